@@ -1,14 +1,15 @@
-# Each target calls cargo or one script.
+# Each target calls cargo or one script. Cargo is never told one package: with the same set of packages it builds the
+# dependencies with the same features, and so once.
 CARGO ?= cargo
 
 .PHONY: demo demo-down test check gen bench
 
 demo: ## A cluster with the operator, two agents and one proven conversation; stays up
 	@scripts/need.sh cluster
-	$(CARGO) run -q -p msg2agent-tests --bin demo
+	$(CARGO) run -q --bin demo
 
 demo-down: ## Ends what `make demo` has started
-	$(CARGO) run -q -p msg2agent-tests --bin cluster -- down
+	$(CARGO) run -q --bin cluster -- down
 
 test: ## Everything, the suites that need a cluster included
 	@scripts/test.sh
@@ -19,7 +20,7 @@ check: ## Format, clippy, unit tests: minutes, no cluster
 	$(CARGO) test --workspace --lib --bins
 
 gen: ## Writes the generated files anew
-	$(CARGO) run -q -p msg2agent-crds --bin crdgen -- --write
+	$(CARGO) run -q --bin crdgen -- --write
 
 bench: ## Figures of the relay and the operator on this machine
-	$(CARGO) run --release -p msg2agent-tests --bin load
+	$(CARGO) run --release --bin load

@@ -6,7 +6,7 @@ cd "$(dirname "$0")/.."
 
 scripts/need.sh cluster
 cargo build --workspace --bins
-cluster=(cargo run -q -p msg2agent-tests --bin cluster -- --folder target/test-cluster)
+cluster=(cargo run -q --bin cluster -- --folder target/test-cluster)
 trap '"${cluster[@]}" down' EXIT
 "${cluster[@]}" up
 cargo test --workspace --no-fail-fast

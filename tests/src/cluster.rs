@@ -59,7 +59,7 @@ impl Cluster {
         {
             return Ok(Self { folder, record });
         }
-        let record = match choose(&surroundings(&folder))? {
+        let record = match choose(&surroundings())? {
             Choice::Existing { kubeconfig, context } => Record::Existing { kubeconfig, context },
             Choice::Kind => {
                 let name = kind_name(&folder);
@@ -172,14 +172,13 @@ fn default_kubeconfig() -> PathBuf {
     env::var_os("HOME").map(PathBuf::from).unwrap_or_default().join(".kube/config")
 }
 
-fn surroundings(folder: &ClusterFolder) -> Surroundings {
+fn surroundings() -> Surroundings {
     let named = |name: &str| env::var_os(name).filter(|value| !value.is_empty());
-    let ours = folder.kubeconfig();
     let absent = NEEDED_PROGRAMS.iter().filter(|(program, _)| find_program(program).is_none());
     let mut missing_packages: Vec<_> = absent.map(|(_, package)| *package).collect();
     missing_packages.dedup();
     Surroundings {
-        kubeconfig: named("KUBECONFIG").map(PathBuf::from).filter(|path| *path != ours),
+        kubeconfig: named("KUBECONFIG").map(PathBuf::from).filter(|path| !ClusterFolder::made(path)),
         context: named("MSG2AGENT_KUBE_CONTEXT").map(|context| context.to_string_lossy().into_owned()),
         docker_answers: engine_answers("docker"),
         kind_installed: find_program("kind").is_some(),

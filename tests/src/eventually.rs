@@ -11,11 +11,11 @@ const PAUSE: Duration = Duration::from_millis(100);
 const ANSWER_LIMIT: Duration = Duration::from_secs(10);
 
 /// Asks `check` until it gives a value. Its errors are the states seen on the way; the last one is in the final error.
-pub async fn eventually<T, Check, Answer>(what: &str, limit: Duration, mut check: Check) -> anyhow::Result<T>
-where
-    Check: FnMut() -> Answer,
-    Answer: Future<Output = anyhow::Result<T>>,
-{
+pub async fn eventually<T>(
+    what: &str,
+    limit: Duration,
+    mut check: impl AsyncFnMut() -> anyhow::Result<T>,
+) -> anyhow::Result<T> {
     let begun = Instant::now();
     loop {
         let answer_limit = ANSWER_LIMIT.min(limit.saturating_sub(begun.elapsed()).max(PAUSE));
@@ -50,7 +50,7 @@ mod tests {
 
     #[tokio::test]
     async fn the_last_state_seen_is_in_the_error() {
-        let error = eventually::<(), _, _>("a pod runs", Duration::ZERO, async || Err(anyhow!("it is Pending")));
+        let error = eventually::<()>("a pod runs", Duration::ZERO, async || Err(anyhow!("it is Pending")));
         let text = format!("{:#}", error.await.unwrap_err());
         assert!(text.contains("a pod runs") && text.contains("it is Pending"), "{text}");
     }

@@ -3,7 +3,11 @@
 pub mod cluster;
 pub mod command;
 pub mod eventually;
+pub mod fault_proxy;
 pub mod image;
+pub mod log_check;
+pub mod namespace;
+pub mod process;
 pub mod programs;
 
 use std::path::{Path, PathBuf};

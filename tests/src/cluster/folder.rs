@@ -16,6 +16,9 @@ use super::{network::Network, process_identity::ProcessIdentity};
 /// Folder of the demo's cluster, in the repository.
 pub const DEMO_FOLDER: &str = ".demo";
 
+/// Name of the file that says what runs.
+const RECORD: &str = "cluster.json";
+
 /// Where a cluster lives on this machine. Paths are absolute.
 #[derive(Debug, Clone)]
 pub struct ClusterFolder {
@@ -52,6 +55,11 @@ impl ClusterFolder {
         self.root.join("kubeconfig")
     }
 
+    /// Whether a kubeconfig is of a cluster that lies in such a folder: its user exported it, but it is not the user's own.
+    pub fn made(kubeconfig: &Path) -> bool {
+        kubeconfig.parent().is_some_and(|folder| folder.join(RECORD).is_file())
+    }
+
     /// All that the built-in node writes; deleted by `down`.
     pub fn node(&self) -> PathBuf {
         self.root.join("node")
@@ -81,7 +89,7 @@ impl ClusterFolder {
 
     /// What was started here, if anything.
     pub fn record(&self) -> anyhow::Result<Option<Record>> {
-        let path = self.root.join("cluster.json");
+        let path = self.root.join(RECORD);
         let text = match fs::read(&path) {
             Ok(text) => text,
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
@@ -94,12 +102,12 @@ impl ClusterFolder {
     /// Replaces the record.
     pub fn write_record(&self, record: &Record) -> anyhow::Result<()> {
         let text = serde_json::to_vec_pretty(record)?;
-        fs::write(self.root.join("cluster.json"), text).context("write the cluster's record")
+        fs::write(self.root.join(RECORD), text).context("write the cluster's record")
     }
 
     /// Forgets the cluster: its record, its kubeconfig and the node's files.
     pub fn clear(&self) -> anyhow::Result<()> {
-        for file in [self.root.join("cluster.json"), self.kubeconfig()] {
+        for file in [self.root.join(RECORD), self.kubeconfig()] {
             absent_is_fine(fs::remove_file(&file)).with_context(|| format!("delete {}", file.display()))?;
         }
         for folder in [self.node(), self.images()] {
@@ -140,6 +148,7 @@ mod tests {
         let record = Record::Kind { name: "msg2agent".into() };
         folder.write_record(&record).unwrap();
         assert_eq!(folder.record().unwrap(), Some(record));
+        assert!(ClusterFolder::made(&folder.kubeconfig()));
         folder.clear().unwrap();
         assert_eq!(folder.record().unwrap(), None);
     }
