@@ -1,1 +1,3 @@
-//! Under construction.
+//! Harness of the end-to-end suites: clusters, processes, waiting, faults.
+
+pub mod memory;
