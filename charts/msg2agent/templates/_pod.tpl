@@ -19,6 +19,12 @@
   value: {{ include "msg2agent.image" (list $ .Values.mcpServer.image) }}
 - name: MSG2AGENT_OPERATOR_MCP_SERVER_IMAGE_PULL_POLICY
   value: {{ .Values.mcpServer.image.pullPolicy }}
+{{- with .Values.workloadImagePullSecrets }}
+- name: MSG2AGENT_OPERATOR_IMAGE_PULL_SECRETS
+  value: {{ join "," . | quote }}
+{{- end }}
+- name: MSG2AGENT_OPERATOR_CONCURRENCY
+  value: {{ .Values.concurrency | quote }}
 - name: MSG2AGENT_OPERATOR_CLUSTER_DOMAIN
   value: {{ .Values.clusterDomain }}
 - name: MSG2AGENT_OPERATOR_LOG_FILTER
