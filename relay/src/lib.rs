@@ -1,4 +1,13 @@
 //! The msg2agent relay: who may connect, what is stored for whom, and the sockets between.
 
+pub mod admin;
+mod bearer;
+pub mod cli;
+pub mod config;
 pub mod directory;
+pub mod http;
+pub mod hub;
+pub mod identity;
+mod problem;
+pub mod startup;
 pub mod store;
