@@ -13,6 +13,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::store::{Store, StoreError};
 
+mod audit;
 mod authenticate;
 mod change;
 mod decide;

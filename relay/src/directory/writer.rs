@@ -6,6 +6,7 @@ use std::time::Duration;
 use protocol::UnixSeconds;
 use tokio::sync::{mpsc, oneshot};
 
+use super::audit;
 use super::change::{Change, Decision, Edit};
 use super::decide::{Context, Operation, decide};
 use super::write::{WriteError, Written};
@@ -69,6 +70,7 @@ impl Writer {
     }
 
     async fn write(&self, operation: Operation) -> Result<Written, WriteError> {
+        let entry = audit::Entry::of(&operation);
         let decision = {
             let state = self.directory.read();
             decide(Context { state: &state, capacity: self.capacity, now: self.directory.now() }, operation)?
@@ -78,6 +80,7 @@ impl Writer {
         };
         let version = self.commit(&edit).await?;
         self.directory.enforce(&changes);
+        entry.record(version);
         Ok(Written { version, changed: true })
     }
 
