@@ -44,7 +44,10 @@ enum Command {
 
 fn seconds(text: &str) -> anyhow::Result<f64> {
     let value: f64 = text.parse()?;
-    ensure!((0.05..=Duration::from_secs(SECONDS_MAX).as_secs_f64()).contains(&value), "0.05 to {SECONDS_MAX} seconds");
+    ensure!(
+        (0.05..=Duration::from_secs(SECONDS_MAX).as_secs_f64()).contains(&value),
+        "0.05 to {SECONDS_MAX} seconds"
+    );
     Ok(value)
 }
 
@@ -54,6 +57,8 @@ async fn main() -> anyhow::Result<()> {
     if matches!(arguments.command, Some(Command::Forwarder)) {
         return load::forwarder::serve().await;
     }
+    // The error means that one is installed.
+    drop(rustls::crypto::ring::default_provider().install_default());
     tracing_subscriber::fmt().with_writer(std::io::stderr).init();
     let plan = plan(arguments);
     if plan.pinned {

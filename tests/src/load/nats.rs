@@ -23,6 +23,11 @@ const START_POLL: Duration = Duration::from_millis(20);
 /// Bytes of a line before its payload; the server's own limit is 4 KiB.
 const LINE_BYTES_MAX: usize = 4096;
 
+#[must_use]
+pub fn is_installed() -> bool {
+    Path::new(PROGRAM).is_file()
+}
+
 /// A running nats-server; its folder goes with it.
 #[derive(Debug)]
 pub struct Nats {
@@ -41,7 +46,9 @@ impl Nats {
         command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
         let process = Process::start(command).context("is Debian's package nats-server installed?")?;
         let file = folder.path().join(format!("nats-server_{}.ports", process.id()));
-        let address = tokio::time::timeout(START_LIMIT, listening(&file)).await.context("nats-server does not start")??;
+        let address = tokio::time::timeout(START_LIMIT, listening(&file))
+            .await
+            .context("nats-server does not start")??;
         Ok(Self { process, address, _folder: folder })
     }
 

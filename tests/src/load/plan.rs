@@ -100,7 +100,9 @@ impl FromStr for Workload {
             Some(Self { pairs: number(pairs, PAIRS_MAX)?, window: number(window, WINDOW_MAX)? })
         });
         parsed.with_context(|| {
-            format!("PAIRSxWINDOW, for example 16x16: 1 to {PAIRS_MAX} pairs, 1 to {WINDOW_MAX} in flight each")
+            format!(
+                "PAIRSxWINDOW, for example 16x16: 1 to {PAIRS_MAX} pairs, 1 to {WINDOW_MAX} in flight each"
+            )
         })
     }
 }

@@ -45,8 +45,9 @@ impl Relay {
             let did: Did = format!("did:wba:{domain}:agent:{TENANT}:{role}-{number}").parse()?;
             Ok(Identity::generate(did, now(), &mut rand::rng()))
         };
-        let pairs: anyhow::Result<_> =
-            (0..pairs).map(|number| Ok((identity("sender", number)?, identity("recipient", number)?))).collect();
+        let pairs: anyhow::Result<_> = (0..pairs)
+            .map(|number| Ok((identity("sender", number)?, identity("recipient", number)?)))
+            .collect();
         let start::Started { process, public, folder, .. } = started;
         Ok(Self { process, public, key, pairs: pairs?, _folder: folder })
     }
@@ -55,11 +56,22 @@ impl Relay {
     ///
     /// # Errors
     /// A refused registration, or a `size` that an envelope does not fit.
-    pub async fn connect(&self, number: u16, class: Class, size: usize) -> anyhow::Result<((TcpStream, TcpStream), Frames)> {
+    pub async fn connect(
+        &self,
+        number: u16,
+        class: Class,
+        size: usize,
+    ) -> anyhow::Result<((TcpStream, TcpStream), Frames)> {
         let (sender, recipient) = self.pairs.get(usize::from(number)).context("no such pair")?;
         let streams = (self.registered(sender).await?, self.registered(recipient).await?);
         let milliseconds = u64::try_from(SystemTime::now().duration_since(UNIX_EPOCH)?.as_millis())?;
-        let frames = Frames::new(sender.did(), recipient.did(), class, size, frames::IdSpace { milliseconds, number })?;
+        let frames = Frames::new(
+            sender.did(),
+            recipient.did(),
+            class,
+            size,
+            frames::IdSpace { milliseconds, number },
+        )?;
         Ok((streams, frames))
     }
 
@@ -68,7 +80,12 @@ impl Relay {
         match admission::open(stream, &format!("ws://{}/ws", self.public), &self.key).await? {
             Upgrade::Open(mut socket) => {
                 let registered = admission::register(&mut socket, identity).await?;
-                ensure!(registered.pending == 0, "{} messages wait for {}", registered.pending, identity.did());
+                ensure!(
+                    registered.pending == 0,
+                    "{} messages wait for {}",
+                    registered.pending,
+                    identity.did()
+                );
                 Ok(socket.into_inner())
             }
             Upgrade::Refused(status) => bail!("the relay refuses the run's own key with {status}"),

@@ -25,18 +25,31 @@ impl Report {
     pub fn ratio(&self, workload: Workload, subject: Subject, anchor: Subject) -> Option<f64> {
         let anchors = self.rounds.get(&(workload, anchor))?;
         let rounds = self.rounds.get(&(workload, subject))?;
-        let ratios = rounds.iter().zip(anchors).map(|(own, other)| own.per_cpu_second() / other.per_cpu_second());
+        let ratios =
+            rounds.iter().zip(anchors).map(|(own, other)| own.per_cpu_second() / other.per_cpu_second());
         median(ratios.collect())
     }
 
-    fn line(&self, f: &mut fmt::Formatter<'_>, workload: Workload, subject: Subject, rounds: &[Round]) -> fmt::Result {
+    fn line(
+        &self,
+        f: &mut fmt::Formatter<'_>,
+        workload: Workload,
+        subject: Subject,
+        rounds: &[Round],
+    ) -> fmt::Result {
         let rates: Vec<_> = rounds.iter().map(Round::per_cpu_second).collect();
         let walls = rounds.iter().map(Round::per_wall_second).collect();
-        let quantile = |q| median(rounds.iter().map(|r| microseconds(r.latency.value_at_quantile(q))).collect());
+        let quantile =
+            |q| median(rounds.iter().map(|r| microseconds(r.latency.value_at_quantile(q))).collect());
         let (forwarder, nats) = subject.anchors();
         write!(f, "| {workload} | {subject} | {}", whole(median(rates.clone())))?;
         write!(f, " | {} to {}", whole(least(&rates)), whole(greatest(&rates)))?;
-        write!(f, " | {} | {}", two_digits(self.ratio(workload, subject, forwarder)), two_digits(self.ratio(workload, subject, nats)))?;
+        write!(
+            f,
+            " | {} | {}",
+            two_digits(self.ratio(workload, subject, forwarder)),
+            two_digits(self.ratio(workload, subject, nats))
+        )?;
         write!(f, " | {} | {}", whole(quantile(0.5)), whole(quantile(0.99)))?;
         writeln!(f, " | {} | {} |", whole(median(walls)), rounds.iter().map(|r| r.total).sum::<u64>())
     }

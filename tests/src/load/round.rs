@@ -51,7 +51,12 @@ impl Round {
 
 /// # Errors
 /// A connection that fails, a server that loses or repeats a message, or nothing done.
-pub async fn run(servers: &Servers, subject: Subject, workload: Workload, plan: &Plan) -> anyhow::Result<Round> {
+pub async fn run(
+    servers: &Servers,
+    subject: Subject,
+    workload: Workload,
+    plan: &Plan,
+) -> anyhow::Result<Round> {
     let tally = Rc::new(RefCell::new(Tally {
         done: 0,
         recording: false,
@@ -60,7 +65,9 @@ pub async fn run(servers: &Servers, subject: Subject, workload: Workload, plan: 
     }));
     let local = LocalSet::new();
     let mut pairs = JoinSet::new();
-    for (streams, codec) in servers.connect(subject, workload.pairs, plan.size).await.context("connect the pairs")? {
+    for (streams, codec) in
+        servers.connect(subject, workload.pairs, plan.size).await.context("connect the pairs")?
+    {
         streams.0.set_nodelay(true)?;
         streams.1.set_nodelay(true)?;
         let pair = Pair::new(streams, codec, Window::new(workload.window, subject), Rc::clone(&tally));
@@ -85,7 +92,8 @@ async fn measure(
     let messages = tally.borrow().done - done;
     tally.borrow_mut().recording = false;
     tally.borrow_mut().stopping = true;
-    let total = tokio::time::timeout(DRAIN_LIMIT, sum(&mut pairs)).await.context("messages are missing")??;
+    let total =
+        tokio::time::timeout(DRAIN_LIMIT, sum(&mut pairs)).await.context("messages are missing")??;
     ensure!(messages > 0, "no message was done in {} s", plan.measured.as_secs_f64());
     ensure!(total == tally.borrow().done, "{total} messages sent, {} done", tally.borrow().done);
     Ok(Round { messages, wall, cpu, latency: tally.borrow().latency.clone(), total })

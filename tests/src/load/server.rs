@@ -36,7 +36,8 @@ impl Servers {
                     servers.nats = Some(Nats::start(plan.pinned).await?);
                 }
                 Subject::RelayEphemeral | Subject::RelayReliable if servers.relay.is_none() => {
-                    let pairs = plan.workloads.iter().map(|workload| workload.pairs).max().unwrap_or_default();
+                    let pairs =
+                        plan.workloads.iter().map(|workload| workload.pairs).max().unwrap_or_default();
                     servers.relay = Some(Relay::start(pairs, plan.pinned).await?);
                 }
                 _ => (),

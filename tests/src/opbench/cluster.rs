@@ -64,7 +64,8 @@ impl Cluster {
     /// # Errors
     /// What the API server says.
     pub async fn apply(&self, kind: Kind, manifest: &Value) -> anyhow::Result<()> {
-        let name = manifest.pointer("/metadata/name").and_then(Value::as_str).context("a manifest without name")?;
+        let name =
+            manifest.pointer("/metadata/name").and_then(Value::as_str).context("a manifest without name")?;
         self.objects(kind)
             .patch(name, &PatchParams::apply(MANAGER), &Patch::Apply(manifest))
             .await
@@ -97,9 +98,10 @@ impl Cluster {
     pub async fn running_pod(&self, namespace: &str, labels: &str) -> anyhow::Result<String> {
         let pods = Api::<Pod>::namespaced(self.client.clone(), namespace);
         let list = pods.list(&ListParams::default().labels(labels)).await?;
-        let running = list.items.iter().find(|pod| {
-            pod.status.as_ref().and_then(|status| status.phase.as_deref()) == Some("Running")
-        });
+        let running = list
+            .items
+            .iter()
+            .find(|pod| pod.status.as_ref().and_then(|status| status.phase.as_deref()) == Some("Running"));
         Ok(running.with_context(|| format!("no running pod {labels} in {namespace}"))?.name_any())
     }
 }

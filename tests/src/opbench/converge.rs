@@ -57,10 +57,11 @@ pub async fn run(cluster: &Cluster, plan: &Plan) -> anyhow::Result<Converged> {
         all_ready,
         each: Latencies::new(took.collect()),
         operator_writes: after.writes.since(&before.writes),
-        api_server_writes: after
-            .at_api_server
-            .since(&before.at_api_server)
-            .without("APPLY", "agents", plan.agents.into()),
+        api_server_writes: after.at_api_server.since(&before.at_api_server).without(
+            "APPLY",
+            "agents",
+            plan.agents.into(),
+        ),
         resident_bytes: after.resident_bytes,
         cpu_seconds: after.cpu_seconds - before.cpu_seconds,
     })
@@ -72,7 +73,9 @@ async fn platform(cluster: &Cluster, plan: &Plan) -> anyhow::Result<()> {
         cluster.apply(Kind::Tenant, &objects::tenant(number)).await?;
     }
     readiness::all_ready(cluster.objects(Kind::Relay), 1, PLATFORM_LIMIT).await.context("Relay")?;
-    readiness::all_ready(cluster.objects(Kind::Tenant), plan.tenants as usize, PLATFORM_LIMIT).await.context("Tenants")?;
+    readiness::all_ready(cluster.objects(Kind::Tenant), plan.tenants as usize, PLATFORM_LIMIT)
+        .await
+        .context("Tenants")?;
     Ok(())
 }
 

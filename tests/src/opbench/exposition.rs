@@ -78,7 +78,8 @@ fn quoted(text: &str) -> Option<(String, &str)> {
 mod tests {
     use super::*;
 
-    const TEXT: &str = "# HELP a_total x\na_total{b=\"c, \\\"d\\\"\",e=\"\"} 3\na_total_more 9\nplain 1.5e3\n";
+    const TEXT: &str =
+        "# HELP a_total x\na_total{b=\"c, \\\"d\\\"\",e=\"\"} 3\na_total_more 9\nplain 1.5e3\n";
 
     #[test]
     fn samples_of_one_name_are_found_with_their_labels() {

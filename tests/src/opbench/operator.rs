@@ -37,7 +37,8 @@ impl Reading {
     pub async fn take(cluster: &Cluster, operator: &Address) -> anyhow::Result<Self> {
         let page = operator_page(cluster, operator).await.context("read the operator's metrics")?;
         let request = http::Request::get("/metrics").body(vec![])?;
-        let api_server = cluster.client.request_text(request).await.context("read the API server's metrics")?;
+        let api_server =
+            cluster.client.request_text(request).await.context("read the API server's metrics")?;
         Ok(Self {
             resident_bytes: exposition::value(&page, "process_resident_memory_bytes")?,
             cpu_seconds: exposition::value(&page, "process_cpu_seconds_total")?,

@@ -6,10 +6,10 @@ use std::time::{Duration, Instant};
 
 use anyhow::Context as _;
 use futures::TryStreamExt as _;
+use kube::Api;
 use kube::ResourceExt as _;
 use kube::core::DynamicObject;
 use kube::runtime::{WatchStreamExt as _, watcher};
-use kube::Api;
 
 use super::objects;
 
@@ -42,7 +42,8 @@ impl ReadySince {
 pub async fn all_ready(api: Api<DynamicObject>, count: usize, limit: Duration) -> anyhow::Result<ReadySince> {
     let mut since = ReadySince::default();
     let watched = tokio::time::timeout(limit, watch(api, count, &mut since)).await;
-    watched.with_context(|| format!("{} of {count} are Ready after {} s", since.count(), limit.as_secs()))??;
+    watched
+        .with_context(|| format!("{} of {count} are Ready after {} s", since.count(), limit.as_secs()))??;
     Ok(since)
 }
 

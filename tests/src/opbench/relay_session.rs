@@ -50,7 +50,10 @@ impl Credentials {
             roots.add(certificate?)?;
         }
         let identity = cluster.secret_entry(&format!("{name}-identity"), "identity.json").await?;
-        let host = url.strip_prefix("wss://").and_then(|rest| rest.split([':', '/']).next()).context("not a wss URL")?;
+        let host = url
+            .strip_prefix("wss://")
+            .and_then(|rest| rest.split([':', '/']).next())
+            .context("not a wss URL")?;
         let server = ServerName::try_from(host.to_owned())?;
         let tls = rustls::ClientConfig::builder().with_root_certificates(roots).with_no_client_auth();
         let labels = format!("app.kubernetes.io/component=relay,msg2agent.xyz/relay={RELAY}");
@@ -59,8 +62,12 @@ impl Credentials {
         Ok(Self { url, key, identity, tls: Arc::new(tls), server, relay_pod })
     }
 
-    async fn stream(&self, cluster: &Cluster) -> anyhow::Result<TlsStream<impl AsyncRead + AsyncWrite + Unpin + use<>>> {
-        let mut forward = cluster.pods().portforward(&self.relay_pod, &[PORT]).await.context("forward a port")?;
+    async fn stream(
+        &self,
+        cluster: &Cluster,
+    ) -> anyhow::Result<TlsStream<impl AsyncRead + AsyncWrite + Unpin + use<>>> {
+        let mut forward =
+            cluster.pods().portforward(&self.relay_pod, &[PORT]).await.context("forward a port")?;
         let plain = forward.take_stream(PORT).context("the port is not forwarded")?;
         let connector = tokio_rustls::TlsConnector::from(Arc::clone(&self.tls));
         connector.connect(self.server.clone(), plain).await.context("TLS with the Relay")
@@ -68,7 +75,10 @@ impl Credentials {
 
     /// # Errors
     /// The Relay does not let the agent in.
-    pub async fn register(&self, cluster: &Cluster) -> anyhow::Result<Session<impl AsyncRead + AsyncWrite + Unpin + use<>>> {
+    pub async fn register(
+        &self,
+        cluster: &Cluster,
+    ) -> anyhow::Result<Session<impl AsyncRead + AsyncWrite + Unpin + use<>>> {
         let stream = self.stream(cluster).await?;
         match admission::open(stream, &self.url, &self.key).await? {
             Upgrade::Open(mut socket) => {

@@ -14,8 +14,16 @@ const LEASES: &str = "leases";
 const WRITING: [&str; 6] = ["POST", "PUT", "PATCH", "APPLY", "DELETE", "DELETECOLLECTION"];
 /// What only the operator writes in a cluster in which nothing else happens.
 const OPERATORS: [&str; 10] = [
-    "relays", "tenants", "agents", "secrets", "services", "serviceaccounts", "deployments", "statefulsets",
-    "networkpolicies", "poddisruptionbudgets",
+    "relays",
+    "tenants",
+    "agents",
+    "secrets",
+    "services",
+    "serviceaccounts",
+    "deployments",
+    "statefulsets",
+    "networkpolicies",
+    "poddisruptionbudgets",
 ];
 
 /// Writes by verb and resource (with subresource).
@@ -28,7 +36,9 @@ impl Writes {
     pub fn of_operator(text: &str) -> anyhow::Result<Self> {
         let samples = exposition::samples(text, OPERATOR_METRIC)?;
         let counted = samples.iter().filter(|sample| sample.label("resource") != LEASES);
-        Ok(counted.map(|sample| (sample.label("verb"), sample.label("resource").to_owned(), sample.value)).collect())
+        Ok(counted
+            .map(|sample| (sample.label("verb"), sample.label("resource").to_owned(), sample.value))
+            .collect())
     }
 
     /// Successful and failed requests of all clients, to the resources that the operator owns or reports on.
@@ -85,7 +95,11 @@ impl Writes {
 }
 
 impl<'a> FromIterator<(&'a str, String, f64)> for Writes {
-    #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "counters are whole and small")]
+    #[expect(
+        clippy::cast_possible_truncation,
+        clippy::cast_sign_loss,
+        reason = "counters are whole and small"
+    )]
     fn from_iter<I: IntoIterator<Item = (&'a str, String, f64)>>(entries: I) -> Self {
         let mut writes = BTreeMap::new();
         for (verb, resource, value) in entries {

@@ -6,7 +6,8 @@ use http::header::{AUTHORIZATION, HeaderValue, SEC_WEBSOCKET_PROTOCOL};
 use protocol::api_key::ApiKey;
 use protocol::did::Domain;
 use protocol::frame::{
-    ChallengeParams, ChallengeResult, Incoming, RegisterParams, RegisterResult, SUBPROTOCOL, method, write_request,
+    ChallengeParams, ChallengeResult, Incoming, RegisterParams, RegisterResult, SUBPROTOCOL, method,
+    write_request,
 };
 use protocol::record::Card;
 use protocol::{Identity, base64url, challenge, record};
@@ -28,7 +29,11 @@ pub enum Upgrade<S> {
 ///
 /// # Errors
 /// Anything but an upgrade or an HTTP refusal.
-pub async fn open<S: AsyncRead + AsyncWrite + Unpin>(stream: S, url: &str, key: &ApiKey) -> anyhow::Result<Upgrade<S>> {
+pub async fn open<S: AsyncRead + AsyncWrite + Unpin>(
+    stream: S,
+    url: &str,
+    key: &ApiKey,
+) -> anyhow::Result<Upgrade<S>> {
     let mut request = url.into_client_request()?;
     request.headers_mut().insert(SEC_WEBSOCKET_PROTOCOL, HeaderValue::from_static(SUBPROTOCOL));
     let mut bearer = HeaderValue::try_from(format!("Bearer {}", key.reveal()))?;
@@ -51,12 +56,14 @@ pub async fn register<S: AsyncRead + AsyncWrite + Unpin>(
 ) -> anyhow::Result<RegisterResult> {
     let did = identity.did().clone();
     let domain: Domain = did.domain().parse()?;
-    let challenge: ChallengeResult = call(socket, 1, method::CHALLENGE, &ChallengeParams { did: did.clone() }).await?;
+    let challenge: ChallengeResult =
+        call(socket, 1, method::CHALLENGE, &ChallengeParams { did: did.clone() }).await?;
     ensure!(challenge.domain == domain, "the relay answers for {}", challenge.domain);
     let signing = identity.current_signing().context("an identity without a signing key")?;
     let record = record::build(identity, Card::default(), None, now())?;
     let signature = challenge::answer(&signing.key, &domain, &challenge.nonce, &record);
-    let params = RegisterParams { did, record: base64url::encode(&record), kid: signing.kid.clone(), signature };
+    let params =
+        RegisterParams { did, record: base64url::encode(&record), kid: signing.kid.clone(), signature };
     call(socket, 2, method::REGISTER, &params).await
 }
 

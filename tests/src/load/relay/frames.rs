@@ -51,7 +51,8 @@ impl Frames {
     /// A `size` below what the members need, or above one frame.
     pub fn new(from: &Did, to: &Did, class: Class, size: usize, ids: IdSpace) -> anyhow::Result<Self> {
         let open = format!(r#"{REQUEST_OPEN}{FIRST_REQUEST},"method":"message.send","params":"#);
-        let (envelope, counter_in_envelope) = envelope(from, to, class, size.saturating_sub(open.len() + 1), ids)?;
+        let (envelope, counter_in_envelope) =
+            envelope(from, to, class, size.saturating_sub(open.len() + 1), ids)?;
         Routing::parse(&envelope).context("the envelope made for this run is not one")?;
         let mut template = vec![];
         websocket::write_text(format!("{open}{envelope}}}").as_bytes(), &mut template)?;
@@ -71,11 +72,17 @@ impl Frames {
     fn count_delivery(&mut self, text: &[u8]) -> anyhow::Result<Delivery> {
         let rest = text.strip_prefix(DELIVER_OPEN).with_context(|| unexpected(text))?;
         let (epoch, rest) = number(rest).with_context(|| unexpected(text))?;
-        let (seq, rest) = rest.strip_prefix(b",\"seq\":").and_then(number).with_context(|| unexpected(text))?;
+        let (seq, rest) =
+            rest.strip_prefix(b",\"seq\":").and_then(number).with_context(|| unexpected(text))?;
         let envelope = rest.strip_prefix(b",\"envelope\":").with_context(|| unexpected(text))?;
         let counter = envelope.get(self.counter_in_envelope..).and_then(|rest| rest.get(..COUNTER_DIGITS));
         let due = counter_digits(self.arrived);
-        ensure!(counter == Some(&due), "message {} was due, another arrived: {}", self.arrived, unexpected(text));
+        ensure!(
+            counter == Some(&due),
+            "message {} was due, another arrived: {}",
+            self.arrived,
+            unexpected(text)
+        );
         self.arrived += 1;
         self.unacknowledged += 1;
         Ok(Delivery { epoch, seq })
@@ -87,7 +94,8 @@ impl Frames {
         }
         self.unacknowledged = 0;
         let Delivery { epoch, seq } = last;
-        let ack = format!(r#"{{"jsonrpc":"2.0","method":"relay.ack","params":{{"epoch":{epoch},"seq":{seq}}}}}"#);
+        let ack =
+            format!(r#"{{"jsonrpc":"2.0","method":"relay.ack","params":{{"epoch":{epoch},"seq":{seq}}}}}"#);
         websocket::write_text(ack.as_bytes(), reply)
     }
 }
@@ -145,7 +153,13 @@ fn is_answer(text: &[u8], class: Class) -> anyhow::Result<bool> {
 }
 
 /// The envelope's JSON, and where the counter in its id stands.
-fn envelope(from: &Did, to: &Did, class: Class, size: usize, ids: IdSpace) -> anyhow::Result<(String, usize)> {
+fn envelope(
+    from: &Did,
+    to: &Did,
+    class: Class,
+    size: usize,
+    ids: IdSpace,
+) -> anyhow::Result<(String, usize)> {
     let IdSpace { milliseconds, number } = ids;
     let time = format!("{:08x}-{:04x}", (milliseconds >> 16) & 0xffff_ffff, milliseconds & 0xffff);
     let id = format!("{time}-7{:03x}-8{number:03x}-", rand::random::<u16>() & 0xfff);
@@ -248,7 +262,10 @@ mod tests {
         let mut reply = vec![];
         assert_eq!(frames.at_recipient(&input, &mut reply).unwrap(), Taken { bytes: input.len(), count: 2 });
         let text = String::from_utf8_lossy(&reply);
-        assert!(text.ends_with(r#"{"jsonrpc":"2.0","method":"relay.ack","params":{"epoch":4,"seq":2}}"#), "{text}");
+        assert!(
+            text.ends_with(r#"{"jsonrpc":"2.0","method":"relay.ack","params":{"epoch":4,"seq":2}}"#),
+            "{text}"
+        );
         assert_eq!(text.matches("relay.ack").count(), 1);
     }
 
@@ -262,7 +279,8 @@ mod tests {
 
     #[test]
     fn a_refused_send_ends_the_round_with_the_relay_s_words() {
-        let error = is_answer(br#"{"jsonrpc":"2.0","id":1,"error":{"code":-32001}}"#, Class::Reliable).unwrap_err();
+        let error =
+            is_answer(br#"{"jsonrpc":"2.0","id":1,"error":{"code":-32001}}"#, Class::Reliable).unwrap_err();
         assert!(error.to_string().contains("-32001"), "{error}");
     }
 }
