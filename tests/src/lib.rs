@@ -1,5 +1,25 @@
-//! Harness of the end-to-end suites: clusters, processes, waiting, faults.
+//! What the end-to-end suites, the demo and the benchmarks share: a cluster, images, processes, faults and waiting.
 
+pub mod cluster;
+pub mod command;
+pub mod eventually;
+pub mod image;
 pub mod load;
 pub mod memory;
 pub mod opbench;
+pub mod programs;
+pub mod relay_process;
+
+use std::path::{Path, PathBuf};
+
+/// The repository's root folder, as it was at build time.
+pub fn repository() -> PathBuf {
+    let tests = Path::new(env!("CARGO_MANIFEST_DIR"));
+    tests.parent().unwrap_or(tests).to_owned()
+}
+
+/// Makes ring the process's TLS provider; a second call changes nothing.
+pub fn install_tls_provider() {
+    // The error means that one is installed, and every crate here installs the same.
+    drop(rustls::crypto::ring::default_provider().install_default());
+}

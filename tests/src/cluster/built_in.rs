@@ -1,0 +1,169 @@
+//! Starts and ends the built-in cluster: everything about it that happens outside its namespaces.
+
+use std::{
+    fs::{self, File},
+    io::Write as _,
+    process::Child,
+    time::{Duration, Instant},
+};
+
+use anyhow::{Context as _, bail, ensure};
+
+use super::{
+    cgroup,
+    folder::{ClusterFolder, Record},
+    forward,
+    go_program::{COREDNS, KUBERNETES},
+    namespaces,
+    network::{API_PORT, Network},
+    node::{Order, READY},
+    process_identity::ProcessIdentity,
+    uplink,
+};
+use crate::{image, programs};
+
+/// Longest time from the first process to a cluster that can be used; it takes about 10 s on two idle cores.
+const START_LIMIT: Duration = Duration::from_secs(180);
+
+/// Longest time the kernel may take to end what was inside the namespaces.
+const END_LIMIT: Duration = Duration::from_secs(20);
+
+const POLL: Duration = Duration::from_millis(50);
+
+/// Starts a cluster in `folder` and waits until it can be used. A cluster that fails to start is ended again; the node's
+/// logs stay for reading until the next `up`.
+pub fn up(folder: &ClusterFolder) -> anyhow::Result<Record> {
+    let kubernetes = KUBERNETES.ensure()?;
+    let coredns = COREDNS.ensure()?;
+    folder.clear()?;
+    fs::create_dir_all(folder.logs()).context("create the node's folder")?;
+    let pause_image = image::PAUSE.build(&programs::folder()?, &folder.images())?;
+    let log = File::create(folder.logs().join("node.log")).context("create the node's log")?;
+    let (child, first) = namespaces::start(&programs::path("cluster")?, folder.root(), log)?;
+    let order = |way: &WayIn| Order {
+        network: way.network,
+        linked: way.forwarder.is_none(),
+        server_from_outside: way.server.clone(),
+        cgroup: cgroup_name(first),
+        kubernetes,
+        coredns,
+        pause_image,
+    };
+    let started = start_node(folder, child, first, order);
+    if started.is_err() {
+        end(first, None, None)?;
+    }
+    started
+}
+
+/// Ends a cluster: its processes first, then what the kernel keeps of them.
+pub fn down(first: ProcessIdentity, network: Network, forwarder: Option<ProcessIdentity>) -> anyhow::Result<()> {
+    end(first, Some(network), forwarder)
+}
+
+/// How the machine reaches the API server.
+struct WayIn {
+    network: Network,
+    server: String,
+    forwarder: Option<ProcessIdentity>,
+}
+
+fn start_node(
+    folder: &ClusterFolder,
+    mut child: Child,
+    first: ProcessIdentity,
+    order: impl FnOnce(&WayIn) -> Order,
+) -> anyhow::Result<Record> {
+    let way = way_in(folder, first)?;
+    let record = Record::BuiltIn { first, network: way.network, forwarder: way.forwarder };
+    folder.write_record(&record)?;
+    let mut line = serde_json::to_string(&order(&way))?;
+    line.push('\n');
+    let mut stdin = child.stdin.take().context("reach the node's stdin")?;
+    stdin.write_all(line.as_bytes()).context("tell the node its network")?;
+    drop(stdin);
+    watch_stages(folder, first)?;
+    Ok(record)
+}
+
+/// A link where this machine allows one, else a forwarder on loopback.
+fn way_in(folder: &ClusterFolder, first: ProcessIdentity) -> anyhow::Result<WayIn> {
+    wait_for_network_namespace(first)?;
+    match uplink::claim(first) {
+        Ok(network) => {
+            let server = format!("https://{}:{API_PORT}", network.node());
+            Ok(WayIn { network, server, forwarder: None })
+        }
+        Err(error) => {
+            eprintln!("no link into the cluster ({error:#}); its API server is forwarded to loopback instead");
+            let network = Network::candidates().next().context("choose a network")?;
+            let (forwarder, port) = forward::start(folder)?;
+            Ok(WayIn { network, server: format!("https://127.0.0.1:{port}"), forwarder: Some(forwarder) })
+        }
+    }
+}
+
+/// `unshare` has made the namespaces once its network differs from ours.
+fn wait_for_network_namespace(first: ProcessIdentity) -> anyhow::Result<()> {
+    let ours = fs::read_link("/proc/self/ns/net").context("read our network namespace")?;
+    let made = || fs::read_link(format!("/proc/{}/ns/net", first.pid)).is_ok_and(|theirs| theirs != ours);
+    poll(START_LIMIT, || made().then_some(()).or((!first.is_alive()).then_some(())));
+    ensure!(made(), "the cluster's namespaces could not be made; see node.log");
+    Ok(())
+}
+
+/// Prints the node's stages as they come, until it is ready or has failed.
+fn watch_stages(folder: &ClusterFolder, first: ProcessIdentity) -> anyhow::Result<()> {
+    let (begun, mut printed) = (Instant::now(), 0);
+    let outcome = poll(START_LIMIT, || {
+        let text = fs::read_to_string(folder.stages()).unwrap_or_default();
+        let complete = text.rsplit_once('\n').map(|(lines, _)| lines).unwrap_or_default();
+        for stage in complete.lines().skip(printed) {
+            printed += 1;
+            eprintln!("  {:5.1} s  {stage}", begun.elapsed().as_secs_f64());
+            if stage == READY || stage.starts_with("failed") {
+                return Some(stage.to_owned());
+            }
+        }
+        (!first.is_alive()).then(|| "the node's process ended".to_owned())
+    });
+    match outcome.as_deref() {
+        Some(READY) => Ok(()),
+        Some(other) => bail!("the cluster did not start: {other}; logs are in {}", folder.logs().display()),
+        None => bail!("the cluster did not start within {START_LIMIT:?}; logs are in {}", folder.logs().display()),
+    }
+}
+
+fn end(first: ProcessIdentity, network: Option<Network>, forwarder: Option<ProcessIdentity>) -> anyhow::Result<()> {
+    if let Some(forwarder) = forwarder {
+        forwarder.kill()?;
+    }
+    first.kill()?;
+    poll(END_LIMIT, || (!first.is_alive()).then_some(())).context("the cluster's first process does not end")?;
+    if let Some(network) = network
+        && forwarder.is_none()
+    {
+        uplink::release(network)?;
+    }
+    // A group stays busy until its last process has been collected.
+    let name = cgroup_name(first);
+    poll(END_LIMIT, || cgroup::remove(&name).ok()).with_context(|| format!("the control group {name} stays busy"))
+}
+
+fn cgroup_name(first: ProcessIdentity) -> String {
+    format!("m2a-{}", first.pid)
+}
+
+fn poll<T>(limit: Duration, mut check: impl FnMut() -> Option<T>) -> Option<T> {
+    let begun = Instant::now();
+    loop {
+        if let Some(value) = check() {
+            return Some(value);
+        }
+        if begun.elapsed() >= limit {
+            return None;
+        }
+        std::thread::sleep(POLL);
+    }
+}
+

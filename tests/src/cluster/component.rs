@@ -1,0 +1,170 @@
+//! The programs of the built-in cluster and their command lines. Pure.
+
+use std::path::{Path, PathBuf};
+
+use super::network::{API_PORT, Network};
+
+/// One long-running program of the node.
+#[derive(Debug, Clone)]
+pub struct Component {
+    pub name: &'static str,
+    pub program: PathBuf,
+    pub arguments: Vec<String>,
+}
+
+/// Where the programs of one cluster are and where it keeps its files.
+#[derive(Debug, Clone, Copy)]
+pub struct Place<'a> {
+    pub network: Network,
+    /// The node's folder.
+    pub node: &'a Path,
+    /// Folder with the links `etcd`, `kube-apiserver`, ... to the one Kubernetes program.
+    pub kubernetes: &'a Path,
+    pub coredns: &'a Path,
+    pub containerd: &'a Path,
+}
+
+impl Place<'_> {
+    fn kubernetes(&self, name: &'static str, arguments: Vec<String>) -> Component {
+        Component { name, program: self.kubernetes.join(name), arguments }
+    }
+
+    fn file(&self, path: &str) -> String {
+        self.node.join(path).display().to_string()
+    }
+
+    /// Without fsync: the data is thrown away with the cluster.
+    pub fn etcd(&self) -> Component {
+        let (client, peer) = ("http://127.0.0.1:2379", "http://127.0.0.1:2380");
+        self.kubernetes(
+            "etcd",
+            vec![
+                format!("--data-dir={}", self.file("etcd")),
+                "--unsafe-no-fsync".into(),
+                format!("--listen-client-urls={client}"),
+                format!("--advertise-client-urls={client}"),
+                format!("--listen-peer-urls={peer}"),
+                format!("--initial-advertise-peer-urls={peer}"),
+                format!("--initial-cluster=default={peer}"),
+                "--log-level=warn".into(),
+            ],
+        )
+    }
+
+    /// RBAC stays on: the operator's Role is among the things to prove.
+    pub fn apiserver(&self) -> Component {
+        let network = self.network;
+        self.kubernetes(
+            "kube-apiserver",
+            vec![
+                "--bind-address=0.0.0.0".into(),
+                format!("--secure-port={API_PORT}"),
+                format!("--advertise-address={}", network.node()),
+                "--etcd-servers=http://127.0.0.1:2379".into(),
+                "--authorization-mode=Node,RBAC".into(),
+                "--enable-admission-plugins=NodeRestriction".into(),
+                "--allow-privileged".into(),
+                format!("--service-cluster-ip-range={}", network.services()),
+                "--service-account-issuer=https://kubernetes.default.svc.cluster.local".into(),
+                format!("--service-account-key-file={}", self.file("pki/tokens.pub")),
+                format!("--service-account-signing-key-file={}", self.file("pki/tokens.key")),
+                format!("--client-ca-file={}", self.file("pki/authority.crt")),
+                format!("--tls-cert-file={}", self.file("pki/server.crt")),
+                format!("--tls-private-key-file={}", self.file("pki/server.key")),
+                format!("--kubelet-certificate-authority={}", self.file("pki/authority.crt")),
+                format!("--kubelet-client-certificate={}", self.file("pki/kubelet-client.crt")),
+                format!("--kubelet-client-key={}", self.file("pki/kubelet-client.key")),
+                "--kubelet-preferred-address-types=InternalIP".into(),
+            ],
+        )
+    }
+
+    /// Its host-path provisioner makes volumes; it must run with umask 0, or pods that are not root cannot write to them.
+    pub fn controller_manager(&self) -> Component {
+        let Component { name, program, arguments } = self.kubernetes(
+            "kube-controller-manager",
+            vec![
+                format!("--kubeconfig={}", self.file("kubeconfig/controller-manager")),
+                format!("--service-account-private-key-file={}", self.file("pki/tokens.key")),
+                format!("--root-ca-file={}", self.file("pki/authority.crt")),
+                format!("--flex-volume-plugin-dir={}", self.file("kubelet-plugins")),
+                "--use-service-account-credentials".into(),
+                "--enable-hostpath-provisioner".into(),
+                "--leader-elect=false".into(),
+            ],
+        );
+        let shell = ["-c", "umask 0; exec \"$@\"", "sh"].map(String::from);
+        let words = shell.into_iter().chain([program.display().to_string()]).chain(arguments);
+        Component { name, program: "sh".into(), arguments: words.collect() }
+    }
+
+    pub fn scheduler(&self) -> Component {
+        self.kubernetes(
+            "kube-scheduler",
+            vec![format!("--kubeconfig={}", self.file("kubeconfig/scheduler")), "--leader-elect=false".into()],
+        )
+    }
+
+    pub fn containerd(&self) -> Component {
+        Component {
+            name: "containerd",
+            program: self.containerd.into(),
+            arguments: vec![format!("--config={}", self.file("config/containerd.toml"))],
+        }
+    }
+
+    pub fn kubelet(&self) -> Component {
+        self.kubernetes(
+            "kubelet",
+            vec![
+                format!("--config={}", self.file("config/kubelet.json")),
+                format!("--kubeconfig={}", self.file("kubeconfig/kubelet")),
+                format!("--root-dir={}", self.file("kubelet")),
+                format!("--cert-dir={}", self.file("kubelet-pki")),
+                format!("--node-ip={}", self.network.node()),
+                "--hostname-override=node".into(),
+            ],
+        )
+    }
+
+    pub fn proxy(&self) -> Component {
+        self.kubernetes(
+            "kube-proxy",
+            vec![
+                format!("--kubeconfig={}", self.file("kubeconfig/proxy")),
+                format!("--cluster-cidr={}", self.network.pods()),
+                "--hostname-override=node".into(),
+                "--proxy-mode=iptables".into(),
+                "--conntrack-max-per-core=0".into(),
+            ],
+        )
+    }
+
+    pub fn coredns(&self) -> Component {
+        Component {
+            name: "coredns",
+            program: self.coredns.into(),
+            arguments: vec![format!("-conf={}", self.file("config/Corefile"))],
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn role_based_access_control_is_on() {
+        let place = Place {
+            network: Network::candidates().next().unwrap(),
+            node: Path::new("/state/node"),
+            kubernetes: Path::new("/cache/kubernetes"),
+            coredns: Path::new("/cache/coredns"),
+            containerd: Path::new("/usr/bin/containerd"),
+        };
+        let apiserver = place.apiserver();
+        assert_eq!(apiserver.program, Path::new("/cache/kubernetes/kube-apiserver"));
+        assert!(apiserver.arguments.contains(&"--authorization-mode=Node,RBAC".into()));
+        assert!(!apiserver.arguments.iter().any(|argument| argument.contains("AlwaysAllow")));
+    }
+}

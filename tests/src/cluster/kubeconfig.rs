@@ -1,0 +1,64 @@
+//! Kubeconfig files with the credentials inside, and clients made from them.
+
+use std::path::Path;
+
+use anyhow::Context as _;
+use kube::{
+    Client, Config,
+    config::{KubeConfigOptions, Kubeconfig},
+};
+use serde_json::json;
+
+use super::certificates::Pair;
+
+/// A kubeconfig (as JSON, which is YAML) for one user of the API server at `server`, e.g. `https://10.250.0.1:6443`.
+pub fn render(server: &str, authority: &str, credentials: &Pair) -> String {
+    json!({
+        "apiVersion": "v1",
+        "kind": "Config",
+        "current-context": "msg2agent",
+        "contexts": [{ "name": "msg2agent", "context": { "cluster": "msg2agent", "user": "msg2agent" } }],
+        "clusters": [{
+            "name": "msg2agent",
+            "cluster": { "server": server, "certificate-authority-data": base64(authority) },
+        }],
+        "users": [{
+            "name": "msg2agent",
+            "user": {
+                "client-certificate-data": base64(&credentials.certificate),
+                "client-key-data": base64(&credentials.key),
+            },
+        }],
+    })
+    .to_string()
+}
+
+/// A client for the cluster a kubeconfig names; `context` overrides its current one.
+pub async fn client(kubeconfig: &Path, context: Option<&str>) -> anyhow::Result<Client> {
+    let file = Kubeconfig::read_from(kubeconfig).with_context(|| format!("read {}", kubeconfig.display()))?;
+    let options = KubeConfigOptions { context: context.map(Into::into), ..KubeConfigOptions::default() };
+    let config = Config::from_custom_kubeconfig(file, &options)
+        .await
+        .with_context(|| format!("use {}", kubeconfig.display()))?;
+    Client::try_from(config).with_context(|| format!("make a client of {}", kubeconfig.display()))
+}
+
+fn base64(text: &str) -> String {
+    use base64::{Engine as _, engine::general_purpose::STANDARD};
+    STANDARD.encode(text)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_rendered_kubeconfig_is_one_kube_understands() {
+        let pair = Pair { certificate: "certificate".into(), key: "key".into() };
+        let file = Kubeconfig::from_yaml(&render("https://10.250.0.1:6443", "authority", &pair)).unwrap();
+        assert_eq!(file.current_context.as_deref(), Some("msg2agent"));
+        let cluster = file.clusters[0].cluster.clone().unwrap();
+        assert_eq!(cluster.server.as_deref(), Some("https://10.250.0.1:6443"));
+        assert_eq!(cluster.certificate_authority_data.as_deref(), Some("YXV0aG9yaXR5"));
+    }
+}

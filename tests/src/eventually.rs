@@ -1,0 +1,57 @@
+//! Waiting for a state: asks again and again until it is there or the deadline is over, and then says what was seen last.
+
+use std::time::{Duration, Instant};
+
+use anyhow::anyhow;
+
+/// Pause between two questions: short against what is waited for, long against what one question costs.
+const PAUSE: Duration = Duration::from_millis(100);
+
+/// Longest time one question may take before it counts as unanswered.
+const ANSWER_LIMIT: Duration = Duration::from_secs(10);
+
+/// Asks `check` until it gives a value. Its errors are the states seen on the way; the last one is in the final error.
+pub async fn eventually<T, Check, Answer>(what: &str, limit: Duration, mut check: Check) -> anyhow::Result<T>
+where
+    Check: FnMut() -> Answer,
+    Answer: Future<Output = anyhow::Result<T>>,
+{
+    let begun = Instant::now();
+    loop {
+        let answer_limit = ANSWER_LIMIT.min(limit.saturating_sub(begun.elapsed()).max(PAUSE));
+        let seen = match tokio::time::timeout(answer_limit, check()).await {
+            Ok(Ok(value)) => return Ok(value),
+            Ok(Err(seen)) => seen,
+            Err(_) => anyhow!("no answer within {} ms", answer_limit.as_millis()),
+        };
+        if begun.elapsed() >= limit {
+            return Err(seen.context(format!("{what}: not within {} s; last seen", limit.as_secs())));
+        }
+        tokio::time::sleep(PAUSE).await;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::cell::Cell;
+
+    use super::*;
+
+    #[tokio::test(start_paused = true)]
+    async fn the_value_is_returned_as_soon_as_it_is_there() {
+        let asked = Cell::new(0);
+        let value = eventually("three", Duration::from_secs(5), async || {
+            asked.set(asked.get() + 1);
+            if asked.get() == 3 { Ok("there") } else { Err(anyhow!("not yet")) }
+        });
+        assert_eq!(value.await.unwrap(), "there");
+        assert_eq!(asked.get(), 3);
+    }
+
+    #[tokio::test]
+    async fn the_last_state_seen_is_in_the_error() {
+        let error = eventually::<(), _, _>("a pod runs", Duration::ZERO, async || Err(anyhow!("it is Pending")));
+        let text = format!("{:#}", error.await.unwrap_err());
+        assert!(text.contains("a pod runs") && text.contains("it is Pending"), "{text}");
+    }
+}
