@@ -1,6 +1,11 @@
 //! Proofs about the protocol crate as others use it: golden fixtures, published vectors, properties, and changed bytes.
 
-#![expect(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, reason = "a test that cannot set itself up should fail on the spot")]
+#![expect(
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "a test that cannot set itself up should fail on the spot"
+)]
 
 mod actors;
 mod error_name;
