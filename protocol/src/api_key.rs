@@ -184,7 +184,7 @@ mod tests {
         assert_eq!(again.hash(), key.hash());
         let text = key.hash().to_string();
         assert_eq!(text.parse(), Ok(key.hash()));
-        assert_eq!(key.hash().key_id().as_str(), format!("k_{}", &text[..12]));
+        assert_eq!(key.hash().key_id().as_str(), format!("k_{}", text.get(..12).unwrap()));
     }
 
     #[test]

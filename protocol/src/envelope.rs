@@ -4,7 +4,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::Did;
+use crate::{Did, strict_json};
 
 pub mod content;
 pub mod freshness;
@@ -29,6 +29,7 @@ pub struct Envelope {
     pub to: Did,
     pub from: Did,
     pub id: MessageId,
+    #[serde(deserialize_with = "strict_json::word")]
     pub class: Class,
     /// Seconds the relay keeps a reliable message; absent on ephemeral ones.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -39,4 +40,12 @@ pub struct Envelope {
     pub body: String,
     /// base64url of the Ed25519 signature over `protected "." body`.
     pub signature: String,
+}
+
+impl Envelope {
+    /// # Errors
+    /// What serde says about a text that is not one envelope.
+    pub fn parse(text: &str) -> serde_json::Result<Self> {
+        strict_json::from_str(text)
+    }
 }

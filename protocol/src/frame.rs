@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
 use crate::record::Card;
-use crate::{Did, Envelope, Reason, UnixSeconds, base64url};
+use crate::{Did, Envelope, Reason, UnixSeconds, base64url, strict_json};
 
 mod incoming;
 mod outgoing;
@@ -127,6 +127,7 @@ pub enum SendStatus {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct SendResult {
+    #[serde(deserialize_with = "strict_json::word")]
     pub status: SendStatus,
 }
 
@@ -143,6 +144,7 @@ pub struct AckParams {
 pub struct DeliverParams {
     pub epoch: u64,
     pub seq: u64,
+    #[serde(deserialize_with = "strict_json::object")]
     pub envelope: Envelope,
 }
 
@@ -155,6 +157,7 @@ pub struct NoticeParams {
     pub seq: u64,
     pub id: crate::envelope::MessageId,
     pub to: Did,
+    #[serde(deserialize_with = "strict_json::word")]
     pub outcome: Outcome,
     pub at: UnixSeconds,
 }
@@ -182,12 +185,14 @@ pub struct GoodbyeParams {
 pub struct RpcError {
     pub code: i32,
     pub message: String,
+    #[serde(deserialize_with = "strict_json::object")]
     pub data: RpcErrorData,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "camelCase")]
 pub struct RpcErrorData {
+    #[serde(deserialize_with = "strict_json::word")]
     pub reason: Reason,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub retry_after_ms: Option<u64>,

@@ -18,7 +18,7 @@ pub struct Card {
     pub description: String,
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub capabilities: Vec<Capability>,
-    #[serde(default)]
+    #[serde(default, deserialize_with = "strict_json::word")]
     pub discovery: Discovery,
 }
 
@@ -45,8 +45,11 @@ pub enum Discovery {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "camelCase")]
 struct Record {
+    #[serde(deserialize_with = "strict_json::object")]
     document: DidDocument,
+    #[serde(deserialize_with = "strict_json::object")]
     self_certifying: DidDocument,
+    #[serde(deserialize_with = "strict_json::object")]
     card: Card,
 }
 

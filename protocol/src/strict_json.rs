@@ -1,15 +1,23 @@
-//! JSON read the same way by everybody: a duplicate member anywhere is an error, nesting is bounded, and nothing may follow
-//! the value. Typed structures get this from serde; this module adds it for members that may hold any JSON.
+//! JSON read the same way by everybody: a duplicate member anywhere is an error, nesting is bounded, nothing may follow the
+//! value, a structure is an object and a word is a string. Serde gives the first for typed structures; this module adds it
+//! for members that may hold any JSON, and takes away the spellings serde allows besides: a structure as a list of its
+//! members (`{"a":1}` as `[1]`), a word as an object (`"x"` as `{"x":null}`).
 
 use std::fmt;
 
 use serde::Deserialize;
-use serde::de::{DeserializeOwned, Deserializer, Error as _, MapAccess, SeqAccess, Visitor};
+use serde::de::{DeserializeOwned, Deserializer, Error, MapAccess, SeqAccess, Visitor};
 use serde_json::{Map, Number, Value};
 
 use crate::limits::JSON_DEPTH_MAX;
 
-/// Reads one JSON value of a known shape, refusing deep nesting before parsing it.
+mod object;
+mod word;
+
+pub use object::object;
+pub use word::word;
+
+/// Reads one JSON object of a known shape, refusing deep nesting before parsing it.
 ///
 /// # Errors
 /// What serde says, with line and column.
@@ -17,7 +25,23 @@ pub fn from_slice<T: DeserializeOwned>(bytes: &[u8]) -> serde_json::Result<T> {
     if nesting(bytes) > JSON_DEPTH_MAX {
         return Err(serde_json::Error::custom(format!("nested deeper than {JSON_DEPTH_MAX}")));
     }
-    serde_json::from_slice(bytes)
+    read(serde_json::Deserializer::from_slice(bytes))
+}
+
+/// Reads one JSON object of a shape that bounds its own nesting, in one pass; the shape may borrow from the text.
+///
+/// # Errors
+/// What serde says, with line and column.
+pub fn from_str<'a, T: Deserialize<'a>>(text: &'a str) -> serde_json::Result<T> {
+    read(serde_json::Deserializer::from_str(text))
+}
+
+fn read<'de, R: serde_json::de::Read<'de>, T: Deserialize<'de>>(
+    mut from: serde_json::Deserializer<R>,
+) -> serde_json::Result<T> {
+    let value = object(&mut from)?;
+    from.end()?;
+    Ok(value)
 }
 
 /// The deepest nesting of brackets outside strings. Right for valid JSON, an upper bound for any other text.
@@ -79,7 +103,7 @@ impl<'de> Visitor<'de> for ValueVisitor {
         Ok(Value::Number(v.into()))
     }
 
-    fn visit_f64<E: serde::de::Error>(self, v: f64) -> Result<Value, E> {
+    fn visit_f64<E: Error>(self, v: f64) -> Result<Value, E> {
         Number::from_f64(v).map(Value::Number).ok_or_else(|| E::custom("a number out of range"))
     }
 
@@ -131,6 +155,16 @@ mod tests {
         let error = from_slice::<Holder>(br#"{"any":[{"a":1,"a":2}]}"#).unwrap_err();
         assert!(error.to_string().starts_with("duplicate member `a`"), "{error}");
         from_slice::<Holder>(br#"{"any":[{"a":1},{"a":2}]}"#).unwrap();
+    }
+
+    #[test]
+    fn a_list_of_its_members_is_no_structure_and_nothing_follows_one() {
+        let error = from_slice::<Holder>(b"[1]").unwrap_err();
+        assert!(error.to_string().starts_with("invalid type: sequence"), "{error}");
+        assert_eq!(
+            from_slice::<Holder>(br#"{"any":1} 2"#).unwrap_err().to_string(),
+            "trailing characters at line 1 column 11"
+        );
     }
 
     #[test]

@@ -7,6 +7,7 @@ use serde::Deserialize;
 use serde::de::{Deserializer, Error, Visitor};
 
 use super::{Class, MessageId};
+use crate::strict_json;
 
 /// Borrowed routing members. A duplicate, unknown or missing member is an error, so that the relay and the recipient can
 /// never read two different addresses out of the same bytes.
@@ -18,6 +19,7 @@ pub struct Routing<'a> {
     #[serde(borrow)]
     pub from: Cow<'a, str>,
     pub id: MessageId,
+    #[serde(deserialize_with = "strict_json::word")]
     pub class: Class,
     #[serde(default)]
     pub ttl: Option<u64>,
@@ -30,7 +32,7 @@ impl<'a> Routing<'a> {
     /// # Errors
     /// What serde says about a text that is not one envelope.
     pub fn parse(envelope: &'a str) -> serde_json::Result<Self> {
-        serde_json::from_str(envelope)
+        strict_json::from_str(envelope)
     }
 }
 

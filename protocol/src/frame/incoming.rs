@@ -72,7 +72,7 @@ impl<'a> Incoming<'a> {
         if strict_json::nesting(text.as_bytes()) > JSON_DEPTH_MAX {
             return Err(IncomingError::TooDeep);
         }
-        let frame: Frame<'a> = serde_json::from_str(text).map_err(IncomingError::Shape)?;
+        let frame: Frame<'a> = strict_json::from_str(text).map_err(IncomingError::Shape)?;
         if frame.jsonrpc != "2.0" {
             return Err(IncomingError::Rpc("jsonrpc is not 2.0"));
         }

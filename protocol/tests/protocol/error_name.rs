@@ -4,7 +4,7 @@ use std::error::Error;
 
 /// `Domain/Port`, `Message/Signature/BadSignature`. A JSON error is named by the variant that holds it: its text is the
 /// parser's and may change.
-pub(crate) fn error_name(error: &dyn Error) -> String {
+pub(crate) fn error_name(error: &(dyn Error + 'static)) -> String {
     let mut names = Vec::new();
     let mut next = Some(error);
     while let Some(error) = next {
@@ -18,7 +18,7 @@ pub(crate) fn error_name(error: &dyn Error) -> String {
 }
 
 /// The first word of the derived `Debug`; a variant's text member, which names the part at fault, is kept.
-fn variant(error: &dyn Error) -> String {
+fn variant(error: &(dyn Error + 'static)) -> String {
     let debug = format!("{error:?}");
     let word: String = debug.chars().take_while(char::is_ascii_alphanumeric).collect();
     match debug.strip_prefix(&format!("{word}(\"")).and_then(|rest| rest.strip_suffix("\")")) {

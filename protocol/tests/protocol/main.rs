@@ -1,5 +1,11 @@
 //! Proofs about the protocol crate as others use it: golden fixtures, published vectors, properties, and changed bytes.
-#![expect(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing, reason = "tests")]
+
+#![expect(
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "a test that cannot set itself up should fail on the spot"
+)]
 
 mod actors;
 mod error_name;
@@ -9,3 +15,5 @@ mod properties;
 mod routing_agreement;
 mod tamper;
 mod wycheproof;
+
+use golden::proofs::golden_proof;

@@ -1,27 +1,26 @@
 //! Headers, envelopes, and the relay's view of them.
 
-use msg2agent_protocol::document::{self, DidDocument};
 use msg2agent_protocol::envelope::suite1::Binding;
-use msg2agent_protocol::envelope::{Class, Content, Draft, Envelope, Header, MessageType, Routing, open, seal::Sealed};
+use msg2agent_protocol::envelope::{
+    Class, Content, Draft, Envelope, Header, MessageType, Routing, open, seal::Sealed,
+};
 use msg2agent_protocol::signature::{Context, sign};
 use msg2agent_protocol::{Identity, base64url};
 use serde_json::{Value, json};
 
 use super::{Input, Topic, text};
-use crate::actors::{NOW, RELAY, alice, bob, mallory, request, sealed};
+use crate::actors::{NOW, alice, bob, keys, mallory, request, sealed};
 use crate::error_name::error_name;
 
 #[test]
 fn envelopes() {
-    let about = "Envelopes as transmitted, opened with the recipient's key file and the sender's DID document at the time \
-                 `now`. `prk` is the disclosed message key. The keys are of test agents only.";
+    let about = "Envelopes from Alice as transmitted, opened by `recipient` at the time `now`; the agents are those of \
+                 identities.json. `prk` is the disclosed message key.";
     let read = |input: &Value| {
-        let envelope: Envelope = serde_json::from_str(text(&input["envelope"])).map_err(|_| "Shape")?;
-        let document: DidDocument = serde_json::from_value(input["senderDocument"].clone()).unwrap();
-        let keys = document::verify(&document, &document.id).unwrap();
-        let recipient = Identity::from_key_file(&input["recipientKeyFile"].to_string()).unwrap();
+        let envelope = Envelope::parse(text(&input["envelope"])).map_err(|_| "Shape")?;
+        let recipient = if input["recipient"] == "bob" { bob() } else { mallory() };
         let now = input["now"].as_u64().unwrap();
-        let opened = open(&envelope, &keys, &recipient, now).map_err(|e| error_name(&e))?;
+        let opened = open(&envelope, &keys(&alice()), &recipient, now).map_err(|e| error_name(&e))?;
         let prk = base64url::encode(&opened.prk.disclose());
         Ok(json!({"header": opened.header, "content": opened.content, "prk": prk}))
     };
@@ -30,9 +29,7 @@ fn envelopes() {
 
 /// An input: the envelope's text, opened by `recipient` at `now`.
 fn arriving(envelope: &str, recipient: &Identity, now: u64) -> Value {
-    let key_file: Value = serde_json::from_str(&recipient.to_key_file()).unwrap();
-    let (document, _) = document::build(&alice(), Some(RELAY), NOW - 500);
-    json!({"envelope": envelope, "recipientKeyFile": key_file, "senderDocument": document, "now": now})
+    json!({"envelope": envelope, "recipient": recipient.did().name(), "now": now})
 }
 
 fn to_bob(envelope: &Envelope) -> Value {
@@ -57,7 +54,10 @@ fn good_envelopes() -> Vec<Input> {
         ("a request with a text", to_bob(&hello().envelope)),
         ("a response with JSON", to_bob(&sealed(answer).envelope)),
         ("typing, which is ephemeral", to_bob(&sealed(typing).envelope)),
-        ("a text of 1000 bytes, padded to 1152", to_bob(&sealed(request(Content::text("a".repeat(1000)))).envelope)),
+        (
+            "a text of 1000 bytes, padded to 1152",
+            to_bob(&sealed(request(Content::text("a".repeat(1000)))).envelope),
+        ),
         ("white space between the members", arriving(&spaced, &bob(), NOW + 5)),
         ("the last second of its life", arriving(&compact(&hello().envelope), &bob(), NOW + 3_600 + 300)),
         ("a sender whose clock is 300 s ahead", arriving(&compact(&hello().envelope), &bob(), NOW - 300)),
@@ -109,7 +109,10 @@ fn bad_envelopes() -> Vec<Input> {
     let duplicate = carrying(&unread);
     *unread.last_mut().unwrap() = 1;
     vec![
-        ("two addresses", arriving(text(&spelled("{", r#"{"to":"did:wba:example.com:agent:acme:mallory","#)), &bob(), NOW)),
+        (
+            "two addresses",
+            arriving(text(&spelled("{", r#"{"to":"did:wba:example.com:agent:acme:mallory","#)), &bob(), NOW),
+        ),
         ("a member in another case", arriving(text(&spelled("\"from\"", "\"From\"")), &bob(), NOW)),
         ("an unknown member", arriving(text(&spelled("{", r#"{"x":1,"#)), &bob(), NOW)),
         ("a list in place of an object", arriving(&as_list(&hello().envelope), &bob(), NOW)),
@@ -120,20 +123,32 @@ fn bad_envelopes() -> Vec<Input> {
         ("a changed signature", outer(|e| e.signature = base64url::encode(&[1; 64]))),
         ("a signature of 63 bytes", outer(|e| e.signature = base64url::encode(&[1; 63]))),
         ("a changed body", outer(|e| e.body = base64url::encode(&[1; 80]))),
-        ("a body signed by its sender but encrypted with another key", resigned(|e, _| e.body = base64url::encode(&[1; 80]))),
-        ("a header that is not JSON", to_bob(&signed(Envelope { protected: "AAAA".into(), ..hello().envelope }))),
+        (
+            "a body signed by its sender but encrypted with another key",
+            resigned(|e, _| e.body = base64url::encode(&[1; 80])),
+        ),
+        (
+            "a header that is not JSON",
+            to_bob(&signed(Envelope { protected: "AAAA".into(), ..hello().envelope })),
+        ),
         ("a header with an unknown member", resigned(|_, h| h["x"] = 1.into())),
         ("an unknown suite", resigned(|_, h| h["suite"] = "plain".into())),
-        ("a reliable message without ttl", resigned(|e, h| {
-            e.ttl = None;
-            drop(h.as_object_mut().unwrap().remove("ttl"));
-        })),
+        (
+            "a reliable message without ttl",
+            resigned(|e, h| {
+                e.ttl = None;
+                drop(h.as_object_mut().unwrap().remove("ttl"));
+            }),
+        ),
         ("reliable typing", resigned(|_, h| h["type"] = "typing".into())),
         ("a thread of 65 bytes", resigned(|_, h| h["thread"] = "t".repeat(65).into())),
         ("a signing key the sender's document does not name", resigned(|_, h| h["skid"] = "sig-2".into())),
         ("an encryption key the recipient does not hold", resigned(|_, h| h["rkid"] = "enc-9".into())),
         ("an ephemeral key of small order", resigned(|_, h| h["epk"] = base64url::encode(&[0; 32]).into())),
-        ("an ephemeral key that was not used", resigned(|_, h| h["epk"] = base64url::encode(&[9; 32]).into())),
+        (
+            "an ephemeral key that was not used",
+            resigned(|_, h| h["epk"] = base64url::encode(&[9; 32]).into()),
+        ),
         ("a commitment to another key", resigned(|_, h| h["commit"] = base64url::encode(&[9; 32]).into())),
         ("opened by somebody else", arriving(&compact(&hello().envelope), &mallory(), NOW)),
         ("a second too late", arriving(&compact(&hello().envelope), &bob(), NOW + 3_600 + 301)),

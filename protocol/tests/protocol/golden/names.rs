@@ -4,7 +4,7 @@ use ed25519_dalek::SigningKey;
 use msg2agent_protocol::api_key::ApiKey;
 use msg2agent_protocol::did::Domain;
 use msg2agent_protocol::envelope::MessageId;
-use msg2agent_protocol::identity::{Kid, KeyUse};
+use msg2agent_protocol::identity::{KeyUse, Kid};
 use msg2agent_protocol::{Did, base64url, multikey};
 use serde_json::{Value, json};
 use x25519_dalek::PublicKey;
@@ -50,7 +50,8 @@ fn dids() {
             ("nothing", ""),
         ])
     };
-    Topic { name: "dids", about: "Names of agents; docs/protocol.md section 1.", read, valid, invalid }.check();
+    Topic { name: "dids", about: "Names of agents; docs/protocol.md section 1.", read, valid, invalid }
+        .check();
 }
 
 #[test]
@@ -71,7 +72,8 @@ fn kids() {
             ("upper case", "Sig-1"),
         ])
     };
-    Topic { name: "kids", about: "Ids of rotating keys; docs/protocol.md section 1.", read, valid, invalid }.check();
+    Topic { name: "kids", about: "Ids of rotating keys; docs/protocol.md section 1.", read, valid, invalid }
+        .check();
 }
 
 #[test]
@@ -162,9 +164,8 @@ fn good_multikeys() -> Vec<super::Input> {
 }
 
 fn bad_multikeys() -> Vec<super::Input> {
-    let encoded = |prefix: [u8; 2], key: &[u8]| {
-        format!("z{}", bs58::encode([&prefix[..], key].concat()).into_string())
-    };
+    let encoded =
+        |prefix: [u8; 2], key: &[u8]| format!("z{}", bs58::encode([&prefix[..], key].concat()).into_string());
     let ed25519 = |key: &[u8]| json!({"kind": "ed25519", "text": encoded([0xed, 0x01], key)});
     let mut one = [0; 32];
     one[0] = 1;
@@ -182,6 +183,9 @@ fn bad_multikeys() -> Vec<super::Input> {
         ("a key of the other kind", json!({"kind": "ed25519", "text": wrong_kind})),
         ("the all-zero X25519 key", json!({"kind": "x25519", "text": encoded([0xec, 0x01], &[0; 32])})),
         ("another multibase", json!({"kind": "ed25519", "text": good.replacen('z', "u", 1)})),
-        ("a character base58 does not have", json!({"kind": "ed25519", "text": good.replacen("z6Mk", "z6M0", 1)})),
+        (
+            "a character base58 does not have",
+            json!({"kind": "ed25519", "text": good.replacen("z6Mk", "z6M0", 1)}),
+        ),
     ]
 }
