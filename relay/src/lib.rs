@@ -2,6 +2,7 @@
 
 pub mod core;
 pub mod directory;
+pub mod mailbox;
 #[cfg(test)]
 mod simulator;
 pub mod store;
