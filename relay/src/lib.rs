@@ -9,6 +9,7 @@ pub mod directory;
 pub mod http;
 pub mod hub;
 pub mod identity;
+pub mod mailbox;
 mod problem;
 #[cfg(test)]
 mod simulator;

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use super::agent::Agent;
 
 /// Number of an agent. A removed agent's number is never mistaken for its successor's.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct AgentKey {
     slot: u32,
     generation: u32,
