@@ -1,1 +1,18 @@
-//! Under construction.
+//! The MCP endpoint of one msg2agent agent: tools to send and read messages and to find other agents, over stdio and
+//! streamable HTTP.
+//!
+//! Reading order: [`settings`], [`server`], [`tool`], [`network`], [`mailbox`], [`http`].
+
+pub mod http;
+pub mod inbox;
+pub mod mailbox;
+pub mod metrics;
+pub mod network;
+pub mod refusal;
+pub mod server;
+pub mod settings;
+pub mod tool;
+pub mod view;
+
+#[cfg(test)]
+mod sample;

@@ -5,10 +5,14 @@ pub mod command;
 pub mod eventually;
 pub mod fault_proxy;
 pub mod image;
+pub mod load;
 pub mod log_check;
+pub mod memory;
 pub mod namespace;
+pub mod opbench;
 pub mod process;
 pub mod programs;
+pub mod relay_process;
 
 use std::path::{Path, PathBuf};
 

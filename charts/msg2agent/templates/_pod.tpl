@@ -1,0 +1,69 @@
+{{/* Parts of the operator's pod that would hide the Deployment's shape. */}}
+
+{{- define "msg2agent.environment" -}}
+- name: MSG2AGENT_OPERATOR_NAMESPACE
+  valueFrom:
+    fieldRef: {fieldPath: metadata.namespace}
+- name: MSG2AGENT_OPERATOR_POD_NAME
+  valueFrom:
+    fieldRef: {fieldPath: metadata.name}
+- name: MSG2AGENT_OPERATOR_LEASE_NAME
+  value: {{ include "msg2agent.lease" . }}
+- name: MSG2AGENT_OPERATOR_ADMIN_LISTEN
+  value: 0.0.0.0:8081
+- name: MSG2AGENT_OPERATOR_RELAY_IMAGE
+  value: {{ include "msg2agent.image" (list $ .Values.relay.image) }}
+- name: MSG2AGENT_OPERATOR_RELAY_IMAGE_PULL_POLICY
+  value: {{ .Values.relay.image.pullPolicy }}
+- name: MSG2AGENT_OPERATOR_MCP_SERVER_IMAGE
+  value: {{ include "msg2agent.image" (list $ .Values.mcpServer.image) }}
+- name: MSG2AGENT_OPERATOR_MCP_SERVER_IMAGE_PULL_POLICY
+  value: {{ .Values.mcpServer.image.pullPolicy }}
+{{- with .Values.workloadImagePullSecrets }}
+- name: MSG2AGENT_OPERATOR_IMAGE_PULL_SECRETS
+  value: {{ join "," . | quote }}
+{{- end }}
+- name: MSG2AGENT_OPERATOR_CONCURRENCY
+  value: {{ .Values.concurrency | quote }}
+- name: MSG2AGENT_OPERATOR_CLUSTER_DOMAIN
+  value: {{ .Values.clusterDomain }}
+- name: MSG2AGENT_OPERATOR_LOG_FILTER
+  value: {{ .Values.log.filter | quote }}
+- name: MSG2AGENT_OPERATOR_LOG_FORMAT
+  value: {{ .Values.log.format }}
+{{- with .Values.otlpEndpoint }}
+- name: MSG2AGENT_OPERATOR_OTLP_ENDPOINT
+  value: {{ . | quote }}
+{{- end }}
+{{- with .Values.extraEnv }}
+{{ toYaml . }}
+{{- end }}
+{{- end -}}
+
+{{- define "msg2agent.affinity" -}}
+{{- if .Values.affinity -}}
+{{ toYaml .Values.affinity }}
+{{- else -}}
+podAntiAffinity:
+  preferredDuringSchedulingIgnoredDuringExecution:
+    - weight: 100
+      podAffinityTerm:
+        topologyKey: kubernetes.io/hostname
+        labelSelector:
+          matchLabels:
+            {{- include "msg2agent.selector" . | nindent 12 }}
+{{- end -}}
+{{- end -}}
+
+{{- define "msg2agent.spread" -}}
+{{- if .Values.topologySpreadConstraints -}}
+{{ toYaml .Values.topologySpreadConstraints }}
+{{- else -}}
+- maxSkew: 1
+  topologyKey: topology.kubernetes.io/zone
+  whenUnsatisfiable: ScheduleAnyway
+  labelSelector:
+    matchLabels:
+      {{- include "msg2agent.selector" . | nindent 6 }}
+{{- end -}}
+{{- end -}}

@@ -1,0 +1,38 @@
+//! Prints the custom resource definitions, or writes them as templates of the chart `msg2agent-crds`.
+
+use std::path::PathBuf;
+
+use anyhow::Context as _;
+use clap::Parser;
+
+/// Prints the custom resource definitions as YAML for `kubectl apply -f -`.
+#[derive(Parser)]
+struct Options {
+    /// Write the chart's templates instead of printing.
+    #[arg(long)]
+    write: bool,
+    /// Folder of the templates.
+    #[arg(long, default_value = "charts/msg2agent-crds/templates")]
+    folder: PathBuf,
+}
+
+fn main() -> anyhow::Result<()> {
+    let options = Options::parse();
+    if options.write { write(&options.folder) } else { print() }
+}
+
+fn print() -> anyhow::Result<()> {
+    for crd in msg2agent_crds::definitions() {
+        print!("---\n{}", serde_yaml_ng::to_string(&crd)?);
+    }
+    Ok(())
+}
+
+fn write(folder: &std::path::Path) -> anyhow::Result<()> {
+    std::fs::create_dir_all(folder).with_context(|| format!("create {}", folder.display()))?;
+    for (name, text) in msg2agent_crds::generate::templates()? {
+        let file = folder.join(name);
+        std::fs::write(&file, text).with_context(|| format!("write {}", file.display()))?;
+    }
+    Ok(())
+}

@@ -1,0 +1,108 @@
+//! The manifests in `crds/fixtures`: what the API server accepts, and what it refuses with which message.
+//!
+//! A file holds one or more versions of one object, applied in order. In `refused/` the first line says what the refusal of
+//! the last version must contain; the versions before it are accepted. Used by the tests here and by the suite that applies
+//! them to a real API server.
+
+use std::path::{Path, PathBuf};
+
+use anyhow::Context as _;
+use serde::Deserialize as _;
+
+/// One file.
+#[derive(Debug, Clone)]
+pub struct Fixture {
+    pub name: String,
+    /// Versions of the object, oldest first.
+    pub versions: Vec<serde_json::Value>,
+    /// What the refusal of the last version contains; `None` when every version is accepted.
+    pub refusal: Option<String>,
+}
+
+/// All of them, sorted by name.
+///
+/// # Errors
+/// A file that cannot be read or is not YAML, or a refused one without its message.
+pub fn load() -> anyhow::Result<Vec<Fixture>> {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures");
+    let mut fixtures = Vec::new();
+    for (kind, refused) in [("accepted", false), ("refused", true)] {
+        for entry in std::fs::read_dir(folder.join(kind)).context("read the fixtures folder")? {
+            fixtures.push(read(entry?.path(), refused)?);
+        }
+    }
+    fixtures.sort_by(|a, b| a.name.cmp(&b.name));
+    Ok(fixtures)
+}
+
+fn read(path: PathBuf, refused: bool) -> anyhow::Result<Fixture> {
+    let text = std::fs::read_to_string(&path).with_context(|| format!("read {}", path.display()))?;
+    let name = path.file_stem().and_then(|s| s.to_str()).unwrap_or_default().to_owned();
+    let message = text.lines().next().and_then(|line| line.strip_prefix("# refused: ")).map(str::to_owned);
+    anyhow::ensure!(refused == message.is_some(), "{name}: the first line of a refused manifest, and only of it, is `# refused: <message>`");
+    let versions = serde_yaml_ng::Deserializer::from_str(&text)
+        .map(serde_json::Value::deserialize)
+        .collect::<Result<_, _>>()
+        .with_context(|| format!("parse {}", path.display()))?;
+    Ok(Fixture { name, versions, refusal: message })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The messages of all rules in a schema.
+    fn messages(schema: &serde_json::Value, into: &mut Vec<String>) {
+        match schema {
+            serde_json::Value::Object(members) => {
+                for rule in members.get("x-kubernetes-validations").and_then(|r| r.as_array()).into_iter().flatten() {
+                    into.push(rule["message"].as_str().expect("every rule has a message").to_owned());
+                }
+                members.values().for_each(|value| messages(value, into));
+            }
+            serde_json::Value::Array(items) => items.iter().for_each(|value| messages(value, into)),
+            _ => {}
+        }
+    }
+
+    #[test]
+    fn every_rule_has_a_manifest_that_it_refuses() {
+        let fixtures = load().unwrap();
+        for crd in crate::definitions() {
+            let mut rules = Vec::new();
+            messages(&serde_json::to_value(&crd.spec.versions[0].schema).unwrap(), &mut rules);
+            assert!(!rules.is_empty());
+            for rule in rules {
+                let covered = fixtures.iter().any(|f| {
+                    f.versions[0]["kind"] == crd.spec.names.kind.as_str()
+                        && f.refusal.as_ref().is_some_and(|r| rule.contains(r.as_str()))
+                });
+                assert!(covered, "{}: no refused manifest for `{rule}`", crd.spec.names.kind);
+            }
+        }
+    }
+
+    #[test]
+    fn accepted_manifests_are_what_the_types_read() {
+        for fixture in load().unwrap().into_iter().filter(|f| f.refusal.is_none()) {
+            for version in fixture.versions {
+                let read = match version["kind"].as_str() {
+                    Some("Relay") => serde_json::from_value::<crate::Relay>(version).map(drop),
+                    Some("Tenant") => serde_json::from_value::<crate::Tenant>(version).map(drop),
+                    _ => serde_json::from_value::<crate::Agent>(version).map(drop),
+                };
+                read.unwrap_or_else(|e| panic!("{}: {e}", fixture.name));
+            }
+        }
+    }
+
+    #[test]
+    fn reserved_names_are_those_of_the_protocol() {
+        let text = serde_json::to_string(&crate::definitions()).unwrap();
+        let list = |names: &[&str]| format!("[{}]", names.iter().map(|n| format!("'{n}'")).collect::<Vec<_>>().join(", "));
+        let (tenants, agents) = (list(&protocol::did::RESERVED_NAMES[1..]), list(&protocol::did::RESERVED_NAMES));
+        assert_eq!(protocol::did::RESERVED_NAMES[0], "default", "a tenant may be called default, an agent may not");
+        assert_eq!(text.matches(&tenants).count(), 2);
+        assert_eq!(text.matches(&agents).count(), 2);
+    }
+}

@@ -1,0 +1,85 @@
+//! Names of the objects made for a Relay or an Agent, and their addresses inside the cluster. One place, so that chart,
+//! operator, documents and tests agree.
+
+/// Port of the relay's Service: WebSocket, DID documents.
+pub const RELAY_PORT: u16 = 8443;
+/// Port of the relay's admin listener, which only the operator may reach.
+pub const RELAY_ADMIN_PORT: u16 = 8081;
+/// Port of an MCP Service; its pods listen on [`MCP_POD_PORT`].
+pub const MCP_PORT: u16 = 443;
+pub const MCP_POD_PORT: u16 = 8443;
+/// Probes and metrics of an MCP pod.
+pub const MCP_ADMIN_PORT: u16 = 8081;
+
+/// Characters of a Relay's or Agent's name; the longest suffix still fits a Service name of 63.
+pub const NAME_CHARS_MAX: usize = 40;
+
+macro_rules! suffixed {
+    ($($(#[$doc:meta])* $name:ident = $suffix:literal;)*) => {$(
+        $(#[$doc])*
+        #[must_use]
+        pub fn $name(owner: &str) -> String {
+            format!(concat!("{}", $suffix), owner)
+        }
+    )*};
+}
+
+suffixed! {
+    /// StatefulSet, Service, ServiceAccount, PodDisruptionBudget and NetworkPolicy of a Relay.
+    relay = "";
+    /// The headless Service that gives each relay pod a name; the operator reaches the admin listener through it.
+    relay_headless = "-pods";
+    /// ConfigMap with the relay's settings.
+    relay_config = "-config";
+    /// Secret with the relay's private certificate authority.
+    relay_ca = "-ca";
+    /// Secret with the relay's serving certificate.
+    relay_tls = "-tls";
+    /// Secret with the bearer token of the admin listener.
+    relay_admin = "-admin";
+    /// Default name of an Agent's credentials Secret.
+    agent_credentials = "-relay";
+    /// Secret with the identity that the operator made for an Agent.
+    agent_identity = "-identity";
+    /// MCP Deployment, Service, ServiceAccount and NetworkPolicy of an Agent.
+    agent_mcp = "-mcp";
+    /// Secret with the serving certificate of an Agent's MCP endpoint.
+    agent_mcp_tls = "-mcp-tls";
+}
+
+/// The name under which every pod of the cluster reaches a Service.
+#[must_use]
+pub fn service_host(service: &str, namespace: &str, cluster_domain: &str) -> String {
+    format!("{service}.{namespace}.svc.{cluster_domain}")
+}
+
+/// The WebSocket URL of a Relay.
+#[must_use]
+pub fn relay_url(relay_name: &str, namespace: &str, cluster_domain: &str) -> String {
+    format!("wss://{}:{RELAY_PORT}/ws", service_host(&relay(relay_name), namespace, cluster_domain))
+}
+
+/// The MCP URL of an Agent.
+#[must_use]
+pub fn mcp_url(agent: &str, namespace: &str, cluster_domain: &str) -> String {
+    format!("https://{}/mcp", service_host(&agent_mcp(agent), namespace, cluster_domain))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_longest_names_still_fit_a_service() {
+        let owner = "a".repeat(NAME_CHARS_MAX);
+        for name in [relay_headless(&owner), agent_mcp(&owner), agent_mcp_tls(&owner), agent_identity(&owner)] {
+            assert!(name.len() <= 63, "{name}");
+        }
+    }
+
+    #[test]
+    fn urls_are_those_of_the_documents() {
+        assert_eq!(relay_url("main", "msg2agent", "cluster.local"), "wss://main.msg2agent.svc.cluster.local:8443/ws");
+        assert_eq!(mcp_url("alice", "team", "cluster.local"), "https://alice-mcp.team.svc.cluster.local/mcp");
+    }
+}

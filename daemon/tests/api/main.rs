@@ -1,0 +1,6 @@
+//! What the daemon's parts do over a socket.
+
+#![expect(clippy::unwrap_used, reason = "a test that cannot set itself up should fail on the spot")]
+
+mod admin;
+mod otlp;

@@ -1,0 +1,61 @@
+//! What the tools ask of the msg2agent network, and how it may refuse. [`link`] answers with the SDK; unit tests answer
+//! themselves.
+
+use std::time::Duration;
+
+use futures::future::BoxFuture;
+use protocol::Did;
+use protocol::envelope::{Content, MessageId};
+use protocol::frame::{DiscoverParams, DiscoverResult, SendStatus};
+use protocol::record::{Card, VerifiedRecord};
+
+use crate::inbox::Received;
+use crate::refusal::Refusal;
+
+pub mod link;
+
+pub trait Network: Send + Sync {
+    fn me(&self) -> Me;
+    fn send(&self, message: Outgoing) -> BoxFuture<'_, Result<Sent, Refusal>>;
+    /// Sends and waits for the reply; after `wait`, the answer is without one.
+    fn request(&self, message: Outgoing, wait: Duration) -> BoxFuture<'_, Result<Answer, Refusal>>;
+    fn discover(&self, query: DiscoverParams) -> BoxFuture<'_, Result<DiscoverResult, Refusal>>;
+    fn lookup(&self, did: &Did) -> BoxFuture<'_, Result<Found, Refusal>>;
+}
+
+/// Who this agent is, and whether the relay knows it at the moment.
+#[derive(Debug, Clone)]
+pub struct Me {
+    pub did: Did,
+    pub card: Card,
+    pub connected: bool,
+}
+
+pub struct Outgoing {
+    pub to: Did,
+    pub content: Content,
+    pub thread: Option<String>,
+    pub re: Option<MessageId>,
+}
+
+#[derive(Debug, Clone, Copy)]
+pub struct Sent {
+    pub id: MessageId,
+    pub status: SendStatus,
+}
+
+pub struct Answer {
+    pub sent: Sent,
+    pub reply: Option<(Received, Box<dyn Acknowledge>)>,
+}
+
+#[derive(Debug, Clone)]
+pub struct Found {
+    pub record: VerifiedRecord,
+    pub online: bool,
+}
+
+/// Tells the relay that a message needs no second delivery.
+pub trait Acknowledge: Send + Sync {
+    fn acknowledge(self: Box<Self>) -> BoxFuture<'static, Result<(), Refusal>>;
+}

@@ -1,0 +1,164 @@
+//! Messages, names and a network that answers as told, for unit tests.
+
+use std::sync::{Arc, Mutex, MutexGuard};
+use std::time::Duration;
+
+use futures::future::BoxFuture;
+use protocol::envelope::{Content, MessageId, MessageType};
+use protocol::frame::{self, DiscoverParams, DiscoverResult, SendStatus};
+use protocol::record::{Card, VerifiedRecord};
+use protocol::{Did, Identity};
+use serde_json::Value;
+
+use crate::inbox::{Head, Received};
+use crate::metrics::Metrics;
+use crate::network::{Acknowledge, Answer, Found, Me, Network, Outgoing, Sent};
+use crate::refusal::Refusal;
+use crate::tool::Toolbox;
+
+pub(crate) fn did(name: &str) -> Did {
+    format!("did:wba:example.com:agent:acme:{name}").parse().unwrap()
+}
+
+/// Ids count up with `n`, as they do with time.
+pub(crate) fn message_id(n: u64) -> MessageId {
+    MessageId::new(1_790_000_000 + n, [7; 10])
+}
+
+pub(crate) fn message(n: u64, from: &str, text: &str) -> Received {
+    let head = Head {
+        id: message_id(n),
+        from: did(from),
+        key_id: "sig-1".parse().unwrap(),
+        kind: MessageType::Request,
+        thread: None,
+        re: None,
+        time: 1_790_000_000 + n,
+    };
+    Received { head, content: Content::text(text) }
+}
+
+/// Remembers which messages were acknowledged, in order.
+#[derive(Clone, Default)]
+pub(crate) struct Acks(Arc<Mutex<Vec<u64>>>);
+
+impl Acks {
+    pub(crate) fn token(&self, n: u64) -> Box<dyn Acknowledge> {
+        Box::new(Ack { acks: self.clone(), n })
+    }
+
+    pub(crate) fn made(&self) -> Vec<u64> {
+        self.0.lock().unwrap().clone()
+    }
+}
+
+struct Ack {
+    acks: Acks,
+    n: u64,
+}
+
+impl Acknowledge for Ack {
+    fn acknowledge(self: Box<Self>) -> BoxFuture<'static, Result<(), Refusal>> {
+        self.acks.0.lock().unwrap().push(self.n);
+        Box::pin(std::future::ready(Ok(())))
+    }
+}
+
+/// A toolbox on a network that remembers what it was asked and answers as told.
+pub(crate) struct Scripted {
+    pub(crate) toolbox: Toolbox,
+    pub(crate) acks: Acks,
+    network: Arc<Script>,
+}
+
+#[derive(Default)]
+struct Script {
+    sent: Mutex<Vec<Outgoing>>,
+    asked: Mutex<Vec<DiscoverParams>>,
+    reply: Mutex<Option<(Received, Box<dyn Acknowledge>)>>,
+    refusal: Mutex<Option<Refusal>>,
+}
+
+impl Default for Scripted {
+    fn default() -> Self {
+        let network = Arc::new(Script::default());
+        let metrics = Metrics::register(&prometheus::Registry::new()).unwrap();
+        let toolbox =
+            Toolbox { network: Arc::clone(&network) as Arc<dyn Network>, mailbox: Arc::default(), metrics };
+        Self { toolbox, acks: Acks::default(), network }
+    }
+}
+
+impl Scripted {
+    /// The structured answer of a tool, or the reason of its refusal.
+    pub(crate) async fn call(&self, tool: &str, arguments: Value) -> Result<Value, String> {
+        let arguments = arguments.as_object().unwrap().clone();
+        let result = self.toolbox.call(tool, arguments).await.unwrap();
+        if let Some(answer) = result.structured_content {
+            return Ok(answer);
+        }
+        let result = serde_json::to_value(result).unwrap();
+        let error: Value = serde_json::from_str(result["content"][0]["text"].as_str().unwrap()).unwrap();
+        Err(error["error"]["reason"].as_str().unwrap().to_owned())
+    }
+
+    pub(crate) async fn refusal(&self, tool: &str, arguments: Value) -> String {
+        self.call(tool, arguments).await.unwrap_err()
+    }
+
+    pub(crate) fn reply_with(&self, message: Received) {
+        *self.network.reply.lock().unwrap() = Some((message, self.acks.token(0)));
+    }
+
+    pub(crate) fn refuse_with(&self, refusal: Refusal) {
+        *self.network.refusal.lock().unwrap() = Some(refusal);
+    }
+
+    pub(crate) fn sent(&self) -> MutexGuard<'_, Vec<Outgoing>> {
+        self.network.sent.lock().unwrap()
+    }
+
+    pub(crate) fn asked(&self) -> Vec<DiscoverParams> {
+        self.network.asked.lock().unwrap().clone()
+    }
+}
+
+impl Script {
+    /// Every answer of this network is ready at once.
+    fn answer<T: Send + 'static>(&self, answer: T) -> BoxFuture<'_, Result<T, Refusal>> {
+        let refusal = self.refusal.lock().unwrap().take();
+        Box::pin(std::future::ready(refusal.map_or(Ok(answer), Err)))
+    }
+}
+
+impl Network for Script {
+    fn me(&self) -> Me {
+        Me { did: did("me"), card: Card::default(), connected: true }
+    }
+
+    fn send(&self, message: Outgoing) -> BoxFuture<'_, Result<Sent, Refusal>> {
+        self.sent.lock().unwrap().push(message);
+        self.answer(Sent { id: message_id(1), status: SendStatus::Stored })
+    }
+
+    fn request(&self, message: Outgoing, _wait: Duration) -> BoxFuture<'_, Result<Answer, Refusal>> {
+        self.sent.lock().unwrap().push(message);
+        let sent = Sent { id: message_id(1), status: SendStatus::Delivered };
+        let reply = self.reply.lock().unwrap().take();
+        self.answer(Answer { sent, reply })
+    }
+
+    fn discover(&self, query: DiscoverParams) -> BoxFuture<'_, Result<DiscoverResult, Refusal>> {
+        self.asked.lock().unwrap().push(query);
+        let bob = frame::Found { did: did("bob"), card: Card::default(), online: true };
+        self.answer(DiscoverResult { agents: vec![bob], cursor: Some(did("bob")) })
+    }
+
+    fn lookup(&self, did: &Did) -> BoxFuture<'_, Result<Found, Refusal>> {
+        let identity = Identity::generate(did.clone(), 100, &mut rand::rng());
+        let card = Card { name: "Bob".into(), ..Card::default() };
+        let bytes = protocol::record::build(&identity, card, None, 200).unwrap();
+        let record = VerifiedRecord::parse(&bytes, did).unwrap();
+        self.answer(Found { record, online: false })
+    }
+}

@@ -1,0 +1,55 @@
+//! What `tools/list` says about a tool. Schemas are JSON Schema 2020-12 without references, which every client reads.
+
+use std::sync::Arc;
+
+use rmcp::model::{JsonObject, ToolAnnotations};
+use schemars::JsonSchema;
+use schemars::generate::SchemaSettings;
+use serde_json::{Value, json};
+
+use super::Tool;
+
+/// What a call does to the world, as clients use it to ask for consent (MCP, tool annotations).
+#[derive(Debug, Clone, Copy)]
+pub(super) enum Hints {
+    /// Looks at this agent's own state.
+    LooksInside,
+    /// Looks at what other agents published.
+    LooksOutside,
+    /// Adds to this agent's own state; a second call changes nothing more.
+    Marks,
+    /// Adds something outside, each time it is called.
+    Sends,
+}
+
+pub(super) fn of<T: Tool>() -> rmcp::model::Tool {
+    let arguments = schema::<T::Arguments>(&SchemaSettings::draft2020_12());
+    let answer = schema::<T::Answer>(&SchemaSettings::draft2020_12().for_serialize());
+    rmcp::model::Tool::new(T::NAME, T::DESCRIPTION, arguments)
+        .with_title(T::TITLE)
+        .with_raw_output_schema(answer)
+        .with_annotations(T::HINTS.annotations(T::TITLE))
+}
+
+impl Hints {
+    fn annotations(self, title: &str) -> ToolAnnotations {
+        let (read_only, idempotent, open_world) = match self {
+            Self::LooksInside => (true, true, false),
+            Self::LooksOutside => (true, true, true),
+            Self::Marks => (false, true, false),
+            Self::Sends => (false, false, true),
+        };
+        ToolAnnotations::from_raw(Some(title.to_owned()), Some(read_only), Some(false), Some(idempotent), Some(open_world))
+    }
+}
+
+fn schema<S: JsonSchema>(settings: &SchemaSettings) -> Arc<JsonObject> {
+    let settings = settings.clone().with(|settings| settings.inline_subschemas = true);
+    let schema = settings.into_generator().into_root_schema_for::<S>().to_value();
+    let Value::Object(mut schema) = schema else { return Arc::default() };
+    // The name and documentation of a Rust type say nothing to a client.
+    schema.remove("title");
+    schema.remove("description");
+    schema.entry("properties").or_insert_with(|| json!({}));
+    Arc::new(schema)
+}

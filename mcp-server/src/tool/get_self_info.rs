@@ -1,0 +1,79 @@
+//! `get_self_info`: whose endpoint this is, whether the relay knows it now, and what waits in the inbox.
+
+use protocol::limits::CONTENT_BYTES_MAX;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use super::description::Hints;
+use super::{Tool, Toolbox};
+use crate::refusal::Refusal;
+use crate::view::Card;
+
+pub(super) struct GetSelfInfo;
+
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Arguments {}
+
+#[derive(Debug, Serialize, JsonSchema)]
+pub(super) struct Answer {
+    did: String,
+    tenant: String,
+    /// The name other agents of the tenant may use for this one.
+    name: String,
+    card: Card,
+    /// Whether there is a connection to the relay at the moment.
+    connected: bool,
+    /// Unread messages in the inbox.
+    unread: u64,
+    /// Messages that were read and are still here.
+    read: u64,
+    /// Bytes of JSON one message may hold.
+    content_bytes_max: usize,
+}
+
+impl Tool for GetSelfInfo {
+    const NAME: &'static str = "get_self_info";
+    const TITLE: &'static str = "Show this agent";
+    const DESCRIPTION: &'static str =
+        "Returns this agent's own DID, name and card, the state of its connection, and how many messages wait.";
+    const HINTS: Hints = Hints::LooksInside;
+    type Arguments = Arguments;
+    type Answer = Answer;
+
+    async fn call(toolbox: &Toolbox, Arguments {}: Arguments) -> Result<Answer, Refusal> {
+        let me = toolbox.network.me();
+        let totals = toolbox.mailbox.totals();
+        Ok(Answer {
+            tenant: me.did.tenant().to_string(),
+            name: me.did.name().to_owned(),
+            did: me.did.to_string(),
+            card: me.card.into(),
+            connected: me.connected,
+            unread: totals.unread,
+            read: totals.read,
+            content_bytes_max: CONTENT_BYTES_MAX,
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use crate::sample::{Scripted, message};
+
+    #[tokio::test]
+    async fn the_agent_knows_itself_and_its_inbox() {
+        let network = Scripted::default();
+        network.toolbox.mailbox.put(message(1, "bob", "hi"), network.acks.token(1)).await;
+        let answer = network.call("get_self_info", json!({})).await.unwrap();
+        assert_eq!((&answer["name"], &answer["tenant"]), (&json!("me"), &json!("acme")));
+        assert_eq!((&answer["connected"], &answer["unread"]), (&json!(true), &json!(1)));
+    }
+
+    #[tokio::test]
+    async fn it_takes_no_arguments() {
+        assert_eq!(Scripted::default().refusal("get_self_info", json!({"x": 1})).await, "invalid_arguments");
+    }
+}

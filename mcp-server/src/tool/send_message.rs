@@ -1,0 +1,225 @@
+//! `send_message`: one encrypted, signed message to one agent, and its reply if the caller waits.
+
+use std::time::Duration;
+
+use protocol::envelope::{Content, MessageId};
+use protocol::frame::SendStatus;
+use protocol::limits::{CONTENT_BYTES_MAX, DID_BYTES_MAX, THREAD_BYTES_MAX};
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
+
+use super::description::Hints;
+use super::{Tool, Toolbox, address};
+use crate::network::{Answer as Outcome, Outgoing, Sent};
+use crate::refusal::Refusal;
+use crate::view::Reading;
+
+/// Longest wait for a reply: below the 60 s after which common MCP clients and proxies give a request up.
+const WAIT_SECONDS_MAX: u64 = 50;
+
+pub(super) struct SendMessage;
+
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Arguments {
+    /// The recipient: the name of an agent in your own tenant, or a whole DID.
+    #[schemars(length(min = 1, max = DID_BYTES_MAX))]
+    to: String,
+    /// The message as text. Give either text or json.
+    #[schemars(length(max = CONTENT_BYTES_MAX))]
+    text: Option<String>,
+    /// The message as a JSON object. Give either text or json.
+    json: Option<Map<String, Value>>,
+    /// A label that joins the messages of one conversation.
+    #[schemars(length(min = 1, max = THREAD_BYTES_MAX))]
+    thread: Option<String>,
+    /// The id of the received message that this one answers.
+    #[schemars(length(min = 36, max = 36))]
+    re: Option<String>,
+    /// How long to wait for the recipient's reply. Without it, the call returns when the message is accepted.
+    #[schemars(range(min = 1, max = WAIT_SECONDS_MAX))]
+    wait_seconds: Option<u64>,
+}
+
+#[derive(Debug, Serialize, JsonSchema)]
+pub(super) struct Answer {
+    /// The id of the message that was sent.
+    id: String,
+    /// The recipient's DID.
+    to: String,
+    status: Status,
+    /// The recipient's reply, when one came while waiting.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    reply: Option<Reading>,
+    /// Whether the wait ended without a reply. A later one appears in list_messages with `re` set to this id.
+    timed_out: bool,
+}
+
+/// stored: safe on the relay's disk, the recipient gets it when it is online. delivered: the recipient has confirmed it.
+/// forwarded: handed over without confirmation.
+#[derive(Debug, PartialEq, Eq, Serialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+enum Status {
+    Stored,
+    Delivered,
+    Forwarded,
+}
+
+impl Tool for SendMessage {
+    const NAME: &'static str = "send_message";
+    const TITLE: &'static str = "Send a message to an agent";
+    const DESCRIPTION: &'static str = "Sends an end-to-end encrypted, signed message from this agent to another one. \
+        The recipient may be offline: the relay keeps the message for up to seven days. Each call sends a new message.";
+    const HINTS: Hints = Hints::Sends;
+    type Arguments = Arguments;
+    type Answer = Answer;
+
+    async fn call(toolbox: &Toolbox, arguments: Arguments) -> Result<Answer, Refusal> {
+        let wait = wait(arguments.wait_seconds)?;
+        let message = arguments.into_message(toolbox)?;
+        let to = message.to.to_string();
+        let Some(wait) = wait else {
+            let Sent { id, status } = toolbox.network.send(message).await?;
+            return Ok(Answer {
+                id: id.to_string(),
+                to,
+                status: status.into(),
+                reply: None,
+                timed_out: false,
+            });
+        };
+        let Outcome { sent: Sent { id, status }, reply } = toolbox.network.request(message, wait).await?;
+        let reply = match reply {
+            Some((message, token)) => {
+                let (id, from) = (message.head.id, message.head.from.clone());
+                // Through the mailbox, so that a long reply can be read to its end.
+                toolbox.mailbox.put(message, token).await;
+                Some(toolbox.mailbox.read(id, Some(&from), 0).await.map_err(Refusal::Find)?)
+            }
+            None => None,
+        };
+        let timed_out = reply.is_none();
+        Ok(Answer { id: id.to_string(), to, status: status.into(), reply, timed_out })
+    }
+}
+
+impl Arguments {
+    fn into_message(self, toolbox: &Toolbox) -> Result<Outgoing, Refusal> {
+        let to = address::resolve(&self.to, &toolbox.network.me().did)?;
+        let re = self.re.map(|id| id.parse::<MessageId>()).transpose().map_err(|_| Refusal::MessageId)?;
+        if self.thread.as_ref().is_some_and(|t| t.is_empty() || t.len() > THREAD_BYTES_MAX) {
+            return Err(Refusal::Arguments(format!("thread has 1 to {THREAD_BYTES_MAX} bytes")));
+        }
+        let content = match (self.text, self.json) {
+            (Some(text), None) => Content::text(text),
+            (None, Some(json)) => Content::json(Value::Object(json)),
+            _ => return Err(Refusal::Arguments("give either text or json".into())),
+        };
+        let size = serde_json::to_vec(&content).map_err(|_| Refusal::Internal)?.len();
+        if size > CONTENT_BYTES_MAX {
+            return Err(Refusal::TooLarge);
+        }
+        Ok(Outgoing { to, content, thread: self.thread, re })
+    }
+}
+
+fn wait(seconds: Option<u64>) -> Result<Option<Duration>, Refusal> {
+    match seconds {
+        None => Ok(None),
+        Some(seconds @ 1..=WAIT_SECONDS_MAX) => Ok(Some(Duration::from_secs(seconds))),
+        Some(_) => Err(Refusal::Arguments(format!("wait_seconds is 1 to {WAIT_SECONDS_MAX}"))),
+    }
+}
+
+impl From<SendStatus> for Status {
+    fn from(status: SendStatus) -> Self {
+        match status {
+            SendStatus::Stored => Self::Stored,
+            SendStatus::Delivered => Self::Delivered,
+            SendStatus::Forwarded => Self::Forwarded,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use protocol::Reason;
+    use serde_json::json;
+
+    use super::*;
+    use crate::sample::{Scripted, did, message, message_id};
+    use crate::view::PART_BYTES_MAX;
+
+    #[tokio::test]
+    async fn a_name_reaches_an_agent_of_the_own_tenant() {
+        let network = Scripted::default();
+        let answer = network.call("send_message", json!({"to": "bob", "text": "hi", "thread": "t1"})).await.unwrap();
+        assert_eq!(answer["to"], "did:wba:example.com:agent:acme:bob");
+        assert_eq!((&answer["status"], &answer["timed_out"]), (&json!("stored"), &json!(false)));
+        let sent = network.sent();
+        assert_eq!((&sent[0].to, &sent[0].content), (&did("bob"), &Content::text("hi")));
+        assert_eq!(sent[0].thread.as_deref(), Some("t1"));
+    }
+
+    #[tokio::test]
+    async fn a_reply_comes_back_with_the_call_and_is_acknowledged() {
+        let network = Scripted::default();
+        network.reply_with(message(5, "bob", "hello yourself"));
+        let arguments = json!({"to": "bob", "json": {"a": 1}, "wait_seconds": 5});
+        let answer = network.call("send_message", arguments).await.unwrap();
+        assert_eq!(answer["reply"]["untrusted"]["text"], "hello yourself");
+        assert_eq!(answer["reply"]["sender"]["verified"], true);
+        assert_eq!(network.acks.made(), [0]);
+    }
+
+    #[tokio::test]
+    async fn a_long_reply_stays_unread_until_its_end_was_read() {
+        let network = Scripted::default();
+        network.reply_with(message(5, "bob", &"x".repeat(PART_BYTES_MAX + 1)));
+        let answer =
+            network.call("send_message", json!({"to": "bob", "text": "hi", "wait_seconds": 5})).await.unwrap();
+        assert_eq!(answer["reply"]["next_offset"], PART_BYTES_MAX);
+        assert!(network.acks.made().is_empty());
+        let arguments = json!({"id": message_id(5).to_string(), "offset": PART_BYTES_MAX});
+        network.call("read_message", arguments).await.unwrap();
+        assert_eq!(network.acks.made(), [0]);
+    }
+
+    #[tokio::test]
+    async fn a_wait_without_reply_says_so() {
+        let answer = Scripted::default()
+            .call("send_message", json!({"to": "bob", "text": "hi", "wait_seconds": 5}))
+            .await
+            .unwrap();
+        assert_eq!(answer["timed_out"], true);
+        assert_eq!(answer.get("reply"), None);
+    }
+
+    #[tokio::test]
+    async fn bad_arguments_send_nothing() {
+        let long = "x".repeat(CONTENT_BYTES_MAX);
+        for (arguments, reason) in [
+            (json!({"to": "bob"}), "invalid_arguments"),
+            (json!({"to": "bob", "text": "a", "json": {}}), "invalid_arguments"),
+            (json!({"to": "bob", "text": "a", "wait_seconds": 51}), "invalid_arguments"),
+            (json!({"to": "bob", "text": "a", "thread": "x".repeat(65)}), "invalid_arguments"),
+            (json!({"to": "bob", "text": "a", "re": "no id"}), "invalid_arguments"),
+            (json!({"to": "bob", "text": "a", "cc": "carol"}), "invalid_arguments"),
+            (json!({"to": "bob", "text": long}), "too_large"),
+        ] {
+            let network = Scripted::default();
+            assert_eq!(network.refusal("send_message", arguments.clone()).await, reason, "{arguments}");
+            assert!(network.sent().is_empty());
+        }
+    }
+
+    #[tokio::test]
+    async fn a_refusal_of_the_relay_keeps_its_reason() {
+        for reason in [Reason::NotFound, Reason::RateLimited, Reason::MailboxFull] {
+            let network = Scripted::default();
+            network.refuse_with(Refusal::Relay { reason, retry_after_ms: Some(7) });
+            assert_eq!(network.refusal("send_message", json!({"to": "bob", "text": "a"})).await, reason.word());
+        }
+    }
+}

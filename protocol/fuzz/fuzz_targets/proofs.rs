@@ -1,0 +1,11 @@
+//! Proof files: no bytes panic, and nothing that verifies holds no statement.
+#![no_main]
+
+use libfuzzer_sys::fuzz_target;
+use msg2agent_protocol::proof;
+
+fuzz_target!(|bytes: &[u8]| {
+    if let Ok(statements) = proof::verify(bytes) {
+        assert!(!statements.is_empty());
+    }
+});

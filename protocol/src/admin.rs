@@ -1,0 +1,171 @@
+//! Bodies of the relay's admin API, `/admin/v1`. The operator, `m2a relay` and tests speak it.
+//!
+//! | request | body | answer |
+//! |---|---|---|
+//! | `GET version` | | [`Version`] |
+//! | `GET tenants?after=&limit=` | | [`Page`] of [`TenantView`] |
+//! | `GET`, `PUT`, `DELETE tenants/{tenant}` | [`TenantSpec`] | [`TenantView`], [`Applied`], [`Applied`] |
+//! | `GET tenants/{tenant}/agents?after=&limit=` | | [`Page`] of [`AgentView`] |
+//! | `GET`, `PUT`, `DELETE tenants/{tenant}/agents/{name}` | [`AgentSpec`] | [`AgentView`], [`Applied`], [`Applied`] |
+//! | `GET tenants/{tenant}/keys` | | [`Page`] of [`KeyView`] |
+//! | `PUT`, `DELETE tenants/{tenant}/keys/{keyId}` | [`KeySpec`] | [`Applied`] |
+//!
+//! Writes are idempotent: the same body again changes nothing and answers the same version. `DELETE` of what is not there
+//! answers the current version. Refusals are [`Problem`] (RFC 9457).
+
+use serde::{Deserialize, Serialize};
+
+use crate::api_key::{KeyHash, KeyId};
+use crate::did::{AgentName, Domain, TenantId};
+use crate::record::Card;
+use crate::{Did, Reason, UnixSeconds};
+
+/// Entries in one page of a list.
+pub const PAGE_MAX: usize = 500;
+/// Keys of one agent: the active one, a staged one, and retiring ones.
+pub const KEYS_PER_AGENT_MAX: usize = 8;
+
+/// The answer to a write: the version of the relay's state that contains it, fsynced and enforced.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Applied {
+    pub version: u64,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Version {
+    /// Grows with every change; all below it is enforced by this replica.
+    pub version: u64,
+    /// Made when the store was created: another instance means that the state is not the one written before.
+    pub instance: String,
+    pub domain: Domain,
+    /// The relay's build.
+    pub build: String,
+}
+
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "camelCase")]
+pub struct TenantSpec {
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub display_name: String,
+    #[serde(default)]
+    pub suspended: bool,
+    /// Agents that may exist at once; absent means no limit but the relay's own.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub agents_max: Option<u32>,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "camelCase")]
+pub struct TenantView {
+    pub tenant: TenantId,
+    pub spec: TenantSpec,
+    /// Agents that exist now.
+    pub agents: u64,
+}
+
+/// An agent with its keys; one write carries all of it, so that a revocation is one request.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "camelCase")]
+pub struct AgentSpec {
+    /// The root key (Multikey) that alone may register; absent: pinned at first use.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub root_key: Option<String>,
+    /// What discovery shows until the agent registers a card of its own, and instead of it where set here.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub card: Option<Card>,
+    #[serde(default)]
+    pub suspended: bool,
+    /// At most [`KEYS_PER_AGENT_MAX`]; a key that is absent is revoked.
+    #[serde(default)]
+    pub keys: Vec<AgentKey>,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "camelCase")]
+pub struct AgentKey {
+    pub sha256: KeyHash,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub not_after: Option<UnixSeconds>,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "camelCase")]
+pub struct AgentView {
+    pub did: Did,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub root_key: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub card: Option<Card>,
+    pub suspended: bool,
+    pub keys: Vec<KeyView>,
+    /// Whether a record is registered.
+    pub registered: bool,
+    pub online: bool,
+    /// Messages waiting.
+    pub pending: u64,
+}
+
+/// A key of a tenant: opens any of its agents, and pins the root key of one at first use.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "camelCase")]
+pub struct KeySpec {
+    pub sha256: KeyHash,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub not_after: Option<UnixSeconds>,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "camelCase")]
+pub struct KeyView {
+    pub key_id: KeyId,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub not_after: Option<UnixSeconds>,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Page<T> {
+    pub items: Vec<T>,
+    /// Give it as `after` for the next page.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub next: Option<String>,
+}
+
+/// The path of an agent, for clients and routes.
+#[must_use]
+pub fn agent_path(tenant: &TenantId, name: &AgentName) -> String {
+    format!("/admin/v1/tenants/{tenant}/agents/{name}")
+}
+
+/// The path of a tenant.
+#[must_use]
+pub fn tenant_path(tenant: &TenantId) -> String {
+    format!("/admin/v1/tenants/{tenant}")
+}
+
+/// A refusal over HTTP (RFC 9457), of the admin API and of the public listener.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Problem {
+    /// `about:blank`; the reason says it all.
+    pub r#type: String,
+    pub title: String,
+    pub status: u16,
+    pub reason: Reason,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub detail: Option<String>,
+}
+
+impl Problem {
+    #[must_use]
+    pub fn new(reason: Reason, detail: Option<String>) -> Self {
+        Self {
+            r#type: "about:blank".into(),
+            title: reason.advice().into(),
+            status: reason.http_status(),
+            reason,
+            detail,
+        }
+    }
+}

@@ -1,0 +1,106 @@
+//! The domain part of a DID: a lower-case DNS name, with an optional percent-encoded port.
+
+use std::fmt;
+use std::str::FromStr;
+use std::sync::Arc;
+
+use serde::{Deserialize, Deserializer, Serialize, Serializer, de::Error as _};
+
+/// Bytes of a domain with its port; leaves room in a DID and in the names of Kubernetes objects made from it.
+pub(super) const DOMAIN_BYTES_MAX: usize = 200;
+
+/// A DNS name that a relay answers for, `localhost` included; a port is written `%3A<port>` as in did:web.
+#[derive(Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct Domain(Arc<str>);
+
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum DomainError {
+    #[error("a domain has 1 to {DOMAIN_BYTES_MAX} bytes")]
+    Length,
+    #[error("a domain is a lower-case DNS name: labels of a-z, 0-9 and -, joined by dots")]
+    Form,
+    #[error("a domain is a name, not an IP address")]
+    Address,
+    #[error("a port is written %3A followed by 1 to 65535 without leading zeros")]
+    Port,
+}
+
+impl Domain {
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+
+    /// The DID of the domain itself, under which its relay signs.
+    #[must_use]
+    pub fn did(&self) -> String {
+        format!("did:wba:{}", self.0)
+    }
+
+    /// `host` or `host:port` for a URL.
+    #[must_use]
+    pub fn authority(&self) -> String {
+        self.0.replace("%3A", ":")
+    }
+}
+
+impl FromStr for Domain {
+    type Err = DomainError;
+
+    fn from_str(text: &str) -> Result<Self, DomainError> {
+        if text.is_empty() || text.len() > DOMAIN_BYTES_MAX {
+            return Err(DomainError::Length);
+        }
+        let (host, port) = text.split_once('%').map_or((text, None), |(host, rest)| (host, Some(rest)));
+        if !host.split('.').all(is_dns_label) {
+            return Err(DomainError::Form);
+        }
+        if host.bytes().all(|b| b.is_ascii_digit() || b == b'.') {
+            return Err(DomainError::Address);
+        }
+        if let Some(port) = port {
+            check_port(port)?;
+        }
+        Ok(Self(text.into()))
+    }
+}
+
+fn is_dns_label(label: &str) -> bool {
+    (1..=63).contains(&label.len())
+        && label.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-')
+        && !label.starts_with('-')
+        && !label.ends_with('-')
+}
+
+fn check_port(encoded: &str) -> Result<(), DomainError> {
+    let digits = encoded.strip_prefix("3A").ok_or(DomainError::Port)?;
+    let plain = digits.bytes().all(|b| b.is_ascii_digit()) && !digits.starts_with('0');
+    match digits.parse::<u16>() {
+        Ok(_) if plain => Ok(()),
+        _ => Err(DomainError::Port),
+    }
+}
+
+impl fmt::Display for Domain {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl fmt::Debug for Domain {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl Serialize for Domain {
+    fn serialize<S: Serializer>(&self, to: S) -> Result<S::Ok, S::Error> {
+        to.serialize_str(&self.0)
+    }
+}
+
+impl<'de> Deserialize<'de> for Domain {
+    fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
+        std::borrow::Cow::<'de, str>::deserialize(from)?.parse().map_err(D::Error::custom)
+    }
+}

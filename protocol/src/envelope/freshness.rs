@@ -1,0 +1,43 @@
+//! When a message is too old or from the future.
+
+use super::Class;
+use crate::UnixSeconds;
+use crate::limits::{CLOCK_SKEW_SECONDS, EPHEMERAL_SECONDS_MAX, TTL_SECONDS_MAX};
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum NotFresh {
+    #[error("its time is {0} s ahead of ours; one of the two clocks is wrong")]
+    Future(u64),
+    #[error("it expired {0} s ago")]
+    Expired(u64),
+}
+
+/// # Errors
+/// A time more than the allowed skew ahead, or beyond the TTL plus the skew behind.
+pub fn check(class: Class, time: UnixSeconds, ttl: Option<u64>, now: UnixSeconds) -> Result<(), NotFresh> {
+    let ahead = time.saturating_sub(now);
+    if ahead > CLOCK_SKEW_SECONDS {
+        return Err(NotFresh::Future(ahead));
+    }
+    let lifetime = match class {
+        Class::Reliable => ttl.unwrap_or(TTL_SECONDS_MAX).min(TTL_SECONDS_MAX) + CLOCK_SKEW_SECONDS,
+        Class::Ephemeral => EPHEMERAL_SECONDS_MAX,
+    };
+    let over = now.saturating_sub(time).saturating_sub(lifetime);
+    if over > 0 { Err(NotFresh::Expired(over)) } else { Ok(()) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn freshness_ends_at_the_second_it_says() {
+        let reliable = |now| check(Class::Reliable, 10_000, Some(60), now);
+        assert_eq!(reliable(10_360), Ok(()));
+        assert_eq!(reliable(10_361), Err(NotFresh::Expired(1)));
+        assert_eq!(reliable(9_700), Ok(()));
+        assert_eq!(reliable(9_699), Err(NotFresh::Future(301)));
+        assert_eq!(check(Class::Ephemeral, 10_000, None, 10_301), Err(NotFresh::Expired(1)));
+    }
+}

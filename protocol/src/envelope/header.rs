@@ -1,0 +1,105 @@
+//! The protected header: everything about a message that is signed and authenticated but not secret.
+
+use serde::{Deserialize, Serialize};
+
+use super::MessageId;
+use crate::identity::Kid;
+use crate::limits::{HEADER_BYTES_MAX, THREAD_BYTES_MAX};
+use crate::{Did, UnixSeconds, base64url, strict_json};
+
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Header {
+    #[serde(deserialize_with = "strict_json::word")]
+    pub suite: Suite,
+    pub id: MessageId,
+    pub from: Did,
+    pub to: Did,
+    #[serde(deserialize_with = "strict_json::word")]
+    pub class: Class,
+    #[serde(deserialize_with = "strict_json::word")]
+    pub r#type: MessageType,
+    /// A label that joins messages of one conversation, at most [`THREAD_BYTES_MAX`] bytes.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub thread: Option<String>,
+    /// The message this one answers.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub re: Option<MessageId>,
+    pub time: UnixSeconds,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ttl: Option<u64>,
+    /// The sender's signing key.
+    pub skid: Kid,
+    /// The recipient's encryption key.
+    pub rkid: Kid,
+    /// The ephemeral X25519 public key.
+    #[serde(with = "base64url::array")]
+    pub epk: [u8; 32],
+    /// Binds the message key, so that disclosing it later proves one plaintext only.
+    #[serde(with = "base64url::array")]
+    pub commit: [u8; 32],
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Suite {
+    #[serde(rename = "x25519-xchacha20poly1305")]
+    X25519XChaCha20Poly1305,
+}
+
+/// How a message is carried.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Class {
+    /// Kept until the recipient acknowledges it or its TTL ends.
+    Reliable,
+    /// At most once, never stored; refused when the recipient is away.
+    Ephemeral,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum MessageType {
+    Request,
+    Response,
+    Error,
+    Event,
+    Receipt,
+    Typing,
+}
+
+#[derive(Debug, thiserror::Error)]
+pub enum HeaderError {
+    #[error("the protected header is not canonical base64url of at most {HEADER_BYTES_MAX} bytes")]
+    Encoding,
+    #[error("the protected header is not JSON of the right shape")]
+    Shape(#[source] serde_json::Error),
+    #[error("a thread label has at most {THREAD_BYTES_MAX} bytes")]
+    Thread,
+    #[error("a reliable message names its ttl, an ephemeral one does not, and typing is ephemeral")]
+    Class,
+}
+
+impl Header {
+    /// # Errors
+    /// Anything but one JSON object of this shape within its limits.
+    pub fn parse(protected: &str) -> Result<Self, HeaderError> {
+        let bytes = base64url::decode(protected).map_err(|_| HeaderError::Encoding)?;
+        if bytes.len() > HEADER_BYTES_MAX {
+            return Err(HeaderError::Encoding);
+        }
+        let header: Self = strict_json::from_slice(&bytes).map_err(HeaderError::Shape)?;
+        header.check()?;
+        Ok(header)
+    }
+
+    pub(super) fn check(&self) -> Result<(), HeaderError> {
+        if self.thread.as_ref().is_some_and(|t| t.len() > THREAD_BYTES_MAX) {
+            return Err(HeaderError::Thread);
+        }
+        let classed = match self.class {
+            Class::Reliable => self.ttl.is_some() && self.r#type != MessageType::Typing,
+            Class::Ephemeral => self.ttl.is_none(),
+        };
+        if classed { Ok(()) } else { Err(HeaderError::Class) }
+    }
+}

@@ -1,0 +1,121 @@
+//! Making an envelope: header, keys, ciphertext, signature.
+
+use rand_core::CryptoRng;
+use x25519_dalek::{PublicKey, StaticSecret};
+
+use super::content::ContentError;
+use super::header::{HeaderError, Suite};
+use super::suite1::{Binding, LowOrder, MessagePrk, NotAuthentic, extract};
+use super::{Class, Content, Envelope, Header, MessageId, MessageType};
+use crate::identity::{Identity, Kid};
+use crate::limits::{ENVELOPE_BYTES_MAX, TTL_SECONDS_MAX};
+use crate::signature::{Context, sign};
+use crate::{Did, UnixSeconds, base64url};
+
+/// What a sender decides about a message.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Draft {
+    pub to: Did,
+    pub id: MessageId,
+    pub class: Class,
+    pub r#type: MessageType,
+    pub thread: Option<String>,
+    pub re: Option<MessageId>,
+    /// Seconds; for reliable messages only, at most [`TTL_SECONDS_MAX`].
+    pub ttl: Option<u64>,
+    pub content: Content,
+}
+
+/// An envelope with the key that a proof may disclose.
+pub struct Sealed {
+    pub envelope: Envelope,
+    pub prk: MessagePrk,
+}
+
+#[derive(Debug, thiserror::Error)]
+pub enum SealError {
+    #[error("the identity holds no signing key")]
+    NoSigningKey,
+    #[error("the ttl is longer than {TTL_SECONDS_MAX} seconds")]
+    Ttl,
+    #[error("the header cannot be written")]
+    Header(#[source] HeaderError),
+    #[error("the content cannot be written")]
+    Content(#[source] ContentError),
+    #[error("the recipient's encryption key cannot be used")]
+    RecipientKey(#[source] LowOrder),
+    #[error("the content cannot be encrypted")]
+    Encrypt(#[source] NotAuthentic),
+    #[error("the envelope would exceed {ENVELOPE_BYTES_MAX} bytes; send less, or send it in parts")]
+    TooLong,
+}
+
+/// Encrypts to `recipient` (from its verified record) and signs as `sender`.
+///
+/// # Errors
+/// A draft beyond the limits, or a recipient key of small order.
+pub fn seal(
+    draft: Draft,
+    sender: &Identity,
+    recipient: (&Kid, &PublicKey),
+    now: UnixSeconds,
+    rng: &mut impl CryptoRng,
+) -> Result<Sealed, SealError> {
+    if draft.ttl.is_some_and(|ttl| ttl > TTL_SECONDS_MAX) {
+        return Err(SealError::Ttl);
+    }
+    let signing = sender.current_signing().ok_or(SealError::NoSigningKey)?;
+    let (rkid, recipient_key) = recipient;
+    let ephemeral = ephemeral(rng);
+    let epk = PublicKey::from(&ephemeral);
+    let prk = extract(&ephemeral, recipient_key, &epk, recipient_key).map_err(SealError::RecipientKey)?;
+    let binding = Binding { from: sender.did(), to: &draft.to, skid: &signing.kid, rkid, id: &draft.id };
+    let keys = prk.expand(binding);
+    let header = header(&draft, sender.did(), (&signing.kid, rkid), now, (epk.to_bytes(), keys.commit));
+    header.check().map_err(SealError::Header)?;
+    let json = serde_json::to_vec(&header).map_err(|e| SealError::Header(HeaderError::Shape(e)))?;
+    let protected = base64url::encode(&json);
+    let plaintext = draft.content.to_plaintext().map_err(SealError::Content)?;
+    let body = base64url::encode(&keys.encrypt(&protected, &plaintext).map_err(SealError::Encrypt)?);
+    if protected.len() + body.len() > ENVELOPE_BYTES_MAX - 2048 {
+        return Err(SealError::TooLong);
+    }
+    let input = [protected.as_bytes(), b".", body.as_bytes()];
+    let signature = base64url::encode(&sign(&signing.key, Context::Envelope, &input));
+    let Header { to, from, id, class, ttl, .. } = header;
+    Ok(Sealed { envelope: Envelope { to, from, id, class, ttl, protected, body, signature }, prk })
+}
+
+fn ephemeral(rng: &mut impl CryptoRng) -> StaticSecret {
+    let mut seed = zeroize::Zeroizing::new([0; 32]);
+    rng.fill_bytes(seed.as_mut());
+    StaticSecret::from(*seed)
+}
+
+fn header(
+    draft: &Draft,
+    from: &Did,
+    (skid, rkid): (&Kid, &Kid),
+    time: UnixSeconds,
+    (epk, commit): ([u8; 32], [u8; 32]),
+) -> Header {
+    Header {
+        suite: Suite::X25519XChaCha20Poly1305,
+        id: draft.id,
+        from: from.clone(),
+        to: draft.to.clone(),
+        class: draft.class,
+        r#type: draft.r#type,
+        thread: draft.thread.clone(),
+        re: draft.re,
+        time,
+        ttl: match draft.class {
+            Class::Reliable => Some(draft.ttl.unwrap_or(TTL_SECONDS_MAX)),
+            Class::Ephemeral => draft.ttl,
+        },
+        skid: skid.clone(),
+        rkid: rkid.clone(),
+        epk,
+        commit,
+    }
+}

@@ -1,0 +1,136 @@
+//! Reading one frame, on either side. Strict: one object, no duplicate or unknown members, bounded depth.
+
+use super::*;
+use crate::limits::JSON_DEPTH_MAX;
+use crate::strict_json;
+
+/// Bytes of a request id's JSON, quotes included.
+const REQUEST_ID_BYTES_MAX: usize = 66;
+
+/// The id of a request, echoed as it came: a string or an integer.
+#[derive(Debug, Clone, Copy)]
+pub struct RequestId<'a>(&'a RawValue);
+
+impl<'a> RequestId<'a> {
+    #[must_use]
+    pub fn as_json(&self) -> &'a str {
+        self.0.get()
+    }
+}
+
+/// One frame, sorted by what it is.
+#[derive(Debug)]
+pub enum Incoming<'a> {
+    Request { id: RequestId<'a>, method: Cow<'a, str>, params: &'a str },
+    Notification { method: Cow<'a, str>, params: &'a str },
+    Result { id: RequestId<'a>, result: &'a str },
+    Error { id: Option<RequestId<'a>>, error: RpcError },
+}
+
+#[derive(Debug, thiserror::Error)]
+pub enum IncomingError {
+    #[error("the frame is nested deeper than {JSON_DEPTH_MAX}")]
+    TooDeep,
+    #[error("the frame is not one JSON object with the members of JSON-RPC 2.0")]
+    Shape(#[source] serde_json::Error),
+    #[error("the frame's {0}")]
+    Rpc(&'static str),
+}
+
+impl IncomingError {
+    /// What the relay answers.
+    #[must_use]
+    pub const fn reason(&self) -> Reason {
+        match self {
+            Self::TooDeep | Self::Shape(_) => Reason::Malformed,
+            Self::Rpc(_) => Reason::InvalidRequest,
+        }
+    }
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Frame<'a> {
+    #[serde(borrow)]
+    jsonrpc: Cow<'a, str>,
+    #[serde(borrow, default)]
+    id: Option<&'a RawValue>,
+    #[serde(borrow, default)]
+    method: Option<Cow<'a, str>>,
+    #[serde(borrow, default)]
+    params: Option<&'a RawValue>,
+    #[serde(borrow, default)]
+    result: Option<&'a RawValue>,
+    #[serde(default)]
+    error: Option<RpcError>,
+}
+
+impl<'a> Incoming<'a> {
+    /// # Errors
+    /// [`IncomingError`]; the connection goes on, the frame is answered with its reason.
+    pub fn parse(text: &'a str) -> Result<Self, IncomingError> {
+        if strict_json::nesting(text.as_bytes()) > JSON_DEPTH_MAX {
+            return Err(IncomingError::TooDeep);
+        }
+        let frame: Frame<'a> = strict_json::from_str(text).map_err(IncomingError::Shape)?;
+        if frame.jsonrpc != "2.0" {
+            return Err(IncomingError::Rpc("jsonrpc is not 2.0"));
+        }
+        let id = frame.id.map(request_id).transpose()?;
+        match (frame.method, frame.result, frame.error) {
+            (Some(method), None, None) => {
+                let params = frame.params.map_or("{}", RawValue::get);
+                Ok(match id {
+                    Some(id) => Self::Request { id, method, params },
+                    None => Self::Notification { method, params },
+                })
+            }
+            (None, Some(result), None) if frame.params.is_none() => {
+                let id = id.ok_or(IncomingError::Rpc("result has no id"))?;
+                Ok(Self::Result { id, result: result.get() })
+            }
+            (None, None, Some(error)) if frame.params.is_none() => Ok(Self::Error { id, error }),
+            _ => Err(IncomingError::Rpc("members are not those of a request, notification or answer")),
+        }
+    }
+}
+
+fn request_id(raw: &RawValue) -> Result<RequestId<'_>, IncomingError> {
+    let text = raw.get();
+    let integer = !text.is_empty() && text.bytes().all(|b| b.is_ascii_digit());
+    if text.len() <= REQUEST_ID_BYTES_MAX && (integer || text.starts_with('"')) {
+        return Ok(RequestId(raw));
+    }
+    Err(IncomingError::Rpc("id is not a string of at most 64 bytes or a non-negative integer"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn refused(text: &str) -> Reason {
+        Incoming::parse(text).unwrap_err().reason()
+    }
+
+    #[test]
+    fn requests_and_notifications_are_told_apart_by_the_id() {
+        let frame = Incoming::parse(r#"{"jsonrpc":"2.0","id":"7","method":"m","params":{"a":1}}"#).unwrap();
+        assert!(
+            matches!(frame, Incoming::Request { id, params: r#"{"a":1}"#, .. } if id.as_json() == "\"7\"")
+        );
+        let frame = Incoming::parse(r#"{"jsonrpc":"2.0","method":"m"}"#).unwrap();
+        assert!(matches!(frame, Incoming::Notification { params: "{}", .. }));
+    }
+
+    #[test]
+    fn what_is_not_one_clear_frame_is_refused() {
+        assert_eq!(refused("[]"), Reason::Malformed);
+        assert_eq!(refused(r#"{"jsonrpc":"2.0","id":1,"method":"a","method":"b"}"#), Reason::Malformed);
+        assert_eq!(refused(r#"{"jsonrpc":"2.0","id":1,"method":"a","Method":"b"}"#), Reason::Malformed);
+        assert_eq!(refused(&format!("{}1{}", "[".repeat(65), "]".repeat(65))), Reason::Malformed);
+        assert_eq!(refused(r#"{"jsonrpc":"1.0","id":1,"method":"a"}"#), Reason::InvalidRequest);
+        assert_eq!(refused(r#"{"jsonrpc":"2.0","id":1.5,"method":"a"}"#), Reason::InvalidRequest);
+        assert_eq!(refused(r#"{"jsonrpc":"2.0","id":{},"method":"a"}"#), Reason::InvalidRequest);
+        assert_eq!(refused(r#"{"jsonrpc":"2.0","id":1,"method":"a","result":1}"#), Reason::InvalidRequest);
+    }
+}

@@ -1,0 +1,165 @@
+//! The private side of an agent: its keys and the file they are kept in.
+//!
+//! The root key signs DID documents and never rotates; signing and encryption keys do. The type has no `Debug` and zeroes
+//! its keys when dropped.
+
+use ed25519_dalek::{SigningKey, VerifyingKey};
+use rand_core::CryptoRng;
+use x25519_dalek::{PublicKey, StaticSecret};
+
+use crate::limits::{KEYS_PER_USE_MAX, TTL_SECONDS_MAX};
+use crate::{Did, UnixSeconds};
+
+mod key_file;
+mod kid;
+
+pub use key_file::KeyFileError;
+pub use kid::{KeyUse, Kid, KidError};
+
+/// One rotating key with the time it was made.
+pub struct DatedKey<K> {
+    pub kid: Kid,
+    pub created: UnixSeconds,
+    pub key: K,
+}
+
+/// The keys of one agent. Each list holds at least one key, newest last.
+pub struct Identity {
+    did: Did,
+    root: SigningKey,
+    signing: Vec<DatedKey<SigningKey>>,
+    encryption: Vec<DatedKey<StaticSecret>>,
+}
+
+impl Identity {
+    #[must_use]
+    pub fn generate(did: Did, now: UnixSeconds, rng: &mut impl CryptoRng) -> Self {
+        let kid = |of| Kid::new(of, 1);
+        Self {
+            did,
+            root: new_signing_key(rng),
+            signing: vec![DatedKey { kid: kid(KeyUse::Signing), created: now, key: new_signing_key(rng) }],
+            encryption: vec![DatedKey { kid: kid(KeyUse::Encryption), created: now, key: new_secret(rng) }],
+        }
+    }
+
+    #[must_use]
+    pub fn did(&self) -> &Did {
+        &self.did
+    }
+
+    #[must_use]
+    pub fn root(&self) -> &SigningKey {
+        &self.root
+    }
+
+    #[must_use]
+    pub fn root_public(&self) -> VerifyingKey {
+        self.root.verifying_key()
+    }
+
+    #[must_use]
+    pub fn signing(&self) -> &[DatedKey<SigningKey>] {
+        &self.signing
+    }
+
+    #[must_use]
+    pub fn encryption(&self) -> &[DatedKey<StaticSecret>] {
+        &self.encryption
+    }
+
+    /// The key that signs now: the newest.
+    #[must_use]
+    pub fn current_signing(&self) -> Option<&DatedKey<SigningKey>> {
+        self.signing.last()
+    }
+
+    /// The secret of an encryption key, also of an older one whose messages may still be on their way.
+    #[must_use]
+    pub fn encryption_secret(&self, kid: &Kid) -> Option<&StaticSecret> {
+        self.encryption.iter().find(|k| &k.kid == kid).map(|k| &k.key)
+    }
+
+    /// Adds a new signing and a new encryption key and drops those that no message on its way can need any more: older
+    /// than the mailbox's longest TTL after their successor, and whatever exceeds [`KEYS_PER_USE_MAX`].
+    pub fn rotate(&mut self, now: UnixSeconds, rng: &mut impl CryptoRng) {
+        let kid = next_kid(&self.signing, KeyUse::Signing);
+        self.signing.push(DatedKey { kid, created: now, key: new_signing_key(rng) });
+        let kid = next_kid(&self.encryption, KeyUse::Encryption);
+        self.encryption.push(DatedKey { kid, created: now, key: new_secret(rng) });
+        self.prune(now);
+    }
+
+    /// Drops keys whose successor is older than the longest TTL, and the oldest beyond [`KEYS_PER_USE_MAX`].
+    pub fn prune(&mut self, now: UnixSeconds) {
+        prune(&mut self.signing, now);
+        prune(&mut self.encryption, now);
+    }
+}
+
+fn new_signing_key(rng: &mut impl CryptoRng) -> SigningKey {
+    let mut seed = zeroize::Zeroizing::new([0; 32]);
+    rng.fill_bytes(seed.as_mut());
+    SigningKey::from_bytes(&seed)
+}
+
+fn new_secret(rng: &mut impl CryptoRng) -> StaticSecret {
+    let mut seed = zeroize::Zeroizing::new([0; 32]);
+    rng.fill_bytes(seed.as_mut());
+    StaticSecret::from(*seed)
+}
+
+fn next_kid<K>(keys: &[DatedKey<K>], of: KeyUse) -> Kid {
+    Kid::new(of, keys.iter().map(|k| k.kid.number()).max().unwrap_or(0).saturating_add(1))
+}
+
+fn prune<K>(keys: &mut Vec<DatedKey<K>>, now: UnixSeconds) {
+    let successors: Vec<_> = keys.iter().skip(1).map(|k| k.created).collect();
+    let mut index = 0;
+    keys.retain(|_| {
+        let retired = successors.get(index).is_some_and(|made| made.saturating_add(TTL_SECONDS_MAX) < now);
+        index += 1;
+        !retired
+    });
+    let excess = keys.len().saturating_sub(KEYS_PER_USE_MAX);
+    keys.drain(..excess);
+}
+
+/// The public half of an encryption secret.
+#[must_use]
+pub fn public_of(secret: &StaticSecret) -> PublicKey {
+    PublicKey::from(secret)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn identity() -> Identity {
+        let did = "did:wba:example.com:agent:acme:alice".parse().unwrap();
+        Identity::generate(did, 1_000, &mut rand::rng())
+    }
+
+    #[test]
+    fn rotation_keeps_the_old_encryption_key_until_its_messages_have_expired() {
+        let mut it = identity();
+        let first = it.encryption()[0].kid.clone();
+        it.rotate(2_000, &mut rand::rng());
+        it.prune(2_000 + TTL_SECONDS_MAX);
+        assert!(it.encryption_secret(&first).is_some());
+        it.prune(2_001 + TTL_SECONDS_MAX);
+        assert!(it.encryption_secret(&first).is_none());
+        assert_eq!(it.encryption().len(), 1);
+        assert_eq!(it.current_signing().unwrap().kid.to_string(), "sig-2");
+    }
+
+    #[test]
+    fn a_hasty_rotator_never_holds_more_keys_than_the_limit() {
+        let mut it = identity();
+        for _ in 0..3 * KEYS_PER_USE_MAX {
+            it.rotate(2_000, &mut rand::rng());
+        }
+        assert_eq!(it.signing().len(), KEYS_PER_USE_MAX);
+        assert_eq!(it.encryption().len(), KEYS_PER_USE_MAX);
+    }
+}

@@ -1,0 +1,185 @@
+//! What an agent registers and others look up: its two DID documents and its card.
+
+use std::sync::Arc;
+
+use serde::{Deserialize, Serialize};
+
+use crate::document::{self, DidDocument, DocumentError, PublicKeys};
+use crate::limits::{CAPABILITIES_MAX, DESCRIPTION_BYTES_MAX, LABEL_BYTES_MAX, RECORD_BYTES_MAX};
+use crate::{Did, Identity, UnixSeconds, strict_json};
+
+/// How an agent presents itself in discovery.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "camelCase")]
+pub struct Card {
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub name: String,
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub description: String,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub capabilities: Vec<Capability>,
+    #[serde(default, deserialize_with = "strict_json::word")]
+    pub discovery: Discovery,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "camelCase")]
+pub struct Capability {
+    /// What others search for, for example `plan.create`.
+    pub id: String,
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub name: String,
+}
+
+/// Who finds an agent without knowing its DID.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Discovery {
+    /// Every agent of its tenant.
+    #[default]
+    Tenant,
+    /// Nobody; it is reached by its DID only.
+    Hidden,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "camelCase")]
+struct Record {
+    #[serde(deserialize_with = "strict_json::object")]
+    document: DidDocument,
+    #[serde(deserialize_with = "strict_json::object")]
+    self_certifying: DidDocument,
+    #[serde(deserialize_with = "strict_json::object")]
+    card: Card,
+}
+
+/// A record whose documents and card have been checked; keeps the exact bytes it came as.
+#[derive(Debug, Clone)]
+pub struct VerifiedRecord {
+    pub did: Did,
+    pub keys: PublicKeys,
+    pub card: Card,
+    pub document: DidDocument,
+    pub self_certifying: DidDocument,
+    pub bytes: Arc<[u8]>,
+}
+
+#[derive(Debug, thiserror::Error)]
+pub enum RecordError {
+    #[error("a record has at most {RECORD_BYTES_MAX} bytes")]
+    TooLong,
+    #[error("the record is not JSON of the right shape")]
+    Shape(#[source] serde_json::Error),
+    #[error("the card's {0}")]
+    Card(&'static str),
+    #[error("the DID document is not valid")]
+    Document(#[source] DocumentError),
+    #[error("the self-certifying document is not valid")]
+    SelfCertifying(#[source] DocumentError),
+    #[error("the two documents do not name the same keys and each other")]
+    Mismatch,
+}
+
+impl Card {
+    /// # Errors
+    /// [`RecordError::Card`] saying which member exceeds its limit or repeats.
+    pub fn check(&self) -> Result<(), RecordError> {
+        let long = |text: &str, limit: usize| text.len() > limit;
+        if long(&self.name, LABEL_BYTES_MAX) {
+            return Err(RecordError::Card("name has at most 128 bytes"));
+        }
+        if long(&self.description, DESCRIPTION_BYTES_MAX) {
+            return Err(RecordError::Card("description has at most 2048 bytes"));
+        }
+        if self.capabilities.len() > CAPABILITIES_MAX {
+            return Err(RecordError::Card("capabilities are at most 64"));
+        }
+        let unfit = |c: &Capability| {
+            c.id.is_empty() || long(&c.id, LABEL_BYTES_MAX) || long(&c.name, LABEL_BYTES_MAX)
+        };
+        if self.capabilities.iter().any(unfit) {
+            return Err(RecordError::Card("capability ids have 1 to 128 bytes, their names at most 128"));
+        }
+        let mut ids: Vec<_> = self.capabilities.iter().map(|c| &c.id).collect();
+        ids.sort_unstable();
+        ids.dedup();
+        if ids.len() < self.capabilities.len() {
+            return Err(RecordError::Card("capability ids must differ"));
+        }
+        Ok(())
+    }
+}
+
+/// The bytes of a new record of `identity`. `now` orders it after older ones.
+///
+/// # Errors
+/// A card beyond its limits.
+pub fn build(
+    identity: &Identity,
+    card: Card,
+    relay: Option<&str>,
+    now: UnixSeconds,
+) -> Result<Vec<u8>, RecordError> {
+    card.check()?;
+    let (document, self_certifying) = document::build(identity, relay, now);
+    serde_json::to_vec(&Record { document, self_certifying, card }).map_err(RecordError::Shape)
+}
+
+impl VerifiedRecord {
+    /// # Errors
+    /// The first thing that is wrong, by name.
+    pub fn parse(bytes: &[u8], did: &Did) -> Result<Self, RecordError> {
+        if bytes.len() > RECORD_BYTES_MAX {
+            return Err(RecordError::TooLong);
+        }
+        let record: Record = strict_json::from_slice(bytes).map_err(RecordError::Shape)?;
+        record.card.check()?;
+        let keys = document::verify(&record.document, did.as_str()).map_err(RecordError::Document)?;
+        let alias = format!("{did}:e1_{}", document::thumbprint(&keys.root));
+        let again = document::verify(&record.self_certifying, &alias).map_err(RecordError::SelfCertifying)?;
+        let linked = record.document.also_known_as == [alias]
+            && record.self_certifying.also_known_as == [did.as_str()];
+        if keys != again || !linked {
+            return Err(RecordError::Mismatch);
+        }
+        let Record { document, self_certifying, card } = record;
+        Ok(Self { did: did.clone(), keys, card, document, self_certifying, bytes: bytes.into() })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn identity(name: &str) -> Identity {
+        let did = format!("did:wba:example.com:agent:acme:{name}").parse().unwrap();
+        Identity::generate(did, 100, &mut rand::rng())
+    }
+
+    #[test]
+    fn a_record_is_read_back_with_the_bytes_it_came_as() {
+        let alice = identity("alice");
+        let card = Card { name: "Alice".into(), ..Card::default() };
+        let bytes = build(&alice, card.clone(), None, 200).unwrap();
+        let record = VerifiedRecord::parse(&bytes, alice.did()).unwrap();
+        assert_eq!(record.card, card);
+        assert_eq!(&*record.bytes, bytes);
+        assert_eq!(record.keys.root, alice.root_public());
+    }
+
+    #[test]
+    fn a_record_under_another_name_is_refused() {
+        let bytes = build(&identity("alice"), Card::default(), None, 200).unwrap();
+        let error = VerifiedRecord::parse(&bytes, identity("bob").did()).unwrap_err();
+        assert!(matches!(error, RecordError::Document(DocumentError::Subject { .. })), "{error}");
+    }
+
+    #[test]
+    fn an_unknown_member_is_refused() {
+        let alice = identity("alice");
+        let bytes = build(&alice, Card::default(), None, 200).unwrap();
+        let text = String::from_utf8(bytes).unwrap().replacen("{\"document\"", "{\"x\":1,\"document\"", 1);
+        let error = VerifiedRecord::parse(text.as_bytes(), alice.did()).unwrap_err();
+        assert!(matches!(error, RecordError::Shape(_)), "{error}");
+    }
+}

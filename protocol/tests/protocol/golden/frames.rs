@@ -1,0 +1,122 @@
+//! Frames, and the registration's signature.
+
+use ed25519_dalek::SigningKey;
+use msg2agent_protocol::did::Domain;
+use msg2agent_protocol::frame::Incoming;
+use msg2agent_protocol::{base64url, challenge, multikey};
+use serde_json::{Value, json};
+
+use super::{Input, Topic, text, texts};
+use crate::error_name::error_name;
+
+#[test]
+fn frames() {
+    let about =
+        "JSON-RPC frames as either side reads them; `reason` is what a relay answers to one it cannot read.";
+    let read = |input: &Value| {
+        let frame = Incoming::parse(text(input))
+            .map_err(|e| format!("{} ({})", error_name(&e), e.reason().word()))?;
+        Ok(match frame {
+            Incoming::Request { id, method, params } => {
+                json!({"kind": "request", "id": id.as_json(), "method": method, "params": params})
+            }
+            Incoming::Notification { method, params } => {
+                json!({"kind": "notification", "method": method, "params": params})
+            }
+            Incoming::Result { id, result } => {
+                json!({"kind": "result", "id": id.as_json(), "result": result})
+            }
+            Incoming::Error { id, error } => {
+                json!({"kind": "error", "id": id.map(|id| id.as_json()), "error": error})
+            }
+        })
+    };
+    Topic { name: "frames", about, read, valid: good_frames, invalid: bad_frames }.check();
+}
+
+fn good_frames() -> Vec<Input> {
+    texts([
+        (
+            "a request",
+            r#"{"jsonrpc":"2.0","id":1,"method":"relay.lookup","params":{"did":"did:wba:x.y:agent:a"}}"#,
+        ),
+        ("an id is echoed as it came", r#"{"jsonrpc":"2.0","id":"7\u0037","method":"relay.challenge"}"#),
+        (
+            "params stay the bytes that arrived",
+            r#"{"params":{ "epoch" :1,"seq":2},"method":"relay.ack","jsonrpc":"2.0"}"#,
+        ),
+        ("a result", r#"{"jsonrpc":"2.0","id":1,"result":{"status":"stored"}}"#),
+        (
+            "an error",
+            r#"{"jsonrpc":"2.0","id":1,"error":{"code":-32014,"message":"m","data":{"reason":"mailbox_full","retryAfterMs":50}}}"#,
+        ),
+        (
+            "an error to a frame whose id could not be read",
+            r#"{"jsonrpc":"2.0","id":null,"error":{"code":-32700,"message":"m","data":{"reason":"malformed"}}}"#,
+        ),
+    ])
+}
+
+fn bad_frames() -> Vec<Input> {
+    texts([
+        ("nothing", ""),
+        ("not an object", "1"),
+        ("a batch", r#"[{"jsonrpc":"2.0","id":1,"method":"m"}]"#),
+        ("a list in place of an object", r#"["2.0",1,"relay.ack"]"#),
+        ("two frames", r#"{"jsonrpc":"2.0","id":1,"method":"m"}{}"#),
+        ("a member twice", r#"{"jsonrpc":"2.0","id":1,"id":2,"method":"m"}"#),
+        ("a member twice, one name escaped", r#"{"jsonrpc":"2.0","id":1,"method":"a","m\u0065thod":"b"}"#),
+        ("an unknown member", r#"{"jsonrpc":"2.0","id":1,"method":"m","x":1}"#),
+        ("a member in another case", r#"{"jsonrpc":"2.0","ID":1,"method":"m"}"#),
+        ("another version", r#"{"jsonrpc":"1.0","id":1,"method":"m"}"#),
+        ("no version", r#"{"id":1,"method":"m"}"#),
+        ("an id with a fraction", r#"{"jsonrpc":"2.0","id":1.5,"method":"m"}"#),
+        ("a negative id", r#"{"jsonrpc":"2.0","id":-1,"method":"m"}"#),
+        ("an id that is an object", r#"{"jsonrpc":"2.0","id":{},"method":"m"}"#),
+        ("a method and a result", r#"{"jsonrpc":"2.0","id":1,"method":"m","result":1}"#),
+        ("a result without id", r#"{"jsonrpc":"2.0","result":1}"#),
+        (
+            "an error with an unknown reason",
+            r#"{"jsonrpc":"2.0","id":1,"error":{"code":1,"message":"m","data":{"reason":"x"}}}"#,
+        ),
+        ("a name that is no text", "{\"jsonrpc\":\"2.0\",\"id\":1,\"method\":\"\\ud800\"}"),
+    ])
+}
+
+#[test]
+fn challenges() {
+    let about = "The signature of a registration: context `msg2agent/v1/register`, over domain, zero byte, nonce, and \
+                 SHA-256 of the record.";
+    let read = |input: &Value| {
+        let key = multikey::decode_ed25519(text(&input["key"])).map_err(|e| error_name(&e))?;
+        let domain: Domain = text(&input["domain"]).parse().unwrap();
+        let nonce = base64url::decode_array(text(&input["nonce"])).unwrap();
+        let record = base64url::decode(text(&input["record"])).unwrap();
+        let signature = base64url::decode_array(text(&input["signature"])).map_err(|e| error_name(&e))?;
+        challenge::check(&key, &domain, &nonce, &record, &signature).map_err(|e| error_name(&e))?;
+        Ok(json!("verifies"))
+    };
+    let valid = || vec![("an agent's answer", answer(|_| {}))];
+    let invalid = || {
+        vec![
+            ("another relay's domain", answer(|a| a["domain"] = "b.example".into())),
+            ("another nonce", answer(|a| a["nonce"] = base64url::encode(&[6; 32]).into())),
+            ("another record", answer(|a| a["record"] = base64url::encode(b"other").into())),
+            ("a signature of 63 bytes", answer(|a| a["signature"] = base64url::encode(&[1; 63]).into())),
+            ("another signature", answer(|a| a["signature"] = base64url::encode(&[1; 64]).into())),
+        ]
+    };
+    Topic { name: "challenges", about, read, valid, invalid }.check();
+}
+
+fn answer(change: fn(&mut Value)) -> Value {
+    let key = SigningKey::from_bytes(&[1; 32]);
+    let signature = challenge::answer(&key, &"a.example".parse().unwrap(), &[5; 32], b"record");
+    let mut input = json!({
+        "key": multikey::encode_ed25519(&key.verifying_key()), "domain": "a.example",
+        "nonce": base64url::encode(&[5; 32]), "record": base64url::encode(b"record"),
+        "signature": base64url::encode(&signature)
+    });
+    change(&mut input);
+    input
+}

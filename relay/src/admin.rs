@@ -1,0 +1,67 @@
+//! `/admin/v1` on the admin listener: tenants, agents and keys, one operation per file. Bodies are in `protocol::admin`.
+//!
+//! Every request needs the admin token. Every write answers the version that contains it, committed and enforced on open
+//! sessions; the directory leaves one line for it in the log under the target `audit`.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use axum::Router;
+use axum::extract::DefaultBodyLimit;
+use axum::middleware;
+use axum::routing::get;
+
+use crate::directory::Directory;
+use crate::hub::Hub;
+
+mod authorize;
+mod body;
+mod delete_agent;
+mod delete_key;
+mod delete_tenant;
+mod get_agent;
+mod get_tenant;
+mod get_version;
+mod list_agents;
+mod list_keys;
+mod list_tenants;
+mod metrics;
+mod paging;
+mod path;
+mod put_agent;
+mod put_key;
+mod put_tenant;
+
+pub use metrics::AdminMetrics;
+
+/// Bytes of a request body: an agent with its largest card and all its keys has half of it.
+const BODY_BYTES_MAX: usize = 64 * 1024;
+
+/// What the operations work on.
+#[derive(Debug, Clone)]
+pub struct Admin {
+    pub directory: Arc<Directory>,
+    pub hub: Arc<Hub>,
+    /// Read at each request, so that a rotated token holds at once.
+    pub token_file: Arc<PathBuf>,
+    pub metrics: AdminMetrics,
+    /// Name and version of the binary.
+    pub build: daemon::BuildInfo,
+}
+
+pub fn router(admin: Admin) -> Router {
+    let tenant = get(get_tenant::handle).put(put_tenant::handle).delete(delete_tenant::handle);
+    let agent = get(get_agent::handle).put(put_agent::handle).delete(delete_agent::handle);
+    let key = axum::routing::put(put_key::handle).delete(delete_key::handle);
+    Router::new()
+        .route("/admin/v1/version", get(get_version::handle))
+        .route("/admin/v1/tenants", get(list_tenants::handle))
+        .route("/admin/v1/tenants/{tenant}", tenant)
+        .route("/admin/v1/tenants/{tenant}/agents", get(list_agents::handle))
+        .route("/admin/v1/tenants/{tenant}/agents/{name}", agent)
+        .route("/admin/v1/tenants/{tenant}/keys", get(list_keys::handle))
+        .route("/admin/v1/tenants/{tenant}/keys/{key}", key)
+        .layer(DefaultBodyLimit::max(BODY_BYTES_MAX))
+        .layer(middleware::from_fn_with_state(admin.clone(), authorize::authorize))
+        .with_state(admin)
+}

@@ -1,0 +1,68 @@
+//! What the admin API was asked, by operation and outcome.
+
+use axum::http::StatusCode;
+use prometheus::{IntCounterVec, Opts, Registry};
+
+#[derive(Debug, Clone)]
+pub struct AdminMetrics {
+    requests: IntCounterVec,
+}
+
+impl AdminMetrics {
+    /// # Errors
+    /// The registry has a metric of this name.
+    pub fn register(registry: &Registry) -> Result<Self, prometheus::Error> {
+        let options = Opts::new(
+            "msg2agent_relay_admin_requests_total",
+            "Requests to the admin API by method, route and status.",
+        );
+        let requests = IntCounterVec::new(options, &["method", "route", "status"])?;
+        registry.register(Box::new(requests.clone()))?;
+        Ok(Self { requests })
+    }
+
+    pub(super) fn count(&self, method: &str, path: &str, status: StatusCode) {
+        self.requests.with_label_values(&[known(method), route(path), status.as_str()]).inc();
+    }
+}
+
+/// A stranger's method must not become a label.
+fn known(method: &str) -> &str {
+    match method {
+        "GET" | "PUT" | "DELETE" | "HEAD" => method,
+        _ => "other",
+    }
+}
+
+/// The route without the names in it, for the same reason.
+fn route(path: &str) -> &'static str {
+    let rest = path.strip_prefix("/admin/v1/").unwrap_or_default();
+    match rest.split('/').collect::<Vec<_>>().as_slice() {
+        ["version"] => "version",
+        ["tenants"] => "tenants",
+        ["tenants", _] => "tenant",
+        ["tenants", _, "agents"] => "agents",
+        ["tenants", _, "agents", _] => "agent",
+        ["tenants", _, "keys"] => "keys",
+        ["tenants", _, "keys", _] => "key",
+        _ => "other",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_never_become_labels() {
+        for (path, expected) in [
+            ("/admin/v1/version", "version"),
+            ("/admin/v1/tenants/acme/agents/alice", "agent"),
+            ("/admin/v1/tenants/acme/keys", "keys"),
+            ("/admin/v1/acme", "other"),
+            ("/elsewhere", "other"),
+        ] {
+            assert_eq!(route(path), expected, "{path}");
+        }
+    }
+}

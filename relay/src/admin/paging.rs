@@ -1,0 +1,39 @@
+//! `?after=&limit=` of the lists.
+
+use std::str::FromStr;
+
+use axum::extract::{FromRequestParts, Query};
+use axum::http::request::Parts;
+use protocol::Reason;
+use protocol::admin::PAGE_MAX;
+use serde::Deserialize;
+
+use crate::problem::Refusal;
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Asked {
+    after: Option<String>,
+    limit: Option<usize>,
+}
+
+#[derive(Debug)]
+pub(super) struct Paging<T> {
+    pub(super) after: Option<T>,
+    /// 1 to [`PAGE_MAX`].
+    pub(super) limit: usize,
+}
+
+impl<T: FromStr<Err: std::fmt::Display>, S: Send + Sync> FromRequestParts<S> for Paging<T> {
+    type Rejection = Refusal;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Refusal> {
+        let invalid = |detail: String| Refusal::new(Reason::InvalidParams, detail);
+        let Query(asked) = Query::<Asked>::from_request_parts(parts, state)
+            .await
+            .map_err(|error| invalid(error.body_text()))?;
+        let after = asked.after.map(|text| text.parse::<T>()).transpose();
+        let after = after.map_err(|error| invalid(format!("after: {error}")))?;
+        Ok(Self { after, limit: asked.limit.unwrap_or(PAGE_MAX).clamp(1, PAGE_MAX) })
+    }
+}

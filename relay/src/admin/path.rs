@@ -1,0 +1,59 @@
+//! Names in a path, parsed by their own grammar.
+
+use std::str::FromStr;
+
+use axum::extract::{FromRequestParts, Path};
+use axum::http::request::Parts;
+use protocol::Reason;
+use protocol::api_key::KeyId;
+use protocol::did::{AgentName, TenantId};
+
+use crate::problem::Refusal;
+
+#[derive(Debug)]
+pub(super) struct InTenant(pub(super) TenantId);
+
+#[derive(Debug)]
+pub(super) struct OfAgent(pub(super) TenantId, pub(super) AgentName);
+
+#[derive(Debug)]
+pub(super) struct OfKey(pub(super) TenantId, pub(super) KeyId);
+
+impl<S: Send + Sync> FromRequestParts<S> for InTenant {
+    type Rejection = Refusal;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Refusal> {
+        let texts = segments(parts, state).await?;
+        Ok(Self(parse("tenant", texts.first())?))
+    }
+}
+
+impl<S: Send + Sync> FromRequestParts<S> for OfAgent {
+    type Rejection = Refusal;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Refusal> {
+        let texts = segments(parts, state).await?;
+        Ok(Self(parse("tenant", texts.first())?, parse("agent name", texts.get(1))?))
+    }
+}
+
+impl<S: Send + Sync> FromRequestParts<S> for OfKey {
+    type Rejection = Refusal;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Refusal> {
+        let texts = segments(parts, state).await?;
+        Ok(Self(parse("tenant", texts.first())?, parse("key id", texts.get(1))?))
+    }
+}
+
+async fn segments<S: Send + Sync>(parts: &mut Parts, state: &S) -> Result<Vec<String>, Refusal> {
+    let Path(named) = Path::<Vec<(String, String)>>::from_request_parts(parts, state)
+        .await
+        .map_err(|error| Refusal::new(Reason::InvalidParams, error.body_text()))?;
+    Ok(named.into_iter().map(|(_, text)| text).collect())
+}
+
+fn parse<T: FromStr<Err: std::fmt::Display>>(what: &str, text: Option<&String>) -> Result<T, Refusal> {
+    let text = text.ok_or(Reason::NotFound)?;
+    text.parse().map_err(|error| Refusal::new(Reason::InvalidParams, format!("the {what}: {error}")))
+}

@@ -1,0 +1,73 @@
+//! The settings of a relay. A flag goes before an environment variable, that before the file, that before the default;
+//! an unknown or malformed value stops the start with a sentence that names it.
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use daemon::telemetry::Format;
+use protocol::did::Domain;
+
+mod environment;
+mod layer;
+mod limits;
+mod load;
+mod show;
+
+pub use layer::Layer;
+pub use limits::Limits;
+pub use load::{ConfigError, load};
+
+/// What a relay runs with: every value decided, and fitting each other. Fixed until the next start.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Config {
+    pub listen: SocketAddr,
+    pub admin_listen: SocketAddr,
+    /// `None`: `localhost%3A<port>` of the public listener, known once it is bound.
+    pub domain: Option<Domain>,
+    /// Where agents reach this relay, when that does not follow from the domain.
+    pub public_url: Option<String>,
+    /// Created with mode 0700 when absent.
+    pub data_dir: PathBuf,
+    /// Read again when they change on disk.
+    pub tls: Option<TlsFiles>,
+    pub insecure_plaintext: bool,
+    pub insecure_admin_plaintext: bool,
+    /// Written with a new token and mode 0600 when absent.
+    pub admin_token_file: PathBuf,
+    pub log_format: Format,
+    pub log_filter: String,
+    pub otlp_endpoint: Option<String>,
+    pub drain_grace: Duration,
+    pub limits: Limits,
+}
+
+/// PEM files of the public listener.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct TlsFiles {
+    /// The chain, leaf first.
+    pub cert: PathBuf,
+    pub key: PathBuf,
+}
+
+impl Config {
+    /// The domain, given the port that the public listener got.
+    #[must_use]
+    pub fn domain_at(&self, port: u16) -> Domain {
+        self.domain.clone().unwrap_or_else(|| localhost(port))
+    }
+
+    /// The URL of the WebSocket endpoint, for the relay's DID document.
+    #[must_use]
+    pub fn public_url_of(&self, domain: &Domain) -> String {
+        let plain = self.tls.is_none() && self.listen.ip().is_loopback();
+        let scheme = if plain { "ws" } else { "wss" };
+        self.public_url.clone().unwrap_or_else(|| format!("{scheme}://{}/ws", domain.authority()))
+    }
+}
+
+fn localhost(port: u16) -> Domain {
+    let text = if port == 0 { "localhost".to_owned() } else { format!("localhost%3A{port}") };
+    // Both forms are valid domains; a test says so for every port.
+    text.parse().unwrap_or_else(|_| unreachable!("{text} is a domain"))
+}

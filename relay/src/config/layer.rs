@@ -1,0 +1,110 @@
+//! One layer of settings: what the command line and the environment say, or what the file says. The doc comments are the
+//! help text and the documentation of the file alike.
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+
+use clap::{ArgAction, Args};
+use daemon::telemetry::Format;
+use protocol::did::Domain;
+use serde::Deserialize;
+
+use super::limits::LimitsLayer;
+
+#[derive(Debug, Clone, Default, Args, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Layer {
+    /// Public listener: WebSocket and DID documents [default: 127.0.0.1:8443].
+    #[arg(long, env = "MSG2AGENT_RELAY_LISTEN", value_name = "ADDRESS:PORT")]
+    pub listen: Option<SocketAddr>,
+    /// Admin listener: probes, metrics and the admin API. Never expose it [default: 127.0.0.1:8081].
+    #[arg(long, env = "MSG2AGENT_RELAY_ADMIN_LISTEN", value_name = "ADDRESS:PORT")]
+    pub admin_listen: Option<SocketAddr>,
+    /// The domain of the agents' DIDs, a port written %3A8443. Fixed for the life of a store [default: localhost%3A
+    /// and the port of the public listener].
+    #[arg(long, env = "MSG2AGENT_RELAY_DOMAIN")]
+    pub domain: Option<Domain>,
+    /// URL of the WebSocket endpoint for the relay's DID document [default: wss://<domain>/ws, ws on loopback].
+    #[arg(long, env = "MSG2AGENT_RELAY_PUBLIC_URL", value_name = "URL")]
+    pub public_url: Option<String>,
+    /// Folder of the store and the relay's key, created with mode 0700 [default: msg2agent/relay in the user's data
+    /// folder].
+    #[arg(long, env = "MSG2AGENT_RELAY_DATA_DIR", value_name = "FOLDER")]
+    pub data_dir: Option<PathBuf>,
+    #[command(flatten)]
+    pub tls: TlsLayer,
+    /// Serve without TLS on an address that is not loopback: every API key crosses the network in clear. Only behind
+    /// something that ends TLS.
+    #[arg(
+        long,
+        env = "MSG2AGENT_RELAY_INSECURE_PLAINTEXT",
+        value_name = "BOOL",
+        action = ArgAction::Set,
+        num_args = 0..=1,
+        require_equals = true,
+        default_missing_value = "true"
+    )]
+    pub insecure_plaintext: Option<bool>,
+    /// Serve the admin listener, which has no TLS, on an address that is not loopback. Only where a network policy lets
+    /// nobody but the control plane reach it.
+    #[arg(
+        long,
+        env = "MSG2AGENT_RELAY_INSECURE_ADMIN_PLAINTEXT",
+        value_name = "BOOL",
+        action = ArgAction::Set,
+        num_args = 0..=1,
+        require_equals = true,
+        default_missing_value = "true"
+    )]
+    pub insecure_admin_plaintext: Option<bool>,
+    /// File with the bearer token of the admin API; made when absent [default: admin-token in the data folder].
+    #[arg(long, env = "MSG2AGENT_RELAY_ADMIN_TOKEN_FILE", value_name = "FILE")]
+    pub admin_token_file: Option<PathBuf>,
+    /// Log lines on standard error as text or json [default: text].
+    #[arg(long, env = "MSG2AGENT_RELAY_LOG_FORMAT", value_name = "text|json")]
+    pub log_format: Option<Format>,
+    /// What is logged, as tracing directives [default: info].
+    #[arg(long, env = "MSG2AGENT_RELAY_LOG_FILTER", value_name = "DIRECTIVES")]
+    pub log_filter: Option<String>,
+    /// Base URL of an OTLP/HTTP collector that traces go to.
+    #[arg(long, env = "MSG2AGENT_RELAY_OTLP_ENDPOINT", value_name = "URL")]
+    pub otlp_endpoint: Option<String>,
+    /// How long sessions may take to end after SIGTERM [default: 20].
+    #[arg(long, env = "MSG2AGENT_RELAY_DRAIN_GRACE_SECONDS", value_name = "SECONDS")]
+    pub drain_grace_seconds: Option<u64>,
+    #[command(flatten)]
+    pub limits: LimitsLayer,
+}
+
+#[derive(Debug, Clone, Default, Args, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct TlsLayer {
+    /// PEM file with the certificate chain of the public listener; read again when it changes.
+    #[arg(long = "tls-cert", env = "MSG2AGENT_RELAY_TLS_CERT", value_name = "FILE")]
+    pub cert: Option<PathBuf>,
+    /// PEM file with the private key of the certificate.
+    #[arg(long = "tls-key", env = "MSG2AGENT_RELAY_TLS_KEY", value_name = "FILE")]
+    pub key: Option<PathBuf>,
+}
+
+impl Layer {
+    /// These settings where they are set, those of `below` elsewhere.
+    pub(super) fn over(self, below: Self) -> Self {
+        Self {
+            listen: self.listen.or(below.listen),
+            admin_listen: self.admin_listen.or(below.admin_listen),
+            domain: self.domain.or(below.domain),
+            public_url: self.public_url.or(below.public_url),
+            data_dir: self.data_dir.or(below.data_dir),
+            tls: TlsLayer { cert: self.tls.cert.or(below.tls.cert), key: self.tls.key.or(below.tls.key) },
+            insecure_plaintext: self.insecure_plaintext.or(below.insecure_plaintext),
+            insecure_admin_plaintext: self.insecure_admin_plaintext.or(below.insecure_admin_plaintext),
+            admin_token_file: self.admin_token_file.or(below.admin_token_file),
+            log_format: self.log_format.or(below.log_format),
+            log_filter: self.log_filter.or(below.log_filter),
+            otlp_endpoint: self.otlp_endpoint.or(below.otlp_endpoint),
+            drain_grace_seconds: self.drain_grace_seconds.or(below.drain_grace_seconds),
+            limits: self.limits.over(below.limits),
+        }
+    }
+}

@@ -1,0 +1,207 @@
+//! From the layers to one [`Config`], or to the sentence that says why not.
+
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use super::environment;
+use super::{Config, Layer, TlsFiles};
+
+const LISTEN: SocketAddr = SocketAddr::new(std::net::IpAddr::V4(std::net::Ipv4Addr::LOCALHOST), 8443);
+const ADMIN_LISTEN: SocketAddr = SocketAddr::new(std::net::IpAddr::V4(std::net::Ipv4Addr::LOCALHOST), 8081);
+/// Below the 30 s that Kubernetes waits by default.
+const DRAIN_GRACE_SECONDS: u64 = 20;
+/// A drain that takes longer than an hour is one that hangs.
+const DRAIN_GRACE_SECONDS_MAX: u64 = 3600;
+
+#[derive(Debug, thiserror::Error)]
+pub enum ConfigError {
+    #[error("failed to read the configuration file {}", path.display())]
+    Read { path: PathBuf, source: std::io::Error },
+    #[error("failed to understand the configuration file {}: {}", path.display(), source.message())]
+    Parse { path: PathBuf, source: toml::de::Error },
+    #[error("the environment variable {0} is not a setting of the relay")]
+    UnknownVariable(String),
+    #[error("{name} {rule}")]
+    Value { name: &'static str, rule: &'static str },
+    #[error("tls.cert and tls.key belong together; only {0} is set")]
+    HalfTls(&'static str),
+    #[error(
+        "listen is {0}, which is not loopback, and there is no TLS: set tls.cert and tls.key, or insecure_plaintext \
+         if something in front of the relay ends TLS"
+    )]
+    Plaintext(SocketAddr),
+    #[error(
+        "admin_listen is {0}, which is not loopback, and the admin listener has no TLS: set insecure_admin_plaintext if \
+         only the control plane can reach it"
+    )]
+    AdminPlaintext(SocketAddr),
+    #[error("listen is {0}, which is not loopback: set domain, the name that agents reach the relay by")]
+    DomainMissing(SocketAddr),
+    #[error("there is no home folder to put data in: set data_dir")]
+    NoDataFolder,
+}
+
+/// `flags` hold what the command line and the known environment variables say; `known` names those variables.
+///
+/// # Errors
+/// A sentence that names the setting and what is wrong with it.
+pub fn load(
+    flags: Layer,
+    file: Option<&Path>,
+    environment: &[(String, String)],
+    known: &[String],
+) -> Result<Config, ConfigError> {
+    if let Some(name) = environment::unknown(environment.iter().map(|(name, _)| name.clone()), known) {
+        return Err(ConfigError::UnknownVariable(name));
+    }
+    let file = file.map(read).transpose()?.unwrap_or_default();
+    let find =
+        |name: &str| environment.iter().find(|(found, _)| found == name).map(|(_, value)| value.as_str());
+    decide(flags.over(file), default_data_dir(find("XDG_DATA_HOME"), find("HOME")))
+}
+
+fn read(path: &Path) -> Result<Layer, ConfigError> {
+    let path = path.to_owned();
+    match std::fs::read_to_string(&path) {
+        Ok(text) => parse(&text, path),
+        Err(source) => Err(ConfigError::Read { path, source }),
+    }
+}
+
+fn parse(text: &str, path: PathBuf) -> Result<Layer, ConfigError> {
+    toml::from_str(text).map_err(|source| ConfigError::Parse { path, source })
+}
+
+/// The XDG base directory rule: relative or empty values count as not set.
+fn default_data_dir(xdg: Option<&str>, home: Option<&str>) -> Option<PathBuf> {
+    let absolute = |text: &str| Some(PathBuf::from(text)).filter(|path| path.is_absolute());
+    let base = xdg.and_then(absolute).or_else(|| Some(home.and_then(absolute)?.join(".local/share")))?;
+    Some(base.join("msg2agent/relay"))
+}
+
+fn decide(layer: Layer, default_data_dir: Option<PathBuf>) -> Result<Config, ConfigError> {
+    let data_dir = layer.data_dir.or(default_data_dir).ok_or(ConfigError::NoDataFolder)?;
+    let config = Config {
+        listen: layer.listen.unwrap_or(LISTEN),
+        admin_listen: layer.admin_listen.unwrap_or(ADMIN_LISTEN),
+        domain: layer.domain,
+        public_url: layer.public_url,
+        tls: tls(layer.tls.cert, layer.tls.key)?,
+        insecure_plaintext: layer.insecure_plaintext.unwrap_or(false),
+        insecure_admin_plaintext: layer.insecure_admin_plaintext.unwrap_or(false),
+        admin_token_file: layer.admin_token_file.unwrap_or_else(|| data_dir.join("admin-token")),
+        data_dir,
+        log_format: layer.log_format.unwrap_or_default(),
+        log_filter: layer.log_filter.unwrap_or_else(|| "info".to_owned()),
+        otlp_endpoint: layer.otlp_endpoint,
+        drain_grace: Duration::from_secs(layer.drain_grace_seconds.unwrap_or(DRAIN_GRACE_SECONDS)),
+        limits: layer.limits.or_default(),
+    };
+    check(&config)?;
+    Ok(config)
+}
+
+fn tls(cert: Option<PathBuf>, key: Option<PathBuf>) -> Result<Option<TlsFiles>, ConfigError> {
+    match (cert, key) {
+        (Some(cert), Some(key)) => Ok(Some(TlsFiles { cert, key })),
+        (None, None) => Ok(None),
+        (Some(_), None) => Err(ConfigError::HalfTls("tls.cert")),
+        (None, Some(_)) => Err(ConfigError::HalfTls("tls.key")),
+    }
+}
+
+fn check(config: &Config) -> Result<(), ConfigError> {
+    let value = |name, rule| Err(ConfigError::Value { name, rule });
+    if let Some((name, rule)) = config.limits.unfit() {
+        return value(name, rule);
+    }
+    if config.drain_grace.as_secs() > DRAIN_GRACE_SECONDS_MAX {
+        return value("drain_grace_seconds", "must be at most 3600");
+    }
+    if config.public_url.as_ref().is_some_and(|url| !url.starts_with("wss://") && !url.starts_with("ws://")) {
+        return value("public_url", "must start with wss:// or ws://");
+    }
+    if config.otlp_endpoint.as_ref().is_some_and(|url| !url.starts_with("http")) {
+        return value("otlp_endpoint", "must start with http:// or https://");
+    }
+    let loopback = config.listen.ip().is_loopback();
+    if !loopback && config.tls.is_none() && !config.insecure_plaintext {
+        return Err(ConfigError::Plaintext(config.listen));
+    }
+    if !config.admin_listen.ip().is_loopback() && !config.insecure_admin_plaintext {
+        return Err(ConfigError::AdminPlaintext(config.admin_listen));
+    }
+    if !loopback && config.domain.is_none() {
+        return Err(ConfigError::DomainMissing(config.listen));
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn from_file(text: &str) -> Result<Config, ConfigError> {
+        let layer = parse(text, "relay.toml".into())?;
+        decide(layer, Some("/data".into()))
+    }
+
+    fn refusal(text: &str) -> String {
+        from_file(text).unwrap_err().to_string()
+    }
+
+    #[test]
+    fn nothing_configured_is_loopback_with_files_in_the_data_folder() {
+        let config = from_file("").unwrap();
+        assert_eq!(config.listen.to_string(), "127.0.0.1:8443");
+        assert_eq!(config.admin_listen.to_string(), "127.0.0.1:8081");
+        assert_eq!(config.domain_at(8443).as_str(), "localhost%3A8443");
+        assert_eq!(config.admin_token_file, Path::new("/data/admin-token"));
+        assert_eq!(config.public_url_of(&config.domain_at(8443)), "ws://localhost:8443/ws");
+    }
+
+    #[test]
+    fn each_layer_goes_before_the_one_below() {
+        let file = parse("log_filter = \"file\"\ndomain = \"file.example\"", "f".into()).unwrap();
+        let flags = Layer { log_filter: Some("flag".into()), ..Layer::default() };
+        let config = decide(flags.over(file), Some("/data".into())).unwrap();
+        assert_eq!(config.log_filter, "flag");
+        assert_eq!(config.domain.unwrap().as_str(), "file.example");
+    }
+
+    #[test]
+    fn a_refusal_names_the_setting() {
+        for (text, part) in [
+            ("listn = \"127.0.0.1:1\"", "unknown field `listn`"),
+            ("listen = \"nowhere\"", "invalid socket address"),
+            ("[limits]\nmailboxes = 1", "unknown field `mailboxes`"),
+            ("[limits]\nagents = 0", "limits.agents must be at least 1"),
+            ("[limits]\nttl_seconds = 604801", "limits.ttl_seconds must be at most 604800"),
+            ("drain_grace_seconds = 3601", "drain_grace_seconds must be at most 3600"),
+            ("public_url = \"https://x\"", "public_url must start with wss:// or ws://"),
+            ("[tls]\ncert = \"a\"", "only tls.cert is set"),
+            ("listen = \"0.0.0.0:8443\"\ndomain = \"example.com\"", "insecure_plaintext"),
+            ("admin_listen = \"0.0.0.0:8081\"", "insecure_admin_plaintext"),
+            ("listen = \"0.0.0.0:8443\"\ninsecure_plaintext = true", "set domain"),
+        ] {
+            assert!(refusal(text).contains(part), "{text}: {}", refusal(text));
+        }
+    }
+
+    #[test]
+    fn the_data_folder_follows_the_xdg_rule() {
+        let dir = |xdg, home| default_data_dir(xdg, home).map(|path| path.display().to_string());
+        assert_eq!(dir(Some("/x"), Some("/h")).unwrap(), "/x/msg2agent/relay");
+        assert_eq!(dir(Some("relative"), Some("/h")).unwrap(), "/h/.local/share/msg2agent/relay");
+        assert_eq!(dir(None, None), None);
+    }
+
+    #[test]
+    fn every_port_makes_a_domain() {
+        let config = from_file("").unwrap();
+        for port in 0..=u16::MAX {
+            config.domain_at(port);
+        }
+    }
+}

@@ -1,0 +1,85 @@
+//! `--print-config`: the effective settings as a file that could be given back, without secrets.
+
+use std::path::Path;
+
+use daemon::telemetry::Format;
+use serde::Serialize;
+
+use super::{Config, Limits};
+
+#[derive(Serialize)]
+struct Shown<'a> {
+    listen: String,
+    admin_listen: String,
+    domain: String,
+    public_url: String,
+    data_dir: &'a Path,
+    insecure_plaintext: bool,
+    insecure_admin_plaintext: bool,
+    admin_token_file: &'a Path,
+    log_format: Format,
+    log_filter: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    otlp_endpoint: Option<String>,
+    drain_grace_seconds: u64,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    tls: Option<ShownTls<'a>>,
+    limits: Limits,
+}
+
+#[derive(Serialize)]
+struct ShownTls<'a> {
+    cert: &'a Path,
+    key: &'a Path,
+}
+
+impl Config {
+    /// TOML. Files with secrets are named, not read; credentials in a URL are left out.
+    ///
+    /// # Errors
+    /// A path that is not UTF-8.
+    pub fn show(&self) -> Result<String, toml::ser::Error> {
+        let domain = self.domain_at(self.listen.port());
+        toml::to_string(&Shown {
+            listen: self.listen.to_string(),
+            admin_listen: self.admin_listen.to_string(),
+            public_url: without_credentials(&self.public_url_of(&domain)),
+            domain: domain.to_string(),
+            data_dir: &self.data_dir,
+            insecure_plaintext: self.insecure_plaintext,
+            insecure_admin_plaintext: self.insecure_admin_plaintext,
+            admin_token_file: &self.admin_token_file,
+            log_format: self.log_format,
+            log_filter: &self.log_filter,
+            otlp_endpoint: self.otlp_endpoint.as_deref().map(without_credentials),
+            drain_grace_seconds: self.drain_grace.as_secs(),
+            tls: self.tls.as_ref().map(|tls| ShownTls { cert: &tls.cert, key: &tls.key }),
+            limits: self.limits,
+        })
+    }
+}
+
+/// The URL without `user:password@` and without query, where tokens hide.
+fn without_credentials(url: &str) -> String {
+    let url = url.split(['?', '#']).next().unwrap_or_default();
+    let Some((scheme, rest)) = url.split_once("://") else { return url.to_owned() };
+    let (authority, path) = rest.split_once('/').map_or((rest, None), |(a, p)| (a, Some(p)));
+    let host = authority.rsplit_once('@').map_or(authority, |(_, host)| host);
+    path.map_or_else(|| format!("{scheme}://{host}"), |path| format!("{scheme}://{host}/{path}"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn credentials_in_a_url_are_left_out() {
+        for (url, shown) in [
+            ("http://user:secret@collector:4318/base?token=secret", "http://collector:4318/base"),
+            ("http://collector:4318", "http://collector:4318"),
+            ("http://a@b@collector", "http://collector"),
+        ] {
+            assert_eq!(without_credentials(url), shown);
+        }
+    }
+}

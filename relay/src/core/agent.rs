@@ -1,0 +1,72 @@
+//! One agent: its session, the index of its mailbox, and what it has used of its limits.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use protocol::did::TenantId;
+use protocol::envelope::MessageId;
+use protocol::frame::Outcome;
+
+use super::bucket::TokenBucket;
+use super::window::Session;
+use super::{AgentKey, Limits, RowId};
+
+#[derive(Debug)]
+pub(super) struct Agent {
+    pub(super) did: Arc<str>,
+    pub(super) tenant: TenantId,
+    pub(super) session: Option<Session>,
+    /// Everything in the mailbox, being written or on the disk.
+    pub(super) rows: BTreeMap<RowId, Row>,
+    pub(super) row_bytes: u64,
+    pub(super) bucket: Option<TokenBucket>,
+    /// Sends of this agent that wait for their answer.
+    pub(super) unanswered: u32,
+}
+
+/// What is kept in memory of a mailbox row.
+#[derive(Debug)]
+pub(super) struct Row {
+    pub(super) id: MessageId,
+    pub(super) size: u32,
+    /// Unix seconds.
+    pub(super) expires: u64,
+    pub(super) content: RowContent,
+    pub(super) committed: bool,
+}
+
+#[derive(Debug)]
+pub(super) enum RowContent {
+    /// `sender` is none if it was removed since.
+    Message { sender: Option<AgentKey> },
+    Notice { about: Arc<str>, outcome: Outcome, at: u64 },
+}
+
+/// What a mailbox row holds.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Kind {
+    Message,
+    Notice(Outcome),
+}
+
+impl Agent {
+    pub(super) const fn new(did: Arc<str>, tenant: TenantId) -> Self {
+        Self {
+            did,
+            tenant,
+            session: None,
+            rows: BTreeMap::new(),
+            row_bytes: 0,
+            bucket: None,
+            unanswered: 0,
+        }
+    }
+
+    /// Whether the mailbox could still take a message of this size together with all that may yet be spilled into it.
+    pub(super) fn has_room(&self, size: usize, limits: &Limits) -> bool {
+        let (fresh, fresh_bytes) = self.session.as_ref().map_or((0, 0), Session::fresh);
+        let messages = self.rows.len() + fresh;
+        let bytes = self.row_bytes + (fresh_bytes + size) as u64;
+        messages < limits.mailbox_messages as usize && bytes <= limits.mailbox_bytes
+    }
+}

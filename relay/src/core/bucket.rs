@@ -1,0 +1,65 @@
+//! Token bucket over the core's clock.
+
+use std::time::Duration;
+
+/// A sustained rate and how much may come at once.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Rate {
+    pub per_second: f64,
+    pub burst: f64,
+}
+
+#[derive(Debug, Clone)]
+pub(super) struct TokenBucket {
+    tokens: f64,
+    filled_ms: u64,
+}
+
+impl TokenBucket {
+    pub(super) const fn full(rate: Rate, now_ms: u64) -> Self {
+        Self { tokens: rate.burst, filled_ms: now_ms }
+    }
+
+    /// Time until there is a token, `None` if there is one now. Takes nothing.
+    pub(super) fn wait(&mut self, rate: Rate, now_ms: u64) -> Option<Duration> {
+        let passed = Duration::from_millis(now_ms.saturating_sub(self.filled_ms)).as_secs_f64();
+        self.filled_ms = self.filled_ms.max(now_ms);
+        self.tokens = passed.mul_add(rate.per_second, self.tokens).min(rate.burst);
+        if self.tokens >= 1.0 {
+            return None;
+        }
+        let seconds = (1.0 - self.tokens) / rate.per_second.max(0.001);
+        Some(Duration::from_secs_f64(seconds).max(Duration::from_millis(1)))
+    }
+
+    pub(super) const fn take(&mut self) {
+        self.tokens -= 1.0;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_bucket_allows_its_burst_and_then_its_rate() {
+        let rate = Rate { per_second: 10.0, burst: 3.0 };
+        let mut bucket = TokenBucket::full(rate, 0);
+        for _ in 0..3 {
+            assert_eq!(bucket.wait(rate, 0), None);
+            bucket.take();
+        }
+        assert_eq!(bucket.wait(rate, 0), Some(Duration::from_millis(100)));
+        assert_eq!(bucket.wait(rate, 100), None);
+    }
+
+    #[test]
+    fn a_clock_that_stands_still_gives_nothing() {
+        let rate = Rate { per_second: 1.0, burst: 1.0 };
+        let mut bucket = TokenBucket::full(rate, 500);
+        bucket.take();
+        assert!(bucket.wait(rate, 400).is_some());
+        assert!(bucket.wait(rate, 1499).is_some());
+        assert_eq!(bucket.wait(rate, 1500), None);
+    }
+}

@@ -1,0 +1,28 @@
+//! One line in the log, target `audit`, per change: who was changed how, and the version it made. Key ids, never keys.
+
+use super::decide::Operation;
+
+pub(super) struct Entry {
+    operation: &'static str,
+    subject: String,
+}
+
+impl Entry {
+    pub(super) fn of(operation: &Operation) -> Self {
+        let (operation, subject) = match operation {
+            Operation::PutTenant(tenant, _) => ("put tenant", tenant.to_string()),
+            Operation::DeleteTenant(tenant) => ("delete tenant", tenant.to_string()),
+            Operation::PutAgent(did, _) => ("put agent", did.to_string()),
+            Operation::DeleteAgent(did) => ("delete agent", did.to_string()),
+            Operation::PutKey(tenant, id, _) => ("put key", format!("{tenant}/{id}")),
+            Operation::DeleteKey(tenant, id) => ("delete key", format!("{tenant}/{id}")),
+            Operation::Publish(who, record) => ("register", format!("{} by {}", record.did, who.key_id)),
+        };
+        Self { operation, subject }
+    }
+
+    pub(super) fn record(&self, version: u64) {
+        let Self { operation, subject } = self;
+        tracing::info!(target: "audit", operation, subject, version, "{operation} {subject}");
+    }
+}

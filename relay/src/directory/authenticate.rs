@@ -1,0 +1,124 @@
+//! From a presented API key to the principal it stands for.
+
+use protocol::api_key::{KeyHash, KeyId};
+use protocol::did::TenantId;
+use protocol::{Did, Reason, UnixSeconds};
+
+use super::Directory;
+use super::state::{KeyOwner, State};
+
+/// Whom a connection acts for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Principal {
+    pub tenant: TenantId,
+    /// The only agent it may be; `None`: any agent of the tenant.
+    pub agent: Option<Did>,
+    pub key_id: KeyId,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum AuthError {
+    #[error("the key is not known")]
+    Unknown,
+    #[error("the key has expired")]
+    Expired,
+    #[error("the tenant or the agent of the key is suspended")]
+    Suspended,
+}
+
+impl AuthError {
+    #[must_use]
+    pub const fn reason(self) -> Reason {
+        match self {
+            Self::Unknown => Reason::KeyUnknown,
+            Self::Expired => Reason::KeyExpired,
+            Self::Suspended => Reason::Suspended,
+        }
+    }
+}
+
+impl Directory {
+    /// Looks the key up by its SHA-256, so the time it takes tells nothing about other keys.
+    ///
+    /// # Errors
+    /// The key is unknown or expired, or what it opens is suspended.
+    pub fn authenticate(&self, presented_key: &str) -> Result<Principal, AuthError> {
+        let hash = KeyHash::of(presented_key);
+        let state = self.read();
+        let owner = state.key(&hash).ok_or(AuthError::Unknown)?;
+        check(&state, owner, self.now())?;
+        Ok(Principal { tenant: owner.tenant.clone(), agent: owner.agent.clone(), key_id: hash.key_id() })
+    }
+
+    /// Whether the principal would still be let in. A session asks once it can be found by `Change`s, so that a
+    /// revocation between [`Self::authenticate`] and that moment is not missed.
+    ///
+    /// # Errors
+    /// As [`Self::authenticate`].
+    pub fn recheck(&self, principal: &Principal) -> Result<(), AuthError> {
+        recheck(&self.read(), principal, self.now())
+    }
+}
+
+pub(super) fn recheck(state: &State, principal: &Principal, now: UnixSeconds) -> Result<(), AuthError> {
+    let (_, owner) = state.key_by_id(&principal.key_id).ok_or(AuthError::Unknown)?;
+    if owner.tenant != principal.tenant || owner.agent != principal.agent {
+        return Err(AuthError::Unknown);
+    }
+    check(state, owner, now)
+}
+
+fn check(state: &State, owner: &KeyOwner, now: UnixSeconds) -> Result<(), AuthError> {
+    if owner.not_after.is_some_and(|not_after| not_after <= now) {
+        return Err(AuthError::Expired);
+    }
+    let tenant = state.tenant(&owner.tenant).ok_or(AuthError::Unknown)?;
+    let agent = owner.agent.as_ref().and_then(|did| state.agent(did));
+    if tenant.spec.suspended || agent.is_some_and(|agent| agent.suspended) {
+        return Err(AuthError::Suspended);
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use protocol::admin::TenantSpec;
+
+    use super::*;
+    use crate::directory::Edit;
+    use crate::directory::fixtures::{agent_with_keys, hash, key, state_with_tenants, tenant};
+
+    fn principal(number: u8, agent: Option<Did>) -> Principal {
+        Principal { tenant: tenant("acme"), agent, key_id: hash(number).key_id() }
+    }
+
+    #[test]
+    fn a_key_stops_working_in_the_second_it_names() {
+        let mut state = state_with_tenants(&["acme"]);
+        state.apply(&Edit::PutKey(tenant("acme"), key(1, Some(50))));
+        assert_eq!(recheck(&state, &principal(1, None), 49), Ok(()));
+        assert_eq!(recheck(&state, &principal(1, None), 50), Err(AuthError::Expired));
+    }
+
+    #[test]
+    fn a_suspended_tenant_or_agent_is_not_let_in() {
+        let mut state = state_with_tenants(&["acme"]);
+        let alice = agent_with_keys("acme", "alice", &[(1, None)]);
+        let suspended = crate::directory::AgentEntry { suspended: true, ..(*alice).clone() };
+        state.apply(&Edit::PutAgent(suspended.into()));
+        let who = principal(1, Some(alice.did.clone()));
+        assert_eq!(recheck(&state, &who, 0), Err(AuthError::Suspended));
+        state.apply(&Edit::PutAgent(alice));
+        assert_eq!(recheck(&state, &who, 0), Ok(()));
+        let spec = TenantSpec { suspended: true, ..TenantSpec::default() };
+        state.apply(&Edit::PutTenant(tenant("acme"), spec));
+        assert_eq!(recheck(&state, &who, 0), Err(AuthError::Suspended));
+    }
+
+    #[test]
+    fn a_key_that_now_opens_something_else_does_not_keep_an_old_session() {
+        let mut state = state_with_tenants(&["acme"]);
+        state.apply(&Edit::PutAgent(agent_with_keys("acme", "alice", &[(1, None)])));
+        assert_eq!(recheck(&state, &principal(1, None), 0), Err(AuthError::Unknown));
+    }
+}

@@ -1,0 +1,136 @@
+//! What an operation does to the state, or why it is refused. Pure: the writer commits what is decided here.
+
+use protocol::admin::{AgentSpec, KEYS_PER_AGENT_MAX, KeySpec, TenantSpec};
+use protocol::api_key::KeyId;
+use protocol::did::TenantId;
+use protocol::multikey::MultikeyError;
+use protocol::record::{RecordError, VerifiedRecord};
+use protocol::{Did, Reason, UnixSeconds};
+
+use super::Capacity;
+use super::authenticate::{AuthError, Principal};
+use super::change::Decision;
+use super::state::State;
+
+mod agent;
+mod key;
+mod publish;
+mod tenant;
+
+/// Keys of one tenant beside those of its agents: a team rotates a handful.
+pub(super) const KEYS_PER_TENANT_MAX: usize = 64;
+
+#[derive(Debug)]
+pub(super) enum Operation {
+    PutTenant(TenantId, TenantSpec),
+    DeleteTenant(TenantId),
+    PutAgent(Did, Box<AgentSpec>),
+    DeleteAgent(Did),
+    PutKey(TenantId, KeyId, KeySpec),
+    DeleteKey(TenantId, KeyId),
+    Publish(Principal, Box<VerifiedRecord>),
+}
+
+/// Why the state stays as it is.
+#[derive(Debug, thiserror::Error)]
+pub enum Refused {
+    #[error("the tenant {0} does not exist")]
+    TenantMissing(TenantId),
+    #[error("this relay holds as many tenants as it may")]
+    TenantsFull,
+    #[error("this relay holds as many agents as it may")]
+    AgentsFull,
+    #[error("the tenant may have at most {0} agents")]
+    AgentsOfTenant(u32),
+    #[error("rootKey is not an Ed25519 Multikey")]
+    RootKey(#[source] MultikeyError),
+    #[error("card is not valid")]
+    Card(#[source] RecordError),
+    #[error("an agent has at most {KEYS_PER_AGENT_MAX} keys")]
+    KeysOfAgent,
+    #[error("a tenant has at most {KEYS_PER_TENANT_MAX} keys of its own")]
+    KeysOfTenant,
+    #[error("the key {0} is listed twice")]
+    KeyTwice(KeyId),
+    #[error("the key {0} belongs to another tenant or agent, or its id is that of another key")]
+    KeyTaken(KeyId),
+    #[error("the key with this hash has the id {0}")]
+    KeyIdOfAnother(KeyId),
+    #[error("the credential does not cover this agent")]
+    NotCovered,
+    #[error("the credential is no longer valid")]
+    Credential(#[source] AuthError),
+    #[error("the agent is suspended")]
+    Suspended,
+    #[error("another root key is on record")]
+    RootOnRecord,
+    #[error("a newer record is registered")]
+    Rollback,
+}
+
+impl Refused {
+    #[must_use]
+    pub const fn reason(&self) -> Reason {
+        match self {
+            Self::TenantMissing(_) => Reason::NotFound,
+            Self::TenantsFull | Self::AgentsFull | Self::AgentsOfTenant(_) => Reason::QuotaExceeded,
+            Self::RootKey(_)
+            | Self::Card(_)
+            | Self::KeysOfAgent
+            | Self::KeysOfTenant
+            | Self::KeyTwice(_)
+            | Self::KeyTaken(_)
+            | Self::KeyIdOfAnother(_) => Reason::InvalidParams,
+            Self::NotCovered => Reason::Forbidden,
+            Self::Credential(error) => error.reason(),
+            Self::Suspended => Reason::Suspended,
+            Self::RootOnRecord => Reason::KeyConflict,
+            Self::Rollback => Reason::RecordRollback,
+        }
+    }
+}
+
+/// What everything is decided against.
+#[derive(Clone, Copy)]
+pub(super) struct Context<'a> {
+    pub(super) state: &'a State,
+    pub(super) capacity: Capacity,
+    pub(super) now: UnixSeconds,
+}
+
+pub(super) fn decide(context: Context<'_>, operation: Operation) -> Result<Decision, Refused> {
+    match operation {
+        Operation::PutTenant(tenant, spec) => tenant::put(context, tenant, spec),
+        Operation::DeleteTenant(tenant) => Ok(tenant::delete(context, tenant)),
+        Operation::PutAgent(did, spec) => agent::put(context, did, *spec),
+        Operation::DeleteAgent(did) => Ok(agent::delete(context, did)),
+        Operation::PutKey(tenant, id, spec) => key::put(context, tenant, &id, spec),
+        Operation::DeleteKey(tenant, id) => Ok(key::delete(context, tenant, &id)),
+        Operation::Publish(who, record) => publish::publish(context, &who, &record),
+    }
+}
+
+impl Context<'_> {
+    /// Whether the tenant may get one more agent.
+    fn check_room(&self, tenant: &TenantId) -> Result<(), Refused> {
+        let holder = self.state.tenant(tenant).ok_or_else(|| Refused::TenantMissing(tenant.clone()))?;
+        if self.state.agents_count() >= self.capacity.agents {
+            return Err(Refused::AgentsFull);
+        }
+        match holder.spec.agents_max {
+            Some(max) if holder.agents.len() >= usize::try_from(max).unwrap_or(usize::MAX) => {
+                Err(Refused::AgentsOfTenant(max))
+            }
+            _ => Ok(()),
+        }
+    }
+
+    fn has_expired(&self, not_after: Option<UnixSeconds>) -> bool {
+        not_after.is_some_and(|not_after| not_after <= self.now)
+    }
+}
+
+#[cfg(test)]
+pub(super) fn context(state: &State) -> Context<'_> {
+    Context { state, capacity: Capacity { tenants: 10, agents: 10 }, now: 1_000 }
+}

@@ -1,0 +1,153 @@
+//! An agent registers its record. A DID belongs to its root key: the one on record, or the first that comes with a valid
+//! credential.
+
+use std::sync::Arc;
+
+use protocol::multikey;
+
+use super::*;
+use crate::directory::authenticate::recheck;
+use crate::directory::change::Edit;
+use crate::directory::entry::AgentEntry;
+
+pub(super) fn publish(
+    context: Context<'_>,
+    who: &Principal,
+    record: &VerifiedRecord,
+) -> Result<Decision, Refused> {
+    check_covered(who, &record.did)?;
+    recheck(context.state, who, context.now).map_err(Refused::Credential)?;
+    let root_key = multikey::encode_ed25519(&record.keys.root);
+    let Some(before) = context.state.agent(&record.did) else {
+        context.check_room(&who.tenant)?;
+        return Ok(registered(&AgentEntry::new(record.did.clone()), record, root_key));
+    };
+    if before.suspended {
+        return Err(Refused::Suspended);
+    }
+    if before.root_key.as_ref().is_some_and(|on_record| *on_record != root_key) {
+        return Err(Refused::RootOnRecord);
+    }
+    if before.record.as_ref().is_some_and(|bytes| **bytes == *record.bytes) {
+        return Ok(Decision::Unchanged);
+    }
+    if before.record.is_some() && record.keys.created < before.record_created {
+        return Err(Refused::Rollback);
+    }
+    Ok(registered(before, record, root_key))
+}
+
+fn check_covered(who: &Principal, did: &Did) -> Result<(), Refused> {
+    let covered = did.tenant() == who.tenant && who.agent.as_ref().is_none_or(|only| only == did);
+    if covered { Ok(()) } else { Err(Refused::NotCovered) }
+}
+
+fn registered(before: &AgentEntry, record: &VerifiedRecord, root_key: String) -> Decision {
+    let after = AgentEntry {
+        root_key: Some(root_key),
+        record: Some(Arc::clone(&record.bytes)),
+        record_created: record.keys.created,
+        registered_card: Some(record.card.clone()),
+        ..before.clone()
+    };
+    Decision::Change { edit: Edit::PutAgent(Arc::new(after)), changes: Vec::new() }
+}
+
+#[cfg(test)]
+mod tests {
+    use protocol::Identity;
+    use protocol::record::Card;
+
+    use super::*;
+    use crate::directory::fixtures::{agent_with_keys, did, hash, key, record, state_with_tenants, tenant};
+
+    fn identity(name: &str) -> Identity {
+        Identity::generate(did("acme", name), 1, &mut rand::rng())
+    }
+
+    fn tenant_key() -> Principal {
+        Principal { tenant: tenant("acme"), agent: None, key_id: hash(1).key_id() }
+    }
+
+    fn state_with_key() -> State {
+        let mut state = state_with_tenants(&["acme"]);
+        state.apply(&Edit::PutKey(tenant("acme"), key(1, None)));
+        state
+    }
+
+    fn published(state: &mut State, identity: &Identity, now: UnixSeconds) -> Result<Decision, Refused> {
+        let decision = publish(context(state), &tenant_key(), &record(identity, Card::default(), now));
+        if let Ok(Decision::Change { edit, .. }) = &decision {
+            state.apply(edit);
+        }
+        decision
+    }
+
+    #[test]
+    fn first_use_pins_the_root_and_nobody_else_takes_the_name() {
+        let mut state = state_with_key();
+        let alice = identity("alice");
+        published(&mut state, &alice, 10).unwrap();
+        let on_record = state.agent(alice.did()).unwrap().root_key.clone().unwrap();
+        assert_eq!(on_record, multikey::encode_ed25519(&alice.root_public()));
+        let refused = published(&mut state, &identity("alice"), 20).unwrap_err();
+        assert_eq!(refused.reason(), Reason::KeyConflict);
+    }
+
+    #[test]
+    fn an_older_record_never_replaces_a_newer_one() {
+        let mut state = state_with_key();
+        let alice = identity("alice");
+        published(&mut state, &alice, 20).unwrap();
+        assert_eq!(published(&mut state, &alice, 20).unwrap(), Decision::Unchanged);
+        let refused = published(&mut state, &alice, 19).unwrap_err();
+        assert_eq!(refused.reason(), Reason::RecordRollback);
+        assert!(matches!(published(&mut state, &alice, 21), Ok(Decision::Change { .. })));
+    }
+
+    #[test]
+    fn a_declared_root_holds_from_the_first_registration() {
+        let mut state = state_with_key();
+        let alice = identity("alice");
+        let declared = AgentEntry {
+            root_key: Some(multikey::encode_ed25519(&alice.root_public())),
+            ..AgentEntry::new(alice.did().clone())
+        };
+        state.apply(&Edit::PutAgent(declared.into()));
+        let refused = published(&mut state, &identity("alice"), 10).unwrap_err();
+        assert_eq!(refused.reason(), Reason::KeyConflict);
+        published(&mut state, &alice, 10).unwrap();
+    }
+
+    #[test]
+    fn a_key_covers_its_own_agent_and_its_own_tenant_only() {
+        let mut state = state_with_key();
+        state.apply(&Edit::PutAgent(agent_with_keys("acme", "bob", &[(2, None)])));
+        let bobs =
+            Principal { tenant: tenant("acme"), agent: Some(did("acme", "bob")), key_id: hash(2).key_id() };
+        let alices = record(&identity("alice"), Card::default(), 10);
+        let refused = publish(context(&state), &bobs, &alices).unwrap_err();
+        assert_eq!(refused.reason(), Reason::Forbidden);
+        publish(context(&state), &bobs, &record(&identity("bob"), Card::default(), 10)).unwrap();
+
+        let foreign = Principal { tenant: tenant("other"), ..tenant_key() };
+        assert_eq!(publish(context(&state), &foreign, &alices).unwrap_err().reason(), Reason::Forbidden);
+    }
+
+    #[test]
+    fn a_revoked_credential_registers_nothing() {
+        let mut state = state_with_key();
+        state.apply(&Edit::RemoveKey(tenant("acme"), key(1, None)));
+        let refused = published(&mut state, &identity("alice"), 10).unwrap_err();
+        assert_eq!(refused.reason(), Reason::KeyUnknown);
+    }
+
+    #[test]
+    fn a_suspended_agent_registers_nothing() {
+        let mut state = state_with_key();
+        let alice = identity("alice");
+        let suspended = AgentEntry { suspended: true, ..AgentEntry::new(alice.did().clone()) };
+        state.apply(&Edit::PutAgent(suspended.into()));
+        assert_eq!(published(&mut state, &alice, 10).unwrap_err().reason(), Reason::Suspended);
+    }
+}

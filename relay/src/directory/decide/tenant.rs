@@ -1,0 +1,61 @@
+//! Tenants come, change and go by the admin's word alone.
+
+use super::*;
+use crate::directory::change::{Change, Edit};
+
+pub(super) fn put(context: Context<'_>, tenant: TenantId, spec: TenantSpec) -> Result<Decision, Refused> {
+    let before = context.state.tenant(&tenant).map(|tenant| &tenant.spec);
+    if before == Some(&spec) {
+        return Ok(Decision::Unchanged);
+    }
+    if before.is_none() && context.state.tenants().len() >= context.capacity.tenants {
+        return Err(Refused::TenantsFull);
+    }
+    let was_suspended = before.is_some_and(|spec| spec.suspended);
+    let suspended = spec.suspended && !was_suspended;
+    let changes = suspended.then(|| Change::TenantSuspended(tenant.clone())).into_iter().collect();
+    Ok(Decision::Change { edit: Edit::PutTenant(tenant, spec), changes })
+}
+
+pub(super) fn delete(context: Context<'_>, tenant: TenantId) -> Decision {
+    if context.state.tenant(&tenant).is_none() {
+        return Decision::Unchanged;
+    }
+    Decision::Change {
+        changes: vec![Change::TenantRemoved(tenant.clone())],
+        edit: Edit::RemoveTenant(tenant),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::directory::fixtures::{state_with_tenants, tenant};
+
+    #[test]
+    fn suspending_closes_sessions_once() {
+        let mut state = state_with_tenants(&["acme"]);
+        let spec = TenantSpec { suspended: true, ..TenantSpec::default() };
+        let edit = Edit::PutTenant(tenant("acme"), spec.clone());
+        let changes = vec![Change::TenantSuspended(tenant("acme"))];
+        let decision = put(context(&state), tenant("acme"), spec.clone()).unwrap();
+        assert_eq!(decision, Decision::Change { edit: edit.clone(), changes });
+        state.apply(&edit);
+        assert_eq!(put(context(&state), tenant("acme"), spec).unwrap(), Decision::Unchanged);
+    }
+
+    #[test]
+    fn a_full_relay_takes_changes_of_tenants_it_has_and_no_new_one() {
+        let state = state_with_tenants(&["acme"]);
+        let full = Context { capacity: Capacity { tenants: 1, agents: 1 }, ..context(&state) };
+        let spec = TenantSpec { display_name: "Acme".into(), ..TenantSpec::default() };
+        assert!(matches!(put(full, tenant("acme"), spec.clone()), Ok(Decision::Change { .. })));
+        assert!(matches!(put(full, tenant("other"), spec), Err(Refused::TenantsFull)));
+    }
+
+    #[test]
+    fn deleting_what_is_not_there_changes_nothing() {
+        let state = state_with_tenants(&[]);
+        assert_eq!(delete(context(&state), tenant("acme")), Decision::Unchanged);
+    }
+}

@@ -1,0 +1,45 @@
+//! Whether changes can be stored. Fails with the first failed commit, passes again with the next that works.
+
+use std::sync::atomic::{AtomicBool, Ordering};
+
+#[derive(Debug, Default)]
+pub(super) struct Health {
+    failing: AtomicBool,
+}
+
+impl Health {
+    pub(super) fn report<T, E: std::error::Error>(&self, commit: &Result<T, E>) {
+        let failing = commit.is_err();
+        if self.failing.swap(failing, Ordering::Relaxed) == failing {
+            return;
+        }
+        match commit {
+            Ok(_) => tracing::info!("the directory can be stored again"),
+            Err(error) => tracing::error!(error = chain(error), "failed to store a change of the directory"),
+        }
+    }
+
+    pub(super) fn is_failing(&self) -> bool {
+        self.failing.load(Ordering::Relaxed)
+    }
+
+    pub(super) fn readiness(&self) -> Result<(), String> {
+        if self.is_failing() {
+            Err("changes of the directory cannot be stored; see the log".into())
+        } else {
+            Ok(())
+        }
+    }
+}
+
+/// An error with its causes, for one log line.
+fn chain(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut cause = error.source();
+    while let Some(error) = cause {
+        text.push_str(": ");
+        text.push_str(&error.to_string());
+        cause = error.source();
+    }
+    text
+}

@@ -1,0 +1,220 @@
+//! The state in memory: plain maps, changed by [`Edit`]s only. Holds no rule about who may change what.
+
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::sync::Arc;
+
+use protocol::admin::TenantSpec;
+use protocol::api_key::{KeyHash, KeyId};
+use protocol::did::TenantId;
+use protocol::{Did, UnixSeconds};
+
+use super::change::Edit;
+use super::entry::{AgentEntry, TenantKey};
+
+#[derive(Debug, Default)]
+pub(crate) struct State {
+    version: u64,
+    tenants: BTreeMap<TenantId, Tenant>,
+    agents: HashMap<Did, Arc<AgentEntry>>,
+    keys: HashMap<KeyHash, KeyOwner>,
+    ids: HashMap<KeyId, KeyHash>,
+    expiries: BTreeSet<(UnixSeconds, KeyHash)>,
+}
+
+#[derive(Debug, Default)]
+pub(crate) struct Tenant {
+    pub(crate) spec: TenantSpec,
+    /// Ordered, so that pages have an order.
+    pub(crate) agents: BTreeMap<Did, Arc<AgentEntry>>,
+    pub(crate) keys: BTreeMap<KeyId, TenantKey>,
+}
+
+/// What a key opens.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct KeyOwner {
+    pub(crate) tenant: TenantId,
+    /// `None`: every agent of the tenant.
+    pub(crate) agent: Option<Did>,
+    pub(crate) not_after: Option<UnixSeconds>,
+}
+
+impl State {
+    pub(crate) fn at_version(version: u64) -> Self {
+        Self { version, ..Self::default() }
+    }
+
+    pub(crate) fn version(&self) -> u64 {
+        self.version
+    }
+
+    pub(crate) fn tenants(&self) -> &BTreeMap<TenantId, Tenant> {
+        &self.tenants
+    }
+
+    pub(crate) fn tenant(&self, tenant: &TenantId) -> Option<&Tenant> {
+        self.tenants.get(tenant)
+    }
+
+    pub(crate) fn agent(&self, did: &Did) -> Option<&Arc<AgentEntry>> {
+        self.agents.get(did)
+    }
+
+    pub(crate) fn agents_count(&self) -> usize {
+        self.agents.len()
+    }
+
+    pub(crate) fn keys_count(&self) -> usize {
+        self.keys.len()
+    }
+
+    pub(crate) fn key(&self, hash: &KeyHash) -> Option<&KeyOwner> {
+        self.keys.get(hash)
+    }
+
+    pub(crate) fn key_by_id(&self, id: &KeyId) -> Option<(&KeyHash, &KeyOwner)> {
+        let hash = self.ids.get(id)?;
+        self.keys.get(hash).map(|owner| (hash, owner))
+    }
+
+    /// Keys that stopped working after `after` and until `until`, inclusive.
+    pub(crate) fn expired(&self, after: UnixSeconds, until: UnixSeconds) -> Vec<KeyId> {
+        let from = (after.saturating_add(1), KeyHash::from_bytes([0; 32]));
+        let to = (until, KeyHash::from_bytes([u8::MAX; 32]));
+        if from > to {
+            return Vec::new();
+        }
+        self.expiries.range(from..=to).map(|(_, hash)| hash.key_id()).collect()
+    }
+
+    /// Makes a committed edit visible under its version.
+    pub(crate) fn commit(&mut self, edit: &Edit, version: u64) {
+        self.apply(edit);
+        self.version = version;
+    }
+
+    /// An edit of something in a tenant that is not there changes nothing; decisions never make one.
+    pub(crate) fn apply(&mut self, edit: &Edit) {
+        match edit {
+            Edit::PutTenant(tenant, spec) => {
+                self.tenants.entry(tenant.clone()).or_default().spec = spec.clone();
+            }
+            Edit::RemoveTenant(tenant) => self.remove_tenant(tenant),
+            Edit::PutAgent(agent) => self.put_agent(agent),
+            Edit::RemoveAgent(did) => self.remove_agent(did),
+            Edit::PutKey(tenant, key) => self.put_key(tenant, *key),
+            Edit::RemoveKey(tenant, key) => self.remove_key(tenant, key),
+        }
+    }
+
+    fn remove_tenant(&mut self, tenant: &TenantId) {
+        let Some(removed) = self.tenants.remove(tenant) else { return };
+        for (did, agent) in &removed.agents {
+            self.agents.remove(did);
+            self.forget_keys(agent);
+        }
+        removed.keys.values().for_each(|key| self.forget_key(&key.sha256));
+    }
+
+    fn put_agent(&mut self, agent: &Arc<AgentEntry>) {
+        let Some(tenant) = self.tenants.get_mut(&agent.tenant) else { return };
+        tenant.agents.insert(agent.did.clone(), Arc::clone(agent));
+        if let Some(before) = self.agents.insert(agent.did.clone(), Arc::clone(agent)) {
+            self.forget_keys(&before);
+        }
+        for key in &agent.keys {
+            let owner = KeyOwner {
+                tenant: agent.tenant.clone(),
+                agent: Some(agent.did.clone()),
+                not_after: key.not_after,
+            };
+            self.learn_key(key.sha256, owner);
+        }
+    }
+
+    fn remove_agent(&mut self, did: &Did) {
+        let Some(removed) = self.agents.remove(did) else { return };
+        self.forget_keys(&removed);
+        if let Some(tenant) = self.tenants.get_mut(&removed.tenant) {
+            tenant.agents.remove(did);
+        }
+    }
+
+    fn put_key(&mut self, tenant: &TenantId, key: TenantKey) {
+        let Some(holder) = self.tenants.get_mut(tenant) else { return };
+        holder.keys.insert(key.id(), key);
+        self.forget_key(&key.sha256);
+        self.learn_key(
+            key.sha256,
+            KeyOwner { tenant: tenant.clone(), agent: None, not_after: key.not_after },
+        );
+    }
+
+    fn remove_key(&mut self, tenant: &TenantId, key: &TenantKey) {
+        let Some(holder) = self.tenants.get_mut(tenant) else { return };
+        holder.keys.remove(&key.id());
+        self.forget_key(&key.sha256);
+    }
+
+    fn learn_key(&mut self, hash: KeyHash, owner: KeyOwner) {
+        if let Some(not_after) = owner.not_after {
+            self.expiries.insert((not_after, hash));
+        }
+        self.ids.insert(hash.key_id(), hash);
+        self.keys.insert(hash, owner);
+    }
+
+    fn forget_keys(&mut self, agent: &AgentEntry) {
+        agent.keys.iter().for_each(|key| self.forget_key(&key.sha256));
+    }
+
+    fn forget_key(&mut self, hash: &KeyHash) {
+        let Some(owner) = self.keys.remove(hash) else { return };
+        self.ids.remove(&hash.key_id());
+        if let Some(not_after) = owner.not_after {
+            self.expiries.remove(&(not_after, *hash));
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::directory::fixtures::{agent_with_keys, hash, key, tenant};
+
+    #[test]
+    fn a_removed_tenant_leaves_nothing_behind() {
+        let mut state = State::default();
+        let acme = tenant("acme");
+        let alice = agent_with_keys("acme", "alice", &[(1, Some(50))]);
+        state.apply(&Edit::PutTenant(acme.clone(), TenantSpec::default()));
+        state.apply(&Edit::PutKey(acme.clone(), key(2, Some(60))));
+        state.apply(&Edit::PutAgent(Arc::clone(&alice)));
+        assert_eq!((state.agents_count(), state.keys_count()), (1, 2));
+        state.apply(&Edit::RemoveTenant(acme));
+        assert_eq!((state.agents_count(), state.keys_count()), (0, 0));
+        assert!(state.key_by_id(&hash(1).key_id()).is_none());
+        assert!(state.expired(0, 100).is_empty());
+    }
+
+    #[test]
+    fn a_replaced_agent_keeps_only_its_new_keys() {
+        let mut state = State::default();
+        state.apply(&Edit::PutTenant(tenant("acme"), TenantSpec::default()));
+        state.apply(&Edit::PutAgent(agent_with_keys("acme", "alice", &[(1, Some(50)), (2, None)])));
+        state.apply(&Edit::PutAgent(agent_with_keys("acme", "alice", &[(2, Some(70)), (3, None)])));
+        assert!(state.key(&hash(1)).is_none());
+        assert_eq!(state.expired(0, 100), vec![hash(2).key_id()]);
+        assert!(state.key(&hash(3)).is_some());
+    }
+
+    #[test]
+    fn a_key_expires_once() {
+        let mut state = State::default();
+        state.apply(&Edit::PutTenant(tenant("acme"), TenantSpec::default()));
+        state.apply(&Edit::PutKey(tenant("acme"), key(1, Some(50))));
+        assert!(state.expired(0, 49).is_empty());
+        assert_eq!(state.expired(49, 50), vec![hash(1).key_id()]);
+        assert!(state.expired(50, 51).is_empty());
+        assert!(state.expired(51, 50).is_empty());
+    }
+}

@@ -1,0 +1,50 @@
+//! The public listener: accepts connections within limits, ends TLS, serves DID documents, and hands authenticated
+//! WebSocket connections to the hub as plain byte streams.
+
+use std::sync::Arc;
+
+use axum::Router;
+use axum::routing::get;
+use protocol::Reason;
+use tokio_util::task::TaskTracker;
+
+use crate::directory::Directory;
+use crate::hub::Hub;
+use crate::problem::Refusal;
+
+mod accept;
+mod certificate;
+mod documents;
+mod handshake;
+mod metrics;
+mod stream;
+mod tls;
+mod upgrade;
+
+pub use accept::Listener;
+pub use certificate::{CertificateError, ReloadingCertificate};
+pub use metrics::HttpMetrics;
+pub use stream::Stream;
+pub use tls::server_config;
+
+/// What the public routes work on.
+#[derive(Debug, Clone)]
+pub struct Public {
+    pub directory: Arc<Directory>,
+    pub hub: Arc<Hub>,
+    /// The DID document of the relay's domain, as JSON.
+    pub domain_document: Arc<str>,
+    pub metrics: HttpMetrics,
+    pub draining: daemon::Shutdown,
+    /// Connections and sessions; waited for at the end.
+    pub sessions: TaskTracker,
+}
+
+pub fn router(public: Public) -> Router {
+    Router::new()
+        .route("/ws", get(upgrade::handle))
+        .route("/.well-known/did.json", get(documents::domain))
+        .route("/agent/{*path}", get(documents::agent))
+        .fallback(|| async { Refusal::new(Reason::NotFound, "this listener has no such path") })
+        .with_state(public)
+}

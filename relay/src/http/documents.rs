@@ -1,0 +1,116 @@
+//! DID documents where did:wba says they are, byte for byte as registered. Public: a document holds keys and addresses,
+//! never the card.
+
+use axum::extract::{Path, State};
+use axum::http::header;
+use axum::response::{IntoResponse, Response};
+use protocol::did::Domain;
+use protocol::{Did, Reason};
+use serde::Deserialize;
+use serde_json::value::RawValue;
+
+use super::Public;
+use crate::problem::Refusal;
+
+/// Keys rotate within minutes of a decision, so nobody should keep a document longer.
+const CACHE: &str = "public, max-age=60";
+const CONTENT_TYPE: &str = "application/did+json";
+
+pub(super) async fn domain(State(public): State<Public>) -> Response {
+    document(public.domain_document.to_string())
+}
+
+pub(super) async fn agent(
+    State(public): State<Public>,
+    Path(path): Path<String>,
+) -> Result<Response, Refusal> {
+    let asked = Asked::parse(public.directory.domain(), &path).ok_or(Reason::NotFound)?;
+    let agent = public.directory.agent(&asked.did).ok_or(Reason::NotFound)?;
+    let record = agent.record.as_deref().ok_or(Reason::NotFound)?;
+    Ok(document(asked.select(record).ok_or(Reason::NotFound)?))
+}
+
+fn document(json: String) -> Response {
+    let headers = [
+        (header::CONTENT_TYPE, CONTENT_TYPE),
+        (header::CACHE_CONTROL, CACHE),
+        (header::ACCESS_CONTROL_ALLOW_ORIGIN, "*"),
+    ];
+    (headers, json).into_response()
+}
+
+/// Which document a path names.
+#[derive(Debug, PartialEq, Eq)]
+struct Asked {
+    did: Did,
+    /// The `e1_…` segment of the self-certifying alias.
+    alias: Option<String>,
+}
+
+/// The two documents of a record, unparsed.
+#[derive(Deserialize)]
+struct Documents<'a> {
+    #[serde(borrow)]
+    document: &'a RawValue,
+    #[serde(borrow, rename = "selfCertifying")]
+    self_certifying: &'a RawValue,
+}
+
+#[derive(Deserialize)]
+struct Identified<'a> {
+    id: &'a str,
+}
+
+impl Asked {
+    /// `path` is what follows `/agent/`: `[<tenant>/]<name>/[e1_…/]did.json`.
+    fn parse(domain: &Domain, path: &str) -> Option<Self> {
+        let segments: Vec<_> = path.strip_suffix("/did.json")?.split('/').collect();
+        let (names, alias) = match segments.as_slice() {
+            [names @ .., last] if last.starts_with("e1_") => (names, Some((*last).to_owned())),
+            names => (names, None),
+        };
+        let did = format!("{}:agent:{}", domain.did(), names.join(":")).parse().ok()?;
+        Some(Self { did, alias })
+    }
+
+    fn select(&self, record: &[u8]) -> Option<String> {
+        let documents: Documents<'_> = serde_json::from_slice(record).ok()?;
+        let Some(alias) = &self.alias else { return Some(documents.document.get().to_owned()) };
+        let text = documents.self_certifying.get();
+        let found: Identified<'_> = serde_json::from_str(text).ok()?;
+        (found.id == format!("{}:{alias}", self.did)).then(|| text.to_owned())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn paths_name_agents_and_their_aliases() {
+        let domain: Domain = "example.com%3A8443".parse().unwrap();
+        let asked = |path| Asked::parse(&domain, path).map(|a| (a.did.to_string(), a.alias));
+        let alice = "did:wba:example.com%3A8443:agent:acme:alice".to_owned();
+        assert_eq!(asked("acme/alice/did.json"), Some((alice.clone(), None)));
+        assert_eq!(asked("acme/alice/e1_x/did.json"), Some((alice, Some("e1_x".into()))));
+        let bob = "did:wba:example.com%3A8443:agent:bob".to_owned();
+        assert_eq!(asked("bob/e1_x/did.json"), Some((bob.clone(), Some("e1_x".into()))));
+        assert_eq!(asked("bob/did.json"), Some((bob, None)));
+        for path in
+            ["did.json", "e1_x/did.json", "bob", "default/bob/did.json", "a/b/c/did.json", "a:b/did.json"]
+        {
+            assert_eq!(asked(path), None, "{path}");
+        }
+    }
+
+    #[test]
+    fn another_alias_than_the_registered_one_is_not_found() {
+        let did: Did = "did:wba:example.com:agent:bob".parse().unwrap();
+        let record = br#"{"document":{"id":"x"},"selfCertifying":{"id":"did:wba:example.com:agent:bob:e1_y"},"card":{}}"#;
+        let select =
+            |alias: Option<&str>| Asked { did: did.clone(), alias: alias.map(str::to_owned) }.select(record);
+        assert_eq!(select(None).as_deref(), Some(r#"{"id":"x"}"#));
+        assert!(select(Some("e1_y")).is_some());
+        assert_eq!(select(Some("e1_z")), None);
+    }
+}

@@ -1,0 +1,92 @@
+//! The invariants, decided from what the clients saw and what the relay and its store hold at the end.
+
+use std::fmt;
+
+use protocol::envelope::{Class, MessageId};
+use protocol::frame::SendStatus;
+
+use super::history::Record;
+use super::world::World;
+
+#[derive(Debug)]
+pub(super) struct Violation {
+    pub(super) invariant: &'static str,
+    what: String,
+}
+
+impl fmt::Display for Violation {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}: {:.400}", self.invariant, self.what)
+    }
+}
+
+pub(super) fn check(world: &World) -> Vec<Violation> {
+    let mut found = Vec::new();
+    let mut violation = |invariant, what| found.push(Violation { invariant, what });
+    for (invariant, what) in &world.history.complaints {
+        violation(invariant, what.clone());
+    }
+    for ((from, id), record) in &world.history.messages {
+        if is_lost(record) {
+            violation("I1", format!("{id} of {from} was promised and is nowhere: {record:?}"));
+        }
+        if record.premature {
+            violation("I4", format!("{id} of {from} was called delivered before {} acknowledged", record.to));
+        }
+        if world.tenant(*from) != world.tenant(record.to) && !record.received.is_empty() {
+            violation("I6", format!("{id} of {from} crossed a tenant's wall"));
+        }
+    }
+    for (earlier, later) in overtaken(world) {
+        violation("I3", format!("{later} was delivered before {earlier}"));
+    }
+    if let Some(what) = unbalanced(world) {
+        violation("I7", what);
+    }
+    if world.held_bytes() != 0 {
+        violation("I8", format!("{} bytes are still held", world.held_bytes()));
+    }
+    for (index, client) in world.clients.iter().enumerate() {
+        if !client.outbox.is_empty() {
+            violation("I9", format!("client {index} waits for {:?}", client.outbox));
+        }
+    }
+    found
+}
+
+fn is_lost(record: &Record) -> bool {
+    let promised = record.statuses.iter().any(|s| *s != SendStatus::Forwarded);
+    let ended = record.notices.contains("expired") || record.notices.contains("dropped");
+    promised && record.received.is_empty() && !ended
+}
+
+/// Pairs of one sender and one recipient where every attempt of one came before every attempt of the other, and the first
+/// deliveries did not.
+fn overtaken(world: &World) -> Vec<(MessageId, MessageId)> {
+    let received = |record: &Record| record.received.first().map(|(position, _)| *position);
+    let mut messages: Vec<(usize, MessageId, &Record, u64)> = Vec::new();
+    for ((from, id), record) in &world.history.messages {
+        if let (Class::Reliable, Some(at)) = (record.class, received(record)) {
+            messages.push((*from, *id, record, at));
+        }
+    }
+    let mut pairs = Vec::new();
+    for (from_a, a, one, one_at) in &messages {
+        for (from_b, b, two, two_at) in &messages {
+            let same_pair = from_a == from_b && one.to == two.to;
+            if same_pair && one.last_attempt < two.first_attempt && one_at > two_at {
+                pairs.push((*a, *b));
+            }
+        }
+    }
+    pairs
+}
+
+/// The index in memory and the store have to say the same.
+fn unbalanced(world: &World) -> Option<String> {
+    let stored = world.store.rows.values().filter(|saved| saved.waiting);
+    let (rows, bytes) = stored.fold((0, 0), |(rows, bytes), s| (rows + 1, bytes + s.row.size() as u64));
+    let census = world.census();
+    let same = census.rows == rows && census.row_bytes == bytes && census.writing == 0;
+    (!same).then(|| format!("the store has {rows} rows of {bytes} bytes, the relay {census:?}"))
+}

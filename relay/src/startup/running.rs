@@ -1,0 +1,165 @@
+//! A relay that serves: its tasks, and the order in which they end.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::Result;
+use daemon::readiness::Check;
+use daemon::shutdown::within;
+use daemon::{BuildInfo, Readiness, Shutdown, Tasks};
+use prometheus::Registry;
+use tokio::net::TcpListener;
+use tokio_rustls::TlsAcceptor;
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+
+use super::data_folder::DataFolder;
+use super::{Relay, directory_metrics};
+use crate::admin::{self, Admin, AdminMetrics};
+use crate::config::Config;
+use crate::directory::Directory;
+use crate::http::{self, HttpMetrics, Listener, Public, ReloadingCertificate};
+use crate::hub::Hub;
+use crate::store::Store;
+
+/// Time for tasks to end once sessions are gone; they have nothing left to wait for.
+const TASKS_GRACE: Duration = Duration::from_secs(5);
+
+pub(super) struct Running {
+    pub(super) tasks: Tasks,
+    directory: Arc<Directory>,
+    hub: Arc<Hub>,
+    store: Store,
+    serving: Check,
+    /// Connections of the public listener and their sessions.
+    sessions: TaskTracker,
+    /// Ends the public listener.
+    closing: CancellationToken,
+    /// Ends the admin listener, last of all: probes must see that the relay is not ready.
+    admin_end: Shutdown,
+    /// The lock on the data folder, held until the store is closed.
+    _folder: DataFolder,
+}
+
+/// What the parts of a start share.
+struct Setup<'a> {
+    config: &'a Config,
+    build: BuildInfo,
+    registry: Registry,
+    readiness: Readiness,
+    shutdown: &'a Shutdown,
+}
+
+impl Running {
+    pub(super) fn start(relay: Relay, shutdown: &Shutdown) -> Result<Self> {
+        let Relay {
+            config,
+            build,
+            domain: _,
+            socket,
+            admin_socket,
+            certificate,
+            domain_document,
+            store,
+            directory,
+            writer,
+            folder,
+        } = relay;
+        let (registry, readiness) = (Registry::new(), Readiness::default());
+        let running = Self {
+            tasks: Tasks::new(shutdown.clone()),
+            hub: Hub::open(Arc::clone(&directory)),
+            directory,
+            store,
+            serving: readiness.check("serving", "the relay is starting"),
+            sessions: TaskTracker::new(),
+            closing: CancellationToken::new(),
+            admin_end: Shutdown::new(),
+            _folder: folder,
+        };
+        let setup = Setup { config: &config, build, registry, readiness, shutdown };
+        running.connect(&setup)?;
+        running.tasks.spawn_vital("directory-writer", writer.run());
+        running.start_public(&setup, socket, certificate, domain_document)?;
+        running.start_admin(setup, admin_socket)?;
+        running.serving.pass();
+        Ok(running)
+    }
+
+    /// Lets the directory close sessions, and probes and metrics ask what they show.
+    fn connect(&self, setup: &Setup<'_>) -> Result<()> {
+        let hub = Arc::clone(&self.hub);
+        self.directory.enforce_with(Box::new(move |change| hub.apply(change)));
+        let directory = Arc::clone(&self.directory);
+        setup.readiness.probe("directory", move || directory.readiness());
+        let hub = Arc::clone(&self.hub);
+        setup.readiness.probe("mailbox", move || hub.readiness());
+        setup.build.register(&setup.registry)?;
+        directory_metrics::register(&setup.registry, &self.directory)?;
+        Ok(())
+    }
+
+    fn start_public(
+        &self,
+        setup: &Setup<'_>,
+        socket: TcpListener,
+        certificate: Option<Arc<ReloadingCertificate>>,
+        domain_document: Arc<str>,
+    ) -> Result<()> {
+        let metrics = HttpMetrics::register(&setup.registry)?;
+        let tls = certificate.as_ref().map(|it| http::server_config(Arc::clone(it))).transpose()?;
+        if let Some(certificate) = certificate {
+            let watch = certificate.watch(metrics.clone(), setup.shutdown.clone());
+            self.tasks.spawn_vital("certificate-watch", watch);
+        }
+        let public = Public {
+            directory: Arc::clone(&self.directory),
+            hub: Arc::clone(&self.hub),
+            domain_document,
+            metrics: metrics.clone(),
+            draining: setup.shutdown.clone(),
+            sessions: self.sessions.clone(),
+        };
+        let listener = Listener {
+            socket,
+            tls: tls.map(TlsAcceptor::from),
+            router: http::router(public),
+            metrics,
+            connections_max: setup.config.limits.connections,
+            sessions: self.sessions.clone(),
+        };
+        self.tasks.spawn_vital("public-listener", listener.run(self.closing.clone()));
+        Ok(())
+    }
+
+    fn start_admin(&self, setup: Setup<'_>, socket: TcpListener) -> Result<()> {
+        let operations = admin::router(Admin {
+            directory: Arc::clone(&self.directory),
+            hub: Arc::clone(&self.hub),
+            token_file: Arc::new(setup.config.admin_token_file.clone()),
+            metrics: AdminMetrics::register(&setup.registry)?,
+            build: setup.build,
+        });
+        let router = daemon::admin::router(setup.readiness, setup.registry).merge(operations);
+        let serving = daemon::admin::serve(socket, router, self.admin_end.clone());
+        self.tasks.spawn_vital("admin-listener", async {
+            if let Err(error) = serving.await {
+                tracing::error!(%error, "the admin listener failed");
+            }
+        });
+        Ok(())
+    }
+
+    /// Ends everything in order: traffic away, sessions told to go, state closed, probes last.
+    pub(super) async fn drain(self, grace: Duration) {
+        self.serving.fail("the relay is shutting down");
+        within(grace, "drain", self.hub.drain(grace)).await;
+        self.closing.cancel();
+        self.sessions.close();
+        within(TASKS_GRACE, "sessions", self.sessions.wait()).await;
+        self.directory.close();
+        self.admin_end.begin();
+        self.tasks.finished(TASKS_GRACE).await;
+        self.store.close().await;
+    }
+}

@@ -1,0 +1,81 @@
+//! The SQLite file of this relay: opening it, its migrations, and the identity it keeps.
+//!
+//! Write-ahead log with `synchronous = full`: a commit that returned is on disk.
+
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use protocol::did::Domain;
+use sqlx::sqlite::{
+    SqliteConnectOptions, SqliteJournalMode, SqlitePool, SqlitePoolOptions, SqliteSynchronous,
+};
+
+mod directory;
+mod identity;
+
+pub use identity::StoreIdentity;
+
+/// How long a statement waits for another connection's write; a mailbox batch takes a few milliseconds.
+const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
+/// Name of the file below the data folder.
+const FILE: &str = "relay.db";
+
+/// A handle on the file, cheap to clone.
+#[derive(Debug, Clone)]
+pub struct Store {
+    pool: SqlitePool,
+}
+
+#[derive(Debug, thiserror::Error)]
+pub enum StoreError {
+    #[error("failed to open the store {}", path.display())]
+    Open { path: PathBuf, source: sqlx::Error },
+    #[error("failed to bring the store {} to this version's schema", path.display())]
+    Migrate { path: PathBuf, source: sqlx::migrate::MigrateError },
+    #[error("failed to load the directory from the store")]
+    Load(#[source] sqlx::Error),
+    #[error("failed to read the stored {0}")]
+    Row(&'static str, #[source] Box<dyn std::error::Error + Send + Sync>),
+    #[error("the store belongs to the domain {found}; this relay is configured for {wanted}")]
+    OtherDomain { found: String, wanted: Domain },
+    #[error("failed to commit a change of the directory")]
+    Commit(#[source] sqlx::Error),
+}
+
+/// The path of the store below the data folder.
+#[must_use]
+pub fn path(data_dir: &Path) -> PathBuf {
+    data_dir.join(FILE)
+}
+
+impl Store {
+    /// Opens the file, which is created when absent, and brings it to the current schema.
+    ///
+    /// # Errors
+    /// The file cannot be opened or written, or was written by a newer version.
+    pub async fn open(path: &Path) -> Result<Self, StoreError> {
+        let options = SqliteConnectOptions::new()
+            .filename(path)
+            .create_if_missing(true)
+            .journal_mode(SqliteJournalMode::Wal)
+            .synchronous(SqliteSynchronous::Full)
+            .foreign_keys(true)
+            .busy_timeout(BUSY_TIMEOUT);
+        // One connection: all writes of the directory come from one task.
+        let pool = SqlitePoolOptions::new()
+            .max_connections(1)
+            .connect_with(options)
+            .await
+            .map_err(|source| StoreError::Open { path: path.to_owned(), source })?;
+        sqlx::migrate!("./migrations")
+            .run(&pool)
+            .await
+            .map_err(|source| StoreError::Migrate { path: path.to_owned(), source })?;
+        Ok(Self { pool })
+    }
+
+    /// Closes the file in order; the write-ahead log is folded in.
+    pub async fn close(&self) {
+        self.pool.close().await;
+    }
+}

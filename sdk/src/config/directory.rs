@@ -1,0 +1,150 @@
+//! Settings from a folder in the layout of the Service Binding specification: one file per setting.
+//!
+//! Either flat, or with the folders `credentials` (files `url`, `did`, `token`, optional `ca.crt`, `card.json`) and
+//! `identity` (file `identity.json`), as the operator's two Secrets are mounted.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use protocol::record::Card;
+use protocol::strict_json;
+
+use super::{Config, Endpoint, KeySource, environment};
+use crate::{Error, ErrorKind, TokenSource};
+
+/// Bytes of one settings file; certificates of a private authority are the longest.
+const SETTING_BYTES_MAX: u64 = 256 * 1024;
+/// A pod may start before the relay has heard of its agent; the operator needs less than this.
+const PATIENCE: Duration = Duration::from_secs(60);
+
+impl Config {
+    /// Reads a folder, for example `/var/run/msg2agent`. Refused credentials are tried again for a minute, because the pod
+    /// may be faster than the operator.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Config`], naming the file.
+    pub fn from_dir(folder: impl AsRef<Path>) -> Result<Self, Error> {
+        let folder = folder.as_ref();
+        let inner =
+            |name: &str| Some(folder.join(name)).filter(|f| f.is_dir()).unwrap_or_else(|| folder.into());
+        Self::from_dirs(inner("credentials"), inner("identity"))
+    }
+
+    /// Reads credentials and identity from two folders.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Config`], naming the file.
+    pub fn from_dirs(credentials: impl AsRef<Path>, identity: impl AsRef<Path>) -> Result<Self, Error> {
+        let credentials = credentials.as_ref();
+        let url = required(credentials, "url")?;
+        let endpoint = endpoint(&url, read(&credentials.join("ca.crt"))?)?;
+        let did = required(credentials, "did")?.parse()?;
+        let token = TokenSource::File(credentials.join("token"));
+        let keys = KeySource::File(identity.as_ref().join("identity.json"));
+        let mut config = Self::new(endpoint, did, token, keys).with_patience(PATIENCE);
+        config.awaits_credentials = true;
+        if let Some(card) = read(&credentials.join("card.json"))? {
+            config.card = card_of(&card, &credentials.join("card.json"))?;
+        }
+        Ok(config)
+    }
+}
+
+/// An endpoint with the environment's leave for plaintext.
+pub(super) fn endpoint(url: &str, ca: Option<String>) -> Result<Endpoint, Error> {
+    let endpoint = if environment::flag("MSG2AGENT_INSECURE_PLAINTEXT")? {
+        Endpoint::new_insecure_plaintext(url)?
+    } else {
+        Endpoint::new(url)?
+    };
+    Ok(match ca {
+        Some(pem) => endpoint.with_ca(pem.into_bytes()),
+        None => endpoint,
+    })
+}
+
+fn card_of(text: &str, path: &Path) -> Result<Card, Error> {
+    let failed = || Error::new(ErrorKind::Config, format!("cannot use the card in {}", path.display()));
+    let card: Card = strict_json::from_slice(text.as_bytes()).map_err(|e| failed().caused_by(e))?;
+    card.check().map_err(|e| failed().caused_by(e))?;
+    Ok(card)
+}
+
+fn required(folder: &Path, name: &str) -> Result<String, Error> {
+    let path = folder.join(name);
+    let missing = || {
+        Error::new(ErrorKind::Config, format!("cannot find {}", path.display()))
+            .advising("mount the agent's credentials there, or make a profile with `m2a init`")
+    };
+    read(&path)?.map(|text| text.trim().to_owned()).filter(|text| !text.is_empty()).ok_or_else(missing)
+}
+
+/// The file's text; `None` when there is no such file.
+pub(super) fn read(path: &PathBuf) -> Result<Option<String>, Error> {
+    let failed = || Error::new(ErrorKind::Config, format!("cannot read {}", path.display()));
+    match fs::metadata(path) {
+        Err(e) if e.kind() == std::io::ErrorKind::NotFound => return Ok(None),
+        Ok(m) if m.len() > SETTING_BYTES_MAX => {
+            return Err(failed().advising("the file is too large to be this setting"));
+        }
+        _ => {}
+    }
+    fs::read_to_string(path).map(Some).map_err(|e| failed().caused_by(e))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn write(folder: &Path, files: &[(&str, &str)]) {
+        fs::create_dir_all(folder).unwrap();
+        for (name, text) in files {
+            fs::write(folder.join(name), text).unwrap();
+        }
+    }
+
+    const CREDENTIALS: [(&str, &str); 3] = [
+        ("url", "wss://relay.example/ws\n"),
+        ("did", "did:wba:relay.example:agent:acme:alice"),
+        ("token", "sk_live_AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA\n"),
+    ];
+
+    #[test]
+    fn two_mounted_secrets_and_a_flat_folder_read_alike() {
+        let folder = tempfile::tempdir().unwrap();
+        write(&folder.path().join("credentials"), &CREDENTIALS);
+        write(&folder.path().join("identity"), &[]);
+        let config = Config::from_dir(folder.path()).unwrap();
+        assert!(
+            matches!(&config.keys, KeySource::File(p) if p == &folder.path().join("identity/identity.json"))
+        );
+        assert_eq!(config.did().name(), "alice");
+        assert!(config.token.read().is_ok());
+
+        let flat = tempfile::tempdir().unwrap();
+        write(flat.path(), &CREDENTIALS);
+        let config = Config::from_dir(flat.path()).unwrap();
+        assert!(matches!(&config.keys, KeySource::File(p) if p == &flat.path().join("identity.json")));
+        assert_eq!(config.url(), "wss://relay.example/ws");
+    }
+
+    #[test]
+    fn a_missing_file_is_named() {
+        let folder = tempfile::tempdir().unwrap();
+        write(folder.path(), CREDENTIALS.get(..1).unwrap());
+        let error = Config::from_dir(folder.path()).err().unwrap();
+        assert_eq!(error.kind(), ErrorKind::Config);
+        assert!(error.to_string().ends_with("/did"), "{error}");
+    }
+
+    #[test]
+    fn a_card_beside_the_credentials_is_used_and_checked() {
+        let folder = tempfile::tempdir().unwrap();
+        write(folder.path(), &CREDENTIALS);
+        write(folder.path(), &[("card.json", r#"{"name":"Alice","capabilities":[{"id":"sum"}]}"#)]);
+        assert_eq!(Config::from_dir(folder.path()).unwrap().card().name, "Alice");
+        write(folder.path(), &[("card.json", r#"{"name":"Alice","colour":"blue"}"#)]);
+        assert!(Config::from_dir(folder.path()).err().unwrap().chain().contains("colour"));
+    }
+}

@@ -1,0 +1,81 @@
+//! The record this agent registers: built when the keys change, else the same bytes at every connection.
+
+use std::sync::Arc;
+
+use protocol::Identity;
+use protocol::document::DidDocument;
+use protocol::identity::public_of;
+use protocol::record::{self, VerifiedRecord};
+
+use crate::{Config, Error, ErrorKind, clock};
+
+#[derive(Clone)]
+pub(super) struct OwnRecord {
+    built: Option<Built>,
+}
+
+#[derive(Clone)]
+struct Built {
+    identity: Arc<Identity>,
+    document: Arc<DidDocument>,
+    bytes: Arc<[u8]>,
+}
+
+impl OwnRecord {
+    pub(super) fn new() -> Self {
+        Self { built: None }
+    }
+
+    /// Reads the keys again, because they may have been rotated, and builds a new record when they differ. Keys that cannot be
+    /// read now do not stop an agent that has some.
+    pub(super) fn refresh(&mut self, config: &Config) -> Result<(), Error> {
+        let identity = match config.load_identity() {
+            Ok(identity) => identity,
+            Err(error) if self.built.is_some() => {
+                tracing::warn!(
+                    error = error.chain(),
+                    "the key file cannot be read; the keys in memory stay in use"
+                );
+                return Ok(());
+            }
+            Err(error) => return Err(error),
+        };
+        if self.built.as_ref().is_some_and(|built| same_keys(&built.identity, &identity)) {
+            return Ok(());
+        }
+        self.built = Some(build(config, identity)?);
+        Ok(())
+    }
+
+    pub(super) fn bytes(&self) -> &[u8] {
+        self.built.as_ref().map_or(&[], |built| &built.bytes)
+    }
+
+    pub(super) fn identity(&self) -> Option<&Identity> {
+        self.built.as_ref().map(|built| built.identity.as_ref())
+    }
+
+    pub(super) fn parts(&self) -> Option<(Arc<Identity>, Arc<DidDocument>)> {
+        self.built.as_ref().map(|built| (Arc::clone(&built.identity), Arc::clone(&built.document)))
+    }
+}
+
+fn build(config: &Config, identity: Arc<Identity>) -> Result<Built, Error> {
+    let failed = |e: record::RecordError| {
+        Error::new(ErrorKind::Config, "cannot build the agent's record").caused_by(e)
+    };
+    let bytes =
+        record::build(&identity, config.card.clone(), Some(config.url()), clock::now()).map_err(failed)?;
+    let record = VerifiedRecord::parse(&bytes, &config.did).map_err(failed)?;
+    Ok(Built { identity, document: Arc::new(record.document), bytes: record.bytes })
+}
+
+fn same_keys(a: &Identity, b: &Identity) -> bool {
+    let signing = |identity: &Identity| -> Vec<_> {
+        identity.signing().iter().map(|key| key.key.verifying_key().to_bytes()).collect()
+    };
+    let encryption = |identity: &Identity| -> Vec<_> {
+        identity.encryption().iter().map(|key| public_of(&key.key).to_bytes()).collect()
+    };
+    a.root_public() == b.root_public() && signing(a) == signing(b) && encryption(a) == encryption(b)
+}

@@ -1,0 +1,183 @@
+//! The file an identity is kept in: mode 0600, replaced whole, refused when others may read it.
+//!
+//! One exception: a mounted Kubernetes Secret. Its files are links through kubelet's `..data` folder, their mode is set by
+//! the pod's `defaultMode`, and only the pod sees them; there the mode is not checked.
+
+use std::fs::{self, OpenOptions};
+use std::io::Write as _;
+use std::os::unix::fs::{OpenOptionsExt as _, PermissionsExt as _};
+use std::path::{Path, PathBuf};
+
+use protocol::Identity;
+use protocol::identity::KeyFileError;
+use zeroize::Zeroizing;
+
+/// Bytes of a key file: two lists of 8 keys need less than 3 KiB.
+const KEY_FILE_BYTES_MAX: u64 = 64 * 1024;
+
+#[derive(Debug, thiserror::Error)]
+pub enum KeyStoreError {
+    #[error("cannot read {}", path.display())]
+    Read { path: PathBuf, source: std::io::Error },
+    #[error("{} may be read by others (mode {mode:o}); make it 0600", path.display())]
+    Readable { path: PathBuf, mode: u32 },
+    #[error("{} is larger than a key file can be", path.display())]
+    TooLong { path: PathBuf },
+    #[error("cannot use {}", path.display())]
+    Parse { path: PathBuf, source: KeyFileError },
+    #[error("{} exists already; it is never overwritten", path.display())]
+    Exists { path: PathBuf },
+    #[error("cannot write {}", path.display())]
+    Write { path: PathBuf, source: std::io::Error },
+}
+
+/// # Errors
+/// A file that is not there, not a key file, or readable by others.
+pub fn load(path: &Path) -> Result<Identity, KeyStoreError> {
+    let read = |source| KeyStoreError::Read { path: path.into(), source };
+    let metadata = fs::metadata(path).map_err(read)?;
+    let mode = metadata.permissions().mode() & 0o777;
+    if mode & 0o077 != 0 && !in_mounted_secret(path) {
+        return Err(KeyStoreError::Readable { path: path.into(), mode });
+    }
+    if metadata.len() > KEY_FILE_BYTES_MAX {
+        return Err(KeyStoreError::TooLong { path: path.into() });
+    }
+    let text = fs::read_to_string(path).map(Zeroizing::new).map_err(read)?;
+    Identity::from_key_file(&text).map_err(|source| KeyStoreError::Parse { path: path.into(), source })
+}
+
+/// Writes a new key file; the folder is made with mode 0700 when it is not there.
+///
+/// # Errors
+/// [`KeyStoreError::Exists`] when there is a file of that name already.
+pub fn create(path: &Path, identity: &Identity) -> Result<(), KeyStoreError> {
+    let write = |source| KeyStoreError::Write { path: path.into(), source };
+    if let Some(folder) = path.parent().filter(|f| !f.as_os_str().is_empty()) {
+        private_folder(folder).map_err(write)?;
+    }
+    let temporary = write_beside(path, identity).map_err(write)?;
+    // A hard link, unlike a rename, fails when the name is taken.
+    let linked = fs::hard_link(&temporary, path);
+    let _ = fs::remove_file(&temporary);
+    linked.map_err(|e| match e.kind() {
+        std::io::ErrorKind::AlreadyExists => KeyStoreError::Exists { path: path.into() },
+        _ => write(e),
+    })
+}
+
+/// Replaces the key file by one rename, so that a reader finds the old keys or the new ones.
+///
+/// # Errors
+/// [`KeyStoreError::Write`]; the old file is then as it was.
+pub fn replace(path: &Path, identity: &Identity) -> Result<(), KeyStoreError> {
+    let write = |source| KeyStoreError::Write { path: path.into(), source };
+    let temporary = write_beside(path, identity).map_err(write)?;
+    fs::rename(&temporary, path).map_err(|e| {
+        let _ = fs::remove_file(&temporary);
+        write(e)
+    })?;
+    sync_folder(path).map_err(write)
+}
+
+/// Whether rotation may write here: a plain file whose folder takes new files; never a mounted Secret.
+#[must_use]
+pub fn writable(path: &Path) -> bool {
+    let plain = fs::symlink_metadata(path).is_ok_and(|m| m.is_file());
+    plain && !in_mounted_secret(path) && tempfile::Builder::new().tempfile_in(folder_of(path)).is_ok()
+}
+
+/// Makes a folder that only its owner enters.
+pub(crate) fn private_folder(folder: &Path) -> std::io::Result<()> {
+    use std::os::unix::fs::DirBuilderExt as _;
+    fs::DirBuilder::new().recursive(true).mode(0o700).create(folder)
+}
+
+fn in_mounted_secret(path: &Path) -> bool {
+    fs::symlink_metadata(folder_of(path).join("..data")).is_ok_and(|m| m.file_type().is_symlink())
+}
+
+fn folder_of(path: &Path) -> &Path {
+    path.parent().filter(|f| !f.as_os_str().is_empty()).unwrap_or(Path::new("."))
+}
+
+fn write_beside(path: &Path, identity: &Identity) -> std::io::Result<PathBuf> {
+    let mut name = path.file_name().unwrap_or_default().to_owned();
+    name.push(format!(".{}.new", std::process::id()));
+    let temporary = path.with_file_name(name);
+    let _ = fs::remove_file(&temporary);
+    let mut file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(&temporary)?;
+    file.write_all(identity.to_key_file().as_bytes())?;
+    file.write_all(b"\n")?;
+    file.sync_all()?;
+    Ok(temporary)
+}
+
+fn sync_folder(path: &Path) -> std::io::Result<()> {
+    fs::File::open(folder_of(path))?.sync_all()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn identity() -> Identity {
+        Identity::generate("did:wba:localhost:agent:alice".parse().unwrap(), 1, &mut rand::rng())
+    }
+
+    #[test]
+    fn a_new_key_file_is_private_and_reads_back() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("profile/identity.json");
+        create(&path, &identity()).unwrap();
+        assert_eq!(fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o600);
+        assert_eq!(fs::metadata(path.parent().unwrap()).unwrap().permissions().mode() & 0o777, 0o700);
+        assert_eq!(load(&path).unwrap().did().name(), "alice");
+        assert_eq!(fs::read_dir(path.parent().unwrap()).unwrap().count(), 1, "no temporary file stays");
+    }
+
+    #[test]
+    fn an_existing_key_file_is_never_overwritten() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("identity.json");
+        create(&path, &identity()).unwrap();
+        let before = fs::read(&path).unwrap();
+        assert!(matches!(create(&path, &identity()), Err(KeyStoreError::Exists { .. })));
+        assert_eq!(fs::read(&path).unwrap(), before);
+    }
+
+    #[test]
+    fn a_key_file_that_others_may_read_is_refused() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("identity.json");
+        create(&path, &identity()).unwrap();
+        fs::set_permissions(&path, fs::Permissions::from_mode(0o640)).unwrap();
+        assert!(matches!(load(&path), Err(KeyStoreError::Readable { mode: 0o640, .. })));
+    }
+
+    #[test]
+    fn a_mounted_secret_is_read_whatever_its_mode_and_never_written() {
+        let folder = tempfile::tempdir().unwrap();
+        let data = folder.path().join("..2026");
+        create(&data.join("identity.json"), &identity()).unwrap();
+        fs::set_permissions(data.join("identity.json"), fs::Permissions::from_mode(0o444)).unwrap();
+        std::os::unix::fs::symlink("..2026", folder.path().join("..data")).unwrap();
+        let path = folder.path().join("identity.json");
+        std::os::unix::fs::symlink("..data/identity.json", &path).unwrap();
+        assert_eq!(load(&path).unwrap().did().name(), "alice");
+        assert!(!writable(&path));
+    }
+
+    #[test]
+    fn a_rotated_identity_replaces_the_file_whole() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("identity.json");
+        let mut identity = identity();
+        create(&path, &identity).unwrap();
+        assert!(writable(&path));
+        identity.rotate(2, &mut rand::rng());
+        replace(&path, &identity).unwrap();
+        assert_eq!(load(&path).unwrap().current_signing().unwrap().kid.to_string(), "sig-2");
+        assert_eq!(fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o600);
+    }
+}

@@ -1,0 +1,140 @@
+//! Messages that arrived and were not let in: named, counted, and out of the way of the ones behind them.
+
+use std::collections::BTreeMap;
+use std::sync::{Mutex, PoisonError};
+
+use protocol::envelope::{MessageId, OpenError};
+use tokio::sync::broadcast;
+
+/// Refusals a slow reader may be behind; the counts are exact anyway.
+const REFUSALS_MAX: usize = 256;
+
+/// Why a message was refused. A closed set, fit for metric labels.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum RefusalReason {
+    /// Not an envelope of this protocol, or members that contradict the signed header.
+    Malformed,
+    /// The relay knows no such sender (any more).
+    UnknownSender,
+    /// The sender's record does not verify.
+    BadRecord,
+    /// The sender shows another root key than before.
+    KeyChanged,
+    /// No signing key of the sender made the signature.
+    BadSignature,
+    /// Addressed to another agent.
+    NotForUs,
+    /// Too old, or from the future.
+    NotFresh,
+    /// Encrypted to a key this agent does not hold, or not decryptable.
+    Undecryptable,
+    /// An answer from an agent that was not asked.
+    WrongResponder,
+    /// An ephemeral message that found no room; it was never promised.
+    NoRoom,
+}
+
+impl RefusalReason {
+    pub const ALL: [Self; 10] = [
+        Self::Malformed,
+        Self::UnknownSender,
+        Self::BadRecord,
+        Self::KeyChanged,
+        Self::BadSignature,
+        Self::NotForUs,
+        Self::NotFresh,
+        Self::Undecryptable,
+        Self::WrongResponder,
+        Self::NoRoom,
+    ];
+
+    #[must_use]
+    pub const fn word(self) -> &'static str {
+        match self {
+            Self::Malformed => "malformed",
+            Self::UnknownSender => "unknown_sender",
+            Self::BadRecord => "bad_record",
+            Self::KeyChanged => "key_changed",
+            Self::BadSignature => "bad_signature",
+            Self::NotForUs => "not_for_us",
+            Self::NotFresh => "not_fresh",
+            Self::Undecryptable => "undecryptable",
+            Self::WrongResponder => "wrong_responder",
+            Self::NoRoom => "no_room",
+        }
+    }
+}
+
+impl From<&OpenError> for RefusalReason {
+    fn from(error: &OpenError) -> Self {
+        match error {
+            OpenError::Header(_) | OpenError::HeaderMismatch(_) | OpenError::Content(_) => Self::Malformed,
+            OpenError::UnknownSigningKey(_) | OpenError::Signature(_) => Self::BadSignature,
+            OpenError::NotForUs => Self::NotForUs,
+            OpenError::NotFresh(_) => Self::NotFresh,
+            OpenError::UnknownEncryptionKey(_)
+            | OpenError::EphemeralKey(_)
+            | OpenError::Commitment
+            | OpenError::Body(_) => Self::Undecryptable,
+        }
+    }
+}
+
+/// One refused message. `claimed_from` and `id` are what it claimed; nothing about them is verified.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Refusal {
+    pub claimed_from: String,
+    pub id: Option<MessageId>,
+    pub reason: RefusalReason,
+}
+
+/// Refusals as they come, from the moment [`crate::Agent::refusals`] was called.
+pub struct Refusals(broadcast::Receiver<Refusal>);
+
+impl Refusals {
+    /// The next refusal; `None` once the agent has ended.
+    pub async fn next(&mut self) -> Option<Refusal> {
+        loop {
+            match self.0.recv().await {
+                Ok(refusal) => return Some(refusal),
+                Err(broadcast::error::RecvError::Lagged(_)) => {}
+                Err(broadcast::error::RecvError::Closed) => return None,
+            }
+        }
+    }
+}
+
+/// The agent's side: counts and readers.
+pub(crate) struct RefusalLog {
+    counts: Mutex<BTreeMap<RefusalReason, u64>>,
+    readers: broadcast::Sender<Refusal>,
+}
+
+impl RefusalLog {
+    pub(crate) fn new() -> Self {
+        Self { counts: Mutex::default(), readers: broadcast::channel(REFUSALS_MAX).0 }
+    }
+
+    pub(crate) fn record(&self, refusal: Refusal) {
+        let (from, reason) = (&refusal.claimed_from, refusal.reason.word());
+        let id = refusal.id.map(|id| id.to_string()).unwrap_or_default();
+        tracing::warn!(
+            message.id = id,
+            message.from = from,
+            refusal.reason = reason,
+            "a message was refused"
+        );
+        *self.counts.lock().unwrap_or_else(PoisonError::into_inner).entry(refusal.reason).or_default() += 1;
+        // Nobody has to listen.
+        let _ = self.readers.send(refusal);
+    }
+
+    pub(crate) fn counts(&self) -> BTreeMap<RefusalReason, u64> {
+        let counts = self.counts.lock().unwrap_or_else(PoisonError::into_inner);
+        RefusalReason::ALL.into_iter().map(|r| (r, counts.get(&r).copied().unwrap_or(0))).collect()
+    }
+
+    pub(crate) fn subscribe(&self) -> Refusals {
+        Refusals(self.readers.subscribe())
+    }
+}

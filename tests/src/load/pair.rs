@@ -1,0 +1,162 @@
+//! One sender and one recipient on their two connections: fill the window, read what comes, until told to stop.
+
+use std::cell::RefCell;
+use std::io::ErrorKind;
+use std::rc::Rc;
+use std::time::{Duration, Instant};
+
+use anyhow::{Context as _, bail};
+use hdrhistogram::Histogram;
+use tokio::net::TcpStream;
+
+use super::codec::{Codec, Taken};
+use super::window::Window;
+
+/// Bytes read at once: larger than a whole window of 1 KiB messages.
+const READ_BYTES: usize = 64 * 1024;
+/// Bytes of a frame that has not come whole yet; more means that nothing understands them.
+const PARTIAL_BYTES_MAX: usize = 2 * 1024 * 1024;
+
+/// What all pairs of a round count together, on one thread.
+#[derive(Debug)]
+pub struct Tally {
+    /// Messages done, warm-up included.
+    pub done: u64,
+    /// Whether latencies are recorded.
+    pub recording: bool,
+    /// Send no more; end when nothing is in flight.
+    pub stopping: bool,
+    /// Microseconds.
+    pub latency: Histogram<u64>,
+}
+
+/// One end of a pair.
+struct End {
+    stream: TcpStream,
+    input: Vec<u8>,
+    output: Vec<u8>,
+}
+
+pub struct Pair {
+    sender: End,
+    recipient: End,
+    codec: Box<dyn Codec>,
+    window: Window,
+    tally: Rc<RefCell<Tally>>,
+}
+
+impl Pair {
+    #[must_use]
+    pub fn new(
+        (sender, recipient): (TcpStream, TcpStream),
+        codec: Box<dyn Codec>,
+        window: Window,
+        tally: Rc<RefCell<Tally>>,
+    ) -> Self {
+        Self { sender: End::new(sender), recipient: End::new(recipient), codec, window, tally }
+    }
+
+    /// Messages sent, all of them done, when the tally says stop.
+    ///
+    /// # Errors
+    /// A closed connection, and whatever the codec or the window does not accept.
+    pub async fn run(mut self) -> anyhow::Result<u64> {
+        let mut buffer = vec![0; READ_BYTES];
+        loop {
+            if !self.tally.borrow().stopping {
+                self.fill();
+            } else if self.window.is_idle() {
+                return Ok(self.window.sent());
+            }
+            self.sender.flush().context("write to the sender's connection")?;
+            self.recipient.flush().context("write to the recipient's connection")?;
+            tokio::select! {
+                biased;
+                ready = self.recipient.stream.readable() => { ready?; self.read_recipient(&mut buffer)?; }
+                ready = self.sender.stream.readable() => { ready?; self.read_sender(&mut buffer)?; }
+                ready = self.sender.stream.writable(), if self.sender.is_behind() => ready?,
+                ready = self.recipient.stream.writable(), if self.recipient.is_behind() => ready?,
+            }
+        }
+    }
+
+    fn fill(&mut self) {
+        let now = Instant::now();
+        for _ in 0..self.window.room() {
+            self.codec.message(self.window.sent(), &mut self.sender.output);
+            self.window.send(now);
+        }
+    }
+
+    fn read_recipient(&mut self, buffer: &mut [u8]) -> anyhow::Result<()> {
+        let codec = &mut self.codec;
+        let count = self.recipient.read(buffer, |input, reply| codec.at_recipient(input, reply))?;
+        self.book(count, Window::arrive)
+    }
+
+    fn read_sender(&mut self, buffer: &mut [u8]) -> anyhow::Result<()> {
+        let codec = &mut self.codec;
+        let count = self.sender.read(buffer, |input, reply| codec.at_sender(input, reply))?;
+        self.book(count, Window::answer)
+    }
+
+    fn book(
+        &mut self,
+        count: u64,
+        enter: impl FnOnce(&mut Window, u64, Instant, &mut dyn FnMut(Duration)) -> anyhow::Result<()>,
+    ) -> anyhow::Result<()> {
+        let before = self.window.done();
+        let mut tally = self.tally.borrow_mut();
+        let Tally { recording, latency, .. } = &mut *tally;
+        enter(&mut self.window, count, Instant::now(), &mut |took| {
+            if *recording {
+                latency.saturating_record(u64::try_from(took.as_micros()).unwrap_or(u64::MAX));
+            }
+        })?;
+        tally.done += self.window.done() - before;
+        Ok(())
+    }
+}
+
+impl End {
+    fn new(stream: TcpStream) -> Self {
+        Self { stream, input: Vec::with_capacity(READ_BYTES), output: Vec::with_capacity(READ_BYTES) }
+    }
+
+    fn is_behind(&self) -> bool {
+        !self.output.is_empty()
+    }
+
+    /// Writes as much as the socket takes.
+    fn flush(&mut self) -> std::io::Result<()> {
+        while self.is_behind() {
+            match self.stream.try_write(&self.output) {
+                Ok(written) => drop(self.output.drain(..written)),
+                Err(error) if error.kind() == ErrorKind::WouldBlock => return Ok(()),
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(())
+    }
+
+    /// Reads once and lets `take` count; what it leaves waits for the rest.
+    fn read(
+        &mut self,
+        buffer: &mut [u8],
+        take: impl FnOnce(&[u8], &mut Vec<u8>) -> anyhow::Result<Taken>,
+    ) -> anyhow::Result<u64> {
+        let length = match self.stream.try_read(buffer) {
+            Ok(0) => bail!("the server closed the connection"),
+            Ok(length) => length,
+            Err(error) if error.kind() == ErrorKind::WouldBlock => return Ok(0),
+            Err(error) => return Err(error).context("read from the server"),
+        };
+        self.input.extend_from_slice(buffer.get(..length).unwrap_or_default());
+        let taken = take(&self.input, &mut self.output)?;
+        self.input.drain(..taken.bytes);
+        if self.input.len() > PARTIAL_BYTES_MAX {
+            bail!("{} bytes came that are not a whole frame", self.input.len());
+        }
+        Ok(taken.count)
+    }
+}

@@ -1,0 +1,107 @@
+//! A server process on loopback: started on its CPU, asked for its CPU time, ended by its own handle.
+
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command};
+use std::time::Duration;
+
+use anyhow::{Context as _, bail};
+
+/// Clock ticks per second of `/proc/<pid>/stat`: USER_HZ, 100 on every Linux architecture Rust supports.
+const TICKS_PER_SECOND: u64 = 100;
+
+/// Ends with the value that holds it.
+#[derive(Debug)]
+pub struct Process {
+    child: Child,
+}
+
+/// `program`, to be started on CPU 0 where `pinned`. `taskset` replaces itself by the program: same process id.
+#[must_use]
+pub fn command(program: &Path, pinned: bool) -> Command {
+    if !pinned {
+        return Command::new(program);
+    }
+    let mut command = Command::new("taskset");
+    command.args(["-c", "0"]).arg(program);
+    command
+}
+
+/// Puts this process on CPU 1, away from the servers.
+///
+/// # Errors
+/// No `taskset`, or no second CPU.
+pub fn pin_generator() -> anyhow::Result<()> {
+    let id = std::process::id().to_string();
+    let output = Command::new("taskset").args(["-a", "-cp", "1", &id]).output().context("start taskset")?;
+    if !output.status.success() {
+        bail!("taskset: {}", String::from_utf8_lossy(&output.stderr).trim());
+    }
+    Ok(())
+}
+
+/// A binary of this workspace, which Cargo puts beside this one (or one folder up from a test).
+///
+/// # Errors
+/// It is not built.
+pub fn sibling(name: &str) -> anyhow::Result<PathBuf> {
+    let own = std::env::current_exe().context("find this program's own file")?;
+    let found = own.ancestors().skip(1).take(2).map(|folder| folder.join(name)).find(|path| path.is_file());
+    found.with_context(|| format!("{name} is not built; run `cargo build --workspace --bins` first"))
+}
+
+impl Process {
+    /// # Errors
+    /// The program cannot be started.
+    pub fn start(mut command: Command) -> anyhow::Result<Self> {
+        let child = command.spawn().with_context(|| format!("start {:?}", command.get_program()))?;
+        Ok(Self { child })
+    }
+
+    #[must_use]
+    pub fn id(&self) -> u32 {
+        self.child.id()
+    }
+
+    pub fn child(&mut self) -> &mut Child {
+        &mut self.child
+    }
+
+    /// User and system time so far, of all threads.
+    ///
+    /// # Errors
+    /// The process is gone.
+    pub fn cpu_time(&self) -> anyhow::Result<Duration> {
+        let path = format!("/proc/{}/stat", self.id());
+        let stat = std::fs::read_to_string(&path).with_context(|| format!("read {path}"))?;
+        cpu_time_of(&stat).with_context(|| format!("understand {path}"))
+    }
+}
+
+impl Drop for Process {
+    fn drop(&mut self) {
+        // Fails only when the process has ended by itself.
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+/// Fields 14 and 15 (proc_pid_stat(5)); the second field may hold spaces and parentheses.
+fn cpu_time_of(stat: &str) -> Option<Duration> {
+    let (_, fields) = stat.rsplit_once(')')?;
+    let mut fields = fields.split_whitespace().skip(11);
+    let user: u64 = fields.next()?.parse().ok()?;
+    let system: u64 = fields.next()?.parse().ok()?;
+    Some(Duration::from_millis((user + system) * 1000 / TICKS_PER_SECOND))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn cpu_time_is_read_behind_a_name_with_parentheses() {
+        let stat = "7 (a) b) S 1 7 7 0 -1 4194560 1 0 0 0 150 25 9 9 20 0 1 0 5";
+        assert_eq!(cpu_time_of(stat), Some(Duration::from_millis(1750)));
+        assert_eq!(cpu_time_of("7 (a) S 1"), None);
+    }
+}

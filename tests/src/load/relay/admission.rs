@@ -1,0 +1,85 @@
+//! Everything before an agent's first message: the WebSocket upgrade with its key, the challenge, the registration.
+
+use anyhow::{Context as _, bail, ensure};
+use futures::{SinkExt as _, StreamExt as _};
+use http::header::{AUTHORIZATION, HeaderValue, SEC_WEBSOCKET_PROTOCOL};
+use protocol::api_key::ApiKey;
+use protocol::did::Domain;
+use protocol::frame::{
+    ChallengeParams, ChallengeResult, Incoming, RegisterParams, RegisterResult, SUBPROTOCOL, method,
+    write_request,
+};
+use protocol::record::Card;
+use protocol::{Identity, base64url, challenge, record};
+use serde::{Serialize, de::DeserializeOwned};
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio_tungstenite::WebSocketStream;
+use tokio_tungstenite::tungstenite::{Error, Message, client::IntoClientRequest as _};
+
+use super::now;
+
+/// The relay's answer to the upgrade.
+pub enum Upgrade<S> {
+    Open(Box<WebSocketStream<S>>),
+    /// The HTTP status.
+    Refused(u16),
+}
+
+/// Asks for the WebSocket at `url` over `stream`.
+///
+/// # Errors
+/// Anything but an upgrade or an HTTP refusal.
+pub async fn open<S: AsyncRead + AsyncWrite + Unpin>(
+    stream: S,
+    url: &str,
+    key: &ApiKey,
+) -> anyhow::Result<Upgrade<S>> {
+    let mut request = url.into_client_request()?;
+    request.headers_mut().insert(SEC_WEBSOCKET_PROTOCOL, HeaderValue::from_static(SUBPROTOCOL));
+    let mut bearer = HeaderValue::try_from(format!("Bearer {}", key.reveal()))?;
+    bearer.set_sensitive(true);
+    request.headers_mut().insert(AUTHORIZATION, bearer);
+    match tokio_tungstenite::client_async(request, stream).await {
+        Ok((socket, _)) => Ok(Upgrade::Open(Box::new(socket))),
+        Err(Error::Http(answer)) => Ok(Upgrade::Refused(answer.status().as_u16())),
+        Err(error) => Err(error).context("open a WebSocket"),
+    }
+}
+
+/// Registers `identity`; nothing else has happened on the connection then.
+///
+/// # Errors
+/// The relay refuses, or answers for another domain.
+pub async fn register<S: AsyncRead + AsyncWrite + Unpin>(
+    socket: &mut WebSocketStream<S>,
+    identity: &Identity,
+) -> anyhow::Result<RegisterResult> {
+    let did = identity.did().clone();
+    let domain: Domain = did.domain().parse()?;
+    let challenge: ChallengeResult =
+        call(socket, 1, method::CHALLENGE, &ChallengeParams { did: did.clone() }).await?;
+    ensure!(challenge.domain == domain, "the relay answers for {}", challenge.domain);
+    let signing = identity.current_signing().context("an identity without a signing key")?;
+    let record = record::build(identity, Card::default(), None, now())?;
+    let signature = challenge::answer(&signing.key, &domain, &challenge.nonce, &record);
+    let params =
+        RegisterParams { did, record: base64url::encode(&record), kid: signing.kid.clone(), signature };
+    call(socket, 2, method::REGISTER, &params).await
+}
+
+async fn call<S: AsyncRead + AsyncWrite + Unpin, R: DeserializeOwned>(
+    socket: &mut WebSocketStream<S>,
+    id: u64,
+    method: &str,
+    params: &impl Serialize,
+) -> anyhow::Result<R> {
+    let mut frame = vec![];
+    write_request(&mut frame, id, method, params);
+    socket.send(Message::text(String::from_utf8(frame)?)).await.with_context(|| format!("send {method}"))?;
+    let answer = socket.next().await.with_context(|| format!("no answer to {method}"))??;
+    let text = answer.to_text()?;
+    match Incoming::parse(text)? {
+        Incoming::Result { result, .. } => Ok(serde_json::from_str(result)?),
+        _ => bail!("the relay answers {text} to {method}"),
+    }
+}

@@ -1,0 +1,135 @@
+//! Just enough of RFC 6455 for a generator: text frames out (masked with a zero key, which the server must still undo),
+//! whole frames in.
+
+use anyhow::{bail, ensure};
+
+/// Bytes before the payload of a client's frame of 126 to 65,535 bytes: flags, length, extended length, mask.
+pub const CLIENT_HEADER_BYTES: usize = 8;
+
+/// Opcodes (section 5.2).
+const TEXT: u8 = 1;
+const CLOSE: u8 = 8;
+const PING: u8 = 9;
+const PONG: u8 = 10;
+const FIN: u8 = 0x80;
+const MASKED: u8 = 0x80;
+/// Length markers of the two extended forms.
+const LENGTH_16: u8 = 126;
+const LENGTH_64: u8 = 127;
+
+/// Appends one text frame of at most 65,535 bytes.
+///
+/// # Errors
+/// A longer payload.
+pub fn write_text(payload: &[u8], out: &mut Vec<u8>) -> anyhow::Result<()> {
+    write(TEXT, payload, out)
+}
+
+fn write(opcode: u8, payload: &[u8], out: &mut Vec<u8>) -> anyhow::Result<()> {
+    let length = u16::try_from(payload.len())?;
+    out.push(FIN | opcode);
+    match u8::try_from(length) {
+        Ok(short) if short < LENGTH_16 => out.push(MASKED | short),
+        _ => {
+            out.push(MASKED | LENGTH_16);
+            out.extend_from_slice(&length.to_be_bytes());
+        }
+    }
+    out.extend_from_slice(&[0; 4]);
+    out.extend_from_slice(payload);
+    Ok(())
+}
+
+/// Calls `text` with each whole text frame, answers pings into `reply`; the bytes that were read.
+///
+/// # Errors
+/// A close, a fragment, a masked frame, and what `text` refuses.
+pub fn read(
+    input: &[u8],
+    reply: &mut Vec<u8>,
+    mut text: impl FnMut(&[u8]) -> anyhow::Result<()>,
+) -> anyhow::Result<usize> {
+    let mut taken = 0;
+    while let Some((opcode, payload, length)) = first(input.get(taken..).unwrap_or_default())? {
+        match opcode {
+            TEXT => text(payload)?,
+            PING => write(PONG, payload, reply)?,
+            PONG => (),
+            CLOSE => bail!("the relay closes with {}", close_code(payload)),
+            other => bail!("the relay sends a frame with opcode {other}"),
+        }
+        taken += length;
+    }
+    Ok(taken)
+}
+
+/// Opcode, payload and whole length of the first frame, if it is there.
+fn first(input: &[u8]) -> anyhow::Result<Option<(u8, &[u8], usize)>> {
+    let [flags, length, rest @ ..] = input else { return Ok(None) };
+    ensure!(flags & FIN != 0, "the relay sends a fragment");
+    ensure!(length & MASKED == 0, "the relay masks a frame");
+    let (extended, length) = match *length {
+        LENGTH_16 => {
+            let Some(bytes) = rest.first_chunk() else { return Ok(None) };
+            (2, usize::from(u16::from_be_bytes(*bytes)))
+        }
+        LENGTH_64 => {
+            let Some(bytes) = rest.first_chunk() else { return Ok(None) };
+            (8, usize::try_from(u64::from_be_bytes(*bytes))?)
+        }
+        short => (0, usize::from(short)),
+    };
+    let payload = rest.get(extended..).and_then(|rest| rest.get(..length));
+    Ok(payload.map(|payload| (flags & 0x0f, payload, 2 + extended + length)))
+}
+
+fn close_code(payload: &[u8]) -> String {
+    let code = payload.first_chunk().map_or(1005, |bytes| u16::from_be_bytes(*bytes));
+    format!("{code} {}", String::from_utf8_lossy(payload.get(2..).unwrap_or_default()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn texts(input: &[u8]) -> anyhow::Result<(Vec<usize>, usize, Vec<u8>)> {
+        let (mut lengths, mut reply) = (vec![], vec![]);
+        let taken = read(input, &mut reply, |text| {
+            lengths.push(text.len());
+            Ok(())
+        })?;
+        Ok((lengths, taken, reply))
+    }
+
+    #[test]
+    fn frames_of_all_three_length_forms_are_read_and_a_part_waits() {
+        let mut input = vec![0x81, 2, b'h', b'i', 0x81, 126, 0, 200];
+        input.extend([b'x'; 200]);
+        input.extend([0x81, 127, 0, 0, 0, 0, 0, 1, 0, 0]);
+        input.extend([b'x'; 65_536]);
+        let whole = input.len();
+        input.extend([0x81, 126, 0]);
+        let (lengths, taken, _) = texts(&input).unwrap();
+        assert_eq!(lengths, [2, 200, 65_536]);
+        assert_eq!(taken, whole);
+    }
+
+    #[test]
+    fn a_ping_is_answered_with_its_payload() {
+        let (_, _, reply) = texts(&[0x89, 1, b'p']).unwrap();
+        assert_eq!(reply, [0x8a, 0x81, 0, 0, 0, 0, b'p']);
+    }
+
+    #[test]
+    fn a_close_is_an_error_that_names_its_code() {
+        let error = texts(&[0x88, 4, 0x11, 0x3a, b'b', b'y']).unwrap_err();
+        assert_eq!(error.to_string(), "the relay closes with 4410 by");
+    }
+
+    #[test]
+    fn a_message_of_1_kib_has_the_header_that_the_forwarder_assumes() {
+        let mut out = vec![];
+        write_text(&[b'x'; 1024], &mut out).unwrap();
+        assert_eq!(out.len(), 1024 + CLIENT_HEADER_BYTES);
+    }
+}

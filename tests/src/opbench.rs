@@ -1,0 +1,69 @@
+//! Benchmark of the operator against any cluster: how fast many Agents become Ready and what that writes, whether an idle
+//! operator writes nothing, and how fast a revoked API key is refused.
+//!
+//! One file per scenario: [`converge`], [`idle`], [`revoke`]. All objects live in one namespace that is deleted at the end.
+
+use std::time::Duration;
+
+use kube::Client;
+
+pub mod cluster;
+pub mod converge;
+pub mod exposition;
+pub mod idle;
+pub mod latencies;
+pub mod objects;
+pub mod operator;
+pub mod readiness;
+pub mod relay_session;
+pub mod revoke;
+pub mod writes;
+
+use cluster::Cluster;
+use revoke::Revocation;
+
+/// Agents of one run; their Secrets alone fill the API server's watch cache beyond that.
+pub const AGENTS_MAX: u32 = 10_000;
+/// Tenants of one run.
+pub const TENANTS_MAX: u32 = 100;
+/// Revocations of one run.
+pub const REVOCATIONS_MAX: u32 = 1_000;
+
+#[derive(Debug, Clone)]
+pub struct Plan {
+    pub namespace: String,
+    pub agents: u32,
+    pub tenants: u32,
+    /// Longest time until all Agents are Ready.
+    pub limit: Duration,
+    /// Time in which an idle operator must write nothing.
+    pub idle: Duration,
+    pub revocations: u32,
+    pub revocation: Revocation,
+    pub operator: operator::Address,
+}
+
+/// Runs the scenarios and prints each result as soon as it is there; removes what it made, also after a failure.
+///
+/// # Errors
+/// A scenario that does not end in time, or breaks its promise (idle writes, a revocation of a second or more).
+pub async fn run(client: Client, plan: &Plan) -> anyhow::Result<()> {
+    let cluster = Cluster::new(client, plan.namespace.clone());
+    let result = scenarios(&cluster, plan).await;
+    let removed = cluster.remove_namespace().await;
+    result.and(removed)
+}
+
+#[expect(clippy::print_stdout, reason = "the figures are the program's answer")]
+async fn scenarios(cluster: &Cluster, plan: &Plan) -> anyhow::Result<()> {
+    println!("{}", converge::run(cluster, plan).await?);
+    if !plan.idle.is_zero() {
+        println!("{}", idle::run(cluster, plan).await?);
+    }
+    if plan.revocations > 0 {
+        let refused = revoke::run(cluster, plan).await?;
+        println!("{refused}");
+        refused.check()?;
+    }
+    Ok(())
+}

@@ -1,0 +1,66 @@
+//! An operator with nothing to do writes nothing, its Lease excepted.
+
+use std::fmt;
+use std::time::{Duration, Instant};
+
+use anyhow::{bail, ensure};
+
+use super::Plan;
+use super::cluster::Cluster;
+use super::operator::Reading;
+
+/// Longest time after the last Ready until status writes that are still on their way have ended.
+const SETTLE_LIMIT: Duration = Duration::from_secs(60);
+/// No write for that long counts as settled.
+const SETTLED: Duration = Duration::from_secs(3);
+
+/// What was measured.
+#[derive(Debug)]
+pub struct Idle {
+    agents: u32,
+    time: Duration,
+    cpu_seconds: f64,
+    resident_bytes: f64,
+}
+
+/// # Errors
+/// Any write in the time of the plan.
+pub async fn run(cluster: &Cluster, plan: &Plan) -> anyhow::Result<Idle> {
+    let before = settled(cluster, plan).await?;
+    tokio::time::sleep(plan.idle).await;
+    let after = Reading::take(cluster, &plan.operator).await?;
+    let own = after.writes.since(&before.writes);
+    let all = after.at_api_server.since(&before.at_api_server);
+    ensure!(own.total() == 0, "the idle operator wrote: {own}");
+    ensure!(all.total() == 0, "somebody wrote while the operator was idle: {all}");
+    Ok(Idle {
+        agents: plan.agents,
+        time: plan.idle,
+        cpu_seconds: after.cpu_seconds - before.cpu_seconds,
+        resident_bytes: after.resident_bytes,
+    })
+}
+
+async fn settled(cluster: &Cluster, plan: &Plan) -> anyhow::Result<Reading> {
+    let begun = Instant::now();
+    let mut before = Reading::take(cluster, &plan.operator).await?;
+    while begun.elapsed() < SETTLE_LIMIT {
+        tokio::time::sleep(SETTLED).await;
+        let after = Reading::take(cluster, &plan.operator).await?;
+        if after.writes == before.writes && after.at_api_server == before.at_api_server {
+            return Ok(after);
+        }
+        before = after;
+    }
+    bail!("the operator still writes {} s after everything was Ready", SETTLE_LIMIT.as_secs())
+}
+
+impl fmt::Display for Idle {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let seconds = self.time.as_secs_f64();
+        writeln!(f, "idle with {} Agents for {seconds:.0} s:", self.agents)?;
+        writeln!(f, "  writes                    0, Lease excepted")?;
+        writeln!(f, "  operator CPU              {:.1} ms per second", self.cpu_seconds * 1000.0 / seconds)?;
+        write!(f, "  operator memory           {:.1} MiB resident", self.resident_bytes / (1024.0 * 1024.0))
+    }
+}

@@ -1,0 +1,100 @@
+//! A client of the relay's admin API, for tests: makes tenants, agents and keys.
+
+use anyhow::{Context as _, ensure};
+use msg2agent::config::Endpoint;
+use msg2agent::{Config, KeySource, TokenSource};
+use protocol::admin::{AgentKey, AgentSpec, Applied, KeySpec, TenantSpec, agent_path, tenant_path};
+use protocol::api_key::ApiKey;
+use protocol::did::{AgentName, TenantId};
+use protocol::{Identity, multikey};
+use reqwest::Method;
+use serde::Serialize;
+
+use super::RelayProcess;
+
+pub struct Admin {
+    url: String,
+    token: String,
+    http: reqwest::Client,
+}
+
+impl Admin {
+    pub(super) fn new(url: String, token: &str) -> Self {
+        Self { url, token: token.to_owned(), http: reqwest::Client::new() }
+    }
+
+    /// # Errors
+    /// Refused, or no answer.
+    pub async fn put_tenant(&self, tenant: &str, spec: &TenantSpec) -> anyhow::Result<Applied> {
+        let tenant: TenantId = tenant.parse()?;
+        self.write(Method::PUT, &tenant_path(&tenant), Some(spec)).await
+    }
+
+    /// A new key that opens every agent of the tenant.
+    ///
+    /// # Errors
+    /// Refused, or no answer.
+    pub async fn make_tenant_key(&self, tenant: &str) -> anyhow::Result<ApiKey> {
+        let key = ApiKey::generate(&mut rand::rng());
+        let path = format!("/admin/v1/tenants/{tenant}/keys/{}", key.hash().key_id());
+        self.write(Method::PUT, &path, Some(&KeySpec { sha256: key.hash(), not_after: None })).await?;
+        Ok(key)
+    }
+
+    /// Declares an agent with its root key and one key of its own.
+    ///
+    /// # Errors
+    /// Refused, or no answer.
+    pub async fn make_agent(&self, identity: &Identity) -> anyhow::Result<ApiKey> {
+        let key = ApiKey::generate(&mut rand::rng());
+        let spec = AgentSpec {
+            root_key: Some(multikey::encode_ed25519(&identity.root_public())),
+            keys: vec![AgentKey { sha256: key.hash(), not_after: None }],
+            ..AgentSpec::default()
+        };
+        self.put_agent(identity, &spec).await?;
+        Ok(key)
+    }
+
+    /// # Errors
+    /// Refused, or no answer.
+    pub async fn put_agent(&self, identity: &Identity, spec: &AgentSpec) -> anyhow::Result<Applied> {
+        self.write(Method::PUT, &path_of(identity)?, Some(spec)).await
+    }
+
+    /// # Errors
+    /// Refused, or no answer.
+    pub async fn delete_agent(&self, identity: &Identity) -> anyhow::Result<Applied> {
+        self.write::<()>(Method::DELETE, &path_of(identity)?, None).await
+    }
+
+    async fn write<T: Serialize>(&self, method: Method, path: &str, body: Option<&T>) -> anyhow::Result<Applied> {
+        let mut request = self.http.request(method, format!("{}{path}", self.url)).bearer_auth(&self.token);
+        if let Some(body) = body {
+            request = request.json(body);
+        }
+        let answer = request.send().await.with_context(|| format!("ask {path}"))?;
+        let status = answer.status();
+        let text = answer.text().await?;
+        ensure!(status.is_success(), "{path}: {status}: {text}");
+        serde_json::from_str(&text).with_context(|| format!("read the answer {text}"))
+    }
+}
+
+fn path_of(identity: &Identity) -> anyhow::Result<String> {
+    let name: AgentName = identity.did().name().parse()?;
+    Ok(agent_path(&identity.did().tenant(), &name))
+}
+
+impl RelayProcess {
+    /// What an agent with these keys needs to connect here.
+    ///
+    /// # Errors
+    /// Never for a loopback URL.
+    pub fn config(&self, identity: Identity, key: &ApiKey) -> anyhow::Result<Config> {
+        let did = identity.did().clone();
+        let token = TokenSource::Value(key.clone());
+        let keys = KeySource::Memory(std::sync::Arc::new(identity));
+        Ok(Config::new(Endpoint::new(&self.url())?, did, token, keys))
+    }
+}

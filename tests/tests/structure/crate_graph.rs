@@ -1,0 +1,92 @@
+//! Dependency directions over `cargo metadata`: ARCHITECTURE.md draws them, this test keeps them.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::process::Command;
+
+use serde_json::Value;
+
+/// Direct dependencies between our own packages, test dependencies aside.
+const EDGES: [(&str, &[&str]); 7] = [
+    ("msg2agent-protocol", &[]),
+    ("msg2agent-daemon", &[]),
+    ("msg2agent-crds", &["msg2agent-protocol"]),
+    ("msg2agent", &["msg2agent-protocol"]),
+    ("msg2agent-relay", &["msg2agent-daemon", "msg2agent-protocol"]),
+    ("msg2agent-operator", &["msg2agent-crds", "msg2agent-daemon", "msg2agent-protocol"]),
+    ("msg2agent-mcp-server", &["msg2agent", "msg2agent-daemon", "msg2agent-protocol"]),
+];
+
+/// Foreign crates that must not be reachable from a package, with the reason.
+const FORBIDDEN: [(&str, &[&str], &str); 6] = [
+    ("msg2agent-protocol", &["tokio", "axum", "hyper", "sqlx", "kube", "reqwest"], "the protocol is pure"),
+    ("msg2agent-relay", &["kube", "k8s-openapi", "msg2agent-crds"], "the relay runs without any cluster"),
+    ("msg2agent-operator", &["sqlx", "msg2agent"], "the operator speaks to the relay through its admin API"),
+    ("msg2agent", &["axum", "sqlx", "kube"], "the SDK compiles small"),
+    ("msg2agent-mcp-server", &["sqlx", "kube"], "the MCP server reaches the relay through the SDK only"),
+    ("msg2agent-crds", &["sqlx", "msg2agent", "axum"], "custom resource types hold no behaviour"),
+];
+
+#[test]
+fn our_crates_depend_on_each_other_only_as_drawn() {
+    let graph = Graph::read();
+    for (package, allowed) in EDGES {
+        let ours: BTreeSet<_> = EDGES.iter().map(|(name, _)| *name).collect();
+        let found: Vec<_> =
+            graph.direct(package).into_iter().filter(|name| ours.contains(name.as_str())).collect();
+        assert_eq!(found, allowed, "direct dependencies of {package}");
+    }
+}
+
+#[test]
+fn nothing_forbidden_is_reachable() {
+    let graph = Graph::read();
+    for (package, forbidden, reason) in FORBIDDEN {
+        let reachable = graph.reachable(package);
+        for name in forbidden {
+            assert!(!reachable.contains(*name), "{package} reaches {name}, but {reason}");
+        }
+    }
+}
+
+/// Resolved normal dependencies by package name.
+struct Graph(BTreeMap<String, BTreeSet<String>>);
+
+impl Graph {
+    fn read() -> Self {
+        let output = Command::new(env!("CARGO"))
+            .args(["metadata", "--format-version", "1", "--locked", "--filter-platform", "x86_64-unknown-linux-gnu"])
+            .output()
+            .expect("cargo runs, since it started this test");
+        let metadata: Value = serde_json::from_slice(&output.stdout).expect("cargo metadata prints JSON");
+        let text = |value: &Value| value.as_str().expect("a string").to_owned();
+        let packages = metadata["packages"].as_array().expect("packages");
+        let names: BTreeMap<_, _> = packages.iter().map(|p| (text(&p["id"]), text(&p["name"]))).collect();
+        let nodes = metadata["resolve"]["nodes"].as_array().expect("nodes");
+        Self(nodes.iter().map(|node| (names[&text(&node["id"])].clone(), normal(node, &names))).collect())
+    }
+
+    fn direct(&self, package: &str) -> BTreeSet<String> {
+        self.0.get(package).cloned().unwrap_or_else(|| panic!("no package {package}"))
+    }
+
+    fn reachable(&self, package: &str) -> BTreeSet<String> {
+        let mut found = BTreeSet::new();
+        let mut open = vec![package.to_owned()];
+        while let Some(name) = open.pop() {
+            for next in self.0.get(&name).into_iter().flatten() {
+                if found.insert(next.clone()) {
+                    open.push(next.clone());
+                }
+            }
+        }
+        found
+    }
+}
+
+fn normal(node: &Value, names: &BTreeMap<String, String>) -> BTreeSet<String> {
+    let deps = node["deps"].as_array().expect("deps");
+    let is_normal = |dep: &&Value| {
+        dep["dep_kinds"].as_array().is_some_and(|kinds| kinds.iter().any(|kind| kind["kind"].is_null()))
+    };
+    deps.iter().filter(is_normal).map(|dep| names[dep["pkg"].as_str().expect("pkg")].clone()).collect()
+}
