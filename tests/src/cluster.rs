@@ -132,7 +132,9 @@ impl Cluster {
         match &self.record {
             Record::BuiltIn { first, .. } => images::import(*first, archive),
             Record::Kind { name } => kind::load(name, archive),
-            Record::Existing { .. } => bail!("images cannot be loaded into your own cluster: push them to its registry"),
+            Record::Existing { .. } => {
+                bail!("images cannot be loaded into your own cluster: push them to its registry")
+            }
         }
     }
 

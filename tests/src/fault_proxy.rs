@@ -173,7 +173,10 @@ mod tests {
         assert_eq!(echoed(&mut stream).await.unwrap(), 42);
         proxy.cut();
         let error = tokio::time::timeout(SOON, stream.read_u8()).await.unwrap().unwrap_err();
-        assert!(matches!(error.kind(), io::ErrorKind::ConnectionReset | io::ErrorKind::UnexpectedEof), "{error}");
+        assert!(
+            matches!(error.kind(), io::ErrorKind::ConnectionReset | io::ErrorKind::UnexpectedEof),
+            "{error}"
+        );
         let mut stream = TcpStream::connect(proxy.address()).await.unwrap();
         assert_eq!(echoed(&mut stream).await.unwrap(), 42);
     }

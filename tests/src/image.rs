@@ -72,7 +72,9 @@ impl Image {
             command.arg("--runroot").arg(work.join("run"));
             command
         };
-        output_of(buildah().args(["build", "--isolation", "chroot"]).args(self.build_arguments()).arg(context))?;
+        output_of(
+            buildah().args(["build", "--isolation", "chroot"]).args(self.build_arguments()).arg(context),
+        )?;
         let destination = format!("docker-archive:{}:{}", archive.display(), self.reference);
         output_of(buildah().args(["push", self.reference]).arg(destination))?;
         Ok(())

@@ -58,7 +58,8 @@ impl LogCheck {
 /// Either form of our logs: `"level":"ERROR"` of JSON, or ERROR as a word of its own among the first of a text line.
 fn is_error(text: &str) -> bool {
     let without_blanks: String = text.chars().filter(|character| !character.is_whitespace()).collect();
-    without_blanks.contains("\"level\":\"ERROR\"") || text.split_whitespace().take(3).any(|word| word == "ERROR")
+    without_blanks.contains("\"level\":\"ERROR\"")
+        || text.split_whitespace().take(3).any(|word| word == "ERROR")
 }
 
 #[cfg(test)]
@@ -67,7 +68,8 @@ mod tests {
 
     #[test]
     fn a_clean_log_has_no_faults() {
-        let log = "2026-01-01T00:00:00Z  INFO relay: ready\n{\"level\":\"INFO\",\"message\":\"no ERROR here\"}\n";
+        let log =
+            "2026-01-01T00:00:00Z  INFO relay: ready\n{\"level\":\"INFO\",\"message\":\"no ERROR here\"}\n";
         assert_eq!(LogCheck::default().faults(log), []);
     }
 

@@ -123,7 +123,8 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let mut process = TestProcess::start("early", shell("echo no luck; exit 4"), folder.path()).unwrap();
         let check = async || -> anyhow::Result<()> { bail!("never") };
-        let error = process.until("the impossible", Duration::from_secs(20), check).await.unwrap_err().to_string();
+        let error =
+            process.until("the impossible", Duration::from_secs(20), check).await.unwrap_err().to_string();
         assert!(error.contains("no luck") && error.contains('4'), "{error}");
     }
 

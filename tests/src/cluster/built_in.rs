@@ -57,7 +57,11 @@ pub fn up(folder: &ClusterFolder) -> anyhow::Result<Record> {
 }
 
 /// Ends a cluster: its processes first, then what the kernel keeps of them.
-pub fn down(first: ProcessIdentity, network: Network, forwarder: Option<ProcessIdentity>) -> anyhow::Result<()> {
+pub fn down(
+    first: ProcessIdentity,
+    network: Network,
+    forwarder: Option<ProcessIdentity>,
+) -> anyhow::Result<()> {
     end(first, Some(network), forwarder)
 }
 
@@ -95,7 +99,9 @@ fn way_in(folder: &ClusterFolder, first: ProcessIdentity) -> anyhow::Result<WayI
             Ok(WayIn { network, server, forwarder: None })
         }
         Err(error) => {
-            eprintln!("no link into the cluster ({error:#}); its API server is forwarded to loopback instead");
+            eprintln!(
+                "no link into the cluster ({error:#}); its API server is forwarded to loopback instead"
+            );
             let network = Network::candidates().next().context("choose a network")?;
             let (forwarder, port) = forward::start(folder)?;
             Ok(WayIn { network, server: format!("https://127.0.0.1:{port}"), forwarder: Some(forwarder) })
@@ -130,16 +136,23 @@ fn watch_stages(folder: &ClusterFolder, first: ProcessIdentity) -> anyhow::Resul
     match outcome.as_deref() {
         Some(READY) => Ok(()),
         Some(other) => bail!("the cluster did not start: {other}; logs are in {}", folder.logs().display()),
-        None => bail!("the cluster did not start within {START_LIMIT:?}; logs are in {}", folder.logs().display()),
+        None => {
+            bail!("the cluster did not start within {START_LIMIT:?}; logs are in {}", folder.logs().display())
+        }
     }
 }
 
-fn end(first: ProcessIdentity, network: Option<Network>, forwarder: Option<ProcessIdentity>) -> anyhow::Result<()> {
+fn end(
+    first: ProcessIdentity,
+    network: Option<Network>,
+    forwarder: Option<ProcessIdentity>,
+) -> anyhow::Result<()> {
     if let Some(forwarder) = forwarder {
         forwarder.kill()?;
     }
     first.kill()?;
-    poll(END_LIMIT, || (!first.is_alive()).then_some(())).context("the cluster's first process does not end")?;
+    poll(END_LIMIT, || (!first.is_alive()).then_some(()))
+        .context("the cluster's first process does not end")?;
     if let Some(network) = network
         && forwarder.is_none()
     {
@@ -147,7 +160,8 @@ fn end(first: ProcessIdentity, network: Option<Network>, forwarder: Option<Proce
     }
     // A group stays busy until its last process has been collected.
     let name = cgroup_name(first);
-    poll(END_LIMIT, || cgroup::remove(&name).ok()).with_context(|| format!("the control group {name} stays busy"))
+    poll(END_LIMIT, || cgroup::remove(&name).ok())
+        .with_context(|| format!("the control group {name} stays busy"))
 }
 
 fn cgroup_name(first: ProcessIdentity) -> String {
@@ -166,4 +180,3 @@ fn poll<T>(limit: Duration, mut check: impl FnMut() -> Option<T>) -> Option<T> {
         std::thread::sleep(POLL);
     }
 }
-

@@ -4,36 +4,34 @@ use std::net::{IpAddr, Ipv4Addr};
 
 use anyhow::Context as _;
 use rcgen::{
-    BasicConstraints, CertificateParams, DistinguishedName, DnType, ExtendedKeyUsagePurpose, IsCa, Issuer, KeyPair,
-    KeyUsagePurpose, SanType,
+    BasicConstraints, CertificateParams, DistinguishedName, DnType, ExtendedKeyUsagePurpose, IsCa, Issuer,
+    KeyPair, KeyUsagePurpose, SanType,
 };
 
 use super::network::Network;
 
 /// A key and its certificate, both PEM. No `Debug`: the key is a secret.
-#[expect(missing_debug_implementations, reason = "holds a private key")]
-pub struct Pair {
-    pub certificate: String,
-    pub key: String,
+pub(crate) struct Pair {
+    pub(crate) certificate: String,
+    pub(crate) key: String,
 }
 
 /// Signs everything in one cluster and is thrown away with it.
-#[expect(missing_debug_implementations, reason = "holds a private key")]
-pub struct Authority {
+pub(crate) struct Authority {
     issuer: Issuer<'static, KeyPair>,
     certificate: String,
 }
 
 /// Who a client certificate speaks for: `CN` is the user and `O` the group (Kubernetes "X.509 client certificates").
 #[derive(Debug, Clone, Copy)]
-pub struct Identity {
-    pub user: &'static str,
-    pub group: Option<&'static str>,
+pub(crate) struct Identity {
+    pub(crate) user: &'static str,
+    pub(crate) group: Option<&'static str>,
 }
 
 impl Authority {
     /// A fresh authority.
-    pub fn generate() -> anyhow::Result<Self> {
+    pub(crate) fn generate() -> anyhow::Result<Self> {
         let mut parameters = parameters(Identity { user: "msg2agent-test-cluster", group: None });
         parameters.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
         parameters.key_usages = vec![KeyUsagePurpose::KeyCertSign, KeyUsagePurpose::DigitalSignature];
@@ -43,18 +41,20 @@ impl Authority {
     }
 
     /// The authority's certificate, PEM.
-    pub fn certificate(&self) -> &str {
+    pub(crate) fn certificate(&self) -> &str {
         &self.certificate
     }
 
     /// For the API server and the kubelet: every name and address a client may use for them.
-    pub fn server(&self, network: Network) -> anyhow::Result<Pair> {
+    pub(crate) fn server(&self, network: Network) -> anyhow::Result<Pair> {
         let mut parameters = parameters(Identity { user: "node", group: None });
         parameters.extended_key_usages = vec![ExtendedKeyUsagePurpose::ServerAuth];
         for name in ["localhost", "kubernetes", "kubernetes.default", "kubernetes.default.svc"] {
             parameters.subject_alt_names.push(SanType::DnsName(name.try_into()?));
         }
-        parameters.subject_alt_names.push(SanType::DnsName("kubernetes.default.svc.cluster.local".try_into()?));
+        parameters
+            .subject_alt_names
+            .push(SanType::DnsName("kubernetes.default.svc.cluster.local".try_into()?));
         for address in [Ipv4Addr::LOCALHOST, network.node(), network.api_service()] {
             parameters.subject_alt_names.push(SanType::IpAddress(IpAddr::V4(address)));
         }
@@ -62,7 +62,7 @@ impl Authority {
     }
 
     /// For a client of the API server.
-    pub fn client(&self, identity: Identity) -> anyhow::Result<Pair> {
+    pub(crate) fn client(&self, identity: Identity) -> anyhow::Result<Pair> {
         let mut parameters = parameters(identity);
         parameters.extended_key_usages = vec![ExtendedKeyUsagePurpose::ClientAuth];
         self.sign(&parameters)
@@ -76,7 +76,7 @@ impl Authority {
 }
 
 /// Key pair that signs service account tokens: (private, public), PEM.
-pub fn token_keys() -> anyhow::Result<(String, String)> {
+pub(crate) fn token_keys() -> anyhow::Result<(String, String)> {
     let key = KeyPair::generate().context("generate the service account key")?;
     Ok((key.serialize_pem(), key.public_key_pem()))
 }

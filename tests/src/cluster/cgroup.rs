@@ -11,17 +11,18 @@ use anyhow::Context as _;
 const ROOT: &str = "/sys/fs/cgroup";
 
 /// Every hierarchy of this machine: one folder per controller in version 1, the root alone in version 2.
-pub fn hierarchies() -> anyhow::Result<Vec<PathBuf>> {
+pub(crate) fn hierarchies() -> anyhow::Result<Vec<PathBuf>> {
     if Path::new(ROOT).join("cgroup.controllers").exists() {
         return Ok(vec![ROOT.into()]);
     }
     let entries = fs::read_dir(ROOT).with_context(|| format!("list {ROOT}"))?;
-    let folders = entries.filter_map(Result::ok).filter(|entry| entry.file_type().is_ok_and(|kind| kind.is_dir()));
+    let folders =
+        entries.filter_map(Result::ok).filter(|entry| entry.file_type().is_ok_and(|kind| kind.is_dir()));
     Ok(folders.map(|entry| entry.path()).collect())
 }
 
 /// Removes the group `name` and those below it. They must be empty of processes.
-pub fn remove(name: &str) -> anyhow::Result<()> {
+pub(crate) fn remove(name: &str) -> anyhow::Result<()> {
     for hierarchy in hierarchies()? {
         remove_tree(&hierarchy.join(name))?;
     }

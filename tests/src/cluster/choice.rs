@@ -45,7 +45,9 @@ pub enum Choice {
 pub enum NoCluster {
     #[error("start Docker and install kind, or set KUBECONFIG: the built-in cluster runs on Linux only")]
     NotLinux,
-    #[error("run this as root or where sudo asks nothing, or start Docker and install kind, or set KUBECONFIG")]
+    #[error(
+        "run this as root or where sudo asks nothing, or start Docker and install kind, or set KUBECONFIG"
+    )]
     NotRoot,
     #[error("install {} (`scripts/need.sh cluster` does), or start Docker and install kind, or set KUBECONFIG", .0.join(", "))]
     MissingPackages(Vec<&'static str>),
@@ -82,8 +84,12 @@ mod tests {
     #[test]
     fn a_named_context_wins_over_everything() {
         let context = Some("staging".to_owned());
-        let found =
-            Surroundings { context: context.clone(), docker_answers: true, kind_installed: true, ..bare_linux() };
+        let found = Surroundings {
+            context: context.clone(),
+            docker_answers: true,
+            kind_installed: true,
+            ..bare_linux()
+        };
         assert_eq!(choose(&found), Ok(Choice::Existing { kubeconfig: None, context }));
     }
 

@@ -6,22 +6,22 @@ use super::network::{API_PORT, Network};
 
 /// One long-running program of the node.
 #[derive(Debug, Clone)]
-pub struct Component {
-    pub name: &'static str,
-    pub program: PathBuf,
-    pub arguments: Vec<String>,
+pub(crate) struct Component {
+    pub(crate) name: &'static str,
+    pub(crate) program: PathBuf,
+    pub(crate) arguments: Vec<String>,
 }
 
 /// Where the programs of one cluster are and where it keeps its files.
 #[derive(Debug, Clone, Copy)]
-pub struct Place<'a> {
-    pub network: Network,
+pub(crate) struct Place<'a> {
+    pub(crate) network: Network,
     /// The node's folder.
-    pub node: &'a Path,
+    pub(crate) node: &'a Path,
     /// Folder with the links `etcd`, `kube-apiserver`, ... to the one Kubernetes program.
-    pub kubernetes: &'a Path,
-    pub coredns: &'a Path,
-    pub containerd: &'a Path,
+    pub(crate) kubernetes: &'a Path,
+    pub(crate) coredns: &'a Path,
+    pub(crate) containerd: &'a Path,
 }
 
 impl Place<'_> {
@@ -34,7 +34,7 @@ impl Place<'_> {
     }
 
     /// Without fsync: the data is thrown away with the cluster.
-    pub fn etcd(&self) -> Component {
+    pub(crate) fn etcd(&self) -> Component {
         let (client, peer) = ("http://127.0.0.1:2379", "http://127.0.0.1:2380");
         self.kubernetes(
             "etcd",
@@ -52,7 +52,7 @@ impl Place<'_> {
     }
 
     /// RBAC stays on: the operator's Role is among the things to prove.
-    pub fn apiserver(&self) -> Component {
+    pub(crate) fn apiserver(&self) -> Component {
         let network = self.network;
         self.kubernetes(
             "kube-apiserver",
@@ -80,7 +80,7 @@ impl Place<'_> {
     }
 
     /// Its host-path provisioner makes volumes; it must run with umask 0, or pods that are not root cannot write to them.
-    pub fn controller_manager(&self) -> Component {
+    pub(crate) fn controller_manager(&self) -> Component {
         let Component { name, program, arguments } = self.kubernetes(
             "kube-controller-manager",
             vec![
@@ -98,14 +98,17 @@ impl Place<'_> {
         Component { name, program: "sh".into(), arguments: words.collect() }
     }
 
-    pub fn scheduler(&self) -> Component {
+    pub(crate) fn scheduler(&self) -> Component {
         self.kubernetes(
             "kube-scheduler",
-            vec![format!("--kubeconfig={}", self.file("kubeconfig/scheduler")), "--leader-elect=false".into()],
+            vec![
+                format!("--kubeconfig={}", self.file("kubeconfig/scheduler")),
+                "--leader-elect=false".into(),
+            ],
         )
     }
 
-    pub fn containerd(&self) -> Component {
+    pub(crate) fn containerd(&self) -> Component {
         Component {
             name: "containerd",
             program: self.containerd.into(),
@@ -113,7 +116,7 @@ impl Place<'_> {
         }
     }
 
-    pub fn kubelet(&self) -> Component {
+    pub(crate) fn kubelet(&self) -> Component {
         self.kubernetes(
             "kubelet",
             vec![
@@ -127,7 +130,7 @@ impl Place<'_> {
         )
     }
 
-    pub fn proxy(&self) -> Component {
+    pub(crate) fn proxy(&self) -> Component {
         self.kubernetes(
             "kube-proxy",
             vec![
@@ -140,7 +143,7 @@ impl Place<'_> {
         )
     }
 
-    pub fn coredns(&self) -> Component {
+    pub(crate) fn coredns(&self) -> Component {
         Component {
             name: "coredns",
             program: self.coredns.into(),

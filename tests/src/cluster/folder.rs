@@ -111,7 +111,8 @@ impl ClusterFolder {
             absent_is_fine(fs::remove_file(&file)).with_context(|| format!("delete {}", file.display()))?;
         }
         for folder in [self.node(), self.images()] {
-            absent_is_fine(fs::remove_dir_all(&folder)).with_context(|| format!("delete {}", folder.display()))?;
+            absent_is_fine(fs::remove_dir_all(&folder))
+                .with_context(|| format!("delete {}", folder.display()))?;
         }
         Ok(())
     }

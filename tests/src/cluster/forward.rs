@@ -42,7 +42,8 @@ pub fn start(folder: &ClusterFolder) -> anyhow::Result<(ProcessIdentity, u16)> {
     let process = ProcessIdentity::of(child.id()).context("the forwarder ended at once")?;
     let begun = Instant::now();
     while begun.elapsed() < START_LIMIT && process.is_alive() {
-        if let Some(port) = std::fs::read_to_string(port_file(folder)).ok().and_then(|text| text.parse().ok()) {
+        if let Some(port) = std::fs::read_to_string(port_file(folder)).ok().and_then(|text| text.parse().ok())
+        {
             return Ok((process, port));
         }
         std::thread::sleep(Duration::from_millis(20));

@@ -108,7 +108,10 @@ impl GoProgram {
 
     fn build(&self, sources: &Path, program: &Path) -> anyhow::Result<()> {
         let minutes = self.expected.as_secs().div_ceil(60);
-        eprintln!("building {} once, about {minutes} min on two cores; later runs take it from the cache", self.name);
+        eprintln!(
+            "building {} once, about {minutes} min on two cores; later runs take it from the cache",
+            self.name
+        );
         let total = self.package_count(sources).unwrap_or_default();
         let unfinished = program.with_extension("unfinished");
         let mut child = self
@@ -166,7 +169,9 @@ fn read(path: &Path) -> anyhow::Result<String> {
 
 /// The version a go.mod requires of `module`.
 fn required_version(go_mod: &str, module: &str) -> Option<String> {
-    let words = |line: &str| line.trim_start_matches("require").split_whitespace().map(String::from).collect::<Vec<_>>();
+    let words = |line: &str| {
+        line.trim_start_matches("require").split_whitespace().map(String::from).collect::<Vec<_>>()
+    };
     go_mod.lines().map(words).find_map(|line| match line.as_slice() {
         [name, version, ..] if name == module => Some(version.clone()),
         _ => None,

@@ -6,24 +6,26 @@ use super::folder::ClusterFolder;
 use crate::command::{output_of, run};
 
 /// Starts a kind cluster whose kubeconfig lies in `folder`, and waits until it is ready.
-pub fn up(folder: &ClusterFolder, name: &str) -> anyhow::Result<()> {
+pub(crate) fn up(folder: &ClusterFolder, name: &str) -> anyhow::Result<()> {
     let mut command = std::process::Command::new("kind");
-    command.args(["create", "cluster", "--name", name, "--wait", "180s", "--kubeconfig"]).arg(folder.kubeconfig());
+    command
+        .args(["create", "cluster", "--name", name, "--wait", "180s", "--kubeconfig"])
+        .arg(folder.kubeconfig());
     output_of(&mut command).map(drop)
 }
 
 /// Ends it.
-pub fn down(name: &str) -> anyhow::Result<()> {
+pub(crate) fn down(name: &str) -> anyhow::Result<()> {
     run("kind", ["delete", "cluster", "--name", name]).map(drop)
 }
 
 /// Puts an image archive onto its nodes.
-pub fn load(name: &str, archive: &Path) -> anyhow::Result<()> {
+pub(crate) fn load(name: &str, archive: &Path) -> anyhow::Result<()> {
     let mut command = std::process::Command::new("kind");
     output_of(command.args(["load", "image-archive", "--name", name]).arg(archive)).map(drop)
 }
 
 /// Whether the cluster exists.
-pub fn is_up(name: &str) -> anyhow::Result<bool> {
+pub(crate) fn is_up(name: &str) -> anyhow::Result<bool> {
     Ok(run("kind", ["get", "clusters"])?.lines().any(|line| line == name))
 }

@@ -12,7 +12,7 @@ use serde_json::json;
 use super::certificates::Pair;
 
 /// A kubeconfig (as JSON, which is YAML) for one user of the API server at `server`, e.g. `https://10.250.0.1:6443`.
-pub fn render(server: &str, authority: &str, credentials: &Pair) -> String {
+pub(crate) fn render(server: &str, authority: &str, credentials: &Pair) -> String {
     json!({
         "apiVersion": "v1",
         "kind": "Config",

@@ -13,7 +13,7 @@ use super::process_identity::ProcessIdentity;
 
 /// Starts `program node --folder FOLDER` as the only job of a shell that is process 1 in new namespaces. The shell is there
 /// because process 1 must collect orphans. Stdin stays open for the one line that tells the node its network.
-pub fn start(program: &Path, folder: &Path, log: File) -> anyhow::Result<(Child, ProcessIdentity)> {
+pub(crate) fn start(program: &Path, folder: &Path, log: File) -> anyhow::Result<(Child, ProcessIdentity)> {
     let child = Command::new("setsid")
         .args(["unshare", "--net", "--mount", "--propagation=private", "--pid", "--fork", "--mount-proc"])
         .args(["--kill-child=KILL", "sh", "-c", "exec 3<&0; \"$@\" <&3 & wait $!", "sh"])
@@ -30,7 +30,7 @@ pub fn start(program: &Path, folder: &Path, log: File) -> anyhow::Result<(Child,
 }
 
 /// A command that runs `program` inside the namespaces of `first`.
-pub fn inside(first: ProcessIdentity, program: &str) -> Command {
+pub(crate) fn inside(first: ProcessIdentity, program: &str) -> Command {
     let namespace = |kind: &str, name: &str| format!("--{kind}=/proc/{}/ns/{name}", first.pid);
     let mut command = Command::new("nsenter");
     command

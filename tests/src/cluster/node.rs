@@ -95,7 +95,12 @@ async fn run_order(folder: &ClusterFolder, order: &Order, stages: &Stages) -> an
 }
 
 /// What needs the API server or containerd, started when those answer.
-async fn start_the_rest(place: &Place<'_>, order: &Order, stages: &Stages, logs: &Path) -> anyhow::Result<Components> {
+async fn start_the_rest(
+    place: &Place<'_>,
+    order: &Order,
+    stages: &Stages,
+    logs: &Path,
+) -> anyhow::Result<Components> {
     let client = readiness::api_server(place).await?;
     stages.reached("API server ready")?;
     addons::apply(&client).await?;
@@ -162,7 +167,9 @@ async fn keep_running(component: Component, log: File) -> anyhow::Result<()> {
 
 fn link_programs(bin: &Path, kubernetes: &Path) -> anyhow::Result<()> {
     fs::create_dir_all(bin).with_context(|| format!("create {}", bin.display()))?;
-    for name in ["etcd", "kube-apiserver", "kube-controller-manager", "kube-scheduler", "kubelet", "kube-proxy"] {
+    for name in
+        ["etcd", "kube-apiserver", "kube-controller-manager", "kube-scheduler", "kubelet", "kube-proxy"]
+    {
         symlink(kubernetes, bin.join(name)).with_context(|| format!("link {name}"))?;
     }
     Ok(())

@@ -7,11 +7,11 @@ use super::{network::Network, process_identity::ProcessIdentity};
 use crate::command::{run, succeeds};
 
 /// Name of the link's other end, in the cluster.
-pub const INNER_END: &str = "uplink";
+pub(crate) const INNER_END: &str = "uplink";
 
 /// Links the machine to the namespaces of `first` by the first network that is free here. Fails where links or routes may
 /// not be made.
-pub fn claim(first: ProcessIdentity) -> anyhow::Result<Network> {
+pub(crate) fn claim(first: ProcessIdentity) -> anyhow::Result<Network> {
     for network in Network::candidates() {
         if is_routed(network)? || !link(network, first)? {
             continue;
@@ -26,7 +26,7 @@ pub fn claim(first: ProcessIdentity) -> anyhow::Result<Network> {
 }
 
 /// Removes the link and with it the routes. They also go when the namespaces do, a moment later.
-pub fn release(network: Network) -> anyhow::Result<()> {
+pub(crate) fn release(network: Network) -> anyhow::Result<()> {
     let link = network.link();
     if succeeds("ip", ["link", "show", &link]) && run("ip", ["link", "delete", &link]).is_err() {
         // The kernel may have removed it between the two commands.
@@ -83,6 +83,8 @@ mod tests {
     fn a_default_route_does_not_make_a_network_taken() {
         assert!(!names_more_than_the_default(""));
         assert!(!names_more_than_the_default("default via 192.0.2.1 dev eth0\n"));
-        assert!(names_more_than_the_default("default via 192.0.2.1 dev eth0\n10.0.0.0/8 via 10.1.1.1 dev vpn0\n"));
+        assert!(names_more_than_the_default(
+            "default via 192.0.2.1 dev eth0\n10.0.0.0/8 via 10.1.1.1 dev vpn0\n"
+        ));
     }
 }

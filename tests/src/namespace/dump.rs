@@ -81,10 +81,14 @@ async fn logs(namespace: &TestNamespace, text: &mut String) {
     let pods = namespace.api::<Pod>();
     let Ok(list) = pods.list(&ListParams::default()).await else { return };
     for pod in list {
-        let containers = pod.spec.iter().flat_map(|spec| &spec.containers).map(|container| container.name.clone());
+        let containers =
+            pod.spec.iter().flat_map(|spec| &spec.containers).map(|container| container.name.clone());
         for container in containers {
-            let parameters =
-                LogParams { container: Some(container.clone()), tail_lines: Some(LOG_LINES), ..LogParams::default() };
+            let parameters = LogParams {
+                container: Some(container.clone()),
+                tail_lines: Some(LOG_LINES),
+                ..LogParams::default()
+            };
             line(text, &format!("---- log of {}/{container} ----", pod.name_any()));
             let log = pods.logs(&pod.name_any(), &parameters).await;
             line(text, &log.unwrap_or_else(|error| format!("no log: {error}")));

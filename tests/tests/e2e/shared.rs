@@ -4,8 +4,7 @@ use std::{path::PathBuf, sync::OnceLock};
 
 use msg2agent_tests::{
     cluster::{self, Cluster, kubeconfig},
-    image,
-    install_tls_provider, programs, repository,
+    image, install_tls_provider, programs, repository,
 };
 
 enum Shared {
@@ -17,9 +16,10 @@ enum Shared {
 static SHARED: OnceLock<Result<Shared, String>> = OnceLock::new();
 
 /// A client of the shared cluster, which is started by the first test that asks.
-pub async fn client() -> anyhow::Result<kube::Client> {
+pub(crate) async fn client() -> anyhow::Result<kube::Client> {
     install_tls_provider();
-    let shared = tokio::task::spawn_blocking(|| SHARED.get_or_init(|| start().map_err(|error| format!("{error:#}"))));
+    let shared =
+        tokio::task::spawn_blocking(|| SHARED.get_or_init(|| start().map_err(|error| format!("{error:#}"))));
     match shared.await? {
         Ok(Shared::Given(path)) => kubeconfig::client(path, None).await,
         Ok(Shared::Ours(cluster)) => cluster.client().await,
@@ -28,7 +28,7 @@ pub async fn client() -> anyhow::Result<kube::Client> {
 }
 
 /// The cluster, where it is one of ours: to run commands inside.
-pub fn ours() -> Option<&'static Cluster> {
+pub(crate) fn ours() -> Option<&'static Cluster> {
     match SHARED.get() {
         Some(Ok(Shared::Ours(cluster))) => Some(cluster),
         _ => None,

@@ -43,7 +43,8 @@ pub(super) fn write(folder: &ClusterFolder, order: &Order) -> anyhow::Result<()>
         write_private(&node.join("kubeconfig").join(name), &text)?;
     }
     let (_, admin) = CLIENTS[0];
-    let text = kubeconfig::render(&order.server_from_outside, authority.certificate(), &authority.client(admin)?);
+    let text =
+        kubeconfig::render(&order.server_from_outside, authority.certificate(), &authority.client(admin)?);
     write_private(&folder.kubeconfig(), &text)?;
     write_settings(&node, order)
 }

@@ -43,7 +43,8 @@ pub(super) async fn wait(place: &Place<'_>) -> anyhow::Result<()> {
     })
     .await?;
     let accounts = Api::<ServiceAccount>::namespaced(client, "default");
-    eventually("the default service account exists", LIMIT, async || Ok(accounts.get("default").await?)).await?;
+    eventually("the default service account exists", LIMIT, async || Ok(accounts.get("default").await?))
+        .await?;
     let dns = format!("http://{}:{DNS_READY_PORT}/ready", place.network.node());
     let answers = async || reqwest::get(&dns).await?.error_for_status().map_err(Into::into);
     eventually("the cluster's DNS is ready", LIMIT, answers).await.map(drop)

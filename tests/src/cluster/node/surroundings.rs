@@ -36,7 +36,8 @@ fn mounts(node: &Path) -> anyhow::Result<()> {
         run("mount", ["-t", "tmpfs", "-o", "mode=0755", "tmpfs", path])?;
     }
     let volumes = node.join("volumes");
-    for folder in [&volumes, &PathBuf::from(VOLUMES), &node.join("kubelet-plugins"), &node.join("config/cni")] {
+    for folder in [&volumes, &PathBuf::from(VOLUMES), &node.join("kubelet-plugins"), &node.join("config/cni")]
+    {
         fs::create_dir_all(folder).with_context(|| format!("create {}", folder.display()))?;
     }
     run("mount", [Path::new("--bind"), &volumes, Path::new(VOLUMES)])?;
