@@ -26,7 +26,11 @@ fn the_rendering_with_default_values_is_the_golden_one() {
         std::fs::write(&path, &text).unwrap();
     }
     let golden = std::fs::read_to_string(&path).unwrap_or_default();
-    assert!(text == golden, "{} is stale: run this test with {REWRITE}=1 and read the difference", path.display());
+    assert!(
+        text == golden,
+        "{} is stale: run this test with {REWRITE}=1 and read the difference",
+        path.display()
+    );
     assert_eq!(helm3.objects("msg2agent", &[]), parse(&golden), "helm 3 renders something else");
 }
 
@@ -36,7 +40,8 @@ fn the_definitions_stay_at_uninstall_unless_told_otherwise() {
         let policies = |settings: &[&str]| -> Vec<_> {
             let objects = helm.objects("msg2agent-crds", settings);
             assert_eq!(objects.len(), 3, "Relay, Tenant, Agent");
-            let policy = |o: &serde_json::Value| o["metadata"]["annotations"]["helm.sh/resource-policy"].clone();
+            let policy =
+                |o: &serde_json::Value| o["metadata"]["annotations"]["helm.sh/resource-policy"].clone();
             objects.iter().map(policy).collect()
         };
         assert!(policies(&[]).iter().all(|policy| policy == "keep"));

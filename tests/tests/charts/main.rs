@@ -1,6 +1,11 @@
 //! The charts, rendered by Helm 3 and Helm 4: what stands in them, what they refuse, and what they open.
 
-#![expect(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, reason = "a test that cannot set itself up should fail on the spot")]
+#![expect(
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "a test that cannot set itself up should fail on the spot"
+)]
 
 mod golden;
 mod helm;

@@ -21,7 +21,8 @@ fn operator() -> Pod {
 }
 
 fn relay() -> Pod {
-    let labels = [("app.kubernetes.io/managed-by", "msg2agent-operator"), ("app.kubernetes.io/component", "relay")];
+    let labels =
+        [("app.kubernetes.io/managed-by", "msg2agent-operator"), ("app.kubernetes.io/component", "relay")];
     Pod::new("team", &labels, &[("admin", ADMIN), ("public", 8443)])
 }
 

@@ -40,7 +40,9 @@ fn assert_restricted(pod: &Value) {
         let kinds: Vec<_> = volume.as_object().unwrap().keys().filter(|key| *key != "name").collect();
         assert_eq!(kinds, ["projected"], "{volume}");
     }
-    for container in [&pod["containers"], &pod["initContainers"]].into_iter().flat_map(Value::as_array).flatten() {
+    for container in
+        [&pod["containers"], &pod["initContainers"]].into_iter().flat_map(Value::as_array).flatten()
+    {
         assert_restricted_container(container);
     }
 }
@@ -54,7 +56,10 @@ fn assert_restricted_container(container: &Value) {
     assert!(container["ports"].as_array().into_iter().flatten().all(|port| port["hostPort"].is_null()));
     assert!(container["resources"]["limits"]["memory"].is_string(), "a leak ends in this pod");
     let image = container["image"].as_str().unwrap();
-    assert!(image.contains('@') || image.rsplit('/').next().unwrap().contains(':'), "{image} names no version");
+    assert!(
+        image.contains('@') || image.rsplit('/').next().unwrap().contains(':'),
+        "{image} names no version"
+    );
 }
 
 #[test]

@@ -30,7 +30,8 @@ impl Pod {
 
 /// Whether TCP from `from` to `port` of `to` passes all policies: leaving and entering are decided apart.
 pub(crate) fn may_reach(policies: &[Value], from: &Pod, to: &Pod, port: u64) -> bool {
-    side_allows(policies, "Egress", from, to, to, port) && side_allows(policies, "Ingress", to, from, to, port)
+    side_allows(policies, "Egress", from, to, to, port)
+        && side_allows(policies, "Ingress", to, from, to, port)
 }
 
 /// A pod that no policy of this direction selects is open; else one rule of any of them must allow.
@@ -77,9 +78,11 @@ fn port_fits(ports: &Value, server: &Pod, port: u64) -> bool {
 fn selects(selector: &Value, labels: &BTreeMap<String, String>) -> bool {
     let Some(selector) = selector.as_object() else { panic!("not a selector: {selector}") };
     selector.iter().all(|(part, content)| match part.as_str() {
-        "matchLabels" => {
-            content.as_object().unwrap().iter().all(|(key, value)| labels.get(key).is_some_and(|l| value == l))
-        }
+        "matchLabels" => content
+            .as_object()
+            .unwrap()
+            .iter()
+            .all(|(key, value)| labels.get(key).is_some_and(|l| value == l)),
         "matchExpressions" => content.as_array().unwrap().iter().all(|expression| {
             assert_eq!(expression["operator"], "Exists", "{expression}");
             labels.contains_key(expression["key"].as_str().unwrap())
@@ -108,7 +111,8 @@ mod tests {
 
     #[test]
     fn peers_without_namespace_are_of_the_policys_own() {
-        let rule = json!([{"from": [{"podSelector": {"matchLabels": {"app": "c"}}}], "ports": [{"port": "web"}]}]);
+        let rule =
+            json!([{"from": [{"podSelector": {"matchLabels": {"app": "c"}}}], "ports": [{"port": "web"}]}]);
         let policy = policy(json!({"podSelector": {}, "policyTypes": ["Ingress"], "ingress": rule}));
         let server = Pod::new("a", &[], &[("web", 80)]);
         let client = |namespace| Pod::new(namespace, &[("app", "c")], &[]);

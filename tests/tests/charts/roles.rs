@@ -36,7 +36,10 @@ fn the_operators_roles_are_its_own_table() {
     let table = |rules: &[Rule]| -> BTreeSet<String> {
         let right = |rule: &Rule| {
             let verbs = |resource: &&'static str| {
-                rule.verbs.iter().map(move |verb| format!("{}/{resource} {verb}", rule.group)).collect::<Vec<_>>()
+                rule.verbs
+                    .iter()
+                    .map(move |verb| format!("{}/{resource} {verb}", rule.group))
+                    .collect::<Vec<_>>()
             };
             rule.resources.iter().flat_map(verbs).collect::<Vec<_>>()
         };
@@ -54,7 +57,11 @@ fn no_role_holds_a_right_that_leads_to_more() {
     for role in rendered(&[]).iter().filter(|o| o["kind"] == "ClusterRole" || o["kind"] == "Role") {
         for right in rights(role) {
             let bad = LEADS_TO_MORE.iter().any(|word| right.contains(word));
-            assert!(!bad && !right.starts_with("rbac.authorization"), "{right} in {}", role["metadata"]["name"]);
+            assert!(
+                !bad && !right.starts_with("rbac.authorization"),
+                "{right} in {}",
+                role["metadata"]["name"]
+            );
         }
     }
 }
@@ -77,7 +84,8 @@ fn the_lease_is_the_only_one_the_operator_can_take() {
     let rights = rights(find(&rendered(&[]), "Role", "lease"));
     let lease = |verb: &str| format!("coordination.k8s.io/leases {verb} of msg2agent-operator");
     let expected = ["get", "update"].map(lease);
-    let expected: BTreeSet<_> = expected.into_iter().chain(["coordination.k8s.io/leases create".into()]).collect();
+    let expected: BTreeSet<_> =
+        expected.into_iter().chain(["coordination.k8s.io/leases create".into()]).collect();
     assert_eq!(rights, expected);
 }
 

@@ -40,12 +40,15 @@ fn same_names(values: &Value, schema: &Value, root: &Value, path: &str) {
         Some(name) => &root["definitions"][name],
         None => schema,
     };
-    let (Some(values), Some(properties)) = (values.as_object(), schema["properties"].as_object()) else { return };
+    let (Some(values), Some(properties)) = (values.as_object(), schema["properties"].as_object()) else {
+        return;
+    };
     for name in properties.keys().filter(|name| *name != "claims") {
         assert!(values.contains_key(name), "values.yaml does not explain {path}.{name}");
     }
     for (name, value) in values {
-        let property = properties.get(name).unwrap_or_else(|| panic!("the schema does not know {path}.{name}"));
+        let property =
+            properties.get(name).unwrap_or_else(|| panic!("the schema does not know {path}.{name}"));
         same_names(value, property, root, &format!("{path}.{name}"));
     }
 }
@@ -55,7 +58,10 @@ fn default_images_are_those_the_demo_builds() {
     let objects = rendered(&[]);
     assert_eq!(container(&objects)["image"], "localhost/msg2agent-operator:dev");
     assert_eq!(environment(&objects, "MSG2AGENT_OPERATOR_RELAY_IMAGE"), "localhost/msg2agent-relay:dev");
-    assert_eq!(environment(&objects, "MSG2AGENT_OPERATOR_MCP_SERVER_IMAGE"), "localhost/msg2agent-mcp-server:dev");
+    assert_eq!(
+        environment(&objects, "MSG2AGENT_OPERATOR_MCP_SERVER_IMAGE"),
+        "localhost/msg2agent-mcp-server:dev"
+    );
     assert_eq!(container(&objects)["imagePullPolicy"], "IfNotPresent");
 }
 

@@ -54,7 +54,14 @@ struct Graph(BTreeMap<String, BTreeSet<String>>);
 impl Graph {
     fn read() -> Self {
         let output = Command::new(env!("CARGO"))
-            .args(["metadata", "--format-version", "1", "--locked", "--filter-platform", "x86_64-unknown-linux-gnu"])
+            .args([
+                "metadata",
+                "--format-version",
+                "1",
+                "--locked",
+                "--filter-platform",
+                "x86_64-unknown-linux-gnu",
+            ])
             .output()
             .expect("cargo runs, since it started this test");
         let metadata: Value = serde_json::from_slice(&output.stdout).expect("cargo metadata prints JSON");
