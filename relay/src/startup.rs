@@ -95,6 +95,12 @@ impl Relay {
         &self.domain
     }
 
+    /// The state this relay will serve; its changes are made once it runs.
+    #[must_use]
+    pub fn directory(&self) -> Arc<Directory> {
+        Arc::clone(&self.directory)
+    }
+
     /// What is served where, for the person who started it: two lines.
     ///
     /// # Errors

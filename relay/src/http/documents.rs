@@ -69,8 +69,10 @@ impl Asked {
             [names @ .., last] if last.starts_with("e1_") => (names, Some((*last).to_owned())),
             names => (names, None),
         };
-        let did = format!("{}:agent:{}", domain.did(), names.join(":")).parse().ok()?;
-        Some(Self { did, alias })
+        let did: Did = format!("{}:agent:{}", domain.did(), names.join(":")).parse().ok()?;
+        // One path per document: a `:` inside a segment would be a second spelling.
+        let spelled = did.document_path() == format!("/agent/{}/did.json", names.join("/"));
+        spelled.then_some(Self { did, alias })
     }
 
     fn select(&self, record: &[u8]) -> Option<String> {

@@ -1,0 +1,69 @@
+//! The listeners themselves: probes, limits, metrics.
+
+use serde_json::{Value, json};
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::net::TcpStream;
+
+use crate::harness::{eventually, start, start_with};
+
+#[tokio::test]
+async fn readiness_names_every_check() {
+    let relay = start().await;
+    let answer = eventually("the relay is ready", async || {
+        let answer = relay.client.get(format!("{}/readyz", relay.admin_url)).send().await.unwrap();
+        (answer.status() == 200).then_some(answer)
+    })
+    .await;
+    let body: Value = answer.json().await.unwrap();
+    let checks = ["serving", "directory", "mailbox"].map(|name| json!({"name": name, "ok": true}));
+    assert_eq!(body, json!({"ready": true, "checks": checks}));
+}
+
+#[tokio::test]
+async fn metrics_show_what_the_directory_holds() {
+    let relay = start().await;
+    relay.agent_with_key("alice").await;
+    for (name, value) in [
+        ("msg2agent_relay_directory_entries{kind=\"agent\"}", 1.0),
+        ("msg2agent_relay_directory_entries{kind=\"key\"}", 1.0),
+        ("msg2agent_relay_directory_entries{kind=\"tenant\"}", 1.0),
+        ("msg2agent_relay_directory_version", 2.0),
+        ("msg2agent_relay_admin_requests_total{method=\"PUT\",route=\"agent\",status=\"200\"}", 1.0),
+    ] {
+        assert_eq!(relay.metric(name).await, Some(value), "{name}");
+    }
+}
+
+#[tokio::test]
+async fn one_connection_too_many_is_told_so_and_counted() {
+    let relay = start_with(|config, _| config.limits.connections = 1).await;
+    let held = TcpStream::connect(relay.address).await.unwrap();
+    eventually("the first is counted", async || {
+        relay.metric("msg2agent_relay_connections ").await.filter(|open| *open >= 1.0)
+    })
+    .await;
+    let mut refused = TcpStream::connect(relay.address).await.unwrap();
+    let mut answer = String::new();
+    refused.read_to_string(&mut answer).await.unwrap();
+    assert!(answer.starts_with("HTTP/1.1 503 "), "{answer:?}");
+    let full = "msg2agent_relay_connections_turned_away_total{cause=\"full\"}";
+    assert_eq!(relay.metric(full).await, Some(1.0));
+
+    drop(held);
+    eventually("the slot is free again", async || {
+        let mut socket = TcpStream::connect(relay.address).await.unwrap();
+        socket.write_all(b"GET /nothing HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n").await.ok()?;
+        let mut answer = String::new();
+        socket.read_to_string(&mut answer).await.ok()?;
+        answer.starts_with("HTTP/1.1 404 ").then_some(())
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_head_that_is_too_long_is_refused() {
+    let relay = start().await;
+    let long = "x".repeat(20_000);
+    let answer = relay.client.get(&relay.url).header("x-long", long).send().await.unwrap();
+    assert_eq!(answer.status(), 431);
+}

@@ -1,0 +1,11 @@
+//! What the relay does over its sockets. Each test runs a relay of its own, on free ports and a fresh folder.
+
+#![expect(clippy::unwrap_used, reason = "a test that cannot set itself up should fail on the spot")]
+
+mod admin;
+mod binary;
+mod documents;
+mod harness;
+mod listener;
+mod sessions;
+mod tls;
