@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use futures::stream::SplitSink;
 use futures::{SinkExt as _, StreamExt as _};
-use protocol::limits::{IDLE_TIMEOUT, WINDOW_MESSAGES};
+use protocol::limits::IDLE_TIMEOUT;
 use tokio::sync::mpsc;
 use tokio_tungstenite::tungstenite::Message;
 
@@ -24,8 +24,8 @@ mod desk;
 
 /// Frames between the desk and the socket: enough to keep the socket busy, few enough that order and memory stay with the outbox.
 const FRAMES_MAX: usize = 16;
-/// Deliveries between the socket and the inbox: a full window, and as many ephemeral ones.
-const DELIVERIES_MAX: usize = WINDOW_MESSAGES as usize * 2;
+/// Deliveries between the socket and the inbox: a full window (256), and as many ephemeral ones.
+const DELIVERIES_MAX: usize = 512;
 /// Time for one frame to leave; a relay that takes nothing for that long is gone.
 const WRITE_DEADLINE: Duration = Duration::from_secs(30);
 

@@ -25,18 +25,6 @@ pub(crate) struct Delivery {
     envelope: Box<RawValue>,
 }
 
-impl Delivery {
-    /// For an ephemeral delivery that found no room.
-    pub(crate) fn no_room(&self) -> Refusal {
-        let envelope = serde_json::from_str::<Envelope>(self.envelope.get()).ok();
-        Refusal {
-            claimed_from: envelope.as_ref().map(|e| e.from.to_string()).unwrap_or_default(),
-            id: envelope.map(|e| e.id),
-            reason: RefusalReason::NoRoom,
-        }
-    }
-}
-
 /// Lets a message in, or refuses it; either way it does not stand in the way of the next.
 ///
 /// # Errors

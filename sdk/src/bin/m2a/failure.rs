@@ -1,0 +1,97 @@
+//! What went wrong: what was tried, why it failed, what to do, and the exit code it means.
+
+use std::process::ExitCode;
+use std::time::Duration;
+
+use msg2agent::{Error, ErrorKind};
+use serde::Serialize;
+
+/// The exit codes, as `m2a --help` lists them.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Exit {
+    Failed = 1,
+    Usage = 2,
+    Refused = 3,
+    TryAgain = 4,
+    NotVerified = 5,
+}
+
+/// A failure as it is printed; the JSON form is `{"error": {...}}` on standard error.
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct Failure {
+    pub(crate) attempt: String,
+    pub(crate) causes: Vec<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) advice: Option<String>,
+    /// The relay's word, when it refused.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) reason: Option<&'static str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) retry_after_ms: Option<u64>,
+    /// The message that may or may not have been sent.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) message_id: Option<String>,
+    #[serde(skip)]
+    pub(crate) exit: Exit,
+}
+
+impl Failure {
+    pub(crate) fn new(exit: Exit, attempt: impl Into<String>) -> Self {
+        let (attempt, causes) = (attempt.into(), Vec::new());
+        Self { attempt, causes, advice: None, reason: None, retry_after_ms: None, message_id: None, exit }
+    }
+
+    pub(crate) fn usage(attempt: impl Into<String>, advice: impl Into<String>) -> Self {
+        Self::new(Exit::Usage, attempt).advising(advice)
+    }
+
+    pub(crate) fn io(attempt: impl Into<String>, cause: std::io::Error) -> Self {
+        Self::new(Exit::Failed, attempt).caused_by(&cause)
+    }
+
+    pub(crate) fn caused_by(mut self, cause: &dyn std::error::Error) -> Self {
+        let mut next = Some(cause);
+        while let Some(error) = next {
+            self.causes.push(error.to_string());
+            next = error.source();
+        }
+        self
+    }
+
+    pub(crate) fn advising(mut self, advice: impl Into<String>) -> Self {
+        self.advice = Some(advice.into());
+        self
+    }
+
+    pub(crate) fn code(&self) -> ExitCode {
+        ExitCode::from(self.exit as u8)
+    }
+}
+
+impl From<Error> for Failure {
+    fn from(error: Error) -> Self {
+        let mut failure = Self::new(exit(&error), error.to_string());
+        if let Some(cause) = std::error::Error::source(&error) {
+            failure = failure.caused_by(cause);
+        }
+        failure.advice = error.advice().map(str::to_owned);
+        failure.reason = error.reason().map(protocol::Reason::word);
+        failure.retry_after_ms = error.retry_after().map(milliseconds);
+        failure.message_id = error.message_id().map(|id| id.to_string());
+        failure
+    }
+}
+
+fn exit(error: &Error) -> Exit {
+    match error.kind() {
+        _ if error.is_temporary() => Exit::TryAgain,
+        ErrorKind::Unauthorized | ErrorKind::Registration(_) | ErrorKind::Rejected(_) => Exit::Refused,
+        ErrorKind::KeyChanged | ErrorKind::Unverified => Exit::NotVerified,
+        _ => Exit::Failed,
+    }
+}
+
+fn milliseconds(duration: Duration) -> u64 {
+    u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
+}

@@ -1,0 +1,149 @@
+//! HTTP to a relay's admin listener.
+
+use std::path::Path;
+use std::time::Duration;
+
+use protocol::admin::{Page, Problem};
+use reqwest::{Client, Method, RequestBuilder, Response, StatusCode, Url};
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+use zeroize::Zeroizing;
+
+use crate::failure::{Exit, Failure};
+
+/// Time for one answer; a write is an fsync.
+const ANSWER_DEADLINE: Duration = Duration::from_secs(10);
+/// Pages of one list; beyond it something goes in circles.
+const PAGES_MAX: usize = 1000;
+
+pub(crate) struct AdminClient {
+    http: Client,
+    base: Url,
+    token: Zeroizing<String>,
+}
+
+impl AdminClient {
+    /// The token goes in clear over HTTP, so that only this machine is spoken to, unless somebody insists.
+    pub(crate) fn new(base: &str, token_file: &Path) -> Result<Self, Failure> {
+        let base: Url = base.parse().map_err(|e| {
+            Failure::usage(format!("{base:?} is not a URL"), "give it like http://127.0.0.1:8081")
+                .caused_by(&url_error(e))
+        })?;
+        let insecure = std::env::var("MSG2AGENT_INSECURE_PLAINTEXT").is_ok_and(|v| v == "true");
+        if base.scheme() != "https" && !insecure && !loopback(&base) {
+            return Err(Failure::usage(
+                format!("the admin token would travel in clear to {base}"),
+                "forward the admin port to this machine (kubectl port-forward), or set MSG2AGENT_INSECURE_PLAINTEXT=true",
+            ));
+        }
+        let token = std::fs::read_to_string(token_file).map(Zeroizing::new).map_err(|e| {
+            Failure::io(format!("cannot read the admin token in {}", token_file.display()), e)
+        })?;
+        let token = Zeroizing::new(token.trim().to_owned());
+        let http = Client::builder()
+            .timeout(ANSWER_DEADLINE)
+            .build()
+            .map_err(|e| Failure::new(Exit::Failed, "cannot prepare HTTP").caused_by(&e))?;
+        Ok(Self { http, base, token })
+    }
+
+    pub(crate) async fn get<R: DeserializeOwned>(&self, path: &str) -> Result<R, Failure> {
+        self.ask(self.request(Method::GET, path)?, path).await
+    }
+
+    /// `None` when there is no such thing.
+    pub(crate) async fn find<R: DeserializeOwned>(&self, path: &str) -> Result<Option<R>, Failure> {
+        let response = self.send(self.request(Method::GET, path)?, path).await?;
+        if response.status() == StatusCode::NOT_FOUND {
+            return Ok(None);
+        }
+        self.read(response, path).await.map(Some)
+    }
+
+    pub(crate) async fn put<R: DeserializeOwned>(
+        &self,
+        path: &str,
+        body: &impl Serialize,
+    ) -> Result<R, Failure> {
+        self.ask(self.request(Method::PUT, path)?.json(body), path).await
+    }
+
+    pub(crate) async fn delete<R: DeserializeOwned>(&self, path: &str) -> Result<R, Failure> {
+        self.ask(self.request(Method::DELETE, path)?, path).await
+    }
+
+    /// All pages of a list.
+    pub(crate) async fn list<R: DeserializeOwned>(&self, path: &str) -> Result<Vec<R>, Failure> {
+        let (mut items, mut after) = (Vec::new(), None::<String>);
+        for _ in 0..PAGES_MAX {
+            let query = after.iter().map(|after| ("after", after.as_str())).collect::<Vec<_>>();
+            let mut request = self.base_url(path)?;
+            request.query_pairs_mut().extend_pairs(query);
+            let page: Page<R> = self.ask(self.authorized(Method::GET, request), path).await?;
+            items.extend(page.items);
+            match page.next {
+                None => return Ok(items),
+                next => after = next,
+            }
+        }
+        Err(Failure::new(Exit::Failed, format!("the list {path} does not end")))
+    }
+
+    fn request(&self, method: Method, path: &str) -> Result<RequestBuilder, Failure> {
+        Ok(self.authorized(method, self.base_url(path)?))
+    }
+
+    fn authorized(&self, method: Method, url: Url) -> RequestBuilder {
+        self.http.request(method, url).bearer_auth(self.token.as_str())
+    }
+
+    fn base_url(&self, path: &str) -> Result<Url, Failure> {
+        self.base.join(path).map_err(|e| {
+            Failure::new(Exit::Failed, format!("cannot ask for {path}")).caused_by(&url_error(e))
+        })
+    }
+
+    async fn ask<R: DeserializeOwned>(&self, request: RequestBuilder, path: &str) -> Result<R, Failure> {
+        let response = self.send(request, path).await?;
+        self.read(response, path).await
+    }
+
+    async fn send(&self, request: RequestBuilder, path: &str) -> Result<Response, Failure> {
+        request.send().await.map_err(|e| {
+            Failure::new(Exit::TryAgain, format!("cannot reach the relay's admin listener for {path}"))
+                .caused_by(&e.without_url())
+                .advising(format!("check that the relay runs and that {} is its admin listener", self.base))
+        })
+    }
+
+    async fn read<R: DeserializeOwned>(&self, response: Response, path: &str) -> Result<R, Failure> {
+        let status = response.status();
+        let failed =
+            || Failure::new(Exit::Refused, format!("the relay refused {path} (HTTP {})", status.as_u16()));
+        let body = response.bytes().await.map_err(|e| failed().caused_by(&e.without_url()))?;
+        if status.is_success() {
+            return serde_json::from_slice(&body).map_err(|e| {
+                Failure::new(Exit::Failed, format!("cannot read the relay's answer to {path}")).caused_by(&e)
+            });
+        }
+        let Ok(problem) = serde_json::from_slice::<Problem>(&body) else {
+            return Err(failed());
+        };
+        let mut failure = failed().advising(problem.reason.advice());
+        failure.reason = Some(problem.reason.word());
+        failure.causes.extend(problem.detail);
+        Err(failure)
+    }
+}
+
+fn loopback(url: &Url) -> bool {
+    url.host_str().is_some_and(|host| {
+        let bare = host.trim_start_matches('[').trim_end_matches(']');
+        bare == "localhost" || bare.parse::<std::net::IpAddr>().is_ok_and(|a| a.is_loopback())
+    })
+}
+
+/// The parse error as an I/O error: its own type is not ours to name.
+fn url_error(error: impl std::error::Error + Send + Sync + 'static) -> std::io::Error {
+    std::io::Error::new(std::io::ErrorKind::InvalidInput, error)
+}

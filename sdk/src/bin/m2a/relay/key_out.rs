@@ -1,0 +1,56 @@
+//! A new API key leaves the program once: into a file of mode 0600, or onto standard output.
+
+use std::fs::OpenOptions;
+use std::io::Write as _;
+use std::os::unix::fs::OpenOptionsExt as _;
+use std::path::{Path, PathBuf};
+
+use clap::Args;
+use protocol::api_key::ApiKey;
+use serde::Serialize;
+
+use crate::failure::Failure;
+use crate::output::Output;
+
+#[derive(Args)]
+pub(super) struct KeyOut {
+    /// Write the new API key into this new file (mode 0600) instead of showing it once.
+    #[arg(long, value_name = "FILE")]
+    key_out: Option<PathBuf>,
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Printed<'a> {
+    key_id: String,
+    version: u64,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    key: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    file: Option<&'a Path>,
+}
+
+impl KeyOut {
+    /// Makes sure of the file before the relay is told, so that no key is valid that nobody has.
+    pub(super) fn keep(&self, key: &ApiKey) -> Result<(), Failure> {
+        let Some(path) = &self.key_out else { return Ok(()) };
+        let failed = |e| Failure::io(format!("cannot write the API key to {}", path.display()), e);
+        let mut file =
+            OpenOptions::new().write(true).create_new(true).mode(0o600).open(path).map_err(failed)?;
+        file.write_all(key.reveal().as_bytes()).and_then(|()| file.write_all(b"\n")).map_err(failed)?;
+        file.sync_all().map_err(failed)
+    }
+
+    pub(super) fn show(&self, what: &str, key: &ApiKey, version: u64, output: &Output) {
+        let key_id = key.hash().key_id().to_string();
+        let file = self.key_out.as_deref();
+        let text = match file {
+            Some(path) => {
+                format!("{what}, key {key_id}, version {version}; the key is in {}", path.display())
+            }
+            None => format!("{what}, key {key_id}, version {version}; shown once:\n{}", key.reveal()),
+        };
+        let key = file.is_none().then(|| key.reveal());
+        output.result(&Printed { key_id, version, key, file }, text);
+    }
+}

@@ -1,0 +1,96 @@
+//! `m2a relay tenants`.
+
+use clap::Subcommand;
+use protocol::admin::{Applied, TenantSpec, TenantView, tenant_path};
+use protocol::did::TenantId;
+
+use super::client::AdminClient;
+use crate::failure::Failure;
+use crate::output::{Output, Tone};
+
+#[derive(Subcommand)]
+pub(super) enum Command {
+    List,
+    Show {
+        tenant: TenantId,
+    },
+    /// Make a tenant, or change what is given of it.
+    Put {
+        tenant: TenantId,
+        #[arg(long)]
+        display_name: Option<String>,
+        /// Agents that may exist at once.
+        #[arg(long, value_name = "AGENTS")]
+        agents_max: Option<u32>,
+        /// Refuse all its agents, until --resume.
+        #[arg(long, conflicts_with = "resume")]
+        suspend: bool,
+        #[arg(long)]
+        resume: bool,
+    },
+    /// Delete a tenant with its agents, keys and mailboxes.
+    Delete {
+        tenant: TenantId,
+    },
+}
+
+pub(super) async fn run(client: &AdminClient, command: Command, output: &Output) -> Result<(), Failure> {
+    match command {
+        Command::List => {
+            for view in client.list::<TenantView>("/admin/v1/tenants").await? {
+                output.result(&view, text(&view, output));
+            }
+        }
+        Command::Show { tenant } => {
+            let view: TenantView = client.get(&tenant_path(&tenant)).await?;
+            output.result(&view, text(&view, output));
+        }
+        Command::Put { tenant, display_name, agents_max, suspend, resume } => {
+            let path = tenant_path(&tenant);
+            let mut spec = client.find::<TenantView>(&path).await?.map(|view| view.spec).unwrap_or_default();
+            change(&mut spec, display_name, agents_max, (suspend, resume));
+            let applied: Applied = client.put(&path, &spec).await?;
+            output.result(&applied, format_args!("tenant {tenant} is enforced, version {}", applied.version));
+        }
+        Command::Delete { tenant } => {
+            let applied: Applied = client.delete(&tenant_path(&tenant)).await?;
+            output.result(&applied, format_args!("tenant {tenant} is gone, version {}", applied.version));
+        }
+    }
+    Ok(())
+}
+
+/// What is not given stays as it is.
+fn change(
+    spec: &mut TenantSpec,
+    name: Option<String>,
+    agents_max: Option<u32>,
+    (suspend, resume): (bool, bool),
+) {
+    if let Some(name) = name {
+        spec.display_name = name;
+    }
+    spec.agents_max = agents_max.or(spec.agents_max);
+    spec.suspended = suspend || (spec.suspended && !resume);
+}
+
+fn text(view: &TenantView, output: &Output) -> String {
+    let TenantView { tenant, spec, agents } = view;
+    let limit = spec.agents_max.map_or_else(String::new, |max| format!(" of {max}"));
+    let state = if spec.suspended { output.paint(Tone::Bad, " suspended") } else { String::new() };
+    format!("{tenant}{state}  {agents}{limit} agents  {}", spec.display_name)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_change_leaves_what_it_does_not_name() {
+        let mut spec = TenantSpec { display_name: "Acme".into(), suspended: true, agents_max: Some(5) };
+        change(&mut spec, None, Some(9), (false, false));
+        assert_eq!(spec, TenantSpec { display_name: "Acme".into(), suspended: true, agents_max: Some(9) });
+        change(&mut spec, None, None, (false, true));
+        assert!(!spec.suspended && spec.agents_max == Some(9));
+    }
+}
