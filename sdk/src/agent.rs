@@ -26,7 +26,7 @@ mod prove;
 mod send;
 
 pub use find::Contact;
-pub use send::{Exchange, SendOptions};
+pub use send::{Asked, Exchange, SendOptions};
 
 /// An agent with its connection. Clones share everything.
 #[derive(Clone)]

@@ -43,7 +43,7 @@ mod state_dir;
 mod tls;
 mod waiters;
 
-pub use agent::{Agent, Contact, Exchange, SendOptions, Whoami};
+pub use agent::{Agent, Asked, Contact, Exchange, SendOptions, Whoami};
 pub use config::{Config, KeySource};
 pub use connection::{Link, Session};
 pub use error::{Error, ErrorKind};

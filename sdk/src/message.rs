@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use protocol::envelope::{Class, Content, Header, MessageId, MessageType};
+use protocol::identity::Kid;
 use protocol::{Did, UnixSeconds};
 
 use crate::{Agent, Error, Evidence, SendOptions, Sent};
@@ -64,6 +65,12 @@ impl Message {
     #[must_use]
     pub fn thread(&self) -> Option<&str> {
         self.received.header.thread.as_deref()
+    }
+
+    /// The sender's signing key that was used.
+    #[must_use]
+    pub fn key_id(&self) -> &Kid {
+        &self.received.header.skid
     }
 
     /// The message this one answers.

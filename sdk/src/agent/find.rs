@@ -33,8 +33,7 @@ impl Agent {
             DiscoverParams { capability: capability.map(str::to_owned), cursor: None, limit: None };
         let mut found = Vec::new();
         loop {
-            let page: DiscoverResult =
-                self.caller.call(method::DISCOVER, &params, "cannot discover agents").await?;
+            let page = self.discover_page(&params).await?;
             found.extend(page.agents);
             // A cursor that does not move would ask for ever.
             if page.cursor.is_none() || page.cursor == params.cursor || found.len() >= FOUND_MAX {
@@ -43,6 +42,14 @@ impl Agent {
             }
             params.cursor = page.cursor;
         }
+    }
+
+    /// One page of [`discover`](Self::discover).
+    ///
+    /// # Errors
+    /// As [`discover`](Self::discover).
+    pub async fn discover_page(&self, page: &DiscoverParams) -> Result<DiscoverResult, Error> {
+        self.caller.call(method::DISCOVER, page, "cannot discover agents").await
     }
 
     /// One agent, asked of the relay now and verified against what is known of it.

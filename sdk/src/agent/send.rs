@@ -48,6 +48,14 @@ pub struct Exchange {
     pub answer: Message,
 }
 
+/// A request that the relay took, and its answer if one came in time.
+#[derive(Debug, Clone)]
+pub struct Asked {
+    pub sent: Sent,
+    /// Acknowledged already, as in [`Exchange`]. A late one comes to the inbox.
+    pub answer: Option<Message>,
+}
+
 impl Agent {
     /// Sends a message and waits until the relay has stored it or the recipient has acknowledged it.
     ///
@@ -88,15 +96,36 @@ impl Agent {
         options: SendOptions,
     ) -> Result<Exchange, Error> {
         let id = options.id.unwrap_or_else(new_id);
+        let options = SendOptions { id: Some(id), ..options };
+        let asked = tokio::time::timeout(deadline, self.ask_with(to, content, deadline, options)).await;
+        match asked.ok().transpose()? {
+            Some(Asked { sent, answer: Some(answer) }) => Ok(Exchange { sent, answer }),
+            _ => Err(no_answer(to, deadline, id)),
+        }
+    }
+
+    /// As [`request_with`](Self::request_with), for a caller to whom no answer is no failure: `deadline` counts from the
+    /// relay's word for the request.
+    ///
+    /// # Errors
+    /// As [`send`](Self::send).
+    pub async fn ask_with(
+        &self,
+        to: &Did,
+        content: Content,
+        deadline: Duration,
+        options: SendOptions,
+    ) -> Result<Asked, Error> {
+        let id = options.id.unwrap_or_else(new_id);
         let options = SendOptions { r#type: MessageType::Request, id: Some(id), ..options };
-        let exchange = async {
-            let mut expectation = self.shared().waiters.expect(id, to.clone());
-            let sent = self.send_with(to, content, options).await?;
-            let closed = || Error::new(ErrorKind::Closed, format!("the agent ended before {to} answered"));
-            let received = expectation.answer().await.ok_or_else(closed)?;
-            Ok(Exchange { sent, answer: Message::new(received, self.clone()) })
+        let mut expectation = self.shared().waiters.expect(id, to.clone());
+        let sent = self.send_with(to, content, options).await?;
+        let Ok(received) = tokio::time::timeout(deadline, expectation.answer()).await else {
+            return Ok(Asked { sent, answer: None });
         };
-        tokio::time::timeout(deadline, exchange).await.unwrap_or_else(|_| Err(no_answer(to, deadline, id)))
+        let closed = || Error::new(ErrorKind::Closed, format!("the agent ended before {to} answered"));
+        let answer = received.map(|received| Message::new(received, self.clone())).ok_or_else(closed)?;
+        Ok(Asked { sent, answer: Some(answer) })
     }
 
     /// Sends an ephemeral event: at most once, only to an agent that is connected now.
