@@ -30,8 +30,13 @@ create table bodies (
     envelope blob not null
 ) strict;
 
--- One row, written to find out whether the disk takes writes again after it did not.
-create table mailbox_probe (
+-- One row.
+create table mailbox_meta (
     id integer primary key check (id = 1),
-    at integer not null
+    -- How often a relay started on this file; the upper part of session epochs, so that none ever comes again.
+    starts integer not null,
+    -- Written to find out whether the disk takes writes again after it did not. Unix seconds.
+    probed integer not null
 ) strict;
+
+insert into mailbox_meta (id, starts, probed) values (1, 0, 0);

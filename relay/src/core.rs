@@ -46,6 +46,10 @@ use roster::Roster;
 /// Number of a mailbox row. Counts up over the whole life of the store; the order of rows is the order of messages.
 pub type RowId = u64;
 
+/// Sessions of one start before epochs of the next are reached: 4 billion. With 2 million starts an epoch is still exact in
+/// a JSON number of any reader (below 2^53).
+const EPOCH_BITS: u32 = 32;
+
 /// What the clock says. The core asks nobody else.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Now {
@@ -87,12 +91,15 @@ pub struct Core {
     next_prune: u64,
     /// Mailboxes whose last page could not be read.
     failed_loads: Vec<AgentKey>,
+    /// Ends of messages whose notice the store refused; written again when it has recovered.
+    untold: Vec<agent::Ending>,
 }
 
 impl Core {
-    /// An empty core; `next_row` is above every row the store has ever held.
+    /// An empty core. `next_row` is above every row of the store; `start` counts the starts on this store, so that an epoch
+    /// is never given twice.
     #[must_use]
-    pub fn new(limits: Limits, next_row: RowId) -> Self {
+    pub fn new(limits: Limits, next_row: RowId, start: u64) -> Self {
         Self {
             ledger: Ledger::new(limits.dedup_entries_max),
             limits,
@@ -102,13 +109,14 @@ impl Core {
             journal: Journal::new(next_row),
             expiry: Expiry::default(),
             grace: std::collections::VecDeque::new(),
-            last_epoch: 0,
+            last_epoch: start << EPOCH_BITS,
             held_bytes: 0,
             row_count: 0,
             row_bytes: 0,
             draining: false,
             next_prune: 0,
             failed_loads: Vec::new(),
+            untold: Vec::new(),
         }
     }
 
@@ -122,7 +130,7 @@ impl Core {
             Event::Acked { conn, epoch, seq } => self.acknowledge(conn, epoch, seq, now, out),
             Event::Stored { upto } => self.stored(upto, out),
             Event::StoreFailed { upto } => self.store_failed(upto, out),
-            Event::StoreRecovered => self.store_recovered(out),
+            Event::StoreRecovered => self.store_recovered(now, out),
             Event::Loaded { agent, epoch, page } => self.loaded(agent, epoch, page, now, out),
             Event::LoadFailed { agent, epoch } => self.load_failed(agent, epoch),
             Event::Removed { did } => self.remove_agent(did, now, out),

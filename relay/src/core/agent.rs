@@ -39,7 +39,20 @@ pub(super) struct Row {
 pub(super) enum RowContent {
     /// `sender` is none if it was removed since.
     Message { sender: Option<AgentKey> },
-    Notice { about: Arc<str>, outcome: Outcome, at: u64 },
+    /// `ends` is the row of the message whose end this tells. It leaves the store only when the notice is in it.
+    Notice { about: Arc<str>, outcome: Outcome, at: u64, ends: Option<RowId> },
+}
+
+/// The end of a message that its sender knows as stored.
+#[derive(Debug, Clone)]
+pub(super) struct Ending {
+    /// None if the sender was removed since.
+    pub(super) sender: Option<AgentKey>,
+    /// The recipient.
+    pub(super) about: Arc<str>,
+    pub(super) id: MessageId,
+    pub(super) outcome: Outcome,
+    pub(super) row: RowId,
 }
 
 /// What a mailbox row holds.

@@ -1,13 +1,11 @@
 //! The mailbox: writing messages into it, and serving it in pages to a session that can take more.
 
-use std::sync::Arc;
-
 use bytes::Bytes;
 use protocol::envelope::MessageId;
 use protocol::frame::{Outcome, SendStatus};
 use protocol::Reason;
 
-use super::agent::{Row, RowContent};
+use super::agent::{Ending, Row, RowContent};
 use super::effect::{Tally, WriteContent, WriteRow};
 use super::ledger::MessageKey;
 use super::limits::{NOTICE_TTL_SECS, PAGE_ROWS};
@@ -79,23 +77,18 @@ impl Core {
         row
     }
 
-    /// Tells a sender, durably, what became of a message it knows as stored.
-    pub(super) fn write_notice(
-        &mut self,
-        sender: AgentKey,
-        about: Arc<str>,
-        id: MessageId,
-        outcome: Outcome,
-        now: Now,
-        out: &mut Vec<Effect>,
-    ) {
-        if self.roster.agent(sender).is_none() {
-            return;
-        }
+    /// Tells a sender, durably, what became of a message it knows as stored. The message's row leaves the store after that:
+    /// a crash in between tells the sender twice, never not at all.
+    pub(super) fn end_message(&mut self, ending: Ending, now: Now, out: &mut Vec<Effect>) {
+        let Some(sender) = ending.sender.filter(|key| self.roster.agent(*key).is_some()) else {
+            return out.push(Effect::Write(Write::Remove { row: ending.row }));
+        };
+        let Ending { about, id, outcome, row: ends, .. } = ending;
         self.enter_backlog(sender, now, out);
         let row = self.journal.begin(sender, 0);
         let expires = now.unix + NOTICE_TTL_SECS;
-        let content = RowContent::Notice { about: about.clone(), outcome, at: now.unix };
+        let (at, ends) = (now.unix, Some(ends));
+        let content = RowContent::Notice { about: about.clone(), outcome, at, ends };
         self.index_row(sender, row, id, 0, expires, content, false);
         out.push(Effect::Write(Write::Insert(WriteRow {
             row,
@@ -154,7 +147,7 @@ impl Core {
             if !next.committed || !session.has_room(next.size as usize) {
                 return;
             }
-            let RowContent::Notice { about, outcome, at } = &next.content else {
+            let RowContent::Notice { about, outcome, at, .. } = &next.content else {
                 self.ask_page(key, out);
                 return;
             };
@@ -224,10 +217,10 @@ impl Core {
     fn give_up_row(&mut self, mailbox: AgentKey, row: RowId, now: Now, out: &mut Vec<Effect>) {
         let about = self.name(mailbox);
         let Some(taken) = self.take_row(mailbox, row) else { return };
-        if let RowContent::Message { sender: Some(sender) } = taken.content {
-            self.write_notice(sender, about, taken.id, Outcome::Dropped, now, out);
+        if let RowContent::Message { sender } = taken.content {
+            let outcome = Outcome::Dropped;
+            self.end_message(Ending { sender, about, id: taken.id, outcome, row }, now, out);
         }
-        out.push(Effect::Write(Write::Remove { row }));
         out.push(Effect::Count(Tally::Unreadable));
     }
 
@@ -260,9 +253,15 @@ impl Core {
             }
             let Some(row) = agent.rows.get_mut(&done.row) else { continue };
             row.committed = true;
-            if let RowContent::Message { sender: Some(sender) } = row.content {
-                let key = MessageKey { sender, id: row.id };
-                self.decide(key, SendStatus::Stored, out);
+            match &mut row.content {
+                RowContent::Message { sender: Some(sender) } => {
+                    let key = MessageKey { sender: *sender, id: row.id };
+                    self.decide(key, SendStatus::Stored, out);
+                }
+                RowContent::Message { sender: None } => {}
+                RowContent::Notice { ends, .. } => {
+                    out.extend(ends.take().map(|row| Effect::Write(Write::Remove { row })));
+                }
             }
         }
         for mailbox in served {
@@ -275,20 +274,36 @@ impl Core {
         while let Some(done) = self.journal.end_upto(upto) {
             self.held_bytes -= done.size;
             let Some(row) = self.take_row(done.mailbox, done.row) else { continue };
-            let RowContent::Message { sender: Some(sender) } = row.content else { continue };
-            let key = MessageKey { sender, id: row.id };
-            self.disclaim(key, Reason::StorageUnavailable, out);
-            let session = self.roster.agent_mut(done.mailbox).and_then(|a| a.session.as_mut());
-            let in_flight = session.is_some_and(|s| s.row_refused(done.row, key));
-            if !in_flight {
-                self.ledger.remove(key);
+            match row.content {
+                RowContent::Message { sender: Some(sender) } => {
+                    let key = MessageKey { sender, id: row.id };
+                    self.message_refused(done.mailbox, done.row, key, out);
+                }
+                RowContent::Message { sender: None } => {}
+                RowContent::Notice { about, outcome, ends, .. } => {
+                    let (sender, id) = (Some(done.mailbox), row.id);
+                    let ending = ends.map(|row| Ending { sender, about, id, outcome, row });
+                    self.untold.extend(ending);
+                }
             }
         }
         self.pump_all(out);
     }
 
-    pub(super) fn store_recovered(&mut self, out: &mut Vec<Effect>) {
+    fn message_refused(&mut self, mailbox: AgentKey, row: RowId, key: MessageKey, out: &mut Vec<Effect>) {
+        self.disclaim(key, Reason::StorageUnavailable, out);
+        let session = self.roster.agent_mut(mailbox).and_then(|a| a.session.as_mut());
+        let in_flight = session.is_some_and(|s| s.row_refused(row, key));
+        if !in_flight {
+            self.ledger.remove(key);
+        }
+    }
+
+    pub(super) fn store_recovered(&mut self, now: Now, out: &mut Vec<Effect>) {
         self.journal.set_failed(false);
+        for ending in std::mem::take(&mut self.untold) {
+            self.end_message(ending, now, out);
+        }
         self.pump_all(out);
     }
 

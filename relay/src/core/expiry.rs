@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use protocol::frame::Outcome;
 
-use super::agent::RowContent;
+use super::agent::{Ending, RowContent};
 use super::effect::Tally;
 use super::{AgentKey, Core, Effect, Now, RowId, Write};
 
@@ -72,11 +72,13 @@ impl Core {
     fn expire_row(&mut self, mailbox: AgentKey, row: RowId, now: Now, out: &mut Vec<Effect>) {
         let Some(about) = self.roster.agent(mailbox).map(|a| a.did.clone()) else { return };
         let Some(taken) = self.take_row(mailbox, row) else { return };
-        if let RowContent::Message { sender: Some(sender) } = taken.content {
-            self.write_notice(sender, about, taken.id, Outcome::Expired, now, out);
+        match taken.content {
+            RowContent::Message { sender } => {
+                let outcome = Outcome::Expired;
+                self.end_message(Ending { sender, about, id: taken.id, outcome, row }, now, out);
+            }
+            RowContent::Notice { .. } => out.push(Effect::Write(Write::Remove { row })),
         }
-        // After the notice: a crash between two commits may tell the sender twice, never not at all.
-        out.push(Effect::Write(Write::Remove { row }));
         out.push(Effect::Count(Tally::Expired));
         self.pump(mailbox, out);
     }

@@ -1,10 +1,12 @@
 //! Agents and tenants that no longer exist, and what a relay knows when it starts.
 
+use std::sync::Arc;
+
 use protocol::Reason;
 use protocol::did::TenantId;
 use protocol::frame::{Outcome, SendStatus};
 
-use super::agent::{Agent, Kind, Row, RowContent};
+use super::agent::{Agent, Ending, Kind, Row, RowContent};
 use super::effect::Tally;
 use super::ledger::{MessageKey, State};
 use super::window::Content;
@@ -24,8 +26,7 @@ impl Core {
         }
         for row in rows {
             let Some(taken) = self.take_row(key, row) else { continue };
-            self.drop_row(&name, taken, now, out);
-            out.push(Effect::Write(Write::Remove { row }));
+            self.drop_row(&name, row, taken, now, out);
         }
         self.roster.remove(key);
     }
@@ -44,16 +45,24 @@ impl Core {
         self.ledger.remove(message);
     }
 
-    fn drop_row(&mut self, about: &std::sync::Arc<str>, row: Row, now: Now, out: &mut Vec<Effect>) {
-        let RowContent::Message { sender: Some(sender) } = row.content else { return };
-        let message = MessageKey { sender, id: row.id };
-        if row.committed {
-            self.write_notice(sender, about.clone(), row.id, Outcome::Dropped, now, out);
-            out.push(Effect::Count(Tally::Dropped));
-        } else {
-            self.disclaim(message, Reason::NotFound, out);
-            self.ledger.remove(message);
+    fn drop_row(&mut self, about: &Arc<str>, number: RowId, row: Row, now: Now, out: &mut Vec<Effect>) {
+        match row.content {
+            RowContent::Message { sender } if row.committed => {
+                let (about, id, outcome) = (about.clone(), row.id, Outcome::Dropped);
+                self.end_message(Ending { sender, about, id, outcome, row: number }, now, out);
+                return out.push(Effect::Count(Tally::Dropped));
+            }
+            RowContent::Message { sender } => {
+                for message in sender.map(|sender| MessageKey { sender, id: row.id }) {
+                    self.disclaim(message, Reason::NotFound, out);
+                    self.ledger.remove(message);
+                }
+            }
+            RowContent::Notice { ends, .. } => {
+                out.extend(ends.map(|row| Effect::Write(Write::Remove { row })));
+            }
         }
+        out.push(Effect::Write(Write::Remove { row: number }));
     }
 
     pub(super) fn remove_tenant(&mut self, tenant: &TenantId, now: Now, out: &mut Vec<Effect>) {
@@ -81,7 +90,7 @@ impl Core {
         let content = match found.kind {
             Kind::Message => RowContent::Message { sender },
             Kind::Notice(outcome) => {
-                RowContent::Notice { about: found.peer.as_str().into(), outcome, at: found.accepted }
+                RowContent::Notice { about: found.peer.as_str().into(), outcome, at: found.accepted, ends: None }
             }
         };
         self.index_row(mailbox, found.row, found.id, found.size as usize, found.expires, content, true);

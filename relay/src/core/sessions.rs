@@ -32,8 +32,7 @@ impl Core {
         }
         self.supersede(key, conn, now, out);
 
-        // Grows over restarts too, as far as the clock does: a client can tell a new session from an old one.
-        self.last_epoch = (self.last_epoch + 1).max(now.unix.saturating_mul(1000));
+        self.last_epoch += 1;
         let epoch = self.last_epoch;
         let Some(agent) = self.roster.agent_mut(key) else { return };
         let pending = agent.rows.len() as u64;

@@ -12,6 +12,15 @@ const ALL: &str = "select row, waiting, recipient, peer, id, digest, kind, size,
     from messages where waiting = 1 or accepted >= ? order by row";
 
 impl Mailbox {
+    /// Counts this start, durably.
+    pub(crate) async fn count_start(&mut self) -> Result<u64, MailboxError> {
+        let starts: i64 = sqlx::query_scalar("update mailbox_meta set starts = starts + 1 returning starts")
+            .fetch_one(&mut self.writing)
+            .await
+            .map_err(MailboxError::Restore)?;
+        Ok(starts.cast_unsigned())
+    }
+
     /// The number above every row of the store.
     pub(crate) async fn next_row(&mut self) -> Result<RowId, MailboxError> {
         let highest: Option<i64> = sqlx::query_scalar("select max(row) from messages")

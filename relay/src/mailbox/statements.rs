@@ -17,7 +17,7 @@ const BODY_COLUMNS: &str = "(?,?)";
 const REMOVE_BODIES: &str = "delete from bodies where row in (select value from json_each(?))";
 const REMOVE_MESSAGES: &str = "update messages set waiting = 0 where row in (select value from json_each(?))";
 const FORGET: &str = "delete from messages where waiting = 0 and accepted < ?";
-const PROBE: &str = "insert or replace into mailbox_probe (id, at) values (1, unixepoch())";
+const PROBE: &str = "update mailbox_meta set probed = unixepoch()";
 
 /// The texts of the INSERTs, made once.
 #[derive(Debug)]

@@ -12,6 +12,7 @@ pub(super) struct Store {
     commit: Option<(u64, usize)>,
     pub(super) failing: bool,
     pub(super) next_row: RowId,
+    pub(super) starts: u64,
 }
 
 #[derive(Debug)]

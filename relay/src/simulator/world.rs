@@ -92,7 +92,7 @@ impl World {
             rng: StdRng::seed_from_u64(seed),
             flaw,
             now_ms: 0,
-            core: Core::new(limits(), 1),
+            core: Core::new(limits(), 1, 0),
             clients: names.iter().cloned().map(Client::new).collect(),
             names: Names(names),
             store,
@@ -544,7 +544,8 @@ impl World {
         self.links.clear();
         self.loads.clear();
         self.clients.iter_mut().for_each(Client::disconnected);
-        self.core = Core::new(limits(), self.store.next_row);
+        self.store.starts += 1;
+        self.core = Core::new(limits(), self.store.next_row, self.store.starts);
         let mut effects = Vec::new();
         for row in self.store.restored() {
             self.core.restore(row, &self.names, &mut effects);
