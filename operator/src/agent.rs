@@ -120,7 +120,7 @@ async fn provision(context: &Context, agent: &Agent, place: &Place) -> Result<Op
     if agent.spec.mcp.enabled {
         observed.mcp_is_available = Some(mcp::is_available(context, agent));
     }
-    observed.obstacle = mcp.as_ref().err().map(crate::error::chain);
+    observed.obstacle = mcp.as_ref().err().map(|error| crate::error::chain(error));
     let next = plan::accepted(agent, place, &observed, &context.settings.cluster_domain, context.now());
     status::report(context, agent, &next).await?;
     let renewal = mcp?;

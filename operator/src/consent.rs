@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use crds::AllowedFrom;
 use crds::consent::From;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::LabelSelector;
-use kube::core::Selector;
+use kube::core::{Selector, SelectorExt as _};
 
 /// `labels` are those of `namespace`; `None` when the namespace is not known, which admits nothing by selector.
 #[must_use]

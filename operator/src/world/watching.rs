@@ -42,7 +42,7 @@ impl Watches<'_> {
     pub(super) fn owned<K: Watched>(&self, task: &'static str, waker: &Waker, marks: &Arc<Marks>) -> Store<K> {
         let (waker, marks) = (waker.clone(), Arc::clone(marks));
         let config = watcher::Config::default().labels(&format!("{}={}", label::MANAGED_BY, label::MANAGER));
-        self.start(task, config, move |event, store| match event {
+        self.start(task, config, move |event: &Event<K>, store: &Store<K>| match event {
             Event::Apply(object) => {
                 marks.seen(object);
                 waker.wake_owner(object);
@@ -78,7 +78,7 @@ impl Watches<'_> {
     pub(super) fn endpoint_slices(&self, task: &'static str, waker: &Waker) -> Store<EndpointSlice> {
         let waker = waker.clone();
         let config = watcher::Config::default().labels(label::RELAY);
-        self.start(task, config, move |event, store| match event {
+        self.start(task, config, move |event: &Event<EndpointSlice>, store: &Store<EndpointSlice>| match event {
             Event::Apply(slice) | Event::Delete(slice) => waker.wake_owner(slice),
             Event::InitDone => store.state().iter().for_each(|slice| waker.wake_owner(slice.as_ref())),
             Event::Init | Event::InitApply(_) => {}

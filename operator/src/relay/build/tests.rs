@@ -52,8 +52,8 @@ fn the_admin_port_is_open_to_the_operator_alone() {
 
 #[test]
 fn the_image_is_the_operators_with_the_parts_a_relay_names() {
-    let image_of = |image: serde_json::Value| {
-        image(&relay(serde_json::json!({"domain": "a.example", "image": image})), &settings())
+    let image_of = |parts: serde_json::Value| {
+        image(&relay(serde_json::json!({"domain": "a.example", "image": parts})), &settings())
     };
     assert_eq!(image(&minimal(), &settings()), "registry.test:5000/relay:1.2");
     assert_eq!(image_of(serde_json::json!({"tag": "2.0"})), "registry.test:5000/relay:2.0");
