@@ -38,7 +38,7 @@ pub struct Config {
     pub log_format: Format,
     pub log_filter: String,
     pub otlp_endpoint: Option<String>,
-    pub drain_grace: Duration,
+    pub drain_timeout: Duration,
     pub limits: Limits,
 }
 

@@ -33,7 +33,7 @@ use protocol::did::TenantId;
 pub use agent::Kind;
 pub use bucket::Rate;
 pub use effect::{Effect, Tally, Write, WriteContent, WriteRow};
-pub use event::{ConnId, Event, KnownAgents, Opened, RestoredRow, RequestId, Submission};
+pub use event::{ConnId, Event, KnownAgents, Opened, RequestId, RestoredRow, Submission};
 pub use limits::Limits;
 pub use roster::AgentKey;
 

@@ -120,7 +120,7 @@ impl Relay {
     /// # Errors
     /// A part failed that the relay cannot do without.
     pub async fn run(self, shutdown: Shutdown) -> Result<()> {
-        let grace = self.config.drain_grace;
+        let grace = self.config.drain_timeout;
         let running = Running::start(self, &shutdown)?;
         let failed = tokio::select! {
             () = shutdown.begun() => None,

@@ -70,8 +70,8 @@ pub struct Layer {
     #[arg(long, env = "MSG2AGENT_RELAY_OTLP_ENDPOINT", value_name = "URL")]
     pub otlp_endpoint: Option<String>,
     /// How long sessions may take to end after SIGTERM [default: 20].
-    #[arg(long, env = "MSG2AGENT_RELAY_DRAIN_GRACE_SECONDS", value_name = "SECONDS")]
-    pub drain_grace_seconds: Option<u64>,
+    #[arg(long, env = "MSG2AGENT_RELAY_DRAIN_TIMEOUT_SECONDS", value_name = "SECONDS")]
+    pub drain_timeout_seconds: Option<u64>,
     #[command(flatten)]
     pub limits: LimitsLayer,
 }
@@ -80,11 +80,11 @@ pub struct Layer {
 #[serde(deny_unknown_fields, default)]
 pub struct TlsLayer {
     /// PEM file with the certificate chain of the public listener; read again when it changes.
-    #[arg(long = "tls-cert", env = "MSG2AGENT_RELAY_TLS_CERT", value_name = "FILE")]
-    pub cert: Option<PathBuf>,
+    #[arg(long = "tls-cert-file", env = "MSG2AGENT_RELAY_TLS_CERT_FILE", value_name = "FILE")]
+    pub cert_file: Option<PathBuf>,
     /// PEM file with the private key of the certificate.
-    #[arg(long = "tls-key", env = "MSG2AGENT_RELAY_TLS_KEY", value_name = "FILE")]
-    pub key: Option<PathBuf>,
+    #[arg(long = "tls-key-file", env = "MSG2AGENT_RELAY_TLS_KEY_FILE", value_name = "FILE")]
+    pub key_file: Option<PathBuf>,
 }
 
 impl Layer {
@@ -96,14 +96,17 @@ impl Layer {
             domain: self.domain.or(below.domain),
             public_url: self.public_url.or(below.public_url),
             data_dir: self.data_dir.or(below.data_dir),
-            tls: TlsLayer { cert: self.tls.cert.or(below.tls.cert), key: self.tls.key.or(below.tls.key) },
+            tls: TlsLayer {
+                cert_file: self.tls.cert_file.or(below.tls.cert_file),
+                key_file: self.tls.key_file.or(below.tls.key_file),
+            },
             insecure_plaintext: self.insecure_plaintext.or(below.insecure_plaintext),
             insecure_admin_plaintext: self.insecure_admin_plaintext.or(below.insecure_admin_plaintext),
             admin_token_file: self.admin_token_file.or(below.admin_token_file),
             log_format: self.log_format.or(below.log_format),
             log_filter: self.log_filter.or(below.log_filter),
             otlp_endpoint: self.otlp_endpoint.or(below.otlp_endpoint),
-            drain_grace_seconds: self.drain_grace_seconds.or(below.drain_grace_seconds),
+            drain_timeout_seconds: self.drain_timeout_seconds.or(below.drain_timeout_seconds),
             limits: self.limits.over(below.limits),
         }
     }

@@ -10,9 +10,9 @@ use super::{Config, Layer, TlsFiles};
 const LISTEN: SocketAddr = SocketAddr::new(std::net::IpAddr::V4(std::net::Ipv4Addr::LOCALHOST), 8443);
 const ADMIN_LISTEN: SocketAddr = SocketAddr::new(std::net::IpAddr::V4(std::net::Ipv4Addr::LOCALHOST), 8081);
 /// Below the 30 s that Kubernetes waits by default.
-const DRAIN_GRACE_SECONDS: u64 = 20;
+const DRAIN_TIMEOUT_SECONDS: u64 = 20;
 /// A drain that takes longer than an hour is one that hangs.
-const DRAIN_GRACE_SECONDS_MAX: u64 = 3600;
+const DRAIN_TIMEOUT_SECONDS_MAX: u64 = 3600;
 
 #[derive(Debug, thiserror::Error)]
 pub enum ConfigError {
@@ -24,10 +24,10 @@ pub enum ConfigError {
     UnknownVariable(String),
     #[error("{name} {rule}")]
     Value { name: &'static str, rule: &'static str },
-    #[error("tls.cert and tls.key belong together; only {0} is set")]
+    #[error("tls.cert_file and tls.key_file belong together; only {0} is set")]
     HalfTls(&'static str),
     #[error(
-        "listen is {0}, which is not loopback, and there is no TLS: set tls.cert and tls.key, or insecure_plaintext \
+        "listen is {0}, which is not loopback, and there is no TLS: set tls.cert_file and tls.key_file, or insecure_plaintext \
          if something in front of the relay ends TLS"
     )]
     Plaintext(SocketAddr),
@@ -87,7 +87,7 @@ fn decide(layer: Layer, default_data_dir: Option<PathBuf>) -> Result<Config, Con
         admin_listen: layer.admin_listen.unwrap_or(ADMIN_LISTEN),
         domain: layer.domain,
         public_url: layer.public_url,
-        tls: tls(layer.tls.cert, layer.tls.key)?,
+        tls: tls(layer.tls.cert_file, layer.tls.key_file)?,
         insecure_plaintext: layer.insecure_plaintext.unwrap_or(false),
         insecure_admin_plaintext: layer.insecure_admin_plaintext.unwrap_or(false),
         admin_token_file: layer.admin_token_file.unwrap_or_else(|| data_dir.join("admin-token")),
@@ -95,7 +95,7 @@ fn decide(layer: Layer, default_data_dir: Option<PathBuf>) -> Result<Config, Con
         log_format: layer.log_format.unwrap_or_default(),
         log_filter: layer.log_filter.unwrap_or_else(|| "info".to_owned()),
         otlp_endpoint: layer.otlp_endpoint,
-        drain_grace: Duration::from_secs(layer.drain_grace_seconds.unwrap_or(DRAIN_GRACE_SECONDS)),
+        drain_timeout: Duration::from_secs(layer.drain_timeout_seconds.unwrap_or(DRAIN_TIMEOUT_SECONDS)),
         limits: layer.limits.or_default(),
     };
     check(&config)?;
@@ -106,8 +106,8 @@ fn tls(cert: Option<PathBuf>, key: Option<PathBuf>) -> Result<Option<TlsFiles>, 
     match (cert, key) {
         (Some(cert), Some(key)) => Ok(Some(TlsFiles { cert, key })),
         (None, None) => Ok(None),
-        (Some(_), None) => Err(ConfigError::HalfTls("tls.cert")),
-        (None, Some(_)) => Err(ConfigError::HalfTls("tls.key")),
+        (Some(_), None) => Err(ConfigError::HalfTls("tls.cert_file")),
+        (None, Some(_)) => Err(ConfigError::HalfTls("tls.key_file")),
     }
 }
 
@@ -116,8 +116,8 @@ fn check(config: &Config) -> Result<(), ConfigError> {
     if let Some((name, rule)) = config.limits.unfit() {
         return value(name, rule);
     }
-    if config.drain_grace.as_secs() > DRAIN_GRACE_SECONDS_MAX {
-        return value("drain_grace_seconds", "must be at most 3600");
+    if config.drain_timeout.as_secs() > DRAIN_TIMEOUT_SECONDS_MAX {
+        return value("drain_timeout_seconds", "must be at most 3600");
     }
     if config.public_url.as_ref().is_some_and(|url| !url.starts_with("wss://") && !url.starts_with("ws://")) {
         return value("public_url", "must start with wss:// or ws://");
@@ -177,10 +177,10 @@ mod tests {
             ("listen = \"nowhere\"", "invalid socket address"),
             ("[limits]\nmailboxes = 1", "unknown field `mailboxes`"),
             ("[limits]\nagents = 0", "limits.agents must be at least 1"),
-            ("[limits]\nttl_seconds = 604801", "limits.ttl_seconds must be at most 604800"),
-            ("drain_grace_seconds = 3601", "drain_grace_seconds must be at most 3600"),
+            ("[limits]\nmemory_bytes = 1", "limits.memory_bytes must be at least 16777216"),
+            ("drain_timeout_seconds = 3601", "drain_timeout_seconds must be at most 3600"),
             ("public_url = \"https://x\"", "public_url must start with wss:// or ws://"),
-            ("[tls]\ncert = \"a\"", "only tls.cert is set"),
+            ("[tls]\ncert_file = \"a\"", "only tls.cert_file is set"),
             ("listen = \"0.0.0.0:8443\"\ndomain = \"example.com\"", "insecure_plaintext"),
             ("admin_listen = \"0.0.0.0:8081\"", "insecure_admin_plaintext"),
             ("listen = \"0.0.0.0:8443\"\ninsecure_plaintext = true", "set domain"),

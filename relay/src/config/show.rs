@@ -21,7 +21,7 @@ struct Shown<'a> {
     log_filter: &'a str,
     #[serde(skip_serializing_if = "Option::is_none")]
     otlp_endpoint: Option<String>,
-    drain_grace_seconds: u64,
+    drain_timeout_seconds: u64,
     #[serde(skip_serializing_if = "Option::is_none")]
     tls: Option<ShownTls<'a>>,
     limits: Limits,
@@ -29,8 +29,8 @@ struct Shown<'a> {
 
 #[derive(Serialize)]
 struct ShownTls<'a> {
-    cert: &'a Path,
-    key: &'a Path,
+    cert_file: &'a Path,
+    key_file: &'a Path,
 }
 
 impl Config {
@@ -52,8 +52,8 @@ impl Config {
             log_format: self.log_format,
             log_filter: &self.log_filter,
             otlp_endpoint: self.otlp_endpoint.as_deref().map(without_credentials),
-            drain_grace_seconds: self.drain_grace.as_secs(),
-            tls: self.tls.as_ref().map(|tls| ShownTls { cert: &tls.cert, key: &tls.key }),
+            drain_timeout_seconds: self.drain_timeout.as_secs(),
+            tls: self.tls.as_ref().map(|tls| ShownTls { cert_file: &tls.cert, key_file: &tls.key }),
             limits: self.limits,
         })
     }

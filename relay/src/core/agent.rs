@@ -64,15 +64,7 @@ pub enum Kind {
 
 impl Agent {
     pub(super) const fn new(did: Arc<str>, tenant: TenantId) -> Self {
-        Self {
-            did,
-            tenant,
-            session: None,
-            rows: BTreeMap::new(),
-            row_bytes: 0,
-            bucket: None,
-            unanswered: 0,
-        }
+        Self { did, tenant, session: None, rows: BTreeMap::new(), row_bytes: 0, bucket: None, unanswered: 0 }
     }
 
     /// Whether the mailbox could still take a message of this size together with all that may yet be spilled into it.

@@ -1,9 +1,9 @@
 //! The mailbox: writing messages into it, and serving it in pages to a session that can take more.
 
 use bytes::Bytes;
+use protocol::Reason;
 use protocol::envelope::MessageId;
 use protocol::frame::{Outcome, SendStatus};
-use protocol::Reason;
 
 use super::agent::{Ending, Row, RowContent};
 use super::effect::{Tally, WriteContent, WriteRow};

@@ -15,16 +15,51 @@ use super::{AgentKey, ConnId, Kind, RequestId, RowId};
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Effect {
     /// The answer to a registration.
-    Welcome { conn: ConnId, request: RequestId, epoch: u64, tenant: TenantId, pending: u64 },
-    Answer { conn: ConnId, request: RequestId, status: SendStatus },
-    Refuse { conn: ConnId, request: RequestId, reason: Reason, retry_after: Option<Duration> },
-    Deliver { conn: ConnId, epoch: u64, seq: u64, envelope: Bytes },
+    Welcome {
+        conn: ConnId,
+        request: RequestId,
+        epoch: u64,
+        tenant: TenantId,
+        pending: u64,
+    },
+    Answer {
+        conn: ConnId,
+        request: RequestId,
+        status: SendStatus,
+    },
+    Refuse {
+        conn: ConnId,
+        request: RequestId,
+        reason: Reason,
+        retry_after: Option<Duration>,
+    },
+    Deliver {
+        conn: ConnId,
+        epoch: u64,
+        seq: u64,
+        envelope: Bytes,
+    },
     /// `seq` 0 needs no acknowledgement and may be left out when the connection is slow.
-    Notice { conn: ConnId, epoch: u64, seq: u64, id: MessageId, to: Arc<str>, outcome: Outcome, at: u64 },
-    Close { conn: ConnId, code: CloseCode },
+    Notice {
+        conn: ConnId,
+        epoch: u64,
+        seq: u64,
+        id: MessageId,
+        to: Arc<str>,
+        outcome: Outcome,
+        at: u64,
+    },
+    Close {
+        conn: ConnId,
+        code: CloseCode,
+    },
     Write(Write),
     /// Read these rows, answer with [`super::Event::Loaded`].
-    Load { agent: AgentKey, epoch: u64, rows: Vec<RowId> },
+    Load {
+        agent: AgentKey,
+        epoch: u64,
+        rows: Vec<RowId>,
+    },
     /// A counter for what no other effect shows.
     Count(Tally),
 }
@@ -47,9 +82,13 @@ pub enum Tally {
 pub enum Write {
     Insert(WriteRow),
     /// The row left the mailbox; it is remembered until it is forgotten.
-    Remove { row: RowId },
+    Remove {
+        row: RowId,
+    },
     /// Delete rows that left the mailbox and were accepted before this Unix second.
-    Forget { accepted_before: u64 },
+    Forget {
+        accepted_before: u64,
+    },
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]

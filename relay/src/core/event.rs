@@ -52,21 +52,42 @@ pub enum Event<'a> {
     /// An agent proved its key on a connection.
     Opened(Opened),
     /// The connection ended, whoever ended it.
-    Closed { conn: ConnId },
+    Closed {
+        conn: ConnId,
+    },
     Sent(Submission<'a>),
-    Acked { conn: ConnId, epoch: u64, seq: u64 },
+    Acked {
+        conn: ConnId,
+        epoch: u64,
+        seq: u64,
+    },
     /// Every row up to this one is on the disk.
-    Stored { upto: RowId },
+    Stored {
+        upto: RowId,
+    },
     /// Every row up to this one that was not reported stored is not on the disk.
-    StoreFailed { upto: RowId },
+    StoreFailed {
+        upto: RowId,
+    },
     /// The store takes rows again.
     StoreRecovered,
     /// The page asked for by [`super::Effect::Load`]. A row that is not in it could not be read and is given up.
-    Loaded { agent: AgentKey, epoch: u64, page: Vec<(RowId, Bytes)> },
-    LoadFailed { agent: AgentKey, epoch: u64 },
+    Loaded {
+        agent: AgentKey,
+        epoch: u64,
+        page: Vec<(RowId, Bytes)>,
+    },
+    LoadFailed {
+        agent: AgentKey,
+        epoch: u64,
+    },
     /// The agent no longer exists. Its connections are closed by the hub.
-    Removed { did: &'a str },
-    TenantRemoved { tenant: &'a TenantId },
+    Removed {
+        did: &'a str,
+    },
+    TenantRemoved {
+        tenant: &'a TenantId,
+    },
     /// From now on nothing is accepted, and everything in flight goes to the disk.
     Drain,
     Tick,

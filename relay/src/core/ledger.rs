@@ -19,7 +19,10 @@ pub(super) struct MessageKey {
 #[derive(Debug)]
 pub(super) enum State {
     /// The sender waits for this answer.
-    Waiting { conn: ConnId, request: RequestId },
+    Waiting {
+        conn: ConnId,
+        request: RequestId,
+    },
     /// Undecided, and the last sender was told no. A repetition takes the place of the one who waits.
     Unclaimed,
     Answered(SendStatus),

@@ -89,9 +89,12 @@ impl Core {
         };
         let content = match found.kind {
             Kind::Message => RowContent::Message { sender },
-            Kind::Notice(outcome) => {
-                RowContent::Notice { about: found.peer.as_str().into(), outcome, at: found.accepted, ends: None }
-            }
+            Kind::Notice(outcome) => RowContent::Notice {
+                about: found.peer.as_str().into(),
+                outcome,
+                at: found.accepted,
+                ends: None,
+            },
         };
         self.index_row(mailbox, found.row, found.id, found.size as usize, found.expires, content, true);
     }

@@ -66,8 +66,8 @@ impl Roster {
 
     /// All agents, in the same order in every run.
     pub(super) fn iter(&self) -> impl Iterator<Item = (AgentKey, &Agent)> {
-        (0..).zip(&self.slots).filter_map(|(slot, s)| {
-            Some((AgentKey { slot, generation: s.generation }, s.agent.as_ref()?))
-        })
+        (0..)
+            .zip(&self.slots)
+            .filter_map(|(slot, s)| Some((AgentKey { slot, generation: s.generation }, s.agent.as_ref()?)))
     }
 }

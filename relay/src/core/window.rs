@@ -5,8 +5,8 @@ use std::collections::VecDeque;
 use bytes::Bytes;
 use protocol::limits::WINDOW_MESSAGES;
 
-use super::limits::WINDOW_BYTES;
 use super::ledger::MessageKey;
+use super::limits::WINDOW_BYTES;
 use super::{ConnId, RowId};
 
 #[derive(Debug)]
@@ -30,7 +30,9 @@ pub(super) struct Session {
 pub(super) enum Load {
     None,
     /// Rows up to this one were asked for.
-    UnderWay { upto: RowId },
+    UnderWay {
+        upto: RowId,
+    },
     /// The last one failed; the next tick tries again.
     Failed,
 }

@@ -21,8 +21,7 @@ impl Checkpointer {
     /// Runs until told to stop. A checkpoint that fails is tried again; nothing depends on it but the size of the log.
     pub(crate) async fn run(mut self, stop: CancellationToken) {
         while stop.run_until_cancelled(tokio::time::sleep(INTERVAL)).await.is_some() {
-            let result =
-                sqlx::query("pragma wal_checkpoint(passive)").execute(&mut self.connection).await;
+            let result = sqlx::query("pragma wal_checkpoint(passive)").execute(&mut self.connection).await;
             if let Err(error) = result {
                 tracing::warn!(%error, "a checkpoint of the mailbox failed");
             }

@@ -52,9 +52,20 @@ pub(super) struct Coverage {
 impl Coverage {
     fn counts(&self) -> [u64; 14] {
         [
-            self.crashes, self.cuts, self.replaced, self.stored, self.delivered, self.forwarded, self.refused,
-            self.storage_refusals, self.repeated, self.redelivered, self.expired, self.late_delivered,
-            self.backlogs, self.drains,
+            self.crashes,
+            self.cuts,
+            self.replaced,
+            self.stored,
+            self.delivered,
+            self.forwarded,
+            self.refused,
+            self.storage_refusals,
+            self.repeated,
+            self.redelivered,
+            self.expired,
+            self.late_delivered,
+            self.backlogs,
+            self.drains,
         ]
     }
 

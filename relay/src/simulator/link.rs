@@ -10,8 +10,18 @@ use protocol::frame::{Outcome, SendStatus};
 #[derive(Debug, Clone)]
 pub(super) enum Up {
     Register,
-    Send { request: u64, to: usize, id: MessageId, class: Class, ttl: Option<u64>, envelope: Bytes },
-    Ack { epoch: u64, seq: u64 },
+    Send {
+        request: u64,
+        to: usize,
+        id: MessageId,
+        class: Class,
+        ttl: Option<u64>,
+        envelope: Bytes,
+    },
+    Ack {
+        epoch: u64,
+        seq: u64,
+    },
     /// The end of the connection, as the relay notices it.
     End,
 }

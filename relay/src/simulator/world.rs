@@ -151,11 +151,16 @@ impl World {
     }
 
     fn is_quiet(&self) -> bool {
-        let clients = self.clients.iter().all(|c| {
-            c.epoch.is_some() && c.outbox.is_empty() && c.unacked.is_empty() && c.ack_at.is_none()
-        });
+        let clients = self
+            .clients
+            .iter()
+            .all(|c| c.epoch.is_some() && c.outbox.is_empty() && c.unacked.is_empty() && c.ack_at.is_none());
         let links = self.links.values().all(|l| l.connected && l.up.len() == 0 && l.down.len() == 0);
-        clients && links && self.store.is_idle() && self.loads.is_empty() && self.held_bytes() == 0
+        clients
+            && links
+            && self.store.is_idle()
+            && self.loads.is_empty()
+            && self.held_bytes() == 0
             && self.census().rows == 0
     }
 
@@ -481,8 +486,7 @@ impl World {
         random[..8].copy_from_slice(&number.to_be_bytes());
         let id = MessageId::new(EPOCH_UNIX, random);
         let envelope = Bytes::from(format!("{client} {to} {id} {}", "x".repeat(padding)));
-        let (class, ttl) =
-            if ephemeral { (Class::Ephemeral, None) } else { (Class::Reliable, Some(ttl)) };
+        let (class, ttl) = if ephemeral { (Class::Ephemeral, None) } else { (Class::Reliable, Some(ttl)) };
         let planned = Planned { request: number, to, id, class, ttl, envelope };
         if self.clients[client].epoch.is_some() {
             self.clients[client].outbox.push_back(planned.clone());

@@ -46,7 +46,8 @@ async fn a_refused_start_names_the_setting() {
 async fn the_effective_settings_are_printed_without_secrets_and_can_be_given_back() {
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("relay.toml");
-    std::fs::write(&file, "drain_grace_seconds = 7\nlog_filter = \"warn\"\n[limits]\nagents = 5\n").unwrap();
+    std::fs::write(&file, "drain_timeout_seconds = 7\nlog_filter = \"warn\"\n[limits]\nagents = 5\n")
+        .unwrap();
     let output = run(|command| {
         command.arg("--print-config").arg("--config").arg(&file);
         command.env("MSG2AGENT_RELAY_OTLP_ENDPOINT", "http://user:hunter2@collector:4318?token=hunter2");
@@ -56,7 +57,8 @@ async fn the_effective_settings_are_printed_without_secrets_and_can_be_given_bac
     let printed = String::from_utf8(output.stdout).unwrap();
     assert!(output.status.success());
     assert!(!printed.contains("hunter2"), "{printed}");
-    for part in ["log_filter = \"debug\"", "drain_grace_seconds = 7", "agents = 5", "http://collector:4318"] {
+    for part in ["log_filter = \"debug\"", "drain_timeout_seconds = 7", "agents = 5", "http://collector:4318"]
+    {
         assert!(printed.contains(part), "{part}: {printed}");
     }
     std::fs::write(&file, &printed).unwrap();

@@ -46,7 +46,7 @@ pub(crate) fn config(folder: &Path) -> Config {
         log_format: Format::Text,
         log_filter: "info".into(),
         otlp_endpoint: None,
-        drain_grace: Duration::from_secs(5),
+        drain_timeout: Duration::from_secs(5),
         limits: Limits::default(),
     }
 }
