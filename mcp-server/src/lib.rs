@@ -1,13 +1,14 @@
 //! The MCP endpoint of one msg2agent agent: tools to send and read messages and to find other agents, over stdio and
 //! streamable HTTP.
 //!
-//! Reading order: [`settings`], [`server`], [`tool`], [`network`], [`mailbox`], [`http`].
+//! Reading order: [`settings`], [`server`], [`tool`], [`network`], [`mailbox`], [`http`], [`process`].
 
 pub mod http;
 pub mod inbox;
 pub mod mailbox;
 pub mod metrics;
 pub mod network;
+pub mod process;
 pub mod refusal;
 pub mod server;
 pub mod settings;

@@ -4,6 +4,8 @@ use std::time::Duration;
 
 use prometheus::{HistogramOpts, HistogramVec, IntCounterVec, IntGauge, IntGaugeVec, Opts, Registry};
 
+use crate::inbox::Totals;
+
 /// Cheap to clone; clones count together.
 #[derive(Debug, Clone)]
 pub struct Metrics {
@@ -48,12 +50,12 @@ impl Metrics {
         self.refused.with_label_values(&[reason]).inc();
     }
 
-    pub fn inbox(&self, unread: u64, read: u64) {
+    pub fn inbox(&self, totals: Totals) {
         let set = |state, count| {
             self.inbox.with_label_values(&[state]).set(i64::try_from(count).unwrap_or(i64::MAX));
         };
-        set("unread", unread);
-        set("read", read);
+        set("unread", totals.unread);
+        set("read", totals.read);
     }
 
     pub fn link(&self, up: bool) {

@@ -7,12 +7,15 @@ use futures::future::BoxFuture;
 use protocol::Did;
 use protocol::envelope::{Content, MessageId};
 use protocol::frame::{DiscoverParams, DiscoverResult, SendStatus};
-use protocol::record::{Card, VerifiedRecord};
+use protocol::record::Card;
 
 use crate::inbox::Received;
 use crate::refusal::Refusal;
 
 pub mod link;
+
+/// An agent whose record was verified.
+pub use msg2agent::Contact as Found;
 
 pub trait Network: Send + Sync {
     fn me(&self) -> Me;
@@ -47,12 +50,6 @@ pub struct Sent {
 pub struct Answer {
     pub sent: Sent,
     pub reply: Option<(Received, Box<dyn Acknowledge>)>,
-}
-
-#[derive(Debug, Clone)]
-pub struct Found {
-    pub record: VerifiedRecord,
-    pub online: bool,
 }
 
 /// Tells the relay that a message needs no second delivery.

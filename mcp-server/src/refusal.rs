@@ -35,8 +35,11 @@ pub enum Refusal {
     #[error("the relay did not answer in time; the message may or may not have been sent. Ask the recipient before \
              sending it again")]
     RelayTimeout,
-    #[error("the recipient's keys or message could not be verified; nothing was accepted")]
+    #[error("what is published about this agent does not verify; nothing was sent")]
     Unverified,
+    #[error("this agent has another root key than before, as an impostor would; nothing was sent. A person must find out \
+             why and, if it is right, remove the old key from the state folder")]
+    KeyChanged,
     #[error("this server failed; its log says more")]
     Internal,
 }
@@ -56,6 +59,7 @@ impl Refusal {
             Self::RelayUnreachable => "relay_unreachable",
             Self::RelayTimeout => "relay_timeout",
             Self::Unverified => "unverified",
+            Self::KeyChanged => "key_changed",
             Self::Internal => "internal",
         }
     }

@@ -88,6 +88,7 @@ impl Toolbox {
         let answer = self.answer::<T>(arguments).await;
         let outcome = answer.as_ref().map_or_else(Refusal::reason, |_| "ok");
         self.metrics.called(T::NAME, outcome, started.elapsed());
+        self.metrics.inbox(self.mailbox.totals());
         tracing::info!(tool = T::NAME, outcome, "tool called");
         answer.map_or_else(|refusal| refusal.to_result(), CallToolResult::structured)
     }

@@ -3,8 +3,9 @@
 use std::sync::Arc;
 
 use rmcp::model::{JsonObject, ToolAnnotations};
-use schemars::JsonSchema;
 use schemars::generate::SchemaSettings;
+use schemars::transform::RecursiveTransform;
+use schemars::{JsonSchema, Schema};
 use serde_json::{Value, json};
 
 use super::Tool;
@@ -45,6 +46,8 @@ impl Hints {
 
 fn schema<S: JsonSchema>(settings: &SchemaSettings) -> Arc<JsonObject> {
     let settings = settings.clone().with(|settings| settings.inline_subschemas = true);
+    // Formats of Rust's number types are no formats of JSON Schema.
+    let settings = settings.with_transform(RecursiveTransform(|schema: &mut Schema| drop(schema.remove("format"))));
     let schema = settings.into_generator().into_root_schema_for::<S>().to_value();
     let Value::Object(mut schema) = schema else { return Arc::default() };
     // The name and documentation of a Rust type say nothing to a client.

@@ -15,8 +15,9 @@ use crate::network::{Answer as Outcome, Outgoing, Sent};
 use crate::refusal::Refusal;
 use crate::view::Reading;
 
-/// Longest wait for a reply: below the 60 s after which common MCP clients and proxies give a request up.
-const WAIT_SECONDS_MAX: u64 = 50;
+/// Longest wait for a reply. With the time to connect and to send it stays below the 60 s after which common MCP clients and
+/// proxies give a request up.
+const WAIT_SECONDS_MAX: u64 = 40;
 
 pub(super) struct SendMessage;
 
@@ -202,7 +203,7 @@ mod tests {
         for (arguments, reason) in [
             (json!({"to": "bob"}), "invalid_arguments"),
             (json!({"to": "bob", "text": "a", "json": {}}), "invalid_arguments"),
-            (json!({"to": "bob", "text": "a", "wait_seconds": 51}), "invalid_arguments"),
+            (json!({"to": "bob", "text": "a", "wait_seconds": 41}), "invalid_arguments"),
             (json!({"to": "bob", "text": "a", "thread": "x".repeat(65)}), "invalid_arguments"),
             (json!({"to": "bob", "text": "a", "re": "no id"}), "invalid_arguments"),
             (json!({"to": "bob", "text": "a", "cc": "carol"}), "invalid_arguments"),
