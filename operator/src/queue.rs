@@ -139,7 +139,8 @@ impl Queue {
                 (taken, !state.waiting.is_empty(), state.later.first().map(|(at, _)| *at))
             });
             if let Some(key) = taken {
-                if more {
+                // Somebody else must take, or wait for, what is left.
+                if more || due.is_some() {
                     self.changed.notify_one();
                 }
                 return key;

@@ -113,7 +113,7 @@ fn lead(free: Client, context: Context, gate: Gate, tasks: &Tasks) {
     let election = Arc::new(Election::new(free, &context.settings, gate));
     let leading = election.leading();
     let shutdown = tasks.shutdown().clone();
-    let (stopped, mut all_stopped) = watch::channel(());
+    let (stopped, all_stopped) = watch::channel(());
     let failures = Arc::new(Failures::default());
     for _ in 0..context.settings.concurrency {
         let worker = worker(context.clone(), Arc::clone(&failures), leading.clone(), shutdown.clone());
@@ -124,10 +124,10 @@ fn lead(free: Client, context: Context, gate: Gate, tasks: &Tasks) {
             drop(running);
         });
     }
-    all_stopped.mark_unchanged();
     drop(all_stopped);
     tasks.spawn_vital("lease", async move {
-        election.run(shutdown, async move { stopped.closed().await }).await;
+        let drained = async move { daemon::shutdown::within(DRAIN, "workers", stopped.closed()).await.unwrap_or_default() };
+        election.run(shutdown, drained).await;
     });
     let (metrics, mut leads) = (context.metrics.clone(), leading);
     tasks.spawn("leader-metric", async move {

@@ -24,7 +24,7 @@ use crate::tenant::plan::Programming;
 const STEPS_MAX: usize = 4;
 
 /// Where the keys are after a pass.
-pub struct Keys {
+pub(crate) struct Keys {
     pub ring: Ring,
     pub programming: Programming,
     /// Why the relay could not be written to.
@@ -35,7 +35,7 @@ pub struct Keys {
 ///
 /// # Errors
 /// A foreign Secret, a conflict, or what the API server says. What the relay says is in [`Keys`].
-pub async fn converge(context: &Context, agent: &Agent, place: &Place, root_key: &str) -> Result<Keys> {
+pub(crate) async fn converge(context: &Context, agent: &Agent, place: &Place, root_key: &str) -> Result<Keys> {
     let secret_name = Name::new(&agent.namespace().unwrap_or_default(), &super::credentials_name(agent));
     let uid = agent.uid().unwrap_or_default();
     let mut found = secret::read(&context.client, &secret_name, label::SECRET_CREDENTIALS, &uid).await?;
@@ -136,7 +136,7 @@ fn build(agent: &Agent, place: &Place, ring: &Ring, access: Option<&Access>, clu
 impl Keys {
     /// What the status says of the keys.
     #[must_use]
-    pub fn view(&self) -> RingView {
+    pub(crate) fn view(&self) -> RingView {
         let view = |key: &ApiKey, state| KeyView { key_id: key.hash().key_id(), state, not_after: None };
         let mut keys: Vec<_> = self.ring.active.iter().map(|key| view(key, KeyState::Active)).collect();
         keys.extend(self.ring.staged.iter().map(|key| view(key, KeyState::Staged)));

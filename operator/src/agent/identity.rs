@@ -13,14 +13,14 @@ use crate::pod;
 use crate::secret::{self, Found};
 
 /// Data key of the identity Secret: `protocol`'s key file.
-pub const KEY_FILE: &str = "identity.json";
+pub(crate) const KEY_FILE: &str = "identity.json";
 
 /// The agent's public root key, as Multikey. A managed identity is made when there is none; one that cannot be read is
 /// never replaced, because the name belongs to its key.
 ///
 /// # Errors
 /// A foreign or unreadable Secret; what the API server says.
-pub async fn root_key(context: &Context, agent: &Agent, place: &Place) -> Result<String> {
+pub(crate) async fn root_key(context: &Context, agent: &Agent, place: &Place) -> Result<String> {
     if let Some(external) = &agent.spec.identity.external {
         return Ok(external.root_key_multibase.clone());
     }

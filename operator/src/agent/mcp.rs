@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use crds::{Agent, label, name};
 use k8s_openapi::api::apps::v1::Deployment;
-use k8s_openapi::api::core::v1::{Secret, Service, ServiceAccount};
+use k8s_openapi::api::core::v1::{Service, ServiceAccount};
 use k8s_openapi::api::networking::v1::NetworkPolicy;
 use kube::{Resource as _, ResourceExt as _};
 
@@ -20,13 +20,13 @@ use crate::{pod, relay, world};
 mod build;
 
 /// `app.kubernetes.io/component` of everything made for an Agent.
-pub const COMPONENT: &str = "mcp-server";
+pub(crate) const COMPONENT: &str = "mcp-server";
 
 /// Brings the endpoint to what the spec says; it starts once there is a key for it. Returns when its certificate is due.
 ///
 /// # Errors
 /// A foreign object in the way; what the API server says.
-pub async fn apply(context: &Context, agent: &Agent, place: &Place, has_key: bool) -> Result<Duration> {
+pub(crate) async fn apply(context: &Context, agent: &Agent, place: &Place, has_key: bool) -> Result<Duration> {
     if !agent.spec.mcp.enabled {
         return remove(context, agent).await.map(|()| RESYNC);
     }
@@ -44,19 +44,18 @@ pub async fn apply(context: &Context, agent: &Agent, place: &Place, has_key: boo
 }
 
 async fn remove(context: &Context, agent: &Agent) -> Result<()> {
-    let namespace = agent.namespace().unwrap_or_default();
-    let name = Name::new(&namespace, &name::agent_mcp(&agent.name_any()));
+    let name = Name::new(&agent.namespace().unwrap_or_default(), &name::agent_mcp(&agent.name_any()));
     let (client, applier) = (&context.client, &context.applier);
     applier.remove::<Deployment>(client, &name).await?;
     applier.remove::<Service>(client, &name).await?;
     applier.remove::<NetworkPolicy>(client, &name).await?;
-    applier.remove::<ServiceAccount>(client, &name).await?;
-    applier.remove::<Secret>(client, &Name::new(&namespace, &name::agent_mcp_tls(&agent.name_any()))).await
+    // The certificate stays until the Agent goes: the operator may not delete Secrets.
+    applier.remove::<ServiceAccount>(client, &name).await
 }
 
 /// Whether the newest template of the Deployment has an available pod.
 #[must_use]
-pub fn is_available(context: &Context, agent: &Agent) -> bool {
+pub(crate) fn is_available(context: &Context, agent: &Agent) -> bool {
     let name = Name::new(&agent.namespace().unwrap_or_default(), &name::agent_mcp(&agent.name_any()));
     let Some(deployment) = world::find(&context.world.deployments, &name) else { return false };
     let Some(status) = &deployment.status else { return false };

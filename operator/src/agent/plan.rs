@@ -26,7 +26,7 @@ const PARTS: [(Type, Reason); 4] = [
 ];
 
 /// What decides about an Agent.
-pub struct Snapshot<'a> {
+pub(crate) struct Snapshot<'a> {
     pub agent: &'a Agent,
     pub tenant_name: &'a Name,
     pub tenant: Option<&'a Tenant>,
@@ -40,7 +40,7 @@ pub struct Snapshot<'a> {
 
 /// An Agent's place: its name and who serves it.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Place {
+pub(crate) struct Place {
     pub did: Did,
     pub tenant_id: TenantId,
     pub handle: AgentName,
@@ -50,7 +50,7 @@ pub struct Place {
 
 /// # Errors
 /// Why the Agent has no place.
-pub fn place(snapshot: &Snapshot<'_>) -> Result<Place, Refusal> {
+pub(crate) fn place(snapshot: &Snapshot<'_>) -> Result<Place, Refusal> {
     let tenant = permitted_tenant(snapshot)?;
     let is_accepted = tenant.status.as_ref().is_some_and(|status| conditions::is_true(&status.conditions, Type::Accepted));
     let Some(relay) = snapshot.relay.filter(|_| is_accepted) else {
@@ -117,7 +117,7 @@ fn named(agent: &Agent, tenant: &Tenant, relay: &Relay) -> Result<Place, Refusal
 }
 
 /// What the relay is told: one body, so that a revocation is one write.
-pub fn content(agent: &Agent, place: &Place, root_key: &str, keys: Vec<AgentKey>) -> admin::AgentSpec {
+pub(crate) fn content(agent: &Agent, place: &Place, root_key: &str, keys: Vec<AgentKey>) -> admin::AgentSpec {
     let capability = |c: &crds::agent::Capability| Capability { id: c.id.clone(), name: c.name.clone().unwrap_or_default() };
     let card = Card {
         name: agent.spec.display_name.clone().unwrap_or_else(|| place.handle.to_string()),
@@ -133,13 +133,13 @@ pub fn content(agent: &Agent, place: &Place, root_key: &str, keys: Vec<AgentKey>
 
 /// The keys without their secrets.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct RingView {
+pub(crate) struct RingView {
     pub keys: Vec<KeyView>,
     pub handled: Option<String>,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct KeyView {
+pub(crate) struct KeyView {
     pub key_id: KeyId,
     pub state: KeyState,
     pub not_after: Option<UnixSeconds>,
@@ -147,7 +147,7 @@ pub struct KeyView {
 
 /// What was observed of an accepted Agent.
 #[derive(Debug, Clone)]
-pub struct Observed {
+pub(crate) struct Observed {
     pub ring: RingView,
     pub programming: Programming,
     /// `None` without MCP.
@@ -157,7 +157,7 @@ pub struct Observed {
 }
 
 /// The status of an Agent with a place.
-pub fn accepted(agent: &Agent, place: &Place, observed: &Observed, cluster_domain: &str, now: jiff::Timestamp) -> AgentStatus {
+pub(crate) fn accepted(agent: &Agent, place: &Place, observed: &Observed, cluster_domain: &str, now: jiff::Timestamp) -> AgentStatus {
     let mut drafts = vec![
         Draft::holds(Type::Accepted, Reason::Accepted, "the Tenant admits this Agent"),
         observed.programming.draft(),
@@ -215,7 +215,7 @@ fn key(view: &KeyView) -> Key {
 }
 
 /// The status of an Agent without a place. Its keys are those it had: they come back with the consent.
-pub fn refused(agent: &Agent, refusal: &Refusal, now: jiff::Timestamp) -> AgentStatus {
+pub(crate) fn refused(agent: &Agent, refusal: &Refusal, now: jiff::Timestamp) -> AgentStatus {
     let accepted = Draft::fails(Type::Accepted, refusal.reason, refusal.message.clone());
     let ready = Draft::fails(Type::Ready, Reason::NotAccepted, refusal.message.clone());
     let mut drafts = vec![accepted.clone()];
@@ -227,7 +227,7 @@ pub fn refused(agent: &Agent, refusal: &Refusal, now: jiff::Timestamp) -> AgentS
 }
 
 /// The status of an accepted Agent whose Secrets cannot be written.
-pub fn obstructed(agent: &Agent, place: &Place, message: &str, is_name_taken: bool, now: jiff::Timestamp) -> AgentStatus {
+pub(crate) fn obstructed(agent: &Agent, place: &Place, message: &str, is_name_taken: bool, now: jiff::Timestamp) -> AgentStatus {
     let reason = if is_name_taken { Reason::SecretNameConflict } else { Reason::Pending };
     let credentials = Draft::fails(Type::CredentialsReady, reason, message);
     let ready = Draft::fails(Type::Ready, Reason::CredentialsNotReady, message);

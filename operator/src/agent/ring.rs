@@ -16,9 +16,9 @@ use serde::{Deserialize, Serialize};
 use crate::secret;
 
 /// Data key of the active key: what clients read.
-pub const TOKEN: &str = "token";
+pub(crate) const TOKEN: &str = "token";
 /// Data key of the staged key, until the relay confirmed it.
-pub const STAGED: &str = "token.next";
+pub(crate) const STAGED: &str = "token.next";
 /// Retiring keys kept at once; with the active and the staged one this is below the relay's limit. More rotations inside one
 /// overlap end the oldest early.
 const RETIRING_MAX: usize = 2;
@@ -26,13 +26,13 @@ const RETIRING_MAX: usize = 2;
 /// A key that is still accepted.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
-pub struct Retiring {
+pub(crate) struct Retiring {
     pub sha256: KeyHash,
     pub not_after: UnixSeconds,
 }
 
 #[derive(Clone, Default)]
-pub struct Ring {
+pub(crate) struct Ring {
     pub active: Option<ApiKey>,
     pub staged: Option<ApiKey>,
     pub retiring: Vec<Retiring>,
@@ -42,7 +42,7 @@ pub struct Ring {
 
 /// What to do next.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Step {
+pub(crate) enum Step {
     /// Make a key and put it into the Secret as the staged one.
     Stage,
     /// The relay confirmed the staged key: make it the active one.
@@ -55,7 +55,7 @@ impl Ring {
     /// The ring that a Secret holds. A token that is not the one we put there is not ours to vouch for: it is dropped, and
     /// a new key is made.
     #[must_use]
-    pub fn read(held: &Secret) -> Self {
+    pub(crate) fn read(held: &Secret) -> Self {
         let key = |name: &str| secret::text(held, name).and_then(|text| text.parse::<ApiKey>().ok());
         let key_id = held.annotations().get(label::KEY_ID);
         let retiring = held.annotations().get(label::RETIRING);
@@ -68,7 +68,7 @@ impl Ring {
     }
 
     #[must_use]
-    pub fn step(&self, requested: Option<&str>, is_confirmed: bool) -> Step {
+    pub(crate) fn step(&self, requested: Option<&str>, is_confirmed: bool) -> Step {
         if self.staged.is_some() {
             return if is_confirmed { Step::Promote } else { Step::Rest };
         }
@@ -76,13 +76,13 @@ impl Ring {
         if self.active.is_none() || is_requested { Step::Stage } else { Step::Rest }
     }
 
-    pub fn stage(&mut self, key: ApiKey, requested: Option<&str>) {
+    pub(crate) fn stage(&mut self, key: ApiKey, requested: Option<&str>) {
         self.staged = Some(key);
         self.handled = requested.filter(|value| !value.is_empty()).map(str::to_owned).or_else(|| self.handled.take());
     }
 
     /// The staged key becomes the active one; the old one retires, at once when `overlap` is zero.
-    pub fn promote(&mut self, now: UnixSeconds, overlap: Duration) {
+    pub(crate) fn promote(&mut self, now: UnixSeconds, overlap: Duration) {
         let Some(staged) = self.staged.take() else { return };
         if let Some(old) = self.active.replace(staged)
             && !overlap.is_zero()
@@ -94,13 +94,13 @@ impl Ring {
     }
 
     /// Drops keys whose overlap has passed; the relay has refused them since then by itself.
-    pub fn expire(&mut self, now: UnixSeconds) {
+    pub(crate) fn expire(&mut self, now: UnixSeconds) {
         self.retiring.retain(|key| key.not_after > now);
     }
 
     /// What the relay is told.
     #[must_use]
-    pub fn keys(&self) -> Vec<AgentKey> {
+    pub(crate) fn keys(&self) -> Vec<AgentKey> {
         let current = [&self.active, &self.staged].into_iter().flatten();
         let current = current.map(|key| AgentKey { sha256: key.hash(), not_after: None });
         let retiring = self.retiring.iter().map(|key| AgentKey { sha256: key.sha256, not_after: Some(key.not_after) });
@@ -109,7 +109,7 @@ impl Ring {
 
     /// How long until the next key expires.
     #[must_use]
-    pub fn next_expiry(&self, now: jiff::Timestamp) -> Option<Duration> {
+    pub(crate) fn next_expiry(&self, now: jiff::Timestamp) -> Option<Duration> {
         let now = u64::try_from(now.as_second()).unwrap_or(0);
         let next = self.retiring.iter().map(|key| key.not_after).min()?;
         // A second more, so that it has passed when we come.

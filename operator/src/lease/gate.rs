@@ -15,7 +15,7 @@ pub struct Gate(Arc<Mutex<Option<Instant>>>);
 
 #[derive(Debug, thiserror::Error)]
 #[error("this replica does not hold the lease, so it does not write")]
-pub struct NotLeading;
+pub(crate) struct NotLeading;
 
 impl Gate {
     pub fn open_until(&self, until: Instant) {

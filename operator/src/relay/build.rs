@@ -19,7 +19,7 @@ use crate::settings::Settings;
 pub(crate) mod policy;
 
 /// `app.kubernetes.io/component` of a relay.
-pub const COMPONENT: &str = "relay";
+pub(crate) const COMPONENT: &str = "relay";
 /// The embedded store has one writer.
 const REPLICAS: i32 = 1;
 const DATA: &str = "data";
@@ -34,7 +34,7 @@ fn metadata(relay: &Relay, name: String) -> ObjectMeta {
 }
 
 /// Every name under which the relay is reached: its domain and its Services.
-pub fn hosts(relay: &Relay, cluster_domain: &str) -> Vec<String> {
+pub(crate) fn hosts(relay: &Relay, cluster_domain: &str) -> Vec<String> {
     let (service, namespace) = (name::relay(&relay.name_any()), relay.namespace().unwrap_or_default());
     vec![
         relay.spec.domain.clone(),
@@ -45,7 +45,7 @@ pub fn hosts(relay: &Relay, cluster_domain: &str) -> Vec<String> {
     ]
 }
 
-pub fn service_account(relay: &Relay) -> ServiceAccount {
+pub(crate) fn service_account(relay: &Relay) -> ServiceAccount {
     ServiceAccount {
         metadata: metadata(relay, name::relay(&relay.name_any())),
         automount_service_account_token: Some(false),
@@ -53,7 +53,7 @@ pub fn service_account(relay: &Relay) -> ServiceAccount {
     }
 }
 
-pub fn service(relay: &Relay) -> Service {
+pub(crate) fn service(relay: &Relay) -> Service {
     Service {
         metadata: metadata(relay, name::relay(&relay.name_any())),
         spec: Some(ServiceSpec {
@@ -66,7 +66,7 @@ pub fn service(relay: &Relay) -> Service {
 }
 
 /// Gives each pod a name. Its endpoints, which carry our labels, tell the operator where the admin listeners are.
-pub fn headless_service(relay: &Relay) -> Service {
+pub(crate) fn headless_service(relay: &Relay) -> Service {
     Service {
         metadata: metadata(relay, name::relay_headless(&relay.name_any())),
         spec: Some(ServiceSpec {
@@ -90,7 +90,7 @@ fn service_port(port_name: &str, port: u16) -> ServicePort {
 }
 
 /// One replica cannot be kept available through an eviction; the budget keeps evictions one at a time and allowed.
-pub fn disruption_budget(relay: &Relay) -> PodDisruptionBudget {
+pub(crate) fn disruption_budget(relay: &Relay) -> PodDisruptionBudget {
     PodDisruptionBudget {
         metadata: metadata(relay, name::relay(&relay.name_any())),
         spec: Some(PodDisruptionBudgetSpec {
@@ -102,7 +102,7 @@ pub fn disruption_budget(relay: &Relay) -> PodDisruptionBudget {
     }
 }
 
-pub fn network_policy(relay: &Relay, settings: &Settings) -> Option<NetworkPolicy> {
+pub(crate) fn network_policy(relay: &Relay, settings: &Settings) -> Option<NetworkPolicy> {
     let wanted = relay.spec.network_policy.enabled;
     wanted.then(|| NetworkPolicy {
         metadata: metadata(relay, name::relay(&relay.name_any())),
@@ -110,7 +110,7 @@ pub fn network_policy(relay: &Relay, settings: &Settings) -> Option<NetworkPolic
     })
 }
 
-pub fn stateful_set(relay: &Relay, settings: &Settings) -> StatefulSet {
+pub(crate) fn stateful_set(relay: &Relay, settings: &Settings) -> StatefulSet {
     let labels = pod::selector_labels(label::RELAY, &relay.name_any(), COMPONENT);
     StatefulSet {
         metadata: metadata(relay, name::relay(&relay.name_any())),
@@ -184,6 +184,8 @@ fn environment(relay: &Relay) -> Vec<k8s_openapi::api::core::v1::EnvVar> {
         ("MSG2AGENT_RELAY_TLS_CERT_FILE", certificate.as_str()),
         ("MSG2AGENT_RELAY_TLS_KEY_FILE", key.as_str()),
         ("MSG2AGENT_RELAY_ADMIN_LISTEN", admin_listen.as_str()),
+        // The NetworkPolicy above admits the operator alone to it.
+        ("MSG2AGENT_RELAY_INSECURE_ADMIN_PLAINTEXT", "true"),
         ("MSG2AGENT_RELAY_ADMIN_TOKEN_FILE", token.as_str()),
         ("MSG2AGENT_RELAY_DATA_DIR", DATA_PATH),
         ("MSG2AGENT_RELAY_LOG_FORMAT", "json"),

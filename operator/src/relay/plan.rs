@@ -17,7 +17,7 @@ const PARTS: [(Type, Reason); 4] = [
 ];
 
 /// The status of a Relay.
-pub fn status(relay: &Relay, observed: &Observed, cluster_domain: &str, now: jiff::Timestamp) -> RelayStatus {
+pub(crate) fn status(relay: &Relay, observed: &Observed, cluster_domain: &str, now: jiff::Timestamp) -> RelayStatus {
     let namespace = relay.namespace().unwrap_or_default();
     let programmed = observed.report.version.and_then(|version| i64::try_from(version).ok());
     let last = relay.status.as_ref();
@@ -35,7 +35,7 @@ pub fn status(relay: &Relay, observed: &Observed, cluster_domain: &str, now: jif
 }
 
 /// The status of a Relay that should go but is in use: as before, with the reason.
-pub fn blocked(relay: &Relay, users: usize, now: jiff::Timestamp) -> RelayStatus {
+pub(crate) fn blocked(relay: &Relay, users: usize, now: jiff::Timestamp) -> RelayStatus {
     let mut status = relay.status.clone().unwrap_or_default();
     let message = format!("{users} accepted Tenants still use this Relay; delete them first");
     let drafts = [Draft::holds(Type::DeletionBlocked, Reason::InUse, message)];

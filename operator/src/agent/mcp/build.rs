@@ -3,8 +3,8 @@
 use crds::{Agent, label, name};
 use k8s_openapi::api::apps::v1::{Deployment, DeploymentSpec};
 use k8s_openapi::api::core::v1::{
-    Container, ContainerPort, PodSpec, PodTemplateSpec, ResourceRequirements, Secret, Service, ServiceAccount,
-    ServicePort, ServiceSpec,
+    Container, ContainerPort, EmptyDirVolumeSource, PodSpec, PodTemplateSpec, ResourceRequirements, Secret, Service,
+    ServiceAccount, ServicePort, ServiceSpec, Volume,
 };
 use k8s_openapi::api::networking::v1::{
     NetworkPolicy, NetworkPolicyEgressRule, NetworkPolicyIngressRule, NetworkPolicyPeer, NetworkPolicySpec,
@@ -22,13 +22,14 @@ use crate::settings::Settings;
 use crate::{pod, secret};
 
 const RUN: &str = "/var/run/msg2agent";
+const STATE: &str = "/var/lib/msg2agent";
 
 fn metadata(agent: &Agent) -> ObjectMeta {
     pod::owned_by(agent, name::agent_mcp(&agent.name_any()), labels(agent))
 }
 
 /// Every name under which the endpoint is reached.
-pub fn hosts(agent: &Agent, cluster_domain: &str) -> Vec<String> {
+pub(crate) fn hosts(agent: &Agent, cluster_domain: &str) -> Vec<String> {
     let (service, namespace) = (name::agent_mcp(&agent.name_any()), agent.namespace().unwrap_or_default());
     vec![
         service.clone(),
@@ -38,7 +39,7 @@ pub fn hosts(agent: &Agent, cluster_domain: &str) -> Vec<String> {
     ]
 }
 
-pub fn tls_secret(agent: &Agent, secret_name: &Name, pair: &Pair) -> Secret {
+pub(crate) fn tls_secret(agent: &Agent, secret_name: &Name, pair: &Pair) -> Secret {
     let mut labels = labels(agent);
     labels.insert(label::SECRET_KIND.into(), label::SECRET_SERVING.into());
     Secret {
@@ -49,7 +50,7 @@ pub fn tls_secret(agent: &Agent, secret_name: &Name, pair: &Pair) -> Secret {
     }
 }
 
-pub fn service_account(agent: &Agent) -> ServiceAccount {
+pub(crate) fn service_account(agent: &Agent) -> ServiceAccount {
     ServiceAccount {
         metadata: metadata(agent),
         automount_service_account_token: Some(false),
@@ -57,7 +58,7 @@ pub fn service_account(agent: &Agent) -> ServiceAccount {
     }
 }
 
-pub fn service(agent: &Agent) -> Service {
+pub(crate) fn service(agent: &Agent) -> Service {
     Service {
         metadata: metadata(agent),
         spec: Some(ServiceSpec {
@@ -76,7 +77,7 @@ pub fn service(agent: &Agent) -> Service {
 }
 
 /// In comes HTTPS from everybody, because the key decides who may speak; out go names and the agent's relay.
-pub fn network_policy(agent: &Agent, relay: &Name) -> NetworkPolicy {
+pub(crate) fn network_policy(agent: &Agent, relay: &Name) -> NetworkPolicy {
     let relay_pods = NetworkPolicyPeer {
         namespace_selector: Some(matches(&[("kubernetes.io/metadata.name", &relay.namespace)])),
         pod_selector: Some(matches(&[(label::RELAY, &relay.name), (label::COMPONENT, "relay")])),
@@ -96,7 +97,7 @@ pub fn network_policy(agent: &Agent, relay: &Name) -> NetworkPolicy {
     }
 }
 
-pub fn deployment(agent: &Agent, settings: &Settings) -> Deployment {
+pub(crate) fn deployment(agent: &Agent, settings: &Settings) -> Deployment {
     let pod_labels = pod::selector_labels(label::AGENT, &agent.name_any(), COMPONENT);
     Deployment {
         metadata: metadata(agent),
@@ -131,6 +132,7 @@ fn pod_spec(agent: &Agent, settings: &Settings) -> PodSpec {
             pod::secret_volume("credentials", super::super::credentials_name(agent)),
             pod::secret_volume("identity", name::agent_identity(&owner)),
             pod::secret_volume("tls", name::agent_mcp_tls(&owner)),
+            state_volume(),
         ]),
         ..PodSpec::default()
     }
@@ -144,35 +146,44 @@ fn container(agent: &Agent, settings: &Settings) -> Container {
         ..ContainerPort::default()
     };
     let folders = ["credentials", "identity", "tls"];
+    let mut mounts: Vec<_> = folders.iter().map(|name| pod::mount(name, &format!("{RUN}/{name}"), true)).collect();
+    mounts.push(pod::mount("state", STATE, false));
     let container = Container {
         name: "mcp-server".into(),
         image: Some(settings.mcp_server_image.clone()),
         image_pull_policy: Some(settings.mcp_server_image_pull_policy.as_str().into()),
-        env: Some(environment()),
+        env: Some(environment(agent, &settings.cluster_domain)),
         ports: Some(vec![container_port("https", name::MCP_POD_PORT), container_port("admin", name::MCP_ADMIN_PORT)]),
         resources: Some(agent.spec.mcp.resources.clone().unwrap_or_else(default_resources)),
         security_context: Some(pod::container_security()),
-        volume_mounts: Some(folders.iter().map(|name| pod::mount(name, &format!("{RUN}/{name}"), true)).collect()),
+        volume_mounts: Some(mounts),
         ..Container::default()
     };
     pod::with_probes(container, name::MCP_ADMIN_PORT)
 }
 
 /// Which key speaks and for whom is in the mounted Secrets, so a rotation does not roll the pod.
-fn environment() -> Vec<k8s_openapi::api::core::v1::EnvVar> {
+fn environment(agent: &Agent, cluster_domain: &str) -> Vec<k8s_openapi::api::core::v1::EnvVar> {
     let listen = format!("0.0.0.0:{}", name::MCP_POD_PORT);
     let admin_listen = format!("0.0.0.0:{}", name::MCP_ADMIN_PORT);
     let in_run = |path: &str| format!("{RUN}/{path}");
-    let (certificate, key) = (in_run("tls/tls.crt"), in_run("tls/tls.key"));
     pod::env(&[
+        ("MSG2AGENT_MCP_TRANSPORT", "http"),
+        ("MSG2AGENT_DIR", RUN),
         ("MSG2AGENT_MCP_LISTEN", &listen),
         ("MSG2AGENT_MCP_ADMIN_LISTEN", &admin_listen),
-        ("MSG2AGENT_MCP_TLS_CERT_FILE", &certificate),
-        ("MSG2AGENT_MCP_TLS_KEY_FILE", &key),
-        ("MSG2AGENT_MCP_IDENTITY_FILE", &in_run("identity/identity.json")),
-        ("MSG2AGENT_MCP_CREDENTIALS_DIR", &in_run("credentials")),
+        ("MSG2AGENT_MCP_TLS_CERT", &in_run("tls/tls.crt")),
+        ("MSG2AGENT_MCP_TLS_KEY", &in_run("tls/tls.key")),
+        ("MSG2AGENT_MCP_ALLOWED_HOSTS", &hosts(agent, cluster_domain).join(",")),
+        ("MSG2AGENT_MCP_STATE_DIR", STATE),
         ("MSG2AGENT_MCP_LOG_FORMAT", "json"),
     ])
+}
+
+/// Lives as long as the pod: ids of processed messages and root keys of known agents.
+fn state_volume() -> Volume {
+    let empty_dir = EmptyDirVolumeSource { size_limit: Some(Quantity("64Mi".into())), medium: None };
+    Volume { name: "state".into(), empty_dir: Some(empty_dir), ..Volume::default() }
 }
 
 fn default_resources() -> ResourceRequirements {
