@@ -33,6 +33,8 @@ pub struct Round {
     pub latency: Histogram<u64>,
     /// All messages of the round, warm-up and drain included; each arrived once.
     pub total: u64,
+    /// Answers `stored` among all.
+    pub stored: u64,
 }
 
 impl Round {
@@ -60,6 +62,7 @@ pub async fn run(
 ) -> anyhow::Result<Round> {
     let tally = Rc::new(RefCell::new(Tally {
         done: 0,
+        stored: 0,
         recording: false,
         stopping: false,
         latency: Histogram::new_with_bounds(1, LATENCY_MICROSECONDS_MAX, LATENCY_DIGITS)?,
@@ -97,7 +100,8 @@ async fn measure(
         tokio::time::timeout(DRAIN_LIMIT, sum(&mut pairs)).await.context("messages are missing")??;
     ensure!(messages > 0, "no message was done in {} s", plan.measured.as_secs_f64());
     ensure!(total == tally.borrow().done, "{total} messages sent, {} done", tally.borrow().done);
-    Ok(Round { messages, wall, cpu, latency: tally.borrow().latency.clone(), total })
+    let Tally { latency, stored, .. } = &*tally.borrow();
+    Ok(Round { messages, wall, cpu, latency: latency.clone(), total, stored: *stored })
 }
 
 /// Waits; a pair that ends meanwhile has failed.

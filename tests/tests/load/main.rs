@@ -27,7 +27,11 @@ fn assert_counted(report: &Report, subjects: usize) {
         for round in rounds {
             assert!(0 < round.messages && round.messages <= round.total, "{subject}: {round:?}");
             let timed = round.latency.len();
-            assert!(timed.abs_diff(round.messages) <= 16, "{subject}: {timed} latencies of {}", round.messages);
+            assert!(
+                timed.abs_diff(round.messages) <= 16,
+                "{subject}: {timed} latencies of {}",
+                round.messages
+            );
         }
     }
 }
