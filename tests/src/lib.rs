@@ -2,6 +2,7 @@
 
 pub mod cluster;
 pub mod command;
+pub mod demo;
 pub mod eventually;
 pub mod fault_proxy;
 pub mod image;
