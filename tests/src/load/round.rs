@@ -10,6 +10,7 @@ use tokio::task::{JoinSet, LocalSet};
 
 use super::pair::{Pair, Tally};
 use super::plan::{Plan, Subject, Workload};
+use super::process;
 use super::server::Servers;
 use super::window::Window;
 
@@ -83,12 +84,12 @@ async fn measure(
     tally: &RefCell<Tally>,
     mut pairs: JoinSet<anyhow::Result<u64>>,
 ) -> anyhow::Result<Round> {
-    let process = servers.process(subject)?;
+    let server = servers.process(subject)?;
     undisturbed(&mut pairs, plan.warm_up).await?;
-    let (start, cpu, done) = (Instant::now(), process.cpu_time()?, tally.borrow().done);
+    let (start, cpu, done) = (Instant::now(), process::cpu_time(server)?, tally.borrow().done);
     tally.borrow_mut().recording = true;
     undisturbed(&mut pairs, plan.measured).await?;
-    let (wall, cpu) = (start.elapsed(), process.cpu_time()?.saturating_sub(cpu));
+    let (wall, cpu) = (start.elapsed(), process::cpu_time(server)?.saturating_sub(cpu));
     let messages = tally.borrow().done - done;
     tally.borrow_mut().recording = false;
     tally.borrow_mut().stopping = true;
