@@ -1,7 +1,7 @@
 //! The demonstration: from nothing to two agents, one proven conversation and Claude Code, by the commands a user would type.
 //! Every stage is timed; from the installation to the verified proof it must stay within the promised time.
 
-mod claude;
+pub mod claude;
 mod conversation;
 mod diagnosis;
 mod installation;
@@ -72,7 +72,7 @@ impl Demo {
         let taken = stages.total(&promised);
         println!("\nfrom helm install to the verified proof: {:.1} s", taken.as_secs_f64());
         ensure!(taken <= PROMISE, "the promise is {} s", PROMISE.as_secs());
-        stages.run_async(CLAUDE, claude::call(&self.cluster, &self.tools)).await
+        stages.run_async(CLAUDE, claude::call(&self.cluster)).await
     }
 }
 

@@ -16,6 +16,9 @@ struct Arguments {
     /// The programs are built already.
     #[arg(long)]
     built: bool,
+    /// Only the part with Claude Code, inside the cluster; started by the demonstration.
+    #[arg(long, hide = true)]
+    claude: bool,
 }
 
 fn main() -> anyhow::Result<()> {
@@ -27,8 +30,12 @@ fn main() -> anyhow::Result<()> {
         return Err(as_root()).context("go on by sudo");
     }
     install_tls_provider();
+    let runtime = tokio::runtime::Runtime::new().context("start the runtime")?;
+    if arguments.claude {
+        return runtime.block_on(demo::claude::talk());
+    }
     let folder = cluster::open_folder(arguments.folder.as_deref())?;
-    tokio::runtime::Runtime::new().context("start the runtime")?.block_on(demo::run(folder))
+    runtime.block_on(demo::run(folder))
 }
 
 /// Goes on by sudo, with this PATH; returns only when that is impossible.
