@@ -132,9 +132,10 @@ impl Cluster {
         match &self.record {
             Record::BuiltIn { first, .. } => images::import(*first, archive),
             Record::Kind { name } => kind::load(name, archive),
-            Record::Existing { .. } => {
-                bail!("images cannot be loaded into your own cluster: push them to its registry")
-            }
+            Record::Existing { .. } => match kubeconfig::kind_cluster(&self.kubeconfig(), self.context()) {
+                Some(name) => kind::load(&name, archive),
+                None => bail!("images cannot be loaded into your own cluster, unless it is one of kind"),
+            },
         }
     }
 

@@ -39,7 +39,8 @@ pub(super) async fn call(cluster: &Cluster) -> anyhow::Result<()> {
 /// What happens inside: connect, send, print what the model got.
 pub async fn talk() -> anyhow::Result<()> {
     let client = Client::try_default().await.context("read KUBECONFIG")?;
-    let secret = Api::<Secret>::namespaced(client, DEMO_NAMESPACE).get(SECRET).await.context("read the Secret")?;
+    let secret =
+        Api::<Secret>::namespaced(client, DEMO_NAMESPACE).get(SECRET).await.context("read the Secret")?;
     let mut claude = ClaudeCode::new().await?;
     claude.trust(&value(&secret, "ca.crt")?)?;
     let url = value(&secret, "mcp-url")?;
