@@ -2,9 +2,10 @@
 
 use std::time::Duration;
 
-use prometheus::{HistogramOpts, HistogramVec, IntCounterVec, IntGauge, IntGaugeVec, Opts, Registry};
+use prometheus::{HistogramOpts, HistogramVec, IntCounterVec, IntGaugeVec, Opts, Registry};
 
 use crate::inbox::Totals;
+use crate::network::Session;
 
 /// Cheap to clone; clones count together.
 #[derive(Debug, Clone)]
@@ -13,7 +14,7 @@ pub struct Metrics {
     seconds: HistogramVec,
     refused: IntCounterVec,
     inbox: IntGaugeVec,
-    link_up: IntGauge,
+    session: IntGaugeVec,
 }
 
 impl Metrics {
@@ -26,18 +27,20 @@ impl Metrics {
         let refused =
             Opts::new("msg2agent_mcp_http_refused_total", "HTTP requests refused before MCP, by reason.");
         let inbox = Opts::new("msg2agent_mcp_inbox_messages", "Messages in the inbox, unread and read.");
+        let session =
+            Opts::new("msg2agent_mcp_session", "1 for the state of the session at the relay, 0 for the others.");
         let metrics = Self {
             calls: IntCounterVec::new(calls, &["tool", "outcome"])?,
             seconds: HistogramVec::new(seconds, &["tool"])?,
             refused: IntCounterVec::new(refused, &["reason"])?,
             inbox: IntGaugeVec::new(inbox, &["state"])?,
-            link_up: IntGauge::new("msg2agent_mcp_link_up", "1 while the agent is registered at the relay.")?,
+            session: IntGaugeVec::new(session, &["state"])?,
         };
         registry.register(Box::new(metrics.calls.clone()))?;
         registry.register(Box::new(metrics.seconds.clone()))?;
         registry.register(Box::new(metrics.refused.clone()))?;
         registry.register(Box::new(metrics.inbox.clone()))?;
-        registry.register(Box::new(metrics.link_up.clone()))?;
+        registry.register(Box::new(metrics.session.clone()))?;
         Ok(metrics)
     }
 
@@ -58,7 +61,11 @@ impl Metrics {
         set("read", totals.read);
     }
 
-    pub fn link(&self, up: bool) {
-        self.link_up.set(i64::from(up));
+    pub fn session(&self, now: Session) {
+        for (state, word) in
+            [(Session::Connected, "connected"), (Session::Connecting, "connecting"), (Session::Yielded, "yielded")]
+        {
+            self.session.with_label_values(&[word]).set(i64::from(state == now));
+        }
     }
 }

@@ -8,6 +8,8 @@ use protocol::Did;
 use protocol::envelope::{Content, MessageId};
 use protocol::frame::{DiscoverParams, DiscoverResult, SendStatus};
 use protocol::record::Card;
+use schemars::JsonSchema;
+use serde::Serialize;
 
 use crate::inbox::Received;
 use crate::refusal::Refusal;
@@ -19,6 +21,8 @@ pub use msg2agent::Contact as Found;
 
 pub trait Network: Send + Sync {
     fn me(&self) -> Me;
+    /// Makes sure, as well as it can in a few seconds, that messages which wait at the relay are here.
+    fn refresh(&self) -> BoxFuture<'_, ()>;
     fn send(&self, message: Outgoing) -> BoxFuture<'_, Result<Sent, Refusal>>;
     /// Sends and waits for the reply; after `wait`, the answer is without one.
     fn request(&self, message: Outgoing, wait: Duration) -> BoxFuture<'_, Result<Answer, Refusal>>;
@@ -31,7 +35,18 @@ pub trait Network: Send + Sync {
 pub struct Me {
     pub did: Did,
     pub card: Card,
-    pub connected: bool,
+    pub session: Session,
+}
+
+/// How this process stands with the relay.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum Session {
+    Connected,
+    /// Not now; it is being tried.
+    Connecting,
+    /// Another process of this agent has the session. The next call that needs it takes it back.
+    Yielded,
 }
 
 pub struct Outgoing {

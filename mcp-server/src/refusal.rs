@@ -35,6 +35,9 @@ pub enum Refusal {
     #[error("the relay did not answer in time; the message may or may not have been sent. Ask the recipient before \
              sending it again")]
     RelayTimeout,
+    #[error("another process of this agent took the session over meanwhile; the message may or may not have been sent. Ask the \
+             recipient before sending it again")]
+    Interrupted,
     #[error("what is published about this agent does not verify; nothing was sent")]
     Unverified,
     #[error("this agent has another root key than before, as an impostor would; nothing was sent. A person must find out \
@@ -58,6 +61,7 @@ impl Refusal {
             Self::Relay { reason, .. } => reason.word(),
             Self::RelayUnreachable => "relay_unreachable",
             Self::RelayTimeout => "relay_timeout",
+            Self::Interrupted => "interrupted",
             Self::Unverified => "unverified",
             Self::KeyChanged => "key_changed",
             Self::Internal => "internal",

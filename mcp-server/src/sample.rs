@@ -12,7 +12,7 @@ use serde_json::Value;
 
 use crate::inbox::{Head, Received};
 use crate::metrics::Metrics;
-use crate::network::{Acknowledge, Answer, Found, Me, Network, Outgoing, Sent};
+use crate::network::{Acknowledge, Answer, Found, Me, Network, Outgoing, Sent, Session};
 use crate::refusal::Refusal;
 use crate::tool::Toolbox;
 
@@ -133,7 +133,11 @@ impl Script {
 
 impl Network for Script {
     fn me(&self) -> Me {
-        Me { did: did("me"), card: Card::default(), connected: true }
+        Me { did: did("me"), card: Card::default(), session: Session::Connected }
+    }
+
+    fn refresh(&self) -> BoxFuture<'_, ()> {
+        Box::pin(std::future::ready(()))
     }
 
     fn send(&self, message: Outgoing) -> BoxFuture<'_, Result<Sent, Refusal>> {

@@ -1,7 +1,9 @@
 //! What the end-to-end suites, the demo and the benchmarks share: a cluster, images, processes, faults and waiting.
 
+pub mod claude_code;
 pub mod cluster;
 pub mod command;
+pub mod demo;
 pub mod eventually;
 pub mod fault_proxy;
 pub mod image;

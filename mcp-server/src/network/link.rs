@@ -1,7 +1,8 @@
 //! The network by way of the SDK: one agent, connected as long as the process lives.
 //!
-//! [`Link::keep`] owns the connection. It starts over when the SDK gives up on a relay that may come back, and when another
-//! session of the same DID took over, which an operator can end; settings that cannot be used end the process.
+//! [`Link::keep`] owns the connection. A relay that cannot be reached is tried for ever; settings that cannot be used end the
+//! process. One DID has one session: when another process of the agent takes it, this one yields and takes it back only when
+//! a tool call needs it.
 
 use std::time::Duration;
 
@@ -12,9 +13,9 @@ use msg2agent::{Agent, Asked, Config, Error, ErrorKind, Message, SendOptions};
 use protocol::Did;
 use protocol::envelope::MessageType;
 use protocol::frame::{DiscoverParams, DiscoverResult};
-use tokio::sync::watch;
+use tokio::sync::{Notify, watch};
 
-use super::{Acknowledge, Answer, Found, Me, Network, Outgoing, Sent};
+use super::{Acknowledge, Answer, Found, Me, Network, Outgoing, Sent, Session};
 use crate::inbox::{Head, Received};
 use crate::mailbox::Mailbox;
 use crate::metrics::Metrics;
@@ -27,40 +28,53 @@ const CONNECT_WAIT: Duration = Duration::from_secs(5);
 const ANSWER_TIMEOUT: Duration = Duration::from_secs(12);
 /// Pause before connecting again after the SDK gave up; its own delays inside a connection are shorter.
 const PAUSE: Duration = Duration::from_secs(5);
-/// The same after another session took over: two processes with one identity must not chase each other.
-const REPLACED_PAUSE: Duration = Duration::from_secs(60);
+/// Time that waiting messages get to arrive after a session was taken back.
+const SETTLE: Duration = Duration::from_millis(500);
 
 pub struct Link {
     config: Config,
-    agent: watch::Sender<Option<Agent>>,
+    state: watch::Sender<State>,
+    /// A tool call needs the session that was yielded.
+    wanted: Notify,
+}
+
+#[derive(Clone)]
+enum State {
+    Connecting,
+    Up(Agent),
+    Yielded,
 }
 
 impl Link {
     #[must_use]
     pub fn new(config: Config) -> Self {
-        Self { config: config.with_answer_timeout(ANSWER_TIMEOUT), agent: watch::Sender::new(None) }
+        let config = config.with_answer_timeout(ANSWER_TIMEOUT);
+        Self { config, state: watch::Sender::new(State::Connecting), wanted: Notify::new() }
     }
 
-    /// Keeps the agent connected and its messages coming, until the future is dropped.
-    ///
-    /// # Errors
-    /// Settings, keys or a state folder that cannot be used.
+    /// Keeps the agent connected and its messages coming, until the future is dropped or the agent cannot go on: settings,
+    /// keys or a state folder that cannot be used.
     pub async fn keep(&self, mailbox: &Mailbox, metrics: &Metrics, ready: &Check) -> Error {
         loop {
             let error = match Agent::connect(self.config.clone()).await {
                 Ok(agent) => self.serve(agent, mailbox, metrics, ready).await,
                 Err(error) => error,
             };
-            metrics.link(false);
-            let Some(pause) = pause(error.kind()) else { return error };
-            tracing::warn!(error = error.chain(), pause_seconds = pause.as_secs(), "not connected to the relay");
-            ready.fail(format!("not connected to the relay: {error}"));
-            tokio::time::sleep(pause).await;
+            metrics.session(Session::Connecting);
+            match next(error.kind()) {
+                Next::Stop => return error,
+                Next::Yield => self.wait_until_wanted(metrics).await,
+                Next::Retry => {
+                    tracing::warn!(error = error.chain(), "not connected to the relay; trying again");
+                    ready.fail(format!("not connected to the relay: {error}"));
+                    tokio::time::sleep(PAUSE).await;
+                }
+            }
         }
     }
 
     async fn serve(&self, agent: Agent, mailbox: &Mailbox, metrics: &Metrics, ready: &Check) -> Error {
-        self.agent.send_replace(Some(agent.clone()));
+        self.state.send_replace(State::Up(agent.clone()));
         // Later breaks are told by each call and by the metric; clients can still read what is here.
         ready.pass();
         let error = tokio::select! {
@@ -68,25 +82,49 @@ impl Link {
             () = follow(&agent, metrics) => agent.ended().await,
             () = receive(&agent, mailbox, metrics) => agent.ended().await,
         };
-        self.agent.send_replace(None);
+        self.state.send_replace(State::Connecting);
         error
+    }
+
+    async fn wait_until_wanted(&self, metrics: &Metrics) {
+        let wanted = self.wanted.notified();
+        tokio::pin!(wanted);
+        // Listens before saying so: a call that sees the state finds a listener.
+        wanted.as_mut().enable();
+        self.state.send_replace(State::Yielded);
+        metrics.session(Session::Yielded);
+        tracing::info!("another session of this agent took over; yielding until a call needs the session");
+        wanted.await;
+        self.state.send_replace(State::Connecting);
+        metrics.session(Session::Connecting);
     }
 
     /// Ends the connection in an orderly way, if there is one.
     pub async fn close(&self) {
-        let agent = self.agent.borrow().clone();
-        if let Some(agent) = agent {
+        let state = self.state.borrow().clone();
+        if let State::Up(agent) = state {
             agent.close().await;
         }
     }
 
-    /// The agent, once it is connected.
+    fn session(&self) -> Session {
+        match &*self.state.borrow() {
+            State::Up(agent) if agent.link().is_online() => Session::Connected,
+            State::Up(_) | State::Connecting => Session::Connecting,
+            State::Yielded => Session::Yielded,
+        }
+    }
+
+    /// The agent, once it is connected; takes a yielded session back.
     async fn connected(&self) -> Result<Agent, Refusal> {
+        if self.session() == Session::Yielded {
+            self.wanted.notify_waiters();
+        }
         let online = async {
-            let mut agents = self.agent.subscribe();
-            let agent = agents.wait_for(Option::is_some).await.ok()?.clone()?;
-            let mut link = agent.watch_link();
-            link.wait_for(msg2agent::Link::is_online).await.ok()?;
+            let mut states = self.state.subscribe();
+            let state = states.wait_for(|state| matches!(state, State::Up(_))).await.ok()?.clone();
+            let State::Up(agent) = state else { return None };
+            agent.watch_link().wait_for(msg2agent::Link::is_online).await.ok()?;
             Some(agent)
         };
         let agent = tokio::time::timeout(CONNECT_WAIT, online).await;
@@ -96,12 +134,20 @@ impl Link {
 
 impl Network for Link {
     fn me(&self) -> Me {
-        let agent = self.agent.borrow();
         Me {
             did: self.config.did().clone(),
             card: self.config.card().clone(),
-            connected: agent.as_ref().is_some_and(|agent| agent.link().is_online()),
+            session: self.session(),
         }
+    }
+
+    fn refresh(&self) -> BoxFuture<'_, ()> {
+        async move {
+            if self.session() != Session::Connected && self.connected().await.is_ok() {
+                tokio::time::sleep(SETTLE).await;
+            }
+        }
+        .boxed()
     }
 
     fn send(&self, message: Outgoing) -> BoxFuture<'_, Result<Sent, Refusal>> {
@@ -161,7 +207,8 @@ async fn receive(agent: &Agent, mailbox: &Mailbox, metrics: &Metrics) {
 async fn follow(agent: &Agent, metrics: &Metrics) {
     let mut link = agent.watch_link();
     loop {
-        metrics.link(link.borrow_and_update().is_online());
+        let online = link.borrow_and_update().is_online();
+        metrics.session(if online { Session::Connected } else { Session::Connecting });
         if link.changed().await.is_err() {
             return;
         }
@@ -192,12 +239,19 @@ fn options(message: &Outgoing) -> SendOptions {
     SendOptions { r#type, thread: message.thread.clone(), re: message.re, ..SendOptions::default() }
 }
 
-/// `None` when trying again is useless.
-fn pause(kind: ErrorKind) -> Option<Duration> {
+#[derive(Debug, PartialEq, Eq)]
+enum Next {
+    /// Trying again is useless: somebody has to repair the settings.
+    Stop,
+    Yield,
+    Retry,
+}
+
+fn next(kind: ErrorKind) -> Next {
     match kind {
-        ErrorKind::Config | ErrorKind::KeyFile | ErrorKind::State => None,
-        ErrorKind::Replaced => Some(REPLACED_PAUSE),
-        _ => Some(PAUSE),
+        ErrorKind::Config | ErrorKind::KeyFile | ErrorKind::State => Next::Stop,
+        ErrorKind::Replaced => Next::Yield,
+        _ => Next::Retry,
     }
 }
 
@@ -206,9 +260,8 @@ fn refusal(error: Error) -> Refusal {
     match error.kind() {
         ErrorKind::Rejected(reason) | ErrorKind::Registration(reason) => Refusal::Relay { reason, retry_after_ms },
         ErrorKind::Timeout => Refusal::RelayTimeout,
-        ErrorKind::Connect | ErrorKind::Closed | ErrorKind::Replaced | ErrorKind::Unauthorized => {
-            Refusal::RelayUnreachable
-        }
+        ErrorKind::Connect | ErrorKind::Unauthorized => Refusal::RelayUnreachable,
+        ErrorKind::Closed | ErrorKind::Replaced => Refusal::Interrupted,
         ErrorKind::Unverified => Refusal::Unverified,
         ErrorKind::KeyChanged => Refusal::KeyChanged,
         ErrorKind::Message => Refusal::TooLarge,
@@ -237,13 +290,17 @@ mod tests {
     }
 
     #[test]
+    fn a_session_that_was_taken_is_yielded_and_not_fought_for() {
+        assert_eq!(next(ErrorKind::Replaced), Next::Yield);
+    }
+
+    #[test]
     fn only_what_somebody_must_repair_in_the_settings_ends_the_process() {
         for kind in [ErrorKind::Config, ErrorKind::KeyFile, ErrorKind::State] {
-            assert_eq!(pause(kind), None, "{kind:?}");
+            assert_eq!(next(kind), Next::Stop, "{kind:?}");
         }
         for kind in [ErrorKind::Connect, ErrorKind::Unauthorized, ErrorKind::Closed] {
-            assert_eq!(pause(kind), Some(PAUSE), "{kind:?}");
+            assert_eq!(next(kind), Next::Retry, "{kind:?}");
         }
-        assert_eq!(pause(ErrorKind::Replaced), Some(REPLACED_PAUSE));
     }
 }

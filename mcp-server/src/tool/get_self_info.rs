@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use super::description::Hints;
 use super::{Tool, Toolbox};
+use crate::network::Session;
 use crate::refusal::Refusal;
 use crate::view::Card;
 
@@ -22,8 +23,7 @@ pub(super) struct Answer {
     /// The name other agents of the tenant may use for this one.
     name: String,
     card: Card,
-    /// Whether there is a connection to the relay at the moment.
-    connected: bool,
+    session: Session,
     /// Unread messages in the inbox.
     unread: u64,
     /// Messages that were read and are still here.
@@ -49,7 +49,7 @@ impl Tool for GetSelfInfo {
             name: me.did.name().to_owned(),
             did: me.did.to_string(),
             card: me.card.into(),
-            connected: me.connected,
+            session: me.session,
             unread: totals.unread,
             read: totals.read,
             content_bytes_max: CONTENT_BYTES_MAX,
@@ -69,7 +69,7 @@ mod tests {
         network.toolbox.mailbox.put(message(1, "bob", "hi"), network.acks.token(1)).await;
         let answer = network.call("get_self_info", json!({})).await.unwrap();
         assert_eq!((&answer["name"], &answer["tenant"]), (&json!("me"), &json!("acme")));
-        assert_eq!((&answer["connected"], &answer["unread"]), (&json!(true), &json!(1)));
+        assert_eq!((&answer["session"], &answer["unread"]), (&json!("connected"), &json!(1)));
     }
 
     #[tokio::test]

@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 use super::description::Hints;
 use super::{Tool, Toolbox, address};
 use crate::inbox::Filter;
+use crate::network::Session;
 use crate::refusal::Refusal;
 use crate::view::Summary;
 
@@ -47,6 +48,8 @@ pub(super) struct Answer {
     unread: u64,
     /// Whether the inbox is full: further messages wait at the relay until some here are read.
     full: bool,
+    /// New messages come only while connected.
+    session: Session,
 }
 
 impl Tool for ListMessages {
@@ -67,6 +70,8 @@ impl Tool for ListMessages {
             _ => return Err(Refusal::Arguments(format!("limit is 1 to {PAGE_MAX}"))),
         };
         let filter = Filter { from, thread: arguments.thread, unread: arguments.unread_only };
+        toolbox.network.refresh().await;
+        let session = toolbox.network.me().session;
         Ok(toolbox.mailbox.view(|inbox| {
             let page = inbox.list(&filter, cursor, limit);
             Answer {
@@ -74,6 +79,7 @@ impl Tool for ListMessages {
                 next_cursor: page.next.map(|arrival| arrival.to_string()),
                 unread: inbox.totals().unread,
                 full: !inbox.has_room(),
+                session,
             }
         }))
     }

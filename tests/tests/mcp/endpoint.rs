@@ -1,0 +1,173 @@
+//! An MCP server with TLS for agent `alice` at a relay, and her colleague `bob` on the SDK.
+
+use std::net::TcpListener;
+use std::path::Path;
+use std::time::Duration;
+
+use msg2agent::{Agent, Identity};
+use msg2agent_tests::eventually::eventually;
+use msg2agent_tests::install_tls_provider;
+use msg2agent_tests::process::TestProcess;
+use msg2agent_tests::relay_process::RelayProcess;
+use protocol::admin::TenantSpec;
+use protocol::api_key::ApiKey;
+use rcgen::{BasicConstraints, CertificateParams, IsCa, Issuer, KeyPair};
+use serde_json::{Value, json};
+use tempfile::TempDir;
+
+const BINARY: &str = "msg2agent-mcp-server";
+/// Debug builds on a busy machine start slowly.
+const READY_LIMIT: Duration = Duration::from_secs(60);
+
+pub(crate) struct Endpoint {
+    pub(crate) relay: RelayProcess,
+    pub(crate) bob: Agent,
+    pub(crate) key: ApiKey,
+    /// The authority that vouches for the server's certificate, in PEM.
+    pub(crate) ca: String,
+    pub(crate) folder: TempDir,
+    /// Absent while it is restarted.
+    process: Option<TestProcess>,
+    port: u16,
+    admin_port: u16,
+}
+
+impl Endpoint {
+    pub(crate) async fn start() -> Self {
+        install_tls_provider();
+        let relay = RelayProcess::start().await.unwrap();
+        let admin = relay.admin().unwrap();
+        admin.put_tenant("acme", &TenantSpec::default()).await.unwrap();
+        let (alice, bob) = (relay.identity("acme", "alice").unwrap(), relay.identity("acme", "bob").unwrap());
+        let key = admin.make_agent(&alice).await.unwrap();
+        let bob_key = admin.make_agent(&bob).await.unwrap();
+        let bob = Agent::connect(relay.config(bob, &bob_key).unwrap()).await.unwrap();
+
+        let folder = tempfile::tempdir().unwrap();
+        write_binding(folder.path(), &relay, &alice, &key);
+        let ca = write_certificate(folder.path());
+        let (port, admin_port) = (free_port(), free_port());
+        let process = Some(run(folder.path(), port, admin_port));
+        let mut endpoint = Self { relay, bob, key, ca, folder, process, port, admin_port };
+        endpoint.ready().await;
+        endpoint
+    }
+
+    pub(crate) fn url(&self) -> String {
+        format!("https://localhost:{}/mcp", self.port)
+    }
+
+    /// Ends the server without notice and starts it again.
+    pub(crate) async fn crash_and_restart(&mut self) {
+        let crashed = self.process.take().unwrap();
+        crashed.kill().await.unwrap();
+        self.process = Some(run(self.folder.path(), self.port, self.admin_port));
+        self.ready().await;
+    }
+
+    pub(crate) async fn terminate(self) -> i32 {
+        self.process.unwrap().end().await.unwrap()
+    }
+
+    pub(crate) fn log(&self) -> String {
+        self.process.as_ref().unwrap().log().unwrap()
+    }
+
+    pub(crate) fn identity(&self) -> Identity {
+        Identity::from_key_file(&std::fs::read_to_string(self.folder.path().join("identity.json")).unwrap()).unwrap()
+    }
+
+    /// The structured answer of a tool.
+    pub(crate) async fn call(&self, tool: &str, arguments: Value) -> anyhow::Result<Value> {
+        let ca = reqwest::Certificate::from_pem(self.ca.as_bytes())?;
+        let client = reqwest::Client::builder().tls_certs_only([ca]).build()?;
+        let params = json!({"name": tool, "arguments": arguments});
+        let request = client
+            .post(self.url())
+            .bearer_auth(self.key.reveal())
+            .header("accept", "application/json, text/event-stream")
+            .header("mcp-protocol-version", "2025-11-25")
+            .json(&json!({"jsonrpc": "2.0", "id": 1, "method": "tools/call", "params": params}));
+        let answer: Value = request.send().await?.error_for_status()?.json().await?;
+        let structured = answer["result"]["structuredContent"].clone();
+        anyhow::ensure!(structured.is_object(), "{answer}");
+        Ok(structured)
+    }
+
+    /// Waits until the inbox lists a message and returns the newest.
+    pub(crate) async fn newest_message(&self) -> Value {
+        eventually("a message is listed", READY_LIMIT, async || {
+            let listed = self.call("list_messages", json!({})).await?;
+            let newest = listed["messages"].get(0).cloned();
+            newest.ok_or_else(|| anyhow::anyhow!("{listed}"))
+        })
+        .await
+        .unwrap()
+    }
+
+    pub(crate) async fn admin_page(&self, path: &str) -> anyhow::Result<(u16, String)> {
+        let answer = reqwest::get(format!("http://127.0.0.1:{}{path}", self.admin_port)).await?;
+        Ok((answer.status().as_u16(), answer.text().await?))
+    }
+
+    async fn ready(&mut self) {
+        let url = format!("http://127.0.0.1:{}/readyz", self.admin_port);
+        let ready = async || {
+            let answer = reqwest::get(&url).await?;
+            let status = answer.status();
+            anyhow::ensure!(status.is_success(), "{}", answer.text().await?);
+            Ok(())
+        };
+        self.process.as_mut().unwrap().until("the MCP server is ready", READY_LIMIT, ready).await.unwrap();
+    }
+}
+
+/// The agent's folder as two mounted Secrets make it, flat.
+pub(crate) fn write_binding(folder: &Path, relay: &RelayProcess, identity: &Identity, key: &ApiKey) {
+    let write = |name: &str, text: &str| write_secret(&folder.join(name), text);
+    write("url", &relay.url());
+    write("did", identity.did().as_str());
+    write("token", key.reveal());
+    write("identity.json", &identity.to_key_file());
+    write("card.json", r#"{"name":"Alice"}"#);
+}
+
+fn write_secret(path: &Path, text: &str) {
+    use std::io::Write as _;
+    use std::os::unix::fs::OpenOptionsExt as _;
+    let file = std::fs::OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(path);
+    file.unwrap().write_all(text.as_bytes()).unwrap();
+}
+
+/// Writes `tls.crt` and `tls.key` for localhost and returns the authority behind them.
+fn write_certificate(folder: &Path) -> String {
+    let mut authority = CertificateParams::new(Vec::new()).unwrap();
+    authority.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+    let authority_key = KeyPair::generate().unwrap();
+    let ca = authority.self_signed(&authority_key).unwrap().pem();
+    let issuer = Issuer::new(authority, authority_key);
+    let key = KeyPair::generate().unwrap();
+    let certificate = CertificateParams::new(vec!["localhost".to_owned()]).unwrap().signed_by(&key, &issuer).unwrap();
+    write_secret(&folder.join("tls.crt"), &certificate.pem());
+    write_secret(&folder.join("tls.key"), &key.serialize_pem());
+    ca
+}
+
+fn run(folder: &Path, port: u16, admin_port: u16) -> TestProcess {
+    let path = |name: &str| folder.join(name).display().to_string();
+    let environment = [
+        ("MSG2AGENT_DIR", folder.display().to_string()),
+        ("MSG2AGENT_MCP_TRANSPORT", "http".to_owned()),
+        ("MSG2AGENT_MCP_LISTEN", format!("127.0.0.1:{port}")),
+        ("MSG2AGENT_MCP_TLS_CERT", path("tls.crt")),
+        ("MSG2AGENT_MCP_TLS_KEY", path("tls.key")),
+        ("MSG2AGENT_MCP_ADMIN_LISTEN", format!("127.0.0.1:{admin_port}")),
+        // As much as the program will ever say: nothing of a message may be in it.
+        ("MSG2AGENT_MCP_LOG_FILTER", "trace".to_owned()),
+    ];
+    TestProcess::start_binary(BINARY, &[], environment, folder).unwrap()
+}
+
+fn free_port() -> u16 {
+    TcpListener::bind("127.0.0.1:0").and_then(|listener| listener.local_addr()).unwrap().port()
+}
