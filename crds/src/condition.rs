@@ -65,8 +65,8 @@ words! {
         HandleConflict,
         /// The Tenant's `agents.max` is reached by older Agents.
         TooManyAgents,
-        /// The external root key is not an Ed25519 Multikey.
-        InvalidRootKey,
+        /// A rule that the API server cannot check is broken, for example a root key that is no Ed25519 Multikey.
+        InvalidSpec,
         /// The relay refused the content.
         Rejected,
         Programmed,

@@ -26,10 +26,12 @@ pub const SECRET_ADMIN: &str = "relay-admin";
 /// Type of the Secret an agent reads its credentials from, after the Service Binding specification.
 pub const CREDENTIALS_TYPE: &str = "servicebinding.io/agent-relay";
 
-/// Hash of what the operator last applied; an equal hash means nothing to write.
-pub const APPLIED: &str = "msg2agent.xyz/applied";
-/// `"true"` stops reconciling of the object; every other value is ignored.
-pub const PAUSED: &str = "msg2agent.xyz/paused";
+/// Id of the API key in a credentials Secret.
+pub const KEY_ID: &str = "msg2agent.xyz/key-id";
+/// On credentials Secrets: keys that are still accepted, as JSON of hashes and times.
+pub const RETIRING: &str = "msg2agent.xyz/retiring-keys";
+/// On credentials Secrets: the requested rotation that led to the key.
+pub const ROTATION: &str = "msg2agent.xyz/rotation";
 
 /// On Agents: held until the relay refuses the agent's keys, or a bound has passed.
 pub const REVOCATION: &str = "msg2agent.xyz/revocation";

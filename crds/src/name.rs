@@ -29,8 +29,6 @@ suffixed! {
     relay = "";
     /// The headless Service that gives each relay pod a name; the operator reaches the admin listener through it.
     relay_headless = "-pods";
-    /// ConfigMap with the relay's settings.
-    relay_config = "-config";
     /// Secret with the relay's private certificate authority.
     relay_ca = "-ca";
     /// Secret with the relay's serving certificate.

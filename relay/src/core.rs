@@ -32,12 +32,12 @@ use protocol::did::TenantId;
 
 pub use agent::Kind;
 pub use bucket::Rate;
+pub(crate) use bucket::TokenBucket;
 pub use effect::{Effect, Tally, Write, WriteContent, WriteRow};
 pub use event::{ConnId, Event, KnownAgents, Opened, RequestId, RestoredRow, Submission};
 pub use limits::Limits;
 pub use roster::AgentKey;
 
-use bucket::TokenBucket;
 use expiry::Expiry;
 use journal::Journal;
 use ledger::Ledger;
@@ -143,6 +143,13 @@ impl Core {
     #[must_use]
     pub fn is_online(&self, did: &str) -> bool {
         self.roster.find(did).and_then(|key| self.roster.agent(key)).is_some_and(|a| a.session.is_some())
+    }
+
+    /// Messages and notices in the agent's mailbox.
+    #[must_use]
+    pub fn mailbox_rows(&self, did: &str) -> u64 {
+        let agent = self.roster.find(did).and_then(|key| self.roster.agent(key));
+        agent.map_or(0, |agent| agent.rows.len() as u64)
     }
 
     /// Whether the last write to the store failed.

@@ -22,6 +22,8 @@ mod entry;
 #[cfg(test)]
 pub(crate) mod fixtures;
 mod health;
+#[cfg(test)]
+mod properties;
 mod publish;
 mod state;
 mod views;

@@ -1,81 +1,142 @@
-//! STAND-IN until the message path lands on main: keeps sessions open until a change closes them, carries no messages.
+//! The core among sockets, the mailbox and the clock.
+//!
+//! One lock guards the core and the table of connections. A batch of frames is parsed before it is taken and written to
+//! sockets after it was released; under it there are only decisions and copies into buffers, so that the order of effects is
+//! the order of bytes on every connection. Nothing waits under it.
 
-use std::collections::HashMap;
-use std::net::SocketAddr;
-use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
-use std::time::Duration;
+mod batch;
+mod close;
+mod enforce;
+mod metrics;
+mod open;
+mod run;
+mod state;
+mod tasks;
+mod watch;
+
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use bytes::Bytes;
 use protocol::Did;
-use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite};
+use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
 
-use crate::directory::{Change, Directory, Principal};
+use crate::core::{ConnId, KnownAgents, Limits, Now};
+use crate::directory::{Directory, Principal};
+use crate::mailbox::Queue;
+use crate::session::{self, Connection, Stream};
 
-type Sessions = Mutex<HashMap<u64, (Principal, CancellationToken)>>;
+pub(crate) use batch::{Batch, Item};
+pub use metrics::HubMetrics;
+pub use open::HubError;
 
+use state::State;
+use watch::Watch;
+
+/// The settings of a hub.
+#[derive(Debug, Clone, PartialEq)]
+pub struct HubSettings {
+    pub limits: Limits,
+    /// Over which time clients are told to come back when the relay restarts.
+    pub reconnect_spread: Duration,
+}
+
+impl Default for HubSettings {
+    fn default() -> Self {
+        Self { limits: Limits::default(), reconnect_spread: Duration::from_secs(10) }
+    }
+}
+
+/// Everything that carries messages.
 #[derive(Debug)]
 pub struct Hub {
+    state: Mutex<State>,
+    watch: Mutex<Watch>,
     directory: Arc<Directory>,
-    next: AtomicU64,
-    sessions: Sessions,
+    metrics: Arc<HubMetrics>,
+    queue: Arc<Queue>,
+    settings: HubSettings,
+    /// The zero of the hub's clock.
+    begun: Instant,
+    next_conn: AtomicU64,
+    draining: AtomicBool,
+    /// The writer, the reader, the checkpointer and the two clocks.
+    tasks: TaskTracker,
+    /// Ends the clocks and the checkpointer.
+    stop: CancellationToken,
+    /// After every report of the mailbox and every connection that left.
+    changed: Notify,
 }
 
 impl Hub {
-    #[must_use]
-    pub fn open(directory: Arc<Directory>) -> Arc<Self> {
-        Arc::new(Self { directory, next: AtomicU64::new(0), sessions: Mutex::default() })
-    }
-
-    pub async fn serve<S>(&self, mut stream: S, _leftover: Bytes, who: Principal, _peer: SocketAddr)
+    /// Serves one upgraded connection to its end. `leftover` came together with the upgrade.
+    pub async fn serve<S>(self: &Arc<Self>, stream: S, leftover: Bytes, principal: Principal, peer: std::net::SocketAddr)
     where
-        S: AsyncRead + AsyncWrite + Unpin + Send,
+        S: tokio::io::AsyncRead + tokio::io::AsyncWrite + Unpin + Send + 'static,
     {
-        let number = self.next.fetch_add(1, Ordering::Relaxed);
-        let closed = CancellationToken::new();
-        self.sessions().insert(number, (who.clone(), closed.clone()));
-        if self.directory.recheck(&who).is_ok() {
-            let mut buffer = [0; 1024];
-            let read = async { while matches!(stream.read(&mut buffer).await, Ok(1..)) {} };
-            tokio::select! { () = closed.cancelled() => {}, () = read => {} }
-        }
-        self.sessions().remove(&number);
+        let id = ConnId(self.next_conn.fetch_add(1, Ordering::Relaxed));
+        let stream: Box<dyn Stream> = Box::new(stream);
+        let connection = Arc::new(Connection::new(id, stream, principal, peer, self.now_ms()));
+        self.enter(&connection);
+        session::serve(Arc::clone(self), connection, leftover).await;
     }
 
-    pub fn apply(&self, change: &Change) {
-        self.sessions().retain(|_, (who, closed)| {
-            let ends = match change {
-                Change::KeyRevoked(id) => who.key_id == *id,
-                Change::AgentRemoved(did) | Change::AgentSuspended(did) => who.agent.as_ref() == Some(did),
-                Change::TenantSuspended(tenant) | Change::TenantRemoved(tenant) => who.tenant == *tenant,
-            };
-            if ends {
-                closed.cancel();
-            }
-            !ends
-        });
+    /// Milliseconds since the hub was opened.
+    pub(crate) fn now_ms(&self) -> u64 {
+        u64::try_from(self.begun.elapsed().as_millis()).unwrap_or(u64::MAX)
     }
 
+    pub(crate) fn directory(&self) -> &Directory {
+        &self.directory
+    }
+
+    /// Whether the agent has a session.
+    #[must_use]
     pub fn online(&self, did: &Did) -> bool {
-        self.sessions().values().any(|(who, _)| who.agent.as_ref() == Some(did))
+        self.state().core.is_online(did.as_str())
     }
 
-    pub fn pending(&self, _did: &Did) -> u64 {
-        0
+    /// Messages in the agent's mailbox.
+    #[must_use]
+    pub fn pending(&self, did: &Did) -> u64 {
+        self.state().core.mailbox_rows(did.as_str())
     }
 
     /// # Errors
-    /// Never, in the stand-in.
+    /// Why the relay should not get traffic.
     pub fn readiness(&self) -> Result<(), String> {
+        if self.draining.load(Ordering::Relaxed) {
+            return Err("the relay is draining".into());
+        }
+        if self.state().core.storage_failed() {
+            return Err("the mailbox cannot be written".into());
+        }
         Ok(())
     }
 
-    pub async fn drain(&self, _grace: Duration) {
-        self.sessions().drain().for_each(|(_, (_, closed))| closed.cancel());
+    fn now(&self) -> Now {
+        Now { mono_ms: self.now_ms(), unix: unix_now() }
     }
 
-    fn sessions(&self) -> std::sync::MutexGuard<'_, HashMap<u64, (Principal, CancellationToken)>> {
-        self.sessions.lock().unwrap_or_else(PoisonError::into_inner)
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
+
+    fn watch(&self) -> MutexGuard<'_, Watch> {
+        self.watch.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl KnownAgents for Directory {
+    fn tenant_of(&self, did: &str) -> Option<protocol::did::TenantId> {
+        self.agent(&did.parse().ok()?).map(|agent| agent.tenant.clone())
+    }
+}
+
+/// A clock before 1970 counts as 1970.
+fn unix_now() -> u64 {
+    SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs())
 }

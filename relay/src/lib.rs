@@ -11,6 +11,7 @@ pub mod hub;
 pub mod identity;
 pub mod mailbox;
 mod problem;
+mod session;
 #[cfg(test)]
 mod simulator;
 pub mod startup;

@@ -3,7 +3,8 @@
 use std::process::ExitCode;
 
 use anyhow::{Result, anyhow};
-use daemon::{Shutdown, telemetry};
+use daemon::Shutdown;
+use daemon::telemetry::{self, Format};
 use msg2agent_relay::cli::Cli;
 use msg2agent_relay::config::Config;
 use msg2agent_relay::startup::Relay;
@@ -36,15 +37,23 @@ fn run(cli: Cli) -> Result<()> {
 }
 
 async fn serve(config: Config) -> Result<()> {
-    let build = daemon::build_info!();
+    let (build, format) = (daemon::build_info!(), config.log_format);
     let _telemetry = telemetry::install(&telemetry::Settings {
         build,
-        format: config.log_format,
+        format,
         filter: config.log_filter.clone(),
         otlp_endpoint: config.otlp_endpoint.clone(),
     })?;
     let shutdown = Shutdown::on_signals()?;
     let relay = Relay::bind(config, build).await?;
-    println!("{}", relay.announcement()?);
+    announce(format, &relay.announcement()?);
     relay.run(shutdown).await
+}
+
+/// For a person as it is; where machines read the output, as a log line like all others.
+fn announce(format: Format, text: &str) {
+    match format {
+        Format::Text => println!("{text}"),
+        Format::Json => text.lines().for_each(|line| tracing::info!("{line}")),
+    }
 }

@@ -121,7 +121,7 @@ impl Relay {
     /// A part failed that the relay cannot do without.
     pub async fn run(self, shutdown: Shutdown) -> Result<()> {
         let grace = self.config.drain_timeout;
-        let running = Running::start(self, &shutdown)?;
+        let running = Running::start(self, &shutdown).await?;
         let failed = tokio::select! {
             () = shutdown.begun() => None,
             failed = running.tasks.failed() => Some(failed),

@@ -60,7 +60,9 @@ impl Store {
             .journal_mode(SqliteJournalMode::Wal)
             .synchronous(SqliteSynchronous::Full)
             .foreign_keys(true)
-            .busy_timeout(BUSY_TIMEOUT);
+            .busy_timeout(BUSY_TIMEOUT)
+            // The mailbox checkpoints on a connection of its own.
+            .pragma("wal_autocheckpoint", "0");
         // One connection: all writes of the directory come from one task.
         let pool = SqlitePoolOptions::new()
             .max_connections(1)

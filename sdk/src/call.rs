@@ -93,7 +93,7 @@ impl Caller {
             Ok(Err(Failed::Ended(error))) => return Err(error),
             Ok(Ok(result)) => result,
         };
-        serde_json::from_str(&result).map_err(protocol_error)
+        protocol::strict_json::from_str(&result).map_err(protocol_error)
     }
 
     pub(crate) async fn tell(&self, command: Command) {

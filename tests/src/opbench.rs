@@ -49,6 +49,8 @@ pub struct Plan {
 /// A scenario that does not end in time, or breaks its promise (idle writes, a revocation of a second or more).
 pub async fn run(client: Client, plan: &Plan) -> anyhow::Result<()> {
     let cluster = Cluster::new(client, plan.namespace.clone());
+    // Only what this run made is removed: a namespace that exists ends it here.
+    cluster.create_namespace().await?;
     let result = scenarios(&cluster, plan).await;
     let removed = cluster.remove_namespace().await;
     result.and(removed)

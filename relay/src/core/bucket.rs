@@ -10,18 +10,18 @@ pub struct Rate {
 }
 
 #[derive(Debug, Clone)]
-pub(super) struct TokenBucket {
+pub(crate) struct TokenBucket {
     tokens: f64,
     filled_ms: u64,
 }
 
 impl TokenBucket {
-    pub(super) const fn full(rate: Rate, now_ms: u64) -> Self {
+    pub(crate) const fn full(rate: Rate, now_ms: u64) -> Self {
         Self { tokens: rate.burst, filled_ms: now_ms }
     }
 
     /// Time until there is a token, `None` if there is one now. Takes nothing.
-    pub(super) fn wait(&mut self, rate: Rate, now_ms: u64) -> Option<Duration> {
+    pub(crate) fn wait(&mut self, rate: Rate, now_ms: u64) -> Option<Duration> {
         let passed = Duration::from_millis(now_ms.saturating_sub(self.filled_ms)).as_secs_f64();
         self.filled_ms = self.filled_ms.max(now_ms);
         self.tokens = passed.mul_add(rate.per_second, self.tokens).min(rate.burst);
@@ -32,7 +32,7 @@ impl TokenBucket {
         Some(Duration::from_secs_f64(seconds).max(Duration::from_millis(1)))
     }
 
-    pub(super) const fn take(&mut self) {
+    pub(crate) const fn take(&mut self) {
         self.tokens -= 1.0;
     }
 }

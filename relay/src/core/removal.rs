@@ -53,7 +53,7 @@ impl Core {
                 return out.push(Effect::Count(Tally::Dropped));
             }
             RowContent::Message { sender } => {
-                for message in sender.map(|sender| MessageKey { sender, id: row.id }) {
+                if let Some(message) = sender.map(|sender| MessageKey { sender, id: row.id }) {
                     self.disclaim(message, Reason::NotFound, out);
                     self.ledger.remove(message);
                 }

@@ -11,7 +11,7 @@ use protocol::{Did, UnixSeconds};
 use super::change::Edit;
 use super::entry::{AgentEntry, TenantKey};
 
-#[derive(Debug, Default)]
+#[derive(Debug, Default, PartialEq, Eq)]
 pub(crate) struct State {
     version: u64,
     tenants: BTreeMap<TenantId, Tenant>,
@@ -21,7 +21,7 @@ pub(crate) struct State {
     expiries: BTreeSet<(UnixSeconds, KeyHash)>,
 }
 
-#[derive(Debug, Default)]
+#[derive(Debug, Default, PartialEq, Eq)]
 pub(crate) struct Tenant {
     pub(crate) spec: TenantSpec,
     /// Ordered, so that pages have an order.
@@ -74,6 +74,17 @@ impl State {
     pub(crate) fn key_by_id(&self, id: &KeyId) -> Option<(&KeyHash, &KeyOwner)> {
         let hash = self.ids.get(id)?;
         self.keys.get(hash).map(|owner| (hash, owner))
+    }
+
+    /// Everybody who holds a key.
+    #[cfg(test)]
+    pub(crate) fn principals(&self) -> Vec<super::Principal> {
+        let principal = |(hash, owner): (&KeyHash, &KeyOwner)| super::Principal {
+            tenant: owner.tenant.clone(),
+            agent: owner.agent.clone(),
+            key_id: hash.key_id(),
+        };
+        self.keys.iter().map(principal).collect()
     }
 
     /// Keys that stopped working after `after` and until `until`, inclusive.

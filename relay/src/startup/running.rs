@@ -19,8 +19,9 @@ use crate::admin::{self, Admin, AdminMetrics};
 use crate::config::Config;
 use crate::directory::Directory;
 use crate::http::{self, HttpMetrics, Listener, Public, ReloadingCertificate};
-use crate::hub::Hub;
-use crate::store::Store;
+use crate::hub::{Hub, HubMetrics, HubSettings};
+use crate::mailbox::Mailbox;
+use crate::store::{self, Store};
 
 /// Time for tasks to end once sessions are gone; they have nothing left to wait for.
 const TASKS_GRACE: Duration = Duration::from_secs(5);
@@ -51,7 +52,7 @@ struct Setup<'a> {
 }
 
 impl Running {
-    pub(super) fn start(relay: Relay, shutdown: &Shutdown) -> Result<Self> {
+    pub(super) async fn start(relay: Relay, shutdown: &Shutdown) -> Result<Self> {
         let Relay {
             config,
             build,
@@ -66,9 +67,12 @@ impl Running {
             folder,
         } = relay;
         let (registry, readiness) = (Registry::new(), Readiness::default());
+        let mailbox = Mailbox::open(&store::path(&config.data_dir)).await?;
+        let metrics = Arc::new(HubMetrics::register(&registry)?);
+        let hub = Hub::open(mailbox, Arc::clone(&directory), hub_settings(&config), metrics).await?;
         let running = Self {
             tasks: Tasks::new(shutdown.clone()),
-            hub: Hub::open(Arc::clone(&directory)),
+            hub,
             directory,
             store,
             serving: readiness.check("serving", "the relay is starting"),
@@ -162,4 +166,8 @@ impl Running {
         self.tasks.finished(TASKS_GRACE).await;
         self.store.close().await;
     }
+}
+
+fn hub_settings(config: &Config) -> HubSettings {
+    HubSettings { limits: config.limits.core(), reconnect_spread: config.drain_timeout }
 }

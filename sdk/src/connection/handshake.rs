@@ -83,7 +83,7 @@ async fn ask<R: DeserializeOwned>(
 fn result<R: DeserializeOwned>(text: &str, asked: u64) -> Result<R, Ending> {
     match Incoming::parse(text).map_err(lost)? {
         Incoming::Result { id, result } if id.as_json() == asked.to_string() => {
-            serde_json::from_str(result).map_err(lost)
+            protocol::strict_json::from_str(result).map_err(lost)
         }
         Incoming::Error { error, .. } => Err(Ending::Refused(error)),
         _ => Err(lost("it sent something else than the answer")),

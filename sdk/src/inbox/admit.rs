@@ -31,7 +31,7 @@ pub(crate) struct Delivery {
 /// The sender cannot be looked up now, or the application holds too many messages: the session ends, and the relay delivers
 /// the message again.
 pub(crate) async fn admit(shared: &Shared, caller: &Caller, delivery: Delivery) -> Result<(), Error> {
-    let Ok(envelope) = serde_json::from_str::<Envelope>(delivery.envelope.get()) else {
+    let Ok(envelope) = Envelope::parse(delivery.envelope.get()) else {
         refuse(shared, delivery.seq, RefusalReason::Malformed, None);
         return Ok(());
     };

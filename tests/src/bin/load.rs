@@ -57,12 +57,11 @@ async fn main() -> anyhow::Result<()> {
     if matches!(arguments.command, Some(Command::Forwarder)) {
         return load::forwarder::serve().await;
     }
-    // The error means that one is installed.
-    drop(rustls::crypto::ring::default_provider().install_default());
+    msg2agent_tests::install_tls_provider();
     tracing_subscriber::fmt().with_writer(std::io::stderr).init();
     let plan = plan(arguments);
     if plan.pinned {
-        process::pin_generator()?;
+        process::pin(std::process::id(), process::GENERATOR_CPU)?;
     }
     let report = load::run(&plan).await?;
     print!("{report}");

@@ -50,8 +50,7 @@ struct Arguments {
 #[tokio::main]
 async fn main() -> anyhow::Result<()> {
     let arguments = Arguments::parse();
-    // The error means that one is installed.
-    drop(rustls::crypto::ring::default_provider().install_default());
+    msg2agent_tests::install_tls_provider();
     tracing_subscriber::fmt().with_writer(std::io::stderr).with_max_level(tracing::Level::WARN).init();
     let client = client(arguments.kubeconfig.as_deref()).await.context("find a cluster")?;
     opbench::run(client, &plan(arguments)).await

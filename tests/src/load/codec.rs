@@ -25,4 +25,6 @@ pub struct Taken {
     pub bytes: usize,
     /// Whole messages (at the recipient) or answers (at the sender) among them.
     pub count: u64,
+    /// Answers among them that say `stored` instead of `delivered`: the relay wrote the message to its disk first.
+    pub stored: u64,
 }

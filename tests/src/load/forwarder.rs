@@ -124,7 +124,7 @@ impl Codec for Blocks {
 
 fn whole(input: &[u8], size: usize) -> Taken {
     let count = input.len() / size;
-    Taken { bytes: count * size, count: count as u64 }
+    Taken { bytes: count * size, count: count as u64, stored: 0 }
 }
 
 #[cfg(test)]
@@ -138,7 +138,7 @@ mod tests {
         blocks.message(0, &mut out);
         blocks.message(1, &mut out);
         let taken = blocks.at_recipient(&out[..150], &mut reply).unwrap();
-        assert_eq!(taken, Taken { bytes: 100 + CLIENT_HEADER_BYTES, count: 1 });
+        assert_eq!(taken, Taken { bytes: 100 + CLIENT_HEADER_BYTES, count: 1, stored: 0 });
         assert_eq!(reply.len(), ANSWER_BYTES);
     }
 }

@@ -173,7 +173,7 @@ mod tests {
         let mut reply = vec![];
         let input = b"MSG pair.3 1 answer.3 5\r\nhello\r\nPING\r\nMSG pair.3 1 answer.3 5\r\nhel";
         let taken = subjects.at_recipient(input, &mut reply).unwrap();
-        assert_eq!(taken, Taken { bytes: 38, count: 1 });
+        assert_eq!(taken, Taken { bytes: 38, count: 1, stored: 0 });
         assert_eq!(reply, b"PONG\r\nPUB answer.3 2\r\nok\r\n");
     }
 

@@ -22,6 +22,8 @@ const PARTIAL_BYTES_MAX: usize = 2 * 1024 * 1024;
 pub struct Tally {
     /// Messages done, warm-up included.
     pub done: u64,
+    /// Answers `stored` among them.
+    pub stored: u64,
     /// Whether latencies are recorded.
     pub recording: bool,
     /// Send no more; end when nothing is in flight.
@@ -90,30 +92,31 @@ impl Pair {
 
     fn read_recipient(&mut self, buffer: &mut [u8]) -> anyhow::Result<()> {
         let codec = &mut self.codec;
-        let count = self.recipient.read(buffer, |input, reply| codec.at_recipient(input, reply))?;
-        self.book(count, Window::arrive)
+        let taken = self.recipient.read(buffer, |input, reply| codec.at_recipient(input, reply))?;
+        self.book(taken, Window::arrive)
     }
 
     fn read_sender(&mut self, buffer: &mut [u8]) -> anyhow::Result<()> {
         let codec = &mut self.codec;
-        let count = self.sender.read(buffer, |input, reply| codec.at_sender(input, reply))?;
-        self.book(count, Window::answer)
+        let taken = self.sender.read(buffer, |input, reply| codec.at_sender(input, reply))?;
+        self.book(taken, Window::answer)
     }
 
     fn book(
         &mut self,
-        count: u64,
+        taken: Taken,
         enter: impl FnOnce(&mut Window, u64, Instant, &mut dyn FnMut(Duration)) -> anyhow::Result<()>,
     ) -> anyhow::Result<()> {
         let before = self.window.done();
         let mut tally = self.tally.borrow_mut();
         let Tally { recording, latency, .. } = &mut *tally;
-        enter(&mut self.window, count, Instant::now(), &mut |took| {
+        enter(&mut self.window, taken.count, Instant::now(), &mut |took| {
             if *recording {
                 latency.saturating_record(u64::try_from(took.as_micros()).unwrap_or(u64::MAX));
             }
         })?;
         tally.done += self.window.done() - before;
+        tally.stored += taken.stored;
         Ok(())
     }
 }
@@ -144,11 +147,11 @@ impl End {
         &mut self,
         buffer: &mut [u8],
         take: impl FnOnce(&[u8], &mut Vec<u8>) -> anyhow::Result<Taken>,
-    ) -> anyhow::Result<u64> {
+    ) -> anyhow::Result<Taken> {
         let length = match self.stream.try_read(buffer) {
             Ok(0) => bail!("the server closed the connection"),
             Ok(length) => length,
-            Err(error) if error.kind() == ErrorKind::WouldBlock => return Ok(0),
+            Err(error) if error.kind() == ErrorKind::WouldBlock => return Ok(Taken::default()),
             Err(error) => return Err(error).context("read from the server"),
         };
         self.input.extend_from_slice(buffer.get(..length).unwrap_or_default());
@@ -157,6 +160,6 @@ impl End {
         if self.input.len() > PARTIAL_BYTES_MAX {
             bail!("{} bytes came that are not a whole frame", self.input.len());
         }
-        Ok(taken.count)
+        Ok(taken)
     }
 }

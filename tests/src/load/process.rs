@@ -1,10 +1,10 @@
-//! A server process on loopback: started on its CPU, asked for its CPU time, ended by its own handle.
+//! A server process on loopback: started on its CPU, asked for its CPU time by its id, ended by its own handle.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::{Child, Command};
 use std::time::Duration;
 
-use anyhow::{Context as _, bail};
+use anyhow::Context as _;
 
 /// Clock ticks per second of `/proc/<pid>/stat`: USER_HZ, 100 on every Linux architecture Rust supports.
 const TICKS_PER_SECOND: u64 = 100;
@@ -15,38 +15,39 @@ pub struct Process {
     child: Child,
 }
 
-/// `program`, to be started on CPU 0 where `pinned`. `taskset` replaces itself by the program: same process id.
+/// Where servers run, away from the generator.
+pub const SERVER_CPU: &str = "0";
+/// Where the generator runs.
+pub const GENERATOR_CPU: &str = "1";
+
+/// `program`, to be started on the servers' CPU where `pinned`. `taskset` replaces itself by it: same process id.
 #[must_use]
 pub fn command(program: &Path, pinned: bool) -> Command {
     if !pinned {
         return Command::new(program);
     }
     let mut command = Command::new("taskset");
-    command.args(["-c", "0"]).arg(program);
+    command.args(["-c", SERVER_CPU]).arg(program);
     command
 }
 
-/// Puts this process on CPU 1, away from the servers.
+/// Puts all threads of a running process on one CPU.
 ///
 /// # Errors
-/// No `taskset`, or no second CPU.
-pub fn pin_generator() -> anyhow::Result<()> {
-    let id = std::process::id().to_string();
-    let output = Command::new("taskset").args(["-a", "-cp", "1", &id]).output().context("start taskset")?;
-    if !output.status.success() {
-        bail!("taskset: {}", String::from_utf8_lossy(&output.stderr).trim());
-    }
+/// No `taskset`, or no such CPU.
+pub fn pin(process: u32, cpu: &str) -> anyhow::Result<()> {
+    crate::command::run("taskset", ["-a", "-cp", cpu, &process.to_string()])?;
     Ok(())
 }
 
-/// A binary of this workspace, which Cargo puts beside this one (or one folder up from a test).
+/// User and system time of a process so far, of all its threads.
 ///
 /// # Errors
-/// It is not built.
-pub fn sibling(name: &str) -> anyhow::Result<PathBuf> {
-    let own = std::env::current_exe().context("find this program's own file")?;
-    let found = own.ancestors().skip(1).take(2).map(|folder| folder.join(name)).find(|path| path.is_file());
-    found.with_context(|| format!("{name} is not built; run `cargo build --workspace --bins` first"))
+/// The process is gone.
+pub fn cpu_time(process: u32) -> anyhow::Result<Duration> {
+    let path = format!("/proc/{process}/stat");
+    let stat = std::fs::read_to_string(&path).with_context(|| format!("read {path}"))?;
+    cpu_time_of(&stat).with_context(|| format!("understand {path}"))
 }
 
 impl Process {
@@ -64,16 +65,6 @@ impl Process {
 
     pub fn child(&mut self) -> &mut Child {
         &mut self.child
-    }
-
-    /// User and system time so far, of all threads.
-    ///
-    /// # Errors
-    /// The process is gone.
-    pub fn cpu_time(&self) -> anyhow::Result<Duration> {
-        let path = format!("/proc/{}/stat", self.id());
-        let stat = std::fs::read_to_string(&path).with_context(|| format!("read {path}"))?;
-        cpu_time_of(&stat).with_context(|| format!("understand {path}"))
     }
 }
 

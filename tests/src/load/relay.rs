@@ -1,34 +1,42 @@
 //! The relay of this workspace as a subject: its process, a tenant with one key, two registered agents per pair.
 
-use std::net::SocketAddr;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use anyhow::{Context as _, bail, ensure};
+use protocol::admin::TenantSpec;
 use protocol::api_key::ApiKey;
 use protocol::envelope::Class;
-use protocol::{Did, Identity, UnixSeconds};
+use protocol::{Identity, UnixSeconds};
 use tokio::net::TcpStream;
 
-use super::process::Process;
+use super::process;
+use crate::relay_process::RelayProcess;
 use admission::Upgrade;
 
 pub mod admission;
 mod frames;
-mod start;
-mod tenant;
 
 pub use frames::Frames;
 
 /// The tenant of all agents of a run.
 const TENANT: &str = "load";
+/// More than a machine can send in a second, so that no limit is measured.
+const RATE: &str = "100000000";
+/// One worker: what the relay starts by itself on one CPU. And limits out of the way, errors in the log only.
+const SETTINGS: [(&str, &str); 6] = [
+    ("TOKIO_WORKER_THREADS", "1"),
+    ("MSG2AGENT_RELAY_LOG_FILTER", "warn"),
+    ("MSG2AGENT_RELAY_LIMIT_SENDS_PER_SECOND", RATE),
+    ("MSG2AGENT_RELAY_LIMIT_SENDS_BURST", RATE),
+    ("MSG2AGENT_RELAY_LIMIT_TENANT_SENDS_PER_SECOND", RATE),
+    ("MSG2AGENT_RELAY_LIMIT_TENANT_SENDS_BURST", RATE),
+];
 
-/// A running relay; its data folder goes with it.
+/// A running relay, its tenant's key, and the agents of each pair.
 pub struct Relay {
-    pub process: Process,
-    public: SocketAddr,
+    process: RelayProcess,
     key: ApiKey,
     pairs: Vec<(Identity, Identity)>,
-    _folder: tempfile::TempDir,
 }
 
 impl Relay {
@@ -37,19 +45,24 @@ impl Relay {
     /// # Errors
     /// Not built, not ready in time, or the admin API refuses.
     pub async fn start(pairs: u16, pinned: bool) -> anyhow::Result<Self> {
-        let started = start::start(pinned).await?;
-        let key = ApiKey::generate(&mut rand::rng());
-        tenant::admit(&started, &key).await.context("make the tenant and its key")?;
-        let domain = start::domain()?;
-        let identity = |role: &str, number: u16| -> anyhow::Result<Identity> {
-            let did: Did = format!("did:wba:{domain}:agent:{TENANT}:{role}-{number}").parse()?;
-            Ok(Identity::generate(did, now(), &mut rand::rng()))
-        };
+        let process = RelayProcess::start_with(&SETTINGS).await?;
+        if pinned {
+            process::pin(process.pid()?, process::SERVER_CPU)?;
+        }
+        let admin = process.admin()?;
+        admin.put_tenant(TENANT, &TenantSpec::default()).await.context("make the tenant")?;
+        let key = admin.make_tenant_key(TENANT).await.context("make the tenant's key")?;
+        let identity = |role: &str, number: u16| process.identity(TENANT, &format!("{role}-{number}"));
         let pairs: anyhow::Result<_> = (0..pairs)
             .map(|number| Ok((identity("sender", number)?, identity("recipient", number)?)))
             .collect();
-        let start::Started { process, public, folder, .. } = started;
-        Ok(Self { process, public, key, pairs: pairs?, _folder: folder })
+        Ok(Self { process, key, pairs: pairs? })
+    }
+
+    /// # Errors
+    /// It has ended.
+    pub fn id(&self) -> anyhow::Result<u32> {
+        self.process.pid()
     }
 
     /// Both ends of pair `number`, registered, and the frames between them.
@@ -65,19 +78,16 @@ impl Relay {
         let (sender, recipient) = self.pairs.get(usize::from(number)).context("no such pair")?;
         let streams = (self.registered(sender).await?, self.registered(recipient).await?);
         let milliseconds = u64::try_from(SystemTime::now().duration_since(UNIX_EPOCH)?.as_millis())?;
-        let frames = Frames::new(
-            sender.did(),
-            recipient.did(),
-            class,
-            size,
-            frames::IdSpace { milliseconds, number },
-        )?;
+        let ids = frames::IdSpace { milliseconds, number };
+        let frames = Frames::new(sender.did(), recipient.did(), class, size, ids)?;
         Ok((streams, frames))
     }
 
     async fn registered(&self, identity: &Identity) -> anyhow::Result<TcpStream> {
-        let stream = TcpStream::connect(self.public).await?;
-        match admission::open(stream, &format!("ws://{}/ws", self.public), &self.key).await? {
+        let url = self.process.url();
+        let address = url.strip_prefix("ws://").and_then(|rest| rest.split('/').next());
+        let stream = TcpStream::connect(address.context("a URL without an address")?).await?;
+        match admission::open(stream, &url, &self.key).await? {
             Upgrade::Open(mut socket) => {
                 let registered = admission::register(&mut socket, identity).await?;
                 ensure!(

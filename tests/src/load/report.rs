@@ -51,7 +51,9 @@ impl Report {
             two_digits(self.ratio(workload, subject, nats))
         )?;
         write!(f, " | {} | {}", whole(quantile(0.5)), whole(quantile(0.99)))?;
-        writeln!(f, " | {} | {} |", whole(median(walls)), rounds.iter().map(|r| r.total).sum::<u64>())
+        let total: u64 = rounds.iter().map(|round| round.total).sum();
+        let stored: u64 = rounds.iter().map(|round| round.stored).sum();
+        writeln!(f, " | {} | {total} | {stored} |", whole(median(walls)))
     }
 }
 
@@ -60,9 +62,9 @@ impl fmt::Display for Report {
         writeln!(
             f,
             "| pairs x in flight | server | messages per server CPU second | least to most | of forwarder | of nats \
-             | p50 µs | p99 µs | messages per wall second | sent = received |"
+             | p50 µs | p99 µs | messages per wall second | sent = received | answered `stored` |"
         )?;
-        writeln!(f, "|---|---|---:|---:|---:|---:|---:|---:|---:|---:|")?;
+        writeln!(f, "|---|---|---:|---:|---:|---:|---:|---:|---:|---:|---:|")?;
         self.rounds().try_for_each(|(workload, subject, rounds)| self.line(f, workload, subject, rounds))
     }
 }
@@ -74,7 +76,9 @@ fn microseconds(value: u64) -> f64 {
 
 fn median(mut values: Vec<f64>) -> Option<f64> {
     values.sort_by(f64::total_cmp);
-    values.get(values.len() / 2).copied()
+    let upper = *values.get(values.len() / 2)?;
+    let lower = *values.get((values.len() - 1) / 2)?;
+    Some(f64::midpoint(lower, upper))
 }
 
 fn least(values: &[f64]) -> Option<f64> {
@@ -102,7 +106,7 @@ mod tests {
     fn round(messages: u64, cpu: u64) -> Round {
         let latency = hdrhistogram::Histogram::new(3).unwrap();
         let wall = Duration::from_secs(2);
-        Round { messages, wall, cpu: Duration::from_secs(cpu), latency, total: messages }
+        Round { messages, wall, cpu: Duration::from_secs(cpu), latency, total: messages, stored: 0 }
     }
 
     #[test]

@@ -10,6 +10,7 @@ use tokio::task::{JoinSet, LocalSet};
 
 use super::pair::{Pair, Tally};
 use super::plan::{Plan, Subject, Workload};
+use super::process;
 use super::server::Servers;
 use super::window::Window;
 
@@ -32,6 +33,8 @@ pub struct Round {
     pub latency: Histogram<u64>,
     /// All messages of the round, warm-up and drain included; each arrived once.
     pub total: u64,
+    /// Answers `stored` among all.
+    pub stored: u64,
 }
 
 impl Round {
@@ -59,6 +62,7 @@ pub async fn run(
 ) -> anyhow::Result<Round> {
     let tally = Rc::new(RefCell::new(Tally {
         done: 0,
+        stored: 0,
         recording: false,
         stopping: false,
         latency: Histogram::new_with_bounds(1, LATENCY_MICROSECONDS_MAX, LATENCY_DIGITS)?,
@@ -83,12 +87,12 @@ async fn measure(
     tally: &RefCell<Tally>,
     mut pairs: JoinSet<anyhow::Result<u64>>,
 ) -> anyhow::Result<Round> {
-    let process = servers.process(subject)?;
+    let server = servers.process(subject)?;
     undisturbed(&mut pairs, plan.warm_up).await?;
-    let (start, cpu, done) = (Instant::now(), process.cpu_time()?, tally.borrow().done);
+    let (start, cpu, done) = (Instant::now(), process::cpu_time(server)?, tally.borrow().done);
     tally.borrow_mut().recording = true;
     undisturbed(&mut pairs, plan.measured).await?;
-    let (wall, cpu) = (start.elapsed(), process.cpu_time()?.saturating_sub(cpu));
+    let (wall, cpu) = (start.elapsed(), process::cpu_time(server)?.saturating_sub(cpu));
     let messages = tally.borrow().done - done;
     tally.borrow_mut().recording = false;
     tally.borrow_mut().stopping = true;
@@ -96,7 +100,8 @@ async fn measure(
         tokio::time::timeout(DRAIN_LIMIT, sum(&mut pairs)).await.context("messages are missing")??;
     ensure!(messages > 0, "no message was done in {} s", plan.measured.as_secs_f64());
     ensure!(total == tally.borrow().done, "{total} messages sent, {} done", tally.borrow().done);
-    Ok(Round { messages, wall, cpu, latency: tally.borrow().latency.clone(), total })
+    let Tally { latency, stored, .. } = &*tally.borrow();
+    Ok(Round { messages, wall, cpu, latency: latency.clone(), total, stored: *stored })
 }
 
 /// Waits; a pair that ends meanwhile has failed.

@@ -8,8 +8,8 @@ use super::codec::Codec;
 use super::forwarder::{Blocks, Forwarder};
 use super::nats::{Nats, Subjects};
 use super::plan::{Plan, Subject};
-use super::process::{self, Process};
 use super::relay::Relay;
+use crate::programs;
 
 /// Both connections of a pair, and what is spoken on them.
 pub type Connected = ((TcpStream, TcpStream), Box<dyn Codec>);
@@ -30,7 +30,7 @@ impl Servers {
         for subject in &plan.subjects {
             match subject {
                 Subject::Forwarder | Subject::ForwarderAnswered if servers.forwarder.is_none() => {
-                    servers.forwarder = Some(Forwarder::start(&process::sibling("load")?, plan.pinned)?);
+                    servers.forwarder = Some(Forwarder::start(&programs::path("load")?, plan.pinned)?);
                 }
                 Subject::Nats | Subject::NatsAnswered if servers.nats.is_none() => {
                     servers.nats = Some(Nats::start(plan.pinned).await?);
@@ -62,11 +62,11 @@ impl Servers {
     ///
     /// # Errors
     /// It is not part of this run.
-    pub fn process(&self, subject: Subject) -> anyhow::Result<&Process> {
+    pub fn process(&self, subject: Subject) -> anyhow::Result<u32> {
         Ok(match subject {
-            Subject::Forwarder | Subject::ForwarderAnswered => &self.forwarder()?.process,
-            Subject::Nats | Subject::NatsAnswered => &self.nats()?.process,
-            Subject::RelayEphemeral | Subject::RelayReliable => &self.relay()?.process,
+            Subject::Forwarder | Subject::ForwarderAnswered => self.forwarder()?.process.id(),
+            Subject::Nats | Subject::NatsAnswered => self.nats()?.process.id(),
+            Subject::RelayEphemeral | Subject::RelayReliable => self.relay()?.id()?,
         })
     }
 

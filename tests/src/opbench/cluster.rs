@@ -1,9 +1,12 @@
 //! The benchmark's own hands in the cluster: apply, delete, watch, and the namespace around it all.
 
+use std::time::Duration;
+
 use anyhow::Context as _;
 use k8s_openapi::api::core::v1::{Namespace, Pod, Secret};
 use kube::api::{DeleteParams, ListParams, Patch, PatchParams, PostParams};
 use kube::core::DynamicObject;
+use kube::runtime::wait::{await_condition, conditions};
 use kube::{Api, Client, ResourceExt as _};
 use serde_json::{Value, json};
 
@@ -11,6 +14,9 @@ use super::objects::Kind;
 
 /// Field manager of the applied objects: what a person's `kubectl apply --server-side` would be.
 const MANAGER: &str = "opbench";
+
+/// Time for all objects and their finalizers to go.
+const REMOVAL_LIMIT: Duration = Duration::from_secs(180);
 
 pub struct Cluster {
     pub client: Client,
@@ -44,18 +50,21 @@ impl Cluster {
         Ok(())
     }
 
+    /// Returns when the namespace is gone, the operator's finalizers included.
+    ///
     /// # Errors
-    /// What the API server says.
+    /// What the API server says, or a namespace that stays.
     pub async fn remove_namespace(&self) -> anyhow::Result<()> {
-        let api = Api::<Namespace>::all(self.client.clone());
         // Agents first, Tenants and the Relay with the rest: the operator's finalizers follow the same order.
-        self.objects(Kind::Agent)
-            .delete_collection(&DeleteParams::default(), &ListParams::default())
-            .await
-            .context("delete the Agents")?;
-        api.delete(&self.namespace, &DeleteParams::default())
-            .await
-            .with_context(|| format!("delete namespace {}", self.namespace))?;
+        let agents = self.objects(Kind::Agent);
+        let deleted = agents.delete_collection(&DeleteParams::default(), &ListParams::default()).await;
+        let api = Api::<Namespace>::all(self.client.clone());
+        let uid = api.get(&self.namespace).await.context("find the namespace")?.uid().unwrap_or_default();
+        api.delete(&self.namespace, &DeleteParams::default()).await.context("delete the namespace")?;
+        let gone = conditions::is_deleted(&uid);
+        let waited = tokio::time::timeout(REMOVAL_LIMIT, await_condition(api, &self.namespace, gone)).await;
+        waited.with_context(|| format!("namespace {} stays", self.namespace))??;
+        deleted.context("delete the Agents")?;
         Ok(())
     }
 

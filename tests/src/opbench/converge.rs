@@ -37,7 +37,6 @@ pub struct Converged {
 /// # Errors
 /// An apply that is refused, or Agents that do not become Ready in time.
 pub async fn run(cluster: &Cluster, plan: &Plan) -> anyhow::Result<Converged> {
-    cluster.create_namespace().await?;
     platform(cluster, plan).await.context("bring up the Relay and its Tenants")?;
     let before = Reading::take(cluster, &plan.operator).await?;
     let start = Instant::now();

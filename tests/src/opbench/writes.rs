@@ -3,6 +3,8 @@
 use std::collections::BTreeMap;
 use std::fmt;
 
+use anyhow::ensure;
+
 use super::exposition;
 
 /// The operator's counter of its API requests that change something.
@@ -35,6 +37,8 @@ impl Writes {
     /// No operator's metrics.
     pub fn of_operator(text: &str) -> anyhow::Result<Self> {
         let samples = exposition::samples(text, OPERATOR_METRIC)?;
+        // Its Lease alone makes one.
+        ensure!(!samples.is_empty(), "no metric {OPERATOR_METRIC}");
         let counted = samples.iter().filter(|sample| sample.label("resource") != LEASES);
         Ok(counted
             .map(|sample| (sample.label("verb"), sample.label("resource").to_owned(), sample.value))
@@ -142,6 +146,14 @@ mod tests {
         let added = api_server(110, 27).since(&api_server(10, 7)).without("APPLY", "agents", 100);
         assert_eq!(added.to_string(), "APPLY agents/status 20");
         assert!((added.per(10) - 2.0).abs() < f64::EPSILON);
+    }
+
+    #[test]
+    fn an_operator_that_does_not_count_is_an_error_and_not_an_idle_one() {
+        let error = Writes::of_operator("other_total 1\n").unwrap_err();
+        assert_eq!(error.to_string(), "no metric msg2agent_operator_api_writes_total");
+        let text = "msg2agent_operator_api_writes_total{verb=\"PUT\",resource=\"leases\"} 8\n";
+        assert_eq!(Writes::of_operator(text).unwrap().total(), 0);
     }
 
     #[test]

@@ -2,4 +2,5 @@
 //! `target/test-cluster`, which stays up for the next run (`cluster --folder target/test-cluster down` ends it).
 
 mod cluster;
+mod definitions;
 mod shared;

@@ -3,10 +3,11 @@
 use std::time::Duration;
 
 use msg2agent_tests::load::plan::{Plan, Subject, Workload};
+use msg2agent_tests::load::report::Report;
 
-/// Runs each subject twice for a moment and looks at the counts.
-async fn every_message_is_counted(subjects: &[Subject]) {
-    drop(rustls::crypto::ring::default_provider().install_default());
+/// Runs each subject twice for a moment. A round whose sent, arrived and answered messages differ is an error.
+async fn two_rounds_of(subjects: &[Subject]) -> anyhow::Result<Report> {
+    msg2agent_tests::install_tls_provider();
     let plan = Plan {
         subjects: subjects.to_vec(),
         workloads: vec![Workload { pairs: 2, window: 4 }],
@@ -16,22 +17,28 @@ async fn every_message_is_counted(subjects: &[Subject]) {
         size: 1024,
         pinned: false,
     };
-    // A round whose sent, arrived and answered messages differ is an error.
-    let report = msg2agent_tests::load::run(&plan).await.unwrap();
-    assert_eq!(report.rounds().count(), subjects.len());
+    msg2agent_tests::load::run(&plan).await
+}
+
+fn assert_counted(report: &Report, subjects: usize) {
+    assert_eq!(report.rounds().count(), subjects);
     for (workload, subject, rounds) in report.rounds() {
         assert_eq!(rounds.len(), 2, "{subject} {workload}");
         for round in rounds {
             assert!(0 < round.messages && round.messages <= round.total, "{subject}: {round:?}");
             let timed = round.latency.len();
-            assert!(timed.abs_diff(round.messages) <= 16, "{subject}: {timed} latencies of {}", round.messages);
+            assert!(
+                timed.abs_diff(round.messages) <= 16,
+                "{subject}: {timed} latencies of {}",
+                round.messages
+            );
         }
     }
 }
 
 #[tokio::test]
 async fn the_forwarder_loses_and_repeats_nothing() {
-    every_message_is_counted(&[Subject::Forwarder, Subject::ForwarderAnswered]).await;
+    assert_counted(&two_rounds_of(&[Subject::Forwarder, Subject::ForwarderAnswered]).await.unwrap(), 2);
 }
 
 #[tokio::test]
@@ -40,10 +47,10 @@ async fn nats_loses_and_repeats_nothing() {
         eprintln!("nats-server is not installed; nothing is compared with it here");
         return;
     }
-    every_message_is_counted(&[Subject::Nats, Subject::NatsAnswered]).await;
+    assert_counted(&two_rounds_of(&[Subject::Nats, Subject::NatsAnswered]).await.unwrap(), 2);
 }
 
 #[tokio::test]
 async fn the_relay_loses_and_repeats_nothing_in_either_class() {
-    every_message_is_counted(&[Subject::RelayEphemeral, Subject::RelayReliable]).await;
+    assert_counted(&two_rounds_of(&[Subject::RelayEphemeral, Subject::RelayReliable]).await.unwrap(), 2);
 }

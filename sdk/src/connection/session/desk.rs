@@ -6,6 +6,7 @@ use futures::StreamExt as _;
 use futures::stream::SplitStream;
 use protocol::Reason;
 use protocol::frame::{GoodbyeParams, Incoming, NoticeParams, RpcError, method, write_notification};
+use protocol::strict_json;
 use tokio::sync::mpsc;
 use tokio::time::{Instant, MissedTickBehavior, interval, sleep_until};
 use tokio_tungstenite::tungstenite::Message;
@@ -150,9 +151,9 @@ impl<'a> Desk<'a> {
 
     fn notified(&mut self, method: &str, params: &str) -> Result<(), Ending> {
         match method {
-            method::DELIVER => self.deliver(serde_json::from_str(params).map_err(lost)?),
+            method::DELIVER => self.deliver(strict_json::from_str(params).map_err(lost)?),
             method::NOTICE => {
-                let notice: NoticeParams = serde_json::from_str(params).map_err(lost)?;
+                let notice: NoticeParams = strict_json::from_str(params).map_err(lost)?;
                 if notice.epoch == self.epoch {
                     let seq = notice.seq;
                     self.connection.shared.notices.post(notice);
@@ -161,7 +162,7 @@ impl<'a> Desk<'a> {
                 Ok(())
             }
             method::GOODBYE => {
-                self.goodbye = Some(serde_json::from_str(params).map_err(lost)?);
+                self.goodbye = Some(strict_json::from_str(params).map_err(lost)?);
                 Ok(())
             }
             // A later relay may announce more.

@@ -5,6 +5,7 @@
 use anyhow::{Context as _, ensure};
 use protocol::Did;
 use protocol::envelope::{Class, Routing};
+use protocol::frame::SendStatus;
 use protocol::limits::WINDOW_MESSAGES;
 
 use crate::load::codec::{Codec, Taken};
@@ -124,32 +125,42 @@ impl Codec for Frames {
         if let Some(last) = last {
             self.acknowledge(last, reply)?;
         }
-        Ok(Taken { bytes, count })
+        Ok(Taken { bytes, count, stored: 0 })
     }
 
     fn at_sender(&mut self, input: &[u8], reply: &mut Vec<u8>) -> anyhow::Result<Taken> {
         let class = self.class;
-        let mut count = 0;
-        let bytes = websocket::read(input, reply, |text| {
-            count += u64::from(is_answer(text, class)?);
+        let mut taken = Taken::default();
+        taken.bytes = websocket::read(input, reply, |text| {
+            let answer = answer(text, class)?;
+            taken.count += u64::from(answer.is_some());
+            taken.stored += u64::from(answer == Some(SendStatus::Stored));
             Ok(())
         })?;
-        Ok(Taken { bytes, count })
+        Ok(taken)
     }
 }
 
-/// True for the answer to a send; false for a notice, which follows an answer `stored`.
-fn is_answer(text: &[u8], class: Class) -> anyhow::Result<bool> {
+/// The answer to a send; `None` for a notice, which follows an answer `stored`.
+fn answer(text: &[u8], class: Class) -> anyhow::Result<Option<SendStatus>> {
     if class == Class::Reliable && text.starts_with(NOTICE_OPEN) {
-        return Ok(false);
+        return Ok(None);
     }
-    let answer = text.strip_prefix(REQUEST_OPEN.as_bytes()).and_then(number).map(|(_, rest)| rest);
-    let good: &[&[u8]] = match class {
-        Class::Reliable => &[br#","result":{"status":"delivered"}}"#, br#","result":{"status":"stored"}}"#],
-        Class::Ephemeral => &[br#","result":{"status":"forwarded"}}"#],
+    let rest = text.strip_prefix(REQUEST_OPEN.as_bytes()).and_then(number).map(|(_, rest)| rest);
+    let good: &[SendStatus] = match class {
+        Class::Reliable => &[SendStatus::Delivered, SendStatus::Stored],
+        Class::Ephemeral => &[SendStatus::Forwarded],
     };
-    ensure!(answer.is_some_and(|rest| good.contains(&rest)), unexpected(text));
-    Ok(true)
+    let status = good.iter().copied().find(|status| rest == Some(result_of(*status)));
+    Ok(Some(status.with_context(|| unexpected(text))?))
+}
+
+const fn result_of(status: SendStatus) -> &'static [u8] {
+    match status {
+        SendStatus::Delivered => br#","result":{"status":"delivered"}}"#,
+        SendStatus::Stored => br#","result":{"status":"stored"}}"#,
+        SendStatus::Forwarded => br#","result":{"status":"forwarded"}}"#,
+    }
 }
 
 /// The envelope's JSON, and where the counter in its id stands.
@@ -213,7 +224,7 @@ fn unexpected(text: &[u8]) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use protocol::frame::{Incoming, write_deliver};
+    use protocol::frame::{Incoming, SendResult, write_deliver, write_result};
 
     fn frames(class: Class) -> Frames {
         let (from, to) = ("did:wba:a.example:agent:t:s", "did:wba:a.example:agent:t:r");
@@ -260,7 +271,10 @@ mod tests {
         let mut input = delivered(&payload(&mut frames, 0), 1);
         input.extend(delivered(&payload(&mut frames, 1), 2));
         let mut reply = vec![];
-        assert_eq!(frames.at_recipient(&input, &mut reply).unwrap(), Taken { bytes: input.len(), count: 2 });
+        assert_eq!(
+            frames.at_recipient(&input, &mut reply).unwrap(),
+            Taken { bytes: input.len(), count: 2, stored: 0 }
+        );
         let text = String::from_utf8_lossy(&reply);
         assert!(
             text.ends_with(r#"{"jsonrpc":"2.0","method":"relay.ack","params":{"epoch":4,"seq":2}}"#),
@@ -275,6 +289,16 @@ mod tests {
         let input = delivered(&payload(&mut frames, 1), 1);
         let error = frames.at_recipient(&input, &mut vec![]).unwrap_err();
         assert!(error.to_string().starts_with("message 0 was due, another arrived"), "{error}");
+    }
+
+    #[test]
+    fn answers_are_those_that_the_protocol_writes() {
+        for status in [SendStatus::Delivered, SendStatus::Stored, SendStatus::Forwarded] {
+            let mut text = vec![];
+            write_result(&mut text, "1000000007", &SendResult { status });
+            let class = if status == SendStatus::Forwarded { Class::Ephemeral } else { Class::Reliable };
+            assert_eq!(answer(&text, class).unwrap(), Some(status));
+        }
     }
 
     #[test]

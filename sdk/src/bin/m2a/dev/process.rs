@@ -10,6 +10,7 @@ use tokio::time::{Instant, sleep, timeout};
 
 use super::agents::DOMAIN;
 use crate::failure::{Exit, Failure};
+use crate::relay::client;
 use crate::stop::Stop;
 
 const PROGRAM: &str = "msg2agent-relay";
@@ -75,8 +76,9 @@ impl RelayProcess {
     async fn ready(&mut self) -> Result<(), Failure> {
         let until = Instant::now() + READY_DEADLINE;
         let probe = format!("{}/readyz", self.admin_url);
+        let http = client::http(READY_DEADLINE)?;
         loop {
-            if reqwest::get(&probe).await.is_ok_and(|answer| answer.status().is_success()) {
+            if http.get(&probe).send().await.is_ok_and(|answer| answer.status().is_success()) {
                 return Ok(());
             }
             if let Ok(Some(status)) = self.child.try_wait() {

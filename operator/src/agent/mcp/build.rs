@@ -1,0 +1,230 @@
+//! The objects of an MCP endpoint. Pure: the same Agent and settings give the same objects.
+
+use crds::{Agent, label, name};
+use k8s_openapi::api::apps::v1::{Deployment, DeploymentSpec};
+use k8s_openapi::api::core::v1::{
+    Container, ContainerPort, EmptyDirVolumeSource, PodSpec, PodTemplateSpec, ResourceRequirements, Secret, Service,
+    ServiceAccount, ServicePort, ServiceSpec, Volume,
+};
+use k8s_openapi::api::networking::v1::{
+    NetworkPolicy, NetworkPolicyEgressRule, NetworkPolicyIngressRule, NetworkPolicyPeer, NetworkPolicySpec,
+};
+use k8s_openapi::apimachinery::pkg::api::resource::Quantity;
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
+use k8s_openapi::apimachinery::pkg::util::intstr::IntOrString;
+use kube::ResourceExt as _;
+
+use super::{COMPONENT, labels};
+use crate::certificate::Pair;
+use crate::key::Name;
+use crate::relay::policy::{dns, matches, port};
+use crate::settings::Settings;
+use crate::{pod, secret};
+
+const RUN: &str = "/var/run/msg2agent";
+const STATE: &str = "/var/lib/msg2agent";
+
+fn metadata(agent: &Agent) -> ObjectMeta {
+    pod::owned_by(agent, name::agent_mcp(&agent.name_any()), labels(agent))
+}
+
+/// Every name under which the endpoint is reached.
+pub(crate) fn hosts(agent: &Agent, cluster_domain: &str) -> Vec<String> {
+    let (service, namespace) = (name::agent_mcp(&agent.name_any()), agent.namespace().unwrap_or_default());
+    vec![
+        service.clone(),
+        format!("{service}.{namespace}"),
+        format!("{service}.{namespace}.svc"),
+        name::service_host(&service, &namespace, cluster_domain),
+    ]
+}
+
+pub(crate) fn tls_secret(agent: &Agent, secret_name: &Name, pair: &Pair) -> Secret {
+    let mut labels = labels(agent);
+    labels.insert(label::SECRET_KIND.into(), label::SECRET_SERVING.into());
+    Secret {
+        metadata: pod::owned_by(agent, secret_name.name.to_string(), labels),
+        type_: Some("kubernetes.io/tls".into()),
+        data: Some(secret::data([("tls.crt", pair.certificate.as_str()), ("tls.key", pair.key.as_str())])),
+        ..Secret::default()
+    }
+}
+
+pub(crate) fn service_account(agent: &Agent) -> ServiceAccount {
+    ServiceAccount {
+        metadata: metadata(agent),
+        automount_service_account_token: Some(false),
+        ..ServiceAccount::default()
+    }
+}
+
+pub(crate) fn service(agent: &Agent) -> Service {
+    Service {
+        metadata: metadata(agent),
+        spec: Some(ServiceSpec {
+            selector: Some(pod::selector_labels(label::AGENT, &agent.name_any(), COMPONENT)),
+            ports: Some(vec![ServicePort {
+                name: Some("https".into()),
+                port: name::MCP_PORT.into(),
+                target_port: Some(IntOrString::String("https".into())),
+                protocol: Some("TCP".into()),
+                ..ServicePort::default()
+            }]),
+            ..ServiceSpec::default()
+        }),
+        ..Service::default()
+    }
+}
+
+/// In comes HTTPS from everybody, because the key decides who may speak; out go names and the agent's relay.
+pub(crate) fn network_policy(agent: &Agent, relay: &Name) -> NetworkPolicy {
+    let relay_pods = NetworkPolicyPeer {
+        namespace_selector: Some(matches(&[("kubernetes.io/metadata.name", &relay.namespace)])),
+        pod_selector: Some(matches(&[(label::RELAY, &relay.name), (label::COMPONENT, "relay")])),
+        ip_block: None,
+    };
+    NetworkPolicy {
+        metadata: metadata(agent),
+        spec: Some(NetworkPolicySpec {
+            pod_selector: Some(pod::selector(label::AGENT, &agent.name_any(), COMPONENT)),
+            policy_types: Some(vec!["Ingress".into(), "Egress".into()]),
+            ingress: Some(vec![NetworkPolicyIngressRule { from: None, ports: Some(vec![port("TCP", name::MCP_POD_PORT)]) }]),
+            egress: Some(vec![
+                dns(),
+                NetworkPolicyEgressRule { to: Some(vec![relay_pods]), ports: Some(vec![port("TCP", name::RELAY_PORT)]) },
+            ]),
+        }),
+    }
+}
+
+pub(crate) fn deployment(agent: &Agent, settings: &Settings) -> Deployment {
+    let pod_labels = pod::selector_labels(label::AGENT, &agent.name_any(), COMPONENT);
+    Deployment {
+        metadata: metadata(agent),
+        spec: Some(DeploymentSpec {
+            // One identity has one session at the relay: two pods would replace each other for ever.
+            replicas: Some(1),
+            strategy: Some(k8s_openapi::api::apps::v1::DeploymentStrategy {
+                type_: Some("Recreate".into()),
+                rolling_update: None,
+            }),
+            selector: pod::selector(label::AGENT, &agent.name_any(), COMPONENT),
+            template: PodTemplateSpec {
+                metadata: Some(ObjectMeta { labels: Some(pod_labels), ..ObjectMeta::default() }),
+                spec: Some(pod_spec(agent, settings)),
+            },
+            ..DeploymentSpec::default()
+        }),
+        ..Deployment::default()
+    }
+}
+
+fn pod_spec(agent: &Agent, settings: &Settings) -> PodSpec {
+    let owner = agent.name_any();
+    PodSpec {
+        service_account_name: Some(name::agent_mcp(&owner)),
+        automount_service_account_token: Some(false),
+        enable_service_links: Some(false),
+        security_context: Some(pod::pod_security()),
+        image_pull_secrets: pod::pull_secrets(&settings.image_pull_secrets),
+        containers: vec![container(agent, settings)],
+        volumes: Some(vec![
+            pod::secret_volume("credentials", super::super::credentials_name(agent)),
+            pod::secret_volume("identity", name::agent_identity(&owner)),
+            pod::secret_volume("tls", name::agent_mcp_tls(&owner)),
+            state_volume(),
+        ]),
+        ..PodSpec::default()
+    }
+}
+
+fn container(agent: &Agent, settings: &Settings) -> Container {
+    let container_port = |port_name: &str, port: u16| ContainerPort {
+        name: Some(port_name.into()),
+        container_port: port.into(),
+        protocol: Some("TCP".into()),
+        ..ContainerPort::default()
+    };
+    let folders = ["credentials", "identity", "tls"];
+    let mut mounts: Vec<_> = folders.iter().map(|name| pod::mount(name, &format!("{RUN}/{name}"), true)).collect();
+    mounts.push(pod::mount("state", STATE, false));
+    let container = Container {
+        name: "mcp-server".into(),
+        image: Some(settings.mcp_server_image.clone()),
+        image_pull_policy: Some(settings.mcp_server_image_pull_policy.as_str().into()),
+        env: Some(environment(agent, &settings.cluster_domain)),
+        ports: Some(vec![container_port("https", name::MCP_POD_PORT), container_port("admin", name::MCP_ADMIN_PORT)]),
+        resources: Some(agent.spec.mcp.resources.clone().unwrap_or_else(default_resources)),
+        security_context: Some(pod::container_security()),
+        volume_mounts: Some(mounts),
+        ..Container::default()
+    };
+    pod::with_probes(container, name::MCP_ADMIN_PORT)
+}
+
+/// Which key speaks and for whom is in the mounted Secrets, so a rotation does not roll the pod.
+fn environment(agent: &Agent, cluster_domain: &str) -> Vec<k8s_openapi::api::core::v1::EnvVar> {
+    let listen = format!("0.0.0.0:{}", name::MCP_POD_PORT);
+    let admin_listen = format!("0.0.0.0:{}", name::MCP_ADMIN_PORT);
+    let in_run = |path: &str| format!("{RUN}/{path}");
+    pod::env(&[
+        ("MSG2AGENT_MCP_TRANSPORT", "http"),
+        ("MSG2AGENT_DIR", RUN),
+        ("MSG2AGENT_MCP_LISTEN", &listen),
+        ("MSG2AGENT_MCP_ADMIN_LISTEN", &admin_listen),
+        ("MSG2AGENT_MCP_TLS_CERT", &in_run("tls/tls.crt")),
+        ("MSG2AGENT_MCP_TLS_KEY", &in_run("tls/tls.key")),
+        ("MSG2AGENT_MCP_ALLOWED_HOSTS", &hosts(agent, cluster_domain).join(",")),
+        ("MSG2AGENT_MCP_STATE_DIR", STATE),
+        ("MSG2AGENT_MCP_LOG_FORMAT", "json"),
+    ])
+}
+
+/// Lives as long as the pod: ids of processed messages and root keys of known agents.
+fn state_volume() -> Volume {
+    let empty_dir = EmptyDirVolumeSource { size_limit: Some(Quantity("64Mi".into())), medium: None };
+    Volume { name: "state".into(), empty_dir: Some(empty_dir), ..Volume::default() }
+}
+
+fn default_resources() -> ResourceRequirements {
+    let quantities = |pairs: &[(&str, &str)]| {
+        Some(pairs.iter().map(|(name, value)| ((*name).to_owned(), Quantity((*value).to_owned()))).collect())
+    };
+    ResourceRequirements {
+        requests: quantities(&[("cpu", "20m"), ("memory", "32Mi")]),
+        limits: quantities(&[("memory", "256Mi")]),
+        claims: None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::Parser as _;
+
+    use super::super::super::plan::tests::agent;
+    use super::*;
+
+    fn alice() -> Agent {
+        agent(serde_json::json!({"tenantRef": {"name": "acme"}, "mcp": {"enabled": true}}))
+    }
+
+    #[test]
+    fn the_pod_meets_the_restricted_standard_and_mounts_its_secrets() {
+        let settings = Settings::parse_from(["operator"]);
+        let pod = deployment(&alice(), &settings).spec.unwrap().template.spec.unwrap();
+        assert_eq!(pod.automount_service_account_token, Some(false));
+        assert_eq!(pod.security_context.unwrap().run_as_non_root, Some(true));
+        assert_eq!(pod.containers[0].security_context.clone().unwrap().read_only_root_filesystem, Some(true));
+        let secrets: Vec<_> =
+            pod.volumes.unwrap().into_iter().filter_map(|volume| volume.secret?.secret_name).collect();
+        assert_eq!(secrets, ["alice-relay", "alice-identity", "alice-mcp-tls"]);
+    }
+
+    #[test]
+    fn the_endpoint_reaches_its_relay_and_nothing_else() {
+        let policy = network_policy(&alice(), &Name::new("platform", "main")).spec.unwrap();
+        let peers: Vec<_> = policy.egress.unwrap().into_iter().filter_map(|rule| rule.to).flatten().collect();
+        assert_eq!(peers.len(), 1);
+        assert_eq!(peers[0].pod_selector, Some(matches(&[(label::RELAY, "main"), (label::COMPONENT, "relay")])));
+    }
+}

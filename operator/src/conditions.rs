@@ -1,0 +1,119 @@
+//! Conditions, drafted by the plans and merged into what stands in the object. Pure; time comes in.
+
+use crds::condition::{Condition, Reason, Type};
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
+
+/// One condition as a plan sees it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Draft {
+    pub about: Type,
+    pub holds: bool,
+    pub reason: Reason,
+    pub message: String,
+}
+
+impl Draft {
+    #[must_use]
+    pub fn holds(about: Type, reason: Reason, message: impl Into<String>) -> Self {
+        Self { about, holds: true, reason, message: message.into() }
+    }
+
+    #[must_use]
+    pub fn fails(about: Type, reason: Reason, message: impl Into<String>) -> Self {
+        Self { about, holds: false, reason, message: message.into() }
+    }
+}
+
+/// The conditions of the object's next status: the drafts, each with the time at which its status last changed.
+#[must_use]
+pub fn merge(previous: &[Condition], drafts: &[Draft], generation: Option<i64>, now: jiff::Timestamp) -> Vec<Condition> {
+    drafts.iter().map(|draft| condition(previous, draft, generation, now)).collect()
+}
+
+fn condition(previous: &[Condition], draft: &Draft, generation: Option<i64>, now: jiff::Timestamp) -> Condition {
+    let status = if draft.holds { "True" } else { "False" };
+    let since = find(previous, draft.about).filter(|found| found.status == status).map(|found| found.last_transition_time.clone());
+    Condition {
+        type_: draft.about.as_str().to_owned(),
+        status: status.to_owned(),
+        reason: draft.reason.as_str().to_owned(),
+        message: draft.message.clone(),
+        observed_generation: generation,
+        last_transition_time: since.unwrap_or_else(|| Time(whole_seconds(now))),
+    }
+}
+
+/// The API keeps whole seconds; a finer time would differ from what is read back.
+fn whole_seconds(now: jiff::Timestamp) -> jiff::Timestamp {
+    jiff::Timestamp::from_second(now.as_second()).unwrap_or(now)
+}
+
+#[must_use]
+pub fn find(conditions: &[Condition], about: Type) -> Option<&Condition> {
+    conditions.iter().find(|condition| condition.type_ == about.as_str())
+}
+
+#[must_use]
+pub fn is_true(conditions: &[Condition], about: Type) -> bool {
+    find(conditions, about).is_some_and(|condition| condition.status == "True")
+}
+
+/// `Ready` from the others: the first of `parts` that fails gives its reason, in the words of `names`.
+#[must_use]
+pub fn ready(drafts: &[Draft], parts: &[(Type, Reason)]) -> Draft {
+    for (part, reason) in parts {
+        let Some(draft) = drafts.iter().find(|draft| draft.about == *part) else { continue };
+        if !draft.holds {
+            return Draft::fails(Type::Ready, *reason, draft.message.clone());
+        }
+    }
+    Draft::holds(Type::Ready, Reason::Ready, "everything is in place and enforced")
+}
+
+/// `Reconciling` or `Stalled`, which kstatus readers (Helm, Argo, Flux) look at, for an object that is not ready.
+#[must_use]
+pub fn progress(ready: &Draft, stalled: Option<&Draft>) -> Option<Draft> {
+    match stalled {
+        Some(cause) => Some(Draft::holds(Type::Stalled, cause.reason, cause.message.clone())),
+        None if !ready.holds && ready.reason != Reason::Suspended => {
+            Some(Draft::holds(Type::Reconciling, Reason::Progressing, ready.message.clone()))
+        }
+        None => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn at(second: i64) -> jiff::Timestamp {
+        jiff::Timestamp::from_second(second).unwrap()
+    }
+
+    #[test]
+    fn a_condition_keeps_its_time_while_its_status_stays() {
+        let first = merge(&[], &[Draft::fails(Type::Ready, Reason::Progressing, "a")], Some(1), at(10));
+        let second = merge(&first, &[Draft::fails(Type::Ready, Reason::RelayUnavailable, "b")], Some(2), at(20));
+        assert_eq!(second[0].last_transition_time, Time(at(10)));
+        assert_eq!((second[0].reason.as_str(), second[0].observed_generation), ("RelayUnavailable", Some(2)));
+        let third = merge(&second, &[Draft::holds(Type::Ready, Reason::Ready, "c")], Some(2), at(30));
+        assert_eq!(third[0].last_transition_time, Time(at(30)));
+    }
+
+    #[test]
+    fn the_same_drafts_again_change_nothing() {
+        let drafts = [Draft::holds(Type::Ready, Reason::Ready, "")];
+        let first = merge(&[], &drafts, Some(1), at(10));
+        assert_eq!(merge(&first, &drafts, Some(1), at(99)), first);
+    }
+
+    #[test]
+    fn ready_names_the_first_part_that_fails() {
+        let drafts = [
+            Draft::holds(Type::Accepted, Reason::Accepted, ""),
+            Draft::fails(Type::Programmed, Reason::AwaitingReplicas, "1 of 2"),
+        ];
+        let parts = [(Type::Accepted, Reason::NotAccepted), (Type::Programmed, Reason::NotProgrammed)];
+        assert_eq!(ready(&drafts, &parts), Draft::fails(Type::Ready, Reason::NotProgrammed, "1 of 2"));
+    }
+}

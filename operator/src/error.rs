@@ -1,0 +1,86 @@
+//! Why a reconcile failed. The category is the metric's label and decides when to try again.
+
+use crate::certificate::CertificateError;
+use crate::relay_client::RelayError;
+
+/// Closed set: label of `msg2agent_operator_reconcile_failures_total`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Category {
+    /// Somebody else wrote first; read again.
+    Conflict,
+    /// The relay did not answer or refused.
+    Relay,
+    /// The API server did not answer or refused.
+    Cluster,
+    /// An object of another owner is in the way.
+    Terminal,
+    /// Our own mistake or the machine's.
+    Internal,
+}
+
+impl Category {
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Conflict => "conflict",
+            Self::Relay => "relay",
+            Self::Cluster => "cluster",
+            Self::Terminal => "terminal",
+            Self::Internal => "internal",
+        }
+    }
+}
+
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    #[error("failed to {attempt}")]
+    Cluster { attempt: String, source: Box<kube::Error> },
+    #[error("{kind} {name} exists and does not belong to this object; it is not touched")]
+    NameTaken { kind: String, name: String },
+    #[error("failed to write to the relay")]
+    Relay(#[from] RelayError),
+    #[error("failed to make a certificate")]
+    Certificate(#[from] CertificateError),
+    #[error("failed to read the {what} in Secret {secret}")]
+    SecretContent { what: &'static str, secret: String },
+    #[error("failed to write {0} as JSON")]
+    Serialize(&'static str, #[source] serde_json::Error),
+}
+
+pub type Result<T, E = Error> = std::result::Result<T, E>;
+
+impl Error {
+    /// For `map_err` after a call to the API server.
+    pub(crate) fn cluster(attempt: impl Into<String>) -> impl FnOnce(kube::Error) -> Self {
+        let attempt = attempt.into();
+        move |source| Self::Cluster { attempt, source: Box::new(source) }
+    }
+
+    #[must_use]
+    pub fn category(&self) -> Category {
+        match self {
+            Self::Cluster { source, .. } if is_conflict(source) => Category::Conflict,
+            Self::Cluster { .. } => Category::Cluster,
+            Self::NameTaken { .. } => Category::Terminal,
+            Self::Relay(_) => Category::Relay,
+            Self::Certificate(_) | Self::SecretContent { .. } | Self::Serialize(..) => Category::Internal,
+        }
+    }
+}
+
+fn is_conflict(error: &kube::Error) -> bool {
+    matches!(error, kube::Error::Api(status) if status.code == 409)
+}
+
+/// The error with its causes, on one line.
+#[must_use]
+pub fn chain(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut cause = error.source();
+    while let Some(error) = cause {
+        text.push_str(": ");
+        text.push_str(&error.to_string());
+        cause = error.source();
+    }
+    text
+}

@@ -1,0 +1,150 @@
+//! What all pods of the operator have in common: the restricted Pod Security Standard, labels, owners.
+
+use std::collections::BTreeMap;
+
+use crds::label;
+use k8s_openapi::api::core::v1::{
+    Capabilities, Container, EnvVar, HTTPGetAction, LocalObjectReference, PodSecurityContext, Probe, SeccompProfile,
+    SecretVolumeSource, SecurityContext, Volume, VolumeMount,
+};
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::{LabelSelector, ObjectMeta, OwnerReference};
+use k8s_openapi::apimachinery::pkg::util::intstr::IntOrString;
+use kube::{Resource, ResourceExt as _};
+
+/// User and group of every container: nobody in particular, never root.
+const USER: i64 = 65532;
+/// Files of mounted Secrets: readable by the group of the pod, nobody else.
+const SECRET_MODE: i32 = 0o440;
+
+/// Labels of an owned object: who manages it and which object it belongs to.
+#[must_use]
+pub fn labels(owner_label: &str, owner: &str, component: &str) -> BTreeMap<String, String> {
+    let mut labels = selector_labels(owner_label, owner, component);
+    labels.insert(label::MANAGED_BY.into(), label::MANAGER.into());
+    labels
+}
+
+/// The labels pods are selected by.
+#[must_use]
+pub fn selector_labels(owner_label: &str, owner: &str, component: &str) -> BTreeMap<String, String> {
+    [(label::APP_NAME, "msg2agent"), (label::COMPONENT, component), (owner_label, owner)]
+        .into_iter()
+        .map(|(key, value)| (key.to_owned(), value.to_owned()))
+        .collect()
+}
+
+#[must_use]
+pub fn selector(owner_label: &str, owner: &str, component: &str) -> LabelSelector {
+    LabelSelector { match_labels: Some(selector_labels(owner_label, owner, component)), match_expressions: None }
+}
+
+/// The owner reference of an owned object. It never blocks the owner's deletion.
+#[must_use]
+pub fn owner_reference<K: Resource<DynamicType = ()>>(owner: &K) -> OwnerReference {
+    OwnerReference {
+        api_version: K::api_version(&()).into_owned(),
+        kind: K::kind(&()).into_owned(),
+        name: owner.name_any(),
+        uid: owner.uid().unwrap_or_default(),
+        controller: Some(true),
+        block_owner_deletion: Some(false),
+    }
+}
+
+/// Metadata of an object that belongs to `owner`.
+#[must_use]
+pub fn owned_by<K: Resource<DynamicType = ()>>(
+    owner: &K,
+    name: String,
+    labels: BTreeMap<String, String>,
+) -> ObjectMeta {
+    ObjectMeta {
+        name: Some(name),
+        namespace: owner.namespace(),
+        labels: Some(labels),
+        owner_references: Some(vec![owner_reference(owner)]),
+        ..ObjectMeta::default()
+    }
+}
+
+#[must_use]
+pub fn pod_security() -> PodSecurityContext {
+    PodSecurityContext {
+        run_as_non_root: Some(true),
+        run_as_user: Some(USER),
+        run_as_group: Some(USER),
+        fs_group: Some(USER),
+        fs_group_change_policy: Some("OnRootMismatch".into()),
+        seccomp_profile: Some(SeccompProfile { type_: "RuntimeDefault".into(), localhost_profile: None }),
+        ..PodSecurityContext::default()
+    }
+}
+
+#[must_use]
+pub fn container_security() -> SecurityContext {
+    SecurityContext {
+        allow_privilege_escalation: Some(false),
+        read_only_root_filesystem: Some(true),
+        capabilities: Some(Capabilities { drop: Some(vec!["ALL".into()]), add: None }),
+        ..SecurityContext::default()
+    }
+}
+
+/// Liveness and readiness on the admin port. A slow start is the startup probe's: 60 s.
+#[must_use]
+pub fn with_probes(container: Container, port: u16) -> Container {
+    let probe = |path: &str, period: i32, failures: i32| Probe {
+        http_get: Some(HTTPGetAction {
+            path: Some(path.into()),
+            port: IntOrString::Int(port.into()),
+            ..HTTPGetAction::default()
+        }),
+        period_seconds: Some(period),
+        failure_threshold: Some(failures),
+        timeout_seconds: Some(2),
+        ..Probe::default()
+    };
+    Container {
+        startup_probe: Some(probe("/livez", 1, 60)),
+        liveness_probe: Some(probe("/livez", 10, 3)),
+        readiness_probe: Some(probe("/readyz", 2, 2)),
+        ..container
+    }
+}
+
+#[must_use]
+pub fn env(values: &[(&str, &str)]) -> Vec<EnvVar> {
+    values
+        .iter()
+        .map(|(name, value)| EnvVar { name: (*name).to_owned(), value: Some((*value).to_owned()), value_from: None })
+        .collect()
+}
+
+/// A Secret as a read-only folder.
+#[must_use]
+pub fn secret_volume(name: &str, secret: String) -> Volume {
+    Volume {
+        name: name.to_owned(),
+        secret: Some(SecretVolumeSource {
+            secret_name: Some(secret),
+            default_mode: Some(SECRET_MODE),
+            ..SecretVolumeSource::default()
+        }),
+        ..Volume::default()
+    }
+}
+
+#[must_use]
+pub fn mount(volume: &str, path: &str, read_only: bool) -> VolumeMount {
+    VolumeMount {
+        name: volume.to_owned(),
+        mount_path: path.to_owned(),
+        read_only: read_only.then_some(true),
+        ..VolumeMount::default()
+    }
+}
+
+#[must_use]
+pub fn pull_secrets(names: &[String]) -> Option<Vec<LocalObjectReference>> {
+    (!names.is_empty()).then(|| names.iter().map(|name| LocalObjectReference { name: name.clone() }).collect())
+}

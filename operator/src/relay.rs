@@ -1,0 +1,183 @@
+//! `Relay`: its certificate, its token, its pods, and what they are known to enforce.
+
+use std::collections::BTreeSet;
+use std::net::{IpAddr, SocketAddr};
+use std::time::Duration;
+
+use crds::condition::Type;
+use crds::{Relay, label, name};
+use k8s_openapi::api::core::v1::Namespace;
+use kube::core::PartialObjectMeta;
+use kube::{Resource as _, ResourceExt as _};
+
+use crate::certificate::{self, Facts};
+use crate::conditions;
+use crate::context::Context;
+use crate::controller::RESYNC;
+use crate::error::{Error, Result};
+use crate::fleet::{Access, Report};
+use crate::key::{Kind, Name};
+use crate::queue::Lane;
+use crate::{finalizer, status, world};
+
+mod build;
+pub(crate) use build::policy;
+mod plan;
+pub mod secrets;
+
+/// How often a relay that serves is asked whether it still is the one we wrote to; a restart is noticed by the watch.
+const POLL: Duration = Duration::from_secs(300);
+/// How soon a relay that does not answer yet is asked again; its pod becoming ready is noticed by the watch.
+const RETRY: Duration = Duration::from_secs(5);
+
+/// What was observed of a Relay in one pass.
+#[derive(Debug, Default)]
+struct Observed {
+    certificate: Option<Facts>,
+    /// Why the Secrets or the owned objects are not in place.
+    obstacle: Option<Obstacle>,
+    ready_replicas: i32,
+    report: Report,
+    tenants: i32,
+    agents: i32,
+}
+
+#[derive(Debug)]
+struct Obstacle {
+    message: String,
+    is_name_taken: bool,
+}
+
+/// Brings one Relay to the state of its spec. Returns when to come again.
+///
+/// # Errors
+/// What kept it from that state; the status says so already.
+pub async fn reconcile(context: &Context, name: &Name) -> Result<Option<Duration>> {
+    let Some(relay) = context.world.relay(name) else {
+        context.fleet.forget(name);
+        return Ok(None);
+    };
+    if relay.meta().deletion_timestamp.is_some() {
+        return teardown(context, &relay, name).await;
+    }
+    finalizer::put(&context.client, &*relay, label::IN_USE).await?;
+    let provisioned = provision(context, &relay, name).await;
+    let contacted = contact(context, name).await;
+    let observed = observe(context, &relay, name, &provisioned, contacted.as_ref().ok());
+    let next = plan::status(&relay, &observed, &context.settings.cluster_domain, context.now());
+    status::report(context, &*relay, &next).await?;
+    provisioned?;
+    contacted?;
+    Ok(Some(next_pass(&observed, context.now())))
+}
+
+/// Secrets first, workload last, so that the pod finds what it mounts.
+async fn provision(context: &Context, relay: &Relay, name: &Name) -> Result<Facts> {
+    let authority = secrets::authority(context, relay).await?;
+    let certificate = secrets::serving(context, relay, &authority).await?;
+    let token = secrets::admin_token(context, relay).await?;
+    context.fleet.set_access(name, Access { token, authority: authority.certificate.clone() });
+    let owner = relay.uid().unwrap_or_default();
+    let (client, applier) = (&context.client, &context.applier);
+    applier.apply(client, &owner, &build::service_account(relay)).await?;
+    applier.apply(client, &owner, &build::service(relay)).await?;
+    applier.apply(client, &owner, &build::headless_service(relay)).await?;
+    applier.apply(client, &owner, &build::disruption_budget(relay)).await?;
+    match build::network_policy(relay, &context.settings) {
+        Some(policy) => applier.apply(client, &owner, &policy).await?,
+        None => applier.remove::<k8s_openapi::api::networking::v1::NetworkPolicy>(client, name).await?,
+    }
+    applier.apply(client, &owner, &build::stateful_set(relay, &context.settings)).await?;
+    Ok(certificate)
+}
+
+/// Asks the ready replicas who they are; a fresh one gets everything again.
+async fn contact(context: &Context, name: &Name) -> Result<Report> {
+    let ready = ready_addresses(context, name);
+    let report = context.fleet.contact(name, &ready).await?;
+    if report.is_fresh {
+        tracing::info!(replicas = report.reachable, "relay replica is new or has another store: writing everything to it");
+        for tenant in context.world.index.referrers(Kind::Tenant, name) {
+            context.queue.add(tenant.key(Kind::Tenant), Lane::Urgent);
+        }
+    }
+    Ok(report)
+}
+
+/// Addresses of the admin listeners of ready pods.
+fn ready_addresses(context: &Context, name: &Name) -> BTreeSet<SocketAddr> {
+    let headless = name::relay_headless(&name.name);
+    let slices = context.world.endpoint_slices.state_filter(|slice| {
+        slice.namespace().as_deref() == Some(&*name.namespace)
+            && slice.labels().get("kubernetes.io/service-name") == Some(&headless)
+    });
+    slices
+        .iter()
+        .flat_map(|slice| &slice.endpoints)
+        .filter(|endpoint| endpoint.conditions.as_ref().is_some_and(|conditions| conditions.ready == Some(true)))
+        .flat_map(|endpoint| &endpoint.addresses)
+        .filter_map(|address| address.parse::<IpAddr>().ok())
+        .map(|address| SocketAddr::new(address, name::RELAY_ADMIN_PORT))
+        .collect()
+}
+
+fn observe(
+    context: &Context,
+    relay: &Relay,
+    name: &Name,
+    provisioned: &Result<Facts>,
+    report: Option<&Report>,
+) -> Observed {
+    let stateful_set = world::find(&context.world.stateful_sets, &Name::new(&name.namespace, &name::relay(&relay.name_any())));
+    let tenants: Vec<_> = accepted_tenants(context, name);
+    let agents = tenants.iter().filter_map(|tenant| tenant.status.as_ref()).map(|status| status.agents).sum();
+    Observed {
+        certificate: provisioned.as_ref().ok().cloned(),
+        obstacle: provisioned.as_ref().err().map(obstacle),
+        ready_replicas: stateful_set.and_then(|set| set.status.as_ref()?.ready_replicas).unwrap_or(0),
+        report: report.cloned().unwrap_or_default(),
+        tenants: i32::try_from(tenants.len()).unwrap_or(i32::MAX),
+        agents,
+    }
+}
+
+fn obstacle(error: &Error) -> Obstacle {
+    Obstacle { message: crate::error::chain(error), is_name_taken: matches!(error, Error::NameTaken { .. }) }
+}
+
+fn accepted_tenants(context: &Context, name: &Name) -> Vec<std::sync::Arc<crds::Tenant>> {
+    let referrers = context.world.index.referrers(Kind::Tenant, name);
+    referrers
+        .iter()
+        .filter_map(|tenant| context.world.tenant(tenant))
+        .filter(|tenant| tenant.status.as_ref().is_some_and(|s| conditions::is_true(&s.conditions, Type::Accepted)))
+        .collect()
+}
+
+fn next_pass(observed: &Observed, now: jiff::Timestamp) -> Duration {
+    if observed.report.reachable == 0 {
+        return RETRY;
+    }
+    let renewal = observed.certificate.as_ref().map_or(RESYNC, |facts| certificate::renewal_wait(facts, now));
+    renewal.min(POLL)
+}
+
+/// A Relay in use stays until its Tenants are gone, or its namespace goes with all that is in it.
+async fn teardown(context: &Context, relay: &Relay, name: &Name) -> Result<Option<Duration>> {
+    let users = accepted_tenants(context, name).len();
+    if users > 0 && !is_terminating(context.world.namespace(&name.namespace).as_deref()) {
+        // It still serves, and keys must still be revoked at it.
+        let contacted = contact(context, name).await;
+        status::report(context, relay, &plan::blocked(relay, users, context.now())).await?;
+        contacted?;
+        return Ok(Some(POLL));
+    }
+    finalizer::release(&context.client, relay, label::IN_USE).await?;
+    Ok(None)
+}
+
+/// Whether a namespace is being deleted.
+#[must_use]
+pub fn is_terminating(namespace: Option<&PartialObjectMeta<Namespace>>) -> bool {
+    namespace.is_some_and(|namespace| namespace.metadata.deletion_timestamp.is_some())
+}

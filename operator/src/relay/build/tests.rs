@@ -1,0 +1,83 @@
+//! What a Relay becomes.
+
+use clap::Parser as _;
+
+use super::*;
+
+pub(crate) fn relay(spec: serde_json::Value) -> Relay {
+    serde_json::from_value(serde_json::json!({
+        "apiVersion": "msg2agent.xyz/v1alpha1", "kind": "Relay",
+        "metadata": {"name": "main", "namespace": "platform", "uid": "u-1"},
+        "spec": spec,
+    }))
+    .unwrap()
+}
+
+fn settings() -> Settings {
+    Settings::parse_from(["operator", "--relay-image", "registry.test:5000/relay:1.2"])
+}
+
+fn minimal() -> Relay {
+    relay(serde_json::json!({"domain": "agents.example.com"}))
+}
+
+#[test]
+fn pods_meet_the_restricted_standard_and_hold_no_cluster_credentials() {
+    let set = stateful_set(&minimal(), &settings());
+    let pod = set.spec.unwrap().template.spec.unwrap();
+    assert_eq!(pod.automount_service_account_token, Some(false));
+    let security = pod.security_context.unwrap();
+    assert_eq!(security.run_as_non_root, Some(true));
+    assert_eq!(security.seccomp_profile.unwrap().type_, "RuntimeDefault");
+    let container = pod.containers[0].security_context.clone().unwrap();
+    assert_eq!(container.allow_privilege_escalation, Some(false));
+    assert_eq!(container.read_only_root_filesystem, Some(true));
+    assert_eq!(container.capabilities.unwrap().drop, Some(vec!["ALL".into()]));
+}
+
+#[test]
+fn the_admin_port_is_open_to_the_operator_alone() {
+    let policy = network_policy(&minimal(), &settings()).unwrap().spec.unwrap();
+    let admitting = |port: u16| -> Vec<_> {
+        let wanted = Some(IntOrString::Int(port.into()));
+        let rules = policy.ingress.iter().flatten();
+        rules.filter(|rule| rule.ports.iter().flatten().any(|p| p.port == wanted)).cloned().collect()
+    };
+    assert_eq!(admitting(name::RELAY_PORT)[0].from, None);
+    let admin = admitting(name::RELAY_ADMIN_PORT);
+    assert_eq!(admin.len(), 1);
+    let peer = &admin[0].from.as_ref().unwrap()[0];
+    assert!(peer.namespace_selector.is_some() && peer.pod_selector.is_some());
+}
+
+#[test]
+fn the_image_is_the_operators_with_the_parts_a_relay_names() {
+    let image_of = |parts: serde_json::Value| {
+        image(&relay(serde_json::json!({"domain": "a.example", "image": parts})), &settings())
+    };
+    assert_eq!(image(&minimal(), &settings()), "registry.test:5000/relay:1.2");
+    assert_eq!(image_of(serde_json::json!({"tag": "2.0"})), "registry.test:5000/relay:2.0");
+    assert_eq!(image_of(serde_json::json!({"repository": "other/relay"})), "other/relay:1.2");
+    assert_eq!(image_of(serde_json::json!({"digest": "sha256:aa"})), "registry.test:5000/relay@sha256:aa");
+    assert_eq!(split_image("registry.test:5000/relay"), ("registry.test:5000/relay", ""));
+}
+
+#[test]
+fn no_secret_is_in_the_pod_template() {
+    let set = serde_json::to_string(&stateful_set(&minimal(), &settings())).unwrap();
+    assert!(set.contains("MSG2AGENT_RELAY_ADMIN_TOKEN_FILE"));
+    assert!(!set.contains("secretKeyRef"), "Secrets are mounted, never in the environment");
+}
+
+#[test]
+fn the_certificate_is_for_every_name_of_the_relay() {
+    let names = hosts(&minimal(), "cluster.local");
+    for host in ["agents.example.com", "main.platform.svc", "main.platform.svc.cluster.local"] {
+        assert!(names.iter().any(|name| name == host), "{host}");
+    }
+}
+
+#[test]
+fn the_same_relay_gives_the_same_objects() {
+    assert_eq!(stateful_set(&minimal(), &settings()), stateful_set(&minimal(), &settings()));
+}

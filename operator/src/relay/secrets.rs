@@ -1,0 +1,108 @@
+//! The three Secrets of a Relay: its authority, its serving certificate, its admin token. Made when missing, renewed when
+//! due, never over a Secret of somebody else.
+
+use crds::{Relay, label, name};
+use k8s_openapi::api::core::v1::Secret;
+use kube::ResourceExt as _;
+use protocol::base64url;
+use zeroize::Zeroizing;
+
+use super::build;
+use crate::certificate::{self, Facts, Pair};
+use crate::context::Context;
+use crate::error::{Error, Result};
+use crate::key::Name;
+use crate::pod;
+use crate::secret::{self, Found};
+
+const CERTIFICATE: &str = "tls.crt";
+const KEY: &str = "tls.key";
+const TOKEN: &str = "token";
+const TLS_TYPE: &str = "kubernetes.io/tls";
+
+/// The authority of a relay.
+///
+/// # Errors
+/// [`Error::NameTaken`]; an authority that cannot be read, which is never replaced by itself; what the API server says.
+pub async fn authority(context: &Context, relay: &Relay) -> Result<Pair> {
+    let secret_name = Name::new(&relay.namespace().unwrap_or_default(), &name::relay_ca(&relay.name_any()));
+    let uid = relay.uid().unwrap_or_default();
+    let found = secret::read(&context.client, &secret_name, label::SECRET_CA, &uid).await?;
+    if let Found::Ours(held) = &found {
+        return pair(held).ok_or_else(|| Error::SecretContent { what: "authority", secret: secret_name.to_string() });
+    }
+    let made = certificate::make_authority(&relay.name_any(), context.now())?;
+    let desired = tls_secret(relay, &secret_name, label::SECRET_CA, &made);
+    secret::write(&context.client, &found, desired).await?;
+    Ok(made)
+}
+
+/// The serving certificate of a relay; returns what it says.
+///
+/// # Errors
+/// As [`authority`].
+pub async fn serving(context: &Context, relay: &Relay, authority: &Pair) -> Result<Facts> {
+    let secret_name = Name::new(&relay.namespace().unwrap_or_default(), &name::relay_tls(&relay.name_any()));
+    let uid = relay.uid().unwrap_or_default();
+    let found = secret::read(&context.client, &secret_name, label::SECRET_SERVING, &uid).await?;
+    let hosts = build::hosts(relay, &context.settings.cluster_domain);
+    let unreadable = || Error::SecretContent { what: "certificate", secret: secret_name.to_string() };
+    let held = match &found {
+        Found::Ours(held) => secret::text(held, CERTIFICATE),
+        Found::None | Found::Foreign => None,
+    };
+    if !certificate::is_due(held.as_ref().map(|pem| pem.as_str()), &authority.certificate, &hosts, context.now()) {
+        return held.as_deref().and_then(|pem| certificate::read(pem)).ok_or_else(unreadable);
+    }
+    let made = certificate::make_serving(authority, &hosts, context.now())?;
+    let facts = certificate::read(&made.certificate).ok_or_else(unreadable)?;
+    secret::write(&context.client, &found, tls_secret(relay, &secret_name, label::SECRET_SERVING, &made)).await?;
+    tracing::info!(secret = %secret_name, not_after = %facts.not_after, "serving certificate issued");
+    Ok(facts)
+}
+
+/// The bearer token of the admin API.
+///
+/// # Errors
+/// As [`authority`].
+pub async fn admin_token(context: &Context, relay: &Relay) -> Result<Zeroizing<String>> {
+    let secret_name = Name::new(&relay.namespace().unwrap_or_default(), &name::relay_admin(&relay.name_any()));
+    let uid = relay.uid().unwrap_or_default();
+    let found = secret::read(&context.client, &secret_name, label::SECRET_ADMIN, &uid).await?;
+    if let Found::Ours(held) = &found
+        && let Some(token) = secret::text(held, TOKEN).filter(|token| !token.is_empty())
+    {
+        return Ok(token);
+    }
+    let token = Zeroizing::new(base64url::encode(&rand::random::<[u8; 32]>()));
+    let desired = Secret {
+        metadata: metadata(relay, &secret_name, label::SECRET_ADMIN),
+        type_: Some("Opaque".into()),
+        data: Some(secret::data([(TOKEN, token.as_str())])),
+        ..Secret::default()
+    };
+    secret::write(&context.client, &found, desired).await?;
+    Ok(token)
+}
+
+/// Certificate and key of a Secret.
+#[must_use]
+pub fn pair(secret: &Secret) -> Option<Pair> {
+    let certificate = secret::text(secret, CERTIFICATE)?.to_string();
+    Some(Pair { certificate, key: secret::text(secret, KEY)? })
+}
+
+fn tls_secret(relay: &Relay, name: &Name, kind: &str, pair: &Pair) -> Secret {
+    Secret {
+        metadata: metadata(relay, name, kind),
+        type_: Some(TLS_TYPE.into()),
+        data: Some(secret::data([(CERTIFICATE, pair.certificate.as_str()), (KEY, pair.key.as_str())])),
+        ..Secret::default()
+    }
+}
+
+fn metadata(relay: &Relay, name: &Name, kind: &str) -> kube::core::ObjectMeta {
+    let mut labels = pod::labels(label::RELAY, &relay.name_any(), build::COMPONENT);
+    labels.insert(label::SECRET_KIND.into(), kind.into());
+    pod::owned_by(relay, name.name.to_string(), labels)
+}

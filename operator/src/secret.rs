@@ -1,0 +1,102 @@
+//! Secrets: read one by one, written with a resourceVersion, and only those that are ours.
+
+use std::collections::BTreeMap;
+
+use crds::label;
+use k8s_openapi::ByteString;
+use k8s_openapi::api::core::v1::Secret;
+use kube::api::PostParams;
+use kube::{Api, Client};
+use zeroize::Zeroizing;
+
+use crate::error::{Error, Result};
+use crate::key::Name;
+
+
+/// What stands under a Secret's name.
+pub enum Found {
+    None,
+    Ours(Box<Secret>),
+    /// Of another owner or purpose. Not to be read or written.
+    Foreign,
+}
+
+/// # Errors
+/// What the API server says.
+pub async fn read(client: &Client, name: &Name, kind: &str, owner_uid: &str) -> Result<Found> {
+    let api = Api::<Secret>::namespaced(client.clone(), &name.namespace);
+    let found = api.get_opt(&name.name).await.map_err(Error::cluster(format!("read Secret {name}")))?;
+    Ok(match found {
+        None => Found::None,
+        Some(secret) if label::is_ours(&secret, kind, owner_uid) => Found::Ours(Box::new(secret)),
+        Some(_) => Found::Foreign,
+    })
+}
+
+/// Writes `desired` over `found`, or anew. Labels and annotations of others are kept; nothing is sent when nothing changes.
+///
+/// # Errors
+/// A conflict when somebody wrote in between; [`Error::NameTaken`] for a foreign Secret; what the API server says.
+pub async fn write(client: &Client, found: &Found, desired: Secret) -> Result<Secret> {
+    let name = Name::of(&desired);
+    let api = Api::<Secret>::namespaced(client.clone(), &name.namespace);
+    let params = PostParams { field_manager: Some(crate::apply::FIELD_MANAGER.to_owned()), ..PostParams::default() };
+    match found {
+        Found::None => {
+            api.create(&params, &desired).await.map_err(Error::cluster(format!("create Secret {name}")))
+        }
+        Found::Ours(current) => {
+            let next = overlay(current, desired);
+            if next == **current {
+                return Ok(next);
+            }
+            api.replace(&name.name, &params, &next).await.map_err(Error::cluster(format!("replace Secret {name}")))
+        }
+        Found::Foreign => Err(Error::NameTaken { kind: "Secret".into(), name: name.to_string() }),
+    }
+}
+
+/// `current` with our labels, annotations, owner and data. Its resourceVersion stays, so that a write in between is noticed.
+fn overlay(current: &Secret, desired: Secret) -> Secret {
+    let mut next = current.clone();
+    next.metadata.labels.get_or_insert_default().extend(desired.metadata.labels.unwrap_or_default());
+    next.metadata.annotations.get_or_insert_default().extend(desired.metadata.annotations.unwrap_or_default());
+    next.metadata.owner_references = desired.metadata.owner_references;
+    next.data = desired.data;
+    if next.metadata.annotations.as_ref().is_some_and(BTreeMap::is_empty) {
+        next.metadata.annotations = None;
+    }
+    next
+}
+
+/// A text value of a Secret.
+#[must_use]
+pub fn text(secret: &Secret, key: &str) -> Option<Zeroizing<String>> {
+    let bytes = secret.data.as_ref()?.get(key)?;
+    std::str::from_utf8(&bytes.0).ok().map(|text| Zeroizing::new(text.to_owned()))
+}
+
+/// The data of a Secret from text values.
+#[must_use]
+pub fn data<'a>(values: impl IntoIterator<Item = (&'a str, &'a str)>) -> BTreeMap<String, ByteString> {
+    values.into_iter().map(|(key, value)| (key.to_owned(), ByteString(value.as_bytes().to_vec()))).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn labels_of_others_survive_and_an_unchanged_secret_is_equal() {
+        let current: Secret = serde_json::from_value(serde_json::json!({
+            "metadata": {"name": "a", "namespace": "b", "resourceVersion": "7", "labels": {"mine": "1", "ours": "2"}},
+            "data": {"token": "YQ=="},
+        }))
+        .unwrap();
+        let desired: Secret = serde_json::from_value(serde_json::json!({
+            "metadata": {"name": "a", "namespace": "b", "labels": {"ours": "2"}}, "data": {"token": "YQ=="},
+        }))
+        .unwrap();
+        assert_eq!(overlay(&current, desired), current);
+    }
+}

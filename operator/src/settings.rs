@@ -1,0 +1,86 @@
+//! The operator's settings: flags, each with an environment variable. No secret among them.
+
+use std::net::SocketAddr;
+
+use clap::{Parser, Subcommand, ValueEnum};
+use crds::relay::PullPolicy;
+
+/// Brings Relay, Tenant and Agent objects to the cluster and to the relays.
+#[derive(Debug, Clone, Parser)]
+#[command(name = "msg2agent-operator", version)]
+pub struct Options {
+    #[command(flatten)]
+    pub settings: Settings,
+    #[command(subcommand)]
+    pub command: Option<Command>,
+}
+
+#[derive(Debug, Clone, Copy, Subcommand)]
+pub enum Command {
+    /// Print the rules the operator needs, as a ClusterRole and a Role.
+    Rbac,
+}
+
+#[derive(Debug, Clone, Parser)]
+pub struct Settings {
+    /// Image of the relays, used where a Relay names none.
+    #[arg(long, env = "MSG2AGENT_OPERATOR_RELAY_IMAGE", default_value = "ghcr.io/msg2agent/relay:0.1.0")]
+    pub relay_image: String,
+    /// Image of the MCP servers.
+    #[arg(long, env = "MSG2AGENT_OPERATOR_MCP_SERVER_IMAGE", default_value = "ghcr.io/msg2agent/mcp-server:0.1.0")]
+    pub mcp_server_image: String,
+    #[arg(long, env = "MSG2AGENT_OPERATOR_RELAY_IMAGE_PULL_POLICY", default_value = "IfNotPresent", value_parser = pull_policy)]
+    pub relay_image_pull_policy: PullPolicy,
+    #[arg(long, env = "MSG2AGENT_OPERATOR_MCP_SERVER_IMAGE_PULL_POLICY", default_value = "IfNotPresent", value_parser = pull_policy)]
+    pub mcp_server_image_pull_policy: PullPolicy,
+    /// Pull Secrets for both, by name, separated by commas; each must exist in the namespaces of Relays and Agents.
+    #[arg(long, env = "MSG2AGENT_OPERATOR_IMAGE_PULL_SECRETS", value_delimiter = ',')]
+    pub image_pull_secrets: Vec<String>,
+    /// Namespace the operator runs in; its Lease is there.
+    #[arg(long, env = "MSG2AGENT_OPERATOR_NAMESPACE", default_value = "msg2agent-system")]
+    pub namespace: String,
+    /// Name of this replica in the Lease.
+    #[arg(long, env = "MSG2AGENT_OPERATOR_POD_NAME", default_value = "msg2agent-operator")]
+    pub pod_name: String,
+    #[arg(long, env = "MSG2AGENT_OPERATOR_CLUSTER_DOMAIN", default_value = "cluster.local")]
+    pub cluster_domain: String,
+    /// Probes and metrics.
+    #[arg(long, env = "MSG2AGENT_OPERATOR_ADMIN_LISTEN", default_value = "0.0.0.0:8081")]
+    pub admin_listen: SocketAddr,
+    #[arg(long, env = "MSG2AGENT_OPERATOR_LEASE_NAME", default_value = "msg2agent-operator")]
+    pub lease_name: String,
+    /// Objects reconciled at the same time.
+    #[arg(long, env = "MSG2AGENT_OPERATOR_CONCURRENCY", default_value_t = 16, value_parser = clap::value_parser!(u16).range(1..=256))]
+    pub concurrency: u16,
+    /// Log directives, for example `info,kube=warn`.
+    #[arg(long, env = "MSG2AGENT_OPERATOR_LOG_FILTER", default_value = "info")]
+    pub log_filter: String,
+    #[arg(long, env = "MSG2AGENT_OPERATOR_LOG_FORMAT", default_value = "text")]
+    pub log_format: LogFormat,
+    /// Base URL of an OTLP/HTTP collector for traces.
+    #[arg(long, env = "MSG2AGENT_OPERATOR_OTLP_ENDPOINT")]
+    pub otlp_endpoint: Option<String>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum LogFormat {
+    Text,
+    Json,
+}
+
+impl Settings {
+    /// An empty variable means "not set": charts render one for an unset value.
+    #[must_use]
+    pub fn normalized(mut self) -> Self {
+        self.image_pull_secrets.retain(|name| !name.is_empty());
+        self.otlp_endpoint = self.otlp_endpoint.filter(|endpoint| !endpoint.is_empty());
+        self
+    }
+}
+
+fn pull_policy(text: &str) -> Result<PullPolicy, String> {
+    [PullPolicy::Always, PullPolicy::IfNotPresent, PullPolicy::Never]
+        .into_iter()
+        .find(|policy| policy.as_str() == text)
+        .ok_or_else(|| "a pull policy is Always, IfNotPresent or Never".to_owned())
+}

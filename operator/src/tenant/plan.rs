@@ -1,0 +1,269 @@
+//! Whether a Tenant has a place at its relay, what the relay is told of it, and what is said about it. Pure.
+
+use std::sync::Arc;
+
+use crds::condition::{Reason, Type};
+use crds::{Tenant, TenantStatus};
+use kube::{Resource as _, ResourceExt as _};
+use protocol::admin;
+use protocol::did::TenantId;
+
+use crate::conditions::{self, Draft};
+use crate::fleet::Progress;
+use crate::index;
+use crate::key::Name;
+use crate::relay_client::RelayError;
+
+const PARTS: [(Type, Reason); 2] =
+    [(Type::Accepted, Reason::NotAccepted), (Type::Programmed, Reason::NotProgrammed)];
+
+/// What decides about a Tenant.
+pub struct Snapshot<'a> {
+    pub tenant: &'a Tenant,
+    pub relay_name: &'a Name,
+    pub relay_exists: bool,
+    pub is_permitted: bool,
+    /// Other permitted Tenants that claim the same id.
+    pub rivals: Vec<Arc<Tenant>>,
+}
+
+/// A Tenant's place at its relay.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Place {
+    pub tenant_id: TenantId,
+}
+
+/// Why it has none.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Refusal {
+    pub reason: Reason,
+    pub message: String,
+}
+
+impl Refusal {
+    pub fn new(reason: Reason, message: impl Into<String>) -> Self {
+        Self { reason, message: message.into() }
+    }
+}
+
+/// How far content got to the relay.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Programming {
+    Progress(Progress),
+    Failed { message: String, is_refusal: bool },
+}
+
+impl Programming {
+    #[must_use]
+    pub fn of(written: &Result<Progress, RelayError>) -> Self {
+        match written {
+            Ok(progress) => Self::Progress(*progress),
+            Err(error) => Self::Failed { message: crate::error::chain(error), is_refusal: error.is_refusal() },
+        }
+    }
+
+    /// The `Programmed` condition.
+    #[must_use]
+    pub fn draft(&self) -> Draft {
+        match self {
+            Self::Progress(Progress { ready: 0, .. }) => {
+                Draft::fails(Type::Programmed, Reason::RelayUnavailable, "no relay replica is ready")
+            }
+            Self::Progress(progress) if progress.is_complete() => {
+                Draft::holds(Type::Programmed, Reason::Programmed, "every ready relay replica enforces it")
+            }
+            Self::Progress(Progress { acknowledged, ready }) => Draft::fails(
+                Type::Programmed,
+                Reason::AwaitingReplicas,
+                format!("{acknowledged} of {ready} ready relay replicas confirmed"),
+            ),
+            Self::Failed { message, is_refusal: true } => Draft::fails(Type::Programmed, Reason::Rejected, message.clone()),
+            Self::Failed { message, is_refusal: false } => {
+                Draft::fails(Type::Programmed, Reason::RelayUnavailable, message.clone())
+            }
+        }
+    }
+}
+
+/// # Errors
+/// Why the Tenant has no place.
+pub fn place(snapshot: &Snapshot<'_>) -> Result<Place, Refusal> {
+    if !snapshot.is_permitted {
+        return Err(not_permitted(snapshot));
+    }
+    if let Some(owner) = snapshot.rivals.iter().find(|rival| is_older(&***rival, snapshot.tenant)) {
+        return Err(conflict(snapshot.tenant, owner));
+    }
+    let claimed = index::tenant_id_of(snapshot.tenant);
+    let tenant_id = claimed.parse().map_err(|error| Refusal::new(Reason::InvalidSpec, format!("tenant id {claimed}: {error}")))?;
+    Ok(Place { tenant_id })
+}
+
+/// In another namespace, a Relay that is missing and one that says no look alike: who may not use it shall not learn of it.
+fn not_permitted(snapshot: &Snapshot<'_>) -> Refusal {
+    let is_own = snapshot.tenant.namespace().as_deref() == Some(&*snapshot.relay_name.namespace);
+    if is_own {
+        return Refusal::new(Reason::RelayNotFound, format!("there is no Relay {}", snapshot.relay_name));
+    }
+    let message = format!(
+        "there is no Relay {} that admits Tenants of this namespace (spec.tenants.allowedFrom)",
+        snapshot.relay_name
+    );
+    Refusal::new(Reason::RefNotPermitted, message)
+}
+
+fn conflict(tenant: &Tenant, owner: &Tenant) -> Refusal {
+    let id = index::tenant_id_of(tenant);
+    let message = if owner.namespace() == tenant.namespace() {
+        format!("the id {id} belongs to the older Tenant {}", owner.name_any())
+    } else {
+        format!("the id {id} belongs to an older Tenant in another namespace")
+    };
+    Refusal::new(Reason::TenantIdConflict, message)
+}
+
+/// Who was there first: the older object; of two made in the same second, the one with the smaller uid.
+pub fn is_older<K: kube::Resource>(one: &K, other: &K) -> bool {
+    let age = |object: &K| (object.meta().creation_timestamp.as_ref().map(|time| time.0), object.meta().uid.clone());
+    age(one) < age(other)
+}
+
+/// What the relay is told.
+pub fn content(tenant: &Tenant) -> admin::TenantSpec {
+    admin::TenantSpec {
+        display_name: tenant.spec.display_name.clone().unwrap_or_default(),
+        suspended: tenant.spec.suspend,
+        // The operator counts Agents itself, oldest first; the relay would count in the order of arrival.
+        agents_max: None,
+    }
+}
+
+/// The status of a Tenant with a place.
+pub fn accepted(tenant: &Tenant, place: &Place, programming: Programming, agents: i32, now: jiff::Timestamp) -> TenantStatus {
+    let mut drafts = vec![Draft::holds(Type::Accepted, Reason::Accepted, "the Relay admits this Tenant"), programming.draft()];
+    let mut ready = conditions::ready(&drafts, &PARTS);
+    if tenant.spec.suspend {
+        drafts.push(Draft::holds(Type::Suspended, Reason::SuspendedBySpec, "spec.suspend is true"));
+        if ready.holds {
+            ready = Draft::fails(Type::Ready, Reason::Suspended, "spec.suspend is true: the relay refuses every agent of this tenant");
+        }
+    }
+    let progress = conditions::progress(&ready, None);
+    drafts.push(ready);
+    drafts.extend(progress);
+    status(tenant, Some(place.tenant_id.to_string()), &drafts, agents, now)
+}
+
+/// The status of a Tenant without a place.
+pub fn refused(tenant: &Tenant, refusal: &Refusal, agents: i32, now: jiff::Timestamp) -> TenantStatus {
+    let accepted = Draft::fails(Type::Accepted, refusal.reason, refusal.message.clone());
+    let ready = Draft::fails(Type::Ready, Reason::NotAccepted, refusal.message.clone());
+    let mut drafts = vec![accepted.clone()];
+    let progress = conditions::progress(&ready, Some(&accepted));
+    drafts.push(ready);
+    drafts.extend(progress);
+    status(tenant, None, &drafts, agents, now)
+}
+
+fn status(tenant: &Tenant, tenant_id: Option<String>, drafts: &[Draft], agents: i32, now: jiff::Timestamp) -> TenantStatus {
+    let before = tenant.status.as_ref().map(|status| status.conditions.as_slice()).unwrap_or_default();
+    TenantStatus {
+        observed_generation: tenant.meta().generation,
+        tenant_id,
+        agents,
+        conditions: conditions::merge(before, drafts, tenant.meta().generation, now),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn tenant(namespace: &str, name: &str, created: &str, spec: serde_json::Value) -> Tenant {
+        serde_json::from_value(serde_json::json!({
+            "apiVersion": "msg2agent.xyz/v1alpha1", "kind": "Tenant",
+            "metadata": {"name": name, "namespace": namespace, "uid": format!("uid-{namespace}-{name}"),
+                "creationTimestamp": created, "generation": 2},
+            "spec": spec,
+        }))
+        .unwrap()
+    }
+
+    fn acme(created: &str) -> Tenant {
+        tenant("team", "acme", created, serde_json::json!({"relayRef": {"name": "main", "namespace": "platform"}}))
+    }
+
+    fn snapshot<'a>(tenant: &'a Tenant, relay: &'a Name, rivals: Vec<Tenant>) -> Snapshot<'a> {
+        let rivals = rivals.into_iter().map(Arc::new).collect();
+        Snapshot { tenant, relay_name: relay, relay_exists: true, is_permitted: true, rivals }
+    }
+
+    const EARLY: &str = "2026-01-01T00:00:00Z";
+    const LATE: &str = "2026-06-01T00:00:00Z";
+
+    #[test]
+    fn the_name_is_the_id_unless_one_is_given() {
+        let relay = Name::new("platform", "main");
+        let tenant_id = |tenant: &Tenant| place(&snapshot(tenant, &relay, vec![])).unwrap().tenant_id.to_string();
+        assert_eq!(tenant_id(&acme(EARLY)), "acme");
+        let named = tenant("team", "acme", EARLY, serde_json::json!({"relayRef": {"name": "main"}, "tenantId": "default"}));
+        assert_eq!(tenant_id(&named), "default");
+    }
+
+    #[test]
+    fn the_oldest_claim_wins_and_a_stranger_is_not_named() {
+        let relay = Name::new("platform", "main");
+        let stranger = tenant("rivals", "x", EARLY, serde_json::json!({"relayRef": {"name": "main"}, "tenantId": "acme"}));
+        let late = acme(LATE);
+        let refusal = place(&snapshot(&late, &relay, vec![stranger.clone()])).unwrap_err();
+        assert_eq!(refusal.reason, Reason::TenantIdConflict);
+        assert!(!refusal.message.contains("rivals"), "{}", refusal.message);
+        assert!(place(&snapshot(&stranger, &relay, vec![late])).is_ok());
+    }
+
+    #[test]
+    fn of_two_claims_of_the_same_second_exactly_one_wins() {
+        let relay = Name::new("platform", "main");
+        let (one, two) = (acme(EARLY), tenant("team", "other", EARLY, serde_json::json!({"relayRef": {"name": "main"}, "tenantId": "acme"})));
+        let first = place(&snapshot(&one, &relay, vec![two.clone()])).is_ok();
+        let second = place(&snapshot(&two, &relay, vec![one.clone()])).is_ok();
+        assert!(first != second);
+    }
+
+    #[test]
+    fn a_missing_relay_and_one_that_says_no_look_alike_from_outside() {
+        let (tenant, relay) = (acme(EARLY), Name::new("platform", "main"));
+        let refusal = |relay_exists| {
+            place(&Snapshot { is_permitted: false, relay_exists, ..snapshot(&tenant, &relay, vec![]) }).unwrap_err()
+        };
+        assert_eq!(refusal(true), refusal(false));
+        assert_eq!(refusal(true).reason, Reason::RefNotPermitted);
+    }
+
+    #[test]
+    fn a_tenant_is_ready_only_when_every_replica_confirmed() {
+        let (tenant, now) = (acme(EARLY), jiff::Timestamp::UNIX_EPOCH);
+        let place = Place { tenant_id: "acme".parse().unwrap() };
+        let ready = |acknowledged, ready| {
+            let progress = Programming::Progress(Progress { acknowledged, ready });
+            let status = accepted(&tenant, &place, progress, 0, now);
+            let found = conditions::find(&status.conditions, Type::Ready).unwrap();
+            (found.status.clone(), found.reason.clone(), found.observed_generation)
+        };
+        assert_eq!(ready(2, 2), ("True".into(), "Ready".into(), Some(2)));
+        assert_eq!(ready(1, 2), ("False".into(), "NotProgrammed".into(), Some(2)));
+        assert_eq!(ready(0, 0), ("False".into(), "NotProgrammed".into(), Some(2)));
+    }
+
+    #[test]
+    fn a_suspended_tenant_is_programmed_but_not_ready() {
+        let tenant = tenant("team", "acme", EARLY, serde_json::json!({"relayRef": {"name": "main"}, "suspend": true}));
+        let place = Place { tenant_id: "acme".parse().unwrap() };
+        let progress = Programming::Progress(Progress { acknowledged: 1, ready: 1 });
+        let status = accepted(&tenant, &place, progress, 0, jiff::Timestamp::UNIX_EPOCH);
+        assert!(conditions::is_true(&status.conditions, Type::Programmed));
+        assert!(conditions::is_true(&status.conditions, Type::Suspended));
+        assert_eq!(conditions::find(&status.conditions, Type::Ready).unwrap().reason, "Suspended");
+        assert!(content(&tenant).suspended);
+    }
+}

@@ -1,0 +1,270 @@
+//! What the operator sees: one watch per kind, the stores they fill, and who is woken by which change.
+//!
+//! Objects we own are watched as metadata, selected by label; only workloads and endpoints are read whole, for their
+//! status. `managedFields` are dropped before anything is kept.
+
+use std::collections::HashMap;
+use std::hash::{DefaultHasher, Hasher as _};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use crds::condition::Type;
+use crds::{Agent, Relay, Tenant, label};
+use k8s_openapi::api::apps::v1::{Deployment, StatefulSet};
+use k8s_openapi::api::core::v1::{Namespace, Secret, Service, ServiceAccount};
+use k8s_openapi::api::discovery::v1::EndpointSlice;
+use k8s_openapi::api::networking::v1::NetworkPolicy;
+use k8s_openapi::api::policy::v1::PodDisruptionBudget;
+use kube::core::PartialObjectMeta;
+use kube::runtime::reflector::Store;
+use kube::{Client, Resource, ResourceExt as _};
+
+use crate::apply::Marks;
+use crate::conditions;
+use crate::index::{self, Index, Indexed};
+use crate::key::{Kind, Name};
+use crate::queue::{Lane, Queue};
+
+mod watching;
+
+use watching::Watches;
+
+/// How long counts in the status of a referent may lag behind its referrers.
+const COUNT_DELAY: Duration = Duration::from_secs(1);
+
+/// Everything watched. Stores are filled by tasks that live as long as the process.
+#[derive(Debug)]
+pub struct World {
+    pub relays: Store<Relay>,
+    pub tenants: Store<Tenant>,
+    pub agents: Store<Agent>,
+    pub namespaces: Store<PartialObjectMeta<Namespace>>,
+    pub stateful_sets: Store<StatefulSet>,
+    pub deployments: Store<Deployment>,
+    pub endpoint_slices: Store<EndpointSlice>,
+    pub index: Arc<Index>,
+    pub marks: Arc<Marks>,
+}
+
+/// Wakes objects when something they depend on changes.
+#[derive(Debug, Clone)]
+struct Waker {
+    queue: Arc<Queue>,
+    index: Arc<Index>,
+}
+
+/// Starts all watches as tasks.
+pub fn start(client: &Client, tasks: &daemon::Tasks, queue: &Arc<Queue>, readiness: &daemon::Readiness) -> World {
+    let index = Arc::new(Index::default());
+    let marks = Arc::new(Marks::default());
+    let waker = Waker { queue: Arc::clone(queue), index: Arc::clone(&index) };
+    let watches = Watches { client, tasks, readiness };
+    let world = World {
+        relays: watches.ours("watch-relays", &waker),
+        tenants: watches.ours("watch-tenants", &waker),
+        agents: watches.ours("watch-agents", &waker),
+        namespaces: watches.namespaces("watch-namespaces", &waker),
+        stateful_sets: watches.owned("watch-statefulsets", &waker, &marks),
+        deployments: watches.owned("watch-deployments", &waker, &marks),
+        endpoint_slices: watches.endpoint_slices("watch-endpointslices", &waker),
+        index,
+        marks: Arc::clone(&marks),
+    };
+    watches.owned::<PartialObjectMeta<Secret>>("watch-secrets", &waker, &marks);
+    watches.owned::<PartialObjectMeta<Service>>("watch-services", &waker, &marks);
+    watches.owned::<PartialObjectMeta<ServiceAccount>>("watch-serviceaccounts", &waker, &marks);
+    watches.owned::<PartialObjectMeta<NetworkPolicy>>("watch-networkpolicies", &waker, &marks);
+    watches.owned::<PartialObjectMeta<PodDisruptionBudget>>("watch-poddisruptionbudgets", &waker, &marks);
+    world
+}
+
+impl World {
+    #[must_use]
+    pub fn relay(&self, name: &Name) -> Option<Arc<Relay>> {
+        find(&self.relays, name)
+    }
+
+    #[must_use]
+    pub fn tenant(&self, name: &Name) -> Option<Arc<Tenant>> {
+        find(&self.tenants, name)
+    }
+
+    #[must_use]
+    pub fn agent(&self, name: &Name) -> Option<Arc<Agent>> {
+        find(&self.agents, name)
+    }
+
+    #[must_use]
+    pub fn namespace(&self, name: &str) -> Option<Arc<PartialObjectMeta<Namespace>>> {
+        self.namespaces.get(&kube::runtime::reflector::ObjectRef::new(name))
+    }
+}
+
+/// The object of a store, by namespace and name.
+pub fn find<K>(store: &Store<K>, name: &Name) -> Option<Arc<K>>
+where
+    K: Resource<DynamicType = ()> + Clone + 'static,
+{
+    store.get(&kube::runtime::reflector::ObjectRef::new(&name.name).within(&name.namespace))
+}
+
+/// One of our kinds, as the watches need it.
+trait Ours: Indexed + Resource<DynamicType = ()> {
+    /// The part of the object that others depend on, beside its spec.
+    fn accepted(&self) -> bool;
+    /// Whether its current spec takes access away.
+    fn is_urgent(&self) -> bool;
+    /// Wakes what depends on this object.
+    fn wake_dependents(&self, waker: &Waker);
+}
+
+impl Ours for Relay {
+    fn accepted(&self) -> bool {
+        true
+    }
+
+    fn is_urgent(&self) -> bool {
+        self.metadata.deletion_timestamp.is_some()
+    }
+
+    fn wake_dependents(&self, waker: &Waker) {
+        for tenant in waker.index.referrers(Kind::Tenant, &Name::of(self)) {
+            waker.wake_agents_of(&tenant);
+            waker.queue.add(tenant.key(Kind::Tenant), Lane::Urgent);
+        }
+    }
+}
+
+impl Ours for Tenant {
+    fn accepted(&self) -> bool {
+        self.status.as_ref().is_some_and(|status| conditions::is_true(&status.conditions, Type::Accepted))
+    }
+
+    fn is_urgent(&self) -> bool {
+        self.metadata.deletion_timestamp.is_some() || self.spec.suspend
+    }
+
+    fn wake_dependents(&self, waker: &Waker) {
+        let relay = index::relay_of(self);
+        for rival in waker.index.claimants(Kind::Tenant, &relay, &index::tenant_id_of(self)) {
+            waker.queue.add(rival.key(Kind::Tenant), Lane::Normal);
+        }
+        waker.wake_agents_of(&Name::of(self));
+        waker.queue.add_after(relay.key(Kind::Relay), COUNT_DELAY);
+    }
+}
+
+impl Ours for Agent {
+    fn accepted(&self) -> bool {
+        self.status.as_ref().is_some_and(|status| conditions::is_true(&status.conditions, Type::Accepted))
+    }
+
+    fn is_urgent(&self) -> bool {
+        self.metadata.deletion_timestamp.is_some() || self.spec.suspend
+    }
+
+    fn wake_dependents(&self, waker: &Waker) {
+        let tenant = index::tenant_of(self);
+        for rival in waker.index.claimants(Kind::Agent, &tenant, &index::handle_of(self)) {
+            waker.queue.add(rival.key(Kind::Agent), Lane::Normal);
+        }
+        waker.queue.add_after(tenant.key(Kind::Tenant), COUNT_DELAY);
+    }
+}
+
+impl Waker {
+    fn wake_agents_of(&self, tenant: &Name) {
+        for agent in self.index.referrers(Kind::Agent, tenant) {
+            self.queue.add(agent.key(Kind::Agent), Lane::Urgent);
+        }
+    }
+
+    /// The owner of an owned object, found by our labels.
+    fn wake_owner(&self, object: &impl Resource) {
+        for (key, kind) in [(label::RELAY, Kind::Relay), (label::AGENT, Kind::Agent)] {
+            let Some(owner) = object.labels().get(key) else { continue };
+            let namespace = object.meta().namespace.as_deref().unwrap_or_default();
+            self.queue.add(Name::new(namespace, owner).key(kind), Lane::Normal);
+        }
+    }
+
+    /// Consent reads labels of namespaces.
+    fn wake_namespace(&self, namespace: &str) {
+        for kind in [Kind::Tenant, Kind::Agent] {
+            for name in self.index.in_namespace(kind, namespace) {
+                self.queue.add(name.key(kind), Lane::Urgent);
+            }
+        }
+    }
+}
+
+/// Remembers a hash per object, so that a watch event of our own status write wakes nobody.
+#[derive(Debug, Default)]
+struct Changes(Mutex<HashMap<Name, (u64, u64)>>);
+
+/// What of an object changed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Changed {
+    itself: bool,
+    for_dependents: bool,
+}
+
+impl Changes {
+    fn note<K: Ours>(&self, object: &K) -> Changed {
+        let meta = object.meta();
+        let itself = hash(&(
+            (&meta.uid, meta.generation, &meta.labels),
+            (&meta.annotations, &meta.finalizers, meta.deletion_timestamp.is_some()),
+        ));
+        let for_dependents = hash(&(&meta.uid, meta.generation, meta.deletion_timestamp.is_some(), object.accepted()));
+        let before = self.with(|map| map.insert(Name::of(object), (itself, for_dependents)));
+        Changed {
+            itself: before.is_none_or(|(found, _)| found != itself),
+            for_dependents: before.is_none_or(|(_, found)| found != for_dependents),
+        }
+    }
+
+    fn forget(&self, name: &Name) {
+        self.with(|map| map.remove(name));
+    }
+
+    fn clear(&self) {
+        self.with(HashMap::clear);
+    }
+
+    fn with<T>(&self, work: impl FnOnce(&mut HashMap<Name, (u64, u64)>) -> T) -> T {
+        work(&mut self.0.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+}
+
+fn hash(value: &impl std::hash::Hash) -> u64 {
+    let mut hasher = DefaultHasher::new();
+    value.hash(&mut hasher);
+    hasher.finish()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn tenant(generation: i64, accepted: bool, version: &str) -> Tenant {
+        let status = if accepted { "True" } else { "False" };
+        serde_json::from_value(serde_json::json!({
+            "apiVersion": "msg2agent.xyz/v1alpha1", "kind": "Tenant",
+            "metadata": {"name": "acme", "namespace": "team", "uid": "1", "generation": generation, "resourceVersion": version},
+            "spec": {"relayRef": {"name": "main"}},
+            "status": {"conditions": [{"type": "Accepted", "status": status, "reason": "Accepted", "message": "",
+                "lastTransitionTime": "2026-01-01T00:00:00Z"}]},
+        }))
+        .unwrap()
+    }
+
+    #[test]
+    fn our_own_status_write_wakes_nobody_unless_others_depend_on_it() {
+        let changes = Changes::default();
+        assert_eq!(changes.note(&tenant(1, false, "1")), Changed { itself: true, for_dependents: true });
+        assert_eq!(changes.note(&tenant(1, false, "2")), Changed { itself: false, for_dependents: false });
+        assert_eq!(changes.note(&tenant(1, true, "3")), Changed { itself: false, for_dependents: true });
+        assert_eq!(changes.note(&tenant(2, true, "4")), Changed { itself: true, for_dependents: true });
+    }
+}

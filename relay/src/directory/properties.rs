@@ -1,0 +1,146 @@
+//! Whatever is asked in whatever order: what is loaded is what was committed, and nobody who lost a right keeps a session.
+
+use proptest::prelude::*;
+use protocol::Identity;
+use protocol::admin::{AgentKey, AgentSpec, KeySpec, TenantSpec};
+use protocol::did::{Domain, TenantId};
+use protocol::record::Card;
+
+use super::authenticate::recheck;
+use super::change::Decision;
+use super::decide::{Context, Operation, decide};
+use super::fixtures::{did, hash, record, tenant};
+use super::{Capacity, Change, Principal, State};
+use crate::store::Store;
+
+const NOW: u64 = 1_000;
+const CASES: u32 = 48;
+const CAPACITY: Capacity = Capacity { tenants: 3, agents: 5 };
+
+fn tenants() -> impl Strategy<Value = TenantId> {
+    prop::sample::select(vec!["default", "acme", "other"]).prop_map(tenant)
+}
+
+fn names() -> impl Strategy<Value = &'static str> {
+    prop::sample::select(vec!["alice", "bob", "carol"])
+}
+
+fn ends() -> impl Strategy<Value = Option<u64>> {
+    prop::option::of(NOW - 1..NOW + 2)
+}
+
+fn agent_specs() -> impl Strategy<Value = AgentSpec> {
+    let keys = prop::collection::vec((0..6u8, ends()), 0..4);
+    (keys, prop::bool::weighted(0.2), prop::bool::ANY).prop_map(|(keys, suspended, card)| AgentSpec {
+        root_key: None,
+        card: card.then(Card::default),
+        suspended,
+        keys: keys.into_iter().map(|(n, not_after)| AgentKey { sha256: hash(n), not_after }).collect(),
+    })
+}
+
+/// An operation, before it is known what is there.
+#[derive(Debug, Clone)]
+enum Step {
+    PutTenant(TenantId, TenantSpec),
+    DeleteTenant(TenantId),
+    PutAgent(TenantId, &'static str, AgentSpec),
+    DeleteAgent(TenantId, &'static str),
+    PutKey(TenantId, u8, Option<u64>),
+    DeleteKey(TenantId, u8),
+    /// Under whatever that key opens, also where it does not cover the name.
+    Publish(TenantId, &'static str, u8),
+}
+
+impl Step {
+    fn operation(self, state: &State) -> Operation {
+        match self {
+            Self::PutTenant(tenant, spec) => Operation::PutTenant(tenant, spec),
+            Self::DeleteTenant(tenant) => Operation::DeleteTenant(tenant),
+            Self::PutAgent(tenant, name, spec) => {
+                Operation::PutAgent(did(tenant.as_str(), name), Box::new(spec))
+            }
+            Self::DeleteAgent(tenant, name) => Operation::DeleteAgent(did(tenant.as_str(), name)),
+            Self::PutKey(tenant, key, not_after) => {
+                let spec = KeySpec { sha256: hash(key), not_after };
+                Operation::PutKey(tenant, hash(key).key_id(), spec)
+            }
+            Self::DeleteKey(tenant, key) => Operation::DeleteKey(tenant, hash(key).key_id()),
+            Self::Publish(tenant, name, key) => {
+                let identity = Identity::generate(did(tenant.as_str(), name), 1, &mut rand::rng());
+                let record = record(&identity, Card::default(), NOW);
+                Operation::Publish(holder(state, tenant, key), Box::new(record))
+            }
+        }
+    }
+}
+
+fn holder(state: &State, tenant: TenantId, key: u8) -> Principal {
+    let key_id = hash(key).key_id();
+    let found = state.principals().into_iter().find(|who| who.key_id == key_id);
+    found.unwrap_or(Principal { tenant, agent: None, key_id })
+}
+
+fn steps() -> impl Strategy<Value = Vec<Step>> {
+    let tenant_specs = (prop::bool::weighted(0.3), prop::option::of(0..3u32))
+        .prop_map(|(suspended, agents_max)| TenantSpec { suspended, agents_max, ..TenantSpec::default() });
+    let step = prop_oneof![
+        3 => (tenants(), tenant_specs).prop_map(|(tenant, spec)| Step::PutTenant(tenant, spec)),
+        1 => tenants().prop_map(Step::DeleteTenant),
+        6 => (tenants(), names(), agent_specs()).prop_map(|(tenant, name, spec)| Step::PutAgent(tenant, name, spec)),
+        1 => (tenants(), names()).prop_map(|(tenant, name)| Step::DeleteAgent(tenant, name)),
+        4 => (tenants(), 0..6u8, ends()).prop_map(|(tenant, key, ends)| Step::PutKey(tenant, key, ends)),
+        1 => (tenants(), 0..6u8).prop_map(|(tenant, key)| Step::DeleteKey(tenant, key)),
+        3 => (tenants(), names(), 0..6u8).prop_map(|(tenant, name, key)| Step::Publish(tenant, name, key)),
+    ];
+    prop::collection::vec(step, 1..24)
+}
+
+fn valid(state: &State) -> Vec<Principal> {
+    state.principals().into_iter().filter(|who| recheck(state, who, NOW).is_ok()).collect()
+}
+
+fn covers(change: &Change, who: &Principal) -> bool {
+    match change {
+        Change::KeyRevoked(id) => who.key_id == *id,
+        Change::AgentRemoved(did) | Change::AgentSuspended(did) => who.agent.as_ref() == Some(did),
+        Change::TenantSuspended(tenant) | Change::TenantRemoved(tenant) => who.tenant == *tenant,
+    }
+}
+
+/// Runs the steps against a store; answers the state in memory and the one that a restart would find.
+async fn run(steps: Vec<Step>) -> Result<(State, State), TestCaseError> {
+    let folder = tempfile::tempdir().unwrap();
+    let store = Store::open(&folder.path().join("relay.db")).await.unwrap();
+    let domain: Domain = "example.com".parse().unwrap();
+    let (_, mut state) = store.load_directory(&domain).await.unwrap();
+    for step in steps {
+        let operation = step.operation(&state);
+        let context = Context { state: &state, capacity: CAPACITY, now: NOW };
+        let Ok(Decision::Change { edit, changes }) = decide(context, operation) else { continue };
+        let before = valid(&state);
+        let version = store.commit_edit(&edit).await.unwrap();
+        prop_assert_eq!(version, state.version() + 1);
+        state.commit(&edit, version);
+        for who in before.iter().filter(|who| recheck(&state, who, NOW).is_err()) {
+            prop_assert!(
+                changes.iter().any(|change| covers(change, who)),
+                "{who:?} after {edit:?}: {changes:?}"
+            );
+        }
+        prop_assert!(state.agents_count() <= CAPACITY.agents);
+    }
+    let (_, loaded) = store.load_directory(&domain).await.unwrap();
+    Ok((state, loaded))
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: CASES, failure_persistence: None, ..ProptestConfig::default() })]
+
+    #[test]
+    fn what_is_loaded_is_what_was_committed_and_lost_rights_close_sessions(steps in steps()) {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+        let (state, loaded) = runtime.block_on(run(steps))?;
+        prop_assert_eq!(state, loaded);
+    }
+}

@@ -1,0 +1,139 @@
+//! What the message path counts. Labels come from closed sets; no agent, tenant or key is ever a label.
+
+use std::time::Duration;
+
+use prometheus::{
+    Histogram, HistogramOpts, IntCounter, IntCounterVec, IntGauge, Opts, Registry, exponential_buckets,
+};
+use protocol::Reason;
+use protocol::close::CloseCode;
+use protocol::frame::{Outcome, SendStatus};
+
+use crate::core::{Census, Tally};
+
+#[derive(Debug)]
+pub struct HubMetrics {
+    pub(super) connections: IntGauge,
+    sessions: IntGauge,
+    mailbox_rows: IntGauge,
+    mailbox_bytes: IntGauge,
+    held_bytes: IntGauge,
+    submitted: IntCounter,
+    submitted_bytes: IntCounter,
+    delivered: IntCounter,
+    delivered_bytes: IntCounter,
+    answers: IntCounterVec,
+    refusals: IntCounterVec,
+    notices: IntCounterVec,
+    closes: IntCounterVec,
+    events: IntCounterVec,
+    commits: Histogram,
+    committed_rows: IntCounter,
+    pub(super) store_failures: IntCounter,
+}
+
+impl HubMetrics {
+    /// # Errors
+    /// A name is taken.
+    pub fn register(registry: &Registry) -> prometheus::Result<Self> {
+        let gauge = |name, help| registered(registry, IntGauge::new(name, help)?);
+        let counter = |name, help| registered(registry, IntCounter::new(name, help)?);
+        let labelled = |name, help, label: &str| {
+            registered(registry, IntCounterVec::new(Opts::new(name, help), &[label])?)
+        };
+        let seconds = HistogramOpts::new(
+            "msg2agent_relay_commit_seconds",
+            "Time of a group commit of the mailbox, fsync included.",
+        );
+        Ok(Self {
+            connections: gauge("msg2agent_relay_sockets", "Open WebSocket connections.")?,
+            sessions: gauge("msg2agent_relay_sessions", "Agents with a session.")?,
+            mailbox_rows: gauge("msg2agent_relay_mailbox_messages", "Messages and notices in mailboxes.")?,
+            mailbox_bytes: gauge("msg2agent_relay_mailbox_bytes", "Envelope bytes in mailboxes.")?,
+            held_bytes: gauge("msg2agent_relay_held_bytes", "Envelope bytes in memory, unacknowledged or unwritten.")?,
+            submitted: counter("msg2agent_relay_submitted_total", "Messages agents sent, refused ones included.")?,
+            submitted_bytes: counter("msg2agent_relay_submitted_bytes_total", "Envelope bytes agents sent.")?,
+            delivered: counter("msg2agent_relay_deliveries_total", "Deliveries put on a connection, repeated ones included.")?,
+            delivered_bytes: counter("msg2agent_relay_delivered_bytes_total", "Envelope bytes put on connections.")?,
+            answers: labelled("msg2agent_relay_answers_total", "Sends that were taken, by their answer.", "status")?,
+            refusals: labelled("msg2agent_relay_refusals_total", "Requests that were refused, by reason.", "reason")?,
+            notices: labelled("msg2agent_relay_notices_total", "Late outcomes told to senders.", "outcome")?,
+            closes: labelled("msg2agent_relay_closes_total", "Connections the relay closed, by close code.", "code")?,
+            events: labelled("msg2agent_relay_events_total", "Events that leave no other trace, by kind.", "kind")?,
+            commits: registered(registry, Histogram::with_opts(seconds.buckets(exponential_buckets(0.0002, 2.0, 14)?))?)?,
+            committed_rows: counter("msg2agent_relay_committed_rows_total", "Rows committed to the mailbox.")?,
+            store_failures: counter("msg2agent_relay_store_failures_total", "Commits of the mailbox that failed.")?,
+        })
+    }
+
+    pub(super) fn submitted(&self, bytes: usize) {
+        self.submitted.inc();
+        self.submitted_bytes.inc_by(bytes as u64);
+    }
+
+    pub(super) fn delivered(&self, bytes: usize) {
+        self.delivered.inc();
+        self.delivered_bytes.inc_by(bytes as u64);
+    }
+
+    pub(super) fn answered(&self, status: SendStatus) {
+        let label = match status {
+            SendStatus::Stored => "stored",
+            SendStatus::Delivered => "delivered",
+            SendStatus::Forwarded => "forwarded",
+        };
+        self.answers.with_label_values(&[label]).inc();
+    }
+
+    pub(super) fn refused(&self, reason: Reason) {
+        self.refusals.with_label_values(&[reason.word()]).inc();
+    }
+
+    pub(super) fn noticed(&self, outcome: Outcome) {
+        let label = match outcome {
+            Outcome::Delivered => "delivered",
+            Outcome::Expired => "expired",
+            Outcome::Dropped => "dropped",
+        };
+        self.notices.with_label_values(&[label]).inc();
+    }
+
+    pub(super) fn closed(&self, code: CloseCode) {
+        self.closes.with_label_values(&[code.number().to_string().as_str()]).inc();
+    }
+
+    pub(super) fn tally(&self, tally: Tally) {
+        let label = match tally {
+            Tally::Backlog => "backlog",
+            Tally::Repeated => "repeated",
+            Tally::Expired => "expired",
+            Tally::Dropped => "dropped",
+            Tally::Unreadable => "unreadable",
+        };
+        self.events.with_label_values(&[label]).inc();
+    }
+
+    pub(super) fn committed(&self, rows: usize, took: Duration) {
+        self.committed_rows.inc_by(rows as u64);
+        self.commits.observe(took.as_secs_f64());
+    }
+
+    pub(super) fn observe(&self, census: Census) {
+        self.sessions.set(signed(census.sessions as u64));
+        self.mailbox_rows.set(signed(census.rows as u64));
+        self.mailbox_bytes.set(signed(census.row_bytes));
+        self.held_bytes.set(signed(census.held_bytes as u64));
+    }
+}
+
+fn registered<C: prometheus::core::Collector + Clone + 'static>(
+    registry: &Registry,
+    collector: C,
+) -> prometheus::Result<C> {
+    registry.register(Box::new(collector.clone()))?;
+    Ok(collector)
+}
+
+fn signed(value: u64) -> i64 {
+    i64::try_from(value).unwrap_or(i64::MAX)
+}

@@ -1,0 +1,160 @@
+//! The connection's life: credentials, goodbyes, replacement, rotation, closing.
+
+use std::time::{Duration, Instant};
+
+use msg2agent::{Agent, Content, ErrorKind, Link, TokenSource};
+use protocol::Reason;
+use protocol::frame::{GoodbyeParams, method};
+
+use crate::identities::{Alice, OTHER_TOKEN, Played, TOKEN};
+use crate::peer::{Peer, within};
+
+#[tokio::test]
+async fn a_revoked_key_is_replaced_by_the_one_in_the_file() {
+    let peer = Peer::new().await;
+    let alice = Alice::new(&peer.url());
+    let (line, agent) = tokio::join!(peer.registered(1), Agent::connect(alice.config.clone()));
+    let (line, _agent) = (line.0, agent.unwrap());
+    assert_eq!(line.bearer, format!("Bearer {TOKEN}"));
+    std::fs::write(alice.folder.path().join("token"), OTHER_TOKEN).unwrap();
+    line.close(4401).await;
+    // Another replica may not know the new key yet.
+    peer.refuse_key().await;
+    let (line, _) = peer.registered(2).await;
+    assert_eq!(line.bearer, format!("Bearer {OTHER_TOKEN}"));
+}
+
+#[tokio::test]
+async fn a_key_that_cannot_change_is_refused_at_once() {
+    let peer = Peer::new().await;
+    let alice = Alice::new(&peer.url());
+    let TokenSource::Value(key) = TokenSource::Value(TOKEN.parse().unwrap()) else { unreachable!() };
+    let keys = msg2agent::KeySource::File(alice.folder.path().join("identity.json"));
+    let endpoint = msg2agent::config::Endpoint::new(&peer.url()).unwrap();
+    let config = msg2agent::Config::new(endpoint, alice.config.did().clone(), TokenSource::Value(key), keys);
+    let ((), refused) = tokio::join!(peer.refuse_key(), within("the refusal", Agent::connect(config)));
+    let error = refused.err().unwrap();
+    assert_eq!(error.kind(), ErrorKind::Unauthorized);
+    assert_eq!(error.advice(), Some(Reason::KeyUnknown.advice()));
+    assert!(!error.chain().contains("sk_test"), "{error:?}");
+}
+
+#[tokio::test]
+async fn a_relay_that_cannot_be_reached_is_given_up_after_the_patience() {
+    let peer = Peer::new().await;
+    let url = peer.url();
+    drop(peer);
+    let alice = Alice::new(&url);
+    let config = alice.config.clone().with_patience(Duration::from_millis(300));
+    let error = within("giving up", Agent::connect(config)).await.err().unwrap();
+    assert_eq!(error.kind(), ErrorKind::Connect);
+    assert!(error.to_string().contains(&url), "{error:?}");
+}
+
+#[tokio::test]
+async fn a_goodbye_is_followed_by_a_return_after_the_hinted_time() {
+    let peer = Peer::new().await;
+    let alice = Alice::new(&peer.url());
+    let (line, agent) = tokio::join!(peer.registered(1), Agent::connect(alice.config.clone()));
+    let (mut line, agent) = (line.0, agent.unwrap());
+    let goodbye = GoodbyeParams { reason: "restart".into(), reconnect_after_ms: 700 };
+    line.notify(method::GOODBYE, &goodbye).await;
+    let left = Instant::now();
+    line.close(1012).await;
+    let (_line, _) = peer.registered(2).await;
+    assert!(left.elapsed() >= Duration::from_millis(700), "it came back after {:?}", left.elapsed());
+    let mut link = agent.watch_link();
+    within("the link", link.wait_for(Link::is_online)).await.unwrap();
+}
+
+#[tokio::test]
+async fn a_replaced_session_ends_the_agent_and_does_not_fight_back() {
+    let (peer, bob) = (Peer::new().await, Played::new("bob"));
+    let alice = Alice::new(&peer.url());
+    let (line, agent) = tokio::join!(peer.registered(1), Agent::connect(alice.config.clone()));
+    let agent = agent.unwrap();
+    line.0.close(4409).await;
+    let error = within("the end", agent.ended()).await;
+    assert_eq!(error.kind(), ErrorKind::Replaced);
+    assert!(within("the inbox", agent.inbox().next()).await.is_none());
+    let refused = agent.send(bob.did(), Content::text("hi")).await.unwrap_err();
+    assert!(refused.is_closed(), "{refused:?}");
+}
+
+#[tokio::test]
+async fn the_agent_signs_for_the_relay_of_its_own_domain_only() {
+    let peer = Peer::new().await;
+    let alice = Alice::new(&peer.url());
+    let relay = async {
+        let mut line = peer.accept().await;
+        let asked = line.asked(method::CHALLENGE).await;
+        let domain = "evil.example".parse().unwrap();
+        let challenge = protocol::frame::ChallengeResult { nonce: [1; 32], domain, expires: 30 };
+        line.answer(&asked, &challenge).await;
+        line
+    };
+    let (_line, agent) = tokio::join!(relay, within("the refusal", Agent::connect(alice.config.clone())));
+    let error = agent.err().unwrap();
+    assert_eq!(error.kind(), ErrorKind::Config);
+    assert!(error.to_string().contains("evil.example"), "{error:?}");
+}
+
+#[tokio::test]
+async fn a_name_that_belongs_to_another_key_is_told_apart() {
+    let peer = Peer::new().await;
+    let alice = Alice::new(&peer.url());
+    let relay = async {
+        let mut line = peer.accept().await;
+        let asked = line.asked(method::CHALLENGE).await;
+        line.refuse(&asked, Reason::KeyConflict, None).await;
+        line
+    };
+    let (_line, agent) = tokio::join!(relay, within("the refusal", Agent::connect(alice.config.clone())));
+    assert_eq!(agent.err().unwrap().kind(), ErrorKind::Registration(Reason::KeyConflict));
+}
+
+#[tokio::test]
+async fn rotated_keys_are_registered_and_used_from_then_on() {
+    let (peer, bob) = (Peer::new().await, Played::new("bob"));
+    let alice = Alice::new(&peer.url());
+    let (line, agent) = tokio::join!(peer.registered(1), Agent::connect(alice.config.clone()));
+    let (_line, agent) = (line.0, agent.unwrap());
+    agent.rotate().await.unwrap();
+    let (mut line, record) = peer.registered(2).await;
+    let kids: Vec<_> = record.keys.signing.keys().map(ToString::to_string).collect();
+    assert_eq!(kids, ["sig-1", "sig-2"]);
+    let relay = async {
+        line.answer_lookup(&bob.record).await;
+        line.answer_send().await
+    };
+    let (envelope, sent) = tokio::join!(relay, agent.send(bob.did(), Content::text("hi")));
+    sent.unwrap();
+    let header = protocol::envelope::open::authenticate(&envelope, &record.keys).unwrap();
+    assert_eq!(header.skid.to_string(), "sig-2");
+}
+
+#[tokio::test]
+async fn one_state_folder_serves_one_process() {
+    let peer = Peer::new().await;
+    let alice = Alice::new(&peer.url());
+    let config = alice.config.clone().with_state_dir(alice.folder.path().join("state"));
+    let (_line, agent) = tokio::join!(peer.registered(1), Agent::connect(config.clone()));
+    let first = agent.unwrap();
+    let error = Agent::connect(config).await.err().unwrap();
+    assert_eq!(error.kind(), ErrorKind::State);
+    assert!(first.link().is_online(), "the first one goes on");
+}
+
+#[tokio::test]
+async fn closing_sends_the_last_acknowledgement() {
+    let (peer, bob) = (Peer::new().await, Played::new("bob"));
+    let alice = Alice::new(&peer.url());
+    let (registered, agent) = tokio::join!(peer.registered(1), Agent::connect(alice.config.clone()));
+    let ((mut line, record), agent) = (registered, agent.unwrap());
+    let said = crate::identities::Said::event("hi");
+    line.deliver(1, 1, &bob.seal(&record, said).envelope).await;
+    line.answer_lookup(&bob.record).await;
+    within("the message", agent.inbox().next()).await.unwrap().ack().await.unwrap();
+    agent.close().await;
+    assert_eq!(line.acked().await, (1, 1));
+}

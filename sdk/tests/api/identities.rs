@@ -1,0 +1,97 @@
+//! Agents of the tests: alice uses the SDK, the others are played by the test.
+
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use msg2agent::config::Endpoint;
+use msg2agent::{Config, Content, Did, Identity, KeySource, MessageId, MessageType, TokenSource, key_file};
+use protocol::envelope::{Class, Draft, seal, seal::Sealed};
+use protocol::record::{Card, VerifiedRecord, build};
+use tempfile::TempDir;
+
+pub(crate) const TOKEN: &str = "sk_test_AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA";
+pub(crate) const OTHER_TOKEN: &str = "sk_test_AQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQE";
+
+pub(crate) fn now() -> u64 {
+    SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_secs()
+}
+
+pub(crate) fn did(name: &str) -> Did {
+    format!("did:wba:localhost:agent:acme:{name}").parse().unwrap()
+}
+
+/// An agent the test plays.
+pub(crate) struct Played {
+    pub(crate) identity: Identity,
+    pub(crate) record: VerifiedRecord,
+}
+
+impl Played {
+    pub(crate) fn new(name: &str) -> Self {
+        Self::with(Identity::generate(did(name), now(), &mut rand::rng()))
+    }
+
+    pub(crate) fn with(identity: Identity) -> Self {
+        let bytes = build(&identity, Card::default(), None, now()).unwrap();
+        let record = VerifiedRecord::parse(&bytes, identity.did()).unwrap();
+        Self { identity, record }
+    }
+
+    pub(crate) fn did(&self) -> &Did {
+        self.identity.did()
+    }
+
+    /// A sealed message to an agent whose record is known.
+    pub(crate) fn seal(&self, to: &VerifiedRecord, message: Said<'_>) -> Sealed {
+        let draft = Draft {
+            to: to.did.clone(),
+            id: message.id.unwrap_or_else(|| MessageId::new(now(), rand::random())),
+            class: Class::Reliable,
+            r#type: message.r#type,
+            thread: None,
+            re: message.re,
+            ttl: Some(3600),
+            content: Content::text(message.text),
+        };
+        let key = to.keys.current_encryption().unwrap();
+        seal(draft, &self.identity, key, now(), &mut rand::rng()).unwrap()
+    }
+}
+
+/// What the test lets an agent say.
+#[derive(Clone, Copy)]
+pub(crate) struct Said<'a> {
+    pub(crate) text: &'a str,
+    pub(crate) r#type: MessageType,
+    pub(crate) re: Option<MessageId>,
+    pub(crate) id: Option<MessageId>,
+}
+
+impl<'a> Said<'a> {
+    pub(crate) fn event(text: &'a str) -> Self {
+        Self { text, r#type: MessageType::Event, re: None, id: None }
+    }
+
+    pub(crate) fn response(text: &'a str, re: MessageId) -> Self {
+        Self { text, r#type: MessageType::Response, re: Some(re), id: None }
+    }
+}
+
+/// Alice's files and settings.
+pub(crate) struct Alice {
+    pub(crate) folder: TempDir,
+    pub(crate) config: Config,
+}
+
+impl Alice {
+    pub(crate) fn new(url: &str) -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let identity = Identity::generate(did("alice"), now(), &mut rand::rng());
+        let keys = folder.path().join("identity.json");
+        key_file::create(&keys, &identity).unwrap();
+        let token = folder.path().join("token");
+        std::fs::write(&token, TOKEN).unwrap();
+        let endpoint = Endpoint::new(url).unwrap();
+        let config = Config::new(endpoint, did("alice"), TokenSource::File(token), KeySource::File(keys));
+        Self { folder, config }
+    }
+}

@@ -1,0 +1,26 @@
+//! The cluster with our images in it.
+
+use anyhow::Context as _;
+use msg2agent_tests::cluster::{self, Cluster, folder::ClusterFolder};
+use msg2agent_tests::{image, install_tls_provider, programs, repository};
+
+/// Images that a Relay without agents needs, and the pause image of the built-in cluster.
+const NEEDED: [&str; 2] = ["msg2agent-operator", "msg2agent-relay"];
+
+pub(crate) fn folder() -> anyhow::Result<ClusterFolder> {
+    cluster::open_folder(Some(&repository().join("target/install-cluster")))
+}
+
+/// Starts the cluster and loads the images; blocking.
+pub(crate) fn start() -> anyhow::Result<Cluster> {
+    install_tls_provider();
+    let cluster = Cluster::up(folder()?)?;
+    let binaries = programs::folder()?;
+    let needed = image::PRODUCT.iter().filter(|image| NEEDED.contains(&image.binary));
+    for image in needed.chain([&image::PAUSE]) {
+        programs::path(image.binary)?;
+        let archive = image.build(&binaries, &cluster.folder().images())?;
+        cluster.load(&archive).with_context(|| format!("load {}", image.reference))?;
+    }
+    Ok(cluster)
+}
