@@ -134,10 +134,10 @@ impl Settings {
         }))
     }
 
-    /// The protocol library logs whole messages at its lower levels; those are never let through.
+    /// At their lower levels rmcp logs whole messages, and the WebSocket library the API key: those are not let through.
     #[must_use]
     pub fn log_directives(&self) -> String {
-        format!("{},rmcp=warn", self.log_filter)
+        format!("{},rmcp=warn,tungstenite=warn,tokio_tungstenite=warn", self.log_filter)
     }
 
     #[must_use]
