@@ -6,7 +6,13 @@ cd "$(dirname "$0")/.."
 
 scripts/need.sh cluster
 cargo build --workspace --bins
-cluster=(cargo run -q --bin cluster -- --folder target/test-cluster)
-trap '"${cluster[@]}" down' EXIT
-"${cluster[@]}" up
+cluster() {
+  cargo run -q --bin cluster -- --folder "target/$1-cluster" "$2"
+}
+end_clusters() {
+  cluster test down
+  cluster install down
+}
+trap end_clusters EXIT
+cluster test up
 cargo test --workspace --no-fail-fast

@@ -3,6 +3,9 @@
 //! A message is verified before it is seen here, shown once, and acknowledged by the application ([`Message::ack`]). The window
 //! of the dedup behind "once" is the message's own lifetime, for the last 65,536 messages; it survives a restart when a state
 //! folder is configured. A response nobody waits for any more comes here too.
+//!
+//! A message that does not verify is acknowledged to the relay, counted and told ([`crate::Refusals`]), so that it does not stand in
+//! the way of the next; its sender sees it as delivered.
 
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, PoisonError};

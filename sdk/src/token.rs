@@ -22,6 +22,7 @@ impl TokenSource {
             Self::File(path) => {
                 let failed = || {
                     Error::new(ErrorKind::Config, format!("cannot read the API key in {}", path.display()))
+                        .advising("put the agent's current API key (sk_live_...) into that file")
                 };
                 let text =
                     std::fs::read_to_string(path).map(Zeroizing::new).map_err(|e| failed().caused_by(e))?;

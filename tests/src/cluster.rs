@@ -30,7 +30,7 @@ use std::{
 use anyhow::{Context as _, bail};
 
 use self::{
-    choice::{Choice, NEEDED_PROGRAMS, Surroundings, choose},
+    choice::{Choice, NEEDED_PROGRAMS, NoCluster, Surroundings, choose},
     folder::{ClusterFolder, Record},
 };
 use crate::{
@@ -132,9 +132,10 @@ impl Cluster {
         match &self.record {
             Record::BuiltIn { first, .. } => images::import(*first, archive),
             Record::Kind { name } => kind::load(name, archive),
-            Record::Existing { .. } => {
-                bail!("images cannot be loaded into your own cluster: push them to its registry")
-            }
+            Record::Existing { .. } => match kubeconfig::kind_cluster(&self.kubeconfig(), self.context()) {
+                Some(name) => kind::load(&name, archive),
+                None => bail!("images cannot be loaded into your own cluster, unless it is one of kind"),
+            },
         }
     }
 
@@ -193,6 +194,11 @@ fn surroundings() -> Surroundings {
 /// Whether this process has the rights of the administrator.
 pub fn is_root() -> bool {
     run("id", ["-u"]).is_ok_and(|id| id.trim() == "0")
+}
+
+/// Whether the built-in cluster would be used, but for the rights to make it.
+pub fn only_root_is_missing() -> bool {
+    matches!(choose(&surroundings()), Err(NoCluster::NotRoot))
 }
 
 /// Whether this process could get them without asking a person.

@@ -3,6 +3,7 @@
 pub mod claude_code;
 pub mod cluster;
 pub mod command;
+pub mod demo;
 pub mod eventually;
 pub mod fault_proxy;
 pub mod image;

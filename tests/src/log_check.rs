@@ -57,9 +57,11 @@ impl LogCheck {
 
 /// Either form of our logs: `"level":"ERROR"` of JSON, or ERROR as a word of its own among the first of a text line.
 fn is_error(text: &str) -> bool {
-    let without_blanks: String = text.chars().filter(|character| !character.is_whitespace()).collect();
-    without_blanks.contains("\"level\":\"ERROR\"")
-        || text.split_whitespace().take(3).any(|word| word == "ERROR")
+    if text.trim_start().starts_with('{') {
+        let without_blanks: String = text.chars().filter(|character| !character.is_whitespace()).collect();
+        return without_blanks.contains("\"level\":\"ERROR\"");
+    }
+    text.split_whitespace().take(3).any(|word| word == "ERROR")
 }
 
 #[cfg(test)]

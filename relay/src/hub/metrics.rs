@@ -46,7 +46,7 @@ impl HubMetrics {
             "Time of a group commit of the mailbox, fsync included.",
         );
         Ok(Self {
-            connections: gauge("msg2agent_relay_websockets", "Open WebSocket connections.")?,
+            connections: gauge("msg2agent_relay_sockets", "Open WebSocket connections.")?,
             sessions: gauge("msg2agent_relay_sessions", "Agents with a session.")?,
             mailbox_rows: gauge("msg2agent_relay_mailbox_messages", "Messages and notices in mailboxes.")?,
             mailbox_bytes: gauge("msg2agent_relay_mailbox_bytes", "Envelope bytes in mailboxes.")?,

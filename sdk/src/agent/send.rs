@@ -10,8 +10,7 @@ use protocol::record::VerifiedRecord;
 use crate::contacts::Freshness;
 use crate::{Agent, Error, ErrorKind, Evidence, Message, Sent, clock};
 
-/// What [`Agent::send_with`] may be told about a message. The default is a reliable event-like message of type `request`
-/// for [`Agent::request`], and `event` for [`Agent::send`].
+/// What may be said about a message besides its content. The default is a reliable event with a new id.
 #[derive(Debug, Clone)]
 pub struct SendOptions {
     /// A message's own id, to send it again safely; absent means a new one.

@@ -87,7 +87,15 @@ fn start_node(
     stdin.write_all(line.as_bytes()).context("tell the node its network")?;
     drop(stdin);
     watch_stages(folder, first)?;
+    give_to_caller(folder)?;
     Ok(record)
+}
+
+/// The kubeconfig belongs to the person who came by sudo.
+fn give_to_caller(folder: &ClusterFolder) -> anyhow::Result<()> {
+    let Some(caller) = std::env::var("SUDO_UID").ok().and_then(|id| id.parse().ok()) else { return Ok(()) };
+    std::os::unix::fs::chown(folder.kubeconfig(), Some(caller), None)
+        .context("give the kubeconfig to its user")
 }
 
 /// A link where this machine allows one, else a forwarder on loopback.

@@ -43,6 +43,13 @@ pub async fn client(kubeconfig: &Path, context: Option<&str>) -> anyhow::Result<
     Client::try_from(config).with_context(|| format!("make a client of {}", kubeconfig.display()))
 }
 
+/// Name of the kind cluster a context is for; kind names its contexts `kind-<cluster>`.
+pub(crate) fn kind_cluster(kubeconfig: &Path, context: Option<&str>) -> Option<String> {
+    let current = || Kubeconfig::read_from(kubeconfig).ok()?.current_context;
+    let context = context.map(Into::into).or_else(current)?;
+    context.strip_prefix("kind-").map(Into::into)
+}
+
 fn base64(text: &str) -> String {
     use base64::{Engine as _, engine::general_purpose::STANDARD};
     STANDARD.encode(text)
@@ -60,5 +67,13 @@ mod tests {
         let cluster = file.clusters[0].cluster.clone().unwrap();
         assert_eq!(cluster.server.as_deref(), Some("https://10.250.0.1:6443"));
         assert_eq!(cluster.certificate_authority_data.as_deref(), Some("YXV0aG9yaXR5"));
+    }
+
+    #[test]
+    fn a_kind_cluster_is_known_by_its_context() {
+        let nowhere = Path::new("/nonexistent");
+        assert_eq!(kind_cluster(nowhere, Some("kind-dev")).as_deref(), Some("dev"));
+        assert_eq!(kind_cluster(nowhere, Some("production")), None);
+        assert_eq!(kind_cluster(nowhere, None), None);
     }
 }

@@ -20,8 +20,8 @@ const PREBUILT: [&str; 2] = ["kubectl/kubectl", "helm/helm"];
 /// Files that pin the package; npm checks its integrity against the lock file.
 const PINS: [&str; 3] = ["package.json", "package-lock.json", ".npmrc"];
 
-/// Folder with `kubectl`, `helm` and `helm3`; fetches and builds them when the cache does not have them, said on stderr.
-pub fn folder() -> anyhow::Result<PathBuf> {
+/// Folder with `kubectl` and `helm`; fetches them when the cache does not have them, which is said on stderr.
+pub fn prebuilt() -> anyhow::Result<PathBuf> {
     let sources = super::sources_folder().join("tools");
     let folder = cache::folder()?.join(format!("tools-{}", pin(&sources)?));
     fs::create_dir_all(&folder).with_context(|| format!("create {}", folder.display()))?;
@@ -31,14 +31,20 @@ pub fn folder() -> anyhow::Result<PathBuf> {
         eprintln!("fetching kubectl 1.35 and helm 4 once, about 30 s");
         fetch(&sources, &folder)?;
     }
-    let helm3 = folder.join("helm3");
-    let built = HELM3.ensure()?;
-    if fs::read_link(&helm3).ok().as_deref() != Some(&built) {
-        if helm3.is_symlink() {
-            fs::remove_file(&helm3).context("replace helm3")?;
-        }
-        symlink(&built, &helm3).context("link helm3")?;
+    Ok(folder)
+}
+
+/// The same folder with `helm3` as well, which is built when the cache does not have it.
+pub fn folder() -> anyhow::Result<PathBuf> {
+    let (folder, built) = (prebuilt()?, HELM3.ensure()?);
+    let link = folder.join("helm3");
+    if fs::read_link(&link).ok().as_deref() == Some(&built) {
+        return Ok(folder);
     }
+    if link.is_symlink() {
+        fs::remove_file(&link).context("replace helm3")?;
+    }
+    symlink(&built, &link).context("link helm3")?;
     Ok(folder)
 }
 

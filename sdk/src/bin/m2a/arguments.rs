@@ -7,7 +7,8 @@ use crate::{agents, ask, completions, dev, inbox, init, listen, relay, send, ver
 
 const AFTER_HELP: &str = "\
 The agent comes from MSG2AGENT_DIR (a folder as mounted from a Secret), else from MSG2AGENT_URL, MSG2AGENT_DID, \
-MSG2AGENT_TOKEN_FILE and MSG2AGENT_IDENTITY_FILE, else from a profile made by `m2a init`.
+MSG2AGENT_TOKEN_FILE and MSG2AGENT_IDENTITY_FILE, else from a profile made by `m2a init`: the one MSG2AGENT_PROFILE \
+names, or `default`.
 
 Exit codes: 0 done; 1 failed; 2 wrong usage; 3 refused by the relay; 4 not reached or no answer in time, try again; \
 5 something does not verify.";
@@ -16,8 +17,8 @@ Exit codes: 0 done; 1 failed; 2 wrong usage; 3 refused by the relay; 4 not reach
 #[derive(Parser)]
 #[command(name = "m2a", version, after_help = AFTER_HELP, propagate_version = true)]
 pub(crate) struct Arguments {
-    /// The profile to act as, when the environment names no agent [default: default].
-    #[arg(long, short, global = true, env = "MSG2AGENT_PROFILE", value_name = "NAME")]
+    /// The profile to act as, whatever the environment says.
+    #[arg(long, short, global = true, value_name = "NAME")]
     pub(crate) profile: Option<String>,
 
     /// How to print: text, or json (one object, or one per line where there are several).

@@ -2,7 +2,6 @@
 
 use std::time::Duration;
 
-use msg2agent::config::DEFAULT_PROFILE;
 use msg2agent::{Agent, Config, Did, Error};
 use protocol::did::{AgentName, Domain};
 use tokio::time::{Instant, sleep};
@@ -15,8 +14,7 @@ const RETRY_INTERVAL: Duration = Duration::from_millis(500);
 
 /// The agent to act as: the environment's, unless a profile is named.
 pub(crate) fn config(profile: Option<&str>) -> Result<Config, Failure> {
-    let named = profile.filter(|name| *name != DEFAULT_PROFILE);
-    Ok(match named {
+    Ok(match profile {
         Some(name) => Config::from_profile(name)?,
         None => Config::find()?,
     })

@@ -3,7 +3,7 @@
 
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use clap::Args;
 use msg2agent::{Agent, Config, Content, MessageType, SendOptions};
@@ -21,6 +21,8 @@ mod process;
 use agents::DevAgent;
 use process::RelayProcess;
 
+/// The relay is ready by then; whatever keeps an agent from connecting will stay.
+const CONNECT_DEADLINE: Duration = Duration::from_secs(5);
 const QUESTION: &str = "What is 2+2?";
 const ANSWER: &str = "4";
 
@@ -93,7 +95,8 @@ async fn run_on(relay: &mut RelayProcess, bob: &Agent) -> Result<Stop, Failure> 
 }
 
 async fn connect(agent: &DevAgent) -> Result<Agent, Failure> {
-    Ok(Agent::connect(Config::from_dir(&agent.profile)?.with_state_dir(agent.profile.join("state"))).await?)
+    let config = Config::from_dir(&agent.profile)?.with_state_dir(agent.profile.join("state"));
+    Ok(Agent::connect(config.with_patience(CONNECT_DEADLINE)).await?)
 }
 
 /// Bob. Ends with his agent.
@@ -115,7 +118,7 @@ async fn answer(bob: Agent) {
 
 async fn ask(alice: &DevAgent, bob: &DevAgent, folder: &Path) -> Result<(PathBuf, String), Failure> {
     let agent = connect(alice).await?;
-    let deadline = std::time::Duration::from_secs(10);
+    let deadline = Duration::from_secs(10);
     let exchange =
         agent.request_with(&bob.did, Content::text(QUESTION), deadline, SendOptions::default()).await?;
     let path = folder.join("proof.json");

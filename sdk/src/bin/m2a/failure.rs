@@ -3,7 +3,7 @@
 use std::process::ExitCode;
 use std::time::Duration;
 
-use msg2agent::{Error, ErrorKind};
+use msg2agent::{Error, ErrorKind, MessageId};
 use serde::Serialize;
 
 /// The exit codes, as `m2a --help` lists them.
@@ -23,7 +23,7 @@ pub(crate) struct Failure {
     pub(crate) attempt: String,
     pub(crate) causes: Vec<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub(crate) advice: Option<String>,
+    pub(crate) advice: Option<Box<str>>,
     /// The relay's word, when it refused.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) reason: Option<&'static str>,
@@ -31,7 +31,7 @@ pub(crate) struct Failure {
     pub(crate) retry_after_ms: Option<u64>,
     /// The message that may or may not have been sent.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub(crate) message_id: Option<String>,
+    pub(crate) message_id: Option<MessageId>,
     #[serde(skip)]
     pub(crate) exit: Exit,
 }
@@ -60,7 +60,7 @@ impl Failure {
     }
 
     pub(crate) fn advising(mut self, advice: impl Into<String>) -> Self {
-        self.advice = Some(advice.into());
+        self.advice = Some(advice.into().into_boxed_str());
         self
     }
 
@@ -75,10 +75,10 @@ impl From<Error> for Failure {
         if let Some(cause) = std::error::Error::source(&error) {
             failure = failure.caused_by(cause);
         }
-        failure.advice = error.advice().map(str::to_owned);
+        failure.advice = error.advice().map(Box::from);
         failure.reason = error.reason().map(protocol::Reason::word);
         failure.retry_after_ms = error.retry_after().map(milliseconds);
-        failure.message_id = error.message_id().map(|id| id.to_string());
+        failure.message_id = error.message_id();
         failure
     }
 }

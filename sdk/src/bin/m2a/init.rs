@@ -64,7 +64,8 @@ struct Printed {
 pub(crate) fn run(profile: Option<&str>, options: Options, output: &Output) -> Result<ExitCode, Failure> {
     let endpoint = endpoint(&options.url)?;
     let did = did(&options, &endpoint)?;
-    let profile = profile.unwrap_or(DEFAULT_PROFILE);
+    let named = std::env::var("MSG2AGENT_PROFILE").ok().filter(|name| !name.is_empty());
+    let profile = profile.or(named.as_deref()).unwrap_or(DEFAULT_PROFILE);
     let folder = profile_folder(profile)?;
     let card = card(&options, &did)?;
     let token = options.token_file.as_deref().map(read_token).transpose()?;

@@ -61,12 +61,13 @@ impl PrintedSent {
     }
 
     pub(crate) fn text(&self, output: &Output) -> String {
-        let status = match self.status {
-            Status::Stored => "stored: it waits for the recipient",
-            Status::Delivered => "delivered: the recipient acknowledged it",
-            Status::Forwarded => "forwarded: no promise",
+        let (status, note) = match self.status {
+            Status::Stored => ("stored", "it waits until the recipient takes it"),
+            Status::Delivered => ("delivered", "the recipient acknowledged it"),
+            Status::Forwarded => ("forwarded", "no promise"),
         };
-        format!("{} to {} ({})", output.paint(Tone::Good, status), self.to, self.id)
+        let note = output.paint(Tone::Quiet, format_args!("{note}; {}", self.id));
+        format!("{} to {}\n  {note}", output.paint(Tone::Good, status), self.to)
     }
 }
 
