@@ -42,9 +42,6 @@ struct Arguments {
     /// Labels of the operator's pod.
     #[arg(long, default_value = "app.kubernetes.io/name=msg2agent,app.kubernetes.io/component=operator")]
     operator_labels: String,
-    /// Its port with /metrics.
-    #[arg(long, default_value_t = 8081)]
-    operator_port: u16,
 }
 
 #[tokio::main]
@@ -76,10 +73,6 @@ fn plan(arguments: Arguments) -> Plan {
         idle: Duration::from_secs(arguments.idle),
         revocations: arguments.revocations,
         revocation: arguments.revoke_by,
-        operator: Address {
-            namespace: arguments.operator_namespace,
-            labels: arguments.operator_labels,
-            port: arguments.operator_port,
-        },
+        operator: Address { namespace: arguments.operator_namespace, labels: arguments.operator_labels },
     }
 }

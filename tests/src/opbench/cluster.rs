@@ -100,17 +100,20 @@ impl Cluster {
         Ok(found.with_context(|| format!("Secret {name} has no entry {entry}"))?.0.clone())
     }
 
-    /// The name of a running pod with these labels.
+    /// A running pod with these labels, and its node.
     ///
     /// # Errors
     /// There is none.
-    pub async fn running_pod(&self, namespace: &str, labels: &str) -> anyhow::Result<String> {
+    pub async fn running_pod(&self, namespace: &str, labels: &str) -> anyhow::Result<(String, String)> {
         let pods = Api::<Pod>::namespaced(self.client.clone(), namespace);
         let list = pods.list(&ListParams::default().labels(labels)).await?;
-        let running = list
-            .items
-            .iter()
-            .find(|pod| pod.status.as_ref().and_then(|status| status.phase.as_deref()) == Some("Running"));
-        Ok(running.with_context(|| format!("no running pod {labels} in {namespace}"))?.name_any())
+        let running = |pod: &&Pod| {
+            pod.status.as_ref().and_then(|status| status.phase.as_deref()) == Some("Running")
+                && pod.metadata.deletion_timestamp.is_none()
+        };
+        let pod = list.items.iter().find(running);
+        let pod = pod.with_context(|| format!("no running pod {labels} in {namespace}"))?;
+        let node = pod.spec.as_ref().and_then(|spec| spec.node_name.clone()).unwrap_or_default();
+        Ok((pod.name_any(), node))
     }
 }

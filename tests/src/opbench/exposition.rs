@@ -1,4 +1,4 @@
-//! Reads Prometheus' text format 0.0.4: samples with their labels. No metadata, no timestamps.
+//! Reads Prometheus' text format 0.0.4: samples with their labels. Metadata and timestamps are left out.
 
 use std::collections::BTreeMap;
 
@@ -29,22 +29,20 @@ pub fn samples(text: &str, name: &str) -> anyhow::Result<Vec<Sample>> {
     lines.map(|line| sample(line).with_context(|| format!("not a sample: {line}"))).collect()
 }
 
-/// The value of the one sample called `name` without labels.
-///
-/// # Errors
-/// There is none.
-pub fn value(text: &str, name: &str) -> anyhow::Result<f64> {
-    let samples = samples(text, name)?;
-    Ok(samples.first().with_context(|| format!("no metric {name}"))?.value)
-}
-
+/// `name{labels} value [timestamp]`
 fn sample(line: &str) -> Option<Sample> {
-    let (head, value) = line.rsplit_once(' ')?;
-    let value = value.parse().ok()?;
-    let Some((name, labels)) = head.split_once('{') else {
-        return Some(Sample { name: head.to_owned(), labels: BTreeMap::new(), value });
+    let (name, labels, rest) = match line.split_once('{') {
+        Some((name, rest)) => {
+            let (labels, rest) = rest.rsplit_once('}')?;
+            (name, pairs(labels)?, rest)
+        }
+        None => {
+            let (name, rest) = line.split_once(' ')?;
+            (name, BTreeMap::new(), rest)
+        }
     };
-    Some(Sample { name: name.to_owned(), labels: pairs(labels.strip_suffix('}')?)?, value })
+    let value = rest.split_whitespace().next()?.parse().ok()?;
+    Some(Sample { name: name.to_owned(), labels, value })
 }
 
 /// `a="b",c="d"`; inside quotes `\\`, `\"` and `\n` are escaped.
@@ -79,19 +77,21 @@ mod tests {
     use super::*;
 
     const TEXT: &str =
-        "# HELP a_total x\na_total{b=\"c, \\\"d\\\"\",e=\"\"} 3\na_total_more 9\nplain 1.5e3\n";
+        "# HELP a_total x\na_total{b=\"c, \\\"d\\\"\",e=\"\"} 3\na_total_more 9\nplain 1.5e3 1795402071452\n";
 
     #[test]
     fn samples_of_one_name_are_found_with_their_labels() {
         let found = samples(TEXT, "a_total").unwrap();
         assert_eq!(found.len(), 1);
         assert_eq!((found[0].label("b"), found[0].label("e"), found[0].value), ("c, \"d\"", "", 3.0));
-        assert!((value(TEXT, "plain").unwrap() - 1500.0).abs() < f64::EPSILON);
+        let plain = samples(TEXT, "plain").unwrap();
+        assert_eq!(plain.iter().map(|sample| sample.value).collect::<Vec<_>>(), [1500.0]);
     }
 
     #[test]
-    fn a_metric_that_is_not_there_is_an_error_that_names_it() {
-        assert_eq!(value(TEXT, "absent").unwrap_err().to_string(), "no metric absent");
-        assert!(samples("a{b=\"c} 1", "a").is_err());
+    fn a_line_that_is_not_a_sample_is_an_error_that_shows_it() {
+        let error = samples("a{b=\"c} 1", "a").unwrap_err();
+        assert_eq!(error.to_string(), "not a sample: a{b=\"c} 1");
+        assert_eq!(samples(TEXT, "absent").unwrap(), []);
     }
 }

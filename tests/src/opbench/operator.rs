@@ -1,16 +1,10 @@
-//! The operator's and the API server's metrics, both through the API server, so that any kubeconfig will do.
+//! What the operator has used and what was written, read through the API server, so that any kubeconfig will do.
 
 use anyhow::{Context as _, ensure};
-use k8s_openapi::api::core::v1::Pod;
-use kube::Api;
-use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 
 use super::cluster::Cluster;
 use super::exposition;
 use super::writes::Writes;
-
-/// Bytes of a metrics page; more is not one.
-const PAGE_BYTES_MAX: u64 = 16 * 1024 * 1024;
 
 /// Where the operator runs.
 #[derive(Debug, Clone)]
@@ -18,46 +12,61 @@ pub struct Address {
     pub namespace: String,
     /// Label selector of its pod.
     pub labels: String,
-    pub port: u16,
 }
 
-/// What the operator has used and written so far.
+/// One reading. The kubelet samples memory and CPU every 10 s or so; writes are of this moment.
 #[derive(Debug, Clone)]
 pub struct Reading {
-    pub resident_bytes: f64,
+    /// Working set of the operator's containers, bytes.
+    pub memory_bytes: f64,
     pub cpu_seconds: f64,
     pub writes: Writes,
-    /// The API server's count, of all clients.
-    pub at_api_server: Writes,
 }
 
 impl Reading {
     /// # Errors
     /// No pod, no metrics, or metrics that are missing.
     pub async fn take(cluster: &Cluster, operator: &Address) -> anyhow::Result<Self> {
-        let page = operator_page(cluster, operator).await.context("read the operator's metrics")?;
-        let request = http::Request::get("/metrics").body(vec![])?;
-        let api_server =
-            cluster.client.request_text(request).await.context("read the API server's metrics")?;
+        let (pod, node) = cluster.running_pod(&operator.namespace, &operator.labels).await?;
+        let kubelet = page(cluster, &format!("/api/v1/nodes/{node}/proxy/metrics/resource")).await?;
+        let of_pod = |metric| sum_of_pod(&kubelet, metric, &operator.namespace, &pod);
         Ok(Self {
-            resident_bytes: exposition::value(&page, "process_resident_memory_bytes")?,
-            cpu_seconds: exposition::value(&page, "process_cpu_seconds_total")?,
-            writes: Writes::of_operator(&page)?,
-            at_api_server: Writes::at_api_server(&api_server)?,
+            memory_bytes: of_pod("container_memory_working_set_bytes")?,
+            cpu_seconds: of_pod("container_cpu_usage_seconds_total")?,
+            writes: Writes::read(&page(cluster, "/metrics").await?)?,
         })
     }
 }
 
-/// `GET /metrics` over a forwarded port. HTTP/1.0: the page ends with the connection.
-async fn operator_page(cluster: &Cluster, operator: &Address) -> anyhow::Result<String> {
-    let pod = cluster.running_pod(&operator.namespace, &operator.labels).await?;
-    let pods = Api::<Pod>::namespaced(cluster.client.clone(), &operator.namespace);
-    let mut forward = pods.portforward(&pod, &[operator.port]).await?;
-    let mut stream = forward.take_stream(operator.port).context("the port is not forwarded")?;
-    stream.write_all(b"GET /metrics HTTP/1.0\r\n\r\n").await?;
-    let mut answer = String::new();
-    stream.take(PAGE_BYTES_MAX).read_to_string(&mut answer).await?;
-    let (head, page) = answer.split_once("\r\n\r\n").context("no HTTP answer")?;
-    ensure!(head.contains(" 200 "), "the operator answers {}", head.lines().next().unwrap_or_default());
-    Ok(page.to_owned())
+async fn page(cluster: &Cluster, path: &str) -> anyhow::Result<String> {
+    let request = http::Request::get(path).body(vec![])?;
+    cluster.client.request_text(request).await.with_context(|| format!("read {path}"))
+}
+
+fn sum_of_pod(text: &str, metric: &str, namespace: &str, pod: &str) -> anyhow::Result<f64> {
+    let samples = exposition::samples(text, metric)?;
+    let own: Vec<_> = samples
+        .iter()
+        .filter(|sample| sample.label("namespace") == namespace && sample.label("pod") == pod)
+        .map(|sample| sample.value)
+        .collect();
+    ensure!(!own.is_empty(), "the kubelet has no {metric} of pod {pod}");
+    Ok(own.iter().sum())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const PAGE: &str = "container_cpu_usage_seconds_total{container=\"a\",namespace=\"n\",pod=\"p\"} 1.5 17\n\
+        container_cpu_usage_seconds_total{container=\"b\",namespace=\"n\",pod=\"p\"} 2 17\n\
+        container_cpu_usage_seconds_total{container=\"a\",namespace=\"n\",pod=\"other\"} 8 17\n";
+
+    #[test]
+    fn the_containers_of_one_pod_are_summed() {
+        let sum = sum_of_pod(PAGE, "container_cpu_usage_seconds_total", "n", "p").unwrap();
+        assert!((sum - 3.5).abs() < f64::EPSILON);
+        let error = sum_of_pod(PAGE, "container_cpu_usage_seconds_total", "n", "gone").unwrap_err();
+        assert!(error.to_string().ends_with("of pod gone"), "{error}");
+    }
 }

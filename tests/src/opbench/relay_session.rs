@@ -57,7 +57,7 @@ impl Credentials {
         let server = ServerName::try_from(host.to_owned())?;
         let tls = rustls::ClientConfig::builder().with_root_certificates(roots).with_no_client_auth();
         let labels = format!("app.kubernetes.io/component=relay,msg2agent.xyz/relay={RELAY}");
-        let relay_pod = cluster.running_pod(&cluster.namespace, &labels).await?;
+        let (relay_pod, _) = cluster.running_pod(&cluster.namespace, &labels).await?;
         let identity = Identity::from_key_file(std::str::from_utf8(&identity)?)?;
         Ok(Self { url, key, identity, tls: Arc::new(tls), server, relay_pod })
     }

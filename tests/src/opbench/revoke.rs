@@ -103,8 +103,8 @@ impl fmt::Display for Refused {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let word = format!("{:?}", self.by).to_lowercase();
         writeln!(f, "{} API keys revoked ({word}), from the API server's answer:", self.key.count())?;
-        writeln!(f, "  key refused               {}", self.key)?;
-        write!(f, "  session closed            {}", self.session)
+        writeln!(f, "  key refused          {}", self.key)?;
+        write!(f, "  session closed       {}", self.session)
     }
 }
 

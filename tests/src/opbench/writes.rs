@@ -1,4 +1,4 @@
-//! Counts of writes, from the operator's own counter and from the API server's, and what was added between two of them.
+//! Counts of writes at the API server, and what was added between two of them.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -7,14 +7,11 @@ use anyhow::ensure;
 
 use super::exposition;
 
-/// The operator's counter of its API requests that change something.
-const OPERATOR_METRIC: &str = "msg2agent_operator_api_writes_total";
-const API_SERVER_METRIC: &str = "apiserver_request_total";
-/// Leader election renews its Lease all the time, in an idle cluster too.
-const LEASES: &str = "leases";
+const METRIC: &str = "apiserver_request_total";
 /// The API server's words for requests that change something.
 const WRITING: [&str; 6] = ["POST", "PUT", "PATCH", "APPLY", "DELETE", "DELETECOLLECTION"];
-/// What only the operator writes in a cluster in which nothing else happens.
+/// What only the operator writes in a cluster in which nothing else happens. Its Lease, which leader election renews all
+/// the time, is not among them, nor are Events.
 const OPERATORS: [&str; 10] = [
     "relays",
     "tenants",
@@ -33,24 +30,14 @@ const OPERATORS: [&str; 10] = [
 pub struct Writes(BTreeMap<(String, String), u64>);
 
 impl Writes {
-    /// # Errors
-    /// No operator's metrics.
-    pub fn of_operator(text: &str) -> anyhow::Result<Self> {
-        let samples = exposition::samples(text, OPERATOR_METRIC)?;
-        // Its Lease alone makes one.
-        ensure!(!samples.is_empty(), "no metric {OPERATOR_METRIC}");
-        let counted = samples.iter().filter(|sample| sample.label("resource") != LEASES);
-        Ok(counted
-            .map(|sample| (sample.label("verb"), sample.label("resource").to_owned(), sample.value))
-            .collect())
-    }
-
-    /// Successful and failed requests of all clients, to the resources that the operator owns or reports on.
+    /// From the API server's metrics: requests of all clients, refused ones included, to what the operator owns or
+    /// reports on.
     ///
     /// # Errors
-    /// No API server's metrics.
-    pub fn at_api_server(text: &str) -> anyhow::Result<Self> {
-        let samples = exposition::samples(text, API_SERVER_METRIC)?;
+    /// Not an API server's metrics.
+    pub fn read(text: &str) -> anyhow::Result<Self> {
+        let samples = exposition::samples(text, METRIC)?;
+        ensure!(!samples.is_empty(), "no metric {METRIC}");
         let writing = samples.iter().filter(|sample| {
             WRITING.contains(&sample.label("verb"))
                 && OPERATORS.contains(&sample.label("resource"))
@@ -138,7 +125,7 @@ mod tests {
              apiserver_request_total{{code=\"200\",resource=\"agents\",subresource=\"\",verb=\"LIST\"}} 50\n\
              apiserver_request_total{{code=\"200\",resource=\"leases\",subresource=\"\",verb=\"PUT\"}} 70\n"
         );
-        Writes::at_api_server(&text).unwrap()
+        Writes::read(&text).unwrap()
     }
 
     #[test]
@@ -149,11 +136,11 @@ mod tests {
     }
 
     #[test]
-    fn an_operator_that_does_not_count_is_an_error_and_not_an_idle_one() {
-        let error = Writes::of_operator("other_total 1\n").unwrap_err();
-        assert_eq!(error.to_string(), "no metric msg2agent_operator_api_writes_total");
-        let text = "msg2agent_operator_api_writes_total{verb=\"PUT\",resource=\"leases\"} 8\n";
-        assert_eq!(Writes::of_operator(text).unwrap().total(), 0);
+    fn a_page_without_the_metric_is_an_error_and_not_silence() {
+        assert_eq!(
+            Writes::read("other_total 1\n").unwrap_err().to_string(),
+            "no metric apiserver_request_total"
+        );
     }
 
     #[test]
