@@ -134,11 +134,7 @@ impl Link {
 
 impl Network for Link {
     fn me(&self) -> Me {
-        Me {
-            did: self.config.did().clone(),
-            card: self.config.card().clone(),
-            session: self.session(),
-        }
+        Me { did: self.config.did().clone(), card: self.config.card().clone(), session: self.session() }
     }
 
     fn refresh(&self) -> BoxFuture<'_, ()> {
@@ -258,7 +254,9 @@ fn next(kind: ErrorKind) -> Next {
 fn refusal(error: Error) -> Refusal {
     let retry_after_ms = error.retry_after().and_then(|after| u64::try_from(after.as_millis()).ok());
     match error.kind() {
-        ErrorKind::Rejected(reason) | ErrorKind::Registration(reason) => Refusal::Relay { reason, retry_after_ms },
+        ErrorKind::Rejected(reason) | ErrorKind::Registration(reason) => {
+            Refusal::Relay { reason, retry_after_ms }
+        }
         ErrorKind::Timeout => Refusal::RelayTimeout,
         ErrorKind::Connect | ErrorKind::Unauthorized => Refusal::RelayUnreachable,
         ErrorKind::Closed | ErrorKind::Replaced => Refusal::Interrupted,
