@@ -102,7 +102,7 @@ pub(crate) fn disruption_budget(relay: &Relay) -> PodDisruptionBudget {
     }
 }
 
-pub(crate) fn network_policy(relay: &Relay, settings: &Settings) -> Option<NetworkPolicy> {
+pub fn network_policy(relay: &Relay, settings: &Settings) -> Option<NetworkPolicy> {
     let wanted = relay.spec.network_policy.enabled;
     wanted.then(|| NetworkPolicy {
         metadata: metadata(relay, name::relay(&relay.name_any())),
@@ -110,7 +110,7 @@ pub(crate) fn network_policy(relay: &Relay, settings: &Settings) -> Option<Netwo
     })
 }
 
-pub(crate) fn stateful_set(relay: &Relay, settings: &Settings) -> StatefulSet {
+pub fn stateful_set(relay: &Relay, settings: &Settings) -> StatefulSet {
     let labels = pod::selector_labels(label::RELAY, &relay.name_any(), COMPONENT);
     StatefulSet {
         metadata: metadata(relay, name::relay(&relay.name_any())),
