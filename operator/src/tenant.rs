@@ -54,13 +54,7 @@ fn snapshot<'a>(
     relay_name: &'a Name,
 ) -> Snapshot<'a> {
     let is_permitted = relay.is_some_and(|relay| is_permitted(context, relay, tenant));
-    Snapshot {
-        tenant,
-        relay_name,
-        relay_exists: relay.is_some(),
-        is_permitted,
-        rivals: rivals(context, tenant, relay),
-    }
+    Snapshot { tenant, relay_name, is_permitted, rivals: rivals(context, tenant, relay) }
 }
 
 fn is_permitted(context: &Context, relay: &Relay, tenant: &Tenant) -> bool {

@@ -20,7 +20,7 @@ mod image;
 mod policy;
 
 /// `app.kubernetes.io/component` of a relay.
-pub(crate) const COMPONENT: &str = "relay";
+pub const COMPONENT: &str = "relay";
 /// The embedded store has one writer.
 const REPLICAS: i32 = 1;
 const DATA: &str = "data";
@@ -35,7 +35,7 @@ fn metadata(relay: &Relay, name: String) -> ObjectMeta {
 }
 
 /// Every name under which the relay is reached: its domain and its Services.
-pub(crate) fn hosts(relay: &Relay, cluster_domain: &str) -> Vec<String> {
+pub fn hosts(relay: &Relay, cluster_domain: &str) -> Vec<String> {
     let (service, namespace) = (name::relay(&relay.name_any()), relay.namespace().unwrap_or_default());
     vec![
         relay.spec.domain.clone(),
@@ -46,7 +46,7 @@ pub(crate) fn hosts(relay: &Relay, cluster_domain: &str) -> Vec<String> {
     ]
 }
 
-pub(crate) fn service_account(relay: &Relay) -> ServiceAccount {
+pub fn service_account(relay: &Relay) -> ServiceAccount {
     ServiceAccount {
         metadata: metadata(relay, name::relay(&relay.name_any())),
         automount_service_account_token: Some(false),
@@ -54,7 +54,7 @@ pub(crate) fn service_account(relay: &Relay) -> ServiceAccount {
     }
 }
 
-pub(crate) fn service(relay: &Relay) -> Service {
+pub fn service(relay: &Relay) -> Service {
     Service {
         metadata: metadata(relay, name::relay(&relay.name_any())),
         spec: Some(ServiceSpec {
@@ -67,7 +67,7 @@ pub(crate) fn service(relay: &Relay) -> Service {
 }
 
 /// Gives each pod a name. Its endpoints, which carry our labels, tell the operator where the admin listeners are.
-pub(crate) fn headless_service(relay: &Relay) -> Service {
+pub fn headless_service(relay: &Relay) -> Service {
     Service {
         metadata: metadata(relay, name::relay_headless(&relay.name_any())),
         spec: Some(ServiceSpec {
@@ -81,7 +81,7 @@ pub(crate) fn headless_service(relay: &Relay) -> Service {
 }
 
 /// One replica cannot be kept available through an eviction; the budget keeps evictions one at a time and allowed.
-pub(crate) fn disruption_budget(relay: &Relay) -> PodDisruptionBudget {
+pub fn disruption_budget(relay: &Relay) -> PodDisruptionBudget {
     PodDisruptionBudget {
         metadata: metadata(relay, name::relay(&relay.name_any())),
         spec: Some(PodDisruptionBudgetSpec {
@@ -93,7 +93,7 @@ pub(crate) fn disruption_budget(relay: &Relay) -> PodDisruptionBudget {
     }
 }
 
-pub(crate) fn network_policy(relay: &Relay, settings: &Settings) -> Option<NetworkPolicy> {
+pub fn network_policy(relay: &Relay, settings: &Settings) -> Option<NetworkPolicy> {
     let wanted = relay.spec.network_policy.enabled;
     wanted.then(|| NetworkPolicy {
         metadata: metadata(relay, name::relay(&relay.name_any())),
@@ -101,7 +101,7 @@ pub(crate) fn network_policy(relay: &Relay, settings: &Settings) -> Option<Netwo
     })
 }
 
-pub(crate) fn stateful_set(relay: &Relay, settings: &Settings) -> StatefulSet {
+pub fn stateful_set(relay: &Relay, settings: &Settings) -> StatefulSet {
     let labels = pod::selector_labels(label::RELAY, &relay.name_any(), COMPONENT);
     StatefulSet {
         metadata: metadata(relay, name::relay(&relay.name_any())),

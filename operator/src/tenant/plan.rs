@@ -18,10 +18,9 @@ const PARTS: [(Type, Reason); 2] =
     [(Type::Accepted, Reason::NotAccepted), (Type::Programmed, Reason::NotProgrammed)];
 
 /// What decides about a Tenant.
-pub struct Snapshot<'a> {
+pub(crate) struct Snapshot<'a> {
     pub tenant: &'a Tenant,
     pub relay_name: &'a Name,
-    pub relay_exists: bool,
     pub is_permitted: bool,
     /// Other permitted Tenants that claim the same id.
     pub rivals: Vec<Arc<Tenant>>,
@@ -29,13 +28,13 @@ pub struct Snapshot<'a> {
 
 /// A Tenant's place at its relay.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Place {
+pub(crate) struct Place {
     pub tenant_id: TenantId,
 }
 
 /// # Errors
 /// Why the Tenant has no place.
-pub fn place(snapshot: &Snapshot<'_>) -> Result<Place, Refusal> {
+pub(crate) fn place(snapshot: &Snapshot<'_>) -> Result<Place, Refusal> {
     if !snapshot.is_permitted {
         return Err(not_permitted(snapshot));
     }
@@ -73,7 +72,7 @@ fn conflict(tenant: &Tenant, owner: &Tenant) -> Refusal {
 }
 
 /// What the relay is told.
-pub fn content(tenant: &Tenant) -> admin::TenantSpec {
+pub(crate) fn content(tenant: &Tenant) -> admin::TenantSpec {
     admin::TenantSpec {
         display_name: tenant.spec.display_name.clone().unwrap_or_default(),
         suspended: tenant.spec.suspend,
@@ -83,7 +82,7 @@ pub fn content(tenant: &Tenant) -> admin::TenantSpec {
 }
 
 /// The status of a Tenant with a place.
-pub fn accepted(
+pub(crate) fn accepted(
     tenant: &Tenant,
     place: &Place,
     programming: Programming,
@@ -112,7 +111,7 @@ pub fn accepted(
 }
 
 /// The status of a Tenant without a place.
-pub fn refused(tenant: &Tenant, refusal: &Refusal, agents: i32, now: jiff::Timestamp) -> TenantStatus {
+pub(crate) fn refused(tenant: &Tenant, refusal: &Refusal, agents: i32, now: jiff::Timestamp) -> TenantStatus {
     let accepted = Draft::fails(Type::Accepted, refusal.reason, refusal.message.clone());
     let ready = Draft::fails(Type::Ready, Reason::NotAccepted, refusal.message.clone());
     let mut drafts = vec![accepted.clone()];
@@ -164,7 +163,7 @@ mod tests {
 
     fn snapshot<'a>(tenant: &'a Tenant, relay: &'a Name, rivals: Vec<Tenant>) -> Snapshot<'a> {
         let rivals = rivals.into_iter().map(Arc::new).collect();
-        Snapshot { tenant, relay_name: relay, relay_exists: true, is_permitted: true, rivals }
+        Snapshot { tenant, relay_name: relay, is_permitted: true, rivals }
     }
 
     const EARLY: &str = "2026-01-01T00:00:00Z";
@@ -221,12 +220,13 @@ mod tests {
     #[test]
     fn a_missing_relay_and_one_that_says_no_look_alike_from_outside() {
         let (tenant, relay) = (acme(EARLY), Name::new("platform", "main"));
-        let refusal = |relay_exists| {
-            place(&Snapshot { is_permitted: false, relay_exists, ..snapshot(&tenant, &relay, vec![]) })
-                .unwrap_err()
-        };
-        assert_eq!(refusal(true), refusal(false));
-        assert_eq!(refusal(true).reason, Reason::RefNotPermitted);
+        let refusal =
+            place(&Snapshot { is_permitted: false, ..snapshot(&tenant, &relay, vec![]) }).unwrap_err();
+        assert_eq!(
+            refusal.reason,
+            Reason::RefNotPermitted,
+            "whether there is such a Relay is not even asked"
+        );
     }
 
     #[test]
