@@ -39,7 +39,10 @@ fn read(path: PathBuf, refused: bool) -> anyhow::Result<Fixture> {
     let text = std::fs::read_to_string(&path).with_context(|| format!("read {}", path.display()))?;
     let name = path.file_stem().and_then(|s| s.to_str()).unwrap_or_default().to_owned();
     let message = text.lines().next().and_then(|line| line.strip_prefix("# refused: ")).map(str::to_owned);
-    anyhow::ensure!(refused == message.is_some(), "{name}: the first line of a refused manifest, and only of it, is `# refused: <message>`");
+    anyhow::ensure!(
+        refused == message.is_some(),
+        "{name}: the first line of a refused manifest, and only of it, is `# refused: <message>`"
+    );
     let versions = serde_yaml_ng::Deserializer::from_str(&text)
         .map(serde_json::Value::deserialize)
         .collect::<Result<_, _>>()
@@ -55,7 +58,9 @@ mod tests {
     fn messages(schema: &serde_json::Value, into: &mut Vec<String>) {
         match schema {
             serde_json::Value::Object(members) => {
-                for rule in members.get("x-kubernetes-validations").and_then(|r| r.as_array()).into_iter().flatten() {
+                for rule in
+                    members.get("x-kubernetes-validations").and_then(|r| r.as_array()).into_iter().flatten()
+                {
                     into.push(rule["message"].as_str().expect("every rule has a message").to_owned());
                 }
                 members.values().for_each(|value| messages(value, into));
@@ -99,9 +104,16 @@ mod tests {
     #[test]
     fn reserved_names_are_those_of_the_protocol() {
         let text = serde_json::to_string(&crate::definitions()).unwrap();
-        let list = |names: &[&str]| format!("[{}]", names.iter().map(|n| format!("'{n}'")).collect::<Vec<_>>().join(", "));
-        let (tenants, agents) = (list(&protocol::did::RESERVED_NAMES[1..]), list(&protocol::did::RESERVED_NAMES));
-        assert_eq!(protocol::did::RESERVED_NAMES[0], "default", "a tenant may be called default, an agent may not");
+        let list = |names: &[&str]| {
+            format!("[{}]", names.iter().map(|n| format!("'{n}'")).collect::<Vec<_>>().join(", "))
+        };
+        let (tenants, agents) =
+            (list(&protocol::did::RESERVED_NAMES[1..]), list(&protocol::did::RESERVED_NAMES));
+        assert_eq!(
+            protocol::did::RESERVED_NAMES[0],
+            "default",
+            "a tenant may be called default, an agent may not"
+        );
         assert_eq!(text.matches(&tenants).count(), 2);
         assert_eq!(text.matches(&agents).count(), 2);
     }

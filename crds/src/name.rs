@@ -70,14 +70,18 @@ mod tests {
     #[test]
     fn the_longest_names_still_fit_a_service() {
         let owner = "a".repeat(NAME_CHARS_MAX);
-        for name in [relay_headless(&owner), agent_mcp(&owner), agent_mcp_tls(&owner), agent_identity(&owner)] {
+        for name in [relay_headless(&owner), agent_mcp(&owner), agent_mcp_tls(&owner), agent_identity(&owner)]
+        {
             assert!(name.len() <= 63, "{name}");
         }
     }
 
     #[test]
     fn urls_are_those_of_the_documents() {
-        assert_eq!(relay_url("main", "msg2agent", "cluster.local"), "wss://main.msg2agent.svc.cluster.local:8443/ws");
+        assert_eq!(
+            relay_url("main", "msg2agent", "cluster.local"),
+            "wss://main.msg2agent.svc.cluster.local:8443/ws"
+        );
         assert_eq!(mcp_url("alice", "team", "cluster.local"), "https://alice-mcp.team.svc.cluster.local/mcp");
     }
 }

@@ -30,7 +30,7 @@ use crate::consent::AllowedFrom;
     printcolumn(name = "Tenants", type_ = "integer", json_path = ".status.tenants"),
     printcolumn(name = "Agents", type_ = "integer", json_path = ".status.agents"),
     printcolumn(name = "URL", type_ = "string", json_path = ".status.url", priority = 1),
-    printcolumn(name = "Cert", type_ = "date", json_path = ".status.certificate.notAfter", priority = 1),
+    printcolumn(name = "Cert", type_ = "string", json_path = ".status.certificate.notAfter", priority = 1),
     printcolumn(name = "Age", type_ = "date", json_path = ".metadata.creationTimestamp")
 )]
 #[serde(rename_all = "camelCase")]
@@ -84,7 +84,10 @@ const fn default_drain_timeout_seconds() -> u32 {
 pub struct Image {
     /// Repository without tag, for example `ghcr.io/msg2agent/relay`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schemars(length(min = 1, max = 255), regex(pattern = "^[a-z0-9]([-a-z0-9._/]*[a-z0-9])?(:[0-9]+/[-a-z0-9._/]*[a-z0-9])?$"))]
+    #[schemars(
+        length(min = 1, max = 255),
+        regex(pattern = "^[a-z0-9]([-a-z0-9._/]*[a-z0-9])?(:[0-9]+/[-a-z0-9._/]*[a-z0-9])?$")
+    )]
     pub repository: Option<String>,
     /// Tag. A digest is safer.
     #[serde(default, skip_serializing_if = "Option::is_none")]

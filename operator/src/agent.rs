@@ -8,14 +8,15 @@ use crds::{Agent, Tenant, label, name};
 use kube::{Resource as _, ResourceExt as _};
 use protocol::admin;
 
+use crate::claim::{self, Refusal};
 use crate::conditions;
 use crate::context::Context;
 use crate::controller::RESYNC;
 use crate::error::{Error, Result};
 use crate::index;
 use crate::key::{Kind, Name};
+use crate::programming::Programming;
 use crate::teardown::{self, Outcome};
-use crate::tenant::plan::{Programming, Refusal};
 use crate::{consent, finalizer, status};
 
 mod credentials;
@@ -77,7 +78,12 @@ fn is_permitted(context: &Context, tenant: &Tenant, agent: &Agent) -> bool {
     let namespace = agent.namespace().unwrap_or_default();
     let labels = context.world.namespace(&namespace);
     let labels = labels.as_ref().map(|namespace| namespace.labels());
-    consent::admits(&tenant.spec.agents.allowed_from, &tenant.namespace().unwrap_or_default(), &namespace, labels)
+    consent::admits(
+        &tenant.spec.agents.allowed_from,
+        &tenant.namespace().unwrap_or_default(),
+        &namespace,
+        labels,
+    )
 }
 
 /// Other permitted Agents of the tenant with the same handle.
@@ -100,7 +106,7 @@ fn older_agents(context: &Context, agent: &Agent, tenant: &Tenant) -> usize {
     agents
         .iter()
         .filter_map(|name| context.world.agent(name))
-        .filter(|other| is_permitted(context, tenant, other) && crate::tenant::plan::is_older(&**other, agent))
+        .filter(|other| is_permitted(context, tenant, other) && claim::is_older(&**other, agent))
         .count()
 }
 
@@ -116,7 +122,12 @@ async fn provision(context: &Context, agent: &Agent, place: &Place) -> Result<Op
         Err(error) => return obstructed(context, agent, place, error).await,
     };
     let mcp = mcp::apply(context, agent, place, keys.ring.active.is_some()).await;
-    let mut observed = Observed { ring: keys.view(), programming: keys.programming.clone(), mcp_is_available: None, obstacle: None };
+    let mut observed = Observed {
+        ring: keys.view(),
+        programming: keys.programming.clone(),
+        mcp_is_available: None,
+        obstacle: None,
+    };
     if agent.spec.mcp.enabled {
         observed.mcp_is_available = Some(mcp::is_available(context, agent));
     }
@@ -133,7 +144,12 @@ async fn provision(context: &Context, agent: &Agent, place: &Place) -> Result<Op
 }
 
 /// Reports what is in the way of identity or credentials, such as a Secret that is not ours.
-async fn obstructed(context: &Context, agent: &Agent, place: &Place, error: Error) -> Result<Option<Duration>> {
+async fn obstructed(
+    context: &Context,
+    agent: &Agent,
+    place: &Place,
+    error: Error,
+) -> Result<Option<Duration>> {
     let is_name_taken = matches!(error, Error::NameTaken { .. });
     if error.category() != crate::error::Category::Conflict {
         let next = plan::obstructed(agent, place, &crate::error::chain(&error), is_name_taken, context.now());

@@ -25,7 +25,11 @@ pub trait Child:
 }
 
 impl<K> Child for K where
-    K: Resource<DynamicType = (), Scope = NamespaceResourceScope> + Clone + Debug + Serialize + DeserializeOwned
+    K: Resource<DynamicType = (), Scope = NamespaceResourceScope>
+        + Clone
+        + Debug
+        + Serialize
+        + DeserializeOwned
 {
 }
 
@@ -185,12 +189,15 @@ mod tests {
     #[test]
     fn a_workloads_status_is_not_a_foreign_change_but_a_secrets_content_is() {
         let deployment = |version: &str| -> Deployment {
-            serde_json::from_value(serde_json::json!({"metadata": {"uid": "1", "generation": 3, "resourceVersion": version}}))
-                .unwrap()
+            serde_json::from_value(
+                serde_json::json!({"metadata": {"uid": "1", "generation": 3, "resourceVersion": version}}),
+            )
+            .unwrap()
         };
         assert_eq!(Mark::of(&deployment("7")), Mark::of(&deployment("8")));
         let secret = |version: &str| -> Secret {
-            serde_json::from_value(serde_json::json!({"metadata": {"uid": "1", "resourceVersion": version}})).unwrap()
+            serde_json::from_value(serde_json::json!({"metadata": {"uid": "1", "resourceVersion": version}}))
+                .unwrap()
         };
         assert_ne!(Mark::of(&secret("7")), Mark::of(&secret("8")));
     }

@@ -6,8 +6,8 @@ use std::collections::BTreeSet;
 use std::net::IpAddr;
 
 use rcgen::{
-    BasicConstraints, CertificateParams, DistinguishedName, DnType, ExtendedKeyUsagePurpose, IsCa, Issuer, KeyPair,
-    KeyUsagePurpose, SanType, SerialNumber,
+    BasicConstraints, CertificateParams, DistinguishedName, DnType, ExtendedKeyUsagePurpose, IsCa, Issuer,
+    KeyPair, KeyUsagePurpose, SanType, SerialNumber,
 };
 use x509_parser::extensions::{GeneralName, ParsedExtension};
 use x509_parser::prelude::{FromDer as _, X509Certificate};
@@ -46,7 +46,8 @@ pub struct Pair {
 pub fn make_authority(name: &str, now: jiff::Timestamp) -> Result<Pair, CertificateError> {
     let mut params = params(&format!("msg2agent relay {name}"), now, AUTHORITY_DAYS)?;
     params.is_ca = IsCa::Ca(BasicConstraints::Constrained(0));
-    params.key_usages = vec![KeyUsagePurpose::KeyCertSign, KeyUsagePurpose::CrlSign, KeyUsagePurpose::DigitalSignature];
+    params.key_usages =
+        vec![KeyUsagePurpose::KeyCertSign, KeyUsagePurpose::CrlSign, KeyUsagePurpose::DigitalSignature];
     let key = KeyPair::generate().map_err(CertificateError::Make)?;
     let certificate = params.self_signed(&key).map_err(CertificateError::Make)?;
     Ok(Pair { certificate: certificate.pem(), key: Zeroizing::new(key.serialize_pem()) })
@@ -56,9 +57,14 @@ pub fn make_authority(name: &str, now: jiff::Timestamp) -> Result<Pair, Certific
 ///
 /// # Errors
 /// An authority that cannot be read; otherwise as [`make_authority`].
-pub fn make_serving(authority: &Pair, hosts: &[String], now: jiff::Timestamp) -> Result<Pair, CertificateError> {
+pub fn make_serving(
+    authority: &Pair,
+    hosts: &[String],
+    now: jiff::Timestamp,
+) -> Result<Pair, CertificateError> {
     let signer = KeyPair::from_pem(&authority.key).map_err(CertificateError::ReadAuthority)?;
-    let issuer = Issuer::from_ca_cert_pem(&authority.certificate, signer).map_err(CertificateError::ReadAuthority)?;
+    let issuer =
+        Issuer::from_ca_cert_pem(&authority.certificate, signer).map_err(CertificateError::ReadAuthority)?;
     let mut params = params("msg2agent", now, SERVING_DAYS)?;
     params.subject_alt_names = hosts.iter().filter_map(|host| san(host)).collect();
     params.use_authority_key_identifier_extension = true;
@@ -121,7 +127,9 @@ pub fn read(pem: &str) -> Option<Facts> {
     };
     for extension in certificate.extensions() {
         match extension.parsed_extension() {
-            ParsedExtension::SubjectAlternativeName(names) => facts.hosts.extend(names.general_names.iter().filter_map(host)),
+            ParsedExtension::SubjectAlternativeName(names) => {
+                facts.hosts.extend(names.general_names.iter().filter_map(host))
+            }
             ParsedExtension::AuthorityKeyIdentifier(id) => {
                 facts.authority = id.key_identifier.as_ref().map(|id| id.0.to_vec());
             }

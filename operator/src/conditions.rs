@@ -26,13 +26,25 @@ impl Draft {
 
 /// The conditions of the object's next status: the drafts, each with the time at which its status last changed.
 #[must_use]
-pub fn merge(previous: &[Condition], drafts: &[Draft], generation: Option<i64>, now: jiff::Timestamp) -> Vec<Condition> {
+pub fn merge(
+    previous: &[Condition],
+    drafts: &[Draft],
+    generation: Option<i64>,
+    now: jiff::Timestamp,
+) -> Vec<Condition> {
     drafts.iter().map(|draft| condition(previous, draft, generation, now)).collect()
 }
 
-fn condition(previous: &[Condition], draft: &Draft, generation: Option<i64>, now: jiff::Timestamp) -> Condition {
+fn condition(
+    previous: &[Condition],
+    draft: &Draft,
+    generation: Option<i64>,
+    now: jiff::Timestamp,
+) -> Condition {
     let status = if draft.holds { "True" } else { "False" };
-    let since = find(previous, draft.about).filter(|found| found.status == status).map(|found| found.last_transition_time.clone());
+    let since = find(previous, draft.about)
+        .filter(|found| found.status == status)
+        .map(|found| found.last_transition_time.clone());
     Condition {
         type_: draft.about.as_str().to_owned(),
         status: status.to_owned(),
@@ -93,7 +105,8 @@ mod tests {
     #[test]
     fn a_condition_keeps_its_time_while_its_status_stays() {
         let first = merge(&[], &[Draft::fails(Type::Ready, Reason::Progressing, "a")], Some(1), at(10));
-        let second = merge(&first, &[Draft::fails(Type::Ready, Reason::RelayUnavailable, "b")], Some(2), at(20));
+        let second =
+            merge(&first, &[Draft::fails(Type::Ready, Reason::RelayUnavailable, "b")], Some(2), at(20));
         assert_eq!(second[0].last_transition_time, Time(at(10)));
         assert_eq!((second[0].reason.as_str(), second[0].observed_generation), ("RelayUnavailable", Some(2)));
         let third = merge(&second, &[Draft::holds(Type::Ready, Reason::Ready, "c")], Some(2), at(30));

@@ -22,7 +22,9 @@ pub fn admits(
         From::Same => false,
         From::All => true,
         From::Names => allowed.names.iter().any(|name| name == namespace),
-        From::Selector => allowed.selector.as_ref().zip(labels).is_some_and(|(selector, labels)| selects(selector, labels)),
+        From::Selector => {
+            allowed.selector.as_ref().zip(labels).is_some_and(|(selector, labels)| selects(selector, labels))
+        }
     }
 }
 
@@ -60,9 +62,15 @@ mod tests {
             "matchLabels": {"tier": "paid"},
             "matchExpressions": [{"key": "stage", "operator": "NotIn", "values": ["test"]}]
         }}));
-        let labels = |pairs: &[(&str, &str)]| pairs.iter().map(|(k, v)| ((*k).to_owned(), (*v).to_owned())).collect();
+        let labels =
+            |pairs: &[(&str, &str)]| pairs.iter().map(|(k, v)| ((*k).to_owned(), (*v).to_owned())).collect();
         assert!(admits(&selector, "platform", "team", Some(&labels(&[("tier", "paid")]))));
-        assert!(!admits(&selector, "platform", "team", Some(&labels(&[("tier", "paid"), ("stage", "test")]))));
+        assert!(!admits(
+            &selector,
+            "platform",
+            "team",
+            Some(&labels(&[("tier", "paid"), ("stage", "test")]))
+        ));
         assert!(!admits(&selector, "platform", "team", Some(&labels(&[]))));
         assert!(!admits(&selector, "platform", "team", None), "an unknown namespace has no labels");
     }

@@ -86,7 +86,10 @@ async fn attempt(context: &Context, failures: &Failures, key: &Key) -> Option<Du
         }
         Ok(Err(error)) => Some(failed(context, failures, key, &error)),
         Err(_) => {
-            tracing::warn!(timeout_seconds = RECONCILE_TIMEOUT.as_secs(), "reconcile took too long; it is tried again");
+            tracing::warn!(
+                timeout_seconds = RECONCILE_TIMEOUT.as_secs(),
+                "reconcile took too long; it is tried again"
+            );
             failures.count(key);
             Some(Duration::from_secs(5))
         }

@@ -40,6 +40,8 @@ async fn write<K: Child>(client: &Client, object: &K, finalizers: Vec<String>) -
     }});
     match api.patch(&name, &PatchParams::default(), &Patch::Merge(patch)).await {
         Err(kube::Error::Api(status)) if status.code == 404 => Ok(()),
-        other => other.map(drop).map_err(Error::cluster(format!("write the finalizers of {} {name}", K::kind(&())))),
+        other => other
+            .map(drop)
+            .map_err(Error::cluster(format!("write the finalizers of {} {name}", K::kind(&())))),
     }
 }

@@ -118,7 +118,12 @@ impl Fleet {
     ///
     /// # Errors
     /// The first replica's error; the others are not tried, the next attempt starts with them.
-    pub async fn write<B: Serialize + Sync>(&self, relay: &Name, path: &str, body: &B) -> Result<Progress, RelayError> {
+    pub async fn write<B: Serialize + Sync>(
+        &self,
+        relay: &Name,
+        path: &str,
+        body: &B,
+    ) -> Result<Progress, RelayError> {
         let Some(access) = self.access(relay) else { return Ok(Progress { acknowledged: 0, ready: 0 }) };
         let hash = content_hash(body);
         for (address, instance) in self.lacking(relay, path, hash) {
@@ -138,7 +143,8 @@ impl Fleet {
         let Some(access) = self.access(relay) else { return Ok(false) };
         let replicas = self.with(relay, |relay| relay.addresses());
         for (address, instance) in &replicas {
-            let applied = self.client.delete(Target { address: *address, token: &access.token }, path).await?;
+            let applied =
+                self.client.delete(Target { address: *address, token: &access.token }, path).await?;
             let below = format!("{path}/");
             self.acknowledge(relay, *address, instance, applied.version, |written| {
                 written.retain(|found, _| found != path && !found.starts_with(&below));
@@ -151,7 +157,8 @@ impl Fleet {
     #[must_use]
     pub fn holds(&self, relay: &Name, path: &str) -> bool {
         self.with(relay, |relay| {
-            !relay.replicas.is_empty() && relay.replicas.values().all(|replica| replica.written.contains_key(path))
+            !relay.replicas.is_empty()
+                && relay.replicas.values().all(|replica| replica.written.contains_key(path))
         })
     }
 
@@ -162,7 +169,11 @@ impl Fleet {
 
     fn progress_of(&self, relay: &Name, path: &str, hash: u64) -> Progress {
         self.with(relay, |relay| Progress {
-            acknowledged: relay.replicas.values().filter(|replica| replica.written.get(path) == Some(&hash)).count(),
+            acknowledged: relay
+                .replicas
+                .values()
+                .filter(|replica| replica.written.get(path) == Some(&hash))
+                .count(),
             ready: relay.replicas.len(),
         })
     }
@@ -170,7 +181,12 @@ impl Fleet {
     fn lacking(&self, relay: &Name, path: &str, hash: u64) -> Vec<(SocketAddr, String)> {
         self.with(relay, |relay| {
             let lacks = |(_, replica): &(&SocketAddr, &Replica)| replica.written.get(path) != Some(&hash);
-            relay.replicas.iter().filter(lacks).map(|(address, replica)| (*address, replica.instance.clone())).collect()
+            relay
+                .replicas
+                .iter()
+                .filter(lacks)
+                .map(|(address, replica)| (*address, replica.instance.clone()))
+                .collect()
         })
     }
 
@@ -184,7 +200,11 @@ impl Fleet {
         change: impl FnOnce(&mut HashMap<String, u64>),
     ) {
         self.with(relay, |relay| {
-            let Some(replica) = relay.replicas.get_mut(&address).filter(|replica| replica.instance == instance) else { return };
+            let Some(replica) =
+                relay.replicas.get_mut(&address).filter(|replica| replica.instance == instance)
+            else {
+                return;
+            };
             replica.version = replica.version.max(version);
             change(&mut replica.written);
         });
@@ -206,7 +226,8 @@ impl Relay {
         let mut replicas = BTreeMap::new();
         for (address, answer) in answers {
             let known = self.replicas.remove(address);
-            let kept = known.filter(|known| known.instance == answer.instance && known.version <= answer.version);
+            let kept =
+                known.filter(|known| known.instance == answer.instance && known.version <= answer.version);
             is_fresh |= kept.is_none();
             let replica = Replica {
                 instance: answer.instance.clone(),

@@ -60,14 +60,20 @@ impl Indexed for Agent {
 #[must_use]
 pub fn relay_of(tenant: &Tenant) -> Name {
     let reference = &tenant.spec.relay_ref;
-    Name::new(reference.namespace.as_deref().unwrap_or(&tenant.namespace().unwrap_or_default()), &reference.name)
+    Name::new(
+        reference.namespace.as_deref().unwrap_or(&tenant.namespace().unwrap_or_default()),
+        &reference.name,
+    )
 }
 
 /// The Tenant an Agent names.
 #[must_use]
 pub fn tenant_of(agent: &Agent) -> Name {
     let reference = &agent.spec.tenant_ref;
-    Name::new(reference.namespace.as_deref().unwrap_or(&agent.namespace().unwrap_or_default()), &reference.name)
+    Name::new(
+        reference.namespace.as_deref().unwrap_or(&agent.namespace().unwrap_or_default()),
+        &reference.name,
+    )
 }
 
 /// The id a Tenant claims: its own, or its name.

@@ -93,7 +93,9 @@ impl Election {
             }
             Ok(Ok(false)) => self.lose(),
             Ok(Err(error)) => tracing::warn!(error = chain(&error), "failed to renew or read the lease"),
-            Err(_) => tracing::warn!(timeout_seconds = REQUEST_TIMEOUT.as_secs(), "the lease request took too long"),
+            Err(_) => {
+                tracing::warn!(timeout_seconds = REQUEST_TIMEOUT.as_secs(), "the lease request took too long")
+            }
         }
         if !self.gate.is_open() {
             self.lose();
@@ -138,7 +140,8 @@ impl Election {
         let now = MicroTime(Timestamp::now());
         let before = found.and_then(|lease| lease.spec.clone()).unwrap_or_default();
         let is_ours = before.holder_identity.as_deref() == Some(&self.identity);
-        let transitions = before.lease_transitions.unwrap_or(0).saturating_add(i32::from(!is_ours && found.is_some()));
+        let transitions =
+            before.lease_transitions.unwrap_or(0).saturating_add(i32::from(!is_ours && found.is_some()));
         let metadata = found.map_or_else(
             || ObjectMeta {
                 name: Some(self.name.clone()),
@@ -173,7 +176,9 @@ impl Election {
         });
         match released.await {
             Ok(Ok(())) => tracing::info!("lease given back"),
-            Ok(Err(error)) => tracing::warn!(error = chain(&error), "failed to give the lease back; it runs out by itself"),
+            Ok(Err(error)) => {
+                tracing::warn!(error = chain(&error), "failed to give the lease back; it runs out by itself")
+            }
             Err(_) => tracing::warn!("giving the lease back took too long; it runs out by itself"),
         }
     }

@@ -21,6 +21,10 @@ fn run(options: Options) -> anyhow::Result<()> {
 
 fn print_rbac() -> anyhow::Result<()> {
     let (cluster, namespace) = rbac::roles();
-    println!("{}\n---\n{}", serde_json::to_string_pretty(&cluster)?, serde_json::to_string_pretty(&namespace)?);
+    println!(
+        "{}\n---\n{}",
+        serde_json::to_string_pretty(&cluster)?,
+        serde_json::to_string_pretty(&namespace)?
+    );
     Ok(())
 }

@@ -23,11 +23,15 @@ impl Metrics {
     pub fn register(registry: &Registry) -> Result<Self, prometheus::Error> {
         let seconds = HistogramOpts::new("msg2agent_operator_reconcile_seconds", "Time of one reconcile.")
             .buckets(vec![0.001, 0.005, 0.02, 0.1, 0.5, 2.0, 10.0]);
-        let failures = Opts::new("msg2agent_operator_reconcile_failures_total", "Reconciles that failed, by category.");
+        let failures =
+            Opts::new("msg2agent_operator_reconcile_failures_total", "Reconciles that failed, by category.");
         let metrics = Self {
             reconciles: HistogramVec::new(seconds, &["kind"])?,
             failures: IntCounterVec::new(failures, &["kind", "category"])?,
-            queue_waiting: IntGauge::new("msg2agent_operator_queue_waiting", "Objects waiting to be reconciled.")?,
+            queue_waiting: IntGauge::new(
+                "msg2agent_operator_queue_waiting",
+                "Objects waiting to be reconciled.",
+            )?,
             is_leader: IntGauge::new("msg2agent_operator_leader", "1 while this replica holds the lease.")?,
             unconfirmed_revocations: IntCounter::new(
                 "msg2agent_operator_unconfirmed_revocations_total",

@@ -4,9 +4,11 @@ use std::collections::BTreeMap;
 
 use crds::label;
 use k8s_openapi::api::core::v1::{
-    Capabilities, Container, EnvVar, HTTPGetAction, LocalObjectReference, PodSecurityContext, Probe, SeccompProfile,
-    SecretVolumeSource, SecurityContext, Volume, VolumeMount,
+    Capabilities, Container, ContainerPort, EnvVar, HTTPGetAction, LocalObjectReference, PodSecurityContext,
+    Probe, ResourceRequirements, SeccompProfile, SecretVolumeSource, SecurityContext, ServicePort, Volume,
+    VolumeMount,
 };
+use k8s_openapi::apimachinery::pkg::api::resource::Quantity;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{LabelSelector, ObjectMeta, OwnerReference};
 use k8s_openapi::apimachinery::pkg::util::intstr::IntOrString;
 use kube::{Resource, ResourceExt as _};
@@ -35,7 +37,10 @@ pub fn selector_labels(owner_label: &str, owner: &str, component: &str) -> BTree
 
 #[must_use]
 pub fn selector(owner_label: &str, owner: &str, component: &str) -> LabelSelector {
-    LabelSelector { match_labels: Some(selector_labels(owner_label, owner, component)), match_expressions: None }
+    LabelSelector {
+        match_labels: Some(selector_labels(owner_label, owner, component)),
+        match_expressions: None,
+    }
 }
 
 /// The owner reference of an owned object. It never blocks the owner's deletion.
@@ -116,7 +121,11 @@ pub fn with_probes(container: Container, port: u16) -> Container {
 pub fn env(values: &[(&str, &str)]) -> Vec<EnvVar> {
     values
         .iter()
-        .map(|(name, value)| EnvVar { name: (*name).to_owned(), value: Some((*value).to_owned()), value_from: None })
+        .map(|(name, value)| EnvVar {
+            name: (*name).to_owned(),
+            value: Some((*value).to_owned()),
+            value_from: None,
+        })
         .collect()
 }
 
@@ -146,5 +155,42 @@ pub fn mount(volume: &str, path: &str, read_only: bool) -> VolumeMount {
 
 #[must_use]
 pub fn pull_secrets(names: &[String]) -> Option<Vec<LocalObjectReference>> {
-    (!names.is_empty()).then(|| names.iter().map(|name| LocalObjectReference { name: name.clone() }).collect())
+    (!names.is_empty())
+        .then(|| names.iter().map(|name| LocalObjectReference { name: name.clone() }).collect())
+}
+
+/// A named TCP port of a container.
+#[must_use]
+pub fn port(name: &str, port: u16) -> ContainerPort {
+    ContainerPort {
+        name: Some(name.to_owned()),
+        container_port: port.into(),
+        protocol: Some("TCP".into()),
+        ..ContainerPort::default()
+    }
+}
+
+/// A TCP port of a Service that leads to the container port of the same name.
+#[must_use]
+pub fn service_port(name: &str, port: u16) -> ServicePort {
+    ServicePort {
+        name: Some(name.to_owned()),
+        port: port.into(),
+        target_port: Some(IntOrString::String(name.to_owned())),
+        protocol: Some("TCP".into()),
+        ..ServicePort::default()
+    }
+}
+
+/// Requests of CPU and memory, and a limit of memory. CPU has no limit: it would only make the pod slow.
+#[must_use]
+pub fn resources(cpu: &str, memory: &str, memory_limit: &str) -> ResourceRequirements {
+    let quantities = |pairs: &[(&str, &str)]| {
+        Some(pairs.iter().map(|(name, value)| ((*name).to_owned(), Quantity((*value).to_owned()))).collect())
+    };
+    ResourceRequirements {
+        requests: quantities(&[("cpu", cpu), ("memory", memory)]),
+        limits: quantities(&[("memory", memory_limit)]),
+        claims: None,
+    }
 }

@@ -18,8 +18,16 @@ const OWNED: &[&str] = &["get", "list", "watch", "create", "patch", "delete"];
 /// In every namespace, because Relays, Tenants and Agents live anywhere.
 pub const CLUSTER: &[Rule] = &[
     // Patch: our finalizers.
-    Rule { group: crds::GROUP, resources: &["relays", "tenants", "agents"], verbs: &["get", "list", "watch", "patch"] },
-    Rule { group: crds::GROUP, resources: &["relays/status", "tenants/status", "agents/status"], verbs: &["patch"] },
+    Rule {
+        group: crds::GROUP,
+        resources: &["relays", "tenants", "agents"],
+        verbs: &["get", "list", "watch", "patch"],
+    },
+    Rule {
+        group: crds::GROUP,
+        resources: &["relays/status", "tenants/status", "agents/status"],
+        verbs: &["patch"],
+    },
     // Contents are read one by one; lists and watches ask for metadata only, which RBAC cannot say. Update: a token is
     // swapped with a resourceVersion, so that two writers cannot lose one.
     Rule { group: "", resources: &["secrets"], verbs: &["get", "list", "watch", "create", "update"] },
@@ -43,7 +51,11 @@ pub const NAMESPACE: &[Rule] =
 pub fn roles() -> (ClusterRole, Role) {
     let metadata = || ObjectMeta { name: Some("msg2agent-operator".into()), ..ObjectMeta::default() };
     (
-        ClusterRole { metadata: metadata(), rules: Some(CLUSTER.iter().map(policy_rule).collect()), aggregation_rule: None },
+        ClusterRole {
+            metadata: metadata(),
+            rules: Some(CLUSTER.iter().map(policy_rule).collect()),
+            aggregation_rule: None,
+        },
         Role { metadata: metadata(), rules: Some(NAMESPACE.iter().map(policy_rule).collect()) },
     )
 }

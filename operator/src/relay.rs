@@ -21,7 +21,6 @@ use crate::queue::Lane;
 use crate::{finalizer, status, world};
 
 pub mod build;
-pub(crate) use build::policy;
 mod plan;
 pub mod secrets;
 
@@ -96,7 +95,10 @@ async fn contact(context: &Context, name: &Name) -> Result<Report> {
     let ready = ready_addresses(context, name);
     let report = context.fleet.contact(name, &ready).await?;
     if report.is_fresh {
-        tracing::info!(replicas = report.reachable, "relay replica is new or has another store: writing everything to it");
+        tracing::info!(
+            replicas = report.reachable,
+            "relay replica is new or has another store: writing everything to it"
+        );
         for tenant in context.world.index.referrers(Kind::Tenant, name) {
             context.queue.add(tenant.key(Kind::Tenant), Lane::Urgent);
         }
@@ -114,7 +116,9 @@ fn ready_addresses(context: &Context, name: &Name) -> BTreeSet<SocketAddr> {
     slices
         .iter()
         .flat_map(|slice| &slice.endpoints)
-        .filter(|endpoint| endpoint.conditions.as_ref().is_some_and(|conditions| conditions.ready == Some(true)))
+        .filter(|endpoint| {
+            endpoint.conditions.as_ref().is_some_and(|conditions| conditions.ready == Some(true))
+        })
         .flat_map(|endpoint| &endpoint.addresses)
         .filter_map(|address| address.parse::<IpAddr>().ok())
         .map(|address| SocketAddr::new(address, name::RELAY_ADMIN_PORT))
@@ -128,7 +132,10 @@ fn observe(
     provisioned: &Result<Facts>,
     report: Option<&Report>,
 ) -> Observed {
-    let stateful_set = world::find(&context.world.stateful_sets, &Name::new(&name.namespace, &name::relay(&relay.name_any())));
+    let stateful_set = world::find(
+        &context.world.stateful_sets,
+        &Name::new(&name.namespace, &name::relay(&relay.name_any())),
+    );
     let tenants: Vec<_> = accepted_tenants(context, name);
     let agents = tenants.iter().filter_map(|tenant| tenant.status.as_ref()).map(|status| status.agents).sum();
     Observed {
@@ -150,7 +157,9 @@ fn accepted_tenants(context: &Context, name: &Name) -> Vec<std::sync::Arc<crds::
     referrers
         .iter()
         .filter_map(|tenant| context.world.tenant(tenant))
-        .filter(|tenant| tenant.status.as_ref().is_some_and(|s| conditions::is_true(&s.conditions, Type::Accepted)))
+        .filter(|tenant| {
+            tenant.status.as_ref().is_some_and(|s| conditions::is_true(&s.conditions, Type::Accepted))
+        })
         .collect()
 }
 

@@ -19,7 +19,11 @@ pub enum RelayError {
     #[error("failed to make the HTTP client")]
     Build(#[source] reqwest::Error),
     #[error("failed to reach the relay at {address}")]
-    Reach { address: SocketAddr, #[source] source: reqwest::Error },
+    Reach {
+        address: SocketAddr,
+        #[source]
+        source: reqwest::Error,
+    },
     #[error("the relay at {address} refused: {reason:?}, {detail}")]
     Refused { address: SocketAddr, status: StatusCode, reason: Option<Reason>, detail: String },
 }
@@ -40,7 +44,8 @@ impl RelayClient {
     /// The TLS library refuses its configuration.
     pub fn new() -> Result<Self, RelayError> {
         // No authorities: admin listeners speak plaintext inside the cluster, and the image has none to load.
-        let client = reqwest::Client::builder().tls_certs_only([]).timeout(TIMEOUT).connect_timeout(CONNECT_TIMEOUT);
+        let client =
+            reqwest::Client::builder().tls_certs_only([]).timeout(TIMEOUT).connect_timeout(CONNECT_TIMEOUT);
         let client = client.no_proxy();
         client.build().map(Self).map_err(RelayError::Build)
     }
@@ -53,7 +58,12 @@ impl RelayClient {
 
     /// # Errors
     /// The relay does not answer, or refuses the body.
-    pub async fn put<B: Serialize + Sync>(&self, target: Target<'_>, path: &str, body: &B) -> Result<Applied, RelayError> {
+    pub async fn put<B: Serialize + Sync>(
+        &self,
+        target: Target<'_>,
+        path: &str,
+        body: &B,
+    ) -> Result<Applied, RelayError> {
         self.call(target, Method::PUT, path, Some(body)).await
     }
 
@@ -72,7 +82,8 @@ impl RelayClient {
     ) -> Result<A, RelayError> {
         let address = target.address;
         let reach = |source: reqwest::Error| RelayError::Reach { address, source: source.without_url() };
-        let mut request = self.0.request(method, format!("http://{address}{path}")).bearer_auth(target.token.as_str());
+        let mut request =
+            self.0.request(method, format!("http://{address}{path}")).bearer_auth(target.token.as_str());
         if let Some(body) = body {
             request = request.json(body);
         }

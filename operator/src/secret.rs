@@ -12,7 +12,6 @@ use zeroize::Zeroizing;
 use crate::error::{Error, Result};
 use crate::key::Name;
 
-
 /// What stands under a Secret's name.
 pub enum Found {
     None,
@@ -40,7 +39,8 @@ pub async fn read(client: &Client, name: &Name, kind: &str, owner_uid: &str) -> 
 pub async fn write(client: &Client, found: &Found, desired: Secret) -> Result<Secret> {
     let name = Name::of(&desired);
     let api = Api::<Secret>::namespaced(client.clone(), &name.namespace);
-    let params = PostParams { field_manager: Some(crate::apply::FIELD_MANAGER.to_owned()), ..PostParams::default() };
+    let params =
+        PostParams { field_manager: Some(crate::apply::FIELD_MANAGER.to_owned()), ..PostParams::default() };
     match found {
         Found::None => {
             api.create(&params, &desired).await.map_err(Error::cluster(format!("create Secret {name}")))
@@ -50,7 +50,9 @@ pub async fn write(client: &Client, found: &Found, desired: Secret) -> Result<Se
             if next == **current {
                 return Ok(next);
             }
-            api.replace(&name.name, &params, &next).await.map_err(Error::cluster(format!("replace Secret {name}")))
+            api.replace(&name.name, &params, &next)
+                .await
+                .map_err(Error::cluster(format!("replace Secret {name}")))
         }
         Found::Foreign => Err(Error::NameTaken { kind: "Secret".into(), name: name.to_string() }),
     }
@@ -60,7 +62,10 @@ pub async fn write(client: &Client, found: &Found, desired: Secret) -> Result<Se
 fn overlay(current: &Secret, desired: Secret) -> Secret {
     let mut next = current.clone();
     next.metadata.labels.get_or_insert_default().extend(desired.metadata.labels.unwrap_or_default());
-    next.metadata.annotations.get_or_insert_default().extend(desired.metadata.annotations.unwrap_or_default());
+    next.metadata
+        .annotations
+        .get_or_insert_default()
+        .extend(desired.metadata.annotations.unwrap_or_default());
     next.metadata.owner_references = desired.metadata.owner_references;
     next.data = desired.data;
     if next.metadata.annotations.as_ref().is_some_and(BTreeMap::is_empty) {

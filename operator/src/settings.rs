@@ -27,7 +27,11 @@ pub struct Settings {
     #[arg(long, env = "MSG2AGENT_OPERATOR_RELAY_IMAGE", default_value = "ghcr.io/msg2agent/relay:0.1.0")]
     pub relay_image: String,
     /// Image of the MCP servers.
-    #[arg(long, env = "MSG2AGENT_OPERATOR_MCP_SERVER_IMAGE", default_value = "ghcr.io/msg2agent/mcp-server:0.1.0")]
+    #[arg(
+        long,
+        env = "MSG2AGENT_OPERATOR_MCP_SERVER_IMAGE",
+        default_value = "ghcr.io/msg2agent/mcp-server:0.1.0"
+    )]
     pub mcp_server_image: String,
     #[arg(long, env = "MSG2AGENT_OPERATOR_RELAY_IMAGE_PULL_POLICY", default_value = "IfNotPresent", value_parser = pull_policy)]
     pub relay_image_pull_policy: PullPolicy,

@@ -53,7 +53,8 @@ pub async fn run(settings: Settings) -> anyhow::Result<()> {
     let fenced = fenced_client(config, &gate)?;
     let queue = Arc::new(Queue::default());
     let world = Arc::new(world::start(&free, &tasks, &queue, &readiness));
-    let reporter = Reporter { controller: "msg2agent-operator".into(), instance: Some(settings.pod_name.clone()) };
+    let reporter =
+        Reporter { controller: "msg2agent-operator".into(), instance: Some(settings.pod_name.clone()) };
     let context = Context {
         client: fenced.clone(),
         applier: Arc::new(Applier::new(Arc::clone(&world.marks))),
@@ -98,7 +99,8 @@ async fn serve_admin(
 fn fenced_client(config: kube::Config, gate: &Gate) -> anyhow::Result<Client> {
     let namespace = config.default_namespace.clone();
     let connector = config.rustls_https_connector().context("set up TLS to the API server")?;
-    let transport = hyper_util::client::legacy::Client::builder(hyper_util::rt::TokioExecutor::new()).build(connector);
+    let transport =
+        hyper_util::client::legacy::Client::builder(hyper_util::rt::TokioExecutor::new()).build(connector);
     let service = tower::ServiceBuilder::new()
         .layer(GateLayer(gate.clone()))
         .layer(config.base_uri_layer())
@@ -126,7 +128,9 @@ fn lead(free: Client, context: Context, gate: Gate, tasks: &Tasks) {
     }
     drop(all_stopped);
     tasks.spawn_vital("lease", async move {
-        let drained = async move { daemon::shutdown::within(DRAIN, "workers", stopped.closed()).await.unwrap_or_default() };
+        let drained = async move {
+            daemon::shutdown::within(DRAIN, "workers", stopped.closed()).await.unwrap_or_default()
+        };
         election.run(shutdown, drained).await;
     });
     let (metrics, mut leads) = (context.metrics.clone(), leading);
@@ -138,7 +142,12 @@ fn lead(free: Client, context: Context, gate: Gate, tasks: &Tasks) {
 }
 
 /// Works while this replica leads. A pass under way when the lease is lost is dropped; the gate refuses its writes anyway.
-async fn worker(context: Context, failures: Arc<Failures>, mut leading: watch::Receiver<bool>, shutdown: Shutdown) {
+async fn worker(
+    context: Context,
+    failures: Arc<Failures>,
+    mut leading: watch::Receiver<bool>,
+    shutdown: Shutdown,
+) {
     loop {
         tokio::select! {
             () = shutdown.begun() => return,

@@ -1,6 +1,6 @@
 //! Writes status, by its own field manager, only when it differs from what the object says, and tells people what changed.
 
-use crds::condition::{Condition, Type};
+use crds::condition::{Condition, Reason, Type};
 use kube::api::{Patch, PatchParams};
 use kube::runtime::events::{Event, EventType};
 use kube::{Api, Resource, ResourceExt as _};
@@ -14,8 +14,23 @@ use crate::error::{Error, Result, chain};
 /// Field manager of status.
 pub const FIELD_MANAGER: &str = "msg2agent-operator-status";
 
+/// The API allows 1024 bytes in a note.
+const NOTE_CHARS_MAX: usize = 256;
+
 /// Changes of these conditions are worth an Event.
 const TOLD: [Type; 3] = [Type::Accepted, Type::CredentialsReady, Type::Ready];
+/// Reasons of `Ready` that only repeat another told condition.
+const REPEATED: [Reason; 2] = [Reason::NotAccepted, Reason::CredentialsNotReady];
+/// Reasons for "not yet": an object that waits for another one needs nobody's attention.
+const WAITING: [Reason; 7] = [
+    Reason::TenantNotAccepted,
+    Reason::Pending,
+    Reason::NotProgrammed,
+    Reason::WorkloadUnavailable,
+    Reason::CertificateNotReady,
+    Reason::McpNotReady,
+    Reason::Suspended,
+];
 
 /// A kind with conditions in its status.
 pub trait HasConditions: Child {
@@ -81,17 +96,21 @@ fn events(before: &[Condition], after: &[Condition]) -> Vec<Event> {
     let changed = |about: &Type| {
         let (old, new) = (conditions::find(before, *about), conditions::find(after, *about)?);
         let same = old.is_some_and(|old| old.status == new.status && old.reason == new.reason);
-        (!same).then(|| event(*about, new))
+        (!same && !is_one_of(&REPEATED, new)).then(|| event(*about, new))
     };
     TOLD.iter().filter_map(changed).collect()
 }
 
+fn is_one_of(reasons: &[Reason], condition: &Condition) -> bool {
+    reasons.iter().any(|reason| reason.as_str() == condition.reason)
+}
+
 fn event(about: Type, condition: &Condition) -> Event {
-    let good = condition.status == "True" || matches!(condition.reason.as_str(), "Rotating" | "AwaitingReplicas" | "NotProgrammed");
+    let is_fine = condition.status == "True" || is_one_of(&WAITING, condition);
     Event {
-        type_: if good { EventType::Normal } else { EventType::Warning },
+        type_: if is_fine { EventType::Normal } else { EventType::Warning },
         reason: condition.reason.clone(),
-        note: Some(condition.message.chars().take(1000).collect()),
+        note: Some(condition.message.chars().take(NOTE_CHARS_MAX).collect()),
         action: about.as_str().to_owned(),
         secondary: None,
     }
@@ -121,5 +140,18 @@ mod tests {
         assert_eq!(events(&[], &waiting).len(), 1);
         assert_eq!(events(&waiting, &waiting).len(), 0);
         assert_eq!(events(&waiting, &ready).len(), 1);
+    }
+
+    #[test]
+    fn a_refusal_is_a_warning_and_told_in_one_event() {
+        let refused = [
+            condition(Type::Accepted, "False", "HandleConflict"),
+            condition(Type::Ready, "False", "NotAccepted"),
+        ];
+        let told = events(&[], &refused);
+        assert_eq!(told.len(), 1);
+        assert!(matches!(told[0].type_, EventType::Warning));
+        let waiting = [condition(Type::Accepted, "False", "TenantNotAccepted")];
+        assert!(matches!(events(&[], &waiting)[0].type_, EventType::Normal));
     }
 }

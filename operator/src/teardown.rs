@@ -66,8 +66,9 @@ pub async fn erase<K: Resource<DynamicType = ()>>(
         waited: waited(object, context.now()),
         relay_exists: going.is_some(),
         relay_is_going: going.is_some_and(|relay| relay.metadata.deletion_timestamp.is_some()),
-        namespace_is_going: is_terminating(context.world.namespace(&object.namespace().unwrap_or_default()).as_deref())
-            || is_terminating(context.world.namespace(&relay.namespace).as_deref()),
+        namespace_is_going: is_terminating(
+            context.world.namespace(&object.namespace().unwrap_or_default()).as_deref(),
+        ) || is_terminating(context.world.namespace(&relay.namespace).as_deref()),
     });
     match (outcome, failure) {
         (Outcome::Wait(_), Some(error)) if error.is_refusal() => Err(Error::Relay(error)),
@@ -86,12 +87,19 @@ pub async fn tell<K: Resource<DynamicType = ()>>(context: &Context, object: &K, 
         Outcome::Confirmed => (EventType::Normal, "Revoked", "the relay refuses its keys"),
         Outcome::Unconfirmed => {
             context.metrics.unconfirmed_revocations.inc();
-            let note = "the relay did not answer in time: it may still accept its keys until it is written to again";
+            let note =
+                "the relay did not answer in time: it may still accept its keys until it is written to again";
             (EventType::Warning, "RevocationUnconfirmed", note)
         }
         Outcome::Gone | Outcome::Wait(_) => return,
     };
-    let event = Event { type_, reason: reason.into(), note: Some(note.into()), action: "Delete".into(), secondary: None };
+    let event = Event {
+        type_,
+        reason: reason.into(),
+        note: Some(note.into()),
+        action: "Delete".into(),
+        secondary: None,
+    };
     status::publish(context, object, event).await;
 }
 

@@ -12,13 +12,14 @@ use crate::controller::RESYNC;
 use crate::error::Result;
 use crate::index;
 use crate::key::{Kind, Name};
+use crate::programming::Programming;
 use crate::queue::Lane;
 use crate::teardown::{self, Outcome};
 use crate::{consent, finalizer, status};
 
-pub mod plan;
+mod plan;
 
-use plan::{Place, Programming, Snapshot};
+use plan::{Place, Snapshot};
 
 /// How soon a Tenant is looked at again whose relay is away; its return is noticed by the watch.
 const RETRY: Duration = Duration::from_secs(15);
@@ -46,16 +47,26 @@ pub async fn reconcile(context: &Context, name: &Name) -> Result<Option<Duration
     }
 }
 
-fn snapshot<'a>(context: &Context, tenant: &'a Tenant, relay: Option<&'a Relay>, relay_name: &'a Name) -> Snapshot<'a> {
+fn snapshot<'a>(
+    context: &Context,
+    tenant: &'a Tenant,
+    relay: Option<&'a Relay>,
+    relay_name: &'a Name,
+) -> Snapshot<'a> {
     let is_permitted = relay.is_some_and(|relay| is_permitted(context, relay, tenant));
-    Snapshot { tenant, relay_name, relay_exists: relay.is_some(), is_permitted, rivals: rivals(context, tenant, relay) }
+    Snapshot { tenant, relay_name, is_permitted, rivals: rivals(context, tenant, relay) }
 }
 
 fn is_permitted(context: &Context, relay: &Relay, tenant: &Tenant) -> bool {
     let namespace = tenant.namespace().unwrap_or_default();
     let labels = context.world.namespace(&namespace);
     let labels = labels.as_ref().map(|namespace| namespace.labels());
-    consent::admits(&relay.spec.tenants.allowed_from, &relay.namespace().unwrap_or_default(), &namespace, labels)
+    consent::admits(
+        &relay.spec.tenants.allowed_from,
+        &relay.namespace().unwrap_or_default(),
+        &namespace,
+        labels,
+    )
 }
 
 /// Other permitted Tenants of the relay with the same id.
@@ -72,7 +83,12 @@ fn rivals(context: &Context, tenant: &Tenant, relay: Option<&Relay>) -> Vec<Arc<
 }
 
 /// Writes the tenant to the relay and reports.
-async fn program(context: &Context, tenant: &Tenant, relay: &Name, place: &Place) -> Result<Option<Duration>> {
+async fn program(
+    context: &Context,
+    tenant: &Tenant,
+    relay: &Name,
+    place: &Place,
+) -> Result<Option<Duration>> {
     finalizer::put(&context.client, tenant, label::TEARDOWN).await?;
     let path = admin::tenant_path(&place.tenant_id);
     let was_held = context.fleet.holds(relay, &path);
@@ -81,7 +97,13 @@ async fn program(context: &Context, tenant: &Tenant, relay: &Name, place: &Place
         wake_agents(context, &Name::of(tenant));
     }
     let programming = Programming::of(&written);
-    let next = plan::accepted(tenant, place, programming, accepted_agents(context, &Name::of(tenant)), context.now());
+    let next = plan::accepted(
+        tenant,
+        place,
+        programming,
+        accepted_agents(context, &Name::of(tenant)),
+        context.now(),
+    );
     status::report(context, tenant, &next).await?;
     let progress = written?;
     Ok(Some(if progress.is_complete() { RESYNC } else { RETRY }))
@@ -108,12 +130,20 @@ async fn lock_out(context: &Context, tenant: &Tenant, relay_name: &Name) -> Resu
 
 fn accepted_agents(context: &Context, tenant: &Name) -> i32 {
     let agents = context.world.index.referrers(Kind::Agent, tenant);
-    let accepted = agents.iter().filter_map(|name| context.world.agent(name)).filter(|agent| crate::agent::is_accepted(agent));
+    let accepted = agents
+        .iter()
+        .filter_map(|name| context.world.agent(name))
+        .filter(|agent| crate::agent::is_accepted(agent));
     i32::try_from(accepted.count()).unwrap_or(i32::MAX)
 }
 
 /// Removes the tenant, and with it every agent and key it has, from the relay; then lets the object go.
-async fn teardown(context: &Context, tenant: &Tenant, relay: &Name, place: Option<Place>) -> Result<Option<Duration>> {
+async fn teardown(
+    context: &Context,
+    tenant: &Tenant,
+    relay: &Name,
+    place: Option<Place>,
+) -> Result<Option<Duration>> {
     if !tenant.finalizers().iter().any(|found| found == label::TEARDOWN) {
         return Ok(None);
     }

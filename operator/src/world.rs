@@ -3,9 +3,7 @@
 //! Objects we own are watched as metadata, selected by label; only workloads and endpoints are read whole, for their
 //! status. `managedFields` are dropped before anything is kept.
 
-use std::collections::HashMap;
-use std::hash::{DefaultHasher, Hasher as _};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 use std::time::Duration;
 
 use crds::condition::Type;
@@ -25,6 +23,7 @@ use crate::index::{self, Index, Indexed};
 use crate::key::{Kind, Name};
 use crate::queue::{Lane, Queue};
 
+mod changes;
 mod watching;
 
 use watching::Watches;
@@ -54,7 +53,12 @@ struct Waker {
 }
 
 /// Starts all watches as tasks.
-pub fn start(client: &Client, tasks: &daemon::Tasks, queue: &Arc<Queue>, readiness: &daemon::Readiness) -> World {
+pub fn start(
+    client: &Client,
+    tasks: &daemon::Tasks,
+    queue: &Arc<Queue>,
+    readiness: &daemon::Readiness,
+) -> World {
     let index = Arc::new(Index::default());
     let marks = Arc::new(Marks::default());
     let waker = Waker { queue: Arc::clone(queue), index: Arc::clone(&index) };
@@ -195,76 +199,5 @@ impl Waker {
                 self.queue.add(name.key(kind), Lane::Urgent);
             }
         }
-    }
-}
-
-/// Remembers a hash per object, so that a watch event of our own status write wakes nobody.
-#[derive(Debug, Default)]
-struct Changes(Mutex<HashMap<Name, (u64, u64)>>);
-
-/// What of an object changed.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-struct Changed {
-    itself: bool,
-    for_dependents: bool,
-}
-
-impl Changes {
-    fn note<K: Ours>(&self, object: &K) -> Changed {
-        let meta = object.meta();
-        let itself = hash(&(
-            (&meta.uid, meta.generation, &meta.labels),
-            (&meta.annotations, &meta.finalizers, meta.deletion_timestamp.is_some()),
-        ));
-        let for_dependents = hash(&(&meta.uid, meta.generation, meta.deletion_timestamp.is_some(), object.accepted()));
-        let before = self.with(|map| map.insert(Name::of(object), (itself, for_dependents)));
-        Changed {
-            itself: before.is_none_or(|(found, _)| found != itself),
-            for_dependents: before.is_none_or(|(_, found)| found != for_dependents),
-        }
-    }
-
-    fn forget(&self, name: &Name) {
-        self.with(|map| map.remove(name));
-    }
-
-    fn clear(&self) {
-        self.with(HashMap::clear);
-    }
-
-    fn with<T>(&self, work: impl FnOnce(&mut HashMap<Name, (u64, u64)>) -> T) -> T {
-        work(&mut self.0.lock().unwrap_or_else(PoisonError::into_inner))
-    }
-}
-
-fn hash(value: &impl std::hash::Hash) -> u64 {
-    let mut hasher = DefaultHasher::new();
-    value.hash(&mut hasher);
-    hasher.finish()
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn tenant(generation: i64, accepted: bool, version: &str) -> Tenant {
-        let status = if accepted { "True" } else { "False" };
-        serde_json::from_value(serde_json::json!({
-            "apiVersion": "msg2agent.xyz/v1alpha1", "kind": "Tenant",
-            "metadata": {"name": "acme", "namespace": "team", "uid": "1", "generation": generation, "resourceVersion": version},
-            "spec": {"relayRef": {"name": "main"}},
-            "status": {"conditions": [{"type": "Accepted", "status": status, "reason": "Accepted", "message": "",
-                "lastTransitionTime": "2026-01-01T00:00:00Z"}]},
-        }))
-        .unwrap()
-    }
-
-    #[test]
-    fn our_own_status_write_wakes_nobody_unless_others_depend_on_it() {
-        let changes = Changes::default();
-        assert_eq!(changes.note(&tenant(1, false, "1")), Changed { itself: true, for_dependents: true });
-        assert_eq!(changes.note(&tenant(1, false, "2")), Changed { itself: false, for_dependents: false });
-        assert_eq!(changes.note(&tenant(1, true, "3")), Changed { itself: false, for_dependents: true });
-        assert_eq!(changes.note(&tenant(2, true, "4")), Changed { itself: true, for_dependents: true });
     }
 }

@@ -6,6 +6,7 @@ use crds::agent::KeyState;
 use crds::{Agent, label, name};
 use k8s_openapi::api::core::v1::Secret;
 use kube::ResourceExt as _;
+use kube::runtime::events::{Event, EventType};
 use protocol::admin;
 use protocol::api_key::ApiKey;
 use zeroize::Zeroizing;
@@ -16,9 +17,9 @@ use crate::context::Context;
 use crate::error::{Error, Result};
 use crate::fleet::{Access, Progress};
 use crate::key::Name;
-use crate::pod;
+use crate::programming::Programming;
 use crate::secret::{self, Found};
-use crate::tenant::plan::Programming;
+use crate::{pod, status};
 
 /// Steps of one pass: stage, promote, and what the relay is told in between. More would be a mistake of ours.
 const STEPS_MAX: usize = 4;
@@ -35,7 +36,12 @@ pub(crate) struct Keys {
 ///
 /// # Errors
 /// A foreign Secret, a conflict, or what the API server says. What the relay says is in [`Keys`].
-pub(crate) async fn converge(context: &Context, agent: &Agent, place: &Place, root_key: &str) -> Result<Keys> {
+pub(crate) async fn converge(
+    context: &Context,
+    agent: &Agent,
+    place: &Place,
+    root_key: &str,
+) -> Result<Keys> {
     let secret_name = Name::new(&agent.namespace().unwrap_or_default(), &super::credentials_name(agent));
     let uid = agent.uid().unwrap_or_default();
     let mut found = secret::read(&context.client, &secret_name, label::SECRET_CREDENTIALS, &uid).await?;
@@ -57,6 +63,7 @@ pub(crate) async fn converge(context: &Context, agent: &Agent, place: &Place, ro
             Step::Promote => {
                 ring.promote(now, overlap(agent));
                 context.metrics.rotations.inc();
+                tell_issued(context, agent, &ring).await;
             }
             Step::Rest if is_confirmed => break,
             Step::Rest => {}
@@ -70,6 +77,22 @@ pub(crate) async fn converge(context: &Context, agent: &Agent, place: &Place, ro
         }
     }
     Ok(Keys { ring, programming: Programming::of(&written), failure: written.err().map(Error::Relay) })
+}
+
+async fn tell_issued(context: &Context, agent: &Agent, ring: &Ring) {
+    let Some(key) = &ring.active else { return };
+    let retiring = match ring.retiring.last() {
+        Some(old) => format!("; {} is accepted until its overlap ends", old.sha256.key_id()),
+        None => String::new(),
+    };
+    let event = Event {
+        type_: EventType::Normal,
+        reason: "KeyIssued".into(),
+        note: Some(format!("the relay accepts {}{retiring}", key.hash().key_id())),
+        action: "Rotate".into(),
+        secondary: None,
+    };
+    status::publish(context, agent, event).await;
 }
 
 /// Tells the relay, once it knows the tenant.
@@ -164,8 +187,14 @@ mod tests {
         let secret = build(&agent, &place(), &ring, Some(&access), "cluster.local");
         assert_eq!(secret.type_.as_deref(), Some("servicebinding.io/agent-relay"));
         let keys: Vec<_> = secret.data.as_ref().unwrap().keys().map(String::as_str).collect();
-        assert_eq!(keys, ["ca.crt", "did", "key-id", "mcp-url", "provider", "tenant-id", "token", "type", "url"]);
-        assert_eq!(secret::text(&secret, "did").unwrap().as_str(), "did:wba:agents.example.com:agent:acme:alice");
+        assert_eq!(
+            keys,
+            ["ca.crt", "did", "key-id", "mcp-url", "provider", "tenant-id", "token", "type", "url"]
+        );
+        assert_eq!(
+            secret::text(&secret, "did").unwrap().as_str(),
+            "did:wba:agents.example.com:agent:acme:alice"
+        );
         let again = Ring::read(&secret);
         assert_eq!(again.keys(), ring.keys());
     }

@@ -24,14 +24,17 @@ pub(crate) async fn root_key(context: &Context, agent: &Agent, place: &Place) ->
     if let Some(external) = &agent.spec.identity.external {
         return Ok(external.root_key_multibase.clone());
     }
-    let secret_name = Name::new(&agent.namespace().unwrap_or_default(), &name::agent_identity(&agent.name_any()));
+    let secret_name =
+        Name::new(&agent.namespace().unwrap_or_default(), &name::agent_identity(&agent.name_any()));
     let uid = agent.uid().unwrap_or_default();
     let found = secret::read(&context.client, &secret_name, label::SECRET_IDENTITY, &uid).await?;
     if let Found::Ours(held) = &found {
         let identity = secret::text(held, KEY_FILE).and_then(|text| Identity::from_key_file(&text).ok());
         let identity = identity.filter(|identity| *identity.did() == place.did);
         let unreadable = || Error::SecretContent { what: "identity", secret: secret_name.to_string() };
-        return identity.map(|identity| multikey::encode_ed25519(&identity.root_public())).ok_or_else(unreadable);
+        return identity
+            .map(|identity| multikey::encode_ed25519(&identity.root_public()))
+            .ok_or_else(unreadable);
     }
     let now = u64::try_from(context.now().as_second()).unwrap_or(0);
     let identity = Identity::generate(place.did.clone(), now, &mut rand::rng());

@@ -26,7 +26,12 @@ pub(crate) const COMPONENT: &str = "mcp-server";
 ///
 /// # Errors
 /// A foreign object in the way; what the API server says.
-pub(crate) async fn apply(context: &Context, agent: &Agent, place: &Place, has_key: bool) -> Result<Duration> {
+pub(crate) async fn apply(
+    context: &Context,
+    agent: &Agent,
+    place: &Place,
+    has_key: bool,
+) -> Result<Duration> {
     if !agent.spec.mcp.enabled {
         return remove(context, agent).await.map(|()| RESYNC);
     }
@@ -66,7 +71,8 @@ pub(crate) fn is_available(context: &Context, agent: &Agent) -> bool {
 
 /// A certificate of the relay's authority, so that clients need to trust one.
 async fn serving_certificate(context: &Context, agent: &Agent, place: &Place) -> Result<Duration> {
-    let secret_name = Name::new(&agent.namespace().unwrap_or_default(), &name::agent_mcp_tls(&agent.name_any()));
+    let secret_name =
+        Name::new(&agent.namespace().unwrap_or_default(), &name::agent_mcp_tls(&agent.name_any()));
     let uid = agent.uid().unwrap_or_default();
     let found = secret::read(&context.client, &secret_name, label::SECRET_SERVING, &uid).await?;
     let hosts = build::hosts(agent, &context.settings.cluster_domain);

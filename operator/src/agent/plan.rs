@@ -13,10 +13,11 @@ use protocol::did::{AgentName, Domain, TenantId};
 use protocol::record::{Capability, Card};
 use protocol::{Did, UnixSeconds, multikey};
 
+use crate::claim::{Refusal, is_older};
 use crate::conditions::{self, Draft};
 use crate::index;
 use crate::key::Name;
-use crate::tenant::plan::{Programming, Refusal, is_older};
+use crate::programming::Programming;
 
 const PARTS: [(Type, Reason); 4] = [
     (Type::Accepted, Reason::NotAccepted),
@@ -52,7 +53,8 @@ pub(crate) struct Place {
 /// Why the Agent has no place.
 pub(crate) fn place(snapshot: &Snapshot<'_>) -> Result<Place, Refusal> {
     let tenant = permitted_tenant(snapshot)?;
-    let is_accepted = tenant.status.as_ref().is_some_and(|status| conditions::is_true(&status.conditions, Type::Accepted));
+    let is_accepted =
+        tenant.status.as_ref().is_some_and(|status| conditions::is_true(&status.conditions, Type::Accepted));
     let Some(relay) = snapshot.relay.filter(|_| is_accepted) else {
         let message = format!("the Tenant {} is not accepted by its Relay", snapshot.tenant_name);
         return Err(Refusal::new(Reason::TenantNotAccepted, message));
@@ -70,10 +72,14 @@ pub(crate) fn place(snapshot: &Snapshot<'_>) -> Result<Place, Refusal> {
 
 fn permitted_tenant<'a>(snapshot: &Snapshot<'a>) -> Result<&'a Tenant, Refusal> {
     let is_own = snapshot.agent.namespace().as_deref() == Some(&*snapshot.tenant_name.namespace);
-    let there = snapshot.tenant.filter(|tenant| tenant.meta().deletion_timestamp.is_none() && snapshot.is_permitted);
+    let there =
+        snapshot.tenant.filter(|tenant| tenant.meta().deletion_timestamp.is_none() && snapshot.is_permitted);
     there.ok_or_else(|| {
         if is_own {
-            return Refusal::new(Reason::TenantNotFound, format!("there is no Tenant {}", snapshot.tenant_name));
+            return Refusal::new(
+                Reason::TenantNotFound,
+                format!("there is no Tenant {}", snapshot.tenant_name),
+            );
         }
         let message = format!(
             "there is no Tenant {} that admits Agents of this namespace (spec.agents.allowedFrom)",
@@ -95,16 +101,17 @@ fn conflict(agent: &Agent, owner: &Agent) -> Refusal {
 
 fn check_root_key(agent: &Agent) -> Result<(), Refusal> {
     let Some(external) = &agent.spec.identity.external else { return Ok(()) };
-    multikey::decode_ed25519(&external.root_key_multibase)
-        .map(drop)
-        .map_err(|error| Refusal::new(Reason::InvalidSpec, format!("identity.external.rootKeyMultibase: {error}")))
+    multikey::decode_ed25519(&external.root_key_multibase).map(drop).map_err(|error| {
+        Refusal::new(Reason::InvalidSpec, format!("identity.external.rootKeyMultibase: {error}"))
+    })
 }
 
 fn named(agent: &Agent, tenant: &Tenant, relay: &Relay) -> Result<Place, Refusal> {
     fn invalid(what: &str, error: &dyn std::fmt::Display) -> Refusal {
         Refusal::new(Reason::InvalidSpec, format!("{what}: {error}"))
     }
-    let tenant_id: TenantId = index::tenant_id_of(tenant).parse().map_err(|error| invalid("tenant id", &error))?;
+    let tenant_id: TenantId =
+        index::tenant_id_of(tenant).parse().map_err(|error| invalid("tenant id", &error))?;
     let handle: AgentName = index::handle_of(agent).parse().map_err(|error| invalid("handle", &error))?;
     let domain: Domain = relay.spec.domain.parse().map_err(|error| invalid("domain of the Relay", &error))?;
     Ok(Place {
@@ -118,7 +125,10 @@ fn named(agent: &Agent, tenant: &Tenant, relay: &Relay) -> Result<Place, Refusal
 
 /// What the relay is told: one body, so that a revocation is one write.
 pub(crate) fn content(agent: &Agent, place: &Place, root_key: &str, keys: Vec<AgentKey>) -> admin::AgentSpec {
-    let capability = |c: &crds::agent::Capability| Capability { id: c.id.clone(), name: c.name.clone().unwrap_or_default() };
+    let capability = |c: &crds::agent::Capability| Capability {
+        id: c.id.clone(),
+        name: c.name.clone().unwrap_or_default(),
+    };
     let card = Card {
         name: agent.spec.display_name.clone().unwrap_or_else(|| place.handle.to_string()),
         description: agent.spec.description.clone().unwrap_or_default(),
@@ -128,7 +138,12 @@ pub(crate) fn content(agent: &Agent, place: &Place, root_key: &str, keys: Vec<Ag
             Discovery::Hidden => protocol::record::Discovery::Hidden,
         },
     };
-    admin::AgentSpec { root_key: Some(root_key.to_owned()), card: Some(card), suspended: agent.spec.suspend, keys }
+    admin::AgentSpec {
+        root_key: Some(root_key.to_owned()),
+        card: Some(card),
+        suspended: agent.spec.suspend,
+        keys,
+    }
 }
 
 /// The keys without their secrets.
@@ -157,7 +172,13 @@ pub(crate) struct Observed {
 }
 
 /// The status of an Agent with a place.
-pub(crate) fn accepted(agent: &Agent, place: &Place, observed: &Observed, cluster_domain: &str, now: jiff::Timestamp) -> AgentStatus {
+pub(crate) fn accepted(
+    agent: &Agent,
+    place: &Place,
+    observed: &Observed,
+    cluster_domain: &str,
+    now: jiff::Timestamp,
+) -> AgentStatus {
     let mut drafts = vec![
         Draft::holds(Type::Accepted, Reason::Accepted, "the Tenant admits this Agent"),
         observed.programming.draft(),
@@ -166,7 +187,8 @@ pub(crate) fn accepted(agent: &Agent, place: &Place, observed: &Observed, cluste
     drafts.extend(observed.mcp_is_available.map(|available| mcp(available, observed.obstacle.as_deref())));
     let mut ready = conditions::ready(&drafts, &PARTS);
     if let Some(suspended) = suspended(agent, place) {
-        if ready.holds {
+        // What a suspended agent's own session looks like does not matter; whether the relay enforces it does.
+        if observed.programming.draft().holds {
             ready = Draft::fails(Type::Ready, Reason::Suspended, suspended.message.clone());
         }
         drafts.push(suspended);
@@ -186,7 +208,11 @@ pub(crate) fn accepted(agent: &Agent, place: &Place, observed: &Observed, cluste
 
 fn suspended(agent: &Agent, place: &Place) -> Option<Draft> {
     if agent.spec.suspend {
-        return Some(Draft::holds(Type::Suspended, Reason::SuspendedBySpec, "spec.suspend is true: the relay refuses its keys"));
+        return Some(Draft::holds(
+            Type::Suspended,
+            Reason::SuspendedBySpec,
+            "spec.suspend is true: the relay refuses its keys",
+        ));
     }
     let message = "the Tenant is suspended: the relay refuses the keys of all its agents";
     place.tenant_is_suspended.then(|| Draft::holds(Type::Suspended, Reason::SuspendedByTenant, message))
@@ -195,9 +221,21 @@ fn suspended(agent: &Agent, place: &Place) -> Option<Draft> {
 fn credentials(ring: &RingView) -> Draft {
     let has = |state| ring.keys.iter().any(|key| key.state == state);
     match (has(KeyState::Active), has(KeyState::Staged)) {
-        (true, false) => Draft::holds(Type::CredentialsReady, Reason::CredentialsIssued, "the Secret holds a key that the relay accepts"),
-        (true, true) => Draft::holds(Type::CredentialsReady, Reason::Rotating, "a new key waits for the relay; the old one works"),
-        (false, _) => Draft::fails(Type::CredentialsReady, Reason::Pending, "the first key waits for the relay's confirmation"),
+        (true, false) => Draft::holds(
+            Type::CredentialsReady,
+            Reason::CredentialsIssued,
+            "the Secret holds a key that the relay accepts",
+        ),
+        (true, true) => Draft::holds(
+            Type::CredentialsReady,
+            Reason::Rotating,
+            "a new key waits for the relay; the old one works",
+        ),
+        (false, _) => Draft::fails(
+            Type::CredentialsReady,
+            Reason::Pending,
+            "the first key waits for the relay's confirmation",
+        ),
     }
 }
 
@@ -205,7 +243,11 @@ fn mcp(is_available: bool, obstacle: Option<&str>) -> Draft {
     match (is_available, obstacle) {
         (_, Some(obstacle)) => Draft::fails(Type::McpReady, Reason::WorkloadUnavailable, obstacle),
         (true, None) => Draft::holds(Type::McpReady, Reason::WorkloadAvailable, "the MCP endpoint serves"),
-        (false, None) => Draft::fails(Type::McpReady, Reason::WorkloadUnavailable, "the MCP pod is not ready; see its Deployment"),
+        (false, None) => Draft::fails(
+            Type::McpReady,
+            Reason::WorkloadUnavailable,
+            "the MCP pod is not ready; see its Deployment",
+        ),
     }
 }
 
@@ -227,11 +269,20 @@ pub(crate) fn refused(agent: &Agent, refusal: &Refusal, now: jiff::Timestamp) ->
 }
 
 /// The status of an accepted Agent whose Secrets cannot be written.
-pub(crate) fn obstructed(agent: &Agent, place: &Place, message: &str, is_name_taken: bool, now: jiff::Timestamp) -> AgentStatus {
+pub(crate) fn obstructed(
+    agent: &Agent,
+    place: &Place,
+    message: &str,
+    is_name_taken: bool,
+    now: jiff::Timestamp,
+) -> AgentStatus {
     let reason = if is_name_taken { Reason::SecretNameConflict } else { Reason::Pending };
     let credentials = Draft::fails(Type::CredentialsReady, reason, message);
     let ready = Draft::fails(Type::Ready, Reason::CredentialsNotReady, message);
-    let mut drafts = vec![Draft::holds(Type::Accepted, Reason::Accepted, "the Tenant admits this Agent"), credentials.clone()];
+    let mut drafts = vec![
+        Draft::holds(Type::Accepted, Reason::Accepted, "the Tenant admits this Agent"),
+        credentials.clone(),
+    ];
     let progress = conditions::progress(&ready, is_name_taken.then_some(&credentials));
     drafts.push(ready);
     drafts.extend(progress);

@@ -60,7 +60,8 @@ impl Ring {
         let key_id = held.annotations().get(label::KEY_ID);
         let retiring = held.annotations().get(label::RETIRING);
         Self {
-            active: key(TOKEN).filter(|active| key_id.is_some_and(|id| id == active.hash().key_id().as_str())),
+            active: key(TOKEN)
+                .filter(|active| key_id.is_some_and(|id| id == active.hash().key_id().as_str())),
             staged: key(STAGED),
             retiring: retiring.and_then(|json| serde_json::from_str(json).ok()).unwrap_or_default(),
             handled: held.annotations().get(label::ROTATION).filter(|value| !value.is_empty()).cloned(),
@@ -72,13 +73,15 @@ impl Ring {
         if self.staged.is_some() {
             return if is_confirmed { Step::Promote } else { Step::Rest };
         }
-        let is_requested = requested.is_some_and(|value| !value.is_empty() && self.handled.as_deref() != Some(value));
+        let is_requested =
+            requested.is_some_and(|value| !value.is_empty() && self.handled.as_deref() != Some(value));
         if self.active.is_none() || is_requested { Step::Stage } else { Step::Rest }
     }
 
     pub(crate) fn stage(&mut self, key: ApiKey, requested: Option<&str>) {
         self.staged = Some(key);
-        self.handled = requested.filter(|value| !value.is_empty()).map(str::to_owned).or_else(|| self.handled.take());
+        self.handled =
+            requested.filter(|value| !value.is_empty()).map(str::to_owned).or_else(|| self.handled.take());
     }
 
     /// The staged key becomes the active one; the old one retires, at once when `overlap` is zero.
@@ -87,7 +90,8 @@ impl Ring {
         if let Some(old) = self.active.replace(staged)
             && !overlap.is_zero()
         {
-            self.retiring.push(Retiring { sha256: old.hash(), not_after: now.saturating_add(overlap.as_secs()) });
+            self.retiring
+                .push(Retiring { sha256: old.hash(), not_after: now.saturating_add(overlap.as_secs()) });
         }
         let excess = self.retiring.len().saturating_sub(RETIRING_MAX);
         self.retiring.drain(..excess);
@@ -103,7 +107,8 @@ impl Ring {
     pub(crate) fn keys(&self) -> Vec<AgentKey> {
         let current = [&self.active, &self.staged].into_iter().flatten();
         let current = current.map(|key| AgentKey { sha256: key.hash(), not_after: None });
-        let retiring = self.retiring.iter().map(|key| AgentKey { sha256: key.sha256, not_after: Some(key.not_after) });
+        let retiring =
+            self.retiring.iter().map(|key| AgentKey { sha256: key.sha256, not_after: Some(key.not_after) });
         current.chain(retiring).collect()
     }
 
@@ -200,7 +205,8 @@ mod tests {
         let ours = key();
         let held = |token: &str, key_id: &str| -> Secret {
             Secret {
-                metadata: serde_json::from_value(serde_json::json!({"annotations": {label::KEY_ID: key_id}})).unwrap(),
+                metadata: serde_json::from_value(serde_json::json!({"annotations": {label::KEY_ID: key_id}}))
+                    .unwrap(),
                 data: Some(secret::data([(TOKEN, token)])),
                 ..Secret::default()
             }

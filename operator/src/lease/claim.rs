@@ -29,7 +29,11 @@ pub(super) fn decide(found: Option<&Lease>, identity: &str, seen: &mut Seen, now
     let version = lease.metadata.resource_version.clone().unwrap_or_default();
     match &seen.0 {
         Some((known, since)) if *known == version => {
-            if now.saturating_duration_since(*since) >= DURATION { Claim::Take } else { Claim::Wait }
+            if now.saturating_duration_since(*since) >= DURATION {
+                Claim::Take
+            } else {
+                Claim::Wait
+            }
         }
         _ => {
             seen.0 = Some((version, now));
@@ -57,7 +61,10 @@ mod tests {
     fn a_holder_that_renews_keeps_the_lease_whatever_its_clock_says() {
         let (mut seen, mut now) = (Seen::default(), Instant::now());
         for version in 0..20 {
-            assert_eq!(decide(Some(&lease("other", &version.to_string())), "me", &mut seen, now), Claim::Wait);
+            assert_eq!(
+                decide(Some(&lease("other", &version.to_string())), "me", &mut seen, now),
+                Claim::Wait
+            );
             now += Duration::from_secs(10);
         }
     }
@@ -67,7 +74,10 @@ mod tests {
         let (mut seen, now) = (Seen::default(), Instant::now());
         let held = lease("other", "7");
         assert_eq!(decide(Some(&held), "me", &mut seen, now), Claim::Wait);
-        assert_eq!(decide(Some(&held), "me", &mut seen, now + DURATION - Duration::from_millis(1)), Claim::Wait);
+        assert_eq!(
+            decide(Some(&held), "me", &mut seen, now + DURATION - Duration::from_millis(1)),
+            Claim::Wait
+        );
         assert_eq!(decide(Some(&held), "me", &mut seen, now + DURATION), Claim::Take);
     }
 

@@ -63,10 +63,7 @@ where
 {
     type Response = S::Response;
     type Error = BoxError;
-    type Future = Either<
-        futures::future::ErrInto<S::Future, BoxError>,
-        Ready<Result<S::Response, BoxError>>,
-    >;
+    type Future = Either<futures::future::ErrInto<S::Future, BoxError>, Ready<Result<S::Response, BoxError>>>;
 
     fn poll_ready(&mut self, context: &mut Context<'_>) -> Poll<Result<(), BoxError>> {
         self.inner.poll_ready(context).map_err(Into::into)

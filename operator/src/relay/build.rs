@@ -3,8 +3,8 @@
 use crds::{Relay, label, name};
 use k8s_openapi::api::apps::v1::{StatefulSet, StatefulSetSpec};
 use k8s_openapi::api::core::v1::{
-    Container, ContainerPort, PersistentVolumeClaim, PersistentVolumeClaimSpec, PodSpec, PodTemplateSpec,
-    ResourceRequirements, Service, ServiceAccount, ServicePort, ServiceSpec, VolumeResourceRequirements,
+    Container, PersistentVolumeClaim, PersistentVolumeClaimSpec, PodSpec, PodTemplateSpec, Service,
+    ServiceAccount, ServiceSpec, VolumeResourceRequirements,
 };
 use k8s_openapi::api::networking::v1::NetworkPolicy;
 use k8s_openapi::api::policy::v1::{PodDisruptionBudget, PodDisruptionBudgetSpec};
@@ -16,10 +16,11 @@ use kube::ResourceExt as _;
 use crate::pod;
 use crate::settings::Settings;
 
-pub(crate) mod policy;
+mod image;
+mod policy;
 
 /// `app.kubernetes.io/component` of a relay.
-pub(crate) const COMPONENT: &str = "relay";
+pub const COMPONENT: &str = "relay";
 /// The embedded store has one writer.
 const REPLICAS: i32 = 1;
 const DATA: &str = "data";
@@ -34,7 +35,7 @@ fn metadata(relay: &Relay, name: String) -> ObjectMeta {
 }
 
 /// Every name under which the relay is reached: its domain and its Services.
-pub(crate) fn hosts(relay: &Relay, cluster_domain: &str) -> Vec<String> {
+pub fn hosts(relay: &Relay, cluster_domain: &str) -> Vec<String> {
     let (service, namespace) = (name::relay(&relay.name_any()), relay.namespace().unwrap_or_default());
     vec![
         relay.spec.domain.clone(),
@@ -45,7 +46,7 @@ pub(crate) fn hosts(relay: &Relay, cluster_domain: &str) -> Vec<String> {
     ]
 }
 
-pub(crate) fn service_account(relay: &Relay) -> ServiceAccount {
+pub fn service_account(relay: &Relay) -> ServiceAccount {
     ServiceAccount {
         metadata: metadata(relay, name::relay(&relay.name_any())),
         automount_service_account_token: Some(false),
@@ -53,12 +54,12 @@ pub(crate) fn service_account(relay: &Relay) -> ServiceAccount {
     }
 }
 
-pub(crate) fn service(relay: &Relay) -> Service {
+pub fn service(relay: &Relay) -> Service {
     Service {
         metadata: metadata(relay, name::relay(&relay.name_any())),
         spec: Some(ServiceSpec {
             selector: Some(pod::selector_labels(label::RELAY, &relay.name_any(), COMPONENT)),
-            ports: Some(vec![service_port("wss", name::RELAY_PORT)]),
+            ports: Some(vec![pod::service_port("wss", name::RELAY_PORT)]),
             ..ServiceSpec::default()
         }),
         ..Service::default()
@@ -66,31 +67,21 @@ pub(crate) fn service(relay: &Relay) -> Service {
 }
 
 /// Gives each pod a name. Its endpoints, which carry our labels, tell the operator where the admin listeners are.
-pub(crate) fn headless_service(relay: &Relay) -> Service {
+pub fn headless_service(relay: &Relay) -> Service {
     Service {
         metadata: metadata(relay, name::relay_headless(&relay.name_any())),
         spec: Some(ServiceSpec {
             cluster_ip: Some("None".into()),
             selector: Some(pod::selector_labels(label::RELAY, &relay.name_any(), COMPONENT)),
-            ports: Some(vec![service_port("admin", name::RELAY_ADMIN_PORT)]),
+            ports: Some(vec![pod::service_port("admin", name::RELAY_ADMIN_PORT)]),
             ..ServiceSpec::default()
         }),
         ..Service::default()
     }
 }
 
-fn service_port(port_name: &str, port: u16) -> ServicePort {
-    ServicePort {
-        name: Some(port_name.into()),
-        port: port.into(),
-        target_port: Some(IntOrString::String(port_name.into())),
-        protocol: Some("TCP".into()),
-        ..ServicePort::default()
-    }
-}
-
 /// One replica cannot be kept available through an eviction; the budget keeps evictions one at a time and allowed.
-pub(crate) fn disruption_budget(relay: &Relay) -> PodDisruptionBudget {
+pub fn disruption_budget(relay: &Relay) -> PodDisruptionBudget {
     PodDisruptionBudget {
         metadata: metadata(relay, name::relay(&relay.name_any())),
         spec: Some(PodDisruptionBudgetSpec {
@@ -136,7 +127,9 @@ fn pod_spec(relay: &Relay, settings: &Settings) -> PodSpec {
         automount_service_account_token: Some(false),
         enable_service_links: Some(false),
         security_context: Some(pod::pod_security()),
-        termination_grace_period_seconds: Some(i64::from(relay.spec.drain_timeout_seconds) + SHUTDOWN_SECONDS),
+        termination_grace_period_seconds: Some(
+            i64::from(relay.spec.drain_timeout_seconds) + SHUTDOWN_SECONDS,
+        ),
         image_pull_secrets: pod::pull_secrets(&settings.image_pull_secrets),
         containers: vec![container(relay, settings)],
         volumes: Some(vec![
@@ -148,19 +141,15 @@ fn pod_spec(relay: &Relay, settings: &Settings) -> PodSpec {
 }
 
 fn container(relay: &Relay, settings: &Settings) -> Container {
-    let port = |port_name: &str, port: u16| ContainerPort {
-        name: Some(port_name.into()),
-        container_port: port.into(),
-        protocol: Some("TCP".into()),
-        ..ContainerPort::default()
-    };
     let container = Container {
         name: "relay".into(),
-        image: Some(image(relay, settings)),
-        image_pull_policy: Some(pull_policy(relay, settings).into()),
+        image: Some(image::reference(relay, settings)),
+        image_pull_policy: Some(image::pull_policy(relay, settings).into()),
         env: Some(environment(relay)),
-        ports: Some(vec![port("wss", name::RELAY_PORT), port("admin", name::RELAY_ADMIN_PORT)]),
-        resources: Some(relay.spec.resources.clone().unwrap_or_else(default_resources)),
+        ports: Some(vec![pod::port("wss", name::RELAY_PORT), pod::port("admin", name::RELAY_ADMIN_PORT)]),
+        resources: Some(
+            relay.spec.resources.clone().unwrap_or_else(|| pod::resources("50m", "64Mi", "512Mi")),
+        ),
         security_context: Some(pod::container_security()),
         volume_mounts: Some(vec![
             pod::mount(DATA, DATA_PATH, false),
@@ -196,41 +185,6 @@ fn environment(relay: &Relay) -> Vec<k8s_openapi::api::core::v1::EnvVar> {
         values.push(("MSG2AGENT_RELAY_OTLP_ENDPOINT", endpoint));
     }
     pod::env(&values)
-}
-
-/// The operator's image, with what the Relay names in place of its parts.
-fn image(relay: &Relay, settings: &Settings) -> String {
-    let Some(wanted) = &relay.spec.image else { return settings.relay_image.clone() };
-    let (repository, reference) = split_image(&settings.relay_image);
-    let repository = wanted.repository.as_deref().unwrap_or(repository);
-    match (&wanted.digest, &wanted.tag) {
-        (Some(digest), _) => format!("{repository}@{digest}"),
-        (None, Some(tag)) => format!("{repository}:{tag}"),
-        (None, None) => format!("{repository}{reference}"),
-    }
-}
-
-/// Repository, and tag or digest with its separator. A colon before the last slash is a port.
-fn split_image(image: &str) -> (&str, &str) {
-    let slash = image.rfind('/').map_or(0, |at| at + 1);
-    let at = image.find('@').or_else(|| image.get(slash..).and_then(|last| last.find(':')).map(|colon| slash + colon));
-    at.and_then(|at| image.split_at_checked(at)).unwrap_or((image, ""))
-}
-
-fn pull_policy(relay: &Relay, settings: &Settings) -> &'static str {
-    let wanted = relay.spec.image.as_ref().and_then(|image| image.pull_policy);
-    wanted.unwrap_or(settings.relay_image_pull_policy).as_str()
-}
-
-fn default_resources() -> ResourceRequirements {
-    let quantities = |pairs: &[(&str, &str)]| {
-        Some(pairs.iter().map(|(name, value)| ((*name).to_owned(), Quantity((*value).to_owned()))).collect())
-    };
-    ResourceRequirements {
-        requests: quantities(&[("cpu", "50m"), ("memory", "64Mi")]),
-        limits: quantities(&[("memory", "512Mi")]),
-        claims: None,
-    }
 }
 
 fn volume_claim(relay: &Relay) -> PersistentVolumeClaim {

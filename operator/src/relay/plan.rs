@@ -17,7 +17,12 @@ const PARTS: [(Type, Reason); 4] = [
 ];
 
 /// The status of a Relay.
-pub(crate) fn status(relay: &Relay, observed: &Observed, cluster_domain: &str, now: jiff::Timestamp) -> RelayStatus {
+pub(crate) fn status(
+    relay: &Relay,
+    observed: &Observed,
+    cluster_domain: &str,
+    now: jiff::Timestamp,
+) -> RelayStatus {
     let namespace = relay.namespace().unwrap_or_default();
     let programmed = observed.report.version.and_then(|version| i64::try_from(version).ok());
     let last = relay.status.as_ref();
@@ -29,7 +34,10 @@ pub(crate) fn status(relay: &Relay, observed: &Observed, cluster_domain: &str, n
         programmed_version: programmed.or_else(|| last.and_then(|status| status.programmed_version)),
         tenants: observed.tenants,
         agents: observed.agents,
-        certificate: observed.certificate.as_ref().map(|facts| Certificate { not_after: Time(facts.not_after) }),
+        certificate: observed
+            .certificate
+            .as_ref()
+            .map(|facts| Certificate { not_after: Time(facts.not_after) }),
         conditions: merged(relay, drafts(observed), now),
     }
 }
@@ -70,9 +78,17 @@ fn certificate(observed: &Observed) -> Draft {
         (Some(obstacle), _) if obstacle.is_name_taken => {
             Draft::fails(Type::CertificateReady, Reason::SecretNameConflict, obstacle.message.clone())
         }
-        (Some(obstacle), _) => Draft::fails(Type::CertificateReady, Reason::Pending, obstacle.message.clone()),
-        (None, None) => Draft::fails(Type::CertificateReady, Reason::Pending, "the certificate is being made"),
-        (None, Some(_)) => Draft::holds(Type::CertificateReady, Reason::Issued, "the certificate is valid and renewed in time"),
+        (Some(obstacle), _) => {
+            Draft::fails(Type::CertificateReady, Reason::Pending, obstacle.message.clone())
+        }
+        (None, None) => {
+            Draft::fails(Type::CertificateReady, Reason::Pending, "the certificate is being made")
+        }
+        (None, Some(_)) => Draft::holds(
+            Type::CertificateReady,
+            Reason::Issued,
+            "the certificate is valid and renewed in time",
+        ),
     }
 }
 
@@ -80,14 +96,22 @@ fn available(observed: &Observed) -> Draft {
     if observed.ready_replicas > 0 {
         Draft::holds(Type::Available, Reason::MinimumReplicasAvailable, "the relay serves")
     } else {
-        Draft::fails(Type::Available, Reason::MinimumReplicasUnavailable, "no relay pod is ready; see the StatefulSet and its pod")
+        Draft::fails(
+            Type::Available,
+            Reason::MinimumReplicasUnavailable,
+            "no relay pod is ready; see the StatefulSet and its pod",
+        )
     }
 }
 
 fn programmed(observed: &Observed) -> Draft {
     let (reachable, ready) = (observed.report.reachable, observed.ready_replicas);
     if reachable == 0 {
-        return Draft::fails(Type::Programmed, Reason::RelayUnavailable, "no ready relay pod answers on its admin port");
+        return Draft::fails(
+            Type::Programmed,
+            Reason::RelayUnavailable,
+            "no ready relay pod answers on its admin port",
+        );
     }
     if i64::try_from(reachable).unwrap_or(i64::MAX) < i64::from(ready) {
         let message = format!("{reachable} of {ready} ready replicas answer on their admin port");
@@ -149,7 +173,8 @@ mod tests {
 
     #[test]
     fn a_foreign_secret_stalls_the_relay() {
-        let obstacle = Some(Obstacle { message: "Secret platform/main-ca exists".into(), is_name_taken: true });
+        let obstacle =
+            Some(Obstacle { message: "Secret platform/main-ca exists".into(), is_name_taken: true });
         let observed = Observed { obstacle, certificate: None, ..serving() };
         assert_eq!(reason(&observed, Type::CertificateReady), ("False".into(), "SecretNameConflict".into()));
         assert_eq!(reason(&observed, Type::Stalled), ("True".into(), "SecretNameConflict".into()));
@@ -161,7 +186,15 @@ mod tests {
         let first = status(&relay, &serving(), "cluster.local", now());
         relay.status = Some(first.clone());
         let later = jiff::Timestamp::from_second(1_790_009_999).unwrap();
-        assert_eq!(status(&relay, &Observed { certificate: Some(certificate_of(&first)), ..serving() }, "cluster.local", later), first);
+        assert_eq!(
+            status(
+                &relay,
+                &Observed { certificate: Some(certificate_of(&first)), ..serving() },
+                "cluster.local",
+                later
+            ),
+            first
+        );
     }
 
     fn certificate_of(status: &RelayStatus) -> crate::certificate::Facts {

@@ -29,7 +29,8 @@ pub async fn authority(context: &Context, relay: &Relay) -> Result<Pair> {
     let uid = relay.uid().unwrap_or_default();
     let found = secret::read(&context.client, &secret_name, label::SECRET_CA, &uid).await?;
     if let Found::Ours(held) = &found {
-        return pair(held).ok_or_else(|| Error::SecretContent { what: "authority", secret: secret_name.to_string() });
+        return pair(held)
+            .ok_or_else(|| Error::SecretContent { what: "authority", secret: secret_name.to_string() });
     }
     let made = certificate::make_authority(&relay.name_any(), context.now())?;
     let desired = tls_secret(relay, &secret_name, label::SECRET_CA, &made);
@@ -51,12 +52,18 @@ pub async fn serving(context: &Context, relay: &Relay, authority: &Pair) -> Resu
         Found::Ours(held) => secret::text(held, CERTIFICATE),
         Found::None | Found::Foreign => None,
     };
-    if !certificate::is_due(held.as_ref().map(|pem| pem.as_str()), &authority.certificate, &hosts, context.now()) {
+    if !certificate::is_due(
+        held.as_ref().map(|pem| pem.as_str()),
+        &authority.certificate,
+        &hosts,
+        context.now(),
+    ) {
         return held.as_deref().and_then(|pem| certificate::read(pem)).ok_or_else(unreadable);
     }
     let made = certificate::make_serving(authority, &hosts, context.now())?;
     let facts = certificate::read(&made.certificate).ok_or_else(unreadable)?;
-    secret::write(&context.client, &found, tls_secret(relay, &secret_name, label::SECRET_SERVING, &made)).await?;
+    secret::write(&context.client, &found, tls_secret(relay, &secret_name, label::SECRET_SERVING, &made))
+        .await?;
     tracing::info!(secret = %secret_name, not_after = %facts.not_after, "serving certificate issued");
     Ok(facts)
 }
@@ -66,7 +73,8 @@ pub async fn serving(context: &Context, relay: &Relay, authority: &Pair) -> Resu
 /// # Errors
 /// As [`authority`].
 pub async fn admin_token(context: &Context, relay: &Relay) -> Result<Zeroizing<String>> {
-    let secret_name = Name::new(&relay.namespace().unwrap_or_default(), &name::relay_admin(&relay.name_any()));
+    let secret_name =
+        Name::new(&relay.namespace().unwrap_or_default(), &name::relay_admin(&relay.name_any()));
     let uid = relay.uid().unwrap_or_default();
     let found = secret::read(&context.client, &secret_name, label::SECRET_ADMIN, &uid).await?;
     if let Found::Ours(held) = &found

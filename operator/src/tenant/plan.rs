@@ -8,20 +8,19 @@ use kube::{Resource as _, ResourceExt as _};
 use protocol::admin;
 use protocol::did::TenantId;
 
+use crate::claim::{Refusal, is_older};
 use crate::conditions::{self, Draft};
-use crate::fleet::Progress;
 use crate::index;
 use crate::key::Name;
-use crate::relay_client::RelayError;
+use crate::programming::Programming;
 
 const PARTS: [(Type, Reason); 2] =
     [(Type::Accepted, Reason::NotAccepted), (Type::Programmed, Reason::NotProgrammed)];
 
 /// What decides about a Tenant.
-pub struct Snapshot<'a> {
+pub(crate) struct Snapshot<'a> {
     pub tenant: &'a Tenant,
     pub relay_name: &'a Name,
-    pub relay_exists: bool,
     pub is_permitted: bool,
     /// Other permitted Tenants that claim the same id.
     pub rivals: Vec<Arc<Tenant>>,
@@ -29,65 +28,13 @@ pub struct Snapshot<'a> {
 
 /// A Tenant's place at its relay.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Place {
+pub(crate) struct Place {
     pub tenant_id: TenantId,
-}
-
-/// Why it has none.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Refusal {
-    pub reason: Reason,
-    pub message: String,
-}
-
-impl Refusal {
-    pub fn new(reason: Reason, message: impl Into<String>) -> Self {
-        Self { reason, message: message.into() }
-    }
-}
-
-/// How far content got to the relay.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Programming {
-    Progress(Progress),
-    Failed { message: String, is_refusal: bool },
-}
-
-impl Programming {
-    #[must_use]
-    pub fn of(written: &Result<Progress, RelayError>) -> Self {
-        match written {
-            Ok(progress) => Self::Progress(*progress),
-            Err(error) => Self::Failed { message: crate::error::chain(error), is_refusal: error.is_refusal() },
-        }
-    }
-
-    /// The `Programmed` condition.
-    #[must_use]
-    pub fn draft(&self) -> Draft {
-        match self {
-            Self::Progress(Progress { ready: 0, .. }) => {
-                Draft::fails(Type::Programmed, Reason::RelayUnavailable, "no relay replica is ready")
-            }
-            Self::Progress(progress) if progress.is_complete() => {
-                Draft::holds(Type::Programmed, Reason::Programmed, "every ready relay replica enforces it")
-            }
-            Self::Progress(Progress { acknowledged, ready }) => Draft::fails(
-                Type::Programmed,
-                Reason::AwaitingReplicas,
-                format!("{acknowledged} of {ready} ready relay replicas confirmed"),
-            ),
-            Self::Failed { message, is_refusal: true } => Draft::fails(Type::Programmed, Reason::Rejected, message.clone()),
-            Self::Failed { message, is_refusal: false } => {
-                Draft::fails(Type::Programmed, Reason::RelayUnavailable, message.clone())
-            }
-        }
-    }
 }
 
 /// # Errors
 /// Why the Tenant has no place.
-pub fn place(snapshot: &Snapshot<'_>) -> Result<Place, Refusal> {
+pub(crate) fn place(snapshot: &Snapshot<'_>) -> Result<Place, Refusal> {
     if !snapshot.is_permitted {
         return Err(not_permitted(snapshot));
     }
@@ -95,7 +42,9 @@ pub fn place(snapshot: &Snapshot<'_>) -> Result<Place, Refusal> {
         return Err(conflict(snapshot.tenant, owner));
     }
     let claimed = index::tenant_id_of(snapshot.tenant);
-    let tenant_id = claimed.parse().map_err(|error| Refusal::new(Reason::InvalidSpec, format!("tenant id {claimed}: {error}")))?;
+    let tenant_id = claimed
+        .parse()
+        .map_err(|error| Refusal::new(Reason::InvalidSpec, format!("tenant id {claimed}: {error}")))?;
     Ok(Place { tenant_id })
 }
 
@@ -122,14 +71,8 @@ fn conflict(tenant: &Tenant, owner: &Tenant) -> Refusal {
     Refusal::new(Reason::TenantIdConflict, message)
 }
 
-/// Who was there first: the older object; of two made in the same second, the one with the smaller uid.
-pub fn is_older<K: kube::Resource>(one: &K, other: &K) -> bool {
-    let age = |object: &K| (object.meta().creation_timestamp.as_ref().map(|time| time.0), object.meta().uid.clone());
-    age(one) < age(other)
-}
-
 /// What the relay is told.
-pub fn content(tenant: &Tenant) -> admin::TenantSpec {
+pub(crate) fn content(tenant: &Tenant) -> admin::TenantSpec {
     admin::TenantSpec {
         display_name: tenant.spec.display_name.clone().unwrap_or_default(),
         suspended: tenant.spec.suspend,
@@ -139,13 +82,26 @@ pub fn content(tenant: &Tenant) -> admin::TenantSpec {
 }
 
 /// The status of a Tenant with a place.
-pub fn accepted(tenant: &Tenant, place: &Place, programming: Programming, agents: i32, now: jiff::Timestamp) -> TenantStatus {
-    let mut drafts = vec![Draft::holds(Type::Accepted, Reason::Accepted, "the Relay admits this Tenant"), programming.draft()];
+pub(crate) fn accepted(
+    tenant: &Tenant,
+    place: &Place,
+    programming: Programming,
+    agents: i32,
+    now: jiff::Timestamp,
+) -> TenantStatus {
+    let mut drafts = vec![
+        Draft::holds(Type::Accepted, Reason::Accepted, "the Relay admits this Tenant"),
+        programming.draft(),
+    ];
     let mut ready = conditions::ready(&drafts, &PARTS);
     if tenant.spec.suspend {
         drafts.push(Draft::holds(Type::Suspended, Reason::SuspendedBySpec, "spec.suspend is true"));
         if ready.holds {
-            ready = Draft::fails(Type::Ready, Reason::Suspended, "spec.suspend is true: the relay refuses every agent of this tenant");
+            ready = Draft::fails(
+                Type::Ready,
+                Reason::Suspended,
+                "spec.suspend is true: the relay refuses every agent of this tenant",
+            );
         }
     }
     let progress = conditions::progress(&ready, None);
@@ -155,7 +111,7 @@ pub fn accepted(tenant: &Tenant, place: &Place, programming: Programming, agents
 }
 
 /// The status of a Tenant without a place.
-pub fn refused(tenant: &Tenant, refusal: &Refusal, agents: i32, now: jiff::Timestamp) -> TenantStatus {
+pub(crate) fn refused(tenant: &Tenant, refusal: &Refusal, agents: i32, now: jiff::Timestamp) -> TenantStatus {
     let accepted = Draft::fails(Type::Accepted, refusal.reason, refusal.message.clone());
     let ready = Draft::fails(Type::Ready, Reason::NotAccepted, refusal.message.clone());
     let mut drafts = vec![accepted.clone()];
@@ -165,7 +121,13 @@ pub fn refused(tenant: &Tenant, refusal: &Refusal, agents: i32, now: jiff::Times
     status(tenant, None, &drafts, agents, now)
 }
 
-fn status(tenant: &Tenant, tenant_id: Option<String>, drafts: &[Draft], agents: i32, now: jiff::Timestamp) -> TenantStatus {
+fn status(
+    tenant: &Tenant,
+    tenant_id: Option<String>,
+    drafts: &[Draft],
+    agents: i32,
+    now: jiff::Timestamp,
+) -> TenantStatus {
     let before = tenant.status.as_ref().map(|status| status.conditions.as_slice()).unwrap_or_default();
     TenantStatus {
         observed_generation: tenant.meta().generation,
@@ -178,6 +140,7 @@ fn status(tenant: &Tenant, tenant_id: Option<String>, drafts: &[Draft], agents: 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::fleet::Progress;
 
     fn tenant(namespace: &str, name: &str, created: &str, spec: serde_json::Value) -> Tenant {
         serde_json::from_value(serde_json::json!({
@@ -190,12 +153,17 @@ mod tests {
     }
 
     fn acme(created: &str) -> Tenant {
-        tenant("team", "acme", created, serde_json::json!({"relayRef": {"name": "main", "namespace": "platform"}}))
+        tenant(
+            "team",
+            "acme",
+            created,
+            serde_json::json!({"relayRef": {"name": "main", "namespace": "platform"}}),
+        )
     }
 
     fn snapshot<'a>(tenant: &'a Tenant, relay: &'a Name, rivals: Vec<Tenant>) -> Snapshot<'a> {
         let rivals = rivals.into_iter().map(Arc::new).collect();
-        Snapshot { tenant, relay_name: relay, relay_exists: true, is_permitted: true, rivals }
+        Snapshot { tenant, relay_name: relay, is_permitted: true, rivals }
     }
 
     const EARLY: &str = "2026-01-01T00:00:00Z";
@@ -204,16 +172,27 @@ mod tests {
     #[test]
     fn the_name_is_the_id_unless_one_is_given() {
         let relay = Name::new("platform", "main");
-        let tenant_id = |tenant: &Tenant| place(&snapshot(tenant, &relay, vec![])).unwrap().tenant_id.to_string();
+        let tenant_id =
+            |tenant: &Tenant| place(&snapshot(tenant, &relay, vec![])).unwrap().tenant_id.to_string();
         assert_eq!(tenant_id(&acme(EARLY)), "acme");
-        let named = tenant("team", "acme", EARLY, serde_json::json!({"relayRef": {"name": "main"}, "tenantId": "default"}));
+        let named = tenant(
+            "team",
+            "acme",
+            EARLY,
+            serde_json::json!({"relayRef": {"name": "main"}, "tenantId": "default"}),
+        );
         assert_eq!(tenant_id(&named), "default");
     }
 
     #[test]
     fn the_oldest_claim_wins_and_a_stranger_is_not_named() {
         let relay = Name::new("platform", "main");
-        let stranger = tenant("rivals", "x", EARLY, serde_json::json!({"relayRef": {"name": "main"}, "tenantId": "acme"}));
+        let stranger = tenant(
+            "rivals",
+            "x",
+            EARLY,
+            serde_json::json!({"relayRef": {"name": "main"}, "tenantId": "acme"}),
+        );
         let late = acme(LATE);
         let refusal = place(&snapshot(&late, &relay, vec![stranger.clone()])).unwrap_err();
         assert_eq!(refusal.reason, Reason::TenantIdConflict);
@@ -224,7 +203,15 @@ mod tests {
     #[test]
     fn of_two_claims_of_the_same_second_exactly_one_wins() {
         let relay = Name::new("platform", "main");
-        let (one, two) = (acme(EARLY), tenant("team", "other", EARLY, serde_json::json!({"relayRef": {"name": "main"}, "tenantId": "acme"})));
+        let (one, two) = (
+            acme(EARLY),
+            tenant(
+                "team",
+                "other",
+                EARLY,
+                serde_json::json!({"relayRef": {"name": "main"}, "tenantId": "acme"}),
+            ),
+        );
         let first = place(&snapshot(&one, &relay, vec![two.clone()])).is_ok();
         let second = place(&snapshot(&two, &relay, vec![one.clone()])).is_ok();
         assert!(first != second);
@@ -233,11 +220,13 @@ mod tests {
     #[test]
     fn a_missing_relay_and_one_that_says_no_look_alike_from_outside() {
         let (tenant, relay) = (acme(EARLY), Name::new("platform", "main"));
-        let refusal = |relay_exists| {
-            place(&Snapshot { is_permitted: false, relay_exists, ..snapshot(&tenant, &relay, vec![]) }).unwrap_err()
-        };
-        assert_eq!(refusal(true), refusal(false));
-        assert_eq!(refusal(true).reason, Reason::RefNotPermitted);
+        let refusal =
+            place(&Snapshot { is_permitted: false, ..snapshot(&tenant, &relay, vec![]) }).unwrap_err();
+        assert_eq!(
+            refusal.reason,
+            Reason::RefNotPermitted,
+            "whether there is such a Relay is not even asked"
+        );
     }
 
     #[test]
@@ -257,7 +246,8 @@ mod tests {
 
     #[test]
     fn a_suspended_tenant_is_programmed_but_not_ready() {
-        let tenant = tenant("team", "acme", EARLY, serde_json::json!({"relayRef": {"name": "main"}, "suspend": true}));
+        let tenant =
+            tenant("team", "acme", EARLY, serde_json::json!({"relayRef": {"name": "main"}, "suspend": true}));
         let place = Place { tenant_id: "acme".parse().unwrap() };
         let progress = Programming::Progress(Progress { acknowledged: 1, ready: 1 });
         let status = accepted(&tenant, &place, progress, 0, jiff::Timestamp::UNIX_EPOCH);

@@ -14,7 +14,8 @@ use kube::runtime::{WatchStreamExt as _, watcher as watch};
 use kube::{Api, Client, Resource, ResourceExt as _};
 use serde::de::DeserializeOwned;
 
-use super::{Changes, Ours, Waker};
+use super::changes::{self, Changes};
+use super::{Ours, Waker};
 use crate::apply::{ChildKey, Marks};
 use crate::error::chain;
 use crate::key::Name;
@@ -27,7 +28,10 @@ pub(super) struct Watches<'a> {
 }
 
 /// What a watched object must be able to do.
-pub(super) trait Watched: Resource<DynamicType = ()> + Clone + Debug + DeserializeOwned + Send + Sync + 'static {}
+pub(super) trait Watched:
+    Resource<DynamicType = ()> + Clone + Debug + DeserializeOwned + Send + Sync + 'static
+{
+}
 
 impl<K: Resource<DynamicType = ()> + Clone + Debug + DeserializeOwned + Send + Sync + 'static> Watched for K {}
 
@@ -35,11 +39,18 @@ impl Watches<'_> {
     /// Our own kinds: they wake themselves and their dependents.
     pub(super) fn ours<K: Watched + Ours>(&self, task: &'static str, waker: &Waker) -> Store<K> {
         let (waker, changes) = (waker.clone(), Changes::default());
-        self.start(task, watcher::Config::default(), move |event, store| on_ours(event, store, &waker, &changes))
+        self.start(task, watcher::Config::default(), move |event, store| {
+            on_ours(event, store, &waker, &changes)
+        })
     }
 
     /// Objects we own: they wake their owner, and leave a mark by which a foreign change is noticed.
-    pub(super) fn owned<K: Watched>(&self, task: &'static str, waker: &Waker, marks: &Arc<Marks>) -> Store<K> {
+    pub(super) fn owned<K: Watched>(
+        &self,
+        task: &'static str,
+        waker: &Waker,
+        marks: &Arc<Marks>,
+    ) -> Store<K> {
         let (waker, marks) = (waker.clone(), Arc::clone(marks));
         let config = watcher::Config::default().labels(&format!("{}={}", label::MANAGED_BY, label::MANAGER));
         self.start(task, config, move |event: &Event<K>, store: &Store<K>| match event {
@@ -62,12 +73,16 @@ impl Watches<'_> {
     }
 
     /// Namespaces: their labels decide consent.
-    pub(super) fn namespaces(&self, task: &'static str, waker: &Waker) -> Store<PartialObjectMeta<Namespace>> {
+    pub(super) fn namespaces(
+        &self,
+        task: &'static str,
+        waker: &Waker,
+    ) -> Store<PartialObjectMeta<Namespace>> {
         let waker = waker.clone();
         let mut labels = std::collections::HashMap::new();
         self.start(task, watcher::Config::default(), move |event: &Event<PartialObjectMeta<Namespace>>, _| {
             let Event::Apply(namespace) = event else { return };
-            let now = super::hash(namespace.labels());
+            let now = changes::hash(namespace.labels());
             if labels.insert(namespace.name_any(), now) != Some(now) {
                 waker.wake_namespace(&namespace.name_any());
             }
@@ -78,11 +93,15 @@ impl Watches<'_> {
     pub(super) fn endpoint_slices(&self, task: &'static str, waker: &Waker) -> Store<EndpointSlice> {
         let waker = waker.clone();
         let config = watcher::Config::default().labels(label::RELAY);
-        self.start(task, config, move |event: &Event<EndpointSlice>, store: &Store<EndpointSlice>| match event {
-            Event::Apply(slice) | Event::Delete(slice) => waker.wake_owner(slice),
-            Event::InitDone => store.state().iter().for_each(|slice| waker.wake_owner(slice.as_ref())),
-            Event::Init | Event::InitApply(_) => {}
-        })
+        self.start(
+            task,
+            config,
+            move |event: &Event<EndpointSlice>, store: &Store<EndpointSlice>| match event {
+                Event::Apply(slice) | Event::Delete(slice) => waker.wake_owner(slice),
+                Event::InitDone => store.state().iter().for_each(|slice| waker.wake_owner(slice.as_ref())),
+                Event::Init | Event::InitApply(_) => {}
+            },
+        )
     }
 
     fn start<K: Watched>(
@@ -107,7 +126,9 @@ impl Watches<'_> {
                         }
                         on(&event, &seen);
                     }
-                    Err(error) => tracing::warn!(watch = task, error = chain(&error), "watch failed; it is tried again"),
+                    Err(error) => {
+                        tracing::warn!(watch = task, error = chain(&error), "watch failed; it is tried again")
+                    }
                 }
             }
         });

@@ -3,21 +3,20 @@
 use crds::{Agent, label, name};
 use k8s_openapi::api::apps::v1::{Deployment, DeploymentSpec};
 use k8s_openapi::api::core::v1::{
-    Container, ContainerPort, EmptyDirVolumeSource, PodSpec, PodTemplateSpec, ResourceRequirements, Secret, Service,
-    ServiceAccount, ServicePort, ServiceSpec, Volume,
+    Container, EmptyDirVolumeSource, PodSpec, PodTemplateSpec, Secret, Service, ServiceAccount, ServiceSpec,
+    Volume,
 };
 use k8s_openapi::api::networking::v1::{
     NetworkPolicy, NetworkPolicyEgressRule, NetworkPolicyIngressRule, NetworkPolicyPeer, NetworkPolicySpec,
 };
 use k8s_openapi::apimachinery::pkg::api::resource::Quantity;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
-use k8s_openapi::apimachinery::pkg::util::intstr::IntOrString;
 use kube::ResourceExt as _;
 
 use super::{COMPONENT, labels};
 use crate::certificate::Pair;
 use crate::key::Name;
-use crate::relay::policy::{dns, matches, port};
+use crate::network_policy::{dns, matches, port};
 use crate::settings::Settings;
 use crate::{pod, secret};
 
@@ -63,13 +62,7 @@ pub(crate) fn service(agent: &Agent) -> Service {
         metadata: metadata(agent),
         spec: Some(ServiceSpec {
             selector: Some(pod::selector_labels(label::AGENT, &agent.name_any(), COMPONENT)),
-            ports: Some(vec![ServicePort {
-                name: Some("https".into()),
-                port: name::MCP_PORT.into(),
-                target_port: Some(IntOrString::String("https".into())),
-                protocol: Some("TCP".into()),
-                ..ServicePort::default()
-            }]),
+            ports: Some(vec![pod::service_port("https", name::MCP_PORT)]),
             ..ServiceSpec::default()
         }),
         ..Service::default()
@@ -88,10 +81,16 @@ pub(crate) fn network_policy(agent: &Agent, relay: &Name) -> NetworkPolicy {
         spec: Some(NetworkPolicySpec {
             pod_selector: Some(pod::selector(label::AGENT, &agent.name_any(), COMPONENT)),
             policy_types: Some(vec!["Ingress".into(), "Egress".into()]),
-            ingress: Some(vec![NetworkPolicyIngressRule { from: None, ports: Some(vec![port("TCP", name::MCP_POD_PORT)]) }]),
+            ingress: Some(vec![NetworkPolicyIngressRule {
+                from: None,
+                ports: Some(vec![port("TCP", name::MCP_POD_PORT)]),
+            }]),
             egress: Some(vec![
                 dns(),
-                NetworkPolicyEgressRule { to: Some(vec![relay_pods]), ports: Some(vec![port("TCP", name::RELAY_PORT)]) },
+                NetworkPolicyEgressRule {
+                    to: Some(vec![relay_pods]),
+                    ports: Some(vec![port("TCP", name::RELAY_PORT)]),
+                },
             ]),
         }),
     }
@@ -139,22 +138,19 @@ fn pod_spec(agent: &Agent, settings: &Settings) -> PodSpec {
 }
 
 fn container(agent: &Agent, settings: &Settings) -> Container {
-    let container_port = |port_name: &str, port: u16| ContainerPort {
-        name: Some(port_name.into()),
-        container_port: port.into(),
-        protocol: Some("TCP".into()),
-        ..ContainerPort::default()
-    };
     let folders = ["credentials", "identity", "tls"];
-    let mut mounts: Vec<_> = folders.iter().map(|name| pod::mount(name, &format!("{RUN}/{name}"), true)).collect();
+    let mut mounts: Vec<_> =
+        folders.iter().map(|name| pod::mount(name, &format!("{RUN}/{name}"), true)).collect();
     mounts.push(pod::mount("state", STATE, false));
     let container = Container {
         name: "mcp-server".into(),
         image: Some(settings.mcp_server_image.clone()),
         image_pull_policy: Some(settings.mcp_server_image_pull_policy.as_str().into()),
         env: Some(environment(agent, &settings.cluster_domain)),
-        ports: Some(vec![container_port("https", name::MCP_POD_PORT), container_port("admin", name::MCP_ADMIN_PORT)]),
-        resources: Some(agent.spec.mcp.resources.clone().unwrap_or_else(default_resources)),
+        ports: Some(vec![pod::port("https", name::MCP_POD_PORT), pod::port("admin", name::MCP_ADMIN_PORT)]),
+        resources: Some(
+            agent.spec.mcp.resources.clone().unwrap_or_else(|| pod::resources("20m", "32Mi", "256Mi")),
+        ),
         security_context: Some(pod::container_security()),
         volume_mounts: Some(mounts),
         ..Container::default()
@@ -186,17 +182,6 @@ fn state_volume() -> Volume {
     Volume { name: "state".into(), empty_dir: Some(empty_dir), ..Volume::default() }
 }
 
-fn default_resources() -> ResourceRequirements {
-    let quantities = |pairs: &[(&str, &str)]| {
-        Some(pairs.iter().map(|(name, value)| ((*name).to_owned(), Quantity((*value).to_owned()))).collect())
-    };
-    ResourceRequirements {
-        requests: quantities(&[("cpu", "20m"), ("memory", "32Mi")]),
-        limits: quantities(&[("memory", "256Mi")]),
-        claims: None,
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use clap::Parser as _;
@@ -225,6 +210,9 @@ mod tests {
         let policy = network_policy(&alice(), &Name::new("platform", "main")).spec.unwrap();
         let peers: Vec<_> = policy.egress.unwrap().into_iter().filter_map(|rule| rule.to).flatten().collect();
         assert_eq!(peers.len(), 1);
-        assert_eq!(peers[0].pod_selector, Some(matches(&[(label::RELAY, "main"), (label::COMPONENT, "relay")])));
+        assert_eq!(
+            peers[0].pod_selector,
+            Some(matches(&[(label::RELAY, "main"), (label::COMPONENT, "relay")]))
+        );
     }
 }

@@ -83,9 +83,18 @@ fn the_name_follows_from_domain_tenant_and_handle() {
 #[test]
 fn without_consent_there_is_no_place() {
     assert_eq!(decide(&alice(), |s| s.tenant = None), Err(Reason::TenantNotFound));
-    let stranger = aged("other", "alice", EARLY, serde_json::json!({"tenantRef": {"name": "acme", "namespace": "team"}}));
+    let stranger = aged(
+        "other",
+        "alice",
+        EARLY,
+        serde_json::json!({"tenantRef": {"name": "acme", "namespace": "team"}}),
+    );
     assert_eq!(decide(&stranger, |s| s.is_permitted = false), Err(Reason::RefNotPermitted));
-    assert_eq!(decide(&stranger, |s| s.tenant = None), Err(Reason::RefNotPermitted), "absence looks like refusal");
+    assert_eq!(
+        decide(&stranger, |s| s.tenant = None),
+        Err(Reason::RefNotPermitted),
+        "absence looks like refusal"
+    );
 }
 
 #[test]
@@ -108,7 +117,8 @@ fn a_tenant_without_a_place_gives_none() {
 #[test]
 fn the_oldest_claim_of_a_handle_wins() {
     let claim = serde_json::json!({"tenantRef": {"name": "acme", "namespace": "team"}, "handle": "alice"});
-    let (older, younger) = (aged("other", "x", "2025-01-01T00:00:00Z", claim.clone()), aged("other", "y", LATE, claim));
+    let (older, younger) =
+        (aged("other", "x", "2025-01-01T00:00:00Z", claim.clone()), aged("other", "y", LATE, claim));
     assert_eq!(decide(&alice(), |s| s.rivals = vec![Arc::new(older)]), Err(Reason::HandleConflict));
     assert!(decide(&alice(), |s| s.rivals = vec![Arc::new(younger)]).is_ok());
 }
@@ -136,7 +146,9 @@ fn the_limit_of_a_tenant_keeps_the_oldest() {
 #[test]
 fn a_root_key_that_is_none_is_refused() {
     let external = |key: &str| {
-        agent(serde_json::json!({"tenantRef": {"name": "acme"}, "identity": {"external": {"rootKeyMultibase": key}}}))
+        agent(
+            serde_json::json!({"tenantRef": {"name": "acme"}, "identity": {"external": {"rootKeyMultibase": key}}}),
+        )
     };
     assert!(decide(&external("z6MkhaXgBZDvotDkL5257faiztiGiC2QtKLGpbnnEGta2doK"), |_| {}).is_ok());
     let wrong = external("z6MkhaXgBZDvotDkL5257faiztiGiC2QtKLGpbnnEGta2do");
@@ -166,7 +178,8 @@ fn said(agent: &Agent, place: &Place, observed: &Observed) -> (String, String) {
 
 #[test]
 fn ready_means_that_the_relay_enforces_it() {
-    let said = |states: &[KeyState], acknowledged| said(&alice(), &place(), &observed(states, acknowledged)).1;
+    let said =
+        |states: &[KeyState], acknowledged| said(&alice(), &place(), &observed(states, acknowledged)).1;
     assert_eq!(said(&[KeyState::Active], 1), "Ready");
     assert_eq!(said(&[KeyState::Active], 0), "NotProgrammed");
     assert_eq!(said(&[KeyState::Staged], 1), "CredentialsNotReady");
@@ -187,7 +200,13 @@ fn an_mcp_endpoint_that_does_not_serve_is_not_ready() {
 fn suspension_by_the_agent_or_its_tenant_is_told_apart() {
     let suspended = agent(serde_json::json!({"tenantRef": {"name": "acme"}, "suspend": true}));
     let reason = |agent: &Agent, place: &Place| {
-        let status = accepted(agent, place, &observed(&[KeyState::Active], 1), "cluster.local", jiff::Timestamp::UNIX_EPOCH);
+        let status = accepted(
+            agent,
+            place,
+            &observed(&[KeyState::Active], 1),
+            "cluster.local",
+            jiff::Timestamp::UNIX_EPOCH,
+        );
         let ready = conditions::find(&status.conditions, Type::Ready).unwrap().reason.clone();
         (ready, conditions::find(&status.conditions, Type::Suspended).unwrap().reason.clone())
     };
@@ -198,21 +217,51 @@ fn suspension_by_the_agent_or_its_tenant_is_told_apart() {
 }
 
 #[test]
+fn a_suspension_that_the_relay_has_not_confirmed_says_so() {
+    let suspended =
+        agent(serde_json::json!({"tenantRef": {"name": "acme"}, "suspend": true, "mcp": {"enabled": true}}));
+    let seen = |acknowledged| Observed {
+        mcp_is_available: Some(false),
+        ..observed(&[KeyState::Active], acknowledged)
+    };
+    assert_eq!(said(&suspended, &place(), &seen(0)).1, "NotProgrammed");
+    assert_eq!(said(&suspended, &place(), &seen(1)).1, "Suspended");
+}
+
+#[test]
 fn no_key_material_is_in_status_or_in_what_the_relay_is_told() {
     let key = protocol::api_key::ApiKey::generate(&mut rand::rng());
     let keys = vec![AgentKey { sha256: key.hash(), not_after: None }];
     let content = serde_json::to_string(&content(&alice(), &place(), "z6Mk", keys)).unwrap();
     assert!(!content.contains(key.reveal()));
-    let status = accepted(&alice(), &place(), &observed(&[KeyState::Active], 1), "cluster.local", jiff::Timestamp::UNIX_EPOCH);
+    let status = accepted(
+        &alice(),
+        &place(),
+        &observed(&[KeyState::Active], 1),
+        "cluster.local",
+        jiff::Timestamp::UNIX_EPOCH,
+    );
     assert!(!serde_json::to_string(&status).unwrap().contains("sk_"));
 }
 
 #[test]
 fn the_same_observation_again_changes_nothing() {
     let mut agent = alice();
-    let first = accepted(&agent, &place(), &observed(&[KeyState::Active, KeyState::Retiring], 1), "cluster.local", jiff::Timestamp::UNIX_EPOCH);
+    let first = accepted(
+        &agent,
+        &place(),
+        &observed(&[KeyState::Active, KeyState::Retiring], 1),
+        "cluster.local",
+        jiff::Timestamp::UNIX_EPOCH,
+    );
     agent.status = Some(first.clone());
     let later = jiff::Timestamp::from_second(1_800_000_000).unwrap();
-    let second = accepted(&agent, &place(), &observed(&[KeyState::Active, KeyState::Retiring], 1), "cluster.local", later);
+    let second = accepted(
+        &agent,
+        &place(),
+        &observed(&[KeyState::Active, KeyState::Retiring], 1),
+        "cluster.local",
+        later,
+    );
     assert_eq!(second, first);
 }

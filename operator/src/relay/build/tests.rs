@@ -51,18 +51,6 @@ fn the_admin_port_is_open_to_the_operator_alone() {
 }
 
 #[test]
-fn the_image_is_the_operators_with_the_parts_a_relay_names() {
-    let image_of = |parts: serde_json::Value| {
-        image(&relay(serde_json::json!({"domain": "a.example", "image": parts})), &settings())
-    };
-    assert_eq!(image(&minimal(), &settings()), "registry.test:5000/relay:1.2");
-    assert_eq!(image_of(serde_json::json!({"tag": "2.0"})), "registry.test:5000/relay:2.0");
-    assert_eq!(image_of(serde_json::json!({"repository": "other/relay"})), "other/relay:1.2");
-    assert_eq!(image_of(serde_json::json!({"digest": "sha256:aa"})), "registry.test:5000/relay@sha256:aa");
-    assert_eq!(split_image("registry.test:5000/relay"), ("registry.test:5000/relay", ""));
-}
-
-#[test]
 fn no_secret_is_in_the_pod_template() {
     let set = serde_json::to_string(&stateful_set(&minimal(), &settings())).unwrap();
     assert!(set.contains("MSG2AGENT_RELAY_ADMIN_TOKEN_FILE"));
