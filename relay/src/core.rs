@@ -26,6 +26,9 @@ mod roster;
 mod sessions;
 mod window;
 
+#[cfg(test)]
+mod tests;
+
 use std::collections::HashMap;
 
 use protocol::did::TenantId;

@@ -73,8 +73,13 @@ pub struct Hub {
 
 impl Hub {
     /// Serves one upgraded connection to its end. `leftover` came together with the upgrade.
-    pub async fn serve<S>(self: &Arc<Self>, stream: S, leftover: Bytes, principal: Principal, peer: std::net::SocketAddr)
-    where
+    pub async fn serve<S>(
+        self: &Arc<Self>,
+        stream: S,
+        leftover: Bytes,
+        principal: Principal,
+        peer: std::net::SocketAddr,
+    ) where
         S: tokio::io::AsyncRead + tokio::io::AsyncWrite + Unpin + Send + 'static,
     {
         let id = ConnId(self.next_conn.fetch_add(1, Ordering::Relaxed));

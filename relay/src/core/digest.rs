@@ -19,6 +19,7 @@ pub(super) fn digest(bytes: &[u8]) -> u64 {
 }
 
 /// Both halves of a 128-bit product, so that high input bits reach low output bits.
+#[expect(clippy::cast_possible_truncation, reason = "the halves of the product are what is wanted")]
 const fn fold(value: u64) -> u64 {
     let product = (value as u128).wrapping_mul(MULTIPLIER as u128);
     (product as u64) ^ ((product >> 64) as u64).rotate_left(23) ^ value.rotate_left(41)

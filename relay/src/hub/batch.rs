@@ -9,15 +9,32 @@ use crate::core::RequestId;
 
 #[derive(Debug)]
 pub(crate) enum Item<'a> {
-    Send { id: RequestId, routing: Routing<'a>, envelope: Bytes },
+    Send {
+        id: RequestId,
+        routing: Routing<'a>,
+        envelope: Bytes,
+    },
     Ack(AckParams),
-    Challenged { id: RequestId, result: ChallengeResult },
+    Challenged {
+        id: RequestId,
+        result: ChallengeResult,
+    },
     /// Without `online`.
-    Discovered { id: RequestId, result: DiscoverResult },
+    Discovered {
+        id: RequestId,
+        result: DiscoverResult,
+    },
     /// Without `online`.
-    LookedUp { id: RequestId, did: Did, result: LookupResult },
+    LookedUp {
+        id: RequestId,
+        did: Did,
+        result: LookupResult,
+    },
     /// `id` is none if it could not be read.
-    Refuse { id: Option<RequestId>, reason: Reason },
+    Refuse {
+        id: Option<RequestId>,
+        reason: Reason,
+    },
 }
 
 #[derive(Debug, Default)]

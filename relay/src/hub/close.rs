@@ -61,7 +61,8 @@ impl Hub {
         self.draining.store(true, Ordering::SeqCst);
         self.say_goodbye();
         self.locked(|state| state.step(Event::Drain, self.now(), &*self.directory));
-        self.wait_until(Instant::now() + grace / SPILL_SHARE, |hub| hub.state().core.census().writing == 0).await;
+        self.wait_until(Instant::now() + grace / SPILL_SHARE, |hub| hub.state().core.census().writing == 0)
+            .await;
 
         let connections: Vec<_> = self.state().connections.values().cloned().collect();
         for connection in connections {

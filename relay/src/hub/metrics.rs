@@ -50,19 +50,56 @@ impl HubMetrics {
             sessions: gauge("msg2agent_relay_sessions", "Agents with a session.")?,
             mailbox_rows: gauge("msg2agent_relay_mailbox_messages", "Messages and notices in mailboxes.")?,
             mailbox_bytes: gauge("msg2agent_relay_mailbox_bytes", "Envelope bytes in mailboxes.")?,
-            held_bytes: gauge("msg2agent_relay_held_bytes", "Envelope bytes in memory, unacknowledged or unwritten.")?,
-            submitted: counter("msg2agent_relay_submitted_total", "Messages agents sent, refused ones included.")?,
+            held_bytes: gauge(
+                "msg2agent_relay_held_bytes",
+                "Envelope bytes in memory, unacknowledged or unwritten.",
+            )?,
+            submitted: counter(
+                "msg2agent_relay_submitted_total",
+                "Messages agents sent, refused ones included.",
+            )?,
             submitted_bytes: counter("msg2agent_relay_submitted_bytes_total", "Envelope bytes agents sent.")?,
-            delivered: counter("msg2agent_relay_deliveries_total", "Deliveries put on a connection, repeated ones included.")?,
-            delivered_bytes: counter("msg2agent_relay_delivered_bytes_total", "Envelope bytes put on connections.")?,
-            answers: labelled("msg2agent_relay_answers_total", "Sends that were taken, by their answer.", "status")?,
-            refusals: labelled("msg2agent_relay_refusals_total", "Requests that were refused, by reason.", "reason")?,
+            delivered: counter(
+                "msg2agent_relay_deliveries_total",
+                "Deliveries put on a connection, repeated ones included.",
+            )?,
+            delivered_bytes: counter(
+                "msg2agent_relay_delivered_bytes_total",
+                "Envelope bytes put on connections.",
+            )?,
+            answers: labelled(
+                "msg2agent_relay_answers_total",
+                "Sends that were taken, by their answer.",
+                "status",
+            )?,
+            refusals: labelled(
+                "msg2agent_relay_refusals_total",
+                "Requests that were refused, by reason.",
+                "reason",
+            )?,
             notices: labelled("msg2agent_relay_notices_total", "Late outcomes told to senders.", "outcome")?,
-            closes: labelled("msg2agent_relay_closes_total", "Connections the relay closed, by close code.", "code")?,
-            events: labelled("msg2agent_relay_events_total", "Events that leave no other trace, by kind.", "kind")?,
-            commits: registered(registry, Histogram::with_opts(seconds.buckets(exponential_buckets(0.0002, 2.0, 14)?))?)?,
-            committed_rows: counter("msg2agent_relay_committed_rows_total", "Rows committed to the mailbox.")?,
-            store_failures: counter("msg2agent_relay_store_failures_total", "Commits of the mailbox that failed.")?,
+            closes: labelled(
+                "msg2agent_relay_closes_total",
+                "Connections the relay closed, by close code.",
+                "code",
+            )?,
+            events: labelled(
+                "msg2agent_relay_events_total",
+                "Events that leave no other trace, by kind.",
+                "kind",
+            )?,
+            commits: registered(
+                registry,
+                Histogram::with_opts(seconds.buckets(exponential_buckets(0.0002, 2.0, 14)?))?,
+            )?,
+            committed_rows: counter(
+                "msg2agent_relay_committed_rows_total",
+                "Rows committed to the mailbox.",
+            )?,
+            store_failures: counter(
+                "msg2agent_relay_store_failures_total",
+                "Commits of the mailbox that failed.",
+            )?,
         })
     }
 

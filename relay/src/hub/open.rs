@@ -35,7 +35,8 @@ impl Hub {
         settings: HubSettings,
         metrics: Arc<HubMetrics>,
     ) -> Result<Arc<Self>, HubError> {
-        let (core, effects) = restore(&mut mailbox, &directory, &settings).await.map_err(HubError::Restore)?;
+        let (core, effects) =
+            restore(&mut mailbox, &directory, &settings).await.map_err(HubError::Restore)?;
         let Running { queue, loads, writer, reader, checkpointer } =
             mailbox.start().await.map_err(HubError::Start)?;
         let outlets = Outlets { queue: Arc::clone(&queue), loads, metrics: Arc::clone(&metrics) };

@@ -4,8 +4,8 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use protocol::frame::{
-    NoticeParams, RegisterResult, RpcError, SendResult, method, write_deliver, write_error, write_notification,
-    write_result,
+    NoticeParams, RegisterResult, RpcError, SendResult, method, write_deliver, write_error,
+    write_notification, write_result,
 };
 use protocol::limits::WINDOW_MESSAGES;
 use tokio::sync::mpsc;

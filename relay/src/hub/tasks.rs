@@ -6,8 +6,8 @@ use std::time::Duration;
 use protocol::close::CloseCode;
 use tokio::time::{MissedTickBehavior, interval};
 
-use super::watch::{TICK, Verdict};
 use super::Hub;
+use super::watch::{TICK, Verdict};
 use crate::core::Event;
 
 /// Granularity of the acknowledgement grace (50 ms) and of expiry.

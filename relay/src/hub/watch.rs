@@ -14,7 +14,9 @@ use crate::session::Connection;
 pub(super) const TICK: Duration = Duration::from_secs(1);
 /// How long a socket may take nothing before its connection is given up.
 const STALL_LIMIT: Duration = Duration::from_secs(10);
-const SLOTS: usize = (PING_INTERVAL.as_secs() / TICK.as_secs()) as usize;
+/// Ticks of one ping interval.
+const SLOTS: usize = 20;
+const _: () = assert!(SLOTS as u64 * TICK.as_secs() == PING_INTERVAL.as_secs());
 
 #[derive(Debug)]
 pub(super) struct Watch {
@@ -85,7 +87,8 @@ impl Watch {
         let Some(slot) = self.wheel.get_mut(self.slot) else { return };
         slot.retain(|weak| {
             let Some(connection) = weak.upgrade() else { return false };
-            let silent = connection.silent_ms(now_ms) > millis(IDLE_TIMEOUT);
+            // A slot comes round a little before its time is full.
+            let silent = connection.silent_ms(now_ms) + millis(TICK) >= millis(IDLE_TIMEOUT);
             found.push((connection, if silent { Verdict::Silent } else { Verdict::Ping }));
             true
         });
@@ -106,4 +109,71 @@ impl Watch {
 
 fn millis(duration: Duration) -> u64 {
     u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use protocol::api_key::KeyHash;
+    use tokio::io::DuplexStream;
+
+    use super::*;
+    use crate::directory::Principal;
+
+    /// A connection over a pipe of 16 bytes, and its other end.
+    fn connection(watch: &mut Watch) -> (Arc<Connection>, DuplexStream) {
+        let (near, far) = tokio::io::duplex(16);
+        let key_id = KeyHash::of("a key").key_id();
+        let principal = Principal { tenant: "acme".parse().unwrap(), agent: None, key_id };
+        let peer = "127.0.0.1:1".parse().unwrap();
+        let connection = Arc::new(Connection::new(ConnId(1), Box::new(near), principal, peer, 0));
+        watch.enter(&connection, 0);
+        (connection, far)
+    }
+
+    /// What is found in the second that ends at this time.
+    fn verdicts(watch: &mut Watch, seconds: std::ops::RangeInclusive<u64>) -> Vec<(u64, Verdict)> {
+        let found = seconds.flat_map(|s| watch.tick(s * 1000).into_iter().map(move |(_, v)| (s, v)));
+        found.collect()
+    }
+
+    #[test]
+    fn who_does_not_register_is_found_after_ten_seconds_and_once() {
+        let mut watch = Watch::default();
+        let _kept = connection(&mut watch);
+        assert_eq!(verdicts(&mut watch, 1..=19), [(10, Verdict::Unregistered)]);
+    }
+
+    #[test]
+    fn a_silent_connection_is_pinged_twice_and_given_up_after_a_minute() {
+        let mut watch = Watch::default();
+        let (connection, _far) = connection(&mut watch);
+        watch.registered(connection.id);
+        let found = verdicts(&mut watch, 1..=80);
+        let expected = [(20, Verdict::Ping), (40, Verdict::Ping), (60, Verdict::Silent)];
+        assert_eq!(found.get(..3), Some(&expected[..]));
+    }
+
+    #[test]
+    fn a_connection_that_speaks_is_kept() {
+        let mut watch = Watch::default();
+        let (connection, _far) = connection(&mut watch);
+        watch.registered(connection.id);
+        for minute in 1..=10 {
+            connection.heard(minute * 60_000 - 1);
+            let found = verdicts(&mut watch, (minute - 1) * 60 + 1..=minute * 60);
+            assert!(found.iter().all(|(_, verdict)| *verdict == Verdict::Ping), "{found:?}");
+        }
+    }
+
+    #[test]
+    fn a_socket_that_takes_nothing_is_given_up_after_ten_seconds() {
+        let mut watch = Watch::default();
+        let (connection, _far) = connection(&mut watch);
+        watch.registered(connection.id);
+        connection.push_text(&[b' '; 100]);
+        assert!(connection.flush(1_000));
+        assert!(!connection.flush(2_000), "blocked already");
+        watch.blocked(&connection);
+        assert_eq!(verdicts(&mut watch, 2..=12), [(11, Verdict::Stalled)]);
+    }
 }

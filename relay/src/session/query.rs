@@ -28,7 +28,11 @@ pub(super) fn discover(directory: &Directory, tenant: &TenantId, params: &Discov
 }
 
 /// Unknown, without a record, or in another tenant: the same nothing.
-pub(super) fn lookup(directory: &Directory, tenant: &TenantId, params: &LookupParams) -> Option<LookupResult> {
+pub(super) fn lookup(
+    directory: &Directory,
+    tenant: &TenantId,
+    params: &LookupParams,
+) -> Option<LookupResult> {
     let entry = directory.lookup(tenant, &params.did)?;
     let record = base64url::encode(entry.record.as_ref()?);
     Some(LookupResult { record, online: false })

@@ -14,14 +14,33 @@ use crate::core::RequestId;
 
 #[derive(Debug)]
 pub(super) enum Request<'a> {
-    Send { id: RequestId, routing: Routing<'a>, envelope: bytes::Bytes },
+    Send {
+        id: RequestId,
+        routing: Routing<'a>,
+        envelope: bytes::Bytes,
+    },
     Ack(AckParams),
-    Challenge { id: RequestId, params: ChallengeParams },
-    Register { id: RequestId, params: Box<RegisterParams> },
-    Discover { id: RequestId, params: DiscoverParams },
-    Lookup { id: RequestId, params: LookupParams },
+    Challenge {
+        id: RequestId,
+        params: ChallengeParams,
+    },
+    Register {
+        id: RequestId,
+        params: Box<RegisterParams>,
+    },
+    Discover {
+        id: RequestId,
+        params: DiscoverParams,
+    },
+    Lookup {
+        id: RequestId,
+        params: LookupParams,
+    },
     /// Answered with this reason; `None`: the id could not be read.
-    Refused { id: Option<RequestId>, reason: Reason },
+    Refused {
+        id: Option<RequestId>,
+        reason: Reason,
+    },
     /// An answer, or a notification this relay does not know: nothing to do.
     Ignored,
 }

@@ -83,7 +83,12 @@ impl Session {
                     Poll::Pending => Poll::Pending,
                     Poll::Ready(Ok(1..)) => {
                         self.connection.heard(now_ms);
-                        Poll::Ready(Some(feed(&mut self.engine, &self.connection, buffer.filled(), &mut frames)))
+                        Poll::Ready(Some(feed(
+                            &mut self.engine,
+                            &self.connection,
+                            buffer.filled(),
+                            &mut frames,
+                        )))
                     }
                     Poll::Ready(_) => Poll::Ready(None),
                 }
@@ -164,7 +169,9 @@ impl Session {
         let now_ms = self.hub.now_ms();
         if self.queries.wait(QUERY_RATE, now_ms).is_some() {
             let id = match request {
-                Request::Challenge { id, .. } | Request::Discover { id, .. } | Request::Lookup { id, .. } => id,
+                Request::Challenge { id, .. } | Request::Discover { id, .. } | Request::Lookup { id, .. } => {
+                    id
+                }
                 Request::Refused { id: Some(id), .. } => id,
                 _ => return None,
             };
@@ -204,14 +211,18 @@ impl Session {
         }
         let nonce: [u8; 32] = rand::random();
         self.challenge = Some(Challenge::new(params.did, nonce, now_ms));
-        Item::Challenged { id, result: ChallengeResult { nonce, domain, expires: CHALLENGE_LIFETIME.as_secs() } }
+        Item::Challenged {
+            id,
+            result: ChallengeResult { nonce, domain, expires: CHALLENGE_LIFETIME.as_secs() },
+        }
     }
 
     async fn register(&mut self, id: RequestId, params: &RegisterParams) {
         match self.try_register(params).await {
             Ok(()) => {
                 let tenant = self.connection.principal.tenant.clone();
-                let opened = Opened { conn: self.connection.id, did: params.did.clone(), tenant, request: id };
+                let opened =
+                    Opened { conn: self.connection.id, did: params.did.clone(), tenant, request: id };
                 self.registered = self.hub.open_session(&self.connection, opened);
                 self.engine.registered();
             }

@@ -1,6 +1,7 @@
 //! An agent of the tests: one WebSocket, the frames of the protocol, and nothing that a real agent would do by itself.
 
 use std::collections::VecDeque;
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::{SystemTime, UNIX_EPOCH};
 
@@ -9,8 +10,8 @@ use protocol::api_key::ApiKey;
 use protocol::did::TenantId;
 use protocol::envelope::{Class, MessageId};
 use protocol::frame::{
-    ChallengeResult, DeliverParams, Incoming, NoticeParams, RegisterParams, RegisterResult, RpcError, SendResult,
-    SendStatus, method, write_notification, write_request,
+    ChallengeResult, DeliverParams, Incoming, NoticeParams, RegisterParams, RegisterResult, RpcError,
+    SendResult, SendStatus, method, write_notification, write_request,
 };
 use protocol::record::{Card, Discovery};
 use protocol::{Did, Envelope, Identity, Reason, base64url, challenge, record};
@@ -46,12 +47,29 @@ pub(crate) fn identity(did: &Did) -> Identity {
     Identity::generate(did.clone(), now(), &mut rand::rng())
 }
 
-pub(crate) async fn connect(relay: &TestRelay, key: &ApiKey) -> WebSocketStream<TcpStream> {
-    let mut request = format!("ws://{}/ws", relay.address).into_client_request().unwrap();
+/// Where a relay is, in this process or in one of its own.
+pub(crate) trait At {
+    fn address(&self) -> SocketAddr;
+}
+
+impl At for TestRelay {
+    fn address(&self) -> SocketAddr {
+        self.address
+    }
+}
+
+impl At for SocketAddr {
+    fn address(&self) -> SocketAddr {
+        *self
+    }
+}
+
+pub(crate) async fn connect(relay: &impl At, key: &ApiKey) -> WebSocketStream<TcpStream> {
+    let mut request = format!("ws://{}/ws", relay.address()).into_client_request().unwrap();
     let headers = request.headers_mut();
     headers.insert("authorization", format!("Bearer {}", key.reveal()).parse().unwrap());
     headers.insert("sec-websocket-protocol", "msg2agent.v1".parse().unwrap());
-    let stream = TcpStream::connect(relay.address).await.unwrap();
+    let stream = TcpStream::connect(relay.address()).await.unwrap();
     stream.set_nodelay(true).unwrap();
     tokio_tungstenite::client_async(request, stream).await.unwrap().0
 }
@@ -64,7 +82,7 @@ impl Agent {
     }
 
     pub(crate) async fn open(
-        relay: &TestRelay,
+        relay: &impl At,
         key: &ApiKey,
         identity: impl Into<Arc<Identity>>,
     ) -> Result<Self, Reason> {
@@ -74,7 +92,7 @@ impl Agent {
     }
 
     pub(crate) async fn unregistered(
-        relay: &TestRelay,
+        relay: &impl At,
         key: &ApiKey,
         identity: impl Into<Arc<Identity>>,
     ) -> Self {
@@ -207,7 +225,7 @@ impl Agent {
 
     /// Reads one frame; the close code if it was the end, 0 if the end came without one.
     async fn read(&mut self) -> Result<(), u16> {
-        let message = tokio::time::timeout(PATIENCE, self.socket.next()).await.expect("a frame in time");
+        let message = tokio::time::timeout(PATIENCE, self.socket.next()).await.unwrap();
         match message {
             Some(Ok(Message::Text(text))) => self.sort(text.as_str()),
             Some(Ok(Message::Close(close))) => return Err(close.map_or(0, |close| close.code.into())),
@@ -233,7 +251,7 @@ impl Agent {
                 self.notices.push_back(serde_json::from_str(params).unwrap());
             }
             Incoming::Notification { .. } => {}
-            Incoming::Request { .. } => panic!("the relay calls nobody: {text}"),
+            Incoming::Request { .. } => unreachable!("the relay calls nobody: {text}"),
         }
     }
 
@@ -267,5 +285,10 @@ impl Agent {
 }
 
 pub(crate) fn card(name: &str) -> Card {
-    Card { name: name.into(), description: String::new(), capabilities: Vec::new(), discovery: Discovery::Tenant }
+    Card {
+        name: name.into(),
+        description: String::new(),
+        capabilities: Vec::new(),
+        discovery: Discovery::Tenant,
+    }
 }

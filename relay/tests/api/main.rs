@@ -9,6 +9,7 @@ mod delivery;
 mod documents;
 mod frames;
 mod harness;
+mod killed;
 mod listener;
 mod registration;
 mod restart;

@@ -2,8 +2,8 @@
 
 use protocol::Reason;
 use protocol::close::CloseCode;
-use protocol::frame::{LookupParams, LookupResult, RegisterResult, SendStatus, method};
 use protocol::frame::{DiscoverParams, DiscoverResult};
+use protocol::frame::{LookupParams, LookupResult, RegisterResult, SendStatus, method};
 
 use crate::agent::{Agent, did, identity};
 use crate::harness::start;

@@ -1,0 +1,172 @@
+//! Two tenants in one relay never reach each other, whatever they do.
+
+use proptest::prelude::*;
+
+use super::*;
+
+const UNKNOWN: &str = "did:wba:example.com:agent:a:nobody";
+
+#[derive(Debug, Clone)]
+enum Action {
+    Open {
+        index: usize,
+    },
+    Close {
+        index: usize,
+    },
+    Send {
+        from: usize,
+        to: usize,
+        ephemeral: bool,
+    },
+    /// The newest delivery of this agent's session, or one that never was.
+    Ack {
+        index: usize,
+        beyond: u64,
+    },
+    Pass {
+        ms: u64,
+    },
+    Stored,
+    StoreFailed,
+    Remove {
+        index: usize,
+    },
+}
+
+fn action() -> impl Strategy<Value = Action> {
+    let index = 0..AGENTS.len();
+    prop_oneof![
+        4 => index.clone().prop_map(|index| Action::Open { index }),
+        1 => index.clone().prop_map(|index| Action::Close { index }),
+        12 => (index.clone(), 0..=AGENTS.len(), any::<bool>())
+            .prop_map(|(from, to, ephemeral)| Action::Send { from, to, ephemeral }),
+        4 => (index.clone(), 0..2u64).prop_map(|(index, beyond)| Action::Ack { index, beyond }),
+        3 => (0..40_000u64).prop_map(|ms| Action::Pass { ms }),
+        4 => Just(Action::Stored),
+        1 => Just(Action::StoreFailed),
+        1 => index.prop_map(|index| Action::Remove { index }),
+    ]
+}
+
+#[derive(Debug)]
+struct Play {
+    desk: Desk,
+    /// Who holds which connection; numbers are never used twice.
+    holders: Vec<usize>,
+    conns: [Option<u64>; AGENTS.len()],
+    seqs: [(u64, u64); AGENTS.len()],
+    written: RowId,
+    bodies: std::collections::HashMap<RowId, Bytes>,
+}
+
+impl Play {
+    fn new() -> Self {
+        Self {
+            desk: Desk::new(),
+            holders: Vec::new(),
+            conns: [None; AGENTS.len()],
+            seqs: [(0, 0); AGENTS.len()],
+            written: 0,
+            bodies: std::collections::HashMap::new(),
+        }
+    }
+
+    fn act(&mut self, action: &Action) {
+        let effects = match *action {
+            Action::Open { index } => {
+                let conn = self.holders.len() as u64;
+                self.holders.push(index);
+                self.conns[index] = Some(conn);
+                self.desk.open(conn, index)
+            }
+            Action::Close { index } => match self.conns[index].take() {
+                Some(conn) => self.desk.step(Event::Closed { conn: ConnId(conn) }),
+                None => Vec::new(),
+            },
+            Action::Send { from, to, ephemeral } => self.send(from, to, ephemeral),
+            Action::Ack { index, beyond } => {
+                let (epoch, seq) = self.seqs[index];
+                let conn = ConnId(self.conns[index].unwrap_or(u64::MAX));
+                self.desk.step(Event::Acked { conn, epoch, seq: seq + beyond })
+            }
+            Action::Pass { ms } => self.desk.pass(ms),
+            Action::Stored => self.desk.step(Event::Stored { upto: self.written }),
+            Action::StoreFailed => {
+                let failed = self.desk.step(Event::StoreFailed { upto: self.written });
+                self.watch(failed);
+                self.desk.step(Event::StoreRecovered)
+            }
+            Action::Remove { index } => {
+                let did = agent(index);
+                self.desk.step(Event::Removed { did: did.as_str() })
+            }
+        };
+        self.watch(effects);
+    }
+
+    fn send(&mut self, from: usize, to: usize, ephemeral: bool) -> Vec<Effect> {
+        let conn = self.conns[from].unwrap_or(u64::MAX);
+        let class = if ephemeral { Class::Ephemeral } else { Class::Reliable };
+        let target = if to < AGENTS.len() { agent(to).to_string() } else { UNKNOWN.to_owned() };
+        let effects = self.desk.send(conn, from, &target, class);
+        let foreign = to >= AGENTS.len() || AGENTS[to].0 != AGENTS[from].0;
+        if foreign {
+            self.same_as_unknown(&effects);
+        }
+        effects
+    }
+
+    /// One refusal and nothing else, and the same for who is behind the wall and who does not exist.
+    fn same_as_unknown(&self, effects: &[Effect]) {
+        let [Effect::Refuse { reason, retry_after, .. }] = effects else {
+            panic!("more than a refusal: {effects:?}");
+        };
+        if !matches!(reason, Reason::NotRegistered | Reason::RateLimited) {
+            assert_eq!((*reason, *retry_after), (Reason::NotFound, None));
+        }
+    }
+
+    fn watch(&mut self, effects: Vec<Effect>) {
+        for effect in effects {
+            match effect {
+                Effect::Deliver { conn, epoch, seq, envelope } => {
+                    let holder = self.holders[usize::try_from(conn.0).unwrap()];
+                    let text = std::str::from_utf8(&envelope).unwrap();
+                    let from: usize = text.split(' ').next().unwrap().parse().unwrap();
+                    assert_eq!(AGENTS[from].0, AGENTS[holder].0, "{from} reached {holder}");
+                    self.seqs[holder] = (epoch, seq);
+                }
+                Effect::Notice { conn, to, .. } => {
+                    let holder = self.holders[usize::try_from(conn.0).unwrap()];
+                    let about = to.parse::<Did>().unwrap().tenant();
+                    assert_eq!(about.as_str(), AGENTS[holder].0, "{holder} heard of {to}");
+                }
+                Effect::Write(Write::Insert(row)) => {
+                    self.written = row.row;
+                    let tenants = [&row.recipient, &row.peer].map(|d| d.parse::<Did>().unwrap().tenant());
+                    assert_eq!(tenants[0], tenants[1]);
+                    if let WriteContent::Message(body) = row.content {
+                        self.bodies.insert(row.row, body);
+                    }
+                }
+                Effect::Load { agent, epoch, rows } => {
+                    let page = rows.iter().map(|row| (*row, self.bodies[row].clone())).collect();
+                    let loaded = self.desk.step(Event::Loaded { agent, epoch, page });
+                    self.watch(loaded);
+                }
+                _ => {}
+            }
+        }
+    }
+}
+
+proptest! {
+    #[test]
+    fn nothing_crosses_a_tenants_wall(actions in prop::collection::vec(action(), 1..200)) {
+        let mut play = Play::new();
+        for action in &actions {
+            play.act(action);
+        }
+    }
+}
