@@ -21,6 +21,8 @@ check: ## Format, clippy, unit tests: minutes, no cluster
 
 gen: ## Writes the generated files anew
 	$(CARGO) run -q --bin crdgen -- --write
+	MSG2AGENT_WRITE_GOLDEN=1 $(CARGO) test -q -p msg2agent-protocol --test protocol golden
+	MSG2AGENT_WRITE_GOLDEN=1 $(CARGO) test -q -p msg2agent-tests --test charts golden
 
 bench: ## Messages per CPU second of the relay, beside a TCP forwarder and nats-server
 	$(CARGO) build -q --workspace --bins

@@ -27,8 +27,10 @@ impl Metrics {
         let refused =
             Opts::new("msg2agent_mcp_http_refused_total", "HTTP requests refused before MCP, by reason.");
         let inbox = Opts::new("msg2agent_mcp_inbox_messages", "Messages in the inbox, unread and read.");
-        let session =
-            Opts::new("msg2agent_mcp_session", "1 for the state of the session at the relay, 0 for the others.");
+        let session = Opts::new(
+            "msg2agent_mcp_session",
+            "1 for the state of the session at the relay, 0 for the others.",
+        );
         let metrics = Self {
             calls: IntCounterVec::new(calls, &["tool", "outcome"])?,
             seconds: HistogramVec::new(seconds, &["tool"])?,
@@ -62,9 +64,11 @@ impl Metrics {
     }
 
     pub fn session(&self, now: Session) {
-        for (state, word) in
-            [(Session::Connected, "connected"), (Session::Connecting, "connecting"), (Session::Yielded, "yielded")]
-        {
+        for (state, word) in [
+            (Session::Connected, "connected"),
+            (Session::Connecting, "connecting"),
+            (Session::Yielded, "yielded"),
+        ] {
             self.session.with_label_values(&[word]).set(i64::from(state == now));
         }
     }

@@ -65,7 +65,8 @@ pub async fn run(settings: Settings, shutdown: Shutdown) -> anyhow::Result<()> {
 
 fn config(settings: &Settings) -> anyhow::Result<Config> {
     let found = settings.dir.as_ref().map_or_else(Config::find, Config::from_dir);
-    let config = found.map_err(|error| anyhow::Error::new(error).context("failed to read the agent's settings"))?;
+    let config =
+        found.map_err(|error| anyhow::Error::new(error).context("failed to read the agent's settings"))?;
     Ok(match &settings.state_dir {
         Some(folder) => config.with_state_dir(folder),
         None => config,
@@ -84,7 +85,8 @@ async fn start_admin(
     registry: Registry,
     tasks: &Tasks,
 ) -> anyhow::Result<()> {
-    let listener = TcpListener::bind(address).await.with_context(|| format!("failed to listen on {address}"))?;
+    let listener =
+        TcpListener::bind(address).await.with_context(|| format!("failed to listen on {address}"))?;
     tracing::info!(address = %listener.local_addr()?, "admin listener open");
     let router = daemon::admin::router(readiness, registry);
     let shutdown = tasks.shutdown().clone();

@@ -15,7 +15,9 @@ const RECONNECT_MS: u64 = 3_000;
 pub enum Refusal {
     #[error("the arguments do not fit this tool: {0}")]
     Arguments(String),
-    #[error("`to` must be an agent's name, such as alice, or a whole DID, such as did:wba:example.com:agent:acme:alice")]
+    #[error(
+        "`to` must be an agent's name, such as alice, or a whole DID, such as did:wba:example.com:agent:acme:alice"
+    )]
     Name(#[source] LabelError),
     #[error("the DID is not valid: {0}")]
     Did(#[source] DidError),
@@ -32,16 +34,22 @@ pub enum Refusal {
     Relay { reason: Reason, retry_after_ms: Option<u64> },
     #[error("there is no connection to the relay at the moment; nothing was sent. Try again")]
     RelayUnreachable,
-    #[error("the relay did not answer in time; the message may or may not have been sent. Ask the recipient before \
-             sending it again")]
+    #[error(
+        "the relay did not answer in time; the message may or may not have been sent. Ask the recipient before \
+             sending it again"
+    )]
     RelayTimeout,
-    #[error("another process of this agent took the session over meanwhile; the message may or may not have been sent. Ask the \
-             recipient before sending it again")]
+    #[error(
+        "another process of this agent took the session over meanwhile; the message may or may not have been sent. Ask the \
+             recipient before sending it again"
+    )]
     Interrupted,
     #[error("what is published about this agent does not verify; nothing was sent")]
     Unverified,
-    #[error("this agent has another root key than before, as an impostor would; nothing was sent. A person must find out \
-             why and, if it is right, remove the old key from the state folder")]
+    #[error(
+        "this agent has another root key than before, as an impostor would; nothing was sent. A person must find out \
+             why and, if it is right, remove the old key from the state folder"
+    )]
     KeyChanged,
     #[error("this server failed; its log says more")]
     Internal,
@@ -108,6 +116,9 @@ mod tests {
     fn a_refusal_without_retry_names_no_delay() {
         let result = serde_json::to_value(Refusal::Find(FindError::Absent).to_result()).unwrap();
         let text = result["content"][0]["text"].as_str().unwrap();
-        assert_eq!(text, r#"{"error":{"message":"the inbox holds no such message","reason":"unknown_message"}}"#);
+        assert_eq!(
+            text,
+            r#"{"error":{"message":"the inbox holds no such message","reason":"unknown_message"}}"#
+        );
     }
 }

@@ -4,9 +4,9 @@ use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Duration;
 
 use futures::future::BoxFuture;
+use protocol::Did;
 use protocol::envelope::{Content, MessageId, MessageType};
 use protocol::frame::{self, DiscoverParams, DiscoverResult, SendStatus};
-use protocol::Did;
 use protocol::record::Card;
 use serde_json::Value;
 

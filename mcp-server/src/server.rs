@@ -2,11 +2,11 @@
 
 use std::sync::Arc;
 
+use rmcp::model::{CacheScope, ErrorData};
 use rmcp::model::{
     CallToolRequestParams, CallToolResponse, Implementation, ListToolsResult, PaginatedRequestParams,
     ServerCapabilities, ServerConfig, Tool,
 };
-use rmcp::model::{CacheScope, ErrorData};
 use rmcp::service::RequestContext;
 use rmcp::{RoleServer, ServerHandler};
 

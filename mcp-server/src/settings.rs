@@ -134,10 +134,10 @@ impl Settings {
         }))
     }
 
-    /// The protocol library logs whole messages at its lower levels; those are never let through.
+    /// At their lower levels rmcp logs whole messages, and the WebSocket library the API key: those are not let through.
     #[must_use]
     pub fn log_directives(&self) -> String {
-        format!("{},rmcp=warn", self.log_filter)
+        format!("{},rmcp=warn,tungstenite=warn,tokio_tungstenite=warn", self.log_filter)
     }
 
     #[must_use]
@@ -161,7 +161,8 @@ mod tests {
         assert_eq!(http(&open), Err(SettingsError::Plaintext("0.0.0.0:80".parse().unwrap())));
         let insecure = http(&[&open[..], &["--insecure-plaintext"]].concat()).unwrap().unwrap();
         assert_eq!(insecure.tls, None);
-        let tls = http(&[&open[..], &["--tls-cert", "c.pem", "--tls-key", "k.pem"]].concat()).unwrap().unwrap();
+        let tls =
+            http(&[&open[..], &["--tls-cert", "c.pem", "--tls-key", "k.pem"]].concat()).unwrap().unwrap();
         assert_eq!(tls.tls, Some(TlsFiles { cert: "c.pem".into(), key: "k.pem".into() }));
         assert!(http(&["--dir", "agent", "--listen", "[::1]:80"]).is_ok());
     }
@@ -179,7 +180,8 @@ mod tests {
 
     #[test]
     fn configured_names_join_those_of_loopback() {
-        let settings = http(&["--dir", "agent", "--allowed-hosts", "mcp.example.com,mcp.acme"]).unwrap().unwrap();
+        let settings =
+            http(&["--dir", "agent", "--allowed-hosts", "mcp.example.com,mcp.acme"]).unwrap().unwrap();
         assert_eq!(settings.allowed_hosts, ["mcp.example.com", "mcp.acme", "localhost", "127.0.0.1", "::1"]);
     }
 }

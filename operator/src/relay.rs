@@ -20,7 +20,7 @@ use crate::key::{Kind, Name};
 use crate::queue::Lane;
 use crate::{finalizer, status, world};
 
-mod build;
+pub mod build;
 pub(crate) use build::policy;
 mod plan;
 pub mod secrets;

@@ -122,7 +122,7 @@ impl WeakCaller {
 fn timed_out(attempt: &str, after: Duration) -> Error {
     Error::new(ErrorKind::Timeout, attempt)
         .caused_by(format!("the relay did not answer within {} s", after.as_secs()))
-        .advising("try again with the same message id; the relay keeps one of them")
+        .advising("try again; a message with the same id, which is then taken once")
 }
 
 fn refused(attempt: &str, refusal: &RpcError) -> Error {

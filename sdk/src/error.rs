@@ -119,7 +119,7 @@ impl Error {
         self.0.advice.as_deref().or_else(|| self.reason().map(Reason::advice))
     }
 
-    /// The message it is about; send again with the same id to be sure that it is taken once.
+    /// The message it is about. Sent again with the same id it is taken once; see [`crate::SendOptions::id`].
     #[must_use]
     pub fn message_id(&self) -> Option<MessageId> {
         self.0.message

@@ -15,7 +15,9 @@
 //! # Delivery contract
 //! - A send that resolved to [`Status::Stored`] or [`Status::Delivered`] is not lost, except by its TTL or the removal of the
 //!   recipient, and then a [`Notice`] says so. A send whose future has not resolved is **not promised**: it may or may not
-//!   have arrived. Sending it again with the same id ([`SendOptions::id`]) is safe, the relay keeps one of them.
+//!   have arrived. Send it again with the same id ([`SendOptions::id`], [`Error::message_id`]): the relay keeps one of them,
+//!   and answers `duplicate_id` when it had taken the first. While the future lives, this crate repeats the very bytes by
+//!   itself after a reconnect, and that answer does not occur.
 //! - At least once from there to [`Message::ack`]; exactly once after this crate's dedup, inside its window (see
 //!   [`inbox`]). Messages of one sender arrive in the order in which the relay took them.
 //! - Events and typing are ephemeral: at most once, never stored.

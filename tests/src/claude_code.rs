@@ -101,10 +101,24 @@ impl ClaudeCode {
             .env("ANTHROPIC_API_KEY", "stub")
             // Offers every tool to the model at once instead of letting it search.
             .env("ENABLE_TOOL_SEARCH", "false")
-            .args(["-p", "Call the tool.", "--strict-mcp-config", "--output-format", "stream-json", "--verbose"])
-            .args([OsString::from("--mcp-config"), self.servers_file().into(), "--allowedTools".into(), tool.into()]);
+            .args([
+                "-p",
+                "Call the tool.",
+                "--strict-mcp-config",
+                "--output-format",
+                "stream-json",
+                "--verbose",
+            ])
+            .args([
+                OsString::from("--mcp-config"),
+                self.servers_file().into(),
+                "--allowedTools".into(),
+                tool.into(),
+            ]);
         let said = output_of(command).await?;
-        model.result().with_context(|| format!("no result of the tool reached the model; Claude Code said:\n{said}"))
+        model
+            .result()
+            .with_context(|| format!("no result of the tool reached the model; Claude Code said:\n{said}"))
     }
 
     fn servers_file(&self) -> PathBuf {
@@ -149,7 +163,8 @@ pub fn ensure_connected(listing: &str, server: &str) -> anyhow::Result<()> {
 fn write_secret(path: &Path, text: &str) -> anyhow::Result<()> {
     let mut options = std::fs::OpenOptions::new();
     let file = options.write(true).create(true).truncate(true).mode(0o600).open(path);
-    file.and_then(|mut file| file.write_all(text.as_bytes())).with_context(|| format!("write {}", path.display()))
+    file.and_then(|mut file| file.write_all(text.as_bytes()))
+        .with_context(|| format!("write {}", path.display()))
 }
 
 async fn output_of(mut command: Command) -> anyhow::Result<String> {

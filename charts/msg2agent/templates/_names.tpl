@@ -1,7 +1,8 @@
 {{/* Names, labels and image references. */}}
 
+{{/* Not a value: the NetworkPolicies that the operator makes around relays admit pods of this name. */}}
 {{- define "msg2agent.name" -}}
-{{- default .Chart.Name .Values.nameOverride | trunc 63 | trimSuffix "-" -}}
+msg2agent
 {{- end -}}
 
 {{/* <release>-msg2agent, or just the release where it says msg2agent already. At most 40 characters, so that suffixes fit. */}}

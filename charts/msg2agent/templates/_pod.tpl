@@ -7,6 +7,14 @@
 - name: MSG2AGENT_OPERATOR_POD_NAME
   valueFrom:
     fieldRef: {fieldPath: metadata.name}
+{{- $extra := list }}
+{{- range .Values.extraEnv }}{{ $extra = append $extra .name }}{{ end }}
+{{- if not (has "SSL_CERT_FILE" $extra) }}
+# The image holds no certificate authorities, and a TLS client without any does not start. The cluster's own is enough, because the
+# operator calls nothing outside; extraEnv can name others.
+- name: SSL_CERT_FILE
+  value: /var/run/secrets/kubernetes.io/serviceaccount/ca.crt
+{{- end }}
 - name: MSG2AGENT_OPERATOR_LEASE_NAME
   value: {{ include "msg2agent.lease" . }}
 - name: MSG2AGENT_OPERATOR_ADMIN_LISTEN

@@ -122,7 +122,8 @@ impl Refused {
 
 impl IntoResponse for Refused {
     fn into_response(self) -> Response {
-        let problem = json!({"status": self.status().as_u16(), "reason": self.reason(), "detail": self.advice()});
+        let problem =
+            json!({"status": self.status().as_u16(), "reason": self.reason(), "detail": self.advice()});
         let mut response = (self.status(), Json(problem)).into_response();
         let headers = response.headers_mut();
         // RFC 6750 section 3: no error code for a request that carried no token.

@@ -32,7 +32,9 @@ pub async fn token(path: &Path) -> Result<KeyHash, TokenFileError> {
 pub async fn follow_token(path: &Path, guard: Guard, shutdown: Shutdown) {
     while tick(&shutdown).await {
         match token(path).await {
-            Ok(key) if guard.rotate(key) => tracing::info!(key_id = %key.key_id().as_str(), "the API key has changed"),
+            Ok(key) if guard.rotate(key) => {
+                tracing::info!(key_id = %key.key_id().as_str(), "the API key has changed")
+            }
             Ok(_) => {}
             Err(error) => tracing::warn!(%error, "keeping the API key as it was"),
         }

@@ -7,19 +7,16 @@
 use std::time::Duration;
 
 use daemon::readiness::Check;
-use futures::FutureExt as _;
-use futures::future::BoxFuture;
-use msg2agent::{Agent, Asked, Config, Error, ErrorKind, Message, SendOptions};
-use protocol::Did;
-use protocol::envelope::MessageType;
-use protocol::frame::{DiscoverParams, DiscoverResult};
+use msg2agent::{Agent, Config, Error, ErrorKind};
 use tokio::sync::{Notify, watch};
 
-use super::{Acknowledge, Answer, Found, Me, Network, Outgoing, Sent, Session};
-use crate::inbox::{Head, Received};
+use super::Session;
 use crate::mailbox::Mailbox;
 use crate::metrics::Metrics;
 use crate::refusal::Refusal;
+
+mod arrivals;
+mod calls;
 
 /// How long a call waits for a connection that is being made. Together with the answer's time and the longest wait for a
 /// reply it stays below the 60 s after which common clients give up.
@@ -28,8 +25,6 @@ const CONNECT_WAIT: Duration = Duration::from_secs(5);
 const ANSWER_TIMEOUT: Duration = Duration::from_secs(12);
 /// Pause before connecting again after the SDK gave up; its own delays inside a connection are shorter.
 const PAUSE: Duration = Duration::from_secs(5);
-/// Time that waiting messages get to arrive after a session was taken back.
-const SETTLE: Duration = Duration::from_millis(500);
 
 pub struct Link {
     config: Config,
@@ -80,7 +75,7 @@ impl Link {
         let error = tokio::select! {
             error = agent.ended() => error,
             () = follow(&agent, metrics) => agent.ended().await,
-            () = receive(&agent, mailbox, metrics) => agent.ended().await,
+            () = arrivals::receive(&agent, mailbox, metrics) => agent.ended().await,
         };
         self.state.send_replace(State::Connecting);
         error
@@ -132,77 +127,6 @@ impl Link {
     }
 }
 
-impl Network for Link {
-    fn me(&self) -> Me {
-        Me {
-            did: self.config.did().clone(),
-            card: self.config.card().clone(),
-            session: self.session(),
-        }
-    }
-
-    fn refresh(&self) -> BoxFuture<'_, ()> {
-        async move {
-            if self.session() != Session::Connected && self.connected().await.is_ok() {
-                tokio::time::sleep(SETTLE).await;
-            }
-        }
-        .boxed()
-    }
-
-    fn send(&self, message: Outgoing) -> BoxFuture<'_, Result<Sent, Refusal>> {
-        async move {
-            let agent = self.connected().await?;
-            let options = options(&message);
-            let sent = agent.send_with(&message.to, message.content, options).await.map_err(refusal)?;
-            Ok(Sent { id: sent.id, status: sent.status })
-        }
-        .boxed()
-    }
-
-    fn request(&self, message: Outgoing, wait: Duration) -> BoxFuture<'_, Result<Answer, Refusal>> {
-        async move {
-            let agent = self.connected().await?;
-            let options = options(&message);
-            let asked = agent.ask_with(&message.to, message.content, wait, options).await;
-            let Asked { sent, answer } = asked.map_err(refusal)?;
-            let sent = Sent { id: sent.id, status: sent.status };
-            Ok(Answer { sent, reply: answer.map(|answer| (received(&answer), token(answer))) })
-        }
-        .boxed()
-    }
-
-    fn discover(&self, query: DiscoverParams) -> BoxFuture<'_, Result<DiscoverResult, Refusal>> {
-        async move { self.connected().await?.discover_page(&query).await.map_err(refusal) }.boxed()
-    }
-
-    fn lookup(&self, did: &Did) -> BoxFuture<'_, Result<Found, Refusal>> {
-        let did = did.clone();
-        async move { self.connected().await?.lookup(&did).await.map_err(refusal) }.boxed()
-    }
-}
-
-impl Acknowledge for Message {
-    fn acknowledge(self: Box<Self>) -> BoxFuture<'static, Result<(), Refusal>> {
-        async move { self.ack().await.map_err(refusal) }.boxed()
-    }
-}
-
-/// Brings messages to the mailbox while it has room; returns when the agent has ended.
-async fn receive(agent: &Agent, mailbox: &Mailbox, metrics: &Metrics) {
-    let mut inbox = agent.inbox();
-    loop {
-        mailbox.has_room().await;
-        let Some(message) = inbox.next().await else { return };
-        // Somebody writes, and nothing more: there is nothing to keep.
-        if message.message_type() == MessageType::Typing {
-            continue;
-        }
-        mailbox.put(received(&message), token(message)).await;
-        metrics.inbox(mailbox.totals());
-    }
-}
-
 /// Keeps the gauge; returns when the agent has ended.
 async fn follow(agent: &Agent, metrics: &Metrics) {
     let mut link = agent.watch_link();
@@ -213,30 +137,6 @@ async fn follow(agent: &Agent, metrics: &Metrics) {
             return;
         }
     }
-}
-
-fn token(message: Message) -> Box<dyn Acknowledge> {
-    Box::new(message)
-}
-
-fn received(message: &Message) -> Received {
-    let head = Head {
-        id: message.id(),
-        from: message.from().clone(),
-        key_id: message.key_id().clone(),
-        kind: message.message_type(),
-        thread: message.thread().map(str::to_owned),
-        re: message.re(),
-        time: message.time(),
-    };
-    Received { head, content: message.content().clone() }
-}
-
-/// A message that answers another one is a response, so that a request that waits for it ends; any other one is an event.
-/// A request is made a request by the SDK.
-fn options(message: &Outgoing) -> SendOptions {
-    let r#type = if message.re.is_some() { MessageType::Response } else { MessageType::Event };
-    SendOptions { r#type, thread: message.thread.clone(), re: message.re, ..SendOptions::default() }
 }
 
 #[derive(Debug, PartialEq, Eq)]
@@ -255,39 +155,9 @@ fn next(kind: ErrorKind) -> Next {
     }
 }
 
-fn refusal(error: Error) -> Refusal {
-    let retry_after_ms = error.retry_after().and_then(|after| u64::try_from(after.as_millis()).ok());
-    match error.kind() {
-        ErrorKind::Rejected(reason) | ErrorKind::Registration(reason) => Refusal::Relay { reason, retry_after_ms },
-        ErrorKind::Timeout => Refusal::RelayTimeout,
-        ErrorKind::Connect | ErrorKind::Unauthorized => Refusal::RelayUnreachable,
-        ErrorKind::Closed | ErrorKind::Replaced => Refusal::Interrupted,
-        ErrorKind::Unverified => Refusal::Unverified,
-        ErrorKind::KeyChanged => Refusal::KeyChanged,
-        ErrorKind::Message => Refusal::TooLarge,
-        _ => {
-            tracing::error!(error = error.chain(), "a tool call failed");
-            Refusal::Internal
-        }
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::sample::{did, message_id};
-    use msg2agent::Content;
-
-    fn outgoing(re: Option<u64>) -> Outgoing {
-        Outgoing { to: did("bob"), content: Content::text("hi"), thread: None, re: re.map(message_id) }
-    }
-
-    #[test]
-    fn a_message_that_answers_another_one_is_a_response() {
-        assert_eq!(options(&outgoing(None)).r#type, MessageType::Event);
-        let answer = options(&outgoing(Some(1)));
-        assert_eq!((answer.r#type, answer.re), (MessageType::Response, Some(message_id(1))));
-    }
 
     #[test]
     fn a_session_that_was_taken_is_yielded_and_not_fought_for() {

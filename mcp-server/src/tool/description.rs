@@ -40,14 +40,21 @@ impl Hints {
             Self::Marks => (false, true, false),
             Self::Sends => (false, false, true),
         };
-        ToolAnnotations::from_raw(Some(title.to_owned()), Some(read_only), Some(false), Some(idempotent), Some(open_world))
+        ToolAnnotations::from_raw(
+            Some(title.to_owned()),
+            Some(read_only),
+            Some(false),
+            Some(idempotent),
+            Some(open_world),
+        )
     }
 }
 
 fn schema<S: JsonSchema>(settings: &SchemaSettings) -> Arc<JsonObject> {
     let settings = settings.clone().with(|settings| settings.inline_subschemas = true);
     // Formats of Rust's number types are no formats of JSON Schema.
-    let settings = settings.with_transform(RecursiveTransform(|schema: &mut Schema| drop(schema.remove("format"))));
+    let settings =
+        settings.with_transform(RecursiveTransform(|schema: &mut Schema| drop(schema.remove("format"))));
     let schema = settings.into_generator().into_root_schema_for::<S>().to_value();
     let Value::Object(mut schema) = schema else { return Arc::default() };
     // The name and documentation of a Rust type say nothing to a client.

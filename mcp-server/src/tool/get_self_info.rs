@@ -35,8 +35,7 @@ pub(super) struct Answer {
 impl Tool for GetSelfInfo {
     const NAME: &'static str = "get_self_info";
     const TITLE: &'static str = "Show this agent";
-    const DESCRIPTION: &'static str =
-        "Returns this agent's own DID, name and card, the state of its connection, and how many messages wait.";
+    const DESCRIPTION: &'static str = "Returns this agent's own DID, name and card, the state of its connection, and how many messages wait.";
     const HINTS: Hints = Hints::LooksInside;
     type Arguments = Arguments;
     type Answer = Answer;

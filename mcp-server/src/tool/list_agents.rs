@@ -80,7 +80,8 @@ impl Tool for ListAgents {
         if capability.as_ref().is_some_and(|c| c.is_empty() || c.len() > LABEL_BYTES_MAX) {
             return Err(Refusal::Arguments(format!("capability has 1 to {LABEL_BYTES_MAX} bytes")));
         }
-        let cursor = arguments.cursor.map(|cursor| cursor.parse()).transpose().map_err(|_| Refusal::Cursor)?;
+        let cursor =
+            arguments.cursor.map(|cursor| cursor.parse()).transpose().map_err(|_| Refusal::Cursor)?;
         let query = DiscoverParams { capability, cursor, limit: Some(limit) };
         let page = toolbox.network.discover(query).await?;
         let next_cursor = page.cursor.map(|did| did.to_string());
@@ -115,8 +116,11 @@ mod tests {
         assert_eq!(answer["agents"][0]["did"], did("bob").as_str());
         assert_eq!(answer["next_cursor"], did("bob").as_str());
         let asked = network.asked();
-        let expected =
-            DiscoverParams { capability: Some("plan.create".into()), cursor: Some(did("amy")), limit: Some(1) };
+        let expected = DiscoverParams {
+            capability: Some("plan.create".into()),
+            cursor: Some(did("amy")),
+            limit: Some(1),
+        };
         assert_eq!(asked, [expected]);
     }
 

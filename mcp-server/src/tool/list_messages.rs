@@ -64,7 +64,8 @@ impl Tool for ListMessages {
     async fn call(toolbox: &Toolbox, arguments: Arguments) -> Result<Answer, Refusal> {
         let me = toolbox.network.me().did;
         let from = arguments.from.map(|from| address::resolve(&from, &me)).transpose()?;
-        let cursor = arguments.cursor.map(|cursor| cursor.parse()).transpose().map_err(|_| Refusal::Cursor)?;
+        let cursor =
+            arguments.cursor.map(|cursor| cursor.parse()).transpose().map_err(|_| Refusal::Cursor)?;
         let limit = match arguments.limit.unwrap_or(PAGE_DEFAULT) {
             limit @ 1..=PAGE_MAX => limit,
             _ => return Err(Refusal::Arguments(format!("limit is 1 to {PAGE_MAX}"))),
@@ -113,14 +114,17 @@ mod tests {
     #[tokio::test]
     async fn listing_acknowledges_nothing() {
         let network = with_messages().await;
-        let answer = network.call("list_messages", json!({"from": "bob", "unread_only": true})).await.unwrap();
+        let answer =
+            network.call("list_messages", json!({"from": "bob", "unread_only": true})).await.unwrap();
         assert_eq!(answer["messages"].as_array().unwrap().len(), 2);
         assert!(network.acks.made().is_empty());
     }
 
     #[tokio::test]
     async fn limits_and_cursors_out_of_range_are_refused() {
-        for arguments in [json!({"limit": 0}), json!({"limit": 51}), json!({"cursor": "x"}), json!({"from": "?"})] {
+        for arguments in
+            [json!({"limit": 0}), json!({"limit": 51}), json!({"cursor": "x"}), json!({"from": "?"})]
+        {
             assert_eq!(Scripted::default().refusal("list_messages", arguments).await, "invalid_arguments");
         }
     }

@@ -155,7 +155,8 @@ mod tests {
     #[tokio::test]
     async fn a_name_reaches_an_agent_of_the_own_tenant() {
         let network = Scripted::default();
-        let answer = network.call("send_message", json!({"to": "bob", "text": "hi", "thread": "t1"})).await.unwrap();
+        let answer =
+            network.call("send_message", json!({"to": "bob", "text": "hi", "thread": "t1"})).await.unwrap();
         assert_eq!(answer["to"], "did:wba:example.com:agent:acme:bob");
         assert_eq!((&answer["status"], &answer["timed_out"]), (&json!("stored"), &json!(false)));
         let sent = network.sent();
@@ -178,8 +179,10 @@ mod tests {
     async fn a_long_reply_stays_unread_until_its_end_was_read() {
         let network = Scripted::default();
         network.reply_with(message(5, "bob", &"x".repeat(PART_BYTES_MAX + 1)));
-        let answer =
-            network.call("send_message", json!({"to": "bob", "text": "hi", "wait_seconds": 5})).await.unwrap();
+        let answer = network
+            .call("send_message", json!({"to": "bob", "text": "hi", "wait_seconds": 5}))
+            .await
+            .unwrap();
         assert_eq!(answer["reply"]["next_offset"], PART_BYTES_MAX);
         assert!(network.acks.made().is_empty());
         let arguments = json!({"id": message_id(5).to_string(), "offset": PART_BYTES_MAX});
@@ -220,7 +223,10 @@ mod tests {
         for reason in [Reason::NotFound, Reason::RateLimited, Reason::MailboxFull] {
             let network = Scripted::default();
             network.refuse_with(Refusal::Relay { reason, retry_after_ms: Some(7) });
-            assert_eq!(network.refusal("send_message", json!({"to": "bob", "text": "a"})).await, reason.word());
+            assert_eq!(
+                network.refusal("send_message", json!({"to": "bob", "text": "a"})).await,
+                reason.word()
+            );
         }
     }
 }

@@ -35,7 +35,11 @@ fn every_tool_has_title_hints_and_object_schemas_without_references() {
 #[tokio::test]
 async fn every_listed_tool_can_be_called() {
     for tool in Toolbox::list() {
-        assert!(Scripted::default().toolbox.call(&tool.name, JsonObject::new()).await.is_ok(), "{}", tool.name);
+        assert!(
+            Scripted::default().toolbox.call(&tool.name, JsonObject::new()).await.is_ok(),
+            "{}",
+            tool.name
+        );
     }
     let unknown = Scripted::default().toolbox.call("delete_everything", JsonObject::new()).await;
     assert_eq!(unknown.unwrap_err(), UnknownTool);

@@ -66,7 +66,9 @@ async fn a_name_that_is_not_ours_in_the_host_header_is_refused() {
 #[tokio::test]
 async fn a_web_page_from_elsewhere_is_refused() {
     let served = Served::start().await;
-    for (origin, status) in [("https://evil.example.com", 403), ("null", 403), ("https://app.example.com", 200)] {
+    for (origin, status) in
+        [("https://evil.example.com", 403), ("null", 403), ("https://app.example.com", 200)]
+    {
         let request = served.post(&list()).bearer_auth(served.key.reveal()).header("origin", origin);
         assert_eq!(request.send().await.unwrap().status(), status, "{origin}");
     }

@@ -42,6 +42,7 @@ async fn plaintext_is_not_answered_on_a_tls_port() {
     let files = TlsFiles { cert: folder.path().join("tls.crt"), key: folder.path().join("tls.key") };
     write_certificate(&files.cert, &files.key);
     let certificate = Certificate::load(files).await.unwrap();
-    let served = Served::start_with(Some(TlsAcceptor::from(Arc::new(certificate.server_config().unwrap())))).await;
+    let served =
+        Served::start_with(Some(TlsAcceptor::from(Arc::new(certificate.server_config().unwrap())))).await;
     assert!(served.post(&json!({})).send().await.is_err());
 }

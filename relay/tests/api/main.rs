@@ -3,9 +3,14 @@
 #![expect(clippy::unwrap_used, reason = "a test that cannot set itself up should fail on the spot")]
 
 mod admin;
+mod agent;
 mod binary;
+mod delivery;
 mod documents;
+mod frames;
 mod harness;
 mod listener;
+mod registration;
+mod restart;
 mod sessions;
 mod tls;

@@ -13,7 +13,8 @@ use crate::{Agent, Error, ErrorKind, Evidence, Message, Sent, clock};
 /// What may be said about a message besides its content. The default is a reliable event with a new id.
 #[derive(Debug, Clone)]
 pub struct SendOptions {
-    /// A message's own id, to send it again safely; absent means a new one.
+    /// A message's own id, to send it again: `duplicate_id` then means that the relay had taken the first; absent means a
+    /// new one.
     pub id: Option<MessageId>,
     pub r#type: MessageType,
     /// A label of at most 64 bytes that joins messages of one conversation.

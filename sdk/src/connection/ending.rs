@@ -37,6 +37,13 @@ pub(super) struct Circumstances {
     pub(super) awaits_credentials: bool,
 }
 
+impl Circumstances {
+    /// Whether files that are wrong now are worth waiting for: they were right before, or somebody is about to write them.
+    const fn waits(self) -> bool {
+        self.registered_before || self.awaits_credentials
+    }
+}
+
 #[derive(Debug)]
 pub(super) enum Next {
     Stop(Error),
@@ -55,9 +62,7 @@ pub(super) fn decide(ending: Ending, circumstances: Circumstances) -> Next {
     match ending {
         Ending::Closed => Next::Stop(closed()),
         Ending::Fatal(error) => Next::Stop(error),
-        Ending::Lost(error) if matches!(error.kind(), ErrorKind::Config | ErrorKind::KeyFile) => {
-            Next::Stop(error)
-        }
+        Ending::Lost(error) if local(&error) && !circumstances.waits() => Next::Stop(error),
         Ending::Lost(error) => retry(error, None),
         Ending::Reregister => retry(Error::new(ErrorKind::Connect, "the agent registers its new keys"), None),
         Ending::Goodbye(hint) => {
@@ -66,12 +71,19 @@ pub(super) fn decide(ending: Ending, circumstances: Circumstances) -> Next {
         }
         Ending::ClosedByRelay(code) => after_close(code),
         Ending::Unauthorized(error) => {
-            let may_change = circumstances.token_rotates
-                && (circumstances.registered_before || circumstances.awaits_credentials);
-            if may_change { retry(error, None) } else { Next::Stop(error) }
+            if circumstances.token_rotates && circumstances.waits() {
+                retry(error, None)
+            } else {
+                Next::Stop(error)
+            }
         }
         Ending::Refused(refusal) => after_refusal(&refusal, circumstances),
     }
+}
+
+/// The fault is in the agent's own files.
+fn local(error: &Error) -> bool {
+    matches!(error.kind(), ErrorKind::Config | ErrorKind::KeyFile)
 }
 
 fn after_close(code: u16) -> Next {
@@ -167,6 +179,14 @@ mod tests {
         assert_eq!(stops(unauthorized(), STARTING_POD), None);
         assert_eq!(stops(refusal(Reason::Forbidden), STARTING_POD), None);
         assert!(stops(refusal(Reason::Forbidden), STARTING_PROFILE).is_some());
+    }
+
+    #[test]
+    fn a_token_file_that_is_missing_for_a_moment_does_not_end_a_running_agent() {
+        let missing = || Ending::Lost(Error::new(ErrorKind::Config, "cannot read the API key"));
+        assert_eq!(stops(missing(), RUNNING), None);
+        assert_eq!(stops(missing(), STARTING_POD), None);
+        assert_eq!(stops(missing(), STARTING_PROFILE), Some(ErrorKind::Config));
     }
 
     #[test]

@@ -58,13 +58,8 @@ pub async fn run(cluster: &Cluster, plan: &Plan) -> anyhow::Result<Converged> {
         applied,
         all_ready,
         each: Latencies::new(took.collect()),
-        operator_writes: after.writes.since(&before.writes),
-        api_server_writes: after.at_api_server.since(&before.at_api_server).without(
-            "APPLY",
-            "agents",
-            plan.agents.into(),
-        ),
-        resident_bytes: after.resident_bytes,
+        writes: after.writes.since(&before.writes).without("APPLY", "agents", plan.agents.into()),
+        memory_bytes: after.memory_bytes,
         cpu_seconds: after.cpu_seconds - before.cpu_seconds,
     })
 }

@@ -1,5 +1,9 @@
 //! Who may talk to the operator, and to whom it may talk.
 
+use clap::Parser as _;
+use crds::Relay;
+use operator::relay::build;
+use operator::settings::Settings;
 use serde_json::Value;
 
 use super::helm::{find, rendered};
@@ -7,8 +11,22 @@ use super::reachability::{Pod, may_reach};
 
 const ADMIN: u64 = 8081;
 
+/// The chart's policy, and the one that the operator makes around a relay.
 fn policies() -> Vec<Value> {
-    rendered(&[]).into_iter().filter(|o| o["kind"] == "NetworkPolicy").collect()
+    let mut policies: Vec<_> = rendered(&[]).into_iter().filter(|o| o["kind"] == "NetworkPolicy").collect();
+    let settings = Settings::parse_from(["msg2agent-operator", "--namespace", "msg2agent-system"]);
+    let policy = build::network_policy(&relay_object(), &settings).unwrap();
+    policies.push(serde_json::to_value(policy).unwrap());
+    policies
+}
+
+fn relay_object() -> Relay {
+    let relay = serde_json::json!({
+        "apiVersion": "msg2agent.xyz/v1alpha1", "kind": "Relay",
+        "metadata": { "name": "main", "namespace": "team", "uid": "1" },
+        "spec": { "domain": "agents.example.com" },
+    });
+    serde_json::from_value(relay).unwrap()
 }
 
 /// The operator with the labels and ports it is rendered with.
@@ -20,10 +38,17 @@ fn operator() -> Pod {
     Pod::new("msg2agent-system", &labels, &[("admin", ADMIN)])
 }
 
+/// A relay with the labels and ports that the operator gives it.
 fn relay() -> Pod {
-    let labels =
-        [("app.kubernetes.io/managed-by", "msg2agent-operator"), ("app.kubernetes.io/component", "relay")];
-    Pod::new("team", &labels, &[("admin", ADMIN), ("public", 8443)])
+    let settings = Settings::parse_from(["msg2agent-operator"]);
+    let set = serde_json::to_value(build::stateful_set(&relay_object(), &settings)).unwrap();
+    let template = &set["spec"]["template"];
+    let labels = template["metadata"]["labels"].as_object().unwrap().iter();
+    let labels: Vec<_> = labels.map(|(key, value)| (key.as_str(), value.as_str().unwrap())).collect();
+    let ports = template["spec"]["containers"][0]["ports"].as_array().unwrap().iter();
+    let ports: Vec<_> =
+        ports.map(|p| (p["name"].as_str().unwrap(), p["containerPort"].as_u64().unwrap())).collect();
+    Pod::new("team", &labels, &ports)
 }
 
 #[test]
@@ -36,18 +61,27 @@ fn only_the_monitoring_namespace_reads_metrics() {
 
 #[test]
 fn the_operator_reaches_relays_on_their_admin_port_and_nothing_else_of_them() {
-    assert!(may_reach(&policies(), &operator(), &relay(), ADMIN));
-    assert!(!may_reach(&policies(), &operator(), &relay(), 8443));
+    let port = |name: &str| relay().ports[name];
+    assert!(may_reach(&policies(), &operator(), &relay(), port("admin")));
+    assert!(!may_reach(&policies(), &operator(), &relay(), port("wss")));
+}
+
+#[test]
+fn agents_reach_the_relay_and_not_its_admin_port() {
+    let agent = Pod::new("elsewhere", &[("app", "agent")], &[]);
+    assert!(may_reach(&policies(), &agent, &relay(), relay().ports["wss"]));
+    assert!(!may_reach(&policies(), &agent, &relay(), relay().ports["admin"]));
+}
+
+#[test]
+fn a_pod_that_calls_itself_the_operator_elsewhere_is_not_let_in() {
+    let mut disguised = operator();
+    disguised.namespace = "team";
+    assert!(!may_reach(&policies(), &disguised, &relay(), relay().ports["admin"]));
 }
 
 #[test]
 fn the_operator_reaches_no_other_pod() {
     let stranger = Pod::new("team", &[("app", "database")], &[("admin", 5432)]);
     assert!(!may_reach(&policies(), &operator(), &stranger, 5432));
-}
-
-#[test]
-fn a_label_alone_does_not_make_a_relay_of_a_pod_that_the_operator_does_not_manage() {
-    let disguised = Pod::new("team", &[("app.kubernetes.io/component", "relay")], &[("admin", ADMIN)]);
-    assert!(!may_reach(&policies(), &operator(), &disguised, ADMIN));
 }

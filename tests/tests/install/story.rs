@@ -10,7 +10,10 @@ use crate::{objects, rights, target};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn an_installation_is_upgraded_removed_and_brought_back_without_touching_its_relay() {
-    let cluster = spawn_blocking(target::start).await.unwrap().unwrap();
+    let Some(cluster) = spawn_blocking(target::start).await.unwrap().unwrap() else {
+        eprintln!("skipped: the cluster is your own");
+        return;
+    };
     let client = cluster.client().await.unwrap();
     objects::make_namespaces(&client).await.unwrap();
     for name in ["helm", "helm3"] {

@@ -1,7 +1,10 @@
 //! The cluster with our images in it.
 
 use anyhow::Context as _;
-use msg2agent_tests::cluster::{self, Cluster, folder::ClusterFolder};
+use msg2agent_tests::cluster::{
+    self, Cluster,
+    folder::{ClusterFolder, Record},
+};
 use msg2agent_tests::{image, install_tls_provider, programs, repository};
 
 /// Images that a Relay without agents needs, and the pause image of the built-in cluster.
@@ -11,10 +14,14 @@ pub(crate) fn folder() -> anyhow::Result<ClusterFolder> {
     cluster::open_folder(Some(&repository().join("target/install-cluster")))
 }
 
-/// Starts the cluster and loads the images; blocking.
-pub(crate) fn start() -> anyhow::Result<Cluster> {
+/// Starts the cluster and loads the images; blocking. None on a cluster of the caller's: what it has installed is not ours
+/// to upgrade and remove.
+pub(crate) fn start() -> anyhow::Result<Option<Cluster>> {
     install_tls_provider();
     let cluster = Cluster::up(folder()?)?;
+    if matches!(cluster.record(), Record::Existing { .. }) {
+        return Ok(None);
+    }
     let binaries = programs::folder()?;
     let needed = image::PRODUCT.iter().filter(|image| NEEDED.contains(&image.binary));
     for image in needed.chain([&image::PAUSE]) {
@@ -22,5 +29,5 @@ pub(crate) fn start() -> anyhow::Result<Cluster> {
         let archive = image.build(&binaries, &cluster.folder().images())?;
         cluster.load(&archive).with_context(|| format!("load {}", image.reference))?;
     }
-    Ok(cluster)
+    Ok(Some(cluster))
 }

@@ -44,7 +44,10 @@ async fn claude_code_reads_what_another_agent_wrote() {
     claude.add("m2a", &over_https(&endpoint)).unwrap();
     let result = claude.call("m2a", "read_message", json!({"id": listed["id"]})).await.unwrap();
     let answer = answer(&result);
-    assert_eq!((&answer["untrusted"]["text"], &answer["sender"]["verified"]), (&json!("for Claude"), &json!(true)));
+    assert_eq!(
+        (&answer["untrusted"]["text"], &answer["sender"]["verified"]),
+        (&json!("for Claude"), &json!(true))
+    );
 }
 
 #[tokio::test]
@@ -75,7 +78,8 @@ async fn claude_code_starts_the_server_over_stdio() {
     let program = programs::path("msg2agent-mcp-server").unwrap();
     claude.add("m2a", &Server::Stdio { program, environment }).unwrap();
     ensure_connected(&claude.list().await.unwrap(), "m2a").unwrap();
-    let result = claude.call("m2a", "send_message", json!({"to": "bob", "text": "over stdio"})).await.unwrap();
+    let result =
+        claude.call("m2a", "send_message", json!({"to": "bob", "text": "over stdio"})).await.unwrap();
     let arrived = endpoint.bob.inbox().next().await.unwrap();
     assert_eq!(arrived.content(), &Content::text("over stdio"));
     assert_eq!(answer(&result)["id"], arrived.id().to_string());

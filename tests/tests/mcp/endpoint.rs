@@ -74,7 +74,8 @@ impl Endpoint {
     }
 
     pub(crate) fn identity(&self) -> Identity {
-        Identity::from_key_file(&std::fs::read_to_string(self.folder.path().join("identity.json")).unwrap()).unwrap()
+        Identity::from_key_file(&std::fs::read_to_string(self.folder.path().join("identity.json")).unwrap())
+            .unwrap()
     }
 
     /// The structured answer of a tool.
@@ -147,7 +148,8 @@ fn write_certificate(folder: &Path) -> String {
     let ca = authority.self_signed(&authority_key).unwrap().pem();
     let issuer = Issuer::new(authority, authority_key);
     let key = KeyPair::generate().unwrap();
-    let certificate = CertificateParams::new(vec!["localhost".to_owned()]).unwrap().signed_by(&key, &issuer).unwrap();
+    let certificate =
+        CertificateParams::new(vec!["localhost".to_owned()]).unwrap().signed_by(&key, &issuer).unwrap();
     write_secret(&folder.join("tls.crt"), &certificate.pem());
     write_secret(&folder.join("tls.key"), &key.serialize_pem());
     ca

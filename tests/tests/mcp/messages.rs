@@ -37,7 +37,10 @@ async fn an_answer_ends_the_request_of_an_agent_that_waits() {
     assert_eq!((&listed["kind"], &listed["unread"]), (&json!("request"), &json!(true)));
     let read = endpoint.call("read_message", json!({"id": listed["id"]})).await.unwrap();
     assert_eq!(read["untrusted"]["json"], json!({"sum": [1, 2]}));
-    endpoint.call("send_message", json!({"to": "bob", "json": {"sum": 3}, "re": listed["id"]})).await.unwrap();
+    endpoint
+        .call("send_message", json!({"to": "bob", "json": {"sum": 3}, "re": listed["id"]}))
+        .await
+        .unwrap();
     assert_eq!(asking.await.unwrap().unwrap().content().content, json!({"sum": 3}));
 }
 
@@ -45,7 +48,8 @@ async fn an_answer_ends_the_request_of_an_agent_that_waits() {
 async fn others_are_found_and_looked_up() {
     let endpoint = Endpoint::start().await;
     let listed = endpoint.call("list_agents", json!({})).await.unwrap();
-    let dids: Vec<_> = listed["agents"].as_array().unwrap().iter().map(|agent| agent["did"].clone()).collect();
+    let dids: Vec<_> =
+        listed["agents"].as_array().unwrap().iter().map(|agent| agent["did"].clone()).collect();
     assert!(dids.contains(&json!("did:wba:relay.test:agent:acme:bob")), "{listed}");
     let bob = endpoint.call("get_agent_info", json!({"agent": "bob"})).await.unwrap();
     assert_eq!((&bob["online"], &bob["root_key"]), (&json!(true), &json!(endpoint.bob.whoami().root_key)));

@@ -11,7 +11,8 @@ use crate::endpoint::Endpoint;
 #[tokio::test]
 async fn a_taken_session_is_yielded_and_taken_back_by_the_next_call() {
     let endpoint = Endpoint::start().await;
-    let other = Agent::connect(endpoint.relay.config(endpoint.identity(), &endpoint.key).unwrap()).await.unwrap();
+    let other =
+        Agent::connect(endpoint.relay.config(endpoint.identity(), &endpoint.key).unwrap()).await.unwrap();
     eventually("the server yields", Duration::from_secs(20), async || {
         let (_, metrics) = endpoint.admin_page("/metrics").await?;
         anyhow::ensure!(metrics.contains(r#"msg2agent_mcp_session{state="yielded"} 1"#), "{metrics}");

@@ -1,14 +1,21 @@
 //! `m2a listen`: messages as they come, acknowledged once printed, and optionally answered.
 
 use std::process::ExitCode;
+use std::time::Duration;
 
 use clap::Args;
-use msg2agent::{Agent, Content, Message, MessageType};
+use msg2agent::{Agent, Content, Error, Message, MessageType, Reason, SendOptions};
+use tokio::time::sleep;
 
 use crate::failure::Failure;
 use crate::output::Output;
 use crate::printed::PrintedMessage;
 use crate::{connect, stop};
+
+/// Attempts to send one answer; each waits for the relay's word itself, so that a long restart is survived.
+const ATTEMPTS_MAX: u32 = 20;
+/// Between two attempts, when the relay does not say.
+const RETRY_INTERVAL: Duration = Duration::from_secs(1);
 
 #[derive(Args)]
 pub(crate) struct Options {
@@ -47,15 +54,15 @@ async fn receive(agent: &Agent, options: &Options, output: &Output) -> Result<()
         };
         let printed = PrintedMessage::new(&message);
         output.result(&printed, printed.text(output));
-        answer(&message, options, output).await?;
+        answer(agent, &message, options, output).await?;
         message.ack().await?;
         left -= 1;
     }
     Ok(())
 }
 
-/// A request that cannot be answered now is not acknowledged when trying again may help: it comes again.
-async fn answer(message: &Message, options: &Options, output: &Output) -> Result<(), Failure> {
+/// Answers a request. One that cannot be answered at all is remarked and let go.
+async fn answer(agent: &Agent, message: &Message, options: &Options, output: &Output) -> Result<(), Failure> {
     if message.message_type() != MessageType::Request {
         return Ok(());
     }
@@ -64,12 +71,39 @@ async fn answer(message: &Message, options: &Options, output: &Output) -> Result
         (None, true) => message.content().clone(),
         (None, false) => return Ok(()),
     };
-    match message.reply(content).await {
-        Ok(_) => Ok(()),
+    match send_answer(agent, message, content).await {
+        Ok(()) => Ok(()),
         Err(error) if error.is_closed() || error.is_temporary() => Err(error.into()),
         Err(error) => {
             output.remark(format_args!("no answer to {}: {}", message.from(), error.chain()));
             Ok(())
         }
+    }
+}
+
+/// Tries again while the relay is away or busy, with one id, so that one answer arrives.
+async fn send_answer(agent: &Agent, message: &Message, content: Content) -> Result<(), Error> {
+    let mut settings = SendOptions {
+        r#type: MessageType::Response,
+        thread: message.thread().map(str::to_owned),
+        re: Some(message.id()),
+        ..SendOptions::default()
+    };
+    let mut attempt = 1;
+    loop {
+        let error = match agent.send_with(message.from(), content.clone(), settings.clone()).await {
+            Ok(_) => return Ok(()),
+            Err(error) => error,
+        };
+        if attempt > 1 && error.reason() == Some(Reason::DuplicateId) {
+            // The attempt before had arrived after all.
+            return Ok(());
+        }
+        if !error.is_temporary() || attempt == ATTEMPTS_MAX {
+            return Err(error);
+        }
+        attempt += 1;
+        settings.id = error.message_id();
+        sleep(error.retry_after().unwrap_or(RETRY_INTERVAL)).await;
     }
 }
