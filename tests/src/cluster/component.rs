@@ -79,9 +79,9 @@ impl Place<'_> {
         )
     }
 
-    /// Its host-path provisioner makes volumes; it must run with umask 0, or pods that are not root cannot write to them.
+    /// Its host-path provisioner makes volumes.
     pub(crate) fn controller_manager(&self) -> Component {
-        let Component { name, program, arguments } = self.kubernetes(
+        self.kubernetes(
             "kube-controller-manager",
             vec![
                 format!("--kubeconfig={}", self.file("kubeconfig/controller-manager")),
@@ -92,10 +92,7 @@ impl Place<'_> {
                 "--enable-hostpath-provisioner".into(),
                 "--leader-elect=false".into(),
             ],
-        );
-        let shell = ["-c", "umask 0; exec \"$@\"", "sh"].map(String::from);
-        let words = shell.into_iter().chain([program.display().to_string()]).chain(arguments);
-        Component { name, program: "sh".into(), arguments: words.collect() }
+        )
     }
 
     pub(crate) fn scheduler(&self) -> Component {

@@ -5,6 +5,7 @@ mod addons;
 mod files;
 mod readiness;
 mod surroundings;
+mod volumes;
 
 use std::{
     fs::{self, File},
@@ -74,6 +75,7 @@ async fn run_order(folder: &ClusterFolder, order: &Order, stages: &Stages) -> an
     };
     let logs = folder.logs();
     let mut components = Components { logs: logs.clone(), running: JoinSet::new() };
+    components.running.spawn(volumes::keep_open(node.join("volumes")));
     components.start(place.etcd())?;
     components.start(place.containerd())?;
     components.start(place.apiserver())?;
