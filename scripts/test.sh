@@ -12,6 +12,7 @@ cluster() {
 end_clusters() {
   cluster test down
   cluster install down
+  cluster operator down
 }
 trap end_clusters EXIT
 cluster test up

@@ -76,6 +76,15 @@ impl Demo {
     }
 }
 
+/// Builds and loads the images and installs both charts with default values, for suites that need a running operator.
+///
+/// # Errors
+/// What could not be built, loaded or installed.
+pub fn install_product(cluster: &Cluster) -> anyhow::Result<()> {
+    load_images(cluster)?;
+    installation::install(&UserTools::new(tools::prebuilt()?, cluster))
+}
+
 fn fresh_cluster(folder: ClusterFolder) -> anyhow::Result<Cluster> {
     if !matches!(folder.record()?, None | Some(Record::Existing { .. })) {
         Cluster::down(&folder).context("end the former demonstration's cluster")?;

@@ -26,11 +26,11 @@ pub struct TestNamespace {
 }
 
 /// Runs a test in a namespace of its own, whose name starts with `prefix` (at most 40 characters of a DNS label).
-pub async fn in_namespace<Test, Outcome>(client: Client, prefix: &str, test: Test) -> anyhow::Result<()>
-where
-    Test: FnOnce(TestNamespace) -> Outcome,
-    Outcome: Future<Output = anyhow::Result<()>>,
-{
+pub async fn in_namespace(
+    client: Client,
+    prefix: &str,
+    test: impl AsyncFnOnce(TestNamespace) -> anyhow::Result<()>,
+) -> anyhow::Result<()> {
     let namespace = TestNamespace::create(client, prefix).await?;
     let outcome = test(namespace.clone()).await;
     if outcome.is_err() {

@@ -2,6 +2,5 @@
 //! `target/test-cluster`, which stays up for the next run (`cluster --folder target/test-cluster down` ends it).
 
 mod cluster;
-mod control_plane;
 mod definitions;
 mod shared;
