@@ -55,16 +55,12 @@ impl Cluster {
     /// # Errors
     /// What the API server says, or a namespace that stays.
     pub async fn remove_namespace(&self) -> anyhow::Result<()> {
-        // Agents first, Tenants and the Relay with the rest: the operator's finalizers follow the same order.
-        let agents = self.objects(Kind::Agent);
-        let deleted = agents.delete_collection(&DeleteParams::default(), &ListParams::default()).await;
         let api = Api::<Namespace>::all(self.client.clone());
         let uid = api.get(&self.namespace).await.context("find the namespace")?.uid().unwrap_or_default();
         api.delete(&self.namespace, &DeleteParams::default()).await.context("delete the namespace")?;
         let gone = conditions::is_deleted(&uid);
         let waited = tokio::time::timeout(REMOVAL_LIMIT, await_condition(api, &self.namespace, gone)).await;
         waited.with_context(|| format!("namespace {} stays", self.namespace))??;
-        deleted.context("delete the Agents")?;
         Ok(())
     }
 

@@ -62,7 +62,11 @@ impl Credentials {
         Ok(Self { url, key, identity, tls: Arc::new(tls), server, relay_pod })
     }
 
-    async fn stream(
+    /// A connection that has not said who it is.
+    ///
+    /// # Errors
+    /// The Relay's pod is not reached, or is not the Relay.
+    pub async fn connect(
         &self,
         cluster: &Cluster,
     ) -> anyhow::Result<TlsStream<impl AsyncRead + AsyncWrite + Unpin + use<>>> {
@@ -79,7 +83,7 @@ impl Credentials {
         &self,
         cluster: &Cluster,
     ) -> anyhow::Result<Session<impl AsyncRead + AsyncWrite + Unpin + use<>>> {
-        let stream = self.stream(cluster).await?;
+        let stream = self.connect(cluster).await?;
         match admission::open(stream, &self.url, &self.key).await? {
             Upgrade::Open(mut socket) => {
                 admission::register(&mut socket, &self.identity).await?;
@@ -93,9 +97,11 @@ impl Credentials {
     ///
     /// # Errors
     /// No answer at all.
-    pub async fn refusal(&self, cluster: &Cluster) -> anyhow::Result<Option<u16>> {
-        let stream = self.stream(cluster).await?;
-        Ok(match admission::open(stream, &self.url, &self.key).await? {
+    pub async fn refusal<S: AsyncRead + AsyncWrite + Unpin>(
+        &self,
+        connection: S,
+    ) -> anyhow::Result<Option<u16>> {
+        Ok(match admission::open(connection, &self.url, &self.key).await? {
             Upgrade::Open(_) => None,
             Upgrade::Refused(status) => Some(status),
         })
