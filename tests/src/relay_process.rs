@@ -122,7 +122,8 @@ impl RelayProcess {
     /// # Errors
     /// The token file cannot be read.
     pub fn admin(&self) -> anyhow::Result<Admin> {
-        let token = std::fs::read_to_string(token_file(self.folder.path())).context("read the admin token")?;
+        let token =
+            std::fs::read_to_string(token_file(self.folder.path())).context("read the admin token")?;
         Ok(Admin::new(self.admin_url(), token.trim()))
     }
 
@@ -158,7 +159,11 @@ impl RelayProcess {
 }
 
 fn spawn(folder: &Path, port: u16, admin_port: u16, settings: &[(String, String)]) -> anyhow::Result<Child> {
-    let log = std::fs::File::options().create(true).append(true).open(folder.join("log")).context("open the log")?;
+    let log = std::fs::File::options()
+        .create(true)
+        .append(true)
+        .open(folder.join("log"))
+        .context("open the log")?;
     Command::new(programs::path("msg2agent-relay")?)
         .env("MSG2AGENT_RELAY_LISTEN", format!("127.0.0.1:{port}"))
         .env("MSG2AGENT_RELAY_ADMIN_LISTEN", format!("127.0.0.1:{admin_port}"))

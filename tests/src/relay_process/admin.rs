@@ -68,7 +68,12 @@ impl Admin {
         self.write::<()>(Method::DELETE, &path_of(identity)?, None).await
     }
 
-    async fn write<T: Serialize>(&self, method: Method, path: &str, body: Option<&T>) -> anyhow::Result<Applied> {
+    async fn write<T: Serialize>(
+        &self,
+        method: Method,
+        path: &str,
+        body: Option<&T>,
+    ) -> anyhow::Result<Applied> {
         let mut request = self.http.request(method, format!("{}{path}", self.url)).bearer_auth(&self.token);
         if let Some(body) = body {
             request = request.json(body);

@@ -42,7 +42,10 @@ async fn install(client: &Client) -> anyhow::Result<()> {
         eventually("the definition is established", LIMIT, async || {
             let status = api.get(&name).await?.status.unwrap_or_default();
             let conditions = status.conditions.unwrap_or_default();
-            ensure!(conditions.iter().any(|c| c.type_ == "Established" && c.status == "True"), "{conditions:?}");
+            ensure!(
+                conditions.iter().any(|c| c.type_ == "Established" && c.status == "True"),
+                "{conditions:?}"
+            );
             Ok(())
         })
         .await?;
@@ -82,7 +85,8 @@ async fn check(client: &Client, namespace: &str, fixture: &Fixture) -> anyhow::R
 
 fn api(client: &Client, namespace: &str, object: &Value) -> anyhow::Result<Api<DynamicObject>> {
     let kind = object.get("kind").and_then(Value::as_str).context("read the kind")?;
-    let known = crds::definitions().into_iter().find(|d| d.spec.names.kind == kind).context("find the kind")?;
+    let known =
+        crds::definitions().into_iter().find(|d| d.spec.names.kind == kind).context("find the kind")?;
     let resource = ApiResource {
         group: crds::GROUP.into(),
         version: crds::VERSION.into(),

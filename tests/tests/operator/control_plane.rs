@@ -29,7 +29,11 @@ async fn agents_get_a_key_that_the_relay_accepts_and_lose_it_with_the_object() {
     run("lifecycle", async |namespace| {
         let alice = ready_agent(&namespace, "alice", json!({})).await?;
         let status = alice.status.context("read the status")?;
-        ensure!(status.did.as_deref() == Some("did:wba:agents.example.com:agent:acme:alice"), "{:?}", status.did);
+        ensure!(
+            status.did.as_deref() == Some("did:wba:agents.example.com:agent:acme:alice"),
+            "{:?}",
+            status.did
+        );
         let secret = namespace.api::<Secret>().get("alice-relay").await?;
         ensure!(secret.type_.as_deref() == Some("servicebinding.io/agent-relay"), "{:?}", secret.type_);
         let token = value(&secret, "token")?;
@@ -46,7 +50,8 @@ async fn a_key_rotates_with_overlap_and_once_per_request() {
     run("rotation", async |namespace| {
         ready_agent(&namespace, "alice", json!({})).await?;
         let before = value(&namespace.api::<Secret>().get("alice-relay").await?, "key-id")?;
-        let request = json!({"spec": {"credentials": {"rotation": {"requestedRotation": "first", "overlap": "1h"}}}});
+        let request =
+            json!({"spec": {"credentials": {"rotation": {"requestedRotation": "first", "overlap": "1h"}}}});
         namespace.api::<Agent>().patch("alice", &PatchParams::default(), &Patch::Merge(request)).await?;
         let status = eventually("the rotation is handled", CHANGE_LIMIT, async || {
             let status = namespace.api::<Agent>().get("alice").await?.status.unwrap_or_default();
@@ -155,7 +160,10 @@ async fn installed(client: &kube::Client) -> anyhow::Result<()> {
     eventually("an operator leads (install the charts first: make demo does)", CHANGE_LIMIT, async || {
         let found = leases.list(&ListParams::default().fields("metadata.name=msg2agent-operator")).await?;
         let holders = found.items.iter().filter_map(|lease| lease.spec.as_ref()?.holder_identity.as_deref());
-        ensure!(holders.into_iter().any(|holder| !holder.is_empty()), "no Lease msg2agent-operator has a holder");
+        ensure!(
+            holders.into_iter().any(|holder| !holder.is_empty()),
+            "no Lease msg2agent-operator has a holder"
+        );
         Ok(())
     })
     .await

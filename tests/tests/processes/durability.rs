@@ -38,7 +38,8 @@ async fn a_thousand_stored_messages_survive_sigkill_once_and_in_order() {
 async fn what_was_not_acknowledged_comes_again_to_the_next_session() {
     let relay = relay().await;
     let bob = declare(&relay, TENANT, "bob").await;
-    let (first, alice) = (bob.connect(&relay).await, declare(&relay, TENANT, "alice").await.connect(&relay).await);
+    let (first, alice) =
+        (bob.connect(&relay).await, declare(&relay, TENANT, "alice").await.connect(&relay).await);
     let sent = alice.send(first.did(), Content::text("hello")).await.unwrap();
     assert_eq!(sent.status, Status::Stored);
     assert_eq!(next(&mut first.inbox()).await.text(), Some("hello"));

@@ -33,7 +33,8 @@ async fn a_key_of_one_agent_does_not_open_another() {
     let relay = relay().await;
     let alice = declare(&relay, TENANT, "alice").await;
     let bob = declare(&relay, TENANT, "bob").await;
-    let error = Agent::connect(relay.config(bob.identity(), &alice.key).unwrap()).await.err().expect("refused");
+    let error =
+        Agent::connect(relay.config(bob.identity(), &alice.key).unwrap()).await.err().expect("refused");
     assert_eq!(error.kind(), ErrorKind::Registration(Reason::Forbidden));
 }
 

@@ -23,7 +23,10 @@ async fn a_canary_in_a_body_is_nowhere_at_the_relay() {
 
     let pid = relay.pid().unwrap();
     let id = sent.id.to_string();
-    assert!(memory::count(pid, id.as_bytes()).unwrap() > 0, "the search finds what is there: the message's id");
+    assert!(
+        memory::count(pid, id.as_bytes()).unwrap() > 0,
+        "the search finds what is there: the message's id"
+    );
     for needle in [CANARY.to_owned(), base64url::encode(CANARY.as_bytes())] {
         assert_eq!(memory::count(pid, needle.as_bytes()).unwrap(), 0, "in memory");
         assert_eq!(files_with(&relay.data_folder(), needle.as_bytes()), Vec::<String>::new());

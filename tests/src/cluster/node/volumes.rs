@@ -32,7 +32,9 @@ fn open_all(folder: &Path) -> anyhow::Result<()> {
             continue;
         }
         match fs::set_permissions(&path, Permissions::from_mode(OPEN)) {
-            Err(error) if path.exists() => return Err(error).with_context(|| format!("open {}", path.display())),
+            Err(error) if path.exists() => {
+                return Err(error).with_context(|| format!("open {}", path.display()));
+            }
             _ => {}
         }
     }

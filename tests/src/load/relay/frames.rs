@@ -304,7 +304,7 @@ mod tests {
     #[test]
     fn a_refused_send_ends_the_round_with_the_relay_s_words() {
         let error =
-            is_answer(br#"{"jsonrpc":"2.0","id":1,"error":{"code":-32001}}"#, Class::Reliable).unwrap_err();
+            answer(br#"{"jsonrpc":"2.0","id":1,"error":{"code":-32001}}"#, Class::Reliable).unwrap_err();
         assert!(error.to_string().contains("-32001"), "{error}");
     }
 }
