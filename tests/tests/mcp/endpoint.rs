@@ -144,6 +144,8 @@ fn write_secret(path: &Path, text: &str) {
 fn write_certificate(folder: &Path) -> String {
     let mut authority = CertificateParams::new(Vec::new()).unwrap();
     authority.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+    // A name of its own: a leaf with its issuer's name looks self-signed to clients.
+    authority.distinguished_name.push(rcgen::DnType::CommonName, "test authority");
     let authority_key = KeyPair::generate().unwrap();
     let ca = authority.self_signed(&authority_key).unwrap().pem();
     let issuer = Issuer::new(authority, authority_key);
