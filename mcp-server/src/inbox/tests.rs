@@ -1,3 +1,5 @@
+//! The inbox: what is kept, what is dropped, what is acknowledged.
+
 use super::*;
 use crate::sample::{did, message, message_id};
 

@@ -1,3 +1,5 @@
+//! The tools, each against a network that answers as told.
+
 use serde_json::{Value, json};
 
 use super::*;

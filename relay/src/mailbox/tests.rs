@@ -1,3 +1,5 @@
+//! The mailbox over a real file: what is committed is found again.
+
 use std::sync::Mutex;
 
 use protocol::did::{Domain, TenantId};
