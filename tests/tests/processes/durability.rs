@@ -2,8 +2,6 @@
 
 use std::time::Duration;
 
-use futures::StreamExt as _;
-use futures::stream::FuturesOrdered;
 use msg2agent::{Agent, Content, Inbox, Message, Status};
 use msg2agent_tests::relay_process::RelayProcess;
 
@@ -84,13 +82,11 @@ async fn known_but_away(relay: &RelayProcess, name: &str) -> crate::agents::Decl
     declared
 }
 
-/// The first one alone: it finds the recipient, so that the others do not all ask for it.
+/// One after the other: only then does the sender have an order to keep.
 async fn send_numbered(from: &Agent, to: &protocol::Did, count: usize) {
-    let send = |number: usize| from.send(to, Content::text(number.to_string()));
-    assert_eq!(send(0).await.unwrap().status, Status::Stored);
-    let mut sends: FuturesOrdered<_> = (1..count).map(send).collect();
-    while let Some(sent) = sends.next().await {
-        assert_eq!(sent.unwrap().status, Status::Stored);
+    for number in 0..count {
+        let sent = from.send(to, Content::text(number.to_string())).await.unwrap();
+        assert_eq!(sent.status, Status::Stored);
     }
 }
 
