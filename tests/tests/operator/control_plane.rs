@@ -16,7 +16,10 @@ use msg2agent_tests::{
 };
 use serde_json::{Value, json};
 
-use crate::shared;
+use crate::{
+    relay_door::{ACCEPTED, REFUSED, SUSPENDED, answer},
+    shared,
+};
 
 /// The promise: one apply, and within a minute everything serves. The machine of a test run is slower than that of a person.
 const READY_LIMIT: Duration = Duration::from_secs(120);
@@ -39,8 +42,12 @@ async fn agents_get_a_key_that_the_relay_accepts_and_lose_it_with_the_object() {
         let token = value(&secret, "token")?;
         ensure!(!format!("{status:?}").contains(&token), "the key is in the status");
         ensure!(value(&secret, "key-id")? == status.keys[0].key_id, "status and Secret name different keys");
+        ensure!(answer(&namespace, &token).await? == ACCEPTED, "Ready, and the relay refuses the key");
         namespace.api::<Agent>().delete("alice", &DeleteParams::default()).await?;
-        gone(&namespace, "alice").await
+        gone(&namespace, "alice").await?;
+        let after = answer(&namespace, &token).await?;
+        ensure!(after == REFUSED, "the Agent is gone, and the relay answers its key with {after}");
+        Ok(())
     })
     .await;
 }
@@ -49,7 +56,8 @@ async fn agents_get_a_key_that_the_relay_accepts_and_lose_it_with_the_object() {
 async fn a_key_rotates_with_overlap_and_once_per_request() {
     run("rotation", async |namespace| {
         ready_agent(&namespace, "alice", json!({})).await?;
-        let before = value(&namespace.api::<Secret>().get("alice-relay").await?, "key-id")?;
+        let secret = namespace.api::<Secret>().get("alice-relay").await?;
+        let (before, old) = (value(&secret, "key-id")?, value(&secret, "token")?);
         let request =
             json!({"spec": {"credentials": {"rotation": {"requestedRotation": "first", "overlap": "1h"}}}});
         namespace.api::<Agent>().patch("alice", &PatchParams::default(), &Patch::Merge(request)).await?;
@@ -60,8 +68,11 @@ async fn a_key_rotates_with_overlap_and_once_per_request() {
             Ok(status)
         })
         .await?;
-        let after = value(&namespace.api::<Secret>().get("alice-relay").await?, "key-id")?;
-        ensure!(after != before, "the Secret still holds {before}");
+        let secret = namespace.api::<Secret>().get("alice-relay").await?;
+        ensure!(value(&secret, "key-id")? != before, "the Secret still holds {before}");
+        for key in [old, value(&secret, "token")?] {
+            ensure!(answer(&namespace, &key).await? == ACCEPTED, "a key is refused during the overlap");
+        }
         let retiring = status.keys.iter().find(|key| key.key_id == before).context("find the old key")?;
         ensure!(retiring.not_after.is_some(), "the old key has no end");
         Ok(())
@@ -104,6 +115,8 @@ async fn a_suspended_tenant_stops_its_agents_and_says_so() {
         let tenants = namespace.api::<Tenant>();
         tenants.patch("acme", &PatchParams::default(), &suspend(true)).await?;
         condition_of(&namespace, "alice", "Suspended", "True", "SuspendedByTenant").await?;
+        let token = value(&namespace.api::<Secret>().get("alice-relay").await?, "token")?;
+        refused_as(&namespace, &token, SUSPENDED).await?;
         tenants.patch("acme", &PatchParams::default(), &suspend(false)).await?;
         condition_of(&namespace, "alice", "Ready", "True", "Ready").await
     })
@@ -222,6 +235,15 @@ async fn condition_of(
 
 fn has(conditions: &[Condition], about: &str, status: &str, reason: &str) -> bool {
     conditions.iter().any(|c| c.type_ == about && c.status == status && c.reason == reason)
+}
+
+async fn refused_as(namespace: &TestNamespace, token: &str, wanted: &str) -> anyhow::Result<()> {
+    eventually("the relay refuses the key", CHANGE_LIMIT, async || {
+        let found = answer(namespace, token).await?;
+        ensure!(found == wanted, "it answers {found}");
+        Ok(())
+    })
+    .await
 }
 
 async fn gone(namespace: &TestNamespace, agent: &str) -> anyhow::Result<()> {
