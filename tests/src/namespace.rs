@@ -2,7 +2,7 @@
 
 mod dump;
 
-use std::{future::Future, time::Duration};
+use std::time::Duration;
 
 use anyhow::{Context as _, ensure};
 use k8s_openapi::api::core::v1::{Namespace, ServiceAccount};

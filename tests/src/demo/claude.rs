@@ -6,7 +6,7 @@ use std::process::Stdio;
 use anyhow::{Context as _, ensure};
 use k8s_openapi::api::core::v1::Secret;
 use kube::{Api, Client};
-use serde_json::json;
+use serde_json::{Value, json};
 
 use super::installation::DEMO_NAMESPACE;
 use crate::{
@@ -50,7 +50,7 @@ pub async fn talk() -> anyhow::Result<()> {
     println!("  connected; it calls send_message");
     let arguments = json!({ "to": "bob", "text": "Bob, Claude asks: is the plan done?", "wait_seconds": 30 });
     let result = claude.call("alice", "send_message", arguments).await?;
-    let answer = result["content"].as_str().unwrap_or_default();
+    let answer = result.get("content").and_then(Value::as_str).unwrap_or_default();
     println!("  the model got: {answer}");
     ensure!(answer.contains(&format!("\"{BOBS_ANSWER}\"")), "that is not Bob's answer");
     Ok(())

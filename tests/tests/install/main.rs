@@ -3,8 +3,6 @@
 //! A cluster of its own because a chart owns things there is one of in a cluster. It is started in `target/install-cluster`
 //! and ended when the tests pass; after a failure it stays for a look (`cluster --folder target/install-cluster down`).
 
-#![expect(clippy::unwrap_used, reason = "a test that cannot set itself up should fail on the spot")]
-
 mod helm;
 mod objects;
 mod rights;

@@ -1,6 +1,10 @@
 //! The MCP server as a process between a real relay and real clients: our own HTTP calls, and Claude Code.
 
-#![expect(clippy::unwrap_used, reason = "a test that cannot set itself up should fail on the spot")]
+#![expect(
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    reason = "a test that cannot set itself up should fail on the spot"
+)]
 
 mod claude_code;
 mod durability;

@@ -47,7 +47,7 @@ impl Network for Link {
             let asked = agent.ask_with(&message.to, message.content, wait, options).await;
             let Asked { sent, answer } = asked.map_err(refusal)?;
             let sent = Sent { id: sent.id, status: sent.status };
-            Ok(Answer { sent, reply: answer.map(|answer| arrivals::kept(answer)) })
+            Ok(Answer { sent, reply: answer.map(arrivals::kept) })
         }
         .boxed()
     }
