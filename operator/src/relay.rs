@@ -6,14 +6,12 @@ use std::time::Duration;
 
 use crds::condition::Type;
 use crds::{Relay, label, name};
-use k8s_openapi::api::core::v1::Namespace;
-use kube::core::PartialObjectMeta;
 use kube::{Resource as _, ResourceExt as _};
 
+use crate::backoff::RESYNC;
 use crate::certificate::{self, Facts};
 use crate::conditions;
 use crate::context::Context;
-use crate::controller::RESYNC;
 use crate::error::{Error, Result};
 use crate::fleet::{Access, Report};
 use crate::key::{Kind, Name};
@@ -174,7 +172,7 @@ fn next_pass(observed: &Observed, now: jiff::Timestamp) -> Duration {
 /// A Relay in use stays until its Tenants are gone, or its namespace goes with all that is in it.
 async fn teardown(context: &Context, relay: &Relay, name: &Name) -> Result<Option<Duration>> {
     let users = accepted_tenants(context, name).len();
-    if users > 0 && !is_terminating(context.world.namespace(&name.namespace).as_deref()) {
+    if users > 0 && !context.world.is_terminating(&name.namespace) {
         // It still serves, and keys must still be revoked at it.
         let contacted = contact(context, name).await;
         status::report(context, relay, &plan::blocked(relay, users, context.now())).await?;
@@ -183,10 +181,4 @@ async fn teardown(context: &Context, relay: &Relay, name: &Name) -> Result<Optio
     }
     finalizer::release(&context.client, relay, label::IN_USE).await?;
     Ok(None)
-}
-
-/// Whether a namespace is being deleted.
-#[must_use]
-pub fn is_terminating(namespace: Option<&PartialObjectMeta<Namespace>>) -> bool {
-    namespace.is_some_and(|namespace| namespace.metadata.deletion_timestamp.is_some())
 }

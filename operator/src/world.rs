@@ -102,6 +102,12 @@ impl World {
     pub fn namespace(&self, name: &str) -> Option<Arc<PartialObjectMeta<Namespace>>> {
         self.namespaces.get(&kube::runtime::reflector::ObjectRef::new(name))
     }
+
+    /// Whether the namespace is being deleted.
+    #[must_use]
+    pub fn is_terminating(&self, namespace: &str) -> bool {
+        self.namespace(namespace).is_some_and(|found| found.metadata.deletion_timestamp.is_some())
+    }
 }
 
 /// The object of a store, by namespace and name.

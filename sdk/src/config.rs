@@ -15,6 +15,7 @@ use crate::{Error, ErrorKind, TokenSource, key_file};
 mod directory;
 mod endpoint;
 mod environment;
+mod file;
 mod profile;
 
 pub use endpoint::Endpoint;

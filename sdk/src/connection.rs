@@ -11,9 +11,9 @@ use std::time::Duration;
 use tokio::sync::mpsc;
 use tokio::time::{Instant, MissedTickBehavior, interval, sleep};
 
-use crate::agent::Shared;
 use crate::call::{Command, Failed, Waiter, WeakCaller};
 use crate::outbox::Outbox;
+use crate::shared::Shared;
 use crate::{Error, ErrorKind};
 
 mod backoff;

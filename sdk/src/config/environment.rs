@@ -1,10 +1,10 @@
 //! Settings from environment variables `MSG2AGENT_*`.
 
-use std::path::PathBuf;
+use std::path::Path;
 
 use zeroize::Zeroizing;
 
-use super::{Config, KeySource, directory};
+use super::{Config, Endpoint, KeySource, file};
 use crate::{Error, ErrorKind, TokenSource};
 
 impl Config {
@@ -34,12 +34,10 @@ impl Config {
 
 fn from_variables() -> Result<Config, Error> {
     let ca = match text("MSG2AGENT_CA_FILE")? {
-        Some(path) => {
-            Some(directory::read(&PathBuf::from(&path))?.ok_or_else(|| missing("MSG2AGENT_CA_FILE"))?)
-        }
+        Some(path) => Some(file::read(Path::new(&path))?.ok_or_else(|| missing("MSG2AGENT_CA_FILE"))?),
         None => None,
     };
-    let endpoint = directory::endpoint(&required("MSG2AGENT_URL")?, ca)?;
+    let endpoint = endpoint(&required("MSG2AGENT_URL")?, ca)?;
     let keys = KeySource::File(required("MSG2AGENT_IDENTITY_FILE")?.into());
     Ok(Config::new(endpoint, required("MSG2AGENT_DID")?.parse()?, token()?, keys))
 }
@@ -53,6 +51,19 @@ fn token() -> Result<TokenSource, Error> {
         Error::new(ErrorKind::Config, "cannot use MSG2AGENT_TOKEN").caused_by(e)
     };
     value.parse().map(TokenSource::Value).map_err(failed)
+}
+
+/// An endpoint with the environment's leave for plaintext.
+pub(super) fn endpoint(url: &str, ca: Option<String>) -> Result<Endpoint, Error> {
+    let endpoint = if flag("MSG2AGENT_INSECURE_PLAINTEXT")? {
+        Endpoint::new_insecure_plaintext(url)?
+    } else {
+        Endpoint::new(url)?
+    };
+    Ok(match ca {
+        Some(pem) => endpoint.with_ca(pem.into_bytes()),
+        None => endpoint,
+    })
 }
 
 /// Whether the environment names a relay.

@@ -10,7 +10,8 @@ use protocol::limits::{CLOCK_SKEW_SECONDS, TTL_SECONDS_MAX};
 use tokio::sync::Notify;
 
 use super::journal::Journal;
-use super::ledger::{Key, Ledger, Standing};
+use super::ledger::{Ledger, Standing};
+use super::seen::Key;
 use super::seen::Seen;
 use crate::{Error, ErrorKind, clock};
 

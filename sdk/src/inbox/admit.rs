@@ -8,11 +8,11 @@ use serde::Deserialize;
 use serde_json::value::RawValue;
 
 use super::ledger::Standing;
-use crate::agent::Shared;
 use crate::call::Caller;
 use crate::contacts::Freshness;
 use crate::message::Received;
 use crate::refusal::{Refusal, RefusalReason};
+use crate::shared::Shared;
 use crate::waiters::Claim;
 use crate::{Error, ErrorKind, Evidence, clock};
 

@@ -5,14 +5,11 @@
 
 use std::collections::{BTreeSet, HashMap};
 
+use protocol::UnixSeconds;
 use protocol::frame::AckParams;
 use protocol::limits::WINDOW_MESSAGES;
-use protocol::{Did, UnixSeconds};
 
-use super::seen::Seen;
-
-/// What a message is known by.
-pub(crate) type Key = (Did, protocol::envelope::MessageId);
+use super::seen::{Key, Seen};
 
 /// Messages shown and not acknowledged. An honest relay stops at one window; the rest is room for a change of its order.
 const HELD_MAX: u64 = 4 * WINDOW_MESSAGES;

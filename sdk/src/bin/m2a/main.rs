@@ -22,7 +22,7 @@ mod whoami;
 
 use std::process::ExitCode;
 
-use clap::Parser as _;
+use clap::{CommandFactory as _, Parser as _};
 
 use arguments::{Arguments, Command};
 use failure::Failure;
@@ -64,7 +64,7 @@ fn run(arguments: Arguments, output: &Output) -> Result<ExitCode, Failure> {
             Command::Verify(options) => verify::run(options, output),
             Command::Relay(options) => relay::run(options, output).await,
             Command::Dev(options) => dev::run(options, output).await,
-            Command::Completions(options) => completions::run(options),
+            Command::Completions(options) => completions::run(options, &mut Arguments::command()),
         }
     })
 }
