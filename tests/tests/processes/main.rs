@@ -3,12 +3,16 @@
 #![expect(
     clippy::unwrap_used,
     clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
     reason = "a test that cannot set itself up should fail on the spot"
 )]
 
 mod agents;
 mod durability;
 mod identity;
+mod line;
 mod reconnect;
 mod secrecy;
+mod tenant_wall;
 mod tenants;
