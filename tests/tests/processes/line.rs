@@ -9,9 +9,9 @@ use msg2agent_tests::relay_process::RelayProcess;
 use protocol::api_key::ApiKey;
 use protocol::frame::{
     AckParams, ChallengeParams, ChallengeResult, DeliverParams, Incoming, NoticeParams, RegisterParams,
-    RegisterResult, method, write_notification, write_request,
+    RegisterResult, SendResult, SendStatus, method, write_notification, write_request,
 };
-use protocol::{Identity, Reason, base64url, challenge};
+use protocol::{Envelope, Identity, Reason, base64url, challenge};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use tokio::net::TcpStream;
@@ -84,6 +84,10 @@ impl Line {
         let signing = identity.current_signing().unwrap();
         let signature = challenge::answer(&signing.key, &challenge.domain, &challenge.nonce, record);
         Ok(RegisterParams { did, record: base64url::encode(record), kid: signing.kid.clone(), signature })
+    }
+
+    pub(crate) async fn send(&mut self, envelope: &Envelope) -> Result<SendStatus, Reason> {
+        self.ask(method::SEND, envelope).await.result::<SendResult>().map(|sent| sent.status)
     }
 
     /// Asks, and waits for the answer; deliveries and notices that come first are kept.

@@ -10,6 +10,7 @@
 
 mod agents;
 mod durability;
+mod forgery;
 mod identity;
 mod line;
 mod reconnect;
