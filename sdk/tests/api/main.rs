@@ -14,6 +14,7 @@ mod cli;
 mod connection;
 mod identities;
 mod inbox;
+mod lookups;
 mod peer;
 mod requests;
 mod sending;

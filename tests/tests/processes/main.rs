@@ -3,12 +3,17 @@
 #![expect(
     clippy::unwrap_used,
     clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
     reason = "a test that cannot set itself up should fail on the spot"
 )]
 
 mod agents;
 mod durability;
+mod forgery;
 mod identity;
+mod line;
 mod reconnect;
 mod secrecy;
+mod tenant_wall;
 mod tenants;
