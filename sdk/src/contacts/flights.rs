@@ -17,7 +17,7 @@ type Waiting<T> = WeakShared<BoxFuture<'static, T>>;
 pub(super) struct Flights<T>(Mutex<HashMap<Did, Waiting<T>>>);
 
 /// As many wait for this agent as may.
-#[derive(Debug, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Full;
 
 impl<T> Default for Flights<T> {

@@ -45,7 +45,7 @@ async fn a_lookup_that_fails_fails_all_who_wait_and_is_tried_anew_by_the_next() 
     };
     let (mut line, sent) = tokio::join!(refused, send_at_once(&agent, &bob));
     let not_found = ErrorKind::Rejected(Reason::NotFound);
-    for error in sent.into_iter().map(|sent| sent.err().expect("nothing was sent")) {
+    for error in sent.into_iter().map(|sent| sent.expect_err("nothing was sent")) {
         assert_eq!((error.kind(), error.advice()), (not_found, Some(Reason::NotFound.advice())));
         let text = format!("cannot look up {}: the relay refused it: not_found", bob.did());
         assert_eq!(error.chain(), text);

@@ -2,8 +2,6 @@
 //!
 //! The cluster of the operator suite. The node must run on this machine, because processes are found from outside their pods.
 
-#![expect(clippy::unwrap_used, reason = "a test that cannot set itself up should fail on the spot")]
-
 mod canary;
 mod conversation;
 mod leader;
