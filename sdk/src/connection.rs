@@ -20,7 +20,7 @@ mod backoff;
 mod dial;
 mod ending;
 mod handshake;
-mod link;
+pub(crate) mod link;
 mod own_record;
 pub(crate) mod rotation;
 mod session;

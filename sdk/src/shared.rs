@@ -6,7 +6,7 @@ use protocol::Identity;
 use protocol::document::DidDocument;
 use tokio::sync::watch;
 
-use crate::connection::Link;
+use crate::connection::link::Link;
 use crate::contacts::Contacts;
 use crate::inbox::InboxQueue;
 use crate::inbox::acks::Acks;
