@@ -9,10 +9,12 @@
 )]
 
 mod agents;
+mod dev;
 mod durability;
 mod forgery;
 mod identity;
 mod line;
+mod m2a;
 mod reconnect;
 mod secrecy;
 mod tenant_wall;
