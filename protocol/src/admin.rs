@@ -7,6 +7,7 @@
 //! | `GET`, `PUT`, `DELETE tenants/{tenant}` | [`TenantSpec`] | [`TenantView`], [`Applied`], [`Applied`] |
 //! | `GET tenants/{tenant}/agents?after=&limit=` | | [`Page`] of [`AgentView`] |
 //! | `GET`, `PUT`, `DELETE tenants/{tenant}/agents/{name}` | [`AgentSpec`] | [`AgentView`], [`Applied`], [`Applied`] |
+//! | `PUT tenants/{tenant}/agents/{name}/suspension` | [`Suspension`] | [`Applied`] |
 //! | `GET tenants/{tenant}/keys` | | [`Page`] of [`KeyView`] |
 //! | `PUT`, `DELETE tenants/{tenant}/keys/{keyId}` | [`KeySpec`] | [`Applied`] |
 //!
@@ -90,6 +91,13 @@ pub struct AgentKey {
     pub not_after: Option<UnixSeconds>,
 }
 
+/// Lets an agent in or not and leaves everything else of it: for whoever does not hold its keys' hashes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Suspension {
+    pub suspended: bool,
+}
+
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "camelCase")]
 pub struct AgentView {
@@ -137,6 +145,12 @@ pub struct Page<T> {
 #[must_use]
 pub fn agent_path(tenant: &TenantId, name: &AgentName) -> String {
     format!("/admin/v1/tenants/{tenant}/agents/{name}")
+}
+
+/// The path of an agent's suspension.
+#[must_use]
+pub fn suspension_path(tenant: &TenantId, name: &AgentName) -> String {
+    format!("{}/suspension", agent_path(tenant, name))
 }
 
 /// The path of a tenant.

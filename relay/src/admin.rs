@@ -30,6 +30,7 @@ mod paging;
 mod path;
 mod put_agent;
 mod put_key;
+mod put_suspension;
 mod put_tenant;
 
 pub use metrics::AdminMetrics;
@@ -59,6 +60,10 @@ pub fn router(admin: Admin) -> Router {
         .route("/admin/v1/tenants/{tenant}", tenant)
         .route("/admin/v1/tenants/{tenant}/agents", get(list_agents::handle))
         .route("/admin/v1/tenants/{tenant}/agents/{name}", agent)
+        .route(
+            "/admin/v1/tenants/{tenant}/agents/{name}/suspension",
+            axum::routing::put(put_suspension::handle),
+        )
         .route("/admin/v1/tenants/{tenant}/keys", get(list_keys::handle))
         .route("/admin/v1/tenants/{tenant}/keys/{key}", key)
         .layer(DefaultBodyLimit::max(BODY_BYTES_MAX))

@@ -43,6 +43,7 @@ fn route(path: &str) -> &'static str {
         ["tenants", _] => "tenant",
         ["tenants", _, "agents"] => "agents",
         ["tenants", _, "agents", _] => "agent",
+        ["tenants", _, "agents", _, "suspension"] => "suspension",
         ["tenants", _, "keys"] => "keys",
         ["tenants", _, "keys", _] => "key",
         _ => "other",

@@ -25,6 +25,7 @@ pub(super) enum Operation {
     PutTenant(TenantId, TenantSpec),
     DeleteTenant(TenantId),
     PutAgent(Did, Box<AgentSpec>),
+    SuspendAgent(Did, bool),
     DeleteAgent(Did),
     PutKey(TenantId, KeyId, KeySpec),
     DeleteKey(TenantId, KeyId),
@@ -36,6 +37,8 @@ pub(super) enum Operation {
 pub enum Refused {
     #[error("the tenant {0} does not exist")]
     TenantMissing(TenantId),
+    #[error("the agent {0} does not exist")]
+    AgentMissing(Did),
     #[error("this relay holds as many tenants as it may")]
     TenantsFull,
     #[error("this relay holds as many agents as it may")]
@@ -72,7 +75,7 @@ impl Refused {
     #[must_use]
     pub const fn reason(&self) -> Reason {
         match self {
-            Self::TenantMissing(_) => Reason::NotFound,
+            Self::TenantMissing(_) | Self::AgentMissing(_) => Reason::NotFound,
             Self::TenantsFull | Self::AgentsFull | Self::AgentsOfTenant(_) => Reason::QuotaExceeded,
             Self::RootKey(_)
             | Self::Card(_)
@@ -103,6 +106,7 @@ pub(super) fn decide(context: Context<'_>, operation: Operation) -> Result<Decis
         Operation::PutTenant(tenant, spec) => tenant::put(context, tenant, spec),
         Operation::DeleteTenant(tenant) => Ok(tenant::delete(context, tenant)),
         Operation::PutAgent(did, spec) => agent::put(context, did, *spec),
+        Operation::SuspendAgent(did, suspended) => agent::suspend(context, did, suspended),
         Operation::DeleteAgent(did) => Ok(agent::delete(context, did)),
         Operation::PutKey(tenant, id, spec) => key::put(context, tenant, &id, spec),
         Operation::DeleteKey(tenant, id) => Ok(key::delete(context, tenant, &id)),

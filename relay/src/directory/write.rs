@@ -37,6 +37,17 @@ impl Directory {
 
     /// # Errors
     /// [`WriteError`]; the agent is as before.
+    pub async fn suspend_agent(
+        &self,
+        tenant: &TenantId,
+        name: &AgentName,
+        suspended: bool,
+    ) -> Result<Written, WriteError> {
+        self.write(Operation::SuspendAgent(self.did(tenant, name), suspended)).await
+    }
+
+    /// # Errors
+    /// [`WriteError`]; the agent is as before.
     pub async fn delete_agent(&self, tenant: &TenantId, name: &AgentName) -> Result<Written, WriteError> {
         self.write(Operation::DeleteAgent(self.did(tenant, name))).await
     }
