@@ -8,6 +8,7 @@
     reason = "a test that cannot set itself up should fail on the spot"
 )]
 
+mod administration;
 mod agents;
 mod dev;
 mod durability;
