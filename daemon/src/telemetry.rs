@@ -1,4 +1,5 @@
 //! Logs on standard error, as text or JSON, and traces over OTLP when an endpoint is set.
+//! What libraries write about requests at their lower levels is left out whatever the filter says ([`caps`]).
 //! Call [`install`] once, inside a multi-threaded tokio runtime, and keep its guard until the end of `main`.
 
 use std::fmt;
@@ -8,12 +9,15 @@ use opentelemetry::trace::TracerProvider as _;
 use opentelemetry_sdk::Resource;
 use opentelemetry_sdk::trace::SdkTracerProvider;
 use serde::{Deserialize, Serialize};
+use tracing::Subscriber;
+use tracing_subscriber::filter::filter_fn;
 use tracing_subscriber::layer::SubscriberExt as _;
 use tracing_subscriber::util::{SubscriberInitExt as _, TryInitError};
 use tracing_subscriber::{EnvFilter, Layer, Registry};
 
 use crate::BuildInfo;
 
+mod caps;
 mod otlp;
 
 /// How log lines are written.
@@ -63,10 +67,15 @@ pub fn install(settings: &Settings) -> Result<Guard, TelemetryError> {
     tracing_subscriber::registry()
         .with(lines(settings.format))
         .with(traces)
-        .with(filter)
+        .with(filters(filter))
         .try_init()
         .map_err(TelemetryError::Install)?;
     Ok(Guard(provider))
+}
+
+/// What the settings ask for, within what may be told at all.
+fn filters<S: Subscriber>(wanted: EnvFilter) -> impl Layer<S> {
+    wanted.and_then(filter_fn(caps::allow))
 }
 
 fn parse_filter(filter: &str) -> Result<EnvFilter, TelemetryError> {

@@ -10,6 +10,7 @@ mod failure;
 mod inbox;
 mod init;
 mod listen;
+mod log;
 mod output;
 mod printed;
 mod proof_file;
@@ -31,8 +32,7 @@ use output::Output;
 fn main() -> ExitCode {
     let arguments = Arguments::parse();
     let output = Output::new(arguments.output);
-    log_to_stderr();
-    match run(arguments, &output) {
+    match log::start().and_then(|()| run(arguments, &output)) {
         Ok(code) => code,
         Err(failure) => {
             output.failure(&failure);
@@ -67,11 +67,4 @@ fn run(arguments: Arguments, output: &Output) -> Result<ExitCode, Failure> {
             Command::Completions(options) => completions::run(options, &mut Arguments::command()),
         }
     })
-}
-
-/// Warnings, or what `MSG2AGENT_LOG` says, on standard error.
-fn log_to_stderr() {
-    let filter = tracing_subscriber::EnvFilter::try_from_env("MSG2AGENT_LOG")
-        .unwrap_or_else(|_| tracing_subscriber::EnvFilter::new("warn"));
-    tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).with_ansi(false).init();
 }
