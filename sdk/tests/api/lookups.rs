@@ -5,8 +5,9 @@ use msg2agent::{Agent, Content, Error, ErrorKind, Sent};
 use protocol::Reason;
 use protocol::frame::method;
 
-use crate::identities::{Alice, Played};
-use crate::peer::{Peer, within};
+use crate::identities::Played;
+use crate::peer::within;
+use crate::scene::{Scene, say_hi};
 
 const SENDERS: usize = 64;
 
@@ -17,10 +18,7 @@ async fn send_at_once(agent: &Agent, to: &Played) -> Vec<Result<Sent, Error>> {
 
 #[tokio::test]
 async fn sends_at_once_to_an_unknown_agent_look_it_up_once() {
-    let (peer, bob) = (Peer::new().await, Played::new("bob"));
-    let alice = Alice::new(&peer.url());
-    let ((mut line, _), agent) = tokio::join!(peer.registered(1), Agent::connect(alice.config.clone()));
-    let agent = agent.unwrap();
+    let Scene { mut line, agent, bob, _alice, .. } = Scene::new().await;
     let relay = async {
         line.answer_lookup(&bob.record).await;
         // A second lookup would stand among these.
@@ -34,16 +32,12 @@ async fn sends_at_once_to_an_unknown_agent_look_it_up_once() {
 
 #[tokio::test]
 async fn a_lookup_that_fails_fails_all_who_wait_and_is_tried_anew_by_the_next() {
-    let (peer, bob) = (Peer::new().await, Played::new("bob"));
-    let alice = Alice::new(&peer.url());
-    let ((mut line, _), agent) = tokio::join!(peer.registered(1), Agent::connect(alice.config.clone()));
-    let agent = agent.unwrap();
+    let Scene { mut line, agent, bob, _alice, .. } = Scene::new().await;
     let refused = async {
         let asked = line.asked(method::LOOKUP).await;
         line.refuse(&asked, Reason::NotFound, None).await;
-        line
     };
-    let (mut line, sent) = tokio::join!(refused, send_at_once(&agent, &bob));
+    let ((), sent) = tokio::join!(refused, send_at_once(&agent, &bob));
     let not_found = ErrorKind::Rejected(Reason::NotFound);
     for error in sent.into_iter().map(|sent| sent.expect_err("nothing was sent")) {
         assert_eq!((error.kind(), error.advice()), (not_found, Some(Reason::NotFound.advice())));
@@ -55,5 +49,5 @@ async fn a_lookup_that_fails_fails_all_who_wait_and_is_tried_anew_by_the_next() 
         line.answer_lookup(&bob.record).await;
         line.answer_send().await
     };
-    tokio::join!(relay, agent.send(bob.did(), Content::text("hi"))).1.unwrap();
+    tokio::join!(relay, say_hi(&agent, &bob)).1.unwrap();
 }

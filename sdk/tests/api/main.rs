@@ -17,5 +17,6 @@ mod inbox;
 mod lookups;
 mod peer;
 mod requests;
+mod scene;
 mod sending;
 mod verify;
