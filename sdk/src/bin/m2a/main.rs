@@ -6,6 +6,7 @@ mod ask;
 mod completions;
 mod connect;
 mod dev;
+mod doctor;
 mod failure;
 mod inbox;
 mod init;
@@ -62,6 +63,7 @@ fn run(arguments: Arguments, output: &Output) -> Result<ExitCode, Failure> {
             Command::Agents(options) => agents::run(profile, options, output).await,
             Command::Rotate => rotate::run(profile, output).await,
             Command::Verify(options) => verify::run(options, output),
+            Command::Doctor(options) => doctor::run(options, output).await,
             Command::Relay(options) => relay::run(options, output).await,
             Command::Dev(options) => dev::run(options, output).await,
             Command::Completions(options) => completions::run(options, &mut Arguments::command()),
