@@ -11,6 +11,7 @@
 mod administration;
 mod agents;
 mod dev;
+mod doctor;
 mod durability;
 mod forgery;
 mod identity;
