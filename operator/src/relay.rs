@@ -84,7 +84,9 @@ async fn provision(context: &Context, relay: &Relay, name: &Name) -> Result<Fact
         Some(policy) => applier.apply(client, &owner, &policy).await?,
         None => applier.remove::<k8s_openapi::api::networking::v1::NetworkPolicy>(client, name).await?,
     }
-    applier.apply(client, &owner, &build::stateful_set(relay, &context.settings)).await?;
+    let file = build::config_map(relay).map_err(|source| Error::WriteSettings(name.to_string(), source))?;
+    applier.apply(client, &owner, &file).await?;
+    applier.apply(client, &owner, &build::stateful_set(relay, &context.settings, &file)).await?;
     Ok(certificate)
 }
 

@@ -6,3 +6,4 @@
 
 mod control_plane;
 mod relay_answer;
+mod settings_file;
