@@ -110,7 +110,8 @@ mod tests {
     #[tokio::test]
     async fn all_who_ask_meanwhile_get_the_one_answer_and_the_next_asks_anew() {
         let (flights, relay, bob) = (Flights::default(), Relay::default(), bob());
-        let all = join_all((0..64).map(|_| flights.join(&bob, || relay.look_up())));
+        let mut all = Box::pin(join_all((0..64).map(|_| flights.join(&bob, || relay.look_up()))));
+        assert!(futures::poll!(&mut all).is_pending(), "nobody has an answer before all have asked");
         relay.may_answer.notify_one();
         assert_eq!(all.await, vec![Ok(1); 64]);
         relay.may_answer.notify_one();
