@@ -18,7 +18,11 @@ use tracing_subscriber::{EnvFilter, Layer, Registry};
 use crate::BuildInfo;
 
 mod caps;
+#[cfg(test)]
+mod captured;
 mod otlp;
+
+pub use otlp::{ClientError, ExporterError};
 
 /// How log lines are written.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -46,7 +50,7 @@ pub enum TelemetryError {
     #[error("failed to read the log filter {filter:?}")]
     Filter { filter: String, source: tracing_subscriber::filter::ParseError },
     #[error("failed to set up the export of traces to {endpoint}")]
-    Exporter { endpoint: String, source: opentelemetry_otlp::ExporterBuildError },
+    Exporter { endpoint: String, source: otlp::ExporterError },
     #[error("failed to install the log subscriber")]
     Install(#[source] TryInitError),
 }
@@ -94,7 +98,7 @@ fn lines(format: Format) -> Box<dyn Layer<Registry> + Send + Sync> {
 
 fn tracer_provider(settings: &Settings) -> Result<Option<SdkTracerProvider>, TelemetryError> {
     let Some(endpoint) = &settings.otlp_endpoint else { return Ok(None) };
-    let exporter = otlp::exporter(endpoint)
+    let exporter = otlp::exporter(endpoint, otlp::authorities().as_deref())
         .map_err(|source| TelemetryError::Exporter { endpoint: endpoint.clone(), source })?;
     let resource = Resource::builder()
         .with_service_name(settings.build.binary)

@@ -24,43 +24,18 @@ pub(super) fn allow(event: &Metadata<'_>) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use std::io::Write;
-    use std::sync::{Arc, Mutex};
-
-    use tracing_subscriber::fmt::MakeWriter;
     use tracing_subscriber::layer::SubscriberExt as _;
 
+    use super::super::captured::Captured;
     use super::super::{filters, parse_filter};
 
-    #[derive(Clone, Default)]
-    struct Log(Arc<Mutex<Vec<u8>>>);
-
-    impl Write for Log {
-        fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
-            self.0.lock().unwrap().write(bytes)
-        }
-
-        fn flush(&mut self) -> std::io::Result<()> {
-            Ok(())
-        }
-    }
-
-    impl MakeWriter<'_> for Log {
-        type Writer = Self;
-
-        fn make_writer(&self) -> Self {
-            self.clone()
-        }
-    }
-
     fn logged(filter: &str, events: impl FnOnce()) -> String {
-        let log = Log::default();
+        let log = Captured::default();
         let lines = tracing_subscriber::fmt::layer().with_writer(log.clone());
         let subscriber =
             tracing_subscriber::registry().with(lines).with(filters(parse_filter(filter).unwrap()));
         tracing::subscriber::with_default(subscriber, events);
-        let bytes = log.0.lock().unwrap().clone();
-        String::from_utf8(bytes).unwrap()
+        log.text()
     }
 
     #[test]
