@@ -71,9 +71,9 @@ pub async fn reconcile(context: &Context, name: &Name) -> Result<Option<Duration
 /// Secrets first, workload last, so that the pod finds what it mounts.
 async fn provision(context: &Context, relay: &Relay, name: &Name) -> Result<Facts> {
     let authority = secrets::authority(context, relay).await?;
-    let certificate = secrets::serving(context, relay, &authority).await?;
+    let certificate = secrets::serving(context, relay, &authority.signing).await?;
     let token = secrets::admin_token(context, relay).await?;
-    context.fleet.set_access(name, Access { token, authority: authority.certificate.clone() });
+    context.fleet.set_access(name, Access { token, authority: authority.trusted() });
     let owner = relay.uid().unwrap_or_default();
     let (client, applier) = (&context.client, &context.applier);
     applier.apply(client, &owner, &build::service_account(relay)).await?;

@@ -18,6 +18,7 @@ mod environment;
 mod file;
 mod profile;
 
+pub(crate) use endpoint::Ca;
 pub use endpoint::Endpoint;
 pub use profile::{DEFAULT_PROFILE, profile_folder, profiles};
 

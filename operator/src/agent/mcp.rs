@@ -85,7 +85,7 @@ async fn serving_certificate(context: &Context, agent: &Agent, place: &Place) ->
     let unknown = || Error::SecretContent { what: "authority", secret: name::relay_ca(&place.relay.name) };
     let owner = context.world.relay(&place.relay).ok_or_else(unknown)?;
     let authority = relay::secrets::authority(context, &owner).await?;
-    let made = certificate::make_serving(&authority, &hosts, context.now())?;
+    let made = certificate::make_serving(&authority.signing, &hosts, context.now())?;
     secret::write(&context.client, &found, build::tls_secret(agent, &secret_name, &made)).await?;
     Ok(RESYNC)
 }

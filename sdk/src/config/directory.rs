@@ -37,7 +37,8 @@ impl Config {
     pub fn from_dirs(credentials: impl AsRef<Path>, identity: impl AsRef<Path>) -> Result<Self, Error> {
         let credentials = credentials.as_ref();
         let url = required(credentials, "url")?;
-        let endpoint = endpoint(&url, read(&credentials.join("ca.crt"))?)?;
+        let ca = Some(credentials.join("ca.crt")).filter(|path| path.exists());
+        let endpoint = endpoint(&url, ca)?;
         let did = required(credentials, "did")?.parse()?;
         let token = TokenSource::File(credentials.join("token"));
         let keys = KeySource::File(identity.as_ref().join("identity.json"));
