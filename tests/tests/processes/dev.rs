@@ -15,7 +15,7 @@ use tokio::process::{Child, Command};
 use crate::m2a::{failure, m2a, said};
 
 /// It needs a second on an idle machine.
-const START_LIMIT: Duration = Duration::from_secs(60);
+const START_LIMIT: Duration = Duration::from_secs(90);
 const END_LIMIT: Duration = Duration::from_secs(20);
 
 /// A running `m2a dev` in a process group of its own, as a terminal starts it.
