@@ -78,9 +78,9 @@ async fn each_fault_is_named_with_its_step_its_side_and_its_cause() {
         (Fault::AuthorizationServerDown, "issuer", "authorization_server", "502"),
         (Fault::RelayDown, "call", "relay", "relay_unreachable"),
         (Fault::RevokedKey, "token", "client", "key_unknown"),
-        (Fault::SuspendedTenant, "call", "relay", "tenant_suspended"),
+        (Fault::SuspendedTenant, "call", "relay", "refused: suspended"),
         (Fault::ClockSkew, "challenge", "client", "behind"),
-        (Fault::WrongAudience, "token", "client", "wrong_audience"),
+        (Fault::WrongAudience, "token", "client", "token_wrong_audience"),
         (Fault::OtherResource, "resource", "endpoint", "wrong audience"),
         (Fault::NullInRegistration, "registration", "authorization_server", "client_uri: null"),
     ] {

@@ -80,7 +80,7 @@ impl Script {
         let Some(token) = headers.get(header::AUTHORIZATION) else { return self.challenge() };
         let reason = match self.fault {
             Fault::RevokedKey => Some("key_unknown"),
-            Fault::WrongAudience => Some("wrong_audience"),
+            Fault::WrongAudience => Some("token_wrong_audience"),
             _ => None,
         };
         assert_eq!(token, &format!("Bearer {TOKEN}"));
@@ -115,7 +115,7 @@ impl Script {
     fn call(&self) -> Value {
         let reason = match self.fault {
             Fault::RelayDown => "relay_unreachable",
-            Fault::SuspendedTenant => "tenant_suspended",
+            Fault::SuspendedTenant => "suspended",
             _ => return json!({"content": [], "structuredContent": {"agents": []}}),
         };
         let text = json!({"error": {"reason": reason, "message": "no"}}).to_string();

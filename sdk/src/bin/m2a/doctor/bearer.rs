@@ -55,14 +55,14 @@ fn challenge(seen: &Seen) -> Option<&str> {
 /// By the reasons that the MCP server gives.
 fn remedy(reason: &str) -> &'static str {
     match reason {
-        "key_unknown" | "key_revoked" | "key_expired" => {
+        "key_unknown" | "key_expired" => {
             "it was revoked, rotated or is another agent's: read the current one from the agent's Secret"
         }
-        "wrong_audience" => "the token was made for another URL: sign in for this one",
-        "wrong_issuer" => {
+        "token_wrong_audience" => "the token was made for another URL: sign in for this one",
+        "token_wrong_issuer" => {
             "the token is of another authorization server: sign in at the one this endpoint names"
         }
-        "wrong_agent" => "the token is another agent's: sign in for this one",
+        "token_wrong_agent" => "the token is another agent's: sign in for this one",
         "token_expired" => {
             "refresh it or sign in again; if that does not help, compare the clocks of both machines"
         }
@@ -87,7 +87,7 @@ mod tests {
     fn a_refused_token_is_told_with_the_reason_and_what_to_do() {
         let bad = r#"Bearer realm="msg2agent", error="invalid_token""#;
         for (reason, remedy) in
-            [("key_unknown", "revoked"), ("wrong_audience", "another URL"), ("token_expired", "clocks")]
+            [("key_unknown", "revoked"), ("token_wrong_audience", "another URL"), ("token_expired", "clocks")]
         {
             let fault = judged(401, bad, &format!(r#"{{"reason":"{reason}"}}"#)).unwrap_err();
             assert!(fault.cause.contains(reason) && fault.remedy.contains(remedy), "{fault:?}");

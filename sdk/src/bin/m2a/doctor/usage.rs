@@ -103,12 +103,12 @@ fn side(reason: &str) -> Side {
 fn remedy(reason: &str) -> &'static str {
     match reason {
         "relay_unreachable" | "relay_timeout" => {
-            "the endpoint has no connection to the relay: see whether the relay's pod is ready, and the NetworkPolicies between them"
+            "the endpoint has no connection to the relay: see whether the agent or its tenant is suspended, whether the relay's pod is ready, and the NetworkPolicies between them"
         }
-        "tenant_suspended" | "agent_suspended" | "suspended" => {
+        "suspended" => {
             "the tenant or the agent is suspended: an admin ends that with spec.suspend: false on the Tenant"
         }
-        "key_unknown" | "key_expired" | "key_revoked" => {
+        "key_unknown" | "key_expired" => {
             "the relay does not take the endpoint's API key: kubectl describe agent shows the state of its keys"
         }
         "rate_limited" | "overloaded" => "wait, then try again",
