@@ -7,6 +7,7 @@ pub mod declared;
 pub mod demo;
 pub mod eventually;
 pub mod fault_proxy;
+pub mod free_port;
 pub mod image;
 pub mod installed;
 pub mod load;

@@ -1,6 +1,5 @@
 //! A relay of this workspace as its own process on loopback, that a test can stop, kill and start again.
 
-use std::net::TcpListener;
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
 use std::time::Duration;
@@ -11,6 +10,7 @@ use protocol::{Did, Identity};
 use tokio::process::{Child, Command};
 
 use crate::eventually::eventually;
+use crate::free_port::free_port;
 use crate::programs;
 
 mod admin;
@@ -68,6 +68,7 @@ impl RelayProcess {
             Ok(())
         })
         .await
+        .with_context(|| format!("the relay said:\n{}", self.log()))
     }
 
     /// Ends the process with no chance to say or write anything (SIGKILL).
@@ -186,9 +187,4 @@ fn spawn(folder: &Path, port: u16, admin_port: u16, settings: &[(String, String)
 
 fn token_file(folder: &Path) -> PathBuf {
     folder.join("admin-token")
-}
-
-/// A port nobody listens on now. Another process could take it before the relay does; then the start fails and says so.
-fn free_port() -> anyhow::Result<u16> {
-    Ok(TcpListener::bind("127.0.0.1:0").and_then(|l| l.local_addr()).context("find a free port")?.port())
 }

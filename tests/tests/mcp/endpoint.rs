@@ -1,11 +1,11 @@
 //! An MCP server with TLS for agent `alice` at a relay, and her colleague `bob` on the SDK.
 
-use std::net::TcpListener;
 use std::path::Path;
 use std::time::Duration;
 
 use msg2agent::{Agent, Identity};
 use msg2agent_tests::eventually::eventually;
+use msg2agent_tests::free_port::free_port;
 use msg2agent_tests::install_tls_provider;
 use msg2agent_tests::process::TestProcess;
 use msg2agent_tests::relay_process::RelayProcess;
@@ -46,7 +46,7 @@ impl Endpoint {
         let folder = tempfile::tempdir().unwrap();
         write_binding(folder.path(), &relay, &alice, &key);
         let ca = write_certificate(folder.path());
-        let (port, admin_port) = (free_port(), free_port());
+        let (port, admin_port) = (free_port().unwrap(), free_port().unwrap());
         let process = Some(run(folder.path(), port, admin_port));
         let mut endpoint = Self { relay, bob, key, ca, folder, process, port, admin_port };
         endpoint.ready().await;
@@ -170,8 +170,4 @@ fn run(folder: &Path, port: u16, admin_port: u16) -> TestProcess {
         ("MSG2AGENT_MCP_LOG_FILTER", "trace".to_owned()),
     ];
     TestProcess::start_binary(BINARY, &[], environment, folder).unwrap()
-}
-
-fn free_port() -> u16 {
-    TcpListener::bind("127.0.0.1:0").and_then(|listener| listener.local_addr()).unwrap().port()
 }

@@ -29,11 +29,14 @@ async fn an_answer_ends_the_request_of_an_agent_that_waits() {
     let endpoint = Endpoint::start().await;
     let alice = "did:wba:relay.test:agent:acme:alice".parse().unwrap();
     let bob = endpoint.bob.clone();
-    let asking = tokio::spawn(async move {
+    let mut asking = tokio::spawn(async move {
         let limit = std::time::Duration::from_secs(60);
         bob.request(&alice, Content::json(json!({"sum": [1, 2]})), limit).await
     });
-    let listed = endpoint.newest_message().await;
+    let listed = tokio::select! {
+        listed = endpoint.newest_message() => listed,
+        ended = &mut asking => panic!("nobody had answered: {ended:?}"),
+    };
     assert_eq!((&listed["kind"], &listed["unread"]), (&json!("request"), &json!(true)));
     let read = endpoint.call("read_message", json!({"id": listed["id"]})).await.unwrap();
     assert_eq!(read["untrusted"]["json"], json!({"sum": [1, 2]}));

@@ -1,6 +1,7 @@
 //! The relay program as a child process on the loopback address.
 
 use std::net::TcpListener;
+use std::ops::Range;
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
 use std::time::Duration;
@@ -16,6 +17,10 @@ use crate::stop::Stop;
 const PROGRAM: &str = "msg2agent-relay";
 /// Time for the relay to become ready; it needs some hundred milliseconds, and seconds where the disk is very busy.
 const READY_DEADLINE: Duration = Duration::from_secs(30);
+/// Below the range that systems take outgoing connections from, which would sit on a port between its choice and its use.
+const PORTS: Range<u16> = 12_000..30_000;
+/// Ports tried before giving up; one is nearly always enough.
+const PORT_ATTEMPTS: usize = 100;
 const READY_INTERVAL: Duration = Duration::from_millis(10);
 /// Time for the relay to end when the terminal has told it to.
 const STOP_DEADLINE: Duration = Duration::from_secs(3);
@@ -110,6 +115,7 @@ fn without_relay_settings(command: &mut Command) {
 
 /// Free now; the relay binds it a moment later, and says so when somebody was faster.
 fn free_port() -> Result<u16, Failure> {
-    let bound = TcpListener::bind(("127.0.0.1", 0)).and_then(|listener| listener.local_addr());
-    bound.map(|address| address.port()).map_err(|e| Failure::io("cannot find a free port", e))
+    let mut candidates = (0..PORT_ATTEMPTS).map(|_| rand::random_range(PORTS));
+    let free = candidates.find(|port| TcpListener::bind(("127.0.0.1", *port)).is_ok());
+    free.ok_or_else(|| Failure::new(Exit::Failed, "cannot find a free port").advising("name one with --port"))
 }
