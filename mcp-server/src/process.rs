@@ -21,6 +21,7 @@ use crate::metrics::Metrics;
 use crate::network::link::Link;
 use crate::server::Server;
 use crate::settings::{Http, Settings};
+use crate::store::Store;
 use crate::tool::Toolbox;
 
 /// Runs until a signal, the end of standard input (stdio), or a failure that a restart may cure.
@@ -39,10 +40,15 @@ pub async fn run(settings: Settings, shutdown: Shutdown) -> anyhow::Result<()> {
     let relay = readiness.check("relay", "connecting to the relay for the first time");
     let draining = drain_check(&readiness);
 
-    let mailbox = Arc::new(Mailbox::default());
-    let link = Arc::new(Link::new(config(&settings)?));
+    let config = config(&settings)?;
+    let mailbox = Arc::new(Mailbox::new(open_store(&config).await?));
+    let link = Arc::new(Link::new(config));
     let kept = keep_link(Arc::clone(&link), Arc::clone(&mailbox), metrics.clone(), relay, &tasks);
-    let toolbox = Toolbox { network: Arc::clone(&link) as Arc<_>, mailbox, metrics: metrics.clone() };
+    let toolbox = Toolbox {
+        network: Arc::clone(&link) as Arc<_>,
+        mailbox: Arc::clone(&mailbox),
+        metrics: metrics.clone(),
+    };
     let server = Server::new(Arc::new(toolbox));
 
     let served = async {
@@ -60,6 +66,7 @@ pub async fn run(settings: Settings, shutdown: Shutdown) -> anyhow::Result<()> {
     draining.fail("shutting down");
     daemon::shutdown::within(settings.drain_grace(), "relay", link.close()).await;
     tasks.finished(settings.drain_grace()).await;
+    mailbox.close().await;
     result
 }
 
@@ -71,6 +78,14 @@ fn config(settings: &Settings) -> anyhow::Result<Config> {
         Some(folder) => config.with_state_dir(folder),
         None => config,
     })
+}
+
+async fn open_store(config: &Config) -> anyhow::Result<Store> {
+    let store = match config.state_dir() {
+        Some(folder) => Store::open(folder).await,
+        None => Store::in_memory().await,
+    };
+    store.context("failed to open the mailbox")
 }
 
 fn drain_check(readiness: &Readiness) -> Check {

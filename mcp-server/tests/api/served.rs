@@ -9,11 +9,13 @@ use daemon::Shutdown;
 use futures::future::BoxFuture;
 use msg2agent_mcp_server::http::guard::Guard;
 use msg2agent_mcp_server::http::{listener, router};
+use msg2agent_mcp_server::mailbox::Mailbox;
 use msg2agent_mcp_server::metrics::Metrics;
 use msg2agent_mcp_server::network::{Answer, Found, Me, Network, Outgoing, Sent, Session};
 use msg2agent_mcp_server::refusal::Refusal;
 use msg2agent_mcp_server::server::Server;
 use msg2agent_mcp_server::settings::Http;
+use msg2agent_mcp_server::store::Store;
 use msg2agent_mcp_server::tool::Toolbox;
 use prometheus::{Registry, TextEncoder};
 use protocol::api_key::{ApiKey, KeyHash};
@@ -46,8 +48,9 @@ impl Served {
         let registry = Registry::new();
         let metrics = Metrics::register(&registry).unwrap();
         let key = ApiKey::generate(&mut rand::rng());
+        let mailbox = Mailbox::new(Store::in_memory().await.unwrap());
         let toolbox =
-            Toolbox { network: Arc::new(Echoless), mailbox: Arc::default(), metrics: metrics.clone() };
+            Toolbox { network: Arc::new(Echoless), mailbox: Arc::new(mailbox), metrics: metrics.clone() };
         let guard = Guard::new(key.hash(), metrics);
         let bound = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = bound.local_addr().unwrap();
