@@ -3,6 +3,7 @@
 //!
 //! Reading order: [`settings`], [`server`], [`tool`], [`network`], [`mailbox`], [`tasks`], [`http`], [`process`].
 
+pub mod caller;
 pub mod changes;
 pub mod clock;
 pub mod http;
@@ -12,6 +13,7 @@ pub mod metrics;
 pub mod network;
 pub mod process;
 pub mod refusal;
+pub mod resource;
 pub mod scope;
 pub mod server;
 pub mod settings;
