@@ -7,6 +7,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::reference::TenantRef;
+use crate::relay::Volume;
 
 /// An agent: its DID, its credentials Secret, what others see of it, and its MCP endpoint.
 #[derive(CustomResource, Debug, Clone, PartialEq, Serialize, Deserialize, KubeSchema)]
@@ -176,6 +177,9 @@ pub struct Mcp {
     /// Whether the operator runs one, in this namespace. Its URL is `status.mcpURL`.
     #[serde(default)]
     pub enabled: bool,
+    /// Its volume, with the agent's inbox and tasks; it goes with the endpoint.
+    #[serde(default)]
+    pub volume: Volume,
     /// Resources of its container; left out, requests of 20m CPU and 32Mi memory and a limit of 256Mi memory.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub resources: Option<ResourceRequirements>,
