@@ -161,11 +161,17 @@ impl Settings {
         Ok(Some(Http {
             listen: self.listen,
             tls,
-            allowed_hosts: self.allowed_hosts.iter().cloned().chain(loopback).collect(),
+            allowed_hosts: self.allowed_hosts.iter().cloned().chain(self.public_host()).chain(loopback).collect(),
             allowed_origins: self.allowed_origins.clone(),
             oauth: self.oauth(secrets.join("ca.crt"))?,
             token: secrets.join("token"),
         }))
+    }
+
+    /// Clients come under the name that they were given.
+    fn public_host(&self) -> Option<String> {
+        let url = self.public_url.as_deref()?.parse::<axum::http::Uri>().ok()?;
+        url.host().map(str::to_owned)
     }
 
     fn oauth(&self, ca: PathBuf) -> Result<Option<OAuth>, SettingsError> {
@@ -261,6 +267,8 @@ mod tests {
         }
         let refused = SettingsError::Issuer("oauth-issuer", "OAUTH_ISSUER");
         assert_eq!(oauth(url, "http://relay.example.com"), Err(refused));
+        let hosts = http(&["--dir", "agent", "--public-url", url]).unwrap().unwrap().allowed_hosts;
+        assert_eq!(hosts[0], "alice.example.com");
         let alone = ["msg2agent-mcp-server", "--oauth-issuer", "https://relay.example.com"];
         assert!(Settings::try_parse_from(alone).is_err());
     }
