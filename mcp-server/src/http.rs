@@ -43,7 +43,8 @@ pub fn router<S: ServerHandler + Send + 'static>(
         .with_max_request_body_bytes(REQUEST_BYTES_MAX);
     let sessions = guard.sessions().manager();
     let mcp = StreamableHttpService::new(move || Ok(server()), sessions, config);
-    let guarded = Router::new().route_service("/mcp", mcp).layer(from_fn_with_state(guard, guard::admit));
+    let guarded =
+        Router::new().route_service("/mcp", mcp).route_layer(from_fn_with_state(guard, guard::admit));
     match &settings.oauth {
         Some(oauth) => guarded.merge(metadata::routes(oauth, agent)),
         None => guarded,

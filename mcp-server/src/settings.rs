@@ -161,7 +161,13 @@ impl Settings {
         Ok(Some(Http {
             listen: self.listen,
             tls,
-            allowed_hosts: self.allowed_hosts.iter().cloned().chain(self.public_host()).chain(loopback).collect(),
+            allowed_hosts: self
+                .allowed_hosts
+                .iter()
+                .cloned()
+                .chain(self.public_host())
+                .chain(loopback)
+                .collect(),
             allowed_origins: self.allowed_origins.clone(),
             oauth: self.oauth(secrets.join("ca.crt"))?,
             token: secrets.join("token"),
