@@ -143,10 +143,12 @@ impl ServerHandler for Server {
         request: ReadResourceRequestParams,
         context: RequestContext<RoleServer>,
     ) -> Result<ReadResourceResponse, ErrorData> {
-        let absent = || ErrorData::resource_not_found("there is no such resource", None);
-        let address = Address::parse(&request.uri).ok_or_else(absent)?;
+        let uri = Some(serde_json::json!({"uri": request.uri}));
+        let absent = ErrorData::resource_not_found("there is no such resource", uri.clone());
+        let address = Address::parse(&request.uri).ok_or(absent)?;
         allow(&context, address.scope())?;
-        let json = address.read(&self.toolbox.mailbox).await.map_err(error)?;
+        let read = address.read(&self.toolbox.mailbox).await;
+        let json = read.map_err(|refusal| ErrorData { data: uri, ..error(refusal) })?;
         let contents =
             ResourceContents::text(json.to_string(), request.uri).with_mime_type("application/json");
         let read = ReadResourceResult::new(vec![contents]);

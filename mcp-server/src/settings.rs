@@ -140,6 +140,7 @@ pub enum SettingsError {
 
 /// Names of this machine in the Host header; a page of another site cannot use them without its own name.
 const LOOPBACK_NAMES: [&str; 3] = ["localhost", "127.0.0.1", "::1"];
+const LOOPBACK_ORIGINS: [&str; 3] = ["http://localhost:*", "http://127.0.0.1:*", "http://[::1]:*"];
 
 impl Settings {
     /// What to serve over HTTP; nothing for stdio.
@@ -168,10 +169,16 @@ impl Settings {
                 .chain(self.public_host())
                 .chain(loopback)
                 .collect(),
-            allowed_origins: self.allowed_origins.clone(),
+            allowed_origins: self.origins(),
             oauth: self.oauth(secrets.join("ca.crt"))?,
             token: secrets.join("token"),
         }))
+    }
+
+    /// On loopback, pages of this machine may call as well; they need the key like everybody.
+    fn origins(&self) -> Vec<String> {
+        let local = LOOPBACK_ORIGINS.into_iter().filter(|_| self.listen.ip().is_loopback());
+        self.allowed_origins.iter().cloned().chain(local.map(str::to_owned)).collect()
     }
 
     /// Clients come under the name that they were given.
