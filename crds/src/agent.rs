@@ -7,6 +7,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::reference::TenantRef;
+use crate::relay::Volume;
 
 /// An agent: its DID, its credentials Secret, what others see of it, and its MCP endpoint.
 #[derive(CustomResource, Debug, Clone, PartialEq, Serialize, Deserialize, KubeSchema)]
@@ -36,6 +37,7 @@ use crate::reference::TenantRef;
 #[x_kube(
     validation = Rule::new("has(self.handle) == has(oldSelf.handle) && (!has(self.handle) || self.handle == oldSelf.handle)").message("handle is immutable: it is part of the agent's DID"),
     validation = Rule::new("!self.mcp.enabled || has(self.identity.managed)").message("the MCP endpoint holds the agent's keys, so it needs identity.managed"),
+    validation = Rule::new("!oldSelf.mcp.enabled || self.mcp.volume == oldSelf.mcp.volume").message("mcp.volume is immutable while mcp is enabled"),
 )]
 pub struct AgentSpec {
     /// The Tenant this agent belongs to. Cannot change.
@@ -176,6 +178,9 @@ pub struct Mcp {
     /// Whether the operator runs one, in this namespace. Its URL is `status.mcpURL`.
     #[serde(default)]
     pub enabled: bool,
+    /// Its volume, with the agent's inbox and tasks; it goes with the endpoint. Cannot change while that is enabled.
+    #[serde(default)]
+    pub volume: Volume,
     /// Resources of its container; left out, requests of 20m CPU and 32Mi memory and a limit of 256Mi memory.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub resources: Option<ResourceRequirements>,

@@ -1,38 +1,52 @@
 //! Streamable HTTP at `/mcp`: [`guard`] lets callers in, rmcp speaks the protocol, [`listener`] owns the connections.
 //!
-//! Every request stands alone, in every revision of MCP: no session id is ever given out, so there is none to steal, and a
-//! restart of this process interrupts nobody's session.
-
-use std::sync::Arc;
+//! Requests of MCP 2026-07-28 stand alone. A client of the handshake era gets a session, which is bound to its principal and
+//! ends with this process; the client then makes a new one, as the protocol says.
 
 use axum::Router;
 use axum::middleware::from_fn_with_state;
-use rmcp::transport::streamable_http_server::session::never::NeverSessionManager;
+use rmcp::ServerHandler;
 use rmcp::transport::streamable_http_server::{StreamableHttpServerConfig, StreamableHttpService};
 
-use crate::server::Server;
 use crate::settings::Http;
 use guard::Guard;
 
+pub mod bearer;
+pub mod demand;
 pub mod gate;
 pub mod guard;
+pub mod issuer;
 pub mod listener;
+pub mod metadata;
+pub mod refused;
 pub mod reload;
+pub mod sessions;
 pub mod tls;
+pub mod token;
 
 /// Bytes of one request: the longest content, the call around it, and escapes in its JSON.
 pub const REQUEST_BYTES_MAX: usize = 1 << 20;
 
-/// The public routes.
-pub fn router(server: Server, settings: &Http, guard: Guard) -> Router {
+/// The public routes. `server` makes a handler for each session, and for each request without one.
+pub fn router<S: ServerHandler + Send + 'static>(
+    server: impl Fn() -> S + Send + Sync + 'static,
+    settings: &Http,
+    guard: Guard,
+    agent: &str,
+) -> Router {
     let config = StreamableHttpServerConfig::default()
-        .with_legacy_session_mode(false)
+        .with_legacy_session_mode(true)
         .with_json_response(true)
         .with_allowed_hosts(settings.allowed_hosts.clone())
         .with_allowed_origins(settings.allowed_origins.clone())
         .enforce_origin_validation()
         .with_max_request_body_bytes(REQUEST_BYTES_MAX);
-    let sessions = Arc::new(NeverSessionManager::default());
-    let mcp = StreamableHttpService::new(move || Ok(server.clone()), sessions, config);
-    Router::new().route_service("/mcp", mcp).layer(from_fn_with_state(guard, guard::admit))
+    let sessions = guard.sessions().manager();
+    let mcp = StreamableHttpService::new(move || Ok(server()), sessions, config);
+    let guarded =
+        Router::new().route_service("/mcp", mcp).route_layer(from_fn_with_state(guard, guard::admit));
+    match &settings.oauth {
+        Some(oauth) => guarded.merge(metadata::routes(oauth, agent)),
+        None => guarded,
+    }
 }

@@ -1,19 +1,35 @@
-//! What has arrived: unread messages, which the relay still keeps because they are not acknowledged, and the last ones
-//! read. Pure; [`crate::mailbox`] fills it. `T` is what acknowledges a message.
-
-use std::collections::BTreeMap;
+//! What has arrived: messages, unread and read, as rows of the [`Store`]. [`crate::mailbox`] decides when the relay is told.
 
 use protocol::envelope::{Content, MessageId, MessageType};
 use protocol::identity::Kid;
 use protocol::limits::WINDOW_MESSAGES;
 use protocol::{Did, UnixSeconds};
 
-/// Unread messages held: as many as the relay sends without an acknowledgement.
-pub const UNREAD_MAX: u64 = WINDOW_MESSAGES;
-/// Read messages kept for a second look; older ones are forgotten.
-pub const READ_MAX: usize = 256;
-/// Bytes of content held, read and unread. An unread byte costs about three more, for what proves and acknowledges it.
-pub const BYTES_MAX: usize = 16 << 20;
+use crate::store::{Store, StoreError};
+
+mod query;
+mod row;
+
+use row::Row;
+
+/// What is kept here. Unread messages are never forgotten: when there is no room, the rest waits at the relay. Read ones
+/// make room for new ones, the oldest first.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Limits {
+    pub unread: u64,
+    pub unread_bytes: u64,
+    pub read: u64,
+    pub read_bytes: u64,
+}
+
+impl Limits {
+    /// On disk: more mail than a person or model works through in a week, and a quarter of the smallest usual volume.
+    pub const DURABLE: Self =
+        Self { unread: 50_000, unread_bytes: 256 << 20, read: 10_000, read_bytes: 64 << 20 };
+    /// In memory: as many as the relay sends without an acknowledgement.
+    pub const IN_MEMORY: Self =
+        Self { unread: WINDOW_MESSAGES, unread_bytes: 16 << 20, read: 256, read_bytes: 4 << 20 };
+}
 
 /// A message that was decrypted and whose sender was verified.
 #[derive(Debug, Clone, PartialEq)]
@@ -36,189 +52,179 @@ pub struct Head {
     pub time: UnixSeconds,
 }
 
-#[derive(Debug)]
-pub struct Inbox<T> {
-    /// By arrival, counting up from 1: the order of listings and their cursor.
-    entries: BTreeMap<u64, Entry<T>>,
-    arrivals: u64,
-    bytes: usize,
-}
-
-#[derive(Debug)]
-struct Entry<T> {
-    message: Received,
-    bytes: usize,
-    /// Present until read.
-    token: Option<T>,
-}
-
-/// What became of a message that was put in.
-#[derive(Debug, PartialEq, Eq)]
-pub enum Put<T> {
-    Kept,
-    /// It has been read before; the caller acknowledges it once more.
-    ReadBefore(T),
-}
-
 /// Which messages a listing is about. The default is all of them.
-#[derive(Debug, Default)]
+#[derive(Debug, Clone, Default)]
 pub struct Filter {
     pub from: Option<Did>,
     pub thread: Option<String>,
     pub unread: bool,
 }
 
-/// One page, newest first.
-#[derive(Debug)]
-pub struct Page<'a> {
-    pub items: Vec<Item<'a>>,
-    /// Where the next page starts; absent on the last one.
-    pub next: Option<u64>,
+/// In which order a listing goes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Order {
+    #[default]
+    NewestFirst,
+    OldestFirst,
 }
 
 #[derive(Debug)]
-pub struct Item<'a> {
-    pub message: &'a Received,
+pub struct Page {
+    pub items: Vec<Item>,
+    /// Where the next page starts; absent on the last one.
+    pub next: Option<i64>,
+}
+
+/// A message of a listing, with the beginning of its content.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Item {
+    pub head: Head,
+    pub unread: bool,
+    /// Bytes of the whole content as text.
+    pub bytes: u64,
+    pub preview: String,
+}
+
+/// A whole message.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Entry {
+    pub arrival: i64,
+    pub message: Received,
     pub unread: bool,
 }
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[derive(Debug, thiserror::Error)]
 pub enum FindError {
     #[error("the inbox holds no such message")]
     Absent,
     #[error("several senders used this id; name one in `from`")]
     Ambiguous,
+    #[error("failed to look into the inbox")]
+    Store(#[source] StoreError),
 }
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Totals {
     pub unread: u64,
+    pub unread_bytes: u64,
     pub read: u64,
-    pub bytes: usize,
+    pub read_bytes: u64,
 }
 
-impl<T> Default for Inbox<T> {
-    fn default() -> Self {
-        Self { entries: BTreeMap::new(), arrivals: 0, bytes: 0 }
+/// What became of a message that was put in.
+#[derive(Debug, PartialEq, Eq)]
+pub enum Put {
+    New(i64),
+    /// It is here already, unread.
+    Unread(i64),
+    /// It is here already, and was read.
+    Read,
+}
+
+/// Cheap to clone.
+#[derive(Debug, Clone)]
+pub struct Inbox {
+    store: Store,
+    limits: Limits,
+}
+
+impl Inbox {
+    #[must_use]
+    pub fn new(store: Store) -> Self {
+        let limits = if store.is_durable() { Limits::DURABLE } else { Limits::IN_MEMORY };
+        Self { store, limits }
     }
-}
 
-impl<T> Inbox<T> {
+    #[must_use]
+    pub const fn is_durable(&self) -> bool {
+        self.store.is_durable()
+    }
+
     /// Whether one more unread message may come. When not, the rest waits at the relay.
-    #[must_use]
-    pub fn has_room(&self) -> bool {
-        let unread = self.entries.values().filter(|entry| entry.token.is_some());
-        let (count, bytes) = unread.fold((0, 0), |(count, bytes), entry| (count + 1, bytes + entry.bytes));
-        count < UNREAD_MAX && bytes < BYTES_MAX
+    ///
+    /// # Errors
+    /// The file cannot be read.
+    pub async fn has_room(&self) -> Result<bool, StoreError> {
+        let Totals { unread, unread_bytes, .. } = self.totals().await?;
+        Ok(unread < self.limits.unread && unread_bytes < self.limits.unread_bytes)
     }
 
-    /// Keeps a message as unread. One that is here already, delivered again after a reconnect, only gets the new token.
-    pub fn put(&mut self, message: Received, token: T) -> Put<T> {
-        let known = self.entries.values_mut().find(|entry| same(&entry.message, &message));
-        if let Some(entry) = known {
-            return match &mut entry.token {
-                Some(old) => {
-                    *old = token;
-                    Put::Kept
-                }
-                None => Put::ReadBefore(token),
-            };
-        }
-        let bytes = size(&message.content);
-        self.bytes += bytes;
-        self.arrivals += 1;
-        self.entries.insert(self.arrivals, Entry { message, bytes, token: Some(token) });
-        self.forget_old();
-        Put::Kept
+    /// Keeps a message as unread; on disk, when the store is a file.
+    ///
+    /// # Errors
+    /// The file cannot be written.
+    pub async fn put(&self, message: &Received) -> Result<Put, StoreError> {
+        let row = Row::of(message);
+        let mut transaction = self.store.pool().begin().await.map_err(StoreError::Write)?;
+        let put = match query::insert(&mut transaction, &row).await? {
+            Some(arrival) => Put::New(arrival),
+            None => query::standing(&mut transaction, &row.sender, &row.id).await?,
+        };
+        query::forget_old(&mut transaction, self.limits).await?;
+        transaction.commit().await.map_err(StoreError::Write)?;
+        Ok(put)
     }
 
-    /// Messages that arrived before `cursor`, newest first, at most `limit`.
-    #[must_use]
-    pub fn list(&self, filter: &Filter, cursor: Option<u64>, limit: usize) -> Page<'_> {
-        let older = self.entries.range(..cursor.unwrap_or(u64::MAX)).rev();
-        let mut matching = older.filter(|(_, entry)| filter.matches(entry));
-        let page: Vec<_> = matching.by_ref().take(limit).collect();
-        let next = matching.next().and_then(|_| page.last().map(|(arrival, _)| **arrival));
-        let items = page.into_iter().map(|(_, entry)| entry.item()).collect();
-        Page { items, next }
+    /// Messages beyond `cursor` in the given order, at most `limit`.
+    ///
+    /// # Errors
+    /// The file cannot be read.
+    pub async fn list(
+        &self,
+        filter: &Filter,
+        order: Order,
+        cursor: Option<i64>,
+        limit: usize,
+    ) -> Result<Page, StoreError> {
+        let mut rows = query::page(self.store.pool(), filter, order, cursor, limit.saturating_add(1)).await?;
+        let more = rows.len() > limit;
+        rows.truncate(limit);
+        let next = rows.last().filter(|_| more).map(|row| row.arrival);
+        let items = rows.into_iter().map(row::Listed::into_item).collect::<Result<_, _>>()?;
+        Ok(Page { items, next })
     }
 
     /// # Errors
     /// No message has the id, or messages of several senders have it.
-    pub fn find(&self, id: MessageId, from: Option<&Did>) -> Result<Item<'_>, FindError> {
-        self.locate(id, from).and_then(|at| self.entries.get(&at).ok_or(FindError::Absent)).map(Entry::item)
-    }
-
-    /// Marks a message as read and hands out what acknowledges it; nothing when it was read before.
-    ///
-    /// # Errors
-    /// As [`Self::find`].
-    pub fn mark_read(&mut self, id: MessageId, from: Option<&Did>) -> Result<Option<T>, FindError> {
-        let at = self.locate(id, from)?;
-        let token = self.entries.get_mut(&at).and_then(|entry| entry.token.take());
-        self.forget_old();
-        Ok(token)
-    }
-
-    #[must_use]
-    pub fn totals(&self) -> Totals {
-        let (mut unread, mut read) = (0, 0);
-        for entry in self.entries.values() {
-            if entry.token.is_some() { unread += 1 } else { read += 1 }
-        }
-        Totals { unread, read, bytes: self.bytes }
-    }
-
-    fn locate(&self, id: MessageId, from: Option<&Did>) -> Result<u64, FindError> {
-        let fits = |entry: &Entry<T>| {
-            let head = &entry.message.head;
-            head.id == id && from.is_none_or(|from| *from == head.from)
-        };
-        let mut found = self.entries.iter().filter(|(_, entry)| fits(entry)).map(|(arrival, _)| *arrival);
-        match (found.next(), found.next()) {
-            (Some(arrival), None) => Ok(arrival),
+    pub async fn find(&self, id: MessageId, from: Option<&Did>) -> Result<Entry, FindError> {
+        let mut found = query::find(self.store.pool(), id, from).await.map_err(FindError::Store)?;
+        match (found.pop(), found.pop()) {
+            (Some(row), None) => row.into_entry().map_err(FindError::Store),
             (Some(_), Some(_)) => Err(FindError::Ambiguous),
             (None, _) => Err(FindError::Absent),
         }
     }
 
-    /// Unread messages are never forgotten: their bound is [`Self::has_room`].
-    fn forget_old(&mut self) {
-        let read: Vec<u64> =
-            self.entries.iter().filter(|(_, e)| e.token.is_none()).map(|(at, _)| *at).collect();
-        let surplus = read.len().saturating_sub(READ_MAX);
-        for (index, at) in read.into_iter().enumerate() {
-            if index >= surplus && self.bytes <= BYTES_MAX {
-                return;
-            }
-            self.bytes -= self.entries.remove(&at).map_or(0, |entry| entry.bytes);
-        }
+    /// Doing so twice is harmless.
+    ///
+    /// # Errors
+    /// The file cannot be written.
+    pub async fn mark_read(&self, arrival: i64) -> Result<(), StoreError> {
+        let mut transaction = self.store.pool().begin().await.map_err(StoreError::Write)?;
+        query::mark_read(&mut transaction, arrival).await?;
+        query::forget_old(&mut transaction, self.limits).await?;
+        transaction.commit().await.map_err(StoreError::Write)
     }
-}
 
-impl<T> Entry<T> {
-    fn item(&self) -> Item<'_> {
-        Item { message: &self.message, unread: self.token.is_some() }
+    /// # Errors
+    /// The file cannot be written.
+    pub async fn delete(&self, arrival: i64) -> Result<(), StoreError> {
+        query::delete(self.store.pool(), arrival).await
     }
-}
 
-impl Filter {
-    fn matches<T>(&self, entry: &Entry<T>) -> bool {
-        let head = &entry.message.head;
-        self.from.as_ref().is_none_or(|from| *from == head.from)
-            && self.thread.as_ref().is_none_or(|thread| Some(thread) == head.thread.as_ref())
-            && (!self.unread || entry.token.is_some())
+    /// # Errors
+    /// The file cannot be read.
+    pub async fn totals(&self) -> Result<Totals, StoreError> {
+        query::totals(self.store.pool()).await
     }
-}
 
-/// An id belongs to its sender: another one may use the same.
-fn same(a: &Received, b: &Received) -> bool {
-    a.head.id == b.head.id && a.head.from == b.head.from
-}
-
-/// Bytes of the content as JSON, near enough to what it takes in memory.
-fn size(content: &Content) -> usize {
-    serde_json::to_vec(&content.content).map_or(0, |json| json.len())
+    /// How many messages fit the filter, and how many of them are unread.
+    ///
+    /// # Errors
+    /// The file cannot be read.
+    pub async fn count(&self, filter: &Filter) -> Result<(u64, u64), StoreError> {
+        query::count(self.store.pool(), filter).await
+    }
 }
 
 #[cfg(test)]

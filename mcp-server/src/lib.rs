@@ -1,8 +1,11 @@
 //! The MCP endpoint of one msg2agent agent: tools to send and read messages and to find other agents, over stdio and
 //! streamable HTTP.
 //!
-//! Reading order: [`settings`], [`server`], [`tool`], [`network`], [`mailbox`], [`http`], [`process`].
+//! Reading order: [`settings`], [`server`], [`tool`], [`network`], [`mailbox`], [`tasks`], [`http`], [`process`].
 
+pub mod caller;
+pub mod changes;
+pub mod clock;
 pub mod http;
 pub mod inbox;
 pub mod mailbox;
@@ -10,8 +13,12 @@ pub mod metrics;
 pub mod network;
 pub mod process;
 pub mod refusal;
+pub mod resource;
+pub mod scope;
 pub mod server;
 pub mod settings;
+pub mod store;
+pub mod tasks;
 pub mod tool;
 pub mod view;
 

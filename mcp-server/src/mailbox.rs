@@ -1,138 +1,184 @@
-//! The inbox as the tools share it. Rule: a message is acknowledged to the relay when it has been read to its end, so a
-//! restart loses nothing unread; the price is at most one window of unread messages, the rest waits at the relay.
+//! Inbox and tasks as the tools share them. Rule: the relay is told that a message arrived when it is on disk; without a state
+//! folder, when it has been read to its end. So a restart loses nothing; the price of having no folder is at most one window
+//! of unread messages here, the rest waits at the relay.
 
+use std::collections::HashMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use protocol::Did;
-use protocol::envelope::MessageId;
+use protocol::envelope::{MessageId, MessageType};
+use protocol::task::TaskMessage;
 use tokio::sync::Notify;
 
-use crate::inbox::{FindError, Inbox, Put, Received, Totals};
+use crate::changes::{Change, Changes};
+use crate::clock;
+use crate::inbox::{self, FindError, Inbox, Put, Received};
 use crate::network::Acknowledge;
+use crate::store::{Store, StoreError};
+use crate::tasks::{self, Tasks};
 use crate::view::Reading;
 
 type Token = Box<dyn Acknowledge>;
 
-#[derive(Default)]
+/// Pause before a message that could not be written is tried again; nothing else is taken from the relay meanwhile.
+const RETRY_PAUSE: Duration = Duration::from_secs(5);
+
 pub struct Mailbox {
-    inbox: Mutex<Inbox<Token>>,
-    read: Notify,
+    pub inbox: Inbox,
+    pub tasks: Tasks,
+    pub changes: Changes,
+    store: Store,
+    /// What acknowledges the unread messages of an inbox in memory, by arrival.
+    tokens: Mutex<HashMap<i64, Token>>,
+    room: Notify,
 }
 
 impl Mailbox {
+    #[must_use]
+    pub fn new(store: Store) -> Self {
+        Self {
+            inbox: Inbox::new(store.clone()),
+            tasks: Tasks::new(store.clone()),
+            changes: Changes::default(),
+            store,
+            tokens: Mutex::default(),
+            room: Notify::new(),
+        }
+    }
+
     /// Returns when one more unread message may be put in.
     pub async fn has_room(&self) {
         loop {
-            let read = self.read.notified();
-            if self.lock().has_room() {
+            let room = self.room.notified();
+            match self.inbox.has_room().await {
+                Ok(true) => return,
+                Ok(false) => room.await,
+                Err(error) => pause_after(&error).await,
+            }
+        }
+    }
+
+    /// Takes in a message. Returns when it is kept; while the file cannot be written, that is not.
+    pub async fn take(&self, message: Received, token: Token) {
+        while let Err(error) = self.keep(&message).await {
+            pause_after(&error).await;
+        }
+        self.acknowledge_or_hold(&message, token).await;
+    }
+
+    async fn keep(&self, message: &Received) -> Result<(), StoreError> {
+        let (id, from) = (message.head.id, message.head.from.clone());
+        match self.offer_to_tasks(message).await? {
+            tasks::Received::Changed(task) if task.id == id => self.changes.tell(Change::TaskAdded { id }),
+            tasks::Received::Changed(task) => self.changes.tell(Change::TaskChanged { id: task.id }),
+            tasks::Received::Known => {}
+            tasks::Received::NotATask => {
+                if let Put::New(_) = self.inbox.put(message).await? {
+                    self.changes.tell(Change::Arrived { id, from });
+                }
+            }
+        }
+        Ok(())
+    }
+
+    async fn offer_to_tasks(&self, message: &Received) -> Result<tasks::Received, StoreError> {
+        let head = &message.head;
+        match (TaskMessage::from_content(&message.content), head.kind, head.re) {
+            (Some(Ok(body)), ..) => self.tasks.receive(&head.from, head.id, &body, clock::now()).await,
+            // It is shown as it came.
+            (Some(Err(_)), ..) => Ok(tasks::Received::NotATask),
+            (None, MessageType::Response | MessageType::Error, Some(re)) => {
+                let answer = (head.kind == MessageType::Error, message.content.content.clone());
+                self.tasks.receive_answer(&head.from, head.id, re, answer, clock::now()).await
+            }
+            (None, ..) => Ok(tasks::Received::NotATask),
+        }
+    }
+
+    async fn acknowledge_or_hold(&self, message: &Received, token: Token) {
+        if !self.inbox.is_durable() {
+            let held = self.inbox.find(message.head.id, Some(&message.head.from)).await;
+            if let Ok(entry) = held
+                && entry.unread
+            {
+                self.tokens().insert(entry.arrival, token);
                 return;
             }
-            read.await;
         }
+        acknowledge(token).await;
     }
 
-    pub async fn put(&self, message: Received, token: Token) {
-        let put = self.lock().put(message, token);
-        if let Put::ReadBefore(token) = put {
-            acknowledge(token).await;
-        }
-    }
-
-    /// One part of a message; the part that reaches the end marks it as read and acknowledges it.
+    /// One part of a message; the part that reaches the end marks it as read.
     ///
     /// # Errors
-    /// No message has the id, or messages of several senders have it.
+    /// No message has the id, messages of several senders have it, or the file cannot be used.
     pub async fn read(&self, id: MessageId, from: Option<&Did>, offset: usize) -> Result<Reading, FindError> {
-        let (reading, token) = self.take(id, from, offset)?;
-        if let Some(token) = token {
-            self.read.notify_one();
-            acknowledge(token).await;
+        let entry = self.inbox.find(id, from).await?;
+        let reading = Reading::of(&entry.message, offset);
+        if entry.unread && !reading.truncated {
+            self.inbox.mark_read(entry.arrival).await.map_err(FindError::Store)?;
+            self.settle(entry.arrival, id).await;
         }
         Ok(reading)
     }
 
-    fn take(
-        &self,
-        id: MessageId,
-        from: Option<&Did>,
-        offset: usize,
-    ) -> Result<(Reading, Option<Token>), FindError> {
-        let mut inbox = self.lock();
-        let reading = Reading::of(inbox.find(id, from)?.message, offset);
-        let token = if reading.truncated { None } else { inbox.mark_read(id, from)? };
-        Ok((reading, token))
+    /// Whether there was such a message.
+    ///
+    /// # Errors
+    /// Messages of several senders have the id, or the file cannot be used.
+    pub async fn delete(&self, id: MessageId, from: Option<&Did>) -> Result<bool, FindError> {
+        let entry = match self.inbox.find(id, from).await {
+            Ok(entry) => entry,
+            Err(FindError::Absent) => return Ok(false),
+            Err(error) => return Err(error),
+        };
+        self.inbox.delete(entry.arrival).await.map_err(FindError::Store)?;
+        self.settle(entry.arrival, id).await;
+        Ok(true)
     }
 
-    /// Looks at the inbox under its lock; `look` must be quick.
-    pub fn view<T>(&self, look: impl FnOnce(&Inbox<Token>) -> T) -> T {
-        look(&self.lock())
+    /// Counts for metrics; as they were when the file cannot be read.
+    pub async fn totals(&self) -> inbox::Totals {
+        self.inbox.totals().await.unwrap_or_else(|error| {
+            tracing::error!(%error, "failed to count the inbox");
+            inbox::Totals::default()
+        })
     }
 
-    #[must_use]
-    pub fn totals(&self) -> Totals {
-        self.view(Inbox::totals)
+    /// Closes the file in order.
+    pub async fn close(&self) {
+        self.store.close().await;
+    }
+
+    /// A message is unread no more.
+    async fn settle(&self, arrival: i64, id: MessageId) {
+        let token = self.tokens().remove(&arrival);
+        if let Some(token) = token {
+            acknowledge(token).await;
+        }
+        self.room.notify_one();
+        self.changes.tell(Change::Gone { id });
     }
 
     // A panic under the lock leaves a consistent map behind: every change is one insert or remove.
-    fn lock(&self) -> MutexGuard<'_, Inbox<Token>> {
-        self.inbox.lock().unwrap_or_else(PoisonError::into_inner)
+    fn tokens(&self) -> MutexGuard<'_, HashMap<i64, Token>> {
+        self.tokens.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
 /// An acknowledgement that fails is made good by the next delivery of the same message.
 async fn acknowledge(token: Token) {
     if let Err(refusal) = token.acknowledge().await {
-        tracing::info!(reason = refusal.reason(), "failed to acknowledge a message that was read");
+        tracing::info!(reason = refusal.reason(), "failed to acknowledge a message");
     }
+}
+
+async fn pause_after(error: &StoreError) {
+    let source = std::error::Error::source(error).map(ToString::to_string);
+    tracing::error!(%error, source, "messages wait at the relay");
+    tokio::time::sleep(RETRY_PAUSE).await;
 }
 
 #[cfg(test)]
-mod tests {
-    use std::sync::Arc;
-    use std::time::Duration;
-
-    use super::*;
-    use crate::inbox::UNREAD_MAX;
-    use crate::sample::{Acks, message, message_id};
-    use crate::view::PART_BYTES_MAX;
-
-    #[tokio::test]
-    async fn a_message_is_acknowledged_when_read_to_its_end() {
-        let (mailbox, acks) = (Mailbox::default(), Acks::default());
-        let text = "x".repeat(PART_BYTES_MAX + 1);
-        mailbox.put(message(1, "bob", &text), acks.token(1)).await;
-        let first = mailbox.read(message_id(1), None, 0).await.unwrap();
-        assert!(first.truncated);
-        assert!(acks.made().is_empty());
-        mailbox.read(message_id(1), None, first.next_offset.unwrap()).await.unwrap();
-        assert_eq!(acks.made(), [1]);
-        mailbox.read(message_id(1), None, 0).await.unwrap();
-        assert_eq!(acks.made(), [1]);
-    }
-
-    #[tokio::test]
-    async fn a_message_delivered_again_after_it_was_read_is_acknowledged_again() {
-        let (mailbox, acks) = (Mailbox::default(), Acks::default());
-        mailbox.put(message(1, "bob", "hi"), acks.token(1)).await;
-        mailbox.read(message_id(1), None, 0).await.unwrap();
-        mailbox.put(message(1, "bob", "hi"), acks.token(2)).await;
-        assert_eq!(acks.made(), [1, 2]);
-    }
-
-    #[tokio::test(start_paused = true)]
-    async fn a_full_inbox_waits_until_one_message_is_read() {
-        let (mailbox, acks) = (Arc::new(Mailbox::default()), Acks::default());
-        for id in 1..=UNREAD_MAX {
-            mailbox.has_room().await;
-            mailbox.put(message(id, "bob", "hi"), acks.token(id)).await;
-        }
-        let waiting = tokio::spawn({
-            let mailbox = Arc::clone(&mailbox);
-            async move { mailbox.has_room().await }
-        });
-        tokio::time::sleep(Duration::from_secs(60)).await;
-        assert!(!waiting.is_finished());
-        mailbox.read(message_id(9), None, 0).await.unwrap();
-        tokio::time::timeout(Duration::from_secs(1), waiting).await.unwrap().unwrap();
-    }
-}
+mod tests;

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use futures::future::BoxFuture;
 use protocol::Did;
-use protocol::envelope::{Content, MessageId};
+use protocol::envelope::{Content, MessageId, MessageType};
 use protocol::frame::{DiscoverParams, DiscoverResult, SendStatus};
 use protocol::record::Card;
 use schemars::JsonSchema;
@@ -49,8 +49,13 @@ pub enum Session {
     Yielded,
 }
 
+#[derive(Debug, Clone)]
 pub struct Outgoing {
     pub to: Did,
+    /// Absent: a new one.
+    pub id: Option<MessageId>,
+    /// A request is one when somebody waits for its answer here, or later.
+    pub kind: MessageType,
     pub content: Content,
     pub thread: Option<String>,
     pub re: Option<MessageId>,

@@ -13,7 +13,9 @@ use tokio::net::TcpListener;
 use tokio::sync::oneshot;
 use tokio_rustls::TlsAcceptor;
 
+use crate::http::bearer::Bearer;
 use crate::http::guard::Guard;
+use crate::http::sessions::Sessions;
 use crate::http::tls::Certificate;
 use crate::http::{self, listener, reload};
 use crate::mailbox::Mailbox;
@@ -21,7 +23,10 @@ use crate::metrics::Metrics;
 use crate::network::link::Link;
 use crate::server::Server;
 use crate::settings::{Http, Settings};
+use crate::store::Store;
 use crate::tool::Toolbox;
+
+mod sign_in;
 
 /// Runs until a signal, the end of standard input (stdio), or a failure that a restart may cure.
 ///
@@ -39,10 +44,15 @@ pub async fn run(settings: Settings, shutdown: Shutdown) -> anyhow::Result<()> {
     let relay = readiness.check("relay", "connecting to the relay for the first time");
     let draining = drain_check(&readiness);
 
-    let mailbox = Arc::new(Mailbox::default());
-    let link = Arc::new(Link::new(config(&settings)?));
+    let config = config(&settings)?;
+    let mailbox = Arc::new(Mailbox::new(open_store(&config).await?));
+    let link = Arc::new(Link::new(config));
     let kept = keep_link(Arc::clone(&link), Arc::clone(&mailbox), metrics.clone(), relay, &tasks);
-    let toolbox = Toolbox { network: Arc::clone(&link) as Arc<_>, mailbox, metrics: metrics.clone() };
+    let toolbox = Toolbox {
+        network: Arc::clone(&link) as Arc<_>,
+        mailbox: Arc::clone(&mailbox),
+        metrics: metrics.clone(),
+    };
     let server = Server::new(Arc::new(toolbox));
 
     let served = async {
@@ -60,6 +70,7 @@ pub async fn run(settings: Settings, shutdown: Shutdown) -> anyhow::Result<()> {
     draining.fail("shutting down");
     daemon::shutdown::within(settings.drain_grace(), "relay", link.close()).await;
     tasks.finished(settings.drain_grace()).await;
+    mailbox.close().await;
     result
 }
 
@@ -71,6 +82,14 @@ fn config(settings: &Settings) -> anyhow::Result<Config> {
         Some(folder) => config.with_state_dir(folder),
         None => config,
     })
+}
+
+async fn open_store(config: &Config) -> anyhow::Result<Store> {
+    let store = match config.state_dir() {
+        Some(folder) => Store::open(folder).await,
+        None => Store::in_memory().await,
+    };
+    store.context("failed to open the mailbox")
 }
 
 fn drain_check(readiness: &Readiness) -> Check {
@@ -126,7 +145,9 @@ async fn serve_http(
 ) -> anyhow::Result<()> {
     let shutdown = tasks.shutdown().clone();
     let key = reload::token(&http.token).await.with_context(|| http.token.display().to_string())?;
-    let guard = Guard::new(key, metrics);
+    let agent = server.agent();
+    let tokens = http.oauth.as_ref().map(|oauth| sign_in::tokens(oauth, agent.clone())).transpose()?;
+    let guard = Guard::new(Bearer::new(key, tokens), Sessions::default(), metrics);
     let (token, follower, until) = (http.token.clone(), guard.clone(), shutdown.clone());
     tasks.spawn_vital("token", async move { reload::follow_token(&token, follower, until).await });
     let tls = match &http.tls {
@@ -136,7 +157,7 @@ async fn serve_http(
     let address = http.listen;
     let bound = TcpListener::bind(address).await.with_context(|| format!("failed to listen on {address}"))?;
     tracing::info!(address = %bound.local_addr()?, tls = tls.is_some(), "serving MCP at /mcp");
-    let router = http::router(server, &http, guard);
+    let router = http::router(move || server.for_a_client(), &http, guard, agent.as_str());
     listener::serve(bound, tls, router, shutdown, settings.drain_grace()).await;
     Ok(())
 }
@@ -151,7 +172,7 @@ fn start_tls(certificate: Certificate, tasks: &Tasks) -> anyhow::Result<TlsAccep
 /// Serves the client that started this process, until it closes standard input.
 async fn serve_stdio(server: Server, shutdown: &Shutdown) -> anyhow::Result<()> {
     let serving = async {
-        let service = server.serve(rmcp::transport::io::stdio_pipes()).await?;
+        let service = server.for_a_client().serve(rmcp::transport::io::stdio_pipes()).await?;
         service.waiting().await?;
         anyhow::Ok(())
     };

@@ -3,13 +3,19 @@
 use protocol::Reason;
 use protocol::did::{DidError, LabelError};
 use protocol::limits::CONTENT_BYTES_MAX;
+use protocol::task::TaskError;
 use rmcp::model::{CallToolResult, ContentBlock};
 use serde_json::json;
 
 use crate::inbox::FindError;
+use crate::store::StoreError;
+use crate::tasks;
+use crate::tasks::rules::RuleError;
 
 /// A delay worth naming when the link to the relay is down; reconnecting takes about as long.
 const RECONNECT_MS: u64 = 3_000;
+/// A full disk does not empty itself faster.
+const STORE_RETRY_MS: u64 = 30_000;
 
 #[derive(Debug, thiserror::Error)]
 pub enum Refusal {
@@ -23,12 +29,24 @@ pub enum Refusal {
     Did(#[source] DidError),
     #[error("a message id is a lower-case UUID of version 7, as listed by list_messages")]
     MessageId,
+    #[error("a task id is a lower-case UUID of version 7, as listed by list_tasks")]
+    TaskId,
     #[error("a cursor is the next_cursor of the page before")]
     Cursor,
     #[error("the content is longer than {CONTENT_BYTES_MAX} bytes; send it in parts")]
     TooLarge,
     #[error("{0}")]
     Find(#[source] FindError),
+    #[error("{0}")]
+    FindTask(#[source] tasks::FindError),
+    #[error("{0}")]
+    Task(#[source] RuleError),
+    #[error("{0}")]
+    TaskBody(#[source] TaskError),
+    #[error("there are too many open tasks; cancel or finish some, then try again")]
+    TasksFull,
+    #[error("this server cannot use its file at the moment; try again, and tell the operator if it stays")]
+    Store(#[source] StoreError),
     /// The relay said no.
     #[error("{}", .reason.advice())]
     Relay { reason: Reason, retry_after_ms: Option<u64> },
@@ -63,6 +81,16 @@ impl Refusal {
             Self::Arguments(_) | Self::Name(_) | Self::Did(_) | Self::MessageId | Self::Cursor => {
                 "invalid_arguments"
             }
+            Self::TaskId | Self::TaskBody(_) => "invalid_arguments",
+            Self::FindTask(tasks::FindError::Absent) => "unknown_task",
+            Self::FindTask(tasks::FindError::Ambiguous) => "ambiguous_task",
+            Self::Task(RuleError::NotTheWorker | RuleError::NotTheGiver) => "not_your_side",
+            Self::Task(RuleError::Ended(_)) => "task_ended",
+            Self::Task(RuleError::State { .. }) => "task_state",
+            Self::TasksFull => "tasks_full",
+            Self::Store(_) | Self::Find(FindError::Store(_)) | Self::FindTask(tasks::FindError::Store(_)) => {
+                "store_unavailable"
+            }
             Self::TooLarge => Reason::TooLarge.word(),
             Self::Find(FindError::Absent) => "unknown_message",
             Self::Find(FindError::Ambiguous) => "ambiguous_message",
@@ -81,8 +109,17 @@ impl Refusal {
         match self {
             Self::Relay { retry_after_ms, .. } => *retry_after_ms,
             Self::RelayUnreachable => Some(RECONNECT_MS),
+            Self::Store(_) | Self::Find(FindError::Store(_)) | Self::FindTask(tasks::FindError::Store(_)) => {
+                Some(STORE_RETRY_MS)
+            }
             _ => None,
         }
+    }
+
+    /// Whether the message may have been sent all the same.
+    #[must_use]
+    pub const fn is_uncertain(&self) -> bool {
+        matches!(self, Self::RelayTimeout | Self::Interrupted)
     }
 
     /// The tool result: text only, because clients check structured content against the schema of a success.

@@ -7,22 +7,28 @@ use futures::future::BoxFuture;
 use protocol::Did;
 use protocol::envelope::{Content, MessageId, MessageType};
 use protocol::frame::{self, DiscoverParams, DiscoverResult, SendStatus};
-use protocol::record::Card;
+use protocol::record::{Capability, Card};
+use protocol::task::{State, TaskMessage};
 use serde_json::Value;
 
 use crate::inbox::{Head, Received};
+use crate::mailbox::Mailbox;
 use crate::metrics::Metrics;
 use crate::network::{Acknowledge, Answer, Found, Me, Network, Outgoing, Sent, Session};
 use crate::refusal::Refusal;
+use crate::store::Store;
+use crate::tasks::{Role, Task};
 use crate::tool::Toolbox;
 
 pub(crate) fn did(name: &str) -> Did {
     format!("did:wba:example.com:agent:acme:{name}").parse().unwrap()
 }
 
+const START: u64 = 1_790_000_000;
+
 /// Ids count up with `n`, as they do with time.
 pub(crate) fn message_id(n: u64) -> MessageId {
-    MessageId::new(1_790_000_000 + n, [7; 10])
+    MessageId::new(START + n, [7; 10])
 }
 
 pub(crate) fn message(n: u64, from: &str, text: &str) -> Received {
@@ -33,7 +39,7 @@ pub(crate) fn message(n: u64, from: &str, text: &str) -> Received {
         kind: MessageType::Request,
         thread: None,
         re: None,
-        time: 1_790_000_000 + n,
+        time: START + n,
     };
     Received { head, content: Content::text(text) }
 }
@@ -64,6 +70,24 @@ impl Acknowledge for Ack {
     }
 }
 
+/// A task with an agent, as it is when it is new.
+pub(crate) fn task(role: Role, n: u64, peer: &str) -> Task {
+    Task {
+        number: 1,
+        role,
+        peer: did(peer),
+        id: message_id(n),
+        title: None,
+        state: State::Submitted,
+        revision: 0,
+        progress: None,
+        cancel_requested: false,
+        change: 1,
+        created: 0,
+        updated: 0,
+    }
+}
+
 /// A toolbox on a network that remembers what it was asked and answers as told.
 pub(crate) struct Scripted {
     pub(crate) toolbox: Toolbox,
@@ -75,21 +99,40 @@ pub(crate) struct Scripted {
 struct Script {
     sent: Mutex<Vec<Outgoing>>,
     asked: Mutex<Vec<DiscoverParams>>,
+    found: Mutex<Vec<frame::Found>>,
     reply: Mutex<Option<(Received, Box<dyn Acknowledge>)>>,
     refusal: Mutex<Option<Refusal>>,
 }
 
-impl Default for Scripted {
-    fn default() -> Self {
+impl Scripted {
+    pub(crate) async fn new() -> Self {
         let network = Arc::new(Script::default());
         let metrics = Metrics::register(&prometheus::Registry::new()).unwrap();
-        let toolbox =
-            Toolbox { network: Arc::clone(&network) as Arc<dyn Network>, mailbox: Arc::default(), metrics };
+        let mailbox = Arc::new(Mailbox::new(Store::in_memory().await.unwrap()));
+        let toolbox = Toolbox { network: Arc::clone(&network) as Arc<dyn Network>, mailbox, metrics };
         Self { toolbox, acks: Acks::default(), network }
     }
-}
 
-impl Scripted {
+    /// A message comes in; it is acknowledged as the number of its time.
+    pub(crate) async fn arrive(&self, message: Received) {
+        let token = self.acks.token(message.head.time - START);
+        self.toolbox.mailbox.take(message, token).await;
+    }
+
+    /// What another agent says about a task.
+    pub(crate) async fn hear(&self, n: u64, from: &str, said: &TaskMessage) {
+        let mut message = message(n, from, "");
+        message.content = said.to_content();
+        self.arrive(message).await;
+    }
+
+    /// An agent is found from now on.
+    pub(crate) fn offers(&self, name: &str, capabilities: &[&str]) {
+        let capability = |id: &&str| Capability { id: (*id).to_owned(), name: String::new() };
+        let card = Card { capabilities: capabilities.iter().map(capability).collect(), ..Card::default() };
+        self.network.found.lock().unwrap().push(frame::Found { did: did(name), card, online: true });
+    }
+
     /// The structured answer of a tool, or the reason of its refusal.
     pub(crate) async fn call(&self, tool: &str, arguments: Value) -> Result<Value, String> {
         let arguments = arguments.as_object().unwrap().clone();
@@ -141,8 +184,9 @@ impl Network for Script {
     }
 
     fn send(&self, message: Outgoing) -> BoxFuture<'_, Result<Sent, Refusal>> {
+        let id = message.id.unwrap_or_else(|| message_id(1));
         self.sent.lock().unwrap().push(message);
-        self.answer(Sent { id: message_id(1), status: SendStatus::Stored })
+        self.answer(Sent { id, status: SendStatus::Stored })
     }
 
     fn request(&self, message: Outgoing, _wait: Duration) -> BoxFuture<'_, Result<Answer, Refusal>> {
@@ -154,8 +198,10 @@ impl Network for Script {
 
     fn discover(&self, query: DiscoverParams) -> BoxFuture<'_, Result<DiscoverResult, Refusal>> {
         self.asked.lock().unwrap().push(query);
+        let agents = self.found.lock().unwrap().clone();
+        let cursor = agents.is_empty().then(|| did("bob"));
         let bob = frame::Found { did: did("bob"), card: Card::default(), online: true };
-        self.answer(DiscoverResult { agents: vec![bob], cursor: Some(did("bob")) })
+        self.answer(DiscoverResult { agents: if agents.is_empty() { vec![bob] } else { agents }, cursor })
     }
 
     fn lookup(&self, did: &Did) -> BoxFuture<'_, Result<Found, Refusal>> {

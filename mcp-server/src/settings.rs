@@ -45,6 +45,20 @@ pub struct Settings {
     #[arg(long, env = "MSG2AGENT_MCP_ALLOWED_ORIGINS", value_name = "ORIGINS", value_delimiter = ',')]
     pub allowed_origins: Vec<String>,
 
+    /// URL of this endpoint as clients know it, for example https://alice.example.com/mcp. Needed with an authorization server,
+    /// whose tokens must name exactly this URL.
+    #[arg(long, env = "MSG2AGENT_MCP_PUBLIC_URL", value_name = "URL")]
+    pub public_url: Option<String>,
+
+    /// Authorization server whose access tokens open this endpoint besides the API key, exactly as its metadata writes it. By
+    /// default the API key alone does.
+    #[arg(long, env = "MSG2AGENT_MCP_OAUTH_ISSUER", value_name = "URL", requires = "public_url")]
+    pub oauth_issuer: Option<String>,
+
+    /// Where the authorization server's public keys are, when not at <issuer>/oauth/jwks as seen from here.
+    #[arg(long, env = "MSG2AGENT_MCP_OAUTH_JWKS_URL", value_name = "URL", requires = "oauth_issuer")]
+    pub oauth_jwks_url: Option<String>,
+
     /// Where to serve /livez, /readyz and /metrics, in plaintext and not for the public. Not served by default.
     #[arg(long, env = "MSG2AGENT_MCP_ADMIN_LISTEN", value_name = "ADDRESS:PORT")]
     pub admin_listen: Option<SocketAddr>,
@@ -87,6 +101,18 @@ pub struct Http {
     pub allowed_origins: Vec<String>,
     /// The agent's API key, which callers must present.
     pub token: PathBuf,
+    /// Absent: the API key alone opens.
+    pub oauth: Option<OAuth>,
+}
+
+/// The authorization server, and what it calls this endpoint.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct OAuth {
+    pub issuer: String,
+    pub jwks_url: String,
+    pub public_url: String,
+    /// PEM certificates of the relay's private authority, trusted besides those of the web when the file is there.
+    pub ca: PathBuf,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -102,12 +128,19 @@ pub enum SettingsError {
          --insecure-plaintext (MSG2AGENT_MCP_INSECURE_PLAINTEXT) if something else encrypts"
     )]
     Plaintext(SocketAddr),
+    #[error(
+        "--public-url (MSG2AGENT_MCP_PUBLIC_URL) is an https URL that ends in /mcp, without query or fragment, not {0:?}"
+    )]
+    PublicUrl(String),
+    #[error("--{0} (MSG2AGENT_MCP_{1}) is an https URL without query or fragment")]
+    Issuer(&'static str, &'static str),
     #[error("HTTP needs --dir (MSG2AGENT_DIR): callers present the API key in its file `token`")]
     NoFolder,
 }
 
 /// Names of this machine in the Host header; a page of another site cannot use them without its own name.
 const LOOPBACK_NAMES: [&str; 3] = ["localhost", "127.0.0.1", "::1"];
+const LOOPBACK_ORIGINS: [&str; 3] = ["http://localhost:*", "http://127.0.0.1:*", "http://[::1]:*"];
 
 impl Settings {
     /// What to serve over HTTP; nothing for stdio.
@@ -124,20 +157,67 @@ impl Settings {
         }
         let folder = self.dir.as_ref().ok_or(SettingsError::NoFolder)?;
         let credentials = Some(folder.join("credentials")).filter(|inner| inner.is_dir());
+        let secrets = credentials.as_ref().unwrap_or(folder);
         let loopback = LOOPBACK_NAMES.into_iter().map(str::to_owned);
         Ok(Some(Http {
             listen: self.listen,
             tls,
-            allowed_hosts: self.allowed_hosts.iter().cloned().chain(loopback).collect(),
-            allowed_origins: self.allowed_origins.clone(),
-            token: credentials.as_ref().unwrap_or(folder).join("token"),
+            allowed_hosts: self
+                .allowed_hosts
+                .iter()
+                .cloned()
+                .chain(self.public_host())
+                .chain(loopback)
+                .collect(),
+            allowed_origins: self.origins(),
+            oauth: self.oauth(secrets.join("ca.crt"))?,
+            token: secrets.join("token"),
         }))
+    }
+
+    /// On loopback, pages of this machine may call as well; they need the key like everybody.
+    fn origins(&self) -> Vec<String> {
+        let local = LOOPBACK_ORIGINS.into_iter().filter(|_| self.listen.ip().is_loopback());
+        self.allowed_origins.iter().cloned().chain(local.map(str::to_owned)).collect()
+    }
+
+    /// Clients come under the name that they were given.
+    fn public_host(&self) -> Option<String> {
+        let url = self.public_url.as_deref()?.parse::<axum::http::Uri>().ok()?;
+        url.host().map(str::to_owned)
+    }
+
+    fn oauth(&self, ca: PathBuf) -> Result<Option<OAuth>, SettingsError> {
+        let (Some(issuer), Some(public_url)) = (&self.oauth_issuer, &self.public_url) else {
+            return Ok(None);
+        };
+        if !is_secure(public_url) || !public_url.ends_with("/mcp") {
+            return Err(SettingsError::PublicUrl(public_url.clone()));
+        }
+        if !is_secure(issuer) {
+            return Err(SettingsError::Issuer("oauth-issuer", "OAUTH_ISSUER"));
+        }
+        let at_issuer = || format!("{}/oauth/jwks", issuer.trim_end_matches('/'));
+        let jwks_url = self.oauth_jwks_url.clone().unwrap_or_else(at_issuer);
+        if !is_secure(&jwks_url) {
+            return Err(SettingsError::Issuer("oauth-jwks-url", "OAUTH_JWKS_URL"));
+        }
+        Ok(Some(OAuth { issuer: issuer.clone(), jwks_url, public_url: public_url.clone(), ca }))
     }
 
     #[must_use]
     pub fn drain_grace(&self) -> Duration {
         Duration::from_secs(self.drain_grace_seconds)
     }
+}
+
+/// TLS, or this machine: keys and metadata that somebody on the way could change open the endpoint to them.
+fn is_secure(url: &str) -> bool {
+    let Ok(uri) = url.parse::<axum::http::Uri>() else { return false };
+    let host = uri.host().unwrap_or_default();
+    let loopback = LOOPBACK_NAMES.contains(&host.trim_matches(['[', ']']));
+    let scheme = uri.scheme_str() == Some("https") || (uri.scheme_str() == Some("http") && loopback);
+    scheme && !host.is_empty() && uri.query().is_none() && !url.contains('#')
 }
 
 #[cfg(test)]
@@ -170,6 +250,34 @@ mod tests {
     #[test]
     fn a_certificate_without_its_key_is_refused() {
         assert!(Settings::try_parse_from(["msg2agent-mcp-server", "--tls-cert", "c.pem"]).is_err());
+    }
+
+    #[test]
+    fn an_authorization_server_needs_exact_urls() {
+        let oauth = |url: &str, issuer: &str| {
+            let flags = ["--dir", "agent", "--public-url", url, "--oauth-issuer", issuer];
+            http(&flags).map(|http| http.unwrap().oauth.unwrap().jwks_url)
+        };
+        let url = "https://alice.example.com/mcp";
+        assert_eq!(oauth(url, "https://relay.example.com").unwrap(), "https://relay.example.com/oauth/jwks");
+        assert_eq!(
+            oauth("http://127.0.0.1:1/mcp", "http://localhost:2").unwrap(),
+            "http://localhost:2/oauth/jwks"
+        );
+        for url in
+            ["https://alice.example.com", "http://alice.example.com/mcp", "https://a/mcp?x=/mcp", "mcp"]
+        {
+            assert_eq!(
+                oauth(url, "https://relay.example.com"),
+                Err(SettingsError::PublicUrl(url.to_owned()))
+            );
+        }
+        let refused = SettingsError::Issuer("oauth-issuer", "OAUTH_ISSUER");
+        assert_eq!(oauth(url, "http://relay.example.com"), Err(refused));
+        let hosts = http(&["--dir", "agent", "--public-url", url]).unwrap().unwrap().allowed_hosts;
+        assert_eq!(hosts[0], "alice.example.com");
+        let alone = ["msg2agent-mcp-server", "--oauth-issuer", "https://relay.example.com"];
+        assert!(Settings::try_parse_from(alone).is_err());
     }
 
     #[test]

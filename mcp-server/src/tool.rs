@@ -13,15 +13,29 @@ use crate::mailbox::Mailbox;
 use crate::metrics::Metrics;
 use crate::network::Network;
 use crate::refusal::Refusal;
+use crate::scope::Scope;
 
 mod address;
+mod body;
+mod cancel_task;
+mod conversation;
+mod delete_message;
 mod description;
 mod get_agent_info;
 mod get_self_info;
+mod get_task_status;
 mod list_agents;
 mod list_messages;
+mod list_tasks;
+mod message_count;
+mod page;
+mod query_capabilities;
 mod read_message;
 mod send_message;
+mod send_task_input;
+mod submit_task;
+mod update_task;
+mod wait;
 
 use description::Hints;
 
@@ -31,6 +45,8 @@ trait Tool {
     const TITLE: &'static str;
     const DESCRIPTION: &'static str;
     const HINTS: Hints;
+    /// What a caller's token must allow.
+    const SCOPE: Scope;
     type Arguments: DeserializeOwned + JsonSchema + Send;
     type Answer: Serialize + JsonSchema;
 
@@ -52,43 +68,64 @@ pub struct Toolbox {
 #[error("there is no such tool; tools/list names them")]
 pub struct UnknownTool;
 
+/// Names each tool once: for the list, for the calls and for the scopes, always in this order.
+macro_rules! tools {
+    ($($tool:path),* $(,)?) => {
+        impl Toolbox {
+            /// All tools, always in the same order.
+            #[must_use]
+            pub fn list() -> Vec<rmcp::model::Tool> {
+                vec![$(description::of::<$tool>()),*]
+            }
+
+            /// What a caller must be allowed to call the tool; `None` when there is none of that name.
+            #[must_use]
+            pub fn scope(name: &str) -> Option<Scope> {
+                $(if name == <$tool as Tool>::NAME {
+                    return Some(<$tool as Tool>::SCOPE);
+                })*
+                None
+            }
+
+            /// A refusal is a result that the model reads, not an error of the protocol.
+            ///
+            /// # Errors
+            /// No tool has the name.
+            pub async fn call(&self, name: &str, arguments: JsonObject) -> Result<CallToolResult, UnknownTool> {
+                $(if name == <$tool as Tool>::NAME {
+                    return Ok(self.run::<$tool>(arguments).await);
+                })*
+                Err(UnknownTool)
+            }
+        }
+    };
+}
+
+tools![
+    send_message::SendMessage,
+    list_messages::ListMessages,
+    read_message::ReadMessage,
+    delete_message::DeleteMessage,
+    message_count::MessageCount,
+    submit_task::SubmitTask,
+    get_task_status::GetTaskStatus,
+    list_tasks::ListTasks,
+    send_task_input::SendTaskInput,
+    cancel_task::CancelTask,
+    update_task::UpdateTask,
+    list_agents::ListAgents,
+    query_capabilities::QueryCapabilities,
+    get_agent_info::GetAgentInfo,
+    get_self_info::GetSelfInfo,
+];
+
 impl Toolbox {
-    /// All tools, always in this order.
-    #[must_use]
-    pub fn list() -> Vec<rmcp::model::Tool> {
-        vec![
-            description::of::<send_message::SendMessage>(),
-            description::of::<list_messages::ListMessages>(),
-            description::of::<read_message::ReadMessage>(),
-            description::of::<list_agents::ListAgents>(),
-            description::of::<get_agent_info::GetAgentInfo>(),
-            description::of::<get_self_info::GetSelfInfo>(),
-        ]
-    }
-
-    /// A refusal is a result that the model reads, not an error of the protocol.
-    ///
-    /// # Errors
-    /// No tool has the name.
-    pub async fn call(&self, name: &str, arguments: JsonObject) -> Result<CallToolResult, UnknownTool> {
-        let result = match name {
-            send_message::SendMessage::NAME => self.run::<send_message::SendMessage>(arguments).await,
-            list_messages::ListMessages::NAME => self.run::<list_messages::ListMessages>(arguments).await,
-            read_message::ReadMessage::NAME => self.run::<read_message::ReadMessage>(arguments).await,
-            list_agents::ListAgents::NAME => self.run::<list_agents::ListAgents>(arguments).await,
-            get_agent_info::GetAgentInfo::NAME => self.run::<get_agent_info::GetAgentInfo>(arguments).await,
-            get_self_info::GetSelfInfo::NAME => self.run::<get_self_info::GetSelfInfo>(arguments).await,
-            _ => return Err(UnknownTool),
-        };
-        Ok(result)
-    }
-
     async fn run<T: Tool>(&self, arguments: JsonObject) -> CallToolResult {
         let started = Instant::now();
         let answer = self.answer::<T>(arguments).await;
         let outcome = answer.as_ref().map_or_else(Refusal::reason, |_| "ok");
         self.metrics.called(T::NAME, outcome, started.elapsed());
-        self.metrics.inbox(self.mailbox.totals());
+        self.metrics.inbox(self.mailbox.totals().await);
         tracing::info!(tool = T::NAME, outcome, "tool called");
         answer.map_or_else(|refusal| refusal.to_result(), CallToolResult::structured)
     }

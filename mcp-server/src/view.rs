@@ -3,13 +3,18 @@
 
 use jiff::Timestamp;
 use protocol::UnixSeconds;
-use protocol::envelope::{Content, MessageType};
+use protocol::envelope::MessageType;
 use protocol::record;
 use schemars::JsonSchema;
 use serde::Serialize;
 use serde_json::Value;
 
 use crate::inbox::{Head, Item, Received};
+
+mod task;
+
+pub(crate) use task::MESSAGES_SHOWN;
+pub use task::{Side, State, TaskMessage, TaskReading, TaskSummary};
 
 /// Bytes of content in one answer: about 8,000 tokens, below the 10,000 at which clients begin to warn or cut.
 pub const PART_BYTES_MAX: usize = 24 * 1024;
@@ -55,7 +60,7 @@ pub struct Summary {
     pub sent_at: String,
     pub unread: bool,
     /// Size of the whole content as text.
-    pub bytes: usize,
+    pub bytes: u64,
     pub untrusted: Preview,
 }
 
@@ -122,9 +127,8 @@ pub struct Capability {
 
 impl Summary {
     #[must_use]
-    pub fn of(item: &Item<'_>) -> Self {
-        let Received { head, content } = item.message;
-        let text = text_of(content);
+    pub fn of(item: &Item) -> Self {
+        let head = &item.head;
         Self {
             id: head.id.to_string(),
             sender: Sender::of(head),
@@ -132,11 +136,8 @@ impl Summary {
             re: head.re.map(|id| id.to_string()),
             sent_at: time(head.time),
             unread: item.unread,
-            bytes: text.len(),
-            untrusted: Preview {
-                thread: head.thread.clone(),
-                preview: part(&text, 0, PREVIEW_BYTES_MAX).to_owned(),
-            },
+            bytes: item.bytes,
+            untrusted: Preview { thread: head.thread.clone(), preview: item.preview.clone() },
         }
     }
 }
@@ -146,7 +147,7 @@ impl Reading {
     #[must_use]
     pub fn of(message: &Received, offset: usize) -> Self {
         let Received { head, content } = message;
-        let text = text_of(content);
+        let text = text_of(&content.content);
         let part = part(&text, offset, PART_BYTES_MAX);
         let end = text.floor_char_boundary(offset) + part.len();
         let next_offset = (end < text.len()).then_some(end);
@@ -204,11 +205,12 @@ pub(crate) fn time(seconds: UnixSeconds) -> String {
     timestamp.map_or_else(|| seconds.to_string(), |timestamp| timestamp.to_string())
 }
 
-fn text_of(content: &Content) -> String {
-    content.as_text().map_or_else(|| content.content.to_string(), str::to_owned)
+fn text_of(content: &Value) -> String {
+    content.as_str().map_or_else(|| content.to_string(), str::to_owned)
 }
 
-fn part(text: &str, offset: usize, limit: usize) -> &str {
+/// At most `limit` bytes from `offset`, whole characters.
+pub(crate) fn part(text: &str, offset: usize, limit: usize) -> &str {
     let start = text.floor_char_boundary(offset);
     let end = text.floor_char_boundary(start.saturating_add(limit));
     text.get(start..end).unwrap_or_default()
@@ -217,6 +219,7 @@ fn part(text: &str, offset: usize, limit: usize) -> &str {
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;
+    use protocol::envelope::Content;
     use serde_json::json;
 
     use super::*;
@@ -229,7 +232,13 @@ mod tests {
         received.content.method = Some("CANARY method".into());
         for mut view in [
             serde_json::to_value(Reading::of(&received, 0)).unwrap(),
-            serde_json::to_value(Summary::of(&Item { message: &received, unread: true })).unwrap(),
+            serde_json::to_value(Summary::of(&Item {
+                head: received.head.clone(),
+                unread: true,
+                bytes: 11,
+                preview: "CANARY body".into(),
+            }))
+            .unwrap(),
         ] {
             assert_eq!(view["sender"]["verified"], true);
             assert_eq!(view["sender"]["key_id"], "sig-1");

@@ -3,7 +3,7 @@
 //! Pure: no I/O, no clock, no randomness of its own. Time comes in as seconds since the Unix epoch, randomness as a
 //! [`rand_core::CryptoRng`]. The text of the protocol is `docs/protocol.md`; golden examples are in `protocol/fixtures/`.
 //!
-//! Reading order: [`did`], [`identity`], [`document`], [`record`], [`envelope`], [`frame`], [`challenge`], [`proof`].
+//! Reading order: [`did`], [`identity`], [`document`], [`record`], [`envelope`], [`frame`], [`challenge`], [`proof`], [`task`].
 
 pub mod admin;
 pub mod api_key;
@@ -22,6 +22,7 @@ pub mod reason;
 pub mod record;
 pub mod signature;
 pub mod strict_json;
+pub mod task;
 
 pub use did::Did;
 pub use envelope::Envelope;

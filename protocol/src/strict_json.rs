@@ -74,6 +74,14 @@ pub fn value<'de, D: Deserializer<'de>>(from: D) -> Result<Value, D::Error> {
     StrictValue::deserialize(from).map(|v| v.0)
 }
 
+/// As [`value`], for a member that may be absent: present, it is `Some`, also when it is `null`.
+///
+/// # Errors
+/// A duplicate member at any depth.
+pub fn some_value<'de, D: Deserializer<'de>>(from: D) -> Result<Option<Value>, D::Error> {
+    value(from).map(Some)
+}
+
 struct StrictValue(Value);
 
 impl<'de> Deserialize<'de> for StrictValue {

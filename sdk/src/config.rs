@@ -3,7 +3,7 @@
 //! A folder ([`Config::from_dir`]), the environment ([`Config::from_env`]), or a profile in the user's configuration folder
 //! ([`Config::from_profile`]). [`Config::find`] takes the first of them that is there.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -111,6 +111,11 @@ impl Config {
     pub fn with_state_dir(mut self, folder: impl Into<PathBuf>) -> Self {
         self.state_dir = Some(folder.into());
         self
+    }
+
+    #[must_use]
+    pub fn state_dir(&self) -> Option<&Path> {
+        self.state_dir.as_deref()
     }
 
     /// How long connecting goes on trying before it gives up.

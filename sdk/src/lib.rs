@@ -57,7 +57,7 @@ pub use notice::{Notice, Notices};
 pub use protocol::envelope::{Content, MessageId, MessageType};
 pub use protocol::frame::{Found, Outcome, SendStatus as Status};
 pub use protocol::record::{Capability, Card, Discovery};
-pub use protocol::{Did, Identity, Reason};
+pub use protocol::{Did, Identity, Reason, task};
 pub use refusal::{Refusal, RefusalReason, Refusals};
 pub use sent::Sent;
 pub use token::TokenSource;

@@ -21,6 +21,10 @@ pub(super) enum Hints {
     Marks,
     /// Adds something outside, each time it is called.
     Sends,
+    /// Removes something of this agent's own; a second call removes nothing more.
+    Destroys,
+    /// Ends something outside; a second call ends nothing more.
+    Stops,
 }
 
 pub(super) fn of<T: Tool>() -> rmcp::model::Tool {
@@ -34,16 +38,18 @@ pub(super) fn of<T: Tool>() -> rmcp::model::Tool {
 
 impl Hints {
     fn annotations(self, title: &str) -> ToolAnnotations {
-        let (read_only, idempotent, open_world) = match self {
-            Self::LooksInside => (true, true, false),
-            Self::LooksOutside => (true, true, true),
-            Self::Marks => (false, true, false),
-            Self::Sends => (false, false, true),
+        let (read_only, destructive, idempotent, open_world) = match self {
+            Self::LooksInside => (true, false, true, false),
+            Self::LooksOutside => (true, false, true, true),
+            Self::Marks => (false, false, true, false),
+            Self::Sends => (false, false, false, true),
+            Self::Destroys => (false, true, true, false),
+            Self::Stops => (false, true, true, true),
         };
         ToolAnnotations::from_raw(
             Some(title.to_owned()),
             Some(read_only),
-            Some(false),
+            Some(destructive),
             Some(idempotent),
             Some(open_world),
         )

@@ -8,6 +8,7 @@ use super::description::Hints;
 use super::{Tool, Toolbox, address};
 use crate::network::Found;
 use crate::refusal::Refusal;
+use crate::scope::Scope;
 use crate::view::{Card, time};
 
 pub(super) struct GetAgentInfo;
@@ -41,6 +42,7 @@ impl Tool for GetAgentInfo {
     const DESCRIPTION: &'static str =
         "Returns the verified root key, the capabilities and the presence of one agent, by name or DID.";
     const HINTS: Hints = Hints::LooksOutside;
+    const SCOPE: Scope = Scope::Read;
     type Arguments = Arguments;
     type Answer = Answer;
 
@@ -68,7 +70,7 @@ mod tests {
 
     #[tokio::test]
     async fn key_and_card_of_a_found_agent_are_shown() {
-        let answer = Scripted::default().call("get_agent_info", json!({"agent": "bob"})).await.unwrap();
+        let answer = Scripted::new().await.call("get_agent_info", json!({"agent": "bob"})).await.unwrap();
         assert_eq!(answer["did"], did("bob").as_str());
         assert_eq!((&answer["root_key"], &answer["online"]), (&json!("z6Mk"), &json!(false)));
         assert_eq!(answer["published_at"], "1970-01-01T00:03:20Z");
@@ -77,7 +79,7 @@ mod tests {
 
     #[tokio::test]
     async fn an_unknown_agent_is_refused_as_the_relay_says() {
-        let network = Scripted::default();
+        let network = Scripted::new().await;
         network.refuse_with(Refusal::Relay { reason: Reason::NotFound, retry_after_ms: None });
         assert_eq!(network.refusal("get_agent_info", json!({"agent": "bob"})).await, "not_found");
     }

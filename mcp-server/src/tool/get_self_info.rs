@@ -8,6 +8,7 @@ use super::description::Hints;
 use super::{Tool, Toolbox};
 use crate::network::Session;
 use crate::refusal::Refusal;
+use crate::scope::Scope;
 use crate::view::Card;
 
 pub(super) struct GetSelfInfo;
@@ -28,6 +29,10 @@ pub(super) struct Answer {
     unread: u64,
     /// Messages that were read and are still here.
     read: u64,
+    /// Tasks, given and received, that have not ended.
+    tasks_open: u64,
+    /// Whether inbox and tasks outlive a restart of this server. If not, unread messages wait at the relay.
+    durable: bool,
     /// Bytes of JSON one message may hold.
     content_bytes_max: usize,
 }
@@ -37,12 +42,14 @@ impl Tool for GetSelfInfo {
     const TITLE: &'static str = "Show this agent";
     const DESCRIPTION: &'static str = "Returns this agent's own DID, name and card, the state of its connection, and how many messages wait.";
     const HINTS: Hints = Hints::LooksInside;
+    const SCOPE: Scope = Scope::Read;
     type Arguments = Arguments;
     type Answer = Answer;
 
     async fn call(toolbox: &Toolbox, Arguments {}: Arguments) -> Result<Answer, Refusal> {
         let me = toolbox.network.me();
-        let totals = toolbox.mailbox.totals();
+        let totals = toolbox.mailbox.inbox.totals().await.map_err(Refusal::Store)?;
+        let tasks_open = toolbox.mailbox.tasks.open_count().await.map_err(Refusal::Store)?;
         Ok(Answer {
             tenant: me.did.tenant().to_string(),
             name: me.did.name().to_owned(),
@@ -51,6 +58,8 @@ impl Tool for GetSelfInfo {
             session: me.session,
             unread: totals.unread,
             read: totals.read,
+            tasks_open,
+            durable: toolbox.mailbox.inbox.is_durable(),
             content_bytes_max: CONTENT_BYTES_MAX,
         })
     }
@@ -64,8 +73,8 @@ mod tests {
 
     #[tokio::test]
     async fn the_agent_knows_itself_and_its_inbox() {
-        let network = Scripted::default();
-        network.toolbox.mailbox.put(message(1, "bob", "hi"), network.acks.token(1)).await;
+        let network = Scripted::new().await;
+        network.arrive(message(1, "bob", "hi")).await;
         let answer = network.call("get_self_info", json!({})).await.unwrap();
         assert_eq!((&answer["name"], &answer["tenant"]), (&json!("me"), &json!("acme")));
         assert_eq!((&answer["session"], &answer["unread"]), (&json!("connected"), &json!(1)));
@@ -73,6 +82,9 @@ mod tests {
 
     #[tokio::test]
     async fn it_takes_no_arguments() {
-        assert_eq!(Scripted::default().refusal("get_self_info", json!({"x": 1})).await, "invalid_arguments");
+        assert_eq!(
+            Scripted::new().await.refusal("get_self_info", json!({"x": 1})).await,
+            "invalid_arguments"
+        );
     }
 }

@@ -6,12 +6,10 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::description::Hints;
-use super::{Tool, Toolbox};
+use super::{Tool, Toolbox, page};
 use crate::refusal::Refusal;
+use crate::scope::Scope;
 
-/// Agents in one page: with the cuts below, half of a page's worst case is what clients take without complaint.
-const PAGE_MAX: usize = 50;
-const PAGE_DEFAULT: usize = 20;
 /// Bytes of a description in the listing; get_agent_info has the whole.
 const DESCRIPTION_BYTES_MAX: usize = 256;
 /// Capability ids of one agent in the listing.
@@ -29,7 +27,7 @@ pub(super) struct Arguments {
     #[schemars(length(max = DID_BYTES_MAX))]
     cursor: Option<String>,
     /// Agents in the page; 20 when absent.
-    #[schemars(range(min = 1, max = PAGE_MAX))]
+    #[schemars(range(min = 1, max = page::MAX))]
     limit: Option<usize>,
 }
 
@@ -43,7 +41,7 @@ pub(super) struct Answer {
 
 /// One agent.
 #[derive(Debug, Serialize, JsonSchema)]
-struct Listed {
+pub(super) struct Listed {
     did: String,
     /// Whether it is connected now. A message to an agent that is not waits for it.
     online: bool,
@@ -68,14 +66,12 @@ impl Tool for ListAgents {
     const DESCRIPTION: &'static str =
         "Lists agents of this agent's own tenant that can be messaged, optionally by what they offer.";
     const HINTS: Hints = Hints::LooksOutside;
+    const SCOPE: Scope = Scope::Read;
     type Arguments = Arguments;
     type Answer = Answer;
 
     async fn call(toolbox: &Toolbox, arguments: Arguments) -> Result<Answer, Refusal> {
-        let limit = match arguments.limit.unwrap_or(PAGE_DEFAULT) {
-            limit @ 1..=PAGE_MAX => limit,
-            _ => return Err(Refusal::Arguments(format!("limit is 1 to {PAGE_MAX}"))),
-        };
+        let limit = page::limit(arguments.limit)?;
         let capability = arguments.capability;
         if capability.as_ref().is_some_and(|c| c.is_empty() || c.len() > LABEL_BYTES_MAX) {
             return Err(Refusal::Arguments(format!("capability has 1 to {LABEL_BYTES_MAX} bytes")));
@@ -110,7 +106,7 @@ mod tests {
 
     #[tokio::test]
     async fn the_question_reaches_the_relay_and_its_cursor_comes_back() {
-        let network = Scripted::default();
+        let network = Scripted::new().await;
         let arguments = json!({"capability": "plan.create", "cursor": did("amy").as_str(), "limit": 1});
         let answer = network.call("list_agents", arguments).await.unwrap();
         assert_eq!(answer["agents"][0]["did"], did("bob").as_str());
@@ -141,7 +137,7 @@ mod tests {
     #[tokio::test]
     async fn pages_out_of_range_are_refused() {
         for arguments in [json!({"limit": 51}), json!({"cursor": "7"}), json!({"capability": ""})] {
-            assert_eq!(Scripted::default().refusal("list_agents", arguments).await, "invalid_arguments");
+            assert_eq!(Scripted::new().await.refusal("list_agents", arguments).await, "invalid_arguments");
         }
     }
 }

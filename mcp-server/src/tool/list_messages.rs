@@ -5,15 +5,13 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::description::Hints;
-use super::{Tool, Toolbox, address};
-use crate::inbox::Filter;
+use super::wait::Patience;
+use super::{Tool, Toolbox, address, page, wait};
+use crate::inbox::{Filter, Order};
 use crate::network::Session;
 use crate::refusal::Refusal;
+use crate::scope::Scope;
 use crate::view::Summary;
-
-/// Messages in one page: 50 summaries of ordinary size stay below what clients cut.
-const PAGE_MAX: usize = 50;
-const PAGE_DEFAULT: usize = 20;
 
 pub(super) struct ListMessages;
 
@@ -33,13 +31,19 @@ pub(super) struct Arguments {
     #[schemars(length(max = 20))]
     cursor: Option<String>,
     /// Messages in the page; 20 when absent.
-    #[schemars(range(min = 1, max = PAGE_MAX))]
+    #[schemars(range(min = 1, max = page::MAX))]
     limit: Option<usize>,
+    /// Oldest instead of newest first, to read a conversation in its order.
+    #[serde(default)]
+    oldest_first: bool,
+    /// How long to wait for a message that fits, when there is none yet.
+    #[schemars(range(min = 1, max = wait::SECONDS_MAX))]
+    wait_seconds: Option<u64>,
 }
 
 #[derive(Debug, Serialize, JsonSchema)]
 pub(super) struct Answer {
-    /// Newest first.
+    /// Newest first, unless asked otherwise; empty when there is none.
     messages: Vec<Summary>,
     /// For the next page; absent on the last one.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -58,31 +62,33 @@ impl Tool for ListMessages {
     const DESCRIPTION: &'static str = "Lists messages that other agents sent to this one, newest first. Previews are \
         untrusted text of the sender. Use read_message for the whole content.";
     const HINTS: Hints = Hints::LooksInside;
+    const SCOPE: Scope = Scope::Read;
     type Arguments = Arguments;
     type Answer = Answer;
 
     async fn call(toolbox: &Toolbox, arguments: Arguments) -> Result<Answer, Refusal> {
         let me = toolbox.network.me().did;
         let from = arguments.from.map(|from| address::resolve(&from, &me)).transpose()?;
-        let cursor =
-            arguments.cursor.map(|cursor| cursor.parse()).transpose().map_err(|_| Refusal::Cursor)?;
-        let limit = match arguments.limit.unwrap_or(PAGE_DEFAULT) {
-            limit @ 1..=PAGE_MAX => limit,
-            _ => return Err(Refusal::Arguments(format!("limit is 1 to {PAGE_MAX}"))),
-        };
+        let (limit, cursor) = (page::limit(arguments.limit)?, page::cursor(arguments.cursor)?);
+        let wait = wait::parse(arguments.wait_seconds)?.unwrap_or_default();
         let filter = Filter { from, thread: arguments.thread, unread: arguments.unread_only };
+        let order = if arguments.oldest_first { Order::OldestFirst } else { Order::NewestFirst };
+        let inbox = &toolbox.mailbox.inbox;
+        let mut patience = Patience::new(toolbox.mailbox.changes.listen(), wait);
         toolbox.network.refresh().await;
-        let session = toolbox.network.me().session;
-        Ok(toolbox.mailbox.view(|inbox| {
-            let page = inbox.list(&filter, cursor, limit);
-            Answer {
-                messages: page.items.iter().map(Summary::of).collect(),
-                next_cursor: page.next.map(|arrival| arrival.to_string()),
-                unread: inbox.totals().unread,
-                full: !inbox.has_room(),
-                session,
+        let page = loop {
+            let page = inbox.list(&filter, order, cursor, limit).await.map_err(Refusal::Store)?;
+            if !page.items.is_empty() || !patience.sees_a_change().await {
+                break page;
             }
-        }))
+        };
+        Ok(Answer {
+            messages: page.items.iter().map(Summary::of).collect(),
+            next_cursor: page.next.map(|arrival| arrival.to_string()),
+            unread: inbox.totals().await.map_err(Refusal::Store)?.unread,
+            full: !inbox.has_room().await.map_err(Refusal::Store)?,
+            session: toolbox.network.me().session,
+        })
     }
 }
 
@@ -93,9 +99,9 @@ mod tests {
     use crate::sample::{Scripted, message};
 
     async fn with_messages() -> Scripted {
-        let network = Scripted::default();
+        let network = Scripted::new().await;
         for (n, from) in [(1, "bob"), (2, "carol"), (3, "bob")] {
-            network.toolbox.mailbox.put(message(n, from, "hello"), network.acks.token(n)).await;
+            network.arrive(message(n, from, "hello")).await;
         }
         network
     }
@@ -125,7 +131,7 @@ mod tests {
         for arguments in
             [json!({"limit": 0}), json!({"limit": 51}), json!({"cursor": "x"}), json!({"from": "?"})]
         {
-            assert_eq!(Scripted::default().refusal("list_messages", arguments).await, "invalid_arguments");
+            assert_eq!(Scripted::new().await.refusal("list_messages", arguments).await, "invalid_arguments");
         }
     }
 }

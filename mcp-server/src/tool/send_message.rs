@@ -1,8 +1,6 @@
 //! `send_message`: one encrypted, signed message to one agent, and its reply if the caller waits.
 
-use std::time::Duration;
-
-use protocol::envelope::{Content, MessageId};
+use protocol::envelope::{Content, MessageId, MessageType};
 use protocol::frame::SendStatus;
 use protocol::limits::{CONTENT_BYTES_MAX, DID_BYTES_MAX, THREAD_BYTES_MAX};
 use schemars::JsonSchema;
@@ -10,14 +8,11 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
 use super::description::Hints;
-use super::{Tool, Toolbox, address};
+use super::{Tool, Toolbox, address, body, wait};
 use crate::network::{Answer as Outcome, Outgoing, Sent};
 use crate::refusal::Refusal;
+use crate::scope::Scope;
 use crate::view::Reading;
-
-/// Longest wait for a reply. With the time to connect and to send it stays below the 60 s after which common MCP clients and
-/// proxies give a request up.
-const WAIT_SECONDS_MAX: u64 = 40;
 
 pub(super) struct SendMessage;
 
@@ -39,7 +34,7 @@ pub(super) struct Arguments {
     #[schemars(length(min = 36, max = 36))]
     re: Option<String>,
     /// How long to wait for the recipient's reply. Without it, the call returns when the message is accepted.
-    #[schemars(range(min = 1, max = WAIT_SECONDS_MAX))]
+    #[schemars(range(min = 1, max = wait::SECONDS_MAX))]
     wait_seconds: Option<u64>,
 }
 
@@ -73,11 +68,12 @@ impl Tool for SendMessage {
     const DESCRIPTION: &'static str = "Sends an end-to-end encrypted, signed message from this agent to another one. \
         The recipient may be offline: the relay keeps the message for up to seven days. Each call sends a new message.";
     const HINTS: Hints = Hints::Sends;
+    const SCOPE: Scope = Scope::Send;
     type Arguments = Arguments;
     type Answer = Answer;
 
     async fn call(toolbox: &Toolbox, arguments: Arguments) -> Result<Answer, Refusal> {
-        let wait = wait(arguments.wait_seconds)?;
+        let wait = wait::parse(arguments.wait_seconds)?;
         let message = arguments.into_message(toolbox)?;
         let to = message.to.to_string();
         let Some(wait) = wait else {
@@ -95,7 +91,7 @@ impl Tool for SendMessage {
             Some((message, token)) => {
                 let (id, from) = (message.head.id, message.head.from.clone());
                 // Through the mailbox, so that a long reply can be read to its end.
-                toolbox.mailbox.put(message, token).await;
+                toolbox.mailbox.take(message, token).await;
                 Some(toolbox.mailbox.read(id, Some(&from), 0).await.map_err(Refusal::Find)?)
             }
             None => None,
@@ -112,24 +108,13 @@ impl Arguments {
         if self.thread.as_ref().is_some_and(|t| t.is_empty() || t.len() > THREAD_BYTES_MAX) {
             return Err(Refusal::Arguments(format!("thread has 1 to {THREAD_BYTES_MAX} bytes")));
         }
-        let content = match (self.text, self.json) {
-            (Some(text), None) => Content::text(text),
-            (None, Some(json)) => Content::json(Value::Object(json)),
-            _ => return Err(Refusal::Arguments("give either text or json".into())),
+        let content = match body::one_of(self.text, self.json)? {
+            Value::String(text) => Content::text(text),
+            json => Content::json(json),
         };
-        let size = serde_json::to_vec(&content).map_err(|_| Refusal::Internal)?.len();
-        if size > CONTENT_BYTES_MAX {
-            return Err(Refusal::TooLarge);
-        }
-        Ok(Outgoing { to, content, thread: self.thread, re })
-    }
-}
-
-fn wait(seconds: Option<u64>) -> Result<Option<Duration>, Refusal> {
-    match seconds {
-        None => Ok(None),
-        Some(seconds @ 1..=WAIT_SECONDS_MAX) => Ok(Some(Duration::from_secs(seconds))),
-        Some(_) => Err(Refusal::Arguments(format!("wait_seconds is 1 to {WAIT_SECONDS_MAX}"))),
+        // An answer ends the request of an agent that waits for it.
+        let kind = if re.is_some() { MessageType::Response } else { MessageType::Event };
+        Ok(Outgoing { to, id: None, kind, content: body::checked(content)?, thread: self.thread, re })
     }
 }
 
@@ -154,7 +139,7 @@ mod tests {
 
     #[tokio::test]
     async fn a_name_reaches_an_agent_of_the_own_tenant() {
-        let network = Scripted::default();
+        let network = Scripted::new().await;
         let answer =
             network.call("send_message", json!({"to": "bob", "text": "hi", "thread": "t1"})).await.unwrap();
         assert_eq!(answer["to"], "did:wba:example.com:agent:acme:bob");
@@ -166,7 +151,7 @@ mod tests {
 
     #[tokio::test]
     async fn a_reply_comes_back_with_the_call_and_is_acknowledged() {
-        let network = Scripted::default();
+        let network = Scripted::new().await;
         network.reply_with(message(5, "bob", "hello yourself"));
         let arguments = json!({"to": "bob", "json": {"a": 1}, "wait_seconds": 5});
         let answer = network.call("send_message", arguments).await.unwrap();
@@ -177,7 +162,7 @@ mod tests {
 
     #[tokio::test]
     async fn a_long_reply_stays_unread_until_its_end_was_read() {
-        let network = Scripted::default();
+        let network = Scripted::new().await;
         network.reply_with(message(5, "bob", &"x".repeat(PART_BYTES_MAX + 1)));
         let answer = network
             .call("send_message", json!({"to": "bob", "text": "hi", "wait_seconds": 5}))
@@ -192,7 +177,8 @@ mod tests {
 
     #[tokio::test]
     async fn a_wait_without_reply_says_so() {
-        let answer = Scripted::default()
+        let answer = Scripted::new()
+            .await
             .call("send_message", json!({"to": "bob", "text": "hi", "wait_seconds": 5}))
             .await
             .unwrap();
@@ -212,7 +198,7 @@ mod tests {
             (json!({"to": "bob", "text": "a", "cc": "carol"}), "invalid_arguments"),
             (json!({"to": "bob", "text": long}), "too_large"),
         ] {
-            let network = Scripted::default();
+            let network = Scripted::new().await;
             assert_eq!(network.refusal("send_message", arguments.clone()).await, reason, "{arguments}");
             assert!(network.sent().is_empty());
         }
@@ -221,7 +207,7 @@ mod tests {
     #[tokio::test]
     async fn a_refusal_of_the_relay_keeps_its_reason() {
         for reason in [Reason::NotFound, Reason::RateLimited, Reason::MailboxFull] {
-            let network = Scripted::default();
+            let network = Scripted::new().await;
             network.refuse_with(Refusal::Relay { reason, retry_after_ms: Some(7) });
             assert_eq!(
                 network.refusal("send_message", json!({"to": "bob", "text": "a"})).await,

@@ -5,6 +5,8 @@ use serde_json::{Value, json};
 use super::*;
 use crate::sample::Scripted;
 
+mod tasks;
+
 /// Rewrite the golden file with `UPDATE_GOLDEN=1 cargo test`, and read the difference as a client would.
 #[test]
 fn the_tools_are_listed_as_clients_know_them() {
@@ -22,6 +24,12 @@ fn every_tool_has_title_hints_and_object_schemas_without_references() {
     for tool in Toolbox::list() {
         let tool = serde_json::to_value(tool).unwrap();
         assert!(!tool["title"].as_str().unwrap().is_empty());
+        assert_eq!(tool["title"], tool["annotations"]["title"]);
+        let name = tool["name"].as_str().unwrap();
+        assert!(name.len() <= 64 && name.bytes().all(|b| b.is_ascii_lowercase() || b == b'_'), "{name}");
+        assert!(Toolbox::scope(name).is_some(), "{name}");
+        let description = tool["description"].as_str().unwrap();
+        assert!((40..=400).contains(&description.len()), "{name} has {} bytes", description.len());
         for hint in ["readOnlyHint", "destructiveHint", "idempotentHint", "openWorldHint"] {
             assert!(tool["annotations"][hint].is_boolean(), "{hint} of {}", tool["name"]);
         }
@@ -34,22 +42,65 @@ fn every_tool_has_title_hints_and_object_schemas_without_references() {
     }
 }
 
+/// Hints are exact: what only looks says so, and nothing else does; what removes or ends something is destructive.
+#[test]
+fn hints_say_what_each_tool_does() {
+    let looks = [
+        "list_messages",
+        "message_count",
+        "get_task_status",
+        "list_tasks",
+        "list_agents",
+        "query_capabilities",
+        "get_agent_info",
+        "get_self_info",
+    ];
+    let destroys = ["delete_message", "cancel_task"];
+    let repeatable = [&looks[..], &destroys[..], &["read_message"]].concat();
+    let outside = [
+        "send_message",
+        "submit_task",
+        "send_task_input",
+        "cancel_task",
+        "update_task",
+        "list_agents",
+        "query_capabilities",
+        "get_agent_info",
+    ];
+    for tool in Toolbox::list() {
+        let (name, hints) = (tool.name.as_ref(), tool.annotations.unwrap());
+        assert_eq!(hints.read_only_hint, Some(looks.contains(&name)), "{name}");
+        assert_eq!(hints.destructive_hint, Some(destroys.contains(&name)), "{name}");
+        assert_eq!(hints.idempotent_hint, Some(repeatable.contains(&name)), "{name}");
+        assert_eq!(hints.open_world_hint, Some(outside.contains(&name)), "{name}");
+    }
+}
+
+#[test]
+fn what_only_looks_needs_no_right_to_send() {
+    for tool in Toolbox::list() {
+        let scope = Toolbox::scope(&tool.name).unwrap();
+        if tool.annotations.unwrap().read_only_hint == Some(true) {
+            assert_ne!(scope, Scope::Send, "{}", tool.name);
+        }
+    }
+    assert_eq!(Toolbox::scope("delete_message"), Some(Scope::Send));
+    assert_eq!(Toolbox::scope("run_shell"), None);
+}
+
 #[tokio::test]
 async fn every_listed_tool_can_be_called() {
     for tool in Toolbox::list() {
-        assert!(
-            Scripted::default().toolbox.call(&tool.name, JsonObject::new()).await.is_ok(),
-            "{}",
-            tool.name
-        );
+        let called = Scripted::new().await.toolbox.call(&tool.name, JsonObject::new()).await;
+        assert!(called.is_ok(), "{}", tool.name);
     }
-    let unknown = Scripted::default().toolbox.call("delete_everything", JsonObject::new()).await;
+    let unknown = Scripted::new().await.toolbox.call("delete_everything", JsonObject::new()).await;
     assert_eq!(unknown.unwrap_err(), UnknownTool);
 }
 
 #[tokio::test]
 async fn structured_answers_are_repeated_as_text_for_old_clients() {
-    let result = Scripted::default().toolbox.call("get_self_info", JsonObject::new()).await.unwrap();
+    let result = Scripted::new().await.toolbox.call("get_self_info", JsonObject::new()).await.unwrap();
     let result = serde_json::to_value(result).unwrap();
     let text: Value = serde_json::from_str(result["content"][0]["text"].as_str().unwrap()).unwrap();
     assert_eq!(text, result["structuredContent"]);

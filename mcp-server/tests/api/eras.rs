@@ -1,5 +1,6 @@
 //! rmcp's own client in each lifecycle of the protocol: what a real client sees.
 
+use msg2agent_mcp_server::tool::Toolbox;
 use rmcp::model::{CallToolRequestParams, ProtocolVersion};
 use rmcp::service::RunningService;
 use rmcp::transport::StreamableHttpClientTransport;
@@ -20,9 +21,9 @@ async fn a_client_lists_and_calls_tools(lifecycle: ClientLifecycleMode) {
     let client = client(&served, lifecycle).await;
     let tools = client.list_all_tools().await.unwrap();
     let names: Vec<_> = tools.iter().map(|tool| tool.name.as_ref()).collect();
-    let all =
-        ["send_message", "list_messages", "read_message", "list_agents", "get_agent_info", "get_self_info"];
+    let all: Vec<_> = Toolbox::list().into_iter().map(|tool| tool.name).collect();
     assert_eq!(names, all);
+    assert_eq!(names.len(), 15);
 
     let arguments = json!({"to": "bob", "text": "hi"}).as_object().unwrap().clone();
     let sent =
@@ -43,21 +44,49 @@ async fn a_client_of_the_stateless_era_lists_and_calls_tools() {
 }
 
 #[tokio::test]
-async fn every_revision_of_the_handshake_is_agreed_to_and_no_session_is_given_out() {
+async fn every_revision_of_the_handshake_is_agreed_to_with_a_session_of_its_own() {
     let served = Served::start().await;
     for version in ["2024-11-05", "2025-03-26", "2025-06-18", "2025-11-25"] {
         let hello = json!({"jsonrpc": "2.0", "id": 1, "method": "initialize", "params": {
             "protocolVersion": version, "capabilities": {}, "clientInfo": {"name": "test", "version": "1"},
         }});
-        let request = reqwest::Client::new().post(served.url()).bearer_auth(served.key.reveal());
-        let request = request.header("accept", "application/json, text/event-stream").json(&hello);
-        let response = request.send().await.unwrap();
+        let response = served.post(&hello).bearer_auth(served.key.reveal()).send().await.unwrap();
         assert_eq!(response.status(), 200, "{version}");
-        assert!(!response.headers().contains_key("mcp-session-id"), "{version}");
-        let answer: Value = response.json().await.unwrap();
+        assert!(response.headers().contains_key("mcp-session-id"), "{version}");
+        let text = response.text().await.unwrap();
+        let answer =
+            text.lines().filter_map(|line| line.strip_prefix("data: ")).find(|data| !data.is_empty());
+        let answer: Value = serde_json::from_str(answer.unwrap()).unwrap();
         assert_eq!(answer["result"]["protocolVersion"], version);
         assert_eq!(answer["result"]["serverInfo"]["name"], "msg2agent");
     }
+}
+
+#[tokio::test]
+async fn discovery_says_what_this_server_can_and_that_nobody_else_may_keep_it() {
+    let served = Served::start().await;
+    let answer = served.modern("server/discover", None, json!({})).bearer_auth(served.key.reveal());
+    let answer: Value = answer.send().await.unwrap().json().await.unwrap();
+    let result = &answer["result"];
+    let versions = result["supportedVersions"].as_array().unwrap();
+    assert!(versions.contains(&json!("2026-07-28")) && versions.contains(&json!("2024-11-05")), "{answer}");
+    assert_eq!(result["resultType"], "complete");
+    assert_eq!(result["capabilities"]["resources"], json!({"subscribe": true, "listChanged": true}));
+    assert!(result["capabilities"]["extensions"]["io.modelcontextprotocol/tasks"].is_object(), "{answer}");
+    assert!(result["ttlMs"].is_number() && result["cacheScope"].is_string(), "{answer}");
+}
+
+#[tokio::test]
+async fn a_header_that_does_not_fit_the_body_is_refused() {
+    let served = Served::start().await;
+    let call = served.call("get_self_info", &json!({}));
+    let answer = served
+        .modern("tools/call", Some("list_agents"), json!({"name": "get_self_info", "arguments": {}}))
+        .bearer_auth(served.key.reveal());
+    assert_eq!(call.send().await.unwrap().status(), 200);
+    let answer = answer.send().await.unwrap();
+    assert_eq!(answer.status(), 400);
+    assert_eq!(answer.json::<Value>().await.unwrap()["error"]["code"], -32020);
 }
 
 #[tokio::test]

@@ -6,8 +6,8 @@ use serde_json::{Value, json};
 
 use crate::served::{HOST, Served};
 
-fn list() -> Value {
-    json!({"jsonrpc": "2.0", "id": 1, "method": "tools/list"})
+fn list(served: &Served) -> reqwest::RequestBuilder {
+    served.modern("tools/list", None, json!({}))
 }
 
 async fn status_and_reason(request: reqwest::RequestBuilder) -> (u16, Value) {
@@ -20,7 +20,7 @@ async fn status_and_reason(request: reqwest::RequestBuilder) -> (u16, Value) {
 #[tokio::test]
 async fn without_a_key_nothing_is_answered_but_how_to_get_in() {
     let served = Served::start().await;
-    let response = served.post(&list()).send().await.unwrap();
+    let response = list(&served).send().await.unwrap();
     assert_eq!(response.status(), 401);
     assert_eq!(response.headers()[WWW_AUTHENTICATE], r#"Bearer realm="msg2agent""#);
     assert_eq!(response.json::<Value>().await.unwrap()["reason"], "key_missing");
@@ -32,9 +32,10 @@ async fn without_a_key_nothing_is_answered_but_how_to_get_in() {
 async fn another_agents_key_is_refused() {
     let served = Served::start().await;
     let other = format!("sk_live_{}", "A".repeat(43));
-    let response = served.post(&list()).bearer_auth(&other).send().await.unwrap();
+    let response = list(&served).bearer_auth(&other).send().await.unwrap();
     assert_eq!(response.status(), 401);
-    assert_eq!(response.headers()[WWW_AUTHENTICATE], r#"Bearer realm="msg2agent", error="invalid_token""#);
+    let challenge = response.headers()[WWW_AUTHENTICATE].to_str().unwrap().to_owned();
+    assert!(challenge.starts_with(r#"Bearer realm="msg2agent", error="invalid_token""#), "{challenge}");
     let text = response.text().await.unwrap();
     assert!(text.contains("key_unknown") && !text.contains(&other), "{text}");
 }
@@ -43,22 +44,22 @@ async fn another_agents_key_is_refused() {
 async fn a_key_in_the_url_is_no_key() {
     let served = Served::start().await;
     let url = format!("{}?token={}", served.url(), served.key.reveal());
-    assert_eq!(reqwest::Client::new().post(url).json(&list()).send().await.unwrap().status(), 401);
+    assert_eq!(reqwest::Client::new().post(url).json(&json!({})).send().await.unwrap().status(), 401);
 }
 
 #[tokio::test]
 async fn after_a_rotation_the_new_key_opens() {
     let served = Served::start().await;
-    assert_eq!(status_and_reason(served.post(&list()).bearer_auth("new")).await.0, 401);
+    assert_eq!(status_and_reason(list(&served).bearer_auth("new")).await.0, 401);
     served.rotate("new");
-    assert_eq!(served.post(&list()).bearer_auth("new").send().await.unwrap().status(), 200);
+    assert_eq!(list(&served).bearer_auth("new").send().await.unwrap().status(), 200);
 }
 
 #[tokio::test]
 async fn a_name_that_is_not_ours_in_the_host_header_is_refused() {
     let served = Served::start().await;
     for (host, status) in [("evil.example.com", 403), (HOST, 200), ("mcp.example.com:8443", 200)] {
-        let request = served.post(&list()).bearer_auth(served.key.reveal()).header("host", host);
+        let request = list(&served).bearer_auth(served.key.reveal()).header("host", host);
         assert_eq!(request.send().await.unwrap().status(), status, "{host}");
     }
 }
@@ -69,7 +70,7 @@ async fn a_web_page_from_elsewhere_is_refused() {
     for (origin, status) in
         [("https://evil.example.com", 403), ("null", 403), ("https://app.example.com", 200)]
     {
-        let request = served.post(&list()).bearer_auth(served.key.reveal()).header("origin", origin);
+        let request = list(&served).bearer_auth(served.key.reveal()).header("origin", origin);
         assert_eq!(request.send().await.unwrap().status(), status, "{origin}");
     }
 }
@@ -77,12 +78,12 @@ async fn a_web_page_from_elsewhere_is_refused() {
 #[tokio::test]
 async fn a_session_id_from_elsewhere_opens_nothing() {
     let served = Served::start().await;
-    let foreign = "6f9619ff-8b86-4d01-b42d-00cf4fc964ff";
-    let request = served.post(&list()).bearer_auth(served.key.reveal()).header("mcp-session-id", foreign);
-    assert_eq!(status_and_reason(request).await, (404, json!("foreign_session")));
+    let unknown = "6f9619ff-8b86-4d01-b42d-00cf4fc964ff";
+    let request = list(&served).bearer_auth(served.key.reveal()).header("mcp-session-id", unknown);
+    assert_eq!(status_and_reason(request).await, (404, json!("unknown_session")));
     let stream = reqwest::Client::new().get(served.url()).bearer_auth(served.key.reveal());
-    let stream = stream.header("accept", "text/event-stream").send().await.unwrap();
-    assert_eq!(stream.status(), 405);
+    let stream = stream.header("accept", "text/event-stream").header("mcp-session-id", unknown);
+    assert_eq!(status_and_reason(stream).await, (404, json!("unknown_session")));
 }
 
 #[tokio::test]

@@ -9,5 +9,8 @@
 
 mod eras;
 mod hostile;
+mod resources;
 mod served;
+mod sign_in;
+mod task_handles;
 mod tls;

@@ -7,17 +7,22 @@ use std::time::Duration;
 
 use daemon::Shutdown;
 use futures::future::BoxFuture;
+use msg2agent_mcp_server::http::bearer::{Bearer, Tokens};
 use msg2agent_mcp_server::http::guard::Guard;
+use msg2agent_mcp_server::http::sessions::Sessions;
 use msg2agent_mcp_server::http::{listener, router};
+use msg2agent_mcp_server::inbox::{Head, Received};
+use msg2agent_mcp_server::mailbox::Mailbox;
 use msg2agent_mcp_server::metrics::Metrics;
-use msg2agent_mcp_server::network::{Answer, Found, Me, Network, Outgoing, Sent, Session};
+use msg2agent_mcp_server::network::{Acknowledge, Answer, Found, Me, Network, Outgoing, Sent, Session};
 use msg2agent_mcp_server::refusal::Refusal;
 use msg2agent_mcp_server::server::Server;
-use msg2agent_mcp_server::settings::Http;
+use msg2agent_mcp_server::settings::{Http, OAuth};
+use msg2agent_mcp_server::store::Store;
 use msg2agent_mcp_server::tool::Toolbox;
 use prometheus::{Registry, TextEncoder};
 use protocol::api_key::{ApiKey, KeyHash};
-use protocol::envelope::MessageId;
+use protocol::envelope::{Content, MessageId, MessageType};
 use protocol::frame::{DiscoverParams, DiscoverResult, SendStatus};
 use protocol::record::Card;
 use protocol::{Did, Reason};
@@ -33,22 +38,27 @@ pub(crate) struct Served {
     pub(crate) key: ApiKey,
     pub(crate) guard: Guard,
     pub(crate) shutdown: Shutdown,
+    pub(crate) toolbox: Arc<Toolbox>,
     registry: Registry,
 }
 
 impl Served {
     pub(crate) async fn start() -> Self {
-        Self::start_with(None).await
+        Self::start_with(None, None).await
     }
 
-    pub(crate) async fn start_with(tls: Option<TlsAcceptor>) -> Self {
+    /// With an authorization server, whose tokens open it besides the key.
+    pub(crate) async fn start_with(tls: Option<TlsAcceptor>, sign_in: Option<(Tokens, OAuth)>) -> Self {
+        let (tokens, oauth) = sign_in.unzip();
         drop(rustls::crypto::ring::default_provider().install_default());
         let registry = Registry::new();
         let metrics = Metrics::register(&registry).unwrap();
         let key = ApiKey::generate(&mut rand::rng());
+        let mailbox = Mailbox::new(Store::in_memory().await.unwrap());
         let toolbox =
-            Toolbox { network: Arc::new(Echoless), mailbox: Arc::default(), metrics: metrics.clone() };
-        let guard = Guard::new(key.hash(), metrics);
+            Toolbox { network: Arc::new(Echoless), mailbox: Arc::new(mailbox), metrics: metrics.clone() };
+        let toolbox = Arc::new(toolbox);
+        let guard = Guard::new(Bearer::new(key.hash(), tokens), Sessions::default(), metrics);
         let bound = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = bound.local_addr().unwrap();
         let settings = Http {
@@ -57,24 +67,42 @@ impl Served {
             allowed_hosts: vec![HOST.into(), "127.0.0.1".into(), "localhost".into()],
             allowed_origins: vec!["https://app.example.com:443".into()],
             token: PathBuf::new(),
+            oauth,
         };
-        let router = router(Server::new(Arc::new(toolbox)), &settings, guard.clone());
+        let server = Server::new(Arc::clone(&toolbox));
+        let router = router(move || server.for_a_client(), &settings, guard.clone(), "alice");
         let shutdown = Shutdown::new();
         tokio::spawn(listener::serve(bound, tls, router, shutdown.clone(), Duration::from_secs(5)));
-        Self { address, key, guard, shutdown, registry }
+        Self { address, key, guard, shutdown, toolbox, registry }
     }
 
     pub(crate) fn url(&self) -> String {
         format!("http://{}/mcp", self.address)
     }
 
-    /// A tools/call as a client of the handshake era posts it, with the right key.
+    /// A tools/call of MCP 2026-07-28, with the right key.
     pub(crate) fn call(&self, tool: &str, arguments: &Value) -> reqwest::RequestBuilder {
-        self.post(&json!({
-            "jsonrpc": "2.0", "id": 1, "method": "tools/call",
-            "params": {"name": tool, "arguments": arguments},
-        }))
-        .bearer_auth(self.key.reveal())
+        self.modern("tools/call", Some(tool), json!({"name": tool, "arguments": arguments}))
+            .bearer_auth(self.key.reveal())
+    }
+
+    /// A request of MCP 2026-07-28 without a key.
+    pub(crate) fn modern(
+        &self,
+        method: &str,
+        name: Option<&str>,
+        mut params: Value,
+    ) -> reqwest::RequestBuilder {
+        params["_meta"] = json!({
+            "io.modelcontextprotocol/protocolVersion": "2026-07-28",
+            "io.modelcontextprotocol/clientCapabilities": {},
+        });
+        let request = self.post(&json!({"jsonrpc": "2.0", "id": 1, "method": method, "params": params}));
+        let request = request.header("mcp-protocol-version", "2026-07-28").header("mcp-method", method);
+        match name {
+            Some(name) => request.header("mcp-name", name),
+            None => request,
+        }
     }
 
     /// A POST without a key.
@@ -82,8 +110,27 @@ impl Served {
         reqwest::Client::new()
             .post(self.url())
             .header("accept", "application/json, text/event-stream")
-            .header("mcp-protocol-version", "2025-11-25")
             .json(body)
+    }
+
+    /// Takes a message in, as the network brings it.
+    pub(crate) async fn arrive(&self, n: u64, text: &str) -> MessageId {
+        let id = MessageId::new(1_790_000_000 + n, [7; 10]);
+        self.arrive_with(id, MessageType::Event, Content::text(text)).await;
+        id
+    }
+
+    pub(crate) async fn arrive_with(&self, id: MessageId, kind: MessageType, content: Content) {
+        let head = Head {
+            id,
+            from: "did:wba:example.com:agent:acme:bob".parse().unwrap(),
+            key_id: "sig-1".parse().unwrap(),
+            kind,
+            thread: None,
+            re: None,
+            time: 1_790_000_000,
+        };
+        self.toolbox.mailbox.take(Received { head, content }, Box::new(Nobody)).await;
     }
 
     pub(crate) fn rotate(&self, key: &str) {
@@ -92,6 +139,15 @@ impl Served {
 
     pub(crate) fn metrics(&self) -> String {
         TextEncoder::new().encode_to_string(&self.registry.gather()).unwrap()
+    }
+}
+
+/// There is no relay to tell.
+struct Nobody;
+
+impl Acknowledge for Nobody {
+    fn acknowledge(self: Box<Self>) -> BoxFuture<'static, Result<(), Refusal>> {
+        Box::pin(std::future::ready(Ok(())))
     }
 }
 
@@ -110,7 +166,8 @@ impl Network for Echoless {
 
     fn send(&self, message: Outgoing) -> BoxFuture<'_, Result<Sent, Refusal>> {
         let known = message.to.name() != "nobody";
-        let sent = Sent { id: MessageId::new(1_790_000_000, [1; 10]), status: SendStatus::Stored };
+        let id = message.id.unwrap_or(MessageId::new(1_790_000_000, [1; 10]));
+        let sent = Sent { id, status: SendStatus::Stored };
         let unknown = Refusal::Relay { reason: Reason::NotFound, retry_after_ms: None };
         Box::pin(std::future::ready(if known { Ok(sent) } else { Err(unknown) }))
     }

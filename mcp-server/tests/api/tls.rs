@@ -16,7 +16,9 @@ async fn status(served: &Served, trusted: &str) -> Result<u16, reqwest::Error> {
     let url = format!("https://localhost:{}/mcp", served.address.port());
     let request = client.post(url).bearer_auth(served.key.reveal());
     let request = request.header("accept", "application/json, text/event-stream");
-    let body = json!({"jsonrpc": "2.0", "id": 1, "method": "tools/list"});
+    let body = json!({"jsonrpc": "2.0", "id": 1, "method": "initialize", "params": {
+        "protocolVersion": "2025-11-25", "capabilities": {}, "clientInfo": {"name": "test", "version": "1"},
+    }});
     Ok(request.json(&body).send().await?.status().as_u16())
 }
 
@@ -27,7 +29,7 @@ async fn a_replaced_certificate_serves_the_next_connection() {
     let first = write_certificate(&files.cert, &files.key);
     let certificate = Certificate::load(files.clone()).await.unwrap();
     let acceptor = TlsAcceptor::from(Arc::new(certificate.server_config().unwrap()));
-    let served = Served::start_with(Some(acceptor)).await;
+    let served = Served::start_with(Some(acceptor), None).await;
     assert_eq!(status(&served, &first).await.unwrap(), 200);
 
     let second = write_certificate(&files.cert, &files.key);
@@ -43,6 +45,7 @@ async fn plaintext_is_not_answered_on_a_tls_port() {
     write_certificate(&files.cert, &files.key);
     let certificate = Certificate::load(files).await.unwrap();
     let served =
-        Served::start_with(Some(TlsAcceptor::from(Arc::new(certificate.server_config().unwrap())))).await;
+        Served::start_with(Some(TlsAcceptor::from(Arc::new(certificate.server_config().unwrap()))), None)
+            .await;
     assert!(served.post(&json!({})).send().await.is_err());
 }

@@ -1,9 +1,9 @@
-//! The MCP endpoint of an agent: a Deployment in the Agent's namespace that holds its identity and speaks for it.
+//! The MCP endpoint of an agent: a StatefulSet of one pod in the Agent's namespace that holds its identity and speaks for it.
 
 use std::time::Duration;
 
 use crds::{Agent, label, name};
-use k8s_openapi::api::apps::v1::Deployment;
+use k8s_openapi::api::apps::v1::{Deployment, StatefulSet};
 use k8s_openapi::api::core::v1::{Service, ServiceAccount};
 use k8s_openapi::api::networking::v1::NetworkPolicy;
 use kube::{Resource as _, ResourceExt as _};
@@ -41,27 +41,30 @@ pub(crate) async fn apply(
     applier.apply(client, &owner, &build::service_account(agent)).await?;
     applier.apply(client, &owner, &build::network_policy(agent, &place.relay)).await?;
     applier.apply(client, &owner, &build::service(agent)).await?;
-    applier.apply(client, &owner, &build::deployment(agent, &context.settings)).await?;
+    // Of an operator that gave the endpoint no volume.
+    let name = Name::new(&agent.namespace().unwrap_or_default(), &name::agent_mcp(&agent.name_any()));
+    applier.remove::<Deployment>(client, &name).await?;
+    applier.apply(client, &owner, &build::stateful_set(agent, &context.settings)).await?;
     Ok(renewal)
 }
 
 async fn remove(context: &Context, agent: &Agent) -> Result<()> {
     let name = Name::new(&agent.namespace().unwrap_or_default(), &name::agent_mcp(&agent.name_any()));
     let (client, applier) = (&context.client, &context.applier);
-    applier.remove::<Deployment>(client, &name).await?;
+    applier.remove::<StatefulSet>(client, &name).await?;
     applier.remove::<Service>(client, &name).await?;
     applier.remove::<NetworkPolicy>(client, &name).await?;
     // The certificate stays until the Agent goes: the operator may not delete Secrets.
     applier.remove::<ServiceAccount>(client, &name).await
 }
 
-/// Whether the newest template of the Deployment has an available pod.
+/// Whether the newest template of the StatefulSet has an available pod.
 #[must_use]
 pub(crate) fn is_available(context: &Context, agent: &Agent) -> bool {
     let name = Name::new(&agent.namespace().unwrap_or_default(), &name::agent_mcp(&agent.name_any()));
-    let Some(deployment) = world::find(&context.world.deployments, &name) else { return false };
-    let Some(status) = &deployment.status else { return false };
-    status.observed_generation == deployment.meta().generation
+    let Some(set) = world::find(&context.world.stateful_sets, &name) else { return false };
+    let Some(status) = &set.status else { return false };
+    status.observed_generation == set.meta().generation
         && status.available_replicas.unwrap_or(0) > 0
         && status.updated_replicas.unwrap_or(0) > 0
 }

@@ -227,7 +227,7 @@ fn mcp(is_available: bool, obstacle: Option<&str>) -> Draft {
         (false, None) => Draft::fails(
             Type::McpReady,
             Reason::WorkloadUnavailable,
-            "the MCP pod is not ready; see its Deployment",
+            "the MCP pod is not ready; see its StatefulSet",
         ),
     }
 }

@@ -1,18 +1,13 @@
-//! Installs the release of Claude Code that `tests/claude/package-lock.json` names, hash by hash, once per lock file.
+//! The release of Claude Code that `tests/claude/package-lock.json` names.
 
-use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
-use anyhow::{Context as _, ensure};
-use sha2::{Digest as _, Sha256};
+use anyhow::ensure;
 use tokio::sync::Mutex;
 
-use crate::command::run;
-use crate::{programs, repository};
+use crate::{npm, repository};
 
-const FILES: [&str; 3] = ["package.json", "package-lock.json", ".npmrc"];
-
-/// Tests of one process install one after the other; across processes, npm's result is moved into place whole.
+/// Tests of one process install one after the other.
 static INSTALLING: Mutex<()> = Mutex::const_new(());
 
 /// Path of the program, installed if it is not yet.
@@ -25,31 +20,10 @@ pub async fn program() -> anyhow::Result<PathBuf> {
 }
 
 fn install() -> anyhow::Result<PathBuf> {
-    let source = repository().join("tests/claude");
-    let lock = fs::read(source.join("package-lock.json")).context("read the lock file of Claude Code")?;
-    let version: String = Sha256::digest(&lock).iter().take(6).map(|byte| format!("{byte:02x}")).collect();
-    let installed = programs::folder()?.join(format!("claude-code-{version}"));
+    let installed = npm::installed(&repository().join("tests/claude"), "claude-code")?;
     let program = installed.join("node_modules/@anthropic-ai").join(platform_package()?).join("claude");
-    if !program.is_file() {
-        fetch(&source, &installed)?;
-    }
     ensure!(program.is_file(), "the release of Claude Code holds no {}", program.display());
     Ok(program)
-}
-
-fn fetch(source: &Path, installed: &Path) -> anyhow::Result<()> {
-    let parent = installed.parent().context("find the target folder")?;
-    let work = tempfile::tempdir_in(parent).context("make a folder to install in")?;
-    for file in FILES {
-        fs::copy(source.join(file), work.path().join(file)).with_context(|| format!("copy {file}"))?;
-    }
-    let folder = work.path().to_str().context("the target folder's name is not UTF-8")?;
-    run("npm", ["ci", "--prefix", folder])?;
-    match fs::rename(work.keep(), installed) {
-        // Another process was faster, with the same files.
-        Err(_) if installed.is_dir() => Ok(()),
-        moved => moved.context("move Claude Code into place"),
-    }
 }
 
 /// The package with the program for this machine.

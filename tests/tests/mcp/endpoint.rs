@@ -3,7 +3,7 @@
 use std::path::Path;
 use std::time::Duration;
 
-use msg2agent::{Agent, Identity};
+use msg2agent::{Agent, Config, Did, Identity, KeySource, TokenSource};
 use msg2agent_tests::eventually::eventually;
 use msg2agent_tests::free_port::free_port;
 use msg2agent_tests::install_tls_provider;
@@ -30,10 +30,33 @@ pub(crate) struct Endpoint {
     process: Option<TestProcess>,
     port: u16,
     admin_port: u16,
+    setup: Setup,
+}
+
+/// How the server runs.
+#[derive(Clone, Copy)]
+struct Setup {
+    tls: bool,
+    /// With a state folder.
+    durable: bool,
 }
 
 impl Endpoint {
     pub(crate) async fn start() -> Self {
+        Self::start_with(Setup { tls: true, durable: false }).await
+    }
+
+    /// Keeps inbox and tasks in a folder.
+    pub(crate) async fn start_durable() -> Self {
+        Self::start_with(Setup { tls: true, durable: true }).await
+    }
+
+    /// For clients that cannot be told of a private authority; on loopback only.
+    pub(crate) async fn start_in_plaintext() -> Self {
+        Self::start_with(Setup { tls: false, durable: true }).await
+    }
+
+    async fn start_with(setup: Setup) -> Self {
         install_tls_provider();
         let relay = RelayProcess::start().await.unwrap();
         let admin = relay.admin().unwrap();
@@ -47,21 +70,26 @@ impl Endpoint {
         write_binding(folder.path(), &relay, &alice, &key);
         let ca = write_certificate(folder.path());
         let (port, admin_port) = (free_port().unwrap(), free_port().unwrap());
-        let process = Some(run(folder.path(), port, admin_port));
-        let mut endpoint = Self { relay, bob, key, ca, folder, process, port, admin_port };
+        let process = Some(run(folder.path(), port, admin_port, setup));
+        let mut endpoint = Self { relay, bob, key, ca, folder, process, port, admin_port, setup };
         endpoint.ready().await;
         endpoint
     }
 
     pub(crate) fn url(&self) -> String {
-        format!("https://localhost:{}/mcp", self.port)
+        format!("{}/mcp", self.base())
+    }
+
+    pub(crate) fn base(&self) -> String {
+        let scheme = if self.setup.tls { "https" } else { "http" };
+        format!("{scheme}://localhost:{}", self.port)
     }
 
     /// Ends the server without notice and starts it again.
     pub(crate) async fn crash_and_restart(&mut self) {
         let crashed = self.process.take().unwrap();
         crashed.kill().await.unwrap();
-        self.process = Some(run(self.folder.path(), self.port, self.admin_port));
+        self.process = Some(run(self.folder.path(), self.port, self.admin_port, self.setup));
         self.ready().await;
     }
 
@@ -82,12 +110,18 @@ impl Endpoint {
     pub(crate) async fn call(&self, tool: &str, arguments: Value) -> anyhow::Result<Value> {
         let ca = reqwest::Certificate::from_pem(self.ca.as_bytes())?;
         let client = reqwest::Client::builder().tls_certs_only([ca]).build()?;
-        let params = json!({"name": tool, "arguments": arguments});
+        let meta = json!({
+            "io.modelcontextprotocol/protocolVersion": "2026-07-28",
+            "io.modelcontextprotocol/clientCapabilities": {},
+        });
+        let params = json!({"name": tool, "arguments": arguments, "_meta": meta});
         let request = client
             .post(self.url())
             .bearer_auth(self.key.reveal())
             .header("accept", "application/json, text/event-stream")
-            .header("mcp-protocol-version", "2025-11-25")
+            .header("mcp-protocol-version", "2026-07-28")
+            .header("mcp-method", "tools/call")
+            .header("mcp-name", tool)
             .json(&json!({"jsonrpc": "2.0", "id": 1, "method": "tools/call", "params": params}));
         let answer: Value = request.send().await?.error_for_status()?.json().await?;
         let structured = answer["result"]["structuredContent"].clone();
@@ -97,10 +131,14 @@ impl Endpoint {
 
     /// Waits until the inbox lists a message and returns the newest.
     pub(crate) async fn newest_message(&self) -> Value {
-        eventually("a message is listed", READY_LIMIT, async || {
-            let listed = self.call("list_messages", json!({})).await?;
-            let newest = listed["messages"].get(0).cloned();
-            newest.ok_or_else(|| anyhow::anyhow!("{listed}"))
+        self.until("list_messages", json!({}), "/messages/0").await
+    }
+
+    /// Calls a tool until its answer has something at this place, and returns that.
+    pub(crate) async fn until(&self, tool: &str, arguments: Value, pointer: &str) -> Value {
+        eventually("the answer has what is waited for", READY_LIMIT, async || {
+            let answer = self.call(tool, arguments.clone()).await?;
+            answer.pointer(pointer).cloned().ok_or_else(|| anyhow::anyhow!("{answer}"))
         })
         .await
         .unwrap()
@@ -157,17 +195,29 @@ fn write_certificate(folder: &Path) -> String {
     ca
 }
 
-fn run(folder: &Path, port: u16, admin_port: u16) -> TestProcess {
+fn run(folder: &Path, port: u16, admin_port: u16, setup: Setup) -> TestProcess {
     let path = |name: &str| folder.join(name).display().to_string();
-    let environment = [
+    let mut environment = vec![
         ("MSG2AGENT_DIR", folder.display().to_string()),
         ("MSG2AGENT_MCP_TRANSPORT", "http".to_owned()),
         ("MSG2AGENT_MCP_LISTEN", format!("127.0.0.1:{port}")),
-        ("MSG2AGENT_MCP_TLS_CERT", path("tls.crt")),
-        ("MSG2AGENT_MCP_TLS_KEY", path("tls.key")),
         ("MSG2AGENT_MCP_ADMIN_LISTEN", format!("127.0.0.1:{admin_port}")),
         // As much as the program will ever say: nothing of a message may be in it.
         ("MSG2AGENT_MCP_LOG_FILTER", "trace".to_owned()),
     ];
+    if setup.tls {
+        environment.push(("MSG2AGENT_MCP_TLS_CERT", path("tls.crt")));
+        environment.push(("MSG2AGENT_MCP_TLS_KEY", path("tls.key")));
+    }
+    if setup.durable {
+        environment.push(("MSG2AGENT_MCP_STATE_DIR", path("state")));
+    }
     TestProcess::start_binary(BINARY, &[], environment, folder).unwrap()
+}
+
+/// Settings of an agent that nothing will ever connect.
+pub(crate) fn unconnected(endpoint: msg2agent::config::Endpoint, did: Did, key: &ApiKey) -> Config {
+    let identity = Identity::generate(did.clone(), 0, &mut rand::rng());
+    let token = TokenSource::Value(key.clone());
+    Config::new(endpoint, did, token, KeySource::Memory(std::sync::Arc::new(identity)))
 }

@@ -7,8 +7,12 @@
 )]
 
 mod claude_code;
+mod clients;
+mod conformance;
 mod durability;
 mod endpoint;
 mod messages;
+mod proxy;
 mod secrecy;
 mod session;
+mod tasks;

@@ -19,8 +19,8 @@ pub(super) async fn receive(agent: &Agent, mailbox: &Mailbox, metrics: &Metrics)
             continue;
         }
         let (received, token) = kept(message);
-        mailbox.put(received, token).await;
-        metrics.inbox(mailbox.totals());
+        mailbox.take(received, token).await;
+        metrics.inbox(mailbox.totals().await);
     }
 }
 

@@ -6,7 +6,6 @@ use futures::FutureExt as _;
 use futures::future::BoxFuture;
 use msg2agent::{Asked, Error, ErrorKind, Message, SendOptions};
 use protocol::Did;
-use protocol::envelope::MessageType;
 use protocol::frame::{DiscoverParams, DiscoverResult};
 
 use super::{Link, arrivals};
@@ -68,11 +67,15 @@ impl Acknowledge for Message {
     }
 }
 
-/// A message that answers another one is a response, so that a request that waits for it ends; any other one is an event.
-/// A request is made a request by the SDK.
+/// Of a request that waits, the SDK makes the kind `request` by itself.
 fn options(message: &Outgoing) -> SendOptions {
-    let r#type = if message.re.is_some() { MessageType::Response } else { MessageType::Event };
-    SendOptions { r#type, thread: message.thread.clone(), re: message.re, ..SendOptions::default() }
+    SendOptions {
+        id: message.id,
+        r#type: message.kind,
+        thread: message.thread.clone(),
+        re: message.re,
+        ..SendOptions::default()
+    }
 }
 
 fn refusal(error: Error) -> Refusal {
@@ -91,23 +94,5 @@ fn refusal(error: Error) -> Refusal {
             tracing::error!(error = error.chain(), "a tool call failed");
             Refusal::Internal
         }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::sample::{did, message_id};
-    use msg2agent::Content;
-
-    fn outgoing(re: Option<u64>) -> Outgoing {
-        Outgoing { to: did("bob"), content: Content::text("hi"), thread: None, re: re.map(message_id) }
-    }
-
-    #[test]
-    fn a_message_that_answers_another_one_is_a_response() {
-        assert_eq!(options(&outgoing(None)).r#type, MessageType::Event);
-        let answer = options(&outgoing(Some(1)));
-        assert_eq!((answer.r#type, answer.re), (MessageType::Response, Some(message_id(1))));
     }
 }

@@ -1,10 +1,12 @@
 //! The objects of an MCP endpoint. Pure: the same Agent and settings give the same objects.
 
 use crds::{Agent, label, name};
-use k8s_openapi::api::apps::v1::{Deployment, DeploymentSpec};
+use k8s_openapi::api::apps::v1::{
+    StatefulSet, StatefulSetPersistentVolumeClaimRetentionPolicy, StatefulSetSpec,
+};
 use k8s_openapi::api::core::v1::{
-    Container, EmptyDirVolumeSource, PodSpec, PodTemplateSpec, Secret, Service, ServiceAccount, ServiceSpec,
-    Volume,
+    Container, PersistentVolumeClaim, PersistentVolumeClaimSpec, PodSpec, PodTemplateSpec, Secret, Service,
+    ServiceAccount, ServiceSpec, VolumeResourceRequirements,
 };
 use k8s_openapi::api::networking::v1::{
     NetworkPolicy, NetworkPolicyEgressRule, NetworkPolicyIngressRule, NetworkPolicyPeer, NetworkPolicySpec,
@@ -22,6 +24,8 @@ use crate::{pod, secret};
 
 const RUN: &str = "/var/run/msg2agent";
 const STATE: &str = "/var/lib/msg2agent";
+/// Inbox, tasks, ids of processed messages and root keys of known agents.
+const STATE_VOLUME: &str = "state";
 
 fn metadata(agent: &Agent) -> ObjectMeta {
     pod::owned_by(agent, name::agent_mcp(&agent.name_any()), labels::of(agent))
@@ -95,25 +99,43 @@ pub(crate) fn network_policy(agent: &Agent, relay: &Name) -> NetworkPolicy {
     }
 }
 
-pub(crate) fn deployment(agent: &Agent, settings: &Settings) -> Deployment {
+/// One pod, never two at a time: one identity has one session at the relay, and two would replace each other for ever. Its
+/// volume is the agent's mailbox, so it outlives the pod, and goes with the endpoint.
+pub(crate) fn stateful_set(agent: &Agent, settings: &Settings) -> StatefulSet {
     let pod_labels = pod::selector_labels(label::AGENT, &agent.name_any(), COMPONENT);
-    Deployment {
+    StatefulSet {
         metadata: metadata(agent),
-        spec: Some(DeploymentSpec {
-            // One identity has one session at the relay: two pods would replace each other for ever.
+        spec: Some(StatefulSetSpec {
             replicas: Some(1),
-            strategy: Some(k8s_openapi::api::apps::v1::DeploymentStrategy {
-                type_: Some("Recreate".into()),
-                rolling_update: None,
-            }),
+            service_name: Some(name::agent_mcp(&agent.name_any())),
             selector: pod::selector(label::AGENT, &agent.name_any(), COMPONENT),
             template: PodTemplateSpec {
                 metadata: Some(ObjectMeta { labels: Some(pod_labels), ..ObjectMeta::default() }),
                 spec: Some(pod_spec(agent, settings)),
             },
-            ..DeploymentSpec::default()
+            volume_claim_templates: Some(vec![volume_claim(agent)]),
+            persistent_volume_claim_retention_policy: Some(StatefulSetPersistentVolumeClaimRetentionPolicy {
+                when_deleted: Some("Delete".into()),
+                when_scaled: Some("Retain".into()),
+            }),
+            ..StatefulSetSpec::default()
         }),
-        ..Deployment::default()
+        ..StatefulSet::default()
+    }
+}
+
+fn volume_claim(agent: &Agent) -> PersistentVolumeClaim {
+    let volume = &agent.spec.mcp.volume;
+    let storage = [("storage".to_owned(), Quantity(volume.size.clone()))].into();
+    PersistentVolumeClaim {
+        metadata: ObjectMeta { name: Some(STATE_VOLUME.into()), ..ObjectMeta::default() },
+        spec: Some(PersistentVolumeClaimSpec {
+            access_modes: Some(vec!["ReadWriteOnce".into()]),
+            resources: Some(VolumeResourceRequirements { requests: Some(storage), limits: None }),
+            storage_class_name: volume.storage_class_name.clone(),
+            ..PersistentVolumeClaimSpec::default()
+        }),
+        ..PersistentVolumeClaim::default()
     }
 }
 
@@ -130,7 +152,6 @@ fn pod_spec(agent: &Agent, settings: &Settings) -> PodSpec {
             pod::secret_volume("credentials", super::super::credentials_name(agent)),
             pod::secret_volume("identity", name::agent_identity(&owner)),
             pod::secret_volume("tls", name::agent_mcp_tls(&owner)),
-            state_volume(),
         ]),
         ..PodSpec::default()
     }
@@ -140,7 +161,7 @@ fn container(agent: &Agent, settings: &Settings) -> Container {
     let folders = ["credentials", "identity", "tls"];
     let mut mounts: Vec<_> =
         folders.iter().map(|name| pod::mount(name, &format!("{RUN}/{name}"), true)).collect();
-    mounts.push(pod::mount("state", STATE, false));
+    mounts.push(pod::mount(STATE_VOLUME, STATE, false));
     let container = Container {
         name: "mcp-server".into(),
         image: Some(settings.mcp_server_image.clone()),
@@ -175,12 +196,6 @@ fn environment(agent: &Agent, cluster_domain: &str) -> Vec<k8s_openapi::api::cor
     ])
 }
 
-/// Lives as long as the pod: ids of processed messages and root keys of known agents.
-fn state_volume() -> Volume {
-    let empty_dir = EmptyDirVolumeSource { size_limit: Some(Quantity("64Mi".into())), medium: None };
-    Volume { name: "state".into(), empty_dir: Some(empty_dir), ..Volume::default() }
-}
-
 #[cfg(test)]
 mod tests {
     use clap::Parser as _;
@@ -195,13 +210,24 @@ mod tests {
     #[test]
     fn the_pod_meets_the_restricted_standard_and_mounts_its_secrets() {
         let settings = Settings::parse_from(["operator"]);
-        let pod = deployment(&alice(), &settings).spec.unwrap().template.spec.unwrap();
+        let pod = stateful_set(&alice(), &settings).spec.unwrap().template.spec.unwrap();
         assert_eq!(pod.automount_service_account_token, Some(false));
         assert_eq!(pod.security_context.unwrap().run_as_non_root, Some(true));
         assert_eq!(pod.containers[0].security_context.clone().unwrap().read_only_root_filesystem, Some(true));
         let secrets: Vec<_> =
             pod.volumes.unwrap().into_iter().filter_map(|volume| volume.secret?.secret_name).collect();
         assert_eq!(secrets, ["alice-relay", "alice-identity", "alice-mcp-tls"]);
+    }
+
+    #[test]
+    fn the_mailbox_outlives_the_pod_and_goes_with_the_endpoint() {
+        let set = stateful_set(&alice(), &Settings::parse_from(["operator"])).spec.unwrap();
+        let claim = &set.volume_claim_templates.as_ref().unwrap()[0];
+        let mounts = set.template.spec.unwrap().containers[0].volume_mounts.clone().unwrap();
+        let mounted = mounts.iter().find(|mount| Some(&mount.name) == claim.metadata.name.as_ref()).unwrap();
+        assert_eq!(mounted.mount_path, STATE);
+        let kept = set.persistent_volume_claim_retention_policy.unwrap();
+        assert_eq!(kept.when_deleted.as_deref(), Some("Delete"));
     }
 
     #[test]

@@ -1,0 +1,228 @@
+//! What a message does to a task: who may say what in which state. Pure.
+
+use protocol::task::{State, Status, TaskMessage};
+use serde_json::Value;
+
+use super::{Kind, Role, Said, Task};
+
+/// A change of a task, and the message behind it.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Step {
+    pub said: Said,
+    state: State,
+    revision: u64,
+    progress: Option<u8>,
+    cancel_requested: bool,
+}
+
+/// What this agent, as the worker, says about a task.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Update {
+    pub state: State,
+    pub note: Option<String>,
+    pub progress: Option<u8>,
+    pub output: Option<Value>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum RuleError {
+    #[error(
+        "this task was given by this agent: its worker says where it stands; give input or cancel instead"
+    )]
+    NotTheWorker,
+    #[error("this task was given to this agent: use update_task")]
+    NotTheGiver,
+    #[error("the task has ended as {0}; submit a new one")]
+    Ended(&'static str),
+    #[error("a task that is {from} cannot become {to}")]
+    State { from: &'static str, to: &'static str },
+}
+
+impl Step {
+    #[must_use]
+    pub fn apply_to(&self, task: &Task) -> Task {
+        Task {
+            state: self.state,
+            revision: self.revision,
+            progress: self.progress,
+            cancel_requested: self.cancel_requested,
+            ..task.clone()
+        }
+    }
+
+    /// Something was said, and nothing else changes.
+    fn keeping(task: &Task, said: Said) -> Self {
+        Self {
+            said,
+            state: task.state,
+            revision: task.revision,
+            progress: task.progress,
+            cancel_requested: task.cancel_requested,
+        }
+    }
+}
+
+/// What the other agent said. `None`: nothing new, such as a status that came late or after the end.
+#[must_use]
+pub fn receive(task: &Task, message: &TaskMessage) -> Option<Step> {
+    match message {
+        TaskMessage::Status(status) if task.role == Role::Giver => receive_status(task, status),
+        TaskMessage::Input(input) if task.role == Role::Worker && !task.state.is_final() => {
+            Some(Step::keeping(task, said(Kind::Input, None, Some(input.input.clone()))))
+        }
+        TaskMessage::Cancel(cancel) if task.role == Role::Worker && !task.state.is_final() => {
+            let step = Step::keeping(task, said(Kind::Cancel, cancel.note.clone(), None));
+            Some(Step { cancel_requested: true, ..step })
+        }
+        _ => None,
+    }
+}
+
+fn receive_status(task: &Task, status: &Status) -> Option<Step> {
+    if status.revision <= task.revision || !task.state.may_become(status.state) {
+        return None;
+    }
+    let said = Said {
+        kind: Kind::Status,
+        state: Some(status.state),
+        note: status.note.clone(),
+        body: status.output.clone(),
+    };
+    let step = Step::keeping(task, said);
+    let progress = status.progress.or(task.progress);
+    Some(Step { state: status.state, revision: status.revision, progress, ..step })
+}
+
+/// The answer of an agent that knows no tasks ends the task: an error as failed, anything else as completed.
+#[must_use]
+pub fn receive_answer(task: &Task, failed: bool, content: Value) -> Option<Step> {
+    let state = if failed { State::Failed } else { State::Completed };
+    let status = Status {
+        task: task.id,
+        revision: task.revision.saturating_add(1),
+        state,
+        note: None,
+        progress: None,
+        output: Some(content),
+    };
+    receive_status(task, &status)
+}
+
+/// # Errors
+/// This agent is not the worker, or the state cannot follow.
+pub fn update(task: &Task, update: Update) -> Result<(Step, Status), RuleError> {
+    if task.role != Role::Worker {
+        return Err(RuleError::NotTheWorker);
+    }
+    open(task)?;
+    if !task.state.may_become(update.state) {
+        return Err(RuleError::State { from: task.state.word(), to: update.state.word() });
+    }
+    let Update { state, note, progress, output } = update;
+    let revision = task.revision.saturating_add(1);
+    let said = Said { kind: Kind::Status, state: Some(state), note: note.clone(), body: output.clone() };
+    let kept = progress.or(task.progress);
+    let step = Step { state, revision, progress: kept, ..Step::keeping(task, said) };
+    Ok((step, Status { task: task.id, revision, state, note, progress, output }))
+}
+
+/// # Errors
+/// This agent is not the giver, or the task has ended.
+pub fn give_input(task: &Task, input: Value) -> Result<Step, RuleError> {
+    given(task)?;
+    Ok(Step::keeping(task, said(Kind::Input, None, Some(input))))
+}
+
+/// # Errors
+/// This agent is not the giver, or the task has ended.
+pub fn cancel(task: &Task, note: Option<String>) -> Result<Step, RuleError> {
+    given(task)?;
+    let step = Step::keeping(task, said(Kind::Cancel, note, None));
+    Ok(Step { cancel_requested: true, ..step })
+}
+
+fn given(task: &Task) -> Result<(), RuleError> {
+    if task.role == Role::Giver { open(task) } else { Err(RuleError::NotTheGiver) }
+}
+
+const fn open(task: &Task) -> Result<(), RuleError> {
+    if task.state.is_final() { Err(RuleError::Ended(task.state.word())) } else { Ok(()) }
+}
+
+const fn said(kind: Kind, note: Option<String>, body: Option<Value>) -> Said {
+    Said { kind, state: None, note, body }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+    use serde_json::json;
+
+    use super::*;
+    use crate::sample::{did, message_id, task};
+
+    fn status(revision: u64, state: State) -> TaskMessage {
+        TaskMessage::Status(Status {
+            task: message_id(1),
+            revision,
+            state,
+            note: None,
+            progress: None,
+            output: None,
+        })
+    }
+
+    #[test]
+    fn a_status_that_comes_late_changes_nothing() {
+        let task = Task { revision: 3, state: State::Working, ..task(Role::Giver, 1, "bob") };
+        assert_eq!(receive(&task, &status(3, State::Completed)), None);
+        let changed = receive(&task, &status(4, State::InputRequired)).unwrap().apply_to(&task);
+        assert_eq!((changed.state, changed.revision), (State::InputRequired, 4));
+    }
+
+    #[test]
+    fn the_giver_cannot_say_where_a_task_stands_and_the_worker_cannot_give_input() {
+        let worker = task(Role::Worker, 1, "bob");
+        assert_eq!(receive(&worker, &status(1, State::Completed)), None);
+        assert_eq!(give_input(&worker, json!(1)), Err(RuleError::NotTheGiver));
+        let giver = task(Role::Giver, 1, "bob");
+        let done = Update { state: State::Completed, note: None, progress: None, output: None };
+        assert_eq!(update(&giver, done).unwrap_err(), RuleError::NotTheWorker);
+        assert_eq!(giver.peer, did("bob"));
+    }
+
+    #[test]
+    fn cancelling_asks_and_leaves_the_state_to_the_worker() {
+        let task = task(Role::Giver, 1, "bob");
+        let asked = cancel(&task, Some("not needed".into())).unwrap().apply_to(&task);
+        assert_eq!((asked.cancel_requested, asked.state), (true, State::Submitted));
+        let ended = Task { state: State::Completed, ..task };
+        assert_eq!(cancel(&ended, None), Err(RuleError::Ended("completed")));
+    }
+
+    #[test]
+    fn an_answer_of_an_agent_without_tasks_ends_the_task() {
+        let task = task(Role::Giver, 1, "bob");
+        let done = receive_answer(&task, false, json!("42")).unwrap().apply_to(&task);
+        assert_eq!(done.state, State::Completed);
+        let failed = receive_answer(&task, true, json!("no")).unwrap().apply_to(&task);
+        assert_eq!(failed.state, State::Failed);
+        assert_eq!(receive_answer(&done, false, json!("again")), None);
+    }
+
+    proptest! {
+        /// Whatever comes in whatever order: an end stays the end, and revisions only grow.
+        #[test]
+        fn an_ended_task_never_changes(revisions in prop::collection::vec((0_u64..6, 0_usize..7), 0..40)) {
+            let mut task = task(Role::Giver, 1, "bob");
+            for (revision, state) in revisions {
+                let before = task.clone();
+                if let Some(step) = receive(&task, &status(revision, State::ALL[state])) {
+                    task = step.apply_to(&task);
+                    prop_assert!(!before.state.is_final());
+                    prop_assert!(task.revision > before.revision);
+                }
+            }
+        }
+    }
+}

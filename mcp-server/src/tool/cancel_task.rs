@@ -1,0 +1,52 @@
+//! `cancel_task`: asks the worker of a task to stop.
+
+use protocol::limits::DID_BYTES_MAX;
+use protocol::task::{Cancel, NOTE_BYTES_MAX, TaskMessage};
+use schemars::JsonSchema;
+use serde::Deserialize;
+
+use super::conversation::{self, Named};
+use super::description::Hints;
+use super::{Tool, Toolbox};
+use crate::refusal::Refusal;
+use crate::scope::Scope;
+use crate::tasks::rules;
+use crate::view::TaskReading;
+
+pub(super) struct CancelTask;
+
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Arguments {
+    /// The id from submit_task or list_tasks.
+    #[schemars(length(min = 36, max = 36))]
+    id: String,
+    /// The other agent; only needed when two tasks have the same id.
+    #[schemars(length(min = 1, max = DID_BYTES_MAX))]
+    with: Option<String>,
+    /// Why, in a sentence.
+    #[schemars(length(max = NOTE_BYTES_MAX))]
+    note: Option<String>,
+}
+
+impl Tool for CancelTask {
+    const NAME: &'static str = "cancel_task";
+    const TITLE: &'static str = "Cancel a task";
+    const DESCRIPTION: &'static str = "Asks the worker of a task that this agent gave to stop. The worker decides how the task \
+        ends: follow it with get_task_status. A task whose cancelling was asked for already is not asked again.";
+    const HINTS: Hints = Hints::Stops;
+    const SCOPE: Scope = Scope::Tasks;
+    type Arguments = Arguments;
+    type Answer = TaskReading;
+
+    async fn call(toolbox: &Toolbox, arguments: Arguments) -> Result<TaskReading, Refusal> {
+        let task = Named { id: arguments.id, with: arguments.with }.find(toolbox).await?;
+        let step = rules::cancel(&task, arguments.note.clone()).map_err(Refusal::Task)?;
+        if task.cancel_requested {
+            return conversation::show(toolbox, &task, false).await;
+        }
+        let message = TaskMessage::Cancel(Cancel { task: task.id, note: arguments.note });
+        let task = conversation::say(toolbox, &task, &step, message).await?;
+        conversation::show(toolbox, &task, false).await
+    }
+}

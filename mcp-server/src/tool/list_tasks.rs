@@ -1,0 +1,76 @@
+//! `list_tasks`: tasks given and received, newest first, in pages.
+
+use protocol::limits::DID_BYTES_MAX;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use super::description::Hints;
+use super::{Tool, Toolbox, address, page};
+use crate::refusal::Refusal;
+use crate::scope::Scope;
+use crate::tasks::Filter;
+use crate::view::{Side, State, TaskSummary};
+
+pub(super) struct ListTasks;
+
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Arguments {
+    /// giver: tasks this agent gave to others. worker: tasks others gave to this agent. Both when absent.
+    role: Option<Side>,
+    /// Only tasks with this agent: a name in your own tenant, or a whole DID.
+    #[schemars(length(min = 1, max = DID_BYTES_MAX))]
+    with: Option<String>,
+    /// Only tasks in this state.
+    state: Option<State>,
+    /// Only tasks that have not ended.
+    #[serde(default)]
+    open_only: bool,
+    /// The next_cursor of the page before.
+    #[schemars(length(max = 20))]
+    cursor: Option<String>,
+    /// Tasks in the page; 20 when absent.
+    #[schemars(range(min = 1, max = page::MAX))]
+    limit: Option<usize>,
+}
+
+#[derive(Debug, Serialize, JsonSchema)]
+pub(super) struct Answer {
+    /// Newest first; empty when there is none.
+    tasks: Vec<TaskSummary>,
+    /// For the next page; absent on the last one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    next_cursor: Option<String>,
+    /// Tasks in the whole list that have not ended.
+    open: u64,
+}
+
+impl Tool for ListTasks {
+    const NAME: &'static str = "list_tasks";
+    const TITLE: &'static str = "List tasks";
+    const DESCRIPTION: &'static str = "Lists tasks that this agent gave to others and tasks that others gave to it, newest \
+        first. Use get_task_status for what was said in one.";
+    const HINTS: Hints = Hints::LooksInside;
+    const SCOPE: Scope = Scope::Tasks;
+    type Arguments = Arguments;
+    type Answer = Answer;
+
+    async fn call(toolbox: &Toolbox, arguments: Arguments) -> Result<Answer, Refusal> {
+        let (limit, cursor) = (page::limit(arguments.limit)?, page::cursor(arguments.cursor)?);
+        let me = toolbox.network.me().did;
+        let filter = Filter {
+            role: arguments.role.map(Into::into),
+            peer: arguments.with.map(|with| address::resolve(&with, &me)).transpose()?,
+            state: arguments.state.map(Into::into),
+            open: arguments.open_only,
+        };
+        toolbox.network.refresh().await;
+        let tasks = &toolbox.mailbox.tasks;
+        let found = tasks.list(&filter, cursor, limit).await.map_err(Refusal::Store)?;
+        Ok(Answer {
+            tasks: found.tasks.iter().map(TaskSummary::of).collect(),
+            next_cursor: found.next.map(|number| number.to_string()),
+            open: tasks.open_count().await.map_err(Refusal::Store)?,
+        })
+    }
+}

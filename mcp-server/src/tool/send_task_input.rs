@@ -1,0 +1,64 @@
+//! `send_task_input`: answers the question of a task's worker, or tells it more.
+
+use protocol::limits::{CONTENT_BYTES_MAX, DID_BYTES_MAX};
+use protocol::task::{Input, TaskMessage};
+use schemars::JsonSchema;
+use serde::Deserialize;
+use serde_json::{Map, Value};
+
+use super::conversation::{self, Named};
+use super::description::Hints;
+use super::{Tool, Toolbox, body, wait};
+use crate::refusal::Refusal;
+use crate::scope::Scope;
+use crate::tasks::rules;
+use crate::view::TaskReading;
+
+pub(super) struct SendTaskInput;
+
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Arguments {
+    /// The id from submit_task or list_tasks.
+    #[schemars(length(min = 36, max = 36))]
+    id: String,
+    /// The other agent; only needed when two tasks have the same id.
+    #[schemars(length(min = 1, max = DID_BYTES_MAX))]
+    with: Option<String>,
+    /// The input as text. Give either text or json.
+    #[schemars(length(max = CONTENT_BYTES_MAX))]
+    text: Option<String>,
+    /// The input as a JSON object. Give either text or json.
+    json: Option<Map<String, Value>>,
+    /// How long to wait for the worker's next word.
+    #[schemars(range(min = 1, max = wait::SECONDS_MAX))]
+    wait_seconds: Option<u64>,
+}
+
+impl Tool for SendTaskInput {
+    const NAME: &'static str = "send_task_input";
+    const TITLE: &'static str = "Give input to a task";
+    const DESCRIPTION: &'static str = "Sends input to the worker of a task that this agent gave: the answer to its question, or more about the task.";
+    const HINTS: Hints = Hints::Sends;
+    const SCOPE: Scope = Scope::Tasks;
+    type Arguments = Arguments;
+    type Answer = TaskReading;
+
+    async fn call(toolbox: &Toolbox, arguments: Arguments) -> Result<TaskReading, Refusal> {
+        let wait = wait::parse(arguments.wait_seconds)?;
+        let input = body::one_of(arguments.text, arguments.json)?;
+        let task = Named { id: arguments.id, with: arguments.with }.find(toolbox).await?;
+        let step = rules::give_input(&task, input.clone()).map_err(Refusal::Task)?;
+        let message = TaskMessage::Input(Input { task: task.id, input });
+        let mut task = conversation::say(toolbox, &task, &step, message).await?;
+        let mut timed_out = false;
+        if let Some(wait) = wait {
+            let revision = task.revision;
+            let next = |task: &crate::tasks::Task| task.revision > revision;
+            let answered = conversation::until(toolbox, task.id, &task.peer, wait, next).await?;
+            timed_out = answered.is_none();
+            task = answered.unwrap_or(task);
+        }
+        conversation::show(toolbox, &task, timed_out).await
+    }
+}

@@ -1,0 +1,85 @@
+//! `submit_task`: gives a task to another agent, and waits for its end or its question if the caller wants.
+
+use protocol::envelope::MessageType;
+use protocol::limits::{CONTENT_BYTES_MAX, DID_BYTES_MAX};
+use protocol::task::{Submit, TITLE_BYTES_MAX, TaskMessage};
+use schemars::JsonSchema;
+use serde::Deserialize;
+use serde_json::{Map, Value};
+
+use super::description::Hints;
+use super::{Tool, Toolbox, address, body, conversation, wait};
+use crate::changes::Change;
+use crate::clock;
+use crate::network::Outgoing;
+use crate::refusal::Refusal;
+use crate::scope::Scope;
+use crate::tasks::Task;
+use crate::view::TaskReading;
+
+pub(super) struct SubmitTask;
+
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Arguments {
+    /// The agent that is to do it: a name in your own tenant, or a whole DID.
+    #[schemars(length(min = 1, max = DID_BYTES_MAX))]
+    to: String,
+    /// What is to be done, as text. Give either text or json.
+    #[schemars(length(max = CONTENT_BYTES_MAX))]
+    text: Option<String>,
+    /// What is to be done, as a JSON object. Give either text or json.
+    json: Option<Map<String, Value>>,
+    /// A few words for listings.
+    #[schemars(length(min = 1, max = TITLE_BYTES_MAX))]
+    title: Option<String>,
+    /// How long to wait until the task has ended or needs input. Without it, the call returns when the task is accepted by the
+    /// relay.
+    #[schemars(range(min = 1, max = wait::SECONDS_MAX))]
+    wait_seconds: Option<u64>,
+}
+
+impl Tool for SubmitTask {
+    const NAME: &'static str = "submit_task";
+    const TITLE: &'static str = "Give a task to an agent";
+    const DESCRIPTION: &'static str = "Gives a task to another agent, which reports its state until it has ended. The agent \
+        may be offline: the relay keeps the task for up to seven days. Each call submits a new task.";
+    const HINTS: Hints = Hints::Sends;
+    const SCOPE: Scope = Scope::Tasks;
+    type Arguments = Arguments;
+    type Answer = TaskReading;
+
+    async fn call(toolbox: &Toolbox, arguments: Arguments) -> Result<TaskReading, Refusal> {
+        let wait = wait::parse(arguments.wait_seconds)?;
+        let task = submit(toolbox, arguments).await?;
+        let Some(wait) = wait else { return conversation::show(toolbox, &task, false).await };
+        let done = conversation::needs_the_giver;
+        let ended = conversation::until(toolbox, task.id, &task.peer, wait, done).await?;
+        let timed_out = ended.is_none();
+        let task = match ended {
+            Some(task) => task,
+            None => toolbox.mailbox.tasks.find(task.id, Some(&task.peer)).await.map_err(Refusal::FindTask)?,
+        };
+        conversation::show(toolbox, &task, timed_out).await
+    }
+}
+
+/// Written down first, so that the worker's first word finds the task, also after a crash in between.
+async fn submit(toolbox: &Toolbox, arguments: Arguments) -> Result<Task, Refusal> {
+    let to = address::resolve(&arguments.to, &toolbox.network.me().did)?;
+    let submit = Submit { title: arguments.title, input: body::one_of(arguments.text, arguments.json)? };
+    let content = conversation::content(TaskMessage::Submit(submit.clone()))?;
+    let (tasks, id) = (&toolbox.mailbox.tasks, clock::message_id());
+    let task = tasks.give(&to, id, &submit, clock::now()).await.map_err(Refusal::Store)?;
+    let task = task.ok_or(Refusal::TasksFull)?;
+    let thread = Some(id.to_string());
+    let outgoing = Outgoing { to, id: Some(id), kind: MessageType::Request, content, thread, re: None };
+    let sent = conversation::send(toolbox, outgoing).await;
+    if let Err(refusal) = &sent
+        && !refusal.is_uncertain()
+    {
+        tasks.withdraw(&task).await.map_err(Refusal::Store)?;
+    }
+    toolbox.mailbox.changes.tell(Change::TaskAdded { id });
+    sent.map(|()| task)
+}

@@ -1,0 +1,215 @@
+//! The task tools, from both sides of a task.
+
+use std::time::Duration;
+
+use protocol::Reason;
+use protocol::envelope::MessageType;
+use protocol::task::{Cancel, Input, State, Status, Submit, TaskMessage};
+use serde_json::{Value, json};
+
+use crate::refusal::Refusal;
+use crate::sample::{Scripted, did, message_id};
+
+async fn given(network: &Scripted) -> Value {
+    network.call("submit_task", json!({"to": "bob", "text": "sum 1 2", "title": "sum"})).await.unwrap()
+}
+
+/// What this agent's worker says.
+fn status(id: &Value, revision: u64, state: State, output: Option<Value>) -> TaskMessage {
+    let task = id.as_str().unwrap().parse().unwrap();
+    TaskMessage::Status(Status { task, revision, state, note: None, progress: None, output })
+}
+
+fn said(network: &Scripted) -> TaskMessage {
+    TaskMessage::from_content(&network.sent().last().unwrap().content).unwrap().unwrap()
+}
+
+#[tokio::test]
+async fn a_task_is_given_answered_fed_and_completed() {
+    let network = Scripted::new().await;
+    let task = given(&network).await;
+    let id = task["task"]["id"].clone();
+    assert_eq!((&task["task"]["role"], &task["task"]["state"]), (&json!("giver"), &json!("submitted")));
+    assert_eq!(
+        said(&network),
+        TaskMessage::Submit(Submit { title: Some("sum".into()), input: json!("sum 1 2") })
+    );
+    {
+        let sent = network.sent();
+        let sent = sent.last().unwrap();
+        assert_eq!(
+            (sent.id.unwrap().to_string(), sent.kind),
+            (id.as_str().unwrap().to_owned(), MessageType::Request)
+        );
+        assert_eq!(sent.thread.as_deref(), id.as_str());
+    }
+
+    network.hear(2, "bob", &status(&id, 1, State::InputRequired, Some(json!("in which base?")))).await;
+    let asked = network.call("get_task_status", json!({"id": id})).await.unwrap();
+    assert_eq!(asked["task"]["state"], "input_required");
+    assert_eq!(asked["messages"][1]["untrusted"]["text"], "in which base?");
+    assert_eq!(asked["messages"][0]["own"]["text"], "sum 1 2");
+
+    network.call("send_task_input", json!({"id": id, "json": {"base": 10}})).await.unwrap();
+    let task_id = id.as_str().unwrap().parse().unwrap();
+    assert_eq!(said(&network), TaskMessage::Input(Input { task: task_id, input: json!({"base": 10}) }));
+
+    network.hear(3, "bob", &status(&id, 2, State::Completed, Some(json!({"sum": 3})))).await;
+    let done = network.call("get_task_status", json!({"id": id, "wait_seconds": 1})).await.unwrap();
+    assert_eq!((&done["task"]["state"], &done["timed_out"]), (&json!("completed"), &json!(false)));
+    assert_eq!(done["messages"][3]["untrusted"]["json"], json!({"sum": 3}));
+    let late = network.refusal("send_task_input", json!({"id": id, "text": "more"})).await;
+    assert_eq!(late, "task_ended");
+}
+
+#[tokio::test]
+async fn a_received_task_is_worked_on_and_its_giver_hears_of_it() {
+    let network = Scripted::new().await;
+    let submit = Submit { title: Some("t".into()), input: json!("sum 1 2") };
+    network.hear(1, "bob", &TaskMessage::Submit(submit)).await;
+    let listed = network.call("list_tasks", json!({"role": "worker", "open_only": true})).await.unwrap();
+    assert_eq!(listed["tasks"][0]["untrusted"]["title"], "t");
+    let id = listed["tasks"][0]["id"].clone();
+    let arguments = json!({"id": id, "state": "input_required", "text": "in which base?"});
+    network.call("update_task", arguments).await.unwrap();
+    assert_eq!(said(&network), status(&id, 1, State::InputRequired, Some(json!("in which base?"))));
+    assert_eq!(network.sent().last().unwrap().to, did("bob"));
+
+    network.hear(2, "bob", &TaskMessage::Input(Input { task: message_id(1), input: json!(10) })).await;
+    network
+        .hear(3, "bob", &TaskMessage::Cancel(Cancel { task: message_id(1), note: Some("enough".into()) }))
+        .await;
+    let seen = network.call("get_task_status", json!({"id": id})).await.unwrap();
+    assert_eq!(
+        (&seen["task"]["cancel_requested"], &seen["task"]["state"]),
+        (&json!(true), &json!("input_required"))
+    );
+    assert_eq!(seen["messages"][2]["untrusted"]["json"], 10);
+
+    let done = network.call("update_task", json!({"id": id, "state": "canceled"})).await.unwrap();
+    assert_eq!(done["task"]["state"], "canceled");
+    let again = network.refusal("update_task", json!({"id": id, "state": "working"})).await;
+    assert_eq!(again, "task_ended");
+    assert_eq!(network.call("list_tasks", json!({})).await.unwrap()["open"], 0);
+}
+
+#[tokio::test]
+async fn waiting_ends_with_the_first_change_or_the_time() {
+    let network = Scripted::new().await;
+    let id = given(&network).await["task"]["id"].clone();
+    let waiting = network.call("get_task_status", json!({"id": id, "wait_seconds": 40}));
+    let working = async {
+        tokio::time::sleep(Duration::from_millis(50)).await;
+        network.hear(2, "bob", &status(&id, 1, State::Working, None)).await;
+    };
+    let (seen, ()) = tokio::join!(waiting, working);
+    let seen = seen.unwrap();
+    assert_eq!((&seen["task"]["state"], &seen["timed_out"]), (&json!("working"), &json!(false)));
+    let silent = network.call("get_task_status", json!({"id": id, "wait_seconds": 1})).await.unwrap();
+    assert_eq!(silent["timed_out"], true);
+    let known = json!({"id": id, "wait_seconds": 40, "after": 0});
+    assert_eq!(network.call("get_task_status", known).await.unwrap()["timed_out"], false);
+}
+
+#[tokio::test]
+async fn a_task_that_the_relay_refuses_leaves_nothing_behind() {
+    let network = Scripted::new().await;
+    network.refuse_with(Refusal::Relay { reason: Reason::NotFound, retry_after_ms: None });
+    assert_eq!(network.refusal("submit_task", json!({"to": "bob", "text": "x"})).await, "not_found");
+    assert_eq!(network.call("list_tasks", json!({})).await.unwrap()["tasks"], json!([]));
+}
+
+#[tokio::test]
+async fn a_status_that_was_not_sent_is_as_if_it_was_never_said() {
+    let network = Scripted::new().await;
+    network.hear(1, "bob", &TaskMessage::Submit(Submit { title: None, input: json!(1) })).await;
+    let id = message_id(1).to_string();
+    network.refuse_with(Refusal::Relay { reason: Reason::MailboxFull, retry_after_ms: Some(9) });
+    let done = json!({"id": id, "state": "completed", "json": {"n": 1}});
+    assert_eq!(network.refusal("update_task", done.clone()).await, "mailbox_full");
+    assert_eq!(
+        network.call("get_task_status", json!({"id": id})).await.unwrap()["task"]["state"],
+        "submitted"
+    );
+    network.call("update_task", done).await.unwrap();
+    assert!(matches!(said(&network), TaskMessage::Status(Status { revision: 1, .. })));
+}
+
+#[tokio::test]
+async fn an_uncertain_send_is_repeated_once_under_the_same_id() {
+    let network = Scripted::new().await;
+    network.refuse_with(Refusal::RelayTimeout);
+    let task = given(&network).await;
+    let sent = network.sent();
+    assert_eq!(sent.len(), 2);
+    assert_eq!(sent[0].id, sent[1].id);
+    assert_eq!(task["task"]["state"], "submitted");
+}
+
+#[tokio::test]
+async fn each_side_has_its_own_tools() {
+    let network = Scripted::new().await;
+    let mine = given(&network).await["task"]["id"].clone();
+    network.hear(1, "bob", &TaskMessage::Submit(Submit { title: None, input: json!(1) })).await;
+    let theirs = message_id(1).to_string();
+    assert_eq!(
+        network.refusal("update_task", json!({"id": mine, "state": "completed"})).await,
+        "not_your_side"
+    );
+    for tool in ["cancel_task", "send_task_input"] {
+        let mut arguments = json!({"id": theirs});
+        if tool == "send_task_input" {
+            arguments["text"] = "x".into();
+        }
+        assert_eq!(network.refusal(tool, arguments).await, "not_your_side", "{tool}");
+    }
+}
+
+#[tokio::test]
+async fn cancelling_twice_asks_once() {
+    let network = Scripted::new().await;
+    let id = given(&network).await["task"]["id"].clone();
+    for _ in 0..2 {
+        let task = network.call("cancel_task", json!({"id": id, "note": "enough"})).await.unwrap();
+        assert_eq!(task["task"]["cancel_requested"], true);
+    }
+    assert_eq!(network.sent().len(), 2);
+}
+
+#[tokio::test]
+async fn a_long_result_is_read_in_parts() {
+    let network = Scripted::new().await;
+    let id = given(&network).await["task"]["id"].clone();
+    let long = "x".repeat(30 * 1024);
+    network.hear(2, "bob", &status(&id, 1, State::Completed, Some(json!(long)))).await;
+    let shown = network.call("get_task_status", json!({"id": id})).await.unwrap();
+    assert_eq!(shown["messages"][1]["truncated"], true);
+    let (mut joined, mut offset) = (String::new(), json!(0));
+    while !offset.is_null() {
+        let part =
+            network.call("get_task_status", json!({"id": id, "message": 2, "offset": offset})).await.unwrap();
+        joined.push_str(part["messages"][0]["untrusted"]["text"].as_str().unwrap());
+        offset = part["messages"][0]["next_offset"].clone();
+    }
+    assert_eq!(joined, long);
+}
+
+#[tokio::test]
+async fn bad_arguments_of_task_tools_are_refused_and_nothing_is_sent() {
+    let id = message_id(1).to_string();
+    for (tool, arguments, reason) in [
+        ("submit_task", json!({"to": "bob"}), "invalid_arguments"),
+        ("submit_task", json!({"to": "bob", "text": "x", "title": "x".repeat(201)}), "invalid_arguments"),
+        ("submit_task", json!({"to": "bob", "text": "x".repeat(640 * 1024)}), "too_large"),
+        ("get_task_status", json!({"id": "1"}), "invalid_arguments"),
+        ("get_task_status", json!({"id": id}), "unknown_task"),
+        ("cancel_task", json!({"id": id}), "unknown_task"),
+        ("update_task", json!({"id": id, "state": "submitted"}), "invalid_arguments"),
+        ("list_tasks", json!({"state": "paused"}), "invalid_arguments"),
+        ("list_tasks", json!({"limit": 51}), "invalid_arguments"),
+    ] {
+        let network = Scripted::new().await;
+        assert_eq!(network.refusal(tool, arguments.clone()).await, reason, "{tool} {arguments}");
+        assert!(network.sent().is_empty());
+    }
+}

@@ -1,0 +1,89 @@
+//! The states of a task and their order.
+
+use serde::{Deserialize, Serialize};
+
+/// Where a task stands, as its worker says.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum State {
+    /// The worker has not said anything yet.
+    Submitted,
+    Working,
+    /// The worker waits for the giver.
+    InputRequired,
+    Completed,
+    Failed,
+    /// The worker does not take it.
+    Rejected,
+    Canceled,
+}
+
+impl State {
+    pub const ALL: [Self; 7] = [
+        Self::Submitted,
+        Self::Working,
+        Self::InputRequired,
+        Self::Completed,
+        Self::Failed,
+        Self::Rejected,
+        Self::Canceled,
+    ];
+
+    /// No state follows.
+    #[must_use]
+    pub const fn is_final(self) -> bool {
+        matches!(self, Self::Completed | Self::Failed | Self::Rejected | Self::Canceled)
+    }
+
+    /// Whether a worker may go from this state to `next`. Only what was not begun can be rejected, nothing becomes
+    /// `submitted` again, and what has ended stays as it is.
+    #[must_use]
+    pub fn may_become(self, next: Self) -> bool {
+        match next {
+            Self::Submitted => false,
+            Self::Rejected => self == Self::Submitted,
+            _ => !self.is_final(),
+        }
+    }
+
+    /// As on the wire.
+    #[must_use]
+    pub const fn word(self) -> &'static str {
+        match self {
+            Self::Submitted => "submitted",
+            Self::Working => "working",
+            Self::InputRequired => "input_required",
+            Self::Completed => "completed",
+            Self::Failed => "failed",
+            Self::Rejected => "rejected",
+            Self::Canceled => "canceled",
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_has_ended_stays_as_it_is() {
+        for state in State::ALL.into_iter().filter(|state| state.is_final()) {
+            assert!(State::ALL.iter().all(|next| !state.may_become(*next)), "{state:?}");
+        }
+    }
+
+    #[test]
+    fn only_what_was_not_begun_is_rejected_and_nothing_is_submitted_again() {
+        let before = |next: State| State::ALL.into_iter().filter(|s| s.may_become(next)).collect::<Vec<_>>();
+        assert_eq!(before(State::Rejected), [State::Submitted]);
+        assert_eq!(before(State::Submitted), []);
+        assert_eq!(before(State::Completed), [State::Submitted, State::Working, State::InputRequired]);
+    }
+
+    #[test]
+    fn words_are_those_of_the_wire() {
+        for state in State::ALL {
+            assert_eq!(serde_json::to_value(state).unwrap(), state.word());
+        }
+    }
+}
