@@ -25,6 +25,7 @@ mod health;
 #[cfg(test)]
 mod properties;
 mod publish;
+mod resource;
 mod state;
 mod views;
 mod write;

@@ -14,6 +14,8 @@ impl Entry {
             Operation::DeleteTenant(tenant) => ("delete tenant", tenant.to_string()),
             Operation::PutAgent(did, _) => ("put agent", did.to_string()),
             Operation::DeleteAgent(did) => ("delete agent", did.to_string()),
+            Operation::PutMcp(did, spec) => ("put mcp", format!("{did} at {}", spec.url)),
+            Operation::DeleteMcp(did) => ("delete mcp", did.to_string()),
             Operation::PutKey(tenant, id, _) => ("put key", format!("{tenant}/{id}")),
             Operation::DeleteKey(tenant, id) => ("delete key", format!("{tenant}/{id}")),
             Operation::Publish(who, record) => ("register", format!("{} by {}", record.did, who.key_id)),

@@ -1,6 +1,8 @@
 //! What an operation does to the state, or why it is refused. Pure: the writer commits what is decided here.
 
-use protocol::admin::{AgentSpec, KEYS_PER_AGENT_MAX, KeySpec, TenantSpec};
+use protocol::admin::{
+    AgentSpec, KEYS_PER_AGENT_MAX, KeySpec, MCP_ACCOUNT_BYTES_MAX, MCP_ACCOUNTS_MAX, McpSpec, TenantSpec,
+};
 use protocol::api_key::KeyId;
 use protocol::did::TenantId;
 use protocol::multikey::MultikeyError;
@@ -14,6 +16,7 @@ use super::state::State;
 
 mod agent;
 mod key;
+mod mcp;
 mod publish;
 mod tenant;
 
@@ -26,6 +29,8 @@ pub(super) enum Operation {
     DeleteTenant(TenantId),
     PutAgent(Did, Box<AgentSpec>),
     DeleteAgent(Did),
+    PutMcp(Did, McpSpec),
+    DeleteMcp(Did),
     PutKey(TenantId, KeyId, KeySpec),
     DeleteKey(TenantId, KeyId),
     Publish(Principal, Box<VerifiedRecord>),
@@ -36,6 +41,19 @@ pub(super) enum Operation {
 pub enum Refused {
     #[error("the tenant {0} does not exist")]
     TenantMissing(TenantId),
+    #[error("the agent {0} does not exist")]
+    AgentMissing(Did),
+    #[error(
+        "url is not an MCP endpoint: write https://host/path, or http:// on loopback, in its normal spelling and \
+         without query, fragment or credentials"
+    )]
+    McpUrl,
+    #[error("the url is the MCP endpoint of another agent")]
+    McpUrlTaken,
+    #[error(
+        "accounts holds at most {MCP_ACCOUNTS_MAX} different names of 1 to {MCP_ACCOUNT_BYTES_MAX} printable characters"
+    )]
+    McpAccounts,
     #[error("this relay holds as many tenants as it may")]
     TenantsFull,
     #[error("this relay holds as many agents as it may")]
@@ -72,7 +90,7 @@ impl Refused {
     #[must_use]
     pub const fn reason(&self) -> Reason {
         match self {
-            Self::TenantMissing(_) => Reason::NotFound,
+            Self::TenantMissing(_) | Self::AgentMissing(_) => Reason::NotFound,
             Self::TenantsFull | Self::AgentsFull | Self::AgentsOfTenant(_) => Reason::QuotaExceeded,
             Self::RootKey(_)
             | Self::Card(_)
@@ -80,7 +98,10 @@ impl Refused {
             | Self::KeysOfTenant
             | Self::KeyTwice(_)
             | Self::KeyTaken(_)
-            | Self::KeyIdOfAnother(_) => Reason::InvalidParams,
+            | Self::KeyIdOfAnother(_)
+            | Self::McpUrl
+            | Self::McpUrlTaken
+            | Self::McpAccounts => Reason::InvalidParams,
             Self::NotCovered => Reason::Forbidden,
             Self::Credential(error) => error.reason(),
             Self::Suspended => Reason::Suspended,
@@ -104,6 +125,8 @@ pub(super) fn decide(context: Context<'_>, operation: Operation) -> Result<Decis
         Operation::DeleteTenant(tenant) => Ok(tenant::delete(context, tenant)),
         Operation::PutAgent(did, spec) => agent::put(context, did, *spec),
         Operation::DeleteAgent(did) => Ok(agent::delete(context, did)),
+        Operation::PutMcp(did, spec) => mcp::put(context, did, spec),
+        Operation::DeleteMcp(did) => Ok(mcp::delete(context, &did)),
         Operation::PutKey(tenant, id, spec) => key::put(context, tenant, &id, spec),
         Operation::DeleteKey(tenant, id) => Ok(key::delete(context, tenant, &id)),
         Operation::Publish(who, record) => publish::publish(context, &who, &record),

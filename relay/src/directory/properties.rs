@@ -2,7 +2,7 @@
 
 use proptest::prelude::*;
 use protocol::Identity;
-use protocol::admin::{AgentKey, AgentSpec, KeySpec, TenantSpec};
+use protocol::admin::{AgentKey, AgentSpec, KeySpec, McpSpec, TenantSpec};
 use protocol::did::{Domain, TenantId};
 use protocol::record::Card;
 
@@ -46,6 +46,8 @@ enum Step {
     DeleteTenant(TenantId),
     PutAgent(TenantId, &'static str, AgentSpec),
     DeleteAgent(TenantId, &'static str),
+    PutMcp(TenantId, &'static str, u8),
+    DeleteMcp(TenantId, &'static str),
     PutKey(TenantId, u8, Option<u64>),
     DeleteKey(TenantId, u8),
     /// Under whatever that key opens, also where it does not cover the name.
@@ -61,6 +63,12 @@ impl Step {
                 Operation::PutAgent(did(tenant.as_str(), name), Box::new(spec))
             }
             Self::DeleteAgent(tenant, name) => Operation::DeleteAgent(did(tenant.as_str(), name)),
+            Self::PutMcp(tenant, name, number) => {
+                let url = format!("https://example.com/{number}");
+                let spec = McpSpec { url, accounts: vec![format!("{number}@example.com")] };
+                Operation::PutMcp(did(tenant.as_str(), name), spec)
+            }
+            Self::DeleteMcp(tenant, name) => Operation::DeleteMcp(did(tenant.as_str(), name)),
             Self::PutKey(tenant, key, not_after) => {
                 let spec = KeySpec { sha256: hash(key), not_after };
                 Operation::PutKey(tenant, hash(key).key_id(), spec)
@@ -89,6 +97,8 @@ fn steps() -> impl Strategy<Value = Vec<Step>> {
         1 => tenants().prop_map(Step::DeleteTenant),
         6 => (tenants(), names(), agent_specs()).prop_map(|(tenant, name, spec)| Step::PutAgent(tenant, name, spec)),
         1 => (tenants(), names()).prop_map(|(tenant, name)| Step::DeleteAgent(tenant, name)),
+        2 => (tenants(), names(), 0..3u8).prop_map(|(tenant, name, url)| Step::PutMcp(tenant, name, url)),
+        1 => (tenants(), names()).prop_map(|(tenant, name)| Step::DeleteMcp(tenant, name)),
         4 => (tenants(), 0..6u8, ends()).prop_map(|(tenant, key, ends)| Step::PutKey(tenant, key, ends)),
         1 => (tenants(), 0..6u8).prop_map(|(tenant, key)| Step::DeleteKey(tenant, key)),
         3 => (tenants(), names(), 0..6u8).prop_map(|(tenant, name, key)| Step::Publish(tenant, name, key)),
