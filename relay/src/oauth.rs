@@ -37,6 +37,7 @@ mod metrics;
 mod page;
 mod parameters;
 mod pkce;
+mod provider;
 mod redirect;
 mod request;
 mod router;
@@ -58,10 +59,12 @@ pub(crate) use secret::SecretHash;
 
 use browser::Sessions;
 use clients::Documents;
+use endpoint::sign_in_provider::OnTheirWay;
 use error::OauthError;
 use fetch::Fetcher;
 use form_token::FormKey;
 use keys::{KeyFolder, Keys};
+use provider::Provider;
 use throttle::{Kind, Throttle, Who};
 
 /// Name of the folder of signing keys below the data folder, where the operator names none.
@@ -81,6 +84,9 @@ pub(crate) struct Inner {
     keys: Arc<Keys>,
     documents: Documents,
     sessions: Sessions,
+    /// Whom people sign in with, besides invitations.
+    provider: Option<Provider>,
+    on_their_way: OnTheirWay,
     throttle: Throttle,
     form_key: FormKey,
     metrics: OauthMetrics,
@@ -102,7 +108,7 @@ pub struct Setup<'a> {
 pub enum OpenError {
     #[error("failed to load the keys that sign access tokens")]
     LoadKeys(#[source] KeysError),
-    #[error("failed to prepare HTTPS for documents of clients")]
+    #[error("failed to prepare HTTPS for documents of clients and the provider of identities")]
     PrepareFetch(#[source] reqwest::Error),
 }
 
@@ -115,7 +121,10 @@ impl Oauth {
             Fetcher::new(fetch::public_roots(), address::is_public).map_err(OpenError::PrepareFetch)?;
         let mut form_secret = [0; 32];
         rand::rng().fill_bytes(&mut form_secret);
+        let provider = setup.config.provider.clone().map(|config| Provider::new(config, &setup.issuer));
         Ok(Self(Arc::new(Inner {
+            provider: provider.transpose().map_err(OpenError::PrepareFetch)?,
+            on_their_way: OnTheirWay::new(),
             issuer: setup.issuer,
             directory: setup.directory,
             store: setup.store,
@@ -154,7 +163,7 @@ impl Oauth {
 
     /// What the provider of identities is called on the sign-in page, if there is one.
     fn provider_name(&self) -> Option<&str> {
-        None
+        self.provider.as_ref().map(Provider::name)
     }
 
     fn throttle_address(&self, kind: Kind, address: IpAddr) -> Result<(), OauthError> {

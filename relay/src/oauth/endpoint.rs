@@ -26,6 +26,7 @@ mod pending;
 pub(super) mod register;
 pub(super) mod revoke;
 pub(super) mod sign_in_invitation;
+pub(super) mod sign_in_provider;
 pub(super) mod token;
 
 /// The address a request is counted under.

@@ -43,6 +43,8 @@ pub(super) struct Consent<'a> {
 struct Refused<'a> {
     description: &'a str,
     reason: &'a str,
+    /// Name and address of where the client waits for an answer.
+    back: Option<(&'a str, &'a str)>,
 }
 
 /// A page whose forms may lead, by redirect, to `form_target` besides ourselves.
@@ -55,7 +57,16 @@ pub(super) fn show(template: &impl Template, form_target: Option<&str>) -> Resul
 
 /// What a person is told when the client cannot be.
 pub(super) fn refused(error: &OauthError) -> Response {
-    let page = Refused { description: &error.description, reason: error.reason };
+    refusal(error, None)
+}
+
+/// The same, with a link by which the person lets the client know.
+pub(super) fn refused_with_link(error: &OauthError, place: &str, url: &str) -> Response {
+    refusal(error, Some((place, url)))
+}
+
+fn refusal(error: &OauthError, back: Option<(&str, &str)>) -> Response {
+    let page = Refused { description: &error.description, reason: error.reason, back };
     let mut response = show(&page, None).unwrap_or_else(IntoResponse::into_response);
     let status = error.status();
     // 401 would ask the browser for credentials.

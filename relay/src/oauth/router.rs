@@ -10,7 +10,8 @@ use tower_http::cors::{Any, CorsLayer};
 use tower_http::timeout::TimeoutLayer;
 
 use super::endpoint::{
-    authorize, connector, consent, introspect, jwks, metadata, register, revoke, sign_in_invitation, token,
+    authorize, connector, consent, introspect, jwks, metadata, register, revoke, sign_in_invitation,
+    sign_in_provider, token,
 };
 use super::parameters::PARAMETERS_BYTES_MAX;
 use super::{Oauth, page};
@@ -36,6 +37,8 @@ pub(crate) fn router(oauth: Oauth) -> Router {
     let own = Router::new()
         .route("/oauth/authorize", get(authorize::handle))
         .route("/oauth/sign-in/invitation", post(sign_in_invitation::handle))
+        .route("/oauth/sign-in/provider", get(sign_in_provider::start))
+        .route("/oauth/callback", get(sign_in_provider::callback))
         .route("/oauth/consent", post(consent::handle))
         .route("/oauth/introspect", post(introspect::handle))
         .route("/oauth/style.css", get(page::style));

@@ -57,7 +57,7 @@ async fn decide(
         }
         Some("deny") => {
             let denied = OauthError::new(ErrorCode::AccessDenied, "denied", "the person said no");
-            Err(BrowserError::Client(Box::new(reply_to.clone()), denied))
+            Err(BrowserError::Denied(Box::new(reply_to.clone()), denied))
         }
         _ => Err(OauthError::new(ErrorCode::InvalidRequest, "decision", "The form says neither yes nor no.").into()),
     }

@@ -9,7 +9,7 @@ use axum::response::{IntoResponse as _, Response};
 use super::parameters;
 use crate::oauth::account::Barred;
 use crate::oauth::browser::{ensure_browser_cookie, session_cookie};
-use crate::oauth::client::{Client, document};
+use crate::oauth::client::{Client, built_in, document};
 use crate::oauth::error::{ErrorCode, OauthError};
 use crate::oauth::metrics::Endpoint;
 use crate::oauth::request::{AuthorizationRequest, ReplyTo};
@@ -30,8 +30,10 @@ pub(super) struct Pending {
 pub(super) enum BrowserError {
     /// The person, because the client or its redirect URI cannot be trusted.
     Person(OauthError),
-    /// The client, by redirect.
+    /// The client, by redirect where nobody could misuse it, else by a link that the person may follow.
     Client(Box<ReplyTo>, OauthError),
+    /// The client, by redirect, because the person said so.
+    Denied(Box<ReplyTo>, OauthError),
 }
 
 impl From<OauthError> for BrowserError {
@@ -147,10 +149,24 @@ impl Oauth {
             }
             Err(BrowserError::Client(reply_to, error)) => {
                 self.count(endpoint, Some(&error));
+                let url = reply_to.failure(&self.issuer, &error);
+                if is_harmless(&reply_to) {
+                    return see_other(&url);
+                }
+                page::refused_with_link(&error, &reply_to.redirect.place(), &url)
+            }
+            Err(BrowserError::Denied(reply_to, error)) => {
+                self.count(endpoint, Some(&error));
                 see_other(&reply_to.failure(&self.issuer, &error))
             }
         }
     }
+}
+
+/// Anybody may register a client with any address, so without a person's word we send browsers only to themselves, or to
+/// clients that were reviewed: we are no open redirector (RFC 9700 section 4.11.2).
+fn is_harmless(reply_to: &ReplyTo) -> bool {
+    reply_to.redirect.is_loopback() || built_in::find(&reply_to.client_id).is_some()
 }
 
 /// A redirect that makes a GET of a POST, and is kept nowhere: it may carry a code.

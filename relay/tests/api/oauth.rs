@@ -1,0 +1,12 @@
+//! The authorization server over its sockets: a client, a person with a browser, and everything that is refused.
+
+mod connecting;
+mod discovery;
+mod person;
+mod provider;
+mod provider_sign_in;
+mod refusals;
+mod refreshing;
+mod registering;
+mod revoking;
+mod signing_in;
