@@ -74,7 +74,8 @@ const KEYS_FOLDER: &str = "oauth-keys";
 #[derive(Clone)]
 pub struct Oauth(Arc<Inner>);
 
-pub(crate) struct Inner {
+/// Its parts; seen by the files of this folder only.
+pub struct Inner {
     issuer: Issuer,
     directory: Arc<Directory>,
     store: OauthStore,

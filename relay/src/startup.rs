@@ -60,8 +60,7 @@ impl Relay {
             protocol::document::build_for_domain(&domain, &key, &config.public_url_of(&domain), now());
         let store = Store::open(&store::path(&config.data_dir)).await?;
         let capacity = Capacity { tenants: config.limits.tenants, agents: config.limits.agents };
-        let (directory, writer) =
-            Directory::open(store.clone(), domain.clone(), capacity, clock()).await?;
+        let (directory, writer) = Directory::open(store.clone(), domain.clone(), capacity, clock()).await?;
         let oauth_store = OauthStore::open(&store::path(&config.data_dir), domain.clone()).await?;
         let issuer = config.issuer_of(&domain).parse()?;
         Ok(Self {

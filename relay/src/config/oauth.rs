@@ -20,11 +20,7 @@ pub struct OauthLayer {
     #[arg(long = "oauth-keys-dir", env = "MSG2AGENT_RELAY_OAUTH_KEYS_DIR", value_name = "FOLDER")]
     pub keys_dir: Option<PathBuf>,
     /// Issuer of the OpenID provider that people sign in with, such as https://accounts.google.com.
-    #[arg(
-        long = "oauth-provider-issuer",
-        env = "MSG2AGENT_RELAY_OAUTH_PROVIDER_ISSUER",
-        value_name = "URL"
-    )]
+    #[arg(long = "oauth-provider-issuer", env = "MSG2AGENT_RELAY_OAUTH_PROVIDER_ISSUER", value_name = "URL")]
     pub provider_issuer: Option<String>,
     /// The provider's name on the sign-in page [default: its host].
     #[arg(long = "oauth-provider-name", env = "MSG2AGENT_RELAY_OAUTH_PROVIDER_NAME", value_name = "NAME")]
@@ -83,7 +79,9 @@ impl OauthLayer {
             provider_issuer: self.provider_issuer.or(below.provider_issuer),
             provider_name: self.provider_name.or(below.provider_name),
             provider_client_id: self.provider_client_id.or(below.provider_client_id),
-            provider_client_secret_file: self.provider_client_secret_file.or(below.provider_client_secret_file),
+            provider_client_secret_file: self
+                .provider_client_secret_file
+                .or(below.provider_client_secret_file),
             trusted_proxies: self.trusted_proxies.or(below.trusted_proxies),
         }
     }
@@ -94,7 +92,8 @@ impl OauthLayer {
             name: "oauth.issuer",
             rule: "must be https://host[:port], or http:// on loopback, without path and trailing slash",
         })?;
-        let provider = match (self.provider_issuer, self.provider_client_id, self.provider_client_secret_file) {
+        let provider = match (self.provider_issuer, self.provider_client_id, self.provider_client_secret_file)
+        {
             (None, None, None) => None,
             (Some(issuer), Some(client_id), Some(client_secret_file)) => {
                 Some(provider(issuer, self.provider_name, client_id, client_secret_file)?)

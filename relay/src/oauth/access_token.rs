@@ -151,7 +151,9 @@ mod tests {
     #[test]
     fn another_algorithm_or_type_is_no_access_token() {
         let claims = base64url::encode(&serde_json::to_vec(&claims()).unwrap());
-        for header in [r#"{"alg":"none","typ":"at+jwt","kid":"x"}"#, r#"{"alg":"EdDSA","typ":"JWT","kid":"x"}"#] {
+        for header in
+            [r#"{"alg":"none","typ":"at+jwt","kid":"x"}"#, r#"{"alg":"EdDSA","typ":"JWT","kid":"x"}"#]
+        {
             let token = format!("{}.{claims}.{}", base64url::encode(header.as_bytes()), "A".repeat(86));
             assert_eq!(verify_signature(&token, &keys(&[1])), Err(TokenError::Form), "{header}");
         }

@@ -113,7 +113,8 @@ mod tests {
             ..account("i_1", None)
         };
         assert_eq!(invited.check_may_use(&resource(&[])), Ok(()));
-        let other = Resource { agent: "did:wba:example.com:agent:bob".parse().unwrap(), ..resource(&["i_1"]) };
+        let other =
+            Resource { agent: "did:wba:example.com:agent:bob".parse().unwrap(), ..resource(&["i_1"]) };
         assert_eq!(invited.check_may_use(&other), Err(Barred::NotInvited));
     }
 

@@ -81,7 +81,10 @@ fn redirect_uris(texts: Vec<String>) -> Result<Vec<RedirectUri>, OauthError> {
 /// The name without anything that could make the page around it read differently: control characters, and those that
 /// turn the direction of text.
 fn shown_name(name: &str) -> String {
-    let harmless = |c: &char| !c.is_control() && !matches!(c, '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}' | '\u{feff}');
+    let harmless = |c: &char| {
+        !c.is_control()
+            && !matches!(c, '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}' | '\u{feff}')
+    };
     let shown: String = name.chars().filter(harmless).take(NAME_CHARS_MAX).collect();
     let shown = shown.trim();
     if shown.is_empty() { NAMELESS.to_owned() } else { shown.to_owned() }
@@ -119,7 +122,10 @@ mod tests {
             (r#"{"redirect_uris":[]}"#, "redirect_uris"),
             (r#"{"redirect_uris":["http://a.example/"]}"#, "redirect_uris"),
             (many.as_str(), "redirect_uris"),
-            (r#"{"redirect_uris":["https://a.example/"],"grant_types":["client_credentials"]}"#, "grant_types"),
+            (
+                r#"{"redirect_uris":["https://a.example/"],"grant_types":["client_credentials"]}"#,
+                "grant_types",
+            ),
             (r#"{"redirect_uris":["https://a.example/"],"response_types":["token"]}"#, "response_types"),
         ] {
             assert_eq!(client(json).unwrap_err().reason, reason, "{json}");

@@ -90,7 +90,11 @@ impl Oauth {
     pub(super) fn count(&self, endpoint: Endpoint, refused: Option<&OauthError>) {
         self.metrics.answered(endpoint, refused.map_or("ok", |error| error.reason));
         if let Some(error) = refused {
-            tracing::debug!(?endpoint, reason = error.reason, "refused a request to the authorization server");
+            tracing::debug!(
+                ?endpoint,
+                reason = error.reason,
+                "refused a request to the authorization server"
+            );
         }
     }
 }

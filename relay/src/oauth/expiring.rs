@@ -69,7 +69,10 @@ mod tests {
         map.insert(key(1), 1, 30, 0);
         map.insert(key(2), 2, 20, 0);
         map.insert(key(3), 3, 40, 0);
-        assert_eq!((map.get(&key(1), 0), map.get(&key(2), 0), map.get(&key(3), 0)), (Some(&1), None, Some(&3)));
+        assert_eq!(
+            (map.get(&key(1), 0), map.get(&key(2), 0), map.get(&key(3), 0)),
+            (Some(&1), None, Some(&3))
+        );
         assert_eq!(map.get(&key(1), 30), None);
         assert_eq!((map.take(&key(3), 39), map.take(&key(3), 39)), (Some(3), None));
     }

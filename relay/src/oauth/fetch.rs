@@ -63,7 +63,8 @@ impl FetchError {
 impl Fetcher {
     /// `allowed` says which addresses may be connected to.
     pub(super) fn new(roots: RootCertStore, allowed: fn(IpAddr) -> bool) -> reqwest::Result<Self> {
-        let client = client_builder(roots).https_only(true).dns_resolver(CheckedResolver { allowed }).build()?;
+        let client =
+            client_builder(roots).https_only(true).dns_resolver(CheckedResolver { allowed }).build()?;
         Ok(Self { client, places: Semaphore::new(FETCHES_MAX) })
     }
 
@@ -136,7 +137,6 @@ fn check(found: Vec<SocketAddr>, allowed: fn(IpAddr) -> bool) -> io::Result<Vec<
     }
     Err(io::Error::new(io::ErrorKind::PermissionDenied, "the name leads to an address that is not public"))
 }
-
 
 #[cfg(test)]
 mod tests;

@@ -127,7 +127,10 @@ pub(super) fn judge_refresh(
         None => Use::First,
         Some(at) if now < at.saturating_add(GRACE_SECONDS) && token.retries < GRACE_USES_MAX => Use::Again,
         Some(_) => {
-            return Err(ended("refresh_reused", "the refresh token was replaced; everything of its grant is revoked"));
+            return Err(ended(
+                "refresh_reused",
+                "the refresh token was replaced; everything of its grant is revoked",
+            ));
         }
     };
     check_resource(&token.grant, presented.resource)?;

@@ -10,8 +10,8 @@ use super::account::{Account, INVITATION_ISSUER};
 use super::error::{ErrorCode, OauthError};
 use super::secret::{Secret, SecretHash, random_id};
 use super::{Oauth, chain};
-use crate::store::oauth::invitations::{self, Invited};
 use crate::store::oauth::accounts;
+use crate::store::oauth::invitations::{self, Invited};
 
 /// Invitations of one tenant, used ones included: each of those is a person with access.
 const INVITATIONS_PER_TENANT_MAX: u64 = 1000;

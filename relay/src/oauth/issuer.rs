@@ -10,7 +10,9 @@ use url::{Host, Origin, Url};
 pub struct Issuer(String);
 
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("an issuer is https://host[:port] in lower case, or http:// on loopback, without path and trailing slash")]
+#[error(
+    "an issuer is https://host[:port] in lower case, or http:// on loopback, without path and trailing slash"
+)]
 pub struct IssuerError;
 
 impl Issuer {
@@ -59,7 +61,9 @@ mod tests {
 
     #[test]
     fn an_issuer_has_one_spelling() {
-        for good in ["https://relay.example", "https://relay.example:8443", "http://localhost:8443", "http://[::1]:1"] {
+        for good in
+            ["https://relay.example", "https://relay.example:8443", "http://localhost:8443", "http://[::1]:1"]
+        {
             assert_eq!(good.parse::<Issuer>().unwrap().as_str(), good);
         }
         for bad in [

@@ -10,8 +10,8 @@ use sha2::{Digest as _, Sha256};
 
 mod folder;
 
-pub use folder::KeysError;
 pub(super) use folder::KeyFolder;
+pub use folder::KeysError;
 
 use super::metrics::OauthMetrics;
 

@@ -70,7 +70,8 @@ fn refusal(error: &OauthError, back: Option<(&str, &str)>) -> Response {
     let mut response = show(&page, None).unwrap_or_else(IntoResponse::into_response);
     let status = error.status();
     // 401 would ask the browser for credentials.
-    *response.status_mut() = if status == StatusCode::UNAUTHORIZED { StatusCode::BAD_REQUEST } else { status };
+    *response.status_mut() =
+        if status == StatusCode::UNAUTHORIZED { StatusCode::BAD_REQUEST } else { status };
     if let Some(seconds) = error.retry_after {
         response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from(seconds));
     }
@@ -79,7 +80,8 @@ fn refusal(error: &OauthError, back: Option<(&str, &str)>) -> Response {
 
 /// `GET /oauth/style.css`
 pub(super) async fn style() -> Response {
-    let headers = [(header::CONTENT_TYPE, "text/css; charset=utf-8"), (header::CACHE_CONTROL, "public, max-age=3600")];
+    let headers =
+        [(header::CONTENT_TYPE, "text/css; charset=utf-8"), (header::CACHE_CONTROL, "public, max-age=3600")];
     (headers, STYLE).into_response()
 }
 

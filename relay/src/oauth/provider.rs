@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
 
+use futures::future::BoxFuture;
 use oauth2::basic::{
     BasicErrorResponse, BasicRevocationErrorResponse, BasicTokenIntrospectionResponse, BasicTokenType,
 };
@@ -142,15 +143,12 @@ impl Provider {
         let discovered = self.discovered(now, FRESH_SECONDS).await?;
         let secret = self.client_secret().await?;
         let client = self.client(&discovered)?.set_client_secret(ClientSecret::new(secret.trim().to_owned()));
-        let send = |request: HttpRequest| self.send(request);
-        let tokens = client
-            .exchange_code(AuthorizationCode::new(code.to_owned()))
-            .set_pkce_verifier(PkceCodeVerifier::new(verifier.to_owned()))
-            .request_async(&send)
-            .await
-            .map_err(|error| ProviderError::Exchange(exchange_reason(&error)))?;
+        let verifier = PkceCodeVerifier::new(verifier.to_owned());
+        let tokens =
+            exchange(self.http.clone(), client, AuthorizationCode::new(code.to_owned()), verifier).await?;
         let id_token = tokens.extra_fields().id_token.as_deref().ok_or(ProviderError::NoIdToken)?;
-        let expected = id_token::Expected { issuer: &self.config.issuer, client_id: &self.config.client_id, nonce };
+        let expected =
+            id_token::Expected { issuer: &self.config.issuer, client_id: &self.config.client_id, nonce };
         match id_token::verify(id_token, &discovered.keys, expected, now) {
             Err(id_token::IdTokenError::UnknownKey) => {
                 let renewed = self.discovered(now, REFRESH_MIN_SECONDS).await?;
@@ -192,26 +190,39 @@ impl Provider {
         }
         Ok(text)
     }
+}
 
-    /// The `oauth2` crate's requests through our own client.
-    async fn send(&self, request: HttpRequest) -> Result<HttpResponse, ProviderError> {
-        let url = request.uri().to_string();
-        let (parts, body) = request.into_parts();
-        let sent = self.http.request(parts.method, &url).headers(parts.headers).body(body).send().await;
-        let response = sent.map_err(|source| ProviderError::Ask { url: url.clone(), source })?;
-        let status = response.status();
-        let headers = response.headers().clone();
-        let mut answer = http::Response::new(discovery::read(response, &url).await?);
-        *answer.status_mut() = status;
-        *answer.headers_mut() = headers;
-        Ok(answer)
-    }
+/// Boxed and without borrows: the compiler cannot prove `Send` of the crate's future with lifetimes in it.
+fn exchange(
+    http: reqwest::Client,
+    client: ProviderClient,
+    code: AuthorizationCode,
+    verifier: PkceCodeVerifier,
+) -> BoxFuture<'static, Result<Tokens, ProviderError>> {
+    Box::pin(async move {
+        let send = move |request: HttpRequest| send(http.clone(), request);
+        let request = client.exchange_code(code).set_pkce_verifier(verifier);
+        let answer = request.request_async(&send).await;
+        answer.map_err(|error| ProviderError::Exchange(exchange_reason(&error)))
+    })
+}
+
+/// The `oauth2` crate's requests through our own client.
+async fn send(http: reqwest::Client, request: HttpRequest) -> Result<HttpResponse, ProviderError> {
+    let url = request.uri().to_string();
+    let (parts, body) = request.into_parts();
+    let sent = http.request(parts.method, &url).headers(parts.headers).body(body).send().await;
+    let response = sent.map_err(|source| ProviderError::Ask { url: url.clone(), source })?;
+    let status = response.status();
+    let headers = response.headers().clone();
+    let mut answer = http::Response::new(discovery::read(response, &url).await?);
+    *answer.status_mut() = status;
+    *answer.headers_mut() = headers;
+    Ok(answer)
 }
 
 /// Without the provider's own words, which may repeat the code.
-fn exchange_reason(
-    error: &oauth2::RequestTokenError<ProviderError, BasicErrorResponse>,
-) -> String {
+fn exchange_reason(error: &oauth2::RequestTokenError<ProviderError, BasicErrorResponse>) -> String {
     match error {
         oauth2::RequestTokenError::ServerResponse(answer) => answer.error().to_string(),
         oauth2::RequestTokenError::Request(cause) => super::chain(cause),

@@ -33,7 +33,11 @@ impl RedirectUri {
         }
         let url = Url::parse(text).map_err(|_| RedirectUriError)?;
         let plain = url.fragment().is_none() && url.username().is_empty() && url.password().is_none();
-        if plain && is_allowed(&url) { Ok(Self { text: text.to_owned(), url }) } else { Err(RedirectUriError) }
+        if plain && is_allowed(&url) {
+            Ok(Self { text: text.to_owned(), url })
+        } else {
+            Err(RedirectUriError)
+        }
     }
 
     pub(super) fn as_str(&self) -> &str {
@@ -156,7 +160,10 @@ mod tests {
 
     #[test]
     fn parameters_are_added_to_a_query_that_is_there() {
-        assert_eq!(uri("https://a.example/cb?x=1").with(&[("code", "a b")]), "https://a.example/cb?x=1&code=a+b");
+        assert_eq!(
+            uri("https://a.example/cb?x=1").with(&[("code", "a b")]),
+            "https://a.example/cb?x=1&code=a+b"
+        );
     }
 
     #[test]
@@ -172,7 +179,8 @@ mod tests {
             let Ok(parsed) = RedirectUri::parse(&text) else { return Ok(()) };
             prop_assert!(parsed.matches(&parsed));
             let back = Url::parse(&parsed.with(&[("code", "x")])).unwrap();
-            prop_assert_eq!(back.host_str(), Url::parse(&text).unwrap().host_str());
+            let asked = Url::parse(&text).unwrap();
+            prop_assert_eq!(back.host_str(), asked.host_str());
             prop_assert!(back.scheme() == "https" || is_named_loopback(&back));
         }
     }

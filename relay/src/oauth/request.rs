@@ -39,7 +39,10 @@ impl ReplyTo {
             .get("redirect_uri")
             .ok_or_else(|| refused("redirect_missing", "the request names no redirect_uri"))?;
         let redirect = client.redirect(asked).ok_or_else(|| {
-            refused("redirect_mismatch", "the redirect_uri of the request is not one that the client registered")
+            refused(
+                "redirect_mismatch",
+                "the redirect_uri of the request is not one that the client registered",
+            )
         })?;
         let state = parameters.get("state").map(str::to_owned);
         if state.as_ref().is_some_and(|state| state.len() > STATE_BYTES_MAX) {
@@ -181,13 +184,12 @@ mod tests {
         let issuer: Issuer = "https://relay.example".parse().unwrap();
         let request = parse(&query(&[])).unwrap();
         let success = request.reply_to.success(&issuer, "x");
-        assert_eq!(
-            success,
-            "https://client.example/cb?code=x&state=s+p%26c&iss=https%3A%2F%2Frelay.example"
-        );
+        assert_eq!(success, "https://client.example/cb?code=x&state=s+p%26c&iss=https%3A%2F%2Frelay.example");
         let denied = OauthError::new(ErrorCode::AccessDenied, "denied", "no");
         let failure = request.reply_to.failure(&issuer, &denied);
-        assert!(failure.contains("error=access_denied") && failure.ends_with("iss=https%3A%2F%2Frelay.example"));
+        assert!(
+            failure.contains("error=access_denied") && failure.ends_with("iss=https%3A%2F%2Frelay.example")
+        );
     }
 
     proptest! {

@@ -86,7 +86,10 @@ mod tests {
 
     #[test]
     fn words_of_others_are_left_out_and_none_of_ours_is_an_error() {
-        assert_eq!(Scopes::parse("openid mcp:send mcp:read mcp:read").unwrap().to_string(), "mcp:read mcp:send");
+        assert_eq!(
+            Scopes::parse("openid mcp:send mcp:read mcp:read").unwrap().to_string(),
+            "mcp:read mcp:send"
+        );
         assert_eq!(Scopes::parse("openid"), Err(NoScope));
         assert_eq!(Scopes::parse(""), Err(NoScope));
         assert_eq!(Scopes::parse(&"mcp:read ".repeat(200)), Err(NoScope));

@@ -77,10 +77,9 @@ impl Throttle {
 
 fn network(who: Who<'_>) -> Who<'_> {
     let Who::Address(IpAddr::V6(address)) = who else { return who };
-    let masked = address.to_ipv4_mapped().map_or_else(
-        || IpAddr::V6(Ipv6Addr::from_bits(address.to_bits() & (u128::MAX << 64))),
-        IpAddr::V4,
-    );
+    let masked = address
+        .to_ipv4_mapped()
+        .map_or_else(|| IpAddr::V6(Ipv6Addr::from_bits(address.to_bits() & (u128::MAX << 64))), IpAddr::V4);
     Who::Address(masked)
 }
 

@@ -7,7 +7,9 @@ use std::path::Path;
 
 use protocol::Did;
 use protocol::did::{AgentName, Domain, TenantId};
-use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePool, SqlitePoolOptions, SqliteRow, SqliteSynchronous};
+use sqlx::sqlite::{
+    SqliteConnectOptions, SqliteJournalMode, SqlitePool, SqlitePoolOptions, SqliteRow, SqliteSynchronous,
+};
 use sqlx::{Row as _, Sqlite, Transaction};
 
 pub(crate) mod accounts;

@@ -111,7 +111,12 @@ mod tests {
 
     #[test]
     fn only_the_normal_spelling_of_a_secure_url_is_taken() {
-        for good in ["https://a.example/mcp", "https://a.example:8443/", "http://localhost:1/mcp", "http://127.0.0.1/"] {
+        for good in [
+            "https://a.example/mcp",
+            "https://a.example:8443/",
+            "http://localhost:1/mcp",
+            "http://127.0.0.1/",
+        ] {
             put(context(&state()), did("acme", "alice"), spec(good, &[])).unwrap();
         }
         for bad in [
@@ -141,7 +146,8 @@ mod tests {
 
     #[test]
     fn what_is_not_there_gets_no_endpoint() {
-        let refused = put(context(&state()), did("acme", "carol"), spec("https://a.example/", &[])).unwrap_err();
+        let refused =
+            put(context(&state()), did("acme", "carol"), spec("https://a.example/", &[])).unwrap_err();
         assert!(matches!(refused, Refused::AgentMissing(_)));
     }
 }

@@ -65,7 +65,9 @@ pub(in crate::oauth) fn parse(client_id: &str, bytes: &[u8]) -> Result<Client, O
     }
     let public = document.token_endpoint_auth_method.is_none_or(|method| method == "none");
     if !public || document.client_secret.is_some() {
-        return Err(refused("the client's document must say token_endpoint_auth_method none, and no secret".into()));
+        return Err(refused(
+            "the client's document must say token_endpoint_auth_method none, and no secret".into(),
+        ));
     }
     Client::from_metadata(document.client_id, document.metadata)
         .map_err(|error| refused(format!("the client's document: {}", error.description)))
@@ -75,7 +77,8 @@ pub(in crate::oauth) fn parse(client_id: &str, bytes: &[u8]) -> Result<Client, O
 pub(in crate::oauth) fn freshness(cache_control: Option<&str>) -> Duration {
     let Some(value) = cache_control else { return FRESH_DEFAULT };
     let mut directives = value.split(',').map(str::trim);
-    if directives.clone().any(|it| it.eq_ignore_ascii_case("no-store") || it.eq_ignore_ascii_case("no-cache")) {
+    if directives.clone().any(|it| it.eq_ignore_ascii_case("no-store") || it.eq_ignore_ascii_case("no-cache"))
+    {
         return FRESH_MIN;
     }
     let age = directives.find_map(|it| it.strip_prefix("max-age=")?.parse().ok());
@@ -91,7 +94,9 @@ mod tests {
     const ID: &str = "https://client.example/metadata";
 
     fn document(rest: &str) -> String {
-        format!(r#"{{"client_id":"{ID}","client_name":"C","redirect_uris":["https://client.example/cb"]{rest}}}"#)
+        format!(
+            r#"{{"client_id":"{ID}","client_name":"C","redirect_uris":["https://client.example/cb"]{rest}}}"#
+        )
     }
 
     #[test]

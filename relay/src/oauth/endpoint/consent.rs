@@ -59,7 +59,8 @@ async fn decide(
             let denied = OauthError::new(ErrorCode::AccessDenied, "denied", "the person said no");
             Err(BrowserError::Denied(Box::new(reply_to.clone()), denied))
         }
-        _ => Err(OauthError::new(ErrorCode::InvalidRequest, "decision", "The form says neither yes nor no.").into()),
+        _ => Err(OauthError::new(ErrorCode::InvalidRequest, "decision", "The form says neither yes nor no.")
+            .into()),
     }
 }
 

@@ -172,9 +172,14 @@ fn is_harmless(reply_to: &ReplyTo) -> bool {
 /// A redirect that makes a GET of a POST, and is kept nowhere: it may carry a code.
 pub(super) fn see_other(url: &str) -> Response {
     let Ok(location) = HeaderValue::from_str(url) else {
-        return page::refused(&OauthError::new(ErrorCode::ServerError, "location", "the address cannot be written"));
+        return page::refused(&OauthError::new(
+            ErrorCode::ServerError,
+            "location",
+            "the address cannot be written",
+        ));
     };
-    let headers = [(header::LOCATION, location), (header::CACHE_CONTROL, HeaderValue::from_static("no-store"))];
+    let headers =
+        [(header::LOCATION, location), (header::CACHE_CONTROL, HeaderValue::from_static("no-store"))];
     (StatusCode::SEE_OTHER, headers).into_response()
 }
 
@@ -189,7 +194,11 @@ pub(super) const fn barred_notice(barred: Barred) -> &'static str {
 }
 
 fn gone() -> OauthError {
-    OauthError::new(ErrorCode::InvalidTarget, "resource", "resource is no MCP endpoint of this relay any more")
+    OauthError::new(
+        ErrorCode::InvalidTarget,
+        "resource",
+        "resource is no MCP endpoint of this relay any more",
+    )
 }
 
 pub(super) fn suspended() -> OauthError {

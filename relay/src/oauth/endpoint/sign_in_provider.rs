@@ -1,6 +1,7 @@
 //! `GET /oauth/sign-in/provider` sends the browser to the OpenID provider; `GET /oauth/callback` is where it comes back.
 //! In between, what the browser asked for is kept here, tied to the browser's cookie and to a `state` used once.
 
+use std::net::IpAddr;
 use std::sync::{Mutex, PoisonError};
 
 use axum::extract::{RawQuery, State};
@@ -15,6 +16,7 @@ use crate::oauth::browser::{browser_cookie, ensure_browser_cookie};
 use crate::oauth::error::{ErrorCode, OauthError};
 use crate::oauth::expiring::Expiring;
 use crate::oauth::metrics::Endpoint;
+use crate::oauth::parameters::Parameters;
 use crate::oauth::provider::{Identity, Provider, ProviderError};
 use crate::oauth::secret::{SecretHash, random_id};
 use crate::oauth::throttle::Kind;
@@ -84,29 +86,43 @@ pub(in crate::oauth) async fn callback(
     RawQuery(query): RawQuery,
     headers: HeaderMap,
 ) -> Response {
-    let answer = async {
-        oauth.throttle_address(Kind::SignIn, address)?;
-        let answer = parameters(query.unwrap_or_default().as_bytes())?;
-        let unknown = || refused("sign_in_unknown", "This sign-in is not known here, or took too long. Start again.");
-        let one = answer.get("state").and_then(|state| oauth.on_their_way.take(state, oauth.now()));
-        let one = one.ok_or_else(unknown)?;
-        if browser_cookie(&headers).map(SecretHash::of) != Some(one.browser) {
-            return Err(refused("sign_in_of_another_browser", "This sign-in was begun in another browser.").into());
-        }
-        let provider = provider(&oauth)?;
-        if answer.get("iss").is_some_and(|iss| iss != provider.issuer()) {
-            return Err(refused("provider_issuer", "The answer is not from the provider that was asked.").into());
-        }
-        let pending = oauth.read_request(&one.request, address).await?;
-        let Some(code) = answer.get("code") else {
-            return Ok(oauth.sign_in_page(&pending, &headers, Some("The provider did not sign you in."))?);
-        };
-        let finished = provider.finish(code, &one.verifier, &one.nonce, oauth.now()).await;
-        let identity = finished.map_err(|error| failed(&error))?;
-        welcome(&oauth, &pending, provider, identity, &headers).await
-    };
-    let answer: Result<Response, BrowserError> = answer.await;
+    let answer = come_back(&oauth, address, query.as_deref().unwrap_or_default(), &headers).await;
     oauth.browsed(Endpoint::ProviderCallback, answer)
+}
+
+async fn come_back(
+    oauth: &Oauth,
+    address: IpAddr,
+    query: &str,
+    headers: &HeaderMap,
+) -> Result<Response, BrowserError> {
+    oauth.throttle_address(Kind::SignIn, address)?;
+    let answer = parameters(query.as_bytes())?;
+    let one = on_its_way(oauth, &answer, headers)?;
+    let provider = provider(oauth)?;
+    if answer.get("iss").is_some_and(|iss| iss != provider.issuer()) {
+        return Err(refused("provider_issuer", "The answer is not from the provider that was asked.").into());
+    }
+    let pending = oauth.read_request(&one.request, address).await?;
+    let Some(code) = answer.get("code") else {
+        return Ok(oauth.sign_in_page(&pending, headers, Some("The provider did not sign you in."))?);
+    };
+    let finished = provider.finish(code, &one.verifier, &one.nonce, oauth.now()).await;
+    let identity = finished.map_err(|error| failed(&error))?;
+    welcome(oauth, &pending, provider, identity, headers).await
+}
+
+/// What this answer is to; once, and to the browser that asked.
+fn on_its_way(oauth: &Oauth, answer: &Parameters, headers: &HeaderMap) -> Result<OnItsWay, OauthError> {
+    let found = answer.get("state").and_then(|state| oauth.on_their_way.take(state, oauth.now()));
+    let one = found.ok_or_else(|| {
+        refused("sign_in_unknown", "This sign-in is not known here, or took too long. Start again.")
+    })?;
+    let browser = browser_cookie(headers).map(SecretHash::of);
+    if browser != Some(one.browser) {
+        return Err(refused("sign_in_of_another_browser", "This sign-in was begun in another browser."));
+    }
+    Ok(one)
 }
 
 /// An account is kept only of those who may use the agent: strangers leave nothing behind.
@@ -138,7 +154,10 @@ async fn welcome(
 }
 
 fn provider(oauth: &Oauth) -> Result<&Provider, OauthError> {
-    oauth.provider.as_ref().ok_or_else(|| refused("no_provider", "This relay has no provider to sign in with."))
+    oauth
+        .provider
+        .as_ref()
+        .ok_or_else(|| refused("no_provider", "This relay has no provider to sign in with."))
 }
 
 fn refused(reason: &'static str, what: &str) -> OauthError {

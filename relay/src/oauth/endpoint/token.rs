@@ -64,7 +64,10 @@ pub(in crate::oauth) async fn handle(
 pub(super) fn client_id<'a>(form: &'a Parameters, headers: &HeaderMap) -> Result<&'a str, OauthError> {
     let refused = |reason, what| OauthError::new(ErrorCode::InvalidClient, reason, what);
     if headers.contains_key(header::AUTHORIZATION) || form.get("client_secret").is_some() {
-        return Err(refused("client_authentication", "clients are public here: send client_id, and no secret"));
+        return Err(refused(
+            "client_authentication",
+            "clients are public here: send client_id, and no secret",
+        ));
     }
     form.get("client_id").ok_or_else(|| refused("client_missing", "client_id is missing"))
 }
@@ -131,7 +134,8 @@ async fn standing(
     grant: &Grant,
 ) -> Result<Account, OauthError> {
     let account = oauth.store.account_in(&mut *transaction, &grant.account).await?;
-    let account = account.ok_or_else(|| invalid_grant("account_gone", "the account does not exist any more"))?;
+    let account =
+        account.ok_or_else(|| invalid_grant("account_gone", "the account does not exist any more"))?;
     oauth.check_standing(grant, &account)?;
     Ok(account)
 }

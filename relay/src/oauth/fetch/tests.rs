@@ -50,7 +50,10 @@ async fn fetch(answer: String) -> Result<Fetched, FetchError> {
 async fn a_document_arrives_with_its_freshness() {
     let head = "200 OK\r\nContent-Type: application/json; charset=utf-8\r\nCache-Control: max-age=90";
     let fetched = fetch(answer(head, "{}")).await.unwrap();
-    assert_eq!((fetched.bytes.as_slice(), fetched.cache_control.as_deref()), (&b"{}"[..], Some("max-age=90")));
+    assert_eq!(
+        (fetched.bytes.as_slice(), fetched.cache_control.as_deref()),
+        (&b"{}"[..], Some("max-age=90"))
+    );
 }
 
 #[tokio::test]

@@ -99,7 +99,8 @@ impl KeyFolder {
 fn read(path: PathBuf) -> Result<SigningKey, KeysError> {
     let mut text = Zeroizing::new(String::new());
     let opened = std::fs::File::open(&path);
-    let read = opened.and_then(|file| io::Read::read_to_string(&mut io::Read::take(file, FILE_BYTES_MAX), &mut text));
+    let read = opened
+        .and_then(|file| io::Read::read_to_string(&mut io::Read::take(file, FILE_BYTES_MAX), &mut text));
     if let Err(source) = read {
         return Err(KeysError::Read { path, source });
     }

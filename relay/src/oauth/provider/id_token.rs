@@ -158,7 +158,8 @@ fn verify_signature(token: &str, keys: &JwkSet) -> Result<Claims, IdTokenError> 
         "EdDSA" => "OKP",
         _ => return Err(IdTokenError::Algorithm),
     };
-    let fits = |key: &&Jwk| key.kty == kind && header.kid.as_ref().is_none_or(|kid| key.kid.as_ref() == Some(kid));
+    let fits =
+        |key: &&Jwk| key.kty == kind && header.kid.as_ref().is_none_or(|kid| key.kid.as_ref() == Some(kid));
     let mut candidates = keys.keys.iter().filter(fits).peekable();
     if candidates.peek().is_none() {
         return Err(IdTokenError::UnknownKey);

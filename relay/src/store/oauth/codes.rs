@@ -32,15 +32,17 @@ impl OauthStore {
 }
 
 pub(crate) async fn insert(to: &mut SqliteConnection, hash: SecretHash, code: &StoredCode) -> Result {
-    sqlx::query("insert into oauth_codes (hash, grant_id, redirect_uri, challenge, expires) values (?, ?, ?, ?, ?)")
-        .bind(hash.as_bytes())
-        .bind(&code.grant.id)
-        .bind(&code.redirect_uri)
-        .bind(code.challenge.0.as_slice())
-        .bind(integer(code.expires))
-        .execute(to)
-        .await
-        .map(|_| ())
+    sqlx::query(
+        "insert into oauth_codes (hash, grant_id, redirect_uri, challenge, expires) values (?, ?, ?, ?, ?)",
+    )
+    .bind(hash.as_bytes())
+    .bind(&code.grant.id)
+    .bind(&code.redirect_uri)
+    .bind(code.challenge.0.as_slice())
+    .bind(integer(code.expires))
+    .execute(to)
+    .await
+    .map(|_| ())
 }
 
 pub(crate) async fn mark_used(to: &mut SqliteConnection, hash: SecretHash) -> Result {

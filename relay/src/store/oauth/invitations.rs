@@ -26,12 +26,13 @@ impl OauthStore {
         after: Option<&str>,
         limit: usize,
     ) -> Result<Page<InvitationView>> {
-        let rows = sqlx::query("select * from oauth_invitations where tenant = ? and id > ? order by id limit ?")
-            .bind(tenant.as_str())
-            .bind(after.unwrap_or_default())
-            .bind(i64::try_from(limit.saturating_add(1)).unwrap_or(i64::MAX))
-            .fetch_all(&self.pool)
-            .await?;
+        let rows =
+            sqlx::query("select * from oauth_invitations where tenant = ? and id > ? order by id limit ?")
+                .bind(tenant.as_str())
+                .bind(after.unwrap_or_default())
+                .bind(i64::try_from(limit.saturating_add(1)).unwrap_or(i64::MAX))
+                .fetch_all(&self.pool)
+                .await?;
         let items: Vec<_> = rows.iter().take(limit).map(view).collect::<Result<_>>()?;
         let next = items.last().filter(|_| rows.len() > limit).map(|last| last.id.clone());
         Ok(Page { items, next })

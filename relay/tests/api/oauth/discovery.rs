@@ -40,7 +40,8 @@ async fn other_origins_may_call_what_looks_at_no_cookie() {
         let request = relay.client.request(Method::OPTIONS, format!("{}{path}", relay.url));
         let request = request.header(header::ORIGIN, "https://inspector.example");
         let request = request.header(header::ACCESS_CONTROL_REQUEST_METHOD, method);
-        let answer = request.header(header::ACCESS_CONTROL_REQUEST_HEADERS, "content-type").send().await.unwrap();
+        let answer =
+            request.header(header::ACCESS_CONTROL_REQUEST_HEADERS, "content-type").send().await.unwrap();
         assert_eq!(answer.status(), StatusCode::OK, "{path}");
         assert_eq!(answer.headers()[header::ACCESS_CONTROL_ALLOW_ORIGIN], "*", "{path}");
     }

@@ -105,11 +105,8 @@ pub(super) fn exchange_form<'a>(client_id: &'a str, code: &'a str) -> [(&'a str,
 }
 
 pub(super) async fn refresh(relay: &TestRelay, client_id: &str, token_text: &str) -> (StatusCode, Value) {
-    token(
-        relay,
-        &[("grant_type", "refresh_token"), ("client_id", client_id), ("refresh_token", token_text)],
-    )
-    .await
+    token(relay, &[("grant_type", "refresh_token"), ("client_id", client_id), ("refresh_token", token_text)])
+        .await
 }
 
 /// Whether the relay calls an access token active, asked with this API key.
@@ -122,14 +119,15 @@ pub(super) async fn introspect(relay: &TestRelay, key: &protocol::api_key::ApiKe
 
 /// How often an endpoint answered so.
 pub(super) async fn counted(relay: &TestRelay, endpoint: &str, outcome: &str) -> f64 {
-    let name = format!("msg2agent_relay_oauth_requests_total{{endpoint=\"{endpoint}\",outcome=\"{outcome}\"}}");
+    let name =
+        format!("msg2agent_relay_oauth_requests_total{{endpoint=\"{endpoint}\",outcome=\"{outcome}\"}}");
     relay.metric(&name).await.unwrap_or_default()
 }
 
 /// The value of a hidden field.
 pub(super) fn field(html: &str, name: &str) -> String {
     let start = format!("name=\"{name}\" value=\"");
-    let rest = html.split_once(&start).unwrap_or_else(|| panic!("no field {name} in {html}")).1;
+    let rest = html.split_once(&start).ok_or(html).unwrap().1;
     unescape(rest.split_once('"').unwrap().0)
 }
 
@@ -184,7 +182,8 @@ impl<'a> Person<'a> {
     pub(super) async fn type_code(&mut self, query: &str, code: &str) -> Response {
         let page = self.authorize(query).await.text().await.unwrap();
         let (request, form) = (field(&page, "request"), field(&page, "form"));
-        self.post("/oauth/sign-in/invitation", &[("request", &request), ("form", &form), ("code", code)]).await
+        self.post("/oauth/sign-in/invitation", &[("request", &request), ("form", &form), ("code", code)])
+            .await
     }
 
     /// Signs in with an invitation and answers the consent page.

@@ -101,7 +101,8 @@ async fn token(State(provider): State<TestProvider>, headers: HeaderMap, body: S
     };
     assert_eq!(base64url::encode(&Sha256::digest(&form["code_verifier"])), asked["code_challenge"]);
     let id_token = provider.id_token(&asked["nonce"]);
-    Json(json!({"access_token": "x", "token_type": "Bearer", "expires_in": 60, "id_token": id_token})).into_response()
+    Json(json!({"access_token": "x", "token_type": "Bearer", "expires_in": 60, "id_token": id_token}))
+        .into_response()
 }
 
 impl TestProvider {

@@ -72,7 +72,12 @@ async fn an_id_token_for_somebody_else_signs_nobody_in() {
     let (relay, provider) = start(json!({})).await;
     put_alice(&relay, &["1234"]).await;
     let client_id = register(&relay).await;
-    for wrong in [json!({"aud": "other"}), json!({"nonce": "other"}), json!({"iss": "https://other.example"}), json!({"exp": 1})] {
+    for wrong in [
+        json!({"aud": "other"}),
+        json!({"nonce": "other"}),
+        json!({"iss": "https://other.example"}),
+        json!({"exp": 1}),
+    ] {
         provider.be(wrong.clone());
         let refused = through_the_provider(&mut Person::new(&relay), &request(&client_id, &[])).await;
         assert_eq!(refused.status(), StatusCode::SERVICE_UNAVAILABLE, "{wrong}");

@@ -25,7 +25,8 @@ async fn two_refreshes_at_once_both_work() {
     put_alice(&relay, &[]).await;
     let (client_id, tokens) = connected(&relay).await;
     let old = refresh_token(&tokens);
-    let ((first, a), (second, b)) = tokio::join!(refresh(&relay, &client_id, old), refresh(&relay, &client_id, old));
+    let ((first, a), (second, b)) =
+        tokio::join!(refresh(&relay, &client_id, old), refresh(&relay, &client_id, old));
     assert_eq!((first, second), (StatusCode::OK, StatusCode::OK));
     for tokens in [a, b] {
         let (status, body) = refresh(&relay, &client_id, refresh_token(&tokens)).await;
@@ -60,7 +61,10 @@ async fn a_refresh_is_for_its_client_resource_and_scope() {
         token(&relay, &form).await.1["error"].as_str().map(str::to_owned)
     };
     assert_eq!(ask(&other, ("x", "y")).await.as_deref(), Some("invalid_grant"));
-    assert_eq!(ask(&client_id, ("resource", "https://mcp.example/bob")).await.as_deref(), Some("invalid_target"));
+    assert_eq!(
+        ask(&client_id, ("resource", "https://mcp.example/bob")).await.as_deref(),
+        Some("invalid_target")
+    );
     assert_eq!(ask(&client_id, ("scope", "mcp:tasks")).await.as_deref(), Some("invalid_scope"));
     assert_eq!(ask(&client_id, ("scope", "mcp:read")).await, None);
 }

@@ -51,7 +51,8 @@ async fn a_client_that_anybody_could_have_registered_is_not_redirected_to_unaske
     let relay = start().await;
     put_alice(&relay, &[]).await;
     let body = serde_json::json!({"redirect_uris": ["https://client.example/cb"]});
-    let registered: serde_json::Value = post_json(&relay, "/oauth/register", &body).await.json().await.unwrap();
+    let registered: serde_json::Value =
+        post_json(&relay, "/oauth/register", &body).await.json().await.unwrap();
     let client_id = registered["client_id"].as_str().unwrap();
     let changes = [("redirect_uri", "https://client.example/cb"), ("scope", "admin")];
     let answer = Person::new(&relay).authorize(&request(client_id, &changes)).await;
@@ -128,9 +129,11 @@ async fn a_code_is_exchanged_by_its_client_with_its_verifier_only() {
         ("grant_type", "password", "unsupported_grant_type", "grant_type"),
         ("code_verifier", "", "invalid_request", "parameter_missing"),
     ] {
-        let form = exchange_form(&client_id, &code).map(|(it, was)| (it, if it == name { value } else { was }));
+        let form =
+            exchange_form(&client_id, &code).map(|(it, was)| (it, if it == name { value } else { was }));
         let (status, body) = token(&relay, &form).await;
-        let expected = if error == "invalid_client" { StatusCode::UNAUTHORIZED } else { StatusCode::BAD_REQUEST };
+        let expected =
+            if error == "invalid_client" { StatusCode::UNAUTHORIZED } else { StatusCode::BAD_REQUEST };
         assert_eq!((status, &body["error"]), (expected, &error.into()), "{name}");
         assert!(counted(&relay, "token", reason).await >= 1.0, "{reason}");
     }

@@ -11,7 +11,10 @@ async fn a_registration_is_answered_201_without_any_null() {
     let relay = start().await;
     let body = json!({"client_name": null, "redirect_uris": [REDIRECT], "scope": null, "logo_uri": "x"});
     let answer = post_json(&relay, "/oauth/register", &body).await;
-    assert_eq!((answer.status(), &answer.headers()[header::CACHE_CONTROL]), (StatusCode::CREATED, &"no-store".parse().unwrap()));
+    assert_eq!(
+        (answer.status(), &answer.headers()[header::CACHE_CONTROL]),
+        (StatusCode::CREATED, &"no-store".parse().unwrap())
+    );
     let registered: Value = answer.json().await.unwrap();
     assert!(registered.as_object().unwrap().values().all(|value| !value.is_null()), "{registered}");
     assert_eq!(registered["redirect_uris"], json!([REDIRECT]));
@@ -30,7 +33,11 @@ async fn what_cannot_be_served_is_refused_as_the_rfc_says() {
             "invalid_client_metadata",
             "grant_types",
         ),
-        (json!({"redirect_uris": [REDIRECT], "software_id": "x".repeat(20_000)}), "invalid_request", "too_large"),
+        (
+            json!({"redirect_uris": [REDIRECT], "software_id": "x".repeat(20_000)}),
+            "invalid_request",
+            "too_large",
+        ),
     ] {
         let before = counted(&relay, "register", reason).await;
         let answer = post_json(&relay, "/oauth/register", &body).await;

@@ -31,7 +31,8 @@ async fn an_invitation_that_expired_or_never_was_opens_nothing() {
         (now >= short.expires).then_some(())
     })
     .await;
-    for (code, reason) in [(short.code.as_str(), "invitation_expired"), ("m2inv_guess", "invitation_unknown")] {
+    for (code, reason) in [(short.code.as_str(), "invitation_expired"), ("m2inv_guess", "invitation_unknown")]
+    {
         let answer = Person::new(&relay).type_code(&query, code).await;
         assert_eq!(answer.status(), StatusCode::OK);
         assert!(counted(&relay, "sign_in_invitation", reason).await >= 1.0, "{reason}");

@@ -48,7 +48,9 @@ fn a_good_token_names_a_subject_and_a_verified_address() {
 
 #[test]
 fn an_address_that_the_provider_did_not_verify_is_none() {
-    for (value, email) in [(json!(false), None), (json!(null), None), (json!("true"), Some("a@example.com".to_owned()))] {
+    for (value, email) in
+        [(json!(false), None), (json!(null), None), (json!("true"), Some("a@example.com".to_owned()))]
+    {
         let mut claims = claims();
         claims["email_verified"] = value;
         assert_eq!(check(&claims).unwrap().email, email);
