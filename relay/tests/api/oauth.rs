@@ -1,5 +1,7 @@
 //! The authorization server over its sockets: a client, a person with a browser, and everything that is refused.
 
+#![expect(clippy::indexing_slicing, reason = "a missing member should fail the test on the spot")]
+
 mod connecting;
 mod discovery;
 mod person;
