@@ -2,7 +2,7 @@
 # dependencies with the same features, and so once.
 CARGO ?= cargo
 
-.PHONY: demo demo-down test check gen bench
+.PHONY: demo demo-down test check deny gen bench
 
 demo: ## A cluster with the operator, two agents and one proven conversation; stays up
 	@scripts/need.sh cluster
@@ -18,6 +18,9 @@ check: ## Format, clippy, unit tests: minutes, no cluster
 	$(CARGO) fmt --all --check
 	$(CARGO) clippy --workspace --all-targets -- -D warnings
 	$(CARGO) test --workspace --lib --bins
+
+deny: ## Licences, sources and known vulnerabilities of the dependencies
+	@scripts/deny.sh advisories
 
 gen: ## Writes the generated files anew
 	$(CARGO) run -q --bin crdgen -- --write

@@ -26,6 +26,9 @@ pub const SECRET_ADMIN: &str = "relay-admin";
 /// Type of the Secret an agent reads its credentials from, after the Service Binding specification.
 pub const CREDENTIALS_TYPE: &str = "servicebinding.io/agent-relay";
 
+/// On pods of relays: hash of the settings file they were started with.
+pub const SETTINGS_HASH: &str = "msg2agent.xyz/settings-hash";
+
 /// Id of the API key in a credentials Secret.
 pub const KEY_ID: &str = "msg2agent.xyz/key-id";
 /// On credentials Secrets: keys that are still accepted, as JSON of hashes and times.

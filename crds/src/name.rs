@@ -29,6 +29,8 @@ suffixed! {
     relay = "";
     /// The headless Service that gives each relay pod a name; the operator reaches the admin listener through it.
     relay_headless = "-pods";
+    /// ConfigMap with the settings file of a Relay.
+    relay_settings = "-settings";
     /// Secret with the relay's private certificate authority.
     relay_ca = "-ca";
     /// Secret with the relay's serving certificate.
@@ -70,8 +72,13 @@ mod tests {
     #[test]
     fn the_longest_names_still_fit_a_service() {
         let owner = "a".repeat(NAME_CHARS_MAX);
-        for name in [relay_headless(&owner), agent_mcp(&owner), agent_mcp_tls(&owner), agent_identity(&owner)]
-        {
+        for name in [
+            relay_headless(&owner),
+            relay_settings(&owner),
+            agent_mcp(&owner),
+            agent_mcp_tls(&owner),
+            agent_identity(&owner),
+        ] {
             assert!(name.len() <= 63, "{name}");
         }
     }

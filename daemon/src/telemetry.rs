@@ -1,4 +1,5 @@
 //! Logs on standard error, as text or JSON, and traces over OTLP when an endpoint is set.
+//! What libraries write about requests at their lower levels is left out whatever the filter says ([`caps`]).
 //! Call [`install`] once, inside a multi-threaded tokio runtime, and keep its guard until the end of `main`.
 
 use std::fmt;
@@ -8,13 +9,20 @@ use opentelemetry::trace::TracerProvider as _;
 use opentelemetry_sdk::Resource;
 use opentelemetry_sdk::trace::SdkTracerProvider;
 use serde::{Deserialize, Serialize};
+use tracing::Subscriber;
+use tracing_subscriber::filter::filter_fn;
 use tracing_subscriber::layer::SubscriberExt as _;
 use tracing_subscriber::util::{SubscriberInitExt as _, TryInitError};
 use tracing_subscriber::{EnvFilter, Layer, Registry};
 
 use crate::BuildInfo;
 
+mod caps;
+#[cfg(test)]
+mod captured;
 mod otlp;
+
+pub use otlp::{ClientError, ExporterError};
 
 /// How log lines are written.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -42,7 +50,7 @@ pub enum TelemetryError {
     #[error("failed to read the log filter {filter:?}")]
     Filter { filter: String, source: tracing_subscriber::filter::ParseError },
     #[error("failed to set up the export of traces to {endpoint}")]
-    Exporter { endpoint: String, source: opentelemetry_otlp::ExporterBuildError },
+    Exporter { endpoint: String, source: otlp::ExporterError },
     #[error("failed to install the log subscriber")]
     Install(#[source] TryInitError),
 }
@@ -63,10 +71,15 @@ pub fn install(settings: &Settings) -> Result<Guard, TelemetryError> {
     tracing_subscriber::registry()
         .with(lines(settings.format))
         .with(traces)
-        .with(filter)
+        .with(filters(filter))
         .try_init()
         .map_err(TelemetryError::Install)?;
     Ok(Guard(provider))
+}
+
+/// What the settings ask for, within what may be told at all.
+fn filters<S: Subscriber>(wanted: EnvFilter) -> impl Layer<S> {
+    wanted.and_then(filter_fn(caps::allow))
 }
 
 fn parse_filter(filter: &str) -> Result<EnvFilter, TelemetryError> {
@@ -85,7 +98,7 @@ fn lines(format: Format) -> Box<dyn Layer<Registry> + Send + Sync> {
 
 fn tracer_provider(settings: &Settings) -> Result<Option<SdkTracerProvider>, TelemetryError> {
     let Some(endpoint) = &settings.otlp_endpoint else { return Ok(None) };
-    let exporter = otlp::exporter(endpoint)
+    let exporter = otlp::exporter(endpoint, otlp::authorities().as_deref())
         .map_err(|source| TelemetryError::Exporter { endpoint: endpoint.clone(), source })?;
     let resource = Resource::builder()
         .with_service_name(settings.build.binary)

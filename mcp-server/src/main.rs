@@ -24,7 +24,7 @@ fn start(settings: Settings) -> anyhow::Result<ExitCode> {
         let _telemetry = telemetry::install(&telemetry::Settings {
             build: daemon::build_info!(),
             format: settings.log_format,
-            filter: settings.log_directives(),
+            filter: settings.log_filter.clone(),
             otlp_endpoint: settings.otlp_endpoint.clone(),
         })?;
         let shutdown = Shutdown::on_signals().context("failed to install the signal handlers")?;

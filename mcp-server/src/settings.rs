@@ -134,12 +134,6 @@ impl Settings {
         }))
     }
 
-    /// At their lower levels rmcp logs whole messages, and the WebSocket library the API key: those are not let through.
-    #[must_use]
-    pub fn log_directives(&self) -> String {
-        format!("{},rmcp=warn,tungstenite=warn,tokio_tungstenite=warn", self.log_filter)
-    }
-
     #[must_use]
     pub fn drain_grace(&self) -> Duration {
         Duration::from_secs(self.drain_grace_seconds)

@@ -8,10 +8,10 @@ use crds::{Agent, Tenant, label, name};
 use kube::{Resource as _, ResourceExt as _};
 use protocol::admin;
 
+use crate::backoff::RESYNC;
 use crate::claim::{self, Refusal};
 use crate::conditions;
 use crate::context::Context;
-use crate::controller::RESYNC;
 use crate::error::{Error, Result};
 use crate::index;
 use crate::key::{Kind, Name};
@@ -21,6 +21,7 @@ use crate::{consent, finalizer, status};
 
 mod credentials;
 mod identity;
+mod labels;
 mod mcp;
 mod plan;
 mod ring;

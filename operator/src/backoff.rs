@@ -1,9 +1,12 @@
-//! How long to wait after a failure: per object, growing, with full jitter, bounded. Pure; randomness comes in.
+//! When an object is looked at again. After a failure: per object, growing, with full jitter, bounded. Pure; randomness
+//! comes in.
 
 use std::time::Duration;
 
 use crate::error::Category;
 
+/// A full pass over an object that nothing happened to; reads only, unless something drifted unseen.
+pub const RESYNC: Duration = Duration::from_secs(10 * 3600);
 /// First wait after a failure that may pass by itself.
 const BASE: Duration = Duration::from_millis(500);
 /// Longest wait; a relay that comes back is noticed by a watch long before.

@@ -13,7 +13,11 @@ use x509_parser::extensions::{GeneralName, ParsedExtension};
 use x509_parser::prelude::{FromDer as _, X509Certificate};
 use zeroize::Zeroizing;
 
-/// Life of the authority. It is not renewed: its replacement would have to reach every client first.
+pub mod authority;
+
+pub use authority::Authority;
+
+/// Life of an authority. Its replacement has to reach every client first: see [`authority`].
 const AUTHORITY_DAYS: i64 = 3650;
 /// Life of a serving certificate.
 pub const SERVING_DAYS: i64 = 90;
@@ -109,6 +113,7 @@ fn date(second: i64) -> Result<(i32, u8, u8, std::time::Duration), CertificateEr
 /// What a certificate in a Secret says.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Facts {
+    pub not_before: jiff::Timestamp,
     pub not_after: jiff::Timestamp,
     pub hosts: BTreeSet<String>,
     /// Key id of the issuer, or the own one of an authority.
@@ -121,6 +126,7 @@ pub fn read(pem: &str) -> Option<Facts> {
     let (_, pem) = x509_parser::pem::parse_x509_pem(pem.as_bytes()).ok()?;
     let (_, certificate) = X509Certificate::from_der(&pem.contents).ok()?;
     let mut facts = Facts {
+        not_before: jiff::Timestamp::from_second(certificate.validity().not_before.timestamp()).ok()?,
         not_after: jiff::Timestamp::from_second(certificate.validity().not_after.timestamp()).ok()?,
         hosts: BTreeSet::new(),
         authority: None,

@@ -15,8 +15,6 @@ use crate::{agent, relay, tenant};
 
 /// One pass may take this long; a hung call must not hold a worker.
 const RECONCILE_TIMEOUT: Duration = Duration::from_secs(30);
-/// A full pass over an object that nothing happened to; reads only, unless something drifted unseen.
-pub const RESYNC: Duration = Duration::from_secs(10 * 3600);
 
 /// Failures in a row per object. An entry goes with the first success or with the object.
 #[derive(Debug, Default)]

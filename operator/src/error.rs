@@ -43,6 +43,8 @@ pub enum Error {
     Certificate(#[from] CertificateError),
     #[error("failed to read the {what} in Secret {secret}")]
     SecretContent { what: &'static str, secret: String },
+    #[error("failed to write the settings file of Relay {0}")]
+    WriteSettings(String, #[source] toml::ser::Error),
     #[error("failed to write {0} as JSON")]
     Serialize(&'static str, #[source] serde_json::Error),
 }
@@ -63,7 +65,10 @@ impl Error {
             Self::Cluster { .. } => Category::Cluster,
             Self::NameTaken { .. } => Category::Terminal,
             Self::Relay(_) => Category::Relay,
-            Self::Certificate(_) | Self::SecretContent { .. } | Self::Serialize(..) => Category::Internal,
+            Self::Certificate(_)
+            | Self::SecretContent { .. }
+            | Self::WriteSettings(..)
+            | Self::Serialize(..) => Category::Internal,
         }
     }
 }

@@ -35,7 +35,7 @@ struct Relay {
 /// What is needed to use a relay.
 pub struct Access {
     pub token: Zeroizing<String>,
-    /// PEM of the relay's certificate authority, for clients.
+    /// PEM of the relay's certificate authorities, for clients; first the one that signs.
     pub authority: String,
 }
 

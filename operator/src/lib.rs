@@ -7,6 +7,7 @@ pub mod agent;
 pub mod apply;
 pub mod backoff;
 pub mod certificate;
+pub mod check;
 pub mod claim;
 pub mod conditions;
 pub mod consent;

@@ -2,21 +2,21 @@
 
 use clap::Parser as _;
 use msg2agent_operator::settings::{Command, Options};
-use msg2agent_operator::{rbac, startup};
+use msg2agent_operator::{check, rbac, startup};
 
 fn main() -> anyhow::Result<()> {
     let options = Options::parse();
     match options.command {
         Some(Command::Rbac) => print_rbac(),
-        None => run(options),
+        Some(Command::Check) => block_on(async { check::run(&options.settings.normalized()).await }),
+        None => block_on(startup::run(options.settings.normalized())),
     }
 }
 
-fn run(options: Options) -> anyhow::Result<()> {
+fn block_on(work: impl Future<Output = anyhow::Result<()>>) -> anyhow::Result<()> {
     // Fails only when a provider is installed already, which is as good.
     let _ = rustls::crypto::ring::default_provider().install_default();
-    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
-    runtime.block_on(startup::run(options.settings.normalized()))
+    tokio::runtime::Builder::new_multi_thread().enable_all().build()?.block_on(work)
 }
 
 fn print_rbac() -> anyhow::Result<()> {

@@ -15,6 +15,8 @@ pub struct Metrics {
     pub is_leader: IntGauge,
     pub unconfirmed_revocations: IntCounter,
     pub rotations: IntCounter,
+    pub writes: IntCounter,
+    pub refused_writes: IntCounter,
 }
 
 impl Metrics {
@@ -38,6 +40,14 @@ impl Metrics {
                 "Objects whose deletion went through before the relay confirmed that their keys are refused.",
             )?,
             rotations: IntCounter::new("msg2agent_operator_rotations_total", "API keys put into use.")?,
+            writes: IntCounter::new(
+                "msg2agent_operator_writes_total",
+                "Writes sent to the API server, all but those of the lease.",
+            )?,
+            refused_writes: IntCounter::new(
+                "msg2agent_operator_refused_writes_total",
+                "Writes not sent because this replica did not hold the lease any more.",
+            )?,
         };
         registry.register(Box::new(metrics.reconciles.clone()))?;
         registry.register(Box::new(metrics.failures.clone()))?;
@@ -45,6 +55,8 @@ impl Metrics {
         registry.register(Box::new(metrics.is_leader.clone()))?;
         registry.register(Box::new(metrics.unconfirmed_revocations.clone()))?;
         registry.register(Box::new(metrics.rotations.clone()))?;
+        registry.register(Box::new(metrics.writes.clone()))?;
+        registry.register(Box::new(metrics.refused_writes.clone()))?;
         Ok(metrics)
     }
 

@@ -31,7 +31,7 @@ pub const CLUSTER: &[Rule] = &[
     // Contents are read one by one; lists and watches ask for metadata only, which RBAC cannot say. Update: a token is
     // swapped with a resourceVersion, so that two writers cannot lose one.
     Rule { group: "", resources: &["secrets"], verbs: &["get", "list", "watch", "create", "update"] },
-    Rule { group: "", resources: &["services", "serviceaccounts"], verbs: OWNED },
+    Rule { group: "", resources: &["services", "serviceaccounts", "configmaps"], verbs: OWNED },
     // Labels of namespaces decide consent.
     Rule { group: "", resources: &["namespaces"], verbs: &["get", "list", "watch"] },
     Rule { group: "apps", resources: &["statefulsets", "deployments"], verbs: OWNED },

@@ -6,14 +6,12 @@ use std::time::Duration;
 
 use crds::condition::Type;
 use crds::{Relay, label, name};
-use k8s_openapi::api::core::v1::Namespace;
-use kube::core::PartialObjectMeta;
 use kube::{Resource as _, ResourceExt as _};
 
+use crate::backoff::RESYNC;
 use crate::certificate::{self, Facts};
 use crate::conditions;
 use crate::context::Context;
-use crate::controller::RESYNC;
 use crate::error::{Error, Result};
 use crate::fleet::{Access, Report};
 use crate::key::{Kind, Name};
@@ -73,9 +71,9 @@ pub async fn reconcile(context: &Context, name: &Name) -> Result<Option<Duration
 /// Secrets first, workload last, so that the pod finds what it mounts.
 async fn provision(context: &Context, relay: &Relay, name: &Name) -> Result<Facts> {
     let authority = secrets::authority(context, relay).await?;
-    let certificate = secrets::serving(context, relay, &authority).await?;
+    let certificate = secrets::serving(context, relay, &authority.signing).await?;
     let token = secrets::admin_token(context, relay).await?;
-    context.fleet.set_access(name, Access { token, authority: authority.certificate.clone() });
+    context.fleet.set_access(name, Access { token, authority: authority.trusted() });
     let owner = relay.uid().unwrap_or_default();
     let (client, applier) = (&context.client, &context.applier);
     applier.apply(client, &owner, &build::service_account(relay)).await?;
@@ -86,7 +84,9 @@ async fn provision(context: &Context, relay: &Relay, name: &Name) -> Result<Fact
         Some(policy) => applier.apply(client, &owner, &policy).await?,
         None => applier.remove::<k8s_openapi::api::networking::v1::NetworkPolicy>(client, name).await?,
     }
-    applier.apply(client, &owner, &build::stateful_set(relay, &context.settings)).await?;
+    let file = build::config_map(relay).map_err(|source| Error::WriteSettings(name.to_string(), source))?;
+    applier.apply(client, &owner, &file).await?;
+    applier.apply(client, &owner, &build::stateful_set(relay, &context.settings, &file)).await?;
     Ok(certificate)
 }
 
@@ -174,7 +174,7 @@ fn next_pass(observed: &Observed, now: jiff::Timestamp) -> Duration {
 /// A Relay in use stays until its Tenants are gone, or its namespace goes with all that is in it.
 async fn teardown(context: &Context, relay: &Relay, name: &Name) -> Result<Option<Duration>> {
     let users = accepted_tenants(context, name).len();
-    if users > 0 && !is_terminating(context.world.namespace(&name.namespace).as_deref()) {
+    if users > 0 && !context.world.is_terminating(&name.namespace) {
         // It still serves, and keys must still be revoked at it.
         let contacted = contact(context, name).await;
         status::report(context, relay, &plan::blocked(relay, users, context.now())).await?;
@@ -183,10 +183,4 @@ async fn teardown(context: &Context, relay: &Relay, name: &Name) -> Result<Optio
     }
     finalizer::release(&context.client, relay, label::IN_USE).await?;
     Ok(None)
-}
-
-/// Whether a namespace is being deleted.
-#[must_use]
-pub fn is_terminating(namespace: Option<&PartialObjectMeta<Namespace>>) -> bool {
-    namespace.is_some_and(|namespace| namespace.metadata.deletion_timestamp.is_some())
 }

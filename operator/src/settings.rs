@@ -19,6 +19,8 @@ pub struct Options {
 pub enum Command {
     /// Print the rules the operator needs, as a ClusterRole and a Role.
     Rbac,
+    /// Say whether the definitions are served and an operator leads, and end; `helm test` runs this.
+    Check,
 }
 
 #[derive(Debug, Clone, Parser)]

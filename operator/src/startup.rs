@@ -50,7 +50,7 @@ pub async fn run(settings: Settings) -> anyhow::Result<()> {
     let config = kube::Config::infer().await.context("find the cluster's configuration")?;
     let gate = Gate::default();
     let free = Client::try_from(config.clone()).context("make a client")?;
-    let fenced = fenced_client(config, &gate)?;
+    let fenced = fenced_client(config, GateLayer { gate: gate.clone(), metrics: metrics.clone() })?;
     let queue = Arc::new(Queue::default());
     let world = Arc::new(world::start(&free, &tasks, &queue, &readiness));
     let reporter =
@@ -96,13 +96,13 @@ async fn serve_admin(
 }
 
 /// A client that refuses to write without a valid lease.
-fn fenced_client(config: kube::Config, gate: &Gate) -> anyhow::Result<Client> {
+fn fenced_client(config: kube::Config, gate: GateLayer) -> anyhow::Result<Client> {
     let namespace = config.default_namespace.clone();
     let connector = config.rustls_https_connector().context("set up TLS to the API server")?;
     let transport =
         hyper_util::client::legacy::Client::builder(hyper_util::rt::TokioExecutor::new()).build(connector);
     let service = tower::ServiceBuilder::new()
-        .layer(GateLayer(gate.clone()))
+        .layer(gate)
         .layer(config.base_uri_layer())
         .option_layer(config.auth_layer().context("read the cluster credentials")?)
         .map_err(tower::BoxError::from)

@@ -8,7 +8,6 @@ use kube::{Resource, ResourceExt as _};
 use crate::context::Context;
 use crate::error::{Error, Result};
 use crate::key::Name;
-use crate::relay::is_terminating;
 use crate::status;
 
 /// Longest wait for a relay that does not answer.
@@ -66,9 +65,9 @@ pub async fn erase<K: Resource<DynamicType = ()>>(
         waited: waited(object, context.now()),
         relay_exists: going.is_some(),
         relay_is_going: going.is_some_and(|relay| relay.metadata.deletion_timestamp.is_some()),
-        namespace_is_going: is_terminating(
-            context.world.namespace(&object.namespace().unwrap_or_default()).as_deref(),
-        ) || is_terminating(context.world.namespace(&relay.namespace).as_deref()),
+        namespace_is_going: [&*object.namespace().unwrap_or_default(), &*relay.namespace]
+            .into_iter()
+            .any(|namespace| context.world.is_terminating(namespace)),
     });
     match (outcome, failure) {
         (Outcome::Wait(_), Some(error)) if error.is_refusal() => Err(Error::Relay(error)),

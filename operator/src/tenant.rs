@@ -7,8 +7,8 @@ use crds::{Relay, Tenant, label};
 use kube::{Resource as _, ResourceExt as _};
 use protocol::admin;
 
+use crate::backoff::RESYNC;
 use crate::context::Context;
-use crate::controller::RESYNC;
 use crate::error::Result;
 use crate::index;
 use crate::key::{Kind, Name};

@@ -9,7 +9,7 @@ use std::time::Duration;
 use crds::condition::Type;
 use crds::{Agent, Relay, Tenant, label};
 use k8s_openapi::api::apps::v1::{Deployment, StatefulSet};
-use k8s_openapi::api::core::v1::{Namespace, Secret, Service, ServiceAccount};
+use k8s_openapi::api::core::v1::{ConfigMap, Namespace, Secret, Service, ServiceAccount};
 use k8s_openapi::api::discovery::v1::EndpointSlice;
 use k8s_openapi::api::networking::v1::NetworkPolicy;
 use k8s_openapi::api::policy::v1::PodDisruptionBudget;
@@ -75,6 +75,7 @@ pub fn start(
         marks: Arc::clone(&marks),
     };
     watches.owned::<PartialObjectMeta<Secret>>("watch-secrets", &waker, &marks);
+    watches.owned::<PartialObjectMeta<ConfigMap>>("watch-configmaps", &waker, &marks);
     watches.owned::<PartialObjectMeta<Service>>("watch-services", &waker, &marks);
     watches.owned::<PartialObjectMeta<ServiceAccount>>("watch-serviceaccounts", &waker, &marks);
     watches.owned::<PartialObjectMeta<NetworkPolicy>>("watch-networkpolicies", &waker, &marks);
@@ -101,6 +102,12 @@ impl World {
     #[must_use]
     pub fn namespace(&self, name: &str) -> Option<Arc<PartialObjectMeta<Namespace>>> {
         self.namespaces.get(&kube::runtime::reflector::ObjectRef::new(name))
+    }
+
+    /// Whether the namespace is being deleted.
+    #[must_use]
+    pub fn is_terminating(&self, namespace: &str) -> bool {
+        self.namespace(namespace).is_some_and(|found| found.metadata.deletion_timestamp.is_some())
     }
 }
 

@@ -11,6 +11,7 @@
 //! | `GET tenants/{tenant}/invitations` | | [`Page`] of [`InvitationView`] |
 //! | `POST tenants/{tenant}/invitations` | [`InvitationSpec`] | [`Invitation`] |
 //! | `DELETE tenants/{tenant}/invitations/{id}` | | 204 |
+//! | `PUT tenants/{tenant}/agents/{name}/suspension` | [`Suspension`] | [`Applied`] |
 //! | `GET tenants/{tenant}/keys` | | [`Page`] of [`KeyView`] |
 //! | `PUT`, `DELETE tenants/{tenant}/keys/{keyId}` | [`KeySpec`] | [`Applied`] |
 //!
@@ -104,6 +105,13 @@ pub struct AgentKey {
     pub sha256: KeyHash,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub not_after: Option<UnixSeconds>,
+}
+
+/// Lets an agent in or not and leaves everything else of it: for whoever does not hold its keys' hashes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Suspension {
+    pub suspended: bool,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -217,6 +225,12 @@ pub fn mcp_path(tenant: &TenantId, name: &AgentName) -> String {
 #[must_use]
 pub fn invitations_path(tenant: &TenantId) -> String {
     format!("{}/invitations", tenant_path(tenant))
+}
+
+/// The path of an agent's suspension.
+#[must_use]
+pub fn suspension_path(tenant: &TenantId, name: &AgentName) -> String {
+    format!("{}/suspension", agent_path(tenant, name))
 }
 
 /// The path of a tenant.

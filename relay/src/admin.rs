@@ -37,6 +37,7 @@ mod post_invitation;
 mod put_agent;
 mod put_key;
 mod put_mcp;
+mod put_suspension;
 mod put_tenant;
 
 pub use metrics::AdminMetrics;
@@ -72,6 +73,10 @@ pub fn router(admin: Admin) -> Router {
         .route("/admin/v1/tenants/{tenant}/agents/{name}/mcp", mcp)
         .route("/admin/v1/tenants/{tenant}/invitations", invitations)
         .route("/admin/v1/tenants/{tenant}/invitations/{id}", delete(delete_invitation::handle))
+        .route(
+            "/admin/v1/tenants/{tenant}/agents/{name}/suspension",
+            axum::routing::put(put_suspension::handle),
+        )
         .route("/admin/v1/tenants/{tenant}/keys", get(list_keys::handle))
         .route("/admin/v1/tenants/{tenant}/keys/{key}", key)
         .layer(DefaultBodyLimit::max(BODY_BYTES_MAX))

@@ -25,6 +25,7 @@ mod health;
 #[cfg(test)]
 mod properties;
 mod publish;
+mod request;
 mod resource;
 mod state;
 mod views;
@@ -39,9 +40,9 @@ pub use discover::{DiscoverPage, DiscoverQuery};
 pub use entry::AgentEntry;
 pub(crate) use entry::TenantKey;
 pub use publish::PublishError;
+pub use request::{WriteError, Written};
 pub(crate) use state::State;
 pub use views::Size;
-pub use write::{WriteError, Written};
 pub use writer::Writer;
 
 use health::Health;
@@ -69,7 +70,7 @@ pub struct Directory {
     state: RwLock<State>,
     health: Health,
     enforcer: OnceLock<Enforcer>,
-    changes: mpsc::Sender<writer::Request>,
+    changes: mpsc::Sender<request::Request>,
     closed: CancellationToken,
 }
 

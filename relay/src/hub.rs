@@ -14,11 +14,11 @@ mod state;
 mod tasks;
 mod watch;
 
+use std::net::SocketAddr;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
-use bytes::Bytes;
 use protocol::Did;
 use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
@@ -27,7 +27,7 @@ use tokio_util::task::TaskTracker;
 use crate::core::{ConnId, KnownAgents, Limits, Now};
 use crate::directory::{Directory, Principal};
 use crate::mailbox::Queue;
-use crate::session::{self, Connection, Stream};
+use crate::session::{Connection, Stream};
 
 pub(crate) use batch::{Batch, Item};
 pub use metrics::HubMetrics;
@@ -72,21 +72,15 @@ pub struct Hub {
 }
 
 impl Hub {
-    /// Serves one upgraded connection to its end. `leftover` came together with the upgrade.
-    pub async fn serve<S>(
-        self: &Arc<Self>,
-        stream: S,
-        leftover: Bytes,
-        principal: Principal,
-        peer: std::net::SocketAddr,
-    ) where
-        S: tokio::io::AsyncRead + tokio::io::AsyncWrite + Unpin + Send + 'static,
+    /// A new connection in the table; `session::serve` runs it.
+    pub(crate) fn admit<S>(&self, stream: S, principal: Principal, peer: SocketAddr) -> Arc<Connection>
+    where
+        S: Stream + 'static,
     {
         let id = ConnId(self.next_conn.fetch_add(1, Ordering::Relaxed));
-        let stream: Box<dyn Stream> = Box::new(stream);
-        let connection = Arc::new(Connection::new(id, stream, principal, peer, self.now_ms()));
+        let connection = Arc::new(Connection::new(id, Box::new(stream), principal, peer, self.now_ms()));
         self.enter(&connection);
-        session::serve(Arc::clone(self), connection, leftover).await;
+        connection
     }
 
     /// Milliseconds since the hub was opened.

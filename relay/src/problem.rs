@@ -6,6 +6,8 @@ use protocol::Reason;
 use protocol::admin::Problem;
 
 const CONTENT_TYPE: HeaderValue = HeaderValue::from_static("application/problem+json");
+/// For causes that pass by themselves; RFC 9110 section 10.2.3.
+const RETRY_AFTER_SECONDS: HeaderValue = HeaderValue::from_static("1");
 const AUTHENTICATE: HeaderValue = HeaderValue::from_static("Bearer realm=\"msg2agent\"");
 
 /// A refusal to be sent. The detail is a sentence for a person, without secrets.
@@ -34,9 +36,13 @@ impl IntoResponse for Refusal {
         let mut response = (status, axum::Json(problem)).into_response();
         let headers = response.headers_mut();
         headers.insert(header::CONTENT_TYPE, CONTENT_TYPE);
-        if status == StatusCode::UNAUTHORIZED {
-            headers.insert(header::WWW_AUTHENTICATE, AUTHENTICATE);
-        }
+        match status {
+            StatusCode::UNAUTHORIZED => headers.insert(header::WWW_AUTHENTICATE, AUTHENTICATE),
+            StatusCode::TOO_MANY_REQUESTS | StatusCode::SERVICE_UNAVAILABLE => {
+                headers.insert(header::RETRY_AFTER, RETRY_AFTER_SECONDS)
+            }
+            _ => None,
+        };
         response
     }
 }

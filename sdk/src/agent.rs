@@ -1,24 +1,17 @@
 //! The agent: a handle that is cheap to clone, over one connection that lives until the last handle is dropped or closed.
 
 use std::collections::BTreeMap;
-use std::sync::{Arc, PoisonError, RwLock};
+use std::sync::Arc;
 
-use protocol::document::DidDocument;
+use protocol::Did;
 use protocol::envelope::MessageId;
 use protocol::frame::Outcome;
 use protocol::multikey;
-use protocol::{Did, Identity};
 use tokio::sync::{mpsc, watch};
 
 use crate::call::{COMMANDS_MAX, Caller, Command};
 use crate::connection::{self, Link};
-use crate::contacts::Contacts;
-use crate::inbox::InboxQueue;
-use crate::inbox::acks::Acks;
-use crate::notice::NoticeBoard;
-use crate::refusal::RefusalLog;
-use crate::state_dir::StateDir;
-use crate::waiters::Waiters;
+use crate::shared::Shared;
 use crate::{Config, Error, ErrorKind, Inbox, Notices, RefusalReason, Refusals};
 
 mod find;
@@ -33,27 +26,6 @@ pub use send::{Asked, Exchange, SendOptions};
 pub struct Agent {
     caller: Caller,
     shared: Arc<Shared>,
-}
-
-/// What the handles and the connection share.
-pub(crate) struct Shared {
-    pub(crate) config: Config,
-    pub(crate) acks: Acks,
-    pub(crate) contacts: Contacts,
-    pub(crate) queue: InboxQueue,
-    pub(crate) waiters: Waiters,
-    pub(crate) notices: NoticeBoard,
-    pub(crate) refusals: RefusalLog,
-    pub(crate) link: watch::Sender<Link>,
-    registered: RwLock<Registered>,
-    _state: Option<StateDir>,
-}
-
-/// The keys others know of, and the document that names them.
-#[derive(Clone)]
-struct Registered {
-    identity: Arc<Identity>,
-    document: Option<Arc<DidDocument>>,
 }
 
 /// Who this agent is, and how it is connected.
@@ -77,21 +49,8 @@ impl Agent {
     /// # Errors
     /// Settings or keys that cannot be used; a relay that cannot be reached, or refuses, for longer than the settings' patience.
     pub async fn connect(config: Config) -> Result<Self, Error> {
-        let identity = config.load_identity()?;
-        let state = config.state_dir.as_deref().map(StateDir::open).transpose()?;
         let (link, mut progress) = watch::channel(Link::Connecting { attempt: 0, last_error: None });
-        let shared = Arc::new(Shared {
-            acks: Acks::open(state.as_ref().map(StateDir::journal))?,
-            contacts: Contacts::open(state.as_ref().map(StateDir::pins))?,
-            queue: InboxQueue::default(),
-            waiters: Waiters::default(),
-            notices: NoticeBoard::new(),
-            refusals: RefusalLog::new(),
-            link,
-            registered: RwLock::new(Registered { identity, document: None }),
-            _state: state,
-            config,
-        });
+        let shared = Arc::new(Shared::open(config, link)?);
         let (commands, received) = mpsc::channel(COMMANDS_MAX);
         let caller = Caller::new(commands, shared.config.answer_timeout);
         connection::spawn(Arc::clone(&shared), received, caller.downgrade())?;
@@ -201,29 +160,5 @@ impl Agent {
 
     pub(crate) fn shared(&self) -> &Shared {
         &self.shared
-    }
-}
-
-impl Shared {
-    /// The keys that others know of.
-    pub(crate) fn identity(&self) -> Arc<Identity> {
-        Arc::clone(&self.registered.read().unwrap_or_else(PoisonError::into_inner).identity)
-    }
-
-    pub(crate) fn document(&self) -> Option<Arc<DidDocument>> {
-        self.registered.read().unwrap_or_else(PoisonError::into_inner).document.clone()
-    }
-
-    /// The relay has taken a record: from now on its keys are the ones to use.
-    pub(crate) fn set_registered(&self, identity: Arc<Identity>, document: Arc<DidDocument>) {
-        let registered = Registered { identity, document: Some(document) };
-        *self.registered.write().unwrap_or_else(PoisonError::into_inner) = registered;
-    }
-
-    /// Ends everything that waits.
-    pub(crate) fn end(&self, error: Error) {
-        self.queue.end();
-        self.waiters.end();
-        self.link.send_replace(Link::Ended(error));
     }
 }

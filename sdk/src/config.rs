@@ -15,8 +15,10 @@ use crate::{Error, ErrorKind, TokenSource, key_file};
 mod directory;
 mod endpoint;
 mod environment;
+mod file;
 mod profile;
 
+pub(crate) use endpoint::Ca;
 pub use endpoint::Endpoint;
 pub use profile::{DEFAULT_PROFILE, profile_folder, profiles};
 

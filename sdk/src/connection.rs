@@ -11,16 +11,16 @@ use std::time::Duration;
 use tokio::sync::mpsc;
 use tokio::time::{Instant, MissedTickBehavior, interval, sleep};
 
-use crate::agent::Shared;
 use crate::call::{Command, Failed, Waiter, WeakCaller};
 use crate::outbox::Outbox;
+use crate::shared::Shared;
 use crate::{Error, ErrorKind};
 
 mod backoff;
 mod dial;
 mod ending;
 mod handshake;
-mod link;
+pub(crate) mod link;
 mod own_record;
 pub(crate) mod rotation;
 mod session;

@@ -1,20 +1,24 @@
 //! The other agents this one knows: verified records, each under the root key it had at first sight.
 
 use std::path::PathBuf;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 
+use futures::FutureExt as _;
+use futures::future::BoxFuture;
+use protocol::Did;
 use protocol::frame::{LookupParams, LookupResult, method};
 use protocol::record::VerifiedRecord;
-use protocol::{Did, UnixSeconds, base64url};
 
 use crate::call::Caller;
-use crate::{Error, ErrorKind, clock};
+use crate::{Error, ErrorKind};
 
 mod book;
+mod flights;
+mod known;
 mod pins;
 
-use book::{Book, Learned};
-use pins::Pins;
+use flights::{Flights, Full, WAITERS_MAX};
+use known::Known;
 
 /// Age beyond which a record is looked up again before something is sent: well below the 7 days for which rotated keys stay
 /// usable.
@@ -42,33 +46,33 @@ impl Freshness {
 }
 
 pub(crate) struct Contacts {
-    book: Mutex<Book>,
-    pins: Mutex<Pins>,
+    known: Arc<Known>,
+    flights: Flights<Result<Arc<VerifiedRecord>, Error>>,
 }
 
 impl Contacts {
     /// With the root keys remembered at `path`, or in memory only.
     pub(crate) fn open(path: Option<PathBuf>) -> Result<Self, Error> {
-        let failed = |e: std::io::Error| {
-            Error::new(ErrorKind::State, "cannot open the list of known agents").caused_by(e)
-        };
-        let (pins, known) = Pins::open(path).map_err(failed)?;
-        Ok(Self { book: Mutex::new(Book::new(known)), pins: Mutex::new(pins) })
+        Ok(Self { known: Arc::new(Known::open(path)?), flights: Flights::default() })
     }
 
-    /// The agent's verified record, from memory when it is new enough.
+    /// The agent's verified record, from memory when it is new enough. Callers that need the same one at once share one
+    /// question to the relay and its answer.
     pub(crate) async fn resolve(
         &self,
         caller: &Caller,
         did: &Did,
         freshness: Freshness,
     ) -> Result<Arc<VerifiedRecord>, Error> {
-        if freshness != Freshness::Now
-            && let Some(record) = self.book().get(did, clock::now(), freshness.age())
-        {
+        if freshness == Freshness::Now {
+            // A question under way may be older than what made the caller ask.
+            return self.look_up(caller, did).await.map(|(record, _)| record);
+        }
+        if let Some(record) = self.known.get(did, freshness.age()) {
             return Ok(record);
         }
-        self.look_up(caller, did).await.map(|(record, _)| record)
+        let start = || self.start(caller, did, freshness);
+        self.flights.join(did, start).await.unwrap_or_else(|Full| Err(crowded(did)))
     }
 
     /// Asks the relay; the answer is verified against what is known. Also says whether the agent is connected.
@@ -77,59 +81,38 @@ impl Contacts {
         caller: &Caller,
         did: &Did,
     ) -> Result<(Arc<VerifiedRecord>, bool), Error> {
-        let attempt = format!("cannot look up {did}");
-        let answer: LookupResult =
-            caller.call(method::LOOKUP, &LookupParams { did: did.clone() }, &attempt).await?;
-        let unverified = || {
-            Error::new(ErrorKind::Unverified, format!("the record of {did} does not verify"))
-                .advising("the relay or that agent is at fault; nothing was sent")
-        };
-        let bytes = base64url::decode(&answer.record).map_err(|e| unverified().caused_by(e))?;
-        let record = VerifiedRecord::parse(&bytes, did).map_err(|e| unverified().caused_by(e))?;
-        self.learn(record, clock::now()).map(|record| (record, answer.online))
+        look_up(&self.known, caller, did).await
     }
 
     /// Accepts a changed root key of that agent from now on: the next record seen is pinned.
     pub(crate) fn forget(&self, did: &Did) -> Result<bool, Error> {
-        let failed =
-            |e: std::io::Error| Error::new(ErrorKind::State, format!("cannot forget {did}")).caused_by(e);
-        let mut book = self.book();
-        let known = book.forget(did);
-        self.pins().rewrite(book.pins()).map_err(failed)?;
-        Ok(known)
+        self.known.forget(did)
     }
 
-    fn learn(&self, record: VerifiedRecord, now: UnixSeconds) -> Result<Arc<VerifiedRecord>, Error> {
-        let did = record.did.clone();
-        let mut book = self.book();
-        match book.learn(record, now) {
-            Learned::Known(record) => Ok(record),
-            Learned::Pinned(record) => {
-                let failed = |e: std::io::Error| {
-                    Error::new(ErrorKind::State, format!("cannot remember {did}")).caused_by(e)
-                };
-                self.pins().append(&did, record.keys.root.as_bytes()).map_err(failed)?;
-                Ok(record)
-            }
-            Learned::KeyChanged => {
-                Err(Error::new(ErrorKind::KeyChanged, format!("{did} shows another root key than before"))
-                    .advising(
-                        "ask its owner; if the change is right, forget the old key (m2a agents --forget DID)",
-                    ))
-            }
-            Learned::Full => Err(Error::new(
-                ErrorKind::Unverified,
-                format!("cannot remember {did}: too many agents known"),
-            )
-            .advising("forget agents that are not needed any more")),
+    /// An answer may have come since the caller looked.
+    fn start(
+        &self,
+        caller: &Caller,
+        did: &Did,
+        freshness: Freshness,
+    ) -> BoxFuture<'static, Result<Arc<VerifiedRecord>, Error>> {
+        if let Some(record) = self.known.get(did, freshness.age()) {
+            return std::future::ready(Ok(record)).boxed();
         }
+        let (known, caller, did) = (Arc::clone(&self.known), caller.clone(), did.clone());
+        async move { look_up(&known, &caller, &did).await.map(|(record, _)| record) }.boxed()
     }
+}
 
-    fn book(&self) -> MutexGuard<'_, Book> {
-        self.book.lock().unwrap_or_else(PoisonError::into_inner)
-    }
+async fn look_up(known: &Known, caller: &Caller, did: &Did) -> Result<(Arc<VerifiedRecord>, bool), Error> {
+    let attempt = format!("cannot look up {did}");
+    let answer: LookupResult =
+        caller.call(method::LOOKUP, &LookupParams { did: did.clone() }, &attempt).await?;
+    Ok((known.verify(&answer.record, did)?, answer.online))
+}
 
-    fn pins(&self) -> MutexGuard<'_, Pins> {
-        self.pins.lock().unwrap_or_else(PoisonError::into_inner)
-    }
+fn crowded(did: &Did) -> Error {
+    Error::new(ErrorKind::Overloaded, format!("cannot look up {did}"))
+        .caused_by(format!("{WAITERS_MAX} callers wait for the answer already"))
+        .advising("send to one agent from fewer places at once")
 }

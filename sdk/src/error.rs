@@ -42,6 +42,8 @@ pub enum ErrorKind {
     Rejected(Reason),
     /// The deadline passed; a message may or may not have been taken.
     Timeout,
+    /// This agent has as much under way as it may; nothing was sent.
+    Overloaded,
     /// The agent was closed.
     Closed,
     /// A newer session of the same DID took over.
@@ -84,7 +86,10 @@ impl Error {
     /// Errors are built before they are shared; a shared one is wrapped as the cause of the new one.
     fn with(mut self, change: impl FnOnce(&mut Inner)) -> Self {
         if Arc::get_mut(&mut self.0).is_none() {
-            let outer = Self::new(self.0.kind, self.0.attempt.clone()).retrying_after(self.0.retry_after);
+            let mut outer = Self::new(self.0.kind, self.0.attempt.clone()).retrying_after(self.0.retry_after);
+            if let Some(advice) = self.advice() {
+                outer = outer.advising(advice);
+            }
             self = outer.caused_by(Shared(self));
         }
         if let Some(inner) = Arc::get_mut(&mut self.0) {
@@ -150,7 +155,7 @@ impl Error {
     #[must_use]
     pub fn is_temporary(&self) -> bool {
         self.0.retry_after.is_some()
-            || matches!(self.0.kind, ErrorKind::Connect | ErrorKind::Timeout)
+            || matches!(self.0.kind, ErrorKind::Connect | ErrorKind::Timeout | ErrorKind::Overloaded)
             || self.reason().is_some_and(temporary)
     }
 

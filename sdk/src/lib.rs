@@ -34,6 +34,7 @@ pub mod message;
 pub mod notice;
 pub mod refusal;
 pub mod sent;
+mod shared;
 pub mod token;
 
 mod call;

@@ -12,8 +12,10 @@ const REFUSALS_MAX: usize = 256;
 /// Why a message was refused. A closed set, fit for metric labels.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum RefusalReason {
-    /// Not an envelope of this protocol, or members that contradict the signed header.
+    /// Not an envelope of this protocol.
     Malformed,
+    /// Outer members that contradict the signed header.
+    HeaderMismatch,
     /// The relay knows no such sender (any more).
     UnknownSender,
     /// The sender's record does not verify.
@@ -28,6 +30,11 @@ pub enum RefusalReason {
     NotFresh,
     /// Encrypted to a key this agent does not hold, or not decryptable.
     Undecryptable,
+    /// An ephemeral key with which anybody could decrypt.
+    SmallOrderKey,
+    /// A message that was processed before, sent again by somebody; also what an honest relay delivers again after an
+    /// acknowledgement was lost.
+    Replayed,
     /// An answer from an agent that was not asked.
     WrongResponder,
     /// An ephemeral message that found no room; it was never promised.
@@ -35,8 +42,9 @@ pub enum RefusalReason {
 }
 
 impl RefusalReason {
-    pub const ALL: [Self; 10] = [
+    pub const ALL: [Self; 13] = [
         Self::Malformed,
+        Self::HeaderMismatch,
         Self::UnknownSender,
         Self::BadRecord,
         Self::KeyChanged,
@@ -44,6 +52,8 @@ impl RefusalReason {
         Self::NotForUs,
         Self::NotFresh,
         Self::Undecryptable,
+        Self::SmallOrderKey,
+        Self::Replayed,
         Self::WrongResponder,
         Self::NoRoom,
     ];
@@ -52,6 +62,7 @@ impl RefusalReason {
     pub const fn word(self) -> &'static str {
         match self {
             Self::Malformed => "malformed",
+            Self::HeaderMismatch => "header_mismatch",
             Self::UnknownSender => "unknown_sender",
             Self::BadRecord => "bad_record",
             Self::KeyChanged => "key_changed",
@@ -59,6 +70,8 @@ impl RefusalReason {
             Self::NotForUs => "not_for_us",
             Self::NotFresh => "not_fresh",
             Self::Undecryptable => "undecryptable",
+            Self::SmallOrderKey => "small_order_key",
+            Self::Replayed => "replayed",
             Self::WrongResponder => "wrong_responder",
             Self::NoRoom => "no_room",
         }
@@ -68,14 +81,15 @@ impl RefusalReason {
 impl From<&OpenError> for RefusalReason {
     fn from(error: &OpenError) -> Self {
         match error {
-            OpenError::Header(_) | OpenError::HeaderMismatch(_) | OpenError::Content(_) => Self::Malformed,
+            OpenError::Header(_) | OpenError::Content(_) => Self::Malformed,
+            OpenError::HeaderMismatch(_) => Self::HeaderMismatch,
             OpenError::UnknownSigningKey(_) | OpenError::Signature(_) => Self::BadSignature,
             OpenError::NotForUs => Self::NotForUs,
             OpenError::NotFresh(_) => Self::NotFresh,
-            OpenError::UnknownEncryptionKey(_)
-            | OpenError::EphemeralKey(_)
-            | OpenError::Commitment
-            | OpenError::Body(_) => Self::Undecryptable,
+            OpenError::EphemeralKey(_) => Self::SmallOrderKey,
+            OpenError::UnknownEncryptionKey(_) | OpenError::Commitment | OpenError::Body(_) => {
+                Self::Undecryptable
+            }
         }
     }
 }
@@ -118,12 +132,17 @@ impl RefusalLog {
     pub(crate) fn record(&self, refusal: Refusal) {
         let (from, reason) = (&refusal.claimed_from, refusal.reason.word());
         let id = refusal.id.map(|id| id.to_string()).unwrap_or_default();
-        tracing::warn!(
-            message.id = id,
-            message.from = from,
-            refusal.reason = reason,
-            "a message was refused"
-        );
+        if refusal.reason == RefusalReason::Replayed {
+            // Every reconnect after a lost acknowledgement brings some.
+            tracing::debug!(message.id = id, message.from = from, "a processed message came again");
+        } else {
+            tracing::warn!(
+                message.id = id,
+                message.from = from,
+                refusal.reason = reason,
+                "a message was refused"
+            );
+        }
         *self.counts.lock().unwrap_or_else(PoisonError::into_inner).entry(refusal.reason).or_default() += 1;
         // Nobody has to listen.
         let _ = self.readers.send(refusal);

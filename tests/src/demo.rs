@@ -10,6 +10,8 @@ pub mod programs;
 mod stages;
 mod user_tools;
 
+pub use self::installation::OPERATOR_NAMESPACE;
+
 use std::{path::PathBuf, time::Duration};
 
 use anyhow::{Context as _, ensure};

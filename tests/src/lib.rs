@@ -3,17 +3,21 @@
 pub mod claude_code;
 pub mod cluster;
 pub mod command;
+pub mod declared;
 pub mod demo;
 pub mod eventually;
 pub mod fault_proxy;
 pub mod image;
+pub mod installed;
 pub mod load;
 pub mod log_check;
 pub mod memory;
 pub mod namespace;
 pub mod opbench;
+pub mod pod_process;
 pub mod process;
 pub mod programs;
+pub mod relay_door;
 pub mod relay_process;
 
 use std::path::{Path, PathBuf};

@@ -128,6 +128,11 @@ impl RelayProcess {
     }
 
     #[must_use]
+    pub fn admin_token_file(&self) -> PathBuf {
+        token_file(self.folder.path())
+    }
+
+    #[must_use]
     pub fn data_folder(&self) -> PathBuf {
         self.folder.path().join("data")
     }

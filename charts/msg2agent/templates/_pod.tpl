@@ -1,4 +1,4 @@
-{{/* Parts of the operator's pod that would hide the Deployment's shape. */}}
+{{/* Parts of the operator's pods that would hide their shape. */}}
 
 {{- define "msg2agent.environment" -}}
 - name: MSG2AGENT_OPERATOR_NAMESPACE
@@ -46,6 +46,24 @@
 {{- with .Values.extraEnv }}
 {{ toYaml . }}
 {{- end }}
+{{- end -}}
+
+{{/* The account's token, for as long as the pod needs it. */}}
+{{- define "msg2agent.token" -}}
+- name: token
+  projected:
+    sources:
+      - serviceAccountToken:
+          path: token
+          expirationSeconds: {{ .Values.serviceAccount.tokenExpirationSeconds }}
+      - configMap:
+          name: kube-root-ca.crt
+          items:
+            - {key: ca.crt, path: ca.crt}
+      - downwardAPI:
+          items:
+            - path: namespace
+              fieldRef: {fieldPath: metadata.namespace}
 {{- end -}}
 
 {{- define "msg2agent.affinity" -}}

@@ -11,6 +11,7 @@ use protocol::admin;
 use protocol::api_key::ApiKey;
 use zeroize::Zeroizing;
 
+use super::labels;
 use super::plan::{self, KeyView, Place, RingView};
 use super::ring::{Ring, STAGED, Step, TOKEN};
 use crate::context::Context;
@@ -118,8 +119,7 @@ fn overlap(agent: &Agent) -> Duration {
 }
 
 fn build(agent: &Agent, place: &Place, ring: &Ring, access: Option<&Access>, cluster_domain: &str) -> Secret {
-    let mut labels = pod::labels(label::AGENT, &agent.name_any(), super::mcp::COMPONENT);
-    labels.insert(label::SECRET_KIND.into(), label::SECRET_CREDENTIALS.into());
+    let labels = labels::of_kind(agent, label::SECRET_CREDENTIALS);
     let mut metadata = pod::owned_by(agent, super::credentials_name(agent), labels);
     let key_id = ring.active.as_ref().map(|key| key.hash().key_id().to_string()).unwrap_or_default();
     // Keys that are absent stay empty rather than away, so that what stood there before is overwritten.

@@ -5,6 +5,7 @@ use k8s_openapi::api::core::v1::Secret;
 use kube::ResourceExt as _;
 use protocol::{Identity, multikey};
 
+use super::labels;
 use super::plan::Place;
 use crate::context::Context;
 use crate::error::{Error, Result};
@@ -44,8 +45,7 @@ pub(crate) async fn root_key(context: &Context, agent: &Agent, place: &Place) ->
 }
 
 fn build(agent: &Agent, secret_name: &Name, identity: &Identity) -> Secret {
-    let mut labels = pod::labels(label::AGENT, &agent.name_any(), super::mcp::COMPONENT);
-    labels.insert(label::SECRET_KIND.into(), label::SECRET_IDENTITY.into());
+    let labels = labels::of_kind(agent, label::SECRET_IDENTITY);
     Secret {
         metadata: pod::owned_by(agent, secret_name.name.to_string(), labels),
         type_: Some("Opaque".into()),

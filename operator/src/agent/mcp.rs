@@ -9,18 +9,15 @@ use k8s_openapi::api::networking::v1::NetworkPolicy;
 use kube::{Resource as _, ResourceExt as _};
 
 use super::plan::Place;
+use crate::backoff::RESYNC;
 use crate::certificate;
 use crate::context::Context;
-use crate::controller::RESYNC;
 use crate::error::{Error, Result};
 use crate::key::Name;
 use crate::secret::{self, Found};
-use crate::{pod, relay, world};
+use crate::{relay, world};
 
 mod build;
-
-/// `app.kubernetes.io/component` of everything made for an Agent.
-pub(crate) const COMPONENT: &str = "mcp-server";
 
 /// Brings the endpoint to what the spec says; it starts once there is a key for it. Returns when its certificate is due.
 ///
@@ -88,12 +85,7 @@ async fn serving_certificate(context: &Context, agent: &Agent, place: &Place) ->
     let unknown = || Error::SecretContent { what: "authority", secret: name::relay_ca(&place.relay.name) };
     let owner = context.world.relay(&place.relay).ok_or_else(unknown)?;
     let authority = relay::secrets::authority(context, &owner).await?;
-    let made = certificate::make_serving(&authority, &hosts, context.now())?;
+    let made = certificate::make_serving(&authority.signing, &hosts, context.now())?;
     secret::write(&context.client, &found, build::tls_secret(agent, &secret_name, &made)).await?;
     Ok(RESYNC)
-}
-
-/// Labels of everything made for an Agent.
-fn labels(agent: &Agent) -> std::collections::BTreeMap<String, String> {
-    pod::labels(label::AGENT, &agent.name_any(), COMPONENT)
 }

@@ -13,7 +13,7 @@ use protocol::did::{AgentName, Domain, TenantId};
 use protocol::record::{Capability, Card};
 use protocol::{Did, UnixSeconds, multikey};
 
-use crate::claim::{Refusal, is_older};
+use crate::claim::{self, Refusal, is_older};
 use crate::conditions::{self, Draft};
 use crate::index;
 use crate::key::Name;
@@ -60,7 +60,8 @@ pub(crate) fn place(snapshot: &Snapshot<'_>) -> Result<Place, Refusal> {
         return Err(Refusal::new(Reason::TenantNotAccepted, message));
     };
     if let Some(owner) = snapshot.rivals.iter().find(|rival| is_older(&***rival, snapshot.agent)) {
-        return Err(conflict(snapshot.agent, owner));
+        let handle = format!("the handle {}", index::handle_of(snapshot.agent));
+        return Err(claim::taken(Reason::HandleConflict, &handle, snapshot.agent, owner));
     }
     if let Some(max) = tenant.spec.agents.max.filter(|max| snapshot.older_agents >= *max as usize) {
         let message = format!("the Tenant accepts {max} Agents and has as many older ones");
@@ -71,32 +72,12 @@ pub(crate) fn place(snapshot: &Snapshot<'_>) -> Result<Place, Refusal> {
 }
 
 fn permitted_tenant<'a>(snapshot: &Snapshot<'a>) -> Result<&'a Tenant, Refusal> {
-    let is_own = snapshot.agent.namespace().as_deref() == Some(&*snapshot.tenant_name.namespace);
     let there =
         snapshot.tenant.filter(|tenant| tenant.meta().deletion_timestamp.is_none() && snapshot.is_permitted);
     there.ok_or_else(|| {
-        if is_own {
-            return Refusal::new(
-                Reason::TenantNotFound,
-                format!("there is no Tenant {}", snapshot.tenant_name),
-            );
-        }
-        let message = format!(
-            "there is no Tenant {} that admits Agents of this namespace (spec.agents.allowedFrom)",
-            snapshot.tenant_name
-        );
-        Refusal::new(Reason::RefNotPermitted, message)
+        let referent = ("Tenant", snapshot.tenant_name);
+        claim::not_found(Reason::TenantNotFound, snapshot.agent, referent, "spec.agents.allowedFrom")
     })
-}
-
-fn conflict(agent: &Agent, owner: &Agent) -> Refusal {
-    let handle = index::handle_of(agent);
-    let message = if owner.namespace() == agent.namespace() {
-        format!("the handle {handle} belongs to the older Agent {}", owner.name_any())
-    } else {
-        format!("the handle {handle} belongs to an older Agent in another namespace")
-    };
-    Refusal::new(Reason::HandleConflict, message)
 }
 
 fn check_root_key(agent: &Agent) -> Result<(), Refusal> {

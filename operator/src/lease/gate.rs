@@ -9,6 +9,8 @@ use kube::client::Body;
 use tokio::time::Instant;
 use tower::{BoxError, Layer, Service};
 
+use crate::metrics::Metrics;
+
 /// Open until an instant; closed at first. Cheap to clone; all clones are the same gate.
 #[derive(Debug, Clone, Default)]
 pub struct Gate(Arc<Mutex<Option<Instant>>>);
@@ -36,22 +38,37 @@ impl Gate {
     }
 }
 
-/// Puts the gate in front of a client.
+/// Puts the gate in front of a client, and counts what passes and what does not.
 #[derive(Debug, Clone)]
-pub struct GateLayer(pub Gate);
+pub struct GateLayer {
+    pub gate: Gate,
+    pub metrics: Metrics,
+}
+
+impl GateLayer {
+    fn passes(&self, method: &Method) -> bool {
+        let admitted = self.gate.admits(method);
+        match (admitted, *method == Method::GET) {
+            (true, true) => {}
+            (true, false) => self.metrics.writes.inc(),
+            (false, _) => self.metrics.refused_writes.inc(),
+        }
+        admitted
+    }
+}
 
 impl<S> Layer<S> for GateLayer {
     type Service = Gated<S>;
 
     fn layer(&self, inner: S) -> Gated<S> {
-        Gated { inner, gate: self.0.clone() }
+        Gated { inner, layer: self.clone() }
     }
 }
 
 #[derive(Debug, Clone)]
 pub struct Gated<S> {
     inner: S,
-    gate: Gate,
+    layer: GateLayer,
 }
 
 impl<S> Service<Request<Body>> for Gated<S>
@@ -71,7 +88,7 @@ where
 
     fn call(&mut self, request: Request<Body>) -> Self::Future {
         use futures::TryFutureExt as _;
-        if self.gate.admits(request.method()) {
+        if self.layer.passes(request.method()) {
             Either::Left(self.inner.call(request).err_into())
         } else {
             Either::Right(ready(Err(Box::new(NotLeading))))
@@ -96,5 +113,15 @@ mod tests {
             assert!(!gate.admits(&method), "{method}");
         }
         assert!(gate.admits(&Method::GET));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn writes_are_counted_as_sent_or_refused() {
+        let metrics = Metrics::register(&prometheus::Registry::new()).unwrap();
+        let layer = GateLayer { gate: Gate::default(), metrics: metrics.clone() };
+        assert!(!layer.passes(&Method::PATCH) && layer.passes(&Method::GET));
+        layer.gate.open_until(Instant::now() + Duration::from_secs(10));
+        assert!(layer.passes(&Method::PATCH) && layer.passes(&Method::GET));
+        assert_eq!((metrics.writes.get(), metrics.refused_writes.get()), (1, 1));
     }
 }

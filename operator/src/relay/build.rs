@@ -3,8 +3,8 @@
 use crds::{Relay, label, name};
 use k8s_openapi::api::apps::v1::{StatefulSet, StatefulSetSpec};
 use k8s_openapi::api::core::v1::{
-    Container, PersistentVolumeClaim, PersistentVolumeClaimSpec, PodSpec, PodTemplateSpec, Service,
-    ServiceAccount, ServiceSpec, VolumeResourceRequirements,
+    ConfigMap, Container, PersistentVolumeClaim, PersistentVolumeClaimSpec, PodSpec, PodTemplateSpec,
+    Service, ServiceAccount, ServiceSpec, VolumeResourceRequirements,
 };
 use k8s_openapi::api::networking::v1::NetworkPolicy;
 use k8s_openapi::api::policy::v1::{PodDisruptionBudget, PodDisruptionBudgetSpec};
@@ -16,8 +16,11 @@ use kube::ResourceExt as _;
 use crate::pod;
 use crate::settings::Settings;
 
+mod file;
 mod image;
 mod policy;
+
+pub use file::config_map;
 
 /// `app.kubernetes.io/component` of a relay.
 pub const COMPONENT: &str = "relay";
@@ -101,7 +104,8 @@ pub fn network_policy(relay: &Relay, settings: &Settings) -> Option<NetworkPolic
     })
 }
 
-pub fn stateful_set(relay: &Relay, settings: &Settings) -> StatefulSet {
+/// `file` is the ConfigMap of the same Relay.
+pub fn stateful_set(relay: &Relay, settings: &Settings, file: &ConfigMap) -> StatefulSet {
     let labels = pod::selector_labels(label::RELAY, &relay.name_any(), COMPONENT);
     StatefulSet {
         metadata: metadata(relay, name::relay(&relay.name_any())),
@@ -110,7 +114,11 @@ pub fn stateful_set(relay: &Relay, settings: &Settings) -> StatefulSet {
             service_name: Some(name::relay_headless(&relay.name_any())),
             selector: pod::selector(label::RELAY, &relay.name_any(), COMPONENT),
             template: PodTemplateSpec {
-                metadata: Some(ObjectMeta { labels: Some(labels), ..ObjectMeta::default() }),
+                metadata: Some(ObjectMeta {
+                    labels: Some(labels),
+                    annotations: Some(file::annotations(file)),
+                    ..ObjectMeta::default()
+                }),
                 spec: Some(pod_spec(relay, settings)),
             },
             volume_claim_templates: Some(vec![volume_claim(relay)]),
@@ -133,6 +141,7 @@ fn pod_spec(relay: &Relay, settings: &Settings) -> PodSpec {
         image_pull_secrets: pod::pull_secrets(&settings.image_pull_secrets),
         containers: vec![container(relay, settings)],
         volumes: Some(vec![
+            file::volume(relay),
             pod::secret_volume("tls", name::relay_tls(&owner)),
             pod::secret_volume("admin", name::relay_admin(&owner)),
         ]),
@@ -145,7 +154,7 @@ fn container(relay: &Relay, settings: &Settings) -> Container {
         name: "relay".into(),
         image: Some(image::reference(relay, settings)),
         image_pull_policy: Some(image::pull_policy(relay, settings).into()),
-        env: Some(environment(relay)),
+        args: Some(file::arguments()),
         ports: Some(vec![pod::port("wss", name::RELAY_PORT), pod::port("admin", name::RELAY_ADMIN_PORT)]),
         resources: Some(
             relay.spec.resources.clone().unwrap_or_else(|| pod::resources("50m", "64Mi", "512Mi")),
@@ -153,38 +162,13 @@ fn container(relay: &Relay, settings: &Settings) -> Container {
         security_context: Some(pod::container_security()),
         volume_mounts: Some(vec![
             pod::mount(DATA, DATA_PATH, false),
+            pod::mount(file::VOLUME, file::FOLDER, true),
             pod::mount("tls", TLS_PATH, true),
             pod::mount("admin", ADMIN_PATH, true),
         ]),
         ..Container::default()
     };
     pod::with_probes(container, name::RELAY_ADMIN_PORT)
-}
-
-/// The relay's settings. A change of them rolls the pod; tenants, agents and keys never do.
-fn environment(relay: &Relay) -> Vec<k8s_openapi::api::core::v1::EnvVar> {
-    let listen = format!("0.0.0.0:{}", name::RELAY_PORT);
-    let admin_listen = format!("0.0.0.0:{}", name::RELAY_ADMIN_PORT);
-    let (certificate, key) = (format!("{TLS_PATH}/tls.crt"), format!("{TLS_PATH}/tls.key"));
-    let (token, drain) = (format!("{ADMIN_PATH}/token"), relay.spec.drain_timeout_seconds.to_string());
-    let mut values = vec![
-        ("MSG2AGENT_RELAY_DOMAIN", relay.spec.domain.as_str()),
-        ("MSG2AGENT_RELAY_LISTEN", listen.as_str()),
-        ("MSG2AGENT_RELAY_TLS_CERT_FILE", certificate.as_str()),
-        ("MSG2AGENT_RELAY_TLS_KEY_FILE", key.as_str()),
-        ("MSG2AGENT_RELAY_ADMIN_LISTEN", admin_listen.as_str()),
-        // The NetworkPolicy above admits the operator alone to it.
-        ("MSG2AGENT_RELAY_INSECURE_ADMIN_PLAINTEXT", "true"),
-        ("MSG2AGENT_RELAY_ADMIN_TOKEN_FILE", token.as_str()),
-        ("MSG2AGENT_RELAY_DATA_DIR", DATA_PATH),
-        ("MSG2AGENT_RELAY_LOG_FORMAT", "json"),
-        ("MSG2AGENT_RELAY_LOG_FILTER", relay.spec.log_filter.as_deref().unwrap_or("info")),
-        ("MSG2AGENT_RELAY_DRAIN_TIMEOUT_SECONDS", drain.as_str()),
-    ];
-    if let Some(endpoint) = &relay.spec.otlp_endpoint {
-        values.push(("MSG2AGENT_RELAY_OTLP_ENDPOINT", endpoint));
-    }
-    pod::env(&values)
 }
 
 fn volume_claim(relay: &Relay) -> PersistentVolumeClaim {

@@ -8,7 +8,8 @@ use protocol::base64url;
 use zeroize::Zeroizing;
 
 use super::build;
-use crate::certificate::{self, Facts, Pair};
+use crate::certificate::authority::{self, Step};
+use crate::certificate::{self, Authority, Facts, Pair};
 use crate::context::Context;
 use crate::error::{Error, Result};
 use crate::key::Name;
@@ -17,25 +18,69 @@ use crate::secret::{self, Found};
 
 const CERTIFICATE: &str = "tls.crt";
 const KEY: &str = "tls.key";
+/// Of the authority that will sign.
+const NEXT_CERTIFICATE: &str = "next.crt";
+const NEXT_KEY: &str = "next.key";
+/// Certificates of the authorities that signed before.
+const FORMER: &str = "former.crt";
 const TOKEN: &str = "token";
 const TLS_TYPE: &str = "kubernetes.io/tls";
 
-/// The authority of a relay.
+/// The authorities of a relay; takes the step that is due.
 ///
 /// # Errors
 /// [`Error::NameTaken`]; an authority that cannot be read, which is never replaced by itself; what the API server says.
-pub async fn authority(context: &Context, relay: &Relay) -> Result<Pair> {
+pub async fn authority(context: &Context, relay: &Relay) -> Result<Authority> {
     let secret_name = Name::new(&relay.namespace().unwrap_or_default(), &name::relay_ca(&relay.name_any()));
     let uid = relay.uid().unwrap_or_default();
     let found = secret::read(&context.client, &secret_name, label::SECRET_CA, &uid).await?;
-    if let Found::Ours(held) = &found {
-        return pair(held)
-            .ok_or_else(|| Error::SecretContent { what: "authority", secret: secret_name.to_string() });
-    }
-    let made = certificate::make_authority(&relay.name_any(), context.now())?;
-    let desired = tls_secret(relay, &secret_name, label::SECRET_CA, &made);
+    let unreadable = || Error::SecretContent { what: "authority", secret: secret_name.to_string() };
+    let (owner, now) = (relay.name_any(), context.now());
+    let next = match &found {
+        Found::Ours(held) => {
+            let authority = read_authority(held).ok_or_else(unreadable)?;
+            let step = authority.step(now);
+            if step == Step::Rest {
+                return Ok(authority);
+            }
+            tracing::info!(secret = %secret_name, ?step, "the relay's authority takes a step of its renewal");
+            authority.take(step, &owner, now)?
+        }
+        Found::None | Found::Foreign => Authority::make(&owner, now)?,
+    };
+    let desired = authority_secret(relay, &secret_name, &next);
     secret::write(&context.client, &found, desired).await?;
-    Ok(made)
+    Ok(next)
+}
+
+fn read_authority(secret: &Secret) -> Option<Authority> {
+    let next = match secret::text(secret, NEXT_CERTIFICATE) {
+        Some(certificate) => {
+            Some(Pair { certificate: certificate.to_string(), key: secret::text(secret, NEXT_KEY)? })
+        }
+        None => None,
+    };
+    let former = secret::text(secret, FORMER).map(|pem| authority::split(&pem)).unwrap_or_default();
+    Some(Authority { signing: pair(secret)?, next, former })
+}
+
+fn authority_secret(relay: &Relay, name: &Name, authority: &Authority) -> Secret {
+    let former = authority.former.concat();
+    let mut secret = tls_secret(relay, name, label::SECRET_CA, &authority.signing);
+    let data = secret.data.get_or_insert_default();
+    if let Some(next) = &authority.next {
+        data.extend(secret::data([
+            (NEXT_CERTIFICATE, next.certificate.as_str()),
+            (NEXT_KEY, next.key.as_str()),
+        ]));
+    }
+    data.extend(
+        (!former.is_empty())
+            .then_some((FORMER, former.as_str()))
+            .map(|it| secret::data([it]))
+            .unwrap_or_default(),
+    );
+    secret
 }
 
 /// The serving certificate of a relay; returns what it says.
@@ -113,4 +158,28 @@ fn metadata(relay: &Relay, name: &Name, kind: &str) -> kube::core::ObjectMeta {
     let mut labels = pod::labels(label::RELAY, &relay.name_any(), build::COMPONENT);
     labels.insert(label::SECRET_KIND.into(), kind.into());
     pod::owned_by(relay, name.name.to_string(), labels)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::build::tests::relay;
+    use super::*;
+
+    #[test]
+    fn all_authorities_are_read_back_as_written_and_a_secret_of_one_is_a_plain_tls_secret() {
+        let relay = relay(serde_json::json!({"domain": "a.example"}));
+        let now = jiff::Timestamp::from_second(1_790_000_000).unwrap();
+        let name = Name::new("platform", "main-ca");
+        let one = Authority::make("main", now).unwrap();
+        let secret = authority_secret(&relay, &name, &one);
+        assert_eq!(secret.data.as_ref().unwrap().keys().collect::<Vec<_>>(), [CERTIFICATE, KEY]);
+        assert_eq!(read_authority(&secret).unwrap().trusted(), one.trusted());
+
+        let two = one.take(Step::Prepare, "main", now).unwrap().take(Step::Promote, "main", now).unwrap();
+        let three = two.take(Step::Prepare, "main", now).unwrap();
+        let again = read_authority(&authority_secret(&relay, &name, &three)).unwrap();
+        assert_eq!(again.trusted(), three.trusted());
+        assert_eq!((again.former.len(), again.next.is_some()), (1, true));
+        assert_eq!(*again.signing.key, *three.signing.key);
+    }
 }

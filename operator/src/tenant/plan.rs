@@ -4,11 +4,11 @@ use std::sync::Arc;
 
 use crds::condition::{Reason, Type};
 use crds::{Tenant, TenantStatus};
-use kube::{Resource as _, ResourceExt as _};
+use kube::Resource as _;
 use protocol::admin;
 use protocol::did::TenantId;
 
-use crate::claim::{Refusal, is_older};
+use crate::claim::{self, Refusal, is_older};
 use crate::conditions::{self, Draft};
 use crate::index;
 use crate::key::Name;
@@ -36,39 +36,23 @@ pub(crate) struct Place {
 /// Why the Tenant has no place.
 pub(crate) fn place(snapshot: &Snapshot<'_>) -> Result<Place, Refusal> {
     if !snapshot.is_permitted {
-        return Err(not_permitted(snapshot));
+        let referent = ("Relay", snapshot.relay_name);
+        return Err(claim::not_found(
+            Reason::RelayNotFound,
+            snapshot.tenant,
+            referent,
+            "spec.tenants.allowedFrom",
+        ));
     }
     if let Some(owner) = snapshot.rivals.iter().find(|rival| is_older(&***rival, snapshot.tenant)) {
-        return Err(conflict(snapshot.tenant, owner));
+        let id = format!("the id {}", index::tenant_id_of(snapshot.tenant));
+        return Err(claim::taken(Reason::TenantIdConflict, &id, snapshot.tenant, owner));
     }
     let claimed = index::tenant_id_of(snapshot.tenant);
     let tenant_id = claimed
         .parse()
         .map_err(|error| Refusal::new(Reason::InvalidSpec, format!("tenant id {claimed}: {error}")))?;
     Ok(Place { tenant_id })
-}
-
-/// In another namespace, a Relay that is missing and one that says no look alike: who may not use it shall not learn of it.
-fn not_permitted(snapshot: &Snapshot<'_>) -> Refusal {
-    let is_own = snapshot.tenant.namespace().as_deref() == Some(&*snapshot.relay_name.namespace);
-    if is_own {
-        return Refusal::new(Reason::RelayNotFound, format!("there is no Relay {}", snapshot.relay_name));
-    }
-    let message = format!(
-        "there is no Relay {} that admits Tenants of this namespace (spec.tenants.allowedFrom)",
-        snapshot.relay_name
-    );
-    Refusal::new(Reason::RefNotPermitted, message)
-}
-
-fn conflict(tenant: &Tenant, owner: &Tenant) -> Refusal {
-    let id = index::tenant_id_of(tenant);
-    let message = if owner.namespace() == tenant.namespace() {
-        format!("the id {id} belongs to the older Tenant {}", owner.name_any())
-    } else {
-        format!("the id {id} belongs to an older Tenant in another namespace")
-    };
-    Refusal::new(Reason::TenantIdConflict, message)
 }
 
 /// What the relay is told.

@@ -46,6 +46,7 @@ fn route(path: &str) -> &'static str {
         ["tenants", _, "agents", _, "mcp"] => "mcp",
         ["tenants", _, "invitations"] => "invitations",
         ["tenants", _, "invitations", _] => "invitation",
+        ["tenants", _, "agents", _, "suspension"] => "suspension",
         ["tenants", _, "keys"] => "keys",
         ["tenants", _, "keys", _] => "key",
         _ => "other",

@@ -13,6 +13,8 @@ impl Entry {
             Operation::PutTenant(tenant, _) => ("put tenant", tenant.to_string()),
             Operation::DeleteTenant(tenant) => ("delete tenant", tenant.to_string()),
             Operation::PutAgent(did, _) => ("put agent", did.to_string()),
+            Operation::SuspendAgent(did, true) => ("suspend agent", did.to_string()),
+            Operation::SuspendAgent(did, false) => ("resume agent", did.to_string()),
             Operation::DeleteAgent(did) => ("delete agent", did.to_string()),
             Operation::PutMcp(did, spec) => ("put mcp", format!("{did} at {}", spec.url)),
             Operation::DeleteMcp(did) => ("delete mcp", did.to_string()),

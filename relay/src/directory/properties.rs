@@ -45,6 +45,7 @@ enum Step {
     PutTenant(TenantId, TenantSpec),
     DeleteTenant(TenantId),
     PutAgent(TenantId, &'static str, AgentSpec),
+    SuspendAgent(TenantId, &'static str, bool),
     DeleteAgent(TenantId, &'static str),
     PutMcp(TenantId, &'static str, u8),
     DeleteMcp(TenantId, &'static str),
@@ -61,6 +62,9 @@ impl Step {
             Self::DeleteTenant(tenant) => Operation::DeleteTenant(tenant),
             Self::PutAgent(tenant, name, spec) => {
                 Operation::PutAgent(did(tenant.as_str(), name), Box::new(spec))
+            }
+            Self::SuspendAgent(tenant, name, suspended) => {
+                Operation::SuspendAgent(did(tenant.as_str(), name), suspended)
             }
             Self::DeleteAgent(tenant, name) => Operation::DeleteAgent(did(tenant.as_str(), name)),
             Self::PutMcp(tenant, name, number) => {
@@ -99,6 +103,7 @@ fn steps() -> impl Strategy<Value = Vec<Step>> {
         1 => (tenants(), names()).prop_map(|(tenant, name)| Step::DeleteAgent(tenant, name)),
         2 => (tenants(), names(), 0..3u8).prop_map(|(tenant, name, url)| Step::PutMcp(tenant, name, url)),
         1 => (tenants(), names()).prop_map(|(tenant, name)| Step::DeleteMcp(tenant, name)),
+        2 => (tenants(), names(), prop::bool::ANY).prop_map(|(tenant, name, to)| Step::SuspendAgent(tenant, name, to)),
         4 => (tenants(), 0..6u8, ends()).prop_map(|(tenant, key, ends)| Step::PutKey(tenant, key, ends)),
         1 => (tenants(), 0..6u8).prop_map(|(tenant, key)| Step::DeleteKey(tenant, key)),
         3 => (tenants(), names(), 0..6u8).prop_map(|(tenant, name, key)| Step::Publish(tenant, name, key)),

@@ -7,7 +7,7 @@ use super::Directory;
 use super::authenticate::Principal;
 use super::decide::{Operation, Refused};
 
-pub use super::write::WriteError as PublishError;
+pub use super::request::WriteError as PublishError;
 
 impl Directory {
     /// Stores the record of `did` for others to look up. The caller has checked the challenge: that whoever is behind

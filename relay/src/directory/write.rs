@@ -1,45 +1,13 @@
 //! The changes that can be asked for. Each answers with the version that contains it, committed and enforced.
 
-use protocol::Reason;
 use protocol::admin::{AgentSpec, KeySpec, McpSpec, TenantSpec};
 use protocol::api_key::KeyId;
 use protocol::did::{AgentName, TenantId};
 use tokio::sync::oneshot;
 
 use super::Directory;
-use super::decide::{Operation, Refused};
-use super::writer::Request;
-
-/// What a change came to.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Written {
-    pub version: u64,
-    /// False when it held already.
-    pub changed: bool,
-}
-
-/// Why a change was not made.
-#[derive(Debug, thiserror::Error)]
-pub enum WriteError {
-    #[error(transparent)]
-    Refused(#[from] Refused),
-    /// The writer has logged the cause.
-    #[error("the change could not be stored")]
-    Store,
-    #[error("the relay is shutting down")]
-    Closed,
-}
-
-impl WriteError {
-    #[must_use]
-    pub const fn reason(&self) -> Reason {
-        match self {
-            Self::Refused(refused) => refused.reason(),
-            Self::Store => Reason::StorageUnavailable,
-            Self::Closed => Reason::Draining,
-        }
-    }
-}
+use super::decide::Operation;
+use super::request::{Request, WriteError, Written};
 
 impl Directory {
     /// # Errors
@@ -65,6 +33,17 @@ impl Directory {
         spec: AgentSpec,
     ) -> Result<Written, WriteError> {
         self.write(Operation::PutAgent(self.did(tenant, name), Box::new(spec))).await
+    }
+
+    /// # Errors
+    /// [`WriteError`]; the agent is as before.
+    pub async fn suspend_agent(
+        &self,
+        tenant: &TenantId,
+        name: &AgentName,
+        suspended: bool,
+    ) -> Result<Written, WriteError> {
+        self.write(Operation::SuspendAgent(self.did(tenant, name), suspended)).await
     }
 
     /// # Errors

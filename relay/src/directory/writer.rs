@@ -4,24 +4,17 @@ use std::sync::{Arc, PoisonError};
 use std::time::Duration;
 
 use protocol::UnixSeconds;
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::mpsc;
 
 use super::audit;
 use super::change::{Change, Decision, Edit};
 use super::decide::{Context, Operation, decide};
-use super::write::{WriteError, Written};
+use super::request::{Request, WriteError, Written};
 use super::{Capacity, Directory};
 use crate::store::Store;
 
 /// How late the sessions of an expired key may end.
 const SWEEP_INTERVAL: Duration = Duration::from_millis(500);
-
-/// One change, waiting for its answer.
-#[derive(Debug)]
-pub(super) struct Request {
-    pub(super) operation: Operation,
-    pub(super) answer: oneshot::Sender<Result<Written, WriteError>>,
-}
 
 #[must_use = "changes of the directory wait until the writer runs"]
 pub struct Writer {

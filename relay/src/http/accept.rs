@@ -12,6 +12,7 @@ use hyper::body::Incoming;
 use hyper::server::conn::http1;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use prometheus::IntGauge;
+use socket2::SockRef;
 use tokio::io::AsyncWriteExt as _;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
@@ -35,6 +36,9 @@ const HEAD_BYTES_MAX: usize = 16 * 1024;
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 /// Time to tell one connection too many that it is one.
 const TURN_AWAY_TIMEOUT: Duration = Duration::from_secs(1);
+/// How long the peer's TCP may leave our bytes without an acknowledgement (RFC 5482): a lossy network recovers in less, and a
+/// vanished peer is gone before the idle timeout.
+const UNACKED_TIMEOUT: Duration = Duration::from_secs(20);
 /// What it is told where there is no TLS; a TLS client just sees the close.
 const FULL: &[u8] =
     b"HTTP/1.1 503 Service Unavailable\r\nRetry-After: 5\r\nContent-Length: 0\r\nConnection: close\r\n\r\n";
@@ -134,8 +138,8 @@ fn turn_away(shared: &Shared, sessions: &TaskTracker, mut socket: TcpStream) {
 }
 
 async fn serve(shared: Arc<Shared>, socket: TcpStream, connection: Connection, closing: CancellationToken) {
-    if let Err(error) = socket.set_nodelay(true) {
-        tracing::debug!(%error, "failed to set TCP_NODELAY");
+    if let Err(error) = tune(&socket) {
+        tracing::debug!(%error, "failed to set the options of a socket");
     }
     let Some(stream) = shared.secure(socket, connection.peer).await else { return };
     let router = shared.router.clone();
@@ -161,6 +165,12 @@ async fn serve(shared: Arc<Shared>, socket: TcpStream, connection: Connection, c
     if let Err(error) = ended {
         tracing::debug!(%error, "a connection ended early");
     }
+}
+
+/// Frames leave at once, and a peer that vanished is noticed while there is something to send to it.
+fn tune(socket: &TcpStream) -> io::Result<()> {
+    socket.set_nodelay(true)?;
+    SockRef::from(socket).set_tcp_user_timeout(Some(UNACKED_TIMEOUT))
 }
 
 impl Shared {

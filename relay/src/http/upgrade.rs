@@ -16,6 +16,7 @@ use super::{Public, Stream};
 use crate::bearer::bearer;
 use crate::directory::Principal;
 use crate::problem::Refusal;
+use crate::session;
 
 pub(super) async fn handle(
     State(public): State<Public>,
@@ -74,5 +75,6 @@ async fn serve(public: Public, upgrade: OnUpgrade, who: Principal, connection: C
         tracing::error!("an upgraded connection is of another type than the listener made");
         return;
     };
-    public.hub.serve(parts.io.into_inner(), parts.read_buf, who, connection.peer).await;
+    let admitted = public.hub.admit(parts.io.into_inner(), who, connection.peer);
+    session::serve(public.hub, admitted, parts.read_buf).await;
 }

@@ -81,6 +81,22 @@ async fn one_tenants_lists_never_show_another_tenant() {
 }
 
 #[tokio::test]
+async fn a_suspension_changes_nothing_else_of_an_agent() {
+    let relay = start().await;
+    let alice = "tenants/default/agents/alice";
+    relay.agent_with_key("alice").await;
+    let before: AgentView = relay.get(alice).await.unwrap();
+    let suspension = format!("{alice}/suspension");
+    relay.put(&suspension, &json!({"suspended": true})).await.unwrap();
+    let during: AgentView = relay.get(alice).await.unwrap();
+    assert_eq!(during, AgentView { suspended: true, ..before.clone() });
+    relay.put(&suspension, &json!({"suspended": false})).await.unwrap();
+    assert_eq!(relay.get::<AgentView>(alice).await.unwrap(), before);
+    let missing = relay.put("tenants/default/agents/bob/suspension", &json!({"suspended": true})).await;
+    assert_eq!(missing.unwrap_err().reason, Reason::NotFound);
+}
+
+#[tokio::test]
 async fn a_refusal_says_what_is_wrong() {
     let relay = start().await;
     let alice = "tenants/default/agents/alice";

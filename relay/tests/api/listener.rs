@@ -4,6 +4,7 @@ use serde_json::{Value, json};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 
+use crate::agent::Agent;
 use crate::harness::{eventually, start, start_with};
 
 #[tokio::test]
@@ -66,4 +67,23 @@ async fn a_head_that_is_too_long_is_refused() {
     let long = "x".repeat(20_000);
     let answer = relay.client.get(&relay.url).header("x-long", long).send().await.unwrap();
     assert_eq!(answer.status(), 431);
+}
+
+#[tokio::test]
+async fn a_draining_relay_is_not_ready_and_says_so_to_who_comes() {
+    let relay = start().await;
+    // It never answers the close, so that the drain takes a moment.
+    let (_held, key) = Agent::join(&relay, "alice").await;
+    relay.begin_shutdown();
+    let body: Value = eventually("the probe fails", async || {
+        let answer = relay.client.get(format!("{}/readyz", relay.admin_url)).send().await.unwrap();
+        if answer.status() == 503 { answer.json().await.ok() } else { None }
+    })
+    .await;
+    let serving = json!({"name": "serving", "ok": false, "reason": "the relay is shutting down"});
+    assert_eq!((&body["ready"], &body["checks"][0]), (&json!(false), &serving));
+    let refused =
+        relay.client.get(format!("{}/ws", relay.url)).bearer_auth(key.reveal()).send().await.unwrap();
+    assert_eq!((refused.status().as_u16(), refused.headers()["retry-after"].as_bytes()), (503, &b"1"[..]));
+    assert_eq!(refused.json::<Value>().await.unwrap()["reason"], "draining");
 }

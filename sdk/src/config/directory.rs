@@ -3,18 +3,17 @@
 //! Either flat, or with the folders `credentials` (files `url`, `did`, `token`, optional `ca.crt`, `card.json`) and
 //! `identity` (file `identity.json`), as the operator's two Secrets are mounted.
 
-use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::time::Duration;
 
 use protocol::record::Card;
 use protocol::strict_json;
 
-use super::{Config, Endpoint, KeySource, environment};
+use super::environment::endpoint;
+use super::file::read;
+use super::{Config, KeySource};
 use crate::{Error, ErrorKind, TokenSource};
 
-/// Bytes of one settings file; certificates of a private authority are the longest.
-const SETTING_BYTES_MAX: u64 = 256 * 1024;
 /// A pod may start before the relay has heard of its agent; the operator needs less than this.
 const PATIENCE: Duration = Duration::from_secs(60);
 
@@ -38,7 +37,8 @@ impl Config {
     pub fn from_dirs(credentials: impl AsRef<Path>, identity: impl AsRef<Path>) -> Result<Self, Error> {
         let credentials = credentials.as_ref();
         let url = required(credentials, "url")?;
-        let endpoint = endpoint(&url, read(&credentials.join("ca.crt"))?)?;
+        let ca = Some(credentials.join("ca.crt")).filter(|path| path.exists());
+        let endpoint = endpoint(&url, ca)?;
         let did = required(credentials, "did")?.parse()?;
         let token = TokenSource::File(credentials.join("token"));
         let keys = KeySource::File(identity.as_ref().join("identity.json"));
@@ -49,19 +49,6 @@ impl Config {
         }
         Ok(config)
     }
-}
-
-/// An endpoint with the environment's leave for plaintext.
-pub(super) fn endpoint(url: &str, ca: Option<String>) -> Result<Endpoint, Error> {
-    let endpoint = if environment::flag("MSG2AGENT_INSECURE_PLAINTEXT")? {
-        Endpoint::new_insecure_plaintext(url)?
-    } else {
-        Endpoint::new(url)?
-    };
-    Ok(match ca {
-        Some(pem) => endpoint.with_ca(pem.into_bytes()),
-        None => endpoint,
-    })
 }
 
 fn card_of(text: &str, path: &Path) -> Result<Card, Error> {
@@ -80,21 +67,10 @@ fn required(folder: &Path, name: &str) -> Result<String, Error> {
     read(&path)?.map(|text| text.trim().to_owned()).filter(|text| !text.is_empty()).ok_or_else(missing)
 }
 
-/// The file's text; `None` when there is no such file.
-pub(super) fn read(path: &PathBuf) -> Result<Option<String>, Error> {
-    let failed = || Error::new(ErrorKind::Config, format!("cannot read {}", path.display()));
-    match fs::metadata(path) {
-        Err(e) if e.kind() == std::io::ErrorKind::NotFound => return Ok(None),
-        Ok(m) if m.len() > SETTING_BYTES_MAX => {
-            return Err(failed().advising("the file is too large to be this setting"));
-        }
-        _ => {}
-    }
-    fs::read_to_string(path).map(Some).map_err(|e| failed().caused_by(e))
-}
-
 #[cfg(test)]
 mod tests {
+    use std::fs;
+
     use super::*;
 
     fn write(folder: &Path, files: &[(&str, &str)]) {

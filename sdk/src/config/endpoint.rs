@@ -1,6 +1,7 @@
 //! The relay's URL and the certificates that vouch for it. Plaintext goes to this machine only, unless somebody insists.
 
 use std::net::IpAddr;
+use std::path::PathBuf;
 
 use http::Uri;
 
@@ -14,8 +15,16 @@ pub struct Endpoint {
     host: String,
     port: u16,
     secure: bool,
-    /// PEM certificates of a private authority; none means the public ones of the web.
-    ca: Option<Vec<u8>>,
+    /// A private authority; none means the public ones of the web.
+    ca: Option<Ca>,
+}
+
+/// PEM certificates, or the file that holds the current ones.
+#[derive(Debug, Clone)]
+pub(crate) enum Ca {
+    Value(Vec<u8>),
+    /// Read again at every connection attempt: authorities are replaced while agents run.
+    File(PathBuf),
 }
 
 impl Endpoint {
@@ -39,7 +48,14 @@ impl Endpoint {
     /// Trusts these PEM certificates instead of the public authorities.
     #[must_use]
     pub fn with_ca(mut self, pem: Vec<u8>) -> Self {
-        self.ca = Some(pem);
+        self.ca = Some(Ca::Value(pem));
+        self
+    }
+
+    /// Trusts the PEM certificates in this file instead of the public authorities; read again at every connection attempt.
+    #[must_use]
+    pub fn with_ca_file(mut self, path: impl Into<PathBuf>) -> Self {
+        self.ca = Some(Ca::File(path.into()));
         self
     }
 
@@ -64,8 +80,8 @@ impl Endpoint {
         self.secure
     }
 
-    pub(crate) fn ca(&self) -> Option<&[u8]> {
-        self.ca.as_deref()
+    pub(crate) fn ca(&self) -> Option<&Ca> {
+        self.ca.as_ref()
     }
 
     fn parse(url: &str, insecure_plaintext: bool) -> Result<Self, Error> {

@@ -1,10 +1,10 @@
 //! Settings from environment variables `MSG2AGENT_*`.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use zeroize::Zeroizing;
 
-use super::{Config, KeySource, directory};
+use super::{Config, Endpoint, KeySource};
 use crate::{Error, ErrorKind, TokenSource};
 
 impl Config {
@@ -34,12 +34,10 @@ impl Config {
 
 fn from_variables() -> Result<Config, Error> {
     let ca = match text("MSG2AGENT_CA_FILE")? {
-        Some(path) => {
-            Some(directory::read(&PathBuf::from(&path))?.ok_or_else(|| missing("MSG2AGENT_CA_FILE"))?)
-        }
-        None => None,
+        Some(path) if !Path::new(&path).is_file() => return Err(missing("MSG2AGENT_CA_FILE")),
+        path => path.map(PathBuf::from),
     };
-    let endpoint = directory::endpoint(&required("MSG2AGENT_URL")?, ca)?;
+    let endpoint = endpoint(&required("MSG2AGENT_URL")?, ca)?;
     let keys = KeySource::File(required("MSG2AGENT_IDENTITY_FILE")?.into());
     Ok(Config::new(endpoint, required("MSG2AGENT_DID")?.parse()?, token()?, keys))
 }
@@ -53,6 +51,19 @@ fn token() -> Result<TokenSource, Error> {
         Error::new(ErrorKind::Config, "cannot use MSG2AGENT_TOKEN").caused_by(e)
     };
     value.parse().map(TokenSource::Value).map_err(failed)
+}
+
+/// An endpoint with the environment's leave for plaintext. `ca` is a file of certificates.
+pub(super) fn endpoint(url: &str, ca: Option<PathBuf>) -> Result<Endpoint, Error> {
+    let endpoint = if flag("MSG2AGENT_INSECURE_PLAINTEXT")? {
+        Endpoint::new_insecure_plaintext(url)?
+    } else {
+        Endpoint::new(url)?
+    };
+    Ok(match ca {
+        Some(path) => endpoint.with_ca_file(path),
+        None => endpoint,
+    })
 }
 
 /// Whether the environment names a relay.

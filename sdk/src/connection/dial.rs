@@ -20,7 +20,7 @@ use tokio_tungstenite::{WebSocketStream, client_async_with_config};
 use zeroize::Zeroizing;
 
 use super::ending::Ending;
-use crate::config::Endpoint;
+use crate::config::{Ca, Endpoint};
 use crate::{Config, ErrorKind, TokenSource, tls};
 
 /// Name, TCP, TLS and upgrade together; a relay that needs longer is not one to wait for.
@@ -39,6 +39,7 @@ pub(super) type Socket = WebSocketStream<Box<dyn Stream>>;
 pub(super) struct Dialer {
     endpoint: Endpoint,
     token: TokenSource,
+    /// As it was at the start.
     tls: Arc<ClientConfig>,
 }
 
@@ -73,9 +74,18 @@ impl Dialer {
 
     async fn secured(&self, tcp: TcpStream) -> Result<Box<dyn Stream>, Ending> {
         let name = ServerName::try_from(self.endpoint.host().to_owned()).map_err(|e| self.unreachable(e))?;
-        let connector = tokio_rustls::TlsConnector::from(Arc::clone(&self.tls));
+        let connector = tokio_rustls::TlsConnector::from(self.tls_now());
         let stream = connector.connect(name, tcp).await.map_err(|e| self.unreachable(e))?;
         Ok(Box::new(stream))
+    }
+
+    /// Reads a file of authorities now, because they are replaced while agents run. One that cannot be used, as in the middle
+    /// of a write, leaves those of the start.
+    fn tls_now(&self) -> Arc<ClientConfig> {
+        match self.endpoint.ca() {
+            ca @ Some(Ca::File(_)) => tls::client(ca).unwrap_or_else(|_| Arc::clone(&self.tls)),
+            Some(Ca::Value(_)) | None => Arc::clone(&self.tls),
+        }
     }
 
     /// Reads the API key now, so that a rotated one is used.

@@ -15,9 +15,9 @@ use super::dial::Socket;
 use super::ending::Ending;
 use super::handshake::Registered;
 use super::{Connection, Link, Session};
-use crate::agent::Shared;
 use crate::call::WeakCaller;
 use crate::inbox::admit::{Delivery, admit};
+use crate::shared::Shared;
 use crate::{Error, ErrorKind};
 
 mod desk;

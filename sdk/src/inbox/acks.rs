@@ -4,13 +4,14 @@ use std::path::PathBuf;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use protocol::UnixSeconds;
-use protocol::envelope::Header;
+use protocol::envelope::{Class, Header};
 use protocol::frame::AckParams;
-use protocol::limits::{CLOCK_SKEW_SECONDS, TTL_SECONDS_MAX};
+use protocol::limits::{CLOCK_SKEW_SECONDS, EPHEMERAL_SECONDS_MAX, TTL_SECONDS_MAX};
 use tokio::sync::Notify;
 
 use super::journal::Journal;
-use super::ledger::{Key, Ledger, Standing};
+use super::ledger::{Ledger, Standing};
+use super::seen::Key;
 use super::seen::Seen;
 use crate::{Error, ErrorKind, clock};
 
@@ -48,6 +49,14 @@ impl Acks {
 
     pub(crate) fn hold(&self, seq: u64, key: Key) -> bool {
         self.lock().ledger.hold(seq, key)
+    }
+
+    /// An ephemeral message is shown; `false` when it was shown before, since this process began.
+    pub(crate) fn pass(&self, seq: u64, header: &Header) -> bool {
+        let key = (header.from.clone(), header.id);
+        let new = self.lock().ledger.pass(seq, key, remembered_until(header), clock::now());
+        self.changed.notify_one();
+        new
     }
 
     pub(crate) fn settle(&self, seq: u64) {
@@ -99,5 +108,9 @@ impl Acks {
 
 /// The second from which freshness refuses any copy.
 fn remembered_until(header: &Header) -> UnixSeconds {
-    header.time.saturating_add(header.ttl.unwrap_or(TTL_SECONDS_MAX)).saturating_add(CLOCK_SKEW_SECONDS)
+    let lifetime = match header.class {
+        Class::Reliable => header.ttl.unwrap_or(TTL_SECONDS_MAX).saturating_add(CLOCK_SKEW_SECONDS),
+        Class::Ephemeral => EPHEMERAL_SECONDS_MAX,
+    };
+    header.time.saturating_add(lifetime)
 }

@@ -2,17 +2,17 @@
 
 use std::sync::Arc;
 
-use protocol::envelope::{Class, Envelope, MessageId, OpenError, Opened, open};
+use protocol::envelope::{Class, Envelope, Header, MessageId, OpenError, Opened, open};
 use protocol::record::VerifiedRecord;
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
 use super::ledger::Standing;
-use crate::agent::Shared;
 use crate::call::Caller;
 use crate::contacts::Freshness;
 use crate::message::Received;
 use crate::refusal::{Refusal, RefusalReason};
+use crate::shared::Shared;
 use crate::waiters::Claim;
 use crate::{Error, ErrorKind, Evidence, clock};
 
@@ -36,8 +36,15 @@ pub(crate) async fn admit(shared: &Shared, caller: &Caller, delivery: Delivery) 
         return Ok(());
     };
     let key = (envelope.from.clone(), envelope.id);
-    if envelope.class == Class::Reliable && shared.acks.arrived(delivery.seq, &key) != Standing::New {
-        return Ok(());
+    if envelope.class == Class::Reliable {
+        match shared.acks.arrived(delivery.seq, &key) {
+            Standing::New => {}
+            Standing::Held => return Ok(()),
+            Standing::Processed => {
+                refuse(shared, delivery.seq, RefusalReason::Replayed, Some((&key.0, key.1)));
+                return Ok(());
+            }
+        }
     }
     match verify(shared, caller, &envelope).await {
         Ok((opened, sender)) => place(shared, delivery.seq, envelope, opened, &sender),
@@ -98,14 +105,9 @@ fn place(
     let Opened { header, content, prk } = opened;
     let sender_id = (header.from.clone(), header.id);
     let claim = shared.waiters.claim(&header);
-    if claim == Claim::WrongResponder {
-        refuse(shared, seq, RefusalReason::WrongResponder, Some((&sender_id.0, sender_id.1)));
+    if let Some(reason) = objection(shared, seq, &header, &claim)? {
+        refuse(shared, seq, reason, Some((&sender_id.0, sender_id.1)));
         return Ok(());
-    }
-    if header.class == Class::Ephemeral {
-        shared.acks.settle(seq);
-    } else if !shared.acks.hold(seq, sender_id.clone()) {
-        return Err(Error::new(ErrorKind::State, "the application holds too many unacknowledged messages"));
     }
     let evidence = Evidence::new(envelope, prk, sender.document.clone());
     let received = Arc::new(Received { header, content, evidence });
@@ -118,6 +120,26 @@ fn place(
         shared.refusals.record(Refusal { claimed_from, id, reason: RefusalReason::NoRoom });
     }
     Ok(())
+}
+
+/// Why a verified message is not shown; with none it has its place.
+fn objection(
+    shared: &Shared,
+    seq: u64,
+    header: &Header,
+    claim: &Claim,
+) -> Result<Option<RefusalReason>, Error> {
+    if *claim == Claim::WrongResponder {
+        return Ok(Some(RefusalReason::WrongResponder));
+    }
+    match header.class {
+        Class::Ephemeral if shared.acks.pass(seq, header) => Ok(None),
+        Class::Ephemeral => Ok(Some(RefusalReason::Replayed)),
+        Class::Reliable if shared.acks.hold(seq, (header.from.clone(), header.id)) => Ok(None),
+        Class::Reliable => {
+            Err(Error::new(ErrorKind::State, "the application holds too many unacknowledged messages"))
+        }
+    }
 }
 
 /// An answer is processed once its asker has it.

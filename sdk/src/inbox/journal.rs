@@ -10,7 +10,7 @@ use std::path::{Path, PathBuf};
 
 use protocol::UnixSeconds;
 
-use super::ledger::Key;
+use super::seen::Key;
 use super::seen::{SEEN_MAX, Seen};
 
 /// Lines beyond the live entries that trigger a compaction: the file stays below twice its useful size.

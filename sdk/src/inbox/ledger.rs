@@ -5,14 +5,11 @@
 
 use std::collections::{BTreeSet, HashMap};
 
+use protocol::UnixSeconds;
 use protocol::frame::AckParams;
 use protocol::limits::WINDOW_MESSAGES;
-use protocol::{Did, UnixSeconds};
 
-use super::seen::Seen;
-
-/// What a message is known by.
-pub(crate) type Key = (Did, protocol::envelope::MessageId);
+use super::seen::{Key, Seen};
 
 /// Messages shown and not acknowledged. An honest relay stops at one window; the rest is room for a change of its order.
 const HELD_MAX: u64 = 4 * WINDOW_MESSAGES;
@@ -28,6 +25,8 @@ pub(crate) struct Ledger {
     /// Shown to the application, with the number in this epoch (0: not delivered in this epoch yet).
     held: HashMap<Key, u64>,
     seen: Seen,
+    /// Ephemeral messages, by themselves: however many there are, they make no reliable one be forgotten.
+    passed: Seen,
 }
 
 /// What to do with a delivery.
@@ -43,7 +42,7 @@ pub(crate) enum Standing {
 impl Ledger {
     pub(crate) fn new(seen: Seen) -> Self {
         let (ahead, held) = (BTreeSet::new(), HashMap::new());
-        Self { epoch: 0, contiguous: 0, told: 0, ahead, held, seen }
+        Self { epoch: 0, contiguous: 0, told: 0, ahead, held, seen, passed: Seen::new() }
     }
 
     pub(crate) fn begin(&mut self, epoch: u64) {
@@ -79,6 +78,14 @@ impl Ledger {
         }
         self.held.insert(key, seq);
         true
+    }
+
+    /// An ephemeral message, verified: it is shown once and acknowledged by that. `false`: it was shown before.
+    pub(crate) fn pass(&mut self, seq: u64, key: Key, remember: UnixSeconds, now: UnixSeconds) -> bool {
+        self.settle(seq);
+        let new = !self.passed.contains(&key);
+        self.passed.insert(key, remember, now);
+        new
     }
 
     pub(crate) fn is_held(&self, key: &Key) -> bool {
@@ -176,6 +183,14 @@ mod tests {
         ledger.begin(8);
         assert_eq!(ledger.arrived(1, &key(1)), Standing::Processed);
         assert_eq!(ledger.due(), Some(AckParams { epoch: 8, seq: 1 }));
+    }
+
+    #[test]
+    fn an_ephemeral_message_is_shown_once_and_settled_each_time() {
+        let mut ledger = ledger();
+        assert!(ledger.pass(1, key(1), 100, 1));
+        assert!(!ledger.pass(2, key(1), 100, 1));
+        assert_eq!(due(&ledger), Some(2));
     }
 
     #[test]

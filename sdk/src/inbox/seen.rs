@@ -2,9 +2,11 @@
 
 use std::collections::{HashMap, VecDeque};
 
-use protocol::UnixSeconds;
+use protocol::envelope::MessageId;
+use protocol::{Did, UnixSeconds};
 
-use super::ledger::Key;
+/// What a message is known by.
+pub(crate) type Key = (Did, MessageId);
 
 /// Messages remembered, about 16 MiB. Beyond it the oldest is forgotten, and a relay that replays it would succeed; an honest one
 /// does not.

@@ -55,6 +55,7 @@ async fn a_message_delivered_again_after_a_lost_acknowledgement_is_shown_once() 
     line.deliver(2, 2, &bob.seal(&record, Said::event("next")).envelope).await;
     assert_eq!(line.acked().await, (2, 1));
     assert_eq!(within("the next message", inbox.next()).await.unwrap().text(), Some("next"));
+    assert_eq!(agent.refusal_counts()[&RefusalReason::Replayed], 1);
 }
 
 #[tokio::test]
@@ -105,7 +106,7 @@ async fn an_envelope_whose_outside_was_changed_is_refused() {
     line.deliver(1, 1, &Envelope { from: carol.did().clone(), ..sealed }).await;
     line.answer_lookup(&carol.record).await;
     assert_eq!(line.acked().await, (1, 1));
-    assert_eq!(agent.refusal_counts()[&RefusalReason::Malformed], 1);
+    assert_eq!(agent.refusal_counts()[&RefusalReason::HeaderMismatch], 1);
 }
 
 #[tokio::test]

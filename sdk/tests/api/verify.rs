@@ -1,5 +1,6 @@
 //! `m2a verify` on good and on changed proofs.
 
+use std::ops::Range;
 use std::process::Output;
 
 use protocol::proof::{self, ProvenMessage};
@@ -40,13 +41,34 @@ fn a_proof_says_who_said_what_to_whom_under_which_key() {
 }
 
 #[test]
-fn every_changed_byte_is_found() {
+fn every_changed_byte_is_found_and_blamed_on_its_part() {
     let good = sample();
-    for index in 0..good.len() {
-        let mut changed = good.clone();
-        changed[index] ^= 1;
-        let error = proof::verify(&changed).expect_err("a changed proof must not verify");
-        assert!(!error.to_string().is_empty(), "byte {index}");
+    for Part { name, bytes } in parts(&good) {
+        let mut named = 0;
+        for index in bytes.clone() {
+            let error = proof::verify(&changed(&good, index)).expect_err("a changed proof").to_string();
+            assert!(blames(&error, name), "byte {index}, in {name}: {error}");
+            named += usize::from(error.starts_with(name));
+        }
+        // The rest are braces and names of members: with one of them changed there are no parts.
+        assert!(named * 4 > bytes.len(), "{named} of {} changes name {name}", bytes.len());
+    }
+}
+
+#[test]
+fn the_program_blames_changed_bytes_on_their_part() {
+    let good = sample();
+    for Part { name, bytes } in parts(&good) {
+        for index in bytes.clone().step_by(bytes.len() / SAMPLES_PER_PART) {
+            let changed = changed(&good, index);
+            let refused = verify(&changed, "json");
+            assert_eq!(refused.status.code(), Some(5), "byte {index}: {refused:?}");
+            assert!(refused.stdout.is_empty(), "{refused:?}");
+            let printed: serde_json::Value = serde_json::from_slice(&refused.stderr).unwrap();
+            let cause = printed["error"]["causes"][0].as_str().unwrap();
+            assert!(blames(cause, name), "byte {index}, in {name}: {cause}");
+            assert_eq!(cause, proof::verify(&changed).unwrap_err().to_string());
+        }
     }
 }
 
@@ -68,6 +90,41 @@ fn a_changed_proof_fails_with_its_own_exit_code_and_names_the_part() {
         let causes = printed["error"]["causes"].to_string();
         assert!(causes.contains(part), "{causes} does not name {part}");
     }
+}
+
+/// Bytes of each part that the program itself is asked about; every byte is asked of the library.
+const SAMPLES_PER_PART: usize = 8;
+/// What is wrong with a file as a whole: a changed brace, name or version leaves no parts to blame.
+const WHOLE: [&str; 3] =
+    ["the file is not a proof", "the file has proof version", "documents are not one for each DID"];
+
+struct Part {
+    name: &'static str,
+    bytes: Range<usize>,
+}
+
+/// Canonical JSON orders the members: attestation, documents, messages, version.
+fn parts(proof: &[u8]) -> [Part; 4] {
+    let text = std::str::from_utf8(proof).unwrap();
+    // Each document holds its contexts twice: for itself and for its proof.
+    let bob = text.match_indices("{\"@context\":[").nth(2).unwrap().0;
+    let (documents, messages) = (text.find("\"documents\":[").unwrap(), text.find("\"messages\":[").unwrap());
+    [
+        Part { name: "attestation", bytes: 0..documents },
+        Part { name: "documents[0]", bytes: documents..bob },
+        Part { name: "documents[1]", bytes: bob..messages },
+        Part { name: "messages[0]", bytes: messages..text.len() },
+    ]
+}
+
+fn blames(error: &str, part: &str) -> bool {
+    error.starts_with(part) || WHOLE.iter().any(|whole| error.starts_with(whole))
+}
+
+fn changed(proof: &[u8], index: usize) -> Vec<u8> {
+    let mut changed = proof.to_vec();
+    changed[index] ^= 1;
+    changed
 }
 
 /// Changes the character ten behind a marker to another one of the same alphabet.

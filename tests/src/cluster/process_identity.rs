@@ -36,7 +36,13 @@ impl ProcessIdentity {
         if !self.is_alive() {
             return Ok(());
         }
-        run("sh", ["-c", &format!("kill -KILL {}", self.pid)]).map(drop)
+        self.signal("KILL")
+    }
+
+    /// Sends a signal by its name without SIG; an error when the process has ended.
+    pub fn signal(self, name: &str) -> anyhow::Result<()> {
+        anyhow::ensure!(self.is_alive(), "process {} has ended", self.pid);
+        run("sh", ["-c", &format!("kill -{name} {}", self.pid)]).map(drop)
     }
 }
 

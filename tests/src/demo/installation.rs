@@ -3,7 +3,7 @@
 use super::user_tools::UserTools;
 
 /// Namespace of the operator.
-pub(super) const OPERATOR_NAMESPACE: &str = "msg2agent-system";
+pub const OPERATOR_NAMESPACE: &str = "msg2agent-system";
 
 /// Namespace of the examples.
 pub(super) const DEMO_NAMESPACE: &str = "msg2agent-demo";

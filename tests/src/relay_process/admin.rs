@@ -68,6 +68,24 @@ impl Admin {
         self.write::<()>(Method::DELETE, &path_of(identity)?, None).await
     }
 
+    /// Status and body of a `GET`.
+    ///
+    /// # Errors
+    /// No answer.
+    pub async fn ask(&self, path: &str) -> anyhow::Result<(u16, String)> {
+        self.ask_with(path, &self.token).await
+    }
+
+    /// As [`ask`](Self::ask), with another bearer token.
+    ///
+    /// # Errors
+    /// As [`ask`](Self::ask).
+    pub async fn ask_with(&self, path: &str, token: &str) -> anyhow::Result<(u16, String)> {
+        let request = self.http.get(format!("{}{path}", self.url)).bearer_auth(token);
+        let answer = request.send().await.with_context(|| format!("ask {path}"))?;
+        Ok((answer.status().as_u16(), answer.text().await?))
+    }
+
     async fn write<T: Serialize>(
         &self,
         method: Method,

@@ -41,7 +41,8 @@ fn operator() -> Pod {
 /// A relay with the labels and ports that the operator gives it.
 fn relay() -> Pod {
     let settings = Settings::parse_from(["msg2agent-operator"]);
-    let set = serde_json::to_value(build::stateful_set(&relay_object(), &settings)).unwrap();
+    let file = build::config_map(&relay_object()).unwrap();
+    let set = serde_json::to_value(build::stateful_set(&relay_object(), &settings, &file)).unwrap();
     let template = &set["spec"]["template"];
     let labels = template["metadata"]["labels"].as_object().unwrap().iter();
     let labels: Vec<_> = labels.map(|(key, value)| (key.as_str(), value.as_str().unwrap())).collect();

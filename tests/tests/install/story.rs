@@ -45,6 +45,8 @@ async fn installed(helm: &Helm, client: &Client) -> anyhow::Result<()> {
     let notes = helm.install_operator(&[])?;
     ensure!(notes.contains("kubectl apply -f examples/quickstart.yaml"), "{notes}");
     objects::one_replica_leads(client).await?;
+    let tested = helm.test_operator()?;
+    ensure!(tested.contains("TEST SUITE:     msg2agent-check") && tested.contains("Succeeded"), "{tested}");
     rights::are_those_of_the_table(client).await?;
     let metrics = objects::metrics(client).await?;
     ensure!(metrics.contains("msg2agent_"), "{metrics}");

@@ -4,25 +4,22 @@
 use std::{collections::BTreeMap, time::Duration};
 
 use anyhow::{Context as _, ensure};
-use crds::{Agent, Relay, Tenant, condition::Condition};
-use k8s_openapi::api::{coordination::v1::Lease, core::v1::Secret};
+use crds::{Agent, Relay, Tenant};
+use k8s_openapi::api::core::v1::Secret;
 use kube::{
-    Api, ResourceExt as _,
+    ResourceExt as _,
     api::{DeleteParams, ListParams, Patch, PatchParams},
 };
 use msg2agent_tests::{
+    declared::{agent, has, ready_agent, relay_and_tenant, value},
     eventually::eventually,
-    namespace::{TestNamespace, in_namespace},
+    installed::in_installed,
+    namespace::TestNamespace,
 };
-use serde_json::{Value, json};
+use serde_json::json;
 
-use crate::{
-    relay_door::{ACCEPTED, REFUSED, SUSPENDED, answer},
-    shared,
-};
+use crate::relay_answer::{ACCEPTED, REFUSED, SUSPENDED, answer};
 
-/// The promise: one apply, and within a minute everything serves. The machine of a test run is slower than that of a person.
-const READY_LIMIT: Duration = Duration::from_secs(120);
 const CHANGE_LIMIT: Duration = Duration::from_secs(30);
 /// How long nothing may be written to objects that nobody touches.
 const IDLE: Duration = Duration::from_secs(20);
@@ -86,7 +83,7 @@ async fn a_secret_of_somebody_else_is_never_touched() {
         relay_and_tenant(&namespace).await?;
         let foreign = json!({"metadata": {"name": "alice-relay"}, "stringData": {"mine": "yes"}});
         let foreign = namespace.create_object::<Secret>(foreign).await?;
-        create_agent(&namespace, "alice", json!({})).await?;
+        agent(&namespace, "alice", json!({})).await?;
         condition_of(&namespace, "alice", "CredentialsReady", "False", "SecretNameConflict").await?;
         let now = namespace.api::<Secret>().get("alice-relay").await?;
         ensure!(now.resource_version() == foreign.resource_version(), "the Secret was written");
@@ -99,7 +96,7 @@ async fn a_secret_of_somebody_else_is_never_touched() {
 async fn the_oldest_agent_keeps_its_handle_and_its_end_frees_it() {
     run("handle", async |namespace| {
         ready_agent(&namespace, "alice", json!({})).await?;
-        create_agent(&namespace, "impostor", json!({"handle": "alice"})).await?;
+        agent(&namespace, "impostor", json!({"handle": "alice"})).await?;
         condition_of(&namespace, "impostor", "Accepted", "False", "HandleConflict").await?;
         namespace.api::<Agent>().delete("alice", &DeleteParams::default()).await?;
         condition_of(&namespace, "impostor", "Ready", "True", "Ready").await
@@ -162,60 +159,7 @@ async fn nothing_is_written_to_objects_that_nobody_touches() {
 }
 
 async fn run(name: &str, test: impl AsyncFnOnce(TestNamespace) -> anyhow::Result<()>) {
-    let client = shared::client().await.unwrap();
-    installed(&client).await.unwrap();
-    in_namespace(client, name, test).await.unwrap();
-}
-
-/// An operator holds its lease.
-async fn installed(client: &kube::Client) -> anyhow::Result<()> {
-    let leases = Api::<Lease>::all(client.clone());
-    eventually("an operator leads (install the charts first: make demo does)", CHANGE_LIMIT, async || {
-        let found = leases.list(&ListParams::default().fields("metadata.name=msg2agent-operator")).await?;
-        let holders = found.items.iter().filter_map(|lease| lease.spec.as_ref()?.holder_identity.as_deref());
-        ensure!(
-            holders.into_iter().any(|holder| !holder.is_empty()),
-            "no Lease msg2agent-operator has a holder"
-        );
-        Ok(())
-    })
-    .await
-}
-
-async fn relay_and_tenant(namespace: &TestNamespace) -> anyhow::Result<()> {
-    create::<Relay>(namespace, "main", json!({"domain": "agents.example.com"})).await?;
-    create::<Tenant>(namespace, "acme", json!({"relayRef": {"name": "main"}})).await
-}
-
-async fn create<K>(namespace: &TestNamespace, name: &str, spec: Value) -> anyhow::Result<()>
-where
-    K: kube::Resource<Scope = k8s_openapi::NamespaceResourceScope, DynamicType = ()>,
-    K: Clone + std::fmt::Debug + serde::Serialize + serde::de::DeserializeOwned,
-{
-    let object = json!({
-        "apiVersion": K::api_version(&()), "kind": K::kind(&()), "metadata": {"name": name}, "spec": spec,
-    });
-    namespace.create_object::<K>(object).await.map(drop)
-}
-
-async fn create_agent(namespace: &TestNamespace, name: &str, extra: Value) -> anyhow::Result<()> {
-    let mut spec = json!({"tenantRef": {"name": "acme"}});
-    if let (Some(spec), Some(extra)) = (spec.as_object_mut(), extra.as_object()) {
-        spec.extend(extra.clone());
-    }
-    create::<Agent>(namespace, name, spec).await
-}
-
-async fn ready_agent(namespace: &TestNamespace, name: &str, extra: Value) -> anyhow::Result<Agent> {
-    relay_and_tenant(namespace).await?;
-    create_agent(namespace, name, extra).await?;
-    eventually("the Agent is Ready", READY_LIMIT, async || {
-        let agent = namespace.api::<Agent>().get(name).await?;
-        let conditions = agent.status.clone().unwrap_or_default().conditions;
-        ensure!(has(&conditions, "Ready", "True", "Ready"), "{conditions:?}");
-        Ok(agent)
-    })
-    .await
+    in_installed(name, test).await.unwrap();
 }
 
 async fn condition_of(
@@ -233,10 +177,6 @@ async fn condition_of(
     .await
 }
 
-fn has(conditions: &[Condition], about: &str, status: &str, reason: &str) -> bool {
-    conditions.iter().any(|c| c.type_ == about && c.status == status && c.reason == reason)
-}
-
 async fn refused_as(namespace: &TestNamespace, token: &str, wanted: &str) -> anyhow::Result<()> {
     eventually("the relay refuses the key", CHANGE_LIMIT, async || {
         let found = answer(namespace, token).await?;
@@ -252,11 +192,6 @@ async fn gone(namespace: &TestNamespace, agent: &str) -> anyhow::Result<()> {
         Ok(())
     })
     .await
-}
-
-fn value(secret: &Secret, key: &str) -> anyhow::Result<String> {
-    let bytes = secret.data.as_ref().and_then(|data| data.get(key)).with_context(|| format!("read {key}"))?;
-    String::from_utf8(bytes.0.clone()).context("read it as text")
 }
 
 /// resourceVersions of everything the operator writes for this namespace.

@@ -5,5 +5,5 @@
 #![expect(clippy::unwrap_used, reason = "a test that cannot set itself up should fail on the spot")]
 
 mod control_plane;
-mod relay_door;
-mod shared;
+mod relay_answer;
+mod settings_file;

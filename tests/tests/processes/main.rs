@@ -3,12 +3,21 @@
 #![expect(
     clippy::unwrap_used,
     clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
     reason = "a test that cannot set itself up should fail on the spot"
 )]
 
+mod administration;
 mod agents;
+mod dev;
+mod doctor;
 mod durability;
+mod forgery;
 mod identity;
+mod line;
+mod m2a;
 mod reconnect;
 mod secrecy;
+mod tenant_wall;
 mod tenants;

@@ -4,9 +4,12 @@ use std::path::Path;
 
 use msg2agent::{Content, Status};
 use msg2agent_tests::memory;
+use msg2agent_tests::relay_process::RelayProcess;
+use protocol::admin::TenantSpec;
 use protocol::base64url;
 
-use crate::agents::{TENANT, declare, relay};
+use crate::agents::{Declared, TENANT, declare, relay};
+use crate::m2a::m2a;
 
 /// Occurs once in this program's source, never in the relay's.
 const CANARY: &str = "canary-7f3d-the-relay-must-not-know-this-text";
@@ -36,6 +39,39 @@ async fn a_canary_in_a_body_is_nowhere_at_the_relay() {
     let secret = alice.key.reveal();
     assert!(!relay.log().contains(secret), "the API key is not logged");
     assert_eq!(files_with(&relay.data_folder(), secret.as_bytes()), Vec::<String>::new());
+}
+
+/// At TRACE the WebSocket library writes the whole upgrade request; nobody who turns the log up gets to see it.
+#[tokio::test]
+async fn the_loudest_log_of_relay_and_agent_holds_no_credentials() {
+    let filter = "trace,tungstenite=trace,tungstenite::handshake::client=trace,hyper=trace,reqwest=trace";
+    msg2agent_tests::install_tls_provider();
+    let relay = RelayProcess::start_with(&[("MSG2AGENT_RELAY_LOG_FILTER", filter)]).await.unwrap();
+    relay.admin().unwrap().put_tenant(TENANT, &TenantSpec::default()).await.unwrap();
+    let alice = declare(&relay, TENANT, "alice").await;
+    let home = tempfile::tempdir().unwrap();
+    profile(&home.path().join("alice"), &relay, &alice);
+
+    let mut whoami = m2a(home.path());
+    whoami.env("MSG2AGENT_LOG", filter).args(["whoami", "--profile", "alice", "--output", "json"]);
+    let said = whoami.output().await.unwrap();
+    assert!(said.status.success(), "{said:?}");
+    let token = std::fs::read_to_string(relay.admin_token_file()).unwrap();
+    let own_log = String::from_utf8(said.stderr).unwrap();
+    assert!(own_log.contains("registered") && relay.log().contains(" DEBUG "), "both logs are turned up");
+    for secret in [alice.key.reveal(), token.trim()] {
+        assert!(!own_log.contains(secret), "m2a writes a credential");
+        assert!(!relay.log().contains(secret), "the relay writes a credential");
+    }
+}
+
+/// A profile as `m2a init` makes it.
+fn profile(folder: &Path, relay: &RelayProcess, agent: &Declared) {
+    let identity = agent.identity();
+    msg2agent::key_file::create(&folder.join("identity.json"), &identity).unwrap();
+    std::fs::write(folder.join("url"), relay.url()).unwrap();
+    std::fs::write(folder.join("did"), identity.did().as_str()).unwrap();
+    std::fs::write(folder.join("token"), agent.key.reveal()).unwrap();
 }
 
 fn files_with(folder: &Path, needle: &[u8]) -> Vec<String> {

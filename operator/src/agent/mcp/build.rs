@@ -13,7 +13,7 @@ use k8s_openapi::apimachinery::pkg::api::resource::Quantity;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use kube::ResourceExt as _;
 
-use super::{COMPONENT, labels};
+use crate::agent::labels::{self, COMPONENT};
 use crate::certificate::Pair;
 use crate::key::Name;
 use crate::network_policy::{dns, matches, port};
@@ -24,7 +24,7 @@ const RUN: &str = "/var/run/msg2agent";
 const STATE: &str = "/var/lib/msg2agent";
 
 fn metadata(agent: &Agent) -> ObjectMeta {
-    pod::owned_by(agent, name::agent_mcp(&agent.name_any()), labels(agent))
+    pod::owned_by(agent, name::agent_mcp(&agent.name_any()), labels::of(agent))
 }
 
 /// Every name under which the endpoint is reached.
@@ -39,8 +39,7 @@ pub(crate) fn hosts(agent: &Agent, cluster_domain: &str) -> Vec<String> {
 }
 
 pub(crate) fn tls_secret(agent: &Agent, secret_name: &Name, pair: &Pair) -> Secret {
-    let mut labels = labels(agent);
-    labels.insert(label::SECRET_KIND.into(), label::SECRET_SERVING.into());
+    let labels = labels::of_kind(agent, label::SECRET_SERVING);
     Secret {
         metadata: pod::owned_by(agent, secret_name.name.to_string(), labels),
         type_: Some("kubernetes.io/tls".into()),

@@ -21,9 +21,19 @@ fn minimal() -> Relay {
     relay(serde_json::json!({"domain": "agents.example.com"}))
 }
 
+fn stateful_set_of(relay: &Relay) -> StatefulSet {
+    stateful_set(relay, &settings(), &config_map(relay).unwrap())
+}
+
+/// The settings file, read again.
+fn file(relay: &Relay) -> toml::Table {
+    let data = config_map(relay).unwrap().data.unwrap();
+    data.values().next().unwrap().parse().unwrap()
+}
+
 #[test]
 fn pods_meet_the_restricted_standard_and_hold_no_cluster_credentials() {
-    let set = stateful_set(&minimal(), &settings());
+    let set = stateful_set_of(&minimal());
     let pod = set.spec.unwrap().template.spec.unwrap();
     assert_eq!(pod.automount_service_account_token, Some(false));
     let security = pod.security_context.unwrap();
@@ -51,10 +61,12 @@ fn the_admin_port_is_open_to_the_operator_alone() {
 }
 
 #[test]
-fn no_secret_is_in_the_pod_template() {
-    let set = serde_json::to_string(&stateful_set(&minimal(), &settings())).unwrap();
-    assert!(set.contains("MSG2AGENT_RELAY_ADMIN_TOKEN_FILE"));
+fn secrets_are_named_by_their_files_and_stand_nowhere_else() {
+    let set = serde_json::to_string(&stateful_set_of(&minimal())).unwrap();
     assert!(!set.contains("secretKeyRef"), "Secrets are mounted, never in the environment");
+    let file = file(&minimal());
+    assert_eq!(file["admin_token_file"].as_str(), Some("/var/run/msg2agent/admin/token"));
+    assert_eq!(file["tls"]["key_file"].as_str(), Some("/var/run/msg2agent/tls/tls.key"));
 }
 
 #[test]
@@ -67,5 +79,29 @@ fn the_certificate_is_for_every_name_of_the_relay() {
 
 #[test]
 fn the_same_relay_gives_the_same_objects() {
-    assert_eq!(stateful_set(&minimal(), &settings()), stateful_set(&minimal(), &settings()));
+    assert_eq!(stateful_set_of(&minimal()), stateful_set_of(&minimal()));
+}
+
+#[test]
+fn the_settings_file_says_what_the_spec_says() {
+    let spec = serde_json::json!({
+        "domain": "agents.example.com", "logFilter": "debug,hyper=\"warn\"", "drainTimeoutSeconds": 7,
+        "otlpEndpoint": "http://collector:4318",
+    });
+    let file = file(&relay(spec));
+    assert_eq!(file["domain"].as_str(), Some("agents.example.com"));
+    assert_eq!(file["log_filter"].as_str(), Some("debug,hyper=\"warn\""));
+    assert_eq!(file["drain_timeout_seconds"].as_integer(), Some(7));
+    assert_eq!(file["otlp_endpoint"].as_str(), Some("http://collector:4318"));
+    assert!(!super::tests::file(&minimal()).contains_key("otlp_endpoint"));
+}
+
+#[test]
+fn changed_settings_roll_the_pod_and_a_changed_consent_does_not() {
+    let template = |spec| stateful_set_of(&relay(spec)).spec.unwrap().template;
+    let domain = "agents.example.com";
+    let before = template(serde_json::json!({"domain": domain}));
+    assert_ne!(before, template(serde_json::json!({"domain": domain, "logFilter": "debug"})));
+    let consent = serde_json::json!({"domain": domain, "tenants": {"allowedFrom": {"from": "All"}}});
+    assert_eq!(before, template(consent));
 }

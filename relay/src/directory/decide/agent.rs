@@ -24,6 +24,16 @@ pub(super) fn put(context: Context<'_>, did: Did, spec: AgentSpec) -> Result<Dec
     Ok(Decision::Change { edit: Edit::PutAgent(Arc::new(after)), changes })
 }
 
+pub(super) fn suspend(context: Context<'_>, did: Did, suspended: bool) -> Result<Decision, Refused> {
+    let Some(before) = context.state.agent(&did) else { return Err(Refused::AgentMissing(did)) };
+    if before.suspended == suspended {
+        return Ok(Decision::Unchanged);
+    }
+    let after = AgentEntry { suspended, ..(**before).clone() };
+    let changes = consequences(context, before, &after);
+    Ok(Decision::Change { edit: Edit::PutAgent(Arc::new(after)), changes })
+}
+
 pub(super) fn delete(context: Context<'_>, did: Did) -> Decision {
     let Some(agent) = context.state.agent(&did) else { return Decision::Unchanged };
     // The keys first: a connection that has not registered yet is known by its key only.
@@ -147,6 +157,25 @@ mod tests {
             put(context(&state), did("acme", "alice"), spec(&[(2, Some(1_000)), (3, Some(1_001))]));
         let revoked = [1, 2].map(|number| Change::KeyRevoked(hash(number).key_id())).to_vec();
         assert_eq!(changes(decision.unwrap()), revoked);
+    }
+
+    #[test]
+    fn a_suspension_closes_the_session_and_keeps_the_keys() {
+        let mut state = state_with_tenants(&["acme"]);
+        let alice = did("acme", "alice");
+        let missing = suspend(context(&state), alice.clone(), true).unwrap_err();
+        assert!(matches!(missing, Refused::AgentMissing(did) if did == alice));
+        let before = agent_with_keys("acme", "alice", &[(1, None)]);
+        state.apply(&Edit::PutAgent(Arc::clone(&before)));
+        let Decision::Change { edit, changes } = suspend(context(&state), alice.clone(), true).unwrap()
+        else {
+            panic!("it was not suspended");
+        };
+        assert_eq!(changes, vec![Change::AgentSuspended(alice.clone())]);
+        state.apply(&edit);
+        assert_eq!(suspend(context(&state), alice.clone(), true).unwrap(), Decision::Unchanged);
+        let resumed = suspend(context(&state), alice.clone(), false).unwrap();
+        assert_eq!(resumed, Decision::Change { edit: Edit::PutAgent(before), changes: vec![] });
     }
 
     #[test]

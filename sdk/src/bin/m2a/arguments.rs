@@ -3,7 +3,7 @@
 use clap::{Parser, Subcommand};
 
 use crate::output::Form;
-use crate::{agents, ask, completions, dev, inbox, init, listen, relay, send, verify, whoami};
+use crate::{agents, ask, completions, dev, doctor, inbox, init, listen, relay, send, verify, whoami};
 
 const AFTER_HELP: &str = "\
 The agent comes from MSG2AGENT_DIR (a folder as mounted from a Secret), else from MSG2AGENT_URL, MSG2AGENT_DID, \
@@ -51,6 +51,8 @@ pub(crate) enum Command {
     Rotate,
     /// Verify a proof file offline.
     Verify(verify::Options),
+    /// Walk what a client walks and name the side that stopped, and why.
+    Doctor(doctor::Options),
     /// Administer a relay: tenants, agents, API keys.
     Relay(relay::Options),
     /// Print a completion script for a shell.

@@ -2,10 +2,9 @@
 
 use std::process::ExitCode;
 
-use clap::{Args, CommandFactory as _};
+use clap::Args;
 use clap_complete::{Shell, generate};
 
-use crate::arguments::Arguments;
 use crate::failure::Failure;
 
 #[derive(Args)]
@@ -14,7 +13,7 @@ pub(crate) struct Options {
 }
 
 #[expect(clippy::unnecessary_wraps, reason = "every command has the same shape")]
-pub(crate) fn run(options: Options) -> Result<ExitCode, Failure> {
-    generate(options.shell, &mut Arguments::command(), "m2a", &mut std::io::stdout());
+pub(crate) fn run(options: Options, command: &mut clap::Command) -> Result<ExitCode, Failure> {
+    generate(options.shell, command, "m2a", &mut std::io::stdout());
     Ok(ExitCode::SUCCESS)
 }

@@ -2,23 +2,28 @@
 //! proof and how to go on, and runs until it is told to stop.
 
 use std::path::{Path, PathBuf};
+use std::pin::pin;
 use std::process::ExitCode;
 use std::time::{Duration, Instant};
 
 use clap::Args;
 use msg2agent::{Agent, Config, Content, MessageType, SendOptions};
-use serde::Serialize;
+use tokio::task::JoinHandle;
 
 use crate::failure::{Exit, Failure};
-use crate::output::{Output, Tone};
+use crate::output::Output;
 use crate::printed::body;
 use crate::relay::client::AdminClient;
 use crate::stop::{self, Stop};
 
 mod agents;
+mod announcement;
+mod folder;
 mod process;
 
 use agents::DevAgent;
+use announcement::{Printed, text};
+use folder::Folder;
 use process::RelayProcess;
 
 /// The relay is ready by then; whatever keeps an agent from connecting will stay.
@@ -39,36 +44,41 @@ pub(crate) struct Options {
     once: bool,
 }
 
-#[derive(Serialize)]
-#[serde(rename_all = "camelCase")]
-struct Printed {
-    relay_url: String,
-    admin_url: String,
-    admin_token_file: PathBuf,
-    /// For `MSG2AGENT_HOME`.
-    profiles: PathBuf,
-    alice: String,
-    bob: String,
-    question: &'static str,
-    answer: String,
-    proof: PathBuf,
-    ready_ms: u64,
+/// The parts, while they run.
+struct Running {
+    relay: RelayProcess,
+    bob: Agent,
+    answering: JoinHandle<()>,
 }
 
 pub(crate) async fn run(options: Options, output: &Output) -> Result<ExitCode, Failure> {
-    let started = Instant::now();
+    // Listened for from the first moment on: what was started by then ends too.
+    let mut stop = pin!(stop::requested());
     let folder = Folder::open(options.data_dir.as_deref())?;
-    let mut relay = RelayProcess::start(folder.path(), options.port).await?;
+    let mut running = tokio::select! {
+        _ = &mut stop => return Ok(ExitCode::SUCCESS),
+        started = start(&folder, options.port, output) => started?,
+    };
+    let stop = if options.once { Stop::Terminate } else { running.until(stop).await? };
+    running.end(stop).await;
+    Ok(ExitCode::SUCCESS)
+}
+
+/// Starts everything, has one message exchanged, and says so.
+async fn start(folder: &Folder, port: Option<u16>, output: &Output) -> Result<Running, Failure> {
+    let started = Instant::now();
+    let relay = RelayProcess::start(folder.path(), port).await?;
     let admin = AdminClient::new(&relay.admin_url, &relay.admin_token_file)?;
     let home = folder.path().join("profiles");
     let [alice, bob] = agents::make(&admin, &home, &relay.url).await?;
     let bob_agent = connect(&bob).await?;
     let answering = tokio::spawn(answer(bob_agent.clone()));
+    let running = Running { relay, bob: bob_agent, answering };
     let (proof, answer) = ask(&alice, &bob, folder.path()).await?;
     let printed = Printed {
-        relay_url: relay.url.clone(),
-        admin_url: relay.admin_url.clone(),
-        admin_token_file: relay.admin_token_file.clone(),
+        relay_url: running.relay.url.clone(),
+        admin_url: running.relay.admin_url.clone(),
+        admin_token_file: running.relay.admin_token_file.clone(),
         profiles: home,
         alice: alice.did.to_string(),
         bob: bob.did.to_string(),
@@ -78,19 +88,23 @@ pub(crate) async fn run(options: Options, output: &Output) -> Result<ExitCode, F
         ready_ms: u64::try_from(started.elapsed().as_millis()).unwrap_or(u64::MAX),
     };
     output.result(&printed, text(&printed, output));
-    let stop = if options.once { Stop::Terminate } else { run_on(&mut relay, &bob_agent).await? };
-    answering.abort();
-    bob_agent.close().await;
-    relay.stop(stop).await;
-    Ok(ExitCode::SUCCESS)
+    Ok(running)
 }
 
-/// Until somebody stops it, or one of its parts ends.
-async fn run_on(relay: &mut RelayProcess, bob: &Agent) -> Result<Stop, Failure> {
-    tokio::select! {
-        stop = stop::requested() => Ok(stop),
-        failure = relay.ended() => Err(failure),
-        error = bob.ended() => Err(error.into()),
+impl Running {
+    /// Until somebody stops it, or one of its parts ends.
+    async fn until(&mut self, stop: impl Future<Output = Stop>) -> Result<Stop, Failure> {
+        tokio::select! {
+            stop = stop => Ok(stop),
+            failure = self.relay.ended() => Err(failure),
+            error = self.bob.ended() => Err(error.into()),
+        }
+    }
+
+    async fn end(self, stop: Stop) {
+        self.answering.abort();
+        self.bob.close().await;
+        self.relay.stop(stop).await;
     }
 }
 
@@ -130,71 +144,4 @@ async fn ask(alice: &DevAgent, bob: &DevAgent, folder: &Path) -> Result<(PathBuf
     // Alice leaves, so that the user can be alice.
     agent.close().await;
     Ok((path, answer))
-}
-
-fn text(printed: &Printed, output: &Output) -> String {
-    let Printed {
-        relay_url,
-        admin_url,
-        admin_token_file,
-        profiles,
-        alice,
-        bob,
-        question,
-        answer,
-        proof,
-        ready_ms,
-    } = printed;
-    let (home, token) = (profiles.display(), admin_token_file.display());
-    let done = output.paint(Tone::Good, format_args!("ready in {ready_ms} ms"));
-    let strong = |text: &str| output.paint(Tone::Strong, text);
-    format!(
-        "{done}: a relay, two agents, one end-to-end encrypted message, its proof
-
-  relay  {relay_url}
-  alice  {alice}
-  bob    {bob}   (answers requests as long as this runs)
-
-  alice asked  {question}
-  bob answered {answer}
-  proof        {proof}
-
-Go on in another terminal:
-  export MSG2AGENT_HOME={home}
-  {verify}
-  {ask}
-  {listen}
-  m2a relay --admin-url {admin_url} --admin-token-file {token} agents list demo
-
-Ctrl-C ends it.",
-        proof = proof.display(),
-        verify = strong(&format!("m2a verify {}", proof.display())),
-        ask = strong("m2a ask --profile alice --to bob --text 'How are you?'"),
-        listen = strong("m2a listen --profile alice"),
-    )
-}
-
-/// The data folder; a temporary one is removed in the end.
-enum Folder {
-    Kept(PathBuf),
-    Temporary(tempfile::TempDir),
-}
-
-impl Folder {
-    fn open(wanted: Option<&Path>) -> Result<Self, Failure> {
-        let Some(path) = wanted else {
-            let made = tempfile::Builder::new().prefix("m2a-dev-").tempdir();
-            return made.map(Self::Temporary).map_err(|e| Failure::io("cannot make a temporary folder", e));
-        };
-        let failed = |e| Failure::io(format!("cannot use {}", path.display()), e);
-        std::fs::create_dir_all(path).map_err(failed)?;
-        std::path::absolute(path).map(Self::Kept).map_err(failed)
-    }
-
-    fn path(&self) -> &Path {
-        match self {
-            Self::Kept(path) => path,
-            Self::Temporary(folder) => folder.path(),
-        }
-    }
 }

@@ -6,10 +6,12 @@ mod ask;
 mod completions;
 mod connect;
 mod dev;
+mod doctor;
 mod failure;
 mod inbox;
 mod init;
 mod listen;
+mod log;
 mod output;
 mod printed;
 mod proof_file;
@@ -22,7 +24,7 @@ mod whoami;
 
 use std::process::ExitCode;
 
-use clap::Parser as _;
+use clap::{CommandFactory as _, Parser as _};
 
 use arguments::{Arguments, Command};
 use failure::Failure;
@@ -31,8 +33,7 @@ use output::Output;
 fn main() -> ExitCode {
     let arguments = Arguments::parse();
     let output = Output::new(arguments.output);
-    log_to_stderr();
-    match run(arguments, &output) {
+    match log::start().and_then(|()| run(arguments, &output)) {
         Ok(code) => code,
         Err(failure) => {
             output.failure(&failure);
@@ -62,16 +63,10 @@ fn run(arguments: Arguments, output: &Output) -> Result<ExitCode, Failure> {
             Command::Agents(options) => agents::run(profile, options, output).await,
             Command::Rotate => rotate::run(profile, output).await,
             Command::Verify(options) => verify::run(options, output),
+            Command::Doctor(options) => doctor::run(options, output).await,
             Command::Relay(options) => relay::run(options, output).await,
             Command::Dev(options) => dev::run(options, output).await,
-            Command::Completions(options) => completions::run(options),
+            Command::Completions(options) => completions::run(options, &mut Arguments::command()),
         }
     })
-}
-
-/// Warnings, or what `MSG2AGENT_LOG` says, on standard error.
-fn log_to_stderr() {
-    let filter = tracing_subscriber::EnvFilter::try_from_env("MSG2AGENT_LOG")
-        .unwrap_or_else(|_| tracing_subscriber::EnvFilter::new("warn"));
-    tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).with_ansi(false).init();
 }

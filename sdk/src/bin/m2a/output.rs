@@ -97,7 +97,7 @@ impl Output {
     }
 
     /// A reader that went away (`m2a listen | head`) ends the output, not the program.
-    fn line(&self, text: &str) {
+    pub(crate) fn line(&self, text: &str) {
         let _ = if self.aside { writeln!(stderr(), "{text}") } else { writeln!(stdout(), "{text}") };
     }
 }

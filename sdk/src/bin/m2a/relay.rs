@@ -36,7 +36,7 @@ enum Command {
     /// List, show, write, or delete tenants.
     #[command(subcommand)]
     Tenants(tenants::Command),
-    /// List, show, add, or remove the agents of a tenant.
+    /// List, show, add, suspend, resume, or remove the agents of a tenant.
     #[command(subcommand)]
     Agents(agents::Command),
     /// List, add, or revoke the API keys of a tenant.

@@ -14,8 +14,8 @@ use crate::relay::client;
 use crate::stop::Stop;
 
 const PROGRAM: &str = "msg2agent-relay";
-/// Time for the relay to become ready; it needs some hundred milliseconds.
-const READY_DEADLINE: Duration = Duration::from_secs(10);
+/// Time for the relay to become ready; it needs some hundred milliseconds, and seconds where the disk is very busy.
+const READY_DEADLINE: Duration = Duration::from_secs(30);
 const READY_INTERVAL: Duration = Duration::from_millis(10);
 /// Time for the relay to end when the terminal has told it to.
 const STOP_DEADLINE: Duration = Duration::from_secs(3);
@@ -86,7 +86,7 @@ impl RelayProcess {
                     .advising("see its message above"));
             }
             if Instant::now() > until {
-                return Err(Failure::new(Exit::Failed, "the relay was not ready within 10 s"));
+                return Err(Failure::new(Exit::Failed, "the relay was not ready within 30 s"));
             }
             sleep(READY_INTERVAL).await;
         }

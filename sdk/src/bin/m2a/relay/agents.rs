@@ -1,7 +1,9 @@
 //! `m2a relay agents`.
 
 use clap::Subcommand;
-use protocol::admin::{AgentKey, AgentSpec, AgentView, Applied, agent_path, tenant_path};
+use protocol::admin::{
+    AgentKey, AgentSpec, AgentView, Applied, Suspension, agent_path, suspension_path, tenant_path,
+};
 use protocol::api_key::ApiKey;
 use protocol::did::{AgentName, TenantId};
 
@@ -31,6 +33,16 @@ pub(super) enum Command {
         replace: bool,
         #[command(flatten)]
         out: KeyOut,
+    },
+    /// Shut an agent out: its connection is closed, its keys and what waits for it stay.
+    Suspend {
+        tenant: TenantId,
+        name: AgentName,
+    },
+    /// Let a suspended agent in again.
+    Resume {
+        tenant: TenantId,
+        name: AgentName,
     },
     /// Remove an agent with its keys and mailbox; senders of waiting messages are told.
     Remove {
@@ -64,12 +76,26 @@ pub(super) async fn run(client: &AdminClient, command: Command, output: &Output)
                 client.put(&path, &AgentSpec { root_key, keys, ..AgentSpec::default() }).await?;
             out.show(&format!("agent {tenant}/{name} is enforced"), &key, applied.version, output);
         }
+        Command::Suspend { tenant, name } => suspend(client, (&tenant, &name), true, output).await?,
+        Command::Resume { tenant, name } => suspend(client, (&tenant, &name), false, output).await?,
         Command::Remove { tenant, name } => {
             let applied: Applied = client.delete(&agent_path(&tenant, &name)).await?;
             output
                 .result(&applied, format_args!("agent {tenant}/{name} is gone, version {}", applied.version));
         }
     }
+    Ok(())
+}
+
+async fn suspend(
+    client: &AdminClient,
+    (tenant, name): (&TenantId, &AgentName),
+    suspended: bool,
+    output: &Output,
+) -> Result<(), Failure> {
+    let applied: Applied = client.put(&suspension_path(tenant, name), &Suspension { suspended }).await?;
+    let state = if suspended { "suspended" } else { "let in again" };
+    output.result(&applied, format_args!("agent {tenant}/{name} is {state}, version {}", applied.version));
     Ok(())
 }
 

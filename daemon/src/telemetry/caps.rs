@@ -1,0 +1,65 @@
+//! Libraries whose lower levels write what nobody may read in a log, and the level each is held to. No filter raises it:
+//! whoever turns the log up in an emergency must not have to think of the secrets in it.
+
+use tracing::{Level, Metadata};
+
+/// By crate. At TRACE tungstenite writes the upgrade request with its API key, at DEBUG rmcp whole messages; the others
+/// write requests and headers there, or may with their next version.
+const CAPS: [(&str, Level); 8] = [
+    ("h2", Level::INFO),
+    ("hyper", Level::INFO),
+    ("hyper_util", Level::INFO),
+    ("reqwest", Level::INFO),
+    ("rmcp", Level::WARN),
+    ("rustls", Level::INFO),
+    ("tokio_tungstenite", Level::INFO),
+    ("tungstenite", Level::INFO),
+];
+
+/// Whether the crate that writes this may, at this level.
+pub(super) fn allow(event: &Metadata<'_>) -> bool {
+    let library = event.target().split("::").next().unwrap_or_default();
+    CAPS.iter().find(|(name, _)| *name == library).is_none_or(|(_, most)| event.level() <= most)
+}
+
+#[cfg(test)]
+mod tests {
+    use tracing_subscriber::layer::SubscriberExt as _;
+
+    use super::super::captured::Captured;
+    use super::super::{filters, parse_filter};
+
+    fn logged(filter: &str, events: impl FnOnce()) -> String {
+        let log = Captured::default();
+        let lines = tracing_subscriber::fmt::layer().with_writer(log.clone());
+        let subscriber =
+            tracing_subscriber::registry().with(lines).with(filters(parse_filter(filter).unwrap()));
+        tracing::subscriber::with_default(subscriber, events);
+        log.text()
+    }
+
+    #[test]
+    fn no_filter_raises_a_library_above_its_level() {
+        for filter in ["trace", "tungstenite=trace", "trace,tungstenite::handshake::client=trace,rmcp=debug"]
+        {
+            let log = logged(filter, || {
+                tracing::trace!(target: "tungstenite::handshake::client", "Authorization: secret");
+                tracing::debug!(target: "rmcp::service", "a secret message");
+                tracing::debug!(target: "hyper", "a secret header");
+                tracing::warn!(target: "tungstenite", "a warning");
+            });
+            assert!(!log.contains("secret"), "{filter}: {log}");
+            assert!(log.contains("a warning"), "{filter}: {log}");
+        }
+    }
+
+    #[test]
+    fn everything_else_is_as_loud_as_the_filter_says() {
+        let log = logged("info,relay=trace", || {
+            tracing::trace!(target: "relay::hub", "one");
+            tracing::debug!(target: "tungstenite_like", "two");
+            tracing::info!(target: "hyper", "three");
+        });
+        assert!(log.contains("one") && !log.contains("two") && log.contains("three"), "{log}");
+    }
+}

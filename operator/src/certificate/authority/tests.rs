@@ -1,0 +1,95 @@
+//! Years pass, and every client that has read its authorities within the spread goes on trusting what serves.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use rustls::RootCertStore;
+use rustls::client::WebPkiServerVerifier;
+use rustls::client::danger::ServerCertVerifier as _;
+use rustls::pki_types::pem::PemObject as _;
+use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
+
+use super::super::{AUTHORITY_DAYS, is_due, make_serving};
+use super::*;
+
+const HOST: &str = "main.team.svc";
+
+fn at(day: i64) -> jiff::Timestamp {
+    jiff::Timestamp::from_second(1_790_000_000 + day * DAY_SECONDS).unwrap()
+}
+
+/// Whether a client that read `trusted` accepts `serving` on that day.
+fn accepts(trusted: &str, serving: &str, day: i64) -> bool {
+    let mut roots = RootCertStore::empty();
+    roots.add_parsable_certificates(CertificateDer::pem_slice_iter(trusted.as_bytes()).map(Result::unwrap));
+    let provider = Arc::new(rustls::crypto::ring::default_provider());
+    let verifier = WebPkiServerVerifier::builder_with_provider(Arc::new(roots), provider).build().unwrap();
+    let leaf = CertificateDer::from_pem_slice(serving.as_bytes()).unwrap();
+    let now = UnixTime::since_unix_epoch(Duration::from_secs(at(day).as_second().try_into().unwrap()));
+    verifier.verify_server_cert(&leaf, &[], &ServerName::try_from(HOST).unwrap(), &[], now).is_ok()
+}
+
+#[test]
+fn an_authority_rests_until_two_years_are_left_and_then_is_replaced_step_by_step() {
+    let mut authority = Authority::make("main", at(0)).unwrap();
+    let first = authority.signing.certificate.clone();
+    let prepare = AUTHORITY_DAYS - PREPARE_DAYS;
+    assert_eq!(authority.step(at(prepare - 1)), Step::Rest);
+    assert_eq!(authority.step(at(prepare)), Step::Prepare);
+    authority = authority.take(Step::Prepare, "main", at(prepare)).unwrap();
+    assert_eq!(authority.signing.certificate, first, "it signs as before");
+    assert_eq!(split(&authority.trusted()).len(), 2);
+    assert_eq!(authority.step(at(prepare + SPREAD_DAYS - 1)), Step::Rest);
+    assert_eq!(authority.step(at(prepare + SPREAD_DAYS)), Step::Promote);
+    authority = authority.take(Step::Promote, "main", at(prepare + SPREAD_DAYS)).unwrap();
+    assert_ne!(authority.signing.certificate, first);
+    assert_eq!(authority.former, [first]);
+    assert_eq!(authority.step(at(AUTHORITY_DAYS - 1)), Step::Rest);
+    assert_eq!(authority.step(at(AUTHORITY_DAYS)), Step::Forget);
+    authority = authority.take(Step::Forget, "main", at(AUTHORITY_DAYS)).unwrap();
+    assert_eq!(authority.trusted(), authority.signing.certificate);
+}
+
+#[test]
+fn whoever_read_the_authorities_within_the_spread_trusts_what_serves_for_forty_years() {
+    let names = [HOST.to_owned()];
+    let mut authority = Authority::make("main", at(0)).unwrap();
+    let mut serving = make_serving(&authority.signing, &names, at(0)).unwrap();
+    let mut read = Vec::new();
+    for day in (0..40 * 365).step_by(15) {
+        authority = authority.take_step(day);
+        if is_due(Some(&serving.certificate), &authority.signing.certificate, &names, at(day)) {
+            serving = make_serving(&authority.signing, &names, at(day)).unwrap();
+        }
+        read.push((day, authority.trusted()));
+        read.retain(|(then, _)| day - then < SPREAD_DAYS);
+        for (then, trusted) in &read {
+            assert!(accepts(trusted, &serving.certificate, day), "read on day {then}, now it is day {day}");
+        }
+    }
+    let first = Authority::make("main", at(0)).unwrap();
+    assert!(!accepts(&first.trusted(), &serving.certificate, 40 * 365), "the check can fail");
+}
+
+#[test]
+fn an_operator_that_comes_back_late_does_not_wait_for_the_spread() {
+    let late = AUTHORITY_DAYS - SIGNING_DAYS_MIN;
+    let authority = Authority::make("main", at(0)).unwrap();
+    assert_eq!(authority.step(at(late)), Step::Prepare);
+    let authority = authority.take(Step::Prepare, "main", at(late)).unwrap();
+    assert_eq!(authority.step(at(late)), Step::Promote);
+}
+
+#[test]
+fn an_authority_that_cannot_be_read_is_left_alone() {
+    let mut authority = Authority::make("main", at(0)).unwrap();
+    authority.signing.certificate = "not PEM".into();
+    assert_eq!(authority.step(at(AUTHORITY_DAYS)), Step::Rest);
+}
+
+impl Authority {
+    fn take_step(self, day: i64) -> Self {
+        let step = self.step(at(day));
+        self.take(step, "main", at(day)).unwrap()
+    }
+}

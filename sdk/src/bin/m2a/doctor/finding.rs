@@ -1,0 +1,102 @@
+//! What one step of the walk came to.
+
+use std::fmt;
+
+use serde::Serialize;
+
+/// The steps, in the order of a client.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub(super) enum Step {
+    Name,
+    Port,
+    Tls,
+    Challenge,
+    Resource,
+    Issuer,
+    Registration,
+    Authorization,
+    Token,
+    Discover,
+    Tools,
+    Call,
+}
+
+/// Who has to act.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub(super) enum Side {
+    /// The machine or the token this command runs with.
+    Client,
+    Network,
+    Endpoint,
+    AuthorizationServer,
+    Relay,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub(super) struct Fault {
+    pub(super) side: Side,
+    /// What was seen, without secrets.
+    pub(super) cause: String,
+    /// What to do about it, by whom has that side.
+    pub(super) remedy: String,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case", tag = "verdict")]
+pub(super) enum Verdict {
+    Passed { saw: String },
+    Failed(Fault),
+    Skipped { why: String },
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub(super) struct Finding {
+    pub(super) step: Step,
+    #[serde(flatten)]
+    pub(super) verdict: Verdict,
+}
+
+impl Fault {
+    pub(super) fn new(side: Side, cause: impl Into<String>, remedy: impl Into<String>) -> Self {
+        Self { side, cause: cause.into(), remedy: remedy.into() }
+    }
+}
+
+impl Finding {
+    pub(super) const fn is_fault(&self) -> bool {
+        matches!(self.verdict, Verdict::Failed(_))
+    }
+}
+
+impl fmt::Display for Step {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(match self {
+            Self::Name => "name",
+            Self::Port => "port",
+            Self::Tls => "tls",
+            Self::Challenge => "challenge",
+            Self::Resource => "resource",
+            Self::Issuer => "issuer",
+            Self::Registration => "registration",
+            Self::Authorization => "authorization",
+            Self::Token => "token",
+            Self::Discover => "discover",
+            Self::Tools => "tools",
+            Self::Call => "call",
+        })
+    }
+}
+
+impl fmt::Display for Side {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Client => "this client",
+            Self::Network => "the network",
+            Self::Endpoint => "the MCP endpoint",
+            Self::AuthorizationServer => "the authorization server",
+            Self::Relay => "the relay",
+        })
+    }
+}

@@ -1,0 +1,53 @@
+//! Looking up an agent that is not known yet: once, however many messages wait for it.
+
+use futures::future::join_all;
+use msg2agent::{Agent, Content, Error, ErrorKind, Sent};
+use protocol::Reason;
+use protocol::frame::method;
+
+use crate::identities::Played;
+use crate::peer::within;
+use crate::scene::{Scene, say_hi};
+
+const SENDERS: usize = 64;
+
+async fn send_at_once(agent: &Agent, to: &Played) -> Vec<Result<Sent, Error>> {
+    let sends = (0..SENDERS).map(|_| agent.send(to.did(), Content::text("hi")));
+    within("all sends", join_all(sends)).await
+}
+
+#[tokio::test]
+async fn sends_at_once_to_an_unknown_agent_look_it_up_once() {
+    let Scene { mut line, agent, bob, _alice, .. } = Scene::new().await;
+    let relay = async {
+        line.answer_lookup(&bob.record).await;
+        // A second lookup would stand among these.
+        for _ in 0..SENDERS {
+            line.answer_send().await;
+        }
+    };
+    let ((), sent) = tokio::join!(relay, send_at_once(&agent, &bob));
+    assert_eq!(sent.into_iter().filter_map(Result::ok).count(), SENDERS);
+}
+
+#[tokio::test]
+async fn a_lookup_that_fails_fails_all_who_wait_and_is_tried_anew_by_the_next() {
+    let Scene { mut line, agent, bob, _alice, .. } = Scene::new().await;
+    let refused = async {
+        let asked = line.asked(method::LOOKUP).await;
+        line.refuse(&asked, Reason::NotFound, None).await;
+    };
+    let ((), sent) = tokio::join!(refused, send_at_once(&agent, &bob));
+    let not_found = ErrorKind::Rejected(Reason::NotFound);
+    for error in sent.into_iter().map(|sent| sent.expect_err("nothing was sent")) {
+        assert_eq!((error.kind(), error.advice()), (not_found, Some(Reason::NotFound.advice())));
+        let text = format!("cannot look up {}: the relay refused it: not_found", bob.did());
+        assert_eq!(error.chain(), text);
+        assert!(error.message_id().is_some(), "each names its own message");
+    }
+    let relay = async {
+        line.answer_lookup(&bob.record).await;
+        line.answer_send().await
+    };
+    tokio::join!(relay, say_hi(&agent, &bob)).1.unwrap();
+}
