@@ -7,12 +7,18 @@
 //! | `GET`, `PUT`, `DELETE tenants/{tenant}` | [`TenantSpec`] | [`TenantView`], [`Applied`], [`Applied`] |
 //! | `GET tenants/{tenant}/agents?after=&limit=` | | [`Page`] of [`AgentView`] |
 //! | `GET`, `PUT`, `DELETE tenants/{tenant}/agents/{name}` | [`AgentSpec`] | [`AgentView`], [`Applied`], [`Applied`] |
+//! | `GET`, `PUT`, `DELETE tenants/{tenant}/agents/{name}/mcp` | [`McpSpec`] | [`McpSpec`], [`Applied`], [`Applied`] |
+//! | `GET tenants/{tenant}/invitations` | | [`Page`] of [`InvitationView`] |
+//! | `POST tenants/{tenant}/invitations` | [`InvitationSpec`] | [`Invitation`] |
+//! | `DELETE tenants/{tenant}/invitations/{id}` | | 204 |
 //! | `PUT tenants/{tenant}/agents/{name}/suspension` | [`Suspension`] | [`Applied`] |
 //! | `GET tenants/{tenant}/keys` | | [`Page`] of [`KeyView`] |
 //! | `PUT`, `DELETE tenants/{tenant}/keys/{keyId}` | [`KeySpec`] | [`Applied`] |
 //!
 //! Writes are idempotent: the same body again changes nothing and answers the same version. `DELETE` of what is not there
-//! answers the current version. Refusals are [`Problem`] (RFC 9457).
+//! answers the current version. Invitations are the exception: each `POST` makes one, and they have no version. Refusals are [`Problem`] (RFC 9457).
+
+use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
@@ -25,6 +31,16 @@ use crate::{Did, Reason, UnixSeconds};
 pub const PAGE_MAX: usize = 500;
 /// Keys of one agent: the active one, a staged one, and retiring ones.
 pub const KEYS_PER_AGENT_MAX: usize = 8;
+/// People who may sign in for one agent; more than a team is a group, which the provider of identities should decide.
+pub const MCP_ACCOUNTS_MAX: usize = 64;
+/// Bytes of one entry: the longest e-mail address (RFC 5321) has 254, an OpenID subject at most 255.
+pub const MCP_ACCOUNT_BYTES_MAX: usize = 255;
+/// Bytes of an MCP URL; it travels in each authorization request.
+pub const MCP_URL_BYTES_MAX: usize = 512;
+/// How long an invitation can be used when nobody says: a week.
+pub const INVITATION_SECONDS_DEFAULT: u64 = 7 * 24 * 3600;
+/// The longest life of an invitation, 30 days: one that lies around longer has been forgotten.
+pub const INVITATION_SECONDS_MAX: u64 = 30 * 24 * 3600;
 
 /// The answer to a write: the version of the relay's state that contains it, fsynced and enforced.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -115,6 +131,58 @@ pub struct AgentView {
     pub pending: u64,
 }
 
+/// An agent's MCP endpoint, and who may sign in to use it. People with an invitation may too.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct McpSpec {
+    /// The resource of RFC 8707 and the audience of its access tokens, compared byte for byte. `https`, or `http` on
+    /// loopback; at most [`MCP_URL_BYTES_MAX`]; without query, fragment and credentials. One agent per URL.
+    pub url: String,
+    /// E-mail addresses that the provider of identities has verified, or its subjects (`sub`); at most
+    /// [`MCP_ACCOUNTS_MAX`]. Whoever is taken out loses access at once.
+    #[serde(default)]
+    pub accounts: Vec<String>,
+}
+
+/// What an invitation is for.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "camelCase")]
+pub struct InvitationSpec {
+    /// The agent of this tenant that its bearer may use over MCP.
+    pub agent: AgentName,
+    /// 1 to [`INVITATION_SECONDS_MAX`]; absent: [`INVITATION_SECONDS_DEFAULT`].
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub expires_in_seconds: Option<u64>,
+}
+
+/// A new invitation. The only answer that holds its code; the relay keeps the SHA-256.
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Invitation {
+    pub id: String,
+    /// Typed into the sign-in page, once.
+    pub code: String,
+    pub agent: AgentName,
+    pub expires: UnixSeconds,
+}
+
+/// Without the code.
+impl fmt::Debug for Invitation {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Invitation").field("id", &self.id).field("agent", &self.agent).finish_non_exhaustive()
+    }
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct InvitationView {
+    pub id: String,
+    pub agent: AgentName,
+    pub expires: UnixSeconds,
+    /// Somebody signed in with it. Deleting it then takes away that account and all it allowed.
+    pub used: bool,
+}
+
 /// A key of a tenant: opens any of its agents, and pins the root key of one at first use.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "camelCase")]
@@ -145,6 +213,18 @@ pub struct Page<T> {
 #[must_use]
 pub fn agent_path(tenant: &TenantId, name: &AgentName) -> String {
     format!("/admin/v1/tenants/{tenant}/agents/{name}")
+}
+
+/// The path of what makes an agent an MCP resource.
+#[must_use]
+pub fn mcp_path(tenant: &TenantId, name: &AgentName) -> String {
+    format!("{}/mcp", agent_path(tenant, name))
+}
+
+/// The path of a tenant's invitations.
+#[must_use]
+pub fn invitations_path(tenant: &TenantId) -> String {
+    format!("{}/invitations", tenant_path(tenant))
 }
 
 /// The path of an agent's suspension.

@@ -12,11 +12,13 @@ mod environment;
 mod layer;
 mod limits;
 mod load;
+mod oauth;
 mod show;
 
 pub use layer::Layer;
 pub use limits::Limits;
 pub use load::{ConfigError, load};
+pub use oauth::{OauthConfig, ProviderConfig};
 
 /// What a relay runs with: every value decided, and fitting each other. Fixed until the next start.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -39,6 +41,7 @@ pub struct Config {
     pub log_filter: String,
     pub otlp_endpoint: Option<String>,
     pub drain_timeout: Duration,
+    pub oauth: OauthConfig,
     pub limits: Limits,
 }
 
@@ -60,9 +63,20 @@ impl Config {
     /// The URL of the WebSocket endpoint, for the relay's DID document.
     #[must_use]
     pub fn public_url_of(&self, domain: &Domain) -> String {
-        let plain = self.tls.is_none() && self.listen.ip().is_loopback();
-        let scheme = if plain { "ws" } else { "wss" };
+        let scheme = if self.is_plain_loopback() { "ws" } else { "wss" };
         self.public_url.clone().unwrap_or_else(|| format!("{scheme}://{}/ws", domain.authority()))
+    }
+
+    /// The issuer of access tokens: the origin people and clients reach this relay by.
+    #[must_use]
+    pub fn issuer_of(&self, domain: &Domain) -> String {
+        let scheme = if self.is_plain_loopback() { "http" } else { "https" };
+        let own = || format!("{scheme}://{}", domain.authority());
+        self.oauth.issuer.as_ref().map_or_else(own, ToString::to_string)
+    }
+
+    fn is_plain_loopback(&self) -> bool {
+        self.tls.is_none() && self.listen.ip().is_loopback()
     }
 }
 

@@ -26,6 +26,7 @@ mod health;
 mod properties;
 mod publish;
 mod request;
+mod resource;
 mod state;
 mod views;
 mod write;

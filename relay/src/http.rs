@@ -10,6 +10,7 @@ use tokio_util::task::TaskTracker;
 
 use crate::directory::Directory;
 use crate::hub::Hub;
+use crate::oauth::{self, Oauth};
 use crate::problem::Refusal;
 
 mod accept;
@@ -21,6 +22,7 @@ mod stream;
 mod tls;
 mod upgrade;
 
+pub(crate) use accept::Connection;
 pub use accept::Listener;
 pub use certificate::{CertificateError, ReloadingCertificate};
 pub use metrics::HttpMetrics;
@@ -34,6 +36,7 @@ pub struct Public {
     pub hub: Arc<Hub>,
     /// The DID document of the relay's domain, as JSON.
     pub domain_document: Arc<str>,
+    pub oauth: Oauth,
     pub metrics: HttpMetrics,
     pub draining: daemon::Shutdown,
     /// Connections and sessions; waited for at the end.
@@ -41,10 +44,12 @@ pub struct Public {
 }
 
 pub fn router(public: Public) -> Router {
+    let oauth = oauth::router(public.oauth.clone());
     Router::new()
         .route("/ws", get(upgrade::handle))
         .route("/.well-known/did.json", get(documents::domain))
         .route("/agent/{*path}", get(documents::agent))
         .fallback(|| async { Refusal::new(Reason::NotFound, "this listener has no such path") })
         .with_state(public)
+        .merge(oauth)
 }

@@ -10,6 +10,7 @@ pub mod http;
 pub mod hub;
 pub mod identity;
 pub mod mailbox;
+pub mod oauth;
 mod problem;
 mod session;
 #[cfg(test)]

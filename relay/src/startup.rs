@@ -14,7 +14,8 @@ use crate::config::Config;
 use crate::directory::{Capacity, Clock, Directory, Writer};
 use crate::http::ReloadingCertificate;
 use crate::identity;
-use crate::store::{self, Store};
+use crate::oauth::Issuer;
+use crate::store::{self, OauthStore, Store};
 
 mod data_folder;
 mod directory_metrics;
@@ -34,6 +35,8 @@ pub struct Relay {
     certificate: Option<Arc<ReloadingCertificate>>,
     domain_document: Arc<str>,
     store: Store,
+    oauth_store: OauthStore,
+    issuer: Issuer,
     directory: Arc<Directory>,
     writer: Writer,
     folder: DataFolder,
@@ -57,8 +60,9 @@ impl Relay {
             protocol::document::build_for_domain(&domain, &key, &config.public_url_of(&domain), now());
         let store = Store::open(&store::path(&config.data_dir)).await?;
         let capacity = Capacity { tenants: config.limits.tenants, agents: config.limits.agents };
-        let clock: Clock = Arc::new(now);
-        let (directory, writer) = Directory::open(store.clone(), domain.clone(), capacity, clock).await?;
+        let (directory, writer) = Directory::open(store.clone(), domain.clone(), capacity, clock()).await?;
+        let oauth_store = OauthStore::open(&store::path(&config.data_dir), domain.clone()).await?;
+        let issuer = config.issuer_of(&domain).parse()?;
         Ok(Self {
             domain_document: serde_json::to_string(&document)?.into(),
             config,
@@ -68,6 +72,8 @@ impl Relay {
             admin_socket,
             certificate,
             store,
+            oauth_store,
+            issuer,
             directory,
             writer,
             folder,
@@ -134,6 +140,10 @@ impl Relay {
 
 async fn bind(setting: &'static str, address: SocketAddr) -> Result<TcpListener> {
     TcpListener::bind(address).await.with_context(|| format!("failed to take {setting} {address}"))
+}
+
+fn clock() -> Clock {
+    Arc::new(now)
 }
 
 /// A clock before 1970 counts as 1970: keys then expire late, which the log of any such machine is full of.

@@ -12,8 +12,10 @@ use sqlx::sqlite::{
 
 mod directory;
 mod identity;
+pub(crate) mod oauth;
 
 pub use identity::StoreIdentity;
+pub use oauth::OauthStore;
 
 /// How long a statement waits for another connection's write; a mailbox batch takes a few milliseconds.
 const BUSY_TIMEOUT: Duration = Duration::from_secs(5);

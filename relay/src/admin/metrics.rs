@@ -29,7 +29,7 @@ impl AdminMetrics {
 /// A stranger's method must not become a label.
 fn known(method: &str) -> &str {
     match method {
-        "GET" | "PUT" | "DELETE" | "HEAD" => method,
+        "GET" | "PUT" | "POST" | "DELETE" | "HEAD" => method,
         _ => "other",
     }
 }
@@ -43,6 +43,9 @@ fn route(path: &str) -> &'static str {
         ["tenants", _] => "tenant",
         ["tenants", _, "agents"] => "agents",
         ["tenants", _, "agents", _] => "agent",
+        ["tenants", _, "agents", _, "mcp"] => "mcp",
+        ["tenants", _, "invitations"] => "invitations",
+        ["tenants", _, "invitations", _] => "invitation",
         ["tenants", _, "agents", _, "suspension"] => "suspension",
         ["tenants", _, "keys"] => "keys",
         ["tenants", _, "keys", _] => "key",
@@ -60,6 +63,8 @@ mod tests {
             ("/admin/v1/version", "version"),
             ("/admin/v1/tenants/acme/agents/alice", "agent"),
             ("/admin/v1/tenants/acme/keys", "keys"),
+            ("/admin/v1/tenants/acme/agents/alice/mcp", "mcp"),
+            ("/admin/v1/tenants/acme/invitations/i_1", "invitation"),
             ("/admin/v1/acme", "other"),
             ("/elsewhere", "other"),
         ] {

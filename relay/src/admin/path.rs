@@ -19,6 +19,18 @@ pub(super) struct OfAgent(pub(super) TenantId, pub(super) AgentName);
 #[derive(Debug)]
 pub(super) struct OfKey(pub(super) TenantId, pub(super) KeyId);
 
+#[derive(Debug)]
+pub(super) struct OfInvitation(pub(super) TenantId, pub(super) String);
+
+impl<S: Send + Sync> FromRequestParts<S> for OfInvitation {
+    type Rejection = Refusal;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Refusal> {
+        let texts = segments(parts, state).await?;
+        Ok(Self(parse("tenant", texts.first())?, parse("invitation", texts.get(1))?))
+    }
+}
+
 impl<S: Send + Sync> FromRequestParts<S> for InTenant {
     type Rejection = Refusal;
 

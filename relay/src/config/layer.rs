@@ -10,6 +10,7 @@ use protocol::did::Domain;
 use serde::Deserialize;
 
 use super::limits::LimitsLayer;
+use super::oauth::OauthLayer;
 
 #[derive(Debug, Clone, Default, Args, Deserialize)]
 #[serde(deny_unknown_fields, default)]
@@ -73,6 +74,8 @@ pub struct Layer {
     #[arg(long, env = "MSG2AGENT_RELAY_DRAIN_TIMEOUT_SECONDS", value_name = "SECONDS")]
     pub drain_timeout_seconds: Option<u64>,
     #[command(flatten)]
+    pub oauth: OauthLayer,
+    #[command(flatten)]
     pub limits: LimitsLayer,
 }
 
@@ -107,6 +110,7 @@ impl Layer {
             log_filter: self.log_filter.or(below.log_filter),
             otlp_endpoint: self.otlp_endpoint.or(below.otlp_endpoint),
             drain_timeout_seconds: self.drain_timeout_seconds.or(below.drain_timeout_seconds),
+            oauth: self.oauth.over(below.oauth),
             limits: self.limits.over(below.limits),
         }
     }

@@ -38,6 +38,11 @@ pub enum ConfigError {
     AdminPlaintext(SocketAddr),
     #[error("listen is {0}, which is not loopback: set domain, the name that agents reach the relay by")]
     DomainMissing(SocketAddr),
+    #[error(
+        "oauth.provider_issuer, oauth.provider_client_id and oauth.provider_client_secret_file belong together; {0} is \
+         missing"
+    )]
+    HalfProvider(&'static str),
     #[error("there is no home folder to put data in: set data_dir")]
     NoDataFolder,
 }
@@ -96,6 +101,7 @@ fn decide(layer: Layer, default_data_dir: Option<PathBuf>) -> Result<Config, Con
         log_filter: layer.log_filter.unwrap_or_else(|| "info".to_owned()),
         otlp_endpoint: layer.otlp_endpoint,
         drain_timeout: Duration::from_secs(layer.drain_timeout_seconds.unwrap_or(DRAIN_TIMEOUT_SECONDS)),
+        oauth: layer.oauth.decide()?,
         limits: layer.limits.or_default(),
     };
     check(&config)?;

@@ -16,6 +16,8 @@ impl Entry {
             Operation::SuspendAgent(did, true) => ("suspend agent", did.to_string()),
             Operation::SuspendAgent(did, false) => ("resume agent", did.to_string()),
             Operation::DeleteAgent(did) => ("delete agent", did.to_string()),
+            Operation::PutMcp(did, spec) => ("put mcp", format!("{did} at {}", spec.url)),
+            Operation::DeleteMcp(did) => ("delete mcp", did.to_string()),
             Operation::PutKey(tenant, id, _) => ("put key", format!("{tenant}/{id}")),
             Operation::DeleteKey(tenant, id) => ("delete key", format!("{tenant}/{id}")),
             Operation::Publish(who, record) => ("register", format!("{} by {}", record.did, who.key_id)),

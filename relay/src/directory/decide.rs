@@ -1,6 +1,8 @@
 //! What an operation does to the state, or why it is refused. Pure: the writer commits what is decided here.
 
-use protocol::admin::{AgentSpec, KEYS_PER_AGENT_MAX, KeySpec, TenantSpec};
+use protocol::admin::{
+    AgentSpec, KEYS_PER_AGENT_MAX, KeySpec, MCP_ACCOUNT_BYTES_MAX, MCP_ACCOUNTS_MAX, McpSpec, TenantSpec,
+};
 use protocol::api_key::KeyId;
 use protocol::did::TenantId;
 use protocol::multikey::MultikeyError;
@@ -14,6 +16,7 @@ use super::state::State;
 
 mod agent;
 mod key;
+mod mcp;
 mod publish;
 mod tenant;
 
@@ -27,6 +30,8 @@ pub(super) enum Operation {
     PutAgent(Did, Box<AgentSpec>),
     SuspendAgent(Did, bool),
     DeleteAgent(Did),
+    PutMcp(Did, McpSpec),
+    DeleteMcp(Did),
     PutKey(TenantId, KeyId, KeySpec),
     DeleteKey(TenantId, KeyId),
     Publish(Principal, Box<VerifiedRecord>),
@@ -39,6 +44,17 @@ pub enum Refused {
     TenantMissing(TenantId),
     #[error("the agent {0} does not exist")]
     AgentMissing(Did),
+    #[error(
+        "url is not an MCP endpoint: write https://host/path, or http:// on loopback, in its normal spelling and \
+         without query, fragment or credentials"
+    )]
+    McpUrl,
+    #[error("the url is the MCP endpoint of another agent")]
+    McpUrlTaken,
+    #[error(
+        "accounts holds at most {MCP_ACCOUNTS_MAX} different names of 1 to {MCP_ACCOUNT_BYTES_MAX} printable characters"
+    )]
+    McpAccounts,
     #[error("this relay holds as many tenants as it may")]
     TenantsFull,
     #[error("this relay holds as many agents as it may")]
@@ -83,7 +99,10 @@ impl Refused {
             | Self::KeysOfTenant
             | Self::KeyTwice(_)
             | Self::KeyTaken(_)
-            | Self::KeyIdOfAnother(_) => Reason::InvalidParams,
+            | Self::KeyIdOfAnother(_)
+            | Self::McpUrl
+            | Self::McpUrlTaken
+            | Self::McpAccounts => Reason::InvalidParams,
             Self::NotCovered => Reason::Forbidden,
             Self::Credential(error) => error.reason(),
             Self::Suspended => Reason::Suspended,
@@ -108,6 +127,8 @@ pub(super) fn decide(context: Context<'_>, operation: Operation) -> Result<Decis
         Operation::PutAgent(did, spec) => agent::put(context, did, *spec),
         Operation::SuspendAgent(did, suspended) => agent::suspend(context, did, suspended),
         Operation::DeleteAgent(did) => Ok(agent::delete(context, did)),
+        Operation::PutMcp(did, spec) => mcp::put(context, did, spec),
+        Operation::DeleteMcp(did) => Ok(mcp::delete(context, &did)),
         Operation::PutKey(tenant, id, spec) => key::put(context, tenant, &id, spec),
         Operation::DeleteKey(tenant, id) => Ok(key::delete(context, tenant, &id)),
         Operation::Publish(who, record) => publish::publish(context, &who, &record),

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use protocol::admin::AgentKey;
+use protocol::admin::{AgentKey, McpSpec};
 use protocol::api_key::{KeyHash, KeyId};
 use protocol::did::TenantId;
 use protocol::record::{Card, Discovery};
@@ -25,6 +25,8 @@ pub struct AgentEntry {
     /// `document.proof.created` of the record.
     pub record_created: UnixSeconds,
     pub registered_card: Option<Card>,
+    /// Its MCP endpoint and who may sign in for it, if it has one.
+    pub mcp: Option<Arc<McpSpec>>,
 }
 
 /// A key that opens every agent of a tenant.
@@ -46,6 +48,7 @@ impl AgentEntry {
             record: None,
             record_created: 0,
             registered_card: None,
+            mcp: None,
         }
     }
 

@@ -2,7 +2,7 @@
 
 use proptest::prelude::*;
 use protocol::Identity;
-use protocol::admin::{AgentKey, AgentSpec, KeySpec, TenantSpec};
+use protocol::admin::{AgentKey, AgentSpec, KeySpec, McpSpec, TenantSpec};
 use protocol::did::{Domain, TenantId};
 use protocol::record::Card;
 
@@ -47,6 +47,8 @@ enum Step {
     PutAgent(TenantId, &'static str, AgentSpec),
     SuspendAgent(TenantId, &'static str, bool),
     DeleteAgent(TenantId, &'static str),
+    PutMcp(TenantId, &'static str, u8),
+    DeleteMcp(TenantId, &'static str),
     PutKey(TenantId, u8, Option<u64>),
     DeleteKey(TenantId, u8),
     /// Under whatever that key opens, also where it does not cover the name.
@@ -65,6 +67,12 @@ impl Step {
                 Operation::SuspendAgent(did(tenant.as_str(), name), suspended)
             }
             Self::DeleteAgent(tenant, name) => Operation::DeleteAgent(did(tenant.as_str(), name)),
+            Self::PutMcp(tenant, name, number) => {
+                let url = format!("https://example.com/{number}");
+                let spec = McpSpec { url, accounts: vec![format!("{number}@example.com")] };
+                Operation::PutMcp(did(tenant.as_str(), name), spec)
+            }
+            Self::DeleteMcp(tenant, name) => Operation::DeleteMcp(did(tenant.as_str(), name)),
             Self::PutKey(tenant, key, not_after) => {
                 let spec = KeySpec { sha256: hash(key), not_after };
                 Operation::PutKey(tenant, hash(key).key_id(), spec)
@@ -93,6 +101,8 @@ fn steps() -> impl Strategy<Value = Vec<Step>> {
         1 => tenants().prop_map(Step::DeleteTenant),
         6 => (tenants(), names(), agent_specs()).prop_map(|(tenant, name, spec)| Step::PutAgent(tenant, name, spec)),
         1 => (tenants(), names()).prop_map(|(tenant, name)| Step::DeleteAgent(tenant, name)),
+        2 => (tenants(), names(), 0..3u8).prop_map(|(tenant, name, url)| Step::PutMcp(tenant, name, url)),
+        1 => (tenants(), names()).prop_map(|(tenant, name)| Step::DeleteMcp(tenant, name)),
         2 => (tenants(), names(), prop::bool::ANY).prop_map(|(tenant, name, to)| Step::SuspendAgent(tenant, name, to)),
         4 => (tenants(), 0..6u8, ends()).prop_map(|(tenant, key, ends)| Step::PutKey(tenant, key, ends)),
         1 => (tenants(), 0..6u8).prop_map(|(tenant, key)| Step::DeleteKey(tenant, key)),

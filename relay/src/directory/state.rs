@@ -16,6 +16,8 @@ pub(crate) struct State {
     version: u64,
     tenants: BTreeMap<TenantId, Tenant>,
     agents: HashMap<Did, Arc<AgentEntry>>,
+    /// Whose MCP endpoint a URL is.
+    resources: HashMap<String, Did>,
     keys: HashMap<KeyHash, KeyOwner>,
     ids: HashMap<KeyId, KeyHash>,
     expiries: BTreeSet<(UnixSeconds, KeyHash)>,
@@ -57,6 +59,11 @@ impl State {
 
     pub(crate) fn agent(&self, did: &Did) -> Option<&Arc<AgentEntry>> {
         self.agents.get(did)
+    }
+
+    /// The agent whose MCP endpoint this is.
+    pub(crate) fn resource(&self, url: &str) -> Option<&Arc<AgentEntry>> {
+        self.agents.get(self.resources.get(url)?)
     }
 
     pub(crate) fn agents_count(&self) -> usize {
@@ -121,7 +128,7 @@ impl State {
         let Some(removed) = self.tenants.remove(tenant) else { return };
         for (did, agent) in &removed.agents {
             self.agents.remove(did);
-            self.forget_keys(agent);
+            self.forget_owned(agent);
         }
         removed.keys.values().for_each(|key| self.forget_key(&key.sha256));
     }
@@ -130,7 +137,10 @@ impl State {
         let Some(tenant) = self.tenants.get_mut(&agent.tenant) else { return };
         tenant.agents.insert(agent.did.clone(), Arc::clone(agent));
         if let Some(before) = self.agents.insert(agent.did.clone(), Arc::clone(agent)) {
-            self.forget_keys(&before);
+            self.forget_owned(&before);
+        }
+        if let Some(mcp) = &agent.mcp {
+            self.resources.insert(mcp.url.clone(), agent.did.clone());
         }
         for key in &agent.keys {
             let owner = KeyOwner {
@@ -144,7 +154,7 @@ impl State {
 
     fn remove_agent(&mut self, did: &Did) {
         let Some(removed) = self.agents.remove(did) else { return };
-        self.forget_keys(&removed);
+        self.forget_owned(&removed);
         if let Some(tenant) = self.tenants.get_mut(&removed.tenant) {
             tenant.agents.remove(did);
         }
@@ -174,8 +184,12 @@ impl State {
         self.keys.insert(hash, owner);
     }
 
-    fn forget_keys(&mut self, agent: &AgentEntry) {
+    /// Its keys and its MCP endpoint.
+    fn forget_owned(&mut self, agent: &AgentEntry) {
         agent.keys.iter().for_each(|key| self.forget_key(&key.sha256));
+        if let Some(mcp) = &agent.mcp {
+            self.resources.remove(&mcp.url);
+        }
     }
 
     fn forget_key(&mut self, hash: &KeyHash) {

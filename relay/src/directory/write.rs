@@ -1,6 +1,6 @@
 //! The changes that can be asked for. Each answers with the version that contains it, committed and enforced.
 
-use protocol::admin::{AgentSpec, KeySpec, TenantSpec};
+use protocol::admin::{AgentSpec, KeySpec, McpSpec, TenantSpec};
 use protocol::api_key::KeyId;
 use protocol::did::{AgentName, TenantId};
 use tokio::sync::oneshot;
@@ -50,6 +50,23 @@ impl Directory {
     /// [`WriteError`]; the agent is as before.
     pub async fn delete_agent(&self, tenant: &TenantId, name: &AgentName) -> Result<Written, WriteError> {
         self.write(Operation::DeleteAgent(self.did(tenant, name))).await
+    }
+
+    /// # Errors
+    /// [`WriteError`]; the agent's endpoint is as before.
+    pub async fn put_mcp(
+        &self,
+        tenant: &TenantId,
+        name: &AgentName,
+        spec: McpSpec,
+    ) -> Result<Written, WriteError> {
+        self.write(Operation::PutMcp(self.did(tenant, name), spec)).await
+    }
+
+    /// # Errors
+    /// [`WriteError`]; the agent's endpoint is as before.
+    pub async fn delete_mcp(&self, tenant: &TenantId, name: &AgentName) -> Result<Written, WriteError> {
+        self.write(Operation::DeleteMcp(self.did(tenant, name))).await
     }
 
     /// # Errors

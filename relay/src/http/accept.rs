@@ -56,8 +56,8 @@ pub struct Listener {
 
 /// What a request knows of its connection. The slot is free when the last clone is dropped.
 #[derive(Debug, Clone)]
-pub(super) struct Connection {
-    pub(super) peer: SocketAddr,
+pub(crate) struct Connection {
+    pub(crate) peer: SocketAddr,
     _slot: Arc<Slot>,
 }
 

@@ -21,6 +21,7 @@ use crate::directory::Directory;
 use crate::http::{self, HttpMetrics, Listener, Public, ReloadingCertificate};
 use crate::hub::{Hub, HubMetrics, HubSettings};
 use crate::mailbox::Mailbox;
+use crate::oauth::{self, Oauth, OauthMetrics};
 use crate::store::{self, Store};
 
 /// Time for tasks to end once sessions are gone; they have nothing left to wait for.
@@ -30,6 +31,7 @@ pub(super) struct Running {
     pub(super) tasks: Tasks,
     directory: Arc<Directory>,
     hub: Arc<Hub>,
+    oauth: Oauth,
     store: Store,
     serving: Check,
     /// Connections of the public listener and their sessions.
@@ -62,6 +64,8 @@ impl Running {
             certificate,
             domain_document,
             store,
+            oauth_store,
+            issuer,
             directory,
             writer,
             folder,
@@ -70,7 +74,17 @@ impl Running {
         let mailbox = Mailbox::open(&store::path(&config.data_dir)).await?;
         let metrics = Arc::new(HubMetrics::register(&registry)?);
         let hub = Hub::open(mailbox, Arc::clone(&directory), hub_settings(&config), metrics).await?;
+        let oauth = Oauth::open(oauth::Setup {
+            config: &config.oauth,
+            issuer,
+            data_dir: &config.data_dir,
+            directory: Arc::clone(&directory),
+            store: oauth_store,
+            clock: super::clock(),
+            metrics: OauthMetrics::register(&registry)?,
+        })?;
         let running = Self {
+            oauth,
             tasks: Tasks::new(shutdown.clone()),
             hub,
             directory,
@@ -84,6 +98,7 @@ impl Running {
         let setup = Setup { config: &config, build, registry, readiness, shutdown };
         running.connect(&setup)?;
         running.tasks.spawn_vital("directory-writer", writer.run());
+        running.start_oauth(&setup);
         running.start_public(&setup, socket, certificate, domain_document)?;
         running.start_admin(setup, admin_socket)?;
         running.serving.pass();
@@ -103,6 +118,11 @@ impl Running {
         Ok(())
     }
 
+    fn start_oauth(&self, setup: &Setup<'_>) {
+        self.tasks.spawn_vital("oauth-keys", self.oauth.clone().watch_keys(setup.shutdown.clone()));
+        self.tasks.spawn_vital("oauth-sweep", self.oauth.clone().sweep(setup.shutdown.clone()));
+    }
+
     fn start_public(
         &self,
         setup: &Setup<'_>,
@@ -120,6 +140,7 @@ impl Running {
             directory: Arc::clone(&self.directory),
             hub: Arc::clone(&self.hub),
             domain_document,
+            oauth: self.oauth.clone(),
             metrics: metrics.clone(),
             draining: setup.shutdown.clone(),
             sessions: self.sessions.clone(),
@@ -140,6 +161,7 @@ impl Running {
         let operations = admin::router(Admin {
             directory: Arc::clone(&self.directory),
             hub: Arc::clone(&self.hub),
+            oauth: self.oauth.clone(),
             token_file: Arc::new(setup.config.admin_token_file.clone()),
             metrics: AdminMetrics::register(&setup.registry)?,
             build: setup.build,
@@ -164,6 +186,7 @@ impl Running {
         self.directory.close();
         self.admin_end.begin();
         self.tasks.finished(TASKS_GRACE).await;
+        self.oauth.close().await;
         self.store.close().await;
     }
 }

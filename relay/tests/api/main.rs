@@ -11,6 +11,7 @@ mod frames;
 mod harness;
 mod killed;
 mod listener;
+mod oauth;
 mod registration;
 mod restart;
 mod sessions;

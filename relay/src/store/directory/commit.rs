@@ -1,6 +1,6 @@
 //! One edit and the next version, in one transaction.
 
-use protocol::admin::TenantSpec;
+use protocol::admin::{McpSpec, TenantSpec};
 use protocol::api_key::KeyHash;
 use protocol::did::TenantId;
 use protocol::record::Card;
@@ -80,12 +80,15 @@ async fn remove_tenant(to: &mut SqliteConnection, tenant: &TenantId) -> Result {
 
 async fn put_agent(to: &mut SqliteConnection, agent: &AgentEntry) -> Result {
     sqlx::query(
-        "insert into agents (tenant, name, root_key, declared_card, suspended, record, record_created, registered_card)
-         values (?, ?, ?, ?, ?, ?, ?, ?)
+        "insert into agents
+           (tenant, name, root_key, declared_card, suspended, record, record_created, registered_card, mcp_url,
+            mcp_accounts)
+         values (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
          on conflict (tenant, name) do update set
            root_key = excluded.root_key, declared_card = excluded.declared_card, suspended = excluded.suspended,
            record = excluded.record, record_created = excluded.record_created,
-           registered_card = excluded.registered_card",
+           registered_card = excluded.registered_card, mcp_url = excluded.mcp_url,
+           mcp_accounts = excluded.mcp_accounts",
     )
     .bind(agent.tenant.as_str())
     .bind(agent.did.name())
@@ -95,6 +98,8 @@ async fn put_agent(to: &mut SqliteConnection, agent: &AgentEntry) -> Result {
     .bind(agent.record.as_deref())
     .bind(agent.record.as_ref().map(|_| integer(agent.record_created)))
     .bind(card_json(agent.registered_card.as_ref())?)
+    .bind(agent.mcp.as_ref().map(|mcp| mcp.url.as_str()))
+    .bind(accounts_json(agent.mcp.as_deref())?)
     .execute(&mut *to)
     .await?;
     replace_keys(to, agent).await
@@ -150,6 +155,11 @@ async fn remove_key(to: &mut SqliteConnection, hash: &KeyHash) -> Result {
 
 fn card_json(card: Option<&Card>) -> Result<Option<String>> {
     card.map(serde_json::to_string).transpose().map_err(|error| sqlx::Error::Encode(error.into()))
+}
+
+fn accounts_json(mcp: Option<&McpSpec>) -> Result<Option<String>> {
+    let json = mcp.map(|mcp| serde_json::to_string(&mcp.accounts)).transpose();
+    json.map_err(|error| sqlx::Error::Encode(error.into()))
 }
 
 /// SQLite has signed integers only; a time beyond them is as good as the last one.

@@ -4,7 +4,7 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use protocol::admin::{AgentKey, TenantSpec};
+use protocol::admin::{AgentKey, McpSpec, TenantSpec};
 use protocol::api_key::KeyHash;
 use protocol::did::{AgentName, Domain, TenantId};
 use protocol::record::Card;
@@ -28,7 +28,7 @@ impl Store {
         }
         let mut bound = self.load_keys(domain, &mut state).await?;
         let agents = "select tenant, name, root_key, declared_card, suspended, record, record_created, \
-                      registered_card from agents";
+                      registered_card, mcp_url, mcp_accounts from agents";
         for row in self.all(agents).await? {
             let mut agent = agent(&row, domain)?;
             agent.keys = bound.remove(&agent.did).unwrap_or_default();
@@ -87,6 +87,7 @@ fn agent(row: &SqliteRow, domain: &Domain) -> Result<AgentEntry, StoreError> {
         record: record.map(Arc::from),
         record_created: seconds(row, "record_created")?.unwrap_or_default(),
         registered_card: card(row, "registered_card")?,
+        mcp: mcp(row)?,
         ..AgentEntry::new(Did::new(domain, &tenant, &name))
     })
 }
@@ -100,6 +101,14 @@ fn hash(row: &SqliteRow) -> Result<KeyHash, StoreError> {
 fn card(row: &SqliteRow, name: &'static str) -> Result<Option<Card>, StoreError> {
     let text: Option<String> = column(row, name)?;
     text.map(|text| serde_json::from_str(&text)).transpose().map_err(|error| unreadable(name, error))
+}
+
+fn mcp(row: &SqliteRow) -> Result<Option<Arc<McpSpec>>, StoreError> {
+    let url: Option<String> = column(row, "mcp_url")?;
+    let accounts: Option<String> = column(row, "mcp_accounts")?;
+    let (Some(url), Some(accounts)) = (url, accounts) else { return Ok(None) };
+    let accounts = serde_json::from_str(&accounts).map_err(|error| unreadable("mcp_accounts", error))?;
+    Ok(Some(Arc::new(McpSpec { url, accounts })))
 }
 
 fn seconds(row: &SqliteRow, name: &'static str) -> Result<Option<UnixSeconds>, StoreError> {

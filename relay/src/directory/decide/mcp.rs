@@ -1,0 +1,153 @@
+//! The MCP endpoint of an agent: one URL for one agent, and the names of those who may sign in for it.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+use protocol::admin::MCP_URL_BYTES_MAX;
+use url::Url;
+
+use super::*;
+use crate::directory::change::Edit;
+use crate::directory::entry::AgentEntry;
+use crate::oauth::is_loopback;
+
+pub(super) fn put(context: Context<'_>, did: Did, spec: McpSpec) -> Result<Decision, Refused> {
+    check_url(&spec.url)?;
+    check_accounts(&spec.accounts)?;
+    let Some(before) = context.state.agent(&did) else { return Err(Refused::AgentMissing(did)) };
+    if context.state.resource(&spec.url).is_some_and(|owner| owner.did != did) {
+        return Err(Refused::McpUrlTaken);
+    }
+    if before.mcp.as_deref() == Some(&spec) {
+        return Ok(Decision::Unchanged);
+    }
+    Ok(changed(before, Some(spec)))
+}
+
+pub(super) fn delete(context: Context<'_>, did: &Did) -> Decision {
+    match context.state.agent(did) {
+        Some(before) if before.mcp.is_some() => changed(before, None),
+        _ => Decision::Unchanged,
+    }
+}
+
+/// No session at the relay depends on it: access is decided when a token is asked for or looked at.
+fn changed(before: &AgentEntry, mcp: Option<McpSpec>) -> Decision {
+    let after = AgentEntry { mcp: mcp.map(Arc::new), ..before.clone() };
+    Decision::Change { edit: Edit::PutAgent(Arc::new(after)), changes: Vec::new() }
+}
+
+/// Clients send the URL back byte for byte, so only the spelling that a URL parser writes is taken.
+fn check_url(text: &str) -> Result<(), Refused> {
+    let url = Url::parse(text).map_err(|_| Refused::McpUrl)?;
+    let plain = url.query().is_none()
+        && url.fragment().is_none()
+        && url.username().is_empty()
+        && url.password().is_none();
+    let secure = url.scheme() == "https" || (url.scheme() == "http" && is_loopback(&url));
+    let fits = text.len() <= MCP_URL_BYTES_MAX && url.as_str() == text;
+    if plain && secure && fits { Ok(()) } else { Err(Refused::McpUrl) }
+}
+
+fn check_accounts(accounts: &[String]) -> Result<(), Refused> {
+    let good = |name: &String| {
+        (1..=MCP_ACCOUNT_BYTES_MAX).contains(&name.len()) && name.chars().all(|c| !c.is_control() && c != ' ')
+    };
+    let different: BTreeSet<_> = accounts.iter().collect();
+    if accounts.len() <= MCP_ACCOUNTS_MAX && different.len() == accounts.len() && accounts.iter().all(good) {
+        return Ok(());
+    }
+    Err(Refused::McpAccounts)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::directory::fixtures::{agent_with_keys, did, state_with_tenants};
+
+    fn spec(url: &str, accounts: &[&str]) -> McpSpec {
+        McpSpec { url: url.into(), accounts: accounts.iter().map(ToString::to_string).collect() }
+    }
+
+    fn state() -> State {
+        let mut state = state_with_tenants(&["acme"]);
+        state.apply(&Edit::PutAgent(agent_with_keys("acme", "alice", &[(1, None)])));
+        state.apply(&Edit::PutAgent(agent_with_keys("acme", "bob", &[])));
+        state
+    }
+
+    fn applied(state: &mut State, decision: Decision) {
+        let Decision::Change { edit, .. } = decision else { panic!("unchanged") };
+        state.apply(&edit);
+    }
+
+    #[test]
+    fn a_url_belongs_to_one_agent_and_moves_only_when_it_is_free() {
+        let mut state = state();
+        let mcp = spec("https://mcp.example.com/alice", &["alice@example.com"]);
+        let decision = put(context(&state), did("acme", "alice"), mcp.clone()).unwrap();
+        applied(&mut state, decision);
+        assert_eq!(state.resource(&mcp.url).unwrap().did, did("acme", "alice"));
+        assert_eq!(put(context(&state), did("acme", "alice"), mcp.clone()).unwrap(), Decision::Unchanged);
+        let taken = put(context(&state), did("acme", "bob"), mcp.clone()).unwrap_err();
+        assert!(matches!(taken, Refused::McpUrlTaken));
+        let decision = delete(context(&state), &did("acme", "alice"));
+        applied(&mut state, decision);
+        assert!(state.resource(&mcp.url).is_none());
+        assert_eq!(delete(context(&state), &did("acme", "alice")), Decision::Unchanged);
+        put(context(&state), did("acme", "bob"), mcp).unwrap();
+    }
+
+    #[test]
+    fn a_changed_url_leaves_the_old_one_free() {
+        let mut state = state();
+        for url in ["https://a.example/mcp", "https://b.example/mcp"] {
+            let decision = put(context(&state), did("acme", "alice"), spec(url, &[])).unwrap();
+            applied(&mut state, decision);
+        }
+        assert!(state.resource("https://a.example/mcp").is_none());
+        assert!(state.resource("https://b.example/mcp").is_some());
+    }
+
+    #[test]
+    fn only_the_normal_spelling_of_a_secure_url_is_taken() {
+        for good in [
+            "https://a.example/mcp",
+            "https://a.example:8443/",
+            "http://localhost:1/mcp",
+            "http://127.0.0.1/",
+        ] {
+            put(context(&state()), did("acme", "alice"), spec(good, &[])).unwrap();
+        }
+        for bad in [
+            "https://A.example/mcp",
+            "https://a.example",
+            "https://a.example:443/mcp",
+            "http://a.example/mcp",
+            "https://a.example/mcp?x=1",
+            "https://a.example/mcp#x",
+            "https://user@a.example/mcp",
+            "mcp",
+        ] {
+            let refused = put(context(&state()), did("acme", "alice"), spec(bad, &[])).unwrap_err();
+            assert!(matches!(refused, Refused::McpUrl), "{bad}");
+        }
+    }
+
+    #[test]
+    fn accounts_are_different_names_in_a_bounded_list() {
+        let long = "x".repeat(MCP_ACCOUNT_BYTES_MAX + 1);
+        for bad in [vec![""], vec!["a", "a"], vec!["a b"], vec![long.as_str()], vec!["a\n"]] {
+            let refused =
+                put(context(&state()), did("acme", "alice"), spec("https://a.example/", &bad)).unwrap_err();
+            assert!(matches!(refused, Refused::McpAccounts), "{bad:?}");
+        }
+    }
+
+    #[test]
+    fn what_is_not_there_gets_no_endpoint() {
+        let refused =
+            put(context(&state()), did("acme", "carol"), spec("https://a.example/", &[])).unwrap_err();
+        assert!(matches!(refused, Refused::AgentMissing(_)));
+    }
+}

@@ -1,0 +1,138 @@
+//! Invitations: made and taken back by an admin, used once by whoever has the code.
+
+use protocol::admin::{
+    INVITATION_SECONDS_DEFAULT, INVITATION_SECONDS_MAX, Invitation, InvitationSpec, InvitationView, Page,
+};
+use protocol::did::TenantId;
+use protocol::{Reason, UnixSeconds};
+
+use super::account::{Account, INVITATION_ISSUER};
+use super::error::{ErrorCode, OauthError};
+use super::secret::{Secret, SecretHash, random_id};
+use super::{Oauth, chain};
+use crate::store::oauth::accounts;
+use crate::store::oauth::invitations::{self, Invited};
+
+/// Invitations of one tenant, used ones included: each of those is a person with access.
+const INVITATIONS_PER_TENANT_MAX: u64 = 1000;
+
+/// Why an admin's wish about invitations was not fulfilled.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum InvitationError {
+    #[error("the tenant or its agent does not exist")]
+    FindAgent,
+    #[error("expiresInSeconds is 1 to {INVITATION_SECONDS_MAX}")]
+    SetExpiry,
+    #[error("the tenant has {INVITATIONS_PER_TENANT_MAX} invitations; delete some")]
+    MakeRoom,
+    #[error("the invitations could not be stored")]
+    Store(#[from] sqlx::Error),
+}
+
+impl InvitationError {
+    pub(crate) const fn reason(&self) -> Reason {
+        match self {
+            Self::FindAgent => Reason::NotFound,
+            Self::SetExpiry => Reason::InvalidParams,
+            Self::MakeRoom => Reason::QuotaExceeded,
+            Self::Store(_) => Reason::StorageUnavailable,
+        }
+    }
+}
+
+impl Oauth {
+    pub(crate) async fn invite(
+        &self,
+        tenant: &TenantId,
+        spec: InvitationSpec,
+    ) -> Result<Invitation, InvitationError> {
+        let life = spec.expires_in_seconds.unwrap_or(INVITATION_SECONDS_DEFAULT);
+        if !(1..=INVITATION_SECONDS_MAX).contains(&life) {
+            return Err(InvitationError::SetExpiry);
+        }
+        let agent = self.directory.did(tenant, &spec.agent);
+        if self.directory.agent(&agent).is_none() {
+            return Err(InvitationError::FindAgent);
+        }
+        let secret = Secret::generate("m2inv_", &mut rand::rng());
+        let (id, expires) = (random_id("i_", &mut rand::rng()), self.now().saturating_add(life));
+        let mut transaction = self.store.begin().await?;
+        if invitations::count(&mut transaction, tenant).await? >= INVITATIONS_PER_TENANT_MAX {
+            return Err(InvitationError::MakeRoom);
+        }
+        invitations::insert(&mut transaction, &id, secret.hash(), &agent, expires).await?;
+        transaction.commit().await?;
+        tracing::info!(target: "audit", invitation = id, %agent, expires, "invited somebody to an agent");
+        Ok(Invitation { id, code: secret.reveal().to_owned(), agent: spec.agent, expires })
+    }
+
+    pub(crate) async fn invitation_page(
+        &self,
+        tenant: &TenantId,
+        after: Option<&str>,
+        limit: usize,
+    ) -> Result<Page<InvitationView>, InvitationError> {
+        if !self.directory.has_tenant(tenant) {
+            return Err(InvitationError::FindAgent);
+        }
+        Ok(self.store.invitation_page(tenant, after, limit).await?)
+    }
+
+    /// Takes away the account that was made with it, too.
+    pub(crate) async fn withdraw(&self, tenant: &TenantId, id: &str) -> Result<(), InvitationError> {
+        let mut transaction = self.store.begin().await?;
+        let found = invitations::delete(&mut transaction, tenant, id).await?;
+        transaction.commit().await?;
+        if found {
+            tracing::info!(target: "audit", invitation = id, %tenant, "took back an invitation");
+        }
+        Ok(())
+    }
+
+    /// Makes an account of an invitation for the agent at `resource`.
+    pub(super) async fn redeem(&self, code: &str, resource: &super::Resource) -> Result<Account, OauthError> {
+        let mut transaction = self.store.begin().await?;
+        let found = self.store.invitation(&mut transaction, SecretHash::of(code.trim())).await?;
+        let invited = judge(found, resource, self.now())?;
+        let account = Account {
+            id: random_id("acct_", &mut rand::rng()),
+            issuer: INVITATION_ISSUER.into(),
+            subject: invited.id.clone(),
+            email: None,
+            agent: Some(invited.agent),
+        };
+        accounts::insert(&mut transaction, &account).await?;
+        invitations::mark_used(&mut transaction, &invited.id, &account.id).await?;
+        transaction.commit().await?;
+        tracing::info!(target: "audit", invitation = invited.id, account = account.id, "an invitation was used");
+        Ok(account)
+    }
+}
+
+impl From<InvitationError> for crate::problem::Refusal {
+    fn from(error: InvitationError) -> Self {
+        if let InvitationError::Store(cause) = &error {
+            tracing::error!(error = %chain(cause), "failed to store invitations");
+        }
+        Self::new(error.reason(), error.to_string())
+    }
+}
+
+/// One for another agent looks like none: whoever guesses learns nothing.
+fn judge(
+    found: Option<Invited>,
+    resource: &super::Resource,
+    now: UnixSeconds,
+) -> Result<Invited, OauthError> {
+    let refused = |reason, what: &str| Err(OauthError::new(ErrorCode::AccessDenied, reason, what));
+    match found {
+        Some(invited) if invited.agent == resource.agent && invited.used => {
+            refused("invitation_used", "This invitation was used before. Ask for a new one.")
+        }
+        Some(invited) if invited.agent == resource.agent && invited.expires <= now => {
+            refused("invitation_expired", "This invitation has expired. Ask for a new one.")
+        }
+        Some(invited) if invited.agent == resource.agent => Ok(invited),
+        _ => refused("invitation_unknown", "This is not an invitation to this agent."),
+    }
+}

@@ -1,0 +1,82 @@
+//! The one spelling of the issuer, and the URLs below it. Clients compare it byte for byte (RFC 8414 section 3.3, RFC 9207).
+
+use std::fmt;
+use std::str::FromStr;
+
+use url::{Host, Origin, Url};
+
+/// `https://host[:port]`, or `http://` on loopback; without path and trailing slash.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Issuer(String);
+
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error(
+    "an issuer is https://host[:port] in lower case, or http:// on loopback, without path and trailing slash"
+)]
+pub struct IssuerError;
+
+impl Issuer {
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+
+    /// `path` starts with a slash.
+    pub(super) fn at(&self, path: &str) -> String {
+        format!("{}{path}", self.0)
+    }
+}
+
+impl FromStr for Issuer {
+    type Err = IssuerError;
+
+    fn from_str(text: &str) -> Result<Self, IssuerError> {
+        let url = Url::parse(text).map_err(|_| IssuerError)?;
+        let secure = url.scheme() == "https" || (url.scheme() == "http" && is_loopback(&url));
+        let origin = url.origin();
+        let exact = matches!(origin, Origin::Tuple(..)) && origin.ascii_serialization() == text;
+        if secure && exact { Ok(Self(text.to_owned())) } else { Err(IssuerError) }
+    }
+}
+
+impl fmt::Display for Issuer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+/// Whether the URL's host can only be this machine.
+pub(crate) fn is_loopback(url: &Url) -> bool {
+    match url.host() {
+        Some(Host::Domain(name)) => name == "localhost",
+        Some(Host::Ipv4(address)) => address.is_loopback(),
+        Some(Host::Ipv6(address)) => address.is_loopback(),
+        None => false,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_issuer_has_one_spelling() {
+        for good in
+            ["https://relay.example", "https://relay.example:8443", "http://localhost:8443", "http://[::1]:1"]
+        {
+            assert_eq!(good.parse::<Issuer>().unwrap().as_str(), good);
+        }
+        for bad in [
+            "https://relay.example/",
+            "https://Relay.example",
+            "https://relay.example:443",
+            "https://relay.example/path",
+            "https://user@relay.example",
+            "http://relay.example",
+            "relay.example",
+            "data:text/plain,x",
+        ] {
+            assert_eq!(bad.parse::<Issuer>(), Err(IssuerError), "{bad}");
+        }
+    }
+}

@@ -1,0 +1,107 @@
+//! The pages a person sees. Plain HTML from `relay/templates/oauth`, escaped by askama; no scripts.
+
+use askama::Template;
+use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
+use axum::response::{Html, IntoResponse, Response};
+
+use super::error::OauthError;
+
+const STYLE: &str = include_str!("../../templates/oauth/style.css");
+
+#[derive(Template)]
+#[template(path = "oauth/sign_in.html")]
+pub(super) struct SignIn<'a> {
+    pub(super) client_name: &'a str,
+    pub(super) agent_name: &'a str,
+    pub(super) notice: Option<&'a str>,
+    /// Name of the provider of identities.
+    pub(super) provider: Option<&'a str>,
+    /// The authorization request, as a query.
+    pub(super) request: &'a str,
+    pub(super) form: &'a str,
+}
+
+#[derive(Template)]
+#[template(path = "oauth/consent.html")]
+pub(super) struct Consent<'a> {
+    pub(super) client_name: &'a str,
+    pub(super) redirect_place: &'a str,
+    /// Host of the client's metadata document, if that is how it is known.
+    pub(super) document_host: Option<&'a str>,
+    pub(super) loopback: bool,
+    pub(super) agent: &'a str,
+    pub(super) agent_name: Option<&'a str>,
+    pub(super) resource: &'a str,
+    pub(super) account_name: &'a str,
+    pub(super) scopes: &'a [&'static str],
+    pub(super) request: &'a str,
+    pub(super) form: &'a str,
+}
+
+#[derive(Template)]
+#[template(path = "oauth/refused.html")]
+struct Refused<'a> {
+    description: &'a str,
+    reason: &'a str,
+    /// Name and address of where the client waits for an answer.
+    back: Option<(&'a str, &'a str)>,
+}
+
+/// A page whose forms may lead, by redirect, to `form_target` besides ourselves.
+pub(super) fn show(template: &impl Template, form_target: Option<&str>) -> Result<Response, OauthError> {
+    let html = template.render().map_err(|error| OauthError::internal("page", &error))?;
+    let mut response = Html(html).into_response();
+    protect(response.headers_mut(), form_target.unwrap_or_default());
+    Ok(response)
+}
+
+/// What a person is told when the client cannot be.
+pub(super) fn refused(error: &OauthError) -> Response {
+    refusal(error, None)
+}
+
+/// The same, with a link by which the person lets the client know.
+pub(super) fn refused_with_link(error: &OauthError, place: &str, url: &str) -> Response {
+    refusal(error, Some((place, url)))
+}
+
+fn refusal(error: &OauthError, back: Option<(&str, &str)>) -> Response {
+    let page = Refused { description: &error.description, reason: error.reason, back };
+    let mut response = show(&page, None).unwrap_or_else(IntoResponse::into_response);
+    let status = error.status();
+    // 401 would ask the browser for credentials.
+    *response.status_mut() =
+        if status == StatusCode::UNAUTHORIZED { StatusCode::BAD_REQUEST } else { status };
+    if let Some(seconds) = error.retry_after {
+        response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from(seconds));
+    }
+    response
+}
+
+/// `GET /oauth/style.css`
+pub(super) async fn style() -> Response {
+    let headers =
+        [(header::CONTENT_TYPE, "text/css; charset=utf-8"), (header::CACHE_CONTROL, "public, max-age=3600")];
+    (headers, STYLE).into_response()
+}
+
+/// Nobody frames the page, nothing runs in it, and it is kept nowhere. The referrer stays on our own site, so that forms
+/// still tell us their origin.
+fn protect(headers: &mut HeaderMap, form_target: &str) {
+    let policy = format!(
+        "default-src 'none'; style-src 'self'; base-uri 'none'; frame-ancestors 'none'; form-action 'self' {form_target}"
+    );
+    let policy = HeaderValue::from_str(policy.trim_end());
+    headers.insert(
+        header::CONTENT_SECURITY_POLICY,
+        policy.unwrap_or(HeaderValue::from_static("default-src 'none'; frame-ancestors 'none'")),
+    );
+    for (name, value) in [
+        (header::CACHE_CONTROL, "no-store"),
+        (header::X_FRAME_OPTIONS, "DENY"),
+        (header::X_CONTENT_TYPE_OPTIONS, "nosniff"),
+        (header::REFERRER_POLICY, "same-origin"),
+    ] {
+        headers.insert(name, HeaderValue::from_static(value));
+    }
+}

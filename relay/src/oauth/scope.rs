@@ -1,0 +1,105 @@
+//! What a client may be allowed. The words on the wire and the words on the consent page stand side by side.
+
+use std::collections::BTreeSet;
+use std::fmt;
+
+/// Bytes of a `scope` parameter; ours need 30.
+const SCOPE_BYTES_MAX: usize = 1024;
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Scope {
+    Read,
+    Send,
+    Tasks,
+}
+
+impl Scope {
+    pub(super) const ALL: [Self; 3] = [Self::Read, Self::Send, Self::Tasks];
+
+    pub(super) const fn word(self) -> &'static str {
+        match self {
+            Self::Read => "mcp:read",
+            Self::Send => "mcp:send",
+            Self::Tasks => "mcp:tasks",
+        }
+    }
+
+    /// For a person who decides about it.
+    pub(super) const fn sentence(self) -> &'static str {
+        match self {
+            Self::Read => "Read the agent's messages and find other agents of its team",
+            Self::Send => "Send and delete messages in the agent's name",
+            Self::Tasks => "Give tasks to other agents, answer and cancel them",
+        }
+    }
+
+    fn from_word(word: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|scope| scope.word() == word)
+    }
+}
+
+/// At least one scope.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Scopes(BTreeSet<Scope>);
+
+/// A text names no scope of ours.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct NoScope;
+
+impl Scopes {
+    pub(super) fn all() -> Self {
+        Self(Scope::ALL.into_iter().collect())
+    }
+
+    /// Words separated by spaces. Words of others are left out (RFC 6749 section 3.3): clients ask every server for
+    /// `openid` or `offline_access`.
+    pub(super) fn parse(text: &str) -> Result<Self, NoScope> {
+        if text.len() > SCOPE_BYTES_MAX {
+            return Err(NoScope);
+        }
+        let known: BTreeSet<_> = text.split(' ').filter_map(Scope::from_word).collect();
+        if known.is_empty() { Err(NoScope) } else { Ok(Self(known)) }
+    }
+
+    pub(super) fn is_within(&self, other: &Self) -> bool {
+        self.0.is_subset(&other.0)
+    }
+
+    pub(super) fn iter(&self) -> impl Iterator<Item = Scope> {
+        self.0.iter().copied()
+    }
+}
+
+impl fmt::Display for Scopes {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for (index, scope) in self.0.iter().enumerate() {
+            let space = if index == 0 { "" } else { " " };
+            write!(f, "{space}{}", scope.word())?;
+        }
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn words_of_others_are_left_out_and_none_of_ours_is_an_error() {
+        assert_eq!(
+            Scopes::parse("openid mcp:send mcp:read mcp:read").unwrap().to_string(),
+            "mcp:read mcp:send"
+        );
+        assert_eq!(Scopes::parse("openid"), Err(NoScope));
+        assert_eq!(Scopes::parse(""), Err(NoScope));
+        assert_eq!(Scopes::parse(&"mcp:read ".repeat(200)), Err(NoScope));
+        assert_eq!(Scopes::parse(&Scopes::all().to_string()), Ok(Scopes::all()));
+    }
+
+    #[test]
+    fn a_part_is_within_the_whole_and_not_the_other_way_round() {
+        let read = Scopes::parse("mcp:read").unwrap();
+        assert!(read.is_within(&Scopes::all()));
+        assert!(!Scopes::all().is_within(&read));
+    }
+}

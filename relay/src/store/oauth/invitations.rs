@@ -1,0 +1,115 @@
+//! Invitations.
+
+use protocol::admin::{InvitationView, Page};
+use protocol::did::TenantId;
+use protocol::{Did, UnixSeconds};
+use sqlx::sqlite::SqliteRow;
+use sqlx::{Row as _, SqliteConnection};
+
+use super::{OauthStore, Result, decode, integer, unsigned};
+use crate::oauth::SecretHash;
+
+/// An invitation as somebody presents its code.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Invited {
+    pub(crate) id: String,
+    pub(crate) agent: Did,
+    pub(crate) expires: UnixSeconds,
+    pub(crate) used: bool,
+}
+
+impl OauthStore {
+    /// Invitations of a tenant after `after`, at most `limit`.
+    pub(crate) async fn invitation_page(
+        &self,
+        tenant: &TenantId,
+        after: Option<&str>,
+        limit: usize,
+    ) -> Result<Page<InvitationView>> {
+        let rows =
+            sqlx::query("select * from oauth_invitations where tenant = ? and id > ? order by id limit ?")
+                .bind(tenant.as_str())
+                .bind(after.unwrap_or_default())
+                .bind(i64::try_from(limit.saturating_add(1)).unwrap_or(i64::MAX))
+                .fetch_all(&self.pool)
+                .await?;
+        let items: Vec<_> = rows.iter().take(limit).map(view).collect::<Result<_>>()?;
+        let next = items.last().filter(|_| rows.len() > limit).map(|last| last.id.clone());
+        Ok(Page { items, next })
+    }
+
+    pub(crate) async fn invitation(
+        &self,
+        from: &mut SqliteConnection,
+        hash: SecretHash,
+    ) -> Result<Option<Invited>> {
+        let found = sqlx::query("select * from oauth_invitations where hash = ?")
+            .bind(hash.as_bytes())
+            .fetch_optional(from)
+            .await?;
+        let Some(row) = found else { return Ok(None) };
+        let agent = self.agent(&row)?.ok_or(sqlx::Error::RowNotFound)?;
+        let (id, expires) = (row.try_get("id")?, unsigned(&row, "expires")?);
+        Ok(Some(Invited { id, agent, expires, used: row.try_get("used")? }))
+    }
+}
+
+fn view(row: &SqliteRow) -> Result<InvitationView> {
+    let agent: String = row.try_get("agent")?;
+    Ok(InvitationView {
+        id: row.try_get("id")?,
+        agent: agent.parse().map_err(decode)?,
+        expires: unsigned(row, "expires")?,
+        used: row.try_get("used")?,
+    })
+}
+
+pub(crate) async fn insert(
+    to: &mut SqliteConnection,
+    id: &str,
+    hash: SecretHash,
+    agent: &Did,
+    expires: UnixSeconds,
+) -> Result {
+    sqlx::query("insert into oauth_invitations (id, hash, tenant, agent, expires) values (?, ?, ?, ?, ?)")
+        .bind(id)
+        .bind(hash.as_bytes())
+        .bind(agent.tenant().as_str())
+        .bind(agent.name())
+        .bind(integer(expires))
+        .execute(to)
+        .await
+        .map(|_| ())
+}
+
+/// How many invitations a tenant has, used ones included.
+pub(crate) async fn count(from: &mut SqliteConnection, tenant: &TenantId) -> Result<u64> {
+    let row = sqlx::query("select count(*) as invitations from oauth_invitations where tenant = ?")
+        .bind(tenant.as_str())
+        .fetch_one(from)
+        .await?;
+    unsigned(&row, "invitations")
+}
+
+pub(crate) async fn mark_used(to: &mut SqliteConnection, id: &str, account: &str) -> Result {
+    sqlx::query("update oauth_invitations set used = 1, account = ? where id = ?")
+        .bind(account)
+        .bind(id)
+        .execute(to)
+        .await
+        .map(|_| ())
+}
+
+/// Removes it and the account that was made with it; answers whether it was there.
+pub(crate) async fn delete(to: &mut SqliteConnection, tenant: &TenantId, id: &str) -> Result<bool> {
+    let found = sqlx::query("delete from oauth_invitations where tenant = ? and id = ? returning account")
+        .bind(tenant.as_str())
+        .bind(id)
+        .fetch_optional(&mut *to)
+        .await?;
+    let Some(row) = found else { return Ok(false) };
+    if let Some(account) = row.try_get::<Option<String>, _>("account")? {
+        super::accounts::delete(to, &account).await?;
+    }
+    Ok(true)
+}

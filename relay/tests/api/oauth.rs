@@ -1,0 +1,14 @@
+//! The authorization server over its sockets: a client, a person with a browser, and everything that is refused.
+
+#![expect(clippy::indexing_slicing, reason = "a missing member should fail the test on the spot")]
+
+mod connecting;
+mod discovery;
+mod person;
+mod provider;
+mod provider_sign_in;
+mod refreshing;
+mod refusals;
+mod registering;
+mod revoking;
+mod signing_in;

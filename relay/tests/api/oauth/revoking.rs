@@ -1,0 +1,111 @@
+//! How access ends: by the client, the admin, or a suspension.
+
+use protocol::admin::{InvitationView, McpSpec, Page, TenantSpec};
+use reqwest::{Method, StatusCode};
+use serde_json::Value;
+
+use super::person::*;
+use crate::harness::{TestRelay, start};
+
+struct Connected {
+    client_id: String,
+    access: String,
+    refresh: String,
+}
+
+async fn connect(relay: &TestRelay) -> Connected {
+    let client_id = register(relay).await;
+    let code = Person::new(relay).allow(&client_id).await;
+    let (_, tokens) = exchange(relay, &client_id, &code).await;
+    let text = |name: &str| tokens[name].as_str().unwrap().to_owned();
+    Connected { client_id, access: text("access_token"), refresh: text("refresh_token") }
+}
+
+async fn refresh_error(relay: &TestRelay, connected: &Connected) -> Option<String> {
+    let (_, body) = refresh(relay, &connected.client_id, &connected.refresh).await;
+    body["error"].as_str().map(str::to_owned)
+}
+
+#[tokio::test]
+async fn a_client_gives_back_either_token_and_the_grant_ends() {
+    let relay = start().await;
+    let key = put_alice(&relay, &[]).await;
+    for give_access in [true, false] {
+        let connected = connect(&relay).await;
+        let token = if give_access { &connected.access } else { &connected.refresh };
+        let form = [("token", token.as_str()), ("client_id", &connected.client_id)];
+        assert_eq!(post_form(&relay, "/oauth/revoke", &form).await.status(), StatusCode::OK);
+        assert_eq!(introspect(&relay, &key, &connected.access).await["active"], false);
+        assert_eq!(refresh_error(&relay, &connected).await.as_deref(), Some("invalid_grant"));
+    }
+}
+
+#[tokio::test]
+async fn another_clients_token_and_nonsense_are_answered_alike_and_change_nothing() {
+    let relay = start().await;
+    let key = put_alice(&relay, &[]).await;
+    let connected = connect(&relay).await;
+    let other = register(&relay).await;
+    for token in [connected.access.as_str(), &connected.refresh, "nonsense"] {
+        let answer = post_form(&relay, "/oauth/revoke", &[("token", token), ("client_id", &other)]).await;
+        assert_eq!(answer.status(), StatusCode::OK);
+    }
+    assert_eq!(introspect(&relay, &key, &connected.access).await["active"], true);
+}
+
+#[tokio::test]
+async fn a_suspended_tenant_is_inactive_until_it_is_not() {
+    let relay = start().await;
+    put_alice(&relay, &[]).await;
+    let connected = connect(&relay).await;
+    let suspended = TenantSpec { suspended: true, ..TenantSpec::default() };
+    relay.put("tenants/default", &suspended).await.unwrap();
+    assert_eq!(refresh_error(&relay, &connected).await.as_deref(), Some("invalid_grant"));
+    assert!(counted(&relay, "token", "suspended").await >= 1.0);
+    let answer = answer_of(&Person::new(&relay).authorize(&request(&connected.client_id, &[])).await);
+    assert_eq!(answer["error"], "access_denied");
+    relay.put("tenants/default", &TenantSpec::default()).await.unwrap();
+    assert_eq!(refresh_error(&relay, &connected).await, None);
+}
+
+#[tokio::test]
+async fn a_withdrawn_invitation_takes_its_account_with_it() {
+    let relay = start().await;
+    let key = put_alice(&relay, &[]).await;
+    let connected = connect(&relay).await;
+    let page: Page<InvitationView> = relay.get("tenants/default/invitations").await.unwrap();
+    assert!(page.items[0].used);
+    let path = format!("{}/admin/v1/tenants/default/invitations/{}", relay.admin_url, page.items[0].id);
+    let token = std::fs::read_to_string(relay.token_file()).unwrap();
+    let answer = relay.client.request(Method::DELETE, path).bearer_auth(token).send().await.unwrap();
+    assert_eq!(answer.status(), StatusCode::NO_CONTENT);
+    assert_eq!(introspect(&relay, &key, &connected.access).await["active"], false);
+    assert_eq!(refresh_error(&relay, &connected).await.as_deref(), Some("invalid_grant"));
+}
+
+#[tokio::test]
+async fn an_endpoint_that_moved_or_went_ends_what_was_granted_for_it() {
+    let relay = start().await;
+    let key = put_alice(&relay, &[]).await;
+    let connected = connect(&relay).await;
+    let moved = McpSpec { url: "https://mcp.example/moved".into(), accounts: vec![] };
+    relay.put("tenants/default/agents/alice/mcp", &moved).await.unwrap();
+    assert_eq!(introspect(&relay, &key, &connected.access).await["active"], false);
+    assert_eq!(refresh_error(&relay, &connected).await.as_deref(), Some("invalid_grant"));
+    relay.delete("tenants/default/agents/alice/mcp").await.unwrap();
+    let gone = relay.get::<McpSpec>("tenants/default/agents/alice/mcp").await.unwrap_err();
+    assert_eq!(gone.reason, protocol::Reason::NotFound);
+}
+
+#[tokio::test]
+async fn an_agent_learns_about_its_own_tokens_only() {
+    let relay = start().await;
+    let alice = put_alice(&relay, &[]).await;
+    let bob = relay.agent_with_key("bob").await;
+    let connected = connect(&relay).await;
+    assert_eq!(introspect(&relay, &alice, &connected.access).await["active"], true);
+    assert_eq!(introspect(&relay, &bob, &connected.access).await, serde_json::json!({"active": false}));
+    let answer = post_form(&relay, "/oauth/introspect", &[("token", connected.access.as_str())]).await;
+    assert_eq!(answer.status(), StatusCode::UNAUTHORIZED);
+    assert_eq!(answer.json::<Value>().await.unwrap()["error"], "invalid_token");
+}
