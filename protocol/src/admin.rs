@@ -10,13 +10,15 @@
 //! | `GET`, `PUT`, `DELETE tenants/{tenant}/agents/{name}/mcp` | [`McpSpec`] | [`McpSpec`], [`Applied`], [`Applied`] |
 //! | `GET tenants/{tenant}/invitations` | | [`Page`] of [`InvitationView`] |
 //! | `POST tenants/{tenant}/invitations` | [`InvitationSpec`] | [`Invitation`] |
+//! | `PUT tenants/{tenant}/invitations/{id}` | [`DeclaredInvitation`] | 204 |
 //! | `DELETE tenants/{tenant}/invitations/{id}` | | 204 |
 //! | `PUT tenants/{tenant}/agents/{name}/suspension` | [`Suspension`] | [`Applied`] |
 //! | `GET tenants/{tenant}/keys` | | [`Page`] of [`KeyView`] |
 //! | `PUT`, `DELETE tenants/{tenant}/keys/{keyId}` | [`KeySpec`] | [`Applied`] |
 //!
 //! Writes are idempotent: the same body again changes nothing and answers the same version. `DELETE` of what is not there
-//! answers the current version. Invitations are the exception: each `POST` makes one, and they have no version. Refusals are [`Problem`] (RFC 9457).
+//! answers the current version. Invitations are the exception: each `POST` makes one, and they have no
+//! version. Refusals are [`Problem`] (RFC 9457).
 
 use std::fmt;
 
@@ -97,6 +99,9 @@ pub struct AgentSpec {
     /// At most [`KEYS_PER_AGENT_MAX`]; a key that is absent is revoked.
     #[serde(default)]
     pub keys: Vec<AgentKey>,
+    /// The endpoint that people may sign in for; absent: there is none, and what it had allowed is void.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub mcp: Option<McpSpec>,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -153,6 +158,20 @@ pub struct InvitationSpec {
     /// 1 to [`INVITATION_SECONDS_MAX`]; absent: [`INVITATION_SECONDS_DEFAULT`].
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub expires_in_seconds: Option<u64>,
+}
+
+/// An invitation whose code the admin made and keeps: the relay learns its hash only. The same body again changes nothing, also
+/// when the invitation was used; another hash takes the old one back, with the account that was made of it. Its id is a DNS label,
+/// which those of `POST` are not.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "camelCase")]
+pub struct DeclaredInvitation {
+    /// The agent of this tenant that its bearer may use over MCP.
+    pub agent: AgentName,
+    /// SHA-256 of the code.
+    pub sha256: KeyHash,
+    /// Until when the code can be used; at most [`INVITATION_SECONDS_MAX`] from now.
+    pub not_after: UnixSeconds,
 }
 
 /// A new invitation. The only answer that holds its code; the relay keeps the SHA-256.
@@ -225,6 +244,12 @@ pub fn mcp_path(tenant: &TenantId, name: &AgentName) -> String {
 #[must_use]
 pub fn invitations_path(tenant: &TenantId) -> String {
     format!("{}/invitations", tenant_path(tenant))
+}
+
+/// The path of one invitation.
+#[must_use]
+pub fn invitation_path(tenant: &TenantId, id: &str) -> String {
+    format!("{}/{id}", invitations_path(tenant))
 }
 
 /// The path of an agent's suspension.

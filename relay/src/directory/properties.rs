@@ -31,12 +31,19 @@ fn ends() -> impl Strategy<Value = Option<u64>> {
 
 fn agent_specs() -> impl Strategy<Value = AgentSpec> {
     let keys = prop::collection::vec((0..6u8, ends()), 0..4);
-    (keys, prop::bool::weighted(0.2), prop::bool::ANY).prop_map(|(keys, suspended, card)| AgentSpec {
+    let mcp = prop::option::weighted(0.3, 0..3u8);
+    (keys, prop::bool::weighted(0.2), prop::bool::ANY, mcp).prop_map(|(keys, suspended, card, mcp)| AgentSpec {
         root_key: None,
         card: card.then(Card::default),
         suspended,
         keys: keys.into_iter().map(|(n, not_after)| AgentKey { sha256: hash(n), not_after }).collect(),
+        mcp: mcp.map(endpoint),
     })
+}
+
+fn endpoint(number: u8) -> McpSpec {
+    let url = format!("https://example.com/{number}");
+    McpSpec { url, accounts: vec![format!("{number}@example.com")] }
 }
 
 /// An operation, before it is known what is there.
@@ -68,9 +75,7 @@ impl Step {
             }
             Self::DeleteAgent(tenant, name) => Operation::DeleteAgent(did(tenant.as_str(), name)),
             Self::PutMcp(tenant, name, number) => {
-                let url = format!("https://example.com/{number}");
-                let spec = McpSpec { url, accounts: vec![format!("{number}@example.com")] };
-                Operation::PutMcp(did(tenant.as_str(), name), spec)
+                Operation::PutMcp(did(tenant.as_str(), name), endpoint(number))
             }
             Self::DeleteMcp(tenant, name) => Operation::DeleteMcp(did(tenant.as_str(), name)),
             Self::PutKey(tenant, key, not_after) => {

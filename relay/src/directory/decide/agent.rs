@@ -53,6 +53,9 @@ fn check(context: Context<'_>, did: &Did, spec: &AgentSpec) -> Result<(), Refuse
     if let Some(card) = &spec.card {
         card.check().map_err(Refused::Card)?;
     }
+    if let Some(endpoint) = &spec.mcp {
+        mcp::check(context, did, endpoint)?;
+    }
     check_keys(context, did, &spec.keys)
 }
 
@@ -86,6 +89,7 @@ fn declared(before: &AgentEntry, spec: AgentSpec) -> AgentEntry {
         suspended: spec.suspended,
         keys: spec.keys,
         declared_card: spec.card,
+        mcp: spec.mcp.map(Arc::new),
         ..before.clone()
     };
     if before.root_key.is_some() && after.root_key != before.root_key {

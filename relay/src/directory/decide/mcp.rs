@@ -12,12 +12,8 @@ use crate::directory::entry::AgentEntry;
 use crate::oauth::is_loopback;
 
 pub(super) fn put(context: Context<'_>, did: Did, spec: McpSpec) -> Result<Decision, Refused> {
-    check_url(&spec.url)?;
-    check_accounts(&spec.accounts)?;
     let Some(before) = context.state.agent(&did) else { return Err(Refused::AgentMissing(did)) };
-    if context.state.resource(&spec.url).is_some_and(|owner| owner.did != did) {
-        return Err(Refused::McpUrlTaken);
-    }
+    check(context, &did, &spec)?;
     if before.mcp.as_deref() == Some(&spec) {
         return Ok(Decision::Unchanged);
     }
@@ -29,6 +25,15 @@ pub(super) fn delete(context: Context<'_>, did: &Did) -> Decision {
         Some(before) if before.mcp.is_some() => changed(before, None),
         _ => Decision::Unchanged,
     }
+}
+
+pub(super) fn check(context: Context<'_>, did: &Did, spec: &McpSpec) -> Result<(), Refused> {
+    check_url(&spec.url)?;
+    check_accounts(&spec.accounts)?;
+    if context.state.resource(&spec.url).is_some_and(|owner| owner.did != *did) {
+        return Err(Refused::McpUrlTaken);
+    }
+    Ok(())
 }
 
 /// No session at the relay depends on it: access is decided when a token is asked for or looked at.
