@@ -124,6 +124,7 @@ pub(crate) fn content(agent: &Agent, place: &Place, root_key: &str, keys: Vec<Ag
         card: Some(card),
         suspended: agent.spec.suspend,
         keys,
+        mcp: None,
     }
 }
 
