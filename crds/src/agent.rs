@@ -171,13 +171,22 @@ fn default_overlap() -> String {
     "24h".to_owned()
 }
 
-/// The MCP endpoint of an agent.
-#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+/// The MCP endpoint of an agent. Who may sign in to it stands in the Tenant: `spec.people` and `spec.invitations`.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, KubeSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Mcp {
     /// Whether the operator runs one, in this namespace. Its URL is `status.mcpURL`.
     #[serde(default)]
     pub enabled: bool,
+    /// `https://host[:port]/mcp` under which clients reach it from outside, through an Ingress or a Gateway of yours in front of its
+    /// Service, for example `https://alice.mcp.example.com/mcp`. Access tokens are for this URL alone. Left out, the address inside the cluster.
+    #[serde(default, rename = "publicURL", skip_serializing_if = "Option::is_none")]
+    #[schemars(
+        length(max = 512),
+        regex(pattern = "^https://[a-z0-9]([-a-z0-9.]*[a-z0-9])?(:[1-9][0-9]{0,4})?/mcp$")
+    )]
+    #[x_kube(validation = Rule::new("!self.endsWith(':443/mcp')").message("leave :443 out of publicURL: clients compare it byte for byte with what they find"))]
+    pub public_url: Option<String>,
     /// Its volume, with the agent's inbox and tasks; it goes with the endpoint. Cannot change while that is enabled.
     #[serde(default)]
     pub volume: Volume,

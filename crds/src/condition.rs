@@ -80,6 +80,8 @@ words! {
         Pending,
         /// A Secret of that name exists and is not ours; it is not touched.
         SecretNameConflict,
+        /// A Secret that the spec names is not there.
+        SecretNotFound,
         CredentialsIssued,
         /// A new key is staged, the relay has not confirmed it yet.
         Rotating,

@@ -22,6 +22,8 @@ pub const SECRET_IDENTITY: &str = "agent-identity";
 pub const SECRET_CA: &str = "relay-ca";
 pub const SECRET_SERVING: &str = "serving-certificate";
 pub const SECRET_ADMIN: &str = "relay-admin";
+pub const SECRET_OAUTH_KEYS: &str = "relay-oauth-keys";
+pub const SECRET_INVITATION: &str = "tenant-invitation";
 
 /// Type of the Secret an agent reads its credentials from, after the Service Binding specification.
 pub const CREDENTIALS_TYPE: &str = "servicebinding.io/agent-relay";
@@ -33,8 +35,13 @@ pub const SETTINGS_HASH: &str = "msg2agent.xyz/settings-hash";
 pub const KEY_ID: &str = "msg2agent.xyz/key-id";
 /// On credentials Secrets: keys that are still accepted, as JSON of hashes and times.
 pub const RETIRING: &str = "msg2agent.xyz/retiring-keys";
-/// On credentials Secrets: the requested rotation that led to the key.
+/// On Secrets with keys: the requested rotation that was handled last.
 pub const ROTATION: &str = "msg2agent.xyz/rotation";
+
+/// On invitation Secrets: until when the code can be used, in Unix seconds.
+pub const NOT_AFTER: &str = "msg2agent.xyz/not-after";
+/// The Tenant an object belongs to.
+pub const TENANT: &str = "msg2agent.xyz/tenant";
 
 /// On Agents: held until the relay refuses the agent's keys, or a bound has passed.
 pub const REVOCATION: &str = "msg2agent.xyz/revocation";

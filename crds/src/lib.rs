@@ -13,6 +13,7 @@ pub mod fixtures;
 pub mod generate;
 pub mod label;
 pub mod name;
+pub mod oauth;
 pub mod reference;
 pub mod relay;
 pub mod tenant;

@@ -37,6 +37,8 @@ suffixed! {
     relay_tls = "-tls";
     /// Secret with the bearer token of the admin listener.
     relay_admin = "-admin";
+    /// Secret with the keys that sign access tokens.
+    relay_oauth_keys = "-oauth-keys";
     /// Default name of an Agent's credentials Secret.
     agent_credentials = "-relay";
     /// Secret with the identity that the operator made for an Agent.
@@ -59,7 +61,19 @@ pub fn relay_url(relay_name: &str, namespace: &str, cluster_domain: &str) -> Str
     format!("wss://{}:{RELAY_PORT}/ws", service_host(&relay(relay_name), namespace, cluster_domain))
 }
 
-/// The MCP URL of an Agent.
+/// The issuer of a Relay's access tokens inside the cluster.
+#[must_use]
+pub fn relay_issuer(relay_name: &str, namespace: &str, cluster_domain: &str) -> String {
+    format!("https://{}:{RELAY_PORT}", service_host(&relay(relay_name), namespace, cluster_domain))
+}
+
+/// The Secret with the code of a Tenant's invitation.
+#[must_use]
+pub fn tenant_invitation(tenant: &str, invitation: &str) -> String {
+    format!("{tenant}-invitation-{invitation}")
+}
+
+/// The MCP URL of an Agent inside the cluster.
 #[must_use]
 pub fn mcp_url(agent: &str, namespace: &str, cluster_domain: &str) -> String {
     format!("https://{}/mcp", service_host(&agent_mcp(agent), namespace, cluster_domain))

@@ -7,6 +7,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::consent::AllowedFrom;
+use crate::oauth::{OAuth, OAuthStatus};
 
 /// A relay: the server that agents connect to, with its domain, its store and its consent.
 #[derive(CustomResource, Debug, Clone, PartialEq, Serialize, Deserialize, KubeSchema)]
@@ -53,6 +54,9 @@ pub struct RelaySpec {
     /// Which namespaces may hold Tenants of this relay.
     #[serde(default)]
     pub tenants: Tenants,
+    /// The authorization server in the relay, where people sign in for MCP endpoints.
+    #[serde(default, skip_serializing_if = "OAuth::is_default")]
+    pub oauth: OAuth,
     /// The NetworkPolicy around the relay's pods.
     #[serde(default)]
     pub network_policy: NetworkPolicy,
@@ -177,7 +181,8 @@ pub struct Tenants {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct NetworkPolicy {
-    /// Whether the operator makes one. It admits everybody to the WebSocket port and only the operator to the admin port.
+    /// Whether the operator makes one. It admits everybody to the public port and only the operator to the admin port; out, the relay
+    /// reaches names, its traces' receiver, and https for clients' documents and the identity provider.
     #[serde(default = "enabled")]
     pub enabled: bool,
 }
@@ -220,6 +225,9 @@ pub struct RelayStatus {
     /// The serving certificate.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub certificate: Option<Certificate>,
+    /// The authorization server.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub oauth: Option<OAuthStatus>,
     /// Accepted, Programmed, Available, CertificateReady, Ready; DeletionBlocked, Reconciling, Stalled while they are true.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(extend("x-kubernetes-list-type" = "map", "x-kubernetes-list-map-keys" = ["type"]))]

@@ -26,6 +26,7 @@ mod mcp;
 mod plan;
 mod ring;
 
+pub(crate) use plan::mcp_url;
 use plan::{Observed, Place, Snapshot};
 
 /// How soon an Agent is looked at again whose relay is away; its return is noticed by the watch.

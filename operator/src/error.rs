@@ -39,8 +39,12 @@ pub enum Error {
     NameTaken { kind: String, name: String },
     #[error("failed to write to the relay")]
     Relay(#[from] RelayError),
+    #[error("Relay {0} has no ready replica")]
+    NoReplica(String),
     #[error("failed to make a certificate")]
     Certificate(#[from] CertificateError),
+    #[error("failed to make a key that signs tokens")]
+    MakeSigningKey(#[source] ed25519_dalek::pkcs8::Error),
     #[error("failed to read the {what} in Secret {secret}")]
     SecretContent { what: &'static str, secret: String },
     #[error("failed to write the settings file of Relay {0}")]
@@ -64,8 +68,9 @@ impl Error {
             Self::Cluster { source, .. } if is_conflict(source) => Category::Conflict,
             Self::Cluster { .. } => Category::Cluster,
             Self::NameTaken { .. } => Category::Terminal,
-            Self::Relay(_) => Category::Relay,
+            Self::Relay(_) | Self::NoReplica(_) => Category::Relay,
             Self::Certificate(_)
+            | Self::MakeSigningKey(_)
             | Self::SecretContent { .. }
             | Self::WriteSettings(..)
             | Self::Serialize(..) => Category::Internal,

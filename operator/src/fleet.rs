@@ -145,9 +145,8 @@ impl Fleet {
         for (address, instance) in &replicas {
             let applied =
                 self.client.delete(Target { address: *address, token: &access.token }, path).await?;
-            let below = format!("{path}/");
             self.acknowledge(relay, *address, instance, applied.version, |written| {
-                written.retain(|found, _| found != path && !found.starts_with(&below));
+                written.retain(|found, _| !goes_with(found, path));
             });
         }
         Ok(!replicas.is_empty())
@@ -247,6 +246,13 @@ impl Relay {
     }
 }
 
+/// Whether what stands at `found` is gone, or may be, once the relay has removed `erased`: an agent takes its invitations along.
+fn goes_with(found: &str, erased: &str) -> bool {
+    let below = found.strip_prefix(erased).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'));
+    let invitation_of = |agent: (&str, &str)| found.starts_with(&format!("{}/invitations/", agent.0));
+    below || erased.split_once("/agents/").is_some_and(invitation_of)
+}
+
 fn content_hash(body: &impl Serialize) -> u64 {
     let mut hasher = DefaultHasher::new();
     // Bodies of the admin API always serialize; one that did not would be written every time.
@@ -257,6 +263,16 @@ fn content_hash(body: &impl Serialize) -> u64 {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_goes_with_an_agent_or_a_tenant_is_written_again() {
+        let invitation = "/admin/v1/tenants/acme/invitations/claude";
+        assert!(goes_with(invitation, "/admin/v1/tenants/acme/agents/alice"));
+        assert!(goes_with(invitation, "/admin/v1/tenants/acme"));
+        assert!(!goes_with(invitation, "/admin/v1/tenants/acm"));
+        assert!(!goes_with(invitation, "/admin/v1/tenants/other/agents/alice"));
+        assert!(!goes_with("/admin/v1/tenants/acme/agents/bob", "/admin/v1/tenants/acme/agents/alice"));
+    }
 
     const ADDRESS: SocketAddr = SocketAddr::new(std::net::IpAddr::V4(std::net::Ipv4Addr::LOCALHOST), 8081);
 

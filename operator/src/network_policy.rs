@@ -1,6 +1,8 @@
 //! Parts of NetworkPolicies. Pure.
 
-use k8s_openapi::api::networking::v1::{NetworkPolicyEgressRule, NetworkPolicyPort};
+use k8s_openapi::api::networking::v1::{
+    IPBlock, NetworkPolicyEgressRule, NetworkPolicyPeer, NetworkPolicyPort,
+};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::LabelSelector;
 use k8s_openapi::apimachinery::pkg::util::intstr::IntOrString;
 
@@ -19,6 +21,33 @@ pub fn port(protocol: &str, port: u16) -> NetworkPolicyPort {
     }
 }
 
+/// Addresses that are neither in a cluster nor in somebody's private network, the cloud's metadata service included
+/// (RFC 1918, 3927, 4193, 4291, 6598).
+#[must_use]
+pub fn public() -> Vec<NetworkPolicyPeer> {
+    let outside = |cidr: &str, inside: &[&str]| NetworkPolicyPeer {
+        ip_block: Some(IPBlock {
+            cidr: cidr.to_owned(),
+            except: Some(inside.iter().map(|network| (*network).to_owned()).collect()),
+        }),
+        ..NetworkPolicyPeer::default()
+    };
+    vec![
+        outside(
+            "0.0.0.0/0",
+            &[
+                "10.0.0.0/8",
+                "100.64.0.0/10",
+                "127.0.0.0/8",
+                "169.254.0.0/16",
+                "172.16.0.0/12",
+                "192.168.0.0/16",
+            ],
+        ),
+        outside("::/0", &["::1/128", "fc00::/7", "fe80::/10"]),
+    ]
+}
+
 #[must_use]
 pub fn matches(labels: &[(&str, &str)]) -> LabelSelector {
     let labels = labels.iter().map(|(key, value)| ((*key).to_owned(), (*value).to_owned())).collect();
@@ -30,4 +59,10 @@ pub fn matches(labels: &[(&str, &str)]) -> LabelSelector {
 pub fn url_port(url: &str) -> u16 {
     let standard = if url.starts_with("https:") { 443 } else { 80 };
     url.parse::<axum::http::Uri>().ok().and_then(|uri| uri.port_u16()).unwrap_or(standard)
+}
+
+/// The host of an http or https URL.
+#[must_use]
+pub fn url_host(url: &str) -> Option<String> {
+    url.parse::<axum::http::Uri>().ok()?.host().map(str::to_owned)
 }

@@ -4,9 +4,9 @@ use std::collections::BTreeMap;
 
 use crds::label;
 use k8s_openapi::api::core::v1::{
-    Capabilities, Container, ContainerPort, EnvVar, HTTPGetAction, LocalObjectReference, PodSecurityContext,
-    Probe, ResourceRequirements, SeccompProfile, SecretVolumeSource, SecurityContext, ServicePort, Volume,
-    VolumeMount,
+    Capabilities, Container, ContainerPort, EnvVar, HTTPGetAction, KeyToPath, LocalObjectReference,
+    PodSecurityContext, Probe, ResourceRequirements, SeccompProfile, SecretVolumeSource, SecurityContext,
+    ServicePort, Volume, VolumeMount,
 };
 use k8s_openapi::apimachinery::pkg::api::resource::Quantity;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{LabelSelector, ObjectMeta, OwnerReference};
@@ -141,6 +141,16 @@ pub fn secret_volume(name: &str, secret: String) -> Volume {
         }),
         ..Volume::default()
     }
+}
+
+/// One key of a Secret as a file in a read-only folder.
+#[must_use]
+pub fn secret_key_volume(name: &str, secret: &str, key: &str) -> Volume {
+    let mut volume = secret_volume(name, secret.to_owned());
+    if let Some(source) = &mut volume.secret {
+        source.items = Some(vec![KeyToPath { key: key.to_owned(), path: key.to_owned(), mode: None }]);
+    }
+    volume
 }
 
 #[must_use]

@@ -21,6 +21,7 @@ use crate::{finalizer, status, world};
 pub mod build;
 mod plan;
 pub mod secrets;
+mod signing_keys;
 
 /// How often a relay that serves is asked whether it still is the one we wrote to; a restart is noticed by the watch.
 const POLL: Duration = Duration::from_secs(300);
@@ -31,12 +32,23 @@ const RETRY: Duration = Duration::from_secs(5);
 #[derive(Debug, Default)]
 struct Observed {
     certificate: Option<Facts>,
+    signing_keys: Option<signing_keys::Facts>,
+    /// Name of the Secret with the provider's client secret, where there is none.
+    missing_secret: Option<String>,
     /// Why the Secrets or the owned objects are not in place.
     obstacle: Option<Obstacle>,
     ready_replicas: i32,
     report: Report,
     tenants: i32,
     agents: i32,
+}
+
+/// What a pass over the owned objects found.
+#[derive(Debug)]
+struct Provisioned {
+    certificate: Facts,
+    signing_keys: signing_keys::Facts,
+    missing_secret: Option<String>,
 }
 
 #[derive(Debug)]
@@ -69,10 +81,11 @@ pub async fn reconcile(context: &Context, name: &Name) -> Result<Option<Duration
 }
 
 /// Secrets first, workload last, so that the pod finds what it mounts.
-async fn provision(context: &Context, relay: &Relay, name: &Name) -> Result<Facts> {
+async fn provision(context: &Context, relay: &Relay, name: &Name) -> Result<Provisioned> {
     let authority = secrets::authority(context, relay).await?;
     let certificate = secrets::serving(context, relay, &authority.signing).await?;
     let token = secrets::admin_token(context, relay).await?;
+    let signing_keys = signing_keys::converge(context, relay).await?;
     context.fleet.set_access(name, Access { token, authority: authority.trusted() });
     let owner = relay.uid().unwrap_or_default();
     let (client, applier) = (&context.client, &context.applier);
@@ -84,10 +97,13 @@ async fn provision(context: &Context, relay: &Relay, name: &Name) -> Result<Fact
         Some(policy) => applier.apply(client, &owner, &policy).await?,
         None => applier.remove::<k8s_openapi::api::networking::v1::NetworkPolicy>(client, name).await?,
     }
-    let file = build::config_map(relay).map_err(|source| Error::WriteSettings(name.to_string(), source))?;
+    let cluster_domain = &context.settings.cluster_domain;
+    let file = build::config_map(relay, cluster_domain)
+        .map_err(|source| Error::WriteSettings(name.to_string(), source))?;
     applier.apply(client, &owner, &file).await?;
     applier.apply(client, &owner, &build::stateful_set(relay, &context.settings, &file)).await?;
-    Ok(certificate)
+    let missing_secret = secrets::missing_client_secret(context, relay).await?;
+    Ok(Provisioned { certificate, signing_keys, missing_secret })
 }
 
 /// Asks the ready replicas who they are; a fresh one gets everything again.
@@ -129,7 +145,7 @@ fn observe(
     context: &Context,
     relay: &Relay,
     name: &Name,
-    provisioned: &Result<Facts>,
+    provisioned: &Result<Provisioned>,
     report: Option<&Report>,
 ) -> Observed {
     let stateful_set = world::find(
@@ -139,7 +155,9 @@ fn observe(
     let tenants: Vec<_> = accepted_tenants(context, name);
     let agents = tenants.iter().filter_map(|tenant| tenant.status.as_ref()).map(|status| status.agents).sum();
     Observed {
-        certificate: provisioned.as_ref().ok().cloned(),
+        certificate: provisioned.as_ref().ok().map(|found| found.certificate.clone()),
+        signing_keys: provisioned.as_ref().ok().map(|found| found.signing_keys.clone()),
+        missing_secret: provisioned.as_ref().ok().and_then(|found| found.missing_secret.clone()),
         obstacle: provisioned.as_ref().err().map(obstacle),
         ready_replicas: stateful_set.and_then(|set| set.status.as_ref()?.ready_replicas).unwrap_or(0),
         report: report.cloned().unwrap_or_default(),
@@ -168,7 +186,8 @@ fn next_pass(observed: &Observed, now: jiff::Timestamp) -> Duration {
         return RETRY;
     }
     let renewal = observed.certificate.as_ref().map_or(RESYNC, |facts| certificate::renewal_wait(facts, now));
-    renewal.min(POLL)
+    let rotation = observed.signing_keys.as_ref().map_or(RESYNC, |facts| signing_keys::wait(facts, now));
+    renewal.min(rotation).min(POLL)
 }
 
 /// A Relay in use stays until its Tenants are gone, or its namespace goes with all that is in it.

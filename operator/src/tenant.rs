@@ -17,6 +17,7 @@ use crate::queue::Lane;
 use crate::teardown::{self, Outcome};
 use crate::{consent, finalizer, status};
 
+mod invitations;
 mod plan;
 
 use plan::{Place, Snapshot};
@@ -97,15 +98,15 @@ async fn program(
         wake_agents(context, &Name::of(tenant));
     }
     let programming = Programming::of(&written);
-    let next = plan::accepted(
-        tenant,
-        place,
-        programming,
-        accepted_agents(context, &Name::of(tenant)),
-        context.now(),
-    );
+    let invitations = invitations::converge(context, tenant, relay, place).await;
+    let agents = accepted_agents(context, &Name::of(tenant));
+    let mut next = plan::accepted(tenant, place, programming, agents, context.now());
+    next.invitations = invitations.statuses;
     status::report(context, tenant, &next).await?;
     let progress = written?;
+    if let Some(error) = invitations.failure {
+        return Err(error);
+    }
     Ok(Some(if progress.is_complete() { RESYNC } else { RETRY }))
 }
 

@@ -192,7 +192,9 @@ impl Waker {
 
     /// The owner of an owned object, found by our labels.
     fn wake_owner(&self, object: &impl Resource) {
-        for (key, kind) in [(label::RELAY, Kind::Relay), (label::AGENT, Kind::Agent)] {
+        let owners =
+            [(label::RELAY, Kind::Relay), (label::TENANT, Kind::Tenant), (label::AGENT, Kind::Agent)];
+        for (key, kind) in owners {
             let Some(owner) = object.labels().get(key) else { continue };
             let namespace = object.meta().namespace.as_deref().unwrap_or_default();
             self.queue.add(Name::new(namespace, owner).key(kind), Lane::Normal);

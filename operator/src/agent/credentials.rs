@@ -108,7 +108,7 @@ async fn program(
     if !context.fleet.holds(&place.relay, &admin::tenant_path(&place.tenant_id)) {
         return Ok(waiting);
     }
-    let content = plan::content(agent, place, root_key, ring.keys());
+    let content = plan::content(agent, place, root_key, ring.keys(), &context.settings.cluster_domain);
     context.fleet.write(&place.relay, &admin::agent_path(&place.tenant_id, &place.handle), &content).await
 }
 
@@ -133,7 +133,7 @@ fn build(agent: &Agent, place: &Place, ring: &Ring, access: Option<&Access>, clu
         .into(),
     );
     let url = name::relay_url(&place.relay.name, &place.relay.namespace, cluster_domain);
-    let mcp_url = name::mcp_url(&agent.name_any(), &agent.namespace().unwrap_or_default(), cluster_domain);
+    let mcp_url = plan::mcp_url(agent, cluster_domain);
     let reveal = |key: &Option<ApiKey>| key.as_ref().map(|key| Zeroizing::new(key.reveal().to_owned()));
     let (active, staged) = (reveal(&ring.active), reveal(&ring.staged));
     let mut values = vec![

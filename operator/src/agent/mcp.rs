@@ -44,7 +44,7 @@ pub(crate) async fn apply(
     // Of an operator that gave the endpoint no volume.
     let name = Name::new(&agent.namespace().unwrap_or_default(), &name::agent_mcp(&agent.name_any()));
     applier.remove::<Deployment>(client, &name).await?;
-    applier.apply(client, &owner, &build::stateful_set(agent, &context.settings)).await?;
+    applier.apply(client, &owner, &build::stateful_set(agent, place, &context.settings)).await?;
     Ok(renewal)
 }
 

@@ -7,7 +7,7 @@ use crds::condition::{Reason, Type};
 use crds::{Agent, AgentStatus, Relay, Tenant, name};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 use kube::{Resource as _, ResourceExt as _};
-use protocol::admin::{self, AgentKey};
+use protocol::admin::{self, AgentKey, McpSpec};
 use protocol::api_key::KeyId;
 use protocol::did::{AgentName, Domain, TenantId};
 use protocol::record::{Capability, Card};
@@ -47,6 +47,17 @@ pub(crate) struct Place {
     pub handle: AgentName,
     pub relay: Name,
     pub tenant_is_suspended: bool,
+    /// Issuer of access tokens where the Relay sets one; otherwise it is the relay's Service.
+    pub issuer: Option<String>,
+    /// Accounts of the Tenant's people that may sign in for this agent.
+    pub accounts: Vec<String>,
+}
+
+impl Place {
+    pub(crate) fn issuer(&self, cluster_domain: &str) -> String {
+        let inside = || name::relay_issuer(&self.relay.name, &self.relay.namespace, cluster_domain);
+        self.issuer.clone().unwrap_or_else(inside)
+    }
 }
 
 /// # Errors
@@ -95,17 +106,37 @@ fn named(agent: &Agent, tenant: &Tenant, relay: &Relay) -> Result<Place, Refusal
         index::tenant_id_of(tenant).parse().map_err(|error| invalid("tenant id", &error))?;
     let handle: AgentName = index::handle_of(agent).parse().map_err(|error| invalid("handle", &error))?;
     let domain: Domain = relay.spec.domain.parse().map_err(|error| invalid("domain of the Relay", &error))?;
+    let people = tenant.spec.people.iter();
+    let accounts = people
+        .filter(|person| person.agents.iter().any(|agent| *agent == handle.as_str()))
+        .map(|person| person.account.clone())
+        .collect();
     Ok(Place {
         did: Did::new(&domain, &tenant_id, &handle),
         tenant_id,
         handle,
         relay: Name::of(relay),
         tenant_is_suspended: tenant.spec.suspend,
+        issuer: relay.spec.oauth.issuer.clone(),
+        accounts,
     })
 }
 
+/// Where clients reach the agent's MCP endpoint: the audience of its access tokens.
+pub(crate) fn mcp_url(agent: &Agent, cluster_domain: &str) -> String {
+    let namespace = agent.namespace().unwrap_or_default();
+    let inside = || name::mcp_url(&agent.name_any(), &namespace, cluster_domain);
+    agent.spec.mcp.public_url.clone().unwrap_or_else(inside)
+}
+
 /// What the relay is told: one body, so that a revocation is one write.
-pub(crate) fn content(agent: &Agent, place: &Place, root_key: &str, keys: Vec<AgentKey>) -> admin::AgentSpec {
+pub(crate) fn content(
+    agent: &Agent,
+    place: &Place,
+    root_key: &str,
+    keys: Vec<AgentKey>,
+    cluster_domain: &str,
+) -> admin::AgentSpec {
     let capability = |c: &crds::agent::Capability| Capability {
         id: c.id.clone(),
         name: c.name.clone().unwrap_or_default(),
@@ -119,12 +150,13 @@ pub(crate) fn content(agent: &Agent, place: &Place, root_key: &str, keys: Vec<Ag
             Discovery::Hidden => protocol::record::Discovery::Hidden,
         },
     };
+    let mcp = || McpSpec { url: mcp_url(agent, cluster_domain), accounts: place.accounts.clone() };
     admin::AgentSpec {
         root_key: Some(root_key.to_owned()),
         card: Some(card),
         suspended: agent.spec.suspend,
         keys,
-        mcp: None,
+        mcp: agent.spec.mcp.enabled.then(mcp),
     }
 }
 
@@ -178,10 +210,9 @@ pub(crate) fn accepted(
     let progress = conditions::progress(&ready, None);
     drafts.push(ready);
     drafts.extend(progress);
-    let namespace = agent.namespace().unwrap_or_default();
     AgentStatus {
         url: Some(name::relay_url(&place.relay.name, &place.relay.namespace, cluster_domain)),
-        mcp_url: agent.spec.mcp.enabled.then(|| name::mcp_url(&agent.name_any(), &namespace, cluster_domain)),
+        mcp_url: agent.spec.mcp.enabled.then(|| mcp_url(agent, cluster_domain)),
         keys: observed.ring.keys.iter().map(key).collect(),
         last_handled_rotation: observed.ring.handled.clone(),
         ..status(agent, Some(place), &drafts, now)

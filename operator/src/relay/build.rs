@@ -4,7 +4,7 @@ use crds::{Relay, label, name};
 use k8s_openapi::api::apps::v1::{StatefulSet, StatefulSetSpec};
 use k8s_openapi::api::core::v1::{
     ConfigMap, Container, PersistentVolumeClaim, PersistentVolumeClaimSpec, PodSpec, PodTemplateSpec,
-    Service, ServiceAccount, ServiceSpec, VolumeResourceRequirements,
+    Service, ServiceAccount, ServiceSpec, Volume, VolumeMount, VolumeResourceRequirements,
 };
 use k8s_openapi::api::networking::v1::NetworkPolicy;
 use k8s_openapi::api::policy::v1::{PodDisruptionBudget, PodDisruptionBudgetSpec};
@@ -30,6 +30,8 @@ const DATA: &str = "data";
 const DATA_PATH: &str = "/var/lib/msg2agent";
 const TLS_PATH: &str = "/var/run/msg2agent/tls";
 const ADMIN_PATH: &str = "/var/run/msg2agent/admin";
+const OAUTH_KEYS_PATH: &str = "/var/run/msg2agent/oauth-keys";
+const PROVIDER_PATH: &str = "/var/run/msg2agent/provider";
 /// What a pod needs beyond its drain to close its store.
 const SHUTDOWN_SECONDS: i64 = 15;
 
@@ -47,6 +49,13 @@ pub fn hosts(relay: &Relay, cluster_domain: &str) -> Vec<String> {
         format!("{service}.{namespace}.svc"),
         name::service_host(&service, &namespace, cluster_domain),
     ]
+}
+
+/// The issuer of access tokens: as the spec says, or the relay's Service.
+pub fn issuer(relay: &Relay, cluster_domain: &str) -> String {
+    let inside =
+        || name::relay_issuer(&relay.name_any(), &relay.namespace().unwrap_or_default(), cluster_domain);
+    relay.spec.oauth.issuer.clone().unwrap_or_else(inside)
 }
 
 pub fn service_account(relay: &Relay) -> ServiceAccount {
@@ -128,6 +137,33 @@ pub fn stateful_set(relay: &Relay, settings: &Settings, file: &ConfigMap) -> Sta
     }
 }
 
+fn volumes(relay: &Relay) -> Vec<Volume> {
+    let owner = relay.name_any();
+    let mut volumes = vec![
+        file::volume(relay),
+        pod::secret_volume("tls", name::relay_tls(&owner)),
+        pod::secret_volume("admin", name::relay_admin(&owner)),
+        pod::secret_volume("oauth-keys", name::relay_oauth_keys(&owner)),
+    ];
+    volumes.extend(relay.spec.oauth.provider.as_ref().map(|provider| {
+        // That one key alone: a Secret of somebody else may hold more than the relay should see.
+        pod::secret_key_volume("provider", &provider.client_secret_ref.name, &provider.client_secret_ref.key)
+    }));
+    volumes
+}
+
+fn mounts(relay: &Relay) -> Vec<VolumeMount> {
+    let mut mounts = vec![
+        pod::mount(DATA, DATA_PATH, false),
+        pod::mount(file::VOLUME, file::FOLDER, true),
+        pod::mount("tls", TLS_PATH, true),
+        pod::mount("admin", ADMIN_PATH, true),
+        pod::mount("oauth-keys", OAUTH_KEYS_PATH, true),
+    ];
+    mounts.extend(relay.spec.oauth.provider.as_ref().map(|_| pod::mount("provider", PROVIDER_PATH, true)));
+    mounts
+}
+
 fn pod_spec(relay: &Relay, settings: &Settings) -> PodSpec {
     let owner = relay.name_any();
     PodSpec {
@@ -140,11 +176,7 @@ fn pod_spec(relay: &Relay, settings: &Settings) -> PodSpec {
         ),
         image_pull_secrets: pod::pull_secrets(&settings.image_pull_secrets),
         containers: vec![container(relay, settings)],
-        volumes: Some(vec![
-            file::volume(relay),
-            pod::secret_volume("tls", name::relay_tls(&owner)),
-            pod::secret_volume("admin", name::relay_admin(&owner)),
-        ]),
+        volumes: Some(volumes(relay)),
         ..PodSpec::default()
     }
 }
@@ -160,12 +192,7 @@ fn container(relay: &Relay, settings: &Settings) -> Container {
             relay.spec.resources.clone().unwrap_or_else(|| pod::resources("50m", "64Mi", "512Mi")),
         ),
         security_context: Some(pod::container_security()),
-        volume_mounts: Some(vec![
-            pod::mount(DATA, DATA_PATH, false),
-            pod::mount(file::VOLUME, file::FOLDER, true),
-            pod::mount("tls", TLS_PATH, true),
-            pod::mount("admin", ADMIN_PATH, true),
-        ]),
+        volume_mounts: Some(mounts(relay)),
         ..Container::default()
     };
     pod::with_probes(container, name::RELAY_ADMIN_PORT)

@@ -1,6 +1,7 @@
 //! What is said about a Relay, from what was observed. Pure.
 
 use crds::condition::{Reason, Type};
+use crds::oauth::OAuthStatus;
 use crds::relay::Certificate;
 use crds::{Relay, RelayStatus, name};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Condition, Time};
@@ -38,7 +39,22 @@ pub(crate) fn status(
             .certificate
             .as_ref()
             .map(|facts| Certificate { not_after: Time(facts.not_after) }),
+        oauth: Some(oauth(relay, observed, cluster_domain)),
         conditions: merged(relay, drafts(observed), now),
+    }
+}
+
+fn oauth(relay: &Relay, observed: &Observed, cluster_domain: &str) -> OAuthStatus {
+    let time = |seconds: u64| jiff::Timestamp::from_second(i64::try_from(seconds).ok()?).ok().map(Time);
+    let last = relay.status.as_ref().and_then(|status| status.oauth.clone()).unwrap_or_default();
+    let issuer = super::build::issuer(relay, cluster_domain);
+    match &observed.signing_keys {
+        Some(facts) => OAuthStatus {
+            issuer,
+            signing_since: time(facts.since),
+            last_handled_rotation: facts.handled.clone(),
+        },
+        None => OAuthStatus { issuer, ..last },
     }
 }
 
@@ -95,6 +111,10 @@ fn certificate(observed: &Observed) -> Draft {
 fn available(observed: &Observed) -> Draft {
     if observed.ready_replicas > 0 {
         Draft::holds(Type::Available, Reason::MinimumReplicasAvailable, "the relay serves")
+    } else if let Some(secret) = &observed.missing_secret {
+        let message =
+            format!("spec.oauth.provider.clientSecretRef: there is no Secret {secret} in this namespace");
+        Draft::fails(Type::Available, Reason::SecretNotFound, message)
     } else {
         Draft::fails(
             Type::Available,
@@ -139,6 +159,8 @@ mod tests {
         let authority = make_authority("main", now()).unwrap();
         Observed {
             certificate: read(&authority.certificate),
+            signing_keys: None,
+            missing_secret: None,
             obstacle: None,
             ready_replicas: 1,
             report: Report { reachable: 1, build: Some("0.1.0".into()), version: Some(4), is_fresh: false },

@@ -3,7 +3,7 @@
 
 use crds::{Relay, label, name};
 use k8s_openapi::api::core::v1::Secret;
-use kube::ResourceExt as _;
+use kube::{Api, ResourceExt as _};
 use protocol::base64url;
 use zeroize::Zeroizing;
 
@@ -136,6 +136,19 @@ pub async fn admin_token(context: &Context, relay: &Relay) -> Result<Zeroizing<S
     };
     secret::write(&context.client, &found, desired).await?;
     Ok(token)
+}
+
+/// The Secret with the provider's client secret, when there is none: its name. Only the pod ever reads what is in it.
+///
+/// # Errors
+/// What the API server says.
+pub async fn missing_client_secret(context: &Context, relay: &Relay) -> Result<Option<String>> {
+    let Some(provider) = &relay.spec.oauth.provider else { return Ok(None) };
+    let name = &provider.client_secret_ref.name;
+    let api = Api::<Secret>::namespaced(context.client.clone(), &relay.namespace().unwrap_or_default());
+    let found =
+        api.get_metadata_opt(name).await.map_err(Error::cluster(format!("look for Secret {name}")))?;
+    Ok(found.is_none().then(|| name.clone()))
 }
 
 /// Certificate and key of a Secret.

@@ -117,6 +117,8 @@ fn status(
         observed_generation: tenant.meta().generation,
         tenant_id,
         agents,
+        // As they were; a pass that looks at them says how they are.
+        invitations: tenant.status.as_ref().map(|status| status.invitations.clone()).unwrap_or_default(),
         conditions: conditions::merge(before, drafts, tenant.meta().generation, now),
     }
 }

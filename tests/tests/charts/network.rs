@@ -41,7 +41,7 @@ fn operator() -> Pod {
 /// A relay with the labels and ports that the operator gives it.
 fn relay() -> Pod {
     let settings = Settings::parse_from(["msg2agent-operator"]);
-    let file = build::config_map(&relay_object()).unwrap();
+    let file = build::config_map(&relay_object(), "cluster.local").unwrap();
     let set = serde_json::to_value(build::stateful_set(&relay_object(), &settings, &file)).unwrap();
     let template = &set["spec"]["template"];
     let labels = template["metadata"]["labels"].as_object().unwrap().iter();

@@ -5,8 +5,8 @@ use k8s_openapi::api::apps::v1::{
     StatefulSet, StatefulSetPersistentVolumeClaimRetentionPolicy, StatefulSetSpec,
 };
 use k8s_openapi::api::core::v1::{
-    Container, PersistentVolumeClaim, PersistentVolumeClaimSpec, PodSpec, PodTemplateSpec, Secret, Service,
-    ServiceAccount, ServiceSpec, VolumeResourceRequirements,
+    Container, EnvVar, PersistentVolumeClaim, PersistentVolumeClaimSpec, PodSpec, PodTemplateSpec, Secret,
+    Service, ServiceAccount, ServiceSpec, VolumeResourceRequirements,
 };
 use k8s_openapi::api::networking::v1::{
     NetworkPolicy, NetworkPolicyEgressRule, NetworkPolicyIngressRule, NetworkPolicyPeer, NetworkPolicySpec,
@@ -16,9 +16,10 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use kube::ResourceExt as _;
 
 use crate::agent::labels::{self, COMPONENT};
+use crate::agent::plan::{self, Place};
 use crate::certificate::Pair;
 use crate::key::Name;
-use crate::network_policy::{dns, matches, port};
+use crate::network_policy::{dns, matches, port, url_host};
 use crate::settings::Settings;
 use crate::{pod, secret};
 
@@ -34,12 +35,14 @@ fn metadata(agent: &Agent) -> ObjectMeta {
 /// Every name under which the endpoint is reached.
 pub(crate) fn hosts(agent: &Agent, cluster_domain: &str) -> Vec<String> {
     let (service, namespace) = (name::agent_mcp(&agent.name_any()), agent.namespace().unwrap_or_default());
-    vec![
+    let mut hosts = vec![
         service.clone(),
         format!("{service}.{namespace}"),
         format!("{service}.{namespace}.svc"),
         name::service_host(&service, &namespace, cluster_domain),
-    ]
+    ];
+    hosts.extend(agent.spec.mcp.public_url.as_deref().and_then(url_host));
+    hosts
 }
 
 pub(crate) fn tls_secret(agent: &Agent, secret_name: &Name, pair: &Pair) -> Secret {
@@ -101,7 +104,7 @@ pub(crate) fn network_policy(agent: &Agent, relay: &Name) -> NetworkPolicy {
 
 /// One pod, never two at a time: one identity has one session at the relay, and two would replace each other for ever. Its
 /// volume is the agent's mailbox, so it outlives the pod, and goes with the endpoint.
-pub(crate) fn stateful_set(agent: &Agent, settings: &Settings) -> StatefulSet {
+pub(crate) fn stateful_set(agent: &Agent, place: &Place, settings: &Settings) -> StatefulSet {
     let pod_labels = pod::selector_labels(label::AGENT, &agent.name_any(), COMPONENT);
     StatefulSet {
         metadata: metadata(agent),
@@ -111,7 +114,7 @@ pub(crate) fn stateful_set(agent: &Agent, settings: &Settings) -> StatefulSet {
             selector: pod::selector(label::AGENT, &agent.name_any(), COMPONENT),
             template: PodTemplateSpec {
                 metadata: Some(ObjectMeta { labels: Some(pod_labels), ..ObjectMeta::default() }),
-                spec: Some(pod_spec(agent, settings)),
+                spec: Some(pod_spec(agent, place, settings)),
             },
             volume_claim_templates: Some(vec![volume_claim(agent)]),
             persistent_volume_claim_retention_policy: Some(StatefulSetPersistentVolumeClaimRetentionPolicy {
@@ -139,7 +142,7 @@ fn volume_claim(agent: &Agent) -> PersistentVolumeClaim {
     }
 }
 
-fn pod_spec(agent: &Agent, settings: &Settings) -> PodSpec {
+fn pod_spec(agent: &Agent, place: &Place, settings: &Settings) -> PodSpec {
     let owner = agent.name_any();
     PodSpec {
         service_account_name: Some(name::agent_mcp(&owner)),
@@ -147,7 +150,7 @@ fn pod_spec(agent: &Agent, settings: &Settings) -> PodSpec {
         enable_service_links: Some(false),
         security_context: Some(pod::pod_security()),
         image_pull_secrets: pod::pull_secrets(&settings.image_pull_secrets),
-        containers: vec![container(agent, settings)],
+        containers: vec![container(agent, place, settings)],
         volumes: Some(vec![
             pod::secret_volume("credentials", super::super::credentials_name(agent)),
             pod::secret_volume("identity", name::agent_identity(&owner)),
@@ -157,7 +160,7 @@ fn pod_spec(agent: &Agent, settings: &Settings) -> PodSpec {
     }
 }
 
-fn container(agent: &Agent, settings: &Settings) -> Container {
+fn container(agent: &Agent, place: &Place, settings: &Settings) -> Container {
     let folders = ["credentials", "identity", "tls"];
     let mut mounts: Vec<_> =
         folders.iter().map(|name| pod::mount(name, &format!("{RUN}/{name}"), true)).collect();
@@ -166,7 +169,7 @@ fn container(agent: &Agent, settings: &Settings) -> Container {
         name: "mcp-server".into(),
         image: Some(settings.mcp_server_image.clone()),
         image_pull_policy: Some(settings.mcp_server_image_pull_policy.as_str().into()),
-        env: Some(environment(agent, &settings.cluster_domain)),
+        env: Some(environment(agent, place, &settings.cluster_domain)),
         ports: Some(vec![pod::port("https", name::MCP_POD_PORT), pod::port("admin", name::MCP_ADMIN_PORT)]),
         resources: Some(
             agent.spec.mcp.resources.clone().unwrap_or_else(|| pod::resources("20m", "32Mi", "256Mi")),
@@ -179,9 +182,14 @@ fn container(agent: &Agent, settings: &Settings) -> Container {
 }
 
 /// Which key speaks and for whom is in the mounted Secrets, so a rotation does not roll the pod.
-fn environment(agent: &Agent, cluster_domain: &str) -> Vec<k8s_openapi::api::core::v1::EnvVar> {
+fn environment(agent: &Agent, place: &Place, cluster_domain: &str) -> Vec<EnvVar> {
     let listen = format!("0.0.0.0:{}", name::MCP_POD_PORT);
     let admin_listen = format!("0.0.0.0:{}", name::MCP_ADMIN_PORT);
+    // Inside the cluster, whatever the issuer is called outside.
+    let jwks = format!(
+        "{}/oauth/jwks",
+        name::relay_issuer(&place.relay.name, &place.relay.namespace, cluster_domain)
+    );
     let in_run = |path: &str| format!("{RUN}/{path}");
     pod::env(&[
         ("MSG2AGENT_MCP_TRANSPORT", "http"),
@@ -191,6 +199,9 @@ fn environment(agent: &Agent, cluster_domain: &str) -> Vec<k8s_openapi::api::cor
         ("MSG2AGENT_MCP_TLS_CERT", &in_run("tls/tls.crt")),
         ("MSG2AGENT_MCP_TLS_KEY", &in_run("tls/tls.key")),
         ("MSG2AGENT_MCP_ALLOWED_HOSTS", &hosts(agent, cluster_domain).join(",")),
+        ("MSG2AGENT_MCP_PUBLIC_URL", &plan::mcp_url(agent, cluster_domain)),
+        ("MSG2AGENT_MCP_OAUTH_ISSUER", &place.issuer(cluster_domain)),
+        ("MSG2AGENT_MCP_OAUTH_JWKS_URL", &jwks),
         ("MSG2AGENT_MCP_STATE_DIR", STATE),
         ("MSG2AGENT_MCP_LOG_FORMAT", "json"),
     ])
@@ -200,7 +211,7 @@ fn environment(agent: &Agent, cluster_domain: &str) -> Vec<k8s_openapi::api::cor
 mod tests {
     use clap::Parser as _;
 
-    use super::super::super::plan::tests::agent;
+    use super::super::super::plan::tests::{agent, place};
     use super::*;
 
     fn alice() -> Agent {
@@ -210,7 +221,7 @@ mod tests {
     #[test]
     fn the_pod_meets_the_restricted_standard_and_mounts_its_secrets() {
         let settings = Settings::parse_from(["operator"]);
-        let pod = stateful_set(&alice(), &settings).spec.unwrap().template.spec.unwrap();
+        let pod = stateful_set(&alice(), &place(), &settings).spec.unwrap().template.spec.unwrap();
         assert_eq!(pod.automount_service_account_token, Some(false));
         assert_eq!(pod.security_context.unwrap().run_as_non_root, Some(true));
         assert_eq!(pod.containers[0].security_context.clone().unwrap().read_only_root_filesystem, Some(true));
@@ -221,13 +232,28 @@ mod tests {
 
     #[test]
     fn the_mailbox_outlives_the_pod_and_goes_with_the_endpoint() {
-        let set = stateful_set(&alice(), &Settings::parse_from(["operator"])).spec.unwrap();
+        let set = stateful_set(&alice(), &place(), &Settings::parse_from(["operator"])).spec.unwrap();
         let claim = &set.volume_claim_templates.as_ref().unwrap()[0];
         let mounts = set.template.spec.unwrap().containers[0].volume_mounts.clone().unwrap();
         let mounted = mounts.iter().find(|mount| Some(&mount.name) == claim.metadata.name.as_ref()).unwrap();
         assert_eq!(mounted.mount_path, STATE);
         let kept = set.persistent_volume_claim_retention_policy.unwrap();
         assert_eq!(kept.when_deleted.as_deref(), Some("Delete"));
+    }
+
+    #[test]
+    fn the_endpoint_knows_its_public_name_and_its_issuer_and_asks_the_issuer_inside() {
+        let agent = agent(serde_json::json!({"tenantRef": {"name": "acme"},
+            "mcp": {"enabled": true, "publicURL": "https://alice.mcp.example.com/mcp"}}));
+        let place = Place { issuer: Some("https://relay.example.com".into()), ..place() };
+        let environment = environment(&agent, &place, "cluster.local");
+        let value =
+            |name: &str| environment.iter().find(|var| var.name == name).unwrap().value.clone().unwrap();
+        assert_eq!(value("MSG2AGENT_MCP_PUBLIC_URL"), "https://alice.mcp.example.com/mcp");
+        assert_eq!(value("MSG2AGENT_MCP_OAUTH_ISSUER"), "https://relay.example.com");
+        let jwks = "https://main.platform.svc.cluster.local:8443/oauth/jwks";
+        assert_eq!(value("MSG2AGENT_MCP_OAUTH_JWKS_URL"), jwks);
+        assert!(value("MSG2AGENT_MCP_ALLOWED_HOSTS").ends_with(",alice.mcp.example.com"));
     }
 
     #[test]

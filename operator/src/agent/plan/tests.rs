@@ -27,6 +27,8 @@ pub(crate) fn place() -> Place {
         handle: "alice".parse().unwrap(),
         relay: Name::new("platform", "main"),
         tenant_is_suspended: false,
+        issuer: None,
+        accounts: Vec::new(),
     }
 }
 
@@ -55,11 +57,19 @@ fn relay() -> Relay {
 
 /// Decides about `agent` with everything in place; the closure changes what matters to the case.
 fn decide(agent: &Agent, change: impl FnOnce(&mut Snapshot<'_>)) -> Result<Place, Reason> {
-    let (tenant, relay, name) = (acme(), relay(), index::tenant_of(agent));
+    decide_in(&acme(), agent, change)
+}
+
+fn decide_in(
+    tenant: &Tenant,
+    agent: &Agent,
+    change: impl FnOnce(&mut Snapshot<'_>),
+) -> Result<Place, Reason> {
+    let (relay, name) = (relay(), index::tenant_of(agent));
     let mut snapshot = Snapshot {
         agent,
         tenant_name: &name,
-        tenant: Some(&tenant),
+        tenant: Some(tenant),
         relay: Some(&relay),
         is_permitted: true,
         rivals: Vec::new(),
@@ -213,7 +223,37 @@ fn suspension_by_the_agent_or_its_tenant_is_told_apart() {
     assert_eq!(reason(&suspended, &place()), ("Suspended".into(), "SuspendedBySpec".into()));
     let by_tenant = Place { tenant_is_suspended: true, ..place() };
     assert_eq!(reason(&alice(), &by_tenant), ("Suspended".into(), "SuspendedByTenant".into()));
-    assert!(content(&suspended, &place(), "z6Mk", vec![]).suspended);
+    assert!(content(&suspended, &place(), "z6Mk", vec![], "cluster.local").suspended);
+}
+
+#[test]
+fn people_of_the_tenant_may_sign_in_for_the_agents_they_are_named_with() {
+    let people = serde_json::json!({"relayRef": {"name": "main", "namespace": "platform"}, "people": [
+        {"account": "ann@example.com", "agents": ["alice", "bob"]},
+        {"account": "ben@example.com", "agents": ["bob"]},
+    ]});
+    let tenant = tenant(people, "True");
+    let place = decide_in(&tenant, &alice(), |_| {}).unwrap();
+    assert_eq!(place.accounts, ["ann@example.com"]);
+    let with_mcp = agent(serde_json::json!({"tenantRef": {"name": "acme"}, "mcp": {"enabled": true}}));
+    let told = |agent: &Agent| content(agent, &place, "z6Mk", vec![], "cluster.local").mcp;
+    let mcp = told(&with_mcp).unwrap();
+    assert_eq!(
+        (mcp.url.as_str(), mcp.accounts),
+        ("https://alice-mcp.team.svc.cluster.local/mcp", place.accounts.clone())
+    );
+    assert_eq!(told(&alice()), None, "without an endpoint there is nothing to sign in for");
+}
+
+#[test]
+fn a_public_url_is_the_audience_and_what_the_status_says() {
+    let url = "https://alice.mcp.example.com/mcp";
+    let agent =
+        agent(serde_json::json!({"tenantRef": {"name": "acme"}, "mcp": {"enabled": true, "publicURL": url}}));
+    assert_eq!(content(&agent, &place(), "z6Mk", vec![], "cluster.local").mcp.unwrap().url, url);
+    let seen = Observed { mcp_is_available: Some(true), ..observed(&[KeyState::Active], 1) };
+    let status = accepted(&agent, &place(), &seen, "cluster.local", jiff::Timestamp::UNIX_EPOCH);
+    assert_eq!(status.mcp_url.as_deref(), Some(url));
 }
 
 #[test]
@@ -232,7 +272,7 @@ fn a_suspension_that_the_relay_has_not_confirmed_says_so() {
 fn no_key_material_is_in_status_or_in_what_the_relay_is_told() {
     let key = protocol::api_key::ApiKey::generate(&mut rand::rng());
     let keys = vec![AgentKey { sha256: key.hash(), not_after: None }];
-    let content = serde_json::to_string(&content(&alice(), &place(), "z6Mk", keys)).unwrap();
+    let content = serde_json::to_string(&content(&alice(), &place(), "z6Mk", keys, "cluster.local")).unwrap();
     assert!(!content.contains(key.reveal()));
     let status = accepted(
         &alice(),

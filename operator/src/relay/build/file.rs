@@ -9,7 +9,7 @@ use kube::ResourceExt as _;
 use serde::Serialize;
 use sha2::{Digest as _, Sha256};
 
-use super::{ADMIN_PATH, DATA_PATH, TLS_PATH, metadata};
+use super::{ADMIN_PATH, DATA_PATH, OAUTH_KEYS_PATH, PROVIDER_PATH, TLS_PATH, metadata};
 
 /// Data key of the ConfigMap, and so the name of the file.
 const FILE: &str = "relay.toml";
@@ -32,6 +32,7 @@ struct File<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
     otlp_endpoint: Option<&'a str>,
     tls: Tls,
+    oauth: Oauth<'a>,
 }
 
 #[derive(Serialize)]
@@ -40,17 +41,32 @@ struct Tls {
     key_file: String,
 }
 
+#[derive(Serialize)]
+struct Oauth<'a> {
+    issuer: String,
+    keys_dir: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    provider_issuer: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    provider_name: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    provider_client_id: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    provider_client_secret_file: Option<String>,
+    trusted_proxies: &'a [String],
+}
+
 /// # Errors
 /// A value that TOML cannot hold.
-pub fn config_map(relay: &Relay) -> Result<ConfigMap, toml::ser::Error> {
+pub fn config_map(relay: &Relay, cluster_domain: &str) -> Result<ConfigMap, toml::ser::Error> {
     Ok(ConfigMap {
         metadata: metadata(relay, name::relay_settings(&relay.name_any())),
-        data: Some([(FILE.to_owned(), toml::to_string(&content(relay))?)].into()),
+        data: Some([(FILE.to_owned(), toml::to_string(&content(relay, cluster_domain))?)].into()),
         ..ConfigMap::default()
     })
 }
 
-fn content(relay: &Relay) -> File<'_> {
+fn content<'a>(relay: &'a Relay, cluster_domain: &str) -> File<'a> {
     let spec = &relay.spec;
     File {
         domain: &spec.domain,
@@ -64,6 +80,22 @@ fn content(relay: &Relay) -> File<'_> {
         drain_timeout_seconds: spec.drain_timeout_seconds,
         otlp_endpoint: spec.otlp_endpoint.as_deref(),
         tls: Tls { cert_file: format!("{TLS_PATH}/tls.crt"), key_file: format!("{TLS_PATH}/tls.key") },
+        oauth: oauth(relay, cluster_domain),
+    }
+}
+
+fn oauth<'a>(relay: &'a Relay, cluster_domain: &str) -> Oauth<'a> {
+    let spec = &relay.spec.oauth;
+    let provider = spec.provider.as_ref();
+    Oauth {
+        issuer: super::issuer(relay, cluster_domain),
+        keys_dir: OAUTH_KEYS_PATH,
+        provider_issuer: provider.map(|provider| provider.issuer.as_str()),
+        provider_name: provider.and_then(|provider| provider.name.as_deref()),
+        provider_client_id: provider.map(|provider| provider.client_id.as_str()),
+        provider_client_secret_file: provider
+            .map(|provider| format!("{PROVIDER_PATH}/{}", provider.client_secret_ref.key)),
+        trusted_proxies: &spec.trusted_proxies,
     }
 }
 

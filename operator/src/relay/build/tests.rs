@@ -22,12 +22,12 @@ fn minimal() -> Relay {
 }
 
 fn stateful_set_of(relay: &Relay) -> StatefulSet {
-    stateful_set(relay, &settings(), &config_map(relay).unwrap())
+    stateful_set(relay, &settings(), &config_map(relay, "cluster.local").unwrap())
 }
 
 /// The settings file, read again.
 fn file(relay: &Relay) -> toml::Table {
-    let data = config_map(relay).unwrap().data.unwrap();
+    let data = config_map(relay, "cluster.local").unwrap().data.unwrap();
     data.values().next().unwrap().parse().unwrap()
 }
 
@@ -104,4 +104,38 @@ fn changed_settings_roll_the_pod_and_a_changed_consent_does_not() {
     assert_ne!(before, template(serde_json::json!({"domain": domain, "logFilter": "debug"})));
     let consent = serde_json::json!({"domain": domain, "tenants": {"allowedFrom": {"from": "All"}}});
     assert_eq!(before, template(consent));
+}
+
+#[test]
+fn without_settings_the_issuer_is_the_service_and_nobody_is_asked_who_people_are() {
+    let oauth = file(&minimal())["oauth"].as_table().unwrap().clone();
+    assert_eq!(oauth["issuer"].as_str(), Some("https://main.platform.svc.cluster.local:8443"));
+    assert_eq!(oauth["keys_dir"].as_str(), Some("/var/run/msg2agent/oauth-keys"));
+    assert!(!oauth.contains_key("provider_issuer"));
+}
+
+#[test]
+fn of_the_providers_secret_one_key_is_mounted_and_named_in_the_file() {
+    let provider = serde_json::json!({"issuer": "https://accounts.google.com", "clientID": "id",
+        "clientSecretRef": {"name": "google", "key": "client-secret"}});
+    let relay = relay(serde_json::json!({"domain": "agents.example.com",
+        "oauth": {"issuer": "https://relay.example.com", "provider": provider, "trustedProxies": ["10.0.0.0/8"]}}));
+    let oauth = file(&relay)["oauth"].clone();
+    assert_eq!(oauth["issuer"].as_str(), Some("https://relay.example.com"));
+    let path = oauth["provider_client_secret_file"].as_str().unwrap();
+    assert_eq!(path, "/var/run/msg2agent/provider/client-secret");
+    let pod = stateful_set_of(&relay).spec.unwrap().template.spec.unwrap();
+    let volume = pod.volumes.unwrap().into_iter().find(|volume| volume.name == "provider").unwrap();
+    let items: Vec<_> = volume.secret.unwrap().items.unwrap().into_iter().map(|item| item.key).collect();
+    assert_eq!(items, ["client-secret"]);
+}
+
+#[test]
+fn the_relay_reaches_public_addresses_over_https_and_nothing_private() {
+    let policy = network_policy(&minimal(), &settings()).unwrap().spec.unwrap();
+    let blocks: Vec<_> = policy.egress.unwrap().into_iter().filter_map(|rule| rule.to).flatten().collect();
+    let except: Vec<_> = blocks.into_iter().filter_map(|peer| peer.ip_block?.except).flatten().collect();
+    for private in ["10.0.0.0/8", "169.254.0.0/16", "fc00::/7"] {
+        assert!(except.iter().any(|network| network == private), "{private}");
+    }
 }
