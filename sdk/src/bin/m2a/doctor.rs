@@ -1,9 +1,11 @@
 //! `m2a doctor`: walks what a client walks, a line for each step, and names the side that stopped, the cause and the remedy.
 
+mod agent;
 mod authorization;
 mod bearer;
 mod challenge;
 mod finding;
+mod forward;
 mod issuer;
 mod reach;
 mod registration;
@@ -17,7 +19,7 @@ mod web;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-use clap::{Args, Subcommand};
+use clap::Args;
 use serde::Serialize;
 
 use crate::failure::Failure;
@@ -27,20 +29,12 @@ use target::Target;
 
 #[derive(Args)]
 pub(crate) struct Options {
-    #[command(subcommand)]
+    /// `mcp`, with the URL of an endpoint; or `agent/NAME`, an Agent of the cluster that kubectl uses.
+    #[arg(value_name = "mcp|agent/NAME", value_parser = subject)]
     what: What,
-}
 
-#[derive(Subcommand)]
-enum What {
-    /// An MCP endpoint: from its name in DNS to one harmless tool call.
-    Mcp(McpOptions),
-}
-
-#[derive(Args)]
-pub(crate) struct McpOptions {
     /// The URL that is pasted into the client, such as https://mcp.example.com/mcp.
-    url: String,
+    url: Option<String>,
 
     /// File with the bearer token: the API key of the agent's Secret, or an access token. Without one the walk ends where
     /// a person would sign in.
@@ -50,23 +44,66 @@ pub(crate) struct McpOptions {
     /// PEM certificates of a private authority, such as ca.crt of the agent's Secret.
     #[arg(long, value_name = "FILE", env = "MSG2AGENT_CA_FILE")]
     ca_file: Option<PathBuf>,
+
+    #[command(flatten)]
+    cluster: agent::Cluster,
+}
+
+#[derive(Clone)]
+enum What {
+    Mcp,
+    Agent(String),
+}
+
+fn subject(text: &str) -> Result<What, String> {
+    match text.split_once('/') {
+        None if text == "mcp" => Ok(What::Mcp),
+        Some(("agent" | "agents" | "m2ag", name)) if !name.is_empty() => Ok(What::Agent(name.to_owned())),
+        _ => Err("give mcp and a URL, or agent/NAME".into()),
+    }
 }
 
 #[derive(Serialize)]
 struct Report {
-    url: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    url: Option<String>,
     works: bool,
     steps: Vec<Finding>,
 }
 
 pub(crate) async fn run(options: Options, output: &Output) -> Result<ExitCode, Failure> {
-    let What::Mcp(options) = options.what;
-    let target = Target::read(&options.url, options.token_file.as_deref(), options.ca_file.as_deref())?;
-    let steps = walk::walk(&target, |finding| show(finding, output)).await;
-    let works = !steps.iter().any(Finding::is_fault);
-    let report = Report { url: options.url, works, steps };
+    let report = match (&options.what, &options.url) {
+        (What::Mcp, Some(url)) => endpoint(url, &options, output).await?,
+        (What::Agent(name), None) => of_agent(name, &options.cluster, output).await?,
+        (What::Mcp, None) => return Err(Failure::usage("the URL is missing", "m2a doctor mcp URL")),
+        (What::Agent(_), Some(_)) => {
+            return Err(Failure::usage("an Agent has its own URL", "m2a doctor agent/NAME"));
+        }
+    };
     output.result(&report, summary(&report, output));
-    Ok(if works { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+    Ok(if report.works { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
+
+async fn endpoint(url: &str, options: &Options, output: &Output) -> Result<Report, Failure> {
+    let target = Target::read(url, options.token_file.as_deref(), options.ca_file.as_deref())?;
+    let steps = walk::walk(&target, |finding| show(finding, output)).await;
+    Ok(Report::new(Some(url.to_owned()), steps))
+}
+
+/// What Kubernetes says first; then what a client sees, also when something is amiss, because that may be the better cause.
+async fn of_agent(name: &str, cluster: &agent::Cluster, output: &Output) -> Result<Report, Failure> {
+    let (finding, reached) = agent::look(name, cluster).await?;
+    show(&finding, output);
+    let mut steps = vec![finding];
+    let Some(reached) = reached else { return Ok(Report::new(None, steps)) };
+    steps.extend(walk::walk(&reached.target, |finding| show(finding, output)).await);
+    Ok(Report::new(Some(reached.target.text.clone()), steps))
+}
+
+impl Report {
+    fn new(url: Option<String>, steps: Vec<Finding>) -> Self {
+        Self { url, works: !steps.iter().any(Finding::is_fault), steps }
+    }
 }
 
 /// A line as soon as the step is done; programs get the report at the end.

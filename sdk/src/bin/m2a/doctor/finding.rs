@@ -8,6 +8,8 @@ use serde::Serialize;
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub(super) enum Step {
+    /// What Kubernetes says, before a client could.
+    Agent,
     Name,
     Port,
     Tls,
@@ -32,6 +34,9 @@ pub(super) enum Side {
     Endpoint,
     AuthorizationServer,
     Relay,
+    /// The objects of Kubernetes, and who wrote them.
+    Cluster,
+    Operator,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -73,6 +78,7 @@ impl Finding {
 impl fmt::Display for Step {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.pad(match self {
+            Self::Agent => "agent",
             Self::Name => "name",
             Self::Port => "port",
             Self::Tls => "tls",
@@ -97,6 +103,8 @@ impl fmt::Display for Side {
             Self::Endpoint => "the MCP endpoint",
             Self::AuthorizationServer => "the authorization server",
             Self::Relay => "the relay",
+            Self::Cluster => "the objects in Kubernetes",
+            Self::Operator => "the operator",
         })
     }
 }

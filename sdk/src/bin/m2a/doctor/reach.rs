@@ -12,15 +12,19 @@ use tokio::time::timeout;
 use tokio_rustls::TlsConnector;
 
 use super::finding::{Fault, Side};
+use super::forward;
 use super::target::Target;
 
 /// Time for each stage. Clients give up on discovery after about ten seconds.
 const STAGE_TIMEOUT: Duration = Duration::from_secs(5);
 
 pub(super) async fn name(target: &Target) -> Result<Vec<SocketAddr>, Fault> {
+    if let Some(address) = forward::route(&target.routes, &target.host, target.port) {
+        return Ok(vec![address]);
+    }
     let host = target.host.trim_start_matches('[').trim_end_matches(']');
     let unknown = |why: String| {
-        let remedy = "check the name; a *.svc name resolves inside the cluster only (forward the port, or run this in a pod); a public \
+        let remedy = "check the name; a *.svc name resolves inside the cluster only (use m2a doctor agent/NAME, which forwards ports); a public \
                       client needs an A record";
         Fault::new(Side::Network, format!("{host} has no address: {why}"), remedy)
     };

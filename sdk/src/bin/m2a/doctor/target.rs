@@ -7,6 +7,7 @@ use rustls_pki_types::CertificateDer;
 use rustls_pki_types::pem::PemObject as _;
 use zeroize::Zeroizing;
 
+use super::forward::Route;
 use crate::failure::Failure;
 
 pub(super) struct Target {
@@ -18,10 +19,22 @@ pub(super) struct Target {
     pub(super) token: Option<Zeroizing<String>>,
     /// In place of the web's authorities.
     pub(super) ca: Option<Vec<CertificateDer<'static>>>,
+    /// Names that lead to ports of this machine.
+    pub(super) routes: Vec<Route>,
+    /// URL of the proxy that knows them.
+    pub(super) proxy: Option<String>,
 }
 
 impl Target {
     pub(super) fn read(text: &str, token: Option<&Path>, ca: Option<&Path>) -> Result<Self, Failure> {
+        let mut target = Self::parse(text)?;
+        target.token = token.map(read_token).transpose()?;
+        target.ca = ca.map(read_certificates).transpose()?;
+        Ok(target)
+    }
+
+    /// Without credentials.
+    pub(super) fn parse(text: &str) -> Result<Self, Failure> {
         let wrong = |why: &str| {
             Failure::usage(
                 format!("{text:?} is not the URL of an MCP endpoint: {why}"),
@@ -35,9 +48,8 @@ impl Target {
             return Err(wrong("clients accept https only, and http on this machine"));
         }
         let port = url.port_or_known_default().ok_or_else(|| wrong("it names no port"))?;
-        let token = token.map(read_token).transpose()?;
-        let ca = ca.map(read_certificates).transpose()?;
-        Ok(Self { text: text.to_owned(), url, host, port, token, ca })
+        let (text, routes) = (text.to_owned(), Vec::new());
+        Ok(Self { text, url, host, port, token: None, ca: None, routes, proxy: None })
     }
 
     pub(super) fn is_tls(&self) -> bool {

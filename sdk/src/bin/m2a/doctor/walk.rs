@@ -26,7 +26,7 @@ struct Walk<'a, F> {
 /// All steps, each shown as soon as it is done.
 pub(super) async fn walk(target: &Target, show: impl FnMut(&Finding)) -> Vec<Finding> {
     let tls = web::tls(target);
-    let Ok(client) = web::client(&tls) else {
+    let Ok(client) = web::client(&tls, target.proxy.as_deref()) else {
         let fault =
             Fault::new(Side::Client, "HTTP cannot be prepared", "give --ca-file with usable certificates");
         return vec![Finding { step: Step::Tls, verdict: Verdict::Failed(fault) }];

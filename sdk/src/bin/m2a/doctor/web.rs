@@ -45,13 +45,17 @@ pub(super) fn tls(target: &Target) -> Arc<ClientConfig> {
     Arc::new(ClientConfig::builder().with_root_certificates(roots).with_no_client_auth())
 }
 
-pub(super) fn client(tls: &Arc<ClientConfig>) -> Result<Client, Failure> {
-    let client = Client::builder()
+/// By way of `proxy` alone, when there is one.
+pub(super) fn client(tls: &Arc<ClientConfig>, proxy: Option<&str>) -> Result<Client, Failure> {
+    let failed = |e: &reqwest::Error| Failure::new(Exit::Failed, "cannot prepare HTTP").caused_by(e);
+    let mut builder = Client::builder()
         .tls_backend_preconfigured(ClientConfig::clone(tls))
         .redirect(reqwest::redirect::Policy::none())
-        .timeout(ANSWER_TIMEOUT)
-        .build();
-    client.map_err(|e| Failure::new(Exit::Failed, "cannot prepare HTTP").caused_by(&e))
+        .timeout(ANSWER_TIMEOUT);
+    if let Some(proxy) = proxy {
+        builder = builder.proxy(reqwest::Proxy::all(proxy).map_err(|e| failed(&e))?);
+    }
+    builder.build().map_err(|e| failed(&e))
 }
 
 /// Sends and reads; `side` is who is to answer.
