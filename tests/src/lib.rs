@@ -1,5 +1,6 @@
 //! What the end-to-end suites, the demo and the benchmarks share: a cluster, images, processes, faults and waiting.
 
+pub mod browser;
 pub mod claude_code;
 pub mod cluster;
 pub mod command;
@@ -16,12 +17,14 @@ pub mod mcp_clients;
 pub mod memory;
 pub mod namespace;
 pub mod npm;
+pub mod oauth_client;
 pub mod opbench;
 pub mod pod_process;
 pub mod process;
 pub mod programs;
 pub mod relay_door;
 pub mod relay_process;
+pub mod service_door;
 
 use std::path::{Path, PathBuf};
 

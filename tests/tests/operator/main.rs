@@ -7,3 +7,4 @@
 mod control_plane;
 mod relay_answer;
 mod settings_file;
+mod sign_in;
