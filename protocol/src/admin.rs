@@ -10,15 +10,14 @@
 //! | `GET`, `PUT`, `DELETE tenants/{tenant}/agents/{name}/mcp` | [`McpSpec`] | [`McpSpec`], [`Applied`], [`Applied`] |
 //! | `GET tenants/{tenant}/invitations` | | [`Page`] of [`InvitationView`] |
 //! | `POST tenants/{tenant}/invitations` | [`InvitationSpec`] | [`Invitation`] |
-//! | `PUT tenants/{tenant}/invitations/{id}` | [`DeclaredInvitation`] | 204 |
-//! | `DELETE tenants/{tenant}/invitations/{id}` | | 204 |
+//! | `PUT`, `DELETE tenants/{tenant}/invitations/{id}` | [`DeclaredInvitation`] | [`Applied`] |
 //! | `PUT tenants/{tenant}/agents/{name}/suspension` | [`Suspension`] | [`Applied`] |
 //! | `GET tenants/{tenant}/keys` | | [`Page`] of [`KeyView`] |
 //! | `PUT`, `DELETE tenants/{tenant}/keys/{keyId}` | [`KeySpec`] | [`Applied`] |
 //!
 //! Writes are idempotent: the same body again changes nothing and answers the same version. `DELETE` of what is not there
-//! answers the current version. Invitations are the exception: each `POST` makes one, and they have no
-//! version. Refusals are [`Problem`] (RFC 9457).
+//! answers the current version. Invitations have no version of their own: each `POST` makes one, and their other writes
+//! answer the current one. Refusals are [`Problem`] (RFC 9457).
 
 use std::fmt;
 
@@ -168,9 +167,9 @@ pub struct InvitationSpec {
 pub struct DeclaredInvitation {
     /// The agent of this tenant that its bearer may use over MCP.
     pub agent: AgentName,
-    /// SHA-256 of the code.
+    /// SHA-256 of the code, which has no spaces at its ends; no other invitation's.
     pub sha256: KeyHash,
-    /// Until when the code can be used; at most [`INVITATION_SECONDS_MAX`] from now.
+    /// Until when the code can be used; at most [`INVITATION_SECONDS_MAX`] from now, unless it is what it was.
     pub not_after: UnixSeconds,
 }
 
