@@ -32,12 +32,14 @@ fn ends() -> impl Strategy<Value = Option<u64>> {
 fn agent_specs() -> impl Strategy<Value = AgentSpec> {
     let keys = prop::collection::vec((0..6u8, ends()), 0..4);
     let mcp = prop::option::weighted(0.3, 0..3u8);
-    (keys, prop::bool::weighted(0.2), prop::bool::ANY, mcp).prop_map(|(keys, suspended, card, mcp)| AgentSpec {
-        root_key: None,
-        card: card.then(Card::default),
-        suspended,
-        keys: keys.into_iter().map(|(n, not_after)| AgentKey { sha256: hash(n), not_after }).collect(),
-        mcp: mcp.map(endpoint),
+    (keys, prop::bool::weighted(0.2), prop::bool::ANY, mcp).prop_map(|(keys, suspended, card, mcp)| {
+        AgentSpec {
+            root_key: None,
+            card: card.then(Card::default),
+            suspended,
+            keys: keys.into_iter().map(|(n, not_after)| AgentKey { sha256: hash(n), not_after }).collect(),
+            mcp: mcp.map(endpoint),
+        }
     })
 }
 
