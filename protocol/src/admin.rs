@@ -16,8 +16,8 @@
 //! | `PUT`, `DELETE tenants/{tenant}/keys/{keyId}` | [`KeySpec`] | [`Applied`] |
 //!
 //! Writes are idempotent: the same body again changes nothing and answers the same version. `DELETE` of what is not there
-//! answers the current version. Invitations have no version: a write answers the
-//! current one, and each `POST` makes one more. Refusals are [`Problem`] (RFC 9457).
+//! answers the current version. Invitations have no version of their own: each `POST` makes one, and their other writes
+//! answer the current one. Refusals are [`Problem`] (RFC 9457).
 
 use std::fmt;
 
@@ -167,9 +167,9 @@ pub struct InvitationSpec {
 pub struct DeclaredInvitation {
     /// The agent of this tenant that its bearer may use over MCP.
     pub agent: AgentName,
-    /// SHA-256 of the code.
+    /// SHA-256 of the code, which has no spaces at its ends; no other invitation's.
     pub sha256: KeyHash,
-    /// Until when the code can be used; at most [`INVITATION_SECONDS_MAX`] from now.
+    /// Until when the code can be used; at most [`INVITATION_SECONDS_MAX`] from now, unless it is what it was.
     pub not_after: UnixSeconds,
 }
 

@@ -25,7 +25,7 @@ create table oauth_accounts (
     account text primary key,
     -- Issuer of the provider of identities, or `invitation`.
     issuer text not null,
-    -- The provider's subject, or the id of the invitation.
+    -- The provider's subject, or tenant and id of the invitation.
     subject text not null,
     -- As the provider last verified it.
     email text,
@@ -37,7 +37,7 @@ create table oauth_accounts (
 ) strict, without rowid;
 
 create table oauth_invitations (
-    id text primary key,
+    id text not null,
     hash blob not null unique check (length(hash) = 32),
     tenant text not null,
     agent text not null,
@@ -45,10 +45,9 @@ create table oauth_invitations (
     -- Who signed in with it; it cannot be used again.
     account text references oauth_accounts on delete set null,
     used integer not null default 0 check (used in (0, 1)),
+    primary key (tenant, id),
     foreign key (tenant, agent) references agents (tenant, name) on delete cascade
 ) strict, without rowid;
-
-create index oauth_invitations_by_tenant on oauth_invitations (tenant, id);
 
 -- What a person allowed a client, once. Revoked is deleted: codes and tokens go with it.
 create table oauth_grants (
@@ -67,6 +66,7 @@ create table oauth_grants (
 ) strict, without rowid;
 
 create index oauth_grants_by_account on oauth_grants (account, created);
+create index oauth_grants_by_agent on oauth_grants (tenant, agent);
 
 create table oauth_codes (
     hash blob primary key check (length(hash) = 32),

@@ -9,7 +9,7 @@ use std::sync::Arc;
 use axum::Router;
 use axum::extract::DefaultBodyLimit;
 use axum::middleware;
-use axum::routing::{delete, get};
+use axum::routing::get;
 
 use crate::directory::Directory;
 use crate::hub::Hub;
@@ -35,6 +35,7 @@ mod paging;
 mod path;
 mod post_invitation;
 mod put_agent;
+mod put_invitation;
 mod put_key;
 mod put_mcp;
 mod put_suspension;
@@ -64,6 +65,7 @@ pub fn router(admin: Admin) -> Router {
     let key = axum::routing::put(put_key::handle).delete(delete_key::handle);
     let mcp = get(get_mcp::handle).put(put_mcp::handle).delete(delete_mcp::handle);
     let invitations = get(list_invitations::handle).post(post_invitation::handle);
+    let invitation = axum::routing::put(put_invitation::handle).delete(delete_invitation::handle);
     Router::new()
         .route("/admin/v1/version", get(get_version::handle))
         .route("/admin/v1/tenants", get(list_tenants::handle))
@@ -72,7 +74,7 @@ pub fn router(admin: Admin) -> Router {
         .route("/admin/v1/tenants/{tenant}/agents/{name}", agent)
         .route("/admin/v1/tenants/{tenant}/agents/{name}/mcp", mcp)
         .route("/admin/v1/tenants/{tenant}/invitations", invitations)
-        .route("/admin/v1/tenants/{tenant}/invitations/{id}", delete(delete_invitation::handle))
+        .route("/admin/v1/tenants/{tenant}/invitations/{id}", invitation)
         .route(
             "/admin/v1/tenants/{tenant}/agents/{name}/suspension",
             axum::routing::put(put_suspension::handle),

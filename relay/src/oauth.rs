@@ -118,8 +118,7 @@ impl Oauth {
     /// The signing keys cannot be had.
     pub fn open(setup: Setup<'_>) -> Result<Self, OpenError> {
         let keys = open_keys(setup.config, setup.data_dir).map_err(OpenError::LoadKeys)?;
-        let fetcher =
-            Fetcher::new(fetch::public_roots(), address::is_public).map_err(OpenError::PrepareFetch)?;
+        let fetcher = Fetcher::new(fetch::public_roots()).map_err(OpenError::PrepareFetch)?;
         let mut form_secret = [0; 32];
         rand::rng().fill_bytes(&mut form_secret);
         let provider = setup.config.provider.clone().map(|config| Provider::new(config, &setup.issuer));

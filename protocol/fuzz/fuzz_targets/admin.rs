@@ -2,7 +2,7 @@
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
-use msg2agent_protocol::admin::{AgentSpec, AgentView, Applied, Invitation, InvitationSpec, InvitationView, KeySpec, KeyView, McpSpec, Page, Problem, Suspension, TenantSpec, TenantView, Version};
+use msg2agent_protocol::admin::{AgentSpec, AgentView, Applied, DeclaredInvitation, Invitation, InvitationSpec, InvitationView, KeySpec, KeyView, McpSpec, Page, Problem, Suspension, TenantSpec, TenantView, Version};
 use msg2agent_protocol::strict_json::from_slice;
 
 fuzz_target!(|bytes: &[u8]| {
@@ -11,6 +11,7 @@ fuzz_target!(|bytes: &[u8]| {
     drop(from_slice::<KeySpec>(bytes));
     drop(from_slice::<McpSpec>(bytes));
     drop(from_slice::<InvitationSpec>(bytes));
+    drop(from_slice::<DeclaredInvitation>(bytes));
     drop(from_slice::<Invitation>(bytes));
     drop(from_slice::<Page<InvitationView>>(bytes));
     let _ = from_slice::<Suspension>(bytes);

@@ -9,7 +9,7 @@ use protocol::admin::Applied;
 use protocol::{Reason, strict_json};
 use serde::de::DeserializeOwned;
 
-use crate::directory::{WriteError, Written};
+use crate::directory::{Directory, WriteError, Written};
 use crate::problem::Refusal;
 
 /// A JSON body of a known shape; an unknown or duplicate member is an error that names it.
@@ -34,6 +34,11 @@ fn unreadable(error: &BytesRejection) -> Refusal {
 
 pub(super) fn applied(written: Written) -> Json<Applied> {
     Json(Applied { version: written.version })
+}
+
+/// For writes that the directory's version does not count.
+pub(super) fn current(directory: &Directory) -> Json<Applied> {
+    Json(Applied { version: directory.version() })
 }
 
 impl From<WriteError> for Refusal {

@@ -1,16 +1,18 @@
 //! `DELETE tenants/{tenant}/invitations/{id}`: takes it back, with the account that was made with it and all its grants.
 
+use axum::Json;
 use axum::extract::State;
-use axum::http::StatusCode;
+use protocol::admin::Applied;
 
 use super::Admin;
+use super::body::current;
 use super::path::OfInvitation;
 use crate::problem::Refusal;
 
 pub(super) async fn handle(
     State(admin): State<Admin>,
     OfInvitation(tenant, id): OfInvitation,
-) -> Result<StatusCode, Refusal> {
+) -> Result<Json<Applied>, Refusal> {
     admin.oauth.withdraw(&tenant, &id).await?;
-    Ok(StatusCode::NO_CONTENT)
+    Ok(current(&admin.directory))
 }

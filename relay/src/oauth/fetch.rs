@@ -6,12 +6,14 @@ use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
 
 use axum::http::header;
+use futures::future::BoxFuture;
 use reqwest::dns::{Addrs, Name, Resolve, Resolving};
 use reqwest::redirect::Policy;
 use rustls::{ClientConfig, RootCertStore};
 use tokio::sync::Semaphore;
 use url::Url;
 
+use super::address::is_public;
 use super::client::document::DOCUMENT_BYTES_MAX;
 
 /// Time for a whole fetch, resolving included.
@@ -61,10 +63,13 @@ impl FetchError {
 }
 
 impl Fetcher {
-    /// `allowed` says which addresses may be connected to.
-    pub(super) fn new(roots: RootCertStore, allowed: fn(IpAddr) -> bool) -> reqwest::Result<Self> {
-        let client =
-            client_builder(roots).https_only(true).dns_resolver(CheckedResolver { allowed }).build()?;
+    /// Connects to public addresses only.
+    pub(super) fn new(roots: RootCertStore) -> reqwest::Result<Self> {
+        Self::with(roots, CheckedResolver { lookup: ask_system, allowed: is_public })
+    }
+
+    fn with(roots: RootCertStore, resolver: CheckedResolver) -> reqwest::Result<Self> {
+        let client = client_builder(roots).https_only(true).dns_resolver(resolver).build()?;
         Ok(Self { client, places: Semaphore::new(FETCHES_MAX) })
     }
 
@@ -114,20 +119,28 @@ fn is_json(content_type: &str) -> bool {
     kind == "application/json" || (kind.starts_with("application/") && kind.ends_with("+json"))
 }
 
+/// The addresses of a name, each with port 0.
+type Lookup = fn(String) -> BoxFuture<'static, io::Result<Vec<SocketAddr>>>;
+
 #[derive(Debug, Clone, Copy)]
 struct CheckedResolver {
+    lookup: Lookup,
+    /// Which addresses may be connected to.
     allowed: fn(IpAddr) -> bool,
 }
 
 impl Resolve for CheckedResolver {
     fn resolve(&self, name: Name) -> Resolving {
-        let allowed = self.allowed;
+        let Self { lookup, allowed } = *self;
         Box::pin(async move {
-            let found: Vec<_> =
-                tokio::net::lookup_host((name.as_str(), 0)).await?.take(ADDRESSES_MAX).collect();
+            let found = lookup(name.as_str().to_owned()).await?;
             Ok(Box::new(check(found, allowed)?.into_iter()) as Addrs)
         })
     }
+}
+
+fn ask_system(name: String) -> BoxFuture<'static, io::Result<Vec<SocketAddr>>> {
+    Box::pin(async move { Ok(tokio::net::lookup_host((name, 0)).await?.take(ADDRESSES_MAX).collect()) })
 }
 
 /// All of them or none: a name with one private address is an attempt.

@@ -3,8 +3,9 @@
 use protocol::admin::{
     INVITATION_SECONDS_DEFAULT, INVITATION_SECONDS_MAX, Invitation, InvitationSpec, InvitationView, Page,
 };
-use protocol::did::TenantId;
-use protocol::{Reason, UnixSeconds};
+use protocol::did::{AgentName, TenantId};
+use protocol::{Did, Reason, UnixSeconds};
+use sqlx::SqliteConnection;
 
 use super::account::{Account, INVITATION_ISSUER};
 use super::error::{ErrorCode, OauthError};
@@ -12,6 +13,8 @@ use super::secret::{Secret, SecretHash, random_id};
 use super::{Oauth, chain};
 use crate::store::oauth::accounts;
 use crate::store::oauth::invitations::{self, Invited};
+
+mod declare;
 
 /// Invitations of one tenant, used ones included: each of those is a person with access.
 const INVITATIONS_PER_TENANT_MAX: u64 = 1000;
@@ -23,6 +26,14 @@ pub(crate) enum InvitationError {
     FindAgent,
     #[error("expiresInSeconds is 1 to {INVITATION_SECONDS_MAX}")]
     SetExpiry,
+    #[error(
+        "the id of a declared invitation is a DNS label: 1 to 63 of a-z, 0-9 and -, with no - at its ends"
+    )]
+    SetId,
+    #[error("notAfter is at most {INVITATION_SECONDS_MAX} seconds from now")]
+    SetNotAfter,
+    #[error("another invitation has this code")]
+    SetCode,
     #[error("the tenant has {INVITATIONS_PER_TENANT_MAX} invitations; delete some")]
     MakeRoom,
     #[error("the invitations could not be stored")]
@@ -33,7 +44,7 @@ impl InvitationError {
     pub(crate) const fn reason(&self) -> Reason {
         match self {
             Self::FindAgent => Reason::NotFound,
-            Self::SetExpiry => Reason::InvalidParams,
+            Self::SetExpiry | Self::SetId | Self::SetNotAfter | Self::SetCode => Reason::InvalidParams,
             Self::MakeRoom => Reason::QuotaExceeded,
             Self::Store(_) => Reason::StorageUnavailable,
         }
@@ -50,16 +61,11 @@ impl Oauth {
         if !(1..=INVITATION_SECONDS_MAX).contains(&life) {
             return Err(InvitationError::SetExpiry);
         }
-        let agent = self.directory.did(tenant, &spec.agent);
-        if self.directory.agent(&agent).is_none() {
-            return Err(InvitationError::FindAgent);
-        }
+        let agent = self.invited_agent(tenant, &spec.agent)?;
         let secret = Secret::generate("m2inv_", &mut rand::rng());
         let (id, expires) = (random_id("i_", &mut rand::rng()), self.now().saturating_add(life));
         let mut transaction = self.store.begin().await?;
-        if invitations::count(&mut transaction, tenant).await? >= INVITATIONS_PER_TENANT_MAX {
-            return Err(InvitationError::MakeRoom);
-        }
+        check_room(&mut transaction, tenant).await?;
         invitations::insert(&mut transaction, &id, secret.hash(), &agent, expires).await?;
         transaction.commit().await?;
         tracing::info!(target: "audit", invitation = id, %agent, expires, "invited somebody to an agent");
@@ -89,6 +95,11 @@ impl Oauth {
         Ok(())
     }
 
+    fn invited_agent(&self, tenant: &TenantId, name: &AgentName) -> Result<Did, InvitationError> {
+        let agent = self.directory.did(tenant, name);
+        if self.directory.agent(&agent).is_some() { Ok(agent) } else { Err(InvitationError::FindAgent) }
+    }
+
     /// Makes an account of an invitation for the agent at `resource`.
     pub(super) async fn redeem(&self, code: &str, resource: &super::Resource) -> Result<Account, OauthError> {
         let mut transaction = self.store.begin().await?;
@@ -97,12 +108,12 @@ impl Oauth {
         let account = Account {
             id: random_id("acct_", &mut rand::rng()),
             issuer: INVITATION_ISSUER.into(),
-            subject: invited.id.clone(),
+            subject: format!("{}/{}", invited.agent.tenant(), invited.id),
             email: None,
-            agent: Some(invited.agent),
+            agent: Some(invited.agent.clone()),
         };
         accounts::insert(&mut transaction, &account).await?;
-        invitations::mark_used(&mut transaction, &invited.id, &account.id).await?;
+        invitations::mark_used(&mut transaction, &invited, &account.id).await?;
         transaction.commit().await?;
         tracing::info!(target: "audit", invitation = invited.id, account = account.id, "an invitation was used");
         Ok(account)
@@ -116,6 +127,11 @@ impl From<InvitationError> for crate::problem::Refusal {
         }
         Self::new(error.reason(), error.to_string())
     }
+}
+
+async fn check_room(from: &mut SqliteConnection, tenant: &TenantId) -> Result<(), InvitationError> {
+    let full = invitations::count(from, tenant).await? >= INVITATIONS_PER_TENANT_MAX;
+    if full { Err(InvitationError::MakeRoom) } else { Ok(()) }
 }
 
 /// One for another agent looks like none: whoever guesses learns nothing.

@@ -109,6 +109,8 @@ impl fmt::Display for RedirectUri {
 }
 
 #[cfg(test)]
+mod properties;
+#[cfg(test)]
 mod tests {
     use proptest::prelude::*;
 

@@ -82,7 +82,38 @@ impl fmt::Display for Scopes {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
+
+    fn some_scopes() -> impl Strategy<Value = BTreeSet<Scope>> {
+        prop::sample::subsequence(Scope::ALL.to_vec(), 1..=3).prop_map(|scopes| scopes.into_iter().collect())
+    }
+
+    proptest! {
+        #[test]
+        fn what_is_written_is_read_back_whatever_stands_between(
+            scopes in some_scopes(), others in prop::collection::vec("[a-z:]{0,8}", 0..5)
+        ) {
+            let written = Scopes(scopes.clone()).to_string();
+            prop_assert_eq!(Scopes::parse(&written), Ok(Scopes(scopes.clone())));
+            let mut words: Vec<_> = written.split(' ').chain(others.iter().map(String::as_str)).collect();
+            words.reverse();
+            prop_assert_eq!(Scopes::parse(&words.join(" ")), Ok(Scopes(scopes)));
+        }
+
+        #[test]
+        fn a_scope_is_within_another_exactly_when_each_of_its_words_is(a in some_scopes(), b in some_scopes()) {
+            let each = a.iter().all(|scope| b.contains(scope));
+            prop_assert_eq!(Scopes(a).is_within(&Scopes(b)), each);
+        }
+
+        #[test]
+        fn no_text_names_a_scope_by_accident(text in "\\PC{0,60}") {
+            let named = text.split(' ').any(|word| Scope::ALL.iter().any(|scope| scope.word() == word));
+            prop_assert_eq!(Scopes::parse(&text).is_ok(), named);
+        }
+    }
 
     #[test]
     fn words_of_others_are_left_out_and_none_of_ours_is_an_error() {

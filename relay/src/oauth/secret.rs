@@ -33,6 +33,10 @@ impl SecretHash {
         Self(Sha256::digest(presented).into())
     }
 
+    pub(crate) const fn from_bytes(bytes: [u8; 32]) -> Self {
+        Self(bytes)
+    }
+
     pub(crate) const fn as_bytes(&self) -> &[u8] {
         &self.0
     }

@@ -106,6 +106,11 @@ impl TestRelay {
         self.shutdown.begin();
     }
 
+    /// The relay's SQLite file.
+    pub(crate) fn store_file(&self) -> std::path::PathBuf {
+        msg2agent_relay::store::path(&self.folder.path().join("data"))
+    }
+
     pub(crate) fn token_file(&self) -> std::path::PathBuf {
         self.folder.path().join("data/admin-token")
     }

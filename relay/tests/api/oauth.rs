@@ -3,6 +3,7 @@
 #![expect(clippy::indexing_slicing, reason = "a missing member should fail the test on the spot")]
 
 mod connecting;
+mod declared_invitations;
 mod discovery;
 mod person;
 mod provider;
@@ -12,3 +13,4 @@ mod refusals;
 mod registering;
 mod revoking;
 mod signing_in;
+mod store;

@@ -93,3 +93,57 @@ async fn every_command_prints_json_and_what_is_gone_is_not_found() {
     let (code, error) = desk.refuses("tenants show globex").await;
     assert_eq!((code, error["reason"].as_str()), (Some(3), Some("not_found")));
 }
+
+#[tokio::test]
+async fn an_invitation_is_created_into_a_file_listed_and_taken_back() {
+    let desk = Desk::new().await;
+    desk.says("agents add default alice").await;
+    let file = desk.path("code");
+    let create = format!("invitations create default alice --expires-in 60 --code-out {}", file.display());
+    let made = desk.says(&create).await;
+    assert_eq!((&made[0]["file"], made[0].get("code")), (&json!(file), None));
+    let code = std::fs::read_to_string(&file).unwrap();
+    assert!(code.starts_with("m2inv_") && code.ends_with('\n'), "the code is not there");
+    let mode = std::os::unix::fs::PermissionsExt::mode(&std::fs::metadata(&file).unwrap().permissions());
+    assert_eq!(mode & 0o777, 0o600);
+    let shown = desk.says("invitations create default alice").await;
+    assert!(shown[0]["code"].as_str().unwrap().starts_with("m2inv_"));
+
+    let listed = desk.says("invitations list default").await;
+    let mut ids: Vec<_> = [&made, &shown].map(|said| said[0]["id"].as_str().unwrap()).into();
+    ids.sort_unstable();
+    assert_eq!(listed.iter().map(|view| view["id"].as_str().unwrap()).collect::<Vec<_>>(), ids);
+    assert_eq!((&listed[0]["agent"], &listed[0]["used"]), (&json!("alice"), &json!(false)));
+    for id in ids {
+        desk.says(&format!("invitations remove default {id}")).await;
+    }
+    assert_eq!(desk.says("invitations list default").await, Vec::<Value>::new());
+}
+
+#[tokio::test]
+async fn a_refused_invitation_leaves_no_file() {
+    let desk = Desk::new().await;
+    let file = desk.path("code");
+    let create = format!("invitations create default nobody --code-out {}", file.display());
+    let (code, error) = desk.refuses(&create).await;
+    assert_eq!((code, error["reason"].as_str()), (Some(3), Some("not_found")), "{error}");
+    assert!(!file.exists());
+}
+
+#[tokio::test]
+async fn an_agents_mcp_endpoint_is_set_shown_and_taken_away() {
+    let desk = Desk::new().await;
+    desk.says("agents add default alice").await;
+    let url = "https://mcp.example/alice";
+    let set =
+        format!("agents mcp default alice --url {url} --account alice@example.com --account bob@example.com");
+    let applied = desk.says(&set).await;
+    assert_eq!(desk.says(&set).await, applied, "it was already");
+    let shown = desk.says("agents mcp default alice").await;
+    assert_eq!(shown[0], json!({"url": url, "accounts": ["alice@example.com", "bob@example.com"]}));
+    let (code, error) = desk.refuses("agents mcp default alice --url http://mcp.example/alice").await;
+    assert_eq!((code, error["reason"].as_str()), (Some(3), Some("invalid_params")), "{error}");
+    desk.says("agents mcp default alice --remove").await;
+    let (code, error) = desk.refuses("agents mcp default alice").await;
+    assert_eq!((code, error["reason"].as_str()), (Some(3), Some("not_found")), "{error}");
+}

@@ -1,6 +1,8 @@
-//! The fetch against a server of our own, once with loopback allowed and once as it runs.
+//! The fetch against a server of our own on loopback: with loopback allowed, and as it runs.
 
 use std::error::Error as _;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 use rcgen::{CertificateParams, KeyPair};
 use rustls::pki_types::{PrivateKeyDer, PrivatePkcs8KeyDer};
@@ -8,48 +10,96 @@ use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio_rustls::TlsAcceptor;
 
 use super::*;
-use crate::oauth::address::is_public;
 
-/// A server that answers every request with `answer`; its URL, and the root that it is trusted by.
-async fn serve(answer: String) -> (Url, RootCertStore) {
-    let _ = rustls::crypto::ring::default_provider().install_default();
-    let key = KeyPair::generate().unwrap();
-    let cert = CertificateParams::new(vec!["localhost".to_owned()]).unwrap().self_signed(&key).unwrap();
-    let mut roots = RootCertStore::empty();
-    roots.add(cert.der().clone()).unwrap();
-    let secret = PrivateKeyDer::Pkcs8(PrivatePkcs8KeyDer::from(key.serialize_der()));
-    let config = rustls::ServerConfig::builder()
-        .with_no_client_auth()
-        .with_single_cert(vec![cert.der().clone()], secret)
-        .unwrap();
-    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let port = listener.local_addr().unwrap().port();
-    let acceptor = TlsAcceptor::from(std::sync::Arc::new(config));
-    tokio::spawn(async move {
-        while let Ok((socket, _)) = listener.accept().await {
-            let Ok(mut stream) = acceptor.accept(socket).await else { continue };
-            let mut request = [0; 4096];
-            let _ = stream.read(&mut request).await;
-            let _ = stream.write_all(answer.as_bytes()).await;
-            let _ = stream.shutdown().await;
-        }
-    });
-    (Url::parse(&format!("https://localhost:{port}/client")).unwrap(), roots)
+const JSON: &str = "200 OK\r\nContent-Type: application/json";
+
+/// A server that answers every request alike.
+struct Server {
+    url: Url,
+    /// What it is trusted by.
+    roots: RootCertStore,
+    connections: Arc<AtomicUsize>,
+}
+
+impl Server {
+    async fn start(answer: String) -> Self {
+        let _ = rustls::crypto::ring::default_provider().install_default();
+        let key = KeyPair::generate().unwrap();
+        let names = vec!["localhost".to_owned(), "client.example".to_owned()];
+        let cert = CertificateParams::new(names).unwrap().self_signed(&key).unwrap();
+        let mut roots = RootCertStore::empty();
+        roots.add(cert.der().clone()).unwrap();
+        let secret = PrivateKeyDer::Pkcs8(PrivatePkcs8KeyDer::from(key.serialize_der()));
+        let config = rustls::ServerConfig::builder()
+            .with_no_client_auth()
+            .with_single_cert(vec![cert.der().clone()], secret)
+            .unwrap();
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let port = listener.local_addr().unwrap().port();
+        let connections = Arc::new(AtomicUsize::new(0));
+        tokio::spawn(serve(listener, Arc::new(config).into(), answer, Arc::clone(&connections)));
+        Self { url: Url::parse(&format!("https://localhost:{port}/client")).unwrap(), roots, connections }
+    }
+
+    /// Under a name that only the lookup of a test knows.
+    fn named(&self) -> Url {
+        let mut url = self.url.clone();
+        url.set_host(Some("client.example")).unwrap();
+        url
+    }
+
+    /// Fetches with these addresses for every name.
+    async fn fetch_at(&self, lookup: Lookup, allowed: fn(IpAddr) -> bool) -> Result<Fetched, FetchError> {
+        let resolver = CheckedResolver { lookup, allowed };
+        Fetcher::with(self.roots.clone(), resolver).unwrap().fetch(&self.named()).await
+    }
+
+    fn connections(&self) -> usize {
+        self.connections.load(Ordering::SeqCst)
+    }
+}
+
+async fn serve(
+    listener: tokio::net::TcpListener,
+    acceptor: TlsAcceptor,
+    answer: String,
+    connections: Arc<AtomicUsize>,
+) {
+    while let Ok((socket, _)) = listener.accept().await {
+        connections.fetch_add(1, Ordering::SeqCst);
+        let Ok(mut stream) = acceptor.accept(socket).await else { continue };
+        let mut request = [0; 4096];
+        let _ = stream.read(&mut request).await;
+        let _ = stream.write_all(answer.as_bytes()).await;
+        let _ = stream.shutdown().await;
+    }
 }
 
 fn answer(head: &str, body: &str) -> String {
     format!("HTTP/1.1 {head}\r\nContent-Length: {}\r\nConnection: close\r\n\r\n{body}", body.len())
 }
 
-async fn fetch(answer: String) -> Result<Fetched, FetchError> {
-    let (url, roots) = serve(answer).await;
-    Fetcher::new(roots, |_| true).unwrap().fetch(&url).await
+/// Addresses as text for a [`Lookup`].
+macro_rules! leads_to {
+    ($($address:literal),+) => {
+        |_| Box::pin(async { Ok(vec![$(SocketAddr::new($address.parse().unwrap(), 0)),+]) })
+    };
+}
+
+fn said(error: &FetchError) -> String {
+    let (mut text, mut cause) = (String::new(), error.source());
+    while let Some(error) = cause {
+        text.push_str(&error.to_string());
+        cause = error.source();
+    }
+    text
 }
 
 #[tokio::test]
 async fn a_document_arrives_with_its_freshness() {
     let head = "200 OK\r\nContent-Type: application/json; charset=utf-8\r\nCache-Control: max-age=90";
-    let fetched = fetch(answer(head, "{}")).await.unwrap();
+    let server = Server::start(answer(head, "{}")).await;
+    let fetched = server.fetch_at(leads_to!("127.0.0.1"), |_| true).await.unwrap();
     assert_eq!(
         (fetched.bytes.as_slice(), fetched.cache_control.as_deref()),
         (&b"{}"[..], Some("max-age=90"))
@@ -60,26 +110,83 @@ async fn a_document_arrives_with_its_freshness() {
 async fn what_is_no_document_is_refused_with_its_reason() {
     let large = format!("\"{}\"", "x".repeat(DOCUMENT_BYTES_MAX));
     for (answer, reason) in [
-        (answer("302 Found\r\nLocation: https://localhost/", ""), "fetch_status"),
         (answer("403 Forbidden\r\nContent-Type: text/html", "<html>"), "fetch_status"),
         (answer("200 OK\r\nContent-Type: text/html", "<html>"), "fetch_content_type"),
-        (answer("200 OK\r\nContent-Type: application/json", &large), "fetch_too_large"),
+        (answer(JSON, &large), "fetch_too_large"),
     ] {
-        assert_eq!(fetch(answer).await.unwrap_err().reason(), reason);
+        let server = Server::start(answer).await;
+        let refused = server.fetch_at(leads_to!("127.0.0.1"), |_| true).await.unwrap_err();
+        assert_eq!(refused.reason(), reason);
     }
 }
 
 #[tokio::test]
-async fn a_name_that_leads_inside_is_not_connected_to() {
-    let (url, roots) = serve(answer("200 OK\r\nContent-Type: application/json", "{}")).await;
-    let refused = Fetcher::new(roots, is_public).unwrap().fetch(&url).await.unwrap_err();
-    let mut cause = refused.source();
-    let mut said = String::new();
-    while let Some(error) = cause {
-        said.push_str(&error.to_string());
-        cause = error.source();
+async fn a_redirect_is_not_followed_wherever_it_leads() {
+    let inside = Server::start(answer(JSON, "{}")).await;
+    let in_clear = inside.url.as_str().replace("https://localhost", "http://127.0.0.1");
+    for place in [inside.url.as_str(), inside.named().as_str(), &in_clear] {
+        for status in ["301 Moved Permanently", "302 Found", "307 Temporary Redirect"] {
+            let server = Server::start(answer(&format!("{status}\r\nLocation: {place}"), "")).await;
+            let refused = server.fetch_at(leads_to!("127.0.0.1"), |_| true).await.unwrap_err();
+            assert_eq!((refused.reason(), server.connections()), ("fetch_status", 1));
+        }
     }
-    assert!(said.contains("not public"), "{said}");
+    assert_eq!(inside.connections(), 0);
+}
+
+#[tokio::test]
+async fn a_name_that_leads_inside_is_not_connected_to() {
+    let server = Server::start(answer(JSON, "{}")).await;
+    let places: [Lookup; 9] = [
+        leads_to!("127.0.0.1"),
+        leads_to!("::1"),
+        leads_to!("10.0.0.1"),
+        leads_to!("192.168.1.1"),
+        leads_to!("169.254.169.254"),
+        leads_to!("fe80::1"),
+        leads_to!("fd00::1"),
+        leads_to!("::ffff:127.0.0.1"),
+        leads_to!("8.8.8.8", "127.0.0.1"),
+    ];
+    for lookup in places {
+        let refused = server.fetch_at(lookup, is_public).await.unwrap_err();
+        assert!(said(&refused).contains("not public"), "{refused:?}");
+    }
+    assert_eq!(server.connections(), 0);
+}
+
+#[tokio::test]
+async fn a_name_of_this_machine_is_not_connected_to() {
+    let server = Server::start(answer(JSON, "{}")).await;
+    let refused = Fetcher::new(server.roots.clone()).unwrap().fetch(&server.url).await.unwrap_err();
+    assert!(said(&refused).contains("not public"), "{refused:?}");
+    assert_eq!(server.connections(), 0);
+}
+
+/// How often the name below was looked up.
+static LOOKUPS: AtomicUsize = AtomicUsize::new(0);
+
+/// A name that moves inside after it was looked at.
+fn moves(_: String) -> BoxFuture<'static, io::Result<Vec<SocketAddr>>> {
+    let first = LOOKUPS.fetch_add(1, Ordering::SeqCst) == 0;
+    let address = if first { "127.0.0.2" } else { "127.0.0.1" };
+    Box::pin(async move { Ok(vec![SocketAddr::new(address.parse().unwrap(), 0)]) })
+}
+
+#[tokio::test]
+async fn what_is_connected_to_is_what_was_checked() {
+    let server = Server::start(answer(JSON, "{}")).await;
+    // Stands for inside and outside: the server's own address may not be connected to, its neighbour may, where nobody listens.
+    let resolver =
+        CheckedResolver { lookup: moves, allowed: |address| address != IpAddr::from([127, 0, 0, 1]) };
+    let fetcher = Fetcher::with(server.roots.clone(), resolver).unwrap();
+    let first = fetcher.fetch(&server.named()).await.unwrap_err();
+    assert!(!said(&first).contains("not public"), "{first:?}");
+    assert_eq!((LOOKUPS.load(Ordering::SeqCst), server.connections()), (1, 0));
+    // The next fetch looks again, and finds what the name has become.
+    let second = fetcher.fetch(&server.named()).await.unwrap_err();
+    assert!(said(&second).contains("not public"), "{second:?}");
+    assert_eq!((LOOKUPS.load(Ordering::SeqCst), server.connections()), (2, 0));
 }
 
 #[test]

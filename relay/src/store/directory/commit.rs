@@ -102,7 +102,19 @@ async fn put_agent(to: &mut SqliteConnection, agent: &AgentEntry) -> Result {
     .bind(accounts_json(agent.mcp.as_deref())?)
     .execute(&mut *to)
     .await?;
+    end_grants(to, agent).await?;
     replace_keys(to, agent).await
+}
+
+/// What people allowed for an endpoint that is not the agent's any more is void, also if the endpoint comes back.
+async fn end_grants(to: &mut SqliteConnection, agent: &AgentEntry) -> Result {
+    sqlx::query("delete from oauth_grants where tenant = ? and agent = ? and resource is not ?")
+        .bind(agent.tenant.as_str())
+        .bind(agent.did.name())
+        .bind(agent.mcp.as_ref().map(|mcp| mcp.url.as_str()))
+        .execute(to)
+        .await
+        .map(|_| ())
 }
 
 async fn replace_keys(to: &mut SqliteConnection, agent: &AgentEntry) -> Result {

@@ -18,6 +18,14 @@ pub(crate) struct Invited {
     pub(crate) used: bool,
 }
 
+/// An invitation as an admin declared it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Declared {
+    pub(crate) agent: Did,
+    pub(crate) hash: SecretHash,
+    pub(crate) expires: UnixSeconds,
+}
+
 impl OauthStore {
     /// Invitations of a tenant after `after`, at most `limit`.
     pub(crate) async fn invitation_page(
@@ -52,6 +60,24 @@ impl OauthStore {
         let (id, expires) = (row.try_get("id")?, unsigned(&row, "expires")?);
         Ok(Some(Invited { id, agent, expires, used: row.try_get("used")? }))
     }
+
+    pub(crate) async fn declared_invitation(
+        &self,
+        from: &mut SqliteConnection,
+        tenant: &TenantId,
+        id: &str,
+    ) -> Result<Option<Declared>> {
+        let found = sqlx::query("select * from oauth_invitations where tenant = ? and id = ?")
+            .bind(tenant.as_str())
+            .bind(id)
+            .fetch_optional(from)
+            .await?;
+        let Some(row) = found else { return Ok(None) };
+        let agent = self.agent(&row)?.ok_or(sqlx::Error::RowNotFound)?;
+        let hash: Vec<u8> = row.try_get("hash")?;
+        let hash = SecretHash::from_bytes(hash.as_slice().try_into().map_err(decode)?);
+        Ok(Some(Declared { agent, hash, expires: unsigned(&row, "expires")? }))
+    }
 }
 
 fn view(row: &SqliteRow) -> Result<InvitationView> {
@@ -82,6 +108,22 @@ pub(crate) async fn insert(
         .map(|_| ())
 }
 
+/// Changes until when it can be used; whoever used it stays.
+pub(crate) async fn set_expiry(
+    to: &mut SqliteConnection,
+    tenant: &TenantId,
+    id: &str,
+    expires: UnixSeconds,
+) -> Result {
+    sqlx::query("update oauth_invitations set expires = ? where tenant = ? and id = ?")
+        .bind(integer(expires))
+        .bind(tenant.as_str())
+        .bind(id)
+        .execute(to)
+        .await
+        .map(|_| ())
+}
+
 /// How many invitations a tenant has, used ones included.
 pub(crate) async fn count(from: &mut SqliteConnection, tenant: &TenantId) -> Result<u64> {
     let row = sqlx::query("select count(*) as invitations from oauth_invitations where tenant = ?")
@@ -91,10 +133,11 @@ pub(crate) async fn count(from: &mut SqliteConnection, tenant: &TenantId) -> Res
     unsigned(&row, "invitations")
 }
 
-pub(crate) async fn mark_used(to: &mut SqliteConnection, id: &str, account: &str) -> Result {
-    sqlx::query("update oauth_invitations set used = 1, account = ? where id = ?")
+pub(crate) async fn mark_used(to: &mut SqliteConnection, invited: &Invited, account: &str) -> Result {
+    sqlx::query("update oauth_invitations set used = 1, account = ? where tenant = ? and id = ?")
         .bind(account)
-        .bind(id)
+        .bind(invited.agent.tenant().as_str())
+        .bind(&invited.id)
         .execute(to)
         .await
         .map(|_| ())

@@ -109,6 +109,35 @@ pub(super) async fn refresh(relay: &TestRelay, client_id: &str, token_text: &str
         .await
 }
 
+/// A client that somebody allowed to use alice.
+pub(super) struct Connected {
+    pub(super) client_id: String,
+    pub(super) access: String,
+    pub(super) refresh: String,
+}
+
+pub(super) async fn connect(relay: &TestRelay) -> Connected {
+    let invitation = invite(relay, None).await;
+    connect_with(relay, &invitation.code).await
+}
+
+/// The same, by this invitation.
+pub(super) async fn connect_with(relay: &TestRelay, invitation: &str) -> Connected {
+    let client_id = register(relay).await;
+    let mut person = Person::new(relay);
+    let page = person.sign_in(&request(&client_id, &[]), invitation).await;
+    let answer = answer_of(&person.decide(&page, "allow").await);
+    let (_, tokens) = exchange(relay, &client_id, &answer["code"]).await;
+    let text = |name: &str| tokens[name].as_str().unwrap().to_owned();
+    Connected { client_id, access: text("access_token"), refresh: text("refresh_token") }
+}
+
+/// The error of its next refresh.
+pub(super) async fn refresh_error(relay: &TestRelay, connected: &Connected) -> Option<String> {
+    let (_, body) = refresh(relay, &connected.client_id, &connected.refresh).await;
+    body["error"].as_str().map(str::to_owned)
+}
+
 /// Whether the relay calls an access token active, asked with this API key.
 pub(super) async fn introspect(relay: &TestRelay, key: &protocol::api_key::ApiKey, token: &str) -> Value {
     let request = relay.client.post(format!("{}/oauth/introspect", relay.url)).bearer_auth(key.reveal());

@@ -6,6 +6,7 @@ use reqwest::StatusCode;
 use serde_json::Value;
 
 use super::person::*;
+use super::store;
 use crate::harness::{TestRelay, start};
 
 async fn connected(relay: &TestRelay) -> (String, Value) {
@@ -67,4 +68,26 @@ async fn a_refresh_is_for_its_client_resource_and_scope() {
     );
     assert_eq!(ask(&client_id, ("scope", "mcp:tasks")).await.as_deref(), Some("invalid_scope"));
     assert_eq!(ask(&client_id, ("scope", "mcp:read")).await, None);
+}
+
+#[tokio::test]
+async fn a_token_that_comes_back_half_a_minute_after_it_was_replaced_ends_the_whole_family() {
+    let relay = start().await;
+    let key = put_alice(&relay, &[]).await;
+    let (client_id, tokens) = connected(&relay).await;
+    let (_, second) = refresh(&relay, &client_id, refresh_token(&tokens)).await;
+    let (status, _) = refresh(&relay, &client_id, refresh_token(&tokens)).await;
+    assert_eq!(status, StatusCode::OK, "within its grace");
+    store::change(&relay, "update oauth_refresh_tokens set replaced = replaced - 31").await;
+    let (status, body) = refresh(&relay, &client_id, refresh_token(&tokens)).await;
+    assert_eq!((status, &body["error"]), (StatusCode::BAD_REQUEST, &"invalid_grant".into()));
+    let said = body["error_description"].as_str().unwrap();
+    assert!(said.contains("everything of its grant is revoked"), "{said}");
+    assert!(counted(&relay, "token", "refresh_reused").await >= 1.0);
+    let (status, _) = refresh(&relay, &client_id, refresh_token(&second)).await;
+    assert_eq!(status, StatusCode::BAD_REQUEST, "its successor has ended too");
+    for tokens in [&tokens, &second] {
+        let told = introspect(&relay, &key, tokens["access_token"].as_str().unwrap()).await;
+        assert_eq!(told["active"], false);
+    }
 }

@@ -62,6 +62,22 @@ async fn a_client_that_anybody_could_have_registered_is_not_redirected_to_unaske
 }
 
 #[tokio::test]
+async fn a_document_at_an_address_is_refused_before_anybody_is_asked() {
+    let relay = start().await;
+    put_alice(&relay, &[]).await;
+    for address in
+        ["127.0.0.1", "10.0.0.1", "192.168.1.1", "169.254.169.254", "[::1]", "[fe80::1]", "2130706433"]
+    {
+        let query = request(&format!("https://{address}/client"), &[]);
+        let answer = Person::new(&relay).authorize(&query).await;
+        assert_eq!(answer.status(), StatusCode::BAD_REQUEST, "{address}");
+        assert!(answer.text().await.unwrap().contains("client_id_url"), "{address}");
+    }
+    assert!(counted(&relay, "authorize", "client_id_url").await >= 7.0);
+    assert_eq!(relay.metric("msg2agent_relay_oauth_client_documents_total").await, None);
+}
+
+#[tokio::test]
 async fn a_document_that_lies_inside_the_cluster_is_not_fetched() {
     let relay = start().await;
     put_alice(&relay, &[]).await;

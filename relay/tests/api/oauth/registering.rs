@@ -4,6 +4,7 @@ use reqwest::{StatusCode, header};
 use serde_json::{Value, json};
 
 use super::person::*;
+use super::store;
 use crate::harness::start;
 
 #[tokio::test]
@@ -64,4 +65,44 @@ async fn an_address_that_registers_without_end_is_told_to_wait() {
     assert!(refused.headers().contains_key(header::RETRY_AFTER));
     assert_eq!(refused.json::<Value>().await.unwrap()["error"], "temporarily_unavailable");
     assert!(counted(&relay, "register", "throttled").await >= 1.0);
+}
+
+/// One less than the bound, registered now.
+const FILL: &str = r#"with recursive n(i) as (select 1 union all select i + 1 from n where i < 4999)
+    insert into oauth_clients (client_id, metadata, registered)
+    select 'filler-' || i, '{"name":"x","redirect_uris":["https://a.example/"]}', unixepoch() from n"#;
+const COUNT: &str = "select count(*) from oauth_clients where used is null";
+
+#[tokio::test]
+async fn the_last_of_five_thousand_unused_clients_is_taken_and_the_next_only_when_an_old_one_makes_room() {
+    let relay = start().await;
+    let body = json!({"redirect_uris": [REDIRECT]});
+    assert_eq!(store::change(&relay, FILL).await, 4999);
+    assert_eq!(post_json(&relay, "/oauth/register", &body).await.status(), StatusCode::CREATED);
+    let refused = post_json(&relay, "/oauth/register", &body).await;
+    assert_eq!(refused.status(), StatusCode::TOO_MANY_REQUESTS);
+    assert_eq!(refused.headers()[header::RETRY_AFTER], "600");
+    assert_eq!(refused.json::<Value>().await.unwrap()["error"], "temporarily_unavailable");
+    assert!(counted(&relay, "register", "clients_full").await >= 1.0);
+
+    let age = "update oauth_clients set registered = registered - 601 where client_id = 'filler-7'";
+    assert_eq!(store::change(&relay, age).await, 1);
+    assert_eq!(post_json(&relay, "/oauth/register", &body).await.status(), StatusCode::CREATED);
+    assert_eq!(store::number(&relay, COUNT).await, 5000);
+    let oldest = "select count(*) from oauth_clients where client_id = 'filler-7'";
+    assert_eq!(store::number(&relay, oldest).await, 0);
+}
+
+#[tokio::test]
+async fn a_client_that_somebody_uses_takes_no_room_and_makes_none() {
+    let relay = start().await;
+    put_alice(&relay, &[]).await;
+    let connected = connect(&relay).await;
+    store::change(&relay, "update oauth_clients set registered = registered - 100000").await;
+    assert_eq!(store::change(&relay, FILL).await, 4999);
+    let body = json!({"redirect_uris": [REDIRECT]});
+    for status in [StatusCode::CREATED, StatusCode::TOO_MANY_REQUESTS] {
+        assert_eq!(post_json(&relay, "/oauth/register", &body).await.status(), status);
+    }
+    assert_eq!(refresh_error(&relay, &connected).await, None);
 }

@@ -1,30 +1,11 @@
 //! How access ends: by the client, the admin, or a suspension.
 
-use protocol::admin::{InvitationView, McpSpec, Page, TenantSpec};
-use reqwest::{Method, StatusCode};
+use protocol::admin::{AgentSpec, InvitationView, McpSpec, Page, TenantSpec, Version};
+use reqwest::StatusCode;
 use serde_json::Value;
 
 use super::person::*;
-use crate::harness::{TestRelay, start};
-
-struct Connected {
-    client_id: String,
-    access: String,
-    refresh: String,
-}
-
-async fn connect(relay: &TestRelay) -> Connected {
-    let client_id = register(relay).await;
-    let code = Person::new(relay).allow(&client_id).await;
-    let (_, tokens) = exchange(relay, &client_id, &code).await;
-    let text = |name: &str| tokens[name].as_str().unwrap().to_owned();
-    Connected { client_id, access: text("access_token"), refresh: text("refresh_token") }
-}
-
-async fn refresh_error(relay: &TestRelay, connected: &Connected) -> Option<String> {
-    let (_, body) = refresh(relay, &connected.client_id, &connected.refresh).await;
-    body["error"].as_str().map(str::to_owned)
-}
+use crate::harness::{agent_spec, new_key, start};
 
 #[tokio::test]
 async fn a_client_gives_back_either_token_and_the_grant_ends() {
@@ -75,10 +56,10 @@ async fn a_withdrawn_invitation_takes_its_account_with_it() {
     let connected = connect(&relay).await;
     let page: Page<InvitationView> = relay.get("tenants/default/invitations").await.unwrap();
     assert!(page.items[0].used);
-    let path = format!("{}/admin/v1/tenants/default/invitations/{}", relay.admin_url, page.items[0].id);
-    let token = std::fs::read_to_string(relay.token_file()).unwrap();
-    let answer = relay.client.request(Method::DELETE, path).bearer_auth(token).send().await.unwrap();
-    assert_eq!(answer.status(), StatusCode::NO_CONTENT);
+    let before: Version = relay.get("version").await.unwrap();
+    let path = format!("tenants/default/invitations/{}", page.items[0].id);
+    assert_eq!(relay.delete(&path).await.unwrap(), before.version);
+    assert_eq!(relay.delete(&path).await.unwrap(), before.version);
     assert_eq!(introspect(&relay, &key, &connected.access).await["active"], false);
     assert_eq!(refresh_error(&relay, &connected).await.as_deref(), Some("invalid_grant"));
 }
@@ -95,6 +76,29 @@ async fn an_endpoint_that_moved_or_went_ends_what_was_granted_for_it() {
     relay.delete("tenants/default/agents/alice/mcp").await.unwrap();
     let gone = relay.get::<McpSpec>("tenants/default/agents/alice/mcp").await.unwrap_err();
     assert_eq!(gone.reason, protocol::Reason::NotFound);
+}
+
+#[tokio::test]
+async fn an_endpoint_that_is_not_declared_any_more_voids_what_it_allowed_also_when_it_comes_back() {
+    let relay = start().await;
+    let key = new_key();
+    let mcp = McpSpec { url: RESOURCE.into(), accounts: vec![] };
+    let with = AgentSpec { mcp: Some(mcp.clone()), ..agent_spec(&[(&key, None)]) };
+    relay.put("tenants/default/agents/alice", &with).await.unwrap();
+    assert_eq!(relay.get::<McpSpec>("tenants/default/agents/alice/mcp").await.unwrap(), mcp);
+    let connected = connect(&relay).await;
+    assert_eq!(introspect(&relay, &key, &connected.access).await["active"], true);
+    relay.put("tenants/default/agents/alice", &with).await.unwrap();
+    assert_eq!(introspect(&relay, &key, &connected.access).await["active"], true, "declared again");
+
+    let without = AgentSpec { mcp: None, ..with.clone() };
+    relay.put("tenants/default/agents/alice", &without).await.unwrap();
+    for spec in [&without, &with] {
+        relay.put("tenants/default/agents/alice", spec).await.unwrap();
+        assert_eq!(introspect(&relay, &key, &connected.access).await["active"], false);
+        assert_eq!(refresh_error(&relay, &connected).await.as_deref(), Some("invalid_grant"));
+    }
+    assert!(counted(&relay, "token", "refresh_unknown").await >= 2.0);
 }
 
 #[tokio::test]

@@ -10,8 +10,11 @@ use crate::output::Output;
 
 mod agents;
 pub(crate) mod client;
+mod invitations;
 mod key_out;
 mod keys;
+mod mcp;
+mod secret_file;
 mod tenants;
 mod version;
 
@@ -36,12 +39,15 @@ enum Command {
     /// List, show, write, or delete tenants.
     #[command(subcommand)]
     Tenants(tenants::Command),
-    /// List, show, add, suspend, resume, or remove the agents of a tenant.
+    /// List, show, add, suspend, resume, or remove the agents of a tenant, and set their MCP endpoints.
     #[command(subcommand)]
     Agents(agents::Command),
     /// List, add, or revoke the API keys of a tenant.
     #[command(subcommand)]
     Keys(keys::Command),
+    /// List, create, or remove invitations to use an agent over MCP.
+    #[command(subcommand)]
+    Invitations(invitations::Command),
 }
 
 pub(crate) async fn run(options: Options, output: &Output) -> Result<ExitCode, Failure> {
@@ -57,6 +63,7 @@ pub(crate) async fn run(options: Options, output: &Output) -> Result<ExitCode, F
         Command::Tenants(command) => tenants::run(&client, command, output).await?,
         Command::Agents(command) => agents::run(&client, command, output).await?,
         Command::Keys(command) => keys::run(&client, command, output).await?,
+        Command::Invitations(command) => invitations::run(&client, command, output).await?,
     }
     Ok(ExitCode::SUCCESS)
 }

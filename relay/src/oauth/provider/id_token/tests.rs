@@ -1,4 +1,6 @@
-//! Every claim that must be checked, one at a time wrong.
+//! Every claim that must be checked, one at a time wrong; and every algorithm that providers sign with.
+
+mod algorithms;
 
 use ed25519_dalek::{Signer as _, SigningKey};
 use proptest::prelude::*;
@@ -27,13 +29,14 @@ fn claims() -> Value {
 }
 
 fn signed(header: &Value, claims: &Value) -> String {
-    let text = format!(
-        "{}.{}",
-        base64url::encode(header.to_string().as_bytes()),
-        base64url::encode(claims.to_string().as_bytes())
-    );
-    let signature = key().sign(text.as_bytes());
-    format!("{text}.{}", base64url::encode(&signature.to_bytes()))
+    signed_by(header, claims, |text| key().sign(text).to_bytes().to_vec())
+}
+
+fn signed_by(header: &Value, claims: &Value, sign: impl FnOnce(&[u8]) -> Vec<u8>) -> String {
+    let part = |value: &Value| base64url::encode(value.to_string().as_bytes());
+    let text = format!("{}.{}", part(header), part(claims));
+    let signature = sign(text.as_bytes());
+    format!("{text}.{}", base64url::encode(&signature))
 }
 
 fn check(claims: &Value) -> Result<Identity, IdTokenError> {

@@ -9,6 +9,7 @@ use protocol::did::{AgentName, TenantId};
 
 use super::client::AdminClient;
 use super::key_out::KeyOut;
+use super::mcp;
 use crate::failure::{Exit, Failure};
 use crate::output::{Output, Tone};
 
@@ -34,6 +35,8 @@ pub(super) enum Command {
         #[command(flatten)]
         out: KeyOut,
     },
+    /// Show or set where an agent's MCP endpoint is and who may sign in for it, or take it away.
+    Mcp(mcp::Options),
     /// Shut an agent out: its connection is closed, its keys and what waits for it stay.
     Suspend {
         tenant: TenantId,
@@ -76,6 +79,7 @@ pub(super) async fn run(client: &AdminClient, command: Command, output: &Output)
                 client.put(&path, &AgentSpec { root_key, keys, ..AgentSpec::default() }).await?;
             out.show(&format!("agent {tenant}/{name} is enforced"), &key, applied.version, output);
         }
+        Command::Mcp(options) => mcp::run(client, options, output).await?,
         Command::Suspend { tenant, name } => suspend(client, (&tenant, &name), true, output).await?,
         Command::Resume { tenant, name } => suspend(client, (&tenant, &name), false, output).await?,
         Command::Remove { tenant, name } => {

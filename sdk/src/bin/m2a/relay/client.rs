@@ -65,6 +65,14 @@ impl AdminClient {
         self.ask(self.request(Method::PUT, path)?.json(body), path).await
     }
 
+    pub(crate) async fn post<R: DeserializeOwned>(
+        &self,
+        path: &str,
+        body: &impl Serialize,
+    ) -> Result<R, Failure> {
+        self.ask(self.request(Method::POST, path)?.json(body), path).await
+    }
+
     pub(crate) async fn delete<R: DeserializeOwned>(&self, path: &str) -> Result<R, Failure> {
         self.ask(self.request(Method::DELETE, path)?, path).await
     }

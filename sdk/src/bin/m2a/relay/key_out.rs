@@ -1,14 +1,12 @@
 //! A new API key leaves the program once: into a file of mode 0600, or onto standard output.
 
-use std::fs::OpenOptions;
-use std::io::Write as _;
-use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
 
 use clap::Args;
 use protocol::api_key::ApiKey;
 use serde::Serialize;
 
+use super::secret_file::SecretFile;
 use crate::failure::Failure;
 use crate::output::Output;
 
@@ -34,11 +32,7 @@ impl KeyOut {
     /// Makes sure of the file before the relay is told, so that no key is valid that nobody has.
     pub(super) fn keep(&self, key: &ApiKey) -> Result<(), Failure> {
         let Some(path) = &self.key_out else { return Ok(()) };
-        let failed = |e| Failure::io(format!("cannot write the API key to {}", path.display()), e);
-        let mut file =
-            OpenOptions::new().write(true).create_new(true).mode(0o600).open(path).map_err(failed)?;
-        file.write_all(key.reveal().as_bytes()).and_then(|()| file.write_all(b"\n")).map_err(failed)?;
-        file.sync_all().map_err(failed)
+        SecretFile::create(path, "the API key")?.write(key.reveal())
     }
 
     pub(super) fn show(&self, what: &str, key: &ApiKey, version: u64, output: &Output) {
