@@ -8,6 +8,8 @@ use std::time::Duration;
 use daemon::telemetry::Format;
 use protocol::did::Domain;
 
+use crate::oauth::Issuer;
+
 mod environment;
 mod layer;
 mod limits;
@@ -67,11 +69,15 @@ impl Config {
         self.public_url.clone().unwrap_or_else(|| format!("{scheme}://{}/ws", domain.authority()))
     }
 
-    /// The issuer of access tokens: the origin people and clients reach this relay by.
+    /// The issuer of access tokens: the origin people and clients reach this relay by. A relay on loopback whose domain is not
+    /// this machine stands behind something that ends TLS.
     #[must_use]
     pub fn issuer_of(&self, domain: &Domain) -> String {
-        let scheme = if self.is_plain_loopback() { "http" } else { "https" };
-        let own = || format!("{scheme}://{}", domain.authority());
+        let own = || {
+            let plain = format!("http://{}", domain.authority());
+            let stays_here = self.is_plain_loopback() && plain.parse::<Issuer>().is_ok();
+            if stays_here { plain } else { format!("https://{}", domain.authority()) }
+        };
         self.oauth.issuer.as_ref().map_or_else(own, ToString::to_string)
     }
 

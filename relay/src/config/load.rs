@@ -165,6 +165,8 @@ mod tests {
         assert_eq!(config.domain_at(8443).as_str(), "localhost%3A8443");
         assert_eq!(config.admin_token_file, Path::new("/data/admin-token"));
         assert_eq!(config.public_url_of(&config.domain_at(8443)), "ws://localhost:8443/ws");
+        assert_eq!(config.issuer_of(&config.domain_at(8443)), "http://localhost:8443");
+        assert_eq!(config.issuer_of(&"relay.example".parse().unwrap()), "https://relay.example");
     }
 
     #[test]
