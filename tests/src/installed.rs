@@ -37,14 +37,16 @@ pub async fn in_installed(
 
 /// A client of the cluster, which is started and gets the charts when it has not.
 pub async fn client() -> anyhow::Result<Client> {
+    cluster().await?.client().await
+}
+
+/// The cluster itself, for programs that are told of it.
+pub async fn cluster() -> anyhow::Result<&'static Cluster> {
     install_tls_provider();
     let installed = tokio::task::spawn_blocking(|| {
         INSTALLED.get_or_init(|| start().map_err(|error| format!("{error:#}")))
     });
-    match installed.await? {
-        Ok(cluster) => cluster.client().await,
-        Err(error) => anyhow::bail!("no operator to test: {error}"),
-    }
+    installed.await?.as_ref().map_err(|error| anyhow::anyhow!("no operator to test: {error}"))
 }
 
 /// Who holds the operator's Lease, as `<pod>_<id>`; waits until somebody does.

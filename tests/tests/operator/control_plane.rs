@@ -20,7 +20,7 @@ use serde_json::json;
 
 use crate::relay_answer::{ACCEPTED, REFUSED, SUSPENDED, answer};
 
-const CHANGE_LIMIT: Duration = Duration::from_secs(30);
+pub(crate) const CHANGE_LIMIT: Duration = Duration::from_secs(30);
 /// How long nothing may be written to objects that nobody touches.
 const IDLE: Duration = Duration::from_secs(20);
 

@@ -5,6 +5,7 @@
 #![expect(clippy::unwrap_used, reason = "a test that cannot set itself up should fail on the spot")]
 
 mod control_plane;
+mod doctor;
 mod relay_answer;
 mod settings_file;
 mod sign_in;
