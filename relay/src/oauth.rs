@@ -29,6 +29,8 @@ mod error;
 mod expiring;
 mod fetch;
 mod form_token;
+#[cfg(feature = "fuzzing")]
+pub mod fuzzing;
 mod grant;
 mod invitations;
 mod issuer;

@@ -1,6 +1,7 @@
 //! What the end-to-end suites, the demo and the benchmarks share: a cluster, images, processes, faults and waiting.
 
 pub mod browser;
+pub mod chromium;
 pub mod claude_code;
 pub mod cluster;
 pub mod command;

@@ -52,18 +52,26 @@ impl McpClients {
         tokio::task::spawn_blocking(install).await?
     }
 
-    /// Runs the conformance suite, which needs a newer Node than some systems have.
+    /// Runs the conformance suite.
     ///
     /// # Errors
     /// It does not start, or does not end in time.
     pub async fn conformance(&self, release: Conformance, arguments: &[&str]) -> anyhow::Result<Said> {
+        let mut command = self.conformance_command(release);
+        command.args(arguments);
+        said(command).await
+    }
+
+    /// The conformance suite without its arguments. It needs a newer Node than some systems have.
+    #[must_use]
+    pub fn conformance_command(&self, release: Conformance) -> Command {
         let package = match release {
             Conformance::Newest => "@modelcontextprotocol/conformance",
             Conformance::Stable => "conformance-0.1",
         };
         let mut command = Command::new(&self.node);
-        command.arg(self.modules.join(package).join("dist/index.js")).args(arguments);
-        said(command).await
+        command.arg(self.modules.join(package).join("dist/index.js"));
+        command
     }
 
     /// Runs the Inspector's command line.

@@ -118,6 +118,12 @@ impl RelayProcess {
         format!("http://127.0.0.1:{}", self.admin_port)
     }
 
+    /// Issuer of this relay's authorization server. By the name `localhost`, where browsers take secure cookies without TLS.
+    #[must_use]
+    pub fn issuer(&self) -> String {
+        issuer(self.port)
+    }
+
     /// The admin API with the token of this relay.
     ///
     /// # Errors
@@ -176,6 +182,7 @@ fn spawn(folder: &Path, port: u16, admin_port: u16, settings: &[(String, String)
         .env("MSG2AGENT_RELAY_DOMAIN", "relay.test")
         .env("MSG2AGENT_RELAY_DATA_DIR", folder.join("data"))
         .env("MSG2AGENT_RELAY_ADMIN_TOKEN_FILE", token_file(folder))
+        .env("MSG2AGENT_RELAY_OAUTH_ISSUER", issuer(port))
         .envs(settings.iter().map(|(name, value)| (name, value)))
         .stdin(Stdio::null())
         .stdout(log.try_clone().context("share the log")?)
@@ -183,6 +190,10 @@ fn spawn(folder: &Path, port: u16, admin_port: u16, settings: &[(String, String)
         .kill_on_drop(true)
         .spawn()
         .context("start the relay")
+}
+
+fn issuer(port: u16) -> String {
+    format!("http://localhost:{port}")
 }
 
 fn token_file(folder: &Path) -> PathBuf {

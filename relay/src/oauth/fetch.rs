@@ -17,7 +17,7 @@ use super::address::is_public;
 use super::client::document::DOCUMENT_BYTES_MAX;
 
 /// Time for a whole fetch, resolving included.
-const TIMEOUT: Duration = Duration::from_secs(5);
+pub(super) const TIMEOUT: Duration = Duration::from_secs(5);
 /// Fetches at once; more are told to come again.
 const FETCHES_MAX: usize = 8;
 /// Addresses of one name that are looked at.

@@ -12,5 +12,7 @@ mod refreshing;
 mod refusals;
 mod registering;
 mod revoking;
+mod rotating;
 mod signing_in;
 mod store;
+mod sweeping;

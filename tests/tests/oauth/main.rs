@@ -1,0 +1,14 @@
+//! The authorization server of a relay process, seen by the conformance suite and by a real browser.
+
+#![expect(
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    reason = "a test that cannot set itself up should fail on the spot"
+)]
+
+mod browser;
+mod client;
+mod conformance;
+mod person;
+mod provider;
+mod site;

@@ -1,0 +1,52 @@
+//! A relay process with one agent that people may sign in for.
+
+use msg2agent_tests::relay_process::RelayProcess;
+use protocol::admin::{AgentSpec, DeclaredInvitation, McpSpec, invitation_path};
+use protocol::api_key::KeyHash;
+use protocol::did::TenantId;
+use protocol::record::Card;
+use reqwest::Method;
+
+/// The MCP endpoint of alice; nobody listens there, for nobody is sent there.
+pub(crate) const RESOURCE: &str = "https://mcp.example/alice";
+pub(crate) const INVITATION: &str = "m2inv_for-whoever-tests";
+
+pub(crate) struct Site {
+    pub(crate) relay: RelayProcess,
+}
+
+impl Site {
+    /// `accounts` may sign in at the provider that the settings name, if they do.
+    pub(crate) async fn start(settings: &[(&str, &str)], accounts: &[&str]) -> Self {
+        msg2agent_tests::install_tls_provider();
+        let relay = RelayProcess::start_with(settings).await.unwrap();
+        let accounts = accounts.iter().map(ToString::to_string).collect();
+        let spec = AgentSpec {
+            card: Some(Card { name: "Alice of Acme".into(), ..Card::default() }),
+            mcp: Some(McpSpec { url: RESOURCE.into(), accounts }),
+            ..AgentSpec::default()
+        };
+        let alice = relay.identity("default", "alice").unwrap();
+        relay.admin().unwrap().put_agent(&alice, &spec).await.unwrap();
+        Self { relay }
+    }
+
+    pub(crate) fn issuer(&self) -> String {
+        self.relay.issuer()
+    }
+
+    /// One invitation to alice, with the code [`INVITATION`].
+    pub(crate) async fn invite(&self) {
+        let tenant: TenantId = "default".parse().unwrap();
+        let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap().as_secs();
+        let spec = DeclaredInvitation {
+            agent: "alice".parse().unwrap(),
+            sha256: KeyHash::of(INVITATION),
+            not_after: now + 3600,
+        };
+        let url = format!("{}{}", self.relay.admin_url(), invitation_path(&tenant, "whoever-tests"));
+        let token = std::fs::read_to_string(self.relay.admin_token_file()).unwrap();
+        let request = reqwest::Client::new().request(Method::PUT, url).bearer_auth(token.trim()).json(&spec);
+        assert_eq!(request.send().await.unwrap().status(), 200);
+    }
+}
