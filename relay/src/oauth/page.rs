@@ -6,6 +6,13 @@ use axum::response::{Html, IntoResponse, Response};
 
 use super::error::OauthError;
 
+/// What every page's policy says.
+macro_rules! policy {
+    () => {
+        "default-src 'none'; style-src 'self'; base-uri 'none'; frame-ancestors 'none'"
+    };
+}
+
 const STYLE: &str = include_str!("../../templates/oauth/style.css");
 
 #[derive(Template)]
@@ -47,11 +54,20 @@ struct Refused<'a> {
     back: Option<(&'a str, &'a str)>,
 }
 
-/// A page whose forms may lead, by redirect, to `form_target` besides ourselves.
-pub(super) fn show(template: &impl Template, form_target: Option<&str>) -> Result<Response, OauthError> {
+/// Where the forms of a page may lead.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum FormsLead {
+    /// To ourselves.
+    Here,
+    /// To a client. Chromium holds `form-action` against every hop of a redirect, and clients on the web send their people on
+    /// to places that we cannot know, so the page is without.
+    Away,
+}
+
+pub(super) fn show(template: &impl Template, forms: FormsLead) -> Result<Response, OauthError> {
     let html = template.render().map_err(|error| OauthError::internal("page", &error))?;
     let mut response = Html(html).into_response();
-    protect(response.headers_mut(), form_target.unwrap_or_default());
+    protect(response.headers_mut(), forms);
     Ok(response)
 }
 
@@ -67,7 +83,7 @@ pub(super) fn refused_with_link(error: &OauthError, place: &str, url: &str) -> R
 
 fn refusal(error: &OauthError, back: Option<(&str, &str)>) -> Response {
     let page = Refused { description: &error.description, reason: error.reason, back };
-    let mut response = show(&page, None).unwrap_or_else(IntoResponse::into_response);
+    let mut response = show(&page, FormsLead::Here).unwrap_or_else(IntoResponse::into_response);
     let status = error.status();
     // 401 would ask the browser for credentials.
     *response.status_mut() =
@@ -87,15 +103,12 @@ pub(super) async fn style() -> Response {
 
 /// Nobody frames the page, nothing runs in it, and it is kept nowhere. The referrer stays on our own site, so that forms
 /// still tell us their origin.
-fn protect(headers: &mut HeaderMap, form_target: &str) {
-    let policy = format!(
-        "default-src 'none'; style-src 'self'; base-uri 'none'; frame-ancestors 'none'; form-action 'self' {form_target}"
-    );
-    let policy = HeaderValue::from_str(policy.trim_end());
-    headers.insert(
-        header::CONTENT_SECURITY_POLICY,
-        policy.unwrap_or(HeaderValue::from_static("default-src 'none'; frame-ancestors 'none'")),
-    );
+fn protect(headers: &mut HeaderMap, forms: FormsLead) {
+    let policy = match forms {
+        FormsLead::Here => concat!(policy!(), "; form-action 'self'"),
+        FormsLead::Away => policy!(),
+    };
+    headers.insert(header::CONTENT_SECURITY_POLICY, HeaderValue::from_static(policy));
     for (name, value) in [
         (header::CACHE_CONTROL, "no-store"),
         (header::X_FRAME_OPTIONS, "DENY"),

@@ -3,7 +3,7 @@
 
 use std::fmt;
 
-use url::{Origin, Url};
+use url::Url;
 
 use super::issuer::is_loopback;
 
@@ -63,14 +63,6 @@ impl RedirectUri {
         match self.url.host_str() {
             Some(host) if matches!(self.url.scheme(), "https" | "http") => host.to_owned(),
             _ => format!("an application on this device ({}:)", self.url.scheme()),
-        }
-    }
-
-    /// What `form-action` of a Content-Security-Policy must name, so that a browser follows the redirect.
-    pub(super) fn csp_source(&self) -> String {
-        match self.url.origin() {
-            origin @ Origin::Tuple(..) => origin.ascii_serialization(),
-            Origin::Opaque(_) => format!("{}:", self.url.scheme()),
         }
     }
 
@@ -166,13 +158,6 @@ mod tests {
             uri("https://a.example/cb?x=1").with(&[("code", "a b")]),
             "https://a.example/cb?x=1&code=a+b"
         );
-    }
-
-    #[test]
-    fn a_browser_is_told_the_origin_or_the_scheme() {
-        assert_eq!(uri("http://localhost:5/cb?x").csp_source(), "http://localhost:5");
-        assert_eq!(uri("https://a.example/cb").csp_source(), "https://a.example");
-        assert_eq!(uri("cursor://x/cb").csp_source(), "cursor:");
     }
 
     proptest! {

@@ -87,6 +87,22 @@ async fn a_person_who_denies_sends_the_client_away_without_a_code() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_client_on_the_web_gets_its_answer_and_may_send_its_people_on() {
+    let site = Site::start(&[], &[]).await;
+    site.invite().await;
+    let (mut client, mut browser) = (Client::on_the_web(&site).await, Chromium::start().await.unwrap());
+    let page = sign_in(&mut browser, &client).await;
+    assert!(page.contains("where your answer goes: client.example."), "{page}");
+    assert!(!page.contains("a program on this computer"), "{page}");
+    picture(&mut browser, "consent-web.png").await;
+    browser.click(ALLOW).await.unwrap();
+    browser.arrive("https://elsewhere.example:").await.unwrap();
+    let answer = client.answer().await;
+    assert!(client.exchange(&answer["code"]).await["access_token"].is_string());
+    assert_nothing_was_blocked(&mut browser).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn the_browser_keeps_the_session_in_a_cookie_that_only_this_host_gets() {
     let site = Site::start(&[], &[]).await;
     site.invite().await;

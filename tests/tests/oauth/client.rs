@@ -1,16 +1,21 @@
-//! A native MCP client as far as the authorization server sees it: registers, waits on loopback for its code, exchanges it.
+//! An MCP client as far as the authorization server sees it: registers, waits for its code, exchanges it.
 
 use std::collections::HashMap;
+use std::time::Duration;
 
 use axum::Router;
 use axum::extract::{Query, State};
-use axum::response::Html;
+use axum::response::{Html, IntoResponse as _, Redirect, Response};
 use axum::routing::get;
+use daemon::Shutdown;
+use mcp_server::http::listener;
 use protocol::base64url;
 use reqwest::Url;
 use serde_json::{Value, json};
 use sha2::{Digest as _, Sha256};
+use tokio::net::TcpListener;
 use tokio::sync::mpsc;
+use tokio_rustls::TlsAcceptor;
 
 use crate::site::{RESOURCE, Site};
 
@@ -24,17 +29,48 @@ pub(crate) struct Client {
     redirect: String,
     issuer: String,
     answers: mpsc::Receiver<Answer>,
+    _shutdown: Shutdown,
+}
+
+/// Where answers go, and where the browser goes then, if it does not stay.
+#[derive(Clone)]
+struct Callback {
+    answers: mpsc::Sender<Answer>,
+    onward: Option<String>,
 }
 
 impl Client {
+    /// A native client: listens on loopback.
     pub(crate) async fn start(site: &Site) -> Self {
-        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let redirect = format!("http://localhost:{}/callback", listener.local_addr().unwrap().port());
+        let (listener, port) = listen().await;
+        Self::register(site, listener, None, format!("http://localhost:{port}/callback"), None).await
+    }
+
+    /// A client on the web, which sends its people on to another host.
+    pub(crate) async fn on_the_web(site: &Site) -> Self {
+        let (listener, port) = listen().await;
+        let onward = format!("https://elsewhere.example:{port}/arrived");
+        let redirect = format!("https://client.example:{port}/callback");
+        Self::register(site, listener, Some(certificate()), redirect, Some(onward)).await
+    }
+
+    async fn register(
+        site: &Site,
+        listener: TcpListener,
+        tls: Option<TlsAcceptor>,
+        redirect: String,
+        onward: Option<String>,
+    ) -> Self {
         let (sender, answers) = mpsc::channel(1);
-        let router = Router::new().route("/callback", get(callback)).with_state(sender);
-        tokio::spawn(async move { axum::serve(listener, router).await });
+        let state = Callback { answers: sender, onward };
+        let router = Router::new()
+            .route("/callback", get(callback))
+            .route("/arrived", get(async || Html(ARRIVED)))
+            .with_state(state);
+        let shutdown = Shutdown::new();
+        tokio::spawn(listener::serve(listener, tls, router, shutdown.clone(), Duration::ZERO));
         let id = register(&site.issuer(), "Claude <Code>", &redirect).await;
-        Self { id, redirect, issuer: site.issuer(), answers }
+        Self { id, redirect, issuer: site.issuer(), answers, _shutdown: shutdown }
     }
 
     /// Where the client sends its person.
@@ -96,12 +132,29 @@ pub(crate) async fn register(issuer: &str, name: &str, redirect: &str) -> String
     registered["client_id"].as_str().unwrap().to_owned()
 }
 
-async fn callback(
-    State(answers): State<mpsc::Sender<Answer>>,
-    Query(answer): Query<Answer>,
-) -> Html<&'static str> {
-    answers.send(answer).await.unwrap();
-    Html(
-        "<!doctype html><link rel=icon href='data:,'><title>client</title><p id=arrived>You can close this page.",
-    )
+const ARRIVED: &str =
+    "<!doctype html><link rel=icon href='data:,'><title>client</title><p id=arrived>You can close this page.";
+
+async fn callback(State(callback): State<Callback>, Query(answer): Query<Answer>) -> Response {
+    callback.answers.send(answer).await.unwrap();
+    match callback.onward {
+        Some(url) => Redirect::to(&url).into_response(),
+        None => Html(ARRIVED).into_response(),
+    }
+}
+
+async fn listen() -> (TcpListener, u16) {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let port = listener.local_addr().unwrap().port();
+    (listener, port)
+}
+
+/// One that the test's browser takes because it looks at none.
+fn certificate() -> TlsAcceptor {
+    let names = ["client.example", "elsewhere.example"].map(str::to_owned);
+    let made = rcgen::generate_simple_self_signed(names).unwrap();
+    let key = rustls::pki_types::PrivatePkcs8KeyDer::from(made.signing_key.serialize_der());
+    let config = rustls::ServerConfig::builder().with_no_client_auth();
+    let config = config.with_single_cert(vec![made.cert.der().clone()], key.into()).unwrap();
+    TlsAcceptor::from(std::sync::Arc::new(config))
 }

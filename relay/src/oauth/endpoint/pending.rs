@@ -12,6 +12,7 @@ use crate::oauth::browser::{ensure_browser_cookie, session_cookie};
 use crate::oauth::client::{Client, built_in, document};
 use crate::oauth::error::{ErrorCode, OauthError};
 use crate::oauth::metrics::Endpoint;
+use crate::oauth::page::FormsLead;
 use crate::oauth::request::{AuthorizationRequest, ReplyTo};
 use crate::oauth::{Account, Oauth, Resource, page};
 
@@ -83,7 +84,7 @@ impl Oauth {
             request: &query,
             form: &self.form_key.token(SIGN_IN_FORM, &browser, &query),
         };
-        let mut response = page::show(&page, None)?;
+        let mut response = page::show(&page, FormsLead::Here)?;
         response.headers_mut().extend(new_cookie.map(|cookie| (header::SET_COOKIE, cookie)));
         Ok(response)
     }
@@ -111,7 +112,7 @@ impl Oauth {
             request: &query,
             form: &self.form_key.token(CONSENT_FORM, session_cookie(headers).unwrap_or_default(), &query),
         };
-        page::show(&page, Some(&request.reply_to.redirect.csp_source()))
+        page::show(&page, FormsLead::Away)
     }
 
     /// Whether a form was served by us to this browser. Its origin is checked too, where the browser says it.
