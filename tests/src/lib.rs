@@ -1,5 +1,6 @@
 //! What the end-to-end suites, the demo and the benchmarks share: a cluster, images, processes, faults and waiting.
 
+pub mod browser;
 pub mod claude_code;
 pub mod cluster;
 pub mod command;
