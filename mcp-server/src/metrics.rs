@@ -64,12 +64,8 @@ impl Metrics {
     }
 
     pub fn session(&self, now: Session) {
-        for (state, word) in [
-            (Session::Connected, "connected"),
-            (Session::Connecting, "connecting"),
-            (Session::Yielded, "yielded"),
-        ] {
-            self.session.with_label_values(&[word]).set(i64::from(state == now));
+        for state in Session::ALL {
+            self.session.with_label_values(&[state.word()]).set(i64::from(state == now));
         }
     }
 }

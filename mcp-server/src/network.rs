@@ -42,11 +42,33 @@ pub struct Me {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum Session {
+    /// Registered at the relay.
     Connected,
     /// Not now; it is being tried.
     Connecting,
     /// Another process of this agent has the session. The next call that needs it takes it back.
     Yielded,
+    /// The agent or its tenant is suspended at the relay; it is tried again.
+    Suspended,
+    /// The relay does not let this agent in for another reason, which every call that needs the relay names; it is tried again.
+    Refused,
+}
+
+impl Session {
+    pub(crate) const ALL: [Self; 5] =
+        [Self::Connected, Self::Connecting, Self::Yielded, Self::Suspended, Self::Refused];
+
+    /// The same word as in answers.
+    #[must_use]
+    pub(crate) const fn word(self) -> &'static str {
+        match self {
+            Self::Connected => "connected",
+            Self::Connecting => "connecting",
+            Self::Yielded => "yielded",
+            Self::Suspended => "suspended",
+            Self::Refused => "refused",
+        }
+    }
 }
 
 #[derive(Debug, Clone)]

@@ -16,6 +16,8 @@ pub struct Error(Arc<Inner>);
 struct Inner {
     kind: ErrorKind,
     attempt: String,
+    /// The relay's word, where the kind holds none.
+    reason: Option<Reason>,
     advice: Option<String>,
     retry_after: Option<Duration>,
     message: Option<MessageId>,
@@ -34,8 +36,10 @@ pub enum ErrorKind {
     State,
     /// The relay could not be reached.
     Connect,
-    /// The relay does not take the API key.
+    /// The relay does not take the API key. [`Error::reason`] says what is wrong with it, when the relay said so.
     Unauthorized,
+    /// The agent, or its tenant, is suspended at the relay until an admin there lifts it.
+    Suspended,
     /// The relay refused the registration.
     Registration(Reason),
     /// The relay refused a request.
@@ -63,12 +67,24 @@ pub enum ErrorKind {
 impl Error {
     pub(crate) fn new(kind: ErrorKind, attempt: impl Into<String>) -> Self {
         let attempt = attempt.into();
-        let inner = Inner { kind, attempt, advice: None, retry_after: None, message: None, source: None };
+        let inner = Inner {
+            kind,
+            attempt,
+            reason: None,
+            advice: None,
+            retry_after: None,
+            message: None,
+            source: None,
+        };
         Self(Arc::new(inner))
     }
 
     pub(crate) fn caused_by(self, source: impl Into<Box<dyn StdError + Send + Sync>>) -> Self {
         self.with(|inner| inner.source = Some(source.into()))
+    }
+
+    pub(crate) fn saying(self, reason: Option<Reason>) -> Self {
+        self.with(|inner| inner.reason = reason)
     }
 
     pub(crate) fn advising(self, advice: impl Into<String>) -> Self {
@@ -86,7 +102,9 @@ impl Error {
     /// Errors are built before they are shared; a shared one is wrapped as the cause of the new one.
     fn with(mut self, change: impl FnOnce(&mut Inner)) -> Self {
         if Arc::get_mut(&mut self.0).is_none() {
-            let mut outer = Self::new(self.0.kind, self.0.attempt.clone()).retrying_after(self.0.retry_after);
+            let mut outer = Self::new(self.0.kind, self.0.attempt.clone())
+                .saying(self.0.reason)
+                .retrying_after(self.0.retry_after);
             if let Some(advice) = self.advice() {
                 outer = outer.advising(advice);
             }
@@ -108,7 +126,8 @@ impl Error {
     pub fn reason(&self) -> Option<Reason> {
         match self.0.kind {
             ErrorKind::Rejected(reason) | ErrorKind::Registration(reason) => Some(reason),
-            _ => None,
+            ErrorKind::Suspended => Some(Reason::Suspended),
+            _ => self.0.reason,
         }
     }
 

@@ -14,6 +14,7 @@ use tempfile::TempDir;
 use tokio::process::Command;
 
 pub mod installation;
+pub mod login;
 pub mod model_stub;
 
 use model_stub::ModelStub;
@@ -41,6 +42,8 @@ pub struct ClaudeCode {
 pub enum Endpoint {
     /// Streamable HTTP; the key goes into a file of mode 0600, never into arguments.
     Http { url: String, key: String },
+    /// Streamable HTTP without a key: the user signs in.
+    SignIn { url: String },
     /// A program that Claude Code starts.
     Stdio { program: PathBuf, environment: Vec<(String, String)> },
 }
@@ -125,8 +128,19 @@ impl ClaudeCode {
         self.home.path().join("servers.json")
     }
 
+    /// Where Claude Code keeps what it got from authorization servers.
+    #[must_use]
+    pub fn credentials_file(&self) -> PathBuf {
+        self.home.path().join(".claude/.credentials.json")
+    }
+
     fn command(&self) -> Command {
-        let mut command = Command::new(&self.program);
+        self.command_of(&self.program)
+    }
+
+    /// Any program, in the surroundings of Claude Code.
+    fn command_of(&self, program: &Path) -> Command {
+        let mut command = Command::new(program);
         command.env_clear().env("HOME", self.home.path()).envs(QUIET).current_dir(self.home.path());
         command.envs(std::env::var_os("PATH").map(|path| ("PATH", path)));
         command.envs(self.ca.as_ref().map(|ca| ("NODE_EXTRA_CA_CERTS", ca)));
@@ -141,6 +155,7 @@ impl Endpoint {
             Self::Http { url, key } => {
                 json!({"type": "http", "url": url, "headers": {"Authorization": format!("Bearer {key}")}})
             }
+            Self::SignIn { url } => json!({"type": "http", "url": url}),
             Self::Stdio { program, environment } => {
                 let environment: serde_json::Map<_, _> =
                     environment.iter().map(|(name, value)| (name.clone(), value.clone().into())).collect();

@@ -84,6 +84,12 @@ impl McpClients {
         said(command).await
     }
 
+    /// The Python that has the client, for a conversation with a script.
+    #[must_use]
+    pub fn python_program(&self) -> &Path {
+        &self.python
+    }
+
     /// Runs a script with the Python client.
     ///
     /// # Errors
@@ -127,7 +133,7 @@ fn python_environment(sources: &Path) -> anyhow::Result<PathBuf> {
         let pip = venv.join("bin/pip");
         let pip = pip.to_str().context("the target folder's name is not UTF-8")?;
         let requirements = requirements.to_str().context("the repository's name is not UTF-8")?;
-        run(pip, ["install", "-q", "--disable-pip-version-check", "-r", requirements])?;
+        run(pip, ["install", "-q", "--disable-pip-version-check", "--require-hashes", "-r", requirements])?;
         fs::write(&whole, "").context("mark the environment as whole")?;
     }
     Ok(venv)

@@ -46,8 +46,20 @@ impl RelayProcess {
     /// # Errors
     /// As [`start`](Self::start).
     pub async fn start_with(settings: &[(&str, &str)]) -> anyhow::Result<Self> {
+        Self::start_on(free_port()?, settings).await
+    }
+
+    /// A relay on this port whose authorization server can be reached as `issuer`: itself, or a proxy in front of it.
+    ///
+    /// # Errors
+    /// As [`start`](Self::start).
+    pub async fn start_as_issuer(port: u16, issuer: &str) -> anyhow::Result<Self> {
+        Self::start_on(port, &[("MSG2AGENT_RELAY_OAUTH_ISSUER", issuer)]).await
+    }
+
+    async fn start_on(port: u16, settings: &[(&str, &str)]) -> anyhow::Result<Self> {
         let folder = tempfile::tempdir().context("make a folder for the relay")?;
-        let (port, admin_port) = (free_port()?, free_port()?);
+        let admin_port = free_port()?;
         let settings: Vec<_> = settings.iter().map(|(n, v)| ((*n).to_owned(), (*v).to_owned())).collect();
         let child = spawn(folder.path(), port, admin_port, &settings)?;
         let relay = Self { child, folder, port, admin_port, settings, domain: "relay.test".parse()? };

@@ -34,6 +34,8 @@ impl Default for Sessions {
     fn default() -> Self {
         let mut config = SessionConfig::default();
         config.keep_alive = Some(IDLE);
+        // As in the router's settings.
+        config.sse_retry = None;
         let mut manager = LocalSessionManager::default();
         manager.session_config = config;
         Self { manager: Arc::new(manager), owners: Arc::default() }

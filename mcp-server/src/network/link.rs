@@ -1,13 +1,13 @@
 //! The network by way of the SDK: one agent, connected as long as the process lives.
 //!
-//! [`Link::keep`] owns the connection. A relay that cannot be reached is tried for ever; settings that cannot be used end the
-//! process. One DID has one session: when another process of the agent takes it, this one yields and takes it back only when
+//! [`Link::keep`] owns the connection. A relay that cannot be reached, or does not let the agent in, is tried for ever; settings
+//! that cannot be used end the process. One DID has one session: when another process of the agent takes it, this one yields and takes it back only when
 //! a tool call needs it.
 
 use std::time::Duration;
 
 use daemon::readiness::Check;
-use msg2agent::{Agent, Config, Error, ErrorKind};
+use msg2agent::{Agent, Config, Error};
 use tokio::sync::{Notify, watch};
 
 use super::Session;
@@ -17,14 +17,15 @@ use crate::refusal::Refusal;
 
 mod arrivals;
 mod calls;
+mod standing;
+
+use standing::{Next, State, next, session, stays_ready, unavailable};
 
 /// How long a call waits for a connection that is being made. Together with the answer's time and the longest wait for a
 /// reply it stays below the 60 s after which common clients give up.
 const CONNECT_WAIT: Duration = Duration::from_secs(5);
 /// How long a call waits for the relay's answer, reconnects included.
 const ANSWER_TIMEOUT: Duration = Duration::from_secs(12);
-/// Pause before connecting again after the SDK gave up; its own delays inside a connection are shorter.
-const PAUSE: Duration = Duration::from_secs(5);
 
 pub struct Link {
     config: Config,
@@ -33,36 +34,34 @@ pub struct Link {
     wanted: Notify,
 }
 
-#[derive(Clone)]
-enum State {
-    Connecting,
-    Up(Agent),
-    Yielded,
-}
-
 impl Link {
     #[must_use]
     pub fn new(config: Config) -> Self {
         let config = config.with_answer_timeout(ANSWER_TIMEOUT);
-        Self { config, state: watch::Sender::new(State::Connecting), wanted: Notify::new() }
+        Self { config, state: watch::Sender::new(State::Connecting(None)), wanted: Notify::new() }
     }
 
     /// Keeps the agent connected and its messages coming, until the future is dropped or the agent cannot go on: settings,
     /// keys or a state folder that cannot be used.
     pub async fn keep(&self, mailbox: &Mailbox, metrics: &Metrics, ready: &Check) -> Error {
+        let mut registered = false;
         loop {
             let error = match Agent::connect(self.config.clone()).await {
-                Ok(agent) => self.serve(agent, mailbox, metrics, ready).await,
+                Ok(agent) => {
+                    registered = true;
+                    self.serve(agent, mailbox, metrics, ready).await
+                }
                 Err(error) => error,
             };
-            metrics.session(Session::Connecting);
             match next(error.kind()) {
                 Next::Stop => return error,
                 Next::Yield => self.wait_until_wanted(metrics).await,
-                Next::Retry => {
+                Next::Retry(pause) => {
                     tracing::warn!(error = error.chain(), "not connected to the relay; trying again");
-                    ready.fail(format!("not connected to the relay: {error}"));
-                    tokio::time::sleep(PAUSE).await;
+                    self.state.send_replace(State::Connecting(error.reason()));
+                    metrics.session(session(error.reason()));
+                    tell(ready, &error, registered);
+                    tokio::time::sleep(pause).await;
                 }
             }
         }
@@ -70,15 +69,11 @@ impl Link {
 
     async fn serve(&self, agent: Agent, mailbox: &Mailbox, metrics: &Metrics, ready: &Check) -> Error {
         self.state.send_replace(State::Up(agent.clone()));
-        // Later breaks are told by each call and by the metric; clients can still read what is here.
-        ready.pass();
-        let error = tokio::select! {
+        tokio::select! {
             error = agent.ended() => error,
-            () = follow(&agent, metrics) => agent.ended().await,
+            () = follow(&agent, metrics, ready) => agent.ended().await,
             () = arrivals::receive(&agent, mailbox, metrics) => agent.ended().await,
-        };
-        self.state.send_replace(State::Connecting);
-        error
+        }
     }
 
     async fn wait_until_wanted(&self, metrics: &Metrics) {
@@ -90,7 +85,7 @@ impl Link {
         metrics.session(Session::Yielded);
         tracing::info!("another session of this agent took over; yielding until a call needs the session");
         wanted.await;
-        self.state.send_replace(State::Connecting);
+        self.state.send_replace(State::Connecting(None));
         metrics.session(Session::Connecting);
     }
 
@@ -103,17 +98,16 @@ impl Link {
     }
 
     fn session(&self) -> Session {
-        match &*self.state.borrow() {
-            State::Up(agent) if agent.link().is_online() => Session::Connected,
-            State::Up(_) | State::Connecting => Session::Connecting,
-            State::Yielded => Session::Yielded,
-        }
+        self.state.borrow().session()
     }
 
     /// The agent, once it is connected; takes a yielded session back.
     async fn connected(&self) -> Result<Agent, Refusal> {
         if self.session() == Session::Yielded {
             self.wanted.notify_waiters();
+        }
+        if self.state.borrow().is_shut() {
+            return Err(unavailable(self.state.borrow().refused()));
         }
         let online = async {
             let mut states = self.state.subscribe();
@@ -123,54 +117,31 @@ impl Link {
             Some(agent)
         };
         let agent = tokio::time::timeout(CONNECT_WAIT, online).await;
-        agent.ok().flatten().ok_or(Refusal::RelayUnreachable)
+        agent.ok().flatten().ok_or_else(|| unavailable(self.state.borrow().refused()))
     }
 }
 
-/// Keeps the gauge; returns when the agent has ended.
-async fn follow(agent: &Agent, metrics: &Metrics) {
+/// Keeps gauge and readiness; returns when the agent has ended.
+async fn follow(agent: &Agent, metrics: &Metrics, ready: &Check) {
     let mut link = agent.watch_link();
     loop {
-        let online = link.borrow_and_update().is_online();
-        metrics.session(if online { Session::Connected } else { Session::Connecting });
+        let now = link.borrow_and_update().clone();
+        metrics.session(State::Up(agent.clone()).session());
+        match now {
+            msg2agent::Link::Connecting { last_error: Some(error), .. } => tell(ready, &error, true),
+            _ => ready.pass(),
+        }
         if link.changed().await.is_err() {
             return;
         }
     }
 }
 
-#[derive(Debug, PartialEq, Eq)]
-enum Next {
-    /// Trying again is useless: somebody has to repair the settings.
-    Stop,
-    Yield,
-    Retry,
-}
-
-fn next(kind: ErrorKind) -> Next {
-    match kind {
-        ErrorKind::Config | ErrorKind::KeyFile | ErrorKind::State => Next::Stop,
-        ErrorKind::Replaced => Next::Yield,
-        _ => Next::Retry,
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_session_that_was_taken_is_yielded_and_not_fought_for() {
-        assert_eq!(next(ErrorKind::Replaced), Next::Yield);
-    }
-
-    #[test]
-    fn only_what_somebody_must_repair_in_the_settings_ends_the_process() {
-        for kind in [ErrorKind::Config, ErrorKind::KeyFile, ErrorKind::State] {
-            assert_eq!(next(kind), Next::Stop, "{kind:?}");
-        }
-        for kind in [ErrorKind::Connect, ErrorKind::Unauthorized, ErrorKind::Closed] {
-            assert_eq!(next(kind), Next::Retry, "{kind:?}");
-        }
-    }
+/// What readiness says while there is no connection.
+fn tell(ready: &Check, error: &Error, registered: bool) {
+    let said = match error.reason() {
+        Some(reason) => format!("the relay does not let this agent in: {}", reason.word()),
+        None => format!("not connected to the relay: {error}"),
+    };
+    if stays_ready(registered, error.reason()) { ready.pass_with(said) } else { ready.fail(said) }
 }

@@ -56,11 +56,35 @@ impl Hints {
     }
 }
 
+/// A member that need not be there is absent, never null, in answers; in arguments, null is taken and not asked for. Some clients know
+/// schemas with one type only.
+fn absent_instead_of_null(schema: &mut Schema) {
+    if let Some(Value::Array(types)) = schema.get_mut("type") {
+        types.retain(|kind| kind != "null");
+        if let [one] = types.as_slice() {
+            let one = one.clone();
+            schema.insert("type".to_owned(), one);
+        }
+    }
+    if let Some(Value::Array(values)) = schema.get_mut("enum") {
+        values.retain(|value| !value.is_null());
+    }
+    if let Some(Value::Array(variants)) = schema.get_mut("anyOf") {
+        variants.retain(|variant| *variant != json!({"type": "null"}));
+        if let [Value::Object(one)] = variants.as_slice() {
+            let one = one.clone();
+            schema.remove("anyOf");
+            one.into_iter().for_each(|(name, value)| drop(schema.insert(name, value)));
+        }
+    }
+}
+
 fn schema<S: JsonSchema>(settings: &SchemaSettings) -> Arc<JsonObject> {
     let settings = settings.clone().with(|settings| settings.inline_subschemas = true);
     // Formats of Rust's number types are no formats of JSON Schema.
     let settings =
         settings.with_transform(RecursiveTransform(|schema: &mut Schema| drop(schema.remove("format"))));
+    let settings = settings.with_transform(RecursiveTransform(absent_instead_of_null));
     let schema = settings.into_generator().into_root_schema_for::<S>().to_value();
     let Value::Object(mut schema) = schema else { return Arc::default() };
     // The name and documentation of a Rust type say nothing to a client.

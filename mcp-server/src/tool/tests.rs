@@ -37,6 +37,7 @@ fn every_tool_has_title_hints_and_object_schemas_without_references() {
             assert_eq!(tool[schema]["type"], "object", "{schema} of {}", tool["name"]);
             assert!(tool[schema]["properties"].is_object(), "{schema} of {}", tool["name"]);
             assert!(!tool[schema].to_string().contains("$ref"), "{schema} of {}", tool["name"]);
+            assert!(!tool[schema].to_string().contains("null"), "{schema} of {}", tool["name"]);
         }
         assert_eq!(tool["inputSchema"]["additionalProperties"], false, "{}", tool["name"]);
     }

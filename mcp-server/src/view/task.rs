@@ -119,8 +119,10 @@ pub struct TaskMessage {
 pub struct Words {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub note: Option<String>,
+    /// The text, or a part of it; for JSON that is too long for one answer, a part of its text.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub text: Option<String>,
+    /// The JSON content, when it fits.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub json: Option<Value>,
 }

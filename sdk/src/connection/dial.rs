@@ -19,7 +19,7 @@ use tokio_tungstenite::tungstenite::protocol::WebSocketConfig;
 use tokio_tungstenite::{WebSocketStream, client_async_with_config};
 use zeroize::Zeroizing;
 
-use super::ending::Ending;
+use super::ending::{Ending, suspended};
 use crate::config::{Ca, Endpoint};
 use crate::{Config, ErrorKind, TokenSource, tls};
 
@@ -116,14 +116,16 @@ impl Dialer {
         let reason = response.body().as_deref().and_then(problem_reason);
         let word = reason.map_or("no reason given", Reason::word);
         let cause = format!("the relay answered HTTP {}: {word}", status.as_u16());
+        if reason == Some(Reason::Suspended) {
+            return Ending::Suspended(suspended(cause));
+        }
         if status != http::StatusCode::UNAUTHORIZED {
             return self.unreachable(cause);
         }
         let attempt = format!("the relay at {} does not take the API key", self.endpoint.url());
         let advice = reason.map_or("give the agent's current API key", Reason::advice);
-        Ending::Unauthorized(
-            crate::Error::new(ErrorKind::Unauthorized, attempt).caused_by(cause).advising(advice),
-        )
+        let error = crate::Error::new(ErrorKind::Unauthorized, attempt).saying(reason);
+        Ending::Unauthorized(error.caused_by(cause).advising(advice))
     }
 }
 

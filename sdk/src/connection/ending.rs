@@ -21,6 +21,8 @@ pub(super) enum Ending {
     ClosedByRelay(u16),
     /// The relay does not take the API key.
     Unauthorized(Error),
+    /// The relay keeps this agent, or its tenant, out until an admin lets it in again.
+    Suspended(Error),
     /// The relay refused challenge or registration.
     Refused(RpcError),
     /// No connection, or it broke.
@@ -61,7 +63,7 @@ pub(super) fn decide(ending: Ending, circumstances: Circumstances) -> Next {
     let retry = |error, after: Option<Duration>| Next::Retry { error, after: after.map(|d| d.min(HINT_MAX)) };
     match ending {
         Ending::Closed => Next::Stop(closed()),
-        Ending::Fatal(error) => Next::Stop(error),
+        Ending::Fatal(error) | Ending::Suspended(error) => Next::Stop(error),
         Ending::Lost(error) if local(&error) && !circumstances.waits() => Next::Stop(error),
         Ending::Lost(error) => retry(error, None),
         Ending::Reregister => retry(Error::new(ErrorKind::Connect, "the agent registers its new keys"), None),
@@ -94,7 +96,8 @@ fn after_close(code: u16) -> Next {
 fn after_refusal(refusal: &RpcError, circumstances: Circumstances) -> Next {
     let error = refused(refusal);
     let awaited = circumstances.awaits_credentials && !circumstances.registered_before;
-    if awaited || passing(refusal.data.reason) {
+    let suspended = refusal.data.reason == Reason::Suspended;
+    if (awaited && !suspended) || passing(refusal.data.reason) {
         return Next::Retry { after: error.retry_after().map(|d| d.min(HINT_MAX)), error };
     }
     Next::Stop(error)
@@ -107,9 +110,17 @@ fn passing(reason: Reason) -> bool {
 }
 
 fn refused(refusal: &RpcError) -> Error {
+    if refusal.data.reason == Reason::Suspended {
+        return suspended("it refused the registration");
+    }
     Error::new(ErrorKind::Registration(refusal.data.reason), "the relay refused the registration")
         .caused_by(refusal.data.reason.word())
         .retrying_after(refusal.data.retry_after_ms.map(Duration::from_millis))
+}
+
+/// Whoever runs the agent decides how long to wait for the end of it; trying at the pace of a broken network would be no use.
+pub(super) fn suspended(cause: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> Error {
+    Error::new(ErrorKind::Suspended, "the agent is suspended at the relay").caused_by(cause)
 }
 
 fn closed_by_relay(code: u16) -> Error {
@@ -119,7 +130,7 @@ fn closed_by_relay(code: u16) -> Error {
             .advising("run one agent per DID; stop the other one, or give this one its own DID");
     }
     if code == CloseCode::Suspended.number() {
-        return error(ErrorKind::Registration(Reason::Suspended), "the relay suspended this agent");
+        return suspended(format!("close code {code}"));
     }
     error(ErrorKind::Connect, "the relay closed the connection")
 }
@@ -131,7 +142,9 @@ impl Ending {
             Self::Closed | Self::Reregister | Self::Goodbye(_) => closed(),
             Self::ClosedByRelay(code) => closed_by_relay(code),
             Self::Refused(refusal) => refused(&refusal),
-            Self::Unauthorized(error) | Self::Lost(error) | Self::Fatal(error) => error,
+            Self::Unauthorized(error) | Self::Suspended(error) | Self::Lost(error) | Self::Fatal(error) => {
+                error
+            }
         }
     }
 }
@@ -171,6 +184,19 @@ mod tests {
         assert_eq!(stops(unauthorized(), RUNNING), None);
         let fixed = Circumstances { token_rotates: false, ..RUNNING };
         assert_eq!(stops(unauthorized(), fixed), Some(ErrorKind::Unauthorized));
+    }
+
+    #[test]
+    fn a_suspended_agent_ends_and_says_so_wherever_the_relay_says_it() {
+        for circumstances in [RUNNING, STARTING_PROFILE, STARTING_POD] {
+            for ending in [
+                Ending::Suspended(suspended("HTTP 403")),
+                Ending::ClosedByRelay(4403),
+                refusal(Reason::Suspended),
+            ] {
+                assert_eq!(stops(ending, circumstances), Some(ErrorKind::Suspended));
+            }
+        }
     }
 
     #[test]

@@ -36,7 +36,46 @@ async fn a_key_that_cannot_change_is_refused_at_once() {
     let error = refused.err().unwrap();
     assert_eq!(error.kind(), ErrorKind::Unauthorized);
     assert_eq!(error.advice(), Some(Reason::KeyUnknown.advice()));
+    assert_eq!(error.reason(), Some(Reason::KeyUnknown));
     assert!(!error.chain().contains("sk_test"), "{error:?}");
+}
+
+#[tokio::test]
+async fn a_key_that_the_relay_does_not_take_is_told_while_the_file_is_read_again() {
+    let peer = Peer::new().await;
+    let alice = Alice::new(&peer.url());
+    let (line, agent) = tokio::join!(peer.registered(1), Agent::connect(alice.config.clone()));
+    let agent = agent.unwrap();
+    line.0.close(4401).await;
+    peer.refuse_upgrade(Reason::KeyExpired).await;
+    let mut link = agent.watch_link();
+    let told = |link: &Link| match link {
+        Link::Connecting { last_error: Some(error), .. } => error.reason() == Some(Reason::KeyExpired),
+        _ => false,
+    };
+    within("the reason", link.wait_for(told)).await.unwrap();
+}
+
+#[tokio::test]
+async fn a_suspended_agent_is_told_so_at_the_upgrade_and_when_its_session_ends() {
+    let peer = Peer::new().await;
+    let alice = Alice::new(&peer.url());
+    let ((), refused) = tokio::join!(
+        peer.refuse_upgrade(Reason::Suspended),
+        within("the refusal", Agent::connect(alice.config.clone()))
+    );
+    let error = refused.err().unwrap();
+    assert_eq!((error.kind(), error.reason()), (ErrorKind::Suspended, Some(Reason::Suspended)));
+    assert_eq!(error.advice(), Some(Reason::Suspended.advice()));
+
+    let (line, agent) = tokio::join!(peer.registered(1), Agent::connect(alice.config.clone()));
+    let agent = agent.unwrap();
+    line.0.close(4403).await;
+    let error = within("the end", agent.ended()).await;
+    assert_eq!(error.kind(), ErrorKind::Suspended);
+    let bob = Played::new("bob");
+    let refused = agent.send(bob.did(), Content::text("hi")).await.unwrap_err();
+    assert_eq!(refused.reason(), Some(Reason::Suspended));
 }
 
 #[tokio::test]

@@ -69,11 +69,16 @@ impl Peer {
 
     /// Refuses the next connection as a relay refuses an unknown API key.
     pub(crate) async fn refuse_key(&self) {
+        self.refuse_upgrade(Reason::KeyUnknown).await;
+    }
+
+    /// Refuses the next connection before it is a WebSocket.
+    pub(crate) async fn refuse_upgrade(&self, reason: Reason) {
         let (tcp, _) = within("a connection", self.listener.accept()).await.unwrap();
         let callback = |_: &Request, _: Response| -> Result<Response, ErrorResponse> {
-            let problem = protocol::admin::Problem::new(Reason::KeyUnknown, None);
+            let problem = protocol::admin::Problem::new(reason, None);
             let mut refusal = ErrorResponse::new(Some(serde_json::to_string(&problem).unwrap()));
-            *refusal.status_mut() = http::StatusCode::UNAUTHORIZED;
+            *refusal.status_mut() = http::StatusCode::from_u16(reason.http_status()).unwrap();
             refusal
                 .headers_mut()
                 .insert("content-type", HeaderValue::from_static("application/problem+json"));

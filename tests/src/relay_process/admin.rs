@@ -3,12 +3,16 @@
 use anyhow::{Context as _, ensure};
 use msg2agent::config::Endpoint;
 use msg2agent::{Config, KeySource, TokenSource};
-use protocol::admin::{AgentKey, AgentSpec, Applied, KeySpec, TenantSpec, agent_path, tenant_path};
+use protocol::admin::{
+    AgentKey, AgentSpec, Applied, Invitation, InvitationSpec, KeySpec, McpSpec, Suspension, TenantSpec,
+    agent_path, invitations_path, mcp_path, suspension_path, tenant_path,
+};
 use protocol::api_key::ApiKey;
 use protocol::did::{AgentName, TenantId};
 use protocol::{Identity, multikey};
 use reqwest::Method;
 use serde::Serialize;
+use serde::de::DeserializeOwned;
 
 use super::RelayProcess;
 
@@ -37,7 +41,8 @@ impl Admin {
     pub async fn make_tenant_key(&self, tenant: &str) -> anyhow::Result<ApiKey> {
         let key = ApiKey::generate(&mut rand::rng());
         let path = format!("/admin/v1/tenants/{tenant}/keys/{}", key.hash().key_id());
-        self.write(Method::PUT, &path, Some(&KeySpec { sha256: key.hash(), not_after: None })).await?;
+        let spec = KeySpec { sha256: key.hash(), not_after: None };
+        self.write::<_, Applied>(Method::PUT, &path, Some(&spec)).await?;
         Ok(key)
     }
 
@@ -65,7 +70,34 @@ impl Admin {
     /// # Errors
     /// Refused, or no answer.
     pub async fn delete_agent(&self, identity: &Identity) -> anyhow::Result<Applied> {
-        self.write::<()>(Method::DELETE, &path_of(identity)?, None).await
+        self.write::<(), _>(Method::DELETE, &path_of(identity)?, None).await
+    }
+
+    /// Suspends an agent, or lifts that.
+    ///
+    /// # Errors
+    /// Refused, or no answer.
+    pub async fn suspend(&self, identity: &Identity, suspended: bool) -> anyhow::Result<Applied> {
+        let (tenant, name) = names(identity)?;
+        self.write(Method::PUT, &suspension_path(&tenant, &name), Some(&Suspension { suspended })).await
+    }
+
+    /// Makes an agent's MCP endpoint a resource that people may sign in for, with invitations only.
+    ///
+    /// # Errors
+    /// Refused, or no answer.
+    pub async fn put_mcp(&self, identity: &Identity, url: &str) -> anyhow::Result<Applied> {
+        let (tenant, name) = names(identity)?;
+        let spec = McpSpec { url: url.to_owned(), accounts: Vec::new() };
+        self.write(Method::PUT, &mcp_path(&tenant, &name), Some(&spec)).await
+    }
+
+    /// # Errors
+    /// Refused, or no answer.
+    pub async fn invite(&self, identity: &Identity) -> anyhow::Result<Invitation> {
+        let (tenant, agent) = names(identity)?;
+        let spec = InvitationSpec { agent, expires_in_seconds: None };
+        self.write(Method::POST, &invitations_path(&tenant), Some(&spec)).await
     }
 
     /// Status and body of a `GET`.
@@ -86,12 +118,12 @@ impl Admin {
         Ok((answer.status().as_u16(), answer.text().await?))
     }
 
-    async fn write<T: Serialize>(
+    async fn write<T: Serialize, R: DeserializeOwned>(
         &self,
         method: Method,
         path: &str,
         body: Option<&T>,
-    ) -> anyhow::Result<Applied> {
+    ) -> anyhow::Result<R> {
         let mut request = self.http.request(method, format!("{}{path}", self.url)).bearer_auth(&self.token);
         if let Some(body) = body {
             request = request.json(body);
@@ -100,13 +132,17 @@ impl Admin {
         let status = answer.status();
         let text = answer.text().await?;
         ensure!(status.is_success(), "{path}: {status}: {text}");
-        serde_json::from_str(&text).with_context(|| format!("read the answer {text}"))
+        serde_json::from_str(&text).with_context(|| format!("read the answer of {path}"))
     }
 }
 
 fn path_of(identity: &Identity) -> anyhow::Result<String> {
-    let name: AgentName = identity.did().name().parse()?;
-    Ok(agent_path(&identity.did().tenant(), &name))
+    let (tenant, name) = names(identity)?;
+    Ok(agent_path(&tenant, &name))
+}
+
+fn names(identity: &Identity) -> anyhow::Result<(TenantId, AgentName)> {
+    Ok((identity.did().tenant(), identity.did().name().parse()?))
 }
 
 impl RelayProcess {

@@ -5,12 +5,12 @@ use msg2agent_tests::repository;
 use serde_json::{Value, json};
 
 use crate::endpoint::Endpoint;
-use crate::proxy::KeyProxy;
+use crate::proxy::Proxy;
 
 #[tokio::test(flavor = "multi_thread")]
 async fn the_inspector_finds_no_fault_in_the_tools_in_any_era() {
     let (clients, endpoint) = (McpClients::installed().await.unwrap(), Endpoint::start_in_plaintext().await);
-    let proxy = KeyProxy::start(&endpoint.base(), endpoint.key.reveal()).await;
+    let proxy = Proxy::with_key(&endpoint.base(), endpoint.key.reveal()).await;
     let home = tempfile::tempdir().unwrap();
     for era in ["legacy", "auto", "modern"] {
         let arguments = [

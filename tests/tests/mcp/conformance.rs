@@ -22,7 +22,7 @@ use protocol::api_key::ApiKey;
 use tokio::net::TcpListener;
 
 use crate::endpoint::Endpoint;
-use crate::proxy::KeyProxy;
+use crate::proxy::Proxy;
 use fixture::Fixture;
 
 mod fixture;
@@ -84,7 +84,7 @@ impl Fixtures {
 async fn requirements(release: Conformance, arguments: &[&str]) {
     msg2agent_tests::install_tls_provider();
     let (clients, fixtures) = (McpClients::installed().await.unwrap(), Fixtures::start().await);
-    let proxy = KeyProxy::start(&fixtures.base, fixtures.key.reveal()).await;
+    let proxy = Proxy::with_key(&fixtures.base, fixtures.key.reveal()).await;
     let url = proxy.url();
     let arguments = [&["server", "--url", url.as_str()], arguments].concat();
     let said = clients.conformance(release, &arguments).await.unwrap();
@@ -109,7 +109,7 @@ async fn the_released_suite_agrees() {
 #[tokio::test(flavor = "multi_thread")]
 async fn the_shipped_binary_meets_what_needs_no_fixture() {
     let (clients, endpoint) = (McpClients::installed().await.unwrap(), Endpoint::start_in_plaintext().await);
-    let proxy = KeyProxy::start(&endpoint.base(), endpoint.key.reveal()).await;
+    let proxy = Proxy::with_key(&endpoint.base(), endpoint.key.reveal()).await;
     let url = proxy.url();
     let expected = repository().join("tests/mcp-clients/expected-failures.yml");
     let expected = expected.to_str().unwrap();

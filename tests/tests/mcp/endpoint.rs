@@ -34,31 +34,72 @@ pub(crate) struct Endpoint {
 }
 
 /// How the server runs.
-#[derive(Clone, Copy)]
+#[derive(Clone, Copy, Default)]
 struct Setup {
+    /// More settings of the relay.
+    relay: &'static [(&'static str, &'static str)],
     tls: bool,
     /// With a state folder.
     durable: bool,
+    sign_in: Option<SignIn>,
+}
+
+/// Which authorization server opens the endpoint besides the key.
+#[derive(Clone, Copy)]
+pub(crate) struct SignIn {
+    /// The port of its issuer on loopback.
+    pub(crate) port: u16,
+    /// The port where the relay itself listens.
+    pub(crate) relay_port: u16,
+}
+
+impl SignIn {
+    pub(crate) fn issuer(self) -> String {
+        format!("http://127.0.0.1:{}", self.port)
+    }
 }
 
 impl Endpoint {
     pub(crate) async fn start() -> Self {
-        Self::start_with(Setup { tls: true, durable: false }).await
+        Self::start_with(Setup { tls: true, ..Setup::default() }).await
     }
 
     /// Keeps inbox and tasks in a folder.
     pub(crate) async fn start_durable() -> Self {
-        Self::start_with(Setup { tls: true, durable: true }).await
+        Self::start_with(Setup { tls: true, durable: true, ..Setup::default() }).await
     }
 
     /// For clients that cannot be told of a private authority; on loopback only.
     pub(crate) async fn start_in_plaintext() -> Self {
-        Self::start_with(Setup { tls: false, durable: true }).await
+        Self::start_with(Setup { durable: true, ..Setup::default() }).await
+    }
+
+    pub(crate) async fn start_at_relay_with(settings: &'static [(&'static str, &'static str)]) -> Self {
+        Self::start_with(Setup { tls: true, relay: settings, ..Setup::default() }).await
+    }
+
+    /// In plaintext, and the relay's authorization server opens it, too.
+    pub(crate) async fn start_with_sign_in(sign_in: SignIn) -> Self {
+        let endpoint =
+            Self::start_with(Setup { durable: true, sign_in: Some(sign_in), ..Setup::default() }).await;
+        let admin = endpoint.relay.admin().unwrap();
+        admin.put_mcp(&endpoint.identity(), &endpoint.url()).await.unwrap();
+        endpoint
+    }
+
+    /// A code that a person may type into the sign-in page.
+    pub(crate) async fn invitation(&self) -> String {
+        self.relay.admin().unwrap().invite(&self.identity()).await.unwrap().code
     }
 
     async fn start_with(setup: Setup) -> Self {
         install_tls_provider();
-        let relay = RelayProcess::start().await.unwrap();
+        let relay = match setup.sign_in {
+            Some(sign_in) => {
+                RelayProcess::start_as_issuer(sign_in.relay_port, &sign_in.issuer()).await.unwrap()
+            }
+            None => RelayProcess::start_with(setup.relay).await.unwrap(),
+        };
         let admin = relay.admin().unwrap();
         admin.put_tenant("acme", &TenantSpec::default()).await.unwrap();
         let (alice, bob) = (relay.identity("acme", "alice").unwrap(), relay.identity("acme", "bob").unwrap());
@@ -101,6 +142,14 @@ impl Endpoint {
         self.process.as_ref().unwrap().log().unwrap()
     }
 
+    /// Resident memory of the server.
+    pub(crate) fn resident_mib(&self) -> u64 {
+        let pid = self.process.as_ref().unwrap().pid().unwrap();
+        let status = std::fs::read_to_string(format!("/proc/{pid}/status")).unwrap();
+        let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).unwrap();
+        line.trim().trim_end_matches(" kB").parse::<u64>().unwrap() / 1024
+    }
+
     pub(crate) fn identity(&self) -> Identity {
         Identity::from_key_file(&std::fs::read_to_string(self.folder.path().join("identity.json")).unwrap())
             .unwrap()
@@ -108,6 +157,29 @@ impl Endpoint {
 
     /// The structured answer of a tool.
     pub(crate) async fn call(&self, tool: &str, arguments: Value) -> anyhow::Result<Value> {
+        let answer = self.answer(tool, arguments).await?;
+        let structured = answer["structuredContent"].clone();
+        anyhow::ensure!(structured.is_object(), "{answer}");
+        Ok(structured)
+    }
+
+    /// Why a tool refuses: `reason`, `message`, perhaps `retry_after_ms`.
+    pub(crate) async fn refusal(&self, tool: &str, arguments: Value) -> Value {
+        self.outcome(tool, arguments).await.unwrap_err()
+    }
+
+    /// The structured answer of a tool, or why it refuses.
+    pub(crate) async fn outcome(&self, tool: &str, arguments: Value) -> Result<Value, Value> {
+        let answer = self.answer(tool, arguments).await.unwrap();
+        if answer["isError"] != true {
+            return Ok(answer["structuredContent"].clone());
+        }
+        let said: Value = serde_json::from_str(answer["content"][0]["text"].as_str().unwrap()).unwrap();
+        Err(said["error"].clone())
+    }
+
+    /// The result of a tool, as MCP 2026-07-28 writes it.
+    async fn answer(&self, tool: &str, arguments: Value) -> anyhow::Result<Value> {
         let ca = reqwest::Certificate::from_pem(self.ca.as_bytes())?;
         let client = reqwest::Client::builder().tls_certs_only([ca]).build()?;
         let meta = json!({
@@ -124,9 +196,8 @@ impl Endpoint {
             .header("mcp-name", tool)
             .json(&json!({"jsonrpc": "2.0", "id": 1, "method": "tools/call", "params": params}));
         let answer: Value = request.send().await?.error_for_status()?.json().await?;
-        let structured = answer["result"]["structuredContent"].clone();
-        anyhow::ensure!(structured.is_object(), "{answer}");
-        Ok(structured)
+        anyhow::ensure!(answer["result"].is_object(), "{answer}");
+        Ok(answer["result"].clone())
     }
 
     /// Waits until the inbox lists a message and returns the newest.
@@ -208,6 +279,10 @@ fn run(folder: &Path, port: u16, admin_port: u16, setup: Setup) -> TestProcess {
     if setup.tls {
         environment.push(("MSG2AGENT_MCP_TLS_CERT", path("tls.crt")));
         environment.push(("MSG2AGENT_MCP_TLS_KEY", path("tls.key")));
+    }
+    if let Some(sign_in) = setup.sign_in {
+        environment.push(("MSG2AGENT_MCP_OAUTH_ISSUER", sign_in.issuer()));
+        environment.push(("MSG2AGENT_MCP_PUBLIC_URL", format!("http://localhost:{port}/mcp")));
     }
     if setup.durable {
         environment.push(("MSG2AGENT_MCP_STATE_DIR", path("state")));

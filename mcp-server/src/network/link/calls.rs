@@ -80,10 +80,10 @@ fn options(message: &Outgoing) -> SendOptions {
 
 fn refusal(error: Error) -> Refusal {
     let retry_after_ms = error.retry_after().and_then(|after| u64::try_from(after.as_millis()).ok());
+    if let Some(reason) = error.reason() {
+        return Refusal::Relay { reason, retry_after_ms };
+    }
     match error.kind() {
-        ErrorKind::Rejected(reason) | ErrorKind::Registration(reason) => {
-            Refusal::Relay { reason, retry_after_ms }
-        }
         ErrorKind::Timeout => Refusal::RelayTimeout,
         ErrorKind::Connect | ErrorKind::Unauthorized => Refusal::RelayUnreachable,
         ErrorKind::Closed | ErrorKind::Replaced => Refusal::Interrupted,

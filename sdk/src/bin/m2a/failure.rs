@@ -86,7 +86,10 @@ impl From<Error> for Failure {
 fn exit(error: &Error) -> Exit {
     match error.kind() {
         _ if error.is_temporary() => Exit::TryAgain,
-        ErrorKind::Unauthorized | ErrorKind::Registration(_) | ErrorKind::Rejected(_) => Exit::Refused,
+        ErrorKind::Unauthorized
+        | ErrorKind::Suspended
+        | ErrorKind::Registration(_)
+        | ErrorKind::Rejected(_) => Exit::Refused,
         ErrorKind::KeyChanged | ErrorKind::Unverified => Exit::NotVerified,
         _ => Exit::Failed,
     }
