@@ -23,6 +23,7 @@ pub(super) mod introspect;
 pub(super) mod jwks;
 pub(super) mod metadata;
 mod pending;
+mod refusal;
 pub(super) mod register;
 pub(super) mod revoke;
 pub(super) mod sign_in_invitation;

@@ -7,7 +7,7 @@ use super::client::document;
 use super::client::{Client, Metadata};
 use super::keys::{KeySet, SigningKey};
 use super::parameters::Parameters;
-use super::provider::IdTokenCheck;
+use super::provider;
 use super::redirect::RedirectUri;
 use super::request::{AuthorizationRequest, ReplyTo};
 
@@ -66,5 +66,5 @@ pub fn token(text: &str) {
     if let Some(keys) = KeySet::new(vec![key]) {
         assert!(access_token::verify(text, &keys, "https://relay.example", 0).is_err());
     }
-    assert!(!IdTokenCheck::passes(text));
+    assert!(!provider::fuzzing::takes(text));
 }

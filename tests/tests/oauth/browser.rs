@@ -11,8 +11,8 @@ use msg2agent_tests::eventually::eventually;
 use msg2agent_tests::repository;
 
 use crate::client::Client;
-use crate::provider::{PERSON, Provider};
-use crate::site::{INVITATION, RESOURCE, Site};
+use crate::provider::{self, PERSON, Provider};
+use crate::site::{INVITATION, LOUDEST, RESOURCE, Site};
 
 const CODE_FIELD: &str = "input[name=code]";
 const CONTINUE: &str = "form button";
@@ -123,7 +123,8 @@ async fn the_browser_keeps_the_session_in_a_cookie_that_only_this_host_gets() {
 async fn a_person_signs_in_with_the_provider_and_allows() {
     let (provider, folder) = (Provider::start().await, tempfile::tempdir().unwrap());
     let settings = provider.settings(folder.path());
-    let settings: Vec<_> = settings.iter().map(|(name, value)| (*name, value.as_str())).collect();
+    let settings = settings.iter().map(|(name, value)| (*name, value.as_str())).chain([LOUDEST]);
+    let settings: Vec<_> = settings.collect();
     let site = Site::start(&settings, &[PERSON]).await;
     let (mut client, mut browser) = (Client::start(&site).await, Chromium::start().await.unwrap());
     browser.open(&client.authorization_url()).await.unwrap();
@@ -140,6 +141,9 @@ async fn a_person_signs_in_with_the_provider_and_allows() {
     browser.arrive(client.redirect()).await.unwrap();
     let answer = client.answer().await;
     assert!(client.exchange(&answer["code"]).await["refresh_token"].is_string());
+    for secret in [answer["code"].as_str(), provider::SECRET, provider::ACCESS_TOKEN] {
+        assert!(!site.relay.log().contains(secret), "the relay logs {secret}");
+    }
     assert_nothing_was_blocked(&mut browser).await;
 }
 

@@ -11,4 +11,5 @@ mod client;
 mod conformance;
 mod person;
 mod provider;
+mod secrecy;
 mod site;

@@ -15,6 +15,10 @@ use ring::signature::{ECDSA_P256_SHA256_FIXED_SIGNING, EcdsaKeyPair, KeyPair as 
 use serde_json::{Value, json};
 
 const CLIENT_ID: &str = "relay-at-provider";
+/// What the relay proves itself with.
+pub(crate) const SECRET: &str = "secret-of-the-relay-at-the-provider";
+/// What the relay gets and has no use for.
+pub(crate) const ACCESS_TOKEN: &str = "access-token-of-the-provider";
 pub(crate) const PERSON: &str = "alice@example.com";
 
 #[derive(Clone)]
@@ -49,7 +53,7 @@ impl Provider {
     /// What a relay is told about it.
     pub(crate) fn settings(&self, folder: &Path) -> [(&'static str, String); 4] {
         let file = folder.join("provider-secret");
-        std::fs::write(&file, "provider-secret").unwrap();
+        std::fs::write(&file, SECRET).unwrap();
         [
             ("MSG2AGENT_RELAY_OAUTH_PROVIDER_ISSUER", self.0.issuer.clone()),
             ("MSG2AGENT_RELAY_OAUTH_PROVIDER_NAME", "Test Provider".into()),
@@ -110,7 +114,7 @@ async fn token(State(Provider(inner)): State<Provider>, headers: HeaderMap, body
         return (StatusCode::BAD_REQUEST, Json(json!({"error": "invalid_grant"}))).into_response();
     };
     let id_token = inner.id_token(&nonce);
-    Json(json!({"access_token": "x", "token_type": "Bearer", "id_token": id_token})).into_response()
+    Json(json!({"access_token": ACCESS_TOKEN, "token_type": "Bearer", "id_token": id_token})).into_response()
 }
 
 impl Inner {

@@ -11,6 +11,10 @@ use reqwest::Method;
 pub(crate) const RESOURCE: &str = "https://mcp.example/alice";
 pub(crate) const INVITATION: &str = "m2inv_for-whoever-tests";
 
+/// All that the relay and its libraries have to say.
+pub(crate) const LOUDEST: (&str, &str) =
+    ("MSG2AGENT_RELAY_LOG_FILTER", "trace,hyper=trace,reqwest=trace,sqlx=trace");
+
 pub(crate) struct Site {
     pub(crate) relay: RelayProcess,
 }
@@ -33,6 +37,14 @@ impl Site {
 
     pub(crate) fn issuer(&self) -> String {
         self.relay.issuer()
+    }
+
+    /// Files of the relay's data folder that hold this text.
+    pub(crate) fn files_with(&self, text: &str) -> Vec<String> {
+        let entries = std::fs::read_dir(self.relay.data_folder()).unwrap().map(|entry| entry.unwrap().path());
+        let holds = |bytes: Vec<u8>| bytes.windows(text.len()).any(|window| window == text.as_bytes());
+        let files = entries.filter(|path| path.is_file() && holds(std::fs::read(path).unwrap()));
+        files.map(|path| path.display().to_string()).collect()
     }
 
     /// One invitation to alice, with the code [`INVITATION`].

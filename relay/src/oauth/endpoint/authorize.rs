@@ -5,7 +5,8 @@ use axum::http::HeaderMap;
 use axum::response::Response;
 
 use super::Caller;
-use super::pending::{BrowserError, barred_notice};
+use super::pending::barred_notice;
+use super::refusal::BrowserError;
 use crate::oauth::Oauth;
 use crate::oauth::metrics::Endpoint;
 use crate::oauth::throttle::Kind;

@@ -4,7 +4,8 @@ use axum::extract::State;
 use axum::http::HeaderMap;
 use axum::response::Response;
 
-use super::pending::{BrowserError, CONSENT_FORM, Pending, barred_notice, see_other};
+use super::pending::{CONSENT_FORM, Pending, barred_notice};
+use super::refusal::{BrowserError, see_other};
 use super::{Caller, Form};
 use crate::oauth::browser::session_cookie;
 use crate::oauth::error::{ErrorCode, OauthError};

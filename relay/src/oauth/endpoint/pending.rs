@@ -3,15 +3,15 @@
 
 use std::net::IpAddr;
 
-use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
-use axum::response::{IntoResponse as _, Response};
+use axum::http::{HeaderMap, HeaderValue, header};
+use axum::response::Response;
 
 use super::parameters;
+use super::refusal::BrowserError;
 use crate::oauth::account::Barred;
 use crate::oauth::browser::{ensure_browser_cookie, session_cookie};
-use crate::oauth::client::{Client, built_in, document};
+use crate::oauth::client::{Client, document};
 use crate::oauth::error::{ErrorCode, OauthError};
-use crate::oauth::metrics::Endpoint;
 use crate::oauth::page::FormsLead;
 use crate::oauth::request::{AuthorizationRequest, ReplyTo};
 use crate::oauth::{Account, Oauth, Resource, page};
@@ -25,22 +25,6 @@ pub(super) struct Pending {
     pub(super) request: AuthorizationRequest,
     pub(super) client: Client,
     pub(super) resource: Resource,
-}
-
-/// Who is told about a refusal.
-pub(super) enum BrowserError {
-    /// The person, because the client or its redirect URI cannot be trusted.
-    Person(OauthError),
-    /// The client, by redirect where nobody could misuse it, else by a link that the person may follow.
-    Client(Box<ReplyTo>, OauthError),
-    /// The client, by redirect, because the person said so.
-    Denied(Box<ReplyTo>, OauthError),
-}
-
-impl From<OauthError> for BrowserError {
-    fn from(error: OauthError) -> Self {
-        Self::Person(error)
-    }
 }
 
 impl Oauth {
@@ -136,52 +120,6 @@ impl Oauth {
         let fits = form.is_some_and(|form| self.form_key.fits(form, purpose, cookie, query));
         if fits { Ok(()) } else { Err(stale("form_token")) }
     }
-
-    /// Counts the answer to a browser, and makes it one.
-    pub(super) fn browsed(&self, endpoint: Endpoint, answer: Result<Response, BrowserError>) -> Response {
-        match answer {
-            Ok(response) => {
-                self.count(endpoint, None);
-                response
-            }
-            Err(BrowserError::Person(error)) => {
-                self.count(endpoint, Some(&error));
-                page::refused(&error)
-            }
-            Err(BrowserError::Client(reply_to, error)) => {
-                self.count(endpoint, Some(&error));
-                let url = reply_to.failure(&self.issuer, &error);
-                if is_harmless(&reply_to) {
-                    return see_other(&url);
-                }
-                page::refused_with_link(&error, &reply_to.redirect.place(), &url)
-            }
-            Err(BrowserError::Denied(reply_to, error)) => {
-                self.count(endpoint, Some(&error));
-                see_other(&reply_to.failure(&self.issuer, &error))
-            }
-        }
-    }
-}
-
-/// Anybody may register a client with any address, so without a person's word we send browsers only to themselves, or to
-/// clients that were reviewed: we are no open redirector (RFC 9700 section 4.11.2).
-fn is_harmless(reply_to: &ReplyTo) -> bool {
-    reply_to.redirect.is_loopback() || built_in::find(&reply_to.client_id).is_some()
-}
-
-/// A redirect that makes a GET of a POST, and is kept nowhere: it may carry a code.
-pub(super) fn see_other(url: &str) -> Response {
-    let Ok(location) = HeaderValue::from_str(url) else {
-        return page::refused(&OauthError::new(
-            ErrorCode::ServerError,
-            "location",
-            "the address cannot be written",
-        ));
-    };
-    let headers =
-        [(header::LOCATION, location), (header::CACHE_CONTROL, HeaderValue::from_static("no-store"))];
-    (StatusCode::SEE_OTHER, headers).into_response()
 }
 
 /// What a person is told who signed in and may not use the agent.

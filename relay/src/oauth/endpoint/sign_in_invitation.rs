@@ -4,7 +4,8 @@ use axum::extract::State;
 use axum::http::{HeaderMap, header};
 use axum::response::Response;
 
-use super::pending::{BrowserError, SIGN_IN_FORM, see_other};
+use super::pending::SIGN_IN_FORM;
+use super::refusal::{BrowserError, see_other};
 use super::{Caller, Form};
 use crate::oauth::Oauth;
 use crate::oauth::browser::browser_cookie;
@@ -23,7 +24,7 @@ pub(in crate::oauth) async fn handle(
         oauth.throttle_address(Kind::SignIn, address)?;
         sign_in(&oauth, &form?.0, &headers, address).await
     };
-    let answer = answer.await;
+    let answer = answer.await.map_err(BrowserError::without_redirect);
     oauth.browsed(Endpoint::Invitation, answer)
 }
 

@@ -10,7 +10,8 @@ use axum::response::Response;
 use protocol::UnixSeconds;
 use zeroize::Zeroizing;
 
-use super::pending::{BrowserError, Pending, barred_notice, see_other};
+use super::pending::{Pending, barred_notice};
+use super::refusal::{BrowserError, see_other};
 use super::{Caller, parameters};
 use crate::oauth::browser::{browser_cookie, ensure_browser_cookie};
 use crate::oauth::error::{ErrorCode, OauthError};

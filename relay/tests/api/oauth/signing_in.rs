@@ -74,3 +74,22 @@ async fn guesses_of_invitations_are_throttled() {
     assert_eq!(statuses.last(), Some(&StatusCode::TOO_MANY_REQUESTS), "{statuses:?}");
     assert!(counted(&relay, "sign_in_invitation", "throttled").await >= 1.0);
 }
+
+#[tokio::test]
+async fn an_agent_that_is_suspended_meanwhile_is_told_on_the_page_which_may_lead_nowhere_else() {
+    let relay = start().await;
+    put_alice(&relay, &[]).await;
+    let client_id = register(&relay).await;
+    let invitation = invite(&relay, None).await;
+    let mut person = Person::new(&relay);
+    let page = person.authorize(&request(&client_id, &[])).await.text().await.unwrap();
+    let suspended = protocol::admin::TenantSpec { suspended: true, ..Default::default() };
+    relay.put("tenants/default", &suspended).await.unwrap();
+    let (query, form) = (field(&page, "request"), field(&page, "form"));
+    let fields = [("request", query.as_str()), ("form", &form), ("code", &invitation.code)];
+    let answer = person.post("/oauth/sign-in/invitation", &fields).await;
+    assert_eq!(answer.status(), StatusCode::FORBIDDEN);
+    let page = unescape(&answer.text().await.unwrap());
+    assert!(page.contains("Go back to localhost") && page.contains("error=access_denied"), "{page}");
+    assert!(counted(&relay, "sign_in_invitation", "suspended").await >= 1.0);
+}
