@@ -167,7 +167,7 @@ impl Error {
     /// Whether the agent is over and every further call will fail alike.
     #[must_use]
     pub fn is_closed(&self) -> bool {
-        matches!(self.0.kind, ErrorKind::Closed | ErrorKind::Replaced)
+        matches!(self.0.kind, ErrorKind::Closed | ErrorKind::Replaced | ErrorKind::Suspended)
     }
 
     /// Whether the same call may succeed later without anybody changing anything.
