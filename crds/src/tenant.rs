@@ -115,6 +115,7 @@ fn default_valid_for() -> String {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct InvitationStatus {
+    /// As in the spec.
     pub name: String,
     /// `Waiting`: for its agent to be accepted with an MCP endpoint, or for the relay. `Open`: the relay takes its code, unless it was used.
     /// `Expired`: nobody can use it any more; who used it before keeps access.
