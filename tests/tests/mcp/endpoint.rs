@@ -1,7 +1,7 @@
 //! An MCP server with TLS for agent `alice` at a relay, and her colleague `bob` on the SDK.
 
 use std::path::Path;
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use msg2agent::{Agent, Config, Did, Identity, KeySource, TokenSource};
 use msg2agent_tests::eventually::eventually;
@@ -34,14 +34,22 @@ pub(crate) struct Endpoint {
 }
 
 /// How the server runs.
-#[derive(Clone, Copy, Default)]
+#[derive(Clone, Copy)]
 struct Setup {
     /// More settings of the relay.
     relay: &'static [(&'static str, &'static str)],
     tls: bool,
+    /// Until when its certificate is good, from now.
+    certificate_days: i64,
     /// With a state folder.
     durable: bool,
     sign_in: Option<SignIn>,
+}
+
+impl Default for Setup {
+    fn default() -> Self {
+        Self { relay: &[], tls: false, certificate_days: 30, durable: false, sign_in: None }
+    }
 }
 
 /// Which authorization server opens the endpoint besides the key.
@@ -62,6 +70,11 @@ impl SignIn {
 impl Endpoint {
     pub(crate) async fn start() -> Self {
         Self::start_with(Setup { tls: true, ..Setup::default() }).await
+    }
+
+    /// Its certificate ended yesterday.
+    pub(crate) async fn start_expired() -> Self {
+        Self::start_with(Setup { tls: true, certificate_days: -1, ..Setup::default() }).await
     }
 
     /// Keeps inbox and tasks in a folder.
@@ -109,7 +122,7 @@ impl Endpoint {
 
         let folder = tempfile::tempdir().unwrap();
         write_binding(folder.path(), &relay, &alice, &key);
-        let ca = write_certificate(folder.path());
+        let ca = write_certificate(folder.path(), setup.certificate_days);
         let (port, admin_port) = (free_port().unwrap(), free_port().unwrap());
         let process = Some(run(folder.path(), port, admin_port, setup));
         let mut endpoint = Self { relay, bob, key, ca, folder, process, port, admin_port, setup };
@@ -250,7 +263,7 @@ fn write_secret(path: &Path, text: &str) {
 }
 
 /// Writes `tls.crt` and `tls.key` for localhost and returns the authority behind them.
-fn write_certificate(folder: &Path) -> String {
+fn write_certificate(folder: &Path, days: i64) -> String {
     let mut authority = CertificateParams::new(Vec::new()).unwrap();
     authority.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
     // A name of its own: a leaf with its issuer's name looks self-signed to clients.
@@ -259,8 +272,11 @@ fn write_certificate(folder: &Path) -> String {
     let ca = authority.self_signed(&authority_key).unwrap().pem();
     let issuer = Issuer::new(authority, authority_key);
     let key = KeyPair::generate().unwrap();
-    let certificate =
-        CertificateParams::new(vec!["localhost".to_owned()]).unwrap().signed_by(&key, &issuer).unwrap();
+    let mut leaf = CertificateParams::new(vec!["localhost".to_owned()]).unwrap();
+    let day = Duration::from_secs(24 * 3600);
+    let until = SystemTime::now() + day * u32::try_from(days.max(0)).unwrap();
+    leaf.not_after = (until - day * u32::try_from((-days).max(0)).unwrap()).into();
+    let certificate = leaf.signed_by(&key, &issuer).unwrap();
     write_secret(&folder.join("tls.crt"), &certificate.pem());
     write_secret(&folder.join("tls.key"), &key.serialize_pem());
     ca

@@ -9,6 +9,7 @@
 mod claude_code;
 mod clients;
 mod conformance;
+mod doctor;
 mod durability;
 mod endpoint;
 mod large_inbox;
