@@ -22,3 +22,4 @@ mod session;
 mod sign_in;
 mod suspension;
 mod tasks;
+mod trace;
