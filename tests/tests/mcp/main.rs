@@ -23,3 +23,4 @@ mod session;
 mod sign_in;
 mod suspension;
 mod tasks;
+mod trace;
