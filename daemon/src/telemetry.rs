@@ -21,8 +21,10 @@ mod caps;
 #[cfg(test)]
 mod captured;
 mod otlp;
+mod trace_context;
 
 pub use otlp::{ClientError, ExporterError};
+pub use trace_context::{continue_trace, traceparent};
 
 /// How log lines are written.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]

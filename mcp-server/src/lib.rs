@@ -20,6 +20,7 @@ pub mod settings;
 pub mod store;
 pub mod tasks;
 pub mod tool;
+mod trace;
 pub mod view;
 
 #[cfg(test)]

@@ -18,6 +18,7 @@ use crate::refusal::Refusal;
 use crate::resource::{self, Address};
 use crate::scope::Scope;
 use crate::tool::Toolbox;
+use crate::trace;
 use subscriptions::{Followed, Streams};
 
 mod subscriptions;
@@ -101,8 +102,9 @@ impl ServerHandler for Server {
         let wants_handle = request.name == "submit_task"
             && !arguments.contains_key("wait_seconds")
             && context.client_capabilities().is_some_and(|client| client.supports_tasks());
+        let work = self.toolbox.call(&request.name, arguments);
         let result = tokio::select! {
-            result = self.toolbox.call(&request.name, arguments) => result,
+            result = trace::of_call(&request.name, &context, work) => result,
             // Nobody waits for the answer any more; a message that was handed to the relay stays sent.
             () = context.ct.cancelled() => return Err(ErrorData::internal_error("the call was cancelled", None)),
         };

@@ -10,9 +10,11 @@ use crate::{Did, Envelope, Reason, UnixSeconds, base64url, strict_json};
 
 mod incoming;
 mod outgoing;
+mod traced_id;
 
 pub use incoming::{Incoming, IncomingError, RequestId};
 pub use outgoing::{write_deliver, write_error, write_notification, write_request, write_result};
+pub use traced_id::{number_of_id, trace_of_id, traced_id};
 
 /// The WebSocket subprotocol of this version.
 pub const SUBPROTOCOL: &str = "msg2agent.v1";

@@ -12,6 +12,7 @@ mod query;
 mod register;
 mod request;
 mod serve;
+mod trace;
 
 pub(crate) use connection::Connection;
 pub(crate) use serve::serve;

@@ -9,7 +9,7 @@ use serde::de::DeserializeOwned;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, oneshot};
 
 use crate::outbox::Call;
-use crate::{Error, ErrorKind};
+use crate::{Error, ErrorKind, trace};
 
 /// KiB of requests that wait for their answers: 32 of the largest frames. Callers beyond it wait for room.
 const ROOM_KIB: usize = 32 * 1024;
@@ -86,7 +86,10 @@ impl Caller {
     ) -> Result<R, Error> {
         let protocol_error = |e: serde_json::Error| Error::new(ErrorKind::Protocol, attempt).caused_by(e);
         let params = serde_json::to_string(params).map_err(protocol_error)?;
-        let answer = tokio::time::timeout(self.timeout, self.ask(Call { method, params }));
+        let answer = tokio::time::timeout(
+            self.timeout,
+            self.ask(Call { method, params, traceparent: trace::current() }),
+        );
         let result = match answer.await {
             Err(_) => return Err(timed_out(attempt, self.timeout)),
             Ok(Err(Failed::Refused(refusal))) => return Err(refused(attempt, &refusal)),

@@ -36,6 +36,7 @@ pub mod refusal;
 pub mod sent;
 mod shared;
 pub mod token;
+pub mod trace;
 
 mod call;
 mod clock;
@@ -61,3 +62,4 @@ pub use protocol::{Did, Identity, Reason, task};
 pub use refusal::{Refusal, RefusalReason, Refusals};
 pub use sent::Sent;
 pub use token::TokenSource;
+pub use trace::traced;

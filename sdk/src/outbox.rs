@@ -5,7 +5,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-/// The number of a request, also its JSON-RPC id; rising, never used again.
+/// The number of a request, and of its JSON-RPC id; rising, never used again.
 pub(crate) type Ticket = u64;
 
 /// The first ticket; the numbers below are those of the handshake.
@@ -17,6 +17,8 @@ pub(crate) struct Call {
     pub(crate) method: &'static str,
     /// JSON.
     pub(crate) params: String,
+    /// The W3C trace context it belongs to.
+    pub(crate) traceparent: Option<String>,
 }
 
 /// Requests with whoever waits for their answers (`W`).
@@ -88,7 +90,7 @@ mod tests {
     use super::*;
 
     fn call(n: u64) -> Call {
-        Call { method: "message.send", params: n.to_string() }
+        Call { method: "message.send", params: n.to_string(), traceparent: None }
     }
 
     fn write_all(outbox: &mut Outbox<u64>) -> Vec<Ticket> {

@@ -37,6 +37,14 @@ impl OauthClient {
         let resource = get(&http, &challenge(&refused)?).await.context("read the resource's metadata")?;
         ensure!(resource["resource"] == endpoint, "the metadata is for {}", resource["resource"]);
         let issuer = resource["authorization_servers"][0].as_str().context("read the issuer")?;
+        Self::register_at(http, issuer, endpoint).await
+    }
+
+    /// Registers at an authorization server, for an endpoint that is not asked.
+    ///
+    /// # Errors
+    /// A step does not answer as its RFC says.
+    pub async fn register_at(http: reqwest::Client, issuer: &str, endpoint: &str) -> anyhow::Result<Self> {
         let metadata = get(&http, &format!("{issuer}/.well-known/oauth-authorization-server")).await?;
         ensure!(metadata["issuer"] == issuer, "{} calls itself {}", issuer, metadata["issuer"]);
         let body =

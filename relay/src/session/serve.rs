@@ -19,6 +19,7 @@ use super::engine::{Engine, Fed};
 use super::query;
 use super::register::{self, Challenge};
 use super::request::{Request, read};
+use super::trace::span_of;
 use crate::core::{Opened, Rate, RequestId, TokenBucket};
 use crate::hub::{Batch, Hub, Item};
 
@@ -141,6 +142,8 @@ impl Session {
         let mut batch = Batch::default();
         let mut taken = 0;
         let mut registration = None;
+        // Spans of sends that name a trace; few do. They end when the core has decided.
+        let mut traces = Vec::new();
         for frame in frames {
             taken += 1;
             match read(frame) {
@@ -148,11 +151,15 @@ impl Session {
                     registration = Some((id, params));
                     break;
                 }
-                request => batch.extend(self.item(request)),
+                request => {
+                    traces.extend(span_of(&request));
+                    batch.extend(self.item(request));
+                }
             }
         }
         let hub = Arc::clone(&self.hub);
         hub.run(&self.connection, batch);
+        drop(traces);
         if self.unreadable > UNREADABLE_MAX {
             hub.close(&self.connection, CloseCode::Malformed);
         }

@@ -4,16 +4,19 @@ use std::path::Path;
 use std::time::Duration;
 
 use msg2agent::{Agent, Config, Did, Identity, KeySource, TokenSource};
-use msg2agent_tests::eventually::eventually;
 use msg2agent_tests::free_port::free_port;
 use msg2agent_tests::install_tls_provider;
 use msg2agent_tests::process::TestProcess;
 use msg2agent_tests::relay_process::RelayProcess;
 use protocol::admin::TenantSpec;
 use protocol::api_key::ApiKey;
-use rcgen::{BasicConstraints, CertificateParams, IsCa, Issuer, KeyPair};
-use serde_json::{Value, json};
 use tempfile::TempDir;
+
+mod calls;
+mod folder;
+
+pub(crate) use folder::write_binding;
+use folder::write_certificate;
 
 const BINARY: &str = "msg2agent-mcp-server";
 /// Debug builds on a busy machine start slowly.
@@ -34,14 +37,32 @@ pub(crate) struct Endpoint {
 }
 
 /// How the server runs.
-#[derive(Clone, Copy, Default)]
+#[derive(Clone, Copy)]
 struct Setup {
     /// More settings of the relay.
     relay: &'static [(&'static str, &'static str)],
     tls: bool,
+    /// Until when its certificate is good, from now.
+    certificate_days: i64,
     /// With a state folder.
     durable: bool,
     sign_in: Option<SignIn>,
+    /// The port of a collector of traces on loopback.
+    collector: Option<u16>,
+}
+
+impl Setup {
+    fn relay_settings(&self) -> Vec<(&'static str, String)> {
+        let collector =
+            self.collector.map(|port| ("MSG2AGENT_RELAY_OTLP_ENDPOINT", format!("http://127.0.0.1:{port}")));
+        self.relay.iter().map(|(name, value)| (*name, (*value).to_owned())).chain(collector).collect()
+    }
+}
+
+impl Default for Setup {
+    fn default() -> Self {
+        Self { relay: &[], tls: false, certificate_days: 30, durable: false, sign_in: None, collector: None }
+    }
 }
 
 /// Which authorization server opens the endpoint besides the key.
@@ -64,6 +85,11 @@ impl Endpoint {
         Self::start_with(Setup { tls: true, ..Setup::default() }).await
     }
 
+    /// Its certificate ended yesterday.
+    pub(crate) async fn start_expired() -> Self {
+        Self::start_with(Setup { tls: true, certificate_days: -1, ..Setup::default() }).await
+    }
+
     /// Keeps inbox and tasks in a folder.
     pub(crate) async fn start_durable() -> Self {
         Self::start_with(Setup { tls: true, durable: true, ..Setup::default() }).await
@@ -76,6 +102,11 @@ impl Endpoint {
 
     pub(crate) async fn start_at_relay_with(settings: &'static [(&'static str, &'static str)]) -> Self {
         Self::start_with(Setup { tls: true, relay: settings, ..Setup::default() }).await
+    }
+
+    /// Endpoint and relay send their traces to a collector on this port of loopback.
+    pub(crate) async fn start_with_collector(port: u16) -> Self {
+        Self::start_with(Setup { tls: true, collector: Some(port), ..Setup::default() }).await
     }
 
     /// In plaintext, and the relay's authorization server opens it, too.
@@ -98,7 +129,11 @@ impl Endpoint {
             Some(sign_in) => {
                 RelayProcess::start_as_issuer(sign_in.relay_port, &sign_in.issuer()).await.unwrap()
             }
-            None => RelayProcess::start_with(setup.relay).await.unwrap(),
+            None => {
+                let settings = setup.relay_settings();
+                let settings: Vec<_> = settings.iter().map(|(name, value)| (*name, value.as_str())).collect();
+                RelayProcess::start_with(&settings).await.unwrap()
+            }
         };
         let admin = relay.admin().unwrap();
         admin.put_tenant("acme", &TenantSpec::default()).await.unwrap();
@@ -109,7 +144,7 @@ impl Endpoint {
 
         let folder = tempfile::tempdir().unwrap();
         write_binding(folder.path(), &relay, &alice, &key);
-        let ca = write_certificate(folder.path());
+        let ca = write_certificate(folder.path(), setup.certificate_days);
         let (port, admin_port) = (free_port().unwrap(), free_port().unwrap());
         let process = Some(run(folder.path(), port, admin_port, setup));
         let mut endpoint = Self { relay, bob, key, ca, folder, process, port, admin_port, setup };
@@ -155,66 +190,6 @@ impl Endpoint {
             .unwrap()
     }
 
-    /// The structured answer of a tool.
-    pub(crate) async fn call(&self, tool: &str, arguments: Value) -> anyhow::Result<Value> {
-        let answer = self.answer(tool, arguments).await?;
-        let structured = answer["structuredContent"].clone();
-        anyhow::ensure!(structured.is_object(), "{answer}");
-        Ok(structured)
-    }
-
-    /// Why a tool refuses: `reason`, `message`, perhaps `retry_after_ms`.
-    pub(crate) async fn refusal(&self, tool: &str, arguments: Value) -> Value {
-        self.outcome(tool, arguments).await.unwrap_err()
-    }
-
-    /// The structured answer of a tool, or why it refuses.
-    pub(crate) async fn outcome(&self, tool: &str, arguments: Value) -> Result<Value, Value> {
-        let answer = self.answer(tool, arguments).await.unwrap();
-        if answer["isError"] != true {
-            return Ok(answer["structuredContent"].clone());
-        }
-        let said: Value = serde_json::from_str(answer["content"][0]["text"].as_str().unwrap()).unwrap();
-        Err(said["error"].clone())
-    }
-
-    /// The result of a tool, as MCP 2026-07-28 writes it.
-    async fn answer(&self, tool: &str, arguments: Value) -> anyhow::Result<Value> {
-        let ca = reqwest::Certificate::from_pem(self.ca.as_bytes())?;
-        let client = reqwest::Client::builder().tls_certs_only([ca]).build()?;
-        let meta = json!({
-            "io.modelcontextprotocol/protocolVersion": "2026-07-28",
-            "io.modelcontextprotocol/clientCapabilities": {},
-        });
-        let params = json!({"name": tool, "arguments": arguments, "_meta": meta});
-        let request = client
-            .post(self.url())
-            .bearer_auth(self.key.reveal())
-            .header("accept", "application/json, text/event-stream")
-            .header("mcp-protocol-version", "2026-07-28")
-            .header("mcp-method", "tools/call")
-            .header("mcp-name", tool)
-            .json(&json!({"jsonrpc": "2.0", "id": 1, "method": "tools/call", "params": params}));
-        let answer: Value = request.send().await?.error_for_status()?.json().await?;
-        anyhow::ensure!(answer["result"].is_object(), "{answer}");
-        Ok(answer["result"].clone())
-    }
-
-    /// Waits until the inbox lists a message and returns the newest.
-    pub(crate) async fn newest_message(&self) -> Value {
-        self.until("list_messages", json!({}), "/messages/0").await
-    }
-
-    /// Calls a tool until its answer has something at this place, and returns that.
-    pub(crate) async fn until(&self, tool: &str, arguments: Value, pointer: &str) -> Value {
-        eventually("the answer has what is waited for", READY_LIMIT, async || {
-            let answer = self.call(tool, arguments.clone()).await?;
-            answer.pointer(pointer).cloned().ok_or_else(|| anyhow::anyhow!("{answer}"))
-        })
-        .await
-        .unwrap()
-    }
-
     pub(crate) async fn admin_page(&self, path: &str) -> anyhow::Result<(u16, String)> {
         let answer = reqwest::get(format!("http://127.0.0.1:{}{path}", self.admin_port)).await?;
         Ok((answer.status().as_u16(), answer.text().await?))
@@ -230,40 +205,6 @@ impl Endpoint {
         };
         self.process.as_mut().unwrap().until("the MCP server is ready", READY_LIMIT, ready).await.unwrap();
     }
-}
-
-/// The agent's folder as two mounted Secrets make it, flat.
-pub(crate) fn write_binding(folder: &Path, relay: &RelayProcess, identity: &Identity, key: &ApiKey) {
-    let write = |name: &str, text: &str| write_secret(&folder.join(name), text);
-    write("url", &relay.url());
-    write("did", identity.did().as_str());
-    write("token", key.reveal());
-    write("identity.json", &identity.to_key_file());
-    write("card.json", r#"{"name":"Alice"}"#);
-}
-
-fn write_secret(path: &Path, text: &str) {
-    use std::io::Write as _;
-    use std::os::unix::fs::OpenOptionsExt as _;
-    let file = std::fs::OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(path);
-    file.unwrap().write_all(text.as_bytes()).unwrap();
-}
-
-/// Writes `tls.crt` and `tls.key` for localhost and returns the authority behind them.
-fn write_certificate(folder: &Path) -> String {
-    let mut authority = CertificateParams::new(Vec::new()).unwrap();
-    authority.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
-    // A name of its own: a leaf with its issuer's name looks self-signed to clients.
-    authority.distinguished_name.push(rcgen::DnType::CommonName, "test authority");
-    let authority_key = KeyPair::generate().unwrap();
-    let ca = authority.self_signed(&authority_key).unwrap().pem();
-    let issuer = Issuer::new(authority, authority_key);
-    let key = KeyPair::generate().unwrap();
-    let certificate =
-        CertificateParams::new(vec!["localhost".to_owned()]).unwrap().signed_by(&key, &issuer).unwrap();
-    write_secret(&folder.join("tls.crt"), &certificate.pem());
-    write_secret(&folder.join("tls.key"), &key.serialize_pem());
-    ca
 }
 
 fn run(folder: &Path, port: u16, admin_port: u16, setup: Setup) -> TestProcess {
@@ -283,6 +224,9 @@ fn run(folder: &Path, port: u16, admin_port: u16, setup: Setup) -> TestProcess {
     if let Some(sign_in) = setup.sign_in {
         environment.push(("MSG2AGENT_MCP_OAUTH_ISSUER", sign_in.issuer()));
         environment.push(("MSG2AGENT_MCP_PUBLIC_URL", format!("http://localhost:{port}/mcp")));
+    }
+    if let Some(port) = setup.collector {
+        environment.push(("MSG2AGENT_MCP_OTLP_ENDPOINT", format!("http://127.0.0.1:{port}")));
     }
     if setup.durable {
         environment.push(("MSG2AGENT_MCP_STATE_DIR", path("state")));

@@ -9,6 +9,7 @@
 mod claude_code;
 mod clients;
 mod conformance;
+mod doctor;
 mod durability;
 mod endpoint;
 mod large_inbox;
@@ -22,3 +23,4 @@ mod session;
 mod sign_in;
 mod suspension;
 mod tasks;
+mod trace;

@@ -22,17 +22,17 @@ impl OpenClaw {
 
     /// A request; once more in a new session when the server does not know the old one.
     async fn ask(&mut self, method: &str, params: Value) -> Value {
-        for _ in 0..2 {
-            if self.session.is_none() {
-                self.initialize().await;
-            }
-            let answer = self.post(&json!({"method": method, "params": params})).await;
-            if !matches!(answer.status().as_u16(), 404 | 400) {
-                return result(answer).await;
-            }
-            self.session = None;
+        if self.session.is_none() {
+            self.initialize().await;
         }
-        panic!("{method} is not answered in a new session either");
+        let request = json!({"method": method, "params": params});
+        let mut answer = self.post(&request).await;
+        if matches!(answer.status().as_u16(), 404 | 400) {
+            self.session = None;
+            self.initialize().await;
+            answer = self.post(&request).await;
+        }
+        result(answer).await
     }
 
     async fn tool(&mut self, name: &str, arguments: Value) -> Value {

@@ -5,7 +5,9 @@ use std::time::Duration;
 use futures::StreamExt as _;
 use futures::stream::SplitStream;
 use protocol::Reason;
-use protocol::frame::{GoodbyeParams, Incoming, NoticeParams, RpcError, method, write_notification};
+use protocol::frame::{
+    GoodbyeParams, Incoming, NoticeParams, RpcError, method, number_of_id, traced_id, write_notification,
+};
 use protocol::strict_json;
 use tokio::sync::mpsc;
 use tokio::time::{Instant, MissedTickBehavior, interval, sleep_until};
@@ -73,7 +75,8 @@ impl<'a> Desk<'a> {
             write_notification(&mut frame, method::ACK, &ack);
             self.connection.shared.acks.told(ack);
         } else if let Some((ticket, call)) = self.connection.outbox.write_next(Waiter::left) {
-            let head = format!(r#"{{"jsonrpc":"2.0","id":{ticket},"method":"{}","params":"#, call.method);
+            let id = traced_id(ticket, call.traceparent.as_deref());
+            let head = format!(r#"{{"jsonrpc":"2.0","id":{id},"method":"{}","params":"#, call.method);
             frame.extend_from_slice(head.as_bytes());
             frame.extend_from_slice(call.params.as_bytes());
             frame.push(b'}');
@@ -143,8 +146,7 @@ impl<'a> Desk<'a> {
     }
 
     fn settle(&mut self, id: &str, answer: impl FnOnce(Waiter)) {
-        let ticket = id.parse().ok();
-        if let Some(waiter) = ticket.and_then(|ticket| self.connection.outbox.answered(ticket)) {
+        if let Some(waiter) = number_of_id(id).and_then(|ticket| self.connection.outbox.answered(ticket)) {
             answer(waiter);
         }
     }

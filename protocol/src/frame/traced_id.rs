@@ -1,0 +1,80 @@
+//! The id of a request that belongs to a trace: `<traceparent>.<number>`, a W3C trace context (level 1, version 00) before the client's
+//! own number. A relay echoes it like every id; one that exports traces continues the trace.
+
+/// Bytes of a trace context: `00-<32>-<16>-<2>`.
+const TRACEPARENT_BYTES: usize = 55;
+/// With more digits, an id would be longer than the 64 bytes it may have.
+const NUMBER_MAX: u64 = 99_999_999;
+
+/// The id's JSON: the number alone where the trace context is none, or does not fit.
+#[must_use]
+pub fn traced_id(number: u64, traceparent: Option<&str>) -> String {
+    match traceparent.filter(|context| number <= NUMBER_MAX && is_context(context)) {
+        Some(context) => format!(r#""{context}.{number}""#),
+        None => number.to_string(),
+    }
+}
+
+/// The client's own number in an id that [`traced_id`] wrote.
+#[must_use]
+pub fn number_of_id(json: &str) -> Option<u64> {
+    let number = split(json).map_or(json, |(_, number)| number);
+    number.parse().ok()
+}
+
+/// The trace context in the id of a request, when there is one.
+#[must_use]
+pub fn trace_of_id(json: &str) -> Option<&str> {
+    split(json).map(|(context, _)| context)
+}
+
+fn split(json: &str) -> Option<(&str, &str)> {
+    let text = json.strip_prefix('"')?.strip_suffix('"')?;
+    text.split_once('.').filter(|(context, _)| is_context(context))
+}
+
+fn is_context(text: &str) -> bool {
+    let is_member = |byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f' | b'-');
+    text.len() == TRACEPARENT_BYTES && text.starts_with("00-") && text.bytes().all(is_member)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::frame::Incoming;
+
+    const CONTEXT: &str = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01";
+
+    #[test]
+    fn a_traced_id_is_an_id_like_every_other_and_is_read_back() {
+        for number in [0, 17, NUMBER_MAX] {
+            let id = traced_id(number, Some(CONTEXT));
+            let frame = format!(r#"{{"jsonrpc":"2.0","id":{id},"method":"m"}}"#);
+            let Ok(Incoming::Request { id: read, .. }) = Incoming::parse(&frame) else { panic!("{frame}") };
+            assert_eq!(read.as_json(), id);
+            assert_eq!((trace_of_id(&id), number_of_id(&id)), (Some(CONTEXT), Some(number)));
+        }
+    }
+
+    #[test]
+    fn what_does_not_fit_is_a_plain_number() {
+        let long = format!("{CONTEXT}0");
+        for (number, context) in [
+            (NUMBER_MAX + 1, Some(CONTEXT)),
+            (7, None),
+            (7, Some("")),
+            (7, Some(r#"00-""#)),
+            (7, Some(long.as_str())),
+        ] {
+            let id = traced_id(number, context);
+            assert_eq!((trace_of_id(&id), number_of_id(&id)), (None, Some(number)), "{id}");
+        }
+    }
+
+    #[test]
+    fn foreign_ids_name_no_trace() {
+        for id in ["\"7\"", "\"a.7\"", "null", "", "\"", &format!("\"{CONTEXT}\"")] {
+            assert_eq!(trace_of_id(id), None, "{id}");
+        }
+    }
+}
