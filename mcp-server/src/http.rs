@@ -20,6 +20,7 @@ pub mod listener;
 pub mod metadata;
 pub mod refused;
 pub mod reload;
+pub mod server_card;
 pub mod sessions;
 pub mod tls;
 pub mod token;
@@ -48,7 +49,7 @@ pub fn router<S: ServerHandler + Send + 'static>(
     let guarded =
         Router::new().route_service("/mcp", mcp).route_layer(from_fn_with_state(guard, guard::admit));
     match &settings.oauth {
-        Some(oauth) => guarded.merge(metadata::routes(oauth, agent)),
+        Some(oauth) => guarded.merge(metadata::routes(oauth, agent)).merge(server_card::routes(oauth, agent)),
         None => guarded,
     }
 }

@@ -122,6 +122,19 @@ async fn a_client_without_credential_is_led_to_the_authorization_server() {
 }
 
 #[tokio::test]
+async fn the_server_card_says_where_and_in_which_revisions_without_a_credential() {
+    let served = Authority::start().await.endpoint().await;
+    for path in ["/mcp/server-card", "/.well-known/mcp/server-card.json"] {
+        let response = reqwest::get(format!("http://{}{path}", served.address)).await.unwrap();
+        assert_eq!(response.headers()["content-type"], "application/mcp-server-card+json");
+        let card: Value = response.json().await.unwrap();
+        let remote = &card["remotes"][0];
+        assert_eq!((&remote["type"], &remote["url"]), (&json!("streamable-http"), &json!(AUDIENCE)));
+        assert!(remote["supportedProtocolVersions"].as_array().unwrap().contains(&json!("2026-07-28")));
+    }
+}
+
+#[tokio::test]
 async fn without_an_authorization_server_there_is_no_metadata() {
     let served = Served::start().await;
     let url = format!("http://{}/.well-known/oauth-protected-resource", served.address);
