@@ -35,8 +35,10 @@ impl OauthClient {
         let refused = http.post(endpoint).json(&json!({})).send().await.context("ask the endpoint")?;
         ensure!(refused.status() == StatusCode::UNAUTHORIZED, "without a token: {}", refused.status());
         let resource = get(&http, &challenge(&refused)?).await.context("read the resource's metadata")?;
-        ensure!(resource["resource"] == endpoint, "the metadata is for {}", resource["resource"]);
-        let issuer = resource["authorization_servers"][0].as_str().context("read the issuer")?;
+        let named = text(&resource, "resource")?;
+        ensure!(named == endpoint, "the metadata is for {named}");
+        let issuer = resource.pointer("/authorization_servers/0").and_then(Value::as_str);
+        let issuer = issuer.context("read the issuer")?;
         Self::register_at(http, issuer, endpoint).await
     }
 
@@ -46,7 +48,8 @@ impl OauthClient {
     /// A step does not answer as its RFC says.
     pub async fn register_at(http: reqwest::Client, issuer: &str, endpoint: &str) -> anyhow::Result<Self> {
         let metadata = get(&http, &format!("{issuer}/.well-known/oauth-authorization-server")).await?;
-        ensure!(metadata["issuer"] == issuer, "{} calls itself {}", issuer, metadata["issuer"]);
+        let named = text(&metadata, "issuer")?;
+        ensure!(named == issuer, "{issuer} calls itself {named}");
         let body =
             json!({"client_name": "test", "redirect_uris": [REDIRECT], "token_endpoint_auth_method": "none"});
         let registered = http.post(text(&metadata, "registration_endpoint")?).json(&body).send().await?;
@@ -83,7 +86,8 @@ impl OauthClient {
         let find = |name: &str| url.query_pairs().find(|(found, _)| found == name).map(|(_, value)| value);
         ensure!(callback.starts_with(REDIRECT), "the browser is sent to {callback}");
         ensure!(find("state").as_deref() == Some(STATE), "another state: {callback}");
-        ensure!(find("iss").as_deref() == self.metadata["issuer"].as_str(), "another issuer: {callback}");
+        let issuer = text(&self.metadata, "issuer")?;
+        ensure!(find("iss").as_deref() == Some(issuer), "another issuer: {callback}");
         let code = find("code").with_context(|| format!("no code in {callback}"))?;
         let fields = [
             ("grant_type", "authorization_code"),
@@ -148,7 +152,7 @@ async fn get(http: &reqwest::Client, url: &str) -> anyhow::Result<Value> {
 }
 
 fn text<'a>(value: &'a Value, name: &str) -> anyhow::Result<&'a str> {
-    value[name].as_str().with_context(|| format!("no {name} in {value}"))
+    value.get(name).and_then(Value::as_str).with_context(|| format!("no {name} in {value}"))
 }
 
 /// `resource_metadata` of the challenge (RFC 9728 section 5.1).
