@@ -33,7 +33,7 @@ async fn examine(endpoint: &Endpoint, token: &str) -> Value {
     command.env("MSG2AGENT_HOME", home.path()).args(["--output", "json", "doctor", "mcp", &endpoint.url()]);
     command.arg("--token-file").arg(&token_file).arg("--ca-file").arg(&ca_file);
     let output = command.output().await.unwrap();
-    serde_json::from_slice(&output.stdout).unwrap_or_else(|e| panic!("{e}: {output:?}"))
+    serde_json::from_slice(&output.stdout).map_err(|e| format!("{e}: {output:?}")).unwrap()
 }
 
 /// The faults of a report as step, side and cause.
