@@ -122,5 +122,5 @@ async fn invitation(namespace: &TestNamespace) -> anyhow::Result<String> {
 fn key_id(token: &str) -> anyhow::Result<Value> {
     let header = token.split('.').next().unwrap_or_default();
     let header: Value = serde_json::from_slice(&protocol::base64url::decode(header)?)?;
-    Ok(header["kid"].clone())
+    header.get("kid").cloned().context("the token names no key")
 }
