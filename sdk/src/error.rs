@@ -108,7 +108,7 @@ impl Error {
             if let Some(advice) = self.advice() {
                 outer = outer.advising(advice);
             }
-            self = outer.caused_by(Shared(self));
+            self = if self.0.source.is_some() { outer.caused_by(Shared(self)) } else { outer };
         }
         if let Some(inner) = Arc::get_mut(&mut self.0) {
             change(inner);
@@ -234,7 +234,7 @@ impl fmt::Display for Shared {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self.0.source() {
             Some(cause) => fmt::Display::fmt(cause, f),
-            None => f.write_str("the agent had failed before"),
+            None => f.write_str("it failed before"),
         }
     }
 }
