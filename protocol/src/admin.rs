@@ -146,6 +146,9 @@ pub struct McpSpec {
     /// [`MCP_ACCOUNTS_MAX`]. Whoever is taken out loses access at once.
     #[serde(default)]
     pub accounts: Vec<String>,
+    /// Where the relay's MCP gateway reaches the endpoint, with the same rules as `url`; absent: the gateway serves this agent not.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub endpoint: Option<String>,
 }
 
 /// What an invitation is for.

@@ -15,6 +15,7 @@ pub mod document;
 pub mod envelope;
 pub mod frame;
 pub mod identity;
+pub mod introspection;
 pub mod limits;
 pub mod multikey;
 pub mod proof;

@@ -108,7 +108,7 @@ fn mcp(row: &SqliteRow) -> Result<Option<Arc<McpSpec>>, StoreError> {
     let accounts: Option<String> = column(row, "mcp_accounts")?;
     let (Some(url), Some(accounts)) = (url, accounts) else { return Ok(None) };
     let accounts = serde_json::from_str(&accounts).map_err(|error| unreadable("mcp_accounts", error))?;
-    Ok(Some(Arc::new(McpSpec { url, accounts })))
+    Ok(Some(Arc::new(McpSpec { url, accounts, endpoint: None })))
 }
 
 fn seconds(row: &SqliteRow, name: &'static str) -> Result<Option<UnixSeconds>, StoreError> {

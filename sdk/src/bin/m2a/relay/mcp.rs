@@ -39,7 +39,7 @@ pub(super) async fn run(client: &AdminClient, options: Options, output: &Output)
         output.result(&spec, format_args!("{}\naccounts  {}", spec.url, spec.accounts.join(" ")));
         return Ok(());
     };
-    let applied: Applied = client.put(&path, &McpSpec { url, accounts }).await?;
+    let applied: Applied = client.put(&path, &McpSpec { url, accounts, endpoint: None }).await?;
     output.result(
         &applied,
         format_args!("agent {tenant}/{name} is reached there, version {}", applied.version),
