@@ -18,12 +18,14 @@ pub mod guard;
 pub mod issuer;
 pub mod listener;
 pub mod metadata;
+pub mod outbound;
 pub mod refused;
 pub mod reload;
 pub mod server_card;
 pub mod sessions;
 pub mod tls;
 pub mod token;
+pub mod via;
 
 /// Bytes of one request: the longest content, the call around it, and escapes in its JSON.
 pub const REQUEST_BYTES_MAX: usize = 1 << 20;
@@ -49,7 +51,9 @@ pub fn router<S: ServerHandler + Send + 'static>(
     let guarded =
         Router::new().route_service("/mcp", mcp).route_layer(from_fn_with_state(guard, guard::admit));
     match &settings.oauth {
-        Some(oauth) => guarded.merge(metadata::routes(oauth, agent)).merge(server_card::routes(oauth, agent)),
+        Some(oauth) => guarded
+            .merge(metadata::routes(&oauth.public_url, &oauth.issuer, agent))
+            .merge(server_card::routes(&oauth.public_url, agent)),
         None => guarded,
     }
 }

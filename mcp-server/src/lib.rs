@@ -1,11 +1,12 @@
-//! The MCP endpoint of one msg2agent agent: tools to send and read messages and to find other agents, over stdio and
+//! The MCP endpoint of one msg2agent agent, and the gateway in front of many: tools to send and read messages and to find other agents, over stdio and
 //! streamable HTTP.
 //!
-//! Reading order: [`settings`], [`server`], [`tool`], [`network`], [`mailbox`], [`tasks`], [`http`], [`process`].
+//! Reading order: [`settings`], [`server`], [`tool`], [`network`], [`mailbox`], [`tasks`], [`http`], [`process`]; then [`gateway`].
 
 pub mod caller;
 pub mod changes;
 pub mod clock;
+pub mod gateway;
 pub mod http;
 pub mod inbox;
 pub mod mailbox;

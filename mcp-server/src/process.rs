@@ -15,6 +15,7 @@ use tokio_rustls::TlsAcceptor;
 
 use crate::http::bearer::Bearer;
 use crate::http::guard::Guard;
+use crate::http::outbound::Outbound;
 use crate::http::sessions::Sessions;
 use crate::http::tls::Certificate;
 use crate::http::{self, listener, reload};
@@ -27,6 +28,9 @@ use crate::store::Store;
 use crate::tool::Toolbox;
 
 mod sign_in;
+
+/// Open connections. One agent's clients need a few each, and its gateway one for each request under way.
+const CONNECTIONS_MAX: usize = 512;
 
 /// Runs until a signal, the end of standard input (stdio), or a failure that a restart may cure.
 ///
@@ -98,7 +102,7 @@ fn drain_check(readiness: &Readiness) -> Check {
     check
 }
 
-async fn start_admin(
+pub(crate) async fn start_admin(
     address: SocketAddr,
     readiness: Readiness,
     registry: Registry,
@@ -146,7 +150,14 @@ async fn serve_http(
     let shutdown = tasks.shutdown().clone();
     let key = reload::token(&http.token).await.with_context(|| http.token.display().to_string())?;
     let agent = server.agent();
-    let tokens = http.oauth.as_ref().map(|oauth| sign_in::tokens(oauth, agent.clone())).transpose()?;
+    let tokens = match &http.oauth {
+        Some(oauth) => {
+            let outbound = Outbound::open(oauth.ca.clone())?;
+            tasks.spawn_vital("authority", reload::follow_authority(outbound.clone(), shutdown.clone()));
+            Some(sign_in::tokens(oauth, agent.clone(), outbound))
+        }
+        None => None,
+    };
     let guard = Guard::new(Bearer::new(key, tokens), Sessions::default(), metrics);
     let (token, follower, until) = (http.token.clone(), guard.clone(), shutdown.clone());
     tasks.spawn_vital("token", async move { reload::follow_token(&token, follower, until).await });
@@ -158,11 +169,11 @@ async fn serve_http(
     let bound = TcpListener::bind(address).await.with_context(|| format!("failed to listen on {address}"))?;
     tracing::info!(address = %bound.local_addr()?, tls = tls.is_some(), "serving MCP at /mcp");
     let router = http::router(move || server.for_a_client(), &http, guard, agent.as_str());
-    listener::serve(bound, tls, router, shutdown, settings.drain_grace()).await;
+    listener::serve(bound, tls, router, shutdown, settings.drain_grace(), CONNECTIONS_MAX).await;
     Ok(())
 }
 
-fn start_tls(certificate: Certificate, tasks: &Tasks) -> anyhow::Result<TlsAcceptor> {
+pub(crate) fn start_tls(certificate: Certificate, tasks: &Tasks) -> anyhow::Result<TlsAcceptor> {
     let config = certificate.server_config()?;
     let shutdown = tasks.shutdown().clone();
     tasks.spawn_vital("certificate", reload::follow_certificate(certificate, shutdown));

@@ -55,6 +55,10 @@ pub struct Settings {
     #[arg(long, env = "MSG2AGENT_MCP_OAUTH_ISSUER", value_name = "URL", requires = "public_url")]
     pub oauth_issuer: Option<String>,
 
+    /// URL of the relay's gateway, which forwards its clients' requests here. Their tokens name that URL and open this endpoint too.
+    #[arg(long, env = "MSG2AGENT_MCP_GATEWAY_URL", value_name = "URL", requires = "oauth_issuer")]
+    pub gateway_url: Option<String>,
+
     /// Where the authorization server's public keys are, when not at <issuer>/oauth/jwks as seen from here.
     #[arg(long, env = "MSG2AGENT_MCP_OAUTH_JWKS_URL", value_name = "URL", requires = "oauth_issuer")]
     pub oauth_jwks_url: Option<String>,
@@ -111,6 +115,8 @@ pub struct OAuth {
     pub issuer: String,
     pub jwks_url: String,
     pub public_url: String,
+    /// The relay's gateway, when it has one.
+    pub gateway_url: Option<String>,
     /// PEM certificates of the relay's private authority, trusted besides those of the web when the file is there.
     pub ca: PathBuf,
 }
@@ -128,19 +134,17 @@ pub enum SettingsError {
          --insecure-plaintext (MSG2AGENT_MCP_INSECURE_PLAINTEXT) if something else encrypts"
     )]
     Plaintext(SocketAddr),
-    #[error(
-        "--public-url (MSG2AGENT_MCP_PUBLIC_URL) is an https URL that ends in /mcp, without query or fragment, not {0:?}"
-    )]
-    PublicUrl(String),
-    #[error("--{0} (MSG2AGENT_MCP_{1}) is an https URL without query or fragment")]
-    Issuer(&'static str, &'static str),
+    #[error("--{0} (MSG2AGENT_{1}) is an https URL that ends in /mcp, without query or fragment, not {2:?}")]
+    ResourceUrl(&'static str, &'static str, String),
+    #[error("--{0} (MSG2AGENT_{1}) is an https URL without query or fragment")]
+    SecureUrl(&'static str, &'static str),
     #[error("HTTP needs --dir (MSG2AGENT_DIR): callers present the API key in its file `token`")]
     NoFolder,
 }
 
 /// Names of this machine in the Host header; a page of another site cannot use them without its own name.
-const LOOPBACK_NAMES: [&str; 3] = ["localhost", "127.0.0.1", "::1"];
-const LOOPBACK_ORIGINS: [&str; 3] = ["http://localhost:*", "http://127.0.0.1:*", "http://[::1]:*"];
+pub(crate) const LOOPBACK_NAMES: [&str; 3] = ["localhost", "127.0.0.1", "::1"];
+pub(crate) const LOOPBACK_ORIGINS: [&str; 3] = ["http://localhost:*", "http://127.0.0.1:*", "http://[::1]:*"];
 
 impl Settings {
     /// What to serve over HTTP; nothing for stdio.
@@ -191,18 +195,25 @@ impl Settings {
         let (Some(issuer), Some(public_url)) = (&self.oauth_issuer, &self.public_url) else {
             return Ok(None);
         };
-        if !is_secure(public_url) || !public_url.ends_with("/mcp") {
-            return Err(SettingsError::PublicUrl(public_url.clone()));
+        check_resource_url("public-url", "MCP_PUBLIC_URL", public_url)?;
+        if let Some(gateway_url) = &self.gateway_url {
+            check_resource_url("gateway-url", "MCP_GATEWAY_URL", gateway_url)?;
         }
         if !is_secure(issuer) {
-            return Err(SettingsError::Issuer("oauth-issuer", "OAUTH_ISSUER"));
+            return Err(SettingsError::SecureUrl("oauth-issuer", "MCP_OAUTH_ISSUER"));
         }
         let at_issuer = || format!("{}/oauth/jwks", issuer.trim_end_matches('/'));
         let jwks_url = self.oauth_jwks_url.clone().unwrap_or_else(at_issuer);
         if !is_secure(&jwks_url) {
-            return Err(SettingsError::Issuer("oauth-jwks-url", "OAUTH_JWKS_URL"));
+            return Err(SettingsError::SecureUrl("oauth-jwks-url", "MCP_OAUTH_JWKS_URL"));
         }
-        Ok(Some(OAuth { issuer: issuer.clone(), jwks_url, public_url: public_url.clone(), ca }))
+        Ok(Some(OAuth {
+            issuer: issuer.clone(),
+            jwks_url,
+            public_url: public_url.clone(),
+            gateway_url: self.gateway_url.clone(),
+            ca,
+        }))
     }
 
     #[must_use]
@@ -211,8 +222,20 @@ impl Settings {
     }
 }
 
+/// A resource of MCP clients (RFC 8707): they compare it byte for byte.
+pub(crate) fn check_resource_url(
+    flag: &'static str,
+    variable: &'static str,
+    url: &str,
+) -> Result<(), SettingsError> {
+    if is_secure(url) && url.ends_with("/mcp") {
+        return Ok(());
+    }
+    Err(SettingsError::ResourceUrl(flag, variable, url.to_owned()))
+}
+
 /// TLS, or this machine: keys and metadata that somebody on the way could change open the endpoint to them.
-fn is_secure(url: &str) -> bool {
+pub(crate) fn is_secure(url: &str) -> bool {
     let Ok(uri) = url.parse::<axum::http::Uri>() else { return false };
     let host = uri.host().unwrap_or_default();
     let loopback = LOOPBACK_NAMES.contains(&host.trim_matches(['[', ']']));
@@ -269,10 +292,10 @@ mod tests {
         {
             assert_eq!(
                 oauth(url, "https://relay.example.com"),
-                Err(SettingsError::PublicUrl(url.to_owned()))
+                Err(SettingsError::ResourceUrl("public-url", "MCP_PUBLIC_URL", url.to_owned()))
             );
         }
-        let refused = SettingsError::Issuer("oauth-issuer", "OAUTH_ISSUER");
+        let refused = SettingsError::SecureUrl("oauth-issuer", "MCP_OAUTH_ISSUER");
         assert_eq!(oauth(url, "http://relay.example.com"), Err(refused));
         let hosts = http(&["--dir", "agent", "--public-url", url]).unwrap().unwrap().allowed_hosts;
         assert_eq!(hosts[0], "alice.example.com");

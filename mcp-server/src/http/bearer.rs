@@ -11,6 +11,7 @@ use super::gate::Gate;
 use super::issuer::{Issuer, KeyError};
 use super::refused::Refused;
 use super::token::{Expected, TokenError, Unverified};
+use super::via;
 use crate::caller::Caller;
 use crate::clock;
 
@@ -26,6 +27,8 @@ pub struct Tokens {
     pub expected: Expected,
     /// Where the resource metadata is.
     pub metadata_url: String,
+    /// The same for clients that come through the relay's gateway.
+    pub gateway_metadata_url: Option<String>,
     pub issuer: Issuer,
 }
 
@@ -41,8 +44,12 @@ impl Bearer {
     }
 
     /// Where clients learn how to sign in; nothing when they cannot.
-    pub(super) fn metadata_url(&self) -> Option<&str> {
-        self.tokens.as_ref().map(|tokens| tokens.metadata_url.as_str())
+    pub(super) fn metadata_url(&self, headers: &HeaderMap) -> Option<&str> {
+        let tokens = self.tokens.as_deref()?;
+        match &tokens.gateway_metadata_url {
+            Some(url) if via::is_through_gateway(headers) => Some(url),
+            _ => Some(&tokens.metadata_url),
+        }
     }
 
     /// # Errors
@@ -72,7 +79,7 @@ impl Tokens {
 }
 
 /// The one bearer token of a request (RFC 6750 section 2.1); two are as bad as none.
-fn bearer(headers: &HeaderMap) -> Option<&str> {
+pub(crate) fn bearer(headers: &HeaderMap) -> Option<&str> {
     let mut values = headers.get_all(AUTHORIZATION).iter();
     let (Some(value), None) = (values.next(), values.next()) else { return None };
     let (scheme, token) = value.to_str().ok()?.split_once(' ')?;

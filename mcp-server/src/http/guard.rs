@@ -42,13 +42,14 @@ struct Denied {
 
 /// The middleware.
 pub async fn admit(State(guard): State<Guard>, request: Request, next: Next) -> Response {
+    let metadata_url = guard.bearer.metadata_url(request.headers()).map(str::to_owned);
     match guard.pass(request, next).await {
         Ok(response) => response,
         Err(Denied { refused, scopes }) => {
             guard.metrics.refused(refused.reason());
             tracing::info!(reason = refused.reason(), "request refused");
             let scopes: Vec<_> = scopes.into_iter().map(Scope::word).collect();
-            refused.to_response(guard.bearer.metadata_url(), &scopes.join(" "))
+            refused.to_response(metadata_url.as_deref(), &scopes.join(" "))
         }
     }
 }

@@ -9,6 +9,8 @@ use protocol::base64url;
 use serde::Deserialize;
 use tokio::sync::Mutex;
 
+use super::outbound::Outbound;
+
 /// Keys of one issuer: the current one, those that overlap, and room.
 const KEYS_MAX: usize = 16;
 /// Bytes of a key set.
@@ -26,7 +28,7 @@ const STALE: Duration = Duration::from_secs(24 * 3600);
 #[derive(Clone)]
 pub struct Issuer {
     url: Arc<str>,
-    client: reqwest::Client,
+    outbound: Outbound,
     known: Arc<RwLock<Known>>,
     /// One fetch at a time; holds when the last one began.
     fetching: Arc<Mutex<Option<Instant>>>,
@@ -72,10 +74,9 @@ struct Jwk {
 }
 
 impl Issuer {
-    /// `client` trusts the authority of the issuer.
     #[must_use]
-    pub fn new(jwks_url: &str, client: reqwest::Client) -> Self {
-        Self { url: jwks_url.into(), client, known: Arc::default(), fetching: Arc::default() }
+    pub fn new(jwks_url: &str, outbound: Outbound) -> Self {
+        Self { url: jwks_url.into(), outbound, known: Arc::default(), fetching: Arc::default() }
     }
 
     /// The key of this id, fetched when it is not known or its age asks for it.
@@ -130,7 +131,7 @@ impl Issuer {
     }
 
     async fn fetch(&self) -> Result<HashMap<String, VerifyingKey>, FetchError> {
-        let request = self.client.get(&*self.url).timeout(FETCH_TIMEOUT).send().await;
+        let request = self.outbound.client().get(&*self.url).timeout(FETCH_TIMEOUT).send().await;
         let mut response =
             request.and_then(reqwest::Response::error_for_status).map_err(FetchError::Request)?;
         let mut body = Vec::new();

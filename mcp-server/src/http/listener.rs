@@ -15,23 +15,23 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio_rustls::TlsAcceptor;
 use tokio_util::task::TaskTracker;
 
-/// Open connections; more wait in the kernel's queue. One agent's clients need a few each.
-const CONNECTIONS_MAX: usize = 256;
 /// Time for a TLS handshake, and for the head of a request; also ends idle connections.
 const HEAD_TIMEOUT: Duration = Duration::from_secs(30);
 /// Pause after a failed accept, which usually means that there are no file descriptors left.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 
-/// Serves until shutdown begins, then lets requests under way end for at most `grace`.
+/// Serves until shutdown begins, then lets requests under way end for at most `grace`. More than `connections_max` wait in the
+/// kernel's queue.
 pub async fn serve(
     listener: TcpListener,
     tls: Option<TlsAcceptor>,
     router: Router,
     shutdown: Shutdown,
     grace: Duration,
+    connections_max: usize,
 ) {
     let connections = TaskTracker::new();
-    let room = Arc::new(Semaphore::new(CONNECTIONS_MAX));
+    let room = Arc::new(Semaphore::new(connections_max));
     while let Some((stream, permit)) = until(&shutdown, accept(&listener, &room)).await.flatten() {
         connections.spawn(connection(stream, tls.clone(), router.clone(), shutdown.clone(), permit));
     }

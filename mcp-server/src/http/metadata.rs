@@ -12,11 +12,16 @@ use axum::routing::get;
 use serde_json::json;
 
 use crate::scope::Scope;
-use crate::settings::OAuth;
 
 const ROOT: &str = "/.well-known/oauth-protected-resource";
 /// RFC 9728 section 3.1: the path of the resource is appended.
-pub const INSERTED: &str = "/.well-known/oauth-protected-resource/mcp";
+const INSERTED: &str = "/.well-known/oauth-protected-resource/mcp";
+
+/// Where the metadata of the resource at this URL is.
+#[must_use]
+pub fn url(resource: &str) -> String {
+    format!("{}{INSERTED}", resource.strip_suffix("/mcp").unwrap_or(resource))
+}
 
 /// Public by nature, so that any web page may read it.
 const CORS: [(HeaderName, HeaderValue); 3] = [
@@ -26,14 +31,14 @@ const CORS: [(HeaderName, HeaderValue); 3] = [
 ];
 
 /// Routes that need no credential.
-pub fn routes(oauth: &OAuth, agent: &str) -> Router {
+pub fn routes(resource: &str, issuer: &str, name: &str) -> Router {
     let scopes = Scope::ALL.map(Scope::word);
     let document = json!({
-        "resource": oauth.public_url,
-        "authorization_servers": [oauth.issuer],
+        "resource": resource,
+        "authorization_servers": [issuer],
         "scopes_supported": scopes,
         "bearer_methods_supported": ["header"],
-        "resource_name": format!("msg2agent: {agent}"),
+        "resource_name": format!("msg2agent: {name}"),
     })
     .to_string();
     let answer = get(move || {

@@ -23,6 +23,22 @@ pub enum Refused {
     ForeignSession,
     TooLarge,
     Overloaded,
+    /// The host or the page is not one that may call.
+    ForeignHost,
+    ForeignOrigin,
+    /// The agent or its tenant is suspended.
+    Suspended,
+    /// The key opens no single agent.
+    KeyOfATenant,
+    /// What a person had allowed was taken back.
+    GrantRevoked,
+    /// The agent has no endpoint that the gateway could bring the request to.
+    NoEndpoint,
+    /// Nothing was done.
+    EndpointUnreachable,
+    /// Nobody knows whether it was done.
+    EndpointInterrupted,
+    EndpointTimeout,
 }
 
 impl Refused {
@@ -38,17 +54,37 @@ impl Refused {
             Self::ForeignSession => "foreign_session",
             Self::TooLarge => Reason::TooLarge.word(),
             Self::Overloaded => Reason::Overloaded.word(),
+            Self::ForeignHost => "foreign_host",
+            Self::ForeignOrigin => "foreign_origin",
+            Self::Suspended => Reason::Suspended.word(),
+            Self::KeyOfATenant => "key_of_a_tenant",
+            Self::GrantRevoked => "grant_revoked",
+            Self::NoEndpoint => "no_endpoint",
+            Self::EndpointUnreachable => "endpoint_unreachable",
+            Self::EndpointInterrupted => "endpoint_interrupted",
+            Self::EndpointTimeout => "endpoint_timeout",
         }
     }
 
     const fn status(self) -> StatusCode {
         match self {
-            Self::KeyMissing | Self::KeyUnknown | Self::Token(_) => StatusCode::UNAUTHORIZED,
-            Self::InsufficientScope => StatusCode::FORBIDDEN,
+            Self::KeyMissing | Self::KeyUnknown | Self::Token(_) | Self::GrantRevoked => {
+                StatusCode::UNAUTHORIZED
+            }
+            Self::InsufficientScope
+            | Self::ForeignHost
+            | Self::ForeignOrigin
+            | Self::Suspended
+            | Self::KeyOfATenant
+            | Self::NoEndpoint => StatusCode::FORBIDDEN,
             // MCP 2025-11-25, session management: the client then starts anew without one.
             Self::UnknownSession | Self::ForeignSession => StatusCode::NOT_FOUND,
             Self::TooLarge => StatusCode::PAYLOAD_TOO_LARGE,
-            Self::Overloaded | Self::IssuerUnreachable => StatusCode::SERVICE_UNAVAILABLE,
+            Self::Overloaded | Self::IssuerUnreachable | Self::EndpointUnreachable => {
+                StatusCode::SERVICE_UNAVAILABLE
+            }
+            Self::EndpointInterrupted => StatusCode::BAD_GATEWAY,
+            Self::EndpointTimeout => StatusCode::GATEWAY_TIMEOUT,
         }
     }
 
@@ -63,13 +99,30 @@ impl Refused {
             Self::ForeignSession => "this session was made by somebody else; initialize one of your own",
             Self::TooLarge => "the request is longer than this server takes; send less, or send it in parts",
             Self::Overloaded => "too many requests are under way; try again in a second",
+            Self::ForeignHost => {
+                "the Host header names a host that is not configured here; use the URL in the Agent's status"
+            }
+            Self::ForeignOrigin => "web pages of this origin may not call here",
+            Self::Suspended => "the agent or its tenant is suspended; ask the administrator of its team",
+            Self::KeyOfATenant => "this key is of a whole tenant; use the API key of one agent",
+            Self::GrantRevoked => "what was allowed has been taken back; sign in again",
+            Self::NoEndpoint => "the agent has no MCP endpoint; set spec.mcp.enabled of the Agent",
+            Self::EndpointUnreachable => {
+                "the agent's endpoint cannot be reached, nothing was done; try again"
+            }
+            Self::EndpointInterrupted => {
+                "the agent's endpoint went away before it answered; look whether it was done, then try again"
+            }
+            Self::EndpointTimeout => {
+                "the agent's endpoint took too long; look whether it was done, then try again"
+            }
         }
     }
 
     /// The code of RFC 6750 section 3.1; none for a request that carried no credential.
     const fn code(self) -> Option<&'static str> {
         match self {
-            Self::KeyUnknown | Self::Token(_) => Some("invalid_token"),
+            Self::KeyUnknown | Self::Token(_) | Self::GrantRevoked => Some("invalid_token"),
             Self::InsufficientScope => Some("insufficient_scope"),
             _ => None,
         }
@@ -78,6 +131,7 @@ impl Refused {
     const fn retry_seconds(self) -> Option<u64> {
         match self {
             Self::Overloaded => Some(1),
+            Self::EndpointUnreachable | Self::EndpointInterrupted | Self::EndpointTimeout => Some(2),
             Self::IssuerUnreachable => Some(5),
             _ => None,
         }
@@ -91,7 +145,8 @@ impl Refused {
         let problem = json!({"status": status.as_u16(), "reason": self.reason(), "detail": self.advice()});
         let mut response = (status, Json(problem)).into_response();
         let headers = response.headers_mut();
-        if matches!(status, StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN)
+        // A new sign-in cures these, and no other.
+        if (status == StatusCode::UNAUTHORIZED || self == Self::InsufficientScope)
             && let Ok(challenge) = HeaderValue::from_str(&self.challenge(metadata, scope))
         {
             headers.insert(WWW_AUTHENTICATE, challenge);

@@ -8,6 +8,7 @@ use protocol::api_key::{ApiKey, ApiKeyError, KeyHash};
 use zeroize::Zeroizing;
 
 use super::guard::Guard;
+use super::outbound::Outbound;
 use super::tls::Certificate;
 
 /// Between two looks: far below the minute kubelet takes to bring a change.
@@ -48,6 +49,29 @@ pub async fn follow_certificate(certificate: Certificate, shutdown: Shutdown) {
             Ok(true) => tracing::info!("the certificate has changed"),
             Ok(false) => {}
             Err(error) => tracing::warn!(%error, "keeping the certificate as it was"),
+        }
+    }
+}
+
+/// Follows the relay's authority until shutdown.
+pub async fn follow_authority(outbound: Outbound, shutdown: Shutdown) {
+    follow("the relay's authority", || outbound.reload(), shutdown).await;
+}
+
+/// Follows a file until shutdown. While it cannot be used, what it said before stays.
+pub async fn follow<E: std::error::Error>(
+    what: &'static str,
+    reload: impl Fn() -> Result<bool, E>,
+    shutdown: Shutdown,
+) {
+    while tick(&shutdown).await {
+        match reload() {
+            Ok(true) => tracing::info!("{what} has changed"),
+            Ok(false) => {}
+            Err(error) => {
+                let source = error.source().map(ToString::to_string);
+                tracing::warn!(%error, source, "keeping {what} as it was");
+            }
         }
     }
 }

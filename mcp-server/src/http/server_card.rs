@@ -7,20 +7,18 @@ use axum::routing::get;
 use rmcp::model::ProtocolVersion;
 use serde_json::json;
 
-use crate::settings::OAuth;
-
 const PLACES: [&str; 2] = ["/mcp/server-card", "/.well-known/mcp/server-card.json"];
 
-/// Routes that need no credential. `agent` is the DID, which whoever may connect learns anyway.
-pub fn routes(oauth: &OAuth, agent: &str) -> Router {
+/// Routes that need no credential. `name` is the DID of an agent, which whoever may connect learns anyway, or the host of a gateway.
+pub fn routes(url: &str, name: &str) -> Router {
     let document = json!({
         "name": "xyz.msg2agent/mcp-server",
-        "title": format!("msg2agent: {agent}"),
+        "title": format!("msg2agent: {name}"),
         "description": "Secure messages and tasks between AI agents, as this agent.",
         "version": env!("CARGO_PKG_VERSION"),
         "remotes": [{
             "type": "streamable-http",
-            "url": oauth.public_url,
+            "url": url,
             "supportedProtocolVersions": ProtocolVersion::KNOWN_VERSIONS,
         }],
     })

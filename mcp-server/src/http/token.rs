@@ -20,6 +20,8 @@ pub struct Expected {
     pub issuer: String,
     /// The URL of this endpoint, as clients know it.
     pub audience: String,
+    /// The URL of the relay's gateway, which brings requests here unchanged.
+    pub gateway: Option<String>,
     pub agent: Did,
 }
 
@@ -36,7 +38,24 @@ pub enum TokenError {
     NotYetValid,
 }
 
+impl Expected {
+    fn audiences(&self) -> impl Iterator<Item = &str> {
+        self.gateway.iter().chain([&self.audience]).map(String::as_str)
+    }
+}
+
 impl TokenError {
+    pub(crate) const ALL: [Self; 8] = [
+        Self::Malformed,
+        Self::UnknownKey,
+        Self::BadSignature,
+        Self::WrongIssuer,
+        Self::WrongAudience,
+        Self::WrongAgent,
+        Self::Expired,
+        Self::NotYetValid,
+    ];
+
     #[must_use]
     pub const fn word(self) -> &'static str {
         match self {
@@ -143,7 +162,7 @@ impl<'a> Unverified<'a> {
         if claims.iss != expected.issuer {
             return Err(TokenError::WrongIssuer);
         }
-        if !claims.aud.is_only(&expected.audience) {
+        if !expected.audiences().any(|audience| claims.aud.is_only(audience)) {
             return Err(TokenError::WrongAudience);
         }
         if claims.agent != expected.agent.as_str() {

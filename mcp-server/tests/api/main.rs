@@ -8,6 +8,7 @@
 )]
 
 mod eras;
+mod gateway;
 mod hostile;
 mod resources;
 mod served;

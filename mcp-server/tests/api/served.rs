@@ -72,7 +72,7 @@ impl Served {
         let server = Server::new(Arc::clone(&toolbox));
         let router = router(move || server.for_a_client(), &settings, guard.clone(), "alice");
         let shutdown = Shutdown::new();
-        tokio::spawn(listener::serve(bound, tls, router, shutdown.clone(), Duration::from_secs(5)));
+        tokio::spawn(listener::serve(bound, tls, router, shutdown.clone(), Duration::from_secs(5), 64));
         Self { address, key, guard, shutdown, toolbox, registry }
     }
 

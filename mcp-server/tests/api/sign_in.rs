@@ -9,6 +9,7 @@ use axum::{Json, Router};
 use ed25519_dalek::{Signer as _, SigningKey};
 use msg2agent_mcp_server::http::bearer::Tokens;
 use msg2agent_mcp_server::http::issuer::Issuer;
+use msg2agent_mcp_server::http::outbound::Outbound;
 use msg2agent_mcp_server::http::token::Expected;
 use msg2agent_mcp_server::settings::OAuth;
 use protocol::base64url;
@@ -20,6 +21,8 @@ use crate::served::Served;
 
 const AUDIENCE: &str = "https://mcp.example.com/mcp";
 const METADATA: &str = "https://mcp.example.com/.well-known/oauth-protected-resource/mcp";
+const GATEWAY: &str = "https://gateway.example.com/mcp";
+const GATEWAY_METADATA: &str = "https://gateway.example.com/.well-known/oauth-protected-resource/mcp";
 const AGENT: &str = "did:wba:example.com:agent:acme:alice";
 
 /// An authorization server that publishes one key, and counts how often it is asked.
@@ -53,16 +56,19 @@ impl Authority {
         let expected = Expected {
             issuer: self.issuer.clone(),
             audience: AUDIENCE.into(),
+            gateway: Some(GATEWAY.into()),
             agent: AGENT.parse().unwrap(),
         };
-        let issuer = Issuer::new(&jwks_url, reqwest::Client::new());
+        let issuer = Issuer::new(&jwks_url, Outbound::open(std::path::PathBuf::new()).unwrap());
         let oauth = OAuth {
             issuer: self.issuer.clone(),
             jwks_url,
             public_url: AUDIENCE.into(),
+            gateway_url: Some(GATEWAY.into()),
             ca: std::path::PathBuf::new(),
         };
-        (Tokens { expected, metadata_url: METADATA.into(), issuer }, oauth)
+        let gateway_metadata_url = Some(GATEWAY_METADATA.into());
+        (Tokens { expected, metadata_url: METADATA.into(), gateway_metadata_url, issuer }, oauth)
     }
 
     async fn endpoint(&self) -> Served {
@@ -156,6 +162,19 @@ async fn a_token_opens_what_its_scopes_allow_and_the_key_opens_all() {
     let key = call(&served, "list_tasks").bearer_auth(served.key.reveal()).send().await.unwrap();
     assert_eq!(key.status(), 200);
     assert!(served.metrics().contains(r#"msg2agent_mcp_http_refused_total{reason="insufficient_scope"} 1"#));
+}
+
+#[tokio::test]
+async fn a_client_that_came_through_the_gateway_is_led_back_to_it() {
+    let authority = Authority::start().await;
+    let served = authority.endpoint().await;
+    let token = authority.token_with("aud", json!(GATEWAY), "mcp:read");
+    let through = |tool: &str| call(&served, tool).bearer_auth(&token).header("via", "1.1 msg2agent-gateway");
+    assert_eq!(through("get_self_info").send().await.unwrap().status(), 200);
+    let denied = through("delete_message").send().await.unwrap();
+    assert_eq!(denied.status(), 403);
+    let challenge = denied.headers()[WWW_AUTHENTICATE].to_str().unwrap();
+    assert!(challenge.contains(&format!(r#"resource_metadata="{GATEWAY_METADATA}""#)), "{challenge}");
 }
 
 #[tokio::test]

@@ -14,10 +14,13 @@ fn key() -> SigningKey {
     SigningKey::from_bytes(&[7; 32])
 }
 
+const GATEWAY: &str = "https://mcp.example.com/mcp";
+
 fn expected() -> Expected {
     Expected {
         issuer: "https://relay.example.com".into(),
         audience: "https://alice.example.com/mcp".into(),
+        gateway: Some(GATEWAY.into()),
         agent: did("alice"),
     }
 }
@@ -56,6 +59,7 @@ fn a_token_for_this_agent_and_endpoint_opens_with_its_scopes() {
     assert_eq!(caller.principal, Principal::User { subject: "u-1".into(), client: "c-1".into() });
     assert_eq!(Scope::ALL.map(|scope| caller.scopes.allow(scope)), [true, false, true]);
     check(&with("aud", json!(["https://alice.example.com/mcp"])), NOW).unwrap();
+    check(&with("aud", json!(GATEWAY)), NOW).unwrap();
 }
 
 #[test]
@@ -64,6 +68,7 @@ fn each_wrong_claim_has_its_own_answer() {
         ("iss", json!("https://relay.example.com/"), TokenError::WrongIssuer),
         ("aud", json!("https://alice.example.com/mcp/"), TokenError::WrongAudience),
         ("aud", json!([]), TokenError::WrongAudience),
+        ("aud", json!(["https://alice.example.com/mcp", GATEWAY]), TokenError::WrongAudience),
         (
             "aud",
             json!(["https://alice.example.com/mcp", "https://bob.example.com/mcp"]),
