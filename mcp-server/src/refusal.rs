@@ -3,6 +3,7 @@
 use protocol::Reason;
 use protocol::did::{DidError, LabelError};
 use protocol::limits::CONTENT_BYTES_MAX;
+use protocol::quota::Quota;
 use protocol::task::TaskError;
 use rmcp::model::{CallToolResult, ContentBlock};
 use serde_json::json;
@@ -49,7 +50,7 @@ pub enum Refusal {
     Store(#[source] StoreError),
     /// The relay said no.
     #[error("{}", .reason.advice())]
-    Relay { reason: Reason, retry_after_ms: Option<u64> },
+    Relay { reason: Reason, retry_after_ms: Option<u64>, quota: Option<Quota> },
     #[error("there is no connection to the relay at the moment; nothing was sent. Try again")]
     RelayUnreachable,
     #[error(
@@ -129,23 +130,30 @@ impl Refusal {
         if let (Some(delay), Some(error)) = (self.retry_after_ms(), error.as_object_mut()) {
             error.insert("retry_after_ms".into(), delay.into());
         }
+        if let (Self::Relay { quota: Some(quota), .. }, Some(error)) = (self, error.as_object_mut()) {
+            error.insert("quota".into(), json!(quota));
+        }
         CallToolResult::error(vec![ContentBlock::text(json!({"error": error}).to_string())])
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use protocol::quota::QuotaName;
+
     use super::*;
 
     #[test]
-    fn a_rate_limit_says_when_to_retry() {
-        let refusal = Refusal::Relay { reason: Reason::RateLimited, retry_after_ms: Some(1500) };
+    fn a_rate_limit_says_which_how_much_and_when_to_retry() {
+        let quota = Some(Quota::of_default_plan(QuotaName::SendsBurst, 40, 40));
+        let refusal = Refusal::Relay { reason: Reason::RateLimited, retry_after_ms: Some(1500), quota };
         let result = serde_json::to_value(refusal.to_result()).unwrap();
         assert_eq!(result["isError"], true);
         let text: serde_json::Value =
             serde_json::from_str(result["content"][0]["text"].as_str().unwrap()).unwrap();
         let message = "wait for retryAfterMs, then send more slowly";
-        let expected = json!({"reason": "rate_limited", "message": message, "retry_after_ms": 1500});
+        let expected = json!({"reason": "rate_limited", "message": message, "retry_after_ms": 1500,
+            "quota": {"plan": "default", "name": "sends_burst", "limit": 40, "current": 40}});
         assert_eq!(text, json!({"error": expected}));
     }
 

@@ -5,6 +5,7 @@ use std::borrow::Cow;
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
+use crate::quota::Quota;
 use crate::record::Card;
 use crate::{Did, Envelope, Reason, UnixSeconds, base64url, strict_json};
 
@@ -198,6 +199,9 @@ pub struct RpcErrorData {
     pub reason: Reason,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub retry_after_ms: Option<u64>,
+    /// With `rate_limited` and `mailbox_full`: the limit that was met.
+    #[serde(default, skip_serializing_if = "Option::is_none", deserialize_with = "strict_json::some_object")]
+    pub quota: Option<Quota>,
 }
 
 impl RpcError {
@@ -206,7 +210,13 @@ impl RpcError {
         Self {
             code: reason.code(),
             message: reason.advice().to_owned(),
-            data: RpcErrorData { reason, retry_after_ms },
+            data: RpcErrorData { reason, retry_after_ms, quota: None },
         }
+    }
+
+    #[must_use]
+    pub const fn with_quota(mut self, quota: Option<Quota>) -> Self {
+        self.data.quota = quota;
+        self
     }
 }

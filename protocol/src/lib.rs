@@ -19,6 +19,7 @@ pub mod introspection;
 pub mod limits;
 pub mod multikey;
 pub mod proof;
+pub mod quota;
 pub mod reason;
 pub mod record;
 pub mod signature;

@@ -14,7 +14,7 @@ use crate::limits::JSON_DEPTH_MAX;
 mod object;
 mod word;
 
-pub use object::object;
+pub use object::{object, some_object};
 pub use word::word;
 
 /// Reads one JSON object of a known shape, refusing deep nesting before parsing it.

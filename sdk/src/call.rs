@@ -132,4 +132,5 @@ fn refused(attempt: &str, refusal: &RpcError) -> Error {
     Error::new(ErrorKind::Rejected(refusal.data.reason), attempt)
         .caused_by(format!("the relay refused it: {}", refusal.data.reason.word()))
         .retrying_after(refusal.data.retry_after_ms.map(Duration::from_millis))
+        .over(refusal.data.quota)
 }

@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use protocol::Reason;
 use protocol::envelope::MessageId;
+use protocol::quota::Quota;
 
 /// A failure. Its text says what was tried; [`source`](StdError::source) says why it failed, [`advice`](Self::advice) what to
 /// do. Cheap to clone. Never holds keys, tokens or message bodies.
@@ -20,6 +21,7 @@ struct Inner {
     reason: Option<Reason>,
     advice: Option<String>,
     retry_after: Option<Duration>,
+    quota: Option<Quota>,
     message: Option<MessageId>,
     source: Option<Box<dyn StdError + Send + Sync>>,
 }
@@ -73,6 +75,7 @@ impl Error {
             reason: None,
             advice: None,
             retry_after: None,
+            quota: None,
             message: None,
             source: None,
         };
@@ -95,6 +98,10 @@ impl Error {
         self.with(|inner| inner.retry_after = after)
     }
 
+    pub(crate) fn over(self, quota: Option<Quota>) -> Self {
+        self.with(|inner| inner.quota = quota)
+    }
+
     pub(crate) fn about(self, message: MessageId) -> Self {
         self.with(|inner| inner.message = Some(message))
     }
@@ -104,7 +111,8 @@ impl Error {
         if Arc::get_mut(&mut self.0).is_none() {
             let mut outer = Self::new(self.0.kind, self.0.attempt.clone())
                 .saying(self.0.reason)
-                .retrying_after(self.0.retry_after);
+                .retrying_after(self.0.retry_after)
+                .over(self.0.quota);
             if let Some(advice) = self.advice() {
                 outer = outer.advising(advice);
             }
@@ -135,6 +143,12 @@ impl Error {
     #[must_use]
     pub fn retry_after(&self) -> Option<Duration> {
         self.0.retry_after
+    }
+
+    /// The limit of the relay that was met, when it refused because of one.
+    #[must_use]
+    pub fn quota(&self) -> Option<Quota> {
+        self.0.quota
     }
 
     /// What to do about it, one sentence.

@@ -1,5 +1,6 @@
 //! What the end-to-end suites, the demo and the benchmarks share: a cluster, images, processes, faults and waiting.
 
+pub mod binding;
 pub mod browser;
 pub mod chromium;
 pub mod claude_code;
@@ -10,11 +11,13 @@ pub mod demo;
 pub mod eventually;
 pub mod fault_proxy;
 pub mod free_port;
+pub mod gateway_site;
 pub mod image;
 pub mod installed;
 pub mod load;
 pub mod log_check;
 pub mod mcp_clients;
+pub mod mcp_load;
 pub mod memory;
 pub mod namespace;
 pub mod npm;

@@ -10,7 +10,7 @@ use protocol::{Did, UnixSeconds};
 /// Credentials that are kept, about 300 bytes each. When one more comes, the one asked about longest ago goes.
 pub const KNOWN_MAX: usize = 20_000;
 /// Age at which the relay is asked again.
-pub const FRESH: Duration = Duration::from_secs(10);
+pub const FRESH: Duration = Duration::from_secs(5);
 /// Age up to which a route is used while the relay does not answer: longer than its restart, and than the 30 s that any part may be away.
 pub const STALE: Duration = Duration::from_secs(15 * 60);
 /// Pause before the relay is asked again about a credential, when it did not answer or an answer is on its way.

@@ -80,7 +80,7 @@ mod tests {
     #[tokio::test]
     async fn an_unknown_agent_is_refused_as_the_relay_says() {
         let network = Scripted::new().await;
-        network.refuse_with(Refusal::Relay { reason: Reason::NotFound, retry_after_ms: None });
+        network.refuse_with(Refusal::Relay { reason: Reason::NotFound, retry_after_ms: None, quota: None });
         assert_eq!(network.refusal("get_agent_info", json!({"agent": "bob"})).await, "not_found");
     }
 }

@@ -208,7 +208,7 @@ mod tests {
     async fn a_refusal_of_the_relay_keeps_its_reason() {
         for reason in [Reason::NotFound, Reason::RateLimited, Reason::MailboxFull] {
             let network = Scripted::new().await;
-            network.refuse_with(Refusal::Relay { reason, retry_after_ms: Some(7) });
+            network.refuse_with(Refusal::Relay { reason, retry_after_ms: Some(7), quota: None });
             assert_eq!(
                 network.refusal("send_message", json!({"to": "bob", "text": "a"})).await,
                 reason.word()

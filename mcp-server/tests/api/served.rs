@@ -168,7 +168,7 @@ impl Network for Echoless {
         let known = message.to.name() != "nobody";
         let id = message.id.unwrap_or(MessageId::new(1_790_000_000, [1; 10]));
         let sent = Sent { id, status: SendStatus::Stored };
-        let unknown = Refusal::Relay { reason: Reason::NotFound, retry_after_ms: None };
+        let unknown = Refusal::Relay { reason: Reason::NotFound, retry_after_ms: None, quota: None };
         Box::pin(std::future::ready(if known { Ok(sent) } else { Err(unknown) }))
     }
 
@@ -185,7 +185,11 @@ impl Network for Echoless {
     }
 
     fn lookup(&self, _did: &Did) -> BoxFuture<'_, Result<Found, Refusal>> {
-        Box::pin(std::future::ready(Err(Refusal::Relay { reason: Reason::NotFound, retry_after_ms: None })))
+        Box::pin(std::future::ready(Err(Refusal::Relay {
+            reason: Reason::NotFound,
+            retry_after_ms: None,
+            quota: None,
+        })))
     }
 }
 

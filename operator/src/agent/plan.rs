@@ -150,7 +150,8 @@ pub(crate) fn content(
             Discovery::Hidden => protocol::record::Discovery::Hidden,
         },
     };
-    let mcp = || McpSpec { url: mcp_url(agent, cluster_domain), accounts: place.accounts.clone(), endpoint: None };
+    let mcp =
+        || McpSpec { url: mcp_url(agent, cluster_domain), accounts: place.accounts.clone(), endpoint: None };
     admin::AgentSpec {
         root_key: Some(root_key.to_owned()),
         card: Some(card),

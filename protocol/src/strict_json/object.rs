@@ -11,6 +11,14 @@ pub fn object<'de, D: Deserializer<'de>, T: Deserialize<'de>>(from: D) -> Result
     T::deserialize(ObjectOnly(from))
 }
 
+/// As [`object`], for a member that may be absent, with `#[serde(default)]`.
+///
+/// # Errors
+/// As [`object`]; `null` is none either.
+pub fn some_object<'de, D: Deserializer<'de>, T: Deserialize<'de>>(from: D) -> Result<Option<T>, D::Error> {
+    object(from).map(Some)
+}
+
 /// Hands a structure's visitor an object, whatever it asked for. Its members are read by the inner deserializer.
 struct ObjectOnly<D>(D);
 

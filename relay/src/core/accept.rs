@@ -7,6 +7,7 @@ use protocol::Reason;
 use protocol::envelope::Class;
 use protocol::frame::SendStatus;
 use protocol::limits::{ENVELOPE_BYTES_MAX, TTL_SECONDS_MAX};
+use protocol::quota::{Quota, QuotaName};
 
 use super::agent::Agent;
 use super::bucket::TokenBucket;
@@ -22,11 +23,26 @@ use super::{AgentKey, Core, Effect, KnownAgents, Now, Submission};
 
 /// A send that is not taken, and when another try makes sense.
 #[derive(Debug, Clone, Copy)]
-struct Refusal(Reason, Option<Duration>);
+struct Refusal {
+    reason: Reason,
+    retry_after: Option<Duration>,
+    /// The limit that was met.
+    quota: Option<Quota>,
+}
+
+impl Refusal {
+    const fn later(reason: Reason, wait: Duration) -> Self {
+        Self { reason, retry_after: Some(wait), quota: None }
+    }
+
+    const fn over(self, name: QuotaName, limit: u64, current: u64) -> Self {
+        Self { quota: Some(Quota::of_default_plan(name, limit, current)), ..self }
+    }
+}
 
 impl From<Reason> for Refusal {
     fn from(reason: Reason) -> Self {
-        Self(reason, None)
+        Self { reason, retry_after: None, quota: None }
     }
 }
 
@@ -38,8 +54,9 @@ impl Core {
         known: &dyn KnownAgents,
         out: &mut Vec<Effect>,
     ) {
-        if let Err(Refusal(reason, retry_after)) = self.try_accept(sent, now, known, out) {
-            out.push(Effect::Refuse { conn: sent.conn, request: sent.request.clone(), reason, retry_after });
+        if let Err(Refusal { reason, retry_after, quota }) = self.try_accept(sent, now, known, out) {
+            let (conn, request) = (sent.conn, sent.request.clone());
+            out.push(Effect::Refuse { conn, request, reason, retry_after, quota });
         }
     }
 
@@ -77,7 +94,7 @@ impl Core {
             return Err(Reason::TooLarge.into());
         }
         if self.draining {
-            return Err(Refusal(Reason::Draining, Some(DRAIN_RETRY)));
+            return Err(Refusal::later(Reason::Draining, DRAIN_RETRY));
         }
         Ok(())
     }
@@ -91,8 +108,14 @@ impl Core {
         }
         let tenant = self.tenants.get_mut(&agent.tenant).ok_or(Reason::Internal)?;
         let bucket = agent.bucket.get_or_insert_with(|| TokenBucket::full(own, now.mono_ms));
-        if let Some(wait) = bucket.wait(own, now.mono_ms).max(tenant.wait(shared, now.mono_ms)) {
-            return Err(Refusal(Reason::RateLimited, Some(wait)));
+        let (own_wait, shared_wait) = (bucket.wait(own, now.mono_ms), tenant.wait(shared, now.mono_ms));
+        if let Some(wait) = own_wait.max(shared_wait) {
+            let limited = Refusal::later(Reason::RateLimited, wait);
+            return Err(if own_wait >= shared_wait {
+                limited.over(QuotaName::SendsBurst, own.burst_count(), bucket.taken(own))
+            } else {
+                limited.over(QuotaName::TenantSendsBurst, shared.burst_count(), tenant.taken(shared))
+            });
         }
         bucket.take();
         tenant.take();
@@ -124,7 +147,7 @@ impl Core {
         let session = agent.session.as_mut().ok_or(Reason::RecipientOffline)?;
         let size = sent.envelope.len();
         if !session.has_room(size) {
-            return Err(Refusal(Reason::Overloaded, Some(OVERLOAD_RETRY)));
+            return Err(Refusal::later(Reason::Overloaded, OVERLOAD_RETRY));
         }
         let seq = session.push(Flight { size, content: Content::Ephemeral });
         let (conn, epoch) = (session.conn, session.epoch);
@@ -168,14 +191,14 @@ impl Core {
             || self.held_bytes + size > self.limits.held_bytes_max
             || self.journal.pending() >= WRITES_PENDING_MAX;
         if crowded {
-            return Err(Refusal(Reason::Overloaded, Some(OVERLOAD_RETRY)));
+            return Err(Refusal::later(Reason::Overloaded, OVERLOAD_RETRY));
         }
-        if !to.has_room(size, &self.limits) {
-            return Err(Refusal(Reason::MailboxFull, Some(STORAGE_RETRY)));
+        if let Some((name, limit, current)) = to.over_limit(size, &self.limits) {
+            return Err(Refusal::later(Reason::MailboxFull, STORAGE_RETRY).over(name, limit, current));
         }
         let direct = to.session.as_ref().is_some_and(|s| !s.backlog && s.has_room(size));
         if self.journal.failed() && !direct {
-            return Err(Refusal(Reason::StorageUnavailable, Some(STORAGE_RETRY)));
+            return Err(Refusal::later(Reason::StorageUnavailable, STORAGE_RETRY));
         }
         Ok(())
     }
@@ -224,7 +247,7 @@ impl Core {
             State::Answered(status) => out.push(Effect::Answer { conn, request, status: *status }),
             // Each request has its own answer; this one may ask again when the first has got it.
             State::Waiting { conn: other, .. } if *other == conn => {
-                return Err(Refusal(Reason::Overloaded, Some(OVERLOAD_RETRY)));
+                return Err(Refusal::later(Reason::Overloaded, OVERLOAD_RETRY));
             }
             State::Waiting { .. } => entry.state = State::Waiting { conn, request },
             State::Unclaimed => {

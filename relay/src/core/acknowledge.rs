@@ -84,7 +84,7 @@ impl Core {
     pub(super) fn disclaim(&mut self, key: MessageKey, reason: Reason, out: &mut Vec<Effect>) {
         let Some((conn, request)) = self.ledger.disclaim(key) else { return };
         self.answered(key.sender);
-        out.push(Effect::Refuse { conn, request, reason, retry_after: retry_after(reason) });
+        out.push(Effect::Refuse { conn, request, reason, retry_after: retry_after(reason), quota: None });
     }
 
     fn answered(&mut self, sender: AgentKey) {

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use protocol::did::TenantId;
 use protocol::envelope::MessageId;
 use protocol::frame::Outcome;
+use protocol::quota::QuotaName;
 
 use super::bucket::TokenBucket;
 use super::window::Session;
@@ -67,11 +68,15 @@ impl Agent {
         Self { did, tenant, session: None, rows: BTreeMap::new(), row_bytes: 0, bucket: None, unanswered: 0 }
     }
 
-    /// Whether the mailbox could still take a message of this size together with all that may yet be spilled into it.
-    pub(super) fn has_room(&self, size: usize, limits: &Limits) -> bool {
+    /// The limit, and what is used of it, that keeps the mailbox from taking a message of this size together with all that may yet be
+    /// spilled into it.
+    pub(super) fn over_limit(&self, size: usize, limits: &Limits) -> Option<(QuotaName, u64, u64)> {
         let (fresh, fresh_bytes) = self.session.as_ref().map_or((0, 0), Session::fresh);
-        let messages = self.rows.len() + fresh;
+        let messages = (self.rows.len() + fresh) as u64;
         let bytes = self.row_bytes + (fresh_bytes + size) as u64;
-        messages < limits.mailbox_messages as usize && bytes <= limits.mailbox_bytes
+        if messages >= u64::from(limits.mailbox_messages) {
+            return Some((QuotaName::MailboxMessages, limits.mailbox_messages.into(), messages));
+        }
+        (bytes > limits.mailbox_bytes).then_some((QuotaName::MailboxBytes, limits.mailbox_bytes, bytes))
     }
 }

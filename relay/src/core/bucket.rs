@@ -32,8 +32,28 @@ impl TokenBucket {
         Some(Duration::from_secs_f64(seconds).max(Duration::from_millis(1)))
     }
 
+    /// Tokens that are taken and have not come back, whole ones.
+    pub(crate) fn taken(&self, rate: Rate) -> u64 {
+        whole(rate.burst - self.tokens)
+    }
+
     pub(crate) const fn take(&mut self) {
         self.tokens -= 1.0;
+    }
+}
+
+#[expect(
+    clippy::cast_possible_truncation,
+    clippy::cast_sign_loss,
+    reason = "a burst is a small number above zero"
+)]
+const fn whole(tokens: f64) -> u64 {
+    tokens.ceil() as u64
+}
+
+impl Rate {
+    pub(crate) const fn burst_count(self) -> u64 {
+        whole(self.burst)
     }
 }
 
@@ -50,6 +70,7 @@ mod tests {
             bucket.take();
         }
         assert_eq!(bucket.wait(rate, 0), Some(Duration::from_millis(100)));
+        assert_eq!((rate.burst_count(), bucket.taken(rate)), (3, 3));
         assert_eq!(bucket.wait(rate, 100), None);
     }
 

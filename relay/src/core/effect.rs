@@ -9,6 +9,7 @@ use protocol::close::CloseCode;
 use protocol::did::TenantId;
 use protocol::envelope::MessageId;
 use protocol::frame::{Outcome, SendStatus};
+use protocol::quota::Quota;
 
 use super::{AgentKey, ConnId, Kind, RequestId, RowId};
 
@@ -32,6 +33,8 @@ pub enum Effect {
         request: RequestId,
         reason: Reason,
         retry_after: Option<Duration>,
+        /// The limit that was met, where there is one.
+        quota: Option<Quota>,
     },
     Deliver {
         conn: ConnId,

@@ -22,13 +22,13 @@ impl Core {
         let Opened { conn, did, tenant, request } = opened;
         if self.draining {
             let (reason, retry_after) = (Reason::Draining, Some(DRAIN_RETRY));
-            return out.push(Effect::Refuse { conn, request, reason, retry_after });
+            return out.push(Effect::Refuse { conn, request, reason, retry_after, quota: None });
         }
         let found = self.roster.find(did.as_str());
         let key = found.unwrap_or_else(|| self.roster.add(Agent::new(did.as_str().into(), tenant.clone())));
         if self.sessions.get(&conn).is_some_and(|held| *held != key) {
             let (reason, retry_after) = (Reason::Forbidden, None);
-            return out.push(Effect::Refuse { conn, request, reason, retry_after });
+            return out.push(Effect::Refuse { conn, request, reason, retry_after, quota: None });
         }
         self.supersede(key, conn, now, out);
 

@@ -77,10 +77,10 @@ impl State {
                 self.out.metrics.answered(status);
                 self.write(conn, |out| write_result(out, &request.to_string(), &SendResult { status }));
             }
-            Effect::Refuse { conn, request, reason, retry_after } => {
+            Effect::Refuse { conn, request, reason, retry_after, quota } => {
                 self.out.metrics.refused(reason);
                 let retry_ms = retry_after.and_then(|wait| u64::try_from(wait.as_millis()).ok());
-                let error = RpcError::new(reason, retry_ms);
+                let error = RpcError::new(reason, retry_ms).with_quota(quota);
                 self.write(conn, |out| write_error(out, Some(&request.to_string()), &error));
             }
             Effect::Notice { conn, epoch, seq, id, to, outcome, at } => {

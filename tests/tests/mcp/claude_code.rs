@@ -123,7 +123,7 @@ async fn claude_code_calls_every_tool_over_stdio() {
     let carol = endpoint.relay.identity("acme", "carol").unwrap();
     let key = endpoint.relay.admin().unwrap().make_agent(&carol).await.unwrap();
     let folder = tempfile::tempdir().unwrap();
-    crate::endpoint::write_binding(folder.path(), &endpoint.relay, &carol, &key);
+    msg2agent_tests::binding::write(folder.path(), &endpoint.relay, &carol, &key).unwrap();
     // Each call of Claude Code is a process of the server; what it keeps is in the folder.
     let state = folder.path().join("state").display().to_string();
     let environment = vec![
@@ -153,7 +153,7 @@ async fn claude_code_starts_the_server_over_stdio() {
     let carol = endpoint.relay.identity("acme", "carol").unwrap();
     let key = endpoint.relay.admin().unwrap().make_agent(&carol).await.unwrap();
     let folder = tempfile::tempdir().unwrap();
-    crate::endpoint::write_binding(folder.path(), &endpoint.relay, &carol, &key);
+    msg2agent_tests::binding::write(folder.path(), &endpoint.relay, &carol, &key).unwrap();
 
     let claude = ClaudeCode::new().await.unwrap();
     let environment = vec![("MSG2AGENT_DIR".to_owned(), folder.path().display().to_string())];

@@ -76,7 +76,7 @@ impl Fixtures {
         let fixture = Fixture::new(product);
         let router = router(move || fixture.clone(), &settings, guard, "alice");
         let shutdown = Shutdown::new();
-        tokio::spawn(listener::serve(bound, None, router, shutdown.clone(), Duration::from_secs(5)));
+        tokio::spawn(listener::serve(bound, None, router, shutdown.clone(), Duration::from_secs(5), 64));
         Self { base: format!("http://{address}"), key, _shutdown: shutdown, _folder: folder }
     }
 }

@@ -4,6 +4,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use msg2agent::{Agent, Config, Did, Identity, KeySource, TokenSource};
+use msg2agent_tests::binding;
 use msg2agent_tests::free_port::free_port;
 use msg2agent_tests::install_tls_provider;
 use msg2agent_tests::process::TestProcess;
@@ -15,12 +16,11 @@ use tempfile::TempDir;
 mod calls;
 mod folder;
 
-pub(crate) use folder::write_binding;
 use folder::write_certificate;
 
 const BINARY: &str = "msg2agent-mcp-server";
 /// Debug builds on a busy machine start slowly.
-const READY_LIMIT: Duration = Duration::from_secs(60);
+pub(crate) const READY_LIMIT: Duration = Duration::from_secs(60);
 
 pub(crate) struct Endpoint {
     pub(crate) relay: RelayProcess,
@@ -143,7 +143,7 @@ impl Endpoint {
         let bob = Agent::connect(relay.config(bob, &bob_key).unwrap()).await.unwrap();
 
         let folder = tempfile::tempdir().unwrap();
-        write_binding(folder.path(), &relay, &alice, &key);
+        binding::write(folder.path(), &relay, &alice, &key).unwrap();
         let ca = write_certificate(folder.path(), setup.certificate_days);
         let (port, admin_port) = (free_port().unwrap(), free_port().unwrap());
         let process = Some(run(folder.path(), port, admin_port, setup));

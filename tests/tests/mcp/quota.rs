@@ -19,7 +19,7 @@ fn hello() -> Value {
 }
 
 #[tokio::test]
-async fn a_full_mailbox_and_a_rate_are_told_with_a_time_to_retry() {
+async fn a_full_mailbox_and_a_rate_are_told_with_their_limits_and_a_time_to_retry() {
     let endpoint = Endpoint::start_at_relay_with(NARROW).await;
     for _ in 0..2 {
         endpoint.call("send_message", hello()).await.unwrap();
@@ -27,6 +27,8 @@ async fn a_full_mailbox_and_a_rate_are_told_with_a_time_to_retry() {
     let full = endpoint.refusal("send_message", hello()).await;
     assert_eq!(full["reason"], "mailbox_full", "{full}");
     assert!(full["retry_after_ms"].as_u64().is_some_and(|ms| ms > 0), "{full}");
+    let mailbox = json!({"plan": "default", "name": "mailbox_messages", "limit": 2, "current": 2});
+    assert_eq!(full["quota"], mailbox, "{full}");
 
     let bob = endpoint.bob.clone();
     let reading = tokio::spawn(async move {
@@ -44,6 +46,8 @@ async fn a_full_mailbox_and_a_rate_are_told_with_a_time_to_retry() {
     .unwrap();
     let pause = limited["retry_after_ms"].as_u64().unwrap();
     assert!((1..=10_000).contains(&pause), "{limited}");
+    let sends = json!({"plan": "default", "name": "sends_burst", "limit": 6, "current": 6});
+    assert_eq!(limited["quota"], sends, "{limited}");
     tokio::time::sleep(Duration::from_millis(pause)).await;
     endpoint.call("send_message", hello()).await.unwrap();
     reading.abort();

@@ -81,7 +81,7 @@ fn options(message: &Outgoing) -> SendOptions {
 fn refusal(error: Error) -> Refusal {
     let retry_after_ms = error.retry_after().and_then(|after| u64::try_from(after.as_millis()).ok());
     if let Some(reason) = error.reason() {
-        return Refusal::Relay { reason, retry_after_ms };
+        return Refusal::Relay { reason, retry_after_ms, quota: error.quota() };
     }
     match error.kind() {
         ErrorKind::Timeout => Refusal::RelayTimeout,

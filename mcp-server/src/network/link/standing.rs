@@ -64,7 +64,7 @@ pub(super) const fn session(refused: Refused) -> Session {
 pub(super) fn unavailable(refused: Refused) -> Refusal {
     let Some(reason) = refused else { return Refusal::RelayUnreachable };
     let pause = if reason == Reason::Suspended { SUSPENDED_PAUSE } else { PAUSE };
-    Refusal::Relay { reason, retry_after_ms: u64::try_from(pause.as_millis()).ok() }
+    Refusal::Relay { reason, retry_after_ms: u64::try_from(pause.as_millis()).ok(), quota: None }
 }
 
 /// What follows when the SDK gives up.

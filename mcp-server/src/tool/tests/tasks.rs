@@ -114,7 +114,7 @@ async fn waiting_ends_with_the_first_change_or_the_time() {
 #[tokio::test]
 async fn a_task_that_the_relay_refuses_leaves_nothing_behind() {
     let network = Scripted::new().await;
-    network.refuse_with(Refusal::Relay { reason: Reason::NotFound, retry_after_ms: None });
+    network.refuse_with(Refusal::Relay { reason: Reason::NotFound, retry_after_ms: None, quota: None });
     assert_eq!(network.refusal("submit_task", json!({"to": "bob", "text": "x"})).await, "not_found");
     assert_eq!(network.call("list_tasks", json!({})).await.unwrap()["tasks"], json!([]));
 }
@@ -124,7 +124,7 @@ async fn a_status_that_was_not_sent_is_as_if_it_was_never_said() {
     let network = Scripted::new().await;
     network.hear(1, "bob", &TaskMessage::Submit(Submit { title: None, input: json!(1) })).await;
     let id = message_id(1).to_string();
-    network.refuse_with(Refusal::Relay { reason: Reason::MailboxFull, retry_after_ms: Some(9) });
+    network.refuse_with(Refusal::Relay { reason: Reason::MailboxFull, retry_after_ms: Some(9), quota: None });
     let done = json!({"id": id, "state": "completed", "json": {"n": 1}});
     assert_eq!(network.refusal("update_task", done.clone()).await, "mailbox_full");
     assert_eq!(
