@@ -4,7 +4,7 @@
 //! ends with this process; the client then makes a new one, as the protocol says.
 
 use axum::Router;
-use axum::middleware::from_fn_with_state;
+use axum::middleware::{from_fn, from_fn_with_state};
 use rmcp::ServerHandler;
 use rmcp::transport::streamable_http_server::{StreamableHttpServerConfig, StreamableHttpService};
 
@@ -23,6 +23,7 @@ pub mod refused;
 pub mod reload;
 pub mod server_card;
 pub mod sessions;
+pub mod small_body;
 pub mod tls;
 pub mod token;
 pub mod via;
@@ -48,8 +49,10 @@ pub fn router<S: ServerHandler + Send + 'static>(
         .with_max_request_body_bytes(REQUEST_BYTES_MAX);
     let sessions = guard.sessions().manager();
     let mcp = StreamableHttpService::new(move || Ok(server()), sessions, config);
-    let guarded =
-        Router::new().route_service("/mcp", mcp).route_layer(from_fn_with_state(guard, guard::admit));
+    let guarded = Router::new()
+        .route_service("/mcp", mcp)
+        .route_layer(from_fn_with_state(guard, guard::admit))
+        .route_layer(from_fn(small_body::read_first));
     match &settings.oauth {
         Some(oauth) => guarded
             .merge(metadata::routes(&oauth.public_url, &oauth.issuer, agent))

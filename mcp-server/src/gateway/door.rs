@@ -7,6 +7,7 @@ use axum::Router;
 use axum::extract::{Request, State};
 use axum::http::HeaderValue;
 use axum::http::header::CONNECTION;
+use axum::middleware::from_fn;
 use axum::response::Response;
 use axum::routing::any;
 use daemon::Shutdown;
@@ -19,7 +20,7 @@ use super::names::Names;
 use crate::http::bearer::bearer;
 use crate::http::outbound::Outbound;
 use crate::http::refused::Refused;
-use crate::http::{metadata, server_card};
+use crate::http::{metadata, server_card, small_body};
 use crate::scope::Scope;
 
 /// Requests at a time whose answer has not begun; each may wait for a reply for a minute, and takes about 30 kB meanwhile.
@@ -82,6 +83,7 @@ impl Door {
 pub fn router(door: Door, public_url: &str, issuer: &str, name: &str) -> Router {
     Router::new()
         .route("/mcp", any(enter))
+        .route_layer(from_fn(small_body::read_first))
         .with_state(door)
         .merge(metadata::routes(public_url, issuer, name))
         .merge(server_card::routes(public_url, name))

@@ -22,6 +22,8 @@ pub enum Refused {
     /// The session was made by somebody else.
     ForeignSession,
     TooLarge,
+    /// The body did not arrive.
+    BodyTimeout,
     Overloaded,
     /// The host or the page is not one that may call.
     ForeignHost,
@@ -53,6 +55,7 @@ impl Refused {
             Self::UnknownSession => "unknown_session",
             Self::ForeignSession => "foreign_session",
             Self::TooLarge => Reason::TooLarge.word(),
+            Self::BodyTimeout => "body_timeout",
             Self::Overloaded => Reason::Overloaded.word(),
             Self::ForeignHost => "foreign_host",
             Self::ForeignOrigin => "foreign_origin",
@@ -80,6 +83,7 @@ impl Refused {
             // MCP 2025-11-25, session management: the client then starts anew without one.
             Self::UnknownSession | Self::ForeignSession => StatusCode::NOT_FOUND,
             Self::TooLarge => StatusCode::PAYLOAD_TOO_LARGE,
+            Self::BodyTimeout => StatusCode::REQUEST_TIMEOUT,
             Self::Overloaded | Self::IssuerUnreachable | Self::EndpointUnreachable => {
                 StatusCode::SERVICE_UNAVAILABLE
             }
@@ -98,6 +102,7 @@ impl Refused {
             Self::UnknownSession => "this session has ended; initialize a new one",
             Self::ForeignSession => "this session was made by somebody else; initialize one of your own",
             Self::TooLarge => "the request is longer than this server takes; send less, or send it in parts",
+            Self::BodyTimeout => "the body of the request did not arrive in time; send it again",
             Self::Overloaded => "too many requests are under way; try again in a second",
             Self::ForeignHost => {
                 "the Host header names a host that is not configured here; use the URL in the Agent's status"

@@ -3,6 +3,8 @@
 use msg2agent_mcp_server::http::REQUEST_BYTES_MAX;
 use reqwest::header::WWW_AUTHENTICATE;
 use serde_json::{Value, json};
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::net::TcpStream;
 
 use crate::served::{HOST, Served};
 
@@ -109,4 +111,21 @@ async fn a_tool_that_is_not_there_is_an_error_of_the_protocol() {
     let served = Served::start().await;
     let answer: Value = served.call("run_shell", &json!({})).send().await.unwrap().json().await.unwrap();
     assert_eq!(answer["error"]["code"], -32602);
+}
+
+#[tokio::test]
+async fn a_refused_request_whose_body_comes_later_leaves_its_connection_usable() {
+    let served = Served::start().await;
+    let mut stream = TcpStream::connect(served.address).await.unwrap();
+    for _ in 0..3 {
+        let head = "POST /mcp HTTP/1.1\r\nhost: localhost\r\ncontent-type: application/json\r\ncontent-length: 2\r\n\r\n";
+        stream.write_all(head.as_bytes()).await.unwrap();
+        // In a segment of its own, as some clients send it.
+        tokio::time::sleep(std::time::Duration::from_millis(20)).await;
+        stream.write_all(b"{}").await.unwrap();
+        let mut answer = [0; 2048];
+        let read = stream.read(&mut answer).await.unwrap();
+        let answer = String::from_utf8_lossy(&answer[..read]);
+        assert!(answer.starts_with("HTTP/1.1 401") && !answer.contains("connection: close"), "{answer}");
+    }
 }
