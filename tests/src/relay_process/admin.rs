@@ -88,7 +88,7 @@ impl Admin {
     /// Refused, or no answer.
     pub async fn put_mcp(&self, identity: &Identity, url: &str) -> anyhow::Result<Applied> {
         let (tenant, name) = names(identity)?;
-        let spec = McpSpec { url: url.to_owned(), accounts: Vec::new() };
+        let spec = McpSpec { url: url.to_owned(), accounts: Vec::new(), endpoint: None };
         self.write(Method::PUT, &mcp_path(&tenant, &name), Some(&spec)).await
     }
 
