@@ -3,7 +3,6 @@
 //! Every request needs the admin token. Every write answers the version that contains it, committed and enforced on open
 //! sessions; the directory leaves one line for it in the log under the target `audit`.
 
-use std::path::PathBuf;
 use std::sync::Arc;
 
 use axum::Router;
@@ -14,6 +13,7 @@ use axum::routing::get;
 use crate::directory::Directory;
 use crate::hub::Hub;
 use crate::oauth::Oauth;
+use crate::token_file::TokenFile;
 
 mod authorize;
 mod body;
@@ -53,7 +53,7 @@ pub struct Admin {
     pub hub: Arc<Hub>,
     pub oauth: Oauth,
     /// Read at each request, so that a rotated token holds at once.
-    pub token_file: Arc<PathBuf>,
+    pub token_file: TokenFile,
     pub metrics: AdminMetrics,
     /// Name and version of the binary.
     pub build: daemon::BuildInfo,

@@ -20,7 +20,7 @@ mod show;
 pub use layer::Layer;
 pub use limits::Limits;
 pub use load::{ConfigError, load};
-pub use oauth::{OauthConfig, ProviderConfig};
+pub use oauth::{GatewayConfig, OauthConfig, ProviderConfig};
 
 /// What a relay runs with: every value decided, and fitting each other. Fixed until the next start.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -41,6 +41,7 @@ pub use entry::AgentEntry;
 pub(crate) use entry::TenantKey;
 pub use publish::PublishError;
 pub use request::{WriteError, Written};
+pub(crate) use resource::KeyAccess;
 pub(crate) use state::State;
 pub use views::Size;
 pub use writer::Writer;
@@ -63,6 +64,14 @@ pub struct Capacity {
     pub agents: usize,
 }
 
+/// What the relay's settings say about every change.
+#[derive(Debug, Clone)]
+pub struct Rules {
+    pub capacity: Capacity,
+    /// No agent's own endpoint may be here.
+    pub gateway_url: Option<String>,
+}
+
 pub struct Directory {
     domain: Domain,
     instance: String,
@@ -82,7 +91,7 @@ impl Directory {
     pub async fn open(
         store: Store,
         domain: Domain,
-        capacity: Capacity,
+        rules: Rules,
         clock: Clock,
     ) -> Result<(Arc<Self>, Writer), StoreError> {
         let (identity, state) = store.load_directory(&domain).await?;
@@ -97,7 +106,7 @@ impl Directory {
             changes,
             closed: CancellationToken::new(),
         });
-        let writer = Writer::new(Arc::clone(&directory), store, capacity, requests);
+        let writer = Writer::new(Arc::clone(&directory), store, rules, requests);
         Ok((directory, writer))
     }
 

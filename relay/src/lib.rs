@@ -17,3 +17,4 @@ mod session;
 mod simulator;
 pub mod startup;
 pub mod store;
+mod token_file;

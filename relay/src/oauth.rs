@@ -25,13 +25,16 @@ mod browser;
 mod client;
 mod clients;
 mod endpoint;
+mod endpoint_url;
 mod error;
 mod expiring;
 mod fetch;
 mod form_token;
 #[cfg(feature = "fuzzing")]
 pub mod fuzzing;
+mod gateway;
 mod grant;
+mod introspection;
 mod invitations;
 mod issuer;
 mod keys;
@@ -45,11 +48,13 @@ mod request;
 mod router;
 mod scope;
 mod secret;
+mod standing;
 mod sweep;
 mod throttle;
 
 pub(crate) use account::{Account, Resource};
 pub(crate) use client::Client;
+pub(crate) use endpoint_url::{is_endpoint_url, is_gateway_url};
 pub(crate) use grant::{Grant, StoredCode, StoredRefresh};
 pub use issuer::Issuer;
 pub(crate) use issuer::is_loopback;
@@ -65,6 +70,7 @@ use endpoint::sign_in_provider::OnTheirWay;
 use error::OauthError;
 use fetch::Fetcher;
 use form_token::FormKey;
+use gateway::Gateway;
 use keys::{KeyFolder, Keys};
 use provider::Provider;
 use throttle::{Kind, Throttle, Who};
@@ -90,6 +96,7 @@ pub struct Inner {
     /// Whom people sign in with, besides invitations.
     provider: Option<Provider>,
     on_their_way: OnTheirWay,
+    gateway: Option<Gateway>,
     throttle: Throttle,
     form_key: FormKey,
     metrics: OauthMetrics,
@@ -113,20 +120,24 @@ pub enum OpenError {
     LoadKeys(#[source] KeysError),
     #[error("failed to prepare HTTPS for documents of clients and the provider of identities")]
     PrepareFetch(#[source] reqwest::Error),
+    #[error("failed to end what was allowed for a gateway that is not the relay's any more")]
+    EndGrants(#[source] sqlx::Error),
 }
 
 impl Oauth {
     /// # Errors
-    /// The signing keys cannot be had.
-    pub fn open(setup: Setup<'_>) -> Result<Self, OpenError> {
+    /// The signing keys cannot be had, or the store not be written.
+    pub async fn open(setup: Setup<'_>) -> Result<Self, OpenError> {
         let keys = open_keys(setup.config, setup.data_dir).map_err(OpenError::LoadKeys)?;
         let fetcher = Fetcher::new(fetch::public_roots()).map_err(OpenError::PrepareFetch)?;
+        end_former_gateway(setup.config, &setup.store).await.map_err(OpenError::EndGrants)?;
         let mut form_secret = [0; 32];
         rand::rng().fill_bytes(&mut form_secret);
         let provider = setup.config.provider.clone().map(|config| Provider::new(config, &setup.issuer));
         Ok(Self(Arc::new(Inner {
             provider: provider.transpose().map_err(OpenError::PrepareFetch)?,
             on_their_way: OnTheirWay::new(),
+            gateway: setup.config.gateway.as_ref().map(Gateway::new),
             issuer: setup.issuer,
             directory: setup.directory,
             store: setup.store,
@@ -187,6 +198,16 @@ impl std::fmt::Debug for Oauth {
     }
 }
 
+/// What people allowed for the gateway is void once it is gone or elsewhere, also if it comes back.
+async fn end_former_gateway(config: &OauthConfig, store: &OauthStore) -> Result<(), sqlx::Error> {
+    let url = config.gateway.as_ref().map(|gateway| gateway.url.as_str());
+    let ended = store.end_gateway_grants_but(url).await?;
+    if ended > 0 {
+        tracing::warn!(target: "audit", ended, "the MCP gateway is gone or elsewhere: what people allowed for it has ended");
+    }
+    Ok(())
+}
+
 fn open_keys(config: &OauthConfig, data_dir: &Path) -> Result<Arc<Keys>, KeysError> {
     let Some(folder) = &config.keys_dir else {
         let folder = KeyFolder::at(data_dir.join(KEYS_FOLDER));
@@ -204,7 +225,7 @@ pub(crate) fn secure_host(text: &str) -> Option<String> {
 }
 
 /// An error with its causes, for one log line.
-fn chain(error: &dyn std::error::Error) -> String {
+pub(crate) fn chain(error: &dyn std::error::Error) -> String {
     let mut text = error.to_string();
     let mut cause = error.source();
     while let Some(error) = cause {

@@ -11,7 +11,7 @@ use protocol::did::Domain;
 use tokio::net::TcpListener;
 
 use crate::config::Config;
-use crate::directory::{Capacity, Clock, Directory, Writer};
+use crate::directory::{Capacity, Clock, Directory, Rules, Writer};
 use crate::http::ReloadingCertificate;
 use crate::identity;
 use crate::oauth::Issuer;
@@ -59,8 +59,8 @@ impl Relay {
         let document =
             protocol::document::build_for_domain(&domain, &key, &config.public_url_of(&domain), now());
         let store = Store::open(&store::path(&config.data_dir)).await?;
-        let capacity = Capacity { tenants: config.limits.tenants, agents: config.limits.agents };
-        let (directory, writer) = Directory::open(store.clone(), domain.clone(), capacity, clock()).await?;
+        let (directory, writer) =
+            Directory::open(store.clone(), domain.clone(), rules(&config), clock()).await?;
         let oauth_store = OauthStore::open(&store::path(&config.data_dir), domain.clone()).await?;
         let issuer = config.issuer_of(&domain).parse()?;
         Ok(Self {
@@ -140,6 +140,13 @@ impl Relay {
 
 async fn bind(setting: &'static str, address: SocketAddr) -> Result<TcpListener> {
     TcpListener::bind(address).await.with_context(|| format!("failed to take {setting} {address}"))
+}
+
+fn rules(config: &Config) -> Rules {
+    Rules {
+        capacity: Capacity { tenants: config.limits.tenants, agents: config.limits.agents },
+        gateway_url: config.oauth.gateway.as_ref().map(|gateway| gateway.url.clone()),
+    }
 }
 
 fn clock() -> Clock {

@@ -43,6 +43,8 @@ pub enum ConfigError {
          missing"
     )]
     HalfProvider(&'static str),
+    #[error("oauth.gateway_url and oauth.gateway_token_file belong together; only {0} is set")]
+    HalfGateway(&'static str),
     #[error("there is no home folder to put data in: set data_dir")]
     NoDataFolder,
 }

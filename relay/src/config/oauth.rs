@@ -7,7 +7,7 @@ use ipnet::IpNet;
 use serde::Deserialize;
 
 use super::ConfigError;
-use crate::oauth::Issuer;
+use crate::oauth::{Issuer, is_gateway_url};
 
 #[derive(Debug, Clone, Default, Args, Deserialize)]
 #[serde(deny_unknown_fields, default)]
@@ -39,6 +39,16 @@ pub struct OauthLayer {
         value_name = "FILE"
     )]
     pub provider_client_secret_file: Option<PathBuf>,
+    /// URL of the MCP gateway of this relay, one for all its agents: https://host/…/mcp, or http:// on loopback.
+    #[arg(long = "oauth-gateway-url", env = "MSG2AGENT_RELAY_OAUTH_GATEWAY_URL", value_name = "URL")]
+    pub gateway_url: Option<String>,
+    /// File with the bearer token by which the gateway asks whom a credential speaks for; read at each question.
+    #[arg(
+        long = "oauth-gateway-token-file",
+        env = "MSG2AGENT_RELAY_OAUTH_GATEWAY_TOKEN_FILE",
+        value_name = "FILE"
+    )]
+    pub gateway_token_file: Option<PathBuf>,
     /// Networks of proxies whose X-Forwarded-For is believed when requests are counted by address; separated by commas.
     #[arg(
         long = "oauth-trusted-proxies",
@@ -58,6 +68,8 @@ pub struct OauthConfig {
     pub keys_dir: Option<PathBuf>,
     /// `None`: people sign in with invitations only.
     pub provider: Option<ProviderConfig>,
+    /// `None`: each agent is reached at its own URL only.
+    pub gateway: Option<GatewayConfig>,
     pub trusted_proxies: Vec<IpNet>,
 }
 
@@ -71,6 +83,15 @@ pub struct ProviderConfig {
     pub client_secret_file: PathBuf,
 }
 
+/// The MCP gateway of the relay.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct GatewayConfig {
+    /// The resource of RFC 8707 and the audience of its access tokens.
+    pub url: String,
+    /// The gateway's bearer token.
+    pub token_file: PathBuf,
+}
+
 impl OauthLayer {
     pub(super) fn over(self, below: Self) -> Self {
         Self {
@@ -82,6 +103,8 @@ impl OauthLayer {
             provider_client_secret_file: self
                 .provider_client_secret_file
                 .or(below.provider_client_secret_file),
+            gateway_url: self.gateway_url.or(below.gateway_url),
+            gateway_token_file: self.gateway_token_file.or(below.gateway_token_file),
             trusted_proxies: self.trusted_proxies.or(below.trusted_proxies),
         }
     }
@@ -106,6 +129,7 @@ impl OauthLayer {
             issuer,
             keys_dir: self.keys_dir,
             provider,
+            gateway: gateway(self.gateway_url, self.gateway_token_file)?,
             trusted_proxies: self.trusted_proxies.unwrap_or_default(),
         })
     }
@@ -121,6 +145,20 @@ fn provider(
     let refused = ConfigError::Value { name: "oauth.provider_issuer", rule };
     let Some(host) = crate::oauth::secure_host(&issuer) else { return Err(refused) };
     Ok(ProviderConfig { name: name.unwrap_or(host), issuer, client_id, client_secret_file })
+}
+
+fn gateway(url: Option<String>, token_file: Option<PathBuf>) -> Result<Option<GatewayConfig>, ConfigError> {
+    let (url, token_file) = match (url, token_file) {
+        (None, None) => return Ok(None),
+        (Some(url), Some(token_file)) => (url, token_file),
+        (Some(_), None) => return Err(ConfigError::HalfGateway("oauth.gateway_url")),
+        (None, Some(_)) => return Err(ConfigError::HalfGateway("oauth.gateway_token_file")),
+    };
+    if !is_gateway_url(&url) {
+        let rule = "must be https://host/…/mcp, or http:// on loopback, in its normal spelling and without query or fragment";
+        return Err(ConfigError::Value { name: "oauth.gateway_url", rule });
+    }
+    Ok(Some(GatewayConfig { url, token_file }))
 }
 
 #[cfg(test)]
@@ -140,6 +178,20 @@ mod tests {
              provider_client_secret_file = \"/s\"",
         );
         assert_eq!(whole.decide().unwrap().provider.unwrap().name, "accounts.google.com");
+    }
+
+    #[test]
+    fn a_gateway_is_configured_whole_or_not_at_all() {
+        let refusal = |text: &str| layer(text).decide().unwrap_err().to_string();
+        assert!(
+            refusal("gateway_url = \"https://a.example/mcp\"").ends_with("only oauth.gateway_url is set")
+        );
+        assert!(refusal("gateway_token_file = \"/t\"").ends_with("only oauth.gateway_token_file is set"));
+        let bad = "gateway_url = \"https://a.example/mcp?x\"\ngateway_token_file = \"/t\"";
+        assert!(refusal(bad).starts_with("oauth.gateway_url must be"));
+        let good = "gateway_url = \"https://a.example/mcp\"\ngateway_token_file = \"/t\"";
+        assert_eq!(layer(good).decide().unwrap().gateway.unwrap().url, "https://a.example/mcp");
+        assert_eq!(layer("").decide().unwrap().gateway, None);
     }
 
     #[test]

@@ -48,12 +48,16 @@ struct ShownOauth<'a> {
     provider_client_id: Option<&'a str>,
     #[serde(skip_serializing_if = "Option::is_none")]
     provider_client_secret_file: Option<&'a Path>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    gateway_url: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    gateway_token_file: Option<&'a Path>,
     trusted_proxies: &'a [ipnet::IpNet],
 }
 
 impl Config {
     fn shown_oauth(&self, domain: &Domain) -> ShownOauth<'_> {
-        let provider = self.oauth.provider.as_ref();
+        let (provider, gateway) = (self.oauth.provider.as_ref(), self.oauth.gateway.as_ref());
         ShownOauth {
             issuer: self.issuer_of(domain),
             keys_dir: self.oauth.keys_dir.as_deref(),
@@ -61,6 +65,8 @@ impl Config {
             provider_name: provider.map(|it| it.name.as_str()),
             provider_client_id: provider.map(|it| it.client_id.as_str()),
             provider_client_secret_file: provider.map(|it| it.client_secret_file.as_path()),
+            gateway_url: gateway.map(|it| it.url.as_str()),
+            gateway_token_file: gateway.map(|it| it.token_file.as_path()),
             trusted_proxies: &self.oauth.trusted_proxies,
         }
     }

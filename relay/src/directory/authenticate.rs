@@ -68,7 +68,7 @@ pub(super) fn recheck(state: &State, principal: &Principal, now: UnixSeconds) ->
     check(state, owner, now)
 }
 
-fn check(state: &State, owner: &KeyOwner, now: UnixSeconds) -> Result<(), AuthError> {
+pub(super) fn check(state: &State, owner: &KeyOwner, now: UnixSeconds) -> Result<(), AuthError> {
     if owner.not_after.is_some_and(|not_after| not_after <= now) {
         return Err(AuthError::Expired);
     }

@@ -49,6 +49,13 @@ pub enum Refused {
          without query, fragment or credentials"
     )]
     McpUrl,
+    #[error(
+        "endpoint is not where the gateway could reach one: write https://host/path, or http:// on loopback, in its normal \
+         spelling and without query, fragment or credentials"
+    )]
+    McpEndpoint,
+    #[error("url and endpoint are the agent's own; this is the relay's MCP gateway")]
+    McpUrlOfGateway,
     #[error("the url is the MCP endpoint of another agent")]
     McpUrlTaken,
     #[error(
@@ -101,6 +108,8 @@ impl Refused {
             | Self::KeyTaken(_)
             | Self::KeyIdOfAnother(_)
             | Self::McpUrl
+            | Self::McpEndpoint
+            | Self::McpUrlOfGateway
             | Self::McpUrlTaken
             | Self::McpAccounts => Reason::InvalidParams,
             Self::NotCovered => Reason::Forbidden,
@@ -117,6 +126,8 @@ impl Refused {
 pub(super) struct Context<'a> {
     pub(super) state: &'a State,
     pub(super) capacity: Capacity,
+    /// The relay's MCP gateway, which is no agent's endpoint.
+    pub(super) gateway_url: Option<&'a str>,
     pub(super) now: UnixSeconds,
 }
 
@@ -157,5 +168,5 @@ impl Context<'_> {
 
 #[cfg(test)]
 pub(super) fn context(state: &State) -> Context<'_> {
-    Context { state, capacity: Capacity { tenants: 10, agents: 10 }, now: 1_000 }
+    Context { state, capacity: Capacity { tenants: 10, agents: 10 }, gateway_url: None, now: 1_000 }
 }

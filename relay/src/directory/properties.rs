@@ -45,7 +45,9 @@ fn agent_specs() -> impl Strategy<Value = AgentSpec> {
 
 fn endpoint(number: u8) -> McpSpec {
     let url = format!("https://example.com/{number}");
-    McpSpec { url, accounts: vec![format!("{number}@example.com")] }
+    // Some are served by the gateway, so that what is loaded is seen to be the same.
+    let endpoint = (number != 0).then(|| format!("https://alice.svc/{number}/mcp"));
+    McpSpec { url, accounts: vec![format!("{number}@example.com")], endpoint }
 }
 
 /// An operation, before it is known what is there.
@@ -138,7 +140,7 @@ async fn run(steps: Vec<Step>) -> Result<(State, State), TestCaseError> {
     let (_, mut state) = store.load_directory(&domain).await.unwrap();
     for step in steps {
         let operation = step.operation(&state);
-        let context = Context { state: &state, capacity: CAPACITY, now: NOW };
+        let context = Context { state: &state, capacity: CAPACITY, gateway_url: None, now: NOW };
         let Ok(Decision::Change { edit, changes }) = decide(context, operation) else { continue };
         let before = valid(&state);
         let version = store.commit_edit(&edit).await.unwrap();

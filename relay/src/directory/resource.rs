@@ -1,25 +1,57 @@
 //! The MCP endpoints of agents, as the authorization server asks for them.
 
+use protocol::api_key::KeyHash;
 use protocol::did::TenantId;
+use protocol::{Did, UnixSeconds};
 
-use super::Directory;
+use super::authenticate::check;
 use super::entry::AgentEntry;
 use super::state::State;
+use super::{AuthError, Directory};
 use crate::oauth::Resource;
+
+/// What an API key opens at the relay's MCP gateway.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct KeyAccess {
+    /// `None`: it is a tenant's key, good for each of its agents.
+    pub(crate) agent: Option<Did>,
+    /// Where the gateway reaches the agent.
+    pub(crate) endpoint: Option<String>,
+    pub(crate) not_after: Option<UnixSeconds>,
+}
 
 impl Directory {
     /// The MCP endpoint with this URL, letter for letter.
     pub(crate) fn resource(&self, url: &str) -> Option<Resource> {
         let state = self.read();
-        let agent = state.resource(url)?;
-        let mcp = agent.mcp.as_deref()?.clone();
-        let agent_name = agent.card().map(|card| card.name.clone()).filter(|name| !name.is_empty());
-        Some(Resource { agent: agent.did.clone(), mcp, agent_name, suspended: is_suspended(&state, agent) })
+        resource_of(&state, state.resource(url)?)
+    }
+
+    /// The MCP endpoint of an agent.
+    pub(crate) fn resource_of(&self, agent: &Did) -> Option<Resource> {
+        let state = self.read();
+        resource_of(&state, state.agent(agent)?)
+    }
+
+    /// As [`Self::authenticate`], for somebody who presents the key at the gateway.
+    pub(crate) fn key_access(&self, presented_key: &str) -> Result<KeyAccess, AuthError> {
+        let state = self.read();
+        let owner = state.key(&KeyHash::of(presented_key)).ok_or(AuthError::Unknown)?;
+        check(&state, owner, self.now())?;
+        let entry = owner.agent.as_ref().and_then(|agent| state.agent(agent));
+        let endpoint = entry.and_then(|agent| agent.mcp.as_ref()?.endpoint.clone());
+        Ok(KeyAccess { agent: owner.agent.clone(), endpoint, not_after: owner.not_after })
     }
 
     pub(crate) fn has_tenant(&self, tenant: &TenantId) -> bool {
         self.read().tenant(tenant).is_some()
     }
+}
+
+pub(super) fn resource_of(state: &State, agent: &AgentEntry) -> Option<Resource> {
+    let mcp = agent.mcp.as_deref()?.clone();
+    let agent_name = agent.card().map(|card| card.name.clone()).filter(|name| !name.is_empty());
+    Some(Resource { agent: agent.did.clone(), mcp, agent_name, suspended: is_suspended(state, agent) })
 }
 
 fn is_suspended(state: &State, agent: &AgentEntry) -> bool {

@@ -10,7 +10,7 @@ use super::audit;
 use super::change::{Change, Decision, Edit};
 use super::decide::{Context, Operation, decide};
 use super::request::{Request, WriteError, Written};
-use super::{Capacity, Directory};
+use super::{Directory, Rules};
 use crate::store::Store;
 
 /// How late the sessions of an expired key may end.
@@ -20,7 +20,7 @@ const SWEEP_INTERVAL: Duration = Duration::from_millis(500);
 pub struct Writer {
     directory: Arc<Directory>,
     store: Store,
-    capacity: Capacity,
+    rules: Rules,
     requests: mpsc::Receiver<Request>,
     /// Keys that ended until then have been enforced.
     swept: UnixSeconds,
@@ -30,12 +30,12 @@ impl Writer {
     pub(super) fn new(
         directory: Arc<Directory>,
         store: Store,
-        capacity: Capacity,
+        rules: Rules,
         requests: mpsc::Receiver<Request>,
     ) -> Self {
         // Nobody is connected yet, so what has ended before needs no enforcement.
         let swept = directory.now();
-        Self { directory, store, capacity, requests, swept }
+        Self { directory, store, rules, requests, swept }
     }
 
     /// Runs until [`Directory::close`].
@@ -66,7 +66,13 @@ impl Writer {
         let entry = audit::Entry::of(&operation);
         let decision = {
             let state = self.directory.read();
-            decide(Context { state: &state, capacity: self.capacity, now: self.directory.now() }, operation)?
+            let context = Context {
+                state: &state,
+                capacity: self.rules.capacity,
+                gateway_url: self.rules.gateway_url.as_deref(),
+                now: self.directory.now(),
+            };
+            decide(context, operation)?
         };
         let Decision::Change { edit, changes } = decision else {
             return Ok(Written { version: self.directory.version(), changed: false });

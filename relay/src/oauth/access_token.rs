@@ -52,6 +52,19 @@ pub(super) enum TokenError {
     Expired,
 }
 
+impl TokenError {
+    /// The words of the MCP server for the same.
+    pub(super) const fn word(self) -> &'static str {
+        match self {
+            Self::Form => "token_malformed",
+            Self::Key => "token_key_unknown",
+            Self::Signature => "token_bad_signature",
+            Self::Issuer => "token_wrong_issuer",
+            Self::Expired => "token_expired",
+        }
+    }
+}
+
 impl Claims {
     pub(super) fn grant(&self) -> &str {
         self.jti.split_once(JTI_SEPARATOR).map_or("", |(grant, _)| grant)

@@ -36,19 +36,38 @@ pub(crate) struct Resource {
 pub(super) enum Barred {
     Suspended,
     NotInvited,
+    /// It has no endpoint that the gateway serves.
+    NoEndpoint,
+}
+
+impl Barred {
+    pub(super) const fn word(self) -> &'static str {
+        match self {
+            Self::Suspended => "suspended",
+            Self::NotInvited => "not_invited",
+            Self::NoEndpoint => "no_endpoint",
+        }
+    }
 }
 
 impl Account {
-    /// Invitations are for one agent; the provider's accounts are on the agent's list by subject or verified address.
+    /// Invitations are for one agent; the provider's accounts are on the agent's list by subject or verified address. Who is not
+    /// invited learns nothing else.
     pub(super) fn check_may_use(&self, resource: &Resource) -> Result<(), Barred> {
-        if resource.suspended {
-            return Err(Barred::Suspended);
-        }
         let invited = match &self.agent {
             Some(agent) => self.issuer == INVITATION_ISSUER && *agent == resource.agent,
             None => resource.mcp.accounts.iter().any(|name| self.is_called(name)),
         };
-        if invited { Ok(()) } else { Err(Barred::NotInvited) }
+        if !invited {
+            return Err(Barred::NotInvited);
+        }
+        if resource.suspended { Err(Barred::Suspended) } else { Ok(()) }
+    }
+
+    /// The same, through the relay's gateway.
+    pub(super) fn check_may_use_through_gateway(&self, resource: &Resource) -> Result<(), Barred> {
+        self.check_may_use(resource)?;
+        if resource.mcp.endpoint.is_none() { Err(Barred::NoEndpoint) } else { Ok(()) }
     }
 
     /// A name for the person on our pages.
@@ -78,6 +97,7 @@ mod tests {
             mcp: McpSpec {
                 url: "https://mcp.example/alice".into(),
                 accounts: accounts.iter().map(ToString::to_string).collect(),
+                endpoint: None,
             },
             agent_name: None,
             suspended: false,
@@ -119,8 +139,19 @@ mod tests {
     }
 
     #[test]
-    fn nobody_uses_a_suspended_agent() {
+    fn nobody_uses_a_suspended_agent_and_strangers_do_not_learn_that_it_is() {
         let suspended = Resource { suspended: true, ..resource(&["1234"]) };
         assert_eq!(account("1234", None).check_may_use(&suspended), Err(Barred::Suspended));
+        assert_eq!(account("9", None).check_may_use(&suspended), Err(Barred::NotInvited));
+    }
+
+    #[test]
+    fn the_gateway_leads_to_agents_with_an_endpoint_for_it() {
+        let mut listed = resource(&["1234"]);
+        let check = |listed: &Resource, subject| account(subject, None).check_may_use_through_gateway(listed);
+        assert_eq!(check(&listed, "1234"), Err(Barred::NoEndpoint));
+        assert_eq!(check(&listed, "9"), Err(Barred::NotInvited));
+        listed.mcp.endpoint = Some("https://alice.svc/mcp".into());
+        assert_eq!(check(&listed, "1234"), Ok(()));
     }
 }

@@ -31,6 +31,8 @@ pub(crate) struct Grant {
     pub(crate) agent: Did,
     /// URL of the MCP endpoint, the audience of access tokens.
     pub(crate) resource: String,
+    /// The endpoint is the relay's gateway, and the person chose the agent.
+    pub(crate) gateway: bool,
     /// As granted; words separated by spaces.
     pub(crate) scope: String,
     pub(crate) expires: UnixSeconds,

@@ -23,6 +23,7 @@ use crate::hub::{Hub, HubMetrics, HubSettings};
 use crate::mailbox::Mailbox;
 use crate::oauth::{self, Oauth, OauthMetrics};
 use crate::store::{self, Store};
+use crate::token_file::TokenFile;
 
 /// Time for tasks to end once sessions are gone; they have nothing left to wait for.
 const TASKS_GRACE: Duration = Duration::from_secs(5);
@@ -82,7 +83,8 @@ impl Running {
             store: oauth_store,
             clock: super::clock(),
             metrics: OauthMetrics::register(&registry)?,
-        })?;
+        })
+        .await?;
         let running = Self {
             oauth,
             tasks: Tasks::new(shutdown.clone()),
@@ -162,7 +164,7 @@ impl Running {
             directory: Arc::clone(&self.directory),
             hub: Arc::clone(&self.hub),
             oauth: self.oauth.clone(),
-            token_file: Arc::new(setup.config.admin_token_file.clone()),
+            token_file: TokenFile::at(setup.config.admin_token_file.clone()),
             metrics: AdminMetrics::register(&setup.registry)?,
             build: setup.build,
         });

@@ -59,8 +59,12 @@ impl OauthStore {
 
     /// The agent of a row with the columns `tenant` and `agent`.
     fn agent(&self, row: &SqliteRow) -> Result<Option<Did>> {
-        let tenant: Option<String> = row.try_get("tenant")?;
-        let name: Option<String> = row.try_get("agent")?;
+        self.agent_in(row, "tenant", "agent")
+    }
+
+    fn agent_in(&self, row: &SqliteRow, tenant: &str, name: &str) -> Result<Option<Did>> {
+        let tenant: Option<String> = row.try_get(tenant)?;
+        let name: Option<String> = row.try_get(name)?;
         let (Some(tenant), Some(name)) = (tenant, name) else { return Ok(None) };
         let tenant: TenantId = tenant.parse().map_err(decode)?;
         let name: AgentName = name.parse().map_err(decode)?;

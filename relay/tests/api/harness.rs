@@ -91,9 +91,15 @@ async fn start_in(folder: Arc<TempDir>, config: Config) -> TestRelay {
 impl TestRelay {
     /// Ends the relay and starts another on the same folder.
     pub(crate) async fn restart(self) -> Self {
+        self.restart_with(|_, _| {}).await
+    }
+
+    /// The same, with other settings.
+    pub(crate) async fn restart_with(self, change: impl FnOnce(&mut Config, &Path)) -> Self {
         let folder = Arc::clone(&self.folder);
         self.stop().await;
-        let config = config(folder.path());
+        let mut config = config(folder.path());
+        change(&mut config, folder.path());
         start_in(folder, config).await
     }
 

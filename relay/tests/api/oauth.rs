@@ -5,6 +5,8 @@
 mod connecting;
 mod declared_invitations;
 mod discovery;
+mod gateway;
+mod gateway_keys;
 mod person;
 mod provider;
 mod provider_sign_in;

@@ -27,7 +27,7 @@ impl Site {
         let accounts = accounts.iter().map(ToString::to_string).collect();
         let spec = AgentSpec {
             card: Some(Card { name: "Alice of Acme".into(), ..Card::default() }),
-            mcp: Some(McpSpec { url: RESOURCE.into(), accounts }),
+            mcp: Some(McpSpec { url: RESOURCE.into(), accounts, endpoint: None }),
             ..AgentSpec::default()
         };
         let alice = relay.identity("default", "alice").unwrap();

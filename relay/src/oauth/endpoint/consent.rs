@@ -75,6 +75,7 @@ async fn grant(oauth: &Oauth, pending: &Pending, account: &Account) -> Result<Se
             client_id: pending.client.id.clone(),
             agent: pending.resource.agent.clone(),
             resource: request.resource.clone(),
+            gateway: false,
             scope: request.scopes.to_string(),
             expires: now.saturating_add(GRANT_SECONDS),
         },

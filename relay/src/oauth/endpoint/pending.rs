@@ -126,6 +126,7 @@ impl Oauth {
 pub(super) const fn barred_notice(barred: Barred) -> &'static str {
     match barred {
         Barred::Suspended => "This agent is suspended. Ask the administrator of its team.",
+        Barred::NoEndpoint => "This agent is not reached at this address. Ask the administrator of its team.",
         Barred::NotInvited => {
             "You are signed in, but may not use this agent. Sign in as somebody else, or ask the administrator of its team."
         }

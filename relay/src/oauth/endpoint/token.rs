@@ -19,7 +19,7 @@ use crate::oauth::metrics::Endpoint;
 use crate::oauth::parameters::Parameters;
 use crate::oauth::secret::{Secret, SecretHash, random_id};
 use crate::oauth::throttle::Kind;
-use crate::oauth::{Account, Oauth};
+use crate::oauth::{Account, Oauth, standing};
 use crate::store::oauth::{codes, grants, refresh_tokens};
 
 /// Replaced refresh tokens of a grant that are remembered to notice their return: half a day at one refresh in ten minutes.
@@ -143,14 +143,9 @@ async fn standing(
 impl Oauth {
     /// Whether the resource is still the agent's, and the account may still use it.
     pub(super) fn check_standing(&self, grant: &Grant, account: &Account) -> Result<(), OauthError> {
-        use crate::oauth::account::Barred;
-        let resource = self.directory.resource(&grant.resource).filter(|it| it.agent == grant.agent);
-        let resource = resource
-            .ok_or_else(|| invalid_grant("resource_gone", "the agent is not reached at this URL any more"))?;
-        account.check_may_use(&resource).map_err(|barred| match barred {
-            Barred::Suspended => invalid_grant("suspended", "the agent or its tenant is suspended"),
-            Barred::NotInvited => invalid_grant("not_invited", "the person may not use this agent any more"),
-        })
+        let agent = self.directory.resource_of(&grant.agent);
+        standing::judge(grant, account, agent.as_ref(), self.gateway_url())
+            .map_err(|lapsed| invalid_grant(lapsed.word(), lapsed.sentence()))
     }
 }
 

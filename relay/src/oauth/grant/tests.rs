@@ -14,6 +14,7 @@ fn grant() -> Grant {
         client_id: "c".into(),
         agent: "did:wba:example.com:agent:alice".parse().unwrap(),
         resource: "https://mcp.example/alice".into(),
+        gateway: false,
         scope: "mcp:read mcp:send".into(),
         expires: 100_000,
     }

@@ -82,13 +82,13 @@ async fn put_agent(to: &mut SqliteConnection, agent: &AgentEntry) -> Result {
     sqlx::query(
         "insert into agents
            (tenant, name, root_key, declared_card, suspended, record, record_created, registered_card, mcp_url,
-            mcp_accounts)
-         values (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+            mcp_accounts, mcp_endpoint)
+         values (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
          on conflict (tenant, name) do update set
            root_key = excluded.root_key, declared_card = excluded.declared_card, suspended = excluded.suspended,
            record = excluded.record, record_created = excluded.record_created,
            registered_card = excluded.registered_card, mcp_url = excluded.mcp_url,
-           mcp_accounts = excluded.mcp_accounts",
+           mcp_accounts = excluded.mcp_accounts, mcp_endpoint = excluded.mcp_endpoint",
     )
     .bind(agent.tenant.as_str())
     .bind(agent.did.name())
@@ -100,21 +100,27 @@ async fn put_agent(to: &mut SqliteConnection, agent: &AgentEntry) -> Result {
     .bind(card_json(agent.registered_card.as_ref())?)
     .bind(agent.mcp.as_ref().map(|mcp| mcp.url.as_str()))
     .bind(accounts_json(agent.mcp.as_deref())?)
+    .bind(agent.mcp.as_ref().and_then(|mcp| mcp.endpoint.as_deref()))
     .execute(&mut *to)
     .await?;
     end_grants(to, agent).await?;
     replace_keys(to, agent).await
 }
 
-/// What people allowed for an endpoint that is not the agent's any more is void, also if the endpoint comes back.
+/// What people allowed for an endpoint that is not the agent's any more is void, also if the endpoint comes back. The same for
+/// the gateway, once it does not serve the agent any more.
 async fn end_grants(to: &mut SqliteConnection, agent: &AgentEntry) -> Result {
-    sqlx::query("delete from oauth_grants where tenant = ? and agent = ? and resource is not ?")
-        .bind(agent.tenant.as_str())
-        .bind(agent.did.name())
-        .bind(agent.mcp.as_ref().map(|mcp| mcp.url.as_str()))
-        .execute(to)
-        .await
-        .map(|_| ())
+    sqlx::query(
+        "delete from oauth_grants where tenant = ? and agent = ?
+           and case gateway when 1 then ? is null else resource is not ? end",
+    )
+    .bind(agent.tenant.as_str())
+    .bind(agent.did.name())
+    .bind(agent.mcp.as_ref().and_then(|mcp| mcp.endpoint.as_deref()))
+    .bind(agent.mcp.as_ref().map(|mcp| mcp.url.as_str()))
+    .execute(to)
+    .await
+    .map(|_| ())
 }
 
 async fn replace_keys(to: &mut SqliteConnection, agent: &AgentEntry) -> Result {

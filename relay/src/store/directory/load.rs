@@ -28,7 +28,7 @@ impl Store {
         }
         let mut bound = self.load_keys(domain, &mut state).await?;
         let agents = "select tenant, name, root_key, declared_card, suspended, record, record_created, \
-                      registered_card, mcp_url, mcp_accounts from agents";
+                      registered_card, mcp_url, mcp_accounts, mcp_endpoint from agents";
         for row in self.all(agents).await? {
             let mut agent = agent(&row, domain)?;
             agent.keys = bound.remove(&agent.did).unwrap_or_default();
@@ -108,7 +108,7 @@ fn mcp(row: &SqliteRow) -> Result<Option<Arc<McpSpec>>, StoreError> {
     let accounts: Option<String> = column(row, "mcp_accounts")?;
     let (Some(url), Some(accounts)) = (url, accounts) else { return Ok(None) };
     let accounts = serde_json::from_str(&accounts).map_err(|error| unreadable("mcp_accounts", error))?;
-    Ok(Some(Arc::new(McpSpec { url, accounts, endpoint: None })))
+    Ok(Some(Arc::new(McpSpec { url, accounts, endpoint: column(row, "mcp_endpoint")? })))
 }
 
 fn seconds(row: &SqliteRow, name: &'static str) -> Result<Option<UnixSeconds>, StoreError> {

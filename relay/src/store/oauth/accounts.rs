@@ -1,5 +1,6 @@
 //! People.
 
+use protocol::Did;
 use sqlx::sqlite::SqliteRow;
 use sqlx::{Row as _, SqliteConnection};
 
@@ -37,14 +38,19 @@ impl OauthStore {
     }
 
     fn read_account(&self, row: &SqliteRow) -> Result<Account> {
-        Ok(Account {
-            id: row.try_get("account")?,
-            issuer: row.try_get("issuer")?,
-            subject: row.try_get("subject")?,
-            email: row.try_get("email")?,
-            agent: self.agent(row)?,
-        })
+        read(row, self.agent(row)?)
     }
+}
+
+/// An account that may use this agent only, if any is named.
+pub(super) fn read(row: &SqliteRow, agent: Option<Did>) -> Result<Account> {
+    Ok(Account {
+        id: row.try_get("account")?,
+        issuer: row.try_get("issuer")?,
+        subject: row.try_get("subject")?,
+        email: row.try_get("email")?,
+        agent,
+    })
 }
 
 /// A new account for one agent.

@@ -5,15 +5,30 @@ use sqlx::sqlite::SqliteRow;
 use sqlx::{Row as _, SqliteConnection};
 
 use super::{OauthStore, Result, integer, unsigned};
-use crate::oauth::Grant;
+use crate::oauth::{Account, Grant};
 
 impl OauthStore {
-    pub(crate) async fn grant(&self, id: &str) -> Result<Option<Grant>> {
-        let found = sqlx::query("select * from oauth_grants where grant_id = ?")
-            .bind(id)
-            .fetch_optional(&self.pool)
+    /// A grant and who gave it, in one read: each request of a resource server may ask.
+    pub(crate) async fn grant_and_account(&self, id: &str) -> Result<Option<(Grant, Account)>> {
+        let found = sqlx::query(
+            "select g.*, a.issuer, a.subject, a.email, a.tenant as account_tenant, a.agent as account_agent
+             from oauth_grants g join oauth_accounts a using (account) where g.grant_id = ?",
+        )
+        .bind(id)
+        .fetch_optional(&self.pool)
+        .await?;
+        let Some(row) = found else { return Ok(None) };
+        let agent = self.agent_in(&row, "account_tenant", "account_agent")?;
+        Ok(Some((self.read_grant(&row, "expires")?, super::accounts::read(&row, agent)?)))
+    }
+
+    /// Deletes those for a gateway at another URL than this, or for any when there is none; answers how many.
+    pub(crate) async fn end_gateway_grants_but(&self, gateway_url: Option<&str>) -> Result<u64> {
+        let done = sqlx::query("delete from oauth_grants where gateway = 1 and resource is not ?")
+            .bind(gateway_url)
+            .execute(&self.pool)
             .await?;
-        found.as_ref().map(|row| self.read_grant(row, "expires")).transpose()
+        Ok(done.rows_affected())
     }
 
     /// Deletes it if it was given to this client; answers whether it was.
@@ -33,6 +48,7 @@ impl OauthStore {
             client_id: row.try_get("client_id")?,
             agent: self.agent(row)?.ok_or(sqlx::Error::RowNotFound)?,
             resource: row.try_get("resource")?,
+            gateway: row.try_get("gateway")?,
             scope: row.try_get("scope")?,
             expires: unsigned(row, expires)?,
         })
@@ -42,8 +58,8 @@ impl OauthStore {
 pub(crate) async fn insert(to: &mut SqliteConnection, grant: &Grant, now: UnixSeconds) -> Result {
     sqlx::query(
         "insert into oauth_grants
-           (grant_id, account, client_id, tenant, agent, resource, scope, created, expires)
-         values (?, ?, ?, ?, ?, ?, ?, ?, ?)",
+           (grant_id, account, client_id, tenant, agent, resource, gateway, scope, created, expires)
+         values (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
     )
     .bind(&grant.id)
     .bind(&grant.account)
@@ -51,6 +67,7 @@ pub(crate) async fn insert(to: &mut SqliteConnection, grant: &Grant, now: UnixSe
     .bind(grant.agent.tenant().as_str())
     .bind(grant.agent.name())
     .bind(&grant.resource)
+    .bind(grant.gateway)
     .bind(&grant.scope)
     .bind(integer(now))
     .bind(integer(grant.expires))

@@ -120,7 +120,7 @@ async fn a_code_leads_to_one_invitation_and_an_id_belongs_to_its_tenant() {
 
     relay.put("tenants/acme", &TenantSpec::default()).await.unwrap();
     relay.put("tenants/acme/agents/alice", &crate::harness::agent_spec(&[])).await.unwrap();
-    let mcp = McpSpec { url: "https://mcp.example/acme".into(), accounts: vec![] };
+    let mcp = McpSpec { url: "https://mcp.example/acme".into(), accounts: vec![], endpoint: None };
     relay.put("tenants/acme/agents/alice/mcp", &mcp).await.unwrap();
     relay.put("tenants/acme/invitations/one", &declared("m2inv_of-acme")).await.unwrap();
     connect_with(&relay, CODE).await;

@@ -26,7 +26,7 @@ pub(super) struct Person<'a> {
 pub(super) async fn put_alice(relay: &TestRelay, accounts: &[&str]) -> protocol::api_key::ApiKey {
     let key = relay.agent_with_key("alice").await;
     let accounts = accounts.iter().map(ToString::to_string).collect();
-    let mcp = McpSpec { url: RESOURCE.into(), accounts };
+    let mcp = McpSpec { url: RESOURCE.into(), accounts, endpoint: None };
     relay.put("tenants/default/agents/alice/mcp", &mcp).await.unwrap();
     key
 }
@@ -77,7 +77,7 @@ pub(super) async fn post_form(relay: &TestRelay, path: &str, form: &[(&str, &str
     with_form(relay.client.post(format!("{}{path}", relay.url)), form).send().await.unwrap()
 }
 
-fn with_form(request: reqwest::RequestBuilder, form: &[(&str, &str)]) -> reqwest::RequestBuilder {
+pub(super) fn with_form(request: reqwest::RequestBuilder, form: &[(&str, &str)]) -> reqwest::RequestBuilder {
     let body = url::form_urlencoded::Serializer::new(String::new()).extend_pairs(form).finish();
     request.header(header::CONTENT_TYPE, "application/x-www-form-urlencoded").body(body)
 }

@@ -69,7 +69,7 @@ async fn an_endpoint_that_moved_or_went_ends_what_was_granted_for_it() {
     let relay = start().await;
     let key = put_alice(&relay, &[]).await;
     let connected = connect(&relay).await;
-    let moved = McpSpec { url: "https://mcp.example/moved".into(), accounts: vec![] };
+    let moved = McpSpec { url: "https://mcp.example/moved".into(), accounts: vec![], endpoint: None };
     relay.put("tenants/default/agents/alice/mcp", &moved).await.unwrap();
     assert_eq!(introspect(&relay, &key, &connected.access).await["active"], false);
     assert_eq!(refresh_error(&relay, &connected).await.as_deref(), Some("invalid_grant"));
@@ -82,7 +82,7 @@ async fn an_endpoint_that_moved_or_went_ends_what_was_granted_for_it() {
 async fn an_endpoint_that_is_not_declared_any_more_voids_what_it_allowed_also_when_it_comes_back() {
     let relay = start().await;
     let key = new_key();
-    let mcp = McpSpec { url: RESOURCE.into(), accounts: vec![] };
+    let mcp = McpSpec { url: RESOURCE.into(), accounts: vec![], endpoint: None };
     let with = AgentSpec { mcp: Some(mcp.clone()), ..agent_spec(&[(&key, None)]) };
     relay.put("tenants/default/agents/alice", &with).await.unwrap();
     assert_eq!(relay.get::<McpSpec>("tenants/default/agents/alice/mcp").await.unwrap(), mcp);

@@ -44,7 +44,8 @@ async fn an_invitation_for_one_agent_is_none_for_another() {
     let relay = start().await;
     put_alice(&relay, &[]).await;
     relay.agent_with_key("bob").await;
-    let mcp = protocol::admin::McpSpec { url: "https://mcp.example/bob".into(), accounts: vec![] };
+    let mcp =
+        protocol::admin::McpSpec { url: "https://mcp.example/bob".into(), accounts: vec![], endpoint: None };
     relay.put("tenants/default/agents/bob/mcp", &mcp).await.unwrap();
     let client_id = register(&relay).await;
     let invitation = invite(&relay, None).await;
