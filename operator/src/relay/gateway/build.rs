@@ -3,8 +3,8 @@
 use crds::{Relay, label, name};
 use k8s_openapi::api::apps::v1::{Deployment, DeploymentSpec, DeploymentStrategy, RollingUpdateDeployment};
 use k8s_openapi::api::core::v1::{
-    Container, EnvVar, Lifecycle, LifecycleHandler, PodSpec, PodTemplateSpec, Service, ServiceAccount,
-    ServiceSpec, SleepAction, TopologySpreadConstraint,
+    Container, EnvVar, PodSpec, PodTemplateSpec, Service, ServiceAccount, ServiceSpec,
+    TopologySpreadConstraint,
 };
 use k8s_openapi::api::policy::v1::{PodDisruptionBudget, PodDisruptionBudgetSpec};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
@@ -27,9 +27,8 @@ pub use policy::network_policy;
 pub const COMPONENT: &str = "mcp-gateway";
 const TLS_PATH: &str = "/var/run/msg2agent/tls";
 const TOKEN_PATH: &str = "/var/run/msg2agent/token";
-/// Seconds between the decision to end a pod and SIGTERM: nodes stop sending it connections meanwhile.
-const STEP_ASIDE_SECONDS: i64 = 5;
-/// Seconds until a pod that was told to end is killed: stepping aside, twice the drain of 20 s, and a margin.
+/// Seconds until a pod that was told to end is killed. It takes connections for 5 s more, so that every node has learned of it; then calls
+/// under way and its own tasks have 20 s each.
 const TERMINATION_SECONDS: i64 = 50;
 
 fn metadata(relay: &Relay) -> ObjectMeta {
@@ -157,10 +156,6 @@ fn spread(relay: &Relay) -> TopologySpreadConstraint {
 }
 
 fn container(relay: &Relay, settings: &Settings) -> Container {
-    let step_aside = LifecycleHandler {
-        sleep: Some(SleepAction { seconds: STEP_ASIDE_SECONDS }),
-        ..LifecycleHandler::default()
-    };
     let container = Container {
         name: "gateway".into(),
         image: Some(settings.mcp_server_image.clone()),
@@ -168,7 +163,6 @@ fn container(relay: &Relay, settings: &Settings) -> Container {
         args: Some(vec!["gateway".into()]),
         env: Some(environment(relay, &settings.cluster_domain)),
         ports: Some(vec![pod::port("https", name::MCP_POD_PORT), pod::port("admin", name::MCP_ADMIN_PORT)]),
-        lifecycle: Some(Lifecycle { pre_stop: Some(step_aside), ..Lifecycle::default() }),
         resources: Some(
             relay.spec.mcp.resources.clone().unwrap_or_else(|| pod::resources("50m", "32Mi", "256Mi")),
         ),

@@ -6,9 +6,10 @@ use k8s_openapi::api::autoscaling::v2::HorizontalPodAutoscaler;
 use kube::api::{Patch, PatchParams};
 use kube::{Api, Resource as _, ResourceExt as _};
 
-use super::{build, name_of, observed};
+use super::{build, name_of};
 use crate::context::Context;
 use crate::error::{Error, Result};
+use crate::key::Name;
 
 /// Holds the number of pods until the autoscaler changes it first. An owner that lets go of a field resets it, here to one pod.
 const FIELD_MANAGER: &str = "msg2agent-operator-replicas";
@@ -23,10 +24,10 @@ pub(super) async fn converge(context: &Context, relay: &Relay) -> Result<()> {
         let replicas = Some(relay.spec.mcp.replicas.min);
         return applier.apply(client, &owner, &build::deployment(relay, settings, replicas)).await;
     };
-    if !applier.knows::<HorizontalPodAutoscaler>(&name) {
-        let replicas = first(relay, observed(context, relay).as_deref(), max);
+    if !applier.knows::<HorizontalPodAutoscaler>(&name) && !exists(context, &name).await? {
+        let replicas = first(relay, there(context, &name).await?.as_ref(), max);
         applier.apply(client, &owner, &build::deployment(relay, settings, Some(replicas))).await?;
-        hand_over(context, relay, replicas).await?;
+        hand_over(context, &name, replicas).await?;
     }
     applier.apply(client, &owner, &build::deployment(relay, settings, None)).await?;
     applier.apply(client, &owner, &build::autoscaler(relay, max)).await
@@ -39,8 +40,19 @@ fn first(relay: &Relay, there: Option<&Deployment>, max: i32) -> i32 {
     now.unwrap_or(min).max(min).min(max)
 }
 
-async fn hand_over(context: &Context, relay: &Relay, replicas: i32) -> Result<()> {
-    let name = name_of(relay);
+/// Whether there is an autoscaler. The watches may not have told yet, and what it has decided must not be undone.
+async fn exists(context: &Context, name: &Name) -> Result<bool> {
+    let api = Api::<HorizontalPodAutoscaler>::namespaced(context.client.clone(), &name.namespace);
+    let found = api.get_metadata_opt(&name.name).await;
+    found.map(|found| found.is_some()).map_err(Error::cluster(format!("look for the autoscaler {name}")))
+}
+
+async fn there(context: &Context, name: &Name) -> Result<Option<Deployment>> {
+    let api = Api::<Deployment>::namespaced(context.client.clone(), &name.namespace);
+    api.get_opt(&name.name).await.map_err(Error::cluster(format!("read Deployment {name}")))
+}
+
+async fn hand_over(context: &Context, name: &Name, replicas: i32) -> Result<()> {
     let number = serde_json::json!({
         "apiVersion": Deployment::api_version(&()), "kind": Deployment::kind(&()),
         "metadata": {"name": name.name}, "spec": {"replicas": replicas},
