@@ -29,6 +29,7 @@ use crate::relay::Volume;
     printcolumn(name = "Tenant", type_ = "string", json_path = ".spec.tenantRef.name"),
     printcolumn(name = "DID", type_ = "string", json_path = ".status.did"),
     printcolumn(name = "MCP", type_ = "string", json_path = ".status.mcpURL", priority = 1),
+    printcolumn(name = "Gateway", type_ = "string", json_path = ".status.mcpGatewayURL", priority = 1),
     printcolumn(name = "Secret", type_ = "string", json_path = ".status.secretName", priority = 1),
     printcolumn(name = "Keys", type_ = "string", json_path = ".status.keys[*].keyId", priority = 1),
     printcolumn(name = "Age", type_ = "date", json_path = ".metadata.creationTimestamp")
@@ -211,6 +212,9 @@ pub struct AgentStatus {
     /// URL of its MCP endpoint, with `mcp.enabled`.
     #[serde(default, rename = "mcpURL", skip_serializing_if = "Option::is_none")]
     pub mcp_url: Option<String>,
+    /// URL of its Relay's MCP gateway, which leads to this endpoint too, with `mcp.enabled` here and in the Relay.
+    #[serde(default, rename = "mcpGatewayURL", skip_serializing_if = "Option::is_none")]
+    pub mcp_gateway_url: Option<String>,
     /// Secret with its API key.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub secret_name: Option<String>,

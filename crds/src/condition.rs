@@ -34,7 +34,7 @@ words! {
         CertificateReady,
         /// The credentials Secret exists and is the one the relay knows.
         CredentialsReady,
-        /// The MCP endpoint serves.
+        /// The MCP endpoint of an Agent, or the gateway of a Relay, serves.
         McpReady,
         /// An administrator stopped the object.
         Suspended,

@@ -23,6 +23,7 @@ pub const SECRET_CA: &str = "relay-ca";
 pub const SECRET_SERVING: &str = "serving-certificate";
 pub const SECRET_ADMIN: &str = "relay-admin";
 pub const SECRET_OAUTH_KEYS: &str = "relay-oauth-keys";
+pub const SECRET_GATEWAY: &str = "relay-gateway";
 pub const SECRET_INVITATION: &str = "tenant-invitation";
 
 /// Type of the Secret an agent reads its credentials from, after the Service Binding specification.

@@ -10,6 +10,7 @@ pub mod agent;
 pub mod condition;
 pub mod consent;
 pub mod fixtures;
+pub mod gateway;
 pub mod generate;
 pub mod label;
 pub mod name;

@@ -39,6 +39,12 @@ suffixed! {
     relay_admin = "-admin";
     /// Secret with the keys that sign access tokens.
     relay_oauth_keys = "-oauth-keys";
+    /// MCP gateway of a Relay: Deployment, Service, ServiceAccount, PodDisruptionBudget, HorizontalPodAutoscaler and NetworkPolicy.
+    relay_gateway = "-gateway";
+    /// Secret with the serving certificate of a Relay's MCP gateway, and the authorities that it trusts.
+    relay_gateway_tls = "-gateway-tls";
+    /// Secret with the token by which a Relay knows its MCP gateway.
+    relay_gateway_token = "-gateway-token";
     /// Default name of an Agent's credentials Secret.
     agent_credentials = "-relay";
     /// Secret with the identity that the operator made for an Agent.
@@ -67,6 +73,12 @@ pub fn relay_issuer(relay_name: &str, namespace: &str, cluster_domain: &str) -> 
     format!("https://{}:{RELAY_PORT}", service_host(&relay(relay_name), namespace, cluster_domain))
 }
 
+/// The URL of a Relay's MCP gateway inside the cluster.
+#[must_use]
+pub fn gateway_url(relay_name: &str, namespace: &str, cluster_domain: &str) -> String {
+    format!("https://{}/mcp", service_host(&relay_gateway(relay_name), namespace, cluster_domain))
+}
+
 /// The Secret with the code of a Tenant's invitation.
 #[must_use]
 pub fn tenant_invitation(tenant: &str, invitation: &str) -> String {
@@ -89,6 +101,7 @@ mod tests {
         for name in [
             relay_headless(&owner),
             relay_settings(&owner),
+            relay_gateway_token(&owner),
             agent_mcp(&owner),
             agent_mcp_tls(&owner),
             agent_identity(&owner),
@@ -104,5 +117,9 @@ mod tests {
             "wss://main.msg2agent.svc.cluster.local:8443/ws"
         );
         assert_eq!(mcp_url("alice", "team", "cluster.local"), "https://alice-mcp.team.svc.cluster.local/mcp");
+        assert_eq!(
+            gateway_url("main", "msg2agent", "cluster.local"),
+            "https://main-gateway.msg2agent.svc.cluster.local/mcp"
+        );
     }
 }

@@ -7,6 +7,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::consent::AllowedFrom;
+use crate::gateway::{Gateway, GatewayStatus};
 use crate::oauth::{OAuth, OAuthStatus};
 
 /// A relay: the server that agents connect to, with its domain, its store and its consent.
@@ -31,6 +32,7 @@ use crate::oauth::{OAuth, OAuthStatus};
     printcolumn(name = "Tenants", type_ = "integer", json_path = ".status.tenants"),
     printcolumn(name = "Agents", type_ = "integer", json_path = ".status.agents"),
     printcolumn(name = "URL", type_ = "string", json_path = ".status.url", priority = 1),
+    printcolumn(name = "MCP", type_ = "string", json_path = ".status.mcp.url", priority = 1),
     printcolumn(name = "Cert", type_ = "string", json_path = ".status.certificate.notAfter", priority = 1),
     printcolumn(name = "Age", type_ = "date", json_path = ".metadata.creationTimestamp")
 )]
@@ -57,7 +59,10 @@ pub struct RelaySpec {
     /// The authorization server in the relay, where people sign in for MCP endpoints.
     #[serde(default, skip_serializing_if = "OAuth::is_default")]
     pub oauth: OAuth,
-    /// The NetworkPolicy around the relay's pods.
+    /// One MCP URL for all agents of this relay.
+    #[serde(default, skip_serializing_if = "Gateway::is_default")]
+    pub mcp: Gateway,
+    /// The NetworkPolicies around the pods of the relay and of its MCP gateway.
     #[serde(default)]
     pub network_policy: NetworkPolicy,
     /// Resources of the relay container; left out, requests of 50m CPU and 64Mi memory and a limit of 512Mi memory.
@@ -67,7 +72,7 @@ pub struct RelaySpec {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(min = 1, max = 256), regex(pattern = "^[-A-Za-z0-9_,=:\\[\\]{}.]+$"))]
     pub log_filter: Option<String>,
-    /// OTLP endpoint (HTTP, protobuf) that receives the relay's traces, for example `http://otel-collector.observability:4318`.
+    /// OTLP endpoint (HTTP, protobuf) that receives the traces of the relay and of its MCP gateway, for example `http://otel-collector.observability:4318`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(max = 512), regex(pattern = "^https?://[^\\s]+$"))]
     pub otlp_endpoint: Option<String>,
@@ -177,12 +182,13 @@ pub struct Tenants {
     pub allowed_from: AllowedFrom,
 }
 
-/// Settings of the relay's NetworkPolicy.
+/// Settings of the NetworkPolicies of the relay and of its MCP gateway.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct NetworkPolicy {
-    /// Whether the operator makes one. It admits everybody to the public port and only the operator to the admin port; out, the relay
-    /// reaches names, its traces' receiver, and https for clients' documents and the identity provider.
+    /// Whether the operator makes them. The relay's admits everybody to the public port and only the operator to the admin port; out, the
+    /// relay reaches names, its traces' receiver, and https for clients' documents and the identity provider. The gateway's admits everybody
+    /// to its public port; out, the gateway reaches names, the traces' receiver, the relay and MCP endpoints.
     #[serde(default = "enabled")]
     pub enabled: bool,
 }
@@ -228,7 +234,11 @@ pub struct RelayStatus {
     /// The authorization server.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub oauth: Option<OAuthStatus>,
-    /// Accepted, Programmed, Available, CertificateReady, Ready; DeletionBlocked, Reconciling, Stalled while they are true.
+    /// The MCP gateway, with `mcp.enabled`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub mcp: Option<GatewayStatus>,
+    /// Accepted, Programmed, Available, CertificateReady, McpReady (with `mcp.enabled`), Ready; DeletionBlocked, Reconciling, Stalled while
+    /// they are true.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(extend("x-kubernetes-list-type" = "map", "x-kubernetes-list-map-keys" = ["type"]))]
     pub conditions: Vec<Condition>,

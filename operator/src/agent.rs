@@ -26,6 +26,7 @@ mod mcp;
 mod plan;
 mod ring;
 
+pub(crate) use labels::COMPONENT;
 pub(crate) use plan::mcp_url;
 use plan::{Observed, Place, Snapshot};
 
@@ -73,6 +74,7 @@ fn place(context: &Context, agent: &Agent) -> Result<Place, Refusal> {
         is_permitted,
         rivals,
         older_agents: older,
+        cluster_domain: &context.settings.cluster_domain,
     })
 }
 

@@ -15,6 +15,10 @@ use serde::de::DeserializeOwned;
 use crate::error::{Error, Result};
 use crate::key::Name;
 
+mod mark;
+
+use mark::Mark;
+
 /// Field manager of owned objects; status has its own, see [`crate::status`].
 pub const FIELD_MANAGER: &str = "msg2agent-operator";
 
@@ -47,29 +51,15 @@ impl ChildKey {
     }
 }
 
-/// The state of an owned object, as coarse as it may be: its generation, or its resourceVersion where it has none.
-#[derive(Debug, Clone, PartialEq, Eq)]
-struct Mark {
-    uid: String,
-    state: String,
-}
-
-impl Mark {
-    fn of(object: &impl Resource) -> Self {
-        let meta = object.meta();
-        let version = || meta.resource_version.clone().unwrap_or_default();
-        let state = meta.generation.map_or_else(version, |generation| format!("g{generation}"));
-        Self { uid: meta.uid.clone().unwrap_or_default(), state }
-    }
-}
-
 /// What the watches saw last of each owned object.
 #[derive(Debug, Default)]
 pub struct Marks(Mutex<HashMap<ChildKey, Mark>>);
 
 impl Marks {
-    pub fn seen<K: Resource<DynamicType = ()>>(&self, object: &K) {
-        self.with(|marks| marks.insert(ChildKey::of(object), Mark::of(object)));
+    /// Returns whether it is another state than the last one seen.
+    pub fn seen<K: Resource<DynamicType = ()> + Serialize>(&self, object: &K) -> bool {
+        let mark = Mark::of(object);
+        self.with(|marks| marks.insert(ChildKey::of(object), mark.clone())) != Some(mark)
     }
 
     pub fn gone(&self, key: &ChildKey) {
@@ -104,9 +94,14 @@ impl Applier {
     /// [`Error::NameTaken`] when an object of that name belongs to somebody else; otherwise what the API server says.
     pub async fn apply<K: Child>(&self, client: &Client, owner: &str, desired: &K) -> Result<()> {
         let key = ChildKey::of(desired);
-        let hash = content_hash(desired)?;
+        let content = serde_json::to_value(desired);
+        let content = content.map_err(|source| Error::Serialize("an owned object", source))?;
+        let (hash, owns_replicas) = (content_hash(&content), content.pointer("/spec/replicas").is_some());
         let seen = self.marks.find(&key);
-        if seen.is_some() && self.find(&key) == seen.clone().map(|mark| (hash, mark)) {
+        if let (Some(seen), Some((applied, mark))) = (&seen, self.find(&key))
+            && applied == hash
+            && mark.is_same(seen, owns_replicas)
+        {
             return Ok(());
         }
         let api = Api::<K>::namespaced(client.clone(), &key.name.namespace);
@@ -134,6 +129,13 @@ impl Applier {
         }
         self.with(|map| map.remove(&key));
         Ok(())
+    }
+
+    /// Whether an object of ours is there, as far as we have seen or made it.
+    #[must_use]
+    pub fn knows<K: Child>(&self, name: &Name) -> bool {
+        let key = ChildKey { kind: K::kind(&()).into_owned(), name: name.clone() };
+        self.find(&key).is_some() || self.marks.find(&key).is_some()
     }
 
     fn find(&self, key: &ChildKey) -> Option<(u64, Mark)> {
@@ -172,33 +174,8 @@ async fn send<K: Child>(api: &Api<K>, key: &ChildKey, desired: &K) -> Result<K> 
     sent.map_err(Error::cluster(format!("apply {} {}", key.kind, key.name)))
 }
 
-fn content_hash<K: Child>(desired: &K) -> Result<u64> {
-    let json = serde_json::to_vec(desired).map_err(|source| Error::Serialize("an owned object", source))?;
+fn content_hash(content: &serde_json::Value) -> u64 {
     let mut hasher = DefaultHasher::new();
-    json.hash(&mut hasher);
-    Ok(hasher.finish())
-}
-
-#[cfg(test)]
-mod tests {
-    use k8s_openapi::api::apps::v1::Deployment;
-    use k8s_openapi::api::core::v1::Secret;
-
-    use super::*;
-
-    #[test]
-    fn a_workloads_status_is_not_a_foreign_change_but_a_secrets_content_is() {
-        let deployment = |version: &str| -> Deployment {
-            serde_json::from_value(
-                serde_json::json!({"metadata": {"uid": "1", "generation": 3, "resourceVersion": version}}),
-            )
-            .unwrap()
-        };
-        assert_eq!(Mark::of(&deployment("7")), Mark::of(&deployment("8")));
-        let secret = |version: &str| -> Secret {
-            serde_json::from_value(serde_json::json!({"metadata": {"uid": "1", "resourceVersion": version}}))
-                .unwrap()
-        };
-        assert_ne!(Mark::of(&secret("7")), Mark::of(&secret("8")));
-    }
+    content.to_string().hash(&mut hasher);
+    hasher.finish()
 }

@@ -35,6 +35,8 @@ pub const CLUSTER: &[Rule] = &[
     // Labels of namespaces decide consent.
     Rule { group: "", resources: &["namespaces"], verbs: &["get", "list", "watch"] },
     Rule { group: "apps", resources: &["statefulsets", "deployments"], verbs: OWNED },
+    // Of MCP gateways.
+    Rule { group: "autoscaling", resources: &["horizontalpodautoscalers"], verbs: OWNED },
     Rule { group: "networking.k8s.io", resources: &["networkpolicies"], verbs: OWNED },
     Rule { group: "policy", resources: &["poddisruptionbudgets"], verbs: OWNED },
     // Which relay pods are ready, and where.

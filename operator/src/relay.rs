@@ -1,11 +1,13 @@
-//! `Relay`: its certificate, its token, its pods, and what they are known to enforce.
+//! `Relay`: its certificate, its tokens, its pods, what they are known to enforce, and its MCP gateway.
 
 use std::collections::BTreeSet;
 use std::net::{IpAddr, SocketAddr};
+use std::sync::Arc;
 use std::time::Duration;
 
 use crds::condition::Type;
 use crds::{Relay, label, name};
+use k8s_openapi::api::apps::v1::Deployment;
 use kube::{Resource as _, ResourceExt as _};
 
 use crate::backoff::RESYNC;
@@ -17,8 +19,10 @@ use crate::fleet::{Access, Report};
 use crate::key::{Kind, Name};
 use crate::queue::Lane;
 use crate::{finalizer, status, world};
+use secrets::Serving;
 
 pub mod build;
+pub mod gateway;
 mod plan;
 pub mod secrets;
 mod signing_keys;
@@ -38,9 +42,19 @@ struct Observed {
     /// Why the Secrets or the owned objects are not in place.
     obstacle: Option<Obstacle>,
     ready_replicas: i32,
+    gateway: Gateway,
     report: Report,
     tenants: i32,
     agents: i32,
+}
+
+/// What was observed of the MCP gateway.
+#[derive(Debug, Default)]
+struct Gateway {
+    certificate: Option<Facts>,
+    deployment: Option<Arc<Deployment>>,
+    /// What is in its way; nothing of the relay waits for that.
+    obstacle: Option<String>,
 }
 
 /// What a pass over the owned objects found.
@@ -49,6 +63,7 @@ struct Provisioned {
     certificate: Facts,
     signing_keys: signing_keys::Facts,
     missing_secret: Option<String>,
+    gateway: Result<Option<Facts>>,
 }
 
 #[derive(Debug)]
@@ -75,7 +90,7 @@ pub async fn reconcile(context: &Context, name: &Name) -> Result<Option<Duration
     let observed = observe(context, &relay, name, &provisioned, contacted.as_ref().ok());
     let next = plan::status(&relay, &observed, &context.settings.cluster_domain, context.now());
     status::report(context, &*relay, &next).await?;
-    provisioned?;
+    provisioned?.gateway?;
     contacted?;
     Ok(Some(next_pass(&observed, context.now())))
 }
@@ -83,8 +98,13 @@ pub async fn reconcile(context: &Context, name: &Name) -> Result<Option<Duration
 /// Secrets first, workload last, so that the pod finds what it mounts.
 async fn provision(context: &Context, relay: &Relay, name: &Name) -> Result<Provisioned> {
     let authority = secrets::authority(context, relay).await?;
-    let certificate = secrets::serving(context, relay, &authority.signing).await?;
+    let cluster_domain = &context.settings.cluster_domain;
+    let wanted = Serving::of_relay(relay, cluster_domain);
+    let certificate = secrets::serving(context, relay, &authority, &wanted).await?;
     let token = secrets::admin_token(context, relay).await?;
+    if relay.spec.mcp.enabled {
+        secrets::gateway_token(context, relay).await?;
+    }
     let signing_keys = signing_keys::converge(context, relay).await?;
     context.fleet.set_access(name, Access { token, authority: authority.trusted() });
     let owner = relay.uid().unwrap_or_default();
@@ -97,13 +117,13 @@ async fn provision(context: &Context, relay: &Relay, name: &Name) -> Result<Prov
         Some(policy) => applier.apply(client, &owner, &policy).await?,
         None => applier.remove::<k8s_openapi::api::networking::v1::NetworkPolicy>(client, name).await?,
     }
-    let cluster_domain = &context.settings.cluster_domain;
     let file = build::config_map(relay, cluster_domain)
         .map_err(|source| Error::WriteSettings(name.to_string(), source))?;
     applier.apply(client, &owner, &file).await?;
     applier.apply(client, &owner, &build::stateful_set(relay, &context.settings, &file)).await?;
     let missing_secret = secrets::missing_client_secret(context, relay).await?;
-    Ok(Provisioned { certificate, signing_keys, missing_secret })
+    let gateway = gateway::converge(context, relay, &authority).await;
+    Ok(Provisioned { certificate, signing_keys, missing_secret, gateway })
 }
 
 /// Asks the ready replicas who they are; a fresh one gets everything again.
@@ -154,12 +174,18 @@ fn observe(
     );
     let tenants: Vec<_> = accepted_tenants(context, name);
     let agents = tenants.iter().filter_map(|tenant| tenant.status.as_ref()).map(|status| status.agents).sum();
+    let gateway = provisioned.as_ref().ok().map(|found| &found.gateway);
     Observed {
         certificate: provisioned.as_ref().ok().map(|found| found.certificate.clone()),
         signing_keys: provisioned.as_ref().ok().map(|found| found.signing_keys.clone()),
         missing_secret: provisioned.as_ref().ok().and_then(|found| found.missing_secret.clone()),
         obstacle: provisioned.as_ref().err().map(obstacle),
         ready_replicas: stateful_set.and_then(|set| set.status.as_ref()?.ready_replicas).unwrap_or(0),
+        gateway: Gateway {
+            certificate: gateway.and_then(|found| found.as_ref().ok().cloned()).flatten(),
+            deployment: gateway::observed(context, relay),
+            obstacle: gateway.and_then(|found| found.as_ref().err()).map(|error| crate::error::chain(error)),
+        },
         report: report.cloned().unwrap_or_default(),
         tenants: i32::try_from(tenants.len()).unwrap_or(i32::MAX),
         agents,
@@ -170,7 +196,7 @@ fn obstacle(error: &Error) -> Obstacle {
     Obstacle { message: crate::error::chain(error), is_name_taken: matches!(error, Error::NameTaken { .. }) }
 }
 
-fn accepted_tenants(context: &Context, name: &Name) -> Vec<std::sync::Arc<crds::Tenant>> {
+fn accepted_tenants(context: &Context, name: &Name) -> Vec<Arc<crds::Tenant>> {
     let referrers = context.world.index.referrers(Kind::Tenant, name);
     referrers
         .iter()
@@ -185,7 +211,8 @@ fn next_pass(observed: &Observed, now: jiff::Timestamp) -> Duration {
     if observed.report.reachable == 0 {
         return RETRY;
     }
-    let renewal = observed.certificate.as_ref().map_or(RESYNC, |facts| certificate::renewal_wait(facts, now));
+    let certificates = observed.certificate.iter().chain(&observed.gateway.certificate);
+    let renewal = certificates.map(|facts| certificate::renewal_wait(facts, now)).min().unwrap_or(RESYNC);
     let rotation = observed.signing_keys.as_ref().map_or(RESYNC, |facts| signing_keys::wait(facts, now));
     renewal.min(rotation).min(POLL)
 }

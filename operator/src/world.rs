@@ -1,7 +1,7 @@
 //! What the operator sees: one watch per kind, the stores they fill, and who is woken by which change.
 //!
-//! Objects we own are watched as metadata, selected by label; only workloads and endpoints are read whole, for their
-//! status. `managedFields` are dropped before anything is kept.
+//! Objects we own are watched as metadata, selected by label; only workloads, autoscalers and endpoints are read whole, for their
+//! status or their spec. `managedFields` are dropped before anything is kept.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -9,6 +9,7 @@ use std::time::Duration;
 use crds::condition::Type;
 use crds::{Agent, Relay, Tenant, label};
 use k8s_openapi::api::apps::v1::{Deployment, StatefulSet};
+use k8s_openapi::api::autoscaling::v2::HorizontalPodAutoscaler;
 use k8s_openapi::api::core::v1::{ConfigMap, Namespace, Secret, Service, ServiceAccount};
 use k8s_openapi::api::discovery::v1::EndpointSlice;
 use k8s_openapi::api::networking::v1::NetworkPolicy;
@@ -68,8 +69,8 @@ pub fn start(
         tenants: watches.ours("watch-tenants", &waker),
         agents: watches.ours("watch-agents", &waker),
         namespaces: watches.namespaces("watch-namespaces", &waker),
-        stateful_sets: watches.owned("watch-statefulsets", &waker, &marks),
-        deployments: watches.owned("watch-deployments", &waker, &marks),
+        stateful_sets: watches.workloads("watch-statefulsets", &waker, &marks),
+        deployments: watches.workloads("watch-deployments", &waker, &marks),
         endpoint_slices: watches.endpoint_slices("watch-endpointslices", &waker),
         index,
         marks: Arc::clone(&marks),
@@ -80,6 +81,7 @@ pub fn start(
     watches.owned::<PartialObjectMeta<ServiceAccount>>("watch-serviceaccounts", &waker, &marks);
     watches.owned::<PartialObjectMeta<NetworkPolicy>>("watch-networkpolicies", &waker, &marks);
     watches.owned::<PartialObjectMeta<PodDisruptionBudget>>("watch-poddisruptionbudgets", &waker, &marks);
+    watches.owned::<HorizontalPodAutoscaler>("watch-horizontalpodautoscalers", &waker, &marks);
     world
 }
 

@@ -148,6 +148,8 @@ fn build(agent: &Agent, place: &Place, ring: &Ring, access: Option<&Access>, clu
     values.extend(staged.as_ref().map(|token| (STAGED, token.as_str())));
     values.extend(access.map(|access| ("ca.crt", access.authority.as_str())));
     values.extend(agent.spec.mcp.enabled.then_some(("mcp-url", mcp_url.as_str())));
+    let gateway_url = place.gateway_url.as_deref().filter(|_| agent.spec.mcp.enabled);
+    values.extend(gateway_url.map(|url| ("mcp-gateway-url", url)));
     Secret {
         metadata,
         type_: Some(label::CREDENTIALS_TYPE.into()),
@@ -197,6 +199,9 @@ mod tests {
         );
         let again = Ring::read(&secret);
         assert_eq!(again.keys(), ring.keys());
+        let place = Place { gateway_url: Some("https://mcp.example.com/mcp".into()), ..place() };
+        let secret = build(&agent, &place, &ring, Some(&access), "cluster.local");
+        assert_eq!(secret::text(&secret, "mcp-gateway-url").unwrap().as_str(), "https://mcp.example.com/mcp");
     }
 
     #[test]

@@ -8,7 +8,7 @@ use kube::ResourceExt as _;
 use crate::pod;
 
 /// `app.kubernetes.io/component` of everything made for an Agent.
-pub(super) const COMPONENT: &str = "mcp-server";
+pub(crate) const COMPONENT: &str = "mcp-server";
 
 pub(super) fn of(agent: &Agent) -> BTreeMap<String, String> {
     pod::labels(label::AGENT, &agent.name_any(), COMPONENT)

@@ -18,6 +18,7 @@ use crate::conditions::{self, Draft};
 use crate::index;
 use crate::key::Name;
 use crate::programming::Programming;
+use crate::relay::gateway;
 
 const PARTS: [(Type, Reason); 4] = [
     (Type::Accepted, Reason::NotAccepted),
@@ -37,6 +38,7 @@ pub(crate) struct Snapshot<'a> {
     pub rivals: Vec<Arc<Agent>>,
     /// Older permitted Agents of the tenant, where it sets a limit.
     pub older_agents: usize,
+    pub cluster_domain: &'a str,
 }
 
 /// An Agent's place: its name and who serves it.
@@ -51,6 +53,8 @@ pub(crate) struct Place {
     pub issuer: Option<String>,
     /// Accounts of the Tenant's people that may sign in for this agent.
     pub accounts: Vec<String>,
+    /// URL of the Relay's MCP gateway, where it has one.
+    pub gateway_url: Option<String>,
 }
 
 impl Place {
@@ -79,7 +83,8 @@ pub(crate) fn place(snapshot: &Snapshot<'_>) -> Result<Place, Refusal> {
         return Err(Refusal::new(Reason::TooManyAgents, message));
     }
     check_root_key(snapshot.agent)?;
-    named(snapshot.agent, tenant, relay)
+    let gateway_url = gateway::build::url(relay, snapshot.cluster_domain);
+    Ok(Place { gateway_url, ..named(snapshot.agent, tenant, relay)? })
 }
 
 fn permitted_tenant<'a>(snapshot: &Snapshot<'a>) -> Result<&'a Tenant, Refusal> {
@@ -119,14 +124,18 @@ fn named(agent: &Agent, tenant: &Tenant, relay: &Relay) -> Result<Place, Refusal
         tenant_is_suspended: tenant.spec.suspend,
         issuer: relay.spec.oauth.issuer.clone(),
         accounts,
+        gateway_url: None,
     })
 }
 
 /// Where clients reach the agent's MCP endpoint: the audience of its access tokens.
 pub(crate) fn mcp_url(agent: &Agent, cluster_domain: &str) -> String {
-    let namespace = agent.namespace().unwrap_or_default();
-    let inside = || name::mcp_url(&agent.name_any(), &namespace, cluster_domain);
-    agent.spec.mcp.public_url.clone().unwrap_or_else(inside)
+    agent.spec.mcp.public_url.clone().unwrap_or_else(|| endpoint(agent, cluster_domain))
+}
+
+/// Where the endpoint is inside the cluster, whatever it is called outside.
+fn endpoint(agent: &Agent, cluster_domain: &str) -> String {
+    name::mcp_url(&agent.name_any(), &agent.namespace().unwrap_or_default(), cluster_domain)
 }
 
 /// What the relay is told: one body, so that a revocation is one write.
@@ -150,8 +159,11 @@ pub(crate) fn content(
             Discovery::Hidden => protocol::record::Discovery::Hidden,
         },
     };
-    let mcp =
-        || McpSpec { url: mcp_url(agent, cluster_domain), accounts: place.accounts.clone(), endpoint: None };
+    let mcp = || McpSpec {
+        url: mcp_url(agent, cluster_domain),
+        accounts: place.accounts.clone(),
+        endpoint: place.gateway_url.as_ref().map(|_| endpoint(agent, cluster_domain)),
+    };
     admin::AgentSpec {
         root_key: Some(root_key.to_owned()),
         card: Some(card),
@@ -214,6 +226,7 @@ pub(crate) fn accepted(
     AgentStatus {
         url: Some(name::relay_url(&place.relay.name, &place.relay.namespace, cluster_domain)),
         mcp_url: agent.spec.mcp.enabled.then(|| mcp_url(agent, cluster_domain)),
+        mcp_gateway_url: place.gateway_url.clone().filter(|_| agent.spec.mcp.enabled),
         keys: observed.ring.keys.iter().map(key).collect(),
         last_handled_rotation: observed.ring.handled.clone(),
         ..status(agent, Some(place), &drafts, now)

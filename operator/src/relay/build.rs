@@ -32,6 +32,7 @@ const TLS_PATH: &str = "/var/run/msg2agent/tls";
 const ADMIN_PATH: &str = "/var/run/msg2agent/admin";
 const OAUTH_KEYS_PATH: &str = "/var/run/msg2agent/oauth-keys";
 const PROVIDER_PATH: &str = "/var/run/msg2agent/provider";
+const GATEWAY_PATH: &str = "/var/run/msg2agent/gateway";
 /// What a pod needs beyond its drain to close its store.
 const SHUTDOWN_SECONDS: i64 = 15;
 
@@ -149,6 +150,8 @@ fn volumes(relay: &Relay) -> Vec<Volume> {
         // That one key alone: a Secret of somebody else may hold more than the relay should see.
         pod::secret_key_volume("provider", &provider.client_secret_ref.name, &provider.client_secret_ref.key)
     }));
+    let gateway = || pod::secret_volume("gateway", name::relay_gateway_token(&owner));
+    volumes.extend(relay.spec.mcp.enabled.then(gateway));
     volumes
 }
 
@@ -161,6 +164,7 @@ fn mounts(relay: &Relay) -> Vec<VolumeMount> {
         pod::mount("oauth-keys", OAUTH_KEYS_PATH, true),
     ];
     mounts.extend(relay.spec.oauth.provider.as_ref().map(|_| pod::mount("provider", PROVIDER_PATH, true)));
+    mounts.extend(relay.spec.mcp.enabled.then(|| pod::mount("gateway", GATEWAY_PATH, true)));
     mounts
 }
 

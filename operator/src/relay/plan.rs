@@ -7,14 +7,15 @@ use crds::{Relay, RelayStatus, name};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Condition, Time};
 use kube::{Resource as _, ResourceExt as _};
 
-use super::Observed;
+use super::{Observed, gateway};
 use crate::conditions::{self, Draft};
 
-const PARTS: [(Type, Reason); 4] = [
+const PARTS: [(Type, Reason); 5] = [
     (Type::Accepted, Reason::NotAccepted),
     (Type::CertificateReady, Reason::CertificateNotReady),
     (Type::Available, Reason::WorkloadUnavailable),
     (Type::Programmed, Reason::NotProgrammed),
+    (Type::McpReady, Reason::McpNotReady),
 ];
 
 /// The status of a Relay.
@@ -40,7 +41,8 @@ pub(crate) fn status(
             .as_ref()
             .map(|facts| Certificate { not_after: Time(facts.not_after) }),
         oauth: Some(oauth(relay, observed, cluster_domain)),
-        conditions: merged(relay, drafts(observed), now),
+        mcp: gateway::plan::status(relay, &observed.gateway, cluster_domain),
+        conditions: merged(relay, drafts(relay, observed), now),
     }
 }
 
@@ -74,13 +76,14 @@ fn merged(relay: &Relay, drafts: Vec<Draft>, now: jiff::Timestamp) -> Vec<Condit
     conditions::merge(before, &drafts, relay.meta().generation, now)
 }
 
-fn drafts(observed: &Observed) -> Vec<Draft> {
+fn drafts(relay: &Relay, observed: &Observed) -> Vec<Draft> {
     let mut drafts = vec![
         Draft::holds(Type::Accepted, Reason::Accepted, "the spec is valid"),
         certificate(observed),
         available(observed),
         programmed(observed),
     ];
+    drafts.extend(relay.spec.mcp.enabled.then(|| gateway::plan::draft(&observed.gateway)));
     let ready = conditions::ready(&drafts, &PARTS);
     let stalled = drafts.iter().find(|draft| draft.reason == Reason::SecretNameConflict);
     let progress = conditions::progress(&ready, stalled);
@@ -163,6 +166,7 @@ mod tests {
             missing_secret: None,
             obstacle: None,
             ready_replicas: 1,
+            gateway: super::super::Gateway::default(),
             report: Report { reachable: 1, build: Some("0.1.0".into()), version: Some(4), is_fresh: false },
             tenants: 2,
             agents: 5,

@@ -15,6 +15,7 @@ use super::plan::Place;
 use crate::context::Context;
 use crate::error::{Error, Result};
 use crate::key::{Kind, Name};
+use crate::relay::gateway;
 use crate::secret::{self, Found};
 use crate::{agent, pod};
 
@@ -22,8 +23,9 @@ use crate::{agent, pod};
 const COMPONENT: &str = "invitation";
 const CODE: &str = "code";
 const AGENT: &str = "agent";
-/// Where the code is of use.
+/// Where the code is of use: the agent's own endpoint, and the gateway of the Relay where it has one.
 const URL: &str = "mcp-url";
+const GATEWAY_URL: &str = "mcp-gateway-url";
 /// Tells a code apart from other secrets, in a leak or a search.
 const CODE_PREFIX: &str = "m2inv_";
 
@@ -92,7 +94,7 @@ async fn issue(
 ) -> Result<InvitationStatus> {
     let now = u64::try_from(context.now().as_second()).unwrap_or(0);
     let agent = invited_agent(context, tenant, &invitation.agent);
-    let url = agent.as_ref().map(|agent| agent::mcp_url(agent, &context.settings.cluster_domain));
+    let urls = urls(context, agent.as_deref(), relay);
     let secret_name = secret_name(tenant, &invitation.name);
     let uid = tenant.uid().unwrap_or_default();
     let found = secret::read(&context.client, &secret_name, label::SECRET_INVITATION, &uid).await?;
@@ -105,11 +107,20 @@ async fn issue(
         Step::Make => make(invitation, now),
         Step::Keep => held.unwrap_or_else(|| make(invitation, now)),
     };
-    secret::write(&context.client, &found, build(tenant, &secret_name, &code, url.as_deref())).await?;
+    secret::write(&context.client, &found, build(tenant, &secret_name, &code, &urls)).await?;
     let is_open =
         code.not_after > now && agent.is_some() && declare(context, relay, place, invitation, &code).await?;
     let state = state(is_open, code.not_after, now);
     Ok(status(tenant, &invitation.name, state, Some(code.not_after)))
+}
+
+/// Where the code is of use, each with its data key.
+fn urls(context: &Context, agent: Option<&Agent>, relay: &Name) -> Vec<(&'static str, String)> {
+    let cluster_domain = &context.settings.cluster_domain;
+    let Some(agent) = agent else { return Vec::new() };
+    let gateway = context.world.relay(relay).and_then(|relay| gateway::build::url(&relay, cluster_domain));
+    let own = (URL, agent::mcp_url(agent, cluster_domain));
+    [own].into_iter().chain(gateway.map(|url| (GATEWAY_URL, url))).collect()
 }
 
 /// Whether every ready replica of the relay knows it.
@@ -182,13 +193,13 @@ fn read(secret: &Secret) -> Option<Code> {
     })
 }
 
-fn build(tenant: &Tenant, name: &Name, code: &Code, url: Option<&str>) -> Secret {
+fn build(tenant: &Tenant, name: &Name, code: &Code, urls: &[(&'static str, String)]) -> Secret {
     let mut labels = pod::labels(label::TENANT, &tenant.name_any(), COMPONENT);
     labels.insert(label::SECRET_KIND.into(), label::SECRET_INVITATION.into());
     let mut metadata = pod::owned_by(tenant, name.name.to_string(), labels);
     metadata.annotations = Some([(label::NOT_AFTER.to_owned(), code.not_after.to_string())].into());
     let mut values = vec![(CODE, code.text.as_str()), (AGENT, code.agent.as_str())];
-    values.extend(url.map(|url| (URL, url)));
+    values.extend(urls.iter().map(|(key, url)| (*key, url.as_str())));
     Secret { metadata, type_: Some("Opaque".into()), data: Some(secret::data(values)), ..Secret::default() }
 }
 
@@ -249,7 +260,8 @@ mod tests {
     fn a_code_is_read_back_as_written_and_lives_as_long_as_the_spec_says() {
         let code = make(&invitation(), NOW);
         assert_eq!(code.not_after, NOW + 3600);
-        let secret = build(&tenant(), &secret_name(&tenant(), "claude"), &code, Some("https://a/mcp"));
+        let secret =
+            build(&tenant(), &secret_name(&tenant(), "claude"), &code, &[(URL, "https://a/mcp".into())]);
         assert_eq!(secret.metadata.name.as_deref(), Some("acme-invitation-claude"));
         let again = read(&secret).unwrap();
         assert_eq!((&*again.text, again.agent, again.not_after), (&*code.text, code.agent, code.not_after));

@@ -12,6 +12,7 @@ use kube::runtime::reflector::{self, Store};
 use kube::runtime::watcher::{self, Event};
 use kube::runtime::{WatchStreamExt as _, watcher as watch};
 use kube::{Api, Client, Resource, ResourceExt as _};
+use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 use super::changes::{self, Changes};
@@ -29,11 +30,14 @@ pub(super) struct Watches<'a> {
 
 /// What a watched object must be able to do.
 pub(super) trait Watched:
-    Resource<DynamicType = ()> + Clone + Debug + DeserializeOwned + Send + Sync + 'static
+    Resource<DynamicType = ()> + Clone + Debug + Serialize + DeserializeOwned + Send + Sync + 'static
 {
 }
 
-impl<K: Resource<DynamicType = ()> + Clone + Debug + DeserializeOwned + Send + Sync + 'static> Watched for K {}
+impl<K> Watched for K where
+    K: Resource<DynamicType = ()> + Clone + Debug + Serialize + DeserializeOwned + Send + Sync + 'static
+{
+}
 
 impl Watches<'_> {
     /// Our own kinds: they wake themselves and their dependents.
@@ -44,19 +48,35 @@ impl Watches<'_> {
         })
     }
 
-    /// Objects we own: they wake their owner, and leave a mark by which a foreign change is noticed.
-    pub(super) fn owned<K: Watched>(
+    /// Objects we own: they leave a mark by which a foreign change is noticed, and wake their owner when it is another one.
+    pub(super) fn owned<K: Watched>(&self, task: &'static str, waker: &Waker, marks: &Arc<Marks>) {
+        self.marked::<K>(task, waker, marks, false);
+    }
+
+    /// Workloads we own, whose status their owner tells: each change wakes it.
+    pub(super) fn workloads<K: Watched>(
         &self,
         task: &'static str,
         waker: &Waker,
         marks: &Arc<Marks>,
     ) -> Store<K> {
+        self.marked(task, waker, marks, true)
+    }
+
+    fn marked<K: Watched>(
+        &self,
+        task: &'static str,
+        waker: &Waker,
+        marks: &Arc<Marks>,
+        tells_status: bool,
+    ) -> Store<K> {
         let (waker, marks) = (waker.clone(), Arc::clone(marks));
         let config = watcher::Config::default().labels(&format!("{}={}", label::MANAGED_BY, label::MANAGER));
         self.start(task, config, move |event: &Event<K>, store: &Store<K>| match event {
             Event::Apply(object) => {
-                marks.seen(object);
-                waker.wake_owner(object);
+                if marks.seen(object) || tells_status {
+                    waker.wake_owner(object);
+                }
             }
             Event::Delete(object) => {
                 marks.gone(&ChildKey::of(object));

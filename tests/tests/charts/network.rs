@@ -1,8 +1,9 @@
-//! Who may talk to the operator, and to whom it may talk.
+//! Who may talk to the operator, to a relay and to its MCP gateway, and to whom they may talk.
 
 use clap::Parser as _;
 use crds::Relay;
-use operator::relay::build;
+use k8s_openapi::api::core::v1::PodTemplateSpec;
+use operator::relay::{build, gateway};
 use operator::settings::Settings;
 use serde_json::Value;
 
@@ -11,12 +12,13 @@ use super::reachability::{Pod, may_reach};
 
 const ADMIN: u64 = 8081;
 
-/// The chart's policy, and the one that the operator makes around a relay.
+/// The chart's policy, and those that the operator makes around a relay and its gateway.
 fn policies() -> Vec<Value> {
     let mut policies: Vec<_> = rendered(&[]).into_iter().filter(|o| o["kind"] == "NetworkPolicy").collect();
     let settings = Settings::parse_from(["msg2agent-operator", "--namespace", "msg2agent-system"]);
     let policy = build::network_policy(&relay_object(), &settings).unwrap();
     policies.push(serde_json::to_value(policy).unwrap());
+    policies.push(serde_json::to_value(gateway::build::network_policy(&relay_object())).unwrap());
     policies
 }
 
@@ -24,7 +26,7 @@ fn relay_object() -> Relay {
     let relay = serde_json::json!({
         "apiVersion": "msg2agent.xyz/v1alpha1", "kind": "Relay",
         "metadata": { "name": "main", "namespace": "team", "uid": "1" },
-        "spec": { "domain": "agents.example.com" },
+        "spec": { "domain": "agents.example.com", "mcp": { "enabled": true } },
     });
     serde_json::from_value(relay).unwrap()
 }
@@ -42,14 +44,34 @@ fn operator() -> Pod {
 fn relay() -> Pod {
     let settings = Settings::parse_from(["msg2agent-operator"]);
     let file = build::config_map(&relay_object(), "cluster.local").unwrap();
-    let set = serde_json::to_value(build::stateful_set(&relay_object(), &settings, &file)).unwrap();
-    let template = &set["spec"]["template"];
+    pod(build::stateful_set(&relay_object(), &settings, &file).spec.unwrap().template)
+}
+
+/// A gateway with the labels and ports that the operator gives it.
+fn mcp_gateway() -> Pod {
+    let settings = Settings::parse_from(["msg2agent-operator"]);
+    pod(gateway::build::deployment(&relay_object(), &settings, Some(2)).spec.unwrap().template)
+}
+
+/// A pod of this template in the Relay's namespace.
+fn pod(template: PodTemplateSpec) -> Pod {
+    let template = serde_json::to_value(template).unwrap();
     let labels = template["metadata"]["labels"].as_object().unwrap().iter();
     let labels: Vec<_> = labels.map(|(key, value)| (key.as_str(), value.as_str().unwrap())).collect();
     let ports = template["spec"]["containers"][0]["ports"].as_array().unwrap().iter();
     let ports: Vec<_> =
         ports.map(|p| (p["name"].as_str().unwrap(), p["containerPort"].as_u64().unwrap())).collect();
     Pod::new("team", &labels, &ports)
+}
+
+/// The MCP endpoint of an agent, by the labels of its pods.
+fn endpoint(namespace: &'static str) -> Pod {
+    let labels = [
+        ("app.kubernetes.io/name", "msg2agent"),
+        ("app.kubernetes.io/component", "mcp-server"),
+        ("msg2agent.xyz/agent", "alice"),
+    ];
+    Pod::new(namespace, &labels, &[("https", 8443), ("admin", ADMIN)])
 }
 
 #[test]
@@ -72,6 +94,25 @@ fn agents_reach_the_relay_and_not_its_admin_port() {
     let agent = Pod::new("elsewhere", &[("app", "agent")], &[]);
     assert!(may_reach(&policies(), &agent, &relay(), relay().ports["wss"]));
     assert!(!may_reach(&policies(), &agent, &relay(), relay().ports["admin"]));
+}
+
+#[test]
+fn everybody_reaches_the_gateway_and_nobody_its_admin_port() {
+    let client = Pod::new("elsewhere", &[("app", "client")], &[]);
+    let port = |name: &str| mcp_gateway().ports[name];
+    assert!(may_reach(&policies(), &client, &mcp_gateway(), port("https")));
+    assert!(!may_reach(&policies(), &client, &mcp_gateway(), port("admin")));
+}
+
+#[test]
+fn the_gateway_reaches_its_relay_and_endpoints_in_every_namespace_and_nothing_else() {
+    let reaches = |to: &Pod, port| may_reach(&policies(), &mcp_gateway(), to, port);
+    assert!(reaches(&relay(), relay().ports["wss"]));
+    assert!(!reaches(&relay(), relay().ports["admin"]));
+    assert!(reaches(&endpoint("elsewhere"), 8443) && reaches(&endpoint("team"), 8443));
+    assert!(!reaches(&endpoint("elsewhere"), ADMIN));
+    let stranger = Pod::new("team", &[("app", "database")], &[]);
+    assert!(!reaches(&stranger, 8443) && !reaches(&operator(), ADMIN));
 }
 
 #[test]

@@ -6,6 +6,7 @@
 
 mod control_plane;
 mod doctor;
+mod gateway;
 mod relay_answer;
 mod settings_file;
 mod sign_in;

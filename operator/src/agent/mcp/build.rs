@@ -191,7 +191,7 @@ fn environment(agent: &Agent, place: &Place, cluster_domain: &str) -> Vec<EnvVar
         name::relay_issuer(&place.relay.name, &place.relay.namespace, cluster_domain)
     );
     let in_run = |path: &str| format!("{RUN}/{path}");
-    pod::env(&[
+    let mut environment = pod::env(&[
         ("MSG2AGENT_MCP_TRANSPORT", "http"),
         ("MSG2AGENT_DIR", RUN),
         ("MSG2AGENT_MCP_LISTEN", &listen),
@@ -204,7 +204,11 @@ fn environment(agent: &Agent, place: &Place, cluster_domain: &str) -> Vec<EnvVar
         ("MSG2AGENT_MCP_OAUTH_JWKS_URL", &jwks),
         ("MSG2AGENT_MCP_STATE_DIR", STATE),
         ("MSG2AGENT_MCP_LOG_FORMAT", "json"),
-    ])
+    ]);
+    if let Some(url) = &place.gateway_url {
+        environment.extend(pod::env(&[("MSG2AGENT_MCP_GATEWAY_URL", url)]));
+    }
+    environment
 }
 
 #[cfg(test)]
@@ -254,6 +258,20 @@ mod tests {
         let jwks = "https://main.platform.svc.cluster.local:8443/oauth/jwks";
         assert_eq!(value("MSG2AGENT_MCP_OAUTH_JWKS_URL"), jwks);
         assert!(value("MSG2AGENT_MCP_ALLOWED_HOSTS").ends_with(",alice.mcp.example.com"));
+    }
+
+    #[test]
+    fn tokens_for_the_relays_gateway_are_good_at_the_endpoint_while_there_is_one() {
+        let variable = |place: &Place| {
+            let environment = environment(&alice(), place, "cluster.local");
+            environment
+                .into_iter()
+                .find(|var| var.name == "MSG2AGENT_MCP_GATEWAY_URL")
+                .and_then(|var| var.value)
+        };
+        let url = "https://mcp.example.com/mcp";
+        assert_eq!(variable(&Place { gateway_url: Some(url.into()), ..place() }).as_deref(), Some(url));
+        assert_eq!(variable(&place()), None);
     }
 
     #[test]

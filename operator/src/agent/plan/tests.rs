@@ -29,6 +29,7 @@ pub(crate) fn place() -> Place {
         tenant_is_suspended: false,
         issuer: None,
         accounts: Vec::new(),
+        gateway_url: None,
     }
 }
 
@@ -74,6 +75,7 @@ fn decide_in(
         is_permitted: true,
         rivals: Vec::new(),
         older_agents: 0,
+        cluster_domain: "cluster.local",
     };
     change(&mut snapshot);
     super::place(&snapshot).map_err(|refusal| refusal.reason)
@@ -119,6 +121,7 @@ fn a_tenant_without_a_place_gives_none() {
         is_permitted: true,
         rivals: Vec::new(),
         older_agents: 0,
+        cluster_domain: "cluster.local",
     };
     assert_eq!(super::place(&snapshot).unwrap_err().reason, Reason::TenantNotAccepted);
     assert_eq!(decide(&alice(), |s| s.relay = None), Err(Reason::TenantNotAccepted));
@@ -146,6 +149,7 @@ fn the_limit_of_a_tenant_keeps_the_oldest() {
             is_permitted: true,
             rivals: Vec::new(),
             older_agents,
+            cluster_domain: "cluster.local",
         };
         super::place(&snapshot).map(drop).map_err(|refusal| refusal.reason)
     };
@@ -254,6 +258,39 @@ fn a_public_url_is_the_audience_and_what_the_status_says() {
     let seen = Observed { mcp_is_available: Some(true), ..observed(&[KeyState::Active], 1) };
     let status = accepted(&agent, &place(), &seen, "cluster.local", jiff::Timestamp::UNIX_EPOCH);
     assert_eq!(status.mcp_url.as_deref(), Some(url));
+}
+
+#[test]
+fn an_agent_of_a_relay_with_a_gateway_has_both_urls_and_the_relay_knows_where_its_endpoint_is() {
+    let gateway = "https://mcp.example.com/mcp";
+    let (tenant, name) = (acme(), Name::new("team", "acme"));
+    let mut relay = relay();
+    relay.spec.mcp.enabled = true;
+    relay.spec.mcp.public_url = Some(gateway.into());
+    let own = "https://alice.mcp.example.com/mcp";
+    let agent =
+        agent(serde_json::json!({"tenantRef": {"name": "acme"}, "mcp": {"enabled": true, "publicURL": own}}));
+    let snapshot = Snapshot {
+        agent: &agent,
+        tenant_name: &name,
+        tenant: Some(&tenant),
+        relay: Some(&relay),
+        is_permitted: true,
+        rivals: Vec::new(),
+        older_agents: 0,
+        cluster_domain: "cluster.local",
+    };
+    let place = super::place(&snapshot).unwrap();
+    let told = content(&agent, &place, "z6Mk", vec![], "cluster.local").mcp.unwrap();
+    let inside = "https://alice-mcp.team.svc.cluster.local/mcp";
+    assert_eq!((told.url.as_str(), told.endpoint.as_deref()), (own, Some(inside)));
+    let seen = Observed { mcp_is_available: Some(true), ..observed(&[KeyState::Active], 1) };
+    let said = |agent: &Agent| accepted(agent, &place, &seen, "cluster.local", jiff::Timestamp::UNIX_EPOCH);
+    let status = said(&agent);
+    assert_eq!((status.mcp_url.as_deref(), status.mcp_gateway_url.as_deref()), (Some(own), Some(gateway)));
+    assert_eq!(said(&alice()).mcp_gateway_url, None, "without an endpoint the gateway does not lead to it");
+    let without = content(&agent, &self::place(), "z6Mk", vec![], "cluster.local").mcp.unwrap();
+    assert_eq!(without.endpoint, None);
 }
 
 #[test]

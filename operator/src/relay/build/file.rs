@@ -9,7 +9,8 @@ use kube::ResourceExt as _;
 use serde::Serialize;
 use sha2::{Digest as _, Sha256};
 
-use super::{ADMIN_PATH, DATA_PATH, OAUTH_KEYS_PATH, PROVIDER_PATH, TLS_PATH, metadata};
+use super::{ADMIN_PATH, DATA_PATH, GATEWAY_PATH, OAUTH_KEYS_PATH, PROVIDER_PATH, TLS_PATH, metadata};
+use crate::relay::gateway;
 
 /// Data key of the ConfigMap, and so the name of the file.
 const FILE: &str = "relay.toml";
@@ -54,6 +55,10 @@ struct Oauth<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
     provider_client_secret_file: Option<String>,
     trusted_proxies: &'a [String],
+    #[serde(skip_serializing_if = "Option::is_none")]
+    gateway_url: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    gateway_token_file: Option<String>,
 }
 
 /// # Errors
@@ -96,6 +101,8 @@ fn oauth<'a>(relay: &'a Relay, cluster_domain: &str) -> Oauth<'a> {
         provider_client_secret_file: provider
             .map(|provider| format!("{PROVIDER_PATH}/{}", provider.client_secret_ref.key)),
         trusted_proxies: &spec.trusted_proxies,
+        gateway_url: gateway::build::url(relay, cluster_domain),
+        gateway_token_file: relay.spec.mcp.enabled.then(|| format!("{GATEWAY_PATH}/token")),
     }
 }
 

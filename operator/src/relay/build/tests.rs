@@ -131,6 +131,22 @@ fn of_the_providers_secret_one_key_is_mounted_and_named_in_the_file() {
 }
 
 #[test]
+fn a_relay_with_a_gateway_is_told_its_url_and_the_file_of_its_token() {
+    let with = relay(serde_json::json!({"domain": "agents.example.com", "mcp": {"enabled": true}}));
+    let oauth = file(&with)["oauth"].clone();
+    let url = "https://main-gateway.platform.svc.cluster.local/mcp";
+    assert_eq!(oauth["gateway_url"].as_str(), Some(url));
+    assert_eq!(oauth["gateway_token_file"].as_str(), Some("/var/run/msg2agent/gateway/token"));
+    let secrets = |relay: &Relay| -> Vec<_> {
+        let pod = stateful_set_of(relay).spec.unwrap().template.spec.unwrap();
+        pod.volumes.unwrap().into_iter().filter_map(|volume| volume.secret?.secret_name).collect()
+    };
+    assert!(secrets(&with).contains(&"main-gateway-token".to_owned()));
+    assert!(!secrets(&minimal()).contains(&"main-gateway-token".to_owned()));
+    assert!(!file(&minimal())["oauth"].as_table().unwrap().contains_key("gateway_url"));
+}
+
+#[test]
 fn the_relay_reaches_public_addresses_over_https_and_nothing_private() {
     let policy = network_policy(&minimal(), &settings()).unwrap().spec.unwrap();
     let blocks: Vec<_> = policy.egress.unwrap().into_iter().filter_map(|rule| rule.to).flatten().collect();
