@@ -39,6 +39,7 @@ mod invitations;
 mod issuer;
 mod keys;
 mod metrics;
+mod offer;
 mod page;
 mod parameters;
 mod pkce;
@@ -50,6 +51,7 @@ mod scope;
 mod secret;
 mod standing;
 mod sweep;
+mod target;
 mod throttle;
 
 pub(crate) use account::{Account, Resource};

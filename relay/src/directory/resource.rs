@@ -1,5 +1,7 @@
 //! The MCP endpoints of agents, as the authorization server asks for them.
 
+use std::collections::BTreeSet;
+
 use protocol::api_key::KeyHash;
 use protocol::did::TenantId;
 use protocol::{Did, UnixSeconds};
@@ -31,6 +33,11 @@ impl Directory {
     pub(crate) fn resource_of(&self, agent: &Did) -> Option<Resource> {
         let state = self.read();
         resource_of(&state, state.agent(agent)?)
+    }
+
+    /// Agents whose MCP endpoint names one of these accounts, by tenant and name. Some may be named in other letters.
+    pub(crate) fn agents_naming<'a>(&self, accounts: impl Iterator<Item = &'a str>) -> BTreeSet<Did> {
+        self.read().agents_naming(accounts)
     }
 
     /// As [`Self::authenticate`], for somebody who presents the key at the gateway.

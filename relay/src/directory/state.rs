@@ -18,6 +18,8 @@ pub(crate) struct State {
     agents: HashMap<Did, Arc<AgentEntry>>,
     /// Whose MCP endpoint a URL is.
     resources: HashMap<String, Did>,
+    /// Whose MCP endpoints name an account, in lower case.
+    named: HashMap<String, BTreeSet<Did>>,
     keys: HashMap<KeyHash, KeyOwner>,
     ids: HashMap<KeyId, KeyHash>,
     expiries: BTreeSet<(UnixSeconds, KeyHash)>,
@@ -64,6 +66,12 @@ impl State {
     /// The agent whose MCP endpoint this is.
     pub(crate) fn resource(&self, url: &str) -> Option<&Arc<AgentEntry>> {
         self.agents.get(self.resources.get(url)?)
+    }
+
+    /// Agents whose MCP endpoint names one of these accounts, perhaps in other letters: who may is decided elsewhere.
+    pub(crate) fn agents_naming<'a>(&self, accounts: impl Iterator<Item = &'a str>) -> BTreeSet<Did> {
+        let found = accounts.filter_map(|account| self.named.get(&account.to_ascii_lowercase()));
+        found.flatten().cloned().collect()
     }
 
     pub(crate) fn agents_count(&self) -> usize {
@@ -141,6 +149,9 @@ impl State {
         }
         if let Some(mcp) = &agent.mcp {
             self.resources.insert(mcp.url.clone(), agent.did.clone());
+            for account in &mcp.accounts {
+                self.named.entry(account.to_ascii_lowercase()).or_default().insert(agent.did.clone());
+            }
         }
         for key in &agent.keys {
             let owner = KeyOwner {
@@ -189,6 +200,16 @@ impl State {
         agent.keys.iter().for_each(|key| self.forget_key(&key.sha256));
         if let Some(mcp) = &agent.mcp {
             self.resources.remove(&mcp.url);
+            mcp.accounts.iter().for_each(|account| self.forget_name(account, &agent.did));
+        }
+    }
+
+    fn forget_name(&mut self, account: &str, agent: &Did) {
+        let name = account.to_ascii_lowercase();
+        let Some(agents) = self.named.get_mut(&name) else { return };
+        agents.remove(agent);
+        if agents.is_empty() {
+            self.named.remove(&name);
         }
     }
 
@@ -203,8 +224,10 @@ impl State {
 
 #[cfg(test)]
 mod tests {
+    use protocol::admin::McpSpec;
+
     use super::*;
-    use crate::directory::fixtures::{agent_with_keys, hash, key, tenant};
+    use crate::directory::fixtures::{agent_with_keys, did, hash, key, state_with_tenants, tenant};
 
     #[test]
     fn a_removed_tenant_leaves_nothing_behind() {
@@ -230,6 +253,25 @@ mod tests {
         assert!(state.key(&hash(1)).is_none());
         assert_eq!(state.expired(0, 100), vec![hash(2).key_id()]);
         assert!(state.key(&hash(3)).is_some());
+    }
+
+    #[test]
+    fn an_account_leads_to_the_agents_that_name_it_now() {
+        let mut state = state_with_tenants(&["acme"]);
+        let named = |state: &State, account| state.agents_naming(std::iter::once(account)).len();
+        let mut put = |name: &str, accounts: &[&str]| {
+            let accounts = accounts.iter().map(ToString::to_string).collect();
+            let mcp = McpSpec { url: format!("https://mcp.example/{name}"), accounts, endpoint: None };
+            let agent =
+                AgentEntry { mcp: Some(Arc::new(mcp)), ..(*agent_with_keys("acme", name, &[])).clone() };
+            state.apply(&Edit::PutAgent(Arc::new(agent)));
+            (named(&state, "Ann@example.com"), named(&state, "1234"))
+        };
+        assert_eq!(put("alice", &["ann@Example.com"]), (1, 0));
+        assert_eq!(put("bob", &["ann@example.com", "1234"]), (2, 1));
+        assert_eq!(put("alice", &[]), (1, 1));
+        state.apply(&Edit::RemoveAgent(did("acme", "bob")));
+        assert_eq!((named(&state, "ann@example.com"), state.named.len()), (0, 0));
     }
 
     #[test]

@@ -70,6 +70,11 @@ impl Account {
         if resource.mcp.endpoint.is_none() { Err(Barred::NoEndpoint) } else { Ok(()) }
     }
 
+    /// What lists may call it.
+    pub(super) fn names(&self) -> impl Iterator<Item = &str> {
+        self.email.as_deref().into_iter().chain([self.subject.as_str()])
+    }
+
     /// A name for the person on our pages.
     pub(super) fn shown_name(&self) -> &str {
         if self.issuer == INVITATION_ISSUER {

@@ -22,6 +22,7 @@ pub(super) mod consent;
 pub(super) mod introspect;
 pub(super) mod jwks;
 pub(super) mod metadata;
+mod pages;
 mod pending;
 mod refusal;
 pub(super) mod register;

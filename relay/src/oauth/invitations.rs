@@ -7,9 +7,10 @@ use protocol::did::{AgentName, TenantId};
 use protocol::{Did, Reason, UnixSeconds};
 use sqlx::SqliteConnection;
 
-use super::account::{Account, INVITATION_ISSUER};
+use super::account::{Account, Barred, INVITATION_ISSUER};
 use super::error::{ErrorCode, OauthError};
 use super::secret::{Secret, SecretHash, random_id};
+use super::target::Target;
 use super::{Oauth, chain};
 use crate::store::oauth::accounts;
 use crate::store::oauth::invitations::{self, Invited};
@@ -100,11 +101,11 @@ impl Oauth {
         if self.directory.agent(&agent).is_some() { Ok(agent) } else { Err(InvitationError::FindAgent) }
     }
 
-    /// Makes an account of an invitation for the agent at `resource`.
-    pub(super) async fn redeem(&self, code: &str, resource: &super::Resource) -> Result<Account, OauthError> {
+    /// Makes an account of an invitation to the target, or through the gateway of any that leads there.
+    pub(super) async fn redeem(&self, code: &str, target: &Target) -> Result<Account, OauthError> {
         let mut transaction = self.store.begin().await?;
         let found = self.store.invitation(&mut transaction, SecretHash::of(code.trim())).await?;
-        let invited = judge(found, resource, self.now())?;
+        let invited = judge(found, |agent| self.leads_to(target, agent), self.now())?;
         let account = Account {
             id: random_id("acct_", &mut rand::rng()),
             issuer: INVITATION_ISSUER.into(),
@@ -134,21 +135,28 @@ async fn check_room(from: &mut SqliteConnection, tenant: &TenantId) -> Result<()
     if full { Err(InvitationError::MakeRoom) } else { Ok(()) }
 }
 
-/// One for another agent looks like none: whoever guesses learns nothing.
+/// One for another agent looks like none: whoever guesses learns nothing. Nothing is used up that would lead nowhere.
 fn judge(
     found: Option<Invited>,
-    resource: &super::Resource,
+    leads_to: impl FnOnce(&Did) -> Result<(), Barred>,
     now: UnixSeconds,
 ) -> Result<Invited, OauthError> {
     let refused = |reason, what: &str| Err(OauthError::new(ErrorCode::AccessDenied, reason, what));
-    match found {
-        Some(invited) if invited.agent == resource.agent && invited.used => {
-            refused("invitation_used", "This invitation was used before. Ask for a new one.")
-        }
-        Some(invited) if invited.agent == resource.agent && invited.expires <= now => {
-            refused("invitation_expired", "This invitation has expired. Ask for a new one.")
-        }
-        Some(invited) if invited.agent == resource.agent => Ok(invited),
-        _ => refused("invitation_unknown", "This is not an invitation to this agent."),
+    let unknown = || refused("invitation_unknown", "This is not an invitation to this agent.");
+    let Some(invited) = found else { return unknown() };
+    let led = leads_to(&invited.agent);
+    if led == Err(Barred::NotInvited) {
+        return unknown();
+    }
+    if invited.used {
+        return refused("invitation_used", "This invitation was used before. Ask for a new one.");
+    }
+    if invited.expires <= now {
+        return refused("invitation_expired", "This invitation has expired. Ask for a new one.");
+    }
+    match led {
+        Ok(()) => Ok(invited),
+        Err(Barred::Suspended) => refused("suspended", "The agent of this invitation is suspended."),
+        Err(barred) => refused(barred.word(), "The agent of this invitation is not reached at this address."),
     }
 }

@@ -19,7 +19,9 @@ const STYLE: &str = include_str!("../../templates/oauth/style.css");
 #[template(path = "oauth/sign_in.html")]
 pub(super) struct SignIn<'a> {
     pub(super) client_name: &'a str,
-    pub(super) agent_name: &'a str,
+    /// `None`: the person will choose among agents of the domain.
+    pub(super) agent_name: Option<&'a str>,
+    pub(super) domain: &'a str,
     pub(super) notice: Option<&'a str>,
     /// Name of the provider of identities.
     pub(super) provider: Option<&'a str>,
@@ -36,13 +38,25 @@ pub(super) struct Consent<'a> {
     /// Host of the client's metadata document, if that is how it is known.
     pub(super) document_host: Option<&'a str>,
     pub(super) loopback: bool,
-    pub(super) agent: &'a str,
-    pub(super) agent_name: Option<&'a str>,
+    /// The only one that it can be about.
+    pub(super) agent: Option<&'a ShownAgent<'a>>,
+    /// Several, where there is no only one.
+    pub(super) choices: &'a [ShownAgent<'a>],
+    /// There are others that are not among the choices.
+    pub(super) more: bool,
+    /// The form says which agent was shown or chosen.
+    pub(super) through_gateway: bool,
     pub(super) resource: &'a str,
     pub(super) account_name: &'a str,
     pub(super) scopes: &'a [&'static str],
     pub(super) request: &'a str,
     pub(super) form: &'a str,
+}
+
+/// An agent as people see it.
+pub(super) struct ShownAgent<'a> {
+    pub(super) did: &'a str,
+    pub(super) name: Option<&'a str>,
 }
 
 #[derive(Template)]

@@ -5,7 +5,7 @@ use axum::http::HeaderMap;
 use axum::response::Response;
 
 use super::Caller;
-use super::pending::barred_notice;
+use super::pages::barred_notice;
 use super::refusal::BrowserError;
 use crate::oauth::Oauth;
 use crate::oauth::metrics::Endpoint;
@@ -23,9 +23,12 @@ pub(in crate::oauth) async fn handle(
         let Some(account) = oauth.signed_in(&headers).await? else {
             return Ok(oauth.sign_in_page(&pending, &headers, None)?);
         };
-        match account.check_may_use(&pending.resource) {
-            Ok(()) => Ok(oauth.consent_page(&pending, &account, &headers)?),
-            Err(barred) => Ok(oauth.sign_in_page(&pending, &headers, Some(barred_notice(barred)))?),
+        match oauth.offer(&pending.target, &account) {
+            Ok(offer) => Ok(oauth.consent_page(&pending, &account, &offer, &headers)?),
+            Err(barred) => {
+                let notice = barred_notice(&pending.target, barred);
+                Ok(oauth.sign_in_page(&pending, &headers, Some(notice))?)
+            }
         }
     };
     let answer: Result<Response, BrowserError> = answer.await;

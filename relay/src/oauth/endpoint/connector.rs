@@ -1,6 +1,6 @@
 //! `GET /.well-known/mcp-connector.json[?resource=URL]`: a file that an earlier product had, kept for those who read it. No
-//! standard; MCP clients need the URL of the endpoint only. Without a resource it says how to get one, and lists none:
-//! which agents there are is nobody's business who does not know them.
+//! standard; MCP clients need the URL of the endpoint only. Without a resource that is the relay's gateway, if it has one; else it
+//! says how to get one, and lists none: which agents there are is nobody's business who does not know them.
 
 use axum::Json;
 use axum::extract::{RawQuery, State};
@@ -13,6 +13,8 @@ use crate::oauth::Oauth;
 use crate::oauth::scope::Scope;
 
 const CACHE: &str = "public, max-age=300";
+const DESCRIPTION_OF_GATEWAY: &str = "Messages between AI agents, end-to-end encrypted. Paste the URL into an MCP client; you \
+                                      choose your agent when you sign in.";
 const DESCRIPTION: &str = "Messages between AI agents, end-to-end encrypted. Paste the URL of an agent's MCP endpoint into an \
                            MCP client; the agent's administrator knows it.";
 
@@ -43,11 +45,15 @@ pub(in crate::oauth) async fn handle(State(oauth): State<Oauth>, RawQuery(query)
         Ok(asked) => asked,
         Err(error) => return error.into_response(),
     };
-    let url = asked.get("resource").filter(|url| oauth.directory.resource(url).is_some());
+    let url = asked.get("resource").filter(|url| oauth.target(url).is_some()).or(oauth.gateway_url());
     let connector = Connector {
         id: "msg2agent",
         name: "msg2agent",
-        description: DESCRIPTION,
+        description: if url.is_some() && url == oauth.gateway_url() {
+            DESCRIPTION_OF_GATEWAY
+        } else {
+            DESCRIPTION
+        },
         url,
         auth: Auth {
             r#type: "oauth2",

@@ -1,10 +1,13 @@
-//! `POST /oauth/consent`: the person's decision. Allowed, the client gets a code; denied, it is told so.
+//! `POST /oauth/consent`: the person's decision, through the gateway with the agent it is about. Allowed, the client gets a code;
+//! denied, it is told so.
 
 use axum::extract::State;
 use axum::http::HeaderMap;
 use axum::response::Response;
+use protocol::Did;
 
-use super::pending::{CONSENT_FORM, Pending, barred_notice};
+use super::pages::barred_notice;
+use super::pending::{CONSENT_FORM, Pending};
 use super::refusal::{BrowserError, see_other};
 use super::{Caller, Form};
 use crate::oauth::browser::session_cookie;
@@ -13,6 +16,7 @@ use crate::oauth::grant::{CODE_SECONDS, GRANT_SECONDS, Grant, StoredCode};
 use crate::oauth::metrics::Endpoint;
 use crate::oauth::parameters::Parameters;
 use crate::oauth::secret::{Secret, random_id};
+use crate::oauth::target::{Target, Unchosen};
 use crate::oauth::throttle::{Kind, Who};
 use crate::oauth::{Account, Oauth};
 use crate::store::oauth::{clients, codes, grants};
@@ -47,15 +51,23 @@ async fn decide(
         return Ok(oauth.sign_in_page(&pending, headers, Some("Your session has ended. Sign in again."))?);
     };
     oauth.throttle(Kind::Consent, Who::Account(&account.id))?;
-    if let Err(barred) = account.check_may_use(&pending.resource) {
-        return Ok(oauth.sign_in_page(&pending, headers, Some(barred_notice(barred)))?);
-    }
     let reply_to = &pending.request.reply_to;
     match form.get("decision") {
-        Some("allow") => {
-            let code = grant(oauth, &pending, &account).await?;
-            Ok(see_other(&reply_to.success(&oauth.issuer, code.reveal())))
-        }
+        Some("allow") => match oauth.chosen(&pending.target, &account, form.get("agent")) {
+            Ok(agent) => {
+                let code = grant(oauth, &pending, &account, agent).await?;
+                Ok(see_other(&reply_to.success(&oauth.issuer, code.reveal())))
+            }
+            Err(Unchosen::Missing) => {
+                Err(OauthError::new(ErrorCode::InvalidRequest, "agent_missing", "Choose an agent.").into())
+            }
+            Err(Unchosen::Barred(barred)) => {
+                let notice = barred_notice(&pending.target, barred);
+                let refused = OauthError::new(ErrorCode::AccessDenied, barred.word(), notice);
+                oauth.count(Endpoint::Consent, Some(&refused));
+                Ok(oauth.sign_in_page(&pending, headers, Some(notice))?)
+            }
+        },
         Some("deny") => {
             let denied = OauthError::new(ErrorCode::AccessDenied, "denied", "the person said no");
             Err(BrowserError::Denied(Box::new(reply_to.clone()), denied))
@@ -65,7 +77,12 @@ async fn decide(
     }
 }
 
-async fn grant(oauth: &Oauth, pending: &Pending, account: &Account) -> Result<Secret, OauthError> {
+async fn grant(
+    oauth: &Oauth,
+    pending: &Pending,
+    account: &Account,
+    agent: Did,
+) -> Result<Secret, OauthError> {
     let (now, request) = (oauth.now(), &pending.request);
     let secret = Secret::generate("m2c_", &mut rand::rng());
     let code = StoredCode {
@@ -73,9 +90,9 @@ async fn grant(oauth: &Oauth, pending: &Pending, account: &Account) -> Result<Se
             id: random_id("g_", &mut rand::rng()),
             account: account.id.clone(),
             client_id: pending.client.id.clone(),
-            agent: pending.resource.agent.clone(),
+            agent,
             resource: request.resource.clone(),
-            gateway: false,
+            gateway: matches!(pending.target, Target::Gateway),
             scope: request.scopes.to_string(),
             expires: now.saturating_add(GRANT_SECONDS),
         },

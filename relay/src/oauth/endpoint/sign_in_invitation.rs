@@ -38,7 +38,7 @@ async fn sign_in(
     oauth.check_form(headers, SIGN_IN_FORM, browser_cookie(headers), form.get("form"), query)?;
     let pending = oauth.read_request(query, address).await?;
     let code = form.get("code").unwrap_or_default();
-    let account = match oauth.redeem(code, &pending.resource).await {
+    let account = match oauth.redeem(code, &pending.target).await {
         Ok(account) => account,
         // A person may have mistyped it: the same page again, with what is wrong.
         Err(error) if error.code == ErrorCode::AccessDenied => {

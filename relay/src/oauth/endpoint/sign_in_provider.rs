@@ -10,7 +10,8 @@ use axum::response::Response;
 use protocol::UnixSeconds;
 use zeroize::Zeroizing;
 
-use super::pending::{Pending, barred_notice};
+use super::pages::barred_notice;
+use super::pending::Pending;
 use super::refusal::{BrowserError, see_other};
 use super::{Caller, parameters};
 use crate::oauth::browser::{browser_cookie, ensure_browser_cookie};
@@ -126,7 +127,7 @@ fn on_its_way(oauth: &Oauth, answer: &Parameters, headers: &HeaderMap) -> Result
     Ok(one)
 }
 
-/// An account is kept only of those who may use the agent: strangers leave nothing behind.
+/// An account is kept only of those who may use the agent, or one of them: strangers leave nothing behind.
 async fn welcome(
     oauth: &Oauth,
     pending: &Pending,
@@ -141,10 +142,10 @@ async fn welcome(
         email: identity.email,
         agent: None,
     };
-    if let Err(barred) = account.check_may_use(&pending.resource) {
-        let error = refused("not_invited", barred_notice(barred));
-        oauth.count(Endpoint::ProviderCallback, Some(&error));
-        return Ok(oauth.sign_in_page(pending, headers, Some(barred_notice(barred)))?);
+    if let Err(barred) = oauth.offer(&pending.target, &account) {
+        let notice = barred_notice(&pending.target, barred);
+        oauth.count(Endpoint::ProviderCallback, Some(&refused(barred.word(), notice)));
+        return Ok(oauth.sign_in_page(pending, headers, Some(notice))?);
     }
     let account = oauth.store.account_or_insert(&account).await.map_err(OauthError::from)?;
     tracing::info!(target: "audit", account = account.id, issuer = account.issuer, "somebody signed in");
