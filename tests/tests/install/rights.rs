@@ -10,11 +10,12 @@ use crate::helm::NAMESPACE;
 /// Group, resource, verb.
 type Right = (&'static str, &'static str, &'static str);
 
-const ALLOWED: [Right; 5] = [
+const ALLOWED: [Right; 6] = [
     ("msg2agent.xyz", "relays/status", "patch"),
     ("msg2agent.xyz", "agents", "watch"),
     ("", "secrets", "create"),
     ("apps", "statefulsets", "patch"),
+    ("autoscaling", "horizontalpodautoscalers", "delete"),
     ("events.k8s.io", "events", "create"),
 ];
 
