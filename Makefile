@@ -27,6 +27,7 @@ gen: ## Writes the generated files anew
 	MSG2AGENT_WRITE_GOLDEN=1 $(CARGO) test -q -p msg2agent-protocol --test protocol golden
 	MSG2AGENT_WRITE_GOLDEN=1 $(CARGO) test -q -p msg2agent-tests --test charts golden
 
-bench: ## Messages per CPU second of the relay, beside a TCP forwarder and nats-server
+bench: ## The relay beside a TCP forwarder and nats-server, the MCP gateway beside a bare rmcp server
 	$(CARGO) build -q --workspace --bins
 	$(CARGO) run -q --bin load
+	$(CARGO) run -q --bin mcpload

@@ -14,6 +14,13 @@ pub struct Session {
     _stream: reqwest::Response,
 }
 
+/// The message of an answer, which is JSON or a stream with one event of it.
+fn message(body: &str) -> anyhow::Result<Value> {
+    let events = body.lines().filter_map(|line| line.strip_prefix("data: "));
+    let json = events.filter(|data| data.starts_with('{')).last().unwrap_or(body);
+    serde_json::from_str(json).with_context(|| format!("read {body:?}"))
+}
+
 impl Session {
     /// # Errors
     /// The server refuses.
@@ -57,7 +64,7 @@ impl Session {
             .send()
             .await?;
         let status = answer.status();
-        let answer: Value = answer.json().await?;
+        let answer = message(&answer.text().await?)?;
         let fine = status.is_success() && answer["result"].is_object() && answer["result"]["isError"] != true;
         ensure!(fine, "{tool} answered {status}: {answer}");
         Ok(())
