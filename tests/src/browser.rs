@@ -58,7 +58,10 @@ impl Browser {
             Decision::Deny => "deny",
         };
         let (request, form) = (field(&page, "request")?, field(&page, "form")?);
-        let fields = [("request", request.as_str()), ("form", &form), ("decision", word)];
+        let mut fields = vec![("request", request.as_str()), ("form", &form), ("decision", word)];
+        // At a gateway the page names the agent, where there is one to choose.
+        let agent = field(&page, "agent").ok();
+        fields.extend(agent.as_deref().map(|agent| ("agent", agent)));
         self.submit(&origin, "/oauth/consent", &fields).await
     }
 
