@@ -7,7 +7,6 @@ use std::time::Duration;
 
 use crds::condition::Type;
 use crds::{Relay, label, name};
-use k8s_openapi::api::apps::v1::Deployment;
 use kube::{Resource as _, ResourceExt as _};
 
 use crate::backoff::RESYNC;
@@ -42,19 +41,10 @@ struct Observed {
     /// Why the Secrets or the owned objects are not in place.
     obstacle: Option<Obstacle>,
     ready_replicas: i32,
-    gateway: Gateway,
+    gateway: gateway::Observed,
     report: Report,
     tenants: i32,
     agents: i32,
-}
-
-/// What was observed of the MCP gateway.
-#[derive(Debug, Default)]
-struct Gateway {
-    certificate: Option<Facts>,
-    deployment: Option<Arc<Deployment>>,
-    /// What is in its way; nothing of the relay waits for that.
-    obstacle: Option<String>,
 }
 
 /// What a pass over the owned objects found.
@@ -174,18 +164,13 @@ fn observe(
     );
     let tenants: Vec<_> = accepted_tenants(context, name);
     let agents = tenants.iter().filter_map(|tenant| tenant.status.as_ref()).map(|status| status.agents).sum();
-    let gateway = provisioned.as_ref().ok().map(|found| &found.gateway);
     Observed {
         certificate: provisioned.as_ref().ok().map(|found| found.certificate.clone()),
         signing_keys: provisioned.as_ref().ok().map(|found| found.signing_keys.clone()),
         missing_secret: provisioned.as_ref().ok().and_then(|found| found.missing_secret.clone()),
         obstacle: provisioned.as_ref().err().map(obstacle),
         ready_replicas: stateful_set.and_then(|set| set.status.as_ref()?.ready_replicas).unwrap_or(0),
-        gateway: Gateway {
-            certificate: gateway.and_then(|found| found.as_ref().ok().cloned()).flatten(),
-            deployment: gateway::observed(context, relay),
-            obstacle: gateway.and_then(|found| found.as_ref().err()).map(|error| crate::error::chain(error)),
-        },
+        gateway: gateway::observe(context, relay, provisioned.as_ref().ok().map(|found| &found.gateway)),
         report: report.cloned().unwrap_or_default(),
         tenants: i32::try_from(tenants.len()).unwrap_or(i32::MAX),
         agents,

@@ -1,5 +1,7 @@
 //! The MCP gateway of a Relay: one URL for all its agents. It holds a certificate and a token, and no agent's key.
 
+use std::sync::Arc;
+
 use crds::{Relay, name};
 use k8s_openapi::api::apps::v1::Deployment;
 use k8s_openapi::api::autoscaling::v2::HorizontalPodAutoscaler;
@@ -11,13 +13,22 @@ use kube::ResourceExt as _;
 use super::secrets::{self, Serving};
 use crate::certificate::{Authority, Facts};
 use crate::context::Context;
-use crate::error::Result;
+use crate::error::{self, Result};
 use crate::key::Name;
 use crate::world;
 
 pub mod build;
 pub(super) mod plan;
 mod replicas;
+
+/// What was observed of a gateway.
+#[derive(Debug, Default)]
+pub(super) struct Observed {
+    pub certificate: Option<Facts>,
+    pub deployment: Option<Arc<Deployment>>,
+    /// What is in its way; nothing of the relay waits for that.
+    pub obstacle: Option<String>,
+}
 
 /// Brings the gateway to what the spec says. Returns what its certificate says; `None` where the Relay has no gateway.
 ///
@@ -66,9 +77,17 @@ async fn remove(context: &Context, relay: &Relay) -> Result<()> {
     applier.remove::<ServiceAccount>(client, &name).await
 }
 
-/// The Deployment as the cluster has it.
-pub(super) fn observed(context: &Context, relay: &Relay) -> Option<std::sync::Arc<Deployment>> {
-    world::find(&context.world.deployments, &name_of(relay))
+/// What `converge` found, and the Deployment as the cluster has it.
+pub(super) fn observe(
+    context: &Context,
+    relay: &Relay,
+    converged: Option<&Result<Option<Facts>>>,
+) -> Observed {
+    Observed {
+        certificate: converged.and_then(|found| found.as_ref().ok()?.clone()),
+        deployment: world::find(&context.world.deployments, &name_of(relay)),
+        obstacle: converged.and_then(|found| found.as_ref().err()).map(|error| error::chain(error)),
+    }
 }
 
 fn name_of(relay: &Relay) -> Name {

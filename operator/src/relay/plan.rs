@@ -166,7 +166,7 @@ mod tests {
             missing_secret: None,
             obstacle: None,
             ready_replicas: 1,
-            gateway: super::super::Gateway::default(),
+            gateway: gateway::Observed::default(),
             report: Report { reachable: 1, build: Some("0.1.0".into()), version: Some(4), is_fresh: false },
             tenants: 2,
             agents: 5,

@@ -1,5 +1,5 @@
-//! The Secrets of a Relay: its authority, the serving certificates of the relay and its MCP gateway, and the bearer tokens between
-//! them and the operator. Made when missing, renewed when due, never over a Secret of somebody else.
+//! The Secrets of a Relay: its authority, the serving certificates of the relay and its MCP gateway ([`serving`]), and the bearer tokens
+//! between them and the operator. Made when missing, renewed when due, never over a Secret of somebody else.
 
 use crds::{Relay, label, name};
 use k8s_openapi::api::core::v1::Secret;
@@ -9,12 +9,16 @@ use zeroize::Zeroizing;
 
 use super::build;
 use crate::certificate::authority::{self, Step};
-use crate::certificate::{self, Authority, Facts, Pair};
+use crate::certificate::{Authority, Pair};
 use crate::context::Context;
 use crate::error::{Error, Result};
 use crate::key::Name;
 use crate::pod;
 use crate::secret::{self, Found};
+
+mod serving;
+
+pub use serving::{Serving, serving};
 
 const CERTIFICATE: &str = "tls.crt";
 const KEY: &str = "tls.key";
@@ -24,8 +28,6 @@ const NEXT_KEY: &str = "next.key";
 /// Certificates of the authorities that signed before.
 const FORMER: &str = "former.crt";
 const TOKEN: &str = "token";
-/// Certificates of the authorities that the holder of a serving certificate trusts itself.
-const TRUSTED: &str = "ca.crt";
 const TLS_TYPE: &str = "kubernetes.io/tls";
 
 /// The authorities of a relay; takes the step that is due.
@@ -82,66 +84,6 @@ fn authority_secret(relay: &Relay, name: &Name, authority: &Authority) -> Secret
             .map(|it| secret::data([it]))
             .unwrap_or_default(),
     );
-    secret
-}
-
-/// A serving certificate that is wanted.
-#[derive(Debug)]
-pub struct Serving {
-    /// Name of its Secret.
-    pub secret: String,
-    pub hosts: Vec<String>,
-    /// Put beside it, in PEM, for a program that is a client of the relay as well.
-    pub trusted: Option<String>,
-}
-
-impl Serving {
-    /// The relay's own.
-    #[must_use]
-    pub fn of_relay(relay: &Relay, cluster_domain: &str) -> Self {
-        let hosts = build::hosts(relay, cluster_domain);
-        Self { secret: name::relay_tls(&relay.name_any()), hosts, trusted: None }
-    }
-}
-
-/// Makes a serving certificate when it is due; returns what it says.
-///
-/// # Errors
-/// As [`authority`].
-pub async fn serving(
-    context: &Context,
-    relay: &Relay,
-    authority: &Authority,
-    wanted: &Serving,
-) -> Result<Facts> {
-    let secret_name = Name::new(&relay.namespace().unwrap_or_default(), &wanted.secret);
-    let uid = relay.uid().unwrap_or_default();
-    let found = secret::read(&context.client, &secret_name, label::SECRET_SERVING, &uid).await?;
-    let (signing, now) = (&authority.signing, context.now());
-    let is_current =
-        |pair: &Pair| !certificate::is_due(Some(&pair.certificate), &signing.certificate, &wanted.hosts, now);
-    let held = match &found {
-        Found::Ours(held) => pair(held).filter(is_current),
-        Found::None | Found::Foreign => None,
-    };
-    let is_new = held.is_none();
-    let pair = match held {
-        Some(pair) => pair,
-        None => certificate::make_serving(signing, &wanted.hosts, now)?,
-    };
-    let unreadable = || Error::SecretContent { what: "certificate", secret: secret_name.to_string() };
-    let facts = certificate::read(&pair.certificate).ok_or_else(unreadable)?;
-    secret::write(&context.client, &found, serving_secret(relay, &secret_name, wanted, &pair)).await?;
-    if is_new {
-        tracing::info!(secret = %secret_name, not_after = %facts.not_after, "serving certificate issued");
-    }
-    Ok(facts)
-}
-
-fn serving_secret(relay: &Relay, name: &Name, wanted: &Serving, pair: &Pair) -> Secret {
-    let mut secret = tls_secret(relay, name, label::SECRET_SERVING, pair);
-    let trusted = wanted.trusted.as_deref().map(|pem| secret::data([(TRUSTED, pem)]));
-    secret.data.get_or_insert_default().extend(trusted.unwrap_or_default());
     secret
 }
 
@@ -221,22 +163,6 @@ fn metadata(relay: &Relay, name: &Name, kind: &str) -> kube::core::ObjectMeta {
 mod tests {
     use super::super::build::tests::relay;
     use super::*;
-
-    #[test]
-    fn the_gateway_finds_every_authority_beside_its_certificate_and_no_key_of_one() {
-        let relay = relay(serde_json::json!({"domain": "a.example", "mcp": {"enabled": true}}));
-        let now = jiff::Timestamp::from_second(1_790_000_000).unwrap();
-        let authority = Authority::make("main", now).unwrap().take(Step::Prepare, "main", now).unwrap();
-        let hosts = vec!["main-gateway".to_owned()];
-        let wanted = Serving { secret: "main-gateway-tls".into(), hosts, trusted: Some(authority.trusted()) };
-        let made = certificate::make_serving(&authority.signing, &wanted.hosts, now).unwrap();
-        let secret = serving_secret(&relay, &Name::new("platform", "main-gateway-tls"), &wanted, &made);
-        let trusted = secret::text(&secret, TRUSTED).unwrap();
-        assert_eq!((trusted.matches("BEGIN CERTIFICATE").count(), trusted.contains("PRIVATE")), (2, false));
-        let own = Serving { trusted: None, ..wanted };
-        let plain = serving_secret(&relay, &Name::new("platform", "main-tls"), &own, &made);
-        assert_eq!(plain.data.unwrap().keys().collect::<Vec<_>>(), [CERTIFICATE, KEY]);
-    }
 
     #[test]
     fn all_authorities_are_read_back_as_written_and_a_secret_of_one_is_a_plain_tls_secret() {

@@ -5,14 +5,13 @@ use crds::condition::{Reason, Type};
 use crds::gateway::GatewayStatus;
 use k8s_openapi::api::apps::v1::{Deployment, DeploymentStatus};
 
-use super::super::Gateway;
-use super::build;
+use super::{Observed, build};
 use crate::conditions::Draft;
 
 /// `None` where the Relay has no gateway.
 pub(in crate::relay) fn status(
     relay: &Relay,
-    observed: &Gateway,
+    observed: &Observed,
     cluster_domain: &str,
 ) -> Option<GatewayStatus> {
     let seen = state(observed.deployment.as_deref());
@@ -21,7 +20,7 @@ pub(in crate::relay) fn status(
 }
 
 /// One pod that serves is enough: while an update or the autoscaler adds others, clients are answered.
-pub(in crate::relay) fn draft(observed: &Gateway) -> Draft {
+pub(in crate::relay) fn draft(observed: &Observed) -> Draft {
     if let Some(obstacle) = &observed.obstacle {
         return Draft::fails(Type::McpReady, Reason::WorkloadUnavailable, obstacle.clone());
     }
@@ -54,15 +53,15 @@ mod tests {
     use super::super::super::build::tests::relay;
     use super::*;
 
-    fn seen(status: serde_json::Value) -> Gateway {
+    fn seen(status: serde_json::Value) -> Observed {
         let deployment = serde_json::json!({"metadata": {}, "status": status});
         let deployment = Some(Arc::new(serde_json::from_value(deployment).unwrap()));
-        Gateway { deployment, ..Gateway::default() }
+        Observed { deployment, ..Observed::default() }
     }
 
     #[test]
     fn a_gateway_serves_while_others_of_its_pods_start() {
-        assert!(!draft(&Gateway::default()).holds);
+        assert!(!draft(&Observed::default()).holds);
         assert!(!draft(&seen(serde_json::json!({"replicas": 2}))).holds);
         assert!(draft(&seen(serde_json::json!({"replicas": 9, "availableReplicas": 1}))).holds);
     }
@@ -74,7 +73,7 @@ mod tests {
         let stuck = draft(&seen(serde_json::json!({"availableReplicas": 2, "conditions": [progressing]})));
         assert_eq!((stuck.holds, stuck.message.ends_with("timed out")), (false, true));
         let serving = seen(serde_json::json!({"availableReplicas": 2}));
-        let obstructed = Gateway { obstacle: Some("Service x exists".into()), ..serving };
+        let obstructed = Observed { obstacle: Some("Service x exists".into()), ..serving };
         assert_eq!(draft(&obstructed).message, "Service x exists");
     }
 
@@ -85,6 +84,6 @@ mod tests {
         let found = status(&with, &seen(serde_json::json!({"readyReplicas": 2})), "cluster.local").unwrap();
         assert_eq!((found.url.as_str(), found.ready_replicas), ("https://mcp.example.com/mcp", 2));
         let without = relay(serde_json::json!({"domain": "a.example"}));
-        assert_eq!(status(&without, &Gateway::default(), "cluster.local"), None);
+        assert_eq!(status(&without, &Observed::default(), "cluster.local"), None);
     }
 }
