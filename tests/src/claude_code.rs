@@ -13,6 +13,7 @@ use serde_json::{Value, json};
 use tempfile::TempDir;
 use tokio::process::Command;
 
+pub mod every_tool;
 pub mod installation;
 pub mod login;
 pub mod model_stub;
@@ -35,6 +36,7 @@ pub struct ClaudeCode {
     program: PathBuf,
     home: TempDir,
     ca: Option<PathBuf>,
+    proxy: Option<String>,
 }
 
 /// An MCP server as the user's settings name it.
@@ -56,7 +58,7 @@ impl ClaudeCode {
     pub async fn new() -> anyhow::Result<Self> {
         let program = installation::program().await?;
         let home = tempfile::tempdir().context("make a home folder")?;
-        Ok(Self { program, home, ca: None })
+        Ok(Self { program, home, ca: None, proxy: None })
     }
 
     /// Trusts a private certificate authority, given in PEM.
@@ -68,6 +70,11 @@ impl ClaudeCode {
         std::fs::write(&path, ca).context("write the CA")?;
         self.ca = Some(path);
         Ok(())
+    }
+
+    /// Reaches everything but this machine through a proxy.
+    pub fn go_through(&mut self, proxy: &str) {
+        self.proxy = Some(proxy.to_owned());
     }
 
     /// Adds an MCP server to the user's settings, as `claude mcp add --scope user` does.
@@ -144,6 +151,9 @@ impl ClaudeCode {
         command.env_clear().env("HOME", self.home.path()).envs(QUIET).current_dir(self.home.path());
         command.envs(std::env::var_os("PATH").map(|path| ("PATH", path)));
         command.envs(self.ca.as_ref().map(|ca| ("NODE_EXTRA_CA_CERTS", ca)));
+        if let Some(proxy) = &self.proxy {
+            command.env("HTTPS_PROXY", proxy).env("NO_PROXY", "127.0.0.1,localhost");
+        }
         command.stdin(Stdio::null()).kill_on_drop(true);
         command
     }

@@ -31,6 +31,12 @@ impl ServiceDoor {
         Ok(Self { url, accepting: tokio::spawn(accept(listener, client)) })
     }
 
+    /// Where the proxy listens.
+    #[must_use]
+    pub fn url(&self) -> &str {
+        &self.url
+    }
+
     /// A client that reaches Services by their names, trusts `authority` (PEM) alone and follows no redirects.
     ///
     /// # Errors

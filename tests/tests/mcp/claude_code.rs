@@ -1,7 +1,7 @@
 //! Claude Code connects and calls tools, over HTTPS and over stdio.
 
-use msg2agent::task::{Submit, TaskMessage};
-use msg2agent::{Content, Did, MessageType, SendOptions};
+use msg2agent::Content;
+use msg2agent_tests::claude_code::every_tool::{Prepared, call_every_tool, mail_and_task};
 use msg2agent_tests::claude_code::{ClaudeCode, Endpoint as Server, ensure_connected};
 use msg2agent_tests::programs;
 use serde_json::{Value, json};
@@ -66,53 +66,19 @@ async fn claude_code_does_not_connect_with_another_key_or_without_the_authority(
     assert!(ensure_connected(&listing, "m2a").is_err(), "{listing}");
 }
 
-/// One call of each tool: ids of a message and of a task from bob, and of a task given to bob.
-fn one_call_each(message: &str, from_bob: &str, to_bob: &str) -> [(&'static str, Value); 15] {
-    [
-        ("send_message", json!({"to": "bob", "text": "from Claude"})),
-        ("list_messages", json!({"unread_only": true})),
-        ("read_message", json!({"id": message})),
-        ("message_count", json!({})),
-        ("delete_message", json!({"id": message})),
-        ("submit_task", json!({"to": "bob", "text": "sum 1 2"})),
-        ("get_task_status", json!({"id": to_bob})),
-        ("list_tasks", json!({"role": "worker"})),
-        ("send_task_input", json!({"id": to_bob, "text": "in base ten"})),
-        ("cancel_task", json!({"id": to_bob})),
-        ("update_task", json!({"id": from_bob, "state": "completed", "json": {"sum": 3}})),
-        ("list_agents", json!({})),
-        ("query_capabilities", json!({"capabilities": ["plan.create"]})),
-        ("get_agent_info", json!({"agent": "bob"})),
-        ("get_self_info", json!({})),
-    ]
-}
-
-/// Bob writes and gives a task to an agent, and waits until both are there.
-async fn mail_and_task(endpoint: &Endpoint, to: &Did) -> (String, String) {
-    let message = endpoint.bob.send(to, Content::text("for Claude")).await.unwrap();
-    let submit = TaskMessage::Submit(Submit { title: None, input: json!("sum 1 2") });
-    let options = SendOptions { r#type: MessageType::Request, ..SendOptions::default() };
-    let task = endpoint.bob.send_with(to, submit.to_content(), options).await.unwrap();
-    (message.id.to_string(), task.id.to_string())
-}
-
 #[tokio::test]
 async fn claude_code_calls_every_tool_over_https() {
     let endpoint = Endpoint::start().await;
     let alice = "did:wba:relay.test:agent:acme:alice".parse().unwrap();
-    let (message, from_bob) = mail_and_task(&endpoint, &alice).await;
+    let (message, from_bob) = mail_and_task(&endpoint.bob, &alice).await.unwrap();
     endpoint.until("list_tasks", json!({}), "/tasks/0").await;
     let given = endpoint.call("submit_task", json!({"to": "bob", "text": "sum 1 2"})).await.unwrap();
-    let to_bob = given["task"]["id"].as_str().unwrap();
+    let to_bob = given["task"]["id"].as_str().unwrap().to_owned();
 
     let mut claude = ClaudeCode::new().await.unwrap();
     claude.trust(&endpoint.ca).unwrap();
     claude.add("m2a", &over_https(&endpoint)).unwrap();
-    for (tool, arguments) in one_call_each(&message, &from_bob, to_bob) {
-        let result = claude.call("m2a", tool, arguments).await.unwrap();
-        let answer = answer(&result);
-        assert!(answer.is_object() && answer.get("error").is_none(), "{tool}: {result}");
-    }
+    call_every_tool(&claude, "m2a", &Prepared { message, from_bob, to_bob }).await.unwrap();
     let counted = endpoint.call("message_count", json!({})).await.unwrap();
     assert_eq!(counted["total"], 0, "the message was deleted");
 }
@@ -136,15 +102,11 @@ async fn claude_code_calls_every_tool_over_stdio() {
     // The first call registers carol, so that bob can find her.
     let given = claude.call("m2a", "submit_task", json!({"to": "bob", "text": "sum 1 2"})).await.unwrap();
     let to_bob = answer(&given)["task"]["id"].as_str().unwrap().to_owned();
-    let (message, from_bob) = mail_and_task(&endpoint, carol.did()).await;
+    let (message, from_bob) = mail_and_task(&endpoint.bob, carol.did()).await.unwrap();
     // What waits at the relay comes as soon as a process of the server is connected.
     let waited = claude.call("m2a", "list_messages", json!({"wait_seconds": 30})).await.unwrap();
     assert_eq!(answer(&waited)["messages"][0]["id"], message);
-    for (tool, arguments) in one_call_each(&message, &from_bob, &to_bob) {
-        let result = claude.call("m2a", tool, arguments).await.unwrap();
-        let answer = answer(&result);
-        assert!(answer.is_object() && answer.get("error").is_none(), "{tool}: {result}");
-    }
+    call_every_tool(&claude, "m2a", &Prepared { message, from_bob, to_bob }).await.unwrap();
 }
 
 #[tokio::test]

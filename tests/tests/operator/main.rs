@@ -4,6 +4,7 @@
 
 #![expect(clippy::unwrap_used, reason = "a test that cannot set itself up should fail on the spot")]
 
+mod claude_code;
 mod control_plane;
 mod doctor;
 mod gateway;
