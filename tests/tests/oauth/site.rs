@@ -37,11 +37,17 @@ impl Site {
     }
 
     /// A relay with a gateway at [`GATEWAY`] that serves alice and bob.
-    pub(crate) async fn start_with_gateway(settings: &[(&str, &str)], folder: &Path, accounts: &[&str]) -> Self {
+    pub(crate) async fn start_with_gateway(
+        settings: &[(&str, &str)],
+        folder: &Path,
+        accounts: &[&str],
+    ) -> Self {
         let file = folder.join("gateway-token").display().to_string();
         std::fs::write(&file, GATEWAY_TOKEN).unwrap();
-        let gateway =
-            [("MSG2AGENT_RELAY_OAUTH_GATEWAY_URL", GATEWAY), ("MSG2AGENT_RELAY_OAUTH_GATEWAY_TOKEN_FILE", &file)];
+        let gateway = [
+            ("MSG2AGENT_RELAY_OAUTH_GATEWAY_URL", GATEWAY),
+            ("MSG2AGENT_RELAY_OAUTH_GATEWAY_TOKEN_FILE", &file),
+        ];
         let settings: Vec<_> = settings.iter().copied().chain(gateway).collect();
         let site = Self::start(&settings, &[]).await;
         let (alice, bob) = ("https://alice-mcp.default.svc/mcp", BOBS_ENDPOINT);
