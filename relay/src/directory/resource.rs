@@ -26,13 +26,12 @@ impl Directory {
     /// The MCP endpoint with this URL, letter for letter.
     pub(crate) fn resource(&self, url: &str) -> Option<Resource> {
         let state = self.read();
-        resource_of(&state, state.resource(url)?)
+        state.resource_of(&state.resource(url)?.did)
     }
 
     /// The MCP endpoint of an agent.
     pub(crate) fn resource_of(&self, agent: &Did) -> Option<Resource> {
-        let state = self.read();
-        resource_of(&state, state.agent(agent)?)
+        self.read().resource_of(agent)
     }
 
     /// Agents whose MCP endpoint names one of these accounts, by tenant and name. Some may be named in other letters.
@@ -55,10 +54,13 @@ impl Directory {
     }
 }
 
-pub(super) fn resource_of(state: &State, agent: &AgentEntry) -> Option<Resource> {
-    let mcp = agent.mcp.as_deref()?.clone();
-    let agent_name = agent.card().map(|card| card.name.clone()).filter(|name| !name.is_empty());
-    Some(Resource { agent: agent.did.clone(), mcp, agent_name, suspended: is_suspended(state, agent) })
+impl State {
+    pub(crate) fn resource_of(&self, agent: &Did) -> Option<Resource> {
+        let agent = self.agent(agent)?;
+        let mcp = agent.mcp.as_deref()?.clone();
+        let agent_name = agent.card().map(|card| card.name.clone()).filter(|name| !name.is_empty());
+        Some(Resource { agent: agent.did.clone(), mcp, agent_name, suspended: is_suspended(self, agent) })
+    }
 }
 
 fn is_suspended(state: &State, agent: &AgentEntry) -> bool {

@@ -47,6 +47,8 @@ pub(super) fn judge(
 }
 
 #[cfg(test)]
+mod properties;
+#[cfg(test)]
 mod tests {
     use protocol::admin::McpSpec;
 

@@ -6,6 +6,8 @@ mod connecting;
 mod declared_invitations;
 mod discovery;
 mod gateway;
+mod gateway_choice;
+mod gateway_ending;
 mod gateway_keys;
 mod person;
 mod provider;

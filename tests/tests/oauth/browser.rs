@@ -16,14 +16,14 @@ use crate::site::{INVITATION, LOUDEST, RESOURCE, Site};
 
 const CODE_FIELD: &str = "input[name=code]";
 const CONTINUE: &str = "form button";
-const ALLOW: &str = "button[value=allow]";
-const DENY: &str = "button[value=deny]";
+pub(crate) const ALLOW: &str = "button[value=allow]";
+pub(crate) const DENY: &str = "button[value=deny]";
 
-async fn picture(browser: &mut Chromium, name: &str) {
+pub(crate) async fn picture(browser: &mut Chromium, name: &str) {
     browser.picture(&repository().join("target/pictures/oauth").join(name)).await.unwrap();
 }
 
-async fn assert_nothing_was_blocked(browser: &mut Chromium) {
+pub(crate) async fn assert_nothing_was_blocked(browser: &mut Chromium) {
     assert_eq!(browser.violations().await.unwrap(), []);
 }
 

@@ -28,6 +28,7 @@ pub(crate) struct Client {
     id: String,
     redirect: String,
     issuer: String,
+    resource: &'static str,
     answers: mpsc::Receiver<Answer>,
     _shutdown: Shutdown,
 }
@@ -70,7 +71,12 @@ impl Client {
         let shutdown = Shutdown::new();
         tokio::spawn(listener::serve(listener, tls, router, shutdown.clone(), Duration::ZERO));
         let id = register(&site.issuer(), "Claude <Code>", &redirect).await;
-        Self { id, redirect, issuer: site.issuer(), answers, _shutdown: shutdown }
+        Self { id, redirect, issuer: site.issuer(), resource: RESOURCE, answers, _shutdown: shutdown }
+    }
+
+    /// The same client, connecting to another endpoint.
+    pub(crate) fn at(self, resource: &'static str) -> Self {
+        Self { resource, ..self }
     }
 
     /// Where the client sends its person.
@@ -83,7 +89,7 @@ impl Client {
             ("code_challenge", &challenge),
             ("code_challenge_method", "S256"),
             ("scope", "mcp:read mcp:send"),
-            ("resource", RESOURCE),
+            ("resource", self.resource),
             ("state", STATE),
         ];
         Url::parse_with_params(&format!("{}/oauth/authorize", self.issuer), parameters).unwrap().into()
@@ -108,7 +114,7 @@ impl Client {
             ("code", code),
             ("redirect_uri", &self.redirect),
             ("code_verifier", VERIFIER),
-            ("resource", RESOURCE),
+            ("resource", self.resource),
         ];
         let request = reqwest::Client::new().post(format!("{}/oauth/token", self.issuer));
         let answer = request.header("content-type", FORM).body(form_body(&form)).send().await.unwrap();

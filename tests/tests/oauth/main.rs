@@ -9,6 +9,7 @@
 mod browser;
 mod client;
 mod conformance;
+mod gateway;
 mod person;
 mod provider;
 mod secrecy;

@@ -1,5 +1,7 @@
 //! A relay process with one agent that people may sign in for.
 
+use std::path::Path;
+
 use msg2agent_tests::relay_process::RelayProcess;
 use protocol::admin::{AgentSpec, DeclaredInvitation, McpSpec, invitation_path};
 use protocol::api_key::KeyHash;
@@ -9,6 +11,11 @@ use reqwest::Method;
 
 /// The MCP endpoint of alice; nobody listens there, for nobody is sent there.
 pub(crate) const RESOURCE: &str = "https://mcp.example/alice";
+/// One URL for all agents of the relay; nobody listens there either.
+pub(crate) const GATEWAY: &str = "https://gateway.example/mcp";
+pub(crate) const GATEWAY_TOKEN: &str = "gwt_for-whoever-tests";
+/// Where the gateway would reach bob.
+pub(crate) const BOBS_ENDPOINT: &str = "https://bob-mcp.default.svc/mcp";
 pub(crate) const INVITATION: &str = "m2inv_for-whoever-tests";
 
 /// All that the relay and its libraries have to say.
@@ -24,15 +31,36 @@ impl Site {
     pub(crate) async fn start(settings: &[(&str, &str)], accounts: &[&str]) -> Self {
         msg2agent_tests::install_tls_provider();
         let relay = RelayProcess::start_with(settings).await.unwrap();
-        let accounts = accounts.iter().map(ToString::to_string).collect();
-        let spec = AgentSpec {
-            card: Some(Card { name: "Alice of Acme".into(), ..Card::default() }),
-            mcp: Some(McpSpec { url: RESOURCE.into(), accounts, endpoint: None }),
-            ..AgentSpec::default()
-        };
-        let alice = relay.identity("default", "alice").unwrap();
-        relay.admin().unwrap().put_agent(&alice, &spec).await.unwrap();
-        Self { relay }
+        let site = Self { relay };
+        site.put("alice", "Alice of Acme", mcp(RESOURCE, accounts, None)).await;
+        site
+    }
+
+    /// A relay with a gateway at [`GATEWAY`] that serves alice and bob.
+    pub(crate) async fn start_with_gateway(
+        settings: &[(&str, &str)],
+        folder: &Path,
+        accounts: &[&str],
+    ) -> Self {
+        let file = folder.join("gateway-token").display().to_string();
+        std::fs::write(&file, GATEWAY_TOKEN).unwrap();
+        let gateway = [
+            ("MSG2AGENT_RELAY_OAUTH_GATEWAY_URL", GATEWAY),
+            ("MSG2AGENT_RELAY_OAUTH_GATEWAY_TOKEN_FILE", &file),
+        ];
+        let settings: Vec<_> = settings.iter().copied().chain(gateway).collect();
+        let site = Self::start(&settings, &[]).await;
+        let (alice, bob) = ("https://alice-mcp.default.svc/mcp", BOBS_ENDPOINT);
+        site.put("alice", "Alice of Acme", mcp(RESOURCE, accounts, Some(alice))).await;
+        site.put("bob", "Bob of <Acme>", mcp("https://mcp.example/bob", accounts, Some(bob))).await;
+        site
+    }
+
+    async fn put(&self, name: &str, title: &str, mcp: McpSpec) {
+        let card = Some(Card { name: title.into(), ..Card::default() });
+        let spec = AgentSpec { card, mcp: Some(mcp), ..AgentSpec::default() };
+        let agent = self.relay.identity("default", name).unwrap();
+        self.relay.admin().unwrap().put_agent(&agent, &spec).await.unwrap();
     }
 
     pub(crate) fn issuer(&self) -> String {
@@ -61,4 +89,9 @@ impl Site {
         let request = reqwest::Client::new().request(Method::PUT, url).bearer_auth(token.trim()).json(&spec);
         assert_eq!(request.send().await.unwrap().status(), 200);
     }
+}
+
+fn mcp(url: &str, accounts: &[&str], endpoint: Option<&str>) -> McpSpec {
+    let accounts = accounts.iter().map(ToString::to_string).collect();
+    McpSpec { url: url.into(), accounts, endpoint: endpoint.map(str::to_owned) }
 }

@@ -53,27 +53,38 @@ async fn decide(
     oauth.throttle(Kind::Consent, Who::Account(&account.id))?;
     let reply_to = &pending.request.reply_to;
     match form.get("decision") {
-        Some("allow") => match oauth.chosen(&pending.target, &account, form.get("agent")) {
-            Ok(agent) => {
-                let code = grant(oauth, &pending, &account, agent).await?;
-                Ok(see_other(&reply_to.success(&oauth.issuer, code.reveal())))
-            }
-            Err(Unchosen::Missing) => {
-                Err(OauthError::new(ErrorCode::InvalidRequest, "agent_missing", "Choose an agent.").into())
-            }
-            Err(Unchosen::Barred(barred)) => {
-                let notice = barred_notice(&pending.target, barred);
-                let refused = OauthError::new(ErrorCode::AccessDenied, barred.word(), notice);
-                oauth.count(Endpoint::Consent, Some(&refused));
-                Ok(oauth.sign_in_page(&pending, headers, Some(notice))?)
-            }
-        },
+        Some("allow") => allow(oauth, &pending, &account, form.get("agent"), headers).await,
         Some("deny") => {
             let denied = OauthError::new(ErrorCode::AccessDenied, "denied", "the person said no");
             Err(BrowserError::Denied(Box::new(reply_to.clone()), denied))
         }
         _ => Err(OauthError::new(ErrorCode::InvalidRequest, "decision", "The form says neither yes nor no.")
             .into()),
+    }
+}
+
+/// `named` is the agent in the form. Who may not use it may sign in as somebody else.
+async fn allow(
+    oauth: &Oauth,
+    pending: &Pending,
+    account: &Account,
+    named: Option<&str>,
+    headers: &HeaderMap,
+) -> Result<Response, BrowserError> {
+    match oauth.chosen(&pending.target, account, named) {
+        Ok(agent) => {
+            let code = grant(oauth, pending, account, agent).await?;
+            Ok(see_other(&pending.request.reply_to.success(&oauth.issuer, code.reveal())))
+        }
+        Err(Unchosen::Missing) => {
+            Err(OauthError::new(ErrorCode::InvalidRequest, "agent_missing", "Choose an agent.").into())
+        }
+        Err(Unchosen::Barred(barred)) => {
+            let notice = barred_notice(&pending.target, barred);
+            let refused = OauthError::new(ErrorCode::AccessDenied, barred.word(), notice);
+            oauth.count(Endpoint::Consent, Some(&refused));
+            Ok(oauth.sign_in_page(pending, headers, Some(notice))?)
+        }
     }
 }
 

@@ -9,7 +9,7 @@ use protocol::introspection::{self, Introspection};
 use reqwest::{Response, StatusCode};
 use serde_json::Value;
 
-use super::person::with_form;
+use super::person::{request, with_form};
 use crate::harness::TestRelay;
 
 pub(super) const GATEWAY: &str = "https://gateway.example/mcp";
@@ -29,6 +29,11 @@ pub(super) fn token_file(folder: &Path) -> std::path::PathBuf {
 /// Where the gateway reaches an agent.
 pub(super) fn endpoint_of(name: &str) -> String {
     format!("https://{name}-mcp.default.svc/mcp")
+}
+
+/// An authorization request for the gateway.
+pub(super) fn at_gateway(client_id: &str) -> String {
+    request(client_id, &[("resource", GATEWAY)])
 }
 
 /// An agent that the gateway serves; answers its API key.

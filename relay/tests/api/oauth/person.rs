@@ -225,8 +225,19 @@ impl<'a> Person<'a> {
     }
 
     pub(super) async fn decide(&mut self, consent_page: &str, decision: &str) -> Response {
+        self.decide_for(consent_page, decision, None).await
+    }
+
+    /// The same about this agent, where the form names one.
+    pub(super) async fn decide_for(
+        &mut self,
+        consent_page: &str,
+        decision: &str,
+        agent: Option<&str>,
+    ) -> Response {
         let (request, form) = (field(consent_page, "request"), field(consent_page, "form"));
-        let fields = [("request", request.as_str()), ("form", &form), ("decision", decision)];
+        let mut fields = vec![("request", request.as_str()), ("form", &form), ("decision", decision)];
+        fields.extend(agent.map(|agent| ("agent", agent)));
         self.post("/oauth/consent", &fields).await
     }
 

@@ -14,7 +14,7 @@ async fn start(person: Value) -> (TestRelay, TestProvider) {
 }
 
 /// Follows the link on the sign-in page to the provider and back; answers what the relay says then.
-async fn through_the_provider(person: &mut Person<'_>, query: &str) -> Response {
+pub(super) async fn through_the_provider(person: &mut Person<'_>, query: &str) -> Response {
     let page = person.authorize(query).await.text().await.unwrap();
     assert!(page.contains("Sign in with Test Provider"), "{page}");
     let link = page.split_once("href=\"/oauth/sign-in/provider?").unwrap().1.split_once('"').unwrap().0;

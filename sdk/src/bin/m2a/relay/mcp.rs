@@ -19,6 +19,9 @@ pub(super) struct Options {
     /// not named loses access.
     #[arg(long = "account", value_name = "ACCOUNT", requires = "url")]
     accounts: Vec<String>,
+    /// Where the relay's MCP gateway reaches the endpoint; without it the gateway does not serve the agent.
+    #[arg(long, value_name = "URL", requires = "url")]
+    endpoint: Option<String>,
     /// Take the endpoint away: nobody can sign in for it, and what was allowed is void.
     #[arg(long, conflicts_with = "url")]
     remove: bool,
@@ -26,7 +29,7 @@ pub(super) struct Options {
 
 /// Without options it shows what is set.
 pub(super) async fn run(client: &AdminClient, options: Options, output: &Output) -> Result<(), Failure> {
-    let Options { tenant, name, url, accounts, remove } = options;
+    let Options { tenant, name, url, accounts, endpoint, remove } = options;
     let path = mcp_path(&tenant, &name);
     if remove {
         let applied: Applied = client.delete(&path).await?;
@@ -36,10 +39,12 @@ pub(super) async fn run(client: &AdminClient, options: Options, output: &Output)
     }
     let Some(url) = url else {
         let spec: McpSpec = client.get(&path).await?;
-        output.result(&spec, format_args!("{}\naccounts  {}", spec.url, spec.accounts.join(" ")));
+        let gateway = spec.endpoint.as_deref().unwrap_or("does not serve it");
+        let accounts = spec.accounts.join(" ");
+        output.result(&spec, format_args!("{}\naccounts  {accounts}\ngateway   {gateway}", spec.url));
         return Ok(());
     };
-    let applied: Applied = client.put(&path, &McpSpec { url, accounts, endpoint: None }).await?;
+    let applied: Applied = client.put(&path, &McpSpec { url, accounts, endpoint }).await?;
     output.result(
         &applied,
         format_args!("agent {tenant}/{name} is reached there, version {}", applied.version),
