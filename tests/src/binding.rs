@@ -16,8 +16,8 @@ use crate::relay_process::RelayProcess;
 /// The folder cannot be written.
 pub fn write(folder: &Path, relay: &RelayProcess, identity: &Identity, key: &ApiKey) -> anyhow::Result<()> {
     let name = identity.did().name();
-    let mut capital = name.to_owned();
-    capital[..1].make_ascii_uppercase();
+    let capital: String =
+        name.chars().enumerate().map(|(at, c)| if at == 0 { c.to_ascii_uppercase() } else { c }).collect();
     write_secret(&folder.join("url"), &relay.url())?;
     write_secret(&folder.join("did"), identity.did().as_str())?;
     write_secret(&folder.join("token"), key.reveal())?;

@@ -44,7 +44,7 @@ impl GatewaySite {
         install_tls_provider();
         let token = tempfile::tempdir().context("make a folder for the gateway's token")?;
         let token_file = token.path().join("token");
-        binding::write_secret(&token_file, &ApiKey::generate(&mut rand::rng()).reveal()["sk_live_".len()..])?;
+        binding::write_secret(&token_file, &uuid::Uuid::new_v4().simple().to_string())?;
         let ports: Vec<u16> = (0..gateways).map(|_| free_port()).collect::<anyhow::Result<_>>()?;
         let url = format!("http://localhost:{}/mcp", ports.first().context("a site without gateway")?);
         let relay = RelayProcess::start_with(&[
@@ -78,6 +78,14 @@ impl GatewaySite {
         let endpoint = AgentEndpoint::start(&self.relay, identity, key, port, &self.url).await?;
         self.agents.push(endpoint);
         Ok(())
+    }
+
+    /// The gateway whose URL tokens name.
+    ///
+    /// # Errors
+    /// There is none.
+    pub fn first(&self) -> anyhow::Result<&Gateway> {
+        self.gateways.first().context("a site without gateway")
     }
 
     /// An agent of the tenant on the SDK, without endpoint.

@@ -2,7 +2,7 @@
 //! there. The file is read again, because a process may outlive an authority.
 
 use std::io;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
 
@@ -70,18 +70,18 @@ impl Outbound {
 }
 
 /// Nothing when there is no file.
-fn read(authority: &PathBuf) -> Result<Vec<u8>, OutboundError> {
+fn read(authority: &Path) -> Result<Vec<u8>, OutboundError> {
     match std::fs::read(authority) {
         Ok(pem) => Ok(pem),
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(Vec::new()),
-        Err(error) => Err(OutboundError::Read(authority.clone(), error)),
+        Err(error) => Err(OutboundError::Read(authority.to_owned(), error)),
     }
 }
 
-fn client(authority: &PathBuf, pem: &[u8]) -> Result<reqwest::Client, OutboundError> {
+fn client(authority: &Path, pem: &[u8]) -> Result<reqwest::Client, OutboundError> {
     let mut roots: RootCertStore = webpki_roots::TLS_SERVER_ROOTS.iter().cloned().collect();
     let certificates: Result<Vec<_>, _> = CertificateDer::pem_slice_iter(pem).collect();
-    let certificates = certificates.map_err(|source| OutboundError::Parse(authority.clone(), source))?;
+    let certificates = certificates.map_err(|source| OutboundError::Parse(authority.to_owned(), source))?;
     roots.add_parsable_certificates(certificates);
     let provider = Arc::new(rustls::crypto::ring::default_provider());
     let tls = ClientConfig::builder_with_provider(provider)

@@ -7,7 +7,6 @@ use super::Gateway;
 
 impl Gateway {
     /// A request with this credential.
-    #[must_use]
     pub fn request(
         &self,
         http: &reqwest::Client,
@@ -19,7 +18,6 @@ impl Gateway {
     }
 
     /// The same to whatever listens on this port.
-    #[must_use]
     pub fn request_at(
         http: &reqwest::Client,
         port: u16,
@@ -27,10 +25,13 @@ impl Gateway {
         method: &str,
         mut params: Value,
     ) -> reqwest::RequestBuilder {
-        params["_meta"] = json!({
+        let meta = json!({
             "io.modelcontextprotocol/protocolVersion": "2026-07-28",
             "io.modelcontextprotocol/clientCapabilities": {},
         });
+        if let Some(params) = params.as_object_mut() {
+            params.insert("_meta".to_owned(), meta);
+        }
         let name =
             params.get("name").or_else(|| params.get("uri")).and_then(Value::as_str).map(str::to_owned);
         let request = http

@@ -57,7 +57,8 @@ pub async fn run(subject: Subject, sites: &Sites, plan: &Plan) -> anyhow::Result
     let caller = || async {
         let mut times = Histogram::<u64>::new(3).context("make a histogram")?;
         while Instant::now() < until {
-            let session = &sessions[next.fetch_add(1, Ordering::Relaxed) % sessions.len()];
+            let at = next.fetch_add(1, Ordering::Relaxed) % sessions.len();
+            let session = sessions.get(at).context("a run without sessions")?;
             let started = Instant::now();
             session.call(tool, &arguments).await?;
             times.record(u64::try_from(started.elapsed().as_micros()).unwrap_or(u64::MAX))?;

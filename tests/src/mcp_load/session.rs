@@ -16,8 +16,8 @@ pub struct Session {
 
 /// The message of an answer, which is JSON or a stream with one event of it.
 fn message(body: &str) -> anyhow::Result<Value> {
-    let events = body.lines().filter_map(|line| line.strip_prefix("data: "));
-    let json = events.filter(|data| data.starts_with('{')).last().unwrap_or(body);
+    let mut events = body.lines().rev().filter_map(|line| line.strip_prefix("data: "));
+    let json = events.find(|data| data.starts_with('{')).unwrap_or(body);
     serde_json::from_str(json).with_context(|| format!("read {body:?}"))
 }
 
@@ -65,7 +65,9 @@ impl Session {
             .await?;
         let status = answer.status();
         let answer = message(&answer.text().await?)?;
-        let fine = status.is_success() && answer["result"].is_object() && answer["result"]["isError"] != true;
+        let result = answer.get("result").and_then(Value::as_object);
+        let refused = result.is_none_or(|result| result.get("isError") == Some(&Value::Bool(true)));
+        let fine = status.is_success() && !refused;
         ensure!(fine, "{tool} answered {status}: {answer}");
         Ok(())
     }

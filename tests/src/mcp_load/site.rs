@@ -53,14 +53,15 @@ impl Sites {
         let folder = tempfile::tempdir()?;
         let (bare, bare_url) = start_bare(&folder).await?;
         // First contact makes pools and tables that are no session's.
-        let url = gateway.gateways[0].url();
+        let url = gateway.first()?.url();
         let http = reqwest::Client::new();
         for agent in &gateway.agents {
             drop(Session::open(&http, &url, agent.key.reveal()).await?);
         }
         drop(Session::open(&http, &bare_url, "none").await?);
         let before = Memory::of(&gateway, &bare)?;
-        let key = |n: usize| gateway.agents[n % gateway.agents.len()].key.reveal().to_owned();
+        let keys: Vec<_> = gateway.agents.iter().map(|agent| agent.key.reveal().to_owned()).collect();
+        let key = |n: usize| keys.get(n % keys.len().max(1)).cloned().unwrap_or_default();
         let through_gateway = open_all(plan.sessions, &url, key).await?;
         let at_bare = open_all(plan.sessions, &bare_url, |_| "none".to_owned()).await?;
         let memory = Memory::of(&gateway, &bare)?.since(before);
@@ -106,7 +107,7 @@ impl Memory {
         for agent in &site.agents {
             endpoints += resident(agent.process.pid().context("an endpoint has ended")?)?;
         }
-        let gateway = resident(site.gateways[0].pid()?)?;
+        let gateway = resident(site.first()?.pid()?)?;
         Ok(Self { gateway, endpoints, bare: resident(bare.pid().context("the bare server has ended")?)? })
     }
 

@@ -69,7 +69,7 @@ impl Client {
             .route("/arrived", get(async || Html(ARRIVED)))
             .with_state(state);
         let shutdown = Shutdown::new();
-        tokio::spawn(listener::serve(listener, tls, router, shutdown.clone(), Duration::ZERO));
+        tokio::spawn(listener::serve(listener, tls, router, shutdown.clone(), Duration::ZERO, 64));
         let id = register(&site.issuer(), "Claude <Code>", &redirect).await;
         Self { id, redirect, issuer: site.issuer(), resource: RESOURCE, answers, _shutdown: shutdown }
     }

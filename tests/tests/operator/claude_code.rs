@@ -9,14 +9,14 @@ use msg2agent::{Agent, Did};
 use msg2agent_tests::binding::write_secret;
 use msg2agent_tests::claude_code::every_tool::{Prepared, answer, call_every_tool, mail_and_task};
 use msg2agent_tests::claude_code::{ClaudeCode, Endpoint, ensure_connected};
-use msg2agent_tests::declared::{READY_LIMIT, RELAY, agent, becomes_ready, connect, ready_agent, value};
+use msg2agent_tests::declared::{READY_LIMIT, RELAY, agent, becomes_ready, connect, relay_and_tenant, value};
 use msg2agent_tests::eventually::eventually;
 use msg2agent_tests::installed::in_installed;
 use msg2agent_tests::namespace::TestNamespace;
 use msg2agent_tests::programs;
 use msg2agent_tests::relay_door::RelayDoor;
 use msg2agent_tests::service_door::ServiceDoor;
-use serde_json::json;
+use serde_json::{Value, json};
 
 /// Name of the server in Claude Code's settings.
 const SERVER: &str = "m2a";
@@ -24,13 +24,16 @@ const SERVER: &str = "m2a";
 #[tokio::test]
 async fn claude_code_calls_every_tool_of_an_agent_on_the_cluster() {
     in_installed("claude-code", async |namespace| {
-        ready_agent(&namespace, "alice", json!({"mcp": {"enabled": true}})).await?;
-        for name in ["bob", "carol"] {
-            agent(&namespace, name, json!({})).await?;
-            becomes_ready(&namespace, name).await?;
-        }
+        relay_and_tenant(&namespace).await?;
         let gateway = Patch::Merge(json!({"spec": {"mcp": {"enabled": true, "replicas": {"min": 1}}}}));
         namespace.api::<Relay>().patch(RELAY, &PatchParams::default(), &gateway).await?;
+        agent(&namespace, "alice", json!({"mcp": {"enabled": true}})).await?;
+        for name in ["bob", "carol"] {
+            agent(&namespace, name, json!({})).await?;
+        }
+        for name in ["alice", "bob", "carol"] {
+            becomes_ready(&namespace, name).await?;
+        }
         let urls = urls(&namespace).await?;
 
         let relay = RelayDoor::open(&namespace, RELAY).await?;
@@ -69,7 +72,8 @@ async fn urls(namespace: &TestNamespace) -> anyhow::Result<[String; 2]> {
 
 async fn every_tool(claude: &ClaudeCode, bob: &Agent, to: &Did) -> anyhow::Result<()> {
     let given = answer(claude, SERVER, "submit_task", json!({"to": "bob", "text": "sum 1 2"})).await?;
-    let to_bob = given["task"]["id"].as_str().with_context(|| given.to_string())?.to_owned();
+    let to_bob =
+        given.pointer("/task/id").and_then(Value::as_str).with_context(|| given.to_string())?.to_owned();
     let (message, from_bob) = mail_and_task(bob, to).await?;
     // Of one sender, what was sent later arrives later: the task is there when the server knows it.
     let status = json!({"id": from_bob, "wait_seconds": 1});
