@@ -95,7 +95,7 @@ fn refused(reason: &str) -> Refused {
         "suspended" => Refused::Suspended,
         "no_endpoint" => Refused::NoEndpoint,
         "key_of_a_tenant" => Refused::KeyOfATenant,
-        "grant_revoked" | "not_invited" => Refused::GrantRevoked,
+        "grant_revoked" | "not_invited" | "resource_gone" => Refused::GrantRevoked,
         _ => Refused::KeyUnknown,
     }
 }
@@ -115,6 +115,7 @@ mod tests {
             ("token_expired", Refused::Token(TokenError::Expired)),
             ("token_wrong_audience", Refused::Token(TokenError::WrongAudience)),
             ("grant_revoked", Refused::GrantRevoked),
+            ("resource_gone", Refused::GrantRevoked),
             ("key_of_a_tenant", Refused::KeyOfATenant),
             ("no_endpoint", Refused::NoEndpoint),
             ("key_unknown", Refused::KeyUnknown),

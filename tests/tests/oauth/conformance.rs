@@ -1,14 +1,21 @@
 //! The conformance suite for authorization servers: metadata, the code grant, its answer and the token's.
 
 use std::process::Stdio;
+use std::time::Duration;
 
+use anyhow::Context as _;
+use msg2agent_tests::eventually::eventually;
 use msg2agent_tests::free_port::free_port;
 use msg2agent_tests::mcp_clients::{Conformance, McpClients};
 use tokio::io::{AsyncBufReadExt as _, BufReader};
+use tokio::net::TcpStream;
 
 use crate::client::register;
 use crate::person::Person;
 use crate::site::{INVITATION, RESOURCE, Site};
+
+/// Node starts slowly on a busy machine.
+const LISTEN_LIMIT: Duration = Duration::from_secs(30);
 
 #[tokio::test(flavor = "multi_thread")]
 async fn the_suite_for_authorization_servers_finds_no_fault() {
@@ -39,6 +46,12 @@ async fn the_suite_for_authorization_servers_finds_no_fault() {
     let asks = format!("{issuer}/oauth/authorize?");
     while let Some(line) = lines.next_line().await.unwrap() {
         if line.starts_with(&asks) {
+            // It prints the link before it listens for the answer, and a program is faster than a person.
+            eventually("the suite listens", LISTEN_LIMIT, async || {
+                TcpStream::connect(format!("127.0.0.1:{port}")).await.map(drop).context("connect")
+            })
+            .await
+            .unwrap();
             Person::new(&issuer).allow(&line, INVITATION).await;
         }
         said.push_str(&line);
