@@ -32,11 +32,11 @@ async fn keep_calling(gateways: Vec<(u16, u16)>, credential: String, counted: Ar
     while !counted.stop.load(Ordering::Relaxed) {
         let params = json!({"name": "message_count", "arguments": {}});
         let request = Gateway::request_at(&http, gateways[at].0, &credential, "tools/call", params);
-        let answer = request.send().await.expect("a call without an answer");
+        let answer = request.send().await.unwrap();
         let status = answer.status();
         let closes = answer.headers().get("connection").is_some_and(|value| value == "close");
         let retry = answer.headers().contains_key("retry-after");
-        let body: Value = answer.json().await.expect("an answer that broke off");
+        let body: Value = answer.json().await.unwrap();
         if status == StatusCode::OK && body["result"]["isError"] != true {
             counted.done.fetch_add(1, Ordering::Relaxed);
         } else {
