@@ -25,19 +25,27 @@ async fn with_sign_in() -> (Endpoint, SignIn) {
 
 /// The report on the endpoint, with this bearer token.
 async fn examine(endpoint: &Endpoint, token: &str) -> Value {
+    examine_at(&endpoint.url(), token, Some(&endpoint.ca)).await
+}
+
+/// The report on a URL.
+pub(crate) async fn examine_at(url: &str, token: &str, ca: Option<&str>) -> Value {
     let home = tempfile::tempdir().unwrap();
     let (token_file, ca_file) = (home.path().join("token"), home.path().join("ca.crt"));
     std::fs::write(&token_file, token).unwrap();
-    std::fs::write(&ca_file, &endpoint.ca).unwrap();
     let mut command = Command::new(programs::path("m2a").unwrap());
-    command.env("MSG2AGENT_HOME", home.path()).args(["--output", "json", "doctor", "mcp", &endpoint.url()]);
-    command.arg("--token-file").arg(&token_file).arg("--ca-file").arg(&ca_file);
+    command.env("MSG2AGENT_HOME", home.path()).args(["--output", "json", "doctor", "mcp", url]);
+    command.arg("--token-file").arg(&token_file);
+    if let Some(ca) = ca {
+        std::fs::write(&ca_file, ca).unwrap();
+        command.arg("--ca-file").arg(&ca_file);
+    }
     let output = command.output().await.unwrap();
     serde_json::from_slice(&output.stdout).map_err(|e| format!("{e}: {output:?}")).unwrap()
 }
 
 /// The faults of a report as step, side and cause.
-fn faults(report: &Value) -> Vec<(&str, &str, &str)> {
+pub(crate) fn faults(report: &Value) -> Vec<(&str, &str, &str)> {
     let steps = report["steps"].as_array().unwrap().iter();
     let failed = steps.filter(|step| step["verdict"] == "failed");
     failed.map(|step| (text(step, "step"), text(step, "side"), text(step, "cause"))).collect()

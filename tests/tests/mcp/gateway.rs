@@ -6,6 +6,8 @@ use msg2agent_tests::gateway_site::GatewaySite;
 use msg2agent_tests::oauth_client::OauthClient;
 use serde_json::{Value, json};
 
+use crate::doctor::{examine_at, faults};
+
 mod restart;
 mod two_callers;
 
@@ -104,4 +106,30 @@ async fn while_the_relay_restarts_the_gateway_still_reaches_the_inbox() {
     site.relay.restart().await.unwrap();
     let me = call(&site, key(&site, 0), "get_self_info", json!({})).await;
     assert_eq!(me["did"], site.agents[0].identity.did().as_str());
+}
+
+#[tokio::test]
+async fn the_doctor_walks_through_the_gateway_and_names_what_stops_there() {
+    let mut site = GatewaySite::start(&["alice"], 1).await.unwrap();
+    let credential = key(&site, 0).to_owned();
+    let report = examine_at(&site.url, &credential, None).await;
+    assert_eq!(report["works"], true, "{report:#}");
+
+    let alice = site.agents.remove(0);
+    alice.process.end().await.unwrap();
+    let report = examine_at(&site.url, &credential, None).await;
+    let seen = faults(&report);
+    assert!(
+        seen.iter().any(|fault| fault.1 == "endpoint" && fault.2.contains("endpoint_unreachable")),
+        "{report:#}"
+    );
+    site.relay.admin().unwrap().suspend(&alice.identity, true).await.unwrap();
+    eventually("the suspension is named", std::time::Duration::from_secs(30), async || {
+        let report = examine_at(&site.url, &credential, None).await;
+        let named = faults(&report).iter().any(|fault| fault.1 == "relay" && fault.2.contains("suspended"));
+        anyhow::ensure!(named, "{report:#}");
+        Ok(())
+    })
+    .await
+    .unwrap();
 }

@@ -22,18 +22,50 @@ struct Problem {
 pub(super) fn judge(seen: &Seen) -> Result<(), Fault> {
     match seen.status {
         StatusCode::UNAUTHORIZED => Err(refused(seen)),
-        StatusCode::FORBIDDEN => {
-            let needed =
-                challenge(seen).and_then(|challenge| parameter(challenge, "scope")).unwrap_or("more scopes");
-            let cause = format!("the token is good, and may not do this: it needs {needed}");
-            Err(Fault::new(Side::Client, cause, "sign in again and grant these scopes"))
-        }
-        StatusCode::TOO_MANY_REQUESTS | StatusCode::SERVICE_UNAVAILABLE => {
-            let Problem { reason, detail } = seen.json().unwrap_or_default();
-            let cause = format!("the endpoint is busy ({}): {reason} {detail}", seen.status);
-            Err(Fault::new(Side::Endpoint, cause, "wait, then try again"))
-        }
+        StatusCode::FORBIDDEN => Err(forbidden(seen)),
+        StatusCode::TOO_MANY_REQUESTS => Err(away(seen, "is busy")),
+        status if status.is_server_error() => Err(away(seen, "does not work")),
         _ => Ok(()),
+    }
+}
+
+/// A new sign-in cures missing scopes alone; everything else is the side of whoever runs the agent.
+fn forbidden(seen: &Seen) -> Fault {
+    if let Some(needed) = challenge(seen).and_then(|challenge| parameter(challenge, "scope")) {
+        let cause = format!("the token is good, and may not do this: it needs {needed}");
+        return Fault::new(Side::Client, cause, "sign in again and grant these scopes");
+    }
+    let Problem { reason, detail } = seen.json().unwrap_or_default();
+    let cause = format!("the token is known, and nobody gets in with it: {reason}: {detail}");
+    // The relay suspends; whoever answers only passes that on.
+    let side = if reason == "suspended" { Side::Relay } else { Side::Endpoint };
+    Fault::new(side, cause, remedy_of_forbidden(&reason))
+}
+
+fn remedy_of_forbidden(reason: &str) -> &'static str {
+    match reason {
+        "suspended" => "lift spec.suspend of the Agent and of its Tenant",
+        "no_endpoint" => "set spec.mcp.enabled of the Agent, or use another agent",
+        "key_of_a_tenant" => "use the API key of one agent, from its Secret",
+        "foreign_host" | "foreign_origin" => "use the URL in the status of the Agent or of its Relay",
+        _ => "ask whoever runs this endpoint; its log says more",
+    }
+}
+
+fn away(seen: &Seen, how: &str) -> Fault {
+    let Problem { reason, detail } = seen.json().unwrap_or_default();
+    let cause = format!("the endpoint {how} ({}): {reason} {detail}", seen.status);
+    Fault::new(Side::Endpoint, cause, remedy_of_away(&reason))
+}
+
+/// By the reasons that the gateway gives.
+fn remedy_of_away(reason: &str) -> &'static str {
+    match reason {
+        "endpoint_unreachable" | "endpoint_interrupted" | "endpoint_timeout" => {
+            "look at the agent's own endpoint: kubectl m2a doctor agent/NAME"
+        }
+        "issuer_unreachable" => "look at the relay: it does not answer the gateway or the endpoint",
+        _ => "wait, then try again",
     }
 }
 
@@ -93,6 +125,23 @@ mod tests {
             assert!(fault.cause.contains(reason) && fault.remedy.contains(remedy), "{fault:?}");
         }
         assert_eq!(judged(200, bad, ""), Ok(()));
+    }
+
+    #[test]
+    fn what_no_sign_in_cures_is_told_as_it_is() {
+        for (status, reason, remedy) in [
+            (403, "no_endpoint", "spec.mcp.enabled"),
+            (502, "endpoint_interrupted", "doctor agent/"),
+            (503, "endpoint_unreachable", "doctor agent/"),
+            (503, "issuer_unreachable", "relay"),
+            (503, "overloaded", "wait"),
+        ] {
+            let fault = judged(status, "", &format!(r#"{{"reason":"{reason}"}}"#)).unwrap_err();
+            assert!(fault.cause.contains(reason) && fault.remedy.contains(remedy), "{fault:?}");
+            assert_eq!(fault.side, Side::Endpoint);
+        }
+        let suspended = judged(403, "", r#"{"reason":"suspended"}"#).unwrap_err();
+        assert_eq!((suspended.side, suspended.remedy.contains("spec.suspend")), (Side::Relay, true));
     }
 
     #[test]
