@@ -4,6 +4,8 @@ use std::time::Duration;
 
 use msg2agent_tests::load::plan::{Plan, Subject, Workload};
 use msg2agent_tests::load::report::Report;
+use msg2agent_tests::mcp_load;
+use msg2agent_tests::mcp_load::round::Subject as Called;
 
 /// Runs each subject twice for a moment. A round whose sent, arrived and answered messages differ is an error.
 async fn two_rounds_of(subjects: &[Subject]) -> anyhow::Result<Report> {
@@ -53,4 +55,40 @@ async fn nats_loses_and_repeats_nothing() {
 #[tokio::test]
 async fn the_relay_loses_and_repeats_nothing_in_either_class() {
     assert_counted(&two_rounds_of(&[Subject::RelayEphemeral, Subject::RelayReliable]).await.unwrap(), 2);
+}
+
+/// Open files that a thousand sessions need: a stream each, at two servers, and room.
+const FILES: u64 = 8_192;
+
+/// Programs that this process starts inherit its limit.
+fn allow_open_files() {
+    let limits = std::fs::read_to_string("/proc/self/limits").unwrap();
+    let files = limits.lines().find_map(|line| line.strip_prefix("Max open files")).unwrap();
+    let allowed = files.split_whitespace().next().unwrap().parse::<u64>().unwrap_or(u64::MAX);
+    if allowed < FILES {
+        let (process, files) = (std::process::id().to_string(), format!("--nofile={FILES}:"));
+        msg2agent_tests::command::run("prlimit", ["--pid", &process, &files]).unwrap();
+    }
+}
+
+/// Each call that fails ends the run with an error.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_thousand_sessions_on_one_gateway_answer_every_call() {
+    msg2agent_tests::install_tls_provider();
+    allow_open_files();
+    let plan = mcp_load::Plan {
+        sessions: 1_000,
+        agents: 8,
+        in_flight: 8,
+        rounds: 1,
+        measured: Duration::from_secs(1),
+    };
+    let report = mcp_load::run(&plan).await.unwrap();
+    println!("{report}");
+    for called in Called::ALL {
+        assert!(report.calls(called) > 0, "{report}");
+    }
+    // Counts, not speed: a session is a handle and a stream, and no thread or buffer of its own.
+    let [gateway, endpoint, _bare] = report.bytes_per_session();
+    assert!(gateway < 256 * 1024 && endpoint < 512 * 1024, "{report}");
 }
