@@ -29,11 +29,11 @@ const REQUESTS_MAX: usize = 4_096;
 /// Cheap to clone; clones share what they know.
 #[derive(Clone)]
 pub struct Door {
-    pub names: Arc<Names>,
-    pub directory: Directory,
-    pub outbound: Outbound,
-    pub metrics: Metrics,
-    pub metadata_url: Arc<str>,
+    names: Arc<Names>,
+    directory: Directory,
+    outbound: Outbound,
+    metrics: Metrics,
+    metadata_url: Arc<str>,
     room: Arc<Semaphore>,
     shutdown: Shutdown,
     leaving: Shutdown,

@@ -11,7 +11,6 @@ use super::gate::Gate;
 use super::issuer::{Issuer, KeyError};
 use super::refused::Refused;
 use super::token::{Expected, TokenError, Unverified};
-use super::via;
 use crate::caller::Caller;
 use crate::clock;
 
@@ -44,10 +43,10 @@ impl Bearer {
     }
 
     /// Where clients learn how to sign in; nothing when they cannot.
-    pub(super) fn metadata_url(&self, headers: &HeaderMap) -> Option<&str> {
+    pub(super) fn metadata_url(&self, through_gateway: bool) -> Option<&str> {
         let tokens = self.tokens.as_deref()?;
         match &tokens.gateway_metadata_url {
-            Some(url) if via::is_through_gateway(headers) => Some(url),
+            Some(url) if through_gateway => Some(url),
             _ => Some(&tokens.metadata_url),
         }
     }

@@ -15,7 +15,7 @@ use tokio::sync::Semaphore;
 use super::bearer::Bearer;
 use super::refused::Refused;
 use super::sessions::Sessions;
-use super::{REQUEST_BYTES_MAX, demand};
+use super::{REQUEST_BYTES_MAX, demand, via};
 use crate::caller::Caller;
 use crate::metrics::Metrics;
 use crate::scope::{Scope, Scopes};
@@ -42,14 +42,14 @@ struct Denied {
 
 /// The middleware.
 pub async fn admit(State(guard): State<Guard>, request: Request, next: Next) -> Response {
-    let metadata_url = guard.bearer.metadata_url(request.headers()).map(str::to_owned);
+    let through_gateway = via::is_through_gateway(request.headers());
     match guard.pass(request, next).await {
         Ok(response) => response,
         Err(Denied { refused, scopes }) => {
             guard.metrics.refused(refused.reason());
             tracing::info!(reason = refused.reason(), "request refused");
             let scopes: Vec<_> = scopes.into_iter().map(Scope::word).collect();
-            refused.to_response(metadata_url.as_deref(), &scopes.join(" "))
+            refused.to_response(guard.bearer.metadata_url(through_gateway), &scopes.join(" "))
         }
     }
 }
