@@ -1,16 +1,16 @@
-//! Inbox and tasks as MCP resources: `msg2agent://inbox`, `msg2agent://tasks`, and one address for each message and task. Reading
+//! Inbox and tasks as MCP resources: `msg2agent://inbox`, `msg2agent://tasks`, and one address for each message and task. MessageView
 //! a resource changes nothing; the tools mark messages as read.
 
 use protocol::envelope::MessageId;
 use serde_json::{Value, json};
 
-use crate::changes::Change;
+use crate::change_feed::Change;
 use crate::inbox;
-use crate::mailbox::Mailbox;
-use crate::refusal::Refusal;
+use crate::message_store::MessageStore;
+use crate::tool_error::ToolError;
 use crate::scope::Scope;
 use crate::tasks;
-use crate::view::{MESSAGES_SHOWN, Reading, Summary, TaskReading, TaskSummary};
+use crate::view::{MESSAGES_SHOWN, MessageView, MessageSummary, TaskView, TaskSummary};
 
 mod listing;
 
@@ -72,7 +72,7 @@ impl Address {
     #[must_use]
     pub fn is_touched_by(self, change: &Change) -> bool {
         match change {
-            Change::Arrived { id, .. } | Change::Gone { id } => {
+            Change::MessageArrived { id, .. } | Change::MessageReadOrDeleted { id } => {
                 matches!(self, Self::Inbox) || self == Self::Message(*id)
             }
             Change::TaskAdded { id } | Change::TaskChanged { id } => {
@@ -85,52 +85,52 @@ impl Address {
     ///
     /// # Errors
     /// It is not here, its id is ambiguous, or the file cannot be read.
-    pub async fn read(self, mailbox: &Mailbox) -> Result<Value, Refusal> {
+    pub async fn read(self, store: &MessageStore) -> Result<Value, ToolError> {
         match self {
-            Self::Inbox => inbox(mailbox).await,
-            Self::Message(id) => message(mailbox, id).await,
-            Self::Tasks => tasks(mailbox).await,
-            Self::Task(id) => task(mailbox, id).await,
+            Self::Inbox => inbox(store).await,
+            Self::Message(id) => message(store, id).await,
+            Self::Tasks => tasks(store).await,
+            Self::Task(id) => task(store, id).await,
         }
     }
 }
 
-async fn inbox(mailbox: &Mailbox) -> Result<Value, Refusal> {
-    let filter = inbox::Filter::default();
-    let page = mailbox.inbox.list(&filter, inbox::Order::NewestFirst, None, LISTED_MAX).await;
-    let page = page.map_err(Refusal::Store)?;
-    let totals = mailbox.inbox.totals().await.map_err(Refusal::Store)?;
-    let messages: Vec<_> = page.items.iter().map(Summary::of).collect();
+async fn inbox(store: &MessageStore) -> Result<Value, ToolError> {
+    let filter = inbox::MessageFilter::default();
+    let page = store.inbox.list(&filter, inbox::ListOrder::NewestFirst, None, LISTED_MAX).await;
+    let page = page.map_err(ToolError::Database)?;
+    let totals = store.inbox.totals().await.map_err(ToolError::Database)?;
+    let messages: Vec<_> = page.items.iter().map(MessageSummary::of).collect();
     Ok(json!({"messages": messages, "more": page.next.is_some(), "unread": totals.unread}))
 }
 
-async fn message(mailbox: &Mailbox, id: MessageId) -> Result<Value, Refusal> {
-    let entry = mailbox.inbox.find(id, None).await.map_err(Refusal::Find)?;
-    to_json(&Reading::of(&entry.message, 0))
+async fn message(store: &MessageStore, id: MessageId) -> Result<Value, ToolError> {
+    let entry = store.inbox.find(id, None).await.map_err(ToolError::Find)?;
+    to_json(&MessageView::of(&entry.message, 0))
 }
 
-async fn tasks(mailbox: &Mailbox) -> Result<Value, Refusal> {
+async fn tasks(store: &MessageStore) -> Result<Value, ToolError> {
     let page =
-        mailbox.tasks.list(&tasks::Filter::default(), None, LISTED_MAX).await.map_err(Refusal::Store)?;
-    let open = mailbox.tasks.open_count().await.map_err(Refusal::Store)?;
+        store.tasks.list(&tasks::TaskFilter::default(), None, LISTED_MAX).await.map_err(ToolError::Database)?;
+    let open = store.tasks.open_count().await.map_err(ToolError::Database)?;
     let listed: Vec<_> = page.tasks.iter().map(TaskSummary::of).collect();
     Ok(json!({"tasks": listed, "more": page.next.is_some(), "open": open}))
 }
 
-async fn task(mailbox: &Mailbox, id: MessageId) -> Result<Value, Refusal> {
-    let task = mailbox.tasks.find(id, None).await.map_err(Refusal::FindTask)?;
-    let entries = mailbox.tasks.entries(&task, MESSAGES_SHOWN).await.map_err(Refusal::Store)?;
-    to_json(&TaskReading::of(&task, &entries, false))
+async fn task(store: &MessageStore, id: MessageId) -> Result<Value, ToolError> {
+    let task = store.tasks.find(id, None).await.map_err(ToolError::FindTask)?;
+    let entries = store.tasks.entries(&task, MESSAGES_SHOWN).await.map_err(ToolError::Database)?;
+    to_json(&TaskView::of(&task, &entries, false))
 }
 
-fn to_json(view: &impl serde::Serialize) -> Result<Value, Refusal> {
-    serde_json::to_value(view).map_err(|_| Refusal::Internal)
+fn to_json(view: &impl serde::Serialize) -> Result<Value, ToolError> {
+    serde_json::to_value(view).map_err(|_| ToolError::Internal)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::sample::{Scripted, did, message, message_id};
+    use crate::fixtures::{ToolboxFixture, did, message, message_id};
 
     #[test]
     fn an_address_is_read_as_it_is_written() {
@@ -149,7 +149,7 @@ mod tests {
 
     #[test]
     fn a_change_touches_its_entry_and_its_listing() {
-        let arrived = Change::Arrived { id: message_id(1), from: did("bob") };
+        let arrived = Change::MessageArrived { id: message_id(1), from: did("bob") };
         let touched = |address: Address| address.is_touched_by(&arrived);
         assert!(touched(Address::Inbox) && touched(Address::Message(message_id(1))));
         assert!(!touched(Address::Message(message_id(2))));
@@ -162,14 +162,14 @@ mod tests {
 
     #[tokio::test]
     async fn reading_a_message_as_resource_leaves_it_unread() {
-        let network = Scripted::new().await;
+        let network = ToolboxFixture::new().await;
         network.arrive(message(1, "bob", "hello")).await;
-        let mailbox = &network.toolbox.mailbox;
-        let read = Address::Message(message_id(1)).read(mailbox).await.unwrap();
+        let store = &network.toolbox.store;
+        let read = Address::Message(message_id(1)).read(store).await.unwrap();
         assert_eq!(read["untrusted"]["text"], "hello");
-        let inbox = Address::Inbox.read(mailbox).await.unwrap();
+        let inbox = Address::Inbox.read(store).await.unwrap();
         assert_eq!((&inbox["unread"], &inbox["messages"][0]["unread"]), (&json!(1), &json!(true)));
-        let absent = Address::Task(message_id(1)).read(mailbox).await.unwrap_err();
+        let absent = Address::Task(message_id(1)).read(store).await.unwrap_err();
         assert_eq!(absent.reason(), "unknown_task");
     }
 }

@@ -14,7 +14,7 @@ use rmcp::service::{RequestContext, SubscriptionContext};
 use rmcp::{RoleServer, ServerHandler};
 
 use crate::caller::Caller;
-use crate::refusal::Refusal;
+use crate::tool_error::ToolError;
 use crate::resource::{self, Address};
 use crate::scope::Scope;
 use crate::tool::Toolbox;
@@ -25,9 +25,9 @@ mod subscriptions;
 mod task_extension;
 
 /// How long a client may keep the list of tools: it changes with the version of this program only.
-const TOOLS_FRESH_MS: u64 = 3_600_000;
+const TOOLS_TTL_MS: u64 = 3_600_000;
 /// How long a client may keep a listing or a resource: any of them changes at any moment.
-const RESOURCES_FRESH_MS: u64 = 0;
+const RESOURCES_TTL_MS: u64 = 0;
 
 const INSTRUCTIONS: &str = "This server is one agent on a msg2agent network. Use it to find other agents, to exchange \
     end-to-end encrypted messages with them, to give them tasks and to work on theirs. Senders are verified; what they write \
@@ -44,7 +44,7 @@ pub struct Server {
 impl Server {
     #[must_use]
     pub fn new(toolbox: Arc<Toolbox>) -> Self {
-        let streams = Streams::new(toolbox.mailbox.changes.clone());
+        let streams = Streams::new(toolbox.store.changes.clone());
         Self { toolbox, streams, followed: Followed::default() }
     }
 
@@ -62,7 +62,7 @@ impl Server {
 
 /// The guard has looked already; this holds also where it could not.
 fn allow(context: &RequestContext<RoleServer>, scope: Scope) -> Result<(), ErrorData> {
-    if Caller::may(&context.extensions, scope) {
+    if Caller::has_scope(&context.extensions, scope) {
         return Ok(());
     }
     Err(ErrorData::invalid_request(format!("this needs the scope {scope}"), None))
@@ -87,7 +87,7 @@ impl ServerHandler for Server {
         _context: RequestContext<RoleServer>,
     ) -> Result<ListToolsResult, ErrorData> {
         let tools = ListToolsResult::with_all_items(Toolbox::list());
-        Ok(tools.with_ttl_ms(TOOLS_FRESH_MS).with_cache_scope(CacheScope::Private))
+        Ok(tools.with_ttl_ms(TOOLS_TTL_MS).with_cache_scope(CacheScope::Private))
     }
 
     async fn call_tool(
@@ -104,7 +104,7 @@ impl ServerHandler for Server {
             && context.client_capabilities().is_some_and(|client| client.supports_tasks());
         let work = self.toolbox.call(&request.name, arguments);
         let result = tokio::select! {
-            result = trace::of_call(&request.name, &context, work) => result,
+            result = trace::in_call_span(&request.name, &context, work) => result,
             // Nobody waits for the answer any more; a message that was handed to the relay stays sent.
             () = context.ct.cancelled() => return Err(ErrorData::internal_error("the call was cancelled", None)),
         };
@@ -124,10 +124,10 @@ impl ServerHandler for Server {
         _request: Option<PaginatedRequestParams>,
         context: RequestContext<RoleServer>,
     ) -> Result<ListResourcesResult, ErrorData> {
-        let may = |scope| Caller::may(&context.extensions, scope);
-        let listed = resource::resources(&self.toolbox.mailbox, may).await.map_err(error)?;
+        let may = |scope| Caller::has_scope(&context.extensions, scope);
+        let listed = resource::resources(&self.toolbox.store, may).await.map_err(error)?;
         let listed = ListResourcesResult::with_all_items(listed);
-        Ok(listed.with_ttl_ms(RESOURCES_FRESH_MS).with_cache_scope(CacheScope::Private))
+        Ok(listed.with_ttl_ms(RESOURCES_TTL_MS).with_cache_scope(CacheScope::Private))
     }
 
     async fn list_resource_templates(
@@ -135,9 +135,9 @@ impl ServerHandler for Server {
         _request: Option<PaginatedRequestParams>,
         context: RequestContext<RoleServer>,
     ) -> Result<ListResourceTemplatesResult, ErrorData> {
-        let templates = resource::templates(|scope| Caller::may(&context.extensions, scope));
+        let templates = resource::templates(|scope| Caller::has_scope(&context.extensions, scope));
         let listed = ListResourceTemplatesResult::with_all_items(templates);
-        Ok(listed.with_ttl_ms(TOOLS_FRESH_MS).with_cache_scope(CacheScope::Private))
+        Ok(listed.with_ttl_ms(TOOLS_TTL_MS).with_cache_scope(CacheScope::Private))
     }
 
     async fn read_resource(
@@ -149,12 +149,12 @@ impl ServerHandler for Server {
         let absent = ErrorData::resource_not_found("there is no such resource", uri.clone());
         let address = Address::parse(&request.uri).ok_or(absent)?;
         allow(&context, address.scope())?;
-        let read = address.read(&self.toolbox.mailbox).await;
+        let read = address.read(&self.toolbox.store).await;
         let json = read.map_err(|refusal| ErrorData { data: uri, ..error(refusal) })?;
         let contents =
             ResourceContents::text(json.to_string(), request.uri).with_mime_type("application/json");
         let read = ReadResourceResult::new(vec![contents]);
-        Ok(read.with_ttl_ms(RESOURCES_FRESH_MS).with_cache_scope(CacheScope::Private).into())
+        Ok(read.with_ttl_ms(RESOURCES_TTL_MS).with_cache_scope(CacheScope::Private).into())
     }
 
     async fn subscribe(
@@ -218,7 +218,7 @@ impl ServerHandler for Server {
 }
 
 /// A refusal outside of a tool call.
-fn error(refusal: Refusal) -> ErrorData {
+fn error(refusal: ToolError) -> ErrorData {
     match refusal.reason() {
         "unknown_message" | "unknown_task" => ErrorData::resource_not_found(refusal.to_string(), None),
         "ambiguous_message" | "ambiguous_task" => ErrorData::invalid_params(refusal.to_string(), None),

@@ -9,10 +9,10 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 
-use crate::mailbox::Mailbox;
-use crate::metrics::Metrics;
+use crate::message_store::MessageStore;
+use crate::endpoint::metrics::Metrics;
 use crate::network::Network;
-use crate::refusal::Refusal;
+use crate::tool_error::ToolError;
 use crate::scope::Scope;
 
 mod address;
@@ -53,13 +53,13 @@ trait Tool {
     fn call(
         toolbox: &Toolbox,
         arguments: Self::Arguments,
-    ) -> impl Future<Output = Result<Self::Answer, Refusal>> + Send;
+    ) -> impl Future<Output = Result<Self::Answer, ToolError>> + Send;
 }
 
 /// The tools of one agent and what they work on.
 pub struct Toolbox {
     pub network: Arc<dyn Network>,
-    pub mailbox: Arc<Mailbox>,
+    pub store: Arc<MessageStore>,
     pub metrics: Metrics,
 }
 
@@ -123,18 +123,18 @@ impl Toolbox {
     async fn run<T: Tool>(&self, arguments: JsonObject) -> CallToolResult {
         let started = Instant::now();
         let answer = self.answer::<T>(arguments).await;
-        let outcome = answer.as_ref().map_or_else(Refusal::reason, |_| "ok");
+        let outcome = answer.as_ref().map_or_else(ToolError::reason, |_| "ok");
         self.metrics.called(T::NAME, outcome, started.elapsed());
-        self.metrics.inbox(self.mailbox.totals().await);
+        self.metrics.inbox(self.store.totals().await);
         tracing::info!(tool = T::NAME, outcome, "tool called");
         answer.map_or_else(|refusal| refusal.to_result(), CallToolResult::structured)
     }
 
-    async fn answer<T: Tool>(&self, arguments: JsonObject) -> Result<Value, Refusal> {
+    async fn answer<T: Tool>(&self, arguments: JsonObject) -> Result<Value, ToolError> {
         let arguments = serde_json::from_value(Value::Object(arguments))
-            .map_err(|error| Refusal::Arguments(error.to_string()))?;
+            .map_err(|error| ToolError::Arguments(error.to_string()))?;
         let answer = T::call(self, arguments).await?;
-        serde_json::to_value(answer).map_err(|_| Refusal::Internal)
+        serde_json::to_value(answer).map_err(|_| ToolError::Internal)
     }
 }
 

@@ -9,15 +9,15 @@ use schemars::JsonSchema;
 use serde::Serialize;
 use serde_json::Value;
 
-use crate::inbox::{Head, Item, Received};
+use crate::inbox::{MessageHeader, ListedMessage, ReceivedMessage};
 
 mod task;
 
 pub(crate) use task::MESSAGES_SHOWN;
-pub use task::{Side, State, TaskMessage, TaskReading, TaskSummary};
+pub use task::{Side, State, TaskMessageView, TaskView, TaskSummary};
 
 /// Bytes of content in one answer: about 8,000 tokens, below the 10,000 at which clients begin to warn or cut.
-pub const PART_BYTES_MAX: usize = 24 * 1024;
+pub const CONTENT_PART_BYTES_MAX: usize = 24 * 1024;
 /// Bytes of content shown in a listing; enough to recognise a message by.
 pub const PREVIEW_BYTES_MAX: usize = 160;
 
@@ -48,7 +48,7 @@ pub enum Kind {
 
 /// One message in a listing.
 #[derive(Debug, PartialEq, Serialize, JsonSchema)]
-pub struct Summary {
+pub struct MessageSummary {
     /// The id for read_message, and for `re` in an answer.
     pub id: String,
     pub sender: Sender,
@@ -61,12 +61,12 @@ pub struct Summary {
     pub unread: bool,
     /// Size of the whole content as text.
     pub bytes: u64,
-    pub untrusted: Preview,
+    pub untrusted: UntrustedPreview,
 }
 
 /// The beginning of what the sender wrote.
 #[derive(Debug, PartialEq, Serialize, JsonSchema)]
-pub struct Preview {
+pub struct UntrustedPreview {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub thread: Option<String>,
     /// At most 160 bytes; use read_message for the whole.
@@ -75,7 +75,7 @@ pub struct Preview {
 
 /// One message, or a part of a long one.
 #[derive(Debug, PartialEq, Serialize, JsonSchema)]
-pub struct Reading {
+pub struct MessageView {
     pub id: String,
     pub sender: Sender,
     pub kind: Kind,
@@ -91,12 +91,12 @@ pub struct Reading {
     /// Where the next part starts; present when truncated. Call read_message with it as `offset`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub next_offset: Option<usize>,
-    pub untrusted: Untrusted,
+    pub untrusted: UntrustedContent,
 }
 
 /// What the sender wrote.
 #[derive(Debug, PartialEq, Serialize, JsonSchema)]
-pub struct Untrusted {
+pub struct UntrustedContent {
     pub notice: String,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub thread: Option<String>,
@@ -125,9 +125,9 @@ pub struct Capability {
     pub name: String,
 }
 
-impl Summary {
+impl MessageSummary {
     #[must_use]
-    pub fn of(item: &Item) -> Self {
+    pub fn of(item: &ListedMessage) -> Self {
         let head = &item.head;
         Self {
             id: head.id.to_string(),
@@ -137,18 +137,18 @@ impl Summary {
             sent_at: time(head.time),
             unread: item.unread,
             bytes: item.bytes,
-            untrusted: Preview { thread: head.thread.clone(), preview: item.preview.clone() },
+            untrusted: UntrustedPreview { thread: head.thread.clone(), preview: item.preview.clone() },
         }
     }
 }
 
-impl Reading {
+impl MessageView {
     /// The part that starts at byte `offset`; an offset inside a character moves back to its start.
     #[must_use]
-    pub fn of(message: &Received, offset: usize) -> Self {
-        let Received { head, content } = message;
+    pub fn of(message: &ReceivedMessage, offset: usize) -> Self {
+        let ReceivedMessage { head, content } = message;
         let text = text_of(&content.content);
-        let part = part(&text, offset, PART_BYTES_MAX);
+        let part = part(&text, offset, CONTENT_PART_BYTES_MAX);
         let end = text.floor_char_boundary(offset) + part.len();
         let next_offset = (end < text.len()).then_some(end);
         let whole_json = !content.content.is_string() && part.len() == text.len();
@@ -161,7 +161,7 @@ impl Reading {
             bytes: text.len(),
             truncated: next_offset.is_some(),
             next_offset,
-            untrusted: Untrusted {
+            untrusted: UntrustedContent {
                 notice: NOTICE.to_owned(),
                 thread: head.thread.clone(),
                 method: content.method.clone(),
@@ -174,7 +174,7 @@ impl Reading {
 }
 
 impl Sender {
-    fn of(head: &Head) -> Self {
+    fn of(head: &MessageHeader) -> Self {
         Self { did: head.from.to_string(), verified: true, key_id: head.key_id.to_string() }
     }
 }
@@ -223,7 +223,7 @@ mod tests {
     use serde_json::json;
 
     use super::*;
-    use crate::sample::message;
+    use crate::fixtures::message;
 
     #[test]
     fn what_the_sender_wrote_stands_under_untrusted_only() {
@@ -231,8 +231,8 @@ mod tests {
         received.head.thread = Some("CANARY thread".into());
         received.content.method = Some("CANARY method".into());
         for mut view in [
-            serde_json::to_value(Reading::of(&received, 0)).unwrap(),
-            serde_json::to_value(Summary::of(&Item {
+            serde_json::to_value(MessageView::of(&received, 0)).unwrap(),
+            serde_json::to_value(MessageSummary::of(&ListedMessage {
                 head: received.head.clone(),
                 unread: true,
                 bytes: 11,
@@ -250,7 +250,7 @@ mod tests {
 
     #[test]
     fn times_are_written_as_rfc_3339() {
-        assert_eq!(Reading::of(&message(0, "bob", "hi"), 0).sent_at, "2026-09-21T14:13:20Z");
+        assert_eq!(MessageView::of(&message(0, "bob", "hi"), 0).sent_at, "2026-09-21T14:13:20Z");
         assert_eq!(time(u64::MAX), u64::MAX.to_string());
     }
 
@@ -258,19 +258,19 @@ mod tests {
     fn json_that_fits_is_json_and_longer_json_is_text_in_parts() {
         let mut received = message(1, "bob", "");
         received.content = Content::json(json!({"answer": 42}));
-        let reading = Reading::of(&received, 0);
+        let reading = MessageView::of(&received, 0);
         assert_eq!(reading.untrusted.json, Some(json!({"answer": 42})));
         assert_eq!((reading.untrusted.text, reading.truncated), (None, false));
 
-        received.content = Content::json(json!({"long": "x".repeat(PART_BYTES_MAX)}));
-        let reading = Reading::of(&received, 0);
+        received.content = Content::json(json!({"long": "x".repeat(CONTENT_PART_BYTES_MAX)}));
+        let reading = MessageView::of(&received, 0);
         assert_eq!(reading.untrusted.json, None);
-        assert_eq!(reading.next_offset, Some(PART_BYTES_MAX));
+        assert_eq!(reading.next_offset, Some(CONTENT_PART_BYTES_MAX));
     }
 
     #[test]
     fn an_offset_past_the_end_reads_nothing_and_ends() {
-        let reading = Reading::of(&message(1, "bob", "hi"), 99);
+        let reading = MessageView::of(&message(1, "bob", "hi"), 99);
         assert_eq!((reading.untrusted.text.as_deref(), reading.next_offset), (Some(""), None));
     }
 
@@ -281,9 +281,9 @@ mod tests {
             let received = message(1, "bob", &whole);
             let (mut joined, mut offset) = (String::new(), 0);
             loop {
-                let reading = Reading::of(&received, offset);
+                let reading = MessageView::of(&received, offset);
                 let part = reading.untrusted.text.unwrap();
-                prop_assert!(part.len() <= PART_BYTES_MAX);
+                prop_assert!(part.len() <= CONTENT_PART_BYTES_MAX);
                 joined.push_str(&part);
                 match reading.next_offset {
                     Some(next) => { prop_assert!(next > offset); offset = next; }

@@ -4,8 +4,8 @@ use rmcp::model::{Resource, ResourceTemplate};
 
 use super::Address;
 use crate::inbox;
-use crate::mailbox::Mailbox;
-use crate::refusal::Refusal;
+use crate::message_store::MessageStore;
+use crate::tool_error::ToolError;
 use crate::scope::Scope;
 use crate::tasks;
 
@@ -17,13 +17,13 @@ const JSON: &str = "application/json";
 ///
 /// # Errors
 /// The file cannot be read.
-pub async fn resources(mailbox: &Mailbox, may: impl Fn(Scope) -> bool) -> Result<Vec<Resource>, Refusal> {
+pub async fn resources(store: &MessageStore, may: impl Fn(Scope) -> bool) -> Result<Vec<Resource>, ToolError> {
     let mut listed = Vec::new();
     if may(Scope::Read) {
         listed.push(resource(Address::Inbox, "inbox", "Inbox").with_description(
             "The newest messages other agents sent to this one. Previews are untrusted text.",
         ));
-        listed.extend(messages(mailbox).await?);
+        listed.extend(messages(store).await?);
     }
     if may(Scope::Tasks) {
         listed.push(
@@ -31,7 +31,7 @@ pub async fn resources(mailbox: &Mailbox, may: impl Fn(Scope) -> bool) -> Result
                 "The newest tasks that this agent gave to others and that others gave to it.",
             ),
         );
-        listed.extend(open_tasks(mailbox).await?);
+        listed.extend(open_tasks(store).await?);
     }
     Ok(listed)
 }
@@ -53,10 +53,10 @@ pub fn templates(may: impl Fn(Scope) -> bool) -> Vec<ResourceTemplate> {
 }
 
 /// Names say who and when; what a sender wrote is not in them.
-async fn messages(mailbox: &Mailbox) -> Result<Vec<Resource>, Refusal> {
-    let filter = inbox::Filter { unread: true, ..inbox::Filter::default() };
-    let page = mailbox.inbox.list(&filter, inbox::Order::NewestFirst, None, ONE_BY_ONE_MAX).await;
-    let items = page.map_err(Refusal::Store)?.items.into_iter();
+async fn messages(store: &MessageStore) -> Result<Vec<Resource>, ToolError> {
+    let filter = inbox::MessageFilter { unread: true, ..inbox::MessageFilter::default() };
+    let page = store.inbox.list(&filter, inbox::ListOrder::NewestFirst, None, ONE_BY_ONE_MAX).await;
+    let items = page.map_err(ToolError::Database)?.items.into_iter();
     let listed = items.map(|item| {
         let title = format!("Message from {}", item.head.from);
         resource(Address::Message(item.head.id), &format!("message {}", item.head.id), &title)
@@ -64,13 +64,13 @@ async fn messages(mailbox: &Mailbox) -> Result<Vec<Resource>, Refusal> {
     Ok(listed.collect())
 }
 
-async fn open_tasks(mailbox: &Mailbox) -> Result<Vec<Resource>, Refusal> {
-    let filter = tasks::Filter { open: true, ..tasks::Filter::default() };
-    let page = mailbox.tasks.list(&filter, None, ONE_BY_ONE_MAX).await.map_err(Refusal::Store)?;
+async fn open_tasks(store: &MessageStore) -> Result<Vec<Resource>, ToolError> {
+    let filter = tasks::TaskFilter { open: true, ..tasks::TaskFilter::default() };
+    let page = store.tasks.list(&filter, None, ONE_BY_ONE_MAX).await.map_err(ToolError::Database)?;
     let listed = page.tasks.into_iter().map(|task| {
         let title = match task.role {
-            tasks::Role::Giver => format!("Task given to {}", task.peer),
-            tasks::Role::Worker => format!("Task from {}", task.peer),
+            tasks::TaskRole::Giver => format!("Task given to {}", task.peer),
+            tasks::TaskRole::Worker => format!("Task from {}", task.peer),
         };
         resource(Address::Task(task.id), &format!("task {}", task.id), &title)
     });

@@ -9,7 +9,7 @@ use rmcp::model::{ErrorData, ResourceUpdatedNotificationParam, SubscriptionFilte
 use rmcp::service::{Peer, SubscriptionContext};
 use tokio::sync::Semaphore;
 
-use crate::changes::{Change, Changes, Listener};
+use crate::change_feed::{Change, ChangeFeed, ChangeSubscription};
 use crate::resource::Address;
 
 /// Streams that are listened to at a time, of all clients.
@@ -21,11 +21,11 @@ const FOLLOWED_MAX: usize = 256;
 #[derive(Clone)]
 pub(super) struct Streams {
     room: Arc<Semaphore>,
-    changes: Changes,
+    changes: ChangeFeed,
 }
 
 impl Streams {
-    pub(super) fn new(changes: Changes) -> Self {
+    pub(super) fn new(changes: ChangeFeed) -> Self {
         Self { room: Arc::new(Semaphore::new(STREAMS_MAX)), changes }
     }
 
@@ -44,7 +44,7 @@ impl Streams {
         let Ok(_room) = self.room.try_acquire() else {
             return Err(ErrorData::internal_error("too many streams are listened to; try again later", None));
         };
-        let changes = self.changes.listen();
+        let changes = self.changes.subscribe();
         tokio::select! {
             () = stream.cancelled() => {}
             () = forward(changes, &stream) => {}
@@ -52,13 +52,13 @@ impl Streams {
         Ok(())
     }
 
-    pub(super) fn listen(&self) -> Listener {
-        self.changes.listen()
+    pub(super) fn listen(&self) -> ChangeSubscription {
+        self.changes.subscribe()
     }
 }
 
 /// Returns when the stream cannot be written any more.
-async fn forward(mut changes: Listener, stream: &SubscriptionContext) {
+async fn forward(mut changes: ChangeSubscription, stream: &SubscriptionContext) {
     let followed = addresses(stream.accepted().resource_subscriptions.iter().flatten());
     loop {
         let change = changes.next().await;
@@ -118,7 +118,7 @@ impl Followed {
     }
 
     /// Returns when the session has ended, at the next change.
-    async fn forward(&self, mut changes: Listener, peer: Peer<RoleServer>) {
+    async fn forward(&self, mut changes: ChangeSubscription, peer: Peer<RoleServer>) {
         loop {
             let change = changes.next().await;
             if peer.is_transport_closed() {
@@ -155,13 +155,13 @@ fn touched(followed: &[Address], change: Option<&Change>) -> Vec<Address> {
 
 /// New and gone messages, new and ended tasks. Which of the changes of a task end it, the list tells.
 const fn changes_the_list(change: Option<&Change>) -> bool {
-    matches!(change, None | Some(Change::Arrived { .. } | Change::Gone { .. } | Change::TaskAdded { .. }))
+    matches!(change, None | Some(Change::MessageArrived { .. } | Change::MessageReadOrDeleted { .. } | Change::TaskAdded { .. }))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::sample::message_id;
+    use crate::fixtures::message_id;
 
     #[test]
     fn a_wish_for_something_else_is_not_granted() {
@@ -180,7 +180,7 @@ mod tests {
     fn after_missed_changes_everything_counts_as_changed() {
         let followed = [Address::Inbox, Address::Tasks];
         assert_eq!(touched(&followed, None), followed);
-        assert_eq!(touched(&followed, Some(&Change::Gone { id: message_id(1) })), [Address::Inbox]);
+        assert_eq!(touched(&followed, Some(&Change::MessageReadOrDeleted { id: message_id(1) })), [Address::Inbox]);
         assert!(
             changes_the_list(None) && !changes_the_list(Some(&Change::TaskChanged { id: message_id(1) }))
         );

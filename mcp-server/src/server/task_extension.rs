@@ -9,28 +9,28 @@ use rmcp::model::{
 };
 use serde_json::{Value, json};
 
-use crate::tasks::{Entry, Role, Task};
+use crate::tasks::{TaskEntry, TaskRole, Task};
 use crate::tool::Toolbox;
-use crate::view::{TaskReading, time};
+use crate::view::{TaskView, time};
 
 /// How often a client may ask; changes are seldom faster.
-const POLL_MS: u64 = 2_000;
+const POLL_INTERVAL_MS: u64 = 2_000;
 
 /// The handle of a task that `submit_task` has just given.
 pub(super) fn handle(result: &CallToolResult) -> Option<CreateTaskResult> {
     let task = result.structured_content.as_ref()?.get("task")?;
     let text = |member: &str| task.get(member).and_then(Value::as_str);
     let handle = McpTask::new(text("id")?, TaskStatus::Working, text("created_at")?, text("updated_at")?);
-    Some(CreateTaskResult::new(handle.with_poll_interval_ms(POLL_MS)))
+    Some(CreateTaskResult::new(handle.with_poll_interval_ms(POLL_INTERVAL_MS)))
 }
 
 pub(super) async fn get(toolbox: &Toolbox, id: &str) -> Result<GetTaskResult, ErrorData> {
     let task = find(toolbox, id).await?;
-    let entries = toolbox.mailbox.tasks.entries(&task, crate::view::MESSAGES_SHOWN).await;
+    let entries = toolbox.store.tasks.entries(&task, crate::view::MESSAGES_SHOWN).await;
     let entries = entries.map_err(|_| unavailable())?;
     let (created, updated): (UnixSeconds, UnixSeconds) = (task.created, task.updated);
     let mut seen =
-        McpTask::new(id, TaskStatus::Working, time(created), time(updated)).with_poll_interval_ms(POLL_MS);
+        McpTask::new(id, TaskStatus::Working, time(created), time(updated)).with_poll_interval_ms(POLL_INTERVAL_MS);
     if let Some(progress) = task.progress {
         seen = seen.with_status_message(format!("{progress} % done"));
     }
@@ -80,18 +80,18 @@ async fn call(toolbox: &Toolbox, tool: &str, arguments: Value) -> Result<(), Err
 async fn find(toolbox: &Toolbox, id: &str) -> Result<Task, ErrorData> {
     let unknown = || ErrorData::invalid_params("there is no such task", None);
     let parsed = id.parse().map_err(|_| unknown())?;
-    let task = toolbox.mailbox.tasks.find(parsed, None).await.map_err(|_| unknown())?;
-    if task.role == Role::Giver { Ok(task) } else { Err(unknown()) }
+    let task = toolbox.store.tasks.find(parsed, None).await.map_err(|_| unknown())?;
+    if task.role == TaskRole::Giver { Ok(task) } else { Err(unknown()) }
 }
 
-fn payload(task: &Task, entries: &[Entry]) -> Result<TaskPayload, ErrorData> {
+fn payload(task: &Task, entries: &[TaskEntry]) -> Result<TaskPayload, ErrorData> {
     Ok(match task.state {
         State::Submitted | State::Working => TaskPayload::Working,
         State::InputRequired => TaskPayload::InputRequired { input_requests: questions(task, entries)? },
         State::Canceled => TaskPayload::Cancelled,
         State::Completed | State::Failed | State::Rejected => {
             let view =
-                serde_json::to_value(TaskReading::of(task, entries, false)).map_err(|_| unavailable())?;
+                serde_json::to_value(TaskView::of(task, entries, false)).map_err(|_| unavailable())?;
             let result = serde_json::to_value(CallToolResult::structured(view)).map_err(|_| unavailable())?;
             TaskPayload::Completed { result: object(result) }
         }
@@ -99,7 +99,7 @@ fn payload(task: &Task, entries: &[Entry]) -> Result<TaskPayload, ErrorData> {
 }
 
 /// The worker's question as a form with one field. What it wrote is shown as its words, not as ours.
-fn questions(task: &Task, entries: &[Entry]) -> Result<InputRequests, ErrorData> {
+fn questions(task: &Task, entries: &[TaskEntry]) -> Result<InputRequests, ErrorData> {
     let asked = entries.iter().rev().find(|entry| !entry.mine).and_then(|entry| entry.said.body.as_ref());
     let asked =
         asked.map_or_else(String::new, |body| body.as_str().map_or_else(|| body.to_string(), str::to_owned));

@@ -8,16 +8,16 @@ use serde::Deserialize;
 use super::conversation::{self, Named};
 use super::description::Hints;
 use super::{Tool, Toolbox};
-use crate::refusal::Refusal;
+use crate::tool_error::ToolError;
 use crate::scope::Scope;
 use crate::tasks::rules;
-use crate::view::TaskReading;
+use crate::view::TaskView;
 
 pub(super) struct CancelTask;
 
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
-pub(super) struct Arguments {
+pub(super) struct CancelTaskArguments {
     /// The id from submit_task or list_tasks.
     #[schemars(length(min = 36, max = 36))]
     id: String,
@@ -36,12 +36,12 @@ impl Tool for CancelTask {
         ends: follow it with get_task_status. A task whose cancelling was asked for already is not asked again.";
     const HINTS: Hints = Hints::Stops;
     const SCOPE: Scope = Scope::Tasks;
-    type Arguments = Arguments;
-    type Answer = TaskReading;
+    type Arguments = CancelTaskArguments;
+    type Answer = TaskView;
 
-    async fn call(toolbox: &Toolbox, arguments: Arguments) -> Result<TaskReading, Refusal> {
+    async fn call(toolbox: &Toolbox, arguments: CancelTaskArguments) -> Result<TaskView, ToolError> {
         let task = Named { id: arguments.id, with: arguments.with }.find(toolbox).await?;
-        let step = rules::cancel(&task, arguments.note.clone()).map_err(Refusal::Task)?;
+        let step = rules::cancel(&task, arguments.note.clone()).map_err(ToolError::Task)?;
         if task.cancel_requested {
             return conversation::show(toolbox, &task, false).await;
         }

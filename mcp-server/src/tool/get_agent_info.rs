@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use super::description::Hints;
 use super::{Tool, Toolbox, address};
 use crate::network::Found;
-use crate::refusal::Refusal;
+use crate::tool_error::ToolError;
 use crate::scope::Scope;
 use crate::view::{Card, time};
 
@@ -15,14 +15,14 @@ pub(super) struct GetAgentInfo;
 
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
-pub(super) struct Arguments {
+pub(super) struct GetAgentInfoArguments {
     /// The name of an agent in your own tenant, or a whole DID.
     #[schemars(length(min = 1, max = DID_BYTES_MAX))]
     agent: String,
 }
 
 #[derive(Debug, Serialize, JsonSchema)]
-pub(super) struct Answer {
+pub(super) struct GetAgentInfoAnswer {
     did: String,
     /// Always true: the record was checked against the agent's root key, and the key against the one known before.
     verified: bool,
@@ -43,13 +43,13 @@ impl Tool for GetAgentInfo {
         "Returns the verified root key, the capabilities and the presence of one agent, by name or DID.";
     const HINTS: Hints = Hints::LooksOutside;
     const SCOPE: Scope = Scope::Read;
-    type Arguments = Arguments;
-    type Answer = Answer;
+    type Arguments = GetAgentInfoArguments;
+    type Answer = GetAgentInfoAnswer;
 
-    async fn call(toolbox: &Toolbox, arguments: Arguments) -> Result<Answer, Refusal> {
+    async fn call(toolbox: &Toolbox, arguments: GetAgentInfoArguments) -> Result<GetAgentInfoAnswer, ToolError> {
         let did = address::resolve(&arguments.agent, &toolbox.network.me().did)?;
         let Found { did, card, root_key, since, online } = toolbox.network.lookup(&did).await?;
-        Ok(Answer {
+        Ok(GetAgentInfoAnswer {
             did: did.to_string(),
             verified: true,
             root_key,
@@ -66,11 +66,11 @@ mod tests {
     use serde_json::json;
 
     use super::*;
-    use crate::sample::{Scripted, did};
+    use crate::fixtures::{ToolboxFixture, did};
 
     #[tokio::test]
     async fn key_and_card_of_a_found_agent_are_shown() {
-        let answer = Scripted::new().await.call("get_agent_info", json!({"agent": "bob"})).await.unwrap();
+        let answer = ToolboxFixture::new().await.call("get_agent_info", json!({"agent": "bob"})).await.unwrap();
         assert_eq!(answer["did"], did("bob").as_str());
         assert_eq!((&answer["root_key"], &answer["online"]), (&json!("z6Mk"), &json!(false)));
         assert_eq!(answer["published_at"], "1970-01-01T00:03:20Z");
@@ -79,8 +79,8 @@ mod tests {
 
     #[tokio::test]
     async fn an_unknown_agent_is_refused_as_the_relay_says() {
-        let network = Scripted::new().await;
-        network.refuse_with(Refusal::Relay { reason: Reason::NotFound, retry_after_ms: None, quota: None });
+        let network = ToolboxFixture::new().await;
+        network.refuse_with(ToolError::Relay { reason: Reason::NotFound, retry_after_ms: None, quota: None });
         assert_eq!(network.refusal("get_agent_info", json!({"agent": "bob"})).await, "not_found");
     }
 }

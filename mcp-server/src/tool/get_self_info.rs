@@ -6,8 +6,8 @@ use serde::{Deserialize, Serialize};
 
 use super::description::Hints;
 use super::{Tool, Toolbox};
-use crate::network::Session;
-use crate::refusal::Refusal;
+use crate::network::SessionStatus;
+use crate::tool_error::ToolError;
 use crate::scope::Scope;
 use crate::view::Card;
 
@@ -15,16 +15,16 @@ pub(super) struct GetSelfInfo;
 
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
-pub(super) struct Arguments {}
+pub(super) struct GetSelfInfoArguments {}
 
 #[derive(Debug, Serialize, JsonSchema)]
-pub(super) struct Answer {
+pub(super) struct GetSelfInfoAnswer {
     did: String,
     tenant: String,
     /// The name other agents of the tenant may use for this one.
     name: String,
     card: Card,
-    session: Session,
+    session: SessionStatus,
     /// Unread messages in the inbox.
     unread: u64,
     /// Messages that were read and are still here.
@@ -43,14 +43,14 @@ impl Tool for GetSelfInfo {
     const DESCRIPTION: &'static str = "Returns this agent's own DID, name and card, the state of its connection, and how many messages wait.";
     const HINTS: Hints = Hints::LooksInside;
     const SCOPE: Scope = Scope::Read;
-    type Arguments = Arguments;
-    type Answer = Answer;
+    type Arguments = GetSelfInfoArguments;
+    type Answer = GetSelfInfoAnswer;
 
-    async fn call(toolbox: &Toolbox, Arguments {}: Arguments) -> Result<Answer, Refusal> {
+    async fn call(toolbox: &Toolbox, GetSelfInfoArguments {}: GetSelfInfoArguments) -> Result<GetSelfInfoAnswer, ToolError> {
         let me = toolbox.network.me();
-        let totals = toolbox.mailbox.inbox.totals().await.map_err(Refusal::Store)?;
-        let tasks_open = toolbox.mailbox.tasks.open_count().await.map_err(Refusal::Store)?;
-        Ok(Answer {
+        let totals = toolbox.store.inbox.totals().await.map_err(ToolError::Database)?;
+        let tasks_open = toolbox.store.tasks.open_count().await.map_err(ToolError::Database)?;
+        Ok(GetSelfInfoAnswer {
             tenant: me.did.tenant().to_string(),
             name: me.did.name().to_owned(),
             did: me.did.to_string(),
@@ -59,7 +59,7 @@ impl Tool for GetSelfInfo {
             unread: totals.unread,
             read: totals.read,
             tasks_open,
-            durable: toolbox.mailbox.inbox.is_durable(),
+            durable: toolbox.store.inbox.is_durable(),
             content_bytes_max: CONTENT_BYTES_MAX,
         })
     }
@@ -69,11 +69,11 @@ impl Tool for GetSelfInfo {
 mod tests {
     use serde_json::json;
 
-    use crate::sample::{Scripted, message};
+    use crate::fixtures::{ToolboxFixture, message};
 
     #[tokio::test]
     async fn the_agent_knows_itself_and_its_inbox() {
-        let network = Scripted::new().await;
+        let network = ToolboxFixture::new().await;
         network.arrive(message(1, "bob", "hi")).await;
         let answer = network.call("get_self_info", json!({})).await.unwrap();
         assert_eq!((&answer["name"], &answer["tenant"]), (&json!("me"), &json!("acme")));
@@ -83,7 +83,7 @@ mod tests {
     #[tokio::test]
     async fn it_takes_no_arguments() {
         assert_eq!(
-            Scripted::new().await.refusal("get_self_info", json!({"x": 1})).await,
+            ToolboxFixture::new().await.refusal("get_self_info", json!({"x": 1})).await,
             "invalid_arguments"
         );
     }

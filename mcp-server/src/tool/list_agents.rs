@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use super::description::Hints;
 use super::{Tool, Toolbox, page};
-use crate::refusal::Refusal;
+use crate::tool_error::ToolError;
 use crate::scope::Scope;
 
 /// Bytes of a description in the listing; get_agent_info has the whole.
@@ -19,7 +19,7 @@ pub(super) struct ListAgents;
 
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
-pub(super) struct Arguments {
+pub(super) struct ListAgentsArguments {
     /// Only agents that offer the capability with exactly this id, for example plan.create.
     #[schemars(length(min = 1, max = LABEL_BYTES_MAX))]
     capability: Option<String>,
@@ -32,7 +32,7 @@ pub(super) struct Arguments {
 }
 
 #[derive(Debug, Serialize, JsonSchema)]
-pub(super) struct Answer {
+pub(super) struct ListAgentsAnswer {
     agents: Vec<Listed>,
     /// For the next page; absent on the last one.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -67,21 +67,21 @@ impl Tool for ListAgents {
         "Lists agents of this agent's own tenant that can be messaged, optionally by what they offer.";
     const HINTS: Hints = Hints::LooksOutside;
     const SCOPE: Scope = Scope::Read;
-    type Arguments = Arguments;
-    type Answer = Answer;
+    type Arguments = ListAgentsArguments;
+    type Answer = ListAgentsAnswer;
 
-    async fn call(toolbox: &Toolbox, arguments: Arguments) -> Result<Answer, Refusal> {
+    async fn call(toolbox: &Toolbox, arguments: ListAgentsArguments) -> Result<ListAgentsAnswer, ToolError> {
         let limit = page::limit(arguments.limit)?;
         let capability = arguments.capability;
         if capability.as_ref().is_some_and(|c| c.is_empty() || c.len() > LABEL_BYTES_MAX) {
-            return Err(Refusal::Arguments(format!("capability has 1 to {LABEL_BYTES_MAX} bytes")));
+            return Err(ToolError::Arguments(format!("capability has 1 to {LABEL_BYTES_MAX} bytes")));
         }
         let cursor =
-            arguments.cursor.map(|cursor| cursor.parse()).transpose().map_err(|_| Refusal::Cursor)?;
+            arguments.cursor.map(|cursor| cursor.parse()).transpose().map_err(|_| ToolError::Cursor)?;
         let query = DiscoverParams { capability, cursor, limit: Some(limit) };
         let page = toolbox.network.discover(query).await?;
         let next_cursor = page.cursor.map(|did| did.to_string());
-        Ok(Answer { agents: page.agents.into_iter().map(Listed::from).collect(), next_cursor })
+        Ok(ListAgentsAnswer { agents: page.agents.into_iter().map(Listed::from).collect(), next_cursor })
     }
 }
 
@@ -102,11 +102,11 @@ mod tests {
     use serde_json::json;
 
     use super::*;
-    use crate::sample::{Scripted, did};
+    use crate::fixtures::{ToolboxFixture, did};
 
     #[tokio::test]
     async fn the_question_reaches_the_relay_and_its_cursor_comes_back() {
-        let network = Scripted::new().await;
+        let network = ToolboxFixture::new().await;
         let arguments = json!({"capability": "plan.create", "cursor": did("amy").as_str(), "limit": 1});
         let answer = network.call("list_agents", arguments).await.unwrap();
         assert_eq!(answer["agents"][0]["did"], did("bob").as_str());
@@ -137,7 +137,7 @@ mod tests {
     #[tokio::test]
     async fn pages_out_of_range_are_refused() {
         for arguments in [json!({"limit": 51}), json!({"cursor": "7"}), json!({"capability": ""})] {
-            assert_eq!(Scripted::new().await.refusal("list_agents", arguments).await, "invalid_arguments");
+            assert_eq!(ToolboxFixture::new().await.refusal("list_agents", arguments).await, "invalid_arguments");
         }
     }
 }

@@ -5,19 +5,19 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::description::Hints;
-use super::wait::Patience;
+use super::wait::ChangeWait;
 use super::{Tool, Toolbox, address, page, wait};
-use crate::inbox::{Filter, Order};
-use crate::network::Session;
-use crate::refusal::Refusal;
+use crate::inbox::{MessageFilter, ListOrder};
+use crate::network::SessionStatus;
+use crate::tool_error::ToolError;
 use crate::scope::Scope;
-use crate::view::Summary;
+use crate::view::MessageSummary;
 
 pub(super) struct ListMessages;
 
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
-pub(super) struct Arguments {
+pub(super) struct ListMessagesArguments {
     /// Only messages of this sender: a name in your own tenant, or a whole DID.
     #[schemars(length(min = 1, max = DID_BYTES_MAX))]
     from: Option<String>,
@@ -37,14 +37,14 @@ pub(super) struct Arguments {
     #[serde(default)]
     oldest_first: bool,
     /// How long to wait for a message that fits, when there is none yet.
-    #[schemars(range(min = 1, max = wait::SECONDS_MAX))]
+    #[schemars(range(min = 1, max = wait::MAX_WAIT_TIMEOUT_SECONDS))]
     wait_seconds: Option<u64>,
 }
 
 #[derive(Debug, Serialize, JsonSchema)]
-pub(super) struct Answer {
+pub(super) struct ListMessagesAnswer {
     /// Newest first, unless asked otherwise; empty when there is none.
-    messages: Vec<Summary>,
+    messages: Vec<MessageSummary>,
     /// For the next page; absent on the last one.
     #[serde(skip_serializing_if = "Option::is_none")]
     next_cursor: Option<String>,
@@ -53,7 +53,7 @@ pub(super) struct Answer {
     /// Whether the inbox is full: further messages wait at the relay until some here are read.
     full: bool,
     /// New messages come only while connected.
-    session: Session,
+    session: SessionStatus,
 }
 
 impl Tool for ListMessages {
@@ -63,30 +63,30 @@ impl Tool for ListMessages {
         untrusted text of the sender. Use read_message for the whole content.";
     const HINTS: Hints = Hints::LooksInside;
     const SCOPE: Scope = Scope::Read;
-    type Arguments = Arguments;
-    type Answer = Answer;
+    type Arguments = ListMessagesArguments;
+    type Answer = ListMessagesAnswer;
 
-    async fn call(toolbox: &Toolbox, arguments: Arguments) -> Result<Answer, Refusal> {
+    async fn call(toolbox: &Toolbox, arguments: ListMessagesArguments) -> Result<ListMessagesAnswer, ToolError> {
         let me = toolbox.network.me().did;
         let from = arguments.from.map(|from| address::resolve(&from, &me)).transpose()?;
         let (limit, cursor) = (page::limit(arguments.limit)?, page::cursor(arguments.cursor)?);
         let wait = wait::parse(arguments.wait_seconds)?.unwrap_or_default();
-        let filter = Filter { from, thread: arguments.thread, unread: arguments.unread_only };
-        let order = if arguments.oldest_first { Order::OldestFirst } else { Order::NewestFirst };
-        let inbox = &toolbox.mailbox.inbox;
-        let mut patience = Patience::new(toolbox.mailbox.changes.listen(), wait);
+        let filter = MessageFilter { from, thread: arguments.thread, unread: arguments.unread_only };
+        let order = if arguments.oldest_first { ListOrder::OldestFirst } else { ListOrder::NewestFirst };
+        let inbox = &toolbox.store.inbox;
+        let mut patience = ChangeWait::new(toolbox.store.changes.subscribe(), wait);
         toolbox.network.refresh().await;
         let page = loop {
-            let page = inbox.list(&filter, order, cursor, limit).await.map_err(Refusal::Store)?;
-            if !page.items.is_empty() || !patience.sees_a_change().await {
+            let page = inbox.list(&filter, order, cursor, limit).await.map_err(ToolError::Database)?;
+            if !page.items.is_empty() || !patience.next_change().await {
                 break page;
             }
         };
-        Ok(Answer {
-            messages: page.items.iter().map(Summary::of).collect(),
+        Ok(ListMessagesAnswer {
+            messages: page.items.iter().map(MessageSummary::of).collect(),
             next_cursor: page.next.map(|arrival| arrival.to_string()),
-            unread: inbox.totals().await.map_err(Refusal::Store)?.unread,
-            full: !inbox.has_room().await.map_err(Refusal::Store)?,
+            unread: inbox.totals().await.map_err(ToolError::Database)?.unread,
+            full: !inbox.has_capacity().await.map_err(ToolError::Database)?,
             session: toolbox.network.me().session,
         })
     }
@@ -96,10 +96,10 @@ impl Tool for ListMessages {
 mod tests {
     use serde_json::json;
 
-    use crate::sample::{Scripted, message};
+    use crate::fixtures::{ToolboxFixture, message};
 
-    async fn with_messages() -> Scripted {
-        let network = Scripted::new().await;
+    async fn with_messages() -> ToolboxFixture {
+        let network = ToolboxFixture::new().await;
         for (n, from) in [(1, "bob"), (2, "carol"), (3, "bob")] {
             network.arrive(message(n, from, "hello")).await;
         }
@@ -131,7 +131,7 @@ mod tests {
         for arguments in
             [json!({"limit": 0}), json!({"limit": 51}), json!({"cursor": "x"}), json!({"from": "?"})]
         {
-            assert_eq!(Scripted::new().await.refusal("list_messages", arguments).await, "invalid_arguments");
+            assert_eq!(ToolboxFixture::new().await.refusal("list_messages", arguments).await, "invalid_arguments");
         }
     }
 }

@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use super::description::Hints;
 use super::{Tool, Toolbox, address, page};
-use crate::refusal::Refusal;
+use crate::tool_error::ToolError;
 use crate::scope::Scope;
 use crate::tasks::Filter;
 use crate::view::{Side, State, TaskSummary};
@@ -15,7 +15,7 @@ pub(super) struct ListTasks;
 
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
-pub(super) struct Arguments {
+pub(super) struct ListTasksArguments {
     /// giver: tasks this agent gave to others. worker: tasks others gave to this agent. Both when absent.
     role: Option<Side>,
     /// Only tasks with this agent: a name in your own tenant, or a whole DID.
@@ -35,7 +35,7 @@ pub(super) struct Arguments {
 }
 
 #[derive(Debug, Serialize, JsonSchema)]
-pub(super) struct Answer {
+pub(super) struct ListTasksAnswer {
     /// Newest first; empty when there is none.
     tasks: Vec<TaskSummary>,
     /// For the next page; absent on the last one.
@@ -52,10 +52,10 @@ impl Tool for ListTasks {
         first. Use get_task_status for what was said in one.";
     const HINTS: Hints = Hints::LooksInside;
     const SCOPE: Scope = Scope::Tasks;
-    type Arguments = Arguments;
-    type Answer = Answer;
+    type Arguments = ListTasksArguments;
+    type Answer = ListTasksAnswer;
 
-    async fn call(toolbox: &Toolbox, arguments: Arguments) -> Result<Answer, Refusal> {
+    async fn call(toolbox: &Toolbox, arguments: ListTasksArguments) -> Result<ListTasksAnswer, ToolError> {
         let (limit, cursor) = (page::limit(arguments.limit)?, page::cursor(arguments.cursor)?);
         let me = toolbox.network.me().did;
         let filter = Filter {
@@ -65,12 +65,12 @@ impl Tool for ListTasks {
             open: arguments.open_only,
         };
         toolbox.network.refresh().await;
-        let tasks = &toolbox.mailbox.tasks;
-        let found = tasks.list(&filter, cursor, limit).await.map_err(Refusal::Store)?;
-        Ok(Answer {
+        let tasks = &toolbox.store.tasks;
+        let found = tasks.list(&filter, cursor, limit).await.map_err(ToolError::Database)?;
+        Ok(ListTasksAnswer {
             tasks: found.tasks.iter().map(TaskSummary::of).collect(),
             next_cursor: found.next.map(|number| number.to_string()),
-            open: tasks.open_count().await.map_err(Refusal::Store)?,
+            open: tasks.open_count().await.map_err(ToolError::Database)?,
         })
     }
 }

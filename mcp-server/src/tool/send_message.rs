@@ -10,15 +10,15 @@ use serde_json::{Map, Value};
 use super::description::Hints;
 use super::{Tool, Toolbox, address, body, wait};
 use crate::network::{Answer as Outcome, Outgoing, Sent};
-use crate::refusal::Refusal;
+use crate::tool_error::ToolError;
 use crate::scope::Scope;
-use crate::view::Reading;
+use crate::view::MessageView;
 
 pub(super) struct SendMessage;
 
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
-pub(super) struct Arguments {
+pub(super) struct SendMessageArguments {
     /// The recipient: the name of an agent in your own tenant, or a whole DID.
     #[schemars(length(min = 1, max = DID_BYTES_MAX))]
     to: String,
@@ -34,12 +34,12 @@ pub(super) struct Arguments {
     #[schemars(length(min = 36, max = 36))]
     re: Option<String>,
     /// How long to wait for the recipient's reply. Without it, the call returns when the message is accepted.
-    #[schemars(range(min = 1, max = wait::SECONDS_MAX))]
+    #[schemars(range(min = 1, max = wait::MAX_WAIT_TIMEOUT_SECONDS))]
     wait_seconds: Option<u64>,
 }
 
 #[derive(Debug, Serialize, JsonSchema)]
-pub(super) struct Answer {
+pub(super) struct SendMessageAnswer {
     /// The id of the message that was sent.
     id: String,
     /// The recipient's DID.
@@ -47,7 +47,7 @@ pub(super) struct Answer {
     status: Status,
     /// The recipient's reply, when one came while waiting.
     #[serde(skip_serializing_if = "Option::is_none")]
-    reply: Option<Reading>,
+    reply: Option<MessageView>,
     /// Whether the wait ended without a reply. A later one appears in list_messages with `re` set to this id.
     timed_out: bool,
 }
@@ -69,16 +69,16 @@ impl Tool for SendMessage {
         The recipient may be offline: the relay keeps the message for up to seven days. Each call sends a new message.";
     const HINTS: Hints = Hints::Sends;
     const SCOPE: Scope = Scope::Send;
-    type Arguments = Arguments;
-    type Answer = Answer;
+    type Arguments = SendMessageArguments;
+    type Answer = SendMessageAnswer;
 
-    async fn call(toolbox: &Toolbox, arguments: Arguments) -> Result<Answer, Refusal> {
+    async fn call(toolbox: &Toolbox, arguments: SendMessageArguments) -> Result<SendMessageAnswer, ToolError> {
         let wait = wait::parse(arguments.wait_seconds)?;
         let message = arguments.into_message(toolbox)?;
         let to = message.to.to_string();
         let Some(wait) = wait else {
             let Sent { id, status } = toolbox.network.send(message).await?;
-            return Ok(Answer {
+            return Ok(SendMessageAnswer {
                 id: id.to_string(),
                 to,
                 status: status.into(),
@@ -90,23 +90,23 @@ impl Tool for SendMessage {
         let reply = match reply {
             Some((message, token)) => {
                 let (id, from) = (message.head.id, message.head.from.clone());
-                // Through the mailbox, so that a long reply can be read to its end.
-                toolbox.mailbox.take(message, token).await;
-                Some(toolbox.mailbox.read(id, Some(&from), 0).await.map_err(Refusal::Find)?)
+                // Through the store, so that a long reply can be read to its end.
+                toolbox.store.take(message, token).await;
+                Some(toolbox.store.read(id, Some(&from), 0).await.map_err(ToolError::Find)?)
             }
             None => None,
         };
         let timed_out = reply.is_none();
-        Ok(Answer { id: id.to_string(), to, status: status.into(), reply, timed_out })
+        Ok(SendMessageAnswer { id: id.to_string(), to, status: status.into(), reply, timed_out })
     }
 }
 
-impl Arguments {
-    fn into_message(self, toolbox: &Toolbox) -> Result<Outgoing, Refusal> {
+impl SendMessageArguments {
+    fn into_message(self, toolbox: &Toolbox) -> Result<Outgoing, ToolError> {
         let to = address::resolve(&self.to, &toolbox.network.me().did)?;
-        let re = self.re.map(|id| id.parse::<MessageId>()).transpose().map_err(|_| Refusal::MessageId)?;
+        let re = self.re.map(|id| id.parse::<MessageId>()).transpose().map_err(|_| ToolError::MessageId)?;
         if self.thread.as_ref().is_some_and(|t| t.is_empty() || t.len() > THREAD_BYTES_MAX) {
-            return Err(Refusal::Arguments(format!("thread has 1 to {THREAD_BYTES_MAX} bytes")));
+            return Err(ToolError::Arguments(format!("thread has 1 to {THREAD_BYTES_MAX} bytes")));
         }
         let content = match body::one_of(self.text, self.json)? {
             Value::String(text) => Content::text(text),
@@ -134,12 +134,12 @@ mod tests {
     use serde_json::json;
 
     use super::*;
-    use crate::sample::{Scripted, did, message, message_id};
-    use crate::view::PART_BYTES_MAX;
+    use crate::fixtures::{ToolboxFixture, did, message, message_id};
+    use crate::view::CONTENT_PART_BYTES_MAX;
 
     #[tokio::test]
     async fn a_name_reaches_an_agent_of_the_own_tenant() {
-        let network = Scripted::new().await;
+        let network = ToolboxFixture::new().await;
         let answer =
             network.call("send_message", json!({"to": "bob", "text": "hi", "thread": "t1"})).await.unwrap();
         assert_eq!(answer["to"], "did:wba:example.com:agent:acme:bob");
@@ -151,7 +151,7 @@ mod tests {
 
     #[tokio::test]
     async fn a_reply_comes_back_with_the_call_and_is_acknowledged() {
-        let network = Scripted::new().await;
+        let network = ToolboxFixture::new().await;
         network.reply_with(message(5, "bob", "hello yourself"));
         let arguments = json!({"to": "bob", "json": {"a": 1}, "wait_seconds": 5});
         let answer = network.call("send_message", arguments).await.unwrap();
@@ -162,22 +162,22 @@ mod tests {
 
     #[tokio::test]
     async fn a_long_reply_stays_unread_until_its_end_was_read() {
-        let network = Scripted::new().await;
-        network.reply_with(message(5, "bob", &"x".repeat(PART_BYTES_MAX + 1)));
+        let network = ToolboxFixture::new().await;
+        network.reply_with(message(5, "bob", &"x".repeat(CONTENT_PART_BYTES_MAX + 1)));
         let answer = network
             .call("send_message", json!({"to": "bob", "text": "hi", "wait_seconds": 5}))
             .await
             .unwrap();
-        assert_eq!(answer["reply"]["next_offset"], PART_BYTES_MAX);
+        assert_eq!(answer["reply"]["next_offset"], CONTENT_PART_BYTES_MAX);
         assert!(network.acks.made().is_empty());
-        let arguments = json!({"id": message_id(5).to_string(), "offset": PART_BYTES_MAX});
+        let arguments = json!({"id": message_id(5).to_string(), "offset": CONTENT_PART_BYTES_MAX});
         network.call("read_message", arguments).await.unwrap();
         assert_eq!(network.acks.made(), [0]);
     }
 
     #[tokio::test]
     async fn a_wait_without_reply_says_so() {
-        let answer = Scripted::new()
+        let answer = ToolboxFixture::new()
             .await
             .call("send_message", json!({"to": "bob", "text": "hi", "wait_seconds": 5}))
             .await
@@ -198,7 +198,7 @@ mod tests {
             (json!({"to": "bob", "text": "a", "cc": "carol"}), "invalid_arguments"),
             (json!({"to": "bob", "text": long}), "too_large"),
         ] {
-            let network = Scripted::new().await;
+            let network = ToolboxFixture::new().await;
             assert_eq!(network.refusal("send_message", arguments.clone()).await, reason, "{arguments}");
             assert!(network.sent().is_empty());
         }
@@ -207,8 +207,8 @@ mod tests {
     #[tokio::test]
     async fn a_refusal_of_the_relay_keeps_its_reason() {
         for reason in [Reason::NotFound, Reason::RateLimited, Reason::MailboxFull] {
-            let network = Scripted::new().await;
-            network.refuse_with(Refusal::Relay { reason, retry_after_ms: Some(7), quota: None });
+            let network = ToolboxFixture::new().await;
+            network.refuse_with(ToolError::Relay { reason, retry_after_ms: Some(7), quota: None });
             assert_eq!(
                 network.refusal("send_message", json!({"to": "bob", "text": "a"})).await,
                 reason.word()

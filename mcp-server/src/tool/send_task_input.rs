@@ -9,16 +9,16 @@ use serde_json::{Map, Value};
 use super::conversation::{self, Named};
 use super::description::Hints;
 use super::{Tool, Toolbox, body, wait};
-use crate::refusal::Refusal;
+use crate::tool_error::ToolError;
 use crate::scope::Scope;
 use crate::tasks::rules;
-use crate::view::TaskReading;
+use crate::view::TaskView;
 
 pub(super) struct SendTaskInput;
 
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
-pub(super) struct Arguments {
+pub(super) struct SendTaskInputArguments {
     /// The id from submit_task or list_tasks.
     #[schemars(length(min = 36, max = 36))]
     id: String,
@@ -31,7 +31,7 @@ pub(super) struct Arguments {
     /// The input as a JSON object. Give either text or json.
     json: Option<Map<String, Value>>,
     /// How long to wait for the worker's next word.
-    #[schemars(range(min = 1, max = wait::SECONDS_MAX))]
+    #[schemars(range(min = 1, max = wait::MAX_WAIT_TIMEOUT_SECONDS))]
     wait_seconds: Option<u64>,
 }
 
@@ -41,14 +41,14 @@ impl Tool for SendTaskInput {
     const DESCRIPTION: &'static str = "Sends input to the worker of a task that this agent gave: the answer to its question, or more about the task.";
     const HINTS: Hints = Hints::Sends;
     const SCOPE: Scope = Scope::Tasks;
-    type Arguments = Arguments;
-    type Answer = TaskReading;
+    type Arguments = SendTaskInputArguments;
+    type Answer = TaskView;
 
-    async fn call(toolbox: &Toolbox, arguments: Arguments) -> Result<TaskReading, Refusal> {
+    async fn call(toolbox: &Toolbox, arguments: SendTaskInputArguments) -> Result<TaskView, ToolError> {
         let wait = wait::parse(arguments.wait_seconds)?;
         let input = body::one_of(arguments.text, arguments.json)?;
         let task = Named { id: arguments.id, with: arguments.with }.find(toolbox).await?;
-        let step = rules::give_input(&task, input.clone()).map_err(Refusal::Task)?;
+        let step = rules::give_input(&task, input.clone()).map_err(ToolError::Task)?;
         let message = TaskMessage::Input(Input { task: task.id, input });
         let mut task = conversation::say(toolbox, &task, &step, message).await?;
         let mut timed_out = false;

@@ -9,19 +9,19 @@ use serde_json::{Map, Value};
 
 use super::description::Hints;
 use super::{Tool, Toolbox, address, body, conversation, wait};
-use crate::changes::Change;
+use crate::change_feed::Change;
 use crate::clock;
 use crate::network::Outgoing;
-use crate::refusal::Refusal;
+use crate::tool_error::ToolError;
 use crate::scope::Scope;
 use crate::tasks::Task;
-use crate::view::TaskReading;
+use crate::view::TaskView;
 
 pub(super) struct SubmitTask;
 
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
-pub(super) struct Arguments {
+pub(super) struct SubmitTaskArguments {
     /// The agent that is to do it: a name in your own tenant, or a whole DID.
     #[schemars(length(min = 1, max = DID_BYTES_MAX))]
     to: String,
@@ -35,7 +35,7 @@ pub(super) struct Arguments {
     title: Option<String>,
     /// How long to wait until the task has ended or needs input. Without it, the call returns when the task is accepted by the
     /// relay.
-    #[schemars(range(min = 1, max = wait::SECONDS_MAX))]
+    #[schemars(range(min = 1, max = wait::MAX_WAIT_TIMEOUT_SECONDS))]
     wait_seconds: Option<u64>,
 }
 
@@ -46,10 +46,10 @@ impl Tool for SubmitTask {
         may be offline: the relay keeps the task for up to seven days. Each call submits a new task.";
     const HINTS: Hints = Hints::Sends;
     const SCOPE: Scope = Scope::Tasks;
-    type Arguments = Arguments;
-    type Answer = TaskReading;
+    type Arguments = SubmitTaskArguments;
+    type Answer = TaskView;
 
-    async fn call(toolbox: &Toolbox, arguments: Arguments) -> Result<TaskReading, Refusal> {
+    async fn call(toolbox: &Toolbox, arguments: SubmitTaskArguments) -> Result<TaskView, ToolError> {
         let wait = wait::parse(arguments.wait_seconds)?;
         let task = submit(toolbox, arguments).await?;
         let Some(wait) = wait else { return conversation::show(toolbox, &task, false).await };
@@ -58,28 +58,28 @@ impl Tool for SubmitTask {
         let timed_out = ended.is_none();
         let task = match ended {
             Some(task) => task,
-            None => toolbox.mailbox.tasks.find(task.id, Some(&task.peer)).await.map_err(Refusal::FindTask)?,
+            None => toolbox.store.tasks.find(task.id, Some(&task.peer)).await.map_err(ToolError::FindTask)?,
         };
         conversation::show(toolbox, &task, timed_out).await
     }
 }
 
 /// Written down first, so that the worker's first word finds the task, also after a crash in between.
-async fn submit(toolbox: &Toolbox, arguments: Arguments) -> Result<Task, Refusal> {
+async fn submit(toolbox: &Toolbox, arguments: SubmitTaskArguments) -> Result<Task, ToolError> {
     let to = address::resolve(&arguments.to, &toolbox.network.me().did)?;
     let submit = Submit { title: arguments.title, input: body::one_of(arguments.text, arguments.json)? };
     let content = conversation::content(TaskMessage::Submit(submit.clone()))?;
-    let (tasks, id) = (&toolbox.mailbox.tasks, clock::message_id());
-    let task = tasks.give(&to, id, &submit, clock::now()).await.map_err(Refusal::Store)?;
-    let task = task.ok_or(Refusal::TasksFull)?;
+    let (tasks, id) = (&toolbox.store.tasks, clock::new_message_id());
+    let task = tasks.give(&to, id, &submit, clock::now()).await.map_err(ToolError::Database)?;
+    let task = task.ok_or(ToolError::TasksFull)?;
     let thread = Some(id.to_string());
     let outgoing = Outgoing { to, id: Some(id), kind: MessageType::Request, content, thread, re: None };
     let sent = conversation::send(toolbox, outgoing).await;
     if let Err(refusal) = &sent
         && !refusal.is_uncertain()
     {
-        tasks.withdraw(&task).await.map_err(Refusal::Store)?;
+        tasks.withdraw(&task).await.map_err(ToolError::Database)?;
     }
-    toolbox.mailbox.changes.tell(Change::TaskAdded { id });
+    toolbox.store.changes.publish(Change::TaskAdded { id });
     sent.map(|()| task)
 }

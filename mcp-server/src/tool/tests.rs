@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 
 use super::*;
-use crate::sample::Scripted;
+use crate::fixtures::ToolboxFixture;
 
 mod tasks;
 
@@ -92,16 +92,16 @@ fn what_only_looks_needs_no_right_to_send() {
 #[tokio::test]
 async fn every_listed_tool_can_be_called() {
     for tool in Toolbox::list() {
-        let called = Scripted::new().await.toolbox.call(&tool.name, JsonObject::new()).await;
+        let called = ToolboxFixture::new().await.toolbox.call(&tool.name, JsonObject::new()).await;
         assert!(called.is_ok(), "{}", tool.name);
     }
-    let unknown = Scripted::new().await.toolbox.call("delete_everything", JsonObject::new()).await;
+    let unknown = ToolboxFixture::new().await.toolbox.call("delete_everything", JsonObject::new()).await;
     assert_eq!(unknown.unwrap_err(), UnknownTool);
 }
 
 #[tokio::test]
 async fn structured_answers_are_repeated_as_text_for_old_clients() {
-    let result = Scripted::new().await.toolbox.call("get_self_info", JsonObject::new()).await.unwrap();
+    let result = ToolboxFixture::new().await.toolbox.call("get_self_info", JsonObject::new()).await.unwrap();
     let result = serde_json::to_value(result).unwrap();
     let text: Value = serde_json::from_str(result["content"][0]["text"].as_str().unwrap()).unwrap();
     assert_eq!(text, result["structuredContent"]);

@@ -9,16 +9,16 @@ use serde_json::{Map, Value};
 use super::conversation::{self, Named};
 use super::description::Hints;
 use super::{Tool, Toolbox, body};
-use crate::refusal::Refusal;
+use crate::tool_error::ToolError;
 use crate::scope::Scope;
 use crate::tasks::rules::{self, Update};
-use crate::view::TaskReading;
+use crate::view::TaskView;
 
 pub(super) struct UpdateTask;
 
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
-pub(super) struct Arguments {
+pub(super) struct UpdateTaskArguments {
     /// The id from list_tasks.
     #[schemars(length(min = 36, max = 36))]
     id: String,
@@ -59,10 +59,10 @@ impl Tool for UpdateTask {
         or ends the task with its result. Final states cannot be changed again.";
     const HINTS: Hints = Hints::Sends;
     const SCOPE: Scope = Scope::Tasks;
-    type Arguments = Arguments;
-    type Answer = TaskReading;
+    type Arguments = UpdateTaskArguments;
+    type Answer = TaskView;
 
-    async fn call(toolbox: &Toolbox, arguments: Arguments) -> Result<TaskReading, Refusal> {
+    async fn call(toolbox: &Toolbox, arguments: UpdateTaskArguments) -> Result<TaskView, ToolError> {
         let output = match (arguments.text, arguments.json) {
             (None, None) => None,
             (text, json) => Some(body::one_of(text, json)?),
@@ -70,7 +70,7 @@ impl Tool for UpdateTask {
         let task = Named { id: arguments.id, with: arguments.with }.find(toolbox).await?;
         let (state, note, progress) = (arguments.state.into(), arguments.note, arguments.progress);
         let update = Update { state, note, progress, output };
-        let (step, status) = rules::update(&task, update).map_err(Refusal::Task)?;
+        let (step, status) = rules::update(&task, update).map_err(ToolError::Task)?;
         let task = conversation::say(toolbox, &task, &step, TaskMessage::Status(status)).await?;
         conversation::show(toolbox, &task, false).await
     }

@@ -7,18 +7,18 @@ use std::time::Duration;
 
 use daemon::Shutdown;
 use futures::future::BoxFuture;
-use msg2agent_mcp_server::http::bearer::{Bearer, Tokens};
-use msg2agent_mcp_server::http::guard::Guard;
-use msg2agent_mcp_server::http::sessions::Sessions;
+use msg2agent_mcp_server::endpoint::bearer::{Bearer, Tokens};
+use msg2agent_mcp_server::endpoint::guard::Guard;
+use msg2agent_mcp_server::endpoint::sessions::Sessions;
 use msg2agent_mcp_server::http::{listener, router};
-use msg2agent_mcp_server::inbox::{Head, Received};
-use msg2agent_mcp_server::mailbox::Mailbox;
-use msg2agent_mcp_server::metrics::Metrics;
-use msg2agent_mcp_server::network::{Acknowledge, Answer, Found, Me, Network, Outgoing, Sent, Session};
-use msg2agent_mcp_server::refusal::Refusal;
+use msg2agent_mcp_server::inbox::{MessageHeader, ReceivedMessage};
+use msg2agent_mcp_server::message_store::MessageStore;
+use msg2agent_mcp_server::endpoint::metrics::Metrics;
+use msg2agent_mcp_server::network::{Acknowledge, Answer, Found, Me, Network, Outgoing, Sent, SessionStatus};
+use msg2agent_mcp_server::tool_error::ToolError;
 use msg2agent_mcp_server::server::Server;
 use msg2agent_mcp_server::settings::{Http, OAuth};
-use msg2agent_mcp_server::store::Store;
+use msg2agent_mcp_server::database::Database;
 use msg2agent_mcp_server::tool::Toolbox;
 use prometheus::{Registry, TextEncoder};
 use protocol::api_key::{ApiKey, KeyHash};
@@ -54,9 +54,9 @@ impl Served {
         let registry = Registry::new();
         let metrics = Metrics::register(&registry).unwrap();
         let key = ApiKey::generate(&mut rand::rng());
-        let mailbox = Mailbox::new(Store::in_memory().await.unwrap());
+        let store = MessageStore::new(Database::in_memory().await.unwrap());
         let toolbox =
-            Toolbox { network: Arc::new(Echoless), mailbox: Arc::new(mailbox), metrics: metrics.clone() };
+            Toolbox { network: Arc::new(Echoless), store: Arc::new(store), metrics: metrics.clone() };
         let toolbox = Arc::new(toolbox);
         let guard = Guard::new(Bearer::new(key.hash(), tokens), Sessions::default(), metrics);
         let bound = TcpListener::bind("127.0.0.1:0").await.unwrap();
@@ -121,7 +121,7 @@ impl Served {
     }
 
     pub(crate) async fn arrive_with(&self, id: MessageId, kind: MessageType, content: Content) {
-        let head = Head {
+        let head = MessageHeader {
             id,
             from: "did:wba:example.com:agent:acme:bob".parse().unwrap(),
             key_id: "sig-1".parse().unwrap(),
@@ -130,7 +130,7 @@ impl Served {
             re: None,
             time: 1_790_000_000,
         };
-        self.toolbox.mailbox.take(Received { head, content }, Box::new(Nobody)).await;
+        self.toolbox.store.take(ReceivedMessage { head, content }, Box::new(Nobody)).await;
     }
 
     pub(crate) fn rotate(&self, key: &str) {
@@ -146,7 +146,7 @@ impl Served {
 struct Nobody;
 
 impl Acknowledge for Nobody {
-    fn acknowledge(self: Box<Self>) -> BoxFuture<'static, Result<(), Refusal>> {
+    fn acknowledge(self: Box<Self>) -> BoxFuture<'static, Result<(), ToolError>> {
         Box::pin(std::future::ready(Ok(())))
     }
 }
@@ -157,22 +157,22 @@ struct Echoless;
 impl Network for Echoless {
     fn me(&self) -> Me {
         let did = "did:wba:example.com:agent:acme:alice".parse().unwrap();
-        Me { did, card: Card::default(), session: Session::Connected }
+        Me { did, card: Card::default(), session: SessionStatus::Connected }
     }
 
     fn refresh(&self) -> BoxFuture<'_, ()> {
         Box::pin(std::future::ready(()))
     }
 
-    fn send(&self, message: Outgoing) -> BoxFuture<'_, Result<Sent, Refusal>> {
+    fn send(&self, message: Outgoing) -> BoxFuture<'_, Result<Sent, ToolError>> {
         let known = message.to.name() != "nobody";
         let id = message.id.unwrap_or(MessageId::new(1_790_000_000, [1; 10]));
         let sent = Sent { id, status: SendStatus::Stored };
-        let unknown = Refusal::Relay { reason: Reason::NotFound, retry_after_ms: None, quota: None };
+        let unknown = ToolError::Relay { reason: Reason::NotFound, retry_after_ms: None, quota: None };
         Box::pin(std::future::ready(if known { Ok(sent) } else { Err(unknown) }))
     }
 
-    fn request(&self, message: Outgoing, wait: Duration) -> BoxFuture<'_, Result<Answer, Refusal>> {
+    fn request(&self, message: Outgoing, wait: Duration) -> BoxFuture<'_, Result<Answer, ToolError>> {
         Box::pin(async move {
             let sent = self.send(message).await?;
             tokio::time::sleep(wait).await;
@@ -180,12 +180,12 @@ impl Network for Echoless {
         })
     }
 
-    fn discover(&self, _query: DiscoverParams) -> BoxFuture<'_, Result<DiscoverResult, Refusal>> {
+    fn discover(&self, _query: DiscoverParams) -> BoxFuture<'_, Result<DiscoverResult, ToolError>> {
         Box::pin(std::future::ready(Ok(DiscoverResult::default())))
     }
 
-    fn lookup(&self, _did: &Did) -> BoxFuture<'_, Result<Found, Refusal>> {
-        Box::pin(std::future::ready(Err(Refusal::Relay {
+    fn lookup(&self, _did: &Did) -> BoxFuture<'_, Result<Found, ToolError>> {
+        Box::pin(std::future::ready(Err(ToolError::Relay {
             reason: Reason::NotFound,
             retry_after_ms: None,
             quota: None,

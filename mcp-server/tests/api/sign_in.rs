@@ -7,10 +7,10 @@ use std::time::{SystemTime, UNIX_EPOCH};
 use axum::routing::get;
 use axum::{Json, Router};
 use ed25519_dalek::{Signer as _, SigningKey};
-use msg2agent_mcp_server::http::bearer::Tokens;
-use msg2agent_mcp_server::http::issuer::Issuer;
+use msg2agent_mcp_server::endpoint::bearer::Tokens;
+use msg2agent_mcp_server::endpoint::issuer_keys::IssuerKeys;
 use msg2agent_mcp_server::http::outbound::Outbound;
-use msg2agent_mcp_server::http::token::Expected;
+use msg2agent_mcp_server::endpoint::token::Expected;
 use msg2agent_mcp_server::settings::OAuth;
 use protocol::base64url;
 use reqwest::header::WWW_AUTHENTICATE;
@@ -59,7 +59,7 @@ impl Authority {
             gateway: Some(GATEWAY.into()),
             agent: AGENT.parse().unwrap(),
         };
-        let issuer = Issuer::new(&jwks_url, Outbound::open(std::path::PathBuf::new()).unwrap());
+        let issuer = IssuerKeys::new(&jwks_url, Outbound::open(std::path::PathBuf::new()).unwrap());
         let oauth = OAuth {
             issuer: self.issuer.clone(),
             jwks_url,

@@ -64,8 +64,8 @@ async fn a_task_is_followed_fed_and_finished_by_its_handle() {
         json!({"taskId": id, "inputResponses": {key: {"action": "accept", "content": {"answer": "ten"}}}});
     let updated = request(&served, "tasks/update", Some(&id), answer).await;
     assert_eq!(updated["result"]["resultType"], "complete", "{updated}");
-    let task = served.toolbox.mailbox.tasks.find(id.parse().unwrap(), None).await.unwrap();
-    let said = served.toolbox.mailbox.tasks.entries(&task, 1).await.unwrap();
+    let task = served.toolbox.store.tasks.find(id.parse().unwrap(), None).await.unwrap();
+    let said = served.toolbox.store.tasks.entries(&task, 1).await.unwrap();
     assert_eq!(said[0].said.body, Some(json!("ten")));
 
     worker_says(&served, &id, 2, State::Completed, json!({"sum": 3})).await;
@@ -80,7 +80,7 @@ async fn cancelling_asks_the_worker() {
     let id = submitted(&served).await;
     let answer = request(&served, "tasks/cancel", Some(&id), json!({"taskId": id})).await;
     assert_eq!(answer["result"]["resultType"], "complete", "{answer}");
-    let task = served.toolbox.mailbox.tasks.find(id.parse().unwrap(), None).await.unwrap();
+    let task = served.toolbox.store.tasks.find(id.parse().unwrap(), None).await.unwrap();
     assert!(task.cancel_requested);
 }
 

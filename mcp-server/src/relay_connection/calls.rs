@@ -1,0 +1,98 @@
+//! The tools' questions, put to the SDK, and its failures in the tools' words.
+
+use std::time::Duration;
+
+use futures::FutureExt as _;
+use futures::future::BoxFuture;
+use msg2agent::{Asked, Error, ErrorKind, Message, SendOptions};
+use protocol::Did;
+use protocol::frame::{DiscoverParams, DiscoverResult};
+
+use super::{Link, arrivals};
+use crate::network::{Acknowledge, Answer, Found, Me, Network, Outgoing, Sent, SessionStatus};
+use crate::tool_error::ToolError;
+
+/// Time that waiting messages get to arrive after a session was taken back.
+const ARRIVAL_GRACE: Duration = Duration::from_millis(500);
+
+impl Network for Link {
+    fn me(&self) -> Me {
+        Me { did: self.config.did().clone(), card: self.config.card().clone(), session: self.session() }
+    }
+
+    fn refresh(&self) -> BoxFuture<'_, ()> {
+        async move {
+            if self.session() != SessionStatus::Connected && self.connected().await.is_ok() {
+                tokio::time::sleep(ARRIVAL_GRACE).await;
+            }
+        }
+        .boxed()
+    }
+
+    fn send(&self, message: Outgoing) -> BoxFuture<'_, Result<Sent, ToolError>> {
+        async move {
+            let agent = self.connected().await?;
+            let options = options(&message);
+            let sent = agent.send_with(&message.to, message.content, options).await.map_err(refusal)?;
+            Ok(Sent { id: sent.id, status: sent.status })
+        }
+        .boxed()
+    }
+
+    fn request(&self, message: Outgoing, wait: Duration) -> BoxFuture<'_, Result<Answer, ToolError>> {
+        async move {
+            let agent = self.connected().await?;
+            let options = options(&message);
+            let asked = agent.ask_with(&message.to, message.content, wait, options).await;
+            let Asked { sent, answer } = asked.map_err(refusal)?;
+            let sent = Sent { id: sent.id, status: sent.status };
+            Ok(Answer { sent, reply: answer.map(arrivals::kept) })
+        }
+        .boxed()
+    }
+
+    fn discover(&self, query: DiscoverParams) -> BoxFuture<'_, Result<DiscoverResult, ToolError>> {
+        async move { self.connected().await?.discover_page(&query).await.map_err(refusal) }.boxed()
+    }
+
+    fn lookup(&self, did: &Did) -> BoxFuture<'_, Result<Found, ToolError>> {
+        let did = did.clone();
+        async move { self.connected().await?.lookup(&did).await.map_err(refusal) }.boxed()
+    }
+}
+
+impl Acknowledge for Message {
+    fn acknowledge(self: Box<Self>) -> BoxFuture<'static, Result<(), ToolError>> {
+        async move { self.ack().await.map_err(refusal) }.boxed()
+    }
+}
+
+/// Of a request that waits, the SDK makes the kind `request` by itself.
+fn options(message: &Outgoing) -> SendOptions {
+    SendOptions {
+        id: message.id,
+        r#type: message.kind,
+        thread: message.thread.clone(),
+        re: message.re,
+        ..SendOptions::default()
+    }
+}
+
+fn refusal(error: Error) -> ToolError {
+    let retry_after_ms = error.retry_after().and_then(|after| u64::try_from(after.as_millis()).ok());
+    if let Some(reason) = error.reason() {
+        return ToolError::Relay { reason, retry_after_ms, quota: error.quota() };
+    }
+    match error.kind() {
+        ErrorKind::Timeout => ToolError::RelayTimeout,
+        ErrorKind::Connect | ErrorKind::Unauthorized => ToolError::RelayUnreachable,
+        ErrorKind::Closed | ErrorKind::Replaced => ToolError::Interrupted,
+        ErrorKind::Unverified => ToolError::Unverified,
+        ErrorKind::KeyChanged => ToolError::KeyChanged,
+        ErrorKind::Message => ToolError::TooLarge,
+        _ => {
+            tracing::error!(error = error.chain(), "a tool call failed");
+            ToolError::Internal
+        }
+    }
+}
