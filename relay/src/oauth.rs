@@ -11,6 +11,7 @@ use std::time::Duration;
 
 use daemon::Shutdown;
 use protocol::UnixSeconds;
+use protocol::url::Issuer;
 use rand::Rng as _;
 use tokio::time::Instant;
 
