@@ -12,6 +12,8 @@ use rustls::{ClientConfig, RootCertStore};
 use rustls_pki_types::CertificateDer;
 use rustls_pki_types::pem::{self, PemObject as _};
 
+use crate::error_chain;
+
 #[derive(Debug, thiserror::Error)]
 pub enum ClientError {
     #[error("failed to read the authorities in {}", path.display())]
@@ -72,7 +74,7 @@ impl HttpClient for Client {
         let failure = match &answer {
             Ok(response) if response.status().is_success() => None,
             Ok(response) => Some(format!("it answers {}", response.status())),
-            Err(error) => Some(chain(&**error)),
+            Err(error) => Some(causes(&**error)),
         };
         self.tell(&host, port, failure.as_deref());
         answer
@@ -80,13 +82,8 @@ impl HttpClient for Client {
 }
 
 /// The causes without the outermost text, which repeats the URI.
-fn chain(error: &(dyn Error + 'static)) -> String {
-    let (mut texts, mut next) = (Vec::new(), Some(error.source().unwrap_or(error)));
-    while let Some(cause) = next {
-        texts.push(cause.to_string());
-        next = cause.source();
-    }
-    texts.join(": ")
+fn causes(error: &(dyn Error + 'static)) -> String {
+    error_chain(error.source().unwrap_or(error))
 }
 
 fn roots(authorities: Option<&Path>) -> Result<RootCertStore, ClientError> {
