@@ -40,7 +40,7 @@ pub(super) struct ConnectionId(u64);
 #[derive(Debug)]
 pub(super) struct Admitted<H> {
     pub(super) id: ConnectionId,
-    /// The handle of the pending connection that has to go in favour of this one.
+    /// The handle of the pending connection whose slot this one got.
     pub(super) displaced: Option<H>,
 }
 
@@ -95,7 +95,7 @@ impl<H> AddressTable<H> {
         Ok(Admitted { id, displaced })
     }
 
-    /// Takes the longest pending connection out of the pending ones when there is no room for another.
+    /// Frees the slot of the longest pending connection when there may be no further pending one.
     fn displace(&mut self, network: ClientNetwork) -> Option<H> {
         let share = self.shares.get(&network);
         let of_network = share.filter(|share| share.pending.len() >= self.limits.pending_per_address);
@@ -104,7 +104,7 @@ impl<H> AddressTable<H> {
             None if self.pending.len() >= self.limits.pending => self.pending.keys().next(),
             None => None,
         };
-        oldest.copied().and_then(|id| self.end_pending(id))
+        oldest.copied().and_then(|id| self.close(id))
     }
 
     /// The connection has sent the head of a request: it is not pending any longer.
@@ -118,15 +118,17 @@ impl<H> AddressTable<H> {
         self.pending.remove(&id)
     }
 
-    /// Frees the slot of a connection. A second call for the same connection changes nothing.
-    pub(super) fn close(&mut self, id: ConnectionId) {
-        self.end_pending(id);
-        let Some(network) = self.open.remove(&id) else { return };
-        let Some(share) = self.shares.get_mut(&network) else { return };
+    /// Frees the slot of a connection, and returns its handle if it was pending. A second call for the same
+    /// connection changes nothing.
+    pub(super) fn close(&mut self, id: ConnectionId) -> Option<H> {
+        let handle = self.end_pending(id);
+        let network = self.open.remove(&id)?;
+        let share = self.shares.get_mut(&network)?;
         share.connections -= 1;
         if share.connections == 0 {
             self.shares.remove(&network);
         }
+        handle
     }
 }
 
@@ -195,7 +197,7 @@ mod tests {
         let first = table.admit(one, "first").unwrap().id;
         table.admit(one, "second").unwrap();
         assert_eq!(table.admit(one, "third").unwrap().displaced, Some("first"));
-        table.close(first);
+        assert_eq!(table.close(first), None, "its slot is free already");
         assert_eq!(table.admit(one, "fourth").unwrap().displaced, Some("second"));
     }
 

@@ -20,6 +20,9 @@ use super::slots::ConnectionSlot;
 use super::tracked::{TrackedBody, TrackedStream};
 use crate::shutdown::Shutdown;
 
+#[cfg(test)]
+mod tests;
+
 /// How a connection ended.
 #[derive(Debug)]
 pub(super) enum Ended {

@@ -77,7 +77,8 @@ impl ConnectionSlot {
 
 impl Drop for Held {
     fn drop(&mut self) {
-        self.slots.table().close(self.id);
+        // Of a displaced connection the slot is free already.
+        drop(self.slots.table().close(self.id));
         self.slots.metrics.connections.dec();
     }
 }
