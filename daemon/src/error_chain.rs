@@ -7,7 +7,7 @@ use std::error::Error;
 /// ```
 /// let cause = std::io::Error::other("the disk is full");
 /// let error = std::io::Error::other(cause);
-/// assert_eq!(daemon::error_chain(&error), "the disk is full");
+/// assert_eq!(msg2agent_daemon::error_chain(&error), "the disk is full");
 /// ```
 #[must_use]
 pub fn error_chain(error: &dyn Error) -> String {

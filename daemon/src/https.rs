@@ -6,6 +6,7 @@
 //! [`axum::Router`] with the connection's [`ConnectionSlot`] as extension.
 //!
 //! ```no_run
+//! # use msg2agent_daemon as daemon;
 //! # async fn example(tasks: &daemon::Tasks, registry: &prometheus::Registry) -> Result<(), Box<dyn std::error::Error>> {
 //! use daemon::https::{self, Listener, ListenerLimits, ListenerMetrics, ReloadingCertificate, TlsFiles};
 //!

@@ -16,6 +16,7 @@ const RELOAD_INTERVAL: Duration = Duration::from_secs(5);
 /// in use. Cheap to clone; clones share the token.
 ///
 /// ```no_run
+/// # use msg2agent_daemon as daemon;
 /// # async fn example(tasks: &daemon::Tasks) -> Result<(), daemon::token_file::TokenFileError> {
 /// use daemon::token_file::{ReloadingToken, TokenFile};
 ///

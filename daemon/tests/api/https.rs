@@ -6,8 +6,8 @@ use std::time::Duration;
 
 use axum::Router;
 use axum::routing::get;
-use daemon::Shutdown;
-use daemon::https::{
+use msg2agent_daemon::Shutdown;
+use msg2agent_daemon::https::{
     self, ConnectionSlot, Listener, ListenerLimits, ListenerMetrics, ReloadingCertificate, TlsFiles,
 };
 use prometheus::{Registry, TextEncoder};
