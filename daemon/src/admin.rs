@@ -1,5 +1,6 @@
-//! The admin listener: `/livez`, `/readyz`, `/metrics`, and the routes that the caller adds. It serves
-//! plaintext and must not be public. Routes that change something need their own authentication.
+//! The admin listener: `/livez`, `/readyz`, `/metrics`, and the routes that the caller adds. It
+//! serves plaintext and must not be public. Routes that change something need their own
+//! authentication.
 
 use std::future::Future;
 use std::time::Duration;
@@ -42,8 +43,8 @@ pub async fn serve(listener: TcpListener, router: Router, shutdown: Shutdown) ->
     bounded(serving.into_future(), shutdown).await
 }
 
-/// Ends `serving` at the latest [`SHUTDOWN_GRACE`] after shutdown began: an idle keep-alive connection must
-/// not keep the process alive.
+/// Ends `serving` at the latest [`SHUTDOWN_GRACE`] after shutdown began: an idle keep-alive
+/// connection must not keep the process alive.
 async fn bounded(
     serving: impl Future<Output = std::io::Result<()>>,
     shutdown: Shutdown,

@@ -2,7 +2,8 @@
 
 use prometheus::{IntGaugeVec, Opts, Registry};
 
-/// Name and version of the running binary. Created by [`build_info!`](crate::build_info!) in the binary's own crate.
+/// Name and version of the running binary. Created by [`build_info!`](crate::build_info!) in the
+/// binary's own crate.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct BuildInfo {
     pub binary: &'static str,

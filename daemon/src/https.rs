@@ -1,9 +1,10 @@
-//! The public HTTPS listener: TLS with a certificate that can be renewed, HTTP/1.1, and limits that keep
-//! strangers from taking what others need.
+//! The public HTTPS listener: TLS with a certificate that can be renewed, HTTP/1.1, and limits that
+//! keep strangers from taking what others need.
 //!
-//! A connection takes a slot when it is accepted ([`ListenerLimits`]), waits for the client's ClientHello,
-//! takes a handshake slot for the computation, and stays pending until its first request. Requests go to an
-//! [`axum::Router`] with the connection's [`ConnectionSlot`] as extension.
+//! A connection takes a slot when it is accepted ([`ListenerLimits`]), waits for the client's
+//! ClientHello, takes a handshake slot for the computation, and stays pending until its first
+//! request. Requests go to an [`axum::Router`] with the connection's [`ConnectionSlot`] as
+//! extension.
 //!
 //! ```no_run
 //! # use msg2agent_daemon as daemon;

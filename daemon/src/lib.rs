@@ -1,9 +1,10 @@
-//! The parts that every long-running process of the workspace shares: telemetry, the admin listener, the
-//! public HTTPS listener, graceful shutdown, supervised tasks, and files that hold tokens.
+//! The parts that every long-running process of the workspace shares: telemetry, the admin
+//! listener, the public HTTPS listener, graceful shutdown, supervised tasks, and files that hold
+//! tokens.
 //!
-//! This crate knows nothing about the product's domain and depends on no other crate of the workspace.
-//! A typical `main` installs [`telemetry`], raises the limit of [`open_files`], creates a [`Shutdown`] and
-//! its [`Tasks`], and serves until the shutdown begins or a task fails.
+//! This crate knows nothing about the product's domain and depends on no other crate of the
+//! workspace. A typical `main` installs [`telemetry`], raises the limit of [`open_files`], creates
+//! a [`Shutdown`] and its [`Tasks`], and serves until the shutdown begins or a task fails.
 
 pub mod admin;
 pub mod build_info;

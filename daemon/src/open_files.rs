@@ -4,9 +4,9 @@ use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 
 /// Raises the soft limit of open files to the hard limit, and logs both.
 ///
-/// A connection takes one open file. The soft limit is often 1,024 for the sake of programs that use
-/// `select`, which this workspace does not, while the hard limit is what the administrator allows.
-/// Call it at the start of the process, after the log is installed.
+/// A connection takes one open file. The soft limit is often 1,024 for the sake of programs that
+/// use `select`, which this workspace does not, while the hard limit is what the administrator
+/// allows. Call it at the start of the process, after the log is installed.
 pub fn raise_limit() {
     let Rlimit { current, maximum } = getrlimit(Resource::Nofile);
     let (before, limit) = (shown(current), shown(maximum));

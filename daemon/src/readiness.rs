@@ -1,5 +1,6 @@
-//! Decides by a list of named checks whether this process should get traffic. A failed check takes the
-//! process out of rotation; it never restarts it, because being ready and being alive are different things.
+//! Decides by a list of named checks whether this process should get traffic. A failed check takes
+//! the process out of rotation; it never restarts it, because being ready and being alive are
+//! different things.
 
 use std::fmt;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -14,7 +15,8 @@ type State = Result<Option<Reason>, Reason>;
 
 type Probe = Box<dyn Fn() -> State + Send + Sync>;
 
-/// The checks of one process. A process without checks is ready. Cheap to clone; clones share the checks.
+/// The checks of one process. A process without checks is ready. Cheap to clone; clones share the
+/// checks.
 #[derive(Clone, Default)]
 pub struct Readiness(Arc<Mutex<Vec<(&'static str, Probe)>>>);
 
@@ -80,8 +82,8 @@ impl Check {
         self.set(Ok(None));
     }
 
-    /// Passes with a remark, which `/readyz` shows: the process should get traffic although something is
-    /// wrong, because it reports that to its callers itself.
+    /// Passes with a remark, which `/readyz` shows: the process should get traffic although
+    /// something is wrong, because it reports that to its callers itself.
     pub fn pass_with(&self, remark: impl Into<Reason>) {
         self.set(Ok(Some(remark.into())));
     }

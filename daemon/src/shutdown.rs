@@ -1,4 +1,5 @@
-//! Graceful shutdown: SIGTERM or SIGINT begins it, and every part of the process waits for it and drains.
+//! Graceful shutdown: SIGTERM or SIGINT begins it, and every part of the process waits for it and
+//! drains.
 
 use std::future::Future;
 use std::io;
@@ -20,8 +21,8 @@ impl Shutdown {
         Self::default()
     }
 
-    /// A shutdown that begins at the first SIGTERM or SIGINT. A second signal ends the process at once,
-    /// without draining.
+    /// A shutdown that begins at the first SIGTERM or SIGINT. A second signal ends the process at
+    /// once, without draining.
     ///
     /// # Errors
     /// The operating system refuses the signal handlers.
@@ -57,7 +58,8 @@ impl Shutdown {
     }
 }
 
-/// Runs `work` for at most `grace`. When the time is over, logs a warning with `name` and returns `None`.
+/// Runs `work` for at most `grace`. When the time is over, logs a warning with `name` and returns
+/// `None`.
 pub async fn within<T>(grace: Duration, name: &'static str, work: impl Future<Output = T>) -> Option<T> {
     match tokio::time::timeout(grace, work).await {
         Ok(value) => Some(value),

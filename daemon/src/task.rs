@@ -1,5 +1,5 @@
-//! Supervised tasks with a name and an owner. When a vital task ends before shutdown, or any task panics,
-//! the process ends: half a process that still answers probes is worse than a restart.
+//! Supervised tasks with a name and an owner. When a vital task ends before shutdown, or any task
+//! panics, the process ends: half a process that still answers probes is worse than a restart.
 
 use std::future::Future;
 use std::time::Duration;
@@ -65,7 +65,8 @@ impl Tasks {
         });
     }
 
-    /// Returns when a task fails. The caller returns the failure as its error, which ends the process.
+    /// Returns when a task fails. The caller returns the failure as its error, which ends the
+    /// process.
     pub async fn failed(&self) -> TaskFailed {
         let mut failure = self.failure.subscribe();
         loop {
@@ -79,7 +80,8 @@ impl Tasks {
         }
     }
 
-    /// Waits at most `grace` for all tasks to end, after shutdown began. Returns `false` if some still run.
+    /// Waits at most `grace` for all tasks to end, after shutdown began. Returns `false` if some
+    /// still run.
     pub async fn finished(&self, grace: Duration) -> bool {
         self.tracker.close();
         crate::shutdown::within(grace, "tasks", self.tracker.wait()).await.is_some()

@@ -1,8 +1,8 @@
 //! Logs on standard error, as text or JSON, and traces over OTLP when an endpoint is set.
 //!
-//! Libraries that write secrets at their lower levels are held to a maximum level, whatever the filter
-//! says ([`caps`]). Call [`install`] once, inside a multi-threaded tokio runtime, and keep its guard until
-//! the end of `main`.
+//! Libraries that write secrets at their lower levels are held to a maximum level, whatever the
+//! filter says ([`caps`]). Call [`install`] once, inside a multi-threaded tokio runtime, and keep
+//! its guard until the end of `main`.
 
 use std::fmt;
 use std::str::FromStr;
@@ -45,8 +45,8 @@ pub struct Settings {
     pub format: Format,
     /// Directives as in `info,hyper=warn`.
     pub filter: String,
-    /// Base URL of an OTLP/HTTP collector, for example `http://collector:4318`. Without one, nothing is
-    /// exported.
+    /// Base URL of an OTLP/HTTP collector, for example `http://collector:4318`. Without one,
+    /// nothing is exported.
     pub otlp_endpoint: Option<String>,
 }
 

@@ -1,7 +1,8 @@
 //! Reads a file that holds one secret: a bearer token or an API key.
 //!
-//! [`TokenFile`] reads the file at each use and fails closed: without a readable file there is no token.
-//! [`ReloadingToken`] keeps the last token that could be read and follows changes of the file.
+//! [`TokenFile`] reads the file at each use and fails closed: without a readable file there is no
+//! token. [`ReloadingToken`] keeps the last token that could be read and follows changes of the
+//! file.
 
 use std::error::Error;
 use std::fs::File;
@@ -75,8 +76,8 @@ impl TokenFile {
         }
     }
 
-    /// Whether `presented` is the token that the file holds now, so that a rotated Secret takes effect at
-    /// the next request.
+    /// Whether `presented` is the token that the file holds now, so that a rotated Secret takes
+    /// effect at the next request.
     ///
     /// # Errors
     /// As [`Self::read`]. Nothing matches then: refuse the request.
@@ -84,8 +85,8 @@ impl TokenFile {
         Ok(self.read().await?.matches(presented))
     }
 
-    /// Logs a warning when every user of the machine may read the file. Mounted Kubernetes Secrets are
-    /// exempt: the pod sets their mode, and only the pod sees them.
+    /// Logs a warning when every user of the machine may read the file. Mounted Kubernetes Secrets
+    /// are exempt: the pod sets their mode, and only the pod sees them.
     pub fn warn_if_world_readable(&self) {
         use std::os::unix::fs::PermissionsExt as _;
         let Ok(metadata) = std::fs::metadata(&self.0) else { return };
@@ -102,8 +103,8 @@ impl TokenFile {
     }
 }
 
-/// At most one byte more than a token file may have. The buffer never grows, since a buffer that grows
-/// leaves copies of the secret in freed memory.
+/// At most one byte more than a token file may have. The buffer never grows, since a buffer that
+/// grows leaves copies of the secret in freed memory.
 fn read_limited(path: &Path) -> io::Result<Zeroizing<String>> {
     let mut bytes = Zeroizing::new(Vec::with_capacity(TOKEN_FILE_BYTES_MAX + 64));
     let limit = u64::try_from(TOKEN_FILE_BYTES_MAX + 1).unwrap_or(u64::MAX);

@@ -19,8 +19,8 @@ pub(super) enum ClientNetwork {
 }
 
 impl From<IpAddr> for ClientNetwork {
-    /// An IPv4 client of a dual-stack socket has an address such as `::ffff:192.0.2.1`, and all of these
-    /// share one /64; they count as IPv4.
+    /// An IPv4 client of a dual-stack socket has an address such as `::ffff:192.0.2.1`, and all of
+    /// these share one /64; they count as IPv4.
     fn from(address: IpAddr) -> Self {
         match address.to_canonical() {
             IpAddr::V4(address) => Self::V4(address),
@@ -53,7 +53,8 @@ pub(super) enum AtLimit {
     Address,
 }
 
-/// The open connections by client address. `H` is the handle by which a pending connection is closed.
+/// The open connections by client address. `H` is the handle by which a pending connection is
+/// closed.
 #[derive(Debug)]
 pub(super) struct AddressTable<H> {
     limits: ListenerLimits,
@@ -118,8 +119,8 @@ impl<H> AddressTable<H> {
         self.pending.remove(&id)
     }
 
-    /// Frees the slot of a connection, and returns its handle if it was pending. A second call for the same
-    /// connection changes nothing.
+    /// Frees the slot of a connection, and returns its handle if it was pending. A second call for
+    /// the same connection changes nothing.
     pub(super) fn close(&mut self, id: ConnectionId) -> Option<H> {
         let handle = self.end_pending(id);
         let network = self.open.remove(&id)?;

@@ -1,5 +1,6 @@
-//! The certificate of the public listener, reloaded when its files change: a renewal needs no restart and
-//! closes no connection. Files that cannot be used are refused, and the previous certificate stays in use.
+//! The certificate of the public listener, reloaded when its files change: a renewal needs no
+//! restart and closes no connection. Files that cannot be used are refused, and the previous
+//! certificate stays in use.
 
 use std::path::PathBuf;
 use std::sync::{Arc, PoisonError, RwLock};
@@ -20,8 +21,9 @@ use crate::shutdown::Shutdown;
 #[cfg(test)]
 mod tests;
 
-/// How late a renewed certificate is noticed; kubelet takes up to a minute to bring a changed Secret.
-/// Contents are compared, not times: the files of a mounted Secret are links that are swapped.
+/// How late a renewed certificate is noticed; kubelet takes up to a minute to bring a changed
+/// Secret. Contents are compared, not times: the files of a mounted Secret are links that are
+/// swapped.
 const CERTIFICATE_RELOAD_INTERVAL: Duration = Duration::from_secs(2);
 
 /// The PEM files of a certificate.
@@ -61,7 +63,8 @@ struct Current(RwLock<Loaded>);
 #[derive(Debug, Clone)]
 struct Loaded {
     key: Arc<CertifiedKey>,
-    /// Of the files as they were last read, whether they could be used or not: a pair is refused once.
+    /// Of the files as they were last read, whether they could be used or not: a pair is refused
+    /// once.
     digest: [u8; 32],
 }
 
@@ -84,8 +87,9 @@ impl ReloadingCertificate {
     /// Reads the files again; `true` when there is a new certificate.
     ///
     /// # Errors
-    /// The files cannot be read, or have changed and do not make a pair. The previous certificate stays
-    /// in use. Files that were refused once are unchanged at the next call, which is no error.
+    /// The files cannot be read, or have changed and do not make a pair. The previous certificate
+    /// stays in use. Files that were refused once are unchanged at the next call, which is no
+    /// error.
     pub async fn reload(&self) -> Result<bool, CertificateError> {
         let contents = read(&self.files).await?;
         let digest = digest(&contents);

@@ -34,8 +34,8 @@ pub(super) enum Ended {
     Timeout,
 }
 
-/// Serves requests until the client leaves, a deadline passes, or `closing` begins and the response under
-/// way has been sent.
+/// Serves requests until the client leaves, a deadline passes, or `closing` begins and the response
+/// under way has been sent.
 pub(super) async fn serve<S>(
     stream: S,
     router: Router,
@@ -103,8 +103,8 @@ impl<'a> Deadline<'a> {
             if deadline <= Instant::now() {
                 return Poll::Ready(());
             }
-            // A later deadline lets the timer fire too early once, which is cheaper than moving it for
-            // each request: most deadlines are gone before they pass.
+            // A later deadline lets the timer fire too early once, which is cheaper than moving it
+            // for each request: most deadlines are gone before they pass.
             if deadline < self.timer.deadline() || self.timer.is_elapsed() {
                 self.timer.as_mut().reset(deadline);
             }

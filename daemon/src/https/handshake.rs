@@ -1,7 +1,7 @@
 //! TLS handshakes: many clients may be waited for, few handshakes are computed at a time.
 //!
-//! A client that sends nothing holds no handshake slot, and one that sends everything at once holds a
-//! slot for the milliseconds of the computation. Slots are shared fairly among client addresses.
+//! A client that sends nothing holds no handshake slot, and one that sends everything at once holds
+//! a slot for the milliseconds of the computation. Slots are shared fairly among client addresses.
 
 use std::collections::HashMap;
 use std::io;
@@ -74,7 +74,8 @@ impl Handshakes {
         handshake.map_err(|_| HandshakeError::Timeout)?.map_err(HandshakeError::Handshake)
     }
 
-    /// Runs `work`, the key exchange and the signature with our certificate's key, when a slot is free.
+    /// Runs `work`, the key exchange and the signature with our certificate's key, when a slot is
+    /// free.
     async fn compute<T>(&self, network: ClientNetwork, work: impl FnOnce() -> T) -> io::Result<T> {
         let share = NetworkShare { slots: self.join(network), network, all: self };
         let _of_network = share.slots.acquire().await.map_err(io::Error::other)?;

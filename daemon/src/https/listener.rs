@@ -1,5 +1,5 @@
-//! The accept loop of the public listener. Every stage that a stranger can reach is limited in number and
-//! in time.
+//! The accept loop of the public listener. Every stage that a stranger can reach is limited in
+//! number and in time.
 
 use std::io;
 use std::net::SocketAddr;
@@ -59,8 +59,8 @@ impl Listener {
         shutdown::within(grace, "connections", connections.wait()).await;
     }
 
-    /// Accepts until `closing` begins. Connections that are open then end after the response under way, in
-    /// `connections`; upgraded connections are not affected.
+    /// Accepts until `closing` begins. Connections that are open then end after the response under
+    /// way, in `connections`; upgraded connections are not affected.
     pub async fn run(self, closing: Shutdown) {
         let slots = Slots::new(self.limits, self.metrics.clone());
         let shared = Arc::new(Shared {
@@ -164,7 +164,8 @@ const fn cause(error: &HandshakeError) -> TurnedAway {
     }
 }
 
-/// Small writes leave at once, and a peer that vanished is noticed while there is something to send to it.
+/// Small writes leave at once, and a peer that vanished is noticed while there is something to send
+/// to it.
 fn set_options(socket: &TcpStream) -> io::Result<()> {
     socket.set_nodelay(true)?;
     SockRef::from(socket).set_tcp_user_timeout(Some(UNACKNOWLEDGED_TIMEOUT))

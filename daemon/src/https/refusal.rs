@@ -9,15 +9,16 @@ use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _};
 const SERVICE_UNAVAILABLE: &[u8] =
     b"HTTP/1.1 503 Service Unavailable\r\nRetry-After: 5\r\nContent-Length: 0\r\nConnection: close\r\n\r\n";
 
-/// How long the request is waited for. A client that gets a response before it has sent its request may
-/// take it for a protocol error.
+/// How long the request is waited for. A client that gets a response before it has sent its request
+/// may take it for a protocol error.
 const REQUEST_TIMEOUT: Duration = Duration::from_millis(500);
 
-/// Bytes of the request that are read and ignored. Unread bytes would make the kernel reset the connection,
-/// and the client lose the response.
+/// Bytes of the request that are read and ignored. Unread bytes would make the kernel reset the
+/// connection, and the client lose the response.
 const REQUEST_BYTES_MAX: u64 = 64 * 1024;
 
-/// Answers the first request of `stream`, then closes it. Ends with the client or with the caller's timeout.
+/// Answers the first request of `stream`, then closes it. Ends with the client or with the caller's
+/// timeout.
 pub(super) async fn answer<S>(mut stream: S) -> io::Result<()>
 where
     S: AsyncRead + AsyncWrite + Unpin,

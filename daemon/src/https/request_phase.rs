@@ -1,7 +1,8 @@
 //! How long a connection may wait for its client, by what the client has sent so far.
 //!
-//! hyper has one timeout for the head of a request, which also ends idle connections. A head that has begun
-//! must arrive soon, while an idle connection should outlive the idle timeout of the proxy in front.
+//! hyper has one timeout for the head of a request, which also ends idle connections. A head that
+//! has begun must arrive soon, while an idle connection should outlive the idle timeout of the
+//! proxy in front.
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -46,8 +47,8 @@ struct Timeouts {
     idle: Duration,
 }
 
-/// The phase of one connection, shared by its byte stream, its service and its deadline, which all run in
-/// one task.
+/// The phase of one connection, shared by its byte stream, its service and its deadline, which all
+/// run in one task.
 #[derive(Debug, Clone)]
 pub(super) struct RequestPhase {
     phase: Arc<Mutex<Phase>>,

@@ -16,8 +16,8 @@ pub(super) struct Slots {
     metrics: ListenerMetrics,
 }
 
-/// The peer of a connection and the slot it holds, as an extension of each request. The slot is free when
-/// the last clone is dropped: keep one for as long as an upgraded connection lives.
+/// The peer of a connection and the slot it holds, as an extension of each request. The slot is
+/// free when the last clone is dropped: keep one for as long as an upgraded connection lives.
 #[derive(Debug, Clone)]
 pub struct ConnectionSlot {
     peer: SocketAddr,
@@ -69,7 +69,8 @@ impl ConnectionSlot {
         self.held.slots.table().request_begun(self.held.id);
     }
 
-    /// Returns when the connection has to go in favour of another one. Never after its first request.
+    /// Returns when the connection has to go in favour of another one. Never after its first
+    /// request.
     pub(super) async fn displaced(&self) {
         self.held.displaced.cancelled().await;
     }

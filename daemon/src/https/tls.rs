@@ -1,4 +1,5 @@
-//! The TLS configuration of the public listener: versions 1.2 and 1.3 by rustls with ring, HTTP/1.1 only.
+//! The TLS configuration of the public listener: versions 1.2 and 1.3 by rustls with ring, HTTP/1.1
+//! only.
 
 use std::sync::Arc;
 

@@ -7,8 +7,8 @@ use hyper_util::rt::TokioIo;
 use super::stream::Stream;
 use super::tracked::TrackedStream;
 
-/// The byte stream of an upgraded connection, and the bytes that were read behind the upgrade request.
-/// The deadlines of HTTP do not apply to it any longer.
+/// The byte stream of an upgraded connection, and the bytes that were read behind the upgrade
+/// request. The deadlines of HTTP do not apply to it any longer.
 ///
 /// # Errors
 /// The connection was not accepted by a [`Listener`](super::Listener); it is handed back.

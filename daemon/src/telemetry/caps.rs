@@ -1,10 +1,11 @@
-//! Maximum log levels of libraries that write secrets at their lower levels. No filter raises them, so that
-//! an administrator may turn up the log in an emergency without leaking secrets.
+//! Maximum log levels of libraries that write secrets at their lower levels. No filter raises them,
+//! so that an administrator may turn up the log in an emergency without leaking secrets.
 
 use tracing::{Level, Metadata};
 
-/// The maximum level by crate. At TRACE tungstenite writes the upgrade request with its API key, at DEBUG
-/// rmcp writes whole messages; the others write requests and headers, or may do so in their next version.
+/// The maximum level by crate. At TRACE tungstenite writes the upgrade request with its API key, at
+/// DEBUG rmcp writes whole messages; the others write requests and headers, or may do so in their
+/// next version.
 const CAPS: [(&str, Level); 8] = [
     ("h2", Level::INFO),
     ("hyper", Level::INFO),

@@ -1,5 +1,5 @@
-//! Exports spans over OTLP/HTTP. The OpenTelemetry SDK exports from its own thread, which has no runtime. The
-//! HTTP client needs one, so each export runs on the runtime that installed telemetry.
+//! Exports spans over OTLP/HTTP. The OpenTelemetry SDK exports from its own thread, which has no
+//! runtime. The HTTP client needs one, so each export runs on the runtime that installed telemetry.
 
 use std::future::Future;
 use std::path::{Path, PathBuf};
@@ -41,8 +41,8 @@ pub(super) fn authorities() -> Option<PathBuf> {
     std::env::var_os(CERTIFICATE_VARIABLE).filter(|path| !path.is_empty()).map(PathBuf::from)
 }
 
-/// Creates the exporter; call it inside a runtime. `authorities` is a PEM file of certificate authorities that
-/// are trusted in addition to those of the web.
+/// Creates the exporter; call it inside a runtime. `authorities` is a PEM file of certificate
+/// authorities that are trusted in addition to those of the web.
 pub(super) fn exporter(endpoint: &str, authorities: Option<&Path>) -> Result<OnRuntime, ExporterError> {
     let inner = opentelemetry_otlp::SpanExporter::builder()
         .with_http()
@@ -79,8 +79,8 @@ mod tests {
     use super::super::captured::Captured;
     use super::*;
 
-    /// A collector with a self-signed certificate; returns its URL and the certificate. It ends with the
-    /// test's runtime.
+    /// A collector with a self-signed certificate; returns its URL and the certificate. It ends
+    /// with the test's runtime.
     async fn collector() -> (String, String) {
         let own = rcgen::generate_simple_self_signed(vec!["localhost".into()]).unwrap();
         let chain = vec![CertificateDer::from_pem_slice(own.cert.pem().as_bytes()).unwrap()];

@@ -1,20 +1,21 @@
-//! W3C Trace Context (level 1) at the edges of the process: continues a trace from another process, and passes
-//! it on to the next one.
+//! W3C Trace Context (level 1) at the edges of the process: continues a trace from another process,
+//! and passes it on to the next one.
 
 use opentelemetry::Context;
 use opentelemetry::trace::{SpanContext, SpanId, TraceContextExt as _, TraceFlags, TraceId, TraceState};
 use tracing::Span;
 use tracing_opentelemetry::OpenTelemetrySpanExt as _;
 
-/// Makes `span` part of the trace of this `traceparent`. Does nothing if the value is malformed, or if no
-/// traces are exported.
+/// Makes `span` part of the trace of this `traceparent`. Does nothing if the value is malformed, or
+/// if no traces are exported.
 pub fn continue_trace(span: &Span, traceparent: &str) {
     if let Some(parent) = parse(traceparent) {
         let _ = span.set_parent(Context::new().with_remote_span_context(parent));
     }
 }
 
-/// The `traceparent` with which others continue the trace of `span`; `None` if the span is not exported.
+/// The `traceparent` with which others continue the trace of `span`; `None` if the span is not
+/// exported.
 #[must_use]
 pub fn traceparent(span: &Span) -> Option<String> {
     let context = span.context();
@@ -23,8 +24,8 @@ pub fn traceparent(span: &Span) -> Option<String> {
         .then(|| format!("00-{}-{}-{:02x}", context.trace_id(), context.span_id(), context.trace_flags()))
 }
 
-/// Parses `<version>-<trace id>-<parent id>-<flags>` in lower-case hexadecimal. Later versions may append members
-/// (section 4.1).
+/// Parses `<version>-<trace id>-<parent id>-<flags>` in lower-case hexadecimal. Later versions may
+/// append members (section 4.1).
 fn parse(traceparent: &str) -> Option<SpanContext> {
     let mut members = traceparent.split('-');
     let (version, trace) = (hex(members.next()?, 2)?, hex(members.next()?, 32)?);

@@ -12,8 +12,8 @@ use crate::shutdown::Shutdown;
 /// How late a changed file is noticed; kubelet takes up to a minute to bring a changed Secret.
 const RELOAD_INTERVAL: Duration = Duration::from_secs(5);
 
-/// The token of a file, parsed as `T`. While the file cannot be read or parsed, the previous token stays
-/// in use. Cheap to clone; clones share the token.
+/// The token of a file, parsed as `T`. While the file cannot be read or parsed, the previous token
+/// stays in use. Cheap to clone; clones share the token.
 ///
 /// ```no_run
 /// # use msg2agent_daemon as daemon;
@@ -76,8 +76,8 @@ where
         Ok(Some(value))
     }
 
-    /// Reloads the file every few seconds until shutdown, and calls `on_change` with each new token.
-    /// `name` says in the log what the file holds, such as `the API key`.
+    /// Reloads the file every few seconds until shutdown, and calls `on_change` with each new
+    /// token. `name` says in the log what the file holds, such as `the API key`.
     pub async fn watch(self, name: &'static str, shutdown: Shutdown, mut on_change: impl FnMut(T)) {
         let mut interval = tokio::time::interval(RELOAD_INTERVAL);
         loop {

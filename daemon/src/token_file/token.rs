@@ -23,8 +23,8 @@ impl Token {
         &self.0
     }
 
-    /// Whether `presented` is this token. Hashes are compared, so that the time it takes reveals neither
-    /// content nor length.
+    /// Whether `presented` is this token. Hashes are compared, so that the time it takes reveals
+    /// neither content nor length.
     #[must_use]
     pub fn matches(&self, presented: &str) -> bool {
         let (own, presented) = (Sha256::digest(self.0.as_bytes()), Sha256::digest(presented));

@@ -16,7 +16,8 @@ use crate::https::limits::{KEEP_ALIVE_TIMEOUT, REQUEST_HEAD_TIMEOUT};
 use crate::https::slots::Slots;
 
 const REQUEST: &[u8] = b"GET / HTTP/1.1\r\nhost: x\r\n\r\n";
-/// The idle timeout that nginx, Envoy and the load balancers of clouds have by default, and a little more.
+/// The idle timeout that nginx, Envoy and the load balancers of clouds have by default, and a
+/// little more.
 const PROXY_IDLE_TIMEOUT: Duration = Duration::from_secs(65);
 /// What a slow handler takes.
 const SLOW_RESPONSE_TIMEOUT: Duration = Duration::from_secs(300);
