@@ -152,7 +152,7 @@ mod tests {
         std::fs::write(&path, "1").unwrap();
         let token: ReloadingToken<u32> = ReloadingToken::open(TokenFile::new(&path)).await.unwrap();
         let (shutdown, (sender, mut changes)) = (Shutdown::new(), tokio::sync::mpsc::unbounded_channel());
-        let watch = token.watch("the token", shutdown.clone(), move |token| drop(sender.send(token)));
+        let watch = token.watch("the token", shutdown.clone(), move |token| sender.send(token).unwrap());
         let watch = tokio::spawn(watch);
         std::fs::write(&path, "2").unwrap();
         assert_eq!(changes.recv().await, Some(2));

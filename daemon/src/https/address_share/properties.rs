@@ -83,10 +83,9 @@ impl Model {
             Ok(Admitted { id, displaced }) => {
                 assert_eq!(expected, None);
                 if let Some(nth) = displaced {
-                    assert!(
-                        self.pending.remove(&self.admitted[nth]),
-                        "only a pending connection is displaced"
-                    );
+                    let id = self.admitted[nth];
+                    assert!(self.pending.remove(&id), "only a pending connection is displaced");
+                    self.open.remove(&id);
                 }
                 self.admitted.push(id);
                 self.open.insert(id, address);
