@@ -8,7 +8,6 @@ pub mod accepted_keys;
 pub mod bearer;
 pub mod guard;
 pub mod issuer_keys;
-pub mod metrics;
 pub mod process;
 pub mod required_scopes;
 pub mod router;

@@ -1,4 +1,4 @@
-//! Messages, names and a network that answers as told, for unit tests.
+//! Messages, tasks, and a toolbox on a network with scripted answers, for unit tests.
 
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Duration;
@@ -11,13 +11,15 @@ use protocol::record::{Capability, Card};
 use protocol::task::{State, TaskMessage};
 use serde_json::Value;
 
+use crate::database::Database;
 use crate::inbox::{MessageHeader, ReceivedMessage};
 use crate::message_store::MessageStore;
-use crate::endpoint::metrics::Metrics;
-use crate::network::{Acknowledge, Answer, Found, Me, Network, Outgoing, Sent, SessionStatus};
-use crate::tool_error::ToolError;
-use crate::database::Database;
-use crate::tasks::{TaskRole, Task};
+use crate::metrics::EndpointMetrics;
+use crate::network::{
+    Acknowledge, Contact, Network, NetworkError, OutgoingMessage, OwnAgent, RequestOutcome, SentMessage,
+    SessionStatus,
+};
+use crate::tasks::{Task, TaskRole};
 use crate::tool::Toolbox;
 
 pub(crate) fn did(name: &str) -> Did {
@@ -26,7 +28,7 @@ pub(crate) fn did(name: &str) -> Did {
 
 const START: u64 = 1_790_000_000;
 
-/// Ids count up with `n`, as they do with time.
+/// Ids increase with `n`, as they do with time.
 pub(crate) fn message_id(n: u64) -> MessageId {
     MessageId::new(START + n, [7; 10])
 }
@@ -44,7 +46,7 @@ pub(crate) fn message(n: u64, from: &str, text: &str) -> ReceivedMessage {
     ReceivedMessage { head, content: Content::text(text) }
 }
 
-/// Remembers which messages were acknowledged, in order.
+/// Records which messages were acknowledged, in order.
 #[derive(Clone, Default)]
 pub(crate) struct Acks(Arc<Mutex<Vec<u64>>>);
 
@@ -64,13 +66,13 @@ struct Ack {
 }
 
 impl Acknowledge for Ack {
-    fn acknowledge(self: Box<Self>) -> BoxFuture<'static, Result<(), ToolError>> {
+    fn acknowledge(self: Box<Self>) -> BoxFuture<'static, Result<(), NetworkError>> {
         self.acks.0.lock().unwrap().push(self.n);
         Box::pin(std::future::ready(Ok(())))
     }
 }
 
-/// A task with an agent, as it is when it is new.
+/// A new task with an agent.
 pub(crate) fn task(role: TaskRole, n: u64, peer: &str) -> Task {
     Task {
         number: 1,
@@ -88,7 +90,7 @@ pub(crate) fn task(role: TaskRole, n: u64, peer: &str) -> Task {
     }
 }
 
-/// A toolbox on a network that remembers what it was asked and answers as told.
+/// A toolbox on a network that records its calls and gives scripted answers.
 pub(crate) struct ToolboxFixture {
     pub(crate) toolbox: Toolbox,
     pub(crate) acks: Acks,
@@ -97,43 +99,43 @@ pub(crate) struct ToolboxFixture {
 
 #[derive(Default)]
 struct Script {
-    sent: Mutex<Vec<Outgoing>>,
+    sent: Mutex<Vec<OutgoingMessage>>,
     asked: Mutex<Vec<DiscoverParams>>,
     found: Mutex<Vec<frame::Found>>,
     reply: Mutex<Option<(ReceivedMessage, Box<dyn Acknowledge>)>>,
-    refusal: Mutex<Option<ToolError>>,
+    refusal: Mutex<Option<NetworkError>>,
 }
 
 impl ToolboxFixture {
     pub(crate) async fn new() -> Self {
         let network = Arc::new(Script::default());
-        let metrics = Metrics::register(&prometheus::Registry::new()).unwrap();
+        let metrics = EndpointMetrics::register(&prometheus::Registry::new()).unwrap();
         let store = Arc::new(MessageStore::new(Database::in_memory().await.unwrap()));
         let toolbox = Toolbox { network: Arc::clone(&network) as Arc<dyn Network>, store, metrics };
         Self { toolbox, acks: Acks::default(), network }
     }
 
-    /// A message comes in; it is acknowledged as the number of its time.
+    /// Stores an incoming message. Its acknowledgement is recorded as the number of its time.
     pub(crate) async fn arrive(&self, message: ReceivedMessage) {
         let token = self.acks.token(message.head.time - START);
-        self.toolbox.store.take(message, token).await;
+        self.toolbox.store.receive(message, token).await;
     }
 
-    /// What another agent says about a task.
-    pub(crate) async fn hear(&self, n: u64, from: &str, said: &TaskMessage) {
-        let mut message = message(n, from, "");
-        message.content = said.to_content();
-        self.arrive(message).await;
+    /// Stores an incoming message of another agent about a task.
+    pub(crate) async fn hear(&self, n: u64, from: &str, message: &TaskMessage) {
+        let mut received = self::message(n, from, "");
+        received.content = message.to_content();
+        self.arrive(received).await;
     }
 
-    /// An agent is found from now on.
+    /// Makes an agent discoverable.
     pub(crate) fn offers(&self, name: &str, capabilities: &[&str]) {
         let capability = |id: &&str| Capability { id: (*id).to_owned(), name: String::new() };
         let card = Card { capabilities: capabilities.iter().map(capability).collect(), ..Card::default() };
         self.network.found.lock().unwrap().push(frame::Found { did: did(name), card, online: true });
     }
 
-    /// The structured answer of a tool, or the reason of its refusal.
+    /// The structured answer of a tool, or the reason of its error.
     pub(crate) async fn call(&self, tool: &str, arguments: Value) -> Result<Value, String> {
         let arguments = arguments.as_object().unwrap().clone();
         let result = self.toolbox.call(tool, arguments).await.unwrap();
@@ -153,11 +155,11 @@ impl ToolboxFixture {
         *self.network.reply.lock().unwrap() = Some((message, self.acks.token(0)));
     }
 
-    pub(crate) fn refuse_with(&self, refusal: ToolError) {
+    pub(crate) fn refuse_with(&self, refusal: NetworkError) {
         *self.network.refusal.lock().unwrap() = Some(refusal);
     }
 
-    pub(crate) fn sent(&self) -> MutexGuard<'_, Vec<Outgoing>> {
+    pub(crate) fn sent(&self) -> MutexGuard<'_, Vec<OutgoingMessage>> {
         self.network.sent.lock().unwrap()
     }
 
@@ -167,36 +169,40 @@ impl ToolboxFixture {
 }
 
 impl Script {
-    /// Every answer of this network is ready at once.
-    fn answer<T: Send + 'static>(&self, answer: T) -> BoxFuture<'_, Result<T, ToolError>> {
+    /// Every answer of this network is ready immediately.
+    fn answer<T: Send + 'static>(&self, answer: T) -> BoxFuture<'_, Result<T, NetworkError>> {
         let refusal = self.refusal.lock().unwrap().take();
         Box::pin(std::future::ready(refusal.map_or(Ok(answer), Err)))
     }
 }
 
 impl Network for Script {
-    fn me(&self) -> Me {
-        Me { did: did("me"), card: Card::default(), session: SessionStatus::Connected }
+    fn own_agent(&self) -> OwnAgent {
+        OwnAgent { did: did("me"), card: Card::default(), session: SessionStatus::Connected }
     }
 
-    fn refresh(&self) -> BoxFuture<'_, ()> {
+    fn ensure_connected(&self) -> BoxFuture<'_, ()> {
         Box::pin(std::future::ready(()))
     }
 
-    fn send(&self, message: Outgoing) -> BoxFuture<'_, Result<Sent, ToolError>> {
+    fn send(&self, message: OutgoingMessage) -> BoxFuture<'_, Result<SentMessage, NetworkError>> {
         let id = message.id.unwrap_or_else(|| message_id(1));
         self.sent.lock().unwrap().push(message);
-        self.answer(Sent { id, status: SendStatus::Stored })
+        self.answer(SentMessage { id, status: SendStatus::Stored })
     }
 
-    fn request(&self, message: Outgoing, _wait: Duration) -> BoxFuture<'_, Result<Answer, ToolError>> {
+    fn request(
+        &self,
+        message: OutgoingMessage,
+        _wait: Duration,
+    ) -> BoxFuture<'_, Result<RequestOutcome, NetworkError>> {
         self.sent.lock().unwrap().push(message);
-        let sent = Sent { id: message_id(1), status: SendStatus::Delivered };
+        let sent = SentMessage { id: message_id(1), status: SendStatus::Delivered };
         let reply = self.reply.lock().unwrap().take();
-        self.answer(Answer { sent, reply })
+        self.answer(RequestOutcome { sent, reply })
     }
 
-    fn discover(&self, query: DiscoverParams) -> BoxFuture<'_, Result<DiscoverResult, ToolError>> {
+    fn discover(&self, query: DiscoverParams) -> BoxFuture<'_, Result<DiscoverResult, NetworkError>> {
         self.asked.lock().unwrap().push(query);
         let agents = self.found.lock().unwrap().clone();
         let cursor = agents.is_empty().then(|| did("bob"));
@@ -204,9 +210,9 @@ impl Network for Script {
         self.answer(DiscoverResult { agents: if agents.is_empty() { vec![bob] } else { agents }, cursor })
     }
 
-    fn lookup(&self, did: &Did) -> BoxFuture<'_, Result<Found, ToolError>> {
+    fn lookup(&self, did: &Did) -> BoxFuture<'_, Result<Contact, NetworkError>> {
         let card = Card { name: "Bob".into(), ..Card::default() };
         let root_key = "z6Mk".to_owned();
-        self.answer(Found { did: did.clone(), card, root_key, since: 200, online: false })
+        self.answer(Contact { did: did.clone(), card, root_key, since: 200, online: false })
     }
 }

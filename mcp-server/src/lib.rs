@@ -13,6 +13,7 @@ pub mod gateway;
 pub mod http;
 pub mod inbox;
 pub mod message_store;
+pub mod metrics;
 pub mod network;
 mod process;
 pub mod relay_connection;

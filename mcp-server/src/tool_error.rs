@@ -45,7 +45,9 @@ pub enum ToolError {
     TaskBody(#[source] TaskError),
     #[error("there are too many open tasks; cancel or finish some, then try again")]
     TasksFull,
-    #[error("this server cannot use its database at the moment; try again, and report it to the operator if it persists")]
+    #[error(
+        "this server cannot use its database at the moment; try again, and report it to the operator if it persists"
+    )]
     Database(#[source] DatabaseError),
     #[error("{0}")]
     Network(#[source] NetworkError),

@@ -45,7 +45,8 @@ impl AcceptedKeys {
         let presented = KeyHash::of(presented);
         let current = hashes_equal(&presented, &self.current);
         let previous = self.previous.as_ref().filter(|previous| now < previous.until);
-        (current | previous.map_or(Choice::from(0), |previous| hashes_equal(&presented, &previous.key))).into()
+        (current | previous.map_or(Choice::from(0), |previous| hashes_equal(&presented, &previous.key)))
+            .into()
     }
 }
 

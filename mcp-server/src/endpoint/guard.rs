@@ -13,12 +13,12 @@ use protocol::api_key::KeyHash;
 use tokio::sync::Semaphore;
 
 use super::bearer::BearerAuth;
-use super::metrics::EndpointMetrics;
 use super::required_scopes::required_scopes;
 use super::sessions::Sessions;
 use crate::caller::Caller;
 use crate::http::rejection::HttpRejection;
 use crate::http::via;
+use crate::metrics::EndpointMetrics;
 use crate::scope::{Scope, Scopes};
 
 /// Bytes of one request: the longest content, the call around it, and its escapes in JSON.

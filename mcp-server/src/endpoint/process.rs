@@ -13,7 +13,6 @@ use tokio::sync::oneshot;
 
 use super::bearer::{BearerAuth, TokenVerifier};
 use super::guard::Guard;
-use super::metrics::EndpointMetrics;
 use super::router::router;
 use super::sessions::Sessions;
 use super::settings::{EndpointSettings, HttpSettings, OauthSettings};
@@ -21,6 +20,7 @@ use crate::database::Database;
 use crate::http::listener;
 use crate::http::outbound::Outbound;
 use crate::message_store::MessageStore;
+use crate::metrics::EndpointMetrics;
 use crate::process::{ProcessParts, bind, start_tls};
 use crate::relay_connection::RelayConnection;
 use crate::server::Server;

@@ -196,7 +196,11 @@ mod tests {
         {
             assert_eq!(
                 oauth(url, "https://relay.example.com"),
-                Err(SettingsError::ResourceUrl { flag: "public-url", variable: "MSG2AGENT_MCP_PUBLIC_URL", url: url.to_owned() })
+                Err(SettingsError::ResourceUrl {
+                    flag: "public-url",
+                    variable: "MSG2AGENT_MCP_PUBLIC_URL",
+                    url: url.to_owned()
+                })
             );
         }
         let refused =

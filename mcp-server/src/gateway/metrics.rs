@@ -38,7 +38,10 @@ impl GatewayMetrics {
             forwarded: IntCounterVec::new(forwarded, &["status"])?,
             seconds: Histogram::with_opts(seconds)?,
             introspections: IntCounterVec::new(introspections, &["answer"])?,
-            cached_routes: IntGauge::new("msg2agent_gateway_credentials", "Credentials whose endpoint is cached.")?,
+            cached_routes: IntGauge::new(
+                "msg2agent_gateway_credentials",
+                "Credentials whose endpoint is cached.",
+            )?,
         };
         registry.register(Box::new(metrics.rejected.clone()))?;
         registry.register(Box::new(metrics.forwarded.clone()))?;

@@ -61,7 +61,11 @@ impl EndpointResolver {
     fn on_failure(&self, stale: Option<Route>, error: &IntrospectionError) -> Result<Route, HttpRejection> {
         self.metrics.count_introspection("unanswered");
         let cached = stale.is_some();
-        tracing::warn!(error = daemon::error_chain(error), cached, "the relay did not answer an introspection");
+        tracing::warn!(
+            error = daemon::error_chain(error),
+            cached,
+            "the relay did not answer an introspection"
+        );
         stale.ok_or(match error {
             IntrospectionError::Busy => HttpRejection::Overloaded,
             _ => HttpRejection::IssuerUnreachable,

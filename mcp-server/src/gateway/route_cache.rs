@@ -125,7 +125,10 @@ mod tests {
         assert!(matches!(cache.look_up(&hash(1), later, 0), Lookup::Stale(_)));
         assert_eq!(cache.look_up(&hash(1), later, 0), Lookup::Hit(route("alice")));
         // The relay did not answer: the next request asks again, and may fall back on the old route.
-        assert_eq!(cache.look_up(&hash(1), later + MIN_INTROSPECTION_INTERVAL, 0), Lookup::Stale(route("alice")));
+        assert_eq!(
+            cache.look_up(&hash(1), later + MIN_INTROSPECTION_INTERVAL, 0),
+            Lookup::Stale(route("alice"))
+        );
         assert_eq!(cache.look_up(&hash(1), start + STALE_ROUTE_TTL, 0), Lookup::Miss);
     }
 

@@ -79,7 +79,6 @@ impl Problem {
 
 #[cfg(test)]
 mod tests {
-    use super::*;
     use crate::http::rejection::HttpRejection;
 
     const METADATA: &str = "https://mcp.example.com/.well-known/oauth-protected-resource/mcp";

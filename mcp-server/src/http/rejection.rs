@@ -29,11 +29,9 @@ impl HttpRejection {
     #[must_use]
     pub const fn problem(self) -> Problem {
         match self {
-            Self::KeyMissing => Problem::new(
-                StatusCode::UNAUTHORIZED,
-                Reason::KeyMissing.word(),
-                Reason::KeyMissing.advice(),
-            ),
+            Self::KeyMissing => {
+                Problem::new(StatusCode::UNAUTHORIZED, Reason::KeyMissing.word(), Reason::KeyMissing.advice())
+            }
             Self::Credential(reason) => inactive_problem(reason),
             Self::IssuerUnreachable => Problem::new(
                 StatusCode::SERVICE_UNAVAILABLE,

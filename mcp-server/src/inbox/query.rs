@@ -36,7 +36,10 @@ const OLDEST_FIRST: &str = "select arrival, sender, id, key_id, kind, thread, re
 const DELETE_OLDEST_READ: &str = "delete from messages where arrival = (select min(arrival) from messages where unread = 0) \
     and exists (select 1 from totals where read > ? or read_bytes > ?)";
 
-pub(super) async fn insert(on: &mut SqliteConnection, row: &MessageRow) -> Result<Option<i64>, DatabaseError> {
+pub(super) async fn insert(
+    on: &mut SqliteConnection,
+    row: &MessageRow,
+) -> Result<Option<i64>, DatabaseError> {
     let inserted = sqlx::query(INSERT)
         .bind(&row.sender)
         .bind(&row.id)
@@ -57,7 +60,11 @@ pub(super) async fn insert(on: &mut SqliteConnection, row: &MessageRow) -> Resul
 }
 
 /// The outcome for a message that the inbox already holds.
-pub(super) async fn existing(on: &mut SqliteConnection, sender: &str, id: &str) -> Result<InsertOutcome, DatabaseError> {
+pub(super) async fn existing(
+    on: &mut SqliteConnection,
+    sender: &str,
+    id: &str,
+) -> Result<InsertOutcome, DatabaseError> {
     let (arrival, unread): (i64, bool) =
         sqlx::query_as(EXISTING).bind(sender).bind(id).fetch_one(on).await.map_err(DatabaseError::Read)?;
     Ok(if unread { InsertOutcome::AlreadyUnread(arrival) } else { InsertOutcome::AlreadyRead })
@@ -107,7 +114,10 @@ pub(super) async fn delete(pool: &SqlitePool, arrival: i64) -> Result<(), Databa
 }
 
 /// Terminates: each round deletes one row, or finds nothing to delete and returns.
-pub(super) async fn delete_oldest_read(on: &mut SqliteConnection, limits: InboxLimits) -> Result<(), DatabaseError> {
+pub(super) async fn delete_oldest_read(
+    on: &mut SqliteConnection,
+    limits: InboxLimits,
+) -> Result<(), DatabaseError> {
     loop {
         let deleted = sqlx::query(DELETE_OLDEST_READ)
             .bind(limits.read.cast_signed())

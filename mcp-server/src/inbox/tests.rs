@@ -8,7 +8,10 @@ use crate::fixtures::{did, message, message_id};
 async fn inbox_of(ids: impl IntoIterator<Item = u64>) -> Inbox {
     let inbox = Inbox::new(Database::in_memory().await.unwrap());
     for id in ids {
-        assert!(matches!(inbox.insert(&message(id, "bob", "hello")).await.unwrap(), InsertOutcome::Inserted(_)));
+        assert!(matches!(
+            inbox.insert(&message(id, "bob", "hello")).await.unwrap(),
+            InsertOutcome::Inserted(_)
+        ));
     }
     inbox
 }
@@ -61,12 +64,17 @@ async fn filters_combine() {
     inbox.insert(&threaded).await.unwrap();
     inbox.insert(&message(3, "carol", "again")).await.unwrap();
     read(&inbox, 3).await;
-    let of = async |filter: MessageFilter| ids(&inbox.list(&filter, ListOrder::NewestFirst, None, 10).await.unwrap());
+    let of = async |filter: MessageFilter| {
+        ids(&inbox.list(&filter, ListOrder::NewestFirst, None, 10).await.unwrap())
+    };
     let carol = MessageFilter { from: Some(did("carol")), ..MessageFilter::default() };
     assert_eq!(of(carol.clone()).await, [message_id(3), message_id(2)]);
     assert_eq!(inbox.count(&carol).await.unwrap(), (2, 1));
     assert_eq!(of(MessageFilter { unread: true, ..carol }).await, [message_id(2)]);
-    assert_eq!(of(MessageFilter { thread: Some("plans".into()), ..MessageFilter::default() }).await, [message_id(2)]);
+    assert_eq!(
+        of(MessageFilter { thread: Some("plans".into()), ..MessageFilter::default() }).await,
+        [message_id(2)]
+    );
     assert!(of(MessageFilter { thread: Some("other".into()), ..MessageFilter::default() }).await.is_empty());
 }
 
@@ -129,7 +137,10 @@ async fn room_ends_with_the_bytes_of_unread_messages() {
     let at = inbox.find(message_id(1), None).await.unwrap().arrival;
     inbox.delete(at).await.unwrap();
     assert!(inbox.has_capacity().await.unwrap());
-    assert_eq!(inbox.totals().await.unwrap(), InboxTotals { unread: 1, unread_bytes: 1, read: 0, read_bytes: 0 });
+    assert_eq!(
+        inbox.totals().await.unwrap(),
+        InboxTotals { unread: 1, unread_bytes: 1, read: 0, read_bytes: 0 }
+    );
 }
 
 #[tokio::test]

@@ -8,9 +8,9 @@ use protocol::task::{State, Status, Submit, TaskMessage};
 use serde_json::json;
 
 use super::*;
+use crate::fixtures::{Acks, did, message, message_id};
 use crate::inbox::IN_MEMORY_LIMITS;
 use crate::tasks::TaskRole;
-use crate::fixtures::{Acks, did, message, message_id};
 
 async fn in_memory() -> MessageStore {
     MessageStore::new(Database::in_memory().await.unwrap())

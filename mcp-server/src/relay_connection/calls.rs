@@ -1,4 +1,4 @@
-//! The tools' questions, put to the SDK, and its failures in the tools' words.
+//! The calls of the tools, made with the SDK, and the SDK's errors as errors of the network.
 
 use std::time::Duration;
 
@@ -8,67 +8,78 @@ use msg2agent::{Asked, Error, ErrorKind, Message, SendOptions};
 use protocol::Did;
 use protocol::frame::{DiscoverParams, DiscoverResult};
 
-use super::{Link, arrivals};
-use crate::network::{Acknowledge, Answer, Found, Me, Network, Outgoing, Sent, SessionStatus};
-use crate::tool_error::ToolError;
+use super::{RelayConnection, incoming};
+use crate::network::{
+    Acknowledge, Contact, Network, NetworkError, OutgoingMessage, OwnAgent, RequestOutcome, SentMessage,
+    SessionStatus,
+};
 
-/// Time that waiting messages get to arrive after a session was taken back.
+/// How long messages that waited at the relay get to arrive after the session was taken back.
 const ARRIVAL_GRACE: Duration = Duration::from_millis(500);
 
-impl Network for Link {
-    fn me(&self) -> Me {
-        Me { did: self.config.did().clone(), card: self.config.card().clone(), session: self.session() }
+impl Network for RelayConnection {
+    fn own_agent(&self) -> OwnAgent {
+        OwnAgent { did: self.config.did().clone(), card: self.config.card().clone(), session: self.status() }
     }
 
-    fn refresh(&self) -> BoxFuture<'_, ()> {
+    fn ensure_connected(&self) -> BoxFuture<'_, ()> {
         async move {
-            if self.session() != SessionStatus::Connected && self.connected().await.is_ok() {
+            if self.status() != SessionStatus::Connected && self.connected_agent().await.is_ok() {
                 tokio::time::sleep(ARRIVAL_GRACE).await;
             }
         }
         .boxed()
     }
 
-    fn send(&self, message: Outgoing) -> BoxFuture<'_, Result<Sent, ToolError>> {
+    fn send(&self, message: OutgoingMessage) -> BoxFuture<'_, Result<SentMessage, NetworkError>> {
         async move {
-            let agent = self.connected().await?;
+            let agent = self.connected_agent().await?;
             let options = options(&message);
-            let sent = agent.send_with(&message.to, message.content, options).await.map_err(refusal)?;
-            Ok(Sent { id: sent.id, status: sent.status })
+            let sent = agent.send_with(&message.to, message.content, options).await;
+            let sent = sent.map_err(network_error)?;
+            Ok(SentMessage { id: sent.id, status: sent.status })
         }
         .boxed()
     }
 
-    fn request(&self, message: Outgoing, wait: Duration) -> BoxFuture<'_, Result<Answer, ToolError>> {
+    fn request(
+        &self,
+        message: OutgoingMessage,
+        wait: Duration,
+    ) -> BoxFuture<'_, Result<RequestOutcome, NetworkError>> {
         async move {
-            let agent = self.connected().await?;
+            let agent = self.connected_agent().await?;
             let options = options(&message);
             let asked = agent.ask_with(&message.to, message.content, wait, options).await;
-            let Asked { sent, answer } = asked.map_err(refusal)?;
-            let sent = Sent { id: sent.id, status: sent.status };
-            Ok(Answer { sent, reply: answer.map(arrivals::kept) })
+            let Asked { sent, answer } = asked.map_err(network_error)?;
+            let sent = SentMessage { id: sent.id, status: sent.status };
+            Ok(RequestOutcome { sent, reply: answer.map(incoming::into_received) })
         }
         .boxed()
     }
 
-    fn discover(&self, query: DiscoverParams) -> BoxFuture<'_, Result<DiscoverResult, ToolError>> {
-        async move { self.connected().await?.discover_page(&query).await.map_err(refusal) }.boxed()
+    fn discover(&self, query: DiscoverParams) -> BoxFuture<'_, Result<DiscoverResult, NetworkError>> {
+        async move {
+            let agent = self.connected_agent().await?;
+            agent.discover_page(&query).await.map_err(network_error)
+        }
+        .boxed()
     }
 
-    fn lookup(&self, did: &Did) -> BoxFuture<'_, Result<Found, ToolError>> {
+    fn lookup(&self, did: &Did) -> BoxFuture<'_, Result<Contact, NetworkError>> {
         let did = did.clone();
-        async move { self.connected().await?.lookup(&did).await.map_err(refusal) }.boxed()
+        async move { self.connected_agent().await?.lookup(&did).await.map_err(network_error) }.boxed()
     }
 }
 
 impl Acknowledge for Message {
-    fn acknowledge(self: Box<Self>) -> BoxFuture<'static, Result<(), ToolError>> {
-        async move { self.ack().await.map_err(refusal) }.boxed()
+    fn acknowledge(self: Box<Self>) -> BoxFuture<'static, Result<(), NetworkError>> {
+        async move { self.ack().await.map_err(network_error) }.boxed()
     }
 }
 
-/// Of a request that waits, the SDK makes the kind `request` by itself.
-fn options(message: &Outgoing) -> SendOptions {
+/// The SDK itself sets the type `request` of a message whose reply it waits for.
+fn options(message: &OutgoingMessage) -> SendOptions {
     SendOptions {
         id: message.id,
         r#type: message.kind,
@@ -78,21 +89,21 @@ fn options(message: &Outgoing) -> SendOptions {
     }
 }
 
-fn refusal(error: Error) -> ToolError {
+fn network_error(error: Error) -> NetworkError {
     let retry_after_ms = error.retry_after().and_then(|after| u64::try_from(after.as_millis()).ok());
     if let Some(reason) = error.reason() {
-        return ToolError::Relay { reason, retry_after_ms, quota: error.quota() };
+        return NetworkError::Relay { reason, retry_after_ms, quota: error.quota() };
     }
     match error.kind() {
-        ErrorKind::Timeout => ToolError::RelayTimeout,
-        ErrorKind::Connect | ErrorKind::Unauthorized => ToolError::RelayUnreachable,
-        ErrorKind::Closed | ErrorKind::Replaced => ToolError::Interrupted,
-        ErrorKind::Unverified => ToolError::Unverified,
-        ErrorKind::KeyChanged => ToolError::KeyChanged,
-        ErrorKind::Message => ToolError::TooLarge,
+        ErrorKind::Timeout => NetworkError::RelayTimeout,
+        ErrorKind::Connect | ErrorKind::Unauthorized => NetworkError::RelayUnreachable,
+        ErrorKind::Closed | ErrorKind::Replaced => NetworkError::Interrupted,
+        ErrorKind::Unverified => NetworkError::Unverified,
+        ErrorKind::KeyChanged => NetworkError::KeyChanged,
+        ErrorKind::Message => NetworkError::TooLarge,
         _ => {
             tracing::error!(error = error.chain(), "a tool call failed");
-            ToolError::Internal
+            NetworkError::Internal
         }
     }
 }

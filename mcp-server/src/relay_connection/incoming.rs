@@ -1,35 +1,31 @@
-//! Messages on their way from the SDK's inbox to the store.
+//! Moves messages from the SDK's inbox into the message store.
 
 use msg2agent::{Agent, Message};
 use protocol::envelope::MessageType;
 
 use crate::inbox::{MessageHeader, ReceivedMessage};
 use crate::message_store::MessageStore;
-use crate::endpoint::metrics::Metrics;
+use crate::metrics::EndpointMetrics;
 use crate::network::Acknowledge;
 
-/// Brings messages to the store while it has room; returns when the agent has ended.
-pub(super) async fn receive(agent: &Agent, store: &MessageStore, metrics: &Metrics) {
+/// Stores messages while the inbox has capacity; returns when the agent has ended.
+pub(super) async fn store_messages(agent: &Agent, store: &MessageStore, metrics: &EndpointMetrics) {
     let mut inbox = agent.inbox();
     loop {
-        store.has_room().await;
+        store.wait_for_capacity().await;
         let Some(message) = inbox.next().await else { return };
-        // Somebody writes, and nothing more: there is nothing to keep.
+        // A typing indicator has no content to store.
         if message.message_type() == MessageType::Typing {
             continue;
         }
-        let (received, token) = kept(message);
-        store.take(received, token).await;
-        metrics.inbox(store.totals().await);
+        let (received, acknowledgement) = into_received(message);
+        store.receive(received, acknowledgement).await;
+        metrics.set_inbox(store.totals().await);
     }
 }
 
-/// What the store keeps of a message, and what acknowledges it.
-pub(super) fn kept(message: Message) -> (ReceivedMessage, Box<dyn Acknowledge>) {
-    (received(&message), Box::new(message))
-}
-
-fn received(message: &Message) -> ReceivedMessage {
+/// Separates the parts of a message that are stored from its acknowledgement.
+pub(super) fn into_received(message: Message) -> (ReceivedMessage, Box<dyn Acknowledge>) {
     let head = MessageHeader {
         id: message.id(),
         from: message.from().clone(),
@@ -39,5 +35,5 @@ fn received(message: &Message) -> ReceivedMessage {
         re: message.re(),
         time: message.time(),
     };
-    ReceivedMessage { head, content: message.content().clone() }
+    (ReceivedMessage { head, content: message.content().clone() }, Box::new(message))
 }

@@ -1,94 +1,96 @@
-//! How the agent stands with the relay, read from what the relay said last, and what follows. Pure.
+//! The state of the session at the relay, and what follows from it: the status that clients see, the
+//! error of a call, readiness, and the next attempt to connect. Pure.
 
 use std::time::Duration;
 
 use msg2agent::{Agent, ErrorKind};
 use protocol::Reason;
 
-use crate::network::SessionStatus;
-use crate::tool_error::ToolError;
+use crate::network::{NetworkError, SessionStatus};
 
-/// Pause before connecting again after the SDK gave up; its own delays inside a connection are shorter.
+/// Before the next attempt after the SDK gave up. The SDK itself retries sooner within a connection.
 const RECONNECT_INTERVAL: Duration = Duration::from_secs(5);
-/// The same while the agent is suspended: a person ends that, and nobody is kept waiting by a quarter of a minute.
+/// Retry interval while suspended. A person has to lift the suspension, so 15 s more do not matter.
 const SUSPENDED_RECONNECT_INTERVAL: Duration = Duration::from_secs(15);
 
-/// What the relay said when it did not let the agent in.
-pub(super) type Refused = Option<Reason>;
-
 #[derive(Clone)]
-pub(super) enum State {
+pub(super) enum SessionState {
     /// Not connected; with the relay's refusal when there was one since the last session.
-    Connecting(Refused),
-    Up(Agent),
+    Connecting(Option<Reason>),
+    /// The SDK runs the agent, and reconnects when its connection breaks.
+    Running(Agent),
+    /// Another process of this agent has the session.
     Yielded,
 }
 
-impl State {
-    pub(super) fn session(&self) -> SessionStatus {
+impl SessionState {
+    pub(super) fn status(&self) -> SessionStatus {
         match self {
-            Self::Up(agent) if agent.link().is_online() => SessionStatus::Connected,
+            Self::Running(agent) if agent.link().is_online() => SessionStatus::Connected,
             Self::Yielded => SessionStatus::Yielded,
-            Self::Up(_) | Self::Connecting(_) => session(self.refused()),
+            Self::Running(_) | Self::Connecting(_) => status_without_session(self.refusal()),
         }
     }
 
-    pub(super) fn refused(&self) -> Refused {
+    /// Why the relay refused this agent last; `None` if it did not.
+    pub(super) fn refusal(&self) -> Option<Reason> {
         match self {
-            Self::Up(agent) => match agent.link() {
+            Self::Running(agent) => match agent.link() {
                 msg2agent::Link::Connecting { last_error: Some(error), .. }
                 | msg2agent::Link::Ended(error) => error.reason(),
                 _ => None,
             },
-            Self::Connecting(refused) => *refused,
+            Self::Connecting(refusal) => *refusal,
             Self::Yielded => None,
         }
     }
 
-    /// Whether waiting for a connection is no use: the SDK has given up, and the next attempt is seconds away.
-    pub(super) const fn is_shut(&self) -> bool {
+    /// Whether it is useless to wait for a connection: the SDK has given up, and the next attempt is
+    /// seconds away.
+    pub(super) const fn is_refused(&self) -> bool {
         matches!(self, Self::Connecting(Some(_)))
     }
 }
 
-/// The word for an agent without connection.
-pub(super) const fn session(refused: Refused) -> SessionStatus {
-    match refused {
+/// The status of an agent that is not connected.
+pub(super) const fn status_without_session(refusal: Option<Reason>) -> SessionStatus {
+    match refusal {
         None => SessionStatus::Connecting,
         Some(Reason::Suspended) => SessionStatus::Suspended,
         Some(_) => SessionStatus::Refused,
     }
 }
 
-/// What a call that needs the relay is told.
-pub(super) fn unavailable(refused: Refused) -> ToolError {
-    let Some(reason) = refused else { return ToolError::RelayUnreachable };
-    let pause = if reason == Reason::Suspended { SUSPENDED_RECONNECT_INTERVAL } else { RECONNECT_INTERVAL };
-    ToolError::Relay { reason, retry_after_ms: u64::try_from(pause.as_millis()).ok(), quota: None }
+/// The error of a call that needs a connection when there is none.
+pub(super) fn unavailable(refusal: Option<Reason>) -> NetworkError {
+    let Some(reason) = refusal else { return NetworkError::RelayUnreachable };
+    let is_suspended = reason == Reason::Suspended;
+    let interval = if is_suspended { SUSPENDED_RECONNECT_INTERVAL } else { RECONNECT_INTERVAL };
+    NetworkError::Relay { reason, retry_after_ms: u64::try_from(interval.as_millis()).ok(), quota: None }
 }
 
-/// What follows when the SDK gives up.
+/// What to do when the SDK gives up.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) enum Next {
-    /// Trying again is useless: somebody has to repair the settings.
+pub(super) enum NextStep {
+    /// Stop the process: another attempt would fail too until somebody repairs the settings.
     Stop,
     Yield,
-    Retry(Duration),
+    RetryAfter(Duration),
 }
 
-pub(super) fn next(kind: ErrorKind) -> Next {
+pub(super) const fn next_step(kind: ErrorKind) -> NextStep {
     match kind {
-        ErrorKind::Config | ErrorKind::KeyFile | ErrorKind::State => Next::Stop,
-        ErrorKind::Replaced => Next::Yield,
-        ErrorKind::Suspended => Next::Retry(SUSPENDED_RECONNECT_INTERVAL),
-        _ => Next::Retry(RECONNECT_INTERVAL),
+        ErrorKind::Config | ErrorKind::KeyFile | ErrorKind::State => NextStep::Stop,
+        ErrorKind::Replaced => NextStep::Yield,
+        ErrorKind::Suspended => NextStep::RetryAfter(SUSPENDED_RECONNECT_INTERVAL),
+        _ => NextStep::RetryAfter(RECONNECT_INTERVAL),
     }
 }
 
-/// A connection that breaks later takes no endpoint out of rotation, and a suspension never does: clients can still read what is
-/// here, and only this server can tell them why the rest does not work.
-pub(super) fn stays_ready(registered: bool, refused: Refused) -> bool {
-    registered || refused == Some(Reason::Suspended)
+/// An endpoint stays in rotation when its connection breaks later, and always while suspended:
+/// clients can still read stored messages, and only this server can tell them why the rest fails.
+pub(super) fn stays_ready(registered: bool, refusal: Option<Reason>) -> bool {
+    registered || refusal == Some(Reason::Suspended)
 }
 
 #[cfg(test)]
@@ -97,24 +99,24 @@ mod tests {
 
     #[test]
     fn a_session_that_was_taken_is_yielded_and_not_fought_for() {
-        assert_eq!(next(ErrorKind::Replaced), Next::Yield);
+        assert_eq!(next_step(ErrorKind::Replaced), NextStep::Yield);
     }
 
     #[test]
     fn only_what_somebody_must_repair_in_the_settings_ends_the_process() {
         for kind in [ErrorKind::Config, ErrorKind::KeyFile, ErrorKind::State] {
-            assert_eq!(next(kind), Next::Stop, "{kind:?}");
+            assert_eq!(next_step(kind), NextStep::Stop, "{kind:?}");
         }
         for kind in [ErrorKind::Connect, ErrorKind::Unauthorized, ErrorKind::Closed] {
-            assert_eq!(next(kind), Next::Retry(RECONNECT_INTERVAL), "{kind:?}");
+            assert_eq!(next_step(kind), NextStep::RetryAfter(RECONNECT_INTERVAL), "{kind:?}");
         }
     }
 
     #[test]
     fn a_suspension_is_waited_for_in_longer_steps_and_told_to_callers() {
-        assert_eq!(next(ErrorKind::Suspended), Next::Retry(SUSPENDED_RECONNECT_INTERVAL));
-        let refusal = unavailable(Some(Reason::Suspended));
-        assert_eq!((refusal.reason(), refusal.retry_after_ms()), ("suspended", Some(15_000)));
+        assert_eq!(next_step(ErrorKind::Suspended), NextStep::RetryAfter(SUSPENDED_RECONNECT_INTERVAL));
+        let error = unavailable(Some(Reason::Suspended));
+        assert_eq!((error.reason(), error.retry_after_ms()), ("suspended", Some(15_000)));
         assert_eq!(unavailable(Some(Reason::KeyUnknown)).reason(), "key_unknown");
         assert_eq!(unavailable(None).reason(), "relay_unreachable");
     }

@@ -47,11 +47,7 @@ pub fn check_resource_url(
 ///
 /// # Errors
 /// Somebody on the network path could change what is exchanged.
-pub fn check_secure_url(
-    flag: &'static str,
-    variable: &'static str,
-    url: &str,
-) -> Result<(), SettingsError> {
+pub fn check_secure_url(flag: &'static str, variable: &'static str, url: &str) -> Result<(), SettingsError> {
     if is_secure(url) { Ok(()) } else { Err(SettingsError::InsecureUrl { flag, variable }) }
 }
 
@@ -71,10 +67,13 @@ mod tests {
 
     #[test]
     fn secrets_go_to_https_or_to_any_address_of_this_machine() {
-        for url in ["https://relay.example/x", "http://localhost:1", "http://127.0.0.2:1/a", "http://[::1]/"] {
+        for url in ["https://relay.example/x", "http://localhost:1", "http://127.0.0.2:1/a", "http://[::1]/"]
+        {
             assert!(is_secure(url), "{url}");
         }
-        for url in ["http://relay.example", "wss://relay.example", "https://a?x=1", "https://a#x", "relay", ""] {
+        for url in
+            ["http://relay.example", "wss://relay.example", "https://a?x=1", "https://a#x", "relay", ""]
+        {
             assert!(!is_secure(url), "{url}");
         }
     }

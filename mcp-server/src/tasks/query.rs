@@ -103,7 +103,12 @@ pub(super) async fn add_entry(
         .execute(&mut *on)
         .await
         .map_err(DatabaseError::Write)?;
-    sqlx::query(TRIM_ENTRIES).bind(task).bind(TASK_ENTRIES_MAX).execute(on).await.map_err(DatabaseError::Write)?;
+    sqlx::query(TRIM_ENTRIES)
+        .bind(task)
+        .bind(TASK_ENTRIES_MAX)
+        .execute(on)
+        .await
+        .map_err(DatabaseError::Write)?;
     Ok(added.rows_affected() > 0)
 }
 
@@ -204,7 +209,11 @@ pub(super) async fn last_entries(
         .map_err(DatabaseError::Read)
 }
 
-pub(super) async fn entry(pool: &SqlitePool, task: i64, number: i64) -> Result<Option<EntryRow>, DatabaseError> {
+pub(super) async fn entry(
+    pool: &SqlitePool,
+    task: i64,
+    number: i64,
+) -> Result<Option<EntryRow>, DatabaseError> {
     sqlx::query_as("select * from task_entries where task = ? and number = ?")
         .bind(task)
         .bind(number)

@@ -26,7 +26,9 @@ pub struct StatusUpdate {
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum RuleError {
-    #[error("this agent gave this task, so only its worker can update it; use send_task_input or cancel_task")]
+    #[error(
+        "this agent gave this task, so only its worker can update it; use send_task_input or cancel_task"
+    )]
     NotTheWorker,
     #[error("this task was given to this agent; use update_task")]
     NotTheGiver,
@@ -120,11 +122,14 @@ pub fn update(task: &Task, update: StatusUpdate) -> Result<(Transition, Status),
     }
     let StatusUpdate { state, note, progress, output } = update;
     let revision = task.revision.saturating_add(1);
-    let content =
-        EntryContent { kind: EntryKind::Status, state: Some(state), note: note.clone(), body: output.clone() };
+    let content = EntryContent {
+        kind: EntryKind::Status,
+        state: Some(state),
+        note: note.clone(),
+        body: output.clone(),
+    };
     let kept = progress.or(task.progress);
-    let transition =
-        Transition { state, revision, progress: kept, ..Transition::entry_only(task, content) };
+    let transition = Transition { state, revision, progress: kept, ..Transition::entry_only(task, content) };
     Ok((transition, Status { task: task.id, revision, state, note, progress, output }))
 }
 

@@ -57,7 +57,10 @@ async fn a_received_task_is_there_after_a_restart() {
     Tasks::new(database.clone()).receive(&did("bob"), message_id(1), &submitted, 100).await.unwrap();
     database.close().await;
     let tasks = Tasks::new(Database::open(folder.path()).await.unwrap());
-    assert_eq!(tasks.receive(&did("bob"), message_id(1), &submitted, 101).await.unwrap(), TaskReceiveOutcome::Duplicate);
+    assert_eq!(
+        tasks.receive(&did("bob"), message_id(1), &submitted, 101).await.unwrap(),
+        TaskReceiveOutcome::Duplicate
+    );
     let task = tasks.find(message_id(1), None).await.unwrap();
     assert_eq!((task.role, task.title.as_deref()), (TaskRole::Worker, Some("a title")));
 }

@@ -1,18 +1,18 @@
-//! Whom a caller means: a whole DID, or the name of an agent in the caller's own tenant.
+//! Resolves how a caller refers to an agent: by its whole DID, or by its name in the own tenant.
 
 use protocol::Did;
 
 use crate::tool_error::ToolError;
 
 /// # Errors
-/// Neither a DID nor a name.
-pub(super) fn resolve(text: &str, me: &Did) -> Result<Did, ToolError> {
+/// The text is neither a DID nor a name.
+pub(super) fn resolve(text: &str, own: &Did) -> Result<Did, ToolError> {
     if text.starts_with("did:") {
         return text.parse().map_err(ToolError::Did);
     }
     let name = text.parse().map_err(ToolError::Name)?;
-    let domain = me.domain().parse().map_err(|_| ToolError::Internal)?;
-    Ok(Did::new(&domain, &me.tenant(), &name))
+    let domain = own.domain().parse().map_err(|_| ToolError::Internal)?;
+    Ok(Did::new(&domain, &own.tenant(), &name))
 }
 
 #[cfg(test)]
@@ -23,8 +23,8 @@ mod tests {
     #[test]
     fn a_name_is_an_agent_of_the_own_tenant() {
         assert_eq!(resolve("bob", &did("me")).unwrap(), did("bob"));
-        let me = "did:wba:localhost%3A8443:agent:me".parse().unwrap();
-        assert_eq!(resolve("bob", &me).unwrap().as_str(), "did:wba:localhost%3A8443:agent:bob");
+        let own = "did:wba:localhost%3A8443:agent:me".parse().unwrap();
+        assert_eq!(resolve("bob", &own).unwrap().as_str(), "did:wba:localhost%3A8443:agent:bob");
     }
 
     #[test]

@@ -5,12 +5,12 @@ use protocol::task::{Cancel, NOTE_BYTES_MAX, TaskMessage};
 use schemars::JsonSchema;
 use serde::Deserialize;
 
-use super::conversation::{self, Named};
 use super::description::Hints;
-use super::{Tool, Toolbox};
-use crate::tool_error::ToolError;
+use super::task_exchange::{self, TaskReference};
+use super::toolbox::{Tool, Toolbox};
 use crate::scope::Scope;
 use crate::tasks::rules;
+use crate::tool_error::ToolError;
 use crate::view::TaskView;
 
 pub(super) struct CancelTask;
@@ -40,13 +40,13 @@ impl Tool for CancelTask {
     type Answer = TaskView;
 
     async fn call(toolbox: &Toolbox, arguments: CancelTaskArguments) -> Result<TaskView, ToolError> {
-        let task = Named { id: arguments.id, with: arguments.with }.find(toolbox).await?;
-        let step = rules::cancel(&task, arguments.note.clone()).map_err(ToolError::Task)?;
+        let task = TaskReference { id: arguments.id, with: arguments.with }.find(toolbox).await?;
+        let transition = rules::cancel(&task, arguments.note.clone()).map_err(ToolError::TaskRule)?;
         if task.cancel_requested {
-            return conversation::show(toolbox, &task, false).await;
+            return task_exchange::show(toolbox, &task, false).await;
         }
         let message = TaskMessage::Cancel(Cancel { task: task.id, note: arguments.note });
-        let task = conversation::say(toolbox, &task, &step, message).await?;
-        conversation::show(toolbox, &task, false).await
+        let task = task_exchange::send_about_task(toolbox, &task, &transition, message).await?;
+        task_exchange::show(toolbox, &task, false).await
     }
 }

@@ -1,4 +1,4 @@
-//! What a caller wants to say: a text or a JSON object, one of the two.
+//! The content of an outgoing message: either a text or a JSON object.
 
 use protocol::envelope::Content;
 use protocol::limits::CONTENT_BYTES_MAX;
@@ -7,8 +7,11 @@ use serde_json::{Map, Value};
 use crate::tool_error::ToolError;
 
 /// # Errors
-/// Both or neither.
-pub(super) fn one_of(text: Option<String>, json: Option<Map<String, Value>>) -> Result<Value, ToolError> {
+/// Both or neither are given.
+pub(super) fn text_or_json(
+    text: Option<String>,
+    json: Option<Map<String, Value>>,
+) -> Result<Value, ToolError> {
     match (text, json) {
         (Some(text), None) => Ok(Value::String(text)),
         (None, Some(json)) => Ok(Value::Object(json)),
@@ -17,8 +20,8 @@ pub(super) fn one_of(text: Option<String>, json: Option<Map<String, Value>>) -> 
 }
 
 /// # Errors
-/// It does not fit one message.
-pub(super) fn checked(content: Content) -> Result<Content, ToolError> {
+/// The content does not fit into one message.
+pub(super) fn check_size(content: Content) -> Result<Content, ToolError> {
     let size = serde_json::to_vec(&content).map_err(|_| ToolError::Internal)?.len();
     if size > CONTENT_BYTES_MAX { Err(ToolError::TooLarge) } else { Ok(content) }
 }

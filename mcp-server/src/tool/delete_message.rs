@@ -4,10 +4,11 @@ use protocol::limits::DID_BYTES_MAX;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use super::agent_reference;
 use super::description::Hints;
-use super::{Tool, Toolbox, address};
-use crate::tool_error::ToolError;
+use super::toolbox::{Tool, Toolbox};
 use crate::scope::Scope;
+use crate::tool_error::ToolError;
 
 pub(super) struct DeleteMessage;
 
@@ -34,16 +35,19 @@ impl Tool for DeleteMessage {
     const TITLE: &'static str = "Delete a received message";
     const DESCRIPTION: &'static str =
         "Removes one received message from the inbox for good, whether it was read or not.";
-    const HINTS: Hints = Hints::Destroys;
+    const HINTS: Hints = Hints::Deletes;
     const SCOPE: Scope = Scope::Send;
     type Arguments = DeleteMessageArguments;
     type Answer = DeleteMessageAnswer;
 
-    async fn call(toolbox: &Toolbox, arguments: DeleteMessageArguments) -> Result<DeleteMessageAnswer, ToolError> {
+    async fn call(
+        toolbox: &Toolbox,
+        arguments: DeleteMessageArguments,
+    ) -> Result<DeleteMessageAnswer, ToolError> {
         let id = arguments.id.parse().map_err(|_| ToolError::MessageId)?;
-        let me = toolbox.network.me().did;
-        let from = arguments.from.map(|from| address::resolve(&from, &me)).transpose()?;
-        let deleted = toolbox.store.delete(id, from.as_ref()).await.map_err(ToolError::Find)?;
+        let own = toolbox.network.own_agent().did;
+        let from = arguments.from.map(|from| agent_reference::resolve(&from, &own)).transpose()?;
+        let deleted = toolbox.store.delete(id, from.as_ref()).await.map_err(ToolError::FindMessage)?;
         Ok(DeleteMessageAnswer { id: arguments.id, deleted })
     }
 }

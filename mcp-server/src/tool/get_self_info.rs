@@ -1,15 +1,16 @@
-//! `get_self_info`: whose endpoint this is, whether the relay knows it now, and what waits in the inbox.
+//! `get_self_info`: returns this agent's DID and card, the status of its session, and counts of the
+//! inbox.
 
 use protocol::limits::CONTENT_BYTES_MAX;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::description::Hints;
-use super::{Tool, Toolbox};
+use super::toolbox::{Tool, Toolbox};
 use crate::network::SessionStatus;
-use crate::tool_error::ToolError;
 use crate::scope::Scope;
-use crate::view::Card;
+use crate::tool_error::ToolError;
+use crate::view::AgentCard;
 
 pub(super) struct GetSelfInfo;
 
@@ -23,7 +24,7 @@ pub(super) struct GetSelfInfoAnswer {
     tenant: String,
     /// The name other agents of the tenant may use for this one.
     name: String,
-    card: Card,
+    card: AgentCard,
     session: SessionStatus,
     /// Unread messages in the inbox.
     unread: u64,
@@ -41,21 +42,24 @@ impl Tool for GetSelfInfo {
     const NAME: &'static str = "get_self_info";
     const TITLE: &'static str = "Show this agent";
     const DESCRIPTION: &'static str = "Returns this agent's own DID, name and card, the state of its connection, and how many messages wait.";
-    const HINTS: Hints = Hints::LooksInside;
+    const HINTS: Hints = Hints::ReadsOwn;
     const SCOPE: Scope = Scope::Read;
     type Arguments = GetSelfInfoArguments;
     type Answer = GetSelfInfoAnswer;
 
-    async fn call(toolbox: &Toolbox, GetSelfInfoArguments {}: GetSelfInfoArguments) -> Result<GetSelfInfoAnswer, ToolError> {
-        let me = toolbox.network.me();
+    async fn call(
+        toolbox: &Toolbox,
+        GetSelfInfoArguments {}: GetSelfInfoArguments,
+    ) -> Result<GetSelfInfoAnswer, ToolError> {
+        let own = toolbox.network.own_agent();
         let totals = toolbox.store.inbox.totals().await.map_err(ToolError::Database)?;
         let tasks_open = toolbox.store.tasks.open_count().await.map_err(ToolError::Database)?;
         Ok(GetSelfInfoAnswer {
-            tenant: me.did.tenant().to_string(),
-            name: me.did.name().to_owned(),
-            did: me.did.to_string(),
-            card: me.card.into(),
-            session: me.session,
+            tenant: own.did.tenant().to_string(),
+            name: own.did.name().to_owned(),
+            did: own.did.to_string(),
+            card: own.card.into(),
+            session: own.session,
             unread: totals.unread,
             read: totals.read,
             tasks_open,

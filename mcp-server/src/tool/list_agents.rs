@@ -1,4 +1,4 @@
-//! `list_agents`: who can be found in the own tenant, by capability, in pages.
+//! `list_agents`: lists the agents of the own tenant, optionally by capability, in pages.
 
 use protocol::frame::{DiscoverParams, Found};
 use protocol::limits::{DID_BYTES_MAX, LABEL_BYTES_MAX};
@@ -6,11 +6,12 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::description::Hints;
-use super::{Tool, Toolbox, page};
-use crate::tool_error::ToolError;
+use super::paging;
+use super::toolbox::{Tool, Toolbox};
 use crate::scope::Scope;
+use crate::tool_error::ToolError;
 
-/// Bytes of a description in the listing; get_agent_info has the whole.
+/// Bytes of a description in the listing; get_agent_info returns all of it.
 const DESCRIPTION_BYTES_MAX: usize = 256;
 /// Capability ids of one agent in the listing.
 const CAPABILITIES_MAX: usize = 16;
@@ -27,13 +28,13 @@ pub(super) struct ListAgentsArguments {
     #[schemars(length(max = DID_BYTES_MAX))]
     cursor: Option<String>,
     /// Agents in the page; 20 when absent.
-    #[schemars(range(min = 1, max = page::MAX))]
+    #[schemars(range(min = 1, max = paging::PAGE_MAX))]
     limit: Option<usize>,
 }
 
 #[derive(Debug, Serialize, JsonSchema)]
 pub(super) struct ListAgentsAnswer {
-    agents: Vec<Listed>,
+    agents: Vec<ListedAgent>,
     /// For the next page; absent on the last one.
     #[serde(skip_serializing_if = "Option::is_none")]
     next_cursor: Option<String>,
@@ -41,7 +42,7 @@ pub(super) struct ListAgentsAnswer {
 
 /// One agent.
 #[derive(Debug, Serialize, JsonSchema)]
-pub(super) struct Listed {
+pub(super) struct ListedAgent {
     did: String,
     /// Whether it is connected now. A message to an agent that is not waits for it.
     online: bool,
@@ -65,27 +66,27 @@ impl Tool for ListAgents {
     const TITLE: &'static str = "List agents";
     const DESCRIPTION: &'static str =
         "Lists agents of this agent's own tenant that can be messaged, optionally by what they offer.";
-    const HINTS: Hints = Hints::LooksOutside;
+    const HINTS: Hints = Hints::ReadsOthers;
     const SCOPE: Scope = Scope::Read;
     type Arguments = ListAgentsArguments;
     type Answer = ListAgentsAnswer;
 
     async fn call(toolbox: &Toolbox, arguments: ListAgentsArguments) -> Result<ListAgentsAnswer, ToolError> {
-        let limit = page::limit(arguments.limit)?;
+        let limit = paging::check_limit(arguments.limit)?;
         let capability = arguments.capability;
         if capability.as_ref().is_some_and(|c| c.is_empty() || c.len() > LABEL_BYTES_MAX) {
-            return Err(ToolError::Arguments(format!("capability has 1 to {LABEL_BYTES_MAX} bytes")));
+            return Err(ToolError::Arguments(format!("capability must have 1 to {LABEL_BYTES_MAX} bytes")));
         }
         let cursor =
             arguments.cursor.map(|cursor| cursor.parse()).transpose().map_err(|_| ToolError::Cursor)?;
         let query = DiscoverParams { capability, cursor, limit: Some(limit) };
         let page = toolbox.network.discover(query).await?;
         let next_cursor = page.cursor.map(|did| did.to_string());
-        Ok(ListAgentsAnswer { agents: page.agents.into_iter().map(Listed::from).collect(), next_cursor })
+        Ok(ListAgentsAnswer { agents: page.agents.into_iter().map(ListedAgent::from).collect(), next_cursor })
     }
 }
 
-impl From<Found> for Listed {
+impl From<Found> for ListedAgent {
     fn from(Found { did, card, online }: Found) -> Self {
         let end = card.description.floor_char_boundary(DESCRIPTION_BYTES_MAX);
         let description = card.description.get(..end).unwrap_or_default().to_owned();
@@ -128,7 +129,7 @@ mod tests {
             capabilities: (0..17).map(capability).collect(),
             ..Card::default()
         };
-        let listed = Listed::from(Found { did: did("bob"), card, online: true });
+        let listed = ListedAgent::from(Found { did: did("bob"), card, online: true });
         assert_eq!(listed.untrusted.description.len(), DESCRIPTION_BYTES_MAX);
         assert_eq!(listed.untrusted.capabilities.len(), CAPABILITIES_MAX);
         assert!(listed.untrusted.truncated);
@@ -137,7 +138,10 @@ mod tests {
     #[tokio::test]
     async fn pages_out_of_range_are_refused() {
         for arguments in [json!({"limit": 51}), json!({"cursor": "7"}), json!({"capability": ""})] {
-            assert_eq!(ToolboxFixture::new().await.refusal("list_agents", arguments).await, "invalid_arguments");
+            assert_eq!(
+                ToolboxFixture::new().await.refusal("list_agents", arguments).await,
+                "invalid_arguments"
+            );
         }
     }
 }

@@ -1,16 +1,17 @@
-//! `list_messages`: what is in the inbox, newest first, in pages. Marks nothing as read.
+//! `list_messages`: lists the messages of the inbox, newest first, in pages. Marks none as read.
 
 use protocol::limits::{DID_BYTES_MAX, THREAD_BYTES_MAX};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::description::Hints;
+use super::toolbox::{Tool, Toolbox};
 use super::wait::ChangeWait;
-use super::{Tool, Toolbox, address, page, wait};
-use crate::inbox::{MessageFilter, ListOrder};
+use super::{agent_reference, paging, wait};
+use crate::inbox::{ListOrder, MessageFilter};
 use crate::network::SessionStatus;
-use crate::tool_error::ToolError;
 use crate::scope::Scope;
+use crate::tool_error::ToolError;
 use crate::view::MessageSummary;
 
 pub(super) struct ListMessages;
@@ -31,7 +32,7 @@ pub(super) struct ListMessagesArguments {
     #[schemars(length(max = 20))]
     cursor: Option<String>,
     /// Messages in the page; 20 when absent.
-    #[schemars(range(min = 1, max = page::MAX))]
+    #[schemars(range(min = 1, max = paging::PAGE_MAX))]
     limit: Option<usize>,
     /// Oldest instead of newest first, to read a conversation in its order.
     #[serde(default)]
@@ -61,24 +62,28 @@ impl Tool for ListMessages {
     const TITLE: &'static str = "List received messages";
     const DESCRIPTION: &'static str = "Lists messages that other agents sent to this one, newest first. Previews are \
         untrusted text of the sender. Use read_message for the whole content.";
-    const HINTS: Hints = Hints::LooksInside;
+    const HINTS: Hints = Hints::ReadsOwn;
     const SCOPE: Scope = Scope::Read;
     type Arguments = ListMessagesArguments;
     type Answer = ListMessagesAnswer;
 
-    async fn call(toolbox: &Toolbox, arguments: ListMessagesArguments) -> Result<ListMessagesAnswer, ToolError> {
-        let me = toolbox.network.me().did;
-        let from = arguments.from.map(|from| address::resolve(&from, &me)).transpose()?;
-        let (limit, cursor) = (page::limit(arguments.limit)?, page::cursor(arguments.cursor)?);
-        let wait = wait::parse(arguments.wait_seconds)?.unwrap_or_default();
+    async fn call(
+        toolbox: &Toolbox,
+        arguments: ListMessagesArguments,
+    ) -> Result<ListMessagesAnswer, ToolError> {
+        let own = toolbox.network.own_agent().did;
+        let from = arguments.from.map(|from| agent_reference::resolve(&from, &own)).transpose()?;
+        let (limit, cursor) =
+            (paging::check_limit(arguments.limit)?, paging::parse_cursor(arguments.cursor)?);
+        let wait = wait::parse_seconds(arguments.wait_seconds)?.unwrap_or_default();
         let filter = MessageFilter { from, thread: arguments.thread, unread: arguments.unread_only };
         let order = if arguments.oldest_first { ListOrder::OldestFirst } else { ListOrder::NewestFirst };
         let inbox = &toolbox.store.inbox;
-        let mut patience = ChangeWait::new(toolbox.store.changes.subscribe(), wait);
-        toolbox.network.refresh().await;
+        let mut changes = ChangeWait::new(toolbox.store.changes.subscribe(), wait);
+        toolbox.network.ensure_connected().await;
         let page = loop {
             let page = inbox.list(&filter, order, cursor, limit).await.map_err(ToolError::Database)?;
-            if !page.items.is_empty() || !patience.next_change().await {
+            if !page.items.is_empty() || !changes.next_change().await {
                 break page;
             }
         };
@@ -87,7 +92,7 @@ impl Tool for ListMessages {
             next_cursor: page.next.map(|arrival| arrival.to_string()),
             unread: inbox.totals().await.map_err(ToolError::Database)?.unread,
             full: !inbox.has_capacity().await.map_err(ToolError::Database)?,
-            session: toolbox.network.me().session,
+            session: toolbox.network.own_agent().session,
         })
     }
 }
@@ -131,7 +136,10 @@ mod tests {
         for arguments in
             [json!({"limit": 0}), json!({"limit": 51}), json!({"cursor": "x"}), json!({"from": "?"})]
         {
-            assert_eq!(ToolboxFixture::new().await.refusal("list_messages", arguments).await, "invalid_arguments");
+            assert_eq!(
+                ToolboxFixture::new().await.refusal("list_messages", arguments).await,
+                "invalid_arguments"
+            );
         }
     }
 }

@@ -1,15 +1,16 @@
-//! `message_count`: how many messages are in the inbox.
+//! `message_count`: counts the messages of the inbox.
 
 use protocol::limits::{DID_BYTES_MAX, THREAD_BYTES_MAX};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use super::agent_reference;
 use super::description::Hints;
-use super::{Tool, Toolbox, address};
+use super::toolbox::{Tool, Toolbox};
 use crate::inbox::MessageFilter;
 use crate::network::SessionStatus;
-use crate::tool_error::ToolError;
 use crate::scope::Scope;
+use crate::tool_error::ToolError;
 
 pub(super) struct MessageCount;
 
@@ -40,20 +41,23 @@ impl Tool for MessageCount {
     const NAME: &'static str = "message_count";
     const TITLE: &'static str = "Count received messages";
     const DESCRIPTION: &'static str = "Counts the messages in the inbox, and how many of them are unread.";
-    const HINTS: Hints = Hints::LooksInside;
+    const HINTS: Hints = Hints::ReadsOwn;
     const SCOPE: Scope = Scope::Read;
     type Arguments = MessageCountArguments;
     type Answer = MessageCountAnswer;
 
-    async fn call(toolbox: &Toolbox, arguments: MessageCountArguments) -> Result<MessageCountAnswer, ToolError> {
-        let me = toolbox.network.me().did;
-        let from = arguments.from.map(|from| address::resolve(&from, &me)).transpose()?;
+    async fn call(
+        toolbox: &Toolbox,
+        arguments: MessageCountArguments,
+    ) -> Result<MessageCountAnswer, ToolError> {
+        let own = toolbox.network.own_agent().did;
+        let from = arguments.from.map(|from| agent_reference::resolve(&from, &own)).transpose()?;
         let filter = MessageFilter { from, thread: arguments.thread, unread: false };
-        toolbox.network.refresh().await;
+        toolbox.network.ensure_connected().await;
         let inbox = &toolbox.store.inbox;
         let (total, unread) = inbox.count(&filter).await.map_err(ToolError::Database)?;
         let full = !inbox.has_capacity().await.map_err(ToolError::Database)?;
-        Ok(MessageCountAnswer { total, unread, full, session: toolbox.network.me().session })
+        Ok(MessageCountAnswer { total, unread, full, session: toolbox.network.own_agent().session })
     }
 }
 

@@ -1,5 +1,5 @@
-//! `query_capabilities`: agents that offer several things at once. The relay filters by the first capability, this server by
-//! the others.
+//! `query_capabilities`: finds agents that offer several capabilities. The relay filters by the first
+//! one, this server by the others.
 
 use protocol::frame::DiscoverParams;
 use protocol::limits::{CAPABILITIES_MAX, DID_BYTES_MAX, DISCOVER_PAGE_MAX, LABEL_BYTES_MAX};
@@ -7,12 +7,13 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::description::Hints;
-use super::list_agents::Listed;
-use super::{Tool, Toolbox, page};
-use crate::tool_error::ToolError;
+use super::list_agents::ListedAgent;
+use super::paging;
+use super::toolbox::{Tool, Toolbox};
 use crate::scope::Scope;
+use crate::tool_error::ToolError;
 
-/// Pages of the relay that one call looks through: 500 agents, in less than a second.
+/// Pages of the relay that one call searches: 500 agents, in less than a second.
 const PAGES_MAX: usize = 5;
 
 pub(super) struct QueryCapabilities;
@@ -30,14 +31,14 @@ pub(super) struct QueryCapabilitiesArguments {
     #[schemars(length(max = DID_BYTES_MAX))]
     cursor: Option<String>,
     /// Agents in the page; 20 when absent.
-    #[schemars(range(min = 1, max = page::MAX))]
+    #[schemars(range(min = 1, max = paging::PAGE_MAX))]
     limit: Option<usize>,
 }
 
 #[derive(Debug, Serialize, JsonSchema)]
 pub(super) struct QueryCapabilitiesAnswer {
     /// Agents that offer all of the capabilities; empty when there is none.
-    agents: Vec<Listed>,
+    agents: Vec<ListedAgent>,
     /// Where to go on; absent when all agents were looked at. A page may be empty and still name a next one.
     #[serde(skip_serializing_if = "Option::is_none")]
     next_cursor: Option<String>,
@@ -48,24 +49,28 @@ impl Tool for QueryCapabilities {
     const TITLE: &'static str = "Find agents by capabilities";
     const DESCRIPTION: &'static str =
         "Finds agents of this agent's own tenant that offer all of the given capabilities.";
-    const HINTS: Hints = Hints::LooksOutside;
+    const HINTS: Hints = Hints::ReadsOthers;
     const SCOPE: Scope = Scope::Read;
     type Arguments = QueryCapabilitiesArguments;
     type Answer = QueryCapabilitiesAnswer;
 
-    async fn call(toolbox: &Toolbox, arguments: QueryCapabilitiesArguments) -> Result<QueryCapabilitiesAnswer, ToolError> {
-        let limit = page::limit(arguments.limit)?;
+    async fn call(
+        toolbox: &Toolbox,
+        arguments: QueryCapabilitiesArguments,
+    ) -> Result<QueryCapabilitiesAnswer, ToolError> {
+        let limit = paging::check_limit(arguments.limit)?;
         let fits = |capability: &String| (1..=LABEL_BYTES_MAX).contains(&capability.len());
         let (first, count) = (arguments.capabilities.first(), arguments.capabilities.len());
         let (Some(first), true) = (first, arguments.capabilities.iter().all(fits)) else {
             return Err(ToolError::Arguments(format!(
-                "capabilities holds 1 to {CAPABILITIES_MAX} ids of 1 to {LABEL_BYTES_MAX} bytes"
+                "capabilities must have 1 to {CAPABILITIES_MAX} ids of 1 to {LABEL_BYTES_MAX} bytes"
             )));
         };
         if count > CAPABILITIES_MAX {
             return Err(ToolError::Arguments(format!("at most {CAPABILITIES_MAX} capabilities")));
         }
-        let cursor = arguments.cursor.as_deref().map(str::parse).transpose().map_err(|_| ToolError::Cursor)?;
+        let cursor =
+            arguments.cursor.as_deref().map(str::parse).transpose().map_err(|_| ToolError::Cursor)?;
         let mut query =
             DiscoverParams { capability: Some(first.clone()), cursor, limit: Some(DISCOVER_PAGE_MAX) };
         let mut agents = Vec::new();
@@ -79,9 +84,9 @@ impl Tool for QueryCapabilities {
                     continue;
                 }
                 let did = agent.did.to_string();
-                agents.push(Listed::from(agent));
+                agents.push(ListedAgent::from(agent));
                 if agents.len() == limit {
-                    // The relay's cursor is the last DID of a page, so any DID is one.
+                    // A cursor of the relay is the last DID of a page, so any DID is a cursor.
                     return Ok(QueryCapabilitiesAnswer { agents, next_cursor: Some(did) });
                 }
             }

@@ -1,13 +1,18 @@
-//! `read_message`: the content of one message, in parts when it is long. Its end marks the message as read.
+//! `read_message`: returns the content of one message, in parts when it is long. Reading the end marks
+//! the message as read.
 
+use protocol::Did;
+use protocol::envelope::MessageId;
 use protocol::limits::DID_BYTES_MAX;
 use schemars::JsonSchema;
 use serde::Deserialize;
 
+use super::agent_reference;
 use super::description::Hints;
-use super::{Tool, Toolbox, address};
-use crate::tool_error::ToolError;
+use super::toolbox::{Tool, Toolbox};
+use crate::message_store::MessageStore;
 use crate::scope::Scope;
+use crate::tool_error::ToolError;
 use crate::view::MessageView;
 
 pub(super) struct ReadMessage;
@@ -38,10 +43,25 @@ impl Tool for ReadMessage {
 
     async fn call(toolbox: &Toolbox, arguments: ReadMessageArguments) -> Result<MessageView, ToolError> {
         let id = arguments.id.parse().map_err(|_| ToolError::MessageId)?;
-        let me = toolbox.network.me().did;
-        let from = arguments.from.map(|from| address::resolve(&from, &me)).transpose()?;
-        toolbox.store.read(id, from.as_ref(), arguments.offset).await.map_err(ToolError::Find)
+        let own = toolbox.network.own_agent().did;
+        let from = arguments.from.map(|from| agent_reference::resolve(&from, &own)).transpose()?;
+        read_part(&toolbox.store, id, from.as_ref(), arguments.offset).await
     }
+}
+
+/// Returns one part of a message. The part that reaches the end marks the message as read.
+pub(super) async fn read_part(
+    store: &MessageStore,
+    id: MessageId,
+    from: Option<&Did>,
+    offset: usize,
+) -> Result<MessageView, ToolError> {
+    let stored = store.inbox.find(id, from).await.map_err(ToolError::FindMessage)?;
+    let view = MessageView::of(&stored.message, offset);
+    if !view.truncated {
+        store.mark_read(&stored).await.map_err(ToolError::Database)?;
+    }
+    Ok(view)
 }
 
 #[cfg(test)]
@@ -49,6 +69,22 @@ mod tests {
     use serde_json::json;
 
     use crate::fixtures::{ToolboxFixture, message, message_id};
+    use crate::view::CONTENT_PART_BYTES_MAX;
+
+    #[tokio::test]
+    async fn without_a_folder_a_message_is_acknowledged_when_read_to_its_end() {
+        let network = ToolboxFixture::new().await;
+        network.arrive(message(1, "bob", &"x".repeat(CONTENT_PART_BYTES_MAX + 1))).await;
+        let id = message_id(1).to_string();
+        let first = network.call("read_message", json!({"id": id})).await.unwrap();
+        assert_eq!(first["truncated"], true);
+        assert!(network.acks.made().is_empty());
+        let rest = json!({"id": id, "offset": first["next_offset"]});
+        network.call("read_message", rest).await.unwrap();
+        assert_eq!(network.acks.made(), [1]);
+        network.call("read_message", json!({"id": id})).await.unwrap();
+        assert_eq!(network.acks.made(), [1]);
+    }
 
     #[tokio::test]
     async fn reading_marks_the_message_and_tells_the_relay() {

@@ -1,4 +1,4 @@
-//! `send_message`: one encrypted, signed message to one agent, and its reply if the caller waits.
+//! `send_message`: sends one encrypted, signed message to one agent, and can wait for its reply.
 
 use protocol::envelope::{Content, MessageId, MessageType};
 use protocol::frame::SendStatus;
@@ -8,10 +8,12 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
 use super::description::Hints;
-use super::{Tool, Toolbox, address, body, wait};
-use crate::network::{Answer as Outcome, Outgoing, Sent};
-use crate::tool_error::ToolError;
+use super::read_message::read_part;
+use super::toolbox::{Tool, Toolbox};
+use super::{agent_reference, content, wait};
+use crate::network::{OutgoingMessage, RequestOutcome, SentMessage};
 use crate::scope::Scope;
+use crate::tool_error::ToolError;
 use crate::view::MessageView;
 
 pub(super) struct SendMessage;
@@ -44,7 +46,7 @@ pub(super) struct SendMessageAnswer {
     id: String,
     /// The recipient's DID.
     to: String,
-    status: Status,
+    status: DeliveryStatus,
     /// The recipient's reply, when one came while waiting.
     #[serde(skip_serializing_if = "Option::is_none")]
     reply: Option<MessageView>,
@@ -56,7 +58,7 @@ pub(super) struct SendMessageAnswer {
 /// forwarded: handed over without confirmation.
 #[derive(Debug, PartialEq, Eq, Serialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
-enum Status {
+enum DeliveryStatus {
     Stored,
     Delivered,
     Forwarded,
@@ -72,12 +74,15 @@ impl Tool for SendMessage {
     type Arguments = SendMessageArguments;
     type Answer = SendMessageAnswer;
 
-    async fn call(toolbox: &Toolbox, arguments: SendMessageArguments) -> Result<SendMessageAnswer, ToolError> {
-        let wait = wait::parse(arguments.wait_seconds)?;
+    async fn call(
+        toolbox: &Toolbox,
+        arguments: SendMessageArguments,
+    ) -> Result<SendMessageAnswer, ToolError> {
+        let wait = wait::parse_seconds(arguments.wait_seconds)?;
         let message = arguments.into_message(toolbox)?;
         let to = message.to.to_string();
         let Some(wait) = wait else {
-            let Sent { id, status } = toolbox.network.send(message).await?;
+            let SentMessage { id, status } = toolbox.network.send(message).await?;
             return Ok(SendMessageAnswer {
                 id: id.to_string(),
                 to,
@@ -86,13 +91,14 @@ impl Tool for SendMessage {
                 timed_out: false,
             });
         };
-        let Outcome { sent: Sent { id, status }, reply } = toolbox.network.request(message, wait).await?;
+        let outcome = toolbox.network.request(message, wait).await?;
+        let RequestOutcome { sent: SentMessage { id, status }, reply } = outcome;
         let reply = match reply {
-            Some((message, token)) => {
+            Some((message, acknowledgement)) => {
                 let (id, from) = (message.head.id, message.head.from.clone());
-                // Through the store, so that a long reply can be read to its end.
-                toolbox.store.take(message, token).await;
-                Some(toolbox.store.read(id, Some(&from), 0).await.map_err(ToolError::Find)?)
+                // A reply is stored like any message, so that a long one can be read to its end.
+                toolbox.store.receive(message, acknowledgement).await;
+                Some(read_part(&toolbox.store, id, Some(&from), 0).await?)
             }
             None => None,
         };
@@ -102,23 +108,30 @@ impl Tool for SendMessage {
 }
 
 impl SendMessageArguments {
-    fn into_message(self, toolbox: &Toolbox) -> Result<Outgoing, ToolError> {
-        let to = address::resolve(&self.to, &toolbox.network.me().did)?;
+    fn into_message(self, toolbox: &Toolbox) -> Result<OutgoingMessage, ToolError> {
+        let to = agent_reference::resolve(&self.to, &toolbox.network.own_agent().did)?;
         let re = self.re.map(|id| id.parse::<MessageId>()).transpose().map_err(|_| ToolError::MessageId)?;
         if self.thread.as_ref().is_some_and(|t| t.is_empty() || t.len() > THREAD_BYTES_MAX) {
-            return Err(ToolError::Arguments(format!("thread has 1 to {THREAD_BYTES_MAX} bytes")));
+            return Err(ToolError::Arguments(format!("thread must have 1 to {THREAD_BYTES_MAX} bytes")));
         }
-        let content = match body::one_of(self.text, self.json)? {
+        let content = match content::text_or_json(self.text, self.json)? {
             Value::String(text) => Content::text(text),
             json => Content::json(json),
         };
-        // An answer ends the request of an agent that waits for it.
+        // A response ends the request of an agent that waits for it.
         let kind = if re.is_some() { MessageType::Response } else { MessageType::Event };
-        Ok(Outgoing { to, id: None, kind, content: body::checked(content)?, thread: self.thread, re })
+        Ok(OutgoingMessage {
+            to,
+            id: None,
+            kind,
+            content: content::check_size(content)?,
+            thread: self.thread,
+            re,
+        })
     }
 }
 
-impl From<SendStatus> for Status {
+impl From<SendStatus> for DeliveryStatus {
     fn from(status: SendStatus) -> Self {
         match status {
             SendStatus::Stored => Self::Stored,
@@ -135,6 +148,7 @@ mod tests {
 
     use super::*;
     use crate::fixtures::{ToolboxFixture, did, message, message_id};
+    use crate::network::NetworkError;
     use crate::view::CONTENT_PART_BYTES_MAX;
 
     #[tokio::test]
@@ -208,7 +222,7 @@ mod tests {
     async fn a_refusal_of_the_relay_keeps_its_reason() {
         for reason in [Reason::NotFound, Reason::RateLimited, Reason::MailboxFull] {
             let network = ToolboxFixture::new().await;
-            network.refuse_with(ToolError::Relay { reason, retry_after_ms: Some(7), quota: None });
+            network.refuse_with(NetworkError::Relay { reason, retry_after_ms: Some(7), quota: None });
             assert_eq!(
                 network.refusal("send_message", json!({"to": "bob", "text": "a"})).await,
                 reason.word()

@@ -1,4 +1,4 @@
-//! `send_task_input`: answers the question of a task's worker, or tells it more.
+//! `send_task_input`: answers a question of a task's worker, or sends it more input.
 
 use protocol::limits::{CONTENT_BYTES_MAX, DID_BYTES_MAX};
 use protocol::task::{Input, TaskMessage};
@@ -6,12 +6,13 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 use serde_json::{Map, Value};
 
-use super::conversation::{self, Named};
 use super::description::Hints;
-use super::{Tool, Toolbox, body, wait};
-use crate::tool_error::ToolError;
+use super::task_exchange::{self, TaskReference};
+use super::toolbox::{Tool, Toolbox};
+use super::{content, wait};
 use crate::scope::Scope;
 use crate::tasks::rules;
+use crate::tool_error::ToolError;
 use crate::view::TaskView;
 
 pub(super) struct SendTaskInput;
@@ -45,20 +46,20 @@ impl Tool for SendTaskInput {
     type Answer = TaskView;
 
     async fn call(toolbox: &Toolbox, arguments: SendTaskInputArguments) -> Result<TaskView, ToolError> {
-        let wait = wait::parse(arguments.wait_seconds)?;
-        let input = body::one_of(arguments.text, arguments.json)?;
-        let task = Named { id: arguments.id, with: arguments.with }.find(toolbox).await?;
-        let step = rules::give_input(&task, input.clone()).map_err(ToolError::Task)?;
+        let wait = wait::parse_seconds(arguments.wait_seconds)?;
+        let input = content::text_or_json(arguments.text, arguments.json)?;
+        let task = TaskReference { id: arguments.id, with: arguments.with }.find(toolbox).await?;
+        let transition = rules::give_input(&task, input.clone()).map_err(ToolError::TaskRule)?;
         let message = TaskMessage::Input(Input { task: task.id, input });
-        let mut task = conversation::say(toolbox, &task, &step, message).await?;
+        let mut task = task_exchange::send_about_task(toolbox, &task, &transition, message).await?;
         let mut timed_out = false;
         if let Some(wait) = wait {
             let revision = task.revision;
             let next = |task: &crate::tasks::Task| task.revision > revision;
-            let answered = conversation::until(toolbox, task.id, &task.peer, wait, next).await?;
+            let answered = task_exchange::wait_for_task(toolbox, task.id, &task.peer, wait, next).await?;
             timed_out = answered.is_none();
             task = answered.unwrap_or(task);
         }
-        conversation::show(toolbox, &task, timed_out).await
+        task_exchange::show(toolbox, &task, timed_out).await
     }
 }

@@ -1,4 +1,4 @@
-//! What the task tools share: finding a task, saying something about it, waiting for it, showing it.
+//! Functions that the task tools share: find a task, send a message about it, wait for it, show it.
 
 use std::time::Duration;
 
@@ -10,49 +10,54 @@ use protocol::task::{State, TaskMessage};
 use schemars::JsonSchema;
 use serde::Deserialize;
 
-use super::{Toolbox, address, body, wait};
+use super::toolbox::Toolbox;
+use super::{agent_reference, content, wait};
 use crate::change_feed::Change;
 use crate::clock;
-use crate::network::Outgoing;
-use crate::tool_error::ToolError;
+use crate::network::{NetworkError, OutgoingMessage};
 use crate::tasks::Task;
-use crate::tasks::rules::Step;
+use crate::tasks::rules::Transition;
+use crate::tool_error::ToolError;
 use crate::view::{MESSAGES_SHOWN, TaskView};
 
-/// Which task a caller means. Not flattened into arguments, whose unknown members are refused.
+/// The task that a caller means. It is not flattened into arguments, because serde could not reject
+/// unknown members then.
 #[derive(Debug, Clone, Deserialize, JsonSchema)]
-pub(super) struct Named {
+pub(super) struct TaskReference {
     pub(super) id: String,
     #[schemars(length(min = 1, max = DID_BYTES_MAX))]
     pub(super) with: Option<String>,
 }
 
-impl Named {
+impl TaskReference {
     pub(super) async fn find(&self, toolbox: &Toolbox) -> Result<Task, ToolError> {
         let id: MessageId = self.id.parse().map_err(|_| ToolError::TaskId)?;
-        let me = toolbox.network.me().did;
-        let with = self.with.as_deref().map(|with| address::resolve(with, &me)).transpose()?;
+        let own = toolbox.network.own_agent().did;
+        let with = self.with.as_deref().map(|with| agent_reference::resolve(with, &own)).transpose()?;
         toolbox.store.tasks.find(id, with.as_ref()).await.map_err(ToolError::FindTask)
     }
 }
 
-/// A task's content, within the limits.
-pub(super) fn content(message: TaskMessage) -> Result<Content, ToolError> {
-    body::checked(message.checked().map_err(ToolError::TaskBody)?.to_content())
+/// The content of a task message.
+///
+/// # Errors
+/// The message exceeds a limit.
+pub(super) fn task_content(message: TaskMessage) -> Result<Content, ToolError> {
+    content::check_size(message.checked().map_err(ToolError::TaskBody)?.to_content())
 }
 
-/// Writes down what this agent says, sends it, and takes it back when it was not sent.
-pub(super) async fn say(
+/// Stores a message about a task, sends it, and undoes the change when it was not sent.
+pub(super) async fn send_about_task(
     toolbox: &Toolbox,
     task: &Task,
-    step: &Step,
+    transition: &Transition,
     message: TaskMessage,
 ) -> Result<Task, ToolError> {
-    let content = content(message)?;
+    let content = task_content(message)?;
     let (tasks, id) = (&toolbox.store.tasks, clock::new_message_id());
-    let said = tasks.say(task, step, id, clock::now()).await.map_err(ToolError::Database)?;
-    let said = said.ok_or(ToolError::TasksFull)?;
-    let outgoing = Outgoing {
+    let changed = tasks.record_outgoing(task, transition, id, clock::now()).await;
+    let changed = changed.map_err(ToolError::Database)?.ok_or(ToolError::TasksFull)?;
+    let outgoing = OutgoingMessage {
         to: task.peer.clone(),
         id: Some(id),
         kind: MessageType::Event,
@@ -60,51 +65,53 @@ pub(super) async fn say(
         thread: Some(task.id.to_string()),
         re: Some(task.id),
     };
-    let sent = send(toolbox, outgoing).await;
-    if let Err(refusal) = &sent
-        && !refusal.is_uncertain()
+    let sent = send_with_retry(toolbox, outgoing).await;
+    if let Err(error) = &sent
+        && !error.is_uncertain()
     {
-        tasks.take_back(task, id).await.map_err(ToolError::Database)?;
+        tasks.undo_outgoing(task, id).await.map_err(ToolError::Database)?;
     }
     toolbox.store.changes.publish(Change::TaskChanged { id: task.id });
-    sent.map(|()| said)
+    sent?;
+    Ok(changed)
 }
 
-/// Sends; when it stays unknown whether the relay took it, once more under the same id, which the relay takes once.
-pub(super) async fn send(toolbox: &Toolbox, message: Outgoing) -> Result<(), ToolError> {
+/// Sends a message. When it is unknown whether the relay accepted it, sends it once more with the same
+/// id, which the relay accepts only once.
+pub(super) async fn send_with_retry(toolbox: &Toolbox, message: OutgoingMessage) -> Result<(), NetworkError> {
     let again = message.clone();
     match toolbox.network.send(message).await {
-        Err(refusal) if refusal.is_uncertain() => match toolbox.network.send(again).await {
-            Ok(_) | Err(ToolError::Relay { reason: Reason::DuplicateId, .. }) => Ok(()),
-            Err(_) => Err(refusal),
+        Err(error) if error.is_uncertain() => match toolbox.network.send(again).await {
+            Ok(_) | Err(NetworkError::Relay { reason: Reason::DuplicateId, .. }) => Ok(()),
+            Err(_) => Err(error),
         },
         sent => sent.map(drop),
     }
 }
 
 /// Waits until the task satisfies `done`; `None` when the time is over first.
-pub(super) async fn until(
+pub(super) async fn wait_for_task(
     toolbox: &Toolbox,
     id: MessageId,
     peer: &Did,
     wait: Duration,
     done: impl Fn(&Task) -> bool,
 ) -> Result<Option<Task>, ToolError> {
-    let mut patience = wait::ChangeWait::new(toolbox.store.changes.subscribe(), wait);
-    toolbox.network.refresh().await;
+    let mut changes = wait::ChangeWait::new(toolbox.store.changes.subscribe(), wait);
+    toolbox.network.ensure_connected().await;
     loop {
         let task = toolbox.store.tasks.find(id, Some(peer)).await.map_err(ToolError::FindTask)?;
         if done(&task) {
             return Ok(Some(task));
         }
-        if !patience.next_change().await {
+        if !changes.next_change().await {
             return Ok(None);
         }
     }
 }
 
-/// Whether the giver has something to look at: an end, or a question.
-pub(super) fn needs_the_giver(task: &Task) -> bool {
+/// Whether the task waits for its giver: it has ended, or needs input.
+pub(super) fn needs_giver(task: &Task) -> bool {
     task.state.is_final() || task.state == State::InputRequired
 }
 

@@ -1,41 +1,25 @@
-//! How a task looks to a model. What the other agent wrote stands under `untrusted`, what this agent wrote under `own`.
+//! A task as it appears in answers. What the other agent wrote is in members `untrusted`, what this
+//! agent wrote in `own` and `title`.
 
-use protocol::task::State as WireState;
+use protocol::task::State;
 use schemars::JsonSchema;
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
 use serde_json::Value;
 
-use super::{NOTICE, CONTENT_PART_BYTES_MAX, part, text_of, time};
-use crate::tasks::{Entry, Kind, Role, Task};
+use super::format::{CONTENT_PART_BYTES_MAX, UNTRUSTED_NOTICE, content_text, rfc3339};
+use super::schema::state_schema;
+use crate::tasks::{EntryKind, Task, TaskEntry, TaskRole};
+use crate::text_part::text_part;
 
 /// Messages of a task in one answer.
 pub(crate) const MESSAGES_SHOWN: usize = 10;
-/// Bytes of the newest message, and of each one before it: together less than [`CONTENT_PART_BYTES_MAX`].
+/// Bytes of the newest message in an answer. With those of the messages before it, it stays below
+/// [`CONTENT_PART_BYTES_MAX`].
 const NEWEST_BYTES_MAX: usize = 12 * 1024;
+/// Bytes of each message before the newest one.
 const OLDER_BYTES_MAX: usize = 1024;
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "lowercase")]
-pub enum Side {
-    /// This agent gave the task to `with`.
-    Giver,
-    /// `with` gave the task to this agent.
-    Worker,
-}
-
-/// submitted: its worker has not said anything yet. input_required: its worker waits for the giver (send_task_input).
-/// completed, failed, rejected and canceled are final.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "snake_case")]
-pub enum State {
-    Submitted,
-    Working,
-    InputRequired,
-    Completed,
-    Failed,
-    Rejected,
-    Canceled,
-}
+// The doc comments of the types and members below are published in the schemas of the tools.
 
 /// One task in a listing.
 #[derive(Debug, PartialEq, Serialize, JsonSchema)]
@@ -43,9 +27,12 @@ pub struct TaskSummary {
     /// The id for the other task tools.
     pub id: String,
     /// What this agent is in the task.
-    pub role: Side,
+    pub role: TaskRole,
     /// The DID of the other agent. Its messages are verified.
     pub with: String,
+    /// submitted: its worker has not said anything yet. input_required: its worker waits for the giver
+    /// (send_task_input). completed, failed, rejected and canceled are final.
+    #[schemars(schema_with = "state_schema")]
     pub state: State,
     /// Percent done, when the worker says it.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -81,23 +68,15 @@ pub struct TaskView {
     pub timed_out: bool,
 }
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, JsonSchema)]
-#[serde(rename_all = "lowercase")]
-pub enum Said {
-    Submit,
-    Status,
-    Input,
-    Cancel,
-}
-
 /// One message about a task, or a part of it.
 #[derive(Debug, PartialEq, Serialize, JsonSchema)]
 pub struct TaskMessageView {
     /// From 1 within the task.
     pub number: i64,
-    pub kind: Said,
+    pub kind: EntryKind,
     /// The state a status names.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(schema_with = "state_schema")]
     pub state: Option<State>,
     /// When this server sent or received it (RFC 3339, UTC).
     pub at: String,
@@ -144,16 +123,16 @@ pub struct UntrustedTaskContent {
 impl TaskSummary {
     #[must_use]
     pub fn of(task: &Task) -> Self {
-        let mine = task.role == Role::Giver;
+        let mine = task.role == TaskRole::Giver;
         Self {
             id: task.id.to_string(),
-            role: if mine { Side::Giver } else { Side::Worker },
+            role: task.role,
             with: task.peer.to_string(),
-            state: task.state.into(),
+            state: task.state,
             progress: task.progress,
             cancel_requested: task.cancel_requested,
-            created_at: time(task.created),
-            updated_at: time(task.updated),
+            created_at: rfc3339(task.created),
+            updated_at: rfc3339(task.updated),
             change: task.change,
             title: task.title.clone().filter(|_| mine),
             untrusted: task.title.clone().filter(|_| !mine).map(|title| UntrustedTitle { title }),
@@ -162,9 +141,9 @@ impl TaskSummary {
 }
 
 impl TaskView {
-    /// `entries` from old to new.
+    /// `entries` are ordered from old to new.
     #[must_use]
-    pub fn of(task: &Task, entries: &[Entry], timed_out: bool) -> Self {
+    pub fn of(task: &Task, entries: &[TaskEntry], timed_out: bool) -> Self {
         let newest = entries.len().saturating_sub(1);
         let limit = |index| if index == newest { NEWEST_BYTES_MAX } else { OLDER_BYTES_MAX };
         let messages = entries.iter().enumerate();
@@ -172,88 +151,40 @@ impl TaskView {
         Self { task: TaskSummary::of(task), messages, timed_out }
     }
 
-    /// One message, from byte `offset`.
+    /// One message, or a part of it from byte `offset`.
     #[must_use]
-    pub fn of_one(task: &Task, entry: &Entry, offset: usize) -> Self {
+    pub fn of_one(task: &Task, entry: &TaskEntry, offset: usize) -> Self {
         let messages = vec![TaskMessageView::of(entry, offset, CONTENT_PART_BYTES_MAX)];
         Self { task: TaskSummary::of(task), messages, timed_out: false }
     }
 }
 
 impl TaskMessageView {
-    fn of(entry: &Entry, offset: usize, limit: usize) -> Self {
-        let said = &entry.said;
-        let whole = said.body.as_ref().map(text_of).unwrap_or_default();
-        let shown = part(&whole, offset, limit);
+    fn of(entry: &TaskEntry, offset: usize, limit: usize) -> Self {
+        let content = &entry.content;
+        let whole = content.body.as_ref().map(content_text).unwrap_or_default();
+        let shown = text_part(&whole, offset, limit);
         let end = whole.floor_char_boundary(offset) + shown.len();
         let next_offset = (end < whole.len()).then_some(end);
-        let json = said.body.clone().filter(|body| !body.is_string() && shown.len() == whole.len());
-        let text = (said.body.is_some() && json.is_none()).then(|| shown.to_owned());
-        let words = TaskContent { note: said.note.clone(), text, json };
+        let json = content.body.clone().filter(|body| !body.is_string() && shown.len() == whole.len());
+        let text = (content.body.is_some() && json.is_none()).then(|| shown.to_owned());
+        let shown_content = TaskContent { note: content.note.clone(), text, json };
         let (own, untrusted) = if entry.mine {
-            (Some(words), None)
+            (Some(shown_content), None)
         } else {
-            let TaskContent { note, text, json } = words;
-            (None, Some(UntrustedTaskContent { notice: NOTICE.to_owned(), note, text, json }))
+            let TaskContent { note, text, json } = shown_content;
+            (None, Some(UntrustedTaskContent { notice: UNTRUSTED_NOTICE.to_owned(), note, text, json }))
         };
         Self {
             number: entry.number,
-            kind: said.kind.into(),
-            state: said.state.map(State::from),
-            at: time(entry.written),
+            kind: content.kind,
+            state: content.state,
+            at: rfc3339(entry.written),
             bytes: whole.len(),
             truncated: next_offset.is_some(),
             next_offset,
             own,
             untrusted,
-        }
-    }
-}
-
-impl From<Kind> for Said {
-    fn from(kind: Kind) -> Self {
-        match kind {
-            Kind::Submit => Self::Submit,
-            Kind::Status => Self::Status,
-            Kind::Input => Self::Input,
-            Kind::Cancel => Self::Cancel,
-        }
-    }
-}
-
-impl From<Side> for Role {
-    fn from(side: Side) -> Self {
-        match side {
-            Side::Giver => Self::Giver,
-            Side::Worker => Self::Worker,
-        }
-    }
-}
-
-impl From<State> for WireState {
-    fn from(state: State) -> Self {
-        match state {
-            State::Submitted => Self::Submitted,
-            State::Working => Self::Working,
-            State::InputRequired => Self::InputRequired,
-            State::Completed => Self::Completed,
-            State::Failed => Self::Failed,
-            State::Rejected => Self::Rejected,
-            State::Canceled => Self::Canceled,
-        }
-    }
-}
-
-impl From<WireState> for State {
-    fn from(state: WireState) -> Self {
-        match state {
-            WireState::Submitted => Self::Submitted,
-            WireState::Working => Self::Working,
-            WireState::InputRequired => Self::InputRequired,
-            WireState::Completed => Self::Completed,
-            WireState::Failed => Self::Failed,
-            WireState::Rejected => Self::Rejected,
-            WireState::Canceled => Self::Canceled,
         }
     }
 }
@@ -264,21 +195,21 @@ mod tests {
 
     use super::*;
     use crate::fixtures::{message_id, task};
-    use crate::tasks;
+    use crate::tasks::EntryContent;
 
-    fn entry(number: i64, mine: bool, body: Value) -> Entry {
-        let said = tasks::Said {
-            kind: Kind::Status,
+    fn entry(number: i64, mine: bool, body: Value) -> TaskEntry {
+        let content = EntryContent {
+            kind: EntryKind::Status,
             state: None,
             note: Some("CANARY note".into()),
             body: Some(body),
         };
-        Entry { number, mine, message: message_id(1), said, written: 0 }
+        TaskEntry { number, mine, message: message_id(1), content, written: 0 }
     }
 
     #[test]
     fn what_the_other_agent_wrote_stands_under_untrusted_only() {
-        let task = Task { title: Some("CANARY title".into()), ..task(Role::Worker, 1, "bob") };
+        let task = Task { title: Some("CANARY title".into()), ..task(TaskRole::Worker, 1, "bob") };
         let entries = [entry(1, false, json!("CANARY body")), entry(2, false, json!({"CANARY": 1}))];
         let mut view = serde_json::to_value(TaskView::of(&task, &entries, false)).unwrap();
         view["task"].as_object_mut().unwrap().remove("untrusted").unwrap();
@@ -292,7 +223,7 @@ mod tests {
     fn an_answer_is_bounded_and_the_newest_message_is_the_longest() {
         let long = |number| entry(number, false, json!("x".repeat(600 * 1024)));
         let entries: Vec<_> = (1..=10).map(long).collect();
-        let view = TaskView::of(&task(Role::Giver, 1, "bob"), &entries, false);
+        let view = TaskView::of(&task(TaskRole::Giver, 1, "bob"), &entries, false);
         assert_eq!(view.messages.last().unwrap().next_offset, Some(NEWEST_BYTES_MAX));
         assert_eq!(view.messages.first().unwrap().next_offset, Some(OLDER_BYTES_MAX));
         assert!(serde_json::to_vec(&view).unwrap().len() < 32 * 1024);

@@ -1,4 +1,4 @@
-//! An endpoint on loopback for one test, in front of a network without a relay.
+//! An endpoint on loopback for one test, on a network without a relay.
 
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
@@ -7,18 +7,21 @@ use std::time::Duration;
 
 use daemon::Shutdown;
 use futures::future::BoxFuture;
-use msg2agent_mcp_server::endpoint::bearer::{Bearer, Tokens};
+use msg2agent_mcp_server::database::Database;
+use msg2agent_mcp_server::endpoint::bearer::{BearerAuth, TokenVerifier};
 use msg2agent_mcp_server::endpoint::guard::Guard;
+use msg2agent_mcp_server::endpoint::router::router;
 use msg2agent_mcp_server::endpoint::sessions::Sessions;
-use msg2agent_mcp_server::http::{listener, router};
+use msg2agent_mcp_server::endpoint::settings::{HttpSettings, OauthSettings};
+use msg2agent_mcp_server::http::listener;
 use msg2agent_mcp_server::inbox::{MessageHeader, ReceivedMessage};
 use msg2agent_mcp_server::message_store::MessageStore;
-use msg2agent_mcp_server::endpoint::metrics::Metrics;
-use msg2agent_mcp_server::network::{Acknowledge, Answer, Found, Me, Network, Outgoing, Sent, SessionStatus};
-use msg2agent_mcp_server::tool_error::ToolError;
+use msg2agent_mcp_server::metrics::EndpointMetrics;
+use msg2agent_mcp_server::network::{
+    Acknowledge, Contact, Network, NetworkError, OutgoingMessage, OwnAgent, RequestOutcome, SentMessage,
+    SessionStatus,
+};
 use msg2agent_mcp_server::server::Server;
-use msg2agent_mcp_server::settings::{Http, OAuth};
-use msg2agent_mcp_server::database::Database;
 use msg2agent_mcp_server::tool::Toolbox;
 use prometheus::{Registry, TextEncoder};
 use protocol::api_key::{ApiKey, KeyHash};
@@ -30,10 +33,10 @@ use serde_json::{Value, json};
 use tokio::net::TcpListener;
 use tokio_rustls::TlsAcceptor;
 
-/// Name under which clients may call, besides loopback.
+/// The host that clients may use, besides loopback.
 pub(crate) const HOST: &str = "mcp.example.com";
 
-pub(crate) struct Served {
+pub(crate) struct TestEndpoint {
     pub(crate) address: SocketAddr,
     pub(crate) key: ApiKey,
     pub(crate) guard: Guard,
@@ -42,26 +45,29 @@ pub(crate) struct Served {
     registry: Registry,
 }
 
-impl Served {
+impl TestEndpoint {
     pub(crate) async fn start() -> Self {
         Self::start_with(None, None).await
     }
 
-    /// With an authorization server, whose tokens open it besides the key.
-    pub(crate) async fn start_with(tls: Option<TlsAcceptor>, sign_in: Option<(Tokens, OAuth)>) -> Self {
+    /// With an authorization server, whose tokens are accepted besides the key.
+    pub(crate) async fn start_with(
+        tls: Option<TlsAcceptor>,
+        sign_in: Option<(TokenVerifier, OauthSettings)>,
+    ) -> Self {
         let (tokens, oauth) = sign_in.unzip();
         drop(rustls::crypto::ring::default_provider().install_default());
         let registry = Registry::new();
-        let metrics = Metrics::register(&registry).unwrap();
+        let metrics = EndpointMetrics::register(&registry).unwrap();
         let key = ApiKey::generate(&mut rand::rng());
         let store = MessageStore::new(Database::in_memory().await.unwrap());
         let toolbox =
-            Toolbox { network: Arc::new(Echoless), store: Arc::new(store), metrics: metrics.clone() };
+            Toolbox { network: Arc::new(SilentNetwork), store: Arc::new(store), metrics: metrics.clone() };
         let toolbox = Arc::new(toolbox);
-        let guard = Guard::new(Bearer::new(key.hash(), tokens), Sessions::default(), metrics);
+        let guard = Guard::new(BearerAuth::new(key.hash(), tokens), Sessions::default(), metrics);
         let bound = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = bound.local_addr().unwrap();
-        let settings = Http {
+        let settings = HttpSettings {
             listen: address,
             tls: None,
             allowed_hosts: vec![HOST.into(), "127.0.0.1".into(), "localhost".into()],
@@ -70,7 +76,7 @@ impl Served {
             oauth,
         };
         let server = Server::new(Arc::clone(&toolbox));
-        let router = router(move || server.for_a_client(), &settings, guard.clone(), "alice");
+        let router = router(move || server.for_new_client(), &settings, guard.clone(), "alice");
         let shutdown = Shutdown::new();
         tokio::spawn(listener::serve(bound, tls, router, shutdown.clone(), Duration::from_secs(5), 64));
         Self { address, key, guard, shutdown, toolbox, registry }
@@ -113,7 +119,7 @@ impl Served {
             .json(body)
     }
 
-    /// Takes a message in, as the network brings it.
+    /// Stores an incoming message.
     pub(crate) async fn arrive(&self, n: u64, text: &str) -> MessageId {
         let id = MessageId::new(1_790_000_000 + n, [7; 10]);
         self.arrive_with(id, MessageType::Event, Content::text(text)).await;
@@ -130,7 +136,7 @@ impl Served {
             re: None,
             time: 1_790_000_000,
         };
-        self.toolbox.store.take(ReceivedMessage { head, content }, Box::new(Nobody)).await;
+        self.toolbox.store.receive(ReceivedMessage { head, content }, Box::new(IgnoredAcknowledgement)).await;
     }
 
     pub(crate) fn rotate(&self, key: &str) {
@@ -142,50 +148,54 @@ impl Served {
     }
 }
 
-/// There is no relay to tell.
-struct Nobody;
+/// There is no relay to acknowledge to.
+struct IgnoredAcknowledgement;
 
-impl Acknowledge for Nobody {
-    fn acknowledge(self: Box<Self>) -> BoxFuture<'static, Result<(), ToolError>> {
+impl Acknowledge for IgnoredAcknowledgement {
+    fn acknowledge(self: Box<Self>) -> BoxFuture<'static, Result<(), NetworkError>> {
         Box::pin(std::future::ready(Ok(())))
     }
 }
 
-/// Takes every message except those to an agent called `nobody`; no reply ever comes.
-struct Echoless;
+/// Accepts every message except those to an agent called `nobody`; no reply ever arrives.
+struct SilentNetwork;
 
-impl Network for Echoless {
-    fn me(&self) -> Me {
+impl Network for SilentNetwork {
+    fn own_agent(&self) -> OwnAgent {
         let did = "did:wba:example.com:agent:acme:alice".parse().unwrap();
-        Me { did, card: Card::default(), session: SessionStatus::Connected }
+        OwnAgent { did, card: Card::default(), session: SessionStatus::Connected }
     }
 
-    fn refresh(&self) -> BoxFuture<'_, ()> {
+    fn ensure_connected(&self) -> BoxFuture<'_, ()> {
         Box::pin(std::future::ready(()))
     }
 
-    fn send(&self, message: Outgoing) -> BoxFuture<'_, Result<Sent, ToolError>> {
+    fn send(&self, message: OutgoingMessage) -> BoxFuture<'_, Result<SentMessage, NetworkError>> {
         let known = message.to.name() != "nobody";
         let id = message.id.unwrap_or(MessageId::new(1_790_000_000, [1; 10]));
-        let sent = Sent { id, status: SendStatus::Stored };
-        let unknown = ToolError::Relay { reason: Reason::NotFound, retry_after_ms: None, quota: None };
+        let sent = SentMessage { id, status: SendStatus::Stored };
+        let unknown = NetworkError::Relay { reason: Reason::NotFound, retry_after_ms: None, quota: None };
         Box::pin(std::future::ready(if known { Ok(sent) } else { Err(unknown) }))
     }
 
-    fn request(&self, message: Outgoing, wait: Duration) -> BoxFuture<'_, Result<Answer, ToolError>> {
+    fn request(
+        &self,
+        message: OutgoingMessage,
+        wait: Duration,
+    ) -> BoxFuture<'_, Result<RequestOutcome, NetworkError>> {
         Box::pin(async move {
             let sent = self.send(message).await?;
             tokio::time::sleep(wait).await;
-            Ok(Answer { sent, reply: None })
+            Ok(RequestOutcome { sent, reply: None })
         })
     }
 
-    fn discover(&self, _query: DiscoverParams) -> BoxFuture<'_, Result<DiscoverResult, ToolError>> {
+    fn discover(&self, _query: DiscoverParams) -> BoxFuture<'_, Result<DiscoverResult, NetworkError>> {
         Box::pin(std::future::ready(Ok(DiscoverResult::default())))
     }
 
-    fn lookup(&self, _did: &Did) -> BoxFuture<'_, Result<Found, ToolError>> {
-        Box::pin(std::future::ready(Err(ToolError::Relay {
+    fn lookup(&self, _did: &Did) -> BoxFuture<'_, Result<Contact, NetworkError>> {
+        Box::pin(std::future::ready(Err(NetworkError::Relay {
             reason: Reason::NotFound,
             retry_after_ms: None,
             quota: None,

@@ -21,7 +21,10 @@ impl EndpointMetrics {
     /// # Errors
     /// The registry has metrics of these names already.
     pub fn register(registry: &Registry) -> Result<Self, prometheus::Error> {
-        let calls = Opts::new("msg2agent_mcp_tool_calls_total", "Tool calls by outcome: ok, or the reason of the error.");
+        let calls = Opts::new(
+            "msg2agent_mcp_tool_calls_total",
+            "Tool calls by outcome: ok, or the reason of the error.",
+        );
         let seconds = HistogramOpts::new("msg2agent_mcp_tool_seconds", "Seconds a tool call took.")
             .buckets(vec![0.005, 0.025, 0.1, 0.5, 2.0, 10.0, 60.0]);
         let rejected =
