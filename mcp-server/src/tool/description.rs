@@ -61,6 +61,9 @@ impl Hints {
 /// member. In answers an optional member is absent and never null; in arguments null is accepted all the
 /// same.
 fn absent_instead_of_null(schema: &mut Schema) {
+    if schema.get("default").is_some_and(Value::is_null) {
+        schema.remove("default");
+    }
     if let Some(Value::Array(types)) = schema.get_mut("type") {
         types.retain(|kind| kind != "null");
         if let [one] = types.as_slice() {
