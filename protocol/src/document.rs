@@ -13,6 +13,7 @@ use crate::multikey::{self, MultikeyError};
 use crate::{UnixSeconds, base64url};
 
 mod build;
+mod timestamp;
 mod verify;
 
 pub use build::{build, build_for_domain};

@@ -84,7 +84,7 @@ fn signed(mut document: DidDocument, key: &SigningKey, now: UnixSeconds) -> DidD
         context: document.context.clone(),
         r#type: "DataIntegrityProof".to_owned(),
         cryptosuite: "eddsa-jcs-2022".to_owned(),
-        created: rfc3339(now),
+        created: timestamp::format(now),
         verification_method: format!("{}#root", document.id),
         proof_purpose: "assertionMethod".to_owned(),
         proof_value: String::new(),
@@ -94,9 +94,4 @@ fn signed(mut document: DidDocument, key: &SigningKey, now: UnixSeconds) -> DidD
     proof.proof_value = format!("z{}", bs58::encode(key.sign(&input).to_bytes()).into_string());
     document.proof = Some(proof);
     document
-}
-
-fn rfc3339(seconds: UnixSeconds) -> String {
-    let seconds = i64::try_from(seconds).unwrap_or(i64::MAX);
-    jiff::Timestamp::from_second(seconds).unwrap_or(jiff::Timestamp::MAX).to_string()
 }
