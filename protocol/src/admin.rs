@@ -39,9 +39,9 @@ pub const MCP_ACCOUNT_BYTES_MAX: usize = 255;
 /// Bytes of an MCP URL; it travels in each authorization request.
 pub const MCP_URL_BYTES_MAX: usize = 512;
 /// How long an invitation can be used when nobody says: a week.
-pub const INVITATION_SECONDS_DEFAULT: u64 = 7 * 24 * 3600;
+pub const DEFAULT_INVITATION_TTL_SECONDS: u64 = 7 * 24 * 3600;
 /// The longest life of an invitation, 30 days: one that lies around longer has been forgotten.
-pub const INVITATION_SECONDS_MAX: u64 = 30 * 24 * 3600;
+pub const MAX_INVITATION_TTL_SECONDS: u64 = 30 * 24 * 3600;
 
 /// The answer to a write: the version of the relay's state that contains it, fsynced and enforced.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -157,7 +157,7 @@ pub struct McpSpec {
 pub struct InvitationSpec {
     /// The agent of this tenant that its bearer may use over MCP.
     pub agent: AgentName,
-    /// 1 to [`INVITATION_SECONDS_MAX`]; absent: [`INVITATION_SECONDS_DEFAULT`].
+    /// 1 to [`MAX_INVITATION_TTL_SECONDS`]; absent: [`DEFAULT_INVITATION_TTL_SECONDS`].
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub expires_in_seconds: Option<u64>,
 }
@@ -172,7 +172,7 @@ pub struct DeclaredInvitation {
     pub agent: AgentName,
     /// SHA-256 of the code, which has no spaces at its ends; no other invitation's.
     pub sha256: KeyHash,
-    /// Until when the code can be used; at most [`INVITATION_SECONDS_MAX`] from now, unless it is what it was.
+    /// Until when the code can be used; at most [`MAX_INVITATION_TTL_SECONDS`] from now, unless it is what it was.
     pub not_after: UnixSeconds,
 }
 

@@ -37,7 +37,7 @@ impl ApiKey {
 
     #[must_use]
     pub fn hash(&self) -> KeyHash {
-        KeyHash::of(&self.0)
+        KeyHash::sha256(&self.0)
     }
 }
 
@@ -61,8 +61,8 @@ pub struct KeyHashError;
 
 impl KeyHash {
     #[must_use]
-    pub fn of(presented: &str) -> Self {
-        Self(Sha256::digest(presented).into())
+    pub fn sha256(text: &str) -> Self {
+        Self(Sha256::digest(text).into())
     }
 
     #[must_use]

@@ -4,21 +4,21 @@ use ed25519_dalek::{SigningKey, VerifyingKey};
 use sha2::{Digest as _, Sha256};
 
 use crate::did::Domain;
-use crate::signature::{BadSignature, Context, sign, verify};
+use crate::signature::{self, BadSignature, Context};
 
 /// A relay's nonce for one registration.
 pub type Nonce = [u8; 32];
 
 /// The agent's answer: valid at this relay, for this nonce and this record only.
 #[must_use]
-pub fn answer(key: &SigningKey, domain: &Domain, nonce: &Nonce, record: &[u8]) -> [u8; 64] {
+pub fn sign(key: &SigningKey, domain: &Domain, nonce: &Nonce, record: &[u8]) -> [u8; 64] {
     let hash = Sha256::digest(record);
-    sign(key, Context::Register, &[domain.as_str().as_bytes(), &[0], nonce, &hash])
+    signature::sign(key, Context::Register, &[domain.as_str().as_bytes(), &[0], nonce, &hash])
 }
 
 /// # Errors
 /// [`BadSignature`] for another key, relay, nonce or record.
-pub fn check(
+pub fn verify(
     key: &VerifyingKey,
     domain: &Domain,
     nonce: &Nonce,
@@ -26,7 +26,7 @@ pub fn check(
     signature: &[u8; 64],
 ) -> Result<(), BadSignature> {
     let hash = Sha256::digest(record);
-    verify(key, Context::Register, &[domain.as_str().as_bytes(), &[0], nonce, &hash], signature)
+    signature::verify(key, Context::Register, &[domain.as_str().as_bytes(), &[0], nonce, &hash], signature)
 }
 
 #[cfg(test)]
@@ -37,11 +37,11 @@ mod tests {
     fn an_answer_is_good_for_its_relay_nonce_and_record_only() {
         let key = SigningKey::from_bytes(&[1; 32]);
         let (here, there): (Domain, Domain) = ("a.example".parse().unwrap(), "b.example".parse().unwrap());
-        let signature = answer(&key, &here, &[5; 32], b"record");
+        let signature = sign(&key, &here, &[5; 32], b"record");
         let public = key.verifying_key();
-        assert_eq!(check(&public, &here, &[5; 32], b"record", &signature), Ok(()));
-        assert_eq!(check(&public, &there, &[5; 32], b"record", &signature), Err(BadSignature));
-        assert_eq!(check(&public, &here, &[6; 32], b"record", &signature), Err(BadSignature));
-        assert_eq!(check(&public, &here, &[5; 32], b"other", &signature), Err(BadSignature));
+        assert_eq!(verify(&public, &here, &[5; 32], b"record", &signature), Ok(()));
+        assert_eq!(verify(&public, &there, &[5; 32], b"record", &signature), Err(BadSignature));
+        assert_eq!(verify(&public, &here, &[6; 32], b"record", &signature), Err(BadSignature));
+        assert_eq!(verify(&public, &here, &[5; 32], b"other", &signature), Err(BadSignature));
     }
 }

@@ -16,10 +16,10 @@ pub enum CloseCode {
     /// The API key was revoked or expired: read the current one.
     CredentialRevoked = 4401,
     Suspended = 4403,
-    RegistrationDeadline = 4408,
+    RegistrationTimeout = 4408,
     /// A newer session of the same DID took over.
     Replaced = 4409,
-    TooMany = 4429,
+    TooManyConnections = 4429,
 }
 
 impl CloseCode {
@@ -30,7 +30,7 @@ impl CloseCode {
 
     /// Whether a client should connect again by itself.
     #[must_use]
-    pub const fn reconnect(number: u16) -> bool {
+    pub const fn should_reconnect(number: u16) -> bool {
         !matches!(number, 1000 | 4400 | 4403 | 4409)
     }
 }

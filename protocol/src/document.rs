@@ -42,7 +42,7 @@ pub struct DidDocument {
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub service: Vec<Service>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub proof: Option<Proof>,
+    pub proof: Option<DataIntegrityProof>,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -67,7 +67,7 @@ pub struct Service {
 /// A Data Integrity proof (W3C VC Data Integrity 1.0; suite of VC-DI-EdDSA section 3.3).
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "camelCase")]
-pub struct Proof {
+pub struct DataIntegrityProof {
     #[serde(rename = "@context")]
     pub context: Vec<String>,
     pub r#type: String,
@@ -88,8 +88,8 @@ pub fn thumbprint(root: &VerifyingKey) -> String {
 }
 
 /// The bytes an `eddsa-jcs-2022` proof signs: hash of the proof options, then hash of the document without proof.
-fn proof_input(document: &DidDocument, proof: &Proof) -> Result<Vec<u8>, serde_json::Error> {
-    let options = Proof { proof_value: String::new(), ..proof.clone() };
+fn proof_input(document: &DidDocument, proof: &DataIntegrityProof) -> Result<Vec<u8>, serde_json::Error> {
+    let options = DataIntegrityProof { proof_value: String::new(), ..proof.clone() };
     let bare = DidDocument { proof: None, ..document.clone() };
     let mut input = Sha256::digest(serde_json_canonicalizer::to_vec(&options)?).to_vec();
     input.extend_from_slice(&Sha256::digest(serde_json_canonicalizer::to_vec(&bare)?));

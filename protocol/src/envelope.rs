@@ -29,7 +29,7 @@ pub struct Envelope {
     pub to: Did,
     pub from: Did,
     pub id: MessageId,
-    #[serde(deserialize_with = "strict_json::word")]
+    #[serde(deserialize_with = "strict_json::unit_enum")]
     pub class: Class,
     /// Seconds the relay keeps a reliable message; absent on ephemeral ones.
     #[serde(default, skip_serializing_if = "Option::is_none")]

@@ -11,11 +11,11 @@ use crate::{Did, Envelope, Reason, UnixSeconds, base64url, strict_json};
 
 mod incoming;
 mod outgoing;
-mod traced_id;
+mod trace_context;
 
 pub use incoming::{Incoming, IncomingError, RequestId};
 pub use outgoing::{write_deliver, write_error, write_notification, write_request, write_result};
-pub use traced_id::{number_of_id, trace_of_id, traced_id};
+pub use trace_context::{request_number, traced_id, traceparent_of};
 
 /// The WebSocket subprotocol of this version.
 pub const SUBPROTOCOL: &str = "msg2agent.v1";
@@ -88,14 +88,14 @@ pub struct DiscoverParams {
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct DiscoverResult {
-    pub agents: Vec<Found>,
+    pub agents: Vec<DiscoveredAgent>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub cursor: Option<Did>,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct Found {
+pub struct DiscoveredAgent {
     pub did: Did,
     pub card: Card,
     pub online: bool,
@@ -130,7 +130,7 @@ pub enum SendStatus {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct SendResult {
-    #[serde(deserialize_with = "strict_json::word")]
+    #[serde(deserialize_with = "strict_json::unit_enum")]
     pub status: SendStatus,
 }
 
@@ -160,7 +160,7 @@ pub struct NoticeParams {
     pub seq: u64,
     pub id: crate::envelope::MessageId,
     pub to: Did,
-    #[serde(deserialize_with = "strict_json::word")]
+    #[serde(deserialize_with = "strict_json::unit_enum")]
     pub outcome: Outcome,
     pub at: UnixSeconds,
 }
@@ -195,12 +195,16 @@ pub struct RpcError {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "camelCase")]
 pub struct RpcErrorData {
-    #[serde(deserialize_with = "strict_json::word")]
+    #[serde(deserialize_with = "strict_json::unit_enum")]
     pub reason: Reason,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub retry_after_ms: Option<u64>,
     /// With `rate_limited` and `mailbox_full`: the limit that was met.
-    #[serde(default, skip_serializing_if = "Option::is_none", deserialize_with = "strict_json::some_object")]
+    #[serde(
+        default,
+        skip_serializing_if = "Option::is_none",
+        deserialize_with = "strict_json::optional_object"
+    )]
     pub quota: Option<Quota>,
 }
 

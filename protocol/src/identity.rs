@@ -7,7 +7,7 @@ use ed25519_dalek::{SigningKey, VerifyingKey};
 use rand_core::CryptoRng;
 use x25519_dalek::{PublicKey, StaticSecret};
 
-use crate::limits::{KEYS_PER_USE_MAX, TTL_SECONDS_MAX};
+use crate::limits::{KEYS_PER_USE_MAX, MAX_TTL_SECONDS};
 use crate::{Did, UnixSeconds};
 
 mod key_file;
@@ -117,7 +117,7 @@ fn prune<K>(keys: &mut Vec<DatedKey<K>>, now: UnixSeconds) {
     let successors: Vec<_> = keys.iter().skip(1).map(|k| k.created).collect();
     let mut index = 0;
     keys.retain(|_| {
-        let retired = successors.get(index).is_some_and(|made| made.saturating_add(TTL_SECONDS_MAX) < now);
+        let retired = successors.get(index).is_some_and(|made| made.saturating_add(MAX_TTL_SECONDS) < now);
         index += 1;
         !retired
     });
@@ -145,9 +145,9 @@ mod tests {
         let mut it = identity();
         let first = it.encryption()[0].kid.clone();
         it.rotate(2_000, &mut rand::rng());
-        it.prune(2_000 + TTL_SECONDS_MAX);
+        it.prune(2_000 + MAX_TTL_SECONDS);
         assert!(it.encryption_secret(&first).is_some());
-        it.prune(2_001 + TTL_SECONDS_MAX);
+        it.prune(2_001 + MAX_TTL_SECONDS);
         assert!(it.encryption_secret(&first).is_none());
         assert_eq!(it.encryption().len(), 1);
         assert_eq!(it.current_signing().unwrap().kid.to_string(), "sig-2");

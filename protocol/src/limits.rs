@@ -31,17 +31,17 @@ pub const DISCOVER_PAGE_MAX: usize = 100;
 /// Deliveries a recipient may leave unacknowledged; the relay sends no more until it acknowledges.
 pub const WINDOW_MESSAGES: u64 = 256;
 /// Time a reliable message waits in a mailbox when its sender names none, and the most it may name: 7 days.
-pub const TTL_SECONDS_MAX: u64 = 7 * 24 * 3600;
+pub const MAX_TTL_SECONDS: u64 = 7 * 24 * 3600;
 /// How long an ephemeral message may travel before its recipient refuses it.
-pub const EPHEMERAL_SECONDS_MAX: u64 = 300;
+pub const EPHEMERAL_TTL_SECONDS: u64 = 300;
 /// How far a sender's clock may run ahead, or a message be late beyond its TTL.
-pub const CLOCK_SKEW_SECONDS: u64 = 300;
+pub const CLOCK_SKEW_GRACE_SECONDS: u64 = 300;
 /// How long the relay remembers `(from, id)` of accepted messages.
-pub const DEDUP_WINDOW: Duration = Duration::from_secs(24 * 3600);
+pub const DEDUP_TTL: Duration = Duration::from_secs(24 * 3600);
 /// How long a registration nonce can be used, once.
-pub const CHALLENGE_LIFETIME: Duration = Duration::from_secs(30);
+pub const CHALLENGE_TTL: Duration = Duration::from_secs(30);
 /// How long a connection may stay without registering.
-pub const REGISTRATION_DEADLINE: Duration = Duration::from_secs(10);
+pub const REGISTRATION_TIMEOUT: Duration = Duration::from_secs(10);
 /// Interval of the relay's pings.
 pub const PING_INTERVAL: Duration = Duration::from_secs(20);
 /// Silence after which either side gives the connection up: three pings.

@@ -8,9 +8,9 @@ use crate::strict_json;
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Quota {
-    #[serde(deserialize_with = "strict_json::word")]
+    #[serde(deserialize_with = "strict_json::unit_enum")]
     pub plan: Plan,
-    #[serde(deserialize_with = "strict_json::word")]
+    #[serde(deserialize_with = "strict_json::unit_enum")]
     pub name: QuotaName,
     /// In the unit of the name.
     pub limit: u64,

@@ -20,7 +20,7 @@ macro_rules! reasons {
             }
 
             #[must_use]
-            pub const fn word(self) -> &'static str {
+            pub const fn as_str(self) -> &'static str {
                 match self { $(Self::$name => $word,)* }
             }
 
@@ -87,9 +87,9 @@ mod tests {
         for (index, a) in Reason::ALL.iter().enumerate() {
             for b in &Reason::ALL[index + 1..] {
                 assert_ne!(a.code(), b.code());
-                assert_ne!(a.word(), b.word());
+                assert_ne!(a.as_str(), b.as_str());
             }
-            assert_eq!(serde_json::to_value(a).unwrap(), a.word());
+            assert_eq!(serde_json::to_value(a).unwrap(), a.as_str());
         }
     }
 }

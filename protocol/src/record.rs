@@ -18,7 +18,7 @@ pub struct Card {
     pub description: String,
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub capabilities: Vec<Capability>,
-    #[serde(default, deserialize_with = "strict_json::word")]
+    #[serde(default, deserialize_with = "strict_json::unit_enum")]
     pub discovery: Discovery,
 }
 

@@ -12,10 +12,10 @@ use serde_json::{Map, Number, Value};
 use crate::limits::JSON_DEPTH_MAX;
 
 mod object;
-mod word;
+mod unit_enum;
 
-pub use object::{object, some_object};
-pub use word::word;
+pub use object::{object, optional_object};
+pub use unit_enum::unit_enum;
 
 /// Reads one JSON object of a known shape, refusing deep nesting before parsing it.
 ///
@@ -78,7 +78,7 @@ pub fn value<'de, D: Deserializer<'de>>(from: D) -> Result<Value, D::Error> {
 ///
 /// # Errors
 /// A duplicate member at any depth.
-pub fn some_value<'de, D: Deserializer<'de>>(from: D) -> Result<Option<Value>, D::Error> {
+pub fn optional_value<'de, D: Deserializer<'de>>(from: D) -> Result<Option<Value>, D::Error> {
     value(from).map(Some)
 }
 

@@ -45,7 +45,7 @@ pub struct Status {
     pub task: MessageId,
     /// Counts up from 1 with each status of the task; one that is not above the last is ignored.
     pub revision: u64,
-    #[serde(deserialize_with = "strict_json::word")]
+    #[serde(deserialize_with = "strict_json::unit_enum")]
     pub state: State,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub note: Option<String>,
@@ -53,7 +53,11 @@ pub struct Status {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub progress: Option<u8>,
     /// The result of a completed task, the question of one that needs input, what went wrong with a failed one.
-    #[serde(default, deserialize_with = "strict_json::some_value", skip_serializing_if = "Option::is_none")]
+    #[serde(
+        default,
+        deserialize_with = "strict_json::optional_value",
+        skip_serializing_if = "Option::is_none"
+    )]
     pub output: Option<Value>,
 }
 

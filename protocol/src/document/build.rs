@@ -80,7 +80,7 @@ fn method(id: &str, kid: &str, key: String) -> VerificationMethod {
 }
 
 fn signed(mut document: DidDocument, key: &SigningKey, now: UnixSeconds) -> DidDocument {
-    let mut proof = Proof {
+    let mut proof = DataIntegrityProof {
         context: document.context.clone(),
         r#type: "DataIntegrityProof".to_owned(),
         cryptosuite: "eddsa-jcs-2022".to_owned(),

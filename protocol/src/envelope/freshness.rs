@@ -2,7 +2,7 @@
 
 use super::Class;
 use crate::UnixSeconds;
-use crate::limits::{CLOCK_SKEW_SECONDS, EPHEMERAL_SECONDS_MAX, TTL_SECONDS_MAX};
+use crate::limits::{CLOCK_SKEW_GRACE_SECONDS, EPHEMERAL_TTL_SECONDS, MAX_TTL_SECONDS};
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum NotFresh {
@@ -16,12 +16,12 @@ pub enum NotFresh {
 /// A time more than the allowed skew ahead, or beyond the TTL plus the skew behind.
 pub fn check(class: Class, time: UnixSeconds, ttl: Option<u64>, now: UnixSeconds) -> Result<(), NotFresh> {
     let ahead = time.saturating_sub(now);
-    if ahead > CLOCK_SKEW_SECONDS {
+    if ahead > CLOCK_SKEW_GRACE_SECONDS {
         return Err(NotFresh::Future(ahead));
     }
     let lifetime = match class {
-        Class::Reliable => ttl.unwrap_or(TTL_SECONDS_MAX).min(TTL_SECONDS_MAX) + CLOCK_SKEW_SECONDS,
-        Class::Ephemeral => EPHEMERAL_SECONDS_MAX,
+        Class::Reliable => ttl.unwrap_or(MAX_TTL_SECONDS).min(MAX_TTL_SECONDS) + CLOCK_SKEW_GRACE_SECONDS,
+        Class::Ephemeral => EPHEMERAL_TTL_SECONDS,
     };
     let over = now.saturating_sub(time).saturating_sub(lifetime);
     if over > 0 { Err(NotFresh::Expired(over)) } else { Ok(()) }

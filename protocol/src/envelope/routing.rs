@@ -19,7 +19,7 @@ pub struct Routing<'a> {
     #[serde(borrow)]
     pub from: Cow<'a, str>,
     pub id: MessageId,
-    #[serde(deserialize_with = "strict_json::word")]
+    #[serde(deserialize_with = "strict_json::unit_enum")]
     pub class: Class,
     #[serde(default)]
     pub ttl: Option<u64>,

@@ -8,7 +8,7 @@ use super::header::{HeaderError, Suite};
 use super::suite1::{Binding, LowOrder, MessagePrk, NotAuthentic, extract};
 use super::{Class, Content, Envelope, Header, MessageId, MessageType};
 use crate::identity::{Identity, Kid};
-use crate::limits::{ENVELOPE_BYTES_MAX, TTL_SECONDS_MAX};
+use crate::limits::{ENVELOPE_BYTES_MAX, MAX_TTL_SECONDS};
 use crate::signature::{Context, sign};
 use crate::{Did, UnixSeconds, base64url};
 
@@ -21,7 +21,7 @@ pub struct Draft {
     pub r#type: MessageType,
     pub thread: Option<String>,
     pub re: Option<MessageId>,
-    /// Seconds; for reliable messages only, at most [`TTL_SECONDS_MAX`].
+    /// Seconds; for reliable messages only, at most [`MAX_TTL_SECONDS`].
     pub ttl: Option<u64>,
     pub content: Content,
 }
@@ -36,7 +36,7 @@ pub struct Sealed {
 pub enum SealError {
     #[error("the identity holds no signing key")]
     NoSigningKey,
-    #[error("the ttl is longer than {TTL_SECONDS_MAX} seconds")]
+    #[error("the ttl is longer than {MAX_TTL_SECONDS} seconds")]
     Ttl,
     #[error("the header cannot be written")]
     Header(#[source] HeaderError),
@@ -61,7 +61,7 @@ pub fn seal(
     now: UnixSeconds,
     rng: &mut impl CryptoRng,
 ) -> Result<Sealed, SealError> {
-    if draft.ttl.is_some_and(|ttl| ttl > TTL_SECONDS_MAX) {
+    if draft.ttl.is_some_and(|ttl| ttl > MAX_TTL_SECONDS) {
         return Err(SealError::Ttl);
     }
     let signing = sender.current_signing().ok_or(SealError::NoSigningKey)?;
@@ -110,7 +110,7 @@ fn header(
         re: draft.re,
         time,
         ttl: match draft.class {
-            Class::Reliable => Some(draft.ttl.unwrap_or(TTL_SECONDS_MAX)),
+            Class::Reliable => Some(draft.ttl.unwrap_or(MAX_TTL_SECONDS)),
             Class::Ephemeral => draft.ttl,
         },
         skid: skid.clone(),

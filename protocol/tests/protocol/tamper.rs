@@ -63,9 +63,9 @@ fn every_changed_byte_of_a_record_is_refused_at_registration() {
     let record = actors::record(&alice);
     let key = &alice.current_signing().unwrap().key;
     let domain = "example.com".parse().unwrap();
-    let signature = challenge::answer(key, &domain, &[5; 32], &record);
+    let signature = challenge::sign(key, &domain, &[5; 32], &record);
     for (at, bytes) in flipped(&record) {
-        let checked = challenge::check(&key.verifying_key(), &domain, &[5; 32], &bytes, &signature);
+        let checked = challenge::verify(&key.verifying_key(), &domain, &[5; 32], &bytes, &signature);
         assert!(checked.is_err(), "byte {at}");
     }
 }

@@ -37,7 +37,7 @@ pub(super) enum Inactive {
 impl Inactive {
     pub(super) const fn word(self) -> &'static str {
         match self {
-            Self::Key(error) => error.reason().word(),
+            Self::Key(error) => error.reason().as_str(),
             Self::KeyOfTenant => "key_of_a_tenant",
             Self::NoEndpoint => "no_endpoint",
             Self::Token(error) => error.word(),

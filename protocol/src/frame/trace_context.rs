@@ -17,14 +17,14 @@ pub fn traced_id(number: u64, traceparent: Option<&str>) -> String {
 
 /// The client's own number in an id that [`traced_id`] wrote.
 #[must_use]
-pub fn number_of_id(json: &str) -> Option<u64> {
+pub fn request_number(json: &str) -> Option<u64> {
     let number = split(json).map_or(json, |(_, number)| number);
     number.parse().ok()
 }
 
 /// The trace context in the id of a request, when there is one.
 #[must_use]
-pub fn trace_of_id(json: &str) -> Option<&str> {
+pub fn traceparent_of(json: &str) -> Option<&str> {
     split(json).map(|(context, _)| context)
 }
 
@@ -52,7 +52,7 @@ mod tests {
             let frame = format!(r#"{{"jsonrpc":"2.0","id":{id},"method":"m"}}"#);
             let Ok(Incoming::Request { id: read, .. }) = Incoming::parse(&frame) else { panic!("{frame}") };
             assert_eq!(read.as_json(), id);
-            assert_eq!((trace_of_id(&id), number_of_id(&id)), (Some(CONTEXT), Some(number)));
+            assert_eq!((traceparent_of(&id), request_number(&id)), (Some(CONTEXT), Some(number)));
         }
     }
 
@@ -67,14 +67,14 @@ mod tests {
             (7, Some(long.as_str())),
         ] {
             let id = traced_id(number, context);
-            assert_eq!((trace_of_id(&id), number_of_id(&id)), (None, Some(number)), "{id}");
+            assert_eq!((traceparent_of(&id), request_number(&id)), (None, Some(number)), "{id}");
         }
     }
 
     #[test]
     fn foreign_ids_name_no_trace() {
         for id in ["\"7\"", "\"a.7\"", "null", "", "\"", &format!("\"{CONTEXT}\"")] {
-            assert_eq!(trace_of_id(id), None, "{id}");
+            assert_eq!(traceparent_of(id), None, "{id}");
         }
     }
 }

@@ -5,17 +5,17 @@ use std::marker::PhantomData;
 
 use serde::de::{Deserialize, Deserializer, Error, IntoDeserializer as _, Visitor};
 
-/// For `#[serde(deserialize_with = "strict_json::word")]` on an enum of words. Allocates nothing.
+/// For `#[serde(deserialize_with = "strict_json::unit_enum")]` on an enum of words. Allocates nothing.
 ///
 /// # Errors
 /// A word the enum does not have, and anything but a string.
-pub fn word<'de, D: Deserializer<'de>, T: Deserialize<'de>>(from: D) -> Result<T, D::Error> {
-    from.deserialize_str(WordVisitor(PhantomData))
+pub fn unit_enum<'de, D: Deserializer<'de>, T: Deserialize<'de>>(from: D) -> Result<T, D::Error> {
+    from.deserialize_str(UnitEnumVisitor(PhantomData))
 }
 
-struct WordVisitor<T>(PhantomData<T>);
+struct UnitEnumVisitor<T>(PhantomData<T>);
 
-impl<'de, T: Deserialize<'de>> Visitor<'de> for WordVisitor<T> {
+impl<'de, T: Deserialize<'de>> Visitor<'de> for UnitEnumVisitor<T> {
     type Value = T;
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
