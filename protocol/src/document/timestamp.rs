@@ -1,4 +1,5 @@
-//! Reads and writes the `created` time of a Data Integrity proof: RFC 3339 in UTC with whole seconds.
+//! Reads and writes the `created` time of a Data Integrity proof: RFC 3339 in UTC with whole
+//! seconds.
 
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
@@ -7,13 +8,15 @@ use crate::UnixSeconds;
 /// 9999-12-31T23:59:59Z, the last second that RFC 3339 can write with its four digits of a year.
 const MAX_TIMESTAMP: UnixSeconds = 253_402_300_799;
 
-/// Writes a time as `2026-09-21T14:13:20Z`. A later time than the year 9999 is written as its last second.
+/// Writes a time as `2026-09-21T14:13:20Z`. A later time than the year 9999 is written as its last
+/// second.
 pub(super) fn format(seconds: UnixSeconds) -> String {
     humantime::format_rfc3339_seconds(system_time(seconds.min(MAX_TIMESTAMP))).to_string()
 }
 
-/// Reads what [`format`] writes and nothing else: no fraction, no offset, no leap second, no time before 1970, no
-/// lower-case `t` or `z`. A time therefore has one spelling, and a reader in another language needs no date library.
+/// Reads what [`format`] writes and nothing else: no fraction, no offset, no leap second, no time
+/// before 1970, no lower-case `t` or `z`. A time therefore has one spelling, and a reader in
+/// another language needs no date library.
 pub(super) fn parse(text: &str) -> Option<UnixSeconds> {
     let time = humantime::parse_rfc3339(text).ok()?;
     let seconds = time.duration_since(UNIX_EPOCH).ok()?.as_secs();

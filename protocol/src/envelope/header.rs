@@ -1,4 +1,5 @@
-//! The protected header: everything about a message that is signed and authenticated but not secret.
+//! The protected header: everything about a message that is signed and authenticated but not
+//! secret.
 
 use serde::{Deserialize, Serialize};
 

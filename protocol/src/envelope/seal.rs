@@ -1,4 +1,5 @@
-//! Making an envelope: header, keys, ciphertext, signature.
+//! Seals an envelope: derives the keys, encrypts the content and signs the header with the
+//! ciphertext.
 
 use rand_core::CryptoRng;
 use x25519_dalek::{PublicKey, StaticSecret};
@@ -12,7 +13,7 @@ use crate::limits::{ENVELOPE_BYTES_MAX, MAX_TTL_SECONDS};
 use crate::signature::{Context, sign};
 use crate::{Did, UnixSeconds, base64url};
 
-/// What a sender decides about a message.
+/// A message before it is sealed.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Draft {
     pub to: Did,
@@ -21,17 +22,18 @@ pub struct Draft {
     pub r#type: MessageType,
     pub thread: Option<String>,
     pub re: Option<MessageId>,
-    /// Seconds; for reliable messages only, at most [`MAX_TTL_SECONDS`].
+    /// For reliable messages only: seconds until it expires, at most [`MAX_TTL_SECONDS`].
     pub ttl: Option<u64>,
     pub content: Content,
 }
 
-/// An envelope with the key that a proof may disclose.
+/// An envelope, with the message key that a [proof](crate::proof) may disclose.
 pub struct Sealed {
     pub envelope: Envelope,
     pub prk: MessagePrk,
 }
 
+/// Why a draft was not sealed.
 #[derive(Debug, thiserror::Error)]
 pub enum SealError {
     #[error("the identity holds no signing key")]
@@ -50,10 +52,11 @@ pub enum SealError {
     TooLong,
 }
 
-/// Encrypts to `recipient` (from its verified record) and signs as `sender`.
+/// Encrypts `draft` to `recipient`, a key of the recipient's verified record, and signs it as
+/// `sender`. `now` becomes the signed time.
 ///
 /// # Errors
-/// A draft beyond the limits, or a recipient key of small order.
+/// The draft exceeds a limit, or the recipient's key has small order.
 pub fn seal(
     draft: Draft,
     sender: &Identity,

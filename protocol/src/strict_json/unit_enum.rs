@@ -1,14 +1,15 @@
-//! Words of the protocol from strings only.
+//! Deserializes an enum without data from a JSON string only.
 
 use std::fmt;
 use std::marker::PhantomData;
 
 use serde::de::{Deserialize, Deserializer, Error, IntoDeserializer as _, Visitor};
 
-/// For `#[serde(deserialize_with = "strict_json::unit_enum")]` on an enum of words. Allocates nothing.
+/// For `#[serde(deserialize_with = "strict_json::unit_enum")]` on an enum whose variants hold no
+/// data. It allocates nothing.
 ///
 /// # Errors
-/// A word the enum does not have, and anything but a string.
+/// The value is not a string, or the enum has no such variant.
 pub fn unit_enum<'de, D: Deserializer<'de>, T: Deserialize<'de>>(from: D) -> Result<T, D::Error> {
     from.deserialize_str(UnitEnumVisitor(PhantomData))
 }

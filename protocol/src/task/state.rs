@@ -35,8 +35,8 @@ impl State {
         matches!(self, Self::Completed | Self::Failed | Self::Rejected | Self::Canceled)
     }
 
-    /// Whether a worker may go from this state to `next`. Only what was not begun can be rejected, nothing becomes
-    /// `submitted` again, and what has ended stays as it is.
+    /// Whether a worker may go from this state to `next`. Only what was not begun can be rejected,
+    /// nothing becomes `submitted` again, and what has ended stays as it is.
     #[must_use]
     pub fn can_transition_to(self, next: Self) -> bool {
         match next {
