@@ -8,7 +8,7 @@ use crate::limits::CONTENT_BYTES_MAX;
 use crate::strict_json;
 
 /// Bytes of the length that stands before the JSON.
-const LENGTH_BYTES: usize = 4;
+const LENGTH_SIZE: usize = 4;
 
 /// The content of one message.
 ///
@@ -76,8 +76,8 @@ impl Content {
         if json.len() > CONTENT_BYTES_MAX {
             return Err(ContentError::TooLong);
         }
-        let mut plaintext = Zeroizing::new(vec![0; padded(LENGTH_BYTES + json.len())]);
-        let (head, tail) = plaintext.split_at_mut(LENGTH_BYTES);
+        let mut plaintext = Zeroizing::new(vec![0; padded(LENGTH_SIZE + json.len())]);
+        let (head, tail) = plaintext.split_at_mut(LENGTH_SIZE);
         head.copy_from_slice(&length.to_be_bytes());
         for (to, from) in tail.iter_mut().zip(json.iter()) {
             *to = *from;
@@ -86,13 +86,13 @@ impl Content {
     }
 
     pub(crate) fn from_plaintext(plaintext: &[u8]) -> Result<Self, ContentError> {
-        let (head, tail) = plaintext.split_first_chunk::<LENGTH_BYTES>().ok_or(ContentError::Padding)?;
+        let (head, tail) = plaintext.split_first_chunk::<LENGTH_SIZE>().ok_or(ContentError::Padding)?;
         let length = usize::try_from(u32::from_be_bytes(*head)).map_err(|_| ContentError::Padding)?;
         if length > CONTENT_BYTES_MAX {
             return Err(ContentError::TooLong);
         }
         let (json, padding) = tail.split_at_checked(length).ok_or(ContentError::Padding)?;
-        if plaintext.len() != padded(LENGTH_BYTES + length) || padding.iter().any(|b| *b != 0) {
+        if plaintext.len() != padded(LENGTH_SIZE + length) || padding.iter().any(|b| *b != 0) {
             return Err(ContentError::Padding);
         }
         strict_json::from_slice(json).map_err(ContentError::Shape)

@@ -4,7 +4,7 @@
 //! A relay echoes the id like every other. A relay that exports traces continues the trace.
 
 /// Bytes of a trace context: `00-<32 digits>-<16 digits>-<2 digits>`.
-const TRACEPARENT_BYTES: usize = 55;
+const TRACEPARENT_LENGTH: usize = 55;
 /// The largest number that still fits the 64 bytes of an id.
 const NUMBER_MAX: u64 = 99_999_999;
 
@@ -48,7 +48,7 @@ fn split(json: &str) -> Option<(&str, &str)> {
 
 fn is_context(text: &str) -> bool {
     let is_member = |byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f' | b'-');
-    text.len() == TRACEPARENT_BYTES && text.starts_with("00-") && text.bytes().all(is_member)
+    text.len() == TRACEPARENT_LENGTH && text.starts_with("00-") && text.bytes().all(is_member)
 }
 
 #[cfg(test)]
