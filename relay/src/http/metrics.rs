@@ -71,7 +71,7 @@ impl HttpMetrics {
             turned_away.with_label_values(&[cause.label()]);
         }
         for reason in [Reason::KeyMissing, Reason::KeyUnknown, Reason::KeyExpired, Reason::Suspended] {
-            auth_failures.with_label_values(&[reason.word()]);
+            auth_failures.with_label_values(&[reason.as_str()]);
         }
         Ok(Self { connections, accepted, turned_away, auth_failures, reloads })
     }
@@ -85,7 +85,7 @@ impl HttpMetrics {
     }
 
     pub(super) fn refused(&self, reason: Reason) {
-        self.auth_failures.with_label_values(&[reason.word()]).inc();
+        self.auth_failures.with_label_values(&[reason.as_str()]).inc();
     }
 
     pub(super) fn reloaded(&self, works: bool) {
