@@ -156,7 +156,7 @@ async fn report_changes(agent: &Agent, metrics: &EndpointMetrics, ready: &Check)
 
 fn report_disconnected(ready: &Check, error: &Error, registered: bool) {
     let message = match error.reason() {
-        Some(reason) => format!("the relay refuses this agent: {}", reason.word()),
+        Some(reason) => format!("the relay refuses this agent: {}", reason.as_str()),
         None => format!("not connected to the relay: {error}"),
     };
     if stays_ready(registered, error.reason()) { ready.pass_with(message) } else { ready.fail(message) }

@@ -78,7 +78,7 @@ impl ToolError {
             Self::Database(_)
             | Self::FindMessage(FindMessageError::Database(_))
             | Self::FindTask(FindTaskError::Database(_)) => "store_unavailable",
-            Self::TooLarge => Reason::TooLarge.word(),
+            Self::TooLarge => Reason::TooLarge.as_str(),
             Self::Network(error) => error.reason(),
             Self::Internal => "internal",
         }

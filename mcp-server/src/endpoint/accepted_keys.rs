@@ -42,7 +42,7 @@ impl AcceptedKeys {
     /// Compares hashes in constant time.
     #[must_use]
     pub fn accept(&self, presented: &str, now: Instant) -> bool {
-        let presented = KeyHash::of(presented);
+        let presented = KeyHash::sha256(presented);
         let current = hashes_equal(&presented, &self.current);
         let previous = self.previous.as_ref().filter(|previous| now < previous.until);
         (current | previous.map_or(Choice::from(0), |previous| hashes_equal(&presented, &previous.key)))
@@ -60,7 +60,7 @@ mod tests {
 
     #[test]
     fn only_the_agents_own_key_opens() {
-        let keys = AcceptedKeys::new(KeyHash::of("sk_live_mine"));
+        let keys = AcceptedKeys::new(KeyHash::sha256("sk_live_mine"));
         assert!(keys.accept("sk_live_mine", Instant::now()));
         for other in ["", "sk_live_min", "sk_live_mine ", "sk_live_other"] {
             assert!(!keys.accept(other, Instant::now()), "{other:?}");
@@ -69,8 +69,8 @@ mod tests {
 
     #[test]
     fn the_key_before_opens_for_two_minutes() {
-        let (mut keys, start) = (AcceptedKeys::new(KeyHash::of("old")), Instant::now());
-        assert!(keys.rotate(KeyHash::of("new"), start));
+        let (mut keys, start) = (AcceptedKeys::new(KeyHash::sha256("old")), Instant::now());
+        assert!(keys.rotate(KeyHash::sha256("new"), start));
         let late = start + PREVIOUS_KEY_GRACE;
         assert!(keys.accept("new", late) && keys.accept("old", late - Duration::from_millis(1)));
         assert!(!keys.accept("old", late));
@@ -78,17 +78,17 @@ mod tests {
 
     #[test]
     fn a_second_rotation_ends_the_first_key_at_once() {
-        let (mut keys, now) = (AcceptedKeys::new(KeyHash::of("first")), Instant::now());
-        keys.rotate(KeyHash::of("second"), now);
-        keys.rotate(KeyHash::of("third"), now);
+        let (mut keys, now) = (AcceptedKeys::new(KeyHash::sha256("first")), Instant::now());
+        keys.rotate(KeyHash::sha256("second"), now);
+        keys.rotate(KeyHash::sha256("third"), now);
         assert!(!keys.accept("first", now));
     }
 
     #[test]
     fn an_unchanged_file_does_not_renew_the_overlap() {
-        let (mut keys, start) = (AcceptedKeys::new(KeyHash::of("old")), Instant::now());
-        keys.rotate(KeyHash::of("new"), start);
-        assert!(!keys.rotate(KeyHash::of("new"), start + Duration::from_secs(100)));
+        let (mut keys, start) = (AcceptedKeys::new(KeyHash::sha256("old")), Instant::now());
+        keys.rotate(KeyHash::sha256("new"), start);
+        assert!(!keys.rotate(KeyHash::sha256("new"), start + Duration::from_secs(100)));
         assert!(!keys.accept("old", start + PREVIOUS_KEY_GRACE));
     }
 }

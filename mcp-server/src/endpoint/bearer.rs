@@ -103,7 +103,7 @@ mod tests {
 
     #[tokio::test]
     async fn each_refusal_has_its_reason() {
-        let bearer = BearerAuth::new(KeyHash::of("mine"), None);
+        let bearer = BearerAuth::new(KeyHash::sha256("mine"), None);
         for sent in ["Bearer mine", "bearer  mine"] {
             assert_eq!(bearer.authenticate(&headers(&[sent])).await, Ok(Caller::AGENT));
         }

@@ -32,7 +32,7 @@ impl EndpointResolver {
     /// The credential is not active, its agent has no endpoint, or the relay does not answer.
     pub async fn resolve(&self, credential: &str) -> Result<Route, HttpRejection> {
         check_syntax(credential)?;
-        let hash = KeyHash::of(credential);
+        let hash = KeyHash::sha256(credential);
         let lookup = self.cache().look_up(&hash, Instant::now(), clock::now());
         let stale = match lookup {
             Lookup::Hit(route) => return Ok(route),

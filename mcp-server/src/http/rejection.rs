@@ -29,9 +29,11 @@ impl HttpRejection {
     #[must_use]
     pub const fn problem(self) -> Problem {
         match self {
-            Self::KeyMissing => {
-                Problem::new(StatusCode::UNAUTHORIZED, Reason::KeyMissing.word(), Reason::KeyMissing.advice())
-            }
+            Self::KeyMissing => Problem::new(
+                StatusCode::UNAUTHORIZED,
+                Reason::KeyMissing.as_str(),
+                Reason::KeyMissing.advice(),
+            ),
             Self::Credential(reason) => inactive_problem(reason),
             Self::IssuerUnreachable => Problem::new(
                 StatusCode::SERVICE_UNAVAILABLE,
@@ -58,7 +60,7 @@ impl HttpRejection {
             ),
             Self::TooLarge => Problem::new(
                 StatusCode::PAYLOAD_TOO_LARGE,
-                Reason::TooLarge.word(),
+                Reason::TooLarge.as_str(),
                 "the request is longer than this server accepts; send less, or send it in parts",
             ),
             Self::BodyTimeout => Problem::new(
@@ -68,7 +70,7 @@ impl HttpRejection {
             ),
             Self::Overloaded => Problem::new(
                 StatusCode::SERVICE_UNAVAILABLE,
-                Reason::Overloaded.word(),
+                Reason::Overloaded.as_str(),
                 "too many requests are in progress; try again in a second",
             )
             .with_retry_after(1),

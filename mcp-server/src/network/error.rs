@@ -42,13 +42,13 @@ impl NetworkError {
     #[must_use]
     pub const fn reason(&self) -> &'static str {
         match self {
-            Self::Relay { reason, .. } => reason.word(),
+            Self::Relay { reason, .. } => reason.as_str(),
             Self::RelayUnreachable => "relay_unreachable",
             Self::RelayTimeout => "relay_timeout",
             Self::Interrupted => "interrupted",
             Self::Unverified => "unverified",
             Self::KeyChanged => "key_changed",
-            Self::TooLarge => Reason::TooLarge.word(),
+            Self::TooLarge => Reason::TooLarge.as_str(),
             Self::Internal => "internal",
         }
     }

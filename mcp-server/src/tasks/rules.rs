@@ -80,7 +80,7 @@ pub fn receive(task: &Task, message: &TaskMessage) -> Option<Transition> {
 }
 
 fn receive_status(task: &Task, status: &Status) -> Option<Transition> {
-    if status.revision <= task.revision || !task.state.may_become(status.state) {
+    if status.revision <= task.revision || !task.state.can_transition_to(status.state) {
         return None;
     }
     let content = EntryContent {
@@ -117,7 +117,7 @@ pub fn update(task: &Task, update: StatusUpdate) -> Result<(Transition, Status),
         return Err(RuleError::NotTheWorker);
     }
     check_open(task)?;
-    if !task.state.may_become(update.state) {
+    if !task.state.can_transition_to(update.state) {
         return Err(RuleError::State { from: task.state.as_str(), to: update.state.as_str() });
     }
     let StatusUpdate { state, note, progress, output } = update;

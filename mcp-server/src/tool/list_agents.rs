@@ -1,6 +1,6 @@
 //! `list_agents`: lists the agents of the own tenant, optionally by capability, in pages.
 
-use protocol::frame::{DiscoverParams, Found};
+use protocol::frame::{DiscoverParams, DiscoveredAgent};
 use protocol::limits::{DID_BYTES_MAX, LABEL_BYTES_MAX};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -86,8 +86,8 @@ impl Tool for ListAgents {
     }
 }
 
-impl From<Found> for ListedAgent {
-    fn from(Found { did, card, online }: Found) -> Self {
+impl From<DiscoveredAgent> for ListedAgent {
+    fn from(DiscoveredAgent { did, card, online }: DiscoveredAgent) -> Self {
         let end = card.description.floor_char_boundary(DESCRIPTION_BYTES_MAX);
         let description = card.description.get(..end).unwrap_or_default().to_owned();
         let truncated = end < card.description.len() || card.capabilities.len() > CAPABILITIES_MAX;
@@ -129,7 +129,7 @@ mod tests {
             capabilities: (0..17).map(capability).collect(),
             ..Card::default()
         };
-        let listed = ListedAgent::from(Found { did: did("bob"), card, online: true });
+        let listed = ListedAgent::from(DiscoveredAgent { did: did("bob"), card, online: true });
         assert_eq!(listed.untrusted.description.len(), DESCRIPTION_BYTES_MAX);
         assert_eq!(listed.untrusted.capabilities.len(), CAPABILITIES_MAX);
         assert!(listed.untrusted.truncated);
