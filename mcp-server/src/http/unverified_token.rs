@@ -20,7 +20,7 @@ pub struct UnverifiedToken<'a> {
     pub(crate) signature: Signature,
 }
 
-/// More lenient than [`protocol::access_token::Header`]: members that are not known are ignored.
+/// More lenient than [`protocol::access_token::JoseHeader`]: members that are not known are ignored.
 #[derive(Debug, Deserialize)]
 struct LenientHeader {
     alg: String,

@@ -2,7 +2,7 @@
 
 use ed25519_dalek::{Signer as _, SigningKey};
 use proptest::prelude::*;
-use protocol::access_token::{ALGORITHM, Claims, Header, TOKEN_TYPE};
+use protocol::access_token::{ALGORITHM, Claims, JoseHeader, TOKEN_TYPE};
 use protocol::base64url;
 use serde_json::{Value, json};
 
@@ -29,7 +29,7 @@ fn expected() -> ExpectedClaims {
 
 /// As the authorization server writes it.
 fn header() -> Value {
-    let header = Header { alg: ALGORITHM.into(), typ: TOKEN_TYPE.into(), kid: "k1".into() };
+    let header = JoseHeader { alg: ALGORITHM.into(), typ: TOKEN_TYPE.into(), kid: "k1".into() };
     serde_json::to_value(header).unwrap()
 }
 
