@@ -25,9 +25,9 @@ pub enum Principal {
 impl Caller {
     pub const AGENT: Self = Self { principal: Principal::Agent, scopes: Scopes::ALL };
 
-    /// Whether the caller of a request has this scope. Over stdio the caller is the user who started
-    /// this process and has every scope. Over HTTP, a request that bypassed the guard has no
-    /// permissions.
+    /// Whether the caller of a request has this scope. Over stdio the caller is the user who
+    /// started this process and has every scope. Over HTTP, a request that bypassed the guard has
+    /// no permissions.
     #[must_use]
     pub fn has_scope(extensions: &Extensions, scope: Scope) -> bool {
         let Some(parts) = extensions.get::<Parts>() else { return true };

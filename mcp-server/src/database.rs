@@ -39,8 +39,8 @@ pub enum DatabaseError {
 }
 
 impl Database {
-    /// Opens the file in the state folder. Creates the folder, accessible to this user only, when it
-    /// does not exist.
+    /// Opens the file in the state folder. Creates the folder, accessible to this user only, when
+    /// it does not exist.
     ///
     /// # Errors
     /// The file cannot be opened or written, or was written by a newer version.

@@ -1,8 +1,8 @@
 //! The endpoint of one agent: authenticates callers, checks their scopes, and passes their requests
 //! to rmcp, which implements MCP.
 //!
-//! Reading order: [`settings`], [`process`], [`router`], [`guard`], [`bearer`], [`accepted_keys`], [`token`],
-//! [`issuer_keys`], [`sessions`], [`required_scopes`].
+//! Reading order: [`settings`], [`process`], [`router`], [`guard`], [`bearer`], [`accepted_keys`],
+//! [`token`], [`issuer_keys`], [`sessions`], [`required_scopes`].
 
 pub mod accepted_keys;
 pub mod bearer;

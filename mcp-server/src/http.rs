@@ -1,4 +1,4 @@
-//! What the public HTTP servers of this crate share: the endpoint and the gateway.
+//! The parts that the two public HTTP servers share: the endpoint and the gateway.
 
 pub mod bearer_token;
 pub mod inactive;

@@ -1,6 +1,6 @@
 //! Everything this agent stores: its inbox and its tasks. With a state folder, a message is
-//! acknowledged to the relay once it is on disk; without one, once it has been read to its end. So a
-//! restart loses no message: without a folder, at most one window of unread messages is here, and
+//! acknowledged to the relay once it is on disk; without one, once it has been read to its end. So
+//! a restart loses no message: without a folder, at most one window of unread messages is here, and
 //! the relay delivers it again.
 
 use std::collections::HashMap;
@@ -60,8 +60,8 @@ impl MessageStore {
         }
     }
 
-    /// Stores a message, and acknowledges it as soon as the rule of this module allows. Repeats until
-    /// the database accepts it.
+    /// Stores a message, and acknowledges it as soon as the rule of this module allows. Repeats
+    /// until the database accepts it.
     pub async fn receive(&self, message: ReceivedMessage, acknowledgement: Acknowledgement) {
         while let Err(error) = self.insert(&message).await {
             log_and_pause(&error).await;

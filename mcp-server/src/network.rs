@@ -55,7 +55,8 @@ pub enum SessionStatus {
     Yielded,
     /// The agent or its tenant is suspended at the relay; it is tried again.
     Suspended,
-    /// The relay does not let this agent in for another reason, which every call that needs the relay names; it is tried again.
+    /// The relay does not let this agent in for another reason, which every call that needs the
+    /// relay names; it is tried again.
     Refused,
 }
 

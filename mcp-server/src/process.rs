@@ -1,5 +1,5 @@
-//! What the processes of the endpoint and of the gateway share: metrics, readiness, the admin
-//! listener, and the certificate and socket of the public listener.
+//! The parts that both processes share, the endpoint's and the gateway's: metrics, readiness, the
+//! admin listener, and the certificate and socket of the public listener.
 
 use std::net::SocketAddr;
 use std::sync::Arc;

@@ -2,9 +2,9 @@
 //! tools.
 //!
 //! [`RelayConnection::keep_connected`] owns the connection. It retries without end while the relay
-//! cannot be reached or refuses the agent; settings that cannot be used end the process. An agent has
-//! one session: when another of its processes connects, this one yields the session and takes it back
-//! only when a tool call needs it.
+//! cannot be reached or refuses the agent; settings that cannot be used end the process. An agent
+//! has one session: when another of its processes connects, this one yields the session and takes
+//! it back only when a tool call needs it.
 //!
 //! [`Network`]: crate::network::Network
 
@@ -24,8 +24,8 @@ mod session_state;
 
 use session_state::{NextStep, SessionState, next_step, status_without_session, stays_ready, unavailable};
 
-/// How long a call waits for a connection that is being made. Together with [`ANSWER_TIMEOUT`] and the
-/// longest wait for a reply it stays below the 60 s after which common clients give up.
+/// How long a call waits for a connection that is being made. Together with [`ANSWER_TIMEOUT`] and
+/// the longest wait for a reply it stays below the 60 s after which common clients give up.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 /// How long a call waits for the relay's answer, reconnects included.
 const ANSWER_TIMEOUT: Duration = Duration::from_secs(12);

@@ -27,7 +27,8 @@ mod task_extension;
 
 /// How long a client may cache the list of tools: it changes only with the version of this program.
 const TOOLS_TTL_MS: u64 = 3_600_000;
-/// How long a client may cache a listing or a resource: not at all, since it may change at any moment.
+/// How long a client may cache a listing or a resource: not at all, since it may change at any
+/// moment.
 const RESOURCES_TTL_MS: u64 = 0;
 
 const INSTRUCTIONS: &str = "This server is one agent on a msg2agent network. Use it to find other agents, to exchange \

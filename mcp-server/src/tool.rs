@@ -1,5 +1,5 @@
-//! The tools: one file each, with its arguments, its answer and its tests. [`Toolbox`] lists and calls
-//! them.
+//! The tools: one file each, with its arguments, its answer and its tests. [`Toolbox`] lists and
+//! calls them.
 
 mod agent_reference;
 mod cancel_task;
@@ -9,6 +9,7 @@ mod description;
 mod get_agent_info;
 mod get_self_info;
 mod get_task_status;
+mod hints;
 mod list_agents;
 mod list_messages;
 mod list_tasks;

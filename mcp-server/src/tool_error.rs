@@ -95,7 +95,8 @@ impl ToolError {
         }
     }
 
-    /// The tool result: text only, because clients check structured content against the output schema.
+    /// The tool result: text only, because clients check structured content against the output
+    /// schema.
     #[must_use]
     pub fn to_result(&self) -> CallToolResult {
         let mut error = json!({"reason": self.reason(), "message": self.to_string()});

@@ -1,4 +1,4 @@
-//! How messages, tasks and agents are presented to a model. Whatever another agent wrote is in a member
+//! Presents messages, tasks and agents to a model. Whatever another agent wrote is in a member
 //! `untrusted`; everything beside it was verified or decided by this server.
 
 mod agent;

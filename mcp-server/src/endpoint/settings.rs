@@ -11,8 +11,8 @@ use crate::settings::{
     ListenSettings, LoggingSettings, SettingsError, TlsFiles, check_resource_url, check_secure_url,
 };
 
-/// Serves one msg2agent agent over MCP, so that Claude and other MCP clients can exchange messages with
-/// other agents as this one.
+/// Serves one msg2agent agent over MCP, so that Claude and other MCP clients can exchange messages
+/// with other agents as this one.
 #[derive(Debug, Clone, Parser)]
 #[command(name = "msg2agent-mcp-server", version)]
 pub struct EndpointSettings {
@@ -38,8 +38,8 @@ pub struct EndpointSettings {
     #[arg(long, env = "MSG2AGENT_MCP_OAUTH_ISSUER", value_name = "URL", requires = "public_url")]
     pub oauth_issuer: Option<String>,
 
-    /// URL of the relay's gateway, which forwards its clients' requests here. Tokens for that URL are
-    /// accepted too.
+    /// URL of the relay's gateway, which forwards its clients' requests here. Tokens for that URL
+    /// are accepted too.
     #[arg(long, env = "MSG2AGENT_MCP_GATEWAY_URL", value_name = "URL", requires = "oauth_issuer")]
     pub gateway_url: Option<String>,
 

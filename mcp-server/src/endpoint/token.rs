@@ -1,5 +1,5 @@
-//! Verifies access tokens of the authorization server. A token is accepted only if it was issued for
-//! this endpoint and this agent. Pure.
+//! Verifies access tokens of the authorization server. A token is accepted only if it was issued
+//! for this endpoint and this agent. Pure.
 
 use ed25519_dalek::VerifyingKey;
 use protocol::introspection::Inactive;
@@ -30,8 +30,8 @@ impl ExpectedClaims {
     }
 }
 
-/// More lenient than [`protocol::access_token::Claims`]: members that are not known are ignored, and
-/// those that only limit what the token allows may be absent.
+/// More lenient than [`protocol::access_token::Claims`]: members that are not known are ignored,
+/// and those that only limit what the token allows may be absent.
 #[derive(Debug, Deserialize)]
 struct LenientClaims {
     iss: String,

@@ -1,4 +1,4 @@
-//! Why the gateway rejects a request itself, instead of forwarding it.
+//! The reasons why the gateway rejects a request instead of forwarding it, each with its response.
 
 use axum::http::StatusCode;
 

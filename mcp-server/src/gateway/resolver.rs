@@ -72,14 +72,15 @@ impl EndpointResolver {
         })
     }
 
-    // A panic under the lock leaves a consistent cache behind: every change is one insert or remove.
+    // A panic under the lock leaves a consistent cache behind: every change is one insert or
+    // remove.
     fn cache(&self) -> MutexGuard<'_, RouteCache> {
         self.cache.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-/// Rejects what is neither an API key nor an access token without asking the relay. A token contains
-/// dots, and an API key does not.
+/// Rejects what is neither an API key nor an access token without asking the relay. A token
+/// contains dots, and an API key does not.
 fn check_syntax(credential: &str) -> Result<(), HttpRejection> {
     if credential.contains('.') {
         return UnverifiedToken::parse(credential).map(drop).map_err(HttpRejection::Credential);

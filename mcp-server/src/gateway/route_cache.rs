@@ -8,13 +8,13 @@ use std::time::{Duration, Instant};
 use protocol::api_key::KeyHash;
 use protocol::{Did, UnixSeconds};
 
-/// Cached credentials, about 300 bytes each. One more replaces the one that was introspected longest
-/// ago.
+/// Cached credentials, about 300 bytes each. One more replaces the one that was introspected
+/// longest ago.
 pub const ROUTES_MAX: usize = 20_000;
 /// Age at which the relay is asked again, so that a changed route is noticed quickly.
 pub const REFRESH_INTERVAL: Duration = Duration::from_secs(5);
-/// How long a route is used while the relay does not answer: longer than a restart of the relay, and
-/// than the 30 s that any part may be unavailable.
+/// How long a route is used while the relay does not answer: longer than a restart of the relay,
+/// and than the 30 s that any part may be unavailable.
 pub const STALE_ROUTE_TTL: Duration = Duration::from_secs(15 * 60);
 /// Between two introspections of one credential, when the relay did not answer the first or has not
 /// answered it yet.
@@ -124,7 +124,8 @@ mod tests {
         let later = start + REFRESH_INTERVAL;
         assert!(matches!(cache.look_up(&hash(1), later, 0), Lookup::Stale(_)));
         assert_eq!(cache.look_up(&hash(1), later, 0), Lookup::Hit(route("alice")));
-        // The relay did not answer: the next request asks again, and may fall back on the old route.
+        // The relay did not answer: the next request asks again, and may fall back on the old
+        // route.
         assert_eq!(
             cache.look_up(&hash(1), later + MIN_INTROSPECTION_INTERVAL, 0),
             Lookup::Stale(route("alice"))

@@ -9,15 +9,15 @@ use super::allowed_hosts::AllowedHosts;
 use crate::settings::variables::GatewayVariables;
 use crate::settings::{ListenSettings, LoggingSettings, SettingsError, check_resource_url, check_secure_url};
 
-/// Serves all agents of a relay under one URL: it forwards each request to the endpoint of the agent
-/// that the credential belongs to.
+/// Serves all agents of a relay under one URL: it forwards each request to the endpoint of the
+/// agent that the credential belongs to.
 #[derive(Debug, Clone, Args)]
 pub struct GatewaySettings {
     #[command(flatten)]
     pub listen: ListenSettings<GatewayVariables>,
 
-    /// URL of this gateway as clients know it, for example https://mcp.example.com/mcp. Access tokens
-    /// must contain exactly this URL.
+    /// URL of this gateway as clients know it, for example https://mcp.example.com/mcp. Access
+    /// tokens must contain exactly this URL.
     #[arg(long, env = "MSG2AGENT_GATEWAY_PUBLIC_URL", value_name = "URL")]
     pub public_url: String,
 
@@ -34,13 +34,13 @@ pub struct GatewaySettings {
     #[arg(long, env = "MSG2AGENT_GATEWAY_TOKEN_FILE", value_name = "FILE")]
     pub token_file: PathBuf,
 
-    /// PEM certificates of the relay's private CA, trusted besides the public ones; reloaded when the
-    /// file changes.
+    /// PEM certificates of the relay's private CA, trusted besides the public ones; reloaded when
+    /// the file changes.
     #[arg(long, env = "MSG2AGENT_GATEWAY_CA_FILE", value_name = "FILE", default_value = "ca.crt")]
     pub ca_file: PathBuf,
 
-    /// How many seconds new connections are still accepted after SIGTERM, while load balancers learn
-    /// that this process is shutting down.
+    /// How many seconds new connections are still accepted after SIGTERM, while load balancers
+    /// learn that this process is shutting down.
     #[arg(long, env = "MSG2AGENT_GATEWAY_DRAIN_DELAY_SECONDS", value_name = "SECONDS", default_value_t = 5)]
     pub drain_delay_seconds: u64,
 

@@ -1,5 +1,5 @@
-//! Protected resource metadata (RFC 9728), which tells clients where to sign in. It is served at both
-//! paths where clients look for it.
+//! Protected resource metadata (RFC 9728), which tells clients where to sign in. It is served at
+//! both paths where clients look for it.
 
 use axum::Router;
 use axum::http::header::{

@@ -1,4 +1,4 @@
-//! Why a request is rejected before MCP sees it: a closed set, each with its response.
+//! The reasons why a request is rejected before MCP sees it, each with its response.
 
 use axum::http::StatusCode;
 use protocol::Reason;

@@ -1,5 +1,5 @@
-//! The server card (draft SEP-2127), which describes this server to catalogues and clients before they
-//! connect. It is served at the path of the draft and at the path of earlier drafts.
+//! The server card (draft SEP-2127), which describes this server to catalogues and clients before
+//! they connect. It is served at the path of the draft and at the path of earlier drafts.
 
 use axum::Router;
 use axum::http::header::{ACCESS_CONTROL_ALLOW_ORIGIN, CACHE_CONTROL, CONTENT_TYPE};
@@ -9,8 +9,8 @@ use serde_json::json;
 
 const PATHS: [&str; 2] = ["/mcp/server-card", "/.well-known/mcp/server-card.json"];
 
-/// Routes that need no credential. `display_name` is the DID of an agent, which is not secret, or the
-/// host of a gateway.
+/// Routes that need no credential. `display_name` is the DID of an agent, which is not secret, or
+/// the host of a gateway.
 pub fn routes(url: &str, display_name: &str) -> Router {
     let document = json!({
         "name": "xyz.msg2agent/mcp-server",

@@ -1,5 +1,6 @@
-//! Reads small bodies before a request is checked. A rejection that leaves the body unread closes the
-//! connection after the response, and a client that reuses the connection loses its next request.
+//! Reads small bodies before a request is checked. A rejection that leaves the body unread closes
+//! the connection after the response, and a client that reuses the connection loses its next
+//! request.
 
 use std::time::Duration;
 
@@ -12,8 +13,8 @@ use axum::response::Response;
 
 use super::rejection::HttpRejection;
 
-/// Bytes that a stranger can make this server buffer for each connection. Requests that clients send
-/// while they sign in have a few hundred.
+/// Bytes that a stranger can make this server buffer for each connection. Requests that clients
+/// send while they sign in have a few hundred.
 const SMALL_BODY_BYTES_MAX: usize = 16 * 1024;
 /// Time for a small body to arrive; on a slow link one takes a second.
 const SMALL_BODY_TIMEOUT: Duration = Duration::from_secs(10);

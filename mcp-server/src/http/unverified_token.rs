@@ -1,5 +1,5 @@
-//! Parses access tokens: JWTs of RFC 9068, signed with Ed25519 (RFC 8037). Pure. Nothing is verified
-//! here. Only one algorithm is accepted, so that a token cannot choose a weaker one.
+//! Parses access tokens: JWTs of RFC 9068, signed with Ed25519 (RFC 8037). Pure. Nothing is
+//! verified here. Only one algorithm is accepted, so that a token cannot choose a weaker one.
 
 use ed25519_dalek::Signature;
 use protocol::access_token::{ALGORITHM, TOKEN_BYTES_MAX, TOKEN_TYPE};
@@ -20,7 +20,8 @@ pub struct UnverifiedToken<'a> {
     pub(crate) signature: Signature,
 }
 
-/// More lenient than [`protocol::access_token::JoseHeader`]: members that are not known are ignored.
+/// More lenient than [`protocol::access_token::JoseHeader`]: members that are not known are
+/// ignored.
 #[derive(Debug, Deserialize)]
 struct LenientHeader {
     alg: String,
@@ -33,7 +34,7 @@ struct LenientHeader {
 
 impl<'a> UnverifiedToken<'a> {
     /// # Errors
-    /// [`Inactive::TokenMalformed`]: the text is no access token of the accepted type and algorithm.
+    /// [`Inactive::TokenMalformed`]: the text is no access token of the accepted type or algorithm.
     pub fn parse(token: &'a str) -> Result<Self, Inactive> {
         if token.len() > TOKEN_BYTES_MAX {
             return Err(Inactive::TokenMalformed);

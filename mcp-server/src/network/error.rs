@@ -1,4 +1,4 @@
-//! Why the network could not do what a tool asked for.
+//! The errors of calls to the network, in words that a model can act on.
 
 use protocol::Reason;
 use protocol::quota::Quota;

@@ -1,5 +1,5 @@
-//! The state of the session at the relay, and what follows from it: the status that clients see, the
-//! error of a call, readiness, and the next attempt to connect. Pure.
+//! The state of the session at the relay, and what follows from it: the status that clients see,
+//! the error of a call, readiness, and the next attempt to connect. Pure.
 
 use std::time::Duration;
 
@@ -8,7 +8,8 @@ use protocol::Reason;
 
 use crate::network::{NetworkError, SessionStatus};
 
-/// Before the next attempt after the SDK gave up. The SDK itself retries sooner within a connection.
+/// Before the next attempt after the SDK gave up. The SDK itself retries sooner within a
+/// connection.
 const RECONNECT_INTERVAL: Duration = Duration::from_secs(5);
 /// Retry interval while suspended. A person has to lift the suspension, so 15 s more do not matter.
 const SUSPENDED_RECONNECT_INTERVAL: Duration = Duration::from_secs(15);
@@ -45,8 +46,8 @@ impl SessionState {
         }
     }
 
-    /// Whether it is useless to wait for a connection: the SDK has given up, and the next attempt is
-    /// seconds away.
+    /// Whether it is useless to wait for a connection: the SDK has given up, and the next attempt
+    /// is seconds away.
     pub(super) const fn is_refused(&self) -> bool {
         matches!(self, Self::Connecting(Some(_)))
     }

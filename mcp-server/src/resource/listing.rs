@@ -1,5 +1,5 @@
-//! Answers `resources/list` and `resources/templates/list`: the inbox, the task list, the newest unread
-//! messages and the open tasks.
+//! Answers `resources/list` and `resources/templates/list`: the inbox, the task list, the newest
+//! unread messages and the open tasks.
 
 use rmcp::model::{Resource, ResourceTemplate};
 

@@ -1,5 +1,5 @@
-//! The URIs of the resources: `msg2agent://inbox`, `msg2agent://tasks`, and one for each message and
-//! task below them.
+//! The URIs of the resources: `msg2agent://inbox`, `msg2agent://tasks`, and one for each message
+//! and task below them.
 
 use std::fmt;
 

@@ -1,6 +1,6 @@
 //! Subscriptions to changes of resources: `subscriptions/listen` (MCP 2026-07-28), and
-//! `resources/subscribe` in earlier revisions. A notification contains the URI of a resource and never
-//! its content.
+//! `resources/subscribe` in earlier revisions. A notification contains the URI of a resource and
+//! never its content.
 
 use std::collections::HashSet;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -30,8 +30,8 @@ impl Streams {
         Self { permits: Arc::new(Semaphore::new(STREAMS_MAX)), changes }
     }
 
-    /// The part of a requested filter that this server supports: changes of the list, and of resources
-    /// that may exist. Scopes are checked elsewhere.
+    /// The part of a requested filter that this server supports: changes of the list, and of
+    /// resources that may exist. Scopes are checked elsewhere.
     pub(super) fn accept_filter(requested: &SubscriptionFilter) -> SubscriptionFilter {
         let known = |uri: &&String| ResourceUri::parse(uri).is_some();
         let uris = requested.resource_subscriptions.iter().flatten().filter(known).take(SUBSCRIBED_MAX);
@@ -91,8 +91,8 @@ struct Subscribed {
 }
 
 impl SessionSubscriptions {
-    /// Subscribes to one more resource. The first one starts the task that notifies the client, which ends
-    /// with the session.
+    /// Subscribes to one more resource. The first one starts the task that notifies the client,
+    /// which ends with the session.
     ///
     /// # Errors
     /// No resource has the URI, or there are too many subscriptions.
@@ -151,14 +151,15 @@ fn parse_uris<'a>(uris: impl Iterator<Item = &'a String>) -> Vec<ResourceUri> {
     uris.filter_map(|uri| ResourceUri::parse(uri)).collect()
 }
 
-/// The resources that a change affects. `None` means that changes were missed, which may affect all.
+/// The resources that a change affects. `None` means that changes were missed, which may affect
+/// all.
 fn affected(subscribed: &[ResourceUri], change: Option<&Change>) -> Vec<ResourceUri> {
     let is_affected = |uri: &&ResourceUri| change.is_none_or(|change| uri.is_affected_by(change));
     subscribed.iter().filter(is_affected).copied().collect()
 }
 
-/// Whether a change adds a resource to the list or removes one. A task that ends also leaves the list,
-/// but its change does not tell that it ended.
+/// Whether a change adds a resource to the list or removes one. A task that ends also leaves the
+/// list, but its change does not tell that it ended.
 const fn changes_the_list(change: Option<&Change>) -> bool {
     matches!(
         change,

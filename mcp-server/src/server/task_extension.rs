@@ -1,5 +1,6 @@
 //! The MCP extension `io.modelcontextprotocol/tasks`. A client that declares it gets a handle from
-//! `submit_task`, and follows the same durable task with `tasks/get`, `tasks/update` and `tasks/cancel`.
+//! `submit_task`, and follows the same durable task with `tasks/get`, `tasks/update` and
+//! `tasks/cancel`.
 
 use protocol::UnixSeconds;
 use protocol::task::State;
@@ -100,8 +101,8 @@ fn payload(task: &Task, entries: &[TaskEntry]) -> Result<TaskPayload, ErrorData>
     })
 }
 
-/// The worker's question as a form with one field. The message says that the question is the worker's
-/// text.
+/// The worker's question as a form with one field. The message says that the question is the
+/// worker's text.
 fn input_requests(task: &Task, entries: &[TaskEntry]) -> Result<InputRequests, ErrorData> {
     let asked = entries.iter().rev().find(|entry| !entry.mine).and_then(|entry| entry.content.body.as_ref());
     let asked =

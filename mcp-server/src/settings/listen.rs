@@ -1,4 +1,5 @@
-//! Where to serve, with which certificate, and which hosts and web pages may call.
+//! The settings of the listeners: addresses, certificate, and the hosts and web pages that may
+//! call.
 
 use std::marker::PhantomData;
 use std::net::SocketAddr;
@@ -91,8 +92,8 @@ impl<V: Variables> ListenSettings<V> {
         self.allowed_hosts.iter().cloned().chain(public).chain(loopback).collect()
     }
 
-    /// The allowed values of the Origin header. On loopback, pages of this machine may call as well;
-    /// they need a credential like everybody else.
+    /// The allowed values of the Origin header. On loopback, pages of this machine may call as
+    /// well; they need a credential like everybody else.
     #[must_use]
     pub fn origins(&self) -> Vec<String> {
         let local = LOOPBACK_ORIGINS.into_iter().filter(|_| self.listen.ip().is_loopback());

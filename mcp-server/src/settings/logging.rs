@@ -14,8 +14,8 @@ pub struct LoggingSettings<V: Variables> {
     #[arg(long, env = V::LOG_FORMAT, value_name = "FORMAT", default_value = "text")]
     pub log_format: Format,
 
-    /// Log directives, for example info,msg2agent=debug. Logs go to standard error and never contain
-    /// message bodies or credentials.
+    /// Log directives, for example info,msg2agent=debug. Logs go to standard error and never
+    /// contain message bodies or credentials.
     #[arg(long, env = V::LOG_FILTER, value_name = "DIRECTIVES", default_value = "info")]
     pub log_filter: String,
 

@@ -9,8 +9,8 @@ use super::row::{EntryRow, TaskRow};
 use super::task::{EntryContent, Task, TaskFilter, TaskRole};
 use crate::database::DatabaseError;
 
-/// Tasks that are stored. When it is reached, the tasks that ended longest ago are deleted; when all
-/// are open, a new one is not accepted.
+/// Tasks that are stored. When it is reached, the tasks that ended longest ago are deleted; when
+/// all are open, a new one is not accepted.
 pub const TASKS_MAX: u64 = 10_000;
 /// Bytes of the contents of all tasks, with the same effect.
 pub const TASK_BYTES_MAX: u64 = 128 << 20;
@@ -128,8 +128,8 @@ pub(super) async fn remove(pool: &SqlitePool, task: i64) -> Result<(), DatabaseE
     Ok(())
 }
 
-/// Deletes ended tasks while a limit is reached; returns whether one more task or entry may be stored.
-/// Terminates: each round deletes one task, or finds none and ends the loop.
+/// Deletes ended tasks while a limit is reached; returns whether one more task or entry may be
+/// stored. Terminates: each round deletes one task, or finds none and ends the loop.
 pub(super) async fn free_capacity(on: &mut SqliteConnection) -> Result<bool, DatabaseError> {
     let (tasks_max, bytes_max) = (TASKS_MAX.cast_signed(), TASK_BYTES_MAX.cast_signed());
     loop {

@@ -29,8 +29,8 @@ pub struct Task {
     pub updated: UnixSeconds,
 }
 
-// The role of this agent in a task. The doc comments of the variants are published in the schemas of
-// the tools, where one on the type would replace those of the members.
+// The role of this agent in a task. The doc comments of the variants are published in the schemas
+// of the tools, where one on the type would replace those of the members.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum TaskRole {

@@ -5,7 +5,7 @@ use protocol::task::{Cancel, NOTE_BYTES_MAX, TaskMessage};
 use schemars::JsonSchema;
 use serde::Deserialize;
 
-use super::description::Hints;
+use super::hints::Hints;
 use super::task_exchange::{self, TaskReference};
 use super::toolbox::{Tool, Toolbox};
 use crate::scope::Scope;

@@ -5,7 +5,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::agent_reference;
-use super::description::Hints;
+use super::hints::Hints;
 use super::toolbox::{Tool, Toolbox};
 use crate::scope::Scope;
 use crate::tool_error::ToolError;

@@ -1,32 +1,15 @@
-//! Describes a tool for `tools/list`. The schemas are JSON Schema 2020-12 without references, which every
-//! client supports.
+//! Describes a tool for `tools/list`. The schemas are JSON Schema 2020-12 without references, which
+//! every client supports.
 
 use std::sync::Arc;
 
-use rmcp::model::{JsonObject, ToolAnnotations};
+use rmcp::model::JsonObject;
 use schemars::generate::SchemaSettings;
 use schemars::transform::RecursiveTransform;
 use schemars::{JsonSchema, Schema};
 use serde_json::{Value, json};
 
 use super::toolbox::Tool;
-
-/// The effect of a call (MCP, tool annotations). Clients use it to decide whether to ask for consent.
-#[derive(Debug, Clone, Copy)]
-pub(super) enum Hints {
-    /// Reads this agent's own state.
-    ReadsOwn,
-    /// Reads what other agents published.
-    ReadsOthers,
-    /// Marks something of this agent's own state; a second call changes nothing more.
-    Marks,
-    /// Sends something to another agent with each call.
-    Sends,
-    /// Deletes something of this agent's own state; a second call deletes nothing more.
-    Deletes,
-    /// Ends something at another agent; a second call ends nothing more.
-    Stops,
-}
 
 pub(super) fn describe<T: Tool>() -> rmcp::model::Tool {
     let arguments = schema::<T::Arguments>(&SchemaSettings::draft2020_12());
@@ -37,29 +20,9 @@ pub(super) fn describe<T: Tool>() -> rmcp::model::Tool {
         .with_annotations(T::HINTS.annotations(T::TITLE))
 }
 
-impl Hints {
-    fn annotations(self, title: &str) -> ToolAnnotations {
-        let (read_only, destructive, idempotent, open_world) = match self {
-            Self::ReadsOwn => (true, false, true, false),
-            Self::ReadsOthers => (true, false, true, true),
-            Self::Marks => (false, false, true, false),
-            Self::Sends => (false, false, false, true),
-            Self::Deletes => (false, true, true, false),
-            Self::Stops => (false, true, true, true),
-        };
-        ToolAnnotations::from_raw(
-            Some(title.to_owned()),
-            Some(read_only),
-            Some(destructive),
-            Some(idempotent),
-            Some(open_world),
-        )
-    }
-}
-
-/// Removes null from the schema of optional members, because some clients support only one type for a
-/// member. In answers an optional member is absent and never null; in arguments null is accepted all the
-/// same.
+/// Removes null from the schema of optional members, because some clients support only one type for
+/// a member. In answers an optional member is absent and never null; in arguments null is accepted
+/// all the same.
 fn absent_instead_of_null(schema: &mut Schema) {
     if schema.get("default").is_some_and(Value::is_null) {
         schema.remove("default");

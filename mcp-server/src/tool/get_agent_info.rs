@@ -5,7 +5,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::agent_reference;
-use super::description::Hints;
+use super::hints::Hints;
 use super::toolbox::{Tool, Toolbox};
 use crate::network::Contact;
 use crate::scope::Scope;
@@ -25,7 +25,8 @@ pub(super) struct GetAgentInfoArguments {
 #[derive(Debug, Serialize, JsonSchema)]
 pub(super) struct GetAgentInfoAnswer {
     did: String,
-    /// Always true: the record was checked against the agent's root key, and the key against the one known before.
+    /// Always true: the record was checked against the agent's root key, and the key against the
+    /// one known before.
     verified: bool,
     /// The agent's root key (Multikey). It stays the same as long as the agent is the same.
     root_key: String,

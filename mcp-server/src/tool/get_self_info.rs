@@ -5,7 +5,7 @@ use protocol::limits::CONTENT_BYTES_MAX;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::description::Hints;
+use super::hints::Hints;
 use super::toolbox::{Tool, Toolbox};
 use crate::network::SessionStatus;
 use crate::scope::Scope;
@@ -32,7 +32,8 @@ pub(super) struct GetSelfInfoAnswer {
     read: u64,
     /// Tasks, given and received, that have not ended.
     tasks_open: u64,
-    /// Whether inbox and tasks outlive a restart of this server. If not, unread messages wait at the relay.
+    /// Whether inbox and tasks outlive a restart of this server. If not, unread messages wait at
+    /// the relay.
     durable: bool,
     /// Bytes of JSON one message may hold.
     content_bytes_max: usize,

@@ -1,11 +1,11 @@
-//! `get_task_status`: returns the state of one task and the last messages about it; can wait for the
-//! next change.
+//! `get_task_status`: returns the state of one task and the last messages about it; can wait for
+//! the next change.
 
 use protocol::limits::DID_BYTES_MAX;
 use schemars::JsonSchema;
 use serde::Deserialize;
 
-use super::description::Hints;
+use super::hints::Hints;
 use super::task_exchange::{self, TaskReference};
 use super::toolbox::{Tool, Toolbox};
 use super::wait;

@@ -5,7 +5,7 @@ use protocol::limits::{DID_BYTES_MAX, LABEL_BYTES_MAX};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::description::Hints;
+use super::hints::Hints;
 use super::paging;
 use super::toolbox::{Tool, Toolbox};
 use crate::scope::Scope;

@@ -4,7 +4,7 @@ use protocol::limits::{DID_BYTES_MAX, THREAD_BYTES_MAX};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::description::Hints;
+use super::hints::Hints;
 use super::toolbox::{Tool, Toolbox};
 use super::wait::ChangeWait;
 use super::{agent_reference, paging, wait};

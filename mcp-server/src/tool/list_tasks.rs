@@ -5,7 +5,7 @@ use protocol::task::State;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::description::Hints;
+use super::hints::Hints;
 use super::toolbox::{Tool, Toolbox};
 use super::{agent_reference, paging};
 use crate::scope::Scope;
@@ -18,7 +18,8 @@ pub(super) struct ListTasks;
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct ListTasksArguments {
-    /// giver: tasks this agent gave to others. worker: tasks others gave to this agent. Both when absent.
+    /// giver: tasks this agent gave to others. worker: tasks others gave to this agent. Both when
+    /// absent.
     role: Option<TaskRole>,
     /// Only tasks with this agent: a name in your own tenant, or a whole DID.
     #[schemars(length(min = 1, max = DID_BYTES_MAX))]

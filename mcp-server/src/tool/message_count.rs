@@ -5,7 +5,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::agent_reference;
-use super::description::Hints;
+use super::hints::Hints;
 use super::toolbox::{Tool, Toolbox};
 use crate::inbox::MessageFilter;
 use crate::network::SessionStatus;
@@ -31,7 +31,8 @@ pub(super) struct MessageCountAnswer {
     total: u64,
     /// Those of them that were not read yet.
     unread: u64,
-    /// Whether the inbox is full: further messages wait at the relay until some here are read or deleted.
+    /// Whether the inbox is full: further messages wait at the relay until some here are read or
+    /// deleted.
     full: bool,
     /// New messages come only while connected.
     session: SessionStatus,

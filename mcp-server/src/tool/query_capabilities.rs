@@ -1,12 +1,12 @@
-//! `query_capabilities`: finds agents that offer several capabilities. The relay filters by the first
-//! one, this server by the others.
+//! `query_capabilities`: finds agents that offer several capabilities. The relay filters by the
+//! first one, this server by the others.
 
 use protocol::frame::DiscoverParams;
 use protocol::limits::{CAPABILITIES_MAX, DID_BYTES_MAX, DISCOVER_PAGE_MAX, LABEL_BYTES_MAX};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::description::Hints;
+use super::hints::Hints;
 use super::list_agents::ListedAgent;
 use super::paging;
 use super::toolbox::{Tool, Toolbox};
@@ -21,7 +21,8 @@ pub(super) struct QueryCapabilities;
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct QueryCapabilitiesArguments {
-    /// Ids of capabilities, for example ["plan.create", "plan.review"]. An agent must offer all of them.
+    /// Ids of capabilities, for example ["plan.create", "plan.review"]. An agent must offer all of
+    /// them.
     #[schemars(length(min = 1, max = CAPABILITIES_MAX), inner(length(min = 1, max = LABEL_BYTES_MAX)))]
     capabilities: Vec<String>,
     /// Only agents that are connected now.
@@ -39,7 +40,8 @@ pub(super) struct QueryCapabilitiesArguments {
 pub(super) struct QueryCapabilitiesAnswer {
     /// Agents that offer all of the capabilities; empty when there is none.
     agents: Vec<ListedAgent>,
-    /// Where to go on; absent when all agents were looked at. A page may be empty and still name a next one.
+    /// Where to go on; absent when all agents were looked at. A page may be empty and still name a
+    /// next one.
     #[serde(skip_serializing_if = "Option::is_none")]
     next_cursor: Option<String>,
 }

@@ -1,5 +1,5 @@
-//! `read_message`: returns the content of one message, in parts when it is long. Reading the end marks
-//! the message as read.
+//! `read_message`: returns the content of one message, in parts when it is long. Reading the end
+//! marks the message as read.
 
 use protocol::Did;
 use protocol::envelope::MessageId;
@@ -8,7 +8,7 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 
 use super::agent_reference;
-use super::description::Hints;
+use super::hints::Hints;
 use super::toolbox::{Tool, Toolbox};
 use crate::message_store::MessageStore;
 use crate::scope::Scope;

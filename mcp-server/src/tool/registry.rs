@@ -32,7 +32,8 @@ macro_rules! tools {
                 None
             }
 
-            /// Calls a tool. Its error is a result that the model reads, not an error of the protocol.
+            /// Calls a tool. Its error is a result that the model reads, not an error of the
+            /// protocol.
             ///
             /// # Errors
             /// No tool has the name.

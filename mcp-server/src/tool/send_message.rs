@@ -7,7 +7,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
-use super::description::Hints;
+use super::hints::Hints;
 use super::read_message::read_part;
 use super::toolbox::{Tool, Toolbox};
 use super::{agent_reference, content, wait};
@@ -35,7 +35,8 @@ pub(super) struct SendMessageArguments {
     /// The id of the received message that this one answers.
     #[schemars(length(min = 36, max = 36))]
     re: Option<String>,
-    /// How long to wait for the recipient's reply. Without it, the call returns when the message is accepted.
+    /// How long to wait for the recipient's reply. Without it, the call returns when the message is
+    /// accepted.
     #[schemars(range(min = 1, max = wait::MAX_WAIT_TIMEOUT_SECONDS))]
     wait_seconds: Option<u64>,
 }
@@ -50,12 +51,13 @@ pub(super) struct SendMessageAnswer {
     /// The recipient's reply, when one came while waiting.
     #[serde(skip_serializing_if = "Option::is_none")]
     reply: Option<MessageView>,
-    /// Whether the wait ended without a reply. A later one appears in list_messages with `re` set to this id.
+    /// Whether the wait ended without a reply. A later one appears in list_messages with `re` set
+    /// to this id.
     timed_out: bool,
 }
 
-/// stored: safe on the relay's disk, the recipient gets it when it is online. delivered: the recipient has confirmed it.
-/// forwarded: handed over without confirmation.
+/// stored: safe on the relay's disk, the recipient gets it when it is online. delivered: the
+/// recipient has confirmed it. forwarded: handed over without confirmation.
 #[derive(Debug, PartialEq, Eq, Serialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 enum DeliveryStatus {

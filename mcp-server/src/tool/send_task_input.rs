@@ -6,7 +6,7 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 use serde_json::{Map, Value};
 
-use super::description::Hints;
+use super::hints::Hints;
 use super::task_exchange::{self, TaskReference};
 use super::toolbox::{Tool, Toolbox};
 use super::{content, wait};

@@ -7,7 +7,7 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 use serde_json::{Map, Value};
 
-use super::description::Hints;
+use super::hints::Hints;
 use super::toolbox::{Tool, Toolbox};
 use super::{agent_reference, content, task_exchange, wait};
 use crate::change_feed::Change;
@@ -34,8 +34,8 @@ pub(super) struct SubmitTaskArguments {
     /// A few words for listings.
     #[schemars(length(min = 1, max = TITLE_BYTES_MAX))]
     title: Option<String>,
-    /// How long to wait until the task has ended or needs input. Without it, the call returns when the task is accepted by the
-    /// relay.
+    /// How long to wait until the task has ended or needs input. Without it, the call returns when
+    /// the task is accepted by the relay.
     #[schemars(range(min = 1, max = wait::MAX_WAIT_TIMEOUT_SECONDS))]
     wait_seconds: Option<u64>,
 }
@@ -65,8 +65,8 @@ impl Tool for SubmitTask {
     }
 }
 
-/// Stores the task before it is sent, so that the worker's first status finds it, also after a crash in
-/// between.
+/// Stores the task before it is sent, so that the worker's first status finds it, also after a
+/// crash in between.
 async fn submit(toolbox: &Toolbox, arguments: SubmitTaskArguments) -> Result<Task, ToolError> {
     let to = agent_reference::resolve(&arguments.to, &toolbox.network.own_agent().did)?;
     let submit =

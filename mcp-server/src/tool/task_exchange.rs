@@ -76,8 +76,8 @@ pub(super) async fn send_about_task(
     Ok(changed)
 }
 
-/// Sends a message. When it is unknown whether the relay accepted it, sends it once more with the same
-/// id, which the relay accepts only once.
+/// Sends a message. When it is unknown whether the relay accepted it, sends it once more with the
+/// same id, which the relay accepts only once.
 pub(super) async fn send_with_retry(toolbox: &Toolbox, message: OutgoingMessage) -> Result<(), NetworkError> {
     let again = message.clone();
     match toolbox.network.send(message).await {

@@ -9,7 +9,7 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 
-use super::description::Hints;
+use super::hints::Hints;
 use crate::message_store::MessageStore;
 use crate::metrics::EndpointMetrics;
 use crate::network::Network;

@@ -7,7 +7,7 @@ use serde::Deserialize;
 use serde_json::{Map, Value};
 
 use super::content;
-use super::description::Hints;
+use super::hints::Hints;
 use super::task_exchange::{self, TaskReference};
 use super::toolbox::{Tool, Toolbox};
 use crate::scope::Scope;
@@ -40,8 +40,9 @@ pub(super) struct UpdateTaskArguments {
     json: Option<Map<String, Value>>,
 }
 
-/// working: it is being done. input_required: the giver must answer what text or json asks. completed, failed, canceled: it
-/// has ended. rejected: it is not taken; only before anything else was said.
+/// working: it is being done. input_required: the giver must answer what text or json asks.
+/// completed, failed, canceled: it has ended. rejected: it is not taken; only before anything else
+/// was said.
 #[derive(Debug, Clone, Copy, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 enum NewState {

@@ -7,8 +7,8 @@ use tokio::time::Instant;
 use crate::change_feed::ChangeSubscription;
 use crate::tool_error::ToolError;
 
-/// The longest wait. With the time to connect and to send it stays below the 60 s after which common
-/// MCP clients and proxies give up.
+/// The longest wait. With the time to connect and to send it stays below the 60 s after which
+/// common MCP clients and proxies give up.
 pub(super) const MAX_WAIT_TIMEOUT_SECONDS: u64 = 40;
 
 /// # Errors
@@ -21,8 +21,8 @@ pub(super) fn parse_seconds(seconds: Option<u64>) -> Result<Option<Duration>, To
     }
 }
 
-/// Waits for changes until a deadline. Create it before the first look at the data, so that no change
-/// in between is missed.
+/// Waits for changes until a deadline. Create it before the first look at the data, so that no
+/// change in between is missed.
 pub(super) struct ChangeWait {
     changes: ChangeSubscription,
     deadline: Instant,

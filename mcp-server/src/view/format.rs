@@ -1,11 +1,11 @@
-//! What the presentations share: the notice on untrusted content, its length in one answer, and times.
+//! Formats content and times, with the notice on untrusted content and its length in one answer.
 
 use jiff::Timestamp;
 use protocol::UnixSeconds;
 use serde_json::Value;
 
-/// Bytes of content in one answer: about 8,000 tokens, below the 10,000 at which clients begin to warn
-/// or cut.
+/// Bytes of content in one answer: about 8,000 tokens, below the 10,000 at which clients begin to
+/// warn or cut.
 pub(crate) const CONTENT_PART_BYTES_MAX: usize = 24 * 1024;
 
 /// Stands in every object with content of another agent.

@@ -1,4 +1,5 @@
-//! A received message as it appears in answers. Sizes are bounded, and cut content is marked as cut.
+//! A received message as it appears in answers. Sizes are bounded, and cut content is marked as
+//! cut.
 
 use protocol::envelope::MessageType;
 use schemars::JsonSchema;
@@ -16,8 +17,8 @@ use crate::text_part::text_part;
 #[derive(Debug, PartialEq, Serialize, JsonSchema)]
 pub struct Sender {
     pub did: String,
-    /// Always true: the signature was checked against the sender's published key; other messages are
-    /// refused on arrival.
+    /// Always true: the signature was checked against the sender's published key; other messages
+    /// are refused on arrival.
     pub verified: bool,
     /// The signing key of the sender that was used.
     pub key_id: String,

@@ -30,8 +30,8 @@ pub struct TaskSummary {
     pub role: TaskRole,
     /// The DID of the other agent. Its messages are verified.
     pub with: String,
-    /// submitted: its worker has not said anything yet. input_required: its worker waits for the giver
-    /// (send_task_input). completed, failed, rejected and canceled are final.
+    /// submitted: its worker has not said anything yet. input_required: its worker waits for the
+    /// giver (send_task_input). completed, failed, rejected and canceled are final.
     #[schemars(schema_with = "state_schema")]
     pub state: State,
     /// Percent done, when the worker says it.
@@ -62,7 +62,8 @@ pub struct UntrustedTitle {
 #[derive(Debug, PartialEq, Serialize, JsonSchema)]
 pub struct TaskView {
     pub task: TaskSummary,
-    /// At most the last 10, oldest first. Long ones are cut: read them with get_task_status and `message`.
+    /// At most the last 10, oldest first. Long ones are cut: read them with get_task_status and
+    /// `message`.
     pub messages: Vec<TaskMessageView>,
     /// Whether a wait ended before what was waited for.
     pub timed_out: bool,

@@ -1,5 +1,5 @@
-//! The endpoint and the gateway over real sockets, with a scripted network: MCP clients of both eras, and
-//! callers that must be rejected.
+//! The endpoint and the gateway over real sockets, with a scripted network: MCP clients of both
+//! eras, and callers that must be rejected.
 
 #![expect(
     clippy::unwrap_used,

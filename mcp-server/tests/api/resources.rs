@@ -13,7 +13,8 @@ use tokio::sync::mpsc;
 
 use crate::test_endpoint::TestEndpoint;
 
-const LIMIT: Duration = Duration::from_secs(20);
+/// Time for an event of the server, which takes milliseconds, on a loaded machine.
+const EVENT_TIMEOUT: Duration = Duration::from_secs(20);
 
 /// Hands on what it is told.
 #[derive(Clone)]
@@ -45,8 +46,8 @@ async fn a_session_that_subscribed_hears_of_an_arrival_and_reads_it() {
     client.subscribe(SubscribeRequestParams::new("msg2agent://inbox")).await.unwrap();
 
     let id = served.arrive(1, "hello").await;
-    let first = tokio::time::timeout(LIMIT, ear.recv()).await.unwrap().unwrap();
-    let second = tokio::time::timeout(LIMIT, ear.recv()).await.unwrap().unwrap();
+    let first = tokio::time::timeout(EVENT_TIMEOUT, ear.recv()).await.unwrap().unwrap();
+    let second = tokio::time::timeout(EVENT_TIMEOUT, ear.recv()).await.unwrap().unwrap();
     assert_eq!([first.as_str(), second.as_str()], ["msg2agent://inbox", "list"]);
 
     let uri = format!("msg2agent://inbox/{id}");
@@ -73,7 +74,7 @@ async fn a_stream_of_the_stateless_era_tells_what_was_asked_for_and_no_more() {
     let mut text = String::new();
     let mut until = async |wanted: &str| {
         while !text.contains(wanted) {
-            let chunk = tokio::time::timeout(LIMIT, stream.chunk()).await.unwrap().unwrap().unwrap();
+            let chunk = tokio::time::timeout(EVENT_TIMEOUT, stream.chunk()).await.unwrap().unwrap().unwrap();
             text.push_str(&String::from_utf8_lossy(&chunk));
         }
         text.clone()

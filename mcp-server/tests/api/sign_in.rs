@@ -1,5 +1,5 @@
-//! Access tokens of an authorization server: how clients find it, what its tokens allow, and each reason
-//! why one is rejected.
+//! Access tokens of an authorization server: how clients find it, what its tokens allow, and each
+//! reason why one is rejected.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};

@@ -1,4 +1,5 @@
-//! The tasks extension of MCP: a client that declares it gets a handle, and follows the durable task with it.
+//! The tasks extension of MCP: a client that declares it gets a handle, and follows the durable
+//! task with it.
 
 use protocol::envelope::{Content, MessageId, MessageType};
 use protocol::task::{State, Status, TaskMessage};
