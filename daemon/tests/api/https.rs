@@ -192,7 +192,7 @@ async fn silent_connections_of_one_address_never_fill_the_listener() {
 
 #[tokio::test]
 async fn an_address_at_its_share_is_refused_until_one_of_its_connections_ends() {
-    let limits = ListenerLimits::new(8).with_connections_per_address(Some(2));
+    let limits = ListenerLimits::new(8).with_address_share(25);
     let served = Served::start(limits).await;
     let mut held = Vec::new();
     for _ in 0..2 {
