@@ -43,8 +43,8 @@ pub const REFUSALS_MAX: usize = 16;
 /// Time to answer one refused connection, its TLS handshake included.
 pub const REFUSAL_TIMEOUT: Duration = Duration::from_secs(3);
 
-/// The share of all connections that one client address may hold, in percent. A single proxy in front
-/// may carry nearly all traffic, and a single stranger never locks out everybody else.
+/// The share of all connections that one client address may hold, in percent. A single proxy in
+/// front may carry nearly all traffic, and a single stranger never locks out everybody else.
 pub const ADDRESS_SHARE_PERCENT: u8 = 75;
 
 /// How many connections one listener serves, and how long it waits for clients.
