@@ -15,4 +15,5 @@ mod oauth;
 mod registration;
 mod restart;
 mod sessions;
+mod silent;
 mod tls;
