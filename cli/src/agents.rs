@@ -1,4 +1,4 @@
-//! `m2a agents`: who is there, by capability or by address.
+//! `m2a agents`: discovers agents, looks one up, or forgets its pinned root key.
 
 use std::process::ExitCode;
 
@@ -11,58 +11,58 @@ use crate::failure::Failure;
 use crate::output::{Output, Tone, visible};
 
 #[derive(Args)]
-pub(crate) struct Options {
-    /// Agents of the own tenant with this capability; without it, all of them.
+pub(crate) struct AgentsArgs {
+    /// List only agents with this capability. Without it, all agents of your tenant are listed.
     #[arg(long, value_name = "ID", conflicts_with_all = ["look_up", "forget"])]
     capability: Option<String>,
-    /// Show one agent: a DID, or a name of the own tenant.
+    /// Look up one agent: a DID, or the name of an agent of your tenant.
     #[arg(value_name = "AGENT")]
     look_up: Option<String>,
-    /// Forget the root key of an agent, so that a changed one is accepted; ask its owner first.
+    /// Forget the pinned root key of an agent, so that its new one is accepted. Ask its owner first.
     #[arg(long, value_name = "AGENT", conflicts_with = "look_up")]
     forget: Option<String>,
 }
 
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
-struct Printed<'a> {
+struct AgentView<'a> {
     did: &'a str,
     online: bool,
     card: &'a Card,
-    /// Only of an agent that was looked up: verified, and pinned.
+    /// Present after a lookup: verified and pinned.
     #[serde(skip_serializing_if = "Option::is_none")]
     root_key: Option<&'a str>,
 }
 
 pub(crate) async fn run(
     profile: Option<&str>,
-    options: Options,
+    args: AgentsArgs,
     output: &Output,
 ) -> Result<ExitCode, Failure> {
     let agent = connect::agent(profile).await?;
-    if let Some(text) = &options.forget {
-        let did = connect::address(text, agent.did())?;
+    if let Some(text) = &args.forget {
+        let did = connect::resolve_address(text, agent.did())?;
         let known = agent.forget(&did)?;
-        let text = if known { format!("forgot {did}") } else { format!("{did} was not known") };
+        let text = if known { format!("forgot the root key of {did}") } else { format!("no root key of {did} was pinned") };
         output.result(&serde_json::json!({ "did": did, "known": known }), text);
-    } else if let Some(text) = &options.look_up {
+    } else if let Some(text) = &args.look_up {
         let Contact { did, card, root_key, online, .. } =
-            agent.lookup(&connect::address(text, agent.did())?).await?;
-        print(&Printed { did: did.as_str(), online, card: &card, root_key: Some(&root_key) }, output);
+            agent.lookup(&connect::resolve_address(text, agent.did())?).await?;
+        print(&AgentView { did: did.as_str(), online, card: &card, root_key: Some(&root_key) }, output);
     } else {
-        let found = agent.discover(options.capability.as_deref()).await?;
+        let found = agent.discover(args.capability.as_deref()).await?;
         for Found { did, card, online } in &found {
-            print(&Printed { did: did.as_str(), online: *online, card, root_key: None }, output);
+            print(&AgentView { did: did.as_str(), online: *online, card, root_key: None }, output);
         }
         if found.is_empty() {
-            output.remark("no agent found");
+            output.remark("no agents found");
         }
     }
     agent.close().await;
     Ok(ExitCode::SUCCESS)
 }
 
-fn print(agent: &Printed<'_>, output: &Output) {
+fn print(agent: &AgentView<'_>, output: &Output) {
     let state =
         if agent.online { output.paint(Tone::Good, "online ") } else { output.paint(Tone::Quiet, "offline") };
     let capabilities: Vec<_> = agent.card.capabilities.iter().map(|c| c.id.as_str()).collect();
@@ -73,8 +73,8 @@ fn print(agent: &Printed<'_>, output: &Output) {
         }
     };
     add("name", &agent.card.name);
-    add("about", &agent.card.description);
-    add("can", &capabilities.join(", "));
+    add("description", &agent.card.description);
+    add("capabilities", &capabilities.join(", "));
     add("root key", agent.root_key.unwrap_or_default());
     output.result(agent, text);
 }

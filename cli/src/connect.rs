@@ -1,4 +1,4 @@
-//! From the command line to an agent, and from a name to a DID.
+//! Connects the agent that the command line selects, and resolves the names of other agents.
 
 use std::time::Duration;
 
@@ -9,10 +9,10 @@ use tokio::time::{Instant, sleep};
 use crate::failure::Failure;
 use crate::output::Output;
 
-/// How often a recipient that has not registered yet is looked for.
-const RETRY_INTERVAL: Duration = Duration::from_millis(500);
+/// How often a recipient that is not registered yet is looked up.
+const LOOKUP_INTERVAL: Duration = Duration::from_millis(500);
 
-/// The agent to act as: the environment's, unless a profile is named.
+/// The agent's settings: those of the named profile, or else of the environment.
 pub(crate) fn config(profile: Option<&str>) -> Result<Config, Failure> {
     Ok(match profile {
         Some(name) => Config::from_profile(name)?,
@@ -24,15 +24,15 @@ pub(crate) async fn agent(profile: Option<&str>) -> Result<Agent, Failure> {
     Ok(Agent::connect(config(profile)?).await?)
 }
 
-/// A DID, or the bare name of an agent of the own tenant.
-pub(crate) fn address(text: &str, own: &Did) -> Result<Did, Failure> {
+/// Reads a DID, or the bare name of an agent of the same tenant.
+pub(crate) fn resolve_address(text: &str, own: &Did) -> Result<Did, Failure> {
     if text.starts_with("did:") {
         return Ok(text.parse().map_err(Error::from)?);
     }
     let unfit = || {
         Failure::usage(
-            format!("{text:?} is not the address of an agent"),
-            "give a DID, or the name of an agent of your own tenant",
+            format!("{text:?} is neither a DID nor the name of an agent"),
+            "give a DID, or the name of an agent of your tenant",
         )
     };
     let name: AgentName = text.parse().map_err(|e: protocol::did::LabelError| unfit().caused_by(&e))?;
@@ -41,30 +41,30 @@ pub(crate) fn address(text: &str, own: &Did) -> Result<Did, Failure> {
     Ok(Did::new(&domain, &own.tenant(), &name))
 }
 
-/// Waits until a recipient that is declared but has not registered yet can be written to.
-pub(crate) async fn until_known(
+/// Waits for the first registration of a recipient, so that a message can be sealed for it.
+pub(crate) async fn wait_until_registered(
     agent: &Agent,
     to: &Did,
-    until: Instant,
+    deadline: Instant,
     output: &Output,
 ) -> Result<(), Failure> {
-    let mut told = false;
+    let mut remarked = false;
     loop {
         let error = match agent.lookup(to).await {
             Ok(_) => return Ok(()),
             Err(error) => error,
         };
-        let late = Instant::now() + RETRY_INTERVAL > until;
+        let late = Instant::now() + LOOKUP_INTERVAL > deadline;
         if !error.is_not_found() || late {
             return Err(error.into());
         }
-        if !told {
+        if !remarked {
             output.remark(format_args!(
-                "{to} is not known to the relay (yet); waiting for its first connection"
+                "{to} has not connected to the relay yet; waiting for it"
             ));
-            told = true;
+            remarked = true;
         }
-        sleep(RETRY_INTERVAL).await;
+        sleep(LOOKUP_INTERVAL).await;
     }
 }
 
@@ -73,11 +73,11 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_bare_name_is_an_agent_of_the_own_tenant() {
+    fn a_bare_name_is_an_agent_of_the_same_tenant() {
         let own: Did = "did:wba:localhost%3A8443:agent:acme:alice".parse().unwrap();
-        assert_eq!(address("bob", &own).unwrap().as_str(), "did:wba:localhost%3A8443:agent:acme:bob");
+        assert_eq!(resolve_address("bob", &own).unwrap().as_str(), "did:wba:localhost%3A8443:agent:acme:bob");
         let other = "did:wba:relay.example:agent:bob";
-        assert_eq!(address(other, &own).unwrap().as_str(), other);
-        assert_eq!(address("Bob!", &own).unwrap_err().exit, crate::failure::Exit::Usage);
+        assert_eq!(resolve_address(other, &own).unwrap().as_str(), other);
+        assert_eq!(resolve_address("Bob!", &own).unwrap_err().exit, crate::failure::ExitKind::Usage);
     }
 }

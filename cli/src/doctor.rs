@@ -28,7 +28,7 @@ use finding::{Finding, Verdict};
 use target::Target;
 
 #[derive(Args)]
-pub(crate) struct Options {
+pub(crate) struct DoctorArgs {
     /// `mcp`, with the URL of an endpoint; or `agent/NAME`, an Agent of the cluster that kubectl uses.
     #[arg(value_name = "mcp|agent/NAME", value_parser = subject)]
     what: What,
@@ -71,10 +71,10 @@ struct Report {
     steps: Vec<Finding>,
 }
 
-pub(crate) async fn run(options: Options, output: &Output) -> Result<ExitCode, Failure> {
-    let report = match (&options.what, &options.url) {
-        (What::Mcp, Some(url)) => endpoint(url, &options, output).await?,
-        (What::Agent(name), None) => of_agent(name, &options.cluster, output).await?,
+pub(crate) async fn run(args: DoctorArgs, output: &Output) -> Result<ExitCode, Failure> {
+    let report = match (&args.what, &args.url) {
+        (What::Mcp, Some(url)) => endpoint(url, &args, output).await?,
+        (What::Agent(name), None) => of_agent(name, &args.cluster, output).await?,
         (What::Mcp, None) => return Err(Failure::usage("the URL is missing", "m2a doctor mcp URL")),
         (What::Agent(_), Some(_)) => {
             return Err(Failure::usage("an Agent has its own URL", "m2a doctor agent/NAME"));
@@ -84,8 +84,8 @@ pub(crate) async fn run(options: Options, output: &Output) -> Result<ExitCode, F
     Ok(if report.works { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 
-async fn endpoint(url: &str, options: &Options, output: &Output) -> Result<Report, Failure> {
-    let target = Target::read(url, options.token_file.as_deref(), options.ca_file.as_deref())?;
+async fn endpoint(url: &str, args: &DoctorArgs, output: &Output) -> Result<Report, Failure> {
+    let target = Target::read(url, args.token_file.as_deref(), args.ca_file.as_deref())?;
     let steps = walk::walk(&target, |finding| show(finding, output)).await;
     Ok(Report::new(Some(url.to_owned()), steps))
 }

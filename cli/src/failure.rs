@@ -1,4 +1,4 @@
-//! What went wrong: what was tried, why it failed, what to do, and the exit code it means.
+//! The failure of a command: the attempt, its causes, a remedy, and the exit code.
 
 use std::process::ExitCode;
 use std::time::Duration;
@@ -8,7 +8,7 @@ use serde::Serialize;
 
 /// The exit codes, as `m2a --help` lists them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Exit {
+pub(crate) enum ExitKind {
     Failed = 1,
     Usage = 2,
     Refused = 3,
@@ -16,7 +16,7 @@ pub(crate) enum Exit {
     NotVerified = 5,
 }
 
-/// A failure as it is printed; the JSON form is `{"error": {...}}` on standard error.
+/// A failure as it is printed. In JSON it is `{"error": {...}}` on standard error.
 #[derive(Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct Failure {
@@ -24,30 +24,30 @@ pub(crate) struct Failure {
     pub(crate) causes: Vec<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) advice: Option<Box<str>>,
-    /// The relay's word, when it refused.
+    /// The relay's reason, if it refused the attempt.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) reason: Option<&'static str>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) retry_after_ms: Option<u64>,
-    /// The message that may or may not have been sent.
+    /// The id of the message, which may or may not have been sent.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) message_id: Option<MessageId>,
     #[serde(skip)]
-    pub(crate) exit: Exit,
+    pub(crate) exit: ExitKind,
 }
 
 impl Failure {
-    pub(crate) fn new(exit: Exit, attempt: impl Into<String>) -> Self {
+    pub(crate) fn new(exit: ExitKind, attempt: impl Into<String>) -> Self {
         let (attempt, causes) = (attempt.into(), Vec::new());
         Self { attempt, causes, advice: None, reason: None, retry_after_ms: None, message_id: None, exit }
     }
 
     pub(crate) fn usage(attempt: impl Into<String>, advice: impl Into<String>) -> Self {
-        Self::new(Exit::Usage, attempt).advising(advice)
+        Self::new(ExitKind::Usage, attempt).advising(advice)
     }
 
     pub(crate) fn io(attempt: impl Into<String>, cause: std::io::Error) -> Self {
-        Self::new(Exit::Failed, attempt).caused_by(&cause)
+        Self::new(ExitKind::Failed, attempt).caused_by(&cause)
     }
 
     pub(crate) fn caused_by(mut self, cause: &dyn std::error::Error) -> Self {
@@ -64,14 +64,14 @@ impl Failure {
         self
     }
 
-    pub(crate) fn code(&self) -> ExitCode {
+    pub(crate) fn code(&self) -> ExitKindCode {
         ExitCode::from(self.exit as u8)
     }
 }
 
 impl From<Error> for Failure {
     fn from(error: Error) -> Self {
-        let mut failure = Self::new(exit(&error), error.to_string());
+        let mut failure = Self::new(exit_kind(&error), error.to_string());
         if let Some(cause) = std::error::Error::source(&error) {
             failure = failure.caused_by(cause);
         }
@@ -83,15 +83,15 @@ impl From<Error> for Failure {
     }
 }
 
-fn exit(error: &Error) -> Exit {
+fn exit_kind(error: &Error) -> ExitKind {
     match error.kind() {
-        _ if error.is_temporary() => Exit::TryAgain,
+        _ if error.is_temporary() => ExitKind::TryAgain,
         ErrorKind::Unauthorized
         | ErrorKind::Suspended
         | ErrorKind::Registration(_)
-        | ErrorKind::Rejected(_) => Exit::Refused,
-        ErrorKind::KeyChanged | ErrorKind::Unverified => Exit::NotVerified,
-        _ => Exit::Failed,
+        | ErrorKind::Rejected(_) => ExitKind::Refused,
+        ErrorKind::KeyChanged | ErrorKind::Unverified => ExitKind::NotVerified,
+        _ => ExitKind::Failed,
     }
 }
 

@@ -1,4 +1,4 @@
-//! `m2a init`: an agent's keys and profile. Never overwrites either.
+//! `m2a init`: creates an agent's keys and profile. It never overwrites keys.
 
 use std::fs::OpenOptions;
 use std::io::Write as _;
@@ -8,7 +8,7 @@ use std::process::ExitCode;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use clap::Args;
-use msg2agent::config::{DEFAULT_PROFILE, Endpoint, profile_folder};
+use msg2agent::config::{DEFAULT_PROFILE, Endpoint, profile_dir};
 use msg2agent::{Capability, Card, Did, Identity, key_file};
 use protocol::api_key::ApiKey;
 use protocol::did::{AgentName, Domain, TenantId};
@@ -16,18 +16,18 @@ use protocol::multikey;
 use serde::Serialize;
 use zeroize::Zeroizing;
 
-use crate::failure::{Exit, Failure};
+use crate::failure::{ExitKind, Failure};
 use crate::output::{Output, Tone};
 
 #[derive(Args)]
-pub(crate) struct Options {
-    /// The relay, for example wss://relay.example/ws.
+pub(crate) struct InitArgs {
+    /// The relay's URL, such as wss://relay.example/ws.
     #[arg(long, value_name = "URL")]
     url: String,
     /// The agent's DID.
     #[arg(long, conflicts_with_all = ["name", "tenant", "domain"], required_unless_present = "name")]
     did: Option<Did>,
-    /// The agent's name; with tenant and domain it makes the DID.
+    /// The agent's name. Domain, tenant and name form the DID.
     #[arg(long)]
     name: Option<AgentName>,
     /// The agent's tenant.
@@ -36,45 +36,45 @@ pub(crate) struct Options {
     /// The relay's domain [default: host and port of the URL].
     #[arg(long)]
     domain: Option<Domain>,
-    /// File with the API key; - reads it from standard input. It may also be put into the profile later.
+    /// File with the API key; - reads standard input. You can also add the key to the profile later.
     #[arg(long, value_name = "FILE")]
     token_file: Option<PathBuf>,
-    /// File with PEM certificates, for a relay whose authority is private.
+    /// File with the PEM certificates of a private certificate authority.
     #[arg(long, value_name = "FILE")]
     ca_file: Option<PathBuf>,
-    /// What the agent can do, for others to find; may be given several times.
+    /// A capability by which others find the agent. May be given several times.
     #[arg(long = "capability", value_name = "ID")]
     capabilities: Vec<String>,
-    /// What the agent is, in a sentence.
+    /// A description of the agent, in one sentence.
     #[arg(long, default_value = "")]
     description: String,
 }
 
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
-struct Printed {
+struct ProfileView {
     did: String,
     profile: String,
     folder: PathBuf,
-    /// For the tenant's admin, who may fix the name to it.
+    /// For the tenant's admin, who may pin the agent to it.
     root_key: String,
     has_token: bool,
 }
 
-pub(crate) fn run(profile: Option<&str>, options: Options, output: &Output) -> Result<ExitCode, Failure> {
-    let endpoint = endpoint(&options.url)?;
-    let did = did(&options, &endpoint)?;
-    let named = std::env::var("MSG2AGENT_PROFILE").ok().filter(|name| !name.is_empty());
-    let profile = profile.or(named.as_deref()).unwrap_or(DEFAULT_PROFILE);
-    let folder = profile_folder(profile)?;
-    let card = card(&options, &did)?;
-    let token = options.token_file.as_deref().map(read_token).transpose()?;
-    let ca = options.ca_file.as_deref().map(read_text).transpose()?;
+pub(crate) fn run(profile: Option<&str>, args: InitArgs, output: &Output) -> Result<ExitCode, Failure> {
+    let endpoint = endpoint(&args.url)?;
+    let did = did(&args, &endpoint)?;
+    let from_env = std::env::var("MSG2AGENT_PROFILE").ok().filter(|name| !name.is_empty());
+    let profile = profile.or(from_env.as_deref()).unwrap_or(DEFAULT_PROFILE);
+    let folder = profile_dir(profile)?;
+    let card = card(&args, &did)?;
+    let token = args.token_file.as_deref().map(read_token).transpose()?;
+    let ca = args.ca_file.as_deref().map(read_text).transpose()?;
 
-    // The key file comes first: it is the one that must not exist, and its folder is made private.
+    // The key file comes first: it must not exist yet, and its folder is created private.
     let identity = Identity::generate(did.clone(), now(), &mut rand::rng());
     key_file::create(&folder.join("identity.json"), &identity).map_err(|e| {
-        Failure::new(Exit::Failed, format!("cannot make the profile {profile:?}")).caused_by(&e)
+        Failure::new(ExitKind::Failed, format!("cannot create the profile {profile:?}")).caused_by(&e)
     })?;
     write(&folder, "url", endpoint.url())?;
     write(&folder, "did", did.as_str())?;
@@ -85,55 +85,55 @@ pub(crate) fn run(profile: Option<&str>, options: Options, output: &Output) -> R
     if let Some(token) = &token {
         write(&folder, "token", token.reveal())?;
     }
-    let printed = Printed {
+    let view = ProfileView {
         did: did.to_string(),
         profile: profile.to_owned(),
         root_key: multikey::encode_ed25519(&identity.root_public()),
         has_token: token.is_some(),
         folder,
     };
-    output.result(&printed, text(&printed, output));
+    output.result(&view, text(&view, output));
     Ok(ExitCode::SUCCESS)
 }
 
-/// A profile may name a plaintext relay elsewhere only with the same leave that using it needs.
+/// A profile for a plaintext relay on another machine needs the same opt-in as its use.
 fn endpoint(url: &str) -> Result<Endpoint, Failure> {
     let insecure = std::env::var("MSG2AGENT_INSECURE_PLAINTEXT").is_ok_and(|v| v == "true");
     Ok(if insecure { Endpoint::new_insecure_plaintext(url)? } else { Endpoint::new(url)? })
 }
 
-fn did(options: &Options, endpoint: &Endpoint) -> Result<Did, Failure> {
-    if let Some(did) = &options.did {
+fn did(args: &InitArgs, endpoint: &Endpoint) -> Result<Did, Failure> {
+    if let Some(did) = &args.did {
         return Ok(did.clone());
     }
     let name =
-        options.name.as_ref().ok_or_else(|| Failure::usage("no name is given", "give --name or --did"))?;
-    let domain = match &options.domain {
+        args.name.as_ref().ok_or_else(|| Failure::usage("the agent's name is missing", "give --name or --did"))?;
+    let domain = match &args.domain {
         Some(domain) => domain.clone(),
         None => authority(endpoint.url()).parse().map_err(|e: protocol::did::DomainError| {
-            Failure::usage("the URL's host cannot be the domain of a DID", "give the relay's --domain")
+            Failure::usage("the URL's host is not valid as the domain of a DID", "give the relay's domain with --domain")
                 .caused_by(&e)
         })?,
     };
-    Ok(Did::new(&domain, &options.tenant, name))
+    Ok(Did::new(&domain, &args.tenant, name))
 }
 
-/// Host and port of a URL, the port written as in a DID.
+/// Host and port of a URL, with the colon escaped as in a DID.
 fn authority(url: &str) -> String {
     let rest = url.split_once("://").map_or(url, |(_, rest)| rest);
     let authority = rest.split('/').next().unwrap_or_default();
     authority.replace(':', "%3A")
 }
 
-fn card(options: &Options, did: &Did) -> Result<Card, Failure> {
+fn card(args: &InitArgs, did: &Did) -> Result<Card, Failure> {
     let capability = |id: &String| Capability { id: id.clone(), name: String::new() };
     let card = Card {
         name: did.name().to_owned(),
-        description: options.description.clone(),
-        capabilities: options.capabilities.iter().map(capability).collect(),
+        description: args.description.clone(),
+        capabilities: args.capabilities.iter().map(capability).collect(),
         ..Card::default()
     };
-    card.check().map_err(|e| Failure::usage("the card cannot be used", "shorten it").caused_by(&e))?;
+    card.check().map_err(|e| Failure::usage("the card is not valid", "shorten its texts").caused_by(&e))?;
     Ok(card)
 }
 
@@ -144,7 +144,7 @@ fn read_token(path: &Path) -> Result<ApiKey, Failure> {
         read_text(path)?
     });
     text.trim().parse().map_err(|e: protocol::api_key::ApiKeyError| {
-        Failure::usage(format!("{} holds no API key", path.display()), "give a file with sk_live_...")
+        Failure::usage(format!("{} contains no API key", path.display()), "give a file with an API key (sk_live_...)")
             .caused_by(&e)
     })
 }
@@ -165,14 +165,14 @@ fn now() -> u64 {
     SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs())
 }
 
-fn text(printed: &Printed, output: &Output) -> String {
-    let Printed { did, profile, folder, root_key, has_token } = printed;
-    let made = output.paint(Tone::Good, "made");
+fn text(view: &ProfileView, output: &Output) -> String {
+    let ProfileView { did, profile, folder, root_key, has_token } = view;
+    let created = output.paint(Tone::Good, "created");
     let flag = if profile == DEFAULT_PROFILE { String::new() } else { format!(" --profile {profile}") };
     let next = if *has_token {
         format!("next: m2a whoami{flag}")
     } else {
-        format!("next: put the API key into {}, then: m2a whoami{flag}", folder.join("token").display())
+        format!("next: write the API key to {}, then run: m2a whoami{flag}", folder.join("token").display())
     };
-    format!("{made} {did}\nprofile   {profile} ({})\nroot key  {root_key}\n{next}", folder.display())
+    format!("{created} {did}\nprofile   {profile} ({})\nroot key  {root_key}\n{next}", folder.display())
 }

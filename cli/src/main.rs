@@ -1,4 +1,4 @@
-//! `m2a`, the command line of msg2agent; `kubectl-m2a` is the same program. One file per command.
+//! `m2a`, the command line of msg2agent, also installed as `kubectl-m2a`. Each command has a file.
 
 mod agents;
 mod arguments;
@@ -11,14 +11,15 @@ mod failure;
 mod inbox;
 mod init;
 mod listen;
-mod log;
+mod logging;
+mod message_content;
+mod message_view;
 mod output;
-mod printed;
 mod proof_file;
 mod relay;
 mod rotate;
 mod send;
-mod stop;
+mod shutdown_signal;
 mod verify;
 mod whoami;
 
@@ -33,7 +34,7 @@ use output::Output;
 fn main() -> ExitCode {
     let arguments = Arguments::parse();
     let output = Output::new(arguments.output);
-    match log::start().and_then(|()| run(arguments, &output)) {
+    match logging::init().and_then(|()| run(arguments, &output)) {
         Ok(code) => code,
         Err(failure) => {
             output.failure(&failure);
@@ -43,30 +44,30 @@ fn main() -> ExitCode {
 }
 
 fn run(arguments: Arguments, output: &Output) -> Result<ExitCode, Failure> {
-    // The first provider stays; a second installation in one process would be a programming error without consequence.
+    // It fails only if a provider is installed already, which is then used.
     let _ = rustls::crypto::ring::default_provider().install_default();
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .worker_threads(2)
         .enable_all()
         .build()
-        .map_err(|e| Failure::io("cannot start", e))?;
+        .map_err(|e| Failure::io("cannot start the async runtime", e))?;
     let Arguments { profile, command, .. } = arguments;
     let profile = profile.as_deref();
     runtime.block_on(async {
         match command {
-            Command::Init(options) => init::run(profile, options, output),
-            Command::Whoami(options) => whoami::run(profile, options, output).await,
-            Command::Send(options) => send::run(profile, options, output).await,
-            Command::Ask(options) => ask::run(profile, options, output).await,
-            Command::Listen(options) => listen::run(profile, options, output).await,
-            Command::Inbox(options) => inbox::run(profile, options, output).await,
-            Command::Agents(options) => agents::run(profile, options, output).await,
+            Command::Init(args) => init::run(profile, args, output),
+            Command::Whoami(args) => whoami::run(profile, args, output).await,
+            Command::Send(args) => send::run(profile, args, output).await,
+            Command::Ask(args) => ask::run(profile, args, output).await,
+            Command::Listen(args) => listen::run(profile, args, output).await,
+            Command::Inbox(args) => inbox::run(profile, args, output).await,
+            Command::Agents(args) => agents::run(profile, args, output).await,
             Command::Rotate => rotate::run(profile, output).await,
-            Command::Verify(options) => verify::run(options, output),
-            Command::Doctor(options) => doctor::run(options, output).await,
-            Command::Relay(options) => relay::run(options, output).await,
-            Command::Dev(options) => dev::run(options, output).await,
-            Command::Completions(options) => completions::run(options, &mut Arguments::command()),
+            Command::Verify(args) => verify::run(args, output),
+            Command::Doctor(args) => doctor::run(args, output).await,
+            Command::Relay(args) => relay::run(args, output).await,
+            Command::Dev(args) => dev::run(args, output).await,
+            Command::Completions(args) => completions::run(args, &mut Arguments::command()),
         }
     })
 }

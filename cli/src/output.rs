@@ -1,4 +1,5 @@
-//! Printing: text with a little colour for people, JSON lines for programs. Errors go to standard error in the same form.
+//! Prints results as text, with colours on a terminal, or as JSON lines. Errors go to standard error in
+//! the same format.
 
 use std::fmt;
 use std::io::{IsTerminal as _, Write as _, stderr, stdout};
@@ -8,21 +9,22 @@ use serde::Serialize;
 
 use crate::failure::Failure;
 
+/// The output format.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub(crate) enum Form {
+pub(crate) enum Format {
     Text,
     Json,
 }
 
 pub(crate) struct Output {
-    form: Form,
+    format: Format,
     colour_out: bool,
     colour_err: bool,
-    /// Standard output is taken by something else, such as a proof.
-    aside: bool,
+    /// Whether results go to standard error, because standard output carries a proof.
+    on_stderr: bool,
 }
 
-/// What colour says.
+/// The meaning of a colour.
 #[derive(Debug, Clone, Copy)]
 pub(crate) enum Tone {
     Good,
@@ -43,31 +45,31 @@ impl Tone {
 }
 
 impl Output {
-    pub(crate) fn new(form: Form) -> Self {
+    pub(crate) fn new(format: Format) -> Self {
         // https://no-color.org: any value but the empty one.
-        let wanted = std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty());
-        let colour_out = wanted && stdout().is_terminal();
-        Self { form, colour_out, colour_err: wanted && stderr().is_terminal(), aside: false }
+        let allowed = std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty());
+        let colour_out = allowed && stdout().is_terminal();
+        Self { format, colour_out, colour_err: allowed && stderr().is_terminal(), on_stderr: false }
     }
 
-    /// The same, on standard error, because standard output carries something else.
-    pub(crate) fn aside(&self) -> Self {
-        Self { form: self.form, colour_out: self.colour_err, colour_err: self.colour_err, aside: true }
+    /// The same format on standard error, for when standard output carries a proof.
+    pub(crate) fn to_stderr(&self) -> Self {
+        Self { format: self.format, colour_out: self.colour_err, colour_err: self.colour_err, on_stderr: true }
     }
 
     pub(crate) fn is_json(&self) -> bool {
-        self.form == Form::Json
+        self.format == Format::Json
     }
 
-    /// One result: its JSON on one line, or its text.
+    /// Prints one result: its JSON on one line, or its text.
     pub(crate) fn result(&self, value: &impl Serialize, text: impl fmt::Display) {
-        match self.form {
-            Form::Json => self.line(&serde_json::to_string(value).unwrap_or_default()),
-            Form::Text => self.line(&text.to_string()),
+        match self.format {
+            Format::Json => self.line(&serde_json::to_string(value).unwrap_or_default()),
+            Format::Text => self.line(&text.to_string()),
         }
     }
 
-    /// A remark for people on standard error; programs do not see it.
+    /// Prints a remark on standard error, in text format only.
     pub(crate) fn remark(&self, text: impl fmt::Display) {
         if !self.is_json() {
             let _ = writeln!(stderr(), "{text}");
@@ -96,9 +98,9 @@ impl Output {
         }
     }
 
-    /// A reader that went away (`m2a listen | head`) ends the output, not the program.
+    /// Prints a line. Ignores that the reader has ended, as in `m2a listen | head`.
     pub(crate) fn line(&self, text: &str) {
-        let _ = if self.aside { writeln!(stderr(), "{text}") } else { writeln!(stdout(), "{text}") };
+        let _ = if self.on_stderr { writeln!(stderr(), "{text}") } else { writeln!(stdout(), "{text}") };
     }
 }
 
@@ -106,7 +108,7 @@ fn paint(colour: bool, tone: Tone, text: impl fmt::Display) -> String {
     if colour { format!("\x1b[{}m{text}\x1b[0m", tone.code()) } else { text.to_string() }
 }
 
-/// Text from others with its control characters made visible, so that a message cannot drive the terminal.
+/// Escapes control characters, so that text from other agents cannot control the terminal.
 pub(crate) fn visible(text: &str) -> String {
     let show = |c: char| -> String {
         if c == '\n' || c == '\t' || !c.is_control() { c.into() } else { c.escape_default().to_string() }
@@ -119,12 +121,12 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_message_cannot_drive_the_terminal() {
+    fn a_message_cannot_control_the_terminal() {
         assert_eq!(visible("a\x1b[2Jb\r\u{9b}c\nd"), "a\\u{1b}[2Jb\\r\\u{9b}c\nd");
     }
 
     #[test]
-    fn colour_is_left_out_where_it_is_not_wanted() {
+    fn no_colour_codes_are_printed_without_colour() {
         assert_eq!(paint(false, Tone::Bad, "x"), "x");
         assert_eq!(paint(true, Tone::Bad, "x"), "\x1b[31mx\x1b[0m");
     }

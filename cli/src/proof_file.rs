@@ -1,4 +1,4 @@
-//! Where a proof goes: a file, or standard output for `-`.
+//! Writes a proof to a file, or to standard output for `-`.
 
 use std::io::Write as _;
 use std::path::Path;
@@ -7,7 +7,8 @@ use msg2agent::{Agent, Evidence};
 
 use crate::failure::Failure;
 
-/// Proves the messages and writes the proof: whole and mode 0600 into a file, because it discloses them, or as one line.
+/// Proves messages. A file is written atomically and with mode 0600, because it discloses them; standard
+/// output gets one line.
 pub(crate) fn write<'a>(
     agent: &Agent,
     messages: impl IntoIterator<Item = &'a Evidence>,

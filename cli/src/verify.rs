@@ -1,4 +1,6 @@
-//! `m2a verify`: who said what to whom, from a proof file alone: no network, no clock, no trust in who sent it.
+//! `m2a verify`: verifies a proof file offline, and shows who sent which message to whom.
+//!
+//! It needs no network and no clock, and does not trust the sender of the file.
 
 use std::io::Read as _;
 use std::path::{Path, PathBuf};
@@ -8,29 +10,29 @@ use clap::Args;
 use protocol::proof::{self, Statement};
 use serde::Serialize;
 
-use crate::failure::{Exit, Failure};
+use crate::failure::{ExitKind, Failure};
 use crate::output::{Output, Tone};
-use crate::printed::{body, time, word};
+use crate::message_view::{format_content, format_time};
 
-/// Bytes of a proof: 256 messages with their documents stay far below it.
+/// Bytes of a proof. 256 messages with their documents are far smaller.
 const PROOF_BYTES_MAX: u64 = 512 * 1024 * 1024;
 
 #[derive(Args)]
-pub(crate) struct Options {
-    /// The proof; - reads standard input.
+pub(crate) struct VerifyArgs {
+    /// The proof file; - reads standard input.
     #[arg(value_name = "FILE")]
     proof: PathBuf,
 }
 
 #[derive(Serialize)]
-struct Printed {
+struct ProofView {
     verified: bool,
-    messages: Vec<PrintedStatement>,
+    messages: Vec<StatementView>,
 }
 
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
-struct PrintedStatement {
+struct StatementView {
     id: String,
     from: String,
     to: String,
@@ -45,15 +47,15 @@ struct PrintedStatement {
     document_created: u64,
 }
 
-pub(crate) fn run(options: Options, output: &Output) -> Result<ExitCode, Failure> {
-    let bytes = read(&options.proof)?;
+pub(crate) fn run(args: VerifyArgs, output: &Output) -> Result<ExitCode, Failure> {
+    let bytes = read(&args.proof)?;
     let statements = proof::verify(without_newline(&bytes)).map_err(|e| {
-        Failure::new(Exit::NotVerified, format!("the proof {} does not hold", options.proof.display()))
+        Failure::new(ExitKind::NotVerified, format!("the proof {} does not verify", args.proof.display()))
             .caused_by(&e)
-            .advising("believe nothing in it; ask for the original file")
+            .advising("do not trust its content; ask for the original file")
     })?;
-    let printed = Printed { verified: true, messages: statements.into_iter().map(statement).collect() };
-    output.result(&printed, text(&printed, output));
+    let view = ProofView { verified: true, messages: statements.into_iter().map(statement).collect() };
+    output.result(&view, text(&view, output));
     Ok(ExitCode::SUCCESS)
 }
 
@@ -69,14 +71,14 @@ fn read(path: &Path) -> Result<Vec<u8>, Failure> {
     Ok(bytes)
 }
 
-/// A proof that was printed as a line ends in a newline, which is not part of it.
+/// Removes the newline after a proof that was printed as a line.
 fn without_newline(bytes: &[u8]) -> &[u8] {
     bytes.strip_suffix(b"\n").unwrap_or(bytes)
 }
 
-fn statement(statement: Statement) -> PrintedStatement {
+fn statement(statement: Statement) -> StatementView {
     let Statement { header, content, signing_key, root_key, document_created } = statement;
-    PrintedStatement {
+    StatementView {
         id: header.id.to_string(),
         from: header.from.to_string(),
         to: header.to.to_string(),
@@ -91,22 +93,22 @@ fn statement(statement: Statement) -> PrintedStatement {
     }
 }
 
-fn text(printed: &Printed, output: &Output) -> String {
-    let count = printed.messages.len();
+fn text(view: &ProofView, output: &Output) -> String {
+    let count = view.messages.len();
     let plural = if count == 1 { "message" } else { "messages" };
     let mut text = output.paint(Tone::Good, format_args!("verified: {count} {plural}"));
-    for message in &printed.messages {
-        let PrintedStatement { from, to, content, signing_key_id, signing_key, root_key, .. } = message;
-        let created = time(message.document_created);
+    for message in &view.messages {
+        let StatementView { from, to, content, signing_key_id, signing_key, root_key, .. } = message;
+        let created = format_time(message.document_created);
         text.push_str(&format!(
-            "\n\n{} {} {}\n  from  {from}\n  to    {to}\n  says  {}\n",
-            time(message.time),
-            word(message.r#type),
+            "\n\n{} {} {}\n  from     {from}\n  to       {to}\n  content  {}\n",
+            format_time(message.time),
+            message.r#type.as_str(),
             message.id,
-            output.paint(Tone::Strong, body(content))
+            output.paint(Tone::Strong, format_content(content))
         ));
         text.push_str(&format!("  signed by {signing_key_id} {signing_key}\n"));
-        text.push_str(&format!("  named in the DID document of {created}, signed by root key {root_key}"));
+        text.push_str(&format!("  listed in the DID document of {created}, which root key {root_key} signed"));
     }
     text
 }

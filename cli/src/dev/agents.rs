@@ -1,4 +1,4 @@
-//! The two agents of `m2a dev`: made on the relay and as profiles, or found again in a kept folder.
+//! Creates the two agents of `m2a dev` as profiles and at the relay, or reuses those of a kept folder.
 
 use std::fs;
 use std::io::Write as _;
@@ -12,10 +12,10 @@ use protocol::api_key::ApiKey;
 use protocol::did::{AgentName, Domain, TenantId};
 use protocol::multikey;
 
-use crate::failure::{Exit, Failure};
-use crate::relay::client::AdminClient;
+use crate::failure::{ExitKind, Failure};
+use crate::relay::admin_client::AdminClient;
 
-/// The domain of the relay of `m2a dev`, whatever its port is this time.
+/// The relay's domain. It does not contain the port, which may differ the next time.
 pub(super) const DOMAIN: &str = "localhost";
 const TENANT: &str = "demo";
 
@@ -24,27 +24,27 @@ pub(super) struct DevAgent {
     pub(super) profile: PathBuf,
 }
 
-pub(super) async fn make(admin: &AdminClient, home: &Path, url: &str) -> Result<[DevAgent; 2], Failure> {
-    let tenant: TenantId = TENANT.parse().map_err(|e: protocol::did::LabelError| unfit(&e))?;
+pub(super) async fn create(admin: &AdminClient, home: &Path, url: &str) -> Result<[DevAgent; 2], Failure> {
+    let tenant: TenantId = TENANT.parse().map_err(|e: protocol::did::LabelError| invalid_name(&e))?;
     let spec = TenantSpec { display_name: "m2a dev".into(), ..TenantSpec::default() };
     let _: Applied = admin.put(&tenant_path(&tenant), &spec).await?;
-    let alice = one(admin, home, url, (&tenant, "alice", "ask")).await?;
-    let bob = one(admin, home, url, (&tenant, "bob", "answer")).await?;
+    let alice = create_one(admin, home, url, (&tenant, "alice", "ask")).await?;
+    let bob = create_one(admin, home, url, (&tenant, "bob", "answer")).await?;
     Ok([alice, bob])
 }
 
-async fn one(
+async fn create_one(
     admin: &AdminClient,
     home: &Path,
     url: &str,
     (tenant, name, capability): (&TenantId, &str, &str),
 ) -> Result<DevAgent, Failure> {
-    let name: AgentName = name.parse().map_err(|e: protocol::did::LabelError| unfit(&e))?;
-    let domain: Domain = DOMAIN.parse().map_err(|e: protocol::did::DomainError| unfit(&e))?;
+    let name: AgentName = name.parse().map_err(|e: protocol::did::LabelError| invalid_name(&e))?;
+    let domain: Domain = DOMAIN.parse().map_err(|e: protocol::did::DomainError| invalid_name(&e))?;
     let did = Did::new(&domain, tenant, &name);
     let profile = home.join(name.as_str());
-    let identity = identity(&profile, &did)?;
-    let key = api_key(&profile)?;
+    let identity = load_or_create_identity(&profile, &did)?;
+    let key = load_or_create_api_key(&profile)?;
     let capabilities = vec![Capability { id: capability.to_owned(), name: String::new() }];
     let card = Card { name: name.to_string(), capabilities, ..Card::default() };
     write(&profile, "url", url)?;
@@ -59,10 +59,10 @@ async fn one(
     Ok(DevAgent { did, profile })
 }
 
-fn identity(profile: &Path, did: &Did) -> Result<Identity, Failure> {
+fn load_or_create_identity(profile: &Path, did: &Did) -> Result<Identity, Failure> {
     let path = profile.join("identity.json");
     let failed = |e: &key_file::KeyStoreError| {
-        Failure::new(Exit::Failed, format!("cannot make the keys of {did}")).caused_by(e)
+        Failure::new(ExitKind::Failed, format!("cannot create the keys of {did}")).caused_by(e)
     };
     if !path.exists() {
         let now = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs());
@@ -72,9 +72,9 @@ fn identity(profile: &Path, did: &Did) -> Result<Identity, Failure> {
     key_file::load(&path).map_err(|e| failed(&e))
 }
 
-fn api_key(profile: &Path) -> Result<ApiKey, Failure> {
-    let kept = fs::read_to_string(profile.join("token")).ok().and_then(|text| text.trim().parse().ok());
-    if let Some(key) = kept {
+fn load_or_create_api_key(profile: &Path) -> Result<ApiKey, Failure> {
+    let existing = fs::read_to_string(profile.join("token")).ok().and_then(|text| text.trim().parse().ok());
+    if let Some(key) = existing {
         return Ok(key);
     }
     let key = ApiKey::generate(&mut rand::rng());
@@ -90,6 +90,6 @@ fn write(profile: &Path, name: &str, text: &str) -> Result<(), Failure> {
     file.write_all(text.as_bytes()).map_err(failed)
 }
 
-fn unfit(error: &dyn std::error::Error) -> Failure {
-    Failure::new(Exit::Failed, "cannot name the agents").caused_by(error)
+fn invalid_name(error: &dyn std::error::Error) -> Failure {
+    Failure::new(ExitKind::Failed, "cannot build the names of the agents").caused_by(error)
 }

@@ -1,4 +1,4 @@
-//! `m2a relay agents`.
+//! `m2a relay agents`: administers the agents of a tenant.
 
 use clap::Subcommand;
 use protocol::admin::{
@@ -7,99 +7,102 @@ use protocol::admin::{
 use protocol::api_key::ApiKey;
 use protocol::did::{AgentName, TenantId};
 
-use super::client::AdminClient;
-use super::key_out::KeyOut;
-use super::mcp;
-use crate::failure::{Exit, Failure};
+use super::admin_client::AdminClient;
+use super::key_output::KeyOutput;
+use super::mcp::{self, McpArgs};
+use crate::failure::{ExitKind, Failure};
 use crate::output::{Output, Tone};
 
 #[derive(Subcommand)]
-pub(super) enum Command {
+pub(super) enum AgentsCommand {
+    /// List the agents of a tenant.
     List {
         tenant: TenantId,
     },
+    /// Show one agent.
     Show {
         tenant: TenantId,
         name: AgentName,
     },
-    /// Make an agent with one new API key.
+    /// Create an agent with a new API key.
     Add {
         tenant: TenantId,
         name: AgentName,
-        /// The root key (Multikey, see `m2a init`) that alone may register; without it, the first one to come is pinned.
+        /// The root key (a Multikey; see `m2a init`) with which the agent must register. Without it, the
+        /// first root key that registers is pinned.
         #[arg(long, value_name = "MULTIKEY")]
         root_key: Option<String>,
-        /// Write an agent that exists anew: its API keys are revoked, its root key becomes the one given.
+        /// Replace an existing agent: revoke its API keys and set the given root key.
         #[arg(long)]
         replace: bool,
         #[command(flatten)]
-        out: KeyOut,
+        out: KeyOutput,
     },
-    /// Show or set where an agent's MCP endpoint is and who may sign in for it, or take it away.
-    Mcp(mcp::Options),
-    /// Shut an agent out: its connection is closed, its keys and what waits for it stay.
+    /// Show, set or remove an agent's MCP endpoint and the people who may sign in for it.
+    Mcp(McpArgs),
+    /// Suspend an agent: close its connection and refuse new ones. Its keys and mailbox stay.
     Suspend {
         tenant: TenantId,
         name: AgentName,
     },
-    /// Let a suspended agent in again.
+    /// Resume a suspended agent.
     Resume {
         tenant: TenantId,
         name: AgentName,
     },
-    /// Remove an agent with its keys and mailbox; senders of waiting messages are told.
+    /// Remove an agent with its keys and mailbox. The senders of stored messages are notified.
     Remove {
         tenant: TenantId,
         name: AgentName,
     },
 }
 
-pub(super) async fn run(client: &AdminClient, command: Command, output: &Output) -> Result<(), Failure> {
+pub(super) async fn run(client: &AdminClient, command: AgentsCommand, output: &Output) -> Result<(), Failure> {
     match command {
-        Command::List { tenant } => {
+        AgentsCommand::List { tenant } => {
             for view in client.list::<AgentView>(&format!("{}/agents", tenant_path(&tenant))).await? {
                 output.result(&view, text(&view, output));
             }
         }
-        Command::Show { tenant, name } => {
+        AgentsCommand::Show { tenant, name } => {
             let view: AgentView = client.get(&agent_path(&tenant, &name)).await?;
             output.result(&view, text(&view, output));
         }
-        Command::Add { tenant, name, root_key, replace, out } => {
+        AgentsCommand::Add { tenant, name, root_key, replace, out } => {
             let path = agent_path(&tenant, &name);
             if !replace && client.find::<AgentView>(&path).await?.is_some() {
-                let attempt = format!("agent {tenant}/{name} exists already");
-                return Err(Failure::new(Exit::Failed, attempt)
-                    .advising("give --replace to revoke its keys and make a new one"));
+                let attempt = format!("the agent {tenant}/{name} already exists");
+                return Err(Failure::new(ExitKind::Failed, attempt)
+                    .advising("use --replace to revoke its keys and create a new one"));
             }
             let key = ApiKey::generate(&mut rand::rng());
-            out.keep(&key)?;
+            out.write_file(&key)?;
             let keys = vec![AgentKey { sha256: key.hash(), not_after: None }];
             let applied: Applied =
                 client.put(&path, &AgentSpec { root_key, keys, ..AgentSpec::default() }).await?;
-            out.show(&format!("agent {tenant}/{name} is enforced"), &key, applied.version, output);
+            out.show(&format!("created agent {tenant}/{name}"), &key, applied.version, output);
         }
-        Command::Mcp(options) => mcp::run(client, options, output).await?,
-        Command::Suspend { tenant, name } => suspend(client, (&tenant, &name), true, output).await?,
-        Command::Resume { tenant, name } => suspend(client, (&tenant, &name), false, output).await?,
-        Command::Remove { tenant, name } => {
+        AgentsCommand::Mcp(args) => mcp::run(client, args, output).await?,
+        AgentsCommand::Suspend { tenant, name } => set_suspended(client, (&tenant, &name), true, output).await?,
+        AgentsCommand::Resume { tenant, name } => set_suspended(client, (&tenant, &name), false, output).await?,
+        AgentsCommand::Remove { tenant, name } => {
             let applied: Applied = client.delete(&agent_path(&tenant, &name)).await?;
             output
-                .result(&applied, format_args!("agent {tenant}/{name} is gone, version {}", applied.version));
+                .result(&applied, format_args!("removed agent {tenant}/{name}, version {}", applied.version));
         }
     }
     Ok(())
 }
 
-async fn suspend(
+async fn set_suspended(
     client: &AdminClient,
     (tenant, name): (&TenantId, &AgentName),
     suspended: bool,
     output: &Output,
 ) -> Result<(), Failure> {
     let applied: Applied = client.put(&suspension_path(tenant, name), &Suspension { suspended }).await?;
-    let state = if suspended { "suspended" } else { "let in again" };
-    output.result(&applied, format_args!("agent {tenant}/{name} is {state}, version {}", applied.version));
+    let done = if suspended { "suspended" } else { "resumed" };
+    output.result(&applied, format_args!("{done} agent {tenant}/{name}, version {}", applied.version));
     Ok(())
 }
 
@@ -113,5 +116,5 @@ fn text(view: &AgentView, output: &Output) -> String {
     };
     let keys: Vec<_> = keys.iter().map(|key| key.key_id.as_str()).collect();
     let root = root_key.as_deref().unwrap_or("(not pinned yet)");
-    format!("{state} {did}\n           waiting {pending}, keys {}, root key {root}", keys.join(" "))
+    format!("{state} {did}\n           mailbox {pending}, keys {}, root key {root}", keys.join(" "))
 }

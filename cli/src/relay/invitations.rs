@@ -1,4 +1,4 @@
-//! `m2a relay invitations`: who may use an agent over MCP without an account of a provider.
+//! `m2a relay invitations`: lets people use an agent over MCP without an account of an OpenID provider.
 
 use std::path::{Path, PathBuf};
 
@@ -10,39 +10,40 @@ use protocol::admin::{
 use protocol::did::{AgentName, TenantId};
 use serde::Serialize;
 
-use super::client::AdminClient;
+use super::admin_client::AdminClient;
 use super::secret_file::SecretFile;
 use crate::failure::Failure;
 use crate::output::{Output, Tone};
-use crate::printed::time;
+use crate::message_view::format_time;
 
 #[derive(Subcommand)]
-pub(super) enum Command {
+pub(super) enum InvitationsCommand {
+    /// List the invitations of a tenant.
     List {
         tenant: TenantId,
     },
-    /// Make an invitation: a code that one person types into the relay's sign-in page, once.
+    /// Create an invitation: a code that one person enters once in the relay's sign-in page.
     Create {
         tenant: TenantId,
-        /// The agent that its bearer may use over MCP.
+        /// The agent that the person may use over MCP.
         agent: AgentName,
-        /// Until when it can be used [default: a week].
+        /// How long the code is valid [default: a week].
         #[arg(long, value_name = "SECONDS", value_parser = clap::value_parser!(u64).range(1..=INVITATION_SECONDS_MAX))]
         expires_in: Option<u64>,
-        /// Write the code into this new file (mode 0600) instead of showing it once.
+        /// Write the code to this new file (mode 0600) instead of showing it once.
         #[arg(long, value_name = "FILE")]
         code_out: Option<PathBuf>,
     },
-    /// Take an invitation back, and with it the access of whoever used it.
+    /// Revoke an invitation, and the access of the person who used it.
     Remove {
         tenant: TenantId,
         id: String,
     },
 }
 
-/// What is said about a new invitation.
+/// The output for a new invitation.
 #[derive(Serialize)]
-struct Printed<'a> {
+struct NewInvitationView<'a> {
     id: &'a str,
     agent: &'a AgentName,
     expires: u64,
@@ -52,21 +53,21 @@ struct Printed<'a> {
     file: Option<&'a Path>,
 }
 
-pub(super) async fn run(client: &AdminClient, command: Command, output: &Output) -> Result<(), Failure> {
+pub(super) async fn run(client: &AdminClient, command: InvitationsCommand, output: &Output) -> Result<(), Failure> {
     match command {
-        Command::List { tenant } => {
+        InvitationsCommand::List { tenant } => {
             for view in client.list::<InvitationView>(&invitations_path(&tenant)).await? {
                 output.result(&view, text(&view, output));
             }
         }
-        Command::Create { tenant, agent, expires_in, code_out } => {
+        InvitationsCommand::Create { tenant, agent, expires_in, code_out } => {
             let spec = InvitationSpec { agent, expires_in_seconds: expires_in };
             create(client, &tenant, &spec, code_out.as_deref(), output).await?;
         }
-        Command::Remove { tenant, id } => {
+        InvitationsCommand::Remove { tenant, id } => {
             let applied: Applied = client.delete(&invitation_path(&tenant, &id)).await?;
             output
-                .result(&applied, format_args!("invitation {id} is taken back, version {}", applied.version));
+                .result(&applied, format_args!("revoked invitation {id}, version {}", applied.version));
         }
     }
     Ok(())
@@ -80,17 +81,17 @@ async fn create(
     output: &Output,
 ) -> Result<(), Failure> {
     let file = code_out.map(|path| SecretFile::create(path, "the code")).transpose()?;
-    let made: Result<Invitation, _> = client.post(&invitations_path(tenant), spec).await;
-    let invitation = match (made, file) {
+    let created: Result<Invitation, _> = client.post(&invitations_path(tenant), spec).await;
+    let invitation = match (created, file) {
         (Ok(invitation), Some(file)) => {
             file.write(&invitation.code)?;
             invitation
         }
         (Err(refused), Some(file)) => {
-            file.abandon();
+            file.remove();
             return Err(refused);
         }
-        (made, None) => made?,
+        (created, None) => created?,
     };
     show(&invitation, code_out, output);
     Ok(())
@@ -98,17 +99,17 @@ async fn create(
 
 fn show(invitation: &Invitation, file: Option<&Path>, output: &Output) {
     let Invitation { id, code, agent, expires } = invitation;
-    let what = format!("invitation {id} to {agent}, until {}", time(*expires));
+    let what = format!("created invitation {id} for {agent}, valid until {}", format_time(*expires));
     let text = match file {
         Some(path) => format!("{what}; the code is in {}", path.display()),
-        None => format!("{what}; shown once:\n{code}"),
+        None => format!("{what}; the code is shown only now:\n{code}"),
     };
     let code = file.is_none().then_some(code.as_str());
-    output.result(&Printed { id, agent, expires: *expires, code, file }, text);
+    output.result(&NewInvitationView { id, agent, expires: *expires, code, file }, text);
 }
 
 fn text(view: &InvitationView, output: &Output) -> String {
     let InvitationView { id, agent, expires, used } = view;
     let state = if *used { output.paint(Tone::Good, "used") } else { output.paint(Tone::Quiet, "open") };
-    format!("{state}  {id}  {agent}  until {}", time(*expires))
+    format!("{state}  {id}  {agent}  until {}", format_time(*expires))
 }

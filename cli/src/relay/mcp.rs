@@ -1,39 +1,40 @@
-//! `m2a relay agents mcp`: where an agent's MCP endpoint is, and who may sign in for it.
+//! `m2a relay agents mcp`: sets an agent's MCP endpoint and the people who may sign in for it.
 
 use clap::Args;
 use protocol::admin::{Applied, McpSpec, mcp_path};
 use protocol::did::{AgentName, TenantId};
 
-use super::client::AdminClient;
+use super::admin_client::AdminClient;
 use crate::failure::Failure;
 use crate::output::Output;
 
 #[derive(Args)]
-pub(super) struct Options {
+pub(super) struct McpArgs {
     tenant: TenantId,
     name: AgentName,
-    /// The endpoint's URL as clients are given it, letter for letter.
+    /// The endpoint's URL, exactly as people enter it in their clients.
     #[arg(long)]
     url: Option<String>,
-    /// Somebody who may sign in: a verified e-mail address, or a subject of the relay's provider. Repeat it for each; whoever is
-    /// not named loses access.
+    /// A person who may sign in: a verified e-mail address, or a subject of the relay's OpenID provider.
+    /// Repeat the option for each person. Everybody else loses access.
     #[arg(long = "account", value_name = "ACCOUNT", requires = "url")]
     accounts: Vec<String>,
-    /// Where the relay's MCP gateway reaches the endpoint; without it the gateway does not serve the agent.
+    /// The URL at which the relay's MCP gateway reaches the endpoint. Without it, the gateway does not
+    /// serve the agent.
     #[arg(long, value_name = "URL", requires = "url")]
     endpoint: Option<String>,
-    /// Take the endpoint away: nobody can sign in for it, and what was allowed is void.
+    /// Remove the endpoint, and revoke all access to it.
     #[arg(long, conflicts_with = "url")]
     remove: bool,
 }
 
-/// Without options it shows what is set.
-pub(super) async fn run(client: &AdminClient, options: Options, output: &Output) -> Result<(), Failure> {
-    let Options { tenant, name, url, accounts, endpoint, remove } = options;
+/// Without args it shows what is set.
+pub(super) async fn run(client: &AdminClient, args: McpArgs, output: &Output) -> Result<(), Failure> {
+    let McpArgs { tenant, name, url, accounts, endpoint, remove } = args;
     let path = mcp_path(&tenant, &name);
     if remove {
         let applied: Applied = client.delete(&path).await?;
-        let text = format_args!("agent {tenant}/{name} has no MCP endpoint, version {}", applied.version);
+        let text = format_args!("removed the MCP endpoint of agent {tenant}/{name}, version {}", applied.version);
         output.result(&applied, text);
         return Ok(());
     }
@@ -47,7 +48,7 @@ pub(super) async fn run(client: &AdminClient, options: Options, output: &Output)
     let applied: Applied = client.put(&path, &McpSpec { url, accounts, endpoint }).await?;
     output.result(
         &applied,
-        format_args!("agent {tenant}/{name} is reached there, version {}", applied.version),
+        format_args!("set the MCP endpoint of agent {tenant}/{name}, version {}", applied.version),
     );
     Ok(())
 }

@@ -1,4 +1,6 @@
-//! A new file of mode 0600 for a secret. It is made before the relay is told, so that no secret is valid that nobody has.
+//! A new file of mode 0600 for a secret.
+//!
+//! It is created before the relay gets or creates the secret, so that no valid secret is lost.
 
 use std::fs::{File, OpenOptions};
 use std::io::Write as _;
@@ -10,27 +12,27 @@ use crate::failure::Failure;
 pub(super) struct SecretFile {
     file: File,
     path: PathBuf,
-    /// For error messages: `the API key`.
+    /// What the file contains, for error messages: `the API key`.
     what: &'static str,
 }
 
 impl SecretFile {
-    /// A file that exists is never written over.
+    /// Fails if the file exists; it is never overwritten.
     pub(super) fn create(path: &Path, what: &'static str) -> Result<Self, Failure> {
         let opened = OpenOptions::new().write(true).create_new(true).mode(0o600).open(path);
         let file = opened.map_err(|e| failed(what, path, e))?;
         Ok(Self { file, path: path.to_owned(), what })
     }
 
-    /// Writes the secret and a line feed; on disk when it returns.
+    /// Writes the secret and a line feed, with fsync.
     pub(super) fn write(mut self, secret: &str) -> Result<(), Failure> {
         let written = self.file.write_all(secret.as_bytes()).and_then(|()| self.file.write_all(b"\n"));
         written.and_then(|()| self.file.sync_all()).map_err(|e| failed(self.what, &self.path, e))
     }
 
-    /// Takes the empty file away, because there is no secret to put into it.
-    pub(super) fn abandon(self) {
-        // What stays is an empty file, which harms nobody.
+    /// Removes the empty file, because there is no secret to write.
+    pub(super) fn remove(self) {
+        // A failure leaves an empty file, which is harmless.
         let _ = std::fs::remove_file(&self.path);
     }
 }

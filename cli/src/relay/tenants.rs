@@ -1,30 +1,34 @@
-//! `m2a relay tenants`.
+//! `m2a relay tenants`: administers tenants.
 
 use clap::Subcommand;
 use protocol::admin::{Applied, TenantSpec, TenantView, tenant_path};
 use protocol::did::TenantId;
 
-use super::client::AdminClient;
+use super::admin_client::AdminClient;
 use crate::failure::Failure;
 use crate::output::{Output, Tone};
 
 #[derive(Subcommand)]
-pub(super) enum Command {
+pub(super) enum TenantsCommand {
+    /// List all tenants.
     List,
+    /// Show one tenant.
     Show {
         tenant: TenantId,
     },
-    /// Make a tenant, or change what is given of it.
+    /// Create a tenant, or change the given properties of an existing one.
     Put {
         tenant: TenantId,
+        /// The name to show to people.
         #[arg(long)]
         display_name: Option<String>,
-        /// Agents that may exist at once.
+        /// The most agents that may exist at once.
         #[arg(long, value_name = "AGENTS")]
         agents_max: Option<u32>,
-        /// Refuse all its agents, until --resume.
+        /// Refuse all agents of the tenant until --resume.
         #[arg(long, conflicts_with = "resume")]
         suspend: bool,
+        /// Accept the agents of a suspended tenant again.
         #[arg(long)]
         resume: bool,
     },
@@ -34,33 +38,33 @@ pub(super) enum Command {
     },
 }
 
-pub(super) async fn run(client: &AdminClient, command: Command, output: &Output) -> Result<(), Failure> {
+pub(super) async fn run(client: &AdminClient, command: TenantsCommand, output: &Output) -> Result<(), Failure> {
     match command {
-        Command::List => {
+        TenantsCommand::List => {
             for view in client.list::<TenantView>("/admin/v1/tenants").await? {
                 output.result(&view, text(&view, output));
             }
         }
-        Command::Show { tenant } => {
+        TenantsCommand::Show { tenant } => {
             let view: TenantView = client.get(&tenant_path(&tenant)).await?;
             output.result(&view, text(&view, output));
         }
-        Command::Put { tenant, display_name, agents_max, suspend, resume } => {
+        TenantsCommand::Put { tenant, display_name, agents_max, suspend, resume } => {
             let path = tenant_path(&tenant);
             let mut spec = client.find::<TenantView>(&path).await?.map(|view| view.spec).unwrap_or_default();
             change(&mut spec, display_name, agents_max, (suspend, resume));
             let applied: Applied = client.put(&path, &spec).await?;
-            output.result(&applied, format_args!("tenant {tenant} is enforced, version {}", applied.version));
+            output.result(&applied, format_args!("wrote tenant {tenant}, version {}", applied.version));
         }
-        Command::Delete { tenant } => {
+        TenantsCommand::Delete { tenant } => {
             let applied: Applied = client.delete(&tenant_path(&tenant)).await?;
-            output.result(&applied, format_args!("tenant {tenant} is gone, version {}", applied.version));
+            output.result(&applied, format_args!("deleted tenant {tenant}, version {}", applied.version));
         }
     }
     Ok(())
 }
 
-/// What is not given stays as it is.
+/// Keeps every property that is not given.
 fn change(
     spec: &mut TenantSpec,
     name: Option<String>,
@@ -86,7 +90,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_change_leaves_what_it_does_not_name() {
+    fn a_change_keeps_the_properties_that_are_not_given() {
         let mut spec = TenantSpec { display_name: "Acme".into(), suspended: true, agents_max: Some(5) };
         change(&mut spec, None, Some(9), (false, false));
         assert_eq!(spec, TenantSpec { display_name: "Acme".into(), suspended: true, agents_max: Some(9) });

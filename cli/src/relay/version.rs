@@ -1,8 +1,8 @@
-//! `m2a relay version`.
+//! `m2a relay version`: shows the version of the enforced state and the build.
 
 use protocol::admin::Version;
 
-use super::client::AdminClient;
+use super::admin_client::AdminClient;
 use crate::failure::Failure;
 use crate::output::Output;
 

@@ -1,4 +1,4 @@
-//! A new API key leaves the program once: into a file of mode 0600, or onto standard output.
+//! Outputs a new API key once: to a file of mode 0600, or to standard output.
 
 use std::path::{Path, PathBuf};
 
@@ -11,15 +11,15 @@ use crate::failure::Failure;
 use crate::output::Output;
 
 #[derive(Args)]
-pub(super) struct KeyOut {
-    /// Write the new API key into this new file (mode 0600) instead of showing it once.
+pub(super) struct KeyOutput {
+    /// Write the new API key to this new file (mode 0600) instead of showing it once.
     #[arg(long, value_name = "FILE")]
     key_out: Option<PathBuf>,
 }
 
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
-struct Printed<'a> {
+struct NewKeyView<'a> {
     key_id: String,
     version: u64,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -28,9 +28,9 @@ struct Printed<'a> {
     file: Option<&'a Path>,
 }
 
-impl KeyOut {
-    /// Makes sure of the file before the relay is told, so that no key is valid that nobody has.
-    pub(super) fn keep(&self, key: &ApiKey) -> Result<(), Failure> {
+impl KeyOutput {
+    /// Writes the file. Call it before the relay gets the key, so that no valid key is lost.
+    pub(super) fn write_file(&self, key: &ApiKey) -> Result<(), Failure> {
         let Some(path) = &self.key_out else { return Ok(()) };
         SecretFile::create(path, "the API key")?.write(key.reveal())
     }
@@ -42,9 +42,9 @@ impl KeyOut {
             Some(path) => {
                 format!("{what}, key {key_id}, version {version}; the key is in {}", path.display())
             }
-            None => format!("{what}, key {key_id}, version {version}; shown once:\n{}", key.reveal()),
+            None => format!("{what}, key {key_id}, version {version}; the key is shown only now:\n{}", key.reveal()),
         };
         let key = file.is_none().then(|| key.reveal());
-        output.result(&Printed { key_id, version, key, file }, text);
+        output.result(&NewKeyView { key_id, version, key, file }, text);
     }
 }

@@ -1,15 +1,15 @@
-//! Messages as the commands print them.
+//! Formats messages for text and JSON output.
 
-use msg2agent::{Message, MessageType, Sent, Status};
+use msg2agent::{Message, MessageType, SendStatus, Sent};
 use serde::Serialize;
 use serde_json::Value;
 
 use crate::output::{Output, Tone, visible};
 
-/// A message that arrived.
+/// A received message.
 #[derive(Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
-pub(crate) struct PrintedMessage {
+pub(crate) struct MessageView {
     id: String,
     from: String,
     r#type: MessageType,
@@ -25,7 +25,7 @@ pub(crate) struct PrintedMessage {
     content: Value,
 }
 
-impl PrintedMessage {
+impl MessageView {
     pub(crate) fn new(message: &Message) -> Self {
         let content = message.content();
         Self {
@@ -42,56 +42,45 @@ impl PrintedMessage {
     }
 
     pub(crate) fn text(&self, output: &Output) -> String {
-        let head = format!("{} {} from {}", time(self.time), word(self.r#type), self.from);
-        format!("{}\n  {}", output.paint(Tone::Quiet, head), body(&self.content))
+        let head = format!("{} {} from {}", format_time(self.time), self.r#type.as_str(), self.from);
+        format!("{}\n  {}", output.paint(Tone::Quiet, head), format_content(&self.content))
     }
 }
 
-/// A message that was sent.
+/// A sent message.
 #[derive(Debug, Serialize)]
-pub(crate) struct PrintedSent {
+pub(crate) struct SentView {
     id: String,
     to: String,
-    status: Status,
+    status: SendStatus,
 }
 
-impl PrintedSent {
+impl SentView {
     pub(crate) fn new(sent: &Sent) -> Self {
         Self { id: sent.id.to_string(), to: sent.to.to_string(), status: sent.status }
     }
 
     pub(crate) fn text(&self, output: &Output) -> String {
         let (status, note) = match self.status {
-            Status::Stored => ("stored", "it waits until the recipient takes it"),
-            Status::Delivered => ("delivered", "the recipient acknowledged it"),
-            Status::Forwarded => ("forwarded", "no promise"),
+            SendStatus::Stored => ("stored", "the relay stores it until the recipient acknowledges it"),
+            SendStatus::Delivered => ("delivered", "the recipient acknowledged it"),
+            SendStatus::Forwarded => ("forwarded", "ephemeral; delivery is not confirmed"),
         };
         let note = output.paint(Tone::Quiet, format_args!("{note}; {}", self.id));
         format!("{} to {}\n  {note}", output.paint(Tone::Good, status), self.to)
     }
 }
 
-/// A content for people: a text as it is, anything else as JSON.
-pub(crate) fn body(content: &Value) -> String {
+/// A content as text: a string as it is, anything else as JSON.
+pub(crate) fn format_content(content: &Value) -> String {
     match content {
         Value::String(text) => visible(text),
         other => visible(&other.to_string()),
     }
 }
 
-/// RFC 3339, UTC.
-pub(crate) fn time(seconds: u64) -> String {
+/// A time in RFC 3339, UTC.
+pub(crate) fn format_time(seconds: u64) -> String {
     let timestamp = i64::try_from(seconds).ok().and_then(|s| jiff::Timestamp::from_second(s).ok());
     timestamp.map_or_else(|| format!("@{seconds}"), |t| t.to_string())
-}
-
-pub(crate) const fn word(r#type: MessageType) -> &'static str {
-    match r#type {
-        MessageType::Request => "request",
-        MessageType::Response => "response",
-        MessageType::Error => "error",
-        MessageType::Event => "event",
-        MessageType::Receipt => "receipt",
-        MessageType::Typing => "typing",
-    }
 }

@@ -1,20 +1,20 @@
-//! Where `m2a dev` keeps its files.
+//! The folder with the files of `m2a dev`.
 
 use std::path::{Path, PathBuf};
 
 use crate::failure::Failure;
 
-/// The data folder; a temporary one is removed in the end.
-pub(super) enum Folder {
+/// The data folder. A temporary one is removed when this is dropped.
+pub(super) enum DataDir {
     Kept(PathBuf),
     Temporary(tempfile::TempDir),
 }
 
-impl Folder {
-    pub(super) fn open(wanted: Option<&Path>) -> Result<Self, Failure> {
-        let Some(path) = wanted else {
-            let made = tempfile::Builder::new().prefix("m2a-dev-").tempdir();
-            return made.map(Self::Temporary).map_err(|e| Failure::io("cannot make a temporary folder", e));
+impl DataDir {
+    pub(super) fn open(path: Option<&Path>) -> Result<Self, Failure> {
+        let Some(path) = path else {
+            let created = tempfile::Builder::new().prefix("m2a-dev-").tempdir();
+            return created.map(Self::Temporary).map_err(|e| Failure::io("cannot create a temporary folder", e));
         };
         let failed = |e| Failure::io(format!("cannot use {}", path.display()), e);
         std::fs::create_dir_all(path).map_err(failed)?;
