@@ -43,7 +43,11 @@ pub(crate) async fn run(
     if let Some(text) = &args.forget {
         let did = connect::resolve_address(text, agent.did())?;
         let known = agent.forget(&did)?;
-        let text = if known { format!("forgot the root key of {did}") } else { format!("no root key of {did} was pinned") };
+        let text = if known {
+            format!("forgot the root key of {did}")
+        } else {
+            format!("no root key of {did} was pinned")
+        };
         output.result(&serde_json::json!({ "did": did, "known": known }), text);
     } else if let Some(text) = &args.look_up {
         let Contact { did, card, root_key, online, .. } =

@@ -10,9 +10,9 @@ use serde::Serialize;
 use tokio::time::Instant;
 
 use crate::failure::{ExitKind, Failure};
-use crate::output::{Output, Tone};
-use crate::message_view::{MessageView, SentView};
 use crate::message_content::MessageContent;
+use crate::message_view::{MessageView, SentView};
+use crate::output::{Output, Tone};
 use crate::{connect, proof_file};
 
 #[derive(Args)]
@@ -43,11 +43,7 @@ struct ExchangeView {
     proof: Option<PathBuf>,
 }
 
-pub(crate) async fn run(
-    profile: Option<&str>,
-    args: AskArgs,
-    output: &Output,
-) -> Result<ExitCode, Failure> {
+pub(crate) async fn run(profile: Option<&str>, args: AskArgs, output: &Output) -> Result<ExitCode, Failure> {
     let AskArgs { to, content, method, timeout, proof } = args;
     let until = Instant::now() + Duration::from_secs(timeout);
     let mut content = content.read()?;

@@ -59,9 +59,7 @@ pub(crate) async fn wait_until_registered(
             return Err(error.into());
         }
         if !remarked {
-            output.remark(format_args!(
-                "{to} has not connected to the relay yet; waiting for it"
-            ));
+            output.remark(format_args!("{to} has not connected to the relay yet; waiting for it"));
             remarked = true;
         }
         sleep(LOOKUP_INTERVAL).await;

@@ -13,8 +13,8 @@ use msg2agent::{Agent, Config, Content, MessageType, SendOptions};
 use tokio::task::JoinHandle;
 
 use crate::failure::{ExitKind, Failure};
-use crate::output::Output;
 use crate::message_view::format_content;
+use crate::output::Output;
 use crate::relay::admin_client::AdminClient;
 use crate::shutdown_signal::{self, ShutdownSignal};
 
@@ -98,7 +98,10 @@ async fn start(folder: &DataDir, port: Option<u16>, output: &Output) -> Result<R
 
 impl Running {
     /// Waits for a shutdown signal, or for the end of the relay or of Bob.
-    async fn wait(&mut self, shutdown: impl Future<Output = ShutdownSignal>) -> Result<ShutdownSignal, Failure> {
+    async fn wait(
+        &mut self,
+        shutdown: impl Future<Output = ShutdownSignal>,
+    ) -> Result<ShutdownSignal, Failure> {
         tokio::select! {
             signal = shutdown => Ok(signal),
             failure = self.relay.ended() => Err(failure),

@@ -1,20 +1,27 @@
-//! `m2a doctor`: walks what a client walks, a line for each step, and names the side that stopped, the cause and the remedy.
+//! `m2a doctor`: checks an MCP endpoint step by step, as a client does.
+//!
+//! It prints a line per step. For a failed step it names the component at fault, the cause and a remedy.
 
 mod agent;
+mod agent_resource;
+mod agent_secret;
 mod authorization;
-mod bearer;
 mod challenge;
+mod checks;
+mod client_registration;
+mod connect_proxy;
 mod finding;
-mod forward;
-mod issuer;
-mod reach;
-mod registration;
-mod resource;
-mod rpc;
+mod http;
+mod issuer_metadata;
+mod kubectl;
+mod mcp_checks;
+mod mcp_request;
+mod network;
+mod port_forward;
+mod resource_metadata;
+mod route;
 mod target;
-mod usage;
-mod walk;
-mod web;
+mod token;
 
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -25,41 +32,42 @@ use serde::Serialize;
 use crate::failure::Failure;
 use crate::output::{Output, Tone, visible};
 use finding::{Finding, Verdict};
+use kubectl::Kubectl;
 use target::Target;
 
 #[derive(Args)]
 pub(crate) struct DoctorArgs {
-    /// `mcp`, with the URL of an endpoint; or `agent/NAME`, an Agent of the cluster that kubectl uses.
-    #[arg(value_name = "mcp|agent/NAME", value_parser = subject)]
-    what: What,
+    /// `mcp` with the URL of an endpoint, or `agent/NAME` for an Agent in the cluster that kubectl uses.
+    #[arg(value_name = "mcp|agent/NAME", value_parser = parse_subject)]
+    subject: Subject,
 
-    /// The URL that is pasted into the client, such as https://mcp.example.com/mcp.
+    /// The URL as entered in the client, such as https://mcp.example.com/mcp.
     url: Option<String>,
 
-    /// File with the bearer token: the API key of the agent's Secret, or an access token. Without one the walk ends where
-    /// a person would sign in.
+    /// File with the bearer token: the API key in the agent's Secret, or an access token. Without it, the
+    /// checks end at the sign-in.
     #[arg(long, value_name = "FILE", env = "MSG2AGENT_TOKEN_FILE")]
     token_file: Option<PathBuf>,
 
-    /// PEM certificates of a private authority, such as ca.crt of the agent's Secret.
+    /// File with PEM certificates of a private authority, such as ca.crt in the agent's Secret.
     #[arg(long, value_name = "FILE", env = "MSG2AGENT_CA_FILE")]
     ca_file: Option<PathBuf>,
 
     #[command(flatten)]
-    cluster: agent::Cluster,
+    kubectl: Kubectl,
 }
 
 #[derive(Clone)]
-enum What {
+enum Subject {
     Mcp,
     Agent(String),
 }
 
-fn subject(text: &str) -> Result<What, String> {
+fn parse_subject(text: &str) -> Result<Subject, String> {
     match text.split_once('/') {
-        None if text == "mcp" => Ok(What::Mcp),
-        Some(("agent" | "agents" | "m2ag", name)) if !name.is_empty() => Ok(What::Agent(name.to_owned())),
-        _ => Err("give mcp and a URL, or agent/NAME".into()),
+        None if text == "mcp" => Ok(Subject::Mcp),
+        Some(("agent" | "agents" | "m2ag", name)) if !name.is_empty() => Ok(Subject::Agent(name.to_owned())),
+        _ => Err("use mcp with a URL, or agent/NAME".into()),
     }
 }
 
@@ -72,32 +80,36 @@ struct Report {
 }
 
 pub(crate) async fn run(args: DoctorArgs, output: &Output) -> Result<ExitCode, Failure> {
-    let report = match (&args.what, &args.url) {
-        (What::Mcp, Some(url)) => endpoint(url, &args, output).await?,
-        (What::Agent(name), None) => of_agent(name, &args.cluster, output).await?,
-        (What::Mcp, None) => return Err(Failure::usage("the URL is missing", "m2a doctor mcp URL")),
-        (What::Agent(_), Some(_)) => {
-            return Err(Failure::usage("an Agent has its own URL", "m2a doctor agent/NAME"));
+    let report = match (&args.subject, &args.url) {
+        (Subject::Mcp, Some(url)) => check_url(url, &args, output).await?,
+        (Subject::Agent(name), None) => check_agent(name, &args.kubectl, output).await?,
+        (Subject::Mcp, None) => return Err(Failure::usage("the URL is missing", "use m2a doctor mcp URL")),
+        (Subject::Agent(_), Some(_)) => {
+            return Err(Failure::usage(
+                "an Agent has its own URL",
+                "use m2a doctor agent/NAME without a URL",
+            ));
         }
     };
     output.result(&report, summary(&report, output));
     Ok(if report.works { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 
-async fn endpoint(url: &str, args: &DoctorArgs, output: &Output) -> Result<Report, Failure> {
-    let target = Target::read(url, args.token_file.as_deref(), args.ca_file.as_deref())?;
-    let steps = walk::walk(&target, |finding| show(finding, output)).await;
+async fn check_url(url: &str, args: &DoctorArgs, output: &Output) -> Result<Report, Failure> {
+    let target = Target::load(url, args.token_file.as_deref(), args.ca_file.as_deref())?;
+    let steps = checks::run(&target, |finding| show(finding, output)).await;
     Ok(Report::new(Some(url.to_owned()), steps))
 }
 
-/// What Kubernetes says first; then what a client sees, also when something is amiss, because that may be the better cause.
-async fn of_agent(name: &str, cluster: &agent::Cluster, output: &Output) -> Result<Report, Failure> {
-    let (finding, reached) = agent::look(name, cluster).await?;
+/// Checks the Agent object first, and then its endpoint. A fault of the object does not end the checks,
+/// because a later one may be the actual cause.
+async fn check_agent(name: &str, kubectl: &Kubectl, output: &Output) -> Result<Report, Failure> {
+    let (finding, endpoint) = agent::examine(name, kubectl).await?;
     show(&finding, output);
     let mut steps = vec![finding];
-    let Some(reached) = reached else { return Ok(Report::new(None, steps)) };
-    steps.extend(walk::walk(&reached.target, |finding| show(finding, output)).await);
-    Ok(Report::new(Some(reached.target.text.clone()), steps))
+    let Some(endpoint) = endpoint else { return Ok(Report::new(None, steps)) };
+    steps.extend(checks::run(&endpoint.target, |finding| show(finding, output)).await);
+    Ok(Report::new(Some(endpoint.target.text.clone()), steps))
 }
 
 impl Report {
@@ -106,7 +118,7 @@ impl Report {
     }
 }
 
-/// A line as soon as the step is done; programs get the report at the end.
+/// Prints a line as soon as a step is done. JSON output has only the report at the end.
 fn show(finding: &Finding, output: &Output) {
     if output.is_json() {
         return;
@@ -129,11 +141,11 @@ fn summary(report: &Report, output: &Output) -> String {
         Verdict::Failed(fault) => Some(fault),
         _ => None,
     });
-    let told: Vec<_> = faults
+    let texts: Vec<_> = faults
         .map(|fault| {
             let side = output.paint(Tone::Strong, fault.side);
-            format!("stopped at: {side}\n  because: {}\n  try: {}", visible(&fault.cause), fault.remedy)
+            format!("failed at: {side}\n  because: {}\n  try: {}", visible(&fault.cause), fault.remedy)
         })
         .collect();
-    if told.is_empty() { "every step works".into() } else { told.join("\n") }
+    if texts.is_empty() { "every step passed".into() } else { texts.join("\n") }
 }

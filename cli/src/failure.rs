@@ -64,7 +64,7 @@ impl Failure {
         self
     }
 
-    pub(crate) fn code(&self) -> ExitKindCode {
+    pub(crate) fn code(&self) -> ExitCode {
         ExitCode::from(self.exit as u8)
     }
 }

@@ -9,8 +9,8 @@ use tokio::time::{Instant, timeout_at};
 
 use crate::connect;
 use crate::failure::Failure;
-use crate::output::Output;
 use crate::message_view::MessageView;
+use crate::output::Output;
 
 /// How long pending messages may take to arrive after connecting.
 const ARRIVAL_TIMEOUT: Duration = Duration::from_secs(5);

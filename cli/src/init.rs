@@ -106,13 +106,18 @@ fn did(args: &InitArgs, endpoint: &Endpoint) -> Result<Did, Failure> {
     if let Some(did) = &args.did {
         return Ok(did.clone());
     }
-    let name =
-        args.name.as_ref().ok_or_else(|| Failure::usage("the agent's name is missing", "give --name or --did"))?;
+    let name = args
+        .name
+        .as_ref()
+        .ok_or_else(|| Failure::usage("the agent's name is missing", "give --name or --did"))?;
     let domain = match &args.domain {
         Some(domain) => domain.clone(),
         None => authority(endpoint.url()).parse().map_err(|e: protocol::did::DomainError| {
-            Failure::usage("the URL's host is not valid as the domain of a DID", "give the relay's domain with --domain")
-                .caused_by(&e)
+            Failure::usage(
+                "the URL's host is not valid as the domain of a DID",
+                "give the relay's domain with --domain",
+            )
+            .caused_by(&e)
         })?,
     };
     Ok(Did::new(&domain, &args.tenant, name))
@@ -144,8 +149,11 @@ fn read_token(path: &Path) -> Result<ApiKey, Failure> {
         read_text(path)?
     });
     text.trim().parse().map_err(|e: protocol::api_key::ApiKeyError| {
-        Failure::usage(format!("{} contains no API key", path.display()), "give a file with an API key (sk_live_...)")
-            .caused_by(&e)
+        Failure::usage(
+            format!("{} contains no API key", path.display()),
+            "give a file with an API key (sk_live_...)",
+        )
+        .caused_by(&e)
     })
 }
 

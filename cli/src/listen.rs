@@ -8,8 +8,8 @@ use msg2agent::{Agent, Content, Error, Message, MessageType, Reason, SendOptions
 use tokio::time::sleep;
 
 use crate::failure::Failure;
-use crate::output::Output;
 use crate::message_view::MessageView;
+use crate::output::Output;
 use crate::{connect, shutdown_signal};
 
 /// Attempts to send one answer. Each waits for the relay's answer, so that they outlast a long restart.

@@ -54,7 +54,12 @@ impl Output {
 
     /// The same format on standard error, for when standard output carries a proof.
     pub(crate) fn to_stderr(&self) -> Self {
-        Self { format: self.format, colour_out: self.colour_err, colour_err: self.colour_err, on_stderr: true }
+        Self {
+            format: self.format,
+            colour_out: self.colour_err,
+            colour_err: self.colour_err,
+            on_stderr: true,
+        }
     }
 
     pub(crate) fn is_json(&self) -> bool {

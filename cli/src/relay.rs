@@ -10,8 +10,8 @@ use clap::{Args, Subcommand};
 use crate::failure::Failure;
 use crate::output::Output;
 
-mod agents;
 pub(crate) mod admin_client;
+mod agents;
 mod invitations;
 mod key_output;
 mod keys;

@@ -9,9 +9,9 @@ use msg2agent::SendOptions;
 use tokio::time::Instant;
 
 use crate::failure::Failure;
-use crate::output::Output;
 use crate::message_content::MessageContent;
 use crate::message_view::SentView;
+use crate::output::Output;
 use crate::{connect, proof_file};
 
 #[derive(Args)]
@@ -35,15 +35,14 @@ pub(crate) struct SendArgs {
     proof: Option<PathBuf>,
 }
 
-pub(crate) async fn run(
-    profile: Option<&str>,
-    args: SendArgs,
-    output: &Output,
-) -> Result<ExitCode, Failure> {
+pub(crate) async fn run(profile: Option<&str>, args: SendArgs, output: &Output) -> Result<ExitCode, Failure> {
     let deadline = Instant::now() + Duration::from_secs(args.timeout);
     let content = args.content.read()?;
-    let output =
-        if args.proof.as_deref().is_some_and(|p| p.as_os_str() == "-") { &output.to_stderr() } else { output };
+    let output = if args.proof.as_deref().is_some_and(|p| p.as_os_str() == "-") {
+        &output.to_stderr()
+    } else {
+        output
+    };
     let agent = connect::agent(profile).await?;
     let to = connect::resolve_address(&args.to, agent.did())?;
     connect::wait_until_registered(&agent, &to, deadline, output).await?;

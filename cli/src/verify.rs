@@ -11,8 +11,8 @@ use protocol::proof::{self, Statement};
 use serde::Serialize;
 
 use crate::failure::{ExitKind, Failure};
-use crate::output::{Output, Tone};
 use crate::message_view::{format_content, format_time};
+use crate::output::{Output, Tone};
 
 /// Bytes of a proof. 256 messages with their documents are far smaller.
 const PROOF_BYTES_MAX: u64 = 512 * 1024 * 1024;
@@ -108,7 +108,9 @@ fn text(view: &ProofView, output: &Output) -> String {
             output.paint(Tone::Strong, format_content(content))
         ));
         text.push_str(&format!("  signed by {signing_key_id} {signing_key}\n"));
-        text.push_str(&format!("  listed in the DID document of {created}, which root key {root_key} signed"));
+        text.push_str(&format!(
+            "  listed in the DID document of {created}, which root key {root_key} signed"
+        ));
     }
     text
 }

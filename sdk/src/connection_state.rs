@@ -9,10 +9,7 @@ use crate::error::Error;
 #[derive(Debug, Clone)]
 pub enum ConnectionState {
     /// Not connected. `attempt` counts the attempts since the last session.
-    Connecting {
-        attempt: u64,
-        last_error: Option<Error>,
-    },
+    Connecting { attempt: u64, last_error: Option<Error> },
     /// Connected and registered.
     Online(Session),
     /// The agent has ended and will not connect again.

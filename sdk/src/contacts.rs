@@ -104,10 +104,13 @@ impl Contacts {
     }
 }
 
-async fn look_up(store: &ContactStore, rpc: &RpcClient, did: &Did) -> Result<(Arc<VerifiedRecord>, bool), Error> {
+async fn look_up(
+    store: &ContactStore,
+    rpc: &RpcClient,
+    did: &Did,
+) -> Result<(Arc<VerifiedRecord>, bool), Error> {
     let attempt = format!("cannot look up {did}");
-    let answer: LookupResult =
-        rpc.call(method::LOOKUP, &LookupParams { did: did.clone() }, &attempt).await?;
+    let answer: LookupResult = rpc.call(method::LOOKUP, &LookupParams { did: did.clone() }, &attempt).await?;
     Ok((store.verify(&answer.record, did)?, answer.online))
 }
 

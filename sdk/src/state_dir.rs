@@ -29,12 +29,13 @@ impl StateDir {
             .map_err(failed)?;
         match lock.try_lock() {
             Ok(()) => Ok(Self { folder: folder.into(), _lock: lock }),
-            Err(TryLockError::WouldBlock) => {
-                Err(Error::new(ErrorKind::State, format!("another process uses {}", folder.display()))
-                    .advising(
-                        "an agent has one connection at a time: stop the other process, or use another profile",
-                    ))
-            }
+            Err(TryLockError::WouldBlock) => Err(Error::new(
+                ErrorKind::State,
+                format!("another process uses {}", folder.display()),
+            )
+            .advising(
+                "an agent has one connection at a time: stop the other process, or use another profile",
+            )),
             Err(TryLockError::Error(e)) => Err(failed(e)),
         }
     }

@@ -92,7 +92,7 @@ pub async fn connect(namespace: &TestNamespace, door: &RelayDoor, agent: &str) -
     let identity = Identity::from_key_file(&value(&identity, "identity.json")?)?;
     let token = TokenSource::Value(value(&credentials, "token")?.parse()?);
     let (did, keys) = (value(&credentials, "did")?.parse()?, KeySource::Memory(Arc::new(identity)));
-    let config = Config::new(Endpoint::new(&door.url())?, did, token, keys).with_patience(PATIENCE);
+    let config = Config::new(Endpoint::new(&door.url())?, did, token, keys).with_connect_timeout(PATIENCE);
     Ok(Agent::connect(config).await?)
 }
 

@@ -14,7 +14,9 @@ impl DataDir {
     pub(super) fn open(path: Option<&Path>) -> Result<Self, Failure> {
         let Some(path) = path else {
             let created = tempfile::Builder::new().prefix("m2a-dev-").tempdir();
-            return created.map(Self::Temporary).map_err(|e| Failure::io("cannot create a temporary folder", e));
+            return created
+                .map(Self::Temporary)
+                .map_err(|e| Failure::io("cannot create a temporary folder", e));
         };
         let failed = |e| Failure::io(format!("cannot use {}", path.display()), e);
         std::fs::create_dir_all(path).map_err(failed)?;

@@ -119,5 +119,7 @@ fn without_relay_settings(command: &mut Command) {
 fn free_port() -> Result<u16, Failure> {
     let mut candidates = (0..PORT_ATTEMPTS).map(|_| rand::random_range(PORTS));
     let free = candidates.find(|port| TcpListener::bind(("127.0.0.1", *port)).is_ok());
-    free.ok_or_else(|| Failure::new(ExitKind::Failed, "cannot find a free port").advising("choose one with --port"))
+    free.ok_or_else(|| {
+        Failure::new(ExitKind::Failed, "cannot find a free port").advising("choose one with --port")
+    })
 }

@@ -1,13 +1,14 @@
-//! What an Agent's object says. Pure.
+//! Checks an Agent object: its spec and the conditions in its status. Pure.
 
 use serde::Deserialize;
 
-use crate::doctor::finding::{Fault, Side};
-use crate::doctor::target::Target;
+use super::finding::{Component, Fault};
+use super::kubectl::Service;
+use super::target::Target;
 
-/// As much of `agents.msg2agent.xyz` as is judged.
+/// The checked part of an object of `agents.msg2agent.xyz`.
 #[derive(Debug, Deserialize)]
-pub(super) struct Agent {
+pub(super) struct AgentResource {
     pub(super) metadata: Metadata,
     spec: Spec,
     #[serde(default)]
@@ -53,50 +54,51 @@ struct Condition {
     message: String,
 }
 
-/// A Service to forward a port of.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(in crate::doctor) struct Service {
-    pub(in crate::doctor) host: String,
-    pub(in crate::doctor) port: u16,
-    pub(in crate::doctor) name: String,
-    pub(in crate::doctor) namespace: String,
-}
-
-/// The first thing that keeps the Agent from working, in the order in which the operator builds on it.
-pub(super) fn judge(agent: &Agent) -> Result<String, Fault> {
+/// Returns the first failing condition, in the order in which the operator reaches them.
+pub(super) fn check(agent: &AgentResource) -> Result<String, Fault> {
     let status = &agent.status;
     if !agent.spec.mcp.enabled {
-        return Err(Fault::new(Side::Cluster, "the Agent has no MCP endpoint", "set spec.mcp.enabled: true"));
+        return Err(Fault::new(
+            Component::Cluster,
+            "the Agent has no MCP endpoint",
+            "set spec.mcp.enabled: true",
+        ));
     }
     if status.observed_generation < agent.metadata.generation {
-        let remedy = "see whether the operator runs and leads: kubectl get pods,lease in its namespace";
-        return Err(Fault::new(Side::Operator, "the operator has not seen the Agent as it is now", remedy));
+        let remedy = "check that the operator runs and leads: kubectl get pods,lease in its namespace";
+        return Err(Fault::new(
+            Component::Operator,
+            "the operator has not processed the current version of the Agent",
+            remedy,
+        ));
     }
     if let Some(suspended) = status.find("Suspended").filter(|found| found.status == "True") {
-        let remedy = "set spec.suspend: false, on the Agent or on its Tenant as the cause says";
-        return Err(Fault::new(Side::Cluster, told(suspended), remedy));
+        let remedy = "set spec.suspend: false on the Agent or on its Tenant, as the cause says";
+        return Err(Fault::new(Component::Cluster, describe(suspended), remedy));
     }
     let parts = [
-        ("Accepted", Side::Cluster, "the cause says which name, or whose consent, is missing"),
-        ("Programmed", Side::Relay, "see the Relay: kubectl describe relay, and whether its pod is ready"),
-        ("CredentialsReady", Side::Operator, "the cause says which Secret is in the way"),
-        ("McpReady", Side::Endpoint, "kubectl describe pod and the log of the endpoint's pod say why"),
+        ("Accepted", Component::Cluster, "fix the reference or the permission that the cause describes"),
+        ("Programmed", Component::Relay, "run kubectl describe relay, and check that its pod is ready"),
+        ("CredentialsReady", Component::Operator, "fix the Secret that the cause describes"),
+        ("McpReady", Component::Endpoint, "run kubectl describe pod, and read the log of the endpoint's pod"),
     ];
     for (part, side, remedy) in parts {
         if let Some(failed) = status.find(part).filter(|found| found.status != "True") {
-            return Err(Fault::new(side, told(failed), remedy));
+            return Err(Fault::new(side, describe(failed), remedy));
         }
     }
     match status.find("Ready") {
         Some(ready) if ready.status == "True" => {
             Ok(format!("{}/{} is Ready", agent.metadata.namespace, agent.metadata.name))
         }
-        Some(ready) => Err(Fault::new(Side::Cluster, told(ready), "kubectl describe agent says more")),
-        None => Err(Fault::new(Side::Operator, "the Agent has no status", "see whether the operator runs")),
+        Some(ready) => Err(Fault::new(Component::Cluster, describe(ready), "run kubectl describe agent")),
+        None => {
+            Err(Fault::new(Component::Operator, "the Agent has no status", "check that the operator runs"))
+        }
     }
 }
 
-fn told(condition: &Condition) -> String {
+fn describe(condition: &Condition) -> String {
     let Condition { r#type, status, reason, message } = condition;
     format!("{type} is {status}, {reason}: {message}")
 }
@@ -107,18 +109,19 @@ impl Status {
     }
 }
 
-/// The Services behind the endpoint and its relay where their names are good inside the cluster only; none for a public endpoint.
-pub(super) fn services(agent: &Agent, target: &Target) -> Vec<Service> {
-    let Some(endpoint) = service(&target.host, target.port) else { return Vec::new() };
+/// The Services of the endpoint and its relay, if their host names resolve only inside the cluster.
+/// None for a public endpoint.
+pub(super) fn services(agent: &AgentResource, target: &Target) -> Vec<Service> {
+    let Some(endpoint) = parse_service(&target.host, target.port) else { return Vec::new() };
     let relay = agent.status.url.as_deref().and_then(|url| {
         let url: reqwest::Url = url.parse().ok()?;
-        service(url.host_str()?, url.port_or_known_default()?)
+        parse_service(url.host_str()?, url.port_or_known_default()?)
     });
     std::iter::once(endpoint).chain(relay).collect()
 }
 
-/// `<name>.<namespace>.svc.<cluster domain>`.
-fn service(host: &str, port: u16) -> Option<Service> {
+/// Parses `<name>.<namespace>.svc.<cluster domain>`.
+fn parse_service(host: &str, port: u16) -> Option<Service> {
     let mut labels = host.split('.');
     let (name, namespace, kind) = (labels.next()?, labels.next()?, labels.next()?);
     (kind == "svc").then(|| Service {
@@ -135,7 +138,7 @@ mod tests {
 
     use super::*;
 
-    fn agent(conditions: &[(&str, &str)]) -> Agent {
+    fn agent(conditions: &[(&str, &str)]) -> AgentResource {
         let conditions: Vec<_> = conditions
             .iter()
             .map(|(kind, status)| json!({"type": kind, "status": status, "reason": "R", "message": "why"}))
@@ -151,31 +154,33 @@ mod tests {
     }
 
     #[test]
-    fn the_first_part_that_does_not_hold_is_named_with_its_side() {
-        for (part, side) in
-            [("Accepted", Side::Cluster), ("Programmed", Side::Relay), ("McpReady", Side::Endpoint)]
-        {
-            let fault = judge(&agent(&[("Ready", "False"), (part, "False")])).unwrap_err();
+    fn the_first_failing_condition_is_reported_with_its_component() {
+        for (part, side) in [
+            ("Accepted", Component::Cluster),
+            ("Programmed", Component::Relay),
+            ("McpReady", Component::Endpoint),
+        ] {
+            let fault = check(&agent(&[("Ready", "False"), (part, "False")])).unwrap_err();
             assert_eq!((fault.side, fault.cause), (side, format!("{part} is False, R: why")));
         }
-        assert_eq!(judge(&agent(&[("Ready", "True")])), Ok("team/alice is Ready".into()));
+        assert_eq!(check(&agent(&[("Ready", "True")])), Ok("team/alice is Ready".into()));
     }
 
     #[test]
-    fn a_suspension_comes_before_what_follows_from_it() {
-        let fault = judge(&agent(&[("Suspended", "True"), ("McpReady", "False")])).unwrap_err();
+    fn a_suspension_is_reported_before_its_consequences() {
+        let fault = check(&agent(&[("Suspended", "True"), ("McpReady", "False")])).unwrap_err();
         assert!(fault.cause.starts_with("Suspended is True") && fault.remedy.contains("spec.suspend"));
     }
 
     #[test]
-    fn a_status_that_is_older_than_the_spec_is_the_operators() {
+    fn a_status_that_is_older_than_the_spec_blames_the_operator() {
         let mut late = agent(&[("Ready", "True")]);
         late.metadata.generation = 3;
-        assert_eq!(judge(&late).unwrap_err().side, Side::Operator);
+        assert_eq!(check(&late).unwrap_err().side, Component::Operator);
     }
 
     #[test]
-    fn names_of_the_cluster_are_forwarded_and_public_ones_are_not() {
+    fn services_of_the_cluster_are_forwarded_and_public_hosts_are_not() {
         let services = |url: &str| super::services(&agent(&[]), &Target::parse(url).unwrap());
         let found = services("https://alice-mcp.team.svc.cluster.local/mcp");
         let named: Vec<_> = found.iter().map(|s| (s.name.as_str(), s.namespace.as_str(), s.port)).collect();

@@ -1,14 +1,14 @@
-//! What one step of the walk came to.
+//! The result of one step of the checks.
 
 use std::fmt;
 
 use serde::Serialize;
 
-/// The steps, in the order of a client.
+/// The steps, in the order in which a client takes them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub(super) enum Step {
-    /// What Kubernetes says, before a client could.
+    /// The Agent object in Kubernetes, before any step of a client.
     Agent,
     Name,
     Port,
@@ -24,27 +24,28 @@ pub(super) enum Step {
     Call,
 }
 
-/// Who has to act.
+/// The component at fault. Whoever runs it has to act.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
-pub(super) enum Side {
-    /// The machine or the token this command runs with.
+pub(super) enum Component {
+    /// This machine, or the token that is used.
     Client,
     Network,
     Endpoint,
     AuthorizationServer,
     Relay,
-    /// The objects of Kubernetes, and who wrote them.
+    /// The objects in Kubernetes.
     Cluster,
     Operator,
 }
 
+/// A failed step.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub(super) struct Fault {
-    pub(super) side: Side,
-    /// What was seen, without secrets.
+    pub(super) side: Component,
+    /// What was observed, without secrets.
     pub(super) cause: String,
-    /// What to do about it, by whom has that side.
+    /// What to do about it.
     pub(super) remedy: String,
 }
 
@@ -64,7 +65,7 @@ pub(super) struct Finding {
 }
 
 impl Fault {
-    pub(super) fn new(side: Side, cause: impl Into<String>, remedy: impl Into<String>) -> Self {
+    pub(super) fn new(side: Component, cause: impl Into<String>, remedy: impl Into<String>) -> Self {
         Self { side, cause: cause.into(), remedy: remedy.into() }
     }
 }
@@ -95,7 +96,7 @@ impl fmt::Display for Step {
     }
 }
 
-impl fmt::Display for Side {
+impl fmt::Display for Component {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Self::Client => "this client",

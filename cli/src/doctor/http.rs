@@ -1,31 +1,32 @@
-//! HTTP as a client of the endpoint does it: no redirects, bounded answers.
+//! HTTP requests as an MCP client makes them: without redirects, and with bounded answers.
 
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
+use msg2agent::error::chain;
 use reqwest::header::{DATE, HeaderMap};
 use reqwest::{Client, RequestBuilder, StatusCode};
 use rustls::{ClientConfig, RootCertStore};
 
-use super::finding::{Fault, Side};
+use super::finding::{Component, Fault};
 use super::target::Target;
-use crate::failure::{Exit, Failure};
+use crate::failure::{ExitKind, Failure};
 
-/// Time for one answer; hosted clients allow about as much.
+/// How long one answer may take. Hosted clients allow about as much.
 const ANSWER_TIMEOUT: Duration = Duration::from_secs(10);
-/// Bytes of one answer: metadata and tool lists are far smaller.
+/// Bytes of one answer. Metadata and tool lists are far smaller.
 const ANSWER_BYTES_MAX: usize = 1 << 20;
-/// Clocks further apart than this break tokens and certificates sooner or later.
-const SKEW_MAX: Duration = Duration::from_secs(60);
+/// Clock skew that is reported: tokens and certificates are verified with some leeway, but not more.
+const CLOCK_SKEW_GRACE: Duration = Duration::from_secs(60);
 
-/// An answer, read to its end.
-pub(super) struct Seen {
+/// An HTTP answer with its whole body.
+pub(super) struct HttpAnswer {
     pub(super) status: StatusCode,
     pub(super) headers: HeaderMap,
     pub(super) body: Vec<u8>,
 }
 
-impl Seen {
+impl HttpAnswer {
     pub(super) fn json<T: serde::de::DeserializeOwned>(&self) -> Option<T> {
         serde_json::from_slice(&self.body).ok()
     }
@@ -35,8 +36,8 @@ impl Seen {
     }
 }
 
-/// What trusts `target`'s authorities.
-pub(super) fn tls(target: &Target) -> Arc<ClientConfig> {
+/// A TLS configuration that trusts the target's certificate authorities.
+pub(super) fn tls_config(target: &Target) -> Arc<ClientConfig> {
     let mut roots = RootCertStore::empty();
     match &target.ca {
         Some(certificates) => drop(roots.add_parsable_certificates(certificates.iter().cloned())),
@@ -45,9 +46,10 @@ pub(super) fn tls(target: &Target) -> Arc<ClientConfig> {
     Arc::new(ClientConfig::builder().with_root_certificates(roots).with_no_client_auth())
 }
 
-/// By way of `proxy` alone, when there is one.
+/// An HTTP client. It uses the proxy for every request, if there is one.
 pub(super) fn client(tls: &Arc<ClientConfig>, proxy: Option<&str>) -> Result<Client, Failure> {
-    let failed = |e: &reqwest::Error| Failure::new(Exit::Failed, "cannot prepare HTTP").caused_by(e);
+    let failed =
+        |e: &reqwest::Error| Failure::new(ExitKind::Failed, "cannot build the HTTP client").caused_by(e);
     let mut builder = Client::builder()
         .tls_backend_preconfigured(ClientConfig::clone(tls))
         .redirect(reqwest::redirect::Policy::none())
@@ -58,72 +60,68 @@ pub(super) fn client(tls: &Arc<ClientConfig>, proxy: Option<&str>) -> Result<Cli
     builder.build().map_err(|e| failed(&e))
 }
 
-/// Sends and reads; `side` is who is to answer.
-pub(super) async fn ask(request: RequestBuilder, side: Side) -> Result<Seen, Fault> {
-    let silent = |error: &reqwest::Error| {
+/// Sends a request and reads the answer. A missing answer is a fault of `side`.
+pub(super) async fn send(request: RequestBuilder, side: Component) -> Result<HttpAnswer, Fault> {
+    let no_answer = |error: &reqwest::Error| {
         let cause = format!("no answer over HTTP: {}", chain(error));
-        Fault::new(side, cause, "see whether it runs and is ready, and what its log says")
+        Fault::new(side, cause, "check that it runs and is ready, and read its log")
     };
-    let mut response = request.send().await.map_err(|e| silent(&e.without_url()))?;
+    let mut response = request.send().await.map_err(|e| no_answer(&e.without_url()))?;
     let (status, headers, mut body) = (response.status(), response.headers().clone(), Vec::new());
-    while let Some(part) = response.chunk().await.map_err(|e| silent(&e.without_url()))? {
+    while let Some(part) = response.chunk().await.map_err(|e| no_answer(&e.without_url()))? {
         body.extend_from_slice(&part);
         if body.len() > ANSWER_BYTES_MAX {
-            return Err(Fault::new(side, "the answer does not end", "is that the right URL?"));
+            return Err(Fault::new(side, "the answer is too large", "check that this is the right URL"));
         }
     }
-    Ok(Seen { status, headers, body })
+    Ok(HttpAnswer { status, headers, body })
 }
 
-/// How far the other side's clock is from `now`, when that matters.
-pub(super) fn skew(seen: &Seen, now: SystemTime, side: Side) -> Result<(), Fault> {
-    let Some(date) = seen.header(DATE.as_str()).and_then(read_date) else { return Ok(()) };
-    let (apart, late) = match now.duration_since(date) {
-        Ok(apart) => (apart, true),
+/// Compares the clock of the answering component with `now`.
+pub(super) fn check_clock_skew(answer: &HttpAnswer, now: SystemTime, side: Component) -> Result<(), Fault> {
+    let Some(date) = answer.header(DATE.as_str()).and_then(parse_date) else { return Ok(()) };
+    let (skew, behind) = match now.duration_since(date) {
+        Ok(skew) => (skew, true),
         Err(error) => (error.duration(), false),
     };
-    if apart <= SKEW_MAX {
+    if skew <= CLOCK_SKEW_GRACE {
         return Ok(());
     }
-    let direction = if late { "behind" } else { "ahead of" };
-    let cause = format!("the clock of {side} is {} s {direction} this machine's", apart.as_secs());
-    Err(Fault::new(Side::Client, cause, "set both clocks by NTP: tokens and certificates are judged by them"))
+    let direction = if behind { "behind" } else { "ahead of" };
+    let cause = format!("the clock of {side} is {} s {direction} this machine's", skew.as_secs());
+    Err(Fault::new(
+        Component::Client,
+        cause,
+        "synchronize both clocks with NTP; tokens and certificates depend on them",
+    ))
 }
 
-/// RFC 9110 section 5.6.7, the one form that is still written.
-fn read_date(text: &str) -> Option<SystemTime> {
+/// Parses the date format of RFC 9110 section 5.6.7 that servers must send.
+fn parse_date(text: &str) -> Option<SystemTime> {
     let time = jiff::fmt::rfc2822::parse(&text.replace("GMT", "+0000")).ok()?;
     Some(time.timestamp().into())
-}
-
-fn chain(error: &dyn std::error::Error) -> String {
-    let mut text = error.to_string();
-    let mut next = error.source();
-    while let Some(cause) = next {
-        text = format!("{text}: {cause}");
-        next = cause.source();
-    }
-    text
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    fn dated(text: &str) -> Seen {
+    fn dated(text: &str) -> HttpAnswer {
         let mut headers = HeaderMap::new();
         headers.insert(DATE, text.parse().unwrap());
-        Seen { status: StatusCode::OK, headers, body: Vec::new() }
+        HttpAnswer { status: StatusCode::OK, headers, body: Vec::new() }
     }
 
     #[test]
-    fn a_clock_that_is_off_is_named_with_its_direction() {
-        let seen = dated("Mon, 23 Nov 2026 04:00:00 GMT");
-        let then = SystemTime::UNIX_EPOCH + Duration::from_secs(1_795_406_400);
-        assert_eq!(skew(&seen, then + Duration::from_secs(59), Side::Endpoint), Ok(()));
-        let behind = skew(&seen, then + Duration::from_secs(400), Side::Endpoint).unwrap_err();
+    fn clock_skew_is_reported_with_its_direction() {
+        let answer = dated("Mon, 23 Nov 2026 04:00:00 GMT");
+        let sent = SystemTime::UNIX_EPOCH + Duration::from_secs(1_795_406_400);
+        assert_eq!(check_clock_skew(&answer, sent + Duration::from_secs(59), Component::Endpoint), Ok(()));
+        let behind =
+            check_clock_skew(&answer, sent + Duration::from_secs(400), Component::Endpoint).unwrap_err();
         assert!(behind.cause.contains("400 s behind"), "{}", behind.cause);
-        let ahead = skew(&seen, then - Duration::from_secs(400), Side::Endpoint).unwrap_err();
+        let ahead =
+            check_clock_skew(&answer, sent - Duration::from_secs(400), Component::Endpoint).unwrap_err();
         assert!(ahead.cause.contains("400 s ahead of"), "{}", ahead.cause);
     }
 }

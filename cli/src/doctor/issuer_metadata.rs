@@ -1,10 +1,11 @@
-//! The metadata of the authorization server (RFC 8414), whose issuer must be the very string that led there.
+//! Checks the metadata of the authorization server (RFC 8414). Its issuer must equal the string in the
+//! resource metadata.
 
 use reqwest::{Client, StatusCode, Url};
 use serde::Deserialize;
 
-use super::finding::{Fault, Side};
-use super::web::{self, Seen};
+use super::finding::{Component, Fault};
+use super::http::{self, HttpAnswer};
 
 #[derive(Debug, Clone, Deserialize)]
 pub(super) struct IssuerMetadata {
@@ -20,79 +21,79 @@ pub(super) struct IssuerMetadata {
     pub(super) client_id_metadata_document_supported: bool,
 }
 
-pub(super) async fn read(client: &Client, issuer: &str) -> Result<IssuerMetadata, Fault> {
+pub(super) async fn fetch(client: &Client, issuer: &str) -> Result<IssuerMetadata, Fault> {
     let mut first = None;
-    for place in places(issuer)? {
-        let shown = place.to_string();
-        let seen = web::ask(client.get(place), Side::AuthorizationServer).await?;
-        let metadata = judge(&seen, &shown, issuer)?;
+    for url in metadata_urls(issuer)? {
+        let place = url.to_string();
+        let answer = http::send(client.get(url), Component::AuthorizationServer).await?;
+        let metadata = check_answer(&answer, &place, issuer)?;
         first.get_or_insert(metadata);
     }
-    first.ok_or_else(|| unusable(issuer, "there is none"))
+    first.ok_or_else(|| unusable(issuer, "it is missing"))
 }
 
-/// Where clients look: RFC 8414 section 3.1, and OpenID Connect Discovery for those that know only that.
-fn places(issuer: &str) -> Result<Vec<Url>, Fault> {
-    let url: Url = issuer.parse().map_err(|_| unusable(issuer, "the issuer is no URL"))?;
+/// The URLs that clients try: RFC 8414 section 3.1, and OpenID Connect Discovery.
+fn metadata_urls(issuer: &str) -> Result<Vec<Url>, Fault> {
+    let url: Url = issuer.parse().map_err(|_| unusable(issuer, "the issuer is not a URL"))?;
     let path = url.path().trim_end_matches('/');
-    let names = [
+    let paths = [
         format!("/.well-known/oauth-authorization-server{path}"),
         format!("/.well-known/openid-configuration{path}"),
     ];
-    Ok(names.iter().filter_map(|name| url.join(name).ok()).collect())
+    Ok(paths.iter().filter_map(|path| url.join(path).ok()).collect())
 }
 
-fn judge(seen: &Seen, place: &str, issuer: &str) -> Result<IssuerMetadata, Fault> {
-    if seen.status.is_server_error() {
-        let cause = format!("the authorization server answers {} at {place}", seen.status);
+fn check_answer(answer: &HttpAnswer, place: &str, issuer: &str) -> Result<IssuerMetadata, Fault> {
+    if answer.status.is_server_error() {
+        let cause = format!("the authorization server answers {} at {place}", answer.status);
         return Err(Fault::new(
-            Side::AuthorizationServer,
+            Component::AuthorizationServer,
             cause,
-            "see whether the relay's pod is ready, and its log",
+            "check that the relay's pod is ready, and read its log",
         ));
     }
-    if seen.status != StatusCode::OK {
-        return Err(unusable(place, &format!("it answers {}", seen.status)));
+    if answer.status != StatusCode::OK {
+        return Err(unusable(place, &format!("it answers {}", answer.status)));
     }
     let metadata: IssuerMetadata =
-        seen.json().ok_or_else(|| unusable(place, "it is not RFC 8414 metadata"))?;
-    same_issuer(&metadata.issuer, issuer)?;
+        answer.json().ok_or_else(|| unusable(place, "it is not RFC 8414 metadata"))?;
+    check_issuer(&metadata.issuer, issuer)?;
     if metadata.token_endpoint.parse::<Url>().is_err() {
-        return Err(unusable(place, "token_endpoint is no URL"));
+        return Err(unusable(place, "token_endpoint is not a URL"));
     }
     if !metadata.code_challenge_methods_supported.iter().any(|method| method == "S256") {
         return Err(unusable(
             place,
-            "code_challenge_methods_supported lacks S256, and MCP clients then refuse to go on",
+            "code_challenge_methods_supported lacks S256, which MCP clients require",
         ));
     }
     if !metadata.token_endpoint_auth_methods_supported.iter().any(|method| method == "none") {
         return Err(unusable(
             place,
-            "token_endpoint_auth_methods_supported lacks none, so that public clients cannot get a token",
+            "token_endpoint_auth_methods_supported lacks none, so that public clients cannot get tokens",
         ));
     }
     Ok(metadata)
 }
 
-fn same_issuer(found: &str, expected: &str) -> Result<(), Fault> {
+fn check_issuer(found: &str, expected: &str) -> Result<(), Fault> {
     if found == expected {
         return Ok(());
     }
     let only_slash = found.trim_end_matches('/') == expected.trim_end_matches('/');
     let hint = if only_slash { " (they differ by a trailing slash)" } else { "" };
     let cause =
-        format!("the authorization server calls itself {found:?}, the endpoint calls it {expected:?}{hint}");
+        format!("the authorization server has the issuer {found:?}, the endpoint expects {expected:?}{hint}");
     Err(Fault::new(
-        Side::AuthorizationServer,
+        Component::AuthorizationServer,
         cause,
-        "clients compare letter by letter: set one canonical issuer in both",
+        "clients compare the strings exactly: configure the same issuer in both",
     ))
 }
 
 fn unusable(place: &str, why: &str) -> Fault {
     let cause = format!("the metadata of the authorization server at {place} cannot be used: {why}");
-    Fault::new(Side::AuthorizationServer, cause, "see the relay's settings for its public URL")
+    Fault::new(Component::AuthorizationServer, cause, "check the public URL in the relay's settings")
 }
 
 #[cfg(test)]
@@ -100,9 +101,9 @@ mod tests {
     use super::*;
 
     #[test]
-    fn clients_look_where_the_path_is_inserted() {
+    fn the_well_known_path_goes_before_the_path_of_the_issuer() {
         let found: Vec<_> =
-            places("https://a.example/team").unwrap().iter().map(ToString::to_string).collect();
+            metadata_urls("https://a.example/team").unwrap().iter().map(ToString::to_string).collect();
         assert_eq!(
             found,
             [
@@ -113,11 +114,11 @@ mod tests {
     }
 
     #[test]
-    fn a_slash_makes_another_issuer_and_is_called_one() {
-        assert_eq!(same_issuer("https://a.example", "https://a.example"), Ok(()));
-        let slash = same_issuer("https://a.example/", "https://a.example").unwrap_err();
+    fn a_trailing_slash_makes_another_issuer_and_is_reported() {
+        assert_eq!(check_issuer("https://a.example", "https://a.example"), Ok(()));
+        let slash = check_issuer("https://a.example/", "https://a.example").unwrap_err();
         assert!(slash.cause.contains("trailing slash"), "{}", slash.cause);
-        let other = same_issuer("https://b.example", "https://a.example").unwrap_err();
+        let other = check_issuer("https://b.example", "https://a.example").unwrap_err();
         assert!(!other.cause.contains("trailing slash"), "{}", other.cause);
     }
 }

@@ -1,16 +1,16 @@
-//! One MCP request of the revision 2026-07-28, which needs no session, and its answer.
+//! An MCP request of the revision 2026-07-28, which needs no session, and its answer.
 
 use reqwest::header::{ACCEPT, CONTENT_TYPE};
 use reqwest::{Client, RequestBuilder};
 use serde_json::{Value, json};
 
+use super::http::HttpAnswer;
 use super::target::Target;
-use super::web::Seen;
 
 const REVISION: &str = "2026-07-28";
 
-/// A request without a token.
-pub(super) fn request(
+/// Builds a request without a token.
+pub(super) fn build(
     client: &Client,
     target: &Target,
     method: &str,
@@ -43,14 +43,14 @@ fn meta() -> Value {
     })
 }
 
-/// The JSON-RPC answer in a body or in the last event of a stream.
-pub(super) fn answer(seen: &Seen) -> Option<Value> {
-    if seen.header(CONTENT_TYPE.as_str()).is_some_and(|kind| kind.starts_with("text/event-stream")) {
-        let text = std::str::from_utf8(&seen.body).ok()?;
+/// The JSON-RPC answer in the body, or in the last event of an event stream.
+pub(super) fn parse_answer(answer: &HttpAnswer) -> Option<Value> {
+    if answer.header(CONTENT_TYPE.as_str()).is_some_and(|kind| kind.starts_with("text/event-stream")) {
+        let text = std::str::from_utf8(&answer.body).ok()?;
         let events = text.lines().filter_map(|line| line.strip_prefix("data:"));
         return events
             .filter_map(|data| serde_json::from_str::<Value>(data.trim()).ok())
             .rfind(|value| value.get("id").is_some());
     }
-    seen.json()
+    answer.json()
 }

@@ -1,4 +1,4 @@
-//! From the name to a TLS connection: what a client does before it speaks HTTP.
+//! Checks DNS, TCP and TLS, as a client does before HTTP.
 
 use std::io;
 use std::net::SocketAddr;
@@ -11,59 +11,62 @@ use tokio::net::TcpStream;
 use tokio::time::timeout;
 use tokio_rustls::TlsConnector;
 
-use super::finding::{Fault, Side};
-use super::forward;
+use super::finding::{Component, Fault};
+use super::route::find_route;
 use super::target::Target;
 
-/// Time for each stage. Clients give up on discovery after about ten seconds.
+/// How long each step may take. Clients give up on discovery after about ten seconds.
 const STAGE_TIMEOUT: Duration = Duration::from_secs(5);
 
-pub(super) async fn name(target: &Target) -> Result<Vec<SocketAddr>, Fault> {
-    if let Some(address) = forward::route(&target.routes, &target.host, target.port) {
+pub(super) async fn resolve(target: &Target) -> Result<Vec<SocketAddr>, Fault> {
+    if let Some(address) = find_route(&target.routes, &target.host, target.port) {
         return Ok(vec![address]);
     }
     let host = target.host.trim_start_matches('[').trim_end_matches(']');
-    let unknown = |why: String| {
-        let remedy = "check the name; a *.svc name resolves inside the cluster only (use m2a doctor agent/NAME, which forwards ports); a public \
-                      client needs an A record";
-        Fault::new(Side::Network, format!("{host} has no address: {why}"), remedy)
+    let unresolved = |why: String| {
+        let remedy = "check the host name; *.svc names resolve only inside the cluster (use m2a doctor agent/NAME, \
+                      which forwards ports), and hosted clients need a public DNS record";
+        Fault::new(Component::Network, format!("{host} does not resolve: {why}"), remedy)
     };
     let found = timeout(STAGE_TIMEOUT, tokio::net::lookup_host((host, target.port))).await;
-    let found = found.map_err(|_| unknown("no answer in time".into()))?;
-    let addresses: Vec<_> = found.map_err(|e| unknown(e.to_string()))?.collect();
-    if addresses.is_empty() { Err(unknown("the answer is empty".into())) } else { Ok(addresses) }
+    let found = found.map_err(|_| unresolved("DNS did not answer in time".into()))?;
+    let addresses: Vec<_> = found.map_err(|e| unresolved(e.to_string()))?.collect();
+    if addresses.is_empty() { Err(unresolved("DNS returned no address".into())) } else { Ok(addresses) }
 }
 
-/// The first address that takes a connection.
-pub(super) async fn port(addresses: &[SocketAddr]) -> Result<(TcpStream, SocketAddr), Fault> {
+/// Connects to the first address that accepts a connection.
+pub(super) async fn connect(addresses: &[SocketAddr]) -> Result<(TcpStream, SocketAddr), Fault> {
     let mut last = None;
     for address in addresses {
         match timeout(STAGE_TIMEOUT, TcpStream::connect(address)).await {
             Ok(Ok(stream)) => return Ok((stream, *address)),
             Ok(Err(error)) => last = Some(refused(*address, &error)),
-            Err(_) => last = Some(silent(*address)),
+            Err(_) => last = Some(no_answer(*address)),
         }
     }
-    Err(last
-        .unwrap_or_else(|| Fault::new(Side::Network, "there is no address to connect to", "check the name")))
+    Err(last.unwrap_or_else(|| {
+        Fault::new(Component::Network, "there is no address to connect to", "check the host name")
+    }))
 }
 
 fn refused(address: SocketAddr, error: &io::Error) -> Fault {
-    let cause = format!("{address} does not take a connection: {error}");
+    let cause = format!("{address} accepts no connection: {error}");
     if error.kind() == io::ErrorKind::ConnectionRefused {
-        let remedy = "nothing listens there: see whether the endpoint's pod runs and is ready (kubectl get pods, kubectl describe agent)";
-        return Fault::new(Side::Endpoint, cause, remedy);
+        let remedy = "nothing listens there: check that the endpoint's pod is ready (kubectl get pods, kubectl describe \
+                      agent)";
+        return Fault::new(Component::Endpoint, cause, remedy);
     }
-    Fault::new(Side::Network, cause, "check the route from here to that address")
+    Fault::new(Component::Network, cause, "check the network between this machine and that address")
 }
 
-fn silent(address: SocketAddr) -> Fault {
-    let cause = format!("{address} does not answer within {} s", STAGE_TIMEOUT.as_secs());
-    let remedy = "packets are dropped on the way: check the NetworkPolicies of both namespaces and firewalls; clients must be admitted to the endpoint's port";
-    Fault::new(Side::Network, cause, remedy)
+fn no_answer(address: SocketAddr) -> Fault {
+    let cause = format!("{address} did not answer within {} s", STAGE_TIMEOUT.as_secs());
+    let remedy = "packets are dropped: check firewalls and the NetworkPolicies of both namespaces, which must allow \
+                  clients to reach the endpoint's port";
+    Fault::new(Component::Network, cause, remedy)
 }
 
-pub(super) async fn tls(
+pub(super) async fn tls_handshake(
     stream: TcpStream,
     target: &Target,
     config: Arc<ClientConfig>,
@@ -71,9 +74,9 @@ pub(super) async fn tls(
     let host = target.host.trim_start_matches('[').trim_end_matches(']').to_owned();
     let name = ServerName::try_from(host).map_err(|_| {
         Fault::new(
-            Side::Client,
-            "the host of the URL is no name for TLS",
-            "use the DNS name of the certificate",
+            Component::Client,
+            "the host of the URL is not valid for TLS",
+            "use the DNS name in the certificate",
         )
     })?;
     match timeout(STAGE_TIMEOUT, TlsConnector::from(config).connect(name, stream)).await {
@@ -82,9 +85,11 @@ pub(super) async fn tls(
             Ok(version.map_or_else(|| "TLS".into(), |version| format!("{version:?}")))
         }
         Ok(Err(error)) => Err(handshake_fault(&error, &target.host)),
-        Err(_) => {
-            Err(Fault::new(Side::Endpoint, "the TLS handshake does not end", "is that port a TLS port?"))
-        }
+        Err(_) => Err(Fault::new(
+            Component::Endpoint,
+            "the TLS handshake did not complete in time",
+            "check that the port serves TLS",
+        )),
     }
 }
 
@@ -93,9 +98,9 @@ fn handshake_fault(error: &io::Error, host: &str) -> Fault {
     match inner {
         Some(rustls::Error::InvalidCertificate(problem)) => certificate_fault(problem, host),
         _ => Fault::new(
-            Side::Endpoint,
+            Component::Endpoint,
             format!("the TLS handshake failed: {error}"),
-            "is that port a TLS port?",
+            "check that the port serves TLS",
         ),
     }
 }
@@ -104,23 +109,25 @@ fn certificate_fault(problem: &CertificateError, host: &str) -> Fault {
     let (cause, remedy) = match problem {
         CertificateError::Expired | CertificateError::ExpiredContext { .. } => (
             "the endpoint's certificate has expired".to_owned(),
-            "renew it (the operator does by itself: kubectl describe agent shows why it could not), and check the clock of this machine",
+            "check the clock of this machine, and renew the certificate (the operator renews its own: kubectl \
+             describe agent shows why it could not)",
         ),
         CertificateError::NotValidYet | CertificateError::NotValidYetContext { .. } => (
             "the endpoint's certificate is not valid yet".to_owned(),
-            "check the clock of this machine and of the one that made the certificate",
+            "check the clocks of this machine and of the certificate's issuer",
         ),
         CertificateError::UnknownIssuer => (
             "the endpoint's certificate is from an authority that is not trusted here".to_owned(),
-            "give --ca-file (ca.crt of the agent's Secret); claude.ai and other hosted clients need a certificate of a public authority",
+            "use --ca-file (ca.crt in the agent's Secret); hosted clients such as claude.ai need a certificate \
+             of a public authority",
         ),
         CertificateError::NotValidForName | CertificateError::NotValidForNameContext { .. } => (
             format!("the endpoint's certificate is not for {host}"),
-            "use a name of the certificate, or have the name put into it",
+            "use a host name in the certificate, or issue one for this host name",
         ),
         other => (format!("the endpoint's certificate does not verify: {other}"), "replace the certificate"),
     };
-    Fault::new(Side::Endpoint, cause, remedy)
+    Fault::new(Component::Endpoint, cause, remedy)
 }
 
 #[cfg(test)]
@@ -128,7 +135,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn each_certificate_fault_has_its_own_cause() {
+    fn every_certificate_fault_has_its_own_cause() {
         let causes: Vec<_> = [
             CertificateError::Expired,
             CertificateError::NotValidYet,
@@ -145,10 +152,10 @@ mod tests {
     }
 
     #[test]
-    fn a_port_without_a_listener_and_a_silent_one_are_told_apart() {
+    fn a_closed_port_blames_the_endpoint_and_a_silent_one_the_network() {
         let address = "127.0.0.1:1".parse().unwrap();
         let refused = refused(address, &io::ErrorKind::ConnectionRefused.into());
-        assert_eq!((refused.side, silent(address).side), (Side::Endpoint, Side::Network));
-        assert!(silent(address).remedy.contains("NetworkPolicies"));
+        assert_eq!((refused.side, no_answer(address).side), (Component::Endpoint, Component::Network));
+        assert!(no_answer(address).remedy.contains("NetworkPolicies"));
     }
 }

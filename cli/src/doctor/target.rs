@@ -1,53 +1,54 @@
-//! What is looked at, and with which credentials.
+//! The endpoint that is checked, and the credentials for it.
 
 use std::path::Path;
 
+use protocol::url::Transport;
 use reqwest::Url;
 use rustls_pki_types::CertificateDer;
 use rustls_pki_types::pem::PemObject as _;
 use zeroize::Zeroizing;
 
-use super::forward::Route;
+use super::route::Route;
 use crate::failure::Failure;
 
 pub(super) struct Target {
-    /// As it was given: identifiers are compared letter by letter.
+    /// The URL as given, because clients compare it as a string.
     pub(super) text: String,
     pub(super) url: Url,
     pub(super) host: String,
     pub(super) port: u16,
     pub(super) token: Option<Zeroizing<String>>,
-    /// In place of the web's authorities.
+    /// Certificate authorities to trust instead of the public ones.
     pub(super) ca: Option<Vec<CertificateDer<'static>>>,
-    /// Names that lead to ports of this machine.
+    /// Hosts that are forwarded to ports of this machine.
     pub(super) routes: Vec<Route>,
-    /// URL of the proxy that knows them.
+    /// URL of the proxy that uses the routes.
     pub(super) proxy: Option<String>,
 }
 
 impl Target {
-    pub(super) fn read(text: &str, token: Option<&Path>, ca: Option<&Path>) -> Result<Self, Failure> {
+    pub(super) fn load(text: &str, token: Option<&Path>, ca: Option<&Path>) -> Result<Self, Failure> {
         let mut target = Self::parse(text)?;
         target.token = token.map(read_token).transpose()?;
         target.ca = ca.map(read_certificates).transpose()?;
         Ok(target)
     }
 
-    /// Without credentials.
+    /// A target without credentials.
     pub(super) fn parse(text: &str) -> Result<Self, Failure> {
         let wrong = |why: &str| {
             Failure::usage(
                 format!("{text:?} is not the URL of an MCP endpoint: {why}"),
-                "give it like https://mcp.example.com/mcp",
+                "give a URL such as https://mcp.example.com/mcp",
             )
         };
-        let url: Url = text.parse().map_err(|_| wrong("it cannot be read"))?;
-        let host = url.host_str().ok_or_else(|| wrong("it names no host"))?.to_owned();
-        let plain_here = url.scheme() == "http" && is_loopback(&host);
-        if url.scheme() != "https" && !plain_here {
-            return Err(wrong("clients accept https only, and http on this machine"));
+        let url: Url = text.parse().map_err(|_| wrong("it is not a URL"))?;
+        let host = url.host_str().ok_or_else(|| wrong("it has no host"))?.to_owned();
+        let is_http = matches!(url.scheme(), "http" | "https");
+        if !is_http || !Transport::of(url.scheme(), &host).is_some_and(Transport::is_secure) {
+            return Err(wrong("clients accept only https, or http on this machine"));
         }
-        let port = url.port_or_known_default().ok_or_else(|| wrong("it names no port"))?;
+        let port = url.port_or_known_default().ok_or_else(|| wrong("it has no port"))?;
         let (text, routes) = (text.to_owned(), Vec::new());
         Ok(Self { text, url, host, port, token: None, ca: None, routes, proxy: None })
     }
@@ -57,17 +58,12 @@ impl Target {
     }
 }
 
-fn is_loopback(host: &str) -> bool {
-    let bare = host.trim_start_matches('[').trim_end_matches(']');
-    bare == "localhost" || bare.parse::<std::net::IpAddr>().is_ok_and(|address| address.is_loopback())
-}
-
 fn read_token(path: &Path) -> Result<Zeroizing<String>, Failure> {
     let attempt = || format!("cannot read the token in {}", path.display());
     let text = std::fs::read_to_string(path).map(Zeroizing::new).map_err(|e| Failure::io(attempt(), e))?;
     let token = text.trim();
     if token.is_empty() || token.chars().any(|c| c.is_whitespace() || c.is_control()) {
-        return Err(Failure::usage(attempt(), "the file holds the token and nothing else"));
+        return Err(Failure::usage(attempt(), "the file must contain the token and nothing else"));
     }
     Ok(Zeroizing::new(token.to_owned()))
 }
@@ -78,6 +74,6 @@ fn read_certificates(path: &Path) -> Result<Vec<CertificateDer<'static>>, Failur
     let found: Result<Vec<_>, _> = CertificateDer::pem_slice_iter(&pem).collect();
     match found {
         Ok(found) if !found.is_empty() => Ok(found),
-        _ => Err(Failure::usage(attempt(), "the file holds PEM certificates of an authority")),
+        _ => Err(Failure::usage(attempt(), "the file must contain PEM certificates")),
     }
 }

@@ -119,18 +119,23 @@ impl AdminClient {
         request.send().await.map_err(|e| {
             Failure::new(ExitKind::TryAgain, format!("cannot reach the relay's admin API for {path}"))
                 .caused_by(&e.without_url())
-                .advising(format!("check that the relay runs and that {} is the URL of its admin listener", self.base))
+                .advising(format!(
+                    "check that the relay runs and that {} is the URL of its admin listener",
+                    self.base
+                ))
         })
     }
 
     async fn read<R: DeserializeOwned>(&self, response: Response, path: &str) -> Result<R, Failure> {
         let status = response.status();
-        let failed =
-            || Failure::new(ExitKind::Refused, format!("the relay refused {path} (HTTP {})", status.as_u16()));
+        let failed = || {
+            Failure::new(ExitKind::Refused, format!("the relay refused {path} (HTTP {})", status.as_u16()))
+        };
         let body = response.bytes().await.map_err(|e| failed().caused_by(&e.without_url()))?;
         if status.is_success() {
             return serde_json::from_slice(&body).map_err(|e| {
-                Failure::new(ExitKind::Failed, format!("cannot read the relay's answer to {path}")).caused_by(&e)
+                Failure::new(ExitKind::Failed, format!("cannot read the relay's answer to {path}"))
+                    .caused_by(&e)
             });
         }
         let Ok(problem) = serde_json::from_slice::<Problem>(&body) else {

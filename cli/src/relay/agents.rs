@@ -16,14 +16,9 @@ use crate::output::{Output, Tone};
 #[derive(Subcommand)]
 pub(super) enum AgentsCommand {
     /// List the agents of a tenant.
-    List {
-        tenant: TenantId,
-    },
+    List { tenant: TenantId },
     /// Show one agent.
-    Show {
-        tenant: TenantId,
-        name: AgentName,
-    },
+    Show { tenant: TenantId, name: AgentName },
     /// Create an agent with a new API key.
     Add {
         tenant: TenantId,
@@ -41,23 +36,18 @@ pub(super) enum AgentsCommand {
     /// Show, set or remove an agent's MCP endpoint and the people who may sign in for it.
     Mcp(McpArgs),
     /// Suspend an agent: close its connection and refuse new ones. Its keys and mailbox stay.
-    Suspend {
-        tenant: TenantId,
-        name: AgentName,
-    },
+    Suspend { tenant: TenantId, name: AgentName },
     /// Resume a suspended agent.
-    Resume {
-        tenant: TenantId,
-        name: AgentName,
-    },
+    Resume { tenant: TenantId, name: AgentName },
     /// Remove an agent with its keys and mailbox. The senders of stored messages are notified.
-    Remove {
-        tenant: TenantId,
-        name: AgentName,
-    },
+    Remove { tenant: TenantId, name: AgentName },
 }
 
-pub(super) async fn run(client: &AdminClient, command: AgentsCommand, output: &Output) -> Result<(), Failure> {
+pub(super) async fn run(
+    client: &AdminClient,
+    command: AgentsCommand,
+    output: &Output,
+) -> Result<(), Failure> {
     match command {
         AgentsCommand::List { tenant } => {
             for view in client.list::<AgentView>(&format!("{}/agents", tenant_path(&tenant))).await? {
@@ -83,8 +73,12 @@ pub(super) async fn run(client: &AdminClient, command: AgentsCommand, output: &O
             out.show(&format!("created agent {tenant}/{name}"), &key, applied.version, output);
         }
         AgentsCommand::Mcp(args) => mcp::run(client, args, output).await?,
-        AgentsCommand::Suspend { tenant, name } => set_suspended(client, (&tenant, &name), true, output).await?,
-        AgentsCommand::Resume { tenant, name } => set_suspended(client, (&tenant, &name), false, output).await?,
+        AgentsCommand::Suspend { tenant, name } => {
+            set_suspended(client, (&tenant, &name), true, output).await?
+        }
+        AgentsCommand::Resume { tenant, name } => {
+            set_suspended(client, (&tenant, &name), false, output).await?
+        }
         AgentsCommand::Remove { tenant, name } => {
             let applied: Applied = client.delete(&agent_path(&tenant, &name)).await?;
             output

@@ -13,15 +13,13 @@ use serde::Serialize;
 use super::admin_client::AdminClient;
 use super::secret_file::SecretFile;
 use crate::failure::Failure;
-use crate::output::{Output, Tone};
 use crate::message_view::format_time;
+use crate::output::{Output, Tone};
 
 #[derive(Subcommand)]
 pub(super) enum InvitationsCommand {
     /// List the invitations of a tenant.
-    List {
-        tenant: TenantId,
-    },
+    List { tenant: TenantId },
     /// Create an invitation: a code that one person enters once in the relay's sign-in page.
     Create {
         tenant: TenantId,
@@ -35,10 +33,7 @@ pub(super) enum InvitationsCommand {
         code_out: Option<PathBuf>,
     },
     /// Revoke an invitation, and the access of the person who used it.
-    Remove {
-        tenant: TenantId,
-        id: String,
-    },
+    Remove { tenant: TenantId, id: String },
 }
 
 /// The output for a new invitation.
@@ -53,7 +48,11 @@ struct NewInvitationView<'a> {
     file: Option<&'a Path>,
 }
 
-pub(super) async fn run(client: &AdminClient, command: InvitationsCommand, output: &Output) -> Result<(), Failure> {
+pub(super) async fn run(
+    client: &AdminClient,
+    command: InvitationsCommand,
+    output: &Output,
+) -> Result<(), Failure> {
     match command {
         InvitationsCommand::List { tenant } => {
             for view in client.list::<InvitationView>(&invitations_path(&tenant)).await? {
@@ -66,8 +65,7 @@ pub(super) async fn run(client: &AdminClient, command: InvitationsCommand, outpu
         }
         InvitationsCommand::Remove { tenant, id } => {
             let applied: Applied = client.delete(&invitation_path(&tenant, &id)).await?;
-            output
-                .result(&applied, format_args!("revoked invitation {id}, version {}", applied.version));
+            output.result(&applied, format_args!("revoked invitation {id}, version {}", applied.version));
         }
     }
     Ok(())

@@ -42,7 +42,10 @@ impl KeyOutput {
             Some(path) => {
                 format!("{what}, key {key_id}, version {version}; the key is in {}", path.display())
             }
-            None => format!("{what}, key {key_id}, version {version}; the key is shown only now:\n{}", key.reveal()),
+            None => format!(
+                "{what}, key {key_id}, version {version}; the key is shown only now:\n{}",
+                key.reveal()
+            ),
         };
         let key = file.is_none().then(|| key.reveal());
         output.result(&NewKeyView { key_id, version, key, file }, text);

@@ -8,15 +8,13 @@ use protocol::did::TenantId;
 use super::admin_client::AdminClient;
 use super::key_output::KeyOutput;
 use crate::failure::Failure;
-use crate::output::Output;
 use crate::message_view::format_time;
+use crate::output::Output;
 
 #[derive(Subcommand)]
 pub(super) enum KeysCommand {
     /// List the API keys of a tenant.
-    List {
-        tenant: TenantId,
-    },
+    List { tenant: TenantId },
     /// Create an API key. It is valid for every agent of the tenant, and pins the root key of a new one.
     Add {
         tenant: TenantId,
@@ -27,17 +25,15 @@ pub(super) enum KeysCommand {
         out: KeyOutput,
     },
     /// Revoke a key, and close the connections that use it.
-    Revoke {
-        tenant: TenantId,
-        key_id: KeyId,
-    },
+    Revoke { tenant: TenantId, key_id: KeyId },
 }
 
 pub(super) async fn run(client: &AdminClient, command: KeysCommand, output: &Output) -> Result<(), Failure> {
     match command {
         KeysCommand::List { tenant } => {
             for view in client.list::<KeyView>(&format!("{}/keys", tenant_path(&tenant))).await? {
-                let until = view.not_after.map_or_else(String::new, |at| format!("  until {}", format_time(at)));
+                let until =
+                    view.not_after.map_or_else(String::new, |at| format!("  until {}", format_time(at)));
                 output.result(&view, format_args!("{}{until}", view.key_id));
             }
         }

@@ -34,7 +34,8 @@ pub(super) async fn run(client: &AdminClient, args: McpArgs, output: &Output) ->
     let path = mcp_path(&tenant, &name);
     if remove {
         let applied: Applied = client.delete(&path).await?;
-        let text = format_args!("removed the MCP endpoint of agent {tenant}/{name}, version {}", applied.version);
+        let text =
+            format_args!("removed the MCP endpoint of agent {tenant}/{name}, version {}", applied.version);
         output.result(&applied, text);
         return Ok(());
     }

@@ -13,9 +13,7 @@ pub(super) enum TenantsCommand {
     /// List all tenants.
     List,
     /// Show one tenant.
-    Show {
-        tenant: TenantId,
-    },
+    Show { tenant: TenantId },
     /// Create a tenant, or change the given properties of an existing one.
     Put {
         tenant: TenantId,
@@ -33,12 +31,14 @@ pub(super) enum TenantsCommand {
         resume: bool,
     },
     /// Delete a tenant with its agents, keys and mailboxes.
-    Delete {
-        tenant: TenantId,
-    },
+    Delete { tenant: TenantId },
 }
 
-pub(super) async fn run(client: &AdminClient, command: TenantsCommand, output: &Output) -> Result<(), Failure> {
+pub(super) async fn run(
+    client: &AdminClient,
+    command: TenantsCommand,
+    output: &Output,
+) -> Result<(), Failure> {
     match command {
         TenantsCommand::List => {
             for view in client.list::<TenantView>("/admin/v1/tenants").await? {

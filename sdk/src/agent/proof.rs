@@ -34,7 +34,6 @@ impl Agent {
             documents.retain(|known| known.id != evidence.peer().id);
             documents.push(evidence.peer().clone());
         }
-        write(disclosed, documents, &self.state().identity(), clock::now())
-            .map_err(|e| failed().caused_by(e))
+        write(disclosed, documents, &self.state().identity(), clock::now()).map_err(|e| failed().caused_by(e))
     }
 }

@@ -94,7 +94,8 @@ impl Agent {
             return Ok(RequestOutcome { sent, answer: None });
         };
         let ended = || Error::new(ErrorKind::Closed, format!("the agent ended before {to} answered"));
-        let answer = received.map(|received| Message::new(received, self.sender.clone())).ok_or_else(ended)?;
+        let answer =
+            received.map(|received| Message::new(received, self.sender.clone())).ok_or_else(ended)?;
         Ok(RequestOutcome { sent, answer: Some(answer) })
     }
 }

@@ -78,7 +78,11 @@ impl Endpoint {
     }
 
     /// An endpoint from settings. `ca` is a file of PEM certificates.
-    pub(super) fn from_setting(url: &str, ca: Option<PathBuf>, insecure_plaintext: bool) -> Result<Self, Error> {
+    pub(super) fn from_setting(
+        url: &str,
+        ca: Option<PathBuf>,
+        insecure_plaintext: bool,
+    ) -> Result<Self, Error> {
         let endpoint = Self::parse(url, insecure_plaintext)?;
         Ok(match ca {
             Some(path) => endpoint.with_ca_file(path),

@@ -59,7 +59,8 @@ fn from_variables() -> Result<Config, Error> {
         Some(path) if !Path::new(&path).is_file() => return Err(missing("MSG2AGENT_CA_FILE")),
         path => path.map(PathBuf::from),
     };
-    let endpoint = Endpoint::from_setting(&required("MSG2AGENT_URL")?, ca, flag("MSG2AGENT_INSECURE_PLAINTEXT")?)?;
+    let endpoint =
+        Endpoint::from_setting(&required("MSG2AGENT_URL")?, ca, flag("MSG2AGENT_INSECURE_PLAINTEXT")?)?;
     let keys = KeySource::File(required("MSG2AGENT_IDENTITY_FILE")?.into());
     Ok(Config::new(endpoint, required("MSG2AGENT_DID")?.parse()?, token()?, keys))
 }

@@ -31,8 +31,9 @@ impl Config {
             )
             .advising("create one with `m2a init`, or try everything on this machine with `m2a dev`"));
         }
-        let mut config =
-            Self::from_dir(&folder)?.with_state_dir(folder.join("state")).with_connect_timeout(CONNECT_TIMEOUT);
+        let mut config = Self::from_dir(&folder)?
+            .with_state_dir(folder.join("state"))
+            .with_connect_timeout(CONNECT_TIMEOUT);
         config.awaits_credentials = false;
         Ok(config)
     }

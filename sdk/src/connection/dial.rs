@@ -47,8 +47,7 @@ pub(super) struct Dialer {
 
 impl Dialer {
     pub(super) fn new(config: &Config) -> Result<Self, Error> {
-        let failed =
-            |e: tls::TlsError| Error::new(ErrorKind::Config, "cannot prepare TLS").caused_by(e);
+        let failed = |e: tls::TlsError| Error::new(ErrorKind::Config, "cannot prepare TLS").caused_by(e);
         let tls = tls::client_config(config.endpoint.ca()).map_err(failed)?;
         Ok(Self { endpoint: config.endpoint.clone(), token: config.token.clone(), tls })
     }
@@ -66,8 +65,9 @@ impl Dialer {
         let _ = tcp.set_nodelay(true);
         let stream: Box<dyn ByteStream> =
             if self.endpoint.secure() { self.connect_tls(tcp).await? } else { Box::new(tcp) };
-        let (socket, response) =
-            client_async_with_config(request, stream, Some(websocket_config())).await.map_err(|e| self.upgrade_failed(e))?;
+        let (socket, response) = client_async_with_config(request, stream, Some(websocket_config()))
+            .await
+            .map_err(|e| self.upgrade_failed(e))?;
         if selected_subprotocol(&response) {
             return Ok(socket);
         }
@@ -103,11 +103,8 @@ impl Dialer {
     }
 
     fn unreachable(&self, cause: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> Disconnect {
-        let error =
-            Error::new(ErrorKind::Connect, format!("cannot connect to {}", self.endpoint.url()));
-        Disconnect::Lost(
-            error.caused_by(cause).advising("check the relay, its URL and its certificate"),
-        )
+        let error = Error::new(ErrorKind::Connect, format!("cannot connect to {}", self.endpoint.url()));
+        Disconnect::Lost(error.caused_by(cause).advising("check the relay, its URL and its certificate"))
     }
 
     fn upgrade_failed(&self, error: WsError) -> Disconnect {

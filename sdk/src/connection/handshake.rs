@@ -25,7 +25,11 @@ pub(super) struct Registered {
     pub(super) result: RegisterResult,
 }
 
-pub(super) async fn register(socket: Socket, did: &Did, record: &OwnRecord) -> Result<Registered, Disconnect> {
+pub(super) async fn register(
+    socket: Socket,
+    did: &Did,
+    record: &OwnRecord,
+) -> Result<Registered, Disconnect> {
     let within = tokio::time::timeout(REGISTER_TIMEOUT, run_handshake(socket, did, record)).await;
     within.unwrap_or_else(|_| Err(lost("it did not answer within 10 s")))
 }
@@ -40,11 +44,14 @@ async fn run_handshake(mut socket: Socket, did: &Did, record: &OwnRecord) -> Res
 
 /// Answers the challenge of a relay of the DID's own domain only, so that another relay cannot forward
 /// a challenge and use the signature.
-fn answer_challenge(challenge: &ChallengeResult, did: &Did, record: &OwnRecord) -> Result<RegisterParams, Disconnect> {
+fn answer_challenge(
+    challenge: &ChallengeResult,
+    did: &Did,
+    record: &OwnRecord,
+) -> Result<RegisterParams, Disconnect> {
     if challenge.domain.as_str() != did.domain() {
         let attempt = format!("the relay serves {}, not {}", challenge.domain, did.domain());
-        let error =
-            Error::new(ErrorKind::Config, attempt).advising("use the URL of the relay in the DID");
+        let error = Error::new(ErrorKind::Config, attempt).advising("use the URL of the relay in the DID");
         return Err(Disconnect::Fatal(error));
     }
     let keyless = || Disconnect::Fatal(Error::new(ErrorKind::KeyFile, "the agent has no signing key"));

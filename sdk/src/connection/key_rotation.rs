@@ -35,7 +35,10 @@ pub(super) fn rotate_if_due(config: &Config) -> bool {
     match rotate(config) {
         Ok(()) => true,
         Err(error) => {
-            tracing::warn!(error = error.chain(), "cannot rotate the agent's keys, which are older than their limit");
+            tracing::warn!(
+                error = error.chain(),
+                "cannot rotate the agent's keys, which are older than their limit"
+            );
             false
         }
     }

@@ -32,7 +32,10 @@ impl Circumstances {
 pub(super) enum Decision {
     Stop(Error),
     /// Reconnect after this delay, plus the backoff.
-    Retry { error: Error, after: Option<Duration> },
+    Retry {
+        error: Error,
+        after: Option<Duration>,
+    },
 }
 
 pub(super) fn decide(disconnect: Disconnect, circumstances: Circumstances) -> Decision {
@@ -170,7 +173,8 @@ mod tests {
 
     #[test]
     fn the_relays_reconnect_delay_is_followed_up_to_a_limit() {
-        let goodbye = |ms| Disconnect::Goodbye(GoodbyeParams { reason: "drain".into(), reconnect_after_ms: ms });
+        let goodbye =
+            |ms| Disconnect::Goodbye(GoodbyeParams { reason: "drain".into(), reconnect_after_ms: ms });
         let after = |disconnect| match decide(disconnect, RUNNING) {
             Decision::Retry { after, .. } => after,
             Decision::Stop(_) => None,

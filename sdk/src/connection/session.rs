@@ -60,7 +60,10 @@ pub(super) async fn run(
 }
 
 /// Writes frames in order. Ends after a close frame.
-async fn write_frames(mut sink: SplitSink<Socket, Message>, mut queued: mpsc::Receiver<Message>) -> Disconnect {
+async fn write_frames(
+    mut sink: SplitSink<Socket, Message>,
+    mut queued: mpsc::Receiver<Message>,
+) -> Disconnect {
     while let Some(frame) = queued.recv().await {
         let closing = matches!(frame, Message::Close(_));
         // Frames that are queued already go out in one write.

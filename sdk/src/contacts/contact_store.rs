@@ -6,8 +6,8 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use protocol::record::VerifiedRecord;
 use protocol::{Did, UnixSeconds, base64url};
 
-use super::record_cache::{RecordCache, RecordUpdate};
 use super::pin_file::PinFile;
+use super::record_cache::{RecordCache, RecordUpdate};
 use crate::clock;
 use crate::error::{Error, ErrorKind};
 
@@ -62,12 +62,13 @@ impl ContactStore {
                 self.pins().append(&did, record.keys.root.as_bytes()).map_err(failed)?;
                 Ok(record)
             }
-            RecordUpdate::KeyChanged => {
-                Err(Error::new(ErrorKind::KeyChanged, format!("the root key of {did} has changed"))
-                    .advising(
-                        "ask its owner; if the change is intended, remove the old key with m2a agents --forget DID",
-                    ))
-            }
+            RecordUpdate::KeyChanged => Err(Error::new(
+                ErrorKind::KeyChanged,
+                format!("the root key of {did} has changed"),
+            )
+            .advising(
+                "ask its owner; if the change is intended, remove the old key with m2a agents --forget DID",
+            )),
             RecordUpdate::Full => Err(Error::new(
                 ErrorKind::Unverified,
                 format!("cannot pin the root key of {did}: the list is full"),

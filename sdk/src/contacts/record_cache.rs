@@ -40,7 +40,12 @@ impl RecordCache {
         Self { records: HashMap::new(), pins }
     }
 
-    pub(crate) fn get(&self, did: &Did, now: UnixSeconds, age_seconds_max: u64) -> Option<Arc<VerifiedRecord>> {
+    pub(crate) fn get(
+        &self,
+        did: &Did,
+        now: UnixSeconds,
+        age_seconds_max: u64,
+    ) -> Option<Arc<VerifiedRecord>> {
         let entry = self.records.get(did)?;
         (now.saturating_sub(entry.looked_up) <= age_seconds_max).then(|| Arc::clone(&entry.record))
     }

@@ -40,7 +40,11 @@ impl<T: Clone + Send + Sync> SingleFlight<T> {
         Ok(lookup.await)
     }
 
-    fn share(&self, did: &Did, start: impl FnOnce() -> BoxFuture<'static, T>) -> Result<Lookup<T>, TooManyCallers> {
+    fn share(
+        &self,
+        did: &Did,
+        start: impl FnOnce() -> BoxFuture<'static, T>,
+    ) -> Result<Lookup<T>, TooManyCallers> {
         let mut lookups = self.lock();
         if let Some(lookup) = lookups.get(did).and_then(WeakShared::upgrade) {
             let callers = lookup.strong_count().unwrap_or_default();
@@ -67,7 +71,8 @@ struct Cleanup<'a, T> {
 impl<T> Drop for Cleanup<'_, T> {
     fn drop(&mut self) {
         let mut lookups = self.lookups.lock();
-        let in_flight = |lookup: &WeakLookup<T>| lookup.upgrade().is_some_and(|lookup| lookup.peek().is_none());
+        let in_flight =
+            |lookup: &WeakLookup<T>| lookup.upgrade().is_some_and(|lookup| lookup.peek().is_none());
         if lookups.get(self.did).is_some_and(|lookup| !in_flight(lookup)) {
             lookups.remove(self.did);
         }

@@ -10,7 +10,7 @@ use protocol::UnixSeconds;
 use protocol::frame::AckParams;
 use protocol::limits::WINDOW_MESSAGES;
 
-use super::dedup::{MessageKey, DedupTable};
+use super::dedup::{DedupTable, MessageKey};
 
 /// Messages that the application holds unacknowledged. An honest relay stops at one window; the
 /// margin allows for redelivery in another order.
@@ -87,7 +87,13 @@ impl AckTracker {
 
     /// Records a verified ephemeral message, which needs no acknowledgement by the application.
     /// Returns `false` for a duplicate.
-    pub(crate) fn accept_ephemeral(&mut self, seq: u64, key: MessageKey, remember: UnixSeconds, now: UnixSeconds) -> bool {
+    pub(crate) fn accept_ephemeral(
+        &mut self,
+        seq: u64,
+        key: MessageKey,
+        remember: UnixSeconds,
+        now: UnixSeconds,
+    ) -> bool {
         self.settle(seq);
         let new = !self.ephemeral.contains(&key);
         self.ephemeral.insert(key, remember, now);

@@ -129,8 +129,7 @@ fn accept(
         Destination::Inbox | Destination::WrongResponder => Some(received),
     };
     if for_inbox.is_some_and(|received| !state.queue.push(received)) {
-        let refusal =
-            Refusal { claimed_from: from.to_string(), id: Some(id), reason: RefusalReason::NoRoom };
+        let refusal = Refusal { claimed_from: from.to_string(), id: Some(id), reason: RefusalReason::NoRoom };
         state.refusals.record(refusal);
     }
     Ok(())

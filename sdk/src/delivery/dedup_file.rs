@@ -11,7 +11,6 @@ use std::path::{Path, PathBuf};
 
 use protocol::UnixSeconds;
 
-
 use super::dedup::{DEDUP_ENTRIES_MAX, DedupTable, MessageKey};
 
 /// Dead lines that trigger a compaction: the file stays below twice its useful size.

@@ -2,11 +2,11 @@
 
 use std::time::{Duration, Instant};
 
-use msg2agent::{Agent, Content, ErrorKind, ConnectionState, TokenSource};
+use msg2agent::{Agent, ConnectionState, Content, ErrorKind, TokenSource};
 use protocol::Reason;
 use protocol::frame::{GoodbyeParams, method};
 
-use crate::identities::{Alice, OTHER_TOKEN, TestAgent, TOKEN};
+use crate::identities::{Alice, OTHER_TOKEN, TOKEN, TestAgent};
 use crate::scripted_relay::{ScriptedRelay, within};
 
 #[tokio::test]
@@ -50,7 +50,9 @@ async fn a_key_that_the_relay_does_not_take_is_told_while_the_file_is_read_again
     relay.refuse_upgrade(Reason::KeyExpired).await;
     let mut link = agent.watch_connection();
     let told = |link: &ConnectionState| match link {
-        ConnectionState::Connecting { last_error: Some(error), .. } => error.reason() == Some(Reason::KeyExpired),
+        ConnectionState::Connecting { last_error: Some(error), .. } => {
+            error.reason() == Some(Reason::KeyExpired)
+        }
         _ => false,
     };
     within("the reason", link.wait_for(told)).await.unwrap();

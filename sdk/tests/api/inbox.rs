@@ -7,7 +7,11 @@ use crate::identities::{Alice, TestAgent, TestMessage};
 use crate::scripted_relay::{RelayConnection, ScriptedRelay, within};
 use protocol::record::VerifiedRecord;
 
-async fn connected(relay: &ScriptedRelay, alice: &Alice, epoch: u64) -> (RelayConnection, VerifiedRecord, Agent) {
+async fn connected(
+    relay: &ScriptedRelay,
+    alice: &Alice,
+    epoch: u64,
+) -> (RelayConnection, VerifiedRecord, Agent) {
     let ((line, record), agent) = tokio::join!(relay.registered(epoch), Agent::connect(alice.config.clone()));
     (line, record, agent.unwrap())
 }

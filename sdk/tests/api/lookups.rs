@@ -5,9 +5,9 @@ use msg2agent::{Agent, Content, Error, ErrorKind, Sent};
 use protocol::Reason;
 use protocol::frame::method;
 
+use crate::connected_agent::{ConnectedAgent, say_hi};
 use crate::identities::TestAgent;
 use crate::scripted_relay::within;
-use crate::connected_agent::{ConnectedAgent, say_hi};
 
 const SENDERS: usize = 64;
 

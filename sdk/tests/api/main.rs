@@ -9,11 +9,11 @@
     reason = "a test that cannot set itself up should fail on the spot; tungstenite wants callbacks of that shape"
 )]
 
+mod connected_agent;
 mod connection;
 mod identities;
 mod inbox;
 mod lookups;
-mod scripted_relay;
 mod requests;
-mod connected_agent;
+mod scripted_relay;
 mod sending;

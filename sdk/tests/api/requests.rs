@@ -7,11 +7,12 @@ use protocol::envelope::open;
 use protocol::proof;
 
 use crate::identities::{Alice, TestAgent, TestMessage, now};
-use crate::scripted_relay::{TEST_TIMEOUT, ScriptedRelay, within};
+use crate::scripted_relay::{ScriptedRelay, TEST_TIMEOUT, within};
 
 #[tokio::test]
 async fn only_the_agent_that_was_asked_answers() {
-    let (relay, bob, mallory) = (ScriptedRelay::new().await, TestAgent::new("bob"), TestAgent::new("mallory"));
+    let (relay, bob, mallory) =
+        (ScriptedRelay::new().await, TestAgent::new("bob"), TestAgent::new("mallory"));
     let alice = Alice::new(&relay.url());
     let relay = async {
         let (mut line, alice) = relay.registered(1).await;

@@ -23,7 +23,9 @@ use tokio_tungstenite::{WebSocketStream, accept_hdr_async};
 pub(crate) const TEST_TIMEOUT: Duration = Duration::from_secs(20);
 
 pub(crate) async fn within<T>(what: &str, future: impl Future<Output = T>) -> T {
-    tokio::time::timeout(TEST_TIMEOUT, future).await.unwrap_or_else(|_| panic!("{what} did not happen in time"))
+    tokio::time::timeout(TEST_TIMEOUT, future)
+        .await
+        .unwrap_or_else(|_| panic!("{what} did not happen in time"))
 }
 
 pub(crate) struct ScriptedRelay {
@@ -152,7 +154,12 @@ impl RelayConnection {
         self.write(frame).await;
     }
 
-    pub(crate) async fn refuse(&mut self, asked: &ReceivedFrame, reason: Reason, retry_after_ms: Option<u64>) {
+    pub(crate) async fn refuse(
+        &mut self,
+        asked: &ReceivedFrame,
+        reason: Reason,
+        retry_after_ms: Option<u64>,
+    ) {
         let mut frame = Vec::new();
         write_error(&mut frame, asked.id.as_deref(), &RpcError::new(reason, retry_after_ms));
         self.write(frame).await;

@@ -6,9 +6,9 @@ use msg2agent::{Content, ErrorKind, Outcome, SendStatus};
 use protocol::Reason;
 use protocol::frame::{NoticeParams, SendResult, method};
 
+use crate::connected_agent::{ConnectedAgent, first_send, say_hi};
 use crate::identities::{TestAgent, now};
 use crate::scripted_relay::{id_of, within};
-use crate::connected_agent::{ConnectedAgent, first_send, say_hi};
 
 #[tokio::test]
 async fn a_send_whose_answer_was_lost_is_sent_again_with_the_same_bytes() {

@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use msg2agent::{Content, Status};
+use msg2agent::{Content, SendStatus};
 use msg2agent_tests::memory;
 use msg2agent_tests::relay_process::RelayProcess;
 use protocol::admin::TenantSpec;
@@ -22,7 +22,7 @@ async fn a_canary_in_a_body_is_nowhere_at_the_relay() {
     let alice = declare(&relay, TENANT, "alice").await;
     let sender = alice.connect(&relay).await;
     let sent = sender.send(bob.identity().did(), Content::text(CANARY)).await.unwrap();
-    assert_eq!(sent.status, Status::Stored);
+    assert_eq!(sent.status, SendStatus::Stored);
 
     let pid = relay.pid().unwrap();
     let id = sent.id.to_string();
