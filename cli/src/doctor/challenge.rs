@@ -32,7 +32,7 @@ pub(super) fn check_answer(answer: &HttpAnswer, target: &Target) -> Result<Chall
         )),
         status if status.is_success() => Err(Fault::new(
             Component::Endpoint,
-            "the endpoint answers without a token: everybody who reaches it can read and send as this agent",
+            "the endpoint answers without any token: everybody who reaches it can read and send as this agent",
             "configure an API key for it first",
         )),
         status if status.is_server_error() => Err(Fault::new(

@@ -128,7 +128,9 @@ async fn follow(agent: &Agent, metrics: &Metrics, ready: &Check) {
         let now = link.borrow_and_update().clone();
         metrics.session(State::Up(agent.clone()).session());
         match now {
-            msg2agent::ConnectionState::Connecting { last_error: Some(error), .. } => tell(ready, &error, true),
+            msg2agent::ConnectionState::Connecting { last_error: Some(error), .. } => {
+                tell(ready, &error, true)
+            }
             _ => ready.pass(),
         }
         if link.changed().await.is_err() {

@@ -13,6 +13,7 @@ mod agents;
 mod dev;
 mod doctor;
 mod durability;
+mod examples;
 mod forgery;
 mod identity;
 mod line;

@@ -8,7 +8,7 @@ use msg2agent_tests::relay_process::RelayProcess;
 use protocol::admin::TenantSpec;
 use protocol::base64url;
 
-use crate::agents::{Declared, TENANT, declare, relay};
+use crate::agents::{TENANT, declare, relay};
 use crate::m2a::m2a;
 
 /// Occurs once in this program's source, never in the relay's.
@@ -50,7 +50,7 @@ async fn the_loudest_log_of_relay_and_agent_holds_no_credentials() {
     relay.admin().unwrap().put_tenant(TENANT, &TenantSpec::default()).await.unwrap();
     let alice = declare(&relay, TENANT, "alice").await;
     let home = tempfile::tempdir().unwrap();
-    profile(&home.path().join("alice"), &relay, &alice);
+    alice.write_profile(&relay, &home.path().join("alice"));
 
     let mut whoami = m2a(home.path());
     whoami.env("MSG2AGENT_LOG", filter).args(["whoami", "--profile", "alice", "--output", "json"]);
@@ -63,15 +63,6 @@ async fn the_loudest_log_of_relay_and_agent_holds_no_credentials() {
         assert!(!own_log.contains(secret), "m2a writes a credential");
         assert!(!relay.log().contains(secret), "the relay writes a credential");
     }
-}
-
-/// A profile as `m2a init` makes it.
-fn profile(folder: &Path, relay: &RelayProcess, agent: &Declared) {
-    let identity = agent.identity();
-    msg2agent::key_file::create(&folder.join("identity.json"), &identity).unwrap();
-    std::fs::write(folder.join("url"), relay.url()).unwrap();
-    std::fs::write(folder.join("did"), identity.did().as_str()).unwrap();
-    std::fs::write(folder.join("token"), agent.key.reveal()).unwrap();
 }
 
 fn files_with(folder: &Path, needle: &[u8]) -> Vec<String> {

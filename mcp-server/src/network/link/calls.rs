@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use futures::FutureExt as _;
 use futures::future::BoxFuture;
-use msg2agent::{RequestOutcome, Error, ErrorKind, Message, SendOptions};
+use msg2agent::{Error, ErrorKind, Message, RequestOutcome, SendOptions};
 use protocol::Did;
 use protocol::frame::{DiscoverParams, DiscoverResult};
 
