@@ -18,7 +18,8 @@ pub(crate) struct AgentsArgs {
     /// Look up one agent: a DID, or the name of an agent of your tenant.
     #[arg(value_name = "AGENT")]
     look_up: Option<String>,
-    /// Forget the pinned root key of an agent, so that its new one is accepted. Ask its owner first.
+    /// Forget the pinned root key of an agent, so that its new one is accepted. Ask its owner
+    /// first.
     #[arg(long, value_name = "AGENT", conflicts_with = "look_up")]
     forget: Option<String>,
 }

@@ -25,12 +25,12 @@ pub(crate) struct AskArgs {
     /// The method name, as the recipient defines it.
     #[arg(long)]
     method: Option<String>,
-    /// How long to wait for the answer, including the first connection of a recipient that has never
-    /// connected.
+    /// How long to wait for the answer, including the first connection of a recipient that has
+    /// never connected.
     #[arg(long, value_name = "SECONDS", default_value_t = 30)]
     timeout: u64,
-    /// Write a proof of request and answer to this file, for `m2a verify`. With -, print the proof to
-    /// standard output and everything else to standard error.
+    /// Write a proof of request and answer to this file, for `m2a verify`. With -, print the proof
+    /// to standard output and everything else to standard error.
     #[arg(long, value_name = "FILE")]
     proof: Option<PathBuf>,
 }

@@ -1,7 +1,7 @@
 //! `m2a dev`: runs a relay and two agents on this machine.
 //!
-//! It starts the relay program, creates the agents, has them exchange a request and an answer, prints
-//! the proof and further commands, and runs until it is stopped.
+//! It starts the relay program, creates the agents, has them exchange a request and an answer,
+//! prints the proof and further commands, and runs until it is stopped.
 
 use std::path::{Path, PathBuf};
 use std::pin::pin;
@@ -28,7 +28,8 @@ use data_dir::DataDir;
 use relay_process::RelayProcess;
 use report::{DevReport, text};
 
-/// How long an agent may take to connect. The relay is ready by then, so that a failure is permanent.
+/// How long an agent may take to connect. The relay is ready by then, so that a failure is
+/// permanent.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 /// How long Bob may take to answer. He runs in this process.
 const ANSWER_TIMEOUT: Duration = Duration::from_secs(10);
@@ -37,8 +38,8 @@ const ANSWER: &str = "4";
 
 #[derive(Args)]
 pub(crate) struct DevArgs {
-    /// Keep all data in this folder and reuse it the next time. By default, all data is in a temporary
-    /// folder, which is removed at the end.
+    /// Keep all data in this folder and reuse it the next time. By default, all data is in a
+    /// temporary folder, which is removed at the end.
     #[arg(long, value_name = "FOLDER")]
     data_dir: Option<PathBuf>,
     /// The relay's port on the loopback address [default: a free port].

@@ -1,6 +1,7 @@
 //! `m2a doctor`: checks an MCP endpoint step by step, as a client does.
 //!
-//! It prints a line per step. For a failed step it names the component at fault, the cause and a remedy.
+//! It prints a line per step. For a failed step it names the component at fault, the cause and a
+//! remedy.
 
 mod agent;
 mod agent_resource;
@@ -37,15 +38,16 @@ use target::Target;
 
 #[derive(Args)]
 pub(crate) struct DoctorArgs {
-    /// `mcp` with the URL of an endpoint, or `agent/NAME` for an Agent in the cluster that kubectl uses.
+    /// `mcp` with the URL of an endpoint, or `agent/NAME` for an Agent in the cluster that kubectl
+    /// uses.
     #[arg(value_name = "mcp|agent/NAME", value_parser = parse_subject)]
     subject: Subject,
 
     /// The URL as entered in the client, such as https://mcp.example.com/mcp.
     url: Option<String>,
 
-    /// File with the bearer token: the API key in the agent's Secret, or an access token. Without it, the
-    /// checks end at the sign-in.
+    /// File with the bearer token: the API key in the agent's Secret, or an access token. Without
+    /// it, the checks end at the sign-in.
     #[arg(long, value_name = "FILE", env = "MSG2AGENT_TOKEN_FILE")]
     token_file: Option<PathBuf>,
 
@@ -101,8 +103,8 @@ async fn check_url(url: &str, args: &DoctorArgs, output: &Output) -> Result<Repo
     Ok(Report::new(Some(url.to_owned()), steps))
 }
 
-/// Checks the Agent object first, and then its endpoint. A fault of the object does not end the checks,
-/// because a later one may be the actual cause.
+/// Checks the Agent object first, and then its endpoint. A fault of the object does not end the
+/// checks, because a later one may be the actual cause.
 async fn check_agent(name: &str, kubectl: &Kubectl, output: &Output) -> Result<Report, Failure> {
     let (finding, endpoint) = agent::examine(name, kubectl).await?;
     show(&finding, output);

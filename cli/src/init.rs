@@ -36,7 +36,8 @@ pub(crate) struct InitArgs {
     /// The relay's domain [default: host and port of the URL].
     #[arg(long)]
     domain: Option<Domain>,
-    /// File with the API key; - reads standard input. You can also add the key to the profile later.
+    /// File with the API key; - reads standard input. You can also add the key to the profile
+    /// later.
     #[arg(long, value_name = "FILE")]
     token_file: Option<PathBuf>,
     /// File with the PEM certificates of a private certificate authority.

@@ -12,7 +12,8 @@ use crate::message_view::MessageView;
 use crate::output::Output;
 use crate::{connect, shutdown_signal};
 
-/// Attempts to send one answer. Each waits for the relay's answer, so that they outlast a long restart.
+/// Attempts to send one answer. Each waits for the relay's answer, so that they outlast a long
+/// restart.
 const ATTEMPTS_MAX: u32 = 20;
 /// The delay between two attempts, unless the relay names one.
 const RETRY_INTERVAL: Duration = Duration::from_secs(1);

@@ -1,7 +1,7 @@
 //! Logs to standard error: warnings, or what the filter in `MSG2AGENT_LOG` selects.
 //!
-//! Other crates are limited to warnings, because at lower levels some of them log requests with their
-//! API keys.
+//! Other crates are limited to warnings, because at lower levels some of them log requests with
+//! their API keys.
 
 use tracing::{Level, Metadata};
 use tracing_subscriber::filter::filter_fn;

@@ -1,5 +1,5 @@
-//! Prints results as text, with colours on a terminal, or as JSON lines. Errors go to standard error in
-//! the same format.
+//! Prints results as text, with colours on a terminal, or as JSON lines. Errors go to standard
+//! error in the same format.
 
 use std::fmt;
 use std::io::{IsTerminal as _, Write as _, stderr, stdout};

@@ -7,8 +7,8 @@ use msg2agent::{Agent, Evidence};
 
 use crate::failure::Failure;
 
-/// Proves messages. A file is written atomically and with mode 0600, because it discloses them; standard
-/// output gets one line.
+/// Proves messages. A file is written atomically and with mode 0600, because it discloses them;
+/// standard output gets one line.
 pub(crate) fn write<'a>(
     agent: &Agent,
     messages: impl IntoIterator<Item = &'a Evidence>,

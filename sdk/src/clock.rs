@@ -4,8 +4,8 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 use protocol::UnixSeconds;
 
-/// Seconds since the epoch. A clock before 1970 reads as 0, and every message is then refused as not
-/// fresh.
+/// Seconds since the epoch. A clock before 1970 reads as 0, and every message is then refused as
+/// not fresh.
 pub(crate) fn now() -> UnixSeconds {
     SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs())
 }

@@ -2,11 +2,12 @@
 //!
 //! | source | layout |
 //! |---|---|
-//! | [`Config::from_dir`] | a folder with a file per setting, as a mounted Kubernetes Secret has it |
+//! | [`Config::from_dir`] | a folder with a file per setting, such as a mounted Secret |
 //! | [`Config::from_env`] | environment variables `MSG2AGENT_*` |
 //! | [`Config::from_profile`] | a profile in the user's configuration folder, made by `m2a init` |
 //!
-//! [`Config::find`] uses the first of them that exists. [`Config::new`] takes the settings as values.
+//! [`Config::find`] uses the first of them that exists. [`Config::new`] takes the settings as
+//! values.
 
 mod endpoint;
 mod environment;

@@ -12,8 +12,8 @@ use protocol::quota::Quota;
 /// A failure of an agent or of one of its calls.
 ///
 /// Its text names the attempt, [`source`](StdError::source) has the cause, and
-/// [`advice`](Self::advice) a remedy. [`kind`](Self::kind) is for programs. Cheap to clone. An error
-/// never contains keys, tokens or message bodies.
+/// [`advice`](Self::advice) a remedy. [`kind`](Self::kind) is for programs. Cheap to clone. An
+/// error never contains keys, tokens or message bodies.
 ///
 /// ```
 /// use msg2agent::{Did, Error, ErrorKind};
@@ -169,8 +169,8 @@ impl Error {
         self.0.advice.as_deref().or_else(|| self.reason().map(Reason::advice))
     }
 
-    /// The id of the message that could not be sent. A repeated send with the same id is accepted once;
-    /// see [`SendOptions::id`](crate::SendOptions::id).
+    /// The id of the message that could not be sent. A repeated send with the same id is accepted
+    /// once; see [`SendOptions::id`](crate::SendOptions::id).
     #[must_use]
     pub fn message_id(&self) -> Option<MessageId> {
         self.0.message

@@ -7,8 +7,9 @@ use protocol::document::DidDocument;
 use protocol::envelope::suite1::MessagePrk;
 use protocol::proof::ProvenMessage;
 
-/// Allows [`Agent::prove`](crate::Agent::prove) to prove a message. Every sent and received message has
-/// it. It contains the key of this one message, which is erased with the last clone. Cheap to clone.
+/// Allows [`Agent::prove`](crate::Agent::prove) to prove a message. Every sent and received message
+/// has it. It contains the key of this one message, which is erased with the last clone. Cheap to
+/// clone.
 #[derive(Clone)]
 pub struct Evidence(Arc<Inner>);
 

@@ -83,7 +83,8 @@ pub fn create(path: &Path, identity: &Identity) -> Result<(), KeyStoreError> {
     })
 }
 
-/// Replaces the key file with one rename, so that a reader finds either the old keys or the new ones.
+/// Replaces the key file with one rename, so that a reader finds either the old keys or the new
+/// ones.
 ///
 /// # Errors
 /// [`KeyStoreError::Write`]; the old file is then unchanged.
@@ -97,7 +98,8 @@ pub fn replace(path: &Path, identity: &Identity) -> Result<(), KeyStoreError> {
     sync_folder(path).map_err(write)
 }
 
-/// Whether keys can be rotated in place: a regular file in a writable folder, not in a mounted Secret.
+/// Whether keys can be rotated in place: a regular file in a writable folder, not in a mounted
+/// Secret.
 #[must_use]
 pub fn is_writable(path: &Path) -> bool {
     let regular = fs::symlink_metadata(path).is_ok_and(|m| m.is_file());

@@ -20,18 +20,18 @@
 //! | request an answer | [`Agent::request`] | `request_and_answer` |
 //! | receive and acknowledge | [`Agent::inbox`], [`Message::ack`] | `receive_and_acknowledge` |
 //! | give another agent a task | [`task`] | `tasks` |
-//! | prove messages, and verify a proof | [`Agent::prove`], [`proof::verify`] | `prove_and_verify` |
+//! | prove and verify messages | [`Agent::prove`], [`proof::verify`] | `prove_and_verify` |
 //!
 //! # Delivery contract
-//! - A send that resolved to [`SendStatus::Stored`] or [`SendStatus::Delivered`] is not lost, except
-//!   when its TTL expires or the recipient is removed; a [`Notice`] then says so.
-//! - A send whose future has not resolved is **not promised**: it may or may not have arrived. Repeat
-//!   it with the same id ([`SendOptions::id`], [`Error::message_id`]). The relay keeps one of both, and
-//!   answers `duplicate_id` if it had accepted the first. While the future lives, this crate repeats
-//!   the same bytes after a reconnect, and that answer does not occur.
-//! - Delivery to [`Message::ack`] is at least once. This crate's dedup makes it exactly once, within
-//!   the bounds that [`inbox`] states. Messages of one sender arrive in the order in which the relay
-//!   accepted them.
+//! - A send that resolved to [`SendStatus::Stored`] or [`SendStatus::Delivered`] is not lost,
+//!   except when its TTL expires or the recipient is removed; a [`Notice`] then says so.
+//! - A send whose future has not resolved is **not promised**: it may or may not have arrived.
+//!   Repeat it with the same id ([`SendOptions::id`], [`Error::message_id`]). The relay keeps one
+//!   of both, and answers `duplicate_id` if it had accepted the first. While the future lives, this
+//!   crate repeats the same bytes after a reconnect, and that answer does not occur.
+//! - Delivery to [`Message::ack`] is at least once. This crate's dedup makes it exactly once,
+//!   within the bounds that [`inbox`] states. Messages of one sender arrive in the order in which
+//!   the relay accepted them.
 //! - Events and typing indicators are ephemeral: at most once, never stored.
 //!
 //! Reading order: [`agent`], [`config`], [`message`], [`inbox`]; then `connection`, which owns the

@@ -8,8 +8,8 @@ use protocol::frame::{NoticeParams, Outcome};
 use protocol::{Did, UnixSeconds};
 use tokio::sync::broadcast;
 
-/// Outcomes kept for [`Agent::outcome`](crate::Agent::outcome), and notices that a slow reader may lag
-/// behind. The oldest are dropped.
+/// Outcomes kept for [`Agent::outcome`](crate::Agent::outcome), and notices that a slow reader may
+/// lag behind. The oldest are dropped.
 const NOTICES_MAX: usize = 4096;
 
 /// The outcome of one stored message.
@@ -21,8 +21,8 @@ pub struct Notice {
     pub at: UnixSeconds,
 }
 
-/// The notices since [`Agent::notices`](crate::Agent::notices) was called. A reader that lags more than
-/// 4096 behind misses the oldest.
+/// The notices since [`Agent::notices`](crate::Agent::notices) was called. A reader that lags more
+/// than 4096 behind misses the oldest.
 pub struct Notices(broadcast::Receiver<Notice>);
 
 impl Notices {

@@ -1,7 +1,7 @@
 //! Requests to the relay, in order, until they are answered. The next connection repeats them.
 //!
-//! Every request of the protocol is idempotent (a send carries its id), so that repeating it replaces
-//! a lost answer. The RPC client bounds the memory: its callers wait for a share of it.
+//! Every request of the protocol is idempotent (a send carries its id), so that repeating it
+//! replaces a lost answer. The RPC client bounds the memory: its callers wait for a share of it.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -68,7 +68,8 @@ impl<C> Outbox<C> {
         self.unwritten.retain(|id| self.waiting.contains_key(id));
     }
 
-    /// Removes an answered request and returns its caller. `None` for an unknown or abandoned request.
+    /// Removes an answered request and returns its caller. `None` for an unknown or abandoned
+    /// request.
     pub(crate) fn answered(&mut self, id: RequestId) -> Option<C> {
         self.unwritten.remove(&id);
         self.waiting.remove(&id).map(|(_, caller)| caller)
@@ -141,7 +142,8 @@ mod tests {
     }
 
     proptest! {
-        /// Every pushed request is answered once or still waiting, and one connection writes rising ids.
+        /// Every pushed request is answered once or still waiting, and one connection writes rising
+        /// ids.
         #[test]
         fn nothing_is_lost_and_nothing_is_answered_twice(steps in proptest::collection::vec(step(), 1..200)) {
             let mut outbox = Outbox::new();

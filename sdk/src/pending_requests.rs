@@ -31,7 +31,8 @@ pub(crate) enum Destination {
 }
 
 impl PendingRequests {
-    /// Registers a request. Call it before sending, so that even the fastest answer finds its caller.
+    /// Registers a request. Call it before sending, so that even the fastest answer finds its
+    /// caller.
     pub(crate) fn register(&self, id: MessageId, recipient: Did) -> PendingAnswer<'_> {
         let (answer, receiver) = oneshot::channel();
         self.lock().insert(id, PendingRequest { recipient, answer });

@@ -6,8 +6,9 @@ tokio::task_local! {
     static TRACEPARENT: Option<String>;
 }
 
-/// Runs `work` with a W3C trace context. Requests that `work` makes in its own task carry it, and the
-/// relay continues that trace in the spans that it exports. `None` or a malformed value is not sent.
+/// Runs `work` with a W3C trace context. Requests that `work` makes in its own task carry it, and
+/// the relay continues that trace in the spans that it exports. `None` or a malformed value is not
+/// sent.
 ///
 /// ```
 /// # async fn example(agent: msg2agent::Agent, bob: msg2agent::Did) -> Result<(), msg2agent::Error> {

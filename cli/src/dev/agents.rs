@@ -1,4 +1,5 @@
-//! Creates the two agents of `m2a dev` as profiles and at the relay, or reuses those of a kept folder.
+//! Creates the two agents of `m2a dev` as profiles and at the relay, or reuses those of a kept
+//! folder.
 
 use std::fs;
 use std::io::Write as _;

@@ -15,8 +15,8 @@ use crate::relay::admin_client;
 use crate::shutdown_signal::ShutdownSignal;
 
 const PROGRAM: &str = "msg2agent-relay";
-/// How long the relay may take to become ready. It needs some hundred milliseconds, and seconds if the
-/// disk is very busy.
+/// How long the relay may take to become ready. It needs some hundred milliseconds, and seconds if
+/// the disk is very busy.
 const READY_TIMEOUT: Duration = Duration::from_secs(30);
 /// Below the range of outgoing connections, which could take a port between its choice and its use.
 const PORTS: Range<u16> = 12_000..30_000;
@@ -115,7 +115,8 @@ fn without_relay_settings(command: &mut Command) {
     }
 }
 
-/// A port that is free now. If another program takes it before the relay does, the relay reports that.
+/// A port that is free now. If another program takes it before the relay does, the relay reports
+/// that.
 fn free_port() -> Result<u16, Failure> {
     let mut candidates = (0..PORT_ATTEMPTS).map(|_| rand::random_range(PORTS));
     let free = candidates.find(|port| TcpListener::bind(("127.0.0.1", *port)).is_ok());

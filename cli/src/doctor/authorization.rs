@@ -1,4 +1,5 @@
-//! Checks the authorization endpoint, where a person signs in. It requests the page without signing in.
+//! Checks the authorization endpoint, where a person signs in. It requests the page without signing
+//! in.
 
 use reqwest::header::LOCATION;
 use reqwest::{Client, Url};

@@ -1,5 +1,5 @@
-//! Checks the 401 answer to a request without a token, which contains the URL of the resource metadata
-//! (RFC 9728 section 5.1).
+//! Checks the 401 answer to a request without a token, which contains the URL of the resource
+//! metadata (RFC 9728 section 5.1).
 
 use reqwest::StatusCode;
 use reqwest::header::WWW_AUTHENTICATE;

@@ -1,7 +1,8 @@
-//! Runs the checks in the order of a client, in three parts: reach the endpoint, sign in, use a token.
+//! Runs the checks in the order of a client, in three parts: reach the endpoint, sign in, use a
+//! token.
 //!
-//! A part ends at its first fault. Without the first part there are no others. The third part needs a
-//! token, but not the second part.
+//! A part ends at its first fault. Without the first part there are no others. The third part needs
+//! a token, but not the second part.
 
 use std::sync::Arc;
 use std::time::SystemTime;

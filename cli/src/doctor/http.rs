@@ -16,7 +16,8 @@ use crate::failure::{ExitKind, Failure};
 const ANSWER_TIMEOUT: Duration = Duration::from_secs(10);
 /// Bytes of one answer. Metadata and tool lists are far smaller.
 const ANSWER_BYTES_MAX: usize = 1 << 20;
-/// Clock skew that is reported: tokens and certificates are verified with some leeway, but not more.
+/// Clock skew that is reported: tokens and certificates are verified with some leeway, but not
+/// more.
 const CLOCK_SKEW_GRACE: Duration = Duration::from_secs(60);
 
 /// An HTTP answer with its whole body.

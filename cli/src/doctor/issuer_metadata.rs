@@ -1,5 +1,5 @@
-//! Checks the metadata of the authorization server (RFC 8414). Its issuer must equal the string in the
-//! resource metadata.
+//! Checks the metadata of the authorization server (RFC 8414). Its issuer must equal the string in
+//! the resource metadata.
 
 use reqwest::{Client, StatusCode, Url};
 use serde::Deserialize;

@@ -1,4 +1,5 @@
-//! Checks the MCP requests of a client with a token: discover, list the tools, call a read-only tool.
+//! Checks the MCP requests of a client with a token: discover, list the tools, call a read-only
+//! tool.
 
 use serde::Deserialize;
 use serde_json::Value;

@@ -24,8 +24,8 @@ pub(crate) struct AdminClient {
 }
 
 impl AdminClient {
-    /// Refuses plaintext HTTP to another machine, which would expose the admin token, unless the user
-    /// opts in.
+    /// Refuses plaintext HTTP to another machine, which would expose the admin token, unless the
+    /// user opts in.
     pub(crate) fn new(base: &str, token_file: &Path) -> Result<Self, Failure> {
         let base: Url = base.parse().map_err(|e| {
             Failure::usage(format!("{base:?} is not a URL"), "give a URL such as http://127.0.0.1:8081")

@@ -23,8 +23,8 @@ pub(super) enum AgentsCommand {
     Add {
         tenant: TenantId,
         name: AgentName,
-        /// The root key (a Multikey; see `m2a init`) with which the agent must register. Without it, the
-        /// first root key that registers is pinned.
+        /// The root key (a Multikey; see `m2a init`) with which the agent must register. Without
+        /// it, the first root key that registers is pinned.
         #[arg(long, value_name = "MULTIKEY")]
         root_key: Option<String>,
         /// Replace an existing agent: revoke its API keys and set the given root key.

@@ -1,4 +1,5 @@
-//! `m2a relay invitations`: lets people use an agent over MCP without an account of an OpenID provider.
+//! `m2a relay invitations`: lets people use an agent over MCP without an account of an OpenID
+//! provider.
 
 use std::path::{Path, PathBuf};
 

@@ -15,7 +15,8 @@ use crate::output::Output;
 pub(super) enum KeysCommand {
     /// List the API keys of a tenant.
     List { tenant: TenantId },
-    /// Create an API key. It is valid for every agent of the tenant, and pins the root key of a new one.
+    /// Create an API key. It is valid for every agent of the tenant, and pins the root key of a new
+    /// one.
     Add {
         tenant: TenantId,
         /// When the key expires, in seconds since the epoch.

@@ -15,12 +15,12 @@ pub(super) struct McpArgs {
     /// The endpoint's URL, exactly as people enter it in their clients.
     #[arg(long)]
     url: Option<String>,
-    /// A person who may sign in: a verified e-mail address, or a subject of the relay's OpenID provider.
-    /// Repeat the option for each person. Everybody else loses access.
+    /// A person who may sign in: a verified e-mail address, or a subject of the relay's OpenID
+    /// provider. Repeat the option for each person. Everybody else loses access.
     #[arg(long = "account", value_name = "ACCOUNT", requires = "url")]
     accounts: Vec<String>,
-    /// The URL at which the relay's MCP gateway reaches the endpoint. Without it, the gateway does not
-    /// serve the agent.
+    /// The URL at which the relay's MCP gateway reaches the endpoint. Without it, the gateway does
+    /// not serve the agent.
     #[arg(long, value_name = "URL", requires = "url")]
     endpoint: Option<String>,
     /// Remove the endpoint, and revoke all access to it.

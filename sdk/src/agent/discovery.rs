@@ -24,8 +24,8 @@ pub struct Contact {
 }
 
 impl Agent {
-    /// The agents of this agent's tenant that have a capability, or all of them; at most 1000. Their
-    /// cards come from the relay unverified; [`lookup`](Self::lookup) verifies one.
+    /// The agents of this agent's tenant that have a capability, or all of them; at most 1000.
+    /// Their cards come from the relay unverified; [`lookup`](Self::lookup) verifies one.
     ///
     /// # Errors
     /// [`ErrorKind::Rejected`](crate::ErrorKind::Rejected),

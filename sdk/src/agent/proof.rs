@@ -8,8 +8,9 @@ use crate::error::{Error, ErrorKind};
 use crate::evidence::Evidence;
 
 impl Agent {
-    /// Writes a proof file (canonical JSON) of messages that this agent sent or received. Whoever has
-    /// the file can read these messages. `m2a verify` and [`proof::verify`](crate::proof::verify) verify it.
+    /// Writes a proof file (canonical JSON) of messages that this agent sent or received. Whoever
+    /// has the file can read these messages. `m2a verify` and
+    /// [`proof::verify`](crate::proof::verify) verify it.
     ///
     /// # Errors
     /// [`ErrorKind::Proof`] for no message, for more than 256, or before the first registration.
@@ -30,7 +31,8 @@ impl Agent {
         let mut disclosed = Vec::new();
         for evidence in messages {
             disclosed.push(evidence.disclose());
-            // The newest document of an agent lists the keys of all its messages. Later evidence has it.
+            // The newest document of an agent lists the keys of all its messages. Later evidence
+            // has it.
             documents.retain(|known| known.id != evidence.peer().id);
             documents.push(evidence.peer().clone());
         }

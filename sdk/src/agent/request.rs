@@ -29,8 +29,8 @@ pub struct RequestOutcome {
 }
 
 impl Agent {
-    /// Sends a request, and waits at most `timeout` for the answer of that agent. An answer of another
-    /// agent is refused.
+    /// Sends a request, and waits at most `timeout` for the answer of that agent. An answer of
+    /// another agent is refused.
     ///
     /// # Errors
     /// Those of [`send`](Self::send), and [`ErrorKind::Timeout`] if no answer came in time. A late
@@ -52,8 +52,8 @@ impl Agent {
         self.request_with(to, content, timeout, SendOptions::default()).await.map(|exchange| exchange.answer)
     }
 
-    /// Like [`request`](Self::request), with options, and returns both messages. The message type is
-    /// always `request`.
+    /// Like [`request`](Self::request), with options, and returns both messages. The message type
+    /// is always `request`.
     ///
     /// # Errors
     /// Those of [`request`](Self::request).

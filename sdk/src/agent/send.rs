@@ -9,7 +9,8 @@ use crate::sender::SendOptions;
 use crate::sent::Sent;
 
 impl Agent {
-    /// Sends a message, and waits until the relay has stored it or the recipient has acknowledged it.
+    /// Sends a message, and waits until the relay has stored it or the recipient has acknowledged
+    /// it.
     ///
     /// # Errors
     /// - [`ErrorKind::Rejected`](crate::ErrorKind::Rejected) with the relay's reason,

@@ -39,7 +39,8 @@ pub(crate) enum CaSource {
 }
 
 impl Endpoint {
-    /// Takes `wss://host[:port][/path]`, or `ws://` to a loopback address. The default path is `/ws`.
+    /// Takes `wss://host[:port][/path]`, or `ws://` to a loopback address. The default path is
+    /// `/ws`.
     ///
     /// # Errors
     /// [`ErrorKind::Config`] for another scheme, or plaintext to another machine.
@@ -47,8 +48,8 @@ impl Endpoint {
         Self::parse(url, false)
     }
 
-    /// Like [`new`](Self::new), but also allows `ws://` to any host. Everybody on the network path can
-    /// read the API key and who communicates with whom; message bodies stay encrypted.
+    /// Like [`new`](Self::new), but also allows `ws://` to any host. Everybody on the network path
+    /// can read the API key and who communicates with whom; message bodies stay encrypted.
     ///
     /// # Errors
     /// [`ErrorKind::Config`] for another scheme.
@@ -63,8 +64,8 @@ impl Endpoint {
         self
     }
 
-    /// Trusts the PEM certificates in this file instead of the public authorities. The file is read at
-    /// every connection attempt.
+    /// Trusts the PEM certificates in this file instead of the public authorities. The file is read
+    /// at every connection attempt.
     #[must_use]
     pub fn with_ca_file(mut self, path: impl Into<PathBuf>) -> Self {
         self.ca = Some(CaSource::File(path.into()));

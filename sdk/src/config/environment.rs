@@ -14,7 +14,8 @@ use crate::token::TokenSource;
 impl Config {
     /// Uses the first source that exists:
     ///
-    /// 1. the environment, if `MSG2AGENT_DIR` or `MSG2AGENT_URL` is set ([`from_env`](Self::from_env)),
+    /// 1. the environment, if `MSG2AGENT_DIR` or `MSG2AGENT_URL` is set
+    ///    ([`from_env`](Self::from_env)),
     /// 2. the profile that `MSG2AGENT_PROFILE` names,
     /// 3. the profile `default`.
     ///

@@ -17,8 +17,8 @@ pub const DEFAULT_PROFILE: &str = "default";
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 
 impl Config {
-    /// Reads the profile of that name: `$MSG2AGENT_HOME/<name>`, else `$XDG_CONFIG_HOME/msg2agent/<name>`, else
-    /// `~/.config/msg2agent/<name>`.
+    /// Reads the profile of that name: `$MSG2AGENT_HOME/<name>`, else
+    /// `$XDG_CONFIG_HOME/msg2agent/<name>`, else `~/.config/msg2agent/<name>`.
     ///
     /// # Errors
     /// [`ErrorKind::Config`] if the profile does not exist.

@@ -1,4 +1,5 @@
-//! Reads settings from a folder in the layout of the Service Binding specification: a file per setting.
+//! Reads settings from a folder in the layout of the Service Binding specification: a file per
+//! setting.
 //!
 //! The folder is flat, or has the two folders as which the operator's Secrets are mounted:
 //! `credentials` (files `url`, `did`, `token`, optionally `ca.crt` and `card.json`) and `identity`
@@ -17,8 +18,8 @@ use super::variables::flag;
 use crate::error::{Error, ErrorKind};
 use crate::token::TokenSource;
 
-/// How long a pod tries to connect. It may start before the operator has registered its agent at the
-/// relay, which takes seconds.
+/// How long a pod tries to connect. It may start before the operator has registered its agent at
+/// the relay, which takes seconds.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(60);
 
 impl Config {

@@ -19,7 +19,8 @@ const ANSWER_TIMEOUT: Duration = Duration::from_secs(30);
 /// How long signing and encryption keys are used before they are rotated.
 const KEY_TTL: Duration = Duration::from_secs(30 * 24 * 3600);
 
-/// The settings of one agent. Cheap to clone. Holds keys in memory only if they were given as values.
+/// The settings of one agent. Cheap to clone. Holds keys in memory only if they were given as
+/// values.
 ///
 /// ```
 /// use std::time::Duration;
@@ -103,9 +104,9 @@ impl Config {
         &self.card
     }
 
-    /// Sets the folder for the state that outlives the process: the ids of processed messages and the
-    /// pinned root keys of other agents. Without one, both are in memory only. One process at a time
-    /// can use a folder.
+    /// Sets the folder for the state that outlives the process: the ids of processed messages and
+    /// the pinned root keys of other agents. Without one, both are in memory only. One process at a
+    /// time can use a folder.
     #[must_use]
     pub fn with_state_dir(mut self, folder: impl Into<PathBuf>) -> Self {
         self.state_dir = Some(folder.into());
@@ -117,23 +118,24 @@ impl Config {
         self.state_dir.as_deref()
     }
 
-    /// Sets how long [`Agent::connect`](crate::Agent::connect) tries before it fails. The default is
-    /// 15 s, for a folder ([`from_dir`](Self::from_dir)) 60 s, for a profile 5 s.
+    /// Sets how long [`Agent::connect`](crate::Agent::connect) tries before it fails. The default
+    /// is 15 s, for a folder ([`from_dir`](Self::from_dir)) 60 s, for a profile 5 s.
     #[must_use]
     pub fn with_connect_timeout(mut self, timeout: Duration) -> Self {
         self.connect_timeout = timeout;
         self
     }
 
-    /// Sets how long a request waits for the relay's answer, reconnects included. The default is 30 s.
+    /// Sets how long a request waits for the relay's answer, reconnects included. The default is 30
+    /// s.
     #[must_use]
     pub fn with_answer_timeout(mut self, timeout: Duration) -> Self {
         self.answer_timeout = timeout;
         self
     }
 
-    /// Sets the age at which signing and encryption keys are rotated; `None` never rotates them. The
-    /// default is 30 days.
+    /// Sets the age at which signing and encryption keys are rotated; `None` never rotates them.
+    /// The default is 30 days.
     #[must_use]
     pub fn with_key_ttl(mut self, ttl: Option<Duration>) -> Self {
         self.key_ttl = ttl;

@@ -1,5 +1,5 @@
-//! Exponential backoff with full jitter, so that the agents of a restarted relay reconnect spread out.
-//! Pure.
+//! Exponential backoff with full jitter, so that the agents of a restarted relay reconnect spread
+//! out. Pure.
 
 use std::time::Duration;
 

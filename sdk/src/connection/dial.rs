@@ -25,7 +25,8 @@ use crate::error::{Error, ErrorKind};
 use crate::tls;
 use crate::token::TokenSource;
 
-/// How long DNS, TCP, TLS and upgrade may take together. The next attempt may reach another replica.
+/// How long DNS, TCP, TLS and upgrade may take together. The next attempt may reach another
+/// replica.
 const DIAL_TIMEOUT: Duration = Duration::from_secs(10);
 /// Bytes per read.
 const READ_BUFFER_BYTES: usize = 16 * 1024;

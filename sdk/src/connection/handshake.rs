@@ -1,4 +1,5 @@
-//! The registration handshake: challenge, signature, record. No other request is sent before it succeeds.
+//! The registration handshake: challenge, signature, record. No other request is sent before it
+//! succeeds.
 
 use std::time::Duration;
 
@@ -42,8 +43,8 @@ async fn run_handshake(mut socket: Socket, did: &Did, record: &OwnRecord) -> Res
     Ok(Registered { socket, result })
 }
 
-/// Answers the challenge of a relay of the DID's own domain only, so that another relay cannot forward
-/// a challenge and use the signature.
+/// Answers the challenge of a relay of the DID's own domain only, so that another relay cannot
+/// forward a challenge and use the signature.
 fn answer_challenge(
     challenge: &ChallengeResult,
     did: &Did,

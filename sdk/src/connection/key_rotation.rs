@@ -22,8 +22,8 @@ pub(crate) fn rotate(config: &Config) -> Result<(), Error> {
     key_file::replace(path, &identity).map_err(|e| failed().caused_by(e))
 }
 
-/// Rotates keys that are older than their TTL, if the key file is writable. A failure is only logged,
-/// because old keys are better than no connection.
+/// Rotates keys that are older than their TTL, if the key file is writable. A failure is only
+/// logged, because old keys are better than no connection.
 pub(super) fn rotate_if_due(config: &Config) -> bool {
     let (Some(ttl), KeySource::File(path)) = (config.key_ttl, &config.keys) else {
         return false;

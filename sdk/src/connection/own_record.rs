@@ -1,5 +1,5 @@
-//! The record that this agent registers. It is built when the keys change; otherwise its bytes stay the
-//! same for every connection.
+//! The record that this agent registers. It is built when the keys change; otherwise its bytes stay
+//! the same for every connection.
 
 use std::sync::Arc;
 
@@ -29,8 +29,8 @@ impl OwnRecord {
         Self { built: None }
     }
 
-    /// Reads the keys, because they may have been rotated, and builds a new record if they differ. If
-    /// they cannot be read, the agent continues with the keys that it has.
+    /// Reads the keys, because they may have been rotated, and builds a new record if they differ.
+    /// If they cannot be read, the agent continues with the keys that it has.
     pub(super) fn refresh(&mut self, config: &Config) -> Result<(), Error> {
         let identity = match config.load_identity() {
             Ok(identity) => identity,

@@ -1,4 +1,5 @@
-//! Runs one registered session: reading, writing and admission concurrently, until one of them ends.
+//! Runs one registered session: reading, writing and admission concurrently, until one of them
+//! ends.
 //!
 //! Reading never waits for writing. Requests and acknowledgements stay in their tables (outbox,
 //! acknowledgement tracker) until a short queue of frames has a free slot.

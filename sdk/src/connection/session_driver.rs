@@ -194,8 +194,8 @@ impl<'a> SessionDriver<'a> {
         if delivery.epoch != self.epoch {
             return Ok(());
         }
-        // The window counts every delivery, so an honest relay never fills the queue. A delivery that
-        // does not fit is redelivered in the next session.
+        // The window counts every delivery, so an honest relay never fills the queue. A delivery
+        // that does not fit is redelivered in the next session.
         let queued = self.deliveries.try_send(delivery);
         queued.map_err(|_| Disconnect::lost("it sent more than the window allows"))
     }

@@ -37,7 +37,8 @@ struct Supervisor {
     connect_deadline: Option<Instant>,
 }
 
-/// Spawns the connection task. It owns the socket. It runs as long as a sender of `commands` exists.
+/// Spawns the connection task. It owns the socket. It runs as long as a sender of `commands`
+/// exists.
 pub(crate) fn spawn(
     state: Arc<AgentState>,
     commands: mpsc::Receiver<Command>,

@@ -1,5 +1,5 @@
-//! Persists pinned root keys: an append-only text file with a line `<did> <base64url of the key>` per
-//! agent. The last line of a DID counts.
+//! Persists pinned root keys: an append-only text file with a line `<did> <base64url of the key>`
+//! per agent. The last line of a DID counts.
 
 use std::collections::HashMap;
 use std::fs::{self, File, OpenOptions};

@@ -8,7 +8,8 @@ use protocol::{Did, UnixSeconds};
 
 /// Records in the cache, a few MiB. The record that was looked up longest ago is evicted first.
 const RECORDS_MAX: usize = 1024;
-/// Pinned root keys. Beyond it new agents are refused, because evicting a pin would hide a changed key.
+/// Pinned root keys. Beyond it new agents are refused, because evicting a pin would hide a changed
+/// key.
 const PINS_MAX: usize = 65_536;
 
 pub(crate) type RootKey = [u8; 32];

@@ -1,4 +1,5 @@
-//! Single flight: concurrent lookups of the same agent share one request and its result, good or bad.
+//! Single flight: concurrent lookups of the same agent share one request and its result, good or
+//! bad.
 
 use std::collections::HashMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -7,13 +8,15 @@ use futures::FutureExt as _;
 use futures::future::{BoxFuture, Shared, WeakShared};
 use protocol::Did;
 
-/// Callers that share one lookup; each of them holds a message. Further callers get [`TooManyCallers`].
+/// Callers that share one lookup; each of them holds a message. Further callers get
+/// [`TooManyCallers`].
 pub(super) const CALLERS_MAX: usize = 1024;
 
 type Lookup<T> = Shared<BoxFuture<'static, T>>;
 type WeakLookup<T> = WeakShared<BoxFuture<'static, T>>;
 
-/// Lookups in flight, by agent. Bounded by the callers: an entry lives as long as one of them waits.
+/// Lookups in flight, by agent. Bounded by the callers: an entry lives as long as one of them
+/// waits.
 pub(super) struct SingleFlight<T>(Mutex<HashMap<Did, WeakLookup<T>>>);
 
 /// The lookup of this agent is shared by as many callers as it may.
@@ -28,13 +31,15 @@ impl<T> Default for SingleFlight<T> {
 
 impl<T: Clone + Send + Sync> SingleFlight<T> {
     /// Waits for the lookup of this agent that is in flight, or for the one that `start` returns.
-    /// All callers drive it: it continues when the first of them is cancelled, and ends with the last.
+    /// All callers drive it: it continues when the first of them is cancelled, and ends with the
+    /// last.
     pub(super) async fn join(
         &self,
         did: &Did,
         start: impl FnOnce() -> BoxFuture<'static, T>,
     ) -> Result<T, TooManyCallers> {
-        // Declared first, so that it is dropped after the share of the lookup, also on cancellation.
+        // Declared first, so that it is dropped after the share of the lookup, also on
+        // cancellation.
         let _cleanup = Cleanup { lookups: self, did };
         let lookup = self.share(did, start)?;
         Ok(lookup.await)

@@ -253,7 +253,8 @@ mod tests {
     }
 
     proptest! {
-        /// In any order of processing, and across reconnects, exactly the processed prefix is acknowledged.
+        /// In any order of processing, and across reconnects, exactly the processed prefix is
+        /// acknowledged.
         #[test]
         fn exactly_the_processed_prefix_is_acknowledged(
             order in Just((1..=20u8).collect::<Vec<_>>()).prop_shuffle(),

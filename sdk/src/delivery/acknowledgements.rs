@@ -65,8 +65,8 @@ impl Acknowledgements {
         self.changed.notify_one();
     }
 
-    /// Marks a message as processed. Writes the dedup file first, so that no message is acknowledged
-    /// to the relay that would appear again after a restart.
+    /// Marks a message as processed. Writes the dedup file first, so that no message is
+    /// acknowledged to the relay that would appear again after a restart.
     pub(crate) fn mark_processed(&self, header: &Header) -> Result<(), Error> {
         let failed = |e: std::io::Error| {
             Error::new(ErrorKind::State, "cannot write the list of processed messages").caused_by(e)

@@ -155,7 +155,8 @@ fn check_capacity(
     }
 }
 
-/// Hands an answer to its request, which acknowledges it. Returns the message if the caller gave up.
+/// Hands an answer to its request, which acknowledges it. Returns the message if the caller gave
+/// up.
 fn complete_request(state: &AgentState, received: Arc<Received>) -> Result<Option<Arc<Received>>, Error> {
     match state.pending_requests.complete(Arc::clone(&received)) {
         Ok(()) if received.is_reliable() => {

@@ -8,8 +8,8 @@ use protocol::{Did, UnixSeconds};
 /// Identifies a message: ids are unique per sender.
 pub(crate) type MessageKey = (Did, MessageId);
 
-/// Messages remembered, about 16 MiB. Beyond it the oldest entry is evicted. A malicious relay could
-/// then replay that message.
+/// Messages remembered, about 16 MiB. Beyond it the oldest entry is evicted. A malicious relay
+/// could then replay that message.
 pub(crate) const DEDUP_ENTRIES_MAX: usize = 65_536;
 
 pub(crate) struct DedupTable {
@@ -45,7 +45,8 @@ impl DedupTable {
         self.order.len()
     }
 
-    /// Looks at the front only. Entries of equal lifetime expire in order; others are kept a little longer.
+    /// Looks at the front only. Entries of equal lifetime expire in order; others are kept a little
+    /// longer.
     fn forget_expired(&mut self, now: UnixSeconds) {
         while self.order.front().and_then(|key| self.until.get(key)).is_some_and(|until| *until < now) {
             self.forget_oldest();

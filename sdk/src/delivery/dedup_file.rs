@@ -1,8 +1,9 @@
-//! Persists the dedup table: an append-only text file with a line `<until> <id> <from>` per message.
+//! Persists the dedup table: an append-only text file with a line `<until> <id> <from>` per
+//! message.
 //!
-//! A line is written before the acknowledgement is sent, without fsync. After a crash of the process
-//! no message appears twice; after a crash of the machine the last ones may. A torn last line is
-//! skipped.
+//! A line is written before the acknowledgement is sent, without fsync. After a crash of the
+//! process no message appears twice; after a crash of the machine the last ones may. A torn last
+//! line is skipped.
 
 use std::fs::{self, File, OpenOptions};
 use std::io::{BufWriter, Write as _};

@@ -1,4 +1,5 @@
-//! Where most tests begin: alice is connected to the relay that the test plays, and does not know bob yet.
+//! Where most tests begin: alice is connected to the relay that the test plays, and does not know
+//! bob yet.
 
 use msg2agent::{Agent, Content, Error, Sent};
 use protocol::frame::method;

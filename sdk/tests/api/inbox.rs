@@ -34,7 +34,8 @@ async fn the_relay_may_forget_only_what_is_processed_without_a_gap() {
     }
     messages[1].ack().await.unwrap();
     messages[0].ack().await.unwrap();
-    // Had the second been acknowledged alone, an acknowledgement of another number would stand here.
+    // Had the second been acknowledged alone, an acknowledgement of another number would stand
+    // here.
     assert_eq!(line.acked().await, (1, 2));
     messages[2].ack().await.unwrap();
     messages[2].ack().await.unwrap();

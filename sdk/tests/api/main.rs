@@ -1,4 +1,5 @@
-//! Runs the SDK against a scripted relay that injects faults. The top-level suites use a real relay.
+//! Runs the SDK against a scripted relay that injects faults. The top-level suites use a real
+//! relay.
 
 #![expect(
     clippy::unwrap_used,
