@@ -130,7 +130,7 @@ fn timed_out(attempt: &str, after: Duration) -> Error {
 
 fn rejected(attempt: &str, rejection: &RpcError) -> Error {
     Error::new(ErrorKind::Rejected(rejection.data.reason), attempt)
-        .caused_by(format!("the relay refused it: {}", rejection.data.reason.word()))
+        .caused_by(format!("the relay refused it: {}", rejection.data.reason.as_str()))
         .retrying_after(rejection.data.retry_after_ms.map(Duration::from_millis))
         .over(rejection.data.quota)
 }

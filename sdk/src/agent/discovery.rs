@@ -1,6 +1,6 @@
 //! Finds other agents by capability, and looks one up by DID.
 
-use protocol::frame::{DiscoverParams, DiscoverResult, Found, method};
+use protocol::frame::{DiscoverParams, DiscoverResult, DiscoveredAgent, method};
 use protocol::record::{Card, VerifiedRecord};
 use protocol::{Did, UnixSeconds, multikey};
 
@@ -30,7 +30,7 @@ impl Agent {
     /// # Errors
     /// [`ErrorKind::Rejected`](crate::ErrorKind::Rejected),
     /// [`ErrorKind::Timeout`](crate::ErrorKind::Timeout).
-    pub async fn discover(&self, capability: Option<&str>) -> Result<Vec<Found>, Error> {
+    pub async fn discover(&self, capability: Option<&str>) -> Result<Vec<DiscoveredAgent>, Error> {
         let mut params =
             DiscoverParams { capability: capability.map(str::to_owned), cursor: None, limit: None };
         let mut found = Vec::new();

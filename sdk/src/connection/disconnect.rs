@@ -77,6 +77,6 @@ pub(super) fn refused(refusal: &RpcError) -> Error {
         return suspended("it refused the registration");
     }
     Error::new(ErrorKind::Registration(refusal.data.reason), "the relay refused the registration")
-        .caused_by(refusal.data.reason.word())
+        .caused_by(refusal.data.reason.as_str())
         .retrying_after(refusal.data.retry_after_ms.map(Duration::from_millis))
 }

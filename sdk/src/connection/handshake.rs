@@ -57,7 +57,7 @@ fn answer_challenge(
     }
     let keyless = || Disconnect::Fatal(Error::new(ErrorKind::KeyFile, "the agent has no signing key"));
     let key = record.identity().and_then(|identity| identity.current_signing()).ok_or_else(keyless)?;
-    let signature = challenge::answer(&key.key, &challenge.domain, &challenge.nonce, record.bytes());
+    let signature = challenge::sign(&key.key, &challenge.domain, &challenge.nonce, record.bytes());
     Ok(RegisterParams {
         did: did.clone(),
         record: base64url::encode(record.bytes()),

@@ -77,7 +77,7 @@ fn is_local(error: &Error) -> bool {
 
 fn after_close(code: u16) -> Decision {
     let error = closed_by_relay(code);
-    if CloseCode::reconnect(code) { retry(error, None) } else { Decision::Stop(error) }
+    if CloseCode::should_reconnect(code) { retry(error, None) } else { Decision::Stop(error) }
 }
 
 fn after_refusal(refusal: &RpcError, circumstances: Circumstances) -> Decision {

@@ -7,7 +7,7 @@ use futures::StreamExt as _;
 use futures::stream::SplitStream;
 use protocol::Reason;
 use protocol::frame::{
-    GoodbyeParams, Incoming, NoticeParams, RpcError, method, number_of_id, traced_id, write_notification,
+    GoodbyeParams, Incoming, NoticeParams, RpcError, method, request_number, traced_id, write_notification,
 };
 use protocol::limits::IDLE_TIMEOUT;
 use protocol::strict_json;
@@ -153,7 +153,7 @@ impl<'a> SessionDriver<'a> {
             // The request stays in the outbox, and the next session repeats it.
             Incoming::Error { id: Some(_), .. } => {}
             Incoming::Error { id: None, error } => {
-                tracing::warn!(reason = error.data.reason.word(), "the relay could not read a frame");
+                tracing::warn!(reason = error.data.reason.as_str(), "the relay could not read a frame");
             }
             Incoming::Notification { method, params } => self.on_notification(&method, params)?,
             Incoming::Request { method, .. } => {
@@ -164,7 +164,7 @@ impl<'a> SessionDriver<'a> {
     }
 
     fn complete(&mut self, id: &str, result: Result<String, RpcFailure>) {
-        if let Some(response) = number_of_id(id).and_then(|id| self.requests.outbox.answered(id)) {
+        if let Some(response) = request_number(id).and_then(|id| self.requests.outbox.answered(id)) {
             response.complete(result);
         }
     }
