@@ -13,7 +13,6 @@ use serde_json::{Value, json};
 use tempfile::TempDir;
 use tokio::process::Command;
 
-pub mod every_tool;
 pub mod installation;
 pub mod login;
 pub mod model_stub;

@@ -1,23 +1,23 @@
 //! A Kubernetes cluster to test and demonstrate with: the caller's own, one of kind, or the built-in one, which is a real
 //! control plane and node in namespaces of this machine. Each cluster has a folder that says what runs.
 
+pub mod api_server_forward;
 pub mod built_in;
 mod cache;
 mod certificates;
 mod cgroup;
 pub mod choice;
 mod component;
+pub mod component_config;
 pub mod folder;
-pub mod forward;
 pub mod go_program;
-pub mod images;
+pub mod image_import;
 mod kind;
 pub mod kubeconfig;
 mod namespaces;
 pub mod network;
 pub mod node;
 pub mod process_identity;
-pub mod settings;
 pub mod tools;
 mod uplink;
 
@@ -40,7 +40,7 @@ use crate::{
 
 /// Folder of the cluster's sources in the repository: Go modules and the package of prebuilt tools.
 fn sources_folder() -> PathBuf {
-    crate::repository().join("tests/cluster")
+    crate::repository().join("devtools/cluster")
 }
 
 /// A cluster that was chosen, and started if it is ours to start.
@@ -130,7 +130,7 @@ impl Cluster {
     /// Puts an image archive where pods find it.
     pub fn load(&self, archive: &Path) -> anyhow::Result<()> {
         match &self.record {
-            Record::BuiltIn { first, .. } => images::import(*first, archive),
+            Record::BuiltIn { first, .. } => image_import::import(*first, archive),
             Record::Kind { name } => kind::load(name, archive),
             Record::Existing { .. } => match kubeconfig::kind_cluster(&self.kubeconfig(), self.context()) {
                 Some(name) => kind::load(&name, archive),

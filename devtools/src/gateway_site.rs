@@ -12,7 +12,7 @@ use tempfile::TempDir;
 use crate::free_port::free_port;
 use crate::process::TestProcess;
 use crate::relay_process::RelayProcess;
-use crate::{binding, install_tls_provider};
+use crate::{agent_folder, install_tls_provider};
 
 mod agent;
 mod call;
@@ -44,7 +44,7 @@ impl GatewaySite {
         install_tls_provider();
         let token = tempfile::tempdir().context("make a folder for the gateway's token")?;
         let token_file = token.path().join("token");
-        binding::write_secret(&token_file, &uuid::Uuid::new_v4().simple().to_string())?;
+        agent_folder::write_secret(&token_file, &uuid::Uuid::new_v4().simple().to_string())?;
         let ports: Vec<u16> = (0..gateways).map(|_| free_port()).collect::<anyhow::Result<_>>()?;
         let url = format!("http://localhost:{}/mcp", ports.first().context("a site without gateway")?);
         let relay = RelayProcess::start_with(&[

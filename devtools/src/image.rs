@@ -28,7 +28,7 @@ pub const PRODUCT: [Image; 4] = [
 ];
 
 /// Holds the namespaces of a pod in the built-in cluster.
-pub const PAUSE: Image = Image { binary: "pause", reference: crate::cluster::settings::PAUSE_IMAGE };
+pub const PAUSE: Image = Image { binary: "pause", reference: crate::cluster::component_config::PAUSE_IMAGE };
 
 /// What builds images here.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

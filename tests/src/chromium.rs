@@ -13,7 +13,7 @@ use base64::engine::general_purpose::STANDARD;
 use serde_json::{Value, json};
 use tokio::process::{Child, Command};
 
-use crate::eventually::eventually;
+use devtools::eventually::eventually;
 
 mod devtools;
 mod violation;

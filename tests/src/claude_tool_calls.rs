@@ -5,7 +5,7 @@ use msg2agent::task::{Submit, TaskMessage};
 use msg2agent::{Agent, Content, Did, MessageType, SendOptions};
 use serde_json::{Value, json};
 
-use super::ClaudeCode;
+use devtools::claude_code::ClaudeCode;
 
 /// What must be there before: a message and a task from bob, and a task given to bob; by id.
 #[derive(Debug, Clone)]

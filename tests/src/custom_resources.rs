@@ -10,7 +10,9 @@ use kube::api::{Patch, PatchParams};
 use msg2agent::{Agent, Config, Identity, KeySource, TokenSource, config::Endpoint};
 use serde_json::{Value, json};
 
-use crate::{eventually::eventually, namespace::TestNamespace, relay_door::RelayDoor};
+use crate::namespace::TestNamespace;
+use crate::relay_port_forward::RelayPortForward;
+use devtools::eventually::eventually;
 
 /// Name of the relay and of the tenant of a test.
 pub const RELAY: &str = "main";
@@ -85,7 +87,11 @@ pub fn has(conditions: &[Condition], about: &str, status: &str, reason: &str) ->
 ///
 /// # Errors
 /// A Secret is incomplete, or the relay does not take it.
-pub async fn connect(namespace: &TestNamespace, door: &RelayDoor, agent: &str) -> anyhow::Result<Agent> {
+pub async fn connect(
+    namespace: &TestNamespace,
+    door: &RelayPortForward,
+    agent: &str,
+) -> anyhow::Result<Agent> {
     let secrets = namespace.api::<Secret>();
     let credentials = secrets.get(&name::agent_credentials(agent)).await?;
     let identity = secrets.get(&name::agent_identity(agent)).await?;

@@ -7,15 +7,12 @@ use anyhow::ensure;
 use k8s_openapi::api::coordination::v1::Lease;
 use kube::{Api, Client, api::ListParams};
 
-pub use crate::demo::OPERATOR_NAMESPACE;
-use crate::{
-    cluster::{self, Cluster},
-    demo,
-    eventually::eventually,
-    install_tls_provider,
-    namespace::{TestNamespace, in_namespace},
-    repository,
-};
+use devtools::cluster::{self, Cluster};
+pub use devtools::demo::OPERATOR_NAMESPACE;
+use devtools::eventually::eventually;
+use devtools::{demo, install_tls_provider, repository};
+
+use crate::namespace::{TestNamespace, in_namespace};
 
 /// The operator's Deployment and its Lease have the same name.
 pub const OPERATOR: &str = "msg2agent-operator";

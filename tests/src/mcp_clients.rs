@@ -11,8 +11,8 @@ use anyhow::{Context as _, ensure};
 use tokio::process::Command;
 use tokio::sync::Mutex;
 
-use crate::command::run;
-use crate::{npm, programs, repository};
+use devtools::command::run;
+use devtools::{npm, programs, repository};
 
 /// Far above what any of them takes.
 const COMMAND_LIMIT: Duration = Duration::from_secs(420);

@@ -18,12 +18,12 @@ const CONNECTIONS_MAX: usize = 64;
 
 /// A plaintext port on loopback that leads to the relay. Closed when dropped; connections through it end by themselves.
 #[derive(Debug)]
-pub struct RelayDoor {
+pub struct RelayPortForward {
     port: u16,
     accepting: JoinHandle<()>,
 }
 
-impl RelayDoor {
+impl RelayPortForward {
     /// A door to the relay `relay` of the namespace, whichever process runs in its pod.
     ///
     /// # Errors
@@ -42,7 +42,7 @@ impl RelayDoor {
     }
 }
 
-impl Drop for RelayDoor {
+impl Drop for RelayPortForward {
     fn drop(&mut self) {
         self.accepting.abort();
     }

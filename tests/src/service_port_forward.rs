@@ -17,12 +17,12 @@ const CONNECTIONS_MAX: usize = 64;
 
 /// Closed when dropped, with its connections.
 #[derive(Debug)]
-pub struct ServiceDoor {
+pub struct ServicePortForward {
     url: String,
     accepting: JoinHandle<()>,
 }
 
-impl ServiceDoor {
+impl ServicePortForward {
     /// # Errors
     /// No free port.
     pub async fn open(client: Client) -> anyhow::Result<Self> {
@@ -51,7 +51,7 @@ impl ServiceDoor {
     }
 }
 
-impl Drop for ServiceDoor {
+impl Drop for ServicePortForward {
     fn drop(&mut self) {
         self.accepting.abort();
     }

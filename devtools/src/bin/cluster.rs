@@ -4,7 +4,7 @@ use std::{os::unix::process::CommandExt as _, path::PathBuf, process::Command};
 
 use anyhow::Context as _;
 use clap::{Parser, Subcommand};
-use msg2agent_tests::cluster::{self, Cluster, folder::Record, forward, node, tools};
+use msg2agent_devtools::cluster::{self, Cluster, api_server_forward, folder::Record, node, tools};
 
 /// A Kubernetes cluster for tests and demos.
 ///
@@ -82,7 +82,7 @@ fn main() -> anyhow::Result<()> {
             Ok(())
         }
         Action::Node => block_on(node::run(&folder)),
-        Action::Forward => block_on(forward::serve_outside(&folder)),
+        Action::Forward => block_on(api_server_forward::serve_outside(&folder)),
         Action::Tools => Ok(()),
     }
 }
@@ -95,7 +95,7 @@ fn as_root() -> std::io::Error {
 }
 
 fn block_on(work: impl Future<Output = anyhow::Result<()>>) -> anyhow::Result<()> {
-    msg2agent_tests::install_tls_provider();
+    msg2agent_devtools::install_tls_provider();
     tokio::runtime::Runtime::new().context("start the runtime")?.block_on(work)
 }
 

@@ -4,7 +4,7 @@ use std::{ffi::OsString, io, os::unix::process::CommandExt as _, path::PathBuf, 
 
 use anyhow::Context as _;
 use clap::Parser;
-use msg2agent_tests::{cluster, demo, install_tls_provider};
+use msg2agent_devtools::{cluster, demo, install_tls_provider};
 
 /// Two agents, one proven conversation and Claude Code, on a cluster that stays up.
 #[derive(Debug, Parser)]

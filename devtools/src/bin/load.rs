@@ -4,8 +4,8 @@ use std::time::Duration;
 
 use anyhow::ensure;
 use clap::{Parser, Subcommand, ValueEnum as _};
-use msg2agent_tests::load::plan::{Plan, ROUNDS_MAX, SECONDS_MAX, Subject, Workload};
-use msg2agent_tests::load::{self, process};
+use msg2agent_devtools::load::plan::{Plan, ROUNDS_MAX, SECONDS_MAX, Subject, Workload};
+use msg2agent_devtools::load::{self, process};
 
 /// Drives pairs of agents through each server in turn and prints messages per second of the server's CPU.
 #[derive(Parser)]
@@ -57,7 +57,7 @@ async fn main() -> anyhow::Result<()> {
     if matches!(arguments.command, Some(Command::Forwarder)) {
         return load::forwarder::serve().await;
     }
-    msg2agent_tests::install_tls_provider();
+    msg2agent_devtools::install_tls_provider();
     tracing_subscriber::fmt().with_writer(std::io::stderr).init();
     let plan = plan(arguments);
     if plan.pinned {

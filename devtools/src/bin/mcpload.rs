@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use clap::{Parser, Subcommand};
-use msg2agent_tests::mcp_load::{self, Plan, bare};
+use msg2agent_devtools::mcp_load::{self, Plan, bare};
 
 /// Opens sessions at a gateway and at a bare rmcp server, and calls tools in them.
 #[derive(Parser)]
@@ -40,7 +40,7 @@ async fn main() -> anyhow::Result<()> {
     if let Some(Command::Bare { port }) = arguments.command {
         return bare::serve(port).await;
     }
-    msg2agent_tests::install_tls_provider();
+    msg2agent_devtools::install_tls_provider();
     tracing_subscriber::fmt().with_writer(std::io::stderr).init();
     let plan = Plan {
         sessions: arguments.sessions.try_into()?,

@@ -7,8 +7,8 @@ use anyhow::Context as _;
 use clap::Parser;
 use kube::config::{KubeConfigOptions, Kubeconfig};
 use kube::{Client, Config};
-use msg2agent_tests::opbench::revoke::Revocation;
-use msg2agent_tests::opbench::{self, AGENTS_MAX, Plan, REVOCATIONS_MAX, TENANTS_MAX, operator::Address};
+use msg2agent_devtools::opbench::revoke::Revocation;
+use msg2agent_devtools::opbench::{self, AGENTS_MAX, Plan, REVOCATIONS_MAX, TENANTS_MAX, operator::Address};
 
 /// Applies many Agents at once and prints the time until all are Ready, writes per Agent and the operator's memory; then
 /// sees that the idle operator writes nothing, and measures how fast a revoked key is refused.
@@ -47,7 +47,7 @@ struct Arguments {
 #[tokio::main]
 async fn main() -> anyhow::Result<()> {
     let arguments = Arguments::parse();
-    msg2agent_tests::install_tls_provider();
+    msg2agent_devtools::install_tls_provider();
     tracing_subscriber::fmt().with_writer(std::io::stderr).with_max_level(tracing::Level::WARN).init();
     let client = client(arguments.kubeconfig.as_deref()).await.context("find a cluster")?;
     opbench::run(client, &plan(arguments)).await

@@ -1,4 +1,4 @@
-//! The release of Claude Code that `tests/claude/package-lock.json` names.
+//! The release of Claude Code that `devtools/claude/package-lock.json` names.
 
 use std::path::PathBuf;
 
@@ -20,7 +20,7 @@ pub async fn program() -> anyhow::Result<PathBuf> {
 }
 
 fn install() -> anyhow::Result<PathBuf> {
-    let installed = npm::installed(&repository().join("tests/claude"), "claude-code")?;
+    let installed = npm::installed(&repository().join("devtools/claude"), "claude-code")?;
     let program = installed.join("node_modules/@anthropic-ai").join(platform_package()?).join("claude");
     ensure!(program.is_file(), "the release of Claude Code holds no {}", program.display());
     Ok(program)

@@ -10,9 +10,8 @@ use std::{
 use anyhow::{Context as _, bail, ensure};
 
 use super::{
-    cgroup,
+    api_server_forward, cgroup,
     folder::{ClusterFolder, Record},
-    forward,
     go_program::{COREDNS, KUBERNETES},
     namespaces,
     network::{API_PORT, Network},
@@ -111,7 +110,7 @@ fn way_in(folder: &ClusterFolder, first: ProcessIdentity) -> anyhow::Result<WayI
                 "no link into the cluster ({error:#}); its API server is forwarded to loopback instead"
             );
             let network = Network::candidates().next().context("choose a network")?;
-            let (forwarder, port) = forward::start(folder)?;
+            let (forwarder, port) = api_server_forward::start(folder)?;
             Ok(WayIn { network, server: format!("https://127.0.0.1:{port}"), forwarder: Some(forwarder) })
         }
     }

@@ -17,7 +17,7 @@ use crate::command::{find_program, output_of};
 /// How often a long build reports its progress.
 const PROGRESS_EVERY: Duration = Duration::from_secs(15);
 
-/// A Go module below `tests/cluster/` that builds one program.
+/// A Go module below `devtools/cluster/` that builds one program.
 #[derive(Debug, Clone, Copy)]
 pub struct GoProgram {
     /// Folder of the module and name of the program.

@@ -2,7 +2,7 @@
 
 use std::{path::Path, process::Command};
 
-use super::{namespaces, process_identity::ProcessIdentity, settings::CONTAINERD_SOCKET};
+use super::{component_config::CONTAINERD_SOCKET, namespaces, process_identity::ProcessIdentity};
 use crate::command::output_of;
 
 /// containerd's client, for the images the kubelet sees. It works inside the namespaces only.

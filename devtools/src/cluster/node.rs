@@ -3,8 +3,8 @@
 
 mod addons;
 mod files;
+mod namespace_setup;
 mod readiness;
-mod surroundings;
 mod volumes;
 
 use std::{
@@ -63,7 +63,7 @@ pub async fn run(folder: &ClusterFolder) -> anyhow::Result<()> {
 
 async fn run_order(folder: &ClusterFolder, order: &Order, stages: &Stages) -> anyhow::Result<()> {
     let node = folder.node();
-    surroundings::prepare(&node, order)?;
+    namespace_setup::prepare(&node, order)?;
     files::write(folder, order)?;
     link_programs(&node.join("bin"), &order.kubernetes)?;
     let place = Place {
@@ -82,7 +82,7 @@ async fn run_order(folder: &ClusterFolder, order: &Order, stages: &Stages) -> an
     if order.linked {
         stages.reached("linked to this machine")?;
     } else {
-        components.running.spawn(super::forward::serve_inside(node.clone()));
+        components.running.spawn(super::api_server_forward::serve_inside(node.clone()));
     }
     tokio::select! {
         started = start_the_rest(&place, order, stages, &logs) => components.adopt(started?),
@@ -112,7 +112,7 @@ async fn start_the_rest(
     components.start(place.proxy())?;
     components.start(place.coredns())?;
     readiness::containerd().await?;
-    crate::cluster::images::import_inside(&order.pause_image)?;
+    crate::cluster::image_import::import_inside(&order.pause_image)?;
     stages.reached("containerd ready")?;
     components.start(place.kubelet())?;
     Ok(components)

@@ -5,7 +5,7 @@ use protocol::api_key::ApiKey;
 use tempfile::TempDir;
 
 use super::{BINARY, ready};
-use crate::binding;
+use crate::agent_folder;
 use crate::free_port::free_port;
 use crate::process::TestProcess;
 use crate::relay_process::RelayProcess;
@@ -27,7 +27,7 @@ impl AgentEndpoint {
         gateway_url: &str,
     ) -> anyhow::Result<Self> {
         let folder = tempfile::tempdir()?;
-        binding::write(folder.path(), relay, &identity, &key)?;
+        agent_folder::write(folder.path(), relay, &identity, &key)?;
         let (admin_port, url) = (free_port()?, format!("http://localhost:{port}/mcp"));
         let environment = [
             ("MSG2AGENT_DIR", folder.path().display().to_string()),

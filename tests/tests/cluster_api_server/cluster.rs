@@ -3,17 +3,15 @@
 use std::time::Duration;
 
 use anyhow::{Context as _, ensure};
+use devtools::cluster::component_config::PAUSE_IMAGE;
+use devtools::command::output_of;
+use devtools::eventually::eventually;
 use k8s_openapi::api::{
     apps::v1::Deployment,
     core::v1::{Node, PersistentVolumeClaim, Pod, Service},
 };
 use kube::{Api, api::ListParams};
-use msg2agent_tests::{
-    cluster::settings::PAUSE_IMAGE,
-    command::output_of,
-    eventually::eventually,
-    namespace::{TestNamespace, in_namespace},
-};
+use msg2agent_tests::namespace::{TestNamespace, in_namespace};
 use serde_json::{Value, json};
 
 use crate::shared;

@@ -4,12 +4,13 @@ use std::time::Duration;
 
 use anyhow::{Context as _, ensure};
 use crds::fixtures::{self, Fixture};
+use devtools::eventually::eventually;
 use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomResourceDefinition;
 use kube::{
     Api, Client,
     api::{ApiResource, DynamicObject, Patch, PatchParams, PostParams},
 };
-use msg2agent_tests::{eventually::eventually, namespace::in_namespace};
+use msg2agent_tests::namespace::in_namespace;
 use serde_json::Value;
 
 use crate::shared;

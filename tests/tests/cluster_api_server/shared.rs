@@ -2,7 +2,7 @@
 
 use std::{path::PathBuf, sync::OnceLock};
 
-use msg2agent_tests::{
+use devtools::{
     cluster::{self, Cluster, kubeconfig},
     image, install_tls_provider, programs, repository,
 };

@@ -5,10 +5,10 @@ use std::path::{Path, PathBuf};
 use anyhow::ensure;
 use k8s_openapi::api::core::v1::Pod;
 use msg2agent::Content;
-use msg2agent_tests::declared::connect;
-use msg2agent_tests::installed::in_installed;
-use msg2agent_tests::memory;
+use msg2agent_tests::custom_resources::connect;
+use msg2agent_tests::installed_operator::in_installed;
 use msg2agent_tests::namespace::TestNamespace;
+use msg2agent_tests::process_memory;
 use protocol::base64url;
 
 use crate::{conversation, operators, relay_pod};
@@ -55,7 +55,7 @@ impl Traces {
         let metrics = relay_pod::metrics(namespace).await?;
         ensure!(log.contains("\"message\"") && metrics.contains("msg2agent_relay"), "{log}\n{metrics}");
         Ok(Self {
-            memory: memory::count(process.pid(), needle.as_bytes())?,
+            memory: process_memory::count(process.pid(), needle.as_bytes())?,
             files: files_with(&process.folder(DATA), needle.as_bytes())?,
             log: log.contains(needle),
             metrics: metrics.contains(needle),

@@ -5,9 +5,9 @@ use std::time::Duration;
 
 use anyhow::{Context as _, ensure};
 use msg2agent::{Agent, Content, Inbox, Message, Status};
-use msg2agent_tests::declared::{RELAY, ready_agent};
+use msg2agent_tests::custom_resources::{RELAY, ready_agent};
 use msg2agent_tests::namespace::TestNamespace;
-use msg2agent_tests::relay_door::RelayDoor;
+use msg2agent_tests::relay_port_forward::RelayPortForward;
 use protocol::Did;
 use serde_json::json;
 
@@ -17,11 +17,11 @@ const LAST: &str = "last";
 const PATIENCE: Duration = Duration::from_secs(60);
 
 /// Applies alice and bob, waits until they are Ready, and opens a way to their relay.
-pub(crate) async fn alice_and_bob(namespace: &TestNamespace) -> anyhow::Result<RelayDoor> {
+pub(crate) async fn alice_and_bob(namespace: &TestNamespace) -> anyhow::Result<RelayPortForward> {
     for name in ["alice", "bob"] {
         ready_agent(namespace, name, json!({})).await?;
     }
-    RelayDoor::open(namespace, RELAY).await
+    RelayPortForward::open(namespace, RELAY).await
 }
 
 /// Sends `numbers`, each after the answer to the one before: only then does the sender have an order to keep.

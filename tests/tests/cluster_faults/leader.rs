@@ -3,11 +3,11 @@
 use std::time::Duration;
 
 use anyhow::{Context as _, ensure};
+use devtools::eventually::eventually;
 use k8s_openapi::api::core::v1::Service;
 use kube::api::DeleteParams;
-use msg2agent_tests::declared::{RELAY, ready_agent};
-use msg2agent_tests::eventually::eventually;
-use msg2agent_tests::installed::{in_installed, leader};
+use msg2agent_tests::custom_resources::{RELAY, ready_agent};
+use msg2agent_tests::installed_operator::{in_installed, leader};
 use msg2agent_tests::namespace::TestNamespace;
 use serde_json::json;
 

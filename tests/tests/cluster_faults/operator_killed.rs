@@ -3,8 +3,8 @@
 use anyhow::ensure;
 use k8s_openapi::api::coordination::v1::Lease;
 use kube::Api;
-use msg2agent_tests::declared::{agent, becomes_ready, connect};
-use msg2agent_tests::installed::{OPERATOR, OPERATOR_NAMESPACE, in_installed, leader};
+use msg2agent_tests::custom_resources::{agent, becomes_ready, connect};
+use msg2agent_tests::installed_operator::{OPERATOR, OPERATOR_NAMESPACE, in_installed, leader};
 use serde_json::json;
 
 use crate::{conversation, operators};

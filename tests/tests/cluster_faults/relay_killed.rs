@@ -1,7 +1,7 @@
 //! Promise 2 on the cluster: what was answered is there after the relay pod's process was killed, and agents come back.
 
-use msg2agent_tests::declared::connect;
-use msg2agent_tests::installed::in_installed;
+use msg2agent_tests::custom_resources::connect;
+use msg2agent_tests::installed_operator::in_installed;
 
 use crate::{conversation, operators, relay_pod};
 

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use anyhow::{Context as _, ensure};
 use crds::name::RELAY_ADMIN_PORT;
-use msg2agent_tests::eventually::eventually;
+use devtools::eventually::eventually;
 use msg2agent_tests::namespace::TestNamespace;
 use msg2agent_tests::pod_process::PodProcess;
 

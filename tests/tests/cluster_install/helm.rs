@@ -3,9 +3,9 @@
 use std::path::PathBuf;
 use std::process::Command;
 
-use msg2agent_tests::cluster::{Cluster, tools};
-use msg2agent_tests::command::output_of;
-use msg2agent_tests::repository;
+use devtools::cluster::{Cluster, tools};
+use devtools::command::output_of;
+use devtools::repository;
 
 pub(crate) const NAMESPACE: &str = "msg2agent-system";
 

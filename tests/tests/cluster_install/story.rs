@@ -1,8 +1,8 @@
 //! One life of an installation.
 
 use anyhow::{Context as _, ensure};
+use devtools::cluster::Cluster;
 use kube::Client;
-use msg2agent_tests::cluster::Cluster;
 use tokio::task::spawn_blocking;
 
 use crate::helm::Helm;

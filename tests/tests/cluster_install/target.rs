@@ -1,11 +1,11 @@
 //! The cluster with our images in it.
 
 use anyhow::Context as _;
-use msg2agent_tests::cluster::{
+use devtools::cluster::{
     self, Cluster,
     folder::{ClusterFolder, Record},
 };
-use msg2agent_tests::{image, install_tls_provider, programs, repository};
+use devtools::{image, install_tls_provider, programs, repository};
 
 /// Images that a Relay without agents needs, and the pause image of the built-in cluster.
 const NEEDED: [&str; 2] = ["msg2agent-operator", "msg2agent-relay"];

@@ -3,19 +3,21 @@
 
 use anyhow::Context as _;
 use crds::{Relay, name};
+use devtools::agent_folder::write_secret;
+use devtools::claude_code::{ClaudeCode, Endpoint, ensure_connected};
+use devtools::eventually::eventually;
+use devtools::programs;
 use k8s_openapi::api::core::v1::Secret;
 use kube::api::{Patch, PatchParams};
 use msg2agent::{Agent, Did};
-use msg2agent_tests::binding::write_secret;
-use msg2agent_tests::claude_code::every_tool::{Prepared, answer, call_every_tool, mail_and_task};
-use msg2agent_tests::claude_code::{ClaudeCode, Endpoint, ensure_connected};
-use msg2agent_tests::declared::{READY_LIMIT, RELAY, agent, becomes_ready, connect, relay_and_tenant, value};
-use msg2agent_tests::eventually::eventually;
-use msg2agent_tests::installed::in_installed;
+use msg2agent_tests::claude_tool_calls::{Prepared, answer, call_every_tool, mail_and_task};
+use msg2agent_tests::custom_resources::{
+    READY_LIMIT, RELAY, agent, becomes_ready, connect, relay_and_tenant, value,
+};
+use msg2agent_tests::installed_operator::in_installed;
 use msg2agent_tests::namespace::TestNamespace;
-use msg2agent_tests::programs;
-use msg2agent_tests::relay_door::RelayDoor;
-use msg2agent_tests::service_door::ServiceDoor;
+use msg2agent_tests::relay_port_forward::RelayPortForward;
+use msg2agent_tests::service_port_forward::ServicePortForward;
 use serde_json::{Value, json};
 
 /// Name of the server in Claude Code's settings.
@@ -36,9 +38,9 @@ async fn claude_code_calls_every_tool_of_an_agent_on_the_cluster() {
         }
         let urls = urls(&namespace).await?;
 
-        let relay = RelayDoor::open(&namespace, RELAY).await?;
+        let relay = RelayPortForward::open(&namespace, RELAY).await?;
         let bob = connect(&namespace, &relay, "bob").await?;
-        let services = ServiceDoor::open(namespace.client.clone()).await?;
+        let services = ServicePortForward::open(namespace.client.clone()).await?;
         let credentials = namespace.api::<Secret>().get("alice-relay").await?;
         for url in urls {
             let mut claude = ClaudeCode::new().await?;
@@ -89,7 +91,7 @@ async fn every_tool(claude: &ClaudeCode, bob: &Agent, to: &Did) -> anyhow::Resul
 }
 
 /// On a laptop with carol's Secrets as files; only the relay's address is another one from there.
-async fn over_stdio(namespace: &TestNamespace, relay: &RelayDoor, bob: &Agent) -> anyhow::Result<()> {
+async fn over_stdio(namespace: &TestNamespace, relay: &RelayPortForward, bob: &Agent) -> anyhow::Result<()> {
     let secrets = namespace.api::<Secret>();
     let credentials = secrets.get(&name::agent_credentials("carol")).await?;
     let identity = secrets.get(&name::agent_identity("carol")).await?;

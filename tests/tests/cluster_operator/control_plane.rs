@@ -5,15 +5,15 @@ use std::{collections::BTreeMap, time::Duration};
 
 use anyhow::{Context as _, ensure};
 use crds::{Agent, Relay, Tenant};
+use devtools::eventually::eventually;
 use k8s_openapi::api::core::v1::Secret;
 use kube::{
     ResourceExt as _,
     api::{DeleteParams, ListParams, Patch, PatchParams},
 };
 use msg2agent_tests::{
-    declared::{agent, has, ready_agent, relay_and_tenant, value},
-    eventually::eventually,
-    installed::in_installed,
+    custom_resources::{agent, has, ready_agent, relay_and_tenant, value},
+    installed_operator::in_installed,
     namespace::TestNamespace,
 };
 use serde_json::json;

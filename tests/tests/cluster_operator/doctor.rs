@@ -2,13 +2,13 @@
 
 use anyhow::{Context as _, ensure};
 use crds::Tenant;
+use devtools::cluster::tools;
+use devtools::eventually::eventually;
+use devtools::programs;
 use kube::api::{Patch, PatchParams};
-use msg2agent_tests::cluster::tools;
-use msg2agent_tests::declared::ready_agent;
-use msg2agent_tests::eventually::eventually;
-use msg2agent_tests::installed::{cluster, in_installed};
+use msg2agent_tests::custom_resources::ready_agent;
+use msg2agent_tests::installed_operator::{cluster, in_installed};
 use msg2agent_tests::namespace::TestNamespace;
-use msg2agent_tests::programs;
 use serde_json::{Value, json};
 use tokio::process::Command;
 

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use anyhow::{Context as _, ensure};
 use crds::{Agent, Relay, name};
+use devtools::eventually::eventually;
 use k8s_openapi::api::apps::v1::Deployment;
 use k8s_openapi::api::autoscaling::v2::HorizontalPodAutoscaler;
 use k8s_openapi::api::core::v1::{Secret, Service, ServiceAccount};
@@ -12,9 +13,8 @@ use k8s_openapi::api::networking::v1::NetworkPolicy;
 use k8s_openapi::api::policy::v1::PodDisruptionBudget;
 use kube::ResourceExt as _;
 use kube::api::{DeleteParams, Patch, PatchParams};
-use msg2agent_tests::declared::{READY_LIMIT, RELAY, has, ready_agent, value};
-use msg2agent_tests::eventually::eventually;
-use msg2agent_tests::installed::in_installed;
+use msg2agent_tests::custom_resources::{READY_LIMIT, RELAY, has, ready_agent, value};
+use msg2agent_tests::installed_operator::in_installed;
 use msg2agent_tests::namespace::TestNamespace;
 use serde_json::{Value, json};
 

@@ -5,15 +5,15 @@ use std::time::Duration;
 use anyhow::{Context as _, ensure};
 use crds::tenant::InvitationState;
 use crds::{Relay, Tenant};
+use devtools::eventually::eventually;
 use k8s_openapi::api::core::v1::Secret;
 use kube::api::{Patch, PatchParams};
 use msg2agent_tests::browser::{Browser, Decision};
-use msg2agent_tests::declared::{ready_agent, value};
-use msg2agent_tests::eventually::eventually;
-use msg2agent_tests::installed::in_installed;
+use msg2agent_tests::custom_resources::{ready_agent, value};
+use msg2agent_tests::installed_operator::in_installed;
 use msg2agent_tests::namespace::TestNamespace;
 use msg2agent_tests::oauth_client::{Answer, OauthClient};
-use msg2agent_tests::service_door::ServiceDoor;
+use msg2agent_tests::service_port_forward::ServicePortForward;
 use reqwest::StatusCode;
 use serde_json::{Value, json};
 
@@ -77,7 +77,7 @@ async fn a_new_signing_key_drops_no_token() {
 struct Visitor {
     client: OauthClient,
     browser: Browser,
-    _door: ServiceDoor,
+    _door: ServicePortForward,
 }
 
 /// Makes alice with an endpoint, and goes there.
@@ -85,7 +85,7 @@ async fn visit_alice(namespace: &TestNamespace) -> anyhow::Result<Visitor> {
     let alice = ready_agent(namespace, "alice", json!({"mcp": {"enabled": true}})).await?;
     let url = alice.status.and_then(|status| status.mcp_url).context("read the URL")?;
     let credentials = namespace.api::<Secret>().get("alice-relay").await?;
-    let door = ServiceDoor::open(namespace.client.clone()).await?;
+    let door = ServicePortForward::open(namespace.client.clone()).await?;
     let http = door.http(&value(&credentials, "ca.crt")?)?;
     let client = OauthClient::register(http.clone(), &url).await?;
     Ok(Visitor { client, browser: Browser::with(http), _door: door })

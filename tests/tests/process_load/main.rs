@@ -2,14 +2,14 @@
 
 use std::time::Duration;
 
-use msg2agent_tests::load::plan::{Plan, Subject, Workload};
-use msg2agent_tests::load::report::Report;
-use msg2agent_tests::mcp_load;
-use msg2agent_tests::mcp_load::round::Subject as Called;
+use devtools::load::plan::{Plan, Subject, Workload};
+use devtools::load::report::Report;
+use devtools::mcp_load;
+use devtools::mcp_load::round::Subject as Called;
 
 /// Runs each subject twice for a moment. A round whose sent, arrived and answered messages differ is an error.
 async fn two_rounds_of(subjects: &[Subject]) -> anyhow::Result<Report> {
-    msg2agent_tests::install_tls_provider();
+    devtools::install_tls_provider();
     let plan = Plan {
         subjects: subjects.to_vec(),
         workloads: vec![Workload { pairs: 2, window: 4 }],
@@ -19,7 +19,7 @@ async fn two_rounds_of(subjects: &[Subject]) -> anyhow::Result<Report> {
         size: 1024,
         pinned: false,
     };
-    msg2agent_tests::load::run(&plan).await
+    devtools::load::run(&plan).await
 }
 
 fn assert_counted(report: &Report, subjects: usize) {
@@ -45,7 +45,7 @@ async fn the_forwarder_loses_and_repeats_nothing() {
 
 #[tokio::test]
 async fn nats_loses_and_repeats_nothing() {
-    if !msg2agent_tests::load::nats::is_installed() {
+    if !devtools::load::nats::is_installed() {
         eprintln!("nats-server is not installed; nothing is compared with it here");
         return;
     }
@@ -67,14 +67,14 @@ fn allow_open_files() {
     let allowed = files.split_whitespace().next().unwrap().parse::<u64>().unwrap_or(u64::MAX);
     if allowed < FILES {
         let (process, files) = (std::process::id().to_string(), format!("--nofile={FILES}:"));
-        msg2agent_tests::command::run("prlimit", ["--pid", &process, &files]).unwrap();
+        devtools::command::run("prlimit", ["--pid", &process, &files]).unwrap();
     }
 }
 
 /// Each call that fails ends the run with an error.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_thousand_sessions_on_one_gateway_answer_every_call() {
-    msg2agent_tests::install_tls_provider();
+    devtools::install_tls_provider();
     allow_open_files();
     let plan = mcp_load::Plan {
         sessions: 1_000,

@@ -1,9 +1,9 @@
 //! Claude Code connects and calls tools, over HTTPS and over stdio.
 
+use devtools::claude_code::{ClaudeCode, Endpoint as Server, ensure_connected};
+use devtools::programs;
 use msg2agent::Content;
-use msg2agent_tests::claude_code::every_tool::{Prepared, call_every_tool, mail_and_task};
-use msg2agent_tests::claude_code::{ClaudeCode, Endpoint as Server, ensure_connected};
-use msg2agent_tests::programs;
+use msg2agent_tests::claude_tool_calls::{Prepared, call_every_tool, mail_and_task};
 use serde_json::{Value, json};
 
 use crate::endpoint::Endpoint;
@@ -89,7 +89,7 @@ async fn claude_code_calls_every_tool_over_stdio() {
     let carol = endpoint.relay.identity("acme", "carol").unwrap();
     let key = endpoint.relay.admin().unwrap().make_agent(&carol).await.unwrap();
     let folder = tempfile::tempdir().unwrap();
-    msg2agent_tests::binding::write(folder.path(), &endpoint.relay, &carol, &key).unwrap();
+    devtools::agent_folder::write(folder.path(), &endpoint.relay, &carol, &key).unwrap();
     // Each call of Claude Code is a process of the server; what it keeps is in the folder.
     let state = folder.path().join("state").display().to_string();
     let environment = vec![
@@ -115,7 +115,7 @@ async fn claude_code_starts_the_server_over_stdio() {
     let carol = endpoint.relay.identity("acme", "carol").unwrap();
     let key = endpoint.relay.admin().unwrap().make_agent(&carol).await.unwrap();
     let folder = tempfile::tempdir().unwrap();
-    msg2agent_tests::binding::write(folder.path(), &endpoint.relay, &carol, &key).unwrap();
+    devtools::agent_folder::write(folder.path(), &endpoint.relay, &carol, &key).unwrap();
 
     let claude = ClaudeCode::new().await.unwrap();
     let environment = vec![("MSG2AGENT_DIR".to_owned(), folder.path().display().to_string())];

@@ -1,7 +1,7 @@
 //! Other people's clients at the shipped binary: the Inspector in its three eras, the Python client in its three modes.
 
+use devtools::repository;
 use msg2agent_tests::mcp_clients::McpClients;
-use msg2agent_tests::repository;
 use serde_json::{Value, json};
 
 use crate::endpoint::Endpoint;

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use daemon::Shutdown;
+use devtools::repository;
 use mcp_server::http::bearer::Bearer;
 use mcp_server::http::guard::Guard;
 use mcp_server::http::sessions::Sessions;
@@ -17,7 +18,6 @@ use mcp_server::settings::Http;
 use mcp_server::store::Store;
 use mcp_server::tool::Toolbox;
 use msg2agent_tests::mcp_clients::{Conformance, McpClients};
-use msg2agent_tests::repository;
 use protocol::api_key::ApiKey;
 use tokio::net::TcpListener;
 
@@ -82,7 +82,7 @@ impl Fixtures {
 }
 
 async fn requirements(release: Conformance, arguments: &[&str]) {
-    msg2agent_tests::install_tls_provider();
+    devtools::install_tls_provider();
     let (clients, fixtures) = (McpClients::installed().await.unwrap(), Fixtures::start().await);
     let proxy = Proxy::with_key(&fixtures.base, fixtures.key.reveal()).await;
     let url = proxy.url();

@@ -3,11 +3,11 @@
 
 use std::time::Duration;
 
+use devtools::eventually::eventually;
+use devtools::free_port::free_port;
+use devtools::programs;
 use msg2agent_tests::browser::{Browser, Decision};
-use msg2agent_tests::eventually::eventually;
-use msg2agent_tests::free_port::free_port;
 use msg2agent_tests::oauth_client::OauthClient;
-use msg2agent_tests::programs;
 use protocol::admin::{AgentSpec, TenantSpec};
 use serde_json::{Value, json};
 use tokio::process::Command;

@@ -3,12 +3,12 @@
 use std::path::Path;
 use std::time::Duration;
 
+use devtools::agent_folder;
+use devtools::free_port::free_port;
+use devtools::install_tls_provider;
+use devtools::process::TestProcess;
+use devtools::relay_process::RelayProcess;
 use msg2agent::{Agent, Config, Did, Identity, KeySource, TokenSource};
-use msg2agent_tests::binding;
-use msg2agent_tests::free_port::free_port;
-use msg2agent_tests::install_tls_provider;
-use msg2agent_tests::process::TestProcess;
-use msg2agent_tests::relay_process::RelayProcess;
 use protocol::admin::TenantSpec;
 use protocol::api_key::ApiKey;
 use tempfile::TempDir;
@@ -143,7 +143,7 @@ impl Endpoint {
         let bob = Agent::connect(relay.config(bob, &bob_key).unwrap()).await.unwrap();
 
         let folder = tempfile::tempdir().unwrap();
-        binding::write(folder.path(), &relay, &alice, &key).unwrap();
+        agent_folder::write(folder.path(), &relay, &alice, &key).unwrap();
         let ca = write_certificate(folder.path(), setup.certificate_days);
         let (port, admin_port) = (free_port().unwrap(), free_port().unwrap());
         let process = Some(run(folder.path(), port, admin_port, setup));

@@ -1,8 +1,8 @@
 //! The gateway between a real relay, real endpoints and several callers.
 
+use devtools::eventually::eventually;
+use devtools::gateway_site::GatewaySite;
 use msg2agent_tests::browser::{Browser, Decision};
-use msg2agent_tests::eventually::eventually;
-use msg2agent_tests::gateway_site::GatewaySite;
 use msg2agent_tests::oauth_client::OauthClient;
 use serde_json::{Value, json};
 

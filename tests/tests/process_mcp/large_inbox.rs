@@ -2,9 +2,9 @@
 
 use std::time::{Duration, Instant};
 
+use devtools::eventually::eventually;
 use futures::{StreamExt as _, stream};
 use msg2agent::Content;
-use msg2agent_tests::eventually::eventually;
 use serde_json::{Value, json};
 
 use crate::endpoint::Endpoint;

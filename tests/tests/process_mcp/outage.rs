@@ -2,8 +2,8 @@
 
 use std::time::Duration;
 
+use devtools::eventually::eventually;
 use msg2agent::Content;
-use msg2agent_tests::eventually::eventually;
 use serde_json::json;
 
 use crate::endpoint::Endpoint;

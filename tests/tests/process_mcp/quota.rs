@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use msg2agent_tests::eventually::eventually;
+use devtools::eventually::eventually;
 use serde_json::{Value, json};
 
 use crate::endpoint::Endpoint;

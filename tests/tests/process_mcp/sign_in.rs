@@ -3,11 +3,11 @@
 
 use std::process::Stdio;
 
+use devtools::claude_code::{ClaudeCode, Endpoint as Server, ensure_connected};
+use devtools::free_port::free_port;
+use devtools::repository;
 use msg2agent_tests::browser::{Browser, Decision};
-use msg2agent_tests::claude_code::{ClaudeCode, Endpoint as Server, ensure_connected};
-use msg2agent_tests::free_port::free_port;
 use msg2agent_tests::mcp_clients::McpClients;
-use msg2agent_tests::repository;
 use serde_json::{Value, json};
 use tokio::io::{AsyncBufReadExt as _, AsyncReadExt as _, AsyncWriteExt as _, BufReader};
 use tokio::net::TcpListener;

@@ -6,9 +6,9 @@ use anyhow::ensure;
 use axum::Router;
 use axum::response::Html;
 use axum::routing::{get, post};
+use devtools::eventually::eventually;
+use devtools::repository;
 use msg2agent_tests::chromium::Chromium;
-use msg2agent_tests::eventually::eventually;
-use msg2agent_tests::repository;
 
 use crate::client::Client;
 use crate::provider::{self, PERSON, Provider};

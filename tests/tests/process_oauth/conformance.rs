@@ -4,8 +4,8 @@ use std::process::Stdio;
 use std::time::Duration;
 
 use anyhow::Context as _;
-use msg2agent_tests::eventually::eventually;
-use msg2agent_tests::free_port::free_port;
+use devtools::eventually::eventually;
+use devtools::free_port::free_port;
 use msg2agent_tests::mcp_clients::{Conformance, McpClients};
 use tokio::io::{AsyncBufReadExt as _, BufReader};
 use tokio::net::TcpStream;

@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use msg2agent_tests::relay_process::RelayProcess;
+use devtools::relay_process::RelayProcess;
 use protocol::admin::{AgentSpec, DeclaredInvitation, McpSpec, invitation_path};
 use protocol::api_key::KeyHash;
 use protocol::did::TenantId;
@@ -29,7 +29,7 @@ pub(crate) struct Site {
 impl Site {
     /// `accounts` may sign in at the provider that the settings name, if they do.
     pub(crate) async fn start(settings: &[(&str, &str)], accounts: &[&str]) -> Self {
-        msg2agent_tests::install_tls_provider();
+        devtools::install_tls_provider();
         let relay = RelayProcess::start_with(settings).await.unwrap();
         let site = Self { relay };
         site.put("alice", "Alice of Acme", mcp(RESOURCE, accounts, None)).await;

@@ -2,8 +2,8 @@
 
 use std::path::PathBuf;
 
+use devtools::relay_process::RelayProcess;
 use msg2agent::{Agent, Identity, Reason};
-use msg2agent_tests::relay_process::RelayProcess;
 use protocol::api_key::ApiKey;
 use serde_json::{Value, json};
 use tempfile::TempDir;

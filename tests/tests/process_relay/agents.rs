@@ -1,7 +1,7 @@
 //! A relay with connected agents, ready for a test.
 
+use devtools::relay_process::RelayProcess;
 use msg2agent::{Agent, Identity};
-use msg2agent_tests::relay_process::RelayProcess;
 use protocol::admin::TenantSpec;
 use protocol::api_key::ApiKey;
 
@@ -24,7 +24,7 @@ impl Declared {
 }
 
 pub(crate) async fn relay() -> RelayProcess {
-    msg2agent_tests::install_tls_provider();
+    devtools::install_tls_provider();
     let relay = RelayProcess::start().await.unwrap();
     relay.admin().unwrap().put_tenant(TENANT, &TenantSpec::default()).await.unwrap();
     relay

@@ -6,8 +6,8 @@ use std::process::Stdio;
 use std::time::Duration;
 
 use anyhow::ensure;
-use msg2agent_tests::eventually::eventually;
-use msg2agent_tests::programs;
+use devtools::eventually::eventually;
+use devtools::programs;
 use serde_json::Value;
 use tokio::io::{AsyncBufReadExt as _, BufReader};
 use tokio::process::{Child, Command};

@@ -2,8 +2,8 @@
 
 use std::time::Duration;
 
+use devtools::relay_process::RelayProcess;
 use msg2agent::{Agent, Content, Inbox, Message, Status};
-use msg2agent_tests::relay_process::RelayProcess;
 
 use crate::agents::{TENANT, declare, pair, relay};
 

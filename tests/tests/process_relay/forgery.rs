@@ -9,8 +9,8 @@
 //! | a key of small order | relay, recipient | in a record `bad_record`, in an envelope `small_order_key` |
 //! | a header is edited | recipient | its copy outside `header_mismatch`, itself `bad_signature` |
 
+use devtools::relay_process::RelayProcess;
 use msg2agent::{Agent, Inbox, RefusalReason, Refusals};
-use msg2agent_tests::relay_process::RelayProcess;
 use protocol::api_key::ApiKey;
 use protocol::envelope::{Class, Content, Draft, Header, MessageId, MessageType, seal};
 use protocol::frame::{LookupParams, LookupResult, RegisterResult, SendStatus, method};

@@ -3,9 +3,9 @@
 
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
+use devtools::load::relay::admission::{Upgrade, open};
+use devtools::relay_process::RelayProcess;
 use futures::{SinkExt as _, StreamExt as _};
-use msg2agent_tests::load::relay::admission::{Upgrade, open};
-use msg2agent_tests::relay_process::RelayProcess;
 use protocol::api_key::ApiKey;
 use protocol::frame::{
     AckParams, ChallengeParams, ChallengeResult, DeliverParams, Incoming, NoticeParams, RegisterParams,

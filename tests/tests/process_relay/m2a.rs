@@ -3,7 +3,7 @@
 use std::path::Path;
 use std::process::{Output, Stdio};
 
-use msg2agent_tests::programs;
+use devtools::programs;
 use serde_json::Value;
 use tokio::process::Command;
 

@@ -2,9 +2,9 @@
 
 use std::path::Path;
 
+use devtools::relay_process::RelayProcess;
 use msg2agent::{Content, Status};
-use msg2agent_tests::memory;
-use msg2agent_tests::relay_process::RelayProcess;
+use msg2agent_tests::process_memory;
 use protocol::admin::TenantSpec;
 use protocol::base64url;
 
@@ -27,11 +27,11 @@ async fn a_canary_in_a_body_is_nowhere_at_the_relay() {
     let pid = relay.pid().unwrap();
     let id = sent.id.to_string();
     assert!(
-        memory::count(pid, id.as_bytes()).unwrap() > 0,
+        process_memory::count(pid, id.as_bytes()).unwrap() > 0,
         "the search finds what is there: the message's id"
     );
     for needle in [CANARY.to_owned(), base64url::encode(CANARY.as_bytes())] {
-        assert_eq!(memory::count(pid, needle.as_bytes()).unwrap(), 0, "in memory");
+        assert_eq!(process_memory::count(pid, needle.as_bytes()).unwrap(), 0, "in memory");
         assert_eq!(files_with(&relay.data_folder(), needle.as_bytes()), Vec::<String>::new());
         assert!(!relay.log().contains(&needle));
         assert!(!relay.metrics().await.unwrap().contains(&needle));
@@ -45,7 +45,7 @@ async fn a_canary_in_a_body_is_nowhere_at_the_relay() {
 #[tokio::test]
 async fn the_loudest_log_of_relay_and_agent_holds_no_credentials() {
     let filter = "trace,tungstenite=trace,tungstenite::handshake::client=trace,hyper=trace,reqwest=trace";
-    msg2agent_tests::install_tls_provider();
+    devtools::install_tls_provider();
     let relay = RelayProcess::start_with(&[("MSG2AGENT_RELAY_LOG_FILTER", filter)]).await.unwrap();
     relay.admin().unwrap().put_tenant(TENANT, &TenantSpec::default()).await.unwrap();
     let alice = declare(&relay, TENANT, "alice").await;

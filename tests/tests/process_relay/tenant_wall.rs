@@ -6,7 +6,7 @@
 
 use std::cell::{Cell, RefCell};
 
-use msg2agent_tests::relay_process::RelayProcess;
+use devtools::relay_process::RelayProcess;
 use proptest::prelude::*;
 use proptest::test_runner::{RngSeed, TestRunner};
 
@@ -28,7 +28,7 @@ const SHRINK_ITERATIONS_MAX: u32 = 128;
 fn nothing_of_another_tenant_is_ever_visible() {
     let runtime = tokio::runtime::Runtime::new().unwrap();
     let _inside = runtime.enter();
-    msg2agent_tests::install_tls_provider();
+    devtools::install_tls_provider();
     let relay = runtime.block_on(RelayProcess::start()).unwrap();
     let (seed, config) = config();
     println!("PROPTEST_RNG_SEED={seed}");

@@ -8,10 +8,10 @@ use super::Order;
 use crate::{
     cluster::{
         certificates::{Authority, Identity, Pair, token_keys},
+        component_config,
         folder::{ClusterFolder, write_private},
         kubeconfig,
         network::API_PORT,
-        settings,
     },
     command::{find_program, run},
 };
@@ -69,13 +69,16 @@ fn write_settings(node: &Path, order: &Order) -> anyhow::Result<()> {
     let plugins = CNI_FOLDERS.iter().map(Path::new).find(|folder| folder.join("bridge").is_file());
     let plugins = plugins.context("find the CNI plugins (package containernetworking-plugins)")?;
     find_program("runc").context("find runc")?;
-    let containerd = settings::containerd(node, plugins, snapshotter(node)?);
+    let containerd = component_config::containerd(node, plugins, snapshotter(node)?);
     let config = node.join("config");
     let files = [
         ("containerd.toml", containerd),
-        ("cni/10-pods.conflist", settings::pod_network(order.network).to_string()),
-        ("kubelet.json", settings::kubelet(node, order.network, &format!("/{}", order.cgroup)).to_string()),
-        ("Corefile", settings::corefile(node, order.network)),
+        ("cni/10-pods.conflist", component_config::pod_network(order.network).to_string()),
+        (
+            "kubelet.json",
+            component_config::kubelet(node, order.network, &format!("/{}", order.cgroup)).to_string(),
+        ),
+        ("Corefile", component_config::corefile(node, order.network)),
     ];
     for (name, text) in files {
         fs::write(config.join(name), text).with_context(|| format!("write {name}"))?;

@@ -10,7 +10,7 @@ use anyhow::Context as _;
 
 use super::Order;
 use crate::{
-    cluster::{settings, uplink::INNER_END},
+    cluster::{component_config, uplink::INNER_END},
     command::run,
 };
 
@@ -23,7 +23,7 @@ const VOLUMES: &str = "/tmp/hostpath_pv";
 /// Makes the mounts, the links and the control group of one node.
 pub(super) fn prepare(node: &Path, order: &Order) -> anyhow::Result<()> {
     mounts(node)?;
-    resolver(node, &settings::resolv_conf(order.network))?;
+    resolver(node, &component_config::resolv_conf(order.network))?;
     links(order)?;
     control_groups(&order.cgroup)
 }

@@ -7,7 +7,7 @@ use k8s_openapi::api::core::v1::{Node, ServiceAccount};
 use kube::{Api, Client};
 
 use crate::{
-    cluster::{component::Place, images, kubeconfig, settings::DNS_READY_PORT},
+    cluster::{component::Place, component_config::DNS_READY_PORT, image_import, kubeconfig},
     command::output_of,
     eventually::eventually,
 };
@@ -28,7 +28,7 @@ pub(super) async fn api_server(place: &Place<'_>) -> anyhow::Result<Client> {
 
 /// Waits for containerd to answer.
 pub(super) async fn containerd() -> anyhow::Result<()> {
-    let answers = async || output_of(images::ctr().arg("version")).map(drop);
+    let answers = async || output_of(image_import::ctr().arg("version")).map(drop);
     eventually("containerd answers", LIMIT, answers).await
 }
 

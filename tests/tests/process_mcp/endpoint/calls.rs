@@ -1,6 +1,6 @@
 //! Calls of tools with the agent's key, as our own client makes them.
 
-use msg2agent_tests::eventually::eventually;
+use devtools::eventually::eventually;
 use serde_json::{Value, json};
 
 use super::{Endpoint, READY_LIMIT};

@@ -3,7 +3,7 @@
 use std::path::Path;
 use std::time::{Duration, SystemTime};
 
-use msg2agent_tests::binding::write_secret;
+use devtools::agent_folder::write_secret;
 use rcgen::{BasicConstraints, CertificateParams, IsCa, Issuer, KeyPair};
 
 /// Writes `tls.crt` and `tls.key` for localhost and returns the authority behind them.

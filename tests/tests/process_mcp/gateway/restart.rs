@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
-use msg2agent_tests::gateway_site::{Gateway, GatewaySite};
+use devtools::gateway_site::{Gateway, GatewaySite};
 use reqwest::StatusCode;
 use serde_json::{Value, json};
 

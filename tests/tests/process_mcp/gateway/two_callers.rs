@@ -1,7 +1,7 @@
 //! Two callers at one gateway call every tool with everything they could have learnt of each other: no byte crosses, and nothing of the
 //! other one changes.
 
-use msg2agent_tests::gateway_site::GatewaySite;
+use devtools::gateway_site::GatewaySite;
 use rand::rngs::StdRng;
 use rand::seq::{IndexedRandom as _, SliceRandom as _};
 use rand::{Rng as _, RngExt as _, SeedableRng as _};
@@ -38,7 +38,7 @@ async fn give(site: &GatewaySite, agent: usize, name: &str, canary: String) -> O
     let listed = call(site, key(site, agent), "list_messages", json!({"wait_seconds": 20})).await;
     assert!(listed.to_string().contains(&owned.message), "{listed}");
     let status = json!({"id": owned.task});
-    msg2agent_tests::eventually::eventually(
+    devtools::eventually::eventually(
         "the task has arrived",
         super::super::endpoint::READY_LIMIT,
         async || {

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use msg2agent_tests::relay_process::{Admin, RelayProcess};
+use devtools::relay_process::{Admin, RelayProcess};
 use protocol::admin::{AgentView, Page, Problem, TenantSpec, agent_path, tenant_path};
 use protocol::api_key::ApiKey;
 use protocol::envelope::{Class, Content, Draft, MessageId, MessageType, seal};
