@@ -1,5 +1,6 @@
-//! A Kubernetes cluster to test and demonstrate with: the caller's own, one of kind, or the built-in one, which is a real
-//! control plane and node in namespaces of this machine. Each cluster has a folder that says what runs.
+//! A Kubernetes cluster to test and to demonstrate with: the built-in one, which is a real control plane and node in
+//! namespaces of this machine, one of kind, or an existing one that the caller names. Each cluster has a folder that
+//! records what runs.
 
 pub mod api_server_forward;
 pub mod built_in;
@@ -17,12 +18,13 @@ pub mod kubeconfig;
 mod namespaces;
 pub mod network;
 pub mod node;
+pub mod options;
 pub mod process_identity;
+pub mod record;
 pub mod tools;
 mod uplink;
 
 use std::{
-    env,
     path::{Path, PathBuf},
     process::Command,
 };
@@ -30,11 +32,12 @@ use std::{
 use anyhow::{Context as _, bail};
 
 use self::{
-    choice::{Choice, NEEDED_PROGRAMS, NoCluster, Surroundings, choose},
-    folder::{ClusterFolder, Record},
+    choice::{ClusterRequest, Machine, NEEDED_PROGRAMS, NoCluster, check_request},
+    folder::ClusterFolder,
+    record::{NextStep, Record, next_step},
 };
 use crate::{
-    command::{find_program, run, succeeds},
+    command::{find_program, isolated, run, succeeds},
     image::engine_answers,
 };
 
@@ -51,46 +54,50 @@ pub struct Cluster {
 }
 
 impl Cluster {
-    /// The cluster of `folder`, started if it does not run. Says on stderr which one it is and how it comes along.
-    pub fn up(folder: ClusterFolder) -> anyhow::Result<Self> {
+    /// The requested cluster, started in `folder` unless it runs already. Its stages are printed on stderr.
+    ///
+    /// # Errors
+    /// This machine cannot run it, another kind of cluster runs in the folder, or it does not start.
+    pub fn up(folder: ClusterFolder, request: &ClusterRequest) -> anyhow::Result<Self> {
         let _lock = folder.lock()?;
-        if let Some(record) = folder.record()?
-            && runs(&record)?
-        {
-            return Ok(Self { folder, record });
+        let found = folder.record()?;
+        let is_running = found.as_ref().is_some_and(runs);
+        match (next_step(found.as_ref(), is_running, request)?, found) {
+            (NextStep::Reuse, Some(record)) if finishes_starting(&folder, &record) => {
+                return Ok(Self { folder, record });
+            }
+            (NextStep::Reuse | NextStep::Replace, Some(record)) => {
+                eprintln!("the cluster recorded in {} is gone; cleaning up", folder.root().display());
+                end(&record)?;
+                folder.clear()?;
+            }
+            (_, _) => {}
         }
-        let record = match choose(&surroundings())? {
-            Choice::Existing { kubeconfig, context } => Record::Existing { kubeconfig, context },
-            Choice::Kind => {
-                let name = kind_name(&folder);
-                eprintln!("starting the kind cluster {name}");
-                kind::up(&folder, &name)?;
-                Record::Kind { name }
-            }
-            Choice::BuiltIn => {
-                eprintln!("starting the built-in cluster, about 10 s");
-                built_in::up(&folder)?
-            }
-        };
+        check_request(request, &machine())?;
+        let record = start(&folder, request)?;
         folder.write_record(&record)?;
         Ok(Self { folder, record })
     }
 
-    /// The running cluster of `folder`; an error when none runs.
+    /// The running cluster of `folder`.
+    ///
+    /// # Errors
+    /// None runs.
     pub fn running(folder: ClusterFolder) -> anyhow::Result<Self> {
         match folder.record()? {
-            Some(record) if runs(&record)? => Ok(Self { folder, record }),
+            Some(record) if runs(&record) => Ok(Self { folder, record }),
             _ => bail!("no cluster runs in {}: start one with `cluster up`", folder.root().display()),
         }
     }
 
-    /// Ends what `up` started in `folder` and forgets it; the caller's own cluster is only forgotten.
+    /// Ends what `up` started in `folder` and forgets it. An existing cluster of the caller is only forgotten.
+    ///
+    /// # Errors
+    /// Something of it does not end.
     pub fn down(folder: &ClusterFolder) -> anyhow::Result<()> {
         let _lock = folder.lock()?;
-        match folder.record()? {
-            Some(Record::BuiltIn { first, network, forwarder }) => built_in::down(first, network, forwarder)?,
-            Some(Record::Kind { name }) => kind::down(&name)?,
-            Some(Record::Existing { .. }) | None => {}
+        if let Some(record) = folder.record()? {
+            end(&record)?;
         }
         folder.clear()
     }
@@ -108,8 +115,7 @@ impl Cluster {
     /// Kubeconfig to use from the machine.
     pub fn kubeconfig(&self) -> PathBuf {
         match &self.record {
-            Record::Existing { kubeconfig: Some(path), .. } => path.clone(),
-            Record::Existing { .. } => default_kubeconfig(),
+            Record::Existing { kubeconfig, .. } => kubeconfig.clone(),
             Record::Kind { .. } | Record::BuiltIn { .. } => self.folder.kubeconfig(),
         }
     }
@@ -117,8 +123,16 @@ impl Cluster {
     /// Context to use in the kubeconfig, where it is not the current one.
     pub fn context(&self) -> Option<&str> {
         match &self.record {
-            Record::Existing { context, .. } => context.as_deref(),
+            Record::Existing { context, .. } => Some(context),
             Record::Kind { .. } | Record::BuiltIn { .. } => None,
+        }
+    }
+
+    /// Kubeconfig to use in a [`command`](Self::command).
+    pub fn kubeconfig_for_commands(&self) -> PathBuf {
+        match &self.record {
+            Record::BuiltIn { .. } => self.folder.node().join("kubeconfig/admin"),
+            Record::Kind { .. } | Record::Existing { .. } => self.kubeconfig(),
         }
     }
 
@@ -127,39 +141,84 @@ impl Cluster {
         kubeconfig::client(&self.kubeconfig(), self.context()).await
     }
 
+    /// Whether [`load`](Self::load) can work.
+    pub fn takes_images(&self) -> bool {
+        match &self.record {
+            Record::Existing { context, .. } => kubeconfig::kind_cluster(context).is_some(),
+            Record::Kind { .. } | Record::BuiltIn { .. } => true,
+        }
+    }
+
     /// Puts an image archive where pods find it.
+    ///
+    /// # Errors
+    /// An existing cluster that is not one of kind offers no way to load images.
     pub fn load(&self, archive: &Path) -> anyhow::Result<()> {
         match &self.record {
             Record::BuiltIn { first, .. } => image_import::import(*first, archive),
             Record::Kind { name } => kind::load(name, archive),
-            Record::Existing { .. } => match kubeconfig::kind_cluster(&self.kubeconfig(), self.context()) {
-                Some(name) => kind::load(&name, archive),
-                None => bail!("images cannot be loaded into your own cluster, unless it is one of kind"),
+            Record::Existing { context, .. } => match kubeconfig::kind_cluster(context) {
+                Some(name) => kind::load(name, archive),
+                None => bail!(
+                    "images cannot be loaded into the cluster of the context {context}: only the built-in cluster and \
+                     clusters of kind take them from this machine"
+                ),
             },
         }
     }
 
-    /// A command that runs with the cluster's network and names, as far as this kind of cluster has them to give: inside the
-    /// namespaces of the built-in one, else on this machine. KUBECONFIG is set in both.
+    /// A command that runs with the cluster's network and DNS, as far as this kind of cluster can give them: inside the
+    /// namespaces of the built-in one, else on this machine. KUBECONFIG is that of the cluster, and no proxy is set.
     pub fn command(&self, program: &str) -> Command {
         let mut command = match &self.record {
             Record::BuiltIn { first, .. } => namespaces::inside(*first, program),
-            Record::Kind { .. } | Record::Existing { .. } => Command::new(program),
+            Record::Kind { .. } | Record::Existing { .. } => isolated(program),
         };
-        let kubeconfig = match &self.record {
-            Record::BuiltIn { .. } => self.folder.node().join("kubeconfig/admin"),
-            Record::Kind { .. } | Record::Existing { .. } => self.kubeconfig(),
-        };
-        command.env("KUBECONFIG", kubeconfig);
+        command.env("KUBECONFIG", self.kubeconfig_for_commands());
         command
     }
 }
 
-fn runs(record: &Record) -> anyhow::Result<bool> {
+fn start(folder: &ClusterFolder, request: &ClusterRequest) -> anyhow::Result<Record> {
+    match request {
+        ClusterRequest::Existing { kubeconfig, context } => {
+            Ok(Record::Existing { kubeconfig: kubeconfig.clone(), context: context.clone() })
+        }
+        ClusterRequest::Kind => {
+            let name = kind_name(folder);
+            eprintln!("starting the kind cluster {name}");
+            kind::up(folder, &name)?;
+            Ok(Record::Kind { name })
+        }
+        ClusterRequest::BuiltIn => {
+            eprintln!("starting the built-in cluster");
+            built_in::up(folder)
+        }
+    }
+}
+
+/// Ends what a record describes. What has ended already is no error.
+fn end(record: &Record) -> anyhow::Result<()> {
     match record {
-        Record::BuiltIn { first, .. } => Ok(first.is_alive()),
+        Record::BuiltIn { first, network, forwarder } => built_in::down(*first, *network, *forwarder),
+        Record::Kind { name } => kind::down(name),
+        Record::Existing { .. } => Ok(()),
+    }
+}
+
+/// Whether a running cluster can be used now or soon: an interrupted `up` leaves one that is still starting.
+fn finishes_starting(folder: &ClusterFolder, record: &Record) -> bool {
+    match record {
+        Record::BuiltIn { first, .. } => built_in::wait_until_ready(folder, *first).is_ok(),
+        Record::Kind { .. } | Record::Existing { .. } => true,
+    }
+}
+
+fn runs(record: &Record) -> bool {
+    match record {
+        Record::BuiltIn { first, .. } => first.is_alive(),
         Record::Kind { name } => kind::is_up(name),
-        Record::Existing { .. } => Ok(true),
+        Record::Existing { .. } => true,
     }
 }
 
@@ -171,18 +230,11 @@ fn kind_name(folder: &ClusterFolder) -> String {
     format!("msg2agent-{suffix}")
 }
 
-fn default_kubeconfig() -> PathBuf {
-    env::var_os("HOME").map(PathBuf::from).unwrap_or_default().join(".kube/config")
-}
-
-fn surroundings() -> Surroundings {
-    let named = |name: &str| env::var_os(name).filter(|value| !value.is_empty());
+fn machine() -> Machine {
     let absent = NEEDED_PROGRAMS.iter().filter(|(program, _)| find_program(program).is_none());
     let mut missing_packages: Vec<_> = absent.map(|(_, package)| *package).collect();
     missing_packages.dedup();
-    Surroundings {
-        kubeconfig: named("KUBECONFIG").map(PathBuf::from).filter(|path| !ClusterFolder::made(path)),
-        context: named("MSG2AGENT_KUBE_CONTEXT").map(|context| context.to_string_lossy().into_owned()),
+    Machine {
         docker_answers: engine_answers("docker"),
         kind_installed: find_program("kind").is_some(),
         linux: cfg!(target_os = "linux"),
@@ -196,12 +248,12 @@ pub fn is_root() -> bool {
     run("id", ["-u"]).is_ok_and(|id| id.trim() == "0")
 }
 
-/// Whether the built-in cluster would be used, but for the rights to make it.
-pub fn only_root_is_missing() -> bool {
-    matches!(choose(&surroundings()), Err(NoCluster::NotRoot))
+/// Whether only the rights of the administrator are missing for the requested cluster.
+pub fn only_root_is_missing(request: &ClusterRequest) -> bool {
+    matches!(check_request(request, &machine()), Err(NoCluster::NotRoot))
 }
 
-/// Whether this process could get them without asking a person.
+/// Whether this process can become root by sudo without a password.
 pub fn can_sudo() -> bool {
     find_program("sudo").is_some() && succeeds("sudo", ["-n", "true"])
 }

@@ -10,6 +10,25 @@ use std::{
 
 use anyhow::{Context as _, bail};
 
+/// First letters of the variables that kubectl, helm, the Kubernetes clients, OpenTelemetry and our own programs read.
+/// `KUBE` covers KUBECONFIG and KUBERNETES_SERVICE_HOST.
+const AMBIENT_PREFIXES: [&str; 4] = ["KUBE", "HELM_", "OTEL_", "MSG2AGENT_"];
+
+/// A command that gets nothing from this environment by which it could reach another cluster, a proxy, or other settings of
+/// msg2agent. Programs that download go without it: they may need the proxy of their user.
+pub fn isolated(program: impl AsRef<OsStr>) -> Command {
+    let mut command = Command::new(program);
+    for (name, _) in std::env::vars_os().filter(|(name, _)| is_ambient(&name.to_string_lossy())) {
+        command.env_remove(name);
+    }
+    command
+}
+
+fn is_ambient(name: &str) -> bool {
+    let name = name.to_ascii_uppercase();
+    AMBIENT_PREFIXES.iter().any(|prefix| name.starts_with(prefix)) || name.ends_with("_PROXY")
+}
+
 /// Runs `program` to its end and returns what it wrote to stdout.
 pub fn run<A: AsRef<OsStr>>(program: &str, arguments: impl IntoIterator<Item = A>) -> anyhow::Result<String> {
     output_of(Command::new(program).args(arguments))
@@ -60,6 +79,20 @@ mod tests {
     fn a_failure_carries_what_the_program_said() {
         let error = run("sh", ["-c", "echo out of luck >&2; exit 3"]).unwrap_err().to_string();
         assert!(error.contains("out of luck") && error.contains('3'), "{error}");
+    }
+
+    #[test]
+    fn what_leads_to_another_cluster_or_proxy_is_ambient() {
+        let ambient = [
+            "KUBECONFIG",
+            "MSG2AGENT_KUBE_CONTEXT",
+            "HELM_KUBECONTEXT",
+            "https_proxy",
+            "NO_PROXY",
+            "ALL_PROXY",
+        ];
+        assert!(ambient.into_iter().all(is_ambient));
+        assert!(!["PATH", "HOME", "XDG_CACHE_HOME", "CARGO", "TMPDIR"].into_iter().any(is_ambient));
     }
 
     #[test]

@@ -1,12 +1,12 @@
-//! The demonstration: from nothing to two agents, one proven conversation and Claude Code, by the commands a user would type.
-//! Every stage is timed; from the installation to the verified proof it must stay within the promised time.
+//! The demo: from nothing to two agents, one proven conversation and Claude Code, by the commands a user would type.
+//! Every stage is timed. From the installation to the verified proof it must stay within the promised time.
 
 pub mod claude;
 mod conversation;
 mod diagnosis;
+mod expected_times;
 mod installation;
 mod next_steps;
-pub mod programs;
 mod stages;
 mod user_tools;
 
@@ -17,50 +17,84 @@ use std::{path::PathBuf, time::Duration};
 use anyhow::{Context as _, ensure};
 
 use self::{
-    stages::{Stage, Stages},
+    expected_times::{Cached, VariableStages},
+    stages::{Stage, Stages, rounded},
     user_tools::UserTools,
 };
 use crate::{
     cluster::{
         Cluster,
-        folder::{ClusterFolder, Record},
+        choice::ClusterRequest,
+        folder::ClusterFolder,
+        go_program::{COREDNS, KUBERNETES},
+        record::Record,
         tools,
     },
     image,
 };
 
-/// "One apply, one proof": from `helm install` to the verified proof.
-const PROMISE: Duration = Duration::from_secs(60);
+/// "One apply, one proof": bounds the time from `helm install` to the verified proof.
+pub const PROMISE_TIMEOUT: Duration = Duration::from_secs(60);
 
-const CLUSTER: Stage = Stage { name: "cluster", expected: Duration::from_secs(12) };
-const IMAGES: Stage = Stage { name: "images built and loaded", expected: Duration::from_secs(12) };
-const INSTALL: Stage = Stage { name: "charts installed", expected: Duration::from_secs(4) };
-const READY: Stage = Stage { name: "relay and agents Ready", expected: Duration::from_secs(25) };
-const CONVERSATION: Stage = Stage { name: "conversation", expected: Duration::from_secs(8) };
-const PROOF: Stage = Stage { name: "proof verified offline", expected: Duration::from_secs(1) };
-const CLAUDE: Stage = Stage { name: "Claude Code calls a tool", expected: Duration::from_secs(20) };
+const IMAGES: Stage = Stage::new("images built and loaded", 12);
+const INSTALL: Stage = Stage::new("charts installed", 4);
+const READY: Stage = Stage::new("relay and agents Ready", 25);
+const CONVERSATION: Stage = Stage::new("conversation", 8);
+const PROOF: Stage = Stage::new("proof verified offline", 1);
 
-/// What the demonstration works with.
+/// What a caller can choose.
+#[derive(Debug, Clone)]
+pub struct DemoOptions {
+    pub request: ClusterRequest,
+    /// File that the proof is written to.
+    pub proof: PathBuf,
+    /// Bounds the time from `helm install` to the verified proof.
+    pub promise: Duration,
+    /// Whether Claude Code is connected at the end.
+    pub claude_code: bool,
+}
+
+/// What the demo works with.
 struct Demo {
     cluster: Cluster,
     tools: UserTools,
-    proof: PathBuf,
+    options: DemoOptions,
+    claude_code: Stage,
 }
 
-/// Runs all stages after the build. A cluster of ours is made anew, so that the figures are those of a fresh one.
-pub async fn run(folder: ClusterFolder) -> anyhow::Result<()> {
+/// Runs all stages. The cluster of an earlier demo is ended first, so that the figures are those of a fresh one.
+///
+/// # Errors
+/// The first stage that fails, or a promise that was not kept.
+pub async fn run(folder: ClusterFolder, options: DemoOptions) -> anyhow::Result<()> {
+    let expected = VariableStages::new(&options.request, Cached::find()?);
+    println!("== the demo takes about {}", rounded(total(&expected, &options)));
     let mut stages = Stages::default();
-    let cluster = stages.run(CLUSTER, || fresh_cluster(folder))?;
-    let tools = UserTools::new(tools::prebuilt()?, &cluster);
-    let demo = Demo { cluster, tools, proof: crate::repository().join("proof.json") };
+    if !expected.cluster_programs.expected.is_zero() {
+        stages.run(expected.cluster_programs, || KUBERNETES.ensure().and(COREDNS.ensure()))?;
+    }
+    let tools = match expected.tools.expected.is_zero() {
+        true => tools::prebuilt()?,
+        false => stages.run(expected.tools, tools::prebuilt)?,
+    };
+    let cluster = stages.run(expected.cluster, || fresh_cluster(folder, &options.request))?;
+    let tools = UserTools::new(tools, &cluster);
+    let demo = Demo { cluster, tools, options, claude_code: expected.claude_code };
     let outcome = demo.run(&mut stages).await;
     if outcome.is_err() {
         diagnosis::print(&demo.tools);
     }
     println!("\n{}", stages.table());
     outcome?;
-    println!("{}", next_steps::text(&demo.cluster, &demo.tools, &demo.proof));
+    println!("{}", next_steps::text(&demo.cluster, &demo.tools, &demo.options.proof));
     Ok(())
+}
+
+fn total(expected: &VariableStages, options: &DemoOptions) -> Duration {
+    let mut stages = vec![expected.cluster_programs, expected.tools, expected.cluster];
+    stages.extend([IMAGES, INSTALL, READY, CONVERSATION, PROOF]);
+    stages.extend(options.claude_code.then_some(expected.claude_code));
+    stages.iter().map(|stage| stage.expected).sum()
 }
 
 impl Demo {
@@ -69,12 +103,16 @@ impl Demo {
         let promised = [INSTALL, READY, CONVERSATION, PROOF];
         stages.run(INSTALL, || installation::install(&self.tools))?;
         stages.run(READY, || installation::agents_ready(&self.tools))?;
-        let said = stages.run(CONVERSATION, || conversation::hold(&self.tools))?;
-        stages.run(PROOF, || conversation::prove(&said, &self.proof))?;
+        let log = stages.run(CONVERSATION, || conversation::hold(&self.tools))?;
+        stages.run(PROOF, || conversation::prove(&log, &self.options.proof))?;
         let taken = stages.total(&promised);
         println!("\nfrom helm install to the verified proof: {:.1} s", taken.as_secs_f64());
-        ensure!(taken <= PROMISE, "the promise is {} s", PROMISE.as_secs());
-        stages.run_async(CLAUDE, claude::call(&self.cluster)).await
+        let promise = self.options.promise;
+        ensure!(taken <= promise, "the promise is {} s", promise.as_secs());
+        if self.options.claude_code {
+            stages.run_async(self.claude_code, claude::call(&self.cluster)).await?;
+        }
+        Ok(())
     }
 }
 
@@ -87,11 +125,11 @@ pub fn install_product(cluster: &Cluster) -> anyhow::Result<()> {
     installation::install(&UserTools::new(tools::prebuilt()?, cluster))
 }
 
-fn fresh_cluster(folder: ClusterFolder) -> anyhow::Result<Cluster> {
+fn fresh_cluster(folder: ClusterFolder, request: &ClusterRequest) -> anyhow::Result<Cluster> {
     if !matches!(folder.record()?, None | Some(Record::Existing { .. })) {
-        Cluster::down(&folder).context("end the former demonstration's cluster")?;
+        Cluster::down(&folder).context("end the cluster of the earlier demo")?;
     }
-    Cluster::up(folder)
+    Cluster::up(folder, request)
 }
 
 fn load_images(cluster: &Cluster) -> anyhow::Result<()> {

@@ -12,7 +12,7 @@ use tempfile::TempDir;
 use crate::free_port::free_port;
 use crate::process::TestProcess;
 use crate::relay_process::RelayProcess;
-use crate::{agent_folder, install_tls_provider};
+use crate::{agent_folder, http_client, install_tls_provider};
 
 mod agent;
 mod call;
@@ -104,7 +104,7 @@ impl GatewaySite {
 async fn ready(process: &mut TestProcess, admin_port: u16) -> anyhow::Result<()> {
     let url = format!("http://127.0.0.1:{admin_port}/readyz");
     let check = async || {
-        let answer = reqwest::get(&url).await?;
+        let answer = http_client::get(&url).await?;
         let status = answer.status();
         ensure!(status.is_success(), "{}", answer.text().await?);
         Ok(())

@@ -9,6 +9,7 @@ pub mod demo;
 pub mod eventually;
 pub mod free_port;
 pub mod gateway_site;
+pub mod http_client;
 pub mod image;
 pub mod load;
 pub mod mcp_load;

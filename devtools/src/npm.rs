@@ -17,14 +17,26 @@ const FILES: [&str; 3] = ["package.json", "package-lock.json", ".npmrc"];
 /// # Errors
 /// npm is missing or fails.
 pub fn installed(source: &Path, name: &str) -> anyhow::Result<PathBuf> {
-    let lock = source.join("package-lock.json");
-    let lock = fs::read(&lock).with_context(|| format!("read {}", lock.display()))?;
-    let installed = programs::folder()?.join(format!("{name}-{}", fingerprint(&lock)));
+    let installed = folder_of(source, name)?;
     if !installed.join("node_modules").is_dir() {
         fetch(source, &installed)?;
     }
     ensure!(installed.join("node_modules").is_dir(), "npm has installed nothing in {}", installed.display());
     Ok(installed)
+}
+
+/// Whether the package in `source` is installed already.
+///
+/// # Errors
+/// The target folder cannot be found, or the lock file cannot be read.
+pub fn is_installed(source: &Path, name: &str) -> anyhow::Result<bool> {
+    Ok(folder_of(source, name)?.join("node_modules").is_dir())
+}
+
+fn folder_of(source: &Path, name: &str) -> anyhow::Result<PathBuf> {
+    let lock = source.join("package-lock.json");
+    let lock = fs::read(&lock).with_context(|| format!("read {}", lock.display()))?;
+    Ok(programs::folder()?.join(format!("{name}-{}", fingerprint(&lock))))
 }
 
 /// Names what was installed from these bytes.

@@ -11,7 +11,10 @@ use std::{
 use anyhow::{Context as _, bail};
 use tokio::process::{Child, Command};
 
-use crate::{command::run, eventually::eventually};
+use crate::{
+    command::{isolated, run},
+    eventually::eventually,
+};
 
 /// Lines of the log in an error.
 const SHOWN_LINES: usize = 40;
@@ -45,12 +48,7 @@ impl TestProcess {
         environment: impl IntoIterator<Item = (Name, Value)>,
         folder: &Path,
     ) -> anyhow::Result<Self> {
-        let mut command = Command::new(crate::programs::path(binary)?);
-        for (name, _) in std::env::vars_os() {
-            if name.to_string_lossy().starts_with("MSG2AGENT_") {
-                command.env_remove(name);
-            }
-        }
+        let mut command = Command::from(isolated(crate::programs::path(binary)?));
         command.args(arguments).envs(environment);
         Self::start(binary, command, folder)
     }

@@ -9,9 +9,10 @@ use protocol::did::{AgentName, Domain, TenantId};
 use protocol::{Did, Identity};
 use tokio::process::{Child, Command};
 
+use crate::command::isolated;
 use crate::eventually::eventually;
 use crate::free_port::free_port;
-use crate::programs;
+use crate::{http_client, programs};
 
 mod admin;
 
@@ -74,7 +75,7 @@ impl RelayProcess {
     pub async fn ready(&self) -> anyhow::Result<()> {
         let url = format!("{}/readyz", self.admin_url());
         eventually("the relay is ready", READY_LIMIT, async || {
-            let answer = reqwest::get(&url).await.context("ask /readyz")?;
+            let answer = http_client::get(&url).await?;
             let status = answer.status();
             ensure!(status.is_success(), "{status}: {}", answer.text().await.unwrap_or_default());
             Ok(())
@@ -143,7 +144,7 @@ impl RelayProcess {
     pub fn admin(&self) -> anyhow::Result<Admin> {
         let token =
             std::fs::read_to_string(token_file(self.folder.path())).context("read the admin token")?;
-        Ok(Admin::new(self.admin_url(), token.trim()))
+        Admin::new(self.admin_url(), token.trim())
     }
 
     #[must_use]
@@ -167,7 +168,7 @@ impl RelayProcess {
     /// # Errors
     /// The listener does not answer.
     pub async fn metrics(&self) -> anyhow::Result<String> {
-        Ok(reqwest::get(format!("{}/metrics", self.admin_url())).await?.text().await?)
+        Ok(http_client::get(&format!("{}/metrics", self.admin_url())).await?.text().await?)
     }
 
     /// A new identity for `name` in `tenant` at this relay; the relay does not know it yet.
@@ -188,7 +189,7 @@ fn spawn(folder: &Path, port: u16, admin_port: u16, settings: &[(String, String)
         .append(true)
         .open(folder.join("log"))
         .context("open the log")?;
-    Command::new(programs::path("msg2agent-relay")?)
+    Command::from(isolated(programs::path("msg2agent-relay")?))
         .env("MSG2AGENT_RELAY_LISTEN", format!("127.0.0.1:{port}"))
         .env("MSG2AGENT_RELAY_ADMIN_LISTEN", format!("127.0.0.1:{admin_port}"))
         .env("MSG2AGENT_RELAY_DOMAIN", "relay.test")

@@ -7,12 +7,13 @@ use anyhow::ensure;
 use k8s_openapi::api::coordination::v1::Lease;
 use kube::{Api, Client, api::ListParams};
 
-use devtools::cluster::{self, Cluster};
+use devtools::cluster::Cluster;
 pub use devtools::demo::OPERATOR_NAMESPACE;
 use devtools::eventually::eventually;
-use devtools::{demo, install_tls_provider, repository};
+use devtools::{demo, install_tls_provider};
 
 use crate::namespace::{TestNamespace, in_namespace};
+use crate::test_cluster;
 
 /// The operator's Deployment and its Lease have the same name.
 pub const OPERATOR: &str = "msg2agent-operator";
@@ -61,8 +62,7 @@ pub async fn leader(client: &Client) -> anyhow::Result<String> {
 }
 
 fn start() -> anyhow::Result<Cluster> {
-    let folder = cluster::open_folder(Some(&repository().join("target/operator-cluster")))?;
-    let cluster = Cluster::up(folder)?;
+    let cluster = test_cluster::up("operator-cluster")?;
     demo::install_product(&cluster)?;
     Ok(cluster)
 }

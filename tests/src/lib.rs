@@ -15,3 +15,4 @@ pub mod pod_process;
 pub mod process_memory;
 pub mod relay_port_forward;
 pub mod service_port_forward;
+pub mod test_cluster;

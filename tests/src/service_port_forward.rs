@@ -2,6 +2,7 @@
 //! names through the API server to their pods. URLs, TLS names and Host headers stay what they are inside. Works on every cluster.
 
 use anyhow::{Context as _, ensure};
+use devtools::http_client;
 use k8s_openapi::api::core::v1::Pod;
 use k8s_openapi::api::discovery::v1::EndpointSlice;
 use kube::api::ListParams;
@@ -43,7 +44,7 @@ impl ServicePortForward {
     /// The authority cannot be read.
     pub fn http(&self, authority: &str) -> anyhow::Result<reqwest::Client> {
         let authorities = reqwest::Certificate::from_pem_bundle(authority.as_bytes())?;
-        let client = reqwest::Client::builder()
+        let client = http_client::builder()
             .proxy(reqwest::Proxy::all(&self.url)?)
             .tls_certs_only(authorities)
             .redirect(reqwest::redirect::Policy::none());

@@ -4,12 +4,14 @@ use std::{os::unix::process::CommandExt as _, path::PathBuf, process::Command};
 
 use anyhow::Context as _;
 use clap::{Parser, Subcommand};
-use msg2agent_devtools::cluster::{self, Cluster, api_server_forward, folder::Record, node, tools};
+use msg2agent_devtools::cluster::{
+    self, Cluster, api_server_forward, node, options::ClusterOptions, record::Record, tools,
+};
 
 /// A Kubernetes cluster for tests and demos.
 ///
-/// It is the one KUBECONFIG or MSG2AGENT_KUBE_CONTEXT names, else one of kind where Docker answers, else a real control plane
-/// and node in namespaces of this machine.
+/// It is a real control plane and node in namespaces of this machine, unless an option of `up` asks for another one. KUBECONFIG
+/// is used with `--context` only.
 #[derive(Debug, Parser)]
 #[command(name = "cluster")]
 struct Arguments {
@@ -23,7 +25,7 @@ struct Arguments {
 #[derive(Debug, Subcommand)]
 enum Action {
     /// Start the cluster, or do nothing when it runs; prints the line that makes kubectl use it.
-    Up,
+    Up(ClusterOptions),
     /// End it and all it has started.
     Down,
     /// Say which cluster it is and whether it runs.
@@ -60,8 +62,8 @@ fn main() -> anyhow::Result<()> {
     }
     let folder = cluster::open_folder(arguments.folder.as_deref())?;
     match arguments.action {
-        Action::Up => {
-            let cluster = Cluster::up(folder)?;
+        Action::Up(options) => {
+            let cluster = Cluster::up(folder, &options.request()?)?;
             eprintln!("{}", described(&cluster));
             println!("export KUBECONFIG={}", cluster.kubeconfig().display());
             Ok(())
@@ -101,7 +103,9 @@ fn block_on(work: impl Future<Output = anyhow::Result<()>>) -> anyhow::Result<()
 
 fn described(cluster: &Cluster) -> String {
     match cluster.record() {
-        Record::Existing { .. } => format!("your own cluster, from {}", cluster.kubeconfig().display()),
+        Record::Existing { kubeconfig, context } => {
+            format!("the existing cluster of the context {context} in {}", kubeconfig.display())
+        }
         Record::Kind { name } => format!("the kind cluster {name}"),
         Record::BuiltIn { network, first, forwarder } => {
             let reach = if forwarder.is_some() { "forwarded to loopback" } else { "linked to this machine" };

@@ -3,10 +3,8 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
-use anyhow::Context as _;
 use clap::Parser;
-use kube::config::{KubeConfigOptions, Kubeconfig};
-use kube::{Client, Config};
+use msg2agent_devtools::cluster::kubeconfig;
 use msg2agent_devtools::opbench::revoke::Revocation;
 use msg2agent_devtools::opbench::{self, AGENTS_MAX, Plan, REVOCATIONS_MAX, TENANTS_MAX, operator::Address};
 
@@ -15,9 +13,12 @@ use msg2agent_devtools::opbench::{self, AGENTS_MAX, Plan, REVOCATIONS_MAX, TENAN
 #[derive(Parser)]
 #[command(version)]
 struct Arguments {
-    /// Left out: KUBECONFIG, then the usual places.
-    #[arg(long)]
-    kubeconfig: Option<PathBuf>,
+    /// Kubeconfig of the cluster, with the operator installed. It is always named: the benchmark makes a thousand objects.
+    #[arg(long, value_name = "FILE")]
+    kubeconfig: PathBuf,
+    /// Context in the kubeconfig. Default: its current one.
+    #[arg(long, value_name = "NAME")]
+    context: Option<String>,
     /// Made, and deleted at the end.
     #[arg(long, default_value = "opbench")]
     namespace: String,
@@ -49,19 +50,8 @@ async fn main() -> anyhow::Result<()> {
     let arguments = Arguments::parse();
     msg2agent_devtools::install_tls_provider();
     tracing_subscriber::fmt().with_writer(std::io::stderr).with_max_level(tracing::Level::WARN).init();
-    let client = client(arguments.kubeconfig.as_deref()).await.context("find a cluster")?;
+    let client = kubeconfig::client(&arguments.kubeconfig, arguments.context.as_deref()).await?;
     opbench::run(client, &plan(arguments)).await
-}
-
-async fn client(kubeconfig: Option<&std::path::Path>) -> anyhow::Result<Client> {
-    let config = match kubeconfig {
-        Some(path) => {
-            let file = Kubeconfig::read_from(path)?;
-            Config::from_custom_kubeconfig(file, &KubeConfigOptions::default()).await?
-        }
-        None => Config::infer().await?,
-    };
-    Ok(Client::try_from(config)?)
 }
 
 fn plan(arguments: Arguments) -> Plan {

@@ -7,6 +7,9 @@ use tokio::sync::Mutex;
 
 use crate::{npm, repository};
 
+/// Name of the folder that npm installs into, without its fingerprint.
+const NAME: &str = "claude-code";
+
 /// Tests of one process install one after the other.
 static INSTALLING: Mutex<()> = Mutex::const_new(());
 
@@ -19,8 +22,20 @@ pub async fn program() -> anyhow::Result<PathBuf> {
     tokio::task::spawn_blocking(install).await?
 }
 
+/// Whether the release is installed already.
+///
+/// # Errors
+/// The target folder cannot be found, or the lock file cannot be read.
+pub fn is_installed() -> anyhow::Result<bool> {
+    npm::is_installed(&sources(), NAME)
+}
+
+fn sources() -> PathBuf {
+    repository().join("devtools/claude")
+}
+
 fn install() -> anyhow::Result<PathBuf> {
-    let installed = npm::installed(&repository().join("devtools/claude"), "claude-code")?;
+    let installed = npm::installed(&sources(), NAME)?;
     let program = installed.join("node_modules/@anthropic-ai").join(platform_package()?).join("claude");
     ensure!(program.is_file(), "the release of Claude Code holds no {}", program.display());
     Ok(program)

@@ -11,23 +11,25 @@ use anyhow::{Context as _, bail, ensure};
 
 use super::{
     api_server_forward, cgroup,
-    folder::{ClusterFolder, Record},
+    folder::ClusterFolder,
     go_program::{COREDNS, KUBERNETES},
     namespaces,
     network::{API_PORT, Network},
     node::{Order, READY},
     process_identity::ProcessIdentity,
+    record::Record,
     uplink,
 };
 use crate::{image, programs};
 
-/// Longest time from the first process to a cluster that can be used; it takes about 10 s on two idle cores.
-const START_LIMIT: Duration = Duration::from_secs(180);
+/// Bounds the start of a cluster from its first process until it can be used, which takes about 10 s on two idle cores.
+const START_TIMEOUT: Duration = Duration::from_secs(180);
 
-/// Longest time the kernel may take to end what was inside the namespaces.
-const END_LIMIT: Duration = Duration::from_secs(20);
+/// Bounds the end of everything inside the namespaces, which is the kernel's work.
+const END_TIMEOUT: Duration = Duration::from_secs(20);
 
-const POLL: Duration = Duration::from_millis(50);
+/// Between two looks at the state of a starting or ending cluster.
+const POLL_INTERVAL: Duration = Duration::from_millis(50);
 
 /// Starts a cluster in `folder` and waits until it can be used. A cluster that fails to start is ended again; the node's
 /// logs stay for reading until the next `up`.
@@ -55,7 +57,7 @@ pub fn up(folder: &ClusterFolder) -> anyhow::Result<Record> {
     started
 }
 
-/// Ends a cluster: its processes first, then what the kernel keeps of them.
+/// Ends a cluster: its processes first, then what the kernel keeps of them. What has ended already is no error.
 pub fn down(
     first: ProcessIdentity,
     network: Network,
@@ -85,7 +87,7 @@ fn start_node(
     let mut stdin = child.stdin.take().context("reach the node's stdin")?;
     stdin.write_all(line.as_bytes()).context("tell the node its network")?;
     drop(stdin);
-    watch_stages(folder, first)?;
+    wait_until_ready(folder, first)?;
     give_to_caller(folder)?;
     Ok(record)
 }
@@ -120,22 +122,26 @@ fn way_in(folder: &ClusterFolder, first: ProcessIdentity) -> anyhow::Result<WayI
 fn wait_for_network_namespace(first: ProcessIdentity) -> anyhow::Result<()> {
     let ours = fs::read_link("/proc/self/ns/net").context("read our network namespace")?;
     let made = || fs::read_link(format!("/proc/{}/ns/net", first.pid)).is_ok_and(|theirs| theirs != ours);
-    poll(START_LIMIT, || made().then_some(()).or((!first.is_alive()).then_some(())));
+    poll(START_TIMEOUT, || made().then_some(()).or((!first.is_alive()).then_some(())));
     ensure!(made(), "the cluster's namespaces could not be made; see node.log");
     Ok(())
 }
 
-/// Prints the node's stages as they come, until it is ready or has failed.
-fn watch_stages(folder: &ClusterFolder, first: ProcessIdentity) -> anyhow::Result<()> {
+/// Waits until the node is ready and prints its stages meanwhile. A node that is ready already prints none.
+///
+/// # Errors
+/// It fails to start.
+pub fn wait_until_ready(folder: &ClusterFolder, first: ProcessIdentity) -> anyhow::Result<()> {
+    if first.is_alive() && stages(folder).last().is_some_and(|stage| stage == READY) {
+        return Ok(());
+    }
     let (begun, mut printed) = (Instant::now(), 0);
-    let outcome = poll(START_LIMIT, || {
-        let text = fs::read_to_string(folder.stages()).unwrap_or_default();
-        let complete = text.rsplit_once('\n').map(|(lines, _)| lines).unwrap_or_default();
-        for stage in complete.lines().skip(printed) {
+    let outcome = poll(START_TIMEOUT, || {
+        for stage in stages(folder).into_iter().skip(printed) {
             printed += 1;
             eprintln!("  {:5.1} s  {stage}", begun.elapsed().as_secs_f64());
             if stage == READY || stage.starts_with("failed") {
-                return Some(stage.to_owned());
+                return Some(stage);
             }
         }
         (!first.is_alive()).then(|| "the node's process ended".to_owned())
@@ -144,9 +150,19 @@ fn watch_stages(folder: &ClusterFolder, first: ProcessIdentity) -> anyhow::Resul
         Some(READY) => Ok(()),
         Some(other) => bail!("the cluster did not start: {other}; logs are in {}", folder.logs().display()),
         None => {
-            bail!("the cluster did not start within {START_LIMIT:?}; logs are in {}", folder.logs().display())
+            bail!(
+                "the cluster did not start within {START_TIMEOUT:?}; logs are in {}",
+                folder.logs().display()
+            )
         }
     }
+}
+
+/// The stages that the node has reached, oldest first.
+fn stages(folder: &ClusterFolder) -> Vec<String> {
+    let text = fs::read_to_string(folder.stages()).unwrap_or_default();
+    let complete = text.rsplit_once('\n').map(|(lines, _)| lines).unwrap_or_default();
+    complete.lines().map(String::from).collect()
 }
 
 fn end(
@@ -157,17 +173,20 @@ fn end(
     if let Some(forwarder) = forwarder {
         forwarder.kill()?;
     }
+    let was_alive = first.is_alive();
     first.kill()?;
-    poll(END_LIMIT, || (!first.is_alive()).then_some(()))
+    poll(END_TIMEOUT, || (!first.is_alive()).then_some(()))
         .context("the cluster's first process does not end")?;
+    // The link of a cluster that had ended before went with its namespaces, and another cluster may have its name by now.
     if let Some(network) = network
         && forwarder.is_none()
+        && was_alive
     {
         uplink::release(network)?;
     }
     // A group stays busy until its last process has been collected.
     let name = cgroup_name(first);
-    poll(END_LIMIT, || cgroup::remove(&name).ok())
+    poll(END_TIMEOUT, || cgroup::remove(&name).ok())
         .with_context(|| format!("the control group {name} stays busy"))
 }
 
@@ -184,6 +203,6 @@ fn poll<T>(limit: Duration, mut check: impl FnMut() -> Option<T>) -> Option<T> {
         if begun.elapsed() >= limit {
             return None;
         }
-        std::thread::sleep(POLL);
+        std::thread::sleep(POLL_INTERVAL);
     }
 }

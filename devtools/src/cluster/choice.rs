@@ -1,4 +1,4 @@
-//! Which cluster to use: the caller's own, one of kind, or the built-in one. Pure.
+//! Which cluster to start or to use. Nothing is guessed: without a request it is the built-in one. Pure.
 
 use std::path::PathBuf;
 
@@ -17,13 +17,21 @@ pub const NEEDED_PROGRAMS: [(&str, &str); 9] = [
     ("mount", "mount"),
 ];
 
-/// What was found on this machine.
+/// The cluster that the caller asked for.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub enum ClusterRequest {
+    /// A control plane and a node in namespaces of this machine.
+    #[default]
+    BuiltIn,
+    /// A new cluster of the `kind` program.
+    Kind,
+    /// A cluster that exists already. It is never started or ended here.
+    Existing { kubeconfig: PathBuf, context: String },
+}
+
+/// What this machine has for clusters.
 #[derive(Debug, Clone, Default)]
-pub struct Surroundings {
-    /// KUBECONFIG, unless it names the cluster we made ourselves.
-    pub kubeconfig: Option<PathBuf>,
-    /// MSG2AGENT_KUBE_CONTEXT.
-    pub context: Option<String>,
+pub struct Machine {
     pub docker_answers: bool,
     pub kind_installed: bool,
     pub linux: bool,
@@ -32,79 +40,67 @@ pub struct Surroundings {
     pub missing_packages: Vec<&'static str>,
 }
 
-/// The cluster to use.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Choice {
-    Existing { kubeconfig: Option<PathBuf>, context: Option<String> },
-    Kind,
-    BuiltIn,
-}
-
-/// Why there is no cluster to use, and what would help.
+/// Why the requested cluster cannot be had, and what would help.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
 pub enum NoCluster {
-    #[error("start Docker and install kind, or set KUBECONFIG: the built-in cluster runs on Linux only")]
+    #[error("the built-in cluster runs on Linux only: start Docker, install kind and ask for it (--kind)")]
     NotLinux,
     #[error(
-        "run this as root or where sudo asks nothing, or start Docker and install kind, or set KUBECONFIG"
+        "the built-in cluster needs root: run this as root or where sudo asks no password, or ask for kind (--kind)"
     )]
     NotRoot,
-    #[error("install {} (`scripts/need.sh cluster` does), or start Docker and install kind, or set KUBECONFIG", .0.join(", "))]
+    #[error("the built-in cluster needs these packages (`scripts/need.sh cluster` installs them): {}", .0.join(", "))]
     MissingPackages(Vec<&'static str>),
+    #[error("a kind cluster needs a Docker engine that answers and the program kind")]
+    NoKind,
 }
 
-/// The caller's word comes first, then what leaves most of the machine alone.
-pub fn choose(found: &Surroundings) -> Result<Choice, NoCluster> {
-    if found.kubeconfig.is_some() || found.context.is_some() {
-        return Ok(Choice::Existing { kubeconfig: found.kubeconfig.clone(), context: found.context.clone() });
+/// Checks that this machine can give the requested cluster.
+pub fn check_request(request: &ClusterRequest, machine: &Machine) -> Result<(), NoCluster> {
+    match request {
+        ClusterRequest::Existing { .. } => Ok(()),
+        ClusterRequest::Kind if machine.docker_answers && machine.kind_installed => Ok(()),
+        ClusterRequest::Kind => Err(NoCluster::NoKind),
+        ClusterRequest::BuiltIn if !machine.linux => Err(NoCluster::NotLinux),
+        ClusterRequest::BuiltIn if !machine.root => Err(NoCluster::NotRoot),
+        ClusterRequest::BuiltIn if !machine.missing_packages.is_empty() => {
+            Err(NoCluster::MissingPackages(machine.missing_packages.clone()))
+        }
+        ClusterRequest::BuiltIn => Ok(()),
     }
-    if found.docker_answers && found.kind_installed {
-        return Ok(Choice::Kind);
-    }
-    if !found.linux {
-        return Err(NoCluster::NotLinux);
-    }
-    if !found.root {
-        return Err(NoCluster::NotRoot);
-    }
-    if !found.missing_packages.is_empty() {
-        return Err(NoCluster::MissingPackages(found.missing_packages.clone()));
-    }
-    Ok(Choice::BuiltIn)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    fn bare_linux() -> Surroundings {
-        Surroundings { linux: true, root: true, ..Surroundings::default() }
+    fn bare_linux() -> Machine {
+        Machine { linux: true, root: true, ..Machine::default() }
     }
 
     #[test]
-    fn a_named_context_wins_over_everything() {
-        let context = Some("staging".to_owned());
-        let found = Surroundings {
-            context: context.clone(),
-            docker_answers: true,
-            kind_installed: true,
-            ..bare_linux()
-        };
-        assert_eq!(choose(&found), Ok(Choice::Existing { kubeconfig: None, context }));
+    fn a_named_context_needs_nothing_of_this_machine() {
+        let existing =
+            ClusterRequest::Existing { kubeconfig: "/config".into(), context: "staging".to_owned() };
+        assert_eq!(check_request(&existing, &Machine::default()), Ok(()));
     }
 
     #[test]
-    fn kind_needs_both_its_program_and_an_engine() {
-        let only_engine = Surroundings { docker_answers: true, ..bare_linux() };
-        assert_eq!(choose(&only_engine), Ok(Choice::BuiltIn));
-        assert_eq!(choose(&Surroundings { kind_installed: true, ..only_engine }), Ok(Choice::Kind));
+    fn kind_needs_both_its_program_and_an_engine_and_is_used_on_request_only() {
+        let only_engine = Machine { docker_answers: true, ..bare_linux() };
+        assert_eq!(check_request(&ClusterRequest::Kind, &only_engine), Err(NoCluster::NoKind));
+        let both = Machine { kind_installed: true, ..only_engine };
+        assert_eq!(check_request(&ClusterRequest::Kind, &both), Ok(()));
+        assert_eq!(ClusterRequest::default(), ClusterRequest::BuiltIn);
     }
 
     #[test]
     fn what_is_missing_is_said() {
-        assert_eq!(choose(&Surroundings { linux: false, ..bare_linux() }), Err(NoCluster::NotLinux));
-        assert_eq!(choose(&Surroundings { root: false, ..bare_linux() }), Err(NoCluster::NotRoot));
-        let error = choose(&Surroundings { missing_packages: vec!["runc", "conntrack"], ..bare_linux() });
+        let check = |machine: &Machine| check_request(&ClusterRequest::BuiltIn, machine);
+        assert_eq!(check(&bare_linux()), Ok(()));
+        assert_eq!(check(&Machine { linux: false, ..bare_linux() }), Err(NoCluster::NotLinux));
+        assert_eq!(check(&Machine { root: false, ..bare_linux() }), Err(NoCluster::NotRoot));
+        let error = check(&Machine { missing_packages: vec!["runc", "conntrack"], ..bare_linux() });
         let text = error.unwrap_err().to_string();
         assert!(text.contains("runc, conntrack") && text.contains("scripts/need.sh"), "{text}");
     }

@@ -9,9 +9,8 @@ use std::{
 };
 
 use anyhow::Context as _;
-use serde::{Deserialize, Serialize};
 
-use super::{network::Network, process_identity::ProcessIdentity};
+use super::record::Record;
 
 /// Folder of the demo's cluster, in the repository.
 pub const DEMO_FOLDER: &str = ".demo";
@@ -23,18 +22,6 @@ const RECORD: &str = "cluster.json";
 #[derive(Debug, Clone)]
 pub struct ClusterFolder {
     root: PathBuf,
-}
-
-/// What runs, written when it was started; `down` acts on nothing else.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(tag = "kind", rename_all = "kebab-case")]
-pub enum Record {
-    /// The caller's own cluster: never started or ended by us.
-    Existing { kubeconfig: Option<PathBuf>, context: Option<String> },
-    /// A cluster of the `kind` program.
-    Kind { name: String },
-    /// Our own, in namespaces that end with `first`.
-    BuiltIn { first: ProcessIdentity, network: Network, forwarder: Option<ProcessIdentity> },
 }
 
 impl ClusterFolder {
@@ -53,11 +40,6 @@ impl ClusterFolder {
     /// For people and tools on this machine.
     pub fn kubeconfig(&self) -> PathBuf {
         self.root.join("kubeconfig")
-    }
-
-    /// Whether a kubeconfig is of a cluster that lies in such a folder: its user exported it, but it is not the user's own.
-    pub fn made(kubeconfig: &Path) -> bool {
-        kubeconfig.parent().is_some_and(|folder| folder.join(RECORD).is_file())
     }
 
     /// All that the built-in node writes; deleted by `down`.
@@ -87,7 +69,8 @@ impl ClusterFolder {
         Ok(file)
     }
 
-    /// What was started here, if anything.
+    /// What was started here, if anything. A record that cannot be understood, as one of another version of this program,
+    /// counts as none, which is said on stderr.
     pub fn record(&self) -> anyhow::Result<Option<Record>> {
         let path = self.root.join(RECORD);
         let text = match fs::read(&path) {
@@ -95,14 +78,16 @@ impl ClusterFolder {
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
             Err(error) => return Err(error).with_context(|| format!("read {}", path.display())),
         };
-        let record = serde_json::from_slice(&text).with_context(|| format!("parse {}", path.display()))?;
-        Ok(Some(record))
+        let record = serde_json::from_slice(&text);
+        Ok(record.map_err(|error| eprintln!("{} is ignored: {error}", path.display())).ok())
     }
 
-    /// Replaces the record.
+    /// Replaces the record, whole or not at all.
     pub fn write_record(&self, record: &Record) -> anyhow::Result<()> {
         let text = serde_json::to_vec_pretty(record)?;
-        fs::write(self.root.join(RECORD), text).context("write the cluster's record")
+        let unfinished = self.root.join(RECORD).with_extension("unfinished");
+        fs::write(&unfinished, text).context("write the cluster's record")?;
+        fs::rename(&unfinished, self.root.join(RECORD)).context("replace the cluster's record")
     }
 
     /// Forgets the cluster: its record, its kubeconfig and the node's files.
@@ -149,8 +134,15 @@ mod tests {
         let record = Record::Kind { name: "msg2agent".into() };
         folder.write_record(&record).unwrap();
         assert_eq!(folder.record().unwrap(), Some(record));
-        assert!(ClusterFolder::made(&folder.kubeconfig()));
         folder.clear().unwrap();
+        assert_eq!(folder.record().unwrap(), None);
+    }
+
+    #[test]
+    fn a_record_that_was_cut_off_counts_as_none() {
+        let temporary = tempfile::tempdir().unwrap();
+        let folder = ClusterFolder::at(temporary.path()).unwrap();
+        fs::write(folder.root().join(RECORD), "{\"kind\": \"built-in\", \"first\"").unwrap();
         assert_eq!(folder.record().unwrap(), None);
     }
 

@@ -14,8 +14,8 @@ use sha2::{Digest as _, Sha256};
 use super::cache;
 use crate::command::{find_program, output_of};
 
-/// How often a long build reports its progress.
-const PROGRESS_EVERY: Duration = Duration::from_secs(15);
+/// Between two lines on the progress of a long build.
+const PROGRESS_INTERVAL: Duration = Duration::from_secs(15);
 
 /// A Go module below `devtools/cluster/` that builds one program.
 #[derive(Debug, Clone, Copy)]
@@ -39,7 +39,7 @@ pub const KUBERNETES: GoProgram = GoProgram {
     package: ".",
     linker_flags: "-X k8s.io/component-base/version.gitVersion=v1.35.4 \
                    -X k8s.io/component-base/version.gitMajor=1 -X k8s.io/component-base/version.gitMinor=35",
-    expected: Duration::from_secs(8 * 60),
+    expected: Duration::from_secs(5 * 60),
 };
 
 /// CoreDNS with the plugins a test cluster needs.
@@ -48,7 +48,7 @@ pub const COREDNS: GoProgram = GoProgram {
     module: "github.com/coredns/coredns",
     package: ".",
     linker_flags: "",
-    expected: Duration::from_secs(160),
+    expected: Duration::from_secs(2 * 60),
 };
 
 /// The last helm 3: charts must install with both.
@@ -64,6 +64,15 @@ pub const HELM3: GoProgram = GoProgram {
 };
 
 impl GoProgram {
+    /// Whether the cache has the program.
+    ///
+    /// # Errors
+    /// No cache folder, or sources that cannot be read.
+    pub fn is_built(&self) -> anyhow::Result<bool> {
+        let sources = super::sources_folder().join(self.name);
+        Ok(cache::folder()?.join(self.cache_name(&sources)?).join(self.name).is_file())
+    }
+
     /// Path of the built program; builds it when the cache does not have it, which is said on stderr.
     pub fn ensure(&self) -> anyhow::Result<PathBuf> {
         let sources = super::sources_folder().join(self.name);
@@ -74,7 +83,7 @@ impl GoProgram {
         }
         ensure!(
             find_program("go").is_some(),
-            "{} must be built, and Go is not installed: install Go 1.26 or newer, or Docker and kind",
+            "{} must be built, and Go is not installed: install Go 1.26 or newer",
             self.name
         );
         fs::create_dir_all(&folder).with_context(|| format!("create {}", folder.display()))?;
@@ -155,7 +164,7 @@ fn report_progress(name: &str, lines: impl BufRead, total: usize) -> Vec<String>
             kept.remove(0);
         }
         kept.push(line);
-        if last_said.elapsed() >= PROGRESS_EVERY {
+        if last_said.elapsed() >= PROGRESS_INTERVAL {
             last_said = Instant::now();
             eprintln!("  {name}: {count} of at most {total} packages, {} s", begun.elapsed().as_secs());
         }

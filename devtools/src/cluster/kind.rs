@@ -16,6 +16,9 @@ pub(crate) fn up(folder: &ClusterFolder, name: &str) -> anyhow::Result<()> {
 
 /// Ends it.
 pub(crate) fn down(name: &str) -> anyhow::Result<()> {
+    if !is_up(name) {
+        return Ok(());
+    }
     run("kind", ["delete", "cluster", "--name", name]).map(drop)
 }
 
@@ -25,7 +28,7 @@ pub(crate) fn load(name: &str, archive: &Path) -> anyhow::Result<()> {
     output_of(command.args(["load", "image-archive", "--name", name]).arg(archive)).map(drop)
 }
 
-/// Whether the cluster exists.
-pub(crate) fn is_up(name: &str) -> anyhow::Result<bool> {
-    Ok(run("kind", ["get", "clusters"])?.lines().any(|line| line == name))
+/// Whether the cluster exists. Without the program `kind` there is none.
+pub(crate) fn is_up(name: &str) -> bool {
+    run("kind", ["get", "clusters"]).is_ok_and(|names| names.lines().any(|line| line == name))
 }

@@ -37,17 +37,28 @@ pub(crate) fn render(server: &str, authority: &str, credentials: &Pair) -> Strin
 pub async fn client(kubeconfig: &Path, context: Option<&str>) -> anyhow::Result<Client> {
     let file = Kubeconfig::read_from(kubeconfig).with_context(|| format!("read {}", kubeconfig.display()))?;
     let options = KubeConfigOptions { context: context.map(Into::into), ..KubeConfigOptions::default() };
-    let config = Config::from_custom_kubeconfig(file, &options)
+    let proxy = proxy(&file, context)?;
+    let mut config = Config::from_custom_kubeconfig(file, &options)
         .await
         .with_context(|| format!("use {}", kubeconfig.display()))?;
+    // The loader falls back to HTTP_PROXY and HTTPS_PROXY.
+    config.proxy_url = proxy;
     Client::try_from(config).with_context(|| format!("make a client of {}", kubeconfig.display()))
 }
 
+/// The proxy that a kubeconfig names for the cluster of a context; `None` stands for its current context.
+fn proxy(file: &Kubeconfig, context: Option<&str>) -> anyhow::Result<Option<http::Uri>> {
+    let context = context.or(file.current_context.as_deref());
+    let named = file.contexts.iter().find(|named| Some(named.name.as_str()) == context);
+    let cluster = named.and_then(|named| named.context.as_ref()).map(|context| &context.cluster);
+    let named = file.clusters.iter().find(|named| Some(&named.name) == cluster);
+    let url = named.and_then(|named| named.cluster.as_ref()?.proxy_url.clone());
+    url.map(|url| url.parse().with_context(|| format!("parse the proxy-url {url}"))).transpose()
+}
+
 /// Name of the kind cluster a context is for; kind names its contexts `kind-<cluster>`.
-pub(crate) fn kind_cluster(kubeconfig: &Path, context: Option<&str>) -> Option<String> {
-    let current = || Kubeconfig::read_from(kubeconfig).ok()?.current_context;
-    let context = context.map(Into::into).or_else(current)?;
-    context.strip_prefix("kind-").map(Into::into)
+pub(crate) fn kind_cluster(context: &str) -> Option<&str> {
+    context.strip_prefix("kind-")
 }
 
 fn base64(text: &str) -> String {
@@ -71,9 +82,21 @@ mod tests {
 
     #[test]
     fn a_kind_cluster_is_known_by_its_context() {
-        let nowhere = Path::new("/nonexistent");
-        assert_eq!(kind_cluster(nowhere, Some("kind-dev")).as_deref(), Some("dev"));
-        assert_eq!(kind_cluster(nowhere, Some("production")), None);
-        assert_eq!(kind_cluster(nowhere, None), None);
+        assert_eq!(kind_cluster("kind-dev"), Some("dev"));
+        assert_eq!(kind_cluster("production"), None);
+        assert_eq!(kind_cluster(""), None);
+    }
+
+    #[test]
+    fn a_proxy_is_taken_from_the_kubeconfig_of_the_context_only() {
+        let file = Kubeconfig::from_yaml(
+            "{apiVersion: v1, kind: Config, current-context: here,
+              contexts: [{name: here, context: {cluster: near}}, {name: there, context: {cluster: far}}],
+              clusters: [{name: near, cluster: {server: 'https://a'}},
+                         {name: far, cluster: {server: 'https://b', proxy-url: 'http://proxy:3128'}}]}",
+        )
+        .unwrap();
+        assert_eq!(proxy(&file, None).unwrap(), None);
+        assert_eq!(proxy(&file, Some("there")).unwrap().unwrap(), "http://proxy:3128");
     }
 }

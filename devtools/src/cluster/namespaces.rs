@@ -10,6 +10,7 @@ use std::{
 use anyhow::Context as _;
 
 use super::process_identity::ProcessIdentity;
+use crate::command::isolated;
 
 /// Starts `program node --folder FOLDER` as the only job of a shell that is process 1 in new namespaces. The shell is there
 /// because process 1 must collect orphans. Stdin stays open for the one line that tells the node its network.
@@ -32,7 +33,7 @@ pub(crate) fn start(program: &Path, folder: &Path, log: File) -> anyhow::Result<
 /// A command that runs `program` inside the namespaces of `first`.
 pub(crate) fn inside(first: ProcessIdentity, program: &str) -> Command {
     let namespace = |kind: &str, name: &str| format!("--{kind}=/proc/{}/ns/{name}", first.pid);
-    let mut command = Command::new("nsenter");
+    let mut command = isolated("nsenter");
     command
         .arg(namespace("net", "net"))
         .arg(namespace("mount", "mnt"))

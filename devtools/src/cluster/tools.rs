@@ -20,6 +20,15 @@ const PREBUILT: [&str; 2] = ["kubectl/kubectl", "helm/helm"];
 /// Files that pin the package; npm checks its integrity against the lock file.
 const PINS: [&str; 3] = ["package.json", "package-lock.json", ".npmrc"];
 
+/// Whether the cache has kubectl and helm.
+///
+/// # Errors
+/// No cache folder, or pins that cannot be read.
+pub fn are_fetched() -> anyhow::Result<bool> {
+    let folder = cache::folder()?.join(format!("tools-{}", pin(&super::sources_folder().join("tools"))?));
+    Ok(PREBUILT.iter().all(|program| folder.join(file_name(program)).is_file()))
+}
+
 /// Folder with `kubectl` and `helm`; fetches them when the cache does not have them, which is said on stderr.
 pub fn prebuilt() -> anyhow::Result<PathBuf> {
     let sources = super::sources_folder().join("tools");

@@ -1,17 +1,17 @@
 //! Claude Code connects to Alice's MCP endpoint, by the URL and the key in her Secret, and asks Bob. Only inside the built-in
 //! cluster do the cluster's names resolve, so that part runs there, as a process of its own.
 
-use std::process::Stdio;
+use std::{path::Path, process::Stdio};
 
 use anyhow::{Context as _, ensure};
 use k8s_openapi::api::core::v1::Secret;
-use kube::{Api, Client};
+use kube::Api;
 use serde_json::{Value, json};
 
 use super::installation::DEMO_NAMESPACE;
 use crate::{
     claude_code::{ClaudeCode, Endpoint, ensure_connected, installation},
-    cluster::{Cluster, folder::Record},
+    cluster::{Cluster, kubeconfig, record::Record},
 };
 
 /// What Bob says to everything, in examples/conversation.yaml.
@@ -31,14 +31,15 @@ pub(super) async fn call(cluster: &Cluster) -> anyhow::Result<()> {
     let program = crate::programs::path("demo")?;
     let program = program.to_str().context("the target folder's name is not UTF-8")?;
     let mut command = cluster.command(program);
-    let status = command.args(["--built", "--claude"]).stdin(Stdio::null()).status().context("go inside")?;
+    command.arg("--claude-code-with").arg(cluster.kubeconfig_for_commands());
+    let status = command.stdin(Stdio::null()).status().context("go inside")?;
     ensure!(status.success(), "Claude Code did not get its answer ({status})");
     Ok(())
 }
 
 /// What happens inside: connect, send, print what the model got.
-pub async fn talk() -> anyhow::Result<()> {
-    let client = Client::try_default().await.context("read KUBECONFIG")?;
+pub async fn talk(kubeconfig: &Path) -> anyhow::Result<()> {
+    let client = kubeconfig::client(kubeconfig, None).await?;
     let secret =
         Api::<Secret>::namespaced(client, DEMO_NAMESPACE).get(SECRET).await.context("read the Secret")?;
     let mut claude = ClaudeCode::new().await?;

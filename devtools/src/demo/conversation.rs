@@ -26,8 +26,8 @@ pub(super) fn prove(log: &str, file: &Path) -> anyhow::Result<()> {
     let (conversation, proof) = split(log).context("find the proof in the job's log")?;
     println!("{conversation}");
     fs::write(file, proof).with_context(|| format!("write {}", file.display()))?;
-    println!("  $ m2a verify proof.json");
-    let verdict = output_of(Command::new(programs::path("m2a")?).arg("verify").arg(file))?;
+    println!("  $ m2a verify {}", file.display());
+    let verdict = output_of(isolated(programs::path("m2a")?).arg("verify").arg(file))?;
     println!("{verdict}");
     ensure!(verdict.contains("verified"), "m2a said nothing of a verified proof");
     Ok(())

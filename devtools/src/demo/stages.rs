@@ -5,11 +5,17 @@ use std::{
     time::{Duration, Instant},
 };
 
-/// One stage, with the time it takes on two idle cores.
+/// One stage, with the time that is expected on two idle cores.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Stage {
     pub(super) name: &'static str,
     pub(super) expected: Duration,
+}
+
+impl Stage {
+    pub(super) const fn new(name: &'static str, expected_seconds: u64) -> Self {
+        Self { name, expected: Duration::from_secs(expected_seconds) }
+    }
 }
 
 /// The stages so far and how long each took; a failed one is the last.
@@ -64,15 +70,29 @@ impl Stages {
 }
 
 fn announce(stage: Stage) {
-    println!("\n== {} (about {} s)", stage.name, stage.expected.as_secs());
+    println!("\n== {} (about {})", stage.name, rounded(stage.expected));
+}
+
+/// A time in seconds, or in minutes where it is some.
+pub(super) fn rounded(expected: Duration) -> String {
+    match expected.as_secs() {
+        seconds @ 0..120 => format!("{seconds} s"),
+        seconds => format!("{} min", seconds.div_ceil(60)),
+    }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    const FIRST: Stage = Stage { name: "first", expected: Duration::from_secs(3) };
-    const SECOND: Stage = Stage { name: "second", expected: Duration::from_secs(1) };
+    const FIRST: Stage = Stage::new("first", 3);
+    const SECOND: Stage = Stage::new("second", 1);
+
+    #[test]
+    fn long_times_are_in_minutes() {
+        assert_eq!(rounded(Duration::from_secs(12)), "12 s");
+        assert_eq!(rounded(Duration::from_secs(420)), "7 min");
+    }
 
     #[test]
     fn the_table_tells_a_failed_stage() {

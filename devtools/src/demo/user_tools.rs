@@ -5,7 +5,10 @@ use std::{
     process::Command,
 };
 
-use crate::{cluster::Cluster, command::output_of};
+use crate::{
+    cluster::Cluster,
+    command::{isolated, output_of},
+};
 
 /// Both programs, pointed at one cluster.
 #[derive(Debug)]
@@ -39,7 +42,7 @@ impl UserTools {
 
     /// Arguments here hold no blanks of their own.
     fn run(&self, program: &str, context_flag: &str, arguments: &str) -> anyhow::Result<String> {
-        let mut command = Command::new(self.folder.join(program));
+        let mut command = isolated(self.folder.join(program));
         command.args(arguments.split_whitespace()).current_dir(crate::repository());
         command.env("KUBECONFIG", &self.kubeconfig);
         if let Some(context) = &self.context {

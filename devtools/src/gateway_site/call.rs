@@ -4,6 +4,7 @@ use anyhow::ensure;
 use serde_json::{Value, json};
 
 use super::Gateway;
+use crate::http_client;
 
 impl Gateway {
     /// A request with this credential.
@@ -53,7 +54,7 @@ impl Gateway {
     /// No answer, or none of the protocol.
     pub async fn call(&self, credential: &str, tool: &str, arguments: Value) -> anyhow::Result<Value> {
         let params = json!({"name": tool, "arguments": arguments});
-        let answer = self.request(&reqwest::Client::new(), credential, "tools/call", params).send().await?;
+        let answer = self.request(&http_client::new()?, credential, "tools/call", params).send().await?;
         let (status, answer) = (answer.status(), answer.json::<Value>().await?);
         ensure!(status.is_success(), "{status}: {answer}");
         Ok(answer)

@@ -24,9 +24,9 @@ pub const GENERATOR_CPU: &str = "1";
 #[must_use]
 pub fn command(program: &Path, pinned: bool) -> Command {
     if !pinned {
-        return Command::new(program);
+        return isolated(program);
     }
-    let mut command = Command::new("taskset");
+    let mut command = isolated("taskset");
     command.args(["-c", SERVER_CPU]).arg(program);
     command
 }

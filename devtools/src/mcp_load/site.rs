@@ -54,7 +54,7 @@ impl Sites {
         let (bare, bare_url) = start_bare(&folder).await?;
         // First contact makes pools and tables that are no session's.
         let url = gateway.first()?.url();
-        let http = reqwest::Client::new();
+        let http = http_client::new()?;
         for agent in &gateway.agents {
             drop(Session::open(&http, &url, agent.key.reveal()).await?);
         }
@@ -81,7 +81,7 @@ impl Sites {
 
 async fn start_bare(folder: &tempfile::TempDir) -> anyhow::Result<(TestProcess, String)> {
     let port = free_port()?;
-    let mut command = Command::new(programs::path("mcpload")?);
+    let mut command = Command::from(isolated(programs::path("mcpload")?));
     command.args(["bare", &port.to_string()]);
     let process = TestProcess::start("bare", command, folder.path())?;
     let limit = Duration::from_secs(20);
@@ -93,7 +93,7 @@ async fn start_bare(folder: &tempfile::TempDir) -> anyhow::Result<(TestProcess, 
 }
 
 async fn open_all(count: usize, url: &str, key: impl Fn(usize) -> String) -> anyhow::Result<Vec<Session>> {
-    let http = reqwest::Client::new();
+    let http = http_client::new()?;
     let opened = futures::stream::iter(0..count).map(|n| {
         let (http, key) = (http.clone(), key(n));
         async move { Session::open(&http, url, &key).await }

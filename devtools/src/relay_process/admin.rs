@@ -15,6 +15,7 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 use super::RelayProcess;
+use crate::http_client;
 
 pub struct Admin {
     url: String,
@@ -23,8 +24,8 @@ pub struct Admin {
 }
 
 impl Admin {
-    pub(super) fn new(url: String, token: &str) -> Self {
-        Self { url, token: token.to_owned(), http: reqwest::Client::new() }
+    pub(super) fn new(url: String, token: &str) -> anyhow::Result<Self> {
+        Ok(Self { url, token: token.to_owned(), http: http_client::new()? })
     }
 
     /// # Errors

@@ -90,7 +90,7 @@ async fn available(namespace: &TestNamespace) -> anyhow::Result<()> {
 
 /// Names are asked for inside the built-in cluster; a pod of another cluster would need an image with a resolver.
 async fn resolves(name: &str, address: &str) -> anyhow::Result<()> {
-    let Some(cluster) = shared::ours() else { return Ok(()) };
+    let Some(cluster) = shared::built_in() else { return Ok(()) };
     eventually("the Service's name resolves", LIMIT, async || {
         let answer = output_of(cluster.command("getent").args(["hosts", name]))?;
         ensure!(answer.contains(address), "{answer}");

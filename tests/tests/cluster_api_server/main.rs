@@ -1,5 +1,6 @@
-//! End-to-end suites on a real cluster. It is the one MSG2AGENT_TEST_KUBECONFIG names, else the one `cluster up` chooses in
-//! `target/test-cluster`, which stays up for the next run (`cluster --folder target/test-cluster down` ends it).
+//! What only a real API server shows: the rules of the custom resources, and that the test cluster works as a cluster does.
+//!
+//! The cluster in `target/test-cluster` stays up for the next run; `cluster --folder target/test-cluster down` ends it.
 
 mod cluster;
 mod definitions;

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 use std::process::Command;
 
 use devtools::cluster::{Cluster, tools};
-use devtools::command::output_of;
+use devtools::command::{isolated, output_of};
 use devtools::repository;
 
 pub(crate) const NAMESPACE: &str = "msg2agent-system";
@@ -47,7 +47,7 @@ impl Helm {
     }
 
     fn run(&self, arguments: &[&str], chart: Option<&str>, more: &[&str]) -> anyhow::Result<String> {
-        let mut command = Command::new(&self.program);
+        let mut command = isolated(&self.program);
         command.args(arguments).env("KUBECONFIG", &self.kubeconfig);
         command.args(chart.map(|name| repository().join("charts").join(name))).args(more);
         output_of(&mut command)

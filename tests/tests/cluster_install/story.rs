@@ -3,6 +3,7 @@
 use anyhow::{Context as _, ensure};
 use devtools::cluster::Cluster;
 use kube::Client;
+use msg2agent_tests::test_cluster;
 use tokio::task::spawn_blocking;
 
 use crate::helm::Helm;
@@ -75,5 +76,5 @@ async fn removed(helm: &Helm, client: &Client) -> anyhow::Result<()> {
 
 fn end(cluster: Cluster) -> anyhow::Result<()> {
     drop(cluster);
-    Cluster::down(&target::folder()?)
+    test_cluster::down(target::NAME)
 }

@@ -1,24 +1,21 @@
 //! The cluster with our images in it.
 
 use anyhow::Context as _;
-use devtools::cluster::{
-    self, Cluster,
-    folder::{ClusterFolder, Record},
-};
-use devtools::{image, install_tls_provider, programs, repository};
+use devtools::cluster::{Cluster, record::Record};
+use devtools::{image, install_tls_provider, programs};
+use msg2agent_tests::test_cluster;
 
 /// Images that a Relay without agents needs, and the pause image of the built-in cluster.
 const NEEDED: [&str; 2] = ["msg2agent-operator", "msg2agent-relay"];
 
-pub(crate) fn folder() -> anyhow::Result<ClusterFolder> {
-    cluster::open_folder(Some(&repository().join("target/install-cluster")))
-}
+/// Name of the cluster's folder.
+pub(crate) const NAME: &str = "install-cluster";
 
 /// Starts the cluster and loads the images; blocking. None on a cluster of the caller's: what it has installed is not ours
 /// to upgrade and remove.
 pub(crate) fn start() -> anyhow::Result<Option<Cluster>> {
     install_tls_provider();
-    let cluster = Cluster::up(folder()?)?;
+    let cluster = test_cluster::up(NAME)?;
     if matches!(cluster.record(), Record::Existing { .. }) {
         return Ok(None);
     }

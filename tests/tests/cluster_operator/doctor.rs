@@ -3,6 +3,7 @@
 use anyhow::{Context as _, ensure};
 use crds::Tenant;
 use devtools::cluster::tools;
+use devtools::command::isolated;
 use devtools::eventually::eventually;
 use devtools::programs;
 use kube::api::{Patch, PatchParams};
@@ -77,7 +78,7 @@ async fn examine(namespace: &TestNamespace) -> anyhow::Result<Value> {
     std::os::unix::fs::symlink(programs::path("m2a")?, plugins.path().join("kubectl-m2a"))?;
     let tools = tools::prebuilt()?;
     let path = std::env::join_paths([plugins.path(), tools.as_path()])?;
-    let mut command = Command::new(tools.join("kubectl"));
+    let mut command = Command::from(isolated(tools.join("kubectl")));
     command.env("PATH", path).env("KUBECONFIG", cluster.kubeconfig());
     command.args(["m2a", "doctor", "agent/alice", "--namespace", &namespace.name, "--output", "json"]);
     if let Some(context) = cluster.context() {

@@ -3,8 +3,10 @@
 
 use std::time::Duration;
 
+use devtools::command::isolated;
 use devtools::eventually::eventually;
 use devtools::free_port::free_port;
+use devtools::http_client;
 use devtools::programs;
 use msg2agent_tests::browser::{Browser, Decision};
 use msg2agent_tests::oauth_client::OauthClient;
@@ -33,7 +35,7 @@ pub(crate) async fn examine_at(url: &str, token: &str, ca: Option<&str>) -> Valu
     let home = tempfile::tempdir().unwrap();
     let (token_file, ca_file) = (home.path().join("token"), home.path().join("ca.crt"));
     std::fs::write(&token_file, token).unwrap();
-    let mut command = Command::new(programs::path("m2a").unwrap());
+    let mut command = Command::from(isolated(programs::path("m2a").unwrap()));
     command.env("MSG2AGENT_HOME", home.path()).args(["--output", "json", "doctor", "mcp", url]);
     command.arg("--token-file").arg(&token_file);
     if let Some(ca) = ca {
@@ -130,7 +132,7 @@ async fn a_token_for_another_endpoint_is_named_by_its_audience() {
     let (admin, alice) = (endpoint.relay.admin().unwrap(), endpoint.identity());
     let elsewhere = "http://localhost:9/mcp";
     admin.put_mcp(&alice, elsewhere).await.unwrap();
-    let http = reqwest::Client::new();
+    let http = http_client::new().unwrap();
     let client = OauthClient::register_at(http, &sign_in.issuer(), elsewhere).await.unwrap();
     let mut browser = Browser::new().unwrap();
     let invitation = endpoint.invitation().await;

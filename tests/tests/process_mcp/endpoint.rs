@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use devtools::agent_folder;
 use devtools::free_port::free_port;
+use devtools::http_client;
 use devtools::install_tls_provider;
 use devtools::process::TestProcess;
 use devtools::relay_process::RelayProcess;
@@ -191,14 +192,14 @@ impl Endpoint {
     }
 
     pub(crate) async fn admin_page(&self, path: &str) -> anyhow::Result<(u16, String)> {
-        let answer = reqwest::get(format!("http://127.0.0.1:{}{path}", self.admin_port)).await?;
+        let answer = http_client::get(&format!("http://127.0.0.1:{}{path}", self.admin_port)).await?;
         Ok((answer.status().as_u16(), answer.text().await?))
     }
 
     async fn ready(&mut self) {
         let url = format!("http://127.0.0.1:{}/readyz", self.admin_port);
         let ready = async || {
-            let answer = reqwest::get(&url).await?;
+            let answer = http_client::get(&url).await?;
             let status = answer.status();
             anyhow::ensure!(status.is_success(), "{}", answer.text().await?);
             Ok(())

@@ -2,6 +2,7 @@
 
 use devtools::eventually::eventually;
 use devtools::gateway_site::GatewaySite;
+use devtools::http_client;
 use msg2agent_tests::browser::{Browser, Decision};
 use msg2agent_tests::oauth_client::OauthClient;
 use serde_json::{Value, json};
@@ -26,7 +27,7 @@ fn key(site: &GatewaySite, agent: usize) -> &str {
 /// Why the gateway itself refuses, and when to try again.
 async fn refused(site: &GatewaySite, credential: &str) -> (u16, Value) {
     let params = json!({"name": "get_self_info", "arguments": {}});
-    let request = site.gateways[0].request(&reqwest::Client::new(), credential, "tools/call", params);
+    let request = site.gateways[0].request(&http_client::new().unwrap(), credential, "tools/call", params);
     let answer = request.send().await.unwrap();
     (answer.status().as_u16(), answer.json::<Value>().await.unwrap_or_default()["reason"].clone())
 }
@@ -75,7 +76,7 @@ async fn a_key_that_was_taken_back_and_a_suspended_agent_are_refused_with_their_
 async fn a_person_signs_in_at_the_gateway_and_is_the_invited_agent_there_and_nowhere_else() {
     let site = GatewaySite::start(&["alice", "bob"], 1).await.unwrap();
     let invitation = site.relay.admin().unwrap().invite(&site.agents[1].identity).await.unwrap().code;
-    let client = OauthClient::register(reqwest::Client::new(), &site.url).await.unwrap();
+    let client = OauthClient::register(http_client::new().unwrap(), &site.url).await.unwrap();
     let mut browser = Browser::new().unwrap();
     let url = client.authorization_url().unwrap();
     let callback = browser.decide(&url, &invitation, Decision::Allow).await.unwrap();
@@ -90,7 +91,7 @@ async fn a_person_signs_in_at_the_gateway_and_is_the_invited_agent_there_and_now
 
     // Alice's own endpoint takes no token that speaks for Bob.
     let hello = json!({"jsonrpc": "2.0", "id": 1, "method": "ping"});
-    let request = reqwest::Client::new().post(&site.agents[0].url).bearer_auth(token).json(&hello);
+    let request = http_client::new().unwrap().post(&site.agents[0].url).bearer_auth(token).json(&hello);
     let answer: Value = request.send().await.unwrap().json().await.unwrap();
     assert_eq!(answer["reason"], "token_wrong_agent", "{answer}");
 }

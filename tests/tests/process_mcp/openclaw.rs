@@ -1,6 +1,7 @@
 //! The oldest way in: a client like the plugin of OpenClaw, which has a URL and a header with the API key, speaks the first revision
 //! of the handshake, reads one JSON answer or one event, and starts anew when its session is gone.
 
+use devtools::http_client;
 use msg2agent::Content;
 use serde_json::{Value, json};
 
@@ -17,7 +18,13 @@ struct OpenClaw {
 impl OpenClaw {
     fn new(endpoint: &Endpoint) -> Self {
         let authorization = format!("Bearer {}", endpoint.key.reveal());
-        Self { client: reqwest::Client::new(), url: endpoint.url(), authorization, session: None, ids: 0 }
+        Self {
+            client: http_client::new().unwrap(),
+            url: endpoint.url(),
+            authorization,
+            session: None,
+            ids: 0,
+        }
     }
 
     /// A request; once more in a new session when the server does not know the old one.

@@ -8,6 +8,7 @@ use axum::extract::{Request, State};
 use axum::http::header::{AUTHORIZATION, CONTENT_LENGTH, TRANSFER_ENCODING};
 use axum::http::{HeaderValue, StatusCode};
 use axum::response::{IntoResponse as _, Response};
+use devtools::http_client;
 use serde_json::Value;
 use tokio::net::TcpListener;
 use tokio::task::JoinHandle;
@@ -48,7 +49,7 @@ impl Proxy {
     }
 
     fn serve(listener: TcpListener, base: &str, change: Change) -> Self {
-        let client = reqwest::Client::builder().redirect(reqwest::redirect::Policy::none()).build().unwrap();
+        let client = http_client::builder().redirect(reqwest::redirect::Policy::none()).build().unwrap();
         let upstream = Arc::new(Upstream { base: base.to_owned(), change, client });
         let port = listener.local_addr().unwrap().port();
         let router = Router::new().fallback(forward).with_state(upstream);

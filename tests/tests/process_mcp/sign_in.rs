@@ -4,6 +4,7 @@
 use std::process::Stdio;
 
 use devtools::claude_code::{ClaudeCode, Endpoint as Server, ensure_connected};
+use devtools::command::isolated;
 use devtools::free_port::free_port;
 use devtools::repository;
 use msg2agent_tests::browser::{Browser, Decision};
@@ -136,7 +137,7 @@ async fn a_person_who_says_no_lets_nobody_in() {
 #[tokio::test]
 async fn the_python_client_signs_in_and_refreshes() {
     let (clients, endpoint) = (McpClients::installed().await.unwrap(), endpoint().await);
-    let mut python = Command::new(clients.python_program())
+    let mut python = Command::from(isolated(clients.python_program()))
         .arg(repository().join("tests/mcp-clients/sign_in.py"))
         .arg(endpoint.url())
         .stdin(Stdio::piped())

@@ -8,6 +8,7 @@ use axum::extract::{Query, State};
 use axum::response::{Html, IntoResponse as _, Redirect, Response};
 use axum::routing::get;
 use daemon::Shutdown;
+use devtools::http_client;
 use mcp_server::http::listener;
 use protocol::base64url;
 use reqwest::Url;
@@ -116,7 +117,7 @@ impl Client {
             ("code_verifier", VERIFIER),
             ("resource", self.resource),
         ];
-        let request = reqwest::Client::new().post(format!("{}/oauth/token", self.issuer));
+        let request = http_client::new().unwrap().post(format!("{}/oauth/token", self.issuer));
         let answer = request.header("content-type", FORM).body(form_body(&form)).send().await.unwrap();
         assert_eq!(answer.status(), 200);
         answer.json().await.unwrap()
@@ -133,7 +134,8 @@ pub(crate) fn form_body(form: &[(&str, &str)]) -> String {
 pub(crate) async fn register(issuer: &str, name: &str, redirect: &str) -> String {
     let body =
         json!({"client_name": name, "redirect_uris": [redirect], "token_endpoint_auth_method": "none"});
-    let answer = reqwest::Client::new().post(format!("{issuer}/oauth/register")).json(&body).send().await;
+    let answer =
+        http_client::new().unwrap().post(format!("{issuer}/oauth/register")).json(&body).send().await;
     let registered: Value = answer.unwrap().json().await.unwrap();
     registered["client_id"].as_str().unwrap().to_owned()
 }

@@ -1,5 +1,6 @@
 //! A person with two agents connects a client to the relay's gateway, in a real Chromium.
 
+use devtools::http_client;
 use msg2agent_tests::chromium::Chromium;
 use protocol::introspection::{self, Introspection};
 
@@ -40,7 +41,8 @@ async fn sign_in() -> Scene {
 /// What the gateway is told about a credential.
 async fn ask(site: &Site, credential: &str) -> Introspection {
     let url = format!("{}{}", site.issuer(), introspection::PATH);
-    let request = reqwest::Client::new().post(url).bearer_auth(GATEWAY_TOKEN).header("content-type", FORM);
+    let request =
+        http_client::new().unwrap().post(url).bearer_auth(GATEWAY_TOKEN).header("content-type", FORM);
     let answer = request.body(form_body(&[("token", credential)])).send().await.unwrap();
     answer.json().await.unwrap()
 }

@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 
+use devtools::http_client;
 use reqwest::redirect::Policy;
 use reqwest::{RequestBuilder, Response, StatusCode, header};
 
@@ -15,7 +16,7 @@ pub(crate) struct Person {
 
 impl Person {
     pub(crate) fn new(issuer: &str) -> Self {
-        let http = reqwest::Client::builder().redirect(Policy::none()).build().unwrap();
+        let http = http_client::builder().redirect(Policy::none()).build().unwrap();
         Self { issuer: issuer.to_owned(), http, cookies: HashMap::new() }
     }
 

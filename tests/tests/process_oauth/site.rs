@@ -2,6 +2,7 @@
 
 use std::path::Path;
 
+use devtools::http_client;
 use devtools::relay_process::RelayProcess;
 use protocol::admin::{AgentSpec, DeclaredInvitation, McpSpec, invitation_path};
 use protocol::api_key::KeyHash;
@@ -86,7 +87,8 @@ impl Site {
         };
         let url = format!("{}{}", self.relay.admin_url(), invitation_path(&tenant, "whoever-tests"));
         let token = std::fs::read_to_string(self.relay.admin_token_file()).unwrap();
-        let request = reqwest::Client::new().request(Method::PUT, url).bearer_auth(token.trim()).json(&spec);
+        let request =
+            http_client::new().unwrap().request(Method::PUT, url).bearer_auth(token.trim()).json(&spec);
         assert_eq!(request.send().await.unwrap().status(), 200);
     }
 }

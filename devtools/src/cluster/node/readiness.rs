@@ -10,6 +10,7 @@ use crate::{
     cluster::{component::Place, component_config::DNS_READY_PORT, image_import, kubeconfig},
     command::output_of,
     eventually::eventually,
+    http_client,
 };
 
 /// Far above the seconds each part takes on two cores, so that a busy machine passes.
@@ -46,7 +47,7 @@ pub(super) async fn wait(place: &Place<'_>) -> anyhow::Result<()> {
     eventually("the default service account exists", LIMIT, async || Ok(accounts.get("default").await?))
         .await?;
     let dns = format!("http://{}:{DNS_READY_PORT}/ready", place.network.node());
-    let answers = async || reqwest::get(&dns).await?.error_for_status().map_err(Into::into);
+    let answers = async || http_client::get(&dns).await?.error_for_status().map_err(Into::into);
     eventually("the cluster's DNS is ready", LIMIT, answers).await.map(drop)
 }
 

@@ -1,6 +1,7 @@
 //! Calls of tools with the agent's key, as our own client makes them.
 
 use devtools::eventually::eventually;
+use devtools::http_client;
 use serde_json::{Value, json};
 
 use super::{Endpoint, READY_LIMIT};
@@ -44,7 +45,7 @@ impl Endpoint {
         mut meta: Value,
     ) -> anyhow::Result<reqwest::RequestBuilder> {
         let ca = reqwest::Certificate::from_pem(self.ca.as_bytes())?;
-        let client = reqwest::Client::builder().tls_certs_only([ca]).build()?;
+        let client = http_client::builder().tls_certs_only([ca]).build()?;
         meta["io.modelcontextprotocol/protocolVersion"] = "2026-07-28".into();
         meta["io.modelcontextprotocol/clientCapabilities"] = json!({});
         let params = json!({"name": tool, "arguments": arguments, "_meta": meta});

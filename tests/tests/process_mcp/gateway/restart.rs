@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use devtools::gateway_site::{Gateway, GatewaySite};
+use devtools::http_client;
 use reqwest::StatusCode;
 use serde_json::{Value, json};
 
@@ -22,12 +23,12 @@ struct Counted {
 
 /// As a Service does: only what is ready gets new connections, and what has one keeps it.
 async fn is_ready(gateway: (u16, u16)) -> bool {
-    let ready = reqwest::get(format!("http://127.0.0.1:{}/readyz", gateway.1)).await;
+    let ready = http_client::get(&format!("http://127.0.0.1:{}/readyz", gateway.1)).await;
     ready.is_ok_and(|answer| answer.status().is_success())
 }
 
 async fn keep_calling(gateways: Vec<(u16, u16)>, credential: String, counted: Arc<Counted>, first: usize) {
-    let http = reqwest::Client::new();
+    let http = http_client::new().unwrap();
     let mut at = first % gateways.len();
     while !counted.stop.load(Ordering::Relaxed) {
         let params = json!({"name": "message_count", "arguments": {}});

@@ -2,6 +2,7 @@
 //! other one changes.
 
 use devtools::gateway_site::GatewaySite;
+use devtools::http_client;
 use rand::rngs::StdRng;
 use rand::seq::{IndexedRandom as _, SliceRandom as _};
 use rand::{Rng as _, RngExt as _, SeedableRng as _};
@@ -85,7 +86,7 @@ async fn two_callers_with_every_tool_share_no_byte() {
         give(&site, 1, "bob", format!("canary-b-{:016x}", rng.next_u64())).await,
     ];
     let listed = site.gateways[0]
-        .request(&reqwest::Client::new(), key(&site, 0), "tools/list", json!({}))
+        .request(&http_client::new().unwrap(), key(&site, 0), "tools/list", json!({}))
         .send()
         .await
         .unwrap();
@@ -130,7 +131,7 @@ async fn resources(site: &GatewaySite, owned: &[Owned; 2]) {
         let entries =
             [format!("msg2agent://inbox/{}", other.message), format!("msg2agent://tasks/{}", other.task)];
         for uri in uris.into_iter().chain(entries) {
-            let http = reqwest::Client::new();
+            let http = http_client::new().unwrap();
             let request =
                 site.gateways[0].request(&http, key(site, own.agent), "resources/read", json!({"uri": uri}));
             let answer = request.send().await.unwrap().text().await.unwrap();
