@@ -12,6 +12,7 @@ pub mod mcp_clients;
 pub mod namespace;
 pub mod oauth_client;
 pub mod pod_process;
+pub mod poisoned_environment;
 pub mod process_memory;
 pub mod relay_port_forward;
 pub mod service_port_forward;
