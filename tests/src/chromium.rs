@@ -16,10 +16,10 @@ use tokio::process::{Child, Command};
 use devtools::command::isolated;
 use devtools::eventually::eventually;
 
-mod devtools;
+mod devtools_protocol;
 mod violation;
 
-use devtools::DevTools;
+use devtools_protocol::DevTools;
 pub use violation::Violation;
 
 /// As Debian and others call it.

@@ -1,11 +1,14 @@
 //! Alice asks, Bob answers, and anybody can verify it: the job of examples/conversation.yaml and the proof in its log.
 
-use std::{fs, path::Path, process::Command};
+use std::{fs, path::Path};
 
 use anyhow::{Context as _, ensure};
 
 use super::{installation::DEMO_NAMESPACE, user_tools::UserTools};
-use crate::{command::output_of, programs};
+use crate::{
+    command::{isolated, output_of},
+    programs,
+};
 
 /// How the proof's line begins: its canonical form has the attestation first.
 const PROOF_START: &str = "{\"attestation\"";

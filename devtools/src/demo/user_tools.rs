@@ -1,9 +1,6 @@
 //! kubectl and helm as a user runs them: each command is printed, without its folder, before it runs.
 
-use std::{
-    path::{Path, PathBuf},
-    process::Command,
-};
+use std::path::{Path, PathBuf};
 
 use crate::{
     cluster::Cluster,

@@ -6,6 +6,8 @@ use std::time::Duration;
 
 use anyhow::Context as _;
 
+use crate::command::{isolated, run};
+
 /// Clock ticks per second of `/proc/<pid>/stat`: USER_HZ, 100 on every Linux architecture Rust supports.
 const TICKS_PER_SECOND: u64 = 100;
 
@@ -36,7 +38,7 @@ pub fn command(program: &Path, pinned: bool) -> Command {
 /// # Errors
 /// No `taskset`, or no such CPU.
 pub fn pin(process: u32, cpu: &str) -> anyhow::Result<()> {
-    crate::command::run("taskset", ["-a", "-cp", cpu, &process.to_string()])?;
+    run("taskset", ["-a", "-cp", cpu, &process.to_string()])?;
     Ok(())
 }
 

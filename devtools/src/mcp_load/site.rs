@@ -8,11 +8,12 @@ use tokio::process::Command;
 
 use super::Plan;
 use super::session::Session;
+use crate::command::isolated;
 use crate::eventually::eventually;
 use crate::free_port::free_port;
 use crate::gateway_site::GatewaySite;
 use crate::process::TestProcess;
-use crate::programs;
+use crate::{http_client, programs};
 
 /// Sessions that are opened at a time.
 const OPENING: usize = 16;

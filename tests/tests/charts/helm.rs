@@ -1,10 +1,9 @@
 //! Runs both helms on the charts of this repository.
 
 use std::path::PathBuf;
-use std::process::Command;
 
 use devtools::command::isolated;
-use msg2agent_tests::{cluster::tools, repository};
+use devtools::{cluster::tools, repository};
 use serde::Deserialize as _;
 use serde_json::Value;
 

@@ -1,7 +1,6 @@
 //! One helm, on one cluster.
 
 use std::path::PathBuf;
-use std::process::Command;
 
 use devtools::cluster::{Cluster, tools};
 use devtools::command::{isolated, output_of};

@@ -4,15 +4,15 @@ use std::time::Duration;
 
 use anyhow::{Context as _, ensure};
 use crds::{Relay, name};
+use devtools::eventually::eventually;
 use k8s_openapi::api::core::v1::{ConfigMap, Pod};
 use kube::{
     ResourceExt as _,
     api::{Patch, PatchParams},
 };
 use msg2agent_tests::{
-    declared::{READY_LIMIT, RELAY, ready_agent},
-    eventually::eventually,
-    installed::in_installed,
+    custom_resources::{READY_LIMIT, RELAY, ready_agent},
+    installed_operator::in_installed,
     namespace::TestNamespace,
 };
 use serde_json::json;

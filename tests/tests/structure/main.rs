@@ -10,3 +10,4 @@
 mod crate_graph;
 mod names;
 mod weaknesses;
+mod workspace;
