@@ -8,6 +8,7 @@
 )]
 
 mod crate_graph;
+mod limits;
 mod names;
 mod weaknesses;
 mod workspace;
