@@ -18,17 +18,17 @@ pub mod window;
 
 use anyhow::Context as _;
 
-use plan::Plan;
-use report::Report;
+use plan::LoadPlan;
+use report::LoadReport;
 use server::Servers;
 
 /// Runs every workload of the plan: all subjects in turn, round after round, so that a noisy moment hits them alike.
 ///
 /// # Errors
 /// The first server that does not start, and the first round whose counts do not agree.
-pub async fn run(plan: &Plan) -> anyhow::Result<Report> {
+pub async fn run(plan: &LoadPlan) -> anyhow::Result<LoadReport> {
     let servers = Servers::start(plan).await?;
-    let mut report = Report::default();
+    let mut report = LoadReport::default();
     for workload in &plan.workloads {
         for number in 0..plan.rounds {
             for subject in &plan.subjects {

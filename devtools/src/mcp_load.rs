@@ -10,12 +10,12 @@ mod site;
 
 use std::time::Duration;
 
-use report::Report;
+use report::McpLoadReport;
 use site::Sites;
 
 /// What runs.
 #[derive(Debug, Clone, Copy)]
-pub struct Plan {
+pub struct McpLoadPlan {
     /// MCP sessions, each with its stream open.
     pub sessions: usize,
     /// Agents behind the gateway, which share the sessions.
@@ -30,11 +30,11 @@ pub struct Plan {
 ///
 /// # Errors
 /// Something does not start, or a call fails.
-pub async fn run(plan: &Plan) -> anyhow::Result<Report> {
+pub async fn run(plan: &McpLoadPlan) -> anyhow::Result<McpLoadReport> {
     let sites = Sites::start(plan).await?;
-    let mut report = Report::new(plan, &sites)?;
+    let mut report = McpLoadReport::new(plan, &sites)?;
     for number in 0..plan.rounds {
-        for subject in round::Subject::ALL {
+        for subject in round::CallSubject::ALL {
             let round = round::run(subject, &sites, plan).await?;
             tracing::info!(?subject, round = number + 1, calls = round.len(), "round done");
             report.add(subject, round);

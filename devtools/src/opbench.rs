@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use kube::Client;
 
-pub mod cluster;
+pub mod bench_cluster;
 pub mod converge;
 pub mod exposition;
 pub mod idle;
@@ -19,8 +19,8 @@ pub mod relay_session;
 pub mod revoke;
 pub mod writes;
 
-use cluster::Cluster;
-use revoke::Revocation;
+use bench_cluster::BenchCluster;
+use objects::Revocation;
 
 /// Agents of one run; their Secrets alone fill the API server's watch cache beyond that.
 pub const AGENTS_MAX: u32 = 10_000;
@@ -30,7 +30,7 @@ pub const TENANTS_MAX: u32 = 100;
 pub const REVOCATIONS_MAX: u32 = 1_000;
 
 #[derive(Debug, Clone)]
-pub struct Plan {
+pub struct BenchPlan {
     pub namespace: String,
     pub agents: u32,
     pub tenants: u32,
@@ -47,8 +47,8 @@ pub struct Plan {
 ///
 /// # Errors
 /// A scenario that does not end in time, or breaks its promise (idle writes, a revocation of a second or more).
-pub async fn run(client: Client, plan: &Plan) -> anyhow::Result<()> {
-    let cluster = Cluster::new(client, plan.namespace.clone());
+pub async fn run(client: Client, plan: &BenchPlan) -> anyhow::Result<()> {
+    let cluster = BenchCluster::new(client, plan.namespace.clone());
     // Only what this run made is removed: a namespace that exists ends it here.
     cluster.create_namespace().await?;
     let result = scenarios(&cluster, plan).await;
@@ -57,7 +57,7 @@ pub async fn run(client: Client, plan: &Plan) -> anyhow::Result<()> {
 }
 
 #[expect(clippy::print_stdout, reason = "the figures are the program's answer")]
-async fn scenarios(cluster: &Cluster, plan: &Plan) -> anyhow::Result<()> {
+async fn scenarios(cluster: &BenchCluster, plan: &BenchPlan) -> anyhow::Result<()> {
     println!("{}", converge::run(cluster, plan).await?);
     if !plan.idle.is_zero() {
         println!("{}", idle::run(cluster, plan).await?);

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use anyhow::ensure;
 use clap::{Parser, Subcommand, ValueEnum as _};
-use msg2agent_devtools::load::plan::{Plan, ROUNDS_MAX, SECONDS_MAX, Subject, Workload};
+use msg2agent_devtools::load::plan::{LoadPlan, LoadSubject, ROUNDS_MAX, SECONDS_MAX, Workload};
 use msg2agent_devtools::load::{self, process};
 
 /// Drives pairs of agents through each server in turn and prints messages per second of the server's CPU.
@@ -15,7 +15,7 @@ struct Arguments {
     command: Option<Command>,
     /// What to measure, in this order in each round; all if left out.
     #[arg(long, value_enum)]
-    subject: Vec<Subject>,
+    subject: Vec<LoadSubject>,
     /// Pairs and messages in flight per pair.
     #[arg(long, default_values = ["16x16", "64x1"])]
     workload: Vec<Workload>,
@@ -68,10 +68,10 @@ async fn main() -> anyhow::Result<()> {
     Ok(())
 }
 
-fn plan(arguments: Arguments) -> Plan {
+fn plan(arguments: Arguments) -> LoadPlan {
     let subjects =
-        if arguments.subject.is_empty() { Subject::value_variants().to_vec() } else { arguments.subject };
-    Plan {
+        if arguments.subject.is_empty() { LoadSubject::value_variants().to_vec() } else { arguments.subject };
+    LoadPlan {
         subjects,
         workloads: arguments.workload,
         rounds: arguments.rounds,

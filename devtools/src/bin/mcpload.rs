@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use clap::{Parser, Subcommand};
-use msg2agent_devtools::mcp_load::{self, Plan, bare};
+use msg2agent_devtools::mcp_load::{self, McpLoadPlan, bare};
 
 /// Opens sessions at a gateway and at a bare rmcp server, and calls tools in them.
 #[derive(Parser)]
@@ -42,7 +42,7 @@ async fn main() -> anyhow::Result<()> {
     }
     msg2agent_devtools::install_tls_provider();
     tracing_subscriber::fmt().with_writer(std::io::stderr).init();
-    let plan = Plan {
+    let plan = McpLoadPlan {
         sessions: arguments.sessions.try_into()?,
         agents: arguments.agents.try_into()?,
         in_flight: arguments.in_flight.try_into()?,

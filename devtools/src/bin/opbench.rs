@@ -5,8 +5,10 @@ use std::time::Duration;
 
 use clap::Parser;
 use msg2agent_devtools::cluster::kubeconfig;
-use msg2agent_devtools::opbench::revoke::Revocation;
-use msg2agent_devtools::opbench::{self, AGENTS_MAX, Plan, REVOCATIONS_MAX, TENANTS_MAX, operator::Address};
+use msg2agent_devtools::opbench::objects::Revocation;
+use msg2agent_devtools::opbench::{
+    self, AGENTS_MAX, BenchPlan, REVOCATIONS_MAX, TENANTS_MAX, operator::Address,
+};
 
 /// Applies many Agents at once and prints the time until all are Ready, writes per Agent and the operator's memory; then
 /// sees that the idle operator writes nothing, and measures how fast a revoked key is refused.
@@ -54,8 +56,8 @@ async fn main() -> anyhow::Result<()> {
     opbench::run(client, &plan(arguments)).await
 }
 
-fn plan(arguments: Arguments) -> Plan {
-    Plan {
+fn plan(arguments: Arguments) -> BenchPlan {
+    BenchPlan {
         namespace: arguments.namespace,
         agents: arguments.agents,
         tenants: arguments.tenants,

@@ -11,7 +11,7 @@ use rcgen::{
 use super::network::Network;
 
 /// A key and its certificate, both PEM. No `Debug`: the key is a secret.
-pub(crate) struct Pair {
+pub(crate) struct CertifiedKey {
     pub(crate) certificate: String,
     pub(crate) key: String,
 }
@@ -46,7 +46,7 @@ impl Authority {
     }
 
     /// For the API server and the kubelet: every name and address a client may use for them.
-    pub(crate) fn server(&self, network: Network) -> anyhow::Result<Pair> {
+    pub(crate) fn server(&self, network: Network) -> anyhow::Result<CertifiedKey> {
         let mut parameters = parameters(Identity { user: "node", group: None });
         parameters.extended_key_usages = vec![ExtendedKeyUsagePurpose::ServerAuth];
         for name in ["localhost", "kubernetes", "kubernetes.default", "kubernetes.default.svc"] {
@@ -62,16 +62,16 @@ impl Authority {
     }
 
     /// For a client of the API server.
-    pub(crate) fn client(&self, identity: Identity) -> anyhow::Result<Pair> {
+    pub(crate) fn client(&self, identity: Identity) -> anyhow::Result<CertifiedKey> {
         let mut parameters = parameters(identity);
         parameters.extended_key_usages = vec![ExtendedKeyUsagePurpose::ClientAuth];
         self.sign(&parameters)
     }
 
-    fn sign(&self, parameters: &CertificateParams) -> anyhow::Result<Pair> {
+    fn sign(&self, parameters: &CertificateParams) -> anyhow::Result<CertifiedKey> {
         let key = KeyPair::generate().context("generate a key")?;
         let certificate = parameters.signed_by(&key, &self.issuer).context("sign a certificate")?;
-        Ok(Pair { certificate: certificate.pem(), key: key.serialize_pem() })
+        Ok(CertifiedKey { certificate: certificate.pem(), key: key.serialize_pem() })
     }
 }
 

@@ -9,10 +9,10 @@ use kube::{
 };
 use serde_json::json;
 
-use super::certificates::Pair;
+use super::certificates::CertifiedKey;
 
 /// A kubeconfig (as JSON, which is YAML) for one user of the API server at `server`, e.g. `https://10.250.0.1:6443`.
-pub(crate) fn render(server: &str, authority: &str, credentials: &Pair) -> String {
+pub(crate) fn render(server: &str, authority: &str, credentials: &CertifiedKey) -> String {
     json!({
         "apiVersion": "v1",
         "kind": "Config",
@@ -72,7 +72,7 @@ mod tests {
 
     #[test]
     fn a_rendered_kubeconfig_is_one_kube_understands() {
-        let pair = Pair { certificate: "certificate".into(), key: "key".into() };
+        let pair = CertifiedKey { certificate: "certificate".into(), key: "key".into() };
         let file = Kubeconfig::from_yaml(&render("https://10.250.0.1:6443", "authority", &pair)).unwrap();
         assert_eq!(file.current_context.as_deref(), Some("msg2agent"));
         let cluster = file.clusters[0].cluster.clone().unwrap();

@@ -18,8 +18,8 @@ pub const WINDOW_MAX: u16 = 256;
 
 /// Everything `load` needs to know.
 #[derive(Debug, Clone)]
-pub struct Plan {
-    pub subjects: Vec<Subject>,
+pub struct LoadPlan {
+    pub subjects: Vec<LoadSubject>,
     pub workloads: Vec<Workload>,
     pub rounds: u32,
     pub warm_up: Duration,
@@ -32,7 +32,7 @@ pub struct Plan {
 
 /// A server and the way it is used. `answered` subjects confirm every message to its sender end to end.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, ValueEnum)]
-pub enum Subject {
+pub enum LoadSubject {
     /// The dumb TCP forwarder, messages one way: the floor of one read and one write.
     Forwarder,
     /// NATS core publish and subscribe.
@@ -47,7 +47,7 @@ pub enum Subject {
     RelayReliable,
 }
 
-impl Subject {
+impl LoadSubject {
     /// Whether the sender hears of each message, so that it counts as done only then.
     #[must_use]
     pub const fn sender_hears(self) -> bool {
@@ -71,7 +71,7 @@ impl Subject {
     }
 }
 
-impl fmt::Display for Subject {
+impl fmt::Display for LoadSubject {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Self::Forwarder => "forwarder",

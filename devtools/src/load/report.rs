@@ -3,26 +3,26 @@
 use std::collections::BTreeMap;
 use std::fmt;
 
-use super::plan::{Subject, Workload};
+use super::plan::{LoadSubject, Workload};
 use super::round::Round;
 
 #[derive(Debug, Default)]
-pub struct Report {
-    rounds: BTreeMap<(Workload, Subject), Vec<Round>>,
+pub struct LoadReport {
+    rounds: BTreeMap<(Workload, LoadSubject), Vec<Round>>,
 }
 
-impl Report {
-    pub fn add(&mut self, workload: Workload, subject: Subject, round: Round) {
+impl LoadReport {
+    pub fn add(&mut self, workload: Workload, subject: LoadSubject, round: Round) {
         self.rounds.entry((workload, subject)).or_default().push(round);
     }
 
-    pub fn rounds(&self) -> impl Iterator<Item = (Workload, Subject, &[Round])> {
+    pub fn rounds(&self) -> impl Iterator<Item = (Workload, LoadSubject, &[Round])> {
         self.rounds.iter().map(|((workload, subject), rounds)| (*workload, *subject, rounds.as_slice()))
     }
 
     /// Median over the rounds of `subject` by `anchor`, both in messages per server CPU second.
     #[must_use]
-    pub fn ratio(&self, workload: Workload, subject: Subject, anchor: Subject) -> Option<f64> {
+    pub fn ratio(&self, workload: Workload, subject: LoadSubject, anchor: LoadSubject) -> Option<f64> {
         let anchors = self.rounds.get(&(workload, anchor))?;
         let rounds = self.rounds.get(&(workload, subject))?;
         let ratios =
@@ -34,7 +34,7 @@ impl Report {
         &self,
         f: &mut fmt::Formatter<'_>,
         workload: Workload,
-        subject: Subject,
+        subject: LoadSubject,
         rounds: &[Round],
     ) -> fmt::Result {
         let rates: Vec<_> = rounds.iter().map(Round::per_cpu_second).collect();
@@ -57,7 +57,7 @@ impl Report {
     }
 }
 
-impl fmt::Display for Report {
+impl fmt::Display for LoadReport {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         writeln!(
             f,
@@ -111,13 +111,13 @@ mod tests {
 
     #[test]
     fn a_ratio_is_the_median_of_the_rounds_own_ratios() {
-        let (mut report, workload) = (Report::default(), Workload { pairs: 1, window: 1 });
+        let (mut report, workload) = (LoadReport::default(), Workload { pairs: 1, window: 1 });
         for (forwarder, relay) in [(100, 50), (1000, 400), (10, 9)] {
-            report.add(workload, Subject::Forwarder, round(forwarder, 1));
-            report.add(workload, Subject::RelayEphemeral, round(relay, 1));
+            report.add(workload, LoadSubject::Forwarder, round(forwarder, 1));
+            report.add(workload, LoadSubject::RelayEphemeral, round(relay, 1));
         }
-        assert_eq!(report.ratio(workload, Subject::RelayEphemeral, Subject::Forwarder), Some(0.5));
-        assert_eq!(report.ratio(workload, Subject::RelayEphemeral, Subject::Nats), None);
+        assert_eq!(report.ratio(workload, LoadSubject::RelayEphemeral, LoadSubject::Forwarder), Some(0.5));
+        assert_eq!(report.ratio(workload, LoadSubject::RelayEphemeral, LoadSubject::Nats), None);
     }
 
     #[test]

@@ -9,7 +9,7 @@ use hdrhistogram::Histogram;
 use tokio::task::{JoinSet, LocalSet};
 
 use super::pair::{Pair, Tally};
-use super::plan::{Plan, Subject, Workload};
+use super::plan::{LoadPlan, LoadSubject, Workload};
 use super::process;
 use super::server::Servers;
 use super::window::Window;
@@ -56,9 +56,9 @@ impl Round {
 /// A connection that fails, a server that loses or repeats a message, or nothing done.
 pub async fn run(
     servers: &Servers,
-    subject: Subject,
+    subject: LoadSubject,
     workload: Workload,
-    plan: &Plan,
+    plan: &LoadPlan,
 ) -> anyhow::Result<Round> {
     let tally = Rc::new(RefCell::new(Tally {
         done: 0,
@@ -82,8 +82,8 @@ pub async fn run(
 
 async fn measure(
     servers: &Servers,
-    subject: Subject,
-    plan: &Plan,
+    subject: LoadSubject,
+    plan: &LoadPlan,
     tally: &RefCell<Tally>,
     mut pairs: JoinSet<anyhow::Result<u64>>,
 ) -> anyhow::Result<Round> {

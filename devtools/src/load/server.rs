@@ -7,7 +7,7 @@ use tokio::net::TcpStream;
 use super::codec::Codec;
 use super::forwarder::{Blocks, Forwarder};
 use super::nats::{Nats, Subjects};
-use super::plan::{Plan, Subject};
+use super::plan::{LoadPlan, LoadSubject};
 use super::relay::Relay;
 use crate::programs;
 
@@ -25,17 +25,17 @@ pub struct Servers {
 impl Servers {
     /// # Errors
     /// The first server that does not start.
-    pub async fn start(plan: &Plan) -> anyhow::Result<Self> {
+    pub async fn start(plan: &LoadPlan) -> anyhow::Result<Self> {
         let mut servers = Self::default();
         for subject in &plan.subjects {
             match subject {
-                Subject::Forwarder | Subject::ForwarderAnswered if servers.forwarder.is_none() => {
+                LoadSubject::Forwarder | LoadSubject::ForwarderAnswered if servers.forwarder.is_none() => {
                     servers.forwarder = Some(Forwarder::start(&programs::path("load")?, plan.pinned)?);
                 }
-                Subject::Nats | Subject::NatsAnswered if servers.nats.is_none() => {
+                LoadSubject::Nats | LoadSubject::NatsAnswered if servers.nats.is_none() => {
                     servers.nats = Some(Nats::start(plan.pinned).await?);
                 }
-                Subject::RelayEphemeral | Subject::RelayReliable if servers.relay.is_none() => {
+                LoadSubject::RelayEphemeral | LoadSubject::RelayReliable if servers.relay.is_none() => {
                     let pairs =
                         plan.workloads.iter().map(|workload| workload.pairs).max().unwrap_or_default();
                     servers.relay = Some(Relay::start(pairs, plan.pinned).await?);
@@ -62,17 +62,22 @@ impl Servers {
     ///
     /// # Errors
     /// It is not part of this run.
-    pub fn process(&self, subject: Subject) -> anyhow::Result<u32> {
+    pub fn process(&self, subject: LoadSubject) -> anyhow::Result<u32> {
         Ok(match subject {
-            Subject::Forwarder | Subject::ForwarderAnswered => self.forwarder()?.process.id(),
-            Subject::Nats | Subject::NatsAnswered => self.nats()?.process.id(),
-            Subject::RelayEphemeral | Subject::RelayReliable => self.relay()?.id()?,
+            LoadSubject::Forwarder | LoadSubject::ForwarderAnswered => self.forwarder()?.process.id(),
+            LoadSubject::Nats | LoadSubject::NatsAnswered => self.nats()?.process.id(),
+            LoadSubject::RelayEphemeral | LoadSubject::RelayReliable => self.relay()?.id()?,
         })
     }
 
     /// # Errors
     /// A connection that is refused.
-    pub async fn connect(&self, subject: Subject, pairs: u16, size: usize) -> anyhow::Result<Vec<Connected>> {
+    pub async fn connect(
+        &self,
+        subject: LoadSubject,
+        pairs: u16,
+        size: usize,
+    ) -> anyhow::Result<Vec<Connected>> {
         let mut connected = Vec::with_capacity(pairs.into());
         for number in 0..pairs {
             connected.push(self.connect_pair(subject, number, size).await?);
@@ -80,17 +85,24 @@ impl Servers {
         Ok(connected)
     }
 
-    async fn connect_pair(&self, subject: Subject, number: u16, size: usize) -> anyhow::Result<Connected> {
+    async fn connect_pair(
+        &self,
+        subject: LoadSubject,
+        number: u16,
+        size: usize,
+    ) -> anyhow::Result<Connected> {
         let answers = subject.sender_hears();
         Ok(match subject {
-            Subject::Forwarder | Subject::ForwarderAnswered => {
+            LoadSubject::Forwarder | LoadSubject::ForwarderAnswered => {
                 (self.forwarder()?.connect().await?, Box::new(Blocks::new(size, answers)))
             }
-            Subject::Nats | Subject::NatsAnswered => {
+            LoadSubject::Nats | LoadSubject::NatsAnswered => {
                 (self.nats()?.connect(number, answers).await?, Box::new(Subjects::new(number, size, answers)))
             }
-            Subject::RelayEphemeral => boxed(self.relay()?.connect(number, Class::Ephemeral, size).await?),
-            Subject::RelayReliable => boxed(self.relay()?.connect(number, Class::Reliable, size).await?),
+            LoadSubject::RelayEphemeral => {
+                boxed(self.relay()?.connect(number, Class::Ephemeral, size).await?)
+            }
+            LoadSubject::RelayReliable => boxed(self.relay()?.connect(number, Class::Reliable, size).await?),
         })
     }
 }

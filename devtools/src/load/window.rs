@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::ensure;
 
-use super::plan::Subject;
+use super::plan::LoadSubject;
 
 /// The messages of one pair. A message is done when it arrived and, where the sender hears of it, was answered.
 #[derive(Debug)]
@@ -22,7 +22,7 @@ pub struct Window {
 
 impl Window {
     #[must_use]
-    pub fn new(limit: u16, subject: Subject) -> Self {
+    pub fn new(limit: u16, subject: LoadSubject) -> Self {
         Self {
             limit: limit.into(),
             sender_hears: subject.sender_hears(),
@@ -95,7 +95,7 @@ impl Window {
 mod tests {
     use super::*;
 
-    fn full(subject: Subject) -> (Window, Instant) {
+    fn full(subject: LoadSubject) -> (Window, Instant) {
         let (mut window, start) = (Window::new(2, subject), Instant::now());
         window.send(start);
         window.send(start);
@@ -105,7 +105,7 @@ mod tests {
 
     #[test]
     fn a_one_way_message_is_done_when_it_arrives() {
-        let (mut window, start) = full(Subject::Nats);
+        let (mut window, start) = full(LoadSubject::Nats);
         let mut times = vec![];
         window.arrive(1, start + Duration::from_micros(7), &mut |took| times.push(took)).unwrap();
         assert_eq!((window.room(), window.done()), (1, 1));
@@ -114,7 +114,7 @@ mod tests {
 
     #[test]
     fn a_message_whose_sender_hears_is_done_when_both_sides_have_it() {
-        let (mut window, start) = full(Subject::RelayEphemeral);
+        let (mut window, start) = full(LoadSubject::RelayEphemeral);
         window.answer(2, start, &mut |_| panic!("timed at the recipient")).unwrap();
         assert_eq!(window.room(), 0);
         window.arrive(2, start, &mut |_| ()).unwrap();
@@ -123,7 +123,7 @@ mod tests {
 
     #[test]
     fn a_message_delivered_twice_is_an_error() {
-        let (mut window, start) = full(Subject::Forwarder);
+        let (mut window, start) = full(LoadSubject::Forwarder);
         let error = window.arrive(3, start, &mut |_| ()).unwrap_err();
         assert_eq!(error.to_string(), "3 messages arrived of 2 sent");
     }

@@ -5,28 +5,28 @@ use std::fmt;
 
 use hdrhistogram::Histogram;
 
-use super::Plan;
-use super::round::Subject;
+use super::McpLoadPlan;
+use super::round::CallSubject;
 use super::site::{Memory, Sites};
 
-pub struct Report {
-    plan: Plan,
+pub struct McpLoadReport {
+    plan: McpLoadPlan,
     memory: Memory,
-    rounds: BTreeMap<Subject, Vec<Histogram<u64>>>,
+    rounds: BTreeMap<CallSubject, Vec<Histogram<u64>>>,
 }
 
-impl Report {
-    pub(super) fn new(plan: &Plan, sites: &Sites) -> anyhow::Result<Self> {
+impl McpLoadReport {
+    pub(super) fn new(plan: &McpLoadPlan, sites: &Sites) -> anyhow::Result<Self> {
         Ok(Self { plan: *plan, memory: sites.memory, rounds: BTreeMap::new() })
     }
 
-    pub(super) fn add(&mut self, subject: Subject, round: Histogram<u64>) {
+    pub(super) fn add(&mut self, subject: CallSubject, round: Histogram<u64>) {
         self.rounds.entry(subject).or_default().push(round);
     }
 
     /// Calls of all rounds.
     #[must_use]
-    pub fn calls(&self, subject: Subject) -> u64 {
+    pub fn calls(&self, subject: CallSubject) -> u64 {
         self.rounds.get(&subject).into_iter().flatten().map(Histogram::len).sum()
     }
 
@@ -37,7 +37,7 @@ impl Report {
         [self.memory.gateway, self.memory.endpoints, self.memory.bare].map(|bytes| bytes / sessions)
     }
 
-    fn quantile(&self, subject: Subject, quantile: f64) -> u64 {
+    fn quantile(&self, subject: CallSubject, quantile: f64) -> u64 {
         let rounds = self.rounds.get(&subject).into_iter().flatten();
         let mut values: Vec<_> = rounds.map(|round| round.value_at_quantile(quantile)).collect();
         values.sort_unstable();
@@ -45,9 +45,9 @@ impl Report {
     }
 }
 
-impl fmt::Display for Report {
+impl fmt::Display for McpLoadReport {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Plan { sessions, agents, in_flight, .. } = self.plan;
+        let McpLoadPlan { sessions, agents, in_flight, .. } = self.plan;
         writeln!(
             f,
             "{sessions} sessions of {agents} agents on one gateway, each with its stream open; {in_flight} calls in flight.\n"
@@ -62,10 +62,10 @@ impl fmt::Display for Report {
             f,
             "| `tools/call` | calls | p50 µs | p99 µs | p50 of bare | p99 of bare |\n|---|---:|---:|---:|---:|---:|"
         )?;
-        for subject in Subject::ALL {
+        for subject in CallSubject::ALL {
             let [p50, p99] = [0.5, 0.99].map(|quantile| self.quantile(subject, quantile));
             let of_bare = |quantile, value: u64| {
-                let bare = self.quantile(Subject::Bare, quantile).max(1);
+                let bare = self.quantile(CallSubject::Bare, quantile).max(1);
                 format!("{}.{:02}", value / bare, value * 100 / bare % 100)
             };
             let (title, calls) = (subject.title(), self.calls(subject));

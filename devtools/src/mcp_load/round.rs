@@ -8,13 +8,13 @@ use futures::future::try_join_all;
 use hdrhistogram::Histogram;
 use serde_json::{Value, json};
 
-use super::Plan;
-use super::session::Session;
+use super::McpLoadPlan;
+use super::session::McpSession;
 use super::site::Sites;
 
 /// What is called.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Subject {
+pub enum CallSubject {
     /// A tool that does nothing, at the bare server.
     Bare,
     /// A tool that reads the agent's own inbox, through the gateway.
@@ -23,7 +23,7 @@ pub enum Subject {
     Message,
 }
 
-impl Subject {
+impl CallSubject {
     pub const ALL: [Self; 3] = [Self::Bare, Self::OwnInbox, Self::Message];
 
     #[must_use]
@@ -35,7 +35,7 @@ impl Subject {
         }
     }
 
-    fn call(self, sites: &Sites) -> (&'static str, Value, &[Session]) {
+    fn call(self, sites: &Sites) -> (&'static str, Value, &[McpSession]) {
         match self {
             Self::Bare => ("nothing", json!({}), &sites.at_bare),
             Self::OwnInbox => ("message_count", json!({}), &sites.through_gateway),
@@ -51,7 +51,7 @@ impl Subject {
 ///
 /// # Errors
 /// The first call that fails: none may.
-pub async fn run(subject: Subject, sites: &Sites, plan: &Plan) -> anyhow::Result<Histogram<u64>> {
+pub async fn run(subject: CallSubject, sites: &Sites, plan: &McpLoadPlan) -> anyhow::Result<Histogram<u64>> {
     let (tool, arguments, sessions) = subject.call(sites);
     let (next, until) = (AtomicUsize::new(0), Instant::now() + plan.measured);
     let caller = || async {

@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 
 const REVISION: &str = "2025-11-25";
 
-pub struct Session {
+pub struct McpSession {
     http: reqwest::Client,
     url: String,
     key: String,
@@ -21,7 +21,7 @@ fn message(body: &str) -> anyhow::Result<Value> {
     serde_json::from_str(json).with_context(|| format!("read {body:?}"))
 }
 
-impl Session {
+impl McpSession {
     /// # Errors
     /// The server refuses.
     pub async fn open(http: &reqwest::Client, url: &str, key: &str) -> anyhow::Result<Self> {

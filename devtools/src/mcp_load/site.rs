@@ -6,8 +6,8 @@ use anyhow::Context as _;
 use futures::{StreamExt as _, TryStreamExt as _};
 use tokio::process::Command;
 
-use super::Plan;
-use super::session::Session;
+use super::McpLoadPlan;
+use super::session::McpSession;
 use crate::command::isolated;
 use crate::eventually::eventually;
 use crate::free_port::free_port;
@@ -21,8 +21,8 @@ const OPENING: usize = 16;
 pub struct Sites {
     pub gateway: GatewaySite,
     pub bare: TestProcess,
-    pub through_gateway: Vec<Session>,
-    pub at_bare: Vec<Session>,
+    pub through_gateway: Vec<McpSession>,
+    pub at_bare: Vec<McpSession>,
     /// Resident memory that the sessions added, in bytes.
     pub memory: Memory,
     /// Who gets the messages, and reads them.
@@ -39,7 +39,7 @@ pub struct Memory {
 }
 
 impl Sites {
-    pub async fn start(plan: &Plan) -> anyhow::Result<Self> {
+    pub async fn start(plan: &McpLoadPlan) -> anyhow::Result<Self> {
         let names: Vec<String> = (0..plan.agents).map(|n| format!("agent-{n}")).collect();
         let names: Vec<&str> = names.iter().map(String::as_str).collect();
         let gateway = GatewaySite::start(&names, 1).await?;
@@ -57,9 +57,9 @@ impl Sites {
         let url = gateway.first()?.url();
         let http = http_client::new()?;
         for agent in &gateway.agents {
-            drop(Session::open(&http, &url, agent.key.reveal()).await?);
+            drop(McpSession::open(&http, &url, agent.key.reveal()).await?);
         }
-        drop(Session::open(&http, &bare_url, "none").await?);
+        drop(McpSession::open(&http, &bare_url, "none").await?);
         let before = Memory::of(&gateway, &bare)?;
         let keys: Vec<_> = gateway.agents.iter().map(|agent| agent.key.reveal().to_owned()).collect();
         let key = |n: usize| keys.get(n % keys.len().max(1)).cloned().unwrap_or_default();
@@ -93,11 +93,11 @@ async fn start_bare(folder: &tempfile::TempDir) -> anyhow::Result<(TestProcess, 
     Ok((process, format!("http://127.0.0.1:{port}/mcp")))
 }
 
-async fn open_all(count: usize, url: &str, key: impl Fn(usize) -> String) -> anyhow::Result<Vec<Session>> {
+async fn open_all(count: usize, url: &str, key: impl Fn(usize) -> String) -> anyhow::Result<Vec<McpSession>> {
     let http = http_client::new()?;
     let opened = futures::stream::iter(0..count).map(|n| {
         let (http, key) = (http.clone(), key(n));
-        async move { Session::open(&http, url, &key).await }
+        async move { McpSession::open(&http, url, &key).await }
     });
     opened.buffered(OPENING).try_collect().await
 }

@@ -7,12 +7,12 @@ use std::time::{Duration, Instant};
 use anyhow::Context as _;
 use futures::{StreamExt as _, TryStreamExt as _, stream};
 
-use super::cluster::Cluster;
+use super::bench_cluster::BenchCluster;
 use super::latencies::Latencies;
 use super::objects::{self, Kind};
 use super::operator::Reading;
 use super::writes::Writes;
-use super::{Plan, readiness};
+use super::{BenchPlan, readiness};
 
 /// Applies under way at once: what keeps the API server busy without running into its fairness queues.
 const APPLIES_AT_ONCE: usize = 64;
@@ -37,7 +37,7 @@ pub struct Converged {
 
 /// # Errors
 /// An apply that is refused, or Agents that do not become Ready in time.
-pub async fn run(cluster: &Cluster, plan: &Plan) -> anyhow::Result<Converged> {
+pub async fn run(cluster: &BenchCluster, plan: &BenchPlan) -> anyhow::Result<Converged> {
     platform(cluster, plan).await.context("bring up the Relay and its Tenants")?;
     let before = Reading::take(cluster, &plan.operator).await?;
     let start = Instant::now();
@@ -64,7 +64,7 @@ pub async fn run(cluster: &Cluster, plan: &Plan) -> anyhow::Result<Converged> {
     })
 }
 
-async fn platform(cluster: &Cluster, plan: &Plan) -> anyhow::Result<()> {
+async fn platform(cluster: &BenchCluster, plan: &BenchPlan) -> anyhow::Result<()> {
     cluster.apply(Kind::Relay, &objects::relay()).await?;
     for number in 0..plan.tenants {
         cluster.apply(Kind::Tenant, &objects::tenant(number)).await?;
@@ -77,7 +77,7 @@ async fn platform(cluster: &Cluster, plan: &Plan) -> anyhow::Result<()> {
 }
 
 /// When each Agent's apply was sent.
-async fn apply_agents(cluster: &Cluster, plan: &Plan) -> anyhow::Result<HashMap<String, Instant>> {
+async fn apply_agents(cluster: &BenchCluster, plan: &BenchPlan) -> anyhow::Result<HashMap<String, Instant>> {
     let applies = (0..plan.agents).map(|number| async move {
         let sent = Instant::now();
         cluster.apply(Kind::Agent, &objects::agent(number, plan.tenants)).await?;

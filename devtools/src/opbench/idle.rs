@@ -5,8 +5,8 @@ use std::time::{Duration, Instant};
 
 use anyhow::{bail, ensure};
 
-use super::Plan;
-use super::cluster::Cluster;
+use super::BenchPlan;
+use super::bench_cluster::BenchCluster;
 use super::operator::Reading;
 
 /// Longest time after the last Ready until status writes that are still on their way have ended.
@@ -25,7 +25,7 @@ pub struct Idle {
 
 /// # Errors
 /// Any write in the time of the plan.
-pub async fn run(cluster: &Cluster, plan: &Plan) -> anyhow::Result<Idle> {
+pub async fn run(cluster: &BenchCluster, plan: &BenchPlan) -> anyhow::Result<Idle> {
     let before = settled(cluster, plan).await?;
     tokio::time::sleep(plan.idle).await;
     let after = Reading::take(cluster, &plan.operator).await?;
@@ -39,7 +39,7 @@ pub async fn run(cluster: &Cluster, plan: &Plan) -> anyhow::Result<Idle> {
     })
 }
 
-async fn settled(cluster: &Cluster, plan: &Plan) -> anyhow::Result<Reading> {
+async fn settled(cluster: &BenchCluster, plan: &BenchPlan) -> anyhow::Result<Reading> {
     let begun = Instant::now();
     let mut before = Reading::take(cluster, &plan.operator).await?;
     while begun.elapsed() < SETTLE_LIMIT {

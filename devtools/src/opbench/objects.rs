@@ -1,9 +1,8 @@
 //! The manifests that are applied: one Relay, some Tenants, many Agents. As JSON, the way a person's YAML arrives.
 
+use clap::ValueEnum;
 use kube::core::{ApiResource, DynamicObject, GroupVersionKind};
 use serde_json::{Value, json};
-
-use super::revoke::Revocation;
 
 const API_VERSION: &str = "msg2agent.xyz/v1alpha1";
 /// The Relay's name.
@@ -15,6 +14,17 @@ pub enum Kind {
     Relay,
     Tenant,
     Agent,
+}
+
+/// How an Agent's key is revoked.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum Revocation {
+    /// The Agent is deleted.
+    Delete,
+    /// `suspend: true` is applied.
+    Suspend,
+    /// A rotation without overlap is applied; the old key is watched.
+    Rotate,
 }
 
 impl Kind {

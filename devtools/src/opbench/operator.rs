@@ -2,7 +2,7 @@
 
 use anyhow::{Context as _, ensure};
 
-use super::cluster::Cluster;
+use super::bench_cluster::BenchCluster;
 use super::exposition;
 use super::writes::Writes;
 
@@ -26,7 +26,7 @@ pub struct Reading {
 impl Reading {
     /// # Errors
     /// No pod, no metrics, or metrics that are missing.
-    pub async fn take(cluster: &Cluster, operator: &Address) -> anyhow::Result<Self> {
+    pub async fn take(cluster: &BenchCluster, operator: &Address) -> anyhow::Result<Self> {
         let (pod, node) = cluster.running_pod(&operator.namespace, &operator.labels).await?;
         let kubelet = page(cluster, &format!("/api/v1/nodes/{node}/proxy/metrics/resource")).await?;
         let of_pod = |metric| sum_of_pod(&kubelet, metric, &operator.namespace, &pod);
@@ -38,7 +38,7 @@ impl Reading {
     }
 }
 
-async fn page(cluster: &Cluster, path: &str) -> anyhow::Result<String> {
+async fn page(cluster: &BenchCluster, path: &str) -> anyhow::Result<String> {
     let request = http::Request::get(path).body(vec![])?;
     cluster.client.request_text(request).await.with_context(|| format!("read {path}"))
 }

@@ -13,7 +13,7 @@ use tokio_rustls::client::TlsStream;
 use tokio_tungstenite::WebSocketStream;
 use tokio_tungstenite::tungstenite::{Error, Message};
 
-use super::cluster::Cluster;
+use super::bench_cluster::BenchCluster;
 use super::objects::RELAY;
 use crate::load::relay::admission::{self, Upgrade};
 
@@ -31,14 +31,14 @@ pub struct Credentials {
 }
 
 /// A registered session.
-pub struct Session<S>(WebSocketStream<S>);
+pub struct RelaySession<S>(WebSocketStream<S>);
 
 impl Credentials {
     /// From the Secrets of Agent `name`.
     ///
     /// # Errors
     /// A Secret that is not what an Agent's documentation says.
-    pub async fn read(cluster: &Cluster, name: &str) -> anyhow::Result<Self> {
+    pub async fn read(cluster: &BenchCluster, name: &str) -> anyhow::Result<Self> {
         let entry = async |entry| {
             let bytes = cluster.secret_entry(&format!("{name}-relay"), entry).await?;
             String::from_utf8(bytes).with_context(|| format!("{entry} is not text"))
@@ -68,7 +68,7 @@ impl Credentials {
     /// The Relay's pod is not reached, or is not the Relay.
     pub async fn connect(
         &self,
-        cluster: &Cluster,
+        cluster: &BenchCluster,
     ) -> anyhow::Result<TlsStream<impl AsyncRead + AsyncWrite + Unpin + use<>>> {
         let mut forward =
             cluster.pods().portforward(&self.relay_pod, &[PORT]).await.context("forward a port")?;
@@ -81,13 +81,13 @@ impl Credentials {
     /// The Relay does not let the agent in.
     pub async fn register(
         &self,
-        cluster: &Cluster,
-    ) -> anyhow::Result<Session<impl AsyncRead + AsyncWrite + Unpin + use<>>> {
+        cluster: &BenchCluster,
+    ) -> anyhow::Result<RelaySession<impl AsyncRead + AsyncWrite + Unpin + use<>>> {
         let stream = self.connect(cluster).await?;
         match admission::open(stream, &self.url, &self.key).await? {
             Upgrade::Open(mut socket) => {
                 admission::register(&mut socket, &self.identity).await?;
-                Ok(Session(*socket))
+                Ok(RelaySession(*socket))
             }
             Upgrade::Refused(status) => bail!("the Relay refuses a good key with {status}"),
         }
@@ -108,7 +108,7 @@ impl Credentials {
     }
 }
 
-impl<S: AsyncRead + AsyncWrite + Unpin> Session<S> {
+impl<S: AsyncRead + AsyncWrite + Unpin> RelaySession<S> {
     /// Reads until the Relay closes; its code.
     ///
     /// # Errors

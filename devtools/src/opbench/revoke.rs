@@ -4,12 +4,11 @@ use std::fmt;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, ensure};
-use clap::ValueEnum;
 
-use super::Plan;
-use super::cluster::Cluster;
+use super::BenchPlan;
+use super::bench_cluster::BenchCluster;
 use super::latencies::Latencies;
-use super::objects::{self, Kind};
+use super::objects::{self, Kind, Revocation};
 use super::relay_session::Credentials;
 
 /// A key that is not refused by then never will be.
@@ -21,24 +20,11 @@ const ASK_EVERY: Duration = Duration::from_millis(50);
 /// The promise, for the 99th percentile.
 const PROMISE: Duration = Duration::from_secs(1);
 
-/// How the key is taken away.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub enum Revocation {
-    /// The Agent is deleted.
-    Delete,
-    /// `suspend: true` is applied.
-    Suspend,
-    /// A rotation without overlap is applied; the old key is watched.
-    Rotate,
-}
-
-impl Revocation {
-    /// The HTTP status of the upgrade and the close code of the session that say so.
-    const fn refusal(self) -> (u16, u16) {
-        match self {
-            Self::Delete | Self::Rotate => (401, 4401),
-            Self::Suspend => (403, 4403),
-        }
+/// The HTTP status of the upgrade and the close code of the session that tell of a revocation.
+const fn refusal(by: Revocation) -> (u16, u16) {
+    match by {
+        Revocation::Delete | Revocation::Rotate => (401, 4401),
+        Revocation::Suspend => (403, 4403),
     }
 }
 
@@ -54,7 +40,7 @@ pub struct Refused {
 
 /// # Errors
 /// A key that stays good, or a refusal of another kind.
-pub async fn run(cluster: &Cluster, plan: &Plan) -> anyhow::Result<Refused> {
+pub async fn run(cluster: &BenchCluster, plan: &BenchPlan) -> anyhow::Result<Refused> {
     let (mut key, mut session) = (vec![], vec![]);
     for number in 0..plan.revocations.min(plan.agents) {
         let measured = tokio::time::timeout(LIMIT, once(cluster, plan, number)).await;
@@ -68,7 +54,7 @@ pub async fn run(cluster: &Cluster, plan: &Plan) -> anyhow::Result<Refused> {
     Ok(Refused { by: plan.revocation, key: Latencies::new(key), session: Latencies::new(session) })
 }
 
-async fn once(cluster: &Cluster, plan: &Plan, number: u32) -> anyhow::Result<(Duration, Duration)> {
+async fn once(cluster: &BenchCluster, plan: &BenchPlan, number: u32) -> anyhow::Result<(Duration, Duration)> {
     let name = objects::agent_name(number);
     let credentials = Credentials::read(cluster, &name).await.context("read its Secrets")?;
     let session = credentials.register(cluster).await.context("register it")?;
@@ -96,7 +82,7 @@ async fn once(cluster: &Cluster, plan: &Plan, number: u32) -> anyhow::Result<(Du
         }
     };
     let ((code, closed), (status, refused)) = tokio::try_join!(closed, refused)?;
-    ensure!((status, code) == plan.revocation.refusal(), "refused with {status}, closed with {code}");
+    ensure!((status, code) == refusal(plan.revocation), "refused with {status}, closed with {code}");
     Ok((refused, closed))
 }
 

@@ -2,15 +2,15 @@
 
 use std::time::Duration;
 
-use devtools::load::plan::{Plan, Subject, Workload};
-use devtools::load::report::Report;
+use devtools::load::plan::{LoadPlan, LoadSubject, Workload};
+use devtools::load::report::LoadReport;
 use devtools::mcp_load;
-use devtools::mcp_load::round::Subject as Called;
+use devtools::mcp_load::round::CallSubject;
 
 /// Runs each subject twice for a moment. A round whose sent, arrived and answered messages differ is an error.
-async fn two_rounds_of(subjects: &[Subject]) -> anyhow::Result<Report> {
+async fn two_rounds_of(subjects: &[LoadSubject]) -> anyhow::Result<LoadReport> {
     devtools::install_tls_provider();
-    let plan = Plan {
+    let plan = LoadPlan {
         subjects: subjects.to_vec(),
         workloads: vec![Workload { pairs: 2, window: 4 }],
         rounds: 2,
@@ -22,7 +22,7 @@ async fn two_rounds_of(subjects: &[Subject]) -> anyhow::Result<Report> {
     devtools::load::run(&plan).await
 }
 
-fn assert_counted(report: &Report, subjects: usize) {
+fn assert_counted(report: &LoadReport, subjects: usize) {
     assert_eq!(report.rounds().count(), subjects);
     for (workload, subject, rounds) in report.rounds() {
         assert_eq!(rounds.len(), 2, "{subject} {workload}");
@@ -40,7 +40,10 @@ fn assert_counted(report: &Report, subjects: usize) {
 
 #[tokio::test]
 async fn the_forwarder_loses_and_repeats_nothing() {
-    assert_counted(&two_rounds_of(&[Subject::Forwarder, Subject::ForwarderAnswered]).await.unwrap(), 2);
+    assert_counted(
+        &two_rounds_of(&[LoadSubject::Forwarder, LoadSubject::ForwarderAnswered]).await.unwrap(),
+        2,
+    );
 }
 
 #[tokio::test]
@@ -49,12 +52,15 @@ async fn nats_loses_and_repeats_nothing() {
         eprintln!("nats-server is not installed; nothing is compared with it here");
         return;
     }
-    assert_counted(&two_rounds_of(&[Subject::Nats, Subject::NatsAnswered]).await.unwrap(), 2);
+    assert_counted(&two_rounds_of(&[LoadSubject::Nats, LoadSubject::NatsAnswered]).await.unwrap(), 2);
 }
 
 #[tokio::test]
 async fn the_relay_loses_and_repeats_nothing_in_either_class() {
-    assert_counted(&two_rounds_of(&[Subject::RelayEphemeral, Subject::RelayReliable]).await.unwrap(), 2);
+    assert_counted(
+        &two_rounds_of(&[LoadSubject::RelayEphemeral, LoadSubject::RelayReliable]).await.unwrap(),
+        2,
+    );
 }
 
 /// Open files that a thousand sessions need: a stream each, at two servers, and room.
@@ -76,7 +82,7 @@ fn allow_open_files() {
 async fn a_thousand_sessions_on_one_gateway_answer_every_call() {
     devtools::install_tls_provider();
     allow_open_files();
-    let plan = mcp_load::Plan {
+    let plan = mcp_load::McpLoadPlan {
         sessions: 1_000,
         agents: 8,
         in_flight: 8,
@@ -85,7 +91,7 @@ async fn a_thousand_sessions_on_one_gateway_answer_every_call() {
     };
     let report = mcp_load::run(&plan).await.unwrap();
     println!("{report}");
-    for called in Called::ALL {
+    for called in CallSubject::ALL {
         assert!(report.calls(called) > 0, "{report}");
     }
     // Counts, not speed: a session is a handle and a stream, and no thread or buffer of its own.

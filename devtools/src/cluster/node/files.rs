@@ -7,7 +7,7 @@ use anyhow::Context as _;
 use super::Order;
 use crate::{
     cluster::{
-        certificates::{Authority, Identity, Pair, token_keys},
+        certificates::{Authority, CertifiedKey, Identity, token_keys},
         component_config,
         folder::{ClusterFolder, write_private},
         kubeconfig,
@@ -60,7 +60,7 @@ fn write_keys(pki: &Path, authority: &Authority, order: &Order) -> anyhow::Resul
     write_private(&pki.join("tokens.pub"), &public)
 }
 
-fn write_pair(pki: &Path, name: &str, pair: &Pair) -> anyhow::Result<()> {
+fn write_pair(pki: &Path, name: &str, pair: &CertifiedKey) -> anyhow::Result<()> {
     write_private(&pki.join(format!("{name}.crt")), &pair.certificate)?;
     write_private(&pki.join(format!("{name}.key")), &pair.key)
 }

@@ -18,12 +18,12 @@ const MANAGER: &str = "opbench";
 /// Time for all objects and their finalizers to go.
 const REMOVAL_LIMIT: Duration = Duration::from_secs(180);
 
-pub struct Cluster {
+pub struct BenchCluster {
     pub client: Client,
     pub namespace: String,
 }
 
-impl Cluster {
+impl BenchCluster {
     #[must_use]
     pub const fn new(client: Client, namespace: String) -> Self {
         Self { client, namespace }
