@@ -128,7 +128,7 @@ impl RelayConnection {
             let is_running = |state: &SessionState| matches!(state, SessionState::Running(_));
             let state = states.wait_for(is_running).await.ok()?.clone();
             let SessionState::Running(agent) = state else { return None };
-            agent.watch_link().wait_for(msg2agent::Link::is_online).await.ok()?;
+            agent.watch_connection().wait_for(msg2agent::ConnectionState::is_online).await.ok()?;
             Some(agent)
         };
         let agent = tokio::time::timeout(CONNECT_TIMEOUT, online).await;
@@ -138,17 +138,17 @@ impl RelayConnection {
 
 /// Updates metrics and readiness; returns when the agent has ended.
 async fn report_changes(agent: &Agent, metrics: &EndpointMetrics, ready: &Check) {
-    let mut link = agent.watch_link();
+    let mut connection = agent.watch_connection();
     loop {
-        let now = link.borrow_and_update().clone();
+        let now = connection.borrow_and_update().clone();
         metrics.set_session(SessionState::Running(agent.clone()).status());
         match now {
-            msg2agent::Link::Connecting { last_error: Some(error), .. } => {
+            msg2agent::ConnectionState::Connecting { last_error: Some(error), .. } => {
                 report_disconnected(ready, &error, true);
             }
             _ => ready.pass(),
         }
-        if link.changed().await.is_err() {
+        if connection.changed().await.is_err() {
             return;
         }
     }

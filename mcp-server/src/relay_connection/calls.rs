@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use futures::FutureExt as _;
 use futures::future::BoxFuture;
-use msg2agent::{Asked, Error, ErrorKind, Message, SendOptions};
+use msg2agent::{Error, ErrorKind, Message, SendOptions};
 use protocol::Did;
 use protocol::frame::{DiscoverParams, DiscoverResult};
 
@@ -50,8 +50,8 @@ impl Network for RelayConnection {
         async move {
             let agent = self.connected_agent().await?;
             let options = options(&message);
-            let asked = agent.ask_with(&message.to, message.content, wait, options).await;
-            let Asked { sent, answer } = asked.map_err(network_error)?;
+            let asked = agent.try_request_with(&message.to, message.content, wait, options).await;
+            let msg2agent::RequestOutcome { sent, answer } = asked.map_err(network_error)?;
             let sent = SentMessage { id: sent.id, status: sent.status };
             Ok(RequestOutcome { sent, reply: answer.map(incoming::into_received) })
         }

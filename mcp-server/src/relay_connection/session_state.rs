@@ -27,7 +27,7 @@ pub(super) enum SessionState {
 impl SessionState {
     pub(super) fn status(&self) -> SessionStatus {
         match self {
-            Self::Running(agent) if agent.link().is_online() => SessionStatus::Connected,
+            Self::Running(agent) if agent.connection_state().is_online() => SessionStatus::Connected,
             Self::Yielded => SessionStatus::Yielded,
             Self::Running(_) | Self::Connecting(_) => status_without_session(self.refusal()),
         }
@@ -36,9 +36,9 @@ impl SessionState {
     /// Why the relay refused this agent last; `None` if it did not.
     pub(super) fn refusal(&self) -> Option<Reason> {
         match self {
-            Self::Running(agent) => match agent.link() {
-                msg2agent::Link::Connecting { last_error: Some(error), .. }
-                | msg2agent::Link::Ended(error) => error.reason(),
+            Self::Running(agent) => match agent.connection_state() {
+                msg2agent::ConnectionState::Connecting { last_error: Some(error), .. }
+                | msg2agent::ConnectionState::Ended(error) => error.reason(),
                 _ => None,
             },
             Self::Connecting(refusal) => *refusal,
