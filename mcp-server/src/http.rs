@@ -2,14 +2,11 @@
 
 pub mod bearer_token;
 pub mod inactive;
-pub mod listener;
 pub mod metadata;
 pub mod outbound;
 pub mod problem;
 pub mod rejection;
-pub mod reload;
 pub mod server_card;
 pub mod small_body;
-pub mod tls;
 pub mod unverified_token;
 pub mod via;

@@ -37,6 +37,7 @@ fn run(line: CommandLine) -> anyhow::Result<ExitCode> {
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
     let code = runtime.block_on(async {
         let _telemetry = telemetry::install(&line.telemetry())?;
+        daemon::open_files::raise_limit();
         let shutdown = Shutdown::on_signals().context("failed to install the signal handlers")?;
         let ended = match line.role {
             Some(Role::Gateway(settings)) => gateway::process::run(settings, shutdown).await,

@@ -1,31 +1,32 @@
 //! The parts that both processes share, the endpoint's and the gateway's: metrics, readiness, the
-//! admin listener, and the certificate and socket of the public listener.
+//! admin listener, and the public listener.
 
 use std::net::SocketAddr;
-use std::sync::Arc;
 
 use anyhow::Context as _;
+use axum::Router;
+use daemon::https::{self, Listener, ListenerLimits, ListenerMetrics, ReloadingCertificate, TlsFiles};
 use daemon::{Readiness, Shutdown, Tasks};
 use prometheus::Registry;
 use tokio::net::TcpListener;
-use tokio_rustls::TlsAcceptor;
-
-use crate::http::reload;
-use crate::http::tls::Certificate;
-use crate::settings::TlsFiles;
+use tokio_util::task::TaskTracker;
 
 /// The parts of a process that exist before its listeners.
 pub(crate) struct ProcessParts {
     pub(crate) tasks: Tasks,
     pub(crate) registry: Registry,
     pub(crate) readiness: Readiness,
+    listener_metrics: ListenerMetrics,
 }
 
 impl ProcessParts {
-    pub(crate) fn new(shutdown: Shutdown) -> anyhow::Result<Self> {
+    /// `metrics_prefix` is that of the metrics of the public listener.
+    pub(crate) fn new(shutdown: Shutdown, metrics_prefix: &str) -> anyhow::Result<Self> {
         let registry = Registry::new();
         daemon::build_info!().register(&registry)?;
-        Ok(Self { tasks: Tasks::new(shutdown), registry, readiness: Readiness::default() })
+        let listener_metrics = ListenerMetrics::register(&registry, metrics_prefix)?;
+        let readiness = Readiness::default();
+        Ok(Self { tasks: Tasks::new(shutdown), registry, readiness, listener_metrics })
     }
 
     /// Serves probes and metrics, if there is an address. Metrics must be registered before.
@@ -48,12 +49,26 @@ pub(crate) async fn bind(address: SocketAddr) -> anyhow::Result<TcpListener> {
     TcpListener::bind(address).await.with_context(|| format!("failed to listen on {address}"))
 }
 
-/// Loads the certificate and follows its files. `None` without files: the listener is plaintext.
-pub(crate) async fn start_tls(files: Option<TlsFiles>, tasks: &Tasks) -> anyhow::Result<Option<TlsAcceptor>> {
-    let Some(files) = files else { return Ok(None) };
-    let certificate = Certificate::load(files).await?;
-    let config = certificate.server_config()?;
-    let shutdown = tasks.shutdown().clone();
-    tasks.spawn_vital("certificate", reload::follow_certificate(certificate, shutdown));
-    Ok(Some(TlsAcceptor::from(Arc::new(config))))
+/// Opens the public listener, and follows the files of its certificate. Without files it serves
+/// plaintext.
+pub(crate) async fn open_listener(
+    address: SocketAddr,
+    tls: Option<TlsFiles>,
+    limits: ListenerLimits,
+    router: Router,
+    process: &ProcessParts,
+) -> anyhow::Result<Listener> {
+    let metrics = process.listener_metrics.clone();
+    let tls = match tls {
+        Some(files) => {
+            let certificate = ReloadingCertificate::load(files).await?;
+            let config = https::server_config(&certificate)?;
+            let watch = certificate.watch(metrics.clone(), process.tasks.shutdown().clone());
+            process.tasks.spawn_vital("certificate", watch);
+            Some(config)
+        }
+        None => None,
+    };
+    let socket = bind(address).await?;
+    Ok(Listener { socket, tls, router, metrics, limits, connections: TaskTracker::new() })
 }

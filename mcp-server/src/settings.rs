@@ -6,6 +6,7 @@ mod listen;
 mod logging;
 pub mod variables;
 
+pub use daemon::https::TlsFiles;
 pub use error::{SettingsError, check_resource_url, check_secure_url};
-pub use listen::{ListenSettings, TlsFiles};
+pub use listen::ListenSettings;
 pub use logging::LoggingSettings;

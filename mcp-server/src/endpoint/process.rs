@@ -17,11 +17,10 @@ use super::router::router;
 use super::sessions::Sessions;
 use super::settings::{EndpointSettings, HttpSettings, OauthSettings};
 use crate::database::Database;
-use crate::http::listener;
 use crate::http::outbound::Outbound;
 use crate::message_store::MessageStore;
 use crate::metrics::EndpointMetrics;
-use crate::process::{ProcessParts, bind, start_tls};
+use crate::process::{ProcessParts, open_listener};
 use crate::relay_connection::RelayConnection;
 use crate::server::Server;
 use crate::tool::Toolbox;
@@ -30,7 +29,7 @@ mod sign_in;
 
 /// Open connections. The clients of one agent need a few each, and its gateway one for each request
 /// in progress.
-const CONNECTIONS_MAX: usize = 512;
+pub const ENDPOINT_CONNECTIONS_MAX: usize = 512;
 
 /// Runs until a signal, the end of standard input (stdio), or a failure that a restart may cure.
 ///
@@ -38,24 +37,24 @@ const CONNECTIONS_MAX: usize = 512;
 /// Settings that cannot be used, addresses that cannot be bound, tasks that ended early.
 pub async fn run(settings: EndpointSettings, shutdown: Shutdown) -> anyhow::Result<()> {
     let http = settings.http()?;
-    let process = ProcessParts::new(shutdown.clone())?;
+    let process = ProcessParts::new(shutdown.clone(), "msg2agent_mcp")?;
     let metrics = EndpointMetrics::register(&process.registry)?;
     process.start_admin(settings.listen.admin_listen).await?;
     let relay = process.readiness.check("relay", "connecting to the relay for the first time");
     let draining = drain_check(&process.readiness);
-    let tasks = process.tasks;
+    let tasks = &process.tasks;
 
     let config = config(&settings)?;
     let store = Arc::new(MessageStore::new(open_database(&config).await?));
     let connection = Arc::new(RelayConnection::new(config));
-    let ended = keep_connected(Arc::clone(&connection), Arc::clone(&store), metrics.clone(), relay, &tasks);
+    let ended = keep_connected(Arc::clone(&connection), Arc::clone(&store), metrics.clone(), relay, tasks);
     let network = Arc::clone(&connection) as Arc<_>;
     let toolbox = Toolbox { network, store: Arc::clone(&store), metrics: metrics.clone() };
     let server = Server::new(Arc::new(toolbox));
 
     let served = async {
         match http {
-            Some(http) => serve_http(server, http, metrics, &settings, &tasks).await,
+            Some(http) => serve_http(server, http, metrics, &settings, &process).await,
             None => serve_stdio(server, &shutdown).await,
         }
     };
@@ -121,20 +120,21 @@ async fn serve_http(
     http: HttpSettings,
     metrics: EndpointMetrics,
     settings: &EndpointSettings,
-    tasks: &Tasks,
+    process: &ProcessParts,
 ) -> anyhow::Result<()> {
+    let tasks = &process.tasks;
     let agent = server.agent();
     let tokens = match &http.oauth {
         Some(oauth) => Some(sign_in::token_verifier(oauth, agent.clone(), start_outbound(oauth, tasks)?)),
         None => None,
     };
     let guard = start_guard(&http, tokens, metrics, tasks).await?;
-    let tls = start_tls(http.tls.clone(), tasks).await?;
-    let bound = bind(http.listen).await?;
-    tracing::info!(address = %bound.local_addr()?, tls = tls.is_some(), "serving MCP at /mcp");
     let router = router(move || server.for_new_client(), &http, guard, agent.as_str());
-    let shutdown = tasks.shutdown().clone();
-    listener::serve(bound, tls, router, shutdown, settings.listen.drain_grace(), CONNECTIONS_MAX).await;
+    let limits = settings.listen.limits(ENDPOINT_CONNECTIONS_MAX);
+    let listener = open_listener(http.listen, http.tls, limits, router, process).await?;
+    let (address, tls) = (listener.socket.local_addr()?, listener.tls.is_some());
+    tracing::info!(%address, tls, "serving MCP at /mcp");
+    listener.serve(tasks.shutdown().clone(), settings.listen.drain_grace()).await;
     Ok(())
 }
 

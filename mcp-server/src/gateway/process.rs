@@ -9,13 +9,12 @@ use super::metrics::GatewayMetrics;
 use super::proxy::{self, Proxy, ProxyParts};
 use super::resolver::EndpointResolver;
 use super::settings::GatewaySettings;
-use crate::http::listener;
 use crate::http::outbound::Outbound;
-use crate::process::{ProcessParts, bind, start_tls};
+use crate::process::{ProcessParts, open_listener};
 
 /// Open connections: a thousand clients with a stream and a call each, twice. Each uses about 40 kB
 /// with TLS.
-const CONNECTIONS_MAX: usize = 4_096;
+pub const GATEWAY_CONNECTIONS_MAX: usize = 4_096;
 
 /// Runs until a signal, or a failure that a restart may cure. After the signal it still accepts
 /// connections for a while, because load balancers learn of the shutdown late.
@@ -24,21 +23,23 @@ const CONNECTIONS_MAX: usize = 4_096;
 /// Settings that cannot be used, addresses that cannot be bound, tasks that ended early.
 pub async fn run(settings: GatewaySettings, shutdown: Shutdown) -> anyhow::Result<()> {
     settings.check()?;
-    let process = ProcessParts::new(shutdown.clone())?;
+    let process = ProcessParts::new(shutdown.clone(), "msg2agent_gateway")?;
     let metrics = GatewayMetrics::register(&process.registry)?;
     process.start_admin(settings.listen.admin_listen).await?;
     let ready = process.readiness.check("process", "starting");
-    let tasks = process.tasks;
+    let tasks = &process.tasks;
     let closing = Shutdown::new();
-    let proxy = start_proxy(&settings, metrics, &tasks, closing.clone()).await?;
+    let proxy = start_proxy(&settings, metrics, tasks, closing.clone()).await?;
     let display_name = display_name(&settings.public_url);
     let router = proxy::router(proxy, &settings.public_url, &settings.issuer, &display_name);
-    let tls = start_tls(settings.listen.tls()?, &tasks).await?;
-    let bound = bind(settings.listen.listen).await?;
-    tracing::info!(address = %bound.local_addr()?, tls = tls.is_some(), "serving MCP for all agents at /mcp");
+    let limits = settings.listen.limits(GATEWAY_CONNECTIONS_MAX);
+    let tls = settings.listen.tls()?;
+    let listener = open_listener(settings.listen.listen, tls, limits, router, &process).await?;
+    let (address, tls) = (listener.socket.local_addr()?, listener.tls.is_some());
+    tracing::info!(%address, tls, "serving MCP for all agents at /mcp");
     ready.pass();
     let grace = settings.listen.drain_grace();
-    let served = listener::serve(bound, tls, router, closing.clone(), grace, CONNECTIONS_MAX);
+    let served = listener.serve(closing.clone(), grace);
     let drain = async {
         shutdown.begun().await;
         ready.fail("shutting down");

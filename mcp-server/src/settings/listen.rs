@@ -7,6 +7,8 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::Args;
+use daemon::https::limits::ADDRESS_SHARE_PERCENT;
+use daemon::https::{ListenerLimits, TlsFiles};
 
 use super::error::SettingsError;
 use super::variables::Variables;
@@ -45,6 +47,17 @@ pub struct ListenSettings<V: Variables> {
     #[arg(long, env = V::ALLOWED_ORIGINS, value_name = "ORIGINS", value_delimiter = ',')]
     pub allowed_origins: Vec<String>,
 
+    /// Share of the connections that one client address (IPv6: one /64 network) may hold. Set it to
+    /// 100 if one proxy carries all clients.
+    #[arg(
+        long,
+        env = V::ADDRESS_SHARE_PERCENT,
+        value_name = "PERCENT",
+        default_value_t = ADDRESS_SHARE_PERCENT,
+        value_parser = clap::value_parser!(u8).range(1..=100)
+    )]
+    pub address_share_percent: u8,
+
     /// Address of /livez, /readyz and /metrics, in plaintext and not for the public. Not served by
     /// default.
     #[arg(long, env = V::ADMIN_LISTEN, value_name = "ADDRESS:PORT")]
@@ -56,13 +69,6 @@ pub struct ListenSettings<V: Variables> {
 
     #[arg(skip)]
     variables: PhantomData<V>,
-}
-
-/// PEM files of a certificate and its key.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct TlsFiles {
-    pub cert: PathBuf,
-    pub key: PathBuf,
 }
 
 impl<V: Variables> ListenSettings<V> {
@@ -81,6 +87,12 @@ impl<V: Variables> ListenSettings<V> {
             });
         }
         Ok(files.map(|(cert, key)| TlsFiles { cert, key }))
+    }
+
+    /// The limits of a listener of `connections` connections.
+    #[must_use]
+    pub const fn limits(&self, connections: usize) -> ListenerLimits {
+        ListenerLimits::new(connections).with_address_share(self.address_share_percent)
     }
 
     /// The allowed values of the Host header.

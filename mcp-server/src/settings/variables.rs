@@ -12,6 +12,7 @@ pub trait Variables: fmt::Debug + Clone + Send + Sync + 'static {
     const INSECURE_PLAINTEXT: &'static str;
     const ALLOWED_HOSTS: &'static str;
     const ALLOWED_ORIGINS: &'static str;
+    const ADDRESS_SHARE_PERCENT: &'static str;
     const ADMIN_LISTEN: &'static str;
     const DRAIN_GRACE_SECONDS: &'static str;
     const LOG_FORMAT: &'static str;
@@ -31,6 +32,7 @@ impl Variables for EndpointVariables {
     const INSECURE_PLAINTEXT: &'static str = "MSG2AGENT_MCP_INSECURE_PLAINTEXT";
     const ALLOWED_HOSTS: &'static str = "MSG2AGENT_MCP_ALLOWED_HOSTS";
     const ALLOWED_ORIGINS: &'static str = "MSG2AGENT_MCP_ALLOWED_ORIGINS";
+    const ADDRESS_SHARE_PERCENT: &'static str = "MSG2AGENT_MCP_ADDRESS_SHARE_PERCENT";
     const ADMIN_LISTEN: &'static str = "MSG2AGENT_MCP_ADMIN_LISTEN";
     const DRAIN_GRACE_SECONDS: &'static str = "MSG2AGENT_MCP_DRAIN_GRACE_SECONDS";
     const LOG_FORMAT: &'static str = "MSG2AGENT_MCP_LOG_FORMAT";
@@ -50,6 +52,7 @@ impl Variables for GatewayVariables {
     const INSECURE_PLAINTEXT: &'static str = "MSG2AGENT_GATEWAY_INSECURE_PLAINTEXT";
     const ALLOWED_HOSTS: &'static str = "MSG2AGENT_GATEWAY_ALLOWED_HOSTS";
     const ALLOWED_ORIGINS: &'static str = "MSG2AGENT_GATEWAY_ALLOWED_ORIGINS";
+    const ADDRESS_SHARE_PERCENT: &'static str = "MSG2AGENT_GATEWAY_ADDRESS_SHARE_PERCENT";
     const ADMIN_LISTEN: &'static str = "MSG2AGENT_GATEWAY_ADMIN_LISTEN";
     const DRAIN_GRACE_SECONDS: &'static str = "MSG2AGENT_GATEWAY_DRAIN_GRACE_SECONDS";
     const LOG_FORMAT: &'static str = "MSG2AGENT_GATEWAY_LOG_FORMAT";

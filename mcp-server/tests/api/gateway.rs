@@ -14,19 +14,22 @@ use axum::response::{IntoResponse as _, Response};
 use axum::routing::post;
 use axum::{Json, Router};
 use daemon::Shutdown;
+use daemon::https::{Listener, ListenerLimits, ListenerMetrics};
 use daemon::token_file::{ReloadingToken, TokenFile};
 use msg2agent_mcp_server::gateway::allowed_hosts::AllowedHosts;
 use msg2agent_mcp_server::gateway::introspection_client::IntrospectionClient;
 use msg2agent_mcp_server::gateway::metrics::GatewayMetrics;
+use msg2agent_mcp_server::gateway::process::GATEWAY_CONNECTIONS_MAX;
 use msg2agent_mcp_server::gateway::proxy::{self, Proxy, ProxyParts};
 use msg2agent_mcp_server::gateway::resolver::EndpointResolver;
-use msg2agent_mcp_server::http::listener;
 use msg2agent_mcp_server::http::outbound::Outbound;
 use prometheus::{Registry, TextEncoder};
 use protocol::api_key::ApiKey;
 use protocol::introspection::{self, Inactive, Introspection};
+use rustls::ServerConfig;
 use serde_json::{Value, json};
 use tokio::net::TcpListener;
+use tokio_util::task::TaskTracker;
 
 use crate::test_endpoint::TestEndpoint;
 
@@ -71,8 +74,8 @@ async fn answer(State(relay): State<Relay>, form: String) -> Response {
     Json(relay.answers.lock().unwrap().get(credential).cloned().unwrap_or_else(unknown)).into_response()
 }
 
-struct Gateway {
-    address: SocketAddr,
+pub(crate) struct Gateway {
+    pub(crate) address: SocketAddr,
     relay: Relay,
     shutdown: Shutdown,
     closing_streams: Shutdown,
@@ -81,6 +84,10 @@ struct Gateway {
 
 impl Gateway {
     async fn start() -> Self {
+        Self::start_with(None).await
+    }
+
+    pub(crate) async fn start_with(tls: Option<Arc<ServerConfig>>) -> Self {
         drop(rustls::crypto::ring::default_provider().install_default());
         let relay = Relay::default();
         let asked = format!("http://{}{}", relay.start().await, introspection::PATH);
@@ -108,14 +115,15 @@ impl Gateway {
         let router = proxy::router(proxy, URL, "https://relay.example.com", "gateway.example.com");
         let bound = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = bound.local_addr().unwrap();
-        tokio::spawn(listener::serve(
-            bound,
-            None,
+        let listener = Listener {
+            socket: bound,
+            tls,
             router,
-            closing_streams.clone(),
-            Duration::from_secs(5),
-            64,
-        ));
+            metrics: ListenerMetrics::register(&registry, "msg2agent_gateway").unwrap(),
+            limits: ListenerLimits::new(GATEWAY_CONNECTIONS_MAX),
+            connections: TaskTracker::new(),
+        };
+        tokio::spawn(listener.serve(closing_streams.clone(), Duration::from_secs(5)));
         Self { address, relay, shutdown, closing_streams, registry }
     }
 

@@ -11,8 +11,8 @@ mod eras;
 mod gateway;
 mod hostile;
 mod resources;
-
 mod sign_in;
+mod silent;
 mod task_handles;
 mod test_endpoint;
 mod tls;

@@ -6,14 +6,15 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use daemon::Shutdown;
+use daemon::https::{Listener, ListenerLimits, ListenerMetrics};
 use futures::future::BoxFuture;
 use msg2agent_mcp_server::database::Database;
 use msg2agent_mcp_server::endpoint::bearer::{BearerAuth, TokenVerifier};
 use msg2agent_mcp_server::endpoint::guard::Guard;
+use msg2agent_mcp_server::endpoint::process::ENDPOINT_CONNECTIONS_MAX;
 use msg2agent_mcp_server::endpoint::router::router;
 use msg2agent_mcp_server::endpoint::sessions::Sessions;
 use msg2agent_mcp_server::endpoint::settings::{HttpSettings, OauthSettings};
-use msg2agent_mcp_server::http::listener;
 use msg2agent_mcp_server::inbox::{MessageHeader, ReceivedMessage};
 use msg2agent_mcp_server::message_store::MessageStore;
 use msg2agent_mcp_server::metrics::EndpointMetrics;
@@ -29,9 +30,10 @@ use protocol::envelope::{Content, MessageId, MessageType};
 use protocol::frame::{DiscoverParams, DiscoverResult, SendStatus};
 use protocol::record::Card;
 use protocol::{Did, Reason};
+use rustls::ServerConfig;
 use serde_json::{Value, json};
 use tokio::net::TcpListener;
-use tokio_rustls::TlsAcceptor;
+use tokio_util::task::TaskTracker;
 
 /// The host that clients may use, besides loopback.
 pub(crate) const HOST: &str = "mcp.example.com";
@@ -52,7 +54,7 @@ impl TestEndpoint {
 
     /// With an authorization server, whose tokens are accepted besides the key.
     pub(crate) async fn start_with(
-        tls: Option<TlsAcceptor>,
+        tls: Option<Arc<ServerConfig>>,
         sign_in: Option<(TokenVerifier, OauthSettings)>,
     ) -> Self {
         let (tokens, oauth) = sign_in.unzip();
@@ -78,7 +80,15 @@ impl TestEndpoint {
         let server = Server::new(Arc::clone(&toolbox));
         let router = router(move || server.for_new_client(), &settings, guard.clone(), "alice");
         let shutdown = Shutdown::new();
-        tokio::spawn(listener::serve(bound, tls, router, shutdown.clone(), Duration::from_secs(5), 64));
+        let listener = Listener {
+            socket: bound,
+            tls,
+            router,
+            metrics: ListenerMetrics::register(&registry, "msg2agent_mcp").unwrap(),
+            limits: ListenerLimits::new(ENDPOINT_CONNECTIONS_MAX),
+            connections: TaskTracker::new(),
+        };
+        tokio::spawn(listener.serve(shutdown.clone(), Duration::from_secs(5)));
         Self { address, key, guard, shutdown, toolbox, registry }
     }
 
