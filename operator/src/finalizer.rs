@@ -1,4 +1,28 @@
-//! Our finalizers: put on before anything outside the cluster depends on an object, taken off when that is undone.
+//! Adds and removes the operator's finalizers.
+//!
+//! # Flow
+//! A reconcile adds the finalizer before it changes anything outside the cluster. When the object is deleted,
+//! the API server sets its deletion timestamp and keeps it. The reconcile then revokes access at the relay
+//! ([`crate::teardown`]), removes the finalizer, and the API server removes the object.
+//!
+//! # Guarantees
+//! - Content at the relay exists only while its object has the finalizer, or after a deadline of
+//!   [`crate::teardown`] has passed. The second case is an Event and a metric.
+//! - A reconcile that finds the finalizer in place sends no request.
+//! - Finalizers of others are kept.
+//!
+//! # Assumptions
+//! - Only the replica that holds the lease writes, see [`crate::lease`].
+//! - Revocation may run more than once, because a crash can happen between it and the removal.
+//!
+//! # Caveats
+//! - Deleting an object while no operator runs blocks until one runs again.
+//! - A finalizer that somebody removes by hand skips the revocation. The keys stay valid at the relay until its
+//!   Tenant is deleted.
+//!
+//! # Errors
+//! Both functions fail with a conflict when the object changed since it was read. The next reconcile reads the
+//! new version. A missing object is no error.
 
 use kube::api::{Patch, PatchParams};
 use kube::{Api, Client, ResourceExt as _};
@@ -6,11 +30,11 @@ use kube::{Api, Client, ResourceExt as _};
 use crate::apply::Child;
 use crate::error::{Error, Result};
 
-/// Puts `finalizer` on `object`, unless it has it.
+/// Adds `finalizer` to `object`, unless it has it.
 ///
 /// # Errors
-/// A conflict when the object changed since it was read; what the API server says.
-pub async fn put<K: Child>(client: &Client, object: &K, finalizer: &str) -> Result<()> {
+/// A conflict, or another error of the API server.
+pub async fn add<K: Child>(client: &Client, object: &K, finalizer: &str) -> Result<()> {
     if object.finalizers().iter().any(|found| found == finalizer) {
         return Ok(());
     }
@@ -19,11 +43,11 @@ pub async fn put<K: Child>(client: &Client, object: &K, finalizer: &str) -> Resu
     write(client, object, finalizers).await
 }
 
-/// Takes `finalizer` off `object`, if it has it.
+/// Removes `finalizer` from `object`, if it has it.
 ///
 /// # Errors
-/// A conflict when the object changed since it was read; what the API server says.
-pub async fn release<K: Child>(client: &Client, object: &K, finalizer: &str) -> Result<()> {
+/// A conflict, or another error of the API server.
+pub async fn remove<K: Child>(client: &Client, object: &K, finalizer: &str) -> Result<()> {
     if !object.finalizers().iter().any(|found| found == finalizer) {
         return Ok(());
     }
@@ -31,7 +55,8 @@ pub async fn release<K: Child>(client: &Client, object: &K, finalizer: &str) -> 
     write(client, object, rest).await
 }
 
-/// A list without keys that others write too: the resourceVersion guards it, not server-side apply.
+/// Replaces the list with a resourceVersion. Others write finalizers too, and a merge of lists without keys would
+/// lose theirs.
 async fn write<K: Child>(client: &Client, object: &K, finalizers: Vec<String>) -> Result<()> {
     let name = object.name_any();
     let api = Api::<K>::namespaced(client.clone(), &object.namespace().unwrap_or_default());
