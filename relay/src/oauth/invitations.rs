@@ -157,6 +157,8 @@ fn judge(
     match led {
         Ok(()) => Ok(invited),
         Err(Barred::Suspended) => refused("suspended", "The agent of this invitation is suspended."),
-        Err(barred) => refused(barred.word(), "The agent of this invitation is not reached at this address."),
+        Err(barred) => {
+            refused(barred.reason().as_str(), "The agent of this invitation is not reached at this address.")
+        }
     }
 }
