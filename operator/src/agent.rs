@@ -1,5 +1,5 @@
-//! Reconciles `Agent` objects: acceptance by the Tenant, identity, API keys, the content of the relay, and the
-//! MCP endpoint.
+//! Reconciles `Agent` objects: acceptance by the Tenant, identity, API keys, the content of the
+//! relay, and the MCP endpoint.
 
 use std::time::Duration;
 
@@ -32,7 +32,8 @@ pub mod urls;
 use agent_status::AgentObservation;
 use resolve::{AgentSnapshot, ResolvedAgent};
 
-/// Interval between two attempts while the relay does not answer. Its return is noticed earlier, by a watch.
+/// Interval between two attempts while the relay does not answer. Its return is noticed earlier, by
+/// a watch.
 const RETRY_INTERVAL: Duration = Duration::from_secs(15);
 
 /// Reconciles one Agent. Returns the delay before the next reconcile.
@@ -105,7 +106,8 @@ fn older_agents(context: &Context, agent: &Agent, tenant: &Tenant) -> usize {
         .count()
 }
 
-/// Creates everything that an accepted Agent has. A failed MCP endpoint is reported and does not block the keys.
+/// Creates everything that an accepted Agent has. A failed MCP endpoint is reported and does not
+/// block the keys.
 async fn provision(context: &Context, agent: &Agent, resolved: &ResolvedAgent) -> Result<Option<Duration>> {
     finalizer::add(&context.client, agent, label::REVOCATION).await?;
     let root_key = match identity::root_key(context, agent, resolved).await {
@@ -137,8 +139,8 @@ async fn provision(context: &Context, agent: &Agent, resolved: &ResolvedAgent) -
     Ok(Some(interval.min(renewal).min(expiry)))
 }
 
-/// Reports why the identity or the credentials are not in place, for example because a Secret of that name has
-/// another owner. A conflict is only retried.
+/// Reports why the identity or the credentials are not in place, for example because a Secret of
+/// that name has another owner. A conflict is only retried.
 async fn report_blocked(
     context: &Context,
     agent: &Agent,
@@ -153,7 +155,8 @@ async fn report_blocked(
     Err(error)
 }
 
-/// Removes the keys of an Agent that lost its consent from the relay, unless another Agent holds the handle now.
+/// Removes the keys of an Agent that lost its consent from the relay, unless another Agent holds
+/// the handle now.
 async fn revoke_access(context: &Context, agent: &Agent) -> Result<()> {
     let was_accepted = agent.finalizers().iter().any(|found| found == label::REVOCATION);
     if !was_accepted {
@@ -168,8 +171,8 @@ async fn revoke_access(context: &Context, agent: &Agent) -> Result<()> {
     }
 }
 
-/// The relay and the path of this Agent's content. `None` when the Tenant is gone, or when another Agent may hold
-/// the handle. An accepted Agent holds it, so that no other claimant can.
+/// The relay and the path of this Agent's content. `None` when the Tenant is gone, or when another
+/// Agent may hold the handle. An accepted Agent holds it, so that no other claimant can.
 fn relay_path(context: &Context, agent: &Agent) -> Option<(NamespacedName, String)> {
     let tenant = context.caches.tenant(&index::tenant_of(agent))?;
     if !other_claimants(context, agent, &tenant).is_empty() && !conditions::is_accepted(agent) {

@@ -1,7 +1,7 @@
 //! Applies owned objects by server-side apply.
 //!
-//! An object that did not change costs no request. An object of the same name that belongs to somebody else
-//! is never changed.
+//! An object that did not change costs no request. An object of the same name that belongs to
+//! somebody else is never changed.
 
 use std::collections::HashMap;
 use std::fmt::Debug;
@@ -21,7 +21,8 @@ mod fingerprint;
 
 use fingerprint::Fingerprint;
 
-/// Field manager of owned objects. Status has a field manager of its own, see [`crate::status_writer`].
+/// Field manager of owned objects. Status has a field manager of its own, see
+/// [`crate::status_writer`].
 pub const FIELD_MANAGER: &str = "msg2agent-operator";
 
 /// A kind that the operator applies.
@@ -86,7 +87,8 @@ impl Fingerprints {
 #[derive(Debug)]
 pub struct Applier {
     seen: Arc<Fingerprints>,
-    /// The hash of the applied content, and the fingerprint of the object that the API server returned.
+    /// The hash of the applied content, and the fingerprint of the object that the API server
+    /// returned.
     applied: Mutex<HashMap<ChildKey, (u64, Fingerprint)>>,
 }
 
@@ -99,7 +101,8 @@ impl Applier {
     /// Applies `desired`. `owner` is the uid of the object that owns it.
     ///
     /// # Errors
-    /// [`Error::NameTaken`] when an object of that name has another owner, and errors of the API server.
+    /// [`Error::NameTaken`] when an object of that name has another owner, and errors of the API
+    /// server.
     pub async fn apply<K: Child>(&self, client: &Client, owner: &str, desired: &K) -> Result<()> {
         let key = ChildKey::from_object(desired);
         let content = serde_json::to_value(desired);
@@ -184,8 +187,8 @@ async fn check_owner<K: Child>(api: &Api<K>, key: &ChildKey, owner: &str) -> Res
     }
 }
 
-/// Applies without force first, so that a conflicting field manager is logged. Then forces, because the
-/// fields belong to the operator.
+/// Applies without force first, so that a conflicting field manager is logged. Then forces, because
+/// the fields belong to the operator.
 async fn send<K: Child>(api: &Api<K>, key: &ChildKey, desired: &K) -> Result<K> {
     let params = PatchParams::apply(FIELD_MANAGER);
     let patch = Patch::Apply(desired);

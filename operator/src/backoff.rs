@@ -1,10 +1,12 @@
-//! Exponential backoff with jitter for failed reconciles, and the resync interval. Pure; randomness is an argument.
+//! Exponential backoff with jitter for failed reconciles, and the resync interval. Pure; randomness
+//! is an argument.
 
 use std::time::Duration;
 
 use crate::error::Category;
 
-/// Interval between two reconciles of an object without events. It repairs changes that no watch noticed.
+/// Interval between two reconciles of an object without events. It repairs changes that no watch
+/// noticed.
 pub const RESYNC_INTERVAL: Duration = Duration::from_secs(10 * 3600);
 /// Delay after the first failure.
 const BASE_RETRY_INTERVAL: Duration = Duration::from_millis(500);

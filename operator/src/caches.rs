@@ -1,6 +1,8 @@
-//! The operator's caches: kube reflector stores of the watched kinds, and the index over references.
+//! The operator's caches: kube reflector stores of the watched kinds, and the index over
+//! references.
 //!
-//! The tasks of [`crate::watches`] fill them. Everything here is read without a request to the API server.
+//! The tasks of [`crate::watches`] fill them. Everything here is read without a request to the API
+//! server.
 
 use std::sync::Arc;
 
@@ -16,7 +18,8 @@ use crate::apply::Fingerprints;
 use crate::index::Index;
 use crate::object_key::NamespacedName;
 
-/// The stores that reconciles read, the index over references, and the fingerprints of owned objects.
+/// The stores that reconciles read, the index over references, and the fingerprints of owned
+/// objects.
 #[derive(Debug)]
 pub struct Caches {
     pub relays: Store<Relay>,

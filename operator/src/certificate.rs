@@ -1,5 +1,5 @@
-//! Creates and parses X.509 certificates: the private authority of a relay, and the serving certificates that it
-//! signs. Pure; the time is an argument.
+//! Creates and parses X.509 certificates: the private authority of a relay, and the serving
+//! certificates that it signs. Pure; the time is an argument.
 //!
 //! Keys are ECDSA P-256, the smallest ones that every TLS client accepts.
 
@@ -18,11 +18,13 @@ pub mod authority;
 
 pub use authority::Authority;
 
-/// Validity of an authority. Every client has to know its successor before it expires: see [`authority`].
+/// Validity of an authority. Every client has to know its successor before it expires: see
+/// [`authority`].
 const AUTHORITY_TTL_DAYS: i64 = 3650;
 /// Validity of a serving certificate.
 pub const SERVING_TTL_DAYS: i64 = 90;
-/// Remaining validity at which a serving certificate is renewed. It leaves a month to notice failing renewals.
+/// Remaining validity at which a serving certificate is renewed. It leaves a month to notice
+/// failing renewals.
 pub const RENEWAL_GRACE_DAYS: i64 = 30;
 /// How far the start of the validity is in the past, for clients whose clocks are slow.
 const BACKDATE_GRACE_SECONDS: i64 = 300;
@@ -59,10 +61,12 @@ pub fn make_authority(name: &str, now: jiff::Timestamp) -> Result<CertifiedKey, 
     Ok(CertifiedKey { certificate: certificate.pem(), key: Zeroizing::new(key.serialize_pem()) })
 }
 
-/// Creates a serving certificate for `hosts`, signed by `authority`. The PEM contains the authority too.
+/// Creates a serving certificate for `hosts`, signed by `authority`. The PEM contains the authority
+/// too.
 ///
 /// # Errors
-/// [`CertificateError::ReadAuthority`] for an unreadable authority; otherwise as [`make_authority`].
+/// [`CertificateError::ReadAuthority`] for an unreadable authority; otherwise as
+/// [`make_authority`].
 pub fn make_serving(
     authority: &CertifiedKey,
     hosts: &[String],
@@ -161,8 +165,8 @@ fn host(name: &GeneralName<'_>) -> Option<String> {
     }
 }
 
-/// Whether a serving certificate must be replaced: it is malformed, for other hosts, signed by another authority,
-/// or about to expire.
+/// Whether a serving certificate must be replaced: it is malformed, for other hosts, signed by
+/// another authority, or about to expire.
 #[must_use]
 pub fn needs_renewal(serving: Option<&str>, authority: &str, hosts: &[String], now: jiff::Timestamp) -> bool {
     let Some(serving) = serving.and_then(parse) else { return true };
@@ -172,7 +176,8 @@ pub fn needs_renewal(serving: Option<&str>, authority: &str, hosts: &[String], n
     !same_hosts || serving.authority != authority.authority || left <= RENEWAL_GRACE_DAYS * SECONDS_PER_DAY
 }
 
-/// The time until a serving certificate is due for renewal, at least a minute and at most half a day.
+/// The time until a serving certificate is due for renewal, at least a minute and at most half a
+/// day.
 #[must_use]
 pub fn until_renewal(info: &CertificateInfo, now: jiff::Timestamp) -> std::time::Duration {
     let left = info.not_after.as_second() - now.as_second() - RENEWAL_GRACE_DAYS * SECONDS_PER_DAY;

@@ -1,4 +1,5 @@
-//! Drafts of conditions, and how they are merged into an object's status. Pure; the time is an argument.
+//! Drafts of conditions, and how they are merged into an object's status. Pure; the time is an
+//! argument.
 
 use crds::condition::{Condition, Reason, Type};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
@@ -67,7 +68,8 @@ impl Draft {
     }
 }
 
-/// The conditions of the next status. A condition whose status did not change keeps its transition time.
+/// The conditions of the next status. A condition whose status did not change keeps its transition
+/// time.
 #[must_use]
 pub fn merge(
     previous: &[Condition],
@@ -113,7 +115,8 @@ pub fn is_true(conditions: &[Condition], about: Type) -> bool {
     find(conditions, about).is_some_and(|condition| condition.status == "True")
 }
 
-/// Summarizes drafts as `Ready`. The first of `parts` that does not hold gives the message, and `parts` its reason.
+/// Summarizes drafts as `Ready`. The first of `parts` that does not hold gives the message, and
+/// `parts` its reason.
 #[must_use]
 pub fn ready(drafts: &[Draft], parts: &[(Type, Reason)]) -> Draft {
     for (part, reason) in parts {
@@ -125,7 +128,8 @@ pub fn ready(drafts: &[Draft], parts: &[(Type, Reason)]) -> Draft {
     Draft::holds(Type::Ready, Reason::Ready, "everything is in place and enforced")
 }
 
-/// `Reconciling` or `Stalled` for an object that is not ready. Helm, Argo CD and Flux read them (kstatus).
+/// `Reconciling` or `Stalled` for an object that is not ready. Helm, Argo CD and Flux read them
+/// (kstatus).
 #[must_use]
 pub fn progress(ready: &Draft, stalled: Option<&Draft>) -> Option<Draft> {
     match stalled {

@@ -1,4 +1,5 @@
-//! Decides whether an object allows references from a namespace. Pure; the namespace's labels are an argument.
+//! Decides whether an object allows references from a namespace. Pure; the namespace's labels are
+//! an argument.
 
 use std::collections::BTreeMap;
 
@@ -7,8 +8,8 @@ use crds::consent::From;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::LabelSelector;
 use kube::core::{Selector, SelectorExt as _};
 
-/// Whether `allowed` admits `namespace`. `labels` are those of the namespace, or `None` if it is unknown. No selector
-/// matches an unknown namespace.
+/// Whether `allowed` admits `namespace`. `labels` are those of the namespace, or `None` if it is
+/// unknown. No selector matches an unknown namespace.
 #[must_use]
 pub fn admits(
     allowed: &AllowedFrom,

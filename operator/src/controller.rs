@@ -1,4 +1,5 @@
-//! The workers: take an object from the queue, reconcile it, and decide when it is reconciled again.
+//! The workers: take an object from the queue, reconcile it, and decide when it is reconciled
+//! again.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};

@@ -1,9 +1,10 @@
 //! Adds and removes the operator's finalizers.
 //!
 //! # Flow
-//! A reconcile adds the finalizer before it changes anything outside the cluster. When the object is deleted,
-//! the API server sets its deletion timestamp and keeps it. The reconcile then revokes access at the relay
-//! ([`crate::teardown`]), removes the finalizer, and the API server removes the object.
+//! A reconcile adds the finalizer before it changes anything outside the cluster. When the object
+//! is deleted, the API server sets its deletion timestamp and keeps it. The reconcile then revokes
+//! access at the relay ([`crate::teardown`]), removes the finalizer, and the API server removes the
+//! object.
 //!
 //! # Guarantees
 //! - Content at the relay exists only while its object has the finalizer, or after a deadline of
@@ -17,12 +18,12 @@
 //!
 //! # Caveats
 //! - Deleting an object while no operator runs blocks until one runs again.
-//! - A finalizer that somebody removes by hand skips the revocation. The keys stay valid at the relay until its
-//!   Tenant is deleted.
+//! - A finalizer that somebody removes by hand skips the revocation. The keys stay valid at the
+//!   relay until its Tenant is deleted.
 //!
 //! # Errors
-//! Both functions fail with a conflict when the object changed since it was read. The next reconcile reads the
-//! new version. A missing object is no error.
+//! Both functions fail with a conflict when the object changed since it was read. The next
+//! reconcile reads the new version. A missing object is no error.
 
 use kube::api::{Patch, PatchParams};
 use kube::{Api, Client, ResourceExt as _};
@@ -55,8 +56,8 @@ pub async fn remove<K: Child>(client: &Client, object: &K, finalizer: &str) -> R
     write(client, object, rest).await
 }
 
-/// Replaces the list with a resourceVersion. Others write finalizers too, and a merge of lists without keys would
-/// lose theirs.
+/// Replaces the list with a resourceVersion. Others write finalizers too, and a merge of lists
+/// without keys would lose theirs.
 async fn write<K: Child>(client: &Client, object: &K, finalizers: Vec<String>) -> Result<()> {
     let name = object.name_any();
     let api = Api::<K>::namespaced(client.clone(), &object.namespace().unwrap_or_default());

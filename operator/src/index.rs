@@ -1,7 +1,8 @@
-//! An index over references and claimed names, so that no event scans all objects. The watches maintain it.
+//! An index over references and claimed names, so that no event scans all objects. The watches
+//! maintain it.
 //!
-//! References, ids and handles are immutable in the API, so the entries of an object never change while it
-//! exists.
+//! References, ids and handles are immutable in the API, so the entries of an object never change
+//! while it exists.
 
 use std::collections::{BTreeSet, HashMap};
 use std::sync::{Mutex, PoisonError};
@@ -127,7 +128,9 @@ impl Index {
     pub fn clear(&self, kind: Kind) {
         self.with(|map| {
             map.retain(|key, _| match key {
-                IndexKey::Referent(of, _) | IndexKey::Namespace(of, _) | IndexKey::Claim(of, ..) => *of != kind,
+                IndexKey::Referent(of, _) | IndexKey::Namespace(of, _) | IndexKey::Claim(of, ..) => {
+                    *of != kind
+                }
             });
         });
     }

@@ -1,8 +1,9 @@
 //! Leader election by a Lease: one replica writes at a time.
 //!
-//! The Lease is written with its resourceVersion, so that only one of two replicas succeeds. A holder counts as gone
-//! when its record has not changed for [`LEASE_TTL`] of the local monotonic clock; clocks of other nodes do not matter.
-//! A holder that cannot renew stops writing before another replica may start, see [`WriteFence`].
+//! The Lease is written with its resourceVersion, so that only one of two replicas succeeds. A
+//! holder counts as gone when its record has not changed for [`LEASE_TTL`] of the local monotonic
+//! clock; clocks of other nodes do not matter. A holder that cannot renew stops writing before
+//! another replica may start, see [`WriteFence`].
 
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -28,13 +29,13 @@ use lease_action::{LeaseAction, ObservedRecord};
 
 /// How long a record that does not change is valid.
 pub const LEASE_TTL: Duration = Duration::from_secs(15);
-/// How long a holder may write after its last renewal. Shorter than [`LEASE_TTL`], so that its last request ends
-/// before another replica starts.
+/// How long a holder may write after its last renewal. Shorter than [`LEASE_TTL`], so that its last
+/// request ends before another replica starts.
 const WRITE_GRACE: Duration = Duration::from_secs(10);
 /// Interval between two attempts to acquire or renew the Lease.
 const RENEWAL_INTERVAL: Duration = Duration::from_secs(2);
-/// Bounds the requests of one attempt. Two attempts fit into [`WRITE_GRACE`], so that one connection that hangs
-/// does not cost the lease.
+/// Bounds the requests of one attempt. Two attempts fit into [`WRITE_GRACE`], so that one
+/// connection that hangs does not cost the lease.
 const REQUEST_TIMEOUT: Duration = Duration::from_secs(4);
 
 /// Takes part in the election until shutdown, then releases the Lease.
@@ -69,7 +70,8 @@ impl Election {
         self.leading.subscribe()
     }
 
-    /// Runs until shutdown. `stopped` ends when the workers have stopped; the Lease is released after that.
+    /// Runs until shutdown. `stopped` ends when the workers have stopped; the Lease is released
+    /// after that.
     pub async fn run(self: Arc<Self>, shutdown: Shutdown, stopped: impl Future<Output = ()>) {
         while !shutdown.has_begun() {
             self.attempt().await;
@@ -112,7 +114,11 @@ impl Election {
     fn set_leading(&self, leads: bool) {
         let changed = self.leading.send_if_modified(|leading| std::mem::replace(leading, leads) != leads);
         if changed {
-            tracing::info!(lease.holder = self.identity, "{}", if leads { "started leading" } else { "stopped leading" });
+            tracing::info!(
+                lease.holder = self.identity,
+                "{}",
+                if leads { "started leading" } else { "stopped leading" }
+            );
         }
     }
 

@@ -1,8 +1,9 @@
-//! The msg2agent operator: reconciles `Relay`, `Tenant` and `Agent` objects with the cluster and the relays.
+//! The msg2agent operator: reconciles `Relay`, `Tenant` and `Agent` objects with the cluster and
+//! the relays.
 //!
-//! Every kind is reconciled in the same steps: observe, decide (pure functions), apply, report the status.
-//! Reading order: [`commands::run`], [`watches`], [`queue`], [`controller`], then a kind: [`relay`],
-//! [`tenant`], [`agent`].
+//! Every kind is reconciled in the same steps: observe, decide (pure functions), apply, report the
+//! status. Reading order: [`commands::run`], [`watches`], [`queue`], [`controller`], then a kind:
+//! [`relay`], [`tenant`], [`agent`].
 
 pub mod agent;
 pub mod apply;

@@ -26,8 +26,11 @@ impl Metrics {
     /// # Errors
     /// A metric of the same name is registered already.
     pub fn register(registry: &Registry) -> Result<Self, prometheus::Error> {
-        let seconds = HistogramOpts::new("msg2agent_operator_reconcile_seconds", "Duration of one reconcile in seconds.")
-            .buckets(vec![0.001, 0.005, 0.02, 0.1, 0.5, 2.0, 10.0]);
+        let seconds = HistogramOpts::new(
+            "msg2agent_operator_reconcile_seconds",
+            "Duration of one reconcile in seconds.",
+        )
+        .buckets(vec![0.001, 0.005, 0.02, 0.1, 0.5, 2.0, 10.0]);
         let failures =
             Opts::new("msg2agent_operator_reconcile_failures_total", "Reconciles that failed, by category.");
         let metrics = Self {
@@ -42,7 +45,10 @@ impl Metrics {
                 "msg2agent_operator_unconfirmed_revocations_total",
                 "Objects deleted before the relay confirmed the revocation of their keys.",
             )?,
-            rotations: IntCounter::new("msg2agent_operator_rotations_total", "API keys promoted to the active key.")?,
+            rotations: IntCounter::new(
+                "msg2agent_operator_rotations_total",
+                "API keys promoted to the active key.",
+            )?,
             writes: IntCounter::new(
                 "msg2agent_operator_writes_total",
                 "Writes sent to the API server, without those of the lease.",

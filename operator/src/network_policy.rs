@@ -22,8 +22,8 @@ pub fn port(protocol: &str, port: u16) -> NetworkPolicyPort {
     }
 }
 
-/// All public addresses. Private networks, the cluster and the metadata service of clouds are excluded (RFC 1918,
-/// 3927, 4193, 4291, 6598).
+/// All public addresses. Private networks, the cluster and the metadata service of clouds are
+/// excluded (RFC 1918, 3927, 4193, 4291, 6598).
 #[must_use]
 pub fn public() -> Vec<NetworkPolicyPeer> {
     let outside = |cidr: &str, inside: &[&str]| NetworkPolicyPeer {

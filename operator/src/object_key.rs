@@ -1,4 +1,5 @@
-//! Keys of reconciled objects: kind, namespace and name. The queue, the index and the logs use them.
+//! Keys of reconciled objects: kind, namespace and name. The queue, the index and the logs use
+//! them.
 
 use std::fmt;
 use std::sync::Arc;

@@ -1,5 +1,5 @@
-//! Parts of pods and of other owned objects: labels, owner references, volumes, ports, probes, and the restricted Pod
-//! Security Standard.
+//! Parts of pods and of other owned objects: labels, owner references, volumes, ports, probes, and
+//! the restricted Pod Security Standard.
 
 use std::collections::BTreeMap;
 

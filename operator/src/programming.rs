@@ -3,8 +3,8 @@
 use crds::condition::{Reason, Type};
 
 use crate::conditions::Draft;
-use crate::relay_replicas::Progress;
 use crate::relay_client::RelayError;
+use crate::relay_replicas::Progress;
 
 /// The result of writing an object's content to its relay.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -31,9 +31,11 @@ impl Programming {
             Self::Progress(Progress { ready: 0, .. }) => {
                 Draft::fails(Type::Programmed, Reason::RelayUnavailable, "no relay replica is ready")
             }
-            Self::Progress(progress) if progress.is_complete() => {
-                Draft::holds(Type::Programmed, Reason::Programmed, "every ready relay replica enforces the current content")
-            }
+            Self::Progress(progress) if progress.is_complete() => Draft::holds(
+                Type::Programmed,
+                Reason::Programmed,
+                "every ready relay replica enforces the current content",
+            ),
             Self::Progress(Progress { acknowledged, ready }) => Draft::fails(
                 Type::Programmed,
                 Reason::AwaitingReplicas,

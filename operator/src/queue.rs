@@ -1,8 +1,9 @@
-//! The work queue of the reconcilers: deduplicated, debounced, with two priorities and delayed entries.
+//! The work queue of the reconcilers: deduplicated, debounced, with two priorities and delayed
+//! entries.
 //!
-//! An object is queued once and reconciled by one worker at a time. An event during its reconcile queues it
-//! once more. Revocations, suspensions and deletions have priority. The queue is bounded by the number of
-//! objects in the cluster, because a queued key is not added again.
+//! An object is queued once and reconciled by one worker at a time. An event during its reconcile
+//! queues it once more. Revocations, suspensions and deletions have priority. The queue is bounded
+//! by the number of objects in the cluster, because a queued key is not added again.
 
 use std::collections::{BTreeSet, HashMap, HashSet, VecDeque};
 use std::sync::{Mutex, PoisonError};
@@ -13,8 +14,8 @@ use tokio::time::Instant;
 
 use crate::object_key::ObjectKey;
 
-/// Delay before a key of normal priority is reconciled. Several events of one `kubectl apply` then cost one
-/// reconcile.
+/// Delay before a key of normal priority is reconciled. Several events of one `kubectl apply` then
+/// cost one reconcile.
 pub const DEBOUNCE_INTERVAL: Duration = Duration::from_millis(20);
 
 /// Urgent keys are reconciled before normal ones.
@@ -30,8 +31,8 @@ pub enum Priority {
 struct State {
     urgent: VecDeque<ObjectKey>,
     normal: VecDeque<ObjectKey>,
-    /// Queued keys with their priority. A key that became urgent is in both queues; its entry in `normal` is
-    /// stale and skipped.
+    /// Queued keys with their priority. A key that became urgent is in both queues; its entry in
+    /// `normal` is stale and skipped.
     queued: HashMap<ObjectKey, Priority>,
     running: HashSet<ObjectKey>,
     /// Keys that were added while a worker reconciled them.

@@ -1,7 +1,7 @@
 //! The RBAC rules of the operator. A test compares the chart's roles with them.
 //!
-//! There are no wildcards, and no `escalate`, `bind` or `impersonate`. A rule is extended in the change that needs
-//! it.
+//! There are no wildcards, and no `escalate`, `bind` or `impersonate`. A rule is extended in the
+//! change that needs it.
 
 use k8s_openapi::api::rbac::v1::{ClusterRole, PolicyRule, Role};
 use kube::core::ObjectMeta;
@@ -29,8 +29,9 @@ pub const CLUSTER: &[Rule] = &[
         resources: &["relays/status", "tenants/status", "agents/status"],
         verbs: &["patch"],
     },
-    // Contents are read one by one. Lists and watches request metadata only, which RBAC cannot express. `update` is
-    // for replacing a Secret with a resourceVersion, so that two writers cannot overwrite each other's key.
+    // Contents are read one by one. Lists and watches request metadata only, which RBAC cannot
+    // express. `update` is for replacing a Secret with a resourceVersion, so that two writers
+    // cannot overwrite each other's key.
     Rule { group: "", resources: &["secrets"], verbs: &["get", "list", "watch", "create", "update"] },
     Rule { group: "", resources: &["services", "serviceaccounts", "configmaps"], verbs: OWNED },
     // Consent depends on the labels of namespaces.

@@ -17,8 +17,8 @@ impl Refusal {
         Self { reason, message: message.into() }
     }
 
-    /// The refusal for a claimant whose name an older object already holds. `what` describes the name, such
-    /// as `the handle alice`. An owner in another namespace is not named.
+    /// The refusal for a claimant whose name an older object already holds. `what` describes the
+    /// name, such as `the handle alice`. An owner in another namespace is not named.
     pub fn name_taken<K: Resource<DynamicType = ()>>(
         reason: Reason,
         what: &str,
@@ -34,9 +34,9 @@ impl Refusal {
         Self::new(reason, message)
     }
 
-    /// The refusal for an object whose referent does not exist or does not consent. Across namespaces both
-    /// cases get the same answer, so that nobody learns which objects exist in a namespace that refuses
-    /// them. `field` is the field of the referent that grants consent.
+    /// The refusal for an object whose referent does not exist or does not consent. Across
+    /// namespaces both cases get the same answer, so that nobody learns which objects exist in a
+    /// namespace that refuses them. `field` is the field of the referent that grants consent.
     pub fn not_found<K: Resource<DynamicType = ()>>(
         reason: Reason,
         referrer: &K,

@@ -31,10 +31,11 @@ pub mod secrets;
 mod signing_keys;
 pub mod urls;
 
-/// Interval between two version requests to a relay that serves. A restart is noticed earlier, by a watch.
+/// Interval between two version requests to a relay that serves. A restart is noticed earlier, by a
+/// watch.
 const POLL_INTERVAL: Duration = Duration::from_secs(300);
-/// Interval between two version requests to a relay that does not answer yet. A pod that becomes ready is
-/// noticed earlier, by a watch.
+/// Interval between two version requests to a relay that does not answer yet. A pod that becomes
+/// ready is noticed earlier, by a watch.
 const RETRY_INTERVAL: Duration = Duration::from_secs(5);
 
 /// What one pass over the Secrets and the owned objects found.
@@ -101,14 +102,9 @@ async fn provision_secrets(context: &Context, relay: &Relay, name: &NamespacedNa
     Ok(RelaySecrets { authority, certificate, signing_keys })
 }
 
-/// Applies every object. The pattern has no `..`, so that an object that is built and not applied does not
-/// compile.
-async fn apply(
-    context: &Context,
-    relay: &Relay,
-    name: &NamespacedName,
-    objects: RelayObjects,
-) -> Result<()> {
+/// Applies every object. The pattern has no `..`, so that an object that is built and not applied
+/// does not compile.
+async fn apply(context: &Context, relay: &Relay, name: &NamespacedName, objects: RelayObjects) -> Result<()> {
     let RelayObjects {
         service_account,
         service,
@@ -129,8 +125,8 @@ async fn apply(
     applier.apply(client, &owner, &stateful_set).await
 }
 
-/// Asks the ready replicas for their version. If one is new or lost its store, all Tenants are reconciled,
-/// which writes everything again.
+/// Asks the ready replicas for their version. If one is new or lost its store, all Tenants are
+/// reconciled, which writes everything again.
 async fn contact(context: &Context, name: &NamespacedName) -> Result<Contact> {
     let ready = ready_addresses(context, name);
     let contact = context.relay_replicas.contact(name, &ready).await?;
@@ -201,7 +197,8 @@ fn accepted_tenants(context: &Context, name: &NamespacedName) -> Vec<Arc<Tenant>
         .collect()
 }
 
-/// The delay before the next reconcile: until a certificate or a key is due, and at most the poll interval.
+/// The delay before the next reconcile: until a certificate or a key is due, and at most the poll
+/// interval.
 fn next_reconcile(observed: &RelayObservation, now: jiff::Timestamp) -> Duration {
     if observed.contact.reachable == 0 {
         return RETRY_INTERVAL;
@@ -212,7 +209,8 @@ fn next_reconcile(observed: &RelayObservation, now: jiff::Timestamp) -> Duration
     renewal.unwrap_or(RESYNC_INTERVAL).min(rotation.unwrap_or(RESYNC_INTERVAL)).min(POLL_INTERVAL)
 }
 
-/// Releases a deleted Relay when no accepted Tenant refers to it, or when its namespace is deleted too.
+/// Releases a deleted Relay when no accepted Tenant refers to it, or when its namespace is deleted
+/// too.
 async fn teardown(context: &Context, relay: &Relay, name: &NamespacedName) -> Result<Option<Duration>> {
     let users = accepted_tenants(context, name).len();
     if users > 0 && !context.caches.is_terminating(&name.namespace) {

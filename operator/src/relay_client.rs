@@ -48,7 +48,8 @@ impl RelayClient {
     /// [`RelayError::Build`] when the TLS library refuses its configuration.
     pub fn new() -> Result<Self, RelayError> {
         let client = reqwest::Client::builder()
-            // Admin listeners speak plaintext inside the cluster, and the image has no authorities to load.
+            // Admin listeners speak plaintext inside the cluster, and the image has no authorities
+            // to load.
             .tls_certs_only([])
             .no_proxy()
             .timeout(REQUEST_TIMEOUT)

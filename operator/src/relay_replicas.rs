@@ -1,7 +1,8 @@
 //! Writes content to the replicas of relays and tracks which replica acknowledged what.
 //!
-//! The record is in memory only. After a restart the operator writes everything again, which changes nothing
-//! in a relay that has it. A replica with another store, or with an older version, gets everything again too.
+//! The record is in memory only. After a restart the operator writes everything again, which
+//! changes nothing in a relay that has it. A replica with another store, or with an older version,
+//! gets everything again too.
 
 use std::collections::{BTreeSet, HashMap};
 use std::net::SocketAddr;
@@ -15,8 +16,8 @@ use crate::relay_client::{RelayClient, RelayError, Target};
 
 mod replica_table;
 
-use replica_table::{ReplicaTable, content_hash, is_removed_with};
 pub use replica_table::{Contact, Progress};
+use replica_table::{ReplicaTable, content_hash, is_removed_with};
 
 /// One relay: how to reach it, and what its replicas acknowledged.
 #[derive(Default)]
@@ -63,8 +64,8 @@ impl RelayReplicas {
         self.relays.lock().unwrap_or_else(PoisonError::into_inner).remove(relay);
     }
 
-    /// Asks every ready replica for its version. Replicas that are not `ready`, or that do not answer, are
-    /// removed from the record.
+    /// Asks every ready replica for its version. Replicas that are not `ready`, or that do not
+    /// answer, are removed from the record.
     ///
     /// # Errors
     /// The last replica's error, when none answered.
@@ -91,7 +92,8 @@ impl RelayReplicas {
     /// Writes content to every replica that has not acknowledged it yet.
     ///
     /// # Errors
-    /// The first replica's error. The remaining replicas are not tried; the next call starts with them.
+    /// The first replica's error. The remaining replicas are not tried; the next call starts with
+    /// them.
     pub async fn write<B: Serialize + Sync>(
         &self,
         relay: &NamespacedName,

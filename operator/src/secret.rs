@@ -1,5 +1,5 @@
-//! Reads and writes Secrets of the operator. Writes use a resourceVersion, and never change a Secret of another
-//! owner.
+//! Reads and writes Secrets of the operator. Writes use a resourceVersion, and never change a
+//! Secret of another owner.
 
 use std::collections::BTreeMap;
 
@@ -35,12 +35,12 @@ pub async fn read(client: &Client, name: &NamespacedName, kind: &str, owner_uid:
     })
 }
 
-/// Creates `desired`, or replaces `found` with it. Labels and annotations of others are kept. An unchanged Secret costs
-/// no request.
+/// Creates `desired`, or replaces `found` with it. Labels and annotations of others are kept. An
+/// unchanged Secret costs no request.
 ///
 /// # Errors
-/// [`Error::NameTaken`] for a Secret of another owner, a conflict when the Secret changed since it was read, and
-/// other errors of the API server.
+/// [`Error::NameTaken`] for a Secret of another owner, a conflict when the Secret changed since it
+/// was read, and other errors of the API server.
 pub async fn write(client: &Client, found: &Found, desired: Secret) -> Result<Secret> {
     let name = NamespacedName::from_object(&desired);
     let api = Api::<Secret>::namespaced(client.clone(), &name.namespace);
@@ -63,8 +63,8 @@ pub async fn write(client: &Client, found: &Found, desired: Secret) -> Result<Se
     }
 }
 
-/// `current` with the labels, annotations, owner and data of `desired`. It keeps its resourceVersion, so that a write in
-/// between is a conflict.
+/// `current` with the labels, annotations, owner and data of `desired`. It keeps its
+/// resourceVersion, so that a write in between is a conflict.
 fn overlay(current: &Secret, desired: Secret) -> Secret {
     let mut next = current.clone();
     next.metadata.labels.get_or_insert_default().extend(desired.metadata.labels.unwrap_or_default());

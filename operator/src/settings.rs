@@ -5,7 +5,8 @@ use std::net::SocketAddr;
 use clap::{Parser, Subcommand, ValueEnum};
 use crds::relay::PullPolicy;
 
-/// The msg2agent operator. Reconciles Relay, Tenant and Agent objects with the cluster and the relays.
+/// The msg2agent operator. Reconciles Relay, Tenant and Agent objects with the cluster and the
+/// relays.
 #[derive(Debug, Clone, Parser)]
 #[command(name = "msg2agent-operator", version)]
 pub struct Options {
@@ -20,7 +21,8 @@ pub struct Options {
 pub enum Command {
     /// Print the RBAC rules that the operator needs, as a ClusterRole and a Role in JSON.
     Rbac,
-    /// Check that the custom resource definitions are served and that an operator leads. `helm test` runs this.
+    /// Check that the custom resource definitions are served and that an operator leads. `helm
+    /// test` runs this.
     Check,
 }
 
@@ -43,8 +45,8 @@ pub struct Settings {
     /// Pull policy of MCP endpoints and MCP gateways: Always, IfNotPresent or Never.
     #[arg(long, env = "MSG2AGENT_OPERATOR_MCP_SERVER_IMAGE_PULL_POLICY", default_value = "IfNotPresent", value_parser = pull_policy)]
     pub mcp_server_image_pull_policy: PullPolicy,
-    /// Names of pull Secrets for all of them, separated by commas. Each Secret must exist in the namespaces of Relays
-    /// and Agents.
+    /// Names of pull Secrets for all of them, separated by commas. Each Secret must exist in the
+    /// namespaces of Relays and Agents.
     #[arg(long, env = "MSG2AGENT_OPERATOR_IMAGE_PULL_SECRETS", value_delimiter = ',')]
     pub image_pull_secrets: Vec<String>,
     /// Namespace of the operator and of its Lease.

@@ -35,7 +35,11 @@ const WAITING: [Reason; 7] = [
 ///
 /// # Errors
 /// Errors of the API server. An object that was deleted is none.
-pub async fn report<K: HasConditions + Child>(context: &Context, object: &K, status: &K::Status) -> Result<()> {
+pub async fn report<K: HasConditions + Child>(
+    context: &Context,
+    object: &K,
+    status: &K::Status,
+) -> Result<()> {
     if object.status() == Some(status) {
         return Ok(());
     }

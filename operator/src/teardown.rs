@@ -1,5 +1,5 @@
-//! Deletes the content of a deleted object from its relay. A deletion waits for the relay's confirmation, but at most
-//! for a fixed time.
+//! Deletes the content of a deleted object from its relay. A deletion waits for the relay's
+//! confirmation, but at most for a fixed time.
 
 use std::time::Duration;
 
@@ -90,8 +90,7 @@ pub async fn publish<K: Resource<DynamicType = ()>>(context: &Context, object: &
         Outcome::Confirmed => (EventType::Normal, "Revoked", "the relay no longer accepts its keys"),
         Outcome::Unconfirmed => {
             context.metrics.unconfirmed_revocations.inc();
-            let note =
-                "the relay did not confirm in time and may still accept its keys";
+            let note = "the relay did not confirm in time and may still accept its keys";
             (EventType::Warning, "RevocationUnconfirmed", note)
         }
         Outcome::Gone | Outcome::Wait(_) => return,
@@ -135,7 +134,10 @@ mod tests {
             PendingDeletion { relay_is_terminating: true, ..PENDING },
         ] {
             assert_eq!(decide(deletion), Outcome::Wait(RETRY_INTERVAL));
-            assert_eq!(decide(PendingDeletion { waited: TERMINATING_CONFIRMATION_TIMEOUT, ..deletion }), Outcome::Unconfirmed);
+            assert_eq!(
+                decide(PendingDeletion { waited: TERMINATING_CONFIRMATION_TIMEOUT, ..deletion }),
+                Outcome::Unconfirmed
+            );
         }
     }
 }

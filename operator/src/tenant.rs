@@ -26,7 +26,8 @@ mod tenant_status;
 use admin_spec::admin_spec;
 use resolve::{ResolvedTenant, TenantSnapshot};
 
-/// Interval between two attempts while the relay does not answer. Its return is noticed earlier, by a watch.
+/// Interval between two attempts while the relay does not answer. Its return is noticed earlier, by
+/// a watch.
 const RETRY_INTERVAL: Duration = Duration::from_secs(15);
 
 /// Reconciles one Tenant. Returns the delay before the next reconcile.
@@ -152,8 +153,8 @@ async fn teardown(
     if !tenant.finalizers().iter().any(|found| found == label::TEARDOWN) {
         return Ok(None);
     }
-    // A refused Tenant has no content at the relay, or its id belongs to another Tenant. One that lost its consent
-    // stays suspended at the relay.
+    // A refused Tenant has no content at the relay, or its id belongs to another Tenant. One that
+    // lost its consent stays suspended at the relay.
     let outcome = match resolved {
         Some(resolved) => {
             let path = admin::tenant_path(&resolved.tenant_id);

@@ -1,7 +1,8 @@
-//! Starts one watch for each kind. The watches fill the caches and enqueue the objects that a change concerns.
+//! Starts one watch for each kind. The watches fill the caches and enqueue the objects that a
+//! change concerns.
 //!
-//! Owned objects are watched as metadata, selected by label. Only workloads, autoscalers and endpoint
-//! slices are read whole, for their status or their spec.
+//! Owned objects are watched as metadata, selected by label. Only workloads, autoscalers and
+//! endpoint slices are read whole, for their status or their spec.
 
 use std::sync::Arc;
 
@@ -25,7 +26,8 @@ mod watch_tasks;
 use enqueuer::Enqueuer;
 use watch_tasks::WatchTasks;
 
-/// Starts all watches as tasks that run until shutdown. The caches are empty until the first lists arrive.
+/// Starts all watches as tasks that run until shutdown. The caches are empty until the first lists
+/// arrive.
 pub fn start(
     client: &Client,
     tasks: &daemon::Tasks,
@@ -35,8 +37,7 @@ pub fn start(
     let index = Arc::new(Index::default());
     let fingerprints = Arc::new(Fingerprints::default());
     let enqueuer = Enqueuer { queue: Arc::clone(queue), index: Arc::clone(&index) };
-    let watches =
-        WatchTasks { client, tasks, readiness, enqueuer: &enqueuer, fingerprints: &fingerprints };
+    let watches = WatchTasks { client, tasks, readiness, enqueuer: &enqueuer, fingerprints: &fingerprints };
     let caches = Caches {
         relays: watches.reconciled("watch-relays"),
         tenants: watches.reconciled("watch-tenants"),

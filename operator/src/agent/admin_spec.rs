@@ -1,4 +1,5 @@
-//! Builds an agent's body for the relay's admin API. One body holds everything, so that a revocation is one write.
+//! Builds an agent's body for the relay's admin API. One body holds everything, so that a
+//! revocation is one write.
 
 use crds::Agent;
 use crds::agent::{Capability as CapabilitySpec, Discovery as DiscoverySpec};

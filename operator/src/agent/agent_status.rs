@@ -60,7 +60,8 @@ pub(super) fn accepted(
     drafts.extend(observed.mcp_is_available.map(|available| mcp(available, observed.obstacle.as_deref())));
     let mut ready = conditions::ready(&drafts, &PARTS);
     if let Some(suspended) = suspended(agent, resolved) {
-        // A suspended agent has no session. What matters is whether the relay enforces the suspension.
+        // A suspended agent has no session. What matters is whether the relay enforces the
+        // suspension.
         if observed.programming.draft().holds {
             ready = Draft::fails(Type::Ready, Reason::Suspended, suspended.message.clone());
         }
@@ -80,7 +81,8 @@ pub(super) fn accepted(
     }
 }
 
-/// The status of a refused Agent. Its Secret keeps the keys, and the relay accepts them again with the consent.
+/// The status of a refused Agent. Its Secret keeps the keys, and the relay accepts them again with
+/// the consent.
 pub(super) fn refused(agent: &Agent, refusal: &Refusal, now: jiff::Timestamp) -> AgentStatus {
     let accepted = Draft::fails(Type::Accepted, refusal.reason, refusal.message.clone());
     let ready = Draft::fails(Type::Ready, Reason::NotAccepted, refusal.message.clone());

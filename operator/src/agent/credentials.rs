@@ -1,4 +1,5 @@
-//! Brings the credentials Secret of an agent, and the relay's record of its keys, to the same state step by step.
+//! Brings the credentials Secret of an agent, and the relay's record of its keys, to the same state
+//! step by step.
 
 use std::time::Duration;
 
@@ -42,8 +43,8 @@ pub(super) struct ConvergedCredentials {
 /// Takes all steps of a rotation that the relay's confirmations allow.
 ///
 /// # Errors
-/// [`Error::NameTaken`] for a Secret of another owner, a conflict, or another error of the API server. Errors of
-/// the relay are in [`ConvergedCredentials`].
+/// [`Error::NameTaken`] for a Secret of another owner, a conflict, or another error of the API
+/// server. Errors of the relay are in [`ConvergedCredentials`].
 pub(super) async fn converge(
     context: &Context,
     agent: &Agent,
@@ -105,7 +106,8 @@ async fn publish_issued(context: &Context, agent: &Agent, keys: &KeyRing) {
     status_writer::publish(context, agent, event).await;
 }
 
-/// Writes the agent's content to the relay. Nothing is written before the relay has acknowledged the tenant.
+/// Writes the agent's content to the relay. Nothing is written before the relay has acknowledged
+/// the tenant.
 async fn write_to_relay(
     context: &Context,
     agent: &Agent,
@@ -177,7 +179,8 @@ impl ConvergedCredentials {
     /// The keys for the status.
     #[must_use]
     pub(super) fn summary(&self) -> KeyRingSummary {
-        let current = |key: &ApiKey, state| KeySummary { key_id: key.hash().key_id(), state, not_after: None };
+        let current =
+            |key: &ApiKey, state| KeySummary { key_id: key.hash().key_id(), state, not_after: None };
         let mut keys: Vec<_> = self.keys.active.iter().map(|key| current(key, KeyState::Active)).collect();
         keys.extend(self.keys.staged.iter().map(|key| current(key, KeyState::Staged)));
         keys.extend(self.keys.retiring.iter().map(|key| KeySummary {
@@ -214,7 +217,8 @@ mod tests {
         );
         let again = KeyRing::read(&secret);
         assert_eq!(again.agent_keys(), keys.agent_keys());
-        let resolved = ResolvedAgent { gateway_url: Some("https://mcp.example.com/mcp".into()), ..resolved() };
+        let resolved =
+            ResolvedAgent { gateway_url: Some("https://mcp.example.com/mcp".into()), ..resolved() };
         let secret = build(&agent, &resolved, &keys, Some(&access), "cluster.local");
         assert_eq!(secret::text(&secret, "mcp-gateway-url").unwrap().as_str(), "https://mcp.example.com/mcp");
     }

@@ -18,12 +18,12 @@ pub(crate) const KEY_FILE: &str = "identity.json";
 
 /// The agent's public root key, as Multikey.
 ///
-/// A managed identity is created if there is none. An unreadable one is never replaced, because a DID belongs to
-/// its root key.
+/// A managed identity is created if there is none. An unreadable one is never replaced, because a
+/// DID belongs to its root key.
 ///
 /// # Errors
-/// [`Error::NameTaken`] for a Secret of another owner, [`Error::SecretContent`] for an unreadable identity, and
-/// errors of the API server.
+/// [`Error::NameTaken`] for a Secret of another owner, [`Error::SecretContent`] for an unreadable
+/// identity, and errors of the API server.
 pub(crate) async fn root_key(context: &Context, agent: &Agent, resolved: &ResolvedAgent) -> Result<String> {
     if let Some(external) = &agent.spec.identity.external {
         return Ok(external.root_key_multibase.clone());

@@ -1,7 +1,8 @@
 //! The rotation of an agent's API keys. Pure; new keys and the time are arguments.
 //!
-//! A new key is staged. When the relay has confirmed it, it becomes the active key in the Secret, and the old key
-//! stays valid until its overlap ends. All state is in the Secret, so a crash between two steps loses nothing.
+//! A new key is staged. When the relay has confirmed it, it becomes the active key in the Secret,
+//! and the old key stays valid until its overlap ends. All state is in the Secret, so a crash
+//! between two steps loses nothing.
 
 use std::time::Duration;
 
@@ -19,8 +20,8 @@ use crate::secret;
 pub(crate) const TOKEN: &str = "token";
 /// Data key of the staged key.
 pub(crate) const STAGED: &str = "token.next";
-/// Maximum number of retiring keys. With the active and the staged key it is below the relay's limit. Too many
-/// rotations within one overlap revoke the oldest key early.
+/// Maximum number of retiring keys. With the active and the staged key it is below the relay's
+/// limit. Too many rotations within one overlap revoke the oldest key early.
 const RETIRING_MAX: usize = 2;
 
 /// A replaced key that is valid until its overlap ends.
@@ -53,7 +54,8 @@ pub(crate) enum RotationStep {
 }
 
 impl KeyRing {
-    /// The key ring in a Secret. An active key that somebody else wrote is dropped, and a new one is staged.
+    /// The key ring in a Secret. An active key that somebody else wrote is dropped, and a new one
+    /// is staged.
     #[must_use]
     pub(crate) fn read(held: &Secret) -> Self {
         let key = |name: &str| secret::text(held, name).and_then(|text| text.parse::<ApiKey>().ok());
@@ -68,8 +70,8 @@ impl KeyRing {
         }
     }
 
-    /// The next step. `requested` is the spec's `requestedRotation`; `is_confirmed` says whether every replica of the
-    /// relay has the current keys.
+    /// The next step. `requested` is the spec's `requestedRotation`; `is_confirmed` says whether
+    /// every replica of the relay has the current keys.
     #[must_use]
     pub(crate) fn step(&self, requested: Option<&str>, is_confirmed: bool) -> RotationStep {
         if self.staged.is_some() {
@@ -87,7 +89,8 @@ impl KeyRing {
             requested.filter(|value| !value.is_empty()).map(str::to_owned).or_else(|| self.handled.take());
     }
 
-    /// Makes the staged key the active one. The old key is valid for `overlap`, and is dropped if that is zero.
+    /// Makes the staged key the active one. The old key is valid for `overlap`, and is dropped if
+    /// that is zero.
     pub(crate) fn promote(&mut self, now: UnixSeconds, overlap: Duration) {
         let Some(staged) = self.staged.take() else { return };
         if let Some(old) = self.active.replace(staged)

@@ -1,5 +1,5 @@
-//! Applies the MCP endpoint of an agent: a StatefulSet of one pod, in the Agent's namespace, that holds the
-//! agent's identity and key.
+//! Applies the MCP endpoint of an agent: a StatefulSet of one pod, in the Agent's namespace, that
+//! holds the agent's identity and key.
 
 use std::time::Duration;
 
@@ -23,8 +23,8 @@ use build::McpObjects;
 
 mod build;
 
-/// Brings the endpoint to the state of the spec. It is created when the agent has a key. Returns the time until its
-/// certificate is due for renewal.
+/// Brings the endpoint to the state of the spec. It is created when the agent has a key. Returns
+/// the time until its certificate is due for renewal.
 ///
 /// # Errors
 /// [`Error::NameTaken`] for an object of another owner, and errors of the API server.
@@ -45,8 +45,8 @@ pub(super) async fn converge(
     Ok(renewal)
 }
 
-/// Applies every object. The pattern has no `..`, so that an object that is built and not applied does not
-/// compile.
+/// Applies every object. The pattern has no `..`, so that an object that is built and not applied
+/// does not compile.
 async fn apply(context: &Context, agent: &Agent, objects: McpObjects) -> Result<()> {
     let McpObjects { service_account, network_policy, service, stateful_set } = objects;
     let owner = agent.uid().unwrap_or_default();
@@ -57,7 +57,8 @@ async fn apply(context: &Context, agent: &Agent, objects: McpObjects) -> Result<
     applier.apply(client, &owner, &stateful_set).await
 }
 
-/// Removes every object but the Secret, which the operator may not delete. It is deleted with the Agent.
+/// Removes every object but the Secret, which the operator may not delete. It is deleted with the
+/// Agent.
 async fn remove(context: &Context, agent: &Agent) -> Result<()> {
     let (name, client, applier) = (object_name(agent), &context.client, &context.applier);
     applier.remove::<StatefulSet>(client, &name).await?;
@@ -76,12 +77,9 @@ pub(super) fn is_available(context: &Context, agent: &Agent) -> bool {
         && status.updated_replicas.unwrap_or(0) > 0
 }
 
-/// Issues a certificate if it is due. The relay's authority signs it, so that clients trust one authority for both.
-async fn serving_certificate(
-    context: &Context,
-    agent: &Agent,
-    resolved: &ResolvedAgent,
-) -> Result<Duration> {
+/// Issues a certificate if it is due. The relay's authority signs it, so that clients trust one
+/// authority for both.
+async fn serving_certificate(context: &Context, agent: &Agent, resolved: &ResolvedAgent) -> Result<Duration> {
     let secret_name =
         NamespacedName::new(&agent.namespace().unwrap_or_default(), &name::agent_mcp_tls(&agent.name_any()));
     let uid = agent.uid().unwrap_or_default();

@@ -38,7 +38,8 @@ pub(crate) struct ResolvedAgent {
     pub name: AgentName,
     pub relay: NamespacedName,
     pub tenant_is_suspended: bool,
-    /// Issuer of access tokens, if the Relay sets one. Otherwise it is the URL of the relay's Service.
+    /// Issuer of access tokens, if the Relay sets one. Otherwise it is the URL of the relay's
+    /// Service.
     pub issuer: Option<String>,
     /// Accounts of the Tenant's people who may sign in for this agent.
     pub accounts: Vec<String>,
@@ -57,8 +58,8 @@ impl ResolvedAgent {
 /// Decides whether an Agent is accepted, and resolves its names.
 ///
 /// # Errors
-/// Why it is refused: no consent, a Tenant that is not accepted, a handle that an older Agent holds, the
-/// Tenant's limit, or an invalid spec.
+/// Why it is refused: no consent, a Tenant that is not accepted, a handle that an older Agent
+/// holds, the Tenant's limit, or an invalid spec.
 pub(crate) fn resolve(snapshot: &AgentSnapshot<'_>) -> Result<ResolvedAgent, Refusal> {
     let tenant = permitted_tenant(snapshot)?;
     let Some(relay) = snapshot.relay.filter(|_| conditions::is_accepted(tenant)) else {

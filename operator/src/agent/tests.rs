@@ -53,21 +53,35 @@ fn ready_condition(agent: &Agent, resolved: &ResolvedAgent, observed: &AgentObse
 
 #[test]
 fn ready_means_that_the_relay_enforces_it() {
-    let ready_condition =
-        |states: &[KeyState], acknowledged| ready_condition(&alice(), &resolved(), &observed(states, acknowledged)).1;
+    let ready_condition = |states: &[KeyState], acknowledged| {
+        ready_condition(&alice(), &resolved(), &observed(states, acknowledged)).1
+    };
     assert_eq!(ready_condition(&[KeyState::Active], 1), "Ready");
     assert_eq!(ready_condition(&[KeyState::Active], 0), "NotProgrammed");
     assert_eq!(ready_condition(&[KeyState::Staged], 1), "CredentialsNotReady");
-    assert_eq!(ready_condition(&[KeyState::Active, KeyState::Staged], 1), "Ready", "a rotation does not interrupt");
+    assert_eq!(
+        ready_condition(&[KeyState::Active, KeyState::Staged], 1),
+        "Ready",
+        "a rotation does not interrupt"
+    );
 }
 
 #[test]
 fn an_mcp_endpoint_that_does_not_serve_is_not_ready() {
     let with_mcp = agent(serde_json::json!({"tenantRef": {"name": "acme"}, "mcp": {"enabled": true}}));
-    let observation = |available| AgentObservation { mcp_is_available: Some(available), ..observed(&[KeyState::Active], 1) };
+    let observation = |available| AgentObservation {
+        mcp_is_available: Some(available),
+        ..observed(&[KeyState::Active], 1)
+    };
     assert_eq!(ready_condition(&with_mcp, &resolved(), &observation(false)).1, "McpNotReady");
     assert_eq!(ready_condition(&with_mcp, &resolved(), &observation(true)).1, "Ready");
-    let status = agent_status::accepted(&with_mcp, &resolved(), &observation(true), "cluster.local", jiff::Timestamp::UNIX_EPOCH);
+    let status = agent_status::accepted(
+        &with_mcp,
+        &resolved(),
+        &observation(true),
+        "cluster.local",
+        jiff::Timestamp::UNIX_EPOCH,
+    );
     assert_eq!(status.mcp_url.unwrap(), "https://alice-mcp.team.svc.cluster.local/mcp");
 }
 
@@ -117,7 +131,13 @@ fn a_public_url_is_the_audience_and_in_the_status() {
         agent(serde_json::json!({"tenantRef": {"name": "acme"}, "mcp": {"enabled": true, "publicURL": url}}));
     assert_eq!(admin_spec(&agent, &resolved(), "z6Mk", vec![], "cluster.local").mcp.unwrap().url, url);
     let observation = AgentObservation { mcp_is_available: Some(true), ..observed(&[KeyState::Active], 1) };
-    let status = agent_status::accepted(&agent, &resolved(), &observation, "cluster.local", jiff::Timestamp::UNIX_EPOCH);
+    let status = agent_status::accepted(
+        &agent,
+        &resolved(),
+        &observation,
+        "cluster.local",
+        jiff::Timestamp::UNIX_EPOCH,
+    );
     assert_eq!(status.mcp_url.as_deref(), Some(url));
 }
 
@@ -135,10 +155,16 @@ fn an_agent_of_a_relay_with_a_gateway_has_both_urls_and_the_relay_gets_its_endpo
     let inside = "https://alice-mcp.team.svc.cluster.local/mcp";
     assert_eq!((sent.url.as_str(), sent.endpoint.as_deref()), (own, Some(inside)));
     let observation = AgentObservation { mcp_is_available: Some(true), ..observed(&[KeyState::Active], 1) };
-    let status_of = |agent: &Agent| agent_status::accepted(agent, &resolved, &observation, "cluster.local", jiff::Timestamp::UNIX_EPOCH);
+    let status_of = |agent: &Agent| {
+        agent_status::accepted(agent, &resolved, &observation, "cluster.local", jiff::Timestamp::UNIX_EPOCH)
+    };
     let status = status_of(&agent);
     assert_eq!((status.mcp_url.as_deref(), status.mcp_gateway_url.as_deref()), (Some(own), Some(gateway)));
-    assert_eq!(status_of(&alice()).mcp_gateway_url, None, "without an endpoint there is nothing to forward to");
+    assert_eq!(
+        status_of(&alice()).mcp_gateway_url,
+        None,
+        "without an endpoint there is nothing to forward to"
+    );
     let without = admin_spec(&agent, &fixtures::resolved(), "z6Mk", vec![], "cluster.local").mcp.unwrap();
     assert_eq!(without.endpoint, None);
 }
@@ -159,7 +185,8 @@ fn a_suspension_that_the_relay_has_not_confirmed_is_not_programmed() {
 fn no_key_material_is_in_the_status_or_in_the_content_of_the_relay() {
     let key = protocol::api_key::ApiKey::generate(&mut rand::rng());
     let keys = vec![AgentKey { sha256: key.hash(), not_after: None }];
-    let content = serde_json::to_string(&admin_spec(&alice(), &resolved(), "z6Mk", keys, "cluster.local")).unwrap();
+    let content =
+        serde_json::to_string(&admin_spec(&alice(), &resolved(), "z6Mk", keys, "cluster.local")).unwrap();
     assert!(!content.contains(key.reveal()));
     let status = agent_status::accepted(
         &alice(),

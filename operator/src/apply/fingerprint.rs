@@ -1,4 +1,5 @@
-//! Fingerprints of applied objects. A different fingerprint means that somebody else changed the object.
+//! Fingerprints of applied objects. A different fingerprint means that somebody else changed the
+//! object.
 
 use std::hash::{DefaultHasher, Hash as _, Hasher as _};
 
@@ -6,8 +7,9 @@ use kube::Resource;
 use serde::Serialize;
 use serde_json::Value;
 
-/// Kinds whose fingerprint is a hash of their spec, because an autoscaler or its controller writes to them all
-/// the time. The fingerprint of other kinds is their generation, or their resourceVersion without one.
+/// Kinds whose fingerprint is a hash of their spec, because an autoscaler or its controller writes
+/// to them all the time. The fingerprint of other kinds is their generation, or their
+/// resourceVersion without one.
 const HASHED_BY_SPEC: [&str; 2] = ["Deployment", "HorizontalPodAutoscaler"];
 
 /// The state of an owned object, without what changes during normal operation.
@@ -31,7 +33,8 @@ impl Fingerprint {
         Self { uid, state, replicas: None }
     }
 
-    /// Whether nobody else changed the object. The number of pods counts only if the operator owns it.
+    /// Whether nobody else changed the object. The number of pods counts only if the operator owns
+    /// it.
     pub(super) fn matches(&self, seen: &Self, owns_replicas: bool) -> bool {
         let same_number = !owns_replicas || self.replicas == seen.replicas;
         same_number && self.uid == seen.uid && self.state == seen.state
@@ -60,7 +63,9 @@ mod tests {
 
     use super::*;
 
-    fn fingerprint<K: Resource<DynamicType = ()> + Serialize + DeserializeOwned>(object: Value) -> Fingerprint {
+    fn fingerprint<K: Resource<DynamicType = ()> + Serialize + DeserializeOwned>(
+        object: Value,
+    ) -> Fingerprint {
         Fingerprint::from_object(&serde_json::from_value::<K>(object).unwrap())
     }
 
@@ -79,8 +84,9 @@ mod tests {
         };
         assert_eq!(set("7"), set("8"));
         assert_eq!(deployment(3, 2, "a", 0), deployment(3, 2, "a", 2));
-        let secret =
-            |version: &str| fingerprint::<Secret>(json!({"metadata": {"uid": "1", "resourceVersion": version}}));
+        let secret = |version: &str| {
+            fingerprint::<Secret>(json!({"metadata": {"uid": "1", "resourceVersion": version}}))
+        };
         assert_ne!(secret("7"), secret("8"));
     }
 
@@ -95,9 +101,11 @@ mod tests {
     #[test]
     fn an_autoscalers_measurements_are_not_a_foreign_change_but_its_limits_are() {
         let autoscaler = |version: &str, max: i32, now: i32| {
-            fingerprint::<HorizontalPodAutoscaler>(json!({"metadata": {"uid": "1", "resourceVersion": version},
+            fingerprint::<HorizontalPodAutoscaler>(
+                json!({"metadata": {"uid": "1", "resourceVersion": version},
                 "spec": {"maxReplicas": max, "scaleTargetRef": {"kind": "Deployment", "name": "main-gateway"}},
-                "status": {"desiredReplicas": now}}))
+                "status": {"desiredReplicas": now}}),
+            )
         };
         assert_eq!(autoscaler("7", 5, 2), autoscaler("8", 5, 3));
         assert_ne!(autoscaler("7", 5, 2), autoscaler("8", 6, 2));

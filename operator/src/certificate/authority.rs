@@ -1,17 +1,18 @@
 //! Renews the certificate authorities of a relay. Pure; the time is an argument.
 //!
-//! A new authority is trusted for a year before it signs, so that every client has read it by then. The previous
-//! one is trusted until it expires, because certificates that it signed are still in use.
+//! A new authority is trusted for a year before it signs, so that every client has read it by then.
+//! The previous one is trusted until it expires, because certificates that it signed are still in
+//! use.
 
 use super::{CertificateError, CertifiedKey, SECONDS_PER_DAY, SERVING_TTL_DAYS, make_authority, parse};
 
 /// Remaining validity of the signing authority at which the next one is created.
 const PREPARE_GRACE_DAYS: i64 = 2 * 365;
-/// Time for which the next authority is trusted before it signs. Clients read the authorities again whenever they
-/// connect or start.
+/// Time for which the next authority is trusted before it signs. Clients read the authorities again
+/// whenever they connect or start.
 const SPREAD_GRACE_DAYS: i64 = 365;
-/// Remaining validity below which an authority cannot sign a serving certificate of full validity. The next one
-/// then signs at once.
+/// Remaining validity below which an authority cannot sign a serving certificate of full validity.
+/// The next one then signs at once.
 const MIN_SIGNING_TTL_DAYS: i64 = SERVING_TTL_DAYS;
 /// The last line of a certificate in PEM (RFC 7468).
 const PEM_END: &str = "-----END CERTIFICATE-----\n";
@@ -75,10 +76,17 @@ impl Authority {
     ///
     /// # Errors
     /// As [`make_authority`].
-    pub fn advance(self, step: RenewalStep, name: &str, now: jiff::Timestamp) -> Result<Self, CertificateError> {
+    pub fn advance(
+        self,
+        step: RenewalStep,
+        name: &str,
+        now: jiff::Timestamp,
+    ) -> Result<Self, CertificateError> {
         let Self { signing, next, mut previous } = self;
         Ok(match (step, next) {
-            (RenewalStep::Prepare, None) => Self { signing, next: Some(make_authority(name, now)?), previous },
+            (RenewalStep::Prepare, None) => {
+                Self { signing, next: Some(make_authority(name, now)?), previous }
+            }
             (RenewalStep::Promote, Some(next)) => {
                 previous.insert(0, signing.certificate);
                 Self { signing: next, next: None, previous }

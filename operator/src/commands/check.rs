@@ -1,7 +1,7 @@
 //! The command `check`: verifies an installation. `helm test` runs it.
 //!
-//! It asks only the API server, with the operator's own account, and so checks its credentials and its network access
-//! too.
+//! It asks only the API server, with the operator's own account, and so checks its credentials and
+//! its network access too.
 
 use std::time::Duration;
 
@@ -13,7 +13,8 @@ use kube::{Api, Client};
 use crate::settings::Settings;
 
 /// The resources that the API server must serve.
-const REQUIRED: [&str; 6] = ["relays", "relays/status", "tenants", "tenants/status", "agents", "agents/status"];
+const REQUIRED: [&str; 6] =
+    ["relays", "relays/status", "tenants", "tenants/status", "agents", "agents/status"];
 /// Time for an operator to renew the Lease. After one was killed, its lease has to expire first.
 const LEADER_TIMEOUT: Duration = Duration::from_secs(45);
 /// Interval between two reads of the Lease, shorter than the 2 s after which a holder renews it.
@@ -31,7 +32,11 @@ pub async fn run(settings: &Settings) -> anyhow::Result<()> {
         format!("failed to list the resources of {version}; check that the chart msg2agent-crds is installed")
     })?;
     let missing = missing(&served);
-    ensure!(missing.is_empty(), "the API server does not serve {} of {version}; upgrade the chart msg2agent-crds", missing.join(", "));
+    ensure!(
+        missing.is_empty(),
+        "the API server does not serve {} of {version}; upgrade the chart msg2agent-crds",
+        missing.join(", ")
+    );
     println!("definitions: the API server serves relays, tenants and agents as {version}");
     let holder = tokio::time::timeout(LEADER_TIMEOUT, renewing_holder(&client, settings)).await;
     let lease = format!("Lease {}/{}", settings.namespace, settings.lease_name);
@@ -99,7 +104,8 @@ mod tests {
     #[test]
     fn resources_that_are_not_served_are_named() {
         let resource = |name: &&str| serde_json::json!({"name": name, "kind": "", "namespaced": true, "singularName": "", "verbs": []});
-        let served: Vec<_> = REQUIRED.iter().filter(|name| !name.starts_with("agents")).map(resource).collect();
+        let served: Vec<_> =
+            REQUIRED.iter().filter(|name| !name.starts_with("agents")).map(resource).collect();
         let served =
             serde_json::from_value(serde_json::json!({"groupVersion": "", "resources": served})).unwrap();
         assert_eq!(missing(&served), ["agents", "agents/status"]);

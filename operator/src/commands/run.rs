@@ -146,8 +146,8 @@ fn spawn_election(client: Client, context: Context, fence: WriteFence, tasks: &T
     });
 }
 
-/// Runs a worker while this replica leads. A reconcile is dropped when the lease is lost; the fence refuses its writes
-/// anyway.
+/// Runs a worker while this replica leads. A reconcile is dropped when the lease is lost; the fence
+/// refuses its writes anyway.
 async fn worker(
     context: Context,
     failures: Arc<Failures>,

@@ -101,7 +101,8 @@ fn headless_service(relay: &Relay) -> Service {
     }
 }
 
-/// Allows the eviction of one pod at a time. A stricter budget on one replica would block node drains.
+/// Allows the eviction of one pod at a time. A stricter budget on one replica would block node
+/// drains.
 fn disruption_budget(relay: &Relay) -> PodDisruptionBudget {
     PodDisruptionBudget {
         metadata: metadata(relay, name::relay(&relay.name_any())),

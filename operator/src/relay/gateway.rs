@@ -1,5 +1,5 @@
-//! Applies the MCP gateway of a Relay: one URL for all its agents. It holds a certificate and a token, but no
-//! agent's key.
+//! Applies the MCP gateway of a Relay: one URL for all its agents. It holds a certificate and a
+//! token, but no agent's key.
 
 use crds::{Relay, name};
 use k8s_openapi::api::apps::v1::Deployment;
@@ -22,8 +22,8 @@ pub mod build;
 pub(super) mod gateway_status;
 mod replicas;
 
-/// Brings the gateway to the state of the spec. Returns what its certificate says, or `None` when the Relay
-/// has no gateway.
+/// Brings the gateway to the state of the spec. Returns what its certificate says, or `None` when
+/// the Relay has no gateway.
 ///
 /// # Errors
 /// [`error::Error::NameTaken`] for an object of another owner, and errors of the API server.
@@ -43,8 +43,8 @@ pub(super) async fn converge(
     Ok(Some(certificate))
 }
 
-/// Applies every object. The pattern has no `..`, so that an object that is built and not applied does not
-/// compile.
+/// Applies every object. The pattern has no `..`, so that an object that is built and not applied
+/// does not compile.
 async fn apply(
     context: &Context,
     relay: &Relay,
@@ -60,8 +60,8 @@ async fn apply(
     applier.apply_or_remove(client, &owner, name, network_policy.as_ref()).await
 }
 
-/// The certificate is signed by the relay's authority, so that clients trust one authority for both. The
-/// gateway gets all trusted authorities, because it is a client of the relay.
+/// The certificate is signed by the relay's authority, so that clients trust one authority for
+/// both. The gateway gets all trusted authorities, because it is a client of the relay.
 fn serving_request(context: &Context, relay: &Relay, authority: &Authority) -> ServingRequest {
     ServingRequest {
         secret: name::relay_gateway_tls(&relay.name_any()),
@@ -70,7 +70,8 @@ fn serving_request(context: &Context, relay: &Relay, authority: &Authority) -> S
     }
 }
 
-/// Removes every object but the Secrets, which the operator may not delete. They are deleted with the Relay.
+/// Removes every object but the Secrets, which the operator may not delete. They are deleted with
+/// the Relay.
 async fn remove(context: &Context, name: &NamespacedName) -> Result<()> {
     let (client, applier) = (&context.client, &context.applier);
     applier.remove::<HorizontalPodAutoscaler>(client, name).await?;

@@ -1,8 +1,8 @@
-//! The Secrets of a Relay: its certificate authorities, the serving certificates of the relay and of its MCP
-//! gateway ([`serving`]), and the bearer tokens between them and the operator.
+//! The Secrets of a Relay: its certificate authorities, the serving certificates of the relay and
+//! of its MCP gateway ([`serving`]), and the bearer tokens between them and the operator.
 //!
-//! A missing Secret is created and a certificate is renewed when it is due. A Secret of another owner is never
-//! overwritten.
+//! A missing Secret is created and a certificate is renewed when it is due. A Secret of another
+//! owner is never overwritten.
 
 use crds::{Relay, label, name};
 use k8s_openapi::api::core::v1::Secret;
@@ -33,10 +33,11 @@ const TOKEN: &str = "token";
 /// The certificate authorities of a relay, after the renewal step that is due.
 ///
 /// # Errors
-/// [`Error::NameTaken`] for a Secret of another owner, [`Error::SecretContent`] for an unreadable authority, which
-/// is never replaced, and errors of the API server.
+/// [`Error::NameTaken`] for a Secret of another owner, [`Error::SecretContent`] for an unreadable
+/// authority, which is never replaced, and errors of the API server.
 pub async fn authority(context: &Context, relay: &Relay) -> Result<Authority> {
-    let secret_name = NamespacedName::new(&relay.namespace().unwrap_or_default(), &name::relay_ca(&relay.name_any()));
+    let secret_name =
+        NamespacedName::new(&relay.namespace().unwrap_or_default(), &name::relay_ca(&relay.name_any()));
     let uid = relay.uid().unwrap_or_default();
     let found = secret::read(&context.client, &secret_name, label::SECRET_CA, &uid).await?;
     let unreadable = || Error::SecretContent { what: "authority", secret: secret_name.to_string() };
@@ -124,7 +125,8 @@ async fn bearer_token(context: &Context, relay: &Relay, name: &str, kind: &str) 
     Ok(token)
 }
 
-/// The name of the Secret with the provider's client secret, if it does not exist. Only the pod reads its content.
+/// The name of the Secret with the provider's client secret, if it does not exist. Only the pod
+/// reads its content.
 ///
 /// # Errors
 /// Errors of the API server.
@@ -152,7 +154,11 @@ mod tests {
         assert_eq!(secret.data.as_ref().unwrap().keys().collect::<Vec<_>>(), ["tls.crt", "tls.key"]);
         assert_eq!(read_authority(&secret).unwrap().trusted(), one.trusted());
 
-        let two = one.advance(RenewalStep::Prepare, "main", now).unwrap().advance(RenewalStep::Promote, "main", now).unwrap();
+        let two = one
+            .advance(RenewalStep::Prepare, "main", now)
+            .unwrap()
+            .advance(RenewalStep::Promote, "main", now)
+            .unwrap();
         let three = two.advance(RenewalStep::Prepare, "main", now).unwrap();
         let again = read_authority(&authority_secret(&relay, &name, &three)).unwrap();
         assert_eq!(again.trusted(), three.trusted());

@@ -1,7 +1,8 @@
-//! Rotates the keys that sign access tokens. They are in one Secret, as `<Unix seconds of creation>.pem`.
+//! Rotates the keys that sign access tokens. They are in one Secret, as `<Unix seconds of
+//! creation>.pem`.
 //!
-//! The newest key signs and all are published, so that a rotation invalidates no token. Decisions are pure;
-//! [`converge`] reads and writes the Secret.
+//! The newest key signs and all are published, so that a rotation invalidates no token. Decisions
+//! are pure; [`converge`] reads and writes the Secret.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -22,10 +23,11 @@ use crate::object_key::NamespacedName;
 use crate::secret::{self, Found};
 
 const SUFFIX: &str = ".pem";
-/// Time for which a replaced key stays published. Its tokens are valid for ten minutes, and a kubelet may mount a
-/// changed Secret two minutes late.
+/// Time for which a replaced key stays published. Its tokens are valid for ten minutes, and a
+/// kubelet may mount a changed Secret two minutes late.
 const OVERLAP_GRACE_SECONDS: u64 = 3600;
-/// Maximum number of keys, below the relay's limit. Too many rotations within one overlap drop the oldest early.
+/// Maximum number of keys, below the relay's limit. Too many rotations within one overlap drop the
+/// oldest early.
 const KEYS_MAX: usize = 8;
 
 /// What the status reports about the keys.
@@ -106,13 +108,16 @@ impl SigningKeySet {
     }
 }
 
-/// Creates the first key, and the next one when it is due or requested. Drops keys that no valid token needs.
+/// Creates the first key, and the next one when it is due or requested. Drops keys that no valid
+/// token needs.
 ///
 /// # Errors
 /// [`Error::NameTaken`] for a Secret of another owner, and errors of the API server.
 pub(crate) async fn converge(context: &Context, relay: &Relay) -> Result<SigningKeyInfo> {
-    let secret_name =
-        NamespacedName::new(&relay.namespace().unwrap_or_default(), &name::relay_oauth_keys(&relay.name_any()));
+    let secret_name = NamespacedName::new(
+        &relay.namespace().unwrap_or_default(),
+        &name::relay_oauth_keys(&relay.name_any()),
+    );
     let uid = relay.uid().unwrap_or_default();
     let found = secret::read(&context.client, &secret_name, label::SECRET_OAUTH_KEYS, &uid).await?;
     let mut key_set = match &found {
@@ -175,17 +180,43 @@ mod tests {
     fn the_first_key_is_created_and_kept_until_it_is_old() {
         assert_eq!(key_set(&[]).step(None, ROTATION_INTERVAL_SECONDS, NOW), Step::Create);
         assert_eq!(key_set(&[NOW]).step(None, ROTATION_INTERVAL_SECONDS, NOW), Step::Wait);
-        assert_eq!(key_set(&[NOW]).step(None, ROTATION_INTERVAL_SECONDS, NOW + ROTATION_INTERVAL_SECONDS - 1), Step::Wait);
-        assert_eq!(key_set(&[NOW]).step(None, ROTATION_INTERVAL_SECONDS, NOW + ROTATION_INTERVAL_SECONDS), Step::Create);
-        assert_eq!(key_set(&[NOW]).info(ROTATION_INTERVAL_SECONDS).unwrap().due, NOW + ROTATION_INTERVAL_SECONDS);
+        assert_eq!(
+            key_set(&[NOW]).step(None, ROTATION_INTERVAL_SECONDS, NOW + ROTATION_INTERVAL_SECONDS - 1),
+            Step::Wait
+        );
+        assert_eq!(
+            key_set(&[NOW]).step(None, ROTATION_INTERVAL_SECONDS, NOW + ROTATION_INTERVAL_SECONDS),
+            Step::Create
+        );
+        assert_eq!(
+            key_set(&[NOW]).info(ROTATION_INTERVAL_SECONDS).unwrap().due,
+            NOW + ROTATION_INTERVAL_SECONDS
+        );
     }
 
     #[test]
     fn a_replaced_key_is_published_until_its_last_token_has_expired() {
         let both = key_set(&[NOW, NOW + ROTATION_INTERVAL_SECONDS]);
-        assert_eq!(both.info(ROTATION_INTERVAL_SECONDS).unwrap().due, NOW + ROTATION_INTERVAL_SECONDS + OVERLAP_GRACE_SECONDS);
-        assert_eq!(both.step(None, ROTATION_INTERVAL_SECONDS, NOW + ROTATION_INTERVAL_SECONDS + OVERLAP_GRACE_SECONDS - 1), Step::Wait);
-        assert_eq!(both.step(None, ROTATION_INTERVAL_SECONDS, NOW + ROTATION_INTERVAL_SECONDS + OVERLAP_GRACE_SECONDS), Step::Drop(vec![NOW]));
+        assert_eq!(
+            both.info(ROTATION_INTERVAL_SECONDS).unwrap().due,
+            NOW + ROTATION_INTERVAL_SECONDS + OVERLAP_GRACE_SECONDS
+        );
+        assert_eq!(
+            both.step(
+                None,
+                ROTATION_INTERVAL_SECONDS,
+                NOW + ROTATION_INTERVAL_SECONDS + OVERLAP_GRACE_SECONDS - 1
+            ),
+            Step::Wait
+        );
+        assert_eq!(
+            both.step(
+                None,
+                ROTATION_INTERVAL_SECONDS,
+                NOW + ROTATION_INTERVAL_SECONDS + OVERLAP_GRACE_SECONDS
+            ),
+            Step::Drop(vec![NOW])
+        );
         assert_eq!(both.info(ROTATION_INTERVAL_SECONDS).unwrap().since, NOW + ROTATION_INTERVAL_SECONDS);
     }
 
@@ -200,7 +231,10 @@ mod tests {
     #[test]
     fn hasty_rotations_stay_below_the_relays_limit() {
         let created: Vec<_> = (0..10).map(|n| NOW + n).collect();
-        assert_eq!(key_set(&created).step(None, ROTATION_INTERVAL_SECONDS, NOW + 10), Step::Drop(vec![NOW, NOW + 1]));
+        assert_eq!(
+            key_set(&created).step(None, ROTATION_INTERVAL_SECONDS, NOW + 10),
+            Step::Drop(vec![NOW, NOW + 1])
+        );
     }
 
     #[test]

@@ -1,4 +1,5 @@
-//! The ready replicas of one relay and the content that each acknowledged. Pure; the answers are arguments.
+//! The ready replicas of one relay and the content that each acknowledged. Pure; the answers are
+//! arguments.
 
 use std::collections::{BTreeMap, HashMap};
 use std::hash::{DefaultHasher, Hash as _, Hasher as _};
@@ -49,8 +50,8 @@ pub struct Contact {
 }
 
 impl ReplicaTable {
-    /// Replaces the table by the replicas that answered. The record of a replica is kept only if it has the
-    /// same store, and its version is not older.
+    /// Replaces the table by the replicas that answered. The record of a replica is kept only if it
+    /// has the same store, and its version is not older.
     pub(super) fn update(&mut self, answers: &[(SocketAddr, Version)]) -> Contact {
         let mut is_fresh = false;
         let mut replicas = BTreeMap::new();
@@ -94,7 +95,8 @@ impl ReplicaTable {
             .collect()
     }
 
-    /// Records an acknowledgement, unless the replica at `address` has been replaced since the request.
+    /// Records an acknowledgement, unless the replica at `address` has been replaced since the
+    /// request.
     pub(super) fn acknowledge(
         &mut self,
         address: SocketAddr,
@@ -119,8 +121,9 @@ impl ReplicaTable {
     }
 }
 
-/// Whether the relay removes the content at `found` together with that at `deleted`. The invitations of an
-/// agent count as removed with it, although some may remain: writing them again is harmless.
+/// Whether the relay removes the content at `found` together with that at `deleted`. The
+/// invitations of an agent count as removed with it, although some may remain: writing them again
+/// is harmless.
 pub(super) fn is_removed_with(found: &str, deleted: &str) -> bool {
     let is_below = found.strip_prefix(deleted).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'));
     let is_invitation_of =

@@ -91,8 +91,7 @@ mod tests {
             "metadata": {"name": "acme", "namespace": "team", "uid": "u"}, "spec": {"relayRef": {"name": "main"}},
         }))
         .unwrap();
-        let invitation =
-            Invitation { name: "claude".into(), agent: "alice".into(), valid_for: "1h".into() };
+        let invitation = Invitation { name: "claude".into(), agent: "alice".into(), valid_for: "1h".into() };
         let code = InvitationCode::generate(&invitation, NOW);
         assert_eq!(code.not_after, NOW + 3600);
         let urls = InvitationUrls { mcp: Some("https://a/mcp".into()), gateway: None };

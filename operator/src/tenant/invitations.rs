@@ -1,8 +1,8 @@
 //! Issues and revokes the invitations of a Tenant.
 //!
-//! The code of an invitation is generated here and stays in its Secret. The relay gets the hash, so that the
-//! invitation can be written again at any time. Decisions are pure; [`converge`] reads and writes the Secrets and
-//! the relay.
+//! The code of an invitation is generated here and stays in its Secret. The relay gets the hash, so
+//! that the invitation can be written again at any time. Decisions are pure; [`converge`] reads and
+//! writes the Secrets and the relay.
 
 use std::sync::Arc;
 
@@ -34,8 +34,8 @@ enum Step {
     /// Generate a code. It replaces one for another agent.
     Generate,
     Keep,
-    /// The Secret was deleted after its code had been generated. That code stays valid, and no second one is
-    /// generated.
+    /// The Secret was deleted after its code had been generated. That code stays valid, and no
+    /// second one is generated.
     Skip,
 }
 
@@ -101,8 +101,9 @@ async fn issue(
         Step::Keep => held.unwrap_or_else(|| InvitationCode::generate(invitation, now)),
     };
     secret::write(&context.client, &found, build(tenant, &secret_name, &code, &urls)).await?;
-    let is_open =
-        code.not_after > now && agent.is_some() && declare(context, relay, resolved, invitation, &code).await?;
+    let is_open = code.not_after > now
+        && agent.is_some()
+        && declare(context, relay, resolved, invitation, &code).await?;
     let state = state(is_open, code.not_after, now);
     Ok(status(tenant, &invitation.name, state, Some(code.not_after)))
 }
@@ -132,8 +133,8 @@ async fn declare(
     Ok(context.relay_replicas.write(relay, &path, &content).await?.is_complete())
 }
 
-/// Deletes an invitation from the relay, together with the account of the person who used it. The Secret is
-/// emptied, because the operator may not delete Secrets.
+/// Deletes an invitation from the relay, together with the account of the person who used it. The
+/// Secret is emptied, because the operator may not delete Secrets.
 async fn revoke(
     context: &Context,
     tenant: &Tenant,

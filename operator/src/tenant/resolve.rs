@@ -69,7 +69,11 @@ mod tests {
         )
     }
 
-    fn snapshot<'a>(tenant: &'a Tenant, relay: &'a NamespacedName, other_claimants: Vec<Tenant>) -> TenantSnapshot<'a> {
+    fn snapshot<'a>(
+        tenant: &'a Tenant,
+        relay: &'a NamespacedName,
+        other_claimants: Vec<Tenant>,
+    ) -> TenantSnapshot<'a> {
         let other_claimants = other_claimants.into_iter().map(Arc::new).collect();
         TenantSnapshot { tenant, relay_name: relay, is_permitted: true, other_claimants }
     }
@@ -128,8 +132,8 @@ mod tests {
     #[test]
     fn a_missing_relay_and_one_that_refuses_look_alike_across_namespaces() {
         let (tenant, relay) = (acme(EARLY), NamespacedName::new("platform", "main"));
-        let refusal =
-            resolve(&TenantSnapshot { is_permitted: false, ..snapshot(&tenant, &relay, vec![]) }).unwrap_err();
+        let refusal = resolve(&TenantSnapshot { is_permitted: false, ..snapshot(&tenant, &relay, vec![]) })
+            .unwrap_err();
         assert_eq!(
             refusal.reason,
             Reason::RefNotPermitted,

@@ -101,8 +101,7 @@ mod tests {
 
     #[test]
     fn a_suspended_tenant_is_programmed_but_not_ready() {
-        let tenant =
-            tenant(serde_json::json!({"relayRef": {"name": "main"}, "suspend": true}));
+        let tenant = tenant(serde_json::json!({"relayRef": {"name": "main"}, "suspend": true}));
         let resolved = ResolvedTenant { tenant_id: "acme".parse().unwrap() };
         let progress = Programming::Progress(Progress { acknowledged: 1, ready: 1 });
         let status = accepted(&tenant, &resolved, &progress, 0, jiff::Timestamp::UNIX_EPOCH);

@@ -7,7 +7,8 @@ use std::sync::{Mutex, PoisonError};
 use super::reconciled_kind::ReconciledKind;
 use crate::object_key::NamespacedName;
 
-/// Two hashes for each object: of what its own reconcile depends on, and of what its dependents depend on.
+/// Two hashes for each object: of what its own reconcile depends on, and of what its dependents
+/// depend on.
 #[derive(Debug, Default)]
 pub(super) struct ChangeFilter(Mutex<HashMap<NamespacedName, (u64, u64)>>);
 

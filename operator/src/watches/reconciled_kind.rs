@@ -11,8 +11,8 @@ use crate::index::{self, Indexed};
 use crate::object_key::{Kind, NamespacedName};
 use crate::queue::Priority;
 
-/// Longest time that the counts in a referent's status lag behind its referrers. Many changes within it
-/// cost one reconcile.
+/// Longest time that the counts in a referent's status lag behind its referrers. Many changes
+/// within it cost one reconcile.
 const COUNT_UPDATE_INTERVAL: Duration = Duration::from_secs(1);
 
 /// A kind that the operator reconciles.

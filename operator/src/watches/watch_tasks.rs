@@ -44,7 +44,8 @@ impl<K> Watched for K where
 }
 
 impl WatchTasks<'_> {
-    /// Watches a kind that the operator reconciles. A change enqueues the object and its dependents.
+    /// Watches a kind that the operator reconciles. A change enqueues the object and its
+    /// dependents.
     pub(super) fn reconciled<K: Watched + ReconciledKind>(&self, task: &'static str) -> Store<K> {
         let (enqueuer, filter) = (self.enqueuer.clone(), ChangeFilter::default());
         self.start(task, watcher::Config::default(), move |event, store| {

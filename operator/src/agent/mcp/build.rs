@@ -18,8 +18,8 @@ use crate::agent::resolve::ResolvedAgent;
 use crate::agent::urls;
 use crate::certificate::CertifiedKey;
 use crate::component::{self, MCP_SERVER};
-use crate::object_key::NamespacedName;
 use crate::network_policy::{dns, matches, port};
+use crate::object_key::NamespacedName;
 use crate::settings::Settings;
 use crate::{pod, tls_secret};
 
@@ -85,8 +85,8 @@ fn service(agent: &Agent) -> Service {
     }
 }
 
-/// Allows ingress on the HTTPS port from anywhere, because requests need a credential, and egress to DNS and the
-/// agent's relay.
+/// Allows ingress on the HTTPS port from anywhere, because requests need a credential, and egress
+/// to DNS and the agent's relay.
 fn network_policy(agent: &Agent, relay: &NamespacedName) -> NetworkPolicy {
     let relay_pods = NetworkPolicyPeer {
         namespace_selector: Some(matches(&[("kubernetes.io/metadata.name", &relay.namespace)])),
@@ -113,9 +113,9 @@ fn network_policy(agent: &Agent, relay: &NamespacedName) -> NetworkPolicy {
     }
 }
 
-/// A StatefulSet, because two pods must never run at a time: a DID has one session at the relay, and two pods would
-/// keep replacing each other's. The volume holds the agent's mailbox. It outlives the pod and is deleted with the
-/// endpoint.
+/// A StatefulSet, because two pods must never run at a time: a DID has one session at the relay,
+/// and two pods would keep replacing each other's. The volume holds the agent's mailbox. It
+/// outlives the pod and is deleted with the endpoint.
 fn stateful_set(agent: &Agent, resolved: &ResolvedAgent, settings: &Settings) -> StatefulSet {
     let pod_labels = pod::selector_labels(label::AGENT, &agent.name_any(), MCP_SERVER);
     StatefulSet {
@@ -267,7 +267,10 @@ mod tests {
                 .and_then(|var| var.value)
         };
         let url = "https://mcp.example.com/mcp";
-        assert_eq!(variable(&ResolvedAgent { gateway_url: Some(url.into()), ..resolved() }).as_deref(), Some(url));
+        assert_eq!(
+            variable(&ResolvedAgent { gateway_url: Some(url.into()), ..resolved() }).as_deref(),
+            Some(url)
+        );
         assert_eq!(variable(&resolved()), None);
     }
 

@@ -4,10 +4,7 @@ use super::*;
 use crate::agent::fixtures::{EARLY, LATE, acme, aged, agent, alice, relay, resolved, tenant};
 
 /// Resolves `agent` with everything in place. The closure changes what matters to the case.
-fn resolve_with(
-    agent: &Agent,
-    change: impl FnOnce(&mut AgentSnapshot<'_>),
-) -> Result<ResolvedAgent, Reason> {
+fn resolve_with(agent: &Agent, change: impl FnOnce(&mut AgentSnapshot<'_>)) -> Result<ResolvedAgent, Reason> {
     resolve_in(&acme(), agent, change)
 }
 

@@ -1,5 +1,5 @@
-//! Simulates decades of renewals. A client that read the authorities within the last year trusts every certificate
-//! in use.
+//! Simulates decades of renewals. A client that read the authorities within the last year trusts
+//! every certificate in use.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -10,7 +10,7 @@ use rustls::client::danger::ServerCertVerifier as _;
 use rustls::pki_types::pem::PemObject as _;
 use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
 
-use super::super::{AUTHORITY_TTL_DAYS, needs_renewal, make_serving};
+use super::super::{AUTHORITY_TTL_DAYS, make_serving, needs_renewal};
 use super::*;
 
 const HOST: &str = "main.team.svc";

@@ -16,8 +16,8 @@ pub(super) fn reference(relay: &Relay, settings: &Settings) -> String {
     }
 }
 
-/// Splits an image reference into the repository, and the tag or digest with its separator. A colon before the
-/// last slash belongs to a port.
+/// Splits an image reference into the repository, and the tag or digest with its separator. A colon
+/// before the last slash belongs to a port.
 fn split_image(image: &str) -> (&str, &str) {
     let slash = image.rfind('/').map_or(0, |at| at + 1);
     let at = image

@@ -1,7 +1,8 @@
 //! Builds the spec of the relay's NetworkPolicy.
 //!
-//! It allows ingress on the public port from anywhere, and on the admin port from the operator only. It allows
-//! egress to DNS, the trace collector, public addresses on port 443, and the identity provider.
+//! It allows ingress on the public port from anywhere, and on the admin port from the operator
+//! only. It allows egress to DNS, the trace collector, public addresses on port 443, and the
+//! identity provider.
 
 use crds::{Relay, label, name};
 use k8s_openapi::api::networking::v1::{

@@ -1,6 +1,8 @@
-//! Builds the ConfigMap with the relay's settings, a TOML file for `msg2agent-relay --config`. Pure.
+//! Builds the ConfigMap with the relay's settings, a TOML file for `msg2agent-relay --config`.
+//! Pure.
 //!
-//! The file holds no secrets. Keys and tokens are files of mounted Secrets, and the settings name their paths.
+//! The file holds no secrets. Keys and tokens are files of mounted Secrets, and the settings name
+//! their paths.
 
 use std::collections::BTreeMap;
 
@@ -18,7 +20,8 @@ use crate::relay::urls;
 const FILE: &str = "relay.toml";
 pub(super) const VOLUME: &str = "settings";
 
-/// The settings that the operator sets. The relay refuses to start with a name that it does not know.
+/// The settings that the operator sets. The relay refuses to start with a name that it does not
+/// know.
 #[derive(Serialize)]
 struct SettingsFile<'a> {
     domain: &'a str,
@@ -109,8 +112,8 @@ fn oauth<'a>(relay: &'a Relay, cluster_domain: &str) -> Oauth<'a> {
     }
 }
 
-/// The hash of the settings, for the pod template. A relay reads its settings at startup, so a change must restart
-/// the pod.
+/// The hash of the settings, for the pod template. A relay reads its settings at startup, so a
+/// change must restart the pod.
 pub(super) fn annotations(file: &ConfigMap) -> BTreeMap<String, String> {
     let mut hash = Sha256::new();
     for text in file.data.iter().flat_map(BTreeMap::values) {

@@ -1,4 +1,5 @@
-//! Builds the objects of a Relay's MCP gateway. Pure: the same Relay and settings give the same objects.
+//! Builds the objects of a Relay's MCP gateway. Pure: the same Relay and settings give the same
+//! objects.
 
 use crds::{Relay, label, name};
 use k8s_openapi::api::apps::v1::{Deployment, DeploymentSpec, DeploymentStrategy, RollingUpdateDeployment};
@@ -26,8 +27,8 @@ pub use network_policy::network_policy;
 
 const TLS_PATH: &str = "/var/run/msg2agent/tls";
 const TOKEN_PATH: &str = "/var/run/msg2agent/token";
-/// Seconds between SIGTERM and SIGKILL. The gateway accepts connections for 5 s more, until every node has
-/// updated its endpoints. Then open calls and its own tasks have 20 s each.
+/// Seconds between SIGTERM and SIGKILL. The gateway accepts connections for 5 s more, until every
+/// node has updated its endpoints. Then open calls and its own tasks have 20 s each.
 const TERMINATION_GRACE_SECONDS: i64 = 50;
 
 fn metadata(relay: &Relay) -> ObjectMeta {
@@ -103,8 +104,8 @@ fn disruption_budget(relay: &Relay) -> PodDisruptionBudget {
     }
 }
 
-/// `replicas` is `None` when an autoscaler owns the number of pods. An update stops no pod before its successor
-/// is ready.
+/// `replicas` is `None` when an autoscaler owns the number of pods. An update stops no pod before
+/// its successor is ready.
 #[must_use]
 pub fn deployment(relay: &Relay, settings: &Settings, replicas: Option<i32>) -> Deployment {
     let rolling_update = RollingUpdateDeployment {
@@ -180,8 +181,8 @@ fn container(relay: &Relay, settings: &Settings) -> Container {
     pod::with_probes(container, name::MCP_ADMIN_PORT)
 }
 
-/// Certificate, token and authorities are mounted files that the gateway reads again, so that their renewal does
-/// not restart the pod.
+/// Certificate, token and authorities are mounted files that the gateway reads again, so that their
+/// renewal does not restart the pod.
 fn environment(relay: &Relay, cluster_domain: &str) -> Vec<EnvVar> {
     let listen = format!("0.0.0.0:{}", name::MCP_POD_PORT);
     let admin_listen = format!("0.0.0.0:{}", name::MCP_ADMIN_PORT);

@@ -31,8 +31,8 @@ pub(in crate::relay) fn status(
     urls::gateway_url(relay, cluster_domain).map(|url| GatewayStatus { url, ready_replicas })
 }
 
-/// The condition `McpReady`. One available pod is enough, because clients are served while an update or the
-/// autoscaler adds others.
+/// The condition `McpReady`. One available pod is enough, because clients are served while an
+/// update or the autoscaler adds others.
 pub(in crate::relay) fn draft(observed: &GatewayObservation) -> Draft {
     if let Some(obstacle) = &observed.obstacle {
         return Draft::fails(Type::McpReady, Reason::WorkloadUnavailable, obstacle.clone());
@@ -42,7 +42,11 @@ pub(in crate::relay) fn draft(observed: &GatewayObservation) -> Draft {
         return Draft::fails(Type::McpReady, Reason::WorkloadUnavailable, message);
     }
     if seen.and_then(|status| status.available_replicas).unwrap_or(0) > 0 {
-        return Draft::holds(Type::McpReady, Reason::WorkloadAvailable, "the MCP gateway accepts connections");
+        return Draft::holds(
+            Type::McpReady,
+            Reason::WorkloadAvailable,
+            "the MCP gateway accepts connections",
+        );
     }
     let message = "no pod of the MCP gateway is ready; check its Deployment";
     Draft::fails(Type::McpReady, Reason::WorkloadUnavailable, message)
@@ -67,7 +71,7 @@ mod tests {
     fn seen(status: serde_json::Value) -> GatewayObservation {
         let deployment = serde_json::json!({"metadata": {}, "status": status});
         let deployment = Some(Arc::new(serde_json::from_value(deployment).unwrap()));
-        GatewayObservation { deployment, ..Observed::default() }
+        GatewayObservation { deployment, ..GatewayObservation::default() }
     }
 
     #[test]

@@ -1,4 +1,5 @@
-//! Applies the gateway's Deployment with its number of pods, which the operator or an autoscaler owns.
+//! Applies the gateway's Deployment with its number of pods, which the operator or an autoscaler
+//! owns.
 //!
 //! The number of pods does not change when its ownership does.
 
@@ -13,8 +14,8 @@ use crate::context::Context;
 use crate::error::{Error, Result};
 use crate::object_key::NamespacedName;
 
-/// Owns the number of pods until the autoscaler first changes it. Without an owner the API server would reset
-/// the field to its default, which is one pod.
+/// Owns the number of pods until the autoscaler first changes it. Without an owner the API server
+/// would reset the field to its default, which is one pod.
 const FIELD_MANAGER: &str = "msg2agent-operator-replicas";
 
 /// Applies the Deployment, and an autoscaler where the Relay gives a range.
@@ -45,7 +46,8 @@ fn initial_replicas(relay: &Relay, current: Option<&Deployment>, max: i32) -> i3
     replicas.unwrap_or(min).max(min).min(max)
 }
 
-/// Whether an autoscaler exists. The watch may lag behind, and the autoscaler's number must not be overwritten.
+/// Whether an autoscaler exists. The watch may lag behind, and the autoscaler's number must not be
+/// overwritten.
 async fn autoscaler_exists(context: &Context, name: &NamespacedName) -> Result<bool> {
     let api = Api::<HorizontalPodAutoscaler>::namespaced(context.client.clone(), &name.namespace);
     let found = api.get_metadata_opt(&name.name).await;

@@ -1,4 +1,5 @@
-//! Issues the serving certificates of a relay and of its MCP gateway, signed by the relay's authority.
+//! Issues the serving certificates of a relay and of its MCP gateway, signed by the relay's
+//! authority.
 
 use crds::{Relay, label, name};
 use k8s_openapi::api::core::v1::Secret;
@@ -34,7 +35,8 @@ impl ServingRequest {
     }
 }
 
-/// Issues a serving certificate if the one in the Secret needs renewal. Returns what the current one says.
+/// Issues a serving certificate if the one in the Secret needs renewal. Returns what the current
+/// one says.
 ///
 /// # Errors
 /// As [`super::authority`].
@@ -70,7 +72,12 @@ pub async fn serving(
     Ok(info)
 }
 
-fn serving_secret(relay: &Relay, name: &NamespacedName, request: &ServingRequest, held: &CertifiedKey) -> Secret {
+fn serving_secret(
+    relay: &Relay,
+    name: &NamespacedName,
+    request: &ServingRequest,
+    held: &CertifiedKey,
+) -> Secret {
     let metadata = secret_metadata(relay, &name.name, label::SECRET_SERVING);
     let mut secret = tls_secret::build(metadata, held);
     let trusted = request.trusted.as_deref().map(|pem| secret::data([(TRUSTED, pem)]));
@@ -88,11 +95,14 @@ mod tests {
     fn the_gateways_secret_holds_every_trusted_authority_and_no_key_of_one() {
         let relay = relay(serde_json::json!({"domain": "a.example", "mcp": {"enabled": true}}));
         let now = jiff::Timestamp::from_second(1_790_000_000).unwrap();
-        let authority = Authority::make("main", now).unwrap().advance(RenewalStep::Prepare, "main", now).unwrap();
+        let authority =
+            Authority::make("main", now).unwrap().advance(RenewalStep::Prepare, "main", now).unwrap();
         let hosts = vec!["main-gateway".to_owned()];
-        let request = ServingRequest { secret: "main-gateway-tls".into(), hosts, trusted: Some(authority.trusted()) };
+        let request =
+            ServingRequest { secret: "main-gateway-tls".into(), hosts, trusted: Some(authority.trusted()) };
         let made = certificate::make_serving(&authority.signing, &request.hosts, now).unwrap();
-        let secret = serving_secret(&relay, &NamespacedName::new("platform", "main-gateway-tls"), &request, &made);
+        let secret =
+            serving_secret(&relay, &NamespacedName::new("platform", "main-gateway-tls"), &request, &made);
         let trusted = secret::text(&secret, TRUSTED).unwrap();
         assert_eq!((trusted.matches("BEGIN CERTIFICATE").count(), trusted.contains("PRIVATE")), (2, false));
         let own = ServingRequest { trusted: None, ..request };

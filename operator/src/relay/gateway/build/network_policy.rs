@@ -1,7 +1,7 @@
 //! Builds the gateway's NetworkPolicy.
 //!
-//! It allows ingress on the HTTPS port from anywhere, because requests need a credential. It allows egress to
-//! DNS, the trace collector, the relay, and MCP endpoint pods in every namespace.
+//! It allows ingress on the HTTPS port from anywhere, because requests need a credential. It allows
+//! egress to DNS, the trace collector, the relay, and MCP endpoint pods in every namespace.
 
 use crds::{Relay, label, name};
 use k8s_openapi::api::networking::v1::{
@@ -18,7 +18,11 @@ use crate::pod;
 /// `None` when the Relay disables NetworkPolicies.
 #[must_use]
 pub fn network_policy(relay: &Relay) -> Option<NetworkPolicy> {
-    relay.spec.network_policy.enabled.then(|| NetworkPolicy { metadata: metadata(relay), spec: Some(spec(relay)) })
+    relay
+        .spec
+        .network_policy
+        .enabled
+        .then(|| NetworkPolicy { metadata: metadata(relay), spec: Some(spec(relay)) })
 }
 
 fn spec(relay: &Relay) -> NetworkPolicySpec {
@@ -28,7 +32,10 @@ fn spec(relay: &Relay) -> NetworkPolicySpec {
     };
     let endpoints = NetworkPolicyPeer {
         namespace_selector: Some(LabelSelector::default()),
-        pod_selector: Some(matches(&[(label::APP_NAME, "msg2agent"), (label::COMPONENT, component::MCP_SERVER)])),
+        pod_selector: Some(matches(&[
+            (label::APP_NAME, "msg2agent"),
+            (label::COMPONENT, component::MCP_SERVER),
+        ])),
         ip_block: None,
     };
     let to = |peer, number| NetworkPolicyEgressRule {
