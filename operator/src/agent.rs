@@ -110,7 +110,7 @@ fn older_agents(context: &Context, agent: &Agent, tenant: &Tenant) -> usize {
 /// block the keys.
 async fn provision(context: &Context, agent: &Agent, resolved: &ResolvedAgent) -> Result<Option<Duration>> {
     finalizer::add(&context.client, agent, label::REVOCATION).await?;
-    let root_key = match identity::root_key(context, agent, resolved).await {
+    let root_key = match identity::ensure_root_key(context, agent, resolved).await {
         Ok(root_key) => root_key,
         Err(error) => return report_blocked(context, agent, resolved, error).await,
     };

@@ -28,6 +28,7 @@ pub const SERVING_TTL_DAYS: i64 = 90;
 pub const RENEWAL_GRACE_DAYS: i64 = 30;
 /// How far the start of the validity is in the past, for clients whose clocks are slow.
 const BACKDATE_GRACE_SECONDS: i64 = 300;
+/// For converting the days above.
 const SECONDS_PER_DAY: i64 = 24 * 3600;
 
 /// Why a certificate could not be created.
@@ -51,7 +52,7 @@ pub struct CertifiedKey {
 ///
 /// # Errors
 /// [`CertificateError`] without randomness, or for a time outside the range of X.509.
-pub fn make_authority(name: &str, now: jiff::Timestamp) -> Result<CertifiedKey, CertificateError> {
+pub fn create_authority(name: &str, now: jiff::Timestamp) -> Result<CertifiedKey, CertificateError> {
     let mut params = params(&format!("msg2agent relay {name}"), now, AUTHORITY_TTL_DAYS)?;
     params.is_ca = IsCa::Ca(BasicConstraints::Constrained(0));
     params.key_usages =
@@ -66,8 +67,8 @@ pub fn make_authority(name: &str, now: jiff::Timestamp) -> Result<CertifiedKey, 
 ///
 /// # Errors
 /// [`CertificateError::ReadAuthority`] for an unreadable authority; otherwise as
-/// [`make_authority`].
-pub fn make_serving(
+/// [`create_authority`].
+pub fn issue_serving(
     authority: &CertifiedKey,
     hosts: &[String],
     now: jiff::Timestamp,
@@ -198,9 +199,9 @@ mod tests {
 
     #[test]
     fn a_serving_certificate_is_kept_until_a_third_of_its_life_is_left() {
-        let authority = make_authority("main", at(0)).unwrap();
+        let authority = create_authority("main", at(0)).unwrap();
         let names = hosts(&["main.system.svc", "10.0.0.1"]);
-        let serving = make_serving(&authority, &names, at(0)).unwrap();
+        let serving = issue_serving(&authority, &names, at(0)).unwrap();
         let due = |day| needs_renewal(Some(&serving.certificate), &authority.certificate, &names, at(day));
         assert!(!due(0));
         assert!(!due(SERVING_TTL_DAYS - RENEWAL_GRACE_DAYS - 1));
@@ -209,9 +210,9 @@ mod tests {
 
     #[test]
     fn another_authority_or_another_host_requires_renewal() {
-        let (one, two) = (make_authority("main", at(0)).unwrap(), make_authority("main", at(0)).unwrap());
+        let (one, two) = (create_authority("main", at(0)).unwrap(), create_authority("main", at(0)).unwrap());
         let names = hosts(&["main.system.svc"]);
-        let serving = make_serving(&one, &names, at(0)).unwrap();
+        let serving = issue_serving(&one, &names, at(0)).unwrap();
         assert!(!needs_renewal(Some(&serving.certificate), &one.certificate, &names, at(0)));
         assert!(needs_renewal(Some(&serving.certificate), &two.certificate, &names, at(0)));
         assert!(needs_renewal(Some(&serving.certificate), &one.certificate, &hosts(&["other"]), at(0)));

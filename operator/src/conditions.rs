@@ -125,7 +125,7 @@ pub fn ready(drafts: &[Draft], parts: &[(Type, Reason)]) -> Draft {
             return Draft::fails(Type::Ready, *reason, draft.message.clone());
         }
     }
-    Draft::holds(Type::Ready, Reason::Ready, "everything is in place and enforced")
+    Draft::holds(Type::Ready, Reason::Ready, "all parts are ready and enforced")
 }
 
 /// `Reconciling` or `Stalled` for an object that is not ready. Helm, Argo CD and Flux read them

@@ -1,29 +1,29 @@
 //! Adds and removes the operator's finalizers.
 //!
 //! # Flow
-//! A reconcile adds the finalizer before it changes anything outside the cluster. When the object
-//! is deleted, the API server sets its deletion timestamp and keeps it. The reconcile then revokes
-//! access at the relay ([`crate::teardown`]), removes the finalizer, and the API server removes the
-//! object.
+//! A reconcile adds the finalizer before it writes anything to a relay. When the object is deleted,
+//! the API server sets its deletion timestamp and keeps it. The reconcile then deletes the content
+//! from the relay ([`crate::teardown`]) and removes the finalizer. The API server removes the
+//! object. The finalizer of a Relay is removed when no accepted Tenant uses it.
 //!
 //! # Guarantees
-//! - Content at the relay exists only while its object has the finalizer, or after a deadline of
-//!   [`crate::teardown`] has passed. The second case is an Event and a metric.
-//! - A reconcile that finds the finalizer in place sends no request.
+//! - A deleted object has no access left at its relay, unless the timeout of [`crate::teardown`]
+//!   has passed. That case is published as an Event and counted.
+//! - A finalizer that is in place already costs no request.
 //! - Finalizers of others are kept.
 //!
 //! # Assumptions
 //! - Only the replica that holds the lease writes, see [`crate::lease`].
-//! - Revocation may run more than once, because a crash can happen between it and the removal.
+//! - Deleting content twice is harmless, because a crash can happen before the finalizer is removed.
 //!
 //! # Caveats
-//! - Deleting an object while no operator runs blocks until one runs again.
-//! - A finalizer that somebody removes by hand skips the revocation. The keys stay valid at the
-//!   relay until its Tenant is deleted.
+//! - While no operator runs, deleted objects remain.
+//! - Somebody who removes a finalizer by hand skips the deletion at the relay. The keys then stay
+//!   valid until the Tenant is deleted, or until another Agent gets the handle.
 //!
 //! # Errors
 //! Both functions fail with a conflict when the object changed since it was read. The next
-//! reconcile reads the new version. A missing object is no error.
+//! reconcile reads the new version. An object that no longer exists is no error.
 
 use kube::api::{Patch, PatchParams};
 use kube::{Api, Client, ResourceExt as _};

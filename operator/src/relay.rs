@@ -90,12 +90,12 @@ async fn provision(context: &Context, relay: &Relay, name: &NamespacedName) -> R
 }
 
 async fn provision_secrets(context: &Context, relay: &Relay, name: &NamespacedName) -> Result<RelaySecrets> {
-    let authority = secrets::authority(context, relay).await?;
+    let authority = secrets::converge_authority(context, relay).await?;
     let request = ServingRequest::for_relay(relay, &context.settings.cluster_domain);
-    let certificate = secrets::serving(context, relay, &authority, &request).await?;
-    let token = secrets::admin_token(context, relay).await?;
+    let certificate = secrets::converge_serving(context, relay, &authority, &request).await?;
+    let token = secrets::ensure_admin_token(context, relay).await?;
     if relay.spec.mcp.enabled {
-        secrets::gateway_token(context, relay).await?;
+        secrets::ensure_gateway_token(context, relay).await?;
     }
     let signing_keys = signing_keys::converge(context, relay).await?;
     context.relay_replicas.set_access(name, RelayAccess { token, authorities: authority.trusted() });

@@ -17,7 +17,7 @@ use crate::object_key::NamespacedName;
 pub enum Found {
     None,
     Ours(Box<Secret>),
-    /// A Secret of another owner or purpose. It is neither read nor written.
+    /// A Secret of another owner or purpose. Its content is not used, and it is never overwritten.
     Foreign,
 }
 

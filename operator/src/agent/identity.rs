@@ -24,7 +24,11 @@ pub(crate) const KEY_FILE: &str = "identity.json";
 /// # Errors
 /// [`Error::NameTaken`] for a Secret of another owner, [`Error::SecretContent`] for an unreadable
 /// identity, and errors of the API server.
-pub(crate) async fn root_key(context: &Context, agent: &Agent, resolved: &ResolvedAgent) -> Result<String> {
+pub(crate) async fn ensure_root_key(
+    context: &Context,
+    agent: &Agent,
+    resolved: &ResolvedAgent,
+) -> Result<String> {
     if let Some(external) = &agent.spec.identity.external {
         return Ok(external.root_key_multibase.clone());
     }

@@ -96,8 +96,8 @@ async fn serving_certificate(context: &Context, agent: &Agent, resolved: &Resolv
     }
     let unknown = || Error::SecretContent { what: "authority", secret: name::relay_ca(&resolved.relay.name) };
     let owner = context.caches.relay(&resolved.relay).ok_or_else(unknown)?;
-    let authority = relay::secrets::authority(context, &owner).await?;
-    let issued = certificate::make_serving(&authority.signing, &hosts, context.now())?;
+    let authority = relay::secrets::converge_authority(context, &owner).await?;
+    let issued = certificate::issue_serving(&authority.signing, &hosts, context.now())?;
     secret::write(&context.client, &found, build::serving_secret(agent, &secret_name, &issued)).await?;
     Ok(RESYNC_INTERVAL)
 }

@@ -4,7 +4,7 @@
 //! The previous one is trusted until it expires, because certificates that it signed are still in
 //! use.
 
-use super::{CertificateError, CertifiedKey, SECONDS_PER_DAY, SERVING_TTL_DAYS, make_authority, parse};
+use super::{CertificateError, CertifiedKey, SECONDS_PER_DAY, SERVING_TTL_DAYS, create_authority, parse};
 
 /// Remaining validity of the signing authority at which the next one is created.
 const PREPARE_GRACE_DAYS: i64 = 2 * 365;
@@ -41,9 +41,9 @@ impl Authority {
     /// Creates the first authority of a relay.
     ///
     /// # Errors
-    /// As [`make_authority`].
-    pub fn make(name: &str, now: jiff::Timestamp) -> Result<Self, CertificateError> {
-        Ok(Self { signing: make_authority(name, now)?, next: None, previous: Vec::new() })
+    /// As [`create_authority`].
+    pub fn create(name: &str, now: jiff::Timestamp) -> Result<Self, CertificateError> {
+        Ok(Self { signing: create_authority(name, now)?, next: None, previous: Vec::new() })
     }
 
     /// All authorities that clients trust, in PEM. The first one signs.
@@ -75,7 +75,7 @@ impl Authority {
     /// Takes a step of [`Authority::step`].
     ///
     /// # Errors
-    /// As [`make_authority`].
+    /// As [`create_authority`].
     pub fn advance(
         self,
         step: RenewalStep,
@@ -85,7 +85,7 @@ impl Authority {
         let Self { signing, next, mut previous } = self;
         Ok(match (step, next) {
             (RenewalStep::Prepare, None) => {
-                Self { signing, next: Some(make_authority(name, now)?), previous }
+                Self { signing, next: Some(create_authority(name, now)?), previous }
             }
             (RenewalStep::Promote, Some(next)) => {
                 previous.insert(0, signing.certificate);

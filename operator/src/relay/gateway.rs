@@ -37,7 +37,7 @@ pub(super) async fn converge(
         return remove(context, &name).await.map(|()| None);
     }
     let request = serving_request(context, relay, authority);
-    let certificate = secrets::serving(context, relay, authority, &request).await?;
+    let certificate = secrets::converge_serving(context, relay, authority, &request).await?;
     apply(context, relay, &name, GatewayObjects::build(relay)).await?;
     replicas::converge(context, relay, &name).await?;
     Ok(Some(certificate))

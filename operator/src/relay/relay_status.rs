@@ -180,7 +180,7 @@ fn programmed(observed: &RelayObservation) -> Draft {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::certificate::{make_authority, parse};
+    use crate::certificate::{create_authority, parse};
 
     fn relay() -> Relay {
         crate::relay::build::tests::relay(serde_json::json!({"domain": "agents.example.com"}))
@@ -191,7 +191,7 @@ mod tests {
     }
 
     fn serving() -> RelayObservation {
-        let authority = make_authority("main", now()).unwrap();
+        let authority = create_authority("main", now()).unwrap();
         RelayObservation {
             certificate: parse(&authority.certificate),
             signing_keys: None,

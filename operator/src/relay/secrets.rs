@@ -21,7 +21,7 @@ use crate::tls_secret;
 
 mod serving;
 
-pub use serving::{ServingRequest, serving};
+pub use serving::{ServingRequest, converge_serving};
 
 /// The authority that signs next.
 const NEXT_CERTIFICATE: &str = "next.crt";
@@ -30,12 +30,12 @@ const NEXT_KEY: &str = "next.key";
 const PREVIOUS_CERTIFICATES: &str = "former.crt";
 const TOKEN: &str = "token";
 
-/// The certificate authorities of a relay, after the renewal step that is due.
+/// Creates the certificate authority of a relay, or takes the renewal step that is due.
 ///
 /// # Errors
 /// [`Error::NameTaken`] for a Secret of another owner, [`Error::SecretContent`] for an unreadable
 /// authority, which is never replaced, and errors of the API server.
-pub async fn authority(context: &Context, relay: &Relay) -> Result<Authority> {
+pub async fn converge_authority(context: &Context, relay: &Relay) -> Result<Authority> {
     let secret_name =
         NamespacedName::new(&relay.namespace().unwrap_or_default(), &name::relay_ca(&relay.name_any()));
     let uid = relay.uid().unwrap_or_default();
@@ -49,10 +49,10 @@ pub async fn authority(context: &Context, relay: &Relay) -> Result<Authority> {
             if step == RenewalStep::Wait {
                 return Ok(authority);
             }
-            tracing::info!(secret = %secret_name, "CA renewal: {step:?}");
+            tracing::info!(secret = %secret_name, ?step, "renewing the certificate authority");
             authority.advance(step, &owner, now)?
         }
-        Found::None | Found::Foreign => Authority::make(&owner, now)?,
+        Found::None | Found::Foreign => Authority::create(&owner, now)?,
     };
     let desired = authority_secret(relay, &secret_name, &next);
     secret::write(&context.client, &found, desired).await?;
@@ -88,24 +88,24 @@ fn authority_secret(relay: &Relay, name: &NamespacedName, authority: &Authority)
     secret
 }
 
-/// The bearer token of the relay's admin API.
+/// Creates the bearer token of the relay's admin API, or reads it.
 ///
 /// # Errors
-/// As [`authority`].
-pub async fn admin_token(context: &Context, relay: &Relay) -> Result<Zeroizing<String>> {
-    bearer_token(context, relay, &name::relay_admin(&relay.name_any()), label::SECRET_ADMIN).await
+/// As [`converge_authority`].
+pub async fn ensure_admin_token(context: &Context, relay: &Relay) -> Result<Zeroizing<String>> {
+    ensure_token(context, relay, &name::relay_admin(&relay.name_any()), label::SECRET_ADMIN).await
 }
 
 /// Creates the bearer token that authenticates the MCP gateway to the relay. Both mount its Secret.
 ///
 /// # Errors
-/// As [`authority`].
-pub async fn gateway_token(context: &Context, relay: &Relay) -> Result<()> {
+/// As [`converge_authority`].
+pub async fn ensure_gateway_token(context: &Context, relay: &Relay) -> Result<()> {
     let name = name::relay_gateway_token(&relay.name_any());
-    bearer_token(context, relay, &name, label::SECRET_GATEWAY).await.map(drop)
+    ensure_token(context, relay, &name, label::SECRET_GATEWAY).await.map(drop)
 }
 
-async fn bearer_token(context: &Context, relay: &Relay, name: &str, kind: &str) -> Result<Zeroizing<String>> {
+async fn ensure_token(context: &Context, relay: &Relay, name: &str, kind: &str) -> Result<Zeroizing<String>> {
     let secret_name = NamespacedName::new(&relay.namespace().unwrap_or_default(), name);
     let uid = relay.uid().unwrap_or_default();
     let found = secret::read(&context.client, &secret_name, kind, &uid).await?;
@@ -149,7 +149,7 @@ mod tests {
         let relay = relay(serde_json::json!({"domain": "a.example"}));
         let now = jiff::Timestamp::from_second(1_790_000_000).unwrap();
         let name = NamespacedName::new("platform", "main-ca");
-        let one = Authority::make("main", now).unwrap();
+        let one = Authority::create("main", now).unwrap();
         let secret = authority_secret(&relay, &name, &one);
         assert_eq!(secret.data.as_ref().unwrap().keys().collect::<Vec<_>>(), ["tls.crt", "tls.key"]);
         assert_eq!(read_authority(&secret).unwrap().trusted(), one.trusted());

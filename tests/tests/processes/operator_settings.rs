@@ -52,5 +52,8 @@ fn the_relay_takes_every_setting_that_the_operator_writes() {
         let found = differences(&file, &effective_settings(&file), "");
         assert!(found.is_empty(), "{fixture}: {found:#?}");
     }
-    assert!(settings_file("relay-full")["oauth"].as_table().unwrap().len() >= 9, "the fixture sets every field");
+    assert!(
+        settings_file("relay-full")["oauth"].as_table().unwrap().len() >= 9,
+        "the fixture sets every field"
+    );
 }

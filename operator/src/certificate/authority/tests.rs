@@ -10,7 +10,7 @@ use rustls::client::danger::ServerCertVerifier as _;
 use rustls::pki_types::pem::PemObject as _;
 use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
 
-use super::super::{AUTHORITY_TTL_DAYS, make_serving, needs_renewal};
+use super::super::{AUTHORITY_TTL_DAYS, issue_serving, needs_renewal};
 use super::*;
 
 const HOST: &str = "main.team.svc";
@@ -32,7 +32,7 @@ fn accepts(trusted: &str, serving: &str, day: i64) -> bool {
 
 #[test]
 fn an_authority_is_replaced_step_by_step_when_two_years_are_left() {
-    let mut authority = Authority::make("main", at(0)).unwrap();
+    let mut authority = Authority::create("main", at(0)).unwrap();
     let first = authority.signing.certificate.clone();
     let prepare = AUTHORITY_TTL_DAYS - PREPARE_GRACE_DAYS;
     assert_eq!(authority.step(at(prepare - 1)), RenewalStep::Wait);
@@ -54,13 +54,13 @@ fn an_authority_is_replaced_step_by_step_when_two_years_are_left() {
 #[test]
 fn a_client_that_read_the_authorities_within_a_year_trusts_certificates_in_use_for_forty_years() {
     let names = [HOST.to_owned()];
-    let mut authority = Authority::make("main", at(0)).unwrap();
-    let mut serving = make_serving(&authority.signing, &names, at(0)).unwrap();
+    let mut authority = Authority::create("main", at(0)).unwrap();
+    let mut serving = issue_serving(&authority.signing, &names, at(0)).unwrap();
     let mut read = Vec::new();
     for day in (0..40 * 365).step_by(15) {
         authority = authority.advance_at(day);
         if needs_renewal(Some(&serving.certificate), &authority.signing.certificate, &names, at(day)) {
-            serving = make_serving(&authority.signing, &names, at(day)).unwrap();
+            serving = issue_serving(&authority.signing, &names, at(day)).unwrap();
         }
         read.push((day, authority.trusted()));
         read.retain(|(then, _)| day - then < SPREAD_GRACE_DAYS);
@@ -68,14 +68,14 @@ fn a_client_that_read_the_authorities_within_a_year_trusts_certificates_in_use_f
             assert!(accepts(trusted, &serving.certificate, day), "read on day {then}, now it is day {day}");
         }
     }
-    let first = Authority::make("main", at(0)).unwrap();
+    let first = Authority::create("main", at(0)).unwrap();
     assert!(!accepts(&first.trusted(), &serving.certificate, 40 * 365), "the check can fail");
 }
 
 #[test]
 fn an_operator_that_was_away_for_years_promotes_the_next_authority_at_once() {
     let late = AUTHORITY_TTL_DAYS - MIN_SIGNING_TTL_DAYS;
-    let authority = Authority::make("main", at(0)).unwrap();
+    let authority = Authority::create("main", at(0)).unwrap();
     assert_eq!(authority.step(at(late)), RenewalStep::Prepare);
     let authority = authority.advance(RenewalStep::Prepare, "main", at(late)).unwrap();
     assert_eq!(authority.step(at(late)), RenewalStep::Promote);
@@ -83,7 +83,7 @@ fn an_operator_that_was_away_for_years_promotes_the_next_authority_at_once() {
 
 #[test]
 fn an_authority_that_cannot_be_read_is_left_alone() {
-    let mut authority = Authority::make("main", at(0)).unwrap();
+    let mut authority = Authority::create("main", at(0)).unwrap();
     authority.signing.certificate = "not PEM".into();
     assert_eq!(authority.step(at(AUTHORITY_TTL_DAYS)), RenewalStep::Wait);
 }

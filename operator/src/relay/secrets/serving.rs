@@ -39,8 +39,8 @@ impl ServingRequest {
 /// one says.
 ///
 /// # Errors
-/// As [`super::authority`].
-pub async fn serving(
+/// As [`super::converge_authority`].
+pub async fn converge_serving(
     context: &Context,
     relay: &Relay,
     authority: &Authority,
@@ -61,7 +61,7 @@ pub async fn serving(
     let is_new = held.is_none();
     let current = match held {
         Some(held) => held,
-        None => certificate::make_serving(signing, &request.hosts, now)?,
+        None => certificate::issue_serving(signing, &request.hosts, now)?,
     };
     let unreadable = || Error::SecretContent { what: "certificate", secret: secret_name.to_string() };
     let info = certificate::parse(&current.certificate).ok_or_else(unreadable)?;
@@ -96,11 +96,11 @@ mod tests {
         let relay = relay(serde_json::json!({"domain": "a.example", "mcp": {"enabled": true}}));
         let now = jiff::Timestamp::from_second(1_790_000_000).unwrap();
         let authority =
-            Authority::make("main", now).unwrap().advance(RenewalStep::Prepare, "main", now).unwrap();
+            Authority::create("main", now).unwrap().advance(RenewalStep::Prepare, "main", now).unwrap();
         let hosts = vec!["main-gateway".to_owned()];
         let request =
             ServingRequest { secret: "main-gateway-tls".into(), hosts, trusted: Some(authority.trusted()) };
-        let made = certificate::make_serving(&authority.signing, &request.hosts, now).unwrap();
+        let made = certificate::issue_serving(&authority.signing, &request.hosts, now).unwrap();
         let secret =
             serving_secret(&relay, &NamespacedName::new("platform", "main-gateway-tls"), &request, &made);
         let trusted = secret::text(&secret, TRUSTED).unwrap();
