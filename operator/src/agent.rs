@@ -4,12 +4,13 @@
 use std::time::Duration;
 
 use crds::{Agent, Tenant, label};
+use daemon::error_chain;
 use kube::{Resource as _, ResourceExt as _};
 use protocol::admin;
 
 use crate::backoff::RESYNC_INTERVAL;
 use crate::context::Context;
-use crate::error::{Category, Error, Result, chain};
+use crate::error::{Category, Error, Result};
 use crate::index;
 use crate::object_key::{Kind, NamespacedName};
 use crate::programming::Programming;
@@ -123,7 +124,7 @@ async fn provision(context: &Context, agent: &Agent, resolved: &ResolvedAgent) -
         keys: credentials.summary(),
         programming: credentials.programming.clone(),
         mcp_is_available: agent.spec.mcp.enabled.then(|| mcp::is_available(context, agent)),
-        obstacle: mcp.as_ref().err().map(|error| chain(error)),
+        obstacle: mcp.as_ref().err().map(|error| error_chain(error)),
     };
     let cluster_domain = &context.settings.cluster_domain;
     let next = agent_status::accepted(agent, resolved, &observed, cluster_domain, context.now());
@@ -149,7 +150,7 @@ async fn report_blocked(
 ) -> Result<Option<Duration>> {
     let is_name_taken = matches!(error, Error::NameTaken { .. });
     if error.category() != Category::Conflict {
-        let next = agent_status::blocked(agent, resolved, &chain(&error), is_name_taken, context.now());
+        let next = agent_status::blocked(agent, resolved, &error_chain(&error), is_name_taken, context.now());
         status_writer::report(context, agent, &next).await?;
     }
     Err(error)

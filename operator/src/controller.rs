@@ -5,12 +5,13 @@ use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
+use daemon::error_chain;
 use tokio::time::Instant;
 use tracing::Instrument as _;
 
 use crate::backoff;
 use crate::context::Context;
-use crate::error::{Category, Error, Result, chain};
+use crate::error::{Category, Error, Result};
 use crate::object_key::{Kind, ObjectKey};
 use crate::{agent, relay, tenant};
 
@@ -98,7 +99,7 @@ fn on_failure(context: &Context, failures: &Failures, key: &ObjectKey, error: &E
     let category = error.category();
     context.metrics.failed(key.kind, category);
     let delay = backoff::delay(category, failures.count(key), rand::random());
-    let (error, retry_seconds) = (chain(error), delay.as_secs_f64());
+    let (error, retry_seconds) = (error_chain(error), delay.as_secs_f64());
     match category {
         Category::Conflict => tracing::debug!(error, "the object changed since it was read; retrying"),
         _ => tracing::warn!(error, category = category.as_str(), retry_seconds, "reconcile failed"),

@@ -9,6 +9,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use daemon::Shutdown;
+use daemon::error_chain;
 use jiff::Timestamp;
 use k8s_openapi::api::coordination::v1::{Lease, LeaseSpec};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::MicroTime;
@@ -18,7 +19,7 @@ use kube::{Api, Client};
 use tokio::sync::watch;
 use tokio::time::Instant;
 
-use crate::error::{Error, Result, chain};
+use crate::error::{Error, Result};
 use crate::settings::Settings;
 
 mod fence;
@@ -96,7 +97,9 @@ impl Election {
                 self.set_leading(true);
             }
             Ok(Ok(false)) => self.stop_leading(),
-            Ok(Err(error)) => tracing::warn!(error = chain(&error), "failed to read or renew the lease"),
+            Ok(Err(error)) => {
+                tracing::warn!(error = error_chain(&error), "failed to read or renew the lease")
+            }
             Err(_) => {
                 tracing::warn!(timeout_seconds = REQUEST_TIMEOUT.as_secs(), "the lease request timed out")
             }
@@ -185,7 +188,7 @@ impl Election {
         match released.await {
             Ok(Ok(())) => tracing::info!("released the lease"),
             Ok(Err(error)) => {
-                tracing::warn!(error = chain(&error), "failed to release the lease; it expires")
+                tracing::warn!(error = error_chain(&error), "failed to release the lease; it expires")
             }
             Err(_) => tracing::warn!("releasing the lease timed out; it expires"),
         }

@@ -1,6 +1,7 @@
 //! The state of an object's content at its relay, and the condition `Programmed`. Pure.
 
 use crds::condition::{Reason, Type};
+use daemon::error_chain;
 
 use crate::conditions::Draft;
 use crate::relay_client::RelayError;
@@ -18,9 +19,7 @@ impl Programming {
     pub fn from_result(written: &Result<Progress, RelayError>) -> Self {
         match written {
             Ok(progress) => Self::Progress(*progress),
-            Err(error) => {
-                Self::Failed { message: crate::error::chain(error), is_refusal: error.is_refusal() }
-            }
+            Err(error) => Self::Failed { message: error_chain(error), is_refusal: error.is_refusal() },
         }
     }
 

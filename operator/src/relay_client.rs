@@ -26,7 +26,7 @@ pub enum RelayError {
         #[source]
         source: reqwest::Error,
     },
-    #[error("the relay at {address} refused: {reason:?}, {detail}")]
+    #[error("the relay at {address} refused the request ({}): {detail}", .reason.map_or(.status.as_str(), Reason::as_str))]
     Refused { address: SocketAddr, status: StatusCode, reason: Option<Reason>, detail: String },
 }
 

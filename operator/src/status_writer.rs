@@ -1,6 +1,7 @@
 //! Writes the status of an object if it changed, and publishes Events for changed conditions.
 
 use crds::condition::{Condition, Reason, Type};
+use daemon::error_chain;
 use kube::api::{Patch, PatchParams};
 use kube::runtime::events::{Event, EventType};
 use kube::{Api, Resource, ResourceExt as _};
@@ -8,7 +9,7 @@ use kube::{Api, Resource, ResourceExt as _};
 use crate::apply::Child;
 use crate::conditions::{self, HasConditions};
 use crate::context::Context;
-use crate::error::{Error, Result, chain};
+use crate::error::{Error, Result};
 
 /// Field manager of the status. Owned objects have another one.
 pub const FIELD_MANAGER: &str = "msg2agent-operator-status";
@@ -91,7 +92,7 @@ fn event(about: Type, condition: &Condition) -> Event {
 /// Publishes an Event about `object`. A failure is logged and does not fail the reconcile.
 pub async fn publish<K: Resource<DynamicType = ()>>(context: &Context, object: &K, event: Event) {
     if let Err(error) = context.recorder.publish(&event, &object.object_ref(&())).await {
-        tracing::debug!(error = chain(&error), "failed to publish an event");
+        tracing::debug!(error = error_chain(&error), "failed to publish an event");
     }
 }
 

@@ -2,6 +2,7 @@
 //! token, but no agent's key.
 
 use crds::{Relay, name};
+use daemon::error_chain;
 use k8s_openapi::api::apps::v1::Deployment;
 use k8s_openapi::api::autoscaling::v2::HorizontalPodAutoscaler;
 use k8s_openapi::api::core::v1::{Service, ServiceAccount};
@@ -13,7 +14,7 @@ use super::secrets::{self, ServingRequest};
 use crate::caches;
 use crate::certificate::{Authority, CertificateInfo};
 use crate::context::Context;
-use crate::error::{self, Result};
+use crate::error::Result;
 use crate::object_key::NamespacedName;
 use build::GatewayObjects;
 use gateway_status::GatewayObservation;
@@ -26,7 +27,7 @@ mod replicas;
 /// the Relay has no gateway.
 ///
 /// # Errors
-/// [`error::Error::NameTaken`] for an object of another owner, and errors of the API server.
+/// [`crate::error::Error::NameTaken`] for an object of another owner, and errors of the API server.
 pub(super) async fn converge(
     context: &Context,
     relay: &Relay,
@@ -91,7 +92,7 @@ pub(super) fn observe(
     GatewayObservation {
         certificate: converged.and_then(|found| found.as_ref().ok()?.clone()),
         deployment: caches::find(&context.caches.deployments, &object_name(relay)),
-        obstacle: converged.and_then(|found| found.as_ref().err()).map(|error| error::chain(error)),
+        obstacle: converged.and_then(|found| found.as_ref().err()).map(|error| error_chain(error)),
     }
 }
 

@@ -4,6 +4,7 @@ use crds::condition::{Reason, Type};
 use crds::oauth::OAuthStatus;
 use crds::relay::Certificate;
 use crds::{Relay, RelayStatus, name};
+use daemon::error_chain;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Condition, Time};
 use kube::{Resource as _, ResourceExt as _};
 
@@ -12,7 +13,7 @@ use super::signing_keys::SigningKeyInfo;
 use super::urls;
 use crate::certificate::CertificateInfo;
 use crate::conditions::{self, Draft};
-use crate::error::{Error, chain};
+use crate::error::Error;
 use crate::relay_replicas::Contact;
 
 /// The conditions that `Ready` summarizes, in the order in which they are reported.
@@ -49,7 +50,7 @@ pub(super) struct Obstacle {
 
 impl Obstacle {
     pub(super) fn from_error(error: &Error) -> Self {
-        Self { message: chain(error), is_name_taken: matches!(error, Error::NameTaken { .. }) }
+        Self { message: error_chain(error), is_name_taken: matches!(error, Error::NameTaken { .. }) }
     }
 }
 

@@ -4,7 +4,7 @@ use crds::tenant::Invitation;
 use crds::{Tenant, label, name};
 use k8s_openapi::api::core::v1::Secret;
 use kube::ResourceExt as _;
-use protocol::admin::INVITATION_SECONDS_DEFAULT;
+use protocol::admin::DEFAULT_INVITATION_TTL_SECONDS;
 use protocol::{UnixSeconds, base64url};
 use zeroize::Zeroizing;
 
@@ -38,7 +38,7 @@ impl InvitationCode {
         // The API server has checked the pattern and the range.
         let parsed = invitation.valid_for.parse::<kube::core::Duration>();
         let ttl = parsed
-            .map_or(INVITATION_SECONDS_DEFAULT, |duration| std::time::Duration::from(duration).as_secs());
+            .map_or(DEFAULT_INVITATION_TTL_SECONDS, |duration| std::time::Duration::from(duration).as_secs());
         Self {
             text: Zeroizing::new(format!("{CODE_PREFIX}{}", base64url::encode(bytes.as_slice()))),
             agent: invitation.agent.clone(),

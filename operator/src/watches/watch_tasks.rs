@@ -4,6 +4,7 @@ use std::fmt::Debug;
 use std::sync::Arc;
 
 use crds::label;
+use daemon::error_chain;
 use futures::StreamExt as _;
 use k8s_openapi::api::core::v1::Namespace;
 use k8s_openapi::api::discovery::v1::EndpointSlice;
@@ -19,7 +20,6 @@ use super::change_filter::{self, ChangeFilter};
 use super::enqueuer::Enqueuer;
 use super::reconciled_kind::ReconciledKind;
 use crate::apply::{ChildKey, Fingerprints};
-use crate::error::chain;
 use crate::object_key::NamespacedName;
 use crate::queue::Priority;
 
@@ -139,7 +139,7 @@ impl WatchTasks<'_> {
                         on_event(&event, &cache);
                     }
                     Err(error) => {
-                        tracing::warn!(watch = task, error = chain(&error), "watch failed; retrying")
+                        tracing::warn!(watch = task, error = error_chain(&error), "watch failed; retrying")
                     }
                 }
             }
