@@ -16,8 +16,6 @@ use zeroize::Zeroizing;
 
 pub mod authority;
 
-pub use authority::Authority;
-
 /// Validity of an authority. Every client has to know its successor before it expires: see
 /// [`authority`].
 const AUTHORITY_TTL_DAYS: i64 = 3650;

@@ -14,7 +14,7 @@
 //!
 //! # Assumptions
 //! - Only the replica that holds the lease writes, see [`crate::lease`].
-//! - Deleting content twice is harmless, because a crash can happen before the finalizer is removed.
+//! - Deleting content twice is harmless. A crash can happen before the finalizer is removed.
 //!
 //! # Caveats
 //! - While no operator runs, deleted objects remain.

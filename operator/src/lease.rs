@@ -1,7 +1,7 @@
 //! Leader election by a Lease: one replica writes at a time.
 //!
 //! The Lease is written with its resourceVersion, so that only one of two replicas succeeds. A
-//! holder counts as gone when its record has not changed for [`LEASE_TTL`] of the local monotonic
+//! holder counts as gone when its record has not changed for `LEASE_TTL` of the local monotonic
 //! clock; clocks of other nodes do not matter. A holder that cannot renew stops writing before
 //! another replica may start, see [`WriteFence`].
 
@@ -26,16 +26,14 @@ mod fence;
 mod lease_action;
 
 pub use fence::{WriteFence, WriteFenceLayer};
-use lease_action::{LeaseAction, ObservedRecord};
+use lease_action::{LEASE_TTL, LeaseAction, ObservedRecord};
 
-/// How long a record that does not change is valid.
-pub const LEASE_TTL: Duration = Duration::from_secs(15);
-/// How long a holder may write after its last renewal. Shorter than [`LEASE_TTL`], so that its last
+/// How long a holder may write after its last renewal. Shorter than `LEASE_TTL`, so that its last
 /// request ends before another replica starts.
 const WRITE_GRACE: Duration = Duration::from_secs(10);
 /// Interval between two attempts to acquire or renew the Lease.
 const RENEWAL_INTERVAL: Duration = Duration::from_secs(2);
-/// Bounds the requests of one attempt. Two attempts fit into [`WRITE_GRACE`], so that one
+/// Bounds the requests of one attempt. Two attempts fit into `WRITE_GRACE`, so that one
 /// connection that hangs does not cost the lease.
 const REQUEST_TIMEOUT: Duration = Duration::from_secs(4);
 

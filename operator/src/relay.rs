@@ -10,7 +10,8 @@ use kube::{Resource as _, ResourceExt as _};
 
 use crate::backoff::RESYNC_INTERVAL;
 use crate::caches;
-use crate::certificate::{self, Authority, CertificateInfo};
+use crate::certificate::authority::Authority;
+use crate::certificate::{self, CertificateInfo};
 use crate::conditions;
 use crate::context::Context;
 use crate::error::{Error, Result};

@@ -18,7 +18,7 @@ const CONNECT_TIMEOUT: Duration = Duration::from_secs(2);
 /// Why a request to a relay failed.
 #[derive(Debug, thiserror::Error)]
 pub enum RelayError {
-    #[error("failed to make the HTTP client")]
+    #[error("failed to build the HTTP client")]
     Build(#[source] reqwest::Error),
     #[error("failed to reach the relay at {address}")]
     Reach {
@@ -26,7 +26,7 @@ pub enum RelayError {
         #[source]
         source: reqwest::Error,
     },
-    #[error("the relay at {address} refused the request ({}): {detail}", .reason.map_or(.status.as_str(), Reason::as_str))]
+    #[error("the relay at {address} refused the request ({}): {detail}", refusal_code(*reason, *status))]
     Refused { address: SocketAddr, status: StatusCode, reason: Option<Reason>, detail: String },
 }
 
@@ -113,6 +113,11 @@ impl RelayClient {
             detail: problem.and_then(|problem| problem.detail).unwrap_or_else(|| status.to_string()),
         })
     }
+}
+
+/// The reason of a refusal, or its HTTP status.
+fn refusal_code(reason: Option<Reason>, status: StatusCode) -> String {
+    reason.map_or_else(|| status.as_u16().to_string(), |reason| reason.as_str().to_owned())
 }
 
 impl RelayError {

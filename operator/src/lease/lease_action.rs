@@ -1,9 +1,12 @@
 //! Decides whether this replica may write the Lease. Pure; the monotonic time is an argument.
 
+use std::time::Duration;
+
 use k8s_openapi::api::coordination::v1::Lease;
 use tokio::time::Instant;
 
-use super::LEASE_TTL;
+/// How long a record that does not change is valid.
+pub(super) const LEASE_TTL: Duration = Duration::from_secs(15);
 
 /// The last observed resourceVersion of the Lease, and when it was first observed.
 #[derive(Debug, Clone, Default)]
@@ -51,8 +54,6 @@ pub(super) fn decide(
 
 #[cfg(test)]
 mod tests {
-    use std::time::Duration;
-
     use super::*;
 
     fn lease(holder: &str, version: &str) -> Lease {

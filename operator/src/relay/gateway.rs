@@ -12,7 +12,8 @@ use kube::ResourceExt as _;
 
 use super::secrets::{self, ServingRequest};
 use crate::caches;
-use crate::certificate::{Authority, CertificateInfo};
+use crate::certificate::CertificateInfo;
+use crate::certificate::authority::Authority;
 use crate::context::Context;
 use crate::error::Result;
 use crate::object_key::NamespacedName;

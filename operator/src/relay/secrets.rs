@@ -1,5 +1,5 @@
 //! The Secrets of a Relay: its certificate authorities, the serving certificates of the relay and
-//! of its MCP gateway ([`serving`]), and the bearer tokens between them and the operator.
+//! of its MCP gateway (`serving`), and the bearer tokens between them and the operator.
 //!
 //! A missing Secret is created and a certificate is renewed when it is due. A Secret of another
 //! owner is never overwritten.
@@ -11,8 +11,8 @@ use protocol::base64url;
 use zeroize::Zeroizing;
 
 use super::metadata::secret_metadata;
-use crate::certificate::authority::{self, RenewalStep};
-use crate::certificate::{Authority, CertifiedKey};
+use crate::certificate::CertifiedKey;
+use crate::certificate::authority::{self, Authority, RenewalStep};
 use crate::context::Context;
 use crate::error::{Error, Result};
 use crate::object_key::NamespacedName;

@@ -127,7 +127,7 @@ async fn declare(
     code: &InvitationCode,
 ) -> Result<bool> {
     let Ok(agent) = invitation.agent.parse() else { return Ok(false) };
-    let sha256 = KeyHash::of(&code.text);
+    let sha256 = KeyHash::sha256(&code.text);
     let content = DeclaredInvitation { agent, sha256, not_after: code.not_after };
     let path = admin::invitation_path(&resolved.tenant_id, &invitation.name);
     Ok(context.relay_replicas.write(relay, &path, &content).await?.is_complete())

@@ -20,9 +20,11 @@ use crate::relay::urls;
 use crate::settings::Settings;
 
 mod autoscaler;
+mod metadata;
 mod network_policy;
 
 pub use autoscaler::autoscaler;
+use metadata::metadata;
 pub use network_policy::network_policy;
 
 const TLS_PATH: &str = "/var/run/msg2agent/tls";
@@ -30,11 +32,6 @@ const TOKEN_PATH: &str = "/var/run/msg2agent/token";
 /// Seconds between SIGTERM and SIGKILL. The gateway accepts connections for 5 s more, until every
 /// node has updated its endpoints. Then open calls and its own tasks have 20 s each.
 const TERMINATION_GRACE_SECONDS: i64 = 50;
-
-fn metadata(relay: &Relay) -> ObjectMeta {
-    let labels = pod::labels(label::RELAY, &relay.name_any(), MCP_GATEWAY);
-    pod::owned_by(relay, name::relay_gateway(&relay.name_any()), labels)
-}
 
 fn namespace(relay: &Relay) -> String {
     relay.namespace().unwrap_or_default()

@@ -13,7 +13,7 @@ use crate::relay::urls;
 
 /// What was observed of a gateway.
 #[derive(Debug, Default)]
-pub(in crate::relay) struct GatewayObservation {
+pub(crate) struct GatewayObservation {
     pub certificate: Option<CertificateInfo>,
     pub deployment: Option<Arc<Deployment>>,
     /// Why its objects are not in place. The relay itself does not wait for them.
@@ -21,7 +21,7 @@ pub(in crate::relay) struct GatewayObservation {
 }
 
 /// The gateway's part of the Relay's status. `None` for a Relay without a gateway.
-pub(in crate::relay) fn status(
+pub(crate) fn status(
     relay: &Relay,
     observed: &GatewayObservation,
     cluster_domain: &str,
@@ -33,7 +33,7 @@ pub(in crate::relay) fn status(
 
 /// The condition `McpReady`. One available pod is enough, because clients are served while an
 /// update or the autoscaler adds others.
-pub(in crate::relay) fn draft(observed: &GatewayObservation) -> Draft {
+pub(crate) fn draft(observed: &GatewayObservation) -> Draft {
     if let Some(obstacle) = &observed.obstacle {
         return Draft::fails(Type::McpReady, Reason::WorkloadUnavailable, obstacle.clone());
     }

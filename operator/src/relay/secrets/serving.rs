@@ -5,7 +5,8 @@ use crds::{Relay, label, name};
 use k8s_openapi::api::core::v1::Secret;
 use kube::ResourceExt as _;
 
-use crate::certificate::{self, Authority, CertificateInfo, CertifiedKey};
+use crate::certificate::authority::Authority;
+use crate::certificate::{self, CertificateInfo, CertifiedKey};
 use crate::context::Context;
 use crate::error::{Error, Result};
 use crate::object_key::NamespacedName;

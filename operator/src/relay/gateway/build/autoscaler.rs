@@ -7,7 +7,7 @@ use k8s_openapi::api::autoscaling::v2::{
 };
 use kube::ResourceExt as _;
 
-use super::metadata;
+use super::metadata::metadata;
 
 /// The autoscaler of a Relay that gives a range: `max` is above `replicas.min`.
 #[must_use]

@@ -10,7 +10,7 @@ use k8s_openapi::api::networking::v1::{
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::LabelSelector;
 use kube::ResourceExt as _;
 
-use super::metadata;
+use super::metadata::metadata;
 use crate::component;
 use crate::network_policy::{dns, matches, port, url_port};
 use crate::pod;
