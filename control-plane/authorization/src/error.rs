@@ -1,13 +1,14 @@
-//! Refusals of the authorization server, as RFC 6749 section 5.2, RFC 7591 section 3.2.2 and RFC 8707 section 2 spell them.
+//! OAuth error responses (RFC 6749 section 5.2, RFC 7591 section 3.2.2, RFC 8707 section 2).
 
 use axum::Json;
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
+use daemon::error_chain;
 use serde::Serialize;
 
-/// A word of the registry "OAuth Extensions Error".
+/// Error codes of the IANA registry "OAuth Extensions Error".
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum ErrorCode {
+pub(crate) enum ErrorCode {
     AccessDenied,
     InvalidClient,
     InvalidClientMetadata,
@@ -24,7 +25,7 @@ pub(super) enum ErrorCode {
 }
 
 impl ErrorCode {
-    pub(super) const fn word(self) -> &'static str {
+    pub(crate) const fn as_str(self) -> &'static str {
         match self {
             Self::AccessDenied => "access_denied",
             Self::InvalidClient => "invalid_client",
@@ -42,7 +43,7 @@ impl ErrorCode {
         }
     }
 
-    pub(super) const fn status(self) -> StatusCode {
+    pub(crate) const fn status(self) -> StatusCode {
         match self {
             Self::InvalidClient | Self::InvalidToken => StatusCode::UNAUTHORIZED,
             Self::AccessDenied => StatusCode::FORBIDDEN,
@@ -53,14 +54,16 @@ impl ErrorCode {
     }
 }
 
-/// A refusal. `reason` is our own closed set of words, for metrics and tests; `description` is for the client's developer.
+/// A refused request.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct OauthError {
-    pub(super) code: ErrorCode,
-    pub(super) reason: &'static str,
-    pub(super) description: String,
-    /// Seconds; makes it a 429.
-    pub(super) retry_after: Option<u64>,
+pub(crate) struct OauthError {
+    pub(crate) code: ErrorCode,
+    /// A code of our own for metrics and tests, finer than `code`.
+    pub(crate) reason: &'static str,
+    /// A sentence for the client's developer, or for the person in front of a page.
+    pub(crate) description: String,
+    /// Seconds until a retry can succeed; makes the status 429.
+    pub(crate) retry_after: Option<u64>,
 }
 
 #[derive(Serialize)]
@@ -70,23 +73,23 @@ struct Body<'a> {
 }
 
 impl OauthError {
-    pub(super) fn new(code: ErrorCode, reason: &'static str, description: impl Into<String>) -> Self {
+    pub(crate) fn new(code: ErrorCode, reason: &'static str, description: impl Into<String>) -> Self {
         Self { code, reason, description: description.into(), retry_after: None }
     }
 
-    /// Our own fault; the cause goes to the log only.
-    pub(super) fn internal(what: &'static str, cause: &dyn std::error::Error) -> Self {
-        tracing::error!(what, error = %super::chain(cause), "the authorization server failed");
+    /// An internal error. The cause is logged and not sent.
+    pub(crate) fn internal(what: &'static str, cause: &dyn std::error::Error) -> Self {
+        tracing::error!(what, error = %error_chain(cause), "the authorization server failed");
         Self::new(ErrorCode::ServerError, "internal", "the relay failed; try again later")
     }
 
-    pub(super) fn too_many(retry_after: u64) -> Self {
+    pub(crate) fn too_many(retry_after: u64) -> Self {
         let description = "too many requests; wait as long as Retry-After says";
         let refused = Self::new(ErrorCode::TemporarilyUnavailable, "throttled", description);
         Self { retry_after: Some(retry_after), ..refused }
     }
 
-    pub(super) fn status(&self) -> StatusCode {
+    pub(crate) fn status(&self) -> StatusCode {
         if self.retry_after.is_some() { StatusCode::TOO_MANY_REQUESTS } else { self.code.status() }
     }
 }
@@ -99,7 +102,7 @@ impl From<sqlx::Error> for OauthError {
 
 impl IntoResponse for OauthError {
     fn into_response(self) -> Response {
-        let body = Body { error: self.code.word(), error_description: &self.description };
+        let body = Body { error: self.code.as_str(), error_description: &self.description };
         let mut response = (self.status(), Json(body)).into_response();
         let headers = response.headers_mut();
         headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));

@@ -1,19 +1,20 @@
-//! The parsers that strangers feed, with what must hold of them, for `relay/fuzz`. Each panics when it does not hold.
+//! The parsers of untrusted input with their invariants, for the fuzz targets. Each function panics if its
+//! invariant is violated.
 
 use url::Url;
 
-use super::access_token;
-use super::client::document;
-use super::client::{Client, Metadata};
-use super::keys::{KeySet, SigningKey};
-use super::parameters::Parameters;
-use super::provider;
-use super::redirect::RedirectUri;
-use super::request::{AuthorizationRequest, ReplyTo};
+use crate::authorize::request::{AuthorizationRequest, ReplyTo};
+use crate::clients::client::{Client, ClientMetadata};
+use crate::clients::metadata_document;
+use crate::clients::redirect_uri::RedirectUri;
+use crate::parameters::Parameters;
+use crate::people::provider;
+use crate::tokens::access_token;
+use crate::tokens::signing_key::{KeySet, SigningKey};
 
 const CLIENT_ID: &str = "https://client.example/metadata";
 
-/// A query or form as an authorization request: what is read is written back the same.
+/// Parses a query or form as an authorization request. A parsed request, written and parsed again, is the same.
 pub fn request(bytes: &[u8]) {
     let Ok(parameters) = Parameters::parse(bytes) else { return };
     let redirect_uris = ["http://localhost/callback", "https://client.example/cb"];
@@ -28,11 +29,11 @@ pub fn request(bytes: &[u8]) {
     assert_eq!(again.as_ref(), Some(&request));
 }
 
-/// A client's metadata document, or its registration: what is taken can be stored and read again.
+/// Parses a client's metadata document and its registration. An accepted client can be stored and read back.
 pub fn document(bytes: &[u8]) {
-    let registered = protocol::strict_json::from_slice::<Metadata>(bytes).ok();
+    let registered = protocol::strict_json::from_slice::<ClientMetadata>(bytes).ok();
     let registered = registered.and_then(|metadata| Client::from_metadata("c".into(), metadata).ok());
-    let documented = document::parse(CLIENT_ID, bytes).ok();
+    let documented = metadata_document::parse(CLIENT_ID, bytes).ok();
     for client in registered.into_iter().chain(documented) {
         let stored = serde_json::to_string(&client.to_stored()).ok();
         let read = stored.and_then(|stored| serde_json::from_str(&stored).ok());
@@ -40,31 +41,32 @@ pub fn document(bytes: &[u8]) {
     }
 }
 
-/// The URL of a document and its `Cache-Control`: only https by name on the default port is fetched.
+/// Parses the URL of a document and its `Cache-Control`. An accepted URL is https with a host name on the default
+/// port.
 pub fn document_url(text: &str) {
-    let _ = document::freshness(Some(text));
-    let Ok(url) = document::parse_url(text) else { return };
+    let _ = metadata_document::cache_ttl(Some(text));
+    let Ok(url) = metadata_document::parse_url(text) else { return };
     assert!(url.scheme() == "https" && url.port().is_none() && url.domain().is_some());
     assert_eq!(url.as_str(), text);
 }
 
-/// A redirect URI: it is itself, and an answer goes to no other host.
+/// Parses a redirect URI. It matches itself, and the response goes to no other host.
 pub fn redirect(text: &str) {
     let Ok(uri) = RedirectUri::parse(text) else { return };
     assert!(uri.matches(&uri));
-    let answer = Url::parse(&uri.with(&[("code", "x")])).ok();
-    let (answer, asked) = (answer.as_ref(), Url::parse(text).ok());
+    let response = Url::parse(&uri.with_parameters(&[("code", "x")])).ok();
+    let (response, registered) = (response.as_ref(), Url::parse(text).ok());
     assert_eq!(
-        answer.map(|url| (url.scheme(), url.host_str(), url.port())),
-        asked.as_ref().map(|url| (url.scheme(), url.host_str(), url.port()))
+        response.map(|url| (url.scheme(), url.host_str(), url.port())),
+        registered.as_ref().map(|url| (url.scheme(), url.host_str(), url.port()))
     );
 }
 
-/// An access token of ours, or an ID token of a provider: nothing that is not signed is taken.
+/// Verifies an access token and an ID token. A token that is not signed is refused.
 pub fn token(text: &str) {
     let key = SigningKey::new(ed25519_dalek::SigningKey::from_bytes(&[1; 32]));
     if let Some(keys) = KeySet::new(vec![key]) {
         assert!(access_token::verify(text, &keys, "https://relay.example", 0).is_err());
     }
-    assert!(!provider::fuzzing::takes(text));
+    assert!(!provider::fuzzing::accepts(text));
 }

@@ -1,16 +1,19 @@
-//! What the authorization server was asked, by endpoint and outcome. Both are closed sets of words of ours.
+//! Metrics: requests by endpoint and outcome, fetched client documents, reloads of the signing keys.
 
 use prometheus::{IntCounterVec, Opts, Registry};
 
+use crate::error::OauthError;
+
 #[derive(Debug, Clone)]
-pub struct OauthMetrics {
+pub(crate) struct Metrics {
     requests: IntCounterVec,
     fetches: IntCounterVec,
     key_reloads: IntCounterVec,
 }
 
+/// Endpoints by their label.
 #[derive(Debug, Clone, Copy)]
-pub(super) enum Endpoint {
+pub(crate) enum Endpoint {
     Register,
     Authorize,
     Invitation,
@@ -50,10 +53,10 @@ impl Endpoint {
     }
 }
 
-impl OauthMetrics {
+impl Metrics {
     /// # Errors
-    /// The registry has a metric of one of these names.
-    pub fn register(registry: &Registry) -> Result<Self, prometheus::Error> {
+    /// The registry already has a metric of one of these names.
+    pub(crate) fn register(registry: &Registry) -> Result<Self, prometheus::Error> {
         let vec = |name: &str, help: &str, labels: &[&str]| {
             let metric = IntCounterVec::new(Opts::new(name, help), labels)?;
             registry.register(Box::new(metric.clone()))?;
@@ -80,15 +83,27 @@ impl OauthMetrics {
         Ok(Self { requests, fetches, key_reloads })
     }
 
-    pub(super) fn answered(&self, endpoint: Endpoint, outcome: &'static str) {
+    /// Counts a response, and logs the reason if the request was refused.
+    pub(crate) fn count(&self, endpoint: Endpoint, refused: Option<&OauthError>) {
+        self.count_outcome(endpoint, refused.map_or("ok", |error| error.reason));
+        if let Some(error) = refused {
+            tracing::debug!(
+                ?endpoint,
+                reason = error.reason,
+                "refused a request to the authorization server"
+            );
+        }
+    }
+
+    pub(crate) fn count_outcome(&self, endpoint: Endpoint, outcome: &'static str) {
         self.requests.with_label_values(&[endpoint.label(), outcome]).inc();
     }
 
-    pub(super) fn fetched(&self, outcome: &'static str) {
+    pub(crate) fn count_fetch(&self, outcome: &'static str) {
         self.fetches.with_label_values(&[outcome]).inc();
     }
 
-    pub(super) fn keys_reloaded(&self, works: bool) {
-        self.key_reloads.with_label_values(&[if works { "loaded" } else { "refused" }]).inc();
+    pub(crate) fn count_key_reload(&self, loaded: bool) {
+        self.key_reloads.with_label_values(&[if loaded { "loaded" } else { "refused" }]).inc();
     }
 }

@@ -1,18 +1,19 @@
-//! The parameters of a query or a form, each at most once (RFC 6749 section 3.1). Empty ones count as absent.
+//! Parses the parameters of a query or a form, each at most once (RFC 6749 section 3.1). An empty value
+//! counts as absent.
 
 use std::collections::HashMap;
 
-/// Bytes of a query or form; an authorization request with its longest redirect URI has a third of it.
-pub(super) const PARAMETERS_BYTES_MAX: usize = 16 * 1024;
-/// Parameters in one; ours use ten.
+/// The longest query or form, in bytes; the longest authorization request has a third of it.
+pub(crate) const PARAMETERS_BYTES_MAX: usize = 16 * 1024;
+/// The most parameters in one query or form; our own requests have ten.
 const PARAMETERS_MAX: usize = 64;
 
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub(super) struct Parameters(HashMap<String, String>);
+pub(crate) struct Parameters(HashMap<String, String>);
 
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub(super) enum ParametersError {
-    #[error("the parameters have more than {PARAMETERS_BYTES_MAX} bytes, or are more than {PARAMETERS_MAX}")]
+pub(crate) enum ParametersError {
+    #[error("there are more than {PARAMETERS_MAX} parameters, or more than {PARAMETERS_BYTES_MAX} bytes of them")]
     TooMany,
     #[error("the parameter {0} is given twice")]
     Twice(String),
@@ -20,7 +21,7 @@ pub(super) enum ParametersError {
 
 impl Parameters {
     /// Reads `application/x-www-form-urlencoded`.
-    pub(super) fn parse(text: &[u8]) -> Result<Self, ParametersError> {
+    pub(crate) fn parse(text: &[u8]) -> Result<Self, ParametersError> {
         if text.len() > PARAMETERS_BYTES_MAX {
             return Err(ParametersError::TooMany);
         }
@@ -37,7 +38,7 @@ impl Parameters {
         Ok(Self(found))
     }
 
-    pub(super) fn get(&self, name: &str) -> Option<&str> {
+    pub(crate) fn get(&self, name: &str) -> Option<&str> {
         self.0.get(name).map(String::as_str)
     }
 }

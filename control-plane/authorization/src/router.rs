@@ -1,4 +1,4 @@
-//! The routes of the authorization server on the public listener.
+//! The routes of the authorization server on the relay's public listener.
 
 use std::time::Duration;
 
@@ -9,21 +9,22 @@ use axum::routing::{get, post};
 use tower_http::cors::{Any, CorsLayer};
 use tower_http::timeout::TimeoutLayer;
 
-use super::endpoint::{
+use crate::endpoints::state::SharedState;
+use crate::endpoints::{
     authorize, connector, consent, introspect, jwks, metadata, register, revoke, sign_in_invitation,
     sign_in_provider, token,
 };
-use super::parameters::PARAMETERS_BYTES_MAX;
-use super::{Oauth, page};
+use crate::pages::templates;
+use crate::parameters::PARAMETERS_BYTES_MAX;
 
-/// Time for a whole request, its body and a fetched document included; clients give up after 10 s.
+/// Time for a whole request, including its body and a fetched document. Clients give up after 10 s.
 const REQUEST_TIMEOUT: Duration = Duration::from_secs(10);
-/// How long a browser may remember that other origins may ask.
-const CORS_MAX_AGE: Duration = Duration::from_secs(3600);
+/// How long a browser may cache the answer to a CORS preflight request.
+const CORS_PREFLIGHT_TTL: Duration = Duration::from_secs(3600);
 
-pub(crate) fn router(oauth: Oauth) -> Router {
-    // What scripts of other origins may call: nothing here looks at cookies.
-    let open = Router::new()
+pub(crate) fn router(server: SharedState) -> Router {
+    // Scripts of other origins may call these endpoints, because none of them reads cookies.
+    let cross_origin = Router::new()
         .route("/.well-known/oauth-authorization-server", get(metadata::handle))
         .route("/.well-known/oauth-authorization-server/{*path}", get(metadata::handle))
         .route("/.well-known/openid-configuration", get(metadata::handle))
@@ -34,18 +35,18 @@ pub(crate) fn router(oauth: Oauth) -> Router {
         .route("/oauth/token", post(token::handle))
         .route("/oauth/revoke", post(revoke::handle))
         .layer(cors());
-    let own = Router::new()
+    let same_origin = Router::new()
         .route("/oauth/authorize", get(authorize::handle))
         .route("/oauth/sign-in/invitation", post(sign_in_invitation::handle))
         .route("/oauth/sign-in/provider", get(sign_in_provider::start))
         .route("/oauth/callback", get(sign_in_provider::callback))
         .route("/oauth/consent", post(consent::handle))
         .route("/oauth/introspect", post(introspect::handle))
-        .route("/oauth/style.css", get(page::style));
-    open.merge(own)
+        .route("/oauth/style.css", get(templates::style));
+    cross_origin.merge(same_origin)
         .layer(DefaultBodyLimit::max(PARAMETERS_BYTES_MAX))
         .layer(TimeoutLayer::with_status_code(StatusCode::REQUEST_TIMEOUT, REQUEST_TIMEOUT))
-        .with_state(oauth)
+        .with_state(server)
 }
 
 fn cors() -> CorsLayer {
@@ -57,5 +58,5 @@ fn cors() -> CorsLayer {
             header::CONTENT_TYPE,
             header::HeaderName::from_static("mcp-protocol-version"),
         ])
-        .max_age(CORS_MAX_AGE)
+        .max_age(CORS_PREFLIGHT_TTL)
 }

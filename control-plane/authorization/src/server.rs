@@ -1,239 +1,169 @@
-//! The authorization server: lets people sign in, asks them what a client may do with an agent over MCP, and gives the
-//! client tokens for it (OAuth 2.1, RFC 6749, 7009, 7591, 7636, 7662, 8252, 8414, 8707, 9068, 9207).
-//!
-//! Decisions are pure and in files of their own: `request`, `grant`, `redirect`, `pkce`, `client`, `account`,
-//! `access_token`. The files in `endpoint/` do what was decided, one endpoint per file.
+//! Opens the authorization server and runs its tasks.
 
-use std::net::IpAddr;
-use std::path::Path;
+use std::path::PathBuf;
 use std::sync::Arc;
-use std::time::Duration;
 
-use daemon::Shutdown;
-use protocol::UnixSeconds;
+use daemon::{Shutdown, Tasks};
+use prometheus::Registry;
+use protocol::did::Domain;
+use protocol::url::Issuer;
 use rand::Rng as _;
-use tokio::time::Instant;
+use sqlx::SqlitePool;
 
-use crate::config::OauthConfig;
-use crate::directory::{Clock, Directory};
-use crate::store::OauthStore;
+use crate::authorize::gateway::Gateway;
+use crate::authorize::target::Targets;
+use crate::cleanup;
+use crate::clients::document_fetcher::DocumentFetcher;
+use crate::clients::registry::{ClientDocuments, ClientRegistry};
+use crate::endpoints::state::{ServerState, SharedState};
+use crate::grants::lifecycle::Grants;
+use crate::http_client;
+use crate::limits::client_ip::TrustedProxies;
+use crate::limits::rate_limiter::RateLimiter;
+use crate::metrics::Metrics;
+use crate::pages::form_token::FormKey;
+use crate::pages::render::Pages;
+use crate::people::invitations::Invitations;
+use crate::people::provider::client::Provider;
+use crate::people::sign_ins::SignIns;
+use crate::relay::Relay;
+use crate::router;
+use crate::settings::{Clock, GatewaySettings, Settings};
+use crate::store::database::Database;
+use crate::tokens::issuance::AccessTokens;
+use crate::tokens::key_folder::{KeyFolder, SigningKeysError};
+use crate::tokens::signing_keys::SigningKeys;
 
-mod access_token;
-mod account;
-mod address;
-mod browser;
-mod client;
-mod clients;
-mod endpoint;
-mod endpoint_url;
-mod error;
-mod expiring;
-mod fetch;
-mod form_token;
-#[cfg(feature = "fuzzing")]
-pub mod fuzzing;
-mod gateway;
-mod grant;
-mod introspection;
-mod invitations;
-mod issuer;
-mod keys;
-mod metrics;
-mod offer;
-mod page;
-mod parameters;
-mod pkce;
-mod provider;
-mod redirect;
-mod request;
-mod router;
-mod scope;
-mod secret;
-mod standing;
-mod sweep;
-mod target;
-mod throttle;
-
-pub(crate) use account::{Account, Resource};
-pub(crate) use client::Client;
-pub(crate) use endpoint_url::{is_endpoint_url, is_gateway_url};
-pub(crate) use grant::{Grant, StoredCode, StoredRefresh};
-pub use issuer::Issuer;
-pub(crate) use issuer::is_loopback;
-pub use keys::KeysError;
-pub use metrics::OauthMetrics;
-pub(crate) use pkce::Challenge;
-pub(crate) use router::router;
-pub(crate) use secret::SecretHash;
-
-use browser::Sessions;
-use clients::Documents;
-use endpoint::sign_in_provider::OnTheirWay;
-use error::OauthError;
-use fetch::Fetcher;
-use form_token::FormKey;
-use gateway::Gateway;
-use keys::{KeyFolder, Keys};
-use provider::Provider;
-use throttle::{Kind, Throttle, Who};
-
-/// Name of the folder of signing keys below the data folder, where the operator names none.
+/// The name of the folder of signing keys below the data folder, unless a setting names another one.
 const KEYS_FOLDER: &str = "oauth-keys";
 
-/// The authorization server; clones are the same one.
+/// The authorization server. Clones are the same server.
 #[derive(Clone)]
-pub struct Oauth(Arc<Inner>);
-
-/// Its parts; seen by the files of this folder only.
-pub struct Inner {
-    issuer: Issuer,
-    directory: Arc<Directory>,
-    store: OauthStore,
-    clock: Clock,
-    /// What bucket times count from.
-    started: Instant,
-    keys: Arc<Keys>,
-    documents: Documents,
-    sessions: Sessions,
-    /// Whom people sign in with, besides invitations.
-    provider: Option<Provider>,
-    on_their_way: OnTheirWay,
-    gateway: Option<Gateway>,
-    throttle: Throttle,
-    form_key: FormKey,
-    metrics: OauthMetrics,
-    trusted_proxies: Vec<ipnet::IpNet>,
+pub struct AuthorizationServer {
+    state: SharedState,
+    store: Database,
+    keys: Arc<SigningKeys>,
 }
 
-/// What an authorization server is made of.
+/// What the authorization server is opened with.
 pub struct Setup<'a> {
-    pub config: &'a OauthConfig,
+    /// The settings of the relay's operator.
+    pub settings: Settings,
+    /// The issuer of access tokens, as the relay decided it.
     pub issuer: Issuer,
-    pub data_dir: &'a Path,
-    pub directory: Arc<Directory>,
-    pub store: OauthStore,
+    /// The domain of all agents.
+    pub domain: Domain,
+    /// The relay's data folder.
+    pub data_dir: PathBuf,
+    /// Connections to the relay's SQLite file, which has this version's tables.
+    pub pool: SqlitePool,
+    /// The current time.
     pub clock: Clock,
-    pub metrics: OauthMetrics,
+    /// Where metrics are registered.
+    pub registry: &'a Registry,
 }
 
+/// Why the authorization server could not be opened.
 #[derive(Debug, thiserror::Error)]
 pub enum OpenError {
+    /// The signing keys cannot be read.
     #[error("failed to load the keys that sign access tokens")]
-    LoadKeys(#[source] KeysError),
-    #[error("failed to prepare HTTPS for documents of clients and the provider of identities")]
-    PrepareFetch(#[source] reqwest::Error),
-    #[error("failed to end what was allowed for a gateway that is not the relay's any more")]
-    EndGrants(#[source] sqlx::Error),
+    LoadKeys(#[source] SigningKeysError),
+    /// The HTTP client cannot be built.
+    #[error("failed to prepare HTTPS for client documents and the OpenID provider")]
+    PrepareHttp(#[source] reqwest::Error),
+    /// The database failed.
+    #[error("failed to revoke the grants of a former gateway")]
+    RevokeGrants(#[source] sqlx::Error),
+    /// A metric is already registered.
+    #[error("failed to register the metrics of the authorization server")]
+    RegisterMetrics(#[source] prometheus::Error),
 }
 
-impl Oauth {
-    /// # Errors
-    /// The signing keys cannot be had, or the store not be written.
-    pub async fn open(setup: Setup<'_>) -> Result<Self, OpenError> {
-        let keys = open_keys(setup.config, setup.data_dir).map_err(OpenError::LoadKeys)?;
-        let fetcher = Fetcher::new(fetch::public_roots()).map_err(OpenError::PrepareFetch)?;
-        end_former_gateway(setup.config, &setup.store).await.map_err(OpenError::EndGrants)?;
-        let mut form_secret = [0; 32];
-        rand::rng().fill_bytes(&mut form_secret);
-        let provider = setup.config.provider.clone().map(|config| Provider::new(config, &setup.issuer));
-        Ok(Self(Arc::new(Inner {
-            provider: provider.transpose().map_err(OpenError::PrepareFetch)?,
-            on_their_way: OnTheirWay::new(),
-            gateway: setup.config.gateway.as_ref().map(Gateway::new),
-            issuer: setup.issuer,
-            directory: setup.directory,
-            store: setup.store,
-            clock: setup.clock,
-            started: Instant::now(),
-            keys,
-            documents: Documents::new(fetcher),
-            sessions: Sessions::new(),
-            throttle: Throttle::new(),
-            form_key: FormKey::new(&form_secret),
-            metrics: setup.metrics,
-            trusted_proxies: setup.config.trusted_proxies.clone(),
-        })))
+/// Opens the authorization server of a relay.
+///
+/// # Errors
+/// The signing keys cannot be loaded, or the database cannot be written.
+pub async fn open(setup: Setup<'_>, relay: Arc<dyn Relay>) -> Result<AuthorizationServer, OpenError> {
+    let Setup { settings, issuer, domain, data_dir, pool, clock, registry } = setup;
+    let metrics = Metrics::register(registry).map_err(OpenError::RegisterMetrics)?;
+    let keys = open_keys(settings.keys_dir, data_dir).map_err(OpenError::LoadKeys)?;
+    let keys = Arc::new(keys);
+    let fetcher = DocumentFetcher::new(http_client::public_roots()).map_err(OpenError::PrepareHttp)?;
+    let provider = settings.provider.map(|provider| Provider::new(provider, &issuer));
+    let provider = provider.transpose().map_err(OpenError::PrepareHttp)?;
+    let store = Database::new(pool, domain.clone());
+    let grants = Grants::new(store.clone(), Arc::clone(&relay), gateway_url(settings.gateway.as_ref()));
+    grants.delete_former_gateway_grants().await.map_err(OpenError::RevokeGrants)?;
+    let limiter = Arc::new(RateLimiter::new());
+    let documents = ClientDocuments::new(fetcher, Arc::clone(&limiter), metrics.clone());
+    let provider_name = provider.as_ref().map(|provider| provider.name().to_owned());
+    let state = ServerState {
+        targets: Targets::new(Arc::clone(&relay), settings.gateway.as_ref().map(Gateway::new)),
+        clients: ClientRegistry::new(store.clone(), documents),
+        sign_ins: SignIns::new(store.clone(), provider),
+        tokens: AccessTokens::new(issuer.clone(), Arc::clone(&keys)),
+        pages: Pages::new(issuer.clone(), domain.authority(), provider_name, new_form_key()),
+        invitations: Invitations::new(store.clone(), Arc::clone(&relay), domain, Arc::clone(&clock)),
+        trusted_proxies: TrustedProxies::new(settings.trusted_proxies),
+        issuer,
+        clock,
+        relay,
+        limiter,
+        metrics,
+        grants,
+    };
+    Ok(AuthorizationServer { state: Arc::new(state), store, keys })
+}
+
+impl AuthorizationServer {
+    /// The routes for the relay's public listener. Every request needs the extension
+    /// [`axum::extract::ConnectInfo`] with the address of its peer.
+    pub fn router(&self) -> axum::Router {
+        router::router(Arc::clone(&self.state))
     }
 
-    /// Notices changed signing keys, until shutdown.
-    pub async fn watch_keys(self, shutdown: Shutdown) {
-        Arc::clone(&self.keys).watch(self.metrics.clone(), shutdown).await;
+    /// Spawns the tasks that reload the signing keys and delete expired rows, until shutdown.
+    pub fn spawn_tasks(&self, tasks: &Tasks, shutdown: &Shutdown) {
+        let watch = Arc::clone(&self.keys).watch(self.state.metrics.clone(), shutdown.clone());
+        tasks.spawn_vital("oauth-keys", watch);
+        let cleanup = cleanup::run(self.store.clone(), Arc::clone(&self.state.clock), shutdown.clone());
+        tasks.spawn_vital("oauth-sweep", cleanup);
     }
 
-    /// Closes the store.
+    /// The invitations, for the admin API.
+    #[must_use]
+    pub fn invitations(&self) -> Invitations {
+        self.state.invitations.clone()
+    }
+
+    /// Closes the database connections.
     pub async fn close(&self) {
         self.store.close().await;
     }
-
-    fn now(&self) -> UnixSeconds {
-        (self.clock)()
-    }
-
-    /// Takes one of what somebody may do, or refuses.
-    fn throttle(&self, kind: Kind, who: Who<'_>) -> Result<(), OauthError> {
-        let passed = u64::try_from(self.started.elapsed().as_millis()).unwrap_or(u64::MAX);
-        let seconds = |wait: Duration| wait.as_secs().saturating_add(1);
-        self.throttle.take(kind, who, passed).map_err(|wait| OauthError::too_many(seconds(wait)))
-    }
-
-    /// What the provider of identities is called on the sign-in page, if there is one.
-    fn provider_name(&self) -> Option<&str> {
-        self.provider.as_ref().map(Provider::name)
-    }
-
-    fn throttle_address(&self, kind: Kind, address: IpAddr) -> Result<(), OauthError> {
-        self.throttle(kind, Who::Address(address))
-    }
 }
 
-impl std::ops::Deref for Oauth {
-    type Target = Inner;
-
-    fn deref(&self) -> &Inner {
-        &self.0
-    }
-}
-
-impl std::fmt::Debug for Oauth {
+impl std::fmt::Debug for AuthorizationServer {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Oauth").field("issuer", &self.issuer).finish_non_exhaustive()
+        f.debug_struct("AuthorizationServer").field("issuer", &self.state.issuer).finish_non_exhaustive()
     }
 }
 
-/// What people allowed for the gateway is void once it is gone or elsewhere, also if it comes back.
-async fn end_former_gateway(config: &OauthConfig, store: &OauthStore) -> Result<(), sqlx::Error> {
-    let url = config.gateway.as_ref().map(|gateway| gateway.url.as_str());
-    let ended = store.end_gateway_grants_but(url).await?;
-    if ended > 0 {
-        tracing::warn!(target: "audit", ended, "the MCP gateway is gone or elsewhere: what people allowed for it has ended");
-    }
-    Ok(())
+fn gateway_url(gateway: Option<&GatewaySettings>) -> Option<String> {
+    gateway.map(|gateway| gateway.url.clone())
 }
 
-fn open_keys(config: &OauthConfig, data_dir: &Path) -> Result<Arc<Keys>, KeysError> {
-    let Some(folder) = &config.keys_dir else {
+fn new_form_key() -> FormKey {
+    let mut secret = [0; 32];
+    rand::rng().fill_bytes(&mut secret);
+    FormKey::new(&secret)
+}
+
+fn open_keys(keys_dir: Option<PathBuf>, data_dir: PathBuf) -> Result<SigningKeys, SigningKeysError> {
+    let Some(folder) = keys_dir else {
         let folder = KeyFolder::at(data_dir.join(KEYS_FOLDER));
         folder.ensure(&mut rand::rng())?;
-        return Keys::open(folder);
+        return SigningKeys::open(folder);
     };
-    Keys::open(KeyFolder::at(folder.clone()))
-}
-
-/// The host of a URL that secrets may be sent to: `https`, or `http` on loopback.
-pub(crate) fn secure_host(text: &str) -> Option<String> {
-    let url = url::Url::parse(text).ok()?;
-    let secure = url.scheme() == "https" || (url.scheme() == "http" && is_loopback(&url));
-    url.host_str().filter(|_| secure).map(str::to_owned)
-}
-
-/// An error with its causes, for one log line.
-pub(crate) fn chain(error: &dyn std::error::Error) -> String {
-    let mut text = error.to_string();
-    let mut cause = error.source();
-    while let Some(error) = cause {
-        text.push_str(": ");
-        text.push_str(&error.to_string());
-        cause = error.source();
-    }
-    text
+    SigningKeys::open(KeyFolder::at(folder))
 }

@@ -1,32 +1,31 @@
-//! The MCP gateway of this relay: one URL for all agents. It holds no key of any agent and asks us whom a credential speaks for.
+//! The relay's MCP gateway: one URL for all agents. It has no keys of agents and introspects every credential.
 
-use super::{Oauth, chain};
-use crate::config::GatewayConfig;
-use crate::token_file::TokenFile;
+use daemon::error_chain;
+use daemon::token_file::TokenFile;
 
-/// Where it is, and how we know it.
-pub(super) struct Gateway {
+use crate::settings::GatewaySettings;
+
+/// The gateway's URL and the token that it authenticates with.
+pub(crate) struct Gateway {
     url: String,
     token: TokenFile,
 }
 
 impl Gateway {
-    pub(super) fn new(config: &GatewayConfig) -> Self {
-        Self { url: config.url.clone(), token: TokenFile::at(config.token_file.clone()) }
-    }
-}
-
-impl Oauth {
-    /// The audience of its tokens.
-    pub(super) fn gateway_url(&self) -> Option<&str> {
-        self.gateway.as_ref().map(|gateway| gateway.url.as_str())
+    pub(crate) fn new(settings: &GatewaySettings) -> Self {
+        Self { url: settings.url.clone(), token: TokenFile::at(settings.token_file.clone()) }
     }
 
-    /// Whether a bearer token is the gateway's. Fails closed.
-    pub(super) async fn is_from_gateway(&self, presented: &str) -> bool {
-        let Some(gateway) = &self.gateway else { return false };
-        gateway.token.is_presented(presented).await.unwrap_or_else(|error| {
-            tracing::error!(error = %chain(&error), "nobody can be known as the MCP gateway");
+    /// The URL, which is the audience of the gateway's access tokens.
+    pub(crate) fn url(&self) -> &str {
+        &self.url
+    }
+
+    /// Whether a bearer token is the gateway's. If the token file cannot be read, no token is.
+    pub(crate) async fn has_token(&self, presented: &str) -> bool {
+        self.token.is_presented(presented).await.unwrap_or_else(|error| {
+            let error = error_chain(&error);
+            tracing::error!(error, "cannot read the gateway token; all gateway requests are refused");
             false
         })
     }

@@ -1,44 +1,45 @@
-//! An authorization request (RFC 6749 section 4.1.1, OAuth 2.1, RFC 8707). Pure.
+//! Parses authorization requests (RFC 6749 section 4.1.1, OAuth 2.1, RFC 8707). Pure.
 //!
-//! What is wrong with the client or its redirect URI is said to the person; everything else is said to the client, by
+//! Errors about the client or its redirect URI are shown to the person. All others are sent to the client, by
 //! redirect with `iss` (RFC 9207).
 
-use super::client::Client;
-use super::error::{ErrorCode, OauthError};
-use super::issuer::Issuer;
-use super::parameters::Parameters;
-use super::pkce::Challenge;
-use super::redirect::RedirectUri;
-use super::scope::Scopes;
+use protocol::url::Issuer;
 
-/// Bytes of `state`; it comes back in a URL.
+use crate::clients::client::Client;
+use crate::clients::redirect_uri::RedirectUri;
+use crate::error::{ErrorCode, OauthError};
+use crate::grants::pkce::Challenge;
+use crate::grants::scope::Scopes;
+use crate::parameters::Parameters;
+
+/// The longest `state`, in bytes; it is sent back in a URL.
 const STATE_BYTES_MAX: usize = 4096;
 
-/// Where the answer goes, once client and redirect URI are known to fit each other.
+/// Where the response goes. The redirect URI is one that the client registered.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct ReplyTo {
-    pub(super) client_id: String,
-    pub(super) redirect: RedirectUri,
-    pub(super) state: Option<String>,
+pub(crate) struct ReplyTo {
+    pub(crate) client_id: String,
+    pub(crate) redirect: RedirectUri,
+    pub(crate) state: Option<String>,
 }
 
-/// A request that may be put before a person.
+/// A valid request that a person can decide about.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct AuthorizationRequest {
-    pub(super) reply_to: ReplyTo,
-    pub(super) challenge: Challenge,
-    pub(super) scopes: Scopes,
+pub(crate) struct AuthorizationRequest {
+    pub(crate) reply_to: ReplyTo,
+    pub(crate) challenge: Challenge,
+    pub(crate) scopes: Scopes,
     /// URL of the MCP endpoint.
-    pub(super) resource: String,
+    pub(crate) resource: String,
 }
 
 impl ReplyTo {
-    pub(super) fn parse(parameters: &Parameters, client: &Client) -> Result<Self, OauthError> {
+    pub(crate) fn parse(parameters: &Parameters, client: &Client) -> Result<Self, OauthError> {
         let refused = |reason, what: &str| OauthError::new(ErrorCode::InvalidRequest, reason, what);
-        let asked = parameters
+        let requested = parameters
             .get("redirect_uri")
-            .ok_or_else(|| refused("redirect_missing", "the request names no redirect_uri"))?;
-        let redirect = client.redirect(asked).ok_or_else(|| {
+            .ok_or_else(|| refused("redirect_missing", "the request has no redirect_uri"))?;
+        let redirect = client.redirect(requested).ok_or_else(|| {
             refused(
                 "redirect_mismatch",
                 "the redirect_uri of the request is not one that the client registered",
@@ -51,14 +52,14 @@ impl ReplyTo {
         Ok(Self { client_id: client.id.clone(), redirect, state })
     }
 
-    /// The URL that gives the client its code.
-    pub(super) fn success(&self, issuer: &Issuer, code: &str) -> String {
+    /// The redirect that carries the code.
+    pub(crate) fn success(&self, issuer: &Issuer, code: &str) -> String {
         self.redirect_with(&[("code", code)], issuer)
     }
 
-    /// The URL that tells the client why it gets none.
-    pub(super) fn failure(&self, issuer: &Issuer, error: &OauthError) -> String {
-        let parameters = [("error", error.code.word()), ("error_description", error.description.as_str())];
+    /// The redirect that carries the error.
+    pub(crate) fn failure(&self, issuer: &Issuer, error: &OauthError) -> String {
+        let parameters = [("error", error.code.as_str()), ("error_description", error.description.as_str())];
         self.redirect_with(&parameters, issuer)
     }
 
@@ -71,8 +72,8 @@ impl ReplyTo {
 }
 
 impl AuthorizationRequest {
-    /// `is_resource` says whether a URL is an MCP endpoint here.
-    pub(super) fn parse(
+    /// `is_resource` says whether a URL is an MCP endpoint of this relay.
+    pub(crate) fn parse(
         parameters: &Parameters,
         reply_to: ReplyTo,
         is_resource: impl FnOnce(&str) -> bool,
@@ -93,16 +94,16 @@ impl AuthorizationRequest {
         let challenge = challenge
             .map_err(|error| OauthError::new(ErrorCode::InvalidRequest, "pkce", error.to_string()))?;
         let scopes = parameters.get("scope").map_or_else(|| Ok(Scopes::all()), Scopes::parse);
-        let scopes = scopes.map_err(|_| no_scope())?;
+        let scopes = scopes.map_err(|_| no_known_scope())?;
         let resource = parameters.get("resource").filter(|url| is_resource(url)).ok_or_else(|| {
-            let what = "resource must be the URL of an MCP endpoint of this relay, letter for letter";
+            let what = "resource must be exactly the URL of an MCP endpoint of this relay";
             OauthError::new(ErrorCode::InvalidTarget, "resource", what)
         })?;
         Ok(Self { reply_to, challenge, scopes, resource: resource.to_owned() })
     }
 
-    /// The same request as a query, for the forms that carry it through sign-in.
-    pub(super) fn to_query(&self) -> String {
+    /// The request as a query, for the forms that carry it through sign-in and consent.
+    pub(crate) fn to_query(&self) -> String {
         let mut query = url::form_urlencoded::Serializer::new(String::new());
         query
             .append_pair("response_type", "code")
@@ -119,8 +120,8 @@ impl AuthorizationRequest {
     }
 }
 
-pub(super) fn no_scope() -> OauthError {
-    let what = "scope names none of mcp:read, mcp:send, mcp:tasks";
+fn no_known_scope() -> OauthError {
+    let what = "scope has none of mcp:read, mcp:send, mcp:tasks";
     OauthError::new(ErrorCode::InvalidScope, "scope", what)
 }
 

@@ -1,14 +1,14 @@
-//! The documents of Claude, reviewed and built in: fetching them from a data centre is sometimes answered with a page for
-//! browsers, and they change about once a year.
+//! The metadata of Claude's clients, reviewed and built in. Their documents change about once a year, and
+//! fetching them from a data centre sometimes returns a page for browsers instead.
 
-use super::Client;
-use crate::oauth::redirect::RedirectUri;
+use super::client::Client;
+use super::redirect_uri::RedirectUri;
 
 const CLAUDE_CODE: &str = "https://claude.ai/oauth/claude-code-client-metadata";
 const CLAUDE: &str = "https://claude.ai/oauth/mcp-oauth-client-metadata";
 
-/// The client whose metadata document has this URL, if we have it here.
-pub(in crate::oauth) fn find(client_id: &str) -> Option<Client> {
+/// The built-in client whose metadata document has this URL.
+pub(crate) fn find(client_id: &str) -> Option<Client> {
     let (name, redirects): (_, &[&str]) = match client_id {
         CLAUDE_CODE => ("Claude Code", &["http://localhost/callback", "http://127.0.0.1/callback"]),
         CLAUDE => (

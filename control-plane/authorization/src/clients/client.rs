@@ -1,20 +1,17 @@
-//! Clients: what they say about themselves, and how much of it is taken. All are public (RFC 6749 section 2.1).
+//! Validates the metadata of OAuth clients. All clients are public clients (RFC 6749 section 2.1).
 
 use serde::{Deserialize, Serialize};
 
-use super::error::{ErrorCode, OauthError};
-use super::redirect::RedirectUri;
+use super::redirect_uri::RedirectUri;
+use crate::error::{ErrorCode, OauthError};
 
-pub(super) mod built_in;
-pub(super) mod document;
-
-/// Redirect URIs of one client; native ones have two or three.
+/// The most redirect URIs of one client; native clients have two or three.
 const REDIRECTS_MAX: usize = 16;
-/// Characters of a client's name that are shown.
+/// The longest part of a client's name that pages show, in characters.
 const NAME_CHARS_MAX: usize = 80;
-const NAMELESS: &str = "A client without a name";
+const UNNAMED_CLIENT: &str = "A client without a name";
 
-/// A client, as requests are checked against it.
+/// A client whose metadata was validated.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Client {
     pub(crate) id: String,
@@ -22,16 +19,17 @@ pub(crate) struct Client {
     pub(crate) redirect_uris: Vec<RedirectUri>,
 }
 
-/// Members of RFC 7591 section 2 that we look at; others are ignored, as it says. `null` counts as absent.
+/// The members of RFC 7591 section 2 that are read. Others are ignored, as the RFC asks; `null` counts as
+/// absent.
 #[derive(Debug, Clone, Default, Deserialize)]
-pub(super) struct Metadata {
+pub(crate) struct ClientMetadata {
     client_name: Option<String>,
     redirect_uris: Option<Vec<String>>,
     grant_types: Option<Vec<String>>,
     response_types: Option<Vec<String>>,
 }
 
-/// What is kept of a client that registered.
+/// A registered client as it is stored.
 #[derive(Debug, Serialize, Deserialize)]
 pub(crate) struct StoredClient {
     name: String,
@@ -39,7 +37,7 @@ pub(crate) struct StoredClient {
 }
 
 impl Client {
-    pub(super) fn from_metadata(id: String, metadata: Metadata) -> Result<Self, OauthError> {
+    pub(crate) fn from_metadata(id: String, metadata: ClientMetadata) -> Result<Self, OauthError> {
         let invalid = |reason, what: &str| OauthError::new(ErrorCode::InvalidClientMetadata, reason, what);
         if metadata.grant_types.is_some_and(|types| !types.iter().any(|it| it == "authorization_code")) {
             return Err(invalid("grant_types", "grant_types must contain authorization_code"));
@@ -48,7 +46,7 @@ impl Client {
             return Err(invalid("response_types", "response_types must contain code"));
         }
         let redirect_uris = redirect_uris(metadata.redirect_uris.unwrap_or_default())?;
-        Ok(Self { id, name: shown_name(metadata.client_name.as_deref().unwrap_or_default()), redirect_uris })
+        Ok(Self { id, name: display_name(metadata.client_name.as_deref().unwrap_or_default()), redirect_uris })
     }
 
     pub(crate) fn from_stored(id: String, stored: StoredClient) -> Option<Self> {
@@ -63,8 +61,8 @@ impl Client {
         }
     }
 
-    /// The redirect URI of a request, if it is one of this client's.
-    pub(super) fn redirect(&self, asked: &str) -> Option<RedirectUri> {
+    /// The redirect URI of a request, if the client registered it.
+    pub(crate) fn redirect(&self, asked: &str) -> Option<RedirectUri> {
         let asked = RedirectUri::parse(asked).ok()?;
         self.redirect_uris.iter().any(|registered| asked.matches(registered)).then_some(asked)
     }
@@ -78,16 +76,16 @@ fn redirect_uris(texts: Vec<String>) -> Result<Vec<RedirectUri>, OauthError> {
     texts.iter().map(|text| RedirectUri::parse(text).map_err(|error| invalid(error.to_string()))).collect()
 }
 
-/// The name without anything that could make the page around it read differently: control characters, and those that
-/// turn the direction of text.
-fn shown_name(name: &str) -> String {
-    let harmless = |c: &char| {
+/// The name without control characters and without characters that change the direction of the text around
+/// it on a page.
+fn display_name(name: &str) -> String {
+    let is_harmless = |c: &char| {
         !c.is_control()
             && !matches!(c, '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}' | '\u{feff}')
     };
-    let shown: String = name.chars().filter(harmless).take(NAME_CHARS_MAX).collect();
+    let shown: String = name.chars().filter(is_harmless).take(NAME_CHARS_MAX).collect();
     let shown = shown.trim();
-    if shown.is_empty() { NAMELESS.to_owned() } else { shown.to_owned() }
+    if shown.is_empty() { UNNAMED_CLIENT.to_owned() } else { shown.to_owned() }
 }
 
 #[cfg(test)]
@@ -134,8 +132,8 @@ mod tests {
 
     #[test]
     fn a_name_cannot_turn_the_text_around_it() {
-        assert_eq!(shown_name("Cla\u{202e}ude\n "), "Claude");
-        assert_eq!(shown_name("\u{200b} "), NAMELESS);
-        assert_eq!(shown_name(&"x".repeat(200)).chars().count(), NAME_CHARS_MAX);
+        assert_eq!(display_name("Cla\u{202e}ude\n "), "Claude");
+        assert_eq!(display_name("\u{200b} "), UNNAMED_CLIENT);
+        assert_eq!(display_name(&"x".repeat(200)).chars().count(), NAME_CHARS_MAX);
     }
 }

@@ -1,30 +1,29 @@
-//! Fetching what a stranger's URL leads to, without being turned on the inside of the cluster: https only, no redirects, no
-//! proxy, and every address a name resolves to must be public. The connection goes to the addresses that were checked.
+//! Fetches client documents without opening the relay to server-side request forgery (SSRF): https only, no
+//! redirects, no proxy, and every address that the host name resolves to must be public. The connection goes
+//! to the addresses that were checked.
 
 use std::io;
 use std::net::{IpAddr, SocketAddr};
-use std::time::Duration;
 
 use axum::http::header;
 use futures::future::BoxFuture;
 use reqwest::dns::{Addrs, Name, Resolve, Resolving};
-use reqwest::redirect::Policy;
-use rustls::{ClientConfig, RootCertStore};
+use rustls::RootCertStore;
 use tokio::sync::Semaphore;
 use url::Url;
 
-use super::address::is_public;
-use super::client::document::DOCUMENT_BYTES_MAX;
+use super::metadata_document::DOCUMENT_BYTES_MAX;
+use super::public_address::is_public;
+use crate::http_client;
 
-/// Time for a whole fetch, resolving included.
-pub(super) const TIMEOUT: Duration = Duration::from_secs(5);
-/// Fetches at once; more are told to come again.
+/// The most fetches at a time; further ones are refused as busy.
 const FETCHES_MAX: usize = 8;
-/// Addresses of one name that are looked at.
+/// The most addresses of one host name that are checked.
 const ADDRESSES_MAX: usize = 16;
 
+/// Why a document could not be fetched.
 #[derive(Debug, thiserror::Error)]
-pub(super) enum FetchError {
+pub(crate) enum FetchError {
     #[error("too many documents are being fetched")]
     Busy,
     #[error("failed to fetch the document")]
@@ -37,21 +36,22 @@ pub(super) enum FetchError {
     TooLarge,
 }
 
-/// What was found, and its `Cache-Control`.
+/// A fetched document and its `Cache-Control`.
 #[derive(Debug)]
-pub(super) struct Fetched {
-    pub(super) bytes: Vec<u8>,
-    pub(super) cache_control: Option<String>,
+pub(crate) struct FetchedDocument {
+    pub(crate) bytes: Vec<u8>,
+    pub(crate) cache_control: Option<String>,
 }
 
+/// Fetches documents from public addresses.
 #[derive(Debug)]
-pub(super) struct Fetcher {
+pub(crate) struct DocumentFetcher {
     client: reqwest::Client,
-    places: Semaphore,
+    slots: Semaphore,
 }
 
 impl FetchError {
-    pub(super) const fn reason(&self) -> &'static str {
+    pub(crate) const fn reason(&self) -> &'static str {
         match self {
             Self::Busy => "fetch_busy",
             Self::Send(_) => "fetch_failed",
@@ -62,20 +62,20 @@ impl FetchError {
     }
 }
 
-impl Fetcher {
-    /// Connects to public addresses only.
-    pub(super) fn new(roots: RootCertStore) -> reqwest::Result<Self> {
-        Self::with(roots, CheckedResolver { lookup: ask_system, allowed: is_public })
+impl DocumentFetcher {
+    /// A fetcher that connects to public addresses only.
+    pub(crate) fn new(roots: RootCertStore) -> reqwest::Result<Self> {
+        Self::with(roots, PublicResolver { lookup: resolve_with_system, allowed: is_public })
     }
 
-    fn with(roots: RootCertStore, resolver: CheckedResolver) -> reqwest::Result<Self> {
-        let client = client_builder(roots).https_only(true).dns_resolver(resolver).build()?;
-        Ok(Self { client, places: Semaphore::new(FETCHES_MAX) })
+    fn with(roots: RootCertStore, resolver: PublicResolver) -> reqwest::Result<Self> {
+        let client = http_client::builder(roots).https_only(true).dns_resolver(resolver).build()?;
+        Ok(Self { client, slots: Semaphore::new(FETCHES_MAX) })
     }
 
-    /// The URL's host must be a name: an address would not be resolved, and so not be checked.
-    pub(super) async fn fetch(&self, url: &Url) -> Result<Fetched, FetchError> {
-        let _place = self.places.try_acquire().map_err(|_| FetchError::Busy)?;
+    /// The URL must have a host name: an IP address would not be resolved, and so would not be checked.
+    pub(crate) async fn fetch(&self, url: &Url) -> Result<FetchedDocument, FetchError> {
+        let _slot = self.slots.try_acquire().map_err(|_| FetchError::Busy)?;
         let request = self.client.get(url.clone()).header(header::ACCEPT, "application/json");
         let mut response = request.send().await.map_err(FetchError::Send)?;
         if response.status().as_u16() != 200 {
@@ -93,25 +93,8 @@ impl Fetcher {
             }
             bytes.extend_from_slice(&chunk);
         }
-        Ok(Fetched { bytes, cache_control })
+        Ok(FetchedDocument { bytes, cache_control })
     }
-}
-
-/// The public certificate authorities, built in: the image has none.
-pub(super) fn public_roots() -> RootCertStore {
-    webpki_roots::TLS_SERVER_ROOTS.iter().cloned().collect()
-}
-
-/// How every request of the authorization server goes out.
-pub(super) fn client_builder(roots: RootCertStore) -> reqwest::ClientBuilder {
-    let tls = ClientConfig::builder().with_root_certificates(roots).with_no_client_auth();
-    reqwest::Client::builder()
-        .tls_backend_preconfigured(tls)
-        .no_proxy()
-        .redirect(Policy::none())
-        .timeout(TIMEOUT)
-        // A pooled connection would outlive the check of its address.
-        .pool_max_idle_per_host(0)
 }
 
 fn is_json(content_type: &str) -> bool {
@@ -119,36 +102,37 @@ fn is_json(content_type: &str) -> bool {
     kind == "application/json" || (kind.starts_with("application/") && kind.ends_with("+json"))
 }
 
-/// The addresses of a name, each with port 0.
+/// Resolves a host name to addresses, each with port 0.
 type Lookup = fn(String) -> BoxFuture<'static, io::Result<Vec<SocketAddr>>>;
 
+/// A DNS resolver that returns only addresses that may be connected to.
 #[derive(Debug, Clone, Copy)]
-struct CheckedResolver {
+struct PublicResolver {
     lookup: Lookup,
-    /// Which addresses may be connected to.
+    /// Whether an address may be connected to.
     allowed: fn(IpAddr) -> bool,
 }
 
-impl Resolve for CheckedResolver {
+impl Resolve for PublicResolver {
     fn resolve(&self, name: Name) -> Resolving {
         let Self { lookup, allowed } = *self;
         Box::pin(async move {
             let found = lookup(name.as_str().to_owned()).await?;
-            Ok(Box::new(check(found, allowed)?.into_iter()) as Addrs)
+            Ok(Box::new(check_addresses(found, allowed)?.into_iter()) as Addrs)
         })
     }
 }
 
-fn ask_system(name: String) -> BoxFuture<'static, io::Result<Vec<SocketAddr>>> {
+fn resolve_with_system(name: String) -> BoxFuture<'static, io::Result<Vec<SocketAddr>>> {
     Box::pin(async move { Ok(tokio::net::lookup_host((name, 0)).await?.take(ADDRESSES_MAX).collect()) })
 }
 
-/// All of them or none: a name with one private address is an attempt.
-fn check(found: Vec<SocketAddr>, allowed: fn(IpAddr) -> bool) -> io::Result<Vec<SocketAddr>> {
+/// Refuses all addresses if one of them is not public: such a host name is an attack.
+fn check_addresses(found: Vec<SocketAddr>, allowed: fn(IpAddr) -> bool) -> io::Result<Vec<SocketAddr>> {
     if !found.is_empty() && found.iter().all(|address| allowed(address.ip())) {
         return Ok(found);
     }
-    Err(io::Error::new(io::ErrorKind::PermissionDenied, "the name leads to an address that is not public"))
+    Err(io::Error::new(io::ErrorKind::PermissionDenied, "the host name resolves to an address that is not public"))
 }
 
 #[cfg(test)]

@@ -1,5 +1,5 @@
-//! Client ID Metadata Documents (draft-ietf-oauth-client-id-metadata-document): the client id is an https URL, and what it
-//! leads to describes the client. Pure; fetching is in `oauth/fetch.rs`.
+//! Client ID Metadata Documents (draft-ietf-oauth-client-id-metadata-document): the client id is the https
+//! URL of a document that describes the client. Pure; `document_fetcher` fetches them.
 
 use std::time::Duration;
 
@@ -7,19 +7,21 @@ use protocol::strict_json;
 use serde::Deserialize;
 use url::{Host, Url};
 
-use super::{Client, Metadata};
-use crate::oauth::error::{ErrorCode, OauthError};
+use super::client::{Client, ClientMetadata};
+use crate::error::{ErrorCode, OauthError};
 
-/// Bytes of a document (the draft's advice is 5 KB).
-pub(in crate::oauth) const DOCUMENT_BYTES_MAX: usize = 5 * 1024;
-/// Bytes of the URL.
+/// The longest document, in bytes, as the draft advises.
+pub(crate) const DOCUMENT_BYTES_MAX: usize = 5 * 1024;
+/// The longest client id, in bytes.
 const CLIENT_ID_BYTES_MAX: usize = 512;
-/// A document is not fetched more often than this, whatever it says.
-const FRESH_MIN: Duration = Duration::from_secs(60);
-/// Nor kept longer: a client that lost its domain or changed its redirects is noticed within an hour.
-const FRESH_MAX: Duration = Duration::from_secs(3600);
-/// When it does not say.
-const FRESH_DEFAULT: Duration = Duration::from_secs(600);
+/// The shortest time a document is cached, whatever its `Cache-Control` says: it limits how often a server
+/// is asked for it.
+const MIN_DOCUMENT_TTL: Duration = Duration::from_secs(60);
+/// The longest time a document is cached, so that a client that lost its domain or changed its redirect URIs
+/// is noticed within an hour.
+const MAX_DOCUMENT_TTL: Duration = Duration::from_secs(3600);
+/// The time a document without `Cache-Control` is cached.
+const DEFAULT_DOCUMENT_TTL: Duration = Duration::from_secs(600);
 
 #[derive(Deserialize)]
 struct Document {
@@ -28,61 +30,61 @@ struct Document {
     #[serde(default)]
     client_secret: Option<serde::de::IgnoredAny>,
     #[serde(flatten)]
-    metadata: Metadata,
+    metadata: ClientMetadata,
 }
 
-/// Whether a client id is meant as the URL of a document.
-pub(in crate::oauth) fn is_document_url(client_id: &str) -> bool {
+/// Whether a client id is the URL of a metadata document.
+pub(crate) fn is_document_url(client_id: &str) -> bool {
     client_id.starts_with("https://")
 }
 
-/// The URL, if it is one that may be fetched: https by name and default port, with a path, without dot segments, query,
-/// fragment and credentials.
-pub(in crate::oauth) fn parse_url(client_id: &str) -> Result<Url, OauthError> {
+/// The URL, if it may be fetched: https with a host name on the default port and a path, without dot
+/// segments, query, fragment and credentials.
+pub(crate) fn parse_url(client_id: &str) -> Result<Url, OauthError> {
     let refused = |what| Err(OauthError::new(ErrorCode::InvalidClient, "client_id_url", what));
     let Ok(url) = Url::parse(client_id) else { return refused("the client_id is not a URL") };
     if client_id.len() > CLIENT_ID_BYTES_MAX || url.as_str() != client_id {
-        return refused("the client_id is not a URL in its normal spelling");
+        return refused("the client_id is not a normalized URL, or is too long");
     }
     let named = matches!(url.host(), Some(Host::Domain(name)) if name.contains('.'));
     if url.scheme() != "https" || !named || url.port().is_some() {
-        return refused("a client_id URL is https on port 443 of a public name");
+        return refused("a client_id URL must be https with a public host name on port 443");
     }
     let plain = url.query().is_none() && url.fragment().is_none() && url.username().is_empty();
     if !plain || url.password().is_some() || url.path() == "/" {
-        return refused("a client_id URL has a path, and no query, fragment or credentials");
+        return refused("a client_id URL must have a path, and no query, fragment or credentials");
     }
     Ok(url)
 }
 
-/// The client that a document describes.
-pub(in crate::oauth) fn parse(client_id: &str, bytes: &[u8]) -> Result<Client, OauthError> {
+/// The client that a document describes. Its `client_id` must be the URL it was fetched from.
+pub(crate) fn parse(client_id: &str, bytes: &[u8]) -> Result<Client, OauthError> {
     let refused = |what: String| OauthError::new(ErrorCode::InvalidClient, "client_document", what);
     let document: Document =
         strict_json::from_slice(bytes).map_err(|error| refused(format!("the client's document: {error}")))?;
     if document.client_id != client_id {
-        return Err(refused("the client's document is about another client_id".into()));
+        return Err(refused("the client's document is for another client_id".into()));
     }
     let public = document.token_endpoint_auth_method.is_none_or(|method| method == "none");
     if !public || document.client_secret.is_some() {
         return Err(refused(
-            "the client's document must say token_endpoint_auth_method none, and no secret".into(),
+            "the client's document must have token_endpoint_auth_method none, and no secret".into(),
         ));
     }
     Client::from_metadata(document.client_id, document.metadata)
         .map_err(|error| refused(format!("the client's document: {}", error.description)))
 }
 
-/// How long a document may be used, by its `Cache-Control`.
-pub(in crate::oauth) fn freshness(cache_control: Option<&str>) -> Duration {
-    let Some(value) = cache_control else { return FRESH_DEFAULT };
+/// How long a document may be cached, according to its `Cache-Control`.
+pub(crate) fn cache_ttl(cache_control: Option<&str>) -> Duration {
+    let Some(value) = cache_control else { return DEFAULT_DOCUMENT_TTL };
     let mut directives = value.split(',').map(str::trim);
     if directives.clone().any(|it| it.eq_ignore_ascii_case("no-store") || it.eq_ignore_ascii_case("no-cache"))
     {
-        return FRESH_MIN;
+        return MIN_DOCUMENT_TTL;
     }
     let age = directives.find_map(|it| it.strip_prefix("max-age=")?.parse().ok());
-    age.map_or(FRESH_DEFAULT, Duration::from_secs).clamp(FRESH_MIN, FRESH_MAX)
+    age.map_or(DEFAULT_DOCUMENT_TTL, Duration::from_secs).clamp(MIN_DOCUMENT_TTL, MAX_DOCUMENT_TTL)
 }
 
 #[cfg(test)]
@@ -147,7 +149,7 @@ mod tests {
             (Some("no-store, max-age=3000"), 60),
             (Some("max-age=x"), 600),
         ] {
-            assert_eq!(freshness(header).as_secs(), seconds, "{header:?}");
+            assert_eq!(cache_ttl(header).as_secs(), seconds, "{header:?}");
         }
     }
 
@@ -156,7 +158,7 @@ mod tests {
         fn no_bytes_make_a_parser_panic(bytes: Vec<u8>, text in "https://.{0,60}") {
             let _ = parse(ID, &bytes);
             let _ = parse_url(&text);
-            let _ = freshness(Some(&text));
+            let _ = cache_ttl(Some(&text));
         }
     }
 }

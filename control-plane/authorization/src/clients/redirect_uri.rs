@@ -1,18 +1,18 @@
-//! Redirect URIs: which may be registered, and when one that a request names is a registered one (RFC 8252, OAuth 2.1
-//! section 2.3).
+//! Redirect URIs: which ones a client may register, and when the URI of a request matches a registered one
+//! (RFC 8252, OAuth 2.1 section 2.3).
 
 use std::fmt;
 
 use url::Url;
 
-use super::issuer::is_loopback;
+use protocol::url::is_loopback_host;
 
-/// Bytes of a redirect URI.
+/// The longest redirect URI, in bytes.
 const REDIRECT_BYTES_MAX: usize = 2048;
-/// Private-use schemes without the period that RFC 8252 section 7.1 asks for, of editors that register them all the same.
+/// Private-use schemes of editors that register them without the period that RFC 8252 section 7.1 requires.
 const PRIVATE_SCHEMES: [&str; 4] = ["cursor", "vscode", "vscode-insiders", "windsurf"];
 
-/// A redirect URI that codes may be sent to, in the spelling it came in.
+/// A redirect URI that codes may be sent to, in the client's own spelling.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct RedirectUri {
     text: String,
@@ -21,13 +21,13 @@ pub(crate) struct RedirectUri {
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error(
-    "a redirect URI is https://, http:// on localhost, 127.0.0.1 or [::1], or a private-use scheme with a period in it, \
-     without fragment and credentials, of at most {REDIRECT_BYTES_MAX} bytes"
+    "a redirect URI must be https://, http:// on localhost, 127.0.0.1 or [::1], or have a private-use scheme with \
+     a period, without fragment and credentials, and at most {REDIRECT_BYTES_MAX} bytes"
 )]
-pub(super) struct RedirectUriError;
+pub(crate) struct RedirectUriError;
 
 impl RedirectUri {
-    pub(super) fn parse(text: &str) -> Result<Self, RedirectUriError> {
+    pub(crate) fn parse(text: &str) -> Result<Self, RedirectUriError> {
         if text.len() > REDIRECT_BYTES_MAX || text.chars().any(|c| c.is_control() || c.is_whitespace()) {
             return Err(RedirectUriError);
         }
@@ -40,26 +40,26 @@ impl RedirectUri {
         }
     }
 
-    pub(super) fn as_str(&self) -> &str {
+    pub(crate) fn as_str(&self) -> &str {
         &self.text
     }
 
-    /// Byte for byte the same; on loopback the port may differ, because native clients take any free one (RFC 8252
-    /// section 7.3).
-    pub(super) fn matches(&self, registered: &Self) -> bool {
+    /// Whether this is the registered URI, byte for byte. On loopback the port may differ, because native
+    /// clients listen on any free one (RFC 8252 section 7.3).
+    pub(crate) fn matches(&self, registered: &Self) -> bool {
         if self.text == registered.text {
             return true;
         }
         self.is_loopback() && registered.is_loopback() && self.without_port() == registered.without_port()
     }
 
-    /// Whether the client runs on the person's own machine, where any program could be listening.
-    pub(super) fn is_loopback(&self) -> bool {
-        self.url.scheme() == "http" && is_loopback(&self.url)
+    /// Whether the client runs on the person's own computer, where any program could be listening.
+    pub(crate) fn is_loopback(&self) -> bool {
+        self.url.scheme() == "http" && self.url.host_str().is_some_and(is_loopback_host)
     }
 
-    /// What a person is shown: the host, or the scheme of an application.
-    pub(super) fn place(&self) -> String {
+    /// The destination for the consent page: the host, or the scheme of an application.
+    pub(crate) fn display_host(&self) -> String {
         match self.url.host_str() {
             Some(host) if matches!(self.url.scheme(), "https" | "http") => host.to_owned(),
             _ => format!("an application on this device ({}:)", self.url.scheme()),
@@ -67,7 +67,7 @@ impl RedirectUri {
     }
 
     /// The URI with these parameters added to its query.
-    pub(super) fn with(&self, parameters: &[(&str, &str)]) -> String {
+    pub(crate) fn with_parameters(&self, parameters: &[(&str, &str)]) -> String {
         let mut url = self.url.clone();
         url.query_pairs_mut().extend_pairs(parameters);
         url.into()
@@ -75,7 +75,7 @@ impl RedirectUri {
 
     fn without_port(&self) -> Url {
         let mut url = self.url.clone();
-        // Fails for URLs without a host, which loopback ones have.
+        // Fails only for URLs without a host, and loopback URLs have one.
         let _ = url.set_port(None);
         url
     }
@@ -89,7 +89,7 @@ fn is_allowed(url: &Url) -> bool {
     }
 }
 
-/// The three spellings of loopback that clients use; the rest of 127/8 is not one of them.
+/// The three spellings of loopback that clients use. The rest of 127.0.0.0/8 is refused.
 fn is_named_loopback(url: &Url) -> bool {
     matches!(url.host_str(), Some("localhost" | "127.0.0.1" | "[::1]"))
 }
@@ -155,7 +155,7 @@ mod tests {
     #[test]
     fn parameters_are_added_to_a_query_that_is_there() {
         assert_eq!(
-            uri("https://a.example/cb?x=1").with(&[("code", "a b")]),
+            uri("https://a.example/cb?x=1").with_parameters(&[("code", "a b")]),
             "https://a.example/cb?x=1&code=a+b"
         );
     }
@@ -165,7 +165,7 @@ mod tests {
         fn whatever_is_accepted_goes_to_no_other_host(text in "(https?|http)://[a-z0-9.:@/#?\\[\\]-]{0,40}") {
             let Ok(parsed) = RedirectUri::parse(&text) else { return Ok(()) };
             prop_assert!(parsed.matches(&parsed));
-            let back = Url::parse(&parsed.with(&[("code", "x")])).unwrap();
+            let back = Url::parse(&parsed.with_parameters(&[("code", "x")])).unwrap();
             let asked = Url::parse(&text).unwrap();
             prop_assert_eq!(back.host_str(), asked.host_str());
             prop_assert!(back.scheme() == "https" || is_named_loopback(&back));

@@ -1,36 +1,38 @@
-//! `GET /oauth/authorize`: sign in, or decide. Never answers the client by itself: each request is put before a person.
+//! `GET /oauth/authorize`: shows the sign-in page or, to a person who is signed in, the consent page. It never issues
+//! a code by itself.
 
 use axum::extract::{RawQuery, State};
 use axum::http::HeaderMap;
 use axum::response::Response;
 
-use super::Caller;
-use super::pages::barred_notice;
-use super::refusal::BrowserError;
-use crate::oauth::Oauth;
-use crate::oauth::metrics::Endpoint;
-use crate::oauth::throttle::Kind;
+use super::extract::ClientIp;
+use super::pending_request::read_request;
+use super::respond::{BrowserError, respond_to_browser};
+use super::state::SharedState;
+use crate::limits::rate_limiter::RateLimit;
+use crate::metrics::Endpoint;
+use crate::pages::render::access_denied_notice;
 
-pub(in crate::oauth) async fn handle(
-    State(oauth): State<Oauth>,
-    Caller(address): Caller,
+pub(crate) async fn handle(
+    State(server): State<SharedState>,
+    ClientIp(address): ClientIp,
     RawQuery(query): RawQuery,
     headers: HeaderMap,
 ) -> Response {
-    let answer = async {
-        oauth.throttle_address(Kind::Browse, address)?;
-        let pending = oauth.read_request(query.as_deref().unwrap_or_default(), address).await?;
-        let Some(account) = oauth.signed_in(&headers).await? else {
-            return Ok(oauth.sign_in_page(&pending, &headers, None)?);
+    let result = async {
+        server.limiter.check_ip(RateLimit::Browse, address)?;
+        let pending = read_request(&server, query.as_deref().unwrap_or_default(), address).await?;
+        let Some(account) = server.sign_ins.signed_in(&headers, server.now()).await? else {
+            return Ok(server.pages.sign_in(&pending, &headers, None)?);
         };
-        match oauth.offer(&pending.target, &account) {
-            Ok(offer) => Ok(oauth.consent_page(&pending, &account, &offer, &headers)?),
-            Err(barred) => {
-                let notice = barred_notice(&pending.target, barred);
-                Ok(oauth.sign_in_page(&pending, &headers, Some(notice))?)
+        match server.targets.agent_choices(&pending.target, &account) {
+            Ok(choices) => Ok(server.pages.consent(&pending, &account, &choices, &headers)?),
+            Err(denied) => {
+                let notice = access_denied_notice(&pending.target, denied);
+                Ok(server.pages.sign_in(&pending, &headers, Some(notice))?)
             }
         }
     };
-    let answer: Result<Response, BrowserError> = answer.await;
-    oauth.browsed(Endpoint::Authorize, answer)
+    let result: Result<Response, BrowserError> = result.await;
+    respond_to_browser(&server, Endpoint::Authorize, result)
 }

@@ -1,6 +1,6 @@
-//! `GET /.well-known/mcp-connector.json[?resource=URL]`: a file that an earlier product had, kept for those who read it. No
-//! standard; MCP clients need the URL of the endpoint only. Without a resource that is the relay's gateway, if it has one; else it
-//! says how to get one, and lists none: which agents there are is nobody's business who does not know them.
+//! `GET /.well-known/mcp-connector.json[?resource=URL]`: a description of an MCP endpoint for programs that read this
+//! file. It follows no standard, and MCP clients need only the endpoint's URL. Without `resource` it describes the
+//! relay's gateway, if there is one. It never lists agents: a caller must already know an agent's URL.
 
 use axum::Json;
 use axum::extract::{RawQuery, State};
@@ -8,15 +8,15 @@ use axum::http::header;
 use axum::response::{IntoResponse, Response};
 use serde::Serialize;
 
-use super::parameters;
-use crate::oauth::Oauth;
-use crate::oauth::scope::Scope;
+use super::extract::parse_parameters;
+use super::state::SharedState;
+use crate::grants::scope::Scope;
 
-const CACHE: &str = "public, max-age=300";
-const DESCRIPTION_OF_GATEWAY: &str = "Messages between AI agents, end-to-end encrypted. Paste the URL into an MCP client; you \
-                                      choose your agent when you sign in.";
-const DESCRIPTION: &str = "Messages between AI agents, end-to-end encrypted. Paste the URL of an agent's MCP endpoint into an \
-                           MCP client; the agent's administrator knows it.";
+const CACHE_CONTROL: &str = "public, max-age=300";
+const GATEWAY_DESCRIPTION: &str = "Messages between AI agents, end-to-end encrypted. Paste the URL into an MCP client; \
+                                   you choose your agent when you sign in.";
+const DESCRIPTION: &str = "Messages between AI agents, end-to-end encrypted. Paste the URL of an agent's MCP endpoint \
+                           into an MCP client; the agent's administrator knows it.";
 
 #[derive(Serialize)]
 struct Connector<'a> {
@@ -40,31 +40,28 @@ struct Auth {
     dynamic_registration: bool,
 }
 
-pub(in crate::oauth) async fn handle(State(oauth): State<Oauth>, RawQuery(query): RawQuery) -> Response {
-    let asked = match parameters(query.unwrap_or_default().as_bytes()) {
-        Ok(asked) => asked,
+pub(crate) async fn handle(State(server): State<SharedState>, RawQuery(query): RawQuery) -> Response {
+    let parameters = match parse_parameters(query.unwrap_or_default().as_bytes()) {
+        Ok(parameters) => parameters,
         Err(error) => return error.into_response(),
     };
-    let url = asked.get("resource").filter(|url| oauth.target(url).is_some()).or(oauth.gateway_url());
+    let gateway_url = server.targets.gateway_url();
+    let url = parameters.get("resource").filter(|url| server.targets.find(url).is_some()).or(gateway_url);
     let connector = Connector {
         id: "msg2agent",
         name: "msg2agent",
-        description: if url.is_some() && url == oauth.gateway_url() {
-            DESCRIPTION_OF_GATEWAY
-        } else {
-            DESCRIPTION
-        },
+        description: if url.is_some() && url == gateway_url { GATEWAY_DESCRIPTION } else { DESCRIPTION },
         url,
         auth: Auth {
             r#type: "oauth2",
-            authorization_url: oauth.issuer.at("/oauth/authorize"),
-            token_url: oauth.issuer.at("/oauth/token"),
-            registration_url: oauth.issuer.at("/oauth/register"),
-            scopes: Scope::ALL.map(Scope::word),
+            authorization_url: server.issuer.at("/oauth/authorize"),
+            token_url: server.issuer.at("/oauth/token"),
+            registration_url: server.issuer.at("/oauth/register"),
+            scopes: Scope::ALL.map(Scope::as_str),
             pkce: true,
             dynamic_registration: true,
         },
         category: "developer_tools",
     };
-    ([(header::CACHE_CONTROL, CACHE)], Json(connector)).into_response()
+    ([(header::CACHE_CONTROL, CACHE_CONTROL)], Json(connector)).into_response()
 }

@@ -1,124 +1,112 @@
-//! `POST /oauth/consent`: the person's decision, through the gateway with the agent it is about. Allowed, the client gets a code;
-//! denied, it is told so.
+//! `POST /oauth/consent`: takes the person's decision and, at the gateway, the agent they chose. If they allow the
+//! request, the client gets a code; if they deny it, the client gets an error.
+
+use std::net::IpAddr;
 
 use axum::extract::State;
 use axum::http::HeaderMap;
 use axum::response::Response;
 use protocol::Did;
 
-use super::pages::barred_notice;
-use super::pending::{CONSENT_FORM, Pending};
-use super::refusal::{BrowserError, see_other};
-use super::{Caller, Form};
-use crate::oauth::browser::session_cookie;
-use crate::oauth::error::{ErrorCode, OauthError};
-use crate::oauth::grant::{CODE_SECONDS, GRANT_SECONDS, Grant, StoredCode};
-use crate::oauth::metrics::Endpoint;
-use crate::oauth::parameters::Parameters;
-use crate::oauth::secret::{Secret, random_id};
-use crate::oauth::target::{Target, Unchosen};
-use crate::oauth::throttle::{Kind, Who};
-use crate::oauth::{Account, Oauth};
-use crate::store::oauth::{clients, codes, grants};
+use super::extract::{ClientIp, Form};
+use super::pending_request::read_request;
+use super::respond::{BrowserError, respond_to_browser, see_other};
+use super::state::{ServerState, SharedState};
+use crate::authorize::pending::PendingAuthorization;
+use crate::authorize::target::{AgentNotChosen, Target};
+use crate::error::{ErrorCode, OauthError};
+use crate::grants::lifecycle::NewGrant;
+use crate::limits::rate_limiter::{RateLimit, RateLimitKey};
+use crate::metrics::Endpoint;
+use crate::pages::render::{CONSENT_FORM, access_denied_notice};
+use crate::parameters::Parameters;
+use crate::people::account::Account;
+use crate::people::browser_session::session_cookie;
+use crate::secret::Secret;
 
-/// Grants of one account; the oldest ends when there would be one more. Web clients make a new client for each connection.
-const GRANTS_PER_ACCOUNT_MAX: u32 = 50;
-
-pub(in crate::oauth) async fn handle(
-    State(oauth): State<Oauth>,
-    Caller(address): Caller,
+pub(crate) async fn handle(
+    State(server): State<SharedState>,
+    ClientIp(address): ClientIp,
     headers: HeaderMap,
     form: Result<Form, OauthError>,
 ) -> Response {
-    let answer = async {
-        oauth.throttle_address(Kind::Browse, address)?;
-        decide(&oauth, &form?.0, &headers, address).await
+    let result = async {
+        server.limiter.check_ip(RateLimit::Browse, address)?;
+        decide(&server, &form?.0, &headers, address).await
     };
-    let answer = answer.await;
-    oauth.browsed(Endpoint::Consent, answer)
+    let result = result.await;
+    respond_to_browser(&server, Endpoint::Consent, result)
 }
 
 async fn decide(
-    oauth: &Oauth,
+    server: &ServerState,
     form: &Parameters,
     headers: &HeaderMap,
-    address: std::net::IpAddr,
+    address: IpAddr,
 ) -> Result<Response, BrowserError> {
     let query = form.get("request").unwrap_or_default();
-    oauth.check_form(headers, CONSENT_FORM, session_cookie(headers), form.get("form"), query)?;
-    let pending = oauth.read_request(query, address).await?;
-    let Some(account) = oauth.signed_in(headers).await? else {
-        return Ok(oauth.sign_in_page(&pending, headers, Some("Your session has ended. Sign in again."))?);
+    let session = session_cookie(headers);
+    server.pages.check_form(headers, CONSENT_FORM, session, form.get("form"), query)?;
+    let pending = read_request(server, query, address).await?;
+    let Some(account) = server.sign_ins.signed_in(headers, server.now()).await? else {
+        let notice = "Your session has ended. Sign in again.";
+        return Ok(server.pages.sign_in(&pending, headers, Some(notice))?);
     };
-    oauth.throttle(Kind::Consent, Who::Account(&account.id))?;
-    let reply_to = &pending.request.reply_to;
+    server.limiter.check(RateLimit::Consent, RateLimitKey::Account(&account.id))?;
     match form.get("decision") {
-        Some("allow") => allow(oauth, &pending, &account, form.get("agent"), headers).await,
+        Some("allow") => allow(server, &pending, &account, form.get("agent"), headers).await,
         Some("deny") => {
-            let denied = OauthError::new(ErrorCode::AccessDenied, "denied", "the person said no");
-            Err(BrowserError::Denied(Box::new(reply_to.clone()), denied))
+            let denied = OauthError::new(ErrorCode::AccessDenied, "denied", "the person denied the request");
+            Err(BrowserError::Denied(Box::new(pending.request.reply_to.clone()), denied))
         }
-        _ => Err(OauthError::new(ErrorCode::InvalidRequest, "decision", "The form says neither yes nor no.")
-            .into()),
+        _ => {
+            let what = "The form has no decision. Choose Allow or Deny.";
+            Err(OauthError::new(ErrorCode::InvalidRequest, "decision", what).into())
+        }
     }
 }
 
-/// `named` is the agent in the form. Who may not use it may sign in as somebody else.
+/// `selected` is the agent in the form. A person who may not use it can sign in as somebody else.
 async fn allow(
-    oauth: &Oauth,
-    pending: &Pending,
+    server: &ServerState,
+    pending: &PendingAuthorization,
     account: &Account,
-    named: Option<&str>,
+    selected: Option<&str>,
     headers: &HeaderMap,
 ) -> Result<Response, BrowserError> {
-    match oauth.chosen(&pending.target, account, named) {
+    match server.targets.choose_agent(&pending.target, account, selected) {
         Ok(agent) => {
-            let code = grant(oauth, pending, account, agent).await?;
-            Ok(see_other(&pending.request.reply_to.success(&oauth.issuer, code.reveal())))
+            let code = create_grant(server, pending, account, agent).await?;
+            Ok(see_other(&pending.request.reply_to.success(&server.issuer, code.reveal())))
         }
-        Err(Unchosen::Missing) => {
+        Err(AgentNotChosen::Missing) => {
             Err(OauthError::new(ErrorCode::InvalidRequest, "agent_missing", "Choose an agent.").into())
         }
-        Err(Unchosen::Barred(barred)) => {
-            let notice = barred_notice(&pending.target, barred);
-            let refused = OauthError::new(ErrorCode::AccessDenied, barred.word(), notice);
-            oauth.count(Endpoint::Consent, Some(&refused));
-            Ok(oauth.sign_in_page(pending, headers, Some(notice))?)
+        Err(AgentNotChosen::Denied(denied)) => {
+            let notice = access_denied_notice(&pending.target, denied);
+            let refused = OauthError::new(ErrorCode::AccessDenied, denied.reason().as_str(), notice);
+            server.metrics.count(Endpoint::Consent, Some(&refused));
+            Ok(server.pages.sign_in(pending, headers, Some(notice))?)
         }
     }
 }
 
-async fn grant(
-    oauth: &Oauth,
-    pending: &Pending,
+async fn create_grant(
+    server: &ServerState,
+    pending: &PendingAuthorization,
     account: &Account,
     agent: Did,
 ) -> Result<Secret, OauthError> {
-    let (now, request) = (oauth.now(), &pending.request);
-    let secret = Secret::generate("m2c_", &mut rand::rng());
-    let code = StoredCode {
-        grant: Grant {
-            id: random_id("g_", &mut rand::rng()),
-            account: account.id.clone(),
-            client_id: pending.client.id.clone(),
-            agent,
-            resource: request.resource.clone(),
-            gateway: matches!(pending.target, Target::Gateway),
-            scope: request.scopes.to_string(),
-            expires: now.saturating_add(GRANT_SECONDS),
-        },
+    let request = &pending.request;
+    let new = NewGrant {
+        account: account.id.clone(),
+        client_id: pending.client.id.clone(),
+        agent,
+        resource: request.resource.clone(),
+        gateway: matches!(pending.target, Target::Gateway),
+        scope: request.scopes.to_string(),
         redirect_uri: request.reply_to.redirect.to_string(),
         challenge: request.challenge,
-        expires: now.saturating_add(CODE_SECONDS),
-        used: false,
     };
-    let mut transaction = oauth.store.begin().await?;
-    grants::insert(&mut transaction, &code.grant, now).await?;
-    grants::delete_oldest(&mut transaction, &account.id, GRANTS_PER_ACCOUNT_MAX).await?;
-    codes::insert(&mut transaction, secret.hash(), &code).await?;
-    clients::mark_used(&mut transaction, &pending.client.id, now).await?;
-    transaction.commit().await?;
-    let Grant { id, account, client_id, agent, scope, .. } = &code.grant;
-    tracing::info!(target: "audit", grant = id, account, client = client_id, %agent, scope, "a person allowed a client");
-    Ok(secret)
+    server.grants.create(new, server.now()).await
 }

@@ -1,104 +1,125 @@
-//! `POST /oauth/introspect` (RFC 7662): an agent asks, with its API key, whether an access token for itself still holds; the
-//! relay's gateway asks, with its own token, whom a token or API key speaks for. What cannot be told, or must not, is inactive.
+//! `POST /oauth/introspect` (RFC 7662): an agent, with its API key, asks whether an access token for itself is active.
+//! The gateway, with its own token, asks which agent a token or API key belongs to.
 
 use axum::Json;
 use axum::extract::State;
 use axum::http::{HeaderMap, header};
 use axum::response::{IntoResponse as _, Response};
+use daemon::bearer::bearer;
+use protocol::access_token::Claims;
+use protocol::introspection::Inactive;
 
-use super::{Caller, Form};
-use crate::bearer::bearer;
-use crate::directory::Principal;
-use crate::oauth::access_token::{self, Claims};
-use crate::oauth::error::{ErrorCode, OauthError};
-use crate::oauth::introspection::{Answer, Inactive, covers};
-use crate::oauth::metrics::Endpoint;
-use crate::oauth::throttle::Kind;
-use crate::oauth::{Oauth, standing};
+use super::extract::{ClientIp, Form, required};
+use super::respond::respond_to_client;
+use super::state::{ServerState, SharedState};
+use crate::error::{ErrorCode, OauthError};
+use crate::limits::rate_limiter::RateLimit;
+use crate::metrics::Endpoint;
+use crate::relay::Principal;
+use crate::tokens::access_token::grant_id;
+use crate::tokens::introspection::{IntrospectionResponse, inactive_key, may_introspect};
 
-enum Asker {
+/// Who sent the request.
+enum Caller {
     Agent(Principal),
     Gateway,
 }
 
-pub(in crate::oauth) async fn handle(
-    State(oauth): State<Oauth>,
-    Caller(address): Caller,
+pub(crate) async fn handle(
+    State(server): State<SharedState>,
+    ClientIp(address): ClientIp,
     headers: HeaderMap,
     form: Result<Form, OauthError>,
 ) -> Response {
-    let answer = async {
-        // Only failures are counted against an address: a busy server of agents asks often.
-        let asker = authenticate(&oauth, &headers)
-            .await
-            .map_err(|refused| oauth.throttle_address(Kind::SignIn, address).err().unwrap_or(refused))?;
-        let Form(form) = form?;
-        let token = form.get("token").ok_or_else(|| {
-            OauthError::new(ErrorCode::InvalidRequest, "parameter_missing", "token is missing")
-        })?;
-        match asker {
-            Asker::Agent(who) => Ok((Answer::to_agent(active(&oauth, &who, token).await?), "ok")),
-            Asker::Gateway => Ok(match speaks_for(&oauth, token).await? {
-                Ok(answer) => (answer, "ok"),
-                Err(why) => (Answer::inactive(why), why.word()),
-            }),
+    match introspect(&server, address, &headers, form).await {
+        Ok((response, outcome)) => {
+            server.metrics.count_outcome(Endpoint::Introspect, outcome);
+            ([(header::CACHE_CONTROL, "no-store")], Json(response)).into_response()
         }
-    };
-    match answer.await {
-        Ok((answer, outcome)) => {
-            oauth.metrics.answered(Endpoint::Introspect, outcome);
-            ([(header::CACHE_CONTROL, "no-store")], Json(answer)).into_response()
-        }
-        Err(error) => oauth.answered(Endpoint::Introspect, Err(error)),
+        Err(error) => respond_to_client(&server, Endpoint::Introspect, Err(error)),
     }
 }
 
-async fn authenticate(oauth: &Oauth, headers: &HeaderMap) -> Result<Asker, OauthError> {
+/// The response, and the outcome for the metrics.
+async fn introspect(
+    server: &ServerState,
+    address: std::net::IpAddr,
+    headers: &HeaderMap,
+    form: Result<Form, OauthError>,
+) -> Result<(IntrospectionResponse, &'static str), OauthError> {
+    // Only failures count against the address, because a busy MCP server introspects often.
+    let caller = authenticate(server, headers)
+        .await
+        .map_err(|refused| server.limiter.check_ip(RateLimit::SignIn, address).err().unwrap_or(refused))?;
+    let Form(form) = form?;
+    let token = required(&form, "token")?;
+    match caller {
+        Caller::Agent(principal) => {
+            let claims = active_claims(server, &principal, token).await?;
+            Ok((IntrospectionResponse::for_agent(claims), "ok"))
+        }
+        Caller::Gateway => Ok(match introspect_for_gateway(server, token).await? {
+            Ok(response) => (response, "ok"),
+            Err(reason) => (IntrospectionResponse::inactive(reason), reason.as_str()),
+        }),
+    }
+}
+
+async fn authenticate(server: &ServerState, headers: &HeaderMap) -> Result<Caller, OauthError> {
     let refused = |reason, what: &str| OauthError::new(ErrorCode::InvalidToken, reason, what);
     let presented = bearer(headers)
         .ok_or_else(|| refused("key_missing", "send the API key of the agent as Authorization: Bearer"))?;
-    match oauth.directory.authenticate(presented) {
-        Ok(who) => Ok(Asker::Agent(who)),
-        Err(_) if oauth.is_from_gateway(presented).await => Ok(Asker::Gateway),
-        Err(error) => Err(refused("key_refused", error.reason().advice())),
-    }
-}
-
-async fn active(oauth: &Oauth, who: &Principal, token: &str) -> Result<Option<Claims>, OauthError> {
-    let verified = access_token::verify(token, &oauth.keys.current(), oauth.issuer.as_str(), oauth.now());
-    let Ok(claims) = verified else { return Ok(None) };
-    if !covers(who, &claims) {
-        return Ok(None);
-    }
-    let Some((grant, account)) = oauth.store.grant_and_account(claims.grant()).await? else {
-        return Ok(None);
+    let error = match server.relay.authenticate(presented) {
+        Ok(principal) => return Ok(Caller::Agent(principal)),
+        Err(error) => error,
     };
-    Ok(oauth.check_standing(&grant, &account).is_ok().then_some(claims))
+    match server.targets.gateway() {
+        Some(gateway) if gateway.has_token(presented).await => Ok(Caller::Gateway),
+        _ => Err(refused("key_refused", error.reason().advice())),
+    }
 }
 
-/// What the gateway is told. A token has dots, and an API key has none.
-async fn speaks_for(oauth: &Oauth, credential: &str) -> Result<Result<Answer, Inactive>, OauthError> {
+async fn active_claims(
+    server: &ServerState,
+    principal: &Principal,
+    token: &str,
+) -> Result<Option<Claims>, OauthError> {
+    let Ok(claims) = server.tokens.verify(token, server.now()) else { return Ok(None) };
+    if !may_introspect(principal, &claims) {
+        return Ok(None);
+    }
+    let Some((grant, account)) = server.grants.find(grant_id(&claims)).await? else { return Ok(None) };
+    Ok(server.grants.check(&grant, &account).is_ok().then_some(claims))
+}
+
+/// An access token has dots, and an API key has none.
+async fn introspect_for_gateway(
+    server: &ServerState,
+    credential: &str,
+) -> Result<Result<IntrospectionResponse, Inactive>, OauthError> {
     if credential.contains('.') {
-        return speaks_for_token(oauth, credential).await;
+        return introspect_token_for_gateway(server, credential).await;
     }
-    let access = oauth.directory.key_access(credential).map_err(Inactive::Key);
-    Ok(access.and_then(Answer::of_key))
+    let key = server.relay.authenticate(credential).map_err(inactive_key);
+    Ok(key.and_then(IntrospectionResponse::active_key))
 }
 
-async fn speaks_for_token(oauth: &Oauth, token: &str) -> Result<Result<Answer, Inactive>, OauthError> {
-    let verified = access_token::verify(token, &oauth.keys.current(), oauth.issuer.as_str(), oauth.now());
-    let claims = match verified {
-        Ok(claims) if oauth.gateway_url() == Some(&claims.aud) => claims,
-        Ok(_) => return Ok(Err(Inactive::WrongAudience)),
-        Err(error) => return Ok(Err(Inactive::Token(error))),
+async fn introspect_token_for_gateway(
+    server: &ServerState,
+    token: &str,
+) -> Result<Result<IntrospectionResponse, Inactive>, OauthError> {
+    let claims = match server.tokens.verify(token, server.now()) {
+        Ok(claims) if server.targets.gateway_url() == Some(&claims.aud) => claims,
+        Ok(_) => return Ok(Err(Inactive::TokenWrongAudience)),
+        Err(error) => return Ok(Err(error.reason())),
     };
-    let Some((grant, account)) = oauth.store.grant_and_account(claims.grant()).await? else {
+    let Some((grant, account)) = server.grants.find(grant_id(&claims)).await? else {
         return Ok(Err(Inactive::GrantRevoked));
     };
-    let agent = oauth.directory.resource_of(&grant.agent);
-    if let Err(lapsed) = standing::judge(&grant, &account, agent.as_ref(), oauth.gateway_url()) {
-        return Ok(Err(Inactive::Lapsed(lapsed)));
+    if let Err(invalid) = server.grants.check(&grant, &account) {
+        return Ok(Err(invalid.reason()));
     }
-    let endpoint = agent.and_then(|agent| agent.mcp.endpoint).ok_or(Inactive::NoEndpoint);
-    Ok(endpoint.map(|endpoint| Answer::of_token(claims, endpoint)))
+    let endpoint = server.relay.endpoint_of(&grant.agent).and_then(|endpoint| endpoint.mcp.endpoint);
+    let endpoint = endpoint.ok_or(Inactive::NoEndpoint);
+    Ok(endpoint.map(|endpoint| IntrospectionResponse::active_token(claims, endpoint)))
 }

@@ -1,15 +1,15 @@
-//! `GET /oauth/jwks`: the public halves of all signing keys (RFC 7517).
+//! `GET /oauth/jwks`: the public keys that access tokens are verified with (RFC 7517).
 
 use axum::Json;
 use axum::extract::State;
 use axum::http::header;
 use axum::response::{IntoResponse, Response};
 
-use crate::oauth::Oauth;
+use super::state::SharedState;
 
-/// A resource server asks again when it meets a key it does not know.
-const CACHE: &str = "public, max-age=300";
+/// Short, although a resource server fetches the keys again when it meets an unknown one.
+const CACHE_CONTROL: &str = "public, max-age=300";
 
-pub(in crate::oauth) async fn handle(State(oauth): State<Oauth>) -> Response {
-    ([(header::CACHE_CONTROL, CACHE)], Json(oauth.keys.current().public())).into_response()
+pub(crate) async fn handle(State(server): State<SharedState>) -> Response {
+    ([(header::CACHE_CONTROL, CACHE_CONTROL)], Json(server.tokens.public_keys())).into_response()
 }

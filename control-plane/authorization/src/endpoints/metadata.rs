@@ -1,5 +1,5 @@
-//! `GET /.well-known/oauth-authorization-server[/…]` and `/.well-known/openid-configuration[/…]` (RFC 8414). The same
-//! document at each, because clients differ in where they look; the issuer in it is the one spelling there is.
+//! `GET /.well-known/oauth-authorization-server[/…]` and `/.well-known/openid-configuration[/…]` (RFC 8414). Both
+//! return the same document, because clients differ in where they look.
 
 use axum::Json;
 use axum::extract::State;
@@ -7,14 +7,14 @@ use axum::http::header;
 use axum::response::{IntoResponse, Response};
 use serde::Serialize;
 
-use crate::oauth::Oauth;
-use crate::oauth::scope::Scope;
+use super::state::SharedState;
+use crate::grants::scope::Scope;
 
-/// Clients keep a document for days when allowed to; this is enough to be spared repetition.
-const CACHE: &str = "public, max-age=300";
+/// Short, because some clients cache the document for days if they may.
+const CACHE_CONTROL: &str = "public, max-age=300";
 
 #[derive(Serialize)]
-struct Metadata<'a> {
+struct ServerMetadata<'a> {
     issuer: &'a str,
     authorization_endpoint: String,
     token_endpoint: String,
@@ -33,9 +33,9 @@ struct Metadata<'a> {
     authorization_response_iss_parameter_supported: bool,
 }
 
-pub(in crate::oauth) async fn handle(State(oauth): State<Oauth>) -> Response {
-    let issuer = &oauth.issuer;
-    let metadata = Metadata {
+pub(crate) async fn handle(State(server): State<SharedState>) -> Response {
+    let issuer = &server.issuer;
+    let metadata = ServerMetadata {
         issuer: issuer.as_str(),
         authorization_endpoint: issuer.at("/oauth/authorize"),
         token_endpoint: issuer.at("/oauth/token"),
@@ -43,7 +43,7 @@ pub(in crate::oauth) async fn handle(State(oauth): State<Oauth>) -> Response {
         revocation_endpoint: issuer.at("/oauth/revoke"),
         introspection_endpoint: issuer.at("/oauth/introspect"),
         jwks_uri: issuer.at("/oauth/jwks"),
-        scopes_supported: Scope::ALL.map(Scope::word),
+        scopes_supported: Scope::ALL.map(Scope::as_str),
         response_types_supported: ["code"],
         response_modes_supported: ["query"],
         grant_types_supported: ["authorization_code", "refresh_token"],
@@ -53,5 +53,5 @@ pub(in crate::oauth) async fn handle(State(oauth): State<Oauth>) -> Response {
         client_id_metadata_document_supported: true,
         authorization_response_iss_parameter_supported: true,
     };
-    ([(header::CACHE_CONTROL, CACHE)], Json(metadata)).into_response()
+    ([(header::CACHE_CONTROL, CACHE_CONTROL)], Json(metadata)).into_response()
 }

@@ -1,28 +1,30 @@
-//! A refusal on its way to a browser: who is told of it, and how.
+//! Turns results into responses and counts them: for clients, and for browsers, where an error may go to the
+//! person or by redirect to the client.
 
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse as _, Response};
 
-use crate::oauth::client::built_in;
-use crate::oauth::error::{ErrorCode, OauthError};
-use crate::oauth::metrics::Endpoint;
-use crate::oauth::request::ReplyTo;
-use crate::oauth::{Oauth, page};
+use super::state::ServerState;
+use crate::authorize::request::ReplyTo;
+use crate::clients::built_in;
+use crate::error::{ErrorCode, OauthError};
+use crate::metrics::Endpoint;
+use crate::pages::templates;
 
-/// Who is told about a refusal.
+/// An error of a request from a browser, with the party that it is sent to.
 pub(super) enum BrowserError {
-    /// The person, because the client or its redirect URI cannot be trusted.
+    /// Shown to the person, because the client or its redirect URI cannot be trusted.
     Person(OauthError),
-    /// The client, by redirect where nobody could misuse it, else by a link that the person may follow.
+    /// Sent to the client: by redirect if that cannot be misused, otherwise by a link that the person may follow.
     Client(Box<ReplyTo>, OauthError),
-    /// The client, by a link, because the page that was sent may lead nowhere but here.
+    /// Sent to the client by a link, because the form may redirect to this server only.
     Linked(Box<ReplyTo>, OauthError),
-    /// The client, by redirect, because the person said so.
+    /// Sent to the client by redirect, because the person denied the request.
     Denied(Box<ReplyTo>, OauthError),
 }
 
 impl BrowserError {
-    /// As the answer to a form whose page is [`page::FormsLead::Here`].
+    /// The error of a form whose page is [`templates::FormAction::ThisServer`].
     pub(super) fn without_redirect(self) -> Self {
         match self {
             Self::Client(reply_to, error) => Self::Linked(reply_to, error),
@@ -37,55 +39,59 @@ impl From<OauthError> for BrowserError {
     }
 }
 
-impl Oauth {
-    /// Counts the answer to a browser, and makes it one.
-    pub(super) fn browsed(&self, endpoint: Endpoint, answer: Result<Response, BrowserError>) -> Response {
-        match answer {
-            Ok(response) => {
-                self.count(endpoint, None);
-                response
-            }
-            Err(BrowserError::Person(error)) => {
-                self.count(endpoint, Some(&error));
-                page::refused(&error)
-            }
-            Err(BrowserError::Client(reply_to, error)) => {
-                self.count(endpoint, Some(&error));
-                if is_harmless(&reply_to) {
-                    return see_other(&reply_to.failure(&self.issuer, &error));
-                }
-                self.link_back(&reply_to, &error)
-            }
-            Err(BrowserError::Linked(reply_to, error)) => {
-                self.count(endpoint, Some(&error));
-                self.link_back(&reply_to, &error)
-            }
-            Err(BrowserError::Denied(reply_to, error)) => {
-                self.count(endpoint, Some(&error));
-                see_other(&reply_to.failure(&self.issuer, &error))
-            }
-        }
-    }
+/// Counts and returns the response to a client.
+pub(super) fn respond_to_client(
+    server: &ServerState,
+    endpoint: Endpoint,
+    result: Result<Response, OauthError>,
+) -> Response {
+    server.metrics.count(endpoint, result.as_ref().err());
+    result.unwrap_or_else(|error| error.into_response())
+}
 
-    fn link_back(&self, reply_to: &ReplyTo, error: &OauthError) -> Response {
-        page::refused_with_link(error, &reply_to.redirect.place(), &reply_to.failure(&self.issuer, error))
+/// Counts and returns the response to a browser.
+pub(super) fn respond_to_browser(
+    server: &ServerState,
+    endpoint: Endpoint,
+    result: Result<Response, BrowserError>,
+) -> Response {
+    let error = match result {
+        Ok(response) => {
+            server.metrics.count(endpoint, None);
+            return response;
+        }
+        Err(error) => error,
+    };
+    let (BrowserError::Person(cause)
+    | BrowserError::Client(_, cause)
+    | BrowserError::Linked(_, cause)
+    | BrowserError::Denied(_, cause)) = &error;
+    server.metrics.count(endpoint, Some(cause));
+    match error {
+        BrowserError::Person(error) => templates::error_page(&error),
+        BrowserError::Client(reply_to, error) if is_safe_redirect(&reply_to) => {
+            see_other(&reply_to.failure(&server.issuer, &error))
+        }
+        BrowserError::Client(reply_to, error) | BrowserError::Linked(reply_to, error) => {
+            let url = reply_to.failure(&server.issuer, &error);
+            templates::error_page_with_link(&error, &reply_to.redirect.display_host(), &url)
+        }
+        BrowserError::Denied(reply_to, error) => see_other(&reply_to.failure(&server.issuer, &error)),
     }
 }
 
-/// Anybody may register a client with any address, so without a person's word we send browsers only to themselves, or to
-/// clients that were reviewed: we are no open redirector (RFC 9700 section 4.11.2).
-fn is_harmless(reply_to: &ReplyTo) -> bool {
+/// Whether a browser may be redirected without a decision of the person. Anybody may register a client with any
+/// URL, so only redirects to the person's own computer or to built-in clients are safe: this server must not be
+/// an open redirector (RFC 9700 section 4.11.2).
+fn is_safe_redirect(reply_to: &ReplyTo) -> bool {
     reply_to.redirect.is_loopback() || built_in::find(&reply_to.client_id).is_some()
 }
 
-/// A redirect that makes a GET of a POST, and is kept nowhere: it may carry a code.
+/// A redirect that turns a POST into a GET. It is not cached, because it may carry a code.
 pub(super) fn see_other(url: &str) -> Response {
     let Ok(location) = HeaderValue::from_str(url) else {
-        return page::refused(&OauthError::new(
-            ErrorCode::ServerError,
-            "location",
-            "the address cannot be written",
-        ));
+        let what = "The address to continue at is invalid.";
+        return templates::error_page(&OauthError::new(ErrorCode::ServerError, "location", what));
     };
     let headers =
         [(header::LOCATION, location), (header::CACHE_CONTROL, HeaderValue::from_static("no-store"))];

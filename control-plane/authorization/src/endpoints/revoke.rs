@@ -1,52 +1,43 @@
-//! `POST /oauth/revoke` (RFC 7009): a client gives back a token of either kind. The whole grant ends with it, because that
-//! is what a person means who disconnects a client. What is unknown, or another client's, is answered the same.
+//! `POST /oauth/revoke` (RFC 7009): a client returns an access or refresh token. Its whole grant is revoked, because
+//! that is what a person expects who disconnects a client. Unknown tokens and those of other clients get the same
+//! response.
 
 use axum::extract::State;
 use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::{IntoResponse as _, Response};
 
+use super::extract::{ClientIp, Form, required};
+use super::respond::respond_to_client;
+use super::state::{ServerState, SharedState};
 use super::token::client_id;
-use super::{Caller, Form};
-use crate::oauth::Oauth;
-use crate::oauth::access_token;
-use crate::oauth::error::{ErrorCode, OauthError};
-use crate::oauth::metrics::Endpoint;
-use crate::oauth::secret::SecretHash;
-use crate::oauth::throttle::Kind;
+use crate::error::OauthError;
+use crate::limits::rate_limiter::RateLimit;
+use crate::metrics::Endpoint;
+use crate::secret::SecretHash;
+use crate::tokens::access_token::grant_id;
 
-pub(in crate::oauth) async fn handle(
-    State(oauth): State<Oauth>,
-    Caller(address): Caller,
+pub(crate) async fn handle(
+    State(server): State<SharedState>,
+    ClientIp(address): ClientIp,
     headers: HeaderMap,
     form: Result<Form, OauthError>,
 ) -> Response {
-    let answer = async {
-        oauth.throttle_address(Kind::Token, address)?;
+    let result = async {
+        server.limiter.check_ip(RateLimit::Token, address)?;
         let Form(form) = form?;
         let client_id = client_id(&form, &headers)?;
-        let token = form.get("token").ok_or_else(|| {
-            OauthError::new(ErrorCode::InvalidRequest, "parameter_missing", "token is missing")
-        })?;
-        revoke(&oauth, client_id, token).await?;
+        if let Some(grant) = find_grant(&server, required(&form, "token")?).await? {
+            server.grants.revoke(&grant, client_id).await?;
+        }
         Ok((StatusCode::OK, [(header::CACHE_CONTROL, "no-store")]).into_response())
     };
-    oauth.answered(Endpoint::Revoke, answer.await)
+    respond_to_client(&server, Endpoint::Revoke, result.await)
 }
 
-async fn revoke(oauth: &Oauth, client_id: &str, token: &str) -> Result<(), OauthError> {
-    let Some(grant) = grant_of(oauth, token).await? else { return Ok(()) };
-    if oauth.store.revoke_grant(&grant, client_id).await? {
-        tracing::info!(target: "audit", grant, client = client_id, "a client gave its grant back");
+/// The id of the grant that a token was issued under.
+async fn find_grant(server: &ServerState, token: &str) -> Result<Option<String>, OauthError> {
+    match server.tokens.verify(token, server.now()) {
+        Ok(claims) => Ok(Some(grant_id(&claims).to_owned())),
+        Err(_) => server.grants.id_of_refresh_token(SecretHash::of(token)).await,
     }
-    Ok(())
-}
-
-async fn grant_of(oauth: &Oauth, token: &str) -> Result<Option<String>, OauthError> {
-    let claims = access_token::verify(token, &oauth.keys.current(), oauth.issuer.as_str(), oauth.now());
-    if let Ok(claims) = claims {
-        return Ok(Some(claims.grant().to_owned()));
-    }
-    let mut transaction = oauth.store.begin().await?;
-    let found = oauth.store.refresh_token(&mut transaction, SecretHash::of(token)).await?;
-    Ok(found.map(|token| token.grant.id))
 }

@@ -1,53 +1,59 @@
-//! `POST /oauth/sign-in/invitation`: an invitation becomes an account, and the browser gets a session of it.
+//! `POST /oauth/sign-in/invitation`: redeems an invitation for an account and opens a session for it.
+
+use std::net::IpAddr;
 
 use axum::extract::State;
 use axum::http::{HeaderMap, header};
 use axum::response::Response;
 
-use super::pending::SIGN_IN_FORM;
-use super::refusal::{BrowserError, see_other};
-use super::{Caller, Form};
-use crate::oauth::Oauth;
-use crate::oauth::browser::browser_cookie;
-use crate::oauth::error::{ErrorCode, OauthError};
-use crate::oauth::metrics::Endpoint;
-use crate::oauth::parameters::Parameters;
-use crate::oauth::throttle::Kind;
+use super::extract::{ClientIp, Form};
+use super::pending_request::read_request;
+use super::respond::{BrowserError, respond_to_browser, see_other};
+use super::state::{ServerState, SharedState};
+use crate::error::{ErrorCode, OauthError};
+use crate::limits::rate_limiter::RateLimit;
+use crate::metrics::Endpoint;
+use crate::pages::render::SIGN_IN_FORM;
+use crate::parameters::Parameters;
+use crate::people::browser_session::browser_cookie;
 
-pub(in crate::oauth) async fn handle(
-    State(oauth): State<Oauth>,
-    Caller(address): Caller,
+pub(crate) async fn handle(
+    State(server): State<SharedState>,
+    ClientIp(address): ClientIp,
     headers: HeaderMap,
     form: Result<Form, OauthError>,
 ) -> Response {
-    let answer = async {
-        oauth.throttle_address(Kind::SignIn, address)?;
-        sign_in(&oauth, &form?.0, &headers, address).await
+    let result = async {
+        server.limiter.check_ip(RateLimit::SignIn, address)?;
+        sign_in(&server, &form?.0, &headers, address).await
     };
-    let answer = answer.await.map_err(BrowserError::without_redirect);
-    oauth.browsed(Endpoint::Invitation, answer)
+    let result = result.await.map_err(BrowserError::without_redirect);
+    respond_to_browser(&server, Endpoint::Invitation, result)
 }
 
 async fn sign_in(
-    oauth: &Oauth,
+    server: &ServerState,
     form: &Parameters,
     headers: &HeaderMap,
-    address: std::net::IpAddr,
+    address: IpAddr,
 ) -> Result<Response, BrowserError> {
     let query = form.get("request").unwrap_or_default();
-    oauth.check_form(headers, SIGN_IN_FORM, browser_cookie(headers), form.get("form"), query)?;
-    let pending = oauth.read_request(query, address).await?;
+    let browser = browser_cookie(headers);
+    server.pages.check_form(headers, SIGN_IN_FORM, browser, form.get("form"), query)?;
+    let pending = read_request(server, query, address).await?;
     let code = form.get("code").unwrap_or_default();
-    let account = match oauth.redeem(code, &pending.target).await {
+    let check_target = |agent: &_| server.targets.check_invitation(&pending.target, agent);
+    let account = match server.invitations.redeem(code, check_target).await {
         Ok(account) => account,
-        // A person may have mistyped it: the same page again, with what is wrong.
+        // The person may have mistyped the code, so the same page is shown again, with the error.
         Err(error) if error.code == ErrorCode::AccessDenied => {
-            oauth.count(Endpoint::Invitation, Some(&error));
-            return Ok(oauth.sign_in_page(&pending, headers, Some(&error.description))?);
+            server.metrics.count(Endpoint::Invitation, Some(&error));
+            return Ok(server.pages.sign_in(&pending, headers, Some(&error.description))?);
         }
         Err(error) => return Err(error.into()),
     };
-    let mut response = see_other(&oauth.issuer.at(&format!("/oauth/authorize?{query}")));
-    response.headers_mut().insert(header::SET_COOKIE, oauth.sessions.open(&account.id, oauth.now()));
+    let mut response = see_other(&server.issuer.at(&format!("/oauth/authorize?{query}")));
+    let session = server.sign_ins.open_session(&account, server.now());
+    response.headers_mut().insert(header::SET_COOKIE, session);
     Ok(response)
 }

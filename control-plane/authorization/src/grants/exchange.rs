@@ -1,173 +1,134 @@
-//! Grants: what a person allowed a client. Who may exchange a code or a refresh token, and what a repetition means. Pure.
+//! Decides whether a code or a refresh token may be exchanged, and what its reuse means. Pure.
 //!
-//! A code is good once; coming again it takes its grant with it. A refresh token is replaced by its first use; for
-//! [`GRACE_SECONDS`] it may be used again, because clients refresh twice at once and lose answers; after that a use means
-//! that two parties hold it, and its grant ends (RFC 9700 section 4.14.2).
+//! A code can be used once; a second use revokes its grant. A refresh token is replaced by its first use. It
+//! may be used again for [`REFRESH_REUSE_GRACE_SECONDS`], because clients refresh twice at once and lose
+//! responses. A later use means that two parties have the token, and revokes its grant (RFC 9700 section
+//! 4.14.2).
 
-use protocol::{Did, UnixSeconds};
+use protocol::UnixSeconds;
 
-use super::error::{ErrorCode, OauthError};
-use super::pkce::Challenge;
+use super::grant::{Grant, StoredCode, StoredRefreshToken};
 use super::scope::Scopes;
+use crate::error::{ErrorCode, OauthError};
 
-/// Life of a code.
-pub(crate) const CODE_SECONDS: u64 = 60;
-/// Life of an access token; also how long a resource server that never asks goes on after a revocation.
-pub(super) const ACCESS_SECONDS: u64 = 600;
-/// Life of a refresh token that nobody uses.
-pub(crate) const REFRESH_SECONDS: u64 = 30 * 24 * 3600;
-/// Life of a grant however often it is refreshed; then the person is asked again.
-pub(super) const GRANT_SECONDS: u64 = 90 * 24 * 3600;
 /// How long a refresh token works beside its successor.
-pub(super) const GRACE_SECONDS: u64 = 30;
-/// How often it does so: a client with more parallel refreshes than that is not one client.
-pub(super) const GRACE_USES_MAX: u32 = 4;
+const REFRESH_REUSE_GRACE_SECONDS: u64 = 30;
+/// How often a refresh token works beside its successor. A client does not refresh more often than that in
+/// parallel.
+const REFRESH_REUSES_MAX: u32 = 4;
 
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Grant {
-    pub(crate) id: String,
-    pub(crate) account: String,
-    pub(crate) client_id: String,
-    pub(crate) agent: Did,
-    /// URL of the MCP endpoint, the audience of access tokens.
-    pub(crate) resource: String,
-    /// The endpoint is the relay's gateway, and the person chose the agent.
-    pub(crate) gateway: bool,
-    /// As granted; words separated by spaces.
-    pub(crate) scope: String,
-    pub(crate) expires: UnixSeconds,
-}
-
-/// A code as it is stored.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct StoredCode {
-    pub(crate) grant: Grant,
-    pub(crate) redirect_uri: String,
-    pub(crate) challenge: Challenge,
-    pub(crate) expires: UnixSeconds,
-    pub(crate) used: bool,
-}
-
-/// A refresh token as it is stored.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct StoredRefresh {
-    pub(crate) grant: Grant,
-    pub(crate) expires: UnixSeconds,
-    pub(crate) replaced: Option<UnixSeconds>,
-    pub(crate) retries: u32,
-}
-
-/// What somebody presents with a code.
+/// What a client presents with a code.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct CodeExchange<'a> {
-    pub(super) client_id: &'a str,
-    pub(super) redirect_uri: &'a str,
-    pub(super) verifier: &'a str,
-    pub(super) resource: Option<&'a str>,
+pub(crate) struct CodeExchange<'a> {
+    pub(crate) client_id: &'a str,
+    pub(crate) redirect_uri: &'a str,
+    pub(crate) verifier: &'a str,
+    pub(crate) resource: Option<&'a str>,
 }
 
-/// What somebody presents with a refresh token.
+/// What a client presents with a refresh token.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Refresh<'a> {
-    pub(super) client_id: &'a str,
-    pub(super) resource: Option<&'a str>,
-    pub(super) scope: Option<&'a str>,
+pub(crate) struct RefreshExchange<'a> {
+    pub(crate) client_id: &'a str,
+    pub(crate) resource: Option<&'a str>,
+    pub(crate) scope: Option<&'a str>,
 }
 
-/// A refusal, and whether it ends the grant.
+/// A refused exchange, and whether it revokes the grant.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Refused {
-    pub(super) error: OauthError,
-    pub(super) ends_grant: bool,
+pub(crate) struct ExchangeRefused {
+    pub(crate) error: OauthError,
+    pub(crate) revokes_grant: bool,
 }
 
-/// How a refresh token that may be used is marked.
+/// How the use of a refresh token is recorded.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Use {
-    /// Replaced from now on.
+pub(crate) enum RefreshUse {
+    /// The first use, which replaces the token.
     First,
-    /// Once more within its grace.
-    Again,
+    /// A repeated use within the grace period.
+    Retry,
 }
 
-pub(super) fn judge_code(
+/// Whether the code may be exchanged.
+pub(crate) fn check_code(
     code: &StoredCode,
     presented: CodeExchange<'_>,
     now: UnixSeconds,
-) -> Result<(), Refused> {
+) -> Result<(), ExchangeRefused> {
     if code.used {
-        return Err(ended("code_replayed", "the code was used before; everything it led to is revoked"));
+        return Err(refused_and_revoked("code_replayed", "the code was used before; its grant is revoked"));
     }
     if code.grant.client_id != presented.client_id {
-        return Err(kept("code_of_another_client", "the code was given to another client"));
+        return Err(refused("code_of_another_client", "the code was issued to another client"));
     }
     if code.expires <= now {
-        return Err(kept("code_expired", "the code has expired"));
+        return Err(refused("code_expired", "the code has expired"));
     }
     if code.redirect_uri != presented.redirect_uri {
-        return Err(kept("redirect_mismatch", "redirect_uri is not that of the authorization request"));
+        return Err(refused("redirect_mismatch", "redirect_uri is not the one of the authorization request"));
     }
-    if !code.challenge.is_met_by(presented.verifier) {
-        return Err(kept("pkce_mismatch", "code_verifier does not fit the code_challenge"));
+    if !code.challenge.matches(presented.verifier) {
+        return Err(refused("pkce_mismatch", "code_verifier does not match the code_challenge"));
     }
     check_resource(&code.grant, presented.resource)
 }
 
-/// How to mark the token, and the scope of the next access token.
-pub(super) fn judge_refresh(
-    token: &StoredRefresh,
-    presented: Refresh<'_>,
+/// How to record the use of the token, and the scope of the next access token.
+pub(crate) fn check_refresh(
+    token: &StoredRefreshToken,
+    presented: RefreshExchange<'_>,
     now: UnixSeconds,
-) -> Result<(Use, String), Refused> {
+) -> Result<(RefreshUse, String), ExchangeRefused> {
     if token.grant.client_id != presented.client_id {
-        return Err(kept("refresh_of_another_client", "the refresh token was given to another client"));
+        return Err(refused("refresh_of_another_client", "the refresh token was issued to another client"));
     }
-    let marked = match token.replaced {
+    let token_use = match token.replaced {
         None if token.expires <= now || token.grant.expires <= now => {
-            return Err(kept("refresh_expired", "the refresh token has expired"));
+            return Err(refused("refresh_expired", "the refresh token has expired"));
         }
-        None => Use::First,
-        Some(at) if now < at.saturating_add(GRACE_SECONDS) && token.retries < GRACE_USES_MAX => Use::Again,
+        None => RefreshUse::First,
+        Some(at) if now < at.saturating_add(REFRESH_REUSE_GRACE_SECONDS) && token.retries < REFRESH_REUSES_MAX => RefreshUse::Retry,
         Some(_) => {
-            return Err(ended(
+            return Err(refused_and_revoked(
                 "refresh_reused",
-                "the refresh token was replaced; everything of its grant is revoked",
+                "the refresh token was replaced before; its grant is revoked",
             ));
         }
     };
     check_resource(&token.grant, presented.resource)?;
-    Ok((marked, scope(&token.grant, presented.scope)?))
+    Ok((token_use, narrowed_scope(&token.grant, presented.scope)?))
 }
 
-/// A part of what was granted, or all of it (RFC 6749 section 6).
-fn scope(grant: &Grant, asked: Option<&str>) -> Result<String, Refused> {
-    let Some(asked) = asked else { return Ok(grant.scope.clone()) };
+/// The requested part of the granted scope, or all of it (RFC 6749 section 6).
+fn narrowed_scope(grant: &Grant, requested: Option<&str>) -> Result<String, ExchangeRefused> {
+    let Some(requested) = requested else { return Ok(grant.scope.clone()) };
     let granted = Scopes::parse(&grant.scope);
-    match (Scopes::parse(asked), granted) {
-        (Ok(asked), Ok(granted)) if asked.is_within(&granted) => Ok(asked.to_string()),
+    match (Scopes::parse(requested), granted) {
+        (Ok(requested), Ok(granted)) if requested.is_within(&granted) => Ok(requested.to_string()),
         _ => {
-            let what = "scope is not a part of what was granted";
+            let what = "scope is not part of the granted scope";
             let error = OauthError::new(ErrorCode::InvalidScope, "scope_wider", what);
-            Err(Refused { error, ends_grant: false })
+            Err(ExchangeRefused { error, revokes_grant: false })
         }
     }
 }
 
-fn check_resource(grant: &Grant, asked: Option<&str>) -> Result<(), Refused> {
-    if asked.is_none_or(|asked| asked == grant.resource) {
+fn check_resource(grant: &Grant, requested: Option<&str>) -> Result<(), ExchangeRefused> {
+    if requested.is_none_or(|requested| requested == grant.resource) {
         return Ok(());
     }
-    let what = "resource is not the one that was granted";
+    let what = "resource is not the granted one";
     let error = OauthError::new(ErrorCode::InvalidTarget, "resource_mismatch", what);
-    Err(Refused { error, ends_grant: false })
+    Err(ExchangeRefused { error, revokes_grant: false })
 }
 
-fn kept(reason: &'static str, what: &str) -> Refused {
-    Refused { error: OauthError::new(ErrorCode::InvalidGrant, reason, what), ends_grant: false }
+fn refused(reason: &'static str, what: &str) -> ExchangeRefused {
+    ExchangeRefused { error: OauthError::new(ErrorCode::InvalidGrant, reason, what), revokes_grant: false }
 }
 
-fn ended(reason: &'static str, what: &str) -> Refused {
-    Refused { ends_grant: true, ..kept(reason, what) }
+fn refused_and_revoked(reason: &'static str, what: &str) -> ExchangeRefused {
+    ExchangeRefused { revokes_grant: true, ..refused(reason, what) }
 }
 
 #[cfg(test)]

@@ -1,53 +1,65 @@
-//! Whether what a person allowed still holds: decided by the agent of the grant, at each exchange, refresh and introspection. Pure.
+//! Checks whether a grant is still valid against its agent's current state. Runs at every code exchange,
+//! refresh and introspection. Pure.
 
-use super::account::{Account, Barred, Resource};
+use protocol::introspection::Inactive;
+
 use super::grant::Grant;
+use crate::people::account::{AccessDenied, Account};
+use crate::relay::McpEndpoint;
 
-/// Why it does not.
+/// Why a grant is no longer valid.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Lapsed {
-    /// The endpoint it was allowed for is not the agent's, or not the relay's gateway, any more.
+pub enum GrantInvalid {
+    /// Its URL is no longer that of the agent's endpoint or of the gateway.
     ResourceGone,
-    Barred(Barred),
+    /// The person may no longer use the agent.
+    Denied(AccessDenied),
 }
 
-impl Lapsed {
-    pub(super) const fn word(self) -> &'static str {
+impl GrantInvalid {
+    /// The reason for the gateway and for metrics.
+    #[must_use]
+    pub const fn reason(self) -> Inactive {
         match self {
-            Self::ResourceGone => "resource_gone",
-            Self::Barred(barred) => barred.word(),
+            Self::ResourceGone => Inactive::ResourceGone,
+            Self::Denied(denied) => denied.reason(),
         }
     }
 
-    pub(super) const fn sentence(self) -> &'static str {
+    /// A sentence for the client's developer.
+    pub(crate) const fn description(self) -> &'static str {
         match self {
-            Self::ResourceGone => "the agent is not reached at this URL any more",
-            Self::Barred(Barred::Suspended) => "the agent or its tenant is suspended",
-            Self::Barred(Barred::NotInvited) => "the person may not use this agent any more",
-            Self::Barred(Barred::NoEndpoint) => "the gateway does not serve this agent any more",
+            Self::ResourceGone => "the agent is no longer reached at this URL",
+            Self::Denied(AccessDenied::Suspended) => "the agent or its tenant is suspended",
+            Self::Denied(AccessDenied::NotInvited) => "the person may no longer use this agent",
+            Self::Denied(AccessDenied::NoEndpoint) => "the gateway no longer serves this agent",
         }
     }
 }
 
-/// `agent` is the endpoint of the grant's agent as it is now, if it has one.
-pub(super) fn judge(
+/// Checks a grant. `endpoint` is the current endpoint of the grant's agent, if it has one.
+///
+/// # Errors
+/// The grant is no longer valid.
+pub fn check_grant(
     grant: &Grant,
     account: &Account,
-    agent: Option<&Resource>,
+    endpoint: Option<&McpEndpoint>,
     gateway_url: Option<&str>,
-) -> Result<(), Lapsed> {
-    let agent = agent.filter(|agent| agent.agent == grant.agent).ok_or(Lapsed::ResourceGone)?;
+) -> Result<(), GrantInvalid> {
+    let endpoint = endpoint.filter(|endpoint| endpoint.agent == grant.agent).ok_or(GrantInvalid::ResourceGone)?;
     let at_gateway = gateway_url == Some(&grant.resource);
-    if grant.gateway != at_gateway || (!at_gateway && agent.mcp.url != grant.resource) {
-        return Err(Lapsed::ResourceGone);
+    if grant.gateway != at_gateway || (!at_gateway && endpoint.mcp.url != grant.resource) {
+        return Err(GrantInvalid::ResourceGone);
     }
-    let may =
-        if at_gateway { account.check_may_use_through_gateway(agent) } else { account.check_may_use(agent) };
-    may.map_err(Lapsed::Barred)
+    let allowed = if at_gateway {
+        account.check_may_use_through_gateway(endpoint)
+    } else {
+        account.check_may_use(endpoint)
+    };
+    allowed.map_err(GrantInvalid::Denied)
 }
 
-#[cfg(test)]
-mod properties;
 #[cfg(test)]
 mod tests {
     use protocol::admin::McpSpec;
@@ -57,8 +69,8 @@ mod tests {
     const GATEWAY: &str = "https://gateway.example/mcp";
     const OWN: &str = "https://mcp.example/alice";
 
-    fn agent() -> Resource {
-        Resource {
+    fn agent() -> McpEndpoint {
+        McpEndpoint {
             agent: "did:wba:example.com:agent:alice".parse().unwrap(),
             mcp: McpSpec {
                 url: OWN.into(),
@@ -95,10 +107,10 @@ mod tests {
 
     #[test]
     fn a_grant_holds_for_the_url_it_was_given_for_only() {
-        let judge = |grant: &Grant, gateway| judge(grant, &account(), Some(&agent()), gateway);
-        assert_eq!(judge(&grant(OWN, false), None), Ok(()));
-        assert_eq!(judge(&grant(OWN, false), Some(GATEWAY)), Ok(()));
-        assert_eq!(judge(&grant(GATEWAY, true), Some(GATEWAY)), Ok(()));
+        let check = |grant: &Grant, gateway| check_grant(grant, &account(), Some(&agent()), gateway);
+        assert_eq!(check(&grant(OWN, false), None), Ok(()));
+        assert_eq!(check(&grant(OWN, false), Some(GATEWAY)), Ok(()));
+        assert_eq!(check(&grant(GATEWAY, true), Some(GATEWAY)), Ok(()));
         for (grant, gateway) in [
             (grant(GATEWAY, true), None),
             (grant(GATEWAY, true), Some("https://other.example/mcp")),
@@ -107,22 +119,23 @@ mod tests {
             (grant(OWN, false), Some(OWN)),
             (grant(OWN, true), Some(GATEWAY)),
         ] {
-            assert_eq!(judge(&grant, gateway), Err(Lapsed::ResourceGone), "{grant:?} {gateway:?}");
+            assert_eq!(check(&grant, gateway), Err(GrantInvalid::ResourceGone), "{grant:?} {gateway:?}");
         }
     }
 
     #[test]
     fn a_grant_ends_with_its_agent_and_the_rights_of_its_person() {
         let through = grant(GATEWAY, true);
-        let judge =
-            |agent: Option<&Resource>| judge(&through, &account(), agent, Some(GATEWAY)).unwrap_err().word();
-        assert_eq!(judge(None), "resource_gone");
-        let other = Resource { agent: "did:wba:example.com:agent:bob".parse().unwrap(), ..agent() };
-        assert_eq!(judge(Some(&other)), "resource_gone");
-        assert_eq!(judge(Some(&Resource { suspended: true, ..agent() })), "suspended");
-        let unserved = Resource { mcp: McpSpec { endpoint: None, ..agent().mcp }, ..agent() };
-        assert_eq!(judge(Some(&unserved)), "no_endpoint");
-        let removed = Resource { mcp: McpSpec { accounts: vec![], ..agent().mcp }, ..agent() };
-        assert_eq!(judge(Some(&removed)), "not_invited");
+        let reason = |agent: Option<&McpEndpoint>| {
+            check_grant(&through, &account(), agent, Some(GATEWAY)).unwrap_err().reason().as_str()
+        };
+        assert_eq!(reason(None), "resource_gone");
+        let other = McpEndpoint { agent: "did:wba:example.com:agent:bob".parse().unwrap(), ..agent() };
+        assert_eq!(reason(Some(&other)), "resource_gone");
+        assert_eq!(reason(Some(&McpEndpoint { suspended: true, ..agent() })), "suspended");
+        let unserved = McpEndpoint { mcp: McpSpec { endpoint: None, ..agent().mcp }, ..agent() };
+        assert_eq!(reason(Some(&unserved)), "no_endpoint");
+        let removed = McpEndpoint { mcp: McpSpec { accounts: vec![], ..agent().mcp }, ..agent() };
+        assert_eq!(reason(Some(&removed)), "not_invited");
     }
 }

@@ -4,12 +4,13 @@ use protocol::base64url;
 use sha2::{Digest as _, Sha256};
 use subtle::ConstantTimeEq as _;
 
-/// What an authorization request promised: SHA-256 of the verifier.
+/// The code challenge of an authorization request: the SHA-256 of the verifier.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Challenge(pub(crate) [u8; 32]);
 
+/// Why a code challenge was refused.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-pub(super) enum ChallengeError {
+pub(crate) enum ChallengeError {
     #[error("code_challenge is missing: use PKCE with S256")]
     Missing,
     #[error("code_challenge_method must be S256")]
@@ -19,8 +20,8 @@ pub(super) enum ChallengeError {
 }
 
 impl Challenge {
-    /// An absent method means `plain` (RFC 7636 section 4.3), which is not offered.
-    pub(super) fn parse(challenge: Option<&str>, method: Option<&str>) -> Result<Self, ChallengeError> {
+    /// An absent method means `plain` (RFC 7636 section 4.3), which is not supported.
+    pub(crate) fn parse(challenge: Option<&str>, method: Option<&str>) -> Result<Self, ChallengeError> {
         let challenge = challenge.ok_or(ChallengeError::Missing)?;
         if method != Some("S256") {
             return Err(ChallengeError::Method);
@@ -28,14 +29,14 @@ impl Challenge {
         base64url::decode_array(challenge).map(Self).map_err(|_| ChallengeError::Form)
     }
 
-    /// Whether the verifier has the form of RFC 7636 section 4.1 and is the one that was promised.
-    pub(super) fn is_met_by(&self, verifier: &str) -> bool {
+    /// Whether the verifier has the form of RFC 7636 section 4.1 and this hash.
+    pub(crate) fn matches(&self, verifier: &str) -> bool {
         let unreserved = |b: u8| b.is_ascii_alphanumeric() || b"-._~".contains(&b);
-        let formed = (43..=128).contains(&verifier.len()) && verifier.bytes().all(unreserved);
-        formed && bool::from(Sha256::digest(verifier).as_slice().ct_eq(&self.0))
+        let well_formed = (43..=128).contains(&verifier.len()) && verifier.bytes().all(unreserved);
+        well_formed && bool::from(Sha256::digest(verifier).as_slice().ct_eq(&self.0))
     }
 
-    pub(super) fn text(&self) -> String {
+    pub(crate) fn text(&self) -> String {
         base64url::encode(&self.0)
     }
 }
@@ -50,16 +51,16 @@ mod tests {
     #[test]
     fn the_example_of_the_rfc_is_met_by_its_verifier_only() {
         let challenge = Challenge::parse(Some(CHALLENGE), Some("S256")).unwrap();
-        assert!(challenge.is_met_by(VERIFIER));
-        assert!(!challenge.is_met_by(&VERIFIER.to_uppercase()));
-        assert!(!challenge.is_met_by(""));
+        assert!(challenge.matches(VERIFIER));
+        assert!(!challenge.matches(&VERIFIER.to_uppercase()));
+        assert!(!challenge.matches(""));
         assert_eq!(challenge.text(), CHALLENGE);
     }
 
     #[test]
     fn a_verifier_outside_the_grammar_is_refused_though_its_hash_is_right() {
         for verifier in ["short", &"x".repeat(129), &format!("{}+", "x".repeat(50))] {
-            assert!(!Challenge(Sha256::digest(verifier).into()).is_met_by(verifier), "{verifier}");
+            assert!(!Challenge(Sha256::digest(verifier).into()).matches(verifier), "{verifier}");
         }
     }
 

@@ -1,22 +1,24 @@
-//! What a client may be allowed. The words on the wire and the words on the consent page stand side by side.
+//! The scopes of access tokens, with their sentences on the consent page.
 
 use std::collections::BTreeSet;
 use std::fmt;
 
-/// Bytes of a `scope` parameter; ours need 30.
+/// The longest `scope` parameter, in bytes; all our scopes together have 30.
 const SCOPE_BYTES_MAX: usize = 1024;
 
+/// One scope.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) enum Scope {
+pub(crate) enum Scope {
     Read,
     Send,
     Tasks,
 }
 
 impl Scope {
-    pub(super) const ALL: [Self; 3] = [Self::Read, Self::Send, Self::Tasks];
+    pub(crate) const ALL: [Self; 3] = [Self::Read, Self::Send, Self::Tasks];
 
-    pub(super) const fn word(self) -> &'static str {
+    /// The scope as on the wire.
+    pub(crate) const fn as_str(self) -> &'static str {
         match self {
             Self::Read => "mcp:read",
             Self::Send => "mcp:send",
@@ -24,8 +26,8 @@ impl Scope {
         }
     }
 
-    /// For a person who decides about it.
-    pub(super) const fn sentence(self) -> &'static str {
+    /// The sentence on the consent page.
+    pub(crate) const fn sentence(self) -> &'static str {
         match self {
             Self::Read => "Read the agent's messages and find other agents of its team",
             Self::Send => "Send and delete messages in the agent's name",
@@ -33,39 +35,39 @@ impl Scope {
         }
     }
 
-    fn from_word(word: &str) -> Option<Self> {
-        Self::ALL.into_iter().find(|scope| scope.word() == word)
+    fn parse(text: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|scope| scope.as_str() == text)
     }
 }
 
-/// At least one scope.
+/// A set of at least one scope.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Scopes(BTreeSet<Scope>);
+pub(crate) struct Scopes(BTreeSet<Scope>);
 
-/// A text names no scope of ours.
+/// The text has no known scope.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct NoScope;
+pub(crate) struct NoKnownScope;
 
 impl Scopes {
-    pub(super) fn all() -> Self {
+    pub(crate) fn all() -> Self {
         Self(Scope::ALL.into_iter().collect())
     }
 
-    /// Words separated by spaces. Words of others are left out (RFC 6749 section 3.3): clients ask every server for
-    /// `openid` or `offline_access`.
-    pub(super) fn parse(text: &str) -> Result<Self, NoScope> {
+    /// Parses scopes separated by spaces. Unknown ones are ignored (RFC 6749 section 3.3), because clients ask
+    /// every server for `openid` or `offline_access`.
+    pub(crate) fn parse(text: &str) -> Result<Self, NoKnownScope> {
         if text.len() > SCOPE_BYTES_MAX {
-            return Err(NoScope);
+            return Err(NoKnownScope);
         }
-        let known: BTreeSet<_> = text.split(' ').filter_map(Scope::from_word).collect();
-        if known.is_empty() { Err(NoScope) } else { Ok(Self(known)) }
+        let known: BTreeSet<_> = text.split(' ').filter_map(Scope::parse).collect();
+        if known.is_empty() { Err(NoKnownScope) } else { Ok(Self(known)) }
     }
 
-    pub(super) fn is_within(&self, other: &Self) -> bool {
+    pub(crate) fn is_within(&self, other: &Self) -> bool {
         self.0.is_subset(&other.0)
     }
 
-    pub(super) fn iter(&self) -> impl Iterator<Item = Scope> {
+    pub(crate) fn iter(&self) -> impl Iterator<Item = Scope> {
         self.0.iter().copied()
     }
 }
@@ -74,7 +76,7 @@ impl fmt::Display for Scopes {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         for (index, scope) in self.0.iter().enumerate() {
             let space = if index == 0 { "" } else { " " };
-            write!(f, "{space}{}", scope.word())?;
+            write!(f, "{space}{}", scope.as_str())?;
         }
         Ok(())
     }
@@ -110,7 +112,7 @@ mod tests {
 
         #[test]
         fn no_text_names_a_scope_by_accident(text in "\\PC{0,60}") {
-            let named = text.split(' ').any(|word| Scope::ALL.iter().any(|scope| scope.word() == word));
+            let named = text.split(' ').any(|word| Scope::ALL.iter().any(|scope| scope.as_str() == text));
             prop_assert_eq!(Scopes::parse(&text).is_ok(), named);
         }
     }
@@ -121,9 +123,9 @@ mod tests {
             Scopes::parse("openid mcp:send mcp:read mcp:read").unwrap().to_string(),
             "mcp:read mcp:send"
         );
-        assert_eq!(Scopes::parse("openid"), Err(NoScope));
-        assert_eq!(Scopes::parse(""), Err(NoScope));
-        assert_eq!(Scopes::parse(&"mcp:read ".repeat(200)), Err(NoScope));
+        assert_eq!(Scopes::parse("openid"), Err(NoKnownScope));
+        assert_eq!(Scopes::parse(""), Err(NoKnownScope));
+        assert_eq!(Scopes::parse(&"mcp:read ".repeat(200)), Err(NoKnownScope));
         assert_eq!(Scopes::parse(&Scopes::all().to_string()), Ok(Scopes::all()));
     }
 

@@ -1,49 +1,49 @@
-//! A bounded map of things that end by themselves: sessions of browsers, sign-ins on their way, fetched documents.
+//! A bounded map whose entries expire: browser sessions, pending sign-ins, fetched client documents.
 
 use std::collections::{BTreeSet, HashMap};
 
 use protocol::UnixSeconds;
 
-use super::secret::SecretHash;
+use crate::secret::SecretHash;
 
-/// At most `max` entries; when full, the one that ends first makes room.
+/// At most `capacity` entries. When full, the entry that expires first is evicted.
 #[derive(Debug)]
-pub(super) struct Expiring<T> {
-    max: usize,
+pub(crate) struct ExpiringMap<T> {
+    capacity: usize,
     entries: HashMap<SecretHash, (UnixSeconds, T)>,
-    ends: BTreeSet<(UnixSeconds, SecretHash)>,
+    by_expiry: BTreeSet<(UnixSeconds, SecretHash)>,
 }
 
-impl<T> Expiring<T> {
-    pub(super) fn new(max: usize) -> Self {
-        Self { max, entries: HashMap::new(), ends: BTreeSet::new() }
+impl<T> ExpiringMap<T> {
+    pub(crate) fn new(capacity: usize) -> Self {
+        Self { capacity, entries: HashMap::new(), by_expiry: BTreeSet::new() }
     }
 
-    pub(super) fn insert(&mut self, key: SecretHash, value: T, expires: UnixSeconds, now: UnixSeconds) {
+    pub(crate) fn insert(&mut self, key: SecretHash, value: T, expires: UnixSeconds, now: UnixSeconds) {
         self.remove(&key);
-        while let Some(&(end, first)) = self.ends.first() {
-            if end > now && self.entries.len() < self.max {
+        while let Some(&(expires_first, first)) = self.by_expiry.first() {
+            if expires_first > now && self.entries.len() < self.capacity {
                 break;
             }
             self.remove(&first);
         }
-        self.ends.insert((expires, key));
+        self.by_expiry.insert((expires, key));
         self.entries.insert(key, (expires, value));
     }
 
-    pub(super) fn get(&self, key: &SecretHash, now: UnixSeconds) -> Option<&T> {
+    pub(crate) fn get(&self, key: &SecretHash, now: UnixSeconds) -> Option<&T> {
         self.entries.get(key).filter(|(expires, _)| *expires > now).map(|(_, value)| value)
     }
 
-    /// What was there, also when it has ended.
-    pub(super) fn remove(&mut self, key: &SecretHash) -> Option<(UnixSeconds, T)> {
+    /// The removed entry, even if it has expired.
+    pub(crate) fn remove(&mut self, key: &SecretHash) -> Option<(UnixSeconds, T)> {
         let (expires, value) = self.entries.remove(key)?;
-        self.ends.remove(&(expires, *key));
+        self.by_expiry.remove(&(expires, *key));
         Some((expires, value))
     }
 
-    /// What was there and has not ended.
-    pub(super) fn take(&mut self, key: &SecretHash, now: UnixSeconds) -> Option<T> {
+    /// The removed entry, unless it has expired.
+    pub(crate) fn take(&mut self, key: &SecretHash, now: UnixSeconds) -> Option<T> {
         self.remove(key).filter(|(expires, _)| *expires > now).map(|(_, value)| value)
     }
 
@@ -65,7 +65,7 @@ mod tests {
 
     #[test]
     fn the_first_to_end_makes_room() {
-        let mut map = Expiring::new(2);
+        let mut map = ExpiringMap::new(2);
         map.insert(key(1), 1, 30, 0);
         map.insert(key(2), 2, 20, 0);
         map.insert(key(3), 3, 40, 0);
@@ -80,11 +80,11 @@ mod tests {
     proptest! {
         #[test]
         fn it_never_holds_more_than_it_may(steps in prop::collection::vec((0..20u8, 0..50u64, 0..50u64), 0..60)) {
-            let mut map = Expiring::new(5);
+            let mut map = ExpiringMap::new(5);
             for (number, expires, now) in steps {
                 map.insert(key(number), number, expires, now);
                 prop_assert!(map.len() <= 5);
-                prop_assert_eq!(map.entries.len(), map.ends.len());
+                prop_assert_eq!(map.entries.len(), map.by_expiry.len());
             }
         }
     }

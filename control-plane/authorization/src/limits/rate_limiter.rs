@@ -1,47 +1,55 @@
-//! How often somebody may ask. Constant memory: keys share a fixed number of buckets by a keyed hash, so strangers cannot
-//! grow it, and two that share a bucket only share its rate.
+//! Rate limiting per IP address and per account, with token buckets in constant memory.
+//!
+//! Keys share a fixed number of buckets by a keyed hash, so that strangers cannot make the table grow.
+//! Two keys that collide only share their rate.
 
 use std::hash::{BuildHasher as _, RandomState};
 use std::net::{IpAddr, Ipv6Addr};
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
-use crate::core::{Rate, TokenBucket};
+use daemon::token_bucket::{Rate, TokenBucket};
+use tokio::time::Instant;
 
-/// Buckets; each has 16 bytes, so all are 256 KiB.
+use crate::error::OauthError;
+
+/// Number of buckets. Each has 16 bytes, so all of them take 256 KiB.
 const BUCKETS: usize = 16 * 1024;
 
-/// What is counted apart.
+/// The limits, each counted separately.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub(super) enum Kind {
-    /// Registrations of an address. Claude's web clients share a few addresses, so this is no tight rate.
+pub(crate) enum RateLimit {
+    /// Client registrations per address. Claude's web clients share a few addresses, so the rate is generous.
     Register,
-    /// Pages and forms of an address.
+    /// Pages and forms per address.
     Browse,
-    /// Attempts of an address to sign in.
+    /// Sign-in attempts per address.
     SignIn,
-    /// Token requests of an address.
+    /// Token requests per address.
     Token,
-    /// Documents of clients fetched for an address.
+    /// Fetches of client documents per address.
     Fetch,
-    /// Decisions of an account.
+    /// Consent decisions per account.
     Consent,
 }
 
-/// Somebody who is counted.
+/// The client or person that a request is counted for.
 #[derive(Debug, Clone, Copy, Hash)]
-pub(super) enum Who<'a> {
-    /// Of IPv6 the network: a host has 2^64 addresses.
+pub(crate) enum RateLimitKey<'a> {
+    /// IPv6 addresses are counted per /64 network, because one host has 2^64 of them.
     Address(IpAddr),
     Account(&'a str),
 }
 
-pub(super) struct Throttle {
+/// The token buckets of all limits and keys.
+pub(crate) struct RateLimiter {
     buckets: Mutex<Vec<Option<TokenBucket>>>,
     hasher: RandomState,
+    /// The buckets count milliseconds since then.
+    started: Instant,
 }
 
-impl Kind {
+impl RateLimit {
     const fn rate(self) -> Rate {
         let (per_second, burst) = match self {
             Self::Register => (0.5, 60.0),
@@ -55,19 +63,31 @@ impl Kind {
     }
 }
 
-impl Throttle {
-    pub(super) fn new() -> Self {
-        Self { buckets: Mutex::new(vec![None; BUCKETS]), hasher: RandomState::new() }
+impl RateLimiter {
+    pub(crate) fn new() -> Self {
+        Self { buckets: Mutex::new(vec![None; BUCKETS]), hasher: RandomState::new(), started: Instant::now() }
     }
 
-    /// Takes one, or answers how long to wait for it.
-    pub(super) fn take(&self, kind: Kind, who: Who<'_>, now_ms: u64) -> Result<(), Duration> {
-        let hash = self.hasher.hash_one((kind, network(who)));
+    /// Counts one request, or refuses it with status 429.
+    pub(crate) fn check(&self, limit: RateLimit, key: RateLimitKey<'_>) -> Result<(), OauthError> {
+        let now_ms = u64::try_from(self.started.elapsed().as_millis()).unwrap_or(u64::MAX);
+        self.take(limit, key, now_ms)
+            .map_err(|wait| OauthError::too_many(wait.as_secs().saturating_add(1)))
+    }
+
+    /// [`Self::check`] for the client at an address.
+    pub(crate) fn check_ip(&self, limit: RateLimit, address: IpAddr) -> Result<(), OauthError> {
+        self.check(limit, RateLimitKey::Address(address))
+    }
+
+    /// Takes one token, or returns how long to wait for the next one.
+    fn take(&self, limit: RateLimit, key: RateLimitKey<'_>, now_ms: u64) -> Result<(), Duration> {
+        let hash = self.hasher.hash_one((limit, network(key)));
         let index = usize::try_from(hash).unwrap_or_default() % BUCKETS;
         let mut buckets = self.buckets.lock().unwrap_or_else(PoisonError::into_inner);
         let Some(slot) = buckets.get_mut(index) else { return Ok(()) };
-        let bucket = slot.get_or_insert_with(|| TokenBucket::full(kind.rate(), now_ms));
-        if let Some(wait) = bucket.wait(kind.rate(), now_ms) {
+        let bucket = slot.get_or_insert_with(|| TokenBucket::full(limit.rate(), now_ms));
+        if let Some(wait) = bucket.wait(limit.rate(), now_ms) {
             return Err(wait);
         }
         bucket.take();
@@ -75,42 +95,42 @@ impl Throttle {
     }
 }
 
-fn network(who: Who<'_>) -> Who<'_> {
-    let Who::Address(IpAddr::V6(address)) = who else { return who };
+fn network(key: RateLimitKey<'_>) -> RateLimitKey<'_> {
+    let RateLimitKey::Address(IpAddr::V6(address)) = key else { return key };
     let masked = address
         .to_ipv4_mapped()
         .map_or_else(|| IpAddr::V6(Ipv6Addr::from_bits(address.to_bits() & (u128::MAX << 64))), IpAddr::V4);
-    Who::Address(masked)
+    RateLimitKey::Address(masked)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    fn address(text: &str) -> Who<'static> {
-        Who::Address(text.parse().unwrap())
+    fn address(text: &str) -> RateLimitKey<'static> {
+        RateLimitKey::Address(text.parse().unwrap())
     }
 
     #[test]
     fn one_address_is_stopped_after_its_burst_and_let_in_again_later() {
-        let throttle = Throttle::new();
+        let limiter = RateLimiter::new();
         for _ in 0..15 {
-            throttle.take(Kind::SignIn, address("192.0.2.1"), 0).unwrap();
+            limiter.take(RateLimit::SignIn, address("192.0.2.1"), 0).unwrap();
         }
-        let wait = throttle.take(Kind::SignIn, address("192.0.2.1"), 0).unwrap_err();
+        let wait = limiter.take(RateLimit::SignIn, address("192.0.2.1"), 0).unwrap_err();
         assert_eq!(wait, Duration::from_secs(5));
-        throttle.take(Kind::SignIn, address("192.0.2.1"), 5000).unwrap();
-        throttle.take(Kind::SignIn, address("192.0.2.2"), 0).unwrap();
-        throttle.take(Kind::SignIn, Who::Account("a"), 0).unwrap();
+        limiter.take(RateLimit::SignIn, address("192.0.2.1"), 5000).unwrap();
+        limiter.take(RateLimit::SignIn, address("192.0.2.2"), 0).unwrap();
+        limiter.take(RateLimit::SignIn, RateLimitKey::Account("a"), 0).unwrap();
     }
 
     #[test]
     fn the_addresses_of_one_ipv6_network_count_together() {
-        let throttle = Throttle::new();
+        let limiter = RateLimiter::new();
         for host in 1..=15 {
-            throttle.take(Kind::SignIn, address(&format!("2001:db8::{host}")), 0).unwrap();
+            limiter.take(RateLimit::SignIn, address(&format!("2001:db8::{host}")), 0).unwrap();
         }
-        assert!(throttle.take(Kind::SignIn, address("2001:db8::ffff"), 0).is_err());
-        throttle.take(Kind::SignIn, address("2001:db8:0:1::1"), 0).unwrap();
+        assert!(limiter.take(RateLimit::SignIn, address("2001:db8::ffff"), 0).is_err());
+        limiter.take(RateLimit::SignIn, address("2001:db8:0:1::1"), 0).unwrap();
     }
 }

@@ -1,103 +1,155 @@
-//! The pages that an authorization request is put before a person with.
+//! Renders the sign-in and consent pages of an authorization request, and checks the forms they send back.
 
-use axum::http::{HeaderMap, header};
+use axum::http::{HeaderMap, HeaderValue, header};
 use axum::response::Response;
+use protocol::url::Issuer;
 
-use super::pending::{CONSENT_FORM, Pending, SIGN_IN_FORM};
-use crate::oauth::account::Barred;
-use crate::oauth::browser::{ensure_browser_cookie, session_cookie};
-use crate::oauth::client::document;
-use crate::oauth::error::OauthError;
-use crate::oauth::offer::Offer;
-use crate::oauth::page::{self, FormsLead, ShownAgent};
-use crate::oauth::target::Target;
-use crate::oauth::{Account, Oauth, Resource};
+use super::form_token::FormKey;
+use super::templates::{self, AgentOption, ConsentPage, FormAction, SignInPage};
+use crate::authorize::agent_choices::AgentChoices;
+use crate::authorize::pending::PendingAuthorization;
+use crate::authorize::target::Target;
+use crate::clients::metadata_document;
+use crate::error::{ErrorCode, OauthError};
+use crate::people::account::{AccessDenied, Account};
+use crate::people::browser_session::{ensure_browser_cookie, session_cookie};
+use crate::relay::McpEndpoint;
 
-impl Oauth {
-    pub(super) fn sign_in_page(
+/// The purpose of a form, which its token is bound to. A form cannot be sent as another.
+pub(crate) const SIGN_IN_FORM: &str = "sign-in";
+pub(crate) const CONSENT_FORM: &str = "consent";
+
+/// The pages of this server.
+pub(crate) struct Pages {
+    issuer: Issuer,
+    /// The relay's domain, as people read it.
+    domain: String,
+    /// The name of the OpenID provider, if there is one.
+    provider_name: Option<String>,
+    form_key: FormKey,
+}
+
+impl Pages {
+    pub(crate) const fn new(
+        issuer: Issuer,
+        domain: String,
+        provider_name: Option<String>,
+        form_key: FormKey,
+    ) -> Self {
+        Self { issuer, domain, provider_name, form_key }
+    }
+
+    /// The sign-in page. `notice` says why the person has to sign in again.
+    pub(crate) fn sign_in(
         &self,
-        pending: &Pending,
+        pending: &PendingAuthorization,
         headers: &HeaderMap,
         notice: Option<&str>,
     ) -> Result<Response, OauthError> {
         let (browser, new_cookie) = ensure_browser_cookie(headers);
         let query = pending.request.to_query();
         let agent_name = match &pending.target {
-            Target::Agent(agent) => Some(agent.agent_name.as_deref().unwrap_or(agent.agent.name())),
+            Target::Agent(endpoint) => {
+                Some(endpoint.agent_name.as_deref().unwrap_or(endpoint.agent.name()))
+            }
             Target::Gateway => None,
         };
-        let page = page::SignIn {
+        let page = SignInPage {
             client_name: &pending.client.name,
             agent_name,
-            domain: &self.directory.domain().authority(),
+            domain: &self.domain,
             notice,
-            provider: self.provider_name(),
+            provider: self.provider_name.as_deref(),
             request: &query,
-            form: &self.form_key.token(SIGN_IN_FORM, &browser, &query),
+            form_token: &self.form_key.token(SIGN_IN_FORM, &browser, &query),
         };
-        let mut response = page::show(&page, FormsLead::Here)?;
+        let mut response = templates::render(&page, FormAction::ThisServer)?;
         response.headers_mut().extend(new_cookie.map(|cookie| (header::SET_COOKIE, cookie)));
         Ok(response)
     }
 
-    /// One agent is shown as text. Several are put to the person, none of them chosen beforehand.
-    pub(super) fn consent_page(
+    /// The consent page. A single agent is shown as text; of several agents none is preselected.
+    pub(crate) fn consent(
         &self,
-        pending: &Pending,
+        pending: &PendingAuthorization,
         account: &Account,
-        offer: &Offer,
+        choices: &AgentChoices,
         headers: &HeaderMap,
     ) -> Result<Response, OauthError> {
-        let Pending { request, client, target } = pending;
+        let PendingAuthorization { request, client, target } = pending;
         let query = request.to_query();
         let sentences: Vec<_> = request.scopes.iter().map(|scope| scope.sentence()).collect();
-        let document = document::parse_url(&client.id).ok();
-        let agents: Vec<_> = offer.agents.iter().map(shown).collect();
-        let (agent, choices) = match agents.as_slice() {
+        let document = metadata_document::parse_url(&client.id).ok();
+        let options: Vec<_> = choices.agents.iter().map(agent_option).collect();
+        let (agent, several) = match options.as_slice() {
             [agent] => (Some(agent), [].as_slice()),
             several => (None, several),
         };
-        let page = page::Consent {
+        let session = session_cookie(headers).unwrap_or_default();
+        let page = ConsentPage {
             client_name: &client.name,
-            redirect_place: &request.reply_to.redirect.place(),
+            redirect_host: &request.reply_to.redirect.display_host(),
             document_host: document.as_ref().and_then(|url| url.host_str()),
             loopback: request.reply_to.redirect.is_loopback(),
             agent,
-            choices,
-            more: offer.more,
+            choices: several,
+            more: choices.more,
             through_gateway: matches!(target, Target::Gateway),
             resource: &request.resource,
-            account_name: account.shown_name(),
+            account_name: account.display_name(),
             scopes: &sentences,
             request: &query,
-            form: &self.form_key.token(CONSENT_FORM, session_cookie(headers).unwrap_or_default(), &query),
+            form_token: &self.form_key.token(CONSENT_FORM, session, &query),
         };
-        page::show(&page, FormsLead::Away)
+        templates::render(&page, FormAction::Client)
+    }
+
+    /// Whether this server sent the form to this browser, for this request. The form's origin is checked as
+    /// well, if the browser sends it.
+    pub(crate) fn check_form(
+        &self,
+        headers: &HeaderMap,
+        purpose: &str,
+        cookie: Option<&str>,
+        form_token: Option<&str>,
+        query: &str,
+    ) -> Result<(), OauthError> {
+        let stale = |reason| {
+            let what = "This page is out of date, or was sent from another browser. Start again.";
+            OauthError::new(ErrorCode::InvalidRequest, reason, what)
+        };
+        let origin = headers.get(header::ORIGIN).map(HeaderValue::as_bytes);
+        if origin.is_some_and(|origin| origin != self.issuer.as_str().as_bytes()) {
+            return Err(stale("form_origin"));
+        }
+        let cookie = cookie.ok_or_else(|| stale("form_cookie"))?;
+        let valid = form_token.is_some_and(|token| self.form_key.verify(token, purpose, cookie, query));
+        if valid { Ok(()) } else { Err(stale("form_token")) }
     }
 }
 
-fn shown(agent: &Resource) -> ShownAgent<'_> {
-    ShownAgent { did: agent.agent.as_str(), name: agent.agent_name.as_deref() }
+fn agent_option(endpoint: &McpEndpoint) -> AgentOption<'_> {
+    AgentOption { did: endpoint.agent.as_str(), name: endpoint.agent_name.as_deref() }
 }
 
-/// What a person is told who signed in and may not use what the client asks for.
-pub(super) const fn barred_notice(target: &Target, barred: Barred) -> &'static str {
-    match (target, barred) {
-        (Target::Agent(_), Barred::Suspended) => {
+/// The notice for a person who signed in but may not use what the client asks for.
+pub(crate) const fn access_denied_notice(target: &Target, denied: AccessDenied) -> &'static str {
+    match (target, denied) {
+        (Target::Agent(_), AccessDenied::Suspended) => {
             "This agent is suspended. Ask the administrator of its team."
         }
-        (Target::Agent(_), Barred::NotInvited | Barred::NoEndpoint) => {
+        (Target::Agent(_), AccessDenied::NotInvited | AccessDenied::NoEndpoint) => {
             "You are signed in, but may not use this agent. Sign in as somebody else, or ask the administrator of its team."
         }
-        (Target::Gateway, Barred::Suspended) => {
+        (Target::Gateway, AccessDenied::Suspended) => {
             "The agent you may use is suspended. Ask the administrator of its team."
         }
-        (Target::Gateway, Barred::NoEndpoint) => {
-            "The agent you may use is not reached at this address. Ask the administrator of its team."
+        (Target::Gateway, AccessDenied::NoEndpoint) => {
+            "The agent you may use is not available at this address. Ask the administrator of its team."
         }
-        (Target::Gateway, Barred::NotInvited) => {
-            "You are signed in, but may not use this agent, or any other here. Sign in as somebody else, or ask the administrator of \
-             your team."
+        (Target::Gateway, AccessDenied::NotInvited) => {
+            "You are signed in, but may not use this agent, or any other here. Sign in as somebody else, or ask the \
+             administrator of your team."
         }
     }
 }

@@ -1,105 +1,112 @@
-//! The pages a person sees. Plain HTML from `relay/templates/oauth`, escaped by askama; no scripts.
+//! The HTML templates, escaped by askama, and the headers of every page. No page has scripts.
 
 use askama::Template;
 use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::response::{Html, IntoResponse, Response};
 
-use super::error::OauthError;
+use crate::error::OauthError;
 
-/// What every page's policy says.
+/// The content security policy of every page.
 macro_rules! policy {
     () => {
         "default-src 'none'; style-src 'self'; base-uri 'none'; frame-ancestors 'none'"
     };
 }
 
-const STYLE: &str = include_str!("../../templates/oauth/style.css");
+const STYLE: &str = include_str!("../../templates/style.css");
 
+/// The sign-in page.
 #[derive(Template)]
-#[template(path = "oauth/sign_in.html")]
-pub(super) struct SignIn<'a> {
-    pub(super) client_name: &'a str,
-    /// `None`: the person will choose among agents of the domain.
-    pub(super) agent_name: Option<&'a str>,
-    pub(super) domain: &'a str,
-    pub(super) notice: Option<&'a str>,
-    /// Name of the provider of identities.
-    pub(super) provider: Option<&'a str>,
+#[template(path = "sign_in.html")]
+pub(crate) struct SignInPage<'a> {
+    pub(crate) client_name: &'a str,
+    /// `None`: the person will choose an agent of the domain.
+    pub(crate) agent_name: Option<&'a str>,
+    pub(crate) domain: &'a str,
+    /// Why the person has to sign in again.
+    pub(crate) notice: Option<&'a str>,
+    /// The name of the OpenID provider.
+    pub(crate) provider: Option<&'a str>,
     /// The authorization request, as a query.
-    pub(super) request: &'a str,
-    pub(super) form: &'a str,
+    pub(crate) request: &'a str,
+    pub(crate) form_token: &'a str,
 }
 
+/// The consent page.
 #[derive(Template)]
-#[template(path = "oauth/consent.html")]
-pub(super) struct Consent<'a> {
-    pub(super) client_name: &'a str,
-    pub(super) redirect_place: &'a str,
-    /// Host of the client's metadata document, if that is how it is known.
-    pub(super) document_host: Option<&'a str>,
-    pub(super) loopback: bool,
-    /// The only one that it can be about.
-    pub(super) agent: Option<&'a ShownAgent<'a>>,
-    /// Several, where there is no only one.
-    pub(super) choices: &'a [ShownAgent<'a>],
-    /// There are others that are not among the choices.
-    pub(super) more: bool,
-    /// The form says which agent was shown or chosen.
-    pub(super) through_gateway: bool,
-    pub(super) resource: &'a str,
-    pub(super) account_name: &'a str,
-    pub(super) scopes: &'a [&'static str],
-    pub(super) request: &'a str,
-    pub(super) form: &'a str,
+#[template(path = "consent.html")]
+pub(crate) struct ConsentPage<'a> {
+    pub(crate) client_name: &'a str,
+    /// Where the response goes.
+    pub(crate) redirect_host: &'a str,
+    /// The host of the client's metadata document, if it has one.
+    pub(crate) document_host: Option<&'a str>,
+    /// Whether the response goes to a program on the person's computer.
+    pub(crate) loopback: bool,
+    /// The only agent that the person can allow.
+    pub(crate) agent: Option<&'a AgentOption<'a>>,
+    /// The agents to choose from, if there are several.
+    pub(crate) choices: &'a [AgentOption<'a>],
+    /// Whether there are further agents that are not listed.
+    pub(crate) more: bool,
+    /// Whether the form carries the agent that was shown or chosen.
+    pub(crate) through_gateway: bool,
+    pub(crate) resource: &'a str,
+    pub(crate) account_name: &'a str,
+    pub(crate) scopes: &'a [&'static str],
+    pub(crate) request: &'a str,
+    pub(crate) form_token: &'a str,
 }
 
-/// An agent as people see it.
-pub(super) struct ShownAgent<'a> {
-    pub(super) did: &'a str,
-    pub(super) name: Option<&'a str>,
+/// An agent on the consent page.
+pub(crate) struct AgentOption<'a> {
+    pub(crate) did: &'a str,
+    pub(crate) name: Option<&'a str>,
 }
 
+/// The page about a refused request.
 #[derive(Template)]
-#[template(path = "oauth/refused.html")]
-struct Refused<'a> {
+#[template(path = "error.html")]
+struct ErrorPage<'a> {
     description: &'a str,
     reason: &'a str,
-    /// Name and address of where the client waits for an answer.
+    /// Host and URL of the link that takes the error to the client.
     back: Option<(&'a str, &'a str)>,
 }
 
-/// Where the forms of a page may lead.
+/// Where the response to a form may redirect.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum FormsLead {
-    /// To ourselves.
-    Here,
-    /// To a client. Chromium holds `form-action` against every hop of a redirect, and clients on the web send their people on
-    /// to places that we cannot know, so the page is without.
-    Away,
+pub(crate) enum FormAction {
+    /// To this server only.
+    ThisServer,
+    /// To a client. Chromium checks `form-action` at every hop of a redirect, and web clients redirect further to
+    /// URLs that are unknown here, so the page has no `form-action`.
+    Client,
 }
 
-pub(super) fn show(template: &impl Template, forms: FormsLead) -> Result<Response, OauthError> {
+/// The response with a page.
+pub(crate) fn render(template: &impl Template, forms: FormAction) -> Result<Response, OauthError> {
     let html = template.render().map_err(|error| OauthError::internal("page", &error))?;
     let mut response = Html(html).into_response();
     protect(response.headers_mut(), forms);
     Ok(response)
 }
 
-/// What a person is told when the client cannot be.
-pub(super) fn refused(error: &OauthError) -> Response {
-    refusal(error, None)
+/// The error page, for errors that cannot be sent to the client.
+pub(crate) fn error_page(error: &OauthError) -> Response {
+    error_response(error, None)
 }
 
-/// The same, with a link by which the person lets the client know.
-pub(super) fn refused_with_link(error: &OauthError, place: &str, url: &str) -> Response {
-    refusal(error, Some((place, url)))
+/// The error page with a link that takes the error to the client.
+pub(crate) fn error_page_with_link(error: &OauthError, host: &str, url: &str) -> Response {
+    error_response(error, Some((host, url)))
 }
 
-fn refusal(error: &OauthError, back: Option<(&str, &str)>) -> Response {
-    let page = Refused { description: &error.description, reason: error.reason, back };
-    let mut response = show(&page, FormsLead::Here).unwrap_or_else(IntoResponse::into_response);
+fn error_response(error: &OauthError, back: Option<(&str, &str)>) -> Response {
+    let page = ErrorPage { description: &error.description, reason: error.reason, back };
+    let mut response = render(&page, FormAction::ThisServer).unwrap_or_else(IntoResponse::into_response);
     let status = error.status();
-    // 401 would ask the browser for credentials.
+    // A 401 would make the browser ask for credentials.
     *response.status_mut() =
         if status == StatusCode::UNAUTHORIZED { StatusCode::BAD_REQUEST } else { status };
     if let Some(seconds) = error.retry_after {
@@ -109,18 +116,18 @@ fn refusal(error: &OauthError, back: Option<(&str, &str)>) -> Response {
 }
 
 /// `GET /oauth/style.css`
-pub(super) async fn style() -> Response {
+pub(crate) async fn style() -> Response {
     let headers =
         [(header::CONTENT_TYPE, "text/css; charset=utf-8"), (header::CACHE_CONTROL, "public, max-age=3600")];
     (headers, STYLE).into_response()
 }
 
-/// Nobody frames the page, nothing runs in it, and it is kept nowhere. The referrer stays on our own site, so that forms
-/// still tell us their origin.
-fn protect(headers: &mut HeaderMap, forms: FormsLead) {
+/// The page cannot be framed, runs no scripts and is not cached. The referrer is sent to this server only, so that
+/// forms still have their origin.
+fn protect(headers: &mut HeaderMap, forms: FormAction) {
     let policy = match forms {
-        FormsLead::Here => concat!(policy!(), "; form-action 'self'"),
-        FormsLead::Away => policy!(),
+        FormAction::ThisServer => concat!(policy!(), "; form-action 'self'"),
+        FormAction::Client => policy!(),
     };
     headers.insert(header::CONTENT_SECURITY_POLICY, HeaderValue::from_static(policy));
     for (name, value) in [

@@ -1,90 +1,94 @@
-//! Accounts, and which agents they may use. Decided anew at each authorization, refresh and introspection. Pure.
+//! Accounts, and which agents they may use. Checked at every authorization, code exchange, refresh and
+//! introspection. Pure.
 
 use protocol::Did;
-use protocol::admin::McpSpec;
+use protocol::introspection::Inactive;
 
-/// Issuer of accounts that were made by an invitation.
-pub(crate) const INVITATION_ISSUER: &str = "invitation";
+use crate::relay::McpEndpoint;
 
-/// A person, as far as we know one.
+/// The issuer of accounts that were created with an invitation.
+pub const INVITATION_ISSUER: &str = "invitation";
+
+/// A person who signed in.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Account {
-    /// Subject of access tokens.
-    pub(crate) id: String,
+pub struct Account {
+    /// The subject of access tokens.
+    pub id: String,
     /// The provider's issuer, or [`INVITATION_ISSUER`].
-    pub(crate) issuer: String,
-    pub(crate) subject: String,
-    /// As the provider last verified it.
-    pub(crate) email: Option<String>,
-    /// The only agent that the bearer of an invitation may use.
-    pub(crate) agent: Option<Did>,
+    pub issuer: String,
+    /// The provider's subject, or tenant and id of the invitation.
+    pub subject: String,
+    /// The e-mail address, as the provider last verified it.
+    pub email: Option<String>,
+    /// The only agent that an account from an invitation may use.
+    pub agent: Option<Did>,
 }
 
-/// An MCP endpoint of this relay.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Resource {
-    pub(crate) agent: Did,
-    pub(crate) mcp: McpSpec,
-    /// The agent's name for people, if it has one.
-    pub(crate) agent_name: Option<String>,
-    /// The agent or its tenant is suspended.
-    pub(crate) suspended: bool,
-}
-
-/// Why somebody may not use an agent.
+/// Why an account may not use an agent.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Barred {
+pub enum AccessDenied {
+    /// The agent or its tenant is suspended.
     Suspended,
+    /// The agent's list of accounts does not have this one.
     NotInvited,
-    /// It has no endpoint that the gateway serves.
+    /// The agent has no endpoint that the gateway serves.
     NoEndpoint,
 }
 
-impl Barred {
-    pub(super) const fn word(self) -> &'static str {
+impl AccessDenied {
+    /// The reason for the gateway, for metrics and for error pages.
+    #[must_use]
+    pub const fn reason(self) -> Inactive {
         match self {
-            Self::Suspended => "suspended",
-            Self::NotInvited => "not_invited",
-            Self::NoEndpoint => "no_endpoint",
+            Self::Suspended => Inactive::Suspended,
+            Self::NotInvited => Inactive::NotInvited,
+            Self::NoEndpoint => Inactive::NoEndpoint,
         }
     }
 }
 
 impl Account {
-    /// Invitations are for one agent; the provider's accounts are on the agent's list by subject or verified address. Who is not
-    /// invited learns nothing else.
-    pub(super) fn check_may_use(&self, resource: &Resource) -> Result<(), Barred> {
+    /// Whether the account may use the agent at its own endpoint. An invitation is for one agent; an account of
+    /// the provider has to be on the agent's list, by subject or verified e-mail address.
+    ///
+    /// # Errors
+    /// The account is not on the list or, if it is, the agent is suspended: others do not learn that.
+    pub fn check_may_use(&self, endpoint: &McpEndpoint) -> Result<(), AccessDenied> {
         let invited = match &self.agent {
-            Some(agent) => self.issuer == INVITATION_ISSUER && *agent == resource.agent,
-            None => resource.mcp.accounts.iter().any(|name| self.is_called(name)),
+            Some(agent) => self.issuer == INVITATION_ISSUER && *agent == endpoint.agent,
+            None => endpoint.mcp.accounts.iter().any(|name| self.is_listed_as(name)),
         };
         if !invited {
-            return Err(Barred::NotInvited);
+            return Err(AccessDenied::NotInvited);
         }
-        if resource.suspended { Err(Barred::Suspended) } else { Ok(()) }
+        if endpoint.suspended { Err(AccessDenied::Suspended) } else { Ok(()) }
     }
 
-    /// The same, through the relay's gateway.
-    pub(super) fn check_may_use_through_gateway(&self, resource: &Resource) -> Result<(), Barred> {
-        self.check_may_use(resource)?;
-        if resource.mcp.endpoint.is_none() { Err(Barred::NoEndpoint) } else { Ok(()) }
+    /// Whether the account may use the agent through the gateway.
+    ///
+    /// # Errors
+    /// As [`Self::check_may_use`], or the gateway does not serve the agent.
+    pub fn check_may_use_through_gateway(&self, endpoint: &McpEndpoint) -> Result<(), AccessDenied> {
+        self.check_may_use(endpoint)?;
+        if endpoint.mcp.endpoint.is_none() { Err(AccessDenied::NoEndpoint) } else { Ok(()) }
     }
 
-    /// What lists may call it.
-    pub(super) fn names(&self) -> impl Iterator<Item = &str> {
+    /// The names that a list may have for the account.
+    pub fn names(&self) -> impl Iterator<Item = &str> {
         self.email.as_deref().into_iter().chain([self.subject.as_str()])
     }
 
-    /// A name for the person on our pages.
-    pub(super) fn shown_name(&self) -> &str {
+    /// The account's name on the consent page.
+    pub(crate) fn display_name(&self) -> &str {
         if self.issuer == INVITATION_ISSUER {
             return "the bearer of an invitation";
         }
         self.email.as_deref().unwrap_or(&self.subject)
     }
 
-    /// A subject never holds `@` in a list of ours, so that nobody can name themselves like an address of another.
-    fn is_called(&self, name: &str) -> bool {
+    /// A listed name with `@` is an e-mail address and never a subject, so that a subject cannot pose as somebody
+    /// else's address.
+    fn is_listed_as(&self, name: &str) -> bool {
         if name.contains('@') {
             return self.email.as_ref().is_some_and(|email| email.eq_ignore_ascii_case(name));
         }
@@ -94,10 +98,12 @@ impl Account {
 
 #[cfg(test)]
 mod tests {
+    use protocol::admin::McpSpec;
+
     use super::*;
 
-    fn resource(accounts: &[&str]) -> Resource {
-        Resource {
+    fn endpoint(accounts: &[&str]) -> McpEndpoint {
+        McpEndpoint {
             agent: "did:wba:example.com:agent:alice".parse().unwrap(),
             mcp: McpSpec {
                 url: "https://mcp.example/alice".into(),
@@ -121,13 +127,13 @@ mod tests {
 
     #[test]
     fn the_list_names_subjects_and_verified_addresses() {
-        let listed = resource(&["Alice@Example.com", "1234"]);
+        let listed = endpoint(&["Alice@Example.com", "1234"]);
         assert_eq!(account("9", Some("alice@example.COM")).check_may_use(&listed), Ok(()));
         assert_eq!(account("1234", None).check_may_use(&listed), Ok(()));
-        assert_eq!(account("9", Some("bob@example.com")).check_may_use(&listed), Err(Barred::NotInvited));
-        assert_eq!(account("9", None).check_may_use(&listed), Err(Barred::NotInvited));
+        assert_eq!(account("9", Some("bob@example.com")).check_may_use(&listed), Err(AccessDenied::NotInvited));
+        assert_eq!(account("9", None).check_may_use(&listed), Err(AccessDenied::NotInvited));
         let impostor = account("Alice@Example.com", None);
-        assert_eq!(impostor.check_may_use(&listed), Err(Barred::NotInvited));
+        assert_eq!(impostor.check_may_use(&listed), Err(AccessDenied::NotInvited));
     }
 
     #[test]
@@ -137,25 +143,25 @@ mod tests {
             agent: Some("did:wba:example.com:agent:alice".parse().unwrap()),
             ..account("i_1", None)
         };
-        assert_eq!(invited.check_may_use(&resource(&[])), Ok(()));
+        assert_eq!(invited.check_may_use(&endpoint(&[])), Ok(()));
         let other =
-            Resource { agent: "did:wba:example.com:agent:bob".parse().unwrap(), ..resource(&["i_1"]) };
-        assert_eq!(invited.check_may_use(&other), Err(Barred::NotInvited));
+            McpEndpoint { agent: "did:wba:example.com:agent:bob".parse().unwrap(), ..endpoint(&["i_1"]) };
+        assert_eq!(invited.check_may_use(&other), Err(AccessDenied::NotInvited));
     }
 
     #[test]
     fn nobody_uses_a_suspended_agent_and_strangers_do_not_learn_that_it_is() {
-        let suspended = Resource { suspended: true, ..resource(&["1234"]) };
-        assert_eq!(account("1234", None).check_may_use(&suspended), Err(Barred::Suspended));
-        assert_eq!(account("9", None).check_may_use(&suspended), Err(Barred::NotInvited));
+        let suspended = McpEndpoint { suspended: true, ..endpoint(&["1234"]) };
+        assert_eq!(account("1234", None).check_may_use(&suspended), Err(AccessDenied::Suspended));
+        assert_eq!(account("9", None).check_may_use(&suspended), Err(AccessDenied::NotInvited));
     }
 
     #[test]
     fn the_gateway_leads_to_agents_with_an_endpoint_for_it() {
-        let mut listed = resource(&["1234"]);
-        let check = |listed: &Resource, subject| account(subject, None).check_may_use_through_gateway(listed);
-        assert_eq!(check(&listed, "1234"), Err(Barred::NoEndpoint));
-        assert_eq!(check(&listed, "9"), Err(Barred::NotInvited));
+        let mut listed = endpoint(&["1234"]);
+        let check = |listed: &McpEndpoint, subject| account(subject, None).check_may_use_through_gateway(listed);
+        assert_eq!(check(&listed, "1234"), Err(AccessDenied::NoEndpoint));
+        assert_eq!(check(&listed, "9"), Err(AccessDenied::NotInvited));
         listed.mcp.endpoint = Some("https://alice.svc/mcp".into());
         assert_eq!(check(&listed, "1234"), Ok(()));
     }

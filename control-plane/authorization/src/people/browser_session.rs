@@ -1,66 +1,69 @@
-//! What we know of a browser: a cookie that ties forms to it, and a session once somebody has signed in. Sessions are here,
-//! in memory, and short; a restart ends them.
+//! Browser cookies: one that binds forms to the browser, and one for the session of a person who signed in.
+//! BrowserSessions are short and kept in memory; a restart ends them.
 
 use std::sync::{Mutex, PoisonError};
 
 use axum::http::{HeaderMap, HeaderValue, header};
 use protocol::UnixSeconds;
 
-use super::expiring::Expiring;
-use super::secret::{Secret, SecretHash};
+use crate::limits::expiring_map::ExpiringMap;
+use crate::secret::{Secret, SecretHash};
 
-/// Ties forms and sign-ins on their way to the browser.
+/// The cookie that binds forms and pending sign-ins to the browser.
 const BROWSER_COOKIE: &str = "__Host-m2a-browser";
+/// The cookie of a session.
 const SESSION_COOKIE: &str = "__Host-m2a-session";
-/// Life of a session: long enough to connect a few clients, short enough for a shared computer.
-const SESSION_SECONDS: u64 = 30 * 60;
-/// Life of the other cookie.
-const BROWSER_SECONDS: u64 = 3600;
-/// Sessions at once; the one that ends first makes room. Each has some 200 bytes.
+/// How long a session lasts: long enough to connect a few clients, short enough for a shared computer.
+const SESSION_TTL_SECONDS: u64 = 30 * 60;
+/// How long the browser cookie lasts: longer than any sign-in takes.
+const BROWSER_COOKIE_TTL_SECONDS: u64 = 3600;
+/// The most sessions at a time; beyond it, the session that expires first is ended. Each takes about 200 bytes.
 const SESSIONS_MAX: usize = 10_000;
 
-pub(super) struct Sessions(Mutex<Expiring<String>>);
+/// The sessions of all browsers, by the hash of their cookie.
+pub(crate) struct BrowserSessions(Mutex<ExpiringMap<String>>);
 
-impl Sessions {
-    pub(super) fn new() -> Self {
-        Self(Mutex::new(Expiring::new(SESSIONS_MAX)))
+impl BrowserSessions {
+    pub(crate) fn new() -> Self {
+        Self(Mutex::new(ExpiringMap::new(SESSIONS_MAX)))
     }
 
-    /// A new session of this account; answers the cookie to set. Never an old session: nobody can plant one.
-    pub(super) fn open(&self, account: &str, now: UnixSeconds) -> HeaderValue {
+    /// Opens a new session for an account and returns its cookie. It never reuses a session, so that nobody can
+    /// plant one in somebody else's browser (session fixation).
+    pub(crate) fn open(&self, account: &str, now: UnixSeconds) -> HeaderValue {
         let secret = Secret::generate("", &mut rand::rng());
         let mut sessions = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        sessions.insert(secret.hash(), account.to_owned(), now.saturating_add(SESSION_SECONDS), now);
-        set_cookie(SESSION_COOKIE, secret.reveal(), SESSION_SECONDS)
+        sessions.insert(secret.hash(), account.to_owned(), now.saturating_add(SESSION_TTL_SECONDS), now);
+        set_cookie(SESSION_COOKIE, secret.reveal(), SESSION_TTL_SECONDS)
     }
 
-    /// The account that is signed in.
-    pub(super) fn account(&self, headers: &HeaderMap, now: UnixSeconds) -> Option<String> {
+    /// The id of the account that is signed in.
+    pub(crate) fn account(&self, headers: &HeaderMap, now: UnixSeconds) -> Option<String> {
         let key = SecretHash::of(cookie(headers, SESSION_COOKIE)?);
         self.0.lock().unwrap_or_else(PoisonError::into_inner).get(&key, now).cloned()
     }
 }
 
-/// The session's cookie, which forms of somebody who is signed in are tied to.
-pub(super) fn session_cookie(headers: &HeaderMap) -> Option<&str> {
+/// The session cookie, which binds the forms of a person who is signed in.
+pub(crate) fn session_cookie(headers: &HeaderMap) -> Option<&str> {
     cookie(headers, SESSION_COOKIE)
 }
 
-/// The browser's cookie, if it has one.
-pub(super) fn browser_cookie(headers: &HeaderMap) -> Option<&str> {
+/// The browser cookie, if the browser has one.
+pub(crate) fn browser_cookie(headers: &HeaderMap) -> Option<&str> {
     cookie(headers, BROWSER_COOKIE)
 }
 
-/// The browser's cookie, or a new one with the header that sets it.
-pub(super) fn ensure_browser_cookie(headers: &HeaderMap) -> (String, Option<HeaderValue>) {
+/// The browser cookie, or a new one with the `Set-Cookie` header for it.
+pub(crate) fn ensure_browser_cookie(headers: &HeaderMap) -> (String, Option<HeaderValue>) {
     if let Some(found) = browser_cookie(headers) {
         return (found.to_owned(), None);
     }
     let secret = Secret::generate("", &mut rand::rng());
-    (secret.reveal().to_owned(), Some(set_cookie(BROWSER_COOKIE, secret.reveal(), BROWSER_SECONDS)))
+    (secret.reveal().to_owned(), Some(set_cookie(BROWSER_COOKIE, secret.reveal(), BROWSER_COOKIE_TTL_SECONDS)))
 }
 
-/// `value` is of our own alphabet.
+/// `value` has base64url characters only, so the header is always valid.
 fn set_cookie(name: &str, value: &str, seconds: u64) -> HeaderValue {
     let text = format!("{name}={value}; Path=/; Max-Age={seconds}; Secure; HttpOnly; SameSite=Lax");
     HeaderValue::from_str(&text).unwrap_or(HeaderValue::from_static(""))
@@ -82,18 +85,18 @@ mod tests {
 
     #[test]
     fn a_session_is_found_by_its_cookie_until_it_ends() {
-        let sessions = Sessions::new();
+        let sessions = BrowserSessions::new();
         let set = sessions.open("acct", 0);
         let pair = set.to_str().unwrap().split(';').next().unwrap().to_owned();
         let with = headers(&format!("a=b; {pair}"));
-        assert_eq!(sessions.account(&with, SESSION_SECONDS - 1).as_deref(), Some("acct"));
-        assert_eq!(sessions.account(&with, SESSION_SECONDS), None);
+        assert_eq!(sessions.account(&with, SESSION_TTL_SECONDS - 1).as_deref(), Some("acct"));
+        assert_eq!(sessions.account(&with, SESSION_TTL_SECONDS), None);
         assert_eq!(sessions.account(&headers("__Host-m2a-session=x"), 0), None);
     }
 
     #[test]
     fn cookies_are_for_this_host_and_hidden_from_scripts() {
-        let set = Sessions::new().open("acct", 0);
+        let set = BrowserSessions::new().open("acct", 0);
         let text = set.to_str().unwrap();
         for attribute in ["__Host-", "; Path=/;", "; Secure;", "; HttpOnly;", "; SameSite=Lax"] {
             assert!(text.contains(attribute), "{text}");

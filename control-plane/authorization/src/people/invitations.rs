@@ -1,162 +1,176 @@
-//! Invitations: made and taken back by an admin, used once by whoever has the code.
+//! Invitations: an admin creates, declares and withdraws them, and a person redeems the code once for an account.
+
+use std::sync::Arc;
 
 use protocol::admin::{
-    INVITATION_SECONDS_DEFAULT, INVITATION_SECONDS_MAX, Invitation, InvitationSpec, InvitationView, Page,
+    DeclaredInvitation, INVITATION_SECONDS_DEFAULT, INVITATION_SECONDS_MAX, Invitation, InvitationSpec,
+    InvitationView, Page,
 };
-use protocol::did::{AgentName, TenantId};
-use protocol::{Did, Reason, UnixSeconds};
-use sqlx::SqliteConnection;
+use protocol::did::{AgentName, Domain, TenantId};
+use protocol::{Did, UnixSeconds};
 
-use super::account::{Account, Barred, INVITATION_ISSUER};
-use super::error::{ErrorCode, OauthError};
-use super::secret::{Secret, SecretHash, random_id};
-use super::target::Target;
-use super::{Oauth, chain};
-use crate::store::oauth::accounts;
-use crate::store::oauth::invitations::{self, Invited};
+use super::account::{AccessDenied, Account, INVITATION_ISSUER};
+use super::declared_invitation::{self, check_quota};
+use super::invitation_error::InvitationError;
+use crate::error::{ErrorCode, OauthError};
+use crate::relay::Relay;
+use crate::secret::{Secret, SecretHash, random_id};
+use crate::settings::Clock;
+use crate::store::database::Database;
+use crate::store::invitations::{self, StoredDeclaration, StoredInvitation};
+use crate::store::accounts;
 
-mod declare;
-
-/// Invitations of one tenant, used ones included: each of those is a person with access.
-const INVITATIONS_PER_TENANT_MAX: u64 = 1000;
-
-/// Why an admin's wish about invitations was not fulfilled.
-#[derive(Debug, thiserror::Error)]
-pub(crate) enum InvitationError {
-    #[error("the tenant or its agent does not exist")]
-    FindAgent,
-    #[error("expiresInSeconds is 1 to {INVITATION_SECONDS_MAX}")]
-    SetExpiry,
-    #[error(
-        "the id of a declared invitation is a DNS label: 1 to 63 of a-z, 0-9 and -, with no - at its ends"
-    )]
-    SetId,
-    #[error("notAfter is at most {INVITATION_SECONDS_MAX} seconds from now")]
-    SetNotAfter,
-    #[error("another invitation has this code")]
-    SetCode,
-    #[error("the tenant has {INVITATIONS_PER_TENANT_MAX} invitations; delete some")]
-    MakeRoom,
-    #[error("the invitations could not be stored")]
-    Store(#[from] sqlx::Error),
+/// The invitations of all tenants. Clones are the same.
+#[derive(Clone)]
+pub struct Invitations {
+    store: Database,
+    relay: Arc<dyn Relay>,
+    domain: Domain,
+    clock: Clock,
 }
 
-impl InvitationError {
-    pub(crate) const fn reason(&self) -> Reason {
-        match self {
-            Self::FindAgent => Reason::NotFound,
-            Self::SetExpiry | Self::SetId | Self::SetNotAfter | Self::SetCode => Reason::InvalidParams,
-            Self::MakeRoom => Reason::QuotaExceeded,
-            Self::Store(_) => Reason::StorageUnavailable,
-        }
+impl Invitations {
+    pub(crate) const fn new(store: Database, relay: Arc<dyn Relay>, domain: Domain, clock: Clock) -> Self {
+        Self { store, relay, domain, clock }
     }
-}
 
-impl Oauth {
-    pub(crate) async fn invite(
+    /// Creates an invitation to an agent. Its code is returned once and stored as a hash.
+    ///
+    /// # Errors
+    /// There is no such agent, the lifetime is out of range, or the tenant has too many invitations.
+    pub async fn create(
         &self,
         tenant: &TenantId,
         spec: InvitationSpec,
     ) -> Result<Invitation, InvitationError> {
-        let life = spec.expires_in_seconds.unwrap_or(INVITATION_SECONDS_DEFAULT);
-        if !(1..=INVITATION_SECONDS_MAX).contains(&life) {
+        let ttl = spec.expires_in_seconds.unwrap_or(INVITATION_SECONDS_DEFAULT);
+        if !(1..=INVITATION_SECONDS_MAX).contains(&ttl) {
             return Err(InvitationError::SetExpiry);
         }
-        let agent = self.invited_agent(tenant, &spec.agent)?;
+        let agent = self.find_agent(tenant, &spec.agent)?;
         let secret = Secret::generate("m2inv_", &mut rand::rng());
-        let (id, expires) = (random_id("i_", &mut rand::rng()), self.now().saturating_add(life));
+        let (id, expires) = (random_id("i_", &mut rand::rng()), (self.clock)().saturating_add(ttl));
         let mut transaction = self.store.begin().await?;
-        check_room(&mut transaction, tenant).await?;
+        check_quota(&mut transaction, tenant).await?;
         invitations::insert(&mut transaction, &id, secret.hash(), &agent, expires).await?;
         transaction.commit().await?;
-        tracing::info!(target: "audit", invitation = id, %agent, expires, "invited somebody to an agent");
+        tracing::info!(target: "audit", invitation = id, %agent, expires, "created an invitation to an agent");
         Ok(Invitation { id, code: secret.reveal().to_owned(), agent: spec.agent, expires })
     }
 
-    pub(crate) async fn invitation_page(
+    /// At most `limit` invitations of a tenant, starting after the id `after`, without their codes.
+    ///
+    /// # Errors
+    /// There is no such tenant.
+    pub async fn page(
         &self,
         tenant: &TenantId,
         after: Option<&str>,
         limit: usize,
     ) -> Result<Page<InvitationView>, InvitationError> {
-        if !self.directory.has_tenant(tenant) {
+        if !self.relay.has_tenant(tenant) {
             return Err(InvitationError::FindAgent);
         }
         Ok(self.store.invitation_page(tenant, after, limit).await?)
     }
 
-    /// Takes away the account that was made with it, too.
-    pub(crate) async fn withdraw(&self, tenant: &TenantId, id: &str) -> Result<(), InvitationError> {
+    /// Creates or changes an invitation whose id and code the admin chose. The same declaration again
+    /// changes nothing, even after the invitation was used.
+    ///
+    /// # Errors
+    /// As [`Self::create`]; the id is malformed, or another invitation has the code.
+    pub async fn declare(
+        &self,
+        tenant: &TenantId,
+        id: &str,
+        spec: &DeclaredInvitation,
+    ) -> Result<(), InvitationError> {
+        declared_invitation::check_id(id)?;
+        let wanted = StoredDeclaration {
+            agent: self.find_agent(tenant, &spec.agent)?,
+            hash: SecretHash::from_bytes(*spec.sha256.as_bytes()),
+            expires: spec.not_after,
+        };
+        declared_invitation::store(&self.store, tenant, id, &wanted, (self.clock)()).await
+    }
+
+    /// Deletes an invitation, together with the account that was created with it and all its grants.
+    ///
+    /// # Errors
+    /// The database failed.
+    pub async fn withdraw(&self, tenant: &TenantId, id: &str) -> Result<(), InvitationError> {
         let mut transaction = self.store.begin().await?;
         let found = invitations::delete(&mut transaction, tenant, id).await?;
         transaction.commit().await?;
         if found {
-            tracing::info!(target: "audit", invitation = id, %tenant, "took back an invitation");
+            tracing::info!(target: "audit", invitation = id, %tenant, "withdrew an invitation");
         }
         Ok(())
     }
 
-    fn invited_agent(&self, tenant: &TenantId, name: &AgentName) -> Result<Did, InvitationError> {
-        let agent = self.directory.did(tenant, name);
-        if self.directory.agent(&agent).is_some() { Ok(agent) } else { Err(InvitationError::FindAgent) }
-    }
-
-    /// Makes an account of an invitation to the target, or through the gateway of any that leads there.
-    pub(super) async fn redeem(&self, code: &str, target: &Target) -> Result<Account, OauthError> {
+    /// Creates an account with an invitation. `check_target` says whether its agent can be used at the
+    /// endpoint that the client asks for.
+    pub(crate) async fn redeem(
+        &self,
+        code: &str,
+        check_target: impl FnOnce(&Did) -> Result<(), AccessDenied>,
+    ) -> Result<Account, OauthError> {
         let mut transaction = self.store.begin().await?;
         let found = self.store.invitation(&mut transaction, SecretHash::of(code.trim())).await?;
-        let invited = judge(found, |agent| self.leads_to(target, agent), self.now())?;
+        let invitation = check_redeemable(found, check_target, (self.clock)())?;
         let account = Account {
             id: random_id("acct_", &mut rand::rng()),
             issuer: INVITATION_ISSUER.into(),
-            subject: format!("{}/{}", invited.agent.tenant(), invited.id),
+            subject: format!("{}/{}", invitation.agent.tenant(), invitation.id),
             email: None,
-            agent: Some(invited.agent.clone()),
+            agent: Some(invitation.agent.clone()),
         };
         accounts::insert(&mut transaction, &account).await?;
-        invitations::mark_used(&mut transaction, &invited, &account.id).await?;
+        invitations::mark_used(&mut transaction, &invitation, &account.id).await?;
         transaction.commit().await?;
-        tracing::info!(target: "audit", invitation = invited.id, account = account.id, "an invitation was used");
+        let (id, account_id) = (&invitation.id, &account.id);
+        tracing::info!(target: "audit", invitation = id, account = account_id, "an invitation was used");
         Ok(account)
     }
-}
 
-impl From<InvitationError> for crate::problem::Refusal {
-    fn from(error: InvitationError) -> Self {
-        if let InvitationError::Store(cause) = &error {
-            tracing::error!(error = %chain(cause), "failed to store invitations");
-        }
-        Self::new(error.reason(), error.to_string())
+    fn find_agent(&self, tenant: &TenantId, name: &AgentName) -> Result<Did, InvitationError> {
+        let agent = Did::new(&self.domain, tenant, name);
+        if self.relay.has_agent(&agent) { Ok(agent) } else { Err(InvitationError::FindAgent) }
     }
 }
 
-async fn check_room(from: &mut SqliteConnection, tenant: &TenantId) -> Result<(), InvitationError> {
-    let full = invitations::count(from, tenant).await? >= INVITATIONS_PER_TENANT_MAX;
-    if full { Err(InvitationError::MakeRoom) } else { Ok(()) }
+impl std::fmt::Debug for Invitations {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Invitations").field("domain", &self.domain).finish_non_exhaustive()
+    }
 }
 
-/// One for another agent looks like none: whoever guesses learns nothing. Nothing is used up that would lead nowhere.
-fn judge(
-    found: Option<Invited>,
-    leads_to: impl FnOnce(&Did) -> Result<(), Barred>,
+/// An invitation to another agent is answered like an unknown code, so that guessing reveals nothing. An
+/// invitation that cannot be used here is not used up.
+fn check_redeemable(
+    found: Option<StoredInvitation>,
+    check_target: impl FnOnce(&Did) -> Result<(), AccessDenied>,
     now: UnixSeconds,
-) -> Result<Invited, OauthError> {
+) -> Result<StoredInvitation, OauthError> {
     let refused = |reason, what: &str| Err(OauthError::new(ErrorCode::AccessDenied, reason, what));
     let unknown = || refused("invitation_unknown", "This is not an invitation to this agent.");
-    let Some(invited) = found else { return unknown() };
-    let led = leads_to(&invited.agent);
-    if led == Err(Barred::NotInvited) {
+    let Some(invitation) = found else { return unknown() };
+    let target = check_target(&invitation.agent);
+    if target == Err(AccessDenied::NotInvited) {
         return unknown();
     }
-    if invited.used {
+    if invitation.used {
         return refused("invitation_used", "This invitation was used before. Ask for a new one.");
     }
-    if invited.expires <= now {
+    if invitation.expires <= now {
         return refused("invitation_expired", "This invitation has expired. Ask for a new one.");
     }
-    match led {
-        Ok(()) => Ok(invited),
-        Err(Barred::Suspended) => refused("suspended", "The agent of this invitation is suspended."),
-        Err(barred) => refused(barred.word(), "The agent of this invitation is not reached at this address."),
+    match target {
+        Ok(()) => Ok(invitation),
+        Err(AccessDenied::Suspended) => refused("suspended", "The agent of this invitation is suspended."),
+        Err(denied) => {
+            let what = "The agent of this invitation is not available at this address.";
+            refused(denied.reason().as_str(), what)
+        }
     }
 }

@@ -1,14 +1,14 @@
-//! People.
+//! Reads and writes accounts.
 
 use protocol::Did;
 use sqlx::sqlite::SqliteRow;
 use sqlx::{Row as _, SqliteConnection};
 
-use super::{OauthStore, Result};
-use crate::oauth::Account;
+use super::database::{Database, Result};
+use crate::people::account::Account;
 
-impl OauthStore {
-    /// Not within a transaction, which holds the only connection.
+impl Database {
+    /// Must not be called during a transaction: it would wait for a connection that the transaction holds.
     pub(crate) async fn account(&self, id: &str) -> Result<Option<Account>> {
         self.account_in(&mut *self.pool.acquire().await?, id).await
     }
@@ -21,8 +21,8 @@ impl OauthStore {
         found.as_ref().map(|row| self.read_account(row)).transpose()
     }
 
-    /// The account of this provider and subject; `account.id` and the rest are taken where there is none yet, and the
-    /// address is always that of `account`.
+    /// The account with this issuer and subject. It is inserted if there is none; if there is one, only its
+    /// e-mail address is updated.
     pub(crate) async fn account_or_insert(&self, account: &Account) -> Result<Account> {
         let row = sqlx::query(
             "insert into oauth_accounts (account, issuer, subject, email) values (?, ?, ?, ?)
@@ -42,8 +42,8 @@ impl OauthStore {
     }
 }
 
-/// An account that may use this agent only, if any is named.
-pub(super) fn read(row: &SqliteRow, agent: Option<Did>) -> Result<Account> {
+/// The account of a row. `agent` is the only agent that it may use, if it came from an invitation.
+pub(crate) fn read(row: &SqliteRow, agent: Option<Did>) -> Result<Account> {
     Ok(Account {
         id: row.try_get("account")?,
         issuer: row.try_get("issuer")?,
@@ -53,7 +53,7 @@ pub(super) fn read(row: &SqliteRow, agent: Option<Did>) -> Result<Account> {
     })
 }
 
-/// A new account for one agent.
+/// Inserts a new account.
 pub(crate) async fn insert(to: &mut SqliteConnection, account: &Account) -> Result {
     sqlx::query("insert into oauth_accounts (account, issuer, subject, email, tenant, agent) values (?, ?, ?, ?, ?, ?)")
         .bind(&account.id)
@@ -67,7 +67,7 @@ pub(crate) async fn insert(to: &mut SqliteConnection, account: &Account) -> Resu
         .map(|_| ())
 }
 
-/// With its grants and their tokens.
+/// Deletes an account with its grants and their tokens.
 pub(crate) async fn delete(to: &mut SqliteConnection, id: &str) -> Result {
     sqlx::query("delete from oauth_accounts where account = ?").bind(id).execute(to).await.map(|_| ())
 }

@@ -1,32 +1,32 @@
-//! Forgetting what has ended.
+//! Deletes expired rows.
 
 use protocol::UnixSeconds;
 
-use super::{OauthStore, Result, integer};
+use super::database::{Database, Result, integer};
 
-/// How much was forgotten.
+/// How many rows were deleted.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub(crate) struct Swept {
+pub(crate) struct DeletedRows {
     pub(crate) grants: u64,
     pub(crate) refresh_tokens: u64,
     pub(crate) invitations: u64,
     pub(crate) clients: u64,
 }
 
-/// Moments before which things have ended.
+/// The times before which rows have expired.
 #[derive(Debug, Clone, Copy)]
-pub(crate) struct Horizon {
+pub(crate) struct ExpiredBefore {
     pub(crate) now: UnixSeconds,
-    /// Of clients that nobody used.
+    /// Clients without a grant that registered before then are deleted.
     pub(crate) registered: UnixSeconds,
-    /// Of clients that nobody used again.
+    /// Clients whose last grant was given before then are deleted, unless they still have one.
     pub(crate) used: UnixSeconds,
 }
 
-impl OauthStore {
-    pub(crate) async fn sweep(&self, horizon: Horizon) -> Result<Swept> {
-        let now = integer(horizon.now);
-        // A grant ends on its own day, with a code that nobody exchanged, or with its last refresh token.
+impl Database {
+    pub(crate) async fn delete_expired(&self, before: ExpiredBefore) -> Result<DeletedRows> {
+        let now = integer(before.now);
+        // A grant ends when it expires, with a code that was never exchanged, or with its last refresh token.
         let refresh_tokens = self.delete("delete from oauth_refresh_tokens where expires <= ?", now).await?;
         let grants = self.delete("delete from oauth_grants where expires <= ?", now).await?
             + self
@@ -42,20 +42,20 @@ impl OauthStore {
         let clients = self
             .delete(
                 "delete from oauth_clients where used is null and registered <= ?",
-                integer(horizon.registered),
+                integer(before.registered),
             )
             .await?
             + self
                 .delete(
                     "delete from oauth_clients where used <= ?
                      and client_id not in (select client_id from oauth_grants)",
-                    integer(horizon.used),
+                    integer(before.used),
                 )
                 .await?;
-        Ok(Swept { grants, refresh_tokens, invitations, clients })
+        Ok(DeletedRows { grants, refresh_tokens, invitations, clients })
     }
 
-    async fn delete(&self, statement: &'static str, before: i64) -> Result<u64> {
-        sqlx::query(statement).bind(before).execute(&self.pool).await.map(|done| done.rows_affected())
+    async fn delete(&self, statement: &'static str, limit: i64) -> Result<u64> {
+        sqlx::query(statement).bind(limit).execute(&self.pool).await.map(|done| done.rows_affected())
     }
 }

@@ -1,12 +1,12 @@
-//! Clients that registered themselves.
+//! Reads and writes registered clients.
 
 use protocol::UnixSeconds;
 use sqlx::{Row as _, SqliteConnection};
 
-use super::{OauthStore, Result, decode, integer, unsigned};
-use crate::oauth::Client;
+use super::database::{Database, Result, decode, integer, unsigned};
+use crate::clients::client::Client;
 
-impl OauthStore {
+impl Database {
     pub(crate) async fn client(&self, id: &str) -> Result<Option<Client>> {
         let found = sqlx::query("select metadata from oauth_clients where client_id = ?")
             .bind(id)
@@ -29,7 +29,7 @@ pub(crate) async fn insert(to: &mut SqliteConnection, client: &Client, now: Unix
         .map(|_| ())
 }
 
-/// How many clients nobody has allowed anything yet.
+/// The number of clients that never had a grant.
 pub(crate) async fn count_unused(from: &mut SqliteConnection) -> Result<u64> {
     let row = sqlx::query("select count(*) as clients from oauth_clients where used is null")
         .fetch_one(from)
@@ -37,7 +37,7 @@ pub(crate) async fn count_unused(from: &mut SqliteConnection) -> Result<u64> {
     unsigned(&row, "clients")
 }
 
-/// Forgets the unused client that registered first, if that was before `before`; answers whether there was one.
+/// Deletes the unused client that registered first, if that was before `before`. Returns whether there was one.
 pub(crate) async fn delete_oldest_unused(to: &mut SqliteConnection, before: UnixSeconds) -> Result<bool> {
     let done = sqlx::query(
         "delete from oauth_clients where client_id = (
@@ -49,7 +49,7 @@ pub(crate) async fn delete_oldest_unused(to: &mut SqliteConnection, before: Unix
     Ok(done.rows_affected() > 0)
 }
 
-/// Somebody allowed it something; nothing happens for clients that did not register.
+/// Records that a person allowed the client something. Does nothing for clients that are not registered here.
 pub(crate) async fn mark_used(to: &mut SqliteConnection, id: &str, now: UnixSeconds) -> Result {
     sqlx::query("update oauth_clients set used = ? where client_id = ?")
         .bind(integer(now))

@@ -1,11 +1,13 @@
-//! Authorization codes, one for each grant.
+//! Reads and writes authorization codes. Each grant has exactly one.
 
 use sqlx::{Row as _, SqliteConnection};
 
-use super::{OauthStore, Result, decode, integer, unsigned};
-use crate::oauth::{Challenge, SecretHash, StoredCode};
+use super::database::{Database, Result, decode, integer, unsigned};
+use crate::grants::grant::StoredCode;
+use crate::grants::pkce::Challenge;
+use crate::secret::SecretHash;
 
-impl OauthStore {
+impl Database {
     pub(crate) async fn code(
         &self,
         from: &mut SqliteConnection,

@@ -1,54 +1,31 @@
-//! What the authorization server keeps, in the relay's SQLite file on a connection of its own. Statements only: who may do
-//! what is decided in `crate::oauth`.
+//! The connection to the relay's SQLite file, and how its columns become values.
 //!
-//! One connection, so transactions come one after the other: of two exchanges of one code, one finds it used.
-
-use std::path::Path;
+//! The relay creates the tables (`relay/migrations`), because they refer to its agents: a removed agent takes
+//! its accounts, invitations and grants with it.
 
 use protocol::Did;
 use protocol::did::{AgentName, Domain, TenantId};
-use sqlx::sqlite::{
-    SqliteConnectOptions, SqliteJournalMode, SqlitePool, SqlitePoolOptions, SqliteRow, SqliteSynchronous,
-};
+use sqlx::sqlite::{SqlitePool, SqliteRow};
 use sqlx::{Row as _, Sqlite, Transaction};
 
-pub(crate) mod accounts;
-pub(crate) mod clients;
-pub(crate) mod codes;
-pub(crate) mod grants;
-pub(crate) mod invitations;
-pub(crate) mod refresh_tokens;
-mod sweep;
+/// The result of a statement.
+pub(crate) type Result<T = ()> = std::result::Result<T, sqlx::Error>;
 
-pub(crate) use sweep::{Horizon, Swept};
-
-type Result<T = ()> = std::result::Result<T, sqlx::Error>;
-
+/// The database. Clones share its connections.
 #[derive(Debug, Clone)]
-pub struct OauthStore {
-    pool: SqlitePool,
+pub(crate) struct Database {
+    pub(super) pool: SqlitePool,
+    /// The domain of all agents.
     domain: Domain,
 }
 
-impl OauthStore {
-    /// Opens a file that [`super::Store::open`] has brought to the current schema.
-    ///
-    /// # Errors
-    /// The file cannot be opened.
-    pub async fn open(path: &Path, domain: Domain) -> Result<Self> {
-        let options = SqliteConnectOptions::new()
-            .filename(path)
-            .journal_mode(SqliteJournalMode::Wal)
-            .synchronous(SqliteSynchronous::Full)
-            .foreign_keys(true)
-            .busy_timeout(super::BUSY_TIMEOUT)
-            // The mailbox checkpoints on a connection of its own.
-            .pragma("wal_autocheckpoint", "0");
-        let pool = SqlitePoolOptions::new().max_connections(1).connect_with(options).await?;
-        Ok(Self { pool, domain })
+impl Database {
+    pub(crate) const fn new(pool: SqlitePool, domain: Domain) -> Self {
+        Self { pool, domain }
     }
 
-    /// A transaction that holds the write lock from its start.
+    /// A transaction that holds the write lock from its start, so that transactions run one after the other: of
+    /// two exchanges of one code, the second finds it used.
     pub(crate) async fn begin(&self) -> Result<Transaction<'static, Sqlite>> {
         self.pool.begin_with("begin immediate").await
     }
@@ -57,12 +34,12 @@ impl OauthStore {
         self.pool.close().await;
     }
 
-    /// The agent of a row with the columns `tenant` and `agent`.
-    fn agent(&self, row: &SqliteRow) -> Result<Option<Did>> {
+    /// The agent in the columns `tenant` and `agent` of a row.
+    pub(super) fn agent(&self, row: &SqliteRow) -> Result<Option<Did>> {
         self.agent_in(row, "tenant", "agent")
     }
 
-    fn agent_in(&self, row: &SqliteRow, tenant: &str, name: &str) -> Result<Option<Did>> {
+    pub(super) fn agent_in(&self, row: &SqliteRow, tenant: &str, name: &str) -> Result<Option<Did>> {
         let tenant: Option<String> = row.try_get(tenant)?;
         let name: Option<String> = row.try_get(name)?;
         let (Some(tenant), Some(name)) = (tenant, name) else { return Ok(None) };
@@ -72,17 +49,17 @@ impl OauthStore {
     }
 }
 
-/// A stored value that this version does not understand.
-fn decode(error: impl std::error::Error + Send + Sync + 'static) -> sqlx::Error {
+/// The error for a stored value that this version cannot read.
+pub(super) fn decode(error: impl std::error::Error + Send + Sync + 'static) -> sqlx::Error {
     sqlx::Error::Decode(Box::new(error))
 }
 
-/// SQLite has signed integers only; a time beyond them is as good as the last one.
-fn integer(seconds: u64) -> i64 {
+/// A time as SQLite stores it. SQLite has signed integers only; a later time becomes the last one.
+pub(super) fn integer(seconds: u64) -> i64 {
     i64::try_from(seconds).unwrap_or(i64::MAX)
 }
 
-/// A time or count, which we never store below zero.
-fn unsigned(row: &SqliteRow, name: &str) -> Result<u64> {
+/// A time or a count, which is never stored as a negative number.
+pub(super) fn unsigned(row: &SqliteRow, name: &str) -> Result<u64> {
     row.try_get::<i64, _>(name).map(|value| u64::try_from(value).unwrap_or_default())
 }

@@ -1,14 +1,15 @@
-//! Grants. A revoked one is deleted, and its codes and tokens with it.
+//! Reads and writes grants. Revoking a grant deletes it together with its code and refresh tokens.
 
 use protocol::UnixSeconds;
 use sqlx::sqlite::SqliteRow;
 use sqlx::{Row as _, SqliteConnection};
 
-use super::{OauthStore, Result, integer, unsigned};
-use crate::oauth::{Account, Grant};
+use super::database::{Database, Result, integer, unsigned};
+use crate::grants::grant::Grant;
+use crate::people::account::Account;
 
-impl OauthStore {
-    /// A grant and who gave it, in one read: each request of a resource server may ask.
+impl Database {
+    /// A grant and the account that gave it, in one query, because every request to a resource server may need it.
     pub(crate) async fn grant_and_account(&self, id: &str) -> Result<Option<(Grant, Account)>> {
         let found = sqlx::query(
             "select g.*, a.issuer, a.subject, a.email, a.tenant as account_tenant, a.agent as account_agent
@@ -22,8 +23,9 @@ impl OauthStore {
         Ok(Some((self.read_grant(&row, "expires")?, super::accounts::read(&row, agent)?)))
     }
 
-    /// Deletes those for a gateway at another URL than this, or for any when there is none; answers how many.
-    pub(crate) async fn end_gateway_grants_but(&self, gateway_url: Option<&str>) -> Result<u64> {
+    /// Deletes the grants for a gateway at any other URL, or all gateway grants if there is no gateway. Returns
+    /// how many there were.
+    pub(crate) async fn delete_other_gateway_grants(&self, gateway_url: Option<&str>) -> Result<u64> {
         let done = sqlx::query("delete from oauth_grants where gateway = 1 and resource is not ?")
             .bind(gateway_url)
             .execute(&self.pool)
@@ -31,7 +33,7 @@ impl OauthStore {
         Ok(done.rows_affected())
     }
 
-    /// Deletes it if it was given to this client; answers whether it was.
+    /// Deletes a grant if it belongs to this client. Returns whether it did.
     pub(crate) async fn revoke_grant(&self, id: &str, client_id: &str) -> Result<bool> {
         let done = sqlx::query("delete from oauth_grants where grant_id = ? and client_id = ?")
             .bind(id)
@@ -41,7 +43,7 @@ impl OauthStore {
         Ok(done.rows_affected() > 0)
     }
 
-    pub(super) fn read_grant(&self, row: &SqliteRow, expires: &str) -> Result<Grant> {
+    pub(crate) fn read_grant(&self, row: &SqliteRow, expires: &str) -> Result<Grant> {
         Ok(Grant {
             id: row.try_get("grant_id")?,
             account: row.try_get("account")?,
@@ -80,7 +82,7 @@ pub(crate) async fn delete(to: &mut SqliteConnection, id: &str) -> Result {
     sqlx::query("delete from oauth_grants where grant_id = ?").bind(id).execute(to).await.map(|_| ())
 }
 
-/// Keeps the newest `keep` grants of an account.
+/// Deletes all but the newest `keep` grants of an account.
 pub(crate) async fn delete_oldest(to: &mut SqliteConnection, account: &str, keep: u32) -> Result {
     sqlx::query(
         "delete from oauth_grants where grant_id in (

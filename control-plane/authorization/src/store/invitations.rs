@@ -1,4 +1,4 @@
-//! Invitations.
+//! Reads and writes invitations.
 
 use protocol::admin::{InvitationView, Page};
 use protocol::did::TenantId;
@@ -6,28 +6,28 @@ use protocol::{Did, UnixSeconds};
 use sqlx::sqlite::SqliteRow;
 use sqlx::{Row as _, SqliteConnection};
 
-use super::{OauthStore, Result, decode, integer, unsigned};
-use crate::oauth::SecretHash;
+use super::database::{Database, Result, decode, integer, unsigned};
+use crate::secret::SecretHash;
 
-/// An invitation as somebody presents its code.
+/// The invitation of a presented code.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Invited {
+pub(crate) struct StoredInvitation {
     pub(crate) id: String,
     pub(crate) agent: Did,
     pub(crate) expires: UnixSeconds,
     pub(crate) used: bool,
 }
 
-/// An invitation as an admin declared it.
+/// An invitation that an admin declared, with the hash of its code.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Declared {
+pub(crate) struct StoredDeclaration {
     pub(crate) agent: Did,
     pub(crate) hash: SecretHash,
     pub(crate) expires: UnixSeconds,
 }
 
-impl OauthStore {
-    /// Invitations of a tenant after `after`, at most `limit`.
+impl Database {
+    /// At most `limit` invitations of a tenant, starting after the id `after`.
     pub(crate) async fn invitation_page(
         &self,
         tenant: &TenantId,
@@ -50,7 +50,7 @@ impl OauthStore {
         &self,
         from: &mut SqliteConnection,
         hash: SecretHash,
-    ) -> Result<Option<Invited>> {
+    ) -> Result<Option<StoredInvitation>> {
         let found = sqlx::query("select * from oauth_invitations where hash = ?")
             .bind(hash.as_bytes())
             .fetch_optional(from)
@@ -58,7 +58,7 @@ impl OauthStore {
         let Some(row) = found else { return Ok(None) };
         let agent = self.agent(&row)?.ok_or(sqlx::Error::RowNotFound)?;
         let (id, expires) = (row.try_get("id")?, unsigned(&row, "expires")?);
-        Ok(Some(Invited { id, agent, expires, used: row.try_get("used")? }))
+        Ok(Some(StoredInvitation { id, agent, expires, used: row.try_get("used")? }))
     }
 
     pub(crate) async fn declared_invitation(
@@ -66,7 +66,7 @@ impl OauthStore {
         from: &mut SqliteConnection,
         tenant: &TenantId,
         id: &str,
-    ) -> Result<Option<Declared>> {
+    ) -> Result<Option<StoredDeclaration>> {
         let found = sqlx::query("select * from oauth_invitations where tenant = ? and id = ?")
             .bind(tenant.as_str())
             .bind(id)
@@ -76,7 +76,7 @@ impl OauthStore {
         let agent = self.agent(&row)?.ok_or(sqlx::Error::RowNotFound)?;
         let hash: Vec<u8> = row.try_get("hash")?;
         let hash = SecretHash::from_bytes(hash.as_slice().try_into().map_err(decode)?);
-        Ok(Some(Declared { agent, hash, expires: unsigned(&row, "expires")? }))
+        Ok(Some(StoredDeclaration { agent, hash, expires: unsigned(&row, "expires")? }))
     }
 }
 
@@ -108,7 +108,7 @@ pub(crate) async fn insert(
         .map(|_| ())
 }
 
-/// Changes until when it can be used; whoever used it stays.
+/// Changes when the invitation expires. An account that was created with it remains.
 pub(crate) async fn set_expiry(
     to: &mut SqliteConnection,
     tenant: &TenantId,
@@ -124,7 +124,7 @@ pub(crate) async fn set_expiry(
         .map(|_| ())
 }
 
-/// How many invitations a tenant has, used ones included.
+/// The number of a tenant's invitations, used ones included.
 pub(crate) async fn count(from: &mut SqliteConnection, tenant: &TenantId) -> Result<u64> {
     let row = sqlx::query("select count(*) as invitations from oauth_invitations where tenant = ?")
         .bind(tenant.as_str())
@@ -133,17 +133,17 @@ pub(crate) async fn count(from: &mut SqliteConnection, tenant: &TenantId) -> Res
     unsigned(&row, "invitations")
 }
 
-pub(crate) async fn mark_used(to: &mut SqliteConnection, invited: &Invited, account: &str) -> Result {
+pub(crate) async fn mark_used(to: &mut SqliteConnection, invitation: &StoredInvitation, account: &str) -> Result {
     sqlx::query("update oauth_invitations set used = 1, account = ? where tenant = ? and id = ?")
         .bind(account)
-        .bind(invited.agent.tenant().as_str())
-        .bind(&invited.id)
+        .bind(invitation.agent.tenant().as_str())
+        .bind(&invitation.id)
         .execute(to)
         .await
         .map(|_| ())
 }
 
-/// Removes it and the account that was made with it; answers whether it was there.
+/// Deletes an invitation and the account that was created with it. Returns whether there was one.
 pub(crate) async fn delete(to: &mut SqliteConnection, tenant: &TenantId, id: &str) -> Result<bool> {
     let found = sqlx::query("delete from oauth_invitations where tenant = ? and id = ? returning account")
         .bind(tenant.as_str())

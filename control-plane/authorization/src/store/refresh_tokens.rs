@@ -1,17 +1,18 @@
-//! Refresh tokens. Replaced ones stay until they expire, so that their return is noticed.
+//! Reads and writes refresh tokens. Replaced ones are kept until they expire, so that their reuse is detected.
 
 use protocol::UnixSeconds;
 use sqlx::{Row as _, SqliteConnection};
 
-use super::{OauthStore, Result, integer, unsigned};
-use crate::oauth::{SecretHash, StoredRefresh};
+use super::database::{Database, Result, integer, unsigned};
+use crate::grants::grant::StoredRefreshToken;
+use crate::secret::SecretHash;
 
-impl OauthStore {
+impl Database {
     pub(crate) async fn refresh_token(
         &self,
         from: &mut SqliteConnection,
         hash: SecretHash,
-    ) -> Result<Option<StoredRefresh>> {
+    ) -> Result<Option<StoredRefreshToken>> {
         let found = sqlx::query(
             "select g.*, t.replaced, t.retries, t.expires as token_expires
              from oauth_refresh_tokens t join oauth_grants g using (grant_id) where t.hash = ?",
@@ -21,7 +22,7 @@ impl OauthStore {
         .await?;
         let Some(row) = found else { return Ok(None) };
         let replaced: Option<i64> = row.try_get("replaced")?;
-        Ok(Some(StoredRefresh {
+        Ok(Some(StoredRefreshToken {
             grant: self.read_grant(&row, "expires")?,
             expires: unsigned(&row, "token_expires")?,
             replaced: replaced.map(|at| u64::try_from(at).unwrap_or_default()),
@@ -45,19 +46,19 @@ pub(crate) async fn insert(
         .map(|_| ())
 }
 
-/// The first use.
+/// Records the first use of a token.
 pub(crate) async fn mark_replaced(to: &mut SqliteConnection, hash: SecretHash, now: UnixSeconds) -> Result {
     let mark = sqlx::query("update oauth_refresh_tokens set replaced = ? where hash = ?");
     mark.bind(integer(now)).bind(hash.as_bytes()).execute(to).await.map(|_| ())
 }
 
-/// A use within the grace.
+/// Records a repeated use within the grace period.
 pub(crate) async fn mark_retried(to: &mut SqliteConnection, hash: SecretHash) -> Result {
     let mark = sqlx::query("update oauth_refresh_tokens set retries = retries + 1 where hash = ?");
     mark.bind(hash.as_bytes()).execute(to).await.map(|_| ())
 }
 
-/// Forgets all but the newest `keep` replaced tokens of a grant.
+/// Deletes all but the newest `keep` replaced tokens of a grant.
 pub(crate) async fn delete_oldest_replaced(to: &mut SqliteConnection, grant_id: &str, keep: u32) -> Result {
     sqlx::query(
         "delete from oauth_refresh_tokens where hash in (

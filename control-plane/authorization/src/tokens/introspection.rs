@@ -1,89 +1,68 @@
-//! What is answered to whom about a credential (RFC 7662). An agent learns of tokens for itself, and nothing of others; the
-//! relay's gateway learns for whom a credential speaks, or why for nobody. Pure.
+//! Introspection responses (RFC 7662). An agent may introspect only tokens issued for itself. The gateway may
+//! introspect any credential and gets the agent, or the reason why the credential is inactive. Pure.
 
-use protocol::introspection::Introspection;
+use protocol::access_token::Claims;
+use protocol::introspection::{Inactive, Introspection};
 use serde::Serialize;
 
-use super::access_token::{Claims, TokenError};
-use super::standing::Lapsed;
-use crate::directory::{AuthError, KeyAccess, Principal};
+use crate::relay::{ApiKeyError, Principal};
 
-/// RFC 7662 section 2.2. The claims of a token bring `agent` and `exp` along.
+/// The body of a response (RFC 7662 section 2.2). For a token, `agent` and `exp` are among its claims.
 #[derive(Debug, PartialEq, Eq, Serialize)]
-pub(super) struct Answer {
+pub(crate) struct IntrospectionResponse {
     #[serde(flatten)]
-    told: Introspection,
+    introspection: Introspection,
     #[serde(skip_serializing_if = "Option::is_none")]
     token_type: Option<&'static str>,
     #[serde(flatten)]
     claims: Option<Claims>,
 }
 
-/// Why a credential opens nothing at the gateway.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Inactive {
-    Key(AuthError),
-    /// It opens several agents, and the gateway needs one.
-    KeyOfTenant,
-    /// The agent has no endpoint that the gateway serves.
-    NoEndpoint,
-    Token(TokenError),
-    WrongAudience,
-    /// Given back, ended by the person's account or by misuse, or forgotten.
-    GrantRevoked,
-    Lapsed(Lapsed),
-}
-
-impl Inactive {
-    pub(super) const fn word(self) -> &'static str {
-        match self {
-            Self::Key(error) => error.reason().word(),
-            Self::KeyOfTenant => "key_of_a_tenant",
-            Self::NoEndpoint => "no_endpoint",
-            Self::Token(error) => error.word(),
-            Self::WrongAudience => "token_wrong_audience",
-            Self::GrantRevoked => "grant_revoked",
-            Self::Lapsed(lapsed) => lapsed.word(),
-        }
-    }
-}
-
-impl Answer {
-    /// To an agent: no reason, so that a token tells nothing to whom it is not for.
-    pub(super) fn to_agent(claims: Option<Claims>) -> Self {
-        let told = Introspection { active: claims.is_some(), ..Introspection::default() };
-        Self { told, token_type: claims.as_ref().map(|_| "Bearer"), claims }
+impl IntrospectionResponse {
+    /// The response to an agent. It has no reason, so that an agent learns nothing about the tokens of others.
+    pub(crate) fn for_agent(claims: Option<Claims>) -> Self {
+        let introspection = Introspection { active: claims.is_some(), ..Introspection::default() };
+        Self { introspection, token_type: claims.as_ref().map(|_| "Bearer"), claims }
     }
 
-    /// To the gateway, about a token whose grant holds.
-    pub(super) fn of_token(claims: Claims, endpoint: String) -> Self {
-        let told = Introspection { active: true, endpoint: Some(endpoint), ..Introspection::default() };
-        Self { told, token_type: Some("Bearer"), claims: Some(claims) }
+    /// The response to the gateway about a token whose grant is valid.
+    pub(crate) fn active_token(claims: Claims, endpoint: String) -> Self {
+        let introspection = Introspection { active: true, endpoint: Some(endpoint), ..Introspection::default() };
+        Self { introspection, token_type: Some("Bearer"), claims: Some(claims) }
     }
 
-    /// To the gateway, about an API key that was let in.
-    pub(super) fn of_key(access: KeyAccess) -> Result<Self, Inactive> {
-        let agent = access.agent.ok_or(Inactive::KeyOfTenant)?;
-        let endpoint = access.endpoint.ok_or(Inactive::NoEndpoint)?;
-        let told = Introspection {
+    /// The response to the gateway about a valid API key.
+    pub(crate) fn active_key(key: Principal) -> Result<Self, Inactive> {
+        let agent = key.agent.ok_or(Inactive::KeyOfTenant)?;
+        let endpoint = key.endpoint.ok_or(Inactive::NoEndpoint)?;
+        let introspection = Introspection {
             active: true,
             agent: Some(agent),
             endpoint: Some(endpoint),
-            exp: access.not_after,
+            exp: key.not_after,
             reason: None,
         };
-        Ok(Self { told, token_type: None, claims: None })
+        Ok(Self { introspection, token_type: None, claims: None })
     }
 
-    /// To the gateway.
-    pub(super) fn inactive(why: Inactive) -> Self {
-        let told = Introspection { reason: Some(why.word().to_owned()), ..Introspection::default() };
-        Self { told, token_type: None, claims: None }
+    /// The response to the gateway about an inactive credential.
+    pub(crate) fn inactive(reason: Inactive) -> Self {
+        let introspection = Introspection { reason: Some(reason), ..Introspection::default() };
+        Self { introspection, token_type: None, claims: None }
     }
 }
 
-/// An agent asks about tokens for itself; the key of a tenant covers its agents.
-pub(super) fn covers(who: &Principal, claims: &Claims) -> bool {
+/// Why an API key is inactive.
+pub(crate) const fn inactive_key(error: ApiKeyError) -> Inactive {
+    match error {
+        ApiKeyError::Unknown => Inactive::KeyUnknown,
+        ApiKeyError::Expired => Inactive::KeyExpired,
+        ApiKeyError::Suspended => Inactive::Suspended,
+    }
+}
+
+/// Whether the owner of an API key may introspect a token: an agent its own tokens, a tenant those of its agents.
+pub(crate) fn may_introspect(who: &Principal, claims: &Claims) -> bool {
     let own = who.agent.as_ref().is_none_or(|agent| *agent == claims.agent);
     own && claims.agent.tenant() == who.tenant
 }
@@ -93,7 +72,9 @@ mod tests {
     use serde_json::{Value, json};
 
     use super::*;
-    use crate::oauth::account::Barred;
+    use crate::grants::grant_validity::GrantInvalid;
+    use crate::people::account::AccessDenied;
+    use crate::tokens::access_token::TokenError;
 
     const ALICE: &str = "did:wba:example.com:agent:alice";
     const ENDPOINT: &str = "https://alice.svc/mcp";
@@ -112,53 +93,54 @@ mod tests {
         }
     }
 
-    fn access() -> KeyAccess {
+    fn key() -> Principal {
         let endpoint = Some(ENDPOINT.to_owned());
-        KeyAccess { agent: Some(ALICE.parse().unwrap()), endpoint, not_after: Some(9) }
+        let tenant = "default".parse().unwrap();
+        Principal { tenant, agent: Some(ALICE.parse().unwrap()), endpoint, not_after: Some(9) }
     }
 
-    fn json_of(answer: &Answer) -> Value {
+    fn json_of(answer: &IntrospectionResponse) -> Value {
         serde_json::to_value(answer).unwrap()
     }
 
     #[test]
     fn the_gateway_reads_agent_endpoint_and_end_of_a_token_and_of_a_key() {
-        let text = serde_json::to_vec(&Answer::of_token(claims(), ENDPOINT.into())).unwrap();
-        // Strict: no member stands there twice.
-        let told: Value = protocol::strict_json::from_slice(&text).unwrap();
-        assert_eq!(told["token_type"], "Bearer");
-        let told: Introspection = serde_json::from_value(told).unwrap();
-        let read = |told: &Introspection| (told.active, told.agent.clone(), told.endpoint.clone(), told.exp);
+        let text = serde_json::to_vec(&IntrospectionResponse::active_token(claims(), ENDPOINT.into())).unwrap();
+        // The strict parser refuses a member that is there twice.
+        let introspection: Value = protocol::strict_json::from_slice(&text).unwrap();
+        assert_eq!(introspection["token_type"], "Bearer");
+        let introspection: Introspection = serde_json::from_value(introspection).unwrap();
+        let read = |introspection: &Introspection| (introspection.active, introspection.agent.clone(), introspection.endpoint.clone(), introspection.exp);
         let (agent, endpoint) = (Some(ALICE.parse().unwrap()), Some(ENDPOINT.to_owned()));
-        assert_eq!(read(&told), (true, agent.clone(), endpoint.clone(), Some(601)));
-        let told: Introspection =
-            serde_json::from_value(json_of(&Answer::of_key(access()).unwrap())).unwrap();
-        assert_eq!(read(&told), (true, agent, endpoint, Some(9)));
+        assert_eq!(read(&introspection), (true, agent.clone(), endpoint.clone(), Some(601)));
+        let introspection: Introspection =
+            serde_json::from_value(json_of(&IntrospectionResponse::active_key(key()).unwrap())).unwrap();
+        assert_eq!(read(&introspection), (true, agent, endpoint, Some(9)));
     }
 
     #[test]
     fn a_key_that_leads_to_no_one_endpoint_opens_nothing() {
-        let of = |access| Answer::of_key(access).unwrap_err().word();
-        assert_eq!(of(KeyAccess { agent: None, ..access() }), "key_of_a_tenant");
-        assert_eq!(of(KeyAccess { endpoint: None, ..access() }), "no_endpoint");
+        let reason = |key| IntrospectionResponse::active_key(key).unwrap_err().as_str();
+        assert_eq!(reason(Principal { agent: None, ..key() }), "key_of_a_tenant");
+        assert_eq!(reason(Principal { endpoint: None, ..key() }), "no_endpoint");
     }
 
     #[test]
     fn an_agent_is_told_no_reason_and_the_gateway_is() {
-        assert_eq!(json_of(&Answer::to_agent(None)), json!({"active": false}));
-        for (why, word) in [
-            (Inactive::Key(AuthError::Unknown), "key_unknown"),
-            (Inactive::Key(AuthError::Expired), "key_expired"),
-            (Inactive::Key(AuthError::Suspended), "suspended"),
-            (Inactive::Token(TokenError::Form), "token_malformed"),
-            (Inactive::Token(TokenError::Signature), "token_bad_signature"),
-            (Inactive::Token(TokenError::Expired), "token_expired"),
-            (Inactive::WrongAudience, "token_wrong_audience"),
+        assert_eq!(json_of(&IntrospectionResponse::for_agent(None)), json!({"active": false}));
+        for (reason, word) in [
+            (inactive_key(ApiKeyError::Unknown), "key_unknown"),
+            (inactive_key(ApiKeyError::Expired), "key_expired"),
+            (inactive_key(ApiKeyError::Suspended), "suspended"),
+            (TokenError::Form.reason(), "token_malformed"),
+            (TokenError::Signature.reason(), "token_bad_signature"),
+            (TokenError::Expired.reason(), "token_expired"),
+            (Inactive::TokenWrongAudience, "token_wrong_audience"),
             (Inactive::GrantRevoked, "grant_revoked"),
-            (Inactive::Lapsed(Lapsed::Barred(Barred::NotInvited)), "not_invited"),
-            (Inactive::Lapsed(Lapsed::Barred(Barred::NoEndpoint)), "no_endpoint"),
+            (GrantInvalid::Denied(AccessDenied::NotInvited).reason(), "not_invited"),
+            (GrantInvalid::Denied(AccessDenied::NoEndpoint).reason(), "no_endpoint"),
         ] {
-            assert_eq!(json_of(&Answer::inactive(why)), json!({"active": false, "reason": word}));
+            assert_eq!(json_of(&IntrospectionResponse::inactive(reason)), json!({"active": false, "reason": word}));
         }
     }
 }

@@ -1,5 +1,5 @@
-//! The folder of signing keys: `*.pem` files in the order of their names. An operator mounts a Secret there; on a laptop
-//! one key is made at the first start.
+//! The folder of signing keys: `*.pem` files in the order of their names. An operator mounts a Secret there; on
+//! a laptop one key is generated at the first start.
 
 use std::fs::{DirBuilder, OpenOptions};
 use std::io::{self, Write as _};
@@ -11,47 +11,54 @@ use ed25519_dalek::pkcs8::{DecodePrivateKey as _, EncodePrivateKey as _};
 use rand::CryptoRng;
 use zeroize::Zeroizing;
 
-use super::SigningKey;
+use super::signing_key::SigningKey;
 
-/// Keys in one folder: the active one, a staged one, and those whose tokens have not expired yet.
+/// The most keys in a folder: the active one, the next one, and those whose tokens have not expired yet.
 const KEYS_MAX: usize = 16;
-/// Bytes of a key file; PKCS#8 of Ed25519 has 119 in PEM.
+/// The longest key file, in bytes; an Ed25519 key in PKCS#8 PEM has 119.
 const FILE_BYTES_MAX: u64 = 4096;
-/// Name of the key that is made at the first start.
+/// The name of the key that is generated at the first start.
 const FIRST_KEY: &str = "key-1.pem";
 
+/// Why the signing keys could not be loaded.
 #[derive(Debug, thiserror::Error)]
-pub enum KeysError {
+pub enum SigningKeysError {
+    /// The folder or a file cannot be read.
     #[error("failed to read {}", path.display())]
     Read { path: PathBuf, source: io::Error },
+    /// The first key cannot be written.
     #[error("failed to write {}", path.display())]
     Write { path: PathBuf, source: io::Error },
-    #[error("{} holds no *.pem file with a signing key", .0.display())]
+    /// The folder has no key.
+    #[error("{} has no *.pem file with a signing key", .0.display())]
     Empty(PathBuf),
-    #[error("{} holds more than {KEYS_MAX} signing keys", .0.display())]
+    /// The folder has too many keys.
+    #[error("{} has more than {KEYS_MAX} signing keys", .0.display())]
     TooMany(PathBuf),
+    /// A file is not a key.
     #[error("{} is not an Ed25519 private key in PKCS#8 PEM", .0.display())]
     Form(PathBuf),
 }
 
+/// A folder of signing keys.
 #[derive(Debug, Clone)]
-pub(in crate::oauth) struct KeyFolder(PathBuf);
+pub(crate) struct KeyFolder(PathBuf);
 
 impl KeyFolder {
-    pub(in crate::oauth) const fn at(path: PathBuf) -> Self {
+    pub(crate) const fn at(path: PathBuf) -> Self {
         Self(path)
     }
 
-    pub(super) fn path(&self) -> &Path {
+    pub(crate) fn path(&self) -> &Path {
         &self.0
     }
 
-    /// Makes the folder with one key where there is no folder.
-    pub(in crate::oauth) fn ensure(&self, rng: &mut impl CryptoRng) -> Result<(), KeysError> {
+    /// Creates the folder and generates one key, unless the folder already has a key.
+    pub(crate) fn ensure(&self, rng: &mut impl CryptoRng) -> Result<(), SigningKeysError> {
         if self.0.join(FIRST_KEY).exists() {
             return Ok(());
         }
-        let failed = |source| KeysError::Write { path: self.0.clone(), source };
+        let failed = |source| SigningKeysError::Write { path: self.0.clone(), source };
         DirBuilder::new().recursive(true).mode(0o700).create(&self.0).map_err(failed)?;
         if !self.files()?.is_empty() {
             return Ok(());
@@ -59,11 +66,11 @@ impl KeyFolder {
         let mut seed = Zeroizing::new([0u8; 32]);
         rng.fill_bytes(seed.as_mut_slice());
         let key = ed25519_dalek::SigningKey::from_bytes(&seed);
-        let pem = key.to_pkcs8_pem(LineEnding::LF).map_err(|_| KeysError::Form(self.0.clone()))?;
+        let pem = key.to_pkcs8_pem(LineEnding::LF).map_err(|_| SigningKeysError::Form(self.0.clone()))?;
         self.write_first(&pem).map_err(failed)
     }
 
-    /// Whole or not at all: written under another name, synced, then renamed.
+    /// Writes the file completely or not at all: under another name, synced, then renamed.
     fn write_first(&self, pem: &str) -> io::Result<()> {
         let new = self.0.join("new");
         let mut file = OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(&new)?;
@@ -73,16 +80,16 @@ impl KeyFolder {
     }
 
     /// All keys; the last one signs.
-    pub(super) fn read(&self) -> Result<Vec<SigningKey>, KeysError> {
+    pub(crate) fn read(&self) -> Result<Vec<SigningKey>, SigningKeysError> {
         let files = self.files()?;
         if files.len() > KEYS_MAX {
-            return Err(KeysError::TooMany(self.0.clone()));
+            return Err(SigningKeysError::TooMany(self.0.clone()));
         }
         files.into_iter().map(read).collect()
     }
 
-    fn files(&self) -> Result<Vec<PathBuf>, KeysError> {
-        let failed = |source| KeysError::Read { path: self.0.clone(), source };
+    fn files(&self) -> Result<Vec<PathBuf>, SigningKeysError> {
+        let failed = |source| SigningKeysError::Read { path: self.0.clone(), source };
         let mut files = Vec::new();
         for entry in std::fs::read_dir(&self.0).map_err(failed)? {
             let path = entry.map_err(failed)?.path();
@@ -96,15 +103,15 @@ impl KeyFolder {
     }
 }
 
-fn read(path: PathBuf) -> Result<SigningKey, KeysError> {
+fn read(path: PathBuf) -> Result<SigningKey, SigningKeysError> {
     let mut text = Zeroizing::new(String::new());
     let opened = std::fs::File::open(&path);
     let read = opened
         .and_then(|file| io::Read::read_to_string(&mut io::Read::take(file, FILE_BYTES_MAX), &mut text));
     if let Err(source) = read {
-        return Err(KeysError::Read { path, source });
+        return Err(SigningKeysError::Read { path, source });
     }
-    let key = ed25519_dalek::SigningKey::from_pkcs8_pem(&text).map_err(|_| KeysError::Form(path))?;
+    let key = ed25519_dalek::SigningKey::from_pkcs8_pem(&text).map_err(|_| SigningKeysError::Form(path))?;
     Ok(SigningKey::new(key))
 }
 

@@ -111,7 +111,7 @@ async fn an_agent_that_is_not_the_persons_is_refused_whatever_the_form_says() {
     assert!(late.text().await.unwrap().contains("may not use this agent"));
     put_mcp(&relay, "alice", &["ann@example.com"], None).await;
     let late = person.decide_for(&page, "allow", Some(ALICE)).await;
-    assert!(late.text().await.unwrap().contains("not reached at this address"));
+    assert!(late.text().await.unwrap().contains("not available at this address"));
     assert!(counted(&relay, "consent", "no_endpoint").await >= 1.0);
 }
 
@@ -137,7 +137,7 @@ async fn who_may_use_no_agent_leaves_nothing_behind_and_is_told_why() {
     assert!(refused.text().await.unwrap().contains("may not use this agent, or any other here"));
     put_alice_unserved(&relay, "alice", &["ann@example.com"]).await;
     let refused = through_the_provider(&mut Person::new(&relay), &at_gateway(&client_id)).await;
-    assert!(refused.text().await.unwrap().contains("not reached at this address"));
+    assert!(refused.text().await.unwrap().contains("not available at this address"));
     assert!(counted(&relay, "callback", "not_invited").await >= 1.0);
     assert!(counted(&relay, "callback", "no_endpoint").await >= 1.0);
 }
@@ -166,7 +166,7 @@ async fn an_invitation_that_would_lead_nowhere_is_not_used_up() {
     let client_id = register(&relay).await;
     let invitation = invite(&relay, None).await;
     let refused = Person::new(&relay).type_code(&at_gateway(&client_id), &invitation.code).await;
-    assert!(refused.text().await.unwrap().contains("not reached at this address"));
+    assert!(refused.text().await.unwrap().contains("not available at this address"));
     assert!(counted(&relay, "sign_in_invitation", "no_endpoint").await >= 1.0);
     put_served(&relay, "alice", &[]).await;
     Person::new(&relay).sign_in(&at_gateway(&client_id), &invitation.code).await;

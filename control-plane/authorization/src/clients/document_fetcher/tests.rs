@@ -1,4 +1,4 @@
-//! The fetch against a server of our own on loopback: with loopback allowed, and as it runs.
+//! Fetches from a test server on loopback, with loopback allowed and with the real SSRF guard.
 
 use std::error::Error as _;
 use std::sync::Arc;
@@ -13,10 +13,10 @@ use super::*;
 
 const JSON: &str = "200 OK\r\nContent-Type: application/json";
 
-/// A server that answers every request alike.
+/// A server that sends the same response to every request.
 struct Server {
     url: Url,
-    /// What it is trusted by.
+    /// The root certificate that clients have to trust.
     roots: RootCertStore,
     connections: Arc<AtomicUsize>,
 }
@@ -41,17 +41,17 @@ impl Server {
         Self { url: Url::parse(&format!("https://localhost:{port}/client")).unwrap(), roots, connections }
     }
 
-    /// Under a name that only the lookup of a test knows.
+    /// The URL with a host name that only the resolver of a test knows.
     fn named(&self) -> Url {
         let mut url = self.url.clone();
         url.set_host(Some("client.example")).unwrap();
         url
     }
 
-    /// Fetches with these addresses for every name.
-    async fn fetch_at(&self, lookup: Lookup, allowed: fn(IpAddr) -> bool) -> Result<Fetched, FetchError> {
-        let resolver = CheckedResolver { lookup, allowed };
-        Fetcher::with(self.roots.clone(), resolver).unwrap().fetch(&self.named()).await
+    /// Fetches with a resolver that returns these addresses for every host name.
+    async fn fetch_at(&self, lookup: Lookup, allowed: fn(IpAddr) -> bool) -> Result<FetchedDocument, FetchError> {
+        let resolver = PublicResolver { lookup, allowed };
+        DocumentFetcher::with(self.roots.clone(), resolver).unwrap().fetch(&self.named()).await
     }
 
     fn connections(&self) -> usize {
@@ -80,13 +80,13 @@ fn answer(head: &str, body: &str) -> String {
 }
 
 /// Addresses as text for a [`Lookup`].
-macro_rules! leads_to {
+macro_rules! resolves_to {
     ($($address:literal),+) => {
         |_| Box::pin(async { Ok(vec![$(SocketAddr::new($address.parse().unwrap(), 0)),+]) })
     };
 }
 
-fn said(error: &FetchError) -> String {
+fn causes(error: &FetchError) -> String {
     let (mut text, mut cause) = (String::new(), error.source());
     while let Some(error) = cause {
         text.push_str(&error.to_string());
@@ -99,7 +99,7 @@ fn said(error: &FetchError) -> String {
 async fn a_document_arrives_with_its_freshness() {
     let head = "200 OK\r\nContent-Type: application/json; charset=utf-8\r\nCache-Control: max-age=90";
     let server = Server::start(answer(head, "{}")).await;
-    let fetched = server.fetch_at(leads_to!("127.0.0.1"), |_| true).await.unwrap();
+    let fetched = server.fetch_at(resolves_to!("127.0.0.1"), |_| true).await.unwrap();
     assert_eq!(
         (fetched.bytes.as_slice(), fetched.cache_control.as_deref()),
         (&b"{}"[..], Some("max-age=90"))
@@ -115,7 +115,7 @@ async fn what_is_no_document_is_refused_with_its_reason() {
         (answer(JSON, &large), "fetch_too_large"),
     ] {
         let server = Server::start(answer).await;
-        let refused = server.fetch_at(leads_to!("127.0.0.1"), |_| true).await.unwrap_err();
+        let refused = server.fetch_at(resolves_to!("127.0.0.1"), |_| true).await.unwrap_err();
         assert_eq!(refused.reason(), reason);
     }
 }
@@ -127,7 +127,7 @@ async fn a_redirect_is_not_followed_wherever_it_leads() {
     for place in [inside.url.as_str(), inside.named().as_str(), &in_clear] {
         for status in ["301 Moved Permanently", "302 Found", "307 Temporary Redirect"] {
             let server = Server::start(answer(&format!("{status}\r\nLocation: {place}"), "")).await;
-            let refused = server.fetch_at(leads_to!("127.0.0.1"), |_| true).await.unwrap_err();
+            let refused = server.fetch_at(resolves_to!("127.0.0.1"), |_| true).await.unwrap_err();
             assert_eq!((refused.reason(), server.connections()), ("fetch_status", 1));
         }
     }
@@ -138,19 +138,19 @@ async fn a_redirect_is_not_followed_wherever_it_leads() {
 async fn a_name_that_leads_inside_is_not_connected_to() {
     let server = Server::start(answer(JSON, "{}")).await;
     let places: [Lookup; 9] = [
-        leads_to!("127.0.0.1"),
-        leads_to!("::1"),
-        leads_to!("10.0.0.1"),
-        leads_to!("192.168.1.1"),
-        leads_to!("169.254.169.254"),
-        leads_to!("fe80::1"),
-        leads_to!("fd00::1"),
-        leads_to!("::ffff:127.0.0.1"),
-        leads_to!("8.8.8.8", "127.0.0.1"),
+        resolves_to!("127.0.0.1"),
+        resolves_to!("::1"),
+        resolves_to!("10.0.0.1"),
+        resolves_to!("192.168.1.1"),
+        resolves_to!("169.254.169.254"),
+        resolves_to!("fe80::1"),
+        resolves_to!("fd00::1"),
+        resolves_to!("::ffff:127.0.0.1"),
+        resolves_to!("8.8.8.8", "127.0.0.1"),
     ];
     for lookup in places {
         let refused = server.fetch_at(lookup, is_public).await.unwrap_err();
-        assert!(said(&refused).contains("not public"), "{refused:?}");
+        assert!(causes(&refused).contains("not public"), "{refused:?}");
     }
     assert_eq!(server.connections(), 0);
 }
@@ -158,15 +158,15 @@ async fn a_name_that_leads_inside_is_not_connected_to() {
 #[tokio::test]
 async fn a_name_of_this_machine_is_not_connected_to() {
     let server = Server::start(answer(JSON, "{}")).await;
-    let refused = Fetcher::new(server.roots.clone()).unwrap().fetch(&server.url).await.unwrap_err();
-    assert!(said(&refused).contains("not public"), "{refused:?}");
+    let refused = DocumentFetcher::new(server.roots.clone()).unwrap().fetch(&server.url).await.unwrap_err();
+    assert!(causes(&refused).contains("not public"), "{refused:?}");
     assert_eq!(server.connections(), 0);
 }
 
-/// How often the name below was looked up.
+/// How often the host name below was resolved.
 static LOOKUPS: AtomicUsize = AtomicUsize::new(0);
 
-/// A name that moves inside after it was looked at.
+/// A host name that resolves to an inside address from the second time on (DNS rebinding).
 fn moves(_: String) -> BoxFuture<'static, io::Result<Vec<SocketAddr>>> {
     let first = LOOKUPS.fetch_add(1, Ordering::SeqCst) == 0;
     let address = if first { "127.0.0.2" } else { "127.0.0.1" };
@@ -174,25 +174,26 @@ fn moves(_: String) -> BoxFuture<'static, io::Result<Vec<SocketAddr>>> {
 }
 
 #[tokio::test]
-async fn what_is_connected_to_is_what_was_checked() {
+async fn the_connection_goes_to_the_address_that_was_checked() {
     let server = Server::start(answer(JSON, "{}")).await;
-    // Stands for inside and outside: the server's own address may not be connected to, its neighbour may, where nobody listens.
+    // The server's own address is the forbidden inside; its neighbour, where nobody listens, is the allowed
+    // outside.
     let resolver =
-        CheckedResolver { lookup: moves, allowed: |address| address != IpAddr::from([127, 0, 0, 1]) };
-    let fetcher = Fetcher::with(server.roots.clone(), resolver).unwrap();
+        PublicResolver { lookup: moves, allowed: |address| address != IpAddr::from([127, 0, 0, 1]) };
+    let fetcher = DocumentFetcher::with(server.roots.clone(), resolver).unwrap();
     let first = fetcher.fetch(&server.named()).await.unwrap_err();
-    assert!(!said(&first).contains("not public"), "{first:?}");
+    assert!(!causes(&first).contains("not public"), "{first:?}");
     assert_eq!((LOOKUPS.load(Ordering::SeqCst), server.connections()), (1, 0));
-    // The next fetch looks again, and finds what the name has become.
+    // The next fetch resolves the host name again and finds the forbidden address.
     let second = fetcher.fetch(&server.named()).await.unwrap_err();
-    assert!(said(&second).contains("not public"), "{second:?}");
+    assert!(causes(&second).contains("not public"), "{second:?}");
     assert_eq!((LOOKUPS.load(Ordering::SeqCst), server.connections()), (2, 0));
 }
 
 #[test]
 fn one_private_address_among_public_ones_refuses_all() {
     let address = |text: &str| SocketAddr::new(text.parse().unwrap(), 0);
-    check(vec![address("8.8.8.8")], is_public).unwrap();
-    check(vec![address("8.8.8.8"), address("10.0.0.1")], is_public).unwrap_err();
-    check(vec![], is_public).unwrap_err();
+    check_addresses(vec![address("8.8.8.8")], is_public).unwrap();
+    check_addresses(vec![address("8.8.8.8"), address("10.0.0.1")], is_public).unwrap_err();
+    check_addresses(vec![], is_public).unwrap_err();
 }

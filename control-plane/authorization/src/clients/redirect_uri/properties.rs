@@ -1,4 +1,4 @@
-//! When a redirect URI that a request names is a registered one, for URIs made of parts.
+//! Property tests: which redirect URIs match, for URIs composed of parts.
 
 use proptest::prelude::*;
 
@@ -52,7 +52,7 @@ proptest! {
     #[test]
     fn an_answer_adds_to_the_query_and_leaves_the_rest(parts in parts(), value in "\\PC{0,20}") {
         let uri = parts.uri();
-        let answer = Url::parse(&uri.with(&[("code", &value), ("iss", "i")])).unwrap();
+        let answer = Url::parse(&uri.with_parameters(&[("code", &value), ("iss", "i")])).unwrap();
         let mut pairs: Vec<_> = answer.query_pairs().into_owned().collect();
         let added = pairs.split_off(pairs.len() - 2);
         prop_assert_eq!(&added, &[("code".to_owned(), value), ("iss".to_owned(), "i".to_owned())]);

@@ -1,8 +1,9 @@
-//! Codes and refresh tokens under repetition, delay and theft.
+//! Tests of codes and refresh tokens under reuse, delay and theft.
 
 use proptest::prelude::*;
 use sha2::{Digest as _, Sha256};
 
+use super::super::pkce::Challenge;
 use super::*;
 
 const VERIFIER: &str = "dBjftJeZ4CVP-mB92K27uhbUJU1p1r_wW1gFWFOEjXk";
@@ -39,16 +40,16 @@ fn exchange() -> CodeExchange<'static> {
     }
 }
 
-fn token() -> StoredRefresh {
-    StoredRefresh { grant: grant(), expires: 1000, replaced: None, retries: 0 }
+fn token() -> StoredRefreshToken {
+    StoredRefreshToken { grant: grant(), expires: 1000, replaced: None, retries: 0 }
 }
 
-const REFRESH: Refresh<'static> = Refresh { client_id: "c", resource: None, scope: None };
+const REFRESH: RefreshExchange<'static> = RefreshExchange { client_id: "c", resource: None, scope: None };
 
 #[test]
 fn a_code_is_good_for_its_client_redirect_verifier_and_resource() {
-    judge_code(&code(), exchange(), 59).unwrap();
-    judge_code(&code(), CodeExchange { resource: None, ..exchange() }, 0).unwrap();
+    check_code(&code(), exchange(), 59).unwrap();
+    check_code(&code(), CodeExchange { resource: None, ..exchange() }, 0).unwrap();
     for (presented, now, reason) in [
         (CodeExchange { client_id: "d", ..exchange() }, 0, "code_of_another_client"),
         (CodeExchange { redirect_uri: "https://client.example/", ..exchange() }, 0, "redirect_mismatch"),
@@ -56,8 +57,8 @@ fn a_code_is_good_for_its_client_redirect_verifier_and_resource() {
         (CodeExchange { resource: Some("https://mcp.example/bob"), ..exchange() }, 0, "resource_mismatch"),
         (exchange(), 60, "code_expired"),
     ] {
-        let refused = judge_code(&code(), presented, now).unwrap_err();
-        assert_eq!((refused.error.reason, refused.ends_grant), (reason, false));
+        let refused = check_code(&code(), presented, now).unwrap_err();
+        assert_eq!((refused.error.reason, refused.revokes_grant), (reason, false));
     }
 }
 
@@ -65,68 +66,68 @@ fn a_code_is_good_for_its_client_redirect_verifier_and_resource() {
 fn a_used_code_ends_its_grant_whoever_brings_it_and_however_late() {
     let used = StoredCode { used: true, ..code() };
     for now in [0, 1_000_000] {
-        let refused = judge_code(&used, CodeExchange { verifier: "x", ..exchange() }, now).unwrap_err();
-        assert_eq!((refused.error.reason, refused.ends_grant), ("code_replayed", true));
+        let refused = check_code(&used, CodeExchange { verifier: "x", ..exchange() }, now).unwrap_err();
+        assert_eq!((refused.error.reason, refused.revokes_grant), ("code_replayed", true));
     }
 }
 
 #[test]
 fn a_refresh_token_works_beside_its_successor_for_its_grace_only() {
-    assert_eq!(judge_refresh(&token(), REFRESH, 10).unwrap().0, Use::First);
-    let replaced = StoredRefresh { replaced: Some(10), ..token() };
-    assert_eq!(judge_refresh(&replaced, REFRESH, 39).unwrap().0, Use::Again);
-    let late = judge_refresh(&replaced, REFRESH, 40).unwrap_err();
-    assert_eq!((late.error.reason, late.ends_grant), ("refresh_reused", true));
-    let often = StoredRefresh { retries: GRACE_USES_MAX, ..replaced };
-    assert!(judge_refresh(&often, REFRESH, 11).unwrap_err().ends_grant);
+    assert_eq!(check_refresh(&token(), REFRESH, 10).unwrap().0, RefreshUse::First);
+    let replaced = StoredRefreshToken { replaced: Some(10), ..token() };
+    assert_eq!(check_refresh(&replaced, REFRESH, 39).unwrap().0, RefreshUse::Retry);
+    let late = check_refresh(&replaced, REFRESH, 40).unwrap_err();
+    assert_eq!((late.error.reason, late.revokes_grant), ("refresh_reused", true));
+    let often = StoredRefreshToken { retries: REFRESH_REUSES_MAX, ..replaced };
+    assert!(check_refresh(&often, REFRESH, 11).unwrap_err().revokes_grant);
 }
 
 #[test]
 fn an_expired_refresh_token_ends_nothing() {
-    let refused = judge_refresh(&token(), REFRESH, 1000).unwrap_err();
-    assert_eq!((refused.error.reason, refused.ends_grant), ("refresh_expired", false));
-    let old = StoredRefresh { grant: Grant { expires: 5, ..grant() }, ..token() };
-    assert_eq!(judge_refresh(&old, REFRESH, 5).unwrap_err().error.reason, "refresh_expired");
+    let refused = check_refresh(&token(), REFRESH, 1000).unwrap_err();
+    assert_eq!((refused.error.reason, refused.revokes_grant), ("refresh_expired", false));
+    let old = StoredRefreshToken { grant: Grant { expires: 5, ..grant() }, ..token() };
+    assert_eq!(check_refresh(&old, REFRESH, 5).unwrap_err().error.reason, "refresh_expired");
 }
 
 #[test]
 fn a_refresh_never_widens_what_was_granted() {
-    let ask = |scope| judge_refresh(&token(), Refresh { scope: Some(scope), ..REFRESH }, 0);
+    let ask = |scope| check_refresh(&token(), RefreshExchange { scope: Some(scope), ..REFRESH }, 0);
     assert_eq!(ask("mcp:read").unwrap().1, "mcp:read");
-    assert_eq!(judge_refresh(&token(), REFRESH, 0).unwrap().1, "mcp:read mcp:send");
+    assert_eq!(check_refresh(&token(), REFRESH, 0).unwrap().1, "mcp:read mcp:send");
     assert_eq!(ask("mcp:read mcp:tasks").unwrap_err().error.reason, "scope_wider");
-    let other = Refresh { client_id: "d", ..REFRESH };
-    assert_eq!(judge_refresh(&token(), other, 0).unwrap_err().error.reason, "refresh_of_another_client");
-    let elsewhere = Refresh { resource: Some("https://mcp.example/bob"), ..REFRESH };
-    assert_eq!(judge_refresh(&token(), elsewhere, 0).unwrap_err().error.reason, "resource_mismatch");
+    let other = RefreshExchange { client_id: "d", ..REFRESH };
+    assert_eq!(check_refresh(&token(), other, 0).unwrap_err().error.reason, "refresh_of_another_client");
+    let elsewhere = RefreshExchange { resource: Some("https://mcp.example/bob"), ..REFRESH };
+    assert_eq!(check_refresh(&token(), elsewhere, 0).unwrap_err().error.reason, "resource_mismatch");
 }
 
 /// All refresh tokens of one grant, as the store would keep them.
 struct Family {
-    tokens: Vec<StoredRefresh>,
+    tokens: Vec<StoredRefreshToken>,
     revoked: bool,
 }
 
 impl Family {
     fn new() -> Self {
-        Self { tokens: vec![StoredRefresh { expires: 50_000, ..token() }], revoked: false }
+        Self { tokens: vec![StoredRefreshToken { expires: 50_000, ..token() }], revoked: false }
     }
 
-    /// The number of the new token.
+    /// Uses a token; returns the index of its successor.
     fn present(&mut self, index: usize, now: UnixSeconds) -> Option<usize> {
         if self.revoked {
             return None;
         }
         let token = &mut self.tokens[index];
-        match judge_refresh(token, REFRESH, now) {
-            Ok((Use::First, _)) => token.replaced = Some(now),
-            Ok((Use::Again, _)) => token.retries += 1,
+        match check_refresh(token, REFRESH, now) {
+            Ok((RefreshUse::First, _)) => token.replaced = Some(now),
+            Ok((RefreshUse::Retry, _)) => token.retries += 1,
             Err(refused) => {
-                self.revoked = refused.ends_grant;
+                self.revoked = refused.revokes_grant;
                 return None;
             }
         }
-        self.tokens.push(StoredRefresh { expires: 50_000, ..super::tests::token() });
+        self.tokens.push(StoredRefreshToken { expires: 50_000, ..super::tests::token() });
         Some(self.tokens.len() - 1)
     }
 }
@@ -134,11 +135,11 @@ impl Family {
 proptest! {
     #[test]
     fn a_client_that_repeats_only_within_the_grace_is_never_locked_out(
-        steps in prop::collection::vec((0..400u64, 0..GRACE_USES_MAX, 0..GRACE_SECONDS), 1..40)
+        steps in prop::collection::vec((0..400u64, 0..REFRESH_REUSES_MAX, 0..REFRESH_REUSE_GRACE_SECONDS), 1..40)
     ) {
         let (mut family, mut newest, mut now) = (Family::new(), 0, 0);
         for (pause, repeats, within) in steps {
-            now += pause + GRACE_SECONDS;
+            now += pause + REFRESH_REUSE_GRACE_SECONDS;
             let used = newest;
             newest = family.present(used, now).unwrap();
             for _ in 0..repeats {
@@ -150,7 +151,7 @@ proptest! {
 
     #[test]
     fn a_token_that_comes_back_after_its_grace_ends_everything(
-        uses in prop::collection::vec(0..10usize, 1..40), victim in 0..10usize, late in GRACE_SECONDS..5000
+        uses in prop::collection::vec(0..10usize, 1..40), victim in 0..10usize, late in REFRESH_REUSE_GRACE_SECONDS..5000
     ) {
         let mut family = Family::new();
         for (step, choice) in uses.iter().enumerate() {

@@ -1,48 +1,51 @@
-//! What an OpenID provider publishes: its endpoints (OpenID Connect Discovery 1.0) and its keys.
+//! Fetches the provider's metadata (OpenID Connect Discovery 1.0) and its signing keys.
 
 use protocol::UnixSeconds;
+use protocol::url::secure_host;
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 
-use super::id_token::JwkSet;
-use super::{ANSWER_BYTES_MAX, ProviderError};
-use crate::oauth::secure_host;
+use super::error::ProviderError;
+use super::id_token::ProviderKeys;
 
-/// What is known of a provider, and since when.
+/// The longest response of the provider, in bytes; Google's key set has 2 KiB.
+const RESPONSE_BYTES_MAX: usize = 64 * 1024;
+
+/// The provider's endpoints and keys, and when they were fetched.
 #[derive(Debug)]
-pub(super) struct Discovered {
-    pub(super) at: UnixSeconds,
-    pub(super) authorization_endpoint: String,
-    pub(super) token_endpoint: String,
-    pub(super) keys: JwkSet,
+pub(crate) struct ProviderMetadata {
+    pub(crate) fetched: UnixSeconds,
+    pub(crate) authorization_endpoint: String,
+    pub(crate) token_endpoint: String,
+    pub(crate) keys: ProviderKeys,
 }
 
 #[derive(Debug, Deserialize)]
-struct Metadata {
+struct DiscoveryDocument {
     issuer: String,
     authorization_endpoint: String,
     token_endpoint: String,
     jwks_uri: String,
 }
 
-pub(super) async fn discover(
+pub(crate) async fn fetch(
     http: &reqwest::Client,
     issuer: &str,
     now: UnixSeconds,
-) -> Result<Discovered, ProviderError> {
-    let place = format!("{}/.well-known/openid-configuration", issuer.trim_end_matches('/'));
-    let metadata = check(get::<Metadata>(http, &place).await?, issuer)?;
-    let keys = get(http, &metadata.jwks_uri).await?;
-    let Metadata { authorization_endpoint, token_endpoint, .. } = metadata;
-    Ok(Discovered { at: now, authorization_endpoint, token_endpoint, keys })
+) -> Result<ProviderMetadata, ProviderError> {
+    let url = format!("{}/.well-known/openid-configuration", issuer.trim_end_matches('/'));
+    let document = check(get::<DiscoveryDocument>(http, &url).await?, issuer)?;
+    let keys = get(http, &document.jwks_uri).await?;
+    let DiscoveryDocument { authorization_endpoint, token_endpoint, .. } = document;
+    Ok(ProviderMetadata { fetched: now, authorization_endpoint, token_endpoint, keys })
 }
 
-/// A body with a limit.
-pub(super) async fn read(mut response: reqwest::Response, url: &str) -> Result<Vec<u8>, ProviderError> {
+/// The body of a response, up to a limit.
+pub(crate) async fn read(mut response: reqwest::Response, url: &str) -> Result<Vec<u8>, ProviderError> {
     let mut bytes = Vec::new();
-    let failed = |source| ProviderError::Ask { url: url.to_owned(), source };
+    let failed = |source| ProviderError::Send { url: url.to_owned(), source };
     while let Some(chunk) = response.chunk().await.map_err(failed)? {
-        if bytes.len() + chunk.len() > ANSWER_BYTES_MAX {
+        if bytes.len() + chunk.len() > RESPONSE_BYTES_MAX {
             return Err(ProviderError::TooLong(url.to_owned()));
         }
         bytes.extend_from_slice(&chunk);
@@ -52,7 +55,7 @@ pub(super) async fn read(mut response: reqwest::Response, url: &str) -> Result<V
 
 async fn get<T: DeserializeOwned>(http: &reqwest::Client, url: &str) -> Result<T, ProviderError> {
     let response = http.get(url).send().await;
-    let response = response.map_err(|source| ProviderError::Ask { url: url.to_owned(), source })?;
+    let response = response.map_err(|source| ProviderError::Send { url: url.to_owned(), source })?;
     if response.status().as_u16() != 200 {
         return Err(ProviderError::Status { url: url.to_owned(), status: response.status().as_u16() });
     }
@@ -60,8 +63,8 @@ async fn get<T: DeserializeOwned>(http: &reqwest::Client, url: &str) -> Result<T
     serde_json::from_slice(&bytes).map_err(|source| ProviderError::Parse { url: url.to_owned(), source })
 }
 
-/// The metadata must be the issuer's own, letter for letter, and lead to secure places only.
-fn check(metadata: Metadata, issuer: &str) -> Result<Metadata, ProviderError> {
+/// Checks that the metadata is from exactly this issuer and that every URL in it is secure.
+fn check(metadata: DiscoveryDocument, issuer: &str) -> Result<DiscoveryDocument, ProviderError> {
     if metadata.issuer != issuer {
         return Err(ProviderError::OtherIssuer { found: metadata.issuer, wanted: issuer.to_owned() });
     }
@@ -77,8 +80,8 @@ fn check(metadata: Metadata, issuer: &str) -> Result<Metadata, ProviderError> {
 mod tests {
     use super::*;
 
-    fn metadata(issuer: &str, token: &str) -> Metadata {
-        Metadata {
+    fn metadata(issuer: &str, token: &str) -> DiscoveryDocument {
+        DiscoveryDocument {
             issuer: issuer.into(),
             authorization_endpoint: "https://p.example/a".into(),
             token_endpoint: token.into(),

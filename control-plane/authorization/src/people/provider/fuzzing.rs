@@ -1,6 +1,6 @@
-//! ID tokens against keys that nobody signs with, for `relay/fuzz`.
+//! Verifies ID tokens with published example keys, for the fuzz target `tokens`.
 
-use super::id_token::{Expected, JwkSet, verify};
+use super::id_token::{ExpectedClaims, ProviderKeys, verify};
 
 /// Public keys of RFC 8037 and RFC 7517, one for each algorithm.
 const KEYS: &str = r#"{"keys": [
@@ -9,9 +9,9 @@ const KEYS: &str = r#"{"keys": [
     {"kty": "EC", "crv": "P-256", "x": "MKBCTNIcKUSDii11ySs3526iDZ8AiTo7Tu6KPAqv7D4", "y": "4Etl6SRW2YiLUrN5vfvVHuhp7x8PxltmWWlbbM4IFyM"}
 ]}"#;
 
-/// Whether the token is taken, which it never may be.
-pub(in crate::oauth) fn takes(token: &str) -> bool {
-    let keys: JwkSet = serde_json::from_str(KEYS).unwrap_or_default();
-    let expected = Expected { issuer: "https://p.example", client_id: "c", nonce: "n" };
+/// Whether the token is accepted, which must never happen.
+pub(crate) fn accepts(token: &str) -> bool {
+    let keys: ProviderKeys = serde_json::from_str(KEYS).unwrap_or_default();
+    let expected = ExpectedClaims { issuer: "https://p.example", client_id: "c", nonce: "n" };
     verify(token, &keys, expected, 0).is_ok()
 }

@@ -1,4 +1,4 @@
-//! Checking an ID token (OpenID Connect Core 3.1.3.7) with ring's signatures. Pure.
+//! Verifies ID tokens (OpenID Connect Core 3.1.3.7). Pure.
 
 use protocol::{UnixSeconds, base64url};
 use ring::signature::{
@@ -7,25 +7,26 @@ use ring::signature::{
 use serde::Deserialize;
 use subtle::ConstantTimeEq as _;
 
-/// How far the provider's clock may differ from ours.
-const SKEW_SECONDS: u64 = 60;
-/// Bytes of an ID token; Google's have 1.2 KiB.
-const TOKEN_BYTES_MAX: usize = 16 * 1024;
+/// How far the provider's clock may differ from the relay's.
+const CLOCK_SKEW_GRACE_SECONDS: u64 = 60;
+/// The longest ID token, in bytes; Google's have 1.2 KiB.
+const ID_TOKEN_BYTES_MAX: usize = 16 * 1024;
 
-/// Whom the provider vouches for.
+/// The person that the provider authenticated.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(in crate::oauth) struct Identity {
-    pub(in crate::oauth) subject: String,
-    /// Only where the provider says that it verified it.
-    pub(in crate::oauth) email: Option<String>,
+pub(crate) struct Identity {
+    pub(crate) subject: String,
+    /// The e-mail address, only if the provider verified it.
+    pub(crate) email: Option<String>,
 }
 
+/// The signing keys that the provider publishes.
 #[derive(Debug, Clone, Default, Deserialize)]
-pub(super) struct JwkSet {
+pub(crate) struct ProviderKeys {
     keys: Vec<Jwk>,
 }
 
-/// The members that keys of our algorithms have; keys of other kinds are passed over.
+/// The members of keys for the supported algorithms. Other keys are ignored.
 #[derive(Debug, Clone, Deserialize)]
 struct Jwk {
     kid: Option<String>,
@@ -37,33 +38,34 @@ struct Jwk {
     y: Option<String>,
 }
 
-/// What the token must say.
+/// The values that the token must have.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Expected<'a> {
-    pub(super) issuer: &'a str,
-    pub(super) client_id: &'a str,
-    pub(super) nonce: &'a str,
+pub(crate) struct ExpectedClaims<'a> {
+    pub(crate) issuer: &'a str,
+    pub(crate) client_id: &'a str,
+    pub(crate) nonce: &'a str,
 }
 
+/// Why an ID token was refused.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-pub(in crate::oauth) enum IdTokenError {
-    #[error("not a signed JWT")]
+pub(crate) enum IdTokenError {
+    #[error("it is not a signed JWT")]
     Form,
-    #[error("signed with an algorithm that is not RS256, ES256 or EdDSA")]
+    #[error("its algorithm is not RS256, ES256 or EdDSA")]
     Algorithm,
-    #[error("signed with a key that the provider does not publish")]
+    #[error("it is signed with a key that the provider does not publish")]
     UnknownKey,
-    #[error("the signature does not verify")]
+    #[error("its signature is wrong")]
     Signature,
-    #[error("of another issuer")]
+    #[error("it is from another issuer")]
     Issuer,
-    #[error("for another client")]
+    #[error("it is for another client")]
     Audience,
-    #[error("expired, or from the future")]
+    #[error("it has expired or was issued in the future")]
     Time,
-    #[error("for another sign-in")]
+    #[error("it belongs to another sign-in")]
     Nonce,
-    #[error("without a subject")]
+    #[error("it has no subject")]
     Subject,
 }
 
@@ -93,7 +95,7 @@ enum Audience {
     Many(Vec<String>),
 }
 
-/// Some providers write it as a string.
+/// Some providers write the boolean as a string.
 #[derive(Deserialize)]
 #[serde(untagged)]
 enum Verified {
@@ -101,21 +103,22 @@ enum Verified {
     Text(String),
 }
 
-pub(super) fn verify(
+/// The identity in a token that is signed by one of these keys and has these claims.
+pub(crate) fn verify(
     token: &str,
-    keys: &JwkSet,
-    expected: Expected<'_>,
+    keys: &ProviderKeys,
+    expected: ExpectedClaims<'_>,
     now: UnixSeconds,
 ) -> Result<Identity, IdTokenError> {
     let claims = verify_signature(token, keys)?;
     if claims.iss != expected.issuer {
         return Err(IdTokenError::Issuer);
     }
-    if !is_for(&claims, expected.client_id) {
+    if !has_audience(&claims, expected.client_id) {
         return Err(IdTokenError::Audience);
     }
-    let ended = claims.exp.saturating_add(SKEW_SECONDS) <= now;
-    if ended || claims.iat > now.saturating_add(SKEW_SECONDS) {
+    let expired = claims.exp.saturating_add(CLOCK_SKEW_GRACE_SECONDS) <= now;
+    if expired || claims.iat > now.saturating_add(CLOCK_SKEW_GRACE_SECONDS) {
         return Err(IdTokenError::Time);
     }
     let nonce = claims.nonce.unwrap_or_default();
@@ -133,7 +136,7 @@ pub(super) fn verify(
     Ok(Identity { subject: claims.sub, email: claims.email.filter(|_| verified) })
 }
 
-fn is_for(claims: &Claims, client_id: &str) -> bool {
+fn has_audience(claims: &Claims, client_id: &str) -> bool {
     let (named, several) = match &claims.aud {
         Audience::One(one) => (one == client_id, false),
         Audience::Many(many) => (many.iter().any(|it| it == client_id), many.len() > 1),
@@ -144,8 +147,8 @@ fn is_for(claims: &Claims, client_id: &str) -> bool {
     }
 }
 
-fn verify_signature(token: &str, keys: &JwkSet) -> Result<Claims, IdTokenError> {
-    if token.len() > TOKEN_BYTES_MAX {
+fn verify_signature(token: &str, keys: &ProviderKeys) -> Result<Claims, IdTokenError> {
+    if token.len() > ID_TOKEN_BYTES_MAX {
         return Err(IdTokenError::Form);
     }
     let (signed, signature) = token.rsplit_once('.').ok_or(IdTokenError::Form)?;

@@ -1,4 +1,4 @@
-//! The provider's side that no well-behaved provider shows: keys that change, answers without end, answers that never come.
+//! Sign-ins with a misbehaving provider: keys that change, endless responses, responses that never arrive.
 
 use std::convert::Infallible;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -16,23 +16,23 @@ use super::*;
 
 const NONCE: &str = "n";
 
-/// A provider that signs with key after key.
+/// A provider that rotates its signing key.
 #[derive(Clone)]
 struct Rotating(Arc<Inner>);
 
 struct Inner {
     issuer: String,
-    /// Number of the key that signs and is published, alone.
+    /// The number of the only key, which signs and is published.
     key: AtomicUsize,
-    /// How often its keys were asked for.
-    asked: AtomicUsize,
+    /// How often its keys were fetched.
+    key_fetches: AtomicUsize,
 }
 
 impl Rotating {
     async fn start() -> Self {
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
         let issuer = format!("http://{}", listener.local_addr().unwrap());
-        let this = Self(Arc::new(Inner { issuer, key: AtomicUsize::new(1), asked: AtomicUsize::new(0) }));
+        let this = Self(Arc::new(Inner { issuer, key: AtomicUsize::new(1), key_fetches: AtomicUsize::new(0) }));
         let router = Router::new()
             .route("/.well-known/openid-configuration", get(configuration))
             .route("/jwks", get(jwks))
@@ -46,8 +46,8 @@ impl Rotating {
         self.0.key.fetch_add(1, Ordering::SeqCst);
     }
 
-    fn asked(&self) -> usize {
-        self.0.asked.load(Ordering::SeqCst)
+    fn key_fetches(&self) -> usize {
+        self.0.key_fetches.load(Ordering::SeqCst)
     }
 
     fn key(&self) -> (String, SigningKey) {
@@ -70,7 +70,7 @@ fn metadata(issuer: &str) -> Value {
 }
 
 async fn jwks(State(provider): State<Rotating>) -> Json<Value> {
-    provider.0.asked.fetch_add(1, Ordering::SeqCst);
+    provider.0.key_fetches.fetch_add(1, Ordering::SeqCst);
     let (kid, key) = provider.key();
     let x = base64url::encode(key.verifying_key().as_bytes());
     Json(json!({"keys": [{"kty": "OKP", "crv": "Ed25519", "kid": kid, "x": x}]}))
@@ -91,8 +91,8 @@ fn client_of(issuer: &str, folder: &std::path::Path) -> Provider {
     let client_secret_file = folder.join("secret");
     std::fs::write(&client_secret_file, "secret").unwrap();
     let (name, client_id) = ("Test".into(), "c".into());
-    let config = ProviderConfig { issuer: issuer.into(), name, client_id, client_secret_file };
-    Provider::new(config, &"https://relay.example".parse().unwrap()).unwrap()
+    let settings = ProviderSettings { issuer: issuer.into(), name, client_id, client_secret_file };
+    Provider::new(settings, &"https://relay.example".parse().unwrap()).unwrap()
 }
 
 #[tokio::test]
@@ -105,12 +105,12 @@ async fn a_key_that_the_provider_has_just_taken_up_is_fetched_but_not_more_than_
     rotating.rotate();
     let early = finish(1059).await.unwrap_err();
     assert!(matches!(early, ProviderError::VerifyIdToken(id_token::IdTokenError::UnknownKey)), "{early:?}");
-    assert_eq!(rotating.asked(), 1);
+    assert_eq!(rotating.key_fetches(), 1);
     assert_eq!(finish(1060).await.unwrap().subject, "s");
-    assert_eq!(rotating.asked(), 2);
+    assert_eq!(rotating.key_fetches(), 2);
 }
 
-/// A server that answers every request so.
+/// A server that sends this response to every request; returns its issuer.
 async fn answering(answer: fn() -> Response) -> String {
     let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
     let issuer = format!("http://{}", listener.local_addr().unwrap());
@@ -139,8 +139,8 @@ async fn an_answer_that_does_not_come_is_not_waited_for() {
         let never = futures::stream::pending::<Result<&str, Infallible>>();
         Body::from_stream(never).into_response()
     };
-    let refused = tokio::time::timeout(fetch::TIMEOUT * 2, failure(silent)).await.unwrap();
-    assert!(matches!(&refused, ProviderError::Ask { source, .. } if source.is_timeout()), "{refused:?}");
+    let refused = tokio::time::timeout(http_client::OUTBOUND_REQUEST_TIMEOUT * 2, failure(silent)).await.unwrap();
+    assert!(matches!(&refused, ProviderError::Send { source, .. } if source.is_timeout()), "{refused:?}");
 }
 
 #[tokio::test]

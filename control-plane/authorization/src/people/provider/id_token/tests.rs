@@ -8,13 +8,13 @@ use serde_json::{Value, json};
 
 use super::*;
 
-const EXPECTED: Expected<'static> = Expected { issuer: "https://p.example", client_id: "c", nonce: "n" };
+const EXPECTED: ExpectedClaims<'static> = ExpectedClaims { issuer: "https://p.example", client_id: "c", nonce: "n" };
 
 fn key() -> SigningKey {
     SigningKey::from_bytes(&[3; 32])
 }
 
-fn keys() -> JwkSet {
+fn keys() -> ProviderKeys {
     let x = base64url::encode(key().verifying_key().as_bytes());
     serde_json::from_value(json!({"keys": [
         {"kty": "oct", "k": "x"},

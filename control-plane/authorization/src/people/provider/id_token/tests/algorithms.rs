@@ -52,12 +52,12 @@ impl Signing {
         signed_by(&json!({"alg": self.algorithm, "kid": self.jwk["kid"]}), &claims(), &self.sign)
     }
 
-    fn keys(&self) -> JwkSet {
+    fn keys(&self) -> ProviderKeys {
         serde_json::from_value(json!({"keys": [self.jwk]})).unwrap()
     }
 }
 
-fn verified(token: &str, keys: &JwkSet) -> Result<Identity, IdTokenError> {
+fn verified(token: &str, keys: &ProviderKeys) -> Result<Identity, IdTokenError> {
     verify(token, keys, EXPECTED, 600)
 }
 
