@@ -14,8 +14,8 @@ use crate::config::Config;
 use crate::directory::{Capacity, Clock, Directory, Rules, Writer};
 use crate::http::ReloadingCertificate;
 use crate::identity;
-use crate::oauth::Issuer;
 use crate::store::{self, OauthStore, Store};
+use protocol::url::Issuer;
 
 mod data_folder;
 mod directory_metrics;
