@@ -13,7 +13,9 @@ pub(crate) struct Parameters(HashMap<String, String>);
 
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub(crate) enum ParametersError {
-    #[error("there are more than {PARAMETERS_MAX} parameters, or more than {PARAMETERS_BYTES_MAX} bytes of them")]
+    #[error(
+        "there are more than {PARAMETERS_MAX} parameters, or more than {PARAMETERS_BYTES_MAX} bytes of them"
+    )]
     TooMany,
     #[error("the parameter {0} is given twice")]
     Twice(String),

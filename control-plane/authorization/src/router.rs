@@ -43,7 +43,8 @@ pub(crate) fn router(server: SharedState) -> Router {
         .route("/oauth/consent", post(consent::handle))
         .route("/oauth/introspect", post(introspect::handle))
         .route("/oauth/style.css", get(templates::style));
-    cross_origin.merge(same_origin)
+    cross_origin
+        .merge(same_origin)
         .layer(DefaultBodyLimit::max(PARAMETERS_BYTES_MAX))
         .layer(TimeoutLayer::with_status_code(StatusCode::REQUEST_TIMEOUT, REQUEST_TIMEOUT))
         .with_state(server)

@@ -37,8 +37,7 @@ use crate::tokens::signing_keys::SigningKeys;
 /// The name of the folder of signing keys below the data folder, unless a setting names another one.
 const KEYS_FOLDER: &str = "oauth-keys";
 
-/// The authorization server. Clones are the same server.
-#[derive(Clone)]
+/// The authorization server.
 pub struct AuthorizationServer {
     state: SharedState,
     store: Database,
@@ -117,8 +116,7 @@ pub async fn open(setup: Setup<'_>, relay: Arc<dyn Relay>) -> Result<Authorizati
 }
 
 impl AuthorizationServer {
-    /// The routes for the relay's public listener. Every request needs the extension
-    /// [`axum::extract::ConnectInfo`] with the address of its peer.
+    /// The routes for a [`daemon::https::Listener`], which says who the peer of each request is.
     pub fn router(&self) -> axum::Router {
         router::router(Arc::clone(&self.state))
     }

@@ -1,5 +1,6 @@
-//! Whatever is changed in whatever order: a grant for the gateway holds exactly while its person may use its agent there, and
-//! exactly such agents are offered.
+//! Property test of the directory with the authorization server's decisions. Whatever changes in whatever order, a grant
+//! for the gateway is valid exactly while its person may use its agent there, and the consent page lists exactly such
+//! agents.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -8,18 +9,17 @@ use proptest::prelude::*;
 use protocol::Did;
 use protocol::admin::{McpSpec, TenantSpec};
 
-use super::judge;
+use authorization::{Account, Grant, INVITATION_ISSUER, McpEndpoint, check_grant, gateway_choices};
+
+use super::mcp_endpoint;
 use crate::directory::fixtures::{agent_with_keys, did, state_with_tenants, tenant};
 use crate::directory::{AgentEntry, Edit, State};
-use crate::oauth::account::{Account, INVITATION_ISSUER};
-use crate::oauth::grant::Grant;
-use crate::oauth::offer;
 
 const TENANTS: [&str; 2] = ["acme", "other"];
 const NAMES: [&str; 2] = ["alice", "bob"];
 const GATEWAYS: [Option<&str>; 3] = [None, Some("https://one.example/mcp"), Some("https://two.example/mcp")];
 
-/// Two by subject, two by address, and the bearer of an invitation to each agent.
+/// Two people listed by subject, two by e-mail address, and one with an invitation to each agent.
 const PEOPLE: usize = 4 + AGENTS;
 const AGENTS: usize = TENANTS.len() * NAMES.len();
 
@@ -33,7 +33,7 @@ enum Step {
     Allow { person: usize, agent: usize },
 }
 
-/// What should hold, kept apart from the relay's own state.
+/// The expected state, modelled independently of the directory.
 #[derive(Default)]
 struct Model {
     named: BTreeSet<(usize, usize)>,
@@ -84,13 +84,13 @@ fn person(number: usize) -> Account {
     }
 }
 
-/// How a list names a person.
+/// The name of a person in an agent's list.
 fn name_of(number: usize) -> String {
     if number < 2 { format!("s{number}") } else { format!("p{number}@Example.com") }
 }
 
 impl Model {
-    fn take(&mut self, state: &mut State, step: Step) {
+    fn apply(&mut self, state: &mut State, step: Step) {
         match step {
             Step::Put { agent, people, served, suspended } => {
                 self.forget(agent);
@@ -150,13 +150,17 @@ fn entry(number: usize, people: &BTreeSet<usize>, served: bool, suspended: bool)
     Arc::new(AgentEntry { mcp: Some(Arc::new(mcp)), suspended, ..AgentEntry::new(agent(number)) })
 }
 
-/// What the consent page lists for this person.
-fn offered(state: &State, account: &Account) -> Vec<Did> {
+fn endpoint_of(state: &State, agent: &Did) -> Option<McpEndpoint> {
+    state.agent_with_endpoint(agent).and_then(mcp_endpoint)
+}
+
+/// The agents that the consent page lists for this person.
+fn listed_agents(state: &State, account: &Account) -> Vec<Did> {
     let named = || state.agents_naming(account.names()).into_iter().collect();
     let candidates: Vec<_> = account.agent.clone().map_or_else(named, |agent| vec![agent]);
-    let candidates = candidates.iter().filter_map(|agent| state.resource_of(agent));
-    let offer = offer::through_gateway(account, candidates);
-    offer.map_or_else(|_| Vec::new(), |offer| offer.agents.into_iter().map(|it| it.agent).collect())
+    let endpoints = candidates.iter().filter_map(|agent| endpoint_of(state, agent));
+    let choices = gateway_choices(account, endpoints);
+    choices.map_or_else(|_| Vec::new(), |choices| choices.agents.into_iter().map(|it| it.agent).collect())
 }
 
 fn grant(of: usize, to: usize, gateway: usize) -> Grant {
@@ -174,18 +178,19 @@ fn grant(of: usize, to: usize, gateway: usize) -> Grant {
 
 proptest! {
     #[test]
-    fn no_token_for_the_gateway_speaks_for_an_agent_that_its_person_may_not_use_now(steps in steps()) {
+    fn a_gateway_grant_is_valid_exactly_while_its_person_may_use_the_agent(steps in steps()) {
         let (mut state, mut model) = (state_with_tenants(&TENANTS), Model::default());
         for step in steps {
-            model.take(&mut state, step);
+            model.apply(&mut state, step);
             for &(of, to, gateway) in &model.grants {
-                let resource = state.resource_of(&agent(to));
-                let judged = judge(&grant(of, to, gateway), &person(of), resource.as_ref(), GATEWAYS[model.gateway]);
-                prop_assert_eq!(judged.is_ok(), model.gateway == gateway && model.may(of, to), "{:?}", judged);
+                let endpoint = endpoint_of(&state, &agent(to));
+                let current = GATEWAYS[model.gateway];
+                let checked = check_grant(&grant(of, to, gateway), &person(of), endpoint.as_ref(), current);
+                prop_assert_eq!(checked.is_ok(), model.gateway == gateway && model.may(of, to), "{:?}", checked);
             }
             for number in 0..PEOPLE {
                 let expected: BTreeSet<_> = (0..AGENTS).filter(|to| model.may(number, *to)).map(agent).collect();
-                let listed = offered(&state, &person(number));
+                let listed = listed_agents(&state, &person(number));
                 prop_assert_eq!(listed.iter().cloned().collect::<BTreeSet<_>>(), expected);
             }
         }

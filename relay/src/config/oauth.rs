@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 
+use authorization::{GatewaySettings, ProviderSettings, Settings};
 use clap::Args;
 use ipnet::IpNet;
 use serde::Deserialize;
@@ -59,39 +60,6 @@ pub struct OauthLayer {
     pub trusted_proxies: Option<Vec<IpNet>>,
 }
 
-/// The settings in force.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct OauthConfig {
-    /// `None`: made of the domain.
-    pub issuer: Option<Issuer>,
-    /// `None`: a folder in the data folder, where a key is made.
-    pub keys_dir: Option<PathBuf>,
-    /// `None`: people sign in with invitations only.
-    pub provider: Option<ProviderConfig>,
-    /// `None`: each agent is reached at its own URL only.
-    pub gateway: Option<GatewayConfig>,
-    pub trusted_proxies: Vec<IpNet>,
-}
-
-/// An OpenID provider.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct ProviderConfig {
-    /// `https`, or `http` on loopback.
-    pub issuer: String,
-    pub name: String,
-    pub client_id: String,
-    pub client_secret_file: PathBuf,
-}
-
-/// The MCP gateway of the relay.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct GatewayConfig {
-    /// The resource of RFC 8707 and the audience of its access tokens.
-    pub url: String,
-    /// The gateway's bearer token.
-    pub token_file: PathBuf,
-}
-
 impl OauthLayer {
     pub(super) fn over(self, below: Self) -> Self {
         Self {
@@ -109,7 +77,7 @@ impl OauthLayer {
         }
     }
 
-    pub(super) fn decide(self) -> Result<OauthConfig, ConfigError> {
+    pub(super) fn decide(self) -> Result<Settings, ConfigError> {
         let issuer = self.issuer.as_deref().map(str::parse::<Issuer>).transpose();
         let issuer = issuer.map_err(|_| ConfigError::Value {
             name: "oauth.issuer",
@@ -125,7 +93,7 @@ impl OauthLayer {
             (_, None, _) => return Err(ConfigError::HalfProvider("oauth.provider_client_id")),
             (.., None) => return Err(ConfigError::HalfProvider("oauth.provider_client_secret_file")),
         };
-        Ok(OauthConfig {
+        Ok(Settings {
             issuer,
             keys_dir: self.keys_dir,
             provider,
@@ -140,14 +108,14 @@ fn provider(
     name: Option<String>,
     client_id: String,
     client_secret_file: PathBuf,
-) -> Result<ProviderConfig, ConfigError> {
+) -> Result<ProviderSettings, ConfigError> {
     let rule = "must be an https:// URL, or http:// on loopback";
     let refused = ConfigError::Value { name: "oauth.provider_issuer", rule };
     let Some(host) = secure_host(&issuer) else { return Err(refused) };
-    Ok(ProviderConfig { name: name.unwrap_or(host), issuer, client_id, client_secret_file })
+    Ok(ProviderSettings { name: name.unwrap_or(host), issuer, client_id, client_secret_file })
 }
 
-fn gateway(url: Option<String>, token_file: Option<PathBuf>) -> Result<Option<GatewayConfig>, ConfigError> {
+fn gateway(url: Option<String>, token_file: Option<PathBuf>) -> Result<Option<GatewaySettings>, ConfigError> {
     let (url, token_file) = match (url, token_file) {
         (None, None) => return Ok(None),
         (Some(url), Some(token_file)) => (url, token_file),
@@ -158,7 +126,7 @@ fn gateway(url: Option<String>, token_file: Option<PathBuf>) -> Result<Option<Ga
         let rule = "must be https://host/…/mcp, or http:// on loopback, in its normal spelling and without query or fragment";
         return Err(ConfigError::Value { name: "oauth.gateway_url", rule });
     }
-    Ok(Some(GatewayConfig { url, token_file }))
+    Ok(Some(GatewaySettings { url, token_file }))
 }
 
 #[cfg(test)]

@@ -1,6 +1,7 @@
-//! The MCP endpoints of agents, as the authorization server asks for them.
+//! Looks up the MCP endpoints of agents, and what an API key gives access to.
 
 use std::collections::BTreeSet;
+use std::sync::Arc;
 
 use protocol::api_key::KeyHash;
 use protocol::did::TenantId;
@@ -10,43 +11,52 @@ use super::authenticate::check;
 use super::entry::AgentEntry;
 use super::state::State;
 use super::{AuthError, Directory};
-use crate::oauth::Resource;
 
-/// What an API key opens at the relay's MCP gateway.
+/// An agent that has an MCP endpoint.
+#[derive(Debug, Clone)]
+pub(crate) struct AgentWithEndpoint {
+    pub(crate) agent: Arc<AgentEntry>,
+    /// The agent or its tenant is suspended.
+    pub(crate) suspended: bool,
+}
+
+/// What an API key gives access to.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct KeyAccess {
-    /// `None`: it is a tenant's key, good for each of its agents.
+    pub(crate) tenant: TenantId,
+    /// `None`: the key is good for every agent of the tenant.
     pub(crate) agent: Option<Did>,
-    /// Where the gateway reaches the agent.
+    /// The address at which the gateway reaches the agent's endpoint.
     pub(crate) endpoint: Option<String>,
     pub(crate) not_after: Option<UnixSeconds>,
 }
 
 impl Directory {
-    /// The MCP endpoint with this URL, letter for letter.
-    pub(crate) fn resource(&self, url: &str) -> Option<Resource> {
+    /// The agent whose MCP endpoint has exactly this URL.
+    pub(crate) fn agent_with_endpoint_url(&self, url: &str) -> Option<AgentWithEndpoint> {
         let state = self.read();
-        state.resource_of(&state.resource(url)?.did)
+        state.agent_with_endpoint(&state.resource(url)?.did)
     }
 
-    /// The MCP endpoint of an agent.
-    pub(crate) fn resource_of(&self, agent: &Did) -> Option<Resource> {
-        self.read().resource_of(agent)
+    /// The agent, if it has an MCP endpoint.
+    pub(crate) fn agent_with_endpoint(&self, agent: &Did) -> Option<AgentWithEndpoint> {
+        self.read().agent_with_endpoint(agent)
     }
 
-    /// Agents whose MCP endpoint names one of these accounts, by tenant and name. Some may be named in other letters.
+    /// Agents whose MCP endpoint lists one of these accounts, without regard to case.
     pub(crate) fn agents_naming<'a>(&self, accounts: impl Iterator<Item = &'a str>) -> BTreeSet<Did> {
         self.read().agents_naming(accounts)
     }
 
-    /// As [`Self::authenticate`], for somebody who presents the key at the gateway.
+    /// As [`Self::authenticate`], with what the key gives access to.
     pub(crate) fn key_access(&self, presented_key: &str) -> Result<KeyAccess, AuthError> {
         let state = self.read();
         let owner = state.key(&KeyHash::of(presented_key)).ok_or(AuthError::Unknown)?;
         check(&state, owner, self.now())?;
-        let entry = owner.agent.as_ref().and_then(|agent| state.agent(agent));
-        let endpoint = entry.and_then(|agent| agent.mcp.as_ref()?.endpoint.clone());
-        Ok(KeyAccess { agent: owner.agent.clone(), endpoint, not_after: owner.not_after })
+        let agent = owner.agent.as_ref().and_then(|agent| state.agent(agent));
+        let endpoint = agent.and_then(|agent| agent.mcp.as_ref()?.endpoint.clone());
+        let (tenant, agent) = (owner.tenant.clone(), owner.agent.clone());
+        Ok(KeyAccess { tenant, agent, endpoint, not_after: owner.not_after })
     }
 
     pub(crate) fn has_tenant(&self, tenant: &TenantId) -> bool {
@@ -55,14 +65,10 @@ impl Directory {
 }
 
 impl State {
-    pub(crate) fn resource_of(&self, agent: &Did) -> Option<Resource> {
-        let agent = self.agent(agent)?;
-        let mcp = agent.mcp.as_deref()?.clone();
-        let agent_name = agent.card().map(|card| card.name.clone()).filter(|name| !name.is_empty());
-        Some(Resource { agent: agent.did.clone(), mcp, agent_name, suspended: is_suspended(self, agent) })
+    pub(crate) fn agent_with_endpoint(&self, agent: &Did) -> Option<AgentWithEndpoint> {
+        let agent = self.agent(agent).filter(|agent| agent.mcp.is_some())?;
+        let suspended =
+            agent.suspended || self.tenant(&agent.tenant).is_none_or(|tenant| tenant.spec.suspended);
+        Some(AgentWithEndpoint { agent: Arc::clone(agent), suspended })
     }
-}
-
-fn is_suspended(state: &State, agent: &AgentEntry) -> bool {
-    agent.suspended || state.tenant(&agent.tenant).is_none_or(|tenant| tenant.spec.suspended)
 }

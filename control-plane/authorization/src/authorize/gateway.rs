@@ -13,7 +13,7 @@ pub(crate) struct Gateway {
 
 impl Gateway {
     pub(crate) fn new(settings: &GatewaySettings) -> Self {
-        Self { url: settings.url.clone(), token: TokenFile::at(settings.token_file.clone()) }
+        Self { url: settings.url.clone(), token: TokenFile::new(&settings.token_file) }
     }
 
     /// The URL, which is the audience of the gateway's access tokens.

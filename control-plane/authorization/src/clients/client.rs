@@ -46,7 +46,11 @@ impl Client {
             return Err(invalid("response_types", "response_types must contain code"));
         }
         let redirect_uris = redirect_uris(metadata.redirect_uris.unwrap_or_default())?;
-        Ok(Self { id, name: display_name(metadata.client_name.as_deref().unwrap_or_default()), redirect_uris })
+        Ok(Self {
+            id,
+            name: display_name(metadata.client_name.as_deref().unwrap_or_default()),
+            redirect_uris,
+        })
     }
 
     pub(crate) fn from_stored(id: String, stored: StoredClient) -> Option<Self> {

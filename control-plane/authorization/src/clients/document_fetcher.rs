@@ -132,7 +132,10 @@ fn check_addresses(found: Vec<SocketAddr>, allowed: fn(IpAddr) -> bool) -> io::R
     if !found.is_empty() && found.iter().all(|address| allowed(address.ip())) {
         return Ok(found);
     }
-    Err(io::Error::new(io::ErrorKind::PermissionDenied, "the host name resolves to an address that is not public"))
+    Err(io::Error::new(
+        io::ErrorKind::PermissionDenied,
+        "the host name resolves to an address that is not public",
+    ))
 }
 
 #[cfg(test)]

@@ -1,11 +1,13 @@
 //! Extracts the client's IP address, forms and parameters from requests.
 
-use std::net::{IpAddr, SocketAddr};
+use std::net::IpAddr;
 
+use axum::Extension;
 use axum::body::Bytes;
-use axum::extract::{ConnectInfo, FromRequest, FromRequestParts, Request};
+use axum::extract::{FromRequest, FromRequestParts, Request};
 use axum::http::request::Parts;
 use axum::http::{HeaderMap, StatusCode, header};
+use daemon::https::ConnectionSlot;
 
 use super::state::SharedState;
 use crate::error::{ErrorCode, OauthError};
@@ -21,10 +23,10 @@ impl FromRequestParts<SharedState> for ClientIp {
     type Rejection = OauthError;
 
     async fn from_request_parts(parts: &mut Parts, server: &SharedState) -> Result<Self, OauthError> {
-        let ConnectInfo(peer) = ConnectInfo::<SocketAddr>::from_request_parts(parts, server)
+        let Extension(connection) = Extension::<ConnectionSlot>::from_request_parts(parts, server)
             .await
             .map_err(|error| OauthError::internal("connection", &error))?;
-        Ok(Self(server.trusted_proxies.client_ip(peer.ip(), &parts.headers)))
+        Ok(Self(server.trusted_proxies.client_ip(connection.peer().ip(), &parts.headers)))
     }
 }
 

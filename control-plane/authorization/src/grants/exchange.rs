@@ -88,7 +88,11 @@ pub(crate) fn check_refresh(
             return Err(refused("refresh_expired", "the refresh token has expired"));
         }
         None => RefreshUse::First,
-        Some(at) if now < at.saturating_add(REFRESH_REUSE_GRACE_SECONDS) && token.retries < REFRESH_REUSES_MAX => RefreshUse::Retry,
+        Some(at)
+            if now < at.saturating_add(REFRESH_REUSE_GRACE_SECONDS) && token.retries < REFRESH_REUSES_MAX =>
+        {
+            RefreshUse::Retry
+        }
         Some(_) => {
             return Err(refused_and_revoked(
                 "refresh_reused",

@@ -47,7 +47,8 @@ pub fn check_grant(
     endpoint: Option<&McpEndpoint>,
     gateway_url: Option<&str>,
 ) -> Result<(), GrantInvalid> {
-    let endpoint = endpoint.filter(|endpoint| endpoint.agent == grant.agent).ok_or(GrantInvalid::ResourceGone)?;
+    let endpoint =
+        endpoint.filter(|endpoint| endpoint.agent == grant.agent).ok_or(GrantInvalid::ResourceGone)?;
     let at_gateway = gateway_url == Some(&grant.resource);
     if grant.gateway != at_gateway || (!at_gateway && endpoint.mcp.url != grant.resource) {
         return Err(GrantInvalid::ResourceGone);

@@ -6,7 +6,9 @@ use std::sync::Arc;
 use protocol::{Did, UnixSeconds};
 use sqlx::{Sqlite, Transaction};
 
-use super::exchange::{CodeExchange, ExchangeRefused, RefreshExchange, RefreshUse, check_code, check_refresh};
+use super::exchange::{
+    CodeExchange, ExchangeRefused, RefreshExchange, RefreshUse, check_code, check_refresh,
+};
 use super::grant::{CODE_TTL_SECONDS, GRANT_TTL_SECONDS, Grant, REFRESH_TOKEN_TTL_SECONDS, StoredCode};
 use super::grant_validity::{GrantInvalid, check_grant};
 use super::pkce::Challenge;
@@ -177,8 +179,7 @@ impl Grants {
         grant: &Grant,
     ) -> Result<Account, OauthError> {
         let account = self.store.account_in(&mut *transaction, &grant.account).await?;
-        let account =
-            account.ok_or_else(|| invalid_grant("account_gone", "the account no longer exists"))?;
+        let account = account.ok_or_else(|| invalid_grant("account_gone", "the account no longer exists"))?;
         self.check(grant, &account)
             .map_err(|invalid| invalid_grant(invalid.reason().as_str(), invalid.description()))?;
         Ok(account)

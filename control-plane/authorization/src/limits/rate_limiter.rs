@@ -71,8 +71,7 @@ impl RateLimiter {
     /// Counts one request, or refuses it with status 429.
     pub(crate) fn check(&self, limit: RateLimit, key: RateLimitKey<'_>) -> Result<(), OauthError> {
         let now_ms = u64::try_from(self.started.elapsed().as_millis()).unwrap_or(u64::MAX);
-        self.take(limit, key, now_ms)
-            .map_err(|wait| OauthError::too_many(wait.as_secs().saturating_add(1)))
+        self.take(limit, key, now_ms).map_err(|wait| OauthError::too_many(wait.as_secs().saturating_add(1)))
     }
 
     /// [`Self::check`] for the client at an address.

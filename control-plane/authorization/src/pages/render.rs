@@ -49,9 +49,7 @@ impl Pages {
         let (browser, new_cookie) = ensure_browser_cookie(headers);
         let query = pending.request.to_query();
         let agent_name = match &pending.target {
-            Target::Agent(endpoint) => {
-                Some(endpoint.agent_name.as_deref().unwrap_or(endpoint.agent.name()))
-            }
+            Target::Agent(endpoint) => Some(endpoint.agent_name.as_deref().unwrap_or(endpoint.agent.name())),
             Target::Gateway => None,
         };
         let page = SignInPage {

@@ -130,7 +130,10 @@ mod tests {
         let listed = endpoint(&["Alice@Example.com", "1234"]);
         assert_eq!(account("9", Some("alice@example.COM")).check_may_use(&listed), Ok(()));
         assert_eq!(account("1234", None).check_may_use(&listed), Ok(()));
-        assert_eq!(account("9", Some("bob@example.com")).check_may_use(&listed), Err(AccessDenied::NotInvited));
+        assert_eq!(
+            account("9", Some("bob@example.com")).check_may_use(&listed),
+            Err(AccessDenied::NotInvited)
+        );
         assert_eq!(account("9", None).check_may_use(&listed), Err(AccessDenied::NotInvited));
         let impostor = account("Alice@Example.com", None);
         assert_eq!(impostor.check_may_use(&listed), Err(AccessDenied::NotInvited));
@@ -159,7 +162,8 @@ mod tests {
     #[test]
     fn the_gateway_leads_to_agents_with_an_endpoint_for_it() {
         let mut listed = endpoint(&["1234"]);
-        let check = |listed: &McpEndpoint, subject| account(subject, None).check_may_use_through_gateway(listed);
+        let check =
+            |listed: &McpEndpoint, subject| account(subject, None).check_may_use_through_gateway(listed);
         assert_eq!(check(&listed, "1234"), Err(AccessDenied::NoEndpoint));
         assert_eq!(check(&listed, "9"), Err(AccessDenied::NotInvited));
         listed.mcp.endpoint = Some("https://alice.svc/mcp".into());

@@ -60,7 +60,10 @@ pub(crate) fn ensure_browser_cookie(headers: &HeaderMap) -> (String, Option<Head
         return (found.to_owned(), None);
     }
     let secret = Secret::generate("", &mut rand::rng());
-    (secret.reveal().to_owned(), Some(set_cookie(BROWSER_COOKIE, secret.reveal(), BROWSER_COOKIE_TTL_SECONDS)))
+    (
+        secret.reveal().to_owned(),
+        Some(set_cookie(BROWSER_COOKIE, secret.reveal(), BROWSER_COOKIE_TTL_SECONDS)),
+    )
 }
 
 /// `value` has base64url characters only, so the header is always valid.

@@ -57,14 +57,20 @@ pub(super) async fn check_quota(
     if full { Err(InvitationError::QuotaExceeded) } else { Ok(()) }
 }
 
-fn decide(before: Option<&StoredDeclaration>, wanted: &StoredDeclaration, now: UnixSeconds) -> Result<DeclarationChange, InvitationError> {
+fn decide(
+    before: Option<&StoredDeclaration>,
+    wanted: &StoredDeclaration,
+    now: UnixSeconds,
+) -> Result<DeclarationChange, InvitationError> {
     let kept = before.is_some_and(|before| before.expires == wanted.expires);
     if !kept && wanted.expires > now.saturating_add(INVITATION_SECONDS_MAX) {
         return Err(InvitationError::SetNotAfter);
     }
     Ok(match before {
         None => DeclarationChange::Insert,
-        Some(before) if before.agent != wanted.agent || before.hash != wanted.hash => DeclarationChange::Replace,
+        Some(before) if before.agent != wanted.agent || before.hash != wanted.hash => {
+            DeclarationChange::Replace
+        }
         Some(_) if kept => DeclarationChange::Nothing,
         Some(_) => DeclarationChange::Expiry,
     })

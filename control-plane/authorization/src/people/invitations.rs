@@ -16,9 +16,9 @@ use crate::error::{ErrorCode, OauthError};
 use crate::relay::Relay;
 use crate::secret::{Secret, SecretHash, random_id};
 use crate::settings::Clock;
+use crate::store::accounts;
 use crate::store::database::Database;
 use crate::store::invitations::{self, StoredDeclaration, StoredInvitation};
-use crate::store::accounts;
 
 /// The invitations of all tenants. Clones are the same.
 #[derive(Clone)]

@@ -133,7 +133,11 @@ pub(crate) async fn count(from: &mut SqliteConnection, tenant: &TenantId) -> Res
     unsigned(&row, "invitations")
 }
 
-pub(crate) async fn mark_used(to: &mut SqliteConnection, invitation: &StoredInvitation, account: &str) -> Result {
+pub(crate) async fn mark_used(
+    to: &mut SqliteConnection,
+    invitation: &StoredInvitation,
+    account: &str,
+) -> Result {
     sqlx::query("update oauth_invitations set used = 1, account = ? where tenant = ? and id = ?")
         .bind(account)
         .bind(invitation.agent.tenant().as_str())

@@ -27,7 +27,8 @@ impl IntrospectionResponse {
 
     /// The response to the gateway about a token whose grant is valid.
     pub(crate) fn active_token(claims: Claims, endpoint: String) -> Self {
-        let introspection = Introspection { active: true, endpoint: Some(endpoint), ..Introspection::default() };
+        let introspection =
+            Introspection { active: true, endpoint: Some(endpoint), ..Introspection::default() };
         Self { introspection, token_type: Some("Bearer"), claims: Some(claims) }
     }
 
@@ -105,12 +106,20 @@ mod tests {
 
     #[test]
     fn the_gateway_reads_agent_endpoint_and_end_of_a_token_and_of_a_key() {
-        let text = serde_json::to_vec(&IntrospectionResponse::active_token(claims(), ENDPOINT.into())).unwrap();
+        let text =
+            serde_json::to_vec(&IntrospectionResponse::active_token(claims(), ENDPOINT.into())).unwrap();
         // The strict parser refuses a member that is there twice.
         let introspection: Value = protocol::strict_json::from_slice(&text).unwrap();
         assert_eq!(introspection["token_type"], "Bearer");
         let introspection: Introspection = serde_json::from_value(introspection).unwrap();
-        let read = |introspection: &Introspection| (introspection.active, introspection.agent.clone(), introspection.endpoint.clone(), introspection.exp);
+        let read = |introspection: &Introspection| {
+            (
+                introspection.active,
+                introspection.agent.clone(),
+                introspection.endpoint.clone(),
+                introspection.exp,
+            )
+        };
         let (agent, endpoint) = (Some(ALICE.parse().unwrap()), Some(ENDPOINT.to_owned()));
         assert_eq!(read(&introspection), (true, agent.clone(), endpoint.clone(), Some(601)));
         let introspection: Introspection =
@@ -140,7 +149,10 @@ mod tests {
             (GrantInvalid::Denied(AccessDenied::NotInvited).reason(), "not_invited"),
             (GrantInvalid::Denied(AccessDenied::NoEndpoint).reason(), "no_endpoint"),
         ] {
-            assert_eq!(json_of(&IntrospectionResponse::inactive(reason)), json!({"active": false, "reason": word}));
+            assert_eq!(
+                json_of(&IntrospectionResponse::inactive(reason)),
+                json!({"active": false, "reason": word})
+            );
         }
     }
 }

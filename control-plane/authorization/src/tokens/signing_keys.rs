@@ -55,7 +55,10 @@ impl SigningKeys {
                 if !was_invalid {
                     metrics.count_key_reload(false);
                     let error = error_chain(&error);
-                    tracing::warn!(error, "the changed signing keys are invalid; the previous keys remain in use");
+                    tracing::warn!(
+                        error,
+                        "the changed signing keys are invalid; the previous keys remain in use"
+                    );
                 }
                 return true;
             }

@@ -2,7 +2,8 @@
 
 use std::path::Path;
 
-use msg2agent_relay::config::{Config, GatewayConfig};
+use authorization::GatewaySettings;
+use msg2agent_relay::config::Config;
 use protocol::admin::McpSpec;
 use protocol::api_key::ApiKey;
 use protocol::introspection::{self, Introspection};
@@ -19,7 +20,7 @@ pub(super) const TOKEN: &str = "gwt_for-whoever-tests";
 pub(super) fn with_gateway(config: &mut Config, folder: &Path) {
     let token_file = token_file(folder);
     std::fs::write(&token_file, format!("{TOKEN}\n")).unwrap();
-    config.oauth.gateway = Some(GatewayConfig { url: GATEWAY.into(), token_file });
+    config.oauth.gateway = Some(GatewaySettings { url: GATEWAY.into(), token_file });
 }
 
 pub(super) fn token_file(folder: &Path) -> std::path::PathBuf {

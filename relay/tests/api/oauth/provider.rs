@@ -3,13 +3,13 @@
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex};
 
+use authorization::ProviderSettings;
 use axum::extract::{Query, State};
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::{IntoResponse, Redirect, Response};
 use axum::routing::{get, post};
 use axum::{Json, Router};
 use ed25519_dalek::{Signer as _, SigningKey};
-use msg2agent_relay::config::ProviderConfig;
 use protocol::base64url;
 use serde_json::{Value, json};
 use sha2::{Digest as _, Sha256};
@@ -46,10 +46,10 @@ impl TestProvider {
     }
 
     /// What the relay is told about this provider.
-    pub(super) fn config(&self, folder: &std::path::Path) -> ProviderConfig {
+    pub(super) fn config(&self, folder: &std::path::Path) -> ProviderSettings {
         let client_secret_file = folder.join("provider-secret");
         std::fs::write(&client_secret_file, format!("{CLIENT_SECRET}\n")).unwrap();
-        ProviderConfig {
+        ProviderSettings {
             issuer: self.0.issuer.clone(),
             name: "Test Provider".into(),
             client_id: CLIENT_ID.into(),

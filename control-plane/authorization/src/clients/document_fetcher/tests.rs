@@ -49,7 +49,11 @@ impl Server {
     }
 
     /// Fetches with a resolver that returns these addresses for every host name.
-    async fn fetch_at(&self, lookup: Lookup, allowed: fn(IpAddr) -> bool) -> Result<FetchedDocument, FetchError> {
+    async fn fetch_at(
+        &self,
+        lookup: Lookup,
+        allowed: fn(IpAddr) -> bool,
+    ) -> Result<FetchedDocument, FetchError> {
         let resolver = PublicResolver { lookup, allowed };
         DocumentFetcher::with(self.roots.clone(), resolver).unwrap().fetch(&self.named()).await
     }

@@ -3,6 +3,7 @@
 
 use std::sync::{Arc, Mutex, PoisonError};
 
+use daemon::error_chain;
 use futures::future::BoxFuture;
 use oauth2::basic::{
     BasicErrorResponse, BasicRevocationErrorResponse, BasicTokenIntrospectionResponse, BasicTokenType,
@@ -12,7 +13,6 @@ use oauth2::{
     ExtraTokenFields, HttpRequest, HttpResponse, PkceCodeChallenge, PkceCodeVerifier, RedirectUrl, Scope,
     StandardRevocableToken, StandardTokenResponse, TokenUrl,
 };
-use daemon::error_chain;
 use protocol::UnixSeconds;
 use protocol::url::Issuer;
 use serde::{Deserialize, Serialize};
@@ -133,11 +133,7 @@ impl Provider {
     }
 
     /// The provider's metadata and keys, at most `max_age` seconds old.
-    async fn metadata(
-        &self,
-        now: UnixSeconds,
-        max_age: u64,
-    ) -> Result<Arc<ProviderMetadata>, ProviderError> {
+    async fn metadata(&self, now: UnixSeconds, max_age: u64) -> Result<Arc<ProviderMetadata>, ProviderError> {
         let cached = self.metadata.lock().unwrap_or_else(PoisonError::into_inner).clone();
         if let Some(metadata) = cached.filter(|cached| now.saturating_sub(cached.fetched) < max_age) {
             return Ok(metadata);

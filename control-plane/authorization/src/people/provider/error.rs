@@ -28,4 +28,3 @@ pub(crate) enum ProviderError {
     #[error("the provider's id_token was refused")]
     VerifyIdToken(#[source] IdTokenError),
 }
-

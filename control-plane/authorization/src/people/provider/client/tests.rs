@@ -32,7 +32,8 @@ impl Rotating {
     async fn start() -> Self {
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
         let issuer = format!("http://{}", listener.local_addr().unwrap());
-        let this = Self(Arc::new(Inner { issuer, key: AtomicUsize::new(1), key_fetches: AtomicUsize::new(0) }));
+        let this =
+            Self(Arc::new(Inner { issuer, key: AtomicUsize::new(1), key_fetches: AtomicUsize::new(0) }));
         let router = Router::new()
             .route("/.well-known/openid-configuration", get(configuration))
             .route("/jwks", get(jwks))
@@ -139,7 +140,8 @@ async fn an_answer_that_does_not_come_is_not_waited_for() {
         let never = futures::stream::pending::<Result<&str, Infallible>>();
         Body::from_stream(never).into_response()
     };
-    let refused = tokio::time::timeout(http_client::OUTBOUND_REQUEST_TIMEOUT * 2, failure(silent)).await.unwrap();
+    let refused =
+        tokio::time::timeout(http_client::OUTBOUND_REQUEST_TIMEOUT * 2, failure(silent)).await.unwrap();
     assert!(matches!(&refused, ProviderError::Send { source, .. } if source.is_timeout()), "{refused:?}");
 }
 

@@ -8,7 +8,8 @@ use serde_json::{Value, json};
 
 use super::*;
 
-const EXPECTED: ExpectedClaims<'static> = ExpectedClaims { issuer: "https://p.example", client_id: "c", nonce: "n" };
+const EXPECTED: ExpectedClaims<'static> =
+    ExpectedClaims { issuer: "https://p.example", client_id: "c", nonce: "n" };
 
 fn key() -> SigningKey {
     SigningKey::from_bytes(&[3; 32])

@@ -1,27 +1,32 @@
-//! Token bucket over the core's clock.
+//! Rate limiting with token buckets, over a clock of the caller. Pure.
 
 use std::time::Duration;
 
-/// A sustained rate and how much may come at once.
+/// A sustained rate, and how many events may happen at once.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Rate {
+    /// Events per second, on average.
     pub per_second: f64,
+    /// Events at once, before the average counts.
     pub burst: f64,
 }
 
+/// A token bucket. It does not know its rate, so that a table of buckets stays small.
 #[derive(Debug, Clone)]
-pub(crate) struct TokenBucket {
+pub struct TokenBucket {
     tokens: f64,
     filled_ms: u64,
 }
 
 impl TokenBucket {
-    pub(crate) const fn full(rate: Rate, now_ms: u64) -> Self {
+    /// A bucket with a whole burst of tokens. Times are milliseconds of one monotonic clock.
+    #[must_use]
+    pub const fn full(rate: Rate, now_ms: u64) -> Self {
         Self { tokens: rate.burst, filled_ms: now_ms }
     }
 
-    /// Time until there is a token, `None` if there is one now. Takes nothing.
-    pub(crate) fn wait(&mut self, rate: Rate, now_ms: u64) -> Option<Duration> {
+    /// The time until there is a token; `None`: there is one now. Takes no token.
+    pub fn wait(&mut self, rate: Rate, now_ms: u64) -> Option<Duration> {
         let passed = Duration::from_millis(now_ms.saturating_sub(self.filled_ms)).as_secs_f64();
         self.filled_ms = self.filled_ms.max(now_ms);
         self.tokens = passed.mul_add(rate.per_second, self.tokens).min(rate.burst);
@@ -32,12 +37,14 @@ impl TokenBucket {
         Some(Duration::from_secs_f64(seconds).max(Duration::from_millis(1)))
     }
 
-    /// Tokens that are taken and have not come back, whole ones.
-    pub(crate) fn taken(&self, rate: Rate) -> u64 {
+    /// The number of tokens that are missing from a full bucket, rounded up.
+    #[must_use]
+    pub fn taken(&self, rate: Rate) -> u64 {
         whole(rate.burst - self.tokens)
     }
 
-    pub(crate) const fn take(&mut self) {
+    /// Takes a token. Call [`Self::wait`] first.
+    pub const fn take(&mut self) {
         self.tokens -= 1.0;
     }
 }
@@ -52,7 +59,9 @@ const fn whole(tokens: f64) -> u64 {
 }
 
 impl Rate {
-    pub(crate) const fn burst_count(self) -> u64 {
+    /// The burst as a whole number.
+    #[must_use]
+    pub const fn burst_count(self) -> u64 {
         whole(self.burst)
     }
 }

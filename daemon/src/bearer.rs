@@ -1,9 +1,18 @@
-//! The credential of a request (RFC 6750 section 2.1).
+//! Reads the bearer credential of a request (RFC 6750 section 2.1).
 
 use axum::http::{HeaderMap, header};
 
-/// What stands after `Authorization: Bearer`.
-pub(crate) fn bearer(headers: &HeaderMap) -> Option<&str> {
+/// The credential in the header `Authorization: Bearer`.
+///
+/// ```
+/// use axum::http::{HeaderMap, HeaderValue, header};
+///
+/// let value = HeaderValue::from_static("Bearer secret");
+/// let headers = HeaderMap::from_iter([(header::AUTHORIZATION, value)]);
+/// assert_eq!(msg2agent_daemon::bearer::bearer(&headers), Some("secret"));
+/// ```
+#[must_use]
+pub fn bearer(headers: &HeaderMap) -> Option<&str> {
     let value = headers.get(header::AUTHORIZATION)?.to_str().ok()?;
     let (scheme, credential) = value.split_once(' ')?;
     scheme.eq_ignore_ascii_case("bearer").then(|| credential.trim())
