@@ -1,6 +1,6 @@
-//! Redirect URIs.
+//! Fuzzes redirect URIs.
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
 
-fuzz_target!(|input: &str| msg2agent_relay::oauth::fuzzing::redirect(input));
+fuzz_target!(|input: &str| msg2agent_authorization::fuzzing::redirect(input));

@@ -1,6 +1,6 @@
-//! Queries and forms of authorization requests.
+//! Fuzzes queries and forms of authorization requests.
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
 
-fuzz_target!(|input: &[u8]| msg2agent_relay::oauth::fuzzing::request(input));
+fuzz_target!(|input: &[u8]| msg2agent_authorization::fuzzing::request(input));

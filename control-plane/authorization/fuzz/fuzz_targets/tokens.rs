@@ -1,6 +1,6 @@
-//! Access tokens and ID tokens.
+//! Fuzzes access tokens and ID tokens.
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
 
-fuzz_target!(|input: &str| msg2agent_relay::oauth::fuzzing::token(input));
+fuzz_target!(|input: &str| msg2agent_authorization::fuzzing::token(input));

@@ -67,7 +67,7 @@ impl ReplyTo {
         let mut all = parameters.to_vec();
         all.extend(self.state.as_deref().map(|state| ("state", state)));
         all.push(("iss", issuer.as_str()));
-        self.redirect.with(&all)
+        self.redirect.with_parameters(&all)
     }
 }
 

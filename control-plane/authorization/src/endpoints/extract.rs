@@ -14,10 +14,10 @@ use crate::error::{ErrorCode, OauthError};
 use crate::parameters::Parameters;
 
 /// The IP address that a request is rate limited by.
-pub(super) struct ClientIp(pub(super) IpAddr);
+pub(crate) struct ClientIp(pub(crate) IpAddr);
 
 /// The parameters of an `application/x-www-form-urlencoded` body.
-pub(super) struct Form(pub(super) Parameters);
+pub(crate) struct Form(pub(crate) Parameters);
 
 impl FromRequestParts<SharedState> for ClientIp {
     type Rejection = OauthError;
@@ -43,7 +43,7 @@ impl FromRequest<SharedState> for Form {
     }
 }
 
-pub(super) async fn read_body(request: Request, server: &SharedState) -> Result<Bytes, OauthError> {
+pub(crate) async fn read_body(request: Request, server: &SharedState) -> Result<Bytes, OauthError> {
     Bytes::from_request(request, server).await.map_err(|error| {
         let too_large = error.status() == StatusCode::PAYLOAD_TOO_LARGE;
         let reason = if too_large { "too_large" } else { "body" };
@@ -51,13 +51,13 @@ pub(super) async fn read_body(request: Request, server: &SharedState) -> Result<
     })
 }
 
-pub(super) fn parse_parameters(text: &[u8]) -> Result<Parameters, OauthError> {
+pub(crate) fn parse_parameters(text: &[u8]) -> Result<Parameters, OauthError> {
     Parameters::parse(text)
         .map_err(|error| OauthError::new(ErrorCode::InvalidRequest, "parameters", error.to_string()))
 }
 
 /// A parameter that must be there.
-pub(super) fn required<'a>(form: &'a Parameters, name: &str) -> Result<&'a str, OauthError> {
+pub(crate) fn required<'a>(form: &'a Parameters, name: &str) -> Result<&'a str, OauthError> {
     form.get(name).ok_or_else(|| {
         OauthError::new(ErrorCode::InvalidRequest, "parameter_missing", format!("{name} is missing"))
     })

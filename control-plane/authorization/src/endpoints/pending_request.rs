@@ -11,7 +11,7 @@ use crate::authorize::request::{AuthorizationRequest, ReplyTo};
 use crate::authorize::target::Target;
 use crate::error::{ErrorCode, OauthError};
 
-pub(super) async fn read_request(
+pub(crate) async fn read_request(
     server: &ServerState,
     query: &str,
     address: IpAddr,

@@ -12,7 +12,7 @@ use crate::metrics::Endpoint;
 use crate::pages::templates;
 
 /// An error of a request from a browser, with the party that it is sent to.
-pub(super) enum BrowserError {
+pub(crate) enum BrowserError {
     /// Shown to the person, because the client or its redirect URI cannot be trusted.
     Person(OauthError),
     /// Sent to the client: by redirect if that cannot be misused, otherwise by a link that the person may follow.
@@ -25,7 +25,7 @@ pub(super) enum BrowserError {
 
 impl BrowserError {
     /// The error of a form whose page is [`templates::FormAction::ThisServer`].
-    pub(super) fn without_redirect(self) -> Self {
+    pub(crate) fn without_redirect(self) -> Self {
         match self {
             Self::Client(reply_to, error) => Self::Linked(reply_to, error),
             other => other,
@@ -40,7 +40,7 @@ impl From<OauthError> for BrowserError {
 }
 
 /// Counts and returns the response to a client.
-pub(super) fn respond_to_client(
+pub(crate) fn respond_to_client(
     server: &ServerState,
     endpoint: Endpoint,
     result: Result<Response, OauthError>,
@@ -50,7 +50,7 @@ pub(super) fn respond_to_client(
 }
 
 /// Counts and returns the response to a browser.
-pub(super) fn respond_to_browser(
+pub(crate) fn respond_to_browser(
     server: &ServerState,
     endpoint: Endpoint,
     result: Result<Response, BrowserError>,
@@ -88,7 +88,7 @@ fn is_safe_redirect(reply_to: &ReplyTo) -> bool {
 }
 
 /// A redirect that turns a POST into a GET. It is not cached, because it may carry a code.
-pub(super) fn see_other(url: &str) -> Response {
+pub(crate) fn see_other(url: &str) -> Response {
     let Ok(location) = HeaderValue::from_str(url) else {
         let what = "The address to continue at is invalid.";
         return templates::error_page(&OauthError::new(ErrorCode::ServerError, "location", what));

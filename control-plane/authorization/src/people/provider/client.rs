@@ -120,8 +120,11 @@ impl Provider {
         let tokens =
             exchange(self.http.clone(), client, AuthorizationCode::new(code.to_owned()), verifier).await?;
         let id_token = tokens.extra_fields().id_token.as_deref().ok_or(ProviderError::NoIdToken)?;
-        let expected =
-            id_token::Expected { issuer: &self.settings.issuer, client_id: &self.settings.client_id, nonce };
+        let expected = id_token::ExpectedClaims {
+            issuer: &self.settings.issuer,
+            client_id: &self.settings.client_id,
+            nonce,
+        };
         match id_token::verify(id_token, &metadata.keys, expected, now) {
             Err(id_token::IdTokenError::UnknownKey) => {
                 let renewed = self.metadata(now, MIN_METADATA_INTERVAL_SECONDS).await?;
