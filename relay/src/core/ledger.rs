@@ -6,7 +6,7 @@ use std::collections::{HashMap, VecDeque};
 
 use protocol::envelope::MessageId;
 use protocol::frame::SendStatus;
-use protocol::limits::DEDUP_WINDOW;
+use protocol::limits::DEDUP_TTL;
 
 use super::{AgentKey, ConnId, RequestId};
 
@@ -93,7 +93,7 @@ impl Ledger {
     pub(super) fn trim(&mut self, now: u64) {
         for _ in 0..4 {
             let Some((at, key)) = self.order.front().copied() else { return };
-            let old = at + DEDUP_WINDOW.as_secs() <= now;
+            let old = at + DEDUP_TTL.as_secs() <= now;
             if !old && self.order.len() <= self.entries_max {
                 return;
             }

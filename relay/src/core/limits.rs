@@ -26,7 +26,7 @@ pub const COPY_BELOW: usize = 16 * 1024;
 /// How often forgotten messages are deleted from the store.
 pub const PRUNE_INTERVAL: Duration = Duration::from_secs(600);
 /// How long an unread notice is kept for its sender.
-pub const NOTICE_TTL_SECS: u64 = protocol::limits::TTL_SECONDS_MAX;
+pub const NOTICE_TTL_SECS: u64 = protocol::limits::MAX_TTL_SECONDS;
 
 /// The settings of a core.
 #[derive(Debug, Clone, PartialEq)]

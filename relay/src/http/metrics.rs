@@ -20,12 +20,12 @@ impl HttpMetrics {
         registry.register(Box::new(auth_failures.clone()))?;
         // Zeros from the start, so that an alert on a rate has something to start from.
         for reason in [Reason::KeyMissing, Reason::KeyUnknown, Reason::KeyExpired, Reason::Suspended] {
-            auth_failures.with_label_values(&[reason.word()]);
+            auth_failures.with_label_values(&[reason.as_str()]);
         }
         Ok(Self { auth_failures })
     }
 
     pub(super) fn refused(&self, reason: Reason) {
-        self.auth_failures.with_label_values(&[reason.word()]).inc();
+        self.auth_failures.with_label_values(&[reason.as_str()]).inc();
     }
 }

@@ -27,7 +27,7 @@ pub(super) async fn handle(
         Ok(admitted) => admitted,
         Err(refusal) => {
             public.metrics.refused(refusal.reason);
-            tracing::debug!(reason = refusal.reason.word(), peer = %connection.peer(), "refused an upgrade");
+            tracing::debug!(reason = refusal.reason.as_str(), peer = %connection.peer(), "refused an upgrade");
             return refusal.into_response();
         }
     };

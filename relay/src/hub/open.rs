@@ -4,7 +4,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64};
 use std::sync::{Arc, Mutex};
 use std::time::Instant;
 
-use protocol::limits::DEDUP_WINDOW;
+use protocol::limits::DEDUP_TTL;
 use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
@@ -85,7 +85,7 @@ async fn restore(
     let start = mailbox.count_start().await?;
     let mut core = Core::new(settings.limits.clone(), mailbox.next_row().await?, start);
     let mut effects = Vec::new();
-    let remembered_since = unix_now().saturating_sub(DEDUP_WINDOW.as_secs());
+    let remembered_since = unix_now().saturating_sub(DEDUP_TTL.as_secs());
     mailbox.restore(remembered_since, |row| core.restore(row, directory, &mut effects)).await?;
     let census = core.census();
     tracing::info!(rows = census.rows, bytes = census.row_bytes, "restored the mailboxes");

@@ -53,7 +53,7 @@ fn watch_once(hub: &Arc<Hub>) {
                 hub.metrics.closed(CloseCode::TryAgain);
                 connection.kill();
             }
-            Verdict::Unregistered => hub.close(&connection, CloseCode::RegistrationDeadline),
+            Verdict::Unregistered => hub.close(&connection, CloseCode::RegistrationTimeout),
         }
     }
     let census = hub.state().core.census();

@@ -2,7 +2,7 @@
 
 use protocol::base64url;
 use protocol::did::TenantId;
-use protocol::frame::{DiscoverParams, DiscoverResult, Found, LookupParams, LookupResult};
+use protocol::frame::{DiscoverParams, DiscoverResult, DiscoveredAgent, LookupParams, LookupResult};
 use protocol::limits::FRAME_BYTES_MAX;
 
 use crate::directory::Directory;
@@ -21,7 +21,7 @@ pub(super) fn discover(directory: &Directory, tenant: &TenantId, params: &Discov
             cut = true;
             break;
         }
-        agents.push(Found { did: entry.did.clone(), card, online: false });
+        agents.push(DiscoveredAgent { did: entry.did.clone(), card, online: false });
     }
     let last = agents.last().map(|found| found.did.clone());
     DiscoverResult { cursor: if cut { last } else { page.cursor }, agents }

@@ -10,7 +10,7 @@ use bytes::Bytes;
 use protocol::Reason;
 use protocol::close::CloseCode;
 use protocol::frame::{ChallengeParams, ChallengeResult, RegisterParams};
-use protocol::limits::CHALLENGE_LIFETIME;
+use protocol::limits::CHALLENGE_TTL;
 use tokio::io::ReadBuf;
 use tokio_tungstenite::tungstenite::Utf8Bytes;
 
@@ -126,7 +126,7 @@ impl Session {
     async fn handle(&mut self, frames: Vec<Utf8Bytes>) {
         let mut rest = frames.as_slice();
         while !rest.is_empty() && !self.connection.is_closing() {
-            let (taken, registration) = self.handle_upto_registration(rest);
+            let (taken, registration) = self.handle_until_registration(rest);
             rest = rest.get(taken..).unwrap_or_default();
             if let Some((id, params)) = registration {
                 self.register(id, &params).await;
@@ -135,7 +135,7 @@ impl Session {
     }
 
     /// Everything that needs no waiting, in one go under one lock. Returns how many frames that were.
-    fn handle_upto_registration(
+    fn handle_until_registration(
         &mut self,
         frames: &[Utf8Bytes],
     ) -> (usize, Option<(RequestId, Box<RegisterParams>)>) {
@@ -218,10 +218,7 @@ impl Session {
         }
         let nonce: [u8; 32] = rand::random();
         self.challenge = Some(Challenge::new(params.did, nonce, now_ms));
-        Item::Challenged {
-            id,
-            result: ChallengeResult { nonce, domain, expires: CHALLENGE_LIFETIME.as_secs() },
-        }
+        Item::Challenged { id, result: ChallengeResult { nonce, domain, expires: CHALLENGE_TTL.as_secs() } }
     }
 
     async fn register(&mut self, id: RequestId, params: &RegisterParams) {

@@ -1,7 +1,7 @@
 //! A send whose id names a trace (docs/protocol.md, section 4) is a span of that trace, where traces are exported.
 
 use daemon::telemetry::continue_trace;
-use protocol::frame::trace_of_id;
+use protocol::frame::traceparent_of;
 use tracing::Span;
 
 use super::request::Request;
@@ -10,7 +10,7 @@ use crate::core::RequestId;
 /// The span holds nothing of the message: the relay's collector need not know who writes to whom.
 pub(super) fn span_of(request: &Request<'_>) -> Option<Span> {
     let Request::Send { id: RequestId::Json(id), .. } = request else { return None };
-    let traceparent = trace_of_id(id)?;
+    let traceparent = traceparent_of(id)?;
     let span = tracing::info_span!("message.send", otel.kind = "server");
     continue_trace(&span, traceparent);
     Some(span)

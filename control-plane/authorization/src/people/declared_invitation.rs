@@ -1,7 +1,7 @@
 //! Declared invitations: the admin chooses id and code, and declares them as often as it likes.
 
 use protocol::UnixSeconds;
-use protocol::admin::INVITATION_SECONDS_MAX;
+use protocol::admin::MAX_INVITATION_TTL_SECONDS;
 use protocol::did::TenantId;
 use sqlx::SqliteConnection;
 
@@ -63,7 +63,7 @@ fn decide(
     now: UnixSeconds,
 ) -> Result<DeclarationChange, InvitationError> {
     let kept = before.is_some_and(|before| before.expires == wanted.expires);
-    if !kept && wanted.expires > now.saturating_add(INVITATION_SECONDS_MAX) {
+    if !kept && wanted.expires > now.saturating_add(MAX_INVITATION_TTL_SECONDS) {
         return Err(InvitationError::SetNotAfter);
     }
     Ok(match before {
@@ -147,7 +147,7 @@ mod tests {
     #[test]
     fn the_end_is_near_unless_it_is_what_it_was() {
         let at = |expires| declared("alice", "a", expires);
-        let last = NOW + INVITATION_SECONDS_MAX;
+        let last = NOW + MAX_INVITATION_TTL_SECONDS;
         assert_eq!(decide(None, &at(last), NOW).unwrap(), DeclarationChange::Insert);
         let refused = decide(None, &at(last + 1), NOW).unwrap_err();
         assert!(matches!(refused, InvitationError::SetNotAfter));

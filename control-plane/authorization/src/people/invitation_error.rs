@@ -1,7 +1,7 @@
 //! Why an admin's request about invitations was refused.
 
 use protocol::Reason;
-use protocol::admin::INVITATION_SECONDS_MAX;
+use protocol::admin::MAX_INVITATION_TTL_SECONDS;
 
 /// The most invitations of one tenant. Used ones count, because each of them is a person with access.
 pub(super) const INVITATIONS_PER_TENANT_MAX: u64 = 1000;
@@ -13,7 +13,7 @@ pub enum InvitationError {
     #[error("the tenant or its agent does not exist")]
     FindAgent,
     /// The lifetime is out of range.
-    #[error("expiresInSeconds must be 1 to {INVITATION_SECONDS_MAX}")]
+    #[error("expiresInSeconds must be 1 to {MAX_INVITATION_TTL_SECONDS}")]
     SetExpiry,
     /// The id of a declared invitation is malformed.
     #[error(
@@ -21,7 +21,7 @@ pub enum InvitationError {
     )]
     SetId,
     /// The expiry of a declared invitation is too far away.
-    #[error("notAfter must be at most {INVITATION_SECONDS_MAX} seconds from now")]
+    #[error("notAfter must be at most {MAX_INVITATION_TTL_SECONDS} seconds from now")]
     SetNotAfter,
     /// The code belongs to another invitation.
     #[error("another invitation has this code")]

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use protocol::admin::{
-    DeclaredInvitation, INVITATION_SECONDS_DEFAULT, INVITATION_SECONDS_MAX, Invitation, InvitationSpec,
+    DeclaredInvitation, DEFAULT_INVITATION_TTL_SECONDS, MAX_INVITATION_TTL_SECONDS, Invitation, InvitationSpec,
     InvitationView, Page,
 };
 use protocol::did::{AgentName, Domain, TenantId};
@@ -43,8 +43,8 @@ impl Invitations {
         tenant: &TenantId,
         spec: InvitationSpec,
     ) -> Result<Invitation, InvitationError> {
-        let ttl = spec.expires_in_seconds.unwrap_or(INVITATION_SECONDS_DEFAULT);
-        if !(1..=INVITATION_SECONDS_MAX).contains(&ttl) {
+        let ttl = spec.expires_in_seconds.unwrap_or(DEFAULT_INVITATION_TTL_SECONDS);
+        if !(1..=MAX_INVITATION_TTL_SECONDS).contains(&ttl) {
             return Err(InvitationError::SetExpiry);
         }
         let agent = self.find_agent(tenant, &spec.agent)?;

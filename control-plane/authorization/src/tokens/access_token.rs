@@ -2,7 +2,7 @@
 //! with the published keys. Pure.
 
 use ed25519_dalek::{Signer as _, Verifier as _};
-use protocol::access_token::{ALGORITHM, Claims, Header, TOKEN_BYTES_MAX, TOKEN_TYPE};
+use protocol::access_token::{ALGORITHM, Claims, JoseHeader, TOKEN_BYTES_MAX, TOKEN_TYPE};
 use protocol::introspection::Inactive;
 use protocol::{UnixSeconds, base64url, strict_json};
 
@@ -54,7 +54,7 @@ pub(crate) fn jti(grant: &str, random: &str) -> String {
 /// # Errors
 /// Only if serde cannot serialise the claims, which does not happen.
 pub(crate) fn sign(claims: &Claims, key: &SigningKey) -> serde_json::Result<String> {
-    let header = Header { alg: ALGORITHM.into(), typ: TOKEN_TYPE.into(), kid: key.kid().to_owned() };
+    let header = JoseHeader { alg: ALGORITHM.into(), typ: TOKEN_TYPE.into(), kid: key.kid().to_owned() };
     let part = |json: Vec<u8>| base64url::encode(&json);
     let signed = format!("{}.{}", part(serde_json::to_vec(&header)?), part(serde_json::to_vec(claims)?));
     let signature = key.secret().sign(signed.as_bytes());
@@ -81,7 +81,7 @@ fn verify_signature(token: &str, keys: &KeySet) -> Result<Claims, TokenError> {
     }
     let (signed, signature) = token.rsplit_once('.').ok_or(TokenError::Form)?;
     let (header, claims) = signed.split_once('.').ok_or(TokenError::Form)?;
-    let header: Header = part(header)?;
+    let header: JoseHeader = part(header)?;
     if header.alg != ALGORITHM || header.typ != TOKEN_TYPE {
         return Err(TokenError::Form);
     }
