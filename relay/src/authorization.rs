@@ -1,4 +1,5 @@
-//! Mounts the authorization server: what it asks about agents, endpoints and keys is answered by the directory.
+//! Mounts the authorization server: what it asks about agents, endpoints and keys is answered by
+//! the directory.
 
 use std::collections::BTreeSet;
 

@@ -1,4 +1,5 @@
-//! Authorization requests: their parameters, the endpoint they ask for, and the agents to choose from.
+//! Authorization requests: their parameters, the endpoint they ask for, and the agents to choose
+//! from.
 
 pub(crate) mod agent_choices;
 pub(crate) mod gateway;

@@ -12,8 +12,8 @@ use crate::store::database::Database;
 const CLEANUP_INTERVAL: Duration = Duration::from_secs(600);
 /// How long a registered client is kept without a grant.
 const UNUSED_CLIENT_TTL_SECONDS: u64 = 24 * 3600;
-/// How long a client is kept after its last grant. Clients store their ids and never ask for new ones, so
-/// this is long.
+/// How long a client is kept after its last grant. Clients store their ids and never ask for new
+/// ones, so this is long.
 const IDLE_CLIENT_TTL_SECONDS: u64 = 180 * 24 * 3600;
 
 /// Deletes expired rows until shutdown.

@@ -1,5 +1,5 @@
-//! The parsers of untrusted input with their invariants, for the fuzz targets. Each function panics if its
-//! invariant is violated.
+//! The parsers of untrusted input with their invariants, for the fuzz targets. Each function panics
+//! if its invariant is violated.
 
 use url::Url;
 
@@ -14,7 +14,8 @@ use crate::tokens::signing_key::{KeySet, SigningKey};
 
 const CLIENT_ID: &str = "https://client.example/metadata";
 
-/// Parses a query or form as an authorization request. A parsed request, written and parsed again, is the same.
+/// Parses a query or form as an authorization request. A parsed request, written and parsed again,
+/// is the same.
 pub fn request(bytes: &[u8]) {
     let Ok(parameters) = Parameters::parse(bytes) else { return };
     let redirect_uris = ["http://localhost/callback", "https://client.example/cb"];
@@ -29,7 +30,8 @@ pub fn request(bytes: &[u8]) {
     assert_eq!(again.as_ref(), Some(&request));
 }
 
-/// Parses a client's metadata document and its registration. An accepted client can be stored and read back.
+/// Parses a client's metadata document and its registration. An accepted client can be stored and
+/// read back.
 pub fn document(bytes: &[u8]) {
     let registered = protocol::strict_json::from_slice::<ClientMetadata>(bytes).ok();
     let registered = registered.and_then(|metadata| Client::from_metadata("c".into(), metadata).ok());
@@ -41,8 +43,8 @@ pub fn document(bytes: &[u8]) {
     }
 }
 
-/// Parses the URL of a document and its `Cache-Control`. An accepted URL is https with a host name on the default
-/// port.
+/// Parses the URL of a document and its `Cache-Control`. An accepted URL is https with a host name
+/// on the default port.
 pub fn document_url(text: &str) {
     let _ = metadata_document::cache_ttl(Some(text));
     let Ok(url) = metadata_document::parse_url(text) else { return };

@@ -1,9 +1,9 @@
-//! The authorization server of a relay (OAuth 2.1): people sign in and allow an MCP client to use an
-//! agent, and the client gets access tokens for that agent's endpoint.
+//! The authorization server of a relay (OAuth 2.1): people sign in and allow an MCP client to use
+//! an agent, and the client gets access tokens for that agent's endpoint.
 //!
-//! [`open`] starts it; [`Relay`] is everything it asks the relay. Each folder is one room: `endpoints`
-//! has one file per HTTP endpoint and is the only room that sees all the others. Decisions are pure
-//! functions: `authorize::request`, `clients::redirect_uri`, `grants::exchange`,
+//! [`open`] starts it; [`Relay`] is everything it asks the relay. Each folder is one room:
+//! `endpoints` has one file per HTTP endpoint and is the only room that sees all the others.
+//! Decisions are pure functions: `authorize::request`, `clients::redirect_uri`, `grants::exchange`,
 //! `grants::grant_validity`, `people::account` and `tokens::access_token`.
 //!
 //! Standards: RFC 6749, 7009, 7591, 7636, 7662, 8252, 8414, 8707, 9068, 9207 and 9700.

@@ -1,4 +1,5 @@
-//! Metrics: requests by endpoint and outcome, fetched client documents, reloads of the signing keys.
+//! Metrics: requests by endpoint and outcome, fetched client documents, reloads of the signing
+//! keys.
 
 use prometheus::{IntCounterVec, Opts, Registry};
 

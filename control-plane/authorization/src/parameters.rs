@@ -1,5 +1,5 @@
-//! Parses the parameters of a query or a form, each at most once (RFC 6749 section 3.1). An empty value
-//! counts as absent.
+//! Parses the parameters of a query or a form, each at most once (RFC 6749 section 3.1). An empty
+//! value counts as absent.
 
 use std::collections::HashMap;
 

@@ -8,8 +8,8 @@ use protocol::{Did, Reason, UnixSeconds};
 
 /// The relay that the authorization server works for: its agents, their MCP endpoints and API keys.
 ///
-/// Every method reads the relay's current state and returns at once, so that a suspension or a removed
-/// endpoint applies to the next request.
+/// Every method reads the relay's current state and returns at once, so that a suspension or a
+/// removed endpoint applies to the next request.
 pub trait Relay: Send + Sync + 'static {
     /// The MCP endpoint with exactly this URL.
     fn endpoint(&self, url: &str) -> Option<McpEndpoint>;
@@ -17,8 +17,8 @@ pub trait Relay: Send + Sync + 'static {
     /// The MCP endpoint of an agent.
     fn endpoint_of(&self, agent: &Did) -> Option<McpEndpoint>;
 
-    /// Agents whose MCP endpoint lists one of these account names, sorted. E-mail addresses are compared
-    /// without regard to case, so the caller still has to check each agent's list.
+    /// Agents whose MCP endpoint lists one of these account names, sorted. E-mail addresses are
+    /// compared without regard to case, so the caller still has to check each agent's list.
     fn agents_listing(&self, account_names: &[&str]) -> BTreeSet<Did>;
 
     /// What an API key gives access to.

@@ -1,15 +1,17 @@
-//! Random secrets that are shown once and stored as SHA-256: invitations, codes, refresh tokens, cookies.
+//! Random secrets that are shown once and stored as SHA-256: invitations, codes, refresh tokens,
+//! cookies.
 
 use protocol::base64url;
 use rand::CryptoRng;
 use sha2::{Digest as _, Sha256};
 use zeroize::Zeroizing;
 
-/// A secret of 256 random bits, with a prefix for its kind. It has no `Debug` and is zeroed when dropped.
+/// A secret of 256 random bits, with a prefix for its kind. It has no `Debug` and is zeroed when
+/// dropped.
 pub(crate) struct Secret(Zeroizing<String>);
 
-/// The SHA-256 of a secret. 256 random bits need no salt, and the time of a lookup by hash reveals nothing
-/// about other secrets.
+/// The SHA-256 of a secret. 256 random bits need no salt, and the time of a lookup by hash reveals
+/// nothing about other secrets.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub(crate) struct SecretHash([u8; 32]);
 

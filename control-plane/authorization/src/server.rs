@@ -34,7 +34,8 @@ use crate::tokens::issuance::AccessTokens;
 use crate::tokens::key_folder::{KeyFolder, SigningKeysError};
 use crate::tokens::signing_keys::SigningKeys;
 
-/// The name of the folder of signing keys below the data folder, unless a setting names another one.
+/// The name of the folder of signing keys below the data folder, unless a setting names another
+/// one.
 const KEYS_FOLDER: &str = "oauth-keys";
 
 /// The authorization server.

@@ -15,7 +15,8 @@ pub type Clock = Arc<dyn Fn() -> UnixSeconds + Send + Sync>;
 pub struct Settings {
     /// Issuer of access tokens. `None`: the relay derives it from its domain.
     pub issuer: Option<Issuer>,
-    /// Folder of the signing keys. `None`: a folder below the data folder, where a key is generated.
+    /// Folder of the signing keys. `None`: a folder below the data folder, where a key is
+    /// generated.
     pub keys_dir: Option<PathBuf>,
     /// `None`: people sign in with invitations only.
     pub provider: Option<ProviderSettings>,

@@ -1,4 +1,5 @@
-//! The tables of the authorization server. SQL only: the decisions are made by the rooms that call it.
+//! The tables of the authorization server. SQL only: the decisions are made by the rooms that call
+//! it.
 
 pub(crate) mod accounts;
 pub(crate) mod cleanup;

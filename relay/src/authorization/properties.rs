@@ -1,6 +1,6 @@
-//! Property test of the directory with the authorization server's decisions. Whatever changes in whatever order, a grant
-//! for the gateway is valid exactly while its person may use its agent there, and the consent page lists exactly such
-//! agents.
+//! Property test of the directory with the authorization server's decisions. Whatever changes in
+//! whatever order, a grant for the gateway is valid exactly while its person may use its agent
+//! there, and the consent page lists exactly such agents.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;

@@ -1,56 +1,62 @@
-//! Settings of the authorization server. It runs without any of them: people then sign in with invitations.
+//! Settings of the authorization server. All of them are optional: without a provider, people sign in
+//! with invitations only.
 
 use std::path::PathBuf;
 
 use authorization::{GatewaySettings, ProviderSettings, Settings};
 use clap::Args;
 use ipnet::IpNet;
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 
 use super::ConfigError;
 use protocol::url::{Issuer, is_gateway_url, secure_host};
 
-#[derive(Debug, Clone, Default, Args, Deserialize)]
+/// The settings that one layer sets, and the settings in effect as `--print-config` shows them.
+#[derive(Debug, Clone, Default, Args, Deserialize, Serialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct OauthLayer {
-    /// Issuer of access tokens: https://host[:port] as clients reach this relay [default: made of the domain].
+    /// Issuer of access tokens: https://host[:port] as clients reach this relay [default: derived
+    /// from the domain].
     #[arg(long = "oauth-issuer", env = "MSG2AGENT_RELAY_OAUTH_ISSUER", value_name = "URL")]
     pub issuer: Option<String>,
-    /// Folder of Ed25519 keys that sign access tokens, PKCS#8 in files *.pem: the last by name signs, all are published.
-    /// Read again when it changes [default: oauth-keys in the data folder, with one key made at the first start].
+    /// Folder of the Ed25519 keys that sign access tokens, as PKCS#8 in files *.pem. The last by name
+    /// signs, all are published, and changes are noticed [default: oauth-keys in the data folder,
+    /// with a key generated at the first start].
     #[arg(long = "oauth-keys-dir", env = "MSG2AGENT_RELAY_OAUTH_KEYS_DIR", value_name = "FOLDER")]
     pub keys_dir: Option<PathBuf>,
     /// Issuer of the OpenID provider that people sign in with, such as https://accounts.google.com.
     #[arg(long = "oauth-provider-issuer", env = "MSG2AGENT_RELAY_OAUTH_PROVIDER_ISSUER", value_name = "URL")]
     pub provider_issuer: Option<String>,
-    /// The provider's name on the sign-in page [default: its host].
+    /// Name of the provider on the sign-in page [default: its host].
     #[arg(long = "oauth-provider-name", env = "MSG2AGENT_RELAY_OAUTH_PROVIDER_NAME", value_name = "NAME")]
     pub provider_name: Option<String>,
-    /// Client id that the provider gave this relay; its redirect URI there is <issuer>/oauth/callback.
+    /// Client id of this relay at the provider, registered there with the redirect URI
+    /// <issuer>/oauth/callback.
     #[arg(
         long = "oauth-provider-client-id",
         env = "MSG2AGENT_RELAY_OAUTH_PROVIDER_CLIENT_ID",
         value_name = "ID"
     )]
     pub provider_client_id: Option<String>,
-    /// File with the client secret that the provider gave this relay; read at each sign-in.
+    /// File with the client secret of this relay at the provider, read at each sign-in.
     #[arg(
         long = "oauth-provider-client-secret-file",
         env = "MSG2AGENT_RELAY_OAUTH_PROVIDER_CLIENT_SECRET_FILE",
         value_name = "FILE"
     )]
     pub provider_client_secret_file: Option<PathBuf>,
-    /// URL of the MCP gateway of this relay, one for all its agents: https://host/…/mcp, or http:// on loopback.
+    /// URL of this relay's MCP gateway, which serves all agents: https://host/…/mcp, or http:// on
+    /// loopback.
     #[arg(long = "oauth-gateway-url", env = "MSG2AGENT_RELAY_OAUTH_GATEWAY_URL", value_name = "URL")]
     pub gateway_url: Option<String>,
-    /// File with the bearer token by which the gateway asks whom a credential speaks for; read at each question.
+    /// File with the bearer token that the gateway authenticates with, read at each of its requests.
     #[arg(
         long = "oauth-gateway-token-file",
         env = "MSG2AGENT_RELAY_OAUTH_GATEWAY_TOKEN_FILE",
         value_name = "FILE"
     )]
     pub gateway_token_file: Option<PathBuf>,
-    /// Networks of proxies whose X-Forwarded-For is believed when requests are counted by address; separated by commas.
+    /// Networks of proxies whose X-Forwarded-For is trusted for rate limits, separated by commas.
     #[arg(
         long = "oauth-trusted-proxies",
         env = "MSG2AGENT_RELAY_OAUTH_TRUSTED_PROXIES",
@@ -61,6 +67,7 @@ pub struct OauthLayer {
 }
 
 impl OauthLayer {
+    /// These settings where they are set, those of `below` elsewhere.
     pub(super) fn over(self, below: Self) -> Self {
         Self {
             issuer: self.issuer.or(below.issuer),
@@ -74,6 +81,22 @@ impl OauthLayer {
             gateway_url: self.gateway_url.or(below.gateway_url),
             gateway_token_file: self.gateway_token_file.or(below.gateway_token_file),
             trusted_proxies: self.trusted_proxies.or(below.trusted_proxies),
+        }
+    }
+
+    /// The settings in effect; `issuer` as it is used by this relay.
+    pub(super) fn in_effect(settings: &Settings, issuer: String) -> Self {
+        let (provider, gateway) = (settings.provider.as_ref(), settings.gateway.as_ref());
+        Self {
+            issuer: Some(issuer),
+            keys_dir: settings.keys_dir.clone(),
+            provider_issuer: provider.map(|it| it.issuer.clone()),
+            provider_name: provider.map(|it| it.name.clone()),
+            provider_client_id: provider.map(|it| it.client_id.clone()),
+            provider_client_secret_file: provider.map(|it| it.client_secret_file.clone()),
+            gateway_url: gateway.map(|it| it.url.clone()),
+            gateway_token_file: gateway.map(|it| it.token_file.clone()),
+            trusted_proxies: Some(settings.trusted_proxies.clone()),
         }
     }
 
@@ -123,7 +146,7 @@ fn gateway(url: Option<String>, token_file: Option<PathBuf>) -> Result<Option<Ga
         (None, Some(_)) => return Err(ConfigError::HalfGateway("oauth.gateway_token_file")),
     };
     if !is_gateway_url(&url) {
-        let rule = "must be https://host/…/mcp, or http:// on loopback, in its normal spelling and without query or fragment";
+        let rule = "must be https://host/…/mcp, or http:// on loopback, normalized and without query or fragment";
         return Err(ConfigError::Value { name: "oauth.gateway_url", rule });
     }
     Ok(Some(GatewaySettings { url, token_file }))

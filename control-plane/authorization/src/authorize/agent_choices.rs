@@ -1,10 +1,11 @@
-//! The agents that the consent page lists: the one that the client asked for or, at the gateway, every agent
-//! that the person may use now. Pure.
+//! The agents that the consent page lists: the one that the client asked for or, at the gateway,
+//! every agent that the person may use now. Pure.
 
 use crate::people::account::{AccessDenied, Account};
 use crate::relay::McpEndpoint;
 
-/// The most agents on one consent page. A person with more agents uses the URL of the agent's own endpoint.
+/// The most agents on one consent page. A person with more agents uses the URL of the agent's own
+/// endpoint.
 const AGENT_CHOICES_MAX: usize = 100;
 
 /// The agents that a person can choose from; at least one.
@@ -19,7 +20,8 @@ pub struct AgentChoices {
 /// The agents among `candidates` that this account may use through the gateway, in their order.
 ///
 /// # Errors
-/// There is none, with the reason for the last agent that the account would be allowed to use otherwise.
+/// There is none, with the reason for the last agent that the account would be allowed to use
+/// otherwise.
 pub fn gateway_choices(
     account: &Account,
     candidates: impl Iterator<Item = McpEndpoint>,

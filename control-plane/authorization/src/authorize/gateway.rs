@@ -1,4 +1,5 @@
-//! The relay's MCP gateway: one URL for all agents. It has no keys of agents and introspects every credential.
+//! The relay's MCP gateway: one URL for all agents. It has no keys of agents and introspects every
+//! credential.
 
 use daemon::error_chain;
 use daemon::token_file::TokenFile;

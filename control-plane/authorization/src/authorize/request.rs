@@ -1,7 +1,7 @@
 //! Parses authorization requests (RFC 6749 section 4.1.1, OAuth 2.1, RFC 8707). Pure.
 //!
-//! Errors about the client or its redirect URI are shown to the person. All others are sent to the client, by
-//! redirect with `iss` (RFC 9207).
+//! Errors about the client or its redirect URI are shown to the person. All others are sent to the
+//! client, by redirect with `iss` (RFC 9207).
 
 use protocol::url::Issuer;
 

@@ -1,5 +1,5 @@
-//! The endpoint that a client asks to use: an agent's own, or the gateway, where the person chooses an agent.
-//! Every answer comes from the relay's current state.
+//! The endpoint that a client asks to use: an agent's own, or the gateway, where the person chooses
+//! an agent. Every answer comes from the relay's current state.
 
 use std::sync::Arc;
 
@@ -74,8 +74,8 @@ impl Targets {
         }
     }
 
-    /// The agent that a consent form selects, if this person may use it. An agent that does not exist is
-    /// answered like one that the person may not use.
+    /// The agent that a consent form selects, if this person may use it. An agent that does not
+    /// exist is answered like one that the person may not use.
     pub(crate) fn choose_agent(
         &self,
         target: &Target,

@@ -1,5 +1,5 @@
-//! The metadata of Claude's clients, reviewed and built in. Their documents change about once a year, and
-//! fetching them from a data centre sometimes returns a page for browsers instead.
+//! The metadata of Claude's clients, reviewed and built in. Their documents change about once a
+//! year, and fetching them from a data centre sometimes returns a page for browsers instead.
 
 use super::client::Client;
 use super::redirect_uri::RedirectUri;

@@ -19,8 +19,8 @@ pub(crate) struct Client {
     pub(crate) redirect_uris: Vec<RedirectUri>,
 }
 
-/// The members of RFC 7591 section 2 that are read. Others are ignored, as the RFC asks; `null` counts as
-/// absent.
+/// The members of RFC 7591 section 2 that are read. Others are ignored, as the RFC asks; `null`
+/// counts as absent.
 #[derive(Debug, Clone, Default, Deserialize)]
 pub(crate) struct ClientMetadata {
     client_name: Option<String>,
@@ -80,8 +80,8 @@ fn redirect_uris(texts: Vec<String>) -> Result<Vec<RedirectUri>, OauthError> {
     texts.iter().map(|text| RedirectUri::parse(text).map_err(|error| invalid(error.to_string()))).collect()
 }
 
-/// The name without control characters and without characters that change the direction of the text around
-/// it on a page.
+/// The name without control characters and without characters that change the direction of the text
+/// around it on a page.
 fn display_name(name: &str) -> String {
     let is_harmless = |c: &char| {
         !c.is_control()

@@ -1,6 +1,6 @@
-//! Fetches client documents without opening the relay to server-side request forgery (SSRF): https only, no
-//! redirects, no proxy, and every address that the host name resolves to must be public. The connection goes
-//! to the addresses that were checked.
+//! Fetches client documents without opening the relay to server-side request forgery (SSRF): https
+//! only, no redirects, no proxy, and every address that the host name resolves to must be public.
+//! The connection goes to the addresses that were checked.
 
 use std::io;
 use std::net::{IpAddr, SocketAddr};
@@ -73,7 +73,8 @@ impl DocumentFetcher {
         Ok(Self { client, slots: Semaphore::new(FETCHES_MAX) })
     }
 
-    /// The URL must have a host name: an IP address would not be resolved, and so would not be checked.
+    /// The URL must have a host name: an IP address would not be resolved, and so would not be
+    /// checked.
     pub(crate) async fn fetch(&self, url: &Url) -> Result<FetchedDocument, FetchError> {
         let _slot = self.slots.try_acquire().map_err(|_| FetchError::Busy)?;
         let request = self.client.get(url.clone()).header(header::ACCEPT, "application/json");

@@ -1,5 +1,5 @@
-//! Client ID Metadata Documents (draft-ietf-oauth-client-id-metadata-document): the client id is the https
-//! URL of a document that describes the client. Pure; `document_fetcher` fetches them.
+//! Client ID Metadata Documents (draft-ietf-oauth-client-id-metadata-document): the client id is
+//! the https URL of a document that describes the client. Pure; `document_fetcher` fetches them.
 
 use std::time::Duration;
 
@@ -14,11 +14,11 @@ use crate::error::{ErrorCode, OauthError};
 pub(crate) const DOCUMENT_BYTES_MAX: usize = 5 * 1024;
 /// The longest client id, in bytes.
 const CLIENT_ID_BYTES_MAX: usize = 512;
-/// The shortest time a document is cached, whatever its `Cache-Control` says: it limits how often a server
-/// is asked for it.
+/// The shortest time a document is cached, whatever its `Cache-Control` says: it limits how often a
+/// server is asked for it.
 const MIN_DOCUMENT_TTL: Duration = Duration::from_secs(60);
-/// The longest time a document is cached, so that a client that lost its domain or changed its redirect URIs
-/// is noticed within an hour.
+/// The longest time a document is cached, so that a client that lost its domain or changed its
+/// redirect URIs is noticed within an hour.
 const MAX_DOCUMENT_TTL: Duration = Duration::from_secs(3600);
 /// The time a document without `Cache-Control` is cached.
 const DEFAULT_DOCUMENT_TTL: Duration = Duration::from_secs(600);
@@ -38,8 +38,8 @@ pub(crate) fn is_document_url(client_id: &str) -> bool {
     client_id.starts_with("https://")
 }
 
-/// The URL, if it may be fetched: https with a host name on the default port and a path, without dot
-/// segments, query, fragment and credentials.
+/// The URL, if it may be fetched: https with a host name on the default port and a path, without
+/// dot segments, query, fragment and credentials.
 pub(crate) fn parse_url(client_id: &str) -> Result<Url, OauthError> {
     let refused = |what| Err(OauthError::new(ErrorCode::InvalidClient, "client_id_url", what));
     let Ok(url) = Url::parse(client_id) else { return refused("the client_id is not a URL") };

@@ -1,9 +1,11 @@
-//! The SSRF guard: which IP addresses may be connected to on behalf of a URL that a stranger gave. Pure.
+//! The SSRF guard: which IP addresses may be connected to on behalf of a URL that a stranger gave.
+//! Pure.
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
-/// Whether an address is on the public internet (RFC 6890 and the IANA registries of special-purpose
-/// addresses). IPv6 is public only if it is global unicast and does not embed an IPv4 address.
+/// Whether an address is on the public internet (RFC 6890 and the IANA registries of
+/// special-purpose addresses). IPv6 is public only if it is global unicast and does not embed an
+/// IPv4 address.
 pub(crate) fn is_public(address: IpAddr) -> bool {
     match address {
         IpAddr::V4(address) => is_public_v4(address),

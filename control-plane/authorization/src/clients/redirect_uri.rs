@@ -1,5 +1,5 @@
-//! Redirect URIs: which ones a client may register, and when the URI of a request matches a registered one
-//! (RFC 8252, OAuth 2.1 section 2.3).
+//! Redirect URIs: which ones a client may register, and when the URI of a request matches a
+//! registered one (RFC 8252, OAuth 2.1 section 2.3).
 
 use std::fmt;
 
@@ -9,7 +9,8 @@ use protocol::url::is_loopback_host;
 
 /// The longest redirect URI, in bytes.
 const REDIRECT_BYTES_MAX: usize = 2048;
-/// Private-use schemes of editors that register them without the period that RFC 8252 section 7.1 requires.
+/// Private-use schemes of editors that register them without the period that RFC 8252 section 7.1
+/// requires.
 const PRIVATE_SCHEMES: [&str; 4] = ["cursor", "vscode", "vscode-insiders", "windsurf"];
 
 /// A redirect URI that codes may be sent to, in the client's own spelling.
@@ -44,8 +45,8 @@ impl RedirectUri {
         &self.text
     }
 
-    /// Whether this is the registered URI, byte for byte. On loopback the port may differ, because native
-    /// clients listen on any free one (RFC 8252 section 7.3).
+    /// Whether this is the registered URI, byte for byte. On loopback the port may differ, because
+    /// native clients listen on any free one (RFC 8252 section 7.3).
     pub(crate) fn matches(&self, registered: &Self) -> bool {
         if self.text == registered.text {
             return true;

@@ -1,5 +1,5 @@
-//! Finds clients by id and registers new ones. A client is built in, known by its metadata document, or
-//! registered here.
+//! Finds clients by id and registers new ones. A client is built in, known by its metadata
+//! document, or registered here.
 
 use std::net::IpAddr;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -21,10 +21,11 @@ use crate::store::database::Database;
 
 /// The most documents that are cached; each has a few hundred bytes.
 const DOCUMENTS_MAX: usize = 256;
-/// The most registered clients without a grant. Each has at most 32 KiB on disk and usually 500 bytes.
+/// The most registered clients without a grant. Each has at most 32 KiB on disk and usually 500
+/// bytes.
 const UNUSED_CLIENTS_MAX: u64 = 5_000;
-/// How long a new client is safe from being deleted for a newer one, so that a person has time to sign in
-/// and decide.
+/// How long a new client is safe from being deleted for a newer one, so that a person has time to
+/// sign in and decide.
 const UNUSED_CLIENT_GRACE_SECONDS: u64 = 600;
 
 /// All clients of this server.
@@ -46,7 +47,8 @@ impl ClientRegistry {
         Self { store, documents }
     }
 
-    /// The client with this id. Its document may have to be fetched, which counts against `address`.
+    /// The client with this id. Its document may have to be fetched, which counts against
+    /// `address`.
     pub(crate) async fn find(
         &self,
         id: &str,
@@ -62,8 +64,8 @@ impl ClientRegistry {
         self.store.client(id).await?.ok_or_else(unknown_client)
     }
 
-    /// Whether a client with this id may request tokens. The id is compared later with the client that the
-    /// code or refresh token was issued to, so a document need not be fetched.
+    /// Whether a client with this id may request tokens. The id is compared later with the client
+    /// that the code or refresh token was issued to, so a document need not be fetched.
     pub(crate) async fn check_id(&self, id: &str) -> Result<(), OauthError> {
         if built_in::find(id).is_some() || metadata_document::is_document_url(id) {
             return Ok(());
@@ -71,8 +73,8 @@ impl ClientRegistry {
         self.store.client(id).await?.map(|_| ()).ok_or_else(unknown_client)
     }
 
-    /// Stores a new client. If there are too many unused ones, the oldest of them is deleted, unless it is
-    /// quite new as well.
+    /// Stores a new client. If there are too many unused ones, the oldest of them is deleted,
+    /// unless it is quite new as well.
     pub(crate) async fn register(&self, client: &Client, now: UnixSeconds) -> Result<(), OauthError> {
         let mut transaction = self.store.begin().await?;
         if clients::count_unused(&mut transaction).await? >= UNUSED_CLIENTS_MAX {

@@ -1,5 +1,5 @@
-//! `GET /oauth/authorize`: shows the sign-in page or, to a person who is signed in, the consent page. It never issues
-//! a code by itself.
+//! `GET /oauth/authorize`: shows the sign-in page or, to a person who is signed in, the consent
+//! page. It never issues a code by itself.
 
 use axum::extract::{RawQuery, State};
 use axum::http::HeaderMap;

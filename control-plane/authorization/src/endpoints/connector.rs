@@ -1,6 +1,7 @@
-//! `GET /.well-known/mcp-connector.json[?resource=URL]`: a description of an MCP endpoint for programs that read this
-//! file. It follows no standard, and MCP clients need only the endpoint's URL. Without `resource` it describes the
-//! relay's gateway, if there is one. It never lists agents: a caller must already know an agent's URL.
+//! `GET /.well-known/mcp-connector.json[?resource=URL]`: a description of an MCP endpoint for
+//! programs that read this file. It follows no standard, and MCP clients need only the endpoint's
+//! URL. Without `resource` it describes the relay's gateway, if there is one. It never lists
+//! agents: a caller must already know an agent's URL.
 
 use axum::Json;
 use axum::extract::{RawQuery, State};

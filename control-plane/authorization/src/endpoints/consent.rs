@@ -1,5 +1,5 @@
-//! `POST /oauth/consent`: takes the person's decision and, at the gateway, the agent they chose. If they allow the
-//! request, the client gets a code; if they deny it, the client gets an error.
+//! `POST /oauth/consent`: takes the person's decision and, at the gateway, the agent they chose. If
+//! they allow the request, the client gets a code; if they deny it, the client gets an error.
 
 use std::net::IpAddr;
 

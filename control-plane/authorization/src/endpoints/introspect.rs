@@ -1,5 +1,6 @@
-//! `POST /oauth/introspect` (RFC 7662): an agent, with its API key, asks whether an access token for itself is active.
-//! The gateway, with its own token, asks which agent a token or API key belongs to.
+//! `POST /oauth/introspect` (RFC 7662): an agent, with its API key, asks whether an access token
+//! for itself is active. The gateway, with its own token, asks which agent a token or API key
+//! belongs to.
 
 use axum::Json;
 use axum::extract::State;

@@ -1,5 +1,5 @@
-//! `GET /.well-known/oauth-authorization-server[/…]` and `/.well-known/openid-configuration[/…]` (RFC 8414). Both
-//! return the same document, because clients differ in where they look.
+//! `GET /.well-known/oauth-authorization-server[/…]` and `/.well-known/openid-configuration[/…]`
+//! (RFC 8414). Both return the same document, because clients differ in where they look.
 
 use axum::Json;
 use axum::extract::State;

@@ -1,5 +1,6 @@
-//! Reads an authorization request at every step of sign-in and consent. Forms carry it as a query and it is checked
-//! again each time, so that nothing is stored and nothing that a browser changed is trusted.
+//! Reads an authorization request at every step of sign-in and consent. Forms carry it as a query
+//! and it is checked again each time, so that nothing is stored and nothing that a browser changed
+//! is trusted.
 
 use std::net::IpAddr;
 

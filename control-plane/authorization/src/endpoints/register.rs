@@ -1,4 +1,5 @@
-//! `POST /oauth/register`: Dynamic Client Registration (RFC 7591). Anybody may register, within limits.
+//! `POST /oauth/register`: Dynamic Client Registration (RFC 7591). Anybody may register, within
+//! limits.
 
 use axum::Json;
 use axum::extract::{Request, State};

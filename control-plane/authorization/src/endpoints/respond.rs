@@ -1,5 +1,5 @@
-//! Turns results into responses and counts them: for clients, and for browsers, where an error may go to the
-//! person or by redirect to the client.
+//! Turns results into responses and counts them: for clients, and for browsers, where an error may
+//! go to the person or by redirect to the client.
 
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse as _, Response};
@@ -15,7 +15,8 @@ use crate::pages::templates;
 pub(crate) enum BrowserError {
     /// Shown to the person, because the client or its redirect URI cannot be trusted.
     Person(OauthError),
-    /// Sent to the client: by redirect if that cannot be misused, otherwise by a link that the person may follow.
+    /// Sent to the client: by redirect if that cannot be misused, otherwise by a link that the
+    /// person may follow.
     Client(Box<ReplyTo>, OauthError),
     /// Sent to the client by a link, because the form may redirect to this server only.
     Linked(Box<ReplyTo>, OauthError),
@@ -80,9 +81,9 @@ pub(crate) fn respond_to_browser(
     }
 }
 
-/// Whether a browser may be redirected without a decision of the person. Anybody may register a client with any
-/// URL, so only redirects to the person's own computer or to built-in clients are safe: this server must not be
-/// an open redirector (RFC 9700 section 4.11.2).
+/// Whether a browser may be redirected without a decision of the person. Anybody may register a
+/// client with any URL, so only redirects to the person's own computer or to built-in clients are
+/// safe: this server must not be an open redirector (RFC 9700 section 4.11.2).
 fn is_safe_redirect(reply_to: &ReplyTo) -> bool {
     reply_to.redirect.is_loopback() || built_in::find(&reply_to.client_id).is_some()
 }

@@ -1,6 +1,6 @@
-//! `POST /oauth/revoke` (RFC 7009): a client returns an access or refresh token. Its whole grant is revoked, because
-//! that is what a person expects who disconnects a client. Unknown tokens and those of other clients get the same
-//! response.
+//! `POST /oauth/revoke` (RFC 7009): a client returns an access or refresh token. Its whole grant is
+//! revoked, because that is what a person expects who disconnects a client. Unknown tokens and
+//! those of other clients get the same response.
 
 use axum::extract::State;
 use axum::http::{HeaderMap, StatusCode, header};

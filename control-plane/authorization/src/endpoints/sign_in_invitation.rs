@@ -1,4 +1,5 @@
-//! `POST /oauth/sign-in/invitation`: redeems an invitation for an account and opens a session for it.
+//! `POST /oauth/sign-in/invitation`: redeems an invitation for an account and opens a session for
+//! it.
 
 use std::net::IpAddr;
 

@@ -1,5 +1,5 @@
-//! `GET /oauth/sign-in/provider` redirects the browser to the OpenID provider, which redirects it back to
-//! `GET /oauth/callback`. In between, the authorization request is kept in memory.
+//! `GET /oauth/sign-in/provider` redirects the browser to the OpenID provider, which redirects it
+//! back to `GET /oauth/callback`. In between, the authorization request is kept in memory.
 
 use std::net::IpAddr;
 
@@ -66,8 +66,8 @@ async fn finish_callback(
     open_session(server, &pending, &account, headers).await
 }
 
-/// Stores the account only if the person may use the agent, or one of the gateway's agents: nothing is kept of
-/// strangers.
+/// Stores the account only if the person may use the agent, or one of the gateway's agents: nothing
+/// is kept of strangers.
 async fn open_session(
     server: &ServerState,
     pending: &PendingAuthorization,

@@ -1,4 +1,5 @@
-//! `POST /oauth/token`: exchanges a code or a refresh token for an access token and the next refresh token.
+//! `POST /oauth/token`: exchanges a code or a refresh token for an access token and the next
+//! refresh token.
 
 use axum::Json;
 use axum::extract::State;
@@ -52,7 +53,8 @@ pub(crate) async fn handle(
     respond_to_client(&server, Endpoint::Token, result.await)
 }
 
-/// All clients are public: they identify and do not authenticate themselves. A secret is a mistake of the client.
+/// All clients are public: they identify and do not authenticate themselves. A secret is a mistake
+/// of the client.
 pub(super) fn client_id<'a>(form: &'a Parameters, headers: &HeaderMap) -> Result<&'a str, OauthError> {
     let refused = |reason, what| OauthError::new(ErrorCode::InvalidClient, reason, what);
     if headers.contains_key(header::AUTHORIZATION) || form.get("client_secret").is_some() {

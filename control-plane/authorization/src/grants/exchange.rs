@@ -1,9 +1,9 @@
 //! Decides whether a code or a refresh token may be exchanged, and what its reuse means. Pure.
 //!
-//! A code can be used once; a second use revokes its grant. A refresh token is replaced by its first use. It
-//! may be used again for [`REFRESH_REUSE_GRACE_SECONDS`], because clients refresh twice at once and lose
-//! responses. A later use means that two parties have the token, and revokes its grant (RFC 9700 section
-//! 4.14.2).
+//! A code can be used once; a second use revokes its grant. A refresh token is replaced by its
+//! first use. It may be used again for [`REFRESH_REUSE_GRACE_SECONDS`], because clients refresh
+//! twice at once and lose responses. A later use means that two parties have the token, and revokes
+//! its grant (RFC 9700 section 4.14.2).
 
 use protocol::UnixSeconds;
 
@@ -13,8 +13,8 @@ use crate::error::{ErrorCode, OauthError};
 
 /// How long a refresh token works beside its successor.
 const REFRESH_REUSE_GRACE_SECONDS: u64 = 30;
-/// How often a refresh token works beside its successor. A client does not refresh more often than that in
-/// parallel.
+/// How often a refresh token works beside its successor. A client does not refresh more often than
+/// that in parallel.
 const REFRESH_REUSES_MAX: u32 = 4;
 
 /// What a client presents with a code.

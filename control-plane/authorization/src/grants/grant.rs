@@ -6,8 +6,8 @@ use super::pkce::Challenge;
 
 /// How long a code is valid: a client exchanges it at once.
 pub(crate) const CODE_TTL_SECONDS: u64 = 60;
-/// How long an access token is valid, and so how long a revoked one still works at a resource server that does
-/// not introspect it.
+/// How long an access token is valid, and so how long a revoked one still works at a resource
+/// server that does not introspect it.
 pub(crate) const ACCESS_TOKEN_TTL_SECONDS: u64 = 600;
 /// How long a refresh token is valid if it is not used.
 pub(crate) const REFRESH_TOKEN_TTL_SECONDS: u64 = 30 * 24 * 3600;

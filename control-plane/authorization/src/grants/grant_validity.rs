@@ -1,5 +1,5 @@
-//! Checks whether a grant is still valid against its agent's current state. Runs at every code exchange,
-//! refresh and introspection. Pure.
+//! Checks whether a grant is still valid against its agent's current state. Runs at every code
+//! exchange, refresh and introspection. Pure.
 
 use protocol::introspection::Inactive;
 

@@ -1,5 +1,5 @@
-//! Creates, exchanges, refreshes and revokes grants. Every decision and its writes are one transaction, so that
-//! of two requests with one code the second finds it used.
+//! Creates, exchanges, refreshes and revokes grants. Every decision and its writes are one
+//! transaction, so that of two requests with one code the second finds it used.
 
 use std::sync::Arc;
 
@@ -19,11 +19,11 @@ use crate::secret::{Secret, SecretHash, random_id};
 use crate::store::database::Database;
 use crate::store::{clients, codes, grants, refresh_tokens};
 
-/// The most grants of one account; beyond it, the oldest is deleted. Web clients register a new client for each
-/// connection, so people collect some.
+/// The most grants of one account; beyond it, the oldest is deleted. Web clients register a new
+/// client for each connection, so people collect some.
 const GRANTS_PER_ACCOUNT_MAX: u32 = 50;
-/// The most replaced refresh tokens that are kept of a grant to detect their reuse: half a day at one refresh
-/// every ten minutes.
+/// The most replaced refresh tokens that are kept of a grant to detect their reuse: half a day at
+/// one refresh every ten minutes.
 const REPLACED_TOKENS_MAX: u32 = 72;
 
 /// All grants.
@@ -60,7 +60,8 @@ impl Grants {
         Self { store, relay, gateway_url }
     }
 
-    /// Deletes the grants for a gateway that was removed or has another URL now, even if it comes back later.
+    /// Deletes the grants for a gateway that was removed or has another URL now, even if it comes
+    /// back later.
     pub(crate) async fn delete_former_gateway_grants(&self) -> Result<(), sqlx::Error> {
         let deleted = self.store.delete_other_gateway_grants(self.gateway_url.as_deref()).await?;
         if deleted > 0 {

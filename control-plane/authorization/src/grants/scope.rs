@@ -53,8 +53,8 @@ impl Scopes {
         Self(Scope::ALL.into_iter().collect())
     }
 
-    /// Parses scopes separated by spaces. Unknown ones are ignored (RFC 6749 section 3.3), because clients ask
-    /// every server for `openid` or `offline_access`.
+    /// Parses scopes separated by spaces. Unknown ones are ignored (RFC 6749 section 3.3), because
+    /// clients ask every server for `openid` or `offline_access`.
     pub(crate) fn parse(text: &str) -> Result<Self, NoKnownScope> {
         if text.len() > SCOPE_BYTES_MAX {
             return Err(NoKnownScope);

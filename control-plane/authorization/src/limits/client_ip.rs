@@ -1,4 +1,5 @@
-//! The IP address that a request is rate limited by, taken from trusted proxies where there are any. Pure.
+//! The IP address that a request is rate limited by, taken from trusted proxies where there are
+//! any. Pure.
 
 use std::net::IpAddr;
 
@@ -14,8 +15,8 @@ impl TrustedProxies {
         Self(networks)
     }
 
-    /// The client's address: the peer of the connection or, behind a trusted proxy, the last address in
-    /// `X-Forwarded-For` that is not a trusted proxy.
+    /// The client's address: the peer of the connection or, behind a trusted proxy, the last
+    /// address in `X-Forwarded-For` that is not a trusted proxy.
     pub(crate) fn client_ip(&self, peer: IpAddr, headers: &HeaderMap) -> IpAddr {
         let values = headers.get_all("x-forwarded-for").into_iter();
         let forwarded: Vec<_> = values.filter_map(|value| value.to_str().ok()).collect();

@@ -1,4 +1,5 @@
-//! A bounded map whose entries expire: browser sessions, pending sign-ins, fetched client documents.
+//! A bounded map whose entries expire: browser sessions, pending sign-ins, fetched client
+//! documents.
 
 use std::collections::{BTreeSet, HashMap};
 

@@ -1,7 +1,7 @@
 //! Rate limiting per IP address and per account, with token buckets in constant memory.
 //!
-//! Keys share a fixed number of buckets by a keyed hash, so that strangers cannot make the table grow.
-//! Two keys that collide only share their rate.
+//! Keys share a fixed number of buckets by a keyed hash, so that strangers cannot make the table
+//! grow. Two keys that collide only share their rate.
 
 use std::hash::{BuildHasher as _, RandomState};
 use std::net::{IpAddr, Ipv6Addr};
@@ -19,7 +19,8 @@ const BUCKETS: usize = 16 * 1024;
 /// The limits, each counted separately.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub(crate) enum RateLimit {
-    /// Client registrations per address. Claude's web clients share a few addresses, so the rate is generous.
+    /// Client registrations per address. Claude's web clients share a few addresses, so the rate is
+    /// generous.
     Register,
     /// Pages and forms per address.
     Browse,

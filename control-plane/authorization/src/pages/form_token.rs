@@ -1,10 +1,11 @@
-//! Protects forms against cross-site request forgery (CSRF): a hidden field has an HMAC over the browser's
-//! cookie and the request that the form is about. Nothing is stored.
+//! Protects forms against cross-site request forgery (CSRF): a hidden field has an HMAC over the
+//! browser's cookie and the request that the form is about. Nothing is stored.
 
 use protocol::base64url;
 use ring::hmac;
 
-/// The key of this process. After a restart, open forms are out of date and the person starts again.
+/// The key of this process. After a restart, open forms are out of date and the person starts
+/// again.
 pub(crate) struct FormKey(hmac::Key);
 
 impl FormKey {
@@ -12,8 +13,8 @@ impl FormKey {
         Self(hmac::Key::new(hmac::HMAC_SHA256, secret))
     }
 
-    /// The token of a form. `cookie` binds it to the browser, `purpose` to the kind of form and `request` to the
-    /// authorization request.
+    /// The token of a form. `cookie` binds it to the browser, `purpose` to the kind of form and
+    /// `request` to the authorization request.
     pub(crate) fn token(&self, purpose: &str, cookie: &str, request: &str) -> String {
         base64url::encode(hmac::sign(&self.0, message(purpose, cookie, request).as_bytes()).as_ref())
     }

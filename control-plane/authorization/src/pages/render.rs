@@ -1,4 +1,5 @@
-//! Renders the sign-in and consent pages of an authorization request, and checks the forms they send back.
+//! Renders the sign-in and consent pages of an authorization request, and checks the forms they
+//! send back.
 
 use axum::http::{HeaderMap, HeaderValue, header};
 use axum::response::Response;
@@ -102,8 +103,8 @@ impl Pages {
         templates::render(&page, FormAction::Client)
     }
 
-    /// Whether this server sent the form to this browser, for this request. The form's origin is checked as
-    /// well, if the browser sends it.
+    /// Whether this server sent the form to this browser, for this request. The form's origin is
+    /// checked as well, if the browser sends it.
     pub(crate) fn check_form(
         &self,
         headers: &HeaderMap,

@@ -79,8 +79,8 @@ struct ErrorPage<'a> {
 pub(crate) enum FormAction {
     /// To this server only.
     ThisServer,
-    /// To a client. Chromium checks `form-action` at every hop of a redirect, and web clients redirect further to
-    /// URLs that are unknown here, so the page has no `form-action`.
+    /// To a client. Chromium checks `form-action` at every hop of a redirect, and web clients
+    /// redirect further to URLs that are unknown here, so the page has no `form-action`.
     Client,
 }
 
@@ -122,8 +122,8 @@ pub(crate) async fn style() -> Response {
     (headers, STYLE).into_response()
 }
 
-/// The page cannot be framed, runs no scripts and is not cached. The referrer is sent to this server only, so that
-/// forms still have their origin.
+/// The page cannot be framed, runs no scripts and is not cached. The referrer is sent to this
+/// server only, so that forms still have their origin.
 fn protect(headers: &mut HeaderMap, forms: FormAction) {
     let policy = match forms {
         FormAction::ThisServer => concat!(policy!(), "; form-action 'self'"),

@@ -1,5 +1,5 @@
-//! Accounts, and which agents they may use. Checked at every authorization, code exchange, refresh and
-//! introspection. Pure.
+//! Accounts, and which agents they may use. Checked at every authorization, code exchange, refresh
+//! and introspection. Pure.
 
 use protocol::Did;
 use protocol::introspection::Inactive;
@@ -48,11 +48,13 @@ impl AccessDenied {
 }
 
 impl Account {
-    /// Whether the account may use the agent at its own endpoint. An invitation is for one agent; an account of
-    /// the provider has to be on the agent's list, by subject or verified e-mail address.
+    /// Whether the account may use the agent at its own endpoint. An invitation is for one agent;
+    /// an account of the provider has to be on the agent's list, by subject or verified e-mail
+    /// address.
     ///
     /// # Errors
-    /// The account is not on the list or, if it is, the agent is suspended: others do not learn that.
+    /// The account is not on the list or, if it is, the agent is suspended: others do not learn
+    /// that.
     pub fn check_may_use(&self, endpoint: &McpEndpoint) -> Result<(), AccessDenied> {
         let invited = match &self.agent {
             Some(agent) => self.issuer == INVITATION_ISSUER && *agent == endpoint.agent,
@@ -86,8 +88,8 @@ impl Account {
         self.email.as_deref().unwrap_or(&self.subject)
     }
 
-    /// A listed name with `@` is an e-mail address and never a subject, so that a subject cannot pose as somebody
-    /// else's address.
+    /// A listed name with `@` is an e-mail address and never a subject, so that a subject cannot
+    /// pose as somebody else's address.
     fn is_listed_as(&self, name: &str) -> bool {
         if name.contains('@') {
             return self.email.as_ref().is_some_and(|email| email.eq_ignore_ascii_case(name));

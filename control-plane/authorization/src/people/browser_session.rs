@@ -1,5 +1,5 @@
-//! Browser cookies: one that binds forms to the browser, and one for the session of a person who signed in.
-//! BrowserSessions are short and kept in memory; a restart ends them.
+//! Browser cookies: one that binds forms to the browser, and one for the session of a person who
+//! signed in. BrowserSessions are short and kept in memory; a restart ends them.
 
 use std::sync::{Mutex, PoisonError};
 
@@ -13,11 +13,13 @@ use crate::secret::{Secret, SecretHash};
 const BROWSER_COOKIE: &str = "__Host-m2a-browser";
 /// The cookie of a session.
 const SESSION_COOKIE: &str = "__Host-m2a-session";
-/// How long a session lasts: long enough to connect a few clients, short enough for a shared computer.
+/// How long a session lasts: long enough to connect a few clients, short enough for a shared
+/// computer.
 const SESSION_TTL_SECONDS: u64 = 30 * 60;
 /// How long the browser cookie lasts: longer than any sign-in takes.
 const BROWSER_COOKIE_TTL_SECONDS: u64 = 3600;
-/// The most sessions at a time; beyond it, the session that expires first is ended. Each takes about 200 bytes.
+/// The most sessions at a time; beyond it, the session that expires first is ended. Each takes
+/// about 200 bytes.
 const SESSIONS_MAX: usize = 10_000;
 
 /// The sessions of all browsers, by the hash of their cookie.
@@ -28,8 +30,8 @@ impl BrowserSessions {
         Self(Mutex::new(ExpiringMap::new(SESSIONS_MAX)))
     }
 
-    /// Opens a new session for an account and returns its cookie. It never reuses a session, so that nobody can
-    /// plant one in somebody else's browser (session fixation).
+    /// Opens a new session for an account and returns its cookie. It never reuses a session, so
+    /// that nobody can plant one in somebody else's browser (session fixation).
     pub(crate) fn open(&self, account: &str, now: UnixSeconds) -> HeaderValue {
         let secret = Secret::generate("", &mut rand::rng());
         let mut sessions = self.0.lock().unwrap_or_else(PoisonError::into_inner);

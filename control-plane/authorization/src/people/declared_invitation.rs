@@ -20,7 +20,8 @@ enum DeclarationChange {
     Expiry,
     /// There is no invitation with this id yet.
     Insert,
-    /// The invitation is for another agent or has another code: the old one is deleted with its account.
+    /// The invitation is for another agent or has another code: the old one is deleted with its
+    /// account.
     Replace,
 }
 

@@ -3,7 +3,8 @@
 use protocol::Reason;
 use protocol::admin::MAX_INVITATION_TTL_SECONDS;
 
-/// The most invitations of one tenant. Used ones count, because each of them is a person with access.
+/// The most invitations of one tenant. Used ones count, because each of them is a person with
+/// access.
 pub(super) const INVITATIONS_PER_TENANT_MAX: u64 = 1000;
 
 /// Why an admin's request about invitations was refused.

@@ -1,4 +1,5 @@
-//! Invitations: an admin creates, declares and withdraws them, and a person redeems the code once for an account.
+//! Invitations: an admin creates, declares and withdraws them, and a person redeems the code once
+//! for an account.
 
 use std::sync::Arc;
 
@@ -37,7 +38,8 @@ impl Invitations {
     /// Creates an invitation to an agent. Its code is returned once and stored as a hash.
     ///
     /// # Errors
-    /// There is no such agent, the lifetime is out of range, or the tenant has too many invitations.
+    /// There is no such agent, the lifetime is out of range, or the tenant has too many
+    /// invitations.
     pub async fn create(
         &self,
         tenant: &TenantId,
@@ -74,8 +76,8 @@ impl Invitations {
         Ok(self.store.invitation_page(tenant, after, limit).await?)
     }
 
-    /// Creates or changes an invitation whose id and code the admin chose. The same declaration again
-    /// changes nothing, even after the invitation was used.
+    /// Creates or changes an invitation whose id and code the admin chose. The same declaration
+    /// again changes nothing, even after the invitation was used.
     ///
     /// # Errors
     /// As [`Self::create`]; the id is malformed, or another invitation has the code.
@@ -94,7 +96,8 @@ impl Invitations {
         declared_invitation::store(&self.store, tenant, id, &wanted, (self.clock)()).await
     }
 
-    /// Deletes an invitation, together with the account that was created with it and all its grants.
+    /// Deletes an invitation, together with the account that was created with it and all its
+    /// grants.
     ///
     /// # Errors
     /// The database failed.
@@ -108,8 +111,8 @@ impl Invitations {
         Ok(())
     }
 
-    /// Creates an account with an invitation. `check_target` says whether its agent can be used at the
-    /// endpoint that the client asks for.
+    /// Creates an account with an invitation. `check_target` says whether its agent can be used at
+    /// the endpoint that the client asks for.
     pub(crate) async fn redeem(
         &self,
         code: &str,
@@ -145,8 +148,8 @@ impl std::fmt::Debug for Invitations {
     }
 }
 
-/// An invitation to another agent is answered like an unknown code, so that guessing reveals nothing. An
-/// invitation that cannot be used here is not used up.
+/// An invitation to another agent is answered like an unknown code, so that guessing reveals
+/// nothing. An invitation that cannot be used here is not used up.
 fn check_redeemable(
     found: Option<StoredInvitation>,
     check_target: impl FnOnce(&Did) -> Result<(), AccessDenied>,

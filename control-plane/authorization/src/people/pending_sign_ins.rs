@@ -8,8 +8,8 @@ use zeroize::Zeroizing;
 use crate::limits::expiring_map::ExpiringMap;
 use crate::secret::SecretHash;
 
-/// The most sign-ins at a time; beyond it, the oldest is dropped. Each takes about 2 KiB, so all of them take
-/// 8 MiB.
+/// The most sign-ins at a time; beyond it, the oldest is dropped. Each takes about 2 KiB, so all of
+/// them take 8 MiB.
 const PENDING_SIGN_INS_MAX: usize = 4096;
 /// How long a person may take to sign in at the provider.
 const PENDING_SIGN_IN_TTL_SECONDS: u64 = 600;

@@ -1,4 +1,5 @@
-//! Signs people in: their browser sessions, their accounts, and the way through the OpenID provider.
+//! Signs people in: their browser sessions, their accounts, and the way through the OpenID
+//! provider.
 
 use axum::http::{HeaderMap, HeaderValue};
 use daemon::error_chain;
@@ -67,8 +68,8 @@ impl SignIns {
         Ok(ProviderRedirect { url: started.url, new_cookie })
     }
 
-    /// The pending sign-in of a callback. It can be taken once, by the browser that started it, and for a
-    /// response of the provider it was started at.
+    /// The pending sign-in of a callback. It can be taken once, by the browser that started it, and
+    /// for a response of the provider it was started at.
     pub(crate) fn take_pending(
         &self,
         state: Option<&str>,

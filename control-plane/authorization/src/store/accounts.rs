@@ -8,7 +8,8 @@ use super::database::{Database, Result};
 use crate::people::account::Account;
 
 impl Database {
-    /// Must not be called during a transaction: it would wait for a connection that the transaction holds.
+    /// Must not be called during a transaction: it would wait for a connection that the transaction
+    /// holds.
     pub(crate) async fn account(&self, id: &str) -> Result<Option<Account>> {
         self.account_in(&mut *self.pool.acquire().await?, id).await
     }
@@ -21,8 +22,8 @@ impl Database {
         found.as_ref().map(|row| self.read_account(row)).transpose()
     }
 
-    /// The account with this issuer and subject. It is inserted if there is none; if there is one, only its
-    /// e-mail address is updated.
+    /// The account with this issuer and subject. It is inserted if there is none; if there is one,
+    /// only its e-mail address is updated.
     pub(crate) async fn account_or_insert(&self, account: &Account) -> Result<Account> {
         let row = sqlx::query(
             "insert into oauth_accounts (account, issuer, subject, email) values (?, ?, ?, ?)

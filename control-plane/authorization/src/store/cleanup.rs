@@ -26,7 +26,8 @@ pub(crate) struct ExpiredBefore {
 impl Database {
     pub(crate) async fn delete_expired(&self, before: ExpiredBefore) -> Result<DeletedRows> {
         let now = integer(before.now);
-        // A grant ends when it expires, with a code that was never exchanged, or with its last refresh token.
+        // A grant ends when it expires, with a code that was never exchanged, or with its last
+        // refresh token.
         let refresh_tokens = self.delete("delete from oauth_refresh_tokens where expires <= ?", now).await?;
         let grants = self.delete("delete from oauth_grants where expires <= ?", now).await?
             + self

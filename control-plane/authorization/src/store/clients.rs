@@ -37,7 +37,8 @@ pub(crate) async fn count_unused(from: &mut SqliteConnection) -> Result<u64> {
     unsigned(&row, "clients")
 }
 
-/// Deletes the unused client that registered first, if that was before `before`. Returns whether there was one.
+/// Deletes the unused client that registered first, if that was before `before`. Returns whether
+/// there was one.
 pub(crate) async fn delete_oldest_unused(to: &mut SqliteConnection, before: UnixSeconds) -> Result<bool> {
     let done = sqlx::query(
         "delete from oauth_clients where client_id = (
@@ -49,7 +50,8 @@ pub(crate) async fn delete_oldest_unused(to: &mut SqliteConnection, before: Unix
     Ok(done.rows_affected() > 0)
 }
 
-/// Records that a person allowed the client something. Does nothing for clients that are not registered here.
+/// Records that a person allowed the client something. Does nothing for clients that are not
+/// registered here.
 pub(crate) async fn mark_used(to: &mut SqliteConnection, id: &str, now: UnixSeconds) -> Result {
     sqlx::query("update oauth_clients set used = ? where client_id = ?")
         .bind(integer(now))

@@ -1,7 +1,7 @@
 //! The connection to the relay's SQLite file, and how its columns become values.
 //!
-//! The relay creates the tables (`relay/migrations`), because they refer to its agents: a removed agent takes
-//! its accounts, invitations and grants with it.
+//! The relay creates the tables (`relay/migrations`), because they refer to its agents: a removed
+//! agent takes its accounts, invitations and grants with it.
 
 use protocol::Did;
 use protocol::did::{AgentName, Domain, TenantId};
@@ -24,8 +24,8 @@ impl Database {
         Self { pool, domain }
     }
 
-    /// A transaction that holds the write lock from its start, so that transactions run one after the other: of
-    /// two exchanges of one code, the second finds it used.
+    /// A transaction that holds the write lock from its start, so that transactions run one after
+    /// the other: of two exchanges of one code, the second finds it used.
     pub(crate) async fn begin(&self) -> Result<Transaction<'static, Sqlite>> {
         self.pool.begin_with("begin immediate").await
     }

@@ -9,7 +9,8 @@ use crate::grants::grant::Grant;
 use crate::people::account::Account;
 
 impl Database {
-    /// A grant and the account that gave it, in one query, because every request to a resource server may need it.
+    /// A grant and the account that gave it, in one query, because every request to a resource
+    /// server may need it.
     pub(crate) async fn grant_and_account(&self, id: &str) -> Result<Option<(Grant, Account)>> {
         let found = sqlx::query(
             "select g.*, a.issuer, a.subject, a.email, a.tenant as account_tenant, a.agent as account_agent
@@ -23,8 +24,8 @@ impl Database {
         Ok(Some((self.read_grant(&row, "expires")?, super::accounts::read(&row, agent)?)))
     }
 
-    /// Deletes the grants for a gateway at any other URL, or all gateway grants if there is no gateway. Returns
-    /// how many there were.
+    /// Deletes the grants for a gateway at any other URL, or all gateway grants if there is no
+    /// gateway. Returns how many there were.
     pub(crate) async fn delete_other_gateway_grants(&self, gateway_url: Option<&str>) -> Result<u64> {
         let done = sqlx::query("delete from oauth_grants where gateway = 1 and resource is not ?")
             .bind(gateway_url)

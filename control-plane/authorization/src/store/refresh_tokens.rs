@@ -1,4 +1,5 @@
-//! Reads and writes refresh tokens. Replaced ones are kept until they expire, so that their reuse is detected.
+//! Reads and writes refresh tokens. Replaced ones are kept until they expire, so that their reuse
+//! is detected.
 
 use protocol::UnixSeconds;
 use sqlx::{Row as _, SqliteConnection};

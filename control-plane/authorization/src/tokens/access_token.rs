@@ -1,5 +1,5 @@
-//! Signs and verifies access tokens: JWTs of RFC 9068 with Ed25519 (RFC 8037). Resource servers verify them
-//! with the published keys. Pure.
+//! Signs and verifies access tokens: JWTs of RFC 9068 with Ed25519 (RFC 8037). Resource servers
+//! verify them with the published keys. Pure.
 
 use ed25519_dalek::{Signer as _, Verifier as _};
 use protocol::access_token::{ALGORITHM, Claims, JoseHeader, TOKEN_BYTES_MAX, TOKEN_TYPE};

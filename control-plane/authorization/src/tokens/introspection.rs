@@ -1,5 +1,6 @@
-//! Introspection responses (RFC 7662). An agent may introspect only tokens issued for itself. The gateway may
-//! introspect any credential and gets the agent, or the reason why the credential is inactive. Pure.
+//! Introspection responses (RFC 7662). An agent may introspect only tokens issued for itself. The
+//! gateway may introspect any credential and gets the agent, or the reason why the credential is
+//! inactive. Pure.
 
 use protocol::access_token::Claims;
 use protocol::introspection::{Inactive, Introspection};
@@ -7,7 +8,8 @@ use serde::Serialize;
 
 use crate::relay::{ApiKeyError, Principal};
 
-/// The body of a response (RFC 7662 section 2.2). For a token, `agent` and `exp` are among its claims.
+/// The body of a response (RFC 7662 section 2.2). For a token, `agent` and `exp` are among its
+/// claims.
 #[derive(Debug, PartialEq, Eq, Serialize)]
 pub(crate) struct IntrospectionResponse {
     #[serde(flatten)]
@@ -19,7 +21,8 @@ pub(crate) struct IntrospectionResponse {
 }
 
 impl IntrospectionResponse {
-    /// The response to an agent. It has no reason, so that an agent learns nothing about the tokens of others.
+    /// The response to an agent. It has no reason, so that an agent learns nothing about the tokens
+    /// of others.
     pub(crate) fn for_agent(claims: Option<Claims>) -> Self {
         let introspection = Introspection { active: claims.is_some(), ..Introspection::default() };
         Self { introspection, token_type: claims.as_ref().map(|_| "Bearer"), claims }
@@ -62,7 +65,8 @@ pub(crate) const fn inactive_key(error: ApiKeyError) -> Inactive {
     }
 }
 
-/// Whether the owner of an API key may introspect a token: an agent its own tokens, a tenant those of its agents.
+/// Whether the owner of an API key may introspect a token: an agent its own tokens, a tenant those
+/// of its agents.
 pub(crate) fn may_introspect(who: &Principal, claims: &Claims) -> bool {
     let own = who.agent.as_ref().is_none_or(|agent| *agent == claims.agent);
     own && claims.agent.tenant() == who.tenant

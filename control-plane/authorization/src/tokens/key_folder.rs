@@ -1,5 +1,5 @@
-//! The folder of signing keys: `*.pem` files in the order of their names. An operator mounts a Secret there; on
-//! a laptop one key is generated at the first start.
+//! The folder of signing keys: `*.pem` files in the order of their names. An operator mounts a
+//! Secret there; on a laptop one key is generated at the first start.
 
 use std::fs::{DirBuilder, OpenOptions};
 use std::io::{self, Write as _};
@@ -13,7 +13,8 @@ use zeroize::Zeroizing;
 
 use super::signing_key::SigningKey;
 
-/// The most keys in a folder: the active one, the next one, and those whose tokens have not expired yet.
+/// The most keys in a folder: the active one, the next one, and those whose tokens have not expired
+/// yet.
 const KEYS_MAX: usize = 16;
 /// The longest key file, in bytes; an Ed25519 key in PKCS#8 PEM has 119.
 const FILE_BYTES_MAX: u64 = 4096;

@@ -1,4 +1,5 @@
-//! Ed25519 keys that sign access tokens, and the JSON Web Key Set of their public keys (RFC 7517, RFC 8037).
+//! Ed25519 keys that sign access tokens, and the JSON Web Key Set of their public keys (RFC 7517,
+//! RFC 8037).
 
 use protocol::base64url;
 use serde::Serialize;
@@ -81,7 +82,8 @@ impl KeySet {
     }
 }
 
-/// The thumbprint of RFC 7638 section 3.2: the required members in lexicographic order, without white space.
+/// The thumbprint of RFC 7638 section 3.2: the required members in lexicographic order, without
+/// white space.
 fn thumbprint(x: &str) -> String {
     let canonical = format!(r#"{{"crv":"Ed25519","kty":"OKP","x":"{x}"}}"#);
     base64url::encode(&Sha256::digest(canonical))

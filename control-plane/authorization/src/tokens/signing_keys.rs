@@ -9,8 +9,8 @@ use super::key_folder::{KeyFolder, SigningKeysError};
 use super::signing_key::KeySet;
 use crate::metrics::Metrics;
 
-/// How often the folder is read. Contents are compared instead of times, because Kubernetes replaces mounted
-/// Secrets by swapping a symbolic link.
+/// How often the folder is read. Contents are compared instead of times, because Kubernetes
+/// replaces mounted Secrets by swapping a symbolic link.
 const KEY_POLL_INTERVAL: Duration = Duration::from_secs(2);
 
 /// The keys in use, and the folder they are read from.
@@ -31,8 +31,8 @@ impl SigningKeys {
         Arc::clone(&self.current.read().unwrap_or_else(PoisonError::into_inner))
     }
 
-    /// Reloads the keys when the folder changes, until shutdown. If the folder is invalid, the keys in use
-    /// remain.
+    /// Reloads the keys when the folder changes, until shutdown. If the folder is invalid, the keys
+    /// in use remain.
     pub(crate) async fn watch(self: Arc<Self>, metrics: Metrics, shutdown: Shutdown) {
         let mut interval = tokio::time::interval(KEY_POLL_INTERVAL);
         let mut invalid = false;

@@ -31,7 +31,8 @@ async fn register(server: &TestServer) -> String {
     response.unwrap().json::<Value>().await.unwrap()["client_id"].as_str().unwrap().to_owned()
 }
 
-/// Registers a client, signs a person in with an invitation, allows the client, and exchanges the code.
+/// Registers a client, signs a person in with an invitation, allows the client, and exchanges the
+/// code.
 async fn connect(server: &TestServer, resource: &str) -> Tokens {
     let client_id = register(server).await;
     let challenge = base64url::encode(&Sha256::digest(VERIFIER));

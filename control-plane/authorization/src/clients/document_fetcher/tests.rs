@@ -180,8 +180,8 @@ fn moves(_: String) -> BoxFuture<'static, io::Result<Vec<SocketAddr>>> {
 #[tokio::test]
 async fn the_connection_goes_to_the_address_that_was_checked() {
     let server = Server::start(answer(JSON, "{}")).await;
-    // The server's own address is the forbidden inside; its neighbour, where nobody listens, is the allowed
-    // outside.
+    // The server's own address is the forbidden inside; its neighbour, where nobody listens, is the
+    // allowed outside.
     let resolver =
         PublicResolver { lookup: moves, allowed: |address| address != IpAddr::from([127, 0, 0, 1]) };
     let fetcher = DocumentFetcher::with(server.roots.clone(), resolver).unwrap();

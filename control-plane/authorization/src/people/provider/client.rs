@@ -1,5 +1,5 @@
-//! Signs a person in with the OpenID provider, by authorization code with PKCE and nonce (OpenID Connect
-//! Core 3.1).
+//! Signs a person in with the OpenID provider, by authorization code with PKCE and nonce (OpenID
+//! Connect Core 3.1).
 
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -168,8 +168,8 @@ impl Provider {
     }
 }
 
-/// Boxed and without borrows, because the compiler cannot prove that the `oauth2` crate's future is `Send`
-/// while it has lifetimes in it.
+/// Boxed and without borrows, because the compiler cannot prove that the `oauth2` crate's future is
+/// `Send` while it has lifetimes in it.
 fn exchange(
     http: reqwest::Client,
     client: ProviderClient,

@@ -1,4 +1,5 @@
-//! Sign-ins with a misbehaving provider: keys that change, endless responses, responses that never arrive.
+//! Sign-ins with a misbehaving provider: keys that change, endless responses, responses that never
+//! arrive.
 
 use std::convert::Infallible;
 use std::sync::atomic::{AtomicUsize, Ordering};

@@ -1,4 +1,5 @@
-//! Every claim that must be checked, one at a time wrong; and every algorithm that providers sign with.
+//! Every claim that must be checked, one at a time wrong; and every algorithm that providers sign
+//! with.
 
 mod algorithms;
 

@@ -9,7 +9,8 @@ use serde_json::{Value, json};
 
 use super::*;
 
-/// 2048 bits, made for these tests and used nowhere else: `openssl genpkey -algorithm RSA`, as PKCS#8 in DER.
+/// 2048 bits, made for these tests and used nowhere else: `openssl genpkey -algorithm RSA`, as
+/// PKCS#8 in DER.
 const RSA_KEY: &[u8] = include_bytes!("../rsa_test_key.der");
 
 type Sign = dyn Fn(&[u8]) -> Vec<u8>;
