@@ -146,7 +146,8 @@ fn gateway(url: Option<String>, token_file: Option<PathBuf>) -> Result<Option<Ga
         (None, Some(_)) => return Err(ConfigError::HalfGateway("oauth.gateway_token_file")),
     };
     if !is_gateway_url(&url) {
-        let rule = "must be https://host/…/mcp, or http:// on loopback, normalized and without query or fragment";
+        let rule =
+            "must be https://host/…/mcp, or http:// on loopback, normalized and without query or fragment";
         return Err(ConfigError::Value { name: "oauth.gateway_url", rule });
     }
     Ok(Some(GatewaySettings { url, token_file }))

@@ -69,7 +69,7 @@ mod tests {
     }
 
     #[test]
-    fn only_what_the_person_may_use_is_offered() {
+    fn only_agents_that_the_person_may_use_are_listed() {
         let suspended = McpEndpoint { suspended: true, ..agent(2, "1234") };
         let mut unserved = agent(3, "1234");
         unserved.mcp.endpoint = None;

@@ -101,7 +101,7 @@ mod tests {
     }
 
     #[test]
-    fn what_claude_code_registers_is_taken() {
+    fn the_registration_of_claude_code_is_accepted() {
         let taken = client(
             r#"{"client_name":"Claude Code","redirect_uris":["http://localhost:41234/callback"],"application_type":"native",
             "grant_types":["authorization_code","refresh_token"],"response_types":["code"],"scope":null,

@@ -114,7 +114,7 @@ mod tests {
     }
 
     #[test]
-    fn what_may_be_registered() {
+    fn only_allowed_redirect_uris_may_be_registered() {
         for good in [
             "https://claude.ai/api/mcp/auth_callback",
             "http://localhost:3000/callback",
@@ -163,7 +163,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn whatever_is_accepted_goes_to_no_other_host(text in "(https?|http)://[a-z0-9.:@/#?\\[\\]-]{0,40}") {
+        fn an_accepted_uri_never_redirects_to_another_host(text in "(https?|http)://[a-z0-9.:@/#?\\[\\]-]{0,40}") {
             let Ok(parsed) = RedirectUri::parse(&text) else { return Ok(()) };
             prop_assert!(parsed.matches(&parsed));
             let back = Url::parse(&parsed.with_parameters(&[("code", "x")])).unwrap();

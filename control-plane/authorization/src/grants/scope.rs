@@ -94,7 +94,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn what_is_written_is_read_back_whatever_stands_between(
+        fn scopes_are_read_back_among_unknown_ones(
             scopes in some_scopes(), others in prop::collection::vec("[a-z:]{0,8}", 0..5)
         ) {
             let written = Scopes(scopes.clone()).to_string();
@@ -118,7 +118,7 @@ mod tests {
     }
 
     #[test]
-    fn words_of_others_are_left_out_and_none_of_ours_is_an_error() {
+    fn unknown_scopes_are_ignored_and_none_known_is_an_error() {
         assert_eq!(
             Scopes::parse("openid mcp:send mcp:read mcp:read").unwrap().to_string(),
             "mcp:read mcp:send"

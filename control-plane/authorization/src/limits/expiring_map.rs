@@ -65,7 +65,7 @@ mod tests {
     }
 
     #[test]
-    fn the_first_to_end_makes_room() {
+    fn the_entry_that_expires_first_is_evicted() {
         let mut map = ExpiringMap::new(2);
         map.insert(key(1), 1, 30, 0);
         map.insert(key(2), 2, 20, 0);
@@ -80,7 +80,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn it_never_holds_more_than_it_may(steps in prop::collection::vec((0..20u8, 0..50u64, 0..50u64), 0..60)) {
+        fn the_map_never_exceeds_its_capacity(steps in prop::collection::vec((0..20u8, 0..50u64, 0..50u64), 0..60)) {
             let mut map = ExpiringMap::new(5);
             for (number, expires, now) in steps {
                 map.insert(key(number), number, expires, now);

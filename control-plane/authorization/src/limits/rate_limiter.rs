@@ -112,7 +112,7 @@ mod tests {
     }
 
     #[test]
-    fn one_address_is_stopped_after_its_burst_and_let_in_again_later() {
+    fn one_address_is_refused_after_its_burst_and_accepted_again_later() {
         let limiter = RateLimiter::new();
         for _ in 0..15 {
             limiter.take(RateLimit::SignIn, address("192.0.2.1"), 0).unwrap();

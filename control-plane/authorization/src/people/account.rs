@@ -162,7 +162,7 @@ mod tests {
     }
 
     #[test]
-    fn the_gateway_leads_to_agents_with_an_endpoint_for_it() {
+    fn the_gateway_serves_agents_with_an_endpoint_for_it() {
         let mut listed = endpoint(&["1234"]);
         let check =
             |listed: &McpEndpoint, subject| account(subject, None).check_may_use_through_gateway(listed);

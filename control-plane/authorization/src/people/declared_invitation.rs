@@ -146,7 +146,7 @@ mod tests {
     }
 
     #[test]
-    fn the_end_is_near_unless_it_is_what_it_was() {
+    fn a_declared_expiry_is_limited_unless_it_is_unchanged() {
         let at = |expires| declared("alice", "a", expires);
         let last = NOW + MAX_INVITATION_TTL_SECONDS;
         assert_eq!(decide(None, &at(last), NOW).unwrap(), DeclarationChange::Insert);

@@ -4,8 +4,8 @@
 use std::sync::Arc;
 
 use protocol::admin::{
-    DeclaredInvitation, DEFAULT_INVITATION_TTL_SECONDS, MAX_INVITATION_TTL_SECONDS, Invitation, InvitationSpec,
-    InvitationView, Page,
+    DEFAULT_INVITATION_TTL_SECONDS, DeclaredInvitation, Invitation, InvitationSpec, InvitationView,
+    MAX_INVITATION_TTL_SECONDS, Page,
 };
 use protocol::did::{AgentName, Domain, TenantId};
 use protocol::{Did, UnixSeconds};

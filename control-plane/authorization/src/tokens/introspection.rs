@@ -132,14 +132,14 @@ mod tests {
     }
 
     #[test]
-    fn a_key_that_leads_to_no_one_endpoint_opens_nothing() {
+    fn a_key_of_a_tenant_or_without_endpoint_is_inactive() {
         let reason = |key| IntrospectionResponse::active_key(key).unwrap_err().as_str();
         assert_eq!(reason(Principal { agent: None, ..key() }), "key_of_a_tenant");
         assert_eq!(reason(Principal { endpoint: None, ..key() }), "no_endpoint");
     }
 
     #[test]
-    fn an_agent_is_told_no_reason_and_the_gateway_is() {
+    fn the_gateway_gets_the_reason_and_an_agent_does_not() {
         assert_eq!(json_of(&IntrospectionResponse::for_agent(None)), json!({"active": false}));
         for (reason, word) in [
             (inactive_key(ApiKeyError::Unknown), "key_unknown"),

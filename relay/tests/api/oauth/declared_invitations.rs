@@ -1,4 +1,4 @@
-//! Invitations whose code the admin made and keeps.
+//! Declared invitations: the admin chooses id and code.
 
 use protocol::Reason;
 use protocol::admin::{
@@ -15,7 +15,7 @@ fn now() -> u64 {
     std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap().as_secs()
 }
 
-/// For alice, with this code, for an hour.
+/// An invitation to alice with this code, for an hour.
 fn declared(code: &str) -> DeclaredInvitation {
     let agent = "alice".parse().unwrap();
     DeclaredInvitation { agent, sha256: KeyHash::sha256(code), not_after: now() + 3600 }

@@ -1,4 +1,4 @@
-//! Refresh tokens: replaced, repeated, and stolen.
+//! Refresh tokens that are replaced, reused and stolen.
 
 use std::sync::Arc;
 

@@ -111,7 +111,7 @@ async fn a_document_arrives_with_its_freshness() {
 }
 
 #[tokio::test]
-async fn what_is_no_document_is_refused_with_its_reason() {
+async fn a_response_that_is_no_document_is_refused_with_its_reason() {
     let large = format!("\"{}\"", "x".repeat(DOCUMENT_BYTES_MAX));
     for (answer, reason) in [
         (answer("403 Forbidden\r\nContent-Type: text/html", "<html>"), "fetch_status"),
@@ -139,7 +139,7 @@ async fn a_redirect_is_not_followed_wherever_it_leads() {
 }
 
 #[tokio::test]
-async fn a_name_that_leads_inside_is_not_connected_to() {
+async fn a_host_name_that_resolves_to_a_private_address_is_not_connected_to() {
     let server = Server::start(answer(JSON, "{}")).await;
     let places: [Lookup; 9] = [
         resolves_to!("127.0.0.1"),
@@ -160,7 +160,7 @@ async fn a_name_that_leads_inside_is_not_connected_to() {
 }
 
 #[tokio::test]
-async fn a_name_of_this_machine_is_not_connected_to() {
+async fn localhost_is_not_connected_to() {
     let server = Server::start(answer(JSON, "{}")).await;
     let refused = DocumentFetcher::new(server.roots.clone()).unwrap().fetch(&server.url).await.unwrap_err();
     assert!(causes(&refused).contains("not public"), "{refused:?}");

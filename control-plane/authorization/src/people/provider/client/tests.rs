@@ -128,7 +128,7 @@ async fn failure(answer: fn() -> Response) -> ProviderError {
 }
 
 #[tokio::test]
-async fn an_answer_without_end_is_given_up() {
+async fn an_endless_response_is_aborted() {
     let endless =
         || Body::from_stream(futures::stream::repeat(Ok::<_, Infallible>("more and more"))).into_response();
     let refused = failure(endless).await;
@@ -136,7 +136,7 @@ async fn an_answer_without_end_is_given_up() {
 }
 
 #[tokio::test]
-async fn an_answer_that_does_not_come_is_not_waited_for() {
+async fn a_missing_response_times_out() {
     let silent = || {
         let never = futures::stream::pending::<Result<&str, Infallible>>();
         Body::from_stream(never).into_response()
@@ -147,7 +147,7 @@ async fn an_answer_that_does_not_come_is_not_waited_for() {
 }
 
 #[tokio::test]
-async fn an_answer_that_is_none_is_refused_with_its_reason() {
+async fn an_invalid_response_is_refused_with_its_reason() {
     let redirect = || axum::response::Redirect::to("http://127.0.0.1:1/").into_response();
     assert!(matches!(failure(redirect).await, ProviderError::Status { status: 303, .. }));
     let page = || "<html>".into_response();

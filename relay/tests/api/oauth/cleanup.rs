@@ -1,4 +1,4 @@
-//! What has ended is forgotten, and nothing else.
+//! The deletion of expired rows.
 
 use super::person::*;
 use super::store;
@@ -12,7 +12,7 @@ const TABLES: [&str; 5] = [
     "select count(*) from oauth_invitations where used = 0",
 ];
 
-async fn kept(relay: &TestRelay) -> [i64; 5] {
+async fn count_rows(relay: &TestRelay) -> [i64; 5] {
     let mut counts = [0; 5];
     for (count, query) in counts.iter_mut().zip(TABLES) {
         *count = store::number(relay, query).await;
@@ -21,13 +21,13 @@ async fn kept(relay: &TestRelay) -> [i64; 5] {
 }
 
 #[tokio::test]
-async fn what_has_ended_is_forgotten_and_what_has_not_stays() {
+async fn expired_rows_are_deleted_and_others_remain() {
     let relay = start().await;
     let key = put_alice(&relay, &[]).await;
     let connected = [connect(&relay).await, connect(&relay).await];
     invite(&relay, None).await;
     register(&relay).await;
-    assert_eq!(kept(&relay).await, [2, 2, 2, 3, 1]);
+    assert_eq!(count_rows(&relay).await, [2, 2, 2, 3, 1]);
     for statement in [
         "update oauth_refresh_tokens set expires = 1 where hash = (select min(hash) from oauth_refresh_tokens)",
         "update oauth_codes set expires = 1",
@@ -37,11 +37,18 @@ async fn what_has_ended_is_forgotten_and_what_has_not_stays() {
         assert!(store::change(&relay, statement).await >= 1, "{statement}");
     }
     let relay = relay.restart().await;
-    eventually("the relay forgets", async || (kept(&relay).await == [1, 1, 1, 2, 0]).then_some(())).await;
+    eventually("expired rows are deleted", async || {
+        (count_rows(&relay).await == [1, 1, 1, 2, 0]).then_some(())
+    })
+    .await;
     let mut active = Vec::new();
     for connected in &connected {
         active.push(introspect(&relay, &key, &connected.access).await["active"] == true);
     }
     active.sort_unstable();
-    assert_eq!(active, [false, true], "one grant ended with its last refresh token, the other goes on");
+    assert_eq!(
+        active,
+        [false, true],
+        "one grant ended with its last refresh token, the other is still valid"
+    );
 }
