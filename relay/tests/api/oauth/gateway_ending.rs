@@ -1,4 +1,4 @@
-//! What ends a token for the gateway, and what the gateway is introspection then.
+//! Everything that makes a gateway token inactive, and the reasons that the gateway gets.
 
 use protocol::admin::{Suspension, TenantSpec};
 use protocol::introspection::Inactive;

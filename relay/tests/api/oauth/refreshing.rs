@@ -87,7 +87,7 @@ async fn a_token_that_comes_back_half_a_minute_after_it_was_replaced_ends_the_wh
     let (status, _) = refresh(&relay, &client_id, refresh_token(&second)).await;
     assert_eq!(status, StatusCode::BAD_REQUEST, "its successor has ended too");
     for tokens in [&tokens, &second] {
-        let told = introspect(&relay, &key, tokens["access_token"].as_str().unwrap()).await;
-        assert_eq!(told["active"], false);
+        let introspection = introspect(&relay, &key, tokens["access_token"].as_str().unwrap()).await;
+        assert_eq!(introspection["active"], false);
     }
 }
