@@ -1,5 +1,4 @@
-//! Every claim that must be checked, one at a time wrong; and every algorithm that providers sign
-//! with.
+//! Tests of ID tokens: every claim wrong once, and every algorithm that providers sign with.
 
 mod algorithms;
 

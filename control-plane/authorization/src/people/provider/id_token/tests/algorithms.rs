@@ -1,4 +1,4 @@
-//! ES256 and RS256, which most providers sign with, beside EdDSA.
+//! Tests of ID tokens signed with ES256 and RS256, which most providers use.
 
 use proptest::prelude::*;
 use ring::rand::SystemRandom;
@@ -9,8 +9,7 @@ use serde_json::{Value, json};
 
 use super::*;
 
-/// 2048 bits, made for these tests and used nowhere else: `openssl genpkey -algorithm RSA`, as
-/// PKCS#8 in DER.
+/// An RSA key of 2048 bits for these tests only: `openssl genpkey -algorithm RSA`, as PKCS#8 in DER.
 const RSA_KEY: &[u8] = include_bytes!("../rsa_test_key.der");
 
 type Sign = dyn Fn(&[u8]) -> Vec<u8>;
@@ -84,7 +83,7 @@ fn a_signature_is_not_taken_under_another_algorithm() {
         let token = signed_by(&json!({"alg": algorithm, "kid": kid}), &claims(), &signing.sign);
         assert_eq!(verified(&token, &keys), Err(IdTokenError::Signature));
     }
-    // A key of another type under the kid that the token names is passed over.
+    // A key of another type with the kid of the token is ignored.
     let token = signed_by(&json!({"alg": "RS256", "kid": "ec"}), &claims(), &rsa.sign);
     assert_eq!(verified(&token, &keys), Err(IdTokenError::UnknownKey));
 }
