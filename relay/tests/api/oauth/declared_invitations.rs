@@ -100,7 +100,7 @@ async fn what_cannot_be_declared_is_refused_with_its_reason() {
         ("Upper", declared(CODE), Reason::InvalidParams, "DNS label"),
         ("-a", declared(CODE), Reason::InvalidParams, "DNS label"),
         (longer.as_str(), declared(CODE), Reason::InvalidParams, "DNS label"),
-        ("one", far, Reason::InvalidParams, "notAfter is at most"),
+        ("one", far, Reason::InvalidParams, "notAfter must be at most"),
         ("one", for_nobody, Reason::NotFound, "does not exist"),
     ] {
         let refused = declare(&relay, id, &spec).await.unwrap_err();
