@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use anyhow::{Context as _, Result};
+use daemon::https::ReloadingCertificate;
 use daemon::{BuildInfo, Shutdown};
 use protocol::UnixSeconds;
 use protocol::did::Domain;
@@ -12,7 +13,6 @@ use tokio::net::TcpListener;
 
 use crate::config::Config;
 use crate::directory::{Capacity, Clock, Directory, Rules, Writer};
-use crate::http::ReloadingCertificate;
 use crate::identity;
 use crate::store::{self, OauthStore, Store};
 use protocol::url::Issuer;
@@ -32,7 +32,7 @@ pub struct Relay {
     domain: Domain,
     socket: TcpListener,
     admin_socket: TcpListener,
-    certificate: Option<Arc<ReloadingCertificate>>,
+    certificate: Option<ReloadingCertificate>,
     domain_document: Arc<str>,
     store: Store,
     oauth_store: OauthStore,
