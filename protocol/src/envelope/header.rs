@@ -101,7 +101,7 @@ pub enum HeaderError {
     Shape(#[source] serde_json::Error),
     #[error("a thread label has at most {THREAD_BYTES_MAX} bytes")]
     Thread,
-    #[error("a reliable message names its ttl, an ephemeral one does not, and typing is ephemeral")]
+    #[error("a reliable message has a ttl, an ephemeral one has none, and typing is always ephemeral")]
     Class,
 }
 
