@@ -1,8 +1,8 @@
-//! The credential of a request (RFC 6750 section 2.1).
+//! The bearer token of a request (RFC 6750, section 2.1).
 
 use axum::http::{HeaderMap, header};
 
-/// What stands after `Authorization: Bearer`.
+/// The token after `Authorization: Bearer`.
 pub(crate) fn bearer(headers: &HeaderMap) -> Option<&str> {
     let value = headers.get(header::AUTHORIZATION)?.to_str().ok()?;
     let (scheme, credential) = value.split_once(' ')?;

@@ -1,5 +1,5 @@
-//! The public listener: accepts connections within limits, ends TLS, serves DID documents, and hands authenticated
-//! WebSocket connections to the hub as plain byte streams.
+//! The public listener: accepts connections within limits, terminates TLS, serves DID documents, and
+//! passes authenticated WebSocket connections to the hub as plain byte streams.
 
 use std::sync::Arc;
 
@@ -11,7 +11,7 @@ use tokio_util::task::TaskTracker;
 use crate::directory::Directory;
 use crate::hub::Hub;
 use crate::oauth::{self, Oauth};
-use crate::problem::Refusal;
+use crate::problem::ProblemResponse;
 
 mod accept;
 mod certificate;
@@ -29,9 +29,9 @@ pub use metrics::HttpMetrics;
 pub use stream::Stream;
 pub use tls::server_config;
 
-/// What the public routes work on.
+/// The state that the public routes share.
 #[derive(Debug, Clone)]
-pub struct Public {
+pub struct PublicState {
     pub directory: Arc<Directory>,
     pub hub: Arc<Hub>,
     /// The DID document of the relay's domain, as JSON.
@@ -39,17 +39,17 @@ pub struct Public {
     pub oauth: Oauth,
     pub metrics: HttpMetrics,
     pub draining: daemon::Shutdown,
-    /// Connections and sessions; waited for at the end.
+    /// Connections and sessions, which shutdown waits for.
     pub sessions: TaskTracker,
 }
 
-pub fn router(public: Public) -> Router {
+pub fn router(public: PublicState) -> Router {
     let oauth = oauth::router(public.oauth.clone());
     Router::new()
         .route("/ws", get(upgrade::handle))
         .route("/.well-known/did.json", get(documents::domain))
         .route("/agent/{*path}", get(documents::agent))
-        .fallback(|| async { Refusal::new(Reason::NotFound, "this listener has no such path") })
+        .fallback(|| async { ProblemResponse::new(Reason::NotFound, "this listener has no such path") })
         .with_state(public)
         .merge(oauth)
 }

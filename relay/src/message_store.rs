@@ -1,132 +1,99 @@
-//! Messages on disk: one writer that commits in groups, one reader that fetches pages, one checkpointer.
+//! The message store: mailbox rows and message bodies in SQLite. One writer commits in groups, one
+//! reader fetches pages, one task checkpoints the write-ahead log.
 //!
-//! A row is reported stored only after `COMMIT` with `synchronous = full` returned. Reports come in the order of writes.
-//! Which rows a mailbox holds is the core's knowledge; here are only rows by number.
+//! A row is reported stored only after `COMMIT` with `synchronous = full` has returned. Reports come
+//! in the order of the writes. The core knows which rows a mailbox holds; the store knows rows by
+//! their numbers only.
+
+mod checkpoint;
+mod reader;
+mod report;
+mod restore;
+mod sql;
+mod statements;
+mod write_queue;
+mod writer;
+
+#[cfg(test)]
+mod tests;
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
-use bytes::Bytes;
-use protocol::envelope::MessageId;
 use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqliteSynchronous};
 use sqlx::{ConnectOptions as _, SqliteConnection};
 use tokio::sync::mpsc;
 
-use crate::core::{AgentKey, RowId, Write};
-
-mod checkpoint;
-mod queue;
-mod reader;
-mod restore;
-mod statements;
-mod writer;
+use crate::core::RowId;
 
 pub(crate) use checkpoint::Checkpointer;
-pub(crate) use queue::Queue;
-pub(crate) use reader::{LoadRequest, Reader};
-pub(crate) use writer::Writer;
+pub(crate) use reader::{LoadRequest, MessageReader};
+pub(crate) use report::{ReportHandler, StoreReport};
+pub(crate) use write_queue::WriteQueue;
+pub(crate) use writer::MessageWriter;
 
-/// How long a statement waits for the directory's commit, which takes milliseconds.
+/// How long a statement waits for a commit of the directory, which takes milliseconds.
 const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
 
 #[derive(Debug, thiserror::Error)]
-pub enum MailboxError {
+pub enum MessageStoreError {
     #[error("failed to open the mailbox in {}", path.display())]
     Open { path: PathBuf, source: sqlx::Error },
-    #[error("failed to read the mailbox at start")]
+    #[error("failed to read the mailbox at startup")]
     Restore(#[source] sqlx::Error),
     #[error("row {row} of the mailbox is damaged")]
     Damaged { row: RowId },
 }
 
-/// What became of writes and reads.
+/// The open file, before its tasks run.
 #[derive(Debug)]
-pub(crate) enum Report {
-    Stored { upto: RowId, rows: usize, took: Duration },
-    StoreFailed { upto: RowId },
-    Recovered,
-    Loaded { agent: AgentKey, epoch: u64, page: Vec<(RowId, Bytes)> },
-    LoadFailed { agent: AgentKey, epoch: u64 },
-}
-
-/// Called for every report, in order, from the mailbox's own tasks.
-pub(crate) type OnReport = Arc<dyn Fn(Report) + Send + Sync>;
-
-/// The open file, before anything runs on it.
-#[derive(Debug)]
-pub struct Mailbox {
+pub struct MessageStore {
     options: SqliteConnectOptions,
     writing: SqliteConnection,
     reading: SqliteConnection,
 }
 
-/// The tasks of a running mailbox and the ways in.
+/// The tasks of the store, ready to be spawned, and the queues that feed them.
 #[derive(Debug)]
-pub(crate) struct Running {
-    pub(crate) queue: Arc<Queue>,
-    /// Bounded by its users: one request per session.
-    pub(crate) loads: mpsc::UnboundedSender<LoadRequest>,
-    pub(crate) writer: Writer,
-    pub(crate) reader: Reader,
+pub(crate) struct StartedStore {
+    pub(crate) queue: Arc<WriteQueue>,
+    pub(crate) loads: mpsc::Sender<LoadRequest>,
+    pub(crate) writer: MessageWriter,
+    pub(crate) reader: MessageReader,
     pub(crate) checkpointer: Checkpointer,
 }
 
-impl Mailbox {
-    /// Opens a file that [`crate::store::Store::open`] has brought to the current schema.
+impl MessageStore {
+    /// Opens a file that [`crate::store::Store::open`] has migrated to the current schema.
     ///
     /// # Errors
     /// The file cannot be opened.
-    pub async fn open(path: &Path) -> Result<Self, MailboxError> {
+    pub async fn open(path: &Path) -> Result<Self, MessageStoreError> {
         let options = SqliteConnectOptions::new()
             .filename(path)
             .journal_mode(SqliteJournalMode::Wal)
             .synchronous(SqliteSynchronous::Full)
             .busy_timeout(BUSY_TIMEOUT)
-            // Checkpoints run on their own connection: inside a commit one takes 30 to 60 ms.
+            // The checkpointer has its own connection: inside a commit one takes 30 to 60 ms.
             .pragma("wal_autocheckpoint", "0");
-        let failed = |source| MailboxError::Open { path: path.to_owned(), source };
+        let failed = |source| MessageStoreError::Open { path: path.to_owned(), source };
         let writing = options.connect().await.map_err(failed)?;
         let reading = options.connect().await.map_err(failed)?;
         Ok(Self { options, writing, reading })
     }
 
-    pub(crate) async fn start(self) -> Result<Running, sqlx::Error> {
-        let queue = Arc::new(Queue::default());
-        let (loads, requests) = mpsc::unbounded_channel();
+    /// `loads_max` page loads wait for the reader at most.
+    pub(crate) async fn start(self, loads_max: usize) -> Result<StartedStore, sqlx::Error> {
+        let queue = Arc::new(WriteQueue::default());
+        let (loads, requests) = mpsc::channel(loads_max);
         let checkpointer = Checkpointer::new(self.options.connect().await?);
-        Ok(Running {
-            writer: Writer::new(self.options, self.writing, Arc::clone(&queue)),
-            reader: Reader::new(self.reading, requests),
+        Ok(StartedStore {
+            writer: MessageWriter::new(self.options, self.writing, Arc::clone(&queue)),
+            reader: MessageReader::new(self.reading, requests),
             queue,
             loads,
             checkpointer,
         })
     }
 }
-
-/// A message id out of the 16 bytes in the store.
-fn message_id(bytes: &[u8]) -> Option<MessageId> {
-    uuid::Uuid::from_slice(bytes).ok()?.to_string().parse().ok()
-}
-
-/// Row numbers as a JSON array, the one parameter of statements over many rows.
-fn json_array(rows: impl Iterator<Item = RowId>) -> String {
-    let mut text = String::from("[");
-    for (index, row) in rows.enumerate() {
-        let comma = if index == 0 { "" } else { "," };
-        let _ = std::fmt::Write::write_fmt(&mut text, format_args!("{comma}{row}"));
-    }
-    text.push(']');
-    text
-}
-
-const fn bytes_of(write: &Write) -> usize {
-    match write {
-        Write::Insert(row) => row.size(),
-        _ => 0,
-    }
-}
-
-#[cfg(test)]
-mod tests;

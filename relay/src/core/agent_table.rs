@@ -1,73 +1,87 @@
-//! The agents the core has met: found by DID once per message, by number everywhere else.
+//! The table of the agents that the core has met. A DID is looked up once for each message;
+//! everything else uses the agent's slot.
 
 use std::collections::HashMap;
 use std::sync::Arc;
 
+use super::AgentSlot;
 use super::agent::Agent;
-
-/// Number of an agent. A removed agent's number is never mistaken for its successor's.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub struct AgentKey {
-    slot: u32,
-    generation: u32,
-}
+use super::delivery_window::DeliveryWindow;
 
 #[derive(Debug, Default)]
-struct Slot {
+struct Entry {
     generation: u32,
     agent: Option<Agent>,
 }
 
-/// Bounded by the directory: only agents it knows are added, and removed ones leave.
+/// Bounded by the directory: only agents that it knows are added, and removed ones leave.
 #[derive(Debug, Default)]
-pub(super) struct Roster {
-    by_did: HashMap<Arc<str>, AgentKey>,
-    slots: Vec<Slot>,
+pub(super) struct AgentTable {
+    by_did: HashMap<Arc<str>, AgentSlot>,
+    entries: Vec<Entry>,
     free: Vec<u32>,
 }
 
-impl Roster {
-    pub(super) fn find(&self, did: &str) -> Option<AgentKey> {
+impl AgentTable {
+    pub(super) fn find(&self, did: &str) -> Option<AgentSlot> {
         self.by_did.get(did).copied()
     }
 
-    pub(super) fn agent(&self, key: AgentKey) -> Option<&Agent> {
-        self.slots.get(key.slot as usize).filter(|s| s.generation == key.generation)?.agent.as_ref()
+    pub(super) fn agent(&self, slot: AgentSlot) -> Option<&Agent> {
+        let entry = self.entries.get(slot.index as usize)?;
+        entry.agent.as_ref().filter(|_| entry.generation == slot.generation)
     }
 
-    pub(super) fn agent_mut(&mut self, key: AgentKey) -> Option<&mut Agent> {
-        self.slots.get_mut(key.slot as usize).filter(|s| s.generation == key.generation)?.agent.as_mut()
+    pub(super) fn agent_mut(&mut self, slot: AgentSlot) -> Option<&mut Agent> {
+        let entry = self.entries.get_mut(slot.index as usize)?;
+        entry.agent.as_mut().filter(|_| entry.generation == slot.generation)
     }
 
-    /// The number of an agent that is not in the roster yet.
-    pub(super) fn add(&mut self, agent: Agent) -> AgentKey {
+    /// The session of an agent that is connected.
+    pub(super) fn session(&self, slot: AgentSlot) -> Option<&DeliveryWindow> {
+        self.agent(slot)?.session.as_ref()
+    }
+
+    /// The session of an agent that is connected.
+    pub(super) fn session_mut(&mut self, slot: AgentSlot) -> Option<&mut DeliveryWindow> {
+        self.agent_mut(slot)?.session.as_mut()
+    }
+
+    /// Adds an agent that is not in the table yet.
+    pub(super) fn add(&mut self, agent: Agent) -> AgentSlot {
         let did = agent.did.clone();
-        let slot = self.free.pop().unwrap_or_else(|| {
-            self.slots.push(Slot::default());
-            u32::try_from(self.slots.len() - 1).unwrap_or(u32::MAX)
+        let index = self.free.pop().unwrap_or_else(|| {
+            self.entries.push(Entry::default());
+            u32::try_from(self.entries.len() - 1).unwrap_or(u32::MAX)
         });
-        let generation = self.slots.get_mut(slot as usize).map_or(0, |s| {
-            s.agent = Some(agent);
-            s.generation
+        let generation = self.entries.get_mut(index as usize).map_or(0, |entry| {
+            entry.agent = Some(agent);
+            entry.generation
         });
-        let key = AgentKey { slot, generation };
-        self.by_did.insert(did, key);
-        key
+        let slot = AgentSlot { index, generation };
+        self.by_did.insert(did, slot);
+        slot
     }
 
-    pub(super) fn remove(&mut self, key: AgentKey) -> Option<Agent> {
-        let slot = self.slots.get_mut(key.slot as usize).filter(|s| s.generation == key.generation)?;
-        let agent = slot.agent.take()?;
-        slot.generation = slot.generation.wrapping_add(1);
-        self.free.push(key.slot);
+    pub(super) fn remove(&mut self, slot: AgentSlot) -> Option<Agent> {
+        let found = self.entries.get_mut(slot.index as usize);
+        let entry = found.filter(|entry| entry.generation == slot.generation)?;
+        let agent = entry.agent.take()?;
+        entry.generation = entry.generation.wrapping_add(1);
+        self.free.push(slot.index);
         self.by_did.remove(&agent.did);
         Some(agent)
     }
 
     /// All agents, in the same order in every run.
-    pub(super) fn iter(&self) -> impl Iterator<Item = (AgentKey, &Agent)> {
-        (0..)
-            .zip(&self.slots)
-            .filter_map(|(slot, s)| Some((AgentKey { slot, generation: s.generation }, s.agent.as_ref()?)))
+    pub(super) fn iter(&self) -> impl Iterator<Item = (AgentSlot, &Agent)> {
+        (0..).zip(&self.entries).filter_map(|(index, entry)| {
+            Some((AgentSlot { index, generation: entry.generation }, entry.agent.as_ref()?))
+        })
+    }
+
+    /// The agents that have a session, in the same order in every run.
+    pub(super) fn connected(&self) -> Vec<AgentSlot> {
+        self.iter().filter(|(_, agent)| agent.session.is_some()).map(|(slot, _)| slot).collect()
     }
 }

@@ -1,6 +1,8 @@
-//! What was accepted: `(sender, id)` of every reliable message, its digest, and the answer it got or still waits for.
+//! The deduplication table: `(sender, id)` of every reliable message, its digest, and the answer
+//! that it got or still waits for.
 //!
-//! Bounded by count and by the dedup window; the oldest answered one is forgotten first.
+//! Sending is idempotent because of it. The table is bounded by a count and by the dedup window;
+//! the oldest answered entry is forgotten first.
 
 use std::collections::{HashMap, VecDeque};
 
@@ -8,42 +10,47 @@ use protocol::envelope::MessageId;
 use protocol::frame::SendStatus;
 use protocol::limits::DEDUP_WINDOW;
 
-use super::{AgentKey, ConnId, RequestId};
+use super::{AgentSlot, ConnId, RequestId};
+
+/// Entries that one call of [`DedupTable::trim`] looks at. One message adds one entry, so a few
+/// are enough to keep the table within its bound.
+const TRIM_STEPS: usize = 4;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub(super) struct MessageKey {
-    pub(super) sender: AgentKey,
+    pub(super) sender: AgentSlot,
     pub(super) id: MessageId,
 }
 
 #[derive(Debug)]
-pub(super) enum State {
-    /// The sender waits for this answer.
+pub(super) enum AnswerState {
+    /// This request waits for the answer.
     Waiting {
         conn: ConnId,
         request: RequestId,
     },
-    /// Undecided, and the last sender was told no. A repetition takes the place of the one who waits.
-    Unclaimed,
+    /// The last request got an error and the outcome is still open. A repetition becomes the
+    /// request that waits.
+    Released,
     Answered(SendStatus),
 }
 
 #[derive(Debug)]
-pub(super) struct Entry {
+pub(super) struct DedupEntry {
     pub(super) digest: u64,
-    pub(super) state: State,
+    pub(super) state: AnswerState,
     /// Unix seconds.
-    at: u64,
+    accepted: u64,
 }
 
 #[derive(Debug)]
-pub(super) struct Ledger {
-    entries: HashMap<MessageKey, Entry>,
+pub(super) struct DedupTable {
+    entries: HashMap<MessageKey, DedupEntry>,
     order: VecDeque<(u64, MessageKey)>,
     entries_max: usize,
 }
 
-impl Ledger {
+impl DedupTable {
     pub(super) fn new(entries_max: usize) -> Self {
         Self { entries: HashMap::new(), order: VecDeque::new(), entries_max }
     }
@@ -52,59 +59,60 @@ impl Ledger {
         self.entries.len()
     }
 
-    pub(super) fn entry_mut(&mut self, key: MessageKey) -> Option<&mut Entry> {
+    pub(super) fn entry_mut(&mut self, key: MessageKey) -> Option<&mut DedupEntry> {
         self.entries.get_mut(&key)
     }
 
-    pub(super) fn insert(&mut self, key: MessageKey, digest: u64, state: State, at: u64) {
-        self.entries.insert(key, Entry { digest, state, at });
-        self.order.push_back((at, key));
+    pub(super) fn insert(&mut self, key: MessageKey, digest: u64, state: AnswerState, accepted: u64) {
+        self.entries.insert(key, DedupEntry { digest, state, accepted });
+        self.order.push_back((accepted, key));
     }
 
     pub(super) fn remove(&mut self, key: MessageKey) {
         self.entries.remove(&key);
     }
 
-    /// Decides a waiting message: the requester to be told, if there is one. Unknown or decided ones stay as they are.
-    pub(super) fn decide(&mut self, key: MessageKey, status: SendStatus) -> Option<(ConnId, RequestId)> {
+    /// Records the answer and returns the request that waits for it, if one does. An unknown
+    /// message and one that was answered before stay as they are.
+    pub(super) fn answer(&mut self, key: MessageKey, status: SendStatus) -> Option<(ConnId, RequestId)> {
         let entry = self.entries.get_mut(&key)?;
-        if matches!(entry.state, State::Answered(_)) {
+        if matches!(entry.state, AnswerState::Answered(_)) {
             return None;
         }
-        match std::mem::replace(&mut entry.state, State::Answered(status)) {
-            State::Waiting { conn, request } => Some((conn, request)),
+        match std::mem::replace(&mut entry.state, AnswerState::Answered(status)) {
+            AnswerState::Waiting { conn, request } => Some((conn, request)),
             _ => None,
         }
     }
 
-    /// Takes the requester off an undecided message, to be told no.
-    pub(super) fn disclaim(&mut self, key: MessageKey) -> Option<(ConnId, RequestId)> {
+    /// Returns the request that waits for the answer, which then waits no longer.
+    pub(super) fn release(&mut self, key: MessageKey) -> Option<(ConnId, RequestId)> {
         let entry = self.entries.get_mut(&key)?;
-        if !matches!(entry.state, State::Waiting { .. }) {
+        if !matches!(entry.state, AnswerState::Waiting { .. }) {
             return None;
         }
-        match std::mem::replace(&mut entry.state, State::Unclaimed) {
-            State::Waiting { conn, request } => Some((conn, request)),
+        match std::mem::replace(&mut entry.state, AnswerState::Released) {
+            AnswerState::Waiting { conn, request } => Some((conn, request)),
             _ => None,
         }
     }
 
-    /// Forgets what is older than the window or too much. At most a few entries a call: one goes in, so one goes out.
+    /// Forgets entries that are older than the dedup window or exceed the table's bound.
     pub(super) fn trim(&mut self, now: u64) {
-        for _ in 0..4 {
-            let Some((at, key)) = self.order.front().copied() else { return };
-            let old = at + DEDUP_WINDOW.as_secs() <= now;
+        for _ in 0..TRIM_STEPS {
+            let Some((accepted, key)) = self.order.front().copied() else { return };
+            let old = accepted + DEDUP_WINDOW.as_secs() <= now;
             if !old && self.order.len() <= self.entries_max {
                 return;
             }
             self.order.pop_front();
             match self.entries.get(&key) {
-                Some(entry) if entry.at != at => {}
-                Some(Entry { state: State::Answered(_), .. }) => {
+                Some(entry) if entry.accepted != accepted => {}
+                Some(DedupEntry { state: AnswerState::Answered(_), .. }) => {
                     self.entries.remove(&key);
                 }
-                // Its answer is still owed; it comes round again.
-                Some(_) => self.order.push_back((at, key)),
+                // A request may still wait for its answer, so the entry goes to the back.
+                Some(_) => self.order.push_back((accepted, key)),
                 None => {}
             }
         }

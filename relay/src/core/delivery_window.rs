@@ -1,194 +1,198 @@
-//! One session's deliveries without acknowledgement, in the order of their sequence numbers.
+//! The delivery window of one session: what was sent to the recipient and is not acknowledged yet,
+//! in the order of sequence numbers. A full window is the backpressure on senders.
 
 use std::collections::VecDeque;
 
 use bytes::Bytes;
 use protocol::limits::WINDOW_MESSAGES;
 
-use super::ledger::MessageKey;
+use super::dedup::MessageKey;
 use super::limits::WINDOW_BYTES;
 use super::{ConnId, RowId};
 
 #[derive(Debug)]
-pub(super) struct Session {
+pub(super) struct DeliveryWindow {
     pub(super) conn: ConnId,
     pub(super) epoch: u64,
-    /// Number of the first delivery in `flights`.
+    /// Sequence number of the first delivery in `in_flight`.
     first_seq: u64,
-    flights: VecDeque<Flight>,
+    in_flight: VecDeque<InFlight>,
     bytes: usize,
-    fresh: usize,
-    fresh_bytes: usize,
-    /// The highest row that is or was in flight in this epoch. Higher ones wait.
+    memory_only_count: usize,
+    memory_only_bytes: usize,
+    /// The highest row that was put in flight in this epoch. Higher rows wait.
     pub(super) sent_upto: RowId,
-    /// True: everything new goes to the mailbox until that is empty.
+    /// While true, every new message goes to the mailbox until the mailbox is empty.
     pub(super) backlog: bool,
-    pub(super) load: Load,
+    pub(super) load: PageLoad,
 }
 
+/// The state of reading the next page of the mailbox.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Load {
-    None,
-    /// Rows up to this one were asked for.
-    UnderWay {
+pub(super) enum PageLoad {
+    Idle,
+    /// Rows up to this one were requested.
+    Pending {
         upto: RowId,
     },
-    /// The last one failed; the next tick tries again.
+    /// The last load failed; the next tick retries it.
     Failed,
 }
 
 #[derive(Debug)]
-pub(super) struct Flight {
+pub(super) struct InFlight {
     pub(super) size: usize,
     pub(super) content: Content,
 }
 
 #[derive(Debug)]
 pub(super) enum Content {
-    /// Only in memory.
-    Fresh(Fresh),
+    MemoryOnly(MemoryOnly),
     /// In the mailbox.
     Row(RowId),
-    /// The store refused it and the sender was told. Only an acknowledgement or a repetition can still change that.
+    /// The store refused it and its sender got an error. An acknowledgement or a repetition can
+    /// still change that.
     Unstored(MessageKey),
-    /// Nowhere: at most once.
+    /// Kept nowhere: it is delivered at most once.
     Ephemeral,
 }
 
-/// A reliable message that is in no store yet.
+/// A reliable message that is not in the store yet.
 #[derive(Debug, Clone)]
-pub(super) struct Fresh {
+pub(super) struct MemoryOnly {
     pub(super) key: MessageKey,
     pub(super) expires: u64,
     pub(super) envelope: Bytes,
 }
 
-impl Session {
+impl DeliveryWindow {
     pub(super) const fn new(conn: ConnId, epoch: u64, backlog: bool) -> Self {
         Self {
             conn,
             epoch,
             first_seq: 1,
-            flights: VecDeque::new(),
+            in_flight: VecDeque::new(),
             bytes: 0,
-            fresh: 0,
-            fresh_bytes: 0,
+            memory_only_count: 0,
+            memory_only_bytes: 0,
             sent_upto: 0,
             backlog,
-            load: Load::None,
+            load: PageLoad::Idle,
         }
     }
 
-    /// Whether a delivery of this size may be sent after `count` more of `bytes`. An empty window takes any.
-    pub(super) fn has_room_after(&self, count: usize, bytes: usize, size: usize) -> bool {
-        let count = (self.flights.len() + count) as u64;
+    /// Whether a delivery of this size still fits after `count` more deliveries of `bytes` in
+    /// all. An empty window accepts any size.
+    pub(super) fn has_capacity_after(&self, count: usize, bytes: usize, size: usize) -> bool {
+        let count = (self.in_flight.len() + count) as u64;
         count == 0 || (count < WINDOW_MESSAGES && self.bytes + bytes + size <= WINDOW_BYTES)
     }
 
-    pub(super) fn has_room(&self, size: usize) -> bool {
-        self.has_room_after(0, 0, size)
+    pub(super) fn has_capacity(&self, size: usize) -> bool {
+        self.has_capacity_after(0, 0, size)
     }
 
-    /// Number of messages, and bytes, that are only in memory.
-    pub(super) const fn fresh(&self) -> (usize, usize) {
-        (self.fresh, self.fresh_bytes)
+    /// The number and the bytes of the messages that are only in memory.
+    pub(super) const fn memory_only(&self) -> (usize, usize) {
+        (self.memory_only_count, self.memory_only_bytes)
     }
 
     pub(super) fn last_seq(&self) -> u64 {
-        self.first_seq + self.flights.len() as u64 - 1
+        self.first_seq + self.in_flight.len() as u64 - 1
     }
 
-    /// Puts a delivery into flight and returns its sequence number.
-    pub(super) fn push(&mut self, flight: Flight) -> u64 {
-        self.bytes += flight.size;
-        match &flight.content {
-            Content::Fresh(_) => {
-                self.fresh += 1;
-                self.fresh_bytes += flight.size;
+    /// Puts a delivery in flight and returns its sequence number.
+    pub(super) fn push(&mut self, delivery: InFlight) -> u64 {
+        self.bytes += delivery.size;
+        match &delivery.content {
+            Content::MemoryOnly(_) => {
+                self.memory_only_count += 1;
+                self.memory_only_bytes += delivery.size;
             }
             Content::Row(row) => self.sent_upto = self.sent_upto.max(*row),
             Content::Unstored(_) | Content::Ephemeral => {}
         }
-        self.flights.push_back(flight);
+        self.in_flight.push_back(delivery);
         self.last_seq()
     }
 
-    /// The next delivery up to and including `seq`, taken out of flight.
-    pub(super) fn pop_upto(&mut self, seq: u64) -> Option<Flight> {
+    /// Takes out the next delivery up to and including `seq`.
+    pub(super) fn pop_upto(&mut self, seq: u64) -> Option<InFlight> {
         if self.first_seq > seq {
             return None;
         }
-        let flight = self.flights.pop_front()?;
+        let delivery = self.in_flight.pop_front()?;
         self.first_seq += 1;
-        self.bytes -= flight.size;
-        if matches!(flight.content, Content::Fresh(_)) {
-            self.fresh -= 1;
-            self.fresh_bytes -= flight.size;
+        self.bytes -= delivery.size;
+        if matches!(delivery.content, Content::MemoryOnly(_)) {
+            self.memory_only_count -= 1;
+            self.memory_only_bytes -= delivery.size;
         }
-        Some(flight)
+        Some(delivery)
     }
 
-    pub(super) fn fresh_at(&self, seq: u64) -> Option<&Fresh> {
+    pub(super) fn memory_only_at(&self, seq: u64) -> Option<&MemoryOnly> {
         let index = usize::try_from(seq.checked_sub(self.first_seq)?).ok()?;
-        match &self.flights.get(index)?.content {
-            Content::Fresh(fresh) => Some(fresh),
+        match &self.in_flight.get(index)?.content {
+            Content::MemoryOnly(message) => Some(message),
             _ => None,
         }
     }
 
-    /// Takes a message that was only in memory out of it: into a row, or out of the relay's care.
-    pub(super) fn settle(&mut self, seq: u64, content: Content) {
-        let Some(flight) = self.flight_mut(seq) else { return };
-        if !matches!(flight.content, Content::Fresh(_)) {
+    /// Replaces a message that is only in memory by the row it was written to, or by another
+    /// content if it is not written.
+    pub(super) fn replace_memory_only(&mut self, seq: u64, content: Content) {
+        let Some(delivery) = self.at_mut(seq) else { return };
+        if !matches!(delivery.content, Content::MemoryOnly(_)) {
             return;
         }
-        let size = flight.size;
+        let size = delivery.size;
         let row = if let Content::Row(row) = &content { *row } else { 0 };
-        flight.content = content;
+        delivery.content = content;
         self.sent_upto = self.sent_upto.max(row);
-        self.fresh -= 1;
-        self.fresh_bytes -= size;
+        self.memory_only_count -= 1;
+        self.memory_only_bytes -= size;
     }
 
-    /// Takes a message the store refused back into memory.
-    pub(super) fn reclaim(&mut self, seq: u64, fresh: Fresh) {
-        let Some(flight) = self.flight_mut(seq) else { return };
-        let size = flight.size;
-        flight.content = Content::Fresh(fresh);
-        self.fresh += 1;
-        self.fresh_bytes += size;
+    /// Keeps a message in memory again that the store refused.
+    pub(super) fn restore_memory_only(&mut self, seq: u64, message: MemoryOnly) {
+        let Some(delivery) = self.at_mut(seq) else { return };
+        let size = delivery.size;
+        delivery.content = Content::MemoryOnly(message);
+        self.memory_only_count += 1;
+        self.memory_only_bytes += size;
     }
 
-    /// The store refused this row; what is in flight is all there is.
-    pub(super) fn row_refused(&mut self, row: RowId, key: MessageKey) -> bool {
-        let found = self.flights.iter_mut().find(|f| matches!(f.content, Content::Row(r) if r == row));
-        let Some(flight) = found else { return false };
-        flight.content = Content::Unstored(key);
+    /// Marks the delivery of a row that the store refused. False if the row is not in flight.
+    pub(super) fn mark_unstored(&mut self, row: RowId, key: MessageKey) -> bool {
+        let found = self.in_flight.iter_mut().find(|f| matches!(f.content, Content::Row(r) if r == row));
+        let Some(delivery) = found else { return false };
+        delivery.content = Content::Unstored(key);
         true
     }
 
-    /// Where a message is that the store refused.
+    /// The sequence number of a message that the store refused.
     pub(super) fn unstored_seq(&self, key: MessageKey) -> Option<u64> {
-        let numbered = (self.first_seq..).zip(&self.flights);
+        let numbered = (self.first_seq..).zip(&self.in_flight);
         let mut found = numbered.filter(|(_, f)| matches!(f.content, Content::Unstored(k) if k == key));
         found.next().map(|(seq, _)| seq)
     }
 
-    fn flight_mut(&mut self, seq: u64) -> Option<&mut Flight> {
+    fn at_mut(&mut self, seq: u64) -> Option<&mut InFlight> {
         let index = usize::try_from(seq.checked_sub(self.first_seq)?).ok()?;
-        self.flights.get_mut(index)
+        self.in_flight.get_mut(index)
     }
 
     /// Sequence numbers of the messages that are only in memory, in order.
-    pub(super) fn fresh_seqs(&self) -> Vec<u64> {
-        if self.fresh == 0 {
+    pub(super) fn memory_only_seqs(&self) -> Vec<u64> {
+        if self.memory_only_count == 0 {
             return Vec::new();
         }
-        let numbered = (self.first_seq..).zip(&self.flights);
-        numbered.filter(|(_, f)| matches!(f.content, Content::Fresh(_))).map(|(seq, _)| seq).collect()
+        let numbered = (self.first_seq..).zip(&self.in_flight);
+        numbered.filter(|(_, f)| matches!(f.content, Content::MemoryOnly(_))).map(|(seq, _)| seq).collect()
     }
 
-    pub(super) fn into_flights(self) -> VecDeque<Flight> {
-        self.flights
+    pub(super) fn into_in_flight(self) -> VecDeque<InFlight> {
+        self.in_flight
     }
 }

@@ -1,45 +1,47 @@
-//! Rows on their way to the store, in the order they were handed over.
+//! The rows that were handed to the store and are not committed yet, in order.
 
 use std::collections::VecDeque;
 
-use super::{AgentKey, RowId};
+use super::{AgentSlot, RowId};
 
-/// Commits come back in order, so a queue is enough to find what became of each row.
+/// Commits are reported in order, so a queue is enough to find the result of each row.
 #[derive(Debug)]
-pub(super) struct Journal {
+pub(super) struct PendingWrites {
     next_row: RowId,
-    pending: VecDeque<Pending>,
+    pending: VecDeque<PendingWrite>,
     failed: bool,
 }
 
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Pending {
+pub(super) struct PendingWrite {
     pub(super) row: RowId,
-    pub(super) mailbox: AgentKey,
+    pub(super) mailbox: AgentSlot,
     pub(super) size: usize,
 }
 
-impl Journal {
+impl PendingWrites {
     pub(super) const fn new(next_row: RowId) -> Self {
         Self { next_row, pending: VecDeque::new(), failed: false }
     }
 
-    pub(super) fn begin(&mut self, mailbox: AgentKey, size: usize) -> RowId {
+    /// Reserves the number of the next row.
+    pub(super) fn begin(&mut self, mailbox: AgentSlot, size: usize) -> RowId {
         let row = self.next_row;
         self.next_row += 1;
-        self.pending.push_back(Pending { row, mailbox, size });
+        self.pending.push_back(PendingWrite { row, mailbox, size });
         row
     }
 
-    /// The next row up to `upto` whose fate is now known.
-    pub(super) fn end_upto(&mut self, upto: RowId) -> Option<Pending> {
+    /// Takes out the next row up to `upto`, whose commit succeeded or failed.
+    pub(super) fn pop_upto(&mut self, upto: RowId) -> Option<PendingWrite> {
         self.pending.pop_front_if(|pending| pending.row <= upto)
     }
 
-    pub(super) fn pending(&self) -> usize {
+    pub(super) fn len(&self) -> usize {
         self.pending.len()
     }
 
+    /// Whether the last commit failed.
     pub(super) const fn failed(&self) -> bool {
         self.failed
     }

@@ -1,8 +1,8 @@
-//! Token bucket over the core's clock.
+//! Rate limiting with a token bucket over the core's clock.
 
 use std::time::Duration;
 
-/// A sustained rate and how much may come at once.
+/// A sustained rate and the largest burst.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Rate {
     pub per_second: f64,
@@ -20,7 +20,7 @@ impl TokenBucket {
         Self { tokens: rate.burst, filled_ms: now_ms }
     }
 
-    /// Time until there is a token, `None` if there is one now. Takes nothing.
+    /// The time until a token is available, or `None` if one is available now. Takes no token.
     pub(crate) fn wait(&mut self, rate: Rate, now_ms: u64) -> Option<Duration> {
         let passed = Duration::from_millis(now_ms.saturating_sub(self.filled_ms)).as_secs_f64();
         self.filled_ms = self.filled_ms.max(now_ms);
@@ -32,9 +32,9 @@ impl TokenBucket {
         Some(Duration::from_secs_f64(seconds).max(Duration::from_millis(1)))
     }
 
-    /// Tokens that are taken and have not come back, whole ones.
+    /// The number of tokens that are taken and not refilled yet, rounded up.
     pub(crate) fn taken(&self, rate: Rate) -> u64 {
-        whole(rate.burst - self.tokens)
+        round_up(rate.burst - self.tokens)
     }
 
     pub(crate) const fn take(&mut self) {
@@ -47,13 +47,13 @@ impl TokenBucket {
     clippy::cast_sign_loss,
     reason = "a burst is a small number above zero"
 )]
-const fn whole(tokens: f64) -> u64 {
+const fn round_up(tokens: f64) -> u64 {
     tokens.ceil() as u64
 }
 
 impl Rate {
     pub(crate) const fn burst_count(self) -> u64 {
-        whole(self.burst)
+        round_up(self.burst)
     }
 }
 

@@ -1,13 +1,17 @@
-//! The changes that can be asked for. Each answers with the version that contains it, committed and enforced.
+//! The commands that change the directory. Each returns the version that contains the change, after
+//! the change is committed and enforced.
 
+use protocol::Did;
 use protocol::admin::{AgentSpec, KeySpec, McpSpec, TenantSpec};
 use protocol::api_key::KeyId;
 use protocol::did::{AgentName, TenantId};
+use protocol::record::VerifiedRecord;
 use tokio::sync::oneshot;
 
 use super::Directory;
-use super::decide::Operation;
-use super::request::{Request, WriteError, Written};
+use super::decide::{Operation, OperationError};
+use super::principal::Principal;
+use super::request::{WriteError, WriteRequest, Written};
 
 impl Directory {
     /// # Errors
@@ -81,11 +85,30 @@ impl Directory {
         self.write(Operation::DeleteKey(tenant, id)).await
     }
 
-    pub(super) async fn write(&self, operation: Operation) -> Result<Written, WriteError> {
+    /// Registers the record of `did`, which others can then look up. The caller has verified the
+    /// challenge, so the client of `principal` holds a signing key of the record.
+    ///
+    /// # Errors
+    /// The credential does not cover the DID or is no longer valid, another root key or a newer
+    /// record is registered, the agent is suspended, the tenant has reached its limit of agents, or
+    /// the store failed.
+    pub async fn publish(
+        &self,
+        principal: &Principal,
+        did: &Did,
+        record: VerifiedRecord,
+    ) -> Result<(), WriteError> {
+        if record.did != *did || did.domain() != self.domain().as_str() {
+            return Err(OperationError::NotCovered.into());
+        }
+        self.write(Operation::Publish(principal.clone(), Box::new(record))).await.map(|_| ())
+    }
+
+    async fn write(&self, operation: Operation) -> Result<Written, WriteError> {
         let (answer, written) = oneshot::channel();
-        let request = Request { operation, answer };
+        let request = WriteRequest { operation, answer };
         self.changes.send(request).await.map_err(|_| WriteError::Closed)?;
-        // The writer goes on when this future is dropped: a change is made and enforced whole or not at all.
+        // The writer continues when this future is dropped, so a change is never enforced by half.
         written.await.map_err(|_| WriteError::Closed)?
     }
 }

@@ -1,4 +1,4 @@
-//! One edit and the next version, in one transaction.
+//! Commits one edit and the next version of the directory in one transaction.
 
 use protocol::admin::{McpSpec, TenantSpec};
 use protocol::api_key::KeyHash;
@@ -7,13 +7,14 @@ use protocol::record::Card;
 use protocol::{Did, UnixSeconds};
 use sqlx::{Row as _, SqliteConnection};
 
-use crate::directory::{AgentEntry, Edit, TenantKey};
+use super::entry::{AgentEntry, TenantKey};
+use super::edit::Edit;
 use crate::store::{Store, StoreError};
 
 type Result<T = ()> = std::result::Result<T, sqlx::Error>;
 
 impl Store {
-    /// Answers the version that contains the edit, once it is on disk.
+    /// Returns the version that contains the edit, once it is on disk.
     ///
     /// # Errors
     /// Nothing was written.
@@ -21,18 +22,18 @@ impl Store {
         self.try_commit(edit).await.map_err(StoreError::Commit)
     }
 
-    /// Whether a commit would work: one that changes nothing.
+    /// Tests whether commits work, with one that changes nothing.
     ///
     /// # Errors
     /// As [`Self::commit_edit`].
     pub(crate) async fn probe(&self) -> std::result::Result<(), StoreError> {
         let touched = "update directory_meta set version = version where id = 1";
-        sqlx::query(touched).execute(&self.pool).await.map(|_| ()).map_err(StoreError::Commit)
+        sqlx::query(touched).execute(self.pool()).await.map(|_| ()).map_err(StoreError::Commit)
     }
 
     async fn try_commit(&self, edit: &Edit) -> Result<u64> {
-        // Immediate: the write lock is taken, and waited for, at the start and not half way.
-        let mut transaction = self.pool.begin_with("begin immediate").await?;
+        // Immediate: it waits for the write lock at the start and not half way.
+        let mut transaction = self.pool().begin_with("begin immediate").await?;
         write(&mut transaction, edit).await?;
         let version = bump(&mut transaction).await?;
         transaction.commit().await?;
@@ -73,7 +74,7 @@ async fn put_tenant(to: &mut SqliteConnection, tenant: &TenantId, spec: &TenantS
     .map(|_| ())
 }
 
-/// Agents and keys go with it, by their foreign keys.
+/// Its agents and keys are deleted through their foreign keys.
 async fn remove_tenant(to: &mut SqliteConnection, tenant: &TenantId) -> Result {
     sqlx::query("delete from tenants where tenant = ?").bind(tenant.as_str()).execute(to).await.map(|_| ())
 }
@@ -107,8 +108,8 @@ async fn put_agent(to: &mut SqliteConnection, agent: &AgentEntry) -> Result {
     replace_keys(to, agent).await
 }
 
-/// What people allowed for an endpoint that is not the agent's any more is void, also if the endpoint comes back. The same for
-/// the gateway, once it does not serve the agent any more.
+/// Ends the grants for an MCP endpoint that the agent no longer has, also in case it gets the endpoint
+/// back later. The same goes for the gateway when it no longer serves the agent.
 async fn end_grants(to: &mut SqliteConnection, agent: &AgentEntry) -> Result {
     sqlx::query(
         "delete from oauth_grants where tenant = ? and agent = ?
@@ -180,7 +181,7 @@ fn accounts_json(mcp: Option<&McpSpec>) -> Result<Option<String>> {
     json.map_err(|error| sqlx::Error::Encode(error.into()))
 }
 
-/// SQLite has signed integers only; a time beyond them is as good as the last one.
+/// SQLite has only signed integers. A time beyond them is stored as the largest.
 fn integer(seconds: UnixSeconds) -> i64 {
     i64::try_from(seconds).unwrap_or(i64::MAX)
 }

@@ -1,5 +1,5 @@
-//! Reading the whole directory at start. What is stored was checked before it was stored, so records are not verified
-//! again: twenty thousand agents load in a second, not in ten.
+//! Loads the whole directory from the store at startup. Records were verified before they were
+//! stored, so they are not verified again: twenty thousand agents load in one second, not in ten.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -12,7 +12,9 @@ use protocol::{Did, UnixSeconds};
 use sqlx::Row as _;
 use sqlx::sqlite::SqliteRow;
 
-use crate::directory::{AgentEntry, Edit, State, TenantKey};
+use super::edit::Edit;
+use super::entry::{AgentEntry, TenantKey};
+use super::state::DirectoryState;
 use crate::store::{Store, StoreError, StoreIdentity};
 
 type BoundKeys = HashMap<Did, Vec<AgentKey>>;
@@ -20,9 +22,9 @@ type BoundKeys = HashMap<Did, Vec<AgentKey>>;
 impl Store {
     /// # Errors
     /// The store cannot be read, holds something this version does not understand, or belongs to another domain.
-    pub(crate) async fn load_directory(&self, domain: &Domain) -> Result<(StoreIdentity, State), StoreError> {
+    pub(crate) async fn load_directory(&self, domain: &Domain) -> Result<(StoreIdentity, DirectoryState), StoreError> {
         let identity = self.identity(domain).await?;
-        let mut state = State::at_version(identity.version);
+        let mut state = DirectoryState::at_version(identity.version);
         for row in self.all("select tenant, display_name, suspended, agents_max from tenants").await? {
             state.apply(&tenant(&row)?);
         }
@@ -37,10 +39,10 @@ impl Store {
         Ok((identity, state))
     }
 
-    /// Keys of tenants go into the state, those of agents wait for their agents.
-    async fn load_keys(&self, domain: &Domain, state: &mut State) -> Result<BoundKeys, StoreError> {
+    /// Adds the keys of tenants to the state and returns the keys of agents.
+    async fn load_keys(&self, domain: &Domain, state: &mut DirectoryState) -> Result<BoundKeys, StoreError> {
         let mut bound = BoundKeys::new();
-        // In the order they were written, so that an agent's list reads back as it was.
+        // Ordered as written, so that an agent's list is read back as it was.
         for row in self.all("select sha256, tenant, agent, not_after from api_keys order by position").await?
         {
             let sha256 = hash(&row)?;
@@ -59,7 +61,7 @@ impl Store {
     }
 
     async fn all(&self, query: &'static str) -> Result<Vec<SqliteRow>, StoreError> {
-        sqlx::query(query).fetch_all(&self.pool).await.map_err(StoreError::Load)
+        sqlx::query(query).fetch_all(self.pool()).await.map_err(StoreError::Load)
     }
 }
 

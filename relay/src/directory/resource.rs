@@ -8,7 +8,7 @@ use protocol::{Did, UnixSeconds};
 
 use super::authenticate::check;
 use super::entry::AgentEntry;
-use super::state::State;
+use super::state::DirectoryState;
 use super::{AuthError, Directory};
 use crate::oauth::Resource;
 
@@ -54,7 +54,7 @@ impl Directory {
     }
 }
 
-impl State {
+impl DirectoryState {
     pub(crate) fn resource_of(&self, agent: &Did) -> Option<Resource> {
         let agent = self.agent(agent)?;
         let mcp = agent.mcp.as_deref()?.clone();
@@ -63,6 +63,6 @@ impl State {
     }
 }
 
-fn is_suspended(state: &State, agent: &AgentEntry) -> bool {
+fn is_suspended(state: &DirectoryState, agent: &AgentEntry) -> bool {
     agent.suspended || state.tenant(&agent.tenant).is_none_or(|tenant| tenant.spec.suspended)
 }

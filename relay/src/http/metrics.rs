@@ -1,11 +1,11 @@
-//! What the public listener saw.
+//! Prometheus metrics of the public listener.
 
 use prometheus::{IntCounter, IntCounterVec, IntGauge, Opts, Registry};
 use protocol::Reason;
 
 #[derive(Debug, Clone)]
 pub struct HttpMetrics {
-    /// Open connections, sessions included.
+    /// Open connections, those with a session included.
     pub(super) connections: IntGauge,
     accepted: IntCounter,
     turned_away: IntCounterVec,
@@ -13,7 +13,7 @@ pub struct HttpMetrics {
     reloads: IntCounterVec,
 }
 
-/// Why a connection did not get as far as a request.
+/// Why a connection ended before its first request.
 #[derive(Debug, Clone, Copy)]
 pub(super) enum TurnedAway {
     Full,
@@ -65,7 +65,7 @@ impl HttpMetrics {
             "Changes of the certificate files that were noticed, by result.",
             "result",
         )?;
-        // Zeros from the start, so that an alert on a rate has something to start from.
+        // The series start at zero, so that alerts on their rates work from the beginning.
         for cause in [TurnedAway::Full, TurnedAway::Accept, TurnedAway::TlsHandshake, TurnedAway::TlsTimeout]
         {
             turned_away.with_label_values(&[cause.label()]);

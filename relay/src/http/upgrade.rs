@@ -1,4 +1,4 @@
-//! `GET /ws`: the API key first, then the handshake, then the raw connection goes to the hub.
+//! `GET /ws`: checks the API key and the handshake, then passes the raw connection to the hub.
 
 use axum::Extension;
 use axum::body::Body;
@@ -12,20 +12,20 @@ use protocol::frame::SUBPROTOCOL;
 
 use super::accept::Connection;
 use super::handshake;
-use super::{Public, Stream};
+use super::{PublicState, Stream};
 use crate::bearer::bearer;
 use crate::directory::Principal;
-use crate::problem::Refusal;
+use crate::problem::ProblemResponse;
 use crate::session;
 
 pub(super) async fn handle(
-    State(public): State<Public>,
+    State(public): State<PublicState>,
     Extension(connection): Extension<Connection>,
     mut request: Request,
 ) -> Response {
-    let admitted = admit(&public, request.headers())
-        .and_then(|who| Ok((who, handshake::accept(request.method(), request.headers())?)));
-    let (who, accept) = match admitted {
+    let admitted = authenticate(&public, request.headers())
+        .and_then(|principal| Ok((principal, handshake::accept(request.method(), request.headers())?)));
+    let (principal, accept) = match admitted {
         Ok(admitted) => admitted,
         Err(refusal) => {
             public.metrics.refused(refusal.reason);
@@ -34,14 +34,14 @@ pub(super) async fn handle(
         }
     };
     let Some(upgrade) = request.extensions_mut().remove::<OnUpgrade>() else {
-        return Refusal::from(Reason::InvalidRequest).into_response();
+        return ProblemResponse::from(Reason::InvalidRequest).into_response();
     };
     let sessions = public.sessions.clone();
-    sessions.spawn(serve(public, upgrade, who, connection));
+    sessions.spawn(serve(public, upgrade, principal, connection));
     switching(&accept)
 }
 
-fn admit(public: &Public, headers: &HeaderMap) -> Result<Principal, Refusal> {
+fn authenticate(public: &PublicState, headers: &HeaderMap) -> Result<Principal, ProblemResponse> {
     if public.draining.has_begun() {
         return Err(Reason::Draining.into());
     }
@@ -62,8 +62,8 @@ fn switching(accept: &str) -> Response {
     response
 }
 
-/// Ends with the session; `connection` holds its slot until then.
-async fn serve(public: Public, upgrade: OnUpgrade, who: Principal, connection: Connection) {
+/// Runs as long as the session. `connection` keeps its slot until then.
+async fn serve(public: PublicState, upgrade: OnUpgrade, principal: Principal, connection: Connection) {
     let upgraded = match upgrade.await {
         Ok(upgraded) => upgraded,
         Err(error) => {
@@ -72,9 +72,9 @@ async fn serve(public: Public, upgrade: OnUpgrade, who: Principal, connection: C
         }
     };
     let Ok(parts) = upgraded.downcast::<TokioIo<Stream>>() else {
-        tracing::error!("an upgraded connection is of another type than the listener made");
+        tracing::error!("an upgraded connection does not have the type of the listener");
         return;
     };
-    let admitted = public.hub.admit(parts.io.into_inner(), who, connection.peer);
+    let admitted = public.hub.add_connection(parts.io.into_inner(), principal, connection.peer);
     session::serve(public.hub, admitted, parts.read_buf).await;
 }

@@ -1,4 +1,4 @@
-//! The hub's clocks.
+//! The hub's two clocks: one ticks the core, one checks the timeouts of connections.
 
 use std::sync::{Arc, Weak};
 use std::time::Duration;
@@ -7,55 +7,57 @@ use protocol::close::CloseCode;
 use tokio::time::{MissedTickBehavior, interval};
 
 use super::Hub;
-use super::watch::{TICK, Verdict};
+use super::timeouts::{TICK_INTERVAL, TimeoutAction};
 use crate::core::Event;
 
-/// Granularity of the acknowledgement grace (50 ms) and of expiry.
-const CORE_TICK: Duration = Duration::from_millis(10);
+/// Resolution of the acknowledgement grace (50 ms) and of expiry.
+const CORE_TICK_INTERVAL: Duration = Duration::from_millis(10);
 
-/// Steps the core's clock until the hub stops.
+/// Ticks the core until the hub stops.
 pub(super) async fn tick_core(hub: Weak<Hub>) {
-    let mut ticks = interval(CORE_TICK);
+    let mut ticks = interval(CORE_TICK_INTERVAL);
     ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
     while let Some(hub) = hub.upgrade().filter(|hub| !hub.stop.is_cancelled()) {
-        hub.locked(|state| state.step(Event::Tick, hub.now(), &*hub.directory));
+        hub.with_state(|state| state.step(Event::Tick, hub.now(), &*hub.directory));
         drop(hub);
         ticks.tick().await;
     }
 }
 
-/// Pings, and ends connections that are over one of their time limits.
-pub(super) async fn watch_connections(hub: Weak<Hub>) {
-    let mut ticks = interval(TICK);
+/// Sends pings and ends connections that exceeded a timeout, until the hub stops.
+pub(super) async fn check_timeouts(hub: Weak<Hub>) {
+    let mut ticks = interval(TICK_INTERVAL);
     ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
     while let Some(hub) = hub.upgrade().filter(|hub| !hub.stop.is_cancelled()) {
-        watch_once(&hub);
+        check_once(&hub);
         drop(hub);
         ticks.tick().await;
     }
 }
 
-fn watch_once(hub: &Arc<Hub>) {
+fn check_once(hub: &Arc<Hub>) {
     let now_ms = hub.now_ms();
-    let verdicts = hub.watch().tick(now_ms);
-    for (connection, verdict) in verdicts {
-        match verdict {
-            Verdict::Ping => {
+    let due = hub.timeouts().tick(now_ms);
+    for (connection, action) in due {
+        match action {
+            TimeoutAction::Ping => {
                 connection.push_ping();
                 hub.flush(&[connection]);
             }
-            Verdict::Silent => {
+            TimeoutAction::EndIdle => {
                 hub.metrics.closed(CloseCode::GoingAway);
-                connection.kill();
+                connection.abort();
             }
-            // Its socket takes no close frame either.
-            Verdict::Stalled => {
+            // The socket would not accept a close frame either.
+            TimeoutAction::EndStalled => {
                 hub.metrics.closed(CloseCode::TryAgain);
-                connection.kill();
+                connection.abort();
             }
-            Verdict::Unregistered => hub.close(&connection, CloseCode::RegistrationDeadline),
+            TimeoutAction::EndUnregistered => {
+                hub.close_connection(&connection, CloseCode::RegistrationDeadline);
+            }
         }
     }
-    let census = hub.state().core.census();
-    hub.metrics.observe(census);
+    let stats = hub.state().core.stats();
+    hub.metrics.observe(stats);
 }

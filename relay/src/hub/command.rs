@@ -1,4 +1,4 @@
-//! What one read of one connection amounts to, ready to be carried out under the lock.
+//! The commands that one read of a connection contained, ready to be executed under the lock.
 
 use bytes::Bytes;
 use protocol::envelope::Routing;
@@ -8,7 +8,7 @@ use protocol::{Did, Reason};
 use crate::core::RequestId;
 
 #[derive(Debug)]
-pub(crate) enum Item<'a> {
+pub(crate) enum Command<'a> {
     Send {
         id: RequestId,
         routing: Routing<'a>,
@@ -19,35 +19,41 @@ pub(crate) enum Item<'a> {
         id: RequestId,
         result: ChallengeResult,
     },
-    /// Without `online`.
+    /// The hub fills in `online`.
     Discovered {
         id: RequestId,
         result: DiscoverResult,
     },
-    /// Without `online`.
+    /// The hub fills in `online`.
     LookedUp {
         id: RequestId,
         did: Did,
         result: LookupResult,
     },
-    /// `id` is none if it could not be read.
     Refuse {
+        /// `None` if the id could not be read.
         id: Option<RequestId>,
         reason: Reason,
     },
 }
 
 #[derive(Debug, Default)]
-pub(crate) struct Batch<'a> {
-    pub(super) items: Vec<Item<'a>>,
+pub(crate) struct CommandBatch<'a> {
+    pub(super) commands: Vec<Command<'a>>,
 }
 
-impl<'a> Batch<'a> {
-    pub(crate) fn push(&mut self, item: Item<'a>) {
-        self.items.push(item);
+impl<'a> CommandBatch<'a> {
+    pub(crate) fn push(&mut self, command: Command<'a>) {
+        self.commands.push(command);
     }
 
-    pub(crate) fn extend(&mut self, item: Option<Item<'a>>) {
-        self.items.extend(item);
+    pub(crate) fn extend(&mut self, command: Option<Command<'a>>) {
+        self.commands.extend(command);
+    }
+}
+
+impl<'a> From<Command<'a>> for CommandBatch<'a> {
+    fn from(command: Command<'a>) -> Self {
+        Self { commands: vec![command] }
     }
 }

@@ -1,8 +1,11 @@
-//! A socket that anybody may write to and one task reads from.
+//! A connection that any task may write to and that one task reads from.
+//!
+//! Bytes are appended to the write buffer and written by whoever appended them, so that forwarding
+//! a message wakes no task. Only when the socket accepts no more does the connection's own task
+//! continue the write.
 
 use std::io;
 use std::net::SocketAddr;
-use std::pin::Pin;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
 use std::task::{Context, Poll, Waker};
@@ -10,10 +13,10 @@ use std::task::{Context, Poll, Waker};
 use futures::task::AtomicWaker;
 use protocol::Did;
 use protocol::close::CloseCode;
-use tokio::io::{AsyncRead as _, AsyncWrite as _, ReadBuf};
+use tokio::io::ReadBuf;
 
-use super::Stream;
-use super::outgoing::{Outgoing, SOFT_BYTES};
+use super::socket::{ByteStream, Socket};
+use super::write_buffer::{SOFT_BYTES_MAX, WriteBuffer};
 use crate::core::ConnId;
 use crate::directory::Principal;
 
@@ -23,32 +26,23 @@ pub(crate) struct Connection {
     pub(crate) peer: SocketAddr,
     /// Set once, by the registration.
     pub(crate) did: OnceLock<Did>,
-    out: Mutex<Outgoing>,
-    io: Mutex<Io>,
+    buffer: Mutex<WriteBuffer>,
+    socket: Mutex<Socket>,
     /// The task that reads.
     task: AtomicWaker,
-    /// In the hub's list of connections to flush.
+    /// Whether the connection is in the hub's list of connections to flush.
     dirty: AtomicBool,
-    dead: AtomicBool,
-    /// Hub milliseconds of the last byte that came.
-    heard_ms: AtomicU64,
-    /// Hub milliseconds since when the socket takes nothing; 0 if it does.
+    aborted: AtomicBool,
+    /// Hub milliseconds when the last byte was read.
+    read_ms: AtomicU64,
+    /// Hub milliseconds since when the socket accepts no bytes, or 0 if it accepts them.
     blocked_ms: AtomicU64,
-}
-
-struct Io {
-    stream: Box<dyn Stream>,
-    /// Taken from the out-buffer and partly written.
-    writing: Vec<u8>,
-    written: usize,
-    /// The socket is full; the connection's own task goes on.
-    blocked: bool,
 }
 
 impl Connection {
     pub(crate) fn new(
         id: ConnId,
-        stream: Box<dyn Stream>,
+        stream: Box<dyn ByteStream>,
         principal: Principal,
         peer: SocketAddr,
         now_ms: u64,
@@ -58,66 +52,68 @@ impl Connection {
             principal,
             peer,
             did: OnceLock::new(),
-            out: Mutex::default(),
-            io: Mutex::new(Io { stream, writing: Vec::new(), written: 0, blocked: false }),
+            buffer: Mutex::default(),
+            socket: Mutex::new(Socket::new(stream)),
             task: AtomicWaker::new(),
             dirty: AtomicBool::new(false),
-            dead: AtomicBool::new(false),
-            heard_ms: AtomicU64::new(now_ms),
+            aborted: AtomicBool::new(false),
+            read_ms: AtomicU64::new(now_ms),
             blocked_ms: AtomicU64::new(0),
         }
     }
 
     pub(crate) fn push_text(&self, payload: &[u8]) {
-        self.out().push_text(payload);
+        self.buffer().push_text(payload);
     }
 
     pub(crate) fn push_ping(&self) {
-        self.out().push_ping();
+        self.buffer().push_ping();
     }
 
-    pub(super) fn push_frames(&self, frames: &[u8]) {
-        self.out().push_frames(frames);
+    pub(crate) fn push_frames(&self, frames: &[u8]) {
+        self.buffer().push_frames(frames);
     }
 
-    /// Says goodbye; what was pushed before is still written. False if it is closing already.
+    /// Appends a close frame; what was appended before is still written. False if the connection
+    /// is closing already.
     pub(crate) fn close(&self, code: CloseCode) -> bool {
-        let first = self.out().push_close(code);
+        let first = self.buffer().push_close(code);
         if first {
             tracing::debug!(conn = self.id.0, peer = %self.peer, code = code.number(), "closing a connection");
         }
         first
     }
 
-    /// Ends without a word, because the other side takes or says nothing any more.
-    pub(crate) fn kill(&self) {
-        self.dead.store(true, Ordering::Release);
+    /// Ends the connection without a close frame, because the peer no longer reads or sends.
+    pub(crate) fn abort(&self) {
+        self.aborted.store(true, Ordering::Release);
         self.task.wake();
     }
 
     pub(crate) fn is_closing(&self) -> bool {
-        self.dead.load(Ordering::Acquire) || self.out().is_closing()
+        self.aborted.load(Ordering::Acquire) || self.buffer().is_closing()
     }
 
-    /// Whether a best-effort frame should rather not be added.
-    pub(crate) fn is_crowded(&self) -> bool {
-        self.out().len() > SOFT_BYTES
+    /// Whether so many bytes wait that a best-effort frame is better left out.
+    pub(crate) fn is_congested(&self) -> bool {
+        self.buffer().len() > SOFT_BYTES_MAX
     }
 
-    /// True for the first of several since the last flush.
+    /// True for the first call since the last flush.
     pub(crate) fn mark_dirty(&self) -> bool {
         !self.dirty.swap(true, Ordering::AcqRel)
     }
 
-    pub(crate) fn heard(&self, now_ms: u64) {
-        self.heard_ms.store(now_ms, Ordering::Relaxed);
+    pub(crate) fn mark_read(&self, now_ms: u64) {
+        self.read_ms.store(now_ms, Ordering::Relaxed);
     }
 
-    pub(crate) fn silent_ms(&self, now_ms: u64) -> u64 {
-        now_ms.saturating_sub(self.heard_ms.load(Ordering::Relaxed))
+    /// How long ago the last byte was read.
+    pub(crate) fn idle_ms(&self, now_ms: u64) -> u64 {
+        now_ms.saturating_sub(self.read_ms.load(Ordering::Relaxed))
     }
 
-    /// How long the socket has taken nothing.
+    /// How long the socket has accepted no bytes.
     pub(crate) fn blocked_for_ms(&self, now_ms: u64) -> u64 {
         match self.blocked_ms.load(Ordering::Relaxed) {
             0 => 0,
@@ -125,23 +121,23 @@ impl Connection {
         }
     }
 
-    /// Writes what the socket takes now, without waiting. True: from now on it takes nothing, and the rest is left to the
-    /// connection's own task.
+    /// Writes what the socket accepts now, without waiting. True if the socket has just stopped
+    /// accepting bytes; the connection's own task then writes the rest.
     pub(crate) fn flush(&self, now_ms: u64) -> bool {
         self.dirty.store(false, Ordering::Release);
-        let mut io = self.io();
-        if io.blocked {
+        let mut socket = self.socket();
+        if socket.blocked {
             return false;
         }
-        let mut nobody = Context::from_waker(Waker::noop());
-        match self.write_out(&mut io, &mut nobody) {
+        let mut no_task = Context::from_waker(Waker::noop());
+        match socket.poll_write_all(&mut no_task, || self.buffer().take()) {
             Poll::Ready(Ok(())) if !self.is_closing() => {}
             Poll::Ready(Ok(())) => self.task.wake(),
-            Poll::Ready(Err(_)) => self.kill(),
+            Poll::Ready(Err(_)) => self.abort(),
             Poll::Pending => {
-                io.blocked = true;
+                socket.blocked = true;
                 self.blocked_ms.store(now_ms.max(1), Ordering::Relaxed);
-                drop(io);
+                drop(socket);
                 self.task.wake();
                 return true;
             }
@@ -149,91 +145,77 @@ impl Connection {
         false
     }
 
-    /// The own task's turn: goes on writing if the socket was full, then reads. `Ok(0)` is the end.
-    pub(super) fn poll_turn(
+    /// For the connection's own task: continues a blocked write, then reads. `Ok(0)` is the end.
+    pub(crate) fn poll_read(
         &self,
         cx: &mut Context<'_>,
         into: &mut ReadBuf<'_>,
         now_ms: u64,
     ) -> Poll<io::Result<usize>> {
         self.task.register(cx.waker());
-        if self.dead.load(Ordering::Acquire) {
+        if self.aborted.load(Ordering::Acquire) {
             return Poll::Ready(Ok(0));
         }
-        let mut io = self.io();
-        if io.blocked {
-            let before = io.written;
-            match self.write_out(&mut io, cx) {
-                Poll::Ready(result) => {
-                    result?;
-                    io.blocked = false;
-                    self.blocked_ms.store(0, Ordering::Relaxed);
-                }
-                Poll::Pending if io.written != before => {
-                    self.blocked_ms.store(now_ms.max(1), Ordering::Relaxed);
-                }
-                Poll::Pending => {}
-            }
+        let mut socket = self.socket();
+        if socket.blocked {
+            self.continue_write(&mut socket, cx, now_ms)?;
         }
-        let (closing, waiting) = {
-            let out = self.out();
-            if out.has_overflowed() {
-                return Poll::Ready(Ok(0));
-            }
-            (out.is_closing(), out.len())
+        let (closing, overflowed, waiting) = {
+            let buffer = self.buffer();
+            (buffer.is_closing(), buffer.has_overflowed(), buffer.len())
         };
-        if closing {
-            // The last bytes are written by `poll_last`.
+        if closing || overflowed {
+            // `poll_flush` writes the last bytes.
             return Poll::Ready(Ok(0));
         }
-        if io.blocked && waiting > SOFT_BYTES {
-            // Nothing is read until the other side has read.
+        if socket.blocked && waiting > SOFT_BYTES_MAX {
+            // Backpressure: nothing is read until the peer has read.
             return Poll::Pending;
         }
-        match Pin::new(&mut io.stream).poll_read(cx, into) {
-            Poll::Ready(Ok(())) => Poll::Ready(Ok(into.filled().len())),
-            Poll::Ready(Err(error)) => Poll::Ready(Err(error)),
-            Poll::Pending => Poll::Pending,
-        }
+        socket.poll_read(cx, into)
     }
 
-    /// Writes the last bytes of a connection that closes.
-    pub(super) fn poll_last(&self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        if self.dead.load(Ordering::Acquire) {
+    fn continue_write(&self, socket: &mut Socket, cx: &mut Context<'_>, now_ms: u64) -> io::Result<()> {
+        let before = socket.written();
+        match socket.poll_write_all(cx, || self.buffer().take()) {
+            Poll::Ready(result) => {
+                result?;
+                socket.blocked = false;
+                self.blocked_ms.store(0, Ordering::Relaxed);
+            }
+            Poll::Pending if socket.written() != before => {
+                self.blocked_ms.store(now_ms.max(1), Ordering::Relaxed);
+            }
+            Poll::Pending => {}
+        }
+        Ok(())
+    }
+
+    /// Writes the last bytes of a connection that is closing.
+    pub(crate) fn poll_flush(&self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        if self.aborted.load(Ordering::Acquire) {
             return Poll::Ready(Err(io::ErrorKind::ConnectionAborted.into()));
         }
-        self.write_out(&mut self.io(), cx)
+        self.socket().poll_write_all(cx, || self.buffer().take())
     }
 
-    pub(super) fn poll_shutdown(&self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.io().stream).poll_shutdown(cx)
+    pub(crate) fn poll_shutdown(&self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        self.socket().poll_shutdown(cx)
     }
 
-    fn write_out(&self, io: &mut Io, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        loop {
-            let Some(rest) = io.writing.get(io.written..).filter(|rest| !rest.is_empty()) else {
-                io.writing = self.out().take();
-                io.written = 0;
-                if io.writing.is_empty() {
-                    return Pin::new(&mut io.stream).poll_flush(cx);
-                }
-                continue;
-            };
-            match Pin::new(&mut io.stream).poll_write(cx, rest) {
-                Poll::Ready(Ok(0)) => return Poll::Ready(Err(io::ErrorKind::WriteZero.into())),
-                Poll::Ready(Ok(count)) => io.written += count,
-                Poll::Ready(Err(error)) => return Poll::Ready(Err(error)),
-                Poll::Pending => return Poll::Pending,
-            }
-        }
+    fn buffer(&self) -> MutexGuard<'_, WriteBuffer> {
+        self.buffer.lock().unwrap_or_else(|poisoned| self.abort_poisoned(poisoned))
     }
 
-    fn out(&self) -> MutexGuard<'_, Outgoing> {
-        self.out.lock().unwrap_or_else(PoisonError::into_inner)
+    fn socket(&self) -> MutexGuard<'_, Socket> {
+        self.socket.lock().unwrap_or_else(|poisoned| self.abort_poisoned(poisoned))
     }
 
-    fn io(&self) -> MutexGuard<'_, Io> {
-        self.io.lock().unwrap_or_else(PoisonError::into_inner)
+    /// A panic under this lock can leave half a frame in the stream. That concerns this connection
+    /// only, so it ends and the process continues.
+    fn abort_poisoned<G>(&self, poisoned: PoisonError<G>) -> G {
+        self.abort();
+        poisoned.into_inner()
     }
 }
 

@@ -1,69 +1,72 @@
-//! Frames and reports through the core, and then the bytes to the sockets.
+//! Executes commands and store reports on the core, then writes the resulting bytes to sockets.
 
 use std::sync::Arc;
 
 use protocol::frame::{RpcError, write_error, write_result};
 
-use super::state::State;
-use super::{Batch, Hub, Item};
-use crate::core::{ConnId, Event, Now, Opened, Submission};
-use crate::mailbox::Report;
-use crate::session::Connection;
+use super::connection::Connection;
+use super::state::HubState;
+use super::{Command, CommandBatch, Hub};
+use crate::core::{ConnId, Event, NewSession, Now, Submission};
+use crate::message_store::StoreReport;
 
 impl Hub {
-    /// Carries out what one read brought. Nothing, if the connection was closed meanwhile.
-    pub(crate) fn run(&self, connection: &Connection, batch: Batch<'_>) {
-        if batch.items.is_empty() {
+    /// Executes the commands of one read. Does nothing if the connection is closing.
+    pub(crate) fn execute<'a>(&self, connection: &Connection, batch: impl Into<CommandBatch<'a>>) {
+        let batch = batch.into();
+        if batch.commands.is_empty() {
             return;
         }
-        self.locked(|state| {
+        self.with_state(|state| {
             if connection.is_closing() {
                 return;
             }
             let now = self.now();
-            for item in batch.items {
-                self.run_item(state, connection.id, item, now);
+            for command in batch.commands {
+                self.execute_command(state, connection.id, command, now);
             }
         });
     }
 
-    /// Makes the connection the agent's session. False: refused, or closed meanwhile.
-    pub(crate) fn open_session(&self, connection: &Connection, opened: Opened) -> bool {
-        self.locked(|state| {
-            // Whatever was revoked between the directory's decision and this lock has closed the connection.
+    /// Opens the agent's session on the connection. False if it was refused or the connection is
+    /// closing.
+    pub(crate) fn open_session(&self, connection: &Connection, opened: NewSession) -> bool {
+        self.with_state(|state| {
+            // A right that was revoked after the directory accepted the registration has closed
+            // the connection before this lock was taken.
             if connection.is_closing() {
                 return false;
             }
             let did = opened.did.clone();
             let _ = connection.did.set(did.clone());
-            self.watch().registered(connection.id);
+            self.timeouts().mark_registered(connection.id);
             state.step(Event::Opened(opened), self.now(), &*self.directory);
             state.core.is_online(did.as_str())
         })
     }
 
-    pub(super) fn report(&self, report: Report) {
-        self.locked(|state| {
+    pub(super) fn on_store_report(&self, report: StoreReport) {
+        self.with_state(|state| {
             let event = match report {
-                Report::Stored { upto, rows, took } => {
+                StoreReport::Stored { upto, rows, took } => {
                     self.metrics.committed(rows, took);
                     Event::Stored { upto }
                 }
-                Report::StoreFailed { upto } => {
+                StoreReport::StoreFailed { upto } => {
                     self.metrics.store_failures.inc();
                     Event::StoreFailed { upto }
                 }
-                Report::Recovered => Event::StoreRecovered,
-                Report::Loaded { agent, epoch, page } => Event::Loaded { agent, epoch, page },
-                Report::LoadFailed { agent, epoch } => Event::LoadFailed { agent, epoch },
+                StoreReport::Recovered => Event::StoreRecovered,
+                StoreReport::Loaded { agent, epoch, page } => Event::Loaded { agent, epoch, page },
+                StoreReport::LoadFailed { agent, epoch } => Event::LoadFailed { agent, epoch },
             };
             state.step(event, self.now(), &*self.directory);
         });
         self.changed.notify_waiters();
     }
 
-    /// Runs under the lock, then writes to every socket that got something.
-    pub(super) fn locked<T>(&self, run: impl FnOnce(&mut State) -> T) -> T {
+    /// Runs a function under the lock, then writes to every socket that got bytes.
+    pub(super) fn with_state<T>(&self, run: impl FnOnce(&mut HubState) -> T) -> T {
         let (result, dirty) = {
             let mut state = self.state();
             let result = run(&mut state);
@@ -73,7 +76,7 @@ impl Hub {
         result
     }
 
-    /// Writes what the sockets take now; those that take nothing are watched.
+    /// Writes what the sockets accept now. A socket that accepts nothing gets a stall timeout.
     pub(crate) fn flush(&self, dirty: &[Arc<Connection>]) {
         if dirty.is_empty() {
             return;
@@ -81,14 +84,14 @@ impl Hub {
         let now_ms = self.now_ms();
         for connection in dirty {
             if connection.flush(now_ms) {
-                self.watch().blocked(connection);
+                self.timeouts().mark_blocked(connection);
             }
         }
     }
 
-    fn run_item(&self, state: &mut State, conn: ConnId, item: Item<'_>, now: Now) {
-        match item {
-            Item::Send { id, routing, envelope } => {
+    fn execute_command(&self, state: &mut HubState, conn: ConnId, command: Command<'_>, now: Now) {
+        match command {
+            Command::Send { id, routing, envelope } => {
                 let submission = Submission {
                     conn,
                     request: id,
@@ -102,24 +105,24 @@ impl Hub {
                 self.metrics.submitted(envelope.len());
                 state.step(Event::Sent(submission), now, &*self.directory);
             }
-            Item::Ack(ack) => {
+            Command::Ack(ack) => {
                 let event = Event::Acked { conn, epoch: ack.epoch, seq: ack.seq };
                 state.step(event, now, &*self.directory);
             }
-            Item::Challenged { id, result } => {
+            Command::Challenged { id, result } => {
                 state.write(conn, |out| write_result(out, &id.to_string(), &result));
             }
-            Item::Discovered { id, mut result } => {
+            Command::Discovered { id, mut result } => {
                 for found in &mut result.agents {
                     found.online = state.core.is_online(found.did.as_str());
                 }
                 state.write(conn, |out| write_result(out, &id.to_string(), &result));
             }
-            Item::LookedUp { id, did, mut result } => {
+            Command::LookedUp { id, did, mut result } => {
                 result.online = state.core.is_online(did.as_str());
                 state.write(conn, |out| write_result(out, &id.to_string(), &result));
             }
-            Item::Refuse { id, reason } => {
+            Command::Refuse { id, reason } => {
                 self.metrics.refused(reason);
                 let (id, error) = (id.map(|id| id.to_string()), RpcError::new(reason, None));
                 state.write(conn, |out| write_error(out, id.as_deref(), &error));

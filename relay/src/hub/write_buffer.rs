@@ -1,24 +1,26 @@
-//! Bytes that wait for a connection's socket, framed.
+//! The write buffer of a connection: WebSocket frames that wait for the socket.
 
 use tokio_tungstenite::tungstenite::protocol::frame::FrameHeader;
 use tokio_tungstenite::tungstenite::protocol::frame::coding::{Control, Data, OpCode};
 
 use protocol::close::CloseCode;
 
-/// Bytes above which nothing more is read from the same connection: whoever does not read its answers gets no new ones.
-pub(super) const SOFT_BYTES: usize = 256 * 1024;
-/// Bytes above which the connection is given up: a window of deliveries, a page of discovery, and answers.
-const HARD_BYTES: usize = 8 << 20;
+/// Above this, nothing more is read from the connection: a client that does not read its answers
+/// gets no new ones.
+pub(super) const SOFT_BYTES_MAX: usize = 256 * 1024;
+/// Above this, the connection ends: room for a window of deliveries, a page of discovery, and
+/// answers.
+const HARD_BYTES_MAX: usize = 8 << 20;
 
 #[derive(Debug, Default)]
-pub(super) struct Outgoing {
+pub(super) struct WriteBuffer {
     bytes: Vec<u8>,
-    /// A close frame is in; nothing may follow it.
+    /// A close frame was appended, and nothing may follow it.
     closing: bool,
     overflowed: bool,
 }
 
-impl Outgoing {
+impl WriteBuffer {
     pub(super) fn push_text(&mut self, payload: &[u8]) {
         self.push(OpCode::Data(Data::Text), payload);
     }
@@ -27,14 +29,14 @@ impl Outgoing {
         self.push(OpCode::Control(Control::Ping), &[]);
     }
 
-    /// Frames made by the engine: pongs, and the answer to a close.
+    /// Frames made by the codec: pongs, and the answer to a close.
     pub(super) fn push_frames(&mut self, frames: &[u8]) {
         if !self.closing {
             self.bytes.extend_from_slice(frames);
         }
     }
 
-    /// False if it is closing already.
+    /// False if the connection is closing already.
     pub(super) fn push_close(&mut self, code: CloseCode) -> bool {
         if self.closing {
             return false;
@@ -64,7 +66,7 @@ impl Outgoing {
         if self.closing || self.overflowed {
             return;
         }
-        if self.bytes.len() + payload.len() > HARD_BYTES {
+        if self.bytes.len() + payload.len() > HARD_BYTES_MAX {
             self.overflowed = true;
             return;
         }
@@ -81,22 +83,22 @@ mod tests {
 
     #[test]
     fn nothing_follows_a_close_frame() {
-        let mut out = Outgoing::default();
-        out.push_text(b"{}");
-        assert!(out.push_close(CloseCode::Replaced));
-        out.push_text(b"late");
-        assert!(!out.push_close(CloseCode::Normal));
-        assert_eq!(out.take(), [0x81, 2, b'{', b'}', 0x88, 2, 0x11, 0x39]);
+        let mut buffer = WriteBuffer::default();
+        buffer.push_text(b"{}");
+        assert!(buffer.push_close(CloseCode::Replaced));
+        buffer.push_text(b"late");
+        assert!(!buffer.push_close(CloseCode::Normal));
+        assert_eq!(buffer.take(), [0x81, 2, b'{', b'}', 0x88, 2, 0x11, 0x39]);
     }
 
     #[test]
-    fn a_buffer_that_nobody_reads_has_an_end() {
-        let mut out = Outgoing::default();
+    fn a_buffer_that_is_never_read_is_bounded() {
+        let mut buffer = WriteBuffer::default();
         let megabyte = vec![b' '; 1 << 20];
         for _ in 0..20 {
-            out.push_text(&megabyte);
+            buffer.push_text(&megabyte);
         }
-        assert!(out.has_overflowed());
-        assert!(out.len() <= HARD_BYTES + 128);
+        assert!(buffer.has_overflowed());
+        assert!(buffer.len() <= HARD_BYTES_MAX + 128);
     }
 }

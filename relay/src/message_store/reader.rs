@@ -1,44 +1,44 @@
-//! Fetches pages of bodies, one request at a time.
+//! Reads pages of message bodies, one request at a time.
 
 use bytes::Bytes;
 use sqlx::SqliteConnection;
 use tokio::sync::mpsc;
+use tokio_util::sync::CancellationToken;
 
-use super::{OnReport, Report, json_array};
-use crate::core::{AgentKey, RowId};
+use super::report::{ReportHandler, StoreReport};
+use super::sql::json_array;
+use crate::core::{AgentSlot, RowId};
 
 const PAGE: &str =
     "select row, envelope from bodies where row in (select value from json_each(?)) order by row";
 
 #[derive(Debug)]
 pub(crate) struct LoadRequest {
-    pub(crate) agent: AgentKey,
+    pub(crate) agent: AgentSlot,
     pub(crate) epoch: u64,
     pub(crate) rows: Vec<RowId>,
 }
 
 #[derive(Debug)]
-pub(crate) struct Reader {
+pub(crate) struct MessageReader {
     connection: SqliteConnection,
-    requests: mpsc::UnboundedReceiver<LoadRequest>,
+    requests: mpsc::Receiver<LoadRequest>,
 }
 
-impl Reader {
-    pub(super) const fn new(
-        connection: SqliteConnection,
-        requests: mpsc::UnboundedReceiver<LoadRequest>,
-    ) -> Self {
+impl MessageReader {
+    pub(super) const fn new(connection: SqliteConnection, requests: mpsc::Receiver<LoadRequest>) -> Self {
         Self { connection, requests }
     }
 
-    /// Runs until nobody can ask any more.
-    pub(crate) async fn run(mut self, report: OnReport) {
-        while let Some(LoadRequest { agent, epoch, rows }) = self.requests.recv().await {
+    /// Runs until `stop`, or until no sender of requests is left.
+    pub(crate) async fn run(mut self, report: ReportHandler, stop: CancellationToken) {
+        while let Some(Some(request)) = stop.run_until_cancelled(self.requests.recv()).await {
+            let LoadRequest { agent, epoch, rows } = request;
             match self.page(&rows).await {
-                Ok(page) => report(Report::Loaded { agent, epoch, page }),
+                Ok(page) => report(StoreReport::Loaded { agent, epoch, page }),
                 Err(error) => {
-                    tracing::error!(%error, "reading a page of the mailbox failed");
-                    report(Report::LoadFailed { agent, epoch });
+                    tracing::error!(%error, "failed to read a page of the mailbox");
+                    report(StoreReport::LoadFailed { agent, epoch });
                 }
             }
         }

@@ -1,15 +1,15 @@
-//! One batch as a few statements: rows are inserted many at a time, removals are one statement.
+//! Commits one batch of writes with few statements: rows are inserted many at a time, and all
+//! removals are one statement.
 
 use std::collections::HashSet;
 use std::sync::Arc;
 
-use protocol::frame::Outcome;
 use sqlx::{AssertSqlSafe, Connection as _, SqliteConnection};
 
-use super::json_array;
-use crate::core::{Kind, RowId, Write, WriteContent, WriteRow};
+use super::sql::{json_array, kind_number};
+use crate::core::{RowId, Write, WriteContent, WriteRow};
 
-/// Rows of one INSERT. Three sizes, so that three prepared statements serve every batch.
+/// Rows of one INSERT. With three sizes, three prepared statements serve every batch.
 const CHUNKS: [usize; 3] = [64, 8, 1];
 const MESSAGE_COLUMNS: &str = "(?,?,?,?,?,?,?,?,?,?)";
 const BODY_COLUMNS: &str = "(?,?)";
@@ -19,7 +19,7 @@ const REMOVE_MESSAGES: &str = "update messages set waiting = 0 where row in (sel
 const FORGET: &str = "delete from messages where waiting = 0 and accepted < ?";
 const PROBE: &str = "update mailbox_meta set probed = unixepoch()";
 
-/// The texts of the INSERTs, made once.
+/// The texts of the INSERT statements, made once.
 #[derive(Debug)]
 pub(super) struct Statements {
     messages: [Arc<str>; 3],
@@ -34,7 +34,8 @@ impl Statements {
         Self { messages: insert("messages", MESSAGE_COLUMNS), bodies: insert("bodies", BODY_COLUMNS) }
     }
 
-    /// All of the batch in one transaction, or nothing of it. An empty one finds out whether the disk takes writes.
+    /// Commits the whole batch in one transaction, or nothing of it. An empty batch tests whether the
+    /// disk accepts writes.
     pub(super) async fn commit(&self, on: &mut SqliteConnection, batch: &[Write]) -> sqlx::Result<()> {
         let removed: HashSet<RowId> = batch.iter().filter_map(removal).collect();
         let inserted: Vec<&WriteRow> = batch.iter().filter_map(insertion).collect();
@@ -80,7 +81,7 @@ impl Statements {
         Ok(())
     }
 
-    /// A message that was acknowledged before this commit needs no body.
+    /// Inserts no body for a message that was acknowledged before this commit.
     async fn insert_bodies(
         &self,
         on: &mut SqliteConnection,
@@ -137,23 +138,6 @@ pub(super) const fn insertion(write: &Write) -> Option<&WriteRow> {
 const fn removal(write: &Write) -> Option<RowId> {
     match write {
         Write::Remove { row } => Some(*row),
-        _ => None,
-    }
-}
-
-pub(super) const fn kind_number(kind: Kind) -> i64 {
-    match kind {
-        Kind::Message => 0,
-        Kind::Notice(Outcome::Expired) => 1,
-        Kind::Notice(Outcome::Dropped | Outcome::Delivered) => 2,
-    }
-}
-
-pub(super) const fn kind_of(number: i64) -> Option<Kind> {
-    match number {
-        0 => Some(Kind::Message),
-        1 => Some(Kind::Notice(Outcome::Expired)),
-        2 => Some(Kind::Notice(Outcome::Dropped)),
         _ => None,
     }
 }

@@ -1,4 +1,4 @@
-//! The mailbox over a real file: what is committed is found again.
+//! Tests of the message store over a real file.
 
 use std::sync::Mutex;
 
@@ -6,9 +6,14 @@ use protocol::did::{Domain, TenantId};
 use protocol::envelope::MessageId;
 use protocol::frame::Outcome;
 
+use bytes::Bytes;
+use tokio_util::sync::CancellationToken;
+
 use super::*;
-use crate::core::{RestoredRow, WriteContent, WriteRow};
+use crate::core::{RestoredRow, Write, WriteContent, WriteRow};
 use crate::store::Store;
+
+const LOADS_MAX: usize = 4;
 
 fn did(name: &str) -> Arc<str> {
     let domain: Domain = "example.com".parse().unwrap();
@@ -32,43 +37,43 @@ fn message(number: RowId) -> Write {
     Write::Insert(row(number, WriteContent::Message(Bytes::from(format!("body {number}")))))
 }
 
-/// Runs the writer over these writes to its end, and returns what it reported.
+/// Runs the writer over these writes to its end, and returns its reports.
 async fn write(path: &Path, writes: impl IntoIterator<Item = Write>) -> Vec<String> {
-    let running = Mailbox::open(path).await.unwrap().start().await.unwrap();
-    writes.into_iter().for_each(|write| running.queue.push(write));
-    running.queue.close();
+    let started = MessageStore::open(path).await.unwrap().start(LOADS_MAX).await.unwrap();
+    writes.into_iter().for_each(|write| started.queue.push(write));
+    started.queue.close();
     let reports = Arc::new(Mutex::new(Vec::new()));
     let seen = Arc::clone(&reports);
     let report = move |report| {
         let line = match report {
-            Report::Stored { upto, rows, .. } => format!("stored {rows} to {upto}"),
+            StoreReport::Stored { upto, rows, .. } => format!("stored {rows} to {upto}"),
             other => format!("{other:?}"),
         };
         seen.lock().unwrap().push(line);
     };
-    running.writer.run(Arc::new(report)).await;
+    started.writer.run(Arc::new(report)).await;
     Arc::into_inner(reports).unwrap().into_inner().unwrap()
 }
 
 async fn restored(path: &Path, since: u64) -> Vec<RestoredRow> {
     let mut rows = Vec::new();
-    Mailbox::open(path).await.unwrap().restore(since, |row| rows.push(row)).await.unwrap();
+    MessageStore::open(path).await.unwrap().restore(since, |row| rows.push(row)).await.unwrap();
     rows
 }
 
 async fn page(path: &Path, rows: &[RowId]) -> Vec<(RowId, Bytes)> {
-    let running = Mailbox::open(path).await.unwrap().start().await.unwrap();
-    let agent = crate::core::AgentKey::default();
-    running.loads.send(LoadRequest { agent, epoch: 1, rows: rows.to_vec() }).unwrap();
-    drop(running.loads);
+    let started = MessageStore::open(path).await.unwrap().start(LOADS_MAX).await.unwrap();
+    let agent = crate::core::AgentSlot::default();
+    started.loads.try_send(LoadRequest { agent, epoch: 1, rows: rows.to_vec() }).unwrap();
+    drop(started.loads);
     let pages = Arc::new(Mutex::new(Vec::new()));
     let seen = Arc::clone(&pages);
     let report = move |report| {
-        if let Report::Loaded { page, .. } = report {
+        if let StoreReport::Loaded { page, .. } = report {
             seen.lock().unwrap().extend(page);
         }
     };
-    running.reader.run(Arc::new(report)).await;
+    started.reader.run(Arc::new(report), CancellationToken::new()).await;
     Arc::into_inner(pages).unwrap().into_inner().unwrap()
 }
 
@@ -80,7 +85,7 @@ async fn new_file() -> (tempfile::TempDir, PathBuf) {
 }
 
 #[tokio::test]
-async fn what_was_reported_stored_is_there_after_opening_anew() {
+async fn rows_that_were_reported_stored_are_there_after_reopening() {
     let (_folder, path) = new_file().await;
     let reports = write(&path, (1..=100).map(message)).await;
     assert_eq!(reports, ["stored 100 to 100"]);
@@ -101,7 +106,7 @@ async fn more_than_a_batch_is_committed_in_several() {
     let (_folder, path) = new_file().await;
     let reports = write(&path, (1..=1_500).map(message)).await;
     assert_eq!(reports, ["stored 1024 to 1024", "stored 476 to 1500"]);
-    assert_eq!(Mailbox::open(&path).await.unwrap().next_row().await.unwrap(), 1_501);
+    assert_eq!(MessageStore::open(&path).await.unwrap().next_row().await.unwrap(), 1_501);
 }
 
 #[tokio::test]
@@ -112,7 +117,7 @@ async fn a_removed_row_is_remembered_until_it_is_forgotten() {
     assert_eq!(page(&path, &[1, 2]).await, []);
     let waiting: Vec<_> = restored(&path, 1_000).await.iter().map(|row| row.waiting).collect();
     assert_eq!(waiting, [false, false]);
-    assert!(restored(&path, 1_001).await.is_empty(), "older than asked for");
+    assert!(restored(&path, 1_001).await.is_empty(), "older than requested");
 
     write(&path, [Write::Forget { accepted_before: 1_001 }]).await;
     assert!(restored(&path, 0).await.is_empty());
@@ -130,10 +135,10 @@ async fn a_notice_keeps_its_outcome() {
     let (_folder, path) = new_file().await;
     write(&path, [Write::Insert(row(1, WriteContent::Notice(Outcome::Expired)))]).await;
     let rows = restored(&path, 0).await;
-    assert_eq!(rows.first().unwrap().kind, crate::core::Kind::Notice(Outcome::Expired));
+    assert_eq!(rows.first().unwrap().kind, crate::core::RowKind::Notice(Outcome::Expired));
 }
 
-/// The same row number twice is what a disk that refuses the write looks like to the writer.
+/// To the writer, a row number that exists already looks like a disk that refuses the write.
 #[tokio::test]
 async fn a_failed_commit_is_reported_and_its_rows_are_not_there() {
     let (_folder, path) = new_file().await;

@@ -1,4 +1,5 @@
-//! tungstenite over memory: bytes in, text frames out. It never sees the socket.
+//! The WebSocket codec: tungstenite over memory, which decodes bytes into text frames. It never sees
+//! the socket.
 
 use std::io::{self, Read, Write};
 
@@ -8,49 +9,52 @@ use protocol::limits::FRAME_BYTES_MAX;
 use tokio_tungstenite::tungstenite::protocol::{Role, WebSocketConfig, WebSocketContext};
 use tokio_tungstenite::tungstenite::{Error, Message, Utf8Bytes};
 
-/// Bytes tungstenite keeps per idle connection. It copies from our read buffer in steps of this.
+/// Bytes that tungstenite keeps for each idle connection. It copies from our read buffer in steps of
+/// this size.
 const READ_BUFFER_BYTES: usize = 4096;
-/// Bytes of a frame before registration: a record in base64 and the members around it.
+/// Size of a frame before registration: a record in base64 and the members around it.
 const UNREGISTERED_FRAME_BYTES_MAX: usize = 96 * 1024;
 
-pub(super) struct Engine {
+pub(super) struct WebSocketCodec {
     websocket: WebSocketContext,
 }
 
-/// What a read meant.
+/// The state of the stream after some bytes were decoded.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) enum Fed {
+pub(super) enum StreamState {
     Open,
-    /// The other side closed in order.
+    /// The peer sent a close frame.
     Closed,
-    /// The other side broke the protocol.
+    /// The peer violated the protocol.
     Broken(CloseCode),
 }
 
-impl Engine {
+impl WebSocketCodec {
     pub(super) fn new() -> Self {
         Self { websocket: WebSocketContext::new(Role::Server, Some(config(UNREGISTERED_FRAME_BYTES_MAX))) }
     }
 
-    pub(super) fn registered(&mut self) {
+    /// Accepts frames of the size that registered agents may send.
+    pub(super) fn allow_large_frames(&mut self) {
         self.websocket.set_config(|config| {
             config.max_frame_size = Some(FRAME_BYTES_MAX);
             config.max_message_size = Some(FRAME_BYTES_MAX);
         });
     }
 
-    /// Takes bytes of the socket, adds whole text frames to `frames`, and pongs and close answers to `out`.
-    pub(super) fn feed(&mut self, bytes: &[u8], frames: &mut Vec<Utf8Bytes>, out: &mut Vec<u8>) -> Fed {
+    /// Decodes bytes of the socket. Appends complete text frames to `frames`, and pongs and answers to
+    /// close frames to `out`.
+    pub(super) fn decode(&mut self, bytes: &[u8], frames: &mut Vec<Utf8Bytes>, out: &mut Vec<u8>) -> StreamState {
         let mut memory = Memory { bytes, out };
         loop {
             match self.websocket.read(&mut memory) {
                 Ok(Message::Text(text)) => frames.push(text),
-                Ok(Message::Binary(_)) => return Fed::Broken(CloseCode::Malformed),
+                Ok(Message::Binary(_)) => return StreamState::Broken(CloseCode::Malformed),
                 Ok(Message::Ping(_) | Message::Pong(_) | Message::Close(_) | Message::Frame(_)) => {}
-                Err(Error::Io(error)) if error.kind() == io::ErrorKind::WouldBlock => return Fed::Open,
-                Err(Error::ConnectionClosed | Error::AlreadyClosed) => return Fed::Closed,
-                Err(Error::Capacity(_)) => return Fed::Broken(CloseCode::TooBig),
-                Err(_) => return Fed::Broken(CloseCode::Malformed),
+                Err(Error::Io(error)) if error.kind() == io::ErrorKind::WouldBlock => return StreamState::Open,
+                Err(Error::ConnectionClosed | Error::AlreadyClosed) => return StreamState::Closed,
+                Err(Error::Capacity(_)) => return StreamState::Broken(CloseCode::TooBig),
+                Err(_) => return StreamState::Broken(CloseCode::Malformed),
             }
         }
     }
@@ -64,8 +68,8 @@ fn config(frame_bytes_max: usize) -> WebSocketConfig {
         .max_frame_size(Some(frame_bytes_max))
 }
 
-/// The part of a text frame that `text` borrows from, without a copy.
-pub(super) fn shared(frame: &Utf8Bytes, part: &str) -> Bytes {
+/// The part of a text frame that `part` borrows, without a copy.
+pub(super) fn slice_of(frame: &Utf8Bytes, part: &str) -> Bytes {
     Bytes::from(frame.clone()).slice_ref(part.as_bytes())
 }
 
@@ -111,38 +115,38 @@ mod tests {
         bytes
     }
 
-    fn feed(chunks: &[&[u8]]) -> (Vec<String>, Vec<u8>, Fed) {
-        let (mut engine, mut frames, mut out) = (Engine::new(), Vec::new(), Vec::new());
-        let mut fed = Fed::Open;
+    fn decode(chunks: &[&[u8]]) -> (Vec<String>, Vec<u8>, StreamState) {
+        let (mut codec, mut frames, mut out) = (WebSocketCodec::new(), Vec::new(), Vec::new());
+        let mut state = StreamState::Open;
         for chunk in chunks {
-            fed = engine.feed(chunk, &mut frames, &mut out);
+            state = codec.decode(chunk, &mut frames, &mut out);
         }
-        (frames.iter().map(ToString::to_string).collect(), out, fed)
+        (frames.iter().map(ToString::to_string).collect(), out, state)
     }
 
     #[test]
     fn frames_are_found_however_the_bytes_arrive() {
         let bytes = [masked(0x81, b"{\"a\":1}"), masked(0x81, &[b'x'; 5000])].concat();
-        let whole = feed(&[&bytes]);
+        let whole = decode(&[&bytes]);
         let pieces: Vec<&[u8]> = bytes.chunks(3).collect();
-        assert_eq!(whole, feed(&pieces));
+        assert_eq!(whole, decode(&pieces));
         assert_eq!(whole.0.len(), 2);
     }
 
     #[test]
-    fn a_ping_is_answered_and_a_close_ends_in_order() {
-        let (_, out, fed) = feed(&[&masked(0x89, b"hi"), &masked(0x88, &1000u16.to_be_bytes())]);
-        assert_eq!(fed, Fed::Closed);
+    fn a_ping_and_a_close_frame_are_answered() {
+        let (_, out, state) = decode(&[&masked(0x89, b"hi"), &masked(0x88, &1000u16.to_be_bytes())]);
+        assert_eq!(state, StreamState::Closed);
         assert_eq!(out, [0x8a, 2, b'h', b'i', 0x88, 2, 3, 232]);
     }
 
     #[test]
-    fn what_is_not_the_protocol_is_named() {
+    fn every_protocol_violation_has_its_close_code() {
         let big = masked(0x81, &vec![b' '; UNREGISTERED_FRAME_BYTES_MAX + 1]);
-        assert_eq!(feed(&[&big]).2, Fed::Broken(CloseCode::TooBig));
-        assert_eq!(feed(&[&masked(0x82, b"binary")]).2, Fed::Broken(CloseCode::Malformed));
-        assert_eq!(feed(&[&masked(0x81, &[0xff])]).2, Fed::Broken(CloseCode::Malformed));
-        assert_eq!(feed(&[&[0x81, 1, b'a']]).2, Fed::Broken(CloseCode::Malformed), "not masked");
-        assert_eq!(feed(&[&masked(0xf1, b"{}")]).2, Fed::Broken(CloseCode::Malformed), "reserved bits");
+        assert_eq!(decode(&[&big]).2, StreamState::Broken(CloseCode::TooBig));
+        assert_eq!(decode(&[&masked(0x82, b"binary")]).2, StreamState::Broken(CloseCode::Malformed));
+        assert_eq!(decode(&[&masked(0x81, &[0xff])]).2, StreamState::Broken(CloseCode::Malformed));
+        assert_eq!(decode(&[&[0x81, 1, b'a']]).2, StreamState::Broken(CloseCode::Malformed), "not masked");
+        assert_eq!(decode(&[&masked(0xf1, b"{}")]).2, StreamState::Broken(CloseCode::Malformed), "reserved bits");
     }
 }

@@ -9,7 +9,7 @@ use protocol::envelope::{Class, MessageId};
 use crate::core::ConnId;
 
 #[derive(Debug)]
-pub(super) struct Client {
+pub(super) struct ModelClient {
     pub(super) did: Did,
     pub(super) conn: Option<ConnId>,
     /// Epoch of the running session.
@@ -36,7 +36,7 @@ pub(super) struct Planned {
     pub(super) envelope: Bytes,
 }
 
-impl Client {
+impl ModelClient {
     pub(super) fn new(did: Did) -> Self {
         Self {
             did,

@@ -37,17 +37,17 @@ pub(super) enum Down {
 }
 
 #[derive(Debug)]
-pub(super) struct Pipe<T> {
+pub(super) struct DelayQueue<T> {
     queue: VecDeque<(u64, T)>,
 }
 
-impl<T> Default for Pipe<T> {
+impl<T> Default for DelayQueue<T> {
     fn default() -> Self {
         Self { queue: VecDeque::new() }
     }
 }
 
-impl<T> Pipe<T> {
+impl<T> DelayQueue<T> {
     pub(super) fn push(&mut self, due_ms: u64, item: T) {
         let last = self.queue.back().map_or(0, |(due, _)| *due);
         self.queue.push_back((due_ms.max(last), item));
@@ -67,10 +67,10 @@ impl<T> Pipe<T> {
 }
 
 #[derive(Debug)]
-pub(super) struct Link {
+pub(super) struct ModelConnection {
     pub(super) client: usize,
-    pub(super) up: Pipe<Up>,
-    pub(super) down: Pipe<Down>,
+    pub(super) up: DelayQueue<Up>,
+    pub(super) down: DelayQueue<Down>,
     /// False: the client is gone, the relay has not noticed yet.
     pub(super) connected: bool,
 }

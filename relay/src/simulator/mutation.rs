@@ -1,7 +1,7 @@
-//! Faults planted between the core and its world, each of which breaks one invariant.
+//! Faults planted between the core and its simulation, each of which breaks one invariant.
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Flaw {
+pub(super) enum Mutation {
     /// The store reports rows before they are on the disk.
     EarlyCommit,
     /// Every few deliveries, two messages on the way to one recipient change places.
@@ -20,7 +20,7 @@ pub(super) enum Flaw {
     RepeatedEpoch,
 }
 
-impl Flaw {
+impl Mutation {
     pub(super) const ALL: [Self; 8] = [
         Self::EarlyCommit,
         Self::SwappedDeliveries,

@@ -14,17 +14,17 @@ use protocol::envelope::MessageId;
 use rand::rngs::StdRng;
 use rand::{RngExt, SeedableRng};
 
-use super::client::Client;
-use super::flaw::Flaw;
+use super::client::ModelClient;
+use super::mutation::Mutation;
 use super::history::History;
-use super::link::{Down, Link, Up};
-use super::store::Store;
-use crate::core::{AgentKey, Census, ConnId, Core, Effect, Event, KnownAgents, Limits, Now, Rate, RowId};
+use super::link::{Down, ModelConnection, Up};
+use super::store::ModelStore;
+use crate::core::{AgentSlot, CoreStats, ConnId, Core, Effect, Event, AgentRegistry, Limits, Now, Rate, RowId};
 
 const EPOCH_UNIX: u64 = 1_790_000_000;
 /// Steps with faults. A step is 1 to 8 ms of virtual time.
 const STEPS: usize = 1_500;
-/// Steps after which a world without faults has to be at rest.
+/// Steps after which a simulation without faults has to be at rest.
 const QUIET_STEPS: usize = 6_000;
 const OUTBOX_MAX: usize = 40;
 const TENANTS: [&str; 7] = ["a", "a", "a", "a", "b", "b", "b"];
@@ -32,7 +32,7 @@ const TENANTS: [&str; 7] = ["a", "a", "a", "a", "b", "b", "b"];
 #[derive(Debug)]
 struct Names(Vec<Did>);
 
-impl KnownAgents for Names {
+impl AgentRegistry for Names {
     fn tenant_of(&self, did: &str) -> Option<TenantId> {
         self.0.iter().find(|known| known.as_str() == did).map(Did::tenant)
     }
@@ -41,22 +41,22 @@ impl KnownAgents for Names {
 #[derive(Debug)]
 struct PendingLoad {
     due_ms: u64,
-    agent: AgentKey,
+    agent: AgentSlot,
     epoch: u64,
     rows: Vec<RowId>,
 }
 
 #[derive(Debug)]
-pub(super) struct World {
+pub(super) struct Simulation {
     rng: StdRng,
-    flaw: Option<Flaw>,
+    mutation: Option<Mutation>,
     now_ms: u64,
     core: Core,
     names: Names,
-    pub(super) store: Store,
+    pub(super) store: ModelStore,
     loads: VecDeque<PendingLoad>,
-    pub(super) clients: Vec<Client>,
-    links: BTreeMap<ConnId, Link>,
+    pub(super) clients: Vec<ModelClient>,
+    links: BTreeMap<ConnId, ModelConnection>,
     pub(super) history: History,
     next_conn: u64,
     next_id: u64,
@@ -79,22 +79,22 @@ fn limits() -> Limits {
     }
 }
 
-impl World {
-    pub(super) fn new(seed: u64, flaw: Option<Flaw>) -> Self {
+impl Simulation {
+    pub(super) fn new(seed: u64, mutation: Option<Mutation>) -> Self {
         let domain = "example.com".parse().unwrap();
         let did = |(index, tenant): (usize, &&str)| {
             let name = format!("agent-{index}").parse().unwrap();
             Did::new(&domain, &tenant.parse().unwrap(), &name)
         };
         let names: Vec<Did> = TENANTS.iter().enumerate().map(did).collect();
-        let mut store = Store::default();
+        let mut store = ModelStore::default();
         store.next_row = 1;
         Self {
             rng: StdRng::seed_from_u64(seed),
-            flaw,
+            mutation,
             now_ms: 0,
             core: Core::new(limits(), 1, 0),
-            clients: names.iter().cloned().map(Client::new).collect(),
+            clients: names.iter().cloned().map(ModelClient::new).collect(),
             names: Names(names),
             store,
             loads: VecDeque::new(),
@@ -115,11 +115,11 @@ impl World {
     }
 
     pub(super) fn held_bytes(&self) -> usize {
-        self.core.census().held_bytes
+        self.core.stats().held_bytes
     }
 
-    pub(super) fn census(&self) -> Census {
-        self.core.census()
+    pub(super) fn stats(&self) -> CoreStats {
+        self.core.stats()
     }
 
     pub(super) fn run_with_faults(&mut self) {
@@ -162,7 +162,7 @@ impl World {
             && self.store.is_idle()
             && self.loads.is_empty()
             && self.held_bytes() == 0
-            && self.census().rows == 0
+            && self.stats().rows == 0
     }
 
     fn step_world(&mut self) {
@@ -177,7 +177,7 @@ impl World {
             self.maybe_connect(client);
             self.maybe_ack(client);
         }
-        if self.core.census().held_bytes > limits().held_bytes_max {
+        if self.core.stats().held_bytes > limits().held_bytes_max {
             self.history.complain("I8", "more bytes held than allowed".into());
         }
     }
@@ -197,9 +197,9 @@ impl World {
     }
 
     fn run_store(&mut self) {
-        let lost_removal = self.flaw == Some(Flaw::LostRemoval);
+        let lost_removal = self.mutation == Some(Mutation::LostRemoval);
         if let Some(event) = self.store.end_commit(self.now_ms, lost_removal) {
-            let reported = self.flaw == Some(Flaw::EarlyCommit) && matches!(event, Event::Stored { .. });
+            let reported = self.mutation == Some(Mutation::EarlyCommit) && matches!(event, Event::Stored { .. });
             if !reported {
                 self.step_core(event);
             }

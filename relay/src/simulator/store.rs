@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, VecDeque};
 use crate::core::{Event, RestoredRow, RowId, Write, WriteContent, WriteRow};
 
 #[derive(Debug, Default)]
-pub(super) struct Store {
+pub(super) struct ModelStore {
     pub(super) rows: BTreeMap<RowId, Saved>,
     queue: VecDeque<Write>,
     /// End of the commit under way, and how many of the queue are in it.
@@ -21,7 +21,7 @@ pub(super) struct Saved {
     pub(super) waiting: bool,
 }
 
-impl Store {
+impl ModelStore {
     pub(super) fn submit(&mut self, write: Write) {
         self.queue.push_back(write);
     }

@@ -4,12 +4,12 @@ use bytes::Bytes;
 use protocol::envelope::{Class, MessageId};
 use rand::RngExt;
 
-use super::{EPOCH_UNIX, OUTBOX_MAX, World};
+use super::{EPOCH_UNIX, OUTBOX_MAX, Simulation};
 use crate::core::ConnId;
 use crate::simulator::client::Planned;
-use crate::simulator::link::{Link, Up};
+use crate::simulator::link::{ModelConnection, Up};
 
-impl World {
+impl Simulation {
     pub(super) fn maybe_ack(&mut self, client: usize) {
         let state = &mut self.clients[client];
         if state.ack_at.is_none_or(|at| at > self.now_ms) {
@@ -31,7 +31,7 @@ impl World {
         }
         let conn = ConnId(self.next_conn);
         self.next_conn += 1;
-        let link = Link { client, up: Default::default(), down: Default::default(), connected: true };
+        let link = ModelConnection { client, up: Default::default(), down: Default::default(), connected: true };
         self.links.insert(conn, link);
         self.clients[client].conn = Some(conn);
         self.clients[client].slow = self.rng.random_bool(0.3);

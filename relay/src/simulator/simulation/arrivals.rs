@@ -6,11 +6,11 @@ use protocol::envelope::{Class, MessageId};
 use protocol::frame::Outcome;
 use rand::RngExt;
 
-use super::{World, route};
+use super::{Simulation, route};
 use crate::core::ConnId;
 use crate::simulator::link::Down;
 
-impl World {
+impl Simulation {
     pub(super) fn carry_down(&mut self, conn: ConnId) {
         while let Some(link) = self.links.get_mut(&conn).filter(|link| link.connected) {
             let client = link.client;

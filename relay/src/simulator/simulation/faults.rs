@@ -2,13 +2,13 @@
 
 use rand::RngExt;
 
-use super::{World, limits};
+use super::{Simulation, limits};
 use crate::core::{Core, Event};
-use crate::simulator::client::Client;
-use crate::simulator::flaw::Flaw;
+use crate::simulator::client::ModelClient;
+use crate::simulator::mutation::Mutation;
 use crate::simulator::link::Up;
 
-impl World {
+impl Simulation {
     pub(super) fn fault(&mut self) {
         if self.rng.random_bool(0.01) {
             let client = self.rng.random_range(0..self.clients.len());
@@ -50,10 +50,10 @@ impl World {
         self.history.coverage.crashes += 1;
         self.draining = false;
         let happened = self.rng.random_bool(0.5);
-        self.store.crash(happened, self.flaw == Some(Flaw::LostRemoval));
+        self.store.crash(happened, self.mutation == Some(Mutation::LostRemoval));
         self.links.clear();
         self.loads.clear();
-        self.clients.iter_mut().for_each(Client::disconnected);
+        self.clients.iter_mut().for_each(ModelClient::disconnected);
         self.store.starts += 1;
         self.core = Core::new(limits(), self.store.next_row, self.store.starts);
         let mut effects = Vec::new();

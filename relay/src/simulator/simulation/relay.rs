@@ -4,12 +4,12 @@ use bytes::Bytes;
 use rand::RngExt;
 
 use super::PendingLoad;
-use super::{World, route};
-use crate::core::{ConnId, Effect, Event, Opened, RequestId, Submission, Tally};
-use crate::simulator::flaw::Flaw;
+use super::{Simulation, route};
+use crate::core::{ConnId, Effect, Event, Opened, RequestId, Submission, Counter};
+use crate::simulator::mutation::Mutation;
 use crate::simulator::link::{Down, Up};
 
-impl World {
+impl Simulation {
     pub(super) fn carry_up(&mut self, conn: ConnId) {
         while let Some(link) = self.links.get_mut(&conn) {
             let client = link.client;
@@ -46,13 +46,13 @@ impl World {
         match effect {
             Effect::Welcome { conn, mut epoch, .. } => {
                 let first = *self.first_epoch.get_or_insert(epoch);
-                if self.flaw == Some(Flaw::RepeatedEpoch) {
+                if self.mutation == Some(Mutation::RepeatedEpoch) {
                     epoch = first;
                 }
                 self.down(conn, Down::Welcome { epoch });
             }
             Effect::Answer { conn, request, status } => {
-                if self.flaw != Some(Flaw::SwallowedAnswer) || self.rng.random_bool(0.9) {
+                if self.mutation != Some(Mutation::SwallowedAnswer) || self.rng.random_bool(0.9) {
                     self.down(conn, Down::Answer { request: number(&request), status });
                 }
             }
@@ -72,9 +72,9 @@ impl World {
                 let due_ms = self.now_ms + 3;
                 self.loads.push_back(PendingLoad { due_ms, agent, epoch, rows });
             }
-            Effect::Count(Tally::Backlog) => self.history.coverage.backlogs += 1,
-            Effect::Count(Tally::Repeated) => self.history.coverage.repeated += 1,
-            Effect::Count(Tally::Unreadable) => self.history.complain("I1", "a row is unreadable".into()),
+            Effect::Count(Counter::Backlog) => self.history.coverage.backlogs += 1,
+            Effect::Count(Counter::Repeated) => self.history.coverage.repeated += 1,
+            Effect::Count(Counter::Unreadable) => self.history.complain("I1", "a row is unreadable".into()),
             Effect::Count(_) => {}
         }
     }
@@ -85,7 +85,7 @@ impl World {
             _ => None,
         };
         self.store.submit(write);
-        if let (Some(upto), Some(Flaw::EarlyCommit)) = (row, self.flaw) {
+        if let (Some(upto), Some(Mutation::EarlyCommit)) = (row, self.mutation) {
             let mut effects = Vec::new();
             let now = self.now();
             self.core.step(Event::Stored { upto }, now, &self.names, &mut effects);
@@ -95,20 +95,20 @@ impl World {
 
     fn deliver(&mut self, conn: ConnId, epoch: u64, seq: u64, mut envelope: Bytes) {
         let mut conn = conn;
-        match self.flaw {
-            Some(Flaw::SwappedDeliveries | Flaw::RepeatedDelivery) if self.rng.random_bool(0.3) => {
+        match self.mutation {
+            Some(Mutation::SwappedDeliveries | Mutation::RepeatedDelivery) if self.rng.random_bool(0.3) => {
                 let other = self.previous.replace(envelope.clone());
                 let same = |a: &Bytes, b: &Bytes| route(a).1 == route(b).1;
                 envelope = other.filter(|o| same(o, &envelope)).unwrap_or(envelope);
             }
-            Some(Flaw::RepeatedDelivery) => self.previous = Some(envelope.clone()),
-            Some(Flaw::Misrouted) if self.rng.random_bool(0.05) => {
+            Some(Mutation::RepeatedDelivery) => self.previous = Some(envelope.clone()),
+            Some(Mutation::Misrouted) if self.rng.random_bool(0.05) => {
                 conn = self.links.keys().next_back().copied().unwrap_or(conn);
             }
             _ => {}
         }
         self.down(conn, Down::Deliver { epoch, seq, envelope });
-        if self.flaw == Some(Flaw::ForgedAck) && self.rng.random_bool(0.1) {
+        if self.mutation == Some(Mutation::ForgedAck) && self.rng.random_bool(0.1) {
             let mut effects = Vec::new();
             let now = self.now();
             self.core.step(Event::Acked { conn, epoch, seq }, now, &self.names, &mut effects);
