@@ -1,4 +1,4 @@
-//! What the relay tells its MCP gateway about a credential that somebody presented there: RFC 7662, with members of our own.
+//! What the relay answers its MCP gateway about a credential: token introspection (RFC 7662) with members of our own.
 
 use serde::{Deserialize, Serialize};
 
@@ -11,16 +11,88 @@ pub const PATH: &str = "/oauth/introspect";
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Introspection {
     pub active: bool,
-    /// Whom the credential speaks for.
+    /// The agent that the credential belongs to.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub agent: Option<Did>,
-    /// Where the gateway finds the agent's endpoint; absent: the agent has none that the gateway serves.
+    /// URL of the agent's endpoint for the gateway; absent: the agent has none that the gateway serves.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub endpoint: Option<String>,
-    /// When the credential ends by itself.
+    /// When the credential expires.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub exp: Option<UnixSeconds>,
-    /// Why it is not active, as a word: `key_unknown`, `suspended`, `token_expired`, `token_wrong_audience` and so on.
+    /// Why the credential is not active.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub reason: Option<String>,
+    pub reason: Option<Inactive>,
+}
+
+macro_rules! inactive {
+    ($($(#[$doc:meta])* $name:ident = $word:literal;)*) => {
+        /// Why a credential is not active: a closed set, the same on both sides of the introspection.
+        #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+        pub enum Inactive {
+            $($(#[$doc])* #[serde(rename = $word)] $name,)*
+            /// A newer relay gave a reason that this program does not know. It is never sent.
+            #[serde(other, rename = "unrecognized")]
+            Unrecognized,
+        }
+
+        impl Inactive {
+            /// Every reason that is sent.
+            pub const ALL: &'static [Self] = &[$(Self::$name),*];
+
+            /// The reason as on the wire.
+            #[must_use]
+            pub const fn as_str(self) -> &'static str {
+                match self { $(Self::$name => $word,)* Self::Unrecognized => "unrecognized" }
+            }
+        }
+    };
+}
+
+inactive! {
+    KeyUnknown = "key_unknown";
+    KeyExpired = "key_expired";
+    /// The key belongs to a whole tenant, and the gateway needs the key of one agent.
+    KeyOfTenant = "key_of_a_tenant";
+    /// The agent or its tenant is suspended.
+    Suspended = "suspended";
+    /// The agent has no endpoint that the gateway serves.
+    NoEndpoint = "no_endpoint";
+    TokenMalformed = "token_malformed";
+    /// The token is signed with a key that the issuer does not publish.
+    TokenKeyUnknown = "token_key_unknown";
+    TokenBadSignature = "token_bad_signature";
+    TokenWrongIssuer = "token_wrong_issuer";
+    /// The token was issued for another URL.
+    TokenWrongAudience = "token_wrong_audience";
+    TokenWrongAgent = "token_wrong_agent";
+    TokenExpired = "token_expired";
+    TokenNotYetValid = "token_not_yet_valid";
+    /// The grant was revoked by the client, by the person, or because a code or token was used twice.
+    GrantRevoked = "grant_revoked";
+    /// The grant is for a URL that is no longer the agent's or the gateway's.
+    ResourceGone = "resource_gone";
+    /// The person may not use this agent, or no longer.
+    NotInvited = "not_invited";
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_reason_has_one_spelling_on_the_wire() {
+        for reason in Inactive::ALL {
+            let json = serde_json::to_value(reason).unwrap();
+            assert_eq!(json, reason.as_str());
+            assert_eq!(serde_json::from_value::<Inactive>(json).unwrap(), *reason);
+        }
+    }
+
+    #[test]
+    fn a_reason_of_a_newer_relay_is_unrecognized_and_not_an_error() {
+        let answer: Introspection =
+            serde_json::from_str(r#"{"active":false,"reason":"moon_phase"}"#).unwrap();
+        assert_eq!(answer.reason, Some(Inactive::Unrecognized));
+    }
 }

@@ -5,6 +5,7 @@
 //!
 //! Reading order: [`did`], [`identity`], [`document`], [`record`], [`envelope`], [`frame`], [`challenge`], [`proof`], [`task`].
 
+pub mod access_token;
 pub mod admin;
 pub mod api_key;
 pub mod base64url;
@@ -25,6 +26,7 @@ pub mod record;
 pub mod signature;
 pub mod strict_json;
 pub mod task;
+pub mod url;
 
 pub use did::Did;
 pub use envelope::Envelope;

@@ -9,7 +9,7 @@ use std::time::Duration;
 use daemon::telemetry::Format;
 use protocol::did::Domain;
 
-use crate::oauth::Issuer;
+use protocol::url::Issuer;
 
 mod environment;
 mod layer;

@@ -135,13 +135,7 @@ impl Core {
     /// Handles one event and pushes the resulting effects in order. The effects of one step must
     /// be carried out before those of the next, as far as they concern the same connection or the
     /// store.
-    pub fn step(
-        &mut self,
-        event: Event<'_>,
-        now: Now,
-        registry: &dyn AgentRegistry,
-        out: &mut Vec<Effect>,
-    ) {
+    pub fn step(&mut self, event: Event<'_>, now: Now, registry: &dyn AgentRegistry, out: &mut Vec<Effect>) {
         match event {
             Event::Opened(opened) => self.open_session(opened, now, out),
             Event::Closed { conn } => self.close_connection(conn, now, out),

@@ -11,6 +11,7 @@ use std::time::Duration;
 
 use daemon::Shutdown;
 use protocol::UnixSeconds;
+use protocol::url::Issuer;
 use rand::Rng as _;
 use tokio::time::Instant;
 
@@ -25,7 +26,6 @@ mod browser;
 mod client;
 mod clients;
 mod endpoint;
-mod endpoint_url;
 mod error;
 mod expiring;
 mod fetch;
@@ -36,7 +36,6 @@ mod gateway;
 mod grant;
 mod introspection;
 mod invitations;
-mod issuer;
 mod keys;
 mod metrics;
 mod offer;
@@ -56,10 +55,7 @@ mod throttle;
 
 pub(crate) use account::{Account, Resource};
 pub(crate) use client::Client;
-pub(crate) use endpoint_url::{is_endpoint_url, is_gateway_url};
 pub(crate) use grant::{Grant, StoredCode, StoredRefresh};
-pub use issuer::Issuer;
-pub(crate) use issuer::is_loopback;
 pub use keys::KeysError;
 pub use metrics::OauthMetrics;
 pub(crate) use pkce::Challenge;
@@ -217,13 +213,6 @@ fn open_keys(config: &OauthConfig, data_dir: &Path) -> Result<Arc<Keys>, KeysErr
         return Keys::open(folder);
     };
     Keys::open(KeyFolder::at(folder.clone()))
-}
-
-/// The host of a URL that secrets may be sent to: `https`, or `http` on loopback.
-pub(crate) fn secure_host(text: &str) -> Option<String> {
-    let url = url::Url::parse(text).ok()?;
-    let secure = url.scheme() == "https" || (url.scheme() == "http" && is_loopback(&url));
-    url.host_str().filter(|_| secure).map(str::to_owned)
 }
 
 /// An error with its causes, for one log line.

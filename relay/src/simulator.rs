@@ -1,14 +1,15 @@
-//! The core in a simulation of models: a virtual clock, clients on connections that break, a store that is slow, fails and
-//! loses what it has not committed, and a relay that crashes. One seed, one run; the invariants are checked at the end.
+//! Deterministic simulation of the message core: a virtual clock, clients on connections that break, a
+//! store that is slow, fails and loses uncommitted writes, and a relay that crashes. One seed gives one
+//! run, and the invariants are checked at its end.
 //!
-//! A failing run prints its seed; `MSG2AGENT_SIM_SEED=<seed>` runs that one alone.
+//! A failing run prints its seed; `MSG2AGENT_SIM_SEED=<seed>` repeats that run alone.
 
 mod checks;
-mod client;
-mod mutation;
 mod history;
-mod link;
-mod store;
+mod model_client;
+mod model_connection;
+mod model_store;
+mod mutation;
 mod simulation;
 
 use checks::Violation;
@@ -16,8 +17,8 @@ use mutation::Mutation;
 use simulation::Simulation;
 
 const SEEDS: u64 = 500;
-/// Seeds within which a planted mutation has to show.
-const FLAW_SEEDS: u64 = 200;
+/// Seeds within which every mutation has to be found.
+const MUTATION_SEEDS: u64 = 200;
 
 fn run(seed: u64, mutation: Option<Mutation>) -> Vec<Violation> {
     let mut simulation = Simulation::new(seed, mutation);
@@ -46,7 +47,7 @@ fn the_same_seed_is_the_same_run() {
     assert_eq!(format!("{:?}", one.history), format!("{:?}", two.history));
 }
 
-/// The runs are worth something only if they contain what they claim to survive.
+/// The invariants mean something only if the runs contain the events that could break them.
 #[test]
 fn the_runs_contain_every_kind_of_event() {
     let mut total = history::Coverage::default();
@@ -60,10 +61,10 @@ fn the_runs_contain_every_kind_of_event() {
 }
 
 #[test]
-fn a_planted_flaw_is_found() {
+fn every_mutation_is_found() {
     for mutation in Mutation::ALL {
-        let found = (0..FLAW_SEEDS).flat_map(|seed| run(seed, Some(mutation))).map(|v| v.invariant);
+        let found = (0..MUTATION_SEEDS).flat_map(|seed| run(seed, Some(mutation))).map(|v| v.invariant);
         let expected = mutation.breaks();
-        assert!(found.into_iter().any(|name| name == expected), "{mutation:?} did not show as {expected}");
+        assert!(found.into_iter().any(|name| name == expected), "{mutation:?} was not found as {expected}");
     }
 }

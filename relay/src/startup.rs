@@ -9,13 +9,13 @@ use anyhow::{Context as _, Result};
 use daemon::{BuildInfo, Shutdown};
 use protocol::UnixSeconds;
 use protocol::did::Domain;
+use protocol::url::Issuer;
 use tokio::net::TcpListener;
 
 use crate::config::Config;
-use crate::directory::{Capacity, Clock, Directory, Rules, DirectoryWriter};
+use crate::directory::{Capacity, Clock, Directory, DirectoryWriter, Rules};
 use crate::http::ReloadingCertificate;
 use crate::identity;
-use crate::oauth::Issuer;
 use crate::store::{self, OauthStore, Store};
 use crate::vital_tasks::TaskWrapper;
 

@@ -4,7 +4,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
 
 use protocol::api_key::{ApiKey, KeyHash};
-use protocol::introspection::Introspection;
+use protocol::introspection::{Inactive, Introspection};
 
 use super::introspector::{AskError, Introspector};
 use super::known::{Known, Route, Step};
@@ -83,20 +83,25 @@ fn decide(answer: Introspection) -> Result<Route, Refused> {
     match (answer.active, answer.agent, answer.endpoint) {
         (true, Some(agent), Some(endpoint)) => Ok(Route { agent, endpoint }),
         (true, ..) => Err(Refused::NoEndpoint),
-        (false, ..) => Err(refused(answer.reason.as_deref().unwrap_or_default())),
+        (false, ..) => Err(refused(answer.reason.unwrap_or(Inactive::Unrecognized))),
     }
 }
 
-fn refused(reason: &str) -> Refused {
-    if let Some(error) = TokenError::ALL.into_iter().find(|error| error.word() == reason) {
-        return Refused::Token(error);
-    }
+const fn refused(reason: Inactive) -> Refused {
     match reason {
-        "suspended" => Refused::Suspended,
-        "no_endpoint" => Refused::NoEndpoint,
-        "key_of_a_tenant" => Refused::KeyOfATenant,
-        "grant_revoked" | "not_invited" | "resource_gone" => Refused::GrantRevoked,
-        _ => Refused::KeyUnknown,
+        Inactive::Suspended => Refused::Suspended,
+        Inactive::NoEndpoint => Refused::NoEndpoint,
+        Inactive::KeyOfTenant => Refused::KeyOfATenant,
+        Inactive::GrantRevoked | Inactive::NotInvited | Inactive::ResourceGone => Refused::GrantRevoked,
+        Inactive::TokenMalformed => Refused::Token(TokenError::Malformed),
+        Inactive::TokenKeyUnknown => Refused::Token(TokenError::UnknownKey),
+        Inactive::TokenBadSignature => Refused::Token(TokenError::BadSignature),
+        Inactive::TokenWrongIssuer => Refused::Token(TokenError::WrongIssuer),
+        Inactive::TokenWrongAudience => Refused::Token(TokenError::WrongAudience),
+        Inactive::TokenWrongAgent => Refused::Token(TokenError::WrongAgent),
+        Inactive::TokenExpired => Refused::Token(TokenError::Expired),
+        Inactive::TokenNotYetValid => Refused::Token(TokenError::NotYetValid),
+        Inactive::KeyUnknown | Inactive::KeyExpired | Inactive::Unrecognized => Refused::KeyUnknown,
     }
 }
 
@@ -105,7 +110,8 @@ mod tests {
     use super::*;
 
     fn inactive(reason: &str) -> Refused {
-        decide(Introspection { reason: Some(reason.into()), ..Introspection::default() }).unwrap_err()
+        let reason = serde_json::from_value(reason.into()).unwrap();
+        decide(Introspection { reason: Some(reason), ..Introspection::default() }).unwrap_err()
     }
 
     #[test]

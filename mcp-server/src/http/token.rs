@@ -45,17 +45,6 @@ impl Expected {
 }
 
 impl TokenError {
-    pub(crate) const ALL: [Self; 8] = [
-        Self::Malformed,
-        Self::UnknownKey,
-        Self::BadSignature,
-        Self::WrongIssuer,
-        Self::WrongAudience,
-        Self::WrongAgent,
-        Self::Expired,
-        Self::NotYetValid,
-    ];
-
     #[must_use]
     pub const fn word(self) -> &'static str {
         match self {

@@ -77,7 +77,7 @@ impl EntryRow {
 }
 
 fn state(word: &str) -> Result<State, StoreError> {
-    State::ALL.into_iter().find(|state| state.word() == word).ok_or(StoreError::Row("state of a task"))
+    State::ALL.into_iter().find(|state| state.as_str() == word).ok_or(StoreError::Row("state of a task"))
 }
 
 const KINDS: [(Kind, &str); 4] =

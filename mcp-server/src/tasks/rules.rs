@@ -116,7 +116,7 @@ pub fn update(task: &Task, update: Update) -> Result<(Step, Status), RuleError> 
     }
     open(task)?;
     if !task.state.may_become(update.state) {
-        return Err(RuleError::State { from: task.state.word(), to: update.state.word() });
+        return Err(RuleError::State { from: task.state.as_str(), to: update.state.as_str() });
     }
     let Update { state, note, progress, output } = update;
     let revision = task.revision.saturating_add(1);
@@ -146,7 +146,7 @@ fn given(task: &Task) -> Result<(), RuleError> {
 }
 
 const fn open(task: &Task) -> Result<(), RuleError> {
-    if task.state.is_final() { Err(RuleError::Ended(task.state.word())) } else { Ok(()) }
+    if task.state.is_final() { Err(RuleError::Ended(task.state.as_str())) } else { Ok(()) }
 }
 
 const fn said(kind: Kind, note: Option<String>, body: Option<Value>) -> Said {

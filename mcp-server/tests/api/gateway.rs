@@ -22,7 +22,7 @@ use msg2agent_mcp_server::http::listener;
 use msg2agent_mcp_server::http::outbound::Outbound;
 use prometheus::{Registry, TextEncoder};
 use protocol::api_key::ApiKey;
-use protocol::introspection::{self, Introspection};
+use protocol::introspection::{self, Inactive, Introspection};
 use serde_json::{Value, json};
 use tokio::net::TcpListener;
 
@@ -65,7 +65,7 @@ async fn answer(State(relay): State<Relay>, form: String) -> Response {
         return StatusCode::SERVICE_UNAVAILABLE.into_response();
     }
     let credential = form.strip_prefix("token=").unwrap();
-    let unknown = || Introspection { reason: Some("key_unknown".into()), ..Introspection::default() };
+    let unknown = || Introspection { reason: Some(Inactive::KeyUnknown), ..Introspection::default() };
     Json(relay.answers.lock().unwrap().get(credential).cloned().unwrap_or_else(unknown)).into_response()
 }
 
@@ -196,9 +196,9 @@ async fn who_has_no_credential_is_led_to_the_authorization_server() {
 async fn what_the_relay_does_not_know_is_refused_with_its_reason() {
     let gateway = Gateway::start().await;
     let (unknown, suspended, tenants) = (some_key(), some_key(), some_key());
-    let inactive = |reason: &str| Introspection { reason: Some(reason.into()), ..Introspection::default() };
-    gateway.relay.say(&suspended, inactive("suspended"));
-    gateway.relay.say(&tenants, inactive("key_of_a_tenant"));
+    let inactive = |reason: Inactive| Introspection { reason: Some(reason), ..Introspection::default() };
+    gateway.relay.say(&suspended, inactive(Inactive::Suspended));
+    gateway.relay.say(&tenants, inactive(Inactive::KeyOfTenant));
     for (key, status, reason) in
         [(&unknown, 401, "key_unknown"), (&suspended, 403, "suspended"), (&tenants, 403, "key_of_a_tenant")]
     {

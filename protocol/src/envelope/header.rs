@@ -57,6 +57,7 @@ pub enum Class {
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "lowercase")]
 pub enum MessageType {
     Request,
@@ -65,6 +66,24 @@ pub enum MessageType {
     Event,
     Receipt,
     Typing,
+}
+
+impl MessageType {
+    pub const ALL: [Self; 6] =
+        [Self::Request, Self::Response, Self::Error, Self::Event, Self::Receipt, Self::Typing];
+
+    /// The type as on the wire.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Request => "request",
+            Self::Response => "response",
+            Self::Error => "error",
+            Self::Event => "event",
+            Self::Receipt => "receipt",
+            Self::Typing => "typing",
+        }
+    }
 }
 
 #[derive(Debug, thiserror::Error)]
@@ -101,5 +120,17 @@ impl Header {
             Class::Ephemeral => self.ttl.is_none(),
         };
         if classed { Ok(()) } else { Err(HeaderError::Class) }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn message_types_are_spelled_as_on_the_wire() {
+        for kind in MessageType::ALL {
+            assert_eq!(serde_json::to_value(kind).unwrap(), kind.as_str());
+        }
     }
 }

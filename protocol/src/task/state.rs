@@ -4,6 +4,7 @@ use serde::{Deserialize, Serialize};
 
 /// Where a task stands, as its worker says.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum State {
     /// The worker has not said anything yet.
@@ -46,9 +47,9 @@ impl State {
         }
     }
 
-    /// As on the wire.
+    /// The state as on the wire.
     #[must_use]
-    pub const fn word(self) -> &'static str {
+    pub const fn as_str(self) -> &'static str {
         match self {
             Self::Submitted => "submitted",
             Self::Working => "working",
@@ -83,7 +84,7 @@ mod tests {
     #[test]
     fn words_are_those_of_the_wire() {
         for state in State::ALL {
-            assert_eq!(serde_json::to_value(state).unwrap(), state.word());
+            assert_eq!(serde_json::to_value(state).unwrap(), state.as_str());
         }
     }
 }

@@ -65,7 +65,10 @@ async fn segments<S: Send + Sync>(parts: &mut Parts, state: &S) -> Result<Vec<St
     Ok(named.into_iter().map(|(_, text)| text).collect())
 }
 
-fn parse<T: FromStr<Err: std::fmt::Display>>(what: &str, text: Option<&String>) -> Result<T, ProblemResponse> {
+fn parse<T: FromStr<Err: std::fmt::Display>>(
+    what: &str,
+    text: Option<&String>,
+) -> Result<T, ProblemResponse> {
     let text = text.ok_or(Reason::NotFound)?;
     text.parse().map_err(|error| ProblemResponse::new(Reason::InvalidParams, format!("the {what}: {error}")))
 }

@@ -13,7 +13,10 @@ use super::path::TenantPath;
 use crate::problem::ProblemResponse;
 
 /// `GET tenants?after=&limit=` lists the tenants in the order of their ids.
-pub(super) async fn list(State(admin): State<AdminState>, paging: Paging<TenantId>) -> Json<Page<TenantView>> {
+pub(super) async fn list(
+    State(admin): State<AdminState>,
+    paging: Paging<TenantId>,
+) -> Json<Page<TenantView>> {
     Json(admin.directory.tenant_page(paging.after.as_ref(), paging.limit))
 }
 

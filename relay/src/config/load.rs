@@ -8,7 +8,8 @@ use super::environment;
 use super::{Config, Layer, TlsFiles};
 
 const DEFAULT_LISTEN: SocketAddr = SocketAddr::new(std::net::IpAddr::V4(std::net::Ipv4Addr::LOCALHOST), 8443);
-const DEFAULT_ADMIN_LISTEN: SocketAddr = SocketAddr::new(std::net::IpAddr::V4(std::net::Ipv4Addr::LOCALHOST), 8081);
+const DEFAULT_ADMIN_LISTEN: SocketAddr =
+    SocketAddr::new(std::net::IpAddr::V4(std::net::Ipv4Addr::LOCALHOST), 8081);
 /// Below the 30 s that Kubernetes waits by default before it kills a pod.
 const DEFAULT_DRAIN_TIMEOUT_SECONDS: u64 = 20;
 /// A drain that takes longer than an hour hangs.
@@ -36,7 +37,9 @@ pub enum ConfigError {
          only the control plane can reach it"
     )]
     AdminPlaintext(SocketAddr),
-    #[error("listen is {0}, which is not loopback: set domain to the host name by which agents reach the relay")]
+    #[error(
+        "listen is {0}, which is not loopback: set domain to the host name by which agents reach the relay"
+    )]
     DomainMissing(SocketAddr),
     #[error(
         "oauth.provider_issuer, oauth.provider_client_id and oauth.provider_client_secret_file belong together; {0} is \
@@ -103,7 +106,9 @@ fn resolve(layer: Layer, default_data_dir: Option<PathBuf>) -> Result<Config, Co
         log_format: layer.log_format.unwrap_or_default(),
         log_filter: layer.log_filter.unwrap_or_else(|| "info".to_owned()),
         otlp_endpoint: layer.otlp_endpoint,
-        drain_timeout: Duration::from_secs(layer.drain_timeout_seconds.unwrap_or(DEFAULT_DRAIN_TIMEOUT_SECONDS)),
+        drain_timeout: Duration::from_secs(
+            layer.drain_timeout_seconds.unwrap_or(DEFAULT_DRAIN_TIMEOUT_SECONDS),
+        ),
         oauth: layer.oauth.decide()?,
         limits: layer.limits.or_default(),
     };

@@ -7,7 +7,7 @@ use ipnet::IpNet;
 use serde::Deserialize;
 
 use super::ConfigError;
-use crate::oauth::{Issuer, is_gateway_url};
+use protocol::url::{Issuer, is_gateway_url, secure_host};
 
 #[derive(Debug, Clone, Default, Args, Deserialize)]
 #[serde(deny_unknown_fields, default)]
@@ -143,7 +143,7 @@ fn provider(
 ) -> Result<ProviderConfig, ConfigError> {
     let rule = "must be an https:// URL, or http:// on loopback";
     let refused = ConfigError::Value { name: "oauth.provider_issuer", rule };
-    let Some(host) = crate::oauth::secure_host(&issuer) else { return Err(refused) };
+    let Some(host) = secure_host(&issuer) else { return Err(refused) };
     Ok(ProviderConfig { name: name.unwrap_or(host), issuer, client_id, client_secret_file })
 }
 

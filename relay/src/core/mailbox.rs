@@ -78,12 +78,7 @@ impl Core {
     /// Writes a notice to the sender of a stored message that will not be delivered. The
     /// message's row leaves the store after that: a crash in between repeats the notice and never
     /// loses it.
-    pub(super) fn write_notice(
-        &mut self,
-        undelivered: UndeliveredMessage,
-        now: Now,
-        out: &mut Vec<Effect>,
-    ) {
+    pub(super) fn write_notice(&mut self, undelivered: UndeliveredMessage, now: Now, out: &mut Vec<Effect>) {
         let Some(sender) = undelivered.sender.filter(|slot| self.agents.agent(*slot).is_some()) else {
             return out.push(Effect::Write(Write::Remove { row: undelivered.row }));
         };

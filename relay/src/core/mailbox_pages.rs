@@ -82,13 +82,7 @@ impl Core {
         self.deliver_backlog(slot, out);
     }
 
-    fn deliver_row(
-        &mut self,
-        slot: AgentSlot,
-        row: RowId,
-        envelope: Bytes,
-        out: &mut Vec<Effect>,
-    ) -> bool {
+    fn deliver_row(&mut self, slot: AgentSlot, row: RowId, envelope: Bytes, out: &mut Vec<Effect>) -> bool {
         let session = self.agents.session_mut(slot).filter(|s| s.has_capacity(envelope.len()));
         let Some(session) = session else { return false };
         let seq = session.push(InFlight { size: envelope.len(), content: Content::Row(row) });

@@ -9,12 +9,7 @@ use super::{AgentRegistry, AgentSlot, Core, Effect, RestoredRow, RowKind, Write}
 impl Core {
     /// Adds one row of the store. A row whose mailbox belongs to no agent any longer is removed
     /// from the store.
-    pub fn restore(
-        &mut self,
-        found: RestoredRow,
-        registry: &dyn AgentRegistry,
-        out: &mut Vec<Effect>,
-    ) {
+    pub fn restore(&mut self, found: RestoredRow, registry: &dyn AgentRegistry, out: &mut Vec<Effect>) {
         let sender = self.find_or_add(found.peer.as_str(), registry);
         if let (RowKind::Message, Some(sender)) = (found.kind, sender) {
             let key = MessageKey { sender, id: found.id };

@@ -17,8 +17,7 @@ impl Core {
             return out.push(Effect::Refuse { conn, request, reason, retry_after, quota: None });
         }
         let found = self.agents.find(did.as_str());
-        let slot =
-            found.unwrap_or_else(|| self.agents.add(Agent::new(did.as_str().into(), tenant.clone())));
+        let slot = found.unwrap_or_else(|| self.agents.add(Agent::new(did.as_str().into(), tenant.clone())));
         if self.sessions.get(&conn).is_some_and(|held| *held != slot) {
             let (reason, retry_after) = (Reason::Forbidden, None);
             return out.push(Effect::Refuse { conn, request, reason, retry_after, quota: None });
@@ -57,7 +56,9 @@ impl Core {
     /// session gets them again.
     pub(super) fn end_session(&mut self, slot: AgentSlot, now: Now, out: &mut Vec<Effect>) {
         self.spill(slot, now, out);
-        let Some(session) = self.agents.agent_mut(slot).and_then(|agent| agent.session.take()) else { return };
+        let Some(session) = self.agents.agent_mut(slot).and_then(|agent| agent.session.take()) else {
+            return;
+        };
         for delivery in session.into_in_flight() {
             if let Content::Unstored(message) = delivery.content {
                 self.refuse_sender(message, Reason::StorageUnavailable, out);

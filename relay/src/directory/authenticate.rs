@@ -52,7 +52,11 @@ impl Directory {
     }
 }
 
-pub(super) fn recheck(state: &DirectoryState, principal: &Principal, now: UnixSeconds) -> Result<(), AuthError> {
+pub(super) fn recheck(
+    state: &DirectoryState,
+    principal: &Principal,
+    now: UnixSeconds,
+) -> Result<(), AuthError> {
     let (_, owner) = state.key_by_id(&principal.key_id).ok_or(AuthError::Unknown)?;
     if owner.tenant != principal.tenant || owner.agent != principal.agent {
         return Err(AuthError::Unknown);

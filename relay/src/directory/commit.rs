@@ -7,8 +7,8 @@ use protocol::record::Card;
 use protocol::{Did, UnixSeconds};
 use sqlx::{Row as _, SqliteConnection};
 
-use super::entry::{AgentEntry, TenantKey};
 use super::edit::Edit;
+use super::entry::{AgentEntry, TenantKey};
 use crate::store::{Store, StoreError};
 
 type Result<T = ()> = std::result::Result<T, sqlx::Error>;

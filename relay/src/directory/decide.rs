@@ -150,7 +150,8 @@ pub(super) fn decide(context: Context<'_>, operation: Operation) -> Result<Decis
 impl Context<'_> {
     /// Whether the tenant may have one more agent.
     fn check_capacity(&self, tenant: &TenantId) -> Result<(), OperationError> {
-        let holder = self.state.tenant(tenant).ok_or_else(|| OperationError::TenantMissing(tenant.clone()))?;
+        let holder =
+            self.state.tenant(tenant).ok_or_else(|| OperationError::TenantMissing(tenant.clone()))?;
         if self.state.agents_count() >= self.capacity.agents {
             return Err(OperationError::AgentsFull);
         }

@@ -22,7 +22,10 @@ type BoundKeys = HashMap<Did, Vec<AgentKey>>;
 impl Store {
     /// # Errors
     /// The store cannot be read, holds something this version does not understand, or belongs to another domain.
-    pub(crate) async fn load_directory(&self, domain: &Domain) -> Result<(StoreIdentity, DirectoryState), StoreError> {
+    pub(crate) async fn load_directory(
+        &self,
+        domain: &Domain,
+    ) -> Result<(StoreIdentity, DirectoryState), StoreError> {
         let identity = self.identity(domain).await?;
         let mut state = DirectoryState::at_version(identity.version);
         for row in self.all("select tenant, display_name, suspended, agents_max from tenants").await? {

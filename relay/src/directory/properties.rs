@@ -8,10 +8,10 @@ use protocol::did::{Domain, TenantId};
 use protocol::record::Card;
 
 use super::authenticate::recheck;
-use super::edit::Decision;
 use super::decide::{Context, Operation, decide};
+use super::edit::Decision;
 use super::fixtures::{did, hash, record, tenant};
-use super::{Capacity, Revocation, Principal, DirectoryState};
+use super::{Capacity, DirectoryState, Principal, Revocation};
 use crate::store::Store;
 
 const NOW: u64 = 1_000;

@@ -154,7 +154,10 @@ impl DirectoryState {
         if let Some(mcp) = &agent.mcp {
             self.resources.insert(mcp.url.clone(), agent.did.clone());
             for account in &mcp.accounts {
-                self.agents_by_account.entry(account.to_ascii_lowercase()).or_default().insert(agent.did.clone());
+                self.agents_by_account
+                    .entry(account.to_ascii_lowercase())
+                    .or_default()
+                    .insert(agent.did.clone());
             }
         }
         for key in &agent.keys {

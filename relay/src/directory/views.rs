@@ -7,9 +7,9 @@ use protocol::admin::{KeyView, Page, TenantView};
 use protocol::api_key::KeyId;
 use protocol::did::{AgentName, TenantId};
 
+use super::Directory;
 use super::entry::AgentEntry;
 use super::state::Tenant;
-use super::Directory;
 
 /// Number of entries, for metrics.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

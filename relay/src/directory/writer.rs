@@ -8,10 +8,10 @@ use protocol::UnixSeconds;
 use tokio::sync::mpsc;
 
 use super::audit::AuditEntry;
-use super::edit::{Decision, Edit};
-use super::revocation::Revocation;
 use super::decide::{Context, Operation, decide};
-use super::request::{WriteRequest, WriteError, Written};
+use super::edit::{Decision, Edit};
+use super::request::{WriteError, WriteRequest, Written};
+use super::revocation::Revocation;
 use super::{Directory, Rules};
 use crate::store::Store;
 

@@ -109,8 +109,9 @@ mod tests {
     fn another_alias_than_the_registered_one_is_not_found() {
         let did: Did = "did:wba:example.com:agent:bob".parse().unwrap();
         let record = br#"{"document":{"id":"x"},"selfCertifying":{"id":"did:wba:example.com:agent:bob:e1_y"},"card":{}}"#;
-        let select =
-            |alias: Option<&str>| DocumentPath { did: did.clone(), alias: alias.map(str::to_owned) }.select(record);
+        let select = |alias: Option<&str>| {
+            DocumentPath { did: did.clone(), alias: alias.map(str::to_owned) }.select(record)
+        };
         assert_eq!(select(None).as_deref(), Some(r#"{"id":"x"}"#));
         assert!(select(Some("e1_y")).is_some());
         assert_eq!(select(Some("e1_z")), None);

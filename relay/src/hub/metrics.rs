@@ -78,7 +78,11 @@ impl HubMetrics {
                 "Requests that were refused, by reason.",
                 "reason",
             )?,
-            notices: labelled("msg2agent_relay_notices_total", "Notices sent about stored messages, by outcome.", "outcome")?,
+            notices: labelled(
+                "msg2agent_relay_notices_total",
+                "Notices sent about stored messages, by outcome.",
+                "outcome",
+            )?,
             closes: labelled(
                 "msg2agent_relay_closes_total",
                 "Connections the relay closed, by close code.",

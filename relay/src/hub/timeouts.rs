@@ -134,7 +134,10 @@ mod tests {
     }
 
     /// The actions that are due at these seconds.
-    fn actions(timeouts: &mut ConnectionTimeouts, seconds: std::ops::RangeInclusive<u64>) -> Vec<(u64, TimeoutAction)> {
+    fn actions(
+        timeouts: &mut ConnectionTimeouts,
+        seconds: std::ops::RangeInclusive<u64>,
+    ) -> Vec<(u64, TimeoutAction)> {
         let found = seconds.flat_map(|s| timeouts.tick(s * 1000).into_iter().map(move |(_, v)| (s, v)));
         found.collect()
     }

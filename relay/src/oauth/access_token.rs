@@ -1,42 +1,14 @@
 //! Access tokens: JWTs of RFC 9068, signed with Ed25519 (RFC 8037). Resource servers check them against the JWKS.
 
 use ed25519_dalek::{Signer as _, Verifier as _};
-use protocol::{Did, UnixSeconds, base64url, strict_json};
-use serde::{Deserialize, Serialize};
+use protocol::access_token::{ALGORITHM, Claims, Header, TOKEN_BYTES_MAX, TOKEN_TYPE};
+use protocol::introspection::Inactive;
+use protocol::{UnixSeconds, base64url, strict_json};
 
 use super::keys::{KeySet, SigningKey};
 
 /// Separates the grant in a `jti` from what makes it unique.
 const JTI_SEPARATOR: char = '.';
-/// Bytes of a token that is looked at; ours have some 900.
-const TOKEN_BYTES_MAX: usize = 8 * 1024;
-
-/// The claims, all of them always there.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub(super) struct Claims {
-    pub(super) iss: String,
-    /// The exact URL of one MCP endpoint.
-    pub(super) aud: String,
-    /// Our id of the account.
-    pub(super) sub: String,
-    pub(super) client_id: String,
-    /// Words separated by spaces.
-    pub(super) scope: String,
-    pub(super) agent: Did,
-    /// The grant's id, a dot, and a random part: so a token leads to what can be revoked, and nothing is kept of it.
-    pub(super) jti: String,
-    pub(super) iat: UnixSeconds,
-    pub(super) exp: UnixSeconds,
-}
-
-#[derive(Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-struct Header {
-    alg: String,
-    typ: String,
-    kid: String,
-}
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub(super) enum TokenError {
@@ -53,22 +25,20 @@ pub(super) enum TokenError {
 }
 
 impl TokenError {
-    /// The words of the MCP server for the same.
-    pub(super) const fn word(self) -> &'static str {
+    pub(super) const fn reason(self) -> Inactive {
         match self {
-            Self::Form => "token_malformed",
-            Self::Key => "token_key_unknown",
-            Self::Signature => "token_bad_signature",
-            Self::Issuer => "token_wrong_issuer",
-            Self::Expired => "token_expired",
+            Self::Form => Inactive::TokenMalformed,
+            Self::Key => Inactive::TokenKeyUnknown,
+            Self::Signature => Inactive::TokenBadSignature,
+            Self::Issuer => Inactive::TokenWrongIssuer,
+            Self::Expired => Inactive::TokenExpired,
         }
     }
 }
 
-impl Claims {
-    pub(super) fn grant(&self) -> &str {
-        self.jti.split_once(JTI_SEPARATOR).map_or("", |(grant, _)| grant)
-    }
+/// The id of the grant that a token was issued under.
+pub(super) fn grant_id(claims: &Claims) -> &str {
+    claims.jti.split_once(JTI_SEPARATOR).map_or("", |(grant, _)| grant)
 }
 
 /// The `jti` of a token of this grant.
@@ -79,7 +49,7 @@ pub(super) fn jti(grant: &str, random: &str) -> String {
 /// # Errors
 /// Never for these claims; serde says so in its signature.
 pub(super) fn sign(claims: &Claims, key: &SigningKey) -> serde_json::Result<String> {
-    let header = Header { alg: "EdDSA".into(), typ: "at+jwt".into(), kid: key.kid().to_owned() };
+    let header = Header { alg: ALGORITHM.into(), typ: TOKEN_TYPE.into(), kid: key.kid().to_owned() };
     let part = |json: Vec<u8>| base64url::encode(&json);
     let signed = format!("{}.{}", part(serde_json::to_vec(&header)?), part(serde_json::to_vec(claims)?));
     let signature = key.secret().sign(signed.as_bytes());
@@ -107,7 +77,7 @@ fn verify_signature(token: &str, keys: &KeySet) -> Result<Claims, TokenError> {
     let (signed, signature) = token.rsplit_once('.').ok_or(TokenError::Form)?;
     let (header, claims) = signed.split_once('.').ok_or(TokenError::Form)?;
     let header: Header = part(header)?;
-    if header.alg != "EdDSA" || header.typ != "at+jwt" {
+    if header.alg != ALGORITHM || header.typ != TOKEN_TYPE {
         return Err(TokenError::Form);
     }
     let key = keys.find(&header.kid).ok_or(TokenError::Key)?;
@@ -158,7 +128,7 @@ mod tests {
         assert_eq!(check("https://relay.example", 600), Err(TokenError::Expired));
         assert_eq!(check("https://relay.example/", 0), Err(TokenError::Issuer));
         assert_eq!(verify(&token, &keys(&[2]), "https://relay.example", 0), Err(TokenError::Key));
-        assert_eq!(claims().grant(), "g_1");
+        assert_eq!(grant_id(&claims()), "g_1");
     }
 
     #[test]

@@ -2,6 +2,7 @@
 
 use protocol::Did;
 use protocol::admin::McpSpec;
+use protocol::introspection::Inactive;
 
 /// Issuer of accounts that were made by an invitation.
 pub(crate) const INVITATION_ISSUER: &str = "invitation";
@@ -41,11 +42,11 @@ pub(super) enum Barred {
 }
 
 impl Barred {
-    pub(super) const fn word(self) -> &'static str {
+    pub(super) const fn reason(self) -> Inactive {
         match self {
-            Self::Suspended => "suspended",
-            Self::NotInvited => "not_invited",
-            Self::NoEndpoint => "no_endpoint",
+            Self::Suspended => Inactive::Suspended,
+            Self::NotInvited => Inactive::NotInvited,
+            Self::NoEndpoint => Inactive::NoEndpoint,
         }
     }
 }

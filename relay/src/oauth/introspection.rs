@@ -1,10 +1,11 @@
 //! What is answered to whom about a credential (RFC 7662). An agent learns of tokens for itself, and nothing of others; the
 //! relay's gateway learns for whom a credential speaks, or why for nobody. Pure.
 
-use protocol::introspection::Introspection;
+use protocol::access_token::Claims;
+use protocol::introspection::{self, Introspection};
 use serde::Serialize;
 
-use super::access_token::{Claims, TokenError};
+use super::access_token::TokenError;
 use super::standing::Lapsed;
 use crate::directory::{AuthError, KeyAccess, Principal};
 
@@ -35,15 +36,17 @@ pub(super) enum Inactive {
 }
 
 impl Inactive {
-    pub(super) const fn word(self) -> &'static str {
+    pub(super) const fn reason(self) -> introspection::Inactive {
         match self {
-            Self::Key(error) => error.reason().word(),
-            Self::KeyOfTenant => "key_of_a_tenant",
-            Self::NoEndpoint => "no_endpoint",
-            Self::Token(error) => error.word(),
-            Self::WrongAudience => "token_wrong_audience",
-            Self::GrantRevoked => "grant_revoked",
-            Self::Lapsed(lapsed) => lapsed.word(),
+            Self::Key(AuthError::Unknown) => introspection::Inactive::KeyUnknown,
+            Self::Key(AuthError::Expired) => introspection::Inactive::KeyExpired,
+            Self::Key(AuthError::Suspended) => introspection::Inactive::Suspended,
+            Self::KeyOfTenant => introspection::Inactive::KeyOfTenant,
+            Self::NoEndpoint => introspection::Inactive::NoEndpoint,
+            Self::Token(error) => error.reason(),
+            Self::WrongAudience => introspection::Inactive::TokenWrongAudience,
+            Self::GrantRevoked => introspection::Inactive::GrantRevoked,
+            Self::Lapsed(lapsed) => lapsed.reason(),
         }
     }
 }
@@ -77,7 +80,7 @@ impl Answer {
 
     /// To the gateway.
     pub(super) fn inactive(why: Inactive) -> Self {
-        let told = Introspection { reason: Some(why.word().to_owned()), ..Introspection::default() };
+        let told = Introspection { reason: Some(why.reason()), ..Introspection::default() };
         Self { told, token_type: None, claims: None }
     }
 }
@@ -138,7 +141,7 @@ mod tests {
 
     #[test]
     fn a_key_that_leads_to_no_one_endpoint_opens_nothing() {
-        let of = |access| Answer::of_key(access).unwrap_err().word();
+        let of = |access| Answer::of_key(access).unwrap_err().reason().as_str();
         assert_eq!(of(KeyAccess { agent: None, ..access() }), "key_of_a_tenant");
         assert_eq!(of(KeyAccess { endpoint: None, ..access() }), "no_endpoint");
     }

@@ -121,7 +121,7 @@ impl Oauth {
     }
 }
 
-impl From<InvitationError> for crate::problem::Refusal {
+impl From<InvitationError> for crate::problem::ProblemResponse {
     fn from(error: InvitationError) -> Self {
         if let InvitationError::Store(cause) = &error {
             tracing::error!(error = %chain(cause), "failed to store invitations");
@@ -157,6 +157,8 @@ fn judge(
     match led {
         Ok(()) => Ok(invited),
         Err(Barred::Suspended) => refused("suspended", "The agent of this invitation is suspended."),
-        Err(barred) => refused(barred.word(), "The agent of this invitation is not reached at this address."),
+        Err(barred) => {
+            refused(barred.reason().as_str(), "The agent of this invitation is not reached at this address.")
+        }
     }
 }

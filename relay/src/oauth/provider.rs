@@ -17,9 +17,9 @@ use serde::{Deserialize, Serialize};
 use zeroize::Zeroizing;
 
 use super::fetch;
-use super::issuer::Issuer;
 use super::secret::Secret;
 use crate::config::ProviderConfig;
+use protocol::url::Issuer;
 
 mod discovery;
 #[cfg(feature = "fuzzing")]

@@ -5,7 +5,7 @@ use std::fmt;
 
 use url::Url;
 
-use super::issuer::is_loopback;
+use protocol::url::is_loopback_host;
 
 /// Bytes of a redirect URI.
 const REDIRECT_BYTES_MAX: usize = 2048;
@@ -55,7 +55,7 @@ impl RedirectUri {
 
     /// Whether the client runs on the person's own machine, where any program could be listening.
     pub(super) fn is_loopback(&self) -> bool {
-        self.url.scheme() == "http" && is_loopback(&self.url)
+        self.url.scheme() == "http" && self.url.host_str().is_some_and(is_loopback_host)
     }
 
     /// What a person is shown: the host, or the scheme of an application.

@@ -5,11 +5,11 @@
 
 use super::client::Client;
 use super::error::{ErrorCode, OauthError};
-use super::issuer::Issuer;
 use super::parameters::Parameters;
 use super::pkce::Challenge;
 use super::redirect::RedirectUri;
 use super::scope::Scopes;
+use protocol::url::Issuer;
 
 /// Bytes of `state`; it comes back in a URL.
 const STATE_BYTES_MAX: usize = 4096;

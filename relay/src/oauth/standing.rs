@@ -1,5 +1,7 @@
 //! Whether what a person allowed still holds: decided by the agent of the grant, at each exchange, refresh and introspection. Pure.
 
+use protocol::introspection::Inactive;
+
 use super::account::{Account, Barred, Resource};
 use super::grant::Grant;
 
@@ -12,10 +14,10 @@ pub(super) enum Lapsed {
 }
 
 impl Lapsed {
-    pub(super) const fn word(self) -> &'static str {
+    pub(super) const fn reason(self) -> Inactive {
         match self {
-            Self::ResourceGone => "resource_gone",
-            Self::Barred(barred) => barred.word(),
+            Self::ResourceGone => Inactive::ResourceGone,
+            Self::Barred(barred) => barred.reason(),
         }
     }
 
@@ -114,8 +116,9 @@ mod tests {
     #[test]
     fn a_grant_ends_with_its_agent_and_the_rights_of_its_person() {
         let through = grant(GATEWAY, true);
-        let judge =
-            |agent: Option<&Resource>| judge(&through, &account(), agent, Some(GATEWAY)).unwrap_err().word();
+        let judge = |agent: Option<&Resource>| {
+            judge(&through, &account(), agent, Some(GATEWAY)).unwrap_err().reason().as_str()
+        };
         assert_eq!(judge(None), "resource_gone");
         let other = Resource { agent: "did:wba:example.com:agent:bob".parse().unwrap(), ..agent() };
         assert_eq!(judge(Some(&other)), "resource_gone");

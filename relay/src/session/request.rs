@@ -69,16 +69,23 @@ pub(super) fn parse(frame: &Utf8Bytes) -> ClientRequest<'_> {
             let id = RequestId::from_json(id.as_json());
             parse_request(frame, id, &method, params)
         }
-        Ok(Incoming::Notification { method, params }) if method == method::ACK => match parse_params(params) {
-            Ok(params) => ClientRequest::Ack(params),
-            Err(reason) => ClientRequest::Invalid { id: None, reason },
-        },
+        Ok(Incoming::Notification { method, params }) if method == method::ACK => {
+            match parse_params(params) {
+                Ok(params) => ClientRequest::Ack(params),
+                Err(reason) => ClientRequest::Invalid { id: None, reason },
+            }
+        }
         Ok(_) => ClientRequest::Ignored,
         Err(error) => ClientRequest::Invalid { id: None, reason: error.reason() },
     }
 }
 
-fn parse_request<'a>(frame: &'a Utf8Bytes, id: RequestId, method: &str, params: &'a str) -> ClientRequest<'a> {
+fn parse_request<'a>(
+    frame: &'a Utf8Bytes,
+    id: RequestId,
+    method: &str,
+    params: &'a str,
+) -> ClientRequest<'a> {
     let invalid = |id, reason| ClientRequest::Invalid { id: Some(id), reason };
     match method {
         method::SEND => match Routing::parse(params) {

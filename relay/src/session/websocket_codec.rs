@@ -44,14 +44,21 @@ impl WebSocketCodec {
 
     /// Decodes bytes of the socket. Appends complete text frames to `frames`, and pongs and answers to
     /// close frames to `out`.
-    pub(super) fn decode(&mut self, bytes: &[u8], frames: &mut Vec<Utf8Bytes>, out: &mut Vec<u8>) -> StreamState {
+    pub(super) fn decode(
+        &mut self,
+        bytes: &[u8],
+        frames: &mut Vec<Utf8Bytes>,
+        out: &mut Vec<u8>,
+    ) -> StreamState {
         let mut memory = Memory { bytes, out };
         loop {
             match self.websocket.read(&mut memory) {
                 Ok(Message::Text(text)) => frames.push(text),
                 Ok(Message::Binary(_)) => return StreamState::Broken(CloseCode::Malformed),
                 Ok(Message::Ping(_) | Message::Pong(_) | Message::Close(_) | Message::Frame(_)) => {}
-                Err(Error::Io(error)) if error.kind() == io::ErrorKind::WouldBlock => return StreamState::Open,
+                Err(Error::Io(error)) if error.kind() == io::ErrorKind::WouldBlock => {
+                    return StreamState::Open;
+                }
                 Err(Error::ConnectionClosed | Error::AlreadyClosed) => return StreamState::Closed,
                 Err(Error::Capacity(_)) => return StreamState::Broken(CloseCode::TooBig),
                 Err(_) => return StreamState::Broken(CloseCode::Malformed),
@@ -147,6 +154,10 @@ mod tests {
         assert_eq!(decode(&[&masked(0x82, b"binary")]).2, StreamState::Broken(CloseCode::Malformed));
         assert_eq!(decode(&[&masked(0x81, &[0xff])]).2, StreamState::Broken(CloseCode::Malformed));
         assert_eq!(decode(&[&[0x81, 1, b'a']]).2, StreamState::Broken(CloseCode::Malformed), "not masked");
-        assert_eq!(decode(&[&masked(0xf1, b"{}")]).2, StreamState::Broken(CloseCode::Malformed), "reserved bits");
+        assert_eq!(
+            decode(&[&masked(0xf1, b"{}")]).2,
+            StreamState::Broken(CloseCode::Malformed),
+            "reserved bits"
+        );
     }
 }

@@ -1,11 +1,12 @@
-//! The invariants, decided from what the clients saw and what the relay and its store hold at the end.
+//! Checks the invariants at the end of a run, against what the clients saw and what the relay and its
+//! store hold.
 
 use std::fmt;
 
 use protocol::envelope::{Class, MessageId};
 use protocol::frame::SendStatus;
 
-use super::history::Record;
+use super::history::MessageHistory;
 use super::simulation::Simulation;
 
 #[derive(Debug)]
@@ -23,18 +24,21 @@ impl fmt::Display for Violation {
 pub(super) fn check(simulation: &Simulation) -> Vec<Violation> {
     let mut found = Vec::new();
     let mut violation = |invariant, what| found.push(Violation { invariant, what });
-    for (invariant, what) in &simulation.history.complaints {
+    for (invariant, what) in &simulation.history.violations {
         violation(invariant, what.clone());
     }
     for ((from, id), record) in &simulation.history.messages {
         if is_lost(record) {
-            violation("I1", format!("{id} of {from} was promised and is nowhere: {record:?}"));
+            violation("I1", format!("{id} of {from} was accepted and is lost: {record:?}"));
         }
         if record.premature {
-            violation("I4", format!("{id} of {from} was called delivered before {} acknowledged", record.to));
+            violation(
+                "I4",
+                format!("{id} of {from} was answered delivered before {} acknowledged", record.to),
+            );
         }
         if simulation.tenant(*from) != simulation.tenant(record.to) && !record.received.is_empty() {
-            violation("I6", format!("{id} of {from} crossed a tenant's wall"));
+            violation("I6", format!("{id} of {from} reached another tenant"));
         }
     }
     for (earlier, later) in overtaken(simulation) {
@@ -54,17 +58,17 @@ pub(super) fn check(simulation: &Simulation) -> Vec<Violation> {
     found
 }
 
-fn is_lost(record: &Record) -> bool {
+fn is_lost(record: &MessageHistory) -> bool {
     let promised = record.statuses.iter().any(|s| *s != SendStatus::Forwarded);
     let ended = record.notices.contains("expired") || record.notices.contains("dropped");
     promised && record.received.is_empty() && !ended
 }
 
-/// Pairs of one sender and one recipient where every attempt of one came before every attempt of the other, and the first
-/// deliveries did not.
+/// Messages of one sender to one recipient that were delivered in the wrong order: every attempt of the
+/// first came before every attempt of the second, and its first delivery came later.
 fn overtaken(simulation: &Simulation) -> Vec<(MessageId, MessageId)> {
-    let received = |record: &Record| record.received.first().map(|(position, _)| *position);
-    let mut messages: Vec<(usize, MessageId, &Record, u64)> = Vec::new();
+    let received = |record: &MessageHistory| record.received.first().map(|(position, _)| *position);
+    let mut messages: Vec<(usize, MessageId, &MessageHistory, u64)> = Vec::new();
     for ((from, id), record) in &simulation.history.messages {
         if let (Class::Reliable, Some(at)) = (record.class, received(record)) {
             messages.push((*from, *id, record, at));
@@ -82,7 +86,7 @@ fn overtaken(simulation: &Simulation) -> Vec<(MessageId, MessageId)> {
     pairs
 }
 
-/// The index in memory and the store have to say the same.
+/// The index in memory and the store must agree.
 fn unbalanced(simulation: &Simulation) -> Option<String> {
     let stored = simulation.store.rows.values().filter(|saved| saved.waiting);
     let (rows, bytes) = stored.fold((0, 0), |(rows, bytes), s| (rows + 1, bytes + s.row.size() as u64));

@@ -1,22 +1,23 @@
-//! Faults planted between the core and its simulation, each of which breaks one invariant.
+//! Mutations between the core and its models: bugs that a run can contain, each of which breaks one
+//! invariant.
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Mutation {
     /// The store reports rows before they are on the disk.
     EarlyCommit,
-    /// Every few deliveries, two messages on the way to one recipient change places.
+    /// Now and then two messages to one recipient are swapped.
     SwappedDeliveries,
-    /// A delivery carries the envelope of the one before it.
+    /// A delivery repeats the envelope of the previous one.
     RepeatedDelivery,
     /// A delivery goes to another connection.
     Misrouted,
-    /// Acknowledgements are made up.
+    /// The relay processes acknowledgements that no client sent.
     ForgedAck,
-    /// Answers get lost inside the relay.
+    /// Answers are lost inside the relay.
     SwallowedAnswer,
     /// The store keeps rows that were removed.
     LostRemoval,
-    /// Every session has the epoch of the first.
+    /// Every session gets the epoch of the first one.
     RepeatedEpoch,
 }
 

@@ -1,4 +1,4 @@
-//! Time, chance, and everything that can happen.
+//! The simulation: a virtual clock and a seeded random generator drive the core and its models.
 
 mod actions;
 mod arrivals;
@@ -14,25 +14,27 @@ use protocol::envelope::MessageId;
 use rand::rngs::StdRng;
 use rand::{RngExt, SeedableRng};
 
-use super::client::ModelClient;
-use super::mutation::Mutation;
 use super::history::History;
-use super::link::{Down, ModelConnection, Up};
-use super::store::ModelStore;
-use crate::core::{AgentSlot, CoreStats, ConnId, Core, Effect, Event, AgentRegistry, Limits, Now, Rate, RowId};
+use super::model_client::ModelClient;
+use super::model_connection::{ModelConnection, ToClient, ToRelay};
+use super::model_store::ModelStore;
+use super::mutation::Mutation;
+use crate::core::{
+    AgentRegistry, AgentSlot, ConnId, Core, CoreLimits, CoreStats, Effect, Event, Now, Rate, RowId,
+};
 
 const EPOCH_UNIX: u64 = 1_790_000_000;
 /// Steps with faults. A step is 1 to 8 ms of virtual time.
 const STEPS: usize = 1_500;
-/// Steps after which a simulation without faults has to be at rest.
+/// Steps within which a simulation without faults has to come to rest.
 const QUIET_STEPS: usize = 6_000;
 const OUTBOX_MAX: usize = 40;
 const TENANTS: [&str; 7] = ["a", "a", "a", "a", "b", "b", "b"];
 
 #[derive(Debug)]
-struct Names(Vec<Did>);
+struct FixedAgents(Vec<Did>);
 
-impl AgentRegistry for Names {
+impl AgentRegistry for FixedAgents {
     fn tenant_of(&self, did: &str) -> Option<TenantId> {
         self.0.iter().find(|known| known.as_str() == did).map(Did::tenant)
     }
@@ -52,7 +54,7 @@ pub(super) struct Simulation {
     mutation: Option<Mutation>,
     now_ms: u64,
     core: Core,
-    names: Names,
+    names: FixedAgents,
     pub(super) store: ModelStore,
     loads: VecDeque<PendingLoad>,
     pub(super) clients: Vec<ModelClient>,
@@ -60,16 +62,16 @@ pub(super) struct Simulation {
     pub(super) history: History,
     next_conn: u64,
     next_id: u64,
-    calm: bool,
-    /// The relay drains, and will be restarted.
+    faults_stopped: bool,
+    /// The relay is draining and will be restarted.
     draining: bool,
     effects: Vec<Effect>,
     first_epoch: Option<u64>,
     previous: Option<Bytes>,
 }
 
-fn limits() -> Limits {
-    Limits {
+fn limits() -> CoreLimits {
+    CoreLimits {
         mailbox_messages: 60,
         mailbox_bytes: 6_000,
         sender_rate: Rate { per_second: 200.0, burst: 40.0 },
@@ -95,14 +97,14 @@ impl Simulation {
             now_ms: 0,
             core: Core::new(limits(), 1, 0),
             clients: names.iter().cloned().map(ModelClient::new).collect(),
-            names: Names(names),
+            names: FixedAgents(names),
             store,
             loads: VecDeque::new(),
             links: BTreeMap::new(),
             history: History::default(),
             next_conn: 1,
             next_id: 0,
-            calm: false,
+            faults_stopped: false,
             draining: false,
             effects: Vec::new(),
             first_epoch: None,
@@ -124,15 +126,15 @@ impl Simulation {
 
     pub(super) fn run_with_faults(&mut self) {
         for _ in 0..STEPS {
-            self.step_world();
-            self.plan();
-            self.fault();
+            self.step();
+            self.send_randomly();
+            self.inject_fault();
         }
     }
 
-    /// Faults stop, everybody connects and reads, until nothing is left to do.
+    /// Runs without further faults until every message is answered and delivered.
     pub(super) fn run_until_quiet(&mut self) {
-        self.calm = true;
+        self.faults_stopped = true;
         if self.draining {
             self.crash();
         }
@@ -144,7 +146,7 @@ impl Simulation {
             client.slow = false;
         }
         for _ in 0..QUIET_STEPS {
-            self.step_world();
+            self.step();
             if self.is_quiet() {
                 return;
             }
@@ -165,11 +167,11 @@ impl Simulation {
             && self.stats().rows == 0
     }
 
-    fn step_world(&mut self) {
+    fn step(&mut self) {
         self.now_ms += self.rng.random_range(1..=8);
         for conn in self.links.keys().copied().collect::<Vec<_>>() {
-            self.carry_up(conn);
-            self.carry_down(conn);
+            self.deliver_to_relay(conn);
+            self.deliver_to_client(conn);
         }
         self.run_store();
         self.step_core(Event::Tick);
@@ -178,7 +180,7 @@ impl Simulation {
             self.maybe_ack(client);
         }
         if self.core.stats().held_bytes > limits().held_bytes_max {
-            self.history.complain("I8", "more bytes held than allowed".into());
+            self.history.violation("I8", "more bytes are held than allowed".into());
         }
     }
 
@@ -191,7 +193,7 @@ impl Simulation {
         let now = self.now();
         self.core.step(event, now, &self.names, &mut effects);
         for effect in effects.drain(..) {
-            self.carry_out(effect);
+            self.apply_effect(effect);
         }
         self.effects = effects;
     }
@@ -199,7 +201,8 @@ impl Simulation {
     fn run_store(&mut self) {
         let lost_removal = self.mutation == Some(Mutation::LostRemoval);
         if let Some(event) = self.store.end_commit(self.now_ms, lost_removal) {
-            let reported = self.mutation == Some(Mutation::EarlyCommit) && matches!(event, Event::Stored { .. });
+            let reported =
+                self.mutation == Some(Mutation::EarlyCommit) && matches!(event, Event::Stored { .. });
             if !reported {
                 self.step_core(event);
             }
@@ -208,7 +211,7 @@ impl Simulation {
         self.store.start_commit(end);
         while let Some(load) = self.loads.pop_front_if(|load| load.due_ms <= self.now_ms) {
             let (agent, epoch) = (load.agent, load.epoch);
-            if !self.calm && self.rng.random_bool(0.05) {
+            if !self.faults_stopped && self.rng.random_bool(0.05) {
                 self.step_core(Event::LoadFailed { agent, epoch });
             } else {
                 let page = self.store.read(&load.rows);
@@ -217,14 +220,14 @@ impl Simulation {
         }
     }
 
-    fn down(&mut self, conn: ConnId, item: Down) {
+    fn down(&mut self, conn: ConnId, item: ToClient) {
         let due = self.now_ms + self.rng.random_range(0..10);
         if let Some(link) = self.links.get_mut(&conn) {
             link.down.push(due, item);
         }
     }
 
-    fn up(&mut self, client: usize, item: Up) {
+    fn up(&mut self, client: usize, item: ToRelay) {
         let due = self.now_ms + self.rng.random_range(0..10);
         let conn = self.clients[client].conn;
         if let Some(link) = conn.and_then(|conn| self.links.get_mut(&conn)) {
@@ -232,7 +235,7 @@ impl Simulation {
         }
     }
 
-    fn fresh_number(&mut self) -> u64 {
+    fn next_number(&mut self) -> u64 {
         self.next_id += 1;
         self.next_id
     }

@@ -8,8 +8,8 @@ use protocol::multikey;
 
 use super::*;
 use crate::directory::edit::Edit;
-use crate::directory::revocation::Revocation;
 use crate::directory::entry::AgentEntry;
+use crate::directory::revocation::Revocation;
 
 pub(super) fn put(context: Context<'_>, did: Did, spec: AgentSpec) -> Result<Decision, OperationError> {
     check(context, &did, &spec)?;
@@ -146,7 +146,8 @@ mod tests {
         let mut state = state_with_tenants(&["acme"]);
         let alice = did("acme", "alice");
         let spec = AgentSpec { root_key: Some(root("alice")), ..spec(&[(1, Some(5_000))]) };
-        let Decision::Apply { edit, revocations } = put(context(&state), alice.clone(), spec.clone()).unwrap()
+        let Decision::Apply { edit, revocations } =
+            put(context(&state), alice.clone(), spec.clone()).unwrap()
         else {
             panic!("a new agent is a change");
         };

@@ -2,8 +2,8 @@
 
 use super::*;
 use crate::directory::edit::Edit;
-use crate::directory::revocation::Revocation;
 use crate::directory::entry::TenantKey;
+use crate::directory::revocation::Revocation;
 
 pub(super) fn put(
     context: Context<'_>,
@@ -11,7 +11,8 @@ pub(super) fn put(
     id: &KeyId,
     spec: KeySpec,
 ) -> Result<Decision, OperationError> {
-    let holder = context.state.tenant(&tenant).ok_or_else(|| OperationError::TenantMissing(tenant.clone()))?;
+    let holder =
+        context.state.tenant(&tenant).ok_or_else(|| OperationError::TenantMissing(tenant.clone()))?;
     let key = TenantKey { sha256: spec.sha256, not_after: spec.not_after };
     if key.id() != *id {
         return Err(OperationError::KeyIdOfAnother(key.id()));
@@ -38,7 +39,10 @@ pub(super) fn put(
 pub(super) fn delete(context: Context<'_>, tenant: TenantId, id: &KeyId) -> Decision {
     let key = context.state.tenant(&tenant).and_then(|holder| holder.keys.get(id)).copied();
     let Some(key) = key else { return Decision::Unchanged };
-    Decision::Apply { edit: Edit::RemoveKey(tenant, key), revocations: vec![Revocation::KeyRevoked(id.clone())] }
+    Decision::Apply {
+        edit: Edit::RemoveKey(tenant, key),
+        revocations: vec![Revocation::KeyRevoked(id.clone())],
+    }
 }
 
 #[cfg(test)]

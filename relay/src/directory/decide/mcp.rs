@@ -7,7 +7,7 @@ use std::sync::Arc;
 use super::*;
 use crate::directory::edit::Edit;
 use crate::directory::entry::AgentEntry;
-use crate::oauth::is_endpoint_url;
+use protocol::url::is_endpoint_url;
 
 pub(super) fn put(context: Context<'_>, did: Did, spec: McpSpec) -> Result<Decision, OperationError> {
     let Some(before) = context.state.agent(&did) else { return Err(OperationError::AgentMissing(did)) };

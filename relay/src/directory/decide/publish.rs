@@ -75,7 +75,11 @@ mod tests {
         state
     }
 
-    fn published(state: &mut DirectoryState, identity: &Identity, now: UnixSeconds) -> Result<Decision, OperationError> {
+    fn published(
+        state: &mut DirectoryState,
+        identity: &Identity,
+        now: UnixSeconds,
+    ) -> Result<Decision, OperationError> {
         let decision = publish(context(state), &tenant_key(), &record(identity, Card::default(), now));
         if let Ok(Decision::Apply { edit, .. }) = &decision {
             state.apply(edit);

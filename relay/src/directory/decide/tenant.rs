@@ -4,7 +4,11 @@ use super::*;
 use crate::directory::edit::Edit;
 use crate::directory::revocation::Revocation;
 
-pub(super) fn put(context: Context<'_>, tenant: TenantId, spec: TenantSpec) -> Result<Decision, OperationError> {
+pub(super) fn put(
+    context: Context<'_>,
+    tenant: TenantId,
+    spec: TenantSpec,
+) -> Result<Decision, OperationError> {
     let before = context.state.tenant(&tenant).map(|tenant| &tenant.spec);
     if before == Some(&spec) {
         return Ok(Decision::Unchanged);

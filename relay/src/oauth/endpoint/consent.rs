@@ -81,7 +81,7 @@ async fn allow(
         }
         Err(Unchosen::Barred(barred)) => {
             let notice = barred_notice(&pending.target, barred);
-            let refused = OauthError::new(ErrorCode::AccessDenied, barred.word(), notice);
+            let refused = OauthError::new(ErrorCode::AccessDenied, barred.reason().as_str(), notice);
             oauth.count(Endpoint::Consent, Some(&refused));
             Ok(oauth.sign_in_page(pending, headers, Some(notice))?)
         }

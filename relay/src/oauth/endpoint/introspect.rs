@@ -6,10 +6,12 @@ use axum::extract::State;
 use axum::http::{HeaderMap, header};
 use axum::response::{IntoResponse as _, Response};
 
+use protocol::access_token::Claims;
+
 use super::{Caller, Form};
 use crate::bearer::bearer;
 use crate::directory::Principal;
-use crate::oauth::access_token::{self, Claims};
+use crate::oauth::access_token;
 use crate::oauth::error::{ErrorCode, OauthError};
 use crate::oauth::introspection::{Answer, Inactive, covers};
 use crate::oauth::metrics::Endpoint;
@@ -40,7 +42,7 @@ pub(in crate::oauth) async fn handle(
             Asker::Agent(who) => Ok((Answer::to_agent(active(&oauth, &who, token).await?), "ok")),
             Asker::Gateway => Ok(match speaks_for(&oauth, token).await? {
                 Ok(answer) => (answer, "ok"),
-                Err(why) => (Answer::inactive(why), why.word()),
+                Err(why) => (Answer::inactive(why), why.reason().as_str()),
             }),
         }
     };
@@ -70,7 +72,7 @@ async fn active(oauth: &Oauth, who: &Principal, token: &str) -> Result<Option<Cl
     if !covers(who, &claims) {
         return Ok(None);
     }
-    let Some((grant, account)) = oauth.store.grant_and_account(claims.grant()).await? else {
+    let Some((grant, account)) = oauth.store.grant_and_account(access_token::grant_id(&claims)).await? else {
         return Ok(None);
     };
     Ok(oauth.check_standing(&grant, &account).is_ok().then_some(claims))
@@ -92,7 +94,7 @@ async fn speaks_for_token(oauth: &Oauth, token: &str) -> Result<Result<Answer, I
         Ok(_) => return Ok(Err(Inactive::WrongAudience)),
         Err(error) => return Ok(Err(Inactive::Token(error))),
     };
-    let Some((grant, account)) = oauth.store.grant_and_account(claims.grant()).await? else {
+    let Some((grant, account)) = oauth.store.grant_and_account(access_token::grant_id(&claims)).await? else {
         return Ok(Err(Inactive::GrantRevoked));
     };
     let agent = oauth.directory.resource_of(&grant.agent);

@@ -44,7 +44,7 @@ async fn revoke(oauth: &Oauth, client_id: &str, token: &str) -> Result<(), Oauth
 async fn grant_of(oauth: &Oauth, token: &str) -> Result<Option<String>, OauthError> {
     let claims = access_token::verify(token, &oauth.keys.current(), oauth.issuer.as_str(), oauth.now());
     if let Ok(claims) = claims {
-        return Ok(Some(claims.grant().to_owned()));
+        return Ok(Some(access_token::grant_id(&claims).to_owned()));
     }
     let mut transaction = oauth.store.begin().await?;
     let found = oauth.store.refresh_token(&mut transaction, SecretHash::of(token)).await?;

@@ -144,7 +144,7 @@ async fn welcome(
     };
     if let Err(barred) = oauth.offer(&pending.target, &account) {
         let notice = barred_notice(&pending.target, barred);
-        oauth.count(Endpoint::ProviderCallback, Some(&refused(barred.word(), notice)));
+        oauth.count(Endpoint::ProviderCallback, Some(&refused(barred.reason().as_str(), notice)));
         return Ok(oauth.sign_in_page(pending, headers, Some(notice))?);
     }
     let account = oauth.store.account_or_insert(&account).await.map_err(OauthError::from)?;

@@ -10,7 +10,7 @@ use serde::Serialize;
 use sqlx::{Sqlite, Transaction};
 
 use super::{Caller, Form};
-use crate::oauth::access_token::{self, Claims};
+use crate::oauth::access_token;
 use crate::oauth::error::{ErrorCode, OauthError};
 use crate::oauth::grant::{
     ACCESS_SECONDS, CodeExchange, Grant, REFRESH_SECONDS, Refresh, Refused, Use, judge_code, judge_refresh,
@@ -21,6 +21,7 @@ use crate::oauth::secret::{Secret, SecretHash, random_id};
 use crate::oauth::throttle::Kind;
 use crate::oauth::{Account, Oauth, standing};
 use crate::store::oauth::{codes, grants, refresh_tokens};
+use protocol::access_token::Claims;
 
 /// Replaced refresh tokens of a grant that are remembered to notice their return: half a day at one refresh in ten minutes.
 const REPLACED_MAX: u32 = 72;
@@ -145,7 +146,7 @@ impl Oauth {
     pub(super) fn check_standing(&self, grant: &Grant, account: &Account) -> Result<(), OauthError> {
         let agent = self.directory.resource_of(&grant.agent);
         standing::judge(grant, account, agent.as_ref(), self.gateway_url())
-            .map_err(|lapsed| invalid_grant(lapsed.word(), lapsed.sentence()))
+            .map_err(|lapsed| invalid_grant(lapsed.reason().as_str(), lapsed.sentence()))
     }
 }
 

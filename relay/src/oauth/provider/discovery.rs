@@ -6,7 +6,7 @@ use serde::de::DeserializeOwned;
 
 use super::id_token::JwkSet;
 use super::{ANSWER_BYTES_MAX, ProviderError};
-use crate::oauth::secure_host;
+use protocol::url::secure_host;
 
 /// What is known of a provider, and since when.
 #[derive(Debug)]

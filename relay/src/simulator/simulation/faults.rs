@@ -1,15 +1,15 @@
-//! What goes wrong: cut connections, a failing store, a drain, a power cut.
+//! Injects faults: cut connections, a failing store, a drain, a power failure.
 
 use rand::RngExt;
 
 use super::{Simulation, limits};
 use crate::core::{Core, Event};
-use crate::simulator::client::ModelClient;
+use crate::simulator::model_client::ModelClient;
+use crate::simulator::model_connection::ToRelay;
 use crate::simulator::mutation::Mutation;
-use crate::simulator::link::Up;
 
 impl Simulation {
-    pub(super) fn fault(&mut self) {
+    pub(super) fn inject_fault(&mut self) {
         if self.rng.random_bool(0.01) {
             let client = self.rng.random_range(0..self.clients.len());
             let notice = self.rng.random_range(0..2_000);
@@ -35,17 +35,17 @@ impl Simulation {
         }
     }
 
-    /// The client goes away; the relay notices after `notice_ms`, and some of what was under way still arrives.
+    /// Disconnects a client. The relay notices after `notice_ms`, and some of what was sent still arrives.
     pub(super) fn cut(&mut self, client: usize, notice_ms: u64) {
         let Some(conn) = self.clients[client].conn else { return };
         self.clients[client].disconnected();
         let Some(link) = self.links.get_mut(&conn) else { return };
         link.connected = false;
         link.up.truncate(self.rng.random_range(0..=link.up.len()));
-        link.up.push(self.now_ms + notice_ms, Up::End);
+        link.up.push(self.now_ms + notice_ms, ToRelay::End);
     }
 
-    /// Power cut of the relay: memory and queue are gone, the disk is as it was last committed.
+    /// A power failure of the relay: memory and queue are lost, the disk is as last committed.
     pub(super) fn crash(&mut self) {
         self.history.coverage.crashes += 1;
         self.draining = false;
@@ -60,6 +60,6 @@ impl Simulation {
         for row in self.store.restored() {
             self.core.restore(row, &self.names, &mut effects);
         }
-        effects.into_iter().for_each(|effect| self.carry_out(effect));
+        effects.into_iter().for_each(|effect| self.apply_effect(effect));
     }
 }

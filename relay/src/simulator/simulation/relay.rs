@@ -1,26 +1,27 @@
-//! The relay's side: what arrives at the core, what its effects become, and the flaws that can be planted there.
+//! The relay's side: passes events to the core, applies its effects to the models, and plants the
+//! mutations between them.
 
 use bytes::Bytes;
 use rand::RngExt;
 
 use super::PendingLoad;
 use super::{Simulation, route};
-use crate::core::{ConnId, Effect, Event, Opened, RequestId, Submission, Counter};
+use crate::core::{ConnId, Counter, Effect, Event, NewSession, RequestId, Submission};
+use crate::simulator::model_connection::{ToClient, ToRelay};
 use crate::simulator::mutation::Mutation;
-use crate::simulator::link::{Down, Up};
 
 impl Simulation {
-    pub(super) fn carry_up(&mut self, conn: ConnId) {
+    pub(super) fn deliver_to_relay(&mut self, conn: ConnId) {
         while let Some(link) = self.links.get_mut(&conn) {
             let client = link.client;
             let Some(item) = link.up.pop(self.now_ms) else { return };
             let did = self.clients[client].did.clone();
             match item {
-                Up::Register => {
+                ToRelay::Register => {
                     let (tenant, request) = (did.tenant(), RequestId::Number(0));
-                    self.step_core(Event::Opened(Opened { conn, did, tenant, request }));
+                    self.step_core(Event::Opened(NewSession { conn, did, tenant, request }));
                 }
-                Up::Send { request, to, id, class, ttl, envelope } => {
+                ToRelay::Send { request, to, id, class, ttl, envelope } => {
                     let to = self.names.0[to].clone();
                     self.step_core(Event::Sent(Submission {
                         conn,
@@ -33,8 +34,8 @@ impl Simulation {
                         envelope: &envelope,
                     }));
                 }
-                Up::Ack { epoch, seq } => self.step_core(Event::Acked { conn, epoch, seq }),
-                Up::End => {
+                ToRelay::Ack { epoch, seq } => self.step_core(Event::Acked { conn, epoch, seq }),
+                ToRelay::End => {
                     self.links.remove(&conn);
                     self.step_core(Event::Closed { conn });
                 }
@@ -42,39 +43,39 @@ impl Simulation {
         }
     }
 
-    pub(super) fn carry_out(&mut self, effect: Effect) {
+    pub(super) fn apply_effect(&mut self, effect: Effect) {
         match effect {
-            Effect::Welcome { conn, mut epoch, .. } => {
+            Effect::Registered { conn, mut epoch, .. } => {
                 let first = *self.first_epoch.get_or_insert(epoch);
                 if self.mutation == Some(Mutation::RepeatedEpoch) {
                     epoch = first;
                 }
-                self.down(conn, Down::Welcome { epoch });
+                self.down(conn, ToClient::Registered { epoch });
             }
             Effect::Answer { conn, request, status } => {
                 if self.mutation != Some(Mutation::SwallowedAnswer) || self.rng.random_bool(0.9) {
-                    self.down(conn, Down::Answer { request: number(&request), status });
+                    self.down(conn, ToClient::Answer { request: number(&request), status });
                 }
             }
             Effect::Refuse { conn, request, reason, .. } => {
-                self.down(conn, Down::Refuse { request: number(&request), reason });
+                self.down(conn, ToClient::Refuse { request: number(&request), reason });
             }
             Effect::Deliver { conn, epoch, seq, envelope } => self.deliver(conn, epoch, seq, envelope),
             Effect::Notice { conn, epoch, seq, id, to, outcome, .. } => {
-                self.down(conn, Down::Notice { epoch, seq, id, to: to.to_string(), outcome });
+                self.down(conn, ToClient::Notice { epoch, seq, id, to: to.to_string(), outcome });
             }
             Effect::Close { conn, .. } => {
                 self.history.coverage.replaced += 1;
-                self.down(conn, Down::End);
+                self.down(conn, ToClient::End);
             }
             Effect::Write(write) => self.write(write),
-            Effect::Load { agent, epoch, rows } => {
+            Effect::LoadPage { agent, epoch, rows } => {
                 let due_ms = self.now_ms + 3;
                 self.loads.push_back(PendingLoad { due_ms, agent, epoch, rows });
             }
             Effect::Count(Counter::Backlog) => self.history.coverage.backlogs += 1,
             Effect::Count(Counter::Repeated) => self.history.coverage.repeated += 1,
-            Effect::Count(Counter::Unreadable) => self.history.complain("I1", "a row is unreadable".into()),
+            Effect::Count(Counter::Unreadable) => self.history.violation("I1", "a row is unreadable".into()),
             Effect::Count(_) => {}
         }
     }
@@ -89,7 +90,7 @@ impl Simulation {
             let mut effects = Vec::new();
             let now = self.now();
             self.core.step(Event::Stored { upto }, now, &self.names, &mut effects);
-            effects.into_iter().for_each(|effect| self.carry_out(effect));
+            effects.into_iter().for_each(|effect| self.apply_effect(effect));
         }
     }
 
@@ -107,12 +108,12 @@ impl Simulation {
             }
             _ => {}
         }
-        self.down(conn, Down::Deliver { epoch, seq, envelope });
+        self.down(conn, ToClient::Deliver { epoch, seq, envelope });
         if self.mutation == Some(Mutation::ForgedAck) && self.rng.random_bool(0.1) {
             let mut effects = Vec::new();
             let now = self.now();
             self.core.step(Event::Acked { conn, epoch, seq }, now, &self.names, &mut effects);
-            effects.into_iter().for_each(|effect| self.carry_out(effect));
+            effects.into_iter().for_each(|effect| self.apply_effect(effect));
         }
     }
 }

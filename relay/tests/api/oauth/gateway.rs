@@ -73,5 +73,5 @@ pub(super) async fn told(relay: &TestRelay, credential: &str) -> Introspection {
 pub(super) async fn reason(relay: &TestRelay, credential: &str) -> String {
     let told = told(relay, credential).await;
     assert_eq!((told.active, &told.agent, &told.endpoint), (false, &None, &None));
-    told.reason.unwrap()
+    told.reason.unwrap().as_str().to_owned()
 }

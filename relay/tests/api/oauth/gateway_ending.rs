@@ -1,6 +1,7 @@
 //! What ends a token for the gateway, and what the gateway is told then.
 
 use protocol::admin::{Suspension, TenantSpec};
+use protocol::introspection::Inactive;
 use reqwest::StatusCode;
 use serde_json::{Value, json};
 
@@ -38,7 +39,7 @@ async fn a_suspension_lasts_as_long_as_it_lasts() {
             let body = if agent { json!(Suspension { suspended }) } else { json!(tenant) };
             relay.put(path, &body).await.unwrap();
             let reason = told(&relay, &connected.access).await.reason;
-            assert_eq!(reason.as_deref(), suspended.then_some("suspended"));
+            assert_eq!(reason, suspended.then_some(Inactive::Suspended));
         }
     }
     let (status, next) = refreshed(&relay, &connected).await;

@@ -1,4 +1,5 @@
-//! An agent: sends, repeats what was not answered, acknowledges when it gets to it, and remembers what it has seen.
+//! Model of a client: sends, retries what was not answered, acknowledges with a delay, and remembers
+//! what it received.
 
 use std::collections::{HashSet, VecDeque};
 
@@ -12,22 +13,22 @@ use crate::core::ConnId;
 pub(super) struct ModelClient {
     pub(super) did: Did,
     pub(super) conn: Option<ConnId>,
-    /// Epoch of the running session.
+    /// Epoch of the current session.
     pub(super) epoch: Option<u64>,
     pub(super) last_epoch: u64,
     pub(super) last_seq: u64,
     /// When the next acknowledgement goes out.
     pub(super) ack_at: Option<u64>,
-    /// What was delivered in this epoch and not acknowledged.
+    /// Messages that were delivered in this epoch and are not acknowledged.
     pub(super) unacked: Vec<(usize, MessageId)>,
-    pub(super) outbox: VecDeque<Planned>,
+    pub(super) outbox: VecDeque<OutboxMessage>,
     pub(super) seen: HashSet<(usize, MessageId)>,
     pub(super) slow: bool,
 }
 
-/// A message without an answer.
+/// A message that waits for its answer.
 #[derive(Debug, Clone)]
-pub(super) struct Planned {
+pub(super) struct OutboxMessage {
     pub(super) request: u64,
     pub(super) to: usize,
     pub(super) id: MessageId,
@@ -57,12 +58,12 @@ impl ModelClient {
         self.epoch = None;
         self.ack_at = None;
         self.unacked.clear();
-        // An ephemeral message without an answer is not repeated.
-        self.outbox.retain(|planned| planned.class == Class::Reliable);
+        // An ephemeral message without an answer is not sent again.
+        self.outbox.retain(|message| message.class == Class::Reliable);
     }
 
-    pub(super) fn take(&mut self, request: u64) -> Option<Planned> {
-        let index = self.outbox.iter().position(|planned| planned.request == request)?;
+    pub(super) fn take(&mut self, request: u64) -> Option<OutboxMessage> {
+        let index = self.outbox.iter().position(|message| message.request == request)?;
         self.outbox.remove(index)
     }
 }

@@ -1,9 +1,12 @@
-//! The one spelling of the issuer, and the URLs below it. Clients compare it byte for byte (RFC 8414 section 3.3, RFC 9207).
+//! The one spelling of an OAuth issuer, and the URLs below it. Clients compare it byte for byte
+//! (RFC 8414 section 3.3, RFC 9207).
 
 use std::fmt;
 use std::str::FromStr;
 
-use url::{Host, Origin, Url};
+use url::{Origin, Url};
+
+use super::is_secure;
 
 /// `https://host[:port]`, or `http://` on loopback; without path and trailing slash.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -16,13 +19,15 @@ pub struct Issuer(String);
 pub struct IssuerError;
 
 impl Issuer {
+    /// The spelling that clients compare.
     #[must_use]
     pub fn as_str(&self) -> &str {
         &self.0
     }
 
-    /// `path` starts with a slash.
-    pub(super) fn at(&self, path: &str) -> String {
+    /// A URL below the issuer. `path` starts with a slash.
+    #[must_use]
+    pub fn at(&self, path: &str) -> String {
         format!("{}{path}", self.0)
     }
 }
@@ -32,26 +37,15 @@ impl FromStr for Issuer {
 
     fn from_str(text: &str) -> Result<Self, IssuerError> {
         let url = Url::parse(text).map_err(|_| IssuerError)?;
-        let secure = url.scheme() == "https" || (url.scheme() == "http" && is_loopback(&url));
         let origin = url.origin();
         let exact = matches!(origin, Origin::Tuple(..)) && origin.ascii_serialization() == text;
-        if secure && exact { Ok(Self(text.to_owned())) } else { Err(IssuerError) }
+        if is_secure(&url) && exact { Ok(Self(text.to_owned())) } else { Err(IssuerError) }
     }
 }
 
 impl fmt::Display for Issuer {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.0)
-    }
-}
-
-/// Whether the URL's host can only be this machine.
-pub(crate) fn is_loopback(url: &Url) -> bool {
-    match url.host() {
-        Some(Host::Domain(name)) => name == "localhost",
-        Some(Host::Ipv4(address)) => address.is_loopback(),
-        Some(Host::Ipv6(address)) => address.is_loopback(),
-        None => false,
     }
 }
 

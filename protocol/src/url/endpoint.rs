@@ -1,23 +1,26 @@
-//! The one spelling of an MCP endpoint's URL: clients send it back byte for byte, so only what a URL parser writes is taken. Pure.
+//! The one spelling of an MCP endpoint's URL. Clients send it back byte for byte (RFC 8707), so only what a URL
+//! parser itself would write is accepted.
 
-use protocol::admin::MCP_URL_BYTES_MAX;
 use url::Url;
 
-use super::is_loopback;
+use super::is_secure;
+use crate::admin::MCP_URL_BYTES_MAX;
 
-/// `https`, or `http` on loopback, in its normal spelling; without query, fragment and credentials.
-pub(crate) fn is_endpoint_url(text: &str) -> bool {
+/// Whether the text is a [secure](is_secure) URL in its normal spelling, without query, fragment and credentials.
+#[must_use]
+pub fn is_endpoint_url(text: &str) -> bool {
     let Ok(url) = Url::parse(text) else { return false };
     let plain = url.query().is_none()
         && url.fragment().is_none()
         && url.username().is_empty()
         && url.password().is_none();
-    let secure = url.scheme() == "https" || (url.scheme() == "http" && is_loopback(&url));
-    plain && secure && text.len() <= MCP_URL_BYTES_MAX && url.as_str() == text
+    plain && is_secure(&url) && text.len() <= MCP_URL_BYTES_MAX && url.as_str() == text
 }
 
-/// One for all agents of a relay: an endpoint whose path ends in `/mcp`, as clients and people expect of one they are given.
-pub(crate) fn is_gateway_url(text: &str) -> bool {
+/// Whether the text can be the URL of a relay's MCP gateway: an endpoint whose path ends in `/mcp`, which clients
+/// and people expect.
+#[must_use]
+pub fn is_gateway_url(text: &str) -> bool {
     is_endpoint_url(text) && text.ends_with("/mcp")
 }
 

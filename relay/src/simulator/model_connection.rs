@@ -1,4 +1,4 @@
-//! One connection as two queues: in order, with delays, and gone when it is cut.
+//! Model of a connection: two queues that keep the order, delay their items, and can be cut.
 
 use std::collections::VecDeque;
 
@@ -8,7 +8,7 @@ use protocol::envelope::{Class, MessageId};
 use protocol::frame::{Outcome, SendStatus};
 
 #[derive(Debug, Clone)]
-pub(super) enum Up {
+pub(super) enum ToRelay {
     Register,
     Send {
         request: u64,
@@ -22,13 +22,13 @@ pub(super) enum Up {
         epoch: u64,
         seq: u64,
     },
-    /// The end of the connection, as the relay notices it.
+    /// The relay notices the end of the connection.
     End,
 }
 
 #[derive(Debug, Clone)]
-pub(super) enum Down {
-    Welcome { epoch: u64 },
+pub(super) enum ToClient {
+    Registered { epoch: u64 },
     Answer { request: u64, status: SendStatus },
     Refuse { request: u64, reason: Reason },
     Deliver { epoch: u64, seq: u64, envelope: Bytes },
@@ -69,8 +69,8 @@ impl<T> DelayQueue<T> {
 #[derive(Debug)]
 pub(super) struct ModelConnection {
     pub(super) client: usize,
-    pub(super) up: DelayQueue<Up>,
-    pub(super) down: DelayQueue<Down>,
-    /// False: the client is gone, the relay has not noticed yet.
+    pub(super) up: DelayQueue<ToRelay>,
+    pub(super) down: DelayQueue<ToClient>,
+    /// False once the client is gone; the relay may not have noticed.
     pub(super) connected: bool,
 }

@@ -1,4 +1,5 @@
-//! The store: what is committed survives a crash, what is queued does not. Commits take time and can fail.
+//! Model of the message store: committed rows survive a crash, queued writes do not. Commits take time
+//! and can fail.
 
 use std::collections::{BTreeMap, VecDeque};
 
@@ -8,7 +9,7 @@ use crate::core::{Event, RestoredRow, RowId, Write, WriteContent, WriteRow};
 pub(super) struct ModelStore {
     pub(super) rows: BTreeMap<RowId, Saved>,
     queue: VecDeque<Write>,
-    /// End of the commit under way, and how many of the queue are in it.
+    /// End of the current commit, and the number of queued writes in it.
     commit: Option<(u64, usize)>,
     pub(super) failing: bool,
     pub(super) next_row: RowId,
@@ -36,7 +37,8 @@ impl ModelStore {
         }
     }
 
-    /// The event of a commit that ends now. Removals of a failed one are tried again, as the mailbox does.
+    /// The event of a commit that ends now. Removals of a failed commit are retried, as the message store
+    /// does.
     pub(super) fn end_commit(&mut self, now_ms: u64, keep_removed: bool) -> Option<Event<'static>> {
         let (_, count) = self.commit.take_if(|(end, _)| *end <= now_ms)?;
         let batch: Vec<Write> = self.queue.drain(..count).collect();
@@ -53,7 +55,7 @@ impl ModelStore {
         upto.map(|upto| Event::Stored { upto })
     }
 
-    /// Power cut: the commit under way happened or did not.
+    /// A power failure: the current commit happened or did not.
     pub(super) fn crash(&mut self, commit_happened: bool, keep_removed: bool) {
         if let Some((_, count)) = self.commit.take().filter(|_| commit_happened && !self.failing) {
             let batch: Vec<Write> = self.queue.drain(..count).collect();
