@@ -39,17 +39,18 @@ mod writer;
 pub use authenticate::AuthError;
 pub use decide::OperationError;
 pub use discover::{DiscoverPage, DiscoverQuery};
+#[cfg(test)]
 pub(crate) use edit::Edit;
 pub use entry::AgentEntry;
 pub use principal::Principal;
 pub use request::{WriteError, Written};
 pub(crate) use resource::KeyAccess;
 pub use revocation::Revocation;
+pub(crate) use state::DirectoryState;
 pub use views::DirectorySize;
 pub use writer::DirectoryWriter;
 
 use health::Health;
-use state::DirectoryState;
 
 /// Changes that wait for the writer. One takes a few milliseconds, so a full queue is about a second
 /// of work; further callers wait.
@@ -83,7 +84,7 @@ pub struct Directory {
     state: RwLock<DirectoryState>,
     health: Health,
     enforcer: OnceLock<Enforcer>,
-    changes: mpsc::Sender<request::Request>,
+    changes: mpsc::Sender<request::WriteRequest>,
     closed: CancellationToken,
 }
 

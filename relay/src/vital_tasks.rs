@@ -9,10 +9,26 @@ use futures::FutureExt as _;
 use futures::future::BoxFuture;
 
 /// Changes a task before it is spawned under its name.
-pub type TaskWrapper =
-    Arc<dyn Fn(&'static str, BoxFuture<'static, ()>) -> BoxFuture<'static, ()> + Send + Sync>;
-
 #[derive(Clone)]
+pub struct TaskWrapper(
+    Arc<dyn Fn(&'static str, BoxFuture<'static, ()>) -> BoxFuture<'static, ()> + Send + Sync>,
+);
+
+impl TaskWrapper {
+    pub fn new(
+        wrap: impl Fn(&'static str, BoxFuture<'static, ()>) -> BoxFuture<'static, ()> + Send + Sync + 'static,
+    ) -> Self {
+        Self(Arc::new(wrap))
+    }
+}
+
+impl fmt::Debug for TaskWrapper {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("TaskWrapper").finish_non_exhaustive()
+    }
+}
+
+#[derive(Debug, Clone)]
 pub struct VitalTasks {
     tasks: Tasks,
     /// Set by tests only, which make a task panic with it.
@@ -27,14 +43,8 @@ impl VitalTasks {
 
     pub(crate) fn spawn(&self, name: &'static str, work: impl Future<Output = ()> + Send + 'static) {
         match &self.wrapper {
-            Some(wrap) => self.tasks.spawn_vital(name, wrap(name, work.boxed())),
+            Some(TaskWrapper(wrap)) => self.tasks.spawn_vital(name, wrap(name, work.boxed())),
             None => self.tasks.spawn_vital(name, work),
         }
-    }
-}
-
-impl fmt::Debug for VitalTasks {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("VitalTasks").field("tasks", &self.tasks).finish_non_exhaustive()
     }
 }

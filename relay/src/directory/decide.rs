@@ -11,8 +11,9 @@ use protocol::record::{RecordError, VerifiedRecord};
 use protocol::{Did, Reason, UnixSeconds};
 
 use super::Capacity;
-use super::authenticate::{AuthError, Principal};
+use super::authenticate::AuthError;
 use super::edit::Decision;
+use super::principal::Principal;
 use super::state::DirectoryState;
 
 mod agent;

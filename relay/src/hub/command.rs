@@ -43,10 +43,6 @@ pub(crate) struct CommandBatch<'a> {
 }
 
 impl<'a> CommandBatch<'a> {
-    pub(crate) fn push(&mut self, command: Command<'a>) {
-        self.commands.push(command);
-    }
-
     pub(crate) fn extend(&mut self, command: Option<Command<'a>>) {
         self.commands.extend(command);
     }

@@ -10,7 +10,7 @@ use protocol::admin::{McpSpec, TenantSpec};
 
 use super::judge;
 use crate::directory::fixtures::{agent_with_keys, did, state_with_tenants, tenant};
-use crate::directory::{AgentEntry, Edit, State};
+use crate::directory::{AgentEntry, DirectoryState, Edit};
 use crate::oauth::account::{Account, INVITATION_ISSUER};
 use crate::oauth::grant::Grant;
 use crate::oauth::offer;
@@ -90,7 +90,7 @@ fn name_of(number: usize) -> String {
 }
 
 impl Model {
-    fn take(&mut self, state: &mut State, step: Step) {
+    fn take(&mut self, state: &mut DirectoryState, step: Step) {
         match step {
             Step::Put { agent, people, served, suspended } => {
                 self.forget(agent);
@@ -151,7 +151,7 @@ fn entry(number: usize, people: &BTreeSet<usize>, served: bool, suspended: bool)
 }
 
 /// What the consent page lists for this person.
-fn offered(state: &State, account: &Account) -> Vec<Did> {
+fn offered(state: &DirectoryState, account: &Account) -> Vec<Did> {
     let named = || state.agents_naming(account.names()).into_iter().collect();
     let candidates: Vec<_> = account.agent.clone().map_or_else(named, |agent| vec![agent]);
     let candidates = candidates.iter().filter_map(|agent| state.resource_of(agent));
