@@ -26,6 +26,7 @@ gen: ## Writes the generated files anew
 	$(CARGO) run -q --bin crdgen -- --write
 	MSG2AGENT_WRITE_GOLDEN=1 $(CARGO) test -q -p msg2agent-protocol --test protocol golden
 	MSG2AGENT_WRITE_GOLDEN=1 $(CARGO) test -q -p msg2agent-tests --test charts golden
+	MSG2AGENT_WRITE_GOLDEN=1 $(CARGO) test -q -p msg2agent-tests --test structure limits
 
 bench: ## The relay beside a TCP forwarder and nats-server, the MCP gateway beside a bare rmcp server
 	$(CARGO) build -q --workspace --bins

@@ -1,5 +1,6 @@
-//! The admin listener: `/livez`, `/readyz`, `/metrics`, and whatever the caller adds. Plaintext and not for the public;
-//! routes that change something bring their own authentication.
+//! The admin listener: `/livez`, `/readyz`, `/metrics`, and the routes that the caller adds. It
+//! serves plaintext and must not be public. Routes that change something need their own
+//! authentication.
 
 use std::future::Future;
 use std::time::Duration;
@@ -17,10 +18,10 @@ use tokio::net::TcpListener;
 use crate::readiness::{Readiness, Report};
 use crate::shutdown::Shutdown;
 
-/// How long requests that were under way at shutdown may take; a scrape or an admin change is far shorter.
-const GRACE: Duration = Duration::from_secs(5);
+/// How long requests under way at shutdown may take. A scrape or an admin change takes far less.
+const SHUTDOWN_GRACE: Duration = Duration::from_secs(5);
 
-/// The routes every process has. Merge more with [`Router::merge`].
+/// The routes that every process has. Add more with [`Router::merge`].
 pub fn router(readiness: Readiness, registry: Registry) -> Router {
     let probes = Router::new().route("/readyz", get(readyz)).with_state(readiness);
     let metrics = Router::new().route("/metrics", get(metrics)).with_state(registry);
@@ -42,18 +43,19 @@ pub async fn serve(listener: TcpListener, router: Router, shutdown: Shutdown) ->
     bounded(serving.into_future(), shutdown).await
 }
 
-/// Ends `serving` at the latest [`GRACE`] after shutdown began: an idle keep-alive connection must not hold the process.
+/// Ends `serving` at the latest [`SHUTDOWN_GRACE`] after shutdown began: an idle keep-alive
+/// connection must not keep the process alive.
 async fn bounded(
     serving: impl Future<Output = std::io::Result<()>>,
     shutdown: Shutdown,
 ) -> std::io::Result<()> {
     tokio::select! {
         result = serving => result,
-        () = async { shutdown.begun().await; tokio::time::sleep(GRACE).await } => Ok(()),
+        () = async { shutdown.begun().await; tokio::time::sleep(SHUTDOWN_GRACE).await } => Ok(()),
     }
 }
 
-/// The process answers: that is all being alive means.
+/// A process that answers is alive.
 async fn livez() -> &'static str {
     "ok\n"
 }

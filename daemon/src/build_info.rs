@@ -1,15 +1,16 @@
-//! Which binary this is: for the log's first line, the metrics and the trace resource.
+//! Identifies the running binary in the log's first line, the metrics and the trace resource.
 
 use prometheus::{IntGaugeVec, Opts, Registry};
 
-/// Name and version of the running binary. Made by [`build_info!`](crate::build_info!) in the binary's own crate.
+/// Name and version of the running binary. Created by [`build_info!`](crate::build_info!) in the
+/// binary's own crate.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct BuildInfo {
     pub binary: &'static str,
     pub version: &'static str,
 }
 
-/// A [`BuildInfo`] with the name and version of the package in which it is written.
+/// A [`BuildInfo`] with the name and version of the package that calls the macro.
 #[macro_export]
 macro_rules! build_info {
     () => {
@@ -18,7 +19,7 @@ macro_rules! build_info {
 }
 
 impl BuildInfo {
-    /// Adds the gauge `build_info{binary,version}`, always 1.
+    /// Registers the gauge `build_info{binary,version}`, whose value is always 1.
     ///
     /// # Errors
     /// The registry already has one.

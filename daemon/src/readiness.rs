@@ -1,28 +1,30 @@
-//! Whether this process should get traffic, and if not, why: a list of named checks.
-//! Live and ready are different questions; a failed check takes the process out of rotation, it never restarts it.
+//! Decides by a list of named checks whether this process should get traffic. A failed check takes
+//! the process out of rotation; it never restarts it, because being ready and being alive are
+//! different things.
 
 use std::fmt;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use serde::Serialize;
 
-/// Why a check does not pass, as a sentence for the person who reads `/readyz`. Never a secret.
+/// Why a check does not pass: a sentence for the person who reads `/readyz`, without secrets.
 pub type Reason = String;
 
-/// Passes, perhaps with a remark, or fails.
+/// Passed, perhaps with a remark, or failed.
 type State = Result<Option<Reason>, Reason>;
 
 type Probe = Box<dyn Fn() -> State + Send + Sync>;
 
-/// The checks of one process. Cheap to clone; without checks the process is ready.
+/// The checks of one process. A process without checks is ready. Cheap to clone; clones share the
+/// checks.
 #[derive(Clone, Default)]
 pub struct Readiness(Arc<Mutex<Vec<(&'static str, Probe)>>>);
 
-/// A check whose owner says when it passes. It fails until then.
+/// A check that its owner sets. It fails until the first [`Check::pass`].
 #[derive(Debug, Clone)]
 pub struct Check(Arc<Mutex<State>>);
 
-/// The answer of `/readyz`.
+/// The response of `/readyz`.
 #[derive(Debug, PartialEq, Eq, Serialize)]
 pub struct Report {
     pub ready: bool,
@@ -47,19 +49,20 @@ impl Readiness {
         Check(state)
     }
 
-    /// Adds a check that is asked at every request; it must answer at once.
-    pub fn probe(&self, name: &'static str, ask: impl Fn() -> Result<(), Reason> + Send + Sync + 'static) {
-        self.add(name, move || ask().map(|()| None));
+    /// Adds a check that runs at every request; it must return at once.
+    pub fn probe(&self, name: &'static str, run: impl Fn() -> Result<(), Reason> + Send + Sync + 'static) {
+        self.add(name, move || run().map(|()| None));
     }
 
-    fn add(&self, name: &'static str, ask: impl Fn() -> State + Send + Sync + 'static) {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).push((name, Box::new(ask)));
+    fn add(&self, name: &'static str, run: impl Fn() -> State + Send + Sync + 'static) {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).push((name, Box::new(run)));
     }
 
+    /// Runs all checks.
     #[must_use]
     pub fn report(&self) -> Report {
         let checks = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let checks: Vec<_> = checks.iter().map(|(name, ask)| Outcome::new(name, ask())).collect();
+        let checks: Vec<_> = checks.iter().map(|(name, run)| Outcome::new(name, run())).collect();
         Report { ready: checks.iter().all(|check| check.ok), checks }
     }
 }
@@ -79,7 +82,8 @@ impl Check {
         self.set(Ok(None));
     }
 
-    /// Passes: the process should get traffic, and can tell callers itself what is wrong. `/readyz` says it as well.
+    /// Passes with a remark, which `/readyz` shows: the process should get traffic although
+    /// something is wrong, because it reports that to its callers itself.
     pub fn pass_with(&self, remark: impl Into<Reason>) {
         self.set(Ok(Some(remark.into())));
     }

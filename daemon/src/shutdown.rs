@@ -1,4 +1,5 @@
-//! The one signal by which a process ends: SIGTERM or SIGINT begin it, everything else waits for it.
+//! Graceful shutdown: SIGTERM or SIGINT begins it, and every part of the process waits for it and
+//! drains.
 
 use std::future::Future;
 use std::io;
@@ -7,10 +8,10 @@ use std::time::Duration;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio_util::sync::CancellationToken;
 
-/// Status of a process that was told twice to end, as shells report a death by SIGINT.
-const IMPATIENT: i32 = 130;
+/// Exit status after a second signal, as shells report a death by SIGINT.
+const SECOND_SIGNAL_STATUS: i32 = 130;
 
-/// Begins once and stays begun. Cheap to clone; all clones are the same signal.
+/// A signal that begins once. Cheap to clone; clones share the signal.
 #[derive(Debug, Clone, Default)]
 pub struct Shutdown(CancellationToken);
 
@@ -20,7 +21,8 @@ impl Shutdown {
         Self::default()
     }
 
-    /// A shutdown that begins at the first SIGTERM or SIGINT. A second one ends the process at once, undrained.
+    /// A shutdown that begins at the first SIGTERM or SIGINT. A second signal ends the process at
+    /// once, without draining.
     ///
     /// # Errors
     /// The operating system refuses the signal handlers.
@@ -35,8 +37,8 @@ impl Shutdown {
             tracing::info!(signal = name, "shutting down");
             begun.begin();
             tokio::select! { _ = terminate.recv() => {}, _ = interrupt.recv() => {} }
-            tracing::warn!("second signal: ending without drain");
-            std::process::exit(IMPATIENT);
+            tracing::warn!("second signal: the process ends without draining");
+            std::process::exit(SECOND_SIGNAL_STATUS);
         });
         Ok(shutdown)
     }
@@ -50,13 +52,14 @@ impl Shutdown {
         self.0.is_cancelled()
     }
 
-    /// Returns when shutdown begins, at once if it has.
+    /// Returns when shutdown begins, or at once if it has begun.
     pub async fn begun(&self) {
         self.0.cancelled().await;
     }
 }
 
-/// Runs `work` for at most `grace`. `None`, and a warning that names it, when the time is over.
+/// Runs `work` for at most `grace`. When the time is over, logs a warning with `name` and returns
+/// `None`.
 pub async fn within<T>(grace: Duration, name: &'static str, work: impl Future<Output = T>) -> Option<T> {
     match tokio::time::timeout(grace, work).await {
         Ok(value) => Some(value),

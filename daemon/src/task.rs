@@ -1,5 +1,5 @@
-//! Tasks with a name and an owner. A task that must not end, ends the process when it does: half a process that still
-//! answers probes is worse than a restart.
+//! Supervised tasks with a name and an owner. When a vital task ends before shutdown, or any task
+//! panics, the process ends: half a process that still answers probes is worse than a restart.
 
 use std::future::Future;
 use std::time::Duration;
@@ -10,6 +10,16 @@ use tokio_util::task::TaskTracker;
 use crate::shutdown::Shutdown;
 
 /// The tasks of one process. Cheap to clone; clones share the tasks.
+///
+/// ```
+/// # use msg2agent_daemon::{Shutdown, Tasks};
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() {
+/// let tasks = Tasks::new(Shutdown::new());
+/// tasks.spawn_vital("sweeper", async { /* returns too early */ });
+/// assert_eq!(tasks.failed().await.to_string(), "the task sweeper ended before shutdown");
+/// # }
+/// ```
 #[derive(Debug, Clone)]
 pub struct Tasks {
     shutdown: Shutdown,
@@ -17,10 +27,10 @@ pub struct Tasks {
     failure: watch::Sender<Option<TaskFailed>>,
 }
 
-/// A task ended in a way nobody planned.
+/// How a task failed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum TaskFailed {
-    #[error("the task {name} ended, and must not before shutdown")]
+    #[error("the task {name} ended before shutdown")]
     Ended { name: &'static str },
     #[error("the task {name} panicked")]
     Panicked { name: &'static str },
@@ -37,12 +47,12 @@ impl Tasks {
         &self.shutdown
     }
 
-    /// Spawns work that ends by itself. A panic in it is a failure of the process.
+    /// Spawns work that ends at some time. A panic in it is a failure of the process.
     pub fn spawn(&self, name: &'static str, work: impl Future<Output = ()> + Send + 'static) {
         self.start(name, false, work);
     }
 
-    /// Spawns work that runs until shutdown. Its earlier end is a failure of the process.
+    /// Spawns work that runs until shutdown. If it ends earlier or panics, the process fails.
     pub fn spawn_vital(&self, name: &'static str, work: impl Future<Output = ()> + Send + 'static) {
         self.start(name, true, work);
     }
@@ -55,7 +65,8 @@ impl Tasks {
         });
     }
 
-    /// Returns when a task fails: the caller's `run` returns it as its error and the process ends.
+    /// Returns when a task fails. The caller returns the failure as its error, which ends the
+    /// process.
     pub async fn failed(&self) -> TaskFailed {
         let mut failure = self.failure.subscribe();
         loop {
@@ -69,14 +80,15 @@ impl Tasks {
         }
     }
 
-    /// Waits for all tasks to end, at most `grace`. Call it after shutdown began; `false` when some are left.
+    /// Waits at most `grace` for all tasks to end, after shutdown began. Returns `false` if some
+    /// still run.
     pub async fn finished(&self, grace: Duration) -> bool {
         self.tracker.close();
         crate::shutdown::within(grace, "tasks", self.tracker.wait()).await.is_some()
     }
 }
 
-/// Lives inside the task; its drop is the task's end, by return and by panic alike.
+/// Lives inside the task. It is dropped when the task ends, by return and by panic alike.
 struct Watch {
     name: &'static str,
     vital: bool,
@@ -96,7 +108,7 @@ impl Watch {
 impl Drop for Watch {
     fn drop(&mut self) {
         let Some(failed) = self.outcome(std::thread::panicking()) else { return };
-        // The first failure is the cause; later ones follow from it.
+        // The first failure is kept: later ones usually follow from it.
         self.failure.send_if_modified(|first| first.is_none() && first.replace(failed).is_none());
     }
 }

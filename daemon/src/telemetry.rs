@@ -1,6 +1,8 @@
 //! Logs on standard error, as text or JSON, and traces over OTLP when an endpoint is set.
-//! What libraries write about requests at their lower levels is left out whatever the filter says ([`caps`]).
-//! Call [`install`] once, inside a multi-threaded tokio runtime, and keep its guard until the end of `main`.
+//!
+//! Libraries that write secrets at their lower levels are held to a maximum level, whatever the
+//! filter says ([`caps`]). Call [`install`] once, inside a multi-threaded tokio runtime, and keep
+//! its guard until the end of `main`.
 
 use std::fmt;
 use std::str::FromStr;
@@ -36,14 +38,15 @@ pub enum Format {
     Json,
 }
 
-/// What a process says about itself and to whom.
+/// What is logged and exported.
 #[derive(Debug, Clone)]
 pub struct Settings {
     pub build: BuildInfo,
     pub format: Format,
     /// Directives as in `info,hyper=warn`.
     pub filter: String,
-    /// Base URL of an OTLP/HTTP collector, for example `http://collector:4318`. Nothing is exported without.
+    /// Base URL of an OTLP/HTTP collector, for example `http://collector:4318`. Without one,
+    /// nothing is exported.
     pub otlp_endpoint: Option<String>,
 }
 
@@ -57,13 +60,15 @@ pub enum TelemetryError {
     Install(#[source] TryInitError),
 }
 
-/// Flushes traces when dropped, at most 5 s.
+/// Flushes traces when dropped, for at most 5 s.
 #[must_use = "traces are flushed when the guard is dropped"]
 #[derive(Debug)]
 pub struct Guard(Option<SdkTracerProvider>);
 
+/// Installs the log subscriber and, if an endpoint is set, the export of traces.
+///
 /// # Errors
-/// A filter or endpoint that cannot be used, or a subscriber that is installed already.
+/// The filter or endpoint cannot be used, or a subscriber is installed already.
 pub fn install(settings: &Settings) -> Result<Guard, TelemetryError> {
     let filter = parse_filter(&settings.filter)?;
     let provider = tracer_provider(settings)?;
@@ -79,7 +84,7 @@ pub fn install(settings: &Settings) -> Result<Guard, TelemetryError> {
     Ok(Guard(provider))
 }
 
-/// What the settings ask for, within what may be told at all.
+/// The filter of the settings, within the maximum level of each library.
 fn filters<S: Subscriber>(wanted: EnvFilter) -> impl Layer<S> {
     wanted.and_then(filter_fn(caps::allow))
 }

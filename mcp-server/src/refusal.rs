@@ -92,10 +92,10 @@ impl Refusal {
             Self::Store(_) | Self::Find(FindError::Store(_)) | Self::FindTask(tasks::FindError::Store(_)) => {
                 "store_unavailable"
             }
-            Self::TooLarge => Reason::TooLarge.word(),
+            Self::TooLarge => Reason::TooLarge.as_str(),
             Self::Find(FindError::Absent) => "unknown_message",
             Self::Find(FindError::Ambiguous) => "ambiguous_message",
-            Self::Relay { reason, .. } => reason.word(),
+            Self::Relay { reason, .. } => reason.as_str(),
             Self::RelayUnreachable => "relay_unreachable",
             Self::RelayTimeout => "relay_timeout",
             Self::Interrupted => "interrupted",

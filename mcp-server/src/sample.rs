@@ -99,7 +99,7 @@ pub(crate) struct Scripted {
 struct Script {
     sent: Mutex<Vec<Outgoing>>,
     asked: Mutex<Vec<DiscoverParams>>,
-    found: Mutex<Vec<frame::Found>>,
+    found: Mutex<Vec<frame::DiscoveredAgent>>,
     reply: Mutex<Option<(Received, Box<dyn Acknowledge>)>>,
     refusal: Mutex<Option<Refusal>>,
 }
@@ -130,7 +130,11 @@ impl Scripted {
     pub(crate) fn offers(&self, name: &str, capabilities: &[&str]) {
         let capability = |id: &&str| Capability { id: (*id).to_owned(), name: String::new() };
         let card = Card { capabilities: capabilities.iter().map(capability).collect(), ..Card::default() };
-        self.network.found.lock().unwrap().push(frame::Found { did: did(name), card, online: true });
+        self.network.found.lock().unwrap().push(frame::DiscoveredAgent {
+            did: did(name),
+            card,
+            online: true,
+        });
     }
 
     /// The structured answer of a tool, or the reason of its refusal.
@@ -200,7 +204,7 @@ impl Network for Script {
         self.asked.lock().unwrap().push(query);
         let agents = self.found.lock().unwrap().clone();
         let cursor = agents.is_empty().then(|| did("bob"));
-        let bob = frame::Found { did: did("bob"), card: Card::default(), online: true };
+        let bob = frame::DiscoveredAgent { did: did("bob"), card: Card::default(), online: true };
         self.answer(DiscoverResult { agents: if agents.is_empty() { vec![bob] } else { agents }, cursor })
     }
 

@@ -15,7 +15,7 @@ pub const TOKEN_BYTES_MAX: usize = 8 * 1024;
 /// The JOSE header as the relay writes it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct Header {
+pub struct JoseHeader {
     pub alg: String,
     pub typ: String,
     /// The id of the signing key in the JWKS.

@@ -1,13 +1,18 @@
-//! Bodies of the relay's admin API, `/admin/v1`. The operator, `m2a relay` and tests speak it.
+//! Defines the paths and bodies of the relay's admin API, `/admin/v1`.
+//!
+//! The operator and `m2a relay` are its clients.
 //!
 //! | request | body | answer |
 //! |---|---|---|
 //! | `GET version` | | [`Version`] |
 //! | `GET tenants?after=&limit=` | | [`Page`] of [`TenantView`] |
-//! | `GET`, `PUT`, `DELETE tenants/{tenant}` | [`TenantSpec`] | [`TenantView`], [`Applied`], [`Applied`] |
+//! | `GET tenants/{tenant}` | | [`TenantView`] |
+//! | `PUT`, `DELETE tenants/{tenant}` | [`TenantSpec`] | [`Applied`] |
 //! | `GET tenants/{tenant}/agents?after=&limit=` | | [`Page`] of [`AgentView`] |
-//! | `GET`, `PUT`, `DELETE tenants/{tenant}/agents/{name}` | [`AgentSpec`] | [`AgentView`], [`Applied`], [`Applied`] |
-//! | `GET`, `PUT`, `DELETE tenants/{tenant}/agents/{name}/mcp` | [`McpSpec`] | [`McpSpec`], [`Applied`], [`Applied`] |
+//! | `GET tenants/{tenant}/agents/{name}` | | [`AgentView`] |
+//! | `PUT`, `DELETE tenants/{tenant}/agents/{name}` | [`AgentSpec`] | [`Applied`] |
+//! | `GET tenants/{tenant}/agents/{name}/mcp` | | [`McpSpec`] |
+//! | `PUT`, `DELETE tenants/{tenant}/agents/{name}/mcp` | [`McpSpec`] | [`Applied`] |
 //! | `GET tenants/{tenant}/invitations` | | [`Page`] of [`InvitationView`] |
 //! | `POST tenants/{tenant}/invitations` | [`InvitationSpec`] | [`Invitation`] |
 //! | `PUT`, `DELETE tenants/{tenant}/invitations/{id}` | [`DeclaredInvitation`] | [`Applied`] |
@@ -15,9 +20,23 @@
 //! | `GET tenants/{tenant}/keys` | | [`Page`] of [`KeyView`] |
 //! | `PUT`, `DELETE tenants/{tenant}/keys/{keyId}` | [`KeySpec`] | [`Applied`] |
 //!
-//! Writes are idempotent: the same body again changes nothing and answers the same version. `DELETE` of what is not there
-//! answers the current version. Invitations have no version of their own: each `POST` makes one, and their other writes
-//! answer the current one. Refusals are [`Problem`] (RFC 9457).
+//! Writes are idempotent: the same body again changes nothing and is answered with the same
+//! version. `DELETE` of something that does not exist is answered with the current version.
+//! Invitations have no version of their own: each `POST` makes a new one, and their other writes
+//! are answered with the current version. A refusal is a [`Problem`] (RFC 9457).
+//!
+//! ```
+//! use msg2agent_protocol::admin::{AgentKey, AgentSpec, agent_path};
+//! use msg2agent_protocol::api_key::ApiKey;
+//!
+//! let key = ApiKey::generate(&mut rand::rng());
+//! let keys = vec![AgentKey { sha256: key.hash(), not_after: None }];
+//! let path = agent_path(&"acme".parse()?, &"alice".parse()?);
+//! let body = serde_json::to_string(&AgentSpec { keys, ..AgentSpec::default() })?;
+//! assert_eq!(path, "/admin/v1/tenants/acme/agents/alice");
+//! assert!(!body.contains(key.reveal()), "the relay gets the hash of the key only");
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
 
 use std::fmt;
 
@@ -30,38 +49,42 @@ use crate::{Did, Reason, UnixSeconds};
 
 /// Entries in one page of a list.
 pub const PAGE_MAX: usize = 500;
-/// Keys of one agent: the active one, a staged one, and retiring ones.
+/// API keys of one agent: the active one, the next one, and older ones that still overlap.
 pub const KEYS_PER_AGENT_MAX: usize = 8;
-/// People who may sign in for one agent; more than a team is a group, which the provider of identities should decide.
+/// Accounts that may sign in for one agent. More people than a team should be a group at the
+/// identity provider.
 pub const MCP_ACCOUNTS_MAX: usize = 64;
-/// Bytes of one entry: the longest e-mail address (RFC 5321) has 254, an OpenID subject at most 255.
+/// Bytes of one account: an e-mail address has at most 254 (RFC 5321), an OpenID subject 255.
 pub const MCP_ACCOUNT_BYTES_MAX: usize = 255;
-/// Bytes of an MCP URL; it travels in each authorization request.
+/// Bytes of an MCP URL, which is a parameter of every authorization request.
 pub const MCP_URL_BYTES_MAX: usize = 512;
-/// How long an invitation can be used when nobody says: a week.
-pub const INVITATION_SECONDS_DEFAULT: u64 = 7 * 24 * 3600;
-/// The longest life of an invitation, 30 days: one that lies around longer has been forgotten.
-pub const INVITATION_SECONDS_MAX: u64 = 30 * 24 * 3600;
+/// How long an invitation is valid when the request does not say: a week.
+pub const DEFAULT_INVITATION_TTL_SECONDS: u64 = 7 * 24 * 3600;
+/// The longest time that an invitation is valid, 30 days. One that waits longer was forgotten.
+pub const MAX_INVITATION_TTL_SECONDS: u64 = 30 * 24 * 3600;
 
-/// The answer to a write: the version of the relay's state that contains it, fsynced and enforced.
+/// The answer to a write: the version of the relay's state that holds it, after fsync and enforced.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Applied {
     pub version: u64,
 }
 
+/// Which state and which build a relay serves.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Version {
-    /// Grows with every change; all below it is enforced by this replica.
+    /// Grows with every change. This replica enforces this version and all before it.
     pub version: u64,
-    /// Made when the store was created: another instance means that the state is not the one written before.
+    /// Drawn when the store was created. Another instance means that the earlier writes are not in
+    /// it.
     pub instance: String,
     pub domain: Domain,
-    /// The relay's build.
+    /// The relay's version.
     pub build: String,
 }
 
+/// A tenant as an administrator declares it.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "camelCase")]
 pub struct TenantSpec {
@@ -69,40 +92,45 @@ pub struct TenantSpec {
     pub display_name: String,
     #[serde(default)]
     pub suspended: bool,
-    /// Agents that may exist at once; absent means no limit but the relay's own.
+    /// How many agents may exist at once; absent: only the relay's own limit holds.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub agents_max: Option<u32>,
 }
 
+/// A tenant as the relay reports it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "camelCase")]
 pub struct TenantView {
     pub tenant: TenantId,
     pub spec: TenantSpec,
-    /// Agents that exist now.
+    /// How many agents exist.
     pub agents: u64,
 }
 
-/// An agent with its keys; one write carries all of it, so that a revocation is one request.
+/// An agent with its API keys. One write carries all of it, so that a revocation is one request.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "camelCase")]
 pub struct AgentSpec {
-    /// The root key (Multikey) that alone may register; absent: pinned at first use.
+    /// The only root key (Multikey) that may register; absent: the first one that registers is
+    /// pinned.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub root_key: Option<String>,
-    /// What discovery shows until the agent registers a card of its own, and instead of it where set here.
+    /// What discovery shows until the agent registers a card, and instead of that card where a
+    /// member is set.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub card: Option<Card>,
     #[serde(default)]
     pub suspended: bool,
-    /// At most [`KEYS_PER_AGENT_MAX`]; a key that is absent is revoked.
+    /// At most [`KEYS_PER_AGENT_MAX`]. A key that is not in the list is revoked.
     #[serde(default)]
     pub keys: Vec<AgentKey>,
-    /// The endpoint that people may sign in for; absent: there is none, and what it had allowed is void.
+    /// The MCP endpoint that people may sign in for; absent: there is none, and earlier grants for
+    /// it are revoked.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub mcp: Option<McpSpec>,
 }
 
+/// An API key of an agent, by its hash.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "camelCase")]
 pub struct AgentKey {
@@ -111,13 +139,15 @@ pub struct AgentKey {
     pub not_after: Option<UnixSeconds>,
 }
 
-/// Lets an agent in or not and leaves everything else of it: for whoever does not hold its keys' hashes.
+/// Suspends or resumes an agent and changes nothing else, for a caller that does not hold the
+/// hashes of its keys.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Suspension {
     pub suspended: bool,
 }
 
+/// An agent as the relay reports it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "camelCase")]
 pub struct AgentView {
@@ -128,83 +158,92 @@ pub struct AgentView {
     pub card: Option<Card>,
     pub suspended: bool,
     pub keys: Vec<KeyView>,
-    /// Whether a record is registered.
+    /// Whether the agent has registered a record.
     pub registered: bool,
     pub online: bool,
-    /// Messages waiting.
+    /// How many messages wait in the agent's mailbox.
     pub pending: u64,
 }
 
-/// An agent's MCP endpoint, and who may sign in to use it. People with an invitation may too.
+/// An agent's MCP endpoint and the accounts that may sign in to use it. People with an invitation
+/// may too.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct McpSpec {
-    /// The resource of RFC 8707 and the audience of its access tokens, compared byte for byte. `https`, or `http` on
-    /// loopback; at most [`MCP_URL_BYTES_MAX`]; without query, fragment and credentials. One agent per URL.
+    /// The resource (RFC 8707) and the audience of its access tokens, compared byte for byte. It is
+    /// `https`, or `http` on loopback, has at most [`MCP_URL_BYTES_MAX`] bytes and no query,
+    /// fragment or credentials, and belongs to one agent.
     pub url: String,
-    /// E-mail addresses that the provider of identities has verified, or its subjects (`sub`); at most
-    /// [`MCP_ACCOUNTS_MAX`]. Whoever is taken out loses access at once.
+    /// E-mail addresses that the OpenID provider has verified, or its subjects (`sub`); at most
+    /// [`MCP_ACCOUNTS_MAX`]. An account that is removed loses access at once.
     #[serde(default)]
     pub accounts: Vec<String>,
-    /// Where the relay's MCP gateway reaches the endpoint, with the same rules as `url`; absent: the gateway serves this agent not.
+    /// Where the relay's MCP gateway reaches the endpoint, with the same rules as `url`; absent:
+    /// the gateway does not serve it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub endpoint: Option<String>,
 }
 
-/// What an invitation is for.
+/// A request for a new invitation.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "camelCase")]
 pub struct InvitationSpec {
-    /// The agent of this tenant that its bearer may use over MCP.
+    /// The agent of this tenant that the invited person may use over MCP.
     pub agent: AgentName,
-    /// 1 to [`INVITATION_SECONDS_MAX`]; absent: [`INVITATION_SECONDS_DEFAULT`].
+    /// 1 to [`MAX_INVITATION_TTL_SECONDS`]; absent: [`DEFAULT_INVITATION_TTL_SECONDS`].
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub expires_in_seconds: Option<u64>,
 }
 
-/// An invitation whose code the admin made and keeps: the relay learns its hash only. The same body again changes nothing, also
-/// when the invitation was used; another hash takes the old one back, with the account that was made of it. Its id is a DNS label,
-/// which those of `POST` are not.
+/// An invitation whose code the administrator made. The relay gets the hash only.
+///
+/// The same body again changes nothing, even after the invitation was used. Another hash withdraws
+/// the old invitation together with the account that was made with it. The id is a DNS label; the
+/// ids that `POST` makes are not.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "camelCase")]
 pub struct DeclaredInvitation {
-    /// The agent of this tenant that its bearer may use over MCP.
+    /// The agent of this tenant that the invited person may use over MCP.
     pub agent: AgentName,
-    /// SHA-256 of the code, which has no spaces at its ends; no other invitation's.
+    /// The SHA-256 of the code without surrounding spaces. No other invitation may have the same.
     pub sha256: KeyHash,
-    /// Until when the code can be used; at most [`INVITATION_SECONDS_MAX`] from now, unless it is what it was.
+    /// When the code expires: at most [`MAX_INVITATION_TTL_SECONDS`] from now, unless the value is
+    /// unchanged.
     pub not_after: UnixSeconds,
 }
 
-/// A new invitation. The only answer that holds its code; the relay keeps the SHA-256.
+/// A new invitation. No other answer holds the code, because the relay keeps only its SHA-256.
 #[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Invitation {
     pub id: String,
-    /// Typed into the sign-in page, once.
+    /// What the person enters on the sign-in page. It can be used once.
     pub code: String,
     pub agent: AgentName,
     pub expires: UnixSeconds,
 }
 
-/// Without the code.
+/// Leaves out the code.
 impl fmt::Debug for Invitation {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Invitation").field("id", &self.id).field("agent", &self.agent).finish_non_exhaustive()
     }
 }
 
+/// An invitation as the relay reports it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct InvitationView {
     pub id: String,
     pub agent: AgentName,
     pub expires: UnixSeconds,
-    /// Somebody signed in with it. Deleting it then takes away that account and all it allowed.
+    /// Whether somebody has signed in with it. Deleting it then removes that account and its
+    /// grants.
     pub used: bool,
 }
 
-/// A key of a tenant: opens any of its agents, and pins the root key of one at first use.
+/// An API key of a tenant. It connects as any of the tenant's agents, and pins the root key of one
+/// that registers first.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "camelCase")]
 pub struct KeySpec {
@@ -213,6 +252,7 @@ pub struct KeySpec {
     pub not_after: Option<UnixSeconds>,
 }
 
+/// An API key as the relay reports it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "camelCase")]
 pub struct KeyView {
@@ -221,22 +261,23 @@ pub struct KeyView {
     pub not_after: Option<UnixSeconds>,
 }
 
+/// One page of a list.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Page<T> {
     pub items: Vec<T>,
-    /// Give it as `after` for the next page.
+    /// The value of `after` for the next page; absent: this is the last one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub next: Option<String>,
 }
 
-/// The path of an agent, for clients and routes.
+/// The path of an agent.
 #[must_use]
 pub fn agent_path(tenant: &TenantId, name: &AgentName) -> String {
     format!("/admin/v1/tenants/{tenant}/agents/{name}")
 }
 
-/// The path of what makes an agent an MCP resource.
+/// The path of an agent's MCP endpoint.
 #[must_use]
 pub fn mcp_path(tenant: &TenantId, name: &AgentName) -> String {
     format!("{}/mcp", agent_path(tenant, name))
@@ -266,10 +307,10 @@ pub fn tenant_path(tenant: &TenantId) -> String {
     format!("/admin/v1/tenants/{tenant}")
 }
 
-/// A refusal over HTTP (RFC 9457), of the admin API and of the public listener.
+/// A refusal over HTTP (RFC 9457), by the admin API and by the public listener.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Problem {
-    /// `about:blank`; the reason says it all.
+    /// Always `about:blank`, because `reason` identifies the problem.
     pub r#type: String,
     pub title: String,
     pub status: u16,
@@ -279,6 +320,7 @@ pub struct Problem {
 }
 
 impl Problem {
+    /// A problem with the reason's status and advice.
     #[must_use]
     pub fn new(reason: Reason, detail: Option<String>) -> Self {
         Self {

@@ -1,4 +1,18 @@
-//! API keys: `sk_live_` or `sk_test_` and 43 base64url characters of 32 random bytes. Servers keep the SHA-256 only.
+//! Generates and parses API keys, their SHA-256 hashes and their public ids.
+//!
+//! A key is `sk_live_` or `sk_test_` followed by 32 random bytes as 43 base64url characters.
+//! Servers keep only its [`KeyHash`]; logs and status show only its [`KeyId`].
+//!
+//! ```
+//! use msg2agent_protocol::api_key::{ApiKey, KeyHash};
+//!
+//! let key = ApiKey::generate(&mut rand::rng());
+//! let presented: ApiKey = key.reveal().parse()?;
+//! assert_eq!(presented.hash(), key.hash());
+//! assert_eq!(KeyHash::sha256(key.reveal()), key.hash());
+//! assert!(key.hash().key_id().as_str().starts_with("k_"));
+//! # Ok::<(), msg2agent_protocol::api_key::ApiKeyError>(())
+//! ```
 
 use std::fmt;
 use std::str::FromStr;
@@ -13,15 +27,17 @@ use crate::base64url;
 
 const PREFIXES: [&str; 2] = ["sk_live_", "sk_test_"];
 
-/// A key in clear. No `Debug`, no `Display`; zeroed when dropped.
+/// An API key in plain text. It has neither `Debug` nor `Display`, and is zeroed when dropped.
 #[derive(Clone)]
 pub struct ApiKey(Zeroizing<String>);
 
+/// The text is not an API key. The error does not repeat the text.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("an API key is sk_live_ or sk_test_ and 43 base64url characters")]
 pub struct ApiKeyError;
 
 impl ApiKey {
+    /// Makes a new `sk_live_` key from 32 random bytes.
     #[must_use]
     pub fn generate(rng: &mut impl CryptoRng) -> Self {
         let mut bytes = Zeroizing::new([0; 32]);
@@ -29,15 +45,16 @@ impl ApiKey {
         Self(Zeroizing::new(format!("sk_live_{}", base64url::encode(bytes.as_ref()))))
     }
 
-    /// The key itself, for the one place that presents or stores it.
+    /// The key in plain text, for the code that presents or stores it.
     #[must_use]
     pub fn reveal(&self) -> &str {
         &self.0
     }
 
+    /// The hash that a server stores and looks the key up by.
     #[must_use]
     pub fn hash(&self) -> KeyHash {
-        KeyHash::of(&self.0)
+        KeyHash::sha256(&self.0)
     }
 }
 
@@ -51,18 +68,21 @@ impl FromStr for ApiKey {
     }
 }
 
-/// SHA-256 of a key, written as 64 lower-case hex digits.
+/// The SHA-256 of an API key, of an invitation code or of another secret. Its text is 64 lower-case
+/// hex digits.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct KeyHash([u8; 32]);
 
+/// The text is not a key hash.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("a key hash is 64 lower-case hex digits")]
 pub struct KeyHashError;
 
 impl KeyHash {
+    /// Hashes any text, whether it has the form of a key or not.
     #[must_use]
-    pub fn of(presented: &str) -> Self {
-        Self(Sha256::digest(presented).into())
+    pub fn sha256(text: &str) -> Self {
+        Self(Sha256::digest(text).into())
     }
 
     #[must_use]
@@ -75,6 +95,7 @@ impl KeyHash {
         Self(bytes)
     }
 
+    /// The public id of the key with this hash.
     #[must_use]
     pub fn key_id(&self) -> KeyId {
         KeyId(format!("k_{}", self.to_string().chars().take(12).collect::<String>()).into())
@@ -117,10 +138,11 @@ impl fmt::Debug for KeyHash {
     }
 }
 
-/// The public name of a key: `k_` and the first 12 hex digits of its hash. Safe to log.
+/// The public id of an API key: `k_` and the first 12 hex digits of its hash. It is safe to log.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct KeyId(Arc<str>);
 
+/// The text is not the id of an API key.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("a key id is k_ and 12 lower-case hex digits")]
 pub struct KeyIdError;

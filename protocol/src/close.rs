@@ -1,6 +1,14 @@
-//! WebSocket close codes of the relay: those of RFC 6455 section 7.4 and our own in the private range.
+//! Defines the WebSocket close codes of the relay: codes of RFC 6455 section 7.4, and private ones
+//! from 4400 on.
 
 /// Why the relay closes a connection.
+///
+/// ```
+/// use msg2agent_protocol::close::CloseCode;
+///
+/// assert!(CloseCode::should_reconnect(CloseCode::Restart.number()));
+/// assert!(!CloseCode::should_reconnect(CloseCode::Replaced.number()));
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[repr(u16)]
 pub enum CloseCode {
@@ -8,29 +16,35 @@ pub enum CloseCode {
     GoingAway = 1001,
     Policy = 1008,
     TooBig = 1009,
-    /// The relay restarts: reconnect after the hinted time.
+    /// The relay restarts. Reconnect after the time that `relay.goodbye` gave.
     Restart = 1012,
-    /// The reader was too slow; its messages are kept.
+    /// The client read too slowly. Its messages are kept.
     TryAgain = 1013,
+    /// The client broke the protocol in a way that a new connection would repeat.
     Malformed = 4400,
-    /// The API key was revoked or expired: read the current one.
+    /// The API key was revoked or has expired. Read the current one and reconnect.
     CredentialRevoked = 4401,
+    /// The agent or its tenant is suspended.
     Suspended = 4403,
-    RegistrationDeadline = 4408,
+    /// The client did not register within [`crate::limits::REGISTRATION_TIMEOUT`].
+    RegistrationTimeout = 4408,
     /// A newer session of the same DID took over.
     Replaced = 4409,
-    TooMany = 4429,
+    /// The relay has as many connections as it allows.
+    TooManyConnections = 4429,
 }
 
 impl CloseCode {
+    /// The code as sent in the close frame.
     #[must_use]
     pub const fn number(self) -> u16 {
         self as u16
     }
 
-    /// Whether a client should connect again by itself.
+    /// Whether a client should reconnect without a person doing something first. Unknown codes say
+    /// yes.
     #[must_use]
-    pub const fn reconnect(number: u16) -> bool {
+    pub const fn should_reconnect(number: u16) -> bool {
         !matches!(number, 1000 | 4400 | 4403 | 4409)
     }
 }

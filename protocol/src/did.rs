@@ -1,6 +1,8 @@
-//! The names of agents: one grammar and one parser for the wire, the SDK and the custom resources.
+//! Parses the DIDs of agents (did:wba). The wire, the SDK and the custom resources share this
+//! parser.
 //!
-//! `did:wba:<domain>[%3A<port>]:agent:[<tenant>:]<name>`; the tenant `default` is never written.
+//! A DID has the form `did:wba:<domain>[%3A<port>]:agent:[<tenant>:]<name>`. The tenant `default`
+//! is never written, so that every agent has exactly one DID.
 
 use std::fmt;
 use std::str::FromStr;
@@ -18,7 +20,20 @@ pub use label::{AgentName, LabelError, RESERVED_NAMES, TenantId};
 
 const PREFIX: &str = "did:wba:";
 
-/// The name of one agent, valid by construction. Cheap to clone.
+/// The DID of one agent. A value is always valid, and cheap to clone.
+///
+/// ```
+/// use msg2agent_protocol::Did;
+///
+/// let did: Did = "did:wba:example.com%3A8443:agent:acme:alice".parse()?;
+/// assert_eq!(did.tenant().as_str(), "acme");
+/// assert_eq!(did.name(), "alice");
+/// assert_eq!(did.document_path(), "/agent/acme/alice/did.json");
+///
+/// let bob: Did = "did:wba:example.com:agent:bob".parse()?;
+/// assert!(bob.tenant().is_default());
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct Did(Arc<str>);
 
@@ -40,6 +55,15 @@ pub enum DidError {
 }
 
 impl Did {
+    /// Joins the parts of a DID.
+    ///
+    /// ```
+    /// use msg2agent_protocol::Did;
+    ///
+    /// let did = Did::new(&"example.com".parse()?, &"acme".parse()?, &"alice".parse()?);
+    /// assert_eq!(did.as_str(), "did:wba:example.com:agent:acme:alice");
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     #[must_use]
     pub fn new(domain: &Domain, tenant: &TenantId, name: &AgentName) -> Self {
         if tenant.is_default() {
@@ -53,13 +77,13 @@ impl Did {
         &self.0
     }
 
-    /// The domain with its port still percent-encoded, as it stands in the DID.
+    /// The domain, with its port still percent-encoded as in the DID.
     #[must_use]
     pub fn domain(&self) -> &str {
         self.segments().next().unwrap_or_default()
     }
 
-    /// The tenant; `default` where the DID has none.
+    /// The tenant. It is `default` when the DID has none.
     #[must_use]
     pub fn tenant(&self) -> TenantId {
         let mut path = self.segments().skip(2);
@@ -69,13 +93,14 @@ impl Did {
         }
     }
 
-    /// The last segment.
+    /// The agent's name, which is the last segment.
     #[must_use]
     pub fn name(&self) -> &str {
         self.segments().next_back().unwrap_or_default()
     }
 
-    /// The path of the DID document below the domain (did:wba section 2.3): `/agent/[<tenant>/]<name>/did.json`.
+    /// The path of the DID document below the domain (did:wba section 2.3):
+    /// `/agent/[<tenant>/]<name>/did.json`.
     #[must_use]
     pub fn document_path(&self) -> String {
         let path: Vec<_> = self.segments().skip(1).collect();

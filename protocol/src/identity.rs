@@ -1,13 +1,27 @@
-//! The private side of an agent: its keys and the file they are kept in.
+//! Holds, rotates and stores the private keys of an agent.
 //!
-//! The root key signs DID documents and never rotates; signing and encryption keys do. The type has no `Debug` and zeroes
-//! its keys when dropped.
+//! The root key signs DID documents and never changes; signing and encryption keys rotate. The type
+//! has no `Debug` and zeroes its keys when it is dropped.
+//!
+//! ```
+//! use msg2agent_protocol::Identity;
+//!
+//! let did = "did:wba:example.com:agent:acme:alice".parse()?;
+//! let mut alice = Identity::generate(did, 1_790_000_000, &mut rand::rng());
+//! alice.rotate(1_790_086_400, &mut rand::rng());
+//! assert_eq!(alice.signing().len(), 2);
+//!
+//! let file = alice.to_key_file();
+//! let again = Identity::from_key_file(&file)?;
+//! assert_eq!(again.root_public(), alice.root_public());
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
 
 use ed25519_dalek::{SigningKey, VerifyingKey};
 use rand_core::CryptoRng;
 use x25519_dalek::{PublicKey, StaticSecret};
 
-use crate::limits::{KEYS_PER_USE_MAX, TTL_SECONDS_MAX};
+use crate::limits::{KEYS_PER_USE_MAX, MAX_TTL_SECONDS};
 use crate::{Did, UnixSeconds};
 
 mod key_file;
@@ -16,14 +30,14 @@ mod kid;
 pub use key_file::KeyFileError;
 pub use kid::{KeyUse, Kid, KidError};
 
-/// One rotating key with the time it was made.
+/// A rotating key and the time it was made.
 pub struct DatedKey<K> {
     pub kid: Kid,
     pub created: UnixSeconds,
     pub key: K,
 }
 
-/// The keys of one agent. Each list holds at least one key, newest last.
+/// The keys of one agent. Each list holds at least one key; the newest is the last.
 pub struct Identity {
     did: Did,
     root: SigningKey,
@@ -32,6 +46,7 @@ pub struct Identity {
 }
 
 impl Identity {
+    /// Generates a root key, a first signing key and a first encryption key.
     #[must_use]
     pub fn generate(did: Did, now: UnixSeconds, rng: &mut impl CryptoRng) -> Self {
         let kid = |of| Kid::new(of, 1);
@@ -43,45 +58,50 @@ impl Identity {
         }
     }
 
+    /// The DID that the keys belong to.
     #[must_use]
     pub fn did(&self) -> &Did {
         &self.did
     }
 
+    /// The root key. Whoever holds it can change the agent's DID documents.
     #[must_use]
     pub fn root(&self) -> &SigningKey {
         &self.root
     }
 
+    /// The public half of the root key.
     #[must_use]
     pub fn root_public(&self) -> VerifyingKey {
         self.root.verifying_key()
     }
 
+    /// The signing keys, newest last.
     #[must_use]
     pub fn signing(&self) -> &[DatedKey<SigningKey>] {
         &self.signing
     }
 
+    /// The encryption keys, newest last.
     #[must_use]
     pub fn encryption(&self) -> &[DatedKey<StaticSecret>] {
         &self.encryption
     }
 
-    /// The key that signs now: the newest.
+    /// The signing key that signs now: the newest.
     #[must_use]
     pub fn current_signing(&self) -> Option<&DatedKey<SigningKey>> {
         self.signing.last()
     }
 
-    /// The secret of an encryption key, also of an older one whose messages may still be on their way.
+    /// The secret of an encryption key. Older keys are kept for messages that were encrypted to
+    /// them and may still arrive.
     #[must_use]
     pub fn encryption_secret(&self, kid: &Kid) -> Option<&StaticSecret> {
         self.encryption.iter().find(|k| &k.kid == kid).map(|k| &k.key)
     }
 
-    /// Adds a new signing and a new encryption key and drops those that no message on its way can need any more: older
-    /// than the mailbox's longest TTL after their successor, and whatever exceeds [`KEYS_PER_USE_MAX`].
+    /// Adds a new signing key and a new encryption key, and [prunes](Self::prune) the old ones.
     pub fn rotate(&mut self, now: UnixSeconds, rng: &mut impl CryptoRng) {
         let kid = next_kid(&self.signing, KeyUse::Signing);
         self.signing.push(DatedKey { kid, created: now, key: new_signing_key(rng) });
@@ -90,7 +110,8 @@ impl Identity {
         self.prune(now);
     }
 
-    /// Drops keys whose successor is older than the longest TTL, and the oldest beyond [`KEYS_PER_USE_MAX`].
+    /// Drops the keys that no message in transit can need: those whose successor is older than the
+    /// longest TTL of a message, and the oldest ones beyond [`KEYS_PER_USE_MAX`].
     pub fn prune(&mut self, now: UnixSeconds) {
         prune(&mut self.signing, now);
         prune(&mut self.encryption, now);
@@ -117,7 +138,7 @@ fn prune<K>(keys: &mut Vec<DatedKey<K>>, now: UnixSeconds) {
     let successors: Vec<_> = keys.iter().skip(1).map(|k| k.created).collect();
     let mut index = 0;
     keys.retain(|_| {
-        let retired = successors.get(index).is_some_and(|made| made.saturating_add(TTL_SECONDS_MAX) < now);
+        let retired = successors.get(index).is_some_and(|made| made.saturating_add(MAX_TTL_SECONDS) < now);
         index += 1;
         !retired
     });
@@ -145,9 +166,9 @@ mod tests {
         let mut it = identity();
         let first = it.encryption()[0].kid.clone();
         it.rotate(2_000, &mut rand::rng());
-        it.prune(2_000 + TTL_SECONDS_MAX);
+        it.prune(2_000 + MAX_TTL_SECONDS);
         assert!(it.encryption_secret(&first).is_some());
-        it.prune(2_001 + TTL_SECONDS_MAX);
+        it.prune(2_001 + MAX_TTL_SECONDS);
         assert!(it.encryption_secret(&first).is_none());
         assert_eq!(it.encryption().len(), 1);
         assert_eq!(it.current_signing().unwrap().kid.to_string(), "sig-2");

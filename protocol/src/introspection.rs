@@ -4,7 +4,8 @@ use serde::{Deserialize, Serialize};
 
 use crate::{Did, UnixSeconds};
 
-/// Path below the relay's issuer. `POST`, form member `token`: an access token or an agent's API key.
+/// Path below the relay's issuer. `POST`, form member `token`: an access token or an agent's API
+/// key.
 pub const PATH: &str = "/oauth/introspect";
 
 /// RFC 7662 section 2.2. Members beyond these are left unread.

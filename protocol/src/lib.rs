@@ -1,9 +1,12 @@
-//! The msg2agent wire: names, keys, DID documents, envelopes, frames, proofs and the bodies of the relay's admin API.
+//! The msg2agent wire: names, keys, DID documents, envelopes, frames, proofs and the bodies of the
+//! relay's admin API.
 //!
-//! Pure: no I/O, no clock, no randomness of its own. Time comes in as seconds since the Unix epoch, randomness as a
-//! [`rand_core::CryptoRng`]. The text of the protocol is `docs/protocol.md`; golden examples are in `protocol/fixtures/`.
+//! Pure: no I/O, no clock, no randomness of its own. Time comes in as seconds since the Unix epoch,
+//! randomness as a [`rand_core::CryptoRng`]. The text of the protocol is `docs/protocol.md`; golden
+//! examples are in `protocol/fixtures/`.
 //!
-//! Reading order: [`did`], [`identity`], [`document`], [`record`], [`envelope`], [`frame`], [`challenge`], [`proof`], [`task`].
+//! Reading order: [`did`], [`identity`], [`document`], [`record`], [`envelope`], [`frame`],
+//! [`challenge`], [`proof`], [`task`].
 
 pub mod access_token;
 pub mod admin;
@@ -33,5 +36,6 @@ pub use envelope::Envelope;
 pub use identity::Identity;
 pub use reason::Reason;
 
-/// Seconds since the Unix epoch, UTC. The protocol knows no finer time, so that a message does not tell more than it must.
+/// Seconds since the Unix epoch, UTC. The protocol knows no finer time, so that a message does not
+/// tell more than it must.
 pub type UnixSeconds = u64;

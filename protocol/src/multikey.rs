@@ -1,14 +1,30 @@
-//! Public keys as Multikey multibase (W3C Controlled Identifiers section 2.2.2): `z` + base58btc of a two-byte prefix and
-//! 32 bytes. Decoding refuses keys nobody can hold: small-order and non-canonical Ed25519 points.
+//! Encodes and decodes public keys as Multikeys (W3C Controlled Identifiers section 2.2.2).
+//!
+//! A Multikey is `z` followed by the base58btc text of a two-byte prefix and the 32 bytes of the
+//! key. Decoding refuses keys whose signatures anybody could make: Ed25519 points of small order or
+//! in a non-canonical form.
+//!
+//! ```
+//! use ed25519_dalek::SigningKey;
+//! use msg2agent_protocol::multikey::{self, MultikeyError};
+//!
+//! let key = SigningKey::from_bytes(&[7; 32]).verifying_key();
+//! let text = multikey::encode_ed25519(&key);
+//! assert!(text.starts_with("z6Mk"));
+//! assert_eq!(multikey::decode_ed25519(&text), Ok(key));
+//! assert_eq!(multikey::decode_x25519(&text), Err(MultikeyError::Kind));
+//! ```
 
 use ed25519_dalek::VerifyingKey;
 use x25519_dalek::PublicKey;
 
 const ED25519_PREFIX: [u8; 2] = [0xed, 0x01];
 const X25519_PREFIX: [u8; 2] = [0xec, 0x01];
-/// Characters of the longest encoding; base58 decoding is quadratic, so its input is bounded first.
+/// Bytes of the longest text that is decoded. Base58 decoding is quadratic, so its input is bounded
+/// first.
 const TEXT_BYTES_MAX: usize = 64;
 
+/// Why a text is not a usable Multikey.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum MultikeyError {
     #[error("a public key is written as `z` and base58btc of a prefix and 32 bytes")]
@@ -19,28 +35,32 @@ pub enum MultikeyError {
     WeakKey,
 }
 
+/// Encodes an Ed25519 public key with the prefix `0xed01`.
 #[must_use]
 pub fn encode_ed25519(key: &VerifyingKey) -> String {
     encode(ED25519_PREFIX, key.as_bytes())
 }
 
+/// Encodes an X25519 public key with the prefix `0xec01`.
 #[must_use]
 pub fn encode_x25519(key: &PublicKey) -> String {
     encode(X25519_PREFIX, key.as_bytes())
 }
 
+/// Decodes an Ed25519 public key.
+///
 /// # Errors
-/// Another encoding, another kind of key, or a weak point.
+/// The text has another encoding, holds another kind of key, or a weak point.
 pub fn decode_ed25519(text: &str) -> Result<VerifyingKey, MultikeyError> {
     let key = VerifyingKey::from_bytes(&decode(text, ED25519_PREFIX)?).map_err(|_| MultikeyError::WeakKey)?;
     if key.is_weak() { Err(MultikeyError::WeakKey) } else { Ok(key) }
 }
 
-/// Small-order X25519 keys are refused where they are used, by the result of the exchange (RFC 7748 section 6.1); the
-/// all-zero key is refused here already.
+/// Decodes an X25519 public key. It refuses the all-zero key. The other keys of small order are
+/// refused when they are used, because the key exchange then gives zero (RFC 7748 section 6.1).
 ///
 /// # Errors
-/// Another encoding, another kind of key, or the all-zero key.
+/// The text has another encoding, holds another kind of key, or the all-zero key.
 pub fn decode_x25519(text: &str) -> Result<PublicKey, MultikeyError> {
     let bytes = decode(text, X25519_PREFIX)?;
     if bytes == [0; 32] { Err(MultikeyError::WeakKey) } else { Ok(PublicKey::from(bytes)) }

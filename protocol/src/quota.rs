@@ -1,45 +1,49 @@
-//! Which limit a refusal is about, so that people and models need not guess: whose limits these are, which one, how much it allows and
-//! how much is used.
+//! Names the limit that a refused request met, how much it allows, and how much is used.
+//!
+//! People and models then know what to wait for.
 
 use serde::{Deserialize, Serialize};
 
 use crate::strict_json;
 
+/// A limit that a refused request met.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Quota {
-    #[serde(deserialize_with = "strict_json::word")]
+    #[serde(deserialize_with = "strict_json::unit_enum")]
     pub plan: Plan,
-    #[serde(deserialize_with = "strict_json::word")]
+    #[serde(deserialize_with = "strict_json::unit_enum")]
     pub name: QuotaName,
-    /// In the unit of the name.
+    /// How much is allowed, in the unit of the name.
     pub limit: u64,
-    /// Used when the refusal was made.
+    /// How much was used when the request was refused.
     pub current: u64,
 }
 
-/// Whose limits apply.
+/// Where the limits come from.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Plan {
-    /// Those of the relay's settings.
+    /// The relay's settings.
     Default,
 }
 
+/// The limits that a request can meet.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum QuotaName {
-    /// Sends of this agent at once; they come back at the relay's rate.
+    /// Messages that one agent may send at once. They come back at the relay's rate.
     SendsBurst,
-    /// The same of all agents of the tenant.
+    /// Messages that all agents of a tenant may send at once.
     TenantSendsBurst,
-    /// Messages that wait for the recipient.
+    /// Messages that wait in the recipient's mailbox.
     MailboxMessages,
-    /// Their bytes, with the message that was refused.
+    /// Bytes of the messages that wait, with the message that was refused.
     MailboxBytes,
 }
 
 impl Quota {
+    /// A limit of the relay's settings.
     #[must_use]
     pub const fn of_default_plan(name: QuotaName, limit: u64, current: u64) -> Self {
         Self { plan: Plan::Default, name, limit, current }

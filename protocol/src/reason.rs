@@ -1,16 +1,29 @@
-//! Why a request was refused: one closed table of words and numbers. A retired number is never given out again.
+//! Defines the reasons for which a request is refused: one closed table of codes, texts and advice.
+//!
+//! A retired number is never used again.
+//!
+//! ```
+//! use msg2agent_protocol::Reason;
+//!
+//! let reason = Reason::MailboxFull;
+//! assert_eq!(reason.as_str(), "mailbox_full");
+//! assert_eq!((reason.code(), reason.http_status()), (-32014, 429));
+//! assert_eq!(reason.advice(), "the recipient's mailbox is full; wait until it is read");
+//! ```
 
 use serde::{Deserialize, Serialize};
 
 macro_rules! reasons {
     ($($(#[$doc:meta])* $name:ident = $code:literal, $word:literal, $status:literal, $advice:literal;)*) => {
-        /// A reason for a refusal, as it stands in `error.data.reason` and in problem bodies.
+        /// Why a request was refused: `error.data.reason` of a frame and `reason` of a problem
+        /// body.
         #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
         pub enum Reason {
             $($(#[$doc])* #[serde(rename = $word)] $name,)*
         }
 
         impl Reason {
+            /// Every reason.
             pub const ALL: &'static [Self] = &[$(Self::$name),*];
 
             /// The JSON-RPC error code.
@@ -19,18 +32,19 @@ macro_rules! reasons {
                 match self { $(Self::$name => $code,)* }
             }
 
+            /// The text on the wire.
             #[must_use]
-            pub const fn word(self) -> &'static str {
+            pub const fn as_str(self) -> &'static str {
                 match self { $(Self::$name => $word,)* }
             }
 
-            /// The HTTP status where the refusal is an HTTP answer.
+            /// The status of a refusal over HTTP.
             #[must_use]
             pub const fn http_status(self) -> u16 {
                 match self { $(Self::$name => $status,)* }
             }
 
-            /// What the other side should do, one sentence.
+            /// What the other side should do, in one sentence.
             #[must_use]
             pub const fn advice(self) -> &'static str {
                 match self { $(Self::$name => $advice,)* }
@@ -40,41 +54,41 @@ macro_rules! reasons {
 }
 
 reasons! {
-    /// Not JSON, not one JSON object, duplicate members, or nested too deep.
+    /// The frame is not one JSON object, has duplicate members, or is nested too deeply.
     Malformed = -32700, "malformed", 400, "send one JSON-RPC 2.0 object without duplicate members";
     InvalidRequest = -32600, "invalid_request", 400, "send jsonrpc 2.0 with an id and a method";
     UnknownMethod = -32601, "unknown_method", 404, "use a method of the protocol version in the subprotocol";
     InvalidParams = -32602, "invalid_params", 400, "send the parameters this method documents";
-    /// The relay's own fault.
-    Internal = -32603, "internal", 500, "try again; if it stays, ask the operator of the relay";
+    /// The relay failed.
+    Internal = -32603, "internal", 500, "try again; if it keeps failing, ask the operator of the relay";
     NotRegistered = -32001, "not_registered", 403, "register first: relay.challenge, then relay.register";
-    ChallengeUnknown = -32002, "challenge_unknown", 403, "ask for a new challenge; each is good once, for 30 s";
+    ChallengeUnknown = -32002, "challenge_unknown", 403, "ask for a new challenge; each can be used once, within 30 s";
     BadSignature = -32003, "bad_signature", 403, "sign the nonce, domain and record hash with a signing key of the record";
     BadRecord = -32004, "bad_record", 400, "send a record whose documents verify for this DID";
-    /// Another root key is on record.
+    /// The DID is registered with another root key.
     KeyConflict = -32005, "key_conflict", 409, "this DID belongs to another key; use that key, or ask the tenant's admin";
     RecordRollback = -32006, "record_rollback", 409, "a newer record is registered; sign a new one with the current time";
-    /// The credential does not cover this DID.
+    /// The credential is not for this DID.
     Forbidden = -32007, "forbidden", 403, "this credential is not for this DID";
     Suspended = -32008, "suspended", 403, "the agent or its tenant is suspended; ask the tenant's admin";
     FromMismatch = -32009, "from_mismatch", 403, "send from the DID this session registered";
-    /// Unknown, hidden behind a tenant wall, or not there: the answers do not differ.
+    /// The agent does not exist, or is in another tenant. The two answers do not differ.
     NotFound = -32010, "not_found", 404, "no such agent that this agent may reach";
     RecipientOffline = -32011, "recipient_offline", 404, "an ephemeral message needs a recipient that is online";
     TooLarge = -32012, "too_large", 413, "send less, or send it in parts";
     RateLimited = -32013, "rate_limited", 429, "wait for retryAfterMs, then send more slowly";
     MailboxFull = -32014, "mailbox_full", 429, "the recipient's mailbox is full; wait until it is read";
-    DuplicateId = -32015, "duplicate_id", 409, "this id was used for another message; make a new one";
+    DuplicateId = -32015, "duplicate_id", 409, "this id was used for another message; use a new one";
     StorageUnavailable = -32016, "storage_unavailable", 503, "the relay cannot store; send again after retryAfterMs";
     Draining = -32017, "draining", 503, "the relay is restarting; reconnect and send again";
     Overloaded = -32018, "overloaded", 503, "wait for retryAfterMs, then send again";
-    InvalidTtl = -32019, "invalid_ttl", 400, "reliable messages name a ttl of 1 to 604800 seconds, ephemeral ones none";
+    InvalidTtl = -32019, "invalid_ttl", 400, "give a reliable message a ttl of 1 to 604800 seconds, and an ephemeral one none";
     KeyMissing = -32020, "key_missing", 401, "send the API key as Authorization: Bearer sk_live_...";
-    KeyUnknown = -32021, "key_unknown", 401, "this API key is not known here; it may have been revoked";
+    KeyUnknown = -32021, "key_unknown", 401, "the relay does not know this API key; it may have been revoked";
     KeyExpired = -32022, "key_expired", 401, "this API key has expired; read the current one";
     SubprotocolMissing = -32023, "subprotocol_missing", 400, "offer the WebSocket subprotocol msg2agent.v1";
-    /// Admin API.
-    QuotaExceeded = -32024, "quota_exceeded", 409, "the tenant has as many agents as it may have";
+    /// Admin API only.
+    QuotaExceeded = -32024, "quota_exceeded", 409, "the tenant already has the most agents it may have; delete one or raise its limit";
     TokenInvalid = -32025, "token_invalid", 401, "send the admin token as Authorization: Bearer";
 }
 
@@ -87,9 +101,9 @@ mod tests {
         for (index, a) in Reason::ALL.iter().enumerate() {
             for b in &Reason::ALL[index + 1..] {
                 assert_ne!(a.code(), b.code());
-                assert_ne!(a.word(), b.word());
+                assert_ne!(a.as_str(), b.as_str());
             }
-            assert_eq!(serde_json::to_value(a).unwrap(), a.word());
+            assert_eq!(serde_json::to_value(a).unwrap(), a.as_str());
         }
     }
 }

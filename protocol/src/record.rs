@@ -1,4 +1,27 @@
-//! What an agent registers and others look up: its two DID documents and its card.
+//! Builds and verifies records: what an agent registers at its relay and other agents look up.
+//!
+//! A record holds the agent's two DID documents and its card. It travels as its exact bytes,
+//! which the signature of the registration covers.
+//!
+//! ```
+//! use msg2agent_protocol::record::{self, Capability, Card, VerifiedRecord};
+//! use msg2agent_protocol::Identity;
+//!
+//! let did = "did:wba:example.com:agent:acme:alice".parse()?;
+//! let alice = Identity::generate(did, 1_790_000_000, &mut rand::rng());
+//! let card = Card {
+//!     name: "Alice".into(),
+//!     capabilities: vec![Capability { id: "plan.create".into(), name: "Create a plan".into() }],
+//!     ..Card::default()
+//! };
+//! let bytes = record::build(&alice, card, Some("wss://example.com/ws"), 1_790_000_000)?;
+//!
+//! let record = VerifiedRecord::parse(&bytes, alice.did())?;
+//! assert_eq!(record.card.name, "Alice");
+//! let (kid, _key) = record.keys.current_encryption().ok_or("no encryption key")?;
+//! assert_eq!(kid.to_string(), "enc-1");
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
 
 use std::sync::Arc;
 
@@ -8,7 +31,7 @@ use crate::document::{self, DidDocument, DocumentError, PublicKeys};
 use crate::limits::{CAPABILITIES_MAX, DESCRIPTION_BYTES_MAX, LABEL_BYTES_MAX, RECORD_BYTES_MAX};
 use crate::{Did, Identity, UnixSeconds, strict_json};
 
-/// How an agent presents itself in discovery.
+/// How an agent presents itself in discovery. Limits: [`crate::limits`].
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "camelCase")]
 pub struct Card {
@@ -18,27 +41,28 @@ pub struct Card {
     pub description: String,
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub capabilities: Vec<Capability>,
-    #[serde(default, deserialize_with = "strict_json::word")]
+    #[serde(default, deserialize_with = "strict_json::unit_enum")]
     pub discovery: Discovery,
 }
 
+/// Something that an agent can do.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "camelCase")]
 pub struct Capability {
-    /// What others search for, for example `plan.create`.
+    /// What other agents search for, such as `plan.create`.
     pub id: String,
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub name: String,
 }
 
-/// Who finds an agent without knowing its DID.
+/// Who can find an agent without knowing its DID.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Discovery {
     /// Every agent of its tenant.
     #[default]
     Tenant,
-    /// Nobody; it is reached by its DID only.
+    /// Nobody. The agent can only be reached by its DID.
     Hidden,
 }
 
@@ -53,7 +77,7 @@ struct Record {
     card: Card,
 }
 
-/// A record whose documents and card have been checked; keeps the exact bytes it came as.
+/// A record whose documents and card were verified, with the exact bytes that were verified.
 #[derive(Debug, Clone)]
 pub struct VerifiedRecord {
     pub did: Did,
@@ -64,6 +88,7 @@ pub struct VerifiedRecord {
     pub bytes: Arc<[u8]>,
 }
 
+/// Why a record was refused.
 #[derive(Debug, thiserror::Error)]
 pub enum RecordError {
     #[error("a record has at most {RECORD_BYTES_MAX} bytes")]
@@ -81,8 +106,10 @@ pub enum RecordError {
 }
 
 impl Card {
+    /// Checks the card against its limits.
+    ///
     /// # Errors
-    /// [`RecordError::Card`] saying which member exceeds its limit or repeats.
+    /// [`RecordError::Card`] with the member that exceeds its limit or repeats.
     pub fn check(&self) -> Result<(), RecordError> {
         let long = |text: &str, limit: usize| text.len() > limit;
         if long(&self.name, LABEL_BYTES_MAX) {
@@ -110,10 +137,12 @@ impl Card {
     }
 }
 
-/// The bytes of a new record of `identity`. `now` orders it after older ones.
+/// Builds the bytes of a new record of `identity`. `relay` is the relay's WebSocket URL. `now` is
+/// signed as the time of the documents; a relay refuses a record that is older than the registered
+/// one.
 ///
 /// # Errors
-/// A card beyond its limits.
+/// [`RecordError::Card`] for a card that exceeds its limits.
 pub fn build(
     identity: &Identity,
     card: Card,
@@ -126,8 +155,11 @@ pub fn build(
 }
 
 impl VerifiedRecord {
+    /// Verifies the bytes of a record of `did`. The caller trusts `did`; everything else comes from
+    /// the bytes.
+    ///
     /// # Errors
-    /// The first thing that is wrong, by name.
+    /// The first check that fails, with the part that it is about.
     pub fn parse(bytes: &[u8], did: &Did) -> Result<Self, RecordError> {
         if bytes.len() > RECORD_BYTES_MAX {
             return Err(RecordError::TooLong);

@@ -1,16 +1,32 @@
-//! Ed25519 signatures with a context label each, so that a signature made for one purpose is never valid for another.
+//! Signs and verifies with Ed25519 (RFC 8032) and a context label.
+//!
+//! The label keeps a signature that was made for one purpose from being valid for another.
+//!
+//! ```
+//! use ed25519_dalek::SigningKey;
+//! use msg2agent_protocol::signature::{Context, sign, verify};
+//!
+//! let key = SigningKey::from_bytes(&[7; 32]);
+//! let signature = sign(&key, Context::Envelope, &[b"input"]);
+//! assert!(verify(&key.verifying_key(), Context::Envelope, &[b"input"], &signature).is_ok());
+//! assert!(verify(&key.verifying_key(), Context::Proof, &[b"input"], &signature).is_err());
+//! ```
 
 use ed25519_dalek::{Signature, Signer as _, SigningKey, VerifyingKey};
 
-/// What a signature is for. The label is signed in front of the input, ended by a zero byte that no label holds.
+/// What a signature is for. Its label is signed before the input, with a zero byte between them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Context {
+    /// A message, see [`crate::envelope`].
     Envelope,
+    /// A registration, see [`crate::challenge`].
     Register,
+    /// The attestation of a proof file, see [`crate::proof`].
     Proof,
 }
 
 impl Context {
+    /// The label as it is signed; no label holds a zero byte.
     #[must_use]
     pub const fn label(self) -> &'static str {
         match self {
@@ -21,20 +37,21 @@ impl Context {
     }
 }
 
-/// The signature does not belong to the key, the context and the input.
+/// The signature is not one of this input with this key and context.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("the signature does not verify")]
 pub struct BadSignature;
 
+/// Signs the parts as one input, with nothing between them.
 #[must_use]
 pub fn sign(key: &SigningKey, context: Context, parts: &[&[u8]]) -> [u8; 64] {
     key.sign(&input(context, parts)).to_bytes()
 }
 
-/// Strict verification (RFC 8032 section 5.1.7 with small-order keys refused).
+/// Verifies strictly: as RFC 8032 section 5.1.7, and with keys of small order refused.
 ///
 /// # Errors
-/// [`BadSignature`], whatever the reason: a verifier learns nothing from which check failed.
+/// [`BadSignature`] for every reason, so that the answer does not tell which check failed.
 pub fn verify(
     key: &VerifyingKey,
     context: Context,

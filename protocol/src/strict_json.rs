@@ -1,7 +1,25 @@
-//! JSON read the same way by everybody: a duplicate member anywhere is an error, nesting is bounded, nothing may follow the
-//! value, a structure is an object and a word is a string. Serde gives the first for typed structures; this module adds it
-//! for members that may hold any JSON, and takes away the spellings serde allows besides: a structure as a list of its
-//! members (`{"a":1}` as `[1]`), a word as an object (`"x"` as `{"x":null}`).
+//! Parses JSON strictly, so that two programs never read different values in the same bytes.
+//!
+//! A duplicate member is an error at any depth, nesting is bounded, and nothing may follow the
+//! value. A structure is read only from an object and an enum only from a string, although serde
+//! also accepts a structure as a list (`{"a":1}` as `[1]`) and a unit variant as an object (`"x"`
+//! as `{"x":null}`).
+//!
+//! ```
+//! use msg2agent_protocol::strict_json;
+//! use serde::Deserialize;
+//!
+//! #[derive(Debug, Deserialize)]
+//! struct Point {
+//!     x: u32,
+//! }
+//!
+//! assert_eq!(strict_json::from_str::<Point>(r#"{"x":1}"#)?.x, 1);
+//! assert!(strict_json::from_str::<Point>(r#"{"x":1,"x":2}"#).is_err(), "a duplicate member");
+//! assert!(strict_json::from_str::<Point>("[1]").is_err(), "a list");
+//! assert!(strict_json::from_str::<Point>(r#"{"x":1} 2"#).is_err(), "something follows");
+//! # Ok::<(), serde_json::Error>(())
+//! ```
 
 use std::fmt;
 
@@ -12,15 +30,15 @@ use serde_json::{Map, Number, Value};
 use crate::limits::JSON_DEPTH_MAX;
 
 mod object;
-mod word;
+mod unit_enum;
 
-pub use object::{object, some_object};
-pub use word::word;
+pub use object::{object, optional_object};
+pub use unit_enum::unit_enum;
 
-/// Reads one JSON object of a known shape, refusing deep nesting before parsing it.
+/// Parses one JSON object. It refuses nesting deeper than [`JSON_DEPTH_MAX`] before it parses.
 ///
 /// # Errors
-/// What serde says, with line and column.
+/// The error of serde, with line and column.
 pub fn from_slice<T: DeserializeOwned>(bytes: &[u8]) -> serde_json::Result<T> {
     if nesting(bytes) > JSON_DEPTH_MAX {
         return Err(serde_json::Error::custom(format!("nested deeper than {JSON_DEPTH_MAX}")));
@@ -28,10 +46,11 @@ pub fn from_slice<T: DeserializeOwned>(bytes: &[u8]) -> serde_json::Result<T> {
     read(serde_json::Deserializer::from_slice(bytes))
 }
 
-/// Reads one JSON object of a shape that bounds its own nesting, in one pass; the shape may borrow from the text.
+/// Parses one JSON object in one pass, for a type that bounds its own nesting. The type may borrow
+/// from the text.
 ///
 /// # Errors
-/// What serde says, with line and column.
+/// The error of serde, with line and column.
 pub fn from_str<'a, T: Deserialize<'a>>(text: &'a str) -> serde_json::Result<T> {
     read(serde_json::Deserializer::from_str(text))
 }
@@ -44,7 +63,8 @@ fn read<'de, R: serde_json::de::Read<'de>, T: Deserialize<'de>>(
     Ok(value)
 }
 
-/// The deepest nesting of brackets outside strings. Right for valid JSON, an upper bound for any other text.
+/// The deepest nesting of brackets outside strings. It is exact for valid JSON and an upper bound
+/// for any other text.
 #[must_use]
 pub fn nesting(bytes: &[u8]) -> usize {
     let (mut depth, mut deepest) = (0usize, 0usize);
@@ -66,19 +86,19 @@ pub fn nesting(bytes: &[u8]) -> usize {
     deepest
 }
 
-/// For `#[serde(deserialize_with = "strict_json::value")]` on a [`Value`].
+/// Deserializes any JSON, for `#[serde(deserialize_with = "strict_json::value")]` on a [`Value`].
 ///
 /// # Errors
-/// A duplicate member at any depth.
+/// There is a duplicate member at some depth.
 pub fn value<'de, D: Deserializer<'de>>(from: D) -> Result<Value, D::Error> {
     StrictValue::deserialize(from).map(|v| v.0)
 }
 
-/// As [`value`], for a member that may be absent: present, it is `Some`, also when it is `null`.
+/// Deserializes a member that may be absent. A present member is `Some`, also when it is `null`.
 ///
 /// # Errors
-/// A duplicate member at any depth.
-pub fn some_value<'de, D: Deserializer<'de>>(from: D) -> Result<Option<Value>, D::Error> {
+/// There is a duplicate member at some depth.
+pub fn optional_value<'de, D: Deserializer<'de>>(from: D) -> Result<Option<Value>, D::Error> {
     value(from).map(Some)
 }
 

@@ -1,8 +1,33 @@
-//! Tasks: work that one agent gives to another, as a conversation of ordinary messages. The bodies, and which state may
-//! follow which. Text: `docs/protocol.md`, section 7.
+//! Builds and parses the messages of tasks: work that one agent gives to another.
 //!
-//! A task is named by the id of the message that submits it; together with the giver's DID that is unique. The worker alone
-//! changes the state; the giver may give input and may ask to cancel.
+//! A task is a conversation of ordinary messages. Its id is the id of the message that submits it;
+//! together with the giver's DID it is unique. Only the worker changes the state. The giver may
+//! send input and may ask to cancel. [`State`] says which state may follow which. The protocol is
+//! section 7 of `docs/protocol.md`.
+//!
+//! ```
+//! use msg2agent_protocol::envelope::MessageId;
+//! use msg2agent_protocol::task::{State, Status, Submit, TaskMessage};
+//! use serde_json::json;
+//!
+//! let submit = TaskMessage::Submit(Submit { title: Some("Add".into()), input: json!([1, 2]) });
+//! let content = submit.to_content();
+//! assert_eq!(content.method.as_deref(), Some("task.submit"));
+//!
+//! // The worker answers with the id of the message that submitted the task.
+//! let task = MessageId::new(1_790_000_000, rand::random());
+//! let status = TaskMessage::Status(Status {
+//!     task,
+//!     revision: 1,
+//!     state: State::Completed,
+//!     note: None,
+//!     progress: Some(100),
+//!     output: Some(json!(3)),
+//! });
+//! let received = TaskMessage::from_content(&status.to_content()).ok_or("not about a task")??;
+//! assert_eq!(received, status);
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
 
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -14,12 +39,12 @@ mod state;
 
 pub use state::State;
 
-/// Bytes of a task's title: a line in a list.
+/// Bytes of a task's title: one line in a list.
 pub const TITLE_BYTES_MAX: usize = 200;
-/// Bytes of a note: a sentence or two about a state; results and questions go into `output`.
+/// Bytes of a note: a sentence or two about a state. Results and questions go into `output`.
 pub const NOTE_BYTES_MAX: usize = 1000;
 
-/// [`Content::method`] of each body.
+/// The [`Content::method`] of each message.
 pub mod method {
     pub const SUBMIT: &str = "task.submit";
     pub const STATUS: &str = "task.status";
@@ -27,37 +52,48 @@ pub mod method {
     pub const CANCEL: &str = "task.cancel";
 }
 
-/// Giver to worker, a reliable message of type `request`. Its message id is the task's id.
+/// From giver to worker: a reliable message of type `request`. Its message id is the id of the
+/// task.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Submit {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub title: Option<String>,
-    /// What is to be done: a text, or any JSON.
+    /// What is to be done: a text or any JSON.
     #[serde(deserialize_with = "strict_json::value")]
     pub input: Value,
 }
 
-/// Worker to giver, a reliable message of type `event`, or of type `response` with `re` = the task.
+/// From worker to giver: a reliable message of type `event`, or of type `response` with `re` set to
+/// the task.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Status {
     pub task: MessageId,
-    /// Counts up from 1 with each status of the task; one that is not above the last is ignored.
+    /// Starts at 1 and counts up with each status of the task. The giver ignores one that is not
+    /// higher.
     pub revision: u64,
-    #[serde(deserialize_with = "strict_json::word")]
+    #[serde(deserialize_with = "strict_json::unit_enum")]
     pub state: State,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub note: Option<String>,
     /// Percent done, 0 to 100.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub progress: Option<u8>,
-    /// The result of a completed task, the question of one that needs input, what went wrong with a failed one.
-    #[serde(default, deserialize_with = "strict_json::some_value", skip_serializing_if = "Option::is_none")]
+    /// The result of a completed task, the question of one that needs input, what went wrong with a
+    /// failed one.
+    #[serde(
+        default,
+        deserialize_with = "strict_json::optional_value",
+        skip_serializing_if = "Option::is_none"
+    )]
+    /// The result of a completed task, the question of one that needs input, or the error of a
+    /// failed one.
     pub output: Option<Value>,
 }
 
-/// Giver to worker, a reliable `event`: an answer to a question, or more about an open task.
+/// From giver to worker: a reliable `event` with an answer to a question, or with more about an
+/// open task.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Input {
@@ -66,8 +102,8 @@ pub struct Input {
     pub input: Value,
 }
 
-/// Giver to worker, a reliable `event`: the task is not wanted any more. The worker ends it with a status, which may also
-/// say that it was completed before.
+/// From giver to worker: a reliable `event` that asks to cancel the task. The worker ends the task
+/// with a status; it may also report that the task was completed before.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Cancel {
@@ -76,7 +112,7 @@ pub struct Cancel {
     pub note: Option<String>,
 }
 
-/// Any of them.
+/// Any message about a task.
 #[derive(Debug, Clone, PartialEq)]
 pub enum TaskMessage {
     Submit(Submit),
@@ -85,6 +121,7 @@ pub enum TaskMessage {
     Cancel(Cancel),
 }
 
+/// Why a message about a task was refused.
 #[derive(Debug, thiserror::Error)]
 pub enum TaskError {
     #[error("there is no task method `{0}`")]
@@ -103,7 +140,7 @@ impl TaskMessage {
     /// The content to send.
     #[must_use]
     pub fn to_content(&self) -> Content {
-        // These shapes always are JSON: no maps with other keys than strings, no failing serializers.
+        // These types always serialize: they have string keys only and no serializer that fails.
         let body = |value: serde_json::Result<Value>| Content::json(value.unwrap_or_default());
         match self {
             Self::Submit(it) => body(serde_json::to_value(it)).with_method(method::SUBMIT),
@@ -113,10 +150,10 @@ impl TaskMessage {
         }
     }
 
-    /// Reads a content; `None` when it is not about a task.
+    /// Reads a content. `None` means that its method does not start with `task.`.
     ///
     /// # Errors
-    /// A method `task.*` that does not exist, a body of another shape, or beyond a limit.
+    /// The method does not exist, or the body has another shape or exceeds a limit.
     pub fn from_content(content: &Content) -> Option<Result<Self, TaskError>> {
         let name = content.method.as_deref().filter(|method| method.starts_with("task."))?;
         Some(Self::read(name, &content.content).and_then(Self::checked))
@@ -132,10 +169,10 @@ impl TaskMessage {
         }
     }
 
-    /// Holds the limits, of what is sent as of what is received.
+    /// Checks the limits. They hold for messages that are sent and for messages that are received.
     ///
     /// # Errors
-    /// A title, note or progress beyond its limit.
+    /// The title, the note or the progress exceeds its limit.
     pub fn checked(self) -> Result<Self, TaskError> {
         let (title, note, progress) = match &self {
             Self::Submit(it) => (it.title.as_deref(), None, None),
@@ -156,7 +193,7 @@ impl TaskMessage {
     }
 }
 
-/// An object is asked for, because serde reads a structure from a list as well.
+/// Reads a body from an object only, because serde also reads a structure from a list.
 fn shape<'de, T: Deserialize<'de>>(body: &'de Value, name: &'static str) -> Result<T, TaskError> {
     strict_json::object(body).map_err(|source| TaskError::Shape(name, source))
 }

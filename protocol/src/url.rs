@@ -30,7 +30,7 @@ impl Transport {
     /// The transport of a URL with this scheme (in lower case) and host; `None` for every other scheme.
     ///
     /// ```
-    /// use protocol::url::Transport;
+    /// use msg2agent_protocol::url::Transport;
     ///
     /// assert_eq!(Transport::of("https", "relay.example"), Some(Transport::Encrypted));
     /// assert_eq!(Transport::of("ws", "[::1]"), Some(Transport::Loopback));

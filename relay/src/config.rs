@@ -18,6 +18,7 @@ mod load;
 mod oauth;
 mod show;
 
+pub use daemon::https::TlsFiles;
 pub use layer::Layer;
 pub use limits::Limits;
 pub use load::{ConfigError, load};
@@ -46,14 +47,6 @@ pub struct Config {
     pub drain_timeout: Duration,
     pub oauth: OauthConfig,
     pub limits: Limits,
-}
-
-/// PEM files of the public listener.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct TlsFiles {
-    /// The chain, leaf first.
-    pub cert: PathBuf,
-    pub key: PathBuf,
 }
 
 impl Config {

@@ -190,7 +190,7 @@ impl Core {
         if now.unix >= self.next_prune {
             self.next_prune = now.unix + limits::PRUNE_INTERVAL.as_secs();
             out.push(Effect::Write(Write::Forget {
-                accepted_before: now.unix.saturating_sub(protocol::limits::DEDUP_WINDOW.as_secs()),
+                accepted_before: now.unix.saturating_sub(protocol::limits::DEDUP_TTL.as_secs()),
             }));
         }
     }

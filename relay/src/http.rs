@@ -1,5 +1,5 @@
-//! The public listener: accepts connections within limits, terminates TLS, serves DID documents, and
-//! passes authenticated WebSocket connections to the hub as plain byte streams.
+//! The public routes: DID documents, and WebSocket connections, which go to the hub as plain byte
+//! streams once they are authenticated.
 
 use std::sync::Arc;
 
@@ -13,21 +13,12 @@ use crate::hub::Hub;
 use crate::oauth::{self, Oauth};
 use crate::problem::ProblemResponse;
 
-mod accept;
-mod certificate;
 mod documents;
 mod handshake;
 mod metrics;
-mod stream;
-mod tls;
 mod upgrade;
 
-pub(crate) use accept::Connection;
-pub use accept::Listener;
-pub use certificate::{CertificateError, ReloadingCertificate};
 pub use metrics::HttpMetrics;
-pub use stream::Stream;
-pub use tls::server_config;
 
 /// The state that the public routes share.
 #[derive(Debug, Clone)]

@@ -44,6 +44,7 @@ async fn serve(config: Config) -> Result<()> {
         filter: config.log_filter.clone(),
         otlp_endpoint: config.otlp_endpoint.clone(),
     })?;
+    daemon::open_files::raise_limit();
     let shutdown = Shutdown::on_signals()?;
     let relay = Relay::bind(config, build).await?;
     announce(format, &relay.announcement()?);

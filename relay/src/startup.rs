@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use anyhow::{Context as _, Result};
+use daemon::https::ReloadingCertificate;
 use daemon::{BuildInfo, Shutdown};
 use protocol::UnixSeconds;
 use protocol::did::Domain;
@@ -14,7 +15,6 @@ use tokio::net::TcpListener;
 
 use crate::config::Config;
 use crate::directory::{Capacity, Clock, Directory, DirectoryWriter, Rules};
-use crate::http::ReloadingCertificate;
 use crate::identity;
 use crate::store::{self, OauthStore, Store};
 use crate::vital_tasks::TaskWrapper;
@@ -34,7 +34,7 @@ pub struct Relay {
     domain: Domain,
     socket: TcpListener,
     admin_socket: TcpListener,
-    certificate: Option<Arc<ReloadingCertificate>>,
+    certificate: Option<ReloadingCertificate>,
     domain_document: Arc<str>,
     store: Store,
     oauth_store: OauthStore,

@@ -130,7 +130,7 @@ fn timed_out(attempt: &str, after: Duration) -> Error {
 
 fn refused(attempt: &str, refusal: &RpcError) -> Error {
     Error::new(ErrorKind::Rejected(refusal.data.reason), attempt)
-        .caused_by(format!("the relay refused it: {}", refusal.data.reason.word()))
+        .caused_by(format!("the relay refused it: {}", refusal.data.reason.as_str()))
         .retrying_after(refusal.data.retry_after_ms.map(Duration::from_millis))
         .over(refusal.data.quota)
 }

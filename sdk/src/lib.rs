@@ -56,7 +56,7 @@ pub use inbox::Inbox;
 pub use message::Message;
 pub use notice::{Notice, Notices};
 pub use protocol::envelope::{Content, MessageId, MessageType};
-pub use protocol::frame::{Found, Outcome, SendStatus as Status};
+pub use protocol::frame::{DiscoveredAgent, Outcome, SendStatus as Status};
 pub use protocol::quota::{Plan, Quota, QuotaName};
 pub use protocol::record::{Capability, Card, Discovery};
 pub use protocol::{Did, Identity, Reason, task};

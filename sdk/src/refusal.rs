@@ -59,7 +59,7 @@ impl RefusalReason {
     ];
 
     #[must_use]
-    pub const fn word(self) -> &'static str {
+    pub const fn as_str(self) -> &'static str {
         match self {
             Self::Malformed => "malformed",
             Self::HeaderMismatch => "header_mismatch",
@@ -130,7 +130,7 @@ impl RefusalLog {
     }
 
     pub(crate) fn record(&self, refusal: Refusal) {
-        let (from, reason) = (&refusal.claimed_from, refusal.reason.word());
+        let (from, reason) = (&refusal.claimed_from, refusal.reason.as_str());
         let id = refusal.id.map(|id| id.to_string()).unwrap_or_default();
         if refusal.reason == RefusalReason::Replayed {
             // Every reconnect after a lost acknowledgement brings some.

@@ -1,10 +1,11 @@
-//! Libraries whose lower levels write what nobody may read in a log, and the level each is held to. No filter raises it:
-//! whoever turns the log up in an emergency must not have to think of the secrets in it.
+//! Maximum log levels of libraries that write secrets at their lower levels. No filter raises them,
+//! so that an administrator may turn up the log in an emergency without leaking secrets.
 
 use tracing::{Level, Metadata};
 
-/// By crate. At TRACE tungstenite writes the upgrade request with its API key, at DEBUG rmcp whole messages; the others
-/// write requests and headers there, or may with their next version.
+/// The maximum level by crate. At TRACE tungstenite writes the upgrade request with its API key, at
+/// DEBUG rmcp writes whole messages; the others write requests and headers, or may do so in their
+/// next version.
 const CAPS: [(&str, Level); 8] = [
     ("h2", Level::INFO),
     ("hyper", Level::INFO),
@@ -16,10 +17,10 @@ const CAPS: [(&str, Level); 8] = [
     ("tungstenite", Level::INFO),
 ];
 
-/// Whether the crate that writes this may, at this level.
+/// Whether the crate that writes this event may write at its level.
 pub(super) fn allow(event: &Metadata<'_>) -> bool {
     let library = event.target().split("::").next().unwrap_or_default();
-    CAPS.iter().find(|(name, _)| *name == library).is_none_or(|(_, most)| event.level() <= most)
+    CAPS.iter().find(|(name, _)| *name == library).is_none_or(|(_, maximum)| event.level() <= maximum)
 }
 
 #[cfg(test)]

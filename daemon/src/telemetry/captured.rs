@@ -1,4 +1,4 @@
-//! What a test logs, kept in memory.
+//! Keeps the log of a test in memory.
 
 use std::io::Write;
 use std::sync::{Arc, Mutex};

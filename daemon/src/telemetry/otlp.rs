@@ -1,5 +1,5 @@
-//! Export of spans over OTLP/HTTP. The SDK exports from a thread of its own without a runtime; the HTTP client needs
-//! one, so each export is handed to the runtime that installed telemetry.
+//! Exports spans over OTLP/HTTP. The OpenTelemetry SDK exports from its own thread, which has no
+//! runtime. The HTTP client needs one, so each export runs on the runtime that installed telemetry.
 
 use std::future::Future;
 use std::path::{Path, PathBuf};
@@ -16,10 +16,10 @@ mod client;
 
 pub use client::ClientError;
 
-/// A collector that takes longer is as good as absent; spans of that batch are lost.
+/// Time to export one batch. A collector that takes longer is treated as absent: the batch is lost.
 const EXPORT_TIMEOUT: Duration = Duration::from_secs(5);
 
-/// The OpenTelemetry specification's name for a file of authorities.
+/// The environment variable for a file of certificate authorities, as OpenTelemetry specifies it.
 const CERTIFICATE_VARIABLE: &str = "OTEL_EXPORTER_OTLP_CERTIFICATE";
 
 #[derive(Debug, thiserror::Error)]
@@ -36,12 +36,13 @@ pub(super) struct OnRuntime {
     runtime: Handle,
 }
 
-/// The file with more authorities, if the environment names one.
+/// The file with additional certificate authorities, if the environment names one.
 pub(super) fn authorities() -> Option<PathBuf> {
     std::env::var_os(CERTIFICATE_VARIABLE).filter(|path| !path.is_empty()).map(PathBuf::from)
 }
 
-/// Must be called inside a runtime. `authorities` is a PEM file of authorities to trust beside those of the web.
+/// Creates the exporter; call it inside a runtime. `authorities` is a PEM file of certificate
+/// authorities that are trusted in addition to those of the web.
 pub(super) fn exporter(endpoint: &str, authorities: Option<&Path>) -> Result<OnRuntime, ExporterError> {
     let inner = opentelemetry_otlp::SpanExporter::builder()
         .with_http()
@@ -78,7 +79,8 @@ mod tests {
     use super::super::captured::Captured;
     use super::*;
 
-    /// A collector with a certificate of its own; returns its URL and the certificate. It ends with the test's runtime.
+    /// A collector with a self-signed certificate; returns its URL and the certificate. It ends
+    /// with the test's runtime.
     async fn collector() -> (String, String) {
         let own = rcgen::generate_simple_self_signed(vec!["localhost".into()]).unwrap();
         let chain = vec![CertificateDer::from_pem_slice(own.cert.pem().as_bytes()).unwrap()];
@@ -114,10 +116,10 @@ mod tests {
             exporter.export(Vec::new()).await.unwrap_err();
         }
         let text = log.text();
-        let told: Vec<_> = text.lines().filter(|line| line.contains("traces do not reach")).collect();
-        assert_eq!(told.len(), 1, "{text}");
+        let lines: Vec<_> = text.lines().filter(|line| line.contains("traces do not reach")).collect();
+        assert_eq!(lines.len(), 1, "{text}");
         assert!(
-            told[0].contains("server.address=\"localhost\"") && told[0].contains("UnknownIssuer"),
+            lines[0].contains("server.address=\"localhost\"") && lines[0].contains("UnknownIssuer"),
             "{text}"
         );
     }

@@ -1,20 +1,21 @@
-//! W3C Trace Context (level 1) at the edges of the process: a span continues the trace that somebody else began, and says how the
-//! next one continues its own.
+//! W3C Trace Context (level 1) at the edges of the process: continues a trace from another process,
+//! and passes it on to the next one.
 
 use opentelemetry::Context;
 use opentelemetry::trace::{SpanContext, SpanId, TraceContextExt as _, TraceFlags, TraceId, TraceState};
 use tracing::Span;
 use tracing_opentelemetry::OpenTelemetrySpanExt as _;
 
-/// Makes `span` part of the trace that this `traceparent` names. One that cannot be read changes nothing, and neither does any where
-/// nothing is exported.
+/// Makes `span` part of the trace of this `traceparent`. Does nothing if the value is malformed, or
+/// if no traces are exported.
 pub fn continue_trace(span: &Span, traceparent: &str) {
-    if let Some(parent) = read(traceparent) {
+    if let Some(parent) = parse(traceparent) {
         let _ = span.set_parent(Context::new().with_remote_span_context(parent));
     }
 }
 
-/// The `traceparent` by which others continue the trace of `span`; nothing when it is not exported.
+/// The `traceparent` with which others continue the trace of `span`; `None` if the span is not
+/// exported.
 #[must_use]
 pub fn traceparent(span: &Span) -> Option<String> {
     let context = span.context();
@@ -23,8 +24,9 @@ pub fn traceparent(span: &Span) -> Option<String> {
         .then(|| format!("00-{}-{}-{:02x}", context.trace_id(), context.span_id(), context.trace_flags()))
 }
 
-/// `<version>-<trace id>-<parent id>-<flags>` in lower-case hexadecimal. Later versions may add members behind it (section 4.1).
-fn read(traceparent: &str) -> Option<SpanContext> {
+/// Parses `<version>-<trace id>-<parent id>-<flags>` in lower-case hexadecimal. Later versions may
+/// append members (section 4.1).
+fn parse(traceparent: &str) -> Option<SpanContext> {
     let mut members = traceparent.split('-');
     let (version, trace) = (hex(members.next()?, 2)?, hex(members.next()?, 32)?);
     let (span, flags) = (hex(members.next()?, 16)?, hex(members.next()?, 2)?);
@@ -50,12 +52,12 @@ mod tests {
 
     #[test]
     fn the_example_of_the_specification_is_read() {
-        let context = read(GOOD).unwrap();
+        let context = parse(GOOD).unwrap();
         assert_eq!(context.trace_id().to_string(), "4bf92f3577b34da6a3ce929d0e0e4736");
         assert_eq!(context.span_id().to_string(), "00f067aa0ba902b7");
         assert!(context.is_sampled() && context.is_remote());
-        assert!(!read(&GOOD.replace("-01", "-00")).unwrap().is_sampled());
-        assert!(read(&format!("{}-more", GOOD.replacen("00", "cc", 1))).is_some(), "a later version");
+        assert!(!parse(&GOOD.replace("-01", "-00")).unwrap().is_sampled());
+        assert!(parse(&format!("{}-more", GOOD.replacen("00", "cc", 1))).is_some(), "a later version");
     }
 
     #[test]
@@ -72,7 +74,7 @@ mod tests {
             &GOOD.replace("4bf9", "4bf"),
             &GOOD.replace("4bf9", "+bf9"),
         ] {
-            assert_eq!(read(bad), None, "{bad}");
+            assert_eq!(parse(bad), None, "{bad}");
         }
     }
 }

@@ -3,4 +3,5 @@
 #![expect(clippy::unwrap_used, reason = "a test that cannot set itself up should fail on the spot")]
 
 mod admin;
+mod https;
 mod otlp;

@@ -31,7 +31,7 @@ impl Directory {
     /// The credential speaks for no agent that has an endpoint, or the relay does not say.
     pub async fn route(&self, credential: &str) -> Result<Route, Refused> {
         check_form(credential)?;
-        let hash = KeyHash::of(credential);
+        let hash = KeyHash::sha256(credential);
         let before = match self.known().step(&hash, Instant::now(), clock::now()) {
             Step::Use(route) => return Ok(route),
             Step::Ask { before } => before,

@@ -99,7 +99,7 @@ mod tests {
     }
 
     fn hash(n: usize) -> KeyHash {
-        KeyHash::of(&n.to_string())
+        KeyHash::sha256(&n.to_string())
     }
 
     const UNASKED: Step = Step::Ask { before: None };

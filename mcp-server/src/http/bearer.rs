@@ -101,7 +101,7 @@ mod tests {
 
     #[tokio::test]
     async fn each_refusal_has_its_reason() {
-        let bearer = Bearer::new(KeyHash::of("mine"), None);
+        let bearer = Bearer::new(KeyHash::sha256("mine"), None);
         for sent in ["Bearer mine", "bearer  mine"] {
             assert_eq!(bearer.caller(&headers(&[sent])).await, Ok(Caller::AGENT));
         }

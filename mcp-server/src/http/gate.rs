@@ -40,7 +40,7 @@ impl Gate {
     /// Compares hashes, in a time that tells nothing about the keys.
     #[must_use]
     pub fn admits(&self, presented: &str, now: Instant) -> bool {
-        let presented = KeyHash::of(presented);
+        let presented = KeyHash::sha256(presented);
         let current = same(&presented, &self.current);
         let former = self.former.as_ref().filter(|former| now < former.until);
         (current | former.map_or(Choice::from(0), |former| same(&presented, &former.key))).into()
@@ -57,7 +57,7 @@ mod tests {
 
     #[test]
     fn only_the_agents_own_key_opens() {
-        let gate = Gate::new(KeyHash::of("sk_live_mine"));
+        let gate = Gate::new(KeyHash::sha256("sk_live_mine"));
         assert!(gate.admits("sk_live_mine", Instant::now()));
         for other in ["", "sk_live_min", "sk_live_mine ", "sk_live_other"] {
             assert!(!gate.admits(other, Instant::now()), "{other:?}");
@@ -66,8 +66,8 @@ mod tests {
 
     #[test]
     fn the_key_before_opens_for_two_minutes() {
-        let (mut gate, start) = (Gate::new(KeyHash::of("old")), Instant::now());
-        assert!(gate.rotate(KeyHash::of("new"), start));
+        let (mut gate, start) = (Gate::new(KeyHash::sha256("old")), Instant::now());
+        assert!(gate.rotate(KeyHash::sha256("new"), start));
         let late = start + OVERLAP;
         assert!(gate.admits("new", late) && gate.admits("old", late - Duration::from_millis(1)));
         assert!(!gate.admits("old", late));
@@ -75,17 +75,17 @@ mod tests {
 
     #[test]
     fn a_second_rotation_ends_the_first_key_at_once() {
-        let (mut gate, now) = (Gate::new(KeyHash::of("first")), Instant::now());
-        gate.rotate(KeyHash::of("second"), now);
-        gate.rotate(KeyHash::of("third"), now);
+        let (mut gate, now) = (Gate::new(KeyHash::sha256("first")), Instant::now());
+        gate.rotate(KeyHash::sha256("second"), now);
+        gate.rotate(KeyHash::sha256("third"), now);
         assert!(!gate.admits("first", now));
     }
 
     #[test]
     fn an_unchanged_file_does_not_renew_the_overlap() {
-        let (mut gate, start) = (Gate::new(KeyHash::of("old")), Instant::now());
-        gate.rotate(KeyHash::of("new"), start);
-        assert!(!gate.rotate(KeyHash::of("new"), start + Duration::from_secs(100)));
+        let (mut gate, start) = (Gate::new(KeyHash::sha256("old")), Instant::now());
+        gate.rotate(KeyHash::sha256("new"), start);
+        assert!(!gate.rotate(KeyHash::sha256("new"), start + Duration::from_secs(100)));
         assert!(!gate.admits("old", start + OVERLAP));
     }
 }

@@ -140,7 +140,7 @@ async fn follow(agent: &Agent, metrics: &Metrics, ready: &Check) {
 /// What readiness says while there is no connection.
 fn tell(ready: &Check, error: &Error, registered: bool) {
     let said = match error.reason() {
-        Some(reason) => format!("the relay does not let this agent in: {}", reason.word()),
+        Some(reason) => format!("the relay does not let this agent in: {}", reason.as_str()),
         None => format!("not connected to the relay: {error}"),
     };
     if stays_ready(registered, error.reason()) { ready.pass_with(said) } else { ready.fail(said) }

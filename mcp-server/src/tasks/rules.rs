@@ -79,7 +79,7 @@ pub fn receive(task: &Task, message: &TaskMessage) -> Option<Step> {
 }
 
 fn receive_status(task: &Task, status: &Status) -> Option<Step> {
-    if status.revision <= task.revision || !task.state.may_become(status.state) {
+    if status.revision <= task.revision || !task.state.can_transition_to(status.state) {
         return None;
     }
     let said = Said {
@@ -115,7 +115,7 @@ pub fn update(task: &Task, update: Update) -> Result<(Step, Status), RuleError> 
         return Err(RuleError::NotTheWorker);
     }
     open(task)?;
-    if !task.state.may_become(update.state) {
+    if !task.state.can_transition_to(update.state) {
         return Err(RuleError::State { from: task.state.as_str(), to: update.state.as_str() });
     }
     let Update { state, note, progress, output } = update;

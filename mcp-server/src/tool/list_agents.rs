@@ -1,6 +1,6 @@
 //! `list_agents`: who can be found in the own tenant, by capability, in pages.
 
-use protocol::frame::{DiscoverParams, Found};
+use protocol::frame::{DiscoverParams, DiscoveredAgent};
 use protocol::limits::{DID_BYTES_MAX, LABEL_BYTES_MAX};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -85,8 +85,8 @@ impl Tool for ListAgents {
     }
 }
 
-impl From<Found> for Listed {
-    fn from(Found { did, card, online }: Found) -> Self {
+impl From<DiscoveredAgent> for Listed {
+    fn from(DiscoveredAgent { did, card, online }: DiscoveredAgent) -> Self {
         let end = card.description.floor_char_boundary(DESCRIPTION_BYTES_MAX);
         let description = card.description.get(..end).unwrap_or_default().to_owned();
         let truncated = end < card.description.len() || card.capabilities.len() > CAPABILITIES_MAX;
@@ -128,7 +128,7 @@ mod tests {
             capabilities: (0..17).map(capability).collect(),
             ..Card::default()
         };
-        let listed = Listed::from(Found { did: did("bob"), card, online: true });
+        let listed = Listed::from(DiscoveredAgent { did: did("bob"), card, online: true });
         assert_eq!(listed.untrusted.description.len(), DESCRIPTION_BYTES_MAX);
         assert_eq!(listed.untrusted.capabilities.len(), CAPABILITIES_MAX);
         assert!(listed.untrusted.truncated);

@@ -211,7 +211,7 @@ mod tests {
             network.refuse_with(Refusal::Relay { reason, retry_after_ms: Some(7), quota: None });
             assert_eq!(
                 network.refusal("send_message", json!({"to": "bob", "text": "a"})).await,
-                reason.word()
+                reason.as_str()
             );
         }
     }

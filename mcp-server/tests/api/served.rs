@@ -134,7 +134,7 @@ impl Served {
     }
 
     pub(crate) fn rotate(&self, key: &str) {
-        assert!(self.guard.rotate(KeyHash::of(key)));
+        assert!(self.guard.rotate(KeyHash::sha256(key)));
     }
 
     pub(crate) fn metrics(&self) -> String {

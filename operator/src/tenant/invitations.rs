@@ -6,7 +6,7 @@ use crds::{Agent, Tenant, label, name};
 use k8s_openapi::api::core::v1::Secret;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 use kube::ResourceExt as _;
-use protocol::admin::{self, DeclaredInvitation, INVITATION_SECONDS_DEFAULT};
+use protocol::admin::{self, DEFAULT_INVITATION_TTL_SECONDS, DeclaredInvitation};
 use protocol::api_key::KeyHash;
 use protocol::{UnixSeconds, base64url};
 use zeroize::Zeroizing;
@@ -132,7 +132,7 @@ async fn declare(
     code: &Code,
 ) -> Result<bool> {
     let Ok(agent) = invitation.agent.parse() else { return Ok(false) };
-    let sha256 = KeyHash::of(&code.text);
+    let sha256 = KeyHash::sha256(&code.text);
     let content = DeclaredInvitation { agent, sha256, not_after: code.not_after };
     let path = admin::invitation_path(&place.tenant_id, &invitation.name);
     Ok(context.fleet.write(relay, &path, &content).await?.is_complete())
@@ -170,8 +170,8 @@ fn make(invitation: &Invitation, now: UnixSeconds) -> Code {
     let bytes = Zeroizing::new(rand::random::<[u8; 32]>());
     // The pattern and range of the spec are checked by the API server.
     let parsed = invitation.valid_for.parse::<kube::core::Duration>();
-    let life =
-        parsed.map_or(INVITATION_SECONDS_DEFAULT, |duration| std::time::Duration::from(duration).as_secs());
+    let life = parsed
+        .map_or(DEFAULT_INVITATION_TTL_SECONDS, |duration| std::time::Duration::from(duration).as_secs());
     Code {
         text: Zeroizing::new(format!("{CODE_PREFIX}{}", base64url::encode(bytes.as_slice()))),
         agent: invitation.agent.clone(),

@@ -1,4 +1,5 @@
-//! Envelopes: the relay's borrowed view and the agent's owned type read the same, or the agent refuses the names in it.
+//! Envelopes: the relay's borrowed view and the agent's owned type read the same, or the agent
+//! refuses the names in it.
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;

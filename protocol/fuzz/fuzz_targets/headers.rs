@@ -1,4 +1,5 @@
-//! Protected headers, from their JSON: no bytes panic, and a header that is read can be written and read again.
+//! Protected headers, from their JSON: no bytes panic, and a header that is read can be written and
+//! read again.
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;

@@ -1,4 +1,5 @@
-//! Key files: no text panics, and an identity that is read is written as a file that gives it again.
+//! Key files: no text panics, and an identity that is read is written as a file that gives it
+//! again.
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;

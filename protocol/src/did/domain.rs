@@ -1,4 +1,4 @@
-//! The domain part of a DID: a lower-case DNS name, with an optional percent-encoded port.
+//! Parses the domain of a DID: a lower-case DNS name with an optional percent-encoded port.
 
 use std::fmt;
 use std::str::FromStr;
@@ -6,13 +6,24 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de::Error as _};
 
-/// Bytes of a domain with its port; leaves room in a DID and in the names of Kubernetes objects made from it.
+/// Bytes of a domain with its port. The rest of a DID, and the names of Kubernetes objects made
+/// from it, still fit their own limits.
 pub(super) const DOMAIN_BYTES_MAX: usize = 200;
 
-/// A DNS name that a relay answers for, `localhost` included; a port is written `%3A<port>` as in did:web.
+/// The DNS name of a relay, `localhost` included. A port is written `%3A<port>`, as in did:web.
+///
+/// ```
+/// use msg2agent_protocol::did::Domain;
+///
+/// let domain: Domain = "localhost%3A8443".parse()?;
+/// assert_eq!(domain.authority(), "localhost:8443");
+/// assert_eq!(domain.did(), "did:wba:localhost%3A8443");
+/// # Ok::<(), msg2agent_protocol::did::DomainError>(())
+/// ```
 #[derive(Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct Domain(Arc<str>);
 
+/// Why a text is not the domain of a relay.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum DomainError {
     #[error("a domain has 1 to {DOMAIN_BYTES_MAX} bytes")]
@@ -31,13 +42,13 @@ impl Domain {
         &self.0
     }
 
-    /// The DID of the domain itself, under which its relay signs.
+    /// The DID of the domain itself. The relay signs its own document under it.
     #[must_use]
     pub fn did(&self) -> String {
         format!("did:wba:{}", self.0)
     }
 
-    /// `host` or `host:port` for a URL.
+    /// The domain as `host` or `host:port`, for a URL.
     #[must_use]
     pub fn authority(&self) -> String {
         self.0.replace("%3A", ":")

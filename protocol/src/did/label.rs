@@ -1,4 +1,5 @@
-//! Tenant ids and agent names: DNS labels, so that they fit DIDs, URLs and Kubernetes names alike.
+//! Parses tenant ids and agent names. Both are DNS labels, so that they fit DIDs, URLs and
+//! Kubernetes names.
 
 use std::fmt;
 use std::str::FromStr;
@@ -6,11 +7,12 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de::Error as _};
 
-/// Names that the product keeps for itself. `default` is a tenant, never an agent.
+/// Names that no agent and no tenant may have. The only exception is the tenant `default`.
 pub const RESERVED_NAMES: [&str; 6] = ["default", "system", "gateway", "relay", "mcp", "operator"];
 
 const DEFAULT_TENANT: &str = "default";
 
+/// Why a text is not a tenant id or an agent name.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum LabelError {
     #[error("a name has 1 to 63 characters of a-z, 0-9 and -, with no dash at either end")]
@@ -75,12 +77,12 @@ macro_rules! label {
 }
 
 label!(
-    /// A tenant of a relay: the wall that discovery, lookup and messages do not cross.
+    /// The id of a tenant. Discovery, lookup and messages never cross from one tenant into another.
     TenantId,
     |text| text == DEFAULT_TENANT || !RESERVED_NAMES.contains(&text)
 );
 label!(
-    /// The name of an agent inside its tenant.
+    /// The name of an agent, unique in its tenant. The `Agent` custom resource calls it the handle.
     AgentName,
     |text| !RESERVED_NAMES.contains(&text)
 );

@@ -1,9 +1,10 @@
-//! Writing the documents of an identity.
+//! Builds and signs the DID documents of an identity and of a relay's domain.
 
 use super::*;
 use crate::did::Domain;
 
-/// The document under the agent's name, and the one under its self-certifying alias; both signed by the root key.
+/// Builds the document under the agent's DID and the one under its self-certifying alias. The root
+/// key signs both. `relay` is the relay's WebSocket URL, which becomes the documents' service.
 #[must_use]
 pub fn build(identity: &Identity, relay: Option<&str>, now: UnixSeconds) -> (DidDocument, DidDocument) {
     let name = identity.did().to_string();
@@ -13,7 +14,7 @@ pub fn build(identity: &Identity, relay: Option<&str>, now: UnixSeconds) -> (Did
     (signed(named, identity.root(), now), signed(aliased, identity.root(), now))
 }
 
-/// The document of a relay's domain: one key that authenticates and asserts.
+/// Builds the document of a relay's domain. Its only key, `root`, authenticates and asserts.
 #[must_use]
 pub fn build_for_domain(domain: &Domain, key: &SigningKey, relay_url: &str, now: UnixSeconds) -> DidDocument {
     let id = domain.did();
@@ -80,23 +81,19 @@ fn method(id: &str, kid: &str, key: String) -> VerificationMethod {
 }
 
 fn signed(mut document: DidDocument, key: &SigningKey, now: UnixSeconds) -> DidDocument {
-    let mut proof = Proof {
+    let mut proof = DataIntegrityProof {
         context: document.context.clone(),
         r#type: "DataIntegrityProof".to_owned(),
         cryptosuite: "eddsa-jcs-2022".to_owned(),
-        created: rfc3339(now),
+        created: timestamp::format(now),
         verification_method: format!("{}#root", document.id),
         proof_purpose: "assertionMethod".to_owned(),
         proof_value: String::new(),
     };
-    // Strings only, so canonical JSON always exists; an empty input would fail every verification.
+    // A document of strings always has canonical JSON; a signature of an empty input would never
+    // verify.
     let input = proof_input(&document, &proof).unwrap_or_default();
     proof.proof_value = format!("z{}", bs58::encode(key.sign(&input).to_bytes()).into_string());
     document.proof = Some(proof);
     document
-}
-
-fn rfc3339(seconds: UnixSeconds) -> String {
-    let seconds = i64::try_from(seconds).unwrap_or(i64::MAX);
-    jiff::Timestamp::from_second(seconds).unwrap_or(jiff::Timestamp::MAX).to_string()
 }

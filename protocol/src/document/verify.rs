@@ -1,4 +1,4 @@
-//! Reading a document somebody else made: shape, keys and proof.
+//! Verifies a DID document that somebody else made: its form, its keys and its proof.
 
 use std::collections::BTreeMap;
 
@@ -7,27 +7,28 @@ use crate::did::Domain;
 use crate::identity::KeyUse;
 use crate::limits::KEYS_PER_USE_MAX;
 
-/// Bytes of a proof value's base58 text: 64 bytes take at most 88 characters.
+/// Bytes of the base58 text of a signature that are decoded; 64 bytes take at most 88 characters.
 const PROOF_VALUE_BYTES_MAX: usize = 96;
 
-/// The public keys a verified document names.
+/// The public keys of a verified document.
 #[derive(Debug, Clone, PartialEq)]
 pub struct PublicKeys {
     pub root: VerifyingKey,
     pub signing: BTreeMap<Kid, VerifyingKey>,
     pub encryption: BTreeMap<Kid, PublicKey>,
-    /// When the document was signed.
+    /// When the root key signed the document.
     pub created: UnixSeconds,
 }
 
 impl PublicKeys {
-    /// The encryption key to write to: the one with the highest number.
+    /// The encryption key to encrypt to: the one with the highest number.
     #[must_use]
     pub fn current_encryption(&self) -> Option<(&Kid, &PublicKey)> {
         self.encryption.last_key_value()
     }
 }
 
+/// Why a document was refused.
 #[derive(Debug, thiserror::Error)]
 pub enum DocumentError {
     #[error("the document is for `{found}`, not for `{wanted}`")]
@@ -40,10 +41,10 @@ pub enum DocumentError {
     Proof,
 }
 
-/// Verifies the document of an agent (or of its alias) that must be about `subject`.
+/// Verifies the document of an agent, or of its alias, whose `id` must be `subject`.
 ///
 /// # Errors
-/// The first thing that is wrong, by name.
+/// The first check that fails, with the member or key that it is about.
 pub fn verify(document: &DidDocument, subject: &str) -> Result<PublicKeys, DocumentError> {
     check_subject(document, subject)?;
     let keys = read_keys(document)?;
@@ -52,10 +53,10 @@ pub fn verify(document: &DidDocument, subject: &str) -> Result<PublicKeys, Docum
     Ok(PublicKeys { created, ..keys })
 }
 
-/// Verifies the document of a relay's domain; answers its key.
+/// Verifies the document of a relay's domain and returns its key.
 ///
 /// # Errors
-/// As [`verify`].
+/// The same as [`verify`].
 pub fn verify_domain(document: &DidDocument, domain: &Domain) -> Result<VerifyingKey, DocumentError> {
     check_subject(document, &domain.did())?;
     let keys = read_keys(document)?;
@@ -106,7 +107,8 @@ fn refuse_second<T>(previous: Option<T>) -> Result<(), DocumentError> {
     previous.map_or(Ok(()), |_| Err(DocumentError::Form("verificationMethod (one id twice)")))
 }
 
-/// Every signing key authenticates, every encryption key agrees, the root asserts; an agent has one of each at least.
+/// Checks that every signing key authenticates, every encryption key agrees on keys, and the root
+/// asserts. An agent has at least one signing key and one encryption key.
 fn check_relationships(document: &DidDocument, keys: &PublicKeys) -> Result<(), DocumentError> {
     let id = &document.id;
     let all = |kids: Vec<String>, listed: &[String]| {
@@ -138,14 +140,11 @@ fn check_proof(document: &DidDocument, root: &VerifyingKey) -> Result<UnixSecond
     if !form {
         return Err(DocumentError::Form("proof"));
     }
-    let created: jiff::Timestamp = proof.created.parse().map_err(|_| DocumentError::Form("proof.created"))?;
-    if proof.created != created.to_string() || created.subsec_nanosecond() != 0 {
-        return Err(DocumentError::Form("proof.created"));
-    }
+    let created = timestamp::parse(&proof.created).ok_or(DocumentError::Form("proof.created"))?;
     let signature = decode_signature(&proof.proof_value).ok_or(DocumentError::Form("proof.proofValue"))?;
     let input = proof_input(document, proof).map_err(|_| DocumentError::Proof)?;
     root.verify_strict(&input, &signature).map_err(|_| DocumentError::Proof)?;
-    UnixSeconds::try_from(created.as_second()).map_err(|_| DocumentError::Form("proof.created"))
+    Ok(created)
 }
 
 fn decode_signature(text: &str) -> Option<Signature> {

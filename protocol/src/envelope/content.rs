@@ -1,4 +1,4 @@
-//! What is inside: the content's JSON, and the padding that hides its exact size.
+//! Encodes the content of a message and pads it, so that the ciphertext hides its exact size.
 
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -7,22 +7,32 @@ use zeroize::Zeroizing;
 use crate::limits::CONTENT_BYTES_MAX;
 use crate::strict_json;
 
-/// Bytes of the length in front of the JSON.
-const LENGTH_BYTES: usize = 4;
+/// Bytes of the length that stands before the JSON.
+const LENGTH_SIZE: usize = 4;
 
 /// The content of one message.
+///
+/// ```
+/// use msg2agent_protocol::envelope::Content;
+///
+/// let question = Content::text("Are you there?").with_method("chat.ask");
+/// assert_eq!(question.content_type, "text/plain");
+/// assert_eq!(question.as_text(), Some("Are you there?"));
+/// assert_eq!(format!("{question:?}"), "Content(text/plain)", "a log never holds a body");
+/// ```
 #[derive(Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "camelCase")]
 pub struct Content {
-    /// What a request asks for; agents agree on the names among themselves.
+    /// What a request asks for. Agents agree on the names.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub method: Option<String>,
-    /// A media type; `text/plain` means that `content` is a JSON string.
+    /// The media type. With `text/plain`, `content` is a JSON string.
     pub content_type: String,
     #[serde(deserialize_with = "strict_json::value")]
     pub content: Value,
 }
 
+/// Why a content cannot be sent or was refused.
 #[derive(Debug, thiserror::Error)]
 pub enum ContentError {
     #[error("a content's JSON has at most {CONTENT_BYTES_MAX} bytes")]
@@ -34,37 +44,40 @@ pub enum ContentError {
 }
 
 impl Content {
+    /// A `text/plain` content.
     #[must_use]
     pub fn text(text: impl Into<String>) -> Self {
         Self { method: None, content_type: "text/plain".into(), content: Value::String(text.into()) }
     }
 
+    /// An `application/json` content.
     #[must_use]
     pub fn json(content: Value) -> Self {
         Self { method: None, content_type: "application/json".into(), content }
     }
 
+    /// The same content with a method.
     #[must_use]
     pub fn with_method(mut self, method: impl Into<String>) -> Self {
         self.method = Some(method.into());
         self
     }
 
-    /// The text, when the content is one.
+    /// The text, when the content is a JSON string.
     #[must_use]
     pub fn as_text(&self) -> Option<&str> {
         self.content.as_str()
     }
 
-    /// Length, JSON, zeros up to the next Padmé size.
+    /// The plaintext: the length, the JSON, and zeros up to the next Padmé size.
     pub(super) fn to_plaintext(&self) -> Result<Zeroizing<Vec<u8>>, ContentError> {
         let json = Zeroizing::new(serde_json::to_vec(self).map_err(ContentError::Shape)?);
         let length = u32::try_from(json.len()).map_err(|_| ContentError::TooLong)?;
         if json.len() > CONTENT_BYTES_MAX {
             return Err(ContentError::TooLong);
         }
-        let mut plaintext = Zeroizing::new(vec![0; padded(LENGTH_BYTES + json.len())]);
-        let (head, tail) = plaintext.split_at_mut(LENGTH_BYTES);
+        let mut plaintext = Zeroizing::new(vec![0; padded(LENGTH_SIZE + json.len())]);
+        let (head, tail) = plaintext.split_at_mut(LENGTH_SIZE);
         head.copy_from_slice(&length.to_be_bytes());
         for (to, from) in tail.iter_mut().zip(json.iter()) {
             *to = *from;
@@ -73,28 +86,28 @@ impl Content {
     }
 
     pub(crate) fn from_plaintext(plaintext: &[u8]) -> Result<Self, ContentError> {
-        let (head, tail) = plaintext.split_first_chunk::<LENGTH_BYTES>().ok_or(ContentError::Padding)?;
+        let (head, tail) = plaintext.split_first_chunk::<LENGTH_SIZE>().ok_or(ContentError::Padding)?;
         let length = usize::try_from(u32::from_be_bytes(*head)).map_err(|_| ContentError::Padding)?;
         if length > CONTENT_BYTES_MAX {
             return Err(ContentError::TooLong);
         }
         let (json, padding) = tail.split_at_checked(length).ok_or(ContentError::Padding)?;
-        if plaintext.len() != padded(LENGTH_BYTES + length) || padding.iter().any(|b| *b != 0) {
+        if plaintext.len() != padded(LENGTH_SIZE + length) || padding.iter().any(|b| *b != 0) {
             return Err(ContentError::Padding);
         }
         strict_json::from_slice(json).map_err(ContentError::Shape)
     }
 }
 
-/// Bodies stay out of logs: `Debug` tells the type and size only.
+/// Bodies stay out of logs, so `Debug` prints the media type only.
 impl std::fmt::Debug for Content {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         write!(f, "Content({})", self.content_type)
     }
 }
 
-/// The Padmé size of a plaintext (Nikitin et al., PETS 2019, algorithm 1): leaks O(log log n) bits of the length, costs at
-/// most 12 %. Nothing is smaller than 64 bytes.
+/// The Padmé size of a plaintext (Nikitin et al., PETS 2019, algorithm 1). It reveals O(log log n)
+/// bits of the length and costs at most 12 %. No plaintext is smaller than 64 bytes.
 fn padded(length: usize) -> usize {
     const SMALLEST: usize = 64;
     if length <= SMALLEST {

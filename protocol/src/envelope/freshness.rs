@@ -1,9 +1,10 @@
-//! When a message is too old or from the future.
+//! Refuses a message that is too old or comes from the future.
 
 use super::Class;
 use crate::UnixSeconds;
-use crate::limits::{CLOCK_SKEW_SECONDS, EPHEMERAL_SECONDS_MAX, TTL_SECONDS_MAX};
+use crate::limits::{CLOCK_SKEW_GRACE_SECONDS, EPHEMERAL_TTL_SECONDS, MAX_TTL_SECONDS};
 
+/// Why the time of a message was refused.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum NotFresh {
     #[error("its time is {0} s ahead of ours; one of the two clocks is wrong")]
@@ -12,16 +13,20 @@ pub enum NotFresh {
     Expired(u64),
 }
 
+/// Checks the signed time of a message against the reader's clock. `ttl` is in seconds.
+///
 /// # Errors
-/// A time more than the allowed skew ahead, or beyond the TTL plus the skew behind.
+/// The time is further ahead than [`CLOCK_SKEW_GRACE_SECONDS`], or further behind than the
+/// message's lifetime. A reliable message lives for its TTL and the same grace, an ephemeral one
+/// for [`EPHEMERAL_TTL_SECONDS`].
 pub fn check(class: Class, time: UnixSeconds, ttl: Option<u64>, now: UnixSeconds) -> Result<(), NotFresh> {
     let ahead = time.saturating_sub(now);
-    if ahead > CLOCK_SKEW_SECONDS {
+    if ahead > CLOCK_SKEW_GRACE_SECONDS {
         return Err(NotFresh::Future(ahead));
     }
     let lifetime = match class {
-        Class::Reliable => ttl.unwrap_or(TTL_SECONDS_MAX).min(TTL_SECONDS_MAX) + CLOCK_SKEW_SECONDS,
-        Class::Ephemeral => EPHEMERAL_SECONDS_MAX,
+        Class::Reliable => ttl.unwrap_or(MAX_TTL_SECONDS).min(MAX_TTL_SECONDS) + CLOCK_SKEW_GRACE_SECONDS,
+        Class::Ephemeral => EPHEMERAL_TTL_SECONDS,
     };
     let over = now.saturating_sub(time).saturating_sub(lifetime);
     if over > 0 { Err(NotFresh::Expired(over)) } else { Ok(()) }

@@ -1,4 +1,5 @@
-//! The protected header: everything about a message that is signed and authenticated but not secret.
+//! The protected header: everything about a message that is signed and authenticated but not
+//! secret.
 
 use serde::{Deserialize, Serialize};
 
@@ -10,14 +11,14 @@ use crate::{Did, UnixSeconds, base64url, strict_json};
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Header {
-    #[serde(deserialize_with = "strict_json::word")]
+    #[serde(deserialize_with = "strict_json::unit_enum")]
     pub suite: Suite,
     pub id: MessageId,
     pub from: Did,
     pub to: Did,
-    #[serde(deserialize_with = "strict_json::word")]
+    #[serde(deserialize_with = "strict_json::unit_enum")]
     pub class: Class,
-    #[serde(deserialize_with = "strict_json::word")]
+    #[serde(deserialize_with = "strict_json::unit_enum")]
     pub r#type: MessageType,
     /// A label that joins messages of one conversation, at most [`THREAD_BYTES_MAX`] bytes.
     #[serde(default, skip_serializing_if = "Option::is_none")]

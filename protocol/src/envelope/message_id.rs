@@ -1,4 +1,4 @@
-//! Message ids: UUID version 7 made by the sender, in the one lower-case hyphenated spelling.
+//! Generates and parses message ids: UUIDs of version 7, in lower case with hyphens.
 
 use std::fmt;
 use std::str::FromStr;
@@ -8,15 +8,25 @@ use uuid::{Builder, Uuid, Variant};
 
 use crate::UnixSeconds;
 
+/// The id of a message, made by its sender. Together with the sender's DID it is unique.
+///
+/// ```
+/// use msg2agent_protocol::envelope::MessageId;
+///
+/// let id = MessageId::new(1_790_000_000, rand::random());
+/// assert_eq!(id.to_string().parse(), Ok(id));
+/// assert!(id.to_string().to_uppercase().parse::<MessageId>().is_err());
+/// ```
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct MessageId(Uuid);
 
+/// The text is not a message id.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("a message id is a UUID version 7 in lower case with hyphens")]
 pub struct MessageIdError;
 
 impl MessageId {
-    /// A new id (RFC 9562 section 5.7) from a time and ten random bytes.
+    /// Makes an id (RFC 9562 section 5.7) from a time and ten random bytes.
     #[must_use]
     pub fn new(now: UnixSeconds, random: [u8; 10]) -> Self {
         Self(Builder::from_unix_timestamp_millis(now.saturating_mul(1000), &random).into_uuid())

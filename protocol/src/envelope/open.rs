@@ -1,5 +1,7 @@
-//! Checking and decrypting an envelope. One pipeline for every type of message; nothing is looked at before the signature
-//! verifies, and nothing is remembered as seen before everything is right.
+//! Verifies and decrypts an envelope.
+//!
+//! Every type of message takes the same path. Nothing is decrypted before the signature verifies,
+//! and the caller records a message as seen only after all checks have passed.
 
 use subtle::ConstantTimeEq as _;
 use x25519_dalek::PublicKey;
@@ -14,14 +16,15 @@ use crate::identity::{Identity, Kid, public_of};
 use crate::signature::{BadSignature, Context, verify};
 use crate::{UnixSeconds, base64url};
 
-/// A message that is what its sender wrote, for us, now.
+/// A message that its sender signed for this recipient and that has not expired.
 pub struct Opened {
     pub header: Header,
     pub content: Content,
-    /// For a proof; see [`crate::proof`].
+    /// The message key, which a [proof](crate::proof) may disclose.
     pub prk: MessagePrk,
 }
 
+/// Why an envelope was refused, in the order of the checks.
 #[derive(Debug, thiserror::Error)]
 pub enum OpenError {
     #[error("the protected header cannot be read")]
@@ -48,8 +51,8 @@ pub enum OpenError {
     Content(#[source] ContentError),
 }
 
-/// Opens an envelope addressed to `recipient`, whose sender's keys come from its verified record. The caller refuses
-/// replays afterwards, by `(from, id)`.
+/// Opens an envelope that is addressed to `recipient`. `sender` holds the keys of the sender's
+/// verified record. The caller must then refuse a replay by `(from, id)`.
 ///
 /// # Errors
 /// The first check that fails, in the order of [`OpenError`].
@@ -73,10 +76,11 @@ pub fn open(
     Ok(Opened { header, content, prk })
 }
 
-/// Reads the header and verifies the signature, whoever the recipient is.
+/// Reads the header and verifies the signature, without asking who the recipient is.
 ///
 /// # Errors
-/// [`OpenError::Header`], [`OpenError::HeaderMismatch`], [`OpenError::UnknownSigningKey`], [`OpenError::Signature`].
+/// [`OpenError::Header`], [`OpenError::HeaderMismatch`], [`OpenError::UnknownSigningKey`] and
+/// [`OpenError::Signature`].
 pub fn authenticate(envelope: &Envelope, sender: &PublicKeys) -> Result<Header, OpenError> {
     let header = Header::parse(&envelope.protected).map_err(OpenError::Header)?;
     check_outer(envelope, &header)?;
@@ -92,7 +96,7 @@ pub fn authenticate(envelope: &Envelope, sender: &PublicKeys) -> Result<Header, 
 /// Decrypts with a known message key, as the recipient or as the reader of a proof.
 ///
 /// # Errors
-/// [`OpenError::Commitment`], [`OpenError::Body`], [`OpenError::Content`].
+/// [`OpenError::Commitment`], [`OpenError::Body`] and [`OpenError::Content`].
 pub fn decrypt(envelope: &Envelope, header: &Header, prk: &MessagePrk) -> Result<Content, OpenError> {
     let keys = prk.expand(Binding {
         from: &header.from,

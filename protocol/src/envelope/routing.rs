@@ -1,4 +1,6 @@
-//! The relay's view of an envelope: the members it routes by, borrowed; the opaque ones are only checked to be texts.
+//! Parses the routing members of an envelope without copying them, as the relay does.
+//!
+//! The opaque members are only checked to be strings.
 
 use std::borrow::Cow;
 use std::fmt;
@@ -9,8 +11,10 @@ use serde::de::{Deserializer, Error, Visitor};
 use super::{Class, MessageId};
 use crate::strict_json;
 
-/// Borrowed routing members. A duplicate, unknown or missing member is an error, so that the relay and the recipient can
-/// never read two different addresses out of the same bytes.
+/// The routing members, borrowed from the envelope's text.
+///
+/// A duplicate, unknown or missing member is an error, so that the relay and the recipient cannot
+/// read two different addresses in the same bytes.
 #[derive(Debug, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Routing<'a> {
@@ -19,7 +23,7 @@ pub struct Routing<'a> {
     #[serde(borrow)]
     pub from: Cow<'a, str>,
     pub id: MessageId,
-    #[serde(deserialize_with = "strict_json::word")]
+    #[serde(deserialize_with = "strict_json::unit_enum")]
     pub class: Class,
     #[serde(default)]
     pub ttl: Option<u64>,
@@ -29,14 +33,16 @@ pub struct Routing<'a> {
 }
 
 impl<'a> Routing<'a> {
+    /// Reads the JSON of one envelope.
+    ///
     /// # Errors
-    /// What serde says about a text that is not one envelope.
+    /// The text is not one JSON object with exactly the members of an envelope.
     pub fn parse(envelope: &'a str) -> serde_json::Result<Self> {
         strict_json::from_str(envelope)
     }
 }
 
-/// A JSON string whose value does not matter.
+/// A JSON string whose value is not needed.
 #[derive(Debug, PartialEq, Eq)]
 struct Text;
 

@@ -1,4 +1,5 @@
-//! Making an envelope: header, keys, ciphertext, signature.
+//! Seals an envelope: derives the keys, encrypts the content and signs the header with the
+//! ciphertext.
 
 use rand_core::CryptoRng;
 use x25519_dalek::{PublicKey, StaticSecret};
@@ -8,11 +9,11 @@ use super::header::{HeaderError, Suite};
 use super::suite1::{Binding, LowOrder, MessagePrk, NotAuthentic, extract};
 use super::{Class, Content, Envelope, Header, MessageId, MessageType};
 use crate::identity::{Identity, Kid};
-use crate::limits::{ENVELOPE_BYTES_MAX, TTL_SECONDS_MAX};
+use crate::limits::{ENVELOPE_BYTES_MAX, MAX_TTL_SECONDS};
 use crate::signature::{Context, sign};
 use crate::{Did, UnixSeconds, base64url};
 
-/// What a sender decides about a message.
+/// A message before it is sealed.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Draft {
     pub to: Did,
@@ -21,22 +22,23 @@ pub struct Draft {
     pub r#type: MessageType,
     pub thread: Option<String>,
     pub re: Option<MessageId>,
-    /// Seconds; for reliable messages only, at most [`TTL_SECONDS_MAX`].
+    /// For reliable messages only: seconds until it expires, at most [`MAX_TTL_SECONDS`].
     pub ttl: Option<u64>,
     pub content: Content,
 }
 
-/// An envelope with the key that a proof may disclose.
+/// An envelope, with the message key that a [proof](crate::proof) may disclose.
 pub struct Sealed {
     pub envelope: Envelope,
     pub prk: MessagePrk,
 }
 
+/// Why a draft was not sealed.
 #[derive(Debug, thiserror::Error)]
 pub enum SealError {
     #[error("the identity holds no signing key")]
     NoSigningKey,
-    #[error("the ttl is longer than {TTL_SECONDS_MAX} seconds")]
+    #[error("the ttl is longer than {MAX_TTL_SECONDS} seconds")]
     Ttl,
     #[error("the header cannot be written")]
     Header(#[source] HeaderError),
@@ -50,10 +52,11 @@ pub enum SealError {
     TooLong,
 }
 
-/// Encrypts to `recipient` (from its verified record) and signs as `sender`.
+/// Encrypts `draft` to `recipient`, a key of the recipient's verified record, and signs it as
+/// `sender`. `now` becomes the signed time.
 ///
 /// # Errors
-/// A draft beyond the limits, or a recipient key of small order.
+/// The draft exceeds a limit, or the recipient's key has small order.
 pub fn seal(
     draft: Draft,
     sender: &Identity,
@@ -61,7 +64,7 @@ pub fn seal(
     now: UnixSeconds,
     rng: &mut impl CryptoRng,
 ) -> Result<Sealed, SealError> {
-    if draft.ttl.is_some_and(|ttl| ttl > TTL_SECONDS_MAX) {
+    if draft.ttl.is_some_and(|ttl| ttl > MAX_TTL_SECONDS) {
         return Err(SealError::Ttl);
     }
     let signing = sender.current_signing().ok_or(SealError::NoSigningKey)?;
@@ -110,7 +113,7 @@ fn header(
         re: draft.re,
         time,
         ttl: match draft.class {
-            Class::Reliable => Some(draft.ttl.unwrap_or(TTL_SECONDS_MAX)),
+            Class::Reliable => Some(draft.ttl.unwrap_or(MAX_TTL_SECONDS)),
             Class::Ephemeral => draft.ttl,
         },
         skid: skid.clone(),

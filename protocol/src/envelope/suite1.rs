@@ -1,4 +1,7 @@
-//! Suite 1, `x25519-xchacha20poly1305`: a fresh X25519 key per message, HKDF-SHA256 bound to both ends, XChaCha20-Poly1305.
+//! Implements suite 1, `x25519-xchacha20poly1305`, the only cipher suite.
+//!
+//! Each message has a fresh X25519 key. HKDF-SHA256 derives the keys and binds them to the sender,
+//! the recipient and the message. XChaCha20-Poly1305 encrypts.
 
 use chacha20poly1305::aead::{Aead as _, Payload};
 use chacha20poly1305::{KeyInit as _, XChaCha20Poly1305, XNonce};
@@ -13,17 +16,17 @@ use crate::identity::Kid;
 
 const INFO: &[u8] = b"msg2agent/v1/suite1";
 
-/// The exchange gave a point of low order, so anybody would know the secret (RFC 7748 section 6.1).
+/// The key exchange gave zero, so everybody would know the secret (RFC 7748 section 6.1).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("the X25519 key is of small order")]
 pub struct LowOrder;
 
-/// The ciphertext, the header or the key was changed.
+/// The ciphertext, the header or the key is not the one that was used to encrypt.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("the body does not decrypt")]
 pub struct NotAuthentic;
 
-/// What both ends mix into the keys besides the exchange.
+/// What both sides mix into the message's keys, besides the key exchange.
 #[derive(Debug, Clone, Copy)]
 pub struct Binding<'a> {
     pub from: &'a Did,
@@ -33,7 +36,8 @@ pub struct Binding<'a> {
     pub id: &'a MessageId,
 }
 
-/// The pseudo-random key of one message: all its other keys follow from it. Disclosing it proves what was said.
+/// The pseudo-random key of one message, from which its other keys are derived. Disclosing it
+/// proves what this one message said.
 #[derive(Clone, Zeroize, ZeroizeOnDrop)]
 pub struct MessagePrk([u8; 32]);
 
@@ -42,14 +46,14 @@ pub struct MessagePrk([u8; 32]);
 pub struct MessageKeys {
     key: [u8; 32],
     nonce: [u8; 24],
-    /// Stands in the header.
+    /// The commitment to the key, which the header holds.
     pub commit: [u8; 32],
 }
 
-/// `HKDF-Extract(salt = epk || recipient key, ikm = DH)`; the same on both sides.
+/// Computes `HKDF-Extract(salt = epk || recipient key, ikm = DH)`. Both sides get the same key.
 ///
 /// # Errors
-/// [`LowOrder`].
+/// [`LowOrder`] when the key exchange gives zero.
 pub fn extract(
     own: &StaticSecret,
     other: &PublicKey,
@@ -69,22 +73,25 @@ pub fn extract(
 }
 
 impl MessagePrk {
+    /// The key that a proof discloses.
     #[must_use]
     pub fn from_bytes(bytes: [u8; 32]) -> Self {
         Self(bytes)
     }
 
-    /// For a proof only: whoever has these bytes reads this one message.
+    /// The bytes for a proof. Whoever has them can read this one message.
     #[must_use]
     pub fn disclose(&self) -> [u8; 32] {
         self.0
     }
 
+    /// Derives the encryption key, the nonce and the commitment.
     #[must_use]
     pub fn expand(&self, binding: Binding<'_>) -> MessageKeys {
         let mut okm = zeroize::Zeroizing::new([0; 88]);
         if let Ok(hkdf) = Hkdf::<Sha256>::from_prk(&self.0) {
-            // 88 bytes are below HKDF's limit of 255 hashes, and a PRK of 32 bytes is long enough: neither can fail.
+            // 88 bytes are below HKDF's limit of 255 hashes, and a PRK of 32 bytes is long enough:
+            // neither can fail.
             let _ = hkdf.expand(&info(binding), okm.as_mut());
         }
         let mut keys = MessageKeys { key: [0; 32], nonce: [0; 24], commit: [0; 32] };
@@ -98,15 +105,19 @@ impl MessagePrk {
 }
 
 impl MessageKeys {
+    /// Encrypts and authenticates the plaintext together with the header.
+    ///
     /// # Errors
-    /// Never for a plaintext within [`crate::limits`].
+    /// [`NotAuthentic`], which never happens for a plaintext within [`crate::limits`].
     pub fn encrypt(&self, protected: &str, plaintext: &[u8]) -> Result<Vec<u8>, NotAuthentic> {
         let payload = Payload { msg: plaintext, aad: protected.as_bytes() };
         self.cipher().encrypt(&self.nonce(), payload).map_err(|_| NotAuthentic)
     }
 
+    /// Decrypts the body and authenticates it together with the header.
+    ///
     /// # Errors
-    /// [`NotAuthentic`] when key, header or ciphertext is another one.
+    /// [`NotAuthentic`] when the key, the header or the ciphertext is another one.
     pub fn decrypt(&self, protected: &str, body: &[u8]) -> Result<zeroize::Zeroizing<Vec<u8>>, NotAuthentic> {
         let payload = Payload { msg: body, aad: protected.as_bytes() };
         self.cipher().decrypt(&self.nonce(), payload).map(zeroize::Zeroizing::new).map_err(|_| NotAuthentic)
@@ -137,7 +148,8 @@ fn info(binding: Binding<'_>) -> Vec<u8> {
 mod tests {
     use super::*;
 
-    /// The points of small order on Curve25519 (RFC 7748 section 6.1; cr.yp.to/ecdh.html#validate), u-coordinates.
+    /// The points of small order on Curve25519 (RFC 7748 section 6.1; cr.yp.to/ecdh.html#validate),
+    /// u-coordinates.
     const SMALL_ORDER: [[u8; 32]; 5] = {
         let zero = [0; 32];
         let mut one = [0; 32];

@@ -1,24 +1,28 @@
-//! Reading one frame, on either side. Strict: one object, no duplicate or unknown members, bounded depth.
+//! Parses one frame, on either side of the connection.
+//!
+//! A frame is one JSON object without duplicate or unknown members and with bounded nesting.
 
 use super::*;
 use crate::limits::JSON_DEPTH_MAX;
 use crate::strict_json;
 
-/// Bytes of a request id's JSON, quotes included.
+/// Bytes of a request id's JSON: a string of 64 bytes with its quotes.
 const REQUEST_ID_BYTES_MAX: usize = 66;
 
-/// The id of a request, echoed as it came: a string or an integer.
+/// The id of a request: a string or a non-negative integer. It is echoed as its exact JSON.
 #[derive(Debug, Clone, Copy)]
 pub struct RequestId<'a>(&'a RawValue);
 
 impl<'a> RequestId<'a> {
+    /// The id's JSON.
     #[must_use]
     pub fn as_json(&self) -> &'a str {
         self.0.get()
     }
 }
 
-/// One frame, sorted by what it is.
+/// One frame by its kind. `params` and `result` are the JSON of the member; absent `params` are
+/// `{}`.
 #[derive(Debug)]
 pub enum Incoming<'a> {
     Request { id: RequestId<'a>, method: Cow<'a, str>, params: &'a str },
@@ -27,6 +31,7 @@ pub enum Incoming<'a> {
     Error { id: Option<RequestId<'a>>, error: RpcError },
 }
 
+/// Why a frame was refused.
 #[derive(Debug, thiserror::Error)]
 pub enum IncomingError {
     #[error("the frame is nested deeper than {JSON_DEPTH_MAX}")]
@@ -38,7 +43,7 @@ pub enum IncomingError {
 }
 
 impl IncomingError {
-    /// What the relay answers.
+    /// The reason that the relay answers with.
     #[must_use]
     pub const fn reason(&self) -> Reason {
         match self {
@@ -66,8 +71,11 @@ struct Frame<'a> {
 }
 
 impl<'a> Incoming<'a> {
+    /// Parses the text of one frame.
+    ///
     /// # Errors
-    /// [`IncomingError`]; the connection goes on, the frame is answered with its reason.
+    /// [`IncomingError`]. The connection stays open; the relay answers the frame with
+    /// [`IncomingError::reason`].
     pub fn parse(text: &'a str) -> Result<Self, IncomingError> {
         if strict_json::nesting(text.as_bytes()) > JSON_DEPTH_MAX {
             return Err(IncomingError::TooDeep);

@@ -1,4 +1,6 @@
-//! Writing frames into a buffer. Delivered envelopes are copied as the bytes that arrived, never written again.
+//! Writes frames into a buffer.
+//!
+//! A delivered envelope is copied as the bytes that arrived; it is never serialized again.
 
 use std::io::Write as _;
 
@@ -8,7 +10,7 @@ const OPEN: &[u8] = br#"{"jsonrpc":"2.0""#;
 
 // Writing into a `Vec` cannot fail, and the parameter types here always serialize.
 
-/// `relay.deliver` around an envelope's own bytes.
+/// Writes a `relay.deliver` around an envelope's own bytes.
 pub fn write_deliver(out: &mut Vec<u8>, epoch: u64, seq: u64, envelope: &[u8]) {
     out.extend_from_slice(OPEN);
     let _ = write!(out, r#","method":"relay.deliver","params":{{"epoch":{epoch},"seq":{seq},"envelope":"#);
@@ -16,6 +18,7 @@ pub fn write_deliver(out: &mut Vec<u8>, epoch: u64, seq: u64, envelope: &[u8]) {
     out.extend_from_slice(b"}}");
 }
 
+/// Writes the result of a request. `id` is the JSON of the request's id.
 pub fn write_result(out: &mut Vec<u8>, id: &str, result: &impl Serialize) {
     out.extend_from_slice(OPEN);
     let _ = write!(out, r#","id":{id},"result":"#);
@@ -23,7 +26,7 @@ pub fn write_result(out: &mut Vec<u8>, id: &str, result: &impl Serialize) {
     out.push(b'}');
 }
 
-/// `id` is the JSON of the request's id, `null` when it could not be read.
+/// Writes an error. `id` is the JSON of the request's id; `None` when it could not be read.
 pub fn write_error(out: &mut Vec<u8>, id: Option<&str>, error: &RpcError) {
     out.extend_from_slice(OPEN);
     let _ = write!(out, r#","id":{},"error":"#, id.unwrap_or("null"));
@@ -31,6 +34,7 @@ pub fn write_error(out: &mut Vec<u8>, id: Option<&str>, error: &RpcError) {
     out.push(b'}');
 }
 
+/// Writes a notification.
 pub fn write_notification(out: &mut Vec<u8>, method: &str, params: &impl Serialize) {
     out.extend_from_slice(OPEN);
     let _ = write!(out, r#","method":"{method}","params":"#);
@@ -38,6 +42,7 @@ pub fn write_notification(out: &mut Vec<u8>, method: &str, params: &impl Seriali
     out.push(b'}');
 }
 
+/// Writes a request with a number as its id.
 pub fn write_request(out: &mut Vec<u8>, id: u64, method: &str, params: &impl Serialize) {
     out.extend_from_slice(OPEN);
     let _ = write!(out, r#","id":{id},"method":"{method}","params":"#);

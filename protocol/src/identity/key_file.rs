@@ -1,4 +1,4 @@
-//! The JSON an identity is kept as, in a file of mode 0600 or a Secret.
+//! Reads and writes the key file of an identity: JSON, in a file of mode 0600 or in a Secret.
 
 use ed25519_dalek::SigningKey;
 use serde::{Deserialize, Serialize};
@@ -9,9 +9,10 @@ use super::{DatedKey, Identity, KeyUse, Kid};
 use crate::limits::KEYS_PER_USE_MAX;
 use crate::{Did, UnixSeconds, base64url};
 
+/// The only version of the format.
 const VERSION: u32 = 1;
 
-/// Why a key file cannot be used. The text never holds key material.
+/// Why a key file was refused. The error never holds key material.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum KeyFileError {
     #[error("the key file is not JSON of the right shape (line {line}, column {column})")]
@@ -45,7 +46,7 @@ struct DatedSeed {
 struct Seed(#[serde(with = "base64url::array")] [u8; 32]);
 
 impl Identity {
-    /// The key file's JSON; the caller keeps it in a place that only the agent reads.
+    /// Writes the key file's JSON. The caller keeps it where only the agent can read it.
     #[must_use]
     pub fn to_key_file(&self) -> Zeroizing<String> {
         let file = KeyFile {
@@ -55,12 +56,15 @@ impl Identity {
             signing: self.signing.iter().map(|k| dated(k, k.key.to_bytes())).collect(),
             encryption: self.encryption.iter().map(|k| dated(k, k.key.to_bytes())).collect(),
         };
-        // A structure of strings and numbers always serializes.
+        // Strings and numbers always serialize.
         Zeroizing::new(serde_json::to_string_pretty(&file).unwrap_or_default())
     }
 
+    /// Reads a key file's JSON.
+    ///
     /// # Errors
-    /// A text of another shape or version, or key lists that are empty, too long, or inconsistent.
+    /// The text has another shape or version, or its lists of keys are empty, too long, or
+    /// inconsistent.
     pub fn from_key_file(text: &str) -> Result<Self, KeyFileError> {
         let file: KeyFile = serde_json::from_str(text)
             .map_err(|e| KeyFileError::Shape { line: e.line(), column: e.column() })?;

@@ -1,10 +1,12 @@
-//! Key ids: the fragment of a verification method, `root`, `sig-<n>` or `enc-<n>`.
+//! Parses key ids. A key id is the fragment of a verification method, which is `sig-<n>` or
+//! `enc-<n>` for a rotating key.
 
 use std::fmt;
 use std::str::FromStr;
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de::Error as _};
 
+/// What a rotating key is used for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum KeyUse {
     Signing,
@@ -20,18 +22,29 @@ impl KeyUse {
     }
 }
 
-/// The id of a rotating key. Numbers count up from 1 and are never used again.
+/// The id of a rotating key. Numbers start at 1, count up, and are never used again.
+///
+/// ```
+/// use msg2agent_protocol::identity::{KeyUse, Kid};
+///
+/// let kid: Kid = "sig-12".parse()?;
+/// assert_eq!((kid.key_use(), kid.number()), (KeyUse::Signing, 12));
+/// assert!("sig-012".parse::<Kid>().is_err());
+/// # Ok::<(), msg2agent_protocol::identity::KidError>(())
+/// ```
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Kid {
     of: KeyUse,
     number: u32,
 }
 
+/// The text is not the id of a rotating key.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("a key id is `sig-` or `enc-` and a number from 1 without leading zeros")]
 pub struct KidError;
 
 impl Kid {
+    /// Makes an id from its use and its number.
     #[must_use]
     pub const fn new(of: KeyUse, number: u32) -> Self {
         Self { of, number }

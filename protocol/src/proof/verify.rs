@@ -1,4 +1,6 @@
-//! Reading a proof file. Every part is checked by itself first, so that a change is blamed on the part it is in.
+//! Verifies a proof file.
+//!
+//! Every part is checked separately first, so that the error names the part that was changed.
 
 use std::collections::BTreeMap;
 
@@ -11,20 +13,20 @@ use crate::multikey;
 use crate::signature::{BadSignature, Context};
 use crate::strict_json;
 
-/// One message that is proven.
+/// A message that the file proves.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Statement {
     pub header: Header,
     pub content: Content,
-    /// The sender's signing key as Multikey.
+    /// The sender's signing key as a Multikey.
     pub signing_key: String,
-    /// The root key (Multikey) whose proof the sender's document carries.
+    /// The root key that signed the sender's document, as a Multikey.
     pub root_key: String,
     /// When the sender's document was signed.
     pub document_created: UnixSeconds,
 }
 
-/// What is wrong with a proof; `part` names the place in the file.
+/// Why a proof was refused. `part` is the path of the part in the file.
 #[derive(Debug, thiserror::Error)]
 pub enum ProofError {
     #[error("the file is not a proof: it is not JSON of the right shape")]
@@ -49,10 +51,10 @@ pub enum ProofError {
     NotCanonical(usize),
 }
 
-/// Verifies a whole file; no network, no clock.
+/// Verifies a whole proof file. It needs neither the network nor a clock.
 ///
 /// # Errors
-/// The first part that does not hold.
+/// The first part that fails its check.
 pub fn verify(bytes: &[u8]) -> Result<Vec<Statement>, ProofError> {
     let proof: Proof = strict_json::from_slice(bytes).map_err(ProofError::Shape)?;
     if proof.version != VERSION {

@@ -1,10 +1,11 @@
-//! Writing a proof file.
+//! Writes and attests a proof file.
 
 use super::*;
 use crate::identity::Identity;
 use crate::limits::PROOF_MESSAGES_MAX;
 use crate::signature::{Context, sign};
 
+/// Why a proof was not written.
 #[derive(Debug, thiserror::Error)]
 pub enum WriteError {
     #[error("a proof holds 1 to {PROOF_MESSAGES_MAX} messages")]
@@ -15,11 +16,11 @@ pub enum WriteError {
     Canonical(#[source] serde_json::Error),
 }
 
-/// The file's bytes. `documents` must hold the document of every DID named, the writer's own included; the caller has
-/// verified them.
+/// Writes the bytes of a proof file. `documents` must hold the verified document of every sender,
+/// of every recipient and of the writer `by`; duplicates are removed.
 ///
 /// # Errors
-/// No messages, too many of them, or no key to sign with.
+/// There are no messages or too many, or `by` holds no signing key.
 pub fn write(
     messages: Vec<ProvenMessage>,
     mut documents: Vec<DidDocument>,

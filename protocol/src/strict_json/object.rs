@@ -1,4 +1,4 @@
-//! Structures from objects only.
+//! Deserializes a structure from a JSON object only.
 
 use serde::de::{Deserialize, Deserializer, Visitor};
 use serde::forward_to_deserialize_any;
@@ -6,20 +6,23 @@ use serde::forward_to_deserialize_any;
 /// For `#[serde(deserialize_with = "strict_json::object")]` on a structure.
 ///
 /// # Errors
-/// Those of the structure, and a list of its members.
+/// The errors of the structure, and a list of its members.
 pub fn object<'de, D: Deserializer<'de>, T: Deserialize<'de>>(from: D) -> Result<T, D::Error> {
     T::deserialize(ObjectOnly(from))
 }
 
-/// As [`object`], for a member that may be absent, with `#[serde(default)]`.
+/// The same for a member that may be absent, with `#[serde(default)]`.
 ///
 /// # Errors
-/// As [`object`]; `null` is none either.
-pub fn some_object<'de, D: Deserializer<'de>, T: Deserialize<'de>>(from: D) -> Result<Option<T>, D::Error> {
+/// The same as [`object`]; `null` is an error too.
+pub fn optional_object<'de, D: Deserializer<'de>, T: Deserialize<'de>>(
+    from: D,
+) -> Result<Option<T>, D::Error> {
     object(from).map(Some)
 }
 
-/// Hands a structure's visitor an object, whatever it asked for. Its members are read by the inner deserializer.
+/// Asks the inner deserializer for an object, whatever the structure asks for. It does not change
+/// how the members are read.
 struct ObjectOnly<D>(D);
 
 impl<'de, D: Deserializer<'de>> Deserializer<'de> for ObjectOnly<D> {

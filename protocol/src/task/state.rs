@@ -36,10 +36,10 @@ impl State {
         matches!(self, Self::Completed | Self::Failed | Self::Rejected | Self::Canceled)
     }
 
-    /// Whether a worker may go from this state to `next`. Only what was not begun can be rejected, nothing becomes
-    /// `submitted` again, and what has ended stays as it is.
+    /// Whether a worker may go from this state to `next`. Only what was not begun can be rejected,
+    /// nothing becomes `submitted` again, and what has ended stays as it is.
     #[must_use]
-    pub fn may_become(self, next: Self) -> bool {
+    pub fn can_transition_to(self, next: Self) -> bool {
         match next {
             Self::Submitted => false,
             Self::Rejected => self == Self::Submitted,
@@ -69,13 +69,14 @@ mod tests {
     #[test]
     fn what_has_ended_stays_as_it_is() {
         for state in State::ALL.into_iter().filter(|state| state.is_final()) {
-            assert!(State::ALL.iter().all(|next| !state.may_become(*next)), "{state:?}");
+            assert!(State::ALL.iter().all(|next| !state.can_transition_to(*next)), "{state:?}");
         }
     }
 
     #[test]
     fn only_what_was_not_begun_is_rejected_and_nothing_is_submitted_again() {
-        let before = |next: State| State::ALL.into_iter().filter(|s| s.may_become(next)).collect::<Vec<_>>();
+        let before =
+            |next: State| State::ALL.into_iter().filter(|s| s.can_transition_to(next)).collect::<Vec<_>>();
         assert_eq!(before(State::Rejected), [State::Submitted]);
         assert_eq!(before(State::Submitted), []);
         assert_eq!(before(State::Completed), [State::Submitted, State::Working, State::InputRequired]);

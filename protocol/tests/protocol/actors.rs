@@ -14,7 +14,8 @@ use sha2::{Digest as _, Sha256};
 pub(crate) const NOW: UnixSeconds = 1_790_000_000;
 pub(crate) const RELAY: &str = "wss://example.com/ws";
 
-/// SHA-256 of a label and a counter, block after block: random to every test, the same in every run and language.
+/// SHA-256 of a label and a counter, block after block: random to every test, the same in every run
+/// and language.
 pub(crate) struct Stream {
     label: &'static str,
     blocks: u64,

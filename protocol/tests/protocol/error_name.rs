@@ -2,8 +2,8 @@
 
 use std::error::Error;
 
-/// `Domain/Port`, `Message/Signature/BadSignature`. A JSON error is named by the variant that holds it: its text is the
-/// parser's and may change.
+/// `Domain/Port`, `Message/Signature/BadSignature`. A JSON error is named by the variant that holds
+/// it: its text is the parser's and may change.
 pub(crate) fn error_name(error: &(dyn Error + 'static)) -> String {
     let mut names = Vec::new();
     let mut next = Some(error);
@@ -17,7 +17,8 @@ pub(crate) fn error_name(error: &(dyn Error + 'static)) -> String {
     names.join("/")
 }
 
-/// The first word of the derived `Debug`; a variant's text member, which names the part at fault, is kept.
+/// The first word of the derived `Debug`; a variant's text member, which names the part at fault,
+/// is kept.
 fn variant(error: &(dyn Error + 'static)) -> String {
     let debug = format!("{error:?}");
     let word: String = debug.chars().take_while(char::is_ascii_alphanumeric).collect();

@@ -1,7 +1,8 @@
 //! Golden fixtures: `protocol/fixtures/<topic>.json`, for us and for SDKs in other languages.
 //!
-//! Each file holds `valid` cases (a sentence, an input, the value that is read) and `invalid` ones (a sentence, an input,
-//! the name of the error). `MSG2AGENT_WRITE_GOLDEN=1` rewrites them from the cases named here.
+//! Each file holds `valid` cases (a sentence, an input, the value that is read) and `invalid` ones
+//! (a sentence, an input, the name of the error). `MSG2AGENT_WRITE_GOLDEN=1` rewrites them from the
+//! cases named here.
 
 use std::path::PathBuf;
 

@@ -1,4 +1,5 @@
-//! Proofs about the protocol crate as others use it: golden fixtures, published vectors, properties, and changed bytes.
+//! Proofs about the protocol crate as others use it: golden fixtures, published vectors,
+//! properties, and changed bytes.
 
 #![expect(
     clippy::unwrap_used,

@@ -1,4 +1,5 @@
-//! What holds for every input: no parser panics, what is written is read back, what was sealed opens.
+//! What holds for every input: no parser panics, what is written is read back, what was sealed
+//! opens.
 
 use msg2agent_protocol::api_key::{ApiKey, KeyHash, KeyId};
 use msg2agent_protocol::did::{AgentName, Domain, TenantId};
@@ -65,7 +66,8 @@ fn good_texts() -> Vec<Vec<u8>> {
     ]
 }
 
-/// JSON as agents send it: depth and members bounded well inside the limits, all integers, texts with escapes.
+/// JSON as agents send it: depth and members bounded well inside the limits, all integers, texts
+/// with escapes.
 fn json() -> impl Strategy<Value = Value> {
     let leaf = prop_oneof![
         Just(Value::Null),

@@ -1,5 +1,6 @@
-//! The relay's borrowed view, the agent's owned type and a plain JSON tree read the same envelope out of the same bytes, or
-//! all refuse it: nobody can show the relay one address and the recipient another.
+//! The relay's borrowed view, the agent's owned type and a plain JSON tree read the same envelope
+//! out of the same bytes, or all refuse it: nobody can show the relay one address and the recipient
+//! another.
 
 use std::fmt;
 
@@ -38,8 +39,8 @@ impl<'de> Visitor<'de> for MembersVisitor {
     }
 }
 
-/// The rules of docs/protocol.md section 3, on the tree: what the relay must read, or nothing. Of `to` and `from` it is only
-/// said that they are texts.
+/// The rules of docs/protocol.md section 3, on the tree: what the relay must read, or nothing. Of
+/// `to` and `from` it is only said that they are texts.
 fn by_the_book(text: &str) -> Option<(String, String, String)> {
     let Members(members) = serde_json::from_str(text).ok()?;
     let each_once =

@@ -1,4 +1,5 @@
-//! Every byte of what is signed, changed one by one: the change is refused, and blamed on the part it is in.
+//! Every byte of what is signed, changed one by one: the change is refused, and blamed on the part
+//! it is in.
 
 use msg2agent_protocol::document::PublicKeys;
 use msg2agent_protocol::envelope::{Content, Envelope, OpenError, open};
@@ -8,7 +9,8 @@ use msg2agent_protocol::{Identity, challenge, proof};
 use crate::actors::{self, NOW, alice, bob, keys, request, sealed};
 use crate::golden_proof;
 
-/// Bits flipped in each byte: the lowest changes a digit or letter to its neighbour, the other one the case of a letter.
+/// Bits flipped in each byte: the lowest changes a digit or letter to its neighbour, the other one
+/// the case of a letter.
 const FLIPS: [u8; 2] = [0x01, 0x20];
 
 /// Each single-byte change of a text, with its place.
@@ -63,14 +65,15 @@ fn every_changed_byte_of_a_record_is_refused_at_registration() {
     let record = actors::record(&alice);
     let key = &alice.current_signing().unwrap().key;
     let domain = "example.com".parse().unwrap();
-    let signature = challenge::answer(key, &domain, &[5; 32], &record);
+    let signature = challenge::sign(key, &domain, &[5; 32], &record);
     for (at, bytes) in flipped(&record) {
-        let checked = challenge::check(&key.verifying_key(), &domain, &[5; 32], &bytes, &signature);
+        let checked = challenge::verify(&key.verifying_key(), &domain, &[5; 32], &bytes, &signature);
         assert!(checked.is_err(), "byte {at}");
     }
 }
 
-/// The card is not signed by itself: the registration covers it, and whoever trusts the relay's answer for it.
+/// The card is not signed by itself: the registration covers it, and whoever trusts the relay's
+/// answer for it.
 #[test]
 fn every_changed_byte_of_a_records_documents_is_refused_by_its_reader() {
     let record = actors::record(&alice());
@@ -96,7 +99,8 @@ fn every_changed_byte_of_a_proof_is_refused_and_blamed_on_its_part() {
 const SHAPE: [&str; 3] =
     ["the file is not a proof", "the file has proof version", "documents are not one for each DID"];
 
-/// The part of a proof file that a byte is in. Canonical JSON orders the members: attestation, documents, messages, version.
+/// The part of a proof file that a byte is in. Canonical JSON orders the members: attestation,
+/// documents, messages, version.
 fn part_of(proof: &str, at: usize) -> &'static str {
     let start = |name: &str| proof.find(name).unwrap();
     // Each document holds the contexts twice: its own, and those of its proof.

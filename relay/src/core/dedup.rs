@@ -8,7 +8,7 @@ use std::collections::{HashMap, VecDeque};
 
 use protocol::envelope::MessageId;
 use protocol::frame::SendStatus;
-use protocol::limits::DEDUP_WINDOW;
+use protocol::limits::DEDUP_TTL;
 
 use super::{AgentSlot, ConnId, RequestId};
 
@@ -101,7 +101,7 @@ impl DedupTable {
     pub(super) fn trim(&mut self, now: u64) {
         for _ in 0..TRIM_STEPS {
             let Some((accepted, key)) = self.order.front().copied() else { return };
-            let old = accepted + DEDUP_WINDOW.as_secs() <= now;
+            let old = accepted + DEDUP_TTL.as_secs() <= now;
             if !old && self.order.len() <= self.entries_max {
                 return;
             }

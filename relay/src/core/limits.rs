@@ -34,7 +34,7 @@ pub const COPY_BELOW_BYTES: usize = 16 * 1024;
 /// How often forgotten messages are deleted from the store.
 pub const PRUNE_INTERVAL: Duration = Duration::from_secs(600);
 /// How long an unread notice is kept for its sender: as long as the longest-lived message.
-pub const NOTICE_TTL_SECONDS: u64 = protocol::limits::TTL_SECONDS_MAX;
+pub const NOTICE_TTL_SECONDS: u64 = protocol::limits::MAX_TTL_SECONDS;
 
 /// The limits of a core that are not constants.
 #[derive(Debug, Clone, PartialEq)]

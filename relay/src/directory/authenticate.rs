@@ -35,7 +35,7 @@ impl Directory {
     /// # Errors
     /// The key is unknown, revoked or expired, or its tenant or agent is suspended.
     pub fn authenticate(&self, presented_key: &str) -> Result<Principal, AuthError> {
-        let hash = KeyHash::of(presented_key);
+        let hash = KeyHash::sha256(presented_key);
         let state = self.read();
         let owner = state.key(&hash).ok_or(AuthError::Unknown)?;
         check(&state, owner, self.now())?;

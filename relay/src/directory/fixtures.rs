@@ -21,7 +21,7 @@ pub(crate) fn did(tenant_name: &str, name: &str) -> Did {
 }
 
 pub(crate) fn hash(number: u8) -> KeyHash {
-    KeyHash::of(&format!("key {number}"))
+    KeyHash::sha256(&format!("key {number}"))
 }
 
 pub(crate) fn key(number: u8, not_after: Option<UnixSeconds>) -> TenantKey {

@@ -42,7 +42,7 @@ impl Directory {
     /// As [`Self::authenticate`], for somebody who presents the key at the gateway.
     pub(crate) fn key_access(&self, presented_key: &str) -> Result<KeyAccess, AuthError> {
         let state = self.read();
-        let owner = state.key(&KeyHash::of(presented_key)).ok_or(AuthError::Unknown)?;
+        let owner = state.key(&KeyHash::sha256(presented_key)).ok_or(AuthError::Unknown)?;
         check(&state, owner, self.now())?;
         let entry = owner.agent.as_ref().and_then(|agent| state.agent(agent));
         let endpoint = entry.and_then(|agent| agent.mcp.as_ref()?.endpoint.clone());

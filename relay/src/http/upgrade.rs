@@ -5,14 +5,12 @@ use axum::body::Body;
 use axum::extract::{Request, State};
 use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse as _, Response};
+use daemon::https::{self, ConnectionSlot};
 use hyper::upgrade::OnUpgrade;
-use hyper_util::rt::TokioIo;
 use protocol::Reason;
 use protocol::frame::SUBPROTOCOL;
 
-use super::accept::Connection;
-use super::handshake;
-use super::{PublicState, Stream};
+use super::{PublicState, handshake};
 use crate::bearer::bearer;
 use crate::directory::Principal;
 use crate::problem::ProblemResponse;
@@ -20,7 +18,7 @@ use crate::session;
 
 pub(super) async fn handle(
     State(public): State<PublicState>,
-    Extension(connection): Extension<Connection>,
+    Extension(connection): Extension<ConnectionSlot>,
     mut request: Request,
 ) -> Response {
     let admitted = authenticate(&public, request.headers())
@@ -29,7 +27,7 @@ pub(super) async fn handle(
         Ok(admitted) => admitted,
         Err(refusal) => {
             public.metrics.refused(refusal.reason);
-            tracing::debug!(reason = refusal.reason.word(), peer = %connection.peer, "refused an upgrade");
+            tracing::debug!(reason = refusal.reason.as_str(), peer = %connection.peer(), "refused an upgrade");
             return refusal.into_response();
         }
     };
@@ -63,18 +61,18 @@ fn switching(accept: &str) -> Response {
 }
 
 /// Runs as long as the session. `connection` keeps its slot until then.
-async fn serve(public: PublicState, upgrade: OnUpgrade, principal: Principal, connection: Connection) {
+async fn serve(public: PublicState, upgrade: OnUpgrade, principal: Principal, connection: ConnectionSlot) {
     let upgraded = match upgrade.await {
         Ok(upgraded) => upgraded,
         Err(error) => {
-            tracing::debug!(%error, peer = %connection.peer, "the connection ended during the upgrade");
+            tracing::debug!(%error, peer = %connection.peer(), "the connection ended during the upgrade");
             return;
         }
     };
-    let Ok(parts) = upgraded.downcast::<TokioIo<Stream>>() else {
-        tracing::error!("an upgraded connection does not have the type of the listener");
+    let Ok((stream, leftover)) = https::into_stream(upgraded) else {
+        tracing::error!("an upgraded connection does not come from the public listener");
         return;
     };
-    let admitted = public.hub.add_connection(parts.io.into_inner(), principal, connection.peer);
-    session::serve(public.hub, admitted, parts.read_buf).await;
+    let admitted = public.hub.add_connection(stream, principal, connection.peer());
+    session::serve(public.hub, admitted, leftover).await;
 }

@@ -54,7 +54,7 @@ fn check_once(hub: &Arc<Hub>) {
                 connection.abort();
             }
             TimeoutAction::EndUnregistered => {
-                hub.close_connection(&connection, CloseCode::RegistrationDeadline);
+                hub.close_connection(&connection, CloseCode::RegistrationTimeout);
             }
         }
     }

@@ -128,7 +128,7 @@ impl HubMetrics {
     }
 
     pub(super) fn refused(&self, reason: Reason) {
-        self.refusals.with_label_values(&[reason.word()]).inc();
+        self.refusals.with_label_values(&[reason.as_str()]).inc();
     }
 
     pub(super) fn noticed(&self, outcome: Outcome) {

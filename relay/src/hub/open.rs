@@ -4,7 +4,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64};
 use std::sync::{Arc, Mutex};
 use std::time::Instant;
 
-use protocol::limits::DEDUP_WINDOW;
+use protocol::limits::DEDUP_TTL;
 use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
@@ -104,7 +104,7 @@ async fn restore(
     let start = store.count_start().await?;
     let mut core = Core::new(settings.limits.clone(), store.next_row().await?, start);
     let mut effects = Vec::new();
-    let remembered_since = unix_now().saturating_sub(DEDUP_WINDOW.as_secs());
+    let remembered_since = unix_now().saturating_sub(DEDUP_TTL.as_secs());
     store.restore(remembered_since, |row| core.restore(row, directory, &mut effects)).await?;
     let stats = core.stats();
     tracing::info!(rows = stats.rows, bytes = stats.row_bytes, "restored the mailboxes");

@@ -7,7 +7,7 @@ use std::collections::{HashSet, VecDeque};
 use std::sync::{Arc, Weak};
 use std::time::Duration;
 
-use protocol::limits::{IDLE_TIMEOUT, PING_INTERVAL, REGISTRATION_DEADLINE};
+use protocol::limits::{IDLE_TIMEOUT, PING_INTERVAL, REGISTRATION_TIMEOUT};
 
 use super::connection::Connection;
 use crate::core::ConnId;
@@ -59,7 +59,7 @@ impl ConnectionTimeouts {
         if let Some(slot) = self.wheel.get_mut(self.slot) {
             slot.push(Arc::downgrade(connection));
         }
-        self.unregistered.push_back((now_ms + millis(REGISTRATION_DEADLINE), Arc::downgrade(connection)));
+        self.unregistered.push_back((now_ms + millis(REGISTRATION_TIMEOUT), Arc::downgrade(connection)));
     }
 
     pub(super) fn mark_registered(&mut self, id: ConnId) {
@@ -125,7 +125,7 @@ mod tests {
     /// A connection over a pipe of 16 bytes, and the other end of the pipe.
     fn connection(timeouts: &mut ConnectionTimeouts) -> (Arc<Connection>, DuplexStream) {
         let (near, far) = tokio::io::duplex(16);
-        let key_id = KeyHash::of("a key").key_id();
+        let key_id = KeyHash::sha256("a key").key_id();
         let principal = Principal { tenant: "acme".parse().unwrap(), agent: None, key_id };
         let peer = "127.0.0.1:1".parse().unwrap();
         let connection = Arc::new(Connection::new(ConnId(1), Box::new(near), principal, peer, 0));

@@ -1,7 +1,7 @@
 //! Access tokens: JWTs of RFC 9068, signed with Ed25519 (RFC 8037). Resource servers check them against the JWKS.
 
 use ed25519_dalek::{Signer as _, Verifier as _};
-use protocol::access_token::{ALGORITHM, Claims, Header, TOKEN_BYTES_MAX, TOKEN_TYPE};
+use protocol::access_token::{ALGORITHM, Claims, JoseHeader, TOKEN_BYTES_MAX, TOKEN_TYPE};
 use protocol::introspection::Inactive;
 use protocol::{UnixSeconds, base64url, strict_json};
 
@@ -49,7 +49,7 @@ pub(super) fn jti(grant: &str, random: &str) -> String {
 /// # Errors
 /// Never for these claims; serde says so in its signature.
 pub(super) fn sign(claims: &Claims, key: &SigningKey) -> serde_json::Result<String> {
-    let header = Header { alg: ALGORITHM.into(), typ: TOKEN_TYPE.into(), kid: key.kid().to_owned() };
+    let header = JoseHeader { alg: ALGORITHM.into(), typ: TOKEN_TYPE.into(), kid: key.kid().to_owned() };
     let part = |json: Vec<u8>| base64url::encode(&json);
     let signed = format!("{}.{}", part(serde_json::to_vec(&header)?), part(serde_json::to_vec(claims)?));
     let signature = key.secret().sign(signed.as_bytes());
@@ -76,7 +76,7 @@ fn verify_signature(token: &str, keys: &KeySet) -> Result<Claims, TokenError> {
     }
     let (signed, signature) = token.rsplit_once('.').ok_or(TokenError::Form)?;
     let (header, claims) = signed.split_once('.').ok_or(TokenError::Form)?;
-    let header: Header = part(header)?;
+    let header: JoseHeader = part(header)?;
     if header.alg != ALGORITHM || header.typ != TOKEN_TYPE {
         return Err(TokenError::Form);
     }

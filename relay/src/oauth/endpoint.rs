@@ -8,13 +8,13 @@ use axum::extract::{FromRequest, FromRequestParts, Request};
 use axum::http::request::Parts;
 use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::{IntoResponse, Response};
+use daemon::https::ConnectionSlot;
 
 use super::Oauth;
 use super::address;
 use super::error::{ErrorCode, OauthError};
 use super::metrics::Endpoint;
 use super::parameters::Parameters;
-use crate::http::Connection;
 
 pub(super) mod authorize;
 pub(super) mod connector;
@@ -41,12 +41,12 @@ impl FromRequestParts<Oauth> for Caller {
     type Rejection = OauthError;
 
     async fn from_request_parts(parts: &mut Parts, oauth: &Oauth) -> Result<Self, OauthError> {
-        let Extension(connection) = Extension::<Connection>::from_request_parts(parts, oauth)
+        let Extension(connection) = Extension::<ConnectionSlot>::from_request_parts(parts, oauth)
             .await
             .map_err(|error| OauthError::internal("connection", &error))?;
         let values = parts.headers.get_all("x-forwarded-for").into_iter();
         let forwarded: Vec<_> = values.filter_map(|value| value.to_str().ok()).collect();
-        Ok(Self(address::of_client(connection.peer.ip(), &forwarded, &oauth.trusted_proxies)))
+        Ok(Self(address::of_client(connection.peer().ip(), &forwarded, &oauth.trusted_proxies)))
     }
 }
 

@@ -1,7 +1,8 @@
 //! Invitations: made and taken back by an admin, used once by whoever has the code.
 
 use protocol::admin::{
-    INVITATION_SECONDS_DEFAULT, INVITATION_SECONDS_MAX, Invitation, InvitationSpec, InvitationView, Page,
+    DEFAULT_INVITATION_TTL_SECONDS, Invitation, InvitationSpec, InvitationView, MAX_INVITATION_TTL_SECONDS,
+    Page,
 };
 use protocol::did::{AgentName, TenantId};
 use protocol::{Did, Reason, UnixSeconds};
@@ -25,13 +26,13 @@ const INVITATIONS_PER_TENANT_MAX: u64 = 1000;
 pub(crate) enum InvitationError {
     #[error("the tenant or its agent does not exist")]
     FindAgent,
-    #[error("expiresInSeconds is 1 to {INVITATION_SECONDS_MAX}")]
+    #[error("expiresInSeconds is 1 to {MAX_INVITATION_TTL_SECONDS}")]
     SetExpiry,
     #[error(
         "the id of a declared invitation is a DNS label: 1 to 63 of a-z, 0-9 and -, with no - at its ends"
     )]
     SetId,
-    #[error("notAfter is at most {INVITATION_SECONDS_MAX} seconds from now")]
+    #[error("notAfter is at most {MAX_INVITATION_TTL_SECONDS} seconds from now")]
     SetNotAfter,
     #[error("another invitation has this code")]
     SetCode,
@@ -58,8 +59,8 @@ impl Oauth {
         tenant: &TenantId,
         spec: InvitationSpec,
     ) -> Result<Invitation, InvitationError> {
-        let life = spec.expires_in_seconds.unwrap_or(INVITATION_SECONDS_DEFAULT);
-        if !(1..=INVITATION_SECONDS_MAX).contains(&life) {
+        let life = spec.expires_in_seconds.unwrap_or(DEFAULT_INVITATION_TTL_SECONDS);
+        if !(1..=MAX_INVITATION_TTL_SECONDS).contains(&life) {
             return Err(InvitationError::SetExpiry);
         }
         let agent = self.invited_agent(tenant, &spec.agent)?;

@@ -4,7 +4,7 @@
 use protocol::challenge::{self, Nonce};
 use protocol::did::Domain;
 use protocol::frame::RegisterParams;
-use protocol::limits::{CHALLENGE_LIFETIME, RECORD_BYTES_MAX};
+use protocol::limits::{CHALLENGE_TTL, RECORD_BYTES_MAX};
 use protocol::record::VerifiedRecord;
 use protocol::{Did, Reason, base64url};
 
@@ -40,7 +40,7 @@ impl OutstandingChallenge {
     ) -> Result<VerifiedRecord, Reason> {
         let challenge = self.0.take().ok_or(Reason::ChallengeUnknown)?;
         let age_ms = u128::from(now_ms.saturating_sub(challenge.issued_ms));
-        if challenge.did != params.did || age_ms > CHALLENGE_LIFETIME.as_millis() {
+        if challenge.did != params.did || age_ms > CHALLENGE_TTL.as_millis() {
             return Err(Reason::ChallengeUnknown);
         }
         if !covers(principal, &params.did, domain) {
@@ -53,7 +53,7 @@ impl OutstandingChallenge {
         let bytes = base64url::decode(&params.record).map_err(|_| Reason::BadRecord)?;
         let record = VerifiedRecord::parse(&bytes, &params.did).map_err(|_| Reason::BadRecord)?;
         let key = record.keys.signing.get(&params.kid).ok_or(Reason::BadSignature)?;
-        challenge::check(key, domain, &challenge.nonce, &bytes, &params.signature)
+        challenge::verify(key, domain, &challenge.nonce, &bytes, &params.signature)
             .map_err(|_| Reason::BadSignature)?;
         Ok(record)
     }

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use protocol::Reason;
 use protocol::close::CloseCode;
 use protocol::frame::{ChallengeParams, ChallengeResult, RegisterParams};
-use protocol::limits::CHALLENGE_LIFETIME;
+use protocol::limits::CHALLENGE_TTL;
 use tokio_tungstenite::tungstenite::Utf8Bytes;
 
 use super::challenge::{OutstandingChallenge, covers};
@@ -128,7 +128,7 @@ impl ConnectionTask {
         }
         let nonce: [u8; 32] = rand::random();
         self.challenge.issue(params.did, nonce, self.hub.now_ms());
-        let result = ChallengeResult { nonce, domain, expires: CHALLENGE_LIFETIME.as_secs() };
+        let result = ChallengeResult { nonce, domain, expires: CHALLENGE_TTL.as_secs() };
         Command::Challenged { id, result }
     }
 

@@ -1,7 +1,7 @@
 //! Answers `relay.discover` and `relay.lookup` within the tenant of the asking agent.
 
 use protocol::did::TenantId;
-use protocol::frame::{DiscoverParams, DiscoverResult, Found, LookupParams, LookupResult};
+use protocol::frame::{DiscoverParams, DiscoverResult, DiscoveredAgent, LookupParams, LookupResult};
 use protocol::limits::FRAME_BYTES_MAX;
 use protocol::{Reason, base64url};
 
@@ -40,7 +40,7 @@ fn discover(directory: &Directory, tenant: &TenantId, params: &DiscoverParams) -
             cut = true;
             break;
         }
-        agents.push(Found { did: entry.did.clone(), card, online: false });
+        agents.push(DiscoveredAgent { did: entry.did.clone(), card, online: false });
     }
     let last = agents.last().map(|found| found.did.clone());
     DiscoverResult { cursor: if cut { last } else { page.cursor }, agents }

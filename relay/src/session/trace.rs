@@ -2,7 +2,7 @@
 //! traces are exported.
 
 use daemon::telemetry::continue_trace;
-use protocol::frame::trace_of_id;
+use protocol::frame::traceparent_of;
 use tracing::Span;
 
 use super::request::ClientRequest;
@@ -11,7 +11,7 @@ use crate::core::RequestId;
 /// The span contains nothing of the message: a trace collector need not learn who writes to whom.
 pub(super) fn send_span(request: &ClientRequest<'_>) -> Option<Span> {
     let ClientRequest::Send { id: RequestId::Json(id), .. } = request else { return None };
-    let traceparent = trace_of_id(id)?;
+    let traceparent = traceparent_of(id)?;
     let span = tracing::info_span!("message.send", otel.kind = "server");
     continue_trace(&span, traceparent);
     Some(span)

@@ -4,13 +4,12 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Result;
+use daemon::https::{self, Listener, ListenerLimits, ListenerMetrics, ReloadingCertificate};
 use daemon::readiness::Check;
 use daemon::shutdown::within;
 use daemon::{BuildInfo, Readiness, Shutdown, Tasks};
 use prometheus::Registry;
 use tokio::net::TcpListener;
-use tokio_rustls::TlsAcceptor;
-use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use super::data_folder::DataFolder;
@@ -18,7 +17,7 @@ use super::{Relay, directory_metrics};
 use crate::admin::{self, AdminMetrics, AdminState};
 use crate::config::Config;
 use crate::directory::Directory;
-use crate::http::{self, HttpMetrics, Listener, PublicState, ReloadingCertificate};
+use crate::http::{self, HttpMetrics, PublicState};
 use crate::hub::{Hub, HubMetrics, HubSettings};
 use crate::message_store::MessageStore;
 use crate::oauth::{self, Oauth, OauthMetrics};
@@ -39,7 +38,7 @@ pub(super) struct RunningRelay {
     /// Connections of the public listener and their sessions.
     sessions: TaskTracker,
     /// Ends the public listener.
-    closing: CancellationToken,
+    closing: Shutdown,
     /// Ends the admin listener last, because probes must see that the relay is not ready.
     admin_end: Shutdown,
     /// The lock on the data folder, held until the store is closed.
@@ -97,7 +96,7 @@ impl RunningRelay {
             store,
             serving: readiness.check("serving", "the relay is starting"),
             sessions: TaskTracker::new(),
-            closing: CancellationToken::new(),
+            closing: Shutdown::new(),
             admin_end: Shutdown::new(),
             _folder: folder,
         };
@@ -133,11 +132,11 @@ impl RunningRelay {
         &self,
         setup: &StartContext<'_>,
         socket: TcpListener,
-        certificate: Option<Arc<ReloadingCertificate>>,
+        certificate: Option<ReloadingCertificate>,
         domain_document: Arc<str>,
     ) -> Result<()> {
-        let metrics = HttpMetrics::register(&setup.registry)?;
-        let tls = certificate.as_ref().map(|it| http::server_config(Arc::clone(it))).transpose()?;
+        let metrics = ListenerMetrics::register(&setup.registry, "msg2agent_relay")?;
+        let tls = certificate.as_ref().map(https::server_config).transpose()?;
         if let Some(certificate) = certificate {
             let watch = certificate.watch(metrics.clone(), setup.shutdown.clone());
             self.tasks.spawn_vital("certificate-watch", watch);
@@ -147,17 +146,17 @@ impl RunningRelay {
             hub: Arc::clone(&self.hub),
             domain_document,
             oauth: self.oauth.clone(),
-            metrics: metrics.clone(),
+            metrics: HttpMetrics::register(&setup.registry)?,
             draining: setup.shutdown.clone(),
             sessions: self.sessions.clone(),
         };
         let listener = Listener {
             socket,
-            tls: tls.map(TlsAcceptor::from),
+            tls,
             router: http::router(public),
             metrics,
-            connections_max: setup.config.limits.connections,
-            sessions: self.sessions.clone(),
+            limits: ListenerLimits::new(setup.config.limits.connections),
+            connections: self.sessions.clone(),
         };
         self.tasks.spawn_vital("public-listener", listener.run(self.closing.clone()));
         Ok(())
@@ -187,7 +186,7 @@ impl RunningRelay {
     pub(super) async fn drain(self, timeout: Duration) {
         self.serving.fail("the relay is shutting down");
         within(timeout, "drain", self.hub.drain(timeout)).await;
-        self.closing.cancel();
+        self.closing.begin();
         self.sessions.close();
         within(TASKS_TIMEOUT, "sessions", self.sessions.wait()).await;
         self.directory.close();

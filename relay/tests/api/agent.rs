@@ -122,7 +122,7 @@ impl Agent {
             self.call(method::CHALLENGE, &protocol::frame::ChallengeParams { did: did.clone() }).await?;
         let record = record::build(&self.identity, card(did.name()), None, now()).unwrap();
         let signing = self.identity.current_signing().unwrap();
-        let signature = challenge::answer(&signing.key, &challenge.domain, &challenge.nonce, &record);
+        let signature = challenge::sign(&signing.key, &challenge.domain, &challenge.nonce, &record);
         Ok(RegisterParams { did, record: base64url::encode(&record), kid: signing.kid.clone(), signature })
     }
 

@@ -60,7 +60,7 @@ async fn refusals_before_the_upgrade_name_their_reason_and_are_counted() {
     ] {
         let problem = connect(&relay, key, protocol).await.unwrap_err();
         assert_eq!((problem.reason, problem.status), (reason, reason.http_status()));
-        let counter = format!("msg2agent_relay_auth_failures_total{{reason=\"{}\"}}", reason.word());
+        let counter = format!("msg2agent_relay_auth_failures_total{{reason=\"{}\"}}", reason.as_str());
         assert_eq!(relay.metric(&counter).await, Some(1.0), "{counter}");
     }
     open(&relay, &key).await.unwrap();

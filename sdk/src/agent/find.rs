@@ -1,6 +1,6 @@
 //! Finding other agents: by capability, and by DID.
 
-use protocol::frame::{DiscoverParams, DiscoverResult, Found, method};
+use protocol::frame::{DiscoverParams, DiscoverResult, DiscoveredAgent, method};
 use protocol::record::{Card, VerifiedRecord};
 use protocol::{Did, UnixSeconds, multikey};
 
@@ -28,7 +28,7 @@ impl Agent {
     ///
     /// # Errors
     /// [`crate::ErrorKind::Rejected`], [`crate::ErrorKind::Timeout`].
-    pub async fn discover(&self, capability: Option<&str>) -> Result<Vec<Found>, Error> {
+    pub async fn discover(&self, capability: Option<&str>) -> Result<Vec<DiscoveredAgent>, Error> {
         let mut params =
             DiscoverParams { capability: capability.map(str::to_owned), cursor: None, limit: None };
         let mut found = Vec::new();

@@ -114,7 +114,7 @@ impl Dialer {
         };
         let status = response.status();
         let reason = response.body().as_deref().and_then(problem_reason);
-        let word = reason.map_or("no reason given", Reason::word);
+        let word = reason.map_or("no reason given", Reason::as_str);
         let cause = format!("the relay answered HTTP {}: {word}", status.as_u16());
         if reason == Some(Reason::Suspended) {
             return Ending::Suspended(suspended(cause));

@@ -90,7 +90,7 @@ fn local(error: &Error) -> bool {
 
 fn after_close(code: u16) -> Next {
     let error = closed_by_relay(code);
-    if CloseCode::reconnect(code) { Next::Retry { error, after: None } } else { Next::Stop(error) }
+    if CloseCode::should_reconnect(code) { Next::Retry { error, after: None } } else { Next::Stop(error) }
 }
 
 fn after_refusal(refusal: &RpcError, circumstances: Circumstances) -> Next {
@@ -114,7 +114,7 @@ fn refused(refusal: &RpcError) -> Error {
         return suspended("it refused the registration");
     }
     Error::new(ErrorKind::Registration(refusal.data.reason), "the relay refused the registration")
-        .caused_by(refusal.data.reason.word())
+        .caused_by(refusal.data.reason.as_str())
         .retrying_after(refusal.data.retry_after_ms.map(Duration::from_millis))
 }
 

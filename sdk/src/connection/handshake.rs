@@ -48,7 +48,7 @@ fn answer(challenge: &ChallengeResult, did: &Did, record: &OwnRecord) -> Result<
     }
     let keyless = || Ending::Fatal(Error::new(ErrorKind::KeyFile, "the agent holds no signing key"));
     let key = record.identity().and_then(|identity| identity.current_signing()).ok_or_else(keyless)?;
-    let signature = challenge::answer(&key.key, &challenge.domain, &challenge.nonce, record.bytes());
+    let signature = challenge::sign(&key.key, &challenge.domain, &challenge.nonce, record.bytes());
     Ok(RegisterParams {
         did: did.clone(),
         record: base64url::encode(record.bytes()),

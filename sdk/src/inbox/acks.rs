@@ -6,7 +6,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use protocol::UnixSeconds;
 use protocol::envelope::{Class, Header};
 use protocol::frame::AckParams;
-use protocol::limits::{CLOCK_SKEW_SECONDS, EPHEMERAL_SECONDS_MAX, TTL_SECONDS_MAX};
+use protocol::limits::{CLOCK_SKEW_GRACE_SECONDS, EPHEMERAL_TTL_SECONDS, MAX_TTL_SECONDS};
 use tokio::sync::Notify;
 
 use super::journal::Journal;
@@ -109,8 +109,8 @@ impl Acks {
 /// The second from which freshness refuses any copy.
 fn remembered_until(header: &Header) -> UnixSeconds {
     let lifetime = match header.class {
-        Class::Reliable => header.ttl.unwrap_or(TTL_SECONDS_MAX).saturating_add(CLOCK_SKEW_SECONDS),
-        Class::Ephemeral => EPHEMERAL_SECONDS_MAX,
+        Class::Reliable => header.ttl.unwrap_or(MAX_TTL_SECONDS).saturating_add(CLOCK_SKEW_GRACE_SECONDS),
+        Class::Ephemeral => EPHEMERAL_TTL_SECONDS,
     };
     header.time.saturating_add(lifetime)
 }

@@ -106,7 +106,7 @@ impl Line {
         let bytes = base64url::decode(&params.record).unwrap();
         let record = VerifiedRecord::parse(&bytes, &did).unwrap();
         let key = &record.keys.signing[&params.kid];
-        challenge::check(key, &challenge.domain, &challenge.nonce, &bytes, &params.signature).unwrap();
+        challenge::verify(key, &challenge.domain, &challenge.nonce, &bytes, &params.signature).unwrap();
         let result = RegisterResult { epoch, tenant: did.tenant(), window: 256, pending: 0 };
         self.answer(&asked, &result).await;
         record

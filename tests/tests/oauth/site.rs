@@ -81,7 +81,7 @@ impl Site {
         let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap().as_secs();
         let spec = DeclaredInvitation {
             agent: "alice".parse().unwrap(),
-            sha256: KeyHash::of(INVITATION),
+            sha256: KeyHash::sha256(INVITATION),
             not_after: now + 3600,
         };
         let url = format!("{}{}", self.relay.admin_url(), invitation_path(&tenant, "whoever-tests"));

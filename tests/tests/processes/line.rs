@@ -82,7 +82,7 @@ impl Line {
         let asked = self.ask(method::CHALLENGE, &ChallengeParams { did: did.clone() }).await;
         let challenge: ChallengeResult = asked.result()?;
         let signing = identity.current_signing().unwrap();
-        let signature = challenge::answer(&signing.key, &challenge.domain, &challenge.nonce, record);
+        let signature = challenge::sign(&signing.key, &challenge.domain, &challenge.nonce, record);
         Ok(RegisterParams { did, record: base64url::encode(record), kid: signing.kid.clone(), signature })
     }
 

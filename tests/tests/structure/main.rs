@@ -8,5 +8,6 @@
 )]
 
 mod crate_graph;
+mod limits;
 mod names;
 mod weaknesses;

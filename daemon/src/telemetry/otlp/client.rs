@@ -1,5 +1,6 @@
-//! The HTTP client of the exporter. It trusts the web's authorities as compiled in, because an empty image has no list of its own,
-//! and those of one more file. An outage is told once, and its end.
+//! The HTTP client of the exporter. It trusts the certificate authorities of the web, which are
+//! compiled in because an empty container image has none, and those of one more file. It logs the
+//! start of an outage once, and its end.
 
 use std::error::Error;
 use std::path::{Path, PathBuf};
@@ -12,6 +13,8 @@ use rustls::{ClientConfig, RootCertStore};
 use rustls_pki_types::CertificateDer;
 use rustls_pki_types::pem::{self, PemObject as _};
 
+use crate::error_chain;
+
 #[derive(Debug, thiserror::Error)]
 pub enum ClientError {
     #[error("failed to read the authorities in {}", path.display())]
@@ -20,7 +23,7 @@ pub enum ClientError {
     FindAuthority(PathBuf),
     #[error("failed to set up TLS")]
     Tls(#[source] rustls::Error),
-    #[error("failed to build it")]
+    #[error("failed to build the HTTP client")]
     Build(#[source] reqwest::Error),
 }
 
@@ -42,8 +45,8 @@ impl Client {
         Ok(Self { inner: inner.map_err(ClientError::Build)?, is_failing: AtomicBool::new(false) })
     }
 
-    /// One line when requests begin to fail and one when they succeed again, however many fail in between.
-    fn tell(&self, host: &str, port: Option<u16>, failure: Option<&str>) {
+    /// Logs one line when requests begin to fail and one when they succeed again.
+    fn log_outage(&self, host: &str, port: Option<u16>, failure: Option<&str>) {
         let failed_before = self.is_failing.swap(failure.is_some(), Ordering::Relaxed);
         match failure {
             Some(cause) if !failed_before => {
@@ -51,7 +54,7 @@ impl Client {
                     server.address = host,
                     server.port = port,
                     cause,
-                    "traces do not reach the collector; they are lost until they do"
+                    "traces do not reach the collector and are lost until they do"
                 );
             }
             None if failed_before => {
@@ -62,31 +65,26 @@ impl Client {
     }
 }
 
-// The exporter above says no more than "network error", so the cause is told here.
+// The exporter reports "network error" without a cause, so the cause is logged here.
 #[async_trait::async_trait]
 impl HttpClient for Client {
     async fn send_bytes(&self, request: Request<Bytes>) -> Result<Response<Bytes>, HttpError> {
-        // Not the whole URI, which may hold a password.
+        // The whole URI may hold a password.
         let (host, port) = (request.uri().host().unwrap_or_default().to_owned(), request.uri().port_u16());
         let answer = self.inner.send_bytes(request).await;
         let failure = match &answer {
             Ok(response) if response.status().is_success() => None,
-            Ok(response) => Some(format!("it answers {}", response.status())),
-            Err(error) => Some(chain(&**error)),
+            Ok(response) => Some(format!("the collector answered {}", response.status())),
+            Err(error) => Some(causes(&**error)),
         };
-        self.tell(&host, port, failure.as_deref());
+        self.log_outage(&host, port, failure.as_deref());
         answer
     }
 }
 
 /// The causes without the outermost text, which repeats the URI.
-fn chain(error: &(dyn Error + 'static)) -> String {
-    let (mut texts, mut next) = (Vec::new(), Some(error.source().unwrap_or(error)));
-    while let Some(cause) = next {
-        texts.push(cause.to_string());
-        next = cause.source();
-    }
-    texts.join(": ")
+fn causes(error: &(dyn Error + 'static)) -> String {
+    error_chain(error.source().unwrap_or(error))
 }
 
 fn roots(authorities: Option<&Path>) -> Result<RootCertStore, ClientError> {

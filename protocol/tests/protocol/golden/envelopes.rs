@@ -72,7 +72,8 @@ fn compact(envelope: &Envelope) -> String {
     serde_json::to_string(envelope).unwrap()
 }
 
-/// Hello with another header or body, signed again by its true sender: what a broken or hostile sender could make.
+/// Hello with another header or body, signed again by its true sender: what a broken or hostile
+/// sender could make.
 fn resigned(change: impl FnOnce(&mut Envelope, &mut Value)) -> Value {
     let mut envelope = hello().envelope;
     let mut header: Value = serde_json::from_slice(&base64url::decode(&envelope.protected).unwrap()).unwrap();

@@ -15,7 +15,7 @@ fn frames() {
         "JSON-RPC frames as either side reads them; `reason` is what a relay answers to one it cannot read.";
     let read = |input: &Value| {
         let frame = Incoming::parse(text(input))
-            .map_err(|e| format!("{} ({})", error_name(&e), e.reason().word()))?;
+            .map_err(|e| format!("{} ({})", error_name(&e), e.reason().as_str()))?;
         Ok(match frame {
             Incoming::Request { id, method, params } => {
                 json!({"kind": "request", "id": id.as_json(), "method": method, "params": params})
@@ -93,7 +93,7 @@ fn challenges() {
         let nonce = base64url::decode_array(text(&input["nonce"])).unwrap();
         let record = base64url::decode(text(&input["record"])).unwrap();
         let signature = base64url::decode_array(text(&input["signature"])).map_err(|e| error_name(&e))?;
-        challenge::check(&key, &domain, &nonce, &record, &signature).map_err(|e| error_name(&e))?;
+        challenge::verify(&key, &domain, &nonce, &record, &signature).map_err(|e| error_name(&e))?;
         Ok(json!("verifies"))
     };
     let valid = || vec![("an agent's answer", answer(|_| {}))];
@@ -111,7 +111,7 @@ fn challenges() {
 
 fn answer(change: fn(&mut Value)) -> Value {
     let key = SigningKey::from_bytes(&[1; 32]);
-    let signature = challenge::answer(&key, &"a.example".parse().unwrap(), &[5; 32], b"record");
+    let signature = challenge::sign(&key, &"a.example".parse().unwrap(), &[5; 32], b"record");
     let mut input = json!({
         "key": multikey::encode_ed25519(&key.verifying_key()), "domain": "a.example",
         "nonce": base64url::encode(&[5; 32]), "record": base64url::encode(b"record"),

@@ -1,7 +1,7 @@
 //! Invitations whose code the admin made and keeps: declared under an id of the admin's, as often as it likes.
 
 use protocol::UnixSeconds;
-use protocol::admin::{DeclaredInvitation, INVITATION_SECONDS_MAX};
+use protocol::admin::{DeclaredInvitation, MAX_INVITATION_TTL_SECONDS};
 use protocol::did::TenantId;
 use sqlx::SqliteConnection;
 
@@ -58,7 +58,7 @@ impl Oauth {
 
 fn decide(before: Option<&Declared>, wanted: &Declared, now: UnixSeconds) -> Result<Change, InvitationError> {
     let kept = before.is_some_and(|before| before.expires == wanted.expires);
-    if !kept && wanted.expires > now.saturating_add(INVITATION_SECONDS_MAX) {
+    if !kept && wanted.expires > now.saturating_add(MAX_INVITATION_TTL_SECONDS) {
         return Err(InvitationError::SetNotAfter);
     }
     Ok(match before {
@@ -139,7 +139,7 @@ mod tests {
     #[test]
     fn the_end_is_near_unless_it_is_what_it_was() {
         let at = |expires| declared("alice", "a", expires);
-        let last = NOW + INVITATION_SECONDS_MAX;
+        let last = NOW + MAX_INVITATION_TTL_SECONDS;
         assert_eq!(decide(None, &at(last), NOW).unwrap(), Change::Insert);
         let refused = decide(None, &at(last + 1), NOW).unwrap_err();
         assert!(matches!(refused, InvitationError::SetNotAfter));

@@ -2,7 +2,7 @@
 
 use protocol::Reason;
 use protocol::admin::{
-    DeclaredInvitation, INVITATION_SECONDS_MAX, InvitationView, McpSpec, Page, Problem, TenantSpec,
+    DeclaredInvitation, InvitationView, MAX_INVITATION_TTL_SECONDS, McpSpec, Page, Problem, TenantSpec,
 };
 use protocol::api_key::KeyHash;
 
@@ -18,7 +18,7 @@ fn now() -> u64 {
 /// For alice, with this code, for an hour.
 fn declared(code: &str) -> DeclaredInvitation {
     let agent = "alice".parse().unwrap();
-    DeclaredInvitation { agent, sha256: KeyHash::of(code), not_after: now() + 3600 }
+    DeclaredInvitation { agent, sha256: KeyHash::sha256(code), not_after: now() + 3600 }
 }
 
 async fn declare(relay: &TestRelay, id: &str, spec: &DeclaredInvitation) -> Result<u64, Problem> {
@@ -92,7 +92,7 @@ async fn another_end_leaves_whoever_used_it() {
 async fn what_cannot_be_declared_is_refused_with_its_reason() {
     let relay = start().await;
     put_alice(&relay, &[]).await;
-    let far = DeclaredInvitation { not_after: now() + INVITATION_SECONDS_MAX + 600, ..declared(CODE) };
+    let far = DeclaredInvitation { not_after: now() + MAX_INVITATION_TTL_SECONDS + 600, ..declared(CODE) };
     let for_nobody = DeclaredInvitation { agent: "nobody".parse().unwrap(), ..declared(CODE) };
     let longer = "x".repeat(64);
     for (id, spec, reason, said) in [

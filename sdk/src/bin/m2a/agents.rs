@@ -3,7 +3,7 @@
 use std::process::ExitCode;
 
 use clap::Args;
-use msg2agent::{Card, Contact, Found};
+use msg2agent::{Card, Contact, DiscoveredAgent};
 use serde::Serialize;
 
 use crate::connect;
@@ -51,7 +51,7 @@ pub(crate) async fn run(
         print(&Printed { did: did.as_str(), online, card: &card, root_key: Some(&root_key) }, output);
     } else {
         let found = agent.discover(options.capability.as_deref()).await?;
-        for Found { did, card, online } in &found {
+        for DiscoveredAgent { did, card, online } in &found {
             print(&Printed { did: did.as_str(), online: *online, card, root_key: None }, output);
         }
         if found.is_empty() {

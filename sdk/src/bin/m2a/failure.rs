@@ -76,7 +76,7 @@ impl From<Error> for Failure {
             failure = failure.caused_by(cause);
         }
         failure.advice = error.advice().map(Box::from);
-        failure.reason = error.reason().map(protocol::Reason::word);
+        failure.reason = error.reason().map(protocol::Reason::as_str);
         failure.retry_after_ms = error.retry_after().map(milliseconds);
         failure.message_id = error.message_id();
         failure

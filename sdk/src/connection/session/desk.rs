@@ -6,7 +6,7 @@ use futures::StreamExt as _;
 use futures::stream::SplitStream;
 use protocol::Reason;
 use protocol::frame::{
-    GoodbyeParams, Incoming, NoticeParams, RpcError, method, number_of_id, traced_id, write_notification,
+    GoodbyeParams, Incoming, NoticeParams, RpcError, method, request_number, traced_id, write_notification,
 };
 use protocol::strict_json;
 use tokio::sync::mpsc;
@@ -137,7 +137,7 @@ impl<'a> Desk<'a> {
             // Left in the outbox: the next connection asks again.
             Incoming::Error { id: Some(_), .. } => {}
             Incoming::Error { id: None, error } => {
-                tracing::warn!(reason = error.data.reason.word(), "the relay could not read a frame");
+                tracing::warn!(reason = error.data.reason.as_str(), "the relay could not read a frame");
             }
             Incoming::Notification { method, params } => self.notified(&method, params)?,
             Incoming::Request { method, .. } => tracing::debug!(method = &*method, "a relay does not ask"),
@@ -146,7 +146,7 @@ impl<'a> Desk<'a> {
     }
 
     fn settle(&mut self, id: &str, answer: impl FnOnce(Waiter)) {
-        if let Some(waiter) = number_of_id(id).and_then(|ticket| self.connection.outbox.answered(ticket)) {
+        if let Some(waiter) = request_number(id).and_then(|ticket| self.connection.outbox.answered(ticket)) {
             answer(waiter);
         }
     }

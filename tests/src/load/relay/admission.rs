@@ -61,7 +61,7 @@ pub async fn register<S: AsyncRead + AsyncWrite + Unpin>(
     ensure!(challenge.domain == domain, "the relay answers for {}", challenge.domain);
     let signing = identity.current_signing().context("an identity without a signing key")?;
     let record = record::build(identity, Card::default(), None, now())?;
-    let signature = challenge::answer(&signing.key, &domain, &challenge.nonce, &record);
+    let signature = challenge::sign(&signing.key, &domain, &challenge.nonce, &record);
     let params =
         RegisterParams { did, record: base64url::encode(&record), kid: signing.kid.clone(), signature };
     call(socket, 2, method::REGISTER, &params).await

@@ -135,7 +135,7 @@ impl AdminClient {
             return Err(failed());
         };
         let mut failure = failed().advising(problem.reason.advice());
-        failure.reason = Some(problem.reason.word());
+        failure.reason = Some(problem.reason.as_str());
         failure.causes.extend(problem.detail);
         Err(failure)
     }

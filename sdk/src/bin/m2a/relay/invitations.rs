@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use clap::Subcommand;
 use protocol::admin::{
-    Applied, INVITATION_SECONDS_MAX, Invitation, InvitationSpec, InvitationView, invitation_path,
+    Applied, Invitation, InvitationSpec, InvitationView, MAX_INVITATION_TTL_SECONDS, invitation_path,
     invitations_path,
 };
 use protocol::did::{AgentName, TenantId};
@@ -27,7 +27,7 @@ pub(super) enum Command {
         /// The agent that its bearer may use over MCP.
         agent: AgentName,
         /// Until when it can be used [default: a week].
-        #[arg(long, value_name = "SECONDS", value_parser = clap::value_parser!(u64).range(1..=INVITATION_SECONDS_MAX))]
+        #[arg(long, value_name = "SECONDS", value_parser = clap::value_parser!(u64).range(1..=MAX_INVITATION_TTL_SECONDS))]
         expires_in: Option<u64>,
         /// Write the code into this new file (mode 0600) instead of showing it once.
         #[arg(long, value_name = "FILE")]

@@ -8,6 +8,7 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
 use tokio_rustls::server::TlsStream;
 
+/// The byte stream of an accepted connection.
 #[derive(Debug)]
 pub enum Stream {
     Plain(TcpStream),

@@ -1,12 +1,25 @@
-//! The id of a request that belongs to a trace: `<traceparent>.<number>`, a W3C trace context (level 1, version 00) before the client's
-//! own number. A relay echoes it like every id; one that exports traces continues the trace.
+//! Carries a W3C trace context (level 1, version 00) in the id of a request:
+//! `<traceparent>.<number>`.
+//!
+//! A relay echoes the id like every other. A relay that exports traces continues the trace.
 
-/// Bytes of a trace context: `00-<32>-<16>-<2>`.
-const TRACEPARENT_BYTES: usize = 55;
-/// With more digits, an id would be longer than the 64 bytes it may have.
+/// Bytes of a trace context: `00-<32 digits>-<16 digits>-<2 digits>`.
+const TRACEPARENT_LENGTH: usize = 55;
+/// The largest number that still fits the 64 bytes of an id.
 const NUMBER_MAX: u64 = 99_999_999;
 
-/// The id's JSON: the number alone where the trace context is none, or does not fit.
+/// The id's JSON. It is the number alone when there is no trace context, or when the two do not
+/// fit.
+///
+/// ```
+/// use msg2agent_protocol::frame::{request_number, traced_id, traceparent_of};
+///
+/// let context = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01";
+/// let id = traced_id(17, Some(context));
+/// assert_eq!(request_number(&id), Some(17));
+/// assert_eq!(traceparent_of(&id), Some(context));
+/// assert_eq!(traced_id(17, None), "17");
+/// ```
 #[must_use]
 pub fn traced_id(number: u64, traceparent: Option<&str>) -> String {
     match traceparent.filter(|context| number <= NUMBER_MAX && is_context(context)) {
@@ -15,16 +28,16 @@ pub fn traced_id(number: u64, traceparent: Option<&str>) -> String {
     }
 }
 
-/// The client's own number in an id that [`traced_id`] wrote.
+/// The number in an id that [`traced_id`] wrote.
 #[must_use]
-pub fn number_of_id(json: &str) -> Option<u64> {
+pub fn request_number(json: &str) -> Option<u64> {
     let number = split(json).map_or(json, |(_, number)| number);
     number.parse().ok()
 }
 
-/// The trace context in the id of a request, when there is one.
+/// The trace context in the id of a request, if it has one.
 #[must_use]
-pub fn trace_of_id(json: &str) -> Option<&str> {
+pub fn traceparent_of(json: &str) -> Option<&str> {
     split(json).map(|(context, _)| context)
 }
 
@@ -35,7 +48,7 @@ fn split(json: &str) -> Option<(&str, &str)> {
 
 fn is_context(text: &str) -> bool {
     let is_member = |byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f' | b'-');
-    text.len() == TRACEPARENT_BYTES && text.starts_with("00-") && text.bytes().all(is_member)
+    text.len() == TRACEPARENT_LENGTH && text.starts_with("00-") && text.bytes().all(is_member)
 }
 
 #[cfg(test)]
@@ -52,7 +65,7 @@ mod tests {
             let frame = format!(r#"{{"jsonrpc":"2.0","id":{id},"method":"m"}}"#);
             let Ok(Incoming::Request { id: read, .. }) = Incoming::parse(&frame) else { panic!("{frame}") };
             assert_eq!(read.as_json(), id);
-            assert_eq!((trace_of_id(&id), number_of_id(&id)), (Some(CONTEXT), Some(number)));
+            assert_eq!((traceparent_of(&id), request_number(&id)), (Some(CONTEXT), Some(number)));
         }
     }
 
@@ -67,14 +80,14 @@ mod tests {
             (7, Some(long.as_str())),
         ] {
             let id = traced_id(number, context);
-            assert_eq!((trace_of_id(&id), number_of_id(&id)), (None, Some(number)), "{id}");
+            assert_eq!((traceparent_of(&id), request_number(&id)), (None, Some(number)), "{id}");
         }
     }
 
     #[test]
     fn foreign_ids_name_no_trace() {
         for id in ["\"7\"", "\"a.7\"", "null", "", "\"", &format!("\"{CONTEXT}\"")] {
-            assert_eq!(trace_of_id(id), None, "{id}");
+            assert_eq!(traceparent_of(id), None, "{id}");
         }
     }
 }

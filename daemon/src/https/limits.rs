@@ -1,0 +1,125 @@
+//! The limits of the public listener.
+
+use std::time::Duration;
+
+/// TLS handshakes computed at a time. One takes about 2 ms of CPU, and more in parallel only make
+/// all of them late, and open connections with them. A slot covers the computation alone, never a
+/// wait for the client.
+pub const HANDSHAKES_MAX: usize = 64;
+
+/// TLS handshakes of one client address computed at a time, so that the others wait behind 16 of
+/// them instead of behind all.
+pub const HANDSHAKES_PER_ADDRESS_MAX: usize = 16;
+
+/// Time for the ClientHello after the connection was accepted. It is the client's first packet, and
+/// on a lossy network it arrives at the second attempt after 1 s or the third after 3 s.
+pub const CLIENT_HELLO_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// Time for a TLS handshake, ClientHello included. Clients give up after about 10 s.
+pub const HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// Time for the head of a request from its first byte, and for the first request of a connection.
+pub const REQUEST_HEAD_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// How long a connection may be idle between two requests. Proxies commonly keep idle connections
+/// for 60 s; the side that closes first must be the proxy, or it sends a request into a closed
+/// connection.
+pub const KEEP_ALIVE_TIMEOUT: Duration = Duration::from_secs(75);
+
+/// Bytes of the head of a request; access tokens have up to 8 KiB, everything else under 1 KiB.
+pub const REQUEST_HEAD_BYTES_MAX: usize = 16 * 1024;
+
+/// How long the peer's TCP may leave sent bytes without an acknowledgement (RFC 5482). A lossy
+/// network recovers in less time, and a vanished peer is noticed before the idle timeout.
+pub const UNACKNOWLEDGED_TIMEOUT: Duration = Duration::from_secs(20);
+
+/// Pause after a failed accept, so that a lack of file descriptors does not become a busy loop.
+pub const ACCEPT_RETRY_INTERVAL: Duration = Duration::from_millis(100);
+
+/// Refused connections answered with status 503 at a time; more are closed without an answer. With
+/// TLS an answer costs a handshake.
+pub const REFUSALS_MAX: usize = 16;
+
+/// Time to answer one refused connection, its TLS handshake included.
+pub const REFUSAL_TIMEOUT: Duration = Duration::from_secs(3);
+
+/// How many connections one listener serves, and how long it waits for clients.
+///
+/// A connection is pending until its first request has a complete head: the time in which a client
+/// costs a slot and has shown nothing yet. When a pending limit is reached, the connection that has
+/// been pending for the longest time is closed in favour of the new one, so that silent connections
+/// cannot keep out clients that do send something.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct ListenerLimits {
+    /// Connections at a time; more are answered with status 503.
+    pub connections: usize,
+    /// Connections of one client address (IPv6: one /64 network) at a time; more are answered with
+    /// status 503. Many clients share one address behind a NAT, an ingress controller, or a
+    /// Kubernetes Service that replaces client addresses by node addresses.
+    pub connections_per_address: usize,
+    /// Pending connections at a time.
+    pub pending: usize,
+    /// Pending connections of one client address at a time.
+    pub pending_per_address: usize,
+    /// See [`CLIENT_HELLO_TIMEOUT`].
+    pub client_hello_timeout: Duration,
+    /// See [`HANDSHAKE_TIMEOUT`].
+    pub handshake_timeout: Duration,
+    /// See [`REQUEST_HEAD_TIMEOUT`].
+    pub request_head_timeout: Duration,
+    /// See [`KEEP_ALIVE_TIMEOUT`].
+    pub keep_alive_timeout: Duration,
+}
+
+impl ListenerLimits {
+    /// The limits of a listener of `connections` connections. One address may hold three quarters
+    /// of them: a single proxy in front may carry nearly all traffic, and a single stranger never
+    /// locks out everybody else. Half of them may be pending, a quarter for one address: silent
+    /// connections never fill the listener.
+    #[must_use]
+    pub const fn new(connections: usize) -> Self {
+        Self {
+            connections,
+            connections_per_address: at_least_one(connections - connections / 4),
+            pending: at_least_one(connections / 2),
+            pending_per_address: at_least_one(connections / 4),
+            client_hello_timeout: CLIENT_HELLO_TIMEOUT,
+            handshake_timeout: HANDSHAKE_TIMEOUT,
+            request_head_timeout: REQUEST_HEAD_TIMEOUT,
+            keep_alive_timeout: KEEP_ALIVE_TIMEOUT,
+        }
+    }
+
+    /// Replaces the limit of connections of one client address, where one is given.
+    #[must_use]
+    pub const fn with_connections_per_address(mut self, limit: Option<usize>) -> Self {
+        if let Some(limit) = limit {
+            self.connections_per_address = limit;
+        }
+        self
+    }
+}
+
+const fn at_least_one(count: usize) -> usize {
+    if count == 0 { 1 } else { count }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn one_address_holds_three_quarters_and_may_be_given_all() {
+        let limits = ListenerLimits::new(10_000);
+        assert_eq!((limits.connections_per_address, limits.pending_per_address), (7_500, 2_500));
+        assert_eq!(limits.with_connections_per_address(None), limits);
+        assert_eq!(limits.with_connections_per_address(Some(10_000)).connections_per_address, 10_000);
+    }
+
+    #[test]
+    fn the_smallest_listener_admits_one_connection() {
+        let limits = ListenerLimits::new(1);
+        let counts = [limits.connections_per_address, limits.pending, limits.pending_per_address];
+        assert_eq!(counts, [1; 3]);
+    }
+}

@@ -1,0 +1,85 @@
+//! Writes `docs/limits.md`, the table of every timeout and limit, from the constants in the sources.
+//!
+//! The test compares the page with the sources. `MSG2AGENT_WRITE_GOLDEN=1` writes the page.
+
+use std::path::Path;
+
+use constants::Constant;
+use value::Values;
+
+mod constants;
+mod value;
+
+const REWRITE: &str = "MSG2AGENT_WRITE_GOLDEN";
+const PAGE: &str = "docs/limits.md";
+/// Members of the workspace that run in tests only.
+const TEST_MEMBERS: [&str; 2] = ["tests", "devtools"];
+
+const HEAD: &str = "# Timeouts and limits
+
+Every timeout and limit that is a constant, with its value and what it bounds. `make gen` writes this
+page from the sources, and `tests/tests/structure/limits.rs` keeps it current: change the constant or
+its doc comment there, not here. What an administrator can set is described with the settings: of a
+relay in docs/protocol.md and docs/oauth.md, of an MCP endpoint in docs/mcp.md.
+";
+
+#[test]
+fn the_page_of_limits_is_what_the_constants_say() {
+    let root = root();
+    let wanted = page(&root);
+    let path = root.join(PAGE);
+    if std::env::var_os(REWRITE).is_some() {
+        std::fs::write(&path, &wanted).expect("a writable page");
+    }
+    let found = std::fs::read_to_string(&path).unwrap_or_default();
+    let line = found.lines().zip(wanted.lines()).find(|(found, wanted)| found != wanted);
+    assert!(found == wanted, "{PAGE} is not current, `make gen` writes it. First difference: {line:?}");
+}
+
+#[test]
+fn every_limit_says_what_it_bounds() {
+    let silent: Vec<_> = constants(&root())
+        .into_iter()
+        .filter(|constant| constant.is_limit() && constant.doc.split_whitespace().count() < 2)
+        .map(|constant| format!("{}: {}", constant.file, constant.name))
+        .collect();
+    assert!(silent.is_empty(), "without a doc comment: {silent:#?}");
+}
+
+fn root() -> std::path::PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).parent().expect("the workspace").to_owned()
+}
+
+fn constants(root: &Path) -> Vec<Constant> {
+    let found: Vec<_> = members(root).iter().flat_map(|member| constants::of_member(root, member)).collect();
+    assert!(found.len() > 150, "found only {} constants", found.len());
+    found
+}
+
+/// The folders of the packages whose limits matter to a user.
+fn members(root: &Path) -> Vec<String> {
+    let manifest = std::fs::read_to_string(root.join("Cargo.toml")).expect("the workspace's Cargo.toml");
+    let (_, rest) = manifest.split_once("members = [").expect("a list of members");
+    let (list, _) = rest.split_once(']').expect("the end of the list");
+    let members = list.split('"').skip(1).step_by(2).map(str::to_owned);
+    members.filter(|member| !TEST_MEMBERS.contains(&member.as_str())).collect()
+}
+
+fn page(root: &Path) -> String {
+    let constants = constants(root);
+    let values = Values::new(&constants);
+    let (mut page, mut member, mut file) = (HEAD.to_owned(), "", "");
+    for constant in constants.iter().filter(|constant| constant.is_limit()) {
+        if constant.member != member {
+            member = &constant.member;
+            page += &format!("\n## `{member}/`\n");
+        }
+        if constant.file != file {
+            file = &constant.file;
+            page += &format!("\n### `{file}`\n\n| name | value | what it bounds |\n|---|---|---|\n");
+        }
+        let doc = constant.doc.replace('|', "\\|");
+        page += &format!("| `{}` | {} | {doc} |\n", constant.name, values.text(constant));
+    }
+    page
+}
