@@ -1,4 +1,4 @@
-//! Small names for tests of the directory.
+//! Fixtures for tests of the directory.
 
 use std::sync::Arc;
 
@@ -8,9 +8,9 @@ use protocol::did::TenantId;
 use protocol::record::{Card, VerifiedRecord};
 use protocol::{Did, Identity, UnixSeconds};
 
-use super::change::Edit;
+use super::edit::Edit;
 use super::entry::{AgentEntry, TenantKey};
-use super::state::State;
+use super::state::DirectoryState;
 
 pub(crate) fn tenant(name: &str) -> TenantId {
     name.parse().unwrap()
@@ -38,8 +38,8 @@ pub(crate) fn agent_with_keys(
 }
 
 /// A state with these tenants, none suspended.
-pub(crate) fn state_with_tenants(names: &[&str]) -> State {
-    let mut state = State::default();
+pub(crate) fn state_with_tenants(names: &[&str]) -> DirectoryState {
+    let mut state = DirectoryState::default();
     for name in names {
         state.apply(&Edit::PutTenant(tenant(name), TenantSpec::default()));
     }

@@ -16,3 +16,4 @@ mod registration;
 mod restart;
 mod sessions;
 mod tls;
+mod vital_tasks;

@@ -57,7 +57,10 @@ pub(crate) fn check_code(
     now: UnixSeconds,
 ) -> Result<(), ExchangeRefused> {
     if code.used {
-        return Err(refused_and_revoked("code_replayed", "the code was used before; its grant and all its tokens are revoked"));
+        return Err(refused_and_revoked(
+            "code_replayed",
+            "the code was used before; its grant and all its tokens are revoked",
+        ));
     }
     if code.grant.client_id != presented.client_id {
         return Err(refused("code_of_another_client", "the code was issued to another client"));
