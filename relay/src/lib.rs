@@ -2,7 +2,8 @@
 //!
 //! The modules from bottom to top: [`core`] decides, [`store`] and [`message_store`] persist,
 //! [`directory`] knows tenants, agents and keys, [`hub`] runs the core over connections, `session`
-//! runs one connection, [`http`] and [`admin`] are the two listeners, [`startup`] connects all parts.
+//! runs one connection, [`http`] and [`admin`] are the two listeners, [`startup`] connects all
+//! parts.
 
 pub mod admin;
 mod bearer;

@@ -16,8 +16,8 @@ pub(crate) mod oauth;
 pub use identity::StoreIdentity;
 pub use oauth::OauthStore;
 
-/// How long a statement waits for the write of another connection. A batch of the mailbox takes a few
-/// milliseconds.
+/// How long a statement waits for the write of another connection. A batch of the mailbox takes a
+/// few milliseconds.
 const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
 /// Name of the file below the data folder.
 const FILE: &str = "relay.db";
@@ -59,7 +59,8 @@ impl Store {
         let options = SqliteConnectOptions::new()
             .filename(path)
             .create_if_missing(true)
-            // For a new file: messages are appended, and a larger page holds more of them per fsync.
+            // For a new file: messages are appended, and a larger page holds more of them per
+            // fsync.
             .page_size(16 * 1024)
             .journal_mode(SqliteJournalMode::Wal)
             .synchronous(SqliteSynchronous::Full)

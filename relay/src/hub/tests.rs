@@ -16,7 +16,8 @@ use crate::vital_tasks::VitalTasks;
 
 /// Set in the process that is to end.
 const CHILD: &str = "MSG2AGENT_TEST_POISONED_HUB";
-/// The process ends with the next tick of a clock. It waits this long to be wrong, on a busy machine.
+/// The process ends with the next tick of a clock. It waits this long to be wrong, on a busy
+/// machine.
 const END_TIMEOUT: Duration = Duration::from_secs(20);
 
 async fn open_hub(folder: &Path, tasks: &Tasks) -> Arc<Hub> {

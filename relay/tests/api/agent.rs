@@ -1,4 +1,5 @@
-//! An agent of the tests: one WebSocket, the frames of the protocol, and nothing that a real agent would do by itself.
+//! An agent of the tests: one WebSocket, the frames of the protocol, and nothing that a real agent
+//! would do by itself.
 
 use std::collections::VecDeque;
 use std::net::SocketAddr;

@@ -171,7 +171,8 @@ async fn a_sender_that_is_too_fast_is_told_when_to_go_on() {
     assert!(waits.iter().all(Result::is_ok));
 }
 
-/// The reader reads nothing while 600 messages come: two windows and more. None is lost and memory stays small.
+/// The reader reads nothing while 600 messages come: two windows and more. None is lost and memory
+/// stays small.
 #[tokio::test]
 async fn a_recipient_that_stops_reading_gets_everything_from_its_mailbox_later() {
     let relay = start_with(|config, _| config.limits.sends_burst = 2_000).await;

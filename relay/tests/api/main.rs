@@ -1,4 +1,5 @@
-//! What the relay does over its sockets. Each test runs a relay of its own, on free ports and a fresh folder.
+//! What the relay does over its sockets. Each test runs a relay of its own, on free ports and a
+//! fresh folder.
 
 #![expect(clippy::unwrap_used, reason = "a test that cannot set itself up should fail on the spot")]
 

@@ -9,7 +9,7 @@ use protocol::Did;
 use protocol::admin::{McpSpec, TenantSpec};
 
 use super::judge;
-use crate::directory::fixtures::{agent_with_keys, did, state_with_tenants, tenant};
+use crate::directory::fixtures::{agent_with_keys, did, tenant};
 use crate::directory::{AgentEntry, DirectoryState, Edit};
 use crate::oauth::account::{Account, INVITATION_ISSUER};
 use crate::oauth::grant::Grant;
@@ -175,7 +175,7 @@ fn grant(of: usize, to: usize, gateway: usize) -> Grant {
 proptest! {
     #[test]
     fn no_token_for_the_gateway_speaks_for_an_agent_that_its_person_may_not_use_now(steps in steps()) {
-        let (mut state, mut model) = (state_with_tenants(&TENANTS), Model::default());
+        let (mut state, mut model) = (DirectoryState::with_tenants(&TENANTS), Model::default());
         for step in steps {
             model.take(&mut state, step);
             for &(of, to, gateway) in &model.grants {
