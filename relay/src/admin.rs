@@ -1,9 +1,9 @@
-//! The admin API under `/admin/v1`: tenants, agents, keys, MCP endpoints and invitations. The bodies
-//! are in `protocol::admin`.
+//! The admin API under `/admin/v1`: tenants, agents, keys, MCP endpoints and invitations. The
+//! bodies are in `protocol::admin`.
 //!
 //! Every request needs the admin token. Every write answers the version that contains it, after the
-//! change is committed and enforced on open sessions. The directory logs each write under the target
-//! `audit`.
+//! change is committed and enforced on open sessions. The directory logs each write under the
+//! target `audit`.
 
 use std::sync::Arc;
 

@@ -11,8 +11,8 @@ use crate::config::{self, Config, ConfigError, Layer};
 #[derive(Debug, Parser)]
 #[command(name = "msg2agent-relay", version)]
 pub struct Cli {
-    /// TOML file with settings. Names are those of the flags, with `_` for `-`, in the tables [tls], [oauth]
-    /// and [limits].
+    /// TOML file with settings. Names are those of the flags, with `_` for `-`, in the tables
+    /// [tls], [oauth] and [limits].
     #[arg(long, env = "MSG2AGENT_RELAY_CONFIG", value_name = "FILE")]
     config: Option<PathBuf>,
     /// Print the effective settings as such a file, without secrets, and exit.

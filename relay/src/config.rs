@@ -1,6 +1,6 @@
-//! The settings of a relay. A flag overrides an environment variable, which overrides the file, which
-//! overrides the default. An unknown or malformed setting stops the start with a sentence that names
-//! it.
+//! The settings of a relay. A flag overrides an environment variable, which overrides the file,
+//! which overrides the default. An unknown or malformed setting stops the start with a sentence
+//! that names it.
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -13,6 +13,7 @@ use protocol::did::Domain;
 use protocol::url::Issuer;
 
 mod environment;
+mod error;
 mod layer;
 mod limits;
 mod load;
@@ -20,16 +21,18 @@ mod oauth;
 mod show;
 
 pub use daemon::https::TlsFiles;
+pub use error::ConfigError;
 pub use layer::Layer;
 pub use limits::Limits;
-pub use load::{ConfigError, load};
+pub use load::load;
 
 /// The settings of a running relay: complete, consistent, and fixed until the next start.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Config {
     pub listen: SocketAddr,
     pub admin_listen: SocketAddr,
-    /// `None` means `localhost%3A<port>` with the port of the public listener, known once it is bound.
+    /// `None` means `localhost%3A<port>` with the port of the public listener, known once it is
+    /// bound.
     pub domain: Option<Domain>,
     /// The URL by which agents reach this relay, if it does not follow from the domain.
     pub public_url: Option<String>,
@@ -63,8 +66,8 @@ impl Config {
         self.public_url.clone().unwrap_or_else(|| format!("{scheme}://{}/ws", domain.authority()))
     }
 
-    /// The issuer of access tokens: the origin by which people and clients reach this relay. A relay on
-    /// loopback whose domain is another host is behind a proxy that terminates TLS.
+    /// The issuer of access tokens: the origin by which people and clients reach this relay. A
+    /// relay on loopback whose domain is another host is behind a proxy that terminates TLS.
     #[must_use]
     pub fn issuer_of(&self, domain: &Domain) -> String {
         let own = || {

@@ -52,8 +52,8 @@ pub use writer::DirectoryWriter;
 
 use health::Health;
 
-/// Changes that wait for the writer. One takes a few milliseconds, so a full queue is about a second
-/// of work; further callers wait.
+/// Changes that wait for the writer. One takes a few milliseconds, so a full queue is about a
+/// second of work; further callers wait.
 const QUEUED_CHANGES_MAX: usize = 256;
 
 /// The clock of the directory, a function so that tests can set the time.

@@ -1,5 +1,5 @@
-//! The identity of the relay: its Ed25519 key and the token of its admin API, each in a file of mode
-//! 0600.
+//! The identity of the relay: its Ed25519 key and the token of its admin API, each in a file of
+//! mode 0600.
 
 use std::path::{Path, PathBuf};
 

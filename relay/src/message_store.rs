@@ -1,9 +1,9 @@
 //! The message store: mailbox rows and message bodies in SQLite. One writer commits in groups, one
 //! reader fetches pages, one task checkpoints the write-ahead log.
 //!
-//! A row is reported stored only after `COMMIT` with `synchronous = full` has returned. Reports come
-//! in the order of the writes. The core knows which rows a mailbox holds; the store knows rows by
-//! their numbers only.
+//! A row is reported stored only after `COMMIT` with `synchronous = full` has returned. Reports
+//! come in the order of the writes. The core knows which rows a mailbox holds; the store knows rows
+//! by their numbers only.
 
 mod checkpoint;
 mod reader;

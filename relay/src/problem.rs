@@ -7,7 +7,7 @@ use protocol::admin::Problem;
 
 const CONTENT_TYPE: HeaderValue = HeaderValue::from_static("application/problem+json");
 /// For causes that are temporary (RFC 9110, section 10.2.3).
-const RETRY_AFTER_SECONDS: HeaderValue = HeaderValue::from_static("1");
+const RETRY_AFTER: HeaderValue = HeaderValue::from_static("1");
 const AUTHENTICATE: HeaderValue = HeaderValue::from_static("Bearer realm=\"msg2agent\"");
 
 /// An error response. The detail is a sentence for a person and contains no secrets.
@@ -39,7 +39,7 @@ impl IntoResponse for ProblemResponse {
         match status {
             StatusCode::UNAUTHORIZED => headers.insert(header::WWW_AUTHENTICATE, AUTHENTICATE),
             StatusCode::TOO_MANY_REQUESTS | StatusCode::SERVICE_UNAVAILABLE => {
-                headers.insert(header::RETRY_AFTER, RETRY_AFTER_SECONDS)
+                headers.insert(header::RETRY_AFTER, RETRY_AFTER)
             }
             _ => None,
         };

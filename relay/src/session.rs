@@ -1,8 +1,8 @@
 //! Runs one connection from the upgrade to its end: decodes frames, executes them on the hub, and
 //! registers the agent.
 //!
-//! A connection begins as an [`UnregisteredConnection`](unregistered::UnregisteredConnection), which
-//! registering consumes into a [`RegisteredConnection`](registered::RegisteredConnection).
+//! A connection begins as an [`UnregisteredConnection`](unregistered::UnregisteredConnection),
+//! which registering consumes into a [`RegisteredConnection`](registered::RegisteredConnection).
 
 mod challenge;
 mod connection_task;

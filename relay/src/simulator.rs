@@ -1,6 +1,6 @@
-//! Deterministic simulation of the message core: a virtual clock, clients on connections that break, a
-//! store that is slow, fails and loses uncommitted writes, and a relay that crashes. One seed gives one
-//! run, and the invariants are checked at its end.
+//! Deterministic simulation of the message core: a virtual clock, clients on connections that
+//! break, a store that is slow, fails and loses uncommitted writes, and a relay that crashes. One
+//! seed gives one run, and the invariants are checked at its end.
 //!
 //! A failing run prints its seed; `MSG2AGENT_SIM_SEED=<seed>` repeats that run alone.
 

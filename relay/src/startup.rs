@@ -120,7 +120,8 @@ impl Relay {
         self
     }
 
-    /// The two lines for the person who started the relay: where it serves agents and administrators.
+    /// The two lines for the person who started the relay: where it serves agents and
+    /// administrators.
     ///
     /// # Errors
     /// The operating system does not report the ports.
@@ -134,8 +135,8 @@ impl Relay {
         ))
     }
 
-    /// Serves until `shutdown`, then drains within the configured timeout: the relay is not ready any more,
-    /// and sessions are closed.
+    /// Serves until `shutdown`, then drains within the configured timeout: the relay is not ready
+    /// any more, and sessions are closed.
     ///
     /// # Errors
     /// A vital task panicked or ended.

@@ -14,8 +14,8 @@ mod identity;
 
 pub use identity::StoreIdentity;
 
-/// How long a statement waits for the write of another connection. A batch of the mailbox takes a few
-/// milliseconds.
+/// How long a statement waits for the write of another connection. A batch of the mailbox takes a
+/// few milliseconds.
 const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
 /// Name of the file below the data folder.
 const FILE: &str = "relay.db";
@@ -48,8 +48,8 @@ pub fn path(data_dir: &Path) -> PathBuf {
     data_dir.join(FILE)
 }
 
-/// Opens the file that [`Store::open`] has migrated, with one connection for the authorization server.
-/// Its transactions then run one after the other.
+/// Opens the file that [`Store::open`] has migrated, with one connection for the authorization
+/// server. Its transactions then run one after the other.
 ///
 /// # Errors
 /// The file cannot be opened.
@@ -78,7 +78,8 @@ impl Store {
     pub async fn open(path: &Path) -> Result<Self, StoreError> {
         let options = options(path)
             .create_if_missing(true)
-            // For a new file: messages are appended, and a larger page holds more of them per fsync.
+            // For a new file: messages are appended, and a larger page holds more of them per
+            // fsync.
             .page_size(16 * 1024);
         // One connection is enough: all writes of the directory come from one task.
         let pool = SqlitePoolOptions::new()

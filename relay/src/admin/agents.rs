@@ -26,8 +26,8 @@ pub(super) async fn list(
     Ok(Json(Page { items, next: page.next }))
 }
 
-/// `GET tenants/{tenant}/agents/{name}` shows what is declared and registered, and whether the agent
-/// is connected.
+/// `GET tenants/{tenant}/agents/{name}` shows what is declared and registered, and whether the
+/// agent is connected.
 pub(super) async fn get(
     State(admin): State<AdminState>,
     AgentPath(tenant, name): AgentPath,
@@ -52,8 +52,8 @@ fn view(hub: &Hub, agent: &AgentEntry) -> AgentView {
     }
 }
 
-/// `PUT tenants/{tenant}/agents/{name}` declares an agent with all its keys. A key that is left out is
-/// revoked, and its sessions are closed before the answer.
+/// `PUT tenants/{tenant}/agents/{name}` declares an agent with all its keys. A key that is left out
+/// is revoked, and its sessions are closed before the answer.
 pub(super) async fn put(
     State(admin): State<AdminState>,
     AgentPath(tenant, name): AgentPath,
@@ -63,8 +63,8 @@ pub(super) async fn put(
     Ok(applied(written))
 }
 
-/// `PUT tenants/{tenant}/agents/{name}/suspension` suspends or resumes an agent. Its keys, record and
-/// mailbox are kept.
+/// `PUT tenants/{tenant}/agents/{name}/suspension` suspends or resumes an agent. Its keys, record
+/// and mailbox are kept.
 pub(super) async fn suspend(
     State(admin): State<AdminState>,
     AgentPath(tenant, name): AgentPath,
@@ -74,7 +74,8 @@ pub(super) async fn suspend(
     Ok(applied(written))
 }
 
-/// `DELETE tenants/{tenant}/agents/{name}` removes an agent with its keys, record, mailbox and session.
+/// `DELETE tenants/{tenant}/agents/{name}` removes an agent with its keys, record, mailbox and
+/// session.
 pub(super) async fn delete(
     State(admin): State<AdminState>,
     AgentPath(tenant, name): AgentPath,

@@ -30,8 +30,9 @@ pub(super) async fn create(
     Ok(([(header::CACHE_CONTROL, "no-store")], Json(invitation)))
 }
 
-/// `PUT tenants/{tenant}/invitations/{id}` declares an invitation whose code the admin keeps. Another
-/// code or agent under the same id withdraws the old invitation and the account made with it.
+/// `PUT tenants/{tenant}/invitations/{id}` declares an invitation whose code the admin keeps.
+/// Another code or agent under the same id withdraws the old invitation and the account made with
+/// it.
 pub(super) async fn put(
     State(admin): State<AdminState>,
     InvitationPath(tenant, id): InvitationPath,
@@ -41,8 +42,8 @@ pub(super) async fn put(
     Ok(current_version(&admin.directory))
 }
 
-/// `DELETE tenants/{tenant}/invitations/{id}` withdraws an invitation, with the account that was made
-/// with it and all grants of that account.
+/// `DELETE tenants/{tenant}/invitations/{id}` withdraws an invitation, with the account that was
+/// made with it and all grants of that account.
 pub(super) async fn delete(
     State(admin): State<AdminState>,
     InvitationPath(tenant, id): InvitationPath,

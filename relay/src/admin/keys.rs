@@ -12,8 +12,8 @@ use super::paging::Paging;
 use super::path::{KeyPath, TenantPath};
 use crate::problem::ProblemResponse;
 
-/// `GET tenants/{tenant}/keys?after=&limit=` lists the ids of the tenant's own keys, without those of
-/// its agents.
+/// `GET tenants/{tenant}/keys?after=&limit=` lists the ids of the tenant's own keys, without those
+/// of its agents.
 pub(super) async fn list(
     State(admin): State<AdminState>,
     TenantPath(tenant): TenantPath,
@@ -23,7 +23,8 @@ pub(super) async fn list(
     page.map(Json).ok_or_else(|| Reason::NotFound.into())
 }
 
-/// `PUT tenants/{tenant}/keys/{keyId}` declares a key that gives access to every agent of the tenant.
+/// `PUT tenants/{tenant}/keys/{keyId}` declares a key that gives access to every agent of the
+/// tenant.
 pub(super) async fn put(
     State(admin): State<AdminState>,
     KeyPath(tenant, id): KeyPath,

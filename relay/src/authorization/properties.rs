@@ -12,7 +12,7 @@ use protocol::admin::{McpSpec, TenantSpec};
 use authorization::{Account, Grant, INVITATION_ISSUER, McpEndpoint, check_grant, gateway_choices};
 
 use super::mcp_endpoint;
-use crate::directory::fixtures::{agent_with_keys, did, state_with_tenants, tenant};
+use crate::directory::fixtures::{agent_with_keys, did, tenant};
 use crate::directory::{AgentEntry, DirectoryState, Edit};
 
 const TENANTS: [&str; 2] = ["acme", "other"];
@@ -179,7 +179,7 @@ fn grant(of: usize, to: usize, gateway: usize) -> Grant {
 proptest! {
     #[test]
     fn a_gateway_grant_is_valid_exactly_while_its_person_may_use_the_agent(steps in steps()) {
-        let (mut state, mut model) = (state_with_tenants(&TENANTS), Model::default());
+        let (mut state, mut model) = (DirectoryState::with_tenants(&TENANTS), Model::default());
         for step in steps {
             model.apply(&mut state, step);
             for &(of, to, gateway) in &model.grants {

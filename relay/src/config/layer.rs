@@ -1,5 +1,5 @@
-//! One layer of settings: the command line with the environment, or the file. The doc comments are the
-//! help text of the flags and the documentation of the file.
+//! One layer of settings: the command line with the environment, or the file. The doc comments are
+//! the help text of the flags and the documentation of the file.
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -15,29 +15,30 @@ use super::oauth::OauthLayer;
 #[derive(Debug, Clone, Default, Args, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Layer {
-    /// Address of the public listener, for WebSocket, DID documents and sign-in [default: 127.0.0.1:8443].
+    /// Address of the public listener, for WebSocket, DID documents and sign-in [default:
+    /// 127.0.0.1:8443].
     #[arg(long, env = "MSG2AGENT_RELAY_LISTEN", value_name = "ADDRESS:PORT")]
     pub listen: Option<SocketAddr>,
     /// Address of the admin listener, for probes, metrics and the admin API. Never expose it
     /// [default: 127.0.0.1:8081].
     #[arg(long, env = "MSG2AGENT_RELAY_ADMIN_LISTEN", value_name = "ADDRESS:PORT")]
     pub admin_listen: Option<SocketAddr>,
-    /// Domain of the agents' DIDs, with a port written as %3A8443. It cannot change for an existing store
-    /// [default: localhost%3A and the port of the public listener].
+    /// Domain of the agents' DIDs, with a port written as %3A8443. It cannot change for an existing
+    /// store [default: localhost%3A and the port of the public listener].
     #[arg(long, env = "MSG2AGENT_RELAY_DOMAIN")]
     pub domain: Option<Domain>,
-    /// URL of the WebSocket endpoint in the relay's DID document [default: wss://<domain>/ws, or ws:// on
-    /// loopback].
+    /// URL of the WebSocket endpoint in the relay's DID document [default: wss://<domain>/ws, or
+    /// ws:// on loopback].
     #[arg(long, env = "MSG2AGENT_RELAY_PUBLIC_URL", value_name = "URL")]
     pub public_url: Option<String>,
-    /// Folder of the store and the relay's key, created with mode 0700 [default: msg2agent/relay in the
-    /// user's data folder].
+    /// Folder of the store and the relay's key, created with mode 0700 [default: msg2agent/relay in
+    /// the user's data folder].
     #[arg(long, env = "MSG2AGENT_RELAY_DATA_DIR", value_name = "FOLDER")]
     pub data_dir: Option<PathBuf>,
     #[command(flatten)]
     pub tls: TlsLayer,
-    /// Serve without TLS on an address that is not loopback. API keys then cross the network in plain
-    /// text, so use this only behind a proxy that terminates TLS.
+    /// Serve without TLS on an address that is not loopback. API keys then cross the network in
+    /// plain text, so use this only behind a proxy that terminates TLS.
     #[arg(
         long,
         env = "MSG2AGENT_RELAY_INSECURE_PLAINTEXT",
@@ -48,8 +49,8 @@ pub struct Layer {
         default_missing_value = "true"
     )]
     pub insecure_plaintext: Option<bool>,
-    /// Serve the admin listener, which has no TLS, on an address that is not loopback. Use this only where
-    /// a network policy restricts access to the control plane.
+    /// Serve the admin listener, which has no TLS, on an address that is not loopback. Use this
+    /// only where a network policy restricts access to the control plane.
     #[arg(
         long,
         env = "MSG2AGENT_RELAY_INSECURE_ADMIN_PLAINTEXT",
@@ -60,8 +61,8 @@ pub struct Layer {
         default_missing_value = "true"
     )]
     pub insecure_admin_plaintext: Option<bool>,
-    /// File with the bearer token of the admin API, created if it does not exist [default: admin-token in
-    /// the data folder].
+    /// File with the bearer token of the admin API, created if it does not exist [default:
+    /// admin-token in the data folder].
     #[arg(long, env = "MSG2AGENT_RELAY_ADMIN_TOKEN_FILE", value_name = "FILE")]
     pub admin_token_file: Option<PathBuf>,
     /// Format of log lines on standard error, text or json [default: text].

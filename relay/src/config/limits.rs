@@ -1,8 +1,8 @@
 //! The limits that an operator can set. Values that the protocol fixes are in `protocol::limits`.
 //!
 //! Each limit is written once, in the table below, and the macro makes of it: the flag, the
-//! environment variable, the member of the file's table `[limits]`, the default, and the check of the
-//! smallest value.
+//! environment variable, the member of the file's table `[limits]`, the default, and the check of
+//! the smallest value.
 
 use clap::Args;
 use protocol::limits::FRAME_BYTES_MAX;

@@ -4,8 +4,8 @@ use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use super::environment;
-use super::{Config, Layer, TlsFiles};
+use super::error::ConfigError;
+use super::{Config, Layer, TlsFiles, environment};
 
 const DEFAULT_LISTEN: SocketAddr = SocketAddr::new(std::net::IpAddr::V4(std::net::Ipv4Addr::LOCALHOST), 8443);
 const DEFAULT_ADMIN_LISTEN: SocketAddr =
@@ -14,43 +14,6 @@ const DEFAULT_ADMIN_LISTEN: SocketAddr =
 const DEFAULT_DRAIN_TIMEOUT_SECONDS: u64 = 20;
 /// A drain that takes longer than an hour hangs.
 const MAX_DRAIN_TIMEOUT_SECONDS: u64 = 3600;
-
-#[derive(Debug, thiserror::Error)]
-pub enum ConfigError {
-    #[error("failed to read the configuration file {}", path.display())]
-    Read { path: PathBuf, source: std::io::Error },
-    #[error("failed to parse the configuration file {}: {}", path.display(), source.message())]
-    Parse { path: PathBuf, source: toml::de::Error },
-    #[error("the environment variable {0} is not a setting of the relay")]
-    UnknownVariable(String),
-    #[error("{name} {rule}")]
-    Value { name: &'static str, rule: &'static str },
-    #[error("tls.cert_file and tls.key_file belong together; only {0} is set")]
-    HalfTls(&'static str),
-    #[error(
-        "listen is {0}, which is not loopback, and there is no TLS: set tls.cert_file and tls.key_file, or insecure_plaintext \
-         if a proxy in front of the relay terminates TLS"
-    )]
-    Plaintext(SocketAddr),
-    #[error(
-        "admin_listen is {0}, which is not loopback, and the admin listener has no TLS: set insecure_admin_plaintext if \
-         only the control plane can reach it"
-    )]
-    AdminPlaintext(SocketAddr),
-    #[error(
-        "listen is {0}, which is not loopback: set domain to the host name by which agents reach the relay"
-    )]
-    DomainMissing(SocketAddr),
-    #[error(
-        "oauth.provider_issuer, oauth.provider_client_id and oauth.provider_client_secret_file belong together; {0} is \
-         missing"
-    )]
-    HalfProvider(&'static str),
-    #[error("oauth.gateway_url and oauth.gateway_token_file belong together; only {0} is set")]
-    HalfGateway(&'static str),
-    #[error("there is no home folder for the data: set data_dir")]
-    NoDataFolder,
-}
 
 /// `flags` are the settings of the command line and of the known environment variables, whose names
 /// are `known`.

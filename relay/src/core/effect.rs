@@ -59,7 +59,7 @@ pub enum Effect {
         code: CloseCode,
     },
     Write(Write),
-    /// Read these rows and answer with [`super::Event::Loaded`].
+    /// Read these rows and answer with `Event::Loaded`.
     LoadPage {
         agent: AgentSlot,
         epoch: u64,

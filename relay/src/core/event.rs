@@ -31,7 +31,7 @@ pub enum Event<'a> {
     },
     /// The store accepts rows again.
     StoreRecovered,
-    /// The page requested by [`super::Effect::LoadPage`]. A requested row that is missing here
+    /// The page requested by `Effect::LoadPage`. A requested row that is missing here
     /// could not be read, and its message is dropped.
     Loaded {
         agent: AgentSlot,

@@ -1,5 +1,5 @@
-//! Authenticates API keys. A revoked, expired or unknown key and a suspended agent are refused here,
-//! when a connection opens and again when its session is rechecked.
+//! Authenticates API keys. A revoked, expired or unknown key and a suspended agent are refused
+//! here, when a connection opens and again when its session is rechecked.
 
 use protocol::api_key::KeyHash;
 use protocol::{Reason, UnixSeconds};
@@ -30,7 +30,8 @@ impl AuthError {
 }
 
 impl Directory {
-    /// Looks up the key by its SHA-256, so that the time this takes reveals nothing about other keys.
+    /// Looks up the key by its SHA-256, so that the time this takes reveals nothing about other
+    /// keys.
     ///
     /// # Errors
     /// The key is unknown, revoked or expired, or its tenant or agent is suspended.
@@ -83,7 +84,7 @@ mod tests {
 
     use super::*;
     use crate::directory::Edit;
-    use crate::directory::fixtures::{agent_with_keys, hash, key, state_with_tenants, tenant};
+    use crate::directory::fixtures::{agent_with_keys, hash, key, tenant};
 
     fn principal(number: u8, agent: Option<Did>) -> Principal {
         Principal { tenant: tenant("acme"), agent, key_id: hash(number).key_id() }
@@ -91,7 +92,7 @@ mod tests {
 
     #[test]
     fn a_key_stops_working_in_the_second_of_its_expiry() {
-        let mut state = state_with_tenants(&["acme"]);
+        let mut state = DirectoryState::with_tenants(&["acme"]);
         state.apply(&Edit::PutKey(tenant("acme"), key(1, Some(50))));
         assert_eq!(recheck(&state, &principal(1, None), 49), Ok(()));
         assert_eq!(recheck(&state, &principal(1, None), 50), Err(AuthError::Expired));
@@ -99,7 +100,7 @@ mod tests {
 
     #[test]
     fn a_suspended_tenant_or_agent_has_no_access() {
-        let mut state = state_with_tenants(&["acme"]);
+        let mut state = DirectoryState::with_tenants(&["acme"]);
         let alice = agent_with_keys("acme", "alice", &[(1, None)]);
         let suspended = crate::directory::AgentEntry { suspended: true, ..(*alice).clone() };
         state.apply(&Edit::PutAgent(suspended.into()));
@@ -114,7 +115,7 @@ mod tests {
 
     #[test]
     fn a_key_that_was_given_to_another_agent_does_not_keep_an_old_session() {
-        let mut state = state_with_tenants(&["acme"]);
+        let mut state = DirectoryState::with_tenants(&["acme"]);
         state.apply(&Edit::PutAgent(agent_with_keys("acme", "alice", &[(1, None)])));
         assert_eq!(recheck(&state, &principal(1, None), 0), Err(AuthError::Unknown));
     }

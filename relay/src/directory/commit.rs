@@ -108,8 +108,8 @@ async fn put_agent(to: &mut SqliteConnection, agent: &AgentEntry) -> Result {
     replace_keys(to, agent).await
 }
 
-/// Ends the grants for an MCP endpoint that the agent no longer has, also in case it gets the endpoint
-/// back later. The same goes for the gateway when it no longer serves the agent.
+/// Ends the grants for an MCP endpoint that the agent no longer has, also in case it gets the
+/// endpoint back later. The same goes for the gateway when it no longer serves the agent.
 async fn end_grants(to: &mut SqliteConnection, agent: &AgentEntry) -> Result {
     sqlx::query(
         "delete from oauth_grants where tenant = ? and agent = ?

@@ -56,7 +56,7 @@ pub enum OperationError {
          spelling and without query, fragment or credentials"
     )]
     McpEndpoint,
-    #[error("url and endpoint must be the agent's own, and this is the URL of the relay's MCP gateway")]
+    #[error("url and endpoint must be the agent's own; this is the relay's MCP gateway")]
     McpUrlOfGateway,
     #[error("the url is the MCP endpoint of another agent")]
     McpUrlTaken,

@@ -14,8 +14,8 @@ use protocol::{Did, UnixSeconds};
 pub struct AgentEntry {
     pub did: Did,
     pub tenant: TenantId,
-    /// Multikey of the only root key that may register. `None` until an admin declares it or the first
-    /// registration pins it (trust on first use).
+    /// Multikey of the only root key that may register. `None` until an admin declares it or the
+    /// first registration pins it (trust on first use).
     pub root_key: Option<String>,
     pub suspended: bool,
     /// API keys that give access to this agent only.

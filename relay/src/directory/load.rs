@@ -21,7 +21,8 @@ type BoundKeys = HashMap<Did, Vec<AgentKey>>;
 
 impl Store {
     /// # Errors
-    /// The store cannot be read, holds something this version does not understand, or belongs to another domain.
+    /// The store cannot be read, holds something this version does not understand, or belongs to
+    /// another domain.
     pub(crate) async fn load_directory(
         &self,
         domain: &Domain,

@@ -50,6 +50,16 @@ impl DirectoryState {
         Self { version, ..Self::default() }
     }
 
+    /// A state with these tenants, none of them suspended.
+    #[cfg(test)]
+    pub(crate) fn with_tenants(names: &[&str]) -> Self {
+        let mut state = Self::default();
+        for name in names {
+            state.apply(&Edit::PutTenant(name.parse().unwrap(), TenantSpec::default()));
+        }
+        state
+    }
+
     pub(crate) fn version(&self) -> u64 {
         self.version
     }
@@ -71,8 +81,8 @@ impl DirectoryState {
         self.agents.get(self.resources.get(url)?)
     }
 
-    /// Agents whose MCP endpoint lists one of these accounts, in any case of letters. Callers compare
-    /// the letters themselves.
+    /// Agents whose MCP endpoint lists one of these accounts, in any case of letters. Callers
+    /// compare the letters themselves.
     pub(crate) fn agents_naming<'a>(&self, accounts: impl Iterator<Item = &'a str>) -> BTreeSet<Did> {
         let found = accounts.filter_map(|account| self.agents_by_account.get(&account.to_ascii_lowercase()));
         found.flatten().cloned().collect()
@@ -234,7 +244,7 @@ mod tests {
     use protocol::admin::McpSpec;
 
     use super::*;
-    use crate::directory::fixtures::{agent_with_keys, did, hash, key, state_with_tenants, tenant};
+    use crate::directory::fixtures::{agent_with_keys, did, hash, key, tenant};
 
     #[test]
     fn a_removed_tenant_leaves_nothing_behind() {
@@ -264,7 +274,7 @@ mod tests {
 
     #[test]
     fn an_account_leads_to_the_agents_that_name_it_now() {
-        let mut state = state_with_tenants(&["acme"]);
+        let mut state = DirectoryState::with_tenants(&["acme"]);
         let named = |state: &DirectoryState, account| state.agents_naming(std::iter::once(account)).len();
         let mut put = |name: &str, accounts: &[&str]| {
             let accounts = accounts.iter().map(ToString::to_string).collect();

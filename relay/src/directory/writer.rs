@@ -1,5 +1,5 @@
-//! The only task that changes the directory. It also expires keys and checks a failed store until it
-//! works again.
+//! The only task that changes the directory. It also expires keys and checks a failed store until
+//! it works again.
 
 use std::sync::Arc;
 use std::time::Duration;

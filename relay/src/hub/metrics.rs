@@ -1,5 +1,5 @@
-//! Prometheus metrics of message delivery. Labels come from closed sets; an agent, a tenant or a key
-//! is never a label.
+//! Prometheus metrics of message delivery. Labels come from closed sets; an agent, a tenant or a
+//! key is never a label.
 
 use std::time::Duration;
 

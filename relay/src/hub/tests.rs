@@ -1,4 +1,4 @@
-//! A panic under the hub's lock ends the process, although the task that panicked is not vital.
+//! Tests that a panic under the hub's lock ends the process, also in a task that is not vital.
 
 use std::path::Path;
 use std::process::{Command, Output, Stdio};
@@ -14,9 +14,9 @@ use crate::message_store::MessageStore;
 use crate::store::Store;
 use crate::vital_tasks::VitalTasks;
 
-/// Set in the process that is to end.
+/// Environment variable that is set in the process that has to end.
 const CHILD: &str = "MSG2AGENT_TEST_POISONED_HUB";
-/// The process ends with the next tick of a clock. It waits this long to be wrong, on a busy machine.
+/// The process has to end with the next tick of a clock. This is long enough for a busy machine.
 const END_TIMEOUT: Duration = Duration::from_secs(20);
 
 async fn open_hub(folder: &Path, tasks: &Tasks) -> Arc<Hub> {
@@ -33,7 +33,7 @@ async fn open_hub(folder: &Path, tasks: &Tasks) -> Arc<Hub> {
     Hub::open(messages, directory, settings, metrics, &VitalTasks::new(tasks.clone(), None)).await.unwrap()
 }
 
-/// Runs the test of this name alone, in a process of its own.
+/// Runs the test of this name alone in its own process.
 fn run_alone(test: &str) -> Output {
     Command::new(std::env::current_exe().unwrap())
         .args([test, "--exact", "--ignored", "--nocapture"])
@@ -49,11 +49,11 @@ fn a_panic_under_the_lock_of_the_core_ends_the_process() {
     let log = String::from_utf8_lossy(&output.stderr);
     assert_eq!(output.status.code(), Some(101), "{log}");
     assert!(log.contains("a panic left the message core half changed"), "{log}");
-    assert!(!log.contains("the process went on"), "{log}");
+    assert!(!log.contains("the process continued"), "{log}");
 }
 
 #[tokio::test(flavor = "multi_thread")]
-#[ignore = "ends its process; the test above runs it in one of its own"]
+#[ignore = "exits; the test above runs it in its own process"]
 async fn poison_the_core() {
     if std::env::var_os(CHILD).is_none() {
         return;
@@ -68,9 +68,9 @@ async fn poison_the_core() {
     let folder = tempfile::tempdir().unwrap();
     let tasks = Tasks::new(Shutdown::new());
     let hub = open_hub(folder.path(), &tasks).await;
-    // Like the task of a connection, which nobody waits for.
+    // Like the task of a connection, this one is not awaited.
     tokio::spawn(async move { hub.with_state(|_| panic!("a test panics under the lock")) });
     tokio::time::sleep(END_TIMEOUT).await;
-    eprintln!("the process went on");
+    eprintln!("the process continued");
     std::process::exit(0);
 }

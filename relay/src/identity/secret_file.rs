@@ -44,8 +44,8 @@ fn read(file: File) -> io::Result<Zeroizing<String>> {
     Ok(text)
 }
 
-/// Creates the file atomically, also if the process crashes: it is written under another name, synced,
-/// and then renamed.
+/// Creates the file atomically, also if the process crashes: it is written under another name,
+/// synced, and then renamed.
 fn create(path: &Path, secret: &str) -> io::Result<()> {
     let new = path.with_extension("new");
     let mut file = OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(&new)?;

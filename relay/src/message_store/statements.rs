@@ -34,8 +34,8 @@ impl Statements {
         Self { messages: insert("messages", MESSAGE_COLUMNS), bodies: insert("bodies", BODY_COLUMNS) }
     }
 
-    /// Commits the whole batch in one transaction, or nothing of it. An empty batch tests whether the
-    /// disk accepts writes.
+    /// Commits the whole batch in one transaction, or nothing of it. An empty batch tests whether
+    /// the disk accepts writes.
     pub(super) async fn commit(&self, on: &mut SqliteConnection, batch: &[Write]) -> sqlx::Result<()> {
         let removed: HashSet<RowId> = batch.iter().filter_map(removal).collect();
         let inserted: Vec<&WriteRow> = batch.iter().filter_map(insertion).collect();

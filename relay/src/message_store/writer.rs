@@ -16,7 +16,8 @@ use crate::core::{RowId, Write};
 
 /// Between two attempts to write to a store that failed. Until one succeeds, senders are refused.
 const RETRY_INTERVAL: Duration = Duration::from_secs(1);
-/// Attempts after the queue was closed. A relay that shuts down does not wait for a disk any longer.
+/// Attempts after the queue was closed. A relay that shuts down does not wait for a disk any
+/// longer.
 const CLOSING_ATTEMPTS_MAX: u32 = 5;
 
 #[derive(Debug)]

@@ -82,7 +82,7 @@ impl ConnectionTask {
                 }
                 request => {
                     spans.extend(send_span(&request));
-                    batch.extend(self.to_command(request, answer));
+                    batch.extend(self.command_for(request, answer));
                 }
             }
         }
@@ -94,7 +94,7 @@ impl ConnectionTask {
         (handled, registration)
     }
 
-    fn to_command<'a>(&mut self, request: ClientRequest<'a>, answer: AnswerQuery) -> Option<Command<'a>> {
+    fn command_for<'a>(&mut self, request: ClientRequest<'a>, answer: AnswerQuery) -> Option<Command<'a>> {
         match request {
             ClientRequest::Send { id, routing, envelope } => Some(Command::Send { id, routing, envelope }),
             ClientRequest::Ack(ack) => Some(Command::Ack(ack)),

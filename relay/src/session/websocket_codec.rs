@@ -1,5 +1,5 @@
-//! The WebSocket codec: tungstenite over memory, which decodes bytes into text frames. It never sees
-//! the socket.
+//! The WebSocket codec: tungstenite over memory, which decodes bytes into text frames. It never
+//! sees the socket.
 
 use std::io::{self, Read, Write};
 
@@ -9,8 +9,8 @@ use protocol::limits::FRAME_BYTES_MAX;
 use tokio_tungstenite::tungstenite::protocol::{Role, WebSocketConfig, WebSocketContext};
 use tokio_tungstenite::tungstenite::{Error, Message, Utf8Bytes};
 
-/// Bytes that tungstenite keeps for each idle connection. It copies from our read buffer in steps of
-/// this size.
+/// Bytes that tungstenite keeps for each idle connection. It copies from our read buffer in steps
+/// of this size.
 const READ_BUFFER_BYTES: usize = 4096;
 /// Size of a frame before registration: a record in base64 and the members around it.
 const UNREGISTERED_FRAME_BYTES_MAX: usize = 96 * 1024;
@@ -42,8 +42,8 @@ impl WebSocketCodec {
         });
     }
 
-    /// Decodes bytes of the socket. Appends complete text frames to `frames`, and pongs and answers to
-    /// close frames to `out`.
+    /// Decodes bytes of the socket. Appends complete text frames to `frames`, and pongs and answers
+    /// to close frames to `out`.
     pub(super) fn decode(
         &mut self,
         bytes: &[u8],

@@ -1,5 +1,5 @@
-//! Checks the invariants at the end of a run, against what the clients saw and what the relay and its
-//! store hold.
+//! Checks the invariants at the end of a run, against what the clients saw and what the relay and
+//! its store hold.
 
 use std::fmt;
 
@@ -64,8 +64,8 @@ fn is_lost(record: &MessageHistory) -> bool {
     promised && record.received.is_empty() && !ended
 }
 
-/// Messages of one sender to one recipient that were delivered in the wrong order: every attempt of the
-/// first came before every attempt of the second, and its first delivery came later.
+/// Messages of one sender to one recipient that were delivered in the wrong order: every attempt of
+/// the first came before every attempt of the second, and its first delivery came later.
 fn overtaken(simulation: &Simulation) -> Vec<(MessageId, MessageId)> {
     let received = |record: &MessageHistory| record.received.first().map(|(position, _)| *position);
     let mut messages: Vec<(usize, MessageId, &MessageHistory, u64)> = Vec::new();

@@ -1,5 +1,5 @@
-//! Model of a client: sends, retries what was not answered, acknowledges with a delay, and remembers
-//! what it received.
+//! Model of a client: sends, retries what was not answered, acknowledges with a delay, and
+//! remembers what it received.
 
 use std::collections::{HashSet, VecDeque};
 

@@ -1,5 +1,5 @@
-//! Model of the message store: committed rows survive a crash, queued writes do not. Commits take time
-//! and can fail.
+//! Model of the message store: committed rows survive a crash, queued writes do not. Commits take
+//! time and can fail.
 
 use std::collections::{BTreeMap, VecDeque};
 
@@ -37,8 +37,8 @@ impl ModelStore {
         }
     }
 
-    /// The event of a commit that ends now. Removals of a failed commit are retried, as the message store
-    /// does.
+    /// The event of a commit that ends now. Removals of a failed commit are retried, as the message
+    /// store does.
     pub(super) fn end_commit(&mut self, now_ms: u64, keep_removed: bool) -> Option<Event<'static>> {
         let (_, count) = self.commit.take_if(|(end, _)| *end <= now_ms)?;
         let batch: Vec<Write> = self.queue.drain(..count).collect();

@@ -110,7 +110,8 @@ impl RunningRelay {
         Ok(running)
     }
 
-    /// Connects the directory to the hub, which enforces revocations, and both to probes and metrics.
+    /// Connects the directory to the hub, which enforces revocations, and both to probes and
+    /// metrics.
     fn connect(&self, setup: &StartContext<'_>) -> Result<()> {
         let hub = Arc::clone(&self.hub);
         self.directory.enforce_with(Box::new(move |revocation| hub.enforce(revocation)));
@@ -175,8 +176,8 @@ impl RunningRelay {
         Ok(())
     }
 
-    /// Ends everything in order: the relay is no longer ready, sessions are closed, then the state, and
-    /// the probes last.
+    /// Ends everything in order: the relay is no longer ready, sessions are closed, then the state,
+    /// and the probes last.
     pub(super) async fn drain(self, timeout: Duration) {
         self.serving.fail("the relay is shutting down");
         within(timeout, "drain", self.hub.drain(timeout)).await;

@@ -10,21 +10,21 @@ use msg2agent_relay::startup::Relay;
 use msg2agent_relay::vital_tasks::TaskWrapper;
 use tokio::process::Command;
 
-use crate::harness::{PATIENCE, config};
+use crate::harness::{TEST_TIMEOUT, config};
 
-/// Names the task that panics, in the process that is to end.
+/// Environment variable with the name of the task that panics.
 const PANICKING_TASK: &str = "MSG2AGENT_TEST_PANICKING_TASK";
-/// The task runs this long before it panics, so that the relay is up.
+/// The task panics after this time, when the relay is up.
 const PANIC_GRACE: Duration = Duration::from_millis(300);
 
-/// Runs a relay in a process of its own, in which the task of this name panics.
+/// Runs a relay in its own process, in which the task of this name panics.
 async fn run_with_panic(task: &str) -> Output {
     let mut command = Command::new(std::env::current_exe().unwrap());
     command
         .args(["vital_tasks::relay_with_a_panicking_task", "--exact", "--ignored", "--nocapture"])
         .env(PANICKING_TASK, task)
         .kill_on_drop(true);
-    tokio::time::timeout(PATIENCE, command.output()).await.unwrap().unwrap()
+    tokio::time::timeout(TEST_TIMEOUT, command.output()).await.unwrap().unwrap()
 }
 
 async fn assert_ends_the_process(task: &str) {
@@ -61,9 +61,9 @@ async fn a_panic_in_the_writer_of_the_directory_ends_the_process() {
     assert_ends_the_process("directory-writer").await;
 }
 
-/// Ends its process as `main` does: with 1 after an error.
+/// Exits as `main` does: with code 1 after an error.
 #[tokio::test(flavor = "multi_thread")]
-#[ignore = "ends its process; the tests above run it in one of its own"]
+#[ignore = "exits; the tests above run it in its own process"]
 async fn relay_with_a_panicking_task() {
     let Ok(task) = std::env::var(PANICKING_TASK) else { return };
     let build = daemon::build_info!();

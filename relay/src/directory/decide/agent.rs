@@ -81,8 +81,9 @@ fn check_keys(context: Context<'_>, did: &Did, keys: &[AgentKey]) -> Result<(), 
     Ok(())
 }
 
-/// The agent as declared, with the record that it registered itself. Without a root key in the spec,
-/// a registered record keeps its key; otherwise the next agent to register could take the name.
+/// The agent as declared, with the record that it registered itself. Without a root key in the
+/// spec, a registered record keeps its key; otherwise the next agent to register could take the
+/// name.
 fn declared(before: &AgentEntry, spec: AgentSpec) -> AgentEntry {
     let pinned = before.root_key.clone().filter(|_| before.record.is_some());
     let root_key = spec.root_key.or(pinned);
@@ -124,7 +125,7 @@ mod tests {
     use protocol::multikey::encode_ed25519;
 
     use super::*;
-    use crate::directory::fixtures::{agent_with_keys, did, hash, state_with_tenants};
+    use crate::directory::fixtures::{agent_with_keys, did, hash};
 
     fn spec(keys: &[(u8, Option<UnixSeconds>)]) -> AgentSpec {
         AgentSpec { keys: agent_with_keys("acme", "alice", keys).keys.clone(), ..AgentSpec::default() }
@@ -143,7 +144,7 @@ mod tests {
 
     #[test]
     fn the_same_body_again_changes_nothing() {
-        let mut state = state_with_tenants(&["acme"]);
+        let mut state = DirectoryState::with_tenants(&["acme"]);
         let alice = did("acme", "alice");
         let spec = AgentSpec { root_key: Some(root("alice")), ..spec(&[(1, Some(5_000))]) };
         let Decision::Apply { edit, revocations } =
@@ -158,7 +159,7 @@ mod tests {
 
     #[test]
     fn a_key_that_is_left_out_or_ends_now_is_revoked() {
-        let mut state = state_with_tenants(&["acme"]);
+        let mut state = DirectoryState::with_tenants(&["acme"]);
         state.apply(&Edit::PutAgent(agent_with_keys("acme", "alice", &[(1, None), (2, None), (3, None)])));
         let decision =
             put(context(&state), did("acme", "alice"), spec(&[(2, Some(1_000)), (3, Some(1_001))]));
@@ -168,7 +169,7 @@ mod tests {
 
     #[test]
     fn a_suspension_closes_the_session_and_keeps_the_keys() {
-        let mut state = state_with_tenants(&["acme"]);
+        let mut state = DirectoryState::with_tenants(&["acme"]);
         let alice = did("acme", "alice");
         let missing = suspend(context(&state), alice.clone(), true).unwrap_err();
         assert!(matches!(missing, OperationError::AgentMissing(did) if did == alice));
@@ -187,7 +188,7 @@ mod tests {
 
     #[test]
     fn a_key_of_another_agent_is_not_moved() {
-        let mut state = state_with_tenants(&["acme"]);
+        let mut state = DirectoryState::with_tenants(&["acme"]);
         state.apply(&Edit::PutAgent(agent_with_keys("acme", "bob", &[(1, None)])));
         let refused = put(context(&state), did("acme", "alice"), spec(&[(1, None)])).unwrap_err();
         assert!(matches!(refused, OperationError::KeyTaken(id) if id == hash(1).key_id()));
@@ -195,7 +196,7 @@ mod tests {
 
     #[test]
     fn another_root_key_drops_the_record_and_closes_the_session() {
-        let mut state = state_with_tenants(&["acme"]);
+        let mut state = DirectoryState::with_tenants(&["acme"]);
         let registered = AgentEntry {
             root_key: Some(root("alice")),
             record: Some(b"{}".as_slice().into()),
@@ -213,7 +214,7 @@ mod tests {
 
     #[test]
     fn a_tenant_gets_no_more_agents_than_it_may() {
-        let mut state = state_with_tenants(&["acme"]);
+        let mut state = DirectoryState::with_tenants(&["acme"]);
         let tenant = did("acme", "alice").tenant();
         let limited = TenantSpec { agents_max: Some(1), ..TenantSpec::default() };
         state.apply(&Edit::PutTenant(tenant, limited));

@@ -48,7 +48,7 @@ pub(super) fn delete(context: Context<'_>, tenant: TenantId, id: &KeyId) -> Deci
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::directory::fixtures::{hash, key, state_with_tenants, tenant};
+    use crate::directory::fixtures::{hash, key, tenant};
 
     fn spec(number: u8, not_after: Option<UnixSeconds>) -> KeySpec {
         KeySpec { sha256: hash(number), not_after }
@@ -56,7 +56,7 @@ mod tests {
 
     #[test]
     fn a_key_stands_under_its_own_id_and_in_one_tenant() {
-        let mut state = state_with_tenants(&["acme", "other"]);
+        let mut state = DirectoryState::with_tenants(&["acme", "other"]);
         let id = hash(1).key_id();
         let refused = put(context(&state), tenant("acme"), &id, spec(2, None)).unwrap_err();
         assert!(matches!(refused, OperationError::KeyIdOfAnother(other) if other == hash(2).key_id()));
@@ -68,7 +68,7 @@ mod tests {
 
     #[test]
     fn another_tenants_key_is_not_deleted() {
-        let mut state = state_with_tenants(&["acme", "other"]);
+        let mut state = DirectoryState::with_tenants(&["acme", "other"]);
         state.apply(&Edit::PutKey(tenant("acme"), key(1, None)));
         let id = hash(1).key_id();
         assert_eq!(delete(context(&state), tenant("other"), &id), Decision::Unchanged);

@@ -1,5 +1,5 @@
-//! Decides how the MCP endpoint of an agent is declared and deleted: a URL belongs to one agent, and
-//! the declaration lists the accounts that may sign in for it.
+//! Decides how the MCP endpoint of an agent is declared and deleted: a URL belongs to one agent,
+//! and the declaration lists the accounts that may sign in for it.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -63,7 +63,7 @@ fn check_accounts(accounts: &[String]) -> Result<(), OperationError> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::directory::fixtures::{agent_with_keys, did, state_with_tenants};
+    use crate::directory::fixtures::{agent_with_keys, did};
 
     fn spec(url: &str, accounts: &[&str]) -> McpSpec {
         let accounts = accounts.iter().map(ToString::to_string).collect();
@@ -71,7 +71,7 @@ mod tests {
     }
 
     fn state() -> DirectoryState {
-        let mut state = state_with_tenants(&["acme"]);
+        let mut state = DirectoryState::with_tenants(&["acme"]);
         state.apply(&Edit::PutAgent(agent_with_keys("acme", "alice", &[(1, None)])));
         state.apply(&Edit::PutAgent(agent_with_keys("acme", "bob", &[])));
         state

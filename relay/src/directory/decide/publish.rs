@@ -1,5 +1,5 @@
-//! Decides whether an agent's record is registered. A DID belongs to its root key: the one on record,
-//! or the first that registers with a valid credential.
+//! Decides whether an agent's record is registered. A DID belongs to its root key: the one on
+//! record, or the first that registers with a valid credential.
 
 use std::sync::Arc;
 
@@ -59,7 +59,7 @@ mod tests {
     use protocol::record::Card;
 
     use super::*;
-    use crate::directory::fixtures::{agent_with_keys, did, hash, key, record, state_with_tenants, tenant};
+    use crate::directory::fixtures::{agent_with_keys, did, hash, key, record, tenant};
 
     fn identity(name: &str) -> Identity {
         Identity::generate(did("acme", name), 1, &mut rand::rng())
@@ -70,7 +70,7 @@ mod tests {
     }
 
     fn state_with_key() -> DirectoryState {
-        let mut state = state_with_tenants(&["acme"]);
+        let mut state = DirectoryState::with_tenants(&["acme"]);
         state.apply(&Edit::PutKey(tenant("acme"), key(1, None)));
         state
     }

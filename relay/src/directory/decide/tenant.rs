@@ -35,11 +35,11 @@ pub(super) fn delete(context: Context<'_>, tenant: TenantId) -> Decision {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::directory::fixtures::{state_with_tenants, tenant};
+    use crate::directory::fixtures::tenant;
 
     #[test]
     fn suspending_closes_sessions_once() {
-        let mut state = state_with_tenants(&["acme"]);
+        let mut state = DirectoryState::with_tenants(&["acme"]);
         let spec = TenantSpec { suspended: true, ..TenantSpec::default() };
         let edit = Edit::PutTenant(tenant("acme"), spec.clone());
         let revocations = vec![Revocation::TenantSuspended(tenant("acme"))];
@@ -51,7 +51,7 @@ mod tests {
 
     #[test]
     fn a_full_relay_takes_changes_of_tenants_it_has_and_no_new_one() {
-        let state = state_with_tenants(&["acme"]);
+        let state = DirectoryState::with_tenants(&["acme"]);
         let full = Context { capacity: Capacity { tenants: 1, agents: 1 }, ..context(&state) };
         let spec = TenantSpec { display_name: "Acme".into(), ..TenantSpec::default() };
         assert!(matches!(put(full, tenant("acme"), spec.clone()), Ok(Decision::Apply { .. })));
@@ -60,7 +60,7 @@ mod tests {
 
     #[test]
     fn deleting_what_is_not_there_changes_nothing() {
-        let state = state_with_tenants(&[]);
+        let state = DirectoryState::with_tenants(&[]);
         assert_eq!(delete(context(&state), tenant("acme")), Decision::Unchanged);
     }
 }

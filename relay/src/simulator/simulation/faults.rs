@@ -35,7 +35,8 @@ impl Simulation {
         }
     }
 
-    /// Disconnects a client. The relay notices after `notice_ms`, and some of what was sent still arrives.
+    /// Disconnects a client. The relay notices after `notice_ms`, and some of what was sent still
+    /// arrives.
     pub(super) fn cut(&mut self, client: usize, notice_ms: u64) {
         let Some(conn) = self.clients[client].conn else { return };
         self.clients[client].disconnected();
