@@ -16,5 +16,6 @@ mod oauth;
 mod registration;
 mod restart;
 mod sessions;
+mod silent;
 mod tls;
 mod vital_tasks;
