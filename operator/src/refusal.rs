@@ -1,4 +1,4 @@
-//! Why an object is refused: a condition reason and a message for people.
+//! Refusals of objects: a condition reason and a message for people.
 
 use crds::condition::Reason;
 use kube::{Resource, ResourceExt as _};
