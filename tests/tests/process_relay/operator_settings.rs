@@ -6,7 +6,7 @@
 use std::process::Command;
 
 use crds::{Relay, fixtures};
-use msg2agent_devtools::{command, programs};
+use devtools::{command, programs};
 use operator::relay::build;
 use toml::{Table, Value};
 
