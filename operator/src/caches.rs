@@ -55,8 +55,8 @@ impl Caches {
         self.namespaces.get(&ObjectRef::new(name))
     }
 
-    /// Whether `referent` allows references from the namespace of `referrer`. `allowed` is the field of
-    /// the referent that says so.
+    /// Whether `referent` allows references from the namespace of `referrer`. `allowed` is the
+    /// field of the referent that says so.
     #[must_use]
     pub fn is_permitted(
         &self,
