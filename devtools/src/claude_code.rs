@@ -20,7 +20,7 @@ pub mod model_stub;
 use model_stub::ModelStub;
 
 /// Longest time of one command; a tool call that waits for a reply takes most of a minute.
-const COMMAND_LIMIT: Duration = Duration::from_secs(120);
+const COMMAND_TIMEOUT: Duration = Duration::from_secs(120);
 
 /// No update, no telemetry, no error report: nothing but our endpoint and the stub is called.
 const QUIET: [(&str, &str); 4] = [
@@ -192,7 +192,7 @@ fn write_secret(path: &Path, text: &str) -> anyhow::Result<()> {
 }
 
 async fn output_of(mut command: Command) -> anyhow::Result<String> {
-    let output = tokio::time::timeout(COMMAND_LIMIT, command.output()).await;
+    let output = tokio::time::timeout(COMMAND_TIMEOUT, command.output()).await;
     let output = output.context("Claude Code did not end in time")?.context("start Claude Code")?;
     let said = String::from_utf8_lossy(&output.stdout).into_owned();
     if !output.status.success() {

@@ -23,7 +23,7 @@ pub use gateway::Gateway;
 
 const BINARY: &str = "msg2agent-mcp-server";
 /// Debug builds on a busy machine start slowly.
-const READY_LIMIT: Duration = Duration::from_secs(60);
+const READY_TIMEOUT: Duration = Duration::from_secs(60);
 
 /// Dropped, all of it ends.
 pub struct GatewaySite {
@@ -109,5 +109,5 @@ async fn ready(process: &mut TestProcess, admin_port: u16) -> anyhow::Result<()>
         ensure!(status.is_success(), "{}", answer.text().await?);
         Ok(())
     };
-    process.until("it is ready", READY_LIMIT, check).await
+    process.until("it is ready", READY_TIMEOUT, check).await
 }

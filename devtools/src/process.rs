@@ -20,7 +20,7 @@ use crate::{
 const SHOWN_LINES: usize = 40;
 
 /// Longest time a program may take to end after SIGTERM.
-const END_LIMIT: Duration = Duration::from_secs(40);
+const END_TIMEOUT: Duration = Duration::from_secs(40);
 
 /// A running program; dropping it kills the process.
 #[derive(Debug)]
@@ -89,7 +89,7 @@ impl TestProcess {
         if let Some(pid) = self.child.id() {
             run("sh", ["-c", &format!("kill -TERM {pid}")])?;
         }
-        let status = tokio::time::timeout(END_LIMIT, self.child.wait()).await;
+        let status = tokio::time::timeout(END_TIMEOUT, self.child.wait()).await;
         let status = status.with_context(|| format!("{} does not end on SIGTERM", self.name))??;
         status.code().with_context(|| format!("{} was ended by a signal:\n{}", self.name, self.last_lines()))
     }

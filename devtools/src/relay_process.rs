@@ -19,9 +19,9 @@ mod admin;
 pub use admin::Admin;
 
 /// Time a relay may take from its start to ready: it opens SQLite and two ports.
-const READY_LIMIT: Duration = Duration::from_secs(30);
+const READY_TIMEOUT: Duration = Duration::from_secs(30);
 /// Time a relay may take to drain after SIGTERM.
-const DRAIN_LIMIT: Duration = Duration::from_secs(30);
+const DRAIN_TIMEOUT: Duration = Duration::from_secs(30);
 
 /// A running relay. Dropped, it is killed and its data goes with it.
 pub struct RelayProcess {
@@ -74,7 +74,7 @@ impl RelayProcess {
     /// What it said last.
     pub async fn ready(&self) -> anyhow::Result<()> {
         let url = format!("{}/readyz", self.admin_url());
-        eventually("the relay is ready", READY_LIMIT, async || {
+        eventually("the relay is ready", READY_TIMEOUT, async || {
             let answer = http_client::get(&url).await?;
             let status = answer.status();
             ensure!(status.is_success(), "{status}: {}", answer.text().await.unwrap_or_default());
@@ -100,7 +100,7 @@ impl RelayProcess {
         let pid = self.pid()?.to_string();
         let sent = Command::new("kill").args(["-TERM", &pid]).status().await.context("send SIGTERM")?;
         ensure!(sent.success(), "SIGTERM was not sent");
-        let ended = tokio::time::timeout(DRAIN_LIMIT, self.child.wait()).await.context("drain in time")?;
+        let ended = tokio::time::timeout(DRAIN_TIMEOUT, self.child.wait()).await.context("drain in time")?;
         let status = ended.context("wait for the relay")?;
         ensure!(status.success(), "the relay ended with {status}:\n{}", self.log());
         Ok(())

@@ -25,9 +25,9 @@ pub use violation::Violation;
 /// As Debian and others call it.
 const PROGRAMS: [&str; 3] = ["chromium", "chromium-browser", "google-chrome"];
 /// Time for the browser to start on a busy machine.
-const START_LIMIT: Duration = Duration::from_secs(60);
+const START_TIMEOUT: Duration = Duration::from_secs(60);
 /// Time for a page to show what it should.
-const PAGE_LIMIT: Duration = Duration::from_secs(30);
+const PAGE_TIMEOUT: Duration = Duration::from_secs(30);
 /// Where a browser writes the address of its DevTools.
 const ADDRESS_FILE: &str = "DevToolsActivePort";
 
@@ -45,7 +45,7 @@ impl Chromium {
         let profile = tempfile::tempdir().context("make a profile for the browser")?;
         let process = spawn(profile.path())?;
         let address = profile.path().join(ADDRESS_FILE);
-        let url = eventually("the browser starts", START_LIMIT, async || devtools_url(&address)).await?;
+        let url = eventually("the browser starts", START_TIMEOUT, async || devtools_url(&address)).await?;
         let tools = DevTools::open(&url).await?;
         Ok(Self { _process: process, tools, _profile: profile })
     }
@@ -145,7 +145,7 @@ impl Chromium {
 
     /// Waits until the expression has a value that is not null.
     async fn wait_for(&mut self, what: &str, expression: &str) -> anyhow::Result<String> {
-        eventually(what, PAGE_LIMIT, async || {
+        eventually(what, PAGE_TIMEOUT, async || {
             // A page that is on its way out answers with an error.
             let found = self.evaluate(expression).await?;
             if let Some(text) = found.as_str() {

@@ -19,9 +19,9 @@ pub const RELAY: &str = "main";
 pub const TENANT: &str = "acme";
 
 /// The promise: one apply, and within a minute everything serves. The machine of a test run is slower than that of a person.
-pub const READY_LIMIT: Duration = Duration::from_secs(120);
+pub const READY_TIMEOUT: Duration = Duration::from_secs(120);
 /// How long the SDK tries to connect: a relay that was killed is back before.
-const PATIENCE: Duration = Duration::from_secs(60);
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(60);
 
 /// Applies an object of this name and spec, as `kubectl apply --server-side` does; again changes nothing.
 ///
@@ -70,7 +70,7 @@ pub async fn ready_agent(namespace: &TestNamespace, name: &str, extra: Value) ->
 /// # Errors
 /// What it lacks at the end.
 pub async fn becomes_ready(namespace: &TestNamespace, agent: &str) -> anyhow::Result<crds::Agent> {
-    eventually(&format!("the Agent {agent} is Ready"), READY_LIMIT, async || {
+    eventually(&format!("the Agent {agent} is Ready"), READY_TIMEOUT, async || {
         let agent = namespace.api::<crds::Agent>().get(agent).await?;
         let conditions = agent.status.clone().unwrap_or_default().conditions;
         ensure!(has(&conditions, "Ready", "True", "Ready"), "{conditions:?}");
@@ -98,7 +98,7 @@ pub async fn connect(
     let identity = Identity::from_key_file(&value(&identity, "identity.json")?)?;
     let token = TokenSource::Value(value(&credentials, "token")?.parse()?);
     let (did, keys) = (value(&credentials, "did")?.parse()?, KeySource::Memory(Arc::new(identity)));
-    let config = Config::new(Endpoint::new(&door.url())?, did, token, keys).with_patience(PATIENCE);
+    let config = Config::new(Endpoint::new(&door.url())?, did, token, keys).with_patience(CONNECT_TIMEOUT);
     Ok(Agent::connect(config).await?)
 }
 

@@ -19,7 +19,7 @@ use crate::test_cluster;
 pub const OPERATOR: &str = "msg2agent-operator";
 
 /// Longest wait for an operator that leads: both replicas were started anew, and a lease has to run out.
-const LEADER_LIMIT: Duration = Duration::from_secs(60);
+const LEADER_TIMEOUT: Duration = Duration::from_secs(60);
 
 static INSTALLED: OnceLock<Result<Cluster, String>> = OnceLock::new();
 
@@ -51,7 +51,7 @@ pub async fn cluster() -> anyhow::Result<&'static Cluster> {
 pub async fn leader(client: &Client) -> anyhow::Result<String> {
     let leases = Api::<Lease>::all(client.clone());
     let named = ListParams::default().fields(&format!("metadata.name={OPERATOR}"));
-    eventually("an operator leads", LEADER_LIMIT, async || {
+    eventually("an operator leads", LEADER_TIMEOUT, async || {
         let found = leases.list(&named).await?;
         let mut holders = found.items.into_iter().filter_map(|lease| lease.spec?.holder_identity);
         let holder = holders.find(|holder| !holder.is_empty());

@@ -15,7 +15,7 @@ use serde_json::json;
 use devtools::eventually::eventually;
 
 /// The service account follows the namespace within milliseconds on an idle machine.
-const SERVICE_ACCOUNT_LIMIT: Duration = Duration::from_secs(60);
+const SERVICE_ACCOUNT_TIMEOUT: Duration = Duration::from_secs(60);
 
 /// A namespace under the restricted pod security profile.
 #[derive(Clone)]
@@ -51,7 +51,7 @@ impl TestNamespace {
         namespaces.create(&PostParams::default(), &object).await.context("create the test's namespace")?;
         let accounts = Api::<ServiceAccount>::namespaced(client.clone(), &name);
         let account = async || Ok(accounts.get("default").await?);
-        eventually("the namespace has its service account", SERVICE_ACCOUNT_LIMIT, account).await?;
+        eventually("the namespace has its service account", SERVICE_ACCOUNT_TIMEOUT, account).await?;
         Ok(Self { client, name })
     }
 

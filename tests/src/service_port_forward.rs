@@ -134,7 +134,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn only_names_of_services_lead_somewhere() {
+    fn only_service_names_are_forwarded() {
         let found = named("CONNECT main.team.svc.cluster.local:8443 HTTP/1.1\r\n");
         assert_eq!(found, Some(("main".into(), "team".into(), 8443)));
         assert_eq!(named("CONNECT example.com:443 HTTP/1.1\r\n"), None);

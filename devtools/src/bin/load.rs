@@ -4,7 +4,9 @@ use std::time::Duration;
 
 use anyhow::ensure;
 use clap::{Parser, Subcommand, ValueEnum as _};
-use msg2agent_devtools::load::plan::{LoadPlan, LoadSubject, ROUNDS_MAX, SECONDS_MAX, Workload};
+use msg2agent_devtools::load::plan::{
+    LoadPlan, LoadSubject, MAX_ROUND_TIMEOUT_SECONDS, ROUNDS_MAX, Workload,
+};
 use msg2agent_devtools::load::{self, process};
 
 /// Drives pairs of agents through each server in turn and prints messages per second of the server's CPU.
@@ -45,8 +47,8 @@ enum Command {
 fn seconds(text: &str) -> anyhow::Result<f64> {
     let value: f64 = text.parse()?;
     ensure!(
-        (0.05..=Duration::from_secs(SECONDS_MAX).as_secs_f64()).contains(&value),
-        "0.05 to {SECONDS_MAX} seconds"
+        (0.05..=Duration::from_secs(MAX_ROUND_TIMEOUT_SECONDS).as_secs_f64()).contains(&value),
+        "0.05 to {MAX_ROUND_TIMEOUT_SECONDS} seconds"
     );
     Ok(value)
 }

@@ -6,7 +6,7 @@ use anyhow::{Context as _, ensure};
 use tokio::io::AsyncReadExt as _;
 use tokio::process::{ChildStdout, Command};
 
-use super::{COMMAND_LIMIT, ClaudeCode, output_of};
+use super::{COMMAND_TIMEOUT, ClaudeCode, output_of};
 
 /// Wide enough that no URL is broken into lines.
 const TERMINAL_COLUMNS: u32 = 4000;
@@ -34,7 +34,7 @@ impl ClaudeCode {
             ensure!(status.success(), "the sign-in ended with {status}:\n{said}");
             Ok(said)
         };
-        tokio::time::timeout(COMMAND_LIMIT, signing_in).await.context("the sign-in did not end in time")?
+        tokio::time::timeout(COMMAND_TIMEOUT, signing_in).await.context("the sign-in did not end in time")?
     }
 
     /// Forgets the sign-in, and tells the authorization server so.

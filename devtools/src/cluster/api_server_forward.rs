@@ -22,10 +22,10 @@ use super::{folder::ClusterFolder, network::API_PORT, process_identity::ProcessI
 const SOCKET: &str = "api.sock";
 
 /// Connections at once; further ones wait in the listener's backlog.
-const CONNECTION_LIMIT: usize = 256;
+const CONNECTIONS_MAX: usize = 256;
 
 /// Longest time the forwarder may take to have its port.
-const START_LIMIT: Duration = Duration::from_secs(10);
+const START_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// Starts the outer half as a process of its own, and returns it with its port.
 pub fn start(folder: &ClusterFolder) -> anyhow::Result<(ProcessIdentity, u16)> {
@@ -41,7 +41,7 @@ pub fn start(folder: &ClusterFolder) -> anyhow::Result<(ProcessIdentity, u16)> {
         .context("start the forwarder")?;
     let process = ProcessIdentity::of(child.id()).context("the forwarder ended at once")?;
     let begun = Instant::now();
-    while begun.elapsed() < START_LIMIT && process.is_alive() {
+    while begun.elapsed() < START_TIMEOUT && process.is_alive() {
         if let Some(port) = std::fs::read_to_string(port_file(folder)).ok().and_then(|text| text.parse().ok())
         {
             return Ok((process, port));
@@ -59,7 +59,7 @@ pub async fn serve_outside(folder: &ClusterFolder) -> anyhow::Result<()> {
     let unfinished = folder.node().join("forward.port.unfinished");
     std::fs::write(&unfinished, listener.local_addr()?.port().to_string()).context("write the port")?;
     std::fs::rename(&unfinished, port_file(folder)).context("publish the port")?;
-    let connections = Arc::new(Semaphore::new(CONNECTION_LIMIT));
+    let connections = Arc::new(Semaphore::new(CONNECTIONS_MAX));
     loop {
         let permit = Arc::clone(&connections).acquire_owned().await?;
         let (outer, _) = listener.accept().await.context("accept a connection")?;
@@ -73,7 +73,7 @@ pub async fn serve_outside(folder: &ClusterFolder) -> anyhow::Result<()> {
 /// The inner half: the socket to the API server. Returns only with an error.
 pub async fn serve_inside(node: PathBuf) -> anyhow::Result<()> {
     let listener = listen_in(&node)?;
-    let connections = Arc::new(Semaphore::new(CONNECTION_LIMIT));
+    let connections = Arc::new(Semaphore::new(CONNECTIONS_MAX));
     loop {
         let permit = Arc::clone(&connections).acquire_owned().await?;
         let (outer, _) = listener.accept().await.context("accept a connection on the socket")?;

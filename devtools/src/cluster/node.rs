@@ -27,10 +27,10 @@ use super::{
 };
 
 /// Restarts of one component before the whole cluster gives up: more would hide a component that cannot run here.
-const RESTART_LIMIT: u32 = 5;
+const RESTARTS_MAX: u32 = 5;
 
 /// Pause before a component is started again, so that a crash loop does not fill the log in seconds.
-const RESTART_PAUSE: Duration = Duration::from_secs(1);
+const RESTART_INTERVAL: Duration = Duration::from_secs(1);
 
 /// Last line of the stages file of a cluster that can be used.
 pub const READY: &str = "ready";
@@ -151,7 +151,7 @@ async fn first_failure(running: &mut JoinSet<anyhow::Result<()>>) -> anyhow::Res
 }
 
 async fn keep_running(component: Component, log: File) -> anyhow::Result<()> {
-    for _ in 0..=RESTART_LIMIT {
+    for _ in 0..=RESTARTS_MAX {
         let mut child = Command::new(&component.program)
             .args(&component.arguments)
             .stdin(Stdio::null())
@@ -162,9 +162,9 @@ async fn keep_running(component: Component, log: File) -> anyhow::Result<()> {
             .with_context(|| format!("start {}", component.name))?;
         let status = child.wait().await.with_context(|| format!("wait for {}", component.name))?;
         println!("{} ended ({status})", component.name);
-        tokio::time::sleep(RESTART_PAUSE).await;
+        tokio::time::sleep(RESTART_INTERVAL).await;
     }
-    bail!("{0} ended {1} times; see {0}.log in the logs folder", component.name, RESTART_LIMIT + 1)
+    bail!("{0} ended {1} times; see {0}.log in the logs folder", component.name, RESTARTS_MAX + 1)
 }
 
 fn link_programs(bin: &Path, kubernetes: &Path) -> anyhow::Result<()> {

@@ -17,9 +17,9 @@ use super::process::{self, Process};
 /// Where Debian's package puts it.
 const PROGRAM: &str = "/usr/sbin/nats-server";
 /// Time the server gets to write down its port.
-const START_LIMIT: Duration = Duration::from_secs(10);
+const START_TIMEOUT: Duration = Duration::from_secs(10);
 /// Interval of looking for that file; the server gives no other sign.
-const START_POLL: Duration = Duration::from_millis(20);
+const POLL_INTERVAL: Duration = Duration::from_millis(20);
 /// Bytes of a line before its payload; the server's own limit is 4 KiB.
 const LINE_BYTES_MAX: usize = 4096;
 
@@ -46,7 +46,7 @@ impl Nats {
         command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
         let process = Process::start(command).context("is Debian's package nats-server installed?")?;
         let file = folder.path().join(format!("nats-server_{}.ports", process.id()));
-        let address = tokio::time::timeout(START_LIMIT, listening(&file))
+        let address = tokio::time::timeout(START_TIMEOUT, listening(&file))
             .await
             .context("nats-server does not start")??;
         Ok(Self { process, address, _folder: folder })
@@ -90,7 +90,7 @@ async fn listening(file: &Path) -> anyhow::Result<SocketAddr> {
             let (_, port) = url.rsplit_once(':').context("nats-server's URL has no port")?;
             return Ok((Ipv4Addr::LOCALHOST, port.parse()?).into());
         }
-        tokio::time::sleep(START_POLL).await;
+        tokio::time::sleep(POLL_INTERVAL).await;
     }
 }
 

@@ -10,7 +10,7 @@ use clap::ValueEnum;
 /// Rounds of one run: more tells nothing new and holds the machine for minutes.
 pub const ROUNDS_MAX: u32 = 20;
 /// Measured time of one round.
-pub const SECONDS_MAX: u64 = 60;
+pub const MAX_ROUND_TIMEOUT_SECONDS: u64 = 60;
 /// Pairs of one workload: two sockets each, far below the usual 1,024 open files.
 pub const PAIRS_MAX: u16 = 256;
 /// Messages in flight per pair: the relay's own window of unacknowledged deliveries.

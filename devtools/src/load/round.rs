@@ -15,9 +15,9 @@ use super::server::Servers;
 use super::window::Window;
 
 /// Time for what is in flight to come after the measurement.
-const DRAIN_LIMIT: Duration = Duration::from_secs(10);
+const DRAIN_TIMEOUT: Duration = Duration::from_secs(10);
 /// Longest latency told apart.
-const LATENCY_MICROSECONDS_MAX: u64 = 60_000_000;
+const MAX_LATENCY: u64 = 60_000_000;
 /// Digits of a latency.
 const LATENCY_DIGITS: u8 = 3;
 
@@ -65,7 +65,7 @@ pub async fn run(
         stored: 0,
         recording: false,
         stopping: false,
-        latency: Histogram::new_with_bounds(1, LATENCY_MICROSECONDS_MAX, LATENCY_DIGITS)?,
+        latency: Histogram::new_with_bounds(1, MAX_LATENCY, LATENCY_DIGITS)?,
     }));
     let local = LocalSet::new();
     let mut pairs = JoinSet::new();
@@ -97,7 +97,7 @@ async fn measure(
     tally.borrow_mut().recording = false;
     tally.borrow_mut().stopping = true;
     let total =
-        tokio::time::timeout(DRAIN_LIMIT, sum(&mut pairs)).await.context("messages are missing")??;
+        tokio::time::timeout(DRAIN_TIMEOUT, sum(&mut pairs)).await.context("messages are missing")??;
     ensure!(messages > 0, "no message was done in {} s", plan.measured.as_secs_f64());
     ensure!(total == tally.borrow().done, "{total} messages sent, {} done", tally.borrow().done);
     let Tally { latency, stored, .. } = &*tally.borrow();

@@ -16,7 +16,7 @@ use super::objects::Kind;
 const MANAGER: &str = "opbench";
 
 /// Time for all objects and their finalizers to go.
-const REMOVAL_LIMIT: Duration = Duration::from_secs(180);
+const REMOVAL_TIMEOUT: Duration = Duration::from_secs(180);
 
 pub struct BenchCluster {
     pub client: Client,
@@ -59,7 +59,7 @@ impl BenchCluster {
         let uid = api.get(&self.namespace).await.context("find the namespace")?.uid().unwrap_or_default();
         api.delete(&self.namespace, &DeleteParams::default()).await.context("delete the namespace")?;
         let gone = conditions::is_deleted(&uid);
-        let waited = tokio::time::timeout(REMOVAL_LIMIT, await_condition(api, &self.namespace, gone)).await;
+        let waited = tokio::time::timeout(REMOVAL_TIMEOUT, await_condition(api, &self.namespace, gone)).await;
         waited.with_context(|| format!("namespace {} stays", self.namespace))??;
         Ok(())
     }

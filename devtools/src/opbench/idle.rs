@@ -10,9 +10,9 @@ use super::bench_cluster::BenchCluster;
 use super::operator::Reading;
 
 /// Longest time after the last Ready until status writes that are still on their way have ended.
-const SETTLE_LIMIT: Duration = Duration::from_secs(60);
+const SETTLE_TIMEOUT: Duration = Duration::from_secs(60);
 /// No write for that long counts as settled.
-const SETTLED: Duration = Duration::from_secs(3);
+const QUIET_INTERVAL: Duration = Duration::from_secs(3);
 
 /// What was measured.
 #[derive(Debug)]
@@ -42,15 +42,15 @@ pub async fn run(cluster: &BenchCluster, plan: &BenchPlan) -> anyhow::Result<Idl
 async fn settled(cluster: &BenchCluster, plan: &BenchPlan) -> anyhow::Result<Reading> {
     let begun = Instant::now();
     let mut before = Reading::take(cluster, &plan.operator).await?;
-    while begun.elapsed() < SETTLE_LIMIT {
-        tokio::time::sleep(SETTLED).await;
+    while begun.elapsed() < SETTLE_TIMEOUT {
+        tokio::time::sleep(QUIET_INTERVAL).await;
         let after = Reading::take(cluster, &plan.operator).await?;
         if after.writes == before.writes {
             return Ok(after);
         }
         before = after;
     }
-    bail!("the operator still writes {} s after everything was Ready", SETTLE_LIMIT.as_secs())
+    bail!("the operator still writes {} s after everything was Ready", SETTLE_TIMEOUT.as_secs())
 }
 
 impl fmt::Display for Idle {

@@ -10,7 +10,7 @@ use tokio_tungstenite::tungstenite::Message;
 use tokio_tungstenite::{MaybeTlsStream, WebSocketStream, connect_async};
 
 /// Time for one answer on a busy machine.
-const ANSWER_LIMIT: Duration = Duration::from_secs(20);
+const ANSWER_TIMEOUT: Duration = Duration::from_secs(20);
 /// Events that are kept: a sign-in makes some thirty.
 const EVENTS_MAX: usize = 1000;
 /// What is listened to.
@@ -45,7 +45,7 @@ impl DevTools {
             request["sessionId"] = json!(session);
         }
         self.socket.send(Message::text(request.to_string())).await.context("tell the browser")?;
-        let answer = tokio::time::timeout(ANSWER_LIMIT, self.answer(self.last_id)).await;
+        let answer = tokio::time::timeout(ANSWER_TIMEOUT, self.answer(self.last_id)).await;
         answer.with_context(|| format!("{method} is not answered"))?.with_context(|| method.to_owned())
     }
 

@@ -7,6 +7,7 @@
     reason = "a test that cannot set itself up should fail on the spot"
 )]
 
+mod environment;
 mod golden;
 mod helm;
 mod network;

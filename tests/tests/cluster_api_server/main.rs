@@ -4,4 +4,5 @@
 
 mod cluster;
 mod definitions;
+mod environment;
 mod shared;

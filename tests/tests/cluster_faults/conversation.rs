@@ -14,7 +14,7 @@ use serde_json::json;
 const LAST: &str = "last";
 
 /// Longest wait for one message: a relay's restart fits in.
-const PATIENCE: Duration = Duration::from_secs(60);
+const MESSAGE_TIMEOUT: Duration = Duration::from_secs(60);
 
 /// Applies alice and bob, waits until they are Ready, and opens a way to their relay.
 pub(crate) async fn alice_and_bob(namespace: &TestNamespace) -> anyhow::Result<RelayPortForward> {
@@ -58,5 +58,5 @@ pub(crate) async fn expect(inbox: &mut Inbox, numbers: Range<usize>) -> anyhow::
 }
 
 pub(crate) async fn next(inbox: &mut Inbox) -> anyhow::Result<Message> {
-    tokio::time::timeout(PATIENCE, inbox.next()).await?.context("the agent has ended")
+    tokio::time::timeout(MESSAGE_TIMEOUT, inbox.next()).await?.context("the agent has ended")
 }

@@ -4,7 +4,7 @@
 //! and ended when the tests pass; after a failure it stays for a look (`cluster --folder target/install-cluster down`).
 
 mod helm;
+mod lifecycle;
 mod objects;
 mod rights;
-mod story;
 mod target;

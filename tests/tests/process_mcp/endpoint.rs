@@ -21,7 +21,7 @@ use folder::write_certificate;
 
 const BINARY: &str = "msg2agent-mcp-server";
 /// Debug builds on a busy machine start slowly.
-pub(crate) const READY_LIMIT: Duration = Duration::from_secs(60);
+pub(crate) const READY_TIMEOUT: Duration = Duration::from_secs(60);
 
 pub(crate) struct Endpoint {
     pub(crate) relay: RelayProcess,
@@ -204,7 +204,7 @@ impl Endpoint {
             anyhow::ensure!(status.is_success(), "{}", answer.text().await?);
             Ok(())
         };
-        self.process.as_mut().unwrap().until("the MCP server is ready", READY_LIMIT, ready).await.unwrap();
+        self.process.as_mut().unwrap().until("the MCP server is ready", READY_TIMEOUT, ready).await.unwrap();
     }
 }
 

@@ -13,7 +13,7 @@ const MESSAGES: usize = 20_000;
 /// Sends under way at a time.
 const CONCURRENT: usize = 128;
 /// For all of them to arrive: each is written to disk twice, by debug builds.
-const ARRIVAL_LIMIT: Duration = Duration::from_secs(400);
+const ARRIVAL_TIMEOUT: Duration = Duration::from_secs(400);
 /// Bytes of the longest page: 50 summaries with their previews.
 const PAGE_BYTES_MAX: usize = 64 * 1024;
 /// What the server may have grown by: nothing of the mail is held in memory.
@@ -30,7 +30,7 @@ async fn fill(endpoint: &Endpoint) {
         }
     });
     stream::iter(sends).buffer_unordered(CONCURRENT).for_each(|()| async {}).await;
-    eventually("all messages are here", ARRIVAL_LIMIT, async || {
+    eventually("all messages are here", ARRIVAL_TIMEOUT, async || {
         let counted = endpoint.call("message_count", json!({})).await?;
         anyhow::ensure!(counted["total"] == MESSAGES, "{counted}");
         Ok(())

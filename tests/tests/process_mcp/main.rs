@@ -12,6 +12,7 @@ mod conformance;
 mod doctor;
 mod durability;
 mod endpoint;
+mod environment;
 mod gateway;
 mod large_inbox;
 mod messages;

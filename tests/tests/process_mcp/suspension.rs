@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 use crate::endpoint::Endpoint;
 
 /// Longer than the server's pause between two attempts of a suspended agent.
-const BACK_LIMIT: Duration = Duration::from_secs(45);
+const RETURN_TIMEOUT: Duration = Duration::from_secs(45);
 
 /// Calls that need the relay.
 fn calls() -> [(&'static str, Value); 5] {
@@ -23,7 +23,7 @@ fn calls() -> [(&'static str, Value); 5] {
 }
 
 async fn until_session(endpoint: &Endpoint, session: &str) {
-    eventually("the session is as expected", BACK_LIMIT, async || {
+    eventually("the session is as expected", RETURN_TIMEOUT, async || {
         let me = endpoint.call("get_self_info", json!({})).await?;
         anyhow::ensure!(me["session"] == session, "{me}");
         Ok(())

@@ -15,7 +15,7 @@ use crate::person::Person;
 use crate::site::{INVITATION, RESOURCE, Site};
 
 /// Node starts slowly on a busy machine.
-const LISTEN_LIMIT: Duration = Duration::from_secs(30);
+const LISTEN_TIMEOUT: Duration = Duration::from_secs(30);
 
 #[tokio::test(flavor = "multi_thread")]
 async fn the_suite_for_authorization_servers_finds_no_fault() {
@@ -47,7 +47,7 @@ async fn the_suite_for_authorization_servers_finds_no_fault() {
     while let Some(line) = lines.next_line().await.unwrap() {
         if line.starts_with(&asks) {
             // It prints the link before it listens for the answer, and a program is faster than a person.
-            eventually("the suite listens", LISTEN_LIMIT, async || {
+            eventually("the suite listens", LISTEN_TIMEOUT, async || {
                 TcpStream::connect(format!("127.0.0.1:{port}")).await.map(drop).context("connect")
             })
             .await

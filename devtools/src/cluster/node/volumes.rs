@@ -11,7 +11,7 @@ use std::{
 use anyhow::Context as _;
 
 /// Far below the time from a volume's making to the start of the pod that uses it.
-const EVERY: Duration = Duration::from_millis(100);
+const SCAN_INTERVAL: Duration = Duration::from_millis(100);
 
 const OPEN: u32 = 0o777;
 
@@ -19,7 +19,7 @@ const OPEN: u32 = 0o777;
 pub(super) async fn keep_open(folder: impl AsRef<Path>) -> anyhow::Result<()> {
     loop {
         open_all(folder.as_ref()).context("open the volumes")?;
-        tokio::time::sleep(EVERY).await;
+        tokio::time::sleep(SCAN_INTERVAL).await;
     }
 }
 

@@ -41,7 +41,7 @@ async fn give(site: &GatewaySite, agent: usize, name: &str, canary: String) -> O
     let status = json!({"id": owned.task});
     devtools::eventually::eventually(
         "the task has arrived",
-        super::super::endpoint::READY_LIMIT,
+        super::super::endpoint::READY_TIMEOUT,
         async || {
             let answer = site.gateways[0].call(key(site, agent), "get_task_status", status.clone()).await?;
             anyhow::ensure!(answer["result"]["isError"] != true, "{answer}");

@@ -1,0 +1,8 @@
+//! What this suite starts does not follow the environment to another cluster or to a proxy: helm.
+
+use msg2agent_tests::poisoned_environment::run_test_poisoned;
+
+#[test]
+fn the_cluster_and_the_proxies_of_the_environment_are_not_used() {
+    run_test_poisoned("golden::both_helms_find_nothing_wrong").unwrap();
+}
