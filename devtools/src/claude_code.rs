@@ -1,5 +1,6 @@
-//! Claude Code itself as the client: a pinned release, without network, login or a user's settings. Its model is a stub that
-//! asks for one tool call; everything between that and our MCP endpoint is the real program.
+//! Claude Code itself as the client: a pinned release, without network, login or a user's settings.
+//! Its model is a stub that asks for one tool call; everything between that and our MCP endpoint is
+//! the real program.
 
 use std::ffi::OsString;
 use std::io::Write as _;
@@ -87,7 +88,8 @@ impl ClaudeCode {
         write_secret(&self.servers_file(), &settings)
     }
 
-    /// What `claude mcp list` prints after it has connected to every server. Its exit code says nothing.
+    /// What `claude mcp list` prints after it has connected to every server. Its exit code says
+    /// nothing.
     ///
     /// # Errors
     /// It does not end in time.

@@ -1,6 +1,6 @@
-//! A Kubernetes cluster to test and to demonstrate with: the built-in one, which is a real control plane and node in
-//! namespaces of this machine, one of kind, or an existing one that the caller names. Each cluster has a folder that
-//! records what runs.
+//! A Kubernetes cluster to test and to demonstrate with: the built-in one, which is a real control
+//! plane and node in namespaces of this machine, one of kind, or an existing one that the caller
+//! names. Each cluster has a folder that records what runs.
 
 pub mod api_server_forward;
 pub mod built_in;
@@ -54,10 +54,12 @@ pub struct Cluster {
 }
 
 impl Cluster {
-    /// The requested cluster, started in `folder` unless it runs already. Its stages are printed on stderr.
+    /// The requested cluster, started in `folder` unless it runs already. Its stages are printed on
+    /// stderr.
     ///
     /// # Errors
-    /// This machine cannot run it, another kind of cluster runs in the folder, or it does not start.
+    /// This machine cannot run it, another kind of cluster runs in the folder, or it does not
+    /// start.
     pub fn up(folder: ClusterFolder, request: &ClusterRequest) -> anyhow::Result<Self> {
         let _lock = folder.lock()?;
         let found = folder.record()?;
@@ -90,7 +92,8 @@ impl Cluster {
         }
     }
 
-    /// Ends what `up` started in `folder` and forgets it. An existing cluster of the caller is only forgotten.
+    /// Ends what `up` started in `folder` and forgets it. An existing cluster of the caller is only
+    /// forgotten.
     ///
     /// # Errors
     /// Something of it does not end.
@@ -167,8 +170,9 @@ impl Cluster {
         }
     }
 
-    /// A command that runs with the cluster's network and DNS, as far as this kind of cluster can give them: inside the
-    /// namespaces of the built-in one, else on this machine. KUBECONFIG is that of the cluster, and no proxy is set.
+    /// A command that runs with the cluster's network and DNS, as far as this kind of cluster can
+    /// give them: inside the namespaces of the built-in one, else on this machine. KUBECONFIG is
+    /// that of the cluster, and no proxy is set.
     pub fn command(&self, program: &str) -> Command {
         let mut command = match &self.record {
             Record::BuiltIn { first, .. } => namespaces::inside(*first, program),
@@ -206,7 +210,8 @@ fn end(record: &Record) -> anyhow::Result<()> {
     }
 }
 
-/// Whether a running cluster can be used now or soon: an interrupted `up` leaves one that is still starting.
+/// Whether a running cluster can be used now or soon: an interrupted `up` leaves one that is still
+/// starting.
 fn finishes_starting(folder: &ClusterFolder, record: &Record) -> bool {
     match record {
         Record::BuiltIn { first, .. } => built_in::wait_until_ready(folder, *first).is_ok(),

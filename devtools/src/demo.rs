@@ -1,5 +1,6 @@
-//! The demo: from nothing to two agents, one proven conversation and Claude Code, by the commands a user would type.
-//! Every stage is timed. From the installation to the verified proof it must stay within the promised time.
+//! The demo: from nothing to two agents, one proven conversation and Claude Code, by the commands a
+//! user would type. Every stage is timed. From the installation to the verified proof it must stay
+//! within the promised time.
 
 pub mod claude;
 mod conversation;
@@ -62,7 +63,8 @@ struct Demo {
     claude_code: Stage,
 }
 
-/// Runs all stages. The cluster of an earlier demo is ended first, so that the figures are those of a fresh one.
+/// Runs all stages. The cluster of an earlier demo is ended first, so that the figures are those of
+/// a fresh one.
 ///
 /// # Errors
 /// The first stage that fails, or a promise that was not kept.
@@ -116,7 +118,8 @@ impl Demo {
     }
 }
 
-/// Builds and loads the images and installs both charts with default values, for suites that need a running operator.
+/// Builds and loads the images and installs both charts with default values, for suites that need a
+/// running operator.
 ///
 /// # Errors
 /// What could not be built, loaded or installed.

@@ -1,16 +1,19 @@
-//! Waiting for a state: asks again and again until it is there or the deadline is over, and then says what was seen last.
+//! Waiting for a state: asks again and again until it is there or the deadline is over, and then
+//! says what was seen last.
 
 use std::time::{Duration, Instant};
 
 use anyhow::anyhow;
 
-/// Pause between two questions: short against what is waited for, long against what one question costs.
+/// Pause between two questions: short against what is waited for, long against what one question
+/// costs.
 const CHECK_INTERVAL: Duration = Duration::from_millis(100);
 
 /// Longest time one question may take before it counts as unanswered.
 const CHECK_TIMEOUT: Duration = Duration::from_secs(10);
 
-/// Asks `check` until it gives a value. Its errors are the states seen on the way; the last one is in the final error.
+/// Asks `check` until it gives a value. Its errors are the states seen on the way; the last one is
+/// in the final error.
 pub async fn eventually<T>(
     what: &str,
     limit: Duration,

@@ -6,8 +6,8 @@ use std::sync::atomic::{AtomicU16, Ordering};
 
 use anyhow::Context as _;
 
-/// Below the range that systems take outgoing connections from (Linux: 32768, IANA: 49152), so that no connection sits on
-/// a port between its choice and its use, or while its program is restarted.
+/// Below the range that systems take outgoing connections from (Linux: 32768, IANA: 49152), so that
+/// no connection sits on a port between its choice and its use, or while its program is restarted.
 const PORTS: Range<u16> = 12_000..30_000;
 
 /// A loopback port nobody listens on, given once in this process.

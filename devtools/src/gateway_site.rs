@@ -1,4 +1,5 @@
-//! A relay, endpoints of several agents and gateways in front of them, each its own process on loopback.
+//! A relay, endpoints of several agents and gateways in front of them, each its own process on
+//! loopback.
 
 use std::time::Duration;
 

@@ -1,6 +1,8 @@
-//! Many MCP sessions on one gateway, beside a bare rmcp server in the same run: memory for each session, and the time of calls.
+//! Many MCP sessions on one gateway, beside a bare rmcp server in the same run: memory for each
+//! session, and the time of calls.
 //!
-//! Reading order: [`session`] (one client), [`bare`] (the peer), [`round`] (one measurement), [`report`] (the table). Loopback only.
+//! Reading order: [`session`] (one client), [`bare`] (the peer), [`round`] (one measurement),
+//! [`report`] (the table). Loopback only.
 
 pub mod bare;
 pub mod report;
@@ -26,7 +28,8 @@ pub struct McpLoadPlan {
     pub measured: Duration,
 }
 
-/// Opens all sessions, then measures each subject in turn, round after round, so that a noisy moment hits them alike.
+/// Opens all sessions, then measures each subject in turn, round after round, so that a noisy
+/// moment hits them alike.
 ///
 /// # Errors
 /// Something does not start, or a call fails.

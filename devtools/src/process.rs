@@ -1,4 +1,5 @@
-//! One of our binaries, or any program, run by a test: its log is captured, its end is by its own id.
+//! One of our binaries, or any program, run by a test: its log is captured, its end is by its own
+//! id.
 
 use std::{
     ffi::OsStr,
@@ -84,7 +85,8 @@ impl TestProcess {
         }
     }
 
-    /// Asks it to end (SIGTERM) and returns its exit code; an error when it was ended by a signal or takes too long.
+    /// Asks it to end (SIGTERM) and returns its exit code; an error when it was ended by a signal
+    /// or takes too long.
     pub async fn end(mut self) -> anyhow::Result<i32> {
         if let Some(pid) = self.child.id() {
             run("sh", ["-c", &format!("kill -TERM {pid}")])?;

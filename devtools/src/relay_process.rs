@@ -1,4 +1,5 @@
-//! A relay of this workspace as its own process on loopback, that a test can stop, kill and start again.
+//! A relay of this workspace as its own process on loopback, that a test can stop, kill and start
+//! again.
 
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
@@ -50,7 +51,8 @@ impl RelayProcess {
         Self::start_on(free_port()?, settings).await
     }
 
-    /// A relay on this port whose authorization server can be reached as `issuer`: itself, or a proxy in front of it.
+    /// A relay on this port whose authorization server can be reached as `issuer`: itself, or a
+    /// proxy in front of it.
     ///
     /// # Errors
     /// As [`start`](Self::start).
@@ -131,7 +133,8 @@ impl RelayProcess {
         format!("http://127.0.0.1:{}", self.admin_port)
     }
 
-    /// Issuer of this relay's authorization server. By the name `localhost`, where browsers take secure cookies without TLS.
+    /// Issuer of this relay's authorization server. By the name `localhost`, where browsers take
+    /// secure cookies without TLS.
     #[must_use]
     pub fn issuer(&self) -> String {
         issuer(self.port)

@@ -1,4 +1,5 @@
-//! A person's browser at the sign-in pages of a relay: keeps cookies, follows redirects of the relay, fills in its two forms.
+//! A person's browser at the sign-in pages of a relay: keeps cookies, follows redirects of the
+//! relay, fills in its two forms.
 
 use std::collections::BTreeMap;
 
@@ -34,8 +35,8 @@ impl Browser {
         Self { client, cookies: BTreeMap::new() }
     }
 
-    /// Opens the URL that a client shows, signs in with an invitation unless signed in already, and decides. Answers where the
-    /// relay then sends the browser: the client's callback.
+    /// Opens the URL that a client shows, signs in with an invitation unless signed in already, and
+    /// decides. Answers where the relay then sends the browser: the client's callback.
     ///
     /// # Errors
     /// A page is not as expected; the error shows it.

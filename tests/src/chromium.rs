@@ -1,5 +1,6 @@
-//! Chromium without a window, driven as a person would: by clicks and keys, over the DevTools protocol. For pages of our own on
-//! this machine only: names under `.example` lead here too, every other name is unknown to it.
+//! Chromium without a window, driven as a person would: by clicks and keys, over the DevTools
+//! protocol. For pages of our own on this machine only: names under `.example` lead here too, every
+//! other name is unknown to it.
 
 #![expect(clippy::indexing_slicing, reason = "a member that JSON does not have reads as null")]
 
@@ -175,7 +176,8 @@ fn spawn(profile: &Path) -> anyhow::Result<Child> {
         // Its sandbox needs rights that containers and root do not have; all it opens is ours.
         .arg("--no-sandbox")
         .arg("--host-resolver-rules=MAP *.example 127.0.0.1, MAP * ~NOTFOUND, EXCLUDE localhost, EXCLUDE 127.0.0.1")
-        // Names under .example are this machine, where nobody could have a certificate that is trusted.
+        // Names under .example are this machine, where nobody could have a certificate that is
+        // trusted.
         .arg("--ignore-certificate-errors")
         .args(["--disable-background-networking", "--disable-component-update", "--disable-sync"])
         .args(["--disable-dev-shm-usage", "--disable-gpu", "--no-first-run", "--window-size=900,1100"])

@@ -1,5 +1,5 @@
-//! Relay, Tenant and Agents as a person applies them, and agents of the SDK with nothing but what the operator put in their
-//! Secrets.
+//! Relay, Tenant and Agents as a person applies them, and agents of the SDK with nothing but what
+//! the operator put in their Secrets.
 
 use std::{sync::Arc, time::Duration};
 
@@ -18,12 +18,14 @@ use devtools::eventually::eventually;
 pub const RELAY: &str = "main";
 pub const TENANT: &str = "acme";
 
-/// The promise: one apply, and within a minute everything serves. The machine of a test run is slower than that of a person.
+/// The promise: one apply, and within a minute everything serves. The machine of a test run is
+/// slower than that of a person.
 pub const READY_TIMEOUT: Duration = Duration::from_secs(120);
 /// How long the SDK tries to connect: a relay that was killed is back before.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(60);
 
-/// Applies an object of this name and spec, as `kubectl apply --server-side` does; again changes nothing.
+/// Applies an object of this name and spec, as `kubectl apply --server-side` does; again changes
+/// nothing.
 ///
 /// # Errors
 /// What the API server says.

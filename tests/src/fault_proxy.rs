@@ -1,4 +1,5 @@
-//! A TCP proxy on loopback that does to a connection what networks do: cut it, stall it, delay it, refuse it.
+//! A TCP proxy on loopback that does to a connection what networks do: cut it, stall it, delay it,
+//! refuse it.
 
 use std::{io, net::SocketAddr, sync::Arc, time::Duration};
 

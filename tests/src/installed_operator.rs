@@ -1,5 +1,5 @@
-//! The cluster with both charts installed, for the suites that watch the operator at work. They run one after the other and
-//! share it; the first test that asks installs it.
+//! The cluster with both charts installed, for the suites that watch the operator at work. They run
+//! one after the other and share it; the first test that asks installs it.
 
 use std::{sync::OnceLock, time::Duration};
 
@@ -18,7 +18,8 @@ use crate::test_cluster;
 /// The operator's Deployment and its Lease have the same name.
 pub const OPERATOR: &str = "msg2agent-operator";
 
-/// Longest wait for an operator that leads: both replicas were started anew, and a lease has to run out.
+/// Longest wait for an operator that leads: both replicas were started anew, and a lease has to run
+/// out.
 const LEADER_TIMEOUT: Duration = Duration::from_secs(60);
 
 static INSTALLED: OnceLock<Result<Cluster, String>> = OnceLock::new();

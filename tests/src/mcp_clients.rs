@@ -1,5 +1,5 @@
-//! Other people's MCP clients and suites, pinned in `tests/mcp-clients`: the conformance suites, the Inspector, the Python
-//! client. Installed on first use.
+//! Other people's MCP clients and suites, pinned in `tests/mcp-clients`: the conformance suites,
+//! the Inspector, the Python client. Installed on first use.
 
 use std::ffi::OsStr;
 use std::fs;

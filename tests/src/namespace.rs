@@ -1,4 +1,5 @@
-//! A namespace for one test. It is deleted when the test passes; when it fails, what is in it is printed first.
+//! A namespace for one test. It is deleted when the test passes; when it fails, what is in it is
+//! printed first.
 
 mod dump;
 
@@ -25,7 +26,8 @@ pub struct TestNamespace {
     pub name: String,
 }
 
-/// Runs a test in a namespace of its own, whose name starts with `prefix` (at most 40 characters of a DNS label).
+/// Runs a test in a namespace of its own, whose name starts with `prefix` (at most 40 characters of
+/// a DNS label).
 pub async fn in_namespace(
     client: Client,
     prefix: &str,

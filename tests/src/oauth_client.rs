@@ -1,4 +1,5 @@
-//! An MCP client as far as signing in goes: from the endpoint's challenge to tokens (RFC 9728, 8414, 7591, 7636, 8707).
+//! An MCP client as far as signing in goes: from the endpoint's challenge to tokens (RFC 9728,
+//! 8414, 7591, 7636, 8707).
 
 use anyhow::{Context as _, ensure};
 use protocol::base64url;

@@ -1,14 +1,16 @@
-//! Looks for a text in the memory of a running process: what a relay must never hold is not there, and a planted text is.
+//! Looks for a text in the memory of a running process: what a relay must never hold is not there,
+//! and a planted text is.
 
 use std::fs::File;
 use std::io;
 use std::os::unix::fs::FileExt as _;
 
-/// Bytes read at a time. Two reads overlap by the needle's length, so that nothing hides at a boundary.
+/// Bytes read at a time. Two reads overlap by the needle's length, so that nothing hides at a
+/// boundary.
 const CHUNK_BYTES: usize = 1 << 20;
 
-/// How often `needle` stands in the readable memory of process `pid` (`/proc/<pid>/maps` and `mem`; the caller must be
-/// allowed to trace it).
+/// How often `needle` stands in the readable memory of process `pid` (`/proc/<pid>/maps` and `mem`;
+/// the caller must be allowed to trace it).
 ///
 /// # Errors
 /// The process is gone or may not be read.

@@ -1,5 +1,5 @@
-//! A way from this machine to a relay in a cluster: through the API server to its pod, with the certificate checked against the
-//! relay's authority. Works on every cluster.
+//! A way from this machine to a relay in a cluster: through the API server to its pod, with the
+//! certificate checked against the relay's authority. Works on every cluster.
 
 use std::sync::Arc;
 
@@ -16,7 +16,8 @@ use crate::namespace::TestNamespace;
 /// Connections through one door at once; more would be a test that forgets to close them.
 const CONNECTIONS_MAX: usize = 64;
 
-/// A plaintext port on loopback that leads to the relay. Closed when dropped; connections through it end by themselves.
+/// A plaintext port on loopback that leads to the relay. Closed when dropped; connections through
+/// it end by themselves.
 #[derive(Debug)]
 pub struct RelayPortForward {
     port: u16,

@@ -1,5 +1,6 @@
-//! A way from this machine to every Service of a cluster: a proxy on loopback (CONNECT, RFC 9110 section 9.3.6) that leads the Services'
-//! names through the API server to their pods. URLs, TLS names and Host headers stay what they are inside. Works on every cluster.
+//! A way from this machine to every Service of a cluster: a proxy on loopback (CONNECT, RFC 9110
+//! section 9.3.6) that leads the Services' names through the API server to their pods. URLs, TLS
+//! names and Host headers stay what they are inside. Works on every cluster.
 
 use anyhow::{Context as _, ensure};
 use devtools::http_client;
@@ -38,7 +39,8 @@ impl ServicePortForward {
         &self.url
     }
 
-    /// A client that reaches Services by their names, trusts `authority` (PEM) alone and follows no redirects.
+    /// A client that reaches Services by their names, trusts `authority` (PEM) alone and follows no
+    /// redirects.
     ///
     /// # Errors
     /// The authority cannot be read.
@@ -67,7 +69,8 @@ async fn accept(listener: TcpListener, client: Client) {
         }
         let client = client.clone();
         connections.spawn(async move {
-            // Who connects sees a closed connection, as from a Service without pods; the test shows what it was good for.
+            // Who connects sees a closed connection, as from a Service without pods; the test shows
+            // what it was good for.
             if let Err(error) = join(near, client).await {
                 eprintln!("service door: {error:#}");
             }

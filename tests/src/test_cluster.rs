@@ -1,5 +1,5 @@
-//! The clusters of the suites. Each has a folder below `target` and is built in, unless one of the variables
-//! `MSG2AGENT_TEST_CLUSTER_…` asks for another. What KUBECONFIG names is never used.
+//! The clusters of the suites. Each has a folder below `target` and is built in, unless one of the
+//! variables `MSG2AGENT_TEST_CLUSTER_…` asks for another. What KUBECONFIG names is never used.
 
 use devtools::cluster::folder::ClusterFolder;
 use devtools::cluster::options::ClusterOptions;
@@ -22,7 +22,8 @@ pub fn down(name: &str) -> anyhow::Result<()> {
     Cluster::down(&folder(name)?)
 }
 
-/// The folder of the cluster of this name. `scripts/test.sh` ends the clusters in `target/*-cluster`.
+/// The folder of the cluster of this name. `scripts/test.sh` ends the clusters in
+/// `target/*-cluster`.
 ///
 /// # Errors
 /// It cannot be made.

@@ -1,4 +1,5 @@
-//! `load`: prints messages per server CPU second of the relay beside a TCP forwarder and nats-server.
+//! `load`: prints messages per server CPU second of the relay beside a TCP forwarder and
+//! nats-server.
 
 use std::time::Duration;
 
@@ -9,7 +10,8 @@ use msg2agent_devtools::load::plan::{
 };
 use msg2agent_devtools::load::{self, process};
 
-/// Drives pairs of agents through each server in turn and prints messages per second of the server's CPU.
+/// Drives pairs of agents through each server in turn and prints messages per second of the
+/// server's CPU.
 #[derive(Parser)]
 #[command(version)]
 struct Arguments {

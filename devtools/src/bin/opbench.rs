@@ -10,12 +10,14 @@ use msg2agent_devtools::opbench::{
     self, AGENTS_MAX, BenchPlan, REVOCATIONS_MAX, TENANTS_MAX, operator::Address,
 };
 
-/// Applies many Agents at once and prints the time until all are Ready, writes per Agent and the operator's memory; then
-/// sees that the idle operator writes nothing, and measures how fast a revoked key is refused.
+/// Applies many Agents at once and prints the time until all are Ready, writes per Agent and the
+/// operator's memory; then sees that the idle operator writes nothing, and measures how fast a
+/// revoked key is refused.
 #[derive(Parser)]
 #[command(version)]
 struct Arguments {
-    /// Kubeconfig of the cluster, with the operator installed. It is always named: the benchmark makes a thousand objects.
+    /// Kubeconfig of the cluster, with the operator installed. It is always named: the benchmark
+    /// makes a thousand objects.
     #[arg(long, value_name = "FILE")]
     kubeconfig: PathBuf,
     /// Context in the kubeconfig. Default: its current one.

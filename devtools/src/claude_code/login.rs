@@ -1,4 +1,5 @@
-//! Signing in from Claude Code: `claude mcp login` under a terminal, while somebody else opens the URL that it prints.
+//! Signing in from Claude Code: `claude mcp login` under a terminal, while somebody else opens the
+//! URL that it prints.
 
 use std::process::Stdio;
 
@@ -12,7 +13,8 @@ use super::{COMMAND_TIMEOUT, ClaudeCode, output_of};
 const TERMINAL_COLUMNS: u32 = 4000;
 
 impl ClaudeCode {
-    /// Signs in at the server of this name; `open` does with the URL what a person and a browser do. Returns what was said.
+    /// Signs in at the server of this name; `open` does with the URL what a person and a browser
+    /// do. Returns what was said.
     ///
     /// # Errors
     /// It prints no URL, `open` fails, or it says that the sign-in failed.
@@ -47,7 +49,8 @@ impl ClaudeCode {
         output_of(command).await
     }
 
-    /// The program under `script`, which makes a terminal for it. No argument has anything a shell would read.
+    /// The program under `script`, which makes a terminal for it. No argument has anything a shell
+    /// would read.
     fn terminal(&self, arguments: &str) -> anyhow::Result<Command> {
         let program = self.program.to_str().context("the program's path is not UTF-8")?;
         let inside = format!("stty cols {TERMINAL_COLUMNS}; exec '{program}' {arguments}");

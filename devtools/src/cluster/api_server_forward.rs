@@ -1,5 +1,5 @@
-//! A way to the API server for machines where no link into the namespaces can be made: a loopback port outside, a Unix socket
-//! in the cluster's folder, and a copy loop on both sides of it.
+//! A way to the API server for machines where no link into the namespaces can be made: a loopback
+//! port outside, a Unix socket in the cluster's folder, and a copy loop on both sides of it.
 
 use std::{
     fs::File,
@@ -18,7 +18,8 @@ use tokio::{
 
 use super::{folder::ClusterFolder, network::API_PORT, process_identity::ProcessIdentity};
 
-/// Name of the socket. It is used relative to the node's folder, because a socket's path may have 107 bytes only.
+/// Name of the socket. It is used relative to the node's folder, because a socket's path may have
+/// 107 bytes only.
 const SOCKET: &str = "api.sock";
 
 /// Connections at once; further ones wait in the listener's backlog.
@@ -52,7 +53,8 @@ pub fn start(folder: &ClusterFolder) -> anyhow::Result<(ProcessIdentity, u16)> {
     bail!("the forwarder did not start; see forward.log")
 }
 
-/// The outer half: a loopback port, written to the cluster's folder, to the socket. Returns only with an error.
+/// The outer half: a loopback port, written to the cluster's folder, to the socket. Returns only
+/// with an error.
 pub async fn serve_outside(folder: &ClusterFolder) -> anyhow::Result<()> {
     std::env::set_current_dir(folder.node()).context("enter the node's folder")?;
     let listener = TcpListener::bind(("127.0.0.1", 0)).await.context("listen on loopback")?;
@@ -89,7 +91,8 @@ fn listen_in(node: &Path) -> anyhow::Result<UnixListener> {
     UnixListener::bind(SOCKET).context("listen on the socket")
 }
 
-/// Copies both ways until either side is done. A connection that fails is closed, which its client sees.
+/// Copies both ways until either side is done. A connection that fails is closed, which its client
+/// sees.
 async fn join<Outer, Inner>(mut outer: Outer, inner: std::io::Result<Inner>)
 where
     Outer: AsyncRead + AsyncWrite + Unpin,

@@ -1,5 +1,6 @@
-//! The process that is the built-in cluster: it prepares its namespaces, writes the configuration, starts every component and
-//! starts a fallen one again, a few times. It runs until the namespaces are ended from outside.
+//! The process that is the built-in cluster: it prepares its namespaces, writes the configuration,
+//! starts every component and starts a fallen one again, a few times. It runs until the namespaces
+//! are ended from outside.
 
 mod addons;
 mod files;
@@ -26,10 +27,12 @@ use super::{
     network::Network,
 };
 
-/// Restarts of one component before the whole cluster gives up: more would hide a component that cannot run here.
+/// Restarts of one component before the whole cluster gives up: more would hide a component that
+/// cannot run here.
 const RESTARTS_MAX: u32 = 5;
 
-/// Pause before a component is started again, so that a crash loop does not fill the log in seconds.
+/// Pause before a component is started again, so that a crash loop does not fill the log in
+/// seconds.
 const RESTART_INTERVAL: Duration = Duration::from_secs(1);
 
 /// Last line of the stages file of a cluster that can be used.

@@ -1,5 +1,6 @@
-//! Claude Code connects to Alice's MCP endpoint, by the URL and the key in her Secret, and asks Bob. Only inside the built-in
-//! cluster do the cluster's names resolve, so that part runs there, as a process of its own.
+//! Claude Code connects to Alice's MCP endpoint, by the URL and the key in her Secret, and asks
+//! Bob. Only inside the built-in cluster do the cluster's names resolve, so that part runs there,
+//! as a process of its own.
 
 use std::{path::Path, process::Stdio};
 

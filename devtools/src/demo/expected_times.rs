@@ -1,4 +1,5 @@
-//! How long the stages of the demo take in the case at hand: what an earlier run has built or fetched counts for nothing.
+//! How long the stages of the demo take in the case at hand: what an earlier run has built or
+//! fetched counts for nothing.
 
 use std::time::Duration;
 

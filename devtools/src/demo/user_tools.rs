@@ -1,4 +1,5 @@
-//! kubectl and helm as a user runs them: each command is printed, without its folder, before it runs.
+//! kubectl and helm as a user runs them: each command is printed, without its folder, before it
+//! runs.
 
 use std::path::{Path, PathBuf};
 

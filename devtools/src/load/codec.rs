@@ -1,4 +1,5 @@
-//! What differs between servers: the bytes of a message, and how arrivals and answers are counted in what comes back.
+//! What differs between servers: the bytes of a message, and how arrivals and answers are counted
+//! in what comes back.
 
 /// Message `n` of a pair is the n-th from 0; it arrives, and is answered, in that order.
 pub trait Codec {
@@ -11,7 +12,8 @@ pub trait Codec {
     /// Bytes that the server must not send here.
     fn at_recipient(&mut self, input: &[u8], reply: &mut Vec<u8>) -> anyhow::Result<Taken>;
 
-    /// Reads what came to the sender; `reply` is written back on its connection, before the next message.
+    /// Reads what came to the sender; `reply` is written back on its connection, before the next
+    /// message.
     ///
     /// # Errors
     /// Bytes that the server must not send here, refusals among them.
@@ -25,6 +27,7 @@ pub struct Taken {
     pub bytes: usize,
     /// Whole messages (at the recipient) or answers (at the sender) among them.
     pub count: u64,
-    /// Answers among them that say `stored` instead of `delivered`: the relay wrote the message to its disk first.
+    /// Answers among them that say `stored` instead of `delivered`: the relay wrote the message to
+    /// its disk first.
     pub stored: u64,
 }

@@ -1,4 +1,5 @@
-//! The floor: a TCP forwarder that knows no frames and no routes, and the blocks that are sent through it.
+//! The floor: a TCP forwarder that knows no frames and no routes, and the blocks that are sent
+//! through it.
 //!
 //! [`serve`] runs in a process of its own, so that its CPU time is counted apart.
 
@@ -21,7 +22,8 @@ const ANSWER_BYTES: usize = 64;
 /// What the forwarder prints before its address.
 const LISTENING: &str = "listening ";
 
-/// Forwards between the first and the second, the third and the fourth … connection, both ways, until stdin closes.
+/// Forwards between the first and the second, the third and the fourth … connection, both ways,
+/// until stdin closes.
 ///
 /// # Errors
 /// No loopback port, or a failing accept.

@@ -52,7 +52,8 @@ impl Nats {
         Ok(Self { process, address, _folder: folder })
     }
 
-    /// The two connections of pair `number`; the recipient has subscribed, and the sender too if `answers`.
+    /// The two connections of pair `number`; the recipient has subscribed, and the sender too if
+    /// `answers`.
     ///
     /// # Errors
     /// A refused connection.

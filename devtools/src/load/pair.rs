@@ -1,4 +1,5 @@
-//! One sender and one recipient on their two connections: fill the window, read what comes, until told to stop.
+//! One sender and one recipient on their two connections: fill the window, read what comes, until
+//! told to stop.
 
 use std::cell::RefCell;
 use std::io::ErrorKind;

@@ -24,13 +24,15 @@ pub struct LoadPlan {
     pub rounds: u32,
     pub warm_up: Duration,
     pub measured: Duration,
-    /// Bytes of one message's payload on the wire: the whole JSON frame, the NATS payload, the forwarded block.
+    /// Bytes of one message's payload on the wire: the whole JSON frame, the NATS payload, the
+    /// forwarded block.
     pub size: usize,
     /// Servers on CPU 0, generator on CPU 1.
     pub pinned: bool,
 }
 
-/// A server and the way it is used. `answered` subjects confirm every message to its sender end to end.
+/// A server and the way it is used. `answered` subjects confirm every message to its sender end to
+/// end.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, ValueEnum)]
 pub enum LoadSubject {
     /// The dumb TCP forwarder, messages one way: the floor of one read and one write.

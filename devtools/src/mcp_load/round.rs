@@ -19,7 +19,8 @@ pub enum CallSubject {
     Bare,
     /// A tool that reads the agent's own inbox, through the gateway.
     OwnInbox,
-    /// A message to another agent: through the gateway, the endpoint and the relay, until that says `stored` or `delivered`.
+    /// A message to another agent: through the gateway, the endpoint and the relay, until that says
+    /// `stored` or `delivered`.
     Message,
 }
 

@@ -1,4 +1,5 @@
-//! Many Agents at once on a fresh Relay: time until all are Ready, writes per Agent, the operator's memory and CPU.
+//! Many Agents at once on a fresh Relay: time until all are Ready, writes per Agent, the operator's
+//! memory and CPU.
 
 use std::collections::HashMap;
 use std::fmt;
@@ -14,7 +15,8 @@ use super::operator::Reading;
 use super::writes::Writes;
 use super::{BenchPlan, readiness};
 
-/// Applies under way at once: what keeps the API server busy without running into its fairness queues.
+/// Applies under way at once: what keeps the API server busy without running into its fairness
+/// queues.
 const APPLIES_AT_ONCE: usize = 64;
 /// Time for the Relay and the Tenants, images and volume included.
 const PLATFORM_TIMEOUT: Duration = Duration::from_secs(180);

@@ -1,4 +1,5 @@
-//! Reads Prometheus' text format 0.0.4: samples with their labels. Metadata and timestamps are left out.
+//! Reads Prometheus' text format 0.0.4: samples with their labels. Metadata and timestamps are left
+//! out.
 
 use std::collections::BTreeMap;
 

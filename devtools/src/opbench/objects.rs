@@ -1,4 +1,5 @@
-//! The manifests that are applied: one Relay, some Tenants, many Agents. As JSON, the way a person's YAML arrives.
+//! The manifests that are applied: one Relay, some Tenants, many Agents. As JSON, the way a
+//! person's YAML arrives.
 
 use clap::ValueEnum;
 use kube::core::{ApiResource, DynamicObject, GroupVersionKind};

@@ -1,4 +1,5 @@
-//! What the operator has used and what was written, read through the API server, so that any kubeconfig will do.
+//! What the operator has used and what was written, read through the API server, so that any
+//! kubeconfig will do.
 
 use anyhow::{Context as _, ensure};
 

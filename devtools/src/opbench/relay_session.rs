@@ -1,4 +1,5 @@
-//! An agent's session with a Relay in the cluster, from outside: a forwarded port, TLS by the Relay's own CA, WebSocket.
+//! An agent's session with a Relay in the cluster, from outside: a forwarded port, TLS by the
+//! Relay's own CA, WebSocket.
 
 use std::sync::Arc;
 

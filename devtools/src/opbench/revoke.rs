@@ -1,4 +1,5 @@
-//! From the API server's answer to a revocation until the Relay refuses the key and has closed the session that used it.
+//! From the API server's answer to a revocation until the Relay refuses the key and has closed the
+//! session that used it.
 
 use std::fmt;
 use std::time::{Duration, Instant};
@@ -13,7 +14,8 @@ use super::relay_session::Credentials;
 
 /// A key that is not refused by then never will be.
 const REFUSAL_TIMEOUT: Duration = Duration::from_secs(30);
-/// Connections made before the revocation, so that the time to forward a port and to agree on TLS is not counted.
+/// Connections made before the revocation, so that the time to forward a port and to agree on TLS
+/// is not counted.
 const READY_CONNECTIONS: usize = 8;
 /// Pause between two questions.
 const POLL_INTERVAL: Duration = Duration::from_millis(50);

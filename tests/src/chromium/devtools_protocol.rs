@@ -1,4 +1,5 @@
-//! The DevTools protocol as far as one page needs it: calls with their answers, and what the browser says in between.
+//! The DevTools protocol as far as one page needs it: calls with their answers, and what the
+//! browser says in between.
 
 use std::time::Duration;
 

@@ -1,5 +1,5 @@
-//! What is in a namespace, as text for a failed test: objects, events and the last lines of every container's log.
-//! Secrets are not listed.
+//! What is in a namespace, as text for a failed test: objects, events and the last lines of every
+//! container's log. Secrets are not listed.
 
 use std::fmt::Write as _;
 

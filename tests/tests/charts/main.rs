@@ -1,4 +1,5 @@
-//! The charts, rendered by Helm 3 and Helm 4: what stands in them, what they refuse, and what they open.
+//! The charts, rendered by Helm 3 and Helm 4: what stands in them, what they refuse, and what they
+//! open.
 
 #![expect(
     clippy::unwrap_used,

@@ -88,7 +88,8 @@ async fn available(namespace: &TestNamespace) -> anyhow::Result<()> {
     .await
 }
 
-/// Names are asked for inside the built-in cluster; a pod of another cluster would need an image with a resolver.
+/// Names are asked for inside the built-in cluster; a pod of another cluster would need an image
+/// with a resolver.
 async fn resolves(name: &str, address: &str) -> anyhow::Result<()> {
     let Some(cluster) = shared::built_in() else { return Ok(()) };
     eventually("the Service's name resolves", STATE_TIMEOUT, async || {

@@ -1,4 +1,5 @@
-//! The rules of the custom resources, asked of a real API server: CEL that is ill-typed or too costly passes every other test.
+//! The rules of the custom resources, asked of a real API server: CEL that is ill-typed or too
+//! costly passes every other test.
 
 use std::time::Duration;
 

@@ -1,4 +1,5 @@
-//! A cluster whose processes were killed, as by a reboot or an interrupted run: its record stays, and the next start replaces it.
+//! A cluster whose processes were killed, as by a reboot or an interrupted run: its record stays,
+//! and the next start replaces it.
 
 use std::time::Duration;
 

@@ -1,4 +1,5 @@
-//! What an agent writes is nowhere in a relay's pod: not in its memory, its volume, its log, its metrics.
+//! What an agent writes is nowhere in a relay's pod: not in its memory, its volume, its log, its
+//! metrics.
 
 use std::path::{Path, PathBuf};
 

@@ -1,4 +1,5 @@
-//! Leadership: another replica takes over from one that was killed or paused, and the paused one, going on, does not write.
+//! Leadership: another replica takes over from one that was killed or paused, and the paused one,
+//! going on, does not write.
 
 use std::time::Duration;
 

@@ -1,6 +1,8 @@
-//! What holds when a process of the product is killed or paused on a real cluster, and what a relay pod must never know.
+//! What holds when a process of the product is killed or paused on a real cluster, and what a relay
+//! pod must never know.
 //!
-//! The cluster of the operator suite. The node must run on this machine, because processes are found from outside their pods.
+//! The cluster of the operator suite. The node must run on this machine, because processes are
+//! found from outside their pods.
 
 mod canary;
 mod conversation;

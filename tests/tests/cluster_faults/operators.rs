@@ -14,7 +14,8 @@ use tokio::sync::{RwLock, RwLockReadGuard, RwLockWriteGuard};
 const REPLICAS: usize = 2;
 /// The kubelet waits longer with each restart of the same container.
 const SETTLE_TIMEOUT: Duration = Duration::from_secs(120);
-/// The lease's duration (15 s), a look at its end (2.4 s) and one before it (2.4 s), and a slow machine.
+/// The lease's duration (15 s), a look at its end (2.4 s) and one before it (2.4 s), and a slow
+/// machine.
 const TAKEOVER_TIMEOUT: Duration = Duration::from_secs(25);
 
 /// A test that takes an operator away, or counts what one writes, runs alone.
@@ -59,7 +60,8 @@ pub(crate) async fn leader_and_other(client: &Client) -> anyhow::Result<(PodProc
     pair.with_context(|| format!("{holder} and one other"))
 }
 
-/// Waits until somebody else than `before` holds the lease, at most the time that a takeover may take.
+/// Waits until somebody else than `before` holds the lease, at most the time that a takeover may
+/// take.
 pub(crate) async fn successor(client: &Client, before: &str) -> anyhow::Result<String> {
     eventually("another replica leads", TAKEOVER_TIMEOUT, async || {
         let now = leader(client).await?;

@@ -1,5 +1,6 @@
-//! The operator on a real cluster, from the objects a person applies to what the relay enforces. Needs the charts installed
-//! (operator, relay and MCP images where pods find them); without them each test fails and says so.
+//! The operator on a real cluster, from the objects a person applies to what the relay enforces.
+//! Needs the charts installed (operator, relay and MCP images where pods find them); without them
+//! each test fails and says so.
 
 use std::{collections::BTreeMap, time::Duration};
 

@@ -1,4 +1,5 @@
-//! `kubectl m2a doctor agent/alice` from outside the cluster: the plugin, with the kubectl and the kubeconfig that a person has.
+//! `kubectl m2a doctor agent/alice` from outside the cluster: the plugin, with the kubectl and the
+//! kubeconfig that a person has.
 
 use anyhow::{Context as _, ensure};
 use crds::Tenant;

@@ -1,5 +1,5 @@
-//! The MCP gateway of a Relay on a real cluster: what stands there once somebody wants one, what is put back, and what is left when
-//! nobody wants it any more.
+//! The MCP gateway of a Relay on a real cluster: what stands there once somebody wants one, what is
+//! put back, and what is left when nobody wants it any more.
 
 use std::time::Duration;
 
@@ -198,7 +198,8 @@ fn lowest_number(namespace: &TestNamespace) -> tokio::task::JoinHandle<anyhow::R
     })
 }
 
-/// resourceVersions of what the operator writes for a gateway. That of the autoscaler changes with what it measures.
+/// resourceVersions of what the operator writes for a gateway. That of the autoscaler changes with
+/// what it measures.
 async fn written(namespace: &TestNamespace) -> anyhow::Result<Vec<Option<String>>> {
     Ok(vec![
         namespace.api::<Service>().get(&gateway()).await?.resource_version(),

@@ -1,4 +1,5 @@
-//! The settings file of a relay: written back when somebody edits it, and a new pod when the Relay changes it.
+//! The settings file of a relay: written back when somebody edits it, and a new pod when the Relay
+//! changes it.
 
 use std::time::Duration;
 

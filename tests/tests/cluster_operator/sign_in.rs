@@ -1,4 +1,5 @@
-//! A person signs in for an Agent's endpoint with nothing but its URL and what the Tenant says of them.
+//! A person signs in for an Agent's endpoint with nothing but its URL and what the Tenant says of
+//! them.
 
 use std::time::Duration;
 

@@ -1,4 +1,5 @@
-//! The record of a cluster whose process has ended: the program `cluster` does not count it as running and removes it.
+//! The record of a cluster whose process has ended: the program `cluster` does not count it as
+//! running and removes it.
 
 use std::path::Path;
 use std::process::{Command, Output};

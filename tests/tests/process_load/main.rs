@@ -1,4 +1,5 @@
-//! The load generator counts right: short unpinned rounds against real servers. Speeds are not asserted.
+//! The load generator counts right: short unpinned rounds against real servers. Speeds are not
+//! asserted.
 
 use std::time::Duration;
 
@@ -7,7 +8,8 @@ use devtools::load::report::LoadReport;
 use devtools::mcp_load;
 use devtools::mcp_load::round::CallSubject;
 
-/// Runs each subject twice for a moment. A round whose sent, arrived and answered messages differ is an error.
+/// Runs each subject twice for a moment. A round whose sent, arrived and answered messages differ
+/// is an error.
 async fn two_rounds_of(subjects: &[LoadSubject]) -> anyhow::Result<LoadReport> {
     devtools::install_tls_provider();
     let plan = LoadPlan {

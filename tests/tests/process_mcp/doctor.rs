@@ -1,5 +1,6 @@
-//! `m2a doctor mcp` at the product itself: faults seeded in a real relay, its authorization server, and a real MCP server. Those that no
-//! part of the product has, such as a wrong issuer or a far clock, are seeded at scripted endpoints (`tests/tests/process_relay/doctor.rs`).
+//! `m2a doctor mcp` at the product itself: faults seeded in a real relay, its authorization server,
+//! and a real MCP server. Those that no part of the product has, such as a wrong issuer or a far
+//! clock, are seeded at scripted endpoints (`tests/tests/process_relay/doctor.rs`).
 
 use std::time::Duration;
 

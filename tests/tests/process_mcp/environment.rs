@@ -1,4 +1,5 @@
-//! What this suite starts does not follow the environment to another cluster or to a proxy: endpoints, a gateway and their clients.
+//! What this suite starts does not follow the environment to another cluster or to a proxy:
+//! endpoints, a gateway and their clients.
 
 use msg2agent_tests::poisoned_environment::run_test_poisoned;
 

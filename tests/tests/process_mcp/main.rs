@@ -1,4 +1,5 @@
-//! The MCP server as a process between a real relay and real clients: our own HTTP calls, and Claude Code.
+//! The MCP server as a process between a real relay and real clients: our own HTTP calls, and
+//! Claude Code.
 
 #![expect(
     clippy::unwrap_used,

@@ -1,4 +1,5 @@
-//! The relay goes away and comes back: what each tool answers meanwhile, and that nobody has to do anything.
+//! The relay goes away and comes back: what each tool answers meanwhile, and that nobody has to do
+//! anything.
 
 use std::time::Duration;
 

@@ -1,5 +1,5 @@
-//! Signing in from end to end: clients that know nothing but the endpoint's URL, the relay's authorization server, and a person with
-//! an invitation.
+//! Signing in from end to end: clients that know nothing but the endpoint's URL, the relay's
+//! authorization server, and a person with an invitation.
 
 use std::process::Stdio;
 

@@ -1,4 +1,5 @@
-//! What clients are told when the relay does not let the agent in, and that the server comes back by itself when it does again.
+//! What clients are told when the relay does not let the agent in, and that the server comes back
+//! by itself when it does again.
 
 use std::time::Duration;
 

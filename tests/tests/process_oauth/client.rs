@@ -1,4 +1,5 @@
-//! An MCP client as far as the authorization server sees it: registers, waits for its code, exchanges it.
+//! An MCP client as far as the authorization server sees it: registers, waits for its code,
+//! exchanges it.
 
 use std::collections::HashMap;
 use std::time::Duration;

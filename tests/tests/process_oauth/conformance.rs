@@ -1,4 +1,5 @@
-//! The conformance suite for authorization servers: metadata, the code grant, its answer and the token's.
+//! The conformance suite for authorization servers: metadata, the code grant, its answer and the
+//! token's.
 
 use std::process::Stdio;
 use std::time::Duration;
@@ -46,7 +47,8 @@ async fn the_suite_for_authorization_servers_finds_no_fault() {
     let asks = format!("{issuer}/oauth/authorize?");
     while let Some(line) = lines.next_line().await.unwrap() {
         if line.starts_with(&asks) {
-            // It prints the link before it listens for the answer, and a program is faster than a person.
+            // It prints the link before it listens for the answer, and a program is faster than a
+            // person.
             eventually("the suite listens", LISTEN_TIMEOUT, async || {
                 TcpStream::connect(format!("127.0.0.1:{port}")).await.map(drop).context("connect")
             })

@@ -1,4 +1,5 @@
-//! The authorization server of a relay process, seen by the conformance suite and by a real browser.
+//! The authorization server of a relay process, seen by the conformance suite and by a real
+//! browser.
 
 #![expect(
     clippy::unwrap_used,

@@ -1,4 +1,5 @@
-//! A person with a browser, as far as HTTP shows them: signs in with an invitation and allows what is asked.
+//! A person with a browser, as far as HTTP shows them: signs in with an invitation and allows what
+//! is asked.
 
 use std::collections::HashMap;
 

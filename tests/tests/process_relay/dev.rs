@@ -1,4 +1,5 @@
-//! `m2a dev`: a relay and two agents on this machine without any cluster, and nothing of them left afterwards.
+//! `m2a dev`: a relay and two agents on this machine without any cluster, and nothing of them left
+//! afterwards.
 
 use std::net::TcpListener;
 use std::path::{Path, PathBuf};

@@ -66,7 +66,8 @@ impl Scene {
         seal(draft, &self.identity, recipient, now(), &mut rand::rng()).unwrap().envelope
     }
 
-    /// The relay takes it, for it reads none of it; Bob refuses it with this, and the next honest message comes through.
+    /// The relay takes it, for it reads none of it; Bob refuses it with this, and the next honest
+    /// message comes through.
     async fn bob_refuses(mut self, forged: Envelope, reason: RefusalReason) {
         assert!(self.alice.send(&forged).await.is_ok(), "the relay is not the one to see it");
         let refusal = self.refusals.next().await.unwrap();
@@ -129,7 +130,8 @@ async fn a_replayed_envelope_is_refused() {
     line.register(&mallory.identity(), &record_of(&mallory.identity())).await.unwrap();
     assert_eq!(line.send(&envelope).await, Err(Reason::FromMismatch));
 
-    // An ephemeral message is forwarded as often as it is sent: only the recipient knows that it has it.
+    // An ephemeral message is forwarded as often as it is sent: only the recipient knows that it
+    // has it.
     assert_eq!(scene.alice.send(&envelope).await, Ok(SendStatus::Forwarded));
     assert_eq!(scene.inbox.next().await.unwrap().text(), Some("once"));
     assert_eq!(scene.alice.send(&envelope).await, Ok(SendStatus::Forwarded));

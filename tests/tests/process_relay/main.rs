@@ -1,4 +1,5 @@
-//! The relay as a process and agents of the SDK around it: what holds when something dies, and what nobody gets to see.
+//! The relay as a process and agents of the SDK around it: what holds when something dies, and what
+//! nobody gets to see.
 
 #![expect(
     clippy::unwrap_used,

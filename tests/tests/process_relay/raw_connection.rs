@@ -1,5 +1,5 @@
-//! A bare connection to the relay: frames as the test writes them, answers as the relay wrote them. For what the SDK refuses
-//! to do by itself.
+//! A bare connection to the relay: frames as the test writes them, answers as the relay wrote them.
+//! For what the SDK refuses to do by itself.
 
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 

@@ -1,8 +1,9 @@
-//! The wall between tenants as a property: whatever agents of two tenants try, none sees anything of the other, and the
-//! refusal for an agent behind the wall is, byte for byte, the one for an agent that nobody has.
+//! The wall between tenants as a property: whatever agents of two tenants try, none sees anything
+//! of the other, and the refusal for an agent behind the wall is, byte for byte, the one for an
+//! agent that nobody has.
 //!
-//! One relay process for all cases, bare connections, random actions against the model in [`visibility_model`]. A failure prints the
-//! seed; `PROPTEST_RNG_SEED=<seed>` replays it.
+//! One relay process for all cases, bare connections, random actions against the model in
+//! [`visibility_model`]. A failure prints the seed; `PROPTEST_RNG_SEED=<seed>` replays it.
 
 use std::cell::{Cell, RefCell};
 

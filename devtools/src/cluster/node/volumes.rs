@@ -1,5 +1,5 @@
-//! Opens new volumes to every user. The host-path provisioner makes them for root alone (0750), and a host-path volume takes no
-//! part in `fsGroup`, so a pod that is not root could not write to one.
+//! Opens new volumes to every user. The host-path provisioner makes them for root alone (0750), and
+//! a host-path volume takes no part in `fsGroup`, so a pod that is not root could not write to one.
 
 use std::{
     fs::{self, Permissions},

@@ -1,6 +1,8 @@
-//! `message.send` frames made ready once and patched per message; deliveries counted in order and acknowledged.
+//! `message.send` frames made ready once and patched per message; deliveries counted in order and
+//! acknowledged.
 //!
-//! The envelopes' protected header, body and signature are random text: the relay reads none of them.
+//! The envelopes' protected header, body and signature are random text: the relay reads none of
+//! them.
 
 use anyhow::{Context as _, ensure};
 use protocol::Did;

@@ -1,4 +1,5 @@
-//! A rolling restart of the gateways under load: no call fails that its client was not told to make again.
+//! A rolling restart of the gateways under load: no call fails that its client was not told to make
+//! again.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};

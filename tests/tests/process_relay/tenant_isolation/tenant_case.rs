@@ -202,7 +202,8 @@ impl<'a> TenantCase<'a> {
         self.refused_alike(&answer, &other, Reason::Forbidden);
     }
 
-    /// There are no admin keys of a tenant: an agent's own key opens nothing, and what is asked makes no difference.
+    /// There are no admin keys of a tenant: an agent's own key opens nothing, and what is asked
+    /// makes no difference.
     async fn administer(&mut self, who: usize, whom: Whom, twin: Side) {
         let key = self.agents[who].key.reveal();
         let answer = self.admin.ask_with(&self.path(whom.side(), whom), key).await.unwrap();
@@ -268,7 +269,8 @@ impl<'a> TenantCase<'a> {
         line.as_mut().unwrap()
     }
 
-    /// Sealed as the SDK would; to an agent without keys with the sender's own, which the relay cannot tell.
+    /// Sealed as the SDK would; to an agent without keys with the sender's own, which the relay
+    /// cannot tell.
     fn envelope(&self, who: usize, whom: Whom, r#type: MessageType, reliable: bool) -> Envelope {
         let index = if let Whom::Member(index) = whom { index } else { who };
         let answers = matches!(r#type, MessageType::Response | MessageType::Error | MessageType::Receipt);
