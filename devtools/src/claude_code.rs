@@ -1,6 +1,6 @@
-//! Claude Code itself as the client: a pinned release, without network, login or a user's settings.
-//! Its model is a stub that asks for one tool call; everything between that and our MCP endpoint is
-//! the real program.
+//! Runs a pinned release of Claude Code without network, login or user settings. Its model is a
+//! stub that asks for one tool call. Everything between the stub and the MCP endpoint is the real
+//! program.
 
 use std::ffi::OsString;
 use std::io::Write as _;

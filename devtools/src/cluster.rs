@@ -1,6 +1,6 @@
-//! A Kubernetes cluster to test and to demonstrate with: the built-in one, which is a real control
-//! plane and node in namespaces of this machine, one of kind, or an existing one that the caller
-//! names. Each cluster has a folder that records what runs.
+//! Starts and uses Kubernetes clusters for tests and demos: the built-in one, which is a real
+//! control plane and node in namespaces of this machine, one of kind, or an existing one that the
+//! caller names. Each cluster has a folder that records what runs.
 
 pub mod api_server_forward;
 pub mod built_in;

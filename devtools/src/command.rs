@@ -1,4 +1,4 @@
-//! Runs programs of the machine. Their output is in the error when they fail, and nowhere else.
+//! Runs other programs. Their output is in the error when they fail.
 
 use std::{
     ffi::OsStr,

@@ -1,6 +1,6 @@
-//! The demo: from nothing to two agents, one proven conversation and Claude Code, by the commands a
-//! user would type. Every stage is timed. From the installation to the verified proof it must stay
-//! within the promised time.
+//! Demonstrates the product with the commands that a user would type: from nothing to two agents,
+//! one proven conversation and Claude Code. Every stage is timed. From the installation to the
+//! verified proof it must stay within the promised time.
 
 pub mod claude;
 mod conversation;

@@ -1,5 +1,5 @@
-//! Waiting for a state: asks again and again until it is there or the deadline is over, and then
-//! says what was seen last.
+//! Polls until a state is reached or the timeout is over. The error then holds the state that was
+//! seen last.
 
 use std::time::{Duration, Instant};
 

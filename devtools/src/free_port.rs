@@ -1,4 +1,5 @@
-//! Ports for programs that must be told theirs before they start, and keep it over a restart.
+//! Gives out loopback ports for programs that get their port at the start and keep it over a
+//! restart.
 
 use std::net::TcpListener;
 use std::ops::Range;

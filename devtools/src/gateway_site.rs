@@ -1,5 +1,5 @@
-//! A relay, endpoints of several agents and gateways in front of them, each its own process on
-//! loopback.
+//! Starts a relay, the MCP endpoints of several agents and gateways in front of them, each as a
+//! process on loopback.
 
 use std::time::Duration;
 

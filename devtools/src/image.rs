@@ -1,5 +1,5 @@
-//! Container images of our binaries: one static program in an empty root, built by whatever builder
-//! this machine has.
+//! Builds container images of our binaries: one static program in an empty root, with the image
+//! builder that this machine has.
 
 use std::{
     fs,

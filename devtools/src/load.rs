@@ -1,5 +1,5 @@
-//! A bounded closed-loop load generator: pairs of agents exchange messages through a relay, a dumb
-//! TCP forwarder and a NATS server in interleaved rounds, and the server's CPU time is counted per
+//! Generates load in a closed loop: pairs of agents exchange messages through a relay, a plain TCP
+//! forwarder and a NATS server in interleaved rounds, and the server's CPU time is counted per
 //! message.
 //!
 //! Reading order: [`plan`] (what runs), [`round`] (one measurement), [`pair`] (the loop),

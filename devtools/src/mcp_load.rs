@@ -1,5 +1,5 @@
-//! Many MCP sessions on one gateway, beside a bare rmcp server in the same run: memory for each
-//! session, and the time of calls.
+//! Opens many MCP sessions on one gateway and on a bare rmcp server in the same run, and measures
+//! memory per session and the latency of calls.
 //!
 //! Reading order: [`session`] (one client), [`bare`] (the peer), [`round`] (one measurement),
 //! [`report`] (the table). Loopback only.

@@ -1,4 +1,4 @@
-//! Installs the programs that a lock file of ours names, hash by hash, once for each lock file.
+//! Installs the packages that a lock file pins by hash, once for each lock file.
 
 use std::fs;
 use std::path::{Path, PathBuf};

@@ -1,5 +1,5 @@
-//! Benchmark of the operator against any cluster: how fast many Agents become Ready and what that
-//! writes, whether an idle operator writes nothing, and how fast a revoked API key is refused.
+//! Benchmarks the operator on any cluster: how fast many Agents become Ready and what that writes,
+//! whether an idle operator writes nothing, and how fast a revoked API key is refused.
 //!
 //! One file per scenario: [`converge`], [`idle`], [`revoke`]. All objects live in one namespace
 //! that is deleted at the end.

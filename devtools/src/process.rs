@@ -1,5 +1,4 @@
-//! One of our binaries, or any program, run by a test: its log is captured, its end is by its own
-//! id.
+//! Runs a program for a test: captures its log and ends it by its own id.
 
 use std::{
     ffi::OsStr,

@@ -1,5 +1,4 @@
-//! A relay of this workspace as its own process on loopback, that a test can stop, kill and start
-//! again.
+//! Runs a relay of this workspace as a process on loopback that a test can stop, kill and restart.
 
 use std::path::{Path, PathBuf};
 use std::process::Stdio;

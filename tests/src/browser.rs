@@ -1,5 +1,5 @@
-//! A person's browser at the sign-in pages of a relay: keeps cookies, follows redirects of the
-//! relay, fills in its two forms.
+//! Plays a person's browser at the sign-in pages of a relay: keeps cookies, follows redirects of
+//! the relay, and fills in its two forms.
 
 use std::collections::BTreeMap;
 

@@ -1,6 +1,5 @@
-//! Chromium without a window, driven as a person would: by clicks and keys, over the DevTools
-//! protocol. For pages of our own on this machine only: names under `.example` lead here too, every
-//! other name is unknown to it.
+//! Drives a headless Chromium by clicks and keys over the DevTools protocol. It opens pages of this
+//! machine only: names under `.example` resolve to it, every other name is unknown.
 
 #![expect(clippy::indexing_slicing, reason = "a member that JSON does not have reads as null")]
 

@@ -1,4 +1,4 @@
-//! One call of each tool, as a model may make it.
+//! Calls each tool once through Claude Code, as a model may do it.
 
 use anyhow::{Context as _, ensure};
 use msg2agent::task::{Submit, TaskMessage};

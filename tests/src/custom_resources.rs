@@ -1,5 +1,5 @@
-//! Relay, Tenant and Agents as a person applies them, and agents of the SDK with nothing but what
-//! the operator put in their Secrets.
+//! Applies Relay, Tenant and Agents as a user does, and connects agents of the SDK with nothing but
+//! the Secrets that the operator wrote.
 
 use std::{sync::Arc, time::Duration};
 

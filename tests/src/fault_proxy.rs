@@ -1,5 +1,5 @@
-//! A TCP proxy on loopback that does to a connection what networks do: cut it, stall it, delay it,
-//! refuse it.
+//! Proxies TCP on loopback and injects network faults: it cuts, stalls, delays or refuses
+//! connections.
 
 use std::{io, net::SocketAddr, sync::Arc, time::Duration};
 

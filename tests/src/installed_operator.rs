@@ -1,5 +1,5 @@
-//! The cluster with both charts installed, for the suites that watch the operator at work. They run
-//! one after the other and share it; the first test that asks installs it.
+//! Installs both charts for the suites that test a running operator. The suites run one after the
+//! other and share the cluster; the first test that asks installs it.
 
 use std::{sync::OnceLock, time::Duration};
 

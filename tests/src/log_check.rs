@@ -1,5 +1,4 @@
-//! Reads logs for what must not be in them: panics, errors nobody expected, and secrets that a test
-//! planted.
+//! Checks logs for panics, unexpected errors, and secrets that a test planted.
 
 use thiserror::Error;
 

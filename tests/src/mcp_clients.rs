@@ -1,5 +1,5 @@
-//! Other people's MCP clients and suites, pinned in `tests/mcp-clients`: the conformance suites,
-//! the Inspector, the Python client. Installed on first use.
+//! Installs and runs other people's MCP clients, pinned in `tests/mcp-clients`: the conformance
+//! suites, the Inspector, and the Python client.
 
 use std::ffi::OsStr;
 use std::fs;

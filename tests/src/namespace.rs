@@ -1,5 +1,5 @@
-//! A namespace for one test. It is deleted when the test passes; when it fails, what is in it is
-//! printed first.
+//! Gives each test a namespace. It is deleted when the test passes; when the test fails, its
+//! contents are printed first.
 
 mod dump;
 

@@ -1,5 +1,5 @@
-//! An MCP client as far as signing in goes: from the endpoint's challenge to tokens (RFC 9728,
-//! 8414, 7591, 7636, 8707).
+//! Signs in as an MCP client does: from the endpoint's challenge to tokens (RFC 9728, 8414, 7591,
+//! 7636, 8707).
 
 use anyhow::{Context as _, ensure};
 use protocol::base64url;

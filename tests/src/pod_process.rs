@@ -1,6 +1,6 @@
-//! The process of a pod's container, found among this machine's processes, to be killed, paused or
-//! looked into. Works where the node runs on this machine (the built-in cluster, kind) and this
-//! process is the administrator.
+//! Finds the process of a pod's container among this machine's processes, to kill, pause or inspect
+//! it. The node must run on this machine (the built-in cluster, kind), and this process must be
+//! root.
 
 use std::{
     fs,

@@ -1,5 +1,5 @@
-//! Looks for a text in the memory of a running process: what a relay must never hold is not there,
-//! and a planted text is.
+//! Searches the memory of a running process for a text: a planted text is found, and what a relay
+//! must never hold is not.
 
 use std::fs::File;
 use std::io;

@@ -1,5 +1,5 @@
-//! A way from this machine to a relay in a cluster: through the API server to its pod, with the
-//! certificate checked against the relay's authority. Works on every cluster.
+//! Forwards a loopback port to a relay in a cluster: through the API server to its pod, with the
+//! certificate checked against the relay's CA. Works on every cluster.
 
 use std::sync::Arc;
 

@@ -1,6 +1,6 @@
-//! A way from this machine to every Service of a cluster: a proxy on loopback (CONNECT, RFC 9110
-//! section 9.3.6) that leads the Services' names through the API server to their pods. URLs, TLS
-//! names and Host headers stay what they are inside. Works on every cluster.
+//! Forwards connections to the Services of a cluster: a CONNECT proxy on loopback (RFC 9110 section
+//! 9.3.6) that reaches their pods through the API server. URLs, TLS names and Host headers stay
+//! what they are inside. Works on every cluster.
 
 use anyhow::{Context as _, ensure};
 use devtools::http_client;

@@ -1,4 +1,4 @@
-//! Command line of the test cluster: `cluster up`, use it, `cluster down`.
+//! Is the command line of the test cluster: `cluster up`, `cluster run`, `cluster down`.
 
 use std::{os::unix::process::CommandExt as _, path::PathBuf, process::Command};
 

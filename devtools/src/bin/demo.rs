@@ -1,4 +1,4 @@
-//! `demo`: shows the product on a cluster. `make demo` builds the programs and calls it.
+//! Runs the demo. `make demo` builds the programs and calls it.
 
 use std::{
     ffi::OsString, io, os::unix::process::CommandExt as _, path::PathBuf, process::Command, time::Duration,

@@ -1,4 +1,4 @@
-//! `load`: prints messages per server CPU second of the relay beside a TCP forwarder and
+//! Prints how many messages per second of server CPU the relay handles, beside a TCP forwarder and
 //! nats-server.
 
 use std::time::Duration;

@@ -1,4 +1,4 @@
-//! `opbench`: measures the operator on the cluster that a kubeconfig names.
+//! Measures the operator on the cluster that a kubeconfig names.
 
 use std::path::PathBuf;
 use std::time::Duration;

@@ -1,4 +1,4 @@
-//! Signing in from Claude Code: `claude mcp login` under a terminal, while somebody else opens the
+//! Signs in from Claude Code: runs `claude mcp login` under a terminal while the caller opens the
 //! URL that it prints.
 
 use std::process::Stdio;

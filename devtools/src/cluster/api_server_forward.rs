@@ -1,5 +1,5 @@
-//! A way to the API server for machines where no link into the namespaces can be made: a loopback
-//! port outside, a Unix socket in the cluster's folder, and a copy loop on both sides of it.
+//! Forwards a loopback port to the API server where no link into the namespaces can be made. A Unix
+//! socket in the cluster's folder connects the two halves.
 
 use std::{
     fs::File,

@@ -1,4 +1,4 @@
-//! Starts and ends the built-in cluster: everything about it that happens outside its namespaces.
+//! Starts and ends the built-in cluster, as far as this happens outside its namespaces.
 
 use std::{
     fs::{self, File},

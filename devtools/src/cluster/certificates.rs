@@ -1,5 +1,5 @@
-//! Keys and certificates of the built-in cluster: one authority, one server certificate, one client
-//! per component.
+//! Issues the keys and certificates of the built-in cluster: one CA, one server certificate, one
+//! client certificate per component.
 
 use std::net::{IpAddr, Ipv4Addr};
 

@@ -1,4 +1,4 @@
-//! The control group of one cluster's pods, in either version of the kernel's interface.
+//! Creates and removes the control group of a cluster's pods, in cgroup version 1 and 2.
 
 use std::{
     fs,

@@ -1,5 +1,5 @@
-//! Which cluster to start or to use. Nothing is guessed: without a request it is the built-in one.
-//! Pure.
+//! Checks whether this machine can run the requested cluster. Without a request it is the built-in
+//! one. Pure.
 
 use std::path::PathBuf;
 

@@ -1,4 +1,4 @@
-//! The programs of the built-in cluster and their command lines. Pure.
+//! Holds the command lines of the built-in cluster's programs. Pure.
 
 use std::path::{Path, PathBuf};
 

@@ -1,5 +1,5 @@
-//! Configuration files of the built-in cluster's components, rendered from its network and folder.
-//! Pure.
+//! Renders the configuration files of the built-in cluster's components from its network and
+//! folder. Pure.
 
 use std::path::Path;
 

@@ -1,5 +1,5 @@
-//! The folder that holds one cluster: its record, its kubeconfig and, for the built-in one,
-//! everything the node writes.
+//! Manages the folder of one cluster: its record, its kubeconfig and, for the built-in one, the
+//! files of the node.
 
 use std::{
     fs,

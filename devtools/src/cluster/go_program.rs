@@ -1,5 +1,5 @@
-//! Go programs of the test cluster, built once per version of their sources and kept in the user's
-//! cache folder.
+//! Builds the Go programs of the test cluster once per version of their sources, and keeps them in
+//! the user's cache folder.
 
 use std::{
     fs,

@@ -1,4 +1,4 @@
-//! Kubeconfig files with the credentials inside, and clients made from them.
+//! Renders kubeconfig files with their credentials inline, and makes clients from kubeconfig files.
 
 use std::path::Path;
 

@@ -1,6 +1,6 @@
-//! The built-in cluster's own network, mounts and processes: making them, entering them, ending
-//! them. They are those of one process, `first`; when it ends, the kernel ends every process
-//! inside, every mount and every link.
+//! Makes and enters the network, mount and process namespaces of the built-in cluster. They belong
+//! to one process, `first`: when it ends, the kernel ends every process inside, every mount and
+//! every link.
 
 use std::{
     fs::File,

@@ -1,5 +1,5 @@
-//! Addresses of one built-in cluster. Pure: a slot number gives every subnet, so that clusters side
-//! by side never overlap.
+//! Assigns the addresses of a built-in cluster. A slot number gives every subnet, so that clusters
+//! on one machine never overlap. Pure.
 
 use std::net::Ipv4Addr;
 

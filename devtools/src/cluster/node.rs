@@ -1,6 +1,6 @@
-//! The process that is the built-in cluster: it prepares its namespaces, writes the configuration,
-//! starts every component and starts a fallen one again, a few times. It runs until the namespaces
-//! are ended from outside.
+//! Runs the node of the built-in cluster: prepares the namespaces, writes the configuration, starts
+//! every component and restarts those that end, a few times. It runs until the namespaces are ended
+//! from outside.
 
 mod addons;
 mod files;

@@ -1,4 +1,4 @@
-//! The options by which a command line or the environment of the tests asks for a cluster.
+//! Defines the command line options and the environment variables that choose a cluster.
 
 use std::{
     env,

@@ -1,5 +1,5 @@
-//! A process that cannot be mistaken for a later one with the same id: the id and the time the
-//! kernel says it began.
+//! Identifies a process by its id and its start time, so that it cannot be mistaken for a later one
+//! with the same id.
 
 use std::fs;
 

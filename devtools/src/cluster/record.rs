@@ -1,4 +1,5 @@
-//! What a cluster's folder records, and what starting a cluster does with an earlier record. Pure.
+//! Defines the record of a cluster's folder, and decides what a start does with an earlier record.
+//! Pure.
 
 use std::path::PathBuf;
 

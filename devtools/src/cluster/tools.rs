@@ -1,4 +1,4 @@
-//! kubectl, helm (version 4) and helm3 in one cached folder, for PATH.
+//! Keeps kubectl, helm (version 4) and helm3 in one cached folder, for PATH.
 
 use std::{
     fs::{self, File},

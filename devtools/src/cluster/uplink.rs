@@ -1,6 +1,5 @@
-//! The way into a built-in cluster from the machine that runs it: a link to the node and routes to
-//! Services and pods. The link's name is also the claim on its network: the kernel gives a name
-//! once.
+//! Links this machine to a built-in cluster, with routes to its Services and pods. The name of the
+//! link also reserves the network: the kernel gives a name once.
 
 use anyhow::bail;
 

@@ -1,6 +1,6 @@
-//! Claude Code connects to Alice's MCP endpoint, by the URL and the key in her Secret, and asks
-//! Bob. Only inside the built-in cluster do the cluster's names resolve, so that part runs there,
-//! as a process of its own.
+//! Connects Claude Code to Alice's MCP endpoint, with the URL and the key in her Secret, and lets
+//! it ask Bob. The cluster's names resolve only inside the built-in cluster, so this part runs
+//! there as a separate process.
 
 use std::{path::Path, process::Stdio};
 

@@ -1,4 +1,4 @@
-//! Alice asks, Bob answers, and anybody can verify it: the job of examples/conversation.yaml and
+//! Runs the job of examples/conversation.yaml, in which Alice asks and Bob answers, and verifies
 //! the proof in its log.
 
 use std::{fs, path::Path};

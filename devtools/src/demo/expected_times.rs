@@ -1,5 +1,5 @@
-//! How long the stages of the demo take in the case at hand: what an earlier run has built or
-//! fetched counts for nothing.
+//! Computes how long the stages of the demo take in the case at hand. What an earlier run has built
+//! or fetched adds nothing.
 
 use std::time::Duration;
 

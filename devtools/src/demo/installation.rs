@@ -1,5 +1,5 @@
-//! Installs both charts with their default values and waits for what examples/quickstart.yaml
-//! declares.
+//! Installs both charts with their default values and waits for the objects of
+//! examples/quickstart.yaml.
 
 use super::user_tools::UserTools;
 

@@ -1,4 +1,4 @@
-//! Calls through a gateway, as MCP 2026-07-28 writes them.
+//! Sends requests through a gateway in the format of MCP 2026-07-28.
 
 use anyhow::ensure;
 use serde_json::{Value, json};

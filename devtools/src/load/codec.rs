@@ -1,5 +1,5 @@
-//! What differs between servers: the bytes of a message, and how arrivals and answers are counted
-//! in what comes back.
+//! Defines what differs between servers: the bytes of a message, and how arrivals and answers are
+//! counted in the bytes that come back.
 
 /// Message `n` of a pair is the n-th from 0; it arrives, and is answered, in that order.
 pub trait Codec {

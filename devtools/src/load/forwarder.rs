@@ -1,4 +1,4 @@
-//! The floor: a TCP forwarder that knows no frames and no routes, and the blocks that are sent
+//! Measures the floor: a TCP forwarder without frames and routes, and the blocks that are sent
 //! through it.
 //!
 //! [`serve`] runs in a process of its own, so that its CPU time is counted apart.

@@ -1,4 +1,5 @@
-//! Debian's nats-server and the little of its text protocol that a pair needs: PUB, SUB, MSG, PING.
+//! Runs Debian's nats-server and speaks the part of its text protocol that a pair needs: PUB, SUB,
+//! MSG, PING.
 //!
 //! Source: docs.nats.io, "Client Protocol".
 

@@ -1,5 +1,5 @@
-//! One sender and one recipient on their two connections: fill the window, read what comes, until
-//! told to stop.
+//! Drives one sender and one recipient on their two connections: fills the window and reads what
+//! arrives until the round ends.
 
 use std::cell::RefCell;
 use std::io::ErrorKind;

@@ -1,4 +1,4 @@
-//! What a run measures: subjects, workloads, rounds, times; each with its limit.
+//! Defines what a run measures: servers, workloads, rounds and times, each with its limit.
 
 use std::fmt;
 use std::str::FromStr;

@@ -1,5 +1,4 @@
-//! A server process on loopback: started on its CPU, asked for its CPU time by its id, ended by its
-//! own handle.
+//! Starts a server process on its CPU, reads its CPU time, and ends it.
 
 use std::path::Path;
 use std::process::{Child, Command};

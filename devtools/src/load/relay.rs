@@ -1,4 +1,4 @@
-//! The relay of this workspace as a subject: its process, a tenant with one key, two registered
+//! Measures the relay of this workspace: its process, a tenant with one key, and two registered
 //! agents per pair.
 
 use std::time::{SystemTime, UNIX_EPOCH};

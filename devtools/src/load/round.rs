@@ -1,4 +1,5 @@
-//! One round: connect the pairs, warm up, measure, stop, and see that everything sent has come.
+//! Runs one round: connects the pairs, warms up, measures, stops, and checks that every message has
+//! arrived.
 
 use std::cell::RefCell;
 use std::rc::Rc;

@@ -1,5 +1,5 @@
-//! Just enough of RFC 6455 for a generator: text frames out (masked with a zero key, which the
-//! server must still undo), whole frames in.
+//! Implements the part of RFC 6455 that the generator needs: it writes text frames (masked with a
+//! zero key, which the server still has to unmask) and reads whole frames.
 
 use anyhow::{bail, ensure};
 

@@ -1,5 +1,5 @@
-//! The closed loop's books: what is in flight, what is done, and how long it took. Pure; time comes
-//! in.
+//! Counts the messages of a closed loop: how many are in flight, how many are done, and how long
+//! each took. Pure: time is an argument.
 
 use std::collections::VecDeque;
 use std::time::{Duration, Instant};

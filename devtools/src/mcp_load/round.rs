@@ -1,4 +1,4 @@
-//! One measurement: calls of one kind over all sessions, a fixed number under way, each timed.
+//! Runs one measurement: calls of one kind over all sessions, a fixed number in flight, each timed.
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Instant;

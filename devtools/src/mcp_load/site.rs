@@ -1,4 +1,4 @@
-//! What a run measures: a gateway with its agents and a bare server, and all sessions at both.
+//! Starts what a run measures: a gateway with its agents, a bare server, and all sessions on both.
 
 use std::time::Duration;
 

@@ -1,4 +1,4 @@
-//! The benchmark's own hands in the cluster: apply, delete, watch, and the namespace around it all.
+//! Applies, deletes and watches the objects of the benchmark, and owns the namespace around them.
 
 use std::time::Duration;
 

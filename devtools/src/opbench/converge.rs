@@ -1,5 +1,5 @@
-//! Many Agents at once on a fresh Relay: time until all are Ready, writes per Agent, the operator's
-//! memory and CPU.
+//! Applies many Agents at once on a fresh Relay and measures the time until all are Ready, the
+//! writes per Agent, and the operator's memory and CPU.
 
 use std::collections::HashMap;
 use std::fmt;

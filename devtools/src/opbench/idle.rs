@@ -1,4 +1,4 @@
-//! An operator with nothing to do writes nothing, its Lease excepted.
+//! Checks that an operator with nothing to do writes nothing but its Lease.
 
 use std::fmt;
 use std::time::{Duration, Instant};

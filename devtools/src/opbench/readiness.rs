@@ -1,4 +1,4 @@
-//! Who is Ready since when, learnt from one watch.
+//! Records from one watch when each Agent became Ready.
 
 use std::collections::HashMap;
 use std::pin::pin;

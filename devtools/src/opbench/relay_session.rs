@@ -1,5 +1,5 @@
-//! An agent's session with a Relay in the cluster, from outside: a forwarded port, TLS by the
-//! Relay's own CA, WebSocket.
+//! Opens an agent's session with a Relay in the cluster from outside: port forwarding, TLS with the
+//! Relay's CA, WebSocket.
 
 use std::sync::Arc;
 

@@ -1,5 +1,5 @@
-//! From the API server's answer to a revocation until the Relay refuses the key and has closed the
-//! session that used it.
+//! Measures the time from the API server's answer to a revocation until the Relay refuses the key
+//! and has closed its session.
 
 use std::fmt;
 use std::time::{Duration, Instant};

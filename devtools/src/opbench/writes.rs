@@ -1,4 +1,4 @@
-//! Counts of writes at the API server, and what was added between two of them.
+//! Counts writes at the API server, and the difference of two counts.
 
 use std::collections::BTreeMap;
 use std::fmt;

@@ -1,4 +1,4 @@
-//! A client of the relay's admin API, for tests: makes tenants, agents and keys.
+//! Calls the relay's admin API for tests: creates tenants, agents and keys.
 
 use anyhow::{Context as _, ensure};
 use msg2agent::config::Endpoint;

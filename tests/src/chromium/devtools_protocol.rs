@@ -1,5 +1,5 @@
-//! The DevTools protocol as far as one page needs it: calls with their answers, and what the
-//! browser says in between.
+//! Speaks the DevTools protocol as far as one page needs it: calls with their answers, and the
+//! events in between.
 
 use std::time::Duration;
 

@@ -1,4 +1,4 @@
-//! What a browser blocked or complained about, read from its events.
+//! Reads from a browser's events what it blocked or complained about.
 
 use serde_json::Value;
 

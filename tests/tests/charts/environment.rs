@@ -1,4 +1,4 @@
-//! What this suite starts does not follow the environment to another cluster or to a proxy: helm.
+//! Shows that helm does not follow the environment to a cluster or a proxy.
 
 use msg2agent_tests::poisoned_environment::run_test_poisoned;
 

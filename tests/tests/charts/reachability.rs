@@ -1,7 +1,6 @@
-//! May pod A open a connection to a port of pod B? The meaning of `networking.k8s.io/v1`
-//! NetworkPolicies for pods, as far as our policies use it: selectors by `matchLabels` and
-//! `Exists`, peers by pod and namespace, ports by number or name. An unknown part of a policy
-//! panics, so that the answer is never a guess.
+//! Decides whether NetworkPolicies let pod A connect to a port of pod B. It understands what our
+//! policies use: selectors by `matchLabels` and `Exists`, peers by pod and namespace, ports by
+//! number or name. An unknown part of a policy panics, so that the answer is never a guess.
 
 use std::collections::BTreeMap;
 

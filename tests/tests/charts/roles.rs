@@ -1,4 +1,4 @@
-//! What the operator and people may do.
+//! Checks the rights of the operator and of users.
 
 use std::collections::BTreeSet;
 

@@ -1,4 +1,4 @@
-//! What values the chart takes: every one has an effect, wrong ones are refused by name.
+//! Checks that every value of the charts has an effect and that wrong values are refused by name.
 
 use serde_json::Value;
 

@@ -1,4 +1,5 @@
-//! What every later test relies on: the cluster schedules, isolates, resolves and stores.
+//! Shows that the test cluster does what later tests rely on: it schedules, isolates, resolves and
+//! stores.
 
 use std::time::Duration;
 

@@ -1,4 +1,4 @@
-//! The rules of the custom resources, asked of a real API server: CEL that is ill-typed or too
+//! Asks a real API server for the rules of the custom resources. CEL that is ill-typed or too
 //! costly passes every other test.
 
 use std::time::Duration;

@@ -1,5 +1,5 @@
-//! What this suite starts does not follow the environment to another cluster or to a proxy: a
-//! Kubernetes client.
+//! Shows that the suite's Kubernetes client does not follow the environment to a cluster or a
+//! proxy.
 
 use msg2agent_tests::poisoned_environment::run_test_poisoned;
 

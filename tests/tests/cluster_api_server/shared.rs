@@ -1,4 +1,4 @@
-//! The one cluster that all tests of this binary use.
+//! Starts the one cluster that all tests of this suite use.
 
 use std::sync::OnceLock;
 

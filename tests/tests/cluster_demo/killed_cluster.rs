@@ -1,5 +1,5 @@
-//! A cluster whose processes were killed, as by a reboot or an interrupted run: its record stays,
-//! and the next start replaces it.
+//! Kills the processes of a cluster, as a reboot or an interrupted run does, and shows that the
+//! next start replaces it.
 
 use std::time::Duration;
 

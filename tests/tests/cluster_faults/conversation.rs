@@ -1,4 +1,4 @@
-//! Two agents of a test's relay, and numbered messages between them: sent one after the other,
+//! Connects two agents of a test's relay and sends numbered messages between them. They are
 //! expected once and in order.
 
 use std::ops::Range;

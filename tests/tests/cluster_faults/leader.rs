@@ -1,5 +1,5 @@
-//! Leadership: another replica takes over from one that was killed or paused, and the paused one,
-//! going on, does not write.
+//! Tests leader election: another replica takes over from a leader that was killed or paused, and a
+//! paused leader does not write when it resumes.
 
 use std::time::Duration;
 

@@ -1,4 +1,4 @@
-//! Promise 3: without an operator, agents go on; a change waits for it and is carried out when it
+//! Tests promise 3: agents go on without an operator, and a change is carried out when the operator
 //! is back.
 
 use anyhow::ensure;

@@ -1,4 +1,4 @@
-//! The replicas of the operator: which one leads, what each says of itself.
+//! Finds the replicas of the operator, the one that leads, and their metrics.
 
 use std::time::Duration;
 

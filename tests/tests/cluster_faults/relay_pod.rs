@@ -1,4 +1,4 @@
-//! The one pod of a test's relay.
+//! Finds and kills the process in the one pod of a test's relay.
 
 use std::time::Duration;
 

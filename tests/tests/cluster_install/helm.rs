@@ -1,4 +1,4 @@
-//! One helm, on one cluster.
+//! Runs one version of helm on one cluster.
 
 use std::path::PathBuf;
 

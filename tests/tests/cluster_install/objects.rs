@@ -1,4 +1,4 @@
-//! The objects that the story makes and looks at.
+//! Creates and reads the objects of the lifecycle test.
 
 use std::time::Duration;
 

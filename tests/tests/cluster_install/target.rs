@@ -1,4 +1,4 @@
-//! The cluster with our images in it.
+//! Starts the cluster and loads our images.
 
 use anyhow::Context as _;
 use devtools::cluster::{Cluster, record::Record};

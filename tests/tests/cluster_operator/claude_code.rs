@@ -1,5 +1,5 @@
-//! Claude Code as the user of an Agent on the cluster: every tool at the Agent's own URL, at the
-//! URL of its Relay's gateway, and over stdio with what stands in the Agent's Secrets.
+//! Connects Claude Code to an Agent on the cluster and calls every tool: at the Agent's own URL, at
+//! the URL of its Relay's gateway, and over stdio with the contents of the Agent's Secrets.
 
 use anyhow::Context as _;
 use crds::{Relay, name};

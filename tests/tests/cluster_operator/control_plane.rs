@@ -1,6 +1,5 @@
-//! The operator on a real cluster, from the objects a person applies to what the relay enforces.
-//! Needs the charts installed (operator, relay and MCP images where pods find them); without them
-//! each test fails and says so.
+//! Tests the operator on a real cluster, from the objects that a user applies to what the relay
+//! enforces.
 
 use std::{collections::BTreeMap, time::Duration};
 

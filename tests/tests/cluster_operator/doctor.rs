@@ -1,5 +1,5 @@
-//! `kubectl m2a doctor agent/alice` from outside the cluster: the plugin, with the kubectl and the
-//! kubeconfig that a person has.
+//! Runs `kubectl m2a doctor agent/alice` from outside the cluster, with the kubectl and the
+//! kubeconfig of a user.
 
 use anyhow::{Context as _, ensure};
 use crds::Tenant;

@@ -1,5 +1,5 @@
-//! The MCP gateway of a Relay on a real cluster: what stands there once somebody wants one, what is
-//! put back, and what is left when nobody wants it any more.
+//! Tests the MCP gateway of a Relay on a real cluster: its objects when it is enabled, the revert
+//! of foreign changes, and its removal when it is disabled.
 
 use std::time::Duration;
 

@@ -1,5 +1,5 @@
-//! The operator as a user gets it: both charts installed on a real cluster, and what it does with
-//! Relays, Tenants and Agents.
+//! Installs both charts on a real cluster and tests what the operator does with Relays, Tenants and
+//! Agents.
 //!
 //! A cluster of its own, because a running operator answers to every object in it.
 //! `scripts/test.sh` ends it.

@@ -1,5 +1,5 @@
-//! The settings file of a relay: written back when somebody edits it, and a new pod when the Relay
-//! changes it.
+//! Tests the settings file of a relay: an edit by somebody else is reverted, and a change of the
+//! Relay restarts the pod.
 
 use std::time::Duration;
 

@@ -1,5 +1,5 @@
-//! A person signs in for an Agent's endpoint with nothing but its URL and what the Tenant says of
-//! them.
+//! Signs a person in to an Agent's endpoint with nothing but its URL and the accounts in the
+//! Tenant.
 
 use std::time::Duration;
 

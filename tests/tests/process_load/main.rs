@@ -1,5 +1,5 @@
-//! The load generator counts right: short unpinned rounds against real servers. Speeds are not
-//! asserted.
+//! Checks the counts of the load generators in short unpinned rounds against real servers. Speeds
+//! are not asserted.
 
 use std::time::Duration;
 

@@ -1,4 +1,4 @@
-//! Claude Code connects and calls tools, over HTTPS and over stdio.
+//! Connects Claude Code and calls tools, over HTTPS and over stdio.
 
 use devtools::claude_code::{ClaudeCode, Endpoint as Server, ensure_connected};
 use devtools::programs;

@@ -1,5 +1,5 @@
-//! The MCP conformance suites: both requirement sets through the product's own HTTP stack with
-//! fixtures behind it, and what needs no fixture on the shipped binary.
+//! Runs the MCP conformance suites: both requirement sets through the product's own HTTP stack with
+//! fixtures behind it, and what needs no fixture against the shipped binary.
 
 use std::sync::Arc;
 use std::time::Duration;

@@ -1,6 +1,7 @@
-//! `m2a doctor mcp` at the product itself: faults seeded in a real relay, its authorization server,
-//! and a real MCP server. Those that no part of the product has, such as a wrong issuer or a far
-//! clock, are seeded at scripted endpoints (`tests/tests/process_relay/doctor.rs`).
+//! Runs `m2a doctor mcp` against the product: faults are seeded in a real relay, its authorization
+//! server, and a real MCP server. Faults that no part of the product can have, such as a wrong
+//! issuer or a wrong clock, are seeded at scripted endpoints
+//! (`tests/tests/process_relay/doctor.rs`).
 
 use std::time::Duration;
 

@@ -1,4 +1,5 @@
-//! An MCP server with TLS for agent `alice` at a relay, and her colleague `bob` on the SDK.
+//! Starts an MCP server with TLS for agent `alice` at a relay, and connects her colleague `bob`
+//! with the SDK.
 
 use std::path::Path;
 use std::time::Duration;

@@ -1,5 +1,4 @@
-//! What this suite starts does not follow the environment to another cluster or to a proxy:
-//! endpoints, a gateway and their clients.
+//! Shows that endpoints, a gateway and their clients do not follow the environment to a proxy.
 
 use msg2agent_tests::poisoned_environment::run_test_poisoned;
 

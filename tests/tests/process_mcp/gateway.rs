@@ -1,4 +1,4 @@
-//! The gateway between a real relay, real endpoints and several callers.
+//! Tests the gateway between a real relay, real endpoints and several callers.
 
 use devtools::eventually::eventually;
 use devtools::gateway_site::GatewaySite;

@@ -1,4 +1,5 @@
-//! An inbox with 20,000 messages: pages stay within their bounds, and the counts are right.
+//! Pages through an inbox of 20,000 messages: pages stay within their bounds, and the counts are
+//! right.
 
 use std::time::{Duration, Instant};
 

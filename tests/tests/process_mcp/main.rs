@@ -1,5 +1,5 @@
-//! The MCP server as a process between a real relay and real clients: our own HTTP calls, and
-//! Claude Code.
+//! Tests the MCP server as a process between a real relay and real clients: our own HTTP calls,
+//! Claude Code, and other people's clients.
 
 #![expect(
     clippy::unwrap_used,

@@ -1,5 +1,5 @@
-//! The relay goes away and comes back: what each tool answers meanwhile, and that nobody has to do
-//! anything.
+//! Takes the relay away and back. Each tool reports the outage, and everything recovers without
+//! help.
 
 use std::time::Duration;
 

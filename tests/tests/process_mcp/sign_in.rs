@@ -1,4 +1,4 @@
-//! Signing in from end to end: clients that know nothing but the endpoint's URL, the relay's
+//! Signs in from end to end: clients that know nothing but the endpoint's URL, the relay's
 //! authorization server, and a person with an invitation.
 
 use std::process::Stdio;

@@ -1,5 +1,5 @@
-//! What clients are told when the relay does not let the agent in, and that the server comes back
-//! by itself when it does again.
+//! Shows the answers of the tools while the relay has the agent suspended, and that the server
+//! recovers when the suspension ends.
 
 use std::time::Duration;
 

@@ -1,4 +1,4 @@
-//! The trace of a caller goes on in what the server and the relay export.
+//! Shows that the trace of a caller continues in the spans that the server and the relay export.
 
 use std::time::Duration;
 

@@ -1,4 +1,4 @@
-//! Sign-in and consent in a real Chromium. Pictures of the pages are kept in
+//! Signs in and consents in a real Chromium. Pictures of the pages are kept in
 //! `target/pictures/oauth`.
 
 use std::time::Duration;

@@ -1,5 +1,5 @@
-//! The conformance suite for authorization servers: metadata, the code grant, its answer and the
-//! token's.
+//! Runs the conformance suite for authorization servers: metadata, the code grant, its answer and
+//! the token's.
 
 use std::process::Stdio;
 use std::time::Duration;

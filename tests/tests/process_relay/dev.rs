@@ -1,4 +1,4 @@
-//! `m2a dev`: a relay and two agents on this machine without any cluster, and nothing of them left
+//! Runs `m2a dev`: a relay and two agents on this machine without a cluster, and no process left
 //! afterwards.
 
 use std::net::TcpListener;

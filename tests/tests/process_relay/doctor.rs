@@ -1,5 +1,5 @@
-//! `m2a doctor mcp` as a process, against an endpoint with one fault at a time: the side and the
-//! cause are named right.
+//! Runs `m2a doctor mcp` against an endpoint with one fault at a time: it must name the right side
+//! and the right cause.
 
 mod endpoint;
 

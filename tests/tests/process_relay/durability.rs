@@ -1,4 +1,5 @@
-//! Promise 2: what was answered `stored` or `delivered` is there after the relay died.
+//! Tests promise 2: a message that was answered `stored` or `delivered` survives the death of the
+//! relay.
 
 use std::time::Duration;
 

@@ -1,5 +1,4 @@
-//! What this suite starts does not follow the environment to another cluster or to a proxy: a relay
-//! process and its clients.
+//! Shows that a relay process and its clients do not follow the environment to a proxy.
 
 use msg2agent_tests::poisoned_environment::run_test_poisoned;
 

@@ -1,4 +1,4 @@
-//! Six ways to pass for somebody else, at a real relay, and the code that each is refused with:
+//! Tries six ways to pass for somebody else at a real relay. Each is refused with its code.
 //!
 //! | attempt | who refuses | code |
 //! |---|---|---|

@@ -1,5 +1,5 @@
-//! The relay as a process and agents of the SDK around it: what holds when something dies, and what
-//! nobody gets to see.
+//! Tests the relay as a process with agents of the SDK: what survives a crash, what stays secret,
+//! and what forged messages reach.
 
 #![expect(
     clippy::unwrap_used,

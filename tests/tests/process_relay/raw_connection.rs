@@ -1,5 +1,5 @@
-//! A bare connection to the relay: frames as the test writes them, answers as the relay wrote them.
-//! For what the SDK refuses to do by itself.
+//! Opens a bare connection to the relay, for what the SDK refuses to send: frames as the test
+//! writes them, answers as the relay wrote them.
 
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 

@@ -1,5 +1,5 @@
-//! What an agent writes is nowhere at the relay: not in its memory, its files, its log, its
-//! metrics.
+//! Shows that the text of a message is nowhere at the relay: not in its memory, its files, its log
+//! or its metrics.
 
 use std::path::Path;
 

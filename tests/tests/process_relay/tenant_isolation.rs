@@ -1,6 +1,6 @@
-//! The wall between tenants as a property: whatever agents of two tenants try, none sees anything
-//! of the other, and the refusal for an agent behind the wall is, byte for byte, the one for an
-//! agent that nobody has.
+//! Tests the isolation of tenants as a property: whatever agents of two tenants try, none sees
+//! anything of the other, and the refusal for an agent of the other tenant is, byte for byte, the
+//! one for an agent that does not exist.
 //!
 //! One relay process for all cases, bare connections, random actions against the model in
 //! [`visibility_model`]. A failure prints the seed; `PROPTEST_RNG_SEED=<seed>` replays it.

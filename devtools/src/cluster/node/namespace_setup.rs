@@ -1,5 +1,5 @@
-//! Mounts and links inside the new namespaces. Folders that components write to by fixed paths are
-//! replaced by empty ones, so that the machine's own stay untouched.
+//! Prepares mounts and links inside the new namespaces. Folders that components write to by fixed
+//! paths are replaced by empty ones, so that those of the machine stay untouched.
 
 use std::{
     fs,

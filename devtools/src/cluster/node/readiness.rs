@@ -1,4 +1,4 @@
-//! When a starting node may be used: the states of its parts, asked from inside the namespaces.
+//! Waits until the parts of a starting node can be used. It checks them from inside the namespaces.
 
 use std::time::Duration;
 

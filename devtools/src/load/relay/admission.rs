@@ -1,4 +1,4 @@
-//! Everything before an agent's first message: the WebSocket upgrade with its key, the challenge,
+//! Admits an agent before its first message: the WebSocket upgrade with its key, the challenge, and
 //! the registration.
 
 use anyhow::{Context as _, bail, ensure};

@@ -1,5 +1,5 @@
-//! `message.send` frames made ready once and patched per message; deliveries counted in order and
-//! acknowledged.
+//! Prepares `message.send` frames once and patches them per message. Counts deliveries in order and
+//! acknowledges them.
 //!
 //! The envelopes' protected header, body and signature are random text: the relay reads none of
 //! them.

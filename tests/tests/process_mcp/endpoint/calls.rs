@@ -1,4 +1,4 @@
-//! Calls of tools with the agent's key, as our own client makes them.
+//! Calls tools with the agent's key.
 
 use devtools::eventually::eventually;
 use devtools::http_client;

@@ -1,5 +1,5 @@
-//! A rolling restart of the gateways under load: no call fails that its client was not told to make
-//! again.
+//! Restarts the gateways one after the other under load. Every call that fails carries the advice
+//! to retry.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};

@@ -1,5 +1,5 @@
-//! Two callers at one gateway call every tool with everything they could have learnt of each other:
-//! no byte crosses, and nothing of the other one changes.
+//! Lets two callers at one gateway call every tool with all they could know of each other. No byte
+//! crosses, and neither changes anything of the other.
 
 use devtools::gateway_site::GatewaySite;
 use devtools::http_client;

@@ -1,4 +1,4 @@
-//! What the agents of the two tenants try.
+//! Generates the actions of the agents of two tenants.
 
 use proptest::prelude::*;
 use protocol::envelope::MessageType;

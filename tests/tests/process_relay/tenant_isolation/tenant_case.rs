@@ -1,4 +1,4 @@
-//! The agents of one case at the relay: each action is done, and its answer held against the model.
+//! Runs the actions of one case at the relay and compares each answer with the model.
 
 use std::collections::BTreeSet;
 

@@ -1,5 +1,5 @@
-//! Who plays: two tenants with agents of the same names, and what each of them may find. Pure; this
-//! is the model that the relay is held against.
+//! Models what each agent of two tenants may find. Agents of the two tenants have the same names.
+//! Pure.
 
 use protocol::did::TenantId;
 use protocol::frame::DiscoverParams;
