@@ -31,7 +31,7 @@ const QUIET: [(&str, &str); 4] = [
     ("DISABLE_AUTOUPDATER", "1"),
 ];
 
-/// One user of Claude Code, with a home folder of its own.
+/// One user of Claude Code with a separate home folder.
 pub struct ClaudeCode {
     program: PathBuf,
     home: TempDir,
@@ -127,9 +127,9 @@ impl ClaudeCode {
                 tool.into(),
             ]);
         let said = output_of(command).await?;
-        model
-            .result()
-            .with_context(|| format!("no result of the tool reached the model; Claude Code said:\n{said}"))
+        model.result().with_context(|| {
+            format!("no result of the tool reached the model; output of Claude Code:\n{said}")
+        })
     }
 
     fn servers_file(&self) -> PathBuf {
@@ -146,7 +146,7 @@ impl ClaudeCode {
         self.command_of(&self.program)
     }
 
-    /// Any program, in the surroundings of Claude Code.
+    /// Any program, in the environment of Claude Code.
     fn command_of(&self, program: &Path) -> Command {
         let mut command = Command::new(program);
         command.env_clear().env("HOME", self.home.path()).envs(QUIET).current_dir(self.home.path());

@@ -46,7 +46,7 @@ fn sources_folder() -> PathBuf {
     crate::repository().join("devtools/cluster")
 }
 
-/// A cluster that was chosen, and started if it is ours to start.
+/// A cluster that runs.
 #[derive(Debug)]
 pub struct Cluster {
     folder: ClusterFolder,
@@ -105,7 +105,7 @@ impl Cluster {
         folder.clear()
     }
 
-    /// What runs.
+    /// The record of the cluster.
     pub fn record(&self) -> &Record {
         &self.record
     }
@@ -152,7 +152,7 @@ impl Cluster {
         }
     }
 
-    /// Puts an image archive where pods find it.
+    /// Loads an image archive into the nodes.
     ///
     /// # Errors
     /// An existing cluster that is not one of kind offers no way to load images.
@@ -201,7 +201,7 @@ fn start(folder: &ClusterFolder, request: &ClusterRequest) -> anyhow::Result<Rec
     }
 }
 
-/// Ends what a record describes. What has ended already is no error.
+/// Ends the recorded cluster. One that has ended already is no error.
 fn end(record: &Record) -> anyhow::Result<()> {
     match record {
         Record::BuiltIn { first, network, forwarder } => built_in::down(*first, *network, *forwarder),
@@ -248,12 +248,12 @@ fn machine() -> Machine {
     }
 }
 
-/// Whether this process has the rights of the administrator.
+/// Whether this process runs as root.
 pub fn is_root() -> bool {
     run("id", ["-u"]).is_ok_and(|id| id.trim() == "0")
 }
 
-/// Whether only the rights of the administrator are missing for the requested cluster.
+/// Whether the requested cluster lacks nothing but root.
 pub fn only_root_is_missing(request: &ClusterRequest) -> bool {
     matches!(check_request(request, &machine()), Err(NoCluster::NotRoot))
 }

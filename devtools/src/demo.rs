@@ -43,7 +43,7 @@ const READY: Stage = Stage::new("relay and agents Ready", 25);
 const CONVERSATION: Stage = Stage::new("conversation", 8);
 const PROOF: Stage = Stage::new("proof verified offline", 1);
 
-/// What a caller can choose.
+/// The choices of a caller.
 #[derive(Debug, Clone)]
 pub struct DemoOptions {
     pub request: ClusterRequest,
@@ -55,7 +55,7 @@ pub struct DemoOptions {
     pub claude_code: bool,
 }
 
-/// What the demo works with.
+/// The cluster, the tools and the options of one run.
 struct Demo {
     cluster: Cluster,
     tools: UserTools,
@@ -122,7 +122,7 @@ impl Demo {
 /// running operator.
 ///
 /// # Errors
-/// What could not be built, loaded or installed.
+/// The first image or chart that cannot be built, loaded or installed.
 pub fn install_product(cluster: &Cluster) -> anyhow::Result<()> {
     load_images(cluster)?;
     installation::install(&UserTools::new(tools::prebuilt()?, cluster))

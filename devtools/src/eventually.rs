@@ -5,15 +5,14 @@ use std::time::{Duration, Instant};
 
 use anyhow::anyhow;
 
-/// Pause between two questions: short against what is waited for, long against what one question
-/// costs.
+/// Between two checks: short compared with the waits, long compared with the cost of a check.
 const CHECK_INTERVAL: Duration = Duration::from_millis(100);
 
-/// Longest time one question may take before it counts as unanswered.
+/// Bounds one check. A check that takes longer counts as failed.
 const CHECK_TIMEOUT: Duration = Duration::from_secs(10);
 
-/// Asks `check` until it gives a value. Its errors are the states seen on the way; the last one is
-/// in the final error.
+/// Calls `check` until it returns a value. Its errors describe the states in between; the last one
+/// is in the final error.
 pub async fn eventually<T>(
     what: &str,
     limit: Duration,

@@ -11,13 +11,13 @@ use anyhow::Context as _;
 /// no connection sits on a port between its choice and its use, or while its program is restarted.
 const PORTS: Range<u16> = 12_000..30_000;
 
-/// A loopback port nobody listens on, given once in this process.
+/// A free loopback port. No port is given out twice in this process.
 ///
 /// # Errors
 /// None of the range is free.
 pub fn free_port() -> anyhow::Result<u16> {
     static GIVEN: AtomicU16 = AtomicU16::new(0);
-    // Another run on this machine begins elsewhere.
+    // Another run on this machine begins at another port.
     let begin = std::process::id() % u32::from(PORTS.end - PORTS.start);
     let ports = PORTS.len();
     let mut candidates = (0..ports).map(|_| {

@@ -31,7 +31,7 @@ pub const PRODUCT: [Image; 4] = [
 /// Holds the namespaces of a pod in the built-in cluster.
 pub const PAUSE: Image = Image { binary: "pause", reference: crate::cluster::component_config::PAUSE_IMAGE };
 
-/// What builds images here.
+/// An image builder of this machine.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Builder {
     /// docker or podman: a program with `build` and `save`.

@@ -15,7 +15,7 @@ use std::time::Duration;
 use report::McpLoadReport;
 use site::Sites;
 
-/// What runs.
+/// The size of a run.
 #[derive(Debug, Clone, Copy)]
 pub struct McpLoadPlan {
     /// MCP sessions, each with its stream open.

@@ -23,7 +23,7 @@ const READY_TIMEOUT: Duration = Duration::from_secs(30);
 /// Time a relay may take to drain after SIGTERM.
 const DRAIN_TIMEOUT: Duration = Duration::from_secs(30);
 
-/// A running relay. Dropped, it is killed and its data goes with it.
+/// A running relay. It is killed and its data deleted when it is dropped.
 pub struct RelayProcess {
     child: Child,
     folder: tempfile::TempDir,
@@ -69,10 +69,10 @@ impl RelayProcess {
         Ok(relay)
     }
 
-    /// Waits until `/readyz` says yes.
+    /// Waits until `/readyz` answers 200.
     ///
     /// # Errors
-    /// What it said last.
+    /// The last answer of `/readyz`.
     pub async fn ready(&self) -> anyhow::Result<()> {
         let url = format!("{}/readyz", self.admin_url());
         eventually("the relay is ready", READY_TIMEOUT, async || {
@@ -82,18 +82,18 @@ impl RelayProcess {
             Ok(())
         })
         .await
-        .with_context(|| format!("the relay said:\n{}", self.log()))
+        .with_context(|| format!("log of the relay:\n{}", self.log()))
     }
 
-    /// Ends the process with no chance to say or write anything (SIGKILL).
+    /// Kills the process without notice (SIGKILL).
     ///
     /// # Errors
-    /// It is gone already.
+    /// It has ended already.
     pub async fn kill(&mut self) -> anyhow::Result<()> {
         self.child.kill().await.context("kill the relay")
     }
 
-    /// Asks the process to end (SIGTERM) and waits until it has drained.
+    /// Sends SIGTERM and waits until the relay has drained and ended.
     ///
     /// # Errors
     /// It does not end in time, or ends with an error.
@@ -159,7 +159,7 @@ impl RelayProcess {
         self.folder.path().join("data")
     }
 
-    /// All it has logged.
+    /// The log so far.
     #[must_use]
     pub fn log(&self) -> String {
         std::fs::read_to_string(self.folder.path().join("log")).unwrap_or_default()
@@ -176,7 +176,7 @@ impl RelayProcess {
     /// A new identity for `name` in `tenant` at this relay; the relay does not know it yet.
     ///
     /// # Errors
-    /// A name that is none.
+    /// An invalid name.
     pub fn identity(&self, tenant: &str, name: &str) -> anyhow::Result<Identity> {
         let (tenant, name): (TenantId, AgentName) = (tenant.parse()?, name.parse()?);
         let did = Did::new(&self.domain, &tenant, &name);

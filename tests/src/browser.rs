@@ -14,7 +14,7 @@ pub struct Browser {
     cookies: BTreeMap<String, String>,
 }
 
-/// What a person clicks on the consent page.
+/// The decision of a person on the consent page.
 #[derive(Debug, Clone, Copy)]
 pub enum Decision {
     Allow,
@@ -29,7 +29,7 @@ impl Browser {
         Ok(Self::with(client))
     }
 
-    /// With a client of its own, which must not follow redirects.
+    /// Uses this client, which must not follow redirects.
     #[must_use]
     pub const fn with(client: reqwest::Client) -> Self {
         Self { client, cookies: BTreeMap::new() }

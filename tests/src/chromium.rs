@@ -120,7 +120,7 @@ impl Chromium {
         Ok(answer["cookies"].as_array().cloned().unwrap_or_default())
     }
 
-    /// What the pages so far did that their policy, or the browser's, forbids.
+    /// The violations of policies by the pages so far.
     ///
     /// # Errors
     /// The browser is gone.

@@ -28,7 +28,7 @@ const CONNECT_TIMEOUT: Duration = Duration::from_secs(60);
 /// nothing.
 ///
 /// # Errors
-/// What the API server says.
+/// An error of the API server.
 pub async fn apply<K>(namespace: &TestNamespace, name: &str, spec: Value) -> anyhow::Result<()>
 where
     K: kube::Resource<Scope = k8s_openapi::NamespaceResourceScope, DynamicType = ()>,
@@ -41,7 +41,7 @@ where
 }
 
 /// # Errors
-/// What the API server says.
+/// An error of the API server.
 pub async fn relay_and_tenant(namespace: &TestNamespace) -> anyhow::Result<()> {
     apply::<Relay>(namespace, RELAY, json!({"domain": "agents.example.com"})).await?;
     apply::<Tenant>(namespace, TENANT, json!({"relayRef": {"name": RELAY}})).await
@@ -50,7 +50,7 @@ pub async fn relay_and_tenant(namespace: &TestNamespace) -> anyhow::Result<()> {
 /// Applies an Agent of the tenant; `extra` is the rest of its spec.
 ///
 /// # Errors
-/// What the API server says.
+/// An error of the API server.
 pub async fn agent(namespace: &TestNamespace, name: &str, extra: Value) -> anyhow::Result<()> {
     let mut spec = json!({"tenantRef": {"name": TENANT}});
     if let (Some(spec), Some(extra)) = (spec.as_object_mut(), extra.as_object()) {
@@ -62,7 +62,7 @@ pub async fn agent(namespace: &TestNamespace, name: &str, extra: Value) -> anyho
 /// An Agent that is Ready, with its relay and tenant.
 ///
 /// # Errors
-/// What it lacks at the end.
+/// The conditions that were seen last.
 pub async fn ready_agent(namespace: &TestNamespace, name: &str, extra: Value) -> anyhow::Result<crds::Agent> {
     relay_and_tenant(namespace).await?;
     agent(namespace, name, extra).await?;
@@ -70,7 +70,7 @@ pub async fn ready_agent(namespace: &TestNamespace, name: &str, extra: Value) ->
 }
 
 /// # Errors
-/// What it lacks at the end.
+/// The conditions that were seen last.
 pub async fn becomes_ready(namespace: &TestNamespace, agent: &str) -> anyhow::Result<crds::Agent> {
     eventually(&format!("the Agent {agent} is Ready"), READY_TIMEOUT, async || {
         let agent = namespace.api::<crds::Agent>().get(agent).await?;

@@ -17,7 +17,7 @@ const BUFFER: usize = 16 * 1024;
 /// Connections at once; further ones wait in the listener's backlog.
 const CONNECTION_LIMIT: usize = 1024;
 
-/// What the proxy does to connections, existing and new ones alike.
+/// The treatment of connections, existing and new ones.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Fault {
     /// Bytes pass at once.

@@ -24,7 +24,7 @@ const LEADER_TIMEOUT: Duration = Duration::from_secs(60);
 
 static INSTALLED: OnceLock<Result<Cluster, String>> = OnceLock::new();
 
-/// Runs a test in a namespace of its own, once an operator leads.
+/// Runs a test in a new namespace, once an operator leads.
 pub async fn in_installed(
     name: &str,
     test: impl AsyncFnOnce(TestNamespace) -> anyhow::Result<()>,
@@ -39,7 +39,7 @@ pub async fn client() -> anyhow::Result<Client> {
     cluster().await?.client().await
 }
 
-/// The cluster itself, for programs that are told of it.
+/// The cluster itself, for programs that need its kubeconfig.
 pub async fn cluster() -> anyhow::Result<&'static Cluster> {
     install_tls_provider();
     let installed = tokio::task::spawn_blocking(|| {
@@ -48,7 +48,7 @@ pub async fn cluster() -> anyhow::Result<&'static Cluster> {
     installed.await?.as_ref().map_err(|error| anyhow::anyhow!("no operator to test: {error}"))
 }
 
-/// Who holds the operator's Lease, as `<pod>_<id>`; waits until somebody does.
+/// The holder of the operator's Lease, as `<pod>_<id>`. Waits until there is one.
 pub async fn leader(client: &Client) -> anyhow::Result<String> {
     let leases = Api::<Lease>::all(client.clone());
     let named = ListParams::default().fields(&format!("metadata.name={OPERATOR}"));

@@ -14,7 +14,7 @@ pub enum LogFault {
     Secret { line: usize, name: String },
 }
 
-/// What a log is checked against.
+/// The secrets and the expected errors that a log is checked against.
 #[derive(Default)]
 #[expect(missing_debug_implementations, reason = "holds secrets")]
 pub struct LogCheck {

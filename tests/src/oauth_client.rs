@@ -20,7 +20,7 @@ pub struct OauthClient {
     verifier: String,
 }
 
-/// What a token request was answered with.
+/// The answer to a token request.
 #[derive(Debug)]
 pub struct Answer {
     pub status: StatusCode,

@@ -22,7 +22,7 @@ pub struct PodProcess {
     process: ProcessIdentity,
 }
 
-/// A paused process; dropping this lets it go on.
+/// A paused process. It resumes when this is dropped.
 #[derive(Debug)]
 pub struct Paused<'a>(&'a PodProcess);
 

@@ -20,7 +20,7 @@ pub struct PoisonedEnvironment {
 }
 
 impl PoisonedEnvironment {
-    /// Opens the trap and writes the kubeconfig of a cluster named `production` that leads to it.
+    /// Opens the trap and writes the kubeconfig of a cluster named `production` at its address.
     ///
     /// # Errors
     /// No free port, or no temporary folder.
@@ -78,7 +78,7 @@ impl PoisonedEnvironment {
 }
 
 /// Runs one test of this test program again, in a poisoned environment. `test` is its full name,
-/// such as `cluster::a_pod_runs`. Blocks meanwhile.
+/// such as `cluster::a_pod_runs`. Blocks until it ends.
 ///
 /// # Errors
 /// The test fails or does not exist, or something followed the environment.

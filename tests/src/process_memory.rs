@@ -36,7 +36,7 @@ fn count_in(memory: &File, from: u64, to: u64, needle: &[u8]) -> usize {
     let mut at = from;
     while at < to {
         let wanted = usize::try_from(to - at).unwrap_or(usize::MAX).min(buffer.len());
-        // A page that was unmapped meanwhile holds nothing any more.
+        // A page that was unmapped in the meantime holds nothing.
         let Some(window) = buffer.get_mut(..wanted) else { break };
         if memory.read_exact_at(window, at).is_ok() {
             found += window.windows(needle.len()).filter(|bytes| *bytes == needle).count();

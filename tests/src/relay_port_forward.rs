@@ -13,7 +13,7 @@ use tokio::task::JoinHandle;
 
 use crate::namespace::TestNamespace;
 
-/// Connections through one door at once; more would be a test that forgets to close them.
+/// Connections at once. More would be a test that forgets to close them.
 const CONNECTIONS_MAX: usize = 64;
 
 /// A plaintext port on loopback that leads to the relay. Closed when dropped; connections through
@@ -25,7 +25,7 @@ pub struct RelayPortForward {
 }
 
 impl RelayPortForward {
-    /// A door to the relay `relay` of the namespace, whichever process runs in its pod.
+    /// Forwards to the relay `relay` of the namespace, whichever process runs in its pod.
     ///
     /// # Errors
     /// No free port.
@@ -36,7 +36,7 @@ impl RelayPortForward {
         Ok(Self { port, accepting })
     }
 
-    /// The WebSocket URL behind the door.
+    /// The WebSocket URL of the relay through the forwarded port.
     #[must_use]
     pub fn url(&self) -> String {
         format!("ws://127.0.0.1:{}/ws", self.port)
@@ -55,7 +55,7 @@ async fn accept(listener: TcpListener, namespace: TestNamespace, relay: String) 
         let Ok(place) = Arc::clone(&free).acquire_owned().await else { return };
         let (namespace, relay) = (namespace.clone(), relay.clone());
         tokio::spawn(async move {
-            // A relay that is away closes the connection, as it would without a door in between.
+            // A relay that is away closes the connection, as it would without the forwarding.
             drop(join(near, &namespace, &relay).await);
             drop(place);
         });

@@ -72,7 +72,7 @@ async fn accept(listener: TcpListener, client: Client) {
             // Who connects sees a closed connection, as from a Service without pods; the test shows
             // what it was good for.
             if let Err(error) = join(near, client).await {
-                eprintln!("service door: {error:#}");
+                eprintln!("service port forward: {error:#}");
             }
         });
     }

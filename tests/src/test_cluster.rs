@@ -6,7 +6,7 @@ use devtools::cluster::options::ClusterOptions;
 use devtools::cluster::{self, Cluster};
 use devtools::repository;
 
-/// The cluster of this name, started unless it runs already. Blocks meanwhile.
+/// The cluster of this name, started unless it runs already. Blocks until then.
 ///
 /// # Errors
 /// It cannot be started.
@@ -14,7 +14,7 @@ pub fn up(name: &str) -> anyhow::Result<Cluster> {
     Cluster::up(folder(name)?, &ClusterOptions::request_of_tests()?)
 }
 
-/// Ends the cluster of this name. Blocks meanwhile.
+/// Ends the cluster of this name. Blocks until then.
 ///
 /// # Errors
 /// Something of it does not end.

@@ -17,7 +17,7 @@ use msg2agent_devtools::load::{self, process};
 struct Arguments {
     #[command(subcommand)]
     command: Option<Command>,
-    /// What to measure, in this order in each round; all if left out.
+    /// Servers to measure, in this order in each round. Default: all.
     #[arg(long, value_enum)]
     subject: Vec<LoadSubject>,
     /// Pairs and messages in flight per pair.

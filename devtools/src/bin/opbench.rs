@@ -39,7 +39,7 @@ struct Arguments {
     /// API keys to revoke, one after the other; 0 leaves the scenario out.
     #[arg(long, default_value_t = 50, value_parser = clap::value_parser!(u32).range(..=i64::from(REVOCATIONS_MAX)))]
     revocations: u32,
-    /// How.
+    /// The way a key is revoked.
     #[arg(long, value_enum, default_value = "delete")]
     revoke_by: Revocation,
     #[arg(long, default_value = "msg2agent-system")]

@@ -84,7 +84,7 @@ async fn answer(State(script): State<Arc<Script>>, Json(request): Json<Value>) -
     ([(CONTENT_TYPE, "text/event-stream")], stream)
 }
 
-/// What the model says in one turn.
+/// The content block of one turn of the model.
 enum Block<'a> {
     Text(&'a str),
     Call(&'a str, &'a Value),

@@ -28,7 +28,7 @@ const CONNECTIONS_MAX: usize = 256;
 /// Longest time the forwarder may take to have its port.
 const START_TIMEOUT: Duration = Duration::from_secs(10);
 
-/// Starts the outer half as a process of its own, and returns it with its port.
+/// Starts the outer half as a separate process, and returns it with its port.
 pub fn start(folder: &ClusterFolder) -> anyhow::Result<(ProcessIdentity, u16)> {
     let log = File::create(folder.logs().join("forward.log")).context("create the forwarder's log")?;
     let child = Command::new("setsid")

@@ -17,7 +17,7 @@ pub(crate) struct CertifiedKey {
     pub(crate) key: String,
 }
 
-/// Signs everything in one cluster and is thrown away with it.
+/// The CA of one cluster. It is deleted with the cluster.
 pub(crate) struct Authority {
     issuer: Issuer<'static, KeyPair>,
     certificate: String,

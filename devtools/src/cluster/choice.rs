@@ -30,7 +30,7 @@ pub enum ClusterRequest {
     Existing { kubeconfig: PathBuf, context: String },
 }
 
-/// What this machine has for clusters.
+/// The abilities of this machine to run clusters.
 #[derive(Debug, Clone, Default)]
 pub struct Machine {
     pub docker_answers: bool,

@@ -127,7 +127,7 @@ pub fn corefile(node: &Path, network: Network) -> String {
     )
 }
 
-/// What resolves names inside the cluster's namespaces.
+/// The resolver configuration inside the cluster's namespaces.
 pub fn resolv_conf(network: Network) -> String {
     format!(
         "nameserver {}\nsearch default.svc.cluster.local svc.cluster.local cluster.local\noptions ndots:5\n",

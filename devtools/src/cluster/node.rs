@@ -38,7 +38,7 @@ const RESTART_INTERVAL: Duration = Duration::from_secs(1);
 /// Last line of the stages file of a cluster that can be used.
 pub const READY: &str = "ready";
 
-/// What the node is told on stdin, as one line of JSON.
+/// The parameters of the node. It reads them from stdin as one line of JSON.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct Order {
     pub network: Network,
@@ -99,7 +99,7 @@ async fn run_order(folder: &ClusterFolder, order: &Order, stages: &Stages) -> an
     components.first_failure().await
 }
 
-/// What needs the API server or containerd, started when those answer.
+/// Starts the components that need the API server or containerd, once those answer.
 async fn start_the_rest(
     place: &Place<'_>,
     order: &Order,

@@ -15,7 +15,7 @@ use crate::{
     cluster::{Cluster, kubeconfig, record::Record},
 };
 
-/// What Bob says to everything, in examples/conversation.yaml.
+/// Bob's answer to everything, in examples/conversation.yaml.
 const BOBS_ANSWER: &str = "Yes, Alice. The plan is done.";
 
 /// The secret that tells an agent's owner how to connect.
@@ -38,7 +38,7 @@ pub(super) async fn call(cluster: &Cluster) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// What happens inside: connect, send, print what the model got.
+/// Runs inside the cluster: connects, sends, and prints the result that the model got.
 pub async fn talk(kubeconfig: &Path) -> anyhow::Result<()> {
     let client = kubeconfig::client(kubeconfig, None).await?;
     let secret =

@@ -22,7 +22,7 @@ const TOOLS_FETCH: Stage = Stage::new("kubectl and helm fetched", 30);
 const CLAUDE_CODE_FETCH: Stage = Stage::new("Claude Code fetched", 20);
 const CLAUDE_CODE_CALL: Stage = Stage::new("Claude Code calls a tool", 20);
 
-/// What earlier runs on this machine have left.
+/// The caches of this machine.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Cached {
     pub(super) kubernetes: bool,

@@ -48,7 +48,7 @@ impl Gateway {
         }
     }
 
-    /// What a tool answers, refusals of the tool among it.
+    /// The answer of a tool, also when the tool refuses.
     ///
     /// # Errors
     /// No answer, or none of the protocol.

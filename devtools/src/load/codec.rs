@@ -20,7 +20,7 @@ pub trait Codec {
     fn at_sender(&mut self, input: &[u8], reply: &mut Vec<u8>) -> anyhow::Result<Taken>;
 }
 
-/// What was understood of some input.
+/// The result of reading some input.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Taken {
     /// Bytes that need not be shown again.

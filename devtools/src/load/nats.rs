@@ -29,7 +29,7 @@ pub fn is_installed() -> bool {
     Path::new(PROGRAM).is_file()
 }
 
-/// A running nats-server; its folder goes with it.
+/// A running nats-server. Its folder is deleted when it is dropped.
 #[derive(Debug)]
 pub struct Nats {
     pub process: Process,

@@ -39,7 +39,7 @@ pub enum LoadSubject {
     Forwarder,
     /// NATS core publish and subscribe.
     Nats,
-    /// The relay, class ephemeral: forwarded, and the sender told so.
+    /// The relay, class ephemeral: it forwards the message and answers `forwarded` to the sender.
     RelayEphemeral,
     /// The forwarder, and the recipient answers: the floor of two reads and two writes.
     ForwarderAnswered,

@@ -74,7 +74,7 @@ impl Process {
 
 impl Drop for Process {
     fn drop(&mut self) {
-        // Fails only when the process has ended by itself.
+        // Fails only when the process has ended already.
         let _ = self.child.kill();
         let _ = self.child.wait();
     }

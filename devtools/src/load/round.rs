@@ -17,18 +17,18 @@ use super::window::Window;
 
 /// Time for what is in flight to come after the measurement.
 const DRAIN_TIMEOUT: Duration = Duration::from_secs(10);
-/// Longest latency told apart.
+/// Microseconds of the longest latency that is recorded exactly.
 const MAX_LATENCY: u64 = 60_000_000;
 /// Digits of a latency.
 const LATENCY_DIGITS: u8 = 3;
 
-/// What one round measured.
+/// The measurements of one round.
 #[derive(Debug, Clone)]
 pub struct Round {
     /// Messages done in the measured time.
     pub messages: u64,
     pub wall: Duration,
-    /// User and system time of the server meanwhile.
+    /// User and system time of the server in this time.
     pub cpu: Duration,
     /// Microseconds.
     pub latency: Histogram<u64>,
@@ -105,13 +105,13 @@ async fn measure(
     Ok(Round { messages, wall, cpu, latency: latency.clone(), total, stored: *stored })
 }
 
-/// Waits; a pair that ends meanwhile has failed.
+/// Waits. A pair that ends in this time has failed.
 async fn undisturbed(pairs: &mut JoinSet<anyhow::Result<u64>>, time: Duration) -> anyhow::Result<()> {
     tokio::select! {
         () = tokio::time::sleep(time) => Ok(()),
         Some(ended) = pairs.join_next() => {
             ended.context("a pair panicked")??;
-            anyhow::bail!("a pair ended before it was told to");
+            anyhow::bail!("a pair ended before the end of the round");
         }
     }
 }

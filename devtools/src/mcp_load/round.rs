@@ -12,7 +12,7 @@ use super::McpLoadPlan;
 use super::session::McpSession;
 use super::site::Sites;
 
-/// What is called.
+/// The kind of a call.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum CallSubject {
     /// A tool that does nothing, at the bare server.

@@ -53,7 +53,7 @@ impl BenchCluster {
     /// Returns when the namespace is gone, the operator's finalizers included.
     ///
     /// # Errors
-    /// What the API server says, or a namespace that stays.
+    /// An error of the API server, or a namespace that is not deleted in time.
     pub async fn remove_namespace(&self) -> anyhow::Result<()> {
         let api = Api::<Namespace>::all(self.client.clone());
         let uid = api.get(&self.namespace).await.context("find the namespace")?.uid().unwrap_or_default();
@@ -67,7 +67,7 @@ impl BenchCluster {
     /// Server-side apply.
     ///
     /// # Errors
-    /// What the API server says.
+    /// An error of the API server.
     pub async fn apply(&self, kind: Kind, manifest: &Value) -> anyhow::Result<()> {
         let name =
             manifest.pointer("/metadata/name").and_then(Value::as_str).context("a manifest without name")?;
@@ -79,7 +79,7 @@ impl BenchCluster {
     }
 
     /// # Errors
-    /// What the API server says.
+    /// An error of the API server.
     pub async fn delete(&self, kind: Kind, name: &str) -> anyhow::Result<()> {
         let deleted = self.objects(kind).delete(name, &DeleteParams::default()).await;
         deleted.with_context(|| format!("delete {kind:?} {name}"))?;

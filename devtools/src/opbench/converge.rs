@@ -24,7 +24,7 @@ const PLATFORM_TIMEOUT: Duration = Duration::from_secs(180);
 const KUBELET_SAMPLE_INTERVAL: Duration = Duration::from_secs(16);
 const MEBIBYTE: f64 = 1024.0 * 1024.0;
 
-/// What was measured.
+/// The measurements of one convergence.
 #[derive(Debug)]
 pub struct Converged {
     agents: u32,
@@ -50,7 +50,7 @@ pub async fn run(cluster: &BenchCluster, plan: &BenchPlan) -> anyhow::Result<Con
     };
     let (ready, (created, applied)) = tokio::try_join!(watch, apply)?;
     let all_ready = start.elapsed();
-    // The kubelet's next sample of memory and CPU; the last status writes end meanwhile.
+    // The kubelet's next sample of memory and CPU. The last status writes end in this time.
     tokio::time::sleep(KUBELET_SAMPLE_INTERVAL).await;
     let after = Reading::take(cluster, &plan.operator).await?;
     let took = created.iter().filter_map(|(name, at)| Some(ready.get(name)?.saturating_duration_since(*at)));

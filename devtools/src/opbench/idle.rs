@@ -14,7 +14,7 @@ const SETTLE_TIMEOUT: Duration = Duration::from_secs(60);
 /// No write for that long counts as settled.
 const QUIET_INTERVAL: Duration = Duration::from_secs(3);
 
-/// What was measured.
+/// The measurements of the idle operator.
 #[derive(Debug)]
 pub struct Idle {
     agents: u32,

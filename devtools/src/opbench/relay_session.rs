@@ -21,7 +21,7 @@ use crate::load::relay::admission::{self, Upgrade};
 /// The Relay container's port.
 const PORT: u16 = 8443;
 
-/// What an agent needs: read once, before its key is taken away.
+/// An agent's credentials, read once before its key is revoked.
 pub struct Credentials {
     url: String,
     key: ApiKey,

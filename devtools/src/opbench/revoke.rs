@@ -30,7 +30,7 @@ const fn refusal(by: Revocation) -> (u16, u16) {
     }
 }
 
-/// What was measured.
+/// The measurements of all revocations.
 #[derive(Debug)]
 pub struct Refused {
     by: Revocation,

@@ -53,7 +53,7 @@ impl Writes {
         Ok(entries.collect())
     }
 
-    /// What came since `before`.
+    /// The writes since `before`.
     #[must_use]
     pub fn since(&self, before: &Self) -> Self {
         let added = self.0.iter().map(|(key, count)| {

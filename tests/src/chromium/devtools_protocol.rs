@@ -14,7 +14,7 @@ use tokio_tungstenite::{MaybeTlsStream, WebSocketStream, connect_async};
 const ANSWER_TIMEOUT: Duration = Duration::from_secs(20);
 /// Events that are kept: a sign-in makes some thirty.
 const EVENTS_MAX: usize = 1000;
-/// What is listened to.
+/// The domains whose events are enabled.
 const DOMAINS: [&str; 5] = ["Page", "Runtime", "Network", "Log", "Audits"];
 
 /// A connection to a browser, attached to one page of it.
@@ -50,7 +50,7 @@ impl DevTools {
         answer.with_context(|| format!("{method} is not answered"))?.with_context(|| method.to_owned())
     }
 
-    /// What was said so far, in order.
+    /// The events so far, in order.
     pub(super) fn events(&self) -> &[Value] {
         &self.events
     }

@@ -16,7 +16,7 @@ use crate::killed_cluster;
 /// Name of the folder of the cluster.
 pub(crate) const CLUSTER: &str = "demo-cluster";
 
-/// The promise is for an idle machine. Here other clusters run beside.
+/// The promise holds on an idle machine. Here other clusters run at the same time.
 const PROMISE_TIMEOUT_SECONDS: &str = "240";
 
 #[tokio::test(flavor = "multi_thread")]

@@ -96,7 +96,7 @@ async fn a_thousand_sessions_on_one_gateway_answer_every_call() {
     for called in CallSubject::ALL {
         assert!(report.calls(called) > 0, "{report}");
     }
-    // Counts, not speed: a session is a handle and a stream, and no thread or buffer of its own.
+    // Counts, not speed: a session is a handle and a stream, without a thread or a buffer.
     let [gateway, endpoint, _bare] = report.bytes_per_session();
     assert!(gateway < 256 * 1024 && endpoint < 512 * 1024, "{report}");
 }

@@ -27,7 +27,7 @@ use fixture::Fixture;
 
 mod fixture;
 
-/// What the suite looks at and the shipped binary has, without any fixture. The others would pass
+/// The scenarios that the shipped binary passes without any fixture. The others would pass
 /// without meaning anything: a tool that is not there answers with an error, too.
 const WITHOUT_FIXTURES: [&str; 10] = [
     "server-initialize",

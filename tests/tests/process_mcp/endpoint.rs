@@ -67,7 +67,7 @@ impl Default for Setup {
     }
 }
 
-/// Which authorization server opens the endpoint besides the key.
+/// The authorization server whose tokens the endpoint accepts besides the key.
 #[derive(Clone, Copy)]
 pub(crate) struct SignIn {
     /// The port of its issuer on loopback.
@@ -97,7 +97,7 @@ impl Endpoint {
         Self::start_with(Setup { tls: true, durable: true, ..Setup::default() }).await
     }
 
-    /// For clients that cannot be told of a private authority; on loopback only.
+    /// For clients that cannot trust a private CA; on loopback only.
     pub(crate) async fn start_in_plaintext() -> Self {
         Self::start_with(Setup { durable: true, ..Setup::default() }).await
     }

@@ -17,7 +17,7 @@ const CONCURRENT: usize = 128;
 const ARRIVAL_TIMEOUT: Duration = Duration::from_secs(400);
 /// Bytes of the longest page: 50 summaries with their previews.
 const PAGE_BYTES_MAX: usize = 64 * 1024;
-/// What the server may have grown by: nothing of the mail is held in memory.
+/// Growth of the server's memory. No message is held in memory.
 const GROWTH_MIB_MAX: u64 = 64;
 
 async fn fill(endpoint: &Endpoint) {

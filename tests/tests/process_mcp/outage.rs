@@ -44,7 +44,7 @@ async fn calls_say_that_the_relay_is_away_and_work_again_when_it_is_back() {
     tokio::time::sleep_until(since + OUTAGE_INTERVAL).await;
 
     endpoint.relay.restart().await.unwrap();
-    eventually("the server is back by itself", RETURN_TIMEOUT, async || {
+    eventually("the server has recovered", RETURN_TIMEOUT, async || {
         let me = endpoint.call("get_self_info", json!({})).await?;
         anyhow::ensure!(me["session"] == "connected", "{me}");
         Ok(())

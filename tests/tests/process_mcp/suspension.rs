@@ -81,7 +81,7 @@ async fn a_server_that_starts_while_suspended_serves_and_says_so() {
 async fn a_revoked_key_is_named_by_each_call() {
     let endpoint = Endpoint::start_durable().await;
     let alice = endpoint.identity();
-    // Declared anew, with another key.
+    // Declared again, with another key.
     endpoint.relay.admin().unwrap().make_agent(&alice).await.unwrap();
     until_session(&endpoint, "refused").await;
     for (tool, arguments) in calls() {

@@ -19,7 +19,7 @@ use crate::m2a::{failure, m2a, said};
 const START_TIMEOUT: Duration = Duration::from_secs(90);
 const END_TIMEOUT: Duration = Duration::from_secs(20);
 
-/// A running `m2a dev` in a process group of its own, as a terminal starts it.
+/// A running `m2a dev` in a new process group, as a terminal starts it.
 struct Dev {
     child: Child,
     printed: Value,
@@ -59,7 +59,7 @@ async fn kill(signal: &str, whom: &str) {
     assert!(sent.success());
 }
 
-/// Processes that were told of this folder.
+/// Processes that have this folder among their arguments.
 fn processes_with(folder: &Path) -> Vec<String> {
     let folder = folder.to_str().unwrap();
     let processes = std::fs::read_dir("/proc").unwrap().filter_map(Result::ok);

@@ -13,7 +13,7 @@ use super::{call, key};
 /// Times each caller goes through all tools.
 const TURNS: usize = 6;
 
-/// What one caller owns, and what only they may see.
+/// The objects of one caller, and the texts that only they may see.
 struct Owned {
     agent: usize,
     canary: String,

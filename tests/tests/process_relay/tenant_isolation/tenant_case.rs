@@ -38,7 +38,7 @@ struct ConnectedAgent {
     arrived: BTreeSet<MessageId>,
 }
 
-/// What happened, so that a property over nothing is noticed.
+/// Counts of what happened, so that a property over nothing is noticed.
 #[derive(Debug, Default)]
 pub(super) struct Coverage {
     delivered: usize,
@@ -250,7 +250,7 @@ impl<'a> TenantCase<'a> {
 
     fn refused_alike(&mut self, answer: &Answer, other: &Answer, reason: Reason) {
         assert_eq!(answer.refusal(), Some(reason));
-        assert_eq!(answer, other, "the answers tell apart who is there and who is not");
+        assert_eq!(answer, other, "the answers differ between an existing agent and one that does not exist");
         self.coverage.refused += 1;
     }
 

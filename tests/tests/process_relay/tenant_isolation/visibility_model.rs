@@ -45,7 +45,7 @@ pub(super) enum Whom {
 }
 
 impl Side {
-    /// Each case has tenants of its own.
+    /// Each case has its own tenants.
     pub(super) fn tenant(self, case: u32) -> TenantId {
         let name = match self {
             Self::Left => "left",
