@@ -11,14 +11,18 @@ use anyhow::Context as _;
 /// no connection sits on a port between its choice and its use, or while its program is restarted.
 const PORTS: Range<u16> = 12_000..30_000;
 
+/// A prime that shares no factor with the length of the range.
+const START_FACTOR: u32 = 7_919;
+
 /// A free loopback port. No port is given out twice in this process.
 ///
 /// # Errors
 /// None of the range is free.
 pub fn free_port() -> anyhow::Result<u16> {
     static GIVEN: AtomicU16 = AtomicU16::new(0);
-    // Another run on this machine begins at another port.
-    let begin = std::process::id() % u32::from(PORTS.end - PORTS.start);
+    // Processes with neighbouring ids begin far apart.
+    let range = u32::from(PORTS.end - PORTS.start);
+    let begin = std::process::id().wrapping_mul(START_FACTOR) % range;
     let ports = PORTS.len();
     let mut candidates = (0..ports).map(|_| {
         let step = u32::from(GIVEN.fetch_add(1, Ordering::Relaxed));
