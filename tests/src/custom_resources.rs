@@ -100,7 +100,8 @@ pub async fn connect(
     let identity = Identity::from_key_file(&value(&identity, "identity.json")?)?;
     let token = TokenSource::Value(value(&credentials, "token")?.parse()?);
     let (did, keys) = (value(&credentials, "did")?.parse()?, KeySource::Memory(Arc::new(identity)));
-    let config = Config::new(Endpoint::new(&door.url())?, did, token, keys).with_patience(CONNECT_TIMEOUT);
+    let config =
+        Config::new(Endpoint::new(&door.url())?, did, token, keys).with_connect_timeout(CONNECT_TIMEOUT);
     Ok(Agent::connect(config).await?)
 }
 

@@ -5,7 +5,7 @@ use std::ops::Range;
 use std::time::Duration;
 
 use anyhow::{Context as _, ensure};
-use msg2agent::{Agent, Content, Inbox, Message, Status};
+use msg2agent::{Agent, Content, Inbox, Message, SendStatus};
 use msg2agent_tests::custom_resources::{RELAY, ready_agent};
 use msg2agent_tests::namespace::TestNamespace;
 use msg2agent_tests::relay_port_forward::RelayPortForward;
@@ -30,7 +30,7 @@ pub(crate) async fn alice_and_bob(namespace: &TestNamespace) -> anyhow::Result<R
 pub(crate) async fn send(from: &Agent, to: &Did, numbers: Range<usize>) -> anyhow::Result<()> {
     for number in numbers {
         let status = from.send(to, Content::text(number.to_string())).await?.status;
-        ensure!(matches!(status, Status::Stored | Status::Delivered), "{number} was {status:?}");
+        ensure!(matches!(status, SendStatus::Stored | SendStatus::Delivered), "{number} was {status:?}");
     }
     Ok(())
 }
@@ -44,7 +44,7 @@ pub(crate) async fn send_last(from: &Agent, to: &Did) -> anyhow::Result<()> {
 pub(crate) async fn store(from: &Agent, to: &Did, numbers: Range<usize>) -> anyhow::Result<()> {
     for number in numbers {
         let status = from.send(to, Content::text(number.to_string())).await?.status;
-        ensure!(status == Status::Stored, "{number} was {status:?}");
+        ensure!(status == SendStatus::Stored, "{number} was {status:?}");
     }
     Ok(())
 }

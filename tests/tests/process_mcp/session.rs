@@ -22,7 +22,7 @@ async fn a_taken_session_is_yielded_and_taken_back_by_the_next_call() {
     .await
     .unwrap();
     assert_eq!(endpoint.admin_page("/readyz").await.unwrap().0, 200);
-    assert!(other.link().is_online(), "the server does not fight back");
+    assert!(other.connection_state().is_online(), "the server does not fight back");
 
     endpoint.call("send_message", json!({"to": "bob", "text": "me again"})).await.unwrap();
     assert_eq!(endpoint.bob.inbox().next().await.unwrap().content(), &Content::text("me again"));

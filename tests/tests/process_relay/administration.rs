@@ -67,7 +67,7 @@ async fn a_suspended_agent_is_out_keeps_its_key_and_comes_back_when_resumed() {
     desk.says("agents resume acme alice").await;
     let shown = desk.says("agents show acme alice").await;
     assert_eq!((&shown[0]["suspended"], &shown[0]["keys"][0]["keyId"]), (&json!(false), &made[0]["keyId"]));
-    assert!(connect(&key).await.unwrap().link().is_online());
+    assert!(connect(&key).await.unwrap().connection_state().is_online());
 }
 
 #[tokio::test]

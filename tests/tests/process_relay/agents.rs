@@ -1,7 +1,9 @@
 //! Starts a relay with connected agents.
 
+use std::path::Path;
+
 use devtools::relay_process::RelayProcess;
-use msg2agent::{Agent, Identity};
+use msg2agent::{Agent, Identity, key_file};
 use protocol::admin::TenantSpec;
 use protocol::api_key::ApiKey;
 
@@ -16,6 +18,15 @@ pub(crate) struct Declared {
 impl Declared {
     pub(crate) fn identity(&self) -> Identity {
         Identity::from_key_file(&self.key_file).unwrap()
+    }
+
+    /// Writes a folder of settings with the layout of a profile.
+    pub(crate) fn write_profile(&self, relay: &RelayProcess, folder: &Path) {
+        let identity = self.identity();
+        key_file::create(&folder.join("identity.json"), &identity).unwrap();
+        std::fs::write(folder.join("url"), relay.url()).unwrap();
+        std::fs::write(folder.join("did"), identity.did().as_str()).unwrap();
+        std::fs::write(folder.join("token"), self.key.reveal()).unwrap();
     }
 
     pub(crate) async fn connect(&self, relay: &RelayProcess) -> Agent {

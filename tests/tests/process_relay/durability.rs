@@ -4,7 +4,7 @@
 use std::time::Duration;
 
 use devtools::relay_process::RelayProcess;
-use msg2agent::{Agent, Content, Inbox, Message, Status};
+use msg2agent::{Agent, Content, Inbox, Message, SendStatus};
 
 use crate::agents::{TENANT, declare, pair, relay};
 
@@ -40,7 +40,7 @@ async fn what_was_not_acknowledged_comes_again_to_the_next_session() {
     let (first, alice) =
         (bob.connect(&relay).await, declare(&relay, TENANT, "alice").await.connect(&relay).await);
     let sent = alice.send(first.did(), Content::text("hello")).await.unwrap();
-    assert_eq!(sent.status, Status::Stored);
+    assert_eq!(sent.status, SendStatus::Stored);
     assert_eq!(next(&mut first.inbox()).await.text(), Some("hello"));
     first.close().await;
 
@@ -58,7 +58,7 @@ async fn an_acknowledged_message_is_delivered_and_not_kept() {
     let reader = async { next(&mut inbox).await.ack().await.unwrap() };
     let (sent, ()) = tokio::join!(alice.send(bob.did(), Content::text("hello")), reader);
     // Either answer is honest: the acknowledgement and the disk race.
-    assert!(matches!(sent.unwrap().status, Status::Delivered | Status::Stored));
+    assert!(matches!(sent.unwrap().status, SendStatus::Delivered | SendStatus::Stored));
 }
 
 #[tokio::test]
@@ -87,7 +87,7 @@ async fn known_but_away(relay: &RelayProcess, name: &str) -> crate::agents::Decl
 async fn send_numbered(from: &Agent, to: &protocol::Did, count: usize) {
     for number in 0..count {
         let sent = from.send(to, Content::text(number.to_string())).await.unwrap();
-        assert_eq!(sent.status, Status::Stored);
+        assert_eq!(sent.status, SendStatus::Stored);
     }
 }
 

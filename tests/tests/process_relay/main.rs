@@ -15,6 +15,7 @@ mod dev;
 mod doctor;
 mod durability;
 mod environment;
+mod examples;
 mod forgery;
 mod identity;
 mod m2a;

@@ -4,12 +4,12 @@
 use std::path::Path;
 
 use devtools::relay_process::RelayProcess;
-use msg2agent::{Content, Status};
+use msg2agent::{Content, SendStatus};
 use msg2agent_tests::process_memory;
 use protocol::admin::TenantSpec;
 use protocol::base64url;
 
-use crate::agents::{Declared, TENANT, declare, relay};
+use crate::agents::{TENANT, declare, relay};
 use crate::m2a::m2a;
 
 /// Occurs once in this program's source, never in the relay's.
@@ -23,7 +23,7 @@ async fn a_canary_in_a_body_is_nowhere_at_the_relay() {
     let alice = declare(&relay, TENANT, "alice").await;
     let sender = alice.connect(&relay).await;
     let sent = sender.send(bob.identity().did(), Content::text(CANARY)).await.unwrap();
-    assert_eq!(sent.status, Status::Stored);
+    assert_eq!(sent.status, SendStatus::Stored);
 
     let pid = relay.pid().unwrap();
     let id = sent.id.to_string();
@@ -52,7 +52,7 @@ async fn the_loudest_log_of_relay_and_agent_holds_no_credentials() {
     relay.admin().unwrap().put_tenant(TENANT, &TenantSpec::default()).await.unwrap();
     let alice = declare(&relay, TENANT, "alice").await;
     let home = tempfile::tempdir().unwrap();
-    profile(&home.path().join("alice"), &relay, &alice);
+    alice.write_profile(&relay, &home.path().join("alice"));
 
     let mut whoami = m2a(home.path());
     whoami.env("MSG2AGENT_LOG", filter).args(["whoami", "--profile", "alice", "--output", "json"]);
@@ -65,15 +65,6 @@ async fn the_loudest_log_of_relay_and_agent_holds_no_credentials() {
         assert!(!own_log.contains(secret), "m2a writes a credential");
         assert!(!relay.log().contains(secret), "the relay writes a credential");
     }
-}
-
-/// A profile as `m2a init` makes it.
-fn profile(folder: &Path, relay: &RelayProcess, agent: &Declared) {
-    let identity = agent.identity();
-    msg2agent::key_file::create(&folder.join("identity.json"), &identity).unwrap();
-    std::fs::write(folder.join("url"), relay.url()).unwrap();
-    std::fs::write(folder.join("did"), identity.did().as_str()).unwrap();
-    std::fs::write(folder.join("token"), agent.key.reveal()).unwrap();
 }
 
 fn files_with(folder: &Path, needle: &[u8]) -> Vec<String> {

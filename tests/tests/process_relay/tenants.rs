@@ -16,8 +16,8 @@ async fn agents_of_another_tenant_do_not_exist() {
     let not_found = ErrorKind::Rejected(Reason::NotFound);
     assert_eq!(mallory.lookup(alice.did()).await.unwrap_err().kind(), not_found);
     assert_eq!(mallory.send(alice.did(), Content::text("hi")).await.unwrap_err().kind(), not_found);
-    assert_eq!(mallory.event(alice.did(), Content::text("hi")).await.unwrap_err().kind(), not_found);
-    assert_eq!(mallory.typing(alice.did(), None).await.unwrap_err().kind(), not_found);
+    assert_eq!(mallory.send_event(alice.did(), Content::text("hi")).await.unwrap_err().kind(), not_found);
+    assert_eq!(mallory.send_typing(alice.did(), None).await.unwrap_err().kind(), not_found);
     // Just as for an agent that nobody has.
     let nobody = "did:wba:relay.test:agent:acme:nobody".parse().unwrap();
     assert_eq!(mallory.lookup(&nobody).await.unwrap_err().kind(), not_found);

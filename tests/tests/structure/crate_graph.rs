@@ -8,11 +8,12 @@ use serde_json::Value;
 use crate::workspace::{members, root};
 
 /// Direct dependencies between our own packages, test dependencies aside.
-const EDGES: [(&str, &[&str]); 9] = [
+const EDGES: [(&str, &[&str]); 10] = [
     ("msg2agent-protocol", &[]),
     ("msg2agent-daemon", &[]),
     ("msg2agent-crds", &["msg2agent-protocol"]),
     ("msg2agent", &["msg2agent-protocol"]),
+    ("m2a", &["msg2agent", "msg2agent-protocol"]),
     ("msg2agent-relay", &["msg2agent-daemon", "msg2agent-protocol"]),
     ("msg2agent-operator", &["msg2agent-crds", "msg2agent-daemon", "msg2agent-protocol"]),
     ("msg2agent-mcp-server", &["msg2agent", "msg2agent-daemon", "msg2agent-protocol"]),
@@ -25,7 +26,11 @@ const FORBIDDEN: [(&str, &[&str], &str); 7] = [
     ("msg2agent-protocol", &["tokio", "axum", "hyper", "sqlx", "kube", "reqwest"], "the protocol is pure"),
     ("msg2agent-relay", &["kube", "k8s-openapi", "msg2agent-crds"], "the relay runs without any cluster"),
     ("msg2agent-operator", &["sqlx", "msg2agent"], "the operator speaks to the relay through its admin API"),
-    ("msg2agent", &["axum", "sqlx", "kube"], "the SDK compiles small"),
+    (
+        "msg2agent",
+        &["axum", "sqlx", "kube", "clap", "clap_complete", "reqwest", "jiff", "tracing-subscriber"],
+        "the SDK compiles small",
+    ),
     (
         "msg2agent-mcp-server",
         &["msg2agent-relay", "kube"],

@@ -29,7 +29,7 @@ fn every_file_starts_by_saying_its_role() {
 fn rust_files() -> Vec<PathBuf> {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).parent().expect("the workspace").to_owned();
     let mut open: Vec<_> =
-        ["protocol", "sdk", "crds", "daemon", "operator", "relay", "mcp-server", "devtools", "tests"]
+        ["protocol", "sdk", "cli", "crds", "daemon", "operator", "relay", "mcp-server", "devtools", "tests"]
             .iter()
             .map(|folder| root.join(folder))
             .collect();
