@@ -1,9 +1,9 @@
-//! What the agents of the two tenants try.
+//! Generates the actions of the agents of two tenants.
 
 use proptest::prelude::*;
 use protocol::envelope::MessageType;
 
-use super::cast::{CAST, Side, Whom};
+use super::visibility_model::{AGENTS, Side, Whom};
 
 #[derive(Debug, Clone)]
 pub(super) enum Action {
@@ -61,7 +61,7 @@ pub(super) fn action() -> impl Strategy<Value = (Action, Side)> {
 }
 
 fn acted() -> impl Strategy<Value = Action> {
-    let who = 0..CAST.len();
+    let who = 0..AGENTS.len();
     let capability = prop::option::of(prop::sample::select(vec!["chat", "plan", "none"]));
     let discover = (who.clone(), capability, prop::option::of(whom()), prop::option::of(1..3usize));
     let types = vec![
@@ -93,7 +93,7 @@ fn acted() -> impl Strategy<Value = Action> {
 
 fn whom() -> impl Strategy<Value = Whom> {
     prop_oneof![
-        6 => (0..CAST.len()).prop_map(Whom::Member),
+        6 => (0..AGENTS.len()).prop_map(Whom::Member),
         1 => tenant_side().prop_map(Whom::Declared),
         1 => any_side().prop_map(Whom::Nobody),
     ]

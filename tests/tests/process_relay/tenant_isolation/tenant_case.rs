@@ -1,4 +1,4 @@
-//! The agents of one case at the relay: each action is done, and its answer held against the model.
+//! Runs the actions of one case at the relay and compares each answer with the model.
 
 use std::collections::BTreeSet;
 
@@ -15,22 +15,22 @@ use protocol::{Envelope, Identity, Reason, base64url};
 use serde::Serialize;
 
 use super::action::Action;
-use super::cast::{self, CAST, DECLARED, Side, Whom};
-use crate::line::{Answer, Line, now};
+use super::visibility_model::{self, AGENTS, DECLARED, Side, Whom};
+use crate::raw_connection::{Answer, RawConnection, now};
 
-pub(super) struct World<'a> {
+pub(super) struct TenantCase<'a> {
     relay: &'a RelayProcess,
     admin: Admin,
     case: u32,
-    players: Vec<Player>,
-    tally: Tally,
+    agents: Vec<ConnectedAgent>,
+    coverage: Coverage,
 }
 
-struct Player {
+struct ConnectedAgent {
     identity: Identity,
     record: VerifiedRecord,
     key: ApiKey,
-    line: Option<Line>,
+    line: Option<RawConnection>,
     sent: BTreeSet<MessageId>,
     /// Taken by the relay for this agent; the reliable ones must arrive.
     expected: BTreeSet<MessageId>,
@@ -38,15 +38,15 @@ struct Player {
     arrived: BTreeSet<MessageId>,
 }
 
-/// What happened, so that a property over nothing is noticed.
+/// Counts of what happened, so that a property over nothing is noticed.
 #[derive(Debug, Default)]
-pub(super) struct Tally {
+pub(super) struct Coverage {
     delivered: usize,
     found: usize,
     refused: usize,
 }
 
-impl Tally {
+impl Coverage {
     pub(super) fn add(&mut self, other: &Self) {
         self.delivered += other.delivered;
         self.found += other.found;
@@ -58,7 +58,7 @@ impl Tally {
     }
 }
 
-impl<'a> World<'a> {
+impl<'a> TenantCase<'a> {
     pub(super) async fn new(relay: &'a RelayProcess, case: u32) -> Self {
         let admin = relay.admin().unwrap();
         for side in [Side::Left, Side::Right] {
@@ -66,19 +66,19 @@ impl<'a> World<'a> {
             admin.put_tenant(tenant.as_str(), &TenantSpec::default()).await.unwrap();
             admin.make_agent(&relay.identity(tenant.as_str(), DECLARED).unwrap()).await.unwrap();
         }
-        let mut players = Vec::new();
-        for member in &CAST {
+        let mut agents = Vec::new();
+        for member in &AGENTS {
             let identity = relay.identity(member.side.tenant(case).as_str(), member.name).unwrap();
             let key = admin.make_agent(&identity).await.unwrap();
-            let bytes = build(&identity, cast::card(member), None, now()).unwrap();
+            let bytes = build(&identity, visibility_model::card(member), None, now()).unwrap();
             let record = VerifiedRecord::parse(&bytes, identity.did()).unwrap();
-            players.push(Player::new(identity, record, key));
+            agents.push(ConnectedAgent::new(identity, record, key));
         }
-        let mut world = Self { relay, admin, case, players, tally: Tally::default() };
-        for who in 0..CAST.len() {
-            world.come(who).await;
+        let mut tenants = Self { relay, admin, case, agents, coverage: Coverage::default() };
+        for who in 0..AGENTS.len() {
+            tenants.come(who).await;
         }
-        world
+        tenants
     }
 
     /// Does one action. `twin` is where the agent is said to be that nobody has.
@@ -100,35 +100,36 @@ impl<'a> World<'a> {
             Action::List { side } => self.list(side).await,
             Action::Acknowledge { who } => self.come(who).await.acknowledge().await,
             Action::Leave { who } => {
-                if let Some(line) = self.players[who].line.take() {
+                if let Some(line) = self.agents[who].line.take() {
                     let (deliveries, notices) = line.leave().await;
-                    self.players[who].check(&deliveries, &notices);
+                    self.agents[who].check(&deliveries, &notices);
                 }
             }
         }
     }
 
     /// Everybody takes what is left; all that was promised has arrived, and nothing else.
-    pub(super) async fn end(mut self) -> Tally {
-        for who in 0..CAST.len() {
+    pub(super) async fn end(mut self) -> Coverage {
+        for who in 0..AGENTS.len() {
             self.take_the_rest(who).await;
             let nobody = LookupParams { did: Whom::Nobody(Side::Nowhere).did(self.case) };
             // The answer to a question comes behind everything that was on its way.
             assert_eq!(self.ask(who, method::LOOKUP, &nobody).await.refusal(), Some(Reason::NotFound));
-            let player = &mut self.players[who];
-            let line = player.line.take().unwrap();
-            player.check(&line.deliveries, &line.notices);
-            self.tally.delivered += player.arrived.len();
+            let agent = &mut self.agents[who];
+            let line = agent.line.take().unwrap();
+            agent.check(&line.deliveries, &line.notices);
+            self.coverage.delivered += agent.arrived.len();
         }
-        self.tally
+        self.coverage
     }
 
     async fn take_the_rest(&mut self, who: usize) {
         self.come(who).await;
-        let Player { line, reliable, arrived, .. } = &mut self.players[who];
+        let ConnectedAgent { line, reliable, arrived, .. } = &mut self.agents[who];
         let line = line.as_mut().unwrap();
-        let there =
-            |line: &Line, id: &MessageId| line.deliveries.iter().any(|delivery| delivery.envelope.id == *id);
+        let there = |line: &RawConnection, id: &MessageId| {
+            line.deliveries.iter().any(|delivery| delivery.envelope.id == *id)
+        };
         while !reliable.difference(arrived).all(|id| there(line, id)) {
             line.more().await;
         }
@@ -137,36 +138,35 @@ impl<'a> World<'a> {
     async fn discover(&mut self, who: usize, query: DiscoverParams) {
         let page: DiscoverResult = self.ask(who, method::DISCOVER, &query).await.result().unwrap();
         let found: Vec<_> = page.agents.into_iter().map(|found| found.did).collect();
-        assert_eq!(found, cast::discovered(who, &query, self.case), "{query:?}");
-        self.tally.found += found.len();
+        assert_eq!(found, visibility_model::discovered(who, &query, self.case), "{query:?}");
+        self.coverage.found += found.len();
     }
 
     async fn look_up(&mut self, who: usize, whom: Whom, twin: Side) {
         let params = |whom: Whom| LookupParams { did: whom.did(self.case) };
         let (asked, other) = (params(whom), params(Whom::Nobody(twin)));
         let answer = self.ask(who, method::LOOKUP, &asked).await;
-        if let Err(reason) = cast::looked_up(who, whom) {
+        if let Err(reason) = visibility_model::looked_up(who, whom) {
             let other = self.ask(who, method::LOOKUP, &other).await;
             return self.refused_alike(&answer, &other, reason);
         }
         let found = answer.result::<LookupResult>().unwrap();
         let bytes = base64url::decode(&found.record).unwrap();
         VerifiedRecord::parse(&bytes, &asked.did).unwrap();
-        self.tally.found += 1;
+        self.coverage.found += 1;
     }
 
     async fn send(&mut self, who: usize, whom: Whom, r#type: MessageType, reliable: bool, twin: Side) {
         let envelope = self.envelope(who, whom, r#type, reliable);
-        let online =
-            matches!(whom, Whom::Member(index) if index == who || self.players[index].line.is_some());
+        let online = matches!(whom, Whom::Member(index) if index == who || self.agents[index].line.is_some());
         let answer = self.ask(who, method::SEND, &envelope).await;
-        match cast::taken(who, whom, reliable, online) {
+        match visibility_model::taken(who, whom, reliable, online) {
             Ok(()) => {
                 let SendResult { status } = answer.result().unwrap();
                 assert_eq!(status == SendStatus::Forwarded, !reliable, "{status:?}");
-                self.players[who].sent.insert(envelope.id);
+                self.agents[who].sent.insert(envelope.id);
                 if let Whom::Member(index) = whom {
-                    self.players[index].expect(envelope.id, reliable);
+                    self.agents[index].expect(envelope.id, reliable);
                 }
             }
             Err(Reason::NotFound) => {
@@ -202,20 +202,21 @@ impl<'a> World<'a> {
         self.refused_alike(&answer, &other, Reason::Forbidden);
     }
 
-    /// There are no admin keys of a tenant: an agent's own key opens nothing, and what is asked makes no difference.
+    /// There are no admin keys of a tenant: an agent's own key opens nothing, and what is asked
+    /// makes no difference.
     async fn administer(&mut self, who: usize, whom: Whom, twin: Side) {
-        let key = self.players[who].key.reveal();
+        let key = self.agents[who].key.reveal();
         let answer = self.admin.ask_with(&self.path(whom.side(), whom), key).await.unwrap();
         let other = self.admin.ask_with(&self.path(twin, Whom::Nobody(twin)), key).await.unwrap();
         assert_eq!(answer, other);
         assert_eq!((answer.0, reason(&answer.1)), (401, Reason::TokenInvalid));
-        self.tally.refused += 1;
+        self.coverage.refused += 1;
     }
 
     /// The admin sees an agent in its own tenant only.
     async fn inspect(&mut self, side: Side, whom: Whom) {
         let there = match whom {
-            Whom::Member(_) => CAST.iter().any(|member| member.side == side && member.name == whom.name()),
+            Whom::Member(_) => AGENTS.iter().any(|member| member.side == side && member.name == whom.name()),
             Whom::Declared(_) => side != Side::Nowhere,
             Whom::Nobody(_) => false,
         };
@@ -228,7 +229,7 @@ impl<'a> World<'a> {
         let other = self.admin.ask(&self.path(side, Whom::Nobody(side))).await.unwrap();
         assert_eq!(answer, other);
         assert_eq!((answer.0, reason(&answer.1)), (404, Reason::NotFound));
-        self.tally.refused += 1;
+        self.coverage.refused += 1;
     }
 
     async fn list(&mut self, side: Side) {
@@ -239,7 +240,7 @@ impl<'a> World<'a> {
             return;
         }
         let page: Page<AgentView> = serde_json::from_str(&body).unwrap();
-        let members = CAST.iter().enumerate().filter(|(_, member)| member.side == side);
+        let members = AGENTS.iter().enumerate().filter(|(_, member)| member.side == side);
         let mut expected: Vec<_> = members.map(|(index, _)| Whom::Member(index)).collect();
         expected.push(Whom::Declared(side));
         let mut expected: Vec<_> = expected.into_iter().map(|whom| whom.did(self.case)).collect();
@@ -249,8 +250,8 @@ impl<'a> World<'a> {
 
     fn refused_alike(&mut self, answer: &Answer, other: &Answer, reason: Reason) {
         assert_eq!(answer.refusal(), Some(reason));
-        assert_eq!(answer, other, "the answers tell apart who is there and who is not");
-        self.tally.refused += 1;
+        assert_eq!(answer, other, "the answers differ between an existing agent and one that does not exist");
+        self.coverage.refused += 1;
     }
 
     async fn ask(&mut self, who: usize, method: &str, params: &impl Serialize) -> Answer {
@@ -258,17 +259,18 @@ impl<'a> World<'a> {
     }
 
     /// The agent's connection; it comes back if it had left.
-    async fn come(&mut self, who: usize) -> &mut Line {
-        let Player { identity, record, key, line, .. } = &mut self.players[who];
+    async fn come(&mut self, who: usize) -> &mut RawConnection {
+        let ConnectedAgent { identity, record, key, line, .. } = &mut self.agents[who];
         if line.is_none() {
-            let mut new = Line::open(self.relay, key).await;
+            let mut new = RawConnection::open(self.relay, key).await;
             new.register(identity, &record.bytes).await.unwrap();
             *line = Some(new);
         }
         line.as_mut().unwrap()
     }
 
-    /// Sealed as the SDK would; to an agent without keys with the sender's own, which the relay cannot tell.
+    /// Sealed as the SDK would; to an agent without keys with the sender's own, which the relay
+    /// cannot tell.
     fn envelope(&self, who: usize, whom: Whom, r#type: MessageType, reliable: bool) -> Envelope {
         let index = if let Whom::Member(index) = whom { index } else { who };
         let answers = matches!(r#type, MessageType::Response | MessageType::Error | MessageType::Receipt);
@@ -283,8 +285,8 @@ impl<'a> World<'a> {
             ttl: reliable.then_some(3600),
             content: Content::text("hello"),
         };
-        let recipient = self.players[index].record.keys.current_encryption().unwrap();
-        seal(draft, &self.players[who].identity, recipient, now(), &mut rand::rng()).unwrap().envelope
+        let recipient = self.agents[index].record.keys.current_encryption().unwrap();
+        seal(draft, &self.agents[who].identity, recipient, now(), &mut rand::rng()).unwrap().envelope
     }
 
     fn path(&self, side: Side, whom: Whom) -> String {
@@ -292,7 +294,7 @@ impl<'a> World<'a> {
     }
 }
 
-impl Player {
+impl ConnectedAgent {
     fn new(identity: Identity, record: VerifiedRecord, key: ApiKey) -> Self {
         let none = BTreeSet::new;
         let (sent, expected, reliable, arrived) = (none(), none(), none(), none());

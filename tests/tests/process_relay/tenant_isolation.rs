@@ -1,8 +1,9 @@
-//! The wall between tenants as a property: whatever agents of two tenants try, none sees anything of the other, and the
-//! refusal for an agent behind the wall is, byte for byte, the one for an agent that nobody has.
+//! Tests the isolation of tenants as a property: whatever agents of two tenants try, none sees
+//! anything of the other, and the refusal for an agent of the other tenant is, byte for byte, the
+//! one for an agent that does not exist.
 //!
-//! One relay process for all cases, bare connections, random actions against the model in [`cast`]. A failure prints the
-//! seed; `PROPTEST_RNG_SEED=<seed>` replays it.
+//! One relay process for all cases, bare connections, random actions against the model in
+//! [`visibility_model`]. A failure prints the seed; `PROPTEST_RNG_SEED=<seed>` replays it.
 
 use std::cell::{Cell, RefCell};
 
@@ -11,12 +12,12 @@ use proptest::prelude::*;
 use proptest::test_runner::{RngSeed, TestRunner};
 
 mod action;
-mod cast;
-mod world;
+mod tenant_case;
+mod visibility_model;
 
 use action::{Action, action};
-use cast::Side;
-use world::{Tally, World};
+use tenant_case::{Coverage, TenantCase};
+use visibility_model::Side;
 
 const CASES: u32 = 64;
 /// Keeps a connection below what it may ask at once: 100 queries, at most two an action.
@@ -33,11 +34,11 @@ fn nothing_of_another_tenant_is_ever_visible() {
     let (seed, config) = config();
     println!("PROPTEST_RNG_SEED={seed}");
 
-    let (case, total) = (Cell::new(0), RefCell::new(Tally::default()));
+    let (case, total) = (Cell::new(0), RefCell::new(Coverage::default()));
     let played = TestRunner::new(config).run(&prop::collection::vec(action(), 1..ACTIONS_MAX), |actions| {
         case.set(case.get() + 1);
-        let tally = runtime.block_on(play(&relay, case.get(), &actions));
-        total.borrow_mut().add(&tally);
+        let coverage = runtime.block_on(play(&relay, case.get(), &actions));
+        total.borrow_mut().add(&coverage);
         Ok(())
     });
     if let Err(failure) = played {
@@ -60,10 +61,10 @@ fn config() -> (u64, ProptestConfig) {
     (seed, ProptestConfig { cases: CASES, max_shrink_iters, failure_persistence, rng_seed, ..defaults })
 }
 
-async fn play(relay: &RelayProcess, case: u32, actions: &[(Action, Side)]) -> Tally {
-    let mut world = World::new(relay, case).await;
+async fn play(relay: &RelayProcess, case: u32, actions: &[(Action, Side)]) -> Coverage {
+    let mut tenants = TenantCase::new(relay, case).await;
     for (action, twin) in actions {
-        world.act(action, *twin).await;
+        tenants.act(action, *twin).await;
     }
-    world.end().await
+    tenants.end().await
 }

@@ -1,4 +1,4 @@
-//! One life of an installation.
+//! Runs the lifecycle of an installation: install, upgrade, uninstall, install again.
 
 use anyhow::{Context as _, ensure};
 use devtools::cluster::Cluster;

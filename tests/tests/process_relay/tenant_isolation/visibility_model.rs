@@ -1,5 +1,5 @@
-//! Who plays: two tenants with agents of the same names, and what each of them may find. Pure; this is the model that the
-//! relay is held against.
+//! Models what each agent of two tenants may find. Agents of the two tenants have the same names.
+//! Pure.
 
 use protocol::did::TenantId;
 use protocol::frame::DiscoverParams;
@@ -24,7 +24,7 @@ pub(super) struct Member {
     pub(super) hidden: bool,
 }
 
-pub(super) const CAST: [Member; 5] = [
+pub(super) const AGENTS: [Member; 5] = [
     Member { side: Side::Left, name: "alice", capability: "chat", hidden: false },
     Member { side: Side::Left, name: "bob", capability: "chat", hidden: true },
     Member { side: Side::Right, name: "alice", capability: "chat", hidden: false },
@@ -45,7 +45,7 @@ pub(super) enum Whom {
 }
 
 impl Side {
-    /// Each case has tenants of its own.
+    /// Each case has its own tenants.
     pub(super) fn tenant(self, case: u32) -> TenantId {
         let name = match self {
             Self::Left => "left",
@@ -64,7 +64,7 @@ impl Whom {
 
     pub(super) fn name(self) -> &'static str {
         match self {
-            Self::Member(index) => CAST[index].name,
+            Self::Member(index) => AGENTS[index].name,
             Self::Declared(_) => DECLARED,
             Self::Nobody(_) => NOBODY,
         }
@@ -72,7 +72,7 @@ impl Whom {
 
     pub(super) fn side(self) -> Side {
         match self {
-            Self::Member(index) => CAST[index].side,
+            Self::Member(index) => AGENTS[index].side,
             Self::Declared(side) | Self::Nobody(side) => side,
         }
     }
@@ -86,13 +86,13 @@ pub(super) fn card(member: &Member) -> Card {
 
 /// Whether `who` gets a record of `whom`.
 pub(super) fn looked_up(who: usize, whom: Whom) -> Result<(), Reason> {
-    let found = matches!(whom, Whom::Member(_)) && whom.side() == CAST[who].side;
+    let found = matches!(whom, Whom::Member(_)) && whom.side() == AGENTS[who].side;
     if found { Ok(()) } else { Err(Reason::NotFound) }
 }
 
 /// Whether a message of `who` is taken.
 pub(super) fn taken(who: usize, whom: Whom, reliable: bool, online: bool) -> Result<(), Reason> {
-    if matches!(whom, Whom::Nobody(_)) || whom.side() != CAST[who].side {
+    if matches!(whom, Whom::Nobody(_)) || whom.side() != AGENTS[who].side {
         return Err(Reason::NotFound);
     }
     if reliable || online { Ok(()) } else { Err(Reason::RecipientOffline) }
@@ -100,10 +100,10 @@ pub(super) fn taken(who: usize, whom: Whom, reliable: bool, online: bool) -> Res
 
 /// The page of discovery that `who` is to see.
 pub(super) fn discovered(who: usize, query: &DiscoverParams, case: u32) -> Vec<Did> {
-    let mut found: Vec<_> = CAST
+    let mut found: Vec<_> = AGENTS
         .iter()
         .enumerate()
-        .filter(|(_, member)| member.side == CAST[who].side && !member.hidden)
+        .filter(|(_, member)| member.side == AGENTS[who].side && !member.hidden)
         .filter(|(_, member)| query.capability.as_ref().is_none_or(|wanted| wanted == member.capability))
         .map(|(index, _)| Whom::Member(index).did(case))
         .filter(|did| query.cursor.as_ref().is_none_or(|cursor| did > cursor))

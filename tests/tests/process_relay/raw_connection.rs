@@ -1,5 +1,5 @@
-//! A bare connection to the relay: frames as the test writes them, answers as the relay wrote them. For what the SDK refuses
-//! to do by itself.
+//! Opens a bare connection to the relay, for what the SDK refuses to send: frames as the test
+//! writes them, answers as the relay wrote them.
 
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
@@ -19,7 +19,7 @@ use tokio_tungstenite::WebSocketStream;
 use tokio_tungstenite::tungstenite::Message;
 
 /// Longest wait for one frame; loopback, so only a lost one takes it.
-const PATIENCE: Duration = Duration::from_secs(20);
+const FRAME_TIMEOUT: Duration = Duration::from_secs(20);
 /// The id of every request, one after the other: equal answers are then equal bytes.
 const REQUEST: u64 = 1;
 
@@ -27,7 +27,7 @@ pub(crate) fn now() -> u64 {
     SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_secs()
 }
 
-pub(crate) struct Line {
+pub(crate) struct RawConnection {
     socket: WebSocketStream<TcpStream>,
     epoch: u64,
     /// What arrived while something else was awaited.
@@ -53,7 +53,7 @@ impl Answer {
     }
 }
 
-impl Line {
+impl RawConnection {
     pub(crate) async fn open(relay: &RelayProcess, key: &ApiKey) -> Self {
         let url = relay.url();
         let address = url.trim_start_matches("ws://").trim_end_matches("/ws");
@@ -119,7 +119,7 @@ impl Line {
     /// Leaves; returns when the relay knows, with what still arrived.
     pub(crate) async fn leave(mut self) -> (Vec<DeliverParams>, Vec<NoticeParams>) {
         self.socket.close(None).await.unwrap();
-        while let Ok(Some(Ok(message))) = tokio::time::timeout(PATIENCE, self.socket.next()).await {
+        while let Ok(Some(Ok(message))) = tokio::time::timeout(FRAME_TIMEOUT, self.socket.next()).await {
             self.sort(&message);
         }
         (self.deliveries, self.notices)
@@ -127,7 +127,7 @@ impl Line {
 
     /// One frame: an answer, or nothing that anybody waits for.
     async fn read(&mut self) -> Option<Answer> {
-        let next = tokio::time::timeout(PATIENCE, self.socket.next()).await.expect("a frame in time");
+        let next = tokio::time::timeout(FRAME_TIMEOUT, self.socket.next()).await.expect("a frame in time");
         let message = next.expect("the relay closed the connection").unwrap();
         self.sort(&message)
     }
