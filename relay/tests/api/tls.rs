@@ -1,4 +1,4 @@
-//! TLS of the public listener, and its certificate's renewal.
+//! Tests of TLS on the public listener, and of the renewal of its certificate.
 
 use std::path::Path;
 use std::sync::Arc;
@@ -43,7 +43,7 @@ pub(crate) async fn start_with_tls(first: &Pair) -> (TestRelay, TlsFiles) {
     (relay, written.unwrap())
 }
 
-/// Whether the relay shows a certificate that this one vouches for.
+/// Whether the relay serves this certificate.
 async fn is_served(relay: &TestRelay, certificate: &CertificateDer<'static>) -> bool {
     let socket = TcpStream::connect(relay.address).await.unwrap();
     let name = ServerName::try_from("localhost").unwrap();
