@@ -1,14 +1,13 @@
-# Each target calls cargo or one script. Cargo is never told one package: with the same set of packages it builds the
-# dependencies with the same features, and so once.
+# Each target calls cargo or one script. No cargo command here selects a package, except for tests that write generated
+# files: with the same set of packages cargo builds the dependencies with the same features, and so once.
 CARGO ?= cargo
 
 .PHONY: demo demo-down test check deny gen bench
 
-demo: ## A cluster with the operator, two agents and one proven conversation; stays up
-	@scripts/need.sh cluster
-	$(CARGO) run -q --bin demo
+demo: ## The operator, two agents and one proven conversation; stays up. CONTEXT=name: on that cluster; KIND=1: on kind
+	@scripts/demo.sh $(if $(CONTEXT),--context $(CONTEXT)) $(if $(KIND),--kind)
 
-demo-down: ## Ends what `make demo` has started
+demo-down: ## Ends the cluster that `make demo` has started
 	$(CARGO) run -q --bin cluster -- down
 
 test: ## Everything, the suites that need a cluster included
@@ -22,7 +21,7 @@ check: ## Format, clippy, unit tests: minutes, no cluster
 deny: ## Licences, sources and known vulnerabilities of the dependencies
 	@scripts/deny.sh advisories
 
-gen: ## Writes the generated files anew
+gen: ## Writes the generated files
 	$(CARGO) run -q --bin crdgen -- --write
 	MSG2AGENT_WRITE_GOLDEN=1 $(CARGO) test -q -p msg2agent-protocol --test protocol golden
 	MSG2AGENT_WRITE_GOLDEN=1 $(CARGO) test -q -p msg2agent-tests --test charts golden

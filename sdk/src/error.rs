@@ -1,4 +1,4 @@
-//! The one error type of the public API: what was tried, what kind of failure it was, what to do; the cause is its source.
+//! The error type of the public API.
 
 use std::error::Error as StdError;
 use std::fmt;
@@ -9,15 +9,26 @@ use protocol::Reason;
 use protocol::envelope::MessageId;
 use protocol::quota::Quota;
 
-/// A failure. Its text says what was tried; [`source`](StdError::source) says why it failed, [`advice`](Self::advice) what to
-/// do. Cheap to clone. Never holds keys, tokens or message bodies.
+/// A failure of an agent or of one of its calls.
+///
+/// Its text names the attempt, [`source`](StdError::source) has the cause, and
+/// [`advice`](Self::advice) a remedy. [`kind`](Self::kind) is for programs. Cheap to clone. An
+/// error never contains keys, tokens or message bodies.
+///
+/// ```
+/// use msg2agent::{Did, Error, ErrorKind};
+///
+/// let error: Error = "alice".parse::<Did>().unwrap_err().into();
+/// assert_eq!(error.kind(), ErrorKind::Config);
+/// assert!(error.chain().starts_with("cannot read a DID: "));
+/// ```
 #[derive(Clone)]
 pub struct Error(Arc<Inner>);
 
 struct Inner {
     kind: ErrorKind,
     attempt: String,
-    /// The relay's word, where the kind holds none.
+    /// The relay's reason, if the kind does not contain it.
     reason: Option<Reason>,
     advice: Option<String>,
     retry_after: Option<Duration>,
@@ -26,7 +37,7 @@ struct Inner {
     source: Option<Box<dyn StdError + Send + Sync>>,
 }
 
-/// What sort of failure it was. New kinds may be added.
+/// The kind of a failure. New kinds may be added.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum ErrorKind {
@@ -38,31 +49,31 @@ pub enum ErrorKind {
     State,
     /// The relay could not be reached.
     Connect,
-    /// The relay does not take the API key. [`Error::reason`] says what is wrong with it, when the relay said so.
+    /// The relay rejects the API key. [`Error::reason`] has the relay's reason, if it gave one.
     Unauthorized,
-    /// The agent, or its tenant, is suspended at the relay until an admin there lifts it.
+    /// The agent or its tenant is suspended at the relay until an admin lifts the suspension.
     Suspended,
     /// The relay refused the registration.
     Registration(Reason),
     /// The relay refused a request.
     Rejected(Reason),
-    /// The deadline passed; a message may or may not have been taken.
+    /// No answer came in time. A message may or may not have been accepted.
     Timeout,
-    /// This agent has as much under way as it may; nothing was sent.
+    /// Too many calls of this agent wait for the same lookup. Nothing was sent.
     Overloaded,
     /// The agent was closed.
     Closed,
-    /// A newer session of the same DID took over.
+    /// A newer session of the same DID replaced this one.
     Replaced,
     /// The other agent's record does not verify.
     Unverified,
-    /// The other agent shows another root key than before.
+    /// The root key of the other agent differs from the pinned one.
     KeyChanged,
-    /// The message cannot be built: too long, or a setting out of range.
+    /// The message cannot be built: it is too long, or an option is out of range.
     Message,
     /// A proof cannot be written.
     Proof,
-    /// The relay does not keep to the protocol.
+    /// The relay violated the protocol.
     Protocol,
 }
 
@@ -86,7 +97,7 @@ impl Error {
         self.with(|inner| inner.source = Some(source.into()))
     }
 
-    pub(crate) fn saying(self, reason: Option<Reason>) -> Self {
+    pub(crate) fn with_reason(self, reason: Option<Reason>) -> Self {
         self.with(|inner| inner.reason = reason)
     }
 
@@ -106,17 +117,17 @@ impl Error {
         self.with(|inner| inner.message = Some(message))
     }
 
-    /// Errors are built before they are shared; a shared one is wrapped as the cause of the new one.
+    /// Changes an error that is not shared yet. A shared one becomes the cause of a new error.
     fn with(mut self, change: impl FnOnce(&mut Inner)) -> Self {
         if Arc::get_mut(&mut self.0).is_none() {
             let mut outer = Self::new(self.0.kind, self.0.attempt.clone())
-                .saying(self.0.reason)
+                .with_reason(self.0.reason)
                 .retrying_after(self.0.retry_after)
                 .over(self.0.quota);
             if let Some(advice) = self.advice() {
                 outer = outer.advising(advice);
             }
-            self = if self.0.source.is_some() { outer.caused_by(Shared(self)) } else { outer };
+            self = if self.0.source.is_some() { outer.caused_by(SharedCause(self)) } else { outer };
         }
         if let Some(inner) = Arc::get_mut(&mut self.0) {
             change(inner);
@@ -124,12 +135,13 @@ impl Error {
         self
     }
 
+    /// The kind of failure.
     #[must_use]
     pub fn kind(&self) -> ErrorKind {
         self.0.kind
     }
 
-    /// The relay's word for a refusal, when it refused.
+    /// The relay's reason, if it refused the attempt.
     #[must_use]
     pub fn reason(&self) -> Option<Reason> {
         match self.0.kind {
@@ -139,25 +151,26 @@ impl Error {
         }
     }
 
-    /// When the relay asks to try again.
+    /// How long to wait before the next attempt, if the relay named a time.
     #[must_use]
     pub fn retry_after(&self) -> Option<Duration> {
         self.0.retry_after
     }
 
-    /// The limit of the relay that was met, when it refused because of one.
+    /// The limit of the relay that was reached, if that is the reason.
     #[must_use]
     pub fn quota(&self) -> Option<Quota> {
         self.0.quota
     }
 
-    /// What to do about it, one sentence.
+    /// A remedy, in one sentence.
     #[must_use]
     pub fn advice(&self) -> Option<&str> {
         self.0.advice.as_deref().or_else(|| self.reason().map(Reason::advice))
     }
 
-    /// The message it is about. Sent again with the same id it is taken once; see [`crate::SendOptions::id`].
+    /// The id of the message that could not be sent. A repeated send with the same id is accepted
+    /// once; see [`SendOptions::id`](crate::SendOptions::id).
     #[must_use]
     pub fn message_id(&self) -> Option<MessageId> {
         self.0.message
@@ -178,35 +191,28 @@ impl Error {
         self.0.kind == ErrorKind::KeyChanged
     }
 
-    /// Whether the agent is over and every further call will fail alike.
+    /// Whether the agent has ended, so that every further call fails.
     #[must_use]
     pub fn is_closed(&self) -> bool {
         matches!(self.0.kind, ErrorKind::Closed | ErrorKind::Replaced | ErrorKind::Suspended)
     }
 
-    /// Whether the same call may succeed later without anybody changing anything.
+    /// Whether the same call may succeed later without any change of settings.
     #[must_use]
     pub fn is_temporary(&self) -> bool {
         self.0.retry_after.is_some()
             || matches!(self.0.kind, ErrorKind::Connect | ErrorKind::Timeout | ErrorKind::Overloaded)
-            || self.reason().is_some_and(temporary)
+            || self.reason().is_some_and(is_transient)
     }
 
-    /// The whole chain in one line, for logs: attempt, then each cause, joined by colons.
+    /// The text and all causes on one line, joined by colons, for logs.
     #[must_use]
     pub fn chain(&self) -> String {
-        let mut text = self.to_string();
-        let mut cause = self.source();
-        while let Some(error) = cause {
-            text.push_str(": ");
-            text.push_str(&error.to_string());
-            cause = error.source();
-        }
-        text
+        chain(self)
     }
 }
 
-fn temporary(reason: Reason) -> bool {
+fn is_transient(reason: Reason) -> bool {
     use Reason::{
         Draining, Internal, MailboxFull, Overloaded, RateLimited, RecipientOffline, StorageUnavailable,
     };
@@ -214,6 +220,18 @@ fn temporary(reason: Reason) -> bool {
         reason,
         Draining | Internal | MailboxFull | Overloaded | RateLimited | RecipientOffline | StorageUnavailable
     )
+}
+
+/// An error and its causes on one line, joined by colons.
+#[must_use]
+pub fn chain(error: &dyn StdError) -> String {
+    let mut text = error.to_string();
+    let mut next = error.source();
+    while let Some(cause) = next {
+        text = format!("{text}: {cause}");
+        next = cause.source();
+    }
+    text
 }
 
 impl fmt::Display for Error {
@@ -234,32 +252,33 @@ impl StdError for Error {
     }
 }
 
-/// A text that is not a DID, for `"…".parse()?` in front of a send.
+/// Allows `"did:…".parse()?` in front of a send.
 impl From<protocol::did::DidError> for Error {
     fn from(source: protocol::did::DidError) -> Self {
         Self::new(ErrorKind::Config, "cannot read a DID").caused_by(source)
     }
 }
 
-/// A clone of an error as the cause of another: shows the original's causes, not its attempt a second time.
-struct Shared(Error);
+/// A shared error as the cause of another: shows the causes of the original without repeating its
+/// attempt.
+struct SharedCause(Error);
 
-impl fmt::Display for Shared {
+impl fmt::Display for SharedCause {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self.0.source() {
             Some(cause) => fmt::Display::fmt(cause, f),
-            None => f.write_str("it failed before"),
+            None => f.write_str("it has failed before"),
         }
     }
 }
 
-impl fmt::Debug for Shared {
+impl fmt::Debug for SharedCause {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         fmt::Debug::fmt(&self.0, f)
     }
 }
 
-impl StdError for Shared {
+impl StdError for SharedCause {
     fn source(&self) -> Option<&(dyn StdError + 'static)> {
         self.0.source().and_then(StdError::source)
     }

@@ -1,4 +1,4 @@
-//! What is needed to prove one message later: its envelope, its key, and the other side's DID document.
+//! Evidence of one message: its envelope, its key, and the other agent's DID document.
 
 use std::sync::Arc;
 
@@ -7,8 +7,9 @@ use protocol::document::DidDocument;
 use protocol::envelope::suite1::MessagePrk;
 use protocol::proof::ProvenMessage;
 
-/// Kept with every message sent and received, for [`crate::Agent::prove`]. Holds the key of this one message; dropping the last
-/// clone erases it. Cheap to clone.
+/// Allows [`Agent::prove`](crate::Agent::prove) to prove a message. Every sent and received message
+/// has it. It contains the key of this one message, which is erased with the last clone. Cheap to
+/// clone.
 #[derive(Clone)]
 pub struct Evidence(Arc<Inner>);
 
@@ -32,7 +33,7 @@ impl Evidence {
     }
 }
 
-/// The key stays out of logs.
+/// Shows no key.
 impl std::fmt::Debug for Evidence {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         write!(f, "Evidence({})", self.0.envelope.id)

@@ -1,7 +1,7 @@
-//! The file an identity is kept in: mode 0600, replaced whole, refused when others may read it.
+//! The file that stores an identity: mode 0600, replaced as a whole, refused if others may read it.
 //!
-//! One exception: a mounted Kubernetes Secret. Its files are links through kubelet's `..data` folder, their mode is set by
-//! the pod's `defaultMode`, and only the pod sees them; there the mode is not checked.
+//! The mode is not checked in a mounted Kubernetes Secret. Its files are links through kubelet's
+//! `..data` folder, their mode is the pod's `defaultMode`, and only the pod sees them.
 
 use std::fs::{self, OpenOptions};
 use std::io::Write as _;
@@ -12,27 +12,30 @@ use protocol::Identity;
 use protocol::identity::KeyFileError;
 use zeroize::Zeroizing;
 
-/// Bytes of a key file: two lists of 8 keys need less than 3 KiB.
+/// Bytes of a key file. Two lists of 8 keys need less than 3 KiB.
 const KEY_FILE_BYTES_MAX: u64 = 64 * 1024;
 
+/// Why a key file cannot be read or written.
 #[derive(Debug, thiserror::Error)]
 pub enum KeyStoreError {
     #[error("cannot read {}", path.display())]
     Read { path: PathBuf, source: std::io::Error },
-    #[error("{} may be read by others (mode {mode:o}); make it 0600", path.display())]
+    #[error("{} is readable by others (mode {mode:o}); make it 0600", path.display())]
     Readable { path: PathBuf, mode: u32 },
-    #[error("{} is larger than a key file can be", path.display())]
+    #[error("{} is too large for a key file", path.display())]
     TooLong { path: PathBuf },
     #[error("cannot use {}", path.display())]
     Parse { path: PathBuf, source: KeyFileError },
-    #[error("{} exists already; it is never overwritten", path.display())]
+    #[error("{} already exists; it is never overwritten", path.display())]
     Exists { path: PathBuf },
     #[error("cannot write {}", path.display())]
     Write { path: PathBuf, source: std::io::Error },
 }
 
+/// Reads a key file.
+///
 /// # Errors
-/// A file that is not there, not a key file, or readable by others.
+/// The file does not exist, is not a key file, or is readable by others.
 pub fn load(path: &Path) -> Result<Identity, KeyStoreError> {
     let read = |source| KeyStoreError::Read { path: path.into(), source };
     let metadata = fs::metadata(path).map_err(read)?;
@@ -47,17 +50,31 @@ pub fn load(path: &Path) -> Result<Identity, KeyStoreError> {
     Identity::from_key_file(&text).map_err(|source| KeyStoreError::Parse { path: path.into(), source })
 }
 
-/// Writes a new key file; the folder is made with mode 0700 when it is not there.
+/// Writes a new key file. Creates its folder, with mode 0700, if it does not exist.
 ///
 /// # Errors
-/// [`KeyStoreError::Exists`] when there is a file of that name already.
+/// [`KeyStoreError::Exists`] if the file exists.
+///
+/// # Examples
+/// ```
+/// use msg2agent::{Identity, key_file};
+///
+/// # let folder = tempfile::tempdir()?;
+/// # let now = 1_795_406_400;
+/// let did = "did:wba:relay.example:agent:acme:alice".parse()?;
+/// let identity = Identity::generate(did, now, &mut rand::rng());
+/// let path = folder.path().join("identity.json");
+/// key_file::create(&path, &identity)?;
+/// assert_eq!(key_file::load(&path)?.did(), identity.did());
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 pub fn create(path: &Path, identity: &Identity) -> Result<(), KeyStoreError> {
     let write = |source| KeyStoreError::Write { path: path.into(), source };
     if let Some(folder) = path.parent().filter(|f| !f.as_os_str().is_empty()) {
         private_folder(folder).map_err(write)?;
     }
     let temporary = write_beside(path, identity).map_err(write)?;
-    // A hard link, unlike a rename, fails when the name is taken.
+    // A hard link, unlike a rename, fails if the file exists.
     let linked = fs::hard_link(&temporary, path);
     let _ = fs::remove_file(&temporary);
     linked.map_err(|e| match e.kind() {
@@ -66,10 +83,11 @@ pub fn create(path: &Path, identity: &Identity) -> Result<(), KeyStoreError> {
     })
 }
 
-/// Replaces the key file by one rename, so that a reader finds the old keys or the new ones.
+/// Replaces the key file with one rename, so that a reader finds either the old keys or the new
+/// ones.
 ///
 /// # Errors
-/// [`KeyStoreError::Write`]; the old file is then as it was.
+/// [`KeyStoreError::Write`]; the old file is then unchanged.
 pub fn replace(path: &Path, identity: &Identity) -> Result<(), KeyStoreError> {
     let write = |source| KeyStoreError::Write { path: path.into(), source };
     let temporary = write_beside(path, identity).map_err(write)?;
@@ -80,14 +98,15 @@ pub fn replace(path: &Path, identity: &Identity) -> Result<(), KeyStoreError> {
     sync_folder(path).map_err(write)
 }
 
-/// Whether rotation may write here: a plain file whose folder takes new files; never a mounted Secret.
+/// Whether keys can be rotated in place: a regular file in a writable folder, not in a mounted
+/// Secret.
 #[must_use]
-pub fn writable(path: &Path) -> bool {
-    let plain = fs::symlink_metadata(path).is_ok_and(|m| m.is_file());
-    plain && !in_mounted_secret(path) && tempfile::Builder::new().tempfile_in(folder_of(path)).is_ok()
+pub fn is_writable(path: &Path) -> bool {
+    let regular = fs::symlink_metadata(path).is_ok_and(|m| m.is_file());
+    regular && !in_mounted_secret(path) && can_create_beside(path)
 }
 
-/// Makes a folder that only its owner enters.
+/// Creates a folder that only its owner can access.
 pub(crate) fn private_folder(folder: &Path) -> std::io::Result<()> {
     use std::os::unix::fs::DirBuilderExt as _;
     fs::DirBuilder::new().recursive(true).mode(0o700).create(folder)
@@ -101,10 +120,21 @@ fn folder_of(path: &Path) -> &Path {
     path.parent().filter(|f| !f.as_os_str().is_empty()).unwrap_or(Path::new("."))
 }
 
-fn write_beside(path: &Path, identity: &Identity) -> std::io::Result<PathBuf> {
+fn can_create_beside(path: &Path) -> bool {
+    let probe = beside(path, "probe");
+    let created = OpenOptions::new().write(true).create_new(true).mode(0o600).open(&probe).is_ok();
+    created && fs::remove_file(&probe).is_ok()
+}
+
+/// A name for a temporary file of this process beside the key file.
+fn beside(path: &Path, suffix: &str) -> PathBuf {
     let mut name = path.file_name().unwrap_or_default().to_owned();
-    name.push(format!(".{}.new", std::process::id()));
-    let temporary = path.with_file_name(name);
+    name.push(format!(".{}.{suffix}", std::process::id()));
+    path.with_file_name(name)
+}
+
+fn write_beside(path: &Path, identity: &Identity) -> std::io::Result<PathBuf> {
+    let temporary = beside(path, "new");
     let _ = fs::remove_file(&temporary);
     let mut file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(&temporary)?;
     file.write_all(identity.to_key_file().as_bytes())?;
@@ -165,16 +195,16 @@ mod tests {
         let path = folder.path().join("identity.json");
         std::os::unix::fs::symlink("..data/identity.json", &path).unwrap();
         assert_eq!(load(&path).unwrap().did().name(), "alice");
-        assert!(!writable(&path));
+        assert!(!is_writable(&path));
     }
 
     #[test]
-    fn a_rotated_identity_replaces_the_file_whole() {
+    fn a_rotated_identity_replaces_the_whole_file() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("identity.json");
         let mut identity = identity();
         create(&path, &identity).unwrap();
-        assert!(writable(&path));
+        assert!(is_writable(&path));
         identity.rotate(2, &mut rand::rng());
         replace(&path, &identity).unwrap();
         assert_eq!(load(&path).unwrap().current_signing().unwrap().kid.to_string(), "sig-2");

@@ -1,5 +1,5 @@
-//! The msg2agent SDK: an agent that finds others by DID or capability and exchanges end-to-end encrypted, signed messages
-//! with them, also when the other side is asleep.
+//! The msg2agent SDK: agents that find each other by DID or capability, and exchange signed,
+//! end-to-end encrypted messages, also while one of them is offline.
 //!
 //! ```no_run
 //! # async fn first_message() -> Result<(), msg2agent::Error> {
@@ -12,17 +12,30 @@
 //! # Ok(()) }
 //! ```
 //!
-//! # Delivery contract
-//! - A send that resolved to [`Status::Stored`] or [`Status::Delivered`] is not lost, except by its TTL or the removal of the
-//!   recipient, and then a [`Notice`] says so. A send whose future has not resolved is **not promised**: it may or may not
-//!   have arrived. Send it again with the same id ([`SendOptions::id`], [`Error::message_id`]): the relay keeps one of them,
-//!   and answers `duplicate_id` when it had taken the first. While the future lives, this crate repeats the very bytes by
-//!   itself after a reconnect, and that answer does not occur.
-//! - At least once from there to [`Message::ack`]; exactly once after this crate's dedup, inside its window (see
-//!   [`inbox`]). Messages of one sender arrive in the order in which the relay took them.
-//! - Events and typing are ephemeral: at most once, never stored.
+//! # Examples
 //!
-//! Reading order: [`agent`], [`config`], [`message`], [`inbox`]; then `connection`, which owns the socket.
+//! | to | call | program in `sdk/examples` |
+//! |---|---|---|
+//! | connect and send | [`Agent::connect`], [`Agent::send`] | `connect_and_send` |
+//! | request an answer | [`Agent::request`] | `request_and_answer` |
+//! | receive and acknowledge | [`Agent::inbox`], [`Message::ack`] | `receive_and_acknowledge` |
+//! | give another agent a task | [`task`] | `tasks` |
+//! | prove and verify messages | [`Agent::prove`], [`proof::verify`] | `prove_and_verify` |
+//!
+//! # Delivery contract
+//! - A send that resolved to [`SendStatus::Stored`] or [`SendStatus::Delivered`] is not lost,
+//!   except when its TTL expires or the recipient is removed; a [`Notice`] then says so.
+//! - A send whose future has not resolved is **not promised**: it may or may not have arrived.
+//!   Repeat it with the same id ([`SendOptions::id`], [`Error::message_id`]). The relay keeps one
+//!   of both, and answers `duplicate_id` if it had accepted the first. While the future lives, this
+//!   crate repeats the same bytes after a reconnect, and that answer does not occur.
+//! - Delivery to [`Message::ack`] is at least once. This crate's dedup makes it exactly once,
+//!   within the bounds that [`inbox`] states. Messages of one sender arrive in the order in which
+//!   the relay accepted them.
+//! - Events and typing indicators are ephemeral: at most once, never stored.
+//!
+//! Reading order: [`agent`], [`config`], [`message`], [`inbox`]; then `connection`, which owns the
+//! socket.
 
 pub mod agent;
 pub mod config;
@@ -34,33 +47,37 @@ pub mod message;
 pub mod notice;
 pub mod refusal;
 pub mod sent;
-mod shared;
 pub mod token;
 pub mod trace;
 
-mod call;
+mod agent_state;
 mod clock;
 mod connection;
+mod connection_state;
 mod contacts;
+mod delivery;
 mod outbox;
+mod pending_requests;
+mod rpc;
+mod sender;
 mod state_dir;
 mod tls;
-mod waiters;
 
-pub use agent::{Agent, Asked, Contact, Exchange, SendOptions, Whoami};
+pub use agent::{Agent, Contact, Exchange, RequestOutcome, Whoami};
 pub use config::{Config, KeySource};
-pub use connection::{Link, Session};
+pub use connection_state::{ConnectionState, Session};
 pub use error::{Error, ErrorKind};
 pub use evidence::Evidence;
 pub use inbox::Inbox;
 pub use message::Message;
 pub use notice::{Notice, Notices};
 pub use protocol::envelope::{Content, MessageId, MessageType};
-pub use protocol::frame::{DiscoveredAgent, Outcome, SendStatus as Status};
+pub use protocol::frame::{DiscoveredAgent, Outcome, SendStatus};
 pub use protocol::quota::{Plan, Quota, QuotaName};
 pub use protocol::record::{Capability, Card, Discovery};
-pub use protocol::{Did, Identity, Reason, task};
+pub use protocol::{Did, Identity, Reason, proof, task};
 pub use refusal::{Refusal, RefusalReason, Refusals};
+pub use sender::SendOptions;
 pub use sent::Sent;
 pub use token::TokenSource;
 pub use trace::traced;

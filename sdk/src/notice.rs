@@ -1,4 +1,4 @@
-//! What became of messages that the relay had answered with `stored`.
+//! Notices: the outcomes of messages that the relay had stored.
 
 use std::collections::{HashMap, VecDeque};
 use std::sync::{Mutex, PoisonError};
@@ -8,10 +8,11 @@ use protocol::frame::{NoticeParams, Outcome};
 use protocol::{Did, UnixSeconds};
 use tokio::sync::broadcast;
 
-/// Outcomes remembered for [`crate::Agent::outcome`], and notices a slow reader may be behind; the oldest are forgotten.
+/// Outcomes kept for [`Agent::outcome`](crate::Agent::outcome), and notices that a slow reader may
+/// lag behind. The oldest are dropped.
 const NOTICES_MAX: usize = 4096;
 
-/// The fate of one message.
+/// The outcome of one stored message.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Notice {
     pub id: MessageId,
@@ -20,18 +21,18 @@ pub struct Notice {
     pub at: UnixSeconds,
 }
 
-/// Notices as they come, from the moment [`crate::Agent::notices`] was called. One that falls more than 4096 behind misses the
-/// oldest of them.
+/// The notices since [`Agent::notices`](crate::Agent::notices) was called. A reader that lags more
+/// than 4096 behind misses the oldest.
 pub struct Notices(broadcast::Receiver<Notice>);
 
 impl Notices {
-    /// The next notice; `None` once the agent has ended.
+    /// Waits for the next notice; `None` once the agent has ended.
     pub async fn next(&mut self) -> Option<Notice> {
         loop {
             match self.0.recv().await {
                 Ok(notice) => return Some(notice),
                 Err(broadcast::error::RecvError::Lagged(missed)) => {
-                    tracing::warn!(notices.missed = missed, "notices were read too slowly");
+                    tracing::warn!(notices.missed = missed, "a slow reader missed notices");
                 }
                 Err(broadcast::error::RecvError::Closed) => return None,
             }
@@ -39,8 +40,8 @@ impl Notices {
     }
 }
 
-/// The agent's side: a bounded table and its readers.
-pub(crate) struct NoticeBoard {
+/// Keeps the latest outcomes and reports notices to readers.
+pub(crate) struct NoticeLog {
     table: Mutex<Table>,
     readers: broadcast::Sender<Notice>,
 }
@@ -51,15 +52,15 @@ struct Table {
     order: VecDeque<MessageId>,
 }
 
-impl NoticeBoard {
+impl NoticeLog {
     pub(crate) fn new() -> Self {
         Self { table: Mutex::default(), readers: broadcast::channel(NOTICES_MAX).0 }
     }
 
-    pub(crate) fn post(&self, params: NoticeParams) {
+    pub(crate) fn record(&self, params: NoticeParams) {
         let NoticeParams { id, to, outcome, at, .. } = params;
         self.table.lock().unwrap_or_else(PoisonError::into_inner).insert(id, outcome);
-        // Nobody has to listen.
+        // There may be no reader.
         let _ = self.readers.send(Notice { id, to, outcome, at });
     }
 

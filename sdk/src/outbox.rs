@@ -1,47 +1,47 @@
-//! Requests on their way to the relay: kept in order until answered, written again on the next connection.
+//! Requests to the relay, in order, until they are answered. The next connection repeats them.
 //!
-//! Every request of the protocol may be repeated (a send carries its id), so that a lost answer is found by asking again. The
-//! memory behind it is bounded where requests are made (`call.rs`): there callers wait for room.
+//! Every request of the protocol is idempotent (a send carries its id), so that repeating it
+//! replaces a lost answer. The RPC client bounds the memory: its callers wait for a share of it.
 
 use std::collections::{BTreeMap, BTreeSet};
 
-/// The number of a request, and of its JSON-RPC id; rising, never used again.
-pub(crate) type Ticket = u64;
+/// The JSON-RPC id of a request. It rises and is never reused.
+pub(crate) type RequestId = u64;
 
-/// The first ticket; the numbers below are those of the handshake.
-const FIRST_TICKET: Ticket = 16;
+/// The handshake uses the ids below.
+const FIRST_REQUEST_ID: RequestId = 16;
 
-/// What is asked.
+/// A request without its id.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Call {
+pub(crate) struct Request {
     pub(crate) method: &'static str,
-    /// JSON.
+    /// Serialized JSON.
     pub(crate) params: String,
-    /// The W3C trace context it belongs to.
+    /// The W3C trace context that it belongs to.
     pub(crate) traceparent: Option<String>,
 }
 
-/// Requests with whoever waits for their answers (`W`).
-pub(crate) struct Outbox<W> {
-    next: Ticket,
-    waiting: BTreeMap<Ticket, (Call, W)>,
-    unwritten: BTreeSet<Ticket>,
+/// Unanswered requests with the callers (`C`) that wait for their answers.
+pub(crate) struct Outbox<C> {
+    next: RequestId,
+    waiting: BTreeMap<RequestId, (Request, C)>,
+    unwritten: BTreeSet<RequestId>,
 }
 
-impl<W> Outbox<W> {
+impl<C> Outbox<C> {
     pub(crate) fn new() -> Self {
-        Self { next: FIRST_TICKET, waiting: BTreeMap::new(), unwritten: BTreeSet::new() }
+        Self { next: FIRST_REQUEST_ID, waiting: BTreeMap::new(), unwritten: BTreeSet::new() }
     }
 
-    pub(crate) fn push(&mut self, call: Call, waiter: W) -> Ticket {
-        let ticket = self.next;
+    pub(crate) fn push(&mut self, request: Request, caller: C) -> RequestId {
+        let id = self.next;
         self.next += 1;
-        self.waiting.insert(ticket, (call, waiter));
-        self.unwritten.insert(ticket);
-        ticket
+        self.waiting.insert(id, (request, caller));
+        self.unwritten.insert(id);
+        id
     }
 
-    /// A new connection: everything unanswered is written again, oldest first.
+    /// Schedules every unanswered request for the new connection, oldest first.
     pub(crate) fn reconnected(&mut self) {
         self.unwritten = self.waiting.keys().copied().collect();
     }
@@ -50,34 +50,35 @@ impl<W> Outbox<W> {
         !self.unwritten.is_empty()
     }
 
-    /// The next request to write. Those whose waiter has left are dropped instead.
-    pub(crate) fn write_next(&mut self, left: impl Fn(&W) -> bool) -> Option<(Ticket, &Call)> {
-        let ticket = loop {
-            let ticket = self.unwritten.pop_first()?;
-            match self.waiting.get(&ticket) {
-                Some((_, waiter)) if !left(waiter) => break ticket,
-                _ => drop(self.waiting.remove(&ticket)),
+    /// The next request to write. Drops abandoned ones.
+    pub(crate) fn write_next(&mut self, abandoned: impl Fn(&C) -> bool) -> Option<(RequestId, &Request)> {
+        let id = loop {
+            let id = self.unwritten.pop_first()?;
+            match self.waiting.get(&id) {
+                Some((_, caller)) if !abandoned(caller) => break id,
+                _ => drop(self.waiting.remove(&id)),
             }
         };
-        self.waiting.get(&ticket).map(|(call, _)| (ticket, call))
+        self.waiting.get(&id).map(|(request, _)| (id, request))
     }
 
-    /// Forgets requests nobody waits for, so that they do not hold their room.
-    pub(crate) fn sweep(&mut self, left: impl Fn(&W) -> bool) {
-        self.waiting.retain(|_, (_, waiter)| !left(waiter));
-        self.unwritten.retain(|ticket| self.waiting.contains_key(ticket));
+    /// Drops abandoned requests, which frees their share of the memory.
+    pub(crate) fn sweep(&mut self, abandoned: impl Fn(&C) -> bool) {
+        self.waiting.retain(|_, (_, caller)| !abandoned(caller));
+        self.unwritten.retain(|id| self.waiting.contains_key(id));
     }
 
-    /// The waiter of an answered request; `None` for an answer to nothing we asked, or asked and gave up.
-    pub(crate) fn answered(&mut self, ticket: Ticket) -> Option<W> {
-        self.unwritten.remove(&ticket);
-        self.waiting.remove(&ticket).map(|(_, waiter)| waiter)
+    /// Removes an answered request and returns its caller. `None` for an unknown or abandoned
+    /// request.
+    pub(crate) fn answered(&mut self, id: RequestId) -> Option<C> {
+        self.unwritten.remove(&id);
+        self.waiting.remove(&id).map(|(_, caller)| caller)
     }
 
-    /// Takes every waiter, to tell them that no answer will come.
-    pub(crate) fn drain(&mut self) -> impl Iterator<Item = W> + use<W> {
+    /// Removes every request and returns their callers.
+    pub(crate) fn drain(&mut self) -> impl Iterator<Item = C> + use<C> {
         self.unwritten.clear();
-        std::mem::take(&mut self.waiting).into_values().map(|(_, waiter)| waiter)
+        std::mem::take(&mut self.waiting).into_values().map(|(_, caller)| caller)
     }
 }
 
@@ -89,36 +90,36 @@ mod tests {
 
     use super::*;
 
-    fn call(n: u64) -> Call {
-        Call { method: "message.send", params: n.to_string(), traceparent: None }
+    fn request(n: u64) -> Request {
+        Request { method: "message.send", params: n.to_string(), traceparent: None }
     }
 
-    fn write_all(outbox: &mut Outbox<u64>) -> Vec<Ticket> {
-        std::iter::from_fn(|| outbox.write_next(|_| false).map(|(ticket, _)| ticket)).collect()
+    fn write_all(outbox: &mut Outbox<u64>) -> Vec<RequestId> {
+        std::iter::from_fn(|| outbox.write_next(|_| false).map(|(id, _)| id)).collect()
     }
 
     #[test]
-    fn unanswered_requests_are_written_again_in_order_on_the_next_connection() {
+    fn unanswered_requests_are_repeated_in_order_on_the_next_connection() {
         let mut outbox = Outbox::new();
-        let tickets: Vec<_> = (0..4).map(|n| outbox.push(call(n), n)).collect();
-        assert_eq!(write_all(&mut outbox), tickets);
-        assert_eq!(outbox.answered(tickets[1]), Some(1));
+        let ids: Vec<_> = (0..4).map(|n| outbox.push(request(n), n)).collect();
+        assert_eq!(write_all(&mut outbox), ids);
+        assert_eq!(outbox.answered(ids[1]), Some(1));
         outbox.reconnected();
-        assert_eq!(write_all(&mut outbox), [tickets[0], tickets[2], tickets[3]]);
+        assert_eq!(write_all(&mut outbox), [ids[0], ids[2], ids[3]]);
     }
 
     #[test]
-    fn a_request_whose_waiter_left_is_not_written() {
+    fn an_abandoned_request_is_not_written() {
         let mut outbox = Outbox::new();
-        outbox.push(call(0), 0);
-        let kept = outbox.push(call(1), 1);
-        assert_eq!(outbox.write_next(|waiter| *waiter == 0).map(|(ticket, _)| ticket), Some(kept));
+        outbox.push(request(0), 0);
+        let kept = outbox.push(request(1), 1);
+        assert_eq!(outbox.write_next(|caller| *caller == 0).map(|(id, _)| id), Some(kept));
         outbox.reconnected();
         assert_eq!(write_all(&mut outbox), [kept]);
     }
 
     #[test]
-    fn an_answer_to_nothing_is_nobodys() {
+    fn an_answer_to_an_unknown_request_is_ignored() {
         let mut outbox: Outbox<u64> = Outbox::new();
         assert_eq!(outbox.answered(99), None);
     }
@@ -141,7 +142,8 @@ mod tests {
     }
 
     proptest! {
-        /// Whatever is pushed is either answered once or still waiting, and one connection writes rising tickets only.
+        /// Every pushed request is answered once or still waiting, and one connection writes rising
+        /// ids.
         #[test]
         fn nothing_is_lost_and_nothing_is_answered_twice(steps in proptest::collection::vec(step(), 1..200)) {
             let mut outbox = Outbox::new();
@@ -149,15 +151,15 @@ mod tests {
             let (mut written, mut last) = (BTreeSet::new(), 0);
             for step in steps {
                 match step {
-                    Step::Push => { outbox.push(call(pushed), pushed); pushed += 1; }
-                    Step::WriteOne => if let Some((ticket, _)) = outbox.write_next(|_| false) {
-                        prop_assert!(ticket > last, "order on one connection");
-                        last = ticket;
-                        written.insert(ticket);
+                    Step::Push => { outbox.push(request(pushed), pushed); pushed += 1; }
+                    Step::WriteOne => if let Some((id, _)) = outbox.write_next(|_| false) {
+                        prop_assert!(id > last, "order on one connection");
+                        last = id;
+                        written.insert(id);
                     },
                     Step::AnswerOldestWritten => {
-                        let waiter = written.pop_first().and_then(|ticket| outbox.answered(ticket));
-                        prop_assert!(waiter.is_none_or(|waiter| answered.insert(waiter)), "answered twice");
+                        let caller = written.pop_first().and_then(|id| outbox.answered(id));
+                        prop_assert!(caller.is_none_or(|caller| answered.insert(caller)), "answered twice");
                     }
                     Step::Reconnect => { outbox.reconnected(); written.clear(); last = 0; }
                 }

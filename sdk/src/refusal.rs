@@ -1,4 +1,4 @@
-//! Messages that arrived and were not let in: named, counted, and out of the way of the ones behind them.
+//! Refused messages: reported to the application, counted by reason, and settled at the relay.
 
 use std::collections::BTreeMap;
 use std::sync::{Mutex, PoisonError};
@@ -6,38 +6,37 @@ use std::sync::{Mutex, PoisonError};
 use protocol::envelope::{MessageId, OpenError};
 use tokio::sync::broadcast;
 
-/// Refusals a slow reader may be behind; the counts are exact anyway.
+/// Refusals that a slow reader may lag behind. The counts are exact anyway.
 const REFUSALS_MAX: usize = 256;
 
-/// Why a message was refused. A closed set, fit for metric labels.
+/// The reason why a message was refused. The set is closed, so that it can label metrics.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum RefusalReason {
-    /// Not an envelope of this protocol.
+    /// It is not an envelope of this protocol.
     Malformed,
-    /// Outer members that contradict the signed header.
+    /// Outer members contradict the signed header.
     HeaderMismatch,
-    /// The relay knows no such sender (any more).
+    /// The relay does not know the sender.
     UnknownSender,
     /// The sender's record does not verify.
     BadRecord,
-    /// The sender shows another root key than before.
+    /// The sender's root key differs from the pinned one.
     KeyChanged,
-    /// No signing key of the sender made the signature.
+    /// The signature does not verify with a signing key of the sender.
     BadSignature,
-    /// Addressed to another agent.
+    /// It is addressed to another agent.
     NotForUs,
-    /// Too old, or from the future.
+    /// Its time is too old, or in the future.
     NotFresh,
-    /// Encrypted to a key this agent does not hold, or not decryptable.
+    /// It is encrypted with another key, or cannot be decrypted.
     Undecryptable,
-    /// An ephemeral key with which anybody could decrypt.
+    /// Its ephemeral key has a small order, with which anybody could decrypt it.
     SmallOrderKey,
-    /// A message that was processed before, sent again by somebody; also what an honest relay delivers again after an
-    /// acknowledgement was lost.
+    /// It was processed before: a replay, or a redelivery after a lost acknowledgement.
     Replayed,
-    /// An answer from an agent that was not asked.
+    /// It answers a request that was sent to another agent.
     WrongResponder,
-    /// An ephemeral message that found no room; it was never promised.
+    /// An ephemeral message came while the inbox held too many of them.
     NoRoom,
 }
 
@@ -58,6 +57,7 @@ impl RefusalReason {
         Self::NoRoom,
     ];
 
+    /// The reason as a snake_case word, for metrics and logs.
     #[must_use]
     pub const fn as_str(self) -> &'static str {
         match self {
@@ -94,7 +94,7 @@ impl From<&OpenError> for RefusalReason {
     }
 }
 
-/// One refused message. `claimed_from` and `id` are what it claimed; nothing about them is verified.
+/// A refused message. `claimed_from` and `id` are taken from it and not verified.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Refusal {
     pub claimed_from: String,
@@ -102,11 +102,11 @@ pub struct Refusal {
     pub reason: RefusalReason,
 }
 
-/// Refusals as they come, from the moment [`crate::Agent::refusals`] was called.
+/// The refusals since [`Agent::refusals`](crate::Agent::refusals) was called.
 pub struct Refusals(broadcast::Receiver<Refusal>);
 
 impl Refusals {
-    /// The next refusal; `None` once the agent has ended.
+    /// Waits for the next refusal; `None` once the agent has ended.
     pub async fn next(&mut self) -> Option<Refusal> {
         loop {
             match self.0.recv().await {
@@ -118,7 +118,7 @@ impl Refusals {
     }
 }
 
-/// The agent's side: counts and readers.
+/// Counts refusals and reports them to readers.
 pub(crate) struct RefusalLog {
     counts: Mutex<BTreeMap<RefusalReason, u64>>,
     readers: broadcast::Sender<Refusal>,
@@ -133,18 +133,18 @@ impl RefusalLog {
         let (from, reason) = (&refusal.claimed_from, refusal.reason.as_str());
         let id = refusal.id.map(|id| id.to_string()).unwrap_or_default();
         if refusal.reason == RefusalReason::Replayed {
-            // Every reconnect after a lost acknowledgement brings some.
-            tracing::debug!(message.id = id, message.from = from, "a processed message came again");
+            // They are common after a reconnect that lost an acknowledgement.
+            tracing::debug!(message.id = id, message.from = from, "refused a duplicate message");
         } else {
             tracing::warn!(
                 message.id = id,
                 message.from = from,
                 refusal.reason = reason,
-                "a message was refused"
+                "refused a message"
             );
         }
         *self.counts.lock().unwrap_or_else(PoisonError::into_inner).entry(refusal.reason).or_default() += 1;
-        // Nobody has to listen.
+        // There may be no reader.
         let _ = self.readers.send(refusal);
     }
 

@@ -1,12 +1,13 @@
-//! The folder for what outlives the process, used by one process at a time.
+//! The folder for the state that outlives the process. A lock allows one process at a time.
 
 use std::fs::{File, OpenOptions, TryLockError};
 use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
 
-use crate::{Error, ErrorKind, key_file};
+use crate::error::{Error, ErrorKind};
+use crate::key_file;
 
-/// The folder, locked as long as this lives.
+/// The folder, locked until this is dropped.
 pub(crate) struct StateDir {
     folder: PathBuf,
     _lock: File,
@@ -28,22 +29,23 @@ impl StateDir {
             .map_err(failed)?;
         match lock.try_lock() {
             Ok(()) => Ok(Self { folder: folder.into(), _lock: lock }),
-            Err(TryLockError::WouldBlock) => {
-                Err(Error::new(ErrorKind::State, format!("another process uses {}", folder.display()))
-                    .advising(
-                        "an agent has one connection at a time: stop the other one, or use another profile",
-                    ))
-            }
+            Err(TryLockError::WouldBlock) => Err(Error::new(
+                ErrorKind::State,
+                format!("another process uses {}", folder.display()),
+            )
+            .advising(
+                "an agent has one connection at a time: stop the other process, or use another profile",
+            )),
             Err(TryLockError::Error(e)) => Err(failed(e)),
         }
     }
 
-    /// Messages that were processed.
-    pub(crate) fn journal(&self) -> PathBuf {
+    /// The file of processed messages.
+    pub(crate) fn dedup_file(&self) -> PathBuf {
         self.folder.join("processed")
     }
 
-    /// Root keys of known agents.
+    /// The file of pinned root keys.
     pub(crate) fn pins(&self) -> PathBuf {
         self.folder.join("pins")
     }

@@ -1,4 +1,4 @@
-//! The TLS side of a connection: rustls with ring, the public authorities or the given ones.
+//! TLS client configuration: rustls with ring, and the public or the given certificate authorities.
 
 use std::borrow::Cow;
 use std::path::PathBuf;
@@ -8,30 +8,30 @@ use rustls::{ClientConfig, RootCertStore};
 use rustls_pki_types::CertificateDer;
 use rustls_pki_types::pem::PemObject as _;
 
-use crate::config::Ca;
+use crate::config::CaSource;
 
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum TlsError {
-    #[error("failed to read the certificates in {}", path.display())]
+    #[error("cannot read the certificates in {}", path.display())]
     Read { path: PathBuf, source: std::io::Error },
-    #[error("the ca.crt given holds no usable PEM certificate")]
+    #[error("the CA file contains no usable PEM certificate")]
     Certificates,
-    #[error("the TLS settings cannot be built")]
+    #[error("cannot build the TLS configuration")]
     Settings(#[source] rustls::Error),
 }
 
-/// Client settings that trust `ca` alone when given, the web's authorities otherwise.
-pub(crate) fn client(ca: Option<&Ca>) -> Result<Arc<ClientConfig>, TlsError> {
+/// A client configuration that trusts only `ca`, or the public authorities if that is `None`.
+pub(crate) fn client_config(ca: Option<&CaSource>) -> Result<Arc<ClientConfig>, TlsError> {
     let provider = Arc::new(rustls::crypto::ring::default_provider());
-    let settings = ClientConfig::builder_with_provider(provider)
+    let config = ClientConfig::builder_with_provider(provider)
         .with_safe_default_protocol_versions()
         .map_err(TlsError::Settings)?
         .with_root_certificates(roots(ca)?)
         .with_no_client_auth();
-    Ok(Arc::new(settings))
+    Ok(Arc::new(config))
 }
 
-fn roots(ca: Option<&Ca>) -> Result<RootCertStore, TlsError> {
+fn roots(ca: Option<&CaSource>) -> Result<RootCertStore, TlsError> {
     let Some(ca) = ca else {
         return Ok(webpki_roots::TLS_SERVER_ROOTS.iter().cloned().collect());
     };
@@ -42,7 +42,7 @@ fn roots(ca: Option<&Ca>) -> Result<RootCertStore, TlsError> {
     if added == 0 { Err(TlsError::Certificates) } else { Ok(store) }
 }
 
-impl Ca {
+impl CaSource {
     fn read(&self) -> Result<Cow<'_, [u8]>, TlsError> {
         match self {
             Self::Value(pem) => Ok(Cow::Borrowed(pem)),
@@ -62,9 +62,9 @@ mod tests {
     }
 
     #[test]
-    fn a_file_of_authorities_is_read_again_each_time() {
+    fn a_file_of_authorities_is_read_every_time() {
         let file = tempfile::NamedTempFile::new().unwrap();
-        let ca = Ca::File(file.path().into());
+        let ca = CaSource::File(file.path().into());
         let (old, new) = (certificate(), certificate());
         std::fs::write(file.path(), &old).unwrap();
         assert_eq!(roots(Some(&ca)).unwrap().len(), 1);

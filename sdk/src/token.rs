@@ -1,17 +1,18 @@
-//! Where the API key comes from. A file is read again at every connection, so that a rotated key is picked up.
+//! The source of the API key.
 
 use std::path::PathBuf;
 
 use protocol::api_key::ApiKey;
 use zeroize::Zeroizing;
 
-use crate::{Error, ErrorKind};
+use crate::error::{Error, ErrorKind};
 
-/// An API key, or the file that holds the current one.
+/// Where the API key comes from.
 #[derive(Clone)]
 pub enum TokenSource {
-    /// Read again at every connection attempt.
+    /// A file. It is read at every connection attempt, so that the agent picks up a rotated key.
     File(PathBuf),
+    /// A key that never changes.
     Value(ApiKey),
 }
 
@@ -22,7 +23,7 @@ impl TokenSource {
             Self::File(path) => {
                 let failed = || {
                     Error::new(ErrorKind::Config, format!("cannot read the API key in {}", path.display()))
-                        .advising("put the agent's current API key (sk_live_...) into that file")
+                        .advising("write the agent's current API key (sk_live_...) to that file")
                 };
                 let text =
                     std::fs::read_to_string(path).map(Zeroizing::new).map_err(|e| failed().caused_by(e))?;
@@ -31,7 +32,7 @@ impl TokenSource {
         }
     }
 
-    /// Whether a refused key may be replaced by another one without a restart.
+    /// Whether another key may take the place of a rejected one without a restart.
     pub(crate) fn rotates(&self) -> bool {
         matches!(self, Self::File(_))
     }

@@ -1,4 +1,4 @@
-//! The trace that requests to the relay belong to, for those who export traces.
+//! Trace context propagation: requests carry the W3C `traceparent` of the code that makes them.
 
 use std::future::Future;
 
@@ -6,8 +6,17 @@ tokio::task_local! {
     static TRACEPARENT: Option<String>;
 }
 
-/// Requests that `work` makes, in its own task, name this W3C trace context to the relay, which then continues the trace in what it
-/// exports. The relay learns nothing else by it. Absent or malformed, nothing is named.
+/// Runs `work` with a W3C trace context. Requests that `work` makes in its own task carry it, and
+/// the relay continues that trace in the spans that it exports. `None` or a malformed value is not
+/// sent.
+///
+/// ```
+/// # async fn example(agent: msg2agent::Agent, bob: msg2agent::Did) -> Result<(), msg2agent::Error> {
+/// let traceparent = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01";
+/// let send = agent.send(&bob, msg2agent::Content::text("hi"));
+/// msg2agent::traced(Some(traceparent.into()), send).await?;
+/// # Ok(()) }
+/// ```
 pub async fn traced<T>(traceparent: Option<String>, work: impl Future<Output = T>) -> T {
     TRACEPARENT.scope(traceparent, work).await
 }

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use anyhow::{Context as _, ensure};
+use devtools::http_client;
 use reqwest::header::{CONTENT_TYPE, COOKIE, LOCATION, ORIGIN, SET_COOKIE};
 use reqwest::{RequestBuilder, Response, StatusCode, Url};
 
@@ -23,7 +24,7 @@ impl Browser {
     /// # Errors
     /// The HTTP client cannot be made.
     pub fn new() -> anyhow::Result<Self> {
-        let client = reqwest::Client::builder().redirect(reqwest::redirect::Policy::none()).build()?;
+        let client = http_client::builder().redirect(reqwest::redirect::Policy::none()).build()?;
         Ok(Self::with(client))
     }
 

@@ -13,12 +13,13 @@ use base64::engine::general_purpose::STANDARD;
 use serde_json::{Value, json};
 use tokio::process::{Child, Command};
 
-use crate::eventually::eventually;
+use devtools::command::isolated;
+use devtools::eventually::eventually;
 
-mod devtools;
+mod devtools_protocol;
 mod violation;
 
-use devtools::DevTools;
+use devtools_protocol::DevTools;
 pub use violation::Violation;
 
 /// As Debian and others call it.
@@ -167,7 +168,7 @@ impl Chromium {
 fn spawn(profile: &Path) -> anyhow::Result<Child> {
     let program = program().context("Chromium is not installed: run scripts/need.sh browser")?;
     let log = std::fs::File::create(profile.join("log")).context("create the browser's log")?;
-    Command::new(program)
+    Command::from(isolated(program))
         .arg("--headless=new")
         .arg("--remote-debugging-port=0")
         .arg(format!("--user-data-dir={}", profile.display()))

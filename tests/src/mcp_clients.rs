@@ -11,8 +11,8 @@ use anyhow::{Context as _, ensure};
 use tokio::process::Command;
 use tokio::sync::Mutex;
 
-use crate::command::run;
-use crate::{npm, programs, repository};
+use devtools::command::{isolated, run};
+use devtools::{npm, programs, repository};
 
 /// Far above what any of them takes.
 const COMMAND_LIMIT: Duration = Duration::from_secs(420);
@@ -69,7 +69,7 @@ impl McpClients {
             Conformance::Newest => "@modelcontextprotocol/conformance",
             Conformance::Stable => "conformance-0.1",
         };
-        let mut command = Command::new(&self.node);
+        let mut command = Command::from(isolated(&self.node));
         command.arg(self.modules.join(package).join("dist/index.js"));
         command
     }
@@ -79,7 +79,7 @@ impl McpClients {
     /// # Errors
     /// As [`Self::conformance`].
     pub async fn inspector(&self, home: &Path, arguments: &[impl AsRef<OsStr>]) -> anyhow::Result<Said> {
-        let mut command = Command::new(&self.node);
+        let mut command = Command::from(isolated(&self.node));
         command.arg(self.modules.join(".bin/mcp-inspector")).arg("--cli").args(arguments).env("HOME", home);
         said(command).await
     }
@@ -95,7 +95,7 @@ impl McpClients {
     /// # Errors
     /// As [`Self::conformance`].
     pub async fn python(&self, script: &Path, arguments: &[&str], key: &str) -> anyhow::Result<Said> {
-        let mut command = Command::new(&self.python);
+        let mut command = Command::from(isolated(&self.python));
         // In the environment, which other users cannot read.
         command.arg(script).args(arguments).env("M2A_KEY", key);
         said(command).await

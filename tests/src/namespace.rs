@@ -12,7 +12,7 @@ use kube::{
 };
 use serde_json::json;
 
-use crate::eventually::eventually;
+use devtools::eventually::eventually;
 
 /// The service account follows the namespace within milliseconds on an idle machine.
 const SERVICE_ACCOUNT_LIMIT: Duration = Duration::from_secs(60);

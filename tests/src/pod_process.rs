@@ -10,7 +10,7 @@ use anyhow::{Context as _, ensure};
 use k8s_openapi::api::core::v1::Pod;
 use kube::{Api, Client};
 
-use crate::cluster::process_identity::ProcessIdentity;
+use devtools::cluster::process_identity::ProcessIdentity;
 
 /// The one process of a pod's one container, and its pod as it was then.
 #[derive(Debug, Clone)]

@@ -113,7 +113,7 @@ impl Link {
             let mut states = self.state.subscribe();
             let state = states.wait_for(|state| matches!(state, State::Up(_))).await.ok()?.clone();
             let State::Up(agent) = state else { return None };
-            agent.watch_link().wait_for(msg2agent::Link::is_online).await.ok()?;
+            agent.watch_connection().wait_for(msg2agent::ConnectionState::is_online).await.ok()?;
             Some(agent)
         };
         let agent = tokio::time::timeout(CONNECT_WAIT, online).await;
@@ -123,12 +123,14 @@ impl Link {
 
 /// Keeps gauge and readiness; returns when the agent has ended.
 async fn follow(agent: &Agent, metrics: &Metrics, ready: &Check) {
-    let mut link = agent.watch_link();
+    let mut link = agent.watch_connection();
     loop {
         let now = link.borrow_and_update().clone();
         metrics.session(State::Up(agent.clone()).session());
         match now {
-            msg2agent::Link::Connecting { last_error: Some(error), .. } => tell(ready, &error, true),
+            msg2agent::ConnectionState::Connecting { last_error: Some(error), .. } => {
+                tell(ready, &error, true)
+            }
             _ => ready.pass(),
         }
         if link.changed().await.is_err() {

@@ -1,13 +1,24 @@
-//! The relay's URL and the certificates that vouch for it. Plaintext goes to this machine only, unless somebody insists.
+//! The relay's URL and the certificate authorities to trust for it.
+//!
+//! Plaintext is allowed to this machine only, unless the caller opts in.
 
-use std::net::IpAddr;
 use std::path::PathBuf;
 
 use http::Uri;
+use protocol::url::Transport;
 
-use crate::{Error, ErrorKind};
+use crate::error::{Error, ErrorKind};
 
-/// A relay to connect to, checked.
+/// The checked URL of a relay.
+///
+/// ```
+/// use msg2agent::config::Endpoint;
+///
+/// assert_eq!(Endpoint::new("wss://relay.example")?.url(), "wss://relay.example/ws");
+/// assert!(Endpoint::new("ws://127.0.0.1:8080/ws").is_ok());
+/// assert!(Endpoint::new("ws://relay.example/ws").is_err());
+/// # Ok::<(), msg2agent::Error>(())
+/// ```
 #[derive(Debug, Clone)]
 pub struct Endpoint {
     url: String,
@@ -15,20 +26,21 @@ pub struct Endpoint {
     host: String,
     port: u16,
     secure: bool,
-    /// A private authority; none means the public ones of the web.
-    ca: Option<Ca>,
+    /// `None` means the public certificate authorities of the web.
+    ca: Option<CaSource>,
 }
 
-/// PEM certificates, or the file that holds the current ones.
+/// Where the PEM certificates of a private authority come from.
 #[derive(Debug, Clone)]
-pub(crate) enum Ca {
+pub(crate) enum CaSource {
     Value(Vec<u8>),
-    /// Read again at every connection attempt: authorities are replaced while agents run.
+    /// Read at every connection attempt, because authorities are replaced while agents run.
     File(PathBuf),
 }
 
 impl Endpoint {
-    /// `wss://host[:port][/ws]`, or `ws://` to a loopback address.
+    /// Takes `wss://host[:port][/path]`, or `ws://` to a loopback address. The default path is
+    /// `/ws`.
     ///
     /// # Errors
     /// [`ErrorKind::Config`] for another scheme, or plaintext to another machine.
@@ -36,8 +48,8 @@ impl Endpoint {
         Self::parse(url, false)
     }
 
-    /// As [`new`](Self::new), and `ws://` to any machine: everybody on the way reads the API key and who writes to whom.
-    /// Bodies stay encrypted.
+    /// Like [`new`](Self::new), but also allows `ws://` to any host. Everybody on the network path
+    /// can read the API key and who communicates with whom; message bodies stay encrypted.
     ///
     /// # Errors
     /// [`ErrorKind::Config`] for another scheme.
@@ -48,20 +60,35 @@ impl Endpoint {
     /// Trusts these PEM certificates instead of the public authorities.
     #[must_use]
     pub fn with_ca(mut self, pem: Vec<u8>) -> Self {
-        self.ca = Some(Ca::Value(pem));
+        self.ca = Some(CaSource::Value(pem));
         self
     }
 
-    /// Trusts the PEM certificates in this file instead of the public authorities; read again at every connection attempt.
+    /// Trusts the PEM certificates in this file instead of the public authorities. The file is read
+    /// at every connection attempt.
     #[must_use]
     pub fn with_ca_file(mut self, path: impl Into<PathBuf>) -> Self {
-        self.ca = Some(Ca::File(path.into()));
+        self.ca = Some(CaSource::File(path.into()));
         self
     }
 
+    /// The URL with its path.
     #[must_use]
     pub fn url(&self) -> &str {
         &self.url
+    }
+
+    /// An endpoint from settings. `ca` is a file of PEM certificates.
+    pub(super) fn from_setting(
+        url: &str,
+        ca: Option<PathBuf>,
+        insecure_plaintext: bool,
+    ) -> Result<Self, Error> {
+        let endpoint = Self::parse(url, insecure_plaintext)?;
+        Ok(match ca {
+            Some(path) => endpoint.with_ca_file(path),
+            None => endpoint,
+        })
     }
 
     pub(crate) fn uri(&self) -> &Uri {
@@ -80,7 +107,7 @@ impl Endpoint {
         self.secure
     }
 
-    pub(crate) fn ca(&self) -> Option<&Ca> {
+    pub(crate) fn ca(&self) -> Option<&CaSource> {
         self.ca.as_ref()
     }
 
@@ -92,18 +119,18 @@ impl Endpoint {
         let uri: Uri = url.parse().map_err(|e: http::uri::InvalidUri| {
             failed("give a URL like wss://relay.example/ws").caused_by(e)
         })?;
-        let secure = match uri.scheme_str() {
-            Some("wss") => true,
-            Some("ws") => false,
-            _ => return Err(failed("give a URL that starts with wss:// (or ws:// for this machine)")),
-        };
-        let host = uri.host().ok_or_else(|| failed("name the relay's host in the URL"))?;
+        let scheme = uri.scheme_str().filter(|scheme| matches!(*scheme, "wss" | "ws"));
+        let scheme =
+            scheme.ok_or_else(|| failed("give a URL that starts with wss:// (or ws:// for this machine)"))?;
+        let host = uri.host().ok_or_else(|| failed("give a URL with the relay's host"))?;
         let host = host.trim_start_matches('[').trim_end_matches(']').to_owned();
-        if !secure && !insecure_plaintext && !loopback(&host) {
+        let transport = Transport::of(scheme, &host);
+        if transport == Some(Transport::Plaintext) && !insecure_plaintext {
             return Err(failed(
-                "use wss://, or set MSG2AGENT_INSECURE_PLAINTEXT=true if everybody on the way may read the API key",
+                "use wss://, or set MSG2AGENT_INSECURE_PLAINTEXT=true if others may read the API key",
             ));
         }
+        let secure = transport == Some(Transport::Encrypted);
         let port = uri.port_u16().unwrap_or(if secure { 443 } else { 80 });
         let uri = with_default_path(uri)
             .map_err(|e| failed("give a URL like wss://relay.example/ws").caused_by(e))?;
@@ -111,11 +138,7 @@ impl Endpoint {
     }
 }
 
-fn loopback(host: &str) -> bool {
-    host == "localhost" || host.parse::<IpAddr>().is_ok_and(|address| address.is_loopback())
-}
-
-/// A URL without a path means the relay's WebSocket path.
+/// Adds the relay's WebSocket path to a URL without a path.
 fn with_default_path(uri: Uri) -> Result<Uri, http::Error> {
     if uri.path() != "/" {
         return Ok(uri);

@@ -1,25 +1,48 @@
-//! Settings from environment variables `MSG2AGENT_*`.
+//! Reads settings from environment variables `MSG2AGENT_*`.
 
 use std::path::{Path, PathBuf};
 
 use zeroize::Zeroizing;
 
-use super::{Config, Endpoint, KeySource};
-use crate::{Error, ErrorKind, TokenSource};
+use super::endpoint::Endpoint;
+use super::profile::DEFAULT_PROFILE;
+use super::settings::{Config, KeySource};
+use super::variables::{flag, is_set, text};
+use crate::error::{Error, ErrorKind};
+use crate::token::TokenSource;
 
 impl Config {
-    /// | variable | meaning |
-    /// |---|---|
-    /// | `MSG2AGENT_DIR` | a folder as in [`Config::from_dir`]; the others below, but the last two, are then not needed |
-    /// | `MSG2AGENT_URL`, `MSG2AGENT_DID` | the relay, the agent |
-    /// | `MSG2AGENT_TOKEN_FILE` or `MSG2AGENT_TOKEN` | the API key; a file is read again when the key is refused |
-    /// | `MSG2AGENT_IDENTITY_FILE` | the key file |
-    /// | `MSG2AGENT_CA_FILE` | PEM certificates of a private authority |
-    /// | `MSG2AGENT_STATE_DIR` | see [`Config::with_state_dir`] |
-    /// | `MSG2AGENT_INSECURE_PLAINTEXT` | `true` allows `ws://` to other machines |
+    /// Uses the first source that exists:
+    ///
+    /// 1. the environment, if `MSG2AGENT_DIR` or `MSG2AGENT_URL` is set
+    ///    ([`from_env`](Self::from_env)),
+    /// 2. the profile that `MSG2AGENT_PROFILE` names,
+    /// 3. the profile `default`.
     ///
     /// # Errors
-    /// [`ErrorKind::Config`], naming the variable.
+    /// [`ErrorKind::Config`]; the text contains the setting's name.
+    pub fn find() -> Result<Self, Error> {
+        if is_set("MSG2AGENT_DIR") || is_set("MSG2AGENT_URL") {
+            return Self::from_env();
+        }
+        let name = text("MSG2AGENT_PROFILE")?;
+        Self::from_profile(name.as_deref().unwrap_or(DEFAULT_PROFILE))
+    }
+
+    /// Reads environment variables.
+    ///
+    /// | variable | meaning |
+    /// |---|---|
+    /// | `MSG2AGENT_DIR` | a folder as for [`Config::from_dir`]; it replaces the variables up to `MSG2AGENT_CA_FILE` |
+    /// | `MSG2AGENT_URL`, `MSG2AGENT_DID` | the relay, the agent |
+    /// | `MSG2AGENT_TOKEN_FILE` or `MSG2AGENT_TOKEN` | the API key; a file is read at every connection attempt |
+    /// | `MSG2AGENT_IDENTITY_FILE` | the key file |
+    /// | `MSG2AGENT_CA_FILE` | PEM certificates of a private certificate authority |
+    /// | `MSG2AGENT_STATE_DIR` | see [`Config::with_state_dir`] |
+    /// | `MSG2AGENT_INSECURE_PLAINTEXT` | `true` allows `ws://` to hosts other than this one |
+    ///
+    /// # Errors
+    /// [`ErrorKind::Config`]; the text contains the variable's name.
     pub fn from_env() -> Result<Self, Error> {
         let config = match text("MSG2AGENT_DIR")? {
             Some(folder) => Self::from_dir(folder)?,
@@ -37,7 +60,8 @@ fn from_variables() -> Result<Config, Error> {
         Some(path) if !Path::new(&path).is_file() => return Err(missing("MSG2AGENT_CA_FILE")),
         path => path.map(PathBuf::from),
     };
-    let endpoint = endpoint(&required("MSG2AGENT_URL")?, ca)?;
+    let endpoint =
+        Endpoint::from_setting(&required("MSG2AGENT_URL")?, ca, flag("MSG2AGENT_INSECURE_PLAINTEXT")?)?;
     let keys = KeySource::File(required("MSG2AGENT_IDENTITY_FILE")?.into());
     Ok(Config::new(endpoint, required("MSG2AGENT_DID")?.parse()?, token()?, keys))
 }
@@ -53,49 +77,11 @@ fn token() -> Result<TokenSource, Error> {
     value.parse().map(TokenSource::Value).map_err(failed)
 }
 
-/// An endpoint with the environment's leave for plaintext. `ca` is a file of certificates.
-pub(super) fn endpoint(url: &str, ca: Option<PathBuf>) -> Result<Endpoint, Error> {
-    let endpoint = if flag("MSG2AGENT_INSECURE_PLAINTEXT")? {
-        Endpoint::new_insecure_plaintext(url)?
-    } else {
-        Endpoint::new(url)?
-    };
-    Ok(match ca {
-        Some(path) => endpoint.with_ca_file(path),
-        None => endpoint,
-    })
-}
-
-/// Whether the environment names a relay.
-pub(super) fn present() -> bool {
-    ["MSG2AGENT_DIR", "MSG2AGENT_URL"]
-        .iter()
-        .any(|name| std::env::var_os(name).is_some_and(|v| !v.is_empty()))
-}
-
-/// A variable's text; an empty one counts as absent.
-pub(super) fn text(name: &str) -> Result<Option<String>, Error> {
-    match std::env::var(name) {
-        Ok(value) if value.is_empty() => Ok(None),
-        Ok(value) => Ok(Some(value)),
-        Err(std::env::VarError::NotPresent) => Ok(None),
-        Err(e) => Err(Error::new(ErrorKind::Config, format!("cannot read {name}")).caused_by(e)),
-    }
-}
-
-pub(super) fn flag(name: &str) -> Result<bool, Error> {
-    match text(name)?.as_deref() {
-        None | Some("false") => Ok(false),
-        Some("true") => Ok(true),
-        Some(_) => Err(Error::new(ErrorKind::Config, format!("{name} is neither true nor false"))),
-    }
-}
-
 fn required(name: &str) -> Result<String, Error> {
     text(name)?.ok_or_else(|| missing(name))
 }
 
 fn missing(name: &str) -> Error {
-    Error::new(ErrorKind::Config, format!("{name} is not set, or names no file"))
-        .advising("set it, or give a folder by MSG2AGENT_DIR")
+    Error::new(ErrorKind::Config, format!("{name} is not set, or its file does not exist"))
+        .advising("set it, or set MSG2AGENT_DIR to a folder with all settings")
 }

@@ -1,65 +1,69 @@
-//! Profiles of the command line: one folder per agent in the user's configuration folder, in the layout of
-//! [`Config::from_dir`], with the state folder `state` in it.
+//! Profiles of the command line: a folder per agent in the user's configuration folder.
+//!
+//! A profile has the layout of [`Config::from_dir`], and the state folder `state` inside.
 
 use std::path::PathBuf;
 use std::time::Duration;
 
 use protocol::did::AgentName;
 
-use super::{Config, environment};
-use crate::{Error, ErrorKind};
+use super::settings::Config;
+use super::variables::text;
+use crate::error::{Error, ErrorKind};
 
+/// The profile that is used when none is named.
 pub const DEFAULT_PROFILE: &str = "default";
-/// A person is waiting.
-const PATIENCE: Duration = Duration::from_secs(5);
+/// How long a command tries to connect. It is short because a person waits.
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 
 impl Config {
-    /// The profile of that name: `$MSG2AGENT_HOME/<name>`, else `$XDG_CONFIG_HOME/msg2agent/<name>`, else
-    /// `~/.config/msg2agent/<name>`.
+    /// Reads the profile of that name: `$MSG2AGENT_HOME/<name>`, else
+    /// `$XDG_CONFIG_HOME/msg2agent/<name>`, else `~/.config/msg2agent/<name>`.
     ///
     /// # Errors
-    /// [`ErrorKind::Config`] when there is no such profile.
+    /// [`ErrorKind::Config`] if the profile does not exist.
     pub fn from_profile(name: &str) -> Result<Self, Error> {
-        let folder = profile_folder(name)?;
+        let folder = profile_dir(name)?;
         if !folder.is_dir() {
             return Err(Error::new(
                 ErrorKind::Config,
-                format!("there is no profile {name:?} in {}", folder.display()),
+                format!("cannot find the profile {name:?} in {}", folder.display()),
             )
-            .advising("make one with `m2a init`, or try everything on this machine with `m2a dev`"));
+            .advising("create one with `m2a init`, or try everything on this machine with `m2a dev`"));
         }
-        let mut config =
-            Self::from_dir(&folder)?.with_state_dir(folder.join("state")).with_patience(PATIENCE);
+        let mut config = Self::from_dir(&folder)?
+            .with_state_dir(folder.join("state"))
+            .with_connect_timeout(CONNECT_TIMEOUT);
         config.awaits_credentials = false;
         Ok(config)
     }
 }
 
-/// Where the profile of that name is or would be.
+/// The folder of the profile of that name, whether or not it exists.
 ///
 /// # Errors
-/// [`ErrorKind::Config`] for a name that is not a plain label, or when no home folder is known.
-pub fn profile_folder(name: &str) -> Result<PathBuf, Error> {
+/// [`ErrorKind::Config`] for a name that is not a DNS label, or if no home folder is known.
+pub fn profile_dir(name: &str) -> Result<PathBuf, Error> {
     let plain = name == DEFAULT_PROFILE || name.parse::<AgentName>().is_ok();
     if !plain {
-        return Err(Error::new(ErrorKind::Config, format!("{name:?} cannot be the name of a profile"))
+        return Err(Error::new(ErrorKind::Config, format!("{name:?} is not a valid profile name"))
             .advising("use 1 to 63 characters of a-z, 0-9 and -"));
     }
-    Ok(profiles()?.join(name))
+    Ok(profiles_dir()?.join(name))
 }
 
 /// The folder that holds all profiles.
 ///
 /// # Errors
-/// [`ErrorKind::Config`] when no home folder is known.
-pub fn profiles() -> Result<PathBuf, Error> {
-    if let Some(folder) = environment::text("MSG2AGENT_HOME")? {
+/// [`ErrorKind::Config`] if no home folder is known.
+pub fn profiles_dir() -> Result<PathBuf, Error> {
+    if let Some(folder) = text("MSG2AGENT_HOME")? {
         return Ok(folder.into());
     }
-    if let Some(folder) = environment::text("XDG_CONFIG_HOME")? {
+    if let Some(folder) = text("XDG_CONFIG_HOME")? {
         return Ok(PathBuf::from(folder).join("msg2agent"));
     }
-    let home = environment::text("HOME")?.ok_or_else(|| {
+    let home = text("HOME")?.ok_or_else(|| {
         Error::new(ErrorKind::Config, "cannot find the user's configuration folder")
             .advising("set MSG2AGENT_HOME")
     })?;

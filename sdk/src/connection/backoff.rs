@@ -1,11 +1,12 @@
-//! Delays between attempts: full jitter over an exponential, so that the agents of a restarted relay come back spread out. Pure.
+//! Exponential backoff with full jitter, so that the agents of a restarted relay reconnect spread
+//! out. Pure.
 
 use std::time::Duration;
 
 /// Upper bound of the first delay.
-const BASE: Duration = Duration::from_millis(200);
-/// Upper bound of every delay: an agent is back within half a minute of its relay.
-const CAP: Duration = Duration::from_secs(30);
+const FIRST_RETRY_INTERVAL: Duration = Duration::from_millis(200);
+/// Upper bound of every delay: an agent reconnects within half a minute of its relay.
+const MAX_RETRY_INTERVAL: Duration = Duration::from_secs(30);
 
 pub(super) struct Backoff {
     failures: u32,
@@ -20,7 +21,7 @@ impl Backoff {
     pub(super) fn next(&mut self, random: f64) -> Duration {
         let factor = 1u32.checked_shl(self.failures).unwrap_or(u32::MAX);
         self.failures = self.failures.saturating_add(1).min(31);
-        BASE.saturating_mul(factor).min(CAP).mul_f64(random.clamp(0.0, 1.0))
+        FIRST_RETRY_INTERVAL.saturating_mul(factor).min(MAX_RETRY_INTERVAL).mul_f64(random.clamp(0.0, 1.0))
     }
 
     pub(super) fn reset(&mut self) {
@@ -38,11 +39,11 @@ mod tests {
     fn delays_grow_to_the_cap_and_start_small_again_after_a_success() {
         let mut backoff = Backoff::new();
         let bounds: Vec<_> = (0..10).map(|_| backoff.next(1.0)).collect();
-        assert_eq!(bounds[0], BASE);
-        assert_eq!(bounds[1], BASE * 2);
-        assert_eq!(bounds[9], CAP);
+        assert_eq!(bounds[0], FIRST_RETRY_INTERVAL);
+        assert_eq!(bounds[1], FIRST_RETRY_INTERVAL * 2);
+        assert_eq!(bounds[9], MAX_RETRY_INTERVAL);
         backoff.reset();
-        assert_eq!(backoff.next(1.0), BASE);
+        assert_eq!(backoff.next(1.0), FIRST_RETRY_INTERVAL);
     }
 
     proptest! {
@@ -52,7 +53,7 @@ mod tests {
             for _ in 0..failures {
                 backoff.next(0.0);
             }
-            prop_assert!(backoff.next(random) <= CAP);
+            prop_assert!(backoff.next(random) <= MAX_RETRY_INTERVAL);
         }
     }
 }

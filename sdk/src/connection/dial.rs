@@ -1,4 +1,4 @@
-//! From a URL to an open WebSocket: name, TCP, TLS, upgrade, all within one deadline.
+//! Dials the relay: DNS, TCP, TLS and WebSocket upgrade, within one timeout.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -19,79 +19,82 @@ use tokio_tungstenite::tungstenite::protocol::WebSocketConfig;
 use tokio_tungstenite::{WebSocketStream, client_async_with_config};
 use zeroize::Zeroizing;
 
-use super::ending::{Ending, suspended};
-use crate::config::{Ca, Endpoint};
-use crate::{Config, ErrorKind, TokenSource, tls};
+use super::disconnect::{Disconnect, suspended};
+use crate::config::{CaSource, Config, Endpoint};
+use crate::error::{Error, ErrorKind};
+use crate::tls;
+use crate::token::TokenSource;
 
-/// Name, TCP, TLS and upgrade together; a relay that needs longer is not one to wait for.
-const DIAL_DEADLINE: Duration = Duration::from_secs(10);
-/// Bytes read at once.
+/// How long DNS, TCP, TLS and upgrade may take together. The next attempt may reach another
+/// replica.
+const DIAL_TIMEOUT: Duration = Duration::from_secs(10);
+/// Bytes per read.
 const READ_BUFFER_BYTES: usize = 16 * 1024;
 
-/// Anything bytes go through.
-pub(super) trait Stream: AsyncRead + AsyncWrite + Unpin + Send {}
-impl<T: AsyncRead + AsyncWrite + Unpin + Send> Stream for T {}
+/// A TCP or TLS stream.
+pub(super) trait ByteStream: AsyncRead + AsyncWrite + Unpin + Send {}
+impl<T: AsyncRead + AsyncWrite + Unpin + Send> ByteStream for T {}
 
-pub(super) type Socket = WebSocketStream<Box<dyn Stream>>;
+pub(super) type Socket = WebSocketStream<Box<dyn ByteStream>>;
 
-/// Knows the relay and the API key.
+/// Opens connections to one relay with one API key.
 #[derive(Clone)]
 pub(super) struct Dialer {
     endpoint: Endpoint,
     token: TokenSource,
-    /// As it was at the start.
+    /// Built when the agent connected; used when the certificate file cannot be read.
     tls: Arc<ClientConfig>,
 }
 
 impl Dialer {
-    pub(super) fn new(config: &Config) -> Result<Self, crate::Error> {
-        let failed =
-            |e: tls::TlsError| crate::Error::new(ErrorKind::Config, "cannot prepare TLS").caused_by(e);
-        let tls = tls::client(config.endpoint.ca()).map_err(failed)?;
+    pub(super) fn new(config: &Config) -> Result<Self, Error> {
+        let failed = |e: tls::TlsError| Error::new(ErrorKind::Config, "cannot prepare TLS").caused_by(e);
+        let tls = tls::client_config(config.endpoint.ca()).map_err(failed)?;
         Ok(Self { endpoint: config.endpoint.clone(), token: config.token.clone(), tls })
     }
 
-    pub(super) async fn dial(&self) -> Result<Socket, Ending> {
-        let within = tokio::time::timeout(DIAL_DEADLINE, self.open()).await;
+    pub(super) async fn dial(&self) -> Result<Socket, Disconnect> {
+        let within = tokio::time::timeout(DIAL_TIMEOUT, self.open()).await;
         within.unwrap_or_else(|_| Err(self.unreachable("it did not answer within 10 s")))
     }
 
-    async fn open(&self) -> Result<Socket, Ending> {
+    async fn open(&self) -> Result<Socket, Disconnect> {
         let request = self.request()?;
         let address = (self.endpoint.host(), self.endpoint.port());
         let tcp = TcpStream::connect(address).await.map_err(|e| self.unreachable(e))?;
         // Small frames must not wait for more (Nagle); a socket that cannot be set still works.
         let _ = tcp.set_nodelay(true);
-        let stream: Box<dyn Stream> =
-            if self.endpoint.secure() { self.secured(tcp).await? } else { Box::new(tcp) };
-        let (socket, response) =
-            client_async_with_config(request, stream, Some(settings())).await.map_err(|e| self.refused(e))?;
+        let stream: Box<dyn ByteStream> =
+            if self.endpoint.secure() { self.connect_tls(tcp).await? } else { Box::new(tcp) };
+        let (socket, response) = client_async_with_config(request, stream, Some(websocket_config()))
+            .await
+            .map_err(|e| self.upgrade_failed(e))?;
         if selected_subprotocol(&response) {
             return Ok(socket);
         }
-        Err(self.unreachable("it does not speak msg2agent.v1"))
+        Err(self.unreachable("it does not support the subprotocol msg2agent.v1"))
     }
 
-    async fn secured(&self, tcp: TcpStream) -> Result<Box<dyn Stream>, Ending> {
+    async fn connect_tls(&self, tcp: TcpStream) -> Result<Box<dyn ByteStream>, Disconnect> {
         let name = ServerName::try_from(self.endpoint.host().to_owned()).map_err(|e| self.unreachable(e))?;
-        let connector = tokio_rustls::TlsConnector::from(self.tls_now());
+        let connector = tokio_rustls::TlsConnector::from(self.current_tls());
         let stream = connector.connect(name, tcp).await.map_err(|e| self.unreachable(e))?;
         Ok(Box::new(stream))
     }
 
-    /// Reads a file of authorities now, because they are replaced while agents run. One that cannot be used, as in the middle
-    /// of a write, leaves those of the start.
-    fn tls_now(&self) -> Arc<ClientConfig> {
+    /// Reads the file of authorities now, because they are replaced while agents run. A file that
+    /// cannot be used, such as one that is being written, leaves the earlier authorities in place.
+    fn current_tls(&self) -> Arc<ClientConfig> {
         match self.endpoint.ca() {
-            ca @ Some(Ca::File(_)) => tls::client(ca).unwrap_or_else(|_| Arc::clone(&self.tls)),
-            Some(Ca::Value(_)) | None => Arc::clone(&self.tls),
+            ca @ Some(CaSource::File(_)) => tls::client_config(ca).unwrap_or_else(|_| Arc::clone(&self.tls)),
+            Some(CaSource::Value(_)) | None => Arc::clone(&self.tls),
         }
     }
 
-    /// Reads the API key now, so that a rotated one is used.
-    fn request(&self) -> Result<Request, Ending> {
+    /// Reads the API key now, so that a rotated key is used.
+    fn request(&self) -> Result<Request, Disconnect> {
         let mut request = self.endpoint.uri().into_client_request().map_err(|e| self.unreachable(e))?;
-        let token = self.token.read().map_err(Ending::Lost)?;
+        let token = self.token.read().map_err(Disconnect::Lost)?;
         let bearer = Zeroizing::new(format!("Bearer {}", token.reveal()));
         let mut value = HeaderValue::from_str(&bearer).map_err(|e| self.unreachable(e))?;
         value.set_sensitive(true);
@@ -100,15 +103,12 @@ impl Dialer {
         Ok(request)
     }
 
-    fn unreachable(&self, cause: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> Ending {
-        let error =
-            crate::Error::new(ErrorKind::Connect, format!("cannot connect to {}", self.endpoint.url()));
-        Ending::Lost(
-            error.caused_by(cause).advising("check that the relay runs, its URL, and its certificate"),
-        )
+    fn unreachable(&self, cause: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> Disconnect {
+        let error = Error::new(ErrorKind::Connect, format!("cannot connect to {}", self.endpoint.url()));
+        Disconnect::Lost(error.caused_by(cause).advising("check the relay, its URL and its certificate"))
     }
 
-    fn refused(&self, error: WsError) -> Ending {
+    fn upgrade_failed(&self, error: WsError) -> Disconnect {
         let WsError::Http(response) = error else {
             return self.unreachable(error);
         };
@@ -117,19 +117,19 @@ impl Dialer {
         let word = reason.map_or("no reason given", Reason::as_str);
         let cause = format!("the relay answered HTTP {}: {word}", status.as_u16());
         if reason == Some(Reason::Suspended) {
-            return Ending::Suspended(suspended(cause));
+            return Disconnect::Suspended(suspended(cause));
         }
         if status != http::StatusCode::UNAUTHORIZED {
             return self.unreachable(cause);
         }
-        let attempt = format!("the relay at {} does not take the API key", self.endpoint.url());
-        let advice = reason.map_or("give the agent's current API key", Reason::advice);
-        let error = crate::Error::new(ErrorKind::Unauthorized, attempt).saying(reason);
-        Ending::Unauthorized(error.caused_by(cause).advising(advice))
+        let attempt = format!("the relay at {} rejects the API key", self.endpoint.url());
+        let advice = reason.map_or("use the agent's current API key", Reason::advice);
+        let error = Error::new(ErrorKind::Unauthorized, attempt).with_reason(reason);
+        Disconnect::Unauthorized(error.caused_by(cause).advising(advice))
     }
 }
 
-fn settings() -> WebSocketConfig {
+fn websocket_config() -> WebSocketConfig {
     WebSocketConfig::default()
         .read_buffer_size(READ_BUFFER_BYTES)
         .max_message_size(Some(FRAME_BYTES_MAX))

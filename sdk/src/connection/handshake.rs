@@ -1,4 +1,5 @@
-//! Registration: challenge, signature, record. Nothing else is sent before it has succeeded.
+//! The registration handshake: challenge, signature, record. No other request is sent before it
+//! succeeds.
 
 use std::time::Duration;
 
@@ -12,41 +13,49 @@ use serde::de::DeserializeOwned;
 use tokio_tungstenite::tungstenite::Message;
 
 use super::dial::Socket;
-use super::ending::Ending;
+use super::disconnect::Disconnect;
 use super::own_record::OwnRecord;
-use crate::{Error, ErrorKind};
+use crate::error::{Error, ErrorKind};
 
-/// Both round trips together: the relay's own deadline is 10 s.
-const REGISTER_DEADLINE: Duration = Duration::from_secs(10);
+/// How long both round trips may take together. The relay's own limit is 10 s.
+const REGISTER_TIMEOUT: Duration = Duration::from_secs(10);
 
-/// A socket on which the agent is registered.
+/// A WebSocket with a registered session.
 pub(super) struct Registered {
     pub(super) socket: Socket,
     pub(super) result: RegisterResult,
 }
 
-pub(super) async fn register(socket: Socket, did: &Did, record: &OwnRecord) -> Result<Registered, Ending> {
-    let within = tokio::time::timeout(REGISTER_DEADLINE, exchange(socket, did, record)).await;
+pub(super) async fn register(
+    socket: Socket,
+    did: &Did,
+    record: &OwnRecord,
+) -> Result<Registered, Disconnect> {
+    let within = tokio::time::timeout(REGISTER_TIMEOUT, run_handshake(socket, did, record)).await;
     within.unwrap_or_else(|_| Err(lost("it did not answer within 10 s")))
 }
 
-async fn exchange(mut socket: Socket, did: &Did, record: &OwnRecord) -> Result<Registered, Ending> {
+async fn run_handshake(mut socket: Socket, did: &Did, record: &OwnRecord) -> Result<Registered, Disconnect> {
     let params = ChallengeParams { did: did.clone() };
-    let challenge: ChallengeResult = ask(&mut socket, 1, method::CHALLENGE, &params).await?;
-    let params = answer(&challenge, did, record)?;
-    let result = ask(&mut socket, 2, method::REGISTER, &params).await?;
+    let challenge: ChallengeResult = call(&mut socket, 1, method::CHALLENGE, &params).await?;
+    let params = answer_challenge(&challenge, did, record)?;
+    let result = call(&mut socket, 2, method::REGISTER, &params).await?;
     Ok(Registered { socket, result })
 }
 
-/// Signs for the relay of our own domain only, so that no other relay can pass our answer on.
-fn answer(challenge: &ChallengeResult, did: &Did, record: &OwnRecord) -> Result<RegisterParams, Ending> {
+/// Answers the challenge of a relay of the DID's own domain only, so that another relay cannot
+/// forward a challenge and use the signature.
+fn answer_challenge(
+    challenge: &ChallengeResult,
+    did: &Did,
+    record: &OwnRecord,
+) -> Result<RegisterParams, Disconnect> {
     if challenge.domain.as_str() != did.domain() {
         let attempt = format!("the relay serves {}, not {}", challenge.domain, did.domain());
-        let error =
-            Error::new(ErrorKind::Config, attempt).advising("give the URL of the relay that the DID names");
-        return Err(Ending::Fatal(error));
+        let error = Error::new(ErrorKind::Config, attempt).advising("use the URL of the relay in the DID");
+        return Err(Disconnect::Fatal(error));
     }
-    let keyless = || Ending::Fatal(Error::new(ErrorKind::KeyFile, "the agent holds no signing key"));
+    let keyless = || Disconnect::Fatal(Error::new(ErrorKind::KeyFile, "the agent has no signing key"));
     let key = record.identity().and_then(|identity| identity.current_signing()).ok_or_else(keyless)?;
     let signature = challenge::sign(&key.key, &challenge.domain, &challenge.nonce, record.bytes());
     Ok(RegisterParams {
@@ -57,21 +66,21 @@ fn answer(challenge: &ChallengeResult, did: &Did, record: &OwnRecord) -> Result<
     })
 }
 
-async fn ask<R: DeserializeOwned>(
+async fn call<R: DeserializeOwned>(
     socket: &mut Socket,
     id: u64,
     method: &str,
     params: &impl Serialize,
-) -> Result<R, Ending> {
+) -> Result<R, Disconnect> {
     let mut frame = Vec::new();
     write_request(&mut frame, id, method, params);
     let text = String::from_utf8(frame).map_err(lost)?;
     socket.send(Message::text(text)).await.map_err(lost)?;
     loop {
         match socket.next().await {
-            Some(Ok(Message::Text(text))) => return result(&text, id),
+            Some(Ok(Message::Text(text))) => return parse_response(&text, id),
             Some(Ok(Message::Close(frame))) => {
-                return Err(Ending::ClosedByRelay(frame.map_or(1005, |f| f.code.into())));
+                return Err(Disconnect::ClosedByRelay(frame.map_or(1005, |f| f.code.into())));
             }
             Some(Ok(_)) => {}
             Some(Err(e)) => return Err(lost(e)),
@@ -80,17 +89,17 @@ async fn ask<R: DeserializeOwned>(
     }
 }
 
-fn result<R: DeserializeOwned>(text: &str, asked: u64) -> Result<R, Ending> {
+fn parse_response<R: DeserializeOwned>(text: &str, expected: u64) -> Result<R, Disconnect> {
     match Incoming::parse(text).map_err(lost)? {
-        Incoming::Result { id, result } if id.as_json() == asked.to_string() => {
+        Incoming::Result { id, result } if id.as_json() == expected.to_string() => {
             protocol::strict_json::from_str(result).map_err(lost)
         }
-        Incoming::Error { error, .. } => Err(Ending::Refused(error)),
-        _ => Err(lost("it sent something else than the answer")),
+        Incoming::Error { error, .. } => Err(Disconnect::Refused(error)),
+        _ => Err(lost("it sent another frame instead of the response")),
     }
 }
 
-fn lost(cause: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> Ending {
+fn lost(cause: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> Disconnect {
     let error = Error::new(ErrorKind::Connect, "cannot register with the relay");
-    Ending::Lost(error.caused_by(cause))
+    Disconnect::Lost(error.caused_by(cause))
 }

@@ -1,4 +1,5 @@
-//! The record this agent registers: built when the keys change, else the same bytes at every connection.
+//! The record that this agent registers. It is built when the keys change; otherwise its bytes stay
+//! the same for every connection.
 
 use std::sync::Arc;
 
@@ -7,7 +8,9 @@ use protocol::document::DidDocument;
 use protocol::identity::public_of;
 use protocol::record::{self, VerifiedRecord};
 
-use crate::{Config, Error, ErrorKind, clock};
+use crate::clock;
+use crate::config::Config;
+use crate::error::{Error, ErrorKind};
 
 #[derive(Clone)]
 pub(super) struct OwnRecord {
@@ -26,15 +29,15 @@ impl OwnRecord {
         Self { built: None }
     }
 
-    /// Reads the keys again, because they may have been rotated, and builds a new record when they differ. Keys that cannot be
-    /// read now do not stop an agent that has some.
+    /// Reads the keys, because they may have been rotated, and builds a new record if they differ.
+    /// If they cannot be read, the agent continues with the keys that it has.
     pub(super) fn refresh(&mut self, config: &Config) -> Result<(), Error> {
         let identity = match config.load_identity() {
             Ok(identity) => identity,
             Err(error) if self.built.is_some() => {
                 tracing::warn!(
                     error = error.chain(),
-                    "the key file cannot be read; the keys in memory stay in use"
+                    "cannot read the key file; the keys in memory stay in use"
                 );
                 return Ok(());
             }

@@ -2,37 +2,37 @@
 
 use std::time::{Duration, Instant};
 
-use msg2agent::{Agent, Content, ErrorKind, Link, TokenSource};
+use msg2agent::{Agent, ConnectionState, Content, ErrorKind, TokenSource};
 use protocol::Reason;
 use protocol::frame::{GoodbyeParams, method};
 
-use crate::identities::{Alice, OTHER_TOKEN, Played, TOKEN};
-use crate::peer::{Peer, within};
+use crate::identities::{Alice, OTHER_TOKEN, TOKEN, TestAgent};
+use crate::scripted_relay::{ScriptedRelay, within};
 
 #[tokio::test]
 async fn a_revoked_key_is_replaced_by_the_one_in_the_file() {
-    let peer = Peer::new().await;
-    let alice = Alice::new(&peer.url());
-    let (line, agent) = tokio::join!(peer.registered(1), Agent::connect(alice.config.clone()));
+    let relay = ScriptedRelay::new().await;
+    let alice = Alice::new(&relay.url());
+    let (line, agent) = tokio::join!(relay.registered(1), Agent::connect(alice.config.clone()));
     let (line, _agent) = (line.0, agent.unwrap());
     assert_eq!(line.bearer, format!("Bearer {TOKEN}"));
     std::fs::write(alice.folder.path().join("token"), OTHER_TOKEN).unwrap();
     line.close(4401).await;
     // Another replica may not know the new key yet.
-    peer.refuse_key().await;
-    let (line, _) = peer.registered(2).await;
+    relay.refuse_key().await;
+    let (line, _) = relay.registered(2).await;
     assert_eq!(line.bearer, format!("Bearer {OTHER_TOKEN}"));
 }
 
 #[tokio::test]
 async fn a_key_that_cannot_change_is_refused_at_once() {
-    let peer = Peer::new().await;
-    let alice = Alice::new(&peer.url());
+    let relay = ScriptedRelay::new().await;
+    let alice = Alice::new(&relay.url());
     let TokenSource::Value(key) = TokenSource::Value(TOKEN.parse().unwrap()) else { unreachable!() };
     let keys = msg2agent::KeySource::File(alice.folder.path().join("identity.json"));
-    let endpoint = msg2agent::config::Endpoint::new(&peer.url()).unwrap();
+    let endpoint = msg2agent::config::Endpoint::new(&relay.url()).unwrap();
     let config = msg2agent::Config::new(endpoint, alice.config.did().clone(), TokenSource::Value(key), keys);
-    let ((), refused) = tokio::join!(peer.refuse_key(), within("the refusal", Agent::connect(config)));
+    let ((), refused) = tokio::join!(relay.refuse_key(), within("the refusal", Agent::connect(config)));
     let error = refused.err().unwrap();
     assert_eq!(error.kind(), ErrorKind::Unauthorized);
     assert_eq!(error.advice(), Some(Reason::KeyUnknown.advice()));
@@ -42,15 +42,17 @@ async fn a_key_that_cannot_change_is_refused_at_once() {
 
 #[tokio::test]
 async fn a_key_that_the_relay_does_not_take_is_told_while_the_file_is_read_again() {
-    let peer = Peer::new().await;
-    let alice = Alice::new(&peer.url());
-    let (line, agent) = tokio::join!(peer.registered(1), Agent::connect(alice.config.clone()));
+    let relay = ScriptedRelay::new().await;
+    let alice = Alice::new(&relay.url());
+    let (line, agent) = tokio::join!(relay.registered(1), Agent::connect(alice.config.clone()));
     let agent = agent.unwrap();
     line.0.close(4401).await;
-    peer.refuse_upgrade(Reason::KeyExpired).await;
-    let mut link = agent.watch_link();
-    let told = |link: &Link| match link {
-        Link::Connecting { last_error: Some(error), .. } => error.reason() == Some(Reason::KeyExpired),
+    relay.refuse_upgrade(Reason::KeyExpired).await;
+    let mut link = agent.watch_connection();
+    let told = |link: &ConnectionState| match link {
+        ConnectionState::Connecting { last_error: Some(error), .. } => {
+            error.reason() == Some(Reason::KeyExpired)
+        }
         _ => false,
     };
     within("the reason", link.wait_for(told)).await.unwrap();
@@ -58,33 +60,33 @@ async fn a_key_that_the_relay_does_not_take_is_told_while_the_file_is_read_again
 
 #[tokio::test]
 async fn a_suspended_agent_is_told_so_at_the_upgrade_and_when_its_session_ends() {
-    let peer = Peer::new().await;
-    let alice = Alice::new(&peer.url());
+    let relay = ScriptedRelay::new().await;
+    let alice = Alice::new(&relay.url());
     let ((), refused) = tokio::join!(
-        peer.refuse_upgrade(Reason::Suspended),
+        relay.refuse_upgrade(Reason::Suspended),
         within("the refusal", Agent::connect(alice.config.clone()))
     );
     let error = refused.err().unwrap();
     assert_eq!((error.kind(), error.reason()), (ErrorKind::Suspended, Some(Reason::Suspended)));
     assert_eq!(error.advice(), Some(Reason::Suspended.advice()));
 
-    let (line, agent) = tokio::join!(peer.registered(1), Agent::connect(alice.config.clone()));
+    let (line, agent) = tokio::join!(relay.registered(1), Agent::connect(alice.config.clone()));
     let agent = agent.unwrap();
     line.0.close(4403).await;
     let error = within("the end", agent.ended()).await;
     assert_eq!(error.kind(), ErrorKind::Suspended);
-    let bob = Played::new("bob");
+    let bob = TestAgent::new("bob");
     let refused = agent.send(bob.did(), Content::text("hi")).await.unwrap_err();
     assert!(error.is_closed() && refused.is_closed(), "{refused:?}");
 }
 
 #[tokio::test]
 async fn a_relay_that_cannot_be_reached_is_given_up_after_the_patience() {
-    let peer = Peer::new().await;
-    let url = peer.url();
-    drop(peer);
+    let relay = ScriptedRelay::new().await;
+    let url = relay.url();
+    drop(relay);
     let alice = Alice::new(&url);
-    let config = alice.config.clone().with_patience(Duration::from_millis(300));
+    let config = alice.config.clone().with_connect_timeout(Duration::from_millis(300));
     let error = within("giving up", Agent::connect(config)).await.err().unwrap();
     assert_eq!(error.kind(), ErrorKind::Connect);
     assert!(error.to_string().contains(&url), "{error:?}");
@@ -92,25 +94,25 @@ async fn a_relay_that_cannot_be_reached_is_given_up_after_the_patience() {
 
 #[tokio::test]
 async fn a_goodbye_is_followed_by_a_return_after_the_hinted_time() {
-    let peer = Peer::new().await;
-    let alice = Alice::new(&peer.url());
-    let (line, agent) = tokio::join!(peer.registered(1), Agent::connect(alice.config.clone()));
+    let relay = ScriptedRelay::new().await;
+    let alice = Alice::new(&relay.url());
+    let (line, agent) = tokio::join!(relay.registered(1), Agent::connect(alice.config.clone()));
     let (mut line, agent) = (line.0, agent.unwrap());
     let goodbye = GoodbyeParams { reason: "restart".into(), reconnect_after_ms: 700 };
     line.notify(method::GOODBYE, &goodbye).await;
     let left = Instant::now();
     line.close(1012).await;
-    let (_line, _) = peer.registered(2).await;
+    let (_line, _) = relay.registered(2).await;
     assert!(left.elapsed() >= Duration::from_millis(700), "it came back after {:?}", left.elapsed());
-    let mut link = agent.watch_link();
-    within("the link", link.wait_for(Link::is_online)).await.unwrap();
+    let mut link = agent.watch_connection();
+    within("the link", link.wait_for(ConnectionState::is_online)).await.unwrap();
 }
 
 #[tokio::test]
 async fn a_replaced_session_ends_the_agent_and_does_not_fight_back() {
-    let (peer, bob) = (Peer::new().await, Played::new("bob"));
-    let alice = Alice::new(&peer.url());
-    let (line, agent) = tokio::join!(peer.registered(1), Agent::connect(alice.config.clone()));
+    let (relay, bob) = (ScriptedRelay::new().await, TestAgent::new("bob"));
+    let alice = Alice::new(&relay.url());
+    let (line, agent) = tokio::join!(relay.registered(1), Agent::connect(alice.config.clone()));
     let agent = agent.unwrap();
     line.0.close(4409).await;
     let error = within("the end", agent.ended()).await;
@@ -122,10 +124,10 @@ async fn a_replaced_session_ends_the_agent_and_does_not_fight_back() {
 
 #[tokio::test]
 async fn the_agent_signs_for_the_relay_of_its_own_domain_only() {
-    let peer = Peer::new().await;
-    let alice = Alice::new(&peer.url());
+    let relay = ScriptedRelay::new().await;
+    let alice = Alice::new(&relay.url());
     let relay = async {
-        let mut line = peer.accept().await;
+        let mut line = relay.accept().await;
         let asked = line.asked(method::CHALLENGE).await;
         let domain = "evil.example".parse().unwrap();
         let challenge = protocol::frame::ChallengeResult { nonce: [1; 32], domain, expires: 30 };
@@ -140,10 +142,10 @@ async fn the_agent_signs_for_the_relay_of_its_own_domain_only() {
 
 #[tokio::test]
 async fn a_name_that_belongs_to_another_key_is_told_apart() {
-    let peer = Peer::new().await;
-    let alice = Alice::new(&peer.url());
+    let relay = ScriptedRelay::new().await;
+    let alice = Alice::new(&relay.url());
     let relay = async {
-        let mut line = peer.accept().await;
+        let mut line = relay.accept().await;
         let asked = line.asked(method::CHALLENGE).await;
         line.refuse(&asked, Reason::KeyConflict, None).await;
         line
@@ -154,12 +156,12 @@ async fn a_name_that_belongs_to_another_key_is_told_apart() {
 
 #[tokio::test]
 async fn rotated_keys_are_registered_and_used_from_then_on() {
-    let (peer, bob) = (Peer::new().await, Played::new("bob"));
-    let alice = Alice::new(&peer.url());
-    let (line, agent) = tokio::join!(peer.registered(1), Agent::connect(alice.config.clone()));
+    let (relay, bob) = (ScriptedRelay::new().await, TestAgent::new("bob"));
+    let alice = Alice::new(&relay.url());
+    let (line, agent) = tokio::join!(relay.registered(1), Agent::connect(alice.config.clone()));
     let (_line, agent) = (line.0, agent.unwrap());
     agent.rotate().await.unwrap();
-    let (mut line, record) = peer.registered(2).await;
+    let (mut line, record) = relay.registered(2).await;
     let kids: Vec<_> = record.keys.signing.keys().map(ToString::to_string).collect();
     assert_eq!(kids, ["sig-1", "sig-2"]);
     let relay = async {
@@ -174,23 +176,23 @@ async fn rotated_keys_are_registered_and_used_from_then_on() {
 
 #[tokio::test]
 async fn one_state_folder_serves_one_process() {
-    let peer = Peer::new().await;
-    let alice = Alice::new(&peer.url());
+    let relay = ScriptedRelay::new().await;
+    let alice = Alice::new(&relay.url());
     let config = alice.config.clone().with_state_dir(alice.folder.path().join("state"));
-    let (_line, agent) = tokio::join!(peer.registered(1), Agent::connect(config.clone()));
+    let (_line, agent) = tokio::join!(relay.registered(1), Agent::connect(config.clone()));
     let first = agent.unwrap();
     let error = Agent::connect(config).await.err().unwrap();
     assert_eq!(error.kind(), ErrorKind::State);
-    assert!(first.link().is_online(), "the first one goes on");
+    assert!(first.connection_state().is_online(), "the first one goes on");
 }
 
 #[tokio::test]
 async fn closing_sends_the_last_acknowledgement() {
-    let (peer, bob) = (Peer::new().await, Played::new("bob"));
-    let alice = Alice::new(&peer.url());
-    let (registered, agent) = tokio::join!(peer.registered(1), Agent::connect(alice.config.clone()));
+    let (relay, bob) = (ScriptedRelay::new().await, TestAgent::new("bob"));
+    let alice = Alice::new(&relay.url());
+    let (registered, agent) = tokio::join!(relay.registered(1), Agent::connect(alice.config.clone()));
     let ((mut line, record), agent) = (registered, agent.unwrap());
-    let said = crate::identities::Said::event("hi");
+    let said = crate::identities::TestMessage::event("hi");
     line.deliver(1, 1, &bob.seal(&record, said).envelope).await;
     line.answer_lookup(&bob.record).await;
     within("the message", agent.inbox().next()).await.unwrap().ack().await.unwrap();

@@ -20,12 +20,12 @@ pub(crate) fn did(name: &str) -> Did {
 }
 
 /// An agent the test plays.
-pub(crate) struct Played {
+pub(crate) struct TestAgent {
     pub(crate) identity: Identity,
     pub(crate) record: VerifiedRecord,
 }
 
-impl Played {
+impl TestAgent {
     pub(crate) fn new(name: &str) -> Self {
         Self::with(Identity::generate(did(name), now(), &mut rand::rng()))
     }
@@ -41,7 +41,7 @@ impl Played {
     }
 
     /// A sealed message to an agent whose record is known.
-    pub(crate) fn seal(&self, to: &VerifiedRecord, message: Said<'_>) -> Sealed {
+    pub(crate) fn seal(&self, to: &VerifiedRecord, message: TestMessage<'_>) -> Sealed {
         let draft = Draft {
             to: to.did.clone(),
             id: message.id.unwrap_or_else(|| MessageId::new(now(), rand::random())),
@@ -59,14 +59,14 @@ impl Played {
 
 /// What the test lets an agent say.
 #[derive(Clone, Copy)]
-pub(crate) struct Said<'a> {
+pub(crate) struct TestMessage<'a> {
     pub(crate) text: &'a str,
     pub(crate) r#type: MessageType,
     pub(crate) re: Option<MessageId>,
     pub(crate) id: Option<MessageId>,
 }
 
-impl<'a> Said<'a> {
+impl<'a> TestMessage<'a> {
     pub(crate) fn event(text: &'a str) -> Self {
         Self { text, r#type: MessageType::Event, re: None, id: None }
     }

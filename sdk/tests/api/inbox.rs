@@ -3,22 +3,26 @@
 use msg2agent::{Agent, RefusalReason};
 use protocol::envelope::Envelope;
 
-use crate::identities::{Alice, Played, Said};
-use crate::peer::{Line, Peer, within};
+use crate::identities::{Alice, TestAgent, TestMessage};
+use crate::scripted_relay::{RelayConnection, ScriptedRelay, within};
 use protocol::record::VerifiedRecord;
 
-async fn connected(peer: &Peer, alice: &Alice, epoch: u64) -> (Line, VerifiedRecord, Agent) {
-    let ((line, record), agent) = tokio::join!(peer.registered(epoch), Agent::connect(alice.config.clone()));
+async fn connected(
+    relay: &ScriptedRelay,
+    alice: &Alice,
+    epoch: u64,
+) -> (RelayConnection, VerifiedRecord, Agent) {
+    let ((line, record), agent) = tokio::join!(relay.registered(epoch), Agent::connect(alice.config.clone()));
     (line, record, agent.unwrap())
 }
 
 #[tokio::test]
 async fn the_relay_may_forget_only_what_is_processed_without_a_gap() {
-    let (peer, bob) = (Peer::new().await, Played::new("bob"));
-    let alice = Alice::new(&peer.url());
-    let (mut line, record, agent) = connected(&peer, &alice, 1).await;
+    let (relay, bob) = (ScriptedRelay::new().await, TestAgent::new("bob"));
+    let alice = Alice::new(&relay.url());
+    let (mut line, record, agent) = connected(&relay, &alice, 1).await;
     for (seq, text) in [(1, "one"), (2, "two"), (3, "three")] {
-        line.deliver(1, seq, &bob.seal(&record, Said::event(text)).envelope).await;
+        line.deliver(1, seq, &bob.seal(&record, TestMessage::event(text)).envelope).await;
     }
     line.answer_lookup(&bob.record).await;
     let mut inbox = agent.inbox();
@@ -30,7 +34,8 @@ async fn the_relay_may_forget_only_what_is_processed_without_a_gap() {
     }
     messages[1].ack().await.unwrap();
     messages[0].ack().await.unwrap();
-    // Had the second been acknowledged alone, an acknowledgement of another number would stand here.
+    // Had the second been acknowledged alone, an acknowledgement of another number would stand
+    // here.
     assert_eq!(line.acked().await, (1, 2));
     messages[2].ack().await.unwrap();
     messages[2].ack().await.unwrap();
@@ -39,10 +44,10 @@ async fn the_relay_may_forget_only_what_is_processed_without_a_gap() {
 
 #[tokio::test]
 async fn a_message_delivered_again_after_a_lost_acknowledgement_is_shown_once() {
-    let (peer, bob) = (Peer::new().await, Played::new("bob"));
-    let alice = Alice::new(&peer.url());
-    let (mut line, record, agent) = connected(&peer, &alice, 1).await;
-    let envelope = bob.seal(&record, Said::event("once")).envelope;
+    let (relay, bob) = (ScriptedRelay::new().await, TestAgent::new("bob"));
+    let alice = Alice::new(&relay.url());
+    let (mut line, record, agent) = connected(&relay, &alice, 1).await;
+    let envelope = bob.seal(&record, TestMessage::event("once")).envelope;
     line.deliver(1, 1, &envelope).await;
     line.answer_lookup(&bob.record).await;
     let mut inbox = agent.inbox();
@@ -50,9 +55,9 @@ async fn a_message_delivered_again_after_a_lost_acknowledgement_is_shown_once() 
     line.acked().await;
     // The relay never saw that acknowledgement.
     drop(line);
-    let (mut line, _) = peer.registered(2).await;
+    let (mut line, _) = relay.registered(2).await;
     line.deliver(2, 1, &envelope).await;
-    line.deliver(2, 2, &bob.seal(&record, Said::event("next")).envelope).await;
+    line.deliver(2, 2, &bob.seal(&record, TestMessage::event("next")).envelope).await;
     assert_eq!(line.acked().await, (2, 1));
     assert_eq!(within("the next message", inbox.next()).await.unwrap().text(), Some("next"));
     assert_eq!(agent.refusal_counts()[&RefusalReason::Replayed], 1);
@@ -60,11 +65,11 @@ async fn a_message_delivered_again_after_a_lost_acknowledgement_is_shown_once() 
 
 #[tokio::test]
 async fn a_message_processed_before_a_restart_is_not_shown_after_it() {
-    let (peer, bob) = (Peer::new().await, Played::new("bob"));
-    let mut alice = Alice::new(&peer.url());
+    let (relay, bob) = (ScriptedRelay::new().await, TestAgent::new("bob"));
+    let mut alice = Alice::new(&relay.url());
     alice.config = alice.config.clone().with_state_dir(alice.folder.path().join("state"));
-    let (mut line, record, agent) = connected(&peer, &alice, 1).await;
-    let envelope = bob.seal(&record, Said::event("once")).envelope;
+    let (mut line, record, agent) = connected(&relay, &alice, 1).await;
+    let envelope = bob.seal(&record, TestMessage::event("once")).envelope;
     line.deliver(1, 1, &envelope).await;
     line.answer_lookup(&bob.record).await;
     within("the message", agent.inbox().next()).await.unwrap().ack().await.unwrap();
@@ -72,9 +77,9 @@ async fn a_message_processed_before_a_restart_is_not_shown_after_it() {
     agent.close().await;
     drop(agent);
 
-    let (mut line, _, agent) = connected(&peer, &alice, 2).await;
+    let (mut line, _, agent) = connected(&relay, &alice, 2).await;
     line.deliver(2, 1, &envelope).await;
-    line.deliver(2, 2, &bob.seal(&record, Said::event("next")).envelope).await;
+    line.deliver(2, 2, &bob.seal(&record, TestMessage::event("next")).envelope).await;
     assert_eq!(line.acked().await, (2, 1));
     line.answer_lookup(&bob.record).await;
     assert_eq!(within("the next message", agent.inbox().next()).await.unwrap().text(), Some("next"));
@@ -82,27 +87,27 @@ async fn a_message_processed_before_a_restart_is_not_shown_after_it() {
 
 #[tokio::test]
 async fn a_forged_message_is_refused_counted_and_does_not_stop_the_next() {
-    let (peer, bob, mallory) = (Peer::new().await, Played::new("bob"), Played::new("bob"));
-    let alice = Alice::new(&peer.url());
-    let (mut line, record, agent) = connected(&peer, &alice, 1).await;
+    let (relay, bob, mallory) = (ScriptedRelay::new().await, TestAgent::new("bob"), TestAgent::new("bob"));
+    let alice = Alice::new(&relay.url());
+    let (mut line, record, agent) = connected(&relay, &alice, 1).await;
     let mut refusals = agent.refusals();
-    let forged = mallory.seal(&record, Said::event("I am bob")).envelope;
+    let forged = mallory.seal(&record, TestMessage::event("I am bob")).envelope;
     line.deliver(1, 1, &forged).await;
     line.answer_lookup(&bob.record).await;
     assert_eq!(line.acked().await, (1, 1));
     let refusal = within("the refusal", refusals.next()).await.unwrap();
     assert_eq!((refusal.reason, refusal.id), (RefusalReason::BadSignature, Some(forged.id)));
-    line.deliver(1, 2, &bob.seal(&record, Said::event("I am")).envelope).await;
+    line.deliver(1, 2, &bob.seal(&record, TestMessage::event("I am")).envelope).await;
     assert_eq!(within("bob's message", agent.inbox().next()).await.unwrap().text(), Some("I am"));
     assert_eq!(agent.refusal_counts()[&RefusalReason::BadSignature], 1);
 }
 
 #[tokio::test]
 async fn an_envelope_whose_outside_was_changed_is_refused() {
-    let (peer, bob, carol) = (Peer::new().await, Played::new("bob"), Played::new("carol"));
-    let alice = Alice::new(&peer.url());
-    let (mut line, record, agent) = connected(&peer, &alice, 1).await;
-    let sealed = bob.seal(&record, Said::event("hi")).envelope;
+    let (relay, bob, carol) = (ScriptedRelay::new().await, TestAgent::new("bob"), TestAgent::new("carol"));
+    let alice = Alice::new(&relay.url());
+    let (mut line, record, agent) = connected(&relay, &alice, 1).await;
+    let sealed = bob.seal(&record, TestMessage::event("hi")).envelope;
     line.deliver(1, 1, &Envelope { from: carol.did().clone(), ..sealed }).await;
     line.answer_lookup(&carol.record).await;
     assert_eq!(line.acked().await, (1, 1));
@@ -111,14 +116,14 @@ async fn an_envelope_whose_outside_was_changed_is_refused() {
 
 #[tokio::test]
 async fn a_signing_key_that_was_rotated_meanwhile_is_looked_up_once() {
-    let (peer, mut bob) = (Peer::new().await, Played::new("bob"));
-    let alice = Alice::new(&peer.url());
-    let (mut line, record, agent) = connected(&peer, &alice, 1).await;
-    line.deliver(1, 1, &bob.seal(&record, Said::event("old key")).envelope).await;
+    let (relay, mut bob) = (ScriptedRelay::new().await, TestAgent::new("bob"));
+    let alice = Alice::new(&relay.url());
+    let (mut line, record, agent) = connected(&relay, &alice, 1).await;
+    line.deliver(1, 1, &bob.seal(&record, TestMessage::event("old key")).envelope).await;
     line.answer_lookup(&bob.record).await;
     bob.identity.rotate(crate::identities::now(), &mut rand::rng());
-    let bob = Played::with(bob.identity);
-    line.deliver(1, 2, &bob.seal(&record, Said::event("new key")).envelope).await;
+    let bob = TestAgent::with(bob.identity);
+    line.deliver(1, 2, &bob.seal(&record, TestMessage::event("new key")).envelope).await;
     line.answer_lookup(&bob.record).await;
     let mut inbox = agent.inbox();
     for text in ["old key", "new key"] {
@@ -128,27 +133,27 @@ async fn a_signing_key_that_was_rotated_meanwhile_is_looked_up_once() {
 
 #[tokio::test]
 async fn a_sender_that_shows_another_root_key_is_refused() {
-    let (peer, bob, impostor) = (Peer::new().await, Played::new("bob"), Played::new("bob"));
-    let alice = Alice::new(&peer.url());
-    let (mut line, record, agent) = connected(&peer, &alice, 1).await;
-    line.deliver(1, 1, &bob.seal(&record, Said::event("hi")).envelope).await;
+    let (relay, bob, impostor) = (ScriptedRelay::new().await, TestAgent::new("bob"), TestAgent::new("bob"));
+    let alice = Alice::new(&relay.url());
+    let (mut line, record, agent) = connected(&relay, &alice, 1).await;
+    line.deliver(1, 1, &bob.seal(&record, TestMessage::event("hi")).envelope).await;
     line.answer_lookup(&bob.record).await;
     within("bob's message", agent.inbox().next()).await.unwrap();
     let mut rotated = impostor.identity;
     rotated.rotate(crate::identities::now(), &mut rand::rng());
-    let impostor = Played::with(rotated);
+    let impostor = TestAgent::with(rotated);
     let mut refusals = agent.refusals();
-    line.deliver(1, 2, &impostor.seal(&record, Said::event("hi")).envelope).await;
+    line.deliver(1, 2, &impostor.seal(&record, TestMessage::event("hi")).envelope).await;
     line.answer_lookup(&impostor.record).await;
     assert_eq!(within("the refusal", refusals.next()).await.unwrap().reason, RefusalReason::KeyChanged);
 }
 
 #[tokio::test]
 async fn a_message_from_nobody_is_refused() {
-    let (peer, bob) = (Peer::new().await, Played::new("bob"));
-    let alice = Alice::new(&peer.url());
-    let (mut line, record, agent) = connected(&peer, &alice, 1).await;
-    line.deliver(1, 1, &bob.seal(&record, Said::event("hi")).envelope).await;
+    let (relay, bob) = (ScriptedRelay::new().await, TestAgent::new("bob"));
+    let alice = Alice::new(&relay.url());
+    let (mut line, record, agent) = connected(&relay, &alice, 1).await;
+    line.deliver(1, 1, &bob.seal(&record, TestMessage::event("hi")).envelope).await;
     let asked = line.asked(protocol::frame::method::LOOKUP).await;
     line.refuse(&asked, protocol::Reason::NotFound, None).await;
     assert_eq!(line.acked().await, (1, 1));

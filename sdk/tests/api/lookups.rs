@@ -5,20 +5,20 @@ use msg2agent::{Agent, Content, Error, ErrorKind, Sent};
 use protocol::Reason;
 use protocol::frame::method;
 
-use crate::identities::Played;
-use crate::peer::within;
-use crate::scene::{Scene, say_hi};
+use crate::connected_agent::{ConnectedAgent, say_hi};
+use crate::identities::TestAgent;
+use crate::scripted_relay::within;
 
 const SENDERS: usize = 64;
 
-async fn send_at_once(agent: &Agent, to: &Played) -> Vec<Result<Sent, Error>> {
+async fn send_at_once(agent: &Agent, to: &TestAgent) -> Vec<Result<Sent, Error>> {
     let sends = (0..SENDERS).map(|_| agent.send(to.did(), Content::text("hi")));
     within("all sends", join_all(sends)).await
 }
 
 #[tokio::test]
 async fn sends_at_once_to_an_unknown_agent_look_it_up_once() {
-    let Scene { mut line, agent, bob, _alice, .. } = Scene::new().await;
+    let ConnectedAgent { mut line, agent, bob, _alice, .. } = ConnectedAgent::new().await;
     let relay = async {
         line.answer_lookup(&bob.record).await;
         // A second lookup would stand among these.
@@ -32,7 +32,7 @@ async fn sends_at_once_to_an_unknown_agent_look_it_up_once() {
 
 #[tokio::test]
 async fn a_lookup_that_fails_fails_all_who_wait_and_is_tried_anew_by_the_next() {
-    let Scene { mut line, agent, bob, _alice, .. } = Scene::new().await;
+    let ConnectedAgent { mut line, agent, bob, _alice, .. } = ConnectedAgent::new().await;
     let refused = async {
         let asked = line.asked(method::LOOKUP).await;
         line.refuse(&asked, Reason::NotFound, None).await;

@@ -1,5 +1,5 @@
-//! The SDK against a scripted relay, where faults can be injected, and the command line as a process. The real relay comes in
-//! the top-level tests.
+//! Runs the SDK against a scripted relay that injects faults. The top-level suites use a real
+//! relay.
 
 #![expect(
     clippy::unwrap_used,
@@ -10,13 +10,11 @@
     reason = "a test that cannot set itself up should fail on the spot; tungstenite wants callbacks of that shape"
 )]
 
-mod cli;
+mod connected_agent;
 mod connection;
 mod identities;
 mod inbox;
 mod lookups;
-mod peer;
 mod requests;
-mod scene;
+mod scripted_relay;
 mod sending;
-mod verify;

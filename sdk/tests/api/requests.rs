@@ -6,28 +6,29 @@ use msg2agent::{Agent, Content, ErrorKind, RefusalReason, SendOptions};
 use protocol::envelope::open;
 use protocol::proof;
 
-use crate::identities::{Alice, Played, Said, now};
-use crate::peer::{PATIENCE, Peer, within};
+use crate::identities::{Alice, TestAgent, TestMessage, now};
+use crate::scripted_relay::{ScriptedRelay, TEST_TIMEOUT, within};
 
 #[tokio::test]
 async fn only_the_agent_that_was_asked_answers() {
-    let (peer, bob, mallory) = (Peer::new().await, Played::new("bob"), Played::new("mallory"));
-    let alice = Alice::new(&peer.url());
+    let (relay, bob, mallory) =
+        (ScriptedRelay::new().await, TestAgent::new("bob"), TestAgent::new("mallory"));
+    let alice = Alice::new(&relay.url());
     let relay = async {
-        let (mut line, alice) = peer.registered(1).await;
+        let (mut line, alice) = relay.registered(1).await;
         line.answer_lookup(&bob.record).await;
         let request = line.answer_send().await;
-        let forged = mallory.seal(&alice, Said::response("5", request.id));
+        let forged = mallory.seal(&alice, TestMessage::response("5", request.id));
         line.deliver(1, 1, &forged.envelope).await;
         line.answer_lookup(&mallory.record).await;
         assert_eq!(line.acked().await, (1, 1));
-        line.deliver(1, 2, &bob.seal(&alice, Said::response("4", request.id)).envelope).await;
+        line.deliver(1, 2, &bob.seal(&alice, TestMessage::response("4", request.id)).envelope).await;
         assert_eq!(line.acked().await, (1, 2));
         line
     };
     let client = async {
         let agent = Agent::connect(alice.config.clone()).await.unwrap();
-        let answer = agent.request(bob.did(), Content::text("2+2?"), PATIENCE).await.unwrap();
+        let answer = agent.request(bob.did(), Content::text("2+2?"), TEST_TIMEOUT).await.unwrap();
         (agent, answer)
     };
     let (_line, (agent, answer)) = tokio::join!(relay, client);
@@ -38,10 +39,10 @@ async fn only_the_agent_that_was_asked_answers() {
 
 #[tokio::test]
 async fn a_late_answer_comes_to_the_inbox() {
-    let (peer, bob) = (Peer::new().await, Played::new("bob"));
-    let alice = Alice::new(&peer.url());
+    let (relay, bob) = (ScriptedRelay::new().await, TestAgent::new("bob"));
+    let alice = Alice::new(&relay.url());
     let relay = async {
-        let (mut line, alice) = peer.registered(1).await;
+        let (mut line, alice) = relay.registered(1).await;
         line.answer_lookup(&bob.record).await;
         (line.answer_send().await.id, line, alice)
     };
@@ -53,28 +54,28 @@ async fn a_late_answer_comes_to_the_inbox() {
     };
     let ((id, mut line, alice), (agent, error)) = tokio::join!(relay, client);
     assert_eq!((error.kind(), error.message_id()), (ErrorKind::Timeout, Some(id)));
-    line.deliver(1, 1, &bob.seal(&alice, Said::response("4", id)).envelope).await;
+    line.deliver(1, 1, &bob.seal(&alice, TestMessage::response("4", id)).envelope).await;
     let late = within("the late answer", agent.inbox().next()).await.unwrap();
     assert_eq!((late.text(), late.re()), (Some("4"), Some(id)));
 }
 
 #[tokio::test]
 async fn request_and_answer_can_be_proven_to_anybody() {
-    let (peer, bob) = (Peer::new().await, Played::new("bob"));
-    let alice = Alice::new(&peer.url());
+    let (relay, bob) = (ScriptedRelay::new().await, TestAgent::new("bob"));
+    let alice = Alice::new(&relay.url());
     let relay = async {
-        let (mut line, alice) = peer.registered(1).await;
+        let (mut line, alice) = relay.registered(1).await;
         line.answer_lookup(&bob.record).await;
         let request = line.answer_send().await;
         let opened = open(&request, &alice.keys, &bob.identity, now()).unwrap();
         assert_eq!(opened.content.as_text(), Some("2+2?"));
-        line.deliver(1, 1, &bob.seal(&alice, Said::response("4", request.id)).envelope).await;
+        line.deliver(1, 1, &bob.seal(&alice, TestMessage::response("4", request.id)).envelope).await;
         line
     };
     let client = async {
         let agent = Agent::connect(alice.config.clone()).await.unwrap();
         let exchange = agent
-            .request_with(bob.did(), Content::text("2+2?"), PATIENCE, SendOptions::default())
+            .request_with(bob.did(), Content::text("2+2?"), TEST_TIMEOUT, SendOptions::default())
             .await
             .unwrap();
         (agent, exchange)

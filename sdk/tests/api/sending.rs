@@ -2,35 +2,35 @@
 
 use std::time::Duration;
 
-use msg2agent::{Content, ErrorKind, Outcome, Status};
+use msg2agent::{Content, ErrorKind, Outcome, SendStatus};
 use protocol::Reason;
 use protocol::frame::{NoticeParams, SendResult, method};
 
-use crate::identities::{Played, now};
-use crate::peer::{id_of, within};
-use crate::scene::{Scene, first_send, say_hi};
+use crate::connected_agent::{ConnectedAgent, first_send, say_hi};
+use crate::identities::{TestAgent, now};
+use crate::scripted_relay::{id_of, within};
 
 #[tokio::test]
 async fn a_send_whose_answer_was_lost_is_sent_again_with_the_same_bytes() {
-    let Scene { peer, mut line, agent, bob, _alice, .. } = Scene::new().await;
+    let ConnectedAgent { relay, mut line, agent, bob, _alice, .. } = ConnectedAgent::new().await;
     let relay = async {
         let first = first_send(&mut line, &bob).await;
         // The relay took it, and the connection broke before the answer.
         drop(line);
-        let (mut line, _) = peer.registered(2).await;
+        let (mut line, _) = relay.registered(2).await;
         let second = line.asked(method::SEND).await;
         assert_eq!(first.params, second.params);
-        line.answer(&second, &SendResult { status: Status::Delivered }).await;
+        line.answer(&second, &SendResult { status: SendStatus::Delivered }).await;
         (line, id_of(&first))
     };
     let ((_line, id), sent) = tokio::join!(relay, say_hi(&agent, &bob));
     let sent = sent.unwrap();
-    assert_eq!((sent.id, sent.status), (id, Status::Delivered));
+    assert_eq!((sent.id, sent.status), (id, SendStatus::Delivered));
 }
 
 #[tokio::test]
 async fn a_refusal_tells_the_reason_and_when_to_try_again() {
-    let Scene { mut line, agent, bob, _alice, .. } = Scene::new().await;
+    let ConnectedAgent { mut line, agent, bob, _alice, .. } = ConnectedAgent::new().await;
     let relay = async {
         let asked = first_send(&mut line, &bob).await;
         line.refuse(&asked, Reason::MailboxFull, Some(2500)).await;
@@ -46,23 +46,23 @@ async fn a_refusal_tells_the_reason_and_when_to_try_again() {
 
 #[tokio::test]
 async fn a_draining_relay_gets_the_send_again_after_its_restart() {
-    let Scene { peer, mut line, agent, bob, _alice, .. } = Scene::new().await;
+    let ConnectedAgent { relay, mut line, agent, bob, _alice, .. } = ConnectedAgent::new().await;
     let relay = async {
         let asked = first_send(&mut line, &bob).await;
         line.refuse(&asked, Reason::Draining, Some(10)).await;
         line.close(1012).await;
-        let (mut line, _) = peer.registered(2).await;
+        let (mut line, _) = relay.registered(2).await;
         assert_eq!(line.answer_send().await.id, id_of(&asked));
         line
     };
     let (_line, sent) = tokio::join!(relay, say_hi(&agent, &bob));
-    assert_eq!(sent.unwrap().status, Status::Stored);
+    assert_eq!(sent.unwrap().status, SendStatus::Stored);
 }
 
 #[tokio::test]
 async fn nothing_is_sent_to_an_agent_whose_root_key_changed() {
-    let Scene { mut line, agent, bob, _alice, .. } = Scene::new().await;
-    let impostor = Played::new("bob");
+    let ConnectedAgent { mut line, agent, bob, _alice, .. } = ConnectedAgent::new().await;
+    let impostor = TestAgent::new("bob");
     let relay = async {
         line.answer_lookup(&bob.record).await;
         line.answer_lookup(&impostor.record).await;
@@ -82,7 +82,7 @@ async fn nothing_is_sent_to_an_agent_whose_root_key_changed() {
 
 #[tokio::test]
 async fn a_content_beyond_the_limit_is_refused_before_it_is_sent() {
-    let Scene { mut line, agent, bob, _alice, .. } = Scene::new().await;
+    let ConnectedAgent { mut line, agent, bob, _alice, .. } = ConnectedAgent::new().await;
     let too_long = agent.send(bob.did(), Content::text("x".repeat(1 << 20)));
     let ((), refused) = tokio::join!(line.answer_lookup(&bob.record), too_long);
     assert_eq!(refused.unwrap_err().kind(), ErrorKind::Message);
@@ -90,7 +90,7 @@ async fn a_content_beyond_the_limit_is_refused_before_it_is_sent() {
 
 #[tokio::test]
 async fn the_fate_of_a_stored_message_is_told_and_acknowledged() {
-    let Scene { mut line, agent, bob, _alice, .. } = Scene::new().await;
+    let ConnectedAgent { mut line, agent, bob, _alice, .. } = ConnectedAgent::new().await;
     let id = msg2agent::MessageId::new(now(), [1; 10]);
     let (to, outcome) = (bob.did().clone(), Outcome::Expired);
     let notice = NoticeParams { epoch: 1, seq: 1, id, to, outcome, at: 7 };

@@ -1,7 +1,7 @@
 //! Lint, and the rendering with default values as a file that a reviewer reads.
 
 use super::helm::{both, parse};
-use msg2agent_tests::repository;
+use devtools::repository;
 
 const CHARTS: [&str; 2] = ["msg2agent", "msg2agent-crds"];
 

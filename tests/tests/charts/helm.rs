@@ -1,9 +1,9 @@
 //! Runs both helms on the charts of this repository.
 
 use std::path::PathBuf;
-use std::process::Command;
 
-use msg2agent_tests::{cluster::tools, repository};
+use devtools::command::isolated;
+use devtools::{cluster::tools, repository};
 use serde::Deserialize as _;
 use serde_json::Value;
 
@@ -23,7 +23,7 @@ pub(crate) fn chart(name: &str) -> PathBuf {
 impl Helm {
     /// What helm printed, or what it complained about.
     pub(crate) fn run(&self, arguments: &[&str], name: &str, settings: &[&str]) -> Result<String, String> {
-        let mut command = Command::new(&self.0);
+        let mut command = isolated(&self.0);
         // Without a cluster, a helm that was built by hand assumes an ancient one.
         let cluster = ["--namespace", "msg2agent-system", "--kube-version", "1.35.0"];
         command.args(arguments).arg(chart(name)).args(cluster);

@@ -5,29 +5,43 @@ use std::process::Command;
 
 use serde_json::Value;
 
+use crate::workspace::{members, root};
+
 /// Direct dependencies between our own packages, test dependencies aside.
-const EDGES: [(&str, &[&str]); 7] = [
+const EDGES: [(&str, &[&str]); 10] = [
     ("msg2agent-protocol", &[]),
     ("msg2agent-daemon", &[]),
     ("msg2agent-crds", &["msg2agent-protocol"]),
     ("msg2agent", &["msg2agent-protocol"]),
+    ("m2a", &["msg2agent", "msg2agent-protocol"]),
     ("msg2agent-relay", &["msg2agent-daemon", "msg2agent-protocol"]),
     ("msg2agent-operator", &["msg2agent-crds", "msg2agent-daemon", "msg2agent-protocol"]),
     ("msg2agent-mcp-server", &["msg2agent", "msg2agent-daemon", "msg2agent-protocol"]),
+    ("msg2agent-devtools", &["msg2agent", "msg2agent-protocol"]),
+    ("msg2agent-tests", &["msg2agent", "msg2agent-crds", "msg2agent-devtools", "msg2agent-protocol"]),
 ];
 
 /// Foreign crates that must not be reachable from a package, with the reason.
-const FORBIDDEN: [(&str, &[&str], &str); 6] = [
+const FORBIDDEN: [(&str, &[&str], &str); 7] = [
     ("msg2agent-protocol", &["tokio", "axum", "hyper", "sqlx", "kube", "reqwest"], "the protocol is pure"),
     ("msg2agent-relay", &["kube", "k8s-openapi", "msg2agent-crds"], "the relay runs without any cluster"),
     ("msg2agent-operator", &["sqlx", "msg2agent"], "the operator speaks to the relay through its admin API"),
-    ("msg2agent", &["axum", "sqlx", "kube"], "the SDK compiles small"),
+    (
+        "msg2agent",
+        &["axum", "sqlx", "kube", "clap", "clap_complete", "reqwest", "jiff", "tracing-subscriber"],
+        "the SDK compiles small",
+    ),
     (
         "msg2agent-mcp-server",
         &["msg2agent-relay", "kube"],
         "the MCP server reaches the relay through the SDK only; its SQLite file is its own mailbox",
     ),
     ("msg2agent-crds", &["sqlx", "msg2agent", "axum"], "custom resource types hold no behaviour"),
+    (
+        "msg2agent-devtools",
+        &["msg2agent-tests", "msg2agent-relay", "msg2agent-operator", "msg2agent-mcp-server"],
+        "the tools start our programs and link none of their code",
+    ),
 ];
 
 #[test]
@@ -42,6 +56,14 @@ fn our_crates_depend_on_each_other_only_as_drawn() {
 }
 
 #[test]
+fn every_crate_of_the_workspace_has_its_directions() {
+    let listed: BTreeSet<_> = EDGES.iter().map(|(name, _)| *name).collect();
+    let missing: Vec<_> =
+        package_names().into_iter().filter(|name| !listed.contains(name.as_str())).collect();
+    assert!(missing.is_empty(), "crates without a row in EDGES: {missing:?}");
+}
+
+#[test]
 fn nothing_forbidden_is_reachable() {
     let graph = Graph::read();
     for (package, forbidden, reason) in FORBIDDEN {
@@ -50,6 +72,17 @@ fn nothing_forbidden_is_reachable() {
             assert!(!reachable.contains(*name), "{package} reaches {name}, but {reason}");
         }
     }
+}
+
+/// Names of the packages of all members.
+fn package_names() -> Vec<String> {
+    let manifests = members().into_iter().map(|member| root().join(member).join("Cargo.toml"));
+    let names = manifests.map(|manifest| {
+        let text = std::fs::read_to_string(manifest).expect("a member's Cargo.toml");
+        let name = text.lines().find_map(|line| line.strip_prefix("name = ")).expect("a package's name");
+        name.trim_matches('"').to_owned()
+    });
+    names.collect()
 }
 
 /// Resolved normal dependencies by package name.

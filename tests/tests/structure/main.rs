@@ -11,3 +11,4 @@ mod crate_graph;
 mod limits;
 mod names;
 mod weaknesses;
+mod workspace;

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use futures::FutureExt as _;
 use futures::future::BoxFuture;
-use msg2agent::{Asked, Error, ErrorKind, Message, SendOptions};
+use msg2agent::{Error, ErrorKind, Message, RequestOutcome, SendOptions};
 use protocol::Did;
 use protocol::frame::{DiscoverParams, DiscoverResult};
 
@@ -43,8 +43,8 @@ impl Network for Link {
         async move {
             let agent = self.connected().await?;
             let options = options(&message);
-            let asked = agent.ask_with(&message.to, message.content, wait, options).await;
-            let Asked { sent, answer } = asked.map_err(refusal)?;
+            let asked = agent.try_request_with(&message.to, message.content, wait, options).await;
+            let RequestOutcome { sent, answer } = asked.map_err(refusal)?;
             let sent = Sent { id: sent.id, status: sent.status };
             Ok(Answer { sent, reply: answer.map(arrivals::kept) })
         }

@@ -27,7 +27,7 @@ pub(super) enum State {
 impl State {
     pub(super) fn session(&self) -> Session {
         match self {
-            Self::Up(agent) if agent.link().is_online() => Session::Connected,
+            Self::Up(agent) if agent.connection_state().is_online() => Session::Connected,
             Self::Yielded => Session::Yielded,
             Self::Up(_) | Self::Connecting(_) => session(self.refused()),
         }
@@ -35,9 +35,9 @@ impl State {
 
     pub(super) fn refused(&self) -> Refused {
         match self {
-            Self::Up(agent) => match agent.link() {
-                msg2agent::Link::Connecting { last_error: Some(error), .. }
-                | msg2agent::Link::Ended(error) => error.reason(),
+            Self::Up(agent) => match agent.connection_state() {
+                msg2agent::ConnectionState::Connecting { last_error: Some(error), .. }
+                | msg2agent::ConnectionState::Ended(error) => error.reason(),
                 _ => None,
             },
             Self::Connecting(refused) => *refused,

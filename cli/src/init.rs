@@ -1,0 +1,187 @@
+//! `m2a init`: creates an agent's keys and profile. It never overwrites keys.
+
+use std::fs::OpenOptions;
+use std::io::Write as _;
+use std::os::unix::fs::OpenOptionsExt as _;
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use clap::Args;
+use msg2agent::config::{DEFAULT_PROFILE, Endpoint, profile_dir};
+use msg2agent::{Capability, Card, Did, Identity, key_file};
+use protocol::api_key::ApiKey;
+use protocol::did::{AgentName, Domain, TenantId};
+use protocol::multikey;
+use serde::Serialize;
+use zeroize::Zeroizing;
+
+use crate::failure::{ExitKind, Failure};
+use crate::output::{Output, Tone};
+
+#[derive(Args)]
+pub(crate) struct InitArgs {
+    /// The relay's URL, such as wss://relay.example/ws.
+    #[arg(long, value_name = "URL")]
+    url: String,
+    /// The agent's DID.
+    #[arg(long, conflicts_with_all = ["name", "tenant", "domain"], required_unless_present = "name")]
+    did: Option<Did>,
+    /// The agent's name. Domain, tenant and name form the DID.
+    #[arg(long)]
+    name: Option<AgentName>,
+    /// The agent's tenant.
+    #[arg(long, default_value = "default")]
+    tenant: TenantId,
+    /// The relay's domain [default: host and port of the URL].
+    #[arg(long)]
+    domain: Option<Domain>,
+    /// File with the API key; - reads standard input. You can also add the key to the profile
+    /// later.
+    #[arg(long, value_name = "FILE")]
+    token_file: Option<PathBuf>,
+    /// File with the PEM certificates of a private certificate authority.
+    #[arg(long, value_name = "FILE")]
+    ca_file: Option<PathBuf>,
+    /// A capability by which others find the agent. May be given several times.
+    #[arg(long = "capability", value_name = "ID")]
+    capabilities: Vec<String>,
+    /// A description of the agent, in one sentence.
+    #[arg(long, default_value = "")]
+    description: String,
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct ProfileView {
+    did: String,
+    profile: String,
+    folder: PathBuf,
+    /// For the tenant's admin, who may pin the agent to it.
+    root_key: String,
+    has_token: bool,
+}
+
+pub(crate) fn run(profile: Option<&str>, args: InitArgs, output: &Output) -> Result<ExitCode, Failure> {
+    let endpoint = endpoint(&args.url)?;
+    let did = did(&args, &endpoint)?;
+    let from_env = std::env::var("MSG2AGENT_PROFILE").ok().filter(|name| !name.is_empty());
+    let profile = profile.or(from_env.as_deref()).unwrap_or(DEFAULT_PROFILE);
+    let folder = profile_dir(profile)?;
+    let card = card(&args, &did)?;
+    let token = args.token_file.as_deref().map(read_token).transpose()?;
+    let ca = args.ca_file.as_deref().map(read_text).transpose()?;
+
+    // The key file comes first: it must not exist yet, and its folder is created private.
+    let identity = Identity::generate(did.clone(), now(), &mut rand::rng());
+    key_file::create(&folder.join("identity.json"), &identity).map_err(|e| {
+        Failure::new(ExitKind::Failed, format!("cannot create the profile {profile:?}")).caused_by(&e)
+    })?;
+    write(&folder, "url", endpoint.url())?;
+    write(&folder, "did", did.as_str())?;
+    write(&folder, "card.json", &serde_json::to_string(&card).unwrap_or_default())?;
+    if let Some(pem) = &ca {
+        write(&folder, "ca.crt", pem)?;
+    }
+    if let Some(token) = &token {
+        write(&folder, "token", token.reveal())?;
+    }
+    let view = ProfileView {
+        did: did.to_string(),
+        profile: profile.to_owned(),
+        root_key: multikey::encode_ed25519(&identity.root_public()),
+        has_token: token.is_some(),
+        folder,
+    };
+    output.result(&view, text(&view, output));
+    Ok(ExitCode::SUCCESS)
+}
+
+/// A profile for a plaintext relay on another machine needs the same opt-in as its use.
+fn endpoint(url: &str) -> Result<Endpoint, Failure> {
+    let insecure = std::env::var("MSG2AGENT_INSECURE_PLAINTEXT").is_ok_and(|v| v == "true");
+    Ok(if insecure { Endpoint::new_insecure_plaintext(url)? } else { Endpoint::new(url)? })
+}
+
+fn did(args: &InitArgs, endpoint: &Endpoint) -> Result<Did, Failure> {
+    if let Some(did) = &args.did {
+        return Ok(did.clone());
+    }
+    let name = args
+        .name
+        .as_ref()
+        .ok_or_else(|| Failure::usage("the agent's name is missing", "give --name or --did"))?;
+    let domain = match &args.domain {
+        Some(domain) => domain.clone(),
+        None => authority(endpoint.url()).parse().map_err(|e: protocol::did::DomainError| {
+            Failure::usage(
+                "the URL's host is not valid as the domain of a DID",
+                "give the relay's domain with --domain",
+            )
+            .caused_by(&e)
+        })?,
+    };
+    Ok(Did::new(&domain, &args.tenant, name))
+}
+
+/// Host and port of a URL, with the colon escaped as in a DID.
+fn authority(url: &str) -> String {
+    let rest = url.split_once("://").map_or(url, |(_, rest)| rest);
+    let authority = rest.split('/').next().unwrap_or_default();
+    authority.replace(':', "%3A")
+}
+
+fn card(args: &InitArgs, did: &Did) -> Result<Card, Failure> {
+    let capability = |id: &String| Capability { id: id.clone(), name: String::new() };
+    let card = Card {
+        name: did.name().to_owned(),
+        description: args.description.clone(),
+        capabilities: args.capabilities.iter().map(capability).collect(),
+        ..Card::default()
+    };
+    card.check().map_err(|e| Failure::usage("the card is not valid", "shorten its texts").caused_by(&e))?;
+    Ok(card)
+}
+
+fn read_token(path: &Path) -> Result<ApiKey, Failure> {
+    let text = Zeroizing::new(if path == Path::new("-") {
+        std::io::read_to_string(std::io::stdin()).map_err(|e| Failure::io("cannot read the API key", e))?
+    } else {
+        read_text(path)?
+    });
+    text.trim().parse().map_err(|e: protocol::api_key::ApiKeyError| {
+        Failure::usage(
+            format!("{} contains no API key", path.display()),
+            "give a file with an API key (sk_live_...)",
+        )
+        .caused_by(&e)
+    })
+}
+
+fn read_text(path: &Path) -> Result<String, Failure> {
+    std::fs::read_to_string(path).map_err(|e| Failure::io(format!("cannot read {}", path.display()), e))
+}
+
+fn write(folder: &Path, name: &str, text: &str) -> Result<(), Failure> {
+    let path = folder.join(name);
+    let failed = |e| Failure::io(format!("cannot write {}", path.display()), e);
+    let mut file =
+        OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(&path).map_err(failed)?;
+    file.write_all(text.as_bytes()).and_then(|()| file.write_all(b"\n")).map_err(failed)
+}
+
+fn now() -> u64 {
+    SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs())
+}
+
+fn text(view: &ProfileView, output: &Output) -> String {
+    let ProfileView { did, profile, folder, root_key, has_token } = view;
+    let created = output.paint(Tone::Good, "created");
+    let flag = if profile == DEFAULT_PROFILE { String::new() } else { format!(" --profile {profile}") };
+    let next = if *has_token {
+        format!("next: m2a whoami{flag}")
+    } else {
+        format!("next: write the API key to {}, then run: m2a whoami{flag}", folder.join("token").display())
+    };
+    format!("{created} {did}\nprofile   {profile} ({})\nroot key  {root_key}\n{next}", folder.display())
+}

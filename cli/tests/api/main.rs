@@ -1,0 +1,14 @@
+//! Runs `m2a` as a process. The top-level `processes` suite adds a real relay.
+
+#![expect(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "a test that cannot set itself up should fail on the spot"
+)]
+
+mod process;
+mod profiles;
+mod proof;
+mod verify;

@@ -1,0 +1,37 @@
+//! Writes the proof of one message from alice to bob.
+
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use msg2agent::{Content, Did, Identity, MessageId, MessageType};
+use protocol::envelope::{Class, Draft, seal};
+use protocol::proof::{self, ProvenMessage};
+use protocol::record::{Card, VerifiedRecord, build};
+
+pub(crate) fn sample() -> Vec<u8> {
+    let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_secs();
+    let (alice, alice_record) = agent("alice", now);
+    let (_, bob_record) = agent("bob", now);
+    let draft = Draft {
+        to: bob_record.did.clone(),
+        id: MessageId::new(now, rand::random()),
+        class: Class::Reliable,
+        r#type: MessageType::Event,
+        thread: None,
+        re: None,
+        ttl: Some(3600),
+        content: Content::text("hello"),
+    };
+    let key = bob_record.keys.current_encryption().unwrap();
+    let sealed = seal(draft, &alice, key, now, &mut rand::rng()).unwrap();
+    let message = ProvenMessage { envelope: sealed.envelope, prk: sealed.prk.disclose() };
+    let documents = vec![alice_record.document, bob_record.document];
+    proof::write(vec![message], documents, &alice, now).unwrap()
+}
+
+fn agent(name: &str, now: u64) -> (Identity, VerifiedRecord) {
+    let did: Did = format!("did:wba:localhost:agent:acme:{name}").parse().unwrap();
+    let identity = Identity::generate(did.clone(), now, &mut rand::rng());
+    let bytes = build(&identity, Card::default(), None, now).unwrap();
+    let record = VerifiedRecord::parse(&bytes, &did).unwrap();
+    (identity, record)
+}

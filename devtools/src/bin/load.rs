@@ -1,0 +1,83 @@
+//! `load`: prints messages per server CPU second of the relay beside a TCP forwarder and nats-server.
+
+use std::time::Duration;
+
+use anyhow::ensure;
+use clap::{Parser, Subcommand, ValueEnum as _};
+use msg2agent_devtools::load::plan::{LoadPlan, LoadSubject, ROUNDS_MAX, SECONDS_MAX, Workload};
+use msg2agent_devtools::load::{self, process};
+
+/// Drives pairs of agents through each server in turn and prints messages per second of the server's CPU.
+#[derive(Parser)]
+#[command(version)]
+struct Arguments {
+    #[command(subcommand)]
+    command: Option<Command>,
+    /// What to measure, in this order in each round; all if left out.
+    #[arg(long, value_enum)]
+    subject: Vec<LoadSubject>,
+    /// Pairs and messages in flight per pair.
+    #[arg(long, default_values = ["16x16", "64x1"])]
+    workload: Vec<Workload>,
+    #[arg(long, default_value_t = 3, value_parser = clap::value_parser!(u32).range(1..=i64::from(ROUNDS_MAX)))]
+    rounds: u32,
+    /// Measured seconds of each round.
+    #[arg(long, default_value_t = 2.0, value_parser = seconds)]
+    seconds: f64,
+    /// Seconds before the measurement of each round.
+    #[arg(long, default_value_t = 1.0, value_parser = seconds)]
+    warm_up: f64,
+    /// Bytes of a message on the wire.
+    #[arg(long, default_value_t = 1024, value_parser = clap::value_parser!(u16).range(1024..))]
+    size: u16,
+    /// Do not put servers on CPU 0 and this program on CPU 1.
+    #[arg(long)]
+    unpinned: bool,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Serve as the TCP forwarder until stdin closes.
+    #[command(hide = true)]
+    Forwarder,
+}
+
+fn seconds(text: &str) -> anyhow::Result<f64> {
+    let value: f64 = text.parse()?;
+    ensure!(
+        (0.05..=Duration::from_secs(SECONDS_MAX).as_secs_f64()).contains(&value),
+        "0.05 to {SECONDS_MAX} seconds"
+    );
+    Ok(value)
+}
+
+#[tokio::main(flavor = "current_thread")]
+async fn main() -> anyhow::Result<()> {
+    let arguments = Arguments::parse();
+    if matches!(arguments.command, Some(Command::Forwarder)) {
+        return load::forwarder::serve().await;
+    }
+    msg2agent_devtools::install_tls_provider();
+    tracing_subscriber::fmt().with_writer(std::io::stderr).init();
+    let plan = plan(arguments);
+    if plan.pinned {
+        process::pin(std::process::id(), process::GENERATOR_CPU)?;
+    }
+    let report = load::run(&plan).await?;
+    print!("{report}");
+    Ok(())
+}
+
+fn plan(arguments: Arguments) -> LoadPlan {
+    let subjects =
+        if arguments.subject.is_empty() { LoadSubject::value_variants().to_vec() } else { arguments.subject };
+    LoadPlan {
+        subjects,
+        workloads: arguments.workload,
+        rounds: arguments.rounds,
+        warm_up: Duration::from_secs_f64(arguments.warm_up),
+        measured: Duration::from_secs_f64(arguments.seconds),
+        size: arguments.size.into(),
+        pinned: !arguments.unpinned,
+    }
+}

@@ -1,0 +1,107 @@
+//! Which cluster to start or to use. Nothing is guessed: without a request it is the built-in one. Pure.
+
+use std::path::PathBuf;
+
+use thiserror::Error;
+
+/// Programs the built-in cluster needs from the machine, each with the Debian package that has it.
+pub const NEEDED_PROGRAMS: [(&str, &str); 9] = [
+    ("containerd", "containerd"),
+    ("ctr", "containerd"),
+    ("runc", "runc"),
+    ("iptables", "iptables"),
+    ("conntrack", "conntrack"),
+    ("ip", "iproute2"),
+    ("unshare", "util-linux"),
+    ("nsenter", "util-linux"),
+    ("mount", "mount"),
+];
+
+/// The cluster that the caller asked for.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub enum ClusterRequest {
+    /// A control plane and a node in namespaces of this machine.
+    #[default]
+    BuiltIn,
+    /// A new cluster of the `kind` program.
+    Kind,
+    /// A cluster that exists already. It is never started or ended here.
+    Existing { kubeconfig: PathBuf, context: String },
+}
+
+/// What this machine has for clusters.
+#[derive(Debug, Clone, Default)]
+pub struct Machine {
+    pub docker_answers: bool,
+    pub kind_installed: bool,
+    pub linux: bool,
+    pub root: bool,
+    /// Debian packages of the [`NEEDED_PROGRAMS`] that were not found.
+    pub missing_packages: Vec<&'static str>,
+}
+
+/// Why the requested cluster cannot be had, and what would help.
+#[derive(Debug, Clone, PartialEq, Eq, Error)]
+pub enum NoCluster {
+    #[error("the built-in cluster runs on Linux only: start Docker, install kind and ask for it (--kind)")]
+    NotLinux,
+    #[error(
+        "the built-in cluster needs root: run this as root or where sudo asks no password, or ask for kind (--kind)"
+    )]
+    NotRoot,
+    #[error("the built-in cluster needs these packages (`scripts/need.sh cluster` installs them): {}", .0.join(", "))]
+    MissingPackages(Vec<&'static str>),
+    #[error("a kind cluster needs a Docker engine that answers and the program kind")]
+    NoKind,
+}
+
+/// Checks that this machine can give the requested cluster.
+pub fn check_request(request: &ClusterRequest, machine: &Machine) -> Result<(), NoCluster> {
+    match request {
+        ClusterRequest::Existing { .. } => Ok(()),
+        ClusterRequest::Kind if machine.docker_answers && machine.kind_installed => Ok(()),
+        ClusterRequest::Kind => Err(NoCluster::NoKind),
+        ClusterRequest::BuiltIn if !machine.linux => Err(NoCluster::NotLinux),
+        ClusterRequest::BuiltIn if !machine.root => Err(NoCluster::NotRoot),
+        ClusterRequest::BuiltIn if !machine.missing_packages.is_empty() => {
+            Err(NoCluster::MissingPackages(machine.missing_packages.clone()))
+        }
+        ClusterRequest::BuiltIn => Ok(()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn bare_linux() -> Machine {
+        Machine { linux: true, root: true, ..Machine::default() }
+    }
+
+    #[test]
+    fn a_named_context_needs_nothing_of_this_machine() {
+        let existing =
+            ClusterRequest::Existing { kubeconfig: "/config".into(), context: "staging".to_owned() };
+        assert_eq!(check_request(&existing, &Machine::default()), Ok(()));
+    }
+
+    #[test]
+    fn kind_needs_both_its_program_and_an_engine_and_is_used_on_request_only() {
+        let only_engine = Machine { docker_answers: true, ..bare_linux() };
+        assert_eq!(check_request(&ClusterRequest::Kind, &only_engine), Err(NoCluster::NoKind));
+        let both = Machine { kind_installed: true, ..only_engine };
+        assert_eq!(check_request(&ClusterRequest::Kind, &both), Ok(()));
+        assert_eq!(ClusterRequest::default(), ClusterRequest::BuiltIn);
+    }
+
+    #[test]
+    fn what_is_missing_is_said() {
+        let check = |machine: &Machine| check_request(&ClusterRequest::BuiltIn, machine);
+        assert_eq!(check(&bare_linux()), Ok(()));
+        assert_eq!(check(&Machine { linux: false, ..bare_linux() }), Err(NoCluster::NotLinux));
+        assert_eq!(check(&Machine { root: false, ..bare_linux() }), Err(NoCluster::NotRoot));
+        let error = check(&Machine { missing_packages: vec!["runc", "conntrack"], ..bare_linux() });
+        let text = error.unwrap_err().to_string();
+        assert!(text.contains("runc, conntrack") && text.contains("scripts/need.sh"), "{text}");
+    }
+}

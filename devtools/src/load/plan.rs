@@ -1,0 +1,134 @@
+//! What a run measures: subjects, workloads, rounds, times; each with its limit.
+
+use std::fmt;
+use std::str::FromStr;
+use std::time::Duration;
+
+use anyhow::Context as _;
+use clap::ValueEnum;
+
+/// Rounds of one run: more tells nothing new and holds the machine for minutes.
+pub const ROUNDS_MAX: u32 = 20;
+/// Measured time of one round.
+pub const SECONDS_MAX: u64 = 60;
+/// Pairs of one workload: two sockets each, far below the usual 1,024 open files.
+pub const PAIRS_MAX: u16 = 256;
+/// Messages in flight per pair: the relay's own window of unacknowledged deliveries.
+pub const WINDOW_MAX: u16 = 256;
+
+/// Everything `load` needs to know.
+#[derive(Debug, Clone)]
+pub struct LoadPlan {
+    pub subjects: Vec<LoadSubject>,
+    pub workloads: Vec<Workload>,
+    pub rounds: u32,
+    pub warm_up: Duration,
+    pub measured: Duration,
+    /// Bytes of one message's payload on the wire: the whole JSON frame, the NATS payload, the forwarded block.
+    pub size: usize,
+    /// Servers on CPU 0, generator on CPU 1.
+    pub pinned: bool,
+}
+
+/// A server and the way it is used. `answered` subjects confirm every message to its sender end to end.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, ValueEnum)]
+pub enum LoadSubject {
+    /// The dumb TCP forwarder, messages one way: the floor of one read and one write.
+    Forwarder,
+    /// NATS core publish and subscribe.
+    Nats,
+    /// The relay, class ephemeral: forwarded, and the sender told so.
+    RelayEphemeral,
+    /// The forwarder, and the recipient answers: the floor of two reads and two writes.
+    ForwarderAnswered,
+    /// NATS request and reply.
+    NatsAnswered,
+    /// The relay, class reliable: acknowledged by the recipient, `delivered` to the sender.
+    RelayReliable,
+}
+
+impl LoadSubject {
+    /// Whether the sender hears of each message, so that it counts as done only then.
+    #[must_use]
+    pub const fn sender_hears(self) -> bool {
+        !matches!(self, Self::Forwarder | Self::Nats)
+    }
+
+    /// Whether the latency ends at the sender's answer, not at the recipient.
+    #[must_use]
+    pub const fn timed_to_answer(self) -> bool {
+        matches!(self, Self::ForwarderAnswered | Self::NatsAnswered | Self::RelayReliable)
+    }
+
+    /// The forwarder and the NATS subject that do the same work.
+    #[must_use]
+    pub const fn anchors(self) -> (Self, Self) {
+        if self.timed_to_answer() {
+            (Self::ForwarderAnswered, Self::NatsAnswered)
+        } else {
+            (Self::Forwarder, Self::Nats)
+        }
+    }
+}
+
+impl fmt::Display for LoadSubject {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Forwarder => "forwarder",
+            Self::Nats => "nats",
+            Self::RelayEphemeral => "relay, ephemeral",
+            Self::ForwarderAnswered => "forwarder, answered",
+            Self::NatsAnswered => "nats, answered",
+            Self::RelayReliable => "relay, reliable",
+        })
+    }
+}
+
+/// `pairs` senders, each with `window` messages in flight to its own recipient.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Workload {
+    pub pairs: u16,
+    pub window: u16,
+}
+
+impl FromStr for Workload {
+    type Err = anyhow::Error;
+
+    fn from_str(text: &str) -> anyhow::Result<Self> {
+        let number = |text: &str, max| text.parse().ok().filter(|number| (1..=max).contains(number));
+        let parsed = text.split_once('x').and_then(|(pairs, window)| {
+            Some(Self { pairs: number(pairs, PAIRS_MAX)?, window: number(window, WINDOW_MAX)? })
+        });
+        parsed.with_context(|| {
+            format!(
+                "PAIRSxWINDOW, for example 16x16: 1 to {PAIRS_MAX} pairs, 1 to {WINDOW_MAX} in flight each"
+            )
+        })
+    }
+}
+
+impl fmt::Display for Workload {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}x{}", self.pairs, self.window)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_workload_is_read_back_as_it_was_written() {
+        let workload: Workload = "64x1".parse().unwrap();
+        assert_eq!(workload, Workload { pairs: 64, window: 1 });
+        assert_eq!(workload.to_string(), "64x1");
+    }
+
+    #[test]
+    fn workloads_beyond_the_limits_are_refused() {
+        for text in ["", "16", "0x1", "1x0", "257x1", "1x257", "-1x1", "1x1x1"] {
+            let error = text.parse::<Workload>().unwrap_err();
+            assert!(error.to_string().starts_with("PAIRSxWINDOW"), "{text}: {error}");
+        }
+    }
+}

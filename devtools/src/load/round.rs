@@ -1,0 +1,124 @@
+//! One round: connect the pairs, warm up, measure, stop, and see that everything sent has come.
+
+use std::cell::RefCell;
+use std::rc::Rc;
+use std::time::{Duration, Instant};
+
+use anyhow::{Context as _, ensure};
+use hdrhistogram::Histogram;
+use tokio::task::{JoinSet, LocalSet};
+
+use super::pair::{Pair, Tally};
+use super::plan::{LoadPlan, LoadSubject, Workload};
+use super::process;
+use super::server::Servers;
+use super::window::Window;
+
+/// Time for what is in flight to come after the measurement.
+const DRAIN_LIMIT: Duration = Duration::from_secs(10);
+/// Longest latency told apart.
+const LATENCY_MICROSECONDS_MAX: u64 = 60_000_000;
+/// Digits of a latency.
+const LATENCY_DIGITS: u8 = 3;
+
+/// What one round measured.
+#[derive(Debug, Clone)]
+pub struct Round {
+    /// Messages done in the measured time.
+    pub messages: u64,
+    pub wall: Duration,
+    /// User and system time of the server meanwhile.
+    pub cpu: Duration,
+    /// Microseconds.
+    pub latency: Histogram<u64>,
+    /// All messages of the round, warm-up and drain included; each arrived once.
+    pub total: u64,
+    /// Answers `stored` among all.
+    pub stored: u64,
+}
+
+impl Round {
+    /// Messages per second of server CPU.
+    #[must_use]
+    #[expect(clippy::cast_precision_loss, reason = "counts are far below 2^52")]
+    pub fn per_cpu_second(&self) -> f64 {
+        self.messages as f64 / self.cpu.as_secs_f64().max(f64::MIN_POSITIVE)
+    }
+
+    #[must_use]
+    #[expect(clippy::cast_precision_loss, reason = "counts are far below 2^52")]
+    pub fn per_wall_second(&self) -> f64 {
+        self.messages as f64 / self.wall.as_secs_f64().max(f64::MIN_POSITIVE)
+    }
+}
+
+/// # Errors
+/// A connection that fails, a server that loses or repeats a message, or nothing done.
+pub async fn run(
+    servers: &Servers,
+    subject: LoadSubject,
+    workload: Workload,
+    plan: &LoadPlan,
+) -> anyhow::Result<Round> {
+    let tally = Rc::new(RefCell::new(Tally {
+        done: 0,
+        stored: 0,
+        recording: false,
+        stopping: false,
+        latency: Histogram::new_with_bounds(1, LATENCY_MICROSECONDS_MAX, LATENCY_DIGITS)?,
+    }));
+    let local = LocalSet::new();
+    let mut pairs = JoinSet::new();
+    for (streams, codec) in
+        servers.connect(subject, workload.pairs, plan.size).await.context("connect the pairs")?
+    {
+        streams.0.set_nodelay(true)?;
+        streams.1.set_nodelay(true)?;
+        let pair = Pair::new(streams, codec, Window::new(workload.window, subject), Rc::clone(&tally));
+        pairs.spawn_local_on(pair.run(), &local);
+    }
+    local.run_until(measure(servers, subject, plan, &tally, pairs)).await
+}
+
+async fn measure(
+    servers: &Servers,
+    subject: LoadSubject,
+    plan: &LoadPlan,
+    tally: &RefCell<Tally>,
+    mut pairs: JoinSet<anyhow::Result<u64>>,
+) -> anyhow::Result<Round> {
+    let server = servers.process(subject)?;
+    undisturbed(&mut pairs, plan.warm_up).await?;
+    let (start, cpu, done) = (Instant::now(), process::cpu_time(server)?, tally.borrow().done);
+    tally.borrow_mut().recording = true;
+    undisturbed(&mut pairs, plan.measured).await?;
+    let (wall, cpu) = (start.elapsed(), process::cpu_time(server)?.saturating_sub(cpu));
+    let messages = tally.borrow().done - done;
+    tally.borrow_mut().recording = false;
+    tally.borrow_mut().stopping = true;
+    let total =
+        tokio::time::timeout(DRAIN_LIMIT, sum(&mut pairs)).await.context("messages are missing")??;
+    ensure!(messages > 0, "no message was done in {} s", plan.measured.as_secs_f64());
+    ensure!(total == tally.borrow().done, "{total} messages sent, {} done", tally.borrow().done);
+    let Tally { latency, stored, .. } = &*tally.borrow();
+    Ok(Round { messages, wall, cpu, latency: latency.clone(), total, stored: *stored })
+}
+
+/// Waits; a pair that ends meanwhile has failed.
+async fn undisturbed(pairs: &mut JoinSet<anyhow::Result<u64>>, time: Duration) -> anyhow::Result<()> {
+    tokio::select! {
+        () = tokio::time::sleep(time) => Ok(()),
+        Some(ended) = pairs.join_next() => {
+            ended.context("a pair panicked")??;
+            anyhow::bail!("a pair ended before it was told to");
+        }
+    }
+}
+
+async fn sum(pairs: &mut JoinSet<anyhow::Result<u64>>) -> anyhow::Result<u64> {
+    let mut total = 0;
+    while let Some(sent) = pairs.join_next().await {
+        total += sent.context("a pair panicked")??;
+    }
+    Ok(total)
+}

@@ -1,0 +1,115 @@
+//! The benchmark's own hands in the cluster: apply, delete, watch, and the namespace around it all.
+
+use std::time::Duration;
+
+use anyhow::Context as _;
+use k8s_openapi::api::core::v1::{Namespace, Pod, Secret};
+use kube::api::{DeleteParams, ListParams, Patch, PatchParams, PostParams};
+use kube::core::DynamicObject;
+use kube::runtime::wait::{await_condition, conditions};
+use kube::{Api, Client, ResourceExt as _};
+use serde_json::{Value, json};
+
+use super::objects::Kind;
+
+/// Field manager of the applied objects: what a person's `kubectl apply --server-side` would be.
+const MANAGER: &str = "opbench";
+
+/// Time for all objects and their finalizers to go.
+const REMOVAL_LIMIT: Duration = Duration::from_secs(180);
+
+pub struct BenchCluster {
+    pub client: Client,
+    pub namespace: String,
+}
+
+impl BenchCluster {
+    #[must_use]
+    pub const fn new(client: Client, namespace: String) -> Self {
+        Self { client, namespace }
+    }
+
+    #[must_use]
+    pub fn objects(&self, kind: Kind) -> Api<DynamicObject> {
+        Api::namespaced_with(self.client.clone(), &self.namespace, &kind.resource())
+    }
+
+    #[must_use]
+    pub fn pods(&self) -> Api<Pod> {
+        Api::namespaced(self.client.clone(), &self.namespace)
+    }
+
+    /// # Errors
+    /// The namespace exists: its objects would be counted, and deleted at the end.
+    pub async fn create_namespace(&self) -> anyhow::Result<()> {
+        let namespace = serde_json::from_value(json!({"metadata": {"name": self.namespace}}))?;
+        let api = Api::<Namespace>::all(self.client.clone());
+        api.create(&PostParams::default(), &namespace)
+            .await
+            .with_context(|| format!("create namespace {}", self.namespace))?;
+        Ok(())
+    }
+
+    /// Returns when the namespace is gone, the operator's finalizers included.
+    ///
+    /// # Errors
+    /// What the API server says, or a namespace that stays.
+    pub async fn remove_namespace(&self) -> anyhow::Result<()> {
+        let api = Api::<Namespace>::all(self.client.clone());
+        let uid = api.get(&self.namespace).await.context("find the namespace")?.uid().unwrap_or_default();
+        api.delete(&self.namespace, &DeleteParams::default()).await.context("delete the namespace")?;
+        let gone = conditions::is_deleted(&uid);
+        let waited = tokio::time::timeout(REMOVAL_LIMIT, await_condition(api, &self.namespace, gone)).await;
+        waited.with_context(|| format!("namespace {} stays", self.namespace))??;
+        Ok(())
+    }
+
+    /// Server-side apply.
+    ///
+    /// # Errors
+    /// What the API server says.
+    pub async fn apply(&self, kind: Kind, manifest: &Value) -> anyhow::Result<()> {
+        let name =
+            manifest.pointer("/metadata/name").and_then(Value::as_str).context("a manifest without name")?;
+        self.objects(kind)
+            .patch(name, &PatchParams::apply(MANAGER), &Patch::Apply(manifest))
+            .await
+            .with_context(|| format!("apply {kind:?} {name}"))?;
+        Ok(())
+    }
+
+    /// # Errors
+    /// What the API server says.
+    pub async fn delete(&self, kind: Kind, name: &str) -> anyhow::Result<()> {
+        let deleted = self.objects(kind).delete(name, &DeleteParams::default()).await;
+        deleted.with_context(|| format!("delete {kind:?} {name}"))?;
+        Ok(())
+    }
+
+    /// One entry of a Secret.
+    ///
+    /// # Errors
+    /// No such Secret or entry.
+    pub async fn secret_entry(&self, name: &str, entry: &str) -> anyhow::Result<Vec<u8>> {
+        let secret: Secret = Api::namespaced(self.client.clone(), &self.namespace).get(name).await?;
+        let found = secret.data.as_ref().and_then(|data| data.get(entry));
+        Ok(found.with_context(|| format!("Secret {name} has no entry {entry}"))?.0.clone())
+    }
+
+    /// A running pod with these labels, and its node.
+    ///
+    /// # Errors
+    /// There is none.
+    pub async fn running_pod(&self, namespace: &str, labels: &str) -> anyhow::Result<(String, String)> {
+        let pods = Api::<Pod>::namespaced(self.client.clone(), namespace);
+        let list = pods.list(&ListParams::default().labels(labels)).await?;
+        let running = |pod: &&Pod| {
+            pod.status.as_ref().and_then(|status| status.phase.as_deref()) == Some("Running")
+                && pod.metadata.deletion_timestamp.is_none()
+        };
+        let pod = list.items.iter().find(running);
+        let pod = pod.with_context(|| format!("no running pod {labels} in {namespace}"))?;
+        let node = pod.spec.as_ref().and_then(|spec| spec.node_name.clone()).unwrap_or_default();
+        Ok((pod.name_any(), node))
+    }
+}

@@ -1,0 +1,128 @@
+//! An agent's session with a Relay in the cluster, from outside: a forwarded port, TLS by the Relay's own CA, WebSocket.
+
+use std::sync::Arc;
+
+use anyhow::{Context as _, bail};
+use futures::StreamExt as _;
+use protocol::Identity;
+use protocol::api_key::ApiKey;
+use rustls::pki_types::pem::PemObject as _;
+use rustls::pki_types::{CertificateDer, ServerName};
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio_rustls::client::TlsStream;
+use tokio_tungstenite::WebSocketStream;
+use tokio_tungstenite::tungstenite::{Error, Message};
+
+use super::bench_cluster::BenchCluster;
+use super::objects::RELAY;
+use crate::load::relay::admission::{self, Upgrade};
+
+/// The Relay container's port.
+const PORT: u16 = 8443;
+
+/// What an agent needs: read once, before its key is taken away.
+pub struct Credentials {
+    url: String,
+    key: ApiKey,
+    identity: Identity,
+    tls: Arc<rustls::ClientConfig>,
+    server: ServerName<'static>,
+    relay_pod: String,
+}
+
+/// A registered session.
+pub struct RelaySession<S>(WebSocketStream<S>);
+
+impl Credentials {
+    /// From the Secrets of Agent `name`.
+    ///
+    /// # Errors
+    /// A Secret that is not what an Agent's documentation says.
+    pub async fn read(cluster: &BenchCluster, name: &str) -> anyhow::Result<Self> {
+        let entry = async |entry| {
+            let bytes = cluster.secret_entry(&format!("{name}-relay"), entry).await?;
+            String::from_utf8(bytes).with_context(|| format!("{entry} is not text"))
+        };
+        let url = entry("url").await?;
+        let key = entry("token").await?.parse()?;
+        let mut roots = rustls::RootCertStore::empty();
+        for certificate in CertificateDer::pem_slice_iter(entry("ca.crt").await?.as_bytes()) {
+            roots.add(certificate?)?;
+        }
+        let identity = cluster.secret_entry(&format!("{name}-identity"), "identity.json").await?;
+        let host = url
+            .strip_prefix("wss://")
+            .and_then(|rest| rest.split([':', '/']).next())
+            .context("not a wss URL")?;
+        let server = ServerName::try_from(host.to_owned())?;
+        let tls = rustls::ClientConfig::builder().with_root_certificates(roots).with_no_client_auth();
+        let labels = format!("app.kubernetes.io/component=relay,msg2agent.xyz/relay={RELAY}");
+        let (relay_pod, _) = cluster.running_pod(&cluster.namespace, &labels).await?;
+        let identity = Identity::from_key_file(std::str::from_utf8(&identity)?)?;
+        Ok(Self { url, key, identity, tls: Arc::new(tls), server, relay_pod })
+    }
+
+    /// A connection that has not said who it is.
+    ///
+    /// # Errors
+    /// The Relay's pod is not reached, or is not the Relay.
+    pub async fn connect(
+        &self,
+        cluster: &BenchCluster,
+    ) -> anyhow::Result<TlsStream<impl AsyncRead + AsyncWrite + Unpin + use<>>> {
+        let mut forward =
+            cluster.pods().portforward(&self.relay_pod, &[PORT]).await.context("forward a port")?;
+        let plain = forward.take_stream(PORT).context("the port is not forwarded")?;
+        let connector = tokio_rustls::TlsConnector::from(Arc::clone(&self.tls));
+        connector.connect(self.server.clone(), plain).await.context("TLS with the Relay")
+    }
+
+    /// # Errors
+    /// The Relay does not let the agent in.
+    pub async fn register(
+        &self,
+        cluster: &BenchCluster,
+    ) -> anyhow::Result<RelaySession<impl AsyncRead + AsyncWrite + Unpin + use<>>> {
+        let stream = self.connect(cluster).await?;
+        match admission::open(stream, &self.url, &self.key).await? {
+            Upgrade::Open(mut socket) => {
+                admission::register(&mut socket, &self.identity).await?;
+                Ok(RelaySession(*socket))
+            }
+            Upgrade::Refused(status) => bail!("the Relay refuses a good key with {status}"),
+        }
+    }
+
+    /// The HTTP status with which the Relay refuses the key now; `None` when it is accepted.
+    ///
+    /// # Errors
+    /// No answer at all.
+    pub async fn refusal<S: AsyncRead + AsyncWrite + Unpin>(
+        &self,
+        connection: S,
+    ) -> anyhow::Result<Option<u16>> {
+        Ok(match admission::open(connection, &self.url, &self.key).await? {
+            Upgrade::Open(_) => None,
+            Upgrade::Refused(status) => Some(status),
+        })
+    }
+}
+
+impl<S: AsyncRead + AsyncWrite + Unpin> RelaySession<S> {
+    /// Reads until the Relay closes; its code.
+    ///
+    /// # Errors
+    /// The connection breaks without a close frame.
+    pub async fn closed(mut self) -> anyhow::Result<u16> {
+        loop {
+            match self.0.next().await {
+                Some(Ok(Message::Close(Some(frame)))) => return Ok(frame.code.into()),
+                Some(Ok(Message::Close(None))) | None | Some(Err(Error::ConnectionClosed)) => {
+                    bail!("the Relay closes the session without a code")
+                }
+                Some(Ok(_)) => (),
+                Some(Err(error)) => return Err(error).context("read the session"),
+            }
+        }
+    }
+}

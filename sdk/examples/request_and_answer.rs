@@ -1,0 +1,53 @@
+//! Sends a request from one agent and answers it with another.
+//!
+//! The arguments are the two agents' folders of settings; see `Config::from_dir`.
+//!
+//! ```sh
+//! cargo run -p msg2agent --example request_and_answer profiles/alice profiles/bob
+//! ```
+
+use std::error::Error;
+use std::time::Duration;
+
+use msg2agent::{Agent, Config, Content, MessageType};
+
+/// How long alice waits for the answer.
+const ANSWER_TIMEOUT: Duration = Duration::from_secs(10);
+
+#[tokio::main]
+async fn main() -> Result<(), Box<dyn Error>> {
+    let mut folders = std::env::args().skip(1);
+    let (Some(alice), Some(bob)) = (folders.next(), folders.next()) else {
+        return Err("usage: request_and_answer ALICE_FOLDER BOB_FOLDER".into());
+    };
+    let alice = Agent::connect(Config::from_dir(alice)?).await?;
+    let bob = Agent::connect(Config::from_dir(bob)?).await?;
+    let answering = tokio::spawn(answer_requests(bob.clone()));
+
+    // Only an answer from bob counts. It is acknowledged already.
+    let answer = alice.request(bob.did(), Content::text("What is 2+2?"), ANSWER_TIMEOUT).await?;
+    if answer.is_error() {
+        return Err(format!("bob failed: {}", answer.text().unwrap_or_default()).into());
+    }
+    println!("{} answered: {}", answer.from(), answer.text().unwrap_or_default());
+
+    alice.close().await;
+    bob.close().await;
+    answering.await??;
+    Ok(())
+}
+
+/// Answers every request until the agent is closed.
+async fn answer_requests(agent: Agent) -> Result<(), msg2agent::Error> {
+    let mut inbox = agent.inbox();
+    while let Some(message) = inbox.next().await {
+        if message.message_type() == MessageType::Request {
+            match message.text() {
+                Some("What is 2+2?") => message.reply(Content::text("4")).await?,
+                _ => message.reply_error(Content::text("I do not understand")).await?,
+            };
+        }
+        message.ack().await?;
+    }
+    Ok(())
+}

@@ -1,0 +1,75 @@
+//! Gives a task to another agent, which reports progress and completes it.
+//!
+//! A task is a conversation of ordinary messages. The id of the first one names it.
+//! The arguments are the two agents' folders of settings; see `Config::from_dir`.
+//!
+//! ```sh
+//! cargo run -p msg2agent --example tasks profiles/alice profiles/bob
+//! ```
+
+use std::error::Error;
+
+use msg2agent::task::{State, Status, Submit, TaskMessage};
+use msg2agent::{Agent, Config, Inbox, Message, MessageType, SendOptions};
+use serde_json::json;
+
+#[tokio::main]
+async fn main() -> Result<(), Box<dyn Error>> {
+    let mut folders = std::env::args().skip(1);
+    let (Some(alice), Some(bob)) = (folders.next(), folders.next()) else {
+        return Err("usage: tasks ALICE_FOLDER BOB_FOLDER".into());
+    };
+    let alice = Agent::connect(Config::from_dir(alice)?).await?;
+    let bob = Agent::connect(Config::from_dir(bob)?).await?;
+
+    // Alice submits the task. Bob may be offline; he finds it in his mailbox.
+    let submit = TaskMessage::Submit(Submit { title: Some("sum".into()), input: json!([1, 2, 3]) });
+    let options = SendOptions { r#type: MessageType::Request, ..SendOptions::default() };
+    let task = alice.send_with(bob.did(), submit.to_content(), options).await?.id;
+
+    work_on_one_task(&bob).await?;
+
+    // Alice follows the task. Statuses arrive in the order in which bob sent them.
+    let mut inbox = alice.inbox();
+    loop {
+        let (message, TaskMessage::Status(status)) = next_task_message(&mut inbox).await? else { continue };
+        if status.task == task {
+            println!("{}: {}", status.state.as_str(), status.output.unwrap_or_default());
+        }
+        message.ack().await?;
+        if status.state.is_final() {
+            break;
+        }
+    }
+    alice.close().await;
+    bob.close().await;
+    Ok(())
+}
+
+/// Takes one task from the inbox, and completes it with the sum of its numbers.
+async fn work_on_one_task(agent: &Agent) -> Result<(), Box<dyn Error>> {
+    let (message, TaskMessage::Submit(submit)) = next_task_message(&mut agent.inbox()).await? else {
+        return Err("the first message is not a new task".into());
+    };
+    let numbers: Vec<i64> = serde_json::from_value(submit.input)?;
+    for (revision, state, output) in
+        [(1, State::Working, None), (2, State::Completed, Some(json!({"sum": numbers.iter().sum::<i64>()})))]
+    {
+        let status = Status { task: message.id(), revision, state, note: None, progress: None, output };
+        message.reply(TaskMessage::Status(status).to_content()).await?;
+    }
+    // Acknowledged at the end: after a crash in between, the task is delivered again.
+    message.ack().await?;
+    Ok(())
+}
+
+async fn next_task_message(inbox: &mut Inbox) -> Result<(Message, TaskMessage), Box<dyn Error>> {
+    loop {
+        let message = inbox.next().await.ok_or("the agent ended")?;
+        match TaskMessage::from_content(message.content()) {
+            Some(task_message) => return Ok((message, task_message?)),
+            // It does not belong to a task.
+            None => message.ack().await?,
+        }
+    }
+}

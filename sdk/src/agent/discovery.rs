@@ -1,0 +1,74 @@
+//! Finds other agents by capability, and looks one up by DID.
+
+use protocol::frame::{DiscoverParams, DiscoverResult, DiscoveredAgent, method};
+use protocol::record::{Card, VerifiedRecord};
+use protocol::{Did, UnixSeconds, multikey};
+
+use super::handle::Agent;
+use crate::error::Error;
+
+/// The most agents that one call of [`Agent::discover`] returns.
+const FOUND_MAX: usize = 1000;
+
+/// Another agent, according to its verified record.
+#[derive(Debug, Clone)]
+pub struct Contact {
+    pub did: Did,
+    pub card: Card,
+    /// The root key as a Multikey. It was pinned at the first contact.
+    pub root_key: String,
+    /// When the record was signed.
+    pub since: UnixSeconds,
+    /// Whether the agent is connected now.
+    pub online: bool,
+}
+
+impl Agent {
+    /// The agents of this agent's tenant that have a capability, or all of them; at most 1000.
+    /// Their cards come from the relay unverified; [`lookup`](Self::lookup) verifies one.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Rejected`](crate::ErrorKind::Rejected),
+    /// [`ErrorKind::Timeout`](crate::ErrorKind::Timeout).
+    pub async fn discover(&self, capability: Option<&str>) -> Result<Vec<DiscoveredAgent>, Error> {
+        let mut params =
+            DiscoverParams { capability: capability.map(str::to_owned), cursor: None, limit: None };
+        let mut found = Vec::new();
+        loop {
+            let page = self.discover_page(&params).await?;
+            found.extend(page.agents);
+            // A cursor that stays the same would never end.
+            if page.cursor.is_none() || page.cursor == params.cursor || found.len() >= FOUND_MAX {
+                found.truncate(FOUND_MAX);
+                return Ok(found);
+            }
+            params.cursor = page.cursor;
+        }
+    }
+
+    /// One page of [`discover`](Self::discover).
+    ///
+    /// # Errors
+    /// Those of [`discover`](Self::discover).
+    pub async fn discover_page(&self, page: &DiscoverParams) -> Result<DiscoverResult, Error> {
+        self.sender.rpc().call(method::DISCOVER, page, "cannot discover agents").await
+    }
+
+    /// Fetches an agent's record from the relay and verifies it against the pinned root key.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Rejected`](crate::ErrorKind::Rejected) with `not_found`,
+    /// [`ErrorKind::Unverified`](crate::ErrorKind::Unverified),
+    /// [`ErrorKind::KeyChanged`](crate::ErrorKind::KeyChanged).
+    pub async fn lookup(&self, did: &Did) -> Result<Contact, Error> {
+        let (record, online) = self.state().contacts.look_up(self.sender.rpc(), did).await?;
+        let VerifiedRecord { did, keys, card, .. } = record.as_ref();
+        Ok(Contact {
+            did: did.clone(),
+            card: card.clone(),
+            root_key: multikey::encode_ed25519(&keys.root),
+            since: keys.created,
+            online,
+        })
+    }
+}

@@ -1,0 +1,108 @@
+//! Sends requests and waits for their answers.
+
+use std::time::Duration;
+
+use protocol::Did;
+use protocol::envelope::{Content, MessageId, MessageType};
+
+use super::handle::Agent;
+use crate::error::{Error, ErrorKind};
+use crate::message::Message;
+use crate::sender::{SendOptions, new_message_id};
+use crate::sent::Sent;
+
+/// A request and its answer.
+#[derive(Debug, Clone)]
+pub struct Exchange {
+    pub sent: Sent,
+    /// The answer, already acknowledged. It may be an error of the other agent; see
+    /// [`Message::is_error`].
+    pub answer: Message,
+}
+
+/// A request that the relay accepted, and its answer if one came in time.
+#[derive(Debug, Clone)]
+pub struct RequestOutcome {
+    pub sent: Sent,
+    /// The answer, already acknowledged. A later one comes to the inbox.
+    pub answer: Option<Message>,
+}
+
+impl Agent {
+    /// Sends a request, and waits at most `timeout` for the answer of that agent. An answer of
+    /// another agent is refused.
+    ///
+    /// # Errors
+    /// Those of [`send`](Self::send), and [`ErrorKind::Timeout`] if no answer came in time. A late
+    /// answer comes to the inbox.
+    ///
+    /// # Examples
+    /// ```no_run
+    /// # async fn example(agent: msg2agent::Agent, bob: msg2agent::Did) -> Result<(), msg2agent::Error> {
+    /// use std::time::Duration;
+    ///
+    /// use msg2agent::Content;
+    ///
+    /// let answer = agent.request(&bob, Content::text("2+2?"), Duration::from_secs(10)).await?;
+    /// assert_eq!(answer.from(), &bob);
+    /// println!("{:?}", answer.text());
+    /// # Ok(()) }
+    /// ```
+    pub async fn request(&self, to: &Did, content: Content, timeout: Duration) -> Result<Message, Error> {
+        self.request_with(to, content, timeout, SendOptions::default()).await.map(|exchange| exchange.answer)
+    }
+
+    /// Like [`request`](Self::request), with options, and returns both messages. The message type
+    /// is always `request`.
+    ///
+    /// # Errors
+    /// Those of [`request`](Self::request).
+    pub async fn request_with(
+        &self,
+        to: &Did,
+        content: Content,
+        timeout: Duration,
+        options: SendOptions,
+    ) -> Result<Exchange, Error> {
+        let id = options.id.unwrap_or_else(new_message_id);
+        let options = SendOptions { id: Some(id), ..options };
+        let outcome =
+            tokio::time::timeout(timeout, self.try_request_with(to, content, timeout, options)).await;
+        match outcome.ok().transpose()? {
+            Some(RequestOutcome { sent, answer: Some(answer) }) => Ok(Exchange { sent, answer }),
+            _ => Err(no_answer(to, timeout, id)),
+        }
+    }
+
+    /// Like [`request_with`](Self::request_with), but a missing answer is not an error. `timeout`
+    /// begins when the relay has accepted the request.
+    ///
+    /// # Errors
+    /// Those of [`send`](Self::send).
+    pub async fn try_request_with(
+        &self,
+        to: &Did,
+        content: Content,
+        timeout: Duration,
+        options: SendOptions,
+    ) -> Result<RequestOutcome, Error> {
+        let id = options.id.unwrap_or_else(new_message_id);
+        let options = SendOptions { r#type: MessageType::Request, id: Some(id), ..options };
+        let mut pending = self.state().pending_requests.register(id, to.clone());
+        let sent = self.send_with(to, content, options).await?;
+        let Ok(received) = tokio::time::timeout(timeout, pending.receive()).await else {
+            return Ok(RequestOutcome { sent, answer: None });
+        };
+        let ended = || Error::new(ErrorKind::Closed, format!("the agent ended before {to} answered"));
+        let answer =
+            received.map(|received| Message::new(received, self.sender.clone())).ok_or_else(ended)?;
+        Ok(RequestOutcome { sent, answer: Some(answer) })
+    }
+}
+
+fn no_answer(to: &Did, timeout: Duration, id: MessageId) -> Error {
+    Error::new(ErrorKind::Timeout, format!("{to} did not answer"))
+        .caused_by(format!("no answer came within {} s", timeout.as_secs_f32()))
+        .advising("check that the agent runs and answers requests; a late answer comes to the inbox")
+        .about(id)
+}

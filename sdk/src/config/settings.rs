@@ -1,0 +1,160 @@
+//! The settings themselves, and their defaults.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+use protocol::record::Card;
+use protocol::{Did, Identity};
+
+use super::endpoint::Endpoint;
+use crate::error::{Error, ErrorKind};
+use crate::key_file;
+use crate::token::TokenSource;
+
+/// How long [`Agent::connect`](crate::Agent::connect) tries: longer than a relay's restart takes.
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(15);
+/// How long a request waits for the relay's answer, reconnects included: two restarts of a relay.
+const ANSWER_TIMEOUT: Duration = Duration::from_secs(30);
+/// How long signing and encryption keys are used before they are rotated.
+const KEY_TTL: Duration = Duration::from_secs(30 * 24 * 3600);
+
+/// The settings of one agent. Cheap to clone. Holds keys in memory only if they were given as
+/// values.
+///
+/// ```
+/// use std::time::Duration;
+///
+/// use msg2agent::config::Endpoint;
+/// use msg2agent::{Config, Did, KeySource, TokenSource};
+///
+/// let did: Did = "did:wba:relay.example:agent:acme:alice".parse()?;
+/// let token = TokenSource::File("/var/run/msg2agent/token".into());
+/// let keys = KeySource::File("/var/run/msg2agent/identity.json".into());
+/// let config = Config::new(Endpoint::new("wss://relay.example")?, did, token, keys)
+///     .with_state_dir("/var/lib/alice")
+///     .with_connect_timeout(Duration::from_secs(60));
+/// assert_eq!(config.url(), "wss://relay.example/ws");
+/// # Ok::<(), msg2agent::Error>(())
+/// ```
+#[derive(Clone)]
+pub struct Config {
+    pub(crate) endpoint: Endpoint,
+    pub(crate) did: Did,
+    pub(crate) token: TokenSource,
+    pub(crate) keys: KeySource,
+    pub(crate) card: Card,
+    pub(crate) state_dir: Option<PathBuf>,
+    pub(crate) connect_timeout: Duration,
+    pub(crate) answer_timeout: Duration,
+    pub(crate) key_ttl: Option<Duration>,
+    /// Whether refused credentials are tried again during the first connect, because the operator
+    /// may still be registering them.
+    pub(crate) awaits_credentials: bool,
+}
+
+/// Where the agent's keys are stored.
+#[derive(Clone)]
+pub enum KeySource {
+    /// A key file. The agent rotates its keys in place if the file is writable.
+    File(PathBuf),
+    /// Keys that the application stores. The agent never rotates them.
+    Memory(Arc<Identity>),
+}
+
+impl Config {
+    /// Settings from values. The rest has defaults.
+    #[must_use]
+    pub fn new(endpoint: Endpoint, did: Did, token: TokenSource, keys: KeySource) -> Self {
+        Self {
+            endpoint,
+            did,
+            token,
+            keys,
+            card: Card::default(),
+            state_dir: None,
+            connect_timeout: CONNECT_TIMEOUT,
+            answer_timeout: ANSWER_TIMEOUT,
+            key_ttl: Some(KEY_TTL),
+            awaits_credentials: false,
+        }
+    }
+
+    /// The agent's DID.
+    #[must_use]
+    pub fn did(&self) -> &Did {
+        &self.did
+    }
+
+    /// The relay's URL.
+    #[must_use]
+    pub fn url(&self) -> &str {
+        self.endpoint.url()
+    }
+
+    /// Sets the card that other agents see in discovery.
+    #[must_use]
+    pub fn with_card(mut self, card: Card) -> Self {
+        self.card = card;
+        self
+    }
+
+    #[must_use]
+    pub fn card(&self) -> &Card {
+        &self.card
+    }
+
+    /// Sets the folder for the state that outlives the process: the ids of processed messages and
+    /// the pinned root keys of other agents. Without one, both are in memory only. One process at a
+    /// time can use a folder.
+    #[must_use]
+    pub fn with_state_dir(mut self, folder: impl Into<PathBuf>) -> Self {
+        self.state_dir = Some(folder.into());
+        self
+    }
+
+    #[must_use]
+    pub fn state_dir(&self) -> Option<&Path> {
+        self.state_dir.as_deref()
+    }
+
+    /// Sets how long [`Agent::connect`](crate::Agent::connect) tries before it fails. The default
+    /// is 15 s, for a folder ([`from_dir`](Self::from_dir)) 60 s, for a profile 5 s.
+    #[must_use]
+    pub fn with_connect_timeout(mut self, timeout: Duration) -> Self {
+        self.connect_timeout = timeout;
+        self
+    }
+
+    /// Sets how long a request waits for the relay's answer, reconnects included. The default is 30
+    /// s.
+    #[must_use]
+    pub fn with_answer_timeout(mut self, timeout: Duration) -> Self {
+        self.answer_timeout = timeout;
+        self
+    }
+
+    /// Sets the age at which signing and encryption keys are rotated; `None` never rotates them.
+    /// The default is 30 days.
+    #[must_use]
+    pub fn with_key_ttl(mut self, ttl: Option<Duration>) -> Self {
+        self.key_ttl = ttl;
+        self
+    }
+
+    pub(crate) fn load_identity(&self) -> Result<Arc<Identity>, Error> {
+        let identity = match &self.keys {
+            KeySource::Memory(identity) => Arc::clone(identity),
+            KeySource::File(path) => Arc::new(key_file::load(path).map_err(|e| {
+                Error::new(ErrorKind::KeyFile, "cannot load the agent's keys")
+                    .caused_by(e)
+                    .advising("check the path and mode of the key file, or make one with `m2a init`")
+            })?),
+        };
+        if identity.did() == &self.did {
+            return Ok(identity);
+        }
+        let attempt = format!("the key file belongs to {}, not to {}", identity.did(), self.did);
+        Err(Error::new(ErrorKind::Config, attempt).advising("use the key file that belongs to this DID"))
+    }
+}

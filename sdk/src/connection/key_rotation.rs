@@ -1,0 +1,49 @@
+//! Rotates signing and encryption keys, on request or by age. The key file is written first.
+
+use protocol::Identity;
+
+use crate::config::{Config, KeySource};
+use crate::error::{Error, ErrorKind};
+use crate::{clock, key_file};
+
+/// Generates new keys and writes them. The next registration publishes them.
+pub(crate) fn rotate(config: &Config) -> Result<(), Error> {
+    let failed = || Error::new(ErrorKind::KeyFile, "cannot rotate the agent's keys");
+    let KeySource::File(path) = &config.keys else {
+        return Err(failed().caused_by("the application stores the keys, not a key file"));
+    };
+    if !key_file::is_writable(path) {
+        return Err(failed()
+            .caused_by("the key file is read-only here")
+            .advising("rotate the keys where they are stored"));
+    }
+    let mut identity = key_file::load(path).map_err(|e| failed().caused_by(e))?;
+    identity.rotate(clock::now(), &mut rand::rng());
+    key_file::replace(path, &identity).map_err(|e| failed().caused_by(e))
+}
+
+/// Rotates keys that are older than their TTL, if the key file is writable. A failure is only
+/// logged, because old keys are better than no connection.
+pub(super) fn rotate_if_due(config: &Config) -> bool {
+    let (Some(ttl), KeySource::File(path)) = (config.key_ttl, &config.keys) else {
+        return false;
+    };
+    let old = key_file::load(path).is_ok_and(|identity| age(&identity) >= ttl.as_secs());
+    if !old || !key_file::is_writable(path) {
+        return false;
+    }
+    match rotate(config) {
+        Ok(()) => true,
+        Err(error) => {
+            tracing::warn!(
+                error = error.chain(),
+                "cannot rotate the agent's keys, which are older than their limit"
+            );
+            false
+        }
+    }
+}
+
+fn age(identity: &Identity) -> u64 {
+    identity.current_signing().map_or(0, |key| clock::now().saturating_sub(key.created))
+}

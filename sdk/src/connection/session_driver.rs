@@ -1,0 +1,228 @@
+//! Drives a session: handles incoming frames and callers' commands, and chooses what is sent next.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use futures::StreamExt as _;
+use futures::stream::SplitStream;
+use protocol::Reason;
+use protocol::frame::{
+    GoodbyeParams, Incoming, NoticeParams, RpcError, method, request_number, traced_id, write_notification,
+};
+use protocol::limits::IDLE_TIMEOUT;
+use protocol::strict_json;
+use tokio::sync::mpsc;
+use tokio::time::{Instant, interval, sleep_until};
+use tokio_tungstenite::tungstenite::{Error as WsError, Message};
+
+use super::dial::Socket;
+use super::disconnect::Disconnect;
+use super::key_rotation;
+use super::request_queue::{RequestQueue, sweep_interval};
+use crate::agent_state::AgentState;
+use crate::delivery::admission::Delivery;
+use crate::rpc::{Command, PendingResponse, RpcFailure};
+
+/// How often the age of the keys is checked.
+const ROTATION_CHECK_INTERVAL: Duration = Duration::from_secs(3600);
+/// How long the last acknowledgement and the close frame may take to be written.
+const CLOSE_TIMEOUT: Duration = Duration::from_secs(2);
+
+pub(super) struct SessionDriver<'a> {
+    state: Arc<AgentState>,
+    requests: &'a mut RequestQueue,
+    epoch: u64,
+    frames: mpsc::Sender<Message>,
+    deliveries: mpsc::Sender<Delivery>,
+    /// The relay's announcement that it will close, with the time to reconnect.
+    goodbye: Option<GoodbyeParams>,
+}
+
+impl<'a> SessionDriver<'a> {
+    pub(super) fn new(
+        state: Arc<AgentState>,
+        requests: &'a mut RequestQueue,
+        epoch: u64,
+        frames: mpsc::Sender<Message>,
+        deliveries: mpsc::Sender<Delivery>,
+    ) -> Self {
+        Self { state, requests, epoch, frames, deliveries, goodbye: None }
+    }
+
+    pub(super) async fn run(mut self, mut stream: SplitStream<Socket>) -> Disconnect {
+        let state = Arc::clone(&self.state);
+        let mut last_frame = Instant::now();
+        let mut sweep = sweep_interval();
+        let mut check_keys = interval(ROTATION_CHECK_INTERVAL);
+        // The first tick would come at once; the keys were checked before the session.
+        check_keys.reset();
+        loop {
+            let work = self.requests.outbox.has_unwritten() || state.acknowledgements.due().is_some();
+            let ended = tokio::select! {
+                permit = self.frames.clone().reserve_owned(), if work => {
+                    if let Ok(permit) = permit {
+                        self.send_next(permit);
+                    }
+                    None
+                }
+                frame = stream.next() => {
+                    last_frame = Instant::now();
+                    self.on_frame(frame)
+                }
+                command = self.requests.commands.recv() => self.on_command(command),
+                () = state.acknowledgements.changed() => None,
+                () = sleep_until(last_frame + IDLE_TIMEOUT) => Some(idle()),
+                _ = sweep.tick() => {
+                    self.requests.sweep();
+                    None
+                }
+                _ = check_keys.tick() => {
+                    key_rotation::rotate_if_due(&state.config).then_some(Disconnect::Reregister)
+                }
+            };
+            match ended {
+                None => {}
+                Some(Disconnect::Closed) => return self.close().await,
+                Some(disconnect) => return disconnect,
+            }
+        }
+    }
+
+    /// Sends the acknowledgement that is due, or else the next request.
+    fn send_next(&mut self, permit: mpsc::OwnedPermit<Message>) {
+        let mut frame = Vec::new();
+        if let Some(ack) = self.state.acknowledgements.due() {
+            write_notification(&mut frame, method::ACK, &ack);
+            self.state.acknowledgements.on_ack_sent(ack);
+        } else if let Some((id, request)) = self.requests.outbox.write_next(PendingResponse::is_abandoned) {
+            let id = traced_id(id, request.traceparent.as_deref());
+            let head = format!(r#"{{"jsonrpc":"2.0","id":{id},"method":"{}","params":"#, request.method);
+            frame.extend_from_slice(head.as_bytes());
+            frame.extend_from_slice(request.params.as_bytes());
+            frame.push(b'}');
+        } else {
+            return;
+        }
+        // Every part comes from a string or a serializer, so the bytes are UTF-8.
+        if let Ok(text) = String::from_utf8(frame) {
+            permit.send(Message::text(text));
+        }
+    }
+
+    fn on_command(&mut self, command: Option<Command>) -> Option<Disconnect> {
+        match command {
+            Some(Command::Send(request, response)) => {
+                self.requests.outbox.push(request, response);
+                None
+            }
+            Some(Command::Reregister) => Some(Disconnect::Reregister),
+            Some(Command::Close) | None => Some(Disconnect::Closed),
+        }
+    }
+
+    fn on_frame(&mut self, frame: Option<Result<Message, WsError>>) -> Option<Disconnect> {
+        match frame {
+            None => Some(self.on_disconnect(Disconnect::lost("it ended without a close frame"))),
+            Some(Err(e)) => Some(self.on_disconnect(Disconnect::lost(e))),
+            Some(Ok(Message::Close(frame))) => {
+                let code = frame.map_or(1005, |frame| frame.code.into());
+                Some(self.on_disconnect(Disconnect::ClosedByRelay(code)))
+            }
+            Some(Ok(Message::Text(text))) => self.on_text(&text).err(),
+            // The WebSocket library answers pings. Binary frames are not part of the protocol.
+            Some(Ok(_)) => None,
+        }
+    }
+
+    /// Replaces an announced close by its announcement, unless the close code says more.
+    fn on_disconnect(&mut self, disconnect: Disconnect) -> Disconnect {
+        let planned =
+            matches!(disconnect, Disconnect::Lost(_) | Disconnect::ClosedByRelay(1000 | 1001 | 1005 | 1012));
+        match self.goodbye.take() {
+            Some(goodbye) if planned => Disconnect::Goodbye(goodbye),
+            _ => disconnect,
+        }
+    }
+
+    fn on_text(&mut self, text: &str) -> Result<(), Disconnect> {
+        match Incoming::parse(text).map_err(Disconnect::lost)? {
+            Incoming::Result { id, result } => self.complete(id.as_json(), Ok(result.to_owned())),
+            Incoming::Error { id: Some(id), error } if !is_retried(&error) => {
+                self.complete(id.as_json(), Err(RpcFailure::Rejected(error)));
+            }
+            // The request stays in the outbox, and the next session repeats it.
+            Incoming::Error { id: Some(_), .. } => {}
+            Incoming::Error { id: None, error } => {
+                tracing::warn!(reason = error.data.reason.as_str(), "the relay could not read a frame");
+            }
+            Incoming::Notification { method, params } => self.on_notification(&method, params)?,
+            Incoming::Request { method, .. } => {
+                tracing::debug!(method = &*method, "ignoring a request of the relay");
+            }
+        }
+        Ok(())
+    }
+
+    fn complete(&mut self, id: &str, result: Result<String, RpcFailure>) {
+        if let Some(response) = request_number(id).and_then(|id| self.requests.outbox.answered(id)) {
+            response.complete(result);
+        }
+    }
+
+    fn on_notification(&mut self, method: &str, params: &str) -> Result<(), Disconnect> {
+        match method {
+            method::DELIVER => self.on_delivery(strict_json::from_str(params).map_err(Disconnect::lost)?),
+            method::NOTICE => {
+                let notice: NoticeParams = strict_json::from_str(params).map_err(Disconnect::lost)?;
+                if notice.epoch == self.epoch {
+                    let seq = notice.seq;
+                    self.state.notices.record(notice);
+                    self.state.acknowledgements.settle(seq);
+                }
+                Ok(())
+            }
+            method::GOODBYE => {
+                self.goodbye = Some(strict_json::from_str(params).map_err(Disconnect::lost)?);
+                Ok(())
+            }
+            // A later version of the relay may send further notifications.
+            _ => Ok(()),
+        }
+    }
+
+    fn on_delivery(&mut self, delivery: Delivery) -> Result<(), Disconnect> {
+        if delivery.epoch != self.epoch {
+            return Ok(());
+        }
+        // The window counts every delivery, so an honest relay never fills the queue. A delivery
+        // that does not fit is redelivered in the next session.
+        let queued = self.deliveries.try_send(delivery);
+        queued.map_err(|_| Disconnect::lost("it sent more than the window allows"))
+    }
+
+    /// Sends what is due and a close frame. The writer ends the session once that is written.
+    async fn close(mut self) -> Disconnect {
+        let flush = async {
+            while self.state.acknowledgements.due().is_some() {
+                let Ok(permit) = self.frames.clone().reserve_owned().await else { return };
+                self.send_next(permit);
+            }
+            if self.frames.send(Message::Close(None)).await.is_ok() {
+                std::future::pending().await
+            }
+        };
+        // The end of the writer drops this future. The timeout is for a relay that reads nothing.
+        let _ = tokio::time::timeout(CLOSE_TIMEOUT, flush).await;
+        Disconnect::Closed
+    }
+}
+
+/// The relay pings three times within the idle timeout, so that silence means that it is gone.
+fn idle() -> Disconnect {
+    Disconnect::lost(format!("nothing was received for {} s", IDLE_TIMEOUT.as_secs()))
+}
+
+/// Refusals after which the next session repeats the request.
+fn is_retried(error: &RpcError) -> bool {
+    matches!(error.data.reason, Reason::Draining | Reason::NotRegistered)
+}

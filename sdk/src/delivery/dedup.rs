@@ -1,0 +1,91 @@
+//! Deduplicates messages: a bounded table of the `(from, id)` of processed messages. Pure.
+
+use std::collections::{HashMap, VecDeque};
+
+use protocol::envelope::MessageId;
+use protocol::{Did, UnixSeconds};
+
+/// Identifies a message: ids are unique per sender.
+pub(crate) type MessageKey = (Did, MessageId);
+
+/// Messages remembered, about 16 MiB. Beyond it the oldest entry is evicted. A malicious relay
+/// could then replay that message.
+pub(crate) const DEDUP_ENTRIES_MAX: usize = 65_536;
+
+pub(crate) struct DedupTable {
+    until: HashMap<MessageKey, UnixSeconds>,
+    order: VecDeque<MessageKey>,
+}
+
+impl DedupTable {
+    pub(crate) fn new() -> Self {
+        Self { until: HashMap::new(), order: VecDeque::new() }
+    }
+
+    pub(crate) fn contains(&self, key: &MessageKey) -> bool {
+        self.until.contains_key(key)
+    }
+
+    pub(crate) fn insert(&mut self, key: MessageKey, until: UnixSeconds, now: UnixSeconds) {
+        if self.until.insert(key.clone(), until).is_none() {
+            self.order.push_back(key);
+        }
+        self.forget_expired(now);
+        while self.order.len() > DEDUP_ENTRIES_MAX {
+            self.forget_oldest();
+        }
+    }
+
+    /// The entries, in the order in which they were processed.
+    pub(crate) fn entries(&self) -> impl Iterator<Item = (&MessageKey, UnixSeconds)> {
+        self.order.iter().filter_map(|key| self.until.get(key).map(|until| (key, *until)))
+    }
+
+    pub(crate) fn len(&self) -> usize {
+        self.order.len()
+    }
+
+    /// Looks at the front only. Entries of equal lifetime expire in order; others are kept a little
+    /// longer.
+    fn forget_expired(&mut self, now: UnixSeconds) {
+        while self.order.front().and_then(|key| self.until.get(key)).is_some_and(|until| *until < now) {
+            self.forget_oldest();
+        }
+    }
+
+    fn forget_oldest(&mut self) {
+        if let Some(key) = self.order.pop_front() {
+            self.until.remove(&key);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use protocol::envelope::MessageId;
+
+    use super::*;
+
+    fn key(n: u64) -> MessageKey {
+        ("did:wba:localhost:agent:bob".parse().unwrap(), MessageId::new(n, [0; 10]))
+    }
+
+    #[test]
+    fn a_message_is_forgotten_once_it_would_be_refused_as_too_old() {
+        let mut table = DedupTable::new();
+        table.insert(key(1), 100, 50);
+        table.insert(key(2), 300, 100);
+        assert!(table.contains(&key(1)), "100 is still its last second");
+        table.insert(key(3), 300, 101);
+        assert!(!table.contains(&key(1)) && table.contains(&key(2)));
+    }
+
+    #[test]
+    fn a_full_memory_forgets_the_oldest() {
+        let mut table = DedupTable::new();
+        let count = u64::try_from(DEDUP_ENTRIES_MAX).unwrap() + 1;
+        (0..count).for_each(|n| table.insert(key(n), u64::MAX, 0));
+        assert_eq!(table.len(), DEDUP_ENTRIES_MAX);
+        assert!(!table.contains(&key(0)) && table.contains(&key(1)));
+    }
+}

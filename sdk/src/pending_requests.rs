@@ -1,0 +1,91 @@
+//! Matches responses of other agents with the requests that wait for them.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use protocol::Did;
+use protocol::envelope::{Header, MessageId, MessageType};
+use tokio::sync::oneshot;
+
+use crate::delivery::received::Received;
+
+/// Requests without an answer, by message id. Bounded by the callers: an entry lives as long as
+/// the caller's future.
+#[derive(Default)]
+pub(crate) struct PendingRequests(Mutex<HashMap<MessageId, PendingRequest>>);
+
+struct PendingRequest {
+    /// Only this agent may answer.
+    recipient: Did,
+    answer: oneshot::Sender<Arc<Received>>,
+}
+
+/// Where a received message goes.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) enum Destination {
+    /// The caller whose request it answers.
+    Requester,
+    Inbox,
+    /// It answers a request that was sent to another agent, and is refused.
+    WrongResponder,
+}
+
+impl PendingRequests {
+    /// Registers a request. Call it before sending, so that even the fastest answer finds its
+    /// caller.
+    pub(crate) fn register(&self, id: MessageId, recipient: Did) -> PendingAnswer<'_> {
+        let (answer, receiver) = oneshot::channel();
+        self.lock().insert(id, PendingRequest { recipient, answer });
+        PendingAnswer { requests: self, id, receiver }
+    }
+
+    pub(crate) fn destination(&self, header: &Header) -> Destination {
+        let is_answer = matches!(header.r#type, MessageType::Response | MessageType::Error);
+        let Some(re) = header.re.filter(|_| is_answer) else {
+            return Destination::Inbox;
+        };
+        match self.lock().get(&re) {
+            Some(request) if request.recipient != header.from => Destination::WrongResponder,
+            Some(_) => Destination::Requester,
+            None => Destination::Inbox,
+        }
+    }
+
+    /// Completes the request that this message answers. Returns the message if its caller gave up.
+    pub(crate) fn complete(&self, received: Arc<Received>) -> Result<(), Arc<Received>> {
+        let request = received.header.re.and_then(|re| self.lock().remove(&re));
+        match request {
+            Some(request) => request.answer.send(received),
+            None => Err(received),
+        }
+    }
+
+    /// Ends the wait of every caller without an answer.
+    pub(crate) fn end(&self) {
+        self.lock().clear();
+    }
+
+    fn lock(&self) -> MutexGuard<'_, HashMap<MessageId, PendingRequest>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// A registered request; dropping it removes the registration.
+pub(crate) struct PendingAnswer<'a> {
+    requests: &'a PendingRequests,
+    id: MessageId,
+    receiver: oneshot::Receiver<Arc<Received>>,
+}
+
+impl PendingAnswer<'_> {
+    /// `None` when the agent ended first.
+    pub(crate) async fn receive(&mut self) -> Option<Arc<Received>> {
+        (&mut self.receiver).await.ok()
+    }
+}
+
+impl Drop for PendingAnswer<'_> {
+    fn drop(&mut self) {
+        self.requests.lock().remove(&self.id);
+    }
+}

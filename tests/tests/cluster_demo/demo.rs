@@ -1,0 +1,73 @@
+//! Runs the demo once, as `make demo` does after the build, and checks the proof that it leaves.
+
+use std::path::Path;
+use std::process::Command;
+
+use anyhow::{Context as _, ensure};
+use devtools::cluster::choice::ClusterRequest;
+use devtools::cluster::options::ClusterOptions;
+use devtools::command::{isolated, output_of};
+use devtools::programs;
+use msg2agent_tests::poisoned_environment::PoisonedEnvironment;
+use msg2agent_tests::test_cluster;
+
+use crate::killed_cluster;
+
+/// Name of the folder of the cluster.
+pub(crate) const CLUSTER: &str = "demo-cluster";
+
+/// The promise is for an idle machine. Here other clusters run beside.
+const PROMISE_SECONDS: &str = "240";
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_demo_leaves_a_verified_proof_and_a_cluster_that_starts_again_after_a_crash() {
+    test_cluster::down(CLUSTER).unwrap();
+    let outcome = async {
+        run_demo()?;
+        killed_cluster::is_replaced().await
+    }
+    .await;
+    let ended = test_cluster::down(CLUSTER);
+    outcome.and(ended).unwrap();
+}
+
+fn run_demo() -> anyhow::Result<()> {
+    let (environment, folder) = (PoisonedEnvironment::new()?, tempfile::tempdir()?);
+    let proof = folder.path().join("proof.json");
+    let mut demo = Command::new(programs::path("demo")?);
+    demo.arg("--folder").arg(test_cluster::folder(CLUSTER)?.root()).arg("--proof").arg(&proof);
+    demo.args(["--without-claude-code", "--promise-seconds", PROMISE_SECONDS]);
+    demo.args(cluster_arguments()?).envs(environment.variables());
+    let printed = output_of(&mut demo)?;
+    for line in
+        ["$ helm upgrade --install msg2agent charts/msg2agent", "from helm install to the verified proof:"]
+    {
+        ensure!(printed.contains(line), "the demo did not print {line:?}:\n{printed}");
+    }
+    ensure!(!printed.contains("failed"), "{printed}");
+    environment.ensure_unused()?;
+    verify(&proof)
+}
+
+/// Anybody can do this, with the file alone.
+fn verify(proof: &Path) -> anyhow::Result<()> {
+    let verdict = output_of(isolated(programs::path("m2a")?).arg("verify").arg(proof))?;
+    ensure!(verdict.contains("verified"), "{verdict}");
+    let text = std::fs::read_to_string(proof)?;
+    let forged = proof.with_file_name("forged.json");
+    std::fs::write(&forged, text.replacen("alice", "carol", 1)).context("write a forged proof")?;
+    let refused = isolated(programs::path("m2a")?).arg("verify").arg(forged).output()?;
+    ensure!(!refused.status.success(), "a forged proof was verified: {refused:?}");
+    Ok(())
+}
+
+fn cluster_arguments() -> anyhow::Result<Vec<String>> {
+    Ok(match ClusterOptions::request_of_tests()? {
+        ClusterRequest::BuiltIn => Vec::new(),
+        ClusterRequest::Kind => vec!["--kind".to_owned()],
+        ClusterRequest::Existing { kubeconfig, context } => {
+            let kubeconfig = kubeconfig.display().to_string();
+            ["--context", &context, "--kubeconfig", &kubeconfig].map(String::from).into()
+        }
+    })
+}

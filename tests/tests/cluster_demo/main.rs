@@ -1,0 +1,6 @@
+//! The first command of the README: the demo as a program, on a cluster that it starts, and what becomes of such a cluster.
+
+#![expect(clippy::unwrap_used, reason = "a test that cannot set itself up should fail on the spot")]
+
+mod demo;
+mod killed_cluster;

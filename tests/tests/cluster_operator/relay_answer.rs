@@ -1,0 +1,27 @@
+//! What a relay answers to an API key at its WebSocket port.
+
+use anyhow::Context as _;
+use msg2agent_tests::{custom_resources::RELAY, namespace::TestNamespace, relay_port_forward};
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+
+/// The relay took the key and switches to the WebSocket protocol.
+pub(crate) const ACCEPTED: &str = "101";
+/// The key is unknown or revoked.
+pub(crate) const REFUSED: &str = "401";
+/// The key is known, its agent or tenant is suspended.
+pub(crate) const SUSPENDED: &str = "403";
+
+/// The status of the answer to `token`.
+pub(crate) async fn answer(namespace: &TestNamespace, token: &str) -> anyhow::Result<String> {
+    let mut stream = relay_port_forward::connect(namespace, RELAY).await?;
+    let request = format!(
+        "GET /ws HTTP/1.1\r\nHost: {}\r\nAuthorization: Bearer {token}\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\
+         Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Protocol: msg2agent.v1\r\n\r\n",
+        relay_port_forward::host(namespace, RELAY)
+    );
+    stream.write_all(request.as_bytes()).await?;
+    let mut line = [0; 12];
+    stream.read_exact(&mut line).await.context("read the status line")?;
+    let line = std::str::from_utf8(&line)?;
+    line.strip_prefix("HTTP/1.1 ").map(str::to_owned).with_context(|| format!("{line:?} is no status line"))
+}

@@ -1,0 +1,100 @@
+//! The load generator counts right: short unpinned rounds against real servers. Speeds are not asserted.
+
+use std::time::Duration;
+
+use devtools::load::plan::{LoadPlan, LoadSubject, Workload};
+use devtools::load::report::LoadReport;
+use devtools::mcp_load;
+use devtools::mcp_load::round::CallSubject;
+
+/// Runs each subject twice for a moment. A round whose sent, arrived and answered messages differ is an error.
+async fn two_rounds_of(subjects: &[LoadSubject]) -> anyhow::Result<LoadReport> {
+    devtools::install_tls_provider();
+    let plan = LoadPlan {
+        subjects: subjects.to_vec(),
+        workloads: vec![Workload { pairs: 2, window: 4 }],
+        rounds: 2,
+        warm_up: Duration::from_millis(50),
+        measured: Duration::from_millis(200),
+        size: 1024,
+        pinned: false,
+    };
+    devtools::load::run(&plan).await
+}
+
+fn assert_counted(report: &LoadReport, subjects: usize) {
+    assert_eq!(report.rounds().count(), subjects);
+    for (workload, subject, rounds) in report.rounds() {
+        assert_eq!(rounds.len(), 2, "{subject} {workload}");
+        for round in rounds {
+            assert!(0 < round.messages && round.messages <= round.total, "{subject}: {round:?}");
+            let timed = round.latency.len();
+            assert!(
+                timed.abs_diff(round.messages) <= 16,
+                "{subject}: {timed} latencies of {}",
+                round.messages
+            );
+        }
+    }
+}
+
+#[tokio::test]
+async fn the_forwarder_loses_and_repeats_nothing() {
+    assert_counted(
+        &two_rounds_of(&[LoadSubject::Forwarder, LoadSubject::ForwarderAnswered]).await.unwrap(),
+        2,
+    );
+}
+
+#[tokio::test]
+async fn nats_loses_and_repeats_nothing() {
+    if !devtools::load::nats::is_installed() {
+        eprintln!("nats-server is not installed; nothing is compared with it here");
+        return;
+    }
+    assert_counted(&two_rounds_of(&[LoadSubject::Nats, LoadSubject::NatsAnswered]).await.unwrap(), 2);
+}
+
+#[tokio::test]
+async fn the_relay_loses_and_repeats_nothing_in_either_class() {
+    assert_counted(
+        &two_rounds_of(&[LoadSubject::RelayEphemeral, LoadSubject::RelayReliable]).await.unwrap(),
+        2,
+    );
+}
+
+/// Open files that a thousand sessions need: a stream each, at two servers, and room.
+const FILES: u64 = 8_192;
+
+/// Programs that this process starts inherit its limit.
+fn allow_open_files() {
+    let limits = std::fs::read_to_string("/proc/self/limits").unwrap();
+    let files = limits.lines().find_map(|line| line.strip_prefix("Max open files")).unwrap();
+    let allowed = files.split_whitespace().next().unwrap().parse::<u64>().unwrap_or(u64::MAX);
+    if allowed < FILES {
+        let (process, files) = (std::process::id().to_string(), format!("--nofile={FILES}:"));
+        devtools::command::run("prlimit", ["--pid", &process, &files]).unwrap();
+    }
+}
+
+/// Each call that fails ends the run with an error.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_thousand_sessions_on_one_gateway_answer_every_call() {
+    devtools::install_tls_provider();
+    allow_open_files();
+    let plan = mcp_load::McpLoadPlan {
+        sessions: 1_000,
+        agents: 8,
+        in_flight: 8,
+        rounds: 1,
+        measured: Duration::from_secs(1),
+    };
+    let report = mcp_load::run(&plan).await.unwrap();
+    println!("{report}");
+    for called in CallSubject::ALL {
+        assert!(report.calls(called) > 0, "{report}");
+    }
+    // Counts, not speed: a session is a handle and a stream, and no thread or buffer of its own.
+    let [gateway, endpoint, _bare] = report.bytes_per_session();
+    assert!(gateway < 256 * 1024 && endpoint < 512 * 1024, "{report}");
+}
