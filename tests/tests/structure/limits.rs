@@ -17,10 +17,11 @@ const TEST_MEMBERS: [&str; 2] = ["tests", "devtools"];
 
 const HEAD: &str = "# Timeouts and limits
 
-Every timeout and limit that is a constant, with its value and what it bounds. `make gen` writes this
-page from the sources, and `tests/tests/structure/limits.rs` keeps it current: change the constant or
-its doc comment there, not here. What an administrator can set is described with the settings: of a
-relay in docs/protocol.md and docs/oauth.md, of an MCP endpoint in docs/mcp.md.
+Every timeout and limit that is a constant, with its value and what it bounds. `make gen` writes
+this page from the sources, and `tests/tests/structure/limits.rs` keeps it current: change the
+constant or its doc comment, not this page. Settings of an administrator are described elsewhere:
+those of a relay in docs/oauth.md and with `msg2agent-relay --help`, those of an MCP endpoint and of
+the gateway in docs/mcp.md and docs/gateway.md.
 ";
 
 #[test]
