@@ -2,10 +2,10 @@
 //!
 //! The test compares the page with the sources. `MSG2AGENT_WRITE_GOLDEN=1` writes the page.
 
-use std::path::Path;
-
 use constants::Constant;
 use value::Values;
+
+use crate::workspace::{self, root};
 
 mod constants;
 mod value;
@@ -26,9 +26,8 @@ the gateway in docs/mcp.md and docs/gateway.md.
 
 #[test]
 fn the_page_of_limits_is_what_the_constants_say() {
-    let root = root();
-    let wanted = page(&root);
-    let path = root.join(PAGE);
+    let wanted = page();
+    let path = root().join(PAGE);
     if std::env::var_os(REWRITE).is_some() {
         std::fs::write(&path, &wanted).expect("a writable page");
     }
@@ -39,7 +38,7 @@ fn the_page_of_limits_is_what_the_constants_say() {
 
 #[test]
 fn every_limit_says_what_it_bounds() {
-    let silent: Vec<_> = constants(&root())
+    let silent: Vec<_> = constants()
         .into_iter()
         .filter(|constant| constant.is_limit() && constant.doc.split_whitespace().count() < 2)
         .map(|constant| format!("{}: {}", constant.file, constant.name))
@@ -47,27 +46,19 @@ fn every_limit_says_what_it_bounds() {
     assert!(silent.is_empty(), "without a doc comment: {silent:#?}");
 }
 
-fn root() -> std::path::PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).parent().expect("the workspace").to_owned()
-}
-
-fn constants(root: &Path) -> Vec<Constant> {
-    let found: Vec<_> = members(root).iter().flat_map(|member| constants::of_member(root, member)).collect();
+fn constants() -> Vec<Constant> {
+    let found: Vec<_> = members().flat_map(|member| constants::of_member(&member)).collect();
     assert!(found.len() > 150, "found only {} constants", found.len());
     found
 }
 
 /// The folders of the packages whose limits matter to a user.
-fn members(root: &Path) -> Vec<String> {
-    let manifest = std::fs::read_to_string(root.join("Cargo.toml")).expect("the workspace's Cargo.toml");
-    let (_, rest) = manifest.split_once("members = [").expect("a list of members");
-    let (list, _) = rest.split_once(']').expect("the end of the list");
-    let members = list.split('"').skip(1).step_by(2).map(str::to_owned);
-    members.filter(|member| !TEST_MEMBERS.contains(&member.as_str())).collect()
+fn members() -> impl Iterator<Item = String> {
+    workspace::members().into_iter().filter(|member| !TEST_MEMBERS.contains(&member.as_str()))
 }
 
-fn page(root: &Path) -> String {
-    let constants = constants(root);
+fn page() -> String {
+    let constants = constants();
     let values = Values::new(&constants);
     let (mut page, mut member, mut file) = (HEAD.to_owned(), "", "");
     for constant in constants.iter().filter(|constant| constant.is_limit()) {
