@@ -27,7 +27,7 @@ impl Constant {
 }
 
 /// The constants of a member of the workspace, in order of the file and of the line.
-pub(super) fn of_member(member: &str) -> Vec<Constant> {
+pub(super) fn read_member(member: &str) -> Vec<Constant> {
     let mut files = Vec::new();
     source_files(&root().join(member).join("src"), &mut files);
     files.sort();
