@@ -75,3 +75,32 @@ fn page() -> String {
     }
     page
 }
+
+#[test]
+fn a_value_is_computed_and_written_with_its_unit() {
+    let cases = [
+        ("A_BYTES_MAX", "usize", "64 * 1024", "64 KiB"),
+        ("B_BYTES_MAX", "usize", "protocol::A_BYTES_MAX - 1", "65,535 bytes"),
+        ("C_BYTES_MAX", "usize", "(1 << 20) / 4 * 3", "768 KiB"),
+        ("COUNT_MAX", "usize", "4_096", "4,096"),
+        ("FIRST_TIMEOUT", "Duration", "Duration::from_millis(1500)", "1,500 ms"),
+        ("SECOND_TIMEOUT", "Duration", "Duration::from_secs(60)", "60 s"),
+        ("THIRD_TTL_SECONDS", "u64", "10 * SECOND_TIMEOUT.as_secs()", "10 min"),
+        ("FOURTH_TTL_SECONDS", "u64", "7 * 24 * 3600", "7 days"),
+        ("FIFTH_TTL", "Duration", "Duration::from_hours(24)", "24 h"),
+        ("OTHER_MAX", "usize", "size_of::<u64>()", "`size_of::<u64>()`"),
+    ];
+    let constant = |(name, r#type, value, _): &(&str, &str, &str, &str)| Constant {
+        member: "a".into(),
+        file: "a/src/lib.rs".into(),
+        name: (*name).into(),
+        r#type: (*r#type).into(),
+        value: (*value).into(),
+        doc: String::new(),
+    };
+    let constants: Vec<_> = cases.iter().map(constant).collect();
+    let values = Values::new(&constants);
+    for (constant, (_, _, _, wanted)) in constants.iter().zip(cases) {
+        assert_eq!(values.text(constant), wanted, "{}", constant.name);
+    }
+}
