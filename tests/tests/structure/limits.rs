@@ -1,4 +1,4 @@
-//! Writes `docs/limits.md`, the table of every timeout and limit, from the constants in the sources.
+//! Writes `docs/limits.md`, the page of every timeout and limit, from the constants in the sources.
 //!
 //! The test compares the page with the sources. `MSG2AGENT_WRITE_GOLDEN=1` writes the page.
 

@@ -2,8 +2,6 @@
 
 use super::Constant;
 
-const MILLISECONDS_PER_SECOND: u128 = 1000;
-
 /// How deep constants may refer to each other.
 const DEPTH_MAX: usize = 8;
 
@@ -111,9 +109,7 @@ impl Parser<'_> {
         }
         let value = self.values.named(name, self.file, self.depth)?;
         match value {
-            Value::Milliseconds(time) if self.consume(".as_secs()") => {
-                Some(Value::Number(time / MILLISECONDS_PER_SECOND))
-            }
+            Value::Milliseconds(time) if self.consume(".as_secs()") => Some(Value::Number(time / 1000)),
             value => Some(value),
         }
     }
@@ -129,9 +125,9 @@ impl Parser<'_> {
 fn unit(constructor: &str) -> Option<u128> {
     match constructor {
         "from_millis" => Some(1),
-        "from_secs" => Some(MILLISECONDS_PER_SECOND),
-        "from_mins" => Some(60 * MILLISECONDS_PER_SECOND),
-        "from_hours" => Some(3600 * MILLISECONDS_PER_SECOND),
+        "from_secs" => Some(1000),
+        "from_mins" => Some(60 * 1000),
+        "from_hours" => Some(3600 * 1000),
         _ => None,
     }
 }
@@ -150,7 +146,7 @@ fn number(name: &str, value: u128) -> String {
     if has("BYTES") {
         bytes(value)
     } else if has("SECONDS") || has("SECS") {
-        duration(value * MILLISECONDS_PER_SECOND)
+        duration(value * 1000)
     } else if has("MILLISECONDS") || has("MILLIS") || has("MS") {
         duration(value)
     } else if has("DAYS") {
@@ -161,9 +157,9 @@ fn number(name: &str, value: u128) -> String {
 }
 
 fn duration(milliseconds: u128) -> String {
-    let seconds = milliseconds / MILLISECONDS_PER_SECOND;
+    let seconds = milliseconds / 1000;
     match seconds {
-        _ if !milliseconds.is_multiple_of(MILLISECONDS_PER_SECOND) => format!("{} ms", grouped(milliseconds)),
+        _ if !milliseconds.is_multiple_of(1000) => format!("{} ms", grouped(milliseconds)),
         172_800.. if seconds.is_multiple_of(86_400) => format!("{} days", grouped(seconds / 86_400)),
         3_600.. if seconds.is_multiple_of(3_600) => format!("{} h", seconds / 3_600),
         120.. if seconds.is_multiple_of(60) => format!("{} min", grouped(seconds / 60)),
