@@ -1,5 +1,6 @@
-//! The shape of access tokens: JWTs of RFC 9068, signed with Ed25519 (RFC 8037). The relay's authorization server
-//! writes them and MCP endpoints verify them.
+//! Defines the form of access tokens: JWTs (RFC 9068) that are signed with Ed25519 (RFC 8037).
+//!
+//! The authorization server writes them and MCP endpoints verify them.
 
 use serde::{Deserialize, Serialize};
 
@@ -9,10 +10,10 @@ use crate::{Did, UnixSeconds};
 pub const ALGORITHM: &str = "EdDSA";
 /// The type (`typ`) of RFC 9068 section 2.1.
 pub const TOKEN_TYPE: &str = "at+jwt";
-/// The longest token that is parsed, in bytes; the relay's have about 900.
+/// Bytes of the longest token that is parsed. The authorization server's tokens have about 900.
 pub const TOKEN_BYTES_MAX: usize = 8 * 1024;
 
-/// The JOSE header as the relay writes it.
+/// The JOSE header (RFC 7515) of a token.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct JoseHeader {
@@ -22,23 +23,25 @@ pub struct JoseHeader {
     pub kid: String,
 }
 
-/// The claims as the relay writes them; all of them are always there.
+/// The claims of a token. All of them are always there.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Claims {
-    /// The issuer, byte for byte.
+    /// The issuer, compared byte for byte.
     pub iss: String,
-    /// The exact URL of one MCP endpoint or gateway.
+    /// The URL of one MCP endpoint or of the gateway, compared byte for byte.
     pub aud: String,
-    /// The relay's id of the person's account.
+    /// The authorization server's id of the person's account.
     pub sub: String,
     pub client_id: String,
     /// Scopes, separated by spaces.
     pub scope: String,
     /// The agent that the token was issued for.
     pub agent: Did,
-    /// The grant's id, a dot, and a random part, so that a token can be traced to the grant that revokes it.
+    /// The grant's id, a dot, and a random part, so that deleting the grant revokes the token.
     pub jti: String,
+    /// When the token was issued.
     pub iat: UnixSeconds,
+    /// When the token expires.
     pub exp: UnixSeconds,
 }

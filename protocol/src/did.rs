@@ -44,7 +44,7 @@ pub enum DidError {
     TooLong,
     #[error("an agent's DID has the form did:wba:<domain>:agent:[<tenant>:]<name>")]
     Form,
-    #[error("the tenant `default` is left out of a DID, so that every agent has one spelling")]
+    #[error("leave the tenant `default` out of a DID, so that every agent has exactly one")]
     DefaultTenantWritten,
     #[error("the domain of the DID is not valid")]
     Domain(#[source] DomainError),

@@ -1,34 +1,47 @@
-//! What the relay answers its MCP gateway about a credential: token introspection (RFC 7662) with members of our own.
+//! Defines token introspection (RFC 7662) between the relay and its MCP gateway, with members of
+//! our own.
+//!
+//! ```
+//! use msg2agent_protocol::introspection::{Inactive, Introspection};
+//!
+//! let answer: Introspection = serde_json::from_str(r#"{"active":false,"reason":"suspended"}"#)?;
+//! assert_eq!(answer.reason, Some(Inactive::Suspended));
+//! let newer: Introspection = serde_json::from_str(r#"{"active":false,"reason":"newer"}"#)?;
+//! assert_eq!(newer.reason, Some(Inactive::Unrecognized));
+//! # Ok::<(), serde_json::Error>(())
+//! ```
 
 use serde::{Deserialize, Serialize};
 
 use crate::{Did, UnixSeconds};
 
-/// Path below the relay's issuer. `POST`, form member `token`: an access token or an agent's API
-/// key.
+/// The path below the relay's issuer. A `POST` has the form member `token`: an access token or an
+/// API key.
 pub const PATH: &str = "/oauth/introspect";
 
-/// RFC 7662 section 2.2. Members beyond these are left unread.
+/// The response (RFC 7662 section 2.2). A reader ignores other members.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Introspection {
+    /// Whether the credential may be used.
     pub active: bool,
-    /// The agent that the credential belongs to.
+    /// The agent that the credential is for.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub agent: Option<Did>,
-    /// URL of the agent's endpoint for the gateway; absent: the agent has none that the gateway serves.
+    /// The URL at which the gateway reaches the agent's endpoint; absent: the gateway does not
+    /// serve it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub endpoint: Option<String>,
     /// When the credential expires.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub exp: Option<UnixSeconds>,
-    /// Why the credential is not active.
+    /// Why the credential may not be used.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reason: Option<Inactive>,
 }
 
 macro_rules! inactive {
     ($($(#[$doc:meta])* $name:ident = $word:literal;)*) => {
-        /// Why a credential is not active: a closed set, the same on both sides of the introspection.
+        /// Why a credential may not be used. The set is closed and the same on both sides.
         #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
         pub enum Inactive {
             $($(#[$doc])* #[serde(rename = $word)] $name,)*
@@ -69,7 +82,8 @@ inactive! {
     TokenWrongAgent = "token_wrong_agent";
     TokenExpired = "token_expired";
     TokenNotYetValid = "token_not_yet_valid";
-    /// The grant was revoked by the client, by the person, or because a code or token was used twice.
+    /// The grant was revoked by the client, by the person, or because a code or token was used
+    /// twice.
     GrantRevoked = "grant_revoked";
     /// The grant is for a URL that is no longer the agent's or the gateway's.
     ResourceGone = "resource_gone";

@@ -1,12 +1,13 @@
-//! The msg2agent wire: names, keys, DID documents, envelopes, frames, proofs and the bodies of the
-//! relay's admin API.
+//! Defines what agents and relays send each other: DIDs, keys, records, envelopes, frames, proofs
+//! and tasks.
 //!
-//! Pure: no I/O, no clock, no randomness of its own. Time comes in as seconds since the Unix epoch,
-//! randomness as a [`rand_core::CryptoRng`]. The text of the protocol is `docs/protocol.md`; golden
-//! examples are in `protocol/fixtures/`.
+//! The crate is pure: it does no I/O and reads no clock. Times are arguments in seconds since the
+//! Unix epoch, and random bytes come from a [`rand_core::CryptoRng`] that the caller passes. The
+//! protocol is described in `docs/protocol.md`; golden examples for other languages are in
+//! `protocol/fixtures/`.
 //!
-//! Reading order: [`did`], [`identity`], [`document`], [`record`], [`envelope`], [`frame`],
-//! [`challenge`], [`proof`], [`task`].
+//! Read the modules in this order: [`did`], [`identity`], [`document`], [`record`], [`envelope`],
+//! [`frame`], [`challenge`], [`proof`], [`task`].
 
 pub mod access_token;
 pub mod admin;
@@ -36,6 +37,6 @@ pub use envelope::Envelope;
 pub use identity::Identity;
 pub use reason::Reason;
 
-/// Seconds since the Unix epoch, UTC. The protocol knows no finer time, so that a message does not
-/// tell more than it must.
+/// Seconds since the Unix epoch in UTC. The protocol has no finer time, so that a message reveals
+/// no more than it must.
 pub type UnixSeconds = u64;

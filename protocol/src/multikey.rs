@@ -29,9 +29,9 @@ const TEXT_BYTES_MAX: usize = 64;
 pub enum MultikeyError {
     #[error("a public key is written as `z` and base58btc of a prefix and 32 bytes")]
     Encoding,
-    #[error("the key is of another kind than is wanted here")]
+    #[error("the key has another type than expected")]
     Kind,
-    #[error("the key is not a valid point, or one of small order that anybody could sign for")]
+    #[error("the key is not a valid point, or has small order, so that anybody could sign for it")]
     WeakKey,
 }
 

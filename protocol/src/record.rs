@@ -101,7 +101,7 @@ pub enum RecordError {
     Document(#[source] DocumentError),
     #[error("the self-certifying document is not valid")]
     SelfCertifying(#[source] DocumentError),
-    #[error("the two documents do not name the same keys and each other")]
+    #[error("the two documents do not hold the same keys, or do not refer to each other")]
     Mismatch,
 }
 

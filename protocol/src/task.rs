@@ -126,13 +126,13 @@ pub enum TaskMessage {
 pub enum TaskError {
     #[error("there is no task method `{0}`")]
     Method(String),
-    #[error("the body is not one of `{0}`")]
+    #[error("the body does not have the shape of `{0}`")]
     Shape(&'static str, #[source] serde_json::Error),
     #[error("a title has at most {TITLE_BYTES_MAX} bytes")]
     Title,
     #[error("a note has at most {NOTE_BYTES_MAX} bytes")]
     Note,
-    #[error("progress is a percentage")]
+    #[error("progress is a percentage from 0 to 100")]
     Progress,
 }
 

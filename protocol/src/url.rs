@@ -1,7 +1,7 @@
-//! The one rule for URLs that secrets are sent to: TLS, or plaintext that stays on this machine.
+//! Checks that a URL may receive secrets: it uses TLS, or plain text that stays on this machine.
 //!
-//! [`Transport`] needs no URL parser. With the cargo feature `url` this module also has the exact spellings of
-//! an OAuth [`Issuer`] and of an MCP endpoint.
+//! [`Transport`] needs no URL parser. The cargo feature `url` adds the exact forms of an OAuth
+//! issuer and of an MCP endpoint's URL.
 
 #[cfg(feature = "url")]
 mod endpoint;
@@ -27,7 +27,8 @@ pub enum Transport {
 }
 
 impl Transport {
-    /// The transport of a URL with this scheme (in lower case) and host; `None` for every other scheme.
+    /// The transport of a URL with this scheme (in lower case) and host; `None` for every other
+    /// scheme.
     ///
     /// ```
     /// use msg2agent_protocol::url::Transport;
@@ -54,8 +55,8 @@ impl Transport {
     }
 }
 
-/// Whether a host can only be this machine: `localhost`, any address of 127.0.0.0/8, or `::1` with or without
-/// brackets. Other names are never looked up, so that DNS cannot change the answer.
+/// Whether a host can only be this machine: `localhost`, any address of 127.0.0.0/8, or `::1` with
+/// or without brackets. Other names are never looked up, so that DNS cannot change the answer.
 #[must_use]
 pub fn is_loopback_host(host: &str) -> bool {
     let bare = host.strip_prefix('[').and_then(|host| host.strip_suffix(']')).unwrap_or(host);

@@ -1,4 +1,4 @@
-//! Bodies of the relay's admin API, in both directions.
+//! Fuzzes the bodies of the relay's admin API, in both directions.
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;

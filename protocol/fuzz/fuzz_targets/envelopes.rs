@@ -1,5 +1,5 @@
-//! Envelopes: the relay's borrowed view and the agent's owned type read the same, or the agent
-//! refuses the names in it.
+//! Fuzzes envelopes: the relay and the agent read the same members, or the agent refuses a DID in
+//! them.
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;

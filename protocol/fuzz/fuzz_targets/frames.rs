@@ -1,4 +1,4 @@
-//! Frames, and the parameters of every method.
+//! Fuzzes frames and the parameters of every method.
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;

@@ -1,5 +1,5 @@
-//! Protected headers, from their JSON: no bytes panic, and a header that is read can be written and
-//! read again.
+//! Fuzzes protected headers: no bytes panic, and a header that is read can be written and read
+//! again.
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;

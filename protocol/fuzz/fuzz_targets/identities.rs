@@ -1,5 +1,4 @@
-//! Key files: no text panics, and an identity that is read is written as a file that gives it
-//! again.
+//! Fuzzes key files: no text panics, and an identity that is read can be written and read again.
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;

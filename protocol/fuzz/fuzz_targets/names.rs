@@ -1,4 +1,5 @@
-//! Names, ids and keys: no text panics a parser, and what one reads is written back the same.
+//! Fuzzes DIDs, ids and keys: no text panics a parser, and a value that is read is written back the
+//! same.
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;

@@ -1,4 +1,4 @@
-//! Proof files: no bytes panic, and nothing that verifies holds no statement.
+//! Fuzzes proof files: no bytes panic, and a proof that verifies has at least one statement.
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;

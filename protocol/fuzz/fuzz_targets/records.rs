@@ -1,4 +1,4 @@
-//! Records and the DID documents in them.
+//! Fuzzes records and their DID documents.
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;

@@ -6,12 +6,12 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use crate::UnixSeconds;
 
 /// 9999-12-31T23:59:59Z, the last second that RFC 3339 can write with its four digits of a year.
-const LAST_SECOND: UnixSeconds = 253_402_300_799;
+const LATEST: UnixSeconds = 253_402_300_799;
 
 /// Writes a time as `2026-09-21T14:13:20Z`. A later time than the year 9999 is written as its last
 /// second.
 pub(super) fn format(seconds: UnixSeconds) -> String {
-    humantime::format_rfc3339_seconds(system_time(seconds.min(LAST_SECOND))).to_string()
+    humantime::format_rfc3339_seconds(system_time(seconds.min(LATEST))).to_string()
 }
 
 /// Reads what [`format`] writes and nothing else: no fraction, no offset, no leap second, no time
@@ -38,7 +38,7 @@ mod tests {
             (951_782_400, "2000-02-29T00:00:00Z"),
             (1_790_000_000, "2026-09-21T14:13:20Z"),
             (4_107_542_400, "2100-03-01T00:00:00Z"),
-            (LAST_SECOND, "9999-12-31T23:59:59Z"),
+            (LATEST, "9999-12-31T23:59:59Z"),
         ] {
             assert_eq!(format(seconds), text);
             assert_eq!(parse(text), Some(seconds), "{text}");
@@ -47,7 +47,7 @@ mod tests {
 
     #[test]
     fn a_time_after_the_year_9999_is_written_as_its_last_second() {
-        for seconds in [LAST_SECOND + 1, u64::MAX] {
+        for seconds in [LATEST + 1, u64::MAX] {
             assert_eq!(format(seconds), "9999-12-31T23:59:59Z");
         }
         assert_eq!(parse("10000-01-01T00:00:00Z"), None);

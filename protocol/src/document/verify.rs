@@ -33,7 +33,7 @@ impl PublicKeys {
 pub enum DocumentError {
     #[error("the document is for `{found}`, not for `{wanted}`")]
     Subject { wanted: String, found: String },
-    #[error("the document's {0} is not of the form this protocol writes")]
+    #[error("the document's {0} has another form than this protocol writes")]
     Form(&'static str),
     #[error("the document's key `{kid}` cannot be used")]
     Key { kid: String, source: MultikeyError },

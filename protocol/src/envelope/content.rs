@@ -37,7 +37,7 @@ pub struct Content {
 pub enum ContentError {
     #[error("a content's JSON has at most {CONTENT_BYTES_MAX} bytes")]
     TooLong,
-    #[error("the padding is not of the form this suite writes")]
+    #[error("the padding has another form than this suite writes")]
     Padding,
     #[error("the content is not JSON of the right shape")]
     Shape(#[source] serde_json::Error),

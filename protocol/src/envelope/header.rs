@@ -1,5 +1,4 @@
-//! The protected header: everything about a message that is signed and authenticated but not
-//! secret.
+//! Parses the protected header of an envelope, which is signed and authenticated but not encrypted.
 
 use serde::{Deserialize, Serialize};
 
@@ -8,6 +7,7 @@ use crate::identity::Kid;
 use crate::limits::{HEADER_BYTES_MAX, THREAD_BYTES_MAX};
 use crate::{Did, UnixSeconds, base64url, strict_json};
 
+/// Everything about a message that is signed but not encrypted.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Header {
@@ -20,27 +20,31 @@ pub struct Header {
     pub class: Class,
     #[serde(deserialize_with = "strict_json::unit_enum")]
     pub r#type: MessageType,
-    /// A label that joins messages of one conversation, at most [`THREAD_BYTES_MAX`] bytes.
+    /// Joins the messages of one conversation; at most [`THREAD_BYTES_MAX`] bytes.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub thread: Option<String>,
-    /// The message this one answers.
+    /// The message that this one answers.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub re: Option<MessageId>,
+    /// When the message was sealed.
     pub time: UnixSeconds,
+    /// Seconds until a reliable message expires. Ephemeral messages have none.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub ttl: Option<u64>,
-    /// The sender's signing key.
+    /// The id of the sender's signing key.
     pub skid: Kid,
-    /// The recipient's encryption key.
+    /// The id of the recipient's encryption key.
     pub rkid: Kid,
-    /// The ephemeral X25519 public key.
+    /// The ephemeral X25519 public key of this message.
     #[serde(with = "base64url::array")]
     pub epk: [u8; 32],
-    /// Binds the message key, so that disclosing it later proves one plaintext only.
+    /// The commitment to the message key, so that a key that is disclosed later proves one
+    /// plaintext only.
     #[serde(with = "base64url::array")]
     pub commit: [u8; 32],
 }
 
+/// The cipher suite.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Suite {
     #[serde(rename = "x25519-xchacha20poly1305")]
@@ -51,12 +55,13 @@ pub enum Suite {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Class {
-    /// Kept until the recipient acknowledges it or its TTL ends.
+    /// The relay keeps it until the recipient acknowledges it or its TTL ends.
     Reliable,
-    /// At most once, never stored; refused when the recipient is away.
+    /// It is delivered at most once and never stored. It is refused when the recipient is offline.
     Ephemeral,
 }
 
+/// What a message is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "lowercase")]
@@ -87,6 +92,7 @@ impl MessageType {
     }
 }
 
+/// Why a header was refused.
 #[derive(Debug, thiserror::Error)]
 pub enum HeaderError {
     #[error("the protected header is not canonical base64url of at most {HEADER_BYTES_MAX} bytes")]
@@ -95,13 +101,15 @@ pub enum HeaderError {
     Shape(#[source] serde_json::Error),
     #[error("a thread label has at most {THREAD_BYTES_MAX} bytes")]
     Thread,
-    #[error("a reliable message names its ttl, an ephemeral one does not, and typing is ephemeral")]
+    #[error("a reliable message has a ttl, an ephemeral one has none, and typing is always ephemeral")]
     Class,
 }
 
 impl Header {
+    /// Parses the base64url text of a header.
+    ///
     /// # Errors
-    /// Anything but one JSON object of this shape within its limits.
+    /// The text is not one JSON object of this shape within its limits.
     pub fn parse(protected: &str) -> Result<Self, HeaderError> {
         let bytes = base64url::decode(protected).map_err(|_| HeaderError::Encoding)?;
         if bytes.len() > HEADER_BYTES_MAX {

@@ -31,7 +31,7 @@ pub enum OpenError {
     Header(#[source] HeaderError),
     #[error("the envelope's outer {0} differs from its signed header")]
     HeaderMismatch(&'static str),
-    #[error("the sender's record names no signing key `{0}`")]
+    #[error("the sender's record holds no signing key `{0}`")]
     UnknownSigningKey(Kid),
     #[error("the signature does not verify under the sender's key")]
     Signature(#[source] BadSignature),

@@ -18,7 +18,7 @@ const INFO: &[u8] = b"msg2agent/v1/suite1";
 
 /// The key exchange gave zero, so everybody would know the secret (RFC 7748 section 6.1).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("the X25519 key is of small order")]
+#[error("the X25519 key has small order")]
 pub struct LowOrder;
 
 /// The ciphertext, the header or the key is not the one that was used to encrypt.

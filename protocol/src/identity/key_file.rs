@@ -19,7 +19,7 @@ pub enum KeyFileError {
     Shape { line: usize, column: usize },
     #[error("the key file has version {0}; this program reads version {VERSION}")]
     Version(u32),
-    #[error("the key file holds no {0}, too many keys, or one id twice or under the wrong use")]
+    #[error("the key file holds no {0}, too many of them, or one whose id is repeated or of the wrong use")]
     Keys(&'static str),
 }
 

@@ -37,13 +37,13 @@ pub enum ProofError {
     Count,
     #[error("{part} is not valid")]
     Document { part: String, source: DocumentError },
-    #[error("{part} names `{did}`, but the file holds no document of it")]
+    #[error("{part} refers to `{did}`, but the file holds no document of it")]
     MissingDocument { part: String, did: Did },
-    #[error("{part} is not what its sender signed, or not what its key opens")]
+    #[error("{part} is not what its sender signed, or its key does not open it")]
     Message { part: String, source: OpenError },
-    #[error("documents are not one for each DID that is named, in order")]
+    #[error("documents are not one for each DID in the file, in order of the DID")]
     Documents,
-    #[error("attestation is not by a signing key of the agent it names")]
+    #[error("attestation is not by a signing key of its agent")]
     AttestationKey,
     #[error("attestation does not cover this file")]
     Attestation(#[source] BadSignature),

@@ -1,25 +1,35 @@
-//! The states of a task and their order.
+//! Defines the states of a task and which state may follow which.
 
 use serde::{Deserialize, Serialize};
 
-/// Where a task stands, as its worker says.
+/// The state of a task, which only its worker sets.
+///
+/// ```
+/// use msg2agent_protocol::task::State;
+///
+/// assert!(State::Submitted.can_transition_to(State::Working));
+/// assert!(State::Working.can_transition_to(State::InputRequired));
+/// assert!(!State::Working.can_transition_to(State::Rejected), "it has begun");
+/// assert!(!State::Completed.can_transition_to(State::Failed), "it has ended");
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum State {
-    /// The worker has not said anything yet.
+    /// The worker has not answered yet. This state is never sent.
     Submitted,
     Working,
-    /// The worker waits for the giver.
+    /// The worker waits for an answer of the giver.
     InputRequired,
     Completed,
     Failed,
-    /// The worker does not take it.
+    /// The worker refuses the task.
     Rejected,
     Canceled,
 }
 
 impl State {
+    /// Every state, in order of a task's life.
     pub const ALL: [Self; 7] = [
         Self::Submitted,
         Self::Working,
@@ -30,14 +40,14 @@ impl State {
         Self::Canceled,
     ];
 
-    /// No state follows.
+    /// Whether no state follows.
     #[must_use]
     pub const fn is_final(self) -> bool {
         matches!(self, Self::Completed | Self::Failed | Self::Rejected | Self::Canceled)
     }
 
-    /// Whether a worker may go from this state to `next`. Only what was not begun can be rejected,
-    /// nothing becomes `submitted` again, and what has ended stays as it is.
+    /// Whether a worker may change the state from this one to `next`. Only a submitted task can be
+    /// rejected, no task becomes `submitted` again, and a final state never changes.
     #[must_use]
     pub fn can_transition_to(self, next: Self) -> bool {
         match next {

@@ -1,12 +1,15 @@
-//! The one spelling of an MCP endpoint's URL. Clients send it back byte for byte (RFC 8707), so only what a URL
-//! parser itself would write is accepted.
+//! Checks that the URL of an MCP endpoint has its only accepted form.
+//!
+//! Clients send the URL back, and it is compared byte for byte (RFC 8707). Only the form that a URL
+//! parser writes is therefore accepted.
 
 use url::Url;
 
 use super::is_secure;
 use crate::admin::MCP_URL_BYTES_MAX;
 
-/// Whether the text is a [secure](is_secure) URL in its normal spelling, without query, fragment and credentials.
+/// Whether the text is a [secure](is_secure) URL in its normal form, without query, fragment and
+/// credentials, of at most [`MCP_URL_BYTES_MAX`] bytes.
 #[must_use]
 pub fn is_endpoint_url(text: &str) -> bool {
     let Ok(url) = Url::parse(text) else { return false };
@@ -17,8 +20,8 @@ pub fn is_endpoint_url(text: &str) -> bool {
     plain && is_secure(&url) && text.len() <= MCP_URL_BYTES_MAX && url.as_str() == text
 }
 
-/// Whether the text can be the URL of a relay's MCP gateway: an endpoint whose path ends in `/mcp`, which clients
-/// and people expect.
+/// Whether the text can be the URL of a relay's MCP gateway: an endpoint URL whose path ends in
+/// `/mcp`.
 #[must_use]
 pub fn is_gateway_url(text: &str) -> bool {
     is_endpoint_url(text) && text.ends_with("/mcp")

@@ -1,5 +1,6 @@
-//! The one spelling of an OAuth issuer, and the URLs below it. Clients compare it byte for byte
-//! (RFC 8414 section 3.3, RFC 9207).
+//! Parses an OAuth issuer in its only accepted form.
+//!
+//! Clients compare issuers byte for byte (RFC 8414 section 3.3, RFC 9207).
 
 use std::fmt;
 use std::str::FromStr;
@@ -8,7 +9,17 @@ use url::{Origin, Url};
 
 use super::is_secure;
 
-/// `https://host[:port]`, or `http://` on loopback; without path and trailing slash.
+/// An issuer: `https://host[:port]`, or `http://host[:port]` on loopback, without a path and a
+/// trailing slash.
+///
+/// ```
+/// use msg2agent_protocol::url::Issuer;
+///
+/// let issuer: Issuer = "https://relay.example".parse()?;
+/// assert_eq!(issuer.at("/oauth/token"), "https://relay.example/oauth/token");
+/// assert!("https://relay.example/".parse::<Issuer>().is_err());
+/// # Ok::<(), msg2agent_protocol::url::IssuerError>(())
+/// ```
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Issuer(String);
 
@@ -16,10 +27,11 @@ pub struct Issuer(String);
 #[error(
     "an issuer is https://host[:port] in lower case, or http:// on loopback, without path and trailing slash"
 )]
+/// The text is not an issuer in its accepted form.
 pub struct IssuerError;
 
 impl Issuer {
-    /// The spelling that clients compare.
+    /// The text that clients compare.
     #[must_use]
     pub fn as_str(&self) -> &str {
         &self.0

@@ -1,4 +1,4 @@
-//! Fixed agents and a fixed stream of bytes, so that every fixture can be made again byte for byte.
+//! Makes fixed agents and a fixed stream of random bytes, so that every fixture is reproducible.
 
 use std::convert::Infallible;
 
@@ -14,8 +14,8 @@ use sha2::{Digest as _, Sha256};
 pub(crate) const NOW: UnixSeconds = 1_790_000_000;
 pub(crate) const RELAY: &str = "wss://example.com/ws";
 
-/// SHA-256 of a label and a counter, block after block: random to every test, the same in every run
-/// and language.
+/// SHA-256 of a label and a counter, block after block. It looks random and is the same in every
+/// run and language.
 pub(crate) struct Stream {
     label: &'static str,
     blocks: u64,

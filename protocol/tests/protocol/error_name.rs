@@ -1,9 +1,9 @@
-//! The name of an error as fixtures give it: its variant, and those of its causes, joined by `/`.
+//! Names an error as the fixtures do: its variant and the variants of its causes, joined by `/`.
 
 use std::error::Error;
 
-/// `Domain/Port`, `Message/Signature/BadSignature`. A JSON error is named by the variant that holds
-/// it: its text is the parser's and may change.
+/// For example `Domain/Port` or `Message/Signature/BadSignature`. A JSON error has the name of the
+/// variant that holds it, because the text of the parser may change.
 pub(crate) fn error_name(error: &(dyn Error + 'static)) -> String {
     let mut names = Vec::new();
     let mut next = Some(error);
@@ -17,8 +17,8 @@ pub(crate) fn error_name(error: &(dyn Error + 'static)) -> String {
     names.join("/")
 }
 
-/// The first word of the derived `Debug`; a variant's text member, which names the part at fault,
-/// is kept.
+/// The first word of the derived `Debug`. The text of a variant that names the part at fault is
+/// kept.
 fn variant(error: &(dyn Error + 'static)) -> String {
     let debug = format!("{error:?}");
     let word: String = debug.chars().take_while(char::is_ascii_alphanumeric).collect();

@@ -1,8 +1,8 @@
-//! Golden fixtures: `protocol/fixtures/<topic>.json`, for us and for SDKs in other languages.
+//! Compares the crate with golden fixtures, which SDKs in other languages use too.
 //!
-//! Each file holds `valid` cases (a sentence, an input, the value that is read) and `invalid` ones
-//! (a sentence, an input, the name of the error). `MSG2AGENT_WRITE_GOLDEN=1` rewrites them from the
-//! cases named here.
+//! Each file `protocol/fixtures/<topic>.json` holds `valid` cases (a sentence, an input and the
+//! value that is read) and `invalid` ones (a sentence, an input and the name of the error).
+//! `MSG2AGENT_WRITE_GOLDEN=1` writes the files.
 
 use std::path::PathBuf;
 

@@ -1,5 +1,5 @@
-//! Proofs about the protocol crate as others use it: golden fixtures, published vectors,
-//! properties, and changed bytes.
+//! Tests the protocol crate from outside: golden fixtures, published vectors, properties and
+//! changed bytes.
 
 #![expect(
     clippy::unwrap_used,

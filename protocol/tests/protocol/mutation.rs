@@ -1,4 +1,4 @@
-//! Damaged texts: what a parser meets when the other side is broken or hostile.
+//! Damages texts as a broken or hostile peer would.
 
 use proptest::prelude::*;
 use proptest::sample::Index;

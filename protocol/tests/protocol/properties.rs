@@ -1,5 +1,4 @@
-//! What holds for every input: no parser panics, what is written is read back, what was sealed
-//! opens.
+//! Checks what holds for every input: no parser panics, and what is written or sealed is read back.
 
 use msg2agent_protocol::api_key::{ApiKey, KeyHash, KeyId};
 use msg2agent_protocol::did::{AgentName, Domain, TenantId};
@@ -18,7 +17,7 @@ use crate::actors::{self, NOW, alice, bob, keys, request, sealed};
 use crate::golden_proof;
 use crate::mutation::{changed, changes};
 
-/// Every function of the crate that reads what somebody else wrote.
+/// Calls every parser of the crate.
 fn read_as_everything(bytes: &[u8]) {
     drop(strict_json::from_slice::<DidDocument>(bytes));
     drop(strict_json::from_slice::<admin::TenantSpec>(bytes));

@@ -1,6 +1,7 @@
-//! The relay's borrowed view, the agent's owned type and a plain JSON tree read the same envelope
-//! out of the same bytes, or all refuse it: nobody can show the relay one address and the recipient
-//! another.
+//! Checks that the relay, the agent and a plain JSON tree read the same envelope in the same bytes.
+//!
+//! Where one of them refuses the bytes, all do. Nobody can show the relay one address and the
+//! recipient another.
 
 use std::fmt;
 
@@ -39,8 +40,8 @@ impl<'de> Visitor<'de> for MembersVisitor {
     }
 }
 
-/// The rules of docs/protocol.md section 3, on the tree: what the relay must read, or nothing. Of
-/// `to` and `from` it is only said that they are texts.
+/// The rules of docs/protocol.md section 3 on the tree: what the relay must read, or nothing. Of
+/// `to` and `from` they only require that they are strings.
 fn by_the_book(text: &str) -> Option<(String, String, String)> {
     let Members(members) = serde_json::from_str(text).ok()?;
     let each_once =
@@ -66,7 +67,7 @@ fn by_the_agent(text: &str) -> Option<(String, String, String)> {
     Some((envelope.to.to_string(), envelope.from.to_string(), envelope.id.to_string()))
 }
 
-/// A member's value, with every kind of oddity more often than chance would give it.
+/// The value of a member, which is odd more often than by chance.
 fn value() -> impl Strategy<Value = String> {
     prop::sample::select(vec![
         r#""did:wba:example.com:agent:acme:alice""#,

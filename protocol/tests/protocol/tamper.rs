@@ -1,5 +1,5 @@
-//! Every byte of what is signed, changed one by one: the change is refused, and blamed on the part
-//! it is in.
+//! Changes every byte of what is signed and checks that the change is refused and attributed to its
+//! part.
 
 use msg2agent_protocol::document::PublicKeys;
 use msg2agent_protocol::envelope::{Content, Envelope, OpenError, open};
@@ -9,8 +9,8 @@ use msg2agent_protocol::{Identity, challenge, proof};
 use crate::actors::{self, NOW, alice, bob, keys, request, sealed};
 use crate::golden_proof;
 
-/// Bits flipped in each byte: the lowest changes a digit or letter to its neighbour, the other one
-/// the case of a letter.
+/// The bits that are flipped in each byte: the lowest makes a digit or letter its neighbour, the
+/// other one changes the case of a letter.
 const FLIPS: [u8; 2] = [0x01, 0x20];
 
 /// Each single-byte change of a text, with its place.
@@ -72,8 +72,8 @@ fn every_changed_byte_of_a_record_is_refused_at_registration() {
     }
 }
 
-/// The card is not signed by itself: the registration covers it, and whoever trusts the relay's
-/// answer for it.
+/// The card has no signature of its own. The registration covers it; whoever looks it up trusts the
+/// relay for it.
 #[test]
 fn every_changed_byte_of_a_records_documents_is_refused_by_its_reader() {
     let record = actors::record(&alice());
@@ -95,7 +95,8 @@ fn every_changed_byte_of_a_proof_is_refused_and_blamed_on_its_part() {
     }
 }
 
-/// Errors about the file as a whole: a changed brace, name or version leaves no parts to blame.
+/// Errors about the whole file: a changed brace, name or version leaves no part that could be
+/// named.
 const SHAPE: [&str; 3] =
     ["the file is not a proof", "the file has proof version", "documents are not one for each DID"];
 

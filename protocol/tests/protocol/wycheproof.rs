@@ -1,4 +1,5 @@
-//! Project Wycheproof's vectors against the primitives as this crate calls them.
+//! Runs the vectors of Project Wycheproof against the cryptographic primitives as this crate calls
+//! them.
 
 use chacha20poly1305::aead::{Aead as _, Payload};
 use chacha20poly1305::{KeyInit as _, XChaCha20Poly1305, XNonce};

@@ -1,15 +1,15 @@
-//! `--print-config`: the effective settings as a file that could be given back, without secrets.
+//! `--print-config`: the effective settings as a configuration file, without secrets.
 
 use std::path::Path;
 
 use daemon::telemetry::Format;
-use protocol::did::Domain;
 use serde::Serialize;
 
+use super::oauth::OauthLayer;
 use super::{Config, Limits};
 
 #[derive(Serialize)]
-struct Shown<'a> {
+struct Printed<'a> {
     listen: String,
     admin_listen: String,
     domain: String,
@@ -24,60 +24,26 @@ struct Shown<'a> {
     otlp_endpoint: Option<String>,
     drain_timeout_seconds: u64,
     #[serde(skip_serializing_if = "Option::is_none")]
-    tls: Option<ShownTls<'a>>,
-    oauth: ShownOauth<'a>,
+    tls: Option<PrintedTls<'a>>,
+    oauth: OauthLayer,
     limits: Limits,
 }
 
 #[derive(Serialize)]
-struct ShownTls<'a> {
+struct PrintedTls<'a> {
     cert_file: &'a Path,
     key_file: &'a Path,
 }
 
-#[derive(Serialize)]
-struct ShownOauth<'a> {
-    issuer: String,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    keys_dir: Option<&'a Path>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    provider_issuer: Option<&'a str>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    provider_name: Option<&'a str>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    provider_client_id: Option<&'a str>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    provider_client_secret_file: Option<&'a Path>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    gateway_url: Option<&'a str>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    gateway_token_file: Option<&'a Path>,
-    trusted_proxies: &'a [ipnet::IpNet],
-}
-
 impl Config {
-    fn shown_oauth(&self, domain: &Domain) -> ShownOauth<'_> {
-        let (provider, gateway) = (self.oauth.provider.as_ref(), self.oauth.gateway.as_ref());
-        ShownOauth {
-            issuer: self.issuer_of(domain),
-            keys_dir: self.oauth.keys_dir.as_deref(),
-            provider_issuer: provider.map(|it| it.issuer.as_str()),
-            provider_name: provider.map(|it| it.name.as_str()),
-            provider_client_id: provider.map(|it| it.client_id.as_str()),
-            provider_client_secret_file: provider.map(|it| it.client_secret_file.as_path()),
-            gateway_url: gateway.map(|it| it.url.as_str()),
-            gateway_token_file: gateway.map(|it| it.token_file.as_path()),
-            trusted_proxies: &self.oauth.trusted_proxies,
-        }
-    }
-
-    /// TOML. Files with secrets are named, not read; credentials in a URL are left out.
+    /// The settings as TOML. It contains the paths of files with secrets, not their content, and no
+    /// credentials of URLs.
     ///
     /// # Errors
     /// A path that is not UTF-8.
     pub fn show(&self) -> Result<String, toml::ser::Error> {
         let domain = self.domain_at(self.listen.port());
-        toml::to_string(&Shown {
+        toml::to_string(&Printed {
             listen: self.listen.to_string(),
             admin_listen: self.admin_listen.to_string(),
             public_url: without_credentials(&self.public_url_of(&domain)),
@@ -90,14 +56,14 @@ impl Config {
             log_filter: &self.log_filter,
             otlp_endpoint: self.otlp_endpoint.as_deref().map(without_credentials),
             drain_timeout_seconds: self.drain_timeout.as_secs(),
-            tls: self.tls.as_ref().map(|tls| ShownTls { cert_file: &tls.cert, key_file: &tls.key }),
-            oauth: self.shown_oauth(&domain),
+            tls: self.tls.as_ref().map(|tls| PrintedTls { cert_file: &tls.cert, key_file: &tls.key }),
+            oauth: OauthLayer::in_effect(&self.oauth, self.issuer_of(&domain)),
             limits: self.limits,
         })
     }
 }
 
-/// The URL without `user:password@` and without query, where tokens hide.
+/// The URL without `user:password@` and without query, which may contain tokens.
 fn without_credentials(url: &str) -> String {
     let url = url.split(['?', '#']).next().unwrap_or_default();
     let Some((scheme, rest)) = url.split_once("://") else { return url.to_owned() };

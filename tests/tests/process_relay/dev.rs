@@ -170,7 +170,8 @@ async fn without_the_relay_program_it_says_where_to_put_it() {
     command.env_clear().env("PATH", home.path()).args(["dev", "-o", "json"]);
     let (code, error) = failure(&command.output().await.unwrap());
     assert_eq!((code, error["attempt"].as_str()), (Some(1), Some("cannot start msg2agent-relay")));
-    let advice = "put msg2agent-relay beside m2a, or into a folder of PATH";
+    let advice = "put msg2agent-relay next to m2a or into a folder of PATH; \
+                  in the repository, run cargo build -p msg2agent-relay";
     assert_eq!(error["advice"].as_str(), Some(advice));
 }
 

@@ -1,12 +1,11 @@
-//! Writes `docs/limits.md`, the table of every timeout and limit, from the constants in the
-//! sources.
+//! Writes `docs/limits.md`, the page of every timeout and limit, from the constants in the sources.
 //!
 //! The test compares the page with the sources. `MSG2AGENT_WRITE_GOLDEN=1` writes the page.
 
-use std::path::Path;
-
 use constants::Constant;
 use value::Values;
+
+use crate::workspace::{self, root};
 
 mod constants;
 mod value;
@@ -18,17 +17,17 @@ const TEST_MEMBERS: [&str; 2] = ["tests", "devtools"];
 
 const HEAD: &str = "# Timeouts and limits
 
-Every timeout and limit that is a constant, with its value and what it bounds. `make gen` writes this
-page from the sources, and `tests/tests/structure/limits.rs` keeps it current: change the constant or
-its doc comment there, not here. What an administrator can set is described with the settings: of a
-relay in docs/protocol.md and docs/oauth.md, of an MCP endpoint in docs/mcp.md.
+Every timeout and limit that is a constant, with its value and what it bounds. `make gen` writes
+this page from the sources, and `tests/tests/structure/limits.rs` keeps it current: change the
+constant or its doc comment, not this page. Settings of an administrator are described elsewhere:
+those of a relay in docs/oauth.md and with `msg2agent-relay --help`, those of an MCP endpoint and of
+the gateway in docs/mcp.md and docs/gateway.md.
 ";
 
 #[test]
 fn the_page_of_limits_is_what_the_constants_say() {
-    let root = root();
-    let wanted = page(&root);
-    let path = root.join(PAGE);
+    let wanted = page();
+    let path = root().join(PAGE);
     if std::env::var_os(REWRITE).is_some() {
         std::fs::write(&path, &wanted).expect("a writable page");
     }
@@ -39,7 +38,7 @@ fn the_page_of_limits_is_what_the_constants_say() {
 
 #[test]
 fn every_limit_says_what_it_bounds() {
-    let silent: Vec<_> = constants(&root())
+    let silent: Vec<_> = constants()
         .into_iter()
         .filter(|constant| constant.is_limit() && constant.doc.split_whitespace().count() < 2)
         .map(|constant| format!("{}: {}", constant.file, constant.name))
@@ -47,27 +46,19 @@ fn every_limit_says_what_it_bounds() {
     assert!(silent.is_empty(), "without a doc comment: {silent:#?}");
 }
 
-fn root() -> std::path::PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).parent().expect("the workspace").to_owned()
-}
-
-fn constants(root: &Path) -> Vec<Constant> {
-    let found: Vec<_> = members(root).iter().flat_map(|member| constants::of_member(root, member)).collect();
+fn constants() -> Vec<Constant> {
+    let found: Vec<_> = members().flat_map(|member| constants::read_member(&member)).collect();
     assert!(found.len() > 150, "found only {} constants", found.len());
     found
 }
 
 /// The folders of the packages whose limits matter to a user.
-fn members(root: &Path) -> Vec<String> {
-    let manifest = std::fs::read_to_string(root.join("Cargo.toml")).expect("the workspace's Cargo.toml");
-    let (_, rest) = manifest.split_once("members = [").expect("a list of members");
-    let (list, _) = rest.split_once(']').expect("the end of the list");
-    let members = list.split('"').skip(1).step_by(2).map(str::to_owned);
-    members.filter(|member| !TEST_MEMBERS.contains(&member.as_str())).collect()
+fn members() -> impl Iterator<Item = String> {
+    workspace::members().into_iter().filter(|member| !TEST_MEMBERS.contains(&member.as_str()))
 }
 
-fn page(root: &Path) -> String {
-    let constants = constants(root);
+fn page() -> String {
+    let constants = constants();
     let values = Values::new(&constants);
     let (mut page, mut member, mut file) = (HEAD.to_owned(), "", "");
     for constant in constants.iter().filter(|constant| constant.is_limit()) {
@@ -83,4 +74,33 @@ fn page(root: &Path) -> String {
         page += &format!("| `{}` | {} | {doc} |\n", constant.name, values.text(constant));
     }
     page
+}
+
+#[test]
+fn a_value_is_computed_and_written_with_its_unit() {
+    let cases = [
+        ("A_BYTES_MAX", "usize", "64 * 1024", "64 KiB"),
+        ("B_BYTES_MAX", "usize", "protocol::A_BYTES_MAX - 1", "65,535 bytes"),
+        ("C_BYTES_MAX", "usize", "(1 << 20) / 4 * 3", "768 KiB"),
+        ("COUNT_MAX", "usize", "4_096", "4,096"),
+        ("FIRST_TIMEOUT", "Duration", "Duration::from_millis(1500)", "1,500 ms"),
+        ("SECOND_TIMEOUT", "Duration", "Duration::from_secs(60)", "60 s"),
+        ("THIRD_TTL_SECONDS", "u64", "10 * SECOND_TIMEOUT.as_secs()", "10 min"),
+        ("FOURTH_TTL_SECONDS", "u64", "7 * 24 * 3600", "7 days"),
+        ("FIFTH_TTL", "Duration", "Duration::from_hours(24)", "24 h"),
+        ("OTHER_MAX", "usize", "size_of::<u64>()", "`size_of::<u64>()`"),
+    ];
+    let constant = |(name, r#type, value, _): &(&str, &str, &str, &str)| Constant {
+        member: "a".into(),
+        file: "a/src/lib.rs".into(),
+        name: (*name).into(),
+        r#type: (*r#type).into(),
+        value: (*value).into(),
+        doc: String::new(),
+    };
+    let constants: Vec<_> = cases.iter().map(constant).collect();
+    let values = Values::new(&constants);
+    for (constant, (_, _, _, wanted)) in constants.iter().zip(cases) {
+        assert_eq!(values.text(constant), wanted, "{}", constant.name);
+    }
 }

@@ -1,4 +1,4 @@
-//! Identities, their DID documents, and records.
+//! Fixtures of identities, their DID documents, and records.
 
 use msg2agent_protocol::document::{self, DidDocument, PublicKeys};
 use msg2agent_protocol::record::VerifiedRecord;

@@ -1,4 +1,4 @@
-//! Headers, envelopes, and the relay's view of them.
+//! Fixtures of protected headers, of envelopes, and of the relay's view of envelopes.
 
 use msg2agent_protocol::envelope::suite1::Binding;
 use msg2agent_protocol::envelope::{

@@ -1,4 +1,4 @@
-//! Frames, and the registration's signature.
+//! Fixtures of frames and of the signed challenge of a registration.
 
 use ed25519_dalek::SigningKey;
 use msg2agent_protocol::did::Domain;

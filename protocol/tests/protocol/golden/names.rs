@@ -1,4 +1,4 @@
-//! Names, ids and keys: inputs that are one text each.
+//! Fixtures of DIDs, ids, keys and encodings, each of which is one text.
 
 use ed25519_dalek::SigningKey;
 use msg2agent_protocol::api_key::ApiKey;

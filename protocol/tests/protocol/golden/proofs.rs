@@ -1,4 +1,4 @@
-//! Proof files.
+//! Fixtures of proof files.
 
 use msg2agent_protocol::Identity;
 use msg2agent_protocol::document;

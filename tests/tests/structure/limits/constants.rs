@@ -2,6 +2,8 @@
 
 use std::path::{Path, PathBuf};
 
+use crate::workspace::root;
+
 /// A constant of an integer type or of the type `Duration`.
 pub(super) struct Constant {
     pub(super) member: String,
@@ -25,13 +27,13 @@ impl Constant {
 }
 
 /// The constants of a member of the workspace, in order of the file and of the line.
-pub(super) fn of_member(root: &Path, member: &str) -> Vec<Constant> {
+pub(super) fn read_member(member: &str) -> Vec<Constant> {
     let mut files = Vec::new();
-    source_files(&root.join(member).join("src"), &mut files);
+    source_files(&root().join(member).join("src"), &mut files);
     files.sort();
     let of_file = |path: PathBuf| {
         let text = std::fs::read_to_string(&path).expect("a readable file");
-        let file = path.strip_prefix(root).expect("a path below the root").display().to_string();
+        let file = path.strip_prefix(root()).expect("a path below the root").display().to_string();
         read(&text).into_iter().map(move |constant| Constant {
             member: member.to_owned(),
             file: file.clone(),

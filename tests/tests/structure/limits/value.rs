@@ -2,8 +2,6 @@
 
 use super::Constant;
 
-const MILLISECONDS_PER_SECOND: u128 = 1000;
-
 /// How deep constants may refer to each other.
 const DEPTH_MAX: usize = 8;
 
@@ -62,11 +60,11 @@ impl Parser<'_> {
     fn sum(&mut self) -> Option<Value> {
         let mut left = self.product()?;
         loop {
-            left = if self.take("+") {
+            left = if self.consume("+") {
                 combine(left, self.product()?, u128::checked_add)?
-            } else if self.take("-") {
+            } else if self.consume("-") {
                 combine(left, self.product()?, u128::checked_sub)?
-            } else if self.take("<<") {
+            } else if self.consume("<<") {
                 let Value::Number(bits) = self.product()? else { return None };
                 combine(left, Value::Number(1_u128.checked_shl(bits.try_into().ok()?)?), u128::checked_mul)?
             } else {
@@ -78,9 +76,9 @@ impl Parser<'_> {
     fn product(&mut self) -> Option<Value> {
         let mut left = self.atom()?;
         loop {
-            left = if self.take("*") {
+            left = if self.consume("*") {
                 combine(left, self.atom()?, u128::checked_mul)?
-            } else if self.take("/") {
+            } else if self.consume("/") {
                 combine(left, self.atom()?, u128::checked_div)?
             } else {
                 return Some(left);
@@ -89,9 +87,9 @@ impl Parser<'_> {
     }
 
     fn atom(&mut self) -> Option<Value> {
-        if self.take("(") {
+        if self.consume("(") {
             let value = self.sum()?;
-            return self.take(")").then_some(value);
+            return self.consume(")").then_some(value);
         }
         let text = self.rest.trim_start();
         let is_part = |c: char| c.is_ascii_alphanumeric() || c == '_' || c == ':';
@@ -101,9 +99,9 @@ impl Parser<'_> {
             return word.replace('_', "").parse().ok().map(Value::Number);
         }
         let name = word.rsplit("::").next()?;
-        if self.take("(") {
+        if self.consume("(") {
             let Value::Number(count) = self.sum()? else { return None };
-            return if self.take(")") {
+            return if self.consume(")") {
                 count.checked_mul(unit(name)?).map(Value::Milliseconds)
             } else {
                 None
@@ -111,14 +109,12 @@ impl Parser<'_> {
         }
         let value = self.values.named(name, self.file, self.depth)?;
         match value {
-            Value::Milliseconds(time) if self.take(".as_secs()") => {
-                Some(Value::Number(time / MILLISECONDS_PER_SECOND))
-            }
+            Value::Milliseconds(time) if self.consume(".as_secs()") => Some(Value::Number(time / 1000)),
             value => Some(value),
         }
     }
 
-    fn take(&mut self, token: &str) -> bool {
+    fn consume(&mut self, token: &str) -> bool {
         let rest = self.rest.trim_start().strip_prefix(token);
         self.rest = rest.unwrap_or(self.rest);
         rest.is_some()
@@ -129,9 +125,9 @@ impl Parser<'_> {
 fn unit(constructor: &str) -> Option<u128> {
     match constructor {
         "from_millis" => Some(1),
-        "from_secs" => Some(MILLISECONDS_PER_SECOND),
-        "from_mins" => Some(60 * MILLISECONDS_PER_SECOND),
-        "from_hours" => Some(3600 * MILLISECONDS_PER_SECOND),
+        "from_secs" => Some(1000),
+        "from_mins" => Some(60 * 1000),
+        "from_hours" => Some(3600 * 1000),
         _ => None,
     }
 }
@@ -150,7 +146,7 @@ fn number(name: &str, value: u128) -> String {
     if has("BYTES") {
         bytes(value)
     } else if has("SECONDS") || has("SECS") {
-        duration(value * MILLISECONDS_PER_SECOND)
+        duration(value * 1000)
     } else if has("MILLISECONDS") || has("MILLIS") || has("MS") {
         duration(value)
     } else if has("DAYS") {
@@ -161,12 +157,12 @@ fn number(name: &str, value: u128) -> String {
 }
 
 fn duration(milliseconds: u128) -> String {
-    let seconds = milliseconds / MILLISECONDS_PER_SECOND;
+    let seconds = milliseconds / 1000;
     match seconds {
-        _ if milliseconds % MILLISECONDS_PER_SECOND != 0 => format!("{} ms", grouped(milliseconds)),
-        172_800.. if seconds % 86_400 == 0 => format!("{} days", grouped(seconds / 86_400)),
-        3_600.. if seconds % 3_600 == 0 => format!("{} h", seconds / 3_600),
-        120.. if seconds % 60 == 0 => format!("{} min", grouped(seconds / 60)),
+        _ if !milliseconds.is_multiple_of(1000) => format!("{} ms", grouped(milliseconds)),
+        172_800.. if seconds.is_multiple_of(86_400) => format!("{} days", grouped(seconds / 86_400)),
+        3_600.. if seconds.is_multiple_of(3_600) => format!("{} h", seconds / 3_600),
+        120.. if seconds.is_multiple_of(60) => format!("{} min", grouped(seconds / 60)),
         _ => format!("{} s", grouped(seconds)),
     }
 }
