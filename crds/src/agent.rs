@@ -1,15 +1,17 @@
-//! `Agent`: one agent with its name, its keys and its MCP endpoint. Written by a developer.
+//! The kind `Agent`: one agent with its DID, its keys and its MCP endpoint. Developers write it.
 
 use k8s_openapi::api::core::v1::ResourceRequirements;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Condition, Time};
-use kube::{CustomResource, KubeSchema};
+use kube::{CustomResource, KubeSchema, ResourceExt as _};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use crate::name;
+use crate::public_url::PublicUrl;
 use crate::reference::TenantRef;
 use crate::relay::Volume;
 
-/// An agent: its DID, its credentials Secret, what others see of it, and its MCP endpoint.
+/// An agent: its DID, its credentials Secret, its card, and its MCP endpoint.
 #[derive(CustomResource, Debug, Clone, PartialEq, Serialize, Deserialize, KubeSchema)]
 #[kube(
     group = "msg2agent.xyz",
@@ -21,7 +23,7 @@ use crate::relay::Volume;
     namespaced,
     status = "AgentStatus",
     derive = "PartialEq",
-    doc = "An agent: its DID, its credentials Secret, what others see of it, and its MCP endpoint.",
+    doc = "An agent: its DID, its credentials Secret, its card, and its MCP endpoint.",
     validation = Rule::new("self.metadata.name.matches('^[a-z]([-a-z0-9]{0,38}[a-z0-9])?$')").message("the name of an Agent is a DNS label that starts with a letter and has at most 40 characters, because Services are named after it"),
     validation = Rule::new("has(self.spec.handle) || !(self.metadata.name in ['default', 'system', 'gateway', 'relay', 'mcp', 'operator'])").message("the Agent's name is its handle and this one is reserved; choose another name or set handle"),
     printcolumn(name = "Ready", type_ = "string", json_path = ".status.conditions[?(@.type==\"Ready\")].status"),
@@ -41,58 +43,70 @@ use crate::relay::Volume;
     validation = Rule::new("!oldSelf.mcp.enabled || self.mcp.volume == oldSelf.mcp.volume").message("mcp.volume is immutable while mcp is enabled"),
 )]
 pub struct AgentSpec {
-    /// The Tenant this agent belongs to. Cannot change.
+    /// The Tenant that this agent belongs to. Immutable.
     #[x_kube(validation = Rule::new("self == oldSelf").message("tenantRef is immutable"))]
     pub tenant_ref: TenantRef,
-    /// Last part of the agent's DID, unique in its tenant; left out, the name of this object. Cannot change.
+    /// The agent's name, which is the last part of its DID and unique in its tenant. Defaults to
+    /// the name of this object. Immutable.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(min = 1, max = 63))]
     #[x_kube(validation = Rule::new("self.matches('^[a-z0-9]([-a-z0-9]*[a-z0-9])?$') && !(self in ['default', 'system', 'gateway', 'relay', 'mcp', 'operator'])").message("handle is 1 to 63 characters of a-z, 0-9 and -, no dash at either end, and not reserved (default, system, gateway, relay, mcp, operator)"))]
     pub handle: Option<String>,
-    /// Name on the agent's card; left out, the handle.
+    /// The display name on the agent's card. Defaults to the handle.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(min = 1, max = 128))]
     pub display_name: Option<String>,
-    /// What the agent does, on its card.
+    /// Describes on the agent's card what the agent does.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(min = 1, max = 2048))]
     pub description: Option<String>,
-    /// What other agents find this one by.
+    /// Capabilities by which other agents find this one.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(length(max = 64), extend("x-kubernetes-list-type" = "map", "x-kubernetes-list-map-keys" = ["id"]))]
     pub capabilities: Vec<Capability>,
-    /// Who finds the agent without knowing its DID. `Tenant`: every agent of its tenant. `Hidden`: nobody.
+    /// Who can find the agent without knowing its DID. With `Tenant`, every agent of its tenant can
+    /// find it. With `Hidden`, nobody can.
     #[serde(default)]
     pub discovery: Discovery,
-    /// Who holds the agent's private keys. Cannot change.
+    /// Who holds the agent's private keys. Immutable.
     #[serde(default)]
     #[x_kube(validation = Rule::new("self == oldSelf").message("identity is immutable: a DID belongs to its root key"))]
     pub identity: Identity,
-    /// The Secret with the agent's API key, and how the key rotates.
+    /// The Secret with the agent's API key, and the rotation of the key.
     #[serde(default)]
     pub credentials: Credentials,
-    /// The agent's MCP endpoint, for Claude and every other MCP client.
+    /// The agent's MCP endpoint, for Claude and other MCP clients.
     #[serde(default)]
     pub mcp: Mcp,
-    /// Stops the agent: the relay refuses its keys and closes its session until it is false again.
+    /// Suspends the agent. While this is true, the relay refuses the agent's keys and closes its
+    /// session.
     #[serde(default)]
     pub suspend: bool,
 }
 
-/// Something an agent can do.
+impl Agent {
+    /// The name of the credentials Secret.
+    #[must_use]
+    pub fn credentials_secret_name(&self) -> String {
+        let default = || name::agent_credentials(&self.name_any());
+        self.spec.credentials.secret_name.clone().unwrap_or_else(default)
+    }
+}
+
+/// Something that an agent can do.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Capability {
-    /// What others search for, for example `plan.create`.
+    /// The id that other agents search for, for example `plan.create`.
     #[schemars(length(min = 1, max = 128))]
     pub id: String,
-    /// Name for people.
+    /// The name that people see.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(min = 1, max = 128))]
     pub name: Option<String>,
 }
 
-/// Who finds an agent without knowing its DID.
+/// Who can find an agent without knowing its DID.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub enum Discovery {
     #[default]
@@ -100,15 +114,17 @@ pub enum Discovery {
     Hidden,
 }
 
-/// Who holds an agent's private keys: exactly one member.
+/// Who holds an agent's private keys. Exactly one member is set.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, KubeSchema)]
 #[serde(rename_all = "camelCase")]
-#[x_kube(validation = Rule::new("has(self.managed) != has(self.external)").message("exactly one of managed and external"))]
+#[x_kube(validation = Rule::new("has(self.managed) != has(self.external)").message("set exactly one of managed and external"))]
 pub struct Identity {
-    /// The operator makes the keys and keeps them in the Secret `<name>-identity` of this namespace.
+    /// The operator generates the keys and stores them in the Secret `<name>-identity` of this
+    /// namespace.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub managed: Option<Managed>,
-    /// The keys were made elsewhere, for example by `m2a keygen`; the cluster never sees the private ones.
+    /// The keys were generated elsewhere, for example by `m2a keygen`. The private keys never enter
+    /// the cluster.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub external: Option<External>,
 }
@@ -119,44 +135,48 @@ impl Default for Identity {
     }
 }
 
-/// Keys made by the operator.
+/// Keys that the operator generates.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Managed {}
 
-/// Keys made elsewhere.
+/// Keys that were generated elsewhere.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct External {
-    /// The agent's public root key, an Ed25519 Multikey (`z6Mk...`). The relay accepts registrations of this key only.
+    /// The agent's public root key, an Ed25519 Multikey (`z6Mk...`). The relay accepts only
+    /// registrations signed by this key.
     #[schemars(length(min = 40, max = 64), regex(pattern = "^z6Mk[1-9A-HJ-NP-Za-km-z]+$"))]
     pub root_key_multibase: String,
 }
 
-/// Where the API key is and how it rotates.
+/// The Secret with the API key, and the rotation of the key.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, KubeSchema)]
 #[serde(rename_all = "camelCase")]
 #[x_kube(validation = Rule::new("has(self.secretName) == has(oldSelf.secretName) && (!has(self.secretName) || self.secretName == oldSelf.secretName)").message("secretName is immutable: pods mount it"))]
 pub struct Credentials {
-    /// Secret in this namespace that the operator writes; left out, `<name>-relay`. A Secret of that name that is not the
-    /// operator's is never touched. Cannot change.
+    /// The Secret in this namespace that the operator writes. Defaults to `<name>-relay`. The
+    /// operator never changes a Secret of that name that belongs to somebody else. Immutable.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(min = 1, max = 253), regex(pattern = "^[a-z0-9]([-a-z0-9.]*[a-z0-9])?$"))]
     pub secret_name: Option<String>,
-    /// How the API key rotates.
+    /// The rotation of the API key.
     #[serde(default)]
     pub rotation: Rotation,
 }
 
-/// Rotation of the API key: the new key works before the Secret changes, the old one until `overlap` has passed.
+/// Rotation of the API key. The new key is valid before the Secret changes, and the old key until
+/// `overlap` ends.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, KubeSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Rotation {
-    /// How long the old key stays valid after the Secret has the new one, for example `24h`, `90m` or `0s`; at most 30 days.
+    /// How long the old key stays valid after the Secret has the new one, for example `24h`, `90m`
+    /// or `0s`. At most 30 days.
     #[serde(default = "default_overlap")]
     #[schemars(length(min = 2, max = 16), regex(pattern = "^([0-9]{1,4}h)?([0-9]{1,4}m)?([0-9]{1,6}s)?$"))]
-    #[x_kube(validation = Rule::new("duration(self) <= duration('720h')").message("overlap is a duration such as 24h, 90m or 0s, at most 720h"))]
+    #[x_kube(validation = Rule::new("duration(self) <= duration('720h')").message("overlap must be a duration such as 24h, 90m or 0s, at most 720h"))]
     pub overlap: String,
-    /// Any new value rotates the key once; the value handled last is in `status.lastHandledRotation`.
+    /// Every new value rotates the key once. `status.lastHandledRotation` has the last value that
+    /// was handled.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(max = 64))]
     pub requested_rotation: Option<String>,
@@ -172,64 +192,65 @@ fn default_overlap() -> String {
     "24h".to_owned()
 }
 
-/// The MCP endpoint of an agent. Who may sign in to it stands in the Tenant: `spec.people` and `spec.invitations`.
+/// The MCP endpoint of an agent. The Tenant's `spec.people` and `spec.invitations` say who may sign
+/// in to it.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, KubeSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Mcp {
-    /// Whether the operator runs one, in this namespace. Its URL is `status.mcpURL`.
+    /// Whether the operator runs an MCP endpoint in this namespace. Its URL is in `status.mcpURL`.
     #[serde(default)]
     pub enabled: bool,
-    /// `https://host[:port]/mcp` under which clients reach it from outside, through an Ingress or a Gateway of yours in front of its
-    /// Service, for example `https://alice.mcp.example.com/mcp`. Access tokens are for this URL alone. Left out, the address inside the cluster.
+    /// The URL by which clients outside the cluster reach the endpoint, of the form
+    /// `https://host[:port]/mcp`, for example `https://alice.mcp.example.com/mcp`. You provide the
+    /// Ingress or Gateway in front of the Service. Access tokens are valid only for this URL.
+    /// Defaults to the URL inside the cluster.
     #[serde(default, rename = "publicURL", skip_serializing_if = "Option::is_none")]
-    #[schemars(
-        length(max = 512),
-        regex(pattern = "^https://[a-z0-9]([-a-z0-9.]*[a-z0-9])?(:[1-9][0-9]{0,4})?/mcp$")
-    )]
-    #[x_kube(validation = Rule::new("!self.endsWith(':443/mcp')").message("leave :443 out of publicURL: clients compare it byte for byte with what they find"))]
-    pub public_url: Option<String>,
-    /// Its volume, with the agent's inbox and tasks; it goes with the endpoint. Cannot change while that is enabled.
+    pub public_url: Option<PublicUrl>,
+    /// The volume with the agent's inbox and tasks. It is deleted with the endpoint. Immutable
+    /// while the endpoint is enabled.
     #[serde(default)]
     pub volume: Volume,
-    /// Resources of its container; left out, requests of 20m CPU and 32Mi memory and a limit of 256Mi memory.
+    /// Resources of the endpoint's container. Defaults to requests of 20m CPU and 32Mi memory, and
+    /// a limit of 256Mi memory.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub resources: Option<ResourceRequirements>,
 }
 
-/// What the operator saw of an Agent.
+/// The observed state of an Agent.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct AgentStatus {
-    /// Generation of the spec this status is about.
+    /// The generation of the spec that this status describes.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub observed_generation: Option<i64>,
-    /// The agent's name on the wire.
+    /// The agent's DID.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub did: Option<String>,
-    /// WebSocket URL of its relay.
+    /// The WebSocket URL of the agent's relay.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub url: Option<String>,
-    /// URL of its MCP endpoint, with `mcp.enabled`.
+    /// The URL of the agent's MCP endpoint. Set when `mcp.enabled` is true.
     #[serde(default, rename = "mcpURL", skip_serializing_if = "Option::is_none")]
     pub mcp_url: Option<String>,
-    /// URL of its Relay's MCP gateway, which leads to this endpoint too, with `mcp.enabled` here and in the Relay.
+    /// The URL of the Relay's MCP gateway, which forwards requests to this endpoint. Set when
+    /// `mcp.enabled` is true here and in the Relay.
     #[serde(default, rename = "mcpGatewayURL", skip_serializing_if = "Option::is_none")]
     pub mcp_gateway_url: Option<String>,
-    /// Secret with its API key.
+    /// The Secret with the agent's API key.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub secret_name: Option<String>,
-    /// Secret with its private keys, with `identity.managed`.
+    /// The Secret with the agent's private keys. Set with `identity.managed`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub identity_secret_name: Option<String>,
-    /// API keys that the relay accepts or is about to.
+    /// API keys that the relay accepts, or will accept.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(length(max = 4), extend("x-kubernetes-list-type" = "map", "x-kubernetes-list-map-keys" = ["keyId"]))]
     pub keys: Vec<Key>,
-    /// The value of `credentials.rotation.requestedRotation` that was handled last.
+    /// The last value of `credentials.rotation.requestedRotation` that was handled.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub last_handled_rotation: Option<String>,
-    /// Accepted, CredentialsReady, Programmed, McpReady (with `mcp.enabled`), Ready; Suspended, Reconciling, Stalled while they
-    /// are true.
+    /// Conditions: Accepted, CredentialsReady, Programmed, McpReady (with `mcp.enabled`) and Ready.
+    /// Suspended, Reconciling and Stalled are present only while they are true.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(extend("x-kubernetes-list-type" = "map", "x-kubernetes-list-map-keys" = ["type"]))]
     pub conditions: Vec<Condition>,
@@ -239,16 +260,17 @@ pub struct AgentStatus {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Key {
-    /// `k_` and the first 12 hex digits of the key's SHA-256.
+    /// The id of the key: `k_` and the first 12 hex digits of its SHA-256.
     pub key_id: String,
-    /// `Staged`: on its way to the relay. `Active`: the one in the Secret. `Retiring`: still accepted until `notAfter`.
+    /// The state of the key. `Staged`: the relay has not confirmed it yet. `Active`: it is in the
+    /// Secret. `Retiring`: it is valid until `notAfter`.
     pub state: KeyState,
-    /// When the relay stops accepting it.
+    /// When the relay stops accepting the key.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub not_after: Option<Time>,
 }
 
-/// Where an API key is in its life.
+/// The state of an API key.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub enum KeyState {
     Staged,

@@ -1,5 +1,7 @@
-//! The vocabulary of conditions: one closed list of types and one of reasons. Positive words; `Reconciling` and `Stalled`
-//! (kstatus) and `DeletionBlocked` are present only while they are true.
+//! The types and reasons of conditions. Each is a closed set.
+//!
+//! `True` is the normal state of most types. `Suspended`, `DeletionBlocked`, and `Reconciling` and
+//! `Stalled` (kstatus) are present only while they are true.
 
 pub use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
 
@@ -12,7 +14,7 @@ macro_rules! words {
         impl $name {
             pub const ALL: &[Self] = &[$(Self::$word,)*];
 
-            /// The word as it stands in the object.
+            /// The value in the object.
             #[must_use]
             pub const fn as_str(self) -> &'static str {
                 match self { $(Self::$word => stringify!($word),)* }
@@ -22,74 +24,76 @@ macro_rules! words {
 }
 
 words! {
-    /// What a condition is about.
+    /// The type of a condition.
     Type {
         /// The spec is valid and the objects it refers to consent.
         Accepted,
-        /// Every ready relay replica applies the current content.
+        /// Every ready relay replica enforces the current content.
         Programmed,
-        /// The relay's pods serve.
+        /// A relay pod is ready.
         Available,
-        /// The serving certificate is usable and not about to expire.
+        /// The serving certificate is valid and not about to expire.
         CertificateReady,
-        /// The credentials Secret exists and is the one the relay knows.
+        /// The credentials Secret contains a key that the relay accepts.
         CredentialsReady,
-        /// The MCP endpoint of an Agent, or the gateway of a Relay, serves.
+        /// A pod of the Agent's MCP endpoint, or of the Relay's MCP gateway, is ready.
         McpReady,
-        /// An administrator stopped the object.
+        /// The object is suspended.
         Suspended,
-        /// Roll-up of all others: what `kubectl wait` uses.
+        /// Summarizes the others. `kubectl wait` uses it.
         Ready,
         /// Other objects still refer to this one, so its deletion waits.
         DeletionBlocked,
-        /// Work is in progress (kstatus).
+        /// The operator is working towards the spec (kstatus).
         Reconciling,
-        /// Nothing more happens until somebody edits something (kstatus).
+        /// The operator waits for somebody to change an object (kstatus).
         Stalled,
     }
 }
 
 words! {
-    /// Why a condition has its status.
+    /// The reason for the status of a condition.
     Reason {
         Accepted,
-        /// The object referred to does not exist, or does not admit this namespace; the two look alike on purpose.
+        /// The referent does not exist or does not allow this namespace. Both cases look the same
+        /// on purpose.
         RefNotPermitted,
         RelayNotFound,
         TenantNotFound,
-        /// The Tenant is there but itself not accepted.
+        /// The Tenant exists but is not accepted.
         TenantNotAccepted,
-        /// An older Tenant of the relay has the id.
+        /// An older Tenant of the relay claims the id.
         TenantIdConflict,
-        /// An older Agent of the tenant has the handle.
+        /// An older Agent of the tenant claims the handle.
         HandleConflict,
-        /// The Tenant's `agents.max` is reached by older Agents.
+        /// Older Agents reach the Tenant's `agents.max`.
         TooManyAgents,
-        /// A rule that the API server cannot check is broken, for example a root key that is no Ed25519 Multikey.
+        /// The spec violates a rule that the API server cannot check, for example that the root key
+        /// is an Ed25519 Multikey.
         InvalidSpec,
         /// The relay refused the content.
         Rejected,
         Programmed,
-        /// Not every ready relay replica has confirmed yet.
+        /// Some ready relay replicas have not confirmed yet.
         AwaitingReplicas,
-        /// No relay replica is ready or answers.
+        /// No relay replica is ready, or none answers.
         RelayUnavailable,
         MinimumReplicasAvailable,
         MinimumReplicasUnavailable,
         Issued,
         Pending,
-        /// A Secret of that name exists and is not ours; it is not touched.
+        /// A Secret of that name belongs to another owner. It is not changed.
         SecretNameConflict,
-        /// A Secret that the spec names is not there.
+        /// A Secret that the spec refers to does not exist.
         SecretNotFound,
         CredentialsIssued,
-        /// A new key is staged, the relay has not confirmed it yet.
+        /// A new key is staged, and the relay has not confirmed it yet.
         Rotating,
         WorkloadAvailable,
         WorkloadUnavailable,
-        /// `suspend: true` on this object.
+        /// `spec.suspend` of this object is true.
         SuspendedBySpec,
-        /// `suspend: true` on the Tenant.
+        /// `spec.suspend` of the Tenant is true.
         SuspendedByTenant,
         Active,
         Ready,

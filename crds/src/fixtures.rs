@@ -1,7 +1,9 @@
-//! The manifests in `crds/fixtures`: what the API server accepts, and what it refuses with which message.
+//! Loads the manifests in `crds/fixtures`: those that the API server accepts, and those that it
+//! refuses.
 //!
-//! A file holds one or more versions of one object, applied in order. In `refused/` the first line says what the refusal of
-//! the last version must contain; the versions before it are accepted. Used by the tests here and by the suite that applies
+//! A file holds one or more versions of one object, which are applied in order. In `refused/`, the
+//! last version is refused and the versions before it are accepted. The first line of such a file
+//! is a part of the refusal's message. The tests here use the fixtures, and the suite that applies
 //! them to a real API server.
 
 use std::path::{Path, PathBuf};
@@ -9,25 +11,25 @@ use std::path::{Path, PathBuf};
 use anyhow::Context as _;
 use serde::Deserialize as _;
 
-/// One file.
+/// One file of manifests.
 #[derive(Debug, Clone)]
 pub struct Fixture {
     pub name: String,
     /// Versions of the object, oldest first.
     pub versions: Vec<serde_json::Value>,
-    /// What the refusal of the last version contains; `None` when every version is accepted.
+    /// A part of the refusal's message. `None` when every version is accepted.
     pub refusal: Option<String>,
 }
 
-/// All of them, sorted by name.
+/// Loads all fixtures, sorted by name.
 ///
 /// # Errors
-/// A file that cannot be read or is not YAML, or a refused one without its message.
+/// An unreadable file, malformed YAML, or a refused manifest without its message.
 pub fn load() -> anyhow::Result<Vec<Fixture>> {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures");
     let mut fixtures = Vec::new();
     for (kind, refused) in [("accepted", false), ("refused", true)] {
-        for entry in std::fs::read_dir(folder.join(kind)).context("read the fixtures folder")? {
+        for entry in std::fs::read_dir(folder.join(kind)).context("failed to read the fixtures")? {
             fixtures.push(read(entry?.path(), refused)?);
         }
     }
@@ -36,17 +38,18 @@ pub fn load() -> anyhow::Result<Vec<Fixture>> {
 }
 
 fn read(path: PathBuf, refused: bool) -> anyhow::Result<Fixture> {
-    let text = std::fs::read_to_string(&path).with_context(|| format!("read {}", path.display()))?;
+    let text =
+        std::fs::read_to_string(&path).with_context(|| format!("failed to read {}", path.display()))?;
     let name = path.file_stem().and_then(|s| s.to_str()).unwrap_or_default().to_owned();
     let message = text.lines().next().and_then(|line| line.strip_prefix("# refused: ")).map(str::to_owned);
     anyhow::ensure!(
         refused == message.is_some(),
-        "{name}: the first line of a refused manifest, and only of it, is `# refused: <message>`"
+        "{name}: only refused manifests start with `# refused: <message>`, and all of them do"
     );
     let versions = serde_yaml_ng::Deserializer::from_str(&text)
         .map(serde_json::Value::deserialize)
         .collect::<Result<_, _>>()
-        .with_context(|| format!("parse {}", path.display()))?;
+        .with_context(|| format!("failed to parse {}", path.display()))?;
     Ok(Fixture { name, versions, refusal: message })
 }
 
@@ -88,7 +91,7 @@ mod tests {
     }
 
     #[test]
-    fn accepted_manifests_are_what_the_types_read() {
+    fn accepted_manifests_deserialize_into_the_types() {
         for fixture in load().unwrap().into_iter().filter(|f| f.refusal.is_none()) {
             for version in fixture.versions {
                 let read = match version["kind"].as_str() {

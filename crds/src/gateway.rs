@@ -1,35 +1,35 @@
-//! The MCP gateway of a Relay: one URL under which people and programs reach every agent of that Relay that has an MCP endpoint.
+//! The MCP gateway of a Relay: one URL for the MCP endpoints of all its agents.
 
 use k8s_openapi::api::core::v1::ResourceRequirements;
 use kube::KubeSchema;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-/// One MCP URL for all agents of this relay. The gateway asks the relay whom a presented credential speaks for and passes the request on to
-/// that agent's own endpoint; it keeps nothing and holds no agent's key, so it can have any number of pods.
+use crate::public_url::PublicUrl;
+
+/// One MCP URL for all agents of this relay. The gateway asks the relay for the agent of a
+/// credential, and forwards the request to that agent's own endpoint. It stores nothing and holds
+/// no agent's key, so it can have any number of pods.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, KubeSchema)]
 #[serde(rename_all = "camelCase")]
 #[x_kube(
     validation = Rule::new("!has(self.resources) || !has(self.replicas) || !has(self.replicas.max) || self.replicas.max <= self.replicas.min || (has(self.resources.requests) && 'cpu' in self.resources.requests) || (has(self.resources.limits) && 'cpu' in self.resources.limits)").message("resources need a CPU request where replicas.max is above replicas.min: the autoscaler measures against it"),
 )]
 pub struct Gateway {
-    /// Whether the operator runs one, beside the relay. Its URL is `status.mcp.url`.
+    /// Whether the operator runs an MCP gateway for this relay. Its URL is in `status.mcp.url`.
     #[serde(default)]
     pub enabled: bool,
-    /// `https://host[:port]/mcp` under which clients reach it from outside, through an Ingress or a Gateway of yours in front of its
-    /// Service, for example `https://mcp.example.com/mcp`. Access tokens are for this URL alone: a change makes everybody sign in again.
-    /// Left out, the address inside the cluster.
+    /// The URL by which clients outside the cluster reach the gateway, of the form
+    /// `https://host[:port]/mcp`, for example `https://mcp.example.com/mcp`. You provide the
+    /// Ingress or Gateway in front of the Service. Access tokens are valid only for this URL, so
+    /// everybody has to sign in again when it changes. Defaults to the URL inside the cluster.
     #[serde(default, rename = "publicURL", skip_serializing_if = "Option::is_none")]
-    #[schemars(
-        length(max = 512),
-        regex(pattern = "^https://[a-z0-9]([-a-z0-9.]*[a-z0-9])?(:[1-9][0-9]{0,4})?/mcp$")
-    )]
-    #[x_kube(validation = Rule::new("!self.endsWith(':443/mcp')").message("leave :443 out of publicURL: clients compare it byte for byte with what they find"))]
-    pub public_url: Option<String>,
-    /// How many pods it has.
+    pub public_url: Option<PublicUrl>,
+    /// The number of pods.
     #[serde(default)]
     pub replicas: Replicas,
-    /// Resources of its container; left out, requests of 50m CPU and 32Mi memory and a limit of 256Mi memory.
+    /// Resources of the gateway's container. Defaults to requests of 50m CPU and 32Mi memory, and a
+    /// limit of 256Mi memory.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub resources: Option<ResourceRequirements>,
 }
@@ -40,27 +40,31 @@ impl Gateway {
     }
 }
 
-/// Pods of the gateway. Where `max` is above `min`, a HorizontalPodAutoscaler decides, which needs a metrics server in the cluster.
+/// The number of pods of the gateway. If `max` is above `min`, a HorizontalPodAutoscaler sets it,
+/// which needs a metrics server in the cluster.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, KubeSchema)]
 #[serde(rename_all = "camelCase")]
 #[x_kube(validation = Rule::new("!has(self.max) || self.max >= self.min").message("replicas.max must not be below replicas.min"))]
 pub struct Replicas {
-    /// Fewest pods; 1 to 50. With one, an update or the loss of a node is an interruption.
+    /// The minimum number of pods, from 1 to 50. A single pod means an interruption during an
+    /// update, or when its node fails.
     #[serde(default = "default_min")]
     #[schemars(range(min = 1, max = 50))]
     pub min: i32,
-    /// Most pods; 1 to 50. Left out, as many as `min`, without an autoscaler.
+    /// The maximum number of pods, from 1 to 50. Without it, there are `min` pods and no
+    /// autoscaler.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(range(min = 1, max = 50))]
     pub max: Option<i32>,
-    /// CPU in use, as a percentage of what the pods request, that the autoscaler aims at; 1 to 500. Without one it has no effect.
+    /// The CPU usage that the autoscaler aims at, as a percentage of the pods' requests, from 1 to
+    /// 500. It has no effect without an autoscaler.
     #[serde(default = "default_target", rename = "targetCPUUtilizationPercentage")]
     #[schemars(range(min = 1, max = 500))]
     pub target_cpu_utilization_percentage: i32,
 }
 
 impl Replicas {
-    /// The most pods, where an autoscaler decides how many there are.
+    /// The maximum number of pods, if an autoscaler sets it.
     #[must_use]
     pub fn scaled_to(&self) -> Option<i32> {
         self.max.filter(|max| *max > self.min)
@@ -73,7 +77,7 @@ impl Default for Replicas {
     }
 }
 
-/// An update or the loss of a node leaves one.
+/// One pod remains when a node fails.
 const fn default_min() -> i32 {
     2
 }
@@ -82,13 +86,13 @@ const fn default_target() -> i32 {
     70
 }
 
-/// What the operator saw of the gateway.
+/// The observed state of the gateway.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct GatewayStatus {
-    /// Its URL: what people paste into a client, and the audience of access tokens.
+    /// The URL of the gateway, for clients. It is the audience of access tokens.
     pub url: String,
-    /// Its pods that serve.
+    /// The number of ready pods.
     #[serde(default)]
     pub ready_replicas: i32,
 }

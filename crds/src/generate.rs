@@ -1,6 +1,7 @@
-//! Writes the definitions as templates of the chart `msg2agent-crds`.
+//! Generates the templates of the chart `msg2agent-crds` from the definitions.
 //!
-//! The YAML is the definition itself plus one Helm block: the keep policy, on unless `keep: false`.
+//! A template is the definition with one Helm block: the resource policy `keep`, unless the value
+//! `keep` is false.
 
 use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomResourceDefinition;
 
@@ -9,10 +10,10 @@ const LABELS: &str = "  labels:\n    app.kubernetes.io/part-of: msg2agent\n    \
                       app.kubernetes.io/managed-by: {{ .Release.Service | quote }}\n";
 const HEADER: &str = "# Written by `cargo run -p msg2agent-crds --bin crdgen -- --write` from the types in crds/src. Do not edit.\n";
 
-/// File name and content of each template.
+/// The file name and the content of each template.
 ///
 /// # Errors
-/// A definition that cannot be written as YAML.
+/// A definition that YAML cannot represent.
 pub fn templates() -> Result<Vec<(String, String)>, serde_yaml_ng::Error> {
     crate::definitions().iter().map(|crd| Ok((file_name(crd), template(crd)?))).collect()
 }
@@ -35,7 +36,7 @@ fn indent(yaml: &str) -> String {
     yaml.lines().map(|line| format!("  {line}\n")).collect()
 }
 
-/// Helm would read double braces in a description or a pattern as its own.
+/// Escapes double braces in descriptions and patterns, which Helm would interpret.
 fn escape(yaml: &str) -> String {
     yaml.replace("{{", "{{ \"{{\" }}")
 }
@@ -45,7 +46,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_charts_templates_are_those_of_the_types() {
+    fn the_charts_templates_are_current() {
         let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/../charts/msg2agent-crds/templates");
         for (name, text) in templates().unwrap() {
             let found = std::fs::read_to_string(format!("{folder}/{name}")).unwrap_or_default();
@@ -54,26 +55,27 @@ mod tests {
     }
 
     #[test]
-    fn every_field_of_ours_is_explained() {
+    fn every_field_has_a_description() {
         for crd in crate::definitions() {
             let schema = serde_json::to_value(&crd.spec.versions[0].schema).unwrap();
             let properties = &schema["openAPIV3Schema"]["properties"];
             for part in ["spec", "status"] {
-                unexplained(&properties[part], part, &mut |path| panic!("{path} has no description"));
+                report_undescribed(&properties[part], part, &mut |path| panic!("{path} has no description"));
             }
         }
     }
 
-    /// Calls `report` for each property without a description; parts that Kubernetes itself describes are skipped.
-    fn unexplained(schema: &serde_json::Value, path: &str, report: &mut dyn FnMut(&str)) {
+    /// Calls `report` for each property without a description. Properties that Kubernetes defines
+    /// are skipped.
+    fn report_undescribed(schema: &serde_json::Value, path: &str, report: &mut dyn FnMut(&str)) {
         let Some(properties) = schema["properties"].as_object() else { return };
         for (name, property) in properties {
             let path = format!("{path}.{name}");
             if property["description"].as_str().is_none_or(str::is_empty) {
                 report(&path);
             }
-            unexplained(property, &path, report);
-            unexplained(&property["items"], &path, report);
+            report_undescribed(property, &path, report);
+            report_undescribed(&property["items"], &path, report);
         }
     }
 }

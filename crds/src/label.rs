@@ -1,57 +1,68 @@
-//! Label, annotation and finalizer keys that the operator puts on objects. Part of the API: dashboards select by them.
+//! Keys of labels, annotations and finalizers that the operator sets. They are part of the API,
+//! because dashboards select by them.
 
 use k8s_openapi::api::core::v1::Secret;
 use kube::ResourceExt as _;
 
-/// Value of `app.kubernetes.io/managed-by` on every object the operator owns.
+/// Who manages an object. [`MANAGER`] on every object that the operator owns.
 pub const MANAGED_BY: &str = "app.kubernetes.io/managed-by";
+/// The value of [`MANAGED_BY`].
 pub const MANAGER: &str = "msg2agent-operator";
-/// The Relay an object belongs to.
+/// The Relay that owns an object.
 pub const RELAY: &str = "msg2agent.xyz/relay";
-/// The Agent an object belongs to.
+/// The Agent that owns an object.
 pub const AGENT: &str = "msg2agent.xyz/agent";
-/// What a Secret holds; one of the `SECRET_*` values.
+/// The content of a Secret: one of the `SECRET_*` values.
 pub const SECRET_KIND: &str = "msg2agent.xyz/secret";
-/// `app.kubernetes.io/component`: which program runs in a pod.
+/// The part of msg2agent that an object belongs to.
 pub const COMPONENT: &str = "app.kubernetes.io/component";
+/// `msg2agent` on every object of the operator.
 pub const APP_NAME: &str = "app.kubernetes.io/name";
 
-/// Values of [`SECRET_KIND`].
+/// An agent's API key.
 pub const SECRET_CREDENTIALS: &str = "agent-credentials";
+/// An agent's private keys.
 pub const SECRET_IDENTITY: &str = "agent-identity";
+/// A relay's certificate authorities with their private keys.
 pub const SECRET_CA: &str = "relay-ca";
+/// A TLS certificate with its private key.
 pub const SECRET_SERVING: &str = "serving-certificate";
+/// The bearer token of a relay's admin API.
 pub const SECRET_ADMIN: &str = "relay-admin";
+/// The keys that sign access tokens.
 pub const SECRET_OAUTH_KEYS: &str = "relay-oauth-keys";
+/// The bearer token that authenticates an MCP gateway to its relay.
 pub const SECRET_GATEWAY: &str = "relay-gateway";
+/// The code of an invitation.
 pub const SECRET_INVITATION: &str = "tenant-invitation";
 
-/// Type of the Secret an agent reads its credentials from, after the Service Binding specification.
+/// Type of credentials Secrets, after the Service Binding specification.
 pub const CREDENTIALS_TYPE: &str = "servicebinding.io/agent-relay";
 
-/// On pods of relays: hash of the settings file they were started with.
+/// On pods of relays: the hash of the settings file.
 pub const SETTINGS_HASH: &str = "msg2agent.xyz/settings-hash";
 
-/// Id of the API key in a credentials Secret.
+/// On credentials Secrets: the id of the active API key.
 pub const KEY_ID: &str = "msg2agent.xyz/key-id";
-/// On credentials Secrets: keys that are still accepted, as JSON of hashes and times.
+/// On credentials Secrets: the replaced keys that are still valid, as JSON with hashes and times.
 pub const RETIRING: &str = "msg2agent.xyz/retiring-keys";
-/// On Secrets with keys: the requested rotation that was handled last.
+/// On Secrets with keys: the last requested rotation that was handled.
 pub const ROTATION: &str = "msg2agent.xyz/rotation";
 
-/// On invitation Secrets: until when the code can be used, in Unix seconds.
+/// On invitation Secrets: when the code expires, in Unix seconds.
 pub const NOT_AFTER: &str = "msg2agent.xyz/not-after";
-/// The Tenant an object belongs to.
+/// The Tenant that owns an object.
 pub const TENANT: &str = "msg2agent.xyz/tenant";
 
-/// On Agents: held until the relay refuses the agent's keys, or a bound has passed.
+/// Finalizer of Agents: removed when the relay refuses the agent's keys, or after a timeout.
 pub const REVOCATION: &str = "msg2agent.xyz/revocation";
-/// On Tenants: held until the relay has forgotten the tenant, or a bound has passed.
+/// Finalizer of Tenants: removed when the relay has deleted the tenant, or after a timeout.
 pub const TEARDOWN: &str = "msg2agent.xyz/tenant-teardown";
-/// On Relays: held while Tenants refer to it.
+/// Finalizer of Relays: removed when no accepted Tenant refers to the Relay.
 pub const IN_USE: &str = "msg2agent.xyz/in-use";
 
-/// Whether a Secret is one that the operator made for this purpose and this owner; any other is never touched.
+/// Whether the operator created the Secret for this purpose and this owner. It never changes any
+/// other Secret.
 #[must_use]
 pub fn is_ours(secret: &Secret, kind: &str, owner_uid: &str) -> bool {
     let labelled = secret.labels().get(SECRET_KIND).is_some_and(|found| found == kind);

@@ -1,17 +1,19 @@
-//! Names of the objects made for a Relay or an Agent, and their addresses inside the cluster. One place, so that chart,
-//! operator, documents and tests agree.
+//! Names of the objects that the operator creates, and their addresses inside the cluster.
 
-/// Port of the relay's Service: WebSocket, DID documents.
+/// Port of the relay's Service, for WebSocket connections, DID documents and the authorization
+/// server.
 pub const RELAY_PORT: u16 = 8443;
-/// Port of the relay's admin listener, which only the operator may reach.
+/// Port of the relay's admin listener. Only the operator may connect to it.
 pub const RELAY_ADMIN_PORT: u16 = 8081;
-/// Port of an MCP Service; its pods listen on [`MCP_POD_PORT`].
+/// Port of the Service of an MCP endpoint or an MCP gateway.
 pub const MCP_PORT: u16 = 443;
+/// Port on which their pods listen.
 pub const MCP_POD_PORT: u16 = 8443;
-/// Probes and metrics of an MCP pod.
+/// Port for probes and metrics of their pods.
 pub const MCP_ADMIN_PORT: u16 = 8081;
 
-/// Characters of a Relay's or Agent's name; the longest suffix still fits a Service name of 63.
+/// Maximum length of the name of a Relay or an Agent. With the longest suffix it fits into the 63
+/// characters of a Service name.
 pub const NAME_CHARS_MAX: usize = 40;
 
 macro_rules! suffixed {
@@ -27,7 +29,8 @@ macro_rules! suffixed {
 suffixed! {
     /// StatefulSet, Service, ServiceAccount, PodDisruptionBudget and NetworkPolicy of a Relay.
     relay = "";
-    /// The headless Service that gives each relay pod a name; the operator reaches the admin listener through it.
+    /// The headless Service that gives each relay pod a DNS name. The operator finds the admin
+    /// listeners by it.
     relay_headless = "-pods";
     /// ConfigMap with the settings file of a Relay.
     relay_settings = "-settings";
@@ -39,26 +42,40 @@ suffixed! {
     relay_admin = "-admin";
     /// Secret with the keys that sign access tokens.
     relay_oauth_keys = "-oauth-keys";
-    /// MCP gateway of a Relay: Deployment, Service, ServiceAccount, PodDisruptionBudget, HorizontalPodAutoscaler and NetworkPolicy.
+    /// MCP gateway of a Relay: Deployment, Service, ServiceAccount, PodDisruptionBudget,
+    /// HorizontalPodAutoscaler and NetworkPolicy.
     relay_gateway = "-gateway";
-    /// Secret with the serving certificate of a Relay's MCP gateway, and the authorities that it trusts.
+    /// Secret with the serving certificate of a Relay's MCP gateway, and the authorities that the
+    /// gateway trusts.
     relay_gateway_tls = "-gateway-tls";
-    /// Secret with the token by which a Relay knows its MCP gateway.
+    /// Secret with the bearer token that authenticates the MCP gateway to the relay.
     relay_gateway_token = "-gateway-token";
     /// Default name of an Agent's credentials Secret.
     agent_credentials = "-relay";
-    /// Secret with the identity that the operator made for an Agent.
+    /// Secret with the managed identity of an Agent.
     agent_identity = "-identity";
-    /// MCP Deployment, Service, ServiceAccount and NetworkPolicy of an Agent.
+    /// StatefulSet, Service, ServiceAccount and NetworkPolicy of an Agent's MCP endpoint.
     agent_mcp = "-mcp";
     /// Secret with the serving certificate of an Agent's MCP endpoint.
     agent_mcp_tls = "-mcp-tls";
 }
 
-/// The name under which every pod of the cluster reaches a Service.
+/// The fully qualified host name of a Service.
 #[must_use]
 pub fn service_host(service: &str, namespace: &str, cluster_domain: &str) -> String {
     format!("{service}.{namespace}.svc.{cluster_domain}")
+}
+
+/// All host names of a Service, from the one that works in its own namespace to the fully qualified
+/// one.
+#[must_use]
+pub fn service_hosts(service: &str, namespace: &str, cluster_domain: &str) -> Vec<String> {
+    vec![
+        service.to_owned(),
+        format!("{service}.{namespace}"),
+        format!("{service}.{namespace}.svc"),
+        service_host(service, namespace, cluster_domain),
+    ]
 }
 
 /// The WebSocket URL of a Relay.

@@ -1,34 +1,37 @@
-//! The authorization server of a Relay: its public name, who says who people are, and its signing keys.
+//! The authorization server of a Relay: its issuer, its OpenID provider, and its signing keys.
 
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 use kube::KubeSchema;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-/// The authorization server in the relay, where people sign in for MCP endpoints. It works without any setting inside the cluster, for
-/// people with an invitation.
+/// The relay's authorization server, where people sign in to MCP endpoints. Inside the cluster it
+/// works without settings, for people with an invitation.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, KubeSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct OAuth {
-    /// `https://host[:port]` under which browsers and MCP clients reach this relay, without path and trailing slash. Left out, its Service
-    /// inside the cluster. Tokens carry it: a change makes everybody sign in again.
+    /// The URL by which browsers and MCP clients reach this relay, of the form
+    /// `https://host[:port]`, without a path or a trailing slash. Tokens contain it, so everybody
+    /// has to sign in again when it changes. Defaults to the URL of the relay's Service inside the
+    /// cluster.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(
         length(max = 260),
         regex(pattern = "^https://[a-z0-9]([-a-z0-9.]*[a-z0-9])?(:[1-9][0-9]{0,4})?$")
     )]
-    #[x_kube(validation = Rule::new("!self.endsWith(':443')").message("leave :443 out of issuer: clients compare it byte for byte with what they find"))]
+    #[x_kube(validation = Rule::new("!self.endsWith(':443')").message("leave :443 out of issuer: clients compare the URL byte for byte"))]
     pub issuer: Option<String>,
-    /// The OpenID provider that people sign in with; left out, they need an invitation.
+    /// The OpenID provider that people sign in with. Without a provider they need an invitation.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub provider: Option<Provider>,
-    /// Networks of proxies in front of the relay, as CIDR, whose `X-Forwarded-For` is believed when requests are counted by address. Without
-    /// them everybody behind an Ingress counts as one address.
+    /// Networks of proxies in front of the relay, in CIDR notation. The relay takes client
+    /// addresses for its rate limits from the `X-Forwarded-For` header of these proxies. Without
+    /// them, all clients behind an Ingress share one limit.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(length(max = 16), inner(length(max = 50)))]
-    #[x_kube(validation = Rule::new("self.all(network, isCIDR(network))").message("trustedProxies are networks such as 10.0.0.0/8"))]
+    #[x_kube(validation = Rule::new("self.all(network, isCIDR(network))").message("trustedProxies must be networks such as 10.0.0.0/8"))]
     pub trusted_proxies: Vec<String>,
-    /// The keys that sign access tokens, in the Secret `<name>-oauth-keys`.
+    /// The keys that sign access tokens. They are in the Secret `<name>-oauth-keys`.
     #[serde(default)]
     pub signing_keys: SigningKeys,
 }
@@ -43,16 +46,17 @@ impl OAuth {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Provider {
-    /// Its issuer, for example `https://accounts.google.com`.
+    /// The issuer of the provider, for example `https://accounts.google.com`.
     #[schemars(length(max = 512), regex(pattern = "^https://[^\\s?#]+$"))]
     pub issuer: String,
-    /// Client id that it gave this relay. Register the redirect URI `<issuer of this relay>/oauth/callback` there.
+    /// The client id of this relay at the provider. Register the redirect URI `<issuer of this
+    /// relay>/oauth/callback` there.
     #[serde(rename = "clientID")]
     #[schemars(length(min = 1, max = 512), regex(pattern = "^[!-~]+$"))]
     pub client_id: String,
-    /// Where the client secret is.
+    /// The Secret with the client secret.
     pub client_secret_ref: SecretKeyRef,
-    /// Its name on the sign-in page; left out, its host.
+    /// The provider's name on the sign-in page. Defaults to its host name.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(min = 1, max = 64))]
     pub name: Option<String>,
@@ -62,24 +66,26 @@ pub struct Provider {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct SecretKeyRef {
-    /// Name of the Secret.
+    /// The name of the Secret.
     #[schemars(length(min = 1, max = 253), regex(pattern = "^[a-z0-9]([-a-z0-9.]*[a-z0-9])?$"))]
     pub name: String,
-    /// Data key in it.
+    /// The key in the Secret's data.
     #[schemars(length(min = 1, max = 253), regex(pattern = "^[-._a-zA-Z0-9]+$"))]
     pub key: String,
 }
 
-/// Rotation of the signing keys: a new key signs at once, the old one is published until its last token has expired.
+/// Rotation of the signing keys. A new key signs at once, and the old key stays published until its
+/// last token has expired.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, KubeSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct SigningKeys {
-    /// How old a key becomes before a new one takes over, for example `2160h`; from a day to ten years.
+    /// The age at which a key is replaced, for example `2160h`. From one day to ten years.
     #[serde(default = "default_rotate_after")]
     #[schemars(length(min = 2, max = 16), regex(pattern = "^([0-9]{1,5}h)?([0-9]{1,4}m)?([0-9]{1,6}s)?$"))]
-    #[x_kube(validation = Rule::new("duration(self) >= duration('24h') && duration(self) <= duration('87600h')").message("rotateAfter is a duration such as 2160h, from 24h to 87600h"))]
+    #[x_kube(validation = Rule::new("duration(self) >= duration('24h') && duration(self) <= duration('87600h')").message("rotateAfter must be a duration such as 2160h, from 24h to 87600h"))]
     pub rotate_after: String,
-    /// Any new value makes a new key at once; the value handled last is in `status.oauth.lastHandledRotation`.
+    /// Every new value creates a new key at once. `status.oauth.lastHandledRotation` has the last
+    /// value that was handled.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(max = 64))]
     pub requested_rotation: Option<String>,
@@ -95,16 +101,16 @@ fn default_rotate_after() -> String {
     "2160h".to_owned()
 }
 
-/// What the operator saw of the authorization server.
+/// The observed state of the authorization server.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct OAuthStatus {
-    /// The issuer of its tokens.
+    /// The issuer of access tokens.
     pub issuer: String,
-    /// When the key that signs was made.
+    /// When the signing key was created.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub signing_since: Option<Time>,
-    /// The value of `signingKeys.requestedRotation` that was handled last.
+    /// The last value of `signingKeys.requestedRotation` that was handled.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub last_handled_rotation: Option<String>,
 }

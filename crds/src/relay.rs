@@ -1,4 +1,4 @@
-//! `Relay`: one relay, its domain, its store and who may use it. Written by the platform team.
+//! The kind `Relay`: one relay with its domain, its store and its consent. Platform teams write it.
 
 use k8s_openapi::api::core::v1::ResourceRequirements;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Condition, Time};
@@ -38,45 +38,48 @@ use crate::oauth::{OAuth, OAuthStatus};
 )]
 #[serde(rename_all = "camelCase")]
 pub struct RelaySpec {
-    /// DNS name in the DIDs of this relay's agents: `did:wba:<domain>:agent:<tenant>:<name>`. Cannot change, because every
-    /// agent's name contains it.
+    /// The DNS name in the DIDs of this relay's agents, `did:wba:<domain>:agent:<tenant>:<name>`.
+    /// Immutable, because every agent's DID contains it.
     #[schemars(length(min = 3, max = 200))]
     #[x_kube(
         validation = Rule::new("self == oldSelf").message("domain is immutable: every agent's DID contains it"),
         validation = Rule::new("self.matches('^[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?([.][a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?)+$') && !self.matches('^[0-9.]+$')").message("domain must be a lower-case DNS name with a dot, not an address"),
     )]
     pub domain: String,
-    /// Image of the relay; left out, the one the operator was installed with.
+    /// The image of the relay. Defaults to the one in the operator's settings.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub image: Option<Image>,
-    /// Where messages and registrations are kept. Cannot change.
+    /// Where the relay stores messages and registrations. Immutable.
     #[serde(default)]
     #[x_kube(validation = Rule::new("self == oldSelf").message("store is immutable: moving a store is a new Relay"))]
     pub store: Store,
-    /// Which namespaces may hold Tenants of this relay.
+    /// Which Tenants may use this relay.
     #[serde(default)]
     pub tenants: Tenants,
-    /// The authorization server in the relay, where people sign in for MCP endpoints.
+    /// The relay's authorization server, where people sign in to MCP endpoints.
     #[serde(default, skip_serializing_if = "OAuth::is_default")]
     pub oauth: OAuth,
     /// One MCP URL for all agents of this relay.
     #[serde(default, skip_serializing_if = "Gateway::is_default")]
     pub mcp: Gateway,
-    /// The NetworkPolicies around the pods of the relay and of its MCP gateway.
+    /// The NetworkPolicies of the relay and of its MCP gateway.
     #[serde(default)]
     pub network_policy: NetworkPolicy,
-    /// Resources of the relay container; left out, requests of 50m CPU and 64Mi memory and a limit of 512Mi memory.
+    /// Resources of the relay's container. Defaults to requests of 50m CPU and 64Mi memory, and a
+    /// limit of 512Mi memory.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub resources: Option<ResourceRequirements>,
-    /// Log filter of the relay, for example `info` or `info,msg2agent_relay=debug`; left out, `info`.
+    /// The log filter of the relay, for example `info,msg2agent_relay=debug`. Defaults to `info`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(min = 1, max = 256), regex(pattern = "^[-A-Za-z0-9_,=:\\[\\]{}.]+$"))]
     pub log_filter: Option<String>,
-    /// OTLP endpoint (HTTP, protobuf) that receives the traces of the relay and of its MCP gateway, for example `http://otel-collector.observability:4318`.
+    /// The OTLP endpoint (HTTP, protobuf) for traces of the relay and of its MCP gateway, for
+    /// example `http://otel-collector.observability:4318`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(max = 512), regex(pattern = "^https?://[^\\s]+$"))]
     pub otlp_endpoint: Option<String>,
-    /// Seconds a relay pod that is told to stop gives its agents to move away; 0 to 600.
+    /// How many seconds a stopping relay pod gives its agents to reconnect elsewhere, from 0 to
+    /// 600.
     #[serde(default = "default_drain_timeout_seconds")]
     #[schemars(range(min = 0, max = 600))]
     pub drain_timeout_seconds: u32,
@@ -86,23 +89,23 @@ const fn default_drain_timeout_seconds() -> u32 {
     20
 }
 
-/// A container image. Left-out members are those the operator was installed with.
+/// A container image. Members that are not set default to those in the operator's settings.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, KubeSchema)]
 #[serde(rename_all = "camelCase")]
-#[x_kube(validation = Rule::new("!(has(self.tag) && has(self.digest))").message("tag or digest, not both"))]
+#[x_kube(validation = Rule::new("!(has(self.tag) && has(self.digest))").message("set tag or digest, not both"))]
 pub struct Image {
-    /// Repository without tag, for example `ghcr.io/msg2agent/relay`.
+    /// The repository without the tag, for example `ghcr.io/msg2agent/relay`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(
         length(min = 1, max = 255),
         regex(pattern = "^[a-z0-9]([-a-z0-9._/]*[a-z0-9])?(:[0-9]+/[-a-z0-9._/]*[a-z0-9])?$")
     )]
     pub repository: Option<String>,
-    /// Tag. A digest is safer.
+    /// The tag. A digest is safer, because a tag can be moved.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(min = 1, max = 128), regex(pattern = "^[A-Za-z0-9_][A-Za-z0-9._-]*$"))]
     pub tag: Option<String>,
-    /// Digest, `sha256:` and 64 hex digits.
+    /// The digest: `sha256:` and 64 hex digits.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(max = 71), regex(pattern = "^sha256:[0-9a-f]{64}$"))]
     pub digest: Option<String>,
@@ -120,7 +123,7 @@ pub enum PullPolicy {
 }
 
 impl PullPolicy {
-    /// The word Kubernetes uses.
+    /// The value in Kubernetes objects.
     #[must_use]
     pub const fn as_str(self) -> &'static str {
         match self {
@@ -131,11 +134,11 @@ impl PullPolicy {
     }
 }
 
-/// Where a relay keeps its state.
+/// Where a relay stores its state.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Store {
-    /// SQLite inside the relay, on a PersistentVolumeClaim. One replica.
+    /// SQLite in the relay, on a PersistentVolumeClaim. Allows one replica.
     #[serde(default)]
     pub embedded: Embedded,
 }
@@ -144,20 +147,20 @@ pub struct Store {
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Embedded {
-    /// The volume behind it. It outlives the Relay: deleting the Relay keeps the claim.
+    /// The volume of the store. It is kept when the Relay is deleted.
     #[serde(default)]
     pub volume: Volume,
 }
 
-/// A claim for a volume.
+/// A PersistentVolumeClaim.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Volume {
-    /// Size as a Kubernetes quantity.
+    /// The size as a Kubernetes quantity.
     #[serde(default = "default_volume_size")]
     #[schemars(length(max = 20), regex(pattern = "^[1-9][0-9]*(Mi|Gi|Ti)$"))]
     pub size: String,
-    /// StorageClass; left out, the cluster's default.
+    /// The StorageClass. Defaults to the cluster's default.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(min = 1, max = 253))]
     pub storage_class_name: Option<String>,
@@ -173,11 +176,11 @@ fn default_volume_size() -> String {
     "1Gi".to_owned()
 }
 
-/// The relay's side of the consent with Tenants.
+/// The relay's consent to Tenants.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Tenants {
-    /// Namespaces whose Tenants may use this relay.
+    /// The namespaces whose Tenants may use this relay.
     #[serde(default)]
     pub allowed_from: AllowedFrom,
 }
@@ -186,9 +189,11 @@ pub struct Tenants {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct NetworkPolicy {
-    /// Whether the operator makes them. The relay's admits everybody to the public port and only the operator to the admin port; out, the
-    /// relay reaches names, its traces' receiver, and https for clients' documents and the identity provider. The gateway's admits everybody
-    /// to its public port; out, the gateway reaches names, the traces' receiver, the relay and MCP endpoints.
+    /// Whether the operator creates NetworkPolicies. The relay's policy allows ingress on the
+    /// public port from anywhere, and on the admin port from the operator only. It allows egress to
+    /// DNS, the OTLP endpoint, the identity provider, and public addresses on port 443. The
+    /// gateway's policy allows ingress on the public port from anywhere, and egress to DNS, the
+    /// OTLP endpoint, the relay, and MCP endpoints in every namespace.
     #[serde(default = "enabled")]
     pub enabled: bool,
 }
@@ -203,42 +208,42 @@ const fn enabled() -> bool {
     true
 }
 
-/// What the operator saw of a Relay.
+/// The observed state of a Relay.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct RelayStatus {
-    /// Generation of the spec this status is about.
+    /// The generation of the spec that this status describes.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub observed_generation: Option<i64>,
-    /// WebSocket URL for agents inside the cluster.
+    /// The WebSocket URL for agents inside the cluster.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub url: Option<String>,
-    /// Build that the relay reports.
+    /// The version of the relay's build.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub version: Option<String>,
-    /// Relay pods that serve.
+    /// The number of ready relay pods.
     #[serde(default)]
     pub ready_replicas: i32,
-    /// Version of tenants, agents and keys that every ready replica applies.
+    /// The version of tenants, agents and keys that every ready replica enforces.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub programmed_version: Option<i64>,
-    /// Accepted Tenants.
+    /// The number of accepted Tenants.
     #[serde(default)]
     pub tenants: i32,
-    /// Accepted Agents of those Tenants.
+    /// The number of accepted Agents of those Tenants.
     #[serde(default)]
     pub agents: i32,
-    /// The serving certificate.
+    /// The relay's serving certificate.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub certificate: Option<Certificate>,
-    /// The authorization server.
+    /// The relay's authorization server.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub oauth: Option<OAuthStatus>,
-    /// The MCP gateway, with `mcp.enabled`.
+    /// The relay's MCP gateway. Set when `mcp.enabled` is true.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub mcp: Option<GatewayStatus>,
-    /// Accepted, Programmed, Available, CertificateReady, McpReady (with `mcp.enabled`), Ready; DeletionBlocked, Reconciling, Stalled while
-    /// they are true.
+    /// Conditions: Accepted, Programmed, Available, CertificateReady, McpReady (with `mcp.enabled`)
+    /// and Ready. DeletionBlocked, Reconciling and Stalled are present only while they are true.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(extend("x-kubernetes-list-type" = "map", "x-kubernetes-list-map-keys" = ["type"]))]
     pub conditions: Vec<Condition>,
@@ -248,6 +253,6 @@ pub struct RelayStatus {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Certificate {
-    /// When it expires. The operator renews it when a third of its life is left.
+    /// When the certificate expires. The operator renews it when a third of its validity is left.
     pub not_after: Time,
 }

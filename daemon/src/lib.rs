@@ -7,6 +7,7 @@
 //! a [`Shutdown`] and its [`Tasks`], and serves until the shutdown begins or a task fails.
 
 pub mod admin;
+pub mod bearer;
 pub mod build_info;
 mod error_chain;
 pub mod https;
@@ -15,6 +16,7 @@ pub mod readiness;
 pub mod shutdown;
 pub mod task;
 pub mod telemetry;
+pub mod token_bucket;
 pub mod token_file;
 
 pub use build_info::BuildInfo;

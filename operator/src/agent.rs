@@ -1,86 +1,83 @@
-//! `Agent`: whether its Tenant admits it, its identity, its API keys, what the relay knows of it, and its MCP endpoint.
+//! Reconciles `Agent` objects: acceptance by the Tenant, identity, API keys, the content of the
+//! relay, and the MCP endpoint.
 
-use std::sync::Arc;
 use std::time::Duration;
 
-use crds::condition::Type;
-use crds::{Agent, Tenant, label, name};
+use crds::{Agent, Tenant, label};
+use daemon::error_chain;
 use kube::{Resource as _, ResourceExt as _};
 use protocol::admin;
 
-use crate::backoff::RESYNC;
-use crate::claim::{self, Refusal};
-use crate::conditions;
+use crate::backoff::RESYNC_INTERVAL;
 use crate::context::Context;
-use crate::error::{Error, Result};
+use crate::error::{Category, Error, Result};
 use crate::index;
-use crate::key::{Kind, Name};
+use crate::object_key::{Kind, NamespacedName};
 use crate::programming::Programming;
+use crate::refusal::Refusal;
 use crate::teardown::{self, Outcome};
-use crate::{consent, finalizer, status};
+use crate::{claimants, conditions, consent, finalizer, status_writer};
 
+mod admin_spec;
+mod agent_status;
 mod credentials;
+#[cfg(test)]
+mod fixtures;
 mod identity;
+mod key_rotation;
 mod labels;
 mod mcp;
-mod plan;
-mod ring;
+mod resolve;
+pub mod urls;
 
-pub(crate) use labels::COMPONENT;
-pub(crate) use plan::mcp_url;
-use plan::{Observed, Place, Snapshot};
+use agent_status::AgentObservation;
+use resolve::{AgentSnapshot, ResolvedAgent};
 
-/// How soon an Agent is looked at again whose relay is away; its return is noticed by the watch.
-const RETRY: Duration = Duration::from_secs(15);
+/// Interval between two attempts while the relay does not answer. Its return is noticed earlier, by
+/// a watch.
+const RETRY_INTERVAL: Duration = Duration::from_secs(15);
 
-/// Brings one Agent to the state of its spec. Returns when to come again.
+/// Reconciles one Agent. Returns the delay before the next reconcile.
 ///
 /// # Errors
-/// What kept it from that state; the status says so already.
-pub async fn reconcile(context: &Context, name: &Name) -> Result<Option<Duration>> {
-    let Some(agent) = context.world.agent(name) else { return Ok(None) };
-    let place = place(context, &agent);
+/// The first step that failed. The status reports it already.
+pub async fn reconcile(context: &Context, name: &NamespacedName) -> Result<Option<Duration>> {
+    let Some(agent) = context.caches.agent(name) else { return Ok(None) };
     if agent.meta().deletion_timestamp.is_some() {
         return teardown(context, &agent).await;
     }
-    match place {
-        Ok(place) => provision(context, &agent, &place).await,
+    match resolve(context, &agent) {
+        Ok(resolved) => provision(context, &agent, &resolved).await,
         Err(refusal) => {
-            lock_out(context, &agent).await?;
-            status::report(context, &*agent, &plan::refused(&agent, &refusal, context.now())).await?;
-            Ok(Some(RESYNC))
+            revoke_access(context, &agent).await?;
+            let next = agent_status::refused(&agent, &refusal, context.now());
+            status_writer::report(context, &*agent, &next).await?;
+            Ok(Some(RESYNC_INTERVAL))
         }
     }
 }
 
-/// Whether the Tenant's consent and the Agent's spec are as the status says.
-#[must_use]
-pub fn is_accepted(agent: &Agent) -> bool {
-    agent.status.as_ref().is_some_and(|status| conditions::is_true(&status.conditions, Type::Accepted))
-}
-
-fn place(context: &Context, agent: &Agent) -> Result<Place, Refusal> {
+fn resolve(context: &Context, agent: &Agent) -> Result<ResolvedAgent, Refusal> {
+    let caches = &context.caches;
     let tenant_name = index::tenant_of(agent);
-    let tenant = context.world.tenant(&tenant_name);
-    let relay = tenant.as_ref().and_then(|tenant| context.world.relay(&index::relay_of(tenant)));
-    let rivals = tenant.as_ref().map(|tenant| rivals(context, agent, tenant)).unwrap_or_default();
-    let is_permitted = tenant.as_ref().is_some_and(|tenant| is_permitted(context, tenant, agent));
-    let older = tenant.as_ref().map_or(0, |tenant| older_agents(context, agent, tenant));
-    plan::place(&Snapshot {
+    let tenant = caches.tenant(&tenant_name);
+    let tenant = tenant.as_deref();
+    let relay = tenant.and_then(|tenant| caches.relay(&index::relay_of(tenant)));
+    resolve::resolve(&AgentSnapshot {
         agent,
         tenant_name: &tenant_name,
-        tenant: tenant.as_deref(),
+        tenant,
         relay: relay.as_deref(),
-        is_permitted,
-        rivals,
-        older_agents: older,
+        is_permitted: tenant.is_some_and(|tenant| is_permitted(context, tenant, agent)),
+        other_claimants: tenant.map(|tenant| other_claimants(context, agent, tenant)).unwrap_or_default(),
+        older_agents: tenant.map_or(0, |tenant| older_agents(context, agent, tenant)),
         cluster_domain: &context.settings.cluster_domain,
     })
 }
 
 fn is_permitted(context: &Context, tenant: &Tenant, agent: &Agent) -> bool {
     let namespace = agent.namespace().unwrap_or_default();
-    let labels = context.world.namespace(&namespace);
+    let labels = context.caches.namespace(&namespace);
     let labels = labels.as_ref().map(|namespace| namespace.labels());
     consent::admits(
         &tenant.spec.agents.allowed_from,
@@ -90,128 +87,119 @@ fn is_permitted(context: &Context, tenant: &Tenant, agent: &Agent) -> bool {
     )
 }
 
-/// Other permitted Agents of the tenant with the same handle.
-fn rivals(context: &Context, agent: &Agent, tenant: &Tenant) -> Vec<Arc<Agent>> {
-    let claimants = context.world.index.claimants(Kind::Agent, &Name::of(tenant), &index::handle_of(agent));
-    claimants
-        .iter()
-        .filter(|name| **name != Name::of(agent))
-        .filter_map(|name| context.world.agent(name))
-        .filter(|rival| is_permitted(context, tenant, rival))
-        .collect()
+/// Other permitted Agents of the tenant that claim the same handle.
+fn other_claimants(context: &Context, agent: &Agent, tenant: &Tenant) -> Vec<std::sync::Arc<Agent>> {
+    let caches = &context.caches;
+    let is_permitted = |other: &Agent| is_permitted(context, tenant, other);
+    claimants::other_claimants(&caches.index, &caches.agents, agent, is_permitted)
 }
 
-/// How many accepted Agents of the tenant are older; counted only where the Tenant sets a limit.
+/// The number of older permitted Agents of the tenant. Counted only if the Tenant sets a limit.
 fn older_agents(context: &Context, agent: &Agent, tenant: &Tenant) -> usize {
     if tenant.spec.agents.max.is_none() {
         return 0;
     }
-    let agents = context.world.index.referrers(Kind::Agent, &Name::of(tenant));
+    let agents = context.caches.index.referrers(Kind::Agent, &NamespacedName::from_object(tenant));
     agents
         .iter()
-        .filter_map(|name| context.world.agent(name))
-        .filter(|other| is_permitted(context, tenant, other) && claim::is_older(&**other, agent))
+        .filter_map(|name| context.caches.agent(name))
+        .filter(|other| is_permitted(context, tenant, other) && claimants::is_older(&**other, agent))
         .count()
 }
 
-/// Everything an accepted Agent has. What is in the way of one part is reported and does not hold up the others.
-async fn provision(context: &Context, agent: &Agent, place: &Place) -> Result<Option<Duration>> {
-    finalizer::put(&context.client, agent, label::REVOCATION).await?;
-    let root_key = match identity::root_key(context, agent, place).await {
+/// Creates everything that an accepted Agent has. A failed MCP endpoint is reported and does not
+/// block the keys.
+async fn provision(context: &Context, agent: &Agent, resolved: &ResolvedAgent) -> Result<Option<Duration>> {
+    finalizer::add(&context.client, agent, label::REVOCATION).await?;
+    let root_key = match identity::ensure_root_key(context, agent, resolved).await {
         Ok(root_key) => root_key,
-        Err(error) => return obstructed(context, agent, place, error).await,
+        Err(error) => return report_blocked(context, agent, resolved, error).await,
     };
-    let keys = match credentials::converge(context, agent, place, &root_key).await {
-        Ok(keys) => keys,
-        Err(error) => return obstructed(context, agent, place, error).await,
+    let credentials = match credentials::converge(context, agent, resolved, &root_key).await {
+        Ok(credentials) => credentials,
+        Err(error) => return report_blocked(context, agent, resolved, error).await,
     };
-    let mcp = mcp::apply(context, agent, place, keys.ring.active.is_some()).await;
-    let mut observed = Observed {
-        ring: keys.view(),
-        programming: keys.programming.clone(),
-        mcp_is_available: None,
-        obstacle: None,
+    let mcp = mcp::converge(context, agent, resolved, credentials.keys.active.is_some()).await;
+    let observed = AgentObservation {
+        keys: credentials.summary(),
+        programming: credentials.programming.clone(),
+        mcp_is_available: agent.spec.mcp.enabled.then(|| mcp::is_available(context, agent)),
+        obstacle: mcp.as_ref().err().map(|error| error_chain(error)),
     };
-    if agent.spec.mcp.enabled {
-        observed.mcp_is_available = Some(mcp::is_available(context, agent));
-    }
-    observed.obstacle = mcp.as_ref().err().map(|error| crate::error::chain(error));
-    let next = plan::accepted(agent, place, &observed, &context.settings.cluster_domain, context.now());
-    status::report(context, agent, &next).await?;
+    let cluster_domain = &context.settings.cluster_domain;
+    let next = agent_status::accepted(agent, resolved, &observed, cluster_domain, context.now());
+    status_writer::report(context, agent, &next).await?;
     let renewal = mcp?;
-    if let Some(error) = keys.failure {
+    if let Some(error) = credentials.failure {
         return Err(error);
     }
-    let is_complete = matches!(&keys.programming, Programming::Progress(progress) if progress.is_complete());
-    let wait = if is_complete { RESYNC } else { RETRY };
-    Ok(Some(wait.min(renewal).min(keys.ring.next_expiry(context.now()).unwrap_or(RESYNC))))
+    let is_complete =
+        matches!(&credentials.programming, Programming::Progress(progress) if progress.is_complete());
+    let interval = if is_complete { RESYNC_INTERVAL } else { RETRY_INTERVAL };
+    let expiry = credentials.keys.until_next_expiry(context.now()).unwrap_or(RESYNC_INTERVAL);
+    Ok(Some(interval.min(renewal).min(expiry)))
 }
 
-/// Reports what is in the way of identity or credentials, such as a Secret that is not ours.
-async fn obstructed(
+/// Reports why the identity or the credentials are not in place, for example because a Secret of
+/// that name has another owner. A conflict is only retried.
+async fn report_blocked(
     context: &Context,
     agent: &Agent,
-    place: &Place,
+    resolved: &ResolvedAgent,
     error: Error,
 ) -> Result<Option<Duration>> {
     let is_name_taken = matches!(error, Error::NameTaken { .. });
-    if error.category() != crate::error::Category::Conflict {
-        let next = plan::obstructed(agent, place, &crate::error::chain(&error), is_name_taken, context.now());
-        status::report(context, agent, &next).await?;
+    if error.category() != Category::Conflict {
+        let next = agent_status::blocked(agent, resolved, &error_chain(&error), is_name_taken, context.now());
+        status_writer::report(context, agent, &next).await?;
     }
     Err(error)
 }
 
-/// An Agent that lost its consent loses its keys at the relay, unless another Agent owns the handle now.
-async fn lock_out(context: &Context, agent: &Agent) -> Result<()> {
+/// Removes the keys of an Agent that lost its consent from the relay, unless another Agent holds
+/// the handle now.
+async fn revoke_access(context: &Context, agent: &Agent) -> Result<()> {
     let was_accepted = agent.finalizers().iter().any(|found| found == label::REVOCATION);
     if !was_accepted {
         return Ok(());
     }
-    let Some((relay, path)) = address(context, agent) else { return Ok(()) };
+    let Some((relay, path)) = relay_path(context, agent) else { return Ok(()) };
     let content = admin::AgentSpec { suspended: true, ..admin::AgentSpec::default() };
-    match context.fleet.write(&relay, &path, &content).await {
-        // The tenant itself is gone from the relay, and its agents with it.
+    match context.relay_replicas.write(&relay, &path, &content).await {
+        // The relay has deleted the tenant, and its agents with it.
         Err(error) if error.is_refusal() => Ok(()),
         other => other.map(drop).map_err(Error::Relay),
     }
 }
 
-/// Relay and path under which this Agent, and no other, is known.
-fn address(context: &Context, agent: &Agent) -> Option<(Name, String)> {
-    let tenant = context.world.tenant(&index::tenant_of(agent))?;
-    if !rivals(context, agent, &tenant).is_empty() && !is_holder(agent) {
+/// The relay and the path of this Agent's content. `None` when the Tenant is gone, or when another
+/// Agent may hold the handle. An accepted Agent holds it, so that no other claimant can.
+fn relay_path(context: &Context, agent: &Agent) -> Option<(NamespacedName, String)> {
+    let tenant = context.caches.tenant(&index::tenant_of(agent))?;
+    if !other_claimants(context, agent, &tenant).is_empty() && !conditions::is_accepted(agent) {
         return None;
     }
     let tenant_id = index::tenant_id_of(&tenant).parse().ok()?;
-    let handle = index::handle_of(agent).parse().ok()?;
-    Some((index::relay_of(&tenant), admin::agent_path(&tenant_id, &handle)))
+    let agent_name = index::handle_of(agent).parse().ok()?;
+    Some((index::relay_of(&tenant), admin::agent_path(&tenant_id, &agent_name)))
 }
 
-/// Whether the handle is this Agent's: it was accepted, so that no rival can have it.
-fn is_holder(agent: &Agent) -> bool {
-    is_accepted(agent)
-}
-
-/// Revokes the keys at the relay, then lets the object go.
+/// Deletes the Agent's content from the relay, then removes the finalizer.
 async fn teardown(context: &Context, agent: &Agent) -> Result<Option<Duration>> {
     if !agent.finalizers().iter().any(|found| found == label::REVOCATION) {
         return Ok(None);
     }
-    // Without an address the Tenant is gone, and with it everything at the relay, or the handle is somebody else's.
-    let outcome = match address(context, agent) {
-        Some((relay, path)) => teardown::erase(context, agent, &relay, &path).await?,
+    let outcome = match relay_path(context, agent) {
+        Some((relay, path)) => teardown::delete_content(context, agent, &relay, &path).await?,
         None => Outcome::Gone,
     };
-    if let Outcome::Wait(wait) = outcome {
-        return Ok(Some(wait));
+    if let Outcome::Wait(delay) = outcome {
+        return Ok(Some(delay));
     }
-    teardown::tell(context, agent, &outcome).await;
-    finalizer::release(&context.client, agent, label::REVOCATION).await?;
+    teardown::publish(context, agent, &outcome).await;
+    finalizer::remove(&context.client, agent, label::REVOCATION).await?;
     Ok(None)
 }
 
-/// Name of the credentials Secret.
-fn credentials_name(agent: &Agent) -> String {
-    agent.spec.credentials.secret_name.clone().unwrap_or_else(|| name::agent_credentials(&agent.name_any()))
-}
+#[cfg(test)]
+mod tests;

@@ -1,5 +1,7 @@
-//! Server-side apply of owned objects: our field manager, nothing sent when nothing changed, never over an object that is
-//! somebody else's.
+//! Applies owned objects by server-side apply.
+//!
+//! An object that did not change costs no request. An object of the same name that belongs to
+//! somebody else is never changed.
 
 use std::collections::HashMap;
 use std::fmt::Debug;
@@ -13,16 +15,17 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 use crate::error::{Error, Result};
-use crate::key::Name;
+use crate::object_key::NamespacedName;
 
-mod mark;
+mod fingerprint;
 
-use mark::Mark;
+use fingerprint::Fingerprint;
 
-/// Field manager of owned objects; status has its own, see [`crate::status`].
+/// Field manager of owned objects. Status has a field manager of its own, see
+/// [`crate::status_writer`].
 pub const FIELD_MANAGER: &str = "msg2agent-operator";
 
-/// An object the operator applies.
+/// A kind that the operator applies.
 pub trait Child:
     Resource<DynamicType = (), Scope = NamespaceResourceScope> + Clone + Debug + Serialize + DeserializeOwned
 {
@@ -37,70 +40,78 @@ impl<K> Child for K where
 {
 }
 
-/// Address of an owned object.
+/// Kind, namespace and name of an owned object.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct ChildKey {
     kind: String,
-    name: Name,
+    name: NamespacedName,
 }
 
 impl ChildKey {
     #[must_use]
-    pub fn of<K: Resource<DynamicType = ()>>(object: &K) -> Self {
-        Self { kind: K::kind(&()).into_owned(), name: Name::of(object) }
+    pub fn from_object<K: Resource<DynamicType = ()>>(object: &K) -> Self {
+        Self::new::<K>(NamespacedName::from_object(object))
+    }
+
+    fn new<K: Resource<DynamicType = ()>>(name: NamespacedName) -> Self {
+        Self { kind: K::kind(&()).into_owned(), name }
     }
 }
 
-/// What the watches saw last of each owned object.
+/// The fingerprint of each owned object, as the watches last saw it.
 #[derive(Debug, Default)]
-pub struct Marks(Mutex<HashMap<ChildKey, Mark>>);
+pub struct Fingerprints(Mutex<HashMap<ChildKey, Fingerprint>>);
 
-impl Marks {
-    /// Returns whether it is another state than the last one seen.
-    pub fn seen<K: Resource<DynamicType = ()> + Serialize>(&self, object: &K) -> bool {
-        let mark = Mark::of(object);
-        self.with(|marks| marks.insert(ChildKey::of(object), mark.clone())) != Some(mark)
+impl Fingerprints {
+    /// Remembers the object's fingerprint. Returns whether it changed.
+    pub fn update<K: Resource<DynamicType = ()> + Serialize>(&self, object: &K) -> bool {
+        let fingerprint = Fingerprint::from_object(object);
+        let before = self.with(|map| map.insert(ChildKey::from_object(object), fingerprint.clone()));
+        before != Some(fingerprint)
     }
 
-    pub fn gone(&self, key: &ChildKey) {
-        self.with(|marks| marks.remove(key));
+    pub fn forget(&self, key: &ChildKey) {
+        self.with(|map| map.remove(key));
     }
 
-    fn find(&self, key: &ChildKey) -> Option<Mark> {
-        self.with(|marks| marks.get(key).cloned())
+    fn find(&self, key: &ChildKey) -> Option<Fingerprint> {
+        self.with(|map| map.get(key).cloned())
     }
 
-    fn with<T>(&self, work: impl FnOnce(&mut HashMap<ChildKey, Mark>) -> T) -> T {
+    fn with<T>(&self, work: impl FnOnce(&mut HashMap<ChildKey, Fingerprint>) -> T) -> T {
         work(&mut self.0.lock().unwrap_or_else(PoisonError::into_inner))
     }
 }
 
-/// Applies owned objects; remembers what it applied, so that an unchanged object costs nothing.
+/// Applies owned objects and remembers what it applied.
 #[derive(Debug)]
 pub struct Applier {
-    marks: Arc<Marks>,
-    applied: Mutex<HashMap<ChildKey, (u64, Mark)>>,
+    seen: Arc<Fingerprints>,
+    /// The hash of the applied content, and the fingerprint of the object that the API server
+    /// returned.
+    applied: Mutex<HashMap<ChildKey, (u64, Fingerprint)>>,
 }
 
 impl Applier {
     #[must_use]
-    pub fn new(marks: Arc<Marks>) -> Self {
-        Self { marks, applied: Mutex::default() }
+    pub fn new(seen: Arc<Fingerprints>) -> Self {
+        Self { seen, applied: Mutex::default() }
     }
 
-    /// Brings `desired` to the cluster. `owner` is the uid of the object it belongs to.
+    /// Applies `desired`. `owner` is the uid of the object that owns it.
     ///
     /// # Errors
-    /// [`Error::NameTaken`] when an object of that name belongs to somebody else; otherwise what the API server says.
+    /// [`Error::NameTaken`] when an object of that name has another owner, and errors of the API
+    /// server.
     pub async fn apply<K: Child>(&self, client: &Client, owner: &str, desired: &K) -> Result<()> {
-        let key = ChildKey::of(desired);
+        let key = ChildKey::from_object(desired);
         let content = serde_json::to_value(desired);
         let content = content.map_err(|source| Error::Serialize("an owned object", source))?;
         let (hash, owns_replicas) = (content_hash(&content), content.pointer("/spec/replicas").is_some());
-        let seen = self.marks.find(&key);
-        if let (Some(seen), Some((applied, mark))) = (&seen, self.find(&key))
+        let seen = self.seen.find(&key);
+        if let (Some(seen), Some((applied, fingerprint))) = (&seen, self.find(&key))
             && applied == hash
-            && mark.is_same(seen, owns_replicas)
+            && fingerprint.matches(seen, owns_replicas)
         {
             return Ok(());
         }
@@ -109,19 +120,19 @@ impl Applier {
             check_owner(&api, &key, owner).await?;
         }
         let applied = send(&api, &key, desired).await?;
-        self.with(|map| map.insert(key, (hash, Mark::of(&applied))));
+        self.with(|map| map.insert(key, (hash, Fingerprint::from_object(&applied))));
         Ok(())
     }
 
-    /// Deletes an owned object that is no longer desired; nothing happens when there is none.
+    /// Deletes an owned object that is no longer desired. Does nothing when there is none.
     ///
     /// # Errors
-    /// What the API server says.
-    pub async fn remove<K: Child>(&self, client: &Client, name: &Name) -> Result<()> {
-        let key = ChildKey { kind: K::kind(&()).into_owned(), name: name.clone() };
-        let Some(seen) = self.marks.find(&key) else { return Ok(()) };
-        let only_it = Preconditions { uid: Some(seen.uid), resource_version: None };
-        let params = DeleteParams { preconditions: Some(only_it), ..DeleteParams::background() };
+    /// Errors of the API server.
+    pub async fn remove<K: Child>(&self, client: &Client, name: &NamespacedName) -> Result<()> {
+        let key = ChildKey::new::<K>(name.clone());
+        let Some(seen) = self.seen.find(&key) else { return Ok(()) };
+        let same_object = Preconditions { uid: Some(seen.uid), resource_version: None };
+        let params = DeleteParams { preconditions: Some(same_object), ..DeleteParams::background() };
         let deleted = Api::<K>::namespaced(client.clone(), &name.namespace).delete(&name.name, &params).await;
         match deleted {
             Err(kube::Error::Api(status)) if status.code == 404 => {}
@@ -131,23 +142,40 @@ impl Applier {
         Ok(())
     }
 
-    /// Whether an object of ours is there, as far as we have seen or made it.
-    #[must_use]
-    pub fn knows<K: Child>(&self, name: &Name) -> bool {
-        let key = ChildKey { kind: K::kind(&()).into_owned(), name: name.clone() };
-        self.find(&key).is_some() || self.marks.find(&key).is_some()
+    /// Applies `desired`, or removes the object called `name` when nothing is desired.
+    ///
+    /// # Errors
+    /// As [`Applier::apply`] and [`Applier::remove`].
+    pub async fn apply_or_remove<K: Child>(
+        &self,
+        client: &Client,
+        owner: &str,
+        name: &NamespacedName,
+        desired: Option<&K>,
+    ) -> Result<()> {
+        match desired {
+            Some(desired) => self.apply(client, owner, desired).await,
+            None => self.remove::<K>(client, name).await,
+        }
     }
 
-    fn find(&self, key: &ChildKey) -> Option<(u64, Mark)> {
+    /// Whether an owned object exists, as far as the watches saw it or this process applied it.
+    #[must_use]
+    pub fn exists<K: Child>(&self, name: &NamespacedName) -> bool {
+        let key = ChildKey::new::<K>(name.clone());
+        self.find(&key).is_some() || self.seen.find(&key).is_some()
+    }
+
+    fn find(&self, key: &ChildKey) -> Option<(u64, Fingerprint)> {
         self.with(|map| map.get(key).cloned())
     }
 
-    fn with<T>(&self, work: impl FnOnce(&mut HashMap<ChildKey, (u64, Mark)>) -> T) -> T {
+    fn with<T>(&self, work: impl FnOnce(&mut HashMap<ChildKey, (u64, Fingerprint)>) -> T) -> T {
         work(&mut self.applied.lock().unwrap_or_else(PoisonError::into_inner))
     }
 }
 
-/// An object that no watch of ours has seen may be somebody else's.
+/// Refuses an object of another owner. An object that no watch has seen may be one.
 async fn check_owner<K: Child>(api: &Api<K>, key: &ChildKey, owner: &str) -> Result<()> {
     let found = api.get_metadata_opt(&key.name.name).await;
     let found = found.map_err(Error::cluster(format!("read {} {}", key.kind, key.name)))?;
@@ -159,14 +187,20 @@ async fn check_owner<K: Child>(api: &Api<K>, key: &ChildKey, owner: &str) -> Res
     }
 }
 
-/// First without force, so that somebody else's hand on our fields is seen; then with it, because they are ours.
+/// Applies without force first, so that a conflicting field manager is logged. Then forces, because
+/// the fields belong to the operator.
 async fn send<K: Child>(api: &Api<K>, key: &ChildKey, desired: &K) -> Result<K> {
     let params = PatchParams::apply(FIELD_MANAGER);
     let patch = Patch::Apply(desired);
     let sent = api.patch(&key.name.name, &params, &patch).await;
     let sent = match sent {
         Err(kube::Error::Api(status)) if status.code == 409 && status.reason == "Conflict" => {
-            tracing::warn!(object.kind = key.kind, object.name = %key.name, conflict = %status.message, "somebody else set our fields; they are set back");
+            tracing::warn!(
+                object.kind = key.kind,
+                object.name = %key.name,
+                conflict = %status.message,
+                "another field manager changed fields of the operator; overwriting them"
+            );
             api.patch(&key.name.name, &params.force(), &patch).await
         }
         other => other,

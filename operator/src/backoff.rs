@@ -1,28 +1,29 @@
-//! When an object is looked at again. After a failure: per object, growing, with full jitter, bounded. Pure; randomness
-//! comes in.
+//! Exponential backoff with jitter for failed reconciles, and the resync interval. Pure; randomness
+//! is an argument.
 
 use std::time::Duration;
 
 use crate::error::Category;
 
-/// A full pass over an object that nothing happened to; reads only, unless something drifted unseen.
-pub const RESYNC: Duration = Duration::from_secs(10 * 3600);
-/// First wait after a failure that may pass by itself.
-const BASE: Duration = Duration::from_millis(500);
-/// Longest wait; a relay that comes back is noticed by a watch long before.
-const LIMIT: Duration = Duration::from_secs(120);
-/// After a write conflict the next read is already fresh.
-const CONFLICT: Duration = Duration::from_millis(50);
+/// Interval between two reconciles of an object without events. It repairs changes that no watch
+/// noticed.
+pub const RESYNC_INTERVAL: Duration = Duration::from_secs(10 * 3600);
+/// Delay after the first failure.
+const BASE_RETRY_INTERVAL: Duration = Duration::from_millis(500);
+/// Maximum delay. A relay that becomes ready again is noticed earlier, by a watch.
+const MAX_RETRY_INTERVAL: Duration = Duration::from_secs(120);
+/// Delay after a write conflict. The cache has the new version soon.
+const CONFLICT_RETRY_INTERVAL: Duration = Duration::from_millis(50);
 
-/// The wait before attempt number `failures` + 1. `jitter` is a fraction from 0 to 1.
+/// The delay before attempt number `failures` + 1. `jitter` is a fraction from 0 to 1.
 #[must_use]
-pub fn wait(category: Category, failures: u32, jitter: f64) -> Duration {
+pub fn delay(category: Category, failures: u32, jitter: f64) -> Duration {
     match category {
-        Category::Conflict if failures <= 3 => CONFLICT,
-        // The object itself must change; a watch brings it back. The long wait is a safety net.
-        Category::Terminal => LIMIT,
+        Category::Conflict if failures <= 3 => CONFLICT_RETRY_INTERVAL,
+        // Somebody has to change an object, which triggers a reconcile. The retry is a safety net.
+        Category::Terminal => MAX_RETRY_INTERVAL,
         Category::Conflict | Category::Relay | Category::Cluster | Category::Internal => {
-            let ceiling = BASE.saturating_mul(1 << failures.min(10)).min(LIMIT);
+            let ceiling = BASE_RETRY_INTERVAL.saturating_mul(1 << failures.min(10)).min(MAX_RETRY_INTERVAL);
             ceiling.mul_f64(0.5 + jitter.clamp(0.0, 1.0) / 2.0)
         }
     }
@@ -33,16 +34,16 @@ mod tests {
     use super::*;
 
     #[test]
-    fn waits_grow_and_stay_bounded() {
-        let waits: Vec<_> = (1..40).map(|n| wait(Category::Relay, n, 1.0)).collect();
-        assert!(waits.windows(2).all(|pair| pair[0] <= pair[1]));
-        assert_eq!(waits.last(), Some(&LIMIT));
-        assert_eq!(wait(Category::Relay, 1, 0.0), Duration::from_millis(500));
+    fn delays_grow_and_stay_bounded() {
+        let delays: Vec<_> = (1..40).map(|n| delay(Category::Relay, n, 1.0)).collect();
+        assert!(delays.windows(2).all(|pair| pair[0] <= pair[1]));
+        assert_eq!(delays.last(), Some(&MAX_RETRY_INTERVAL));
+        assert_eq!(delay(Category::Relay, 1, 0.0), Duration::from_millis(500));
     }
 
     #[test]
-    fn a_conflict_is_tried_again_at_once_but_not_for_ever() {
-        assert_eq!(wait(Category::Conflict, 1, 0.5), CONFLICT);
-        assert!(wait(Category::Conflict, 9, 0.5) > Duration::from_secs(10));
+    fn a_conflict_is_retried_at_once_but_only_a_few_times() {
+        assert_eq!(delay(Category::Conflict, 1, 0.5), CONFLICT_RETRY_INTERVAL);
+        assert!(delay(Category::Conflict, 9, 0.5) > Duration::from_secs(10));
     }
 }

@@ -1,9 +1,53 @@
-//! Conditions, drafted by the plans and merged into what stands in the object. Pure; time comes in.
+//! Drafts of conditions, and how they are merged into an object's status. Pure; the time is an
+//! argument.
 
 use crds::condition::{Condition, Reason, Type};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
+use serde::Serialize;
 
-/// One condition as a plan sees it.
+/// A kind with conditions in its status.
+pub trait HasConditions {
+    type Status: Serialize + PartialEq + Send + Sync;
+
+    fn status(&self) -> Option<&Self::Status>;
+    fn conditions(status: &Self::Status) -> &[Condition];
+}
+
+macro_rules! has_conditions {
+    ($($kind:ty => $status:ty;)*) => {$(
+        impl HasConditions for $kind {
+            type Status = $status;
+
+            fn status(&self) -> Option<&$status> {
+                self.status.as_ref()
+            }
+
+            fn conditions(status: &$status) -> &[Condition] {
+                &status.conditions
+            }
+        }
+    )*};
+}
+
+has_conditions! {
+    crds::Relay => crds::RelayStatus;
+    crds::Tenant => crds::TenantStatus;
+    crds::Agent => crds::AgentStatus;
+}
+
+/// The conditions in an object's status.
+#[must_use]
+pub fn current<K: HasConditions>(object: &K) -> &[Condition] {
+    object.status().map(K::conditions).unwrap_or_default()
+}
+
+/// Whether the object's status says that it is accepted.
+#[must_use]
+pub fn is_accepted<K: HasConditions>(object: &K) -> bool {
+    is_true(current(object), Type::Accepted)
+}
+
+/// A condition without times.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Draft {
     pub about: Type,
@@ -24,7 +68,8 @@ impl Draft {
     }
 }
 
-/// The conditions of the object's next status: the drafts, each with the time at which its status last changed.
+/// The conditions of the next status. A condition whose status did not change keeps its transition
+/// time.
 #[must_use]
 pub fn merge(
     previous: &[Condition],
@@ -55,7 +100,7 @@ fn condition(
     }
 }
 
-/// The API keeps whole seconds; a finer time would differ from what is read back.
+/// The API server stores whole seconds. A finer time would differ from the one that is read back.
 fn whole_seconds(now: jiff::Timestamp) -> jiff::Timestamp {
     jiff::Timestamp::from_second(now.as_second()).unwrap_or(now)
 }
@@ -70,7 +115,8 @@ pub fn is_true(conditions: &[Condition], about: Type) -> bool {
     find(conditions, about).is_some_and(|condition| condition.status == "True")
 }
 
-/// `Ready` from the others: the first of `parts` that fails gives its reason, in the words of `names`.
+/// Summarizes drafts as `Ready`. The first of `parts` that does not hold gives the message, and
+/// `parts` its reason.
 #[must_use]
 pub fn ready(drafts: &[Draft], parts: &[(Type, Reason)]) -> Draft {
     for (part, reason) in parts {
@@ -79,10 +125,11 @@ pub fn ready(drafts: &[Draft], parts: &[(Type, Reason)]) -> Draft {
             return Draft::fails(Type::Ready, *reason, draft.message.clone());
         }
     }
-    Draft::holds(Type::Ready, Reason::Ready, "everything is in place and enforced")
+    Draft::holds(Type::Ready, Reason::Ready, "all parts are ready and enforced")
 }
 
-/// `Reconciling` or `Stalled`, which kstatus readers (Helm, Argo, Flux) look at, for an object that is not ready.
+/// `Reconciling` or `Stalled` for an object that is not ready. Helm, Argo CD and Flux read them
+/// (kstatus).
 #[must_use]
 pub fn progress(ready: &Draft, stalled: Option<&Draft>) -> Option<Draft> {
     match stalled {
@@ -103,7 +150,7 @@ mod tests {
     }
 
     #[test]
-    fn a_condition_keeps_its_time_while_its_status_stays() {
+    fn a_condition_keeps_its_time_while_its_status_does_not_change() {
         let first = merge(&[], &[Draft::fails(Type::Ready, Reason::Progressing, "a")], Some(1), at(10));
         let second =
             merge(&first, &[Draft::fails(Type::Ready, Reason::RelayUnavailable, "b")], Some(2), at(20));
@@ -121,7 +168,7 @@ mod tests {
     }
 
     #[test]
-    fn ready_names_the_first_part_that_fails() {
+    fn ready_has_the_reason_of_the_first_part_that_fails() {
         let drafts = [
             Draft::holds(Type::Accepted, Reason::Accepted, ""),
             Draft::fails(Type::Programmed, Reason::AwaitingReplicas, "1 of 2"),

@@ -1,4 +1,5 @@
-//! Whether an object admits references from a namespace. Pure; the labels of the namespace come in.
+//! Decides whether an object allows references from a namespace. Pure; the namespace's labels are
+//! an argument.
 
 use std::collections::BTreeMap;
 
@@ -7,7 +8,8 @@ use crds::consent::From;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::LabelSelector;
 use kube::core::{Selector, SelectorExt as _};
 
-/// `labels` are those of `namespace`; `None` when the namespace is not known, which admits nothing by selector.
+/// Whether `allowed` admits `namespace`. `labels` are those of the namespace, or `None` if it is
+/// unknown. No selector matches an unknown namespace.
 #[must_use]
 pub fn admits(
     allowed: &AllowedFrom,
@@ -23,13 +25,13 @@ pub fn admits(
         From::All => true,
         From::Names => allowed.names.iter().any(|name| name == namespace),
         From::Selector => {
-            allowed.selector.as_ref().zip(labels).is_some_and(|(selector, labels)| selects(selector, labels))
+            allowed.selector.as_ref().zip(labels).is_some_and(|(selector, labels)| matches(selector, labels))
         }
     }
 }
 
-/// A selector that cannot be read selects nothing.
-fn selects(selector: &LabelSelector, labels: &BTreeMap<String, String>) -> bool {
+/// A malformed selector matches nothing.
+fn matches(selector: &LabelSelector, labels: &BTreeMap<String, String>) -> bool {
     Selector::try_from(selector.clone()).is_ok_and(|selector| selector.matches(labels))
 }
 

@@ -1,4 +1,4 @@
-//! What every reconcile is given. No domain logic.
+//! The shared parts that every reconcile uses.
 
 use std::sync::Arc;
 
@@ -6,19 +6,20 @@ use kube::Client;
 use kube::runtime::events::Recorder;
 
 use crate::apply::Applier;
-use crate::fleet::Fleet;
+use crate::caches::Caches;
 use crate::metrics::Metrics;
 use crate::queue::Queue;
+use crate::relay_replicas::RelayReplicas;
 use crate::settings::Settings;
-use crate::world::World;
 
+/// What every reconcile gets. Cheap to clone.
 #[derive(Clone)]
 pub struct Context {
     /// Refuses to write without a valid lease.
     pub client: Client,
-    pub world: Arc<World>,
+    pub caches: Arc<Caches>,
     pub queue: Arc<Queue>,
-    pub fleet: Arc<Fleet>,
+    pub relay_replicas: Arc<RelayReplicas>,
     pub applier: Arc<Applier>,
     pub recorder: Recorder,
     pub metrics: Metrics,
@@ -26,7 +27,7 @@ pub struct Context {
 }
 
 impl Context {
-    /// The one place that reads the clock.
+    /// The current time. Reconciles read the clock only here.
     #[must_use]
     pub fn now(&self) -> jiff::Timestamp {
         jiff::Timestamp::now()

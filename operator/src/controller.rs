@@ -1,39 +1,43 @@
-//! The workers: take an object from the queue, reconcile it, decide when it comes again.
+//! The workers: take an object from the queue, reconcile it, and decide when it is reconciled
+//! again.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
+use daemon::error_chain;
 use tokio::time::Instant;
 use tracing::Instrument as _;
 
 use crate::backoff;
 use crate::context::Context;
-use crate::error::{Error, Result, chain};
-use crate::key::{Key, Kind};
+use crate::error::{Category, Error, Result};
+use crate::object_key::{Kind, ObjectKey};
 use crate::{agent, relay, tenant};
 
-/// One pass may take this long; a hung call must not hold a worker.
+/// Bounds one reconcile, so that a request that hangs does not block a worker.
 const RECONCILE_TIMEOUT: Duration = Duration::from_secs(30);
+/// Interval before a reconcile that timed out is tried again.
+const TIMED_OUT_RETRY_INTERVAL: Duration = Duration::from_secs(5);
 
-/// Failures in a row per object. An entry goes with the first success or with the object.
+/// Consecutive failures for each object. The first success removes an entry.
 #[derive(Debug, Default)]
-pub struct Failures(Mutex<HashMap<Key, u32>>);
+pub struct Failures(Mutex<HashMap<ObjectKey, u32>>);
 
 impl Failures {
-    fn count(&self, key: &Key) -> u32 {
+    fn count(&self, key: &ObjectKey) -> u32 {
         let mut map = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let count = map.entry(key.clone()).or_default();
         *count = count.saturating_add(1);
         *count
     }
 
-    fn clear(&self, key: &Key) {
+    fn clear(&self, key: &ObjectKey) {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).remove(key);
     }
 }
 
-/// One worker; runs until shutdown, finishing what it has. Dropping its future is safe between any two awaits.
+/// Runs one worker until shutdown. It finishes the object that it has. Cancel safe.
 pub async fn work(context: Context, failures: Arc<Failures>, shutdown: &daemon::Shutdown) {
     loop {
         let key = tokio::select! {
@@ -41,30 +45,30 @@ pub async fn work(context: Context, failures: Arc<Failures>, shutdown: &daemon::
             () = shutdown.begun() => return,
             key = context.queue.next() => key,
         };
-        let taken = Taken { context: &context, key: Some(key) };
+        let taken = TakenKey { context: &context, key: Some(key) };
         let Some(key) = taken.key.clone() else { continue };
         let span = tracing::info_span!("reconcile", object.kind = key.kind.as_str(), object.name = %key.name);
-        let wait = attempt(&context, &failures, &key).instrument(span).await;
-        taken.finish(wait);
-        context.metrics.queue_waiting.set(i64::try_from(context.queue.waiting()).unwrap_or(i64::MAX));
+        let delay = reconcile_once(&context, &failures, &key).instrument(span).await;
+        taken.finish(delay);
+        context.metrics.queue_waiting.set(i64::try_from(context.queue.queued()).unwrap_or(i64::MAX));
     }
 }
 
-/// Gives the key back also when the worker is stopped in the middle.
-struct Taken<'a> {
+/// Returns the key to the queue even if the worker is dropped during a reconcile.
+struct TakenKey<'a> {
     context: &'a Context,
-    key: Option<Key>,
+    key: Option<ObjectKey>,
 }
 
-impl Taken<'_> {
-    fn finish(mut self, wait: Option<Duration>) {
+impl TakenKey<'_> {
+    fn finish(mut self, delay: Option<Duration>) {
         if let Some(key) = self.key.take() {
-            self.context.queue.finish(key, wait);
+            self.context.queue.finish(key, delay);
         }
     }
 }
 
-impl Drop for Taken<'_> {
+impl Drop for TakenKey<'_> {
     fn drop(&mut self) {
         if let Some(key) = self.key.take() {
             self.context.queue.finish(key, Some(Duration::ZERO));
@@ -72,42 +76,39 @@ impl Drop for Taken<'_> {
     }
 }
 
-/// Reconciles once; returns when the object should come again.
-async fn attempt(context: &Context, failures: &Failures, key: &Key) -> Option<Duration> {
+/// Reconciles once. Returns the delay before the next reconcile.
+async fn reconcile_once(context: &Context, failures: &Failures, key: &ObjectKey) -> Option<Duration> {
     let begun = Instant::now();
     let result = tokio::time::timeout(RECONCILE_TIMEOUT, reconcile(context, key)).await;
     context.metrics.reconciled(key.kind, begun.elapsed());
     match result {
-        Ok(Ok(wait)) => {
+        Ok(Ok(delay)) => {
             failures.clear(key);
-            wait
+            delay
         }
-        Ok(Err(error)) => Some(failed(context, failures, key, &error)),
+        Ok(Err(error)) => Some(on_failure(context, failures, key, &error)),
         Err(_) => {
-            tracing::warn!(
-                timeout_seconds = RECONCILE_TIMEOUT.as_secs(),
-                "reconcile took too long; it is tried again"
-            );
+            tracing::warn!(timeout_seconds = RECONCILE_TIMEOUT.as_secs(), "reconcile timed out; retrying");
             failures.count(key);
-            Some(Duration::from_secs(5))
+            Some(TIMED_OUT_RETRY_INTERVAL)
         }
     }
 }
 
-fn failed(context: &Context, failures: &Failures, key: &Key, error: &Error) -> Duration {
+fn on_failure(context: &Context, failures: &Failures, key: &ObjectKey, error: &Error) -> Duration {
     let category = error.category();
     context.metrics.failed(key.kind, category);
-    let wait = backoff::wait(category, failures.count(key), rand::random());
-    let (error, retry_seconds) = (chain(error), wait.as_secs_f64());
+    let delay = backoff::delay(category, failures.count(key), rand::random());
+    let (error, retry_seconds) = (error_chain(error), delay.as_secs_f64());
     match category {
-        crate::error::Category::Conflict => tracing::debug!(error, "somebody wrote first; trying again"),
+        Category::Conflict => tracing::debug!(error, "the object changed since it was read; retrying"),
         _ => tracing::warn!(error, category = category.as_str(), retry_seconds, "reconcile failed"),
     }
-    wait
+    delay
 }
 
-/// `None`: nothing to do until something happens to the object.
-async fn reconcile(context: &Context, key: &Key) -> Result<Option<Duration>> {
+/// Returns the delay before the next reconcile. `None` waits for an event.
+async fn reconcile(context: &Context, key: &ObjectKey) -> Result<Option<Duration>> {
     match key.kind {
         Kind::Relay => relay::reconcile(context, &key.name).await,
         Kind::Tenant => tenant::reconcile(context, &key.name).await,

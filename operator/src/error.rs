@@ -1,20 +1,20 @@
-//! Why a reconcile failed. The category is the metric's label and decides when to try again.
+//! Errors of a reconcile. Their category is a label of a metric and decides about the retry.
 
 use crate::certificate::CertificateError;
 use crate::relay_client::RelayError;
 
-/// Closed set: label of `msg2agent_operator_reconcile_failures_total`.
+/// The kind of a failure: the label `category` of `msg2agent_operator_reconcile_failures_total`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Category {
-    /// Somebody else wrote first; read again.
+    /// The object changed since it was read.
     Conflict,
     /// The relay did not answer or refused.
     Relay,
     /// The API server did not answer or refused.
     Cluster,
-    /// An object of another owner is in the way.
+    /// An object of another owner has the name. Somebody has to change an object.
     Terminal,
-    /// Our own mistake or the machine's.
+    /// A fault of the operator or of its machine.
     Internal,
 }
 
@@ -31,19 +31,20 @@ impl Category {
     }
 }
 
+/// Why a reconcile failed.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
     #[error("failed to {attempt}")]
     Cluster { attempt: String, source: Box<kube::Error> },
-    #[error("{kind} {name} exists and does not belong to this object; it is not touched")]
+    #[error("{kind} {name} exists and belongs to another owner; it is not changed")]
     NameTaken { kind: String, name: String },
     #[error("failed to write to the relay")]
     Relay(#[from] RelayError),
     #[error("Relay {0} has no ready replica")]
     NoReplica(String),
-    #[error("failed to make a certificate")]
+    #[error("failed to create a certificate")]
     Certificate(#[from] CertificateError),
-    #[error("failed to make a key that signs tokens")]
+    #[error("failed to generate a key for signing tokens")]
     MakeSigningKey(#[source] ed25519_dalek::pkcs8::Error),
     #[error("failed to read the {what} in Secret {secret}")]
     SecretContent { what: &'static str, secret: String },
@@ -80,17 +81,4 @@ impl Error {
 
 fn is_conflict(error: &kube::Error) -> bool {
     matches!(error, kube::Error::Api(status) if status.code == 409)
-}
-
-/// The error with its causes, on one line.
-#[must_use]
-pub fn chain(error: &dyn std::error::Error) -> String {
-    let mut text = error.to_string();
-    let mut cause = error.source();
-    while let Some(error) = cause {
-        text.push_str(": ");
-        text.push_str(&error.to_string());
-        cause = error.source();
-    }
-    text
 }

@@ -1,4 +1,29 @@
-//! Our finalizers: put on before anything outside the cluster depends on an object, taken off when that is undone.
+//! Adds and removes the operator's finalizers.
+//!
+//! # Flow
+//! A reconcile adds the finalizer before it writes anything to a relay. When the object is deleted,
+//! the API server sets its deletion timestamp and keeps it. The reconcile then deletes the content
+//! from the relay ([`crate::teardown`]) and removes the finalizer. The API server removes the
+//! object. The finalizer of a Relay is removed when no accepted Tenant uses it.
+//!
+//! # Guarantees
+//! - A deleted object has no access left at its relay, unless the timeout of [`crate::teardown`]
+//!   has passed. That case is published as an Event and counted.
+//! - A finalizer that is in place already costs no request.
+//! - Finalizers of others are kept.
+//!
+//! # Assumptions
+//! - Only the replica that holds the lease writes, see [`crate::lease`].
+//! - Deleting content twice is harmless. A crash can happen before the finalizer is removed.
+//!
+//! # Caveats
+//! - While no operator runs, deleted objects remain.
+//! - Somebody who removes a finalizer by hand skips the deletion at the relay. The keys then stay
+//!   valid until the Tenant is deleted, or until another Agent gets the handle.
+//!
+//! # Errors
+//! Both functions fail with a conflict when the object changed since it was read. The next
+//! reconcile reads the new version. An object that no longer exists is no error.
 
 use kube::api::{Patch, PatchParams};
 use kube::{Api, Client, ResourceExt as _};
@@ -6,11 +31,11 @@ use kube::{Api, Client, ResourceExt as _};
 use crate::apply::Child;
 use crate::error::{Error, Result};
 
-/// Puts `finalizer` on `object`, unless it has it.
+/// Adds `finalizer` to `object`, unless it has it.
 ///
 /// # Errors
-/// A conflict when the object changed since it was read; what the API server says.
-pub async fn put<K: Child>(client: &Client, object: &K, finalizer: &str) -> Result<()> {
+/// A conflict, or another error of the API server.
+pub async fn add<K: Child>(client: &Client, object: &K, finalizer: &str) -> Result<()> {
     if object.finalizers().iter().any(|found| found == finalizer) {
         return Ok(());
     }
@@ -19,11 +44,11 @@ pub async fn put<K: Child>(client: &Client, object: &K, finalizer: &str) -> Resu
     write(client, object, finalizers).await
 }
 
-/// Takes `finalizer` off `object`, if it has it.
+/// Removes `finalizer` from `object`, if it has it.
 ///
 /// # Errors
-/// A conflict when the object changed since it was read; what the API server says.
-pub async fn release<K: Child>(client: &Client, object: &K, finalizer: &str) -> Result<()> {
+/// A conflict, or another error of the API server.
+pub async fn remove<K: Child>(client: &Client, object: &K, finalizer: &str) -> Result<()> {
     if !object.finalizers().iter().any(|found| found == finalizer) {
         return Ok(());
     }
@@ -31,7 +56,8 @@ pub async fn release<K: Child>(client: &Client, object: &K, finalizer: &str) -> 
     write(client, object, rest).await
 }
 
-/// A list without keys that others write too: the resourceVersion guards it, not server-side apply.
+/// Replaces the list with a resourceVersion. Others write finalizers too, and a merge of lists
+/// without keys would lose theirs.
 async fn write<K: Child>(client: &Client, object: &K, finalizers: Vec<String>) -> Result<()> {
     let name = object.name_any();
     let api = Api::<K>::namespaced(client.clone(), &object.namespace().unwrap_or_default());

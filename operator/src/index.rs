@@ -1,6 +1,8 @@
-//! Who refers to whom, kept while watching, so that no event scans all objects.
+//! An index over references and claimed names, so that no event scans all objects. The watches
+//! maintain it.
 //!
-//! References, ids and handles are immutable in the API, so an entry is made when an object appears and goes with it.
+//! References, ids and handles are immutable in the API, so the entries of an object never change
+//! while it exists.
 
 use std::collections::{BTreeSet, HashMap};
 use std::sync::{Mutex, PoisonError};
@@ -8,34 +10,35 @@ use std::sync::{Mutex, PoisonError};
 use crds::{Agent, Relay, Tenant};
 use kube::ResourceExt as _;
 
-use crate::key::{Kind, Name};
+use crate::object_key::{Kind, NamespacedName};
 
-/// What referrers are found by.
+/// The keys of the index.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
-enum By {
+enum IndexKey {
     /// Tenants of a Relay, Agents of a Tenant.
-    Referent(Kind, Name),
+    Referent(Kind, NamespacedName),
     /// Tenants or Agents in a namespace.
     Namespace(Kind, String),
     /// Tenants of a Relay with the same id, Agents of a Tenant with the same handle.
-    Claim(Kind, Name, String),
+    Claim(Kind, NamespacedName, String),
 }
 
+/// Names of objects by what they refer to, where they are, and which name they claim.
 #[derive(Debug, Default)]
-pub struct Index(Mutex<HashMap<By, BTreeSet<Name>>>);
+pub struct Index(Mutex<HashMap<IndexKey, BTreeSet<NamespacedName>>>);
 
-/// An object that has places in the index.
+/// A kind that the index holds.
 pub trait Indexed {
     const KIND: Kind;
 
-    /// The referent and the name claimed there.
-    fn claim(&self) -> Option<(Name, String)>;
+    /// The object referred to, and the name claimed in it. A Relay refers to nothing.
+    fn claim(&self) -> Option<(NamespacedName, String)>;
 }
 
 impl Indexed for Relay {
     const KIND: Kind = Kind::Relay;
 
-    fn claim(&self) -> Option<(Name, String)> {
+    fn claim(&self) -> Option<(NamespacedName, String)> {
         None
     }
 }
@@ -43,7 +46,7 @@ impl Indexed for Relay {
 impl Indexed for Tenant {
     const KIND: Kind = Kind::Tenant;
 
-    fn claim(&self) -> Option<(Name, String)> {
+    fn claim(&self) -> Option<(NamespacedName, String)> {
         Some((relay_of(self), tenant_id_of(self)))
     }
 }
@@ -51,108 +54,110 @@ impl Indexed for Tenant {
 impl Indexed for Agent {
     const KIND: Kind = Kind::Agent;
 
-    fn claim(&self) -> Option<(Name, String)> {
+    fn claim(&self) -> Option<(NamespacedName, String)> {
         Some((tenant_of(self), handle_of(self)))
     }
 }
 
-/// The Relay a Tenant names.
+/// The Relay that a Tenant refers to.
 #[must_use]
-pub fn relay_of(tenant: &Tenant) -> Name {
+pub fn relay_of(tenant: &Tenant) -> NamespacedName {
     let reference = &tenant.spec.relay_ref;
-    Name::new(
+    NamespacedName::new(
         reference.namespace.as_deref().unwrap_or(&tenant.namespace().unwrap_or_default()),
         &reference.name,
     )
 }
 
-/// The Tenant an Agent names.
+/// The Tenant that an Agent refers to.
 #[must_use]
-pub fn tenant_of(agent: &Agent) -> Name {
+pub fn tenant_of(agent: &Agent) -> NamespacedName {
     let reference = &agent.spec.tenant_ref;
-    Name::new(
+    NamespacedName::new(
         reference.namespace.as_deref().unwrap_or(&agent.namespace().unwrap_or_default()),
         &reference.name,
     )
 }
 
-/// The id a Tenant claims: its own, or its name.
+/// The id that a Tenant claims: `spec.tenantId`, or else its name.
 #[must_use]
 pub fn tenant_id_of(tenant: &Tenant) -> String {
     tenant.spec.tenant_id.clone().unwrap_or_else(|| tenant.name_any())
 }
 
-/// The handle an Agent claims: its own, or its name.
+/// The handle that an Agent claims: `spec.handle`, or else its name.
 #[must_use]
 pub fn handle_of(agent: &Agent) -> String {
     agent.spec.handle.clone().unwrap_or_else(|| agent.name_any())
 }
 
-fn places<K: Indexed>(object: &K, name: &Name) -> Vec<By> {
-    let mut places = vec![By::Namespace(K::KIND, name.namespace.to_string())];
+fn entries<K: Indexed>(object: &K, name: &NamespacedName) -> Vec<IndexKey> {
+    let mut entries = vec![IndexKey::Namespace(K::KIND, name.namespace.to_string())];
     if let Some((referent, claimed)) = object.claim() {
-        places.push(By::Referent(K::KIND, referent.clone()));
-        places.push(By::Claim(K::KIND, referent, claimed));
+        entries.push(IndexKey::Referent(K::KIND, referent.clone()));
+        entries.push(IndexKey::Claim(K::KIND, referent, claimed));
     }
-    places
+    entries
 }
 
 impl Index {
     pub fn insert<K: Indexed + kube::Resource>(&self, object: &K) {
-        let name = Name::of(object);
+        let name = NamespacedName::from_object(object);
         self.with(|map| {
-            for place in places(object, &name) {
-                map.entry(place).or_default().insert(name.clone());
+            for entry in entries(object, &name) {
+                map.entry(entry).or_default().insert(name.clone());
             }
         });
     }
 
     pub fn remove<K: Indexed + kube::Resource>(&self, object: &K) {
-        let name = Name::of(object);
+        let name = NamespacedName::from_object(object);
         self.with(|map| {
-            for place in places(object, &name) {
-                if let Some(names) = map.get_mut(&place) {
+            for entry in entries(object, &name) {
+                if let Some(names) = map.get_mut(&entry) {
                     names.remove(&name);
                     if names.is_empty() {
-                        map.remove(&place);
+                        map.remove(&entry);
                     }
                 }
             }
         });
     }
 
-    /// Forgets every object of a kind, before a fresh list.
+    /// Removes every object of a kind. A new list follows.
     pub fn clear(&self, kind: Kind) {
         self.with(|map| {
-            map.retain(|by, _| match by {
-                By::Referent(of, _) | By::Namespace(of, _) | By::Claim(of, ..) => *of != kind,
+            map.retain(|key, _| match key {
+                IndexKey::Referent(of, _) | IndexKey::Namespace(of, _) | IndexKey::Claim(of, ..) => {
+                    *of != kind
+                }
             });
         });
     }
 
-    /// Objects of `kind` that refer to `referent`.
+    /// The objects of `kind` that refer to `referent`.
     #[must_use]
-    pub fn referrers(&self, kind: Kind, referent: &Name) -> Vec<Name> {
-        self.find(&By::Referent(kind, referent.clone()))
+    pub fn referrers(&self, kind: Kind, referent: &NamespacedName) -> Vec<NamespacedName> {
+        self.find(&IndexKey::Referent(kind, referent.clone()))
     }
 
-    /// Objects of `kind` in `namespace`.
+    /// The objects of `kind` in `namespace`.
     #[must_use]
-    pub fn in_namespace(&self, kind: Kind, namespace: &str) -> Vec<Name> {
-        self.find(&By::Namespace(kind, namespace.to_owned()))
+    pub fn in_namespace(&self, kind: Kind, namespace: &str) -> Vec<NamespacedName> {
+        self.find(&IndexKey::Namespace(kind, namespace.to_owned()))
     }
 
-    /// Objects of `kind` that claim the same name at the same referent.
+    /// The objects of `kind` that claim the name `claimed` in `referent`.
     #[must_use]
-    pub fn claimants(&self, kind: Kind, referent: &Name, claimed: &str) -> Vec<Name> {
-        self.find(&By::Claim(kind, referent.clone(), claimed.to_owned()))
+    pub fn claimants(&self, kind: Kind, referent: &NamespacedName, claimed: &str) -> Vec<NamespacedName> {
+        self.find(&IndexKey::Claim(kind, referent.clone(), claimed.to_owned()))
     }
 
-    fn find(&self, by: &By) -> Vec<Name> {
-        self.with(|map| map.get(by).map(|names| names.iter().cloned().collect()).unwrap_or_default())
+    fn find(&self, key: &IndexKey) -> Vec<NamespacedName> {
+        self.with(|map| map.get(key).map(|names| names.iter().cloned().collect()).unwrap_or_default())
     }
 
-    fn with<T>(&self, work: impl FnOnce(&mut HashMap<By, BTreeSet<Name>>) -> T) -> T {
+    fn with<T>(&self, work: impl FnOnce(&mut HashMap<IndexKey, BTreeSet<NamespacedName>>) -> T) -> T {
         work(&mut self.0.lock().unwrap_or_else(PoisonError::into_inner))
     }
 }
@@ -176,12 +181,12 @@ mod tests {
         let (first, second) = (agent("team", "alice", None), agent("other", "impostor", Some("alice")));
         index.insert(&first);
         index.insert(&second);
-        let acme = Name::new("team", "acme");
-        let both = vec![Name::new("other", "impostor"), Name::new("team", "alice")];
+        let acme = NamespacedName::new("team", "acme");
+        let both = vec![NamespacedName::new("other", "impostor"), NamespacedName::new("team", "alice")];
         assert_eq!(index.claimants(Kind::Agent, &acme, "alice"), both);
         assert_eq!(index.referrers(Kind::Agent, &acme), both);
         index.remove(&second);
-        assert_eq!(index.claimants(Kind::Agent, &acme, "alice"), [Name::new("team", "alice")]);
+        assert_eq!(index.claimants(Kind::Agent, &acme, "alice"), [NamespacedName::new("team", "alice")]);
         assert_eq!(index.in_namespace(Kind::Agent, "other"), []);
     }
 }

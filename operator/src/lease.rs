@@ -1,13 +1,15 @@
-//! Who writes: one replica at a time, by a Lease.
+//! Leader election by a Lease: one replica writes at a time.
 //!
-//! The Lease is written with its resourceVersion, so of two replicas one loses. Whether a holder is gone is judged by when
-//! we last saw its record change, on our own monotonic clock: clocks of other nodes do not matter. A holder that cannot
-//! renew stops writing before anybody else may start: [`Gate`].
+//! The Lease is written with its resourceVersion, so that only one of two replicas succeeds. A
+//! holder counts as gone when its record has not changed for `LEASE_TTL` of the local monotonic
+//! clock; clocks of other nodes do not matter. A holder that cannot renew stops writing before
+//! another replica may start, see [`WriteFence`].
 
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use daemon::Shutdown;
+use daemon::error_chain;
 use jiff::Timestamp;
 use k8s_openapi::api::coordination::v1::{Lease, LeaseSpec};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::MicroTime;
@@ -17,63 +19,64 @@ use kube::{Api, Client};
 use tokio::sync::watch;
 use tokio::time::Instant;
 
-use crate::error::{Error, Result, chain};
+use crate::error::{Error, Result};
 use crate::settings::Settings;
 
-mod claim;
-mod gate;
+mod fence;
+mod lease_action;
 
-use claim::{Claim, Seen};
-pub use gate::{Gate, GateLayer};
+pub use fence::{WriteFence, WriteFenceLayer};
+use lease_action::{LEASE_TTL, LeaseAction, ObservedRecord};
 
-/// How long a record that does not change still counts.
-pub const DURATION: Duration = Duration::from_secs(15);
-/// How long a holder keeps writing after its last renewal.
-const RENEW_DEADLINE: Duration = Duration::from_secs(10);
-/// Between two looks at the Lease.
-const RETRY: Duration = Duration::from_secs(2);
-/// One request; shorter than the deadline, so that a hung connection does not cost the lease.
+/// How long a holder may write after its last renewal. Shorter than `LEASE_TTL`, so that its last
+/// request ends before another replica starts.
+const WRITE_GRACE: Duration = Duration::from_secs(10);
+/// Interval between two attempts to acquire or renew the Lease.
+const RENEWAL_INTERVAL: Duration = Duration::from_secs(2);
+/// Bounds the requests of one attempt. Two attempts fit into `WRITE_GRACE`, so that one
+/// connection that hangs does not cost the lease.
 const REQUEST_TIMEOUT: Duration = Duration::from_secs(4);
 
-/// Takes part in the election until shutdown; then gives the Lease back.
+/// Takes part in the election until shutdown, then releases the Lease.
 pub struct Election {
     api: Api<Lease>,
     name: String,
     namespace: String,
     identity: String,
-    gate: Gate,
+    fence: WriteFence,
     leading: watch::Sender<bool>,
-    seen: Mutex<Seen>,
+    observed: Mutex<ObservedRecord>,
 }
 
 impl Election {
-    /// `client` must not pass the gate: the Lease is what opens it.
+    /// `client` must not be behind the fence, which only a valid Lease opens.
     #[must_use]
-    pub fn new(client: Client, settings: &Settings, gate: Gate) -> Self {
+    pub fn new(client: Client, settings: &Settings, fence: WriteFence) -> Self {
         Self {
             api: Api::namespaced(client, &settings.namespace),
             name: settings.lease_name.clone(),
             namespace: settings.namespace.clone(),
             identity: format!("{}_{}", settings.pod_name, uuid::Uuid::new_v4()),
-            gate,
+            fence,
             leading: watch::Sender::new(false),
-            seen: Mutex::default(),
+            observed: Mutex::default(),
         }
     }
 
-    /// Whether this replica leads; changes as it does.
+    /// Whether this replica leads.
     #[must_use]
     pub fn leading(&self) -> watch::Receiver<bool> {
         self.leading.subscribe()
     }
 
-    /// Runs until shutdown. `stopped` ends when the workers have; only then is the Lease given back.
+    /// Runs until shutdown. `stopped` ends when the workers have stopped; the Lease is released
+    /// after that.
     pub async fn run(self: Arc<Self>, shutdown: Shutdown, stopped: impl Future<Output = ()>) {
         while !shutdown.has_begun() {
-            self.round().await;
-            // Jitter keeps replicas from knocking together.
-            let pause = RETRY.mul_f64(0.8 + rand::random::<f64>() * 0.4);
-            tokio::select! { () = tokio::time::sleep(pause) => {}, () = shutdown.begun() => {} }
+            self.attempt().await;
+            // Jitter keeps the replicas from sending requests at the same time.
+            let interval = RENEWAL_INTERVAL.mul_f64(0.8 + rand::random::<f64>() * 0.4);
+            tokio::select! { () = tokio::time::sleep(interval) => {}, () = shutdown.begun() => {} }
         }
         let led = *self.leading.borrow();
         self.leading.send_replace(false);
@@ -83,54 +86,60 @@ impl Election {
         }
     }
 
-    async fn round(&self) {
-        let asked = Instant::now();
-        match tokio::time::timeout(REQUEST_TIMEOUT, self.claim()).await {
+    async fn attempt(&self) {
+        let begun = Instant::now();
+        match tokio::time::timeout(REQUEST_TIMEOUT, self.acquire_or_renew()).await {
             Ok(Ok(true)) => {
-                // Valid from when we asked, not from when the answer came.
-                self.gate.open_until(asked + RENEW_DEADLINE);
+                // Counted from before the request, because the answer may be late.
+                self.fence.allow_until(begun + WRITE_GRACE);
                 self.set_leading(true);
             }
-            Ok(Ok(false)) => self.lose(),
-            Ok(Err(error)) => tracing::warn!(error = chain(&error), "failed to renew or read the lease"),
+            Ok(Ok(false)) => self.stop_leading(),
+            Ok(Err(error)) => {
+                tracing::warn!(error = error_chain(&error), "failed to read or renew the lease")
+            }
             Err(_) => {
-                tracing::warn!(timeout_seconds = REQUEST_TIMEOUT.as_secs(), "the lease request took too long")
+                tracing::warn!(timeout_seconds = REQUEST_TIMEOUT.as_secs(), "the lease request timed out")
             }
         }
-        if !self.gate.is_open() {
-            self.lose();
+        if !self.fence.allows_writes() {
+            self.stop_leading();
         }
     }
 
-    fn lose(&self) {
-        self.gate.close();
+    fn stop_leading(&self) {
+        self.fence.close();
         self.set_leading(false);
     }
 
     fn set_leading(&self, leads: bool) {
         let changed = self.leading.send_if_modified(|leading| std::mem::replace(leading, leads) != leads);
         if changed {
-            tracing::info!(lease.holder = self.identity, "{}", if leads { "leading" } else { "standing by" });
+            tracing::info!(
+                lease.holder = self.identity,
+                "{}",
+                if leads { "started leading" } else { "stopped leading" }
+            );
         }
     }
 
-    /// One look at the Lease, and one write where it is ours to write. `true` when we hold it.
-    async fn claim(&self) -> Result<bool> {
+    /// Reads the Lease, and writes it if this replica may. Returns whether it holds the Lease.
+    async fn acquire_or_renew(&self) -> Result<bool> {
         let found = self.api.get_opt(&self.name).await.map_err(Error::cluster("read the lease"))?;
-        let claim = {
-            let mut seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
-            claim::decide(found.as_ref(), &self.identity, &mut seen, Instant::now())
+        let action = {
+            let mut observed = self.observed.lock().unwrap_or_else(PoisonError::into_inner);
+            lease_action::decide(found.as_ref(), &self.identity, &mut observed, Instant::now())
         };
-        let written = match claim {
-            Claim::Wait => return Ok(false),
-            Claim::Create => self.api.create(&PostParams::default(), &self.record(None)).await,
-            Claim::Renew | Claim::Take => {
+        let written = match action {
+            LeaseAction::Wait => return Ok(false),
+            LeaseAction::Create => self.api.create(&PostParams::default(), &self.record(None)).await,
+            LeaseAction::Renew | LeaseAction::Acquire => {
                 self.api.replace(&self.name, &PostParams::default(), &self.record(found.as_ref())).await
             }
         };
         match written {
             Ok(_) => Ok(true),
-            // Somebody else was faster.
+            // Another replica was faster.
             Err(kube::Error::Api(status)) if status.code == 409 => Ok(false),
             Err(error) => Err(Error::cluster("write the lease")(error)),
         }
@@ -152,7 +161,7 @@ impl Election {
         );
         let spec = LeaseSpec {
             holder_identity: Some(self.identity.clone()),
-            lease_duration_seconds: i32::try_from(DURATION.as_secs()).ok(),
+            lease_duration_seconds: i32::try_from(LEASE_TTL.as_secs()).ok(),
             acquire_time: if is_ours { before.acquire_time } else { Some(now.clone()) },
             renew_time: Some(now),
             lease_transitions: Some(transitions),
@@ -161,9 +170,9 @@ impl Election {
         Lease { metadata, spec: Some(spec) }
     }
 
-    /// Gives the Lease back, so that the next replica need not wait.
+    /// Releases the Lease, so that the next replica does not have to wait.
     async fn release(&self) {
-        self.gate.close();
+        self.fence.close();
         let released = tokio::time::timeout(REQUEST_TIMEOUT, async {
             let Some(mut lease) = self.api.get_opt(&self.name).await? else { return Ok(()) };
             let Some(spec) = lease.spec.as_mut() else { return Ok(()) };
@@ -175,11 +184,11 @@ impl Election {
             self.api.replace(&self.name, &PostParams::default(), &lease).await.map(drop)
         });
         match released.await {
-            Ok(Ok(())) => tracing::info!("lease given back"),
+            Ok(Ok(())) => tracing::info!("released the lease"),
             Ok(Err(error)) => {
-                tracing::warn!(error = chain(&error), "failed to give the lease back; it runs out by itself")
+                tracing::warn!(error = error_chain(&error), "failed to release the lease; it expires")
             }
-            Err(_) => tracing::warn!("giving the lease back took too long; it runs out by itself"),
+            Err(_) => tracing::warn!("releasing the lease timed out; it expires"),
         }
     }
 }

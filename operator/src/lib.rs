@@ -1,36 +1,41 @@
-//! The msg2agent operator: brings what `Relay`, `Tenant` and `Agent` objects say to the cluster and to the relays.
+//! The msg2agent operator: reconciles `Relay`, `Tenant` and `Agent` objects with the cluster and
+//! the relays.
 //!
-//! Every kind goes the same way: observe, plan (pure), apply, report. Reading order: [`startup`], [`world`], [`queue`],
-//! [`controller`], then a kind: [`relay`], [`tenant`], [`agent`].
+//! Every kind is reconciled in the same steps: observe, decide (pure functions), apply, report the
+//! status. Reading order: [`commands::run`], [`watches`], [`queue`], [`controller`], then a kind:
+//! [`relay`], [`tenant`], [`agent`].
 
 pub mod agent;
 pub mod apply;
 pub mod backoff;
+pub mod caches;
 pub mod certificate;
-pub mod check;
-pub mod claim;
+pub mod claimants;
+pub mod commands;
+pub mod component;
 pub mod conditions;
 pub mod consent;
 pub mod context;
 pub mod controller;
 pub mod error;
 pub mod finalizer;
-pub mod fleet;
 pub mod index;
-pub mod key;
 pub mod lease;
 pub mod metrics;
 pub mod network_policy;
+pub mod object_key;
 pub mod pod;
 pub mod programming;
 pub mod queue;
 pub mod rbac;
+pub mod refusal;
 pub mod relay;
 pub mod relay_client;
+pub mod relay_replicas;
 pub mod secret;
 pub mod settings;
-pub mod startup;
-pub mod status;
+pub mod status_writer;
 pub mod teardown;
 pub mod tenant;
-pub mod world;
+pub mod tls_secret;
+pub mod watches;

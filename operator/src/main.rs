@@ -1,20 +1,21 @@
-//! The operator's process.
+//! The operator's binary.
 
 use clap::Parser as _;
+use msg2agent_operator::commands::{check, run};
+use msg2agent_operator::rbac;
 use msg2agent_operator::settings::{Command, Options};
-use msg2agent_operator::{check, rbac, startup};
 
 fn main() -> anyhow::Result<()> {
     let options = Options::parse();
     match options.command {
         Some(Command::Rbac) => print_rbac(),
         Some(Command::Check) => block_on(async { check::run(&options.settings.normalized()).await }),
-        None => block_on(startup::run(options.settings.normalized())),
+        None => block_on(run::run(options.settings.normalized())),
     }
 }
 
 fn block_on(work: impl Future<Output = anyhow::Result<()>>) -> anyhow::Result<()> {
-    // Fails only when a provider is installed already, which is as good.
+    // Fails only if a provider is installed already, which is just as good.
     let _ = rustls::crypto::ring::default_provider().install_default();
     tokio::runtime::Builder::new_multi_thread().enable_all().build()?.block_on(work)
 }

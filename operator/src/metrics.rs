@@ -1,12 +1,13 @@
-//! Metrics of the operator. Labels come from closed sets; no object names.
+//! The operator's metrics. Labels have fixed sets of values and contain no object names.
 
 use std::time::Duration;
 
 use prometheus::{HistogramOpts, HistogramVec, IntCounter, IntCounterVec, IntGauge, Opts, Registry};
 
 use crate::error::Category;
-use crate::key::Kind;
+use crate::object_key::Kind;
 
+/// Handles of all metrics. Cheap to clone.
 #[derive(Debug, Clone)]
 pub struct Metrics {
     reconciles: HistogramVec,
@@ -20,11 +21,16 @@ pub struct Metrics {
 }
 
 impl Metrics {
+    /// Creates the metrics and registers them.
+    ///
     /// # Errors
-    /// A metric of the same name exists in the registry.
+    /// A metric of the same name is registered already.
     pub fn register(registry: &Registry) -> Result<Self, prometheus::Error> {
-        let seconds = HistogramOpts::new("msg2agent_operator_reconcile_seconds", "Time of one reconcile.")
-            .buckets(vec![0.001, 0.005, 0.02, 0.1, 0.5, 2.0, 10.0]);
+        let seconds = HistogramOpts::new(
+            "msg2agent_operator_reconcile_seconds",
+            "Duration of one reconcile in seconds.",
+        )
+        .buckets(vec![0.001, 0.005, 0.02, 0.1, 0.5, 2.0, 10.0]);
         let failures =
             Opts::new("msg2agent_operator_reconcile_failures_total", "Reconciles that failed, by category.");
         let metrics = Self {
@@ -37,16 +43,19 @@ impl Metrics {
             is_leader: IntGauge::new("msg2agent_operator_leader", "1 while this replica holds the lease.")?,
             unconfirmed_revocations: IntCounter::new(
                 "msg2agent_operator_unconfirmed_revocations_total",
-                "Objects whose deletion went through before the relay confirmed that their keys are refused.",
+                "Objects deleted before the relay confirmed the revocation of their keys.",
             )?,
-            rotations: IntCounter::new("msg2agent_operator_rotations_total", "API keys put into use.")?,
+            rotations: IntCounter::new(
+                "msg2agent_operator_rotations_total",
+                "API keys promoted to the active key.",
+            )?,
             writes: IntCounter::new(
                 "msg2agent_operator_writes_total",
-                "Writes sent to the API server, all but those of the lease.",
+                "Writes sent to the API server, without those of the lease.",
             )?,
             refused_writes: IntCounter::new(
                 "msg2agent_operator_refused_writes_total",
-                "Writes not sent because this replica did not hold the lease any more.",
+                "Writes not sent because this replica no longer held the lease.",
             )?,
         };
         registry.register(Box::new(metrics.reconciles.clone()))?;

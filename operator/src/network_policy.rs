@@ -1,4 +1,4 @@
-//! Parts of NetworkPolicies. Pure.
+//! Builds parts of NetworkPolicies. Pure.
 
 use k8s_openapi::api::networking::v1::{
     IPBlock, NetworkPolicyEgressRule, NetworkPolicyPeer, NetworkPolicyPort,
@@ -6,12 +6,13 @@ use k8s_openapi::api::networking::v1::{
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::LabelSelector;
 use k8s_openapi::apimachinery::pkg::util::intstr::IntOrString;
 
-/// Names are looked up on port 53, wherever the cluster's DNS is.
+/// Allows egress to DNS, which is port 53 of any address.
 #[must_use]
 pub fn dns() -> NetworkPolicyEgressRule {
     NetworkPolicyEgressRule { ports: Some(vec![port("UDP", 53), port("TCP", 53)]), to: None }
 }
 
+/// A port by protocol and number.
 #[must_use]
 pub fn port(protocol: &str, port: u16) -> NetworkPolicyPort {
     NetworkPolicyPort {
@@ -21,8 +22,8 @@ pub fn port(protocol: &str, port: u16) -> NetworkPolicyPort {
     }
 }
 
-/// Addresses that are neither in a cluster nor in somebody's private network, the cloud's metadata service included
-/// (RFC 1918, 3927, 4193, 4291, 6598).
+/// All public addresses. Private networks, the cluster and the metadata service of clouds are
+/// excluded (RFC 1918, 3927, 4193, 4291, 6598).
 #[must_use]
 pub fn public() -> Vec<NetworkPolicyPeer> {
     let outside = |cidr: &str, inside: &[&str]| NetworkPolicyPeer {
@@ -48,6 +49,7 @@ pub fn public() -> Vec<NetworkPolicyPeer> {
     ]
 }
 
+/// A selector that requires all `labels`.
 #[must_use]
 pub fn matches(labels: &[(&str, &str)]) -> LabelSelector {
     let labels = labels.iter().map(|(key, value)| ((*key).to_owned(), (*value).to_owned())).collect();
@@ -59,10 +61,4 @@ pub fn matches(labels: &[(&str, &str)]) -> LabelSelector {
 pub fn url_port(url: &str) -> u16 {
     let standard = if url.starts_with("https:") { 443 } else { 80 };
     url.parse::<axum::http::Uri>().ok().and_then(|uri| uri.port_u16()).unwrap_or(standard)
-}
-
-/// The host of an http or https URL.
-#[must_use]
-pub fn url_host(url: &str) -> Option<String> {
-    url.parse::<axum::http::Uri>().ok()?.host().map(str::to_owned)
 }

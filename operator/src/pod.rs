@@ -1,24 +1,27 @@
-//! What all pods of the operator have in common: the restricted Pod Security Standard, labels, owners.
+//! Parts of pods and of other owned objects: labels, owner references, volumes, ports, probes, and
+//! the restricted Pod Security Standard.
 
 use std::collections::BTreeMap;
 
 use crds::label;
+use crds::relay::Volume as VolumeSpec;
 use k8s_openapi::api::core::v1::{
     Capabilities, Container, ContainerPort, EnvVar, HTTPGetAction, KeyToPath, LocalObjectReference,
-    PodSecurityContext, Probe, ResourceRequirements, SeccompProfile, SecretVolumeSource, SecurityContext,
-    ServicePort, Volume, VolumeMount,
+    PersistentVolumeClaim, PersistentVolumeClaimSpec, PodSecurityContext, Probe, ResourceRequirements,
+    SeccompProfile, SecretVolumeSource, SecurityContext, ServicePort, Volume, VolumeMount,
+    VolumeResourceRequirements,
 };
 use k8s_openapi::apimachinery::pkg::api::resource::Quantity;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{LabelSelector, ObjectMeta, OwnerReference};
 use k8s_openapi::apimachinery::pkg::util::intstr::IntOrString;
 use kube::{Resource, ResourceExt as _};
 
-/// User and group of every container: nobody in particular, never root.
+/// User and group of every container. Not root, and not used by anything else.
 const USER: i64 = 65532;
-/// Files of mounted Secrets: readable by the group of the pod, nobody else.
+/// Mode of the files of mounted Secrets. Only the pod's group can read them.
 const SECRET_MODE: i32 = 0o440;
 
-/// Labels of an owned object: who manages it and which object it belongs to.
+/// Labels of an owned object: its manager, its component and its owner.
 #[must_use]
 pub fn labels(owner_label: &str, owner: &str, component: &str) -> BTreeMap<String, String> {
     let mut labels = selector_labels(owner_label, owner, component);
@@ -26,7 +29,7 @@ pub fn labels(owner_label: &str, owner: &str, component: &str) -> BTreeMap<Strin
     labels
 }
 
-/// The labels pods are selected by.
+/// The labels that select pods.
 #[must_use]
 pub fn selector_labels(owner_label: &str, owner: &str, component: &str) -> BTreeMap<String, String> {
     [(label::APP_NAME, "msg2agent"), (label::COMPONENT, component), (owner_label, owner)]
@@ -35,6 +38,7 @@ pub fn selector_labels(owner_label: &str, owner: &str, component: &str) -> BTree
         .collect()
 }
 
+/// The selector of pods.
 #[must_use]
 pub fn selector(owner_label: &str, owner: &str, component: &str) -> LabelSelector {
     LabelSelector {
@@ -43,7 +47,7 @@ pub fn selector(owner_label: &str, owner: &str, component: &str) -> LabelSelecto
     }
 }
 
-/// The owner reference of an owned object. It never blocks the owner's deletion.
+/// The owner reference of an owned object. It does not block the owner's deletion.
 #[must_use]
 pub fn owner_reference<K: Resource<DynamicType = ()>>(owner: &K) -> OwnerReference {
     OwnerReference {
@@ -56,7 +60,7 @@ pub fn owner_reference<K: Resource<DynamicType = ()>>(owner: &K) -> OwnerReferen
     }
 }
 
-/// Metadata of an object that belongs to `owner`.
+/// Metadata of an object that `owner` owns.
 #[must_use]
 pub fn owned_by<K: Resource<DynamicType = ()>>(
     owner: &K,
@@ -72,6 +76,7 @@ pub fn owned_by<K: Resource<DynamicType = ()>>(
     }
 }
 
+/// The pod's part of the restricted Pod Security Standard.
 #[must_use]
 pub fn pod_security() -> PodSecurityContext {
     PodSecurityContext {
@@ -85,6 +90,7 @@ pub fn pod_security() -> PodSecurityContext {
     }
 }
 
+/// The container's part of the restricted Pod Security Standard.
 #[must_use]
 pub fn container_security() -> SecurityContext {
     SecurityContext {
@@ -95,7 +101,7 @@ pub fn container_security() -> SecurityContext {
     }
 }
 
-/// Liveness and readiness on the admin port. A slow start is the startup probe's: 60 s.
+/// Adds probes of the admin port. The startup probe allows 60 s.
 #[must_use]
 pub fn with_probes(container: Container, port: u16) -> Container {
     let probe = |path: &str, period: i32, failures: i32| Probe {
@@ -117,6 +123,7 @@ pub fn with_probes(container: Container, port: u16) -> Container {
     }
 }
 
+/// Environment variables by name and value.
 #[must_use]
 pub fn env(values: &[(&str, &str)]) -> Vec<EnvVar> {
     values
@@ -129,7 +136,7 @@ pub fn env(values: &[(&str, &str)]) -> Vec<EnvVar> {
         .collect()
 }
 
-/// A Secret as a read-only folder.
+/// A Secret as a volume.
 #[must_use]
 pub fn secret_volume(name: &str, secret: String) -> Volume {
     Volume {
@@ -143,7 +150,7 @@ pub fn secret_volume(name: &str, secret: String) -> Volume {
     }
 }
 
-/// One key of a Secret as a file in a read-only folder.
+/// A volume with a single key of a Secret.
 #[must_use]
 pub fn secret_key_volume(name: &str, secret: &str, key: &str) -> Volume {
     let mut volume = secret_volume(name, secret.to_owned());
@@ -151,6 +158,22 @@ pub fn secret_key_volume(name: &str, secret: &str, key: &str) -> Volume {
         source.items = Some(vec![KeyToPath { key: key.to_owned(), path: key.to_owned(), mode: None }]);
     }
     volume
+}
+
+/// A claim template for the volume of a StatefulSet. One pod at a time may mount it.
+#[must_use]
+pub fn volume_claim(name: &str, volume: &VolumeSpec) -> PersistentVolumeClaim {
+    let storage = [("storage".to_owned(), Quantity(volume.size.clone()))].into();
+    PersistentVolumeClaim {
+        metadata: ObjectMeta { name: Some(name.to_owned()), ..ObjectMeta::default() },
+        spec: Some(PersistentVolumeClaimSpec {
+            access_modes: Some(vec!["ReadWriteOnce".into()]),
+            resources: Some(VolumeResourceRequirements { requests: Some(storage), limits: None }),
+            storage_class_name: volume.storage_class_name.clone(),
+            ..PersistentVolumeClaimSpec::default()
+        }),
+        ..PersistentVolumeClaim::default()
+    }
 }
 
 #[must_use]
@@ -163,6 +186,7 @@ pub fn mount(volume: &str, path: &str, read_only: bool) -> VolumeMount {
     }
 }
 
+/// References to pull Secrets. `None` for an empty list, which the API server would drop.
 #[must_use]
 pub fn pull_secrets(names: &[String]) -> Option<Vec<LocalObjectReference>> {
     (!names.is_empty())
@@ -180,7 +204,7 @@ pub fn port(name: &str, port: u16) -> ContainerPort {
     }
 }
 
-/// A TCP port of a Service that leads to the container port of the same name.
+/// A TCP port of a Service. Its target is the container port of the same name.
 #[must_use]
 pub fn service_port(name: &str, port: u16) -> ServicePort {
     ServicePort {
@@ -192,7 +216,7 @@ pub fn service_port(name: &str, port: u16) -> ServicePort {
     }
 }
 
-/// Requests of CPU and memory, and a limit of memory. CPU has no limit: it would only make the pod slow.
+/// Requests of CPU and memory, and a limit of memory. A limit of CPU would only slow the pod down.
 #[must_use]
 pub fn resources(cpu: &str, memory: &str, memory_limit: &str) -> ResourceRequirements {
     let quantities = |pairs: &[(&str, &str)]| {

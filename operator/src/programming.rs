@@ -1,12 +1,13 @@
-//! How far content got to a relay, and what is said about it. Pure.
+//! The state of an object's content at its relay, and the condition `Programmed`. Pure.
 
 use crds::condition::{Reason, Type};
+use daemon::error_chain;
 
 use crate::conditions::Draft;
-use crate::fleet::Progress;
 use crate::relay_client::RelayError;
+use crate::relay_replicas::Progress;
 
-/// How far content got to the relay.
+/// The result of writing an object's content to its relay.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Programming {
     Progress(Progress),
@@ -15,12 +16,10 @@ pub enum Programming {
 
 impl Programming {
     #[must_use]
-    pub fn of(written: &Result<Progress, RelayError>) -> Self {
+    pub fn from_result(written: &Result<Progress, RelayError>) -> Self {
         match written {
             Ok(progress) => Self::Progress(*progress),
-            Err(error) => {
-                Self::Failed { message: crate::error::chain(error), is_refusal: error.is_refusal() }
-            }
+            Err(error) => Self::Failed { message: error_chain(error), is_refusal: error.is_refusal() },
         }
     }
 
@@ -31,13 +30,15 @@ impl Programming {
             Self::Progress(Progress { ready: 0, .. }) => {
                 Draft::fails(Type::Programmed, Reason::RelayUnavailable, "no relay replica is ready")
             }
-            Self::Progress(progress) if progress.is_complete() => {
-                Draft::holds(Type::Programmed, Reason::Programmed, "every ready relay replica enforces it")
-            }
+            Self::Progress(progress) if progress.is_complete() => Draft::holds(
+                Type::Programmed,
+                Reason::Programmed,
+                "every ready relay replica enforces the current content",
+            ),
             Self::Progress(Progress { acknowledged, ready }) => Draft::fails(
                 Type::Programmed,
                 Reason::AwaitingReplicas,
-                format!("{acknowledged} of {ready} ready relay replicas confirmed"),
+                format!("{acknowledged} of {ready} ready relay replicas have confirmed the current content"),
             ),
             Self::Failed { message, is_refusal: true } => {
                 Draft::fails(Type::Programmed, Reason::Rejected, message.clone())

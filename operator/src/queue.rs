@@ -1,7 +1,9 @@
-//! What to reconcile next. An object waits in one place at a time and is worked on by one worker at a time; what happens
-//! to it meanwhile makes it wait once more. Revocations, suspensions and deletions go first.
+//! The work queue of the reconcilers: deduplicated, debounced, with two priorities and delayed
+//! entries.
 //!
-//! Bounded by the number of objects in the cluster: a key that waits already is not added again.
+//! An object is queued once and reconciled by one worker at a time. An event during its reconcile
+//! queues it once more. Revocations, suspensions and deletions have priority. The queue is bounded
+//! by the number of objects in the cluster, because a queued key is not added again.
 
 use std::collections::{BTreeSet, HashMap, HashSet, VecDeque};
 use std::sync::{Mutex, PoisonError};
@@ -10,107 +12,119 @@ use std::time::Duration;
 use tokio::sync::Notify;
 use tokio::time::Instant;
 
-use crate::key::Key;
+use crate::object_key::ObjectKey;
 
-/// How long a key that is not urgent waits for more events of the same apply before it is worked on.
-pub const DEBOUNCE: Duration = Duration::from_millis(20);
+/// Delay before a key of normal priority is reconciled. Several events of one `kubectl apply` then
+/// cost one reconcile.
+pub const DEBOUNCE_INTERVAL: Duration = Duration::from_millis(20);
 
+/// Urgent keys are reconciled before normal ones.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Lane {
+pub enum Priority {
     Normal,
-    /// Something loses access.
+    /// The change takes access away.
     Urgent,
 }
 
-/// The pure part: time comes in.
+/// The queue without locks and timers. The time is an argument.
 #[derive(Debug, Default)]
 struct State {
-    urgent: VecDeque<Key>,
-    normal: VecDeque<Key>,
-    /// Keys in a lane. A key in `normal` that became urgent stands in both; the stale place is skipped.
-    waiting: HashMap<Key, Lane>,
-    running: HashSet<Key>,
-    /// Keys that were asked for while a worker had them.
-    again: HashMap<Key, Lane>,
-    later: BTreeSet<(Instant, Key)>,
-    due: HashMap<Key, Instant>,
+    urgent: VecDeque<ObjectKey>,
+    normal: VecDeque<ObjectKey>,
+    /// Queued keys with their priority. A key that became urgent is in both queues; its entry in
+    /// `normal` is stale and skipped.
+    queued: HashMap<ObjectKey, Priority>,
+    running: HashSet<ObjectKey>,
+    /// Keys that were added while a worker reconciled them.
+    requeued: HashMap<ObjectKey, Priority>,
+    /// Delayed keys by the time at which they are due.
+    delayed: BTreeSet<(Instant, ObjectKey)>,
+    due: HashMap<ObjectKey, Instant>,
 }
 
 impl State {
-    fn add(&mut self, key: Key, lane: Lane) {
-        self.forget_timer(&key);
+    fn add(&mut self, key: ObjectKey, priority: Priority) {
+        self.cancel_delay(&key);
         if self.running.contains(&key) {
-            let asked = self.again.entry(key).or_insert(lane);
-            *asked = (*asked).max(lane);
+            let requeued = self.requeued.entry(key).or_insert(priority);
+            *requeued = (*requeued).max(priority);
             return;
         }
-        match self.waiting.get(&key) {
-            Some(found) if *found >= lane => {}
+        match self.queued.get(&key) {
+            Some(found) if *found >= priority => {}
             _ => {
-                self.waiting.insert(key.clone(), lane);
-                match lane {
-                    Lane::Urgent => self.urgent.push_back(key),
-                    Lane::Normal => self.normal.push_back(key),
+                self.queued.insert(key.clone(), priority);
+                match priority {
+                    Priority::Urgent => self.urgent.push_back(key),
+                    Priority::Normal => self.normal.push_back(key),
                 }
             }
         }
     }
 
-    /// Adds `key` at `at`, unless it waits already or is due earlier.
-    fn add_at(&mut self, key: Key, at: Instant) {
-        if self.waiting.contains_key(&key) || self.due.get(&key).is_some_and(|due| *due <= at) {
-            return;
+    fn add_debounced(&mut self, key: ObjectKey, now: Instant) {
+        if self.running.contains(&key) {
+            self.add(key, Priority::Normal);
+        } else {
+            self.add_at(key, now + DEBOUNCE_INTERVAL);
         }
-        self.forget_timer(&key);
-        self.due.insert(key.clone(), at);
-        self.later.insert((at, key));
     }
 
-    fn forget_timer(&mut self, key: &Key) {
+    /// Adds `key` at the time `at`, unless it is queued or due earlier.
+    fn add_at(&mut self, key: ObjectKey, at: Instant) {
+        if self.queued.contains_key(&key) || self.due.get(&key).is_some_and(|due| *due <= at) {
+            return;
+        }
+        self.cancel_delay(&key);
+        self.due.insert(key.clone(), at);
+        self.delayed.insert((at, key));
+    }
+
+    fn cancel_delay(&mut self, key: &ObjectKey) {
         if let Some(at) = self.due.remove(key) {
-            self.later.remove(&(at, key.clone()));
+            self.delayed.remove(&(at, key.clone()));
         }
     }
 
     fn release_due(&mut self, now: Instant) {
-        while self.later.first().is_some_and(|(at, _)| *at <= now) {
-            let Some((_, key)) = self.later.pop_first() else { return };
+        while self.delayed.first().is_some_and(|(at, _)| *at <= now) {
+            let Some((_, key)) = self.delayed.pop_first() else { return };
             self.due.remove(&key);
-            self.add(key, Lane::Normal);
+            self.add(key, Priority::Normal);
         }
     }
 
-    fn take(&mut self, now: Instant) -> Option<Key> {
+    fn start_next(&mut self, now: Instant) -> Option<ObjectKey> {
         self.release_due(now);
-        let key = self.pop(Lane::Urgent).or_else(|| self.pop(Lane::Normal))?;
-        self.waiting.remove(&key);
+        let key = self.pop(Priority::Urgent).or_else(|| self.pop(Priority::Normal))?;
+        self.queued.remove(&key);
         self.running.insert(key.clone());
         Some(key)
     }
 
-    fn pop(&mut self, lane: Lane) -> Option<Key> {
+    fn pop(&mut self, priority: Priority) -> Option<ObjectKey> {
         loop {
-            let key = match lane {
-                Lane::Urgent => self.urgent.pop_front(),
-                Lane::Normal => self.normal.pop_front(),
+            let key = match priority {
+                Priority::Urgent => self.urgent.pop_front(),
+                Priority::Normal => self.normal.pop_front(),
             }?;
-            if self.waiting.get(&key) == Some(&lane) {
+            if self.queued.get(&key) == Some(&priority) {
                 return Some(key);
             }
         }
     }
 
-    fn finish(&mut self, key: Key, next: Option<Instant>) {
+    fn finish(&mut self, key: ObjectKey, next: Option<Instant>) {
         self.running.remove(&key);
-        if let Some(lane) = self.again.remove(&key) {
-            self.add(key, lane);
+        if let Some(priority) = self.requeued.remove(&key) {
+            self.add(key, priority);
         } else if let Some(at) = next {
             self.add_at(key, at);
         }
     }
 }
 
-/// Shared by the watches, which add, and the workers, which take.
+/// The work queue. Watches add keys and workers take them.
 #[derive(Debug, Default)]
 pub struct Queue {
     state: Mutex<State>,
@@ -118,29 +132,31 @@ pub struct Queue {
 }
 
 impl Queue {
-    pub fn add(&self, key: Key, lane: Lane) {
-        match lane {
-            Lane::Urgent => self.with(|state| state.add(key, lane)),
-            Lane::Normal => self.with(|state| state.add_debounced(key, Instant::now())),
+    /// Adds a key. Keys of normal priority are debounced.
+    pub fn add(&self, key: ObjectKey, priority: Priority) {
+        match priority {
+            Priority::Urgent => self.with(|state| state.add(key, priority)),
+            Priority::Normal => self.with(|state| state.add_debounced(key, Instant::now())),
         }
         self.changed.notify_one();
     }
 
-    pub fn add_after(&self, key: Key, wait: Duration) {
-        self.with(|state| state.add_at(key, Instant::now() + wait));
+    /// Adds a key after a delay, unless it is queued or due earlier.
+    pub fn add_after(&self, key: ObjectKey, delay: Duration) {
+        self.with(|state| state.add_at(key, Instant::now() + delay));
         self.changed.notify_one();
     }
 
-    /// The next key; waits for one. Every key taken is given back by [`Queue::finish`].
-    pub async fn next(&self) -> Key {
+    /// Waits for the next key. The caller returns it with [`Queue::finish`]. Cancel safe.
+    pub async fn next(&self) -> ObjectKey {
         loop {
-            let (taken, more, due) = self.with(|state| {
-                let taken = state.take(Instant::now());
-                (taken, !state.waiting.is_empty(), state.later.first().map(|(at, _)| *at))
+            let (next, has_more, due) = self.with(|state| {
+                let next = state.start_next(Instant::now());
+                (next, !state.queued.is_empty(), state.delayed.first().map(|(at, _)| *at))
             });
-            if let Some(key) = taken {
-                // Somebody else must take, or wait for, what is left.
-                if more || due.is_some() {
+            if let Some(key) = next {
+                // Another worker must take the next key, or wait until one is due.
+                if has_more || due.is_some() {
                     self.changed.notify_one();
                 }
                 return key;
@@ -154,16 +170,16 @@ impl Queue {
         }
     }
 
-    /// Gives a key back; it comes again after `wait`, or when something happens to it.
-    pub fn finish(&self, key: Key, wait: Option<Duration>) {
-        self.with(|state| state.finish(key, wait.map(|wait| Instant::now() + wait)));
+    /// Returns a key. It is queued again after `delay`, or by an event.
+    pub fn finish(&self, key: ObjectKey, delay: Option<Duration>) {
+        self.with(|state| state.finish(key, delay.map(|delay| Instant::now() + delay)));
         self.changed.notify_one();
     }
 
-    /// Keys that wait now, for the metric.
+    /// The number of queued keys, for the metric.
     #[must_use]
-    pub fn waiting(&self) -> usize {
-        self.with(|state| state.waiting.len())
+    pub fn queued(&self) -> usize {
+        self.with(|state| state.queued.len())
     }
 
     fn with<T>(&self, work: impl FnOnce(&mut State) -> T) -> T {
@@ -171,60 +187,50 @@ impl Queue {
     }
 }
 
-impl State {
-    fn add_debounced(&mut self, key: Key, now: Instant) {
-        if self.running.contains(&key) {
-            self.add(key, Lane::Normal);
-        } else {
-            self.add_at(key, now + DEBOUNCE);
-        }
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::key::{Kind, Name};
+    use crate::object_key::{Kind, NamespacedName};
 
-    fn key(name: &str) -> Key {
-        Name::new("team", name).key(Kind::Agent)
+    fn key(name: &str) -> ObjectKey {
+        NamespacedName::new("team", name).key(Kind::Agent)
     }
 
     #[test]
-    fn a_revocation_overtakes_what_waits() {
+    fn a_revocation_overtakes_queued_objects() {
         let (mut state, now) = (State::default(), Instant::now());
         for name in ["a", "b", "c"] {
-            state.add(key(name), Lane::Normal);
+            state.add(key(name), Priority::Normal);
         }
-        state.add(key("c"), Lane::Urgent);
-        let order: Vec<_> = std::iter::from_fn(|| state.take(now)).collect();
+        state.add(key("c"), Priority::Urgent);
+        let order: Vec<_> = std::iter::from_fn(|| state.start_next(now)).collect();
         assert_eq!(order, [key("c"), key("a"), key("b")]);
     }
 
     #[test]
-    fn an_object_is_worked_on_once_at_a_time_and_not_forgotten() {
+    fn an_object_is_reconciled_once_at_a_time_and_not_forgotten() {
         let (mut state, now) = (State::default(), Instant::now());
-        state.add(key("a"), Lane::Normal);
-        assert_eq!(state.take(now), Some(key("a")));
-        state.add(key("a"), Lane::Normal);
-        state.add(key("a"), Lane::Urgent);
-        assert_eq!(state.take(now), None);
+        state.add(key("a"), Priority::Normal);
+        assert_eq!(state.start_next(now), Some(key("a")));
+        state.add(key("a"), Priority::Normal);
+        state.add(key("a"), Priority::Urgent);
+        assert_eq!(state.start_next(now), None);
         state.finish(key("a"), None);
-        assert_eq!(state.take(now), Some(key("a")));
+        assert_eq!(state.start_next(now), Some(key("a")));
         state.finish(key("a"), None);
-        assert_eq!(state.take(now), None);
+        assert_eq!(state.start_next(now), None);
     }
 
     #[test]
-    fn an_earlier_wish_replaces_a_later_one() {
+    fn an_earlier_delay_replaces_a_later_one() {
         let (mut state, now) = (State::default(), Instant::now());
         state.add_at(key("a"), now + Duration::from_secs(60));
         state.add_at(key("a"), now + Duration::from_secs(1));
         state.add_at(key("a"), now + Duration::from_secs(90));
-        assert_eq!(state.take(now), None);
-        assert_eq!(state.take(now + Duration::from_secs(1)), Some(key("a")));
+        assert_eq!(state.start_next(now), None);
+        assert_eq!(state.start_next(now + Duration::from_secs(1)), Some(key("a")));
         state.finish(key("a"), None);
-        assert_eq!(state.take(now + Duration::from_secs(100)), None);
+        assert_eq!(state.start_next(now + Duration::from_secs(100)), None);
     }
 
     #[tokio::test(start_paused = true)]

@@ -1,11 +1,12 @@
-//! What the operator may do: the one table. The chart's roles are compared with it by a test.
+//! The RBAC rules of the operator. A test compares the chart's roles with them.
 //!
-//! No wildcard, no escalate, bind or impersonate. A rule grows in the change that needs it.
+//! There are no wildcards, and no `escalate`, `bind` or `impersonate`. A rule is extended in the
+//! change that needs it.
 
 use k8s_openapi::api::rbac::v1::{ClusterRole, PolicyRule, Role};
 use kube::core::ObjectMeta;
 
-/// One line of a role.
+/// One rule of a role.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Rule {
     pub group: &'static str,
@@ -15,9 +16,9 @@ pub struct Rule {
 
 const OWNED: &[&str] = &["get", "list", "watch", "create", "patch", "delete"];
 
-/// In every namespace, because Relays, Tenants and Agents live anywhere.
+/// Rules for all namespaces, because Relays, Tenants and Agents can be in any.
 pub const CLUSTER: &[Rule] = &[
-    // Patch: our finalizers.
+    // `patch` is for finalizers.
     Rule {
         group: crds::GROUP,
         resources: &["relays", "tenants", "agents"],
@@ -28,27 +29,28 @@ pub const CLUSTER: &[Rule] = &[
         resources: &["relays/status", "tenants/status", "agents/status"],
         verbs: &["patch"],
     },
-    // Contents are read one by one; lists and watches ask for metadata only, which RBAC cannot say. Update: a token is
-    // swapped with a resourceVersion, so that two writers cannot lose one.
+    // Contents are read one by one. Lists and watches request metadata only, which RBAC cannot
+    // express. `update` is for replacing a Secret with a resourceVersion, so that two writers
+    // cannot overwrite each other's key.
     Rule { group: "", resources: &["secrets"], verbs: &["get", "list", "watch", "create", "update"] },
     Rule { group: "", resources: &["services", "serviceaccounts", "configmaps"], verbs: OWNED },
-    // Labels of namespaces decide consent.
+    // Consent depends on the labels of namespaces.
     Rule { group: "", resources: &["namespaces"], verbs: &["get", "list", "watch"] },
     Rule { group: "apps", resources: &["statefulsets", "deployments"], verbs: OWNED },
-    // Of MCP gateways.
+    // For MCP gateways.
     Rule { group: "autoscaling", resources: &["horizontalpodautoscalers"], verbs: OWNED },
     Rule { group: "networking.k8s.io", resources: &["networkpolicies"], verbs: OWNED },
     Rule { group: "policy", resources: &["poddisruptionbudgets"], verbs: OWNED },
-    // Which relay pods are ready, and where.
+    // The addresses of ready relay pods.
     Rule { group: "discovery.k8s.io", resources: &["endpointslices"], verbs: &["get", "list", "watch"] },
     Rule { group: "events.k8s.io", resources: &["events"], verbs: &["create", "patch"] },
 ];
 
-/// In the operator's own namespace: the Lease.
+/// Rules for the operator's own namespace, for the Lease.
 pub const NAMESPACE: &[Rule] =
     &[Rule { group: "coordination.k8s.io", resources: &["leases"], verbs: &["get", "create", "update"] }];
 
-/// The table as Kubernetes objects, for clusters without the chart.
+/// The rules as Kubernetes objects, for clusters without the chart.
 #[must_use]
 pub fn roles() -> (ClusterRole, Role) {
     let metadata = || ObjectMeta { name: Some("msg2agent-operator".into()), ..ObjectMeta::default() };
@@ -77,7 +79,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn no_rule_is_a_way_up() {
+    fn no_rule_allows_privilege_escalation() {
         for rule in CLUSTER.iter().chain(NAMESPACE) {
             for word in rule.resources.iter().chain(rule.verbs) {
                 assert!(!["*", "escalate", "bind", "impersonate"].contains(word), "{rule:?}");

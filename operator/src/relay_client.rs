@@ -1,4 +1,4 @@
-//! The only code that talks to a relay: its admin API, `protocol::admin`, with the bearer token of its Secret.
+//! HTTP client of a relay's admin API ([`protocol::admin`]). It authenticates with a bearer token.
 
 use std::net::SocketAddr;
 use std::time::Duration;
@@ -10,13 +10,15 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 use zeroize::Zeroizing;
 
-/// A relay answers from memory and one fsync; whoever is slower is not ready.
-const TIMEOUT: Duration = Duration::from_secs(5);
+/// Bounds one request. A relay answers from memory and one fsync, so a slower one is not ready.
+const REQUEST_TIMEOUT: Duration = Duration::from_secs(5);
+/// Bounds connecting to a pod of the same cluster.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(2);
 
+/// Why a request to a relay failed.
 #[derive(Debug, thiserror::Error)]
 pub enum RelayError {
-    #[error("failed to make the HTTP client")]
+    #[error("failed to build the HTTP client")]
     Build(#[source] reqwest::Error),
     #[error("failed to reach the relay at {address}")]
     Reach {
@@ -24,15 +26,15 @@ pub enum RelayError {
         #[source]
         source: reqwest::Error,
     },
-    #[error("the relay at {address} refused: {reason:?}, {detail}")]
+    #[error("the relay at {address} refused the request ({}): {detail}", refusal_code(*reason, *status))]
     Refused { address: SocketAddr, status: StatusCode, reason: Option<Reason>, detail: String },
 }
 
-/// Cheap to clone; connections are kept.
+/// Cheap to clone. Clones share connections.
 #[derive(Debug, Clone)]
 pub struct RelayClient(reqwest::Client);
 
-/// Where and with what to speak to one replica.
+/// The admin listener of one replica, and the token for it.
 #[derive(Clone, Copy)]
 pub struct Target<'a> {
     pub address: SocketAddr,
@@ -40,24 +42,33 @@ pub struct Target<'a> {
 }
 
 impl RelayClient {
+    /// Builds the client.
+    ///
     /// # Errors
-    /// The TLS library refuses its configuration.
+    /// [`RelayError::Build`] when the TLS library refuses its configuration.
     pub fn new() -> Result<Self, RelayError> {
-        // No authorities: admin listeners speak plaintext inside the cluster, and the image has none to load.
-        let client =
-            reqwest::Client::builder().tls_certs_only([]).timeout(TIMEOUT).connect_timeout(CONNECT_TIMEOUT);
-        let client = client.no_proxy();
+        let client = reqwest::Client::builder()
+            // Admin listeners speak plaintext inside the cluster, and the image has no authorities
+            // to load.
+            .tls_certs_only([])
+            .no_proxy()
+            .timeout(REQUEST_TIMEOUT)
+            .connect_timeout(CONNECT_TIMEOUT);
         client.build().map(Self).map_err(RelayError::Build)
     }
 
+    /// Asks a replica for its version, its store and its build.
+    ///
     /// # Errors
-    /// The relay does not answer, or refuses.
+    /// [`RelayError::Reach`] or [`RelayError::Refused`].
     pub async fn version(&self, target: Target<'_>) -> Result<Version, RelayError> {
         self.call(target, Method::GET, "/admin/v1/version", None::<&()>).await
     }
 
+    /// Creates or replaces the content at `path`.
+    ///
     /// # Errors
-    /// The relay does not answer, or refuses the body.
+    /// [`RelayError::Reach`] or [`RelayError::Refused`].
     pub async fn put<B: Serialize + Sync>(
         &self,
         target: Target<'_>,
@@ -67,8 +78,10 @@ impl RelayClient {
         self.call(target, Method::PUT, path, Some(body)).await
     }
 
+    /// Deletes the content at `path`.
+    ///
     /// # Errors
-    /// The relay does not answer, or refuses.
+    /// [`RelayError::Reach`] or [`RelayError::Refused`].
     pub async fn delete(&self, target: Target<'_>, path: &str) -> Result<Applied, RelayError> {
         self.call(target, Method::DELETE, path, None::<&()>).await
     }
@@ -87,12 +100,12 @@ impl RelayClient {
         if let Some(body) = body {
             request = request.json(body);
         }
-        let answer = request.send().await.map_err(reach)?;
-        let status = answer.status();
+        let response = request.send().await.map_err(reach)?;
+        let status = response.status();
         if status.is_success() {
-            return answer.json().await.map_err(reach);
+            return response.json().await.map_err(reach);
         }
-        let problem = answer.json::<Problem>().await.ok();
+        let problem = response.json::<Problem>().await.ok();
         Err(RelayError::Refused {
             address,
             status,
@@ -102,8 +115,13 @@ impl RelayClient {
     }
 }
 
+/// The reason of a refusal, or its HTTP status.
+fn refusal_code(reason: Option<Reason>, status: StatusCode) -> String {
+    reason.map_or_else(|| status.as_u16().to_string(), |reason| reason.as_str().to_owned())
+}
+
 impl RelayError {
-    /// Whether the relay itself said no, so that trying again with the same content is of no use.
+    /// Whether the relay refused the content, so that a retry with the same content fails again.
     #[must_use]
     pub fn is_refusal(&self) -> bool {
         matches!(self, Self::Refused { status, .. } if status.is_client_error() && *status != StatusCode::UNAUTHORIZED)

@@ -1,4 +1,5 @@
-//! Secrets: read one by one, written with a resourceVersion, and only those that are ours.
+//! Reads and writes Secrets of the operator. Writes use a resourceVersion, and never change a
+//! Secret of another owner.
 
 use std::collections::BTreeMap;
 
@@ -10,19 +11,21 @@ use kube::{Api, Client};
 use zeroize::Zeroizing;
 
 use crate::error::{Error, Result};
-use crate::key::Name;
+use crate::object_key::NamespacedName;
 
-/// What stands under a Secret's name.
+/// What exists under a Secret's name.
 pub enum Found {
     None,
     Ours(Box<Secret>),
-    /// Of another owner or purpose. Not to be read or written.
+    /// A Secret of another owner or purpose. Its content is not used, and it is never overwritten.
     Foreign,
 }
 
+/// Reads a Secret. `kind` is one of the `SECRET_*` values of [`label`].
+///
 /// # Errors
-/// What the API server says.
-pub async fn read(client: &Client, name: &Name, kind: &str, owner_uid: &str) -> Result<Found> {
+/// Errors of the API server.
+pub async fn read(client: &Client, name: &NamespacedName, kind: &str, owner_uid: &str) -> Result<Found> {
     let api = Api::<Secret>::namespaced(client.clone(), &name.namespace);
     let found = api.get_opt(&name.name).await.map_err(Error::cluster(format!("read Secret {name}")))?;
     Ok(match found {
@@ -32,12 +35,14 @@ pub async fn read(client: &Client, name: &Name, kind: &str, owner_uid: &str) -> 
     })
 }
 
-/// Writes `desired` over `found`, or anew. Labels and annotations of others are kept; nothing is sent when nothing changes.
+/// Creates `desired`, or replaces `found` with it. Labels and annotations of others are kept. An
+/// unchanged Secret costs no request.
 ///
 /// # Errors
-/// A conflict when somebody wrote in between; [`Error::NameTaken`] for a foreign Secret; what the API server says.
+/// [`Error::NameTaken`] for a Secret of another owner, a conflict when the Secret changed since it
+/// was read, and other errors of the API server.
 pub async fn write(client: &Client, found: &Found, desired: Secret) -> Result<Secret> {
-    let name = Name::of(&desired);
+    let name = NamespacedName::from_object(&desired);
     let api = Api::<Secret>::namespaced(client.clone(), &name.namespace);
     let params =
         PostParams { field_manager: Some(crate::apply::FIELD_MANAGER.to_owned()), ..PostParams::default() };
@@ -58,7 +63,8 @@ pub async fn write(client: &Client, found: &Found, desired: Secret) -> Result<Se
     }
 }
 
-/// `current` with our labels, annotations, owner and data. Its resourceVersion stays, so that a write in between is noticed.
+/// `current` with the labels, annotations, owner and data of `desired`. It keeps its
+/// resourceVersion, so that a write in between is a conflict.
 fn overlay(current: &Secret, desired: Secret) -> Secret {
     let mut next = current.clone();
     next.metadata.labels.get_or_insert_default().extend(desired.metadata.labels.unwrap_or_default());
@@ -74,7 +80,7 @@ fn overlay(current: &Secret, desired: Secret) -> Secret {
     next
 }
 
-/// A text value of a Secret.
+/// A value of a Secret as text. `None` if it is missing or not UTF-8.
 #[must_use]
 pub fn text(secret: &Secret, key: &str) -> Option<Zeroizing<String>> {
     let bytes = secret.data.as_ref()?.get(key)?;

@@ -1,11 +1,12 @@
-//! The operator's settings: flags, each with an environment variable. No secret among them.
+//! The operator's settings. Every flag has an environment variable, and none is a secret.
 
 use std::net::SocketAddr;
 
 use clap::{Parser, Subcommand, ValueEnum};
 use crds::relay::PullPolicy;
 
-/// Brings Relay, Tenant and Agent objects to the cluster and to the relays.
+/// The msg2agent operator. Reconciles Relay, Tenant and Agent objects with the cluster and the
+/// relays.
 #[derive(Debug, Clone, Parser)]
 #[command(name = "msg2agent-operator", version)]
 pub struct Options {
@@ -15,52 +16,61 @@ pub struct Options {
     pub command: Option<Command>,
 }
 
+/// Without a command, the operator runs.
 #[derive(Debug, Clone, Copy, Subcommand)]
 pub enum Command {
-    /// Print the rules the operator needs, as a ClusterRole and a Role.
+    /// Print the RBAC rules that the operator needs, as a ClusterRole and a Role in JSON.
     Rbac,
-    /// Say whether the definitions are served and an operator leads, and end; `helm test` runs this.
+    /// Check that the custom resource definitions are served and that an operator leads. `helm
+    /// test` runs this.
     Check,
 }
 
+/// The settings of all commands.
 #[derive(Debug, Clone, Parser)]
 pub struct Settings {
-    /// Image of the relays, used where a Relay names none.
+    /// Image of relays without `spec.image`.
     #[arg(long, env = "MSG2AGENT_OPERATOR_RELAY_IMAGE", default_value = "ghcr.io/msg2agent/relay:0.1.0")]
     pub relay_image: String,
-    /// Image of the MCP servers.
+    /// Image of MCP endpoints and MCP gateways.
     #[arg(
         long,
         env = "MSG2AGENT_OPERATOR_MCP_SERVER_IMAGE",
         default_value = "ghcr.io/msg2agent/mcp-server:0.1.0"
     )]
     pub mcp_server_image: String,
+    /// Pull policy of relays: Always, IfNotPresent or Never.
     #[arg(long, env = "MSG2AGENT_OPERATOR_RELAY_IMAGE_PULL_POLICY", default_value = "IfNotPresent", value_parser = pull_policy)]
     pub relay_image_pull_policy: PullPolicy,
+    /// Pull policy of MCP endpoints and MCP gateways: Always, IfNotPresent or Never.
     #[arg(long, env = "MSG2AGENT_OPERATOR_MCP_SERVER_IMAGE_PULL_POLICY", default_value = "IfNotPresent", value_parser = pull_policy)]
     pub mcp_server_image_pull_policy: PullPolicy,
-    /// Pull Secrets for both, by name, separated by commas; each must exist in the namespaces of Relays and Agents.
+    /// Names of pull Secrets for all of them, separated by commas. Each Secret must exist in the
+    /// namespaces of Relays and Agents.
     #[arg(long, env = "MSG2AGENT_OPERATOR_IMAGE_PULL_SECRETS", value_delimiter = ',')]
     pub image_pull_secrets: Vec<String>,
-    /// Namespace the operator runs in; its Lease is there.
+    /// Namespace of the operator and of its Lease.
     #[arg(long, env = "MSG2AGENT_OPERATOR_NAMESPACE", default_value = "msg2agent-system")]
     pub namespace: String,
-    /// Name of this replica in the Lease.
+    /// NamespacedName of this replica in the Lease.
     #[arg(long, env = "MSG2AGENT_OPERATOR_POD_NAME", default_value = "msg2agent-operator")]
     pub pod_name: String,
+    /// DNS domain of the cluster.
     #[arg(long, env = "MSG2AGENT_OPERATOR_CLUSTER_DOMAIN", default_value = "cluster.local")]
     pub cluster_domain: String,
-    /// Probes and metrics.
+    /// Address of the listener for probes and metrics.
     #[arg(long, env = "MSG2AGENT_OPERATOR_ADMIN_LISTEN", default_value = "0.0.0.0:8081")]
     pub admin_listen: SocketAddr,
+    /// Name of the Lease.
     #[arg(long, env = "MSG2AGENT_OPERATOR_LEASE_NAME", default_value = "msg2agent-operator")]
     pub lease_name: String,
-    /// Objects reconciled at the same time.
+    /// Number of objects that are reconciled at the same time.
     #[arg(long, env = "MSG2AGENT_OPERATOR_CONCURRENCY", default_value_t = 16, value_parser = clap::value_parser!(u16).range(1..=256))]
     pub concurrency: u16,
-    /// Log directives, for example `info,kube=warn`.
+    /// Log filter, for example `info,kube=warn`.
     #[arg(long, env = "MSG2AGENT_OPERATOR_LOG_FILTER", default_value = "info")]
     pub log_filter: String,
+    /// Log format.
     #[arg(long, env = "MSG2AGENT_OPERATOR_LOG_FORMAT", default_value = "text")]
     pub log_format: LogFormat,
     /// Base URL of an OTLP/HTTP collector for traces.
@@ -75,7 +85,7 @@ pub enum LogFormat {
 }
 
 impl Settings {
-    /// An empty variable means "not set": charts render one for an unset value.
+    /// Treats empty values as unset, because charts render unset values as empty variables.
     #[must_use]
     pub fn normalized(mut self) -> Self {
         self.image_pull_secrets.retain(|name| !name.is_empty());
@@ -88,5 +98,5 @@ fn pull_policy(text: &str) -> Result<PullPolicy, String> {
     [PullPolicy::Always, PullPolicy::IfNotPresent, PullPolicy::Never]
         .into_iter()
         .find(|policy| policy.as_str() == text)
-        .ok_or_else(|| "a pull policy is Always, IfNotPresent or Never".to_owned())
+        .ok_or_else(|| "the pull policy must be Always, IfNotPresent or Never".to_owned())
 }

@@ -1,4 +1,5 @@
-//! What a deletion waits for: the relay has forgotten the object, or a bound has passed. Nothing waits for ever.
+//! Deletes the content of a deleted object from its relay. A deletion waits for the relay's
+//! confirmation, but at most for a fixed time.
 
 use std::time::Duration;
 
@@ -7,67 +8,70 @@ use kube::{Resource, ResourceExt as _};
 
 use crate::context::Context;
 use crate::error::{Error, Result};
-use crate::key::Name;
-use crate::status;
+use crate::object_key::NamespacedName;
+use crate::status_writer;
 
-/// Longest wait for a relay that does not answer.
-const DEADLINE: Duration = Duration::from_secs(600);
-/// Longest wait when the namespace goes with everything in it.
-const TERMINATING_DEADLINE: Duration = Duration::from_secs(60);
-/// How soon a relay that does not answer is tried again.
-const RETRY: Duration = Duration::from_secs(2);
+/// Longest time that a deletion waits for a relay that does not answer.
+const CONFIRMATION_TIMEOUT: Duration = Duration::from_secs(600);
+/// The same when the relay or a namespace is being deleted too.
+const TERMINATING_CONFIRMATION_TIMEOUT: Duration = Duration::from_secs(60);
+/// Interval between two attempts.
+const RETRY_INTERVAL: Duration = Duration::from_secs(2);
 
+/// The result of an attempt.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Outcome {
-    /// The relay confirmed.
+    /// The relay confirmed the deletion.
     Confirmed,
-    /// There is no relay that could know the object.
+    /// No relay can have the content.
     Gone,
-    /// The bound passed; the relay may still know the object.
+    /// The relay did not confirm in time. It may still have the content.
     Unconfirmed,
+    /// Try again after this delay.
     Wait(Duration),
 }
 
-/// What decides whether to go on waiting. Pure.
+/// Everything that the decision about waiting depends on.
 #[derive(Debug, Clone, Copy)]
-struct Wait {
+struct PendingDeletion {
     waited: Duration,
     relay_exists: bool,
-    relay_is_going: bool,
-    namespace_is_going: bool,
+    relay_is_terminating: bool,
+    namespace_is_terminating: bool,
 }
 
-fn decide(wait: Wait) -> Outcome {
-    if !wait.relay_exists {
+fn decide(deletion: PendingDeletion) -> Outcome {
+    if !deletion.relay_exists {
         return Outcome::Gone;
     }
-    let bound = if wait.relay_is_going || wait.namespace_is_going { TERMINATING_DEADLINE } else { DEADLINE };
-    if wait.waited >= bound { Outcome::Unconfirmed } else { Outcome::Wait(RETRY) }
+    let is_terminating = deletion.relay_is_terminating || deletion.namespace_is_terminating;
+    let timeout = if is_terminating { TERMINATING_CONFIRMATION_TIMEOUT } else { CONFIRMATION_TIMEOUT };
+    if deletion.waited >= timeout { Outcome::Unconfirmed } else { Outcome::Wait(RETRY_INTERVAL) }
 }
 
-/// Removes `path` from the relay.
+/// Deletes the content at `path` from the relay.
 ///
 /// # Errors
-/// A refusal of the relay before the bound.
-pub async fn erase<K: Resource<DynamicType = ()>>(
+/// [`Error::Relay`] when the relay refuses, before the timeout.
+pub async fn delete_content<K: Resource<DynamicType = ()>>(
     context: &Context,
     object: &K,
-    relay: &Name,
+    relay: &NamespacedName,
     path: &str,
 ) -> Result<Outcome> {
-    let failure = match context.fleet.erase(relay, path).await {
+    let failure = match context.relay_replicas.delete(relay, path).await {
         Ok(true) => return Ok(Outcome::Confirmed),
         Ok(false) => None,
         Err(error) => Some(error),
     };
-    let going = context.world.relay(relay);
-    let outcome = decide(Wait {
+    let found = context.caches.relay(relay);
+    let outcome = decide(PendingDeletion {
         waited: waited(object, context.now()),
-        relay_exists: going.is_some(),
-        relay_is_going: going.is_some_and(|relay| relay.metadata.deletion_timestamp.is_some()),
-        namespace_is_going: [&*object.namespace().unwrap_or_default(), &*relay.namespace]
+        relay_exists: found.is_some(),
+        relay_is_terminating: found.is_some_and(|relay| relay.metadata.deletion_timestamp.is_some()),
+        namespace_is_terminating: [&*object.namespace().unwrap_or_default(), &*relay.namespace]
             .into_iter()
-            .any(|namespace| context.world.is_terminating(namespace)),
+            .any(|namespace| context.caches.is_terminating(namespace)),
     });
     match (outcome, failure) {
         (Outcome::Wait(_), Some(error)) if error.is_refusal() => Err(Error::Relay(error)),
@@ -80,14 +84,13 @@ fn waited(object: &impl Resource, now: jiff::Timestamp) -> Duration {
     Duration::from_secs(u64::try_from(now.as_second().saturating_sub(since.as_second())).unwrap_or(0))
 }
 
-/// An Event, and a metric where nobody confirmed.
-pub async fn tell<K: Resource<DynamicType = ()>>(context: &Context, object: &K, outcome: &Outcome) {
+/// Publishes the outcome as an Event, and counts unconfirmed deletions.
+pub async fn publish<K: Resource<DynamicType = ()>>(context: &Context, object: &K, outcome: &Outcome) {
     let (type_, reason, note) = match outcome {
-        Outcome::Confirmed => (EventType::Normal, "Revoked", "the relay refuses its keys"),
+        Outcome::Confirmed => (EventType::Normal, "Revoked", "the relay no longer accepts its keys"),
         Outcome::Unconfirmed => {
             context.metrics.unconfirmed_revocations.inc();
-            let note =
-                "the relay did not answer in time: it may still accept its keys until it is written to again";
+            let note = "the relay did not confirm in time and may still accept its keys";
             (EventType::Warning, "RevocationUnconfirmed", note)
         }
         Outcome::Gone | Outcome::Wait(_) => return,
@@ -99,32 +102,42 @@ pub async fn tell<K: Resource<DynamicType = ()>>(context: &Context, object: &K, 
         action: "Delete".into(),
         secondary: None,
     };
-    status::publish(context, object, event).await;
+    status_writer::publish(context, object, event).await;
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    const WAIT: Wait =
-        Wait { waited: Duration::ZERO, relay_exists: true, relay_is_going: false, namespace_is_going: false };
+    const PENDING: PendingDeletion = PendingDeletion {
+        waited: Duration::ZERO,
+        relay_exists: true,
+        relay_is_terminating: false,
+        namespace_is_terminating: false,
+    };
 
     #[test]
-    fn a_deletion_waits_for_its_relay_but_not_for_ever() {
-        assert_eq!(decide(WAIT), Outcome::Wait(RETRY));
-        assert_eq!(decide(Wait { waited: DEADLINE, ..WAIT }), Outcome::Unconfirmed);
+    fn a_deletion_waits_for_its_relay_for_a_limited_time() {
+        assert_eq!(decide(PENDING), Outcome::Wait(RETRY_INTERVAL));
+        assert_eq!(decide(PendingDeletion { waited: CONFIRMATION_TIMEOUT, ..PENDING }), Outcome::Unconfirmed);
     }
 
     #[test]
-    fn a_relay_that_is_gone_is_not_waited_for() {
-        assert_eq!(decide(Wait { relay_exists: false, ..WAIT }), Outcome::Gone);
+    fn a_deletion_does_not_wait_for_a_relay_that_does_not_exist() {
+        assert_eq!(decide(PendingDeletion { relay_exists: false, ..PENDING }), Outcome::Gone);
     }
 
     #[test]
-    fn a_namespace_that_goes_is_held_up_a_minute_at_most() {
-        for wait in [Wait { namespace_is_going: true, ..WAIT }, Wait { relay_is_going: true, ..WAIT }] {
-            assert_eq!(decide(wait), Outcome::Wait(RETRY));
-            assert_eq!(decide(Wait { waited: TERMINATING_DEADLINE, ..wait }), Outcome::Unconfirmed);
+    fn a_terminating_namespace_is_blocked_for_a_minute_at_most() {
+        for deletion in [
+            PendingDeletion { namespace_is_terminating: true, ..PENDING },
+            PendingDeletion { relay_is_terminating: true, ..PENDING },
+        ] {
+            assert_eq!(decide(deletion), Outcome::Wait(RETRY_INTERVAL));
+            assert_eq!(
+                decide(PendingDeletion { waited: TERMINATING_CONFIRMATION_TIMEOUT, ..deletion }),
+                Outcome::Unconfirmed
+            );
         }
     }
 }

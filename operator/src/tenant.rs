@@ -1,4 +1,4 @@
-//! `Tenant`: whether its Relay admits it, who owns its id, and what the relay knows of it.
+//! Reconciles `Tenant` objects: acceptance by the Relay, the content of the relay, and invitations.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -7,60 +7,70 @@ use crds::{Relay, Tenant, label};
 use kube::{Resource as _, ResourceExt as _};
 use protocol::admin;
 
-use crate::backoff::RESYNC;
+use crate::backoff::RESYNC_INTERVAL;
 use crate::context::Context;
 use crate::error::Result;
 use crate::index;
-use crate::key::{Kind, Name};
+use crate::object_key::{Kind, NamespacedName};
 use crate::programming::Programming;
-use crate::queue::Lane;
+use crate::queue::Priority;
 use crate::teardown::{self, Outcome};
-use crate::{consent, finalizer, status};
+use crate::{claimants, conditions, consent, finalizer, status_writer};
 
+mod admin_spec;
+mod invitation_secret;
 mod invitations;
-mod plan;
+mod resolve;
+mod tenant_status;
 
-use plan::{Place, Snapshot};
+use admin_spec::admin_spec;
+use resolve::{ResolvedTenant, TenantSnapshot};
 
-/// How soon a Tenant is looked at again whose relay is away; its return is noticed by the watch.
-const RETRY: Duration = Duration::from_secs(15);
+/// Interval between two attempts while the relay does not answer. Its return is noticed earlier, by
+/// a watch.
+const RETRY_INTERVAL: Duration = Duration::from_secs(15);
 
-/// Brings one Tenant to the state of its spec. Returns when to come again.
+/// Reconciles one Tenant. Returns the delay before the next reconcile.
 ///
 /// # Errors
-/// What kept it from that state; the status says so already.
-pub async fn reconcile(context: &Context, name: &Name) -> Result<Option<Duration>> {
-    let Some(tenant) = context.world.tenant(name) else { return Ok(None) };
+/// The first step that failed. The status reports it already.
+pub async fn reconcile(context: &Context, name: &NamespacedName) -> Result<Option<Duration>> {
+    let Some(tenant) = context.caches.tenant(name) else { return Ok(None) };
     let relay_name = index::relay_of(&tenant);
-    let relay = context.world.relay(&relay_name);
-    let place = plan::place(&snapshot(context, &tenant, relay.as_deref(), &relay_name));
+    let relay = context.caches.relay(&relay_name);
+    let resolved = resolve(context, &tenant, relay.as_deref(), &relay_name);
     if tenant.meta().deletion_timestamp.is_some() {
-        return teardown(context, &tenant, &relay_name, place.ok()).await;
+        return teardown(context, &tenant, &relay_name, resolved.ok()).await;
     }
-    match place {
-        Ok(place) => program(context, &tenant, &relay_name, &place).await,
+    match resolved {
+        Ok(resolved) => provision(context, &tenant, &relay_name, &resolved).await,
         Err(refusal) => {
-            lock_out(context, &tenant, &relay_name).await?;
-            let next = plan::refused(&tenant, &refusal, accepted_agents(context, name), context.now());
-            status::report(context, &*tenant, &next).await?;
-            Ok(Some(RESYNC))
+            revoke_access(context, &tenant, &relay_name).await?;
+            let agents = accepted_agents(context, name);
+            let next = tenant_status::refused(&tenant, &refusal, agents, context.now());
+            status_writer::report(context, &*tenant, &next).await?;
+            Ok(Some(RESYNC_INTERVAL))
         }
     }
 }
 
-fn snapshot<'a>(
+fn resolve(
     context: &Context,
-    tenant: &'a Tenant,
-    relay: Option<&'a Relay>,
-    relay_name: &'a Name,
-) -> Snapshot<'a> {
-    let is_permitted = relay.is_some_and(|relay| is_permitted(context, relay, tenant));
-    Snapshot { tenant, relay_name, is_permitted, rivals: rivals(context, tenant, relay) }
+    tenant: &Tenant,
+    relay: Option<&Relay>,
+    relay_name: &NamespacedName,
+) -> Result<ResolvedTenant, crate::refusal::Refusal> {
+    resolve::resolve(&TenantSnapshot {
+        tenant,
+        relay_name,
+        is_permitted: relay.is_some_and(|relay| is_permitted(context, relay, tenant)),
+        other_claimants: relay.map(|relay| other_claimants(context, tenant, relay)).unwrap_or_default(),
+    })
 }
 
 fn is_permitted(context: &Context, relay: &Relay, tenant: &Tenant) -> bool {
     let namespace = tenant.namespace().unwrap_or_default();
-    let labels = context.world.namespace(&namespace);
+    let labels = context.caches.namespace(&namespace);
     let labels = labels.as_ref().map(|namespace| namespace.labels());
     consent::admits(
         &relay.spec.tenants.allowed_from,
@@ -70,94 +80,92 @@ fn is_permitted(context: &Context, relay: &Relay, tenant: &Tenant) -> bool {
     )
 }
 
-/// Other permitted Tenants of the relay with the same id.
-fn rivals(context: &Context, tenant: &Tenant, relay: Option<&Relay>) -> Vec<Arc<Tenant>> {
-    let Some(relay) = relay else { return Vec::new() };
-    let claimed = index::tenant_id_of(tenant);
-    let claimants = context.world.index.claimants(Kind::Tenant, &Name::of(relay), &claimed);
-    claimants
-        .iter()
-        .filter(|name| **name != Name::of(tenant))
-        .filter_map(|name| context.world.tenant(name))
-        .filter(|rival| is_permitted(context, relay, rival))
-        .collect()
+/// Other permitted Tenants of the relay that claim the same id.
+fn other_claimants(context: &Context, tenant: &Tenant, relay: &Relay) -> Vec<Arc<Tenant>> {
+    let caches = &context.caches;
+    let is_permitted = |other: &Tenant| is_permitted(context, relay, other);
+    claimants::other_claimants(&caches.index, &caches.tenants, tenant, is_permitted)
 }
 
-/// Writes the tenant to the relay and reports.
-async fn program(
+/// Writes an accepted Tenant and its invitations to the relay, and reports the status.
+async fn provision(
     context: &Context,
     tenant: &Tenant,
-    relay: &Name,
-    place: &Place,
+    relay: &NamespacedName,
+    resolved: &ResolvedTenant,
 ) -> Result<Option<Duration>> {
-    finalizer::put(&context.client, tenant, label::TEARDOWN).await?;
-    let path = admin::tenant_path(&place.tenant_id);
-    let was_held = context.fleet.holds(relay, &path);
-    let written = context.fleet.write(relay, &path, &plan::content(tenant)).await;
-    if !was_held && context.fleet.holds(relay, &path) {
-        wake_agents(context, &Name::of(tenant));
+    finalizer::add(&context.client, tenant, label::TEARDOWN).await?;
+    let path = admin::tenant_path(&resolved.tenant_id);
+    let was_acknowledged = context.relay_replicas.is_acknowledged(relay, &path);
+    let written = context.relay_replicas.write(relay, &path, &admin_spec(tenant)).await;
+    if !was_acknowledged && context.relay_replicas.is_acknowledged(relay, &path) {
+        enqueue_agents(context, &NamespacedName::from_object(tenant));
     }
-    let programming = Programming::of(&written);
-    let invitations = invitations::converge(context, tenant, relay, place).await;
-    let agents = accepted_agents(context, &Name::of(tenant));
-    let mut next = plan::accepted(tenant, place, programming, agents, context.now());
+    let programming = Programming::from_result(&written);
+    let invitations = invitations::converge(context, tenant, relay, resolved).await;
+    let agents = accepted_agents(context, &NamespacedName::from_object(tenant));
+    let mut next = tenant_status::accepted(tenant, resolved, &programming, agents, context.now());
     next.invitations = invitations.statuses;
-    status::report(context, tenant, &next).await?;
+    status_writer::report(context, tenant, &next).await?;
     let progress = written?;
     if let Some(error) = invitations.failure {
         return Err(error);
     }
-    Ok(Some(if progress.is_complete() { RESYNC } else { RETRY }))
+    Ok(Some(if progress.is_complete() { RESYNC_INTERVAL } else { RETRY_INTERVAL }))
 }
 
-fn wake_agents(context: &Context, tenant: &Name) {
-    for agent in context.world.index.referrers(Kind::Agent, tenant) {
-        context.queue.add(agent.key(Kind::Agent), Lane::Normal);
+/// Agents are written to the relay only after it has acknowledged their tenant.
+fn enqueue_agents(context: &Context, tenant: &NamespacedName) {
+    for agent in context.caches.index.referrers(Kind::Agent, tenant) {
+        context.queue.add(agent.key(Kind::Agent), Priority::Normal);
     }
 }
 
-/// A Tenant that lost its consent is suspended at the relay, unless another Tenant owns the id now.
-async fn lock_out(context: &Context, tenant: &Tenant, relay_name: &Name) -> Result<()> {
+/// Suspends a Tenant that lost its consent at the relay, unless another Tenant holds the id now.
+async fn revoke_access(context: &Context, tenant: &Tenant, relay_name: &NamespacedName) -> Result<()> {
     let was_accepted = tenant.finalizers().iter().any(|found| found == label::TEARDOWN);
-    let Some(relay) = context.world.relay(relay_name).filter(|_| was_accepted) else { return Ok(()) };
+    let Some(relay) = context.caches.relay(relay_name).filter(|_| was_accepted) else { return Ok(()) };
     let Ok(tenant_id) = index::tenant_id_of(tenant).parse() else { return Ok(()) };
-    if !rivals(context, tenant, Some(&relay)).is_empty() {
+    if !other_claimants(context, tenant, &relay).is_empty() {
         return Ok(());
     }
-    let content = admin::TenantSpec { suspended: true, ..plan::content(tenant) };
-    context.fleet.write(relay_name, &admin::tenant_path(&tenant_id), &content).await?;
+    let content = admin::TenantSpec { suspended: true, ..admin_spec(tenant) };
+    context.relay_replicas.write(relay_name, &admin::tenant_path(&tenant_id), &content).await?;
     Ok(())
 }
 
-fn accepted_agents(context: &Context, tenant: &Name) -> i32 {
-    let agents = context.world.index.referrers(Kind::Agent, tenant);
+fn accepted_agents(context: &Context, tenant: &NamespacedName) -> i32 {
+    let agents = context.caches.index.referrers(Kind::Agent, tenant);
     let accepted = agents
         .iter()
-        .filter_map(|name| context.world.agent(name))
-        .filter(|agent| crate::agent::is_accepted(agent));
+        .filter_map(|name| context.caches.agent(name))
+        .filter(|agent| conditions::is_accepted(&**agent));
     i32::try_from(accepted.count()).unwrap_or(i32::MAX)
 }
 
-/// Removes the tenant, and with it every agent and key it has, from the relay; then lets the object go.
+/// Deletes the tenant with its agents and keys from the relay, then removes the finalizer.
 async fn teardown(
     context: &Context,
     tenant: &Tenant,
-    relay: &Name,
-    place: Option<Place>,
+    relay: &NamespacedName,
+    resolved: Option<ResolvedTenant>,
 ) -> Result<Option<Duration>> {
     if !tenant.finalizers().iter().any(|found| found == label::TEARDOWN) {
         return Ok(None);
     }
-    // Without a place, the relay is gone or never admitted it, or the id is somebody else's. A Tenant that lost its
-    // consent stays locked out at the relay.
-    let outcome = match place {
-        Some(place) => teardown::erase(context, tenant, relay, &admin::tenant_path(&place.tenant_id)).await?,
+    // A refused Tenant has no content at the relay, or its id belongs to another Tenant. One that
+    // lost its consent stays suspended at the relay.
+    let outcome = match resolved {
+        Some(resolved) => {
+            let path = admin::tenant_path(&resolved.tenant_id);
+            teardown::delete_content(context, tenant, relay, &path).await?
+        }
         None => Outcome::Gone,
     };
-    if let Outcome::Wait(wait) = outcome {
-        return Ok(Some(wait));
+    if let Outcome::Wait(delay) = outcome {
+        return Ok(Some(delay));
     }
-    teardown::tell(context, tenant, &outcome).await;
-    finalizer::release(&context.client, tenant, label::TEARDOWN).await?;
+    teardown::publish(context, tenant, &outcome).await;
+    finalizer::remove(&context.client, tenant, label::TEARDOWN).await?;
     Ok(None)
 }

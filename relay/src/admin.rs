@@ -5,6 +5,7 @@
 
 use std::sync::Arc;
 
+use authorization::Invitations;
 use axum::Router;
 use axum::extract::DefaultBodyLimit;
 use axum::middleware;
@@ -12,7 +13,6 @@ use axum::routing::get;
 
 use crate::directory::Directory;
 use crate::hub::Hub;
-use crate::oauth::Oauth;
 use crate::token_file::TokenFile;
 
 mod authorize;
@@ -51,7 +51,7 @@ const BODY_BYTES_MAX: usize = 64 * 1024;
 pub struct Admin {
     pub directory: Arc<Directory>,
     pub hub: Arc<Hub>,
-    pub oauth: Oauth,
+    pub invitations: Invitations,
     /// Read at each request, so that a rotated token holds at once.
     pub token_file: TokenFile,
     pub metrics: AdminMetrics,

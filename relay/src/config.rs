@@ -5,6 +5,7 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use authorization::Settings;
 use daemon::telemetry::Format;
 use protocol::did::Domain;
 
@@ -21,7 +22,6 @@ pub use daemon::https::TlsFiles;
 pub use layer::Layer;
 pub use limits::Limits;
 pub use load::{ConfigError, load};
-pub use oauth::{GatewayConfig, OauthConfig, ProviderConfig};
 
 /// What a relay runs with: every value decided, and fitting each other. Fixed until the next start.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -44,7 +44,7 @@ pub struct Config {
     pub log_filter: String,
     pub otlp_endpoint: Option<String>,
     pub drain_timeout: Duration,
-    pub oauth: OauthConfig,
+    pub oauth: Settings,
     pub limits: Limits,
 }
 

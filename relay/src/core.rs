@@ -13,7 +13,6 @@ mod accept;
 mod acknowledge;
 mod agent;
 mod backlog;
-mod bucket;
 mod digest;
 mod effect;
 mod event;
@@ -34,8 +33,8 @@ use std::collections::HashMap;
 use protocol::did::TenantId;
 
 pub use agent::Kind;
-pub use bucket::Rate;
-pub(crate) use bucket::TokenBucket;
+pub use daemon::token_bucket::Rate;
+pub(crate) use daemon::token_bucket::TokenBucket;
 pub use effect::{Effect, Tally, Write, WriteContent, WriteRow};
 pub use event::{ConnId, Event, KnownAgents, Opened, RequestId, RestoredRow, Submission};
 pub use limits::Limits;

@@ -22,11 +22,11 @@ mod entry;
 #[cfg(test)]
 pub(crate) mod fixtures;
 mod health;
+mod mcp_endpoint;
 #[cfg(test)]
 mod properties;
 mod publish;
 mod request;
-mod resource;
 mod state;
 mod views;
 mod write;
@@ -39,9 +39,9 @@ pub use decide::Refused;
 pub use discover::{DiscoverPage, DiscoverQuery};
 pub use entry::AgentEntry;
 pub(crate) use entry::TenantKey;
+pub(crate) use mcp_endpoint::{AgentWithEndpoint, KeyAccess};
 pub use publish::PublishError;
 pub use request::{WriteError, Written};
-pub(crate) use resource::KeyAccess;
 pub(crate) use state::State;
 pub use views::Size;
 pub use writer::Writer;

@@ -10,7 +10,6 @@ use tokio_util::task::TaskTracker;
 
 use crate::directory::Directory;
 use crate::hub::Hub;
-use crate::oauth::{self, Oauth};
 use crate::problem::Refusal;
 
 mod documents;
@@ -27,20 +26,19 @@ pub struct Public {
     pub hub: Arc<Hub>,
     /// The DID document of the relay's domain, as JSON.
     pub domain_document: Arc<str>,
-    pub oauth: Oauth,
     pub metrics: HttpMetrics,
     pub draining: daemon::Shutdown,
     /// Connections and sessions; waited for at the end.
     pub sessions: TaskTracker,
 }
 
-pub fn router(public: Public) -> Router {
-    let oauth = oauth::router(public.oauth.clone());
+/// The public routes, with those of the authorization server.
+pub fn router(public: Public, authorization: Router) -> Router {
     Router::new()
         .route("/ws", get(upgrade::handle))
         .route("/.well-known/did.json", get(documents::domain))
         .route("/agent/{*path}", get(documents::agent))
         .fallback(|| async { Refusal::new(Reason::NotFound, "this listener has no such path") })
         .with_state(public)
-        .merge(oauth)
+        .merge(authorization)
 }

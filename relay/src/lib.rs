@@ -1,7 +1,7 @@
 //! The msg2agent relay: who may connect, what is stored for whom, and the sockets between.
 
 pub mod admin;
-mod bearer;
+mod authorization;
 pub mod cli;
 pub mod config;
 pub mod core;
@@ -10,7 +10,6 @@ pub mod http;
 pub mod hub;
 pub mod identity;
 pub mod mailbox;
-pub mod oauth;
 mod problem;
 mod session;
 #[cfg(test)]

@@ -9,12 +9,13 @@ use daemon::https::ReloadingCertificate;
 use daemon::{BuildInfo, Shutdown};
 use protocol::UnixSeconds;
 use protocol::did::Domain;
+use sqlx::SqlitePool;
 use tokio::net::TcpListener;
 
 use crate::config::Config;
 use crate::directory::{Capacity, Clock, Directory, Rules, Writer};
 use crate::identity;
-use crate::store::{self, OauthStore, Store};
+use crate::store::{self, Store};
 use protocol::url::Issuer;
 
 mod data_folder;
@@ -35,7 +36,7 @@ pub struct Relay {
     certificate: Option<ReloadingCertificate>,
     domain_document: Arc<str>,
     store: Store,
-    oauth_store: OauthStore,
+    authorization_pool: SqlitePool,
     issuer: Issuer,
     directory: Arc<Directory>,
     writer: Writer,
@@ -61,7 +62,7 @@ impl Relay {
         let store = Store::open(&store::path(&config.data_dir)).await?;
         let (directory, writer) =
             Directory::open(store.clone(), domain.clone(), rules(&config), clock()).await?;
-        let oauth_store = OauthStore::open(&store::path(&config.data_dir), domain.clone()).await?;
+        let authorization_pool = store::open_pool(&store::path(&config.data_dir)).await?;
         let issuer = config.issuer_of(&domain).parse()?;
         Ok(Self {
             domain_document: serde_json::to_string(&document)?.into(),
@@ -72,7 +73,7 @@ impl Relay {
             admin_socket,
             certificate,
             store,
-            oauth_store,
+            authorization_pool,
             issuer,
             directory,
             writer,

@@ -12,10 +12,8 @@ use sqlx::sqlite::{
 
 mod directory;
 mod identity;
-pub(crate) mod oauth;
 
 pub use identity::StoreIdentity;
-pub use oauth::OauthStore;
 
 /// How long a statement waits for another connection's write; a mailbox batch takes a few milliseconds.
 const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
@@ -50,23 +48,38 @@ pub fn path(data_dir: &Path) -> PathBuf {
     data_dir.join(FILE)
 }
 
+/// Opens a file that [`Store::open`] has brought to the current schema, with one connection for the authorization
+/// server: its transactions then run one after the other.
+///
+/// # Errors
+/// The file cannot be opened.
+pub(crate) async fn open_pool(path: &Path) -> Result<SqlitePool, StoreError> {
+    let opened = SqlitePoolOptions::new().max_connections(1).connect_with(options(path)).await;
+    opened.map_err(|source| StoreError::Open { path: path.to_owned(), source })
+}
+
+/// Options of every connection.
+fn options(path: &Path) -> SqliteConnectOptions {
+    SqliteConnectOptions::new()
+        .filename(path)
+        .journal_mode(SqliteJournalMode::Wal)
+        .synchronous(SqliteSynchronous::Full)
+        .foreign_keys(true)
+        .busy_timeout(BUSY_TIMEOUT)
+        // Checkpoints run on a connection of their own.
+        .pragma("wal_autocheckpoint", "0")
+}
+
 impl Store {
     /// Opens the file, which is created when absent, and brings it to the current schema.
     ///
     /// # Errors
     /// The file cannot be opened or written, or was written by a newer version.
     pub async fn open(path: &Path) -> Result<Self, StoreError> {
-        let options = SqliteConnectOptions::new()
-            .filename(path)
+        let options = options(path)
             .create_if_missing(true)
             // Of a new file: messages are appended, and larger pages hold more of them for one fsync.
-            .page_size(16 * 1024)
-            .journal_mode(SqliteJournalMode::Wal)
-            .synchronous(SqliteSynchronous::Full)
-            .foreign_keys(true)
-            .busy_timeout(BUSY_TIMEOUT)
-            // The mailbox checkpoints on a connection of its own.
-            .pragma("wal_autocheckpoint", "0");
+            .page_size(16 * 1024);
         // One connection: all writes of the directory come from one task.
         let pool = SqlitePoolOptions::new()
             .max_connections(1)

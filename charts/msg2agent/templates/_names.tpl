@@ -1,11 +1,11 @@
 {{/* Names, labels and image references. */}}
 
-{{/* Not a value: the NetworkPolicies that the operator makes around relays admit pods of this name. */}}
+{{/* Fixed, because the NetworkPolicies of relays select the operator's pods by this name. */}}
 {{- define "msg2agent.name" -}}
 msg2agent
 {{- end -}}
 
-{{/* <release>-msg2agent, or just the release where it says msg2agent already. At most 40 characters, so that suffixes fit. */}}
+{{/* <release>-msg2agent, or the release name if it contains msg2agent. At most 40 characters, so that suffixes fit. */}}
 {{- define "msg2agent.fullname" -}}
 {{- if .Values.fullnameOverride -}}
 {{- .Values.fullnameOverride | trunc 40 | trimSuffix "-" -}}
@@ -45,7 +45,7 @@ helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version | replace "+" "_" }}
 {{- end }}
 {{- end -}}
 
-{{/* Full reference of an image: call with (list $ <image values>). */}}
+{{/* The full reference of an image. Call it with (list $ <image values>). */}}
 {{- define "msg2agent.image" -}}
 {{- $root := index . 0 -}}
 {{- $image := index . 1 -}}

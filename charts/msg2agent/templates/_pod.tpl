@@ -1,4 +1,4 @@
-{{/* Parts of the operator's pods that would hide their shape. */}}
+{{/* Parts of the operator's pods. */}}
 
 {{- define "msg2agent.environment" -}}
 - name: MSG2AGENT_OPERATOR_NAMESPACE
@@ -10,8 +10,8 @@
 {{- $extra := list }}
 {{- range .Values.extraEnv }}{{ $extra = append $extra .name }}{{ end }}
 {{- if not (has "SSL_CERT_FILE" $extra) }}
-# The image holds no certificate authorities, and a TLS client without any does not start. The cluster's own is enough, because the
-# operator calls nothing outside; extraEnv can name others.
+# The image contains no certificate authorities, and a TLS client does not start without any. The cluster's own
+# authority is enough, because the operator connects only to the API server. extraEnv can set another file.
 - name: SSL_CERT_FILE
   value: /var/run/secrets/kubernetes.io/serviceaccount/ca.crt
 {{- end }}
@@ -48,7 +48,7 @@
 {{- end }}
 {{- end -}}
 
-{{/* The account's token, for as long as the pod needs it. */}}
+{{/* A token of the ServiceAccount, which the kubelet renews. */}}
 {{- define "msg2agent.token" -}}
 - name: token
   projected:

@@ -1,4 +1,5 @@
-//! Prints the custom resource definitions, or writes them as templates of the chart `msg2agent-crds`.
+//! Prints the custom resource definitions, or writes them as templates of the chart
+//! `msg2agent-crds`.
 
 use std::path::PathBuf;
 
@@ -8,10 +9,10 @@ use clap::Parser;
 /// Prints the custom resource definitions as YAML for `kubectl apply -f -`.
 #[derive(Parser)]
 struct Options {
-    /// Write the chart's templates instead of printing.
+    /// Write the templates of the chart instead of printing.
     #[arg(long)]
     write: bool,
-    /// Folder of the templates.
+    /// The folder of the templates.
     #[arg(long, default_value = "charts/msg2agent-crds/templates")]
     folder: PathBuf,
 }

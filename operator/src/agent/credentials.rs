@@ -1,4 +1,5 @@
-//! The credentials Secret of an agent, and the relay's knowledge of its keys, brought to the same state step by step.
+//! Brings the credentials Secret of an agent, and the relay's record of its keys, to the same state
+//! step by step.
 
 use std::time::Duration;
 
@@ -11,79 +12,88 @@ use protocol::admin;
 use protocol::api_key::ApiKey;
 use zeroize::Zeroizing;
 
-use super::labels;
-use super::plan::{self, KeyView, Place, RingView};
-use super::ring::{Ring, STAGED, Step, TOKEN};
+use super::admin_spec::admin_spec;
+use super::agent_status::{KeyRingSummary, KeySummary};
+use super::key_rotation::{KeyRing, RotationStep, STAGED, TOKEN};
+use super::labels::secret_labels;
+use super::resolve::ResolvedAgent;
+use super::urls;
 use crate::context::Context;
 use crate::error::{Error, Result};
-use crate::fleet::{Access, Progress};
-use crate::key::Name;
+use crate::object_key::NamespacedName;
 use crate::programming::Programming;
+use crate::relay_client::RelayError;
+use crate::relay_replicas::{Progress, RelayAccess};
 use crate::secret::{self, Found};
-use crate::{pod, status};
+use crate::{pod, status_writer};
 
-/// Steps of one pass: stage, promote, and what the relay is told in between. More would be a mistake of ours.
+/// Maximum steps of one reconcile: stage, promote, and a write to the relay after each.
 const STEPS_MAX: usize = 4;
+/// Overlap when the spec's one is malformed, which the API server excludes.
+const DEFAULT_OVERLAP_GRACE: Duration = Duration::from_secs(24 * 3600);
 
-/// Where the keys are after a pass.
-pub(crate) struct Keys {
-    pub ring: Ring,
+/// The keys of an agent after a reconcile.
+pub(super) struct ConvergedCredentials {
+    pub keys: KeyRing,
     pub programming: Programming,
     /// Why the relay could not be written to.
     pub failure: Option<Error>,
 }
 
-/// Brings Secret and relay to the state that spec and ring ask for, as far as the relay confirms.
+/// Takes all steps of a rotation that the relay's confirmations allow.
 ///
 /// # Errors
-/// A foreign Secret, a conflict, or what the API server says. What the relay says is in [`Keys`].
-pub(crate) async fn converge(
+/// [`Error::NameTaken`] for a Secret of another owner, a conflict, or another error of the API
+/// server. Errors of the relay are in [`ConvergedCredentials`].
+pub(super) async fn converge(
     context: &Context,
     agent: &Agent,
-    place: &Place,
+    resolved: &ResolvedAgent,
     root_key: &str,
-) -> Result<Keys> {
-    let secret_name = Name::new(&agent.namespace().unwrap_or_default(), &super::credentials_name(agent));
+) -> Result<ConvergedCredentials> {
+    let secret_name =
+        NamespacedName::new(&agent.namespace().unwrap_or_default(), &agent.credentials_secret_name());
     let uid = agent.uid().unwrap_or_default();
     let mut found = secret::read(&context.client, &secret_name, label::SECRET_CREDENTIALS, &uid).await?;
-    let mut ring = match &found {
-        Found::Ours(held) => Ring::read(held),
-        Found::None => Ring::default(),
+    let mut keys = match &found {
+        Found::Ours(held) => KeyRing::read(held),
+        Found::None => KeyRing::default(),
         Found::Foreign => {
             return Err(Error::NameTaken { kind: "Secret".into(), name: secret_name.to_string() });
         }
     };
     let now = u64::try_from(context.now().as_second()).unwrap_or(0);
     let requested = agent.spec.credentials.rotation.requested_rotation.as_deref();
-    ring.expire(now);
+    keys.expire(now);
     let mut written = Ok(Progress { acknowledged: 0, ready: 0 });
     for _ in 0..STEPS_MAX {
         let is_confirmed = matches!(&written, Ok(progress) if progress.is_complete());
-        match ring.step(requested, is_confirmed) {
-            Step::Stage => ring.stage(ApiKey::generate(&mut rand::rng()), requested),
-            Step::Promote => {
-                ring.promote(now, overlap(agent));
+        match keys.step(requested, is_confirmed) {
+            RotationStep::Stage => keys.stage(ApiKey::generate(&mut rand::rng()), requested),
+            RotationStep::Promote => {
+                keys.promote(now, overlap(agent));
                 context.metrics.rotations.inc();
-                tell_issued(context, agent, &ring).await;
+                publish_issued(context, agent, &keys).await;
             }
-            Step::Rest if is_confirmed => break,
-            Step::Rest => {}
+            RotationStep::Wait if is_confirmed => break,
+            RotationStep::Wait => {}
         }
-        let access = context.fleet.access(&place.relay);
-        let desired = build(agent, place, &ring, access.as_deref(), &context.settings.cluster_domain);
+        let access = context.relay_replicas.access(&resolved.relay);
+        let desired = build(agent, resolved, &keys, access.as_deref(), &context.settings.cluster_domain);
         found = Found::Ours(Box::new(secret::write(&context.client, &found, desired).await?));
-        written = program(context, agent, place, root_key, &ring).await;
+        written = write_to_relay(context, agent, resolved, root_key, &keys).await;
         if !matches!(&written, Ok(progress) if progress.is_complete()) {
             break;
         }
     }
-    Ok(Keys { ring, programming: Programming::of(&written), failure: written.err().map(Error::Relay) })
+    let programming = Programming::from_result(&written);
+    Ok(ConvergedCredentials { keys, programming, failure: written.err().map(Error::Relay) })
 }
 
-async fn tell_issued(context: &Context, agent: &Agent, ring: &Ring) {
-    let Some(key) = &ring.active else { return };
-    let retiring = match ring.retiring.last() {
-        Some(old) => format!("; {} is accepted until its overlap ends", old.sha256.key_id()),
+async fn publish_issued(context: &Context, agent: &Agent, keys: &KeyRing) {
+    let Some(key) = &keys.active else { return };
+    let retiring = match keys.retiring.last() {
+        Some(old) => format!("; {} stays valid until its overlap ends", old.sha256.key_id()),
         None => String::new(),
     };
     let event = Event {
@@ -93,62 +103,69 @@ async fn tell_issued(context: &Context, agent: &Agent, ring: &Ring) {
         action: "Rotate".into(),
         secondary: None,
     };
-    status::publish(context, agent, event).await;
+    status_writer::publish(context, agent, event).await;
 }
 
-/// Tells the relay, once it knows the tenant.
-async fn program(
+/// Writes the agent's content to the relay. Nothing is written before the relay has acknowledged
+/// the tenant.
+async fn write_to_relay(
     context: &Context,
     agent: &Agent,
-    place: &Place,
+    resolved: &ResolvedAgent,
     root_key: &str,
-    ring: &Ring,
-) -> Result<Progress, crate::relay_client::RelayError> {
-    let waiting = Progress { acknowledged: 0, ready: usize::from(context.fleet.has_replicas(&place.relay)) };
-    if !context.fleet.holds(&place.relay, &admin::tenant_path(&place.tenant_id)) {
-        return Ok(waiting);
+    keys: &KeyRing,
+) -> Result<Progress, RelayError> {
+    let (replicas, relay) = (&context.relay_replicas, &resolved.relay);
+    if !replicas.is_acknowledged(relay, &admin::tenant_path(&resolved.tenant_id)) {
+        return Ok(Progress { acknowledged: 0, ready: usize::from(replicas.has_replicas(relay)) });
     }
-    let content = plan::content(agent, place, root_key, ring.keys(), &context.settings.cluster_domain);
-    context.fleet.write(&place.relay, &admin::agent_path(&place.tenant_id, &place.handle), &content).await
+    let content = admin_spec(agent, resolved, root_key, keys.agent_keys(), &context.settings.cluster_domain);
+    replicas.write(relay, &admin::agent_path(&resolved.tenant_id, &resolved.name), &content).await
 }
 
-/// The overlap of the spec. Its pattern and range are checked by the API server.
+/// The overlap of the spec. The API server has checked its pattern and range.
 fn overlap(agent: &Agent) -> Duration {
     let text = &agent.spec.credentials.rotation.overlap;
-    text.parse::<kube::core::Duration>().map_or(Duration::from_secs(24 * 3600), Duration::from)
+    text.parse::<kube::core::Duration>().map_or(DEFAULT_OVERLAP_GRACE, Duration::from)
 }
 
-fn build(agent: &Agent, place: &Place, ring: &Ring, access: Option<&Access>, cluster_domain: &str) -> Secret {
-    let labels = labels::of_kind(agent, label::SECRET_CREDENTIALS);
-    let mut metadata = pod::owned_by(agent, super::credentials_name(agent), labels);
-    let key_id = ring.active.as_ref().map(|key| key.hash().key_id().to_string()).unwrap_or_default();
-    // Keys that are absent stay empty rather than away, so that what stood there before is overwritten.
+fn build(
+    agent: &Agent,
+    resolved: &ResolvedAgent,
+    keys: &KeyRing,
+    access: Option<&RelayAccess>,
+    cluster_domain: &str,
+) -> Secret {
+    let labels = secret_labels(agent, label::SECRET_CREDENTIALS);
+    let mut metadata = pod::owned_by(agent, agent.credentials_secret_name(), labels);
+    let key_id = keys.active.as_ref().map(|key| key.hash().key_id().to_string()).unwrap_or_default();
+    // Absent values are empty rather than missing, so that they overwrite older ones.
     metadata.annotations = Some(
         [
             (label::KEY_ID, key_id.clone()),
-            (label::RETIRING, serde_json::to_string(&ring.retiring).unwrap_or_default()),
-            (label::ROTATION, ring.handled.clone().unwrap_or_default()),
+            (label::RETIRING, serde_json::to_string(&keys.retiring).unwrap_or_default()),
+            (label::ROTATION, keys.handled.clone().unwrap_or_default()),
         ]
         .map(|(key, value)| (key.to_owned(), value))
         .into(),
     );
-    let url = name::relay_url(&place.relay.name, &place.relay.namespace, cluster_domain);
-    let mcp_url = plan::mcp_url(agent, cluster_domain);
+    let url = name::relay_url(&resolved.relay.name, &resolved.relay.namespace, cluster_domain);
+    let mcp_url = urls::mcp_url(agent, cluster_domain);
     let reveal = |key: &Option<ApiKey>| key.as_ref().map(|key| Zeroizing::new(key.reveal().to_owned()));
-    let (active, staged) = (reveal(&ring.active), reveal(&ring.staged));
+    let (active, staged) = (reveal(&keys.active), reveal(&keys.staged));
     let mut values = vec![
         ("type", "agent-relay"),
         ("provider", "msg2agent"),
         ("url", url.as_str()),
-        ("did", place.did.as_str()),
-        ("tenant-id", place.tenant_id.as_str()),
+        ("did", resolved.did.as_str()),
+        ("tenant-id", resolved.tenant_id.as_str()),
     ];
     values.extend(active.as_ref().map(|token| (TOKEN, token.as_str())));
     values.extend(active.as_ref().map(|_| ("key-id", key_id.as_str())));
     values.extend(staged.as_ref().map(|token| (STAGED, token.as_str())));
-    values.extend(access.map(|access| ("ca.crt", access.authority.as_str())));
+    values.extend(access.map(|access| ("ca.crt", access.authorities.as_str())));
     values.extend(agent.spec.mcp.enabled.then_some(("mcp-url", mcp_url.as_str())));
-    let gateway_url = place.gateway_url.as_deref().filter(|_| agent.spec.mcp.enabled);
+    let gateway_url = resolved.gateway_url.as_deref().filter(|_| agent.spec.mcp.enabled);
     values.extend(gateway_url.map(|url| ("mcp-gateway-url", url)));
     Secret {
         metadata,
@@ -158,60 +175,62 @@ fn build(agent: &Agent, place: &Place, ring: &Ring, access: Option<&Access>, clu
     }
 }
 
-impl Keys {
-    /// What the status says of the keys.
+impl ConvergedCredentials {
+    /// The keys for the status.
     #[must_use]
-    pub(crate) fn view(&self) -> RingView {
-        let view = |key: &ApiKey, state| KeyView { key_id: key.hash().key_id(), state, not_after: None };
-        let mut keys: Vec<_> = self.ring.active.iter().map(|key| view(key, KeyState::Active)).collect();
-        keys.extend(self.ring.staged.iter().map(|key| view(key, KeyState::Staged)));
-        keys.extend(self.ring.retiring.iter().map(|key| KeyView {
+    pub(super) fn summary(&self) -> KeyRingSummary {
+        let current =
+            |key: &ApiKey, state| KeySummary { key_id: key.hash().key_id(), state, not_after: None };
+        let mut keys: Vec<_> = self.keys.active.iter().map(|key| current(key, KeyState::Active)).collect();
+        keys.extend(self.keys.staged.iter().map(|key| current(key, KeyState::Staged)));
+        keys.extend(self.keys.retiring.iter().map(|key| KeySummary {
             key_id: key.sha256.key_id(),
             state: KeyState::Retiring,
             not_after: Some(key.not_after),
         }));
-        RingView { keys, handled: self.ring.handled.clone() }
+        KeyRingSummary { keys, handled: self.keys.handled.clone() }
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use super::super::plan::tests::{agent, place};
     use super::*;
+    use crate::agent::fixtures::{agent, resolved};
 
     #[test]
-    fn the_secret_is_complete_for_a_service_binding_and_holds_no_staged_key_at_rest() {
-        let mut ring = Ring::default();
-        ring.stage(ApiKey::generate(&mut rand::rng()), None);
-        ring.promote(0, Duration::ZERO);
-        let access = Access { token: Zeroizing::default(), authority: "PEM".into() };
+    fn the_secret_is_complete_for_a_service_binding_and_holds_no_staged_key_between_rotations() {
+        let mut keys = KeyRing::default();
+        keys.stage(ApiKey::generate(&mut rand::rng()), None);
+        keys.promote(0, Duration::ZERO);
+        let access = RelayAccess { token: Zeroizing::default(), authorities: "PEM".into() };
         let agent = agent(serde_json::json!({"tenantRef": {"name": "acme"}, "mcp": {"enabled": true}}));
-        let secret = build(&agent, &place(), &ring, Some(&access), "cluster.local");
+        let secret = build(&agent, &resolved(), &keys, Some(&access), "cluster.local");
         assert_eq!(secret.type_.as_deref(), Some("servicebinding.io/agent-relay"));
-        let keys: Vec<_> = secret.data.as_ref().unwrap().keys().map(String::as_str).collect();
+        let names: Vec<_> = secret.data.as_ref().unwrap().keys().map(String::as_str).collect();
         assert_eq!(
-            keys,
+            names,
             ["ca.crt", "did", "key-id", "mcp-url", "provider", "tenant-id", "token", "type", "url"]
         );
         assert_eq!(
             secret::text(&secret, "did").unwrap().as_str(),
             "did:wba:agents.example.com:agent:acme:alice"
         );
-        let again = Ring::read(&secret);
-        assert_eq!(again.keys(), ring.keys());
-        let place = Place { gateway_url: Some("https://mcp.example.com/mcp".into()), ..place() };
-        let secret = build(&agent, &place, &ring, Some(&access), "cluster.local");
+        let again = KeyRing::read(&secret);
+        assert_eq!(again.agent_keys(), keys.agent_keys());
+        let resolved =
+            ResolvedAgent { gateway_url: Some("https://mcp.example.com/mcp".into()), ..resolved() };
+        let secret = build(&agent, &resolved, &keys, Some(&access), "cluster.local");
         assert_eq!(secret::text(&secret, "mcp-gateway-url").unwrap().as_str(), "https://mcp.example.com/mcp");
     }
 
     #[test]
     fn a_staged_first_key_is_not_the_token_yet() {
-        let mut ring = Ring::default();
-        ring.stage(ApiKey::generate(&mut rand::rng()), None);
+        let mut keys = KeyRing::default();
+        keys.stage(ApiKey::generate(&mut rand::rng()), None);
         let agent = agent(serde_json::json!({"tenantRef": {"name": "acme"}}));
-        let secret = build(&agent, &place(), &ring, None, "cluster.local");
+        let secret = build(&agent, &resolved(), &keys, None, "cluster.local");
         let data = secret.data.as_ref().unwrap();
         assert!(data.contains_key(STAGED) && !data.contains_key(TOKEN));
-        assert!(Ring::read(&secret).staged.is_some(), "a restart finds the staged key again");
+        assert!(KeyRing::read(&secret).staged.is_some(), "a restart finds the staged key again");
     }
 }

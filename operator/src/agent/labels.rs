@@ -1,22 +1,19 @@
-//! The labels of everything made for an Agent.
+//! Labels of the objects of an Agent.
 
 use std::collections::BTreeMap;
 
 use crds::{Agent, label};
 use kube::ResourceExt as _;
 
-use crate::pod;
+use crate::{component, pod};
 
-/// `app.kubernetes.io/component` of everything made for an Agent.
-pub(crate) const COMPONENT: &str = "mcp-server";
-
-pub(super) fn of(agent: &Agent) -> BTreeMap<String, String> {
-    pod::labels(label::AGENT, &agent.name_any(), COMPONENT)
+pub(super) fn labels(agent: &Agent) -> BTreeMap<String, String> {
+    pod::labels(label::AGENT, &agent.name_any(), component::MCP_SERVER)
 }
 
-/// An object of one kind, which watches select by that label.
-pub(super) fn of_kind(agent: &Agent, kind: &str) -> BTreeMap<String, String> {
-    let mut labels = of(agent);
+/// Labels of a Secret. `kind` is one of the `SECRET_*` values of [`label`].
+pub(super) fn secret_labels(agent: &Agent, kind: &str) -> BTreeMap<String, String> {
+    let mut labels = labels(agent);
     labels.insert(label::SECRET_KIND.into(), kind.into());
     labels
 }

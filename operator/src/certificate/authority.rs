@@ -1,101 +1,116 @@
-//! The authorities of a relay over the years: the one that signs, the one that will, those that did. Pure; time comes in.
+//! Renews the certificate authorities of a relay. Pure; the time is an argument.
 //!
-//! A new authority is trusted for a year before it signs, so that every client has read it by then; the old one is trusted
-//! until it ends, for what it signed.
+//! A new authority is trusted for a year before it signs, so that every client has read it by then.
+//! The previous one is trusted until it expires, because certificates that it signed are still in
+//! use.
 
-use super::{CertificateError, DAY_SECONDS, Pair, SERVING_DAYS, make_authority, read};
+use super::{CertificateError, CertifiedKey, SECONDS_PER_DAY, SERVING_TTL_DAYS, create_authority, parse};
 
-/// The next authority is made when the one that signs has this long to live.
-const PREPARE_DAYS: i64 = 2 * 365;
-/// How long the next one is trusted before it signs. Clients read the authorities anew when they connect or start.
-const SPREAD_DAYS: i64 = 365;
-/// An authority with less to live cannot sign a serving certificate of full life; then the next one does not wait.
-const SIGNING_DAYS_MIN: i64 = SERVING_DAYS;
-/// Ends a certificate in PEM (RFC 7468).
+/// Remaining validity of the signing authority at which the next one is created.
+const PREPARE_GRACE_DAYS: i64 = 2 * 365;
+/// Time for which the next authority is trusted before it signs. Clients read the authorities again
+/// whenever they connect or start.
+const SPREAD_GRACE_DAYS: i64 = 365;
+/// Remaining validity below which an authority cannot sign a serving certificate of full validity.
+/// The next one then signs at once.
+const MIN_SIGNING_TTL_DAYS: i64 = SERVING_TTL_DAYS;
+/// The last line of a certificate in PEM (RFC 7468).
 const PEM_END: &str = "-----END CERTIFICATE-----\n";
 
+/// The certificate authorities of one relay.
 pub struct Authority {
-    pub signing: Pair,
-    pub next: Option<Pair>,
-    /// Certificates in PEM. Their keys are gone.
-    pub former: Vec<String>,
+    pub signing: CertifiedKey,
+    pub next: Option<CertifiedKey>,
+    /// Certificates in PEM, without their keys.
+    pub previous: Vec<String>,
 }
 
-/// What is due. One at a time; each leaves everything trusted that serves.
+/// The next step of a renewal. After each step, clients still trust every certificate in use.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Step {
-    Rest,
-    /// Make the next authority.
+pub enum RenewalStep {
+    Wait,
+    /// Create the next authority.
     Prepare,
-    /// Let it sign.
+    /// Let the next authority sign.
     Promote,
-    /// Trust those no more that have ended.
+    /// Drop previous authorities that have expired.
     Forget,
 }
 
 impl Authority {
+    /// Creates the first authority of a relay.
+    ///
     /// # Errors
-    /// As [`make_authority`].
-    pub fn make(name: &str, now: jiff::Timestamp) -> Result<Self, CertificateError> {
-        Ok(Self { signing: make_authority(name, now)?, next: None, former: Vec::new() })
+    /// As [`create_authority`].
+    pub fn create(name: &str, now: jiff::Timestamp) -> Result<Self, CertificateError> {
+        Ok(Self { signing: create_authority(name, now)?, next: None, previous: Vec::new() })
     }
 
-    /// All that clients trust, in PEM; first the one that signs.
+    /// All authorities that clients trust, in PEM. The first one signs.
     #[must_use]
     pub fn trusted(&self) -> String {
         let next = self.next.iter().map(|pair| pair.certificate.as_str());
         [self.signing.certificate.as_str()]
             .into_iter()
             .chain(next)
-            .chain(self.former.iter().map(String::as_str))
+            .chain(self.previous.iter().map(String::as_str))
             .collect()
     }
 
-    /// An authority that cannot be read is never replaced by itself.
+    /// The step that is due. An unreadable authority is never replaced automatically.
     #[must_use]
-    pub fn step(&self, now: jiff::Timestamp) -> Step {
-        let Some(signing) = read(&self.signing.certificate) else { return Step::Rest };
+    pub fn step(&self, now: jiff::Timestamp) -> RenewalStep {
+        let Some(signing) = parse(&self.signing.certificate) else { return RenewalStep::Wait };
         let left = days_between(now, signing.not_after);
         let known =
-            self.next.as_ref().and_then(|next| Some(days_between(read(&next.certificate)?.not_before, now)));
+            self.next.as_ref().and_then(|next| Some(days_between(parse(&next.certificate)?.not_before, now)));
         match known {
-            None if self.next.is_none() && left <= PREPARE_DAYS => Step::Prepare,
-            Some(days) if days >= SPREAD_DAYS || left <= SIGNING_DAYS_MIN => Step::Promote,
-            _ if self.former.iter().any(|pem| has_ended(pem, now)) => Step::Forget,
-            _ => Step::Rest,
+            None if self.next.is_none() && left <= PREPARE_GRACE_DAYS => RenewalStep::Prepare,
+            Some(days) if days >= SPREAD_GRACE_DAYS || left <= MIN_SIGNING_TTL_DAYS => RenewalStep::Promote,
+            _ if self.previous.iter().any(|pem| has_expired(pem, now)) => RenewalStep::Forget,
+            _ => RenewalStep::Wait,
         }
     }
 
+    /// Takes a step of [`Authority::step`].
+    ///
     /// # Errors
-    /// As [`make_authority`].
-    pub fn take(self, step: Step, name: &str, now: jiff::Timestamp) -> Result<Self, CertificateError> {
-        let Self { signing, next, mut former } = self;
+    /// As [`create_authority`].
+    pub fn advance(
+        self,
+        step: RenewalStep,
+        name: &str,
+        now: jiff::Timestamp,
+    ) -> Result<Self, CertificateError> {
+        let Self { signing, next, mut previous } = self;
         Ok(match (step, next) {
-            (Step::Prepare, None) => Self { signing, next: Some(make_authority(name, now)?), former },
-            (Step::Promote, Some(next)) => {
-                former.insert(0, signing.certificate);
-                Self { signing: next, next: None, former }
+            (RenewalStep::Prepare, None) => {
+                Self { signing, next: Some(create_authority(name, now)?), previous }
+            }
+            (RenewalStep::Promote, Some(next)) => {
+                previous.insert(0, signing.certificate);
+                Self { signing: next, next: None, previous }
             }
             (_, next) => {
-                former.retain(|pem| !has_ended(pem, now));
-                Self { signing, next, former }
+                previous.retain(|pem| !has_expired(pem, now));
+                Self { signing, next, previous }
             }
         })
     }
 }
 
-/// The certificates of a PEM text, each as it stands there.
+/// Splits a PEM text into its certificates.
 #[must_use]
 pub fn split(pem: &str) -> Vec<String> {
     pem.split_inclusive(PEM_END).map(str::to_owned).filter(|part| part.ends_with(PEM_END)).collect()
 }
 
-fn has_ended(pem: &str, now: jiff::Timestamp) -> bool {
-    read(pem).is_none_or(|facts| facts.not_after <= now)
+fn has_expired(pem: &str, now: jiff::Timestamp) -> bool {
+    parse(pem).is_none_or(|info| info.not_after <= now)
 }
 
 fn days_between(from: jiff::Timestamp, to: jiff::Timestamp) -> i64 {
-    (to.as_second() - from.as_second()) / DAY_SECONDS
+    (to.as_second() - from.as_second()) / SECONDS_PER_DAY
 }
 
 #[cfg(test)]

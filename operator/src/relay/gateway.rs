@@ -1,8 +1,8 @@
-//! The MCP gateway of a Relay: one URL for all its agents. It holds a certificate and a token, and no agent's key.
-
-use std::sync::Arc;
+//! Applies the MCP gateway of a Relay: one URL for all its agents. It holds a certificate and a
+//! token, but no agent's key.
 
 use crds::{Relay, name};
+use daemon::error_chain;
 use k8s_openapi::api::apps::v1::Deployment;
 use k8s_openapi::api::autoscaling::v2::HorizontalPodAutoscaler;
 use k8s_openapi::api::core::v1::{Service, ServiceAccount};
@@ -10,86 +10,94 @@ use k8s_openapi::api::networking::v1::NetworkPolicy;
 use k8s_openapi::api::policy::v1::PodDisruptionBudget;
 use kube::ResourceExt as _;
 
-use super::secrets::{self, Serving};
-use crate::certificate::{Authority, Facts};
+use super::secrets::{self, ServingRequest};
+use crate::caches;
+use crate::certificate::CertificateInfo;
+use crate::certificate::authority::Authority;
 use crate::context::Context;
-use crate::error::{self, Result};
-use crate::key::Name;
-use crate::world;
+use crate::error::Result;
+use crate::object_key::NamespacedName;
+use build::GatewayObjects;
+use gateway_status::GatewayObservation;
 
 pub mod build;
-pub(super) mod plan;
+pub(super) mod gateway_status;
 mod replicas;
 
-/// What was observed of a gateway.
-#[derive(Debug, Default)]
-pub(super) struct Observed {
-    pub certificate: Option<Facts>,
-    pub deployment: Option<Arc<Deployment>>,
-    /// What is in its way; nothing of the relay waits for that.
-    pub obstacle: Option<String>,
-}
-
-/// Brings the gateway to what the spec says. Returns what its certificate says; `None` where the Relay has no gateway.
+/// Brings the gateway to the state of the spec. Returns what its certificate says, or `None` when
+/// the Relay has no gateway.
 ///
 /// # Errors
-/// A foreign object in the way; what the API server says.
+/// [`crate::error::Error::NameTaken`] for an object of another owner, and errors of the API server.
 pub(super) async fn converge(
     context: &Context,
     relay: &Relay,
     authority: &Authority,
-) -> Result<Option<Facts>> {
+) -> Result<Option<CertificateInfo>> {
+    let name = object_name(relay);
     if !relay.spec.mcp.enabled {
-        return remove(context, relay).await.map(|()| None);
+        return remove(context, &name).await.map(|()| None);
     }
-    let certificate =
-        secrets::serving(context, relay, authority, &serving(context, relay, authority)).await?;
-    let owner = relay.uid().unwrap_or_default();
-    let (client, applier) = (&context.client, &context.applier);
-    applier.apply(client, &owner, &build::service_account(relay)).await?;
-    applier.apply(client, &owner, &build::service(relay)).await?;
-    applier.apply(client, &owner, &build::disruption_budget(relay)).await?;
-    match build::network_policy(relay) {
-        Some(policy) => applier.apply(client, &owner, &policy).await?,
-        None => applier.remove::<NetworkPolicy>(client, &name_of(relay)).await?,
-    }
-    replicas::converge(context, relay).await?;
+    let request = serving_request(context, relay, authority);
+    let certificate = secrets::converge_serving(context, relay, authority, &request).await?;
+    apply(context, relay, &name, GatewayObjects::build(relay)).await?;
+    replicas::converge(context, relay, &name).await?;
     Ok(Some(certificate))
 }
 
-/// Clients trust the relay's authority, so it signs for the gateway too; and the gateway trusts the same ones.
-fn serving(context: &Context, relay: &Relay, authority: &Authority) -> Serving {
-    Serving {
+/// Applies every object. The pattern has no `..`, so that an object that is built and not applied
+/// does not compile.
+async fn apply(
+    context: &Context,
+    relay: &Relay,
+    name: &NamespacedName,
+    objects: GatewayObjects,
+) -> Result<()> {
+    let GatewayObjects { service_account, service, disruption_budget, network_policy } = objects;
+    let owner = relay.uid().unwrap_or_default();
+    let (client, applier) = (&context.client, &context.applier);
+    applier.apply(client, &owner, &service_account).await?;
+    applier.apply(client, &owner, &service).await?;
+    applier.apply(client, &owner, &disruption_budget).await?;
+    applier.apply_or_remove(client, &owner, name, network_policy.as_ref()).await
+}
+
+/// The certificate is signed by the relay's authority, so that clients trust one authority for
+/// both. The gateway gets all trusted authorities, because it is a client of the relay.
+fn serving_request(context: &Context, relay: &Relay, authority: &Authority) -> ServingRequest {
+    ServingRequest {
         secret: name::relay_gateway_tls(&relay.name_any()),
         hosts: build::hosts(relay, &context.settings.cluster_domain),
         trusted: Some(authority.trusted()),
     }
 }
 
-/// The Secrets stay until the Relay goes: the operator may not delete any.
-async fn remove(context: &Context, relay: &Relay) -> Result<()> {
-    let (name, client, applier) = (name_of(relay), &context.client, &context.applier);
-    applier.remove::<HorizontalPodAutoscaler>(client, &name).await?;
-    applier.remove::<Deployment>(client, &name).await?;
-    applier.remove::<Service>(client, &name).await?;
-    applier.remove::<PodDisruptionBudget>(client, &name).await?;
-    applier.remove::<NetworkPolicy>(client, &name).await?;
-    applier.remove::<ServiceAccount>(client, &name).await
+/// Removes every object but the Secrets, which the operator may not delete. They are deleted with
+/// the Relay.
+async fn remove(context: &Context, name: &NamespacedName) -> Result<()> {
+    let (client, applier) = (&context.client, &context.applier);
+    applier.remove::<HorizontalPodAutoscaler>(client, name).await?;
+    applier.remove::<Deployment>(client, name).await?;
+    applier.remove::<Service>(client, name).await?;
+    applier.remove::<PodDisruptionBudget>(client, name).await?;
+    applier.remove::<NetworkPolicy>(client, name).await?;
+    applier.remove::<ServiceAccount>(client, name).await
 }
 
-/// What `converge` found, and the Deployment as the cluster has it.
+/// The result of [`converge`], and the Deployment from the cache.
 pub(super) fn observe(
     context: &Context,
     relay: &Relay,
-    converged: Option<&Result<Option<Facts>>>,
-) -> Observed {
-    Observed {
+    converged: Option<&Result<Option<CertificateInfo>>>,
+) -> GatewayObservation {
+    GatewayObservation {
         certificate: converged.and_then(|found| found.as_ref().ok()?.clone()),
-        deployment: world::find(&context.world.deployments, &name_of(relay)),
-        obstacle: converged.and_then(|found| found.as_ref().err()).map(|error| error::chain(error)),
+        deployment: caches::find(&context.caches.deployments, &object_name(relay)),
+        obstacle: converged.and_then(|found| found.as_ref().err()).map(|error| error_chain(error)),
     }
 }
 
-fn name_of(relay: &Relay) -> Name {
-    Name::new(&relay.namespace().unwrap_or_default(), &name::relay_gateway(&relay.name_any()))
+/// The name of all objects of the gateway, except Secrets.
+fn object_name(relay: &Relay) -> NamespacedName {
+    NamespacedName::new(&relay.namespace().unwrap_or_default(), &name::relay_gateway(&relay.name_any()))
 }

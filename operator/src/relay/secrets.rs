@@ -1,5 +1,8 @@
-//! The Secrets of a Relay: its authority, the serving certificates of the relay and its MCP gateway ([`serving`]), and the bearer tokens
-//! between them and the operator. Made when missing, renewed when due, never over a Secret of somebody else.
+//! The Secrets of a Relay: its certificate authorities, the serving certificates of the relay and
+//! of its MCP gateway (`serving`), and the bearer tokens between them and the operator.
+//!
+//! A missing Secret is created and a certificate is renewed when it is due. A Secret of another
+//! owner is never overwritten.
 
 use crds::{Relay, label, name};
 use k8s_openapi::api::core::v1::Secret;
@@ -7,35 +10,34 @@ use kube::{Api, ResourceExt as _};
 use protocol::base64url;
 use zeroize::Zeroizing;
 
-use super::build;
-use crate::certificate::authority::{self, Step};
-use crate::certificate::{Authority, Pair};
+use super::metadata::secret_metadata;
+use crate::certificate::CertifiedKey;
+use crate::certificate::authority::{self, Authority, RenewalStep};
 use crate::context::Context;
 use crate::error::{Error, Result};
-use crate::key::Name;
-use crate::pod;
+use crate::object_key::NamespacedName;
 use crate::secret::{self, Found};
+use crate::tls_secret;
 
 mod serving;
 
-pub use serving::{Serving, serving};
+pub use serving::{ServingRequest, converge_serving};
 
-const CERTIFICATE: &str = "tls.crt";
-const KEY: &str = "tls.key";
-/// Of the authority that will sign.
+/// The authority that signs next.
 const NEXT_CERTIFICATE: &str = "next.crt";
 const NEXT_KEY: &str = "next.key";
-/// Certificates of the authorities that signed before.
-const FORMER: &str = "former.crt";
+/// Certificates of the previous authorities.
+const PREVIOUS_CERTIFICATES: &str = "former.crt";
 const TOKEN: &str = "token";
-const TLS_TYPE: &str = "kubernetes.io/tls";
 
-/// The authorities of a relay; takes the step that is due.
+/// Creates the certificate authority of a relay, or takes the renewal step that is due.
 ///
 /// # Errors
-/// [`Error::NameTaken`]; an authority that cannot be read, which is never replaced by itself; what the API server says.
-pub async fn authority(context: &Context, relay: &Relay) -> Result<Authority> {
-    let secret_name = Name::new(&relay.namespace().unwrap_or_default(), &name::relay_ca(&relay.name_any()));
+/// [`Error::NameTaken`] for a Secret of another owner, [`Error::SecretContent`] for an unreadable
+/// authority, which is never replaced, and errors of the API server.
+pub async fn converge_authority(context: &Context, relay: &Relay) -> Result<Authority> {
+    let secret_name =
+        NamespacedName::new(&relay.namespace().unwrap_or_default(), &name::relay_ca(&relay.name_any()));
     let uid = relay.uid().unwrap_or_default();
     let found = secret::read(&context.client, &secret_name, label::SECRET_CA, &uid).await?;
     let unreadable = || Error::SecretContent { what: "authority", secret: secret_name.to_string() };
@@ -44,13 +46,13 @@ pub async fn authority(context: &Context, relay: &Relay) -> Result<Authority> {
         Found::Ours(held) => {
             let authority = read_authority(held).ok_or_else(unreadable)?;
             let step = authority.step(now);
-            if step == Step::Rest {
+            if step == RenewalStep::Wait {
                 return Ok(authority);
             }
-            tracing::info!(secret = %secret_name, ?step, "the relay's authority takes a step of its renewal");
-            authority.take(step, &owner, now)?
+            tracing::info!(secret = %secret_name, ?step, "renewing the certificate authority");
+            authority.advance(step, &owner, now)?
         }
-        Found::None | Found::Foreign => Authority::make(&owner, now)?,
+        Found::None | Found::Foreign => Authority::create(&owner, now)?,
     };
     let desired = authority_secret(relay, &secret_name, &next);
     secret::write(&context.client, &found, desired).await?;
@@ -60,17 +62,19 @@ pub async fn authority(context: &Context, relay: &Relay) -> Result<Authority> {
 fn read_authority(secret: &Secret) -> Option<Authority> {
     let next = match secret::text(secret, NEXT_CERTIFICATE) {
         Some(certificate) => {
-            Some(Pair { certificate: certificate.to_string(), key: secret::text(secret, NEXT_KEY)? })
+            Some(CertifiedKey { certificate: certificate.to_string(), key: secret::text(secret, NEXT_KEY)? })
         }
         None => None,
     };
-    let former = secret::text(secret, FORMER).map(|pem| authority::split(&pem)).unwrap_or_default();
-    Some(Authority { signing: pair(secret)?, next, former })
+    let previous = secret::text(secret, PREVIOUS_CERTIFICATES);
+    let previous = previous.map(|pem| authority::split(&pem)).unwrap_or_default();
+    Some(Authority { signing: tls_secret::parse(secret)?, next, previous })
 }
 
-fn authority_secret(relay: &Relay, name: &Name, authority: &Authority) -> Secret {
-    let former = authority.former.concat();
-    let mut secret = tls_secret(relay, name, label::SECRET_CA, &authority.signing);
+fn authority_secret(relay: &Relay, name: &NamespacedName, authority: &Authority) -> Secret {
+    let previous = authority.previous.concat();
+    let metadata = secret_metadata(relay, &name.name, label::SECRET_CA);
+    let mut secret = tls_secret::build(metadata, &authority.signing);
     let data = secret.data.get_or_insert_default();
     if let Some(next) = &authority.next {
         data.extend(secret::data([
@@ -78,34 +82,31 @@ fn authority_secret(relay: &Relay, name: &Name, authority: &Authority) -> Secret
             (NEXT_KEY, next.key.as_str()),
         ]));
     }
-    data.extend(
-        (!former.is_empty())
-            .then_some((FORMER, former.as_str()))
-            .map(|it| secret::data([it]))
-            .unwrap_or_default(),
-    );
+    if !previous.is_empty() {
+        data.extend(secret::data([(PREVIOUS_CERTIFICATES, previous.as_str())]));
+    }
     secret
 }
 
-/// The bearer token of the admin API.
+/// Creates the bearer token of the relay's admin API, or reads it.
 ///
 /// # Errors
-/// As [`authority`].
-pub async fn admin_token(context: &Context, relay: &Relay) -> Result<Zeroizing<String>> {
-    bearer_token(context, relay, &name::relay_admin(&relay.name_any()), label::SECRET_ADMIN).await
+/// As [`converge_authority`].
+pub async fn ensure_admin_token(context: &Context, relay: &Relay) -> Result<Zeroizing<String>> {
+    ensure_token(context, relay, &name::relay_admin(&relay.name_any()), label::SECRET_ADMIN).await
 }
 
-/// The bearer token by which the relay knows its MCP gateway. Both mount it; the operator does not use it.
+/// Creates the bearer token that authenticates the MCP gateway to the relay. Both mount its Secret.
 ///
 /// # Errors
-/// As [`authority`].
-pub async fn gateway_token(context: &Context, relay: &Relay) -> Result<()> {
+/// As [`converge_authority`].
+pub async fn ensure_gateway_token(context: &Context, relay: &Relay) -> Result<()> {
     let name = name::relay_gateway_token(&relay.name_any());
-    bearer_token(context, relay, &name, label::SECRET_GATEWAY).await.map(drop)
+    ensure_token(context, relay, &name, label::SECRET_GATEWAY).await.map(drop)
 }
 
-async fn bearer_token(context: &Context, relay: &Relay, name: &str, kind: &str) -> Result<Zeroizing<String>> {
-    let secret_name = Name::new(&relay.namespace().unwrap_or_default(), name);
+async fn ensure_token(context: &Context, relay: &Relay, name: &str, kind: &str) -> Result<Zeroizing<String>> {
+    let secret_name = NamespacedName::new(&relay.namespace().unwrap_or_default(), name);
     let uid = relay.uid().unwrap_or_default();
     let found = secret::read(&context.client, &secret_name, kind, &uid).await?;
     if let Found::Ours(held) = &found
@@ -115,7 +116,7 @@ async fn bearer_token(context: &Context, relay: &Relay, name: &str, kind: &str) 
     }
     let token = Zeroizing::new(base64url::encode(&rand::random::<[u8; 32]>()));
     let desired = Secret {
-        metadata: metadata(relay, &secret_name, kind),
+        metadata: secret_metadata(relay, name, kind),
         type_: Some("Opaque".into()),
         data: Some(secret::data([(TOKEN, token.as_str())])),
         ..Secret::default()
@@ -124,10 +125,11 @@ async fn bearer_token(context: &Context, relay: &Relay, name: &str, kind: &str) 
     Ok(token)
 }
 
-/// The Secret with the provider's client secret, when there is none: its name. Only the pod ever reads what is in it.
+/// The name of the Secret with the provider's client secret, if it does not exist. Only the pod
+/// reads its content.
 ///
 /// # Errors
-/// What the API server says.
+/// Errors of the API server.
 pub async fn missing_client_secret(context: &Context, relay: &Relay) -> Result<Option<String>> {
     let Some(provider) = &relay.spec.oauth.provider else { return Ok(None) };
     let name = &provider.client_secret_ref.name;
@@ -137,48 +139,30 @@ pub async fn missing_client_secret(context: &Context, relay: &Relay) -> Result<O
     Ok(found.is_none().then(|| name.clone()))
 }
 
-/// Certificate and key of a Secret.
-#[must_use]
-pub fn pair(secret: &Secret) -> Option<Pair> {
-    let certificate = secret::text(secret, CERTIFICATE)?.to_string();
-    Some(Pair { certificate, key: secret::text(secret, KEY)? })
-}
-
-fn tls_secret(relay: &Relay, name: &Name, kind: &str, pair: &Pair) -> Secret {
-    Secret {
-        metadata: metadata(relay, name, kind),
-        type_: Some(TLS_TYPE.into()),
-        data: Some(secret::data([(CERTIFICATE, pair.certificate.as_str()), (KEY, pair.key.as_str())])),
-        ..Secret::default()
-    }
-}
-
-fn metadata(relay: &Relay, name: &Name, kind: &str) -> kube::core::ObjectMeta {
-    let mut labels = pod::labels(label::RELAY, &relay.name_any(), build::COMPONENT);
-    labels.insert(label::SECRET_KIND.into(), kind.into());
-    pod::owned_by(relay, name.name.to_string(), labels)
-}
-
 #[cfg(test)]
 mod tests {
-    use super::super::build::tests::relay;
     use super::*;
+    use crate::relay::build::tests::relay;
 
     #[test]
     fn all_authorities_are_read_back_as_written_and_a_secret_of_one_is_a_plain_tls_secret() {
         let relay = relay(serde_json::json!({"domain": "a.example"}));
         let now = jiff::Timestamp::from_second(1_790_000_000).unwrap();
-        let name = Name::new("platform", "main-ca");
-        let one = Authority::make("main", now).unwrap();
+        let name = NamespacedName::new("platform", "main-ca");
+        let one = Authority::create("main", now).unwrap();
         let secret = authority_secret(&relay, &name, &one);
-        assert_eq!(secret.data.as_ref().unwrap().keys().collect::<Vec<_>>(), [CERTIFICATE, KEY]);
+        assert_eq!(secret.data.as_ref().unwrap().keys().collect::<Vec<_>>(), ["tls.crt", "tls.key"]);
         assert_eq!(read_authority(&secret).unwrap().trusted(), one.trusted());
 
-        let two = one.take(Step::Prepare, "main", now).unwrap().take(Step::Promote, "main", now).unwrap();
-        let three = two.take(Step::Prepare, "main", now).unwrap();
+        let two = one
+            .advance(RenewalStep::Prepare, "main", now)
+            .unwrap()
+            .advance(RenewalStep::Promote, "main", now)
+            .unwrap();
+        let three = two.advance(RenewalStep::Prepare, "main", now).unwrap();
         let again = read_authority(&authority_secret(&relay, &name, &three)).unwrap();
         assert_eq!(again.trusted(), three.trusted());
-        assert_eq!((again.former.len(), again.next.is_some()), (1, true));
+        assert_eq!((again.previous.len(), again.next.is_some()), (1, true));
         assert_eq!(*again.signing.key, *three.signing.key);
     }
 }

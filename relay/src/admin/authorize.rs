@@ -7,9 +7,10 @@ use axum::response::{IntoResponse as _, Response};
 use protocol::Reason;
 
 use super::Admin;
-use crate::bearer::bearer;
 use crate::problem::Refusal;
 use crate::token_file::TokenFileError;
+use daemon::bearer::bearer;
+use daemon::error_chain;
 
 pub(super) async fn authorize(State(admin): State<Admin>, request: Request, next: Next) -> Response {
     let method = request.method().to_string();
@@ -32,7 +33,7 @@ async fn check(admin: &Admin, headers: &HeaderMap) -> Result<(), Refusal> {
             Err(Refusal::new(Reason::TokenInvalid, "the relay's admin token file holds no token"))
         }
         Err(error @ TokenFileError::Read(..)) => {
-            tracing::error!(error = %crate::oauth::chain(&error), "failed to read the admin token");
+            tracing::error!(error = %error_chain(&error), "failed to read the admin token");
             Err(Refusal::new(Reason::TokenInvalid, "the relay cannot read its admin token file"))
         }
     }

@@ -13,6 +13,6 @@ pub(super) async fn handle(
     State(admin): State<Admin>,
     OfInvitation(tenant, id): OfInvitation,
 ) -> Result<Json<Applied>, Refusal> {
-    admin.oauth.withdraw(&tenant, &id).await?;
+    admin.invitations.withdraw(&tenant, &id).await?;
     Ok(current(&admin.directory))
 }

@@ -14,5 +14,5 @@ pub(super) async fn handle(
     InTenant(tenant): InTenant,
     paging: Paging<String>,
 ) -> Result<Json<Page<InvitationView>>, Refusal> {
-    Ok(Json(admin.oauth.invitation_page(&tenant, paging.after.as_deref(), paging.limit).await?))
+    Ok(Json(admin.invitations.page(&tenant, paging.after.as_deref(), paging.limit).await?))
 }

@@ -15,6 +15,6 @@ pub(super) async fn handle(
     InTenant(tenant): InTenant,
     Strict(spec): Strict<InvitationSpec>,
 ) -> Result<([(HeaderName, &'static str); 1], Json<Invitation>), Refusal> {
-    let invitation = admin.oauth.invite(&tenant, spec).await?;
+    let invitation = admin.invitations.create(&tenant, spec).await?;
     Ok(([(header::CACHE_CONTROL, "no-store")], Json(invitation)))
 }

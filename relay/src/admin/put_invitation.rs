@@ -15,6 +15,6 @@ pub(super) async fn handle(
     OfInvitation(tenant, id): OfInvitation,
     Strict(spec): Strict<DeclaredInvitation>,
 ) -> Result<Json<Applied>, Refusal> {
-    admin.oauth.declare_invitation(&tenant, &id, &spec).await?;
+    admin.invitations.declare(&tenant, &id, &spec).await?;
     Ok(current(&admin.directory))
 }

@@ -1,55 +1,62 @@
-//! Settings of the authorization server. It runs without any of them: people then sign in with invitations.
+//! Settings of the authorization server. All of them are optional: without a provider, people sign in
+//! with invitations only.
 
 use std::path::PathBuf;
 
+use authorization::{GatewaySettings, ProviderSettings, Settings};
 use clap::Args;
 use ipnet::IpNet;
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 
 use super::ConfigError;
 use protocol::url::{Issuer, is_gateway_url, secure_host};
 
-#[derive(Debug, Clone, Default, Args, Deserialize)]
+/// The settings that one layer sets, and the settings in effect as `--print-config` shows them.
+#[derive(Debug, Clone, Default, Args, Deserialize, Serialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct OauthLayer {
-    /// Issuer of access tokens: https://host[:port] as clients reach this relay [default: made of the domain].
+    /// Issuer of access tokens: https://host[:port] as clients reach this relay [default: derived
+    /// from the domain].
     #[arg(long = "oauth-issuer", env = "MSG2AGENT_RELAY_OAUTH_ISSUER", value_name = "URL")]
     pub issuer: Option<String>,
-    /// Folder of Ed25519 keys that sign access tokens, PKCS#8 in files *.pem: the last by name signs, all are published.
-    /// Read again when it changes [default: oauth-keys in the data folder, with one key made at the first start].
+    /// Folder of the Ed25519 keys that sign access tokens, as PKCS#8 in files *.pem. The last by name
+    /// signs, all are published, and changes are noticed [default: oauth-keys in the data folder,
+    /// with a key generated at the first start].
     #[arg(long = "oauth-keys-dir", env = "MSG2AGENT_RELAY_OAUTH_KEYS_DIR", value_name = "FOLDER")]
     pub keys_dir: Option<PathBuf>,
     /// Issuer of the OpenID provider that people sign in with, such as https://accounts.google.com.
     #[arg(long = "oauth-provider-issuer", env = "MSG2AGENT_RELAY_OAUTH_PROVIDER_ISSUER", value_name = "URL")]
     pub provider_issuer: Option<String>,
-    /// The provider's name on the sign-in page [default: its host].
+    /// Name of the provider on the sign-in page [default: its host].
     #[arg(long = "oauth-provider-name", env = "MSG2AGENT_RELAY_OAUTH_PROVIDER_NAME", value_name = "NAME")]
     pub provider_name: Option<String>,
-    /// Client id that the provider gave this relay; its redirect URI there is <issuer>/oauth/callback.
+    /// Client id of this relay at the provider, registered there with the redirect URI
+    /// <issuer>/oauth/callback.
     #[arg(
         long = "oauth-provider-client-id",
         env = "MSG2AGENT_RELAY_OAUTH_PROVIDER_CLIENT_ID",
         value_name = "ID"
     )]
     pub provider_client_id: Option<String>,
-    /// File with the client secret that the provider gave this relay; read at each sign-in.
+    /// File with the client secret of this relay at the provider, read at each sign-in.
     #[arg(
         long = "oauth-provider-client-secret-file",
         env = "MSG2AGENT_RELAY_OAUTH_PROVIDER_CLIENT_SECRET_FILE",
         value_name = "FILE"
     )]
     pub provider_client_secret_file: Option<PathBuf>,
-    /// URL of the MCP gateway of this relay, one for all its agents: https://host/…/mcp, or http:// on loopback.
+    /// URL of this relay's MCP gateway, which serves all agents: https://host/…/mcp, or http:// on
+    /// loopback.
     #[arg(long = "oauth-gateway-url", env = "MSG2AGENT_RELAY_OAUTH_GATEWAY_URL", value_name = "URL")]
     pub gateway_url: Option<String>,
-    /// File with the bearer token by which the gateway asks whom a credential speaks for; read at each question.
+    /// File with the bearer token that the gateway authenticates with, read at each of its requests.
     #[arg(
         long = "oauth-gateway-token-file",
         env = "MSG2AGENT_RELAY_OAUTH_GATEWAY_TOKEN_FILE",
         value_name = "FILE"
     )]
     pub gateway_token_file: Option<PathBuf>,
-    /// Networks of proxies whose X-Forwarded-For is believed when requests are counted by address; separated by commas.
+    /// Networks of proxies whose X-Forwarded-For is trusted for rate limits, separated by commas.
     #[arg(
         long = "oauth-trusted-proxies",
         env = "MSG2AGENT_RELAY_OAUTH_TRUSTED_PROXIES",
@@ -59,40 +66,8 @@ pub struct OauthLayer {
     pub trusted_proxies: Option<Vec<IpNet>>,
 }
 
-/// The settings in force.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct OauthConfig {
-    /// `None`: made of the domain.
-    pub issuer: Option<Issuer>,
-    /// `None`: a folder in the data folder, where a key is made.
-    pub keys_dir: Option<PathBuf>,
-    /// `None`: people sign in with invitations only.
-    pub provider: Option<ProviderConfig>,
-    /// `None`: each agent is reached at its own URL only.
-    pub gateway: Option<GatewayConfig>,
-    pub trusted_proxies: Vec<IpNet>,
-}
-
-/// An OpenID provider.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct ProviderConfig {
-    /// `https`, or `http` on loopback.
-    pub issuer: String,
-    pub name: String,
-    pub client_id: String,
-    pub client_secret_file: PathBuf,
-}
-
-/// The MCP gateway of the relay.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct GatewayConfig {
-    /// The resource of RFC 8707 and the audience of its access tokens.
-    pub url: String,
-    /// The gateway's bearer token.
-    pub token_file: PathBuf,
-}
-
 impl OauthLayer {
+    /// These settings where they are set, those of `below` elsewhere.
     pub(super) fn over(self, below: Self) -> Self {
         Self {
             issuer: self.issuer.or(below.issuer),
@@ -109,7 +84,23 @@ impl OauthLayer {
         }
     }
 
-    pub(super) fn decide(self) -> Result<OauthConfig, ConfigError> {
+    /// The settings in effect; `issuer` as it is used by this relay.
+    pub(super) fn in_effect(settings: &Settings, issuer: String) -> Self {
+        let (provider, gateway) = (settings.provider.as_ref(), settings.gateway.as_ref());
+        Self {
+            issuer: Some(issuer),
+            keys_dir: settings.keys_dir.clone(),
+            provider_issuer: provider.map(|it| it.issuer.clone()),
+            provider_name: provider.map(|it| it.name.clone()),
+            provider_client_id: provider.map(|it| it.client_id.clone()),
+            provider_client_secret_file: provider.map(|it| it.client_secret_file.clone()),
+            gateway_url: gateway.map(|it| it.url.clone()),
+            gateway_token_file: gateway.map(|it| it.token_file.clone()),
+            trusted_proxies: Some(settings.trusted_proxies.clone()),
+        }
+    }
+
+    pub(super) fn decide(self) -> Result<Settings, ConfigError> {
         let issuer = self.issuer.as_deref().map(str::parse::<Issuer>).transpose();
         let issuer = issuer.map_err(|_| ConfigError::Value {
             name: "oauth.issuer",
@@ -125,7 +116,7 @@ impl OauthLayer {
             (_, None, _) => return Err(ConfigError::HalfProvider("oauth.provider_client_id")),
             (.., None) => return Err(ConfigError::HalfProvider("oauth.provider_client_secret_file")),
         };
-        Ok(OauthConfig {
+        Ok(Settings {
             issuer,
             keys_dir: self.keys_dir,
             provider,
@@ -140,14 +131,14 @@ fn provider(
     name: Option<String>,
     client_id: String,
     client_secret_file: PathBuf,
-) -> Result<ProviderConfig, ConfigError> {
+) -> Result<ProviderSettings, ConfigError> {
     let rule = "must be an https:// URL, or http:// on loopback";
     let refused = ConfigError::Value { name: "oauth.provider_issuer", rule };
     let Some(host) = secure_host(&issuer) else { return Err(refused) };
-    Ok(ProviderConfig { name: name.unwrap_or(host), issuer, client_id, client_secret_file })
+    Ok(ProviderSettings { name: name.unwrap_or(host), issuer, client_id, client_secret_file })
 }
 
-fn gateway(url: Option<String>, token_file: Option<PathBuf>) -> Result<Option<GatewayConfig>, ConfigError> {
+fn gateway(url: Option<String>, token_file: Option<PathBuf>) -> Result<Option<GatewaySettings>, ConfigError> {
     let (url, token_file) = match (url, token_file) {
         (None, None) => return Ok(None),
         (Some(url), Some(token_file)) => (url, token_file),
@@ -155,10 +146,11 @@ fn gateway(url: Option<String>, token_file: Option<PathBuf>) -> Result<Option<Ga
         (None, Some(_)) => return Err(ConfigError::HalfGateway("oauth.gateway_token_file")),
     };
     if !is_gateway_url(&url) {
-        let rule = "must be https://host/…/mcp, or http:// on loopback, in its normal spelling and without query or fragment";
+        let rule =
+            "must be https://host/…/mcp, or http:// on loopback, normalized and without query or fragment";
         return Err(ConfigError::Value { name: "oauth.gateway_url", rule });
     }
-    Ok(Some(GatewayConfig { url, token_file }))
+    Ok(Some(GatewaySettings { url, token_file }))
 }
 
 #[cfg(test)]

@@ -3,9 +3,9 @@
 use std::path::Path;
 
 use daemon::telemetry::Format;
-use protocol::did::Domain;
 use serde::Serialize;
 
+use super::oauth::OauthLayer;
 use super::{Config, Limits};
 
 #[derive(Serialize)]
@@ -25,7 +25,7 @@ struct Shown<'a> {
     drain_timeout_seconds: u64,
     #[serde(skip_serializing_if = "Option::is_none")]
     tls: Option<ShownTls<'a>>,
-    oauth: ShownOauth<'a>,
+    oauth: OauthLayer,
     limits: Limits,
 }
 
@@ -35,42 +35,7 @@ struct ShownTls<'a> {
     key_file: &'a Path,
 }
 
-#[derive(Serialize)]
-struct ShownOauth<'a> {
-    issuer: String,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    keys_dir: Option<&'a Path>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    provider_issuer: Option<&'a str>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    provider_name: Option<&'a str>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    provider_client_id: Option<&'a str>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    provider_client_secret_file: Option<&'a Path>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    gateway_url: Option<&'a str>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    gateway_token_file: Option<&'a Path>,
-    trusted_proxies: &'a [ipnet::IpNet],
-}
-
 impl Config {
-    fn shown_oauth(&self, domain: &Domain) -> ShownOauth<'_> {
-        let (provider, gateway) = (self.oauth.provider.as_ref(), self.oauth.gateway.as_ref());
-        ShownOauth {
-            issuer: self.issuer_of(domain),
-            keys_dir: self.oauth.keys_dir.as_deref(),
-            provider_issuer: provider.map(|it| it.issuer.as_str()),
-            provider_name: provider.map(|it| it.name.as_str()),
-            provider_client_id: provider.map(|it| it.client_id.as_str()),
-            provider_client_secret_file: provider.map(|it| it.client_secret_file.as_path()),
-            gateway_url: gateway.map(|it| it.url.as_str()),
-            gateway_token_file: gateway.map(|it| it.token_file.as_path()),
-            trusted_proxies: &self.oauth.trusted_proxies,
-        }
-    }
-
     /// TOML. Files with secrets are named, not read; credentials in a URL are left out.
     ///
     /// # Errors
@@ -91,7 +56,7 @@ impl Config {
             otlp_endpoint: self.otlp_endpoint.as_deref().map(without_credentials),
             drain_timeout_seconds: self.drain_timeout.as_secs(),
             tls: self.tls.as_ref().map(|tls| ShownTls { cert_file: &tls.cert, key_file: &tls.key }),
-            oauth: self.shown_oauth(&domain),
+            oauth: OauthLayer::in_effect(&self.oauth, self.issuer_of(&domain)),
             limits: self.limits,
         })
     }

@@ -10,7 +10,6 @@ use protocol::limits::{ENVELOPE_BYTES_MAX, MAX_TTL_SECONDS};
 use protocol::quota::{Quota, QuotaName};
 
 use super::agent::Agent;
-use super::bucket::TokenBucket;
 use super::digest::digest;
 use super::effect::Tally;
 use super::ledger::{MessageKey, State};
@@ -20,6 +19,7 @@ use super::limits::{
 use super::sessions::Due;
 use super::window::{Content, Flight, Fresh};
 use super::{AgentKey, Core, Effect, KnownAgents, Now, Submission};
+use daemon::token_bucket::TokenBucket;
 
 /// A send that is not taken, and when another try makes sense.
 #[derive(Debug, Clone, Copy)]

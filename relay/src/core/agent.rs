@@ -8,9 +8,9 @@ use protocol::envelope::MessageId;
 use protocol::frame::Outcome;
 use protocol::quota::QuotaName;
 
-use super::bucket::TokenBucket;
 use super::window::Session;
 use super::{AgentKey, Limits, RowId};
+use daemon::token_bucket::TokenBucket;
 
 #[derive(Debug)]
 pub(super) struct Agent {

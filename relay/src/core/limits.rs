@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::bucket::Rate;
+use daemon::token_bucket::Rate;
 
 /// How long a delivered message may wait for the recipient's acknowledgement before it is written to the disk. A healthy
 /// recipient answers in a few milliseconds; the sender waits no longer than this and one commit.

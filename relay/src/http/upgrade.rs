@@ -11,10 +11,10 @@ use protocol::Reason;
 use protocol::frame::SUBPROTOCOL;
 
 use super::{Public, handshake};
-use crate::bearer::bearer;
 use crate::directory::Principal;
 use crate::problem::Refusal;
 use crate::session;
+use daemon::bearer::bearer;
 
 pub(super) async fn handle(
     State(public): State<Public>,

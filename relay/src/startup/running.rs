@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Result;
+use authorization::AuthorizationServer;
 use daemon::https::{self, Listener, ListenerLimits, ListenerMetrics, ReloadingCertificate};
 use daemon::readiness::Check;
 use daemon::shutdown::within;
@@ -20,7 +21,6 @@ use crate::directory::Directory;
 use crate::http::{self, HttpMetrics, Public};
 use crate::hub::{Hub, HubMetrics, HubSettings};
 use crate::mailbox::Mailbox;
-use crate::oauth::{self, Oauth, OauthMetrics};
 use crate::store::{self, Store};
 use crate::token_file::TokenFile;
 
@@ -31,7 +31,7 @@ pub(super) struct Running {
     pub(super) tasks: Tasks,
     directory: Arc<Directory>,
     hub: Arc<Hub>,
-    oauth: Oauth,
+    authorization: AuthorizationServer,
     store: Store,
     serving: Check,
     /// Connections of the public listener and their sessions.
@@ -58,13 +58,13 @@ impl Running {
         let Relay {
             config,
             build,
-            domain: _,
+            domain,
             socket,
             admin_socket,
             certificate,
             domain_document,
             store,
-            oauth_store,
+            authorization_pool,
             issuer,
             directory,
             writer,
@@ -74,18 +74,18 @@ impl Running {
         let mailbox = Mailbox::open(&store::path(&config.data_dir)).await?;
         let metrics = Arc::new(HubMetrics::register(&registry)?);
         let hub = Hub::open(mailbox, Arc::clone(&directory), hub_settings(&config), metrics).await?;
-        let oauth = Oauth::open(oauth::Setup {
-            config: &config.oauth,
+        let authorization = authorization::Setup {
+            settings: config.oauth.clone(),
             issuer,
-            data_dir: &config.data_dir,
-            directory: Arc::clone(&directory),
-            store: oauth_store,
+            domain,
+            data_dir: config.data_dir.clone(),
+            pool: authorization_pool,
             clock: super::clock(),
-            metrics: OauthMetrics::register(&registry)?,
-        })
-        .await?;
+            registry: &registry,
+        };
+        let authorization = authorization::open(authorization, Arc::clone(&directory) as _).await?;
         let running = Self {
-            oauth,
+            authorization,
             tasks: Tasks::new(shutdown.clone()),
             hub,
             directory,
@@ -99,7 +99,7 @@ impl Running {
         let setup = Setup { config: &config, build, registry, readiness, shutdown };
         running.connect(&setup)?;
         running.tasks.spawn_vital("directory-writer", writer.run());
-        running.start_oauth(&setup);
+        running.authorization.spawn_tasks(&running.tasks, setup.shutdown);
         running.start_public(&setup, socket, certificate, domain_document)?;
         running.start_admin(setup, admin_socket)?;
         running.serving.pass();
@@ -119,11 +119,6 @@ impl Running {
         Ok(())
     }
 
-    fn start_oauth(&self, setup: &Setup<'_>) {
-        self.tasks.spawn_vital("oauth-keys", self.oauth.clone().watch_keys(setup.shutdown.clone()));
-        self.tasks.spawn_vital("oauth-sweep", self.oauth.clone().sweep(setup.shutdown.clone()));
-    }
-
     fn start_public(
         &self,
         setup: &Setup<'_>,
@@ -141,7 +136,6 @@ impl Running {
             directory: Arc::clone(&self.directory),
             hub: Arc::clone(&self.hub),
             domain_document,
-            oauth: self.oauth.clone(),
             metrics: HttpMetrics::register(&setup.registry)?,
             draining: setup.shutdown.clone(),
             sessions: self.sessions.clone(),
@@ -149,7 +143,7 @@ impl Running {
         let listener = Listener {
             socket,
             tls,
-            router: http::router(public),
+            router: http::router(public, self.authorization.router()),
             metrics,
             limits: ListenerLimits::new(setup.config.limits.connections),
             connections: self.sessions.clone(),
@@ -162,7 +156,7 @@ impl Running {
         let operations = admin::router(Admin {
             directory: Arc::clone(&self.directory),
             hub: Arc::clone(&self.hub),
-            oauth: self.oauth.clone(),
+            invitations: self.authorization.invitations(),
             token_file: TokenFile::at(setup.config.admin_token_file.clone()),
             metrics: AdminMetrics::register(&setup.registry)?,
             build: setup.build,
@@ -187,7 +181,7 @@ impl Running {
         self.directory.close();
         self.admin_end.begin();
         self.tasks.finished(TASKS_GRACE).await;
-        self.oauth.close().await;
+        self.authorization.close().await;
         self.store.close().await;
     }
 }

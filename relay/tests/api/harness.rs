@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use daemon::Shutdown;
 use daemon::telemetry::Format;
-use msg2agent_relay::config::{Config, Limits, OauthConfig};
+use msg2agent_relay::config::{Config, Limits};
 use msg2agent_relay::directory::Directory;
 use msg2agent_relay::startup::Relay;
 use protocol::admin::{AgentKey, AgentSpec, Applied, Problem};
@@ -47,7 +47,7 @@ pub(crate) fn config(folder: &Path) -> Config {
         log_filter: "info".into(),
         otlp_endpoint: None,
         drain_timeout: Duration::from_secs(5),
-        oauth: OauthConfig::default(),
+        oauth: authorization::Settings::default(),
         limits: Limits::default(),
     }
 }

@@ -1,7 +1,9 @@
-//! The authorization server over its sockets: a client, a person with a browser, and everything that is refused.
+//! Tests of the authorization server as the relay mounts it: a client, a person with a browser, and
+//! everything that is refused.
 
 #![expect(clippy::indexing_slicing, reason = "a missing member should fail the test on the spot")]
 
+mod cleanup;
 mod connecting;
 mod declared_invitations;
 mod discovery;
@@ -19,4 +21,3 @@ mod revoking;
 mod rotating;
 mod signing_in;
 mod store;
-mod sweeping;

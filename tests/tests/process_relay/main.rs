@@ -18,6 +18,7 @@ mod forgery;
 mod identity;
 mod line;
 mod m2a;
+mod operator_settings;
 mod reconnect;
 mod secrecy;
 mod tenant_wall;

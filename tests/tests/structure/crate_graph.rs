@@ -8,13 +8,14 @@ use serde_json::Value;
 use crate::workspace::{members, root};
 
 /// Direct dependencies between our own packages, test dependencies aside.
-const EDGES: [(&str, &[&str]); 10] = [
+const EDGES: [(&str, &[&str]); 11] = [
     ("msg2agent-protocol", &[]),
     ("msg2agent-daemon", &[]),
     ("msg2agent-crds", &["msg2agent-protocol"]),
     ("msg2agent", &["msg2agent-protocol"]),
     ("m2a", &["msg2agent", "msg2agent-protocol"]),
-    ("msg2agent-relay", &["msg2agent-daemon", "msg2agent-protocol"]),
+    ("msg2agent-authorization", &["msg2agent-daemon", "msg2agent-protocol"]),
+    ("msg2agent-relay", &["msg2agent-authorization", "msg2agent-daemon", "msg2agent-protocol"]),
     ("msg2agent-operator", &["msg2agent-crds", "msg2agent-daemon", "msg2agent-protocol"]),
     ("msg2agent-mcp-server", &["msg2agent", "msg2agent-daemon", "msg2agent-protocol"]),
     ("msg2agent-devtools", &["msg2agent", "msg2agent-protocol"]),
@@ -22,9 +23,14 @@ const EDGES: [(&str, &[&str]); 10] = [
 ];
 
 /// Foreign crates that must not be reachable from a package, with the reason.
-const FORBIDDEN: [(&str, &[&str], &str); 7] = [
+const FORBIDDEN: [(&str, &[&str], &str); 8] = [
     ("msg2agent-protocol", &["tokio", "axum", "hyper", "sqlx", "kube", "reqwest"], "the protocol is pure"),
     ("msg2agent-relay", &["kube", "k8s-openapi", "msg2agent-crds"], "the relay runs without any cluster"),
+    (
+        "msg2agent-authorization",
+        &["msg2agent-relay", "msg2agent", "kube", "k8s-openapi", "msg2agent-crds"],
+        "the authorization server asks the relay through its trait `Relay` only",
+    ),
     ("msg2agent-operator", &["sqlx", "msg2agent"], "the operator speaks to the relay through its admin API"),
     (
         "msg2agent",

@@ -28,11 +28,22 @@ fn every_file_starts_by_saying_its_role() {
 
 fn rust_files() -> Vec<PathBuf> {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).parent().expect("the workspace").to_owned();
-    let mut open: Vec<_> =
-        ["protocol", "sdk", "cli", "crds", "daemon", "operator", "relay", "mcp-server", "devtools", "tests"]
-            .iter()
-            .map(|folder| root.join(folder))
-            .collect();
+    let mut open: Vec<_> = [
+        "protocol",
+        "sdk",
+        "cli",
+        "crds",
+        "daemon",
+        "operator",
+        "relay",
+        "control-plane",
+        "mcp-server",
+        "devtools",
+        "tests",
+    ]
+    .iter()
+    .map(|folder| root.join(folder))
+    .collect();
     let mut files = Vec::new();
     while let Some(folder) = open.pop() {
         for entry in std::fs::read_dir(&folder).expect("a readable folder").flatten() {

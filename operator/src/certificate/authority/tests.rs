@@ -1,4 +1,5 @@
-//! Years pass, and every client that has read its authorities within the spread goes on trusting what serves.
+//! Simulates decades of renewals. A client that read the authorities within the last year trusts
+//! every certificate in use.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -9,13 +10,13 @@ use rustls::client::danger::ServerCertVerifier as _;
 use rustls::pki_types::pem::PemObject as _;
 use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
 
-use super::super::{AUTHORITY_DAYS, is_due, make_serving};
+use super::super::{AUTHORITY_TTL_DAYS, issue_serving, needs_renewal};
 use super::*;
 
 const HOST: &str = "main.team.svc";
 
 fn at(day: i64) -> jiff::Timestamp {
-    jiff::Timestamp::from_second(1_790_000_000 + day * DAY_SECONDS).unwrap()
+    jiff::Timestamp::from_second(1_790_000_000 + day * SECONDS_PER_DAY).unwrap()
 }
 
 /// Whether a client that read `trusted` accepts `serving` on that day.
@@ -30,66 +31,66 @@ fn accepts(trusted: &str, serving: &str, day: i64) -> bool {
 }
 
 #[test]
-fn an_authority_rests_until_two_years_are_left_and_then_is_replaced_step_by_step() {
-    let mut authority = Authority::make("main", at(0)).unwrap();
+fn an_authority_is_replaced_step_by_step_when_two_years_are_left() {
+    let mut authority = Authority::create("main", at(0)).unwrap();
     let first = authority.signing.certificate.clone();
-    let prepare = AUTHORITY_DAYS - PREPARE_DAYS;
-    assert_eq!(authority.step(at(prepare - 1)), Step::Rest);
-    assert_eq!(authority.step(at(prepare)), Step::Prepare);
-    authority = authority.take(Step::Prepare, "main", at(prepare)).unwrap();
+    let prepare = AUTHORITY_TTL_DAYS - PREPARE_GRACE_DAYS;
+    assert_eq!(authority.step(at(prepare - 1)), RenewalStep::Wait);
+    assert_eq!(authority.step(at(prepare)), RenewalStep::Prepare);
+    authority = authority.advance(RenewalStep::Prepare, "main", at(prepare)).unwrap();
     assert_eq!(authority.signing.certificate, first, "it signs as before");
     assert_eq!(split(&authority.trusted()).len(), 2);
-    assert_eq!(authority.step(at(prepare + SPREAD_DAYS - 1)), Step::Rest);
-    assert_eq!(authority.step(at(prepare + SPREAD_DAYS)), Step::Promote);
-    authority = authority.take(Step::Promote, "main", at(prepare + SPREAD_DAYS)).unwrap();
+    assert_eq!(authority.step(at(prepare + SPREAD_GRACE_DAYS - 1)), RenewalStep::Wait);
+    assert_eq!(authority.step(at(prepare + SPREAD_GRACE_DAYS)), RenewalStep::Promote);
+    authority = authority.advance(RenewalStep::Promote, "main", at(prepare + SPREAD_GRACE_DAYS)).unwrap();
     assert_ne!(authority.signing.certificate, first);
-    assert_eq!(authority.former, [first]);
-    assert_eq!(authority.step(at(AUTHORITY_DAYS - 1)), Step::Rest);
-    assert_eq!(authority.step(at(AUTHORITY_DAYS)), Step::Forget);
-    authority = authority.take(Step::Forget, "main", at(AUTHORITY_DAYS)).unwrap();
+    assert_eq!(authority.previous, [first]);
+    assert_eq!(authority.step(at(AUTHORITY_TTL_DAYS - 1)), RenewalStep::Wait);
+    assert_eq!(authority.step(at(AUTHORITY_TTL_DAYS)), RenewalStep::Forget);
+    authority = authority.advance(RenewalStep::Forget, "main", at(AUTHORITY_TTL_DAYS)).unwrap();
     assert_eq!(authority.trusted(), authority.signing.certificate);
 }
 
 #[test]
-fn whoever_read_the_authorities_within_the_spread_trusts_what_serves_for_forty_years() {
+fn a_client_that_read_the_authorities_within_a_year_trusts_certificates_in_use_for_forty_years() {
     let names = [HOST.to_owned()];
-    let mut authority = Authority::make("main", at(0)).unwrap();
-    let mut serving = make_serving(&authority.signing, &names, at(0)).unwrap();
+    let mut authority = Authority::create("main", at(0)).unwrap();
+    let mut serving = issue_serving(&authority.signing, &names, at(0)).unwrap();
     let mut read = Vec::new();
     for day in (0..40 * 365).step_by(15) {
-        authority = authority.take_step(day);
-        if is_due(Some(&serving.certificate), &authority.signing.certificate, &names, at(day)) {
-            serving = make_serving(&authority.signing, &names, at(day)).unwrap();
+        authority = authority.advance_at(day);
+        if needs_renewal(Some(&serving.certificate), &authority.signing.certificate, &names, at(day)) {
+            serving = issue_serving(&authority.signing, &names, at(day)).unwrap();
         }
         read.push((day, authority.trusted()));
-        read.retain(|(then, _)| day - then < SPREAD_DAYS);
+        read.retain(|(then, _)| day - then < SPREAD_GRACE_DAYS);
         for (then, trusted) in &read {
             assert!(accepts(trusted, &serving.certificate, day), "read on day {then}, now it is day {day}");
         }
     }
-    let first = Authority::make("main", at(0)).unwrap();
+    let first = Authority::create("main", at(0)).unwrap();
     assert!(!accepts(&first.trusted(), &serving.certificate, 40 * 365), "the check can fail");
 }
 
 #[test]
-fn an_operator_that_comes_back_late_does_not_wait_for_the_spread() {
-    let late = AUTHORITY_DAYS - SIGNING_DAYS_MIN;
-    let authority = Authority::make("main", at(0)).unwrap();
-    assert_eq!(authority.step(at(late)), Step::Prepare);
-    let authority = authority.take(Step::Prepare, "main", at(late)).unwrap();
-    assert_eq!(authority.step(at(late)), Step::Promote);
+fn an_operator_that_was_away_for_years_promotes_the_next_authority_at_once() {
+    let late = AUTHORITY_TTL_DAYS - MIN_SIGNING_TTL_DAYS;
+    let authority = Authority::create("main", at(0)).unwrap();
+    assert_eq!(authority.step(at(late)), RenewalStep::Prepare);
+    let authority = authority.advance(RenewalStep::Prepare, "main", at(late)).unwrap();
+    assert_eq!(authority.step(at(late)), RenewalStep::Promote);
 }
 
 #[test]
 fn an_authority_that_cannot_be_read_is_left_alone() {
-    let mut authority = Authority::make("main", at(0)).unwrap();
+    let mut authority = Authority::create("main", at(0)).unwrap();
     authority.signing.certificate = "not PEM".into();
-    assert_eq!(authority.step(at(AUTHORITY_DAYS)), Step::Rest);
+    assert_eq!(authority.step(at(AUTHORITY_TTL_DAYS)), RenewalStep::Wait);
 }
 
 impl Authority {
-    fn take_step(self, day: i64) -> Self {
+    fn advance_at(self, day: i64) -> Self {
         let step = self.step(at(day));
-        self.take(step, "main", at(day)).unwrap()
+        self.advance(step, "main", at(day)).unwrap()
     }
 }

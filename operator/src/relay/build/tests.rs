@@ -1,4 +1,4 @@
-//! What a Relay becomes.
+//! Tests of the objects of a Relay.
 
 use clap::Parser as _;
 
@@ -61,7 +61,7 @@ fn the_admin_port_is_open_to_the_operator_alone() {
 }
 
 #[test]
-fn secrets_are_named_by_their_files_and_stand_nowhere_else() {
+fn secrets_are_referred_to_by_their_files_only() {
     let set = serde_json::to_string(&stateful_set_of(&minimal())).unwrap();
     assert!(!set.contains("secretKeyRef"), "Secrets are mounted, never in the environment");
     let file = file(&minimal());
@@ -107,7 +107,7 @@ fn changed_settings_roll_the_pod_and_a_changed_consent_does_not() {
 }
 
 #[test]
-fn without_settings_the_issuer_is_the_service_and_nobody_is_asked_who_people_are() {
+fn without_settings_the_issuer_is_the_service_and_there_is_no_provider() {
     let oauth = file(&minimal())["oauth"].as_table().unwrap().clone();
     assert_eq!(oauth["issuer"].as_str(), Some("https://main.platform.svc.cluster.local:8443"));
     assert_eq!(oauth["keys_dir"].as_str(), Some("/var/run/msg2agent/oauth-keys"));
@@ -115,7 +115,7 @@ fn without_settings_the_issuer_is_the_service_and_nobody_is_asked_who_people_are
 }
 
 #[test]
-fn of_the_providers_secret_one_key_is_mounted_and_named_in_the_file() {
+fn one_key_of_the_providers_secret_is_mounted_and_named_in_the_settings() {
     let provider = serde_json::json!({"issuer": "https://accounts.google.com", "clientID": "id",
         "clientSecretRef": {"name": "google", "key": "client-secret"}});
     let relay = relay(serde_json::json!({"domain": "agents.example.com",
@@ -131,7 +131,7 @@ fn of_the_providers_secret_one_key_is_mounted_and_named_in_the_file() {
 }
 
 #[test]
-fn a_relay_with_a_gateway_is_told_its_url_and_the_file_of_its_token() {
+fn a_relay_with_a_gateway_has_its_url_and_token_file_in_its_settings() {
     let with = relay(serde_json::json!({"domain": "agents.example.com", "mcp": {"enabled": true}}));
     let oauth = file(&with)["oauth"].clone();
     let url = "https://main-gateway.platform.svc.cluster.local/mcp";

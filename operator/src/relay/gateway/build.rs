@@ -1,4 +1,5 @@
-//! The objects of a Relay's MCP gateway. Pure: the same Relay and settings give the same objects.
+//! Builds the objects of a Relay's MCP gateway. Pure: the same Relay and settings give the same
+//! objects.
 
 use crds::{Relay, label, name};
 use k8s_openapi::api::apps::v1::{Deployment, DeploymentSpec, DeploymentStrategy, RollingUpdateDeployment};
@@ -6,63 +7,68 @@ use k8s_openapi::api::core::v1::{
     Container, EnvVar, PodSpec, PodTemplateSpec, Service, ServiceAccount, ServiceSpec,
     TopologySpreadConstraint,
 };
+use k8s_openapi::api::networking::v1::NetworkPolicy;
 use k8s_openapi::api::policy::v1::{PodDisruptionBudget, PodDisruptionBudgetSpec};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use k8s_openapi::apimachinery::pkg::util::intstr::IntOrString;
 use kube::ResourceExt as _;
 use protocol::introspection;
 
-use crate::network_policy::url_host;
+use crate::component::MCP_GATEWAY;
 use crate::pod;
-use crate::relay::build;
+use crate::relay::urls;
 use crate::settings::Settings;
 
 mod autoscaler;
-mod policy;
+mod metadata;
+mod network_policy;
 
 pub use autoscaler::autoscaler;
-pub use policy::network_policy;
+use metadata::metadata;
+pub use network_policy::network_policy;
 
-/// `app.kubernetes.io/component` of a gateway.
-pub const COMPONENT: &str = "mcp-gateway";
 const TLS_PATH: &str = "/var/run/msg2agent/tls";
 const TOKEN_PATH: &str = "/var/run/msg2agent/token";
-/// Seconds until a pod that was told to end is killed. It takes connections for 5 s more, so that every node has learned of it; then calls
-/// under way and its own tasks have 20 s each.
-const TERMINATION_SECONDS: i64 = 50;
-
-fn metadata(relay: &Relay) -> ObjectMeta {
-    let labels = pod::labels(label::RELAY, &relay.name_any(), COMPONENT);
-    pod::owned_by(relay, name::relay_gateway(&relay.name_any()), labels)
-}
+/// Seconds between SIGTERM and SIGKILL. The gateway accepts connections for 5 s more, until every
+/// node has updated its endpoints. Then open calls and its own tasks have 20 s each.
+const TERMINATION_GRACE_SECONDS: i64 = 50;
 
 fn namespace(relay: &Relay) -> String {
     relay.namespace().unwrap_or_default()
 }
 
-/// Where clients reach the gateway: the audience of its access tokens. `None` where the Relay has none.
-#[must_use]
-pub fn url(relay: &Relay, cluster_domain: &str) -> Option<String> {
-    let inside = || name::gateway_url(&relay.name_any(), &namespace(relay), cluster_domain);
-    relay.spec.mcp.enabled.then(|| relay.spec.mcp.public_url.clone().unwrap_or_else(inside))
+/// The objects that do not depend on the number of pods. The Deployment and the autoscaler do.
+#[derive(Debug)]
+pub struct GatewayObjects {
+    pub service_account: ServiceAccount,
+    pub service: Service,
+    pub disruption_budget: PodDisruptionBudget,
+    /// `None` when the Relay disables NetworkPolicies.
+    pub network_policy: Option<NetworkPolicy>,
 }
 
-/// Every name under which the gateway is reached.
+impl GatewayObjects {
+    #[must_use]
+    pub fn build(relay: &Relay) -> Self {
+        Self {
+            service_account: service_account(relay),
+            service: service(relay),
+            disruption_budget: disruption_budget(relay),
+            network_policy: network_policy(relay),
+        }
+    }
+}
+
+/// Every host name of the gateway.
 #[must_use]
 pub fn hosts(relay: &Relay, cluster_domain: &str) -> Vec<String> {
-    let (service, namespace) = (name::relay_gateway(&relay.name_any()), namespace(relay));
-    let mut hosts = vec![
-        service.clone(),
-        format!("{service}.{namespace}"),
-        format!("{service}.{namespace}.svc"),
-        name::service_host(&service, &namespace, cluster_domain),
-    ];
-    hosts.extend(relay.spec.mcp.public_url.as_deref().and_then(url_host));
+    let service = name::relay_gateway(&relay.name_any());
+    let mut hosts = name::service_hosts(&service, &namespace(relay), cluster_domain);
+    hosts.extend(relay.spec.mcp.public_url.as_ref().map(|url| url.host().to_owned()));
     hosts
 }
 
-#[must_use]
-pub fn service_account(relay: &Relay) -> ServiceAccount {
+fn service_account(relay: &Relay) -> ServiceAccount {
     ServiceAccount {
         metadata: metadata(relay),
         automount_service_account_token: Some(false),
@@ -70,12 +76,11 @@ pub fn service_account(relay: &Relay) -> ServiceAccount {
     }
 }
 
-#[must_use]
-pub fn service(relay: &Relay) -> Service {
+fn service(relay: &Relay) -> Service {
     Service {
         metadata: metadata(relay),
         spec: Some(ServiceSpec {
-            selector: Some(pod::selector_labels(label::RELAY, &relay.name_any(), COMPONENT)),
+            selector: Some(pod::selector_labels(label::RELAY, &relay.name_any(), MCP_GATEWAY)),
             ports: Some(vec![pod::service_port("https", name::MCP_PORT)]),
             ..ServiceSpec::default()
         }),
@@ -83,36 +88,36 @@ pub fn service(relay: &Relay) -> Service {
     }
 }
 
-/// Evictions take one pod at a time.
-#[must_use]
-pub fn disruption_budget(relay: &Relay) -> PodDisruptionBudget {
+/// Allows the eviction of one pod at a time.
+fn disruption_budget(relay: &Relay) -> PodDisruptionBudget {
     PodDisruptionBudget {
         metadata: metadata(relay),
         spec: Some(PodDisruptionBudgetSpec {
             max_unavailable: Some(IntOrString::Int(1)),
-            selector: Some(pod::selector(label::RELAY, &relay.name_any(), COMPONENT)),
+            selector: Some(pod::selector(label::RELAY, &relay.name_any(), MCP_GATEWAY)),
             ..PodDisruptionBudgetSpec::default()
         }),
         ..PodDisruptionBudget::default()
     }
 }
 
-/// `replicas` is `None` where an autoscaler decides: the field is then not ours. An update ends no pod before its successor serves.
+/// `replicas` is `None` when an autoscaler owns the number of pods. An update stops no pod before
+/// its successor is ready.
 #[must_use]
 pub fn deployment(relay: &Relay, settings: &Settings, replicas: Option<i32>) -> Deployment {
-    let one_more = RollingUpdateDeployment {
+    let rolling_update = RollingUpdateDeployment {
         max_unavailable: Some(IntOrString::Int(0)),
         max_surge: Some(IntOrString::Int(1)),
     };
-    let labels = pod::selector_labels(label::RELAY, &relay.name_any(), COMPONENT);
+    let labels = pod::selector_labels(label::RELAY, &relay.name_any(), MCP_GATEWAY);
     Deployment {
         metadata: metadata(relay),
         spec: Some(DeploymentSpec {
             replicas,
-            selector: pod::selector(label::RELAY, &relay.name_any(), COMPONENT),
+            selector: pod::selector(label::RELAY, &relay.name_any(), MCP_GATEWAY),
             strategy: Some(DeploymentStrategy {
                 type_: Some("RollingUpdate".into()),
-                rolling_update: Some(one_more),
+                rolling_update: Some(rolling_update),
             }),
             template: PodTemplateSpec {
                 metadata: Some(ObjectMeta { labels: Some(labels), ..ObjectMeta::default() }),
@@ -131,7 +136,7 @@ fn pod_spec(relay: &Relay, settings: &Settings) -> PodSpec {
         automount_service_account_token: Some(false),
         enable_service_links: Some(false),
         security_context: Some(pod::pod_security()),
-        termination_grace_period_seconds: Some(TERMINATION_SECONDS),
+        termination_grace_period_seconds: Some(TERMINATION_GRACE_SECONDS),
         topology_spread_constraints: Some(vec![spread(relay)]),
         image_pull_secrets: pod::pull_secrets(&settings.image_pull_secrets),
         containers: vec![container(relay, settings)],
@@ -143,13 +148,13 @@ fn pod_spec(relay: &Relay, settings: &Settings) -> PodSpec {
     }
 }
 
-/// Pods of one template go to different nodes, as far as there are any.
+/// Prefers different nodes for pods of one template.
 fn spread(relay: &Relay) -> TopologySpreadConstraint {
     TopologySpreadConstraint {
         max_skew: 1,
         topology_key: "kubernetes.io/hostname".into(),
         when_unsatisfiable: "ScheduleAnyway".into(),
-        label_selector: Some(pod::selector(label::RELAY, &relay.name_any(), COMPONENT)),
+        label_selector: Some(pod::selector(label::RELAY, &relay.name_any(), MCP_GATEWAY)),
         match_label_keys: Some(vec!["pod-template-hash".into()]),
         ..TopologySpreadConstraint::default()
     }
@@ -173,22 +178,23 @@ fn container(relay: &Relay, settings: &Settings) -> Container {
     pod::with_probes(container, name::MCP_ADMIN_PORT)
 }
 
-/// Certificate, token and authorities are files that are replaced while the pod runs, so their renewal does not roll it.
+/// Certificate, token and authorities are mounted files that the gateway reads again, so that their
+/// renewal does not restart the pod.
 fn environment(relay: &Relay, cluster_domain: &str) -> Vec<EnvVar> {
     let listen = format!("0.0.0.0:{}", name::MCP_POD_PORT);
     let admin_listen = format!("0.0.0.0:{}", name::MCP_ADMIN_PORT);
-    // Inside the cluster, whatever the issuer is called outside.
-    let relay_inside = name::relay_issuer(&relay.name_any(), &namespace(relay), cluster_domain);
-    let introspection = format!("{relay_inside}{}", introspection::PATH);
+    // The address inside the cluster, even if the issuer has a public one.
+    let relay_url = name::relay_issuer(&relay.name_any(), &namespace(relay), cluster_domain);
+    let introspection = format!("{relay_url}{}", introspection::PATH);
     let in_tls = |file: &str| format!("{TLS_PATH}/{file}");
     let mut environment = pod::env(&[
         ("MSG2AGENT_GATEWAY_LISTEN", &listen),
         ("MSG2AGENT_GATEWAY_ADMIN_LISTEN", &admin_listen),
         ("MSG2AGENT_GATEWAY_TLS_CERT", &in_tls("tls.crt")),
         ("MSG2AGENT_GATEWAY_TLS_KEY", &in_tls("tls.key")),
-        ("MSG2AGENT_GATEWAY_PUBLIC_URL", &url(relay, cluster_domain).unwrap_or_default()),
+        ("MSG2AGENT_GATEWAY_PUBLIC_URL", &urls::gateway_url(relay, cluster_domain).unwrap_or_default()),
         ("MSG2AGENT_GATEWAY_ALLOWED_HOSTS", &hosts(relay, cluster_domain).join(",")),
-        ("MSG2AGENT_GATEWAY_ISSUER", &build::issuer(relay, cluster_domain)),
+        ("MSG2AGENT_GATEWAY_ISSUER", &urls::issuer(relay, cluster_domain)),
         ("MSG2AGENT_GATEWAY_INTROSPECTION_URL", &introspection),
         ("MSG2AGENT_GATEWAY_TOKEN_FILE", &format!("{TOKEN_PATH}/token")),
         ("MSG2AGENT_GATEWAY_CA_FILE", &in_tls("ca.crt")),

@@ -1,4 +1,4 @@
-//! The way that works, from registration to a refreshed token.
+//! The successful flow, from registration to a refreshed token.
 
 use protocol::base64url;
 use reqwest::{StatusCode, header};
@@ -15,14 +15,14 @@ async fn a_client_that_registers_gets_tokens_from_a_person_with_an_invitation() 
     let invitation = invite(&relay, None).await;
     let mut person = Person::new(&relay);
     let page = person.sign_in(&request(&client_id, &[]), &invitation.code).await;
-    for said in [
+    for text in [
         "Claude Code",
         "localhost",
         "did:wba:localhost:agent:alice",
         RESOURCE,
         "Any program here could have asked",
     ] {
-        assert!(page.contains(said), "{said} in {page}");
+        assert!(page.contains(text), "{text} in {page}");
     }
     assert!(page.contains("Send and delete messages") && !page.contains("Give tasks"), "{page}");
 
@@ -35,9 +35,9 @@ async fn a_client_that_registers_gets_tokens_from_a_person_with_an_invitation() 
     assert_eq!(tokens["scope"], "mcp:read mcp:send");
 
     let access = tokens["access_token"].as_str().unwrap();
-    let told = introspect(&relay, &key, access).await;
-    assert_eq!(told["active"], true);
-    assert_eq!(told["aud"], RESOURCE);
+    let introspection = introspect(&relay, &key, access).await;
+    assert_eq!(introspection["active"], true);
+    assert_eq!(introspection["aud"], RESOURCE);
     let (status, next) = refresh(&relay, &client_id, tokens["refresh_token"].as_str().unwrap()).await;
     assert_eq!(status, StatusCode::OK, "{next}");
     assert_ne!(next["refresh_token"], tokens["refresh_token"]);
@@ -124,7 +124,7 @@ async fn pages_are_framed_by_nobody_and_run_nothing() {
     let invitation = invite(&relay, None).await;
     let signed_in = person.type_code(&request(&client_id, &[]), &invitation.code).await;
     let consent = person.follow(&signed_in).await;
-    // Its answer leads to the client, and from there wherever the client likes.
+    // The response redirects to the client, and from there to any URL of the client.
     assert!(!policy(&consent).contains("form-action"), "{}", policy(&consent));
     for page in [&sign_in, &consent] {
         let policy = policy(page);

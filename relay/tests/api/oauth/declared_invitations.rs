@@ -1,4 +1,4 @@
-//! Invitations whose code the admin made and keeps.
+//! Declared invitations: the admin chooses id and code.
 
 use protocol::Reason;
 use protocol::admin::{
@@ -15,7 +15,7 @@ fn now() -> u64 {
     std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap().as_secs()
 }
 
-/// For alice, with this code, for an hour.
+/// An invitation to alice with this code, for an hour.
 fn declared(code: &str) -> DeclaredInvitation {
     let agent = "alice".parse().unwrap();
     DeclaredInvitation { agent, sha256: KeyHash::sha256(code), not_after: now() + 3600 }
@@ -100,7 +100,7 @@ async fn what_cannot_be_declared_is_refused_with_its_reason() {
         ("Upper", declared(CODE), Reason::InvalidParams, "DNS label"),
         ("-a", declared(CODE), Reason::InvalidParams, "DNS label"),
         (longer.as_str(), declared(CODE), Reason::InvalidParams, "DNS label"),
-        ("one", far, Reason::InvalidParams, "notAfter is at most"),
+        ("one", far, Reason::InvalidParams, "notAfter must be at most"),
         ("one", for_nobody, Reason::NotFound, "does not exist"),
     ] {
         let refused = declare(&relay, id, &spec).await.unwrap_err();

@@ -7,7 +7,7 @@ use super::person::*;
 use crate::harness::start;
 
 #[tokio::test]
-async fn every_place_has_the_same_metadata_with_one_issuer() {
+async fn every_metadata_url_has_the_same_document_with_one_issuer() {
     let relay = start().await;
     let mut documents = Vec::new();
     for path in [

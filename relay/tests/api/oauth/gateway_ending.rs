@@ -1,4 +1,4 @@
-//! What ends a token for the gateway, and what the gateway is told then.
+//! Everything that makes a gateway token inactive, and the reasons that the gateway gets.
 
 use protocol::admin::{Suspension, TenantSpec};
 use protocol::introspection::Inactive;
@@ -12,7 +12,7 @@ use crate::harness::{TestRelay, start_with};
 
 const ALICE: &str = "did:wba:localhost:agent:alice";
 
-/// A client that the bearer of an invitation allowed to use alice through the gateway.
+/// A client that a person with an invitation allowed to use alice through the gateway.
 async fn connect_through_gateway(relay: &TestRelay) -> Connected {
     let client_id = register(relay).await;
     let invitation = invite(relay, None).await;
@@ -28,25 +28,25 @@ async fn refreshed(relay: &TestRelay, connected: &Connected) -> (StatusCode, Val
 }
 
 #[tokio::test]
-async fn a_suspension_lasts_as_long_as_it_lasts() {
+async fn a_token_is_inactive_exactly_while_its_agent_is_suspended() {
     let relay = start_with(with_gateway).await;
     put_served(&relay, "alice", &[]).await;
     let connected = connect_through_gateway(&relay).await;
-    assert!(told(&relay, &connected.access).await.active);
+    assert!(introspection(&relay, &connected.access).await.active);
     for (path, agent) in [("tenants/default/agents/alice/suspension", true), ("tenants/default", false)] {
         for suspended in [true, false] {
             let tenant = TenantSpec { suspended, ..TenantSpec::default() };
             let body = if agent { json!(Suspension { suspended }) } else { json!(tenant) };
             relay.put(path, &body).await.unwrap();
-            let reason = told(&relay, &connected.access).await.reason;
+            let reason = introspection(&relay, &connected.access).await.reason;
             assert_eq!(reason, suspended.then_some(Inactive::Suspended));
         }
     }
     let (status, next) = refreshed(&relay, &connected).await;
     assert_eq!(status, StatusCode::OK, "{next}");
-    let told = ask(&relay, next["access_token"].as_str().unwrap()).await;
+    let introspection = introspect_as_gateway(&relay, next["access_token"].as_str().unwrap()).await;
     assert_eq!(
-        (&told["active"], &told["agent"], &told["aud"]),
+        (&introspection["active"], &introspection["agent"], &introspection["aud"]),
         (&json!(true), &json!(ALICE), &json!(GATEWAY))
     );
 }
@@ -67,13 +67,16 @@ async fn a_person_who_is_taken_off_the_list_has_no_token_any_more() {
 }
 
 #[tokio::test]
-async fn an_agent_that_the_gateway_stops_serving_voids_what_was_allowed_also_when_it_comes_back() {
+async fn an_agent_that_the_gateway_stops_serving_loses_its_grants_for_good() {
     let relay = start_with(with_gateway).await;
     put_served(&relay, "alice", &[]).await;
     let connected = connect_through_gateway(&relay).await;
-    // Elsewhere in the cluster, and under another URL of its own: the gateway finds it.
+    // The gateway still finds the agent when its endpoint and its own URL change.
     put_mcp(&relay, "alice", &[], Some("https://moved.svc/mcp".into())).await;
-    assert_eq!(told(&relay, &connected.access).await.endpoint.as_deref(), Some("https://moved.svc/mcp"));
+    assert_eq!(
+        introspection(&relay, &connected.access).await.endpoint.as_deref(),
+        Some("https://moved.svc/mcp")
+    );
     put_mcp(&relay, "alice", &[], None).await;
     assert_eq!(reason(&relay, &connected.access).await, "grant_revoked");
     put_mcp(&relay, "alice", &[], Some(endpoint_of("alice"))).await;
@@ -104,13 +107,13 @@ async fn a_grant_ends_with_its_client_its_invitation_and_its_agent() {
 }
 
 #[tokio::test]
-async fn a_gateway_that_went_or_moved_takes_its_grants_along_also_when_it_comes_back() {
+async fn a_removed_or_moved_gateway_loses_its_grants_for_good() {
     let relay = start_with(with_gateway).await;
     put_served(&relay, "alice", &[]).await;
     let connected = connect_through_gateway(&relay).await;
-    // A restart alone ends nothing.
+    // A restart alone revokes nothing.
     let relay = relay.restart_with(with_gateway).await;
-    assert!(told(&relay, &connected.access).await.active);
+    assert!(introspection(&relay, &connected.access).await.active);
 
     let relay = relay
         .restart_with(|config, folder| {
@@ -128,7 +131,7 @@ async fn a_gateway_that_went_or_moved_takes_its_grants_along_also_when_it_comes_
 }
 
 #[tokio::test]
-async fn a_token_that_is_not_for_the_gateway_opens_nothing_there() {
+async fn a_token_for_another_audience_is_inactive_at_the_gateway() {
     let relay = start_with(with_gateway).await;
     put_served(&relay, "alice", &[]).await;
     let own = connect(&relay).await;
@@ -139,7 +142,7 @@ async fn a_token_that_is_not_for_the_gateway_opens_nothing_there() {
     let forged = format!("{signed}.{}", signature.replacen(|_: char| true, other, 1));
     assert_eq!(reason(&relay, &forged).await, "token_bad_signature");
     assert_eq!(reason(&relay, "a.b.c").await, "token_malformed");
-    // And the gateway's is refused by its audience where a client asks for another resource (RFC 8707).
+    // A gateway token is refused if a client asks for another resource (RFC 8707).
     let form = [
         ("grant_type", "refresh_token"),
         ("client_id", through.client_id.as_str()),

@@ -1,4 +1,4 @@
-//! The gateway asks about API keys, and what happens to those who are not the gateway.
+//! Introspection of API keys by the gateway, and refusals of callers that are not the gateway.
 
 use protocol::admin::{KeySpec, McpSpec};
 use reqwest::StatusCode;
@@ -15,7 +15,7 @@ async fn a_key_of_one_agent_speaks_for_it_and_each_other_is_refused_with_its_rea
     let expected = json!({
         "active": true, "agent": "did:wba:localhost:agent:alice", "endpoint": endpoint_of("alice"),
     });
-    assert_eq!(ask(&relay, alice.reveal()).await, expected);
+    assert_eq!(introspect_as_gateway(&relay, alice.reveal()).await, expected);
 
     let bob = relay.agent_with_key("bob").await;
     assert_eq!(reason(&relay, bob.reveal()).await, "no_endpoint");
@@ -35,41 +35,41 @@ async fn a_key_of_one_agent_speaks_for_it_and_each_other_is_refused_with_its_rea
 }
 
 #[tokio::test]
-async fn a_key_that_ends_is_told_with_its_end() {
+async fn the_expiry_of_a_key_is_in_the_introspection_response() {
     let relay = start_with(with_gateway).await;
     let key = new_key();
     let mut spec = agent_spec(&[(&key, Some(4_000_000_000))]);
     let endpoint = Some(endpoint_of("alice"));
     spec.mcp = Some(McpSpec { url: "https://mcp.example/alice".into(), accounts: vec![], endpoint });
     relay.put("tenants/default/agents/alice", &spec).await.unwrap();
-    assert_eq!(told(&relay, key.reveal()).await.exp, Some(4_000_000_000));
+    assert_eq!(introspection(&relay, key.reveal()).await.exp, Some(4_000_000_000));
     let shown: McpSpec = relay.get("tenants/default/agents/alice/mcp").await.unwrap();
     assert_eq!(Some(shown), spec.mcp);
-    // And it is on disk.
+    // The expiry is stored as well.
     let relay = relay.restart_with(with_gateway).await;
-    assert_eq!(told(&relay, key.reveal()).await.endpoint, Some(endpoint_of("alice")));
+    assert_eq!(introspection(&relay, key.reveal()).await.endpoint, Some(endpoint_of("alice")));
 }
 
 #[tokio::test]
-async fn who_does_not_present_the_gateways_token_is_refused_and_in_the_end_throttled() {
+async fn a_caller_without_the_gateways_token_is_refused_and_finally_rate_limited() {
     let relay = start_with(with_gateway).await;
     let alice = put_served(&relay, "alice", &[]).await;
     let mut answers = Vec::new();
     for _ in 0..20 {
-        let answer = ask_as(&relay, "guess", alice.reveal()).await;
+        let answer = introspect_as(&relay, "guess", alice.reveal()).await;
         answers.push((answer.status(), answer.json::<Value>().await.unwrap()["error"].clone()));
     }
     assert_eq!(answers[0], (StatusCode::UNAUTHORIZED, "invalid_token".into()));
     assert_eq!(answers.last().unwrap().0, StatusCode::TOO_MANY_REQUESTS);
     assert!(counted(&relay, "introspect", "key_refused").await >= 1.0);
-    // The gateway itself is never slowed down, also at the same address.
-    assert!(told(&relay, alice.reveal()).await.active);
-    // An agent's question is answered as ever, without a reason.
+    // The gateway itself is never rate limited, even at the same address.
+    assert!(introspection(&relay, alice.reveal()).await.active);
+    // An agent's own request still gets a response, without a reason.
     assert_eq!(introspect(&relay, &alice, alice.reveal()).await, json!({"active": false}));
 }
 
 #[tokio::test]
-async fn a_rotated_token_holds_at_once_and_without_one_nobody_is_the_gateway() {
+async fn a_rotated_gateway_token_works_at_once_and_without_one_every_gateway_request_is_refused() {
     let mut file = None;
     let relay = start_with(|config, folder| {
         with_gateway(config, folder);
@@ -78,13 +78,13 @@ async fn a_rotated_token_holds_at_once_and_without_one_nobody_is_the_gateway() {
     .await;
     let (alice, file) = (put_served(&relay, "alice", &[]).await, file.unwrap());
     std::fs::write(&file, "next").unwrap();
-    assert_eq!(ask_as(&relay, TOKEN, alice.reveal()).await.status(), StatusCode::UNAUTHORIZED);
-    assert_eq!(ask_as(&relay, "next", alice.reveal()).await.status(), StatusCode::OK);
+    assert_eq!(introspect_as(&relay, TOKEN, alice.reveal()).await.status(), StatusCode::UNAUTHORIZED);
+    assert_eq!(introspect_as(&relay, "next", alice.reveal()).await.status(), StatusCode::OK);
     std::fs::remove_file(&file).unwrap();
-    assert_eq!(ask_as(&relay, "next", alice.reveal()).await.status(), StatusCode::UNAUTHORIZED);
+    assert_eq!(introspect_as(&relay, "next", alice.reveal()).await.status(), StatusCode::UNAUTHORIZED);
 
     let relay = start().await;
-    assert_eq!(ask_as(&relay, TOKEN, alice.reveal()).await.status(), StatusCode::UNAUTHORIZED);
+    assert_eq!(introspect_as(&relay, TOKEN, alice.reveal()).await.status(), StatusCode::UNAUTHORIZED);
 }
 
 #[tokio::test]

@@ -1,4 +1,4 @@
-//! A person with a browser and the client they connect, as far as HTTP shows them.
+//! A person with a browser, and the client that they connect.
 
 use std::collections::HashMap;
 
@@ -15,14 +15,14 @@ pub(super) const RESOURCE: &str = "https://mcp.example/alice";
 pub(super) const REDIRECT: &str = "http://localhost:41234/callback";
 pub(super) const VERIFIER: &str = "dBjftJeZ4CVP-mB92K27uhbUJU1p1r_wW1gFWFOEjXk";
 
-/// A browser: keeps cookies, follows nothing by itself.
+/// A browser that keeps cookies and follows no redirect by itself.
 pub(super) struct Person<'a> {
     pub(super) relay: &'a TestRelay,
     client: reqwest::Client,
     cookies: HashMap<String, String>,
 }
 
-/// Makes alice an MCP resource; answers her API key.
+/// Gives alice an MCP endpoint; returns her API key.
 pub(super) async fn put_alice(relay: &TestRelay, accounts: &[&str]) -> protocol::api_key::ApiKey {
     let key = relay.agent_with_key("alice").await;
     let accounts = accounts.iter().map(ToString::to_string).collect();
@@ -40,7 +40,7 @@ pub(super) async fn post_json(relay: &TestRelay, path: &str, body: &Value) -> Re
     relay.client.post(format!("{}{path}", relay.url)).json(body).send().await.unwrap()
 }
 
-/// Registers a client with the redirect URI of the tests; answers its id.
+/// Registers a client with the redirect URI of the tests; returns its id.
 pub(super) async fn register(relay: &TestRelay) -> String {
     let body = json!({"client_name": "Claude Code", "redirect_uris": ["http://localhost:1/callback"]});
     let answer = post_json(relay, "/oauth/register", &body).await;
@@ -48,7 +48,8 @@ pub(super) async fn register(relay: &TestRelay) -> String {
     answer.json::<Value>().await.unwrap()["client_id"].as_str().unwrap().to_owned()
 }
 
-/// The parameters of a good authorization request, with these changed; an empty value takes one away.
+/// The parameters of a valid authorization request with these changes; an empty value removes a
+/// parameter.
 pub(super) fn request(client_id: &str, changes: &[(&str, &str)]) -> String {
     let challenge = base64url::encode(&Sha256::digest(VERIFIER));
     let mut pairs = vec![
@@ -109,7 +110,7 @@ pub(super) async fn refresh(relay: &TestRelay, client_id: &str, token_text: &str
         .await
 }
 
-/// A client that somebody allowed to use alice.
+/// A client that a person allowed to use alice.
 pub(super) struct Connected {
     pub(super) client_id: String,
     pub(super) access: String,
@@ -121,7 +122,7 @@ pub(super) async fn connect(relay: &TestRelay) -> Connected {
     connect_with(relay, &invitation.code).await
 }
 
-/// The same, by this invitation.
+/// Connects a client with this invitation.
 pub(super) async fn connect_with(relay: &TestRelay, invitation: &str) -> Connected {
     let client_id = register(relay).await;
     let mut person = Person::new(relay);
@@ -132,13 +133,13 @@ pub(super) async fn connect_with(relay: &TestRelay, invitation: &str) -> Connect
     Connected { client_id, access: text("access_token"), refresh: text("refresh_token") }
 }
 
-/// The error of its next refresh.
+/// The error of the client's next refresh.
 pub(super) async fn refresh_error(relay: &TestRelay, connected: &Connected) -> Option<String> {
     let (_, body) = refresh(relay, &connected.client_id, &connected.refresh).await;
     body["error"].as_str().map(str::to_owned)
 }
 
-/// Whether the relay calls an access token active, asked with this API key.
+/// Introspects an access token with this API key.
 pub(super) async fn introspect(relay: &TestRelay, key: &protocol::api_key::ApiKey, token: &str) -> Value {
     let request = relay.client.post(format!("{}/oauth/introspect", relay.url)).bearer_auth(key.reveal());
     let answer = with_form(request, &[("token", token)]).send().await.unwrap();
@@ -146,7 +147,7 @@ pub(super) async fn introspect(relay: &TestRelay, key: &protocol::api_key::ApiKe
     answer.json().await.unwrap()
 }
 
-/// How often an endpoint answered so.
+/// How often an endpoint had this outcome.
 pub(super) async fn counted(relay: &TestRelay, endpoint: &str, outcome: &str) -> f64 {
     let name =
         format!("msg2agent_relay_oauth_requests_total{{endpoint=\"{endpoint}\",outcome=\"{outcome}\"}}");
@@ -207,7 +208,7 @@ impl<'a> Person<'a> {
         self.get(&path).await
     }
 
-    /// Types an invitation into the sign-in page; answers what comes then.
+    /// Types an invitation code into the sign-in page; returns the response.
     pub(super) async fn type_code(&mut self, query: &str, code: &str) -> Response {
         let page = self.authorize(query).await.text().await.unwrap();
         let (request, form) = (field(&page, "request"), field(&page, "form"));
@@ -215,7 +216,7 @@ impl<'a> Person<'a> {
             .await
     }
 
-    /// Signs in with an invitation and answers the consent page.
+    /// Signs in with an invitation; returns the consent page.
     pub(super) async fn sign_in(&mut self, query: &str, code: &str) -> String {
         let signed_in = self.type_code(query, code).await;
         assert_eq!(signed_in.status(), StatusCode::SEE_OTHER);
@@ -228,7 +229,7 @@ impl<'a> Person<'a> {
         self.decide_for(consent_page, decision, None).await
     }
 
-    /// The same about this agent, where the form names one.
+    /// Sends the decision with this agent, if the form has one.
     pub(super) async fn decide_for(
         &mut self,
         consent_page: &str,
@@ -241,7 +242,7 @@ impl<'a> Person<'a> {
         self.post("/oauth/consent", &fields).await
     }
 
-    /// All of it: a code for this client.
+    /// Signs in and allows the client; returns its code.
     pub(super) async fn allow(&mut self, client_id: &str) -> String {
         let invitation = invite(self.relay, None).await;
         let page = self.sign_in(&request(client_id, &[]), &invitation.code).await;

@@ -1,15 +1,15 @@
-//! An OpenID provider in this process. Whoever comes is signed in at once, as the person it was told.
+//! An OpenID provider in this process. It signs everybody in at once, as the configured person.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex};
 
+use authorization::ProviderSettings;
 use axum::extract::{Query, State};
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::{IntoResponse, Redirect, Response};
 use axum::routing::{get, post};
 use axum::{Json, Router};
 use ed25519_dalek::{Signer as _, SigningKey};
-use msg2agent_relay::config::ProviderConfig;
 use protocol::base64url;
 use serde_json::{Value, json};
 use sha2::{Digest as _, Sha256};
@@ -23,7 +23,7 @@ pub(super) struct TestProvider(Arc<Inner>);
 struct Inner {
     issuer: String,
     key: SigningKey,
-    /// Claims about who signs in, put over the good ones.
+    /// Claims about the person, which replace the valid ones.
     person: Mutex<Value>,
     /// The parameters of the authorization requests, by code.
     asked: Mutex<HashMap<String, HashMap<String, String>>>,
@@ -45,11 +45,11 @@ impl TestProvider {
         provider
     }
 
-    /// What the relay is told about this provider.
-    pub(super) fn config(&self, folder: &std::path::Path) -> ProviderConfig {
+    /// The relay's settings for this provider.
+    pub(super) fn settings(&self, folder: &std::path::Path) -> ProviderSettings {
         let client_secret_file = folder.join("provider-secret");
         std::fs::write(&client_secret_file, format!("{CLIENT_SECRET}\n")).unwrap();
-        ProviderConfig {
+        ProviderSettings {
             issuer: self.0.issuer.clone(),
             name: "Test Provider".into(),
             client_id: CLIENT_ID.into(),
@@ -57,8 +57,8 @@ impl TestProvider {
         }
     }
 
-    /// The next ones to sign in are described so.
-    pub(super) fn be(&self, person: Value) {
+    /// Sets the claims of the next sign-ins.
+    pub(super) fn set_person(&self, person: Value) {
         *self.0.person.lock().unwrap() = person;
     }
 }

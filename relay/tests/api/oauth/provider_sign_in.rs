@@ -1,4 +1,4 @@
-//! Signing in with an OpenID provider.
+//! Sign-in with an OpenID provider.
 
 use reqwest::{Response, StatusCode, header};
 use serde_json::{Value, json};
@@ -9,23 +9,24 @@ use crate::harness::{TestRelay, start_with};
 
 async fn start(person: Value) -> (TestRelay, TestProvider) {
     let provider = TestProvider::start(person).await;
-    let relay = start_with(|config, folder| config.oauth.provider = Some(provider.config(folder))).await;
+    let relay = start_with(|config, folder| config.oauth.provider = Some(provider.settings(folder))).await;
     (relay, provider)
 }
 
-/// Follows the link on the sign-in page to the provider and back; answers what the relay says then.
+/// Follows the link on the sign-in page to the provider and back; returns the response of the
+/// relay.
 pub(super) async fn through_the_provider(person: &mut Person<'_>, query: &str) -> Response {
     let page = person.authorize(query).await.text().await.unwrap();
     assert!(page.contains("Sign in with Test Provider"), "{page}");
     let link = page.split_once("href=\"/oauth/sign-in/provider?").unwrap().1.split_once('"').unwrap().0;
     let away = person.get(&format!("/oauth/sign-in/provider?{}", unescape(link))).await;
     assert_eq!(away.status(), StatusCode::SEE_OTHER);
-    let back = come_back(&away).await;
+    let back = provider_callback(&away).await;
     person.get(&back).await
 }
 
-/// What the provider answers: the path and query of our callback.
-async fn come_back(away: &Response) -> String {
+/// The path and query of the relay's callback, to which the provider redirects.
+async fn provider_callback(away: &Response) -> String {
     let client = reqwest::Client::builder().redirect(reqwest::redirect::Policy::none()).build().unwrap();
     let at_provider = client.get(away.headers()[header::LOCATION].to_str().unwrap()).send().await.unwrap();
     let location = at_provider.headers()[header::LOCATION].to_str().unwrap();
@@ -48,18 +49,18 @@ async fn a_person_on_the_agents_list_signs_in_by_verified_address() {
     let access = tokens["access_token"].as_str().unwrap();
     assert_eq!(introspect(&relay, &key, access).await["active"], true);
 
-    // Taken off the list, the person has no access any more; and a stranger never had any.
+    // A person who is removed from the list loses access, and a stranger never had any.
     put_alice(&relay, &["somebody@example.com"]).await;
     let (status, body) = refresh(&relay, &client_id, tokens["refresh_token"].as_str().unwrap()).await;
     assert_eq!((status, &body["error"]), (StatusCode::BAD_REQUEST, &"invalid_grant".into()));
-    provider.be(json!({"sub": "5678", "email": "stranger@example.com", "email_verified": true}));
+    provider.set_person(json!({"sub": "5678", "email": "stranger@example.com", "email_verified": true}));
     let refused = through_the_provider(&mut Person::new(&relay), &request(&client_id, &[])).await;
     assert!(refused.text().await.unwrap().contains("may not use this agent"));
     assert!(counted(&relay, "callback", "not_invited").await >= 1.0);
 }
 
 #[tokio::test]
-async fn an_address_that_the_provider_did_not_verify_opens_nothing() {
+async fn an_unverified_e_mail_address_gives_no_access() {
     let (relay, _provider) = start(json!({"email": "alice@example.com", "email_verified": false})).await;
     put_alice(&relay, &["alice@example.com"]).await;
     let client_id = register(&relay).await;
@@ -78,7 +79,7 @@ async fn an_id_token_for_somebody_else_signs_nobody_in() {
         json!({"iss": "https://other.example"}),
         json!({"exp": 1}),
     ] {
-        provider.be(wrong.clone());
+        provider.set_person(wrong.clone());
         let refused = through_the_provider(&mut Person::new(&relay), &request(&client_id, &[])).await;
         assert_eq!(refused.status(), StatusCode::SERVICE_UNAVAILABLE, "{wrong}");
     }
@@ -94,7 +95,7 @@ async fn an_answer_of_the_provider_counts_once_and_in_its_own_browser() {
     let mut attacker = Person::new(&relay);
     victim.authorize(&request(&client_id, &[])).await;
     let away = attacker.get(&format!("/oauth/sign-in/provider?{}", request(&client_id, &[]))).await;
-    let back = come_back(&away).await;
+    let back = provider_callback(&away).await;
     assert_eq!(victim.get(&back).await.status(), StatusCode::FORBIDDEN);
     assert!(counted(&relay, "callback", "sign_in_of_another_browser").await >= 1.0);
     assert_eq!(attacker.get(&back).await.status(), StatusCode::FORBIDDEN);

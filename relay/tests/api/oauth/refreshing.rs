@@ -1,4 +1,4 @@
-//! Refresh tokens: replaced, repeated, and stolen.
+//! Refresh tokens that are replaced, reused and stolen.
 
 use std::sync::Arc;
 
@@ -82,12 +82,12 @@ async fn a_token_that_comes_back_half_a_minute_after_it_was_replaced_ends_the_wh
     let (status, body) = refresh(&relay, &client_id, refresh_token(&tokens)).await;
     assert_eq!((status, &body["error"]), (StatusCode::BAD_REQUEST, &"invalid_grant".into()));
     let said = body["error_description"].as_str().unwrap();
-    assert!(said.contains("everything of its grant is revoked"), "{said}");
+    assert!(said.contains("its grant and all its tokens are revoked"), "{said}");
     assert!(counted(&relay, "token", "refresh_reused").await >= 1.0);
     let (status, _) = refresh(&relay, &client_id, refresh_token(&second)).await;
     assert_eq!(status, StatusCode::BAD_REQUEST, "its successor has ended too");
     for tokens in [&tokens, &second] {
-        let told = introspect(&relay, &key, tokens["access_token"].as_str().unwrap()).await;
-        assert_eq!(told["active"], false);
+        let introspection = introspect(&relay, &key, tokens["access_token"].as_str().unwrap()).await;
+        assert_eq!(introspection["active"], false);
     }
 }

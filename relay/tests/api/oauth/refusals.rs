@@ -1,4 +1,4 @@
-//! Authorization requests and codes that are refused, each with its reason.
+//! Refused authorization requests and codes, each with its reason.
 
 use reqwest::StatusCode;
 
@@ -6,7 +6,7 @@ use super::person::*;
 use crate::harness::start;
 
 #[tokio::test]
-async fn a_request_of_nobody_we_know_is_answered_to_the_person() {
+async fn a_request_of_an_unknown_client_is_answered_to_the_person() {
     let relay = start().await;
     put_alice(&relay, &[]).await;
     let client_id = register(&relay).await;
@@ -62,7 +62,7 @@ async fn a_client_that_anybody_could_have_registered_is_not_redirected_to_unaske
 }
 
 #[tokio::test]
-async fn a_document_at_an_address_is_refused_before_anybody_is_asked() {
+async fn a_document_url_with_an_ip_address_is_refused_without_a_fetch() {
     let relay = start().await;
     put_alice(&relay, &[]).await;
     for address in
@@ -81,14 +81,14 @@ async fn a_document_at_an_address_is_refused_before_anybody_is_asked() {
 async fn a_document_that_lies_inside_the_cluster_is_not_fetched() {
     let relay = start().await;
     put_alice(&relay, &[]).await;
-    // Resolves to loopback wherever `localhost` names do, and to nothing elsewhere: either way nobody is connected to.
+    // This host name resolves to loopback or to nothing; in both cases no connection is made.
     let answer = Person::new(&relay).authorize(&request("https://inside.localhost/client", &[])).await;
     assert_eq!(answer.status(), StatusCode::BAD_REQUEST);
     assert!(counted(&relay, "authorize", "fetch_failed").await >= 1.0);
 }
 
 #[tokio::test]
-async fn denial_is_told_to_the_client_with_iss() {
+async fn a_denial_is_sent_to_the_client_with_iss() {
     let relay = start().await;
     put_alice(&relay, &[]).await;
     let client_id = register(&relay).await;

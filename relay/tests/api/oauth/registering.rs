@@ -1,4 +1,4 @@
-//! Registration of clients: what is taken, what is not, and how much of it.
+//! Registration of clients: accepted and refused metadata, and the limits.
 
 use reqwest::{StatusCode, header};
 use serde_json::{Value, json};
@@ -49,7 +49,7 @@ async fn what_cannot_be_served_is_refused_as_the_rfc_says() {
 }
 
 #[tokio::test]
-async fn an_address_that_registers_without_end_is_told_to_wait() {
+async fn an_address_that_keeps_registering_is_rate_limited() {
     let relay = start().await;
     let body = json!({"redirect_uris": [REDIRECT]});
     let mut refused = None;
@@ -67,7 +67,7 @@ async fn an_address_that_registers_without_end_is_told_to_wait() {
     assert!(counted(&relay, "register", "throttled").await >= 1.0);
 }
 
-/// One less than the bound, registered now.
+/// One client less than the limit, registered now.
 const FILL: &str = r#"with recursive n(i) as (select 1 union all select i + 1 from n where i < 4999)
     insert into oauth_clients (client_id, metadata, registered)
     select 'filler-' || i, '{"name":"x","redirect_uris":["https://a.example/"]}', unixepoch() from n"#;
@@ -94,7 +94,7 @@ async fn the_last_of_five_thousand_unused_clients_is_taken_and_the_next_only_whe
 }
 
 #[tokio::test]
-async fn a_client_that_somebody_uses_takes_no_room_and_makes_none() {
+async fn a_client_with_a_grant_does_not_count_as_unused_and_is_not_deleted() {
     let relay = start().await;
     put_alice(&relay, &[]).await;
     let connected = connect(&relay).await;

@@ -1,4 +1,4 @@
-//! How access ends: by the client, the admin, or a suspension.
+//! Revocation by the client, by the admin, and by a suspension.
 
 use protocol::admin::{AgentSpec, InvitationView, McpSpec, Page, TenantSpec, Version};
 use reqwest::StatusCode;
@@ -65,7 +65,7 @@ async fn a_withdrawn_invitation_takes_its_account_with_it() {
 }
 
 #[tokio::test]
-async fn an_endpoint_that_moved_or_went_ends_what_was_granted_for_it() {
+async fn a_moved_or_removed_endpoint_revokes_its_grants() {
     let relay = start().await;
     let key = put_alice(&relay, &[]).await;
     let connected = connect(&relay).await;
@@ -79,7 +79,7 @@ async fn an_endpoint_that_moved_or_went_ends_what_was_granted_for_it() {
 }
 
 #[tokio::test]
-async fn an_endpoint_that_is_not_declared_any_more_voids_what_it_allowed_also_when_it_comes_back() {
+async fn a_removed_endpoint_loses_its_grants_for_good() {
     let relay = start().await;
     let key = new_key();
     let mcp = McpSpec { url: RESOURCE.into(), accounts: vec![], endpoint: None };

@@ -1,4 +1,4 @@
-//! Signing keys that change while the relay runs.
+//! Rotation of the signing keys while the relay runs.
 
 use std::path::Path;
 
@@ -13,12 +13,12 @@ use crate::harness::{TestRelay, eventually, start_with};
 
 fn write_key(folder: &Path, name: &str, seed: u8) {
     let pem = SigningKey::from_bytes(&[seed; 32]).to_pkcs8_pem(LineEnding::LF).unwrap();
-    // Renamed into place, so that nobody reads half of it.
+    // Renamed into place, so that a partial file is never read.
     std::fs::write(folder.join("half"), pem.as_bytes()).unwrap();
     std::fs::rename(folder.join("half"), folder.join(name)).unwrap();
 }
 
-/// Ids of the published keys.
+/// The ids of the published keys.
 async fn published(relay: &TestRelay) -> Vec<String> {
     let answer = relay.client.get(format!("{}/oauth/jwks", relay.url)).send().await.unwrap();
     let set: Value = answer.json().await.unwrap();

@@ -1,4 +1,4 @@
-//! Who gets as far as the consent page.
+//! Sign-in with invitations.
 
 use reqwest::StatusCode;
 
@@ -20,7 +20,7 @@ async fn an_invitation_works_once() {
 }
 
 #[tokio::test]
-async fn an_invitation_that_expired_or_never_was_opens_nothing() {
+async fn an_expired_or_unknown_invitation_is_refused() {
     let relay = start().await;
     put_alice(&relay, &[]).await;
     let client_id = register(&relay).await;
@@ -52,7 +52,7 @@ async fn an_invitation_for_one_agent_is_none_for_another() {
     let bobs = request(&client_id, &[("resource", "https://mcp.example/bob")]);
     let answer = Person::new(&relay).type_code(&bobs, &invitation.code).await;
     assert!(answer.text().await.unwrap().contains("not an invitation to this agent"));
-    // And who is signed in for alice is asked to sign in again for bob.
+    // A person who is signed in for alice has to sign in again for bob.
     let mut person = Person::new(&relay);
     person.sign_in(&request(&client_id, &[]), &invitation.code).await;
     let page = person.authorize(&bobs).await.text().await.unwrap();
@@ -77,7 +77,7 @@ async fn guesses_of_invitations_are_throttled() {
 }
 
 #[tokio::test]
-async fn an_agent_that_is_suspended_meanwhile_is_told_on_the_page_which_may_lead_nowhere_else() {
+async fn a_suspension_during_sign_in_is_shown_on_the_page_with_a_link_to_the_client() {
     let relay = start().await;
     put_alice(&relay, &[]).await;
     let client_id = register(&relay).await;

@@ -1,4 +1,5 @@
-//! The relay's store, changed behind its back: for what takes half a minute or five thousand clients.
+//! Direct access to the relay's store, for tests that would otherwise need half a minute or five
+//! thousand clients.
 
 use sqlx::sqlite::{SqliteConnectOptions, SqliteConnection};
 use sqlx::{ConnectOptions as _, Row as _};
@@ -10,12 +11,12 @@ async fn open(relay: &TestRelay) -> SqliteConnection {
     options.connect().await.unwrap()
 }
 
-/// Answers how many rows were changed.
+/// Changes rows; returns how many.
 pub(super) async fn change(relay: &TestRelay, statement: &'static str) -> u64 {
     sqlx::query(statement).execute(&mut open(relay).await).await.unwrap().rows_affected()
 }
 
-/// The number that a query answers.
+/// The number that a query returns.
 pub(super) async fn number(relay: &TestRelay, query: &'static str) -> i64 {
     sqlx::query(query).fetch_one(&mut open(relay).await).await.unwrap().try_get(0).unwrap()
 }

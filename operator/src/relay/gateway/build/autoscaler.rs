@@ -1,4 +1,4 @@
-//! The gateway's HorizontalPodAutoscaler, by CPU, where the Relay gives a range. Pure.
+//! Builds the gateway's HorizontalPodAutoscaler, which scales by CPU. Pure.
 
 use crds::{Relay, name};
 use k8s_openapi::api::autoscaling::v2::{
@@ -7,9 +7,9 @@ use k8s_openapi::api::autoscaling::v2::{
 };
 use kube::ResourceExt as _;
 
-use super::metadata;
+use super::metadata::metadata;
 
-/// `max` is above the Relay's `replicas.min`.
+/// The autoscaler of a Relay that gives a range: `max` is above `replicas.min`.
 #[must_use]
 pub fn autoscaler(relay: &Relay, max: i32) -> HorizontalPodAutoscaler {
     let replicas = &relay.spec.mcp.replicas;

@@ -1,4 +1,4 @@
-//! What the MCP gateway of a Relay becomes.
+//! Tests of the objects of a Relay's MCP gateway.
 
 use clap::Parser as _;
 use serde_json::json;
@@ -96,8 +96,8 @@ fn its_public_name_is_the_audience_and_in_the_certificate_and_the_relay_is_asked
 #[test]
 fn inside_the_cluster_nothing_has_to_be_set() {
     let inside = "https://main-gateway.platform.svc.cluster.local/mcp";
-    assert_eq!(url(&minimal(), "cluster.local").as_deref(), Some(inside));
-    assert_eq!(url(&relay(json!({"domain": "agents.example.com"})), "cluster.local"), None);
+    assert_eq!(urls::gateway_url(&minimal(), "cluster.local").as_deref(), Some(inside));
+    assert_eq!(urls::gateway_url(&relay(json!({"domain": "agents.example.com"})), "cluster.local"), None);
     assert_eq!(variable(&minimal(), "MSG2AGENT_GATEWAY_OTLP_ENDPOINT"), None);
 }
 

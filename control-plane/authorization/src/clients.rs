@@ -1,0 +1,9 @@
+//! OAuth clients: registered ones, those known by a metadata document, and their redirect URIs.
+
+pub(crate) mod built_in;
+pub(crate) mod client;
+pub(crate) mod document_fetcher;
+pub(crate) mod metadata_document;
+pub(crate) mod public_address;
+pub(crate) mod redirect_uri;
+pub(crate) mod registry;

@@ -1,0 +1,11 @@
+//! The tables of the authorization server. SQL only: the decisions are made by the rooms that call
+//! it.
+
+pub(crate) mod accounts;
+pub(crate) mod cleanup;
+pub(crate) mod clients;
+pub(crate) mod codes;
+pub(crate) mod database;
+pub(crate) mod grants;
+pub(crate) mod invitations;
+pub(crate) mod refresh_tokens;

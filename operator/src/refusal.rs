@@ -1,0 +1,54 @@
+//! Why an object is refused: a condition reason and a message for people.
+
+use crds::condition::Reason;
+use kube::{Resource, ResourceExt as _};
+
+use crate::object_key::NamespacedName;
+
+/// Why an object is not accepted.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Refusal {
+    pub reason: Reason,
+    pub message: String,
+}
+
+impl Refusal {
+    pub fn new(reason: Reason, message: impl Into<String>) -> Self {
+        Self { reason, message: message.into() }
+    }
+
+    /// The refusal for a claimant whose name an older object already holds. `what` describes the
+    /// name, such as `the handle alice`. An owner in another namespace is not named.
+    pub fn name_taken<K: Resource<DynamicType = ()>>(
+        reason: Reason,
+        what: &str,
+        claimant: &K,
+        owner: &K,
+    ) -> Self {
+        let kind = K::kind(&());
+        let message = if owner.namespace() == claimant.namespace() {
+            format!("{what} belongs to the older {kind} {}", owner.name_any())
+        } else {
+            format!("{what} belongs to an older {kind} in another namespace")
+        };
+        Self::new(reason, message)
+    }
+
+    /// The refusal for an object whose referent does not exist or does not consent. Across
+    /// namespaces both cases get the same answer, so that nobody learns which objects exist in a
+    /// namespace that refuses them. `field` is the field of the referent that grants consent.
+    pub fn not_found<K: Resource<DynamicType = ()>>(
+        reason: Reason,
+        referrer: &K,
+        (kind, name): (&str, &NamespacedName),
+        field: &str,
+    ) -> Self {
+        if referrer.namespace().as_deref() == Some(&*name.namespace) {
+            return Self::new(reason, format!("there is no {kind} {name}"));
+        }
+        let referrers = format!("{}s", K::kind(&()));
+        let message =
+            format!("there is no {kind} {name} that allows {referrers} of this namespace ({field})");
+        Self::new(Reason::RefNotPermitted, message)
+    }
+}

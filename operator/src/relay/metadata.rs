@@ -1,0 +1,19 @@
+//! Metadata of the objects of a Relay.
+
+use crds::{Relay, label};
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
+use kube::ResourceExt as _;
+
+use crate::{component, pod};
+
+/// Metadata of a Secret. `kind` is one of the `SECRET_*` values of [`label`].
+pub(super) fn secret_metadata(relay: &Relay, name: &str, kind: &str) -> ObjectMeta {
+    let mut labels = pod::labels(label::RELAY, &relay.name_any(), component::RELAY);
+    labels.insert(label::SECRET_KIND.into(), kind.into());
+    pod::owned_by(relay, name.to_owned(), labels)
+}
+
+/// Metadata of every other object of the relay itself.
+pub(super) fn metadata(relay: &Relay, name: String) -> ObjectMeta {
+    pod::owned_by(relay, name, pod::labels(label::RELAY, &relay.name_any(), component::RELAY))
+}

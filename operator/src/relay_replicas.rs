@@ -1,0 +1,149 @@
+//! Writes content to the replicas of relays and tracks which replica acknowledged what.
+//!
+//! The record is in memory only. After a restart the operator writes everything again, which
+//! changes nothing in a relay that has it. A replica with another store, or with an older version,
+//! gets everything again too.
+
+use std::collections::{BTreeSet, HashMap};
+use std::net::SocketAddr;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use serde::Serialize;
+use zeroize::Zeroizing;
+
+use crate::object_key::NamespacedName;
+use crate::relay_client::{RelayClient, RelayError, Target};
+
+mod replica_table;
+
+pub use replica_table::{Contact, Progress};
+use replica_table::{ReplicaTable, content_hash, is_removed_with};
+
+/// One relay: how to reach it, and what its replicas acknowledged.
+#[derive(Default)]
+struct RelayState {
+    access: Option<Arc<RelayAccess>>,
+    replicas: ReplicaTable,
+}
+
+/// What a client of a relay's admin API needs.
+pub struct RelayAccess {
+    pub token: Zeroizing<String>,
+    /// The relay's certificate authorities in PEM, for its clients. The first one signs.
+    pub authorities: String,
+}
+
+/// The replicas of all relays.
+pub struct RelayReplicas {
+    client: RelayClient,
+    relays: Mutex<HashMap<NamespacedName, RelayState>>,
+}
+
+impl std::fmt::Debug for RelayReplicas {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("RelayReplicas")
+    }
+}
+
+impl RelayReplicas {
+    #[must_use]
+    pub fn new(client: RelayClient) -> Self {
+        Self { client, relays: Mutex::default() }
+    }
+
+    pub fn set_access(&self, relay: &NamespacedName, access: RelayAccess) {
+        self.with(relay, |state| state.access = Some(Arc::new(access)));
+    }
+
+    #[must_use]
+    pub fn access(&self, relay: &NamespacedName) -> Option<Arc<RelayAccess>> {
+        self.with(relay, |state| state.access.clone())
+    }
+
+    pub fn forget(&self, relay: &NamespacedName) {
+        self.relays.lock().unwrap_or_else(PoisonError::into_inner).remove(relay);
+    }
+
+    /// Asks every ready replica for its version. Replicas that are not `ready`, or that do not
+    /// answer, are removed from the record.
+    ///
+    /// # Errors
+    /// The last replica's error, when none answered.
+    pub async fn contact(
+        &self,
+        relay: &NamespacedName,
+        ready: &BTreeSet<SocketAddr>,
+    ) -> Result<Contact, RelayError> {
+        let Some(access) = self.access(relay) else { return Ok(Contact::default()) };
+        let (mut answers, mut failure) = (Vec::new(), None);
+        for address in ready {
+            match self.client.version(Target { address: *address, token: &access.token }).await {
+                Ok(version) => answers.push((*address, version)),
+                Err(error) => failure = Some(error),
+            }
+        }
+        let contact = self.with(relay, |state| state.replicas.update(&answers));
+        match failure {
+            Some(error) if answers.is_empty() => Err(error),
+            _ => Ok(contact),
+        }
+    }
+
+    /// Writes content to every replica that has not acknowledged it yet.
+    ///
+    /// # Errors
+    /// The first replica's error. The remaining replicas are not tried; the next call starts with
+    /// them.
+    pub async fn write<B: Serialize + Sync>(
+        &self,
+        relay: &NamespacedName,
+        path: &str,
+        body: &B,
+    ) -> Result<Progress, RelayError> {
+        let Some(access) = self.access(relay) else { return Ok(Progress { acknowledged: 0, ready: 0 }) };
+        let hash = content_hash(body);
+        for (address, instance) in self.with(relay, |state| state.replicas.replicas_missing(path, hash)) {
+            let applied = self.client.put(Target { address, token: &access.token }, path, body).await?;
+            self.with(relay, |state| {
+                state.replicas.acknowledge(address, &instance, applied.version, |written| {
+                    written.insert(path.to_owned(), hash);
+                });
+            });
+        }
+        Ok(self.with(relay, |state| state.replicas.progress(path, hash)))
+    }
+
+    /// Deletes content from every ready replica. Returns `false` when there is no ready replica.
+    ///
+    /// # Errors
+    /// As [`RelayReplicas::write`].
+    pub async fn delete(&self, relay: &NamespacedName, path: &str) -> Result<bool, RelayError> {
+        let Some(access) = self.access(relay) else { return Ok(false) };
+        let replicas = self.with(relay, |state| state.replicas.addresses());
+        for (address, instance) in &replicas {
+            let applied =
+                self.client.delete(Target { address: *address, token: &access.token }, path).await?;
+            self.with(relay, |state| {
+                state.replicas.acknowledge(*address, instance, applied.version, |written| {
+                    written.retain(|found, _| !is_removed_with(found, path));
+                });
+            });
+        }
+        Ok(!replicas.is_empty())
+    }
+
+    /// Whether there is a ready replica, and every one acknowledged some content at `path`.
+    #[must_use]
+    pub fn is_acknowledged(&self, relay: &NamespacedName, path: &str) -> bool {
+        self.with(relay, |state| state.replicas.is_acknowledged(path))
+    }
+
+    #[must_use]
+    pub fn has_replicas(&self, relay: &NamespacedName) -> bool {
+        self.with(relay, |state| state.access.is_some() && !state.replicas.is_empty())
+    }
+
+    fn with<T>(&self, name: &NamespacedName, work: impl FnOnce(&mut RelayState) -> T) -> T {
+        work(self.relays.lock().unwrap_or_else(PoisonError::into_inner).entry(name.clone()).or_default())
+    }
+}

@@ -1,0 +1,113 @@
+//! The status of a Tenant, computed from an observation. Pure; the time is an argument.
+
+use crds::condition::{Reason, Type};
+use crds::{Tenant, TenantStatus};
+use kube::Resource as _;
+
+use super::resolve::ResolvedTenant;
+use crate::conditions::{self, Draft};
+use crate::programming::Programming;
+use crate::refusal::Refusal;
+
+/// The conditions that `Ready` summarizes, in the order in which they are reported.
+const PARTS: [(Type, Reason); 2] =
+    [(Type::Accepted, Reason::NotAccepted), (Type::Programmed, Reason::NotProgrammed)];
+
+/// The status of an accepted Tenant.
+pub(super) fn accepted(
+    tenant: &Tenant,
+    resolved: &ResolvedTenant,
+    programming: &Programming,
+    agents: i32,
+    now: jiff::Timestamp,
+) -> TenantStatus {
+    let mut drafts = vec![
+        Draft::holds(Type::Accepted, Reason::Accepted, "the Relay accepts this Tenant"),
+        programming.draft(),
+    ];
+    let mut ready = conditions::ready(&drafts, &PARTS);
+    if tenant.spec.suspend {
+        drafts.push(Draft::holds(Type::Suspended, Reason::SuspendedBySpec, "spec.suspend is true"));
+        if ready.holds {
+            ready = Draft::fails(
+                Type::Ready,
+                Reason::Suspended,
+                "spec.suspend is true: the relay refuses every agent of this tenant",
+            );
+        }
+    }
+    let progress = conditions::progress(&ready, None);
+    drafts.push(ready);
+    drafts.extend(progress);
+    status(tenant, Some(resolved.tenant_id.to_string()), &drafts, agents, now)
+}
+
+/// The status of a refused Tenant.
+pub(super) fn refused(tenant: &Tenant, refusal: &Refusal, agents: i32, now: jiff::Timestamp) -> TenantStatus {
+    let accepted = Draft::fails(Type::Accepted, refusal.reason, refusal.message.clone());
+    let ready = Draft::fails(Type::Ready, Reason::NotAccepted, refusal.message.clone());
+    let progress = conditions::progress(&ready, Some(&accepted));
+    let drafts: Vec<_> = [accepted, ready].into_iter().chain(progress).collect();
+    status(tenant, None, &drafts, agents, now)
+}
+
+fn status(
+    tenant: &Tenant,
+    tenant_id: Option<String>,
+    drafts: &[Draft],
+    agents: i32,
+    now: jiff::Timestamp,
+) -> TenantStatus {
+    TenantStatus {
+        observed_generation: tenant.meta().generation,
+        tenant_id,
+        agents,
+        // Unchanged. The reconcile of an accepted Tenant overwrites them.
+        invitations: tenant.status.as_ref().map(|status| status.invitations.clone()).unwrap_or_default(),
+        conditions: conditions::merge(conditions::current(tenant), drafts, tenant.meta().generation, now),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::relay_replicas::Progress;
+    use crate::tenant::admin_spec::admin_spec;
+
+    fn tenant(spec: serde_json::Value) -> Tenant {
+        serde_json::from_value(serde_json::json!({
+            "apiVersion": "msg2agent.xyz/v1alpha1", "kind": "Tenant",
+            "metadata": {"name": "acme", "namespace": "team", "uid": "uid-team-acme", "generation": 2},
+            "spec": spec,
+        }))
+        .unwrap()
+    }
+
+    #[test]
+    fn a_tenant_is_ready_only_when_every_replica_confirmed() {
+        let tenant = tenant(serde_json::json!({"relayRef": {"name": "main"}}));
+        let now = jiff::Timestamp::UNIX_EPOCH;
+        let resolved = ResolvedTenant { tenant_id: "acme".parse().unwrap() };
+        let ready = |acknowledged, ready| {
+            let progress = Programming::Progress(Progress { acknowledged, ready });
+            let status = accepted(&tenant, &resolved, &progress, 0, now);
+            let found = conditions::find(&status.conditions, Type::Ready).unwrap();
+            (found.status.clone(), found.reason.clone(), found.observed_generation)
+        };
+        assert_eq!(ready(2, 2), ("True".into(), "Ready".into(), Some(2)));
+        assert_eq!(ready(1, 2), ("False".into(), "NotProgrammed".into(), Some(2)));
+        assert_eq!(ready(0, 0), ("False".into(), "NotProgrammed".into(), Some(2)));
+    }
+
+    #[test]
+    fn a_suspended_tenant_is_programmed_but_not_ready() {
+        let tenant = tenant(serde_json::json!({"relayRef": {"name": "main"}, "suspend": true}));
+        let resolved = ResolvedTenant { tenant_id: "acme".parse().unwrap() };
+        let progress = Programming::Progress(Progress { acknowledged: 1, ready: 1 });
+        let status = accepted(&tenant, &resolved, &progress, 0, jiff::Timestamp::UNIX_EPOCH);
+        assert!(conditions::is_true(&status.conditions, Type::Programmed));
+        assert!(conditions::is_true(&status.conditions, Type::Suspended));
+        assert_eq!(conditions::find(&status.conditions, Type::Ready).unwrap().reason, "Suspended");
+        assert!(admin_spec(&tenant).suspended);
+    }
+}

@@ -1,6 +1,0 @@
-//! Metadata of clients, registered and fetched.
-#![no_main]
-
-use libfuzzer_sys::fuzz_target;
-
-fuzz_target!(|input: &[u8]| msg2agent_relay::oauth::fuzzing::document(input));

@@ -1,6 +1,0 @@
-//! Redirect URIs.
-#![no_main]
-
-use libfuzzer_sys::fuzz_target;
-
-fuzz_target!(|input: &str| msg2agent_relay::oauth::fuzzing::redirect(input));

@@ -1,6 +1,0 @@
-//! Queries and forms of authorization requests.
-#![no_main]
-
-use libfuzzer_sys::fuzz_target;
-
-fuzz_target!(|input: &[u8]| msg2agent_relay::oauth::fuzzing::request(input));

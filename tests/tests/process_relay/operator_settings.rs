@@ -1,0 +1,59 @@
+//! The settings file that the operator writes and the settings that the relay reads have the same names.
+//!
+//! The operator does not depend on the relay, so no type connects them. This test gives the operator's file for
+//! a Relay with every field to the relay's program.
+
+use std::process::Command;
+
+use crds::{Relay, fixtures};
+use devtools::{command, programs};
+use operator::relay::build;
+use toml::{Table, Value};
+
+/// The settings file of a fixture.
+fn settings_file(fixture: &str) -> Table {
+    let fixtures = fixtures::load().unwrap();
+    let manifest = fixtures.into_iter().find(|found| found.name == fixture).unwrap().versions.remove(0);
+    let relay: Relay = serde_json::from_value(manifest).unwrap();
+    let data = build::config_map(&relay, "cluster.local").unwrap().data.unwrap();
+    data.into_values().next().unwrap().parse().unwrap()
+}
+
+/// What the relay's program makes of the file.
+fn effective_settings(file: &Table) -> Table {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("relay.toml");
+    std::fs::write(&path, file.to_string()).unwrap();
+    let mut relay = Command::new(programs::path("msg2agent-relay").unwrap());
+    relay.arg("--config").arg(&path).arg("--print-config").env_clear();
+    command::output_of(&mut relay).unwrap().parse().unwrap()
+}
+
+/// Paths of the settings in `file` that have another value in `effective`, or none.
+fn differences(file: &Table, effective: &Table, path: &str) -> Vec<String> {
+    let mut found = Vec::new();
+    for (name, value) in file {
+        let path = format!("{path}{name}");
+        match (value, effective.get(name)) {
+            (Value::Table(inner), Some(Value::Table(effective))) => {
+                found.extend(differences(inner, effective, &format!("{path}.")));
+            }
+            (value, Some(effective)) if value == effective => {}
+            (value, effective) => found.push(format!("{path} is {value}, and the relay has {effective:?}")),
+        }
+    }
+    found
+}
+
+#[test]
+fn the_relay_takes_every_setting_that_the_operator_writes() {
+    for fixture in ["relay-minimal", "relay-full"] {
+        let file = settings_file(fixture);
+        let found = differences(&file, &effective_settings(&file), "");
+        assert!(found.is_empty(), "{fixture}: {found:#?}");
+    }
+    assert!(
+        settings_file("relay-full")["oauth"].as_table().unwrap().len() >= 9,
+        "the fixture sets every field"
+    );
+}
