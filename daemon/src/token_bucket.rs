@@ -37,10 +37,10 @@ impl TokenBucket {
         Some(Duration::from_secs_f64(seconds).max(Duration::from_millis(1)))
     }
 
-    /// The number of tokens that are missing from a full bucket, rounded up.
+    /// The number of tokens that are taken and not refilled yet, rounded up.
     #[must_use]
     pub fn taken(&self, rate: Rate) -> u64 {
-        whole(rate.burst - self.tokens)
+        round_up(rate.burst - self.tokens)
     }
 
     /// Takes a token. Call [`Self::wait`] first.
@@ -54,7 +54,7 @@ impl TokenBucket {
     clippy::cast_sign_loss,
     reason = "a burst is a small number above zero"
 )]
-const fn whole(tokens: f64) -> u64 {
+const fn round_up(tokens: f64) -> u64 {
     tokens.ceil() as u64
 }
 
@@ -62,7 +62,7 @@ impl Rate {
     /// The burst as a whole number.
     #[must_use]
     pub const fn burst_count(self) -> u64 {
-        whole(self.burst)
+        round_up(self.burst)
     }
 }
 

@@ -1,4 +1,4 @@
-//! An agent's folder as its mounted Secrets make it, flat.
+//! Writes an agent's folder as a pod mounts it from the Agent's Secrets.
 
 use std::io::Write as _;
 use std::os::unix::fs::OpenOptionsExt as _;

@@ -1,5 +1,6 @@
-//! Claude Code itself as the client: a pinned release, without network, login or a user's settings. Its model is a stub that
-//! asks for one tool call; everything between that and our MCP endpoint is the real program.
+//! Runs a pinned release of Claude Code without network, login or user settings. Its model is a
+//! stub that asks for one tool call. Everything between the stub and the MCP endpoint is the real
+//! program.
 
 use std::ffi::OsString;
 use std::io::Write as _;
@@ -20,7 +21,7 @@ pub mod model_stub;
 use model_stub::ModelStub;
 
 /// Longest time of one command; a tool call that waits for a reply takes most of a minute.
-const COMMAND_LIMIT: Duration = Duration::from_secs(120);
+const COMMAND_TIMEOUT: Duration = Duration::from_secs(120);
 
 /// No update, no telemetry, no error report: nothing but our endpoint and the stub is called.
 const QUIET: [(&str, &str); 4] = [
@@ -30,7 +31,7 @@ const QUIET: [(&str, &str); 4] = [
     ("DISABLE_AUTOUPDATER", "1"),
 ];
 
-/// One user of Claude Code, with a home folder of its own.
+/// One user of Claude Code with a separate home folder.
 pub struct ClaudeCode {
     program: PathBuf,
     home: TempDir,
@@ -87,7 +88,8 @@ impl ClaudeCode {
         write_secret(&self.servers_file(), &settings)
     }
 
-    /// What `claude mcp list` prints after it has connected to every server. Its exit code says nothing.
+    /// What `claude mcp list` prints after it has connected to every server. Its exit code says
+    /// nothing.
     ///
     /// # Errors
     /// It does not end in time.
@@ -125,9 +127,9 @@ impl ClaudeCode {
                 tool.into(),
             ]);
         let said = output_of(command).await?;
-        model
-            .result()
-            .with_context(|| format!("no result of the tool reached the model; Claude Code said:\n{said}"))
+        model.result().with_context(|| {
+            format!("no result of the tool reached the model; output of Claude Code:\n{said}")
+        })
     }
 
     fn servers_file(&self) -> PathBuf {
@@ -144,7 +146,7 @@ impl ClaudeCode {
         self.command_of(&self.program)
     }
 
-    /// Any program, in the surroundings of Claude Code.
+    /// Any program, in the environment of Claude Code.
     fn command_of(&self, program: &Path) -> Command {
         let mut command = Command::new(program);
         command.env_clear().env("HOME", self.home.path()).envs(QUIET).current_dir(self.home.path());
@@ -192,7 +194,7 @@ fn write_secret(path: &Path, text: &str) -> anyhow::Result<()> {
 }
 
 async fn output_of(mut command: Command) -> anyhow::Result<String> {
-    let output = tokio::time::timeout(COMMAND_LIMIT, command.output()).await;
+    let output = tokio::time::timeout(COMMAND_TIMEOUT, command.output()).await;
     let output = output.context("Claude Code did not end in time")?.context("start Claude Code")?;
     let said = String::from_utf8_lossy(&output.stdout).into_owned();
     if !output.status.success() {

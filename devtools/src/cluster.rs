@@ -1,6 +1,6 @@
-//! A Kubernetes cluster to test and to demonstrate with: the built-in one, which is a real control plane and node in
-//! namespaces of this machine, one of kind, or an existing one that the caller names. Each cluster has a folder that
-//! records what runs.
+//! Starts and uses Kubernetes clusters for tests and demos: the built-in one, which is a real
+//! control plane and node in namespaces of this machine, one of kind, or an existing one that the
+//! caller names. Each cluster has a folder that records what runs.
 
 pub mod api_server_forward;
 pub mod built_in;
@@ -46,7 +46,7 @@ fn sources_folder() -> PathBuf {
     crate::repository().join("devtools/cluster")
 }
 
-/// A cluster that was chosen, and started if it is ours to start.
+/// A cluster that runs.
 #[derive(Debug)]
 pub struct Cluster {
     folder: ClusterFolder,
@@ -54,10 +54,12 @@ pub struct Cluster {
 }
 
 impl Cluster {
-    /// The requested cluster, started in `folder` unless it runs already. Its stages are printed on stderr.
+    /// The requested cluster, started in `folder` unless it runs already. Its stages are printed on
+    /// stderr.
     ///
     /// # Errors
-    /// This machine cannot run it, another kind of cluster runs in the folder, or it does not start.
+    /// This machine cannot run it, another kind of cluster runs in the folder, or it does not
+    /// start.
     pub fn up(folder: ClusterFolder, request: &ClusterRequest) -> anyhow::Result<Self> {
         let _lock = folder.lock()?;
         let found = folder.record()?;
@@ -90,7 +92,8 @@ impl Cluster {
         }
     }
 
-    /// Ends what `up` started in `folder` and forgets it. An existing cluster of the caller is only forgotten.
+    /// Ends what `up` started in `folder` and forgets it. An existing cluster of the caller is only
+    /// forgotten.
     ///
     /// # Errors
     /// Something of it does not end.
@@ -102,7 +105,7 @@ impl Cluster {
         folder.clear()
     }
 
-    /// What runs.
+    /// The record of the cluster.
     pub fn record(&self) -> &Record {
         &self.record
     }
@@ -149,7 +152,7 @@ impl Cluster {
         }
     }
 
-    /// Puts an image archive where pods find it.
+    /// Loads an image archive into the nodes.
     ///
     /// # Errors
     /// An existing cluster that is not one of kind offers no way to load images.
@@ -167,8 +170,9 @@ impl Cluster {
         }
     }
 
-    /// A command that runs with the cluster's network and DNS, as far as this kind of cluster can give them: inside the
-    /// namespaces of the built-in one, else on this machine. KUBECONFIG is that of the cluster, and no proxy is set.
+    /// A command that runs with the cluster's network and DNS, as far as this kind of cluster can
+    /// give them: inside the namespaces of the built-in one, else on this machine. KUBECONFIG is
+    /// that of the cluster, and no proxy is set.
     pub fn command(&self, program: &str) -> Command {
         let mut command = match &self.record {
             Record::BuiltIn { first, .. } => namespaces::inside(*first, program),
@@ -197,7 +201,7 @@ fn start(folder: &ClusterFolder, request: &ClusterRequest) -> anyhow::Result<Rec
     }
 }
 
-/// Ends what a record describes. What has ended already is no error.
+/// Ends the recorded cluster. One that has ended already is no error.
 fn end(record: &Record) -> anyhow::Result<()> {
     match record {
         Record::BuiltIn { first, network, forwarder } => built_in::down(*first, *network, *forwarder),
@@ -206,7 +210,8 @@ fn end(record: &Record) -> anyhow::Result<()> {
     }
 }
 
-/// Whether a running cluster can be used now or soon: an interrupted `up` leaves one that is still starting.
+/// Whether a running cluster can be used now or soon: an interrupted `up` leaves one that is still
+/// starting.
 fn finishes_starting(folder: &ClusterFolder, record: &Record) -> bool {
     match record {
         Record::BuiltIn { first, .. } => built_in::wait_until_ready(folder, *first).is_ok(),
@@ -243,12 +248,12 @@ fn machine() -> Machine {
     }
 }
 
-/// Whether this process has the rights of the administrator.
+/// Whether this process runs as root.
 pub fn is_root() -> bool {
     run("id", ["-u"]).is_ok_and(|id| id.trim() == "0")
 }
 
-/// Whether only the rights of the administrator are missing for the requested cluster.
+/// Whether the requested cluster lacks nothing but root.
 pub fn only_root_is_missing(request: &ClusterRequest) -> bool {
     matches!(check_request(request, &machine()), Err(NoCluster::NotRoot))
 }

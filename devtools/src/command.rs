@@ -1,4 +1,4 @@
-//! Runs programs of the machine. Their output is in the error when they fail, and nowhere else.
+//! Runs other programs. Their output is in the error when they fail.
 
 use std::{
     ffi::OsStr,
@@ -10,12 +10,13 @@ use std::{
 
 use anyhow::{Context as _, bail};
 
-/// First letters of the variables that kubectl, helm, the Kubernetes clients, OpenTelemetry and our own programs read.
-/// `KUBE` covers KUBECONFIG and KUBERNETES_SERVICE_HOST.
+/// First letters of the variables that kubectl, helm, the Kubernetes clients, OpenTelemetry and our
+/// own programs read. `KUBE` covers KUBECONFIG and KUBERNETES_SERVICE_HOST.
 const AMBIENT_PREFIXES: [&str; 4] = ["KUBE", "HELM_", "OTEL_", "MSG2AGENT_"];
 
-/// A command that gets nothing from this environment by which it could reach another cluster, a proxy, or other settings of
-/// msg2agent. Programs that download go without it: they may need the proxy of their user.
+/// A command that gets nothing from this environment by which it could reach another cluster, a
+/// proxy, or other settings of msg2agent. Programs that download go without it: they may need the
+/// proxy of their user.
 pub fn isolated(program: impl AsRef<OsStr>) -> Command {
     let mut command = Command::new(program);
     for (name, _) in std::env::vars_os().filter(|(name, _)| is_ambient(&name.to_string_lossy())) {

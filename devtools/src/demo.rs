@@ -1,5 +1,6 @@
-//! The demo: from nothing to two agents, one proven conversation and Claude Code, by the commands a user would type.
-//! Every stage is timed. From the installation to the verified proof it must stay within the promised time.
+//! Demonstrates the product with the commands that a user would type: from nothing to two agents,
+//! one proven conversation and Claude Code. Every stage is timed. From the installation to the
+//! verified proof it must stay within the promised time.
 
 pub mod claude;
 mod conversation;
@@ -42,7 +43,7 @@ const READY: Stage = Stage::new("relay and agents Ready", 25);
 const CONVERSATION: Stage = Stage::new("conversation", 8);
 const PROOF: Stage = Stage::new("proof verified offline", 1);
 
-/// What a caller can choose.
+/// The choices of a caller.
 #[derive(Debug, Clone)]
 pub struct DemoOptions {
     pub request: ClusterRequest,
@@ -54,7 +55,7 @@ pub struct DemoOptions {
     pub claude_code: bool,
 }
 
-/// What the demo works with.
+/// The cluster, the tools and the options of one run.
 struct Demo {
     cluster: Cluster,
     tools: UserTools,
@@ -62,7 +63,8 @@ struct Demo {
     claude_code: Stage,
 }
 
-/// Runs all stages. The cluster of an earlier demo is ended first, so that the figures are those of a fresh one.
+/// Runs all stages. The cluster of an earlier demo is ended first, so that the figures are those of
+/// a fresh one.
 ///
 /// # Errors
 /// The first stage that fails, or a promise that was not kept.
@@ -116,10 +118,11 @@ impl Demo {
     }
 }
 
-/// Builds and loads the images and installs both charts with default values, for suites that need a running operator.
+/// Builds and loads the images and installs both charts with default values, for suites that need a
+/// running operator.
 ///
 /// # Errors
-/// What could not be built, loaded or installed.
+/// The first image or chart that cannot be built, loaded or installed.
 pub fn install_product(cluster: &Cluster) -> anyhow::Result<()> {
     load_images(cluster)?;
     installation::install(&UserTools::new(tools::prebuilt()?, cluster))

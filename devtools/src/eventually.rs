@@ -1,16 +1,18 @@
-//! Waiting for a state: asks again and again until it is there or the deadline is over, and then says what was seen last.
+//! Polls until a state is reached or the timeout is over. The error then holds the state that was
+//! seen last.
 
 use std::time::{Duration, Instant};
 
 use anyhow::anyhow;
 
-/// Pause between two questions: short against what is waited for, long against what one question costs.
-const PAUSE: Duration = Duration::from_millis(100);
+/// Between two checks: short compared with the waits, long compared with the cost of a check.
+const CHECK_INTERVAL: Duration = Duration::from_millis(100);
 
-/// Longest time one question may take before it counts as unanswered.
-const ANSWER_LIMIT: Duration = Duration::from_secs(10);
+/// Bounds one check. A check that takes longer counts as failed.
+const CHECK_TIMEOUT: Duration = Duration::from_secs(10);
 
-/// Asks `check` until it gives a value. Its errors are the states seen on the way; the last one is in the final error.
+/// Calls `check` until it returns a value. Its errors describe the states in between; the last one
+/// is in the final error.
 pub async fn eventually<T>(
     what: &str,
     limit: Duration,
@@ -18,7 +20,7 @@ pub async fn eventually<T>(
 ) -> anyhow::Result<T> {
     let begun = Instant::now();
     loop {
-        let answer_limit = ANSWER_LIMIT.min(limit.saturating_sub(begun.elapsed()).max(PAUSE));
+        let answer_limit = CHECK_TIMEOUT.min(limit.saturating_sub(begun.elapsed()).max(CHECK_INTERVAL));
         let seen = match tokio::time::timeout(answer_limit, check()).await {
             Ok(Ok(value)) => return Ok(value),
             Ok(Err(seen)) => seen,
@@ -27,7 +29,7 @@ pub async fn eventually<T>(
         if begun.elapsed() >= limit {
             return Err(seen.context(format!("{what}: not within {} s; last seen", limit.as_secs())));
         }
-        tokio::time::sleep(PAUSE).await;
+        tokio::time::sleep(CHECK_INTERVAL).await;
     }
 }
 

@@ -1,4 +1,5 @@
-//! Ports for programs that must be told theirs before they start, and keep it over a restart.
+//! Gives out loopback ports for programs that get their port at the start and keep it over a
+//! restart.
 
 use std::net::TcpListener;
 use std::ops::Range;
@@ -6,18 +7,22 @@ use std::sync::atomic::{AtomicU16, Ordering};
 
 use anyhow::Context as _;
 
-/// Below the range that systems take outgoing connections from (Linux: 32768, IANA: 49152), so that no connection sits on
-/// a port between its choice and its use, or while its program is restarted.
+/// Below the range that systems take outgoing connections from (Linux: 32768, IANA: 49152), so that
+/// no connection sits on a port between its choice and its use, or while its program is restarted.
 const PORTS: Range<u16> = 12_000..30_000;
 
-/// A loopback port nobody listens on, given once in this process.
+/// A prime that shares no factor with the length of the range.
+const START_FACTOR: u32 = 7_919;
+
+/// A free loopback port. No port is given out twice in this process.
 ///
 /// # Errors
 /// None of the range is free.
 pub fn free_port() -> anyhow::Result<u16> {
     static GIVEN: AtomicU16 = AtomicU16::new(0);
-    // Another run on this machine begins elsewhere.
-    let begin = std::process::id() % u32::from(PORTS.end - PORTS.start);
+    // Processes with neighbouring ids begin far apart.
+    let range = u32::from(PORTS.end - PORTS.start);
+    let begin = std::process::id().wrapping_mul(START_FACTOR) % range;
     let ports = PORTS.len();
     let mut candidates = (0..ports).map(|_| {
         let step = u32::from(GIVEN.fetch_add(1, Ordering::Relaxed));

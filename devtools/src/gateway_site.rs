@@ -1,4 +1,5 @@
-//! A relay, endpoints of several agents and gateways in front of them, each its own process on loopback.
+//! Starts a relay, the MCP endpoints of several agents and gateways in front of them, each as a
+//! process on loopback.
 
 use std::time::Duration;
 
@@ -23,9 +24,9 @@ pub use gateway::Gateway;
 
 const BINARY: &str = "msg2agent-mcp-server";
 /// Debug builds on a busy machine start slowly.
-const READY_LIMIT: Duration = Duration::from_secs(60);
+const READY_TIMEOUT: Duration = Duration::from_secs(60);
 
-/// Dropped, all of it ends.
+/// All of its processes end when it is dropped.
 pub struct GatewaySite {
     pub relay: RelayProcess,
     pub agents: Vec<AgentEndpoint>,
@@ -46,7 +47,7 @@ impl GatewaySite {
         let token_file = token.path().join("token");
         agent_folder::write_secret(&token_file, &uuid::Uuid::new_v4().simple().to_string())?;
         let ports: Vec<u16> = (0..gateways).map(|_| free_port()).collect::<anyhow::Result<_>>()?;
-        let url = format!("http://localhost:{}/mcp", ports.first().context("a site without gateway")?);
+        let url = format!("http://localhost:{}/mcp", ports.first().context("no gateway was started")?);
         let relay = RelayProcess::start_with(&[
             ("MSG2AGENT_RELAY_OAUTH_GATEWAY_URL", &url),
             ("MSG2AGENT_RELAY_OAUTH_GATEWAY_TOKEN_FILE", &token_file.display().to_string()),
@@ -85,7 +86,7 @@ impl GatewaySite {
     /// # Errors
     /// There is none.
     pub fn first(&self) -> anyhow::Result<&Gateway> {
-        self.gateways.first().context("a site without gateway")
+        self.gateways.first().context("no gateway was started")
     }
 
     /// An agent of the tenant on the SDK, without endpoint.
@@ -109,5 +110,5 @@ async fn ready(process: &mut TestProcess, admin_port: u16) -> anyhow::Result<()>
         ensure!(status.is_success(), "{}", answer.text().await?);
         Ok(())
     };
-    process.until("it is ready", READY_LIMIT, check).await
+    process.until("it is ready", READY_TIMEOUT, check).await
 }

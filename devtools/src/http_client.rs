@@ -1,4 +1,5 @@
-//! HTTP clients for servers on this machine and in test clusters: they use no proxy, whatever the environment says.
+//! Makes HTTP clients for servers on this machine and in test clusters. They use no proxy, whatever
+//! the environment says.
 
 use anyhow::Context as _;
 use reqwest::{Client, ClientBuilder};

@@ -1,4 +1,5 @@
-//! Container images of our binaries: one static program in an empty root, built by whatever builder this machine has.
+//! Builds container images of our binaries: one static program in an empty root, with the image
+//! builder that this machine has.
 
 use std::{
     fs,
@@ -30,7 +31,7 @@ pub const PRODUCT: [Image; 4] = [
 /// Holds the namespaces of a pod in the built-in cluster.
 pub const PAUSE: Image = Image { binary: "pause", reference: crate::cluster::component_config::PAUSE_IMAGE };
 
-/// What builds images here.
+/// An image builder of this machine.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Builder {
     /// docker or podman: a program with `build` and `save`.
@@ -39,7 +40,8 @@ enum Builder {
 }
 
 impl Image {
-    /// Builds the image of the binary in `binaries` and returns its archive in `archives`, in the format of `docker save`.
+    /// Builds the image of the binary in `binaries` and returns its archive in `archives`, in the
+    /// format of `docker save`.
     pub fn build(&self, binaries: &Path, archives: &Path) -> anyhow::Result<PathBuf> {
         let builder = find_builder()?;
         fs::create_dir_all(archives).with_context(|| format!("create {}", archives.display()))?;
@@ -104,7 +106,8 @@ pub fn engine_answers(program: &str) -> bool {
     find_program(program).is_some() && succeeds(program, ["info"])
 }
 
-/// Without symbols an image is a third of the size, and loading it is most of the time an update takes.
+/// Without symbols an image is a third of the size, and loading it is most of the time an update
+/// takes.
 fn copy_stripped(from: &Path, to: &Path) -> anyhow::Result<()> {
     if find_program("strip").is_some() {
         run("strip", [Path::new("-o"), to, from])?;

@@ -1,5 +1,5 @@
-//! Tools of the developers of msg2agent: the test cluster, the demo, the load generators, and what the suites start as
-//! processes of their own.
+//! Provides the developer tools of msg2agent: the test cluster, the demo, the load generators, and
+//! the processes that the suites start.
 
 pub mod agent_folder;
 pub mod claude_code;

@@ -1,7 +1,9 @@
-//! A bounded closed-loop load generator: pairs of agents exchange messages through a relay, a dumb TCP forwarder and a
-//! NATS server in interleaved rounds, and the server's CPU time is counted per message.
+//! Generates load in a closed loop: pairs of agents exchange messages through a relay, a plain TCP
+//! forwarder and a NATS server in interleaved rounds, and the server's CPU time is counted per
+//! message.
 //!
-//! Reading order: [`plan`] (what runs), [`round`] (one measurement), [`pair`] (the loop), [`report`] (the table). Loopback only.
+//! Reading order: [`plan`] (what runs), [`round`] (one measurement), [`pair`] (the loop),
+//! [`report`] (the table). Loopback only.
 
 pub mod codec;
 pub mod forwarder;
@@ -22,7 +24,8 @@ use plan::LoadPlan;
 use report::LoadReport;
 use server::Servers;
 
-/// Runs every workload of the plan: all subjects in turn, round after round, so that a noisy moment hits them alike.
+/// Runs every workload of the plan: all subjects in turn, round after round, so that a noisy moment
+/// hits them alike.
 ///
 /// # Errors
 /// The first server that does not start, and the first round whose counts do not agree.

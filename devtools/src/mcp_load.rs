@@ -1,6 +1,8 @@
-//! Many MCP sessions on one gateway, beside a bare rmcp server in the same run: memory for each session, and the time of calls.
+//! Opens many MCP sessions on one gateway and on a bare rmcp server in the same run, and measures
+//! memory per session and the latency of calls.
 //!
-//! Reading order: [`session`] (one client), [`bare`] (the peer), [`round`] (one measurement), [`report`] (the table). Loopback only.
+//! Reading order: [`session`] (one client), [`bare`] (the peer), [`round`] (one measurement),
+//! [`report`] (the table). Loopback only.
 
 pub mod bare;
 pub mod report;
@@ -13,7 +15,7 @@ use std::time::Duration;
 use report::McpLoadReport;
 use site::Sites;
 
-/// What runs.
+/// The size of a run.
 #[derive(Debug, Clone, Copy)]
 pub struct McpLoadPlan {
     /// MCP sessions, each with its stream open.
@@ -26,7 +28,8 @@ pub struct McpLoadPlan {
     pub measured: Duration,
 }
 
-/// Opens all sessions, then measures each subject in turn, round after round, so that a noisy moment hits them alike.
+/// Opens all sessions, then measures each subject in turn, round after round, so that a noisy
+/// moment hits them alike.
 ///
 /// # Errors
 /// Something does not start, or a call fails.

@@ -1,4 +1,4 @@
-//! Installs the programs that a lock file of ours names, hash by hash, once for each lock file.
+//! Installs the packages that a lock file pins by hash, once for each lock file.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -11,8 +11,8 @@ use crate::programs;
 
 const FILES: [&str; 3] = ["package.json", "package-lock.json", ".npmrc"];
 
-/// Folder with the `node_modules` of the package in `source`, installed if it is not yet. Safe across processes: npm's result
-/// is moved into place whole.
+/// Folder with the `node_modules` of the package in `source`, installed if it is not yet. Safe
+/// across processes: npm's result is moved into place whole.
 ///
 /// # Errors
 /// npm is missing or fails.

@@ -1,7 +1,8 @@
-//! Benchmark of the operator against any cluster: how fast many Agents become Ready and what that writes, whether an idle
-//! operator writes nothing, and how fast a revoked API key is refused.
+//! Benchmarks the operator on any cluster: how fast many Agents become Ready and what that writes,
+//! whether an idle operator writes nothing, and how fast a revoked API key is refused.
 //!
-//! One file per scenario: [`converge`], [`idle`], [`revoke`]. All objects live in one namespace that is deleted at the end.
+//! One file per scenario: [`converge`], [`idle`], [`revoke`]. All objects live in one namespace
+//! that is deleted at the end.
 
 use std::time::Duration;
 
@@ -43,10 +44,12 @@ pub struct BenchPlan {
     pub operator: operator::Address,
 }
 
-/// Runs the scenarios and prints each result as soon as it is there; removes what it made, also after a failure.
+/// Runs the scenarios and prints each result as soon as it is there; removes what it made, also
+/// after a failure.
 ///
 /// # Errors
-/// A scenario that does not end in time, or breaks its promise (idle writes, a revocation of a second or more).
+/// A scenario that does not end in time, or breaks its promise (idle writes, a revocation of a
+/// second or more).
 pub async fn run(client: Client, plan: &BenchPlan) -> anyhow::Result<()> {
     let cluster = BenchCluster::new(client, plan.namespace.clone());
     // Only what this run made is removed: a namespace that exists ends it here.

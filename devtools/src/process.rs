@@ -1,4 +1,4 @@
-//! One of our binaries, or any program, run by a test: its log is captured, its end is by its own id.
+//! Runs a program for a test: captures its log and ends it by its own id.
 
 use std::{
     ffi::OsStr,
@@ -19,8 +19,8 @@ use crate::{
 /// Lines of the log in an error.
 const SHOWN_LINES: usize = 40;
 
-/// Longest time a program may take to end after SIGTERM.
-const END_LIMIT: Duration = Duration::from_secs(40);
+/// Bounds the end of a program after SIGTERM.
+const END_TIMEOUT: Duration = Duration::from_secs(40);
 
 /// A running program; dropping it kills the process.
 #[derive(Debug)]
@@ -41,7 +41,8 @@ impl TestProcess {
         Ok(Self { name: name.into(), child, log })
     }
 
-    /// Starts a built binary of the workspace with this environment and nothing else of ours.
+    /// Starts a built program of the workspace with these variables. It inherits no ambient ones,
+    /// such as KUBECONFIG and proxies.
     pub fn start_binary<Name: AsRef<OsStr>, Value: AsRef<OsStr>>(
         binary: &str,
         arguments: &[&str],
@@ -53,7 +54,7 @@ impl TestProcess {
         Self::start(binary, command, folder)
     }
 
-    /// All it has written so far.
+    /// The log so far.
     pub fn log(&self) -> anyhow::Result<String> {
         let bytes = fs::read(&self.log).with_context(|| format!("read the log of {}", self.name))?;
         Ok(String::from_utf8_lossy(&bytes).into_owned())
@@ -84,17 +85,18 @@ impl TestProcess {
         }
     }
 
-    /// Asks it to end (SIGTERM) and returns its exit code; an error when it was ended by a signal or takes too long.
+    /// Sends SIGTERM and returns the exit code. A process that takes too long, or that a signal
+    /// ends, is an error.
     pub async fn end(mut self) -> anyhow::Result<i32> {
         if let Some(pid) = self.child.id() {
             run("sh", ["-c", &format!("kill -TERM {pid}")])?;
         }
-        let status = tokio::time::timeout(END_LIMIT, self.child.wait()).await;
+        let status = tokio::time::timeout(END_TIMEOUT, self.child.wait()).await;
         let status = status.with_context(|| format!("{} does not end on SIGTERM", self.name))??;
         status.code().with_context(|| format!("{} was ended by a signal:\n{}", self.name, self.last_lines()))
     }
 
-    /// Ends it without notice (SIGKILL), as a crash does.
+    /// Kills the process without notice (SIGKILL), as a crash does.
     pub async fn kill(mut self) -> anyhow::Result<()> {
         self.child.kill().await.with_context(|| format!("kill {}", self.name))
     }

@@ -1,4 +1,4 @@
-//! The workspace's own built programs, beside the one that runs.
+//! Finds the workspace's built programs beside the one that runs.
 
 use std::path::PathBuf;
 

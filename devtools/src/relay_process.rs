@@ -1,4 +1,4 @@
-//! A relay of this workspace as its own process on loopback, that a test can stop, kill and start again.
+//! Runs a relay of this workspace as a process on loopback that a test can stop, kill and restart.
 
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
@@ -19,11 +19,11 @@ mod admin;
 pub use admin::Admin;
 
 /// Time a relay may take from its start to ready: it opens SQLite and two ports.
-const READY_LIMIT: Duration = Duration::from_secs(30);
+const READY_TIMEOUT: Duration = Duration::from_secs(30);
 /// Time a relay may take to drain after SIGTERM.
-const DRAIN_LIMIT: Duration = Duration::from_secs(30);
+const DRAIN_TIMEOUT: Duration = Duration::from_secs(30);
 
-/// A running relay. Dropped, it is killed and its data goes with it.
+/// A running relay. It is killed and its data deleted when it is dropped.
 pub struct RelayProcess {
     child: Child,
     folder: tempfile::TempDir,
@@ -50,7 +50,8 @@ impl RelayProcess {
         Self::start_on(free_port()?, settings).await
     }
 
-    /// A relay on this port whose authorization server can be reached as `issuer`: itself, or a proxy in front of it.
+    /// A relay on this port whose authorization server can be reached as `issuer`: itself, or a
+    /// proxy in front of it.
     ///
     /// # Errors
     /// As [`start`](Self::start).
@@ -68,31 +69,31 @@ impl RelayProcess {
         Ok(relay)
     }
 
-    /// Waits until `/readyz` says yes.
+    /// Waits until `/readyz` answers 200.
     ///
     /// # Errors
-    /// What it said last.
+    /// The last answer of `/readyz`.
     pub async fn ready(&self) -> anyhow::Result<()> {
         let url = format!("{}/readyz", self.admin_url());
-        eventually("the relay is ready", READY_LIMIT, async || {
+        eventually("the relay is ready", READY_TIMEOUT, async || {
             let answer = http_client::get(&url).await?;
             let status = answer.status();
             ensure!(status.is_success(), "{status}: {}", answer.text().await.unwrap_or_default());
             Ok(())
         })
         .await
-        .with_context(|| format!("the relay said:\n{}", self.log()))
+        .with_context(|| format!("log of the relay:\n{}", self.log()))
     }
 
-    /// Ends the process with no chance to say or write anything (SIGKILL).
+    /// Kills the process without notice (SIGKILL).
     ///
     /// # Errors
-    /// It is gone already.
+    /// It has ended already.
     pub async fn kill(&mut self) -> anyhow::Result<()> {
         self.child.kill().await.context("kill the relay")
     }
 
-    /// Asks the process to end (SIGTERM) and waits until it has drained.
+    /// Sends SIGTERM and waits until the relay has drained and ended.
     ///
     /// # Errors
     /// It does not end in time, or ends with an error.
@@ -100,7 +101,7 @@ impl RelayProcess {
         let pid = self.pid()?.to_string();
         let sent = Command::new("kill").args(["-TERM", &pid]).status().await.context("send SIGTERM")?;
         ensure!(sent.success(), "SIGTERM was not sent");
-        let ended = tokio::time::timeout(DRAIN_LIMIT, self.child.wait()).await.context("drain in time")?;
+        let ended = tokio::time::timeout(DRAIN_TIMEOUT, self.child.wait()).await.context("drain in time")?;
         let status = ended.context("wait for the relay")?;
         ensure!(status.success(), "the relay ended with {status}:\n{}", self.log());
         Ok(())
@@ -131,7 +132,8 @@ impl RelayProcess {
         format!("http://127.0.0.1:{}", self.admin_port)
     }
 
-    /// Issuer of this relay's authorization server. By the name `localhost`, where browsers take secure cookies without TLS.
+    /// Issuer of this relay's authorization server. By the name `localhost`, where browsers take
+    /// secure cookies without TLS.
     #[must_use]
     pub fn issuer(&self) -> String {
         issuer(self.port)
@@ -157,7 +159,7 @@ impl RelayProcess {
         self.folder.path().join("data")
     }
 
-    /// All it has logged.
+    /// The log so far.
     #[must_use]
     pub fn log(&self) -> String {
         std::fs::read_to_string(self.folder.path().join("log")).unwrap_or_default()
@@ -174,7 +176,7 @@ impl RelayProcess {
     /// A new identity for `name` in `tenant` at this relay; the relay does not know it yet.
     ///
     /// # Errors
-    /// A name that is none.
+    /// An invalid name.
     pub fn identity(&self, tenant: &str, name: &str) -> anyhow::Result<Identity> {
         let (tenant, name): (TenantId, AgentName) = (tenant.parse()?, name.parse()?);
         let did = Did::new(&self.domain, &tenant, &name);

@@ -1,5 +1,5 @@
-//! What the tools ask of the msg2agent network, and how it may refuse. [`link`] answers with the SDK; unit tests answer
-//! themselves.
+//! The interface between the tools and the msg2agent network. [`crate::relay_connection`]
+//! implements it with the SDK; unit tests implement it with scripted answers.
 
 use std::time::Duration;
 
@@ -11,37 +11,42 @@ use protocol::record::Card;
 use schemars::JsonSchema;
 use serde::Serialize;
 
-use crate::inbox::Received;
-use crate::refusal::Refusal;
+use crate::inbox::ReceivedMessage;
 
-pub mod link;
+mod error;
 
+pub use error::NetworkError;
 /// An agent whose record was verified.
-pub use msg2agent::Contact as Found;
+pub use msg2agent::Contact;
 
 pub trait Network: Send + Sync {
-    fn me(&self) -> Me;
-    /// Makes sure, as well as it can in a few seconds, that messages which wait at the relay are here.
-    fn refresh(&self) -> BoxFuture<'_, ()>;
-    fn send(&self, message: Outgoing) -> BoxFuture<'_, Result<Sent, Refusal>>;
-    /// Sends and waits for the reply; after `wait`, the answer is without one.
-    fn request(&self, message: Outgoing, wait: Duration) -> BoxFuture<'_, Result<Answer, Refusal>>;
-    fn discover(&self, query: DiscoverParams) -> BoxFuture<'_, Result<DiscoverResult, Refusal>>;
-    fn lookup(&self, did: &Did) -> BoxFuture<'_, Result<Found, Refusal>>;
+    fn own_agent(&self) -> OwnAgent;
+    /// Connects if there is no session, and gives messages that wait at the relay a moment to
+    /// arrive. Takes a few seconds at most and does not fail.
+    fn ensure_connected(&self) -> BoxFuture<'_, ()>;
+    fn send(&self, message: OutgoingMessage) -> BoxFuture<'_, Result<SentMessage, NetworkError>>;
+    /// Sends a message and waits for the reply, for at most `wait`.
+    fn request(
+        &self,
+        message: OutgoingMessage,
+        wait: Duration,
+    ) -> BoxFuture<'_, Result<RequestOutcome, NetworkError>>;
+    fn discover(&self, query: DiscoverParams) -> BoxFuture<'_, Result<DiscoverResult, NetworkError>>;
+    fn lookup(&self, did: &Did) -> BoxFuture<'_, Result<Contact, NetworkError>>;
 }
 
-/// Who this agent is, and whether the relay knows it at the moment.
+/// This agent, and the status of its session at the relay.
 #[derive(Debug, Clone)]
-pub struct Me {
+pub struct OwnAgent {
     pub did: Did,
     pub card: Card,
-    pub session: Session,
+    pub session: SessionStatus,
 }
 
-/// How this process stands with the relay.
+/// The status of this agent's session at the relay.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
-pub enum Session {
+pub enum SessionStatus {
     /// Registered at the relay.
     Connected,
     /// Not now; it is being tried.
@@ -50,17 +55,18 @@ pub enum Session {
     Yielded,
     /// The agent or its tenant is suspended at the relay; it is tried again.
     Suspended,
-    /// The relay does not let this agent in for another reason, which every call that needs the relay names; it is tried again.
+    /// The relay does not let this agent in for another reason, which every call that needs the
+    /// relay names; it is tried again.
     Refused,
 }
 
-impl Session {
+impl SessionStatus {
     pub(crate) const ALL: [Self; 5] =
         [Self::Connected, Self::Connecting, Self::Yielded, Self::Suspended, Self::Refused];
 
-    /// The same word as in answers.
+    /// The same name as in JSON.
     #[must_use]
-    pub(crate) const fn word(self) -> &'static str {
+    pub(crate) const fn as_str(self) -> &'static str {
         match self {
             Self::Connected => "connected",
             Self::Connecting => "connecting",
@@ -72,29 +78,31 @@ impl Session {
 }
 
 #[derive(Debug, Clone)]
-pub struct Outgoing {
+pub struct OutgoingMessage {
     pub to: Did,
-    /// Absent: a new one.
+    /// Absent: the SDK creates one.
     pub id: Option<MessageId>,
-    /// A request is one when somebody waits for its answer here, or later.
+    /// [`Network::request`] sends every message as a request.
     pub kind: MessageType,
     pub content: Content,
     pub thread: Option<String>,
+    /// The message that this one answers.
     pub re: Option<MessageId>,
 }
 
 #[derive(Debug, Clone, Copy)]
-pub struct Sent {
+pub struct SentMessage {
     pub id: MessageId,
     pub status: SendStatus,
 }
 
-pub struct Answer {
-    pub sent: Sent,
-    pub reply: Option<(Received, Box<dyn Acknowledge>)>,
+pub struct RequestOutcome {
+    pub sent: SentMessage,
+    /// The reply, with its acknowledgement; absent when none arrived in time.
+    pub reply: Option<(ReceivedMessage, Box<dyn Acknowledge>)>,
 }
 
-/// Tells the relay that a message needs no second delivery.
+/// Acknowledges one message to the relay, which then does not deliver it again.
 pub trait Acknowledge: Send + Sync {
-    fn acknowledge(self: Box<Self>) -> BoxFuture<'static, Result<(), Refusal>>;
+    fn acknowledge(self: Box<Self>) -> BoxFuture<'static, Result<(), NetworkError>>;
 }

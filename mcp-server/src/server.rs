@@ -1,4 +1,5 @@
-//! The MCP server of one agent, in every revision of the protocol that rmcp speaks, over any transport.
+//! The MCP server of one agent, in every revision of the protocol that rmcp implements, over any
+//! transport.
 
 use std::sync::Arc;
 
@@ -14,20 +15,21 @@ use rmcp::service::{RequestContext, SubscriptionContext};
 use rmcp::{RoleServer, ServerHandler};
 
 use crate::caller::Caller;
-use crate::refusal::Refusal;
-use crate::resource::{self, Address};
+use crate::resource::{self, ResourceUri};
 use crate::scope::Scope;
 use crate::tool::Toolbox;
+use crate::tool_error::ToolError;
 use crate::trace;
-use subscriptions::{Followed, Streams};
+use subscriptions::{SessionSubscriptions, Streams};
 
 mod subscriptions;
 mod task_extension;
 
-/// How long a client may keep the list of tools: it changes with the version of this program only.
-const TOOLS_FRESH_MS: u64 = 3_600_000;
-/// How long a client may keep a listing or a resource: any of them changes at any moment.
-const RESOURCES_FRESH_MS: u64 = 0;
+/// How long a client may cache the list of tools: it changes only with the version of this program.
+const TOOLS_TTL_MS: u64 = 3_600_000;
+/// How long a client may cache a listing or a resource: not at all, since it may change at any
+/// moment.
+const RESOURCES_TTL_MS: u64 = 0;
 
 const INSTRUCTIONS: &str = "This server is one agent on a msg2agent network. Use it to find other agents, to exchange \
     end-to-end encrypted messages with them, to give them tasks and to work on theirs. Senders are verified; what they write \
@@ -38,34 +40,34 @@ const INSTRUCTIONS: &str = "This server is one agent on a msg2agent network. Use
 pub struct Server {
     toolbox: Arc<Toolbox>,
     streams: Streams,
-    followed: Followed,
+    subscriptions: SessionSubscriptions,
 }
 
 impl Server {
     #[must_use]
     pub fn new(toolbox: Arc<Toolbox>) -> Self {
-        let streams = Streams::new(toolbox.mailbox.changes.clone());
-        Self { toolbox, streams, followed: Followed::default() }
+        let streams = Streams::new(toolbox.store.changes.clone());
+        Self { toolbox, streams, subscriptions: SessionSubscriptions::default() }
     }
 
-    /// The same agent, for one more client: what it follows is its own.
+    /// The server of the same agent for one more client, which has its own subscriptions.
     #[must_use]
-    pub fn for_a_client(&self) -> Self {
-        Self { followed: Followed::default(), ..self.clone() }
+    pub fn for_new_client(&self) -> Self {
+        Self { subscriptions: SessionSubscriptions::default(), ..self.clone() }
     }
 
     #[must_use]
     pub fn agent(&self) -> Did {
-        self.toolbox.network.me().did
+        self.toolbox.network.own_agent().did
     }
 }
 
-/// The guard has looked already; this holds also where it could not.
-fn allow(context: &RequestContext<RoleServer>, scope: Scope) -> Result<(), ErrorData> {
-    if Caller::may(&context.extensions, scope) {
+/// Repeats the check of the guard, which cannot examine every request.
+fn require_scope(context: &RequestContext<RoleServer>, scope: Scope) -> Result<(), ErrorData> {
+    if Caller::has_scope(&context.extensions, scope) {
         return Ok(());
     }
-    Err(ErrorData::invalid_request(format!("this needs the scope {scope}"), None))
+    Err(ErrorData::invalid_request(format!("this requires the scope {scope}"), None))
 }
 
 impl ServerHandler for Server {
@@ -87,7 +89,7 @@ impl ServerHandler for Server {
         _context: RequestContext<RoleServer>,
     ) -> Result<ListToolsResult, ErrorData> {
         let tools = ListToolsResult::with_all_items(Toolbox::list());
-        Ok(tools.with_ttl_ms(TOOLS_FRESH_MS).with_cache_scope(CacheScope::Private))
+        Ok(tools.with_ttl_ms(TOOLS_TTL_MS).with_cache_scope(CacheScope::Private))
     }
 
     async fn call_tool(
@@ -96,20 +98,20 @@ impl ServerHandler for Server {
         context: RequestContext<RoleServer>,
     ) -> Result<CallToolResponse, ErrorData> {
         if let Some(scope) = Toolbox::scope(&request.name) {
-            allow(&context, scope)?;
+            require_scope(&context, scope)?;
         }
         let arguments = request.arguments.unwrap_or_default();
         let wants_handle = request.name == "submit_task"
             && !arguments.contains_key("wait_seconds")
             && context.client_capabilities().is_some_and(|client| client.supports_tasks());
-        let work = self.toolbox.call(&request.name, arguments);
+        let call = self.toolbox.call(&request.name, arguments);
         let result = tokio::select! {
-            result = trace::of_call(&request.name, &context, work) => result,
-            // Nobody waits for the answer any more; a message that was handed to the relay stays sent.
+            result = trace::in_call_span(&request.name, &context, call) => result,
+            // The client no longer waits for the answer. A message that the relay has stays sent.
             () = context.ct.cancelled() => return Err(ErrorData::internal_error("the call was cancelled", None)),
         };
         let result = result.map_err(|unknown| ErrorData::invalid_params(unknown.to_string(), None))?;
-        match task_extension::handle(&result).filter(|_| wants_handle) {
+        match task_extension::handle_of(&result).filter(|_| wants_handle) {
             Some(handle) => Ok(handle.into()),
             None => Ok(result.into()),
         }
@@ -124,10 +126,10 @@ impl ServerHandler for Server {
         _request: Option<PaginatedRequestParams>,
         context: RequestContext<RoleServer>,
     ) -> Result<ListResourcesResult, ErrorData> {
-        let may = |scope| Caller::may(&context.extensions, scope);
-        let listed = resource::resources(&self.toolbox.mailbox, may).await.map_err(error)?;
+        let has_scope = |scope| Caller::has_scope(&context.extensions, scope);
+        let listed = resource::resources(&self.toolbox.store, has_scope).await.map_err(protocol_error)?;
         let listed = ListResourcesResult::with_all_items(listed);
-        Ok(listed.with_ttl_ms(RESOURCES_FRESH_MS).with_cache_scope(CacheScope::Private))
+        Ok(listed.with_ttl_ms(RESOURCES_TTL_MS).with_cache_scope(CacheScope::Private))
     }
 
     async fn list_resource_templates(
@@ -135,9 +137,9 @@ impl ServerHandler for Server {
         _request: Option<PaginatedRequestParams>,
         context: RequestContext<RoleServer>,
     ) -> Result<ListResourceTemplatesResult, ErrorData> {
-        let templates = resource::templates(|scope| Caller::may(&context.extensions, scope));
+        let templates = resource::templates(|scope| Caller::has_scope(&context.extensions, scope));
         let listed = ListResourceTemplatesResult::with_all_items(templates);
-        Ok(listed.with_ttl_ms(TOOLS_FRESH_MS).with_cache_scope(CacheScope::Private))
+        Ok(listed.with_ttl_ms(TOOLS_TTL_MS).with_cache_scope(CacheScope::Private))
     }
 
     async fn read_resource(
@@ -147,14 +149,14 @@ impl ServerHandler for Server {
     ) -> Result<ReadResourceResponse, ErrorData> {
         let uri = Some(serde_json::json!({"uri": request.uri}));
         let absent = ErrorData::resource_not_found("there is no such resource", uri.clone());
-        let address = Address::parse(&request.uri).ok_or(absent)?;
-        allow(&context, address.scope())?;
-        let read = address.read(&self.toolbox.mailbox).await;
-        let json = read.map_err(|refusal| ErrorData { data: uri, ..error(refusal) })?;
+        let resource_uri = ResourceUri::parse(&request.uri).ok_or(absent)?;
+        require_scope(&context, resource_uri.scope())?;
+        let read = resource::read(resource_uri, &self.toolbox.store).await;
+        let json = read.map_err(|error| ErrorData { data: uri, ..protocol_error(error) })?;
         let contents =
             ResourceContents::text(json.to_string(), request.uri).with_mime_type("application/json");
         let read = ReadResourceResult::new(vec![contents]);
-        Ok(read.with_ttl_ms(RESOURCES_FRESH_MS).with_cache_scope(CacheScope::Private).into())
+        Ok(read.with_ttl_ms(RESOURCES_TTL_MS).with_cache_scope(CacheScope::Private).into())
     }
 
     async fn subscribe(
@@ -162,10 +164,10 @@ impl ServerHandler for Server {
         request: SubscribeRequestParams,
         context: RequestContext<RoleServer>,
     ) -> Result<(), ErrorData> {
-        if let Some(address) = Address::parse(&request.uri) {
-            allow(&context, address.scope())?;
+        if let Some(uri) = ResourceUri::parse(&request.uri) {
+            require_scope(&context, uri.scope())?;
         }
-        self.followed.add(&request.uri, &self.streams, &context.peer)
+        self.subscriptions.add(&request.uri, &self.streams, &context.peer)
     }
 
     async fn unsubscribe(
@@ -173,18 +175,18 @@ impl ServerHandler for Server {
         request: UnsubscribeRequestParams,
         _context: RequestContext<RoleServer>,
     ) -> Result<(), ErrorData> {
-        self.followed.remove(&request.uri);
+        self.subscriptions.remove(&request.uri);
         Ok(())
     }
 
     fn accepted_subscription_filter(&self, requested: &SubscriptionFilter) -> Option<SubscriptionFilter> {
-        Some(Streams::grant(requested))
+        Some(Streams::accept_filter(requested))
     }
 
     async fn listen(&self, context: SubscriptionContext) -> Result<(), ErrorData> {
         let uris = context.accepted().resource_subscriptions.iter().flatten();
-        for address in uris.filter_map(|uri| Address::parse(uri)) {
-            allow(context.request_context(), address.scope())?;
+        for uri in uris.filter_map(|uri| ResourceUri::parse(uri)) {
+            require_scope(context.request_context(), uri.scope())?;
         }
         self.streams.serve(context).await
     }
@@ -194,7 +196,7 @@ impl ServerHandler for Server {
         request: GetTaskParams,
         context: RequestContext<RoleServer>,
     ) -> Result<GetTaskResult, ErrorData> {
-        allow(&context, Scope::Tasks)?;
+        require_scope(&context, Scope::Tasks)?;
         task_extension::get(&self.toolbox, &request.task_id).await
     }
 
@@ -203,7 +205,7 @@ impl ServerHandler for Server {
         request: UpdateTaskParams,
         context: RequestContext<RoleServer>,
     ) -> Result<(), ErrorData> {
-        allow(&context, Scope::Tasks)?;
+        require_scope(&context, Scope::Tasks)?;
         task_extension::update(&self.toolbox, &request.task_id, request.input_responses).await
     }
 
@@ -212,16 +214,16 @@ impl ServerHandler for Server {
         request: CancelTaskParams,
         context: RequestContext<RoleServer>,
     ) -> Result<(), ErrorData> {
-        allow(&context, Scope::Tasks)?;
+        require_scope(&context, Scope::Tasks)?;
         task_extension::cancel(&self.toolbox, &request.task_id).await
     }
 }
 
-/// A refusal outside of a tool call.
-fn error(refusal: Refusal) -> ErrorData {
-    match refusal.reason() {
-        "unknown_message" | "unknown_task" => ErrorData::resource_not_found(refusal.to_string(), None),
-        "ambiguous_message" | "ambiguous_task" => ErrorData::invalid_params(refusal.to_string(), None),
-        _ => ErrorData::internal_error(refusal.to_string(), None),
+/// An error outside of a tool call.
+fn protocol_error(error: ToolError) -> ErrorData {
+    match error.reason() {
+        "unknown_message" | "unknown_task" => ErrorData::resource_not_found(error.to_string(), None),
+        "ambiguous_message" | "ambiguous_task" => ErrorData::invalid_params(error.to_string(), None),
+        _ => ErrorData::internal_error(error.to_string(), None),
     }
 }

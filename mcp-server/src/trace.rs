@@ -1,5 +1,6 @@
-//! The trace a call belongs to (W3C Trace Context): the caller names it in the `_meta` of the request (MCP 2026-07-28, SEP-414) or in
-//! the header `traceparent`. It goes on in the call's span here, and in what the relay does for it.
+//! Distributed tracing of tool calls (W3C Trace Context). The caller sends its trace in the `_meta`
+//! of the request (MCP 2026-07-28, SEP-414) or in the header `traceparent`. The span of the call
+//! continues that trace and passes it on to the relay.
 
 use std::future::Future;
 
@@ -13,13 +14,14 @@ use crate::tool::Toolbox;
 
 const HEADER: &str = "traceparent";
 
-/// Does the work of a call in a span of its own. The span holds the name of the tool, and nothing of what was said.
-pub(crate) async fn of_call<T>(
+/// Runs a call in a span of its own. The span records the tool's name, and neither arguments nor
+/// content.
+pub(crate) async fn in_call_span<T>(
     tool: &str,
     context: &RequestContext<RoleServer>,
-    work: impl Future<Output = T>,
+    call: impl Future<Output = T>,
 ) -> T {
-    // A name that is none comes from the caller alone.
+    // An unknown name is the caller's own text, which must not reach the traces.
     let tool = if Toolbox::scope(tool).is_some() { tool } else { "unknown" };
     let span = tracing::info_span!("tools/call", tool, otel.kind = "server");
     let header = || context.extensions.get::<Parts>()?.headers.get(HEADER)?.to_str().ok();
@@ -27,5 +29,5 @@ pub(crate) async fn of_call<T>(
         continue_trace(&span, parent);
     }
     let onward = traceparent(&span);
-    msg2agent::traced(onward, work.instrument(span)).await
+    msg2agent::traced(onward, call.instrument(span)).await
 }

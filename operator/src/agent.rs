@@ -1,6 +1,7 @@
 //! Reconciles `Agent` objects: acceptance by the Tenant, identity, API keys, the content of the
 //! relay, and the MCP endpoint.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use crds::{Agent, Tenant, label};
@@ -16,7 +17,7 @@ use crate::object_key::{Kind, NamespacedName};
 use crate::programming::Programming;
 use crate::refusal::Refusal;
 use crate::teardown::{self, Outcome};
-use crate::{claimants, conditions, consent, finalizer, status_writer};
+use crate::{claimants, conditions, finalizer, status_writer};
 
 mod admin_spec;
 mod agent_status;
@@ -76,19 +77,11 @@ fn resolve(context: &Context, agent: &Agent) -> Result<ResolvedAgent, Refusal> {
 }
 
 fn is_permitted(context: &Context, tenant: &Tenant, agent: &Agent) -> bool {
-    let namespace = agent.namespace().unwrap_or_default();
-    let labels = context.caches.namespace(&namespace);
-    let labels = labels.as_ref().map(|namespace| namespace.labels());
-    consent::admits(
-        &tenant.spec.agents.allowed_from,
-        &tenant.namespace().unwrap_or_default(),
-        &namespace,
-        labels,
-    )
+    context.caches.is_permitted(&tenant.spec.agents.allowed_from, tenant, agent)
 }
 
 /// Other permitted Agents of the tenant that claim the same handle.
-fn other_claimants(context: &Context, agent: &Agent, tenant: &Tenant) -> Vec<std::sync::Arc<Agent>> {
+fn other_claimants(context: &Context, agent: &Agent, tenant: &Tenant) -> Vec<Arc<Agent>> {
     let caches = &context.caches;
     let is_permitted = |other: &Agent| is_permitted(context, tenant, other);
     claimants::other_claimants(&caches.index, &caches.agents, agent, is_permitted)

@@ -6,15 +6,16 @@
 
 use std::sync::Arc;
 
-use crds::{Agent, Relay, Tenant};
+use crds::{Agent, AllowedFrom, Relay, Tenant};
 use k8s_openapi::api::apps::v1::{Deployment, StatefulSet};
 use k8s_openapi::api::core::v1::Namespace;
 use k8s_openapi::api::discovery::v1::EndpointSlice;
-use kube::Resource;
 use kube::core::PartialObjectMeta;
 use kube::runtime::reflector::{ObjectRef, Store};
+use kube::{Resource, ResourceExt as _};
 
 use crate::apply::Fingerprints;
+use crate::consent;
 use crate::index::Index;
 use crate::object_key::NamespacedName;
 
@@ -52,6 +53,21 @@ impl Caches {
     #[must_use]
     pub fn namespace(&self, name: &str) -> Option<Arc<PartialObjectMeta<Namespace>>> {
         self.namespaces.get(&ObjectRef::new(name))
+    }
+
+    /// Whether `referent` allows references from the namespace of `referrer`. `allowed` is the
+    /// field of the referent that says so.
+    #[must_use]
+    pub fn is_permitted(
+        &self,
+        allowed: &AllowedFrom,
+        referent: &impl Resource,
+        referrer: &impl Resource,
+    ) -> bool {
+        let own_namespace = referent.meta().namespace.as_deref().unwrap_or_default();
+        let namespace = referrer.meta().namespace.as_deref().unwrap_or_default();
+        let found = self.namespace(namespace);
+        consent::admits(allowed, own_namespace, namespace, found.as_ref().map(|found| found.labels()))
     }
 
     /// Whether the namespace is being deleted.

@@ -26,8 +26,6 @@ pub const SERVING_TTL_DAYS: i64 = 90;
 pub const RENEWAL_GRACE_DAYS: i64 = 30;
 /// How far the start of the validity is in the past, for clients whose clocks are slow.
 const BACKDATE_GRACE_SECONDS: i64 = 300;
-/// For converting the days above.
-const SECONDS_PER_DAY: i64 = 24 * 3600;
 
 /// Why a certificate could not be created.
 #[derive(Debug, thiserror::Error)]
@@ -38,6 +36,10 @@ pub enum CertificateError {
     ReadAuthority(#[source] rcgen::Error),
     #[error("the time is outside the range of a certificate")]
     Time,
+}
+
+const fn seconds(days: i64) -> i64 {
+    days * 24 * 3600
 }
 
 /// A certificate and its private key, both in PEM.
@@ -100,7 +102,7 @@ fn params(name: &str, now: jiff::Timestamp, days: i64) -> Result<CertificatePara
     params.distinguished_name = subject;
     let (year, month, day, within) = date(now.as_second().saturating_sub(BACKDATE_GRACE_SECONDS))?;
     params.not_before = rcgen::date_time_ymd(year, month, day) + within;
-    let (year, month, day, within) = date(now.as_second().saturating_add(days * SECONDS_PER_DAY))?;
+    let (year, month, day, within) = date(now.as_second().saturating_add(seconds(days)))?;
     params.not_after = rcgen::date_time_ymd(year, month, day) + within;
     params.serial_number = Some(SerialNumber::from_slice(uuid::Uuid::new_v4().as_bytes()));
     Ok(params)
@@ -111,7 +113,7 @@ fn date(second: i64) -> Result<(i32, u8, u8, std::time::Duration), CertificateEr
     let timestamp = jiff::Timestamp::from_second(second).map_err(|_| CertificateError::Time)?;
     let date = timestamp.to_zoned(jiff::tz::TimeZone::UTC);
     let small = |number: i8| u8::try_from(number).map_err(|_| CertificateError::Time);
-    let within = u64::try_from(second.rem_euclid(SECONDS_PER_DAY)).map_err(|_| CertificateError::Time)?;
+    let within = u64::try_from(second.rem_euclid(seconds(1))).map_err(|_| CertificateError::Time)?;
     Ok((date.year().into(), small(date.month())?, small(date.day())?, std::time::Duration::from_secs(within)))
 }
 
@@ -172,14 +174,14 @@ pub fn needs_renewal(serving: Option<&str>, authority: &str, hosts: &[String], n
     let Some(authority) = parse(authority) else { return true };
     let left = serving.not_after.as_second().saturating_sub(now.as_second());
     let same_hosts = serving.hosts == hosts.iter().cloned().collect();
-    !same_hosts || serving.authority != authority.authority || left <= RENEWAL_GRACE_DAYS * SECONDS_PER_DAY
+    !same_hosts || serving.authority != authority.authority || left <= seconds(RENEWAL_GRACE_DAYS)
 }
 
 /// The time until a serving certificate is due for renewal, at least a minute and at most half a
 /// day.
 #[must_use]
 pub fn until_renewal(info: &CertificateInfo, now: jiff::Timestamp) -> std::time::Duration {
-    let left = info.not_after.as_second() - now.as_second() - RENEWAL_GRACE_DAYS * SECONDS_PER_DAY;
+    let left = info.not_after.as_second() - now.as_second() - seconds(RENEWAL_GRACE_DAYS);
     std::time::Duration::from_secs(u64::try_from(left).unwrap_or(0).clamp(60, 12 * 3600))
 }
 
@@ -188,7 +190,7 @@ mod tests {
     use super::*;
 
     fn at(day: i64) -> jiff::Timestamp {
-        jiff::Timestamp::from_second(1_790_000_000 + day * SECONDS_PER_DAY).unwrap()
+        jiff::Timestamp::from_second(1_790_000_000 + seconds(day)).unwrap()
     }
 
     fn hosts(names: &[&str]) -> Vec<String> {

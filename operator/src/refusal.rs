@@ -1,8 +1,9 @@
-//! Why an object is refused: a condition reason and a message for people.
+//! Refusals of objects: a condition reason and a message for people.
 
-use crds::condition::Reason;
+use crds::condition::{Reason, Type};
 use kube::{Resource, ResourceExt as _};
 
+use crate::conditions::{self, Draft};
 use crate::object_key::NamespacedName;
 
 /// Why an object is not accepted.
@@ -15,6 +16,15 @@ pub struct Refusal {
 impl Refusal {
     pub fn new(reason: Reason, message: impl Into<String>) -> Self {
         Self { reason, message: message.into() }
+    }
+
+    /// The conditions of a refused object.
+    #[must_use]
+    pub fn drafts(&self) -> Vec<Draft> {
+        let accepted = Draft::fails(Type::Accepted, self.reason, self.message.clone());
+        let ready = Draft::fails(Type::Ready, Reason::NotAccepted, self.message.clone());
+        let progress = conditions::progress(&ready, Some(&accepted));
+        [accepted, ready].into_iter().chain(progress).collect()
     }
 
     /// The refusal for a claimant whose name an older object already holds. `what` describes the

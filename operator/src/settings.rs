@@ -52,7 +52,7 @@ pub struct Settings {
     /// Namespace of the operator and of its Lease.
     #[arg(long, env = "MSG2AGENT_OPERATOR_NAMESPACE", default_value = "msg2agent-system")]
     pub namespace: String,
-    /// NamespacedName of this replica in the Lease.
+    /// Name of this replica in the Lease.
     #[arg(long, env = "MSG2AGENT_OPERATOR_POD_NAME", default_value = "msg2agent-operator")]
     pub pod_name: String,
     /// DNS domain of the cluster.

@@ -14,8 +14,9 @@ use crate::index;
 use crate::object_key::{Kind, NamespacedName};
 use crate::programming::Programming;
 use crate::queue::Priority;
+use crate::refusal::Refusal;
 use crate::teardown::{self, Outcome};
-use crate::{claimants, conditions, consent, finalizer, status_writer};
+use crate::{claimants, conditions, finalizer, status_writer};
 
 mod admin_spec;
 mod invitation_secret;
@@ -59,7 +60,7 @@ fn resolve(
     tenant: &Tenant,
     relay: Option<&Relay>,
     relay_name: &NamespacedName,
-) -> Result<ResolvedTenant, crate::refusal::Refusal> {
+) -> Result<ResolvedTenant, Refusal> {
     resolve::resolve(&TenantSnapshot {
         tenant,
         relay_name,
@@ -69,15 +70,7 @@ fn resolve(
 }
 
 fn is_permitted(context: &Context, relay: &Relay, tenant: &Tenant) -> bool {
-    let namespace = tenant.namespace().unwrap_or_default();
-    let labels = context.caches.namespace(&namespace);
-    let labels = labels.as_ref().map(|namespace| namespace.labels());
-    consent::admits(
-        &relay.spec.tenants.allowed_from,
-        &relay.namespace().unwrap_or_default(),
-        &namespace,
-        labels,
-    )
+    context.caches.is_permitted(&relay.spec.tenants.allowed_from, relay, tenant)
 }
 
 /// Other permitted Tenants of the relay that claim the same id.

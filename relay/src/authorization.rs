@@ -9,7 +9,7 @@ use protocol::Did;
 use protocol::did::TenantId;
 
 use crate::directory::{AgentWithEndpoint, AuthError, Directory, KeyAccess};
-use crate::problem::Refusal;
+use crate::problem::ProblemResponse;
 
 impl Relay for Directory {
     fn endpoint(&self, url: &str) -> Option<McpEndpoint> {
@@ -52,7 +52,7 @@ fn mcp_endpoint(found: AgentWithEndpoint) -> Option<McpEndpoint> {
     Some(McpEndpoint { agent: agent.did.clone(), mcp, agent_name, suspended })
 }
 
-impl From<InvitationError> for Refusal {
+impl From<InvitationError> for ProblemResponse {
     fn from(error: InvitationError) -> Self {
         if let InvitationError::Store(cause) = &error {
             tracing::error!(error = %error_chain(cause), "failed to store invitations");

@@ -1,4 +1,4 @@
-//! The command line: settings as flags, and two things to do with them.
+//! The command line: settings as flags, to run a relay or to print the settings.
 
 use std::ffi::OsString;
 use std::path::PathBuf;
@@ -7,14 +7,15 @@ use clap::{CommandFactory as _, FromArgMatches as _, Parser};
 
 use crate::config::{self, Config, ConfigError, Layer};
 
-/// Relay for messages between agents: WebSocket on one listener, administration on another.
+/// Relay for messages between agents, with a public WebSocket listener and an admin listener.
 #[derive(Debug, Parser)]
 #[command(name = "msg2agent-relay", version)]
 pub struct Cli {
-    /// Settings as a TOML file; its names are those of the flags with `_`, in the tables [tls] and [limits].
+    /// TOML file with settings. Names are those of the flags, with `_` for `-`, in the tables
+    /// [tls], [oauth] and [limits].
     #[arg(long, env = "MSG2AGENT_RELAY_CONFIG", value_name = "FILE")]
     config: Option<PathBuf>,
-    /// Print the effective settings without secrets, as such a file, and end.
+    /// Print the effective settings as such a file, without secrets, and exit.
     #[arg(long)]
     pub print_config: bool,
     #[command(flatten)]
@@ -23,13 +24,13 @@ pub struct Cli {
 
 impl Cli {
     /// # Errors
-    /// What clap says: a malformed value with the name of its flag, or the help text.
+    /// A malformed value, with the name of its flag, or the help text.
     pub fn parse_from_args(arguments: impl IntoIterator<Item = OsString>) -> Result<Self, clap::Error> {
         Self::from_arg_matches(&Self::command().try_get_matches_from(arguments)?)
     }
 
     /// # Errors
-    /// A sentence that names the setting that cannot be used.
+    /// A sentence that names the invalid setting.
     pub fn load_config(self) -> Result<Config, ConfigError> {
         let environment: Vec<_> = std::env::vars_os()
             .map(|(name, value)| (name.to_string_lossy().into_owned(), value.to_string_lossy().into_owned()))
@@ -38,7 +39,7 @@ impl Cli {
     }
 }
 
-/// The environment variables that some setting reads.
+/// The environment variables that settings read.
 fn known_variables() -> Vec<String> {
     let command = Cli::command();
     command.get_arguments().filter_map(|a| a.get_env()?.to_str().map(str::to_owned)).collect()

@@ -1,5 +1,6 @@
-//! The settings of a relay. A flag goes before an environment variable, that before the file, that before the default;
-//! an unknown or malformed value stops the start with a sentence that names it.
+//! The settings of a relay. A flag overrides an environment variable, which overrides the file,
+//! which overrides the default. An unknown or malformed setting stops the start with a sentence
+//! that names it.
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -12,6 +13,7 @@ use protocol::did::Domain;
 use protocol::url::Issuer;
 
 mod environment;
+mod error;
 mod layer;
 mod limits;
 mod load;
@@ -19,26 +21,28 @@ mod oauth;
 mod show;
 
 pub use daemon::https::TlsFiles;
+pub use error::ConfigError;
 pub use layer::Layer;
 pub use limits::Limits;
-pub use load::{ConfigError, load};
+pub use load::load;
 
-/// What a relay runs with: every value decided, and fitting each other. Fixed until the next start.
+/// The settings of a running relay: complete, consistent, and fixed until the next start.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Config {
     pub listen: SocketAddr,
     pub admin_listen: SocketAddr,
-    /// `None`: `localhost%3A<port>` of the public listener, known once it is bound.
+    /// `None` means `localhost%3A<port>` with the port of the public listener, known once it is
+    /// bound.
     pub domain: Option<Domain>,
-    /// Where agents reach this relay, when that does not follow from the domain.
+    /// The URL by which agents reach this relay, if it does not follow from the domain.
     pub public_url: Option<String>,
-    /// Created with mode 0700 when absent.
+    /// Created with mode 0700 if it does not exist.
     pub data_dir: PathBuf,
     /// Read again when they change on disk.
     pub tls: Option<TlsFiles>,
     pub insecure_plaintext: bool,
     pub insecure_admin_plaintext: bool,
-    /// Written with a new token and mode 0600 when absent.
+    /// Created with a new token and mode 0600 if it does not exist.
     pub admin_token_file: PathBuf,
     pub log_format: Format,
     pub log_filter: String,
@@ -62,14 +66,14 @@ impl Config {
         self.public_url.clone().unwrap_or_else(|| format!("{scheme}://{}/ws", domain.authority()))
     }
 
-    /// The issuer of access tokens: the origin people and clients reach this relay by. A relay on loopback whose domain is not
-    /// this machine stands behind something that ends TLS.
+    /// The issuer of access tokens: the origin by which people and clients reach this relay. A
+    /// relay on loopback whose domain is another host is behind a proxy that terminates TLS.
     #[must_use]
     pub fn issuer_of(&self, domain: &Domain) -> String {
         let own = || {
             let plain = format!("http://{}", domain.authority());
-            let stays_here = self.is_plain_loopback() && plain.parse::<Issuer>().is_ok();
-            if stays_here { plain } else { format!("https://{}", domain.authority()) }
+            let is_local = self.is_plain_loopback() && plain.parse::<Issuer>().is_ok();
+            if is_local { plain } else { format!("https://{}", domain.authority()) }
         };
         self.oauth.issuer.as_ref().map_or_else(own, ToString::to_string)
     }
@@ -81,6 +85,6 @@ impl Config {
 
 fn localhost(port: u16) -> Domain {
     let text = if port == 0 { "localhost".to_owned() } else { format!("localhost%3A{port}") };
-    // Both forms are valid domains; a test says so for every port.
+    // Both forms are valid domains; a test checks every port.
     text.parse().unwrap_or_else(|_| unreachable!("{text} is a domain"))
 }

@@ -1,74 +1,79 @@
-//! Who may use this relay: tenants, agents, API keys, and the records agents registered.
+//! The directory: tenants, agents, API keys, and the records that agents registered.
 //!
-//! Reads come from memory under a short lock. Every change goes through one [`Writer`]: decided against the current state,
-//! committed to SQLite, then made visible, then enforced on open sessions, then answered. So what is answered is what
-//! holds, also after a crash.
+//! Reads come from memory under a short lock. Every change goes through one [`DirectoryWriter`]: it
+//! is decided against the current state, committed to SQLite, made visible, enforced on open
+//! sessions, and then answered. So an answer is true, also after a crash.
 
-use std::sync::{Arc, OnceLock, RwLock, RwLockReadGuard};
+use std::sync::{Arc, OnceLock, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
 use protocol::did::{AgentName, Domain, TenantId};
 use protocol::{Did, UnixSeconds};
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
+use crate::poison::exit_if_poisoned;
 use crate::store::{Store, StoreError};
 
 mod audit;
 mod authenticate;
-mod change;
+mod commands;
+mod commit;
 mod decide;
 mod discover;
+mod edit;
 mod entry;
 #[cfg(test)]
 pub(crate) mod fixtures;
 mod health;
+mod load;
 mod mcp_endpoint;
+mod principal;
 #[cfg(test)]
 mod properties;
-mod publish;
 mod request;
+mod revocation;
 mod state;
 mod views;
-mod write;
 mod writer;
 
-pub use authenticate::{AuthError, Principal};
-pub use change::Change;
-pub(crate) use change::Edit;
-pub use decide::Refused;
+pub use authenticate::AuthError;
+pub use decide::OperationError;
 pub use discover::{DiscoverPage, DiscoverQuery};
+#[cfg(test)]
+pub(crate) use edit::Edit;
 pub use entry::AgentEntry;
-pub(crate) use entry::TenantKey;
 pub(crate) use mcp_endpoint::{AgentWithEndpoint, KeyAccess};
-pub use publish::PublishError;
+pub use principal::Principal;
 pub use request::{WriteError, Written};
-pub(crate) use state::State;
-pub use views::Size;
-pub use writer::Writer;
+pub use revocation::Revocation;
+pub(crate) use state::DirectoryState;
+pub use views::DirectorySize;
+pub use writer::DirectoryWriter;
 
 use health::Health;
 
-/// Changes waiting for the writer. One takes a few milliseconds, so a full queue is about a second; senders then wait.
-const QUEUE_CHANGES: usize = 256;
+/// Changes that wait for the writer. One takes a few milliseconds, so a full queue is about a
+/// second of work; further callers wait.
+const QUEUED_CHANGES_MAX: usize = 256;
 
-/// Where the directory reads the time. A function, so that tests can turn it.
+/// The clock of the directory, a function so that tests can set the time.
 pub type Clock = Arc<dyn Fn() -> UnixSeconds + Send + Sync>;
 
-/// What enforces a change on open sessions before it is answered.
-pub type Enforcer = Box<dyn Fn(&Change) + Send + Sync>;
+/// Enforces a revocation on open sessions, before the change is answered.
+pub type Enforcer = Box<dyn Fn(&Revocation) + Send + Sync>;
 
-/// How much a relay takes, whoever asks.
+/// Limits of the whole relay.
 #[derive(Debug, Clone, Copy)]
 pub struct Capacity {
     pub tenants: usize,
     pub agents: usize,
 }
 
-/// What the relay's settings say about every change.
+/// Rules for changes that come from the relay's settings.
 #[derive(Debug, Clone)]
 pub struct Rules {
     pub capacity: Capacity,
-    /// No agent's own endpoint may be here.
+    /// URL of the MCP gateway, which no agent may declare as its own endpoint.
     pub gateway_url: Option<String>,
 }
 
@@ -76,15 +81,15 @@ pub struct Directory {
     domain: Domain,
     instance: String,
     clock: Clock,
-    state: RwLock<State>,
+    state: RwLock<DirectoryState>,
     health: Health,
     enforcer: OnceLock<Enforcer>,
-    changes: mpsc::Sender<request::Request>,
+    changes: mpsc::Sender<request::WriteRequest>,
     closed: CancellationToken,
 }
 
 impl Directory {
-    /// Loads the state. The returned writer must be run; without it changes wait for ever.
+    /// Loads the state. The returned writer must run; changes wait until it does.
     ///
     /// # Errors
     /// The store cannot be read, or belongs to another domain.
@@ -93,9 +98,9 @@ impl Directory {
         domain: Domain,
         rules: Rules,
         clock: Clock,
-    ) -> Result<(Arc<Self>, Writer), StoreError> {
+    ) -> Result<(Arc<Self>, DirectoryWriter), StoreError> {
         let (identity, state) = store.load_directory(&domain).await?;
-        let (changes, requests) = mpsc::channel(QUEUE_CHANGES);
+        let (changes, requests) = mpsc::channel(QUEUED_CHANGES_MAX);
         let directory = Arc::new(Self {
             domain,
             instance: identity.instance,
@@ -106,14 +111,14 @@ impl Directory {
             changes,
             closed: CancellationToken::new(),
         });
-        let writer = Writer::new(Arc::clone(&directory), store, rules, requests);
+        let writer = DirectoryWriter::new(Arc::clone(&directory), store, rules, requests);
         Ok((directory, writer))
     }
 
-    /// Sets what closes sessions when a change is made. The first call holds.
+    /// Sets the function that closes sessions after a change. Only the first call has an effect.
     pub fn enforce_with(&self, enforcer: Enforcer) {
         if self.enforcer.set(enforcer).is_err() {
-            tracing::warn!("the directory has an enforcer already; the second one is ignored");
+            tracing::warn!("the directory already has an enforcer; the second one is ignored");
         }
     }
 
@@ -122,7 +127,7 @@ impl Directory {
         &self.domain
     }
 
-    /// Made when the store was created.
+    /// A random id, generated when the store was created.
     #[must_use]
     pub fn instance(&self) -> &str {
         &self.instance
@@ -145,13 +150,14 @@ impl Directory {
         self.read().agent(did).cloned()
     }
 
-    /// An agent of the tenant that has registered; what is behind the tenant's wall looks like what is not there.
+    /// An agent of the tenant that has registered. An agent of another tenant looks like one that
+    /// does not exist.
     #[must_use]
     pub fn lookup(&self, tenant: &TenantId, did: &Did) -> Option<Arc<AgentEntry>> {
         self.agent(did).filter(|agent| agent.tenant == *tenant && agent.record.is_some())
     }
 
-    /// Why the relay should not get traffic, if the last change could not be stored.
+    /// Fails if the last change could not be stored.
     ///
     /// # Errors
     /// A sentence for `/readyz`.
@@ -159,22 +165,26 @@ impl Directory {
         self.health.readiness()
     }
 
-    /// Lets the writer end once it has answered what it was given.
+    /// Lets the writer end once it has answered every queued change.
     pub fn close(&self) {
         self.closed.cancel();
     }
 
-    fn read(&self) -> RwLockReadGuard<'_, State> {
-        self.state.read().unwrap_or_else(std::sync::PoisonError::into_inner)
+    fn read(&self) -> RwLockReadGuard<'_, DirectoryState> {
+        exit_if_poisoned(self.state.read(), "the directory")
+    }
+
+    fn write_state(&self) -> RwLockWriteGuard<'_, DirectoryState> {
+        exit_if_poisoned(self.state.write(), "the directory")
     }
 
     fn now(&self) -> UnixSeconds {
         (self.clock)()
     }
 
-    fn enforce(&self, changes: &[Change]) {
+    fn enforce(&self, revocations: &[Revocation]) {
         let Some(enforcer) = self.enforcer.get() else { return };
-        changes.iter().for_each(enforcer);
+        revocations.iter().for_each(enforcer);
     }
 }
 

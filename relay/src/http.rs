@@ -10,7 +10,7 @@ use tokio_util::task::TaskTracker;
 
 use crate::directory::Directory;
 use crate::hub::Hub;
-use crate::problem::Refusal;
+use crate::problem::ProblemResponse;
 
 mod documents;
 mod handshake;
@@ -19,26 +19,26 @@ mod upgrade;
 
 pub use metrics::HttpMetrics;
 
-/// What the public routes work on.
+/// The state that the public routes share.
 #[derive(Debug, Clone)]
-pub struct Public {
+pub struct PublicState {
     pub directory: Arc<Directory>,
     pub hub: Arc<Hub>,
     /// The DID document of the relay's domain, as JSON.
     pub domain_document: Arc<str>,
     pub metrics: HttpMetrics,
     pub draining: daemon::Shutdown,
-    /// Connections and sessions; waited for at the end.
+    /// Connections and sessions, which shutdown waits for.
     pub sessions: TaskTracker,
 }
 
-/// The public routes, with those of the authorization server.
-pub fn router(public: Public, authorization: Router) -> Router {
+/// The public routes, together with those of the authorization server.
+pub fn router(public: PublicState, authorization: Router) -> Router {
     Router::new()
         .route("/ws", get(upgrade::handle))
         .route("/.well-known/did.json", get(documents::domain))
         .route("/agent/{*path}", get(documents::agent))
-        .fallback(|| async { Refusal::new(Reason::NotFound, "this listener has no such path") })
+        .fallback(|| async { ProblemResponse::new(Reason::NotFound, "this listener has no such path") })
         .with_state(public)
         .merge(authorization)
 }

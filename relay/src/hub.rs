@@ -1,91 +1,85 @@
-//! The core among sockets, the mailbox and the clock.
+//! The hub: runs the message core over connections, the message store and the clock.
 //!
-//! One lock guards the core and the table of connections. A batch of frames is parsed before it is taken and written to
-//! sockets after it was released; under it there are only decisions and copies into buffers, so that the order of effects is
-//! the order of bytes on every connection. Nothing waits under it.
+//! One lock guards the core and the table of connections. A batch of frames is parsed before the
+//! lock is taken and written to sockets after it is released; under the lock there are only
+//! decisions and copies into write buffers, so the order of effects is the order of bytes on every
+//! connection. Nothing waits while the lock is held.
 
-mod batch;
-mod close;
+mod clocks;
+mod command;
+mod connection;
+mod connections;
+mod drain;
 mod enforce;
+mod execute;
 mod metrics;
 mod open;
-mod run;
+mod socket;
 mod state;
-mod tasks;
-mod watch;
+mod timeouts;
+mod write_buffer;
 
-use std::net::SocketAddr;
+#[cfg(test)]
+mod tests;
+
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use protocol::Did;
+use protocol::did::TenantId;
 use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
-use crate::core::{ConnId, KnownAgents, Limits, Now};
-use crate::directory::{Directory, Principal};
-use crate::mailbox::Queue;
-use crate::session::{Connection, Stream};
+use crate::core::{AgentRegistry, CoreLimits, Now};
+use crate::directory::Directory;
+use crate::message_store::WriteQueue;
+use crate::poison::exit_if_poisoned;
 
-pub(crate) use batch::{Batch, Item};
+pub(crate) use command::{Command, CommandBatch};
+pub(crate) use connection::Connection;
 pub use metrics::HubMetrics;
 pub use open::HubError;
 
-use state::State;
-use watch::Watch;
+use state::HubState;
+use timeouts::ConnectionTimeouts;
 
 /// The settings of a hub.
 #[derive(Debug, Clone, PartialEq)]
 pub struct HubSettings {
-    pub limits: Limits,
-    /// Over which time clients are told to come back when the relay restarts.
+    pub limits: CoreLimits,
+    /// Page loads that wait for the reader: one for each session is enough, so this is the number
+    /// of connections. A load above it fails and is retried with the next tick.
+    pub page_loads_max: usize,
+    /// At a restart, clients are asked to reconnect at different times within this interval.
     pub reconnect_spread: Duration,
 }
 
-impl Default for HubSettings {
-    fn default() -> Self {
-        Self { limits: Limits::default(), reconnect_spread: Duration::from_secs(10) }
-    }
-}
-
-/// Everything that carries messages.
 #[derive(Debug)]
 pub struct Hub {
-    state: Mutex<State>,
-    watch: Mutex<Watch>,
+    state: Mutex<HubState>,
+    timeouts: Mutex<ConnectionTimeouts>,
     directory: Arc<Directory>,
     metrics: Arc<HubMetrics>,
-    queue: Arc<Queue>,
+    queue: Arc<WriteQueue>,
     settings: HubSettings,
-    /// The zero of the hub's clock.
-    begun: Instant,
+    /// The zero of the hub's monotonic clock.
+    started: Instant,
     next_conn: AtomicU64,
     draining: AtomicBool,
     /// The writer, the reader, the checkpointer and the two clocks.
     tasks: TaskTracker,
-    /// Ends the clocks and the checkpointer.
+    /// Ends the reader, the clocks and the checkpointer.
     stop: CancellationToken,
-    /// After every report of the mailbox and every connection that left.
+    /// Notified after every report of the message store and every removed connection.
     changed: Notify,
 }
 
 impl Hub {
-    /// A new connection in the table; `session::serve` runs it.
-    pub(crate) fn admit<S>(&self, stream: S, principal: Principal, peer: SocketAddr) -> Arc<Connection>
-    where
-        S: Stream + 'static,
-    {
-        let id = ConnId(self.next_conn.fetch_add(1, Ordering::Relaxed));
-        let connection = Arc::new(Connection::new(id, Box::new(stream), principal, peer, self.now_ms()));
-        self.enter(&connection);
-        connection
-    }
-
     /// Milliseconds since the hub was opened.
     pub(crate) fn now_ms(&self) -> u64 {
-        u64::try_from(self.begun.elapsed().as_millis()).unwrap_or(u64::MAX)
+        u64::try_from(self.started.elapsed().as_millis()).unwrap_or(u64::MAX)
     }
 
     pub(crate) fn directory(&self) -> &Directory {
@@ -94,18 +88,18 @@ impl Hub {
 
     /// Whether the agent has a session.
     #[must_use]
-    pub fn online(&self, did: &Did) -> bool {
+    pub fn is_online(&self, did: &Did) -> bool {
         self.state().core.is_online(did.as_str())
     }
 
-    /// Messages in the agent's mailbox.
+    /// The number of messages and notices in the agent's mailbox.
     #[must_use]
-    pub fn pending(&self, did: &Did) -> u64 {
+    pub fn mailbox_rows(&self, did: &Did) -> u64 {
         self.state().core.mailbox_rows(did.as_str())
     }
 
     /// # Errors
-    /// Why the relay should not get traffic.
+    /// A sentence for `/readyz` that says why the relay should get no traffic.
     pub fn readiness(&self) -> Result<(), String> {
         if self.draining.load(Ordering::Relaxed) {
             return Err("the relay is draining".into());
@@ -120,22 +114,22 @@ impl Hub {
         Now { mono_ms: self.now_ms(), unix: unix_now() }
     }
 
-    fn state(&self) -> MutexGuard<'_, State> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    fn state(&self) -> MutexGuard<'_, HubState> {
+        exit_if_poisoned(self.state.lock(), "the message core")
     }
 
-    fn watch(&self) -> MutexGuard<'_, Watch> {
-        self.watch.lock().unwrap_or_else(PoisonError::into_inner)
+    fn timeouts(&self) -> MutexGuard<'_, ConnectionTimeouts> {
+        exit_if_poisoned(self.timeouts.lock(), "the table of connection timeouts")
     }
 }
 
-impl KnownAgents for Directory {
-    fn tenant_of(&self, did: &str) -> Option<protocol::did::TenantId> {
+impl AgentRegistry for Directory {
+    fn tenant_of(&self, did: &str) -> Option<TenantId> {
         self.agent(&did.parse().ok()?).map(|agent| agent.tenant.clone())
     }
 }
 
-/// A clock before 1970 counts as 1970.
+/// Seconds since the Unix epoch. A clock before 1970 reads as 1970.
 fn unix_now() -> u64 {
     SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs())
 }

@@ -1,4 +1,5 @@
-//! What makes this relay itself: its Ed25519 key and the token of its admin API, each in a file of mode 0600.
+//! The identity of the relay: its Ed25519 key and the token of its admin API, each in a file of
+//! mode 0600.
 
 use std::path::{Path, PathBuf};
 
@@ -11,18 +12,18 @@ mod secret_file;
 
 pub use secret_file::SecretFileError;
 
-/// Name of the key's file below the data folder.
+/// Name of the key file in the data folder.
 const KEY_FILE: &str = "relay-key";
 
 #[derive(Debug, thiserror::Error)]
 pub enum IdentityError {
     #[error(transparent)]
     File(#[from] SecretFileError),
-    #[error("the relay's key in {} is not 43 base64url characters", .0.display())]
+    #[error("the relay key in {} is not 43 base64url characters", .0.display())]
     Form(PathBuf),
 }
 
-/// The key under which the relay signs its domain's DID document; made at the first start.
+/// Loads the key that signs the DID document of the relay's domain. The first start generates it.
 ///
 /// # Errors
 /// The file cannot be read or written, others may read it, or it holds no key.
@@ -34,7 +35,7 @@ pub fn load_or_create_key(data_dir: &Path) -> Result<SigningKey, IdentityError> 
     Ok(SigningKey::from_bytes(&Zeroizing::new(seed)))
 }
 
-/// Makes the admin token where there is none; the admin API reads the file at each request.
+/// Generates the admin token if there is none. The admin API reads the file at each request.
 ///
 /// # Errors
 /// The file cannot be read or written.
@@ -55,7 +56,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_key_stays_the_same_and_only_its_owner_reads_it() {
+    fn the_key_is_kept_and_only_its_owner_can_read_it() {
         let folder = tempfile::tempdir().unwrap();
         let key = load_or_create_key(folder.path()).unwrap();
         let again = load_or_create_key(folder.path()).unwrap();

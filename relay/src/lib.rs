@@ -1,4 +1,9 @@
-//! The msg2agent relay: who may connect, what is stored for whom, and the sockets between.
+//! The msg2agent relay: authenticates agents, forwards their messages, and stores those that wait.
+//!
+//! The modules from bottom to top: [`core`] decides, [`store`] and [`message_store`] persist,
+//! [`directory`] knows tenants, agents and keys, [`hub`] runs the core over connections, `session`
+//! runs one connection, [`http`] and [`admin`] are the two listeners, [`startup`] connects all
+//! parts. The authorization server is a crate of its own, which `authorization` mounts.
 
 pub mod admin;
 mod authorization;
@@ -9,7 +14,8 @@ pub mod directory;
 pub mod http;
 pub mod hub;
 pub mod identity;
-pub mod mailbox;
+pub mod message_store;
+mod poison;
 mod problem;
 mod session;
 #[cfg(test)]
@@ -17,3 +23,4 @@ mod simulator;
 pub mod startup;
 pub mod store;
 mod token_file;
+pub mod vital_tasks;

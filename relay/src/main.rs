@@ -1,4 +1,4 @@
-//! `msg2agent-relay`: reads its settings and runs a [`msg2agent_relay::startup::Relay`].
+//! The binary `msg2agent-relay`: reads its settings and runs a [`msg2agent_relay::startup::Relay`].
 
 use std::process::ExitCode;
 
@@ -26,7 +26,7 @@ fn main() -> ExitCode {
 fn run(cli: Cli) -> Result<()> {
     rustls::crypto::ring::default_provider()
         .install_default()
-        .map_err(|_| anyhow!("another TLS provider is installed"))?;
+        .map_err(|_| anyhow!("another TLS provider is already installed"))?;
     let print = cli.print_config;
     let config = cli.load_config()?;
     if print {
@@ -51,7 +51,7 @@ async fn serve(config: Config) -> Result<()> {
     relay.run(shutdown).await
 }
 
-/// For a person as it is; where machines read the output, as a log line like all others.
+/// Prints the text for a person, or logs it like every other line if the log is JSON.
 fn announce(format: Format, text: &str) {
     match format {
         Format::Text => println!("{text}"),

@@ -1,4 +1,4 @@
-//! Refusals over HTTP: RFC 9457 problem documents with our reason.
+//! HTTP error responses: problem details (RFC 9457) with the reason of the protocol.
 
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
@@ -6,30 +6,30 @@ use protocol::Reason;
 use protocol::admin::Problem;
 
 const CONTENT_TYPE: HeaderValue = HeaderValue::from_static("application/problem+json");
-/// For causes that pass by themselves; RFC 9110 section 10.2.3.
-const RETRY_AFTER_SECONDS: HeaderValue = HeaderValue::from_static("1");
+/// For causes that are temporary (RFC 9110, section 10.2.3).
+const RETRY_AFTER: HeaderValue = HeaderValue::from_static("1");
 const AUTHENTICATE: HeaderValue = HeaderValue::from_static("Bearer realm=\"msg2agent\"");
 
-/// A refusal to be sent. The detail is a sentence for a person, without secrets.
+/// An error response. The detail is a sentence for a person and contains no secrets.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Refusal {
+pub(crate) struct ProblemResponse {
     pub(crate) reason: Reason,
     pub(crate) detail: Option<String>,
 }
 
-impl From<Reason> for Refusal {
+impl From<Reason> for ProblemResponse {
     fn from(reason: Reason) -> Self {
         Self { reason, detail: None }
     }
 }
 
-impl Refusal {
+impl ProblemResponse {
     pub(crate) fn new(reason: Reason, detail: impl Into<String>) -> Self {
         Self { reason, detail: Some(detail.into()) }
     }
 }
 
-impl IntoResponse for Refusal {
+impl IntoResponse for ProblemResponse {
     fn into_response(self) -> Response {
         let problem = Problem::new(self.reason, self.detail);
         let status = StatusCode::from_u16(problem.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
@@ -39,7 +39,7 @@ impl IntoResponse for Refusal {
         match status {
             StatusCode::UNAUTHORIZED => headers.insert(header::WWW_AUTHENTICATE, AUTHENTICATE),
             StatusCode::TOO_MANY_REQUESTS | StatusCode::SERVICE_UNAVAILABLE => {
-                headers.insert(header::RETRY_AFTER, RETRY_AFTER_SECONDS)
+                headers.insert(header::RETRY_AFTER, RETRY_AFTER)
             }
             _ => None,
         };

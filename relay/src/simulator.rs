@@ -1,29 +1,30 @@
-//! The core in a world of models: a virtual clock, clients on connections that break, a store that is slow, fails and
-//! loses what it has not committed, and a relay that crashes. One seed, one run; the invariants are checked at the end.
+//! Deterministic simulation of the message core: a virtual clock, clients on connections that
+//! break, a store that is slow, fails and loses uncommitted writes, and a relay that crashes. One
+//! seed gives one run, and the invariants are checked at its end.
 //!
-//! A failing run prints its seed; `MSG2AGENT_SIM_SEED=<seed>` runs that one alone.
+//! A failing run prints its seed; `MSG2AGENT_SIM_SEED=<seed>` repeats that run alone.
 
 mod checks;
-mod client;
-mod flaw;
 mod history;
-mod link;
-mod store;
-mod world;
+mod model_client;
+mod model_connection;
+mod model_store;
+mod mutation;
+mod simulation;
 
 use checks::Violation;
-use flaw::Flaw;
-use world::World;
+use mutation::Mutation;
+use simulation::Simulation;
 
 const SEEDS: u64 = 500;
-/// Seeds within which a planted flaw has to show.
-const FLAW_SEEDS: u64 = 200;
+/// Seeds within which every mutation has to be found.
+const MUTATION_SEEDS: u64 = 200;
 
-fn run(seed: u64, flaw: Option<Flaw>) -> Vec<Violation> {
-    let mut world = World::new(seed, flaw);
-    world.run_with_faults();
-    world.run_until_quiet();
-    checks::check(&world)
+fn run(seed: u64, mutation: Option<Mutation>) -> Vec<Violation> {
+    let mut simulation = Simulation::new(seed, mutation);
+    simulation.run_with_faults();
+    simulation.run_until_quiet();
+    checks::check(&simulation)
 }
 
 #[test]
@@ -39,31 +40,31 @@ fn invariants_hold_in_every_seed() {
 
 #[test]
 fn the_same_seed_is_the_same_run() {
-    let mut one = World::new(7, None);
-    let mut two = World::new(7, None);
+    let mut one = Simulation::new(7, None);
+    let mut two = Simulation::new(7, None);
     one.run_with_faults();
     two.run_with_faults();
     assert_eq!(format!("{:?}", one.history), format!("{:?}", two.history));
 }
 
-/// The runs are worth something only if they contain what they claim to survive.
+/// The invariants mean something only if the runs contain the events that could break them.
 #[test]
 fn the_runs_contain_every_kind_of_event() {
     let mut total = history::Coverage::default();
     for seed in 0..40 {
-        let mut world = World::new(seed, None);
-        world.run_with_faults();
-        world.run_until_quiet();
-        total.add(&world.history.coverage);
+        let mut simulation = Simulation::new(seed, None);
+        simulation.run_with_faults();
+        simulation.run_until_quiet();
+        total.add(&simulation.history.coverage);
     }
     assert!(total.is_complete(), "{total:?}");
 }
 
 #[test]
-fn a_planted_flaw_is_found() {
-    for flaw in Flaw::ALL {
-        let found = (0..FLAW_SEEDS).flat_map(|seed| run(seed, Some(flaw))).map(|v| v.invariant);
-        let expected = flaw.breaks();
-        assert!(found.into_iter().any(|name| name == expected), "{flaw:?} did not show as {expected}");
+fn every_mutation_is_found() {
+    for mutation in Mutation::ALL {
+        let found = (0..MUTATION_SEEDS).flat_map(|seed| run(seed, Some(mutation))).map(|v| v.invariant);
+        let expected = mutation.breaks();
+        assert!(found.into_iter().any(|name| name == expected), "{mutation:?} was not found as {expected}");
     }
 }

@@ -1,4 +1,5 @@
-//! Where the parts meet: [`Relay::bind`] opens everything and takes the ports, [`Relay::run`] serves until shutdown.
+//! Starts a relay: [`Relay::bind`] opens the store and binds the ports, [`Relay::run`] serves until
+//! shutdown.
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -9,23 +10,24 @@ use daemon::https::ReloadingCertificate;
 use daemon::{BuildInfo, Shutdown};
 use protocol::UnixSeconds;
 use protocol::did::Domain;
+use protocol::url::Issuer;
 use sqlx::SqlitePool;
 use tokio::net::TcpListener;
 
 use crate::config::Config;
-use crate::directory::{Capacity, Clock, Directory, Rules, Writer};
+use crate::directory::{Capacity, Clock, Directory, DirectoryWriter, Rules};
 use crate::identity;
 use crate::store::{self, Store};
-use protocol::url::Issuer;
+use crate::vital_tasks::TaskWrapper;
 
 mod data_folder;
 mod directory_metrics;
 mod running;
 
 use data_folder::DataFolder;
-use running::Running;
+use running::RunningRelay;
 
-/// A relay that owns its ports and its store and serves nobody yet.
+/// A relay that has opened its store and bound its ports and does not serve yet.
 #[derive(Debug)]
 pub struct Relay {
     config: Config,
@@ -39,13 +41,14 @@ pub struct Relay {
     authorization_pool: SqlitePool,
     issuer: Issuer,
     directory: Arc<Directory>,
-    writer: Writer,
+    writer: DirectoryWriter,
     folder: DataFolder,
+    task_wrapper: Option<TaskWrapper>,
 }
 
 impl Relay {
     /// # Errors
-    /// A port, file or store that cannot be had; the text says which.
+    /// A port, file or store cannot be opened. The error text names it.
     pub async fn bind(config: Config, build: BuildInfo) -> Result<Self> {
         let folder = DataFolder::open(&config.data_dir)?;
         identity::ensure_admin_token(&config.admin_token_file)?;
@@ -78,21 +81,22 @@ impl Relay {
             directory,
             writer,
             folder,
+            task_wrapper: None,
         })
     }
 
-    /// The address the public listener got.
+    /// The address of the public listener.
     ///
     /// # Errors
-    /// The operating system does not say.
+    /// The operating system does not report it.
     pub fn public_address(&self) -> std::io::Result<SocketAddr> {
         self.socket.local_addr()
     }
 
-    /// The address the admin listener got.
+    /// The address of the admin listener.
     ///
     /// # Errors
-    /// The operating system does not say.
+    /// The operating system does not report it.
     pub fn admin_address(&self) -> std::io::Result<SocketAddr> {
         self.admin_socket.local_addr()
     }
@@ -102,16 +106,25 @@ impl Relay {
         &self.domain
     }
 
-    /// The state this relay will serve; its changes are made once it runs.
+    /// The directory. Changes are made once the relay runs.
     #[must_use]
     pub fn directory(&self) -> Arc<Directory> {
         Arc::clone(&self.directory)
     }
 
-    /// What is served where, for the person who started it: two lines.
+    /// Wraps every vital task before it is spawned, so that a test can make one panic.
+    #[doc(hidden)]
+    #[must_use]
+    pub fn with_task_wrapper(mut self, wrapper: TaskWrapper) -> Self {
+        self.task_wrapper = Some(wrapper);
+        self
+    }
+
+    /// The two lines for the person who started the relay: where it serves agents and
+    /// administrators.
     ///
     /// # Errors
-    /// The operating system does not say which ports it gave.
+    /// The operating system does not report the ports.
     pub fn announcement(&self) -> std::io::Result<String> {
         let url = self.config.public_url_of(&self.domain);
         let (listen, admin) = (self.public_address()?, self.admin_address()?);
@@ -122,19 +135,23 @@ impl Relay {
         ))
     }
 
-    /// Serves until `shutdown`, then drains: not ready any more, sessions told to go, at most the configured grace.
+    /// Serves until `shutdown`, then drains within the configured timeout: the relay is not ready
+    /// any more, and sessions are closed.
     ///
     /// # Errors
-    /// A part failed that the relay cannot do without.
+    /// A vital task panicked or ended.
     pub async fn run(self, shutdown: Shutdown) -> Result<()> {
-        let grace = self.config.drain_timeout;
-        let running = Running::start(self, &shutdown).await?;
+        let timeout = self.config.drain_timeout;
+        let running = RunningRelay::start(self, &shutdown).await?;
         let failed = tokio::select! {
             () = shutdown.begun() => None,
             failed = running.tasks.failed() => Some(failed),
         };
+        if let Some(failed) = failed {
+            tracing::error!("{failed}; the relay shuts down and must be restarted");
+        }
         shutdown.begin();
-        running.drain(grace).await;
+        running.drain(timeout).await;
         failed.map_or(Ok(()), |failed| Err(failed.into()))
     }
 }
@@ -154,7 +171,7 @@ fn clock() -> Clock {
     Arc::new(now)
 }
 
-/// A clock before 1970 counts as 1970: keys then expire late, which the log of any such machine is full of.
+/// The time of the system clock. A clock before 1970 reads as 1970, and keys then expire late.
 fn now() -> UnixSeconds {
     SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs())
 }

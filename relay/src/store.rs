@@ -1,6 +1,6 @@
-//! The SQLite file of this relay: opening it, its migrations, and the identity it keeps.
+//! The SQLite file of the relay: opens it, migrates it, and reads its identity.
 //!
-//! Write-ahead log with `synchronous = full`: a commit that returned is on disk.
+//! It uses the write-ahead log with `synchronous = full`: a commit that returned is on disk.
 
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -10,17 +10,17 @@ use sqlx::sqlite::{
     SqliteConnectOptions, SqliteJournalMode, SqlitePool, SqlitePoolOptions, SqliteSynchronous,
 };
 
-mod directory;
 mod identity;
 
 pub use identity::StoreIdentity;
 
-/// How long a statement waits for another connection's write; a mailbox batch takes a few milliseconds.
+/// How long a statement waits for the write of another connection. A batch of the mailbox takes a
+/// few milliseconds.
 const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
 /// Name of the file below the data folder.
 const FILE: &str = "relay.db";
 
-/// A handle on the file, cheap to clone.
+/// A handle on the file. It is cheap to clone.
 #[derive(Debug, Clone)]
 pub struct Store {
     pool: SqlitePool,
@@ -30,7 +30,7 @@ pub struct Store {
 pub enum StoreError {
     #[error("failed to open the store {}", path.display())]
     Open { path: PathBuf, source: sqlx::Error },
-    #[error("failed to bring the store {} to this version's schema", path.display())]
+    #[error("failed to migrate the store {} to the schema of this version", path.display())]
     Migrate { path: PathBuf, source: sqlx::migrate::MigrateError },
     #[error("failed to load the directory from the store")]
     Load(#[source] sqlx::Error),
@@ -48,8 +48,8 @@ pub fn path(data_dir: &Path) -> PathBuf {
     data_dir.join(FILE)
 }
 
-/// Opens a file that [`Store::open`] has brought to the current schema, with one connection for the authorization
-/// server: its transactions then run one after the other.
+/// Opens the file that [`Store::open`] has migrated, with one connection for the authorization
+/// server. Its transactions then run one after the other.
 ///
 /// # Errors
 /// The file cannot be opened.
@@ -58,7 +58,7 @@ pub(crate) async fn open_pool(path: &Path) -> Result<SqlitePool, StoreError> {
     opened.map_err(|source| StoreError::Open { path: path.to_owned(), source })
 }
 
-/// Options of every connection.
+/// The options that all connections share.
 fn options(path: &Path) -> SqliteConnectOptions {
     SqliteConnectOptions::new()
         .filename(path)
@@ -66,21 +66,22 @@ fn options(path: &Path) -> SqliteConnectOptions {
         .synchronous(SqliteSynchronous::Full)
         .foreign_keys(true)
         .busy_timeout(BUSY_TIMEOUT)
-        // Checkpoints run on a connection of their own.
+        // The message store checkpoints on a connection of its own.
         .pragma("wal_autocheckpoint", "0")
 }
 
 impl Store {
-    /// Opens the file, which is created when absent, and brings it to the current schema.
+    /// Opens the file, creates it if it does not exist, and migrates it to the current schema.
     ///
     /// # Errors
     /// The file cannot be opened or written, or was written by a newer version.
     pub async fn open(path: &Path) -> Result<Self, StoreError> {
         let options = options(path)
             .create_if_missing(true)
-            // Of a new file: messages are appended, and larger pages hold more of them for one fsync.
+            // For a new file: messages are appended, and a larger page holds more of them per
+            // fsync.
             .page_size(16 * 1024);
-        // One connection: all writes of the directory come from one task.
+        // One connection is enough: all writes of the directory come from one task.
         let pool = SqlitePoolOptions::new()
             .max_connections(1)
             .connect_with(options)
@@ -93,7 +94,11 @@ impl Store {
         Ok(Self { pool })
     }
 
-    /// Closes the file in order; the write-ahead log is folded in.
+    pub(crate) fn pool(&self) -> &SqlitePool {
+        &self.pool
+    }
+
+    /// Closes the file; this checkpoints the write-ahead log.
     pub async fn close(&self) {
         self.pool.close().await;
     }

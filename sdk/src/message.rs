@@ -141,8 +141,8 @@ impl Message {
     /// Idempotent.
     ///
     /// # Errors
-    /// [`ErrorKind::State`](crate::ErrorKind::State) if the state folder cannot be written; the message
-    /// is then delivered again.
+    /// [`ErrorKind::State`](crate::ErrorKind::State) if the state folder cannot be written. The
+    /// message is then delivered again.
     pub async fn ack(&self) -> Result<(), Error> {
         let header = &self.received.header;
         match header.class {

@@ -1,4 +1,5 @@
-//! A person's browser at the sign-in pages of a relay: keeps cookies, follows redirects of the relay, fills in its two forms.
+//! Plays a person's browser at the sign-in pages of a relay: keeps cookies, follows redirects of
+//! the relay, and fills in its two forms.
 
 use std::collections::BTreeMap;
 
@@ -13,7 +14,7 @@ pub struct Browser {
     cookies: BTreeMap<String, String>,
 }
 
-/// What a person clicks on the consent page.
+/// The decision of a person on the consent page.
 #[derive(Debug, Clone, Copy)]
 pub enum Decision {
     Allow,
@@ -28,14 +29,14 @@ impl Browser {
         Ok(Self::with(client))
     }
 
-    /// With a client of its own, which must not follow redirects.
+    /// Uses this client, which must not follow redirects.
     #[must_use]
     pub const fn with(client: reqwest::Client) -> Self {
         Self { client, cookies: BTreeMap::new() }
     }
 
-    /// Opens the URL that a client shows, signs in with an invitation unless signed in already, and decides. Answers where the
-    /// relay then sends the browser: the client's callback.
+    /// Opens the URL that a client shows, signs in with an invitation unless signed in already, and
+    /// decides. Answers where the relay then sends the browser: the client's callback.
     ///
     /// # Errors
     /// A page is not as expected; the error shows it.

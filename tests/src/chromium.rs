@@ -1,5 +1,5 @@
-//! Chromium without a window, driven as a person would: by clicks and keys, over the DevTools protocol. For pages of our own on
-//! this machine only: names under `.example` lead here too, every other name is unknown to it.
+//! Drives a headless Chromium by clicks and keys over the DevTools protocol. It opens pages of this
+//! machine only: names under `.example` resolve to it, every other name is unknown.
 
 #![expect(clippy::indexing_slicing, reason = "a member that JSON does not have reads as null")]
 
@@ -25,9 +25,9 @@ pub use violation::Violation;
 /// As Debian and others call it.
 const PROGRAMS: [&str; 3] = ["chromium", "chromium-browser", "google-chrome"];
 /// Time for the browser to start on a busy machine.
-const START_LIMIT: Duration = Duration::from_secs(60);
+const START_TIMEOUT: Duration = Duration::from_secs(60);
 /// Time for a page to show what it should.
-const PAGE_LIMIT: Duration = Duration::from_secs(30);
+const PAGE_TIMEOUT: Duration = Duration::from_secs(30);
 /// Where a browser writes the address of its DevTools.
 const ADDRESS_FILE: &str = "DevToolsActivePort";
 
@@ -45,7 +45,7 @@ impl Chromium {
         let profile = tempfile::tempdir().context("make a profile for the browser")?;
         let process = spawn(profile.path())?;
         let address = profile.path().join(ADDRESS_FILE);
-        let url = eventually("the browser starts", START_LIMIT, async || devtools_url(&address)).await?;
+        let url = eventually("the browser starts", START_TIMEOUT, async || devtools_url(&address)).await?;
         let tools = DevTools::open(&url).await?;
         Ok(Self { _process: process, tools, _profile: profile })
     }
@@ -120,7 +120,7 @@ impl Chromium {
         Ok(answer["cookies"].as_array().cloned().unwrap_or_default())
     }
 
-    /// What the pages so far did that their policy, or the browser's, forbids.
+    /// The violations of policies by the pages so far.
     ///
     /// # Errors
     /// The browser is gone.
@@ -145,7 +145,7 @@ impl Chromium {
 
     /// Waits until the expression has a value that is not null.
     async fn wait_for(&mut self, what: &str, expression: &str) -> anyhow::Result<String> {
-        eventually(what, PAGE_LIMIT, async || {
+        eventually(what, PAGE_TIMEOUT, async || {
             // A page that is on its way out answers with an error.
             let found = self.evaluate(expression).await?;
             if let Some(text) = found.as_str() {
@@ -175,7 +175,8 @@ fn spawn(profile: &Path) -> anyhow::Result<Child> {
         // Its sandbox needs rights that containers and root do not have; all it opens is ours.
         .arg("--no-sandbox")
         .arg("--host-resolver-rules=MAP *.example 127.0.0.1, MAP * ~NOTFOUND, EXCLUDE localhost, EXCLUDE 127.0.0.1")
-        // Names under .example are this machine, where nobody could have a certificate that is trusted.
+        // Names under .example are this machine, where nobody could have a certificate that is
+        // trusted.
         .arg("--ignore-certificate-errors")
         .args(["--disable-background-networking", "--disable-component-update", "--disable-sync"])
         .args(["--disable-dev-shm-usage", "--disable-gpu", "--no-first-run", "--window-size=900,1100"])

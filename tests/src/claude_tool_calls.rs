@@ -1,4 +1,4 @@
-//! One call of each tool, as a model may make it.
+//! Calls each tool once through Claude Code, as a model may do it.
 
 use anyhow::{Context as _, ensure};
 use msg2agent::task::{Submit, TaskMessage};
@@ -60,7 +60,7 @@ pub async fn call_every_tool(claude: &ClaudeCode, server: &str, of: &Prepared) -
     Ok(())
 }
 
-/// What the tool's answer was, as the model got it.
+/// The answer of the tool, as the model got it.
 ///
 /// # Errors
 /// Claude Code does not call it, or the answer is no JSON.

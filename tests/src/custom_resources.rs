@@ -1,5 +1,5 @@
-//! Relay, Tenant and Agents as a person applies them, and agents of the SDK with nothing but what the operator put in their
-//! Secrets.
+//! Applies Relay, Tenant and Agents as a user does, and connects agents of the SDK with nothing but
+//! the Secrets that the operator wrote.
 
 use std::{sync::Arc, time::Duration};
 
@@ -18,15 +18,17 @@ use devtools::eventually::eventually;
 pub const RELAY: &str = "main";
 pub const TENANT: &str = "acme";
 
-/// The promise: one apply, and within a minute everything serves. The machine of a test run is slower than that of a person.
-pub const READY_LIMIT: Duration = Duration::from_secs(120);
+/// The promise: one apply, and within a minute everything serves. The machine of a test run is
+/// slower than that of a person.
+pub const READY_TIMEOUT: Duration = Duration::from_secs(120);
 /// How long the SDK tries to connect: a relay that was killed is back before.
-const PATIENCE: Duration = Duration::from_secs(60);
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(60);
 
-/// Applies an object of this name and spec, as `kubectl apply --server-side` does; again changes nothing.
+/// Applies an object of this name and spec, as `kubectl apply --server-side` does; again changes
+/// nothing.
 ///
 /// # Errors
-/// What the API server says.
+/// An error of the API server.
 pub async fn apply<K>(namespace: &TestNamespace, name: &str, spec: Value) -> anyhow::Result<()>
 where
     K: kube::Resource<Scope = k8s_openapi::NamespaceResourceScope, DynamicType = ()>,
@@ -39,7 +41,7 @@ where
 }
 
 /// # Errors
-/// What the API server says.
+/// An error of the API server.
 pub async fn relay_and_tenant(namespace: &TestNamespace) -> anyhow::Result<()> {
     apply::<Relay>(namespace, RELAY, json!({"domain": "agents.example.com"})).await?;
     apply::<Tenant>(namespace, TENANT, json!({"relayRef": {"name": RELAY}})).await
@@ -48,7 +50,7 @@ pub async fn relay_and_tenant(namespace: &TestNamespace) -> anyhow::Result<()> {
 /// Applies an Agent of the tenant; `extra` is the rest of its spec.
 ///
 /// # Errors
-/// What the API server says.
+/// An error of the API server.
 pub async fn agent(namespace: &TestNamespace, name: &str, extra: Value) -> anyhow::Result<()> {
     let mut spec = json!({"tenantRef": {"name": TENANT}});
     if let (Some(spec), Some(extra)) = (spec.as_object_mut(), extra.as_object()) {
@@ -60,7 +62,7 @@ pub async fn agent(namespace: &TestNamespace, name: &str, extra: Value) -> anyho
 /// An Agent that is Ready, with its relay and tenant.
 ///
 /// # Errors
-/// What it lacks at the end.
+/// The conditions that were seen last.
 pub async fn ready_agent(namespace: &TestNamespace, name: &str, extra: Value) -> anyhow::Result<crds::Agent> {
     relay_and_tenant(namespace).await?;
     agent(namespace, name, extra).await?;
@@ -68,9 +70,9 @@ pub async fn ready_agent(namespace: &TestNamespace, name: &str, extra: Value) ->
 }
 
 /// # Errors
-/// What it lacks at the end.
+/// The conditions that were seen last.
 pub async fn becomes_ready(namespace: &TestNamespace, agent: &str) -> anyhow::Result<crds::Agent> {
-    eventually(&format!("the Agent {agent} is Ready"), READY_LIMIT, async || {
+    eventually(&format!("the Agent {agent} is Ready"), READY_TIMEOUT, async || {
         let agent = namespace.api::<crds::Agent>().get(agent).await?;
         let conditions = agent.status.clone().unwrap_or_default().conditions;
         ensure!(has(&conditions, "Ready", "True", "Ready"), "{conditions:?}");
@@ -98,7 +100,8 @@ pub async fn connect(
     let identity = Identity::from_key_file(&value(&identity, "identity.json")?)?;
     let token = TokenSource::Value(value(&credentials, "token")?.parse()?);
     let (did, keys) = (value(&credentials, "did")?.parse()?, KeySource::Memory(Arc::new(identity)));
-    let config = Config::new(Endpoint::new(&door.url())?, did, token, keys).with_connect_timeout(PATIENCE);
+    let config =
+        Config::new(Endpoint::new(&door.url())?, did, token, keys).with_connect_timeout(CONNECT_TIMEOUT);
     Ok(Agent::connect(config).await?)
 }
 

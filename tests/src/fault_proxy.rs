@@ -1,4 +1,5 @@
-//! A TCP proxy on loopback that does to a connection what networks do: cut it, stall it, delay it, refuse it.
+//! Proxies TCP on loopback and injects network faults: it cuts, stalls, delays or refuses
+//! connections.
 
 use std::{io, net::SocketAddr, sync::Arc, time::Duration};
 
@@ -16,7 +17,7 @@ const BUFFER: usize = 16 * 1024;
 /// Connections at once; further ones wait in the listener's backlog.
 const CONNECTION_LIMIT: usize = 1024;
 
-/// What the proxy does to connections, existing and new ones alike.
+/// The treatment of connections, existing and new ones.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Fault {
     /// Bytes pass at once.
@@ -144,8 +145,8 @@ async fn until_refused(mut faults: watch::Receiver<Fault>) {
 mod tests {
     use super::*;
 
-    const SOON: Duration = Duration::from_secs(10);
-    const A_WHILE: Duration = Duration::from_millis(200);
+    const ARRIVAL_TIMEOUT: Duration = Duration::from_secs(10);
+    const SILENCE_TIMEOUT: Duration = Duration::from_millis(200);
 
     async fn echo_server() -> SocketAddr {
         let listener = TcpListener::bind(("127.0.0.1", 0)).await.unwrap();
@@ -172,7 +173,7 @@ mod tests {
         let mut stream = TcpStream::connect(proxy.address()).await.unwrap();
         assert_eq!(echoed(&mut stream).await.unwrap(), 42);
         proxy.cut();
-        let error = tokio::time::timeout(SOON, stream.read_u8()).await.unwrap().unwrap_err();
+        let error = tokio::time::timeout(ARRIVAL_TIMEOUT, stream.read_u8()).await.unwrap().unwrap_err();
         assert!(
             matches!(error.kind(), io::ErrorKind::ConnectionReset | io::ErrorKind::UnexpectedEof),
             "{error}"
@@ -188,9 +189,12 @@ mod tests {
         assert_eq!(echoed(&mut stream).await.unwrap(), 42);
         proxy.set(Fault::Stall);
         stream.write_u8(7).await.unwrap();
-        assert!(tokio::time::timeout(A_WHILE, stream.read_u8()).await.is_err(), "a byte passed the stall");
+        assert!(
+            tokio::time::timeout(SILENCE_TIMEOUT, stream.read_u8()).await.is_err(),
+            "a byte passed the stall"
+        );
         proxy.set(Fault::None);
-        assert_eq!(tokio::time::timeout(SOON, stream.read_u8()).await.unwrap().unwrap(), 7);
+        assert_eq!(tokio::time::timeout(ARRIVAL_TIMEOUT, stream.read_u8()).await.unwrap().unwrap(), 7);
     }
 
     #[tokio::test]
@@ -198,16 +202,16 @@ mod tests {
         let proxy = FaultProxy::start(echo_server().await).await.unwrap();
         proxy.set(Fault::Refuse);
         let outcome = async { echoed(&mut TcpStream::connect(proxy.address()).await?).await };
-        assert!(tokio::time::timeout(SOON, outcome).await.unwrap().is_err());
+        assert!(tokio::time::timeout(ARRIVAL_TIMEOUT, outcome).await.unwrap().is_err());
     }
 
     #[tokio::test]
     async fn a_delay_is_at_least_what_was_asked() {
         let proxy = FaultProxy::start(echo_server().await).await.unwrap();
-        proxy.set(Fault::Delay(A_WHILE));
+        proxy.set(Fault::Delay(SILENCE_TIMEOUT));
         let mut stream = TcpStream::connect(proxy.address()).await.unwrap();
         let begun = std::time::Instant::now();
         assert_eq!(echoed(&mut stream).await.unwrap(), 42);
-        assert!(begun.elapsed() >= A_WHILE * 2, "{:?}", begun.elapsed());
+        assert!(begun.elapsed() >= SILENCE_TIMEOUT * 2, "{:?}", begun.elapsed());
     }
 }

@@ -1,5 +1,5 @@
-//! The cluster with both charts installed, for the suites that watch the operator at work. They run one after the other and
-//! share it; the first test that asks installs it.
+//! Installs both charts for the suites that test a running operator. The suites run one after the
+//! other and share the cluster; the first test that asks installs it.
 
 use std::{sync::OnceLock, time::Duration};
 
@@ -18,12 +18,13 @@ use crate::test_cluster;
 /// The operator's Deployment and its Lease have the same name.
 pub const OPERATOR: &str = "msg2agent-operator";
 
-/// Longest wait for an operator that leads: both replicas were started anew, and a lease has to run out.
-const LEADER_LIMIT: Duration = Duration::from_secs(60);
+/// Longest wait for an operator that leads: both replicas were started anew, and a lease has to run
+/// out.
+const LEADER_TIMEOUT: Duration = Duration::from_secs(60);
 
 static INSTALLED: OnceLock<Result<Cluster, String>> = OnceLock::new();
 
-/// Runs a test in a namespace of its own, once an operator leads.
+/// Runs a test in a new namespace, once an operator leads.
 pub async fn in_installed(
     name: &str,
     test: impl AsyncFnOnce(TestNamespace) -> anyhow::Result<()>,
@@ -38,7 +39,7 @@ pub async fn client() -> anyhow::Result<Client> {
     cluster().await?.client().await
 }
 
-/// The cluster itself, for programs that are told of it.
+/// The cluster itself, for programs that need its kubeconfig.
 pub async fn cluster() -> anyhow::Result<&'static Cluster> {
     install_tls_provider();
     let installed = tokio::task::spawn_blocking(|| {
@@ -47,11 +48,11 @@ pub async fn cluster() -> anyhow::Result<&'static Cluster> {
     installed.await?.as_ref().map_err(|error| anyhow::anyhow!("no operator to test: {error}"))
 }
 
-/// Who holds the operator's Lease, as `<pod>_<id>`; waits until somebody does.
+/// The holder of the operator's Lease, as `<pod>_<id>`. Waits until there is one.
 pub async fn leader(client: &Client) -> anyhow::Result<String> {
     let leases = Api::<Lease>::all(client.clone());
     let named = ListParams::default().fields(&format!("metadata.name={OPERATOR}"));
-    eventually("an operator leads", LEADER_LIMIT, async || {
+    eventually("an operator leads", LEADER_TIMEOUT, async || {
         let found = leases.list(&named).await?;
         let mut holders = found.items.into_iter().filter_map(|lease| lease.spec?.holder_identity);
         let holder = holders.find(|holder| !holder.is_empty());

@@ -1,5 +1,6 @@
-//! The harness of the suites: namespaces and custom resources of a test, port forwards into a cluster, a browser,
-//! an OAuth client, other people's MCP clients, faults between processes, and checks of logs and memory.
+//! The harness of the suites: namespaces and custom resources of a test, port forwards into a
+//! cluster, a browser, an OAuth client, other people's MCP clients, faults between processes, and
+//! checks of logs and memory.
 
 pub mod browser;
 pub mod chromium;

@@ -1,4 +1,4 @@
-//! Reads logs for what must not be in them: panics, errors nobody expected, and secrets that a test planted.
+//! Checks logs for panics, unexpected errors, and secrets that a test planted.
 
 use thiserror::Error;
 
@@ -14,7 +14,7 @@ pub enum LogFault {
     Secret { line: usize, name: String },
 }
 
-/// What a log is checked against.
+/// The secrets and the expected errors that a log is checked against.
 #[derive(Default)]
 #[expect(missing_debug_implementations, reason = "holds secrets")]
 pub struct LogCheck {
@@ -23,7 +23,8 @@ pub struct LogCheck {
 }
 
 impl LogCheck {
-    /// A secret that must not appear, with the name to call it by. Secrets under 8 characters would match by chance.
+    /// A secret that must not appear, with the name to call it by. Secrets under 8 characters would
+    /// match by chance.
     #[must_use]
     pub fn secret(mut self, name: &str, value: &str) -> Self {
         debug_assert!(value.len() >= 8, "{name} is too short to search for");
@@ -55,7 +56,8 @@ impl LogCheck {
     }
 }
 
-/// Either form of our logs: `"level":"ERROR"` of JSON, or ERROR as a word of its own among the first of a text line.
+/// Either form of our logs: `"level":"ERROR"` of JSON, or ERROR as a word of its own among the
+/// first of a text line.
 fn is_error(text: &str) -> bool {
     if text.trim_start().starts_with('{') {
         let without_blanks: String = text.chars().filter(|character| !character.is_whitespace()).collect();

@@ -1,5 +1,5 @@
-//! Other people's MCP clients and suites, pinned in `tests/mcp-clients`: the conformance suites, the Inspector, the Python
-//! client. Installed on first use.
+//! Installs and runs other people's MCP clients, pinned in `tests/mcp-clients`: the conformance
+//! suites, the Inspector, and the Python client.
 
 use std::ffi::OsStr;
 use std::fs;
@@ -15,7 +15,7 @@ use devtools::command::{isolated, run};
 use devtools::{npm, programs, repository};
 
 /// Far above what any of them takes.
-const COMMAND_LIMIT: Duration = Duration::from_secs(420);
+const COMMAND_TIMEOUT: Duration = Duration::from_secs(420);
 
 /// Tests of one process install one after the other.
 static INSTALLING: Mutex<()> = Mutex::const_new(());
@@ -104,7 +104,7 @@ impl McpClients {
 
 async fn said(mut command: Command) -> anyhow::Result<Said> {
     command.stdin(Stdio::null()).kill_on_drop(true);
-    let output = tokio::time::timeout(COMMAND_LIMIT, command.output()).await;
+    let output = tokio::time::timeout(COMMAND_TIMEOUT, command.output()).await;
     let output = output.context("the client did not end in time")?.context("start the client")?;
     let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
     let output_text = format!("{}{}", text(&output.stdout), text(&output.stderr));

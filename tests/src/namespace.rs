@@ -1,4 +1,5 @@
-//! A namespace for one test. It is deleted when the test passes; when it fails, what is in it is printed first.
+//! Gives each test a namespace. It is deleted when the test passes; when the test fails, its
+//! contents are printed first.
 
 mod dump;
 
@@ -15,7 +16,7 @@ use serde_json::json;
 use devtools::eventually::eventually;
 
 /// The service account follows the namespace within milliseconds on an idle machine.
-const SERVICE_ACCOUNT_LIMIT: Duration = Duration::from_secs(60);
+const SERVICE_ACCOUNT_TIMEOUT: Duration = Duration::from_secs(60);
 
 /// A namespace under the restricted pod security profile.
 #[derive(Clone)]
@@ -25,7 +26,8 @@ pub struct TestNamespace {
     pub name: String,
 }
 
-/// Runs a test in a namespace of its own, whose name starts with `prefix` (at most 40 characters of a DNS label).
+/// Runs a test in a namespace of its own, whose name starts with `prefix` (at most 40 characters of
+/// a DNS label).
 pub async fn in_namespace(
     client: Client,
     prefix: &str,
@@ -51,7 +53,7 @@ impl TestNamespace {
         namespaces.create(&PostParams::default(), &object).await.context("create the test's namespace")?;
         let accounts = Api::<ServiceAccount>::namespaced(client.clone(), &name);
         let account = async || Ok(accounts.get("default").await?);
-        eventually("the namespace has its service account", SERVICE_ACCOUNT_LIMIT, account).await?;
+        eventually("the namespace has its service account", SERVICE_ACCOUNT_TIMEOUT, account).await?;
         Ok(Self { client, name })
     }
 

@@ -1,4 +1,5 @@
-//! An MCP client as far as signing in goes: from the endpoint's challenge to tokens (RFC 9728, 8414, 7591, 7636, 8707).
+//! Signs in as an MCP client does: from the endpoint's challenge to tokens (RFC 9728, 8414, 7591,
+//! 7636, 8707).
 
 use anyhow::{Context as _, ensure};
 use protocol::base64url;
@@ -19,7 +20,7 @@ pub struct OauthClient {
     verifier: String,
 }
 
-/// What a token request was answered with.
+/// The answer to a token request.
 #[derive(Debug)]
 pub struct Answer {
     pub status: StatusCode,

@@ -1,5 +1,6 @@
-//! The process of a pod's container, found among this machine's processes, to be killed, paused or looked into. Works where
-//! the node runs on this machine (the built-in cluster, kind) and this process is the administrator.
+//! Finds the process of a pod's container among this machine's processes, to kill, pause or inspect
+//! it. The node must run on this machine (the built-in cluster, kind), and this process must be
+//! root.
 
 use std::{
     fs,
@@ -21,7 +22,7 @@ pub struct PodProcess {
     process: ProcessIdentity,
 }
 
-/// A paused process; dropping this lets it go on.
+/// A paused process. It resumes when this is dropped.
 #[derive(Debug)]
 pub struct Paused<'a>(&'a PodProcess);
 
@@ -81,7 +82,8 @@ impl Drop for Paused<'_> {
     }
 }
 
-/// The process whose control group is that of the container; the name of the group ends with the container's id.
+/// The process whose control group is that of the container; the name of the group ends with the
+/// container's id.
 fn process_of(container: &str) -> anyhow::Result<ProcessIdentity> {
     let processes = fs::read_dir("/proc").context("list the processes")?;
     let pids = processes.filter_map(|entry| entry.ok()?.file_name().to_str()?.parse::<u32>().ok());

@@ -1,5 +1,6 @@
-//! Environment variables that point to a trap: KUBECONFIG, the options of helm and every proxy variable name a listener on
-//! this machine that counts its connections. What the suites and tools start must never connect to it.
+//! Environment variables that point to a trap: KUBECONFIG, the options of helm and every proxy
+//! variable name a listener on this machine that counts its connections. What the suites and tools
+//! start must never connect to it.
 
 use std::net::TcpListener;
 use std::process::Command;
@@ -19,7 +20,7 @@ pub struct PoisonedEnvironment {
 }
 
 impl PoisonedEnvironment {
-    /// Opens the trap and writes the kubeconfig of a cluster named `production` that leads to it.
+    /// Opens the trap and writes the kubeconfig of a cluster named `production` at its address.
     ///
     /// # Errors
     /// No free port, or no temporary folder.
@@ -76,8 +77,8 @@ impl PoisonedEnvironment {
     }
 }
 
-/// Runs one test of this test program again, in a poisoned environment. `test` is its full name, such as `cluster::a_pod_runs`.
-/// Blocks meanwhile.
+/// Runs one test of this test program again, in a poisoned environment. `test` is its full name,
+/// such as `cluster::a_pod_runs`. Blocks until it ends.
 ///
 /// # Errors
 /// The test fails or does not exist, or something followed the environment.

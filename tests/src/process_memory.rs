@@ -1,14 +1,16 @@
-//! Looks for a text in the memory of a running process: what a relay must never hold is not there, and a planted text is.
+//! Searches the memory of a running process for a text: a planted text is found, and what a relay
+//! must never hold is not.
 
 use std::fs::File;
 use std::io;
 use std::os::unix::fs::FileExt as _;
 
-/// Bytes read at a time. Two reads overlap by the needle's length, so that nothing hides at a boundary.
+/// Bytes read at a time. Two reads overlap by the needle's length, so that nothing hides at a
+/// boundary.
 const CHUNK_BYTES: usize = 1 << 20;
 
-/// How often `needle` stands in the readable memory of process `pid` (`/proc/<pid>/maps` and `mem`; the caller must be
-/// allowed to trace it).
+/// How often `needle` stands in the readable memory of process `pid` (`/proc/<pid>/maps` and `mem`;
+/// the caller must be allowed to trace it).
 ///
 /// # Errors
 /// The process is gone or may not be read.
@@ -34,7 +36,7 @@ fn count_in(memory: &File, from: u64, to: u64, needle: &[u8]) -> usize {
     let mut at = from;
     while at < to {
         let wanted = usize::try_from(to - at).unwrap_or(usize::MAX).min(buffer.len());
-        // A page that was unmapped meanwhile holds nothing any more.
+        // A page that was unmapped in the meantime holds nothing.
         let Some(window) = buffer.get_mut(..wanted) else { break };
         if memory.read_exact_at(window, at).is_ok() {
             found += window.windows(needle.len()).filter(|bytes| *bytes == needle).count();

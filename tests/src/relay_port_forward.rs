@@ -1,5 +1,5 @@
-//! A way from this machine to a relay in a cluster: through the API server to its pod, with the certificate checked against the
-//! relay's authority. Works on every cluster.
+//! Forwards a loopback port to a relay in a cluster: through the API server to its pod, with the
+//! certificate checked against the relay's CA. Works on every cluster.
 
 use std::sync::Arc;
 
@@ -13,10 +13,11 @@ use tokio::task::JoinHandle;
 
 use crate::namespace::TestNamespace;
 
-/// Connections through one door at once; more would be a test that forgets to close them.
+/// Connections at once. More would be a test that forgets to close them.
 const CONNECTIONS_MAX: usize = 64;
 
-/// A plaintext port on loopback that leads to the relay. Closed when dropped; connections through it end by themselves.
+/// A plaintext port on loopback that leads to the relay. Closed when dropped; connections through
+/// it end by themselves.
 #[derive(Debug)]
 pub struct RelayPortForward {
     port: u16,
@@ -24,7 +25,7 @@ pub struct RelayPortForward {
 }
 
 impl RelayPortForward {
-    /// A door to the relay `relay` of the namespace, whichever process runs in its pod.
+    /// Forwards to the relay `relay` of the namespace, whichever process runs in its pod.
     ///
     /// # Errors
     /// No free port.
@@ -35,7 +36,7 @@ impl RelayPortForward {
         Ok(Self { port, accepting })
     }
 
-    /// The WebSocket URL behind the door.
+    /// The WebSocket URL of the relay through the forwarded port.
     #[must_use]
     pub fn url(&self) -> String {
         format!("ws://127.0.0.1:{}/ws", self.port)
@@ -54,7 +55,7 @@ async fn accept(listener: TcpListener, namespace: TestNamespace, relay: String) 
         let Ok(place) = Arc::clone(&free).acquire_owned().await else { return };
         let (namespace, relay) = (namespace.clone(), relay.clone());
         tokio::spawn(async move {
-            // A relay that is away closes the connection, as it would without a door in between.
+            // A relay that is away closes the connection, as it would without the forwarding.
             drop(join(near, &namespace, &relay).await);
             drop(place);
         });

@@ -1,5 +1,6 @@
-//! A way from this machine to every Service of a cluster: a proxy on loopback (CONNECT, RFC 9110 section 9.3.6) that leads the Services'
-//! names through the API server to their pods. URLs, TLS names and Host headers stay what they are inside. Works on every cluster.
+//! Forwards connections to the Services of a cluster: a CONNECT proxy on loopback (RFC 9110 section
+//! 9.3.6) that reaches their pods through the API server. URLs, TLS names and Host headers stay
+//! what they are inside. Works on every cluster.
 
 use anyhow::{Context as _, ensure};
 use devtools::http_client;
@@ -38,7 +39,8 @@ impl ServicePortForward {
         &self.url
     }
 
-    /// A client that reaches Services by their names, trusts `authority` (PEM) alone and follows no redirects.
+    /// A client that reaches Services by their names, trusts `authority` (PEM) alone and follows no
+    /// redirects.
     ///
     /// # Errors
     /// The authority cannot be read.
@@ -67,9 +69,10 @@ async fn accept(listener: TcpListener, client: Client) {
         }
         let client = client.clone();
         connections.spawn(async move {
-            // Who connects sees a closed connection, as from a Service without pods; the test shows what it was good for.
+            // Who connects sees a closed connection, as from a Service without pods; the test shows
+            // what it was good for.
             if let Err(error) = join(near, client).await {
-                eprintln!("service door: {error:#}");
+                eprintln!("service port forward: {error:#}");
             }
         });
     }
@@ -134,7 +137,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn only_names_of_services_lead_somewhere() {
+    fn only_service_names_are_forwarded() {
         let found = named("CONNECT main.team.svc.cluster.local:8443 HTTP/1.1\r\n");
         assert_eq!(found, Some(("main".into(), "team".into(), 8443)));
         assert_eq!(named("CONNECT example.com:443 HTTP/1.1\r\n"), None);

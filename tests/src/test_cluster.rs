@@ -1,12 +1,12 @@
-//! The clusters of the suites. Each has a folder below `target` and is built in, unless one of the variables
-//! `MSG2AGENT_TEST_CLUSTER_…` asks for another. What KUBECONFIG names is never used.
+//! The clusters of the suites. Each has a folder below `target` and is built in, unless one of the
+//! variables `MSG2AGENT_TEST_CLUSTER_…` asks for another. What KUBECONFIG names is never used.
 
 use devtools::cluster::folder::ClusterFolder;
 use devtools::cluster::options::ClusterOptions;
 use devtools::cluster::{self, Cluster};
 use devtools::repository;
 
-/// The cluster of this name, started unless it runs already. Blocks meanwhile.
+/// The cluster of this name, started unless it runs already. Blocks until then.
 ///
 /// # Errors
 /// It cannot be started.
@@ -14,7 +14,7 @@ pub fn up(name: &str) -> anyhow::Result<Cluster> {
     Cluster::up(folder(name)?, &ClusterOptions::request_of_tests()?)
 }
 
-/// Ends the cluster of this name. Blocks meanwhile.
+/// Ends the cluster of this name. Blocks until then.
 ///
 /// # Errors
 /// Something of it does not end.
@@ -22,7 +22,8 @@ pub fn down(name: &str) -> anyhow::Result<()> {
     Cluster::down(&folder(name)?)
 }
 
-/// The folder of the cluster of this name. `scripts/test.sh` ends the clusters in `target/*-cluster`.
+/// The folder of the cluster of this name. `scripts/test.sh` ends the clusters in
+/// `target/*-cluster`.
 ///
 /// # Errors
 /// It cannot be made.

@@ -55,7 +55,9 @@ impl RelayProcess {
             .kill_on_drop(true);
         let child = command.spawn().map_err(|e| {
             Failure::io(format!("cannot start {PROGRAM}"), e)
-                .advising(format!("put {PROGRAM} beside m2a, or into a folder of PATH"))
+                .advising(format!(
+                    "put {PROGRAM} next to m2a or into a folder of PATH; in the repository, run cargo build -p {PROGRAM}"
+                ))
         })?;
         let admin_url = format!("http://127.0.0.1:{admin_port}");
         let mut relay = Self { child, url, admin_url, admin_token_file };

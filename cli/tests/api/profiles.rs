@@ -103,7 +103,7 @@ fn wrong_usage_has_exit_code_2() {
 }
 
 #[test]
-fn the_admin_token_does_not_travel_in_clear() {
+fn the_admin_token_is_not_sent_in_clear() {
     let home = tempfile::tempdir().unwrap();
     let token = home.path().join("admin-token");
     fs::write(&token, "secret").unwrap();

@@ -108,9 +108,11 @@ impl<H> AddressTable<H> {
         oldest.copied().and_then(|id| self.close(id))
     }
 
-    /// The connection has sent the head of a request: it is not pending any longer.
-    pub(super) fn request_begun(&mut self, id: ConnectionId) {
+    /// The connection has sent the head of a request and is no longer pending. Returns `false` if
+    /// it has lost its slot.
+    pub(super) fn begin_request(&mut self, id: ConnectionId) -> bool {
         self.end_pending(id);
+        self.open.contains_key(&id)
     }
 
     fn end_pending(&mut self, id: ConnectionId) -> Option<H> {
@@ -207,9 +209,18 @@ mod tests {
         let mut table = table(10, 10, 10, 1);
         let one = network("192.0.2.1");
         let first = table.admit(one, "first").unwrap().id;
-        table.request_begun(first);
+        assert!(table.begin_request(first));
         assert_eq!(table.admit(one, "second").unwrap().displaced, None);
         assert_eq!(table.admit(one, "third").unwrap().displaced, Some("second"));
+    }
+
+    #[test]
+    fn a_request_of_a_displaced_connection_comes_too_late() {
+        let mut table = table(10, 10, 10, 1);
+        let one = network("192.0.2.1");
+        let first = table.admit(one, "first").unwrap().id;
+        table.admit(one, "second").unwrap();
+        assert!(!table.begin_request(first));
     }
 
     #[test]

@@ -1,12 +1,14 @@
 //! Requests and responses on one connection: HTTP/1.1 by hyper, with a deadline for each phase.
 
+use std::convert::Infallible;
 use std::future::{Future as _, poll_fn};
 use std::pin::{Pin, pin};
 use std::task::{Context, Poll, ready};
 
 use axum::Router;
 use axum::body::Body;
-use axum::http::{Request, Response};
+use axum::http::{Request, Response, StatusCode};
+use axum::response::IntoResponse as _;
 use hyper::body::Incoming;
 use hyper::server::conn::http1;
 use hyper_util::rt::TokioIo;
@@ -49,13 +51,18 @@ where
     let phase = RequestPhase::new(limits);
     let service = hyper::service::service_fn(|request: Request<Incoming>| {
         phase.on_request();
-        slot.request_begun();
+        // Otherwise the connection is being closed, and the response would not arrive.
+        let may_run = slot.begin_request();
         let mut request = request.map(Body::new);
         request.extensions_mut().insert(slot.clone());
-        let (response, phase) = (router.clone().call(request), phase.clone());
+        let (mut router, phase) = (router.clone(), phase.clone());
         async move {
-            let response: Response<Body> = response.await?;
-            Ok::<_, std::convert::Infallible>(response.map(|body| TrackedBody::new(body, phase)))
+            let response: Response<Body> = if may_run {
+                router.call(request).await?
+            } else {
+                StatusCode::SERVICE_UNAVAILABLE.into_response()
+            };
+            Ok::<_, Infallible>(response.map(|body| TrackedBody::new(body, phase)))
         }
     });
     let serving = http1::Builder::new()

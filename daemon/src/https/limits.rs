@@ -43,6 +43,10 @@ pub const REFUSALS_MAX: usize = 16;
 /// Time to answer one refused connection, its TLS handshake included.
 pub const REFUSAL_TIMEOUT: Duration = Duration::from_secs(3);
 
+/// The share of all connections that one client address may hold, in percent. A single proxy in
+/// front may carry nearly all traffic, and a single stranger never locks out everybody else.
+pub const ADDRESS_SHARE_PERCENT: u8 = 75;
+
 /// How many connections one listener serves, and how long it waits for clients.
 ///
 /// A connection is pending until its first request has a complete head: the time in which a client
@@ -72,15 +76,14 @@ pub struct ListenerLimits {
 }
 
 impl ListenerLimits {
-    /// The limits of a listener of `connections` connections. One address may hold three quarters
-    /// of them: a single proxy in front may carry nearly all traffic, and a single stranger never
-    /// locks out everybody else. Half of them may be pending, a quarter for one address: silent
-    /// connections never fill the listener.
+    /// The limits of a listener of `connections` connections. One address may hold
+    /// [`ADDRESS_SHARE_PERCENT`] of them. Half of them may be pending, a quarter for one address:
+    /// silent connections never fill the listener.
     #[must_use]
     pub const fn new(connections: usize) -> Self {
         Self {
             connections,
-            connections_per_address: at_least_one(connections - connections / 4),
+            connections_per_address: at_least_one(share(connections, ADDRESS_SHARE_PERCENT)),
             pending: at_least_one(connections / 2),
             pending_per_address: at_least_one(connections / 4),
             client_hello_timeout: CLIENT_HELLO_TIMEOUT,
@@ -90,14 +93,16 @@ impl ListenerLimits {
         }
     }
 
-    /// Replaces the limit of connections of one client address, where one is given.
+    /// Sets the share of the connections that one client address may hold; 100 removes the limit.
     #[must_use]
-    pub const fn with_connections_per_address(mut self, limit: Option<usize>) -> Self {
-        if let Some(limit) = limit {
-            self.connections_per_address = limit;
-        }
+    pub const fn with_address_share(mut self, percent: u8) -> Self {
+        self.connections_per_address = at_least_one(share(self.connections, percent));
         self
     }
+}
+
+const fn share(connections: usize, percent: u8) -> usize {
+    connections.saturating_mul(percent as usize) / 100
 }
 
 const fn at_least_one(count: usize) -> usize {
@@ -112,8 +117,8 @@ mod tests {
     fn one_address_holds_three_quarters_and_may_be_given_all() {
         let limits = ListenerLimits::new(10_000);
         assert_eq!((limits.connections_per_address, limits.pending_per_address), (7_500, 2_500));
-        assert_eq!(limits.with_connections_per_address(None), limits);
-        assert_eq!(limits.with_connections_per_address(Some(10_000)).connections_per_address, 10_000);
+        assert_eq!(limits.with_address_share(ADDRESS_SHARE_PERCENT), limits);
+        assert_eq!(limits.with_address_share(100).connections_per_address, 10_000);
     }
 
     #[test]

@@ -64,9 +64,9 @@ impl ConnectionSlot {
         ClientNetwork::from(self.peer.ip())
     }
 
-    /// The connection is not pending any longer.
-    pub(super) fn request_begun(&self) {
-        self.held.slots.table().request_begun(self.held.id);
+    /// The connection is no longer pending. Returns `false` if another connection has got its slot.
+    pub(super) fn begin_request(&self) -> bool {
+        self.held.slots.table().begin_request(self.held.id)
     }
 
     /// Returns when the connection has to go in favour of another one. Never after its first

@@ -13,9 +13,8 @@ use msg2agent_daemon::https::{
 use prometheus::{Registry, TextEncoder};
 use rustls::pki_types::{CertificateDer, ServerName};
 use rustls::{ClientConfig, RootCertStore};
-use socket2::{Domain, Socket, Type};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
-use tokio::net::{TcpListener, TcpStream};
+use tokio::net::{TcpListener, TcpSocket, TcpStream};
 use tokio_rustls::TlsConnector;
 use tokio_rustls::client::TlsStream;
 use tokio_util::task::TaskTracker;
@@ -117,10 +116,9 @@ fn connector(certificate: CertificateDer<'static>) -> TlsConnector {
 /// Any address of 127.0.0.0/8 is one of this machine.
 async fn connect_from(from: &str, to: SocketAddr) -> TcpStream {
     let from = SocketAddr::new(from.parse::<IpAddr>().unwrap(), 0);
-    let socket = Socket::new(Domain::IPV4, Type::STREAM, None).unwrap();
-    socket.set_nonblocking(true).unwrap();
-    socket.bind(&from.into()).unwrap();
-    tokio::net::TcpSocket::from_std_stream(socket.into()).connect(to).await.unwrap()
+    let socket = TcpSocket::new_v4().unwrap();
+    socket.bind(from).unwrap();
+    socket.connect(to).await.unwrap()
 }
 
 async fn request(stream: &mut (impl tokio::io::AsyncWrite + Unpin), header: &str) -> std::io::Result<()> {
@@ -194,7 +192,7 @@ async fn silent_connections_of_one_address_never_fill_the_listener() {
 
 #[tokio::test]
 async fn an_address_at_its_share_is_refused_until_one_of_its_connections_ends() {
-    let limits = ListenerLimits::new(8).with_connections_per_address(Some(2));
+    let limits = ListenerLimits::new(8).with_address_share(25);
     let served = Served::start(limits).await;
     let mut held = Vec::new();
     for _ in 0..2 {

@@ -1,4 +1,4 @@
-//! Command line of the test cluster: `cluster up`, use it, `cluster down`.
+//! Is the command line of the test cluster: `cluster up`, `cluster run`, `cluster down`.
 
 use std::{os::unix::process::CommandExt as _, path::PathBuf, process::Command};
 
@@ -10,12 +10,13 @@ use msg2agent_devtools::cluster::{
 
 /// A Kubernetes cluster for tests and demos.
 ///
-/// It is a real control plane and node in namespaces of this machine, unless an option of `up` asks for another one. KUBECONFIG
-/// is used with `--context` only.
+/// It is a real control plane and node in namespaces of this machine, unless an option of `up` asks
+/// for another one. KUBECONFIG is used with `--context` only.
 #[derive(Debug, Parser)]
 #[command(name = "cluster")]
 struct Arguments {
-    /// Folder that holds the cluster's state; several clusters have several folders. Default: .demo in the repository.
+    /// Folder that holds the cluster's state; several clusters have several folders. Default: .demo
+    /// in the repository.
     #[arg(long, global = true, value_name = "FOLDER")]
     folder: Option<PathBuf>,
     #[command(subcommand)]
@@ -41,7 +42,8 @@ enum Action {
     Load { archive: PathBuf },
     /// Print the path of the kubeconfig to use from this machine.
     Kubeconfig,
-    /// Print the folder with kubectl, helm (version 4) and helm3, for PATH; fetches or builds them the first time.
+    /// Print the folder with kubectl, helm (version 4) and helm3, for PATH; fetches or builds them
+    /// the first time.
     Tools,
     /// The cluster's first process; started by `up`.
     #[command(hide = true)]

@@ -1,4 +1,4 @@
-//! `demo`: shows the product on a cluster. `make demo` builds the programs and calls it.
+//! Runs the demo. `make demo` builds the programs and calls it.
 
 use std::{
     ffi::OsString, io, os::unix::process::CommandExt as _, path::PathBuf, process::Command, time::Duration,
@@ -12,7 +12,8 @@ use msg2agent_devtools::{
     install_tls_provider, repository,
 };
 
-/// Two agents, one proven conversation and Claude Code, on a cluster that stays up. The programs must be built.
+/// Two agents, one proven conversation and Claude Code, on a cluster that stays up. The programs
+/// must be built.
 #[derive(Debug, Parser)]
 #[command(name = "demo")]
 struct Arguments {
@@ -30,7 +31,8 @@ struct Arguments {
     /// Seconds that the way from helm install to the verified proof may take.
     #[arg(long, default_value_t = PROMISE_TIMEOUT.as_secs())]
     promise_seconds: u64,
-    /// Only the part with Claude Code, inside the cluster of this kubeconfig. The demo starts itself so.
+    /// Only the part with Claude Code, inside the cluster of this kubeconfig. The demo starts
+    /// itself so.
     #[arg(long, hide = true, value_name = "KUBECONFIG")]
     claude_code_with: Option<PathBuf>,
 }

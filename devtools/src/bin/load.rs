@@ -1,19 +1,23 @@
-//! `load`: prints messages per server CPU second of the relay beside a TCP forwarder and nats-server.
+//! Prints how many messages per second of server CPU the relay handles, beside a TCP forwarder and
+//! nats-server.
 
 use std::time::Duration;
 
 use anyhow::ensure;
 use clap::{Parser, Subcommand, ValueEnum as _};
-use msg2agent_devtools::load::plan::{LoadPlan, LoadSubject, ROUNDS_MAX, SECONDS_MAX, Workload};
+use msg2agent_devtools::load::plan::{
+    LoadPlan, LoadSubject, MAX_ROUND_TIMEOUT_SECONDS, ROUNDS_MAX, Workload,
+};
 use msg2agent_devtools::load::{self, process};
 
-/// Drives pairs of agents through each server in turn and prints messages per second of the server's CPU.
+/// Drives pairs of agents through each server in turn and prints messages per second of the
+/// server's CPU.
 #[derive(Parser)]
 #[command(version)]
 struct Arguments {
     #[command(subcommand)]
     command: Option<Command>,
-    /// What to measure, in this order in each round; all if left out.
+    /// Servers to measure, in this order in each round. Default: all.
     #[arg(long, value_enum)]
     subject: Vec<LoadSubject>,
     /// Pairs and messages in flight per pair.
@@ -45,8 +49,8 @@ enum Command {
 fn seconds(text: &str) -> anyhow::Result<f64> {
     let value: f64 = text.parse()?;
     ensure!(
-        (0.05..=Duration::from_secs(SECONDS_MAX).as_secs_f64()).contains(&value),
-        "0.05 to {SECONDS_MAX} seconds"
+        (0.05..=Duration::from_secs(MAX_ROUND_TIMEOUT_SECONDS).as_secs_f64()).contains(&value),
+        "0.05 to {MAX_ROUND_TIMEOUT_SECONDS} seconds"
     );
     Ok(value)
 }

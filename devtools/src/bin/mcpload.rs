@@ -1,4 +1,5 @@
-//! `mcpload`: prints memory of MCP sessions on a gateway and the time of calls, beside a bare rmcp server.
+//! Prints the memory of MCP sessions on a gateway and the latency of calls, beside a bare rmcp
+//! server.
 
 use std::time::Duration;
 

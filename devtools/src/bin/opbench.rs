@@ -1,4 +1,4 @@
-//! `opbench`: measures the operator on the cluster that a kubeconfig names.
+//! Measures the operator on the cluster that a kubeconfig names.
 
 use std::path::PathBuf;
 use std::time::Duration;
@@ -10,12 +10,14 @@ use msg2agent_devtools::opbench::{
     self, AGENTS_MAX, BenchPlan, REVOCATIONS_MAX, TENANTS_MAX, operator::Address,
 };
 
-/// Applies many Agents at once and prints the time until all are Ready, writes per Agent and the operator's memory; then
-/// sees that the idle operator writes nothing, and measures how fast a revoked key is refused.
+/// Applies many Agents at once and prints the time until all are Ready, writes per Agent and the
+/// operator's memory; then sees that the idle operator writes nothing, and measures how fast a
+/// revoked key is refused.
 #[derive(Parser)]
 #[command(version)]
 struct Arguments {
-    /// Kubeconfig of the cluster, with the operator installed. It is always named: the benchmark makes a thousand objects.
+    /// Kubeconfig of the cluster, with the operator installed. It is always named: the benchmark
+    /// makes a thousand objects.
     #[arg(long, value_name = "FILE")]
     kubeconfig: PathBuf,
     /// Context in the kubeconfig. Default: its current one.
@@ -37,7 +39,7 @@ struct Arguments {
     /// API keys to revoke, one after the other; 0 leaves the scenario out.
     #[arg(long, default_value_t = 50, value_parser = clap::value_parser!(u32).range(..=i64::from(REVOCATIONS_MAX)))]
     revocations: u32,
-    /// How.
+    /// The way a key is revoked.
     #[arg(long, value_enum, default_value = "delete")]
     revoke_by: Revocation,
     #[arg(long, default_value = "msg2agent-system")]

@@ -1,4 +1,4 @@
-//! The release of Claude Code that `devtools/claude/package-lock.json` names.
+//! Installs the release of Claude Code that `devtools/claude/package-lock.json` pins.
 
 use std::path::PathBuf;
 

@@ -1,4 +1,5 @@
-//! Signing in from Claude Code: `claude mcp login` under a terminal, while somebody else opens the URL that it prints.
+//! Signs in from Claude Code: runs `claude mcp login` under a terminal while the caller opens the
+//! URL that it prints.
 
 use std::process::Stdio;
 
@@ -6,13 +7,14 @@ use anyhow::{Context as _, ensure};
 use tokio::io::AsyncReadExt as _;
 use tokio::process::{ChildStdout, Command};
 
-use super::{COMMAND_LIMIT, ClaudeCode, output_of};
+use super::{COMMAND_TIMEOUT, ClaudeCode, output_of};
 
 /// Wide enough that no URL is broken into lines.
 const TERMINAL_COLUMNS: u32 = 4000;
 
 impl ClaudeCode {
-    /// Signs in at the server of this name; `open` does with the URL what a person and a browser do. Returns what was said.
+    /// Signs in at the server of this name; `open` does with the URL what a person and a browser
+    /// do. Returns what was said.
     ///
     /// # Errors
     /// It prints no URL, `open` fails, or it says that the sign-in failed.
@@ -34,7 +36,7 @@ impl ClaudeCode {
             ensure!(status.success(), "the sign-in ended with {status}:\n{said}");
             Ok(said)
         };
-        tokio::time::timeout(COMMAND_LIMIT, signing_in).await.context("the sign-in did not end in time")?
+        tokio::time::timeout(COMMAND_TIMEOUT, signing_in).await.context("the sign-in did not end in time")?
     }
 
     /// Forgets the sign-in, and tells the authorization server so.
@@ -47,7 +49,8 @@ impl ClaudeCode {
         output_of(command).await
     }
 
-    /// The program under `script`, which makes a terminal for it. No argument has anything a shell would read.
+    /// The program under `script`, which makes a terminal for it. No argument has anything a shell
+    /// would read.
     fn terminal(&self, arguments: &str) -> anyhow::Result<Command> {
         let program = self.program.to_str().context("the program's path is not UTF-8")?;
         let inside = format!("stty cols {TERMINAL_COLUMNS}; exec '{program}' {arguments}");

@@ -1,5 +1,5 @@
-//! A stand-in for the model behind Claude Code: the streaming Messages API on loopback. It asks for one tool call, keeps the
-//! result that comes back, and ends the conversation.
+//! Serves the streaming Messages API on loopback in place of a model. It asks for one tool call,
+//! keeps the result, and ends the conversation.
 
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -84,7 +84,7 @@ async fn answer(State(script): State<Arc<Script>>, Json(request): Json<Value>) -
     ([(CONTENT_TYPE, "text/event-stream")], stream)
 }
 
-/// What the model says in one turn.
+/// The content block of one turn of the model.
 enum Block<'a> {
     Text(&'a str),
     Call(&'a str, &'a Value),

@@ -1,5 +1,5 @@
-//! A way to the API server for machines where no link into the namespaces can be made: a loopback port outside, a Unix socket
-//! in the cluster's folder, and a copy loop on both sides of it.
+//! Forwards a loopback port to the API server where no link into the namespaces can be made. A Unix
+//! socket in the cluster's folder connects the two halves.
 
 use std::{
     fs::File,
@@ -18,16 +18,17 @@ use tokio::{
 
 use super::{folder::ClusterFolder, network::API_PORT, process_identity::ProcessIdentity};
 
-/// Name of the socket. It is used relative to the node's folder, because a socket's path may have 107 bytes only.
+/// Name of the socket. It is used relative to the node's folder, because a socket's path may have
+/// 107 bytes only.
 const SOCKET: &str = "api.sock";
 
 /// Connections at once; further ones wait in the listener's backlog.
-const CONNECTION_LIMIT: usize = 256;
+const CONNECTIONS_MAX: usize = 256;
 
 /// Longest time the forwarder may take to have its port.
-const START_LIMIT: Duration = Duration::from_secs(10);
+const START_TIMEOUT: Duration = Duration::from_secs(10);
 
-/// Starts the outer half as a process of its own, and returns it with its port.
+/// Starts the outer half as a separate process, and returns it with its port.
 pub fn start(folder: &ClusterFolder) -> anyhow::Result<(ProcessIdentity, u16)> {
     let log = File::create(folder.logs().join("forward.log")).context("create the forwarder's log")?;
     let child = Command::new("setsid")
@@ -41,7 +42,7 @@ pub fn start(folder: &ClusterFolder) -> anyhow::Result<(ProcessIdentity, u16)> {
         .context("start the forwarder")?;
     let process = ProcessIdentity::of(child.id()).context("the forwarder ended at once")?;
     let begun = Instant::now();
-    while begun.elapsed() < START_LIMIT && process.is_alive() {
+    while begun.elapsed() < START_TIMEOUT && process.is_alive() {
         if let Some(port) = std::fs::read_to_string(port_file(folder)).ok().and_then(|text| text.parse().ok())
         {
             return Ok((process, port));
@@ -52,14 +53,15 @@ pub fn start(folder: &ClusterFolder) -> anyhow::Result<(ProcessIdentity, u16)> {
     bail!("the forwarder did not start; see forward.log")
 }
 
-/// The outer half: a loopback port, written to the cluster's folder, to the socket. Returns only with an error.
+/// The outer half: a loopback port, written to the cluster's folder, to the socket. Returns only
+/// with an error.
 pub async fn serve_outside(folder: &ClusterFolder) -> anyhow::Result<()> {
     std::env::set_current_dir(folder.node()).context("enter the node's folder")?;
     let listener = TcpListener::bind(("127.0.0.1", 0)).await.context("listen on loopback")?;
     let unfinished = folder.node().join("forward.port.unfinished");
     std::fs::write(&unfinished, listener.local_addr()?.port().to_string()).context("write the port")?;
     std::fs::rename(&unfinished, port_file(folder)).context("publish the port")?;
-    let connections = Arc::new(Semaphore::new(CONNECTION_LIMIT));
+    let connections = Arc::new(Semaphore::new(CONNECTIONS_MAX));
     loop {
         let permit = Arc::clone(&connections).acquire_owned().await?;
         let (outer, _) = listener.accept().await.context("accept a connection")?;
@@ -73,7 +75,7 @@ pub async fn serve_outside(folder: &ClusterFolder) -> anyhow::Result<()> {
 /// The inner half: the socket to the API server. Returns only with an error.
 pub async fn serve_inside(node: PathBuf) -> anyhow::Result<()> {
     let listener = listen_in(&node)?;
-    let connections = Arc::new(Semaphore::new(CONNECTION_LIMIT));
+    let connections = Arc::new(Semaphore::new(CONNECTIONS_MAX));
     loop {
         let permit = Arc::clone(&connections).acquire_owned().await?;
         let (outer, _) = listener.accept().await.context("accept a connection on the socket")?;
@@ -89,7 +91,8 @@ fn listen_in(node: &Path) -> anyhow::Result<UnixListener> {
     UnixListener::bind(SOCKET).context("listen on the socket")
 }
 
-/// Copies both ways until either side is done. A connection that fails is closed, which its client sees.
+/// Copies both ways until either side is done. A connection that fails is closed, which its client
+/// sees.
 async fn join<Outer, Inner>(mut outer: Outer, inner: std::io::Result<Inner>)
 where
     Outer: AsyncRead + AsyncWrite + Unpin,

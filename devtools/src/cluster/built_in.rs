@@ -1,4 +1,4 @@
-//! Starts and ends the built-in cluster: everything about it that happens outside its namespaces.
+//! Starts and ends the built-in cluster, as far as this happens outside its namespaces.
 
 use std::{
     fs::{self, File},
@@ -22,7 +22,8 @@ use super::{
 };
 use crate::{image, programs};
 
-/// Bounds the start of a cluster from its first process until it can be used, which takes about 10 s on two idle cores.
+/// Bounds the start of a cluster from its first process until it can be used, which takes about
+/// 10 s on two idle cores.
 const START_TIMEOUT: Duration = Duration::from_secs(180);
 
 /// Bounds the end of everything inside the namespaces, which is the kernel's work.
@@ -31,8 +32,8 @@ const END_TIMEOUT: Duration = Duration::from_secs(20);
 /// Between two looks at the state of a starting or ending cluster.
 const POLL_INTERVAL: Duration = Duration::from_millis(50);
 
-/// Starts a cluster in `folder` and waits until it can be used. A cluster that fails to start is ended again; the node's
-/// logs stay for reading until the next `up`.
+/// Starts a cluster in `folder` and waits until it can be used. A cluster that fails to start is
+/// ended again; the node's logs stay for reading until the next `up`.
 pub fn up(folder: &ClusterFolder) -> anyhow::Result<Record> {
     let kubernetes = KUBERNETES.ensure()?;
     let coredns = COREDNS.ensure()?;
@@ -57,7 +58,8 @@ pub fn up(folder: &ClusterFolder) -> anyhow::Result<Record> {
     started
 }
 
-/// Ends a cluster: its processes first, then what the kernel keeps of them. What has ended already is no error.
+/// Ends a cluster: its processes first, then what the kernel keeps of them. What has ended already
+/// is no error.
 pub fn down(
     first: ProcessIdentity,
     network: Network,
@@ -127,7 +129,8 @@ fn wait_for_network_namespace(first: ProcessIdentity) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// Waits until the node is ready and prints its stages meanwhile. A node that is ready already prints none.
+/// Waits until the node is ready and prints its stages meanwhile. A node that is ready already
+/// prints none.
 ///
 /// # Errors
 /// It fails to start.
@@ -177,7 +180,8 @@ fn end(
     first.kill()?;
     poll(END_TIMEOUT, || (!first.is_alive()).then_some(()))
         .context("the cluster's first process does not end")?;
-    // The link of a cluster that had ended before went with its namespaces, and another cluster may have its name by now.
+    // The link of a cluster that had ended before went with its namespaces, and another cluster may
+    // have its name by now.
     if let Some(network) = network
         && forwarder.is_none()
         && was_alive

@@ -1,4 +1,4 @@
-//! The user's cache folder for things that take long to build or download.
+//! Finds the user's cache folder, which keeps what takes long to build or download.
 
 use std::{env, path::PathBuf};
 

@@ -1,4 +1,5 @@
-//! Keys and certificates of the built-in cluster: one authority, one server certificate, one client per component.
+//! Issues the keys and certificates of the built-in cluster: one CA, one server certificate, one
+//! client certificate per component.
 
 use std::net::{IpAddr, Ipv4Addr};
 
@@ -16,13 +17,14 @@ pub(crate) struct CertifiedKey {
     pub(crate) key: String,
 }
 
-/// Signs everything in one cluster and is thrown away with it.
+/// The CA of one cluster. It is deleted with the cluster.
 pub(crate) struct Authority {
     issuer: Issuer<'static, KeyPair>,
     certificate: String,
 }
 
-/// Who a client certificate speaks for: `CN` is the user and `O` the group (Kubernetes "X.509 client certificates").
+/// Who a client certificate speaks for: `CN` is the user and `O` the group (Kubernetes "X.509
+/// client certificates").
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Identity {
     pub(crate) user: &'static str,
@@ -81,7 +83,8 @@ pub(crate) fn token_keys() -> anyhow::Result<(String, String)> {
     Ok((key.serialize_pem(), key.public_key_pem()))
 }
 
-/// rcgen's default validity (1975 to 4096) is kept: such a cluster lives for hours, and clocks of test machines jump.
+/// rcgen's default validity (1975 to 4096) is kept: such a cluster lives for hours, and clocks of
+/// test machines jump.
 fn parameters(identity: Identity) -> CertificateParams {
     let mut name = DistinguishedName::new();
     name.push(DnType::CommonName, identity.user);

@@ -1,4 +1,4 @@
-//! The control group of one cluster's pods, in either version of the kernel's interface.
+//! Creates and removes the control group of a cluster's pods, in cgroup version 1 and 2.
 
 use std::{
     fs,
@@ -10,7 +10,8 @@ use anyhow::Context as _;
 
 const ROOT: &str = "/sys/fs/cgroup";
 
-/// Every hierarchy of this machine: one folder per controller in version 1, the root alone in version 2.
+/// Every hierarchy of this machine: one folder per controller in version 1, the root alone in
+/// version 2.
 pub(crate) fn hierarchies() -> anyhow::Result<Vec<PathBuf>> {
     if Path::new(ROOT).join("cgroup.controllers").exists() {
         return Ok(vec![ROOT.into()]);

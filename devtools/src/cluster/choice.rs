@@ -1,4 +1,5 @@
-//! Which cluster to start or to use. Nothing is guessed: without a request it is the built-in one. Pure.
+//! Checks whether this machine can run the requested cluster. Without a request it is the built-in
+//! one. Pure.
 
 use std::path::PathBuf;
 
@@ -29,7 +30,7 @@ pub enum ClusterRequest {
     Existing { kubeconfig: PathBuf, context: String },
 }
 
-/// What this machine has for clusters.
+/// The abilities of this machine to run clusters.
 #[derive(Debug, Clone, Default)]
 pub struct Machine {
     pub docker_answers: bool,

@@ -1,4 +1,4 @@
-//! The programs of the built-in cluster and their command lines. Pure.
+//! Holds the command lines of the built-in cluster's programs. Pure.
 
 use std::path::{Path, PathBuf};
 
@@ -33,7 +33,7 @@ impl Place<'_> {
         self.node.join(path).display().to_string()
     }
 
-    /// Without fsync: the data is thrown away with the cluster.
+    /// Without fsync, because the data is deleted with the cluster.
     pub(crate) fn etcd(&self) -> Component {
         let (client, peer) = ("http://127.0.0.1:2379", "http://127.0.0.1:2380");
         self.kubernetes(

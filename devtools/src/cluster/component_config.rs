@@ -1,4 +1,5 @@
-//! Configuration files of the built-in cluster's components, rendered from its network and folder. Pure.
+//! Renders the configuration files of the built-in cluster's components from its network and
+//! folder. Pure.
 
 use std::path::Path;
 
@@ -6,7 +7,8 @@ use serde_json::{Value, json};
 
 use super::network::Network;
 
-/// containerd's socket, on the node's own /run: a path in the state folder could exceed the 107 bytes of a socket address.
+/// containerd's socket, on the node's own /run: a path in the state folder could exceed the
+/// 107 bytes of a socket address.
 pub const CONTAINERD_SOCKET: &str = "/run/containerd/containerd.sock";
 
 /// Image of the process that holds a pod's namespaces open.
@@ -15,7 +17,8 @@ pub const PAUSE_IMAGE: &str = "localhost/msg2agent-pause:dev";
 /// Port of CoreDNS' readiness endpoint on the node address.
 pub const DNS_READY_PORT: u16 = 8181;
 
-/// containerd's configuration (version 2 format). `programs` holds the CNI plugins; `snapshotter` is how it stacks image layers.
+/// containerd's configuration (version 2 format). `programs` holds the CNI plugins; `snapshotter`
+/// is how it stacks image layers.
 pub fn containerd(node: &Path, cni_programs: &Path, snapshotter: &str) -> String {
     let cri = "plugins.\"io.containerd.grpc.v1.cri\"";
     let (root, optional) = (node.join("containerd"), node.join("containerd-opt"));
@@ -69,8 +72,9 @@ pub fn pod_network(network: Network) -> Value {
     })
 }
 
-/// The kubelet's configuration. It never evicts and never collects images: the disk is the machine's own, and a lost image
-/// could not be pulled again. `cgroup` keeps its pods apart from those of other kubelets on the machine.
+/// The kubelet's configuration. It never evicts and never collects images: the disk is the
+/// machine's own, and a lost image could not be pulled again. `cgroup` keeps its pods apart from
+/// those of other kubelets on the machine.
 pub fn kubelet(node: &Path, network: Network, cgroup: &str) -> Value {
     let pki = node.join("pki");
     json!({
@@ -102,7 +106,8 @@ pub fn kubelet(node: &Path, network: Network, cgroup: &str) -> Value {
     })
 }
 
-/// CoreDNS: the cluster's names on the node address, nothing beyond; there is no network to forward to.
+/// CoreDNS: the cluster's names on the node address, nothing beyond; there is no network to forward
+/// to.
 pub fn corefile(node: &Path, network: Network) -> String {
     let (address, kubeconfig) = (network.node(), node.join("kubeconfig/coredns"));
     format!(
@@ -122,7 +127,7 @@ pub fn corefile(node: &Path, network: Network) -> String {
     )
 }
 
-/// What resolves names inside the cluster's namespaces.
+/// The resolver configuration inside the cluster's namespaces.
 pub fn resolv_conf(network: Network) -> String {
     format!(
         "nameserver {}\nsearch default.svc.cluster.local svc.cluster.local cluster.local\noptions ndots:5\n",

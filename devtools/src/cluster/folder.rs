@@ -1,4 +1,5 @@
-//! The folder that holds one cluster: its record, its kubeconfig and, for the built-in one, everything the node writes.
+//! Manages the folder of one cluster: its record, its kubeconfig and, for the built-in one, the
+//! files of the node.
 
 use std::{
     fs,
@@ -69,8 +70,8 @@ impl ClusterFolder {
         Ok(file)
     }
 
-    /// What was started here, if anything. A record that cannot be understood, as one of another version of this program,
-    /// counts as none, which is said on stderr.
+    /// What was started here, if anything. A record that cannot be understood, as one of another
+    /// version of this program, counts as none, which is said on stderr.
     pub fn record(&self) -> anyhow::Result<Option<Record>> {
         let path = self.root.join(RECORD);
         let text = match fs::read(&path) {

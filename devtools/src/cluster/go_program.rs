@@ -1,4 +1,5 @@
-//! Go programs of the test cluster, built once per version of their sources and kept in the user's cache folder.
+//! Builds the Go programs of the test cluster once per version of their sources, and keeps them in
+//! the user's cache folder.
 
 use std::{
     fs,
@@ -73,7 +74,8 @@ impl GoProgram {
         Ok(cache::folder()?.join(self.cache_name(&sources)?).join(self.name).is_file())
     }
 
-    /// Path of the built program; builds it when the cache does not have it, which is said on stderr.
+    /// Path of the built program; builds it when the cache does not have it, which is said on
+    /// stderr.
     pub fn ensure(&self) -> anyhow::Result<PathBuf> {
         let sources = super::sources_folder().join(self.name);
         let folder = cache::folder()?.join(self.cache_name(&sources)?);
@@ -154,7 +156,8 @@ impl GoProgram {
     }
 }
 
-/// Counts the packages `go build -v` names, says so now and then, and keeps the last lines for an error.
+/// Counts the packages `go build -v` names, says so now and then, and keeps the last lines for an
+/// error.
 fn report_progress(name: &str, lines: impl BufRead, total: usize) -> Vec<String> {
     const KEPT: usize = 20;
     let (begun, mut last_said, mut count, mut kept) = (Instant::now(), Instant::now(), 0, Vec::new());

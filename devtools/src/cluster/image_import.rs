@@ -1,4 +1,4 @@
-//! Putting image archives where a cluster's container runtime finds them.
+//! Imports image archives into the container runtime of a cluster.
 
 use std::{path::Path, process::Command};
 

@@ -1,4 +1,4 @@
-//! A cluster of the `kind` program, where a Docker engine answers.
+//! Starts and ends clusters with the program `kind`, where a Docker engine answers.
 
 use std::path::Path;
 

@@ -1,4 +1,4 @@
-//! Kubeconfig files with the credentials inside, and clients made from them.
+//! Renders kubeconfig files with their credentials inline, and makes clients from kubeconfig files.
 
 use std::path::Path;
 
@@ -11,7 +11,8 @@ use serde_json::json;
 
 use super::certificates::CertifiedKey;
 
-/// A kubeconfig (as JSON, which is YAML) for one user of the API server at `server`, e.g. `https://10.250.0.1:6443`.
+/// A kubeconfig (as JSON, which is YAML) for one user of the API server at `server`, e.g.
+/// `https://10.250.0.1:6443`.
 pub(crate) fn render(server: &str, authority: &str, credentials: &CertifiedKey) -> String {
     json!({
         "apiVersion": "v1",
@@ -46,7 +47,8 @@ pub async fn client(kubeconfig: &Path, context: Option<&str>) -> anyhow::Result<
     Client::try_from(config).with_context(|| format!("make a client of {}", kubeconfig.display()))
 }
 
-/// The proxy that a kubeconfig names for the cluster of a context; `None` stands for its current context.
+/// The proxy that a kubeconfig names for the cluster of a context; `None` stands for its current
+/// context.
 fn proxy(file: &Kubeconfig, context: Option<&str>) -> anyhow::Result<Option<http::Uri>> {
     let context = context.or(file.current_context.as_deref());
     let named = file.contexts.iter().find(|named| Some(named.name.as_str()) == context);

@@ -1,5 +1,6 @@
-//! The built-in cluster's own network, mounts and processes: making them, entering them, ending them.
-//! They are those of one process, `first`; when it ends, the kernel ends every process inside, every mount and every link.
+//! Makes and enters the network, mount and process namespaces of the built-in cluster. They belong
+//! to one process, `first`: when it ends, the kernel ends every process inside, every mount and
+//! every link.
 
 use std::{
     fs::File,
@@ -12,8 +13,9 @@ use anyhow::Context as _;
 use super::process_identity::ProcessIdentity;
 use crate::command::isolated;
 
-/// Starts `program node --folder FOLDER` as the only job of a shell that is process 1 in new namespaces. The shell is there
-/// because process 1 must collect orphans. Stdin stays open for the one line that tells the node its network.
+/// Starts `program node --folder FOLDER` as the only job of a shell that is process 1 in new
+/// namespaces. The shell is there because process 1 must collect orphans. Stdin stays open for the
+/// one line that tells the node its network.
 pub(crate) fn start(program: &Path, folder: &Path, log: File) -> anyhow::Result<(Child, ProcessIdentity)> {
     let child = Command::new("setsid")
         .args(["unshare", "--net", "--mount", "--propagation=private", "--pid", "--fork", "--mount-proc"])

@@ -1,10 +1,12 @@
-//! Addresses of one built-in cluster. Pure: a slot number gives every subnet, so that clusters side by side never overlap.
+//! Assigns the addresses of a built-in cluster. A slot number gives every subnet, so that clusters
+//! on one machine never overlap. Pure.
 
 use std::net::Ipv4Addr;
 
 use serde::{Deserialize, Serialize};
 
-/// Clusters that can run on one machine at once: the 10.96.0.0/16 of all Services is cut into this many /20 parts.
+/// Clusters that can run on one machine at once: the 10.96.0.0/16 of all Services is cut into this
+/// many /20 parts.
 pub const SLOT_LIMIT: u8 = 16;
 
 /// Port of the API server on the node.

@@ -1,5 +1,6 @@
-//! The process that is the built-in cluster: it prepares its namespaces, writes the configuration, starts every component and
-//! starts a fallen one again, a few times. It runs until the namespaces are ended from outside.
+//! Runs the node of the built-in cluster: prepares the namespaces, writes the configuration, starts
+//! every component and restarts those that end, a few times. It runs until the namespaces are ended
+//! from outside.
 
 mod addons;
 mod files;
@@ -26,16 +27,18 @@ use super::{
     network::Network,
 };
 
-/// Restarts of one component before the whole cluster gives up: more would hide a component that cannot run here.
-const RESTART_LIMIT: u32 = 5;
+/// Restarts of one component before the whole cluster gives up: more would hide a component that
+/// cannot run here.
+const RESTARTS_MAX: u32 = 5;
 
-/// Pause before a component is started again, so that a crash loop does not fill the log in seconds.
-const RESTART_PAUSE: Duration = Duration::from_secs(1);
+/// Pause before a component is started again, so that a crash loop does not fill the log in
+/// seconds.
+const RESTART_INTERVAL: Duration = Duration::from_secs(1);
 
 /// Last line of the stages file of a cluster that can be used.
 pub const READY: &str = "ready";
 
-/// What the node is told on stdin, as one line of JSON.
+/// The parameters of the node. It reads them from stdin as one line of JSON.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct Order {
     pub network: Network,
@@ -96,7 +99,7 @@ async fn run_order(folder: &ClusterFolder, order: &Order, stages: &Stages) -> an
     components.first_failure().await
 }
 
-/// What needs the API server or containerd, started when those answer.
+/// Starts the components that need the API server or containerd, once those answer.
 async fn start_the_rest(
     place: &Place<'_>,
     order: &Order,
@@ -151,7 +154,7 @@ async fn first_failure(running: &mut JoinSet<anyhow::Result<()>>) -> anyhow::Res
 }
 
 async fn keep_running(component: Component, log: File) -> anyhow::Result<()> {
-    for _ in 0..=RESTART_LIMIT {
+    for _ in 0..=RESTARTS_MAX {
         let mut child = Command::new(&component.program)
             .args(&component.arguments)
             .stdin(Stdio::null())
@@ -162,9 +165,9 @@ async fn keep_running(component: Component, log: File) -> anyhow::Result<()> {
             .with_context(|| format!("start {}", component.name))?;
         let status = child.wait().await.with_context(|| format!("wait for {}", component.name))?;
         println!("{} ended ({status})", component.name);
-        tokio::time::sleep(RESTART_PAUSE).await;
+        tokio::time::sleep(RESTART_INTERVAL).await;
     }
-    bail!("{0} ended {1} times; see {0}.log in the logs folder", component.name, RESTART_LIMIT + 1)
+    bail!("{0} ended {1} times; see {0}.log in the logs folder", component.name, RESTARTS_MAX + 1)
 }
 
 fn link_programs(bin: &Path, kubernetes: &Path) -> anyhow::Result<()> {

@@ -1,4 +1,4 @@
-//! The options by which a command line or the environment of the tests asks for a cluster.
+//! Defines the command line options and the environment variables that choose a cluster.
 
 use std::{
     env,
@@ -35,7 +35,7 @@ pub struct ClusterOptions {
 }
 
 impl ClusterOptions {
-    /// What the command line asks for. KUBECONFIG is read only where a context is named.
+    /// The cluster that the command line asks for. KUBECONFIG is read only with a context.
     ///
     /// # Errors
     /// No single file has the context.
@@ -44,7 +44,7 @@ impl ClusterOptions {
         self.request_with(given.or_else(|| variable("KUBECONFIG")))
     }
 
-    /// What the variables of the tests ask for. KUBECONFIG is never read.
+    /// The cluster that the variables of the tests ask for. KUBECONFIG is never read.
     ///
     /// # Errors
     /// They contradict each other.

@@ -1,4 +1,5 @@
-//! A process that cannot be mistaken for a later one with the same id: the id and the time the kernel says it began.
+//! Identifies a process by its id and its start time, so that it cannot be mistaken for a later one
+//! with the same id.
 
 use std::fs;
 
@@ -6,7 +7,8 @@ use serde::{Deserialize, Serialize};
 
 use crate::command::run;
 
-/// Position of `starttime` among the fields after the name in /proc/<pid>/stat (field 22 in proc(5)).
+/// Position of `starttime` among the fields after the name in /proc/<pid>/stat (field 22 in
+/// proc(5)).
 const START_TIME_AFTER_NAME: usize = 19;
 
 /// Names one process of this boot.
@@ -25,7 +27,8 @@ impl ProcessIdentity {
         Some(Self { pid, started })
     }
 
-    /// Whether this very process still runs. One that has ended but was not collected by its parent does not.
+    /// Whether this very process still runs. One that has ended but was not collected by its parent
+    /// does not.
     pub fn is_alive(self) -> bool {
         let Ok(stat) = fs::read_to_string(format!("/proc/{}/stat", self.pid)) else { return false };
         start_time(&stat) == Some(self.started) && !is_zombie(&stat)
@@ -46,7 +49,8 @@ impl ProcessIdentity {
     }
 }
 
-/// The name, in brackets, may hold blanks and brackets itself; fields are counted after the last bracket.
+/// The name, in brackets, may hold blanks and brackets itself; fields are counted after the last
+/// bracket.
 fn fields_after_name(stat: &str) -> impl Iterator<Item = &str> {
     stat.rsplit_once(')').map(|(_, rest)| rest).unwrap_or_default().split_whitespace()
 }

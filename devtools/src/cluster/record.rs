@@ -1,4 +1,5 @@
-//! What a cluster's folder records, and what starting a cluster does with an earlier record. Pure.
+//! Defines the record of a cluster's folder, and decides what a start does with an earlier record.
+//! Pure.
 
 use std::path::PathBuf;
 
@@ -7,7 +8,7 @@ use thiserror::Error;
 
 use super::{choice::ClusterRequest, network::Network, process_identity::ProcessIdentity};
 
-/// What runs, written when it was started. `down` ends nothing else.
+/// The cluster of a folder, written when it was started. `down` ends nothing else.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "kind", rename_all = "kebab-case")]
 pub enum Record {
@@ -19,7 +20,7 @@ pub enum Record {
     BuiltIn { first: ProcessIdentity, network: Network, forwarder: Option<ProcessIdentity> },
 }
 
-/// What `up` does first.
+/// The first step of `up`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum NextStep {
     /// Nothing is recorded: start a cluster.

@@ -1,5 +1,5 @@
-//! The way into a built-in cluster from the machine that runs it: a link to the node and routes to Services and pods.
-//! The link's name is also the claim on its network: the kernel gives a name once.
+//! Links this machine to a built-in cluster, with routes to its Services and pods. The name of the
+//! link also reserves the network: the kernel gives a name once.
 
 use anyhow::bail;
 
@@ -9,8 +9,8 @@ use crate::command::{run, succeeds};
 /// Name of the link's other end, in the cluster.
 pub(crate) const INNER_END: &str = "uplink";
 
-/// Links the machine to the namespaces of `first` by the first network that is free here. Fails where links or routes may
-/// not be made.
+/// Links the machine to the namespaces of `first` by the first network that is free here. Fails
+/// where links or routes may not be made.
 pub(crate) fn claim(first: ProcessIdentity) -> anyhow::Result<Network> {
     for network in Network::candidates() {
         if is_routed(network)? || !link(network, first)? {

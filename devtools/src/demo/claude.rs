@@ -1,5 +1,6 @@
-//! Claude Code connects to Alice's MCP endpoint, by the URL and the key in her Secret, and asks Bob. Only inside the built-in
-//! cluster do the cluster's names resolve, so that part runs there, as a process of its own.
+//! Connects Claude Code to Alice's MCP endpoint, with the URL and the key in her Secret, and lets
+//! it ask Bob. The cluster's names resolve only inside the built-in cluster, so this part runs
+//! there as a separate process.
 
 use std::{path::Path, process::Stdio};
 
@@ -14,7 +15,7 @@ use crate::{
     cluster::{Cluster, kubeconfig, record::Record},
 };
 
-/// What Bob says to everything, in examples/conversation.yaml.
+/// Bob's answer to everything, in examples/conversation.yaml.
 const BOBS_ANSWER: &str = "Yes, Alice. The plan is done.";
 
 /// The secret that tells an agent's owner how to connect.
@@ -37,7 +38,7 @@ pub(super) async fn call(cluster: &Cluster) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// What happens inside: connect, send, print what the model got.
+/// Runs inside the cluster: connects, sends, and prints the result that the model got.
 pub async fn talk(kubeconfig: &Path) -> anyhow::Result<()> {
     let client = kubeconfig::client(kubeconfig, None).await?;
     let secret =

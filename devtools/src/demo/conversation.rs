@@ -1,4 +1,5 @@
-//! Alice asks, Bob answers, and anybody can verify it: the job of examples/conversation.yaml and the proof in its log.
+//! Runs the job of examples/conversation.yaml, in which Alice asks and Bob answers, and verifies
+//! the proof in its log.
 
 use std::{fs, path::Path};
 
@@ -24,7 +25,8 @@ pub(super) fn hold(tools: &UserTools) -> anyhow::Result<String> {
     tools.kubectl(&format!("logs --namespace {DEMO_NAMESPACE} job/alice-asks"))
 }
 
-/// Prints what was said, writes the proof and has it verified by `m2a`, which needs no network for that.
+/// Prints what was said, writes the proof and has it verified by `m2a`, which needs no network for
+/// that.
 pub(super) fn prove(log: &str, file: &Path) -> anyhow::Result<()> {
     let (conversation, proof) = split(log).context("find the proof in the job's log")?;
     println!("{conversation}");

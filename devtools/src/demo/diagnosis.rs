@@ -1,4 +1,4 @@
-//! What a person would look at after a failed demonstration, printed at once.
+//! Prints objects, events and logs after a failed demo.
 
 use super::{
     installation::{DEMO_NAMESPACE, OPERATOR_NAMESPACE},

@@ -1,4 +1,5 @@
-//! How long the stages of the demo take in the case at hand: what an earlier run has built or fetched counts for nothing.
+//! Computes how long the stages of the demo take in the case at hand. What an earlier run has built
+//! or fetched adds nothing.
 
 use std::time::Duration;
 
@@ -21,7 +22,7 @@ const TOOLS_FETCH: Stage = Stage::new("kubectl and helm fetched", 30);
 const CLAUDE_CODE_FETCH: Stage = Stage::new("Claude Code fetched", 20);
 const CLAUDE_CODE_CALL: Stage = Stage::new("Claude Code calls a tool", 20);
 
-/// What earlier runs on this machine have left.
+/// The caches of this machine.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Cached {
     pub(super) kubernetes: bool,

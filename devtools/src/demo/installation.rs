@@ -1,4 +1,5 @@
-//! Installs both charts with their default values and waits for what examples/quickstart.yaml declares.
+//! Installs both charts with their default values and waits for the objects of
+//! examples/quickstart.yaml.
 
 use super::user_tools::UserTools;
 
@@ -8,7 +9,7 @@ pub const OPERATOR_NAMESPACE: &str = "msg2agent-system";
 /// Namespace of the examples.
 pub(super) const DEMO_NAMESPACE: &str = "msg2agent-demo";
 
-/// Does not wait for the operator: what is applied meanwhile is waiting when it comes.
+/// Does not wait for the operator. It reconciles objects that are applied before it runs.
 pub(super) fn install(tools: &UserTools) -> anyhow::Result<()> {
     tools.helm("upgrade --install msg2agent-crds charts/msg2agent-crds")?;
     let operator = format!(

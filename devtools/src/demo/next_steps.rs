@@ -1,4 +1,4 @@
-//! The last words of the demonstration: how to go on by hand.
+//! Prints how to continue by hand after the demo.
 
 use std::path::Path;
 

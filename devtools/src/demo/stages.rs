@@ -1,4 +1,4 @@
-//! Times the stages of the demonstration and makes the table of them.
+//! Times the stages of the demo and prints them as a table.
 
 use std::{
     fmt::Write as _,

@@ -1,4 +1,5 @@
-//! kubectl and helm as a user runs them: each command is printed, without its folder, before it runs.
+//! Runs kubectl and helm as a user does. Each command is printed before it runs, without its
+//! folder.
 
 use std::path::{Path, PathBuf};
 

@@ -1,4 +1,4 @@
-//! The endpoint of one agent of a site.
+//! Starts the MCP endpoint of one agent.
 
 use msg2agent::Identity;
 use protocol::api_key::ApiKey;

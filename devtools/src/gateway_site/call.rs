@@ -1,4 +1,4 @@
-//! Calls through a gateway, as MCP 2026-07-28 writes them.
+//! Sends requests through a gateway in the format of MCP 2026-07-28.
 
 use anyhow::ensure;
 use serde_json::{Value, json};
@@ -48,7 +48,7 @@ impl Gateway {
         }
     }
 
-    /// What a tool answers, refusals of the tool among it.
+    /// The answer of a tool, also when the tool refuses.
     ///
     /// # Errors
     /// No answer, or none of the protocol.

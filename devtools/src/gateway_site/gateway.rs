@@ -1,4 +1,4 @@
-//! One gateway of a site.
+//! Starts, stops and restarts one gateway.
 
 use std::path::{Path, PathBuf};
 

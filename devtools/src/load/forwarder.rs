@@ -1,6 +1,7 @@
-//! The floor: a TCP forwarder that knows no frames and no routes, and the blocks that are sent through it.
+//! Measures the floor: a TCP forwarder without frames and routes, and the blocks that are sent
+//! through it.
 //!
-//! [`serve`] runs in a process of its own, so that its CPU time is counted apart.
+//! [`serve`] runs in a separate process, so that its CPU time is counted separately.
 
 use std::io::BufRead as _;
 use std::net::{Ipv4Addr, SocketAddr};
@@ -18,10 +19,11 @@ use super::websocket::CLIENT_HEADER_BYTES;
 const BUFFER_BYTES: usize = 64 * 1024;
 /// Bytes of an answer: about a `message.send` result with its WebSocket header.
 const ANSWER_BYTES: usize = 64;
-/// What the forwarder prints before its address.
+/// The forwarder prints this before its address.
 const LISTENING: &str = "listening ";
 
-/// Forwards between the first and the second, the third and the fourth … connection, both ways, until stdin closes.
+/// Forwards between the first and the second, the third and the fourth … connection, both ways,
+/// until stdin closes.
 ///
 /// # Errors
 /// No loopback port, or a failing accept.

@@ -1,4 +1,5 @@
-//! Debian's nats-server and the little of its text protocol that a pair needs: PUB, SUB, MSG, PING.
+//! Runs Debian's nats-server and speaks the part of its text protocol that a pair needs: PUB, SUB,
+//! MSG, PING.
 //!
 //! Source: docs.nats.io, "Client Protocol".
 
@@ -17,9 +18,9 @@ use super::process::{self, Process};
 /// Where Debian's package puts it.
 const PROGRAM: &str = "/usr/sbin/nats-server";
 /// Time the server gets to write down its port.
-const START_LIMIT: Duration = Duration::from_secs(10);
+const START_TIMEOUT: Duration = Duration::from_secs(10);
 /// Interval of looking for that file; the server gives no other sign.
-const START_POLL: Duration = Duration::from_millis(20);
+const POLL_INTERVAL: Duration = Duration::from_millis(20);
 /// Bytes of a line before its payload; the server's own limit is 4 KiB.
 const LINE_BYTES_MAX: usize = 4096;
 
@@ -28,7 +29,7 @@ pub fn is_installed() -> bool {
     Path::new(PROGRAM).is_file()
 }
 
-/// A running nats-server; its folder goes with it.
+/// A running nats-server. Its folder is deleted when it is dropped.
 #[derive(Debug)]
 pub struct Nats {
     pub process: Process,
@@ -46,13 +47,14 @@ impl Nats {
         command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
         let process = Process::start(command).context("is Debian's package nats-server installed?")?;
         let file = folder.path().join(format!("nats-server_{}.ports", process.id()));
-        let address = tokio::time::timeout(START_LIMIT, listening(&file))
+        let address = tokio::time::timeout(START_TIMEOUT, listening(&file))
             .await
             .context("nats-server does not start")??;
         Ok(Self { process, address, _folder: folder })
     }
 
-    /// The two connections of pair `number`; the recipient has subscribed, and the sender too if `answers`.
+    /// The two connections of pair `number`; the recipient has subscribed, and the sender too if
+    /// `answers`.
     ///
     /// # Errors
     /// A refused connection.
@@ -90,7 +92,7 @@ async fn listening(file: &Path) -> anyhow::Result<SocketAddr> {
             let (_, port) = url.rsplit_once(':').context("nats-server's URL has no port")?;
             return Ok((Ipv4Addr::LOCALHOST, port.parse()?).into());
         }
-        tokio::time::sleep(START_POLL).await;
+        tokio::time::sleep(POLL_INTERVAL).await;
     }
 }
 

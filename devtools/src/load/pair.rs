@@ -1,4 +1,5 @@
-//! One sender and one recipient on their two connections: fill the window, read what comes, until told to stop.
+//! Drives one sender and one recipient on their two connections: fills the window and reads what
+//! arrives until the round ends.
 
 use std::cell::RefCell;
 use std::io::ErrorKind;
@@ -14,10 +15,10 @@ use super::window::Window;
 
 /// Bytes read at once: larger than a whole window of 1 KiB messages.
 const READ_BYTES: usize = 64 * 1024;
-/// Bytes of a frame that has not come whole yet; more means that nothing understands them.
+/// Bytes of a frame that is still incomplete. More means that the codec does not understand them.
 const PARTIAL_BYTES_MAX: usize = 2 * 1024 * 1024;
 
-/// What all pairs of a round count together, on one thread.
+/// The counts of all pairs of a round. They run on one thread.
 #[derive(Debug)]
 pub struct Tally {
     /// Messages done, warm-up included.

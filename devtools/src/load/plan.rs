@@ -1,4 +1,4 @@
-//! What a run measures: subjects, workloads, rounds, times; each with its limit.
+//! Defines what a run measures: servers, workloads, rounds and times, each with its limit.
 
 use std::fmt;
 use std::str::FromStr;
@@ -10,7 +10,7 @@ use clap::ValueEnum;
 /// Rounds of one run: more tells nothing new and holds the machine for minutes.
 pub const ROUNDS_MAX: u32 = 20;
 /// Measured time of one round.
-pub const SECONDS_MAX: u64 = 60;
+pub const MAX_ROUND_TIMEOUT_SECONDS: u64 = 60;
 /// Pairs of one workload: two sockets each, far below the usual 1,024 open files.
 pub const PAIRS_MAX: u16 = 256;
 /// Messages in flight per pair: the relay's own window of unacknowledged deliveries.
@@ -24,20 +24,22 @@ pub struct LoadPlan {
     pub rounds: u32,
     pub warm_up: Duration,
     pub measured: Duration,
-    /// Bytes of one message's payload on the wire: the whole JSON frame, the NATS payload, the forwarded block.
+    /// Bytes of one message's payload on the wire: the whole JSON frame, the NATS payload, the
+    /// forwarded block.
     pub size: usize,
     /// Servers on CPU 0, generator on CPU 1.
     pub pinned: bool,
 }
 
-/// A server and the way it is used. `answered` subjects confirm every message to its sender end to end.
+/// A server and the way it is used. `answered` subjects confirm every message to its sender end to
+/// end.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, ValueEnum)]
 pub enum LoadSubject {
     /// The dumb TCP forwarder, messages one way: the floor of one read and one write.
     Forwarder,
     /// NATS core publish and subscribe.
     Nats,
-    /// The relay, class ephemeral: forwarded, and the sender told so.
+    /// The relay, class ephemeral: it forwards the message and answers `forwarded` to the sender.
     RelayEphemeral,
     /// The forwarder, and the recipient answers: the floor of two reads and two writes.
     ForwarderAnswered,

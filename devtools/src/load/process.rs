@@ -1,4 +1,4 @@
-//! A server process on loopback: started on its CPU, asked for its CPU time by its id, ended by its own handle.
+//! Starts a server process on its CPU, reads its CPU time, and ends it.
 
 use std::path::Path;
 use std::process::{Child, Command};
@@ -8,7 +8,8 @@ use anyhow::Context as _;
 
 use crate::command::{isolated, run};
 
-/// Clock ticks per second of `/proc/<pid>/stat`: USER_HZ, 100 on every Linux architecture Rust supports.
+/// Clock ticks per second of `/proc/<pid>/stat`: USER_HZ, 100 on every Linux architecture Rust
+/// supports.
 const TICKS_PER_SECOND: u64 = 100;
 
 /// Ends with the value that holds it.
@@ -22,7 +23,8 @@ pub const SERVER_CPU: &str = "0";
 /// Where the generator runs.
 pub const GENERATOR_CPU: &str = "1";
 
-/// `program`, to be started on the servers' CPU where `pinned`. `taskset` replaces itself by it: same process id.
+/// `program`, to be started on the servers' CPU where `pinned`. `taskset` replaces itself by it:
+/// same process id.
 #[must_use]
 pub fn command(program: &Path, pinned: bool) -> Command {
     if !pinned {
@@ -72,7 +74,7 @@ impl Process {
 
 impl Drop for Process {
     fn drop(&mut self) {
-        // Fails only when the process has ended by itself.
+        // Fails only when the process has ended already.
         let _ = self.child.kill();
         let _ = self.child.wait();
     }

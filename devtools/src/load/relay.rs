@@ -1,4 +1,5 @@
-//! The relay of this workspace as a subject: its process, a tenant with one key, two registered agents per pair.
+//! Measures the relay of this workspace: its process, a tenant with one key, and two registered
+//! agents per pair.
 
 use std::time::{SystemTime, UNIX_EPOCH};
 
@@ -22,7 +23,8 @@ pub use frames::Frames;
 const TENANT: &str = "load";
 /// More than a machine can send in a second, so that no limit is measured.
 const RATE: &str = "100000000";
-/// One worker: what the relay starts by itself on one CPU. And limits out of the way, errors in the log only.
+/// One worker: what the relay starts by itself on one CPU. And limits out of the way, errors in the
+/// log only.
 const SETTINGS: [(&str, &str); 6] = [
     ("TOKIO_WORKER_THREADS", "1"),
     ("MSG2AGENT_RELAY_LOG_FILTER", "warn"),
@@ -40,7 +42,8 @@ pub struct Relay {
 }
 
 impl Relay {
-    /// Starts the built relay, makes the tenant and its key, and the identities of `pairs` senders and recipients.
+    /// Starts the built relay, makes the tenant and its key, and the identities of `pairs` senders
+    /// and recipients.
     ///
     /// # Errors
     /// Not built, not ready in time, or the admin API refuses.

@@ -1,4 +1,5 @@
-//! The figures of all rounds as a Markdown table. Ratios are of the same round, then the median of the rounds.
+//! Prints the figures of all rounds as a Markdown table. A ratio compares servers of the same
+//! round; the table shows the median of the rounds.
 
 use std::collections::BTreeMap;
 use std::fmt;

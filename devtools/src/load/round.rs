@@ -1,4 +1,5 @@
-//! One round: connect the pairs, warm up, measure, stop, and see that everything sent has come.
+//! Runs one round: connects the pairs, warms up, measures, stops, and checks that every message has
+//! arrived.
 
 use std::cell::RefCell;
 use std::rc::Rc;
@@ -15,19 +16,19 @@ use super::server::Servers;
 use super::window::Window;
 
 /// Time for what is in flight to come after the measurement.
-const DRAIN_LIMIT: Duration = Duration::from_secs(10);
-/// Longest latency told apart.
-const LATENCY_MICROSECONDS_MAX: u64 = 60_000_000;
+const DRAIN_TIMEOUT: Duration = Duration::from_secs(10);
+/// Microseconds of the longest latency that is recorded exactly.
+const MAX_LATENCY: u64 = 60_000_000;
 /// Digits of a latency.
 const LATENCY_DIGITS: u8 = 3;
 
-/// What one round measured.
+/// The measurements of one round.
 #[derive(Debug, Clone)]
 pub struct Round {
     /// Messages done in the measured time.
     pub messages: u64,
     pub wall: Duration,
-    /// User and system time of the server meanwhile.
+    /// User and system time of the server in this time.
     pub cpu: Duration,
     /// Microseconds.
     pub latency: Histogram<u64>,
@@ -65,7 +66,7 @@ pub async fn run(
         stored: 0,
         recording: false,
         stopping: false,
-        latency: Histogram::new_with_bounds(1, LATENCY_MICROSECONDS_MAX, LATENCY_DIGITS)?,
+        latency: Histogram::new_with_bounds(1, MAX_LATENCY, LATENCY_DIGITS)?,
     }));
     let local = LocalSet::new();
     let mut pairs = JoinSet::new();
@@ -97,20 +98,20 @@ async fn measure(
     tally.borrow_mut().recording = false;
     tally.borrow_mut().stopping = true;
     let total =
-        tokio::time::timeout(DRAIN_LIMIT, sum(&mut pairs)).await.context("messages are missing")??;
+        tokio::time::timeout(DRAIN_TIMEOUT, sum(&mut pairs)).await.context("messages are missing")??;
     ensure!(messages > 0, "no message was done in {} s", plan.measured.as_secs_f64());
     ensure!(total == tally.borrow().done, "{total} messages sent, {} done", tally.borrow().done);
     let Tally { latency, stored, .. } = &*tally.borrow();
     Ok(Round { messages, wall, cpu, latency: latency.clone(), total, stored: *stored })
 }
 
-/// Waits; a pair that ends meanwhile has failed.
+/// Waits. A pair that ends in this time has failed.
 async fn undisturbed(pairs: &mut JoinSet<anyhow::Result<u64>>, time: Duration) -> anyhow::Result<()> {
     tokio::select! {
         () = tokio::time::sleep(time) => Ok(()),
         Some(ended) = pairs.join_next() => {
             ended.context("a pair panicked")??;
-            anyhow::bail!("a pair ended before it was told to");
+            anyhow::bail!("a pair ended before the end of the round");
         }
     }
 }

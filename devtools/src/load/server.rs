@@ -1,4 +1,4 @@
-//! The server processes of a run, started once, and the connections to them.
+//! Starts the server processes of a run once, and connects to them.
 
 use anyhow::Context as _;
 use protocol::envelope::Class;

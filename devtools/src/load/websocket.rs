@@ -1,9 +1,10 @@
-//! Just enough of RFC 6455 for a generator: text frames out (masked with a zero key, which the server must still undo),
-//! whole frames in.
+//! Implements the part of RFC 6455 that the generator needs: it writes text frames (masked with a
+//! zero key, which the server still has to unmask) and reads whole frames.
 
 use anyhow::{bail, ensure};
 
-/// Bytes before the payload of a client's frame of 126 to 65,535 bytes: flags, length, extended length, mask.
+/// Bytes before the payload of a client's frame of 126 to 65,535 bytes: flags, length, extended
+/// length, mask.
 pub const CLIENT_HEADER_BYTES: usize = 8;
 
 /// Opcodes (section 5.2).

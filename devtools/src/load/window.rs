@@ -1,4 +1,5 @@
-//! The closed loop's books: what is in flight, what is done, and how long it took. Pure; time comes in.
+//! Counts the messages of a closed loop: how many are in flight, how many are done, and how long
+//! each took. Pure: time is an argument.
 
 use std::collections::VecDeque;
 use std::time::{Duration, Instant};
@@ -7,7 +8,8 @@ use anyhow::ensure;
 
 use super::plan::LoadSubject;
 
-/// The messages of one pair. A message is done when it arrived and, where the sender hears of it, was answered.
+/// The messages of one pair. A message is done when it arrived and, where the sender hears of it,
+/// was answered.
 #[derive(Debug)]
 pub struct Window {
     limit: u64,
@@ -16,7 +18,8 @@ pub struct Window {
     sent: u64,
     arrived: u64,
     answered: u64,
-    /// Times of the messages whose latency is not known yet, oldest first; at most `limit` long in the steady state.
+    /// Times of the messages whose latency is not known yet, oldest first; at most `limit` long in
+    /// the steady state.
     sent_at: VecDeque<Instant>,
 }
 

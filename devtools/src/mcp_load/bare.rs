@@ -1,4 +1,5 @@
-//! The peer: rmcp's own server with one tool that does nothing, without authentication, agent or relay.
+//! Serves the comparison: rmcp's own server with one tool that does nothing, without
+//! authentication, agent or relay.
 
 use anyhow::Context as _;
 use rmcp::model::{

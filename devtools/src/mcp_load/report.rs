@@ -1,4 +1,4 @@
-//! The figures of a run as Markdown tables.
+//! Prints the figures of a run as Markdown tables.
 
 use std::collections::BTreeMap;
 use std::fmt;

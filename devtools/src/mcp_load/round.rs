@@ -1,4 +1,4 @@
-//! One measurement: calls of one kind over all sessions, a fixed number under way, each timed.
+//! Runs one measurement: calls of one kind over all sessions, a fixed number in flight, each timed.
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Instant;
@@ -12,14 +12,15 @@ use super::McpLoadPlan;
 use super::session::McpSession;
 use super::site::Sites;
 
-/// What is called.
+/// The kind of a call.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum CallSubject {
     /// A tool that does nothing, at the bare server.
     Bare,
     /// A tool that reads the agent's own inbox, through the gateway.
     OwnInbox,
-    /// A message to another agent: through the gateway, the endpoint and the relay, until that says `stored` or `delivered`.
+    /// A message to another agent: through the gateway, the endpoint and the relay, until that says
+    /// `stored` or `delivered`.
     Message,
 }
 

@@ -1,4 +1,4 @@
-//! One MCP client of the handshake era: a session, its stream, and calls in it.
+//! Opens an MCP session of the handshake era with its event stream, and calls tools in it.
 
 use anyhow::{Context as _, ensure};
 use serde_json::{Value, json};

@@ -1,4 +1,4 @@
-//! What a run measures: a gateway with its agents and a bare server, and all sessions at both.
+//! Starts what a run measures: a gateway with its agents, a bare server, and all sessions on both.
 
 use std::time::Duration;
 
@@ -25,7 +25,7 @@ pub struct Sites {
     pub at_bare: Vec<McpSession>,
     /// Resident memory that the sessions added, in bytes.
     pub memory: Memory,
-    /// Who gets the messages, and reads them.
+    /// The agent that receives and reads the messages.
     pub receiver: msg2agent::Did,
     _reading: tokio::task::JoinHandle<()>,
     _folder: tempfile::TempDir,

@@ -1,4 +1,4 @@
-//! The benchmark's own hands in the cluster: apply, delete, watch, and the namespace around it all.
+//! Applies, deletes and watches the objects of the benchmark, and owns the namespace around them.
 
 use std::time::Duration;
 
@@ -16,7 +16,7 @@ use super::objects::Kind;
 const MANAGER: &str = "opbench";
 
 /// Time for all objects and their finalizers to go.
-const REMOVAL_LIMIT: Duration = Duration::from_secs(180);
+const REMOVAL_TIMEOUT: Duration = Duration::from_secs(180);
 
 pub struct BenchCluster {
     pub client: Client,
@@ -53,13 +53,13 @@ impl BenchCluster {
     /// Returns when the namespace is gone, the operator's finalizers included.
     ///
     /// # Errors
-    /// What the API server says, or a namespace that stays.
+    /// An error of the API server, or a namespace that is not deleted in time.
     pub async fn remove_namespace(&self) -> anyhow::Result<()> {
         let api = Api::<Namespace>::all(self.client.clone());
         let uid = api.get(&self.namespace).await.context("find the namespace")?.uid().unwrap_or_default();
         api.delete(&self.namespace, &DeleteParams::default()).await.context("delete the namespace")?;
         let gone = conditions::is_deleted(&uid);
-        let waited = tokio::time::timeout(REMOVAL_LIMIT, await_condition(api, &self.namespace, gone)).await;
+        let waited = tokio::time::timeout(REMOVAL_TIMEOUT, await_condition(api, &self.namespace, gone)).await;
         waited.with_context(|| format!("namespace {} stays", self.namespace))??;
         Ok(())
     }
@@ -67,7 +67,7 @@ impl BenchCluster {
     /// Server-side apply.
     ///
     /// # Errors
-    /// What the API server says.
+    /// An error of the API server.
     pub async fn apply(&self, kind: Kind, manifest: &Value) -> anyhow::Result<()> {
         let name =
             manifest.pointer("/metadata/name").and_then(Value::as_str).context("a manifest without name")?;
@@ -79,7 +79,7 @@ impl BenchCluster {
     }
 
     /// # Errors
-    /// What the API server says.
+    /// An error of the API server.
     pub async fn delete(&self, kind: Kind, name: &str) -> anyhow::Result<()> {
         let deleted = self.objects(kind).delete(name, &DeleteParams::default()).await;
         deleted.with_context(|| format!("delete {kind:?} {name}"))?;

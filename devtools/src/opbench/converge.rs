@@ -1,4 +1,5 @@
-//! Many Agents at once on a fresh Relay: time until all are Ready, writes per Agent, the operator's memory and CPU.
+//! Applies many Agents at once on a fresh Relay and measures the time until all are Ready, the
+//! writes per Agent, and the operator's memory and CPU.
 
 use std::collections::HashMap;
 use std::fmt;
@@ -14,15 +15,16 @@ use super::operator::Reading;
 use super::writes::Writes;
 use super::{BenchPlan, readiness};
 
-/// Applies under way at once: what keeps the API server busy without running into its fairness queues.
+/// Applies under way at once: what keeps the API server busy without running into its fairness
+/// queues.
 const APPLIES_AT_ONCE: usize = 64;
 /// Time for the Relay and the Tenants, images and volume included.
-const PLATFORM_LIMIT: Duration = Duration::from_secs(180);
+const PLATFORM_TIMEOUT: Duration = Duration::from_secs(180);
 /// Longest time between two samples of the kubelet, and a little more.
-const KUBELET_SAMPLE: Duration = Duration::from_secs(16);
+const KUBELET_SAMPLE_INTERVAL: Duration = Duration::from_secs(16);
 const MEBIBYTE: f64 = 1024.0 * 1024.0;
 
-/// What was measured.
+/// The measurements of one convergence.
 #[derive(Debug)]
 pub struct Converged {
     agents: u32,
@@ -48,8 +50,8 @@ pub async fn run(cluster: &BenchCluster, plan: &BenchPlan) -> anyhow::Result<Con
     };
     let (ready, (created, applied)) = tokio::try_join!(watch, apply)?;
     let all_ready = start.elapsed();
-    // The kubelet's next sample of memory and CPU; the last status writes end meanwhile.
-    tokio::time::sleep(KUBELET_SAMPLE).await;
+    // The kubelet's next sample of memory and CPU. The last status writes end in this time.
+    tokio::time::sleep(KUBELET_SAMPLE_INTERVAL).await;
     let after = Reading::take(cluster, &plan.operator).await?;
     let took = created.iter().filter_map(|(name, at)| Some(ready.get(name)?.saturating_duration_since(*at)));
     Ok(Converged {
@@ -69,8 +71,8 @@ async fn platform(cluster: &BenchCluster, plan: &BenchPlan) -> anyhow::Result<()
     for number in 0..plan.tenants {
         cluster.apply(Kind::Tenant, &objects::tenant(number)).await?;
     }
-    readiness::all_ready(cluster.objects(Kind::Relay), 1, PLATFORM_LIMIT).await.context("Relay")?;
-    readiness::all_ready(cluster.objects(Kind::Tenant), plan.tenants as usize, PLATFORM_LIMIT)
+    readiness::all_ready(cluster.objects(Kind::Relay), 1, PLATFORM_TIMEOUT).await.context("Relay")?;
+    readiness::all_ready(cluster.objects(Kind::Tenant), plan.tenants as usize, PLATFORM_TIMEOUT)
         .await
         .context("Tenants")?;
     Ok(())

@@ -1,4 +1,5 @@
-//! Reads Prometheus' text format 0.0.4: samples with their labels. Metadata and timestamps are left out.
+//! Parses the Prometheus text format 0.0.4: samples with their labels. Metadata and timestamps are
+//! skipped.
 
 use std::collections::BTreeMap;
 

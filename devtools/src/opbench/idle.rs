@@ -1,4 +1,4 @@
-//! An operator with nothing to do writes nothing, its Lease excepted.
+//! Checks that an operator with nothing to do writes nothing but its Lease.
 
 use std::fmt;
 use std::time::{Duration, Instant};
@@ -10,11 +10,11 @@ use super::bench_cluster::BenchCluster;
 use super::operator::Reading;
 
 /// Longest time after the last Ready until status writes that are still on their way have ended.
-const SETTLE_LIMIT: Duration = Duration::from_secs(60);
+const SETTLE_TIMEOUT: Duration = Duration::from_secs(60);
 /// No write for that long counts as settled.
-const SETTLED: Duration = Duration::from_secs(3);
+const QUIET_INTERVAL: Duration = Duration::from_secs(3);
 
-/// What was measured.
+/// The measurements of the idle operator.
 #[derive(Debug)]
 pub struct Idle {
     agents: u32,
@@ -42,15 +42,15 @@ pub async fn run(cluster: &BenchCluster, plan: &BenchPlan) -> anyhow::Result<Idl
 async fn settled(cluster: &BenchCluster, plan: &BenchPlan) -> anyhow::Result<Reading> {
     let begun = Instant::now();
     let mut before = Reading::take(cluster, &plan.operator).await?;
-    while begun.elapsed() < SETTLE_LIMIT {
-        tokio::time::sleep(SETTLED).await;
+    while begun.elapsed() < SETTLE_TIMEOUT {
+        tokio::time::sleep(QUIET_INTERVAL).await;
         let after = Reading::take(cluster, &plan.operator).await?;
         if after.writes == before.writes {
             return Ok(after);
         }
         before = after;
     }
-    bail!("the operator still writes {} s after everything was Ready", SETTLE_LIMIT.as_secs())
+    bail!("the operator still writes {} s after everything was Ready", SETTLE_TIMEOUT.as_secs())
 }
 
 impl fmt::Display for Idle {

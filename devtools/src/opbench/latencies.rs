@@ -1,4 +1,4 @@
-//! p50, p99 and the greatest of some durations.
+//! Computes p50, p99 and the maximum of durations.
 
 use std::fmt;
 use std::time::Duration;

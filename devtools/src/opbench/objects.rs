@@ -1,4 +1,5 @@
-//! The manifests that are applied: one Relay, some Tenants, many Agents. As JSON, the way a person's YAML arrives.
+//! Builds the manifests that are applied: one Relay, some Tenants, many Agents. They are JSON, as a
+//! user's YAML arrives at the API server.
 
 use clap::ValueEnum;
 use kube::core::{ApiResource, DynamicObject, GroupVersionKind};

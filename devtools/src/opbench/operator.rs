@@ -1,4 +1,5 @@
-//! What the operator has used and what was written, read through the API server, so that any kubeconfig will do.
+//! Reads the operator's memory, CPU and writes through the API server, so that any kubeconfig is
+//! enough.
 
 use anyhow::{Context as _, ensure};
 

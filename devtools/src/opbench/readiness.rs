@@ -1,4 +1,4 @@
-//! Who is Ready since when, learnt from one watch.
+//! Records from one watch when each Agent became Ready.
 
 use std::collections::HashMap;
 use std::pin::pin;
@@ -50,7 +50,8 @@ pub async fn all_ready(api: Api<DynamicObject>, count: usize, limit: Duration) -
 async fn watch(api: Api<DynamicObject>, count: usize, since: &mut ReadySince) -> anyhow::Result<()> {
     let mut objects = pin!(watcher(api, watcher::Config::default()).default_backoff().applied_objects());
     while since.count() < count {
-        // The watcher starts again by itself after an error, with a growing pause; the caller's limit ends that.
+        // The watcher starts again by itself after an error, with a growing pause; the caller's
+        // limit ends that.
         match objects.try_next().await {
             Ok(Some(object)) => since.see(&object, Instant::now()),
             Ok(None) => anyhow::bail!("the watch ended"),

@@ -1,4 +1,5 @@
-//! An agent's session with a Relay in the cluster, from outside: a forwarded port, TLS by the Relay's own CA, WebSocket.
+//! Opens an agent's session with a Relay in the cluster from outside: port forwarding, TLS with the
+//! Relay's CA, WebSocket.
 
 use std::sync::Arc;
 
@@ -20,7 +21,7 @@ use crate::load::relay::admission::{self, Upgrade};
 /// The Relay container's port.
 const PORT: u16 = 8443;
 
-/// What an agent needs: read once, before its key is taken away.
+/// An agent's credentials, read once before its key is revoked.
 pub struct Credentials {
     url: String,
     key: ApiKey,

@@ -1,4 +1,5 @@
-//! From the API server's answer to a revocation until the Relay refuses the key and has closed the session that used it.
+//! Measures the time from the API server's answer to a revocation until the Relay refuses the key
+//! and has closed its session.
 
 use std::fmt;
 use std::time::{Duration, Instant};
@@ -12,13 +13,14 @@ use super::objects::{self, Kind, Revocation};
 use super::relay_session::Credentials;
 
 /// A key that is not refused by then never will be.
-const LIMIT: Duration = Duration::from_secs(30);
-/// Connections made before the revocation, so that the time to forward a port and to agree on TLS is not counted.
+const REFUSAL_TIMEOUT: Duration = Duration::from_secs(30);
+/// Connections made before the revocation, so that the time to forward a port and to agree on TLS
+/// is not counted.
 const READY_CONNECTIONS: usize = 8;
 /// Pause between two questions.
-const ASK_EVERY: Duration = Duration::from_millis(50);
+const POLL_INTERVAL: Duration = Duration::from_millis(50);
 /// The promise, for the 99th percentile.
-const PROMISE: Duration = Duration::from_secs(1);
+const PROMISE_TIMEOUT: Duration = Duration::from_secs(1);
 
 /// The HTTP status of the upgrade and the close code of the session that tell of a revocation.
 const fn refusal(by: Revocation) -> (u16, u16) {
@@ -28,7 +30,7 @@ const fn refusal(by: Revocation) -> (u16, u16) {
     }
 }
 
-/// What was measured.
+/// The measurements of all revocations.
 #[derive(Debug)]
 pub struct Refused {
     by: Revocation,
@@ -43,10 +45,10 @@ pub struct Refused {
 pub async fn run(cluster: &BenchCluster, plan: &BenchPlan) -> anyhow::Result<Refused> {
     let (mut key, mut session) = (vec![], vec![]);
     for number in 0..plan.revocations.min(plan.agents) {
-        let measured = tokio::time::timeout(LIMIT, once(cluster, plan, number)).await;
+        let measured = tokio::time::timeout(REFUSAL_TIMEOUT, once(cluster, plan, number)).await;
         let name = objects::agent_name(number);
         let (refused, closed) = measured
-            .with_context(|| format!("the key of {name} still works after {} s", LIMIT.as_secs()))?
+            .with_context(|| format!("the key of {name} still works after {} s", REFUSAL_TIMEOUT.as_secs()))?
             .with_context(|| format!("revoke {name}"))?;
         key.push(refused);
         session.push(closed);
@@ -78,7 +80,7 @@ async fn once(cluster: &BenchCluster, plan: &BenchPlan, number: u32) -> anyhow::
             if let Some(status) = credentials.refusal(connection).await? {
                 return anyhow::Ok((status, start.elapsed()));
             }
-            tokio::time::sleep(ASK_EVERY).await;
+            tokio::time::sleep(POLL_INTERVAL).await;
         }
     };
     let ((code, closed), (status, refused)) = tokio::try_join!(closed, refused)?;
@@ -91,7 +93,7 @@ impl Refused {
     /// The promise is broken: one second or more at the 99th percentile.
     pub fn check(&self) -> anyhow::Result<()> {
         let p99 = self.key.percentile(99).max(self.session.percentile(99));
-        ensure!(p99 < PROMISE, "a revoked key worked for {:.3} s (p99)", p99.as_secs_f64());
+        ensure!(p99 < PROMISE_TIMEOUT, "a revoked key worked for {:.3} s (p99)", p99.as_secs_f64());
         Ok(())
     }
 }

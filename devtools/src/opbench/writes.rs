@@ -1,4 +1,4 @@
-//! Counts of writes at the API server, and what was added between two of them.
+//! Counts writes at the API server, and the difference of two counts.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -10,8 +10,8 @@ use super::exposition;
 const METRIC: &str = "apiserver_request_total";
 /// The API server's words for requests that change something.
 const WRITING: [&str; 6] = ["POST", "PUT", "PATCH", "APPLY", "DELETE", "DELETECOLLECTION"];
-/// What only the operator writes in a cluster in which nothing else happens. Its Lease, which leader election renews all
-/// the time, is not among them, nor are Events.
+/// What only the operator writes in a cluster in which nothing else happens. Its Lease, which
+/// leader election renews all the time, is not among them, nor are Events.
 const OPERATORS: [&str; 10] = [
     "relays",
     "tenants",
@@ -30,8 +30,8 @@ const OPERATORS: [&str; 10] = [
 pub struct Writes(BTreeMap<(String, String), u64>);
 
 impl Writes {
-    /// From the API server's metrics: requests of all clients, refused ones included, to what the operator owns or
-    /// reports on.
+    /// From the API server's metrics: requests of all clients, refused ones included, to what the
+    /// operator owns or reports on.
     ///
     /// # Errors
     /// Not an API server's metrics.
@@ -53,7 +53,7 @@ impl Writes {
         Ok(entries.collect())
     }
 
-    /// What came since `before`.
+    /// The writes since `before`.
     #[must_use]
     pub fn since(&self, before: &Self) -> Self {
         let added = self.0.iter().map(|(key, count)| {

@@ -1,4 +1,4 @@
-//! A client of the relay's admin API, for tests: makes tenants, agents and keys.
+//! Calls the relay's admin API for tests: creates tenants, agents and keys.
 
 use anyhow::{Context as _, ensure};
 use msg2agent::config::Endpoint;
@@ -47,7 +47,7 @@ impl Admin {
         Ok(key)
     }
 
-    /// Declares an agent with its root key and one key of its own.
+    /// Declares an agent with its root key and one API key.
     ///
     /// # Errors
     /// Refused, or no answer.
@@ -147,7 +147,7 @@ fn names(identity: &Identity) -> anyhow::Result<(TenantId, AgentName)> {
 }
 
 impl RelayProcess {
-    /// What an agent with these keys needs to connect here.
+    /// The configuration with which an agent with these keys connects.
     ///
     /// # Errors
     /// Never for a loopback URL.

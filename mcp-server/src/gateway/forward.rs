@@ -1,4 +1,4 @@
-//! Brings a request to an endpoint and its answer back, both as they come, without keeping them.
+//! Forwards a request to an endpoint and streams the response back, without buffering either.
 
 use std::time::Duration;
 
@@ -10,14 +10,15 @@ use daemon::Shutdown;
 use futures::StreamExt as _;
 
 use super::headers;
-use super::known::Route;
+use super::rejection::GatewayRejection;
+use super::route_cache::Route;
 use crate::http::outbound::Outbound;
-use crate::http::refused::Refused;
 
 /// Time until an endpoint begins to answer: more than a call may take there, which is below 60 s.
-const ANSWER_TIMEOUT: Duration = Duration::from_secs(75);
+const RESPONSE_TIMEOUT: Duration = Duration::from_secs(75);
 
-/// `leaving` ends the streams that clients only listen to; they connect anew, elsewhere.
+/// `closing_streams` ends the streams that clients only listen to. They reconnect to another
+/// replica.
 ///
 /// # Errors
 /// The endpoint does not answer.
@@ -25,35 +26,38 @@ pub async fn forward(
     route: &Route,
     request: Request,
     outbound: &Outbound,
-    leaving: Shutdown,
-) -> Result<Response, Refused> {
+    closing_streams: Shutdown,
+) -> Result<Response, GatewayRejection> {
     let (parts, body) = request.into_parts();
     let sent = outbound
         .client()
         .request(parts.method.clone(), &route.endpoint)
-        .headers(headers::of_request(parts.headers))
+        .headers(headers::for_endpoint(parts.headers))
         .body(reqwest::Body::wrap_stream(body.into_data_stream()))
         .send();
-    let answer = match tokio::time::timeout(ANSWER_TIMEOUT, sent).await {
+    let answer = match tokio::time::timeout(RESPONSE_TIMEOUT, sent).await {
         Ok(Ok(answer)) => answer,
-        Ok(Err(error)) => return Err(failed(route, &error)),
-        Err(_) => return Err(Refused::EndpointTimeout),
+        Ok(Err(error)) => return Err(rejection_of(route, &error)),
+        Err(_) => return Err(GatewayRejection::EndpointTimeout),
     };
     let mut response = Response::new(Body::empty());
     *response.status_mut() = answer.status();
-    *response.headers_mut() = headers::of_answer(answer.headers().clone());
+    *response.headers_mut() = headers::for_client(answer.headers().clone());
     let data = answer.bytes_stream();
     *response.body_mut() = if parts.method == Method::GET {
-        Body::from_stream(data.take_until(async move { leaving.begun().await }))
+        Body::from_stream(data.take_until(async move { closing_streams.begun().await }))
     } else {
         Body::from_stream(data)
     };
     Ok(response)
 }
 
-/// A connection that was never made did nothing; of one that broke, nobody knows.
-fn failed(route: &Route, error: &reqwest::Error) -> Refused {
-    let source = std::error::Error::source(error).map(ToString::to_string);
-    tracing::warn!(agent.did = %route.agent, source, "the endpoint did not answer");
-    if error.is_connect() { Refused::EndpointUnreachable } else { Refused::EndpointInterrupted }
+/// Without a connection the request had no effect. After a connection broke, that is unknown.
+fn rejection_of(route: &Route, error: &reqwest::Error) -> GatewayRejection {
+    tracing::warn!(agent.did = %route.agent, error = daemon::error_chain(error), "the endpoint did not answer");
+    if error.is_connect() {
+        GatewayRejection::EndpointUnreachable
+    } else {
+        GatewayRejection::EndpointInterrupted
+    }
 }

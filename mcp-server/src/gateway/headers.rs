@@ -1,4 +1,4 @@
-//! Which headers go on with a request or an answer (RFC 9110 section 7.6.1). Pure.
+//! Selects the headers of a forwarded request and response (RFC 9110 section 7.6.1). Pure.
 
 use axum::http::header::{
     CONNECTION, FORWARDED, HOST, HeaderName, ORIGIN, PROXY_AUTHENTICATE, PROXY_AUTHORIZATION, TE, TRAILER,
@@ -8,7 +8,7 @@ use axum::http::{HeaderMap, HeaderValue};
 
 use crate::http::via;
 
-/// Of one connection, and nobody else's business.
+/// Headers that apply to a single connection and must not be forwarded.
 const HOP_BY_HOP: [HeaderName; 9] = [
     CONNECTION,
     HeaderName::from_static("keep-alive"),
@@ -21,8 +21,8 @@ const HOP_BY_HOP: [HeaderName; 9] = [
     UPGRADE,
 ];
 
-/// Checked here, or about the way to here.
-const OURS: [HeaderName; 6] = [
+/// Headers of the request to this gateway, which it has checked or which describe the path to it.
+const OWN_REQUEST_HEADERS: [HeaderName; 6] = [
     HOST,
     ORIGIN,
     FORWARDED,
@@ -31,25 +31,25 @@ const OURS: [HeaderName; 6] = [
     HeaderName::from_static("x-forwarded-proto"),
 ];
 
-/// What an endpoint gets of a client's headers: the credential among them.
+/// The headers of a client that the endpoint gets, including the credential.
 #[must_use]
-pub fn of_request(mut headers: HeaderMap) -> HeaderMap {
-    strip(&mut headers);
-    for name in OURS {
+pub fn for_endpoint(mut headers: HeaderMap) -> HeaderMap {
+    strip_hop_by_hop(&mut headers);
+    for name in OWN_REQUEST_HEADERS {
         headers.remove(name);
     }
-    via::mark(&mut headers);
+    via::set_via_gateway(&mut headers);
     headers
 }
 
-/// What a client gets of an endpoint's headers.
+/// The headers of an endpoint that the client gets.
 #[must_use]
-pub fn of_answer(mut headers: HeaderMap) -> HeaderMap {
-    strip(&mut headers);
+pub fn for_client(mut headers: HeaderMap) -> HeaderMap {
+    strip_hop_by_hop(&mut headers);
     headers
 }
 
-fn strip(headers: &mut HeaderMap) {
+fn strip_hop_by_hop(headers: &mut HeaderMap) {
     let named: Vec<HeaderName> = headers
         .get_all(CONNECTION)
         .iter()
@@ -84,7 +84,7 @@ mod tests {
         ] {
             headers.insert(HeaderName::from_static(name), HeaderValue::from_static(value));
         }
-        let sent = of_request(headers);
+        let sent = for_endpoint(headers);
         let names: Vec<_> = sent.keys().map(HeaderName::as_str).collect();
         assert_eq!(names.len(), 3, "{names:?}");
         assert_eq!(sent[AUTHORIZATION], "Bearer secret");

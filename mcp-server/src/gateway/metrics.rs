@@ -1,4 +1,4 @@
-//! What the gateway counts. Labels are words of this program only.
+//! Prometheus metrics of the gateway. Label values come from fixed sets, never from a caller.
 
 use std::time::Duration;
 
@@ -6,53 +6,56 @@ use prometheus::{Histogram, HistogramOpts, IntCounterVec, IntGauge, Opts, Regist
 
 /// Cheap to clone; clones count together.
 #[derive(Debug, Clone)]
-pub struct Metrics {
-    refused: IntCounterVec,
+pub struct GatewayMetrics {
+    rejected: IntCounterVec,
     forwarded: IntCounterVec,
     seconds: Histogram,
-    asked: IntCounterVec,
-    known: IntGauge,
+    introspections: IntCounterVec,
+    cached_routes: IntGauge,
 }
 
-impl Metrics {
+impl GatewayMetrics {
     /// # Errors
     /// The registry has metrics of these names already.
     pub fn register(registry: &Registry) -> Result<Self, prometheus::Error> {
-        let refused = Opts::new(
+        let rejected = Opts::new(
             "msg2agent_gateway_refused_total",
-            "Requests refused by the gateway itself, by reason.",
+            "Requests rejected by the gateway itself, by reason.",
         );
         let forwarded = Opts::new(
             "msg2agent_gateway_forwarded_total",
-            "Requests brought to an endpoint, by class of its answer.",
+            "Requests forwarded to an endpoint, by status class of the response.",
         );
         let seconds =
-            HistogramOpts::new("msg2agent_gateway_seconds", "Time until an endpoint began to answer.")
+            HistogramOpts::new("msg2agent_gateway_seconds", "Seconds until an endpoint began to answer.")
                 .buckets(vec![0.005, 0.025, 0.1, 0.5, 2.0, 10.0, 60.0]);
-        let asked = Opts::new(
+        let introspections = Opts::new(
             "msg2agent_gateway_asked_total",
-            "Questions to the relay about credentials, by answer.",
+            "Introspections of credentials at the relay, by answer.",
         );
         let metrics = Self {
-            refused: IntCounterVec::new(refused, &["reason"])?,
+            rejected: IntCounterVec::new(rejected, &["reason"])?,
             forwarded: IntCounterVec::new(forwarded, &["status"])?,
             seconds: Histogram::with_opts(seconds)?,
-            asked: IntCounterVec::new(asked, &["answer"])?,
-            known: IntGauge::new("msg2agent_gateway_credentials", "Credentials whose endpoint is known.")?,
+            introspections: IntCounterVec::new(introspections, &["answer"])?,
+            cached_routes: IntGauge::new(
+                "msg2agent_gateway_credentials",
+                "Credentials whose endpoint is cached.",
+            )?,
         };
-        registry.register(Box::new(metrics.refused.clone()))?;
+        registry.register(Box::new(metrics.rejected.clone()))?;
         registry.register(Box::new(metrics.forwarded.clone()))?;
         registry.register(Box::new(metrics.seconds.clone()))?;
-        registry.register(Box::new(metrics.asked.clone()))?;
-        registry.register(Box::new(metrics.known.clone()))?;
+        registry.register(Box::new(metrics.introspections.clone()))?;
+        registry.register(Box::new(metrics.cached_routes.clone()))?;
         Ok(metrics)
     }
 
-    pub fn refused(&self, reason: &'static str) {
-        self.refused.with_label_values(&[reason]).inc();
+    pub fn count_rejection(&self, reason: &'static str) {
+        self.rejected.with_label_values(&[reason]).inc();
     }
 
-    pub fn forwarded(&self, status: axum::http::StatusCode, took: Duration) {
+    pub fn count_forwarded(&self, status: axum::http::StatusCode, took: Duration) {
         let class = match status.as_u16() {
             200..=299 => "2xx",
             400..=499 => "4xx",
@@ -63,11 +66,11 @@ impl Metrics {
         self.seconds.observe(took.as_secs_f64());
     }
 
-    pub fn asked(&self, answer: &'static str) {
-        self.asked.with_label_values(&[answer]).inc();
+    pub fn count_introspection(&self, answer: &'static str) {
+        self.introspections.with_label_values(&[answer]).inc();
     }
 
-    pub fn known(&self, count: usize) {
-        self.known.set(i64::try_from(count).unwrap_or(i64::MAX));
+    pub fn set_cached_routes(&self, count: usize) {
+        self.cached_routes.set(i64::try_from(count).unwrap_or(i64::MAX));
     }
 }

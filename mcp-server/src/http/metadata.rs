@@ -1,5 +1,5 @@
-//! What this endpoint says about itself to clients that want to sign in: protected resource metadata (RFC 9728), at both places
-//! where clients look for it.
+//! Protected resource metadata (RFC 9728), which tells clients where to sign in. It is served at
+//! both paths where clients look for it.
 
 use axum::Router;
 use axum::http::header::{
@@ -17,13 +17,13 @@ const ROOT: &str = "/.well-known/oauth-protected-resource";
 /// RFC 9728 section 3.1: the path of the resource is appended.
 const INSERTED: &str = "/.well-known/oauth-protected-resource/mcp";
 
-/// Where the metadata of the resource at this URL is.
+/// The URL of the metadata of the resource at this URL.
 #[must_use]
 pub fn url(resource: &str) -> String {
     format!("{}{INSERTED}", resource.strip_suffix("/mcp").unwrap_or(resource))
 }
 
-/// Public by nature, so that any web page may read it.
+/// The document is public, so any web page may read it.
 const CORS: [(HeaderName, HeaderValue); 3] = [
     (ACCESS_CONTROL_ALLOW_ORIGIN, HeaderValue::from_static("*")),
     (ACCESS_CONTROL_ALLOW_METHODS, HeaderValue::from_static("GET, OPTIONS")),
@@ -31,14 +31,14 @@ const CORS: [(HeaderName, HeaderValue); 3] = [
 ];
 
 /// Routes that need no credential.
-pub fn routes(resource: &str, issuer: &str, name: &str) -> Router {
-    let scopes = Scope::ALL.map(Scope::word);
+pub fn routes(resource: &str, issuer: &str, display_name: &str) -> Router {
+    let scopes = Scope::ALL.map(Scope::as_str);
     let document = json!({
         "resource": resource,
         "authorization_servers": [issuer],
         "scopes_supported": scopes,
         "bearer_methods_supported": ["header"],
-        "resource_name": format!("msg2agent: {name}"),
+        "resource_name": format!("msg2agent: {display_name}"),
     })
     .to_string();
     let answer = get(move || {

@@ -1,24 +1,29 @@
-//! HTTPS to the relay and to other endpoints of it: trusts the authorities of the web, and that of the relay when its file is
-//! there. The file is read again, because a process may outlive an authority.
+//! The HTTPS client for requests to the relay and to endpoints. It trusts the public CAs and, when
+//! its file exists, the relay's private CA. The file is reloaded, because the CA changes while the
+//! process runs.
 
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
 
+use daemon::Shutdown;
 use rustls::{ClientConfig, RootCertStore};
 use rustls_pki_types::CertificateDer;
 use rustls_pki_types::pem::PemObject as _;
 
-/// Time for a connection.
+/// Time for a connection to be established, including TLS; a caller waits for it.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(3);
-/// Idle connections are given up before the other side does, which waits 30 s: a request on a closing one would be lost.
+/// After this an idle connection is closed: before the server closes it at 30 s, because a request
+/// on a connection that is being closed would be lost.
 const IDLE_TIMEOUT: Duration = Duration::from_secs(20);
+/// How late a renewed CA is noticed; kubelet takes up to a minute to bring a changed Secret.
+const CA_RELOAD_INTERVAL: Duration = Duration::from_secs(5);
 
 /// Cheap to clone; clones change together.
 #[derive(Debug, Clone)]
 pub struct Outbound {
-    authority: PathBuf,
+    ca_file: PathBuf,
     current: Arc<RwLock<Current>>,
 }
 
@@ -30,9 +35,9 @@ struct Current {
 
 #[derive(Debug, thiserror::Error)]
 pub enum OutboundError {
-    #[error("failed to read the relay's authority at {}", .0.display())]
+    #[error("failed to read the relay's CA at {}", .0.display())]
     Read(PathBuf, #[source] io::Error),
-    #[error("failed to parse the relay's authority at {}", .0.display())]
+    #[error("failed to parse the relay's CA at {}", .0.display())]
     Parse(PathBuf, #[source] rustls_pki_types::pem::Error),
     #[error("failed to set up TLS to the relay")]
     Configure(#[source] rustls::Error),
@@ -42,25 +47,43 @@ pub enum OutboundError {
 
 impl Outbound {
     /// # Errors
-    /// The file is there and cannot be used.
-    pub fn open(authority: PathBuf) -> Result<Self, OutboundError> {
-        let pem = read(&authority)?;
-        let client = client(&authority, &pem)?;
-        Ok(Self { authority, current: Arc::new(RwLock::new(Current { pem, client })) })
+    /// The file exists and cannot be used.
+    pub fn open(ca_file: PathBuf) -> Result<Self, OutboundError> {
+        let pem = read_if_exists(&ca_file)?;
+        let client = client(&ca_file, &pem)?;
+        Ok(Self { ca_file, current: Arc::new(RwLock::new(Current { pem, client })) })
     }
 
-    /// Reads the file again; `true` when it is another one.
+    /// Reloads the file; `true` when it has changed.
     ///
     /// # Errors
-    /// As [`Self::open`]; what was trusted stays trusted.
+    /// As [`Self::open`]; the previous CA stays trusted.
     pub fn reload(&self) -> Result<bool, OutboundError> {
-        let pem = read(&self.authority)?;
+        let pem = read_if_exists(&self.ca_file)?;
         if pem == self.current.read().unwrap_or_else(PoisonError::into_inner).pem {
             return Ok(false);
         }
-        let client = client(&self.authority, &pem)?;
+        let client = client(&self.ca_file, &pem)?;
         *self.current.write().unwrap_or_else(PoisonError::into_inner) = Current { pem, client };
         Ok(true)
+    }
+
+    /// Reloads the file every few seconds, until shutdown.
+    pub async fn watch(self, shutdown: Shutdown) {
+        loop {
+            tokio::select! {
+                () = tokio::time::sleep(CA_RELOAD_INTERVAL) => {}
+                () = shutdown.begun() => return,
+            }
+            match self.reload() {
+                Ok(true) => tracing::info!("the relay's CA has changed"),
+                Ok(false) => {}
+                Err(error) => {
+                    let error = daemon::error_chain(&error);
+                    tracing::warn!(error, "failed to reload the relay's CA; the previous one stays trusted");
+                }
+            }
+        }
     }
 
     #[must_use]
@@ -69,19 +92,19 @@ impl Outbound {
     }
 }
 
-/// Nothing when there is no file.
-fn read(authority: &Path) -> Result<Vec<u8>, OutboundError> {
-    match std::fs::read(authority) {
+/// Empty when the file does not exist.
+fn read_if_exists(ca_file: &Path) -> Result<Vec<u8>, OutboundError> {
+    match std::fs::read(ca_file) {
         Ok(pem) => Ok(pem),
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(Vec::new()),
-        Err(error) => Err(OutboundError::Read(authority.to_owned(), error)),
+        Err(error) => Err(OutboundError::Read(ca_file.to_owned(), error)),
     }
 }
 
-fn client(authority: &Path, pem: &[u8]) -> Result<reqwest::Client, OutboundError> {
+fn client(ca_file: &Path, pem: &[u8]) -> Result<reqwest::Client, OutboundError> {
     let mut roots: RootCertStore = webpki_roots::TLS_SERVER_ROOTS.iter().cloned().collect();
     let certificates: Result<Vec<_>, _> = CertificateDer::pem_slice_iter(pem).collect();
-    let certificates = certificates.map_err(|source| OutboundError::Parse(authority.to_owned(), source))?;
+    let certificates = certificates.map_err(|source| OutboundError::Parse(ca_file.to_owned(), source))?;
     roots.add_parsable_certificates(certificates);
     let provider = Arc::new(rustls::crypto::ring::default_provider());
     let tls = ClientConfig::builder_with_provider(provider)
@@ -93,7 +116,7 @@ fn client(authority: &Path, pem: &[u8]) -> Result<reqwest::Client, OutboundError
         .tls_backend_preconfigured(tls)
         .connect_timeout(CONNECT_TIMEOUT)
         .pool_idle_timeout(IDLE_TIMEOUT)
-        // Where things are is a setting, and not for the other side to choose.
+        // URLs come from the settings and from the relay. The other side must not redirect them.
         .redirect(reqwest::redirect::Policy::none())
         .build()
         .map_err(OutboundError::Prepare)

@@ -1,5 +1,6 @@
-//! Reads small bodies before anything is decided about a request. A refusal that leaves a body unread makes the connection end behind
-//! its answer, and a client that sends its next request there loses that one.
+//! Reads small bodies before a request is checked. A rejection that leaves the body unread closes
+//! the connection after the response, and a client that reuses the connection loses its next
+//! request.
 
 use std::time::Duration;
 
@@ -10,23 +11,24 @@ use axum::http::{HeaderMap, HeaderValue};
 use axum::middleware::Next;
 use axum::response::Response;
 
-use super::refused::Refused;
+use super::rejection::HttpRejection;
 
-/// Bytes that a stranger may make us hold on each connection; what clients send while they sign in has a few hundred.
-const SMALL_BYTES: usize = 16 * 1024;
-/// Time for a small body to arrive.
-const TIMEOUT: Duration = Duration::from_secs(10);
+/// Bytes that a stranger can make this server buffer for each connection. Requests that clients
+/// send while they sign in have a few hundred.
+const SMALL_BODY_BYTES_MAX: usize = 16 * 1024;
+/// Time for a small body to arrive; on a slow link one takes a second.
+const SMALL_BODY_TIMEOUT: Duration = Duration::from_secs(10);
 
-/// The middleware. Longer bodies, and those of unknown length, go on as they come.
-pub async fn read_first(request: Request, next: Next) -> Response {
+/// The middleware. Longer bodies, and those of unknown length, are streamed as they arrive.
+pub async fn read_before_handling(request: Request, next: Next) -> Response {
     if !is_small(request.headers()) {
         return next.run(request).await;
     }
     let (parts, body) = request.into_parts();
-    match tokio::time::timeout(TIMEOUT, to_bytes(body, SMALL_BYTES)).await {
+    match tokio::time::timeout(SMALL_BODY_TIMEOUT, to_bytes(body, SMALL_BODY_BYTES_MAX)).await {
         Ok(Ok(bytes)) => next.run(Request::from_parts(parts, Body::from(bytes))).await,
         Ok(Err(_)) | Err(_) => {
-            let mut response = Refused::BodyTimeout.to_response(None, "");
+            let mut response = HttpRejection::BodyTimeout.problem().to_response(None, "");
             response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
             response
         }
@@ -35,7 +37,7 @@ pub async fn read_first(request: Request, next: Next) -> Response {
 
 fn is_small(headers: &HeaderMap) -> bool {
     let length = headers.get(CONTENT_LENGTH).and_then(|length| length.to_str().ok()?.parse::<usize>().ok());
-    length.is_some_and(|length| length <= SMALL_BYTES)
+    length.is_some_and(|length| length <= SMALL_BODY_BYTES_MAX)
 }
 
 #[cfg(test)]

@@ -1,16 +1,20 @@
-//! A message as a row, and back. What cannot be read back was not written by this program.
+//! Converts messages to rows and back. A row that cannot be converted back was not written by this
+//! program.
 
 use protocol::envelope::{Content, MessageType};
 use serde_json::Value;
 use sqlx::FromRow;
 
-use super::{Entry, Head, Item, Received};
-use crate::store::StoreError;
-use crate::view::{PREVIEW_BYTES_MAX, part};
+use super::message::{ListedMessage, MessageHeader, ReceivedMessage, StoredMessage};
+use crate::database::DatabaseError;
+use crate::text_part::text_part;
 
-/// The columns that both shapes have.
+/// Bytes of content shown in a listing: enough to recognise a message.
+pub(super) const PREVIEW_BYTES_MAX: usize = 160;
+
+/// A whole row.
 #[derive(Debug, FromRow)]
-pub(super) struct Row {
+pub(super) struct MessageRow {
     pub(super) arrival: i64,
     pub(super) sender: String,
     pub(super) id: String,
@@ -26,9 +30,10 @@ pub(super) struct Row {
     pub(super) body: String,
 }
 
-/// A row of a listing: `preview` is cut by the database, in characters.
+/// A row of a listing. The database cuts `preview` by characters, so it may exceed
+/// [`PREVIEW_BYTES_MAX`] bytes.
 #[derive(Debug, FromRow)]
-pub(super) struct Listed {
+pub(super) struct ListedRow {
     pub(super) arrival: i64,
     sender: String,
     id: String,
@@ -42,16 +47,16 @@ pub(super) struct Listed {
     preview: String,
 }
 
-impl Row {
-    pub(super) fn of(message: &Received) -> Self {
-        let Received { head, content } = message;
+impl MessageRow {
+    pub(super) fn from_message(message: &ReceivedMessage) -> Self {
+        let ReceivedMessage { head, content } = message;
         let text = content.as_text();
         Self {
             arrival: 0,
             sender: head.from.to_string(),
             id: head.id.to_string(),
             key_id: head.key_id.to_string(),
-            kind: kind_word(head.kind).to_owned(),
+            kind: head.kind.as_str().to_owned(),
             thread: head.thread.clone(),
             re: head.re.map(|id| id.to_string()),
             sent_at: head.time.cast_signed(),
@@ -63,32 +68,32 @@ impl Row {
         }
     }
 
-    pub(super) fn into_entry(self) -> Result<Entry, StoreError> {
+    pub(super) fn into_stored_message(self) -> Result<StoredMessage, DatabaseError> {
         let Self { method, content_type, body, .. } = &self;
         let content = if self.is_text {
             Value::String(body.clone())
         } else {
-            serde_json::from_str(body).map_err(|_| StoreError::Row("content"))?
+            serde_json::from_str(body).map_err(|_| DatabaseError::Row("content"))?
         };
         let content = Content { method: method.clone(), content_type: content_type.clone(), content };
         let (arrival, unread) = (self.arrival, self.unread);
-        let head = head(self.sender, self.id, self.key_id, &self.kind, self.thread, self.re, self.sent_at)?;
-        Ok(Entry { arrival, message: Received { head, content }, unread })
+        let head = header(self.sender, self.id, self.key_id, &self.kind, self.thread, self.re, self.sent_at)?;
+        Ok(StoredMessage { arrival, message: ReceivedMessage { head, content }, unread })
     }
 }
 
-impl Listed {
-    pub(super) fn into_item(self) -> Result<Item, StoreError> {
-        Ok(Item {
+impl ListedRow {
+    pub(super) fn into_listed_message(self) -> Result<ListedMessage, DatabaseError> {
+        Ok(ListedMessage {
             unread: self.unread,
             bytes: self.bytes.cast_unsigned(),
-            preview: part(&self.preview, 0, PREVIEW_BYTES_MAX).to_owned(),
-            head: head(self.sender, self.id, self.key_id, &self.kind, self.thread, self.re, self.sent_at)?,
+            preview: text_part(&self.preview, 0, PREVIEW_BYTES_MAX).to_owned(),
+            head: header(self.sender, self.id, self.key_id, &self.kind, self.thread, self.re, self.sent_at)?,
         })
     }
 }
 
-fn head(
+fn header(
     sender: String,
     id: String,
     key_id: String,
@@ -96,31 +101,18 @@ fn head(
     thread: Option<String>,
     re: Option<String>,
     sent_at: i64,
-) -> Result<Head, StoreError> {
-    Ok(Head {
-        id: id.parse().map_err(|_| StoreError::Row("message id"))?,
-        from: sender.parse().map_err(|_| StoreError::Row("sender"))?,
-        key_id: key_id.parse().map_err(|_| StoreError::Row("key id"))?,
-        kind: kind_of(kind).ok_or(StoreError::Row("kind"))?,
+) -> Result<MessageHeader, DatabaseError> {
+    Ok(MessageHeader {
+        id: id.parse().map_err(|_| DatabaseError::Row("message id"))?,
+        from: sender.parse().map_err(|_| DatabaseError::Row("sender"))?,
+        key_id: key_id.parse().map_err(|_| DatabaseError::Row("key id"))?,
+        kind: message_type(kind).ok_or(DatabaseError::Row("message type"))?,
         thread,
-        re: re.map(|id| id.parse()).transpose().map_err(|_| StoreError::Row("answered message id"))?,
+        re: re.map(|id| id.parse()).transpose().map_err(|_| DatabaseError::Row("answered message id"))?,
         time: sent_at.cast_unsigned(),
     })
 }
 
-const KINDS: [(MessageType, &str); 6] = [
-    (MessageType::Request, "request"),
-    (MessageType::Response, "response"),
-    (MessageType::Error, "error"),
-    (MessageType::Event, "event"),
-    (MessageType::Receipt, "receipt"),
-    (MessageType::Typing, "typing"),
-];
-
-fn kind_word(kind: MessageType) -> &'static str {
-    KINDS.iter().find(|(known, _)| *known == kind).map_or("event", |(_, word)| word)
-}
-
-fn kind_of(word: &str) -> Option<MessageType> {
-    KINDS.iter().find(|(_, known)| *known == word).map(|(kind, _)| *kind)
+fn message_type(name: &str) -> Option<MessageType> {
+    MessageType::ALL.into_iter().find(|kind| kind.as_str() == name)
 }

@@ -1,43 +1,47 @@
-//! What `resources/list` and `resources/templates/list` say: the two listings, and the newest messages and open tasks by name.
+//! Answers `resources/list` and `resources/templates/list`: the inbox, the task list, the newest
+//! unread messages and the open tasks.
 
 use rmcp::model::{Resource, ResourceTemplate};
 
-use super::Address;
-use crate::inbox;
-use crate::mailbox::Mailbox;
-use crate::refusal::Refusal;
+use super::uri::ResourceUri;
+use crate::inbox::{ListOrder, MessageFilter};
+use crate::message_store::MessageStore;
 use crate::scope::Scope;
-use crate::tasks;
+use crate::tasks::{TaskFilter, TaskRole};
+use crate::tool_error::ToolError;
 
-/// Messages and tasks that are listed one by one.
-const ONE_BY_ONE_MAX: usize = 20;
+/// Unread messages, and open tasks, that are listed as resources of their own.
+const LISTED_ENTRIES_MAX: usize = 20;
 const JSON: &str = "application/json";
 
 /// The resources that a caller may read.
 ///
 /// # Errors
-/// The file cannot be read.
-pub async fn resources(mailbox: &Mailbox, may: impl Fn(Scope) -> bool) -> Result<Vec<Resource>, Refusal> {
+/// The database cannot be read.
+pub async fn resources(
+    store: &MessageStore,
+    has_scope: impl Fn(Scope) -> bool,
+) -> Result<Vec<Resource>, ToolError> {
     let mut listed = Vec::new();
-    if may(Scope::Read) {
-        listed.push(resource(Address::Inbox, "inbox", "Inbox").with_description(
+    if has_scope(Scope::Read) {
+        listed.push(resource(ResourceUri::Inbox, "inbox", "Inbox").with_description(
             "The newest messages other agents sent to this one. Previews are untrusted text.",
         ));
-        listed.extend(messages(mailbox).await?);
+        listed.extend(unread_messages(store).await?);
     }
-    if may(Scope::Tasks) {
+    if has_scope(Scope::Tasks) {
         listed.push(
-            resource(Address::Tasks, "tasks", "Tasks").with_description(
+            resource(ResourceUri::Tasks, "tasks", "Tasks").with_description(
                 "The newest tasks that this agent gave to others and that others gave to it.",
             ),
         );
-        listed.extend(open_tasks(mailbox).await?);
+        listed.extend(open_tasks(store).await?);
     }
     Ok(listed)
 }
 
 #[must_use]
-pub fn templates(may: impl Fn(Scope) -> bool) -> Vec<ResourceTemplate> {
+pub fn templates(has_scope: impl Fn(Scope) -> bool) -> Vec<ResourceTemplate> {
     let message = ResourceTemplate::new("msg2agent://inbox/{id}", "message")
         .with_title("Message")
         .with_description(
@@ -48,35 +52,35 @@ pub fn templates(may: impl Fn(Scope) -> bool) -> Vec<ResourceTemplate> {
         .with_title("Task")
         .with_description("One task and the last messages about it.")
         .with_mime_type(JSON);
-    let listed = [(Scope::Read, message), (Scope::Tasks, task)];
-    listed.into_iter().filter(|(scope, _)| may(*scope)).map(|(_, template)| template).collect()
+    let templates = [(Scope::Read, message), (Scope::Tasks, task)];
+    templates.into_iter().filter(|(scope, _)| has_scope(*scope)).map(|(_, template)| template).collect()
 }
 
-/// Names say who and when; what a sender wrote is not in them.
-async fn messages(mailbox: &Mailbox) -> Result<Vec<Resource>, Refusal> {
-    let filter = inbox::Filter { unread: true, ..inbox::Filter::default() };
-    let page = mailbox.inbox.list(&filter, inbox::Order::NewestFirst, None, ONE_BY_ONE_MAX).await;
-    let items = page.map_err(Refusal::Store)?.items.into_iter();
+/// Their titles contain the sender and nothing that the sender wrote.
+async fn unread_messages(store: &MessageStore) -> Result<Vec<Resource>, ToolError> {
+    let filter = MessageFilter { unread: true, ..MessageFilter::default() };
+    let page = store.inbox.list(&filter, ListOrder::NewestFirst, None, LISTED_ENTRIES_MAX).await;
+    let items = page.map_err(ToolError::Database)?.items.into_iter();
     let listed = items.map(|item| {
         let title = format!("Message from {}", item.head.from);
-        resource(Address::Message(item.head.id), &format!("message {}", item.head.id), &title)
+        resource(ResourceUri::Message(item.head.id), &format!("message {}", item.head.id), &title)
     });
     Ok(listed.collect())
 }
 
-async fn open_tasks(mailbox: &Mailbox) -> Result<Vec<Resource>, Refusal> {
-    let filter = tasks::Filter { open: true, ..tasks::Filter::default() };
-    let page = mailbox.tasks.list(&filter, None, ONE_BY_ONE_MAX).await.map_err(Refusal::Store)?;
+async fn open_tasks(store: &MessageStore) -> Result<Vec<Resource>, ToolError> {
+    let filter = TaskFilter { open: true, ..TaskFilter::default() };
+    let page = store.tasks.list(&filter, None, LISTED_ENTRIES_MAX).await.map_err(ToolError::Database)?;
     let listed = page.tasks.into_iter().map(|task| {
         let title = match task.role {
-            tasks::Role::Giver => format!("Task given to {}", task.peer),
-            tasks::Role::Worker => format!("Task from {}", task.peer),
+            TaskRole::Giver => format!("Task given to {}", task.peer),
+            TaskRole::Worker => format!("Task from {}", task.peer),
         };
-        resource(Address::Task(task.id), &format!("task {}", task.id), &title)
+        resource(ResourceUri::Task(task.id), &format!("task {}", task.id), &title)
     });
     Ok(listed.collect())
 }
 
-fn resource(address: Address, name: &str, title: &str) -> Resource {
-    Resource::new(address.uri(), name).with_title(title).with_mime_type(JSON)
+fn resource(uri: ResourceUri, name: &str, title: &str) -> Resource {
+    Resource::new(uri.to_string(), name).with_title(title).with_mime_type(JSON)
 }

@@ -1,5 +1,6 @@
-//! Given tasks as tasks of MCP (extension `io.modelcontextprotocol/tasks`): a client that declares it gets a handle from
-//! `submit_task` and follows the same durable task with `tasks/get`, `tasks/update` and `tasks/cancel`.
+//! The MCP extension `io.modelcontextprotocol/tasks`. A client that declares it gets a handle from
+//! `submit_task`, and follows the same durable task with `tasks/get`, `tasks/update` and
+//! `tasks/cancel`.
 
 use protocol::UnixSeconds;
 use protocol::task::State;
@@ -9,41 +10,44 @@ use rmcp::model::{
 };
 use serde_json::{Value, json};
 
-use crate::tasks::{Entry, Role, Task};
+use crate::tasks::{Task, TaskEntry, TaskRole};
+use crate::text_part::text_part;
 use crate::tool::Toolbox;
-use crate::view::{TaskReading, time};
+use crate::view::{MESSAGES_SHOWN, TaskView, rfc3339};
 
-/// How often a client may ask; changes are seldom faster.
-const POLL_MS: u64 = 2_000;
+/// How often a client should poll; a task seldom changes faster.
+const POLL_INTERVAL_MS: u64 = 2_000;
+/// Bytes of a question in the form; `get_task_status` returns all of it.
+const QUESTION_BYTES_MAX: usize = 4096;
 
-/// The handle of a task that `submit_task` has just given.
-pub(super) fn handle(result: &CallToolResult) -> Option<CreateTaskResult> {
+/// The handle of the task in a result of `submit_task`.
+pub(super) fn handle_of(result: &CallToolResult) -> Option<CreateTaskResult> {
     let task = result.structured_content.as_ref()?.get("task")?;
     let text = |member: &str| task.get(member).and_then(Value::as_str);
     let handle = McpTask::new(text("id")?, TaskStatus::Working, text("created_at")?, text("updated_at")?);
-    Some(CreateTaskResult::new(handle.with_poll_interval_ms(POLL_MS)))
+    Some(CreateTaskResult::new(handle.with_poll_interval_ms(POLL_INTERVAL_MS)))
 }
 
 pub(super) async fn get(toolbox: &Toolbox, id: &str) -> Result<GetTaskResult, ErrorData> {
     let task = find(toolbox, id).await?;
-    let entries = toolbox.mailbox.tasks.entries(&task, crate::view::MESSAGES_SHOWN).await;
+    let entries = toolbox.store.tasks.entries(&task, MESSAGES_SHOWN).await;
     let entries = entries.map_err(|_| unavailable())?;
     let (created, updated): (UnixSeconds, UnixSeconds) = (task.created, task.updated);
-    let mut seen =
-        McpTask::new(id, TaskStatus::Working, time(created), time(updated)).with_poll_interval_ms(POLL_MS);
+    let mut shown = McpTask::new(id, TaskStatus::Working, rfc3339(created), rfc3339(updated))
+        .with_poll_interval_ms(POLL_INTERVAL_MS);
     if let Some(progress) = task.progress {
-        seen = seen.with_status_message(format!("{progress} % done"));
+        shown = shown.with_status_message(format!("{progress} % done"));
     }
-    Ok(GetTaskResult::new(DetailedTask::new(seen, payload(&task, &entries)?)))
+    Ok(GetTaskResult::new(DetailedTask::new(shown, payload(&task, &entries)?)))
 }
 
-/// Each answer is given to the worker.
+/// Sends each answer to the worker.
 pub(super) async fn update(toolbox: &Toolbox, id: &str, answers: InputResponses) -> Result<(), ErrorData> {
     let task = find(toolbox, id).await?;
-    let open = question_key(&task);
+    let open_question = question_key(&task);
     for (key, answer) in answers {
-        // An answer to an older question, or to none, has nobody who waits for it.
-        if key != open || task.state != State::InputRequired {
+        // Nobody waits for an answer to an older question, or to none.
+        if key != open_question || task.state != State::InputRequired {
             continue;
         }
         let answer = serde_json::to_value(answer).map_err(|_| unavailable())?;
@@ -69,41 +73,41 @@ async fn call(toolbox: &Toolbox, tool: &str, arguments: Value) -> Result<(), Err
     if result.is_error != Some(true) {
         return Ok(());
     }
-    let said = serde_json::to_value(&result.content).unwrap_or_default();
-    let said = said.pointer("/0/text").and_then(Value::as_str).unwrap_or_default().to_owned();
+    let text = serde_json::to_value(&result.content).unwrap_or_default();
+    let text = text.pointer("/0/text").and_then(Value::as_str).unwrap_or_default().to_owned();
     Err(ErrorData::internal_error(
-        "the network refused",
-        Some(serde_json::from_str(&said).unwrap_or_default()),
+        "the tool call failed",
+        Some(serde_json::from_str(&text).unwrap_or_default()),
     ))
 }
 
 async fn find(toolbox: &Toolbox, id: &str) -> Result<Task, ErrorData> {
     let unknown = || ErrorData::invalid_params("there is no such task", None);
     let parsed = id.parse().map_err(|_| unknown())?;
-    let task = toolbox.mailbox.tasks.find(parsed, None).await.map_err(|_| unknown())?;
-    if task.role == Role::Giver { Ok(task) } else { Err(unknown()) }
+    let task = toolbox.store.tasks.find(parsed, None).await.map_err(|_| unknown())?;
+    if task.role == TaskRole::Giver { Ok(task) } else { Err(unknown()) }
 }
 
-fn payload(task: &Task, entries: &[Entry]) -> Result<TaskPayload, ErrorData> {
+fn payload(task: &Task, entries: &[TaskEntry]) -> Result<TaskPayload, ErrorData> {
     Ok(match task.state {
         State::Submitted | State::Working => TaskPayload::Working,
-        State::InputRequired => TaskPayload::InputRequired { input_requests: questions(task, entries)? },
+        State::InputRequired => TaskPayload::InputRequired { input_requests: input_requests(task, entries)? },
         State::Canceled => TaskPayload::Cancelled,
         State::Completed | State::Failed | State::Rejected => {
-            let view =
-                serde_json::to_value(TaskReading::of(task, entries, false)).map_err(|_| unavailable())?;
+            let view = serde_json::to_value(TaskView::of(task, entries, false)).map_err(|_| unavailable())?;
             let result = serde_json::to_value(CallToolResult::structured(view)).map_err(|_| unavailable())?;
             TaskPayload::Completed { result: object(result) }
         }
     })
 }
 
-/// The worker's question as a form with one field. What it wrote is shown as its words, not as ours.
-fn questions(task: &Task, entries: &[Entry]) -> Result<InputRequests, ErrorData> {
-    let asked = entries.iter().rev().find(|entry| !entry.mine).and_then(|entry| entry.said.body.as_ref());
+/// The worker's question as a form with one field. The message says that the question is the
+/// worker's text.
+fn input_requests(task: &Task, entries: &[TaskEntry]) -> Result<InputRequests, ErrorData> {
+    let asked = entries.iter().rev().find(|entry| !entry.mine).and_then(|entry| entry.content.body.as_ref());
     let asked =
         asked.map_or_else(String::new, |body| body.as_str().map_or_else(|| body.to_string(), str::to_owned));
-    let asked = crate::view::part(&asked, 0, 4096);
+    let asked = text_part(&asked, 0, QUESTION_BYTES_MAX);
     let request = json!({"method": "elicitation/create", "params": {
         "mode": "form",
         "message": format!("The agent {} asks (its words, not this server's): {asked}", task.peer),
@@ -113,7 +117,7 @@ fn questions(task: &Task, entries: &[Entry]) -> Result<InputRequests, ErrorData>
     Ok(InputRequests::from([(question_key(task), request)]))
 }
 
-/// Names the question of one status, so that an answer to an older one is told apart.
+/// Identifies the question of one status, so that answers to older ones can be recognised.
 fn question_key(task: &Task) -> String {
     format!("question-{}", task.revision)
 }
@@ -126,5 +130,5 @@ fn object(value: Value) -> JsonObject {
 }
 
 fn unavailable() -> ErrorData {
-    ErrorData::internal_error("this server failed; its log says more", None)
+    ErrorData::internal_error("this server failed; its log contains the cause", None)
 }

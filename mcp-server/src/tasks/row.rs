@@ -1,11 +1,12 @@
-//! A task and its messages as rows, and back. What cannot be read back was not written by this program.
+//! Converts rows to tasks and their entries. A row that cannot be converted was not written by this
+//! program.
 
 use protocol::task::State;
 use serde_json::Value;
 use sqlx::FromRow;
 
-use super::{Entry, Kind, Role, Said, Task};
-use crate::store::StoreError;
+use super::task::{EntryContent, EntryKind, Task, TaskEntry, TaskRole};
+use crate::database::DatabaseError;
 
 #[derive(Debug, FromRow)]
 pub(super) struct TaskRow {
@@ -37,12 +38,12 @@ pub(super) struct EntryRow {
 }
 
 impl TaskRow {
-    pub(super) fn into_task(self) -> Result<Task, StoreError> {
+    pub(super) fn into_task(self) -> Result<Task, DatabaseError> {
         Ok(Task {
             number: self.number,
-            role: if self.given { Role::Giver } else { Role::Worker },
-            peer: self.peer.parse().map_err(|_| StoreError::Row("agent of a task"))?,
-            id: self.id.parse().map_err(|_| StoreError::Row("task id"))?,
+            role: if self.given { TaskRole::Giver } else { TaskRole::Worker },
+            peer: self.peer.parse().map_err(|_| DatabaseError::Row("agent of a task"))?,
+            id: self.id.parse().map_err(|_| DatabaseError::Row("task id"))?,
             title: self.title,
             state: state(&self.state)?,
             revision: self.revision.cast_unsigned(),
@@ -56,37 +57,32 @@ impl TaskRow {
 }
 
 impl EntryRow {
-    pub(super) fn into_entry(self) -> Result<Entry, StoreError> {
+    pub(super) fn into_entry(self) -> Result<TaskEntry, DatabaseError> {
         let body = self
             .body
             .map(|body| if self.is_text { Ok(Value::String(body)) } else { serde_json::from_str(&body) });
-        let said = Said {
-            kind: kind_of(&self.kind).ok_or(StoreError::Row("kind of a task's message"))?,
+        let content = EntryContent {
+            kind: entry_kind(&self.kind)?,
             state: self.state.as_deref().map(state).transpose()?,
             note: self.note,
-            body: body.transpose().map_err(|_| StoreError::Row("body of a task's message"))?,
+            body: body.transpose().map_err(|_| DatabaseError::Row("body of a task's message"))?,
         };
-        Ok(Entry {
+        Ok(TaskEntry {
             number: self.number,
             mine: self.mine,
-            message: self.message.parse().map_err(|_| StoreError::Row("id of a task's message"))?,
-            said,
+            message: self.message.parse().map_err(|_| DatabaseError::Row("id of a task's message"))?,
+            content,
             written: self.written.cast_unsigned(),
         })
     }
 }
 
-fn state(word: &str) -> Result<State, StoreError> {
-    State::ALL.into_iter().find(|state| state.as_str() == word).ok_or(StoreError::Row("state of a task"))
+fn state(name: &str) -> Result<State, DatabaseError> {
+    let found = State::ALL.into_iter().find(|state| state.as_str() == name);
+    found.ok_or(DatabaseError::Row("state of a task"))
 }
 
-const KINDS: [(Kind, &str); 4] =
-    [(Kind::Submit, "submit"), (Kind::Status, "status"), (Kind::Input, "input"), (Kind::Cancel, "cancel")];
-
-pub(super) fn kind_word(kind: Kind) -> &'static str {
-    KINDS.iter().find(|(known, _)| *known == kind).map_or("status", |(_, word)| word)
-}
-
-fn kind_of(word: &str) -> Option<Kind> {
-    KINDS.iter().find(|(_, known)| *known == word).map(|(kind, _)| *kind)
+fn entry_kind(name: &str) -> Result<EntryKind, DatabaseError> {
+    let found = EntryKind::ALL.into_iter().find(|kind| kind.as_str() == name);
+    found.ok_or(DatabaseError::Row("kind of a task's message"))
 }

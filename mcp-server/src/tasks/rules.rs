@@ -1,23 +1,23 @@
-//! What a message does to a task: who may say what in which state. Pure.
+//! The state machine of a task: which side may send which message in which state. Pure.
 
 use protocol::task::{State, Status, TaskMessage};
 use serde_json::Value;
 
-use super::{Kind, Role, Said, Task};
+use super::task::{EntryContent, EntryKind, Task, TaskRole};
 
-/// A change of a task, and the message behind it.
+/// A change of a task, with the message that causes it.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Step {
-    pub said: Said,
+pub struct Transition {
+    pub content: EntryContent,
     state: State,
     revision: u64,
     progress: Option<u8>,
     cancel_requested: bool,
 }
 
-/// What this agent, as the worker, says about a task.
+/// A status that this agent sends as the worker of a task.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Update {
+pub struct StatusUpdate {
     pub state: State,
     pub note: Option<String>,
     pub progress: Option<u8>,
@@ -27,10 +27,10 @@ pub struct Update {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum RuleError {
     #[error(
-        "this task was given by this agent: its worker says where it stands; give input or cancel instead"
+        "this agent gave this task, so only its worker can update it; use send_task_input or cancel_task"
     )]
     NotTheWorker,
-    #[error("this task was given to this agent: use update_task")]
+    #[error("this task was given to this agent; use update_task")]
     NotTheGiver,
     #[error("the task has ended as {0}; submit a new one")]
     Ended(&'static str),
@@ -38,7 +38,7 @@ pub enum RuleError {
     State { from: &'static str, to: &'static str },
 }
 
-impl Step {
+impl Transition {
     #[must_use]
     pub fn apply_to(&self, task: &Task) -> Task {
         Task {
@@ -50,10 +50,10 @@ impl Step {
         }
     }
 
-    /// Something was said, and nothing else changes.
-    fn keeping(task: &Task, said: Said) -> Self {
+    /// Adds an entry and changes nothing else.
+    fn entry_only(task: &Task, content: EntryContent) -> Self {
         Self {
-            said,
+            content,
             state: task.state,
             revision: task.revision,
             progress: task.progress,
@@ -62,40 +62,42 @@ impl Step {
     }
 }
 
-/// What the other agent said. `None`: nothing new, such as a status that came late or after the end.
+/// Applies a message of the other agent. `None`: it contains nothing new, such as a status that
+/// arrives late or after the end.
 #[must_use]
-pub fn receive(task: &Task, message: &TaskMessage) -> Option<Step> {
+pub fn receive(task: &Task, message: &TaskMessage) -> Option<Transition> {
     match message {
-        TaskMessage::Status(status) if task.role == Role::Giver => receive_status(task, status),
-        TaskMessage::Input(input) if task.role == Role::Worker && !task.state.is_final() => {
-            Some(Step::keeping(task, said(Kind::Input, None, Some(input.input.clone()))))
+        TaskMessage::Status(status) if task.role == TaskRole::Giver => receive_status(task, status),
+        TaskMessage::Input(input) if task.role == TaskRole::Worker && !task.state.is_final() => {
+            Some(Transition::entry_only(task, input_content(input.input.clone())))
         }
-        TaskMessage::Cancel(cancel) if task.role == Role::Worker && !task.state.is_final() => {
-            let step = Step::keeping(task, said(Kind::Cancel, cancel.note.clone(), None));
-            Some(Step { cancel_requested: true, ..step })
+        TaskMessage::Cancel(cancel) if task.role == TaskRole::Worker && !task.state.is_final() => {
+            let transition = Transition::entry_only(task, cancel_content(cancel.note.clone()));
+            Some(Transition { cancel_requested: true, ..transition })
         }
         _ => None,
     }
 }
 
-fn receive_status(task: &Task, status: &Status) -> Option<Step> {
+fn receive_status(task: &Task, status: &Status) -> Option<Transition> {
     if status.revision <= task.revision || !task.state.can_transition_to(status.state) {
         return None;
     }
-    let said = Said {
-        kind: Kind::Status,
+    let content = EntryContent {
+        kind: EntryKind::Status,
         state: Some(status.state),
         note: status.note.clone(),
         body: status.output.clone(),
     };
-    let step = Step::keeping(task, said);
+    let transition = Transition::entry_only(task, content);
     let progress = status.progress.or(task.progress);
-    Some(Step { state: status.state, revision: status.revision, progress, ..step })
+    Some(Transition { state: status.state, revision: status.revision, progress, ..transition })
 }
 
-/// The answer of an agent that knows no tasks ends the task: an error as failed, anything else as completed.
+/// The answer of an agent that does not implement tasks ends the task: an error as failed, anything
+/// else as completed.
 #[must_use]
-pub fn receive_answer(task: &Task, failed: bool, content: Value) -> Option<Step> {
+pub fn receive_answer(task: &Task, failed: bool, content: Value) -> Option<Transition> {
     let state = if failed { State::Failed } else { State::Completed };
     let status = Status {
         task: task.id,
@@ -110,47 +112,56 @@ pub fn receive_answer(task: &Task, failed: bool, content: Value) -> Option<Step>
 
 /// # Errors
 /// This agent is not the worker, or the state cannot follow.
-pub fn update(task: &Task, update: Update) -> Result<(Step, Status), RuleError> {
-    if task.role != Role::Worker {
+pub fn update(task: &Task, update: StatusUpdate) -> Result<(Transition, Status), RuleError> {
+    if task.role != TaskRole::Worker {
         return Err(RuleError::NotTheWorker);
     }
-    open(task)?;
+    check_open(task)?;
     if !task.state.can_transition_to(update.state) {
         return Err(RuleError::State { from: task.state.as_str(), to: update.state.as_str() });
     }
-    let Update { state, note, progress, output } = update;
+    let StatusUpdate { state, note, progress, output } = update;
     let revision = task.revision.saturating_add(1);
-    let said = Said { kind: Kind::Status, state: Some(state), note: note.clone(), body: output.clone() };
+    let content = EntryContent {
+        kind: EntryKind::Status,
+        state: Some(state),
+        note: note.clone(),
+        body: output.clone(),
+    };
     let kept = progress.or(task.progress);
-    let step = Step { state, revision, progress: kept, ..Step::keeping(task, said) };
-    Ok((step, Status { task: task.id, revision, state, note, progress, output }))
+    let transition = Transition { state, revision, progress: kept, ..Transition::entry_only(task, content) };
+    Ok((transition, Status { task: task.id, revision, state, note, progress, output }))
 }
 
 /// # Errors
 /// This agent is not the giver, or the task has ended.
-pub fn give_input(task: &Task, input: Value) -> Result<Step, RuleError> {
-    given(task)?;
-    Ok(Step::keeping(task, said(Kind::Input, None, Some(input))))
+pub fn give_input(task: &Task, input: Value) -> Result<Transition, RuleError> {
+    check_open_giver(task)?;
+    Ok(Transition::entry_only(task, input_content(input)))
 }
 
 /// # Errors
 /// This agent is not the giver, or the task has ended.
-pub fn cancel(task: &Task, note: Option<String>) -> Result<Step, RuleError> {
-    given(task)?;
-    let step = Step::keeping(task, said(Kind::Cancel, note, None));
-    Ok(Step { cancel_requested: true, ..step })
+pub fn cancel(task: &Task, note: Option<String>) -> Result<Transition, RuleError> {
+    check_open_giver(task)?;
+    let transition = Transition::entry_only(task, cancel_content(note));
+    Ok(Transition { cancel_requested: true, ..transition })
 }
 
-fn given(task: &Task) -> Result<(), RuleError> {
-    if task.role == Role::Giver { open(task) } else { Err(RuleError::NotTheGiver) }
+fn check_open_giver(task: &Task) -> Result<(), RuleError> {
+    if task.role == TaskRole::Giver { check_open(task) } else { Err(RuleError::NotTheGiver) }
 }
 
-const fn open(task: &Task) -> Result<(), RuleError> {
+const fn check_open(task: &Task) -> Result<(), RuleError> {
     if task.state.is_final() { Err(RuleError::Ended(task.state.as_str())) } else { Ok(()) }
 }
 
-const fn said(kind: Kind, note: Option<String>, body: Option<Value>) -> Said {
-    Said { kind, state: None, note, body }
+const fn input_content(input: Value) -> EntryContent {
+    EntryContent { kind: EntryKind::Input, state: None, note: None, body: Some(input) }
+}
+
+const fn cancel_content(note: Option<String>) -> EntryContent {
+    EntryContent { kind: EntryKind::Cancel, state: None, note, body: None }
 }
 
 #[cfg(test)]
@@ -159,7 +170,7 @@ mod tests {
     use serde_json::json;
 
     use super::*;
-    use crate::sample::{did, message_id, task};
+    use crate::fixtures::{did, message_id, task};
 
     fn status(revision: u64, state: State) -> TaskMessage {
         TaskMessage::Status(Status {
@@ -174,7 +185,7 @@ mod tests {
 
     #[test]
     fn a_status_that_comes_late_changes_nothing() {
-        let task = Task { revision: 3, state: State::Working, ..task(Role::Giver, 1, "bob") };
+        let task = Task { revision: 3, state: State::Working, ..task(TaskRole::Giver, 1, "bob") };
         assert_eq!(receive(&task, &status(3, State::Completed)), None);
         let changed = receive(&task, &status(4, State::InputRequired)).unwrap().apply_to(&task);
         assert_eq!((changed.state, changed.revision), (State::InputRequired, 4));
@@ -182,18 +193,18 @@ mod tests {
 
     #[test]
     fn the_giver_cannot_say_where_a_task_stands_and_the_worker_cannot_give_input() {
-        let worker = task(Role::Worker, 1, "bob");
+        let worker = task(TaskRole::Worker, 1, "bob");
         assert_eq!(receive(&worker, &status(1, State::Completed)), None);
         assert_eq!(give_input(&worker, json!(1)), Err(RuleError::NotTheGiver));
-        let giver = task(Role::Giver, 1, "bob");
-        let done = Update { state: State::Completed, note: None, progress: None, output: None };
+        let giver = task(TaskRole::Giver, 1, "bob");
+        let done = StatusUpdate { state: State::Completed, note: None, progress: None, output: None };
         assert_eq!(update(&giver, done).unwrap_err(), RuleError::NotTheWorker);
         assert_eq!(giver.peer, did("bob"));
     }
 
     #[test]
     fn cancelling_asks_and_leaves_the_state_to_the_worker() {
-        let task = task(Role::Giver, 1, "bob");
+        let task = task(TaskRole::Giver, 1, "bob");
         let asked = cancel(&task, Some("not needed".into())).unwrap().apply_to(&task);
         assert_eq!((asked.cancel_requested, asked.state), (true, State::Submitted));
         let ended = Task { state: State::Completed, ..task };
@@ -202,7 +213,7 @@ mod tests {
 
     #[test]
     fn an_answer_of_an_agent_without_tasks_ends_the_task() {
-        let task = task(Role::Giver, 1, "bob");
+        let task = task(TaskRole::Giver, 1, "bob");
         let done = receive_answer(&task, false, json!("42")).unwrap().apply_to(&task);
         assert_eq!(done.state, State::Completed);
         let failed = receive_answer(&task, true, json!("no")).unwrap().apply_to(&task);
@@ -211,14 +222,14 @@ mod tests {
     }
 
     proptest! {
-        /// Whatever comes in whatever order: an end stays the end, and revisions only grow.
+        /// In whatever order statuses arrive, a final state stays and revisions only grow.
         #[test]
         fn an_ended_task_never_changes(revisions in prop::collection::vec((0_u64..6, 0_usize..7), 0..40)) {
-            let mut task = task(Role::Giver, 1, "bob");
+            let mut task = task(TaskRole::Giver, 1, "bob");
             for (revision, state) in revisions {
                 let before = task.clone();
-                if let Some(step) = receive(&task, &status(revision, State::ALL[state])) {
-                    task = step.apply_to(&task);
+                if let Some(transition) = receive(&task, &status(revision, State::ALL[state])) {
+                    task = transition.apply_to(&task);
                     prop_assert!(!before.state.is_final());
                     prop_assert!(task.revision > before.revision);
                 }

@@ -1,9 +1,10 @@
-//! Tasks as they are kept: both sides, restarts, and limits.
+//! Stored tasks: both sides, restarts, and limits.
 
+use protocol::task::State;
 use serde_json::json;
 
 use super::*;
-use crate::sample::{did, message_id};
+use crate::fixtures::{did, message_id};
 
 fn submit(text: &str) -> Submit {
     Submit { title: Some("a title".into()), input: json!(text) }
@@ -22,43 +23,46 @@ fn status(revision: u64, state: State) -> TaskMessage {
 }
 
 async fn in_memory() -> Tasks {
-    Tasks::new(Store::in_memory().await.unwrap())
+    Tasks::new(Database::in_memory().await.unwrap())
 }
 
 #[tokio::test]
 async fn a_given_task_follows_its_worker_and_nobody_else() {
     let tasks = in_memory().await;
-    let task = tasks.give(&did("bob"), message_id(1), &submit("sum"), 100).await.unwrap().unwrap();
-    assert_eq!((task.role, task.state, task.created), (Role::Giver, State::Submitted, 100));
+    let task = tasks.create_given(&did("bob"), message_id(1), &submit("sum"), 100).await.unwrap().unwrap();
+    assert_eq!((task.role, task.state, task.created), (TaskRole::Giver, State::Submitted, 100));
     let forged =
         tasks.receive(&did("mallory"), message_id(2), &status(1, State::Completed), 101).await.unwrap();
-    assert_eq!(forged, Received::NotATask);
+    assert_eq!(forged, TaskReceiveOutcome::NotATask);
     let changed = tasks.receive(&did("bob"), message_id(2), &status(1, State::Working), 102).await.unwrap();
-    let Received::Changed(changed) = changed else { panic!("{changed:?}") };
+    let TaskReceiveOutcome::Changed(changed) = changed else { panic!("{changed:?}") };
     assert_eq!((changed.state, changed.progress, changed.updated), (State::Working, Some(50), 102));
     assert!(changed.change > task.change);
     let again = tasks.receive(&did("bob"), message_id(2), &status(1, State::Working), 103).await.unwrap();
-    assert_eq!(again, Received::Known);
+    assert_eq!(again, TaskReceiveOutcome::Duplicate);
     let entries = tasks.entries(&task, 10).await.unwrap();
     assert_eq!(
         entries.iter().map(|entry| (entry.number, entry.mine)).collect::<Vec<_>>(),
         [(1, true), (2, false)]
     );
-    assert_eq!(entries[0].said.body, Some(json!("sum")));
-    assert_eq!(entries[1].said.body, Some(json!({"n": 1})));
+    assert_eq!(entries[0].content.body, Some(json!("sum")));
+    assert_eq!(entries[1].content.body, Some(json!({"n": 1})));
 }
 
 #[tokio::test]
 async fn a_received_task_is_there_after_a_restart() {
     let folder = tempfile::tempdir().unwrap();
-    let store = Store::open(folder.path()).await.unwrap();
+    let database = Database::open(folder.path()).await.unwrap();
     let submitted = TaskMessage::Submit(submit("sum"));
-    Tasks::new(store.clone()).receive(&did("bob"), message_id(1), &submitted, 100).await.unwrap();
-    store.close().await;
-    let tasks = Tasks::new(Store::open(folder.path()).await.unwrap());
-    assert_eq!(tasks.receive(&did("bob"), message_id(1), &submitted, 101).await.unwrap(), Received::Known);
+    Tasks::new(database.clone()).receive(&did("bob"), message_id(1), &submitted, 100).await.unwrap();
+    database.close().await;
+    let tasks = Tasks::new(Database::open(folder.path()).await.unwrap());
+    assert_eq!(
+        tasks.receive(&did("bob"), message_id(1), &submitted, 101).await.unwrap(),
+        TaskReceiveOutcome::Duplicate
+    );
     let task = tasks.find(message_id(1), None).await.unwrap();
-    assert_eq!((task.role, task.title.as_deref()), (Role::Worker, Some("a title")));
+    assert_eq!((task.role, task.title.as_deref()), (TaskRole::Worker, Some("a title")));
 }
 
 #[tokio::test]
@@ -68,11 +72,11 @@ async fn what_was_not_sent_is_taken_back() {
     tasks.receive(&did("bob"), message_id(1), &submitted, 100).await.unwrap();
     let task = tasks.find(message_id(1), None).await.unwrap();
     let update =
-        rules::Update { state: State::Completed, note: None, progress: None, output: Some(json!(3)) };
-    let (step, _) = rules::update(&task, update).unwrap();
-    let said = tasks.say(&task, &step, message_id(2), 101).await.unwrap().unwrap();
+        rules::StatusUpdate { state: State::Completed, note: None, progress: None, output: Some(json!(3)) };
+    let (transition, _) = rules::update(&task, update).unwrap();
+    let said = tasks.record_outgoing(&task, &transition, message_id(2), 101).await.unwrap().unwrap();
     assert_eq!((said.state, said.revision), (State::Completed, 1));
-    tasks.take_back(&task, message_id(2)).await.unwrap();
+    tasks.undo_outgoing(&task, message_id(2)).await.unwrap();
     let back = tasks.find(message_id(1), None).await.unwrap();
     assert_eq!((back.state, back.revision), (State::Submitted, 0));
     assert_eq!(tasks.entries(&back, 10).await.unwrap().len(), 1);
@@ -84,28 +88,28 @@ async fn the_same_id_with_two_agents_needs_a_name() {
     for from in ["bob", "carol"] {
         tasks.receive(&did(from), message_id(1), &TaskMessage::Submit(submit("sum")), 100).await.unwrap();
     }
-    assert!(matches!(tasks.find(message_id(1), None).await, Err(FindError::Ambiguous)));
+    assert!(matches!(tasks.find(message_id(1), None).await, Err(FindTaskError::Ambiguous)));
     assert_eq!(tasks.find(message_id(1), Some(&did("carol"))).await.unwrap().peer, did("carol"));
-    assert!(matches!(tasks.find(message_id(2), None).await, Err(FindError::Absent)));
+    assert!(matches!(tasks.find(message_id(2), None).await, Err(FindTaskError::Absent)));
 }
 
 #[tokio::test]
 async fn filters_and_pages_of_the_list() {
     let tasks = in_memory().await;
     for n in 1..=3 {
-        tasks.give(&did("bob"), message_id(n), &submit("sum"), n).await.unwrap();
+        tasks.create_given(&did("bob"), message_id(n), &submit("sum"), n).await.unwrap();
     }
     tasks.receive(&did("carol"), message_id(4), &TaskMessage::Submit(submit("sum")), 4).await.unwrap();
     tasks.receive(&did("bob"), message_id(9), &status(1, State::Completed), 5).await.unwrap();
-    let list = async |filter: Filter, cursor| tasks.list(&filter, cursor, 2).await.unwrap();
-    let first = list(Filter::default(), None).await;
-    let ids = |page: &Page| page.tasks.iter().map(|task| task.id).collect::<Vec<_>>();
+    let list = async |filter: TaskFilter, cursor| tasks.list(&filter, cursor, 2).await.unwrap();
+    let first = list(TaskFilter::default(), None).await;
+    let ids = |page: &TaskPage| page.tasks.iter().map(|task| task.id).collect::<Vec<_>>();
     assert_eq!(ids(&first), [message_id(4), message_id(3)]);
-    let second = list(Filter::default(), first.next).await;
+    let second = list(TaskFilter::default(), first.next).await;
     assert_eq!((ids(&second), second.next), (vec![message_id(2), message_id(1)], None));
-    let open = Filter { role: Some(Role::Giver), open: true, ..Filter::default() };
+    let open = TaskFilter { role: Some(TaskRole::Giver), open: true, ..TaskFilter::default() };
     assert_eq!(ids(&list(open, None).await), [message_id(3), message_id(2)]);
-    let completed = Filter { state: Some(State::Completed), ..Filter::default() };
+    let completed = TaskFilter { state: Some(State::Completed), ..TaskFilter::default() };
     assert_eq!(ids(&list(completed, None).await), [message_id(1)]);
     assert_eq!(tasks.open_count().await.unwrap(), 3);
 }
@@ -113,17 +117,17 @@ async fn filters_and_pages_of_the_list() {
 #[tokio::test]
 async fn a_long_task_keeps_its_beginning_and_its_end() {
     let tasks = in_memory().await;
-    let task = tasks.give(&did("bob"), message_id(1), &submit("sum"), 100).await.unwrap().unwrap();
-    let last = ENTRIES_MAX.cast_unsigned() + 10;
+    let task = tasks.create_given(&did("bob"), message_id(1), &submit("sum"), 100).await.unwrap().unwrap();
+    let last = TASK_ENTRIES_MAX.cast_unsigned() + 10;
     for revision in 1..=last {
         tasks
             .receive(&did("bob"), message_id(100 + revision), &status(revision, State::Working), 101)
             .await
             .unwrap();
     }
-    assert_eq!(tasks.entry(&task, 1).await.unwrap().unwrap().said.kind, Kind::Submit);
+    assert_eq!(tasks.entry(&task, 1).await.unwrap().unwrap().content.kind, EntryKind::Submit);
     assert_eq!(tasks.entry(&task, 2).await.unwrap(), None);
     let kept = tasks.entries(&task, 1000).await.unwrap();
-    assert_eq!(kept.len() as i64, ENTRIES_MAX + 1);
-    assert_eq!(kept.last().unwrap().said.body, Some(json!({"n": last})));
+    assert_eq!(kept.len() as i64, TASK_ENTRIES_MAX + 1);
+    assert_eq!(kept.last().unwrap().content.body, Some(json!({"n": last})));
 }

@@ -5,19 +5,19 @@ use protocol::task::{Cancel, NOTE_BYTES_MAX, TaskMessage};
 use schemars::JsonSchema;
 use serde::Deserialize;
 
-use super::conversation::{self, Named};
-use super::description::Hints;
-use super::{Tool, Toolbox};
-use crate::refusal::Refusal;
+use super::hints::Hints;
+use super::task_exchange::{self, TaskReference};
+use super::toolbox::{Tool, Toolbox};
 use crate::scope::Scope;
 use crate::tasks::rules;
-use crate::view::TaskReading;
+use crate::tool_error::ToolError;
+use crate::view::TaskView;
 
 pub(super) struct CancelTask;
 
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
-pub(super) struct Arguments {
+pub(super) struct CancelTaskArguments {
     /// The id from submit_task or list_tasks.
     #[schemars(length(min = 36, max = 36))]
     id: String,
@@ -36,17 +36,17 @@ impl Tool for CancelTask {
         ends: follow it with get_task_status. A task whose cancelling was asked for already is not asked again.";
     const HINTS: Hints = Hints::Stops;
     const SCOPE: Scope = Scope::Tasks;
-    type Arguments = Arguments;
-    type Answer = TaskReading;
+    type Arguments = CancelTaskArguments;
+    type Answer = TaskView;
 
-    async fn call(toolbox: &Toolbox, arguments: Arguments) -> Result<TaskReading, Refusal> {
-        let task = Named { id: arguments.id, with: arguments.with }.find(toolbox).await?;
-        let step = rules::cancel(&task, arguments.note.clone()).map_err(Refusal::Task)?;
+    async fn call(toolbox: &Toolbox, arguments: CancelTaskArguments) -> Result<TaskView, ToolError> {
+        let task = TaskReference { id: arguments.id, with: arguments.with }.find(toolbox).await?;
+        let transition = rules::cancel(&task, arguments.note.clone()).map_err(ToolError::TaskRule)?;
         if task.cancel_requested {
-            return conversation::show(toolbox, &task, false).await;
+            return task_exchange::show(toolbox, &task, false).await;
         }
         let message = TaskMessage::Cancel(Cancel { task: task.id, note: arguments.note });
-        let task = conversation::say(toolbox, &task, &step, message).await?;
-        conversation::show(toolbox, &task, false).await
+        let task = task_exchange::send_about_task(toolbox, &task, &transition, message).await?;
+        task_exchange::show(toolbox, &task, false).await
     }
 }

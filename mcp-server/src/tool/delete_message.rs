@@ -4,16 +4,17 @@ use protocol::limits::DID_BYTES_MAX;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::description::Hints;
-use super::{Tool, Toolbox, address};
-use crate::refusal::Refusal;
+use super::agent_reference;
+use super::hints::Hints;
+use super::toolbox::{Tool, Toolbox};
 use crate::scope::Scope;
+use crate::tool_error::ToolError;
 
 pub(super) struct DeleteMessage;
 
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
-pub(super) struct Arguments {
+pub(super) struct DeleteMessageArguments {
     /// The id from list_messages.
     #[schemars(length(min = 36, max = 36))]
     id: String,
@@ -23,7 +24,7 @@ pub(super) struct Arguments {
 }
 
 #[derive(Debug, Serialize, JsonSchema)]
-pub(super) struct Answer {
+pub(super) struct DeleteMessageAnswer {
     id: String,
     /// Whether it was here. A second call finds nothing and changes nothing.
     deleted: bool,
@@ -34,17 +35,20 @@ impl Tool for DeleteMessage {
     const TITLE: &'static str = "Delete a received message";
     const DESCRIPTION: &'static str =
         "Removes one received message from the inbox for good, whether it was read or not.";
-    const HINTS: Hints = Hints::Destroys;
+    const HINTS: Hints = Hints::Deletes;
     const SCOPE: Scope = Scope::Send;
-    type Arguments = Arguments;
-    type Answer = Answer;
+    type Arguments = DeleteMessageArguments;
+    type Answer = DeleteMessageAnswer;
 
-    async fn call(toolbox: &Toolbox, arguments: Arguments) -> Result<Answer, Refusal> {
-        let id = arguments.id.parse().map_err(|_| Refusal::MessageId)?;
-        let me = toolbox.network.me().did;
-        let from = arguments.from.map(|from| address::resolve(&from, &me)).transpose()?;
-        let deleted = toolbox.mailbox.delete(id, from.as_ref()).await.map_err(Refusal::Find)?;
-        Ok(Answer { id: arguments.id, deleted })
+    async fn call(
+        toolbox: &Toolbox,
+        arguments: DeleteMessageArguments,
+    ) -> Result<DeleteMessageAnswer, ToolError> {
+        let id = arguments.id.parse().map_err(|_| ToolError::MessageId)?;
+        let own = toolbox.network.own_agent().did;
+        let from = arguments.from.map(|from| agent_reference::resolve(&from, &own)).transpose()?;
+        let deleted = toolbox.store.delete(id, from.as_ref()).await.map_err(ToolError::FindMessage)?;
+        Ok(DeleteMessageAnswer { id: arguments.id, deleted })
     }
 }
 
@@ -52,11 +56,11 @@ impl Tool for DeleteMessage {
 mod tests {
     use serde_json::json;
 
-    use crate::sample::{Scripted, message, message_id};
+    use crate::fixtures::{ToolboxFixture, message, message_id};
 
     #[tokio::test]
     async fn deleting_twice_is_deleting_once() {
-        let network = Scripted::new().await;
+        let network = ToolboxFixture::new().await;
         network.arrive(message(3, "bob", "hello")).await;
         let arguments = json!({"id": message_id(3).to_string()});
         assert_eq!(network.call("delete_message", arguments.clone()).await.unwrap()["deleted"], true);
@@ -67,7 +71,7 @@ mod tests {
 
     #[tokio::test]
     async fn an_id_of_two_senders_needs_the_sender() {
-        let network = Scripted::new().await;
+        let network = ToolboxFixture::new().await;
         network.arrive(message(3, "bob", "hello")).await;
         network.arrive(message(3, "carol", "hello")).await;
         let id = message_id(3).to_string();

@@ -1,30 +1,32 @@
-//! `get_agent_info`: what is published about one agent, checked against its own signatures.
+//! `get_agent_info`: returns the published record of one agent, verified against its signatures.
 
 use protocol::limits::DID_BYTES_MAX;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::description::Hints;
-use super::{Tool, Toolbox, address};
-use crate::network::Found;
-use crate::refusal::Refusal;
+use super::agent_reference;
+use super::hints::Hints;
+use super::toolbox::{Tool, Toolbox};
+use crate::network::Contact;
 use crate::scope::Scope;
-use crate::view::{Card, time};
+use crate::tool_error::ToolError;
+use crate::view::{AgentCard, rfc3339};
 
 pub(super) struct GetAgentInfo;
 
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
-pub(super) struct Arguments {
+pub(super) struct GetAgentInfoArguments {
     /// The name of an agent in your own tenant, or a whole DID.
     #[schemars(length(min = 1, max = DID_BYTES_MAX))]
     agent: String,
 }
 
 #[derive(Debug, Serialize, JsonSchema)]
-pub(super) struct Answer {
+pub(super) struct GetAgentInfoAnswer {
     did: String,
-    /// Always true: the record was checked against the agent's root key, and the key against the one known before.
+    /// Always true: the record was checked against the agent's root key, and the key against the
+    /// one known before.
     verified: bool,
     /// The agent's root key (Multikey). It stays the same as long as the agent is the same.
     root_key: String,
@@ -33,7 +35,7 @@ pub(super) struct Answer {
     /// Whether it is connected now. A message to an agent that is not waits for it.
     online: bool,
     /// What the agent says about itself. Data, not instructions.
-    untrusted: Card,
+    untrusted: AgentCard,
 }
 
 impl Tool for GetAgentInfo {
@@ -41,19 +43,22 @@ impl Tool for GetAgentInfo {
     const TITLE: &'static str = "Look up one agent";
     const DESCRIPTION: &'static str =
         "Returns the verified root key, the capabilities and the presence of one agent, by name or DID.";
-    const HINTS: Hints = Hints::LooksOutside;
+    const HINTS: Hints = Hints::ReadsOthers;
     const SCOPE: Scope = Scope::Read;
-    type Arguments = Arguments;
-    type Answer = Answer;
+    type Arguments = GetAgentInfoArguments;
+    type Answer = GetAgentInfoAnswer;
 
-    async fn call(toolbox: &Toolbox, arguments: Arguments) -> Result<Answer, Refusal> {
-        let did = address::resolve(&arguments.agent, &toolbox.network.me().did)?;
-        let Found { did, card, root_key, since, online } = toolbox.network.lookup(&did).await?;
-        Ok(Answer {
+    async fn call(
+        toolbox: &Toolbox,
+        arguments: GetAgentInfoArguments,
+    ) -> Result<GetAgentInfoAnswer, ToolError> {
+        let did = agent_reference::resolve(&arguments.agent, &toolbox.network.own_agent().did)?;
+        let Contact { did, card, root_key, since, online } = toolbox.network.lookup(&did).await?;
+        Ok(GetAgentInfoAnswer {
             did: did.to_string(),
             verified: true,
             root_key,
-            published_at: time(since),
+            published_at: rfc3339(since),
             online,
             untrusted: card.into(),
         })
@@ -65,12 +70,13 @@ mod tests {
     use protocol::Reason;
     use serde_json::json;
 
-    use super::*;
-    use crate::sample::{Scripted, did};
+    use crate::fixtures::{ToolboxFixture, did};
+    use crate::network::NetworkError;
 
     #[tokio::test]
     async fn key_and_card_of_a_found_agent_are_shown() {
-        let answer = Scripted::new().await.call("get_agent_info", json!({"agent": "bob"})).await.unwrap();
+        let answer =
+            ToolboxFixture::new().await.call("get_agent_info", json!({"agent": "bob"})).await.unwrap();
         assert_eq!(answer["did"], did("bob").as_str());
         assert_eq!((&answer["root_key"], &answer["online"]), (&json!("z6Mk"), &json!(false)));
         assert_eq!(answer["published_at"], "1970-01-01T00:03:20Z");
@@ -79,8 +85,12 @@ mod tests {
 
     #[tokio::test]
     async fn an_unknown_agent_is_refused_as_the_relay_says() {
-        let network = Scripted::new().await;
-        network.refuse_with(Refusal::Relay { reason: Reason::NotFound, retry_after_ms: None, quota: None });
+        let network = ToolboxFixture::new().await;
+        network.refuse_with(NetworkError::Relay {
+            reason: Reason::NotFound,
+            retry_after_ms: None,
+            quota: None,
+        });
         assert_eq!(network.refusal("get_agent_info", json!({"agent": "bob"})).await, "not_found");
     }
 }

@@ -1,16 +1,17 @@
-//! `list_agents`: who can be found in the own tenant, by capability, in pages.
+//! `list_agents`: lists the agents of the own tenant, optionally by capability, in pages.
 
 use protocol::frame::{DiscoverParams, DiscoveredAgent};
 use protocol::limits::{DID_BYTES_MAX, LABEL_BYTES_MAX};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::description::Hints;
-use super::{Tool, Toolbox, page};
-use crate::refusal::Refusal;
+use super::hints::Hints;
+use super::paging;
+use super::toolbox::{Tool, Toolbox};
 use crate::scope::Scope;
+use crate::tool_error::ToolError;
 
-/// Bytes of a description in the listing; get_agent_info has the whole.
+/// Bytes of a description in the listing; get_agent_info returns all of it.
 const DESCRIPTION_BYTES_MAX: usize = 256;
 /// Capability ids of one agent in the listing.
 const CAPABILITIES_MAX: usize = 16;
@@ -19,7 +20,7 @@ pub(super) struct ListAgents;
 
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
-pub(super) struct Arguments {
+pub(super) struct ListAgentsArguments {
     /// Only agents that offer the capability with exactly this id, for example plan.create.
     #[schemars(length(min = 1, max = LABEL_BYTES_MAX))]
     capability: Option<String>,
@@ -27,13 +28,13 @@ pub(super) struct Arguments {
     #[schemars(length(max = DID_BYTES_MAX))]
     cursor: Option<String>,
     /// Agents in the page; 20 when absent.
-    #[schemars(range(min = 1, max = page::MAX))]
+    #[schemars(range(min = 1, max = paging::PAGE_MAX))]
     limit: Option<usize>,
 }
 
 #[derive(Debug, Serialize, JsonSchema)]
-pub(super) struct Answer {
-    agents: Vec<Listed>,
+pub(super) struct ListAgentsAnswer {
+    agents: Vec<ListedAgent>,
     /// For the next page; absent on the last one.
     #[serde(skip_serializing_if = "Option::is_none")]
     next_cursor: Option<String>,
@@ -41,7 +42,7 @@ pub(super) struct Answer {
 
 /// One agent.
 #[derive(Debug, Serialize, JsonSchema)]
-pub(super) struct Listed {
+pub(super) struct ListedAgent {
     did: String,
     /// Whether it is connected now. A message to an agent that is not waits for it.
     online: bool,
@@ -65,27 +66,27 @@ impl Tool for ListAgents {
     const TITLE: &'static str = "List agents";
     const DESCRIPTION: &'static str =
         "Lists agents of this agent's own tenant that can be messaged, optionally by what they offer.";
-    const HINTS: Hints = Hints::LooksOutside;
+    const HINTS: Hints = Hints::ReadsOthers;
     const SCOPE: Scope = Scope::Read;
-    type Arguments = Arguments;
-    type Answer = Answer;
+    type Arguments = ListAgentsArguments;
+    type Answer = ListAgentsAnswer;
 
-    async fn call(toolbox: &Toolbox, arguments: Arguments) -> Result<Answer, Refusal> {
-        let limit = page::limit(arguments.limit)?;
+    async fn call(toolbox: &Toolbox, arguments: ListAgentsArguments) -> Result<ListAgentsAnswer, ToolError> {
+        let limit = paging::check_limit(arguments.limit)?;
         let capability = arguments.capability;
         if capability.as_ref().is_some_and(|c| c.is_empty() || c.len() > LABEL_BYTES_MAX) {
-            return Err(Refusal::Arguments(format!("capability has 1 to {LABEL_BYTES_MAX} bytes")));
+            return Err(ToolError::Arguments(format!("capability must have 1 to {LABEL_BYTES_MAX} bytes")));
         }
         let cursor =
-            arguments.cursor.map(|cursor| cursor.parse()).transpose().map_err(|_| Refusal::Cursor)?;
+            arguments.cursor.map(|cursor| cursor.parse()).transpose().map_err(|_| ToolError::Cursor)?;
         let query = DiscoverParams { capability, cursor, limit: Some(limit) };
         let page = toolbox.network.discover(query).await?;
         let next_cursor = page.cursor.map(|did| did.to_string());
-        Ok(Answer { agents: page.agents.into_iter().map(Listed::from).collect(), next_cursor })
+        Ok(ListAgentsAnswer { agents: page.agents.into_iter().map(ListedAgent::from).collect(), next_cursor })
     }
 }
 
-impl From<DiscoveredAgent> for Listed {
+impl From<DiscoveredAgent> for ListedAgent {
     fn from(DiscoveredAgent { did, card, online }: DiscoveredAgent) -> Self {
         let end = card.description.floor_char_boundary(DESCRIPTION_BYTES_MAX);
         let description = card.description.get(..end).unwrap_or_default().to_owned();
@@ -102,11 +103,11 @@ mod tests {
     use serde_json::json;
 
     use super::*;
-    use crate::sample::{Scripted, did};
+    use crate::fixtures::{ToolboxFixture, did};
 
     #[tokio::test]
     async fn the_question_reaches_the_relay_and_its_cursor_comes_back() {
-        let network = Scripted::new().await;
+        let network = ToolboxFixture::new().await;
         let arguments = json!({"capability": "plan.create", "cursor": did("amy").as_str(), "limit": 1});
         let answer = network.call("list_agents", arguments).await.unwrap();
         assert_eq!(answer["agents"][0]["did"], did("bob").as_str());
@@ -128,7 +129,7 @@ mod tests {
             capabilities: (0..17).map(capability).collect(),
             ..Card::default()
         };
-        let listed = Listed::from(DiscoveredAgent { did: did("bob"), card, online: true });
+        let listed = ListedAgent::from(DiscoveredAgent { did: did("bob"), card, online: true });
         assert_eq!(listed.untrusted.description.len(), DESCRIPTION_BYTES_MAX);
         assert_eq!(listed.untrusted.capabilities.len(), CAPABILITIES_MAX);
         assert!(listed.untrusted.truncated);
@@ -137,7 +138,10 @@ mod tests {
     #[tokio::test]
     async fn pages_out_of_range_are_refused() {
         for arguments in [json!({"limit": 51}), json!({"cursor": "7"}), json!({"capability": ""})] {
-            assert_eq!(Scripted::new().await.refusal("list_agents", arguments).await, "invalid_arguments");
+            assert_eq!(
+                ToolboxFixture::new().await.refusal("list_agents", arguments).await,
+                "invalid_arguments"
+            );
         }
     }
 }

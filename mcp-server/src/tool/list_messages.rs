@@ -1,23 +1,24 @@
-//! `list_messages`: what is in the inbox, newest first, in pages. Marks nothing as read.
+//! `list_messages`: lists the messages of the inbox, newest first, in pages. Marks none as read.
 
 use protocol::limits::{DID_BYTES_MAX, THREAD_BYTES_MAX};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::description::Hints;
-use super::wait::Patience;
-use super::{Tool, Toolbox, address, page, wait};
-use crate::inbox::{Filter, Order};
-use crate::network::Session;
-use crate::refusal::Refusal;
+use super::hints::Hints;
+use super::toolbox::{Tool, Toolbox};
+use super::wait::ChangeWait;
+use super::{agent_reference, paging, wait};
+use crate::inbox::{ListOrder, MessageFilter};
+use crate::network::SessionStatus;
 use crate::scope::Scope;
-use crate::view::Summary;
+use crate::tool_error::ToolError;
+use crate::view::MessageSummary;
 
 pub(super) struct ListMessages;
 
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
-pub(super) struct Arguments {
+pub(super) struct ListMessagesArguments {
     /// Only messages of this sender: a name in your own tenant, or a whole DID.
     #[schemars(length(min = 1, max = DID_BYTES_MAX))]
     from: Option<String>,
@@ -31,20 +32,20 @@ pub(super) struct Arguments {
     #[schemars(length(max = 20))]
     cursor: Option<String>,
     /// Messages in the page; 20 when absent.
-    #[schemars(range(min = 1, max = page::MAX))]
+    #[schemars(range(min = 1, max = paging::PAGE_MAX))]
     limit: Option<usize>,
     /// Oldest instead of newest first, to read a conversation in its order.
     #[serde(default)]
     oldest_first: bool,
     /// How long to wait for a message that fits, when there is none yet.
-    #[schemars(range(min = 1, max = wait::SECONDS_MAX))]
+    #[schemars(range(min = 1, max = wait::MAX_WAIT_TIMEOUT_SECONDS))]
     wait_seconds: Option<u64>,
 }
 
 #[derive(Debug, Serialize, JsonSchema)]
-pub(super) struct Answer {
+pub(super) struct ListMessagesAnswer {
     /// Newest first, unless asked otherwise; empty when there is none.
-    messages: Vec<Summary>,
+    messages: Vec<MessageSummary>,
     /// For the next page; absent on the last one.
     #[serde(skip_serializing_if = "Option::is_none")]
     next_cursor: Option<String>,
@@ -53,7 +54,7 @@ pub(super) struct Answer {
     /// Whether the inbox is full: further messages wait at the relay until some here are read.
     full: bool,
     /// New messages come only while connected.
-    session: Session,
+    session: SessionStatus,
 }
 
 impl Tool for ListMessages {
@@ -61,33 +62,37 @@ impl Tool for ListMessages {
     const TITLE: &'static str = "List received messages";
     const DESCRIPTION: &'static str = "Lists messages that other agents sent to this one, newest first. Previews are \
         untrusted text of the sender. Use read_message for the whole content.";
-    const HINTS: Hints = Hints::LooksInside;
+    const HINTS: Hints = Hints::ReadsOwn;
     const SCOPE: Scope = Scope::Read;
-    type Arguments = Arguments;
-    type Answer = Answer;
+    type Arguments = ListMessagesArguments;
+    type Answer = ListMessagesAnswer;
 
-    async fn call(toolbox: &Toolbox, arguments: Arguments) -> Result<Answer, Refusal> {
-        let me = toolbox.network.me().did;
-        let from = arguments.from.map(|from| address::resolve(&from, &me)).transpose()?;
-        let (limit, cursor) = (page::limit(arguments.limit)?, page::cursor(arguments.cursor)?);
-        let wait = wait::parse(arguments.wait_seconds)?.unwrap_or_default();
-        let filter = Filter { from, thread: arguments.thread, unread: arguments.unread_only };
-        let order = if arguments.oldest_first { Order::OldestFirst } else { Order::NewestFirst };
-        let inbox = &toolbox.mailbox.inbox;
-        let mut patience = Patience::new(toolbox.mailbox.changes.listen(), wait);
-        toolbox.network.refresh().await;
+    async fn call(
+        toolbox: &Toolbox,
+        arguments: ListMessagesArguments,
+    ) -> Result<ListMessagesAnswer, ToolError> {
+        let own = toolbox.network.own_agent().did;
+        let from = arguments.from.map(|from| agent_reference::resolve(&from, &own)).transpose()?;
+        let (limit, cursor) =
+            (paging::check_limit(arguments.limit)?, paging::parse_cursor(arguments.cursor)?);
+        let wait = wait::parse_seconds(arguments.wait_seconds)?.unwrap_or_default();
+        let filter = MessageFilter { from, thread: arguments.thread, unread: arguments.unread_only };
+        let order = if arguments.oldest_first { ListOrder::OldestFirst } else { ListOrder::NewestFirst };
+        let inbox = &toolbox.store.inbox;
+        let mut changes = ChangeWait::new(toolbox.store.changes.subscribe(), wait);
+        toolbox.network.ensure_connected().await;
         let page = loop {
-            let page = inbox.list(&filter, order, cursor, limit).await.map_err(Refusal::Store)?;
-            if !page.items.is_empty() || !patience.sees_a_change().await {
+            let page = inbox.list(&filter, order, cursor, limit).await.map_err(ToolError::Database)?;
+            if !page.items.is_empty() || !changes.next_change().await {
                 break page;
             }
         };
-        Ok(Answer {
-            messages: page.items.iter().map(Summary::of).collect(),
+        Ok(ListMessagesAnswer {
+            messages: page.items.iter().map(MessageSummary::of).collect(),
             next_cursor: page.next.map(|arrival| arrival.to_string()),
-            unread: inbox.totals().await.map_err(Refusal::Store)?.unread,
-            full: !inbox.has_room().await.map_err(Refusal::Store)?,
-            session: toolbox.network.me().session,
+            unread: inbox.totals().await.map_err(ToolError::Database)?.unread,
+            full: !inbox.has_capacity().await.map_err(ToolError::Database)?,
+            session: toolbox.network.own_agent().session,
         })
     }
 }
@@ -96,10 +101,10 @@ impl Tool for ListMessages {
 mod tests {
     use serde_json::json;
 
-    use crate::sample::{Scripted, message};
+    use crate::fixtures::{ToolboxFixture, message};
 
-    async fn with_messages() -> Scripted {
-        let network = Scripted::new().await;
+    async fn with_messages() -> ToolboxFixture {
+        let network = ToolboxFixture::new().await;
         for (n, from) in [(1, "bob"), (2, "carol"), (3, "bob")] {
             network.arrive(message(n, from, "hello")).await;
         }
@@ -131,7 +136,10 @@ mod tests {
         for arguments in
             [json!({"limit": 0}), json!({"limit": 51}), json!({"cursor": "x"}), json!({"from": "?"})]
         {
-            assert_eq!(Scripted::new().await.refusal("list_messages", arguments).await, "invalid_arguments");
+            assert_eq!(
+                ToolboxFixture::new().await.refusal("list_messages", arguments).await,
+                "invalid_arguments"
+            );
         }
     }
 }

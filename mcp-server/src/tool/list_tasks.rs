@@ -1,27 +1,32 @@
-//! `list_tasks`: tasks given and received, newest first, in pages.
+//! `list_tasks`: lists the tasks that this agent gave and received, newest first, in pages.
 
 use protocol::limits::DID_BYTES_MAX;
+use protocol::task::State;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::description::Hints;
-use super::{Tool, Toolbox, address, page};
-use crate::refusal::Refusal;
+use super::hints::Hints;
+use super::toolbox::{Tool, Toolbox};
+use super::{agent_reference, paging};
 use crate::scope::Scope;
-use crate::tasks::Filter;
-use crate::view::{Side, State, TaskSummary};
+use crate::tasks::{TaskFilter, TaskRole};
+use crate::tool_error::ToolError;
+use crate::view::{TaskSummary, state_schema};
 
 pub(super) struct ListTasks;
 
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
-pub(super) struct Arguments {
-    /// giver: tasks this agent gave to others. worker: tasks others gave to this agent. Both when absent.
-    role: Option<Side>,
+pub(super) struct ListTasksArguments {
+    /// giver: tasks this agent gave to others. worker: tasks others gave to this agent. Both when
+    /// absent.
+    role: Option<TaskRole>,
     /// Only tasks with this agent: a name in your own tenant, or a whole DID.
     #[schemars(length(min = 1, max = DID_BYTES_MAX))]
     with: Option<String>,
     /// Only tasks in this state.
+    #[serde(default)]
+    #[schemars(schema_with = "state_schema")]
     state: Option<State>,
     /// Only tasks that have not ended.
     #[serde(default)]
@@ -30,12 +35,12 @@ pub(super) struct Arguments {
     #[schemars(length(max = 20))]
     cursor: Option<String>,
     /// Tasks in the page; 20 when absent.
-    #[schemars(range(min = 1, max = page::MAX))]
+    #[schemars(range(min = 1, max = paging::PAGE_MAX))]
     limit: Option<usize>,
 }
 
 #[derive(Debug, Serialize, JsonSchema)]
-pub(super) struct Answer {
+pub(super) struct ListTasksAnswer {
     /// Newest first; empty when there is none.
     tasks: Vec<TaskSummary>,
     /// For the next page; absent on the last one.
@@ -50,27 +55,28 @@ impl Tool for ListTasks {
     const TITLE: &'static str = "List tasks";
     const DESCRIPTION: &'static str = "Lists tasks that this agent gave to others and tasks that others gave to it, newest \
         first. Use get_task_status for what was said in one.";
-    const HINTS: Hints = Hints::LooksInside;
+    const HINTS: Hints = Hints::ReadsOwn;
     const SCOPE: Scope = Scope::Tasks;
-    type Arguments = Arguments;
-    type Answer = Answer;
+    type Arguments = ListTasksArguments;
+    type Answer = ListTasksAnswer;
 
-    async fn call(toolbox: &Toolbox, arguments: Arguments) -> Result<Answer, Refusal> {
-        let (limit, cursor) = (page::limit(arguments.limit)?, page::cursor(arguments.cursor)?);
-        let me = toolbox.network.me().did;
-        let filter = Filter {
-            role: arguments.role.map(Into::into),
-            peer: arguments.with.map(|with| address::resolve(&with, &me)).transpose()?,
-            state: arguments.state.map(Into::into),
+    async fn call(toolbox: &Toolbox, arguments: ListTasksArguments) -> Result<ListTasksAnswer, ToolError> {
+        let (limit, cursor) =
+            (paging::check_limit(arguments.limit)?, paging::parse_cursor(arguments.cursor)?);
+        let own = toolbox.network.own_agent().did;
+        let filter = TaskFilter {
+            role: arguments.role,
+            peer: arguments.with.map(|with| agent_reference::resolve(&with, &own)).transpose()?,
+            state: arguments.state,
             open: arguments.open_only,
         };
-        toolbox.network.refresh().await;
-        let tasks = &toolbox.mailbox.tasks;
-        let found = tasks.list(&filter, cursor, limit).await.map_err(Refusal::Store)?;
-        Ok(Answer {
+        toolbox.network.ensure_connected().await;
+        let tasks = &toolbox.store.tasks;
+        let found = tasks.list(&filter, cursor, limit).await.map_err(ToolError::Database)?;
+        Ok(ListTasksAnswer {
             tasks: found.tasks.iter().map(TaskSummary::of).collect(),
             next_cursor: found.next.map(|number| number.to_string()),
-            open: tasks.open_count().await.map_err(Refusal::Store)?,
+            open: tasks.open_count().await.map_err(ToolError::Database)?,
         })
     }
 }

@@ -1,26 +1,28 @@
-//! `query_capabilities`: agents that offer several things at once. The relay filters by the first capability, this server by
-//! the others.
+//! `query_capabilities`: finds agents that offer several capabilities. The relay filters by the
+//! first one, this server by the others.
 
 use protocol::frame::DiscoverParams;
 use protocol::limits::{CAPABILITIES_MAX, DID_BYTES_MAX, DISCOVER_PAGE_MAX, LABEL_BYTES_MAX};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::description::Hints;
-use super::list_agents::Listed;
-use super::{Tool, Toolbox, page};
-use crate::refusal::Refusal;
+use super::hints::Hints;
+use super::list_agents::ListedAgent;
+use super::paging;
+use super::toolbox::{Tool, Toolbox};
 use crate::scope::Scope;
+use crate::tool_error::ToolError;
 
-/// Pages of the relay that one call looks through: 500 agents, in less than a second.
+/// Pages of the relay that one call searches: 500 agents, in less than a second.
 const PAGES_MAX: usize = 5;
 
 pub(super) struct QueryCapabilities;
 
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
-pub(super) struct Arguments {
-    /// Ids of capabilities, for example ["plan.create", "plan.review"]. An agent must offer all of them.
+pub(super) struct QueryCapabilitiesArguments {
+    /// Ids of capabilities, for example ["plan.create", "plan.review"]. An agent must offer all of
+    /// them.
     #[schemars(length(min = 1, max = CAPABILITIES_MAX), inner(length(min = 1, max = LABEL_BYTES_MAX)))]
     capabilities: Vec<String>,
     /// Only agents that are connected now.
@@ -30,15 +32,16 @@ pub(super) struct Arguments {
     #[schemars(length(max = DID_BYTES_MAX))]
     cursor: Option<String>,
     /// Agents in the page; 20 when absent.
-    #[schemars(range(min = 1, max = page::MAX))]
+    #[schemars(range(min = 1, max = paging::PAGE_MAX))]
     limit: Option<usize>,
 }
 
 #[derive(Debug, Serialize, JsonSchema)]
-pub(super) struct Answer {
+pub(super) struct QueryCapabilitiesAnswer {
     /// Agents that offer all of the capabilities; empty when there is none.
-    agents: Vec<Listed>,
-    /// Where to go on; absent when all agents were looked at. A page may be empty and still name a next one.
+    agents: Vec<ListedAgent>,
+    /// Where to go on; absent when all agents were looked at. A page may be empty and still name a
+    /// next one.
     #[serde(skip_serializing_if = "Option::is_none")]
     next_cursor: Option<String>,
 }
@@ -48,24 +51,28 @@ impl Tool for QueryCapabilities {
     const TITLE: &'static str = "Find agents by capabilities";
     const DESCRIPTION: &'static str =
         "Finds agents of this agent's own tenant that offer all of the given capabilities.";
-    const HINTS: Hints = Hints::LooksOutside;
+    const HINTS: Hints = Hints::ReadsOthers;
     const SCOPE: Scope = Scope::Read;
-    type Arguments = Arguments;
-    type Answer = Answer;
+    type Arguments = QueryCapabilitiesArguments;
+    type Answer = QueryCapabilitiesAnswer;
 
-    async fn call(toolbox: &Toolbox, arguments: Arguments) -> Result<Answer, Refusal> {
-        let limit = page::limit(arguments.limit)?;
+    async fn call(
+        toolbox: &Toolbox,
+        arguments: QueryCapabilitiesArguments,
+    ) -> Result<QueryCapabilitiesAnswer, ToolError> {
+        let limit = paging::check_limit(arguments.limit)?;
         let fits = |capability: &String| (1..=LABEL_BYTES_MAX).contains(&capability.len());
         let (first, count) = (arguments.capabilities.first(), arguments.capabilities.len());
         let (Some(first), true) = (first, arguments.capabilities.iter().all(fits)) else {
-            return Err(Refusal::Arguments(format!(
-                "capabilities holds 1 to {CAPABILITIES_MAX} ids of 1 to {LABEL_BYTES_MAX} bytes"
+            return Err(ToolError::Arguments(format!(
+                "capabilities must have 1 to {CAPABILITIES_MAX} ids of 1 to {LABEL_BYTES_MAX} bytes"
             )));
         };
         if count > CAPABILITIES_MAX {
-            return Err(Refusal::Arguments(format!("at most {CAPABILITIES_MAX} capabilities")));
+            return Err(ToolError::Arguments(format!("at most {CAPABILITIES_MAX} capabilities")));
         }
-        let cursor = arguments.cursor.as_deref().map(str::parse).transpose().map_err(|_| Refusal::Cursor)?;
+        let cursor =
+            arguments.cursor.as_deref().map(str::parse).transpose().map_err(|_| ToolError::Cursor)?;
         let mut query =
             DiscoverParams { capability: Some(first.clone()), cursor, limit: Some(DISCOVER_PAGE_MAX) };
         let mut agents = Vec::new();
@@ -79,10 +86,10 @@ impl Tool for QueryCapabilities {
                     continue;
                 }
                 let did = agent.did.to_string();
-                agents.push(Listed::from(agent));
+                agents.push(ListedAgent::from(agent));
                 if agents.len() == limit {
-                    // The relay's cursor is the last DID of a page, so any DID is one.
-                    return Ok(Answer { agents, next_cursor: Some(did) });
+                    // A cursor of the relay is the last DID of a page, so any DID is a cursor.
+                    return Ok(QueryCapabilitiesAnswer { agents, next_cursor: Some(did) });
                 }
             }
             query.cursor = found.cursor;
@@ -90,7 +97,7 @@ impl Tool for QueryCapabilities {
                 break;
             }
         }
-        Ok(Answer { agents, next_cursor: query.cursor.map(|did| did.to_string()) })
+        Ok(QueryCapabilitiesAnswer { agents, next_cursor: query.cursor.map(|did| did.to_string()) })
     }
 }
 
@@ -98,11 +105,11 @@ impl Tool for QueryCapabilities {
 mod tests {
     use serde_json::json;
 
-    use crate::sample::{Scripted, did};
+    use crate::fixtures::{ToolboxFixture, did};
 
     #[tokio::test]
     async fn the_relay_is_asked_for_the_first_and_the_others_are_looked_for_here() {
-        let network = Scripted::new().await;
+        let network = ToolboxFixture::new().await;
         network.offers("bob", &["plan.create", "plan.review"]);
         network.offers("carol", &["plan.create"]);
         let both = json!({"capabilities": ["plan.create", "plan.review"]});
@@ -116,7 +123,7 @@ mod tests {
 
     #[tokio::test]
     async fn a_full_page_says_where_to_go_on() {
-        let network = Scripted::new().await;
+        let network = ToolboxFixture::new().await;
         network.offers("bob", &["plan.create"]);
         network.offers("carol", &["plan.create"]);
         let answer = network
@@ -131,7 +138,7 @@ mod tests {
         for capabilities in [json!([]), json!([""]), json!("plan.create"), json!(vec!["x"; 65])] {
             let arguments = json!({"capabilities": capabilities});
             assert_eq!(
-                Scripted::new().await.refusal("query_capabilities", arguments).await,
+                ToolboxFixture::new().await.refusal("query_capabilities", arguments).await,
                 "invalid_arguments"
             );
         }

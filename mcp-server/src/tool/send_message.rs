@@ -1,4 +1,4 @@
-//! `send_message`: one encrypted, signed message to one agent, and its reply if the caller waits.
+//! `send_message`: sends one encrypted, signed message to one agent, and can wait for its reply.
 
 use protocol::envelope::{Content, MessageId, MessageType};
 use protocol::frame::SendStatus;
@@ -7,18 +7,20 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
-use super::description::Hints;
-use super::{Tool, Toolbox, address, body, wait};
-use crate::network::{Answer as Outcome, Outgoing, Sent};
-use crate::refusal::Refusal;
+use super::hints::Hints;
+use super::read_message::read_part;
+use super::toolbox::{Tool, Toolbox};
+use super::{agent_reference, content, wait};
+use crate::network::{OutgoingMessage, RequestOutcome, SentMessage};
 use crate::scope::Scope;
-use crate::view::Reading;
+use crate::tool_error::ToolError;
+use crate::view::MessageView;
 
 pub(super) struct SendMessage;
 
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
-pub(super) struct Arguments {
+pub(super) struct SendMessageArguments {
     /// The recipient: the name of an agent in your own tenant, or a whole DID.
     #[schemars(length(min = 1, max = DID_BYTES_MAX))]
     to: String,
@@ -33,30 +35,32 @@ pub(super) struct Arguments {
     /// The id of the received message that this one answers.
     #[schemars(length(min = 36, max = 36))]
     re: Option<String>,
-    /// How long to wait for the recipient's reply. Without it, the call returns when the message is accepted.
-    #[schemars(range(min = 1, max = wait::SECONDS_MAX))]
+    /// How long to wait for the recipient's reply. Without it, the call returns when the message is
+    /// accepted.
+    #[schemars(range(min = 1, max = wait::MAX_WAIT_TIMEOUT_SECONDS))]
     wait_seconds: Option<u64>,
 }
 
 #[derive(Debug, Serialize, JsonSchema)]
-pub(super) struct Answer {
+pub(super) struct SendMessageAnswer {
     /// The id of the message that was sent.
     id: String,
     /// The recipient's DID.
     to: String,
-    status: Status,
+    status: DeliveryStatus,
     /// The recipient's reply, when one came while waiting.
     #[serde(skip_serializing_if = "Option::is_none")]
-    reply: Option<Reading>,
-    /// Whether the wait ended without a reply. A later one appears in list_messages with `re` set to this id.
+    reply: Option<MessageView>,
+    /// Whether the wait ended without a reply. A later one appears in list_messages with `re` set
+    /// to this id.
     timed_out: bool,
 }
 
-/// stored: safe on the relay's disk, the recipient gets it when it is online. delivered: the recipient has confirmed it.
-/// forwarded: handed over without confirmation.
+/// stored: safe on the relay's disk, the recipient gets it when it is online. delivered: the
+/// recipient has confirmed it. forwarded: handed over without confirmation.
 #[derive(Debug, PartialEq, Eq, Serialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
-enum Status {
+enum DeliveryStatus {
     Stored,
     Delivered,
     Forwarded,
@@ -69,16 +73,19 @@ impl Tool for SendMessage {
         The recipient may be offline: the relay keeps the message for up to seven days. Each call sends a new message.";
     const HINTS: Hints = Hints::Sends;
     const SCOPE: Scope = Scope::Send;
-    type Arguments = Arguments;
-    type Answer = Answer;
+    type Arguments = SendMessageArguments;
+    type Answer = SendMessageAnswer;
 
-    async fn call(toolbox: &Toolbox, arguments: Arguments) -> Result<Answer, Refusal> {
-        let wait = wait::parse(arguments.wait_seconds)?;
+    async fn call(
+        toolbox: &Toolbox,
+        arguments: SendMessageArguments,
+    ) -> Result<SendMessageAnswer, ToolError> {
+        let wait = wait::parse_seconds(arguments.wait_seconds)?;
         let message = arguments.into_message(toolbox)?;
         let to = message.to.to_string();
         let Some(wait) = wait else {
-            let Sent { id, status } = toolbox.network.send(message).await?;
-            return Ok(Answer {
+            let SentMessage { id, status } = toolbox.network.send(message).await?;
+            return Ok(SendMessageAnswer {
                 id: id.to_string(),
                 to,
                 status: status.into(),
@@ -86,39 +93,47 @@ impl Tool for SendMessage {
                 timed_out: false,
             });
         };
-        let Outcome { sent: Sent { id, status }, reply } = toolbox.network.request(message, wait).await?;
+        let outcome = toolbox.network.request(message, wait).await?;
+        let RequestOutcome { sent: SentMessage { id, status }, reply } = outcome;
         let reply = match reply {
-            Some((message, token)) => {
+            Some((message, acknowledgement)) => {
                 let (id, from) = (message.head.id, message.head.from.clone());
-                // Through the mailbox, so that a long reply can be read to its end.
-                toolbox.mailbox.take(message, token).await;
-                Some(toolbox.mailbox.read(id, Some(&from), 0).await.map_err(Refusal::Find)?)
+                // A reply is stored like any message, so that a long one can be read to its end.
+                toolbox.store.receive(message, acknowledgement).await;
+                Some(read_part(&toolbox.store, id, Some(&from), 0).await?)
             }
             None => None,
         };
         let timed_out = reply.is_none();
-        Ok(Answer { id: id.to_string(), to, status: status.into(), reply, timed_out })
+        Ok(SendMessageAnswer { id: id.to_string(), to, status: status.into(), reply, timed_out })
     }
 }
 
-impl Arguments {
-    fn into_message(self, toolbox: &Toolbox) -> Result<Outgoing, Refusal> {
-        let to = address::resolve(&self.to, &toolbox.network.me().did)?;
-        let re = self.re.map(|id| id.parse::<MessageId>()).transpose().map_err(|_| Refusal::MessageId)?;
+impl SendMessageArguments {
+    fn into_message(self, toolbox: &Toolbox) -> Result<OutgoingMessage, ToolError> {
+        let to = agent_reference::resolve(&self.to, &toolbox.network.own_agent().did)?;
+        let re = self.re.map(|id| id.parse::<MessageId>()).transpose().map_err(|_| ToolError::MessageId)?;
         if self.thread.as_ref().is_some_and(|t| t.is_empty() || t.len() > THREAD_BYTES_MAX) {
-            return Err(Refusal::Arguments(format!("thread has 1 to {THREAD_BYTES_MAX} bytes")));
+            return Err(ToolError::Arguments(format!("thread must have 1 to {THREAD_BYTES_MAX} bytes")));
         }
-        let content = match body::one_of(self.text, self.json)? {
+        let content = match content::text_or_json(self.text, self.json)? {
             Value::String(text) => Content::text(text),
             json => Content::json(json),
         };
-        // An answer ends the request of an agent that waits for it.
+        // A response ends the request of an agent that waits for it.
         let kind = if re.is_some() { MessageType::Response } else { MessageType::Event };
-        Ok(Outgoing { to, id: None, kind, content: body::checked(content)?, thread: self.thread, re })
+        Ok(OutgoingMessage {
+            to,
+            id: None,
+            kind,
+            content: content::check_size(content)?,
+            thread: self.thread,
+            re,
+        })
     }
 }
 
-impl From<SendStatus> for Status {
+impl From<SendStatus> for DeliveryStatus {
     fn from(status: SendStatus) -> Self {
         match status {
             SendStatus::Stored => Self::Stored,
@@ -134,12 +149,13 @@ mod tests {
     use serde_json::json;
 
     use super::*;
-    use crate::sample::{Scripted, did, message, message_id};
-    use crate::view::PART_BYTES_MAX;
+    use crate::fixtures::{ToolboxFixture, did, message, message_id};
+    use crate::network::NetworkError;
+    use crate::view::CONTENT_PART_BYTES_MAX;
 
     #[tokio::test]
     async fn a_name_reaches_an_agent_of_the_own_tenant() {
-        let network = Scripted::new().await;
+        let network = ToolboxFixture::new().await;
         let answer =
             network.call("send_message", json!({"to": "bob", "text": "hi", "thread": "t1"})).await.unwrap();
         assert_eq!(answer["to"], "did:wba:example.com:agent:acme:bob");
@@ -151,7 +167,7 @@ mod tests {
 
     #[tokio::test]
     async fn a_reply_comes_back_with_the_call_and_is_acknowledged() {
-        let network = Scripted::new().await;
+        let network = ToolboxFixture::new().await;
         network.reply_with(message(5, "bob", "hello yourself"));
         let arguments = json!({"to": "bob", "json": {"a": 1}, "wait_seconds": 5});
         let answer = network.call("send_message", arguments).await.unwrap();
@@ -162,22 +178,22 @@ mod tests {
 
     #[tokio::test]
     async fn a_long_reply_stays_unread_until_its_end_was_read() {
-        let network = Scripted::new().await;
-        network.reply_with(message(5, "bob", &"x".repeat(PART_BYTES_MAX + 1)));
+        let network = ToolboxFixture::new().await;
+        network.reply_with(message(5, "bob", &"x".repeat(CONTENT_PART_BYTES_MAX + 1)));
         let answer = network
             .call("send_message", json!({"to": "bob", "text": "hi", "wait_seconds": 5}))
             .await
             .unwrap();
-        assert_eq!(answer["reply"]["next_offset"], PART_BYTES_MAX);
+        assert_eq!(answer["reply"]["next_offset"], CONTENT_PART_BYTES_MAX);
         assert!(network.acks.made().is_empty());
-        let arguments = json!({"id": message_id(5).to_string(), "offset": PART_BYTES_MAX});
+        let arguments = json!({"id": message_id(5).to_string(), "offset": CONTENT_PART_BYTES_MAX});
         network.call("read_message", arguments).await.unwrap();
         assert_eq!(network.acks.made(), [0]);
     }
 
     #[tokio::test]
     async fn a_wait_without_reply_says_so() {
-        let answer = Scripted::new()
+        let answer = ToolboxFixture::new()
             .await
             .call("send_message", json!({"to": "bob", "text": "hi", "wait_seconds": 5}))
             .await
@@ -198,7 +214,7 @@ mod tests {
             (json!({"to": "bob", "text": "a", "cc": "carol"}), "invalid_arguments"),
             (json!({"to": "bob", "text": long}), "too_large"),
         ] {
-            let network = Scripted::new().await;
+            let network = ToolboxFixture::new().await;
             assert_eq!(network.refusal("send_message", arguments.clone()).await, reason, "{arguments}");
             assert!(network.sent().is_empty());
         }
@@ -207,8 +223,8 @@ mod tests {
     #[tokio::test]
     async fn a_refusal_of_the_relay_keeps_its_reason() {
         for reason in [Reason::NotFound, Reason::RateLimited, Reason::MailboxFull] {
-            let network = Scripted::new().await;
-            network.refuse_with(Refusal::Relay { reason, retry_after_ms: Some(7), quota: None });
+            let network = ToolboxFixture::new().await;
+            network.refuse_with(NetworkError::Relay { reason, retry_after_ms: Some(7), quota: None });
             assert_eq!(
                 network.refusal("send_message", json!({"to": "bob", "text": "a"})).await,
                 reason.as_str()

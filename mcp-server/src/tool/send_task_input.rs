@@ -1,4 +1,4 @@
-//! `send_task_input`: answers the question of a task's worker, or tells it more.
+//! `send_task_input`: answers a question of a task's worker, or sends it more input.
 
 use protocol::limits::{CONTENT_BYTES_MAX, DID_BYTES_MAX};
 use protocol::task::{Input, TaskMessage};
@@ -6,19 +6,20 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 use serde_json::{Map, Value};
 
-use super::conversation::{self, Named};
-use super::description::Hints;
-use super::{Tool, Toolbox, body, wait};
-use crate::refusal::Refusal;
+use super::hints::Hints;
+use super::task_exchange::{self, TaskReference};
+use super::toolbox::{Tool, Toolbox};
+use super::{content, wait};
 use crate::scope::Scope;
 use crate::tasks::rules;
-use crate::view::TaskReading;
+use crate::tool_error::ToolError;
+use crate::view::TaskView;
 
 pub(super) struct SendTaskInput;
 
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
-pub(super) struct Arguments {
+pub(super) struct SendTaskInputArguments {
     /// The id from submit_task or list_tasks.
     #[schemars(length(min = 36, max = 36))]
     id: String,
@@ -31,7 +32,7 @@ pub(super) struct Arguments {
     /// The input as a JSON object. Give either text or json.
     json: Option<Map<String, Value>>,
     /// How long to wait for the worker's next word.
-    #[schemars(range(min = 1, max = wait::SECONDS_MAX))]
+    #[schemars(range(min = 1, max = wait::MAX_WAIT_TIMEOUT_SECONDS))]
     wait_seconds: Option<u64>,
 }
 
@@ -41,24 +42,24 @@ impl Tool for SendTaskInput {
     const DESCRIPTION: &'static str = "Sends input to the worker of a task that this agent gave: the answer to its question, or more about the task.";
     const HINTS: Hints = Hints::Sends;
     const SCOPE: Scope = Scope::Tasks;
-    type Arguments = Arguments;
-    type Answer = TaskReading;
+    type Arguments = SendTaskInputArguments;
+    type Answer = TaskView;
 
-    async fn call(toolbox: &Toolbox, arguments: Arguments) -> Result<TaskReading, Refusal> {
-        let wait = wait::parse(arguments.wait_seconds)?;
-        let input = body::one_of(arguments.text, arguments.json)?;
-        let task = Named { id: arguments.id, with: arguments.with }.find(toolbox).await?;
-        let step = rules::give_input(&task, input.clone()).map_err(Refusal::Task)?;
+    async fn call(toolbox: &Toolbox, arguments: SendTaskInputArguments) -> Result<TaskView, ToolError> {
+        let wait = wait::parse_seconds(arguments.wait_seconds)?;
+        let input = content::text_or_json(arguments.text, arguments.json)?;
+        let task = TaskReference { id: arguments.id, with: arguments.with }.find(toolbox).await?;
+        let transition = rules::give_input(&task, input.clone()).map_err(ToolError::TaskRule)?;
         let message = TaskMessage::Input(Input { task: task.id, input });
-        let mut task = conversation::say(toolbox, &task, &step, message).await?;
+        let mut task = task_exchange::send_about_task(toolbox, &task, &transition, message).await?;
         let mut timed_out = false;
         if let Some(wait) = wait {
             let revision = task.revision;
             let next = |task: &crate::tasks::Task| task.revision > revision;
-            let answered = conversation::until(toolbox, task.id, &task.peer, wait, next).await?;
+            let answered = task_exchange::wait_for_task(toolbox, task.id, &task.peer, wait, next).await?;
             timed_out = answered.is_none();
             task = answered.unwrap_or(task);
         }
-        conversation::show(toolbox, &task, timed_out).await
+        task_exchange::show(toolbox, &task, timed_out).await
     }
 }

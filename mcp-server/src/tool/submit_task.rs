@@ -1,4 +1,4 @@
-//! `submit_task`: gives a task to another agent, and waits for its end or its question if the caller wants.
+//! `submit_task`: gives a task to another agent, and can wait until it ends or needs input.
 
 use protocol::envelope::MessageType;
 use protocol::limits::{CONTENT_BYTES_MAX, DID_BYTES_MAX};
@@ -7,21 +7,22 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 use serde_json::{Map, Value};
 
-use super::description::Hints;
-use super::{Tool, Toolbox, address, body, conversation, wait};
-use crate::changes::Change;
+use super::hints::Hints;
+use super::toolbox::{Tool, Toolbox};
+use super::{agent_reference, content, task_exchange, wait};
+use crate::change_feed::Change;
 use crate::clock;
-use crate::network::Outgoing;
-use crate::refusal::Refusal;
+use crate::network::OutgoingMessage;
 use crate::scope::Scope;
 use crate::tasks::Task;
-use crate::view::TaskReading;
+use crate::tool_error::ToolError;
+use crate::view::TaskView;
 
 pub(super) struct SubmitTask;
 
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
-pub(super) struct Arguments {
+pub(super) struct SubmitTaskArguments {
     /// The agent that is to do it: a name in your own tenant, or a whole DID.
     #[schemars(length(min = 1, max = DID_BYTES_MAX))]
     to: String,
@@ -33,9 +34,9 @@ pub(super) struct Arguments {
     /// A few words for listings.
     #[schemars(length(min = 1, max = TITLE_BYTES_MAX))]
     title: Option<String>,
-    /// How long to wait until the task has ended or needs input. Without it, the call returns when the task is accepted by the
-    /// relay.
-    #[schemars(range(min = 1, max = wait::SECONDS_MAX))]
+    /// How long to wait until the task has ended or needs input. Without it, the call returns when
+    /// the task is accepted by the relay.
+    #[schemars(range(min = 1, max = wait::MAX_WAIT_TIMEOUT_SECONDS))]
     wait_seconds: Option<u64>,
 }
 
@@ -46,40 +47,44 @@ impl Tool for SubmitTask {
         may be offline: the relay keeps the task for up to seven days. Each call submits a new task.";
     const HINTS: Hints = Hints::Sends;
     const SCOPE: Scope = Scope::Tasks;
-    type Arguments = Arguments;
-    type Answer = TaskReading;
+    type Arguments = SubmitTaskArguments;
+    type Answer = TaskView;
 
-    async fn call(toolbox: &Toolbox, arguments: Arguments) -> Result<TaskReading, Refusal> {
-        let wait = wait::parse(arguments.wait_seconds)?;
+    async fn call(toolbox: &Toolbox, arguments: SubmitTaskArguments) -> Result<TaskView, ToolError> {
+        let wait = wait::parse_seconds(arguments.wait_seconds)?;
         let task = submit(toolbox, arguments).await?;
-        let Some(wait) = wait else { return conversation::show(toolbox, &task, false).await };
-        let done = conversation::needs_the_giver;
-        let ended = conversation::until(toolbox, task.id, &task.peer, wait, done).await?;
+        let Some(wait) = wait else { return task_exchange::show(toolbox, &task, false).await };
+        let done = task_exchange::needs_giver;
+        let ended = task_exchange::wait_for_task(toolbox, task.id, &task.peer, wait, done).await?;
         let timed_out = ended.is_none();
         let task = match ended {
             Some(task) => task,
-            None => toolbox.mailbox.tasks.find(task.id, Some(&task.peer)).await.map_err(Refusal::FindTask)?,
+            None => toolbox.store.tasks.find(task.id, Some(&task.peer)).await.map_err(ToolError::FindTask)?,
         };
-        conversation::show(toolbox, &task, timed_out).await
+        task_exchange::show(toolbox, &task, timed_out).await
     }
 }
 
-/// Written down first, so that the worker's first word finds the task, also after a crash in between.
-async fn submit(toolbox: &Toolbox, arguments: Arguments) -> Result<Task, Refusal> {
-    let to = address::resolve(&arguments.to, &toolbox.network.me().did)?;
-    let submit = Submit { title: arguments.title, input: body::one_of(arguments.text, arguments.json)? };
-    let content = conversation::content(TaskMessage::Submit(submit.clone()))?;
-    let (tasks, id) = (&toolbox.mailbox.tasks, clock::message_id());
-    let task = tasks.give(&to, id, &submit, clock::now()).await.map_err(Refusal::Store)?;
-    let task = task.ok_or(Refusal::TasksFull)?;
+/// Stores the task before it is sent, so that the worker's first status finds it, also after a
+/// crash in between.
+async fn submit(toolbox: &Toolbox, arguments: SubmitTaskArguments) -> Result<Task, ToolError> {
+    let to = agent_reference::resolve(&arguments.to, &toolbox.network.own_agent().did)?;
+    let submit =
+        Submit { title: arguments.title, input: content::text_or_json(arguments.text, arguments.json)? };
+    let content = task_exchange::task_content(TaskMessage::Submit(submit.clone()))?;
+    let (tasks, id) = (&toolbox.store.tasks, clock::new_message_id());
+    let task = tasks.create_given(&to, id, &submit, clock::now()).await.map_err(ToolError::Database)?;
+    let task = task.ok_or(ToolError::TasksFull)?;
     let thread = Some(id.to_string());
-    let outgoing = Outgoing { to, id: Some(id), kind: MessageType::Request, content, thread, re: None };
-    let sent = conversation::send(toolbox, outgoing).await;
-    if let Err(refusal) = &sent
-        && !refusal.is_uncertain()
+    let outgoing =
+        OutgoingMessage { to, id: Some(id), kind: MessageType::Request, content, thread, re: None };
+    let sent = task_exchange::send_with_retry(toolbox, outgoing).await;
+    if let Err(error) = &sent
+        && !error.is_uncertain()
     {
-        tasks.withdraw(&task).await.map_err(Refusal::Store)?;
+        tasks.remove(&task).await.map_err(ToolError::Database)?;
     }
-    toolbox.mailbox.changes.tell(Change::TaskAdded { id });
-    sent.map(|()| task)
+    toolbox.store.changes.publish(Change::TaskAdded { id });
+    sent?;
+    Ok(task)
 }

@@ -1,13 +1,15 @@
-//! The tools, each against a network that answers as told.
+//! The tools, each on a network with scripted answers.
 
+use rmcp::model::JsonObject;
 use serde_json::{Value, json};
 
-use super::*;
-use crate::sample::Scripted;
+use super::{Toolbox, UnknownTool};
+use crate::fixtures::ToolboxFixture;
+use crate::scope::Scope;
 
 mod tasks;
 
-/// Rewrite the golden file with `UPDATE_GOLDEN=1 cargo test`, and read the difference as a client would.
+/// `UPDATE_GOLDEN=1 cargo test` rewrites the golden file. Read the difference as a client would.
 #[test]
 fn the_tools_are_listed_as_clients_know_them() {
     let path = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/golden/tools.json");
@@ -18,7 +20,7 @@ fn the_tools_are_listed_as_clients_know_them() {
     assert_eq!(listed, std::fs::read_to_string(path).unwrap());
 }
 
-/// What the directory of connectors asks of every tool, and what old clients need.
+/// The requirements of the directory of connectors, and of old clients.
 #[test]
 fn every_tool_has_title_hints_and_object_schemas_without_references() {
     for tool in Toolbox::list() {
@@ -43,7 +45,7 @@ fn every_tool_has_title_hints_and_object_schemas_without_references() {
     }
 }
 
-/// Hints are exact: what only looks says so, and nothing else does; what removes or ends something is destructive.
+/// Only tools that read are read-only, and only tools that delete or end something are destructive.
 #[test]
 fn hints_say_what_each_tool_does() {
     let looks = [
@@ -92,16 +94,16 @@ fn what_only_looks_needs_no_right_to_send() {
 #[tokio::test]
 async fn every_listed_tool_can_be_called() {
     for tool in Toolbox::list() {
-        let called = Scripted::new().await.toolbox.call(&tool.name, JsonObject::new()).await;
+        let called = ToolboxFixture::new().await.toolbox.call(&tool.name, JsonObject::new()).await;
         assert!(called.is_ok(), "{}", tool.name);
     }
-    let unknown = Scripted::new().await.toolbox.call("delete_everything", JsonObject::new()).await;
+    let unknown = ToolboxFixture::new().await.toolbox.call("delete_everything", JsonObject::new()).await;
     assert_eq!(unknown.unwrap_err(), UnknownTool);
 }
 
 #[tokio::test]
 async fn structured_answers_are_repeated_as_text_for_old_clients() {
-    let result = Scripted::new().await.toolbox.call("get_self_info", JsonObject::new()).await.unwrap();
+    let result = ToolboxFixture::new().await.toolbox.call("get_self_info", JsonObject::new()).await.unwrap();
     let result = serde_json::to_value(result).unwrap();
     let text: Value = serde_json::from_str(result["content"][0]["text"].as_str().unwrap()).unwrap();
     assert_eq!(text, result["structuredContent"]);

@@ -1,4 +1,4 @@
-//! `update_task`: says where a task stands that another agent gave to this one.
+//! `update_task`: sends the state of a task that another agent gave to this one.
 
 use protocol::limits::{CONTENT_BYTES_MAX, DID_BYTES_MAX};
 use protocol::task::{NOTE_BYTES_MAX, State, TaskMessage};
@@ -6,26 +6,27 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 use serde_json::{Map, Value};
 
-use super::conversation::{self, Named};
-use super::description::Hints;
-use super::{Tool, Toolbox, body};
-use crate::refusal::Refusal;
+use super::content;
+use super::hints::Hints;
+use super::task_exchange::{self, TaskReference};
+use super::toolbox::{Tool, Toolbox};
 use crate::scope::Scope;
-use crate::tasks::rules::{self, Update};
-use crate::view::TaskReading;
+use crate::tasks::rules::{self, StatusUpdate};
+use crate::tool_error::ToolError;
+use crate::view::TaskView;
 
 pub(super) struct UpdateTask;
 
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
-pub(super) struct Arguments {
+pub(super) struct UpdateTaskArguments {
     /// The id from list_tasks.
     #[schemars(length(min = 36, max = 36))]
     id: String,
     /// The other agent; only needed when two tasks have the same id.
     #[schemars(length(min = 1, max = DID_BYTES_MAX))]
     with: Option<String>,
-    state: Word,
+    state: NewState,
     /// A sentence about it.
     #[schemars(length(max = NOTE_BYTES_MAX))]
     note: Option<String>,
@@ -39,11 +40,12 @@ pub(super) struct Arguments {
     json: Option<Map<String, Value>>,
 }
 
-/// working: it is being done. input_required: the giver must answer what text or json asks. completed, failed, canceled: it
-/// has ended. rejected: it is not taken; only before anything else was said.
+/// working: it is being done. input_required: the giver must answer what text or json asks.
+/// completed, failed, canceled: it has ended. rejected: it is not taken; only before anything else
+/// was said.
 #[derive(Debug, Clone, Copy, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
-enum Word {
+enum NewState {
     Working,
     InputRequired,
     Completed,
@@ -59,32 +61,33 @@ impl Tool for UpdateTask {
         or ends the task with its result. Final states cannot be changed again.";
     const HINTS: Hints = Hints::Sends;
     const SCOPE: Scope = Scope::Tasks;
-    type Arguments = Arguments;
-    type Answer = TaskReading;
+    type Arguments = UpdateTaskArguments;
+    type Answer = TaskView;
 
-    async fn call(toolbox: &Toolbox, arguments: Arguments) -> Result<TaskReading, Refusal> {
+    async fn call(toolbox: &Toolbox, arguments: UpdateTaskArguments) -> Result<TaskView, ToolError> {
         let output = match (arguments.text, arguments.json) {
             (None, None) => None,
-            (text, json) => Some(body::one_of(text, json)?),
+            (text, json) => Some(content::text_or_json(text, json)?),
         };
-        let task = Named { id: arguments.id, with: arguments.with }.find(toolbox).await?;
+        let task = TaskReference { id: arguments.id, with: arguments.with }.find(toolbox).await?;
         let (state, note, progress) = (arguments.state.into(), arguments.note, arguments.progress);
-        let update = Update { state, note, progress, output };
-        let (step, status) = rules::update(&task, update).map_err(Refusal::Task)?;
-        let task = conversation::say(toolbox, &task, &step, TaskMessage::Status(status)).await?;
-        conversation::show(toolbox, &task, false).await
+        let update = StatusUpdate { state, note, progress, output };
+        let (transition, status) = rules::update(&task, update).map_err(ToolError::TaskRule)?;
+        let task =
+            task_exchange::send_about_task(toolbox, &task, &transition, TaskMessage::Status(status)).await?;
+        task_exchange::show(toolbox, &task, false).await
     }
 }
 
-impl From<Word> for State {
-    fn from(word: Word) -> Self {
-        match word {
-            Word::Working => Self::Working,
-            Word::InputRequired => Self::InputRequired,
-            Word::Completed => Self::Completed,
-            Word::Failed => Self::Failed,
-            Word::Rejected => Self::Rejected,
-            Word::Canceled => Self::Canceled,
+impl From<NewState> for State {
+    fn from(state: NewState) -> Self {
+        match state {
+            NewState::Working => Self::Working,
+            NewState::InputRequired => Self::InputRequired,
+            NewState::Completed => Self::Completed,
+            NewState::Failed => Self::Failed,
+            NewState::Rejected => Self::Rejected,
+            NewState::Canceled => Self::Canceled,
         }
     }
 }

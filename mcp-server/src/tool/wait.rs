@@ -1,39 +1,40 @@
-//! How long a call may wait for something to happen.
+//! Waits of a bounded time for a change of the inbox or of a task.
 
 use std::time::Duration;
 
 use tokio::time::Instant;
 
-use crate::changes::Listener;
-use crate::refusal::Refusal;
+use crate::change_feed::ChangeSubscription;
+use crate::tool_error::ToolError;
 
-/// Longest wait. With the time to connect and to send it stays below the 60 s after which common MCP clients and proxies give
-/// a request up.
-pub(super) const SECONDS_MAX: u64 = 40;
+/// The longest wait. With the time to connect and to send it stays below the 60 s after which
+/// common MCP clients and proxies give up.
+pub(super) const MAX_WAIT_TIMEOUT_SECONDS: u64 = 40;
 
 /// # Errors
-/// Out of range.
-pub(super) fn parse(seconds: Option<u64>) -> Result<Option<Duration>, Refusal> {
+/// The time is out of range.
+pub(super) fn parse_seconds(seconds: Option<u64>) -> Result<Option<Duration>, ToolError> {
     match seconds {
         None => Ok(None),
-        Some(seconds @ 1..=SECONDS_MAX) => Ok(Some(Duration::from_secs(seconds))),
-        Some(_) => Err(Refusal::Arguments(format!("wait_seconds is 1 to {SECONDS_MAX}"))),
+        Some(seconds @ 1..=MAX_WAIT_TIMEOUT_SECONDS) => Ok(Some(Duration::from_secs(seconds))),
+        Some(_) => Err(ToolError::Arguments(format!("wait_seconds must be 1 to {MAX_WAIT_TIMEOUT_SECONDS}"))),
     }
 }
 
-/// Waits for changes until a time. Made before the first look at what is waited for, so that nothing between the two is missed.
-pub(super) struct Patience {
-    changes: Listener,
-    end: Instant,
+/// Waits for changes until a deadline. Create it before the first look at the data, so that no
+/// change in between is missed.
+pub(super) struct ChangeWait {
+    changes: ChangeSubscription,
+    deadline: Instant,
 }
 
-impl Patience {
-    pub(super) fn new(changes: Listener, wait: Duration) -> Self {
-        Self { changes, end: Instant::now() + wait }
+impl ChangeWait {
+    pub(super) fn new(changes: ChangeSubscription, wait: Duration) -> Self {
+        Self { changes, deadline: Instant::now() + wait }
     }
 
-    /// Whether something has changed before the time was over.
-    pub(super) async fn sees_a_change(&mut self) -> bool {
-        tokio::time::timeout_at(self.end, self.changes.next()).await.is_ok()
+    /// Whether something changed before the deadline.
+    pub(super) async fn next_change(&mut self) -> bool {
+        tokio::time::timeout_at(self.deadline, self.changes.next()).await.is_ok()
     }
 }

@@ -8,16 +8,16 @@ use rmcp::transport::streamable_http_client::StreamableHttpClientTransportConfig
 use rmcp::{ClientLifecycleMode, ClientServiceExt as _, RoleClient};
 use serde_json::{Value, json};
 
-use crate::served::Served;
+use crate::test_endpoint::TestEndpoint;
 
-async fn client(served: &Served, lifecycle: ClientLifecycleMode) -> RunningService<RoleClient, ()> {
+async fn client(served: &TestEndpoint, lifecycle: ClientLifecycleMode) -> RunningService<RoleClient, ()> {
     let config = StreamableHttpClientTransportConfig::with_uri(served.url()).auth_header(served.key.reveal());
     let transport = StreamableHttpClientTransport::from_config(config);
     ().serve_with_lifecycle(transport, lifecycle).await.unwrap()
 }
 
 async fn a_client_lists_and_calls_tools(lifecycle: ClientLifecycleMode) {
-    let served = Served::start().await;
+    let served = TestEndpoint::start().await;
     let client = client(&served, lifecycle).await;
     let tools = client.list_all_tools().await.unwrap();
     let names: Vec<_> = tools.iter().map(|tool| tool.name.as_ref()).collect();
@@ -45,7 +45,7 @@ async fn a_client_of_the_stateless_era_lists_and_calls_tools() {
 
 #[tokio::test]
 async fn every_revision_of_the_handshake_is_agreed_to_with_a_session_of_its_own() {
-    let served = Served::start().await;
+    let served = TestEndpoint::start().await;
     for version in ["2024-11-05", "2025-03-26", "2025-06-18", "2025-11-25"] {
         let hello = json!({"jsonrpc": "2.0", "id": 1, "method": "initialize", "params": {
             "protocolVersion": version, "capabilities": {}, "clientInfo": {"name": "test", "version": "1"},
@@ -64,7 +64,7 @@ async fn every_revision_of_the_handshake_is_agreed_to_with_a_session_of_its_own(
 
 #[tokio::test]
 async fn discovery_says_what_this_server_can_and_that_nobody_else_may_keep_it() {
-    let served = Served::start().await;
+    let served = TestEndpoint::start().await;
     let answer = served.modern("server/discover", None, json!({})).bearer_auth(served.key.reveal());
     let answer: Value = answer.send().await.unwrap().json().await.unwrap();
     let result = &answer["result"];
@@ -78,7 +78,7 @@ async fn discovery_says_what_this_server_can_and_that_nobody_else_may_keep_it() 
 
 #[tokio::test]
 async fn a_header_that_does_not_fit_the_body_is_refused() {
-    let served = Served::start().await;
+    let served = TestEndpoint::start().await;
     let call = served.call("get_self_info", &json!({}));
     let answer = served
         .modern("tools/call", Some("list_agents"), json!({"name": "get_self_info", "arguments": {}}))
@@ -91,7 +91,7 @@ async fn a_header_that_does_not_fit_the_body_is_refused() {
 
 #[tokio::test]
 async fn a_refusal_is_a_result_that_the_model_can_read() {
-    let served = Served::start().await;
+    let served = TestEndpoint::start().await;
     let answer = served.call("send_message", &json!({"to": "nobody", "text": "hi"})).send().await.unwrap();
     let answer: Value = answer.json().await.unwrap();
     assert_eq!(answer["result"]["isError"], true);
@@ -103,7 +103,7 @@ async fn a_refusal_is_a_result_that_the_model_can_read() {
 
 #[tokio::test]
 async fn calls_under_way_end_before_the_endpoint_does() {
-    let served = Served::start().await;
+    let served = TestEndpoint::start().await;
     let call = served.call("send_message", &json!({"to": "bob", "text": "hi", "wait_seconds": 1})).send();
     let begin = async {
         // The request has to be under way; that it is, the server does not tell.

@@ -1,4 +1,5 @@
-//! The gateway in front of two endpoints and a scripted relay: where requests go, and each way they do not.
+//! The gateway in front of two endpoints and a scripted relay: where it forwards requests, and each
+//! reason why it rejects one.
 
 use std::collections::HashMap;
 use std::net::SocketAddr;
@@ -13,25 +14,29 @@ use axum::response::{IntoResponse as _, Response};
 use axum::routing::post;
 use axum::{Json, Router};
 use daemon::Shutdown;
-use msg2agent_mcp_server::gateway::directory::Directory;
-use msg2agent_mcp_server::gateway::door::{self, Door, Parts};
-use msg2agent_mcp_server::gateway::introspector::Introspector;
-use msg2agent_mcp_server::gateway::metrics::Metrics;
-use msg2agent_mcp_server::gateway::names::Names;
-use msg2agent_mcp_server::http::listener;
+use daemon::https::{Listener, ListenerLimits, ListenerMetrics};
+use daemon::token_file::{ReloadingToken, TokenFile};
+use msg2agent_mcp_server::gateway::allowed_hosts::AllowedHosts;
+use msg2agent_mcp_server::gateway::introspection_client::IntrospectionClient;
+use msg2agent_mcp_server::gateway::metrics::GatewayMetrics;
+use msg2agent_mcp_server::gateway::process::GATEWAY_CONNECTIONS_MAX;
+use msg2agent_mcp_server::gateway::proxy::{self, Proxy, ProxyParts};
+use msg2agent_mcp_server::gateway::resolver::EndpointResolver;
 use msg2agent_mcp_server::http::outbound::Outbound;
 use prometheus::{Registry, TextEncoder};
 use protocol::api_key::ApiKey;
 use protocol::introspection::{self, Inactive, Introspection};
+use rustls::ServerConfig;
 use serde_json::{Value, json};
 use tokio::net::TcpListener;
+use tokio_util::task::TaskTracker;
 
-use crate::served::Served;
+use crate::test_endpoint::TestEndpoint;
 
 const URL: &str = "https://gateway.example.com/mcp";
 const METADATA: &str = "https://gateway.example.com/.well-known/oauth-protected-resource/mcp";
 
-/// Says of credentials what a test told it.
+/// Answers introspections as a test scripted it.
 #[derive(Clone, Default)]
 struct Relay {
     answers: Arc<Mutex<HashMap<String, Introspection>>>,
@@ -69,16 +74,20 @@ async fn answer(State(relay): State<Relay>, form: String) -> Response {
     Json(relay.answers.lock().unwrap().get(credential).cloned().unwrap_or_else(unknown)).into_response()
 }
 
-struct Gateway {
-    address: SocketAddr,
+pub(crate) struct Gateway {
+    pub(crate) address: SocketAddr,
     relay: Relay,
     shutdown: Shutdown,
-    leaving: Shutdown,
+    closing_streams: Shutdown,
     registry: Registry,
 }
 
 impl Gateway {
     async fn start() -> Self {
+        Self::start_with(None).await
+    }
+
+    pub(crate) async fn start_with(tls: Option<Arc<ServerConfig>>) -> Self {
         drop(rustls::crypto::ring::default_provider().install_default());
         let relay = Relay::default();
         let asked = format!("http://{}{}", relay.start().await, introspection::PATH);
@@ -87,28 +96,40 @@ impl Gateway {
         std::fs::write(&token, "gateway-token").unwrap();
         let outbound = Outbound::open(PathBuf::new()).unwrap();
         let registry = Registry::new();
-        let metrics = Metrics::register(&registry).unwrap();
-        let introspector = Introspector::open(&asked, outbound.clone(), &token).unwrap();
-        let (shutdown, leaving) = (Shutdown::new(), Shutdown::new());
-        let door = Door::new(Parts {
-            names: Names { hosts: vec!["127.0.0.1".into()], origins: vec!["https://app.example.com".into()] },
-            directory: Directory::new(introspector, metrics.clone()),
+        let metrics = GatewayMetrics::register(&registry).unwrap();
+        let token: ReloadingToken = ReloadingToken::open(TokenFile::new(&token)).await.unwrap();
+        let client = IntrospectionClient::new(&asked, outbound.clone(), token);
+        let (shutdown, closing_streams) = (Shutdown::new(), Shutdown::new());
+        let proxy = Proxy::new(ProxyParts {
+            allowed_hosts: AllowedHosts {
+                hosts: vec!["127.0.0.1".into()],
+                origins: vec!["https://app.example.com".into()],
+            },
+            resolver: EndpointResolver::new(client, metrics.clone()),
             outbound,
             metrics,
             public_url: URL.into(),
             shutdown: shutdown.clone(),
-            leaving: leaving.clone(),
+            closing_streams: closing_streams.clone(),
         });
-        let router = door::router(door, URL, "https://relay.example.com", "gateway.example.com");
+        let router = proxy::router(proxy, URL, "https://relay.example.com", "gateway.example.com");
         let bound = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = bound.local_addr().unwrap();
-        tokio::spawn(listener::serve(bound, None, router, leaving.clone(), Duration::from_secs(5), 64));
-        Self { address, relay, shutdown, leaving, registry }
+        let listener = Listener {
+            socket: bound,
+            tls,
+            router,
+            metrics: ListenerMetrics::register(&registry, "msg2agent_gateway").unwrap(),
+            limits: ListenerLimits::new(GATEWAY_CONNECTIONS_MAX),
+            connections: TaskTracker::new(),
+        };
+        tokio::spawn(listener.serve(closing_streams.clone(), Duration::from_secs(5)));
+        Self { address, relay, shutdown, closing_streams, registry }
     }
 
-    /// An endpoint behind it.
-    async fn with_agent(&self, name: &str) -> Served {
-        let served = Served::start().await;
+    /// Adds an endpoint behind the gateway.
+    async fn with_agent(&self, name: &str) -> TestEndpoint {
+        let served = TestEndpoint::start().await;
         self.relay.route(served.key.reveal(), name, served.url());
         served
     }
@@ -173,7 +194,7 @@ async fn a_session_of_one_agent_is_unknown_to_another() {
     let made = gateway.post(&hello).bearer_auth(alice.key.reveal()).send().await.unwrap();
     let session = made.headers()["mcp-session-id"].clone();
     let ping = json!({"jsonrpc": "2.0", "id": 2, "method": "ping"});
-    let as_agent = |served: &Served| {
+    let as_agent = |served: &TestEndpoint| {
         gateway.post(&ping).bearer_auth(served.key.reveal()).header("mcp-session-id", session.clone())
     };
     assert_eq!(as_agent(&alice).send().await.unwrap().status(), 200);
@@ -277,7 +298,7 @@ async fn before_it_leaves_it_sends_clients_elsewhere_and_ends_their_streams() {
     gateway.shutdown.begin();
     let call = gateway.call(alice.key.reveal(), "message_count", &json!({})).send().await.unwrap();
     assert_eq!((call.status().as_u16(), call.headers()["connection"].to_str().unwrap()), (200, "close"));
-    gateway.leaving.begin();
+    gateway.closing_streams.begin();
     let ended = async { while let Some(_event) = stream.chunk().await.unwrap() {} };
     tokio::time::timeout(Duration::from_secs(5), ended).await.expect("the stream ends with its gateway");
 }

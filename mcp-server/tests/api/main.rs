@@ -1,5 +1,5 @@
-//! The endpoint over real sockets, with a network that answers by itself: MCP clients of both eras, and callers who should
-//! not get in.
+//! The endpoint and the gateway over real sockets, with a scripted network: MCP clients of both
+//! eras, and callers that must be rejected.
 
 #![expect(
     clippy::unwrap_used,
@@ -11,7 +11,8 @@ mod eras;
 mod gateway;
 mod hostile;
 mod resources;
-mod served;
 mod sign_in;
+mod silent;
 mod task_handles;
+mod test_endpoint;
 mod tls;

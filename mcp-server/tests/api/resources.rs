@@ -11,9 +11,10 @@ use rmcp::{ClientHandler, ClientLifecycleMode, ClientServiceExt as _, RoleClient
 use serde_json::{Value, json};
 use tokio::sync::mpsc;
 
-use crate::served::Served;
+use crate::test_endpoint::TestEndpoint;
 
-const LIMIT: Duration = Duration::from_secs(20);
+/// Time for an event of the server, which takes milliseconds, on a loaded machine.
+const EVENT_TIMEOUT: Duration = Duration::from_secs(20);
 
 /// Hands on what it is told.
 #[derive(Clone)]
@@ -35,7 +36,7 @@ impl ClientHandler for Ear {
 
 #[tokio::test]
 async fn a_session_that_subscribed_hears_of_an_arrival_and_reads_it() {
-    let served = Served::start().await;
+    let served = TestEndpoint::start().await;
     let (heard, mut ear) = mpsc::unbounded_channel();
     let config = StreamableHttpClientTransportConfig::with_uri(served.url()).auth_header(served.key.reveal());
     let transport = StreamableHttpClientTransport::from_config(config);
@@ -45,8 +46,8 @@ async fn a_session_that_subscribed_hears_of_an_arrival_and_reads_it() {
     client.subscribe(SubscribeRequestParams::new("msg2agent://inbox")).await.unwrap();
 
     let id = served.arrive(1, "hello").await;
-    let first = tokio::time::timeout(LIMIT, ear.recv()).await.unwrap().unwrap();
-    let second = tokio::time::timeout(LIMIT, ear.recv()).await.unwrap().unwrap();
+    let first = tokio::time::timeout(EVENT_TIMEOUT, ear.recv()).await.unwrap().unwrap();
+    let second = tokio::time::timeout(EVENT_TIMEOUT, ear.recv()).await.unwrap().unwrap();
     assert_eq!([first.as_str(), second.as_str()], ["msg2agent://inbox", "list"]);
 
     let uri = format!("msg2agent://inbox/{id}");
@@ -61,7 +62,7 @@ async fn a_session_that_subscribed_hears_of_an_arrival_and_reads_it() {
 
 #[tokio::test]
 async fn a_stream_of_the_stateless_era_tells_what_was_asked_for_and_no_more() {
-    let served = Served::start().await;
+    let served = TestEndpoint::start().await;
     let wish = json!({"notifications": {"toolsListChanged": true, "resourceSubscriptions": ["msg2agent://tasks", "msg2agent://inbox"]}});
     let mut stream = served
         .modern("subscriptions/listen", None, wish)
@@ -73,7 +74,7 @@ async fn a_stream_of_the_stateless_era_tells_what_was_asked_for_and_no_more() {
     let mut text = String::new();
     let mut until = async |wanted: &str| {
         while !text.contains(wanted) {
-            let chunk = tokio::time::timeout(LIMIT, stream.chunk()).await.unwrap().unwrap().unwrap();
+            let chunk = tokio::time::timeout(EVENT_TIMEOUT, stream.chunk()).await.unwrap().unwrap().unwrap();
             text.push_str(&String::from_utf8_lossy(&chunk));
         }
         text.clone()
@@ -88,7 +89,7 @@ async fn a_stream_of_the_stateless_era_tells_what_was_asked_for_and_no_more() {
 
 #[tokio::test]
 async fn what_is_not_there_is_said_in_the_words_of_each_era() {
-    let served = Served::start().await;
+    let served = TestEndpoint::start().await;
     let uri = "msg2agent://inbox/01a1c8e0-1c00-7707-8707-070707070707";
     let read =
         served.modern("resources/read", Some(uri), json!({"uri": uri})).bearer_auth(served.key.reveal());

@@ -1,4 +1,5 @@
-//! Access tokens of an authorization server: how clients find it, what its tokens open, and each way they do not.
+//! Access tokens of an authorization server: how clients find it, what its tokens allow, and each
+//! reason why one is rejected.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -7,17 +8,17 @@ use std::time::{SystemTime, UNIX_EPOCH};
 use axum::routing::get;
 use axum::{Json, Router};
 use ed25519_dalek::{Signer as _, SigningKey};
-use msg2agent_mcp_server::http::bearer::Tokens;
-use msg2agent_mcp_server::http::issuer::Issuer;
+use msg2agent_mcp_server::endpoint::bearer::TokenVerifier;
+use msg2agent_mcp_server::endpoint::issuer_keys::IssuerKeys;
+use msg2agent_mcp_server::endpoint::settings::OauthSettings;
+use msg2agent_mcp_server::endpoint::token::ExpectedClaims;
 use msg2agent_mcp_server::http::outbound::Outbound;
-use msg2agent_mcp_server::http::token::Expected;
-use msg2agent_mcp_server::settings::OAuth;
 use protocol::base64url;
 use reqwest::header::WWW_AUTHENTICATE;
 use serde_json::{Value, json};
 use tokio::net::TcpListener;
 
-use crate::served::Served;
+use crate::test_endpoint::TestEndpoint;
 
 const AUDIENCE: &str = "https://mcp.example.com/mcp";
 const METADATA: &str = "https://mcp.example.com/.well-known/oauth-protected-resource/mcp";
@@ -51,16 +52,16 @@ impl Authority {
         Self { issuer, asked }
     }
 
-    fn sign_in(&self) -> (Tokens, OAuth) {
+    fn sign_in(&self) -> (TokenVerifier, OauthSettings) {
         let jwks_url = format!("{}/oauth/jwks", self.issuer);
-        let expected = Expected {
+        let expected = ExpectedClaims {
             issuer: self.issuer.clone(),
             audience: AUDIENCE.into(),
             gateway: Some(GATEWAY.into()),
             agent: AGENT.parse().unwrap(),
         };
-        let issuer = Issuer::new(&jwks_url, Outbound::open(std::path::PathBuf::new()).unwrap());
-        let oauth = OAuth {
+        let issuer_keys = IssuerKeys::new(&jwks_url, Outbound::open(std::path::PathBuf::new()).unwrap());
+        let oauth = OauthSettings {
             issuer: self.issuer.clone(),
             jwks_url,
             public_url: AUDIENCE.into(),
@@ -68,12 +69,14 @@ impl Authority {
             ca: std::path::PathBuf::new(),
         };
         let gateway_metadata_url = Some(GATEWAY_METADATA.into());
-        (Tokens { expected, metadata_url: METADATA.into(), gateway_metadata_url, issuer }, oauth)
+        let tokens =
+            TokenVerifier { expected, metadata_url: METADATA.into(), gateway_metadata_url, issuer_keys };
+        (tokens, oauth)
     }
 
-    async fn endpoint(&self) -> Served {
+    async fn endpoint(&self) -> TestEndpoint {
         drop(rustls::crypto::ring::default_provider().install_default());
-        Served::start_with(None, Some(self.sign_in())).await
+        TestEndpoint::start_with(None, Some(self.sign_in())).await
     }
 
     fn token(&self, scope: &str) -> String {
@@ -97,7 +100,7 @@ fn sign(header: &Value, claims: &Value) -> String {
     format!("{signed}.{}", base64url::encode(&key().sign(signed.as_bytes()).to_bytes()))
 }
 
-fn call(served: &Served, tool: &str) -> reqwest::RequestBuilder {
+fn call(served: &TestEndpoint, tool: &str) -> reqwest::RequestBuilder {
     served.modern("tools/call", Some(tool), json!({"name": tool, "arguments": {}}))
 }
 
@@ -142,7 +145,7 @@ async fn the_server_card_says_where_and_in_which_revisions_without_a_credential(
 
 #[tokio::test]
 async fn without_an_authorization_server_there_is_no_metadata() {
-    let served = Served::start().await;
+    let served = TestEndpoint::start().await;
     let url = format!("http://{}/.well-known/oauth-protected-resource", served.address);
     assert_eq!(reqwest::get(url).await.unwrap().status(), 404);
 }

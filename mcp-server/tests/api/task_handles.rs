@@ -1,13 +1,14 @@
-//! The tasks extension of MCP: a client that declares it gets a handle, and follows the durable task with it.
+//! The tasks extension of MCP: a client that declares it gets a handle, and follows the durable
+//! task with it.
 
 use protocol::envelope::{Content, MessageId, MessageType};
 use protocol::task::{State, Status, TaskMessage};
 use serde_json::{Value, json};
 
-use crate::served::Served;
+use crate::test_endpoint::TestEndpoint;
 
 /// A request of a client that declares the extension.
-async fn request(served: &Served, method: &str, name: Option<&str>, mut params: Value) -> Value {
+async fn request(served: &TestEndpoint, method: &str, name: Option<&str>, mut params: Value) -> Value {
     params["_meta"] = json!({
         "io.modelcontextprotocol/protocolVersion": "2026-07-28",
         "io.modelcontextprotocol/clientCapabilities": {"extensions": {"io.modelcontextprotocol/tasks": {}}},
@@ -23,7 +24,7 @@ async fn request(served: &Served, method: &str, name: Option<&str>, mut params: 
     request.send().await.unwrap().json().await.unwrap()
 }
 
-async fn submitted(served: &Served) -> String {
+async fn submitted(served: &TestEndpoint) -> String {
     let params = json!({"name": "submit_task", "arguments": {"to": "bob", "text": "sum 1 2"}});
     let answer = request(served, "tools/call", Some("submit_task"), params).await;
     assert_eq!(answer["result"]["resultType"], "task", "{answer}");
@@ -32,7 +33,7 @@ async fn submitted(served: &Served) -> String {
 }
 
 /// What the worker says comes in.
-async fn worker_says(served: &Served, task: &str, revision: u64, state: State, output: Value) {
+async fn worker_says(served: &TestEndpoint, task: &str, revision: u64, state: State, output: Value) {
     let status = Status {
         task: task.parse().unwrap(),
         revision,
@@ -47,7 +48,7 @@ async fn worker_says(served: &Served, task: &str, revision: u64, state: State, o
 
 #[tokio::test]
 async fn a_task_is_followed_fed_and_finished_by_its_handle() {
-    let served = Served::start().await;
+    let served = TestEndpoint::start().await;
     let id = submitted(&served).await;
     let get =
         async || request(&served, "tasks/get", Some(&id), json!({"taskId": id})).await["result"].clone();
@@ -64,9 +65,9 @@ async fn a_task_is_followed_fed_and_finished_by_its_handle() {
         json!({"taskId": id, "inputResponses": {key: {"action": "accept", "content": {"answer": "ten"}}}});
     let updated = request(&served, "tasks/update", Some(&id), answer).await;
     assert_eq!(updated["result"]["resultType"], "complete", "{updated}");
-    let task = served.toolbox.mailbox.tasks.find(id.parse().unwrap(), None).await.unwrap();
-    let said = served.toolbox.mailbox.tasks.entries(&task, 1).await.unwrap();
-    assert_eq!(said[0].said.body, Some(json!("ten")));
+    let task = served.toolbox.store.tasks.find(id.parse().unwrap(), None).await.unwrap();
+    let said = served.toolbox.store.tasks.entries(&task, 1).await.unwrap();
+    assert_eq!(said[0].content.body, Some(json!("ten")));
 
     worker_says(&served, &id, 2, State::Completed, json!({"sum": 3})).await;
     let done = get().await;
@@ -76,17 +77,17 @@ async fn a_task_is_followed_fed_and_finished_by_its_handle() {
 
 #[tokio::test]
 async fn cancelling_asks_the_worker() {
-    let served = Served::start().await;
+    let served = TestEndpoint::start().await;
     let id = submitted(&served).await;
     let answer = request(&served, "tasks/cancel", Some(&id), json!({"taskId": id})).await;
     assert_eq!(answer["result"]["resultType"], "complete", "{answer}");
-    let task = served.toolbox.mailbox.tasks.find(id.parse().unwrap(), None).await.unwrap();
+    let task = served.toolbox.store.tasks.find(id.parse().unwrap(), None).await.unwrap();
     assert!(task.cancel_requested);
 }
 
 #[tokio::test]
 async fn a_client_without_the_extension_gets_a_result_and_no_tasks() {
-    let served = Served::start().await;
+    let served = TestEndpoint::start().await;
     let answer = served.call("submit_task", &json!({"to": "bob", "text": "x"})).send().await.unwrap();
     let answer: Value = answer.json().await.unwrap();
     assert_eq!(answer["result"]["structuredContent"]["task"]["state"], "submitted", "{answer}");

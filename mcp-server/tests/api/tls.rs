@@ -1,16 +1,12 @@
 //! TLS on the real listener, before and after the certificate is replaced.
 
-use std::sync::Arc;
-
-use msg2agent_mcp_server::http::tls::Certificate;
-use msg2agent_mcp_server::settings::TlsFiles;
+use daemon::https::{ReloadingCertificate, TlsFiles, server_config};
 use serde_json::json;
-use tokio_rustls::TlsAcceptor;
 
-use crate::served::{Served, write_certificate};
+use crate::test_endpoint::{TestEndpoint, write_certificate};
 
 /// The status a client gets that trusts this certificate and nothing else.
-async fn status(served: &Served, trusted: &str) -> Result<u16, reqwest::Error> {
+async fn status(served: &TestEndpoint, trusted: &str) -> Result<u16, reqwest::Error> {
     let trusted = reqwest::Certificate::from_pem(trusted.as_bytes()).unwrap();
     let client = reqwest::Client::builder().tls_certs_only([trusted]).build().unwrap();
     let url = format!("https://localhost:{}/mcp", served.address.port());
@@ -27,9 +23,8 @@ async fn a_replaced_certificate_serves_the_next_connection() {
     let folder = tempfile::tempdir().unwrap();
     let files = TlsFiles { cert: folder.path().join("tls.crt"), key: folder.path().join("tls.key") };
     let first = write_certificate(&files.cert, &files.key);
-    let certificate = Certificate::load(files.clone()).await.unwrap();
-    let acceptor = TlsAcceptor::from(Arc::new(certificate.server_config().unwrap()));
-    let served = Served::start_with(Some(acceptor), None).await;
+    let certificate = ReloadingCertificate::load(files.clone()).await.unwrap();
+    let served = TestEndpoint::start_with(Some(server_config(&certificate).unwrap()), None).await;
     assert_eq!(status(&served, &first).await.unwrap(), 200);
 
     let second = write_certificate(&files.cert, &files.key);
@@ -43,9 +38,7 @@ async fn plaintext_is_not_answered_on_a_tls_port() {
     let folder = tempfile::tempdir().unwrap();
     let files = TlsFiles { cert: folder.path().join("tls.crt"), key: folder.path().join("tls.key") };
     write_certificate(&files.cert, &files.key);
-    let certificate = Certificate::load(files).await.unwrap();
-    let served =
-        Served::start_with(Some(TlsAcceptor::from(Arc::new(certificate.server_config().unwrap()))), None)
-            .await;
+    let certificate = ReloadingCertificate::load(files).await.unwrap();
+    let served = TestEndpoint::start_with(Some(server_config(&certificate).unwrap()), None).await;
     assert!(served.post(&json!({})).send().await.is_err());
 }

@@ -84,12 +84,8 @@ pub(super) fn accepted(
 /// The status of a refused Agent. Its Secret keeps the keys, and the relay accepts them again with
 /// the consent.
 pub(super) fn refused(agent: &Agent, refusal: &Refusal, now: jiff::Timestamp) -> AgentStatus {
-    let accepted = Draft::fails(Type::Accepted, refusal.reason, refusal.message.clone());
-    let ready = Draft::fails(Type::Ready, Reason::NotAccepted, refusal.message.clone());
-    let progress = conditions::progress(&ready, Some(&accepted));
-    let drafts: Vec<_> = [accepted, ready].into_iter().chain(progress).collect();
     let handled = agent.status.as_ref().and_then(|status| status.last_handled_rotation.clone());
-    AgentStatus { last_handled_rotation: handled, ..status(agent, None, &drafts, now) }
+    AgentStatus { last_handled_rotation: handled, ..status(agent, None, &refusal.drafts(), now) }
 }
 
 /// The status of an accepted Agent whose Secrets cannot be written.

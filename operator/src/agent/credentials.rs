@@ -6,6 +6,7 @@ use std::time::Duration;
 use crds::agent::KeyState;
 use crds::{Agent, label, name};
 use k8s_openapi::api::core::v1::Secret;
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use kube::ResourceExt as _;
 use kube::runtime::events::{Event, EventType};
 use protocol::admin;
@@ -55,13 +56,7 @@ pub(super) async fn converge(
         NamespacedName::new(&agent.namespace().unwrap_or_default(), &agent.credentials_secret_name());
     let uid = agent.uid().unwrap_or_default();
     let mut found = secret::read(&context.client, &secret_name, label::SECRET_CREDENTIALS, &uid).await?;
-    let mut keys = match &found {
-        Found::Ours(held) => KeyRing::read(held),
-        Found::None => KeyRing::default(),
-        Found::Foreign => {
-            return Err(Error::NameTaken { kind: "Secret".into(), name: secret_name.to_string() });
-        }
-    };
+    let mut keys = read_keys(&found, &secret_name)?;
     let now = u64::try_from(context.now().as_second()).unwrap_or(0);
     let requested = agent.spec.credentials.rotation.requested_rotation.as_deref();
     keys.expire(now);
@@ -88,6 +83,14 @@ pub(super) async fn converge(
     }
     let programming = Programming::from_result(&written);
     Ok(ConvergedCredentials { keys, programming, failure: written.err().map(Error::Relay) })
+}
+
+fn read_keys(found: &Found, secret_name: &NamespacedName) -> Result<KeyRing> {
+    match found {
+        Found::Ours(held) => Ok(KeyRing::read(held)),
+        Found::None => Ok(KeyRing::default()),
+        Found::Foreign => Err(Error::NameTaken { kind: "Secret".into(), name: secret_name.to_string() }),
+    }
 }
 
 async fn publish_issued(context: &Context, agent: &Agent, keys: &KeyRing) {
@@ -136,19 +139,7 @@ fn build(
     access: Option<&RelayAccess>,
     cluster_domain: &str,
 ) -> Secret {
-    let labels = secret_labels(agent, label::SECRET_CREDENTIALS);
-    let mut metadata = pod::owned_by(agent, agent.credentials_secret_name(), labels);
     let key_id = keys.active.as_ref().map(|key| key.hash().key_id().to_string()).unwrap_or_default();
-    // Absent values are empty rather than missing, so that they overwrite older ones.
-    metadata.annotations = Some(
-        [
-            (label::KEY_ID, key_id.clone()),
-            (label::RETIRING, serde_json::to_string(&keys.retiring).unwrap_or_default()),
-            (label::ROTATION, keys.handled.clone().unwrap_or_default()),
-        ]
-        .map(|(key, value)| (key.to_owned(), value))
-        .into(),
-    );
     let url = name::relay_url(&resolved.relay.name, &resolved.relay.namespace, cluster_domain);
     let mcp_url = urls::mcp_url(agent, cluster_domain);
     let reveal = |key: &Option<ApiKey>| key.as_ref().map(|key| Zeroizing::new(key.reveal().to_owned()));
@@ -168,10 +159,25 @@ fn build(
     let gateway_url = resolved.gateway_url.as_deref().filter(|_| agent.spec.mcp.enabled);
     values.extend(gateway_url.map(|url| ("mcp-gateway-url", url)));
     Secret {
-        metadata,
+        metadata: metadata(agent, keys, &key_id),
         type_: Some(label::CREDENTIALS_TYPE.into()),
         data: Some(secret::data(values)),
         ..Secret::default()
+    }
+}
+
+/// The annotations hold the parts of the key ring that are no secrets. Absent values are empty
+/// rather than missing, so that they overwrite older ones.
+fn metadata(agent: &Agent, keys: &KeyRing, key_id: &str) -> ObjectMeta {
+    let labels = secret_labels(agent, label::SECRET_CREDENTIALS);
+    let annotations = [
+        (label::KEY_ID, key_id.to_owned()),
+        (label::RETIRING, serde_json::to_string(&keys.retiring).unwrap_or_default()),
+        (label::ROTATION, keys.handled.clone().unwrap_or_default()),
+    ];
+    ObjectMeta {
+        annotations: Some(annotations.map(|(key, value)| (key.to_owned(), value)).into()),
+        ..pod::owned_by(agent, agent.credentials_secret_name(), labels)
     }
 }
 

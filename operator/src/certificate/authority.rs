@@ -4,7 +4,7 @@
 //! The previous one is trusted until it expires, because certificates that it signed are still in
 //! use.
 
-use super::{CertificateError, CertifiedKey, SECONDS_PER_DAY, SERVING_TTL_DAYS, create_authority, parse};
+use super::{CertificateError, CertifiedKey, SERVING_TTL_DAYS, create_authority, parse, seconds};
 
 /// Remaining validity of the signing authority at which the next one is created.
 const PREPARE_GRACE_DAYS: i64 = 2 * 365;
@@ -110,7 +110,7 @@ fn has_expired(pem: &str, now: jiff::Timestamp) -> bool {
 }
 
 fn days_between(from: jiff::Timestamp, to: jiff::Timestamp) -> i64 {
-    (to.as_second() - from.as_second()) / SECONDS_PER_DAY
+    (to.as_second() - from.as_second()) / seconds(1)
 }
 
 #[cfg(test)]

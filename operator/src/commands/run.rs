@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Context as _;
-use daemon::{Readiness, Shutdown, Tasks};
+use daemon::{Readiness, Shutdown, Tasks, telemetry};
 use kube::Client;
 use kube::client::ConfigExt as _;
 use kube::runtime::events::{Recorder, Reporter};
@@ -34,15 +34,7 @@ const RELEASE_GRACE: Duration = Duration::from_secs(5);
 /// Invalid settings, no configuration for the API server, or a vital task that ended early.
 pub async fn run(settings: Settings) -> anyhow::Result<()> {
     let build = daemon::build_info!();
-    let _telemetry = daemon::telemetry::install(&daemon::telemetry::Settings {
-        build,
-        format: match settings.log_format {
-            LogFormat::Text => daemon::telemetry::Format::Text,
-            LogFormat::Json => daemon::telemetry::Format::Json,
-        },
-        filter: settings.log_filter.clone(),
-        otlp_endpoint: settings.otlp_endpoint.clone(),
-    })?;
+    let _telemetry = telemetry::install(&telemetry_settings(&settings, build))?;
     tracing::info!(version = build.version, "msg2agent-operator is starting");
     let registry = prometheus::Registry::new();
     build.register(&registry)?;
@@ -78,6 +70,18 @@ pub async fn run(settings: Settings) -> anyhow::Result<()> {
     }
     tasks.finished(DRAIN_TIMEOUT + RELEASE_GRACE).await;
     Ok(())
+}
+
+fn telemetry_settings(settings: &Settings, build: daemon::BuildInfo) -> telemetry::Settings {
+    telemetry::Settings {
+        build,
+        format: match settings.log_format {
+            LogFormat::Text => telemetry::Format::Text,
+            LogFormat::Json => telemetry::Format::Json,
+        },
+        filter: settings.log_filter.clone(),
+        otlp_endpoint: settings.otlp_endpoint.clone(),
+    }
 }
 
 /// Serves probes and metrics, before the cluster is reached and independent of leading.
@@ -126,7 +130,7 @@ fn spawn_election(client: Client, context: Context, fence: WriteFence, tasks: &T
         let worker = worker(context.clone(), Arc::clone(&failures), leading.clone(), shutdown.clone());
         // Dropped when the worker ends. The election releases the lease when no clone is left.
         let running = all_stopped.clone();
-        tasks.spawn("worker", async move {
+        tasks.spawn_vital("worker", async move {
             worker.await;
             drop(running);
         });

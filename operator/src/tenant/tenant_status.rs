@@ -44,11 +44,7 @@ pub(super) fn accepted(
 
 /// The status of a refused Tenant.
 pub(super) fn refused(tenant: &Tenant, refusal: &Refusal, agents: i32, now: jiff::Timestamp) -> TenantStatus {
-    let accepted = Draft::fails(Type::Accepted, refusal.reason, refusal.message.clone());
-    let ready = Draft::fails(Type::Ready, Reason::NotAccepted, refusal.message.clone());
-    let progress = conditions::progress(&ready, Some(&accepted));
-    let drafts: Vec<_> = [accepted, ready].into_iter().chain(progress).collect();
-    status(tenant, None, &drafts, agents, now)
+    status(tenant, None, &refusal.drafts(), agents, now)
 }
 
 fn status(

@@ -1,4 +1,4 @@
-//! What the watches need of the three kinds that the operator reconciles.
+//! The trait of the kinds that the operator reconciles, as the watches use it.
 
 use std::time::Duration;
 

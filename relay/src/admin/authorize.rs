@@ -1,4 +1,4 @@
-//! The admin token, checked before anything else is looked at, and the count of what was asked.
+//! Checks the admin token before anything else of a request, and counts the request.
 
 use axum::extract::{Request, State};
 use axum::http::HeaderMap;
@@ -6,13 +6,13 @@ use axum::middleware::Next;
 use axum::response::{IntoResponse as _, Response};
 use protocol::Reason;
 
-use super::Admin;
-use crate::problem::Refusal;
+use super::AdminState;
+use crate::problem::ProblemResponse;
 use crate::token_file::TokenFileError;
 use daemon::bearer::bearer;
 use daemon::error_chain;
 
-pub(super) async fn authorize(State(admin): State<Admin>, request: Request, next: Next) -> Response {
+pub(super) async fn authorize(State(admin): State<AdminState>, request: Request, next: Next) -> Response {
     let method = request.method().to_string();
     let path = request.uri().path().to_owned();
     let response = match check(&admin, request.headers()).await {
@@ -23,18 +23,18 @@ pub(super) async fn authorize(State(admin): State<Admin>, request: Request, next
     response
 }
 
-/// Fails closed: without a readable token nobody is let in.
-async fn check(admin: &Admin, headers: &HeaderMap) -> Result<(), Refusal> {
+/// Fails closed: every request is refused while the token cannot be read.
+async fn check(admin: &AdminState, headers: &HeaderMap) -> Result<(), ProblemResponse> {
     let presented = bearer(headers).ok_or(Reason::TokenInvalid)?;
     match admin.token_file.is_presented(presented).await {
         Ok(true) => Ok(()),
         Ok(false) => Err(Reason::TokenInvalid.into()),
         Err(TokenFileError::FindToken(_)) => {
-            Err(Refusal::new(Reason::TokenInvalid, "the relay's admin token file holds no token"))
+            Err(ProblemResponse::new(Reason::TokenInvalid, "the relay's admin token file holds no token"))
         }
         Err(error @ TokenFileError::Read(..)) => {
             tracing::error!(error = %error_chain(&error), "failed to read the admin token");
-            Err(Refusal::new(Reason::TokenInvalid, "the relay cannot read its admin token file"))
+            Err(ProblemResponse::new(Reason::TokenInvalid, "the relay cannot read its admin token file"))
         }
     }
 }

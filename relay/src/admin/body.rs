@@ -1,4 +1,4 @@
-//! Reading a body strictly, and answering a write.
+//! Parses request bodies strictly, and answers writes.
 
 use axum::Json;
 use axum::body::Bytes;
@@ -10,38 +10,38 @@ use protocol::{Reason, strict_json};
 use serde::de::DeserializeOwned;
 
 use crate::directory::{Directory, WriteError, Written};
-use crate::problem::Refusal;
+use crate::problem::ProblemResponse;
 
-/// A JSON body of a known shape; an unknown or duplicate member is an error that names it.
+/// A JSON body. An unknown or duplicate member is an error that names it.
 #[derive(Debug)]
-pub(super) struct Strict<T>(pub(super) T);
+pub(super) struct StrictJson<T>(pub(super) T);
 
-impl<T: DeserializeOwned, S: Send + Sync> FromRequest<S> for Strict<T> {
-    type Rejection = Refusal;
+impl<T: DeserializeOwned, S: Send + Sync> FromRequest<S> for StrictJson<T> {
+    type Rejection = ProblemResponse;
 
-    async fn from_request(request: Request, state: &S) -> Result<Self, Refusal> {
+    async fn from_request(request: Request, state: &S) -> Result<Self, ProblemResponse> {
         let bytes = Bytes::from_request(request, state).await.map_err(|error| unreadable(&error))?;
         let value = strict_json::from_slice(&bytes)
-            .map_err(|error| Refusal::new(Reason::InvalidParams, format!("the body: {error}")))?;
+            .map_err(|error| ProblemResponse::new(Reason::InvalidParams, format!("the body: {error}")))?;
         Ok(Self(value))
     }
 }
 
-fn unreadable(error: &BytesRejection) -> Refusal {
+fn unreadable(error: &BytesRejection) -> ProblemResponse {
     let too_large = error.status() == StatusCode::PAYLOAD_TOO_LARGE;
-    Refusal::new(if too_large { Reason::TooLarge } else { Reason::Malformed }, error.body_text())
+    ProblemResponse::new(if too_large { Reason::TooLarge } else { Reason::Malformed }, error.body_text())
 }
 
 pub(super) fn applied(written: Written) -> Json<Applied> {
     Json(Applied { version: written.version })
 }
 
-/// For writes that the directory's version does not count.
-pub(super) fn current(directory: &Directory) -> Json<Applied> {
+/// The answer to a write that the directory's version does not count.
+pub(super) fn current_version(directory: &Directory) -> Json<Applied> {
     Json(Applied { version: directory.version() })
 }
 
-impl From<WriteError> for Refusal {
+impl From<WriteError> for ProblemResponse {
     fn from(error: WriteError) -> Self {
         let cause = std::error::Error::source(&error).map(|cause| format!(": {cause}")).unwrap_or_default();
         Self::new(error.reason(), format!("{error}{cause}"))

@@ -1,4 +1,4 @@
-//! What the admin API was asked, by operation and outcome.
+//! Prometheus metrics of the admin API: requests by route and status.
 
 use axum::http::StatusCode;
 use prometheus::{IntCounterVec, Opts, Registry};
@@ -22,20 +22,20 @@ impl AdminMetrics {
     }
 
     pub(super) fn count(&self, method: &str, path: &str, status: StatusCode) {
-        self.requests.with_label_values(&[known(method), route(path), status.as_str()]).inc();
+        self.requests.with_label_values(&[method_label(method), route_label(path), status.as_str()]).inc();
     }
 }
 
-/// A stranger's method must not become a label.
-fn known(method: &str) -> &str {
+/// The method as a label. An arbitrary method of a client must not become one.
+fn method_label(method: &str) -> &str {
     match method {
         "GET" | "PUT" | "POST" | "DELETE" | "HEAD" => method,
         _ => "other",
     }
 }
 
-/// The route without the names in it, for the same reason.
-fn route(path: &str) -> &'static str {
+/// The route as a label, without the names in it.
+fn route_label(path: &str) -> &'static str {
     let rest = path.strip_prefix("/admin/v1/").unwrap_or_default();
     match rest.split('/').collect::<Vec<_>>().as_slice() {
         ["version"] => "version",
@@ -68,7 +68,7 @@ mod tests {
             ("/admin/v1/acme", "other"),
             ("/elsewhere", "other"),
         ] {
-            assert_eq!(route(path), expected, "{path}");
+            assert_eq!(route_label(path), expected, "{path}");
         }
     }
 }

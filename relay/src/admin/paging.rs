@@ -1,4 +1,4 @@
-//! `?after=&limit=` of the lists.
+//! The query `?after=&limit=` of the lists.
 
 use std::str::FromStr;
 
@@ -8,11 +8,11 @@ use protocol::Reason;
 use protocol::admin::PAGE_MAX;
 use serde::Deserialize;
 
-use crate::problem::Refusal;
+use crate::problem::ProblemResponse;
 
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
-struct Asked {
+struct PagingQuery {
     after: Option<String>,
     limit: Option<usize>,
 }
@@ -25,15 +25,15 @@ pub(super) struct Paging<T> {
 }
 
 impl<T: FromStr<Err: std::fmt::Display>, S: Send + Sync> FromRequestParts<S> for Paging<T> {
-    type Rejection = Refusal;
+    type Rejection = ProblemResponse;
 
-    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Refusal> {
-        let invalid = |detail: String| Refusal::new(Reason::InvalidParams, detail);
-        let Query(asked) = Query::<Asked>::from_request_parts(parts, state)
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, ProblemResponse> {
+        let invalid = |detail: String| ProblemResponse::new(Reason::InvalidParams, detail);
+        let Query(query) = Query::<PagingQuery>::from_request_parts(parts, state)
             .await
             .map_err(|error| invalid(error.body_text()))?;
-        let after = asked.after.map(|text| text.parse::<T>()).transpose();
+        let after = query.after.map(|text| text.parse::<T>()).transpose();
         let after = after.map_err(|error| invalid(format!("after: {error}")))?;
-        Ok(Self { after, limit: asked.limit.unwrap_or(PAGE_MAX).clamp(1, PAGE_MAX) })
+        Ok(Self { after, limit: query.limit.unwrap_or(PAGE_MAX).clamp(1, PAGE_MAX) })
     }
 }

@@ -1,4 +1,4 @@
-//! Names in a path, parsed by their own grammar.
+//! Extractors of the names in a path, each parsed by its own grammar.
 
 use std::str::FromStr;
 
@@ -8,64 +8,67 @@ use protocol::Reason;
 use protocol::api_key::KeyId;
 use protocol::did::{AgentName, TenantId};
 
-use crate::problem::Refusal;
+use crate::problem::ProblemResponse;
 
 #[derive(Debug)]
-pub(super) struct InTenant(pub(super) TenantId);
+pub(super) struct TenantPath(pub(super) TenantId);
 
 #[derive(Debug)]
-pub(super) struct OfAgent(pub(super) TenantId, pub(super) AgentName);
+pub(super) struct AgentPath(pub(super) TenantId, pub(super) AgentName);
 
 #[derive(Debug)]
-pub(super) struct OfKey(pub(super) TenantId, pub(super) KeyId);
+pub(super) struct KeyPath(pub(super) TenantId, pub(super) KeyId);
 
 #[derive(Debug)]
-pub(super) struct OfInvitation(pub(super) TenantId, pub(super) String);
+pub(super) struct InvitationPath(pub(super) TenantId, pub(super) String);
 
-impl<S: Send + Sync> FromRequestParts<S> for OfInvitation {
-    type Rejection = Refusal;
+impl<S: Send + Sync> FromRequestParts<S> for InvitationPath {
+    type Rejection = ProblemResponse;
 
-    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Refusal> {
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, ProblemResponse> {
         let texts = segments(parts, state).await?;
         Ok(Self(parse("tenant", texts.first())?, parse("invitation", texts.get(1))?))
     }
 }
 
-impl<S: Send + Sync> FromRequestParts<S> for InTenant {
-    type Rejection = Refusal;
+impl<S: Send + Sync> FromRequestParts<S> for TenantPath {
+    type Rejection = ProblemResponse;
 
-    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Refusal> {
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, ProblemResponse> {
         let texts = segments(parts, state).await?;
         Ok(Self(parse("tenant", texts.first())?))
     }
 }
 
-impl<S: Send + Sync> FromRequestParts<S> for OfAgent {
-    type Rejection = Refusal;
+impl<S: Send + Sync> FromRequestParts<S> for AgentPath {
+    type Rejection = ProblemResponse;
 
-    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Refusal> {
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, ProblemResponse> {
         let texts = segments(parts, state).await?;
         Ok(Self(parse("tenant", texts.first())?, parse("agent name", texts.get(1))?))
     }
 }
 
-impl<S: Send + Sync> FromRequestParts<S> for OfKey {
-    type Rejection = Refusal;
+impl<S: Send + Sync> FromRequestParts<S> for KeyPath {
+    type Rejection = ProblemResponse;
 
-    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Refusal> {
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, ProblemResponse> {
         let texts = segments(parts, state).await?;
         Ok(Self(parse("tenant", texts.first())?, parse("key id", texts.get(1))?))
     }
 }
 
-async fn segments<S: Send + Sync>(parts: &mut Parts, state: &S) -> Result<Vec<String>, Refusal> {
+async fn segments<S: Send + Sync>(parts: &mut Parts, state: &S) -> Result<Vec<String>, ProblemResponse> {
     let Path(named) = Path::<Vec<(String, String)>>::from_request_parts(parts, state)
         .await
-        .map_err(|error| Refusal::new(Reason::InvalidParams, error.body_text()))?;
+        .map_err(|error| ProblemResponse::new(Reason::InvalidParams, error.body_text()))?;
     Ok(named.into_iter().map(|(_, text)| text).collect())
 }
 
-fn parse<T: FromStr<Err: std::fmt::Display>>(what: &str, text: Option<&String>) -> Result<T, Refusal> {
+fn parse<T: FromStr<Err: std::fmt::Display>>(
+    what: &str,
+    text: Option<&String>,
+) -> Result<T, ProblemResponse> {
     let text = text.ok_or(Reason::NotFound)?;
-    text.parse().map_err(|error| Refusal::new(Reason::InvalidParams, format!("the {what}: {error}")))
+    text.parse().map_err(|error| ProblemResponse::new(Reason::InvalidParams, format!("the {what}: {error}")))
 }

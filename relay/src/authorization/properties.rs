@@ -12,8 +12,8 @@ use protocol::admin::{McpSpec, TenantSpec};
 use authorization::{Account, Grant, INVITATION_ISSUER, McpEndpoint, check_grant, gateway_choices};
 
 use super::mcp_endpoint;
-use crate::directory::fixtures::{agent_with_keys, did, state_with_tenants, tenant};
-use crate::directory::{AgentEntry, Edit, State};
+use crate::directory::fixtures::{agent_with_keys, did, tenant};
+use crate::directory::{AgentEntry, DirectoryState, Edit};
 
 const TENANTS: [&str; 2] = ["acme", "other"];
 const NAMES: [&str; 2] = ["alice", "bob"];
@@ -90,7 +90,7 @@ fn name_of(number: usize) -> String {
 }
 
 impl Model {
-    fn apply(&mut self, state: &mut State, step: Step) {
+    fn apply(&mut self, state: &mut DirectoryState, step: Step) {
         match step {
             Step::Put { agent, people, served, suspended } => {
                 self.forget(agent);
@@ -150,12 +150,12 @@ fn entry(number: usize, people: &BTreeSet<usize>, served: bool, suspended: bool)
     Arc::new(AgentEntry { mcp: Some(Arc::new(mcp)), suspended, ..AgentEntry::new(agent(number)) })
 }
 
-fn endpoint_of(state: &State, agent: &Did) -> Option<McpEndpoint> {
+fn endpoint_of(state: &DirectoryState, agent: &Did) -> Option<McpEndpoint> {
     state.agent_with_endpoint(agent).and_then(mcp_endpoint)
 }
 
 /// The agents that the consent page lists for this person.
-fn listed_agents(state: &State, account: &Account) -> Vec<Did> {
+fn listed_agents(state: &DirectoryState, account: &Account) -> Vec<Did> {
     let named = || state.agents_naming(account.names()).into_iter().collect();
     let candidates: Vec<_> = account.agent.clone().map_or_else(named, |agent| vec![agent]);
     let endpoints = candidates.iter().filter_map(|agent| endpoint_of(state, agent));
@@ -179,7 +179,7 @@ fn grant(of: usize, to: usize, gateway: usize) -> Grant {
 proptest! {
     #[test]
     fn a_gateway_grant_is_valid_exactly_while_its_person_may_use_the_agent(steps in steps()) {
-        let (mut state, mut model) = (state_with_tenants(&TENANTS), Model::default());
+        let (mut state, mut model) = (DirectoryState::with_tenants(&TENANTS), Model::default());
         for step in steps {
             model.apply(&mut state, step);
             for &(of, to, gateway) in &model.grants {

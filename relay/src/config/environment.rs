@@ -1,13 +1,14 @@
-//! Finding misspelt environment variables: those with our prefix that no setting reads.
+//! Finds misspelt environment variables: those with the prefix of the relay that no setting reads.
 
 const PREFIX: &str = "MSG2AGENT_RELAY_";
 
-/// The first variable, by name, that looks like a setting and is none.
+/// The first variable, by name, that has the prefix of a setting and is none.
 pub(super) fn unknown(names: impl Iterator<Item = String>, known: &[String]) -> Option<String> {
     names.filter(|name| name.starts_with(PREFIX) && !known.contains(name) && !is_service_link(name)).min()
 }
 
-/// Kubernetes gives pods such variables for a Service called `msg2agent-relay` or `msg2agent-relay-…`; they are not for us.
+/// Kubernetes sets such variables in pods for a Service named `msg2agent-relay` or
+/// `msg2agent-relay-…`. They are no settings.
 fn is_service_link(name: &str) -> bool {
     let last = name.rsplit_once("_PORT").map(|(_, rest)| rest);
     let port = last.is_some_and(|rest| {

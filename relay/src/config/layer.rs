@@ -1,5 +1,5 @@
-//! One layer of settings: what the command line and the environment say, or what the file says. The doc comments are the
-//! help text and the documentation of the file alike.
+//! One layer of settings: the command line with the environment, or the file. The doc comments are
+//! the help text of the flags and the documentation of the file.
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -15,27 +15,30 @@ use super::oauth::OauthLayer;
 #[derive(Debug, Clone, Default, Args, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Layer {
-    /// Public listener: WebSocket and DID documents [default: 127.0.0.1:8443].
+    /// Address of the public listener, for WebSocket, DID documents and sign-in [default:
+    /// 127.0.0.1:8443].
     #[arg(long, env = "MSG2AGENT_RELAY_LISTEN", value_name = "ADDRESS:PORT")]
     pub listen: Option<SocketAddr>,
-    /// Admin listener: probes, metrics and the admin API. Never expose it [default: 127.0.0.1:8081].
+    /// Address of the admin listener, for probes, metrics and the admin API. Never expose it
+    /// [default: 127.0.0.1:8081].
     #[arg(long, env = "MSG2AGENT_RELAY_ADMIN_LISTEN", value_name = "ADDRESS:PORT")]
     pub admin_listen: Option<SocketAddr>,
-    /// The domain of the agents' DIDs, a port written %3A8443. Fixed for the life of a store [default: localhost%3A
-    /// and the port of the public listener].
+    /// Domain of the agents' DIDs, with a port written as %3A8443. It cannot change for an existing
+    /// store [default: localhost%3A and the port of the public listener].
     #[arg(long, env = "MSG2AGENT_RELAY_DOMAIN")]
     pub domain: Option<Domain>,
-    /// URL of the WebSocket endpoint for the relay's DID document [default: wss://<domain>/ws, ws on loopback].
+    /// URL of the WebSocket endpoint in the relay's DID document [default: wss://<domain>/ws, or
+    /// ws:// on loopback].
     #[arg(long, env = "MSG2AGENT_RELAY_PUBLIC_URL", value_name = "URL")]
     pub public_url: Option<String>,
-    /// Folder of the store and the relay's key, created with mode 0700 [default: msg2agent/relay in the user's data
-    /// folder].
+    /// Folder of the store and the relay's key, created with mode 0700 [default: msg2agent/relay in
+    /// the user's data folder].
     #[arg(long, env = "MSG2AGENT_RELAY_DATA_DIR", value_name = "FOLDER")]
     pub data_dir: Option<PathBuf>,
     #[command(flatten)]
     pub tls: TlsLayer,
-    /// Serve without TLS on an address that is not loopback: every API key crosses the network in clear. Only behind
-    /// something that ends TLS.
+    /// Serve without TLS on an address that is not loopback. API keys then cross the network in
+    /// plain text, so use this only behind a proxy that terminates TLS.
     #[arg(
         long,
         env = "MSG2AGENT_RELAY_INSECURE_PLAINTEXT",
@@ -46,8 +49,8 @@ pub struct Layer {
         default_missing_value = "true"
     )]
     pub insecure_plaintext: Option<bool>,
-    /// Serve the admin listener, which has no TLS, on an address that is not loopback. Only where a network policy lets
-    /// nobody but the control plane reach it.
+    /// Serve the admin listener, which has no TLS, on an address that is not loopback. Use this
+    /// only where a network policy restricts access to the control plane.
     #[arg(
         long,
         env = "MSG2AGENT_RELAY_INSECURE_ADMIN_PLAINTEXT",
@@ -58,19 +61,20 @@ pub struct Layer {
         default_missing_value = "true"
     )]
     pub insecure_admin_plaintext: Option<bool>,
-    /// File with the bearer token of the admin API; made when absent [default: admin-token in the data folder].
+    /// File with the bearer token of the admin API, created if it does not exist [default:
+    /// admin-token in the data folder].
     #[arg(long, env = "MSG2AGENT_RELAY_ADMIN_TOKEN_FILE", value_name = "FILE")]
     pub admin_token_file: Option<PathBuf>,
-    /// Log lines on standard error as text or json [default: text].
+    /// Format of log lines on standard error, text or json [default: text].
     #[arg(long, env = "MSG2AGENT_RELAY_LOG_FORMAT", value_name = "text|json")]
     pub log_format: Option<Format>,
-    /// What is logged, as tracing directives [default: info].
+    /// Log filter, as tracing directives [default: info].
     #[arg(long, env = "MSG2AGENT_RELAY_LOG_FILTER", value_name = "DIRECTIVES")]
     pub log_filter: Option<String>,
-    /// Base URL of an OTLP/HTTP collector that traces go to.
+    /// Base URL of the OTLP/HTTP collector that receives traces.
     #[arg(long, env = "MSG2AGENT_RELAY_OTLP_ENDPOINT", value_name = "URL")]
     pub otlp_endpoint: Option<String>,
-    /// How long sessions may take to end after SIGTERM [default: 20].
+    /// Time for sessions to end after SIGTERM [default: 20].
     #[arg(long, env = "MSG2AGENT_RELAY_DRAIN_TIMEOUT_SECONDS", value_name = "SECONDS")]
     pub drain_timeout_seconds: Option<u64>,
     #[command(flatten)]
@@ -82,7 +86,7 @@ pub struct Layer {
 #[derive(Debug, Clone, Default, Args, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct TlsLayer {
-    /// PEM file with the certificate chain of the public listener; read again when it changes.
+    /// PEM file with the certificate chain of the public listener, reloaded when it changes.
     #[arg(long = "tls-cert-file", env = "MSG2AGENT_RELAY_TLS_CERT_FILE", value_name = "FILE")]
     pub cert_file: Option<PathBuf>,
     /// PEM file with the private key of the certificate.

@@ -1,58 +1,25 @@
-//! From the layers to one [`Config`], or to the sentence that says why not.
+//! Merges the layers of settings into one [`Config`] and validates it.
 
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use super::environment;
-use super::{Config, Layer, TlsFiles};
+use super::error::ConfigError;
+use super::{Config, Layer, TlsFiles, environment};
 
-const LISTEN: SocketAddr = SocketAddr::new(std::net::IpAddr::V4(std::net::Ipv4Addr::LOCALHOST), 8443);
-const ADMIN_LISTEN: SocketAddr = SocketAddr::new(std::net::IpAddr::V4(std::net::Ipv4Addr::LOCALHOST), 8081);
-/// Below the 30 s that Kubernetes waits by default.
-const DRAIN_TIMEOUT_SECONDS: u64 = 20;
-/// A drain that takes longer than an hour is one that hangs.
-const DRAIN_TIMEOUT_SECONDS_MAX: u64 = 3600;
+const DEFAULT_LISTEN: SocketAddr = SocketAddr::new(std::net::IpAddr::V4(std::net::Ipv4Addr::LOCALHOST), 8443);
+const DEFAULT_ADMIN_LISTEN: SocketAddr =
+    SocketAddr::new(std::net::IpAddr::V4(std::net::Ipv4Addr::LOCALHOST), 8081);
+/// Below the 30 s that Kubernetes waits by default before it kills a pod.
+const DEFAULT_DRAIN_TIMEOUT_SECONDS: u64 = 20;
+/// A drain that takes longer than an hour hangs.
+const MAX_DRAIN_TIMEOUT_SECONDS: u64 = 3600;
 
-#[derive(Debug, thiserror::Error)]
-pub enum ConfigError {
-    #[error("failed to read the configuration file {}", path.display())]
-    Read { path: PathBuf, source: std::io::Error },
-    #[error("failed to understand the configuration file {}: {}", path.display(), source.message())]
-    Parse { path: PathBuf, source: toml::de::Error },
-    #[error("the environment variable {0} is not a setting of the relay")]
-    UnknownVariable(String),
-    #[error("{name} {rule}")]
-    Value { name: &'static str, rule: &'static str },
-    #[error("tls.cert_file and tls.key_file belong together; only {0} is set")]
-    HalfTls(&'static str),
-    #[error(
-        "listen is {0}, which is not loopback, and there is no TLS: set tls.cert_file and tls.key_file, or insecure_plaintext \
-         if something in front of the relay ends TLS"
-    )]
-    Plaintext(SocketAddr),
-    #[error(
-        "admin_listen is {0}, which is not loopback, and the admin listener has no TLS: set insecure_admin_plaintext if \
-         only the control plane can reach it"
-    )]
-    AdminPlaintext(SocketAddr),
-    #[error("listen is {0}, which is not loopback: set domain, the name that agents reach the relay by")]
-    DomainMissing(SocketAddr),
-    #[error(
-        "oauth.provider_issuer, oauth.provider_client_id and oauth.provider_client_secret_file belong together; {0} is \
-         missing"
-    )]
-    HalfProvider(&'static str),
-    #[error("oauth.gateway_url and oauth.gateway_token_file belong together; only {0} is set")]
-    HalfGateway(&'static str),
-    #[error("there is no home folder to put data in: set data_dir")]
-    NoDataFolder,
-}
-
-/// `flags` hold what the command line and the known environment variables say; `known` names those variables.
+/// `flags` are the settings of the command line and of the known environment variables, whose names
+/// are `known`.
 ///
 /// # Errors
-/// A sentence that names the setting and what is wrong with it.
+/// A sentence that names the setting and the rule it breaks.
 pub fn load(
     flags: Layer,
     file: Option<&Path>,
@@ -65,7 +32,7 @@ pub fn load(
     let file = file.map(read).transpose()?.unwrap_or_default();
     let find =
         |name: &str| environment.iter().find(|(found, _)| found == name).map(|(_, value)| value.as_str());
-    decide(flags.over(file), default_data_dir(find("XDG_DATA_HOME"), find("HOME")))
+    resolve(flags.over(file), default_data_dir(find("XDG_DATA_HOME"), find("HOME")))
 }
 
 fn read(path: &Path) -> Result<Layer, ConfigError> {
@@ -80,18 +47,18 @@ fn parse(text: &str, path: PathBuf) -> Result<Layer, ConfigError> {
     toml::from_str(text).map_err(|source| ConfigError::Parse { path, source })
 }
 
-/// The XDG base directory rule: relative or empty values count as not set.
+/// The rule of the XDG base directories: a relative or empty value counts as not set.
 fn default_data_dir(xdg: Option<&str>, home: Option<&str>) -> Option<PathBuf> {
     let absolute = |text: &str| Some(PathBuf::from(text)).filter(|path| path.is_absolute());
     let base = xdg.and_then(absolute).or_else(|| Some(home.and_then(absolute)?.join(".local/share")))?;
     Some(base.join("msg2agent/relay"))
 }
 
-fn decide(layer: Layer, default_data_dir: Option<PathBuf>) -> Result<Config, ConfigError> {
+fn resolve(layer: Layer, default_data_dir: Option<PathBuf>) -> Result<Config, ConfigError> {
     let data_dir = layer.data_dir.or(default_data_dir).ok_or(ConfigError::NoDataFolder)?;
     let config = Config {
-        listen: layer.listen.unwrap_or(LISTEN),
-        admin_listen: layer.admin_listen.unwrap_or(ADMIN_LISTEN),
+        listen: layer.listen.unwrap_or(DEFAULT_LISTEN),
+        admin_listen: layer.admin_listen.unwrap_or(DEFAULT_ADMIN_LISTEN),
         domain: layer.domain,
         public_url: layer.public_url,
         tls: tls(layer.tls.cert_file, layer.tls.key_file)?,
@@ -102,7 +69,9 @@ fn decide(layer: Layer, default_data_dir: Option<PathBuf>) -> Result<Config, Con
         log_format: layer.log_format.unwrap_or_default(),
         log_filter: layer.log_filter.unwrap_or_else(|| "info".to_owned()),
         otlp_endpoint: layer.otlp_endpoint,
-        drain_timeout: Duration::from_secs(layer.drain_timeout_seconds.unwrap_or(DRAIN_TIMEOUT_SECONDS)),
+        drain_timeout: Duration::from_secs(
+            layer.drain_timeout_seconds.unwrap_or(DEFAULT_DRAIN_TIMEOUT_SECONDS),
+        ),
         oauth: layer.oauth.decide()?,
         limits: layer.limits.or_default(),
     };
@@ -121,10 +90,10 @@ fn tls(cert: Option<PathBuf>, key: Option<PathBuf>) -> Result<Option<TlsFiles>, 
 
 fn check(config: &Config) -> Result<(), ConfigError> {
     let value = |name, rule| Err(ConfigError::Value { name, rule });
-    if let Some((name, rule)) = config.limits.unfit() {
+    if let Some((name, rule)) = config.limits.below_minimum() {
         return value(name, rule);
     }
-    if config.drain_timeout.as_secs() > DRAIN_TIMEOUT_SECONDS_MAX {
+    if config.drain_timeout.as_secs() > MAX_DRAIN_TIMEOUT_SECONDS {
         return value("drain_timeout_seconds", "must be at most 3600");
     }
     if config.public_url.as_ref().is_some_and(|url| !url.starts_with("wss://") && !url.starts_with("ws://")) {
@@ -152,7 +121,7 @@ mod tests {
 
     fn from_file(text: &str) -> Result<Config, ConfigError> {
         let layer = parse(text, "relay.toml".into())?;
-        decide(layer, Some("/data".into()))
+        resolve(layer, Some("/data".into()))
     }
 
     fn refusal(text: &str) -> String {
@@ -172,10 +141,10 @@ mod tests {
     }
 
     #[test]
-    fn each_layer_goes_before_the_one_below() {
+    fn each_layer_overrides_the_one_below() {
         let file = parse("log_filter = \"file\"\ndomain = \"file.example\"", "f".into()).unwrap();
         let flags = Layer { log_filter: Some("flag".into()), ..Layer::default() };
-        let config = decide(flags.over(file), Some("/data".into())).unwrap();
+        let config = resolve(flags.over(file), Some("/data".into())).unwrap();
         assert_eq!(config.log_filter, "flag");
         assert_eq!(config.domain.unwrap().as_str(), "file.example");
     }

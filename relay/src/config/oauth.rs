@@ -1,5 +1,5 @@
-//! Settings of the authorization server. All of them are optional: without a provider, people sign in
-//! with invitations only.
+//! Settings of the authorization server. All of them are optional: without a provider, people sign
+//! in with invitations only.
 
 use std::path::PathBuf;
 
@@ -19,9 +19,9 @@ pub struct OauthLayer {
     /// from the domain].
     #[arg(long = "oauth-issuer", env = "MSG2AGENT_RELAY_OAUTH_ISSUER", value_name = "URL")]
     pub issuer: Option<String>,
-    /// Folder of the Ed25519 keys that sign access tokens, as PKCS#8 in files *.pem. The last by name
-    /// signs, all are published, and changes are noticed [default: oauth-keys in the data folder,
-    /// with a key generated at the first start].
+    /// Folder of the Ed25519 keys that sign access tokens, as PKCS#8 in files *.pem. The last by
+    /// name signs, all are published, and changes are noticed [default: oauth-keys in the data
+    /// folder, with a key generated at the first start].
     #[arg(long = "oauth-keys-dir", env = "MSG2AGENT_RELAY_OAUTH_KEYS_DIR", value_name = "FOLDER")]
     pub keys_dir: Option<PathBuf>,
     /// Issuer of the OpenID provider that people sign in with, such as https://accounts.google.com.
@@ -49,7 +49,8 @@ pub struct OauthLayer {
     /// loopback.
     #[arg(long = "oauth-gateway-url", env = "MSG2AGENT_RELAY_OAUTH_GATEWAY_URL", value_name = "URL")]
     pub gateway_url: Option<String>,
-    /// File with the bearer token that the gateway authenticates with, read at each of its requests.
+    /// File with the bearer token that the gateway authenticates with, read at each of its
+    /// requests.
     #[arg(
         long = "oauth-gateway-token-file",
         env = "MSG2AGENT_RELAY_OAUTH_GATEWAY_TOKEN_FILE",

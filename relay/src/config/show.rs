@@ -1,4 +1,4 @@
-//! `--print-config`: the effective settings as a file that could be given back, without secrets.
+//! `--print-config`: the effective settings as a configuration file, without secrets.
 
 use std::path::Path;
 
@@ -9,7 +9,7 @@ use super::oauth::OauthLayer;
 use super::{Config, Limits};
 
 #[derive(Serialize)]
-struct Shown<'a> {
+struct Printed<'a> {
     listen: String,
     admin_listen: String,
     domain: String,
@@ -24,25 +24,26 @@ struct Shown<'a> {
     otlp_endpoint: Option<String>,
     drain_timeout_seconds: u64,
     #[serde(skip_serializing_if = "Option::is_none")]
-    tls: Option<ShownTls<'a>>,
+    tls: Option<PrintedTls<'a>>,
     oauth: OauthLayer,
     limits: Limits,
 }
 
 #[derive(Serialize)]
-struct ShownTls<'a> {
+struct PrintedTls<'a> {
     cert_file: &'a Path,
     key_file: &'a Path,
 }
 
 impl Config {
-    /// TOML. Files with secrets are named, not read; credentials in a URL are left out.
+    /// The settings as TOML. It contains the paths of files with secrets, not their content, and no
+    /// credentials of URLs.
     ///
     /// # Errors
     /// A path that is not UTF-8.
     pub fn show(&self) -> Result<String, toml::ser::Error> {
         let domain = self.domain_at(self.listen.port());
-        toml::to_string(&Shown {
+        toml::to_string(&Printed {
             listen: self.listen.to_string(),
             admin_listen: self.admin_listen.to_string(),
             public_url: without_credentials(&self.public_url_of(&domain)),
@@ -55,14 +56,14 @@ impl Config {
             log_filter: &self.log_filter,
             otlp_endpoint: self.otlp_endpoint.as_deref().map(without_credentials),
             drain_timeout_seconds: self.drain_timeout.as_secs(),
-            tls: self.tls.as_ref().map(|tls| ShownTls { cert_file: &tls.cert, key_file: &tls.key }),
+            tls: self.tls.as_ref().map(|tls| PrintedTls { cert_file: &tls.cert, key_file: &tls.key }),
             oauth: OauthLayer::in_effect(&self.oauth, self.issuer_of(&domain)),
             limits: self.limits,
         })
     }
 }
 
-/// The URL without `user:password@` and without query, where tokens hide.
+/// The URL without `user:password@` and without query, which may contain tokens.
 fn without_credentials(url: &str) -> String {
     let url = url.split(['?', '#']).next().unwrap_or_default();
     let Some((scheme, rest)) = url.split_once("://") else { return url.to_owned() };

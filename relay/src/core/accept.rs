@@ -1,4 +1,5 @@
-//! One `message.send`: may this sender, does the recipient exist for it, was it sent before, and which way does it go.
+//! Accepts or refuses one `message.send`: sender, rate limits, recipient, duplicates, capacity.
+//! Then it decides whether the message goes to a connection or to a mailbox.
 
 use std::time::Duration;
 
@@ -10,37 +11,36 @@ use protocol::limits::{ENVELOPE_BYTES_MAX, MAX_TTL_SECONDS};
 use protocol::quota::{Quota, QuotaName};
 
 use super::agent::Agent;
+use super::dedup::{AnswerState, MessageKey};
+use super::delivery_window::{Content, InFlight, MemoryOnly};
 use super::digest::digest;
-use super::effect::Tally;
-use super::ledger::{MessageKey, State};
 use super::limits::{
-    ACK_GRACE, COPY_BELOW, DRAIN_RETRY, OVERLOAD_RETRY, STORAGE_RETRY, UNANSWERED_MAX, WRITES_PENDING_MAX,
+    COPY_BELOW_BYTES, DRAIN_RETRY_INTERVAL, OVERLOAD_RETRY_INTERVAL, STORAGE_RETRY_INTERVAL, UNANSWERED_MAX,
+    WRITES_PENDING_MAX,
 };
-use super::sessions::Due;
-use super::window::{Content, Flight, Fresh};
-use super::{AgentKey, Core, Effect, KnownAgents, Now, Submission};
+use super::{AgentRegistry, AgentSlot, Core, Effect, Now, Submission};
 use daemon::token_bucket::TokenBucket;
 
-/// A send that is not taken, and when another try makes sense.
+/// Why a send is refused, and when a retry makes sense.
 #[derive(Debug, Clone, Copy)]
-struct Refusal {
+pub(super) struct SendError {
     reason: Reason,
     retry_after: Option<Duration>,
-    /// The limit that was met.
+    /// The quota that is used up, if one is.
     quota: Option<Quota>,
 }
 
-impl Refusal {
-    const fn later(reason: Reason, wait: Duration) -> Self {
-        Self { reason, retry_after: Some(wait), quota: None }
+impl SendError {
+    pub(super) const fn retry_later(reason: Reason, interval: Duration) -> Self {
+        Self { reason, retry_after: Some(interval), quota: None }
     }
 
-    const fn over(self, name: QuotaName, limit: u64, current: u64) -> Self {
+    const fn with_quota(self, name: QuotaName, limit: u64, current: u64) -> Self {
         Self { quota: Some(Quota::of_default_plan(name, limit, current)), ..self }
     }
 }
 
-impl From<Reason> for Refusal {
+impl From<Reason> for SendError {
     fn from(reason: Reason) -> Self {
         Self { reason, retry_after: None, quota: None }
     }
@@ -51,10 +51,10 @@ impl Core {
         &mut self,
         sent: &Submission<'_>,
         now: Now,
-        known: &dyn KnownAgents,
+        registry: &dyn AgentRegistry,
         out: &mut Vec<Effect>,
     ) {
-        if let Err(Refusal { reason, retry_after, quota }) = self.try_accept(sent, now, known, out) {
+        if let Err(SendError { reason, retry_after, quota }) = self.try_accept(sent, now, registry, out) {
             let (conn, request) = (sent.conn, sent.request.clone());
             out.push(Effect::Refuse { conn, request, reason, retry_after, quota });
         }
@@ -64,21 +64,21 @@ impl Core {
         &mut self,
         sent: &Submission<'_>,
         now: Now,
-        known: &dyn KnownAgents,
+        registry: &dyn AgentRegistry,
         out: &mut Vec<Effect>,
-    ) -> Result<(), Refusal> {
+    ) -> Result<(), SendError> {
         let sender = self.sessions.get(&sent.conn).copied().ok_or(Reason::NotRegistered)?;
-        self.check_form(sender, sent)?;
-        self.spend_tokens(sender, now)?;
-        let recipient = self.reach(sender, sent.to, known)?;
+        self.check_envelope(sender, sent)?;
+        self.check_rate_limits(sender, now)?;
+        let recipient = self.resolve_recipient(sender, sent.to, registry)?;
         match sent.class {
-            Class::Ephemeral => self.forward(recipient, sent, out),
+            Class::Ephemeral => self.forward_ephemeral(recipient, sent, out),
             Class::Reliable => self.accept_reliable(sender, recipient, sent, now, out),
         }
     }
 
-    fn check_form(&self, sender: AgentKey, sent: &Submission<'_>) -> Result<(), Refusal> {
-        let agent = self.roster.agent(sender).ok_or(Reason::NotRegistered)?;
+    fn check_envelope(&self, sender: AgentSlot, sent: &Submission<'_>) -> Result<(), SendError> {
+        let agent = self.agents.agent(sender).ok_or(Reason::NotRegistered)?;
         if *agent.did != *sent.from {
             return Err(Reason::FromMismatch.into());
         }
@@ -94,15 +94,15 @@ impl Core {
             return Err(Reason::TooLarge.into());
         }
         if self.draining {
-            return Err(Refusal::later(Reason::Draining, DRAIN_RETRY));
+            return Err(SendError::retry_later(Reason::Draining, DRAIN_RETRY_INTERVAL));
         }
         Ok(())
     }
 
-    /// One token of the sender and one of its tenant, or none of either.
-    fn spend_tokens(&mut self, sender: AgentKey, now: Now) -> Result<(), Refusal> {
+    /// Takes one token of the sender and one of its tenant, or neither.
+    fn check_rate_limits(&mut self, sender: AgentSlot, now: Now) -> Result<(), SendError> {
         let (own, shared) = (self.limits.sender_rate, self.limits.tenant_rate);
-        let agent = self.roster.agent_mut(sender).ok_or(Reason::NotRegistered)?;
+        let agent = self.agents.agent_mut(sender).ok_or(Reason::NotRegistered)?;
         if !self.tenants.contains_key(&agent.tenant) {
             self.tenants.insert(agent.tenant.clone(), TokenBucket::full(shared, now.mono_ms));
         }
@@ -110,11 +110,11 @@ impl Core {
         let bucket = agent.bucket.get_or_insert_with(|| TokenBucket::full(own, now.mono_ms));
         let (own_wait, shared_wait) = (bucket.wait(own, now.mono_ms), tenant.wait(shared, now.mono_ms));
         if let Some(wait) = own_wait.max(shared_wait) {
-            let limited = Refusal::later(Reason::RateLimited, wait);
+            let limited = SendError::retry_later(Reason::RateLimited, wait);
             return Err(if own_wait >= shared_wait {
-                limited.over(QuotaName::SendsBurst, own.burst_count(), bucket.taken(own))
+                limited.with_quota(QuotaName::SendsBurst, own.burst_count(), bucket.taken(own))
             } else {
-                limited.over(QuotaName::TenantSendsBurst, shared.burst_count(), tenant.taken(shared))
+                limited.with_quota(QuotaName::TenantSendsBurst, shared.burst_count(), tenant.taken(shared))
             });
         }
         bucket.take();
@@ -122,34 +122,40 @@ impl Core {
         Ok(())
     }
 
-    /// The recipient, if it exists in the sender's tenant. Whether it exists elsewhere makes no difference.
-    fn reach(&mut self, sender: AgentKey, to: &str, known: &dyn KnownAgents) -> Result<AgentKey, Refusal> {
-        let recipient = match self.roster.find(to) {
-            Some(key) => key,
+    /// Finds the recipient in the sender's tenant. An agent of another tenant looks like one that
+    /// does not exist.
+    fn resolve_recipient(
+        &mut self,
+        sender: AgentSlot,
+        to: &str,
+        registry: &dyn AgentRegistry,
+    ) -> Result<AgentSlot, SendError> {
+        let recipient = match self.agents.find(to) {
+            Some(slot) => slot,
             None => {
-                let tenant = known.tenant_of(to).ok_or(Reason::NotFound)?;
-                self.roster.add(Agent::new(to.into(), tenant))
+                let tenant = registry.tenant_of(to).ok_or(Reason::NotFound)?;
+                self.agents.add(Agent::new(to.into(), tenant))
             }
         };
-        let (from, to) = (self.roster.agent(sender), self.roster.agent(recipient));
+        let (from, to) = (self.agents.agent(sender), self.agents.agent(recipient));
         let same_tenant = from.zip(to).is_some_and(|(from, to)| from.tenant == to.tenant);
         if same_tenant { Ok(recipient) } else { Err(Reason::NotFound.into()) }
     }
 
-    /// Ephemeral: to the connection or nowhere.
-    fn forward(
+    /// Forwards an ephemeral message to the recipient's connection, or refuses it.
+    fn forward_ephemeral(
         &mut self,
-        recipient: AgentKey,
+        recipient: AgentSlot,
         sent: &Submission<'_>,
         out: &mut Vec<Effect>,
-    ) -> Result<(), Refusal> {
-        let agent = self.roster.agent_mut(recipient).ok_or(Reason::NotFound)?;
+    ) -> Result<(), SendError> {
+        let agent = self.agents.agent_mut(recipient).ok_or(Reason::NotFound)?;
         let session = agent.session.as_mut().ok_or(Reason::RecipientOffline)?;
         let size = sent.envelope.len();
-        if !session.has_room(size) {
-            return Err(Refusal::later(Reason::Overloaded, OVERLOAD_RETRY));
+        if !session.has_capacity(size) {
+            return Err(SendError::retry_later(Reason::Overloaded, OVERLOAD_RETRY_INTERVAL));
         }
-        let seq = session.push(Flight { size, content: Content::Ephemeral });
+        let seq = session.push(InFlight { size, content: Content::Ephemeral });
         let (conn, epoch) = (session.conn, session.epoch);
         out.push(Effect::Deliver { conn, epoch, seq, envelope: sent.envelope.clone() });
         let (conn, request) = (sent.conn, sent.request.clone());
@@ -159,122 +165,86 @@ impl Core {
 
     fn accept_reliable(
         &mut self,
-        sender: AgentKey,
-        recipient: AgentKey,
+        sender: AgentSlot,
+        recipient: AgentSlot,
         sent: &Submission<'_>,
         now: Now,
         out: &mut Vec<Effect>,
-    ) -> Result<(), Refusal> {
+    ) -> Result<(), SendError> {
         let key = MessageKey { sender, id: sent.id };
         let digest = digest(sent.envelope);
-        if self.ledger.entry_mut(key).is_some() {
-            return self.accept_again(key, digest, recipient, sent, now, out);
+        if self.dedup.entry_mut(key).is_some() {
+            return self.accept_resend(key, digest, recipient, sent, now, out);
         }
-        self.check_room(sender, recipient, sent.envelope.len())?;
+        self.check_capacity(sender, recipient, sent.envelope.len())?;
 
-        let fresh = Fresh { key, expires: now.unix + sent.ttl.unwrap_or(0), envelope: retain(sent.envelope) };
-        let state = State::Waiting { conn: sent.conn, request: sent.request.clone() };
-        self.ledger.insert(key, digest, state, now.unix);
-        self.ledger.trim(now.unix);
-        self.held_bytes += fresh.envelope.len();
-        if let Some(agent) = self.roster.agent_mut(sender) {
+        let state = AnswerState::Waiting { conn: sent.conn, request: sent.request.clone() };
+        self.dedup.insert(key, digest, state, now.unix);
+        self.dedup.trim(now.unix);
+        let message = self.hold(key, sent, now);
+        self.deliver_or_store(recipient, message, now, out);
+        Ok(())
+    }
+
+    /// Accounts for a message that is only in memory and whose sender waits for an answer.
+    pub(super) fn hold(&mut self, key: MessageKey, sent: &Submission<'_>, now: Now) -> MemoryOnly {
+        let expires = now.unix + sent.ttl.unwrap_or(0);
+        let message = MemoryOnly { key, expires, envelope: copy_if_small(sent.envelope) };
+        self.held_bytes += message.envelope.len();
+        if let Some(agent) = self.agents.agent_mut(key.sender) {
             agent.unanswered += 1;
         }
-        self.route(recipient, fresh, now, out);
-        Ok(())
+        message
     }
 
-    fn check_room(&self, sender: AgentKey, recipient: AgentKey, size: usize) -> Result<(), Refusal> {
-        let from = self.roster.agent(sender).ok_or(Reason::NotRegistered)?;
-        let to = self.roster.agent(recipient).ok_or(Reason::NotFound)?;
-        let crowded = from.unanswered >= UNANSWERED_MAX
+    fn check_capacity(&self, sender: AgentSlot, recipient: AgentSlot, size: usize) -> Result<(), SendError> {
+        let from = self.agents.agent(sender).ok_or(Reason::NotRegistered)?;
+        let to = self.agents.agent(recipient).ok_or(Reason::NotFound)?;
+        let overloaded = from.unanswered >= UNANSWERED_MAX
             || self.held_bytes + size > self.limits.held_bytes_max
-            || self.journal.pending() >= WRITES_PENDING_MAX;
-        if crowded {
-            return Err(Refusal::later(Reason::Overloaded, OVERLOAD_RETRY));
+            || self.pending_writes.len() >= WRITES_PENDING_MAX;
+        if overloaded {
+            return Err(SendError::retry_later(Reason::Overloaded, OVERLOAD_RETRY_INTERVAL));
         }
-        if let Some((name, limit, current)) = to.over_limit(size, &self.limits) {
-            return Err(Refusal::later(Reason::MailboxFull, STORAGE_RETRY).over(name, limit, current));
+        if let Some((name, limit, current)) = to.exceeded_limit(size, &self.limits) {
+            let full = SendError::retry_later(Reason::MailboxFull, STORAGE_RETRY_INTERVAL);
+            return Err(full.with_quota(name, limit, current));
         }
-        let direct = to.session.as_ref().is_some_and(|s| !s.backlog && s.has_room(size));
-        if self.journal.failed() && !direct {
-            return Err(Refusal::later(Reason::StorageUnavailable, STORAGE_RETRY));
+        let direct = to.session.as_ref().is_some_and(|s| !s.backlog && s.has_capacity(size));
+        if self.pending_writes.failed() && !direct {
+            return Err(SendError::retry_later(Reason::StorageUnavailable, STORAGE_RETRY_INTERVAL));
         }
         Ok(())
     }
 
-    /// To the connection of a live recipient, else to the mailbox.
-    fn route(&mut self, recipient: AgentKey, fresh: Fresh, now: Now, out: &mut Vec<Effect>) {
-        let size = fresh.envelope.len();
-        let Some(agent) = self.roster.agent_mut(recipient) else { return };
+    /// Delivers to the connection of a live recipient, or else writes to the mailbox.
+    fn deliver_or_store(
+        &mut self,
+        recipient: AgentSlot,
+        message: MemoryOnly,
+        now: Now,
+        out: &mut Vec<Effect>,
+    ) {
+        let size = message.envelope.len();
+        let Some(agent) = self.agents.agent_mut(recipient) else { return };
         let live = match &mut agent.session {
-            Some(session) if !session.backlog => session.has_room(size),
+            Some(session) if !session.backlog => session.has_capacity(size),
             _ => false,
         };
         if !live {
             self.enter_backlog(recipient, now, out);
-            self.write_message(recipient, &fresh, now, out);
+            self.write_message(recipient, &message, now, out);
             return;
         }
         let Some(session) = &mut agent.session else { return };
-        let (conn, epoch, envelope) = (session.conn, session.epoch, fresh.envelope.clone());
-        let seq = session.push(Flight { size, content: Content::Fresh(fresh) });
+        let (conn, epoch, envelope) = (session.conn, session.epoch, message.envelope.clone());
+        let seq = session.push(InFlight { size, content: Content::MemoryOnly(message) });
         out.push(Effect::Deliver { conn, epoch, seq, envelope });
-        self.await_ack(recipient, epoch, seq, now);
-    }
-
-    fn await_ack(&mut self, mailbox: AgentKey, epoch: u64, seq: u64, now: Now) {
-        let at_ms = now.mono_ms + u64::try_from(ACK_GRACE.as_millis()).unwrap_or(u64::MAX);
-        self.grace.push_back(Due { at_ms, mailbox, epoch, seq });
-    }
-
-    /// The same id once more: the same answer for the same bytes.
-    fn accept_again(
-        &mut self,
-        key: MessageKey,
-        digest: u64,
-        recipient: AgentKey,
-        sent: &Submission<'_>,
-        now: Now,
-        out: &mut Vec<Effect>,
-    ) -> Result<(), Refusal> {
-        let entry = self.ledger.entry_mut(key).ok_or(Reason::Internal)?;
-        if entry.digest != digest {
-            return Err(Reason::DuplicateId.into());
-        }
-        let (conn, request) = (sent.conn, sent.request.clone());
-        match &entry.state {
-            State::Answered(status) => out.push(Effect::Answer { conn, request, status: *status }),
-            // Each request has its own answer; this one may ask again when the first has got it.
-            State::Waiting { conn: other, .. } if *other == conn => {
-                return Err(Refusal::later(Reason::Overloaded, OVERLOAD_RETRY));
-            }
-            State::Waiting { .. } => entry.state = State::Waiting { conn, request },
-            State::Unclaimed => {
-                entry.state = State::Waiting { conn, request };
-                self.reclaim(key, recipient, sent, now);
-            }
-        }
-        out.push(Effect::Count(Tally::Repeated));
-        Ok(())
-    }
-
-    /// The store refused this message while it was in flight, and its sender tries again.
-    fn reclaim(&mut self, key: MessageKey, recipient: AgentKey, sent: &Submission<'_>, now: Now) {
-        let fresh = Fresh { key, expires: now.unix + sent.ttl.unwrap_or(0), envelope: retain(sent.envelope) };
-        self.held_bytes += fresh.envelope.len();
-        if let Some(agent) = self.roster.agent_mut(key.sender) {
-            agent.unanswered += 1;
-        }
-        let Some(session) = self.roster.agent_mut(recipient).and_then(|a| a.session.as_mut()) else { return };
-        let Some(seq) = session.unstored_seq(key) else { return };
-        let epoch = session.epoch;
-        session.reclaim(seq, fresh);
-        self.await_ack(recipient, epoch, seq, now);
+        self.start_ack_grace(recipient, epoch, seq, now);
     }
 }
 
-/// Small payloads are copied, so that they do not keep the connection's read buffer alive.
-fn retain(envelope: &Bytes) -> Bytes {
-    if envelope.len() < COPY_BELOW { Bytes::copy_from_slice(envelope) } else { envelope.clone() }
+/// A small envelope is copied, so that it does not keep the connection's read buffer in memory.
+fn copy_if_small(envelope: &Bytes) -> Bytes {
+    if envelope.len() < COPY_BELOW_BYTES { Bytes::copy_from_slice(envelope) } else { envelope.clone() }
 }

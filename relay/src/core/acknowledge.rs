@@ -1,19 +1,17 @@
-//! A recipient has processed its deliveries up to a number. Also: telling senders what became of their messages.
+//! Acknowledgements: a recipient has processed its deliveries up to a sequence number.
 
-use std::time::Duration;
-
-use protocol::Reason;
 use protocol::close::CloseCode;
+use protocol::envelope::MessageId;
 use protocol::frame::{Outcome, SendStatus};
 
 use super::agent::RowContent;
-use super::ledger::MessageKey;
-use super::limits::{OVERLOAD_RETRY, STORAGE_RETRY};
-use super::window::Content;
-use super::{AgentKey, ConnId, Core, Effect, Now, RowId, Write};
+use super::dedup::MessageKey;
+use super::delivery_window::Content;
+use super::{AgentSlot, ConnId, Core, Effect, Now, RowId, Write};
 
 impl Core {
-    /// Only the session of this epoch on this connection can acknowledge; anything else has no effect.
+    /// Only the session of this epoch on this connection can acknowledge; anything else has no
+    /// effect.
     pub(super) fn acknowledge(
         &mut self,
         conn: ConnId,
@@ -22,86 +20,54 @@ impl Core {
         now: Now,
         out: &mut Vec<Effect>,
     ) {
-        let Some(key) = self.sessions.get(&conn).copied() else { return };
-        let session = self.roster.agent(key).and_then(|a| a.session.as_ref());
-        let Some(session) = session.filter(|s| s.conn == conn && s.epoch == epoch) else { return };
+        let Some(slot) = self.sessions.get(&conn).copied() else { return };
+        let session = self.agents.session(slot).filter(|s| s.conn == conn && s.epoch == epoch);
+        let Some(session) = session else { return };
         if seq > session.last_seq() {
             out.push(Effect::Close { conn, code: CloseCode::Policy });
-            return self.close(conn, now, out);
+            return self.close_connection(conn, now, out);
         }
-        while let Some(content) = self.take_acknowledged(key, seq) {
+        while let Some(content) = self.pop_acknowledged(slot, seq) {
             match content {
-                Content::Fresh(fresh) => {
-                    self.held_bytes -= fresh.envelope.len();
-                    self.decide(fresh.key, SendStatus::Delivered, out);
+                Content::MemoryOnly(message) => {
+                    self.held_bytes -= message.envelope.len();
+                    self.answer_sender(message.key, SendStatus::Delivered, out);
                 }
-                Content::Row(row) => self.row_acknowledged(key, row, now, out),
-                Content::Unstored(message) => self.decide(message, SendStatus::Delivered, out),
+                Content::Row(row) => self.on_row_acknowledged(slot, row, now, out),
+                Content::Unstored(message) => self.answer_sender(message, SendStatus::Delivered, out),
                 Content::Ephemeral => {}
             }
         }
-        self.pump(key, out);
+        self.deliver_backlog(slot, out);
     }
 
-    fn take_acknowledged(&mut self, key: AgentKey, seq: u64) -> Option<Content> {
-        let session = self.roster.agent_mut(key)?.session.as_mut()?;
-        session.pop_upto(seq).map(|flight| flight.content)
+    fn pop_acknowledged(&mut self, slot: AgentSlot, seq: u64) -> Option<Content> {
+        let session = self.agents.session_mut(slot)?;
+        session.pop_upto(seq).map(|delivery| delivery.content)
     }
 
-    fn row_acknowledged(&mut self, key: AgentKey, row: RowId, now: Now, out: &mut Vec<Effect>) {
-        let Some(taken) = self.take_row(key, row) else { return };
+    fn on_row_acknowledged(&mut self, slot: AgentSlot, row: RowId, now: Now, out: &mut Vec<Effect>) {
+        let Some(removed) = self.remove_row(slot, row) else { return };
         out.push(Effect::Write(Write::Remove { row }));
-        let RowContent::Message { sender: Some(sender) } = taken.content else { return };
-        if taken.committed {
-            self.tell_delivered(sender, key, taken.id, now, out);
+        let RowContent::Message { sender: Some(sender) } = removed.content else { return };
+        if removed.committed {
+            self.notify_delivered(sender, slot, removed.id, now, out);
         } else {
-            self.decide(MessageKey { sender, id: taken.id }, SendStatus::Delivered, out);
+            self.answer_sender(MessageKey { sender, id: removed.id }, SendStatus::Delivered, out);
         }
     }
 
-    /// Best effort: to the sender's connection or not at all.
-    fn tell_delivered(
+    /// A best-effort notice: it reaches the sender only while the sender is connected.
+    fn notify_delivered(
         &self,
-        sender: AgentKey,
-        recipient: AgentKey,
-        id: protocol::envelope::MessageId,
+        sender: AgentSlot,
+        recipient: AgentSlot,
+        id: MessageId,
         now: Now,
         out: &mut Vec<Effect>,
     ) {
-        let Some(session) = self.roster.agent(sender).and_then(|a| a.session.as_ref()) else { return };
-        let (conn, epoch, to) = (session.conn, session.epoch, self.name(recipient));
+        let Some(session) = self.agents.session(sender) else { return };
+        let (conn, epoch, to) = (session.conn, session.epoch, self.did(recipient));
         out.push(Effect::Notice { conn, epoch, seq: 0, id, to, outcome: Outcome::Delivered, at: now.unix });
-    }
-
-    /// Answers the sender if it still waits. The first decision stays.
-    pub(super) fn decide(&mut self, key: MessageKey, status: SendStatus, out: &mut Vec<Effect>) {
-        let Some((conn, request)) = self.ledger.decide(key, status) else { return };
-        self.answered(key.sender);
-        out.push(Effect::Answer { conn, request, status });
-    }
-
-    /// Tells the sender no, if it still waits.
-    pub(super) fn disclaim(&mut self, key: MessageKey, reason: Reason, out: &mut Vec<Effect>) {
-        let Some((conn, request)) = self.ledger.disclaim(key) else { return };
-        self.answered(key.sender);
-        out.push(Effect::Refuse { conn, request, reason, retry_after: retry_after(reason), quota: None });
-    }
-
-    fn answered(&mut self, sender: AgentKey) {
-        if let Some(agent) = self.roster.agent_mut(sender) {
-            agent.unanswered = agent.unanswered.saturating_sub(1);
-        }
-    }
-
-    pub(super) fn name(&self, key: AgentKey) -> std::sync::Arc<str> {
-        self.roster.agent(key).map_or_else(|| "".into(), |agent| agent.did.clone())
-    }
-}
-
-const fn retry_after(reason: Reason) -> Option<Duration> {
-    match reason {
-        Reason::StorageUnavailable => Some(STORAGE_RETRY),
-        Reason::Overloaded => Some(OVERLOAD_RETRY),
-        _ => None,
     }
 }

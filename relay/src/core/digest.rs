@@ -1,7 +1,7 @@
-//! Fingerprint of an envelope, to tell a repetition from another message under the same id.
+//! A digest of an envelope, which tells a repetition from another message with the same id.
 //!
-//! Not cryptographic: a sender who makes two envelopes collide only has its own second message taken for the first.
-//! Part of the stored data, so it never changes.
+//! It is not cryptographic: a sender who makes two of its envelopes collide only has the second
+//! one taken for the first. The digest is stored, so the function must never change.
 
 const MULTIPLIER: u64 = 0x9e37_79b9_7f4a_7c15;
 
@@ -18,8 +18,8 @@ pub(super) fn digest(bytes: &[u8]) -> u64 {
     fold(hash ^ u64::from_le_bytes(last))
 }
 
-/// Both halves of a 128-bit product, so that high input bits reach low output bits.
-#[expect(clippy::cast_possible_truncation, reason = "the halves of the product are what is wanted")]
+/// Mixes both halves of a 128-bit product, so that high input bits reach low output bits.
+#[expect(clippy::cast_possible_truncation, reason = "the halves of the product are wanted")]
 const fn fold(value: u64) -> u64 {
     let product = (value as u128).wrapping_mul(MULTIPLIER as u128);
     (product as u64) ^ ((product >> 64) as u64).rotate_left(23) ^ value.rotate_left(41)

@@ -1,4 +1,4 @@
-//! What the relay has to do.
+//! The actions that the core asks its caller to carry out.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -11,29 +11,31 @@ use protocol::envelope::MessageId;
 use protocol::frame::{Outcome, SendStatus};
 use protocol::quota::Quota;
 
-use super::{AgentKey, ConnId, Kind, RequestId, RowId};
+use super::{AgentSlot, ConnId, RequestId, RowId, Write};
 
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Effect {
-    /// The answer to a registration.
-    Welcome {
+    /// Answer a registration.
+    Registered {
         conn: ConnId,
         request: RequestId,
         epoch: u64,
         tenant: TenantId,
         pending: u64,
     },
+    /// Answer a send that was accepted.
     Answer {
         conn: ConnId,
         request: RequestId,
         status: SendStatus,
     },
+    /// Answer a request with an error.
     Refuse {
         conn: ConnId,
         request: RequestId,
         reason: Reason,
         retry_after: Option<Duration>,
-        /// The limit that was met, where there is one.
+        /// The quota that is used up, if one is.
         quota: Option<Quota>,
     },
     Deliver {
@@ -42,7 +44,7 @@ pub enum Effect {
         seq: u64,
         envelope: Bytes,
     },
-    /// `seq` 0 needs no acknowledgement and may be left out when the connection is slow.
+    /// A notice with `seq` 0 needs no acknowledgement, and a slow connection may skip it.
     Notice {
         conn: ConnId,
         epoch: u64,
@@ -57,76 +59,25 @@ pub enum Effect {
         code: CloseCode,
     },
     Write(Write),
-    /// Read these rows, answer with [`super::Event::Loaded`].
-    Load {
-        agent: AgentKey,
+    /// Read these rows and answer with `Event::Loaded`.
+    LoadPage {
+        agent: AgentSlot,
         epoch: u64,
         rows: Vec<RowId>,
     },
-    /// A counter for what no other effect shows.
-    Count(Tally),
+    /// Count an event that causes no other effect.
+    Count(Counter),
 }
 
-/// Things worth counting that leave no other trace.
+/// Events that are counted because no other effect shows them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Tally {
-    /// A recipient could not take more and went into backlog.
+pub enum Counter {
+    /// A recipient's window was full, and the recipient went into backlog.
     Backlog,
-    /// A message was sent again and not accepted twice.
+    /// A message was sent again and not accepted a second time.
     Repeated,
     Expired,
     Dropped,
     /// A row of the mailbox could not be read back.
     Unreadable,
-}
-
-/// One change of the store. Changes are committed in the order they come.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Write {
-    Insert(WriteRow),
-    /// The row left the mailbox; it is remembered until it is forgotten.
-    Remove {
-        row: RowId,
-    },
-    /// Delete rows that left the mailbox and were accepted before this Unix second.
-    Forget {
-        accepted_before: u64,
-    },
-}
-
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct WriteRow {
-    pub row: RowId,
-    pub recipient: Arc<str>,
-    /// Who sent the message; for a notice, the agent it is about.
-    pub peer: Arc<str>,
-    pub id: MessageId,
-    pub digest: u64,
-    pub accepted: u64,
-    pub expires: u64,
-    pub content: WriteContent,
-}
-
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum WriteContent {
-    Message(Bytes),
-    Notice(Outcome),
-}
-
-impl WriteRow {
-    #[must_use]
-    pub const fn kind(&self) -> Kind {
-        match &self.content {
-            WriteContent::Message(_) => Kind::Message,
-            WriteContent::Notice(outcome) => Kind::Notice(*outcome),
-        }
-    }
-
-    #[must_use]
-    pub const fn size(&self) -> usize {
-        match &self.content {
-            WriteContent::Message(bytes) => bytes.len(),
-            WriteContent::Notice(_) => 0,
-        }
-    }
 }

@@ -1,61 +1,68 @@
-//! Agents and tenants that no longer exist, and what a relay knows when it starts.
+//! Removes agents and tenants that no longer exist, with their sessions and mailboxes.
 
 use std::sync::Arc;
 
 use protocol::Reason;
 use protocol::did::TenantId;
-use protocol::frame::{Outcome, SendStatus};
+use protocol::frame::Outcome;
 
-use super::agent::{Agent, Ending, Kind, Row, RowContent};
-use super::effect::Tally;
-use super::ledger::{MessageKey, State};
-use super::window::Content;
-use super::{AgentKey, Core, Effect, KnownAgents, Now, RestoredRow, RowId, Write};
+use super::agent::{MailboxRow, RowContent, UndeliveredMessage};
+use super::dedup::MessageKey;
+use super::delivery_window::Content;
+use super::{Core, Counter, Effect, Now, RowId, Write};
 
 impl Core {
     pub(super) fn remove_agent(&mut self, did: &str, now: Now, out: &mut Vec<Effect>) {
-        let Some(key) = self.roster.find(did) else { return };
-        let Some(agent) = self.roster.agent_mut(key) else { return };
-        let (name, session) = (agent.did.clone(), agent.session.take());
+        let Some(slot) = self.agents.find(did) else { return };
+        let Some(agent) = self.agents.agent_mut(slot) else { return };
+        let (did, session) = (agent.did.clone(), agent.session.take());
         let rows: Vec<RowId> = agent.rows.keys().copied().collect();
         if let Some(session) = session {
             self.sessions.remove(&session.conn);
-            for flight in session.into_flights() {
-                self.drop_flight(flight.content, out);
+            for delivery in session.into_in_flight() {
+                self.drop_in_flight(delivery.content, out);
             }
         }
         for row in rows {
-            let Some(taken) = self.take_row(key, row) else { continue };
-            self.drop_row(&name, row, taken, now, out);
+            let Some(removed) = self.remove_row(slot, row) else { continue };
+            self.drop_row(&did, row, removed, now, out);
         }
-        self.roster.remove(key);
+        self.agents.remove(slot);
     }
 
-    /// A message whose recipient is gone and that nobody was promised anything about.
-    fn drop_flight(&mut self, content: Content, out: &mut Vec<Effect>) {
-        let message = match content {
-            Content::Fresh(fresh) => {
-                self.held_bytes -= fresh.envelope.len();
-                fresh.key
+    /// Drops a message that has no answer yet and whose recipient is gone.
+    fn drop_in_flight(&mut self, content: Content, out: &mut Vec<Effect>) {
+        let key = match content {
+            Content::MemoryOnly(message) => {
+                self.held_bytes -= message.envelope.len();
+                message.key
             }
-            Content::Unstored(message) => message,
+            Content::Unstored(key) => key,
             Content::Row(_) | Content::Ephemeral => return,
         };
-        self.disclaim(message, Reason::NotFound, out);
-        self.ledger.remove(message);
+        self.refuse_sender(key, Reason::NotFound, out);
+        self.dedup.remove(key);
     }
 
-    fn drop_row(&mut self, about: &Arc<str>, number: RowId, row: Row, now: Now, out: &mut Vec<Effect>) {
+    fn drop_row(
+        &mut self,
+        recipient: &Arc<str>,
+        number: RowId,
+        row: MailboxRow,
+        now: Now,
+        out: &mut Vec<Effect>,
+    ) {
         match row.content {
             RowContent::Message { sender } if row.committed => {
-                let (about, id, outcome) = (about.clone(), row.id, Outcome::Dropped);
-                self.end_message(Ending { sender, about, id, outcome, row: number }, now, out);
-                return out.push(Effect::Count(Tally::Dropped));
+                let (recipient, id, outcome) = (recipient.clone(), row.id, Outcome::Dropped);
+                let dropped = UndeliveredMessage { sender, recipient, id, outcome, row: number };
+                self.write_notice(dropped, now, out);
+                return out.push(Effect::Count(Counter::Dropped));
             }
             RowContent::Message { sender } => {
-                if let Some(message) = sender.map(|sender| MessageKey { sender, id: row.id }) {
-                    self.disclaim(message, Reason::NotFound, out);
-                    self.ledger.remove(message);
+                if let Some(key) = sender.map(|sender| MessageKey { sender, id: row.id }) {
+                    self.refuse_sender(key, Reason::NotFound, out);
+                    self.dedup.remove(key);
                 }
             }
             RowContent::Notice { ends, .. } => {
@@ -66,44 +73,11 @@ impl Core {
     }
 
     pub(super) fn remove_tenant(&mut self, tenant: &TenantId, now: Now, out: &mut Vec<Effect>) {
-        let members = self.roster.iter().filter(|(_, agent)| agent.tenant == *tenant);
+        let members = self.agents.iter().filter(|(_, agent)| agent.tenant == *tenant);
         let members: Vec<_> = members.map(|(_, agent)| agent.did.clone()).collect();
         for did in members {
             self.remove_agent(&did, now, out);
         }
         self.tenants.remove(tenant);
-    }
-
-    /// Takes one row of the store into account. Rows of mailboxes whose owner no longer exists are removed.
-    pub fn restore(&mut self, found: RestoredRow, known: &dyn KnownAgents, out: &mut Vec<Effect>) {
-        let sender = self.meet(found.peer.as_str(), known);
-        if let (Kind::Message, Some(sender)) = (found.kind, sender) {
-            let message = MessageKey { sender, id: found.id };
-            self.ledger.insert(message, found.digest, State::Answered(SendStatus::Stored), found.accepted);
-        }
-        if !found.waiting {
-            return;
-        }
-        let Some(mailbox) = self.meet(found.recipient.as_str(), known) else {
-            return out.push(Effect::Write(Write::Remove { row: found.row }));
-        };
-        let content = match found.kind {
-            Kind::Message => RowContent::Message { sender },
-            Kind::Notice(outcome) => RowContent::Notice {
-                about: found.peer.as_str().into(),
-                outcome,
-                at: found.accepted,
-                ends: None,
-            },
-        };
-        self.index_row(mailbox, found.row, found.id, found.size as usize, found.expires, content, true);
-    }
-
-    fn meet(&mut self, did: &str, known: &dyn KnownAgents) -> Option<AgentKey> {
-        if let Some(key) = self.roster.find(did) {
-            return Some(key);
-        }
-        let tenant = known.tenant_of(did)?;
-        Some(self.roster.add(Agent::new(did.into(), tenant)))
     }
 }

@@ -1,14 +1,15 @@
-//! One line in the log, target `audit`, per change: who was changed how, and the version it made. Key ids, never keys.
+//! Writes one log line with the target `audit` for each change: the operation, its subject, and the
+//! new version. It contains key ids and never keys.
 
 use super::decide::Operation;
 
-pub(super) struct Entry {
+pub(super) struct AuditEntry {
     operation: &'static str,
     subject: String,
 }
 
-impl Entry {
-    pub(super) fn of(operation: &Operation) -> Self {
+impl AuditEntry {
+    pub(super) fn new(operation: &Operation) -> Self {
         let (operation, subject) = match operation {
             Operation::PutTenant(tenant, _) => ("put tenant", tenant.to_string()),
             Operation::DeleteTenant(tenant) => ("delete tenant", tenant.to_string()),

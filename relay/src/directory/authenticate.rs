@@ -1,20 +1,12 @@
-//! From a presented API key to the principal it stands for.
+//! Authenticates API keys. A revoked, expired or unknown key and a suspended agent are refused
+//! here, when a connection opens and again when its session is rechecked.
 
-use protocol::api_key::{KeyHash, KeyId};
-use protocol::did::TenantId;
-use protocol::{Did, Reason, UnixSeconds};
+use protocol::api_key::KeyHash;
+use protocol::{Reason, UnixSeconds};
 
 use super::Directory;
-use super::state::{KeyOwner, State};
-
-/// Whom a connection acts for.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Principal {
-    pub tenant: TenantId,
-    /// The only agent it may be; `None`: any agent of the tenant.
-    pub agent: Option<Did>,
-    pub key_id: KeyId,
-}
+use super::principal::Principal;
+use super::state::{DirectoryState, KeyOwner};
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum AuthError {
@@ -38,10 +30,11 @@ impl AuthError {
 }
 
 impl Directory {
-    /// Looks the key up by its SHA-256, so the time it takes tells nothing about other keys.
+    /// Looks up the key by its SHA-256, so that the time this takes reveals nothing about other
+    /// keys.
     ///
     /// # Errors
-    /// The key is unknown or expired, or what it opens is suspended.
+    /// The key is unknown, revoked or expired, or its tenant or agent is suspended.
     pub fn authenticate(&self, presented_key: &str) -> Result<Principal, AuthError> {
         let hash = KeyHash::sha256(presented_key);
         let state = self.read();
@@ -50,8 +43,8 @@ impl Directory {
         Ok(Principal { tenant: owner.tenant.clone(), agent: owner.agent.clone(), key_id: hash.key_id() })
     }
 
-    /// Whether the principal would still be let in. A session asks once it can be found by `Change`s, so that a
-    /// revocation between [`Self::authenticate`] and that moment is not missed.
+    /// Whether the principal still has access. The hub asks once the connection is in its table, so
+    /// that a revocation between [`Self::authenticate`] and that moment is not missed.
     ///
     /// # Errors
     /// As [`Self::authenticate`].
@@ -60,7 +53,11 @@ impl Directory {
     }
 }
 
-pub(super) fn recheck(state: &State, principal: &Principal, now: UnixSeconds) -> Result<(), AuthError> {
+pub(super) fn recheck(
+    state: &DirectoryState,
+    principal: &Principal,
+    now: UnixSeconds,
+) -> Result<(), AuthError> {
     let (_, owner) = state.key_by_id(&principal.key_id).ok_or(AuthError::Unknown)?;
     if owner.tenant != principal.tenant || owner.agent != principal.agent {
         return Err(AuthError::Unknown);
@@ -68,7 +65,7 @@ pub(super) fn recheck(state: &State, principal: &Principal, now: UnixSeconds) ->
     check(state, owner, now)
 }
 
-pub(super) fn check(state: &State, owner: &KeyOwner, now: UnixSeconds) -> Result<(), AuthError> {
+pub(super) fn check(state: &DirectoryState, owner: &KeyOwner, now: UnixSeconds) -> Result<(), AuthError> {
     if owner.not_after.is_some_and(|not_after| not_after <= now) {
         return Err(AuthError::Expired);
     }
@@ -82,27 +79,28 @@ pub(super) fn check(state: &State, owner: &KeyOwner, now: UnixSeconds) -> Result
 
 #[cfg(test)]
 mod tests {
+    use protocol::Did;
     use protocol::admin::TenantSpec;
 
     use super::*;
     use crate::directory::Edit;
-    use crate::directory::fixtures::{agent_with_keys, hash, key, state_with_tenants, tenant};
+    use crate::directory::fixtures::{agent_with_keys, hash, key, tenant};
 
     fn principal(number: u8, agent: Option<Did>) -> Principal {
         Principal { tenant: tenant("acme"), agent, key_id: hash(number).key_id() }
     }
 
     #[test]
-    fn a_key_stops_working_in_the_second_it_names() {
-        let mut state = state_with_tenants(&["acme"]);
+    fn a_key_stops_working_in_the_second_of_its_expiry() {
+        let mut state = DirectoryState::with_tenants(&["acme"]);
         state.apply(&Edit::PutKey(tenant("acme"), key(1, Some(50))));
         assert_eq!(recheck(&state, &principal(1, None), 49), Ok(()));
         assert_eq!(recheck(&state, &principal(1, None), 50), Err(AuthError::Expired));
     }
 
     #[test]
-    fn a_suspended_tenant_or_agent_is_not_let_in() {
-        let mut state = state_with_tenants(&["acme"]);
+    fn a_suspended_tenant_or_agent_has_no_access() {
+        let mut state = DirectoryState::with_tenants(&["acme"]);
         let alice = agent_with_keys("acme", "alice", &[(1, None)]);
         let suspended = crate::directory::AgentEntry { suspended: true, ..(*alice).clone() };
         state.apply(&Edit::PutAgent(suspended.into()));
@@ -116,8 +114,8 @@ mod tests {
     }
 
     #[test]
-    fn a_key_that_now_opens_something_else_does_not_keep_an_old_session() {
-        let mut state = state_with_tenants(&["acme"]);
+    fn a_key_that_was_given_to_another_agent_does_not_keep_an_old_session() {
+        let mut state = DirectoryState::with_tenants(&["acme"]);
         state.apply(&Edit::PutAgent(agent_with_keys("acme", "alice", &[(1, None)])));
         assert_eq!(recheck(&state, &principal(1, None), 0), Err(AuthError::Unknown));
     }

@@ -1,4 +1,5 @@
-//! What an operation does to the state, or why it is refused. Pure: the writer commits what is decided here.
+//! Decides what an operation changes in the state, or why it is refused. The decision is pure; the
+//! writer commits it.
 
 use protocol::admin::{
     AgentSpec, KEYS_PER_AGENT_MAX, KeySpec, MCP_ACCOUNT_BYTES_MAX, MCP_ACCOUNTS_MAX, McpSpec, TenantSpec,
@@ -10,9 +11,10 @@ use protocol::record::{RecordError, VerifiedRecord};
 use protocol::{Did, Reason, UnixSeconds};
 
 use super::Capacity;
-use super::authenticate::{AuthError, Principal};
-use super::change::Decision;
-use super::state::State;
+use super::authenticate::AuthError;
+use super::edit::Decision;
+use super::principal::Principal;
+use super::state::DirectoryState;
 
 mod agent;
 mod key;
@@ -20,7 +22,7 @@ mod mcp;
 mod publish;
 mod tenant;
 
-/// Keys of one tenant beside those of its agents: a team rotates a handful.
+/// Keys of one tenant, besides those of its agents: a team rotates a handful.
 pub(super) const KEYS_PER_TENANT_MAX: usize = 64;
 
 #[derive(Debug)]
@@ -37,9 +39,9 @@ pub(super) enum Operation {
     Publish(Principal, Box<VerifiedRecord>),
 }
 
-/// Why the state stays as it is.
+/// Why an operation is refused.
 #[derive(Debug, thiserror::Error)]
-pub enum Refused {
+pub enum OperationError {
     #[error("the tenant {0} does not exist")]
     TenantMissing(TenantId),
     #[error("the agent {0} does not exist")]
@@ -50,21 +52,21 @@ pub enum Refused {
     )]
     McpUrl,
     #[error(
-        "endpoint is not where the gateway could reach one: write https://host/path, or http:// on loopback, in its normal \
+        "endpoint is not a URL that the gateway can reach: write https://host/path, or http:// on loopback, in its normal \
          spelling and without query, fragment or credentials"
     )]
     McpEndpoint,
-    #[error("url and endpoint are the agent's own; this is the relay's MCP gateway")]
+    #[error("url and endpoint must be the agent's own; this is the relay's MCP gateway")]
     McpUrlOfGateway,
     #[error("the url is the MCP endpoint of another agent")]
     McpUrlTaken,
     #[error(
-        "accounts holds at most {MCP_ACCOUNTS_MAX} different names of 1 to {MCP_ACCOUNT_BYTES_MAX} printable characters"
+        "accounts may list at most {MCP_ACCOUNTS_MAX} different names of 1 to {MCP_ACCOUNT_BYTES_MAX} printable characters"
     )]
     McpAccounts,
-    #[error("this relay holds as many tenants as it may")]
+    #[error("this relay has reached its limit of tenants")]
     TenantsFull,
-    #[error("this relay holds as many agents as it may")]
+    #[error("this relay has reached its limit of agents")]
     AgentsFull,
     #[error("the tenant may have at most {0} agents")]
     AgentsOfTenant(u32),
@@ -72,9 +74,9 @@ pub enum Refused {
     RootKey(#[source] MultikeyError),
     #[error("card is not valid")]
     Card(#[source] RecordError),
-    #[error("an agent has at most {KEYS_PER_AGENT_MAX} keys")]
+    #[error("an agent may have at most {KEYS_PER_AGENT_MAX} keys")]
     KeysOfAgent,
-    #[error("a tenant has at most {KEYS_PER_TENANT_MAX} keys of its own")]
+    #[error("a tenant may have at most {KEYS_PER_TENANT_MAX} keys of its own")]
     KeysOfTenant,
     #[error("the key {0} is listed twice")]
     KeyTwice(KeyId),
@@ -94,7 +96,7 @@ pub enum Refused {
     Rollback,
 }
 
-impl Refused {
+impl OperationError {
     #[must_use]
     pub const fn reason(&self) -> Reason {
         match self {
@@ -121,17 +123,17 @@ impl Refused {
     }
 }
 
-/// What everything is decided against.
+/// The state and the rules that an operation is decided against.
 #[derive(Clone, Copy)]
 pub(super) struct Context<'a> {
-    pub(super) state: &'a State,
+    pub(super) state: &'a DirectoryState,
     pub(super) capacity: Capacity,
-    /// The relay's MCP gateway, which is no agent's endpoint.
+    /// URL of the relay's MCP gateway, which no agent may declare as its own.
     pub(super) gateway_url: Option<&'a str>,
     pub(super) now: UnixSeconds,
 }
 
-pub(super) fn decide(context: Context<'_>, operation: Operation) -> Result<Decision, Refused> {
+pub(super) fn decide(context: Context<'_>, operation: Operation) -> Result<Decision, OperationError> {
     match operation {
         Operation::PutTenant(tenant, spec) => tenant::put(context, tenant, spec),
         Operation::DeleteTenant(tenant) => Ok(tenant::delete(context, tenant)),
@@ -147,15 +149,16 @@ pub(super) fn decide(context: Context<'_>, operation: Operation) -> Result<Decis
 }
 
 impl Context<'_> {
-    /// Whether the tenant may get one more agent.
-    fn check_room(&self, tenant: &TenantId) -> Result<(), Refused> {
-        let holder = self.state.tenant(tenant).ok_or_else(|| Refused::TenantMissing(tenant.clone()))?;
+    /// Whether the tenant may have one more agent.
+    fn check_capacity(&self, tenant: &TenantId) -> Result<(), OperationError> {
+        let holder =
+            self.state.tenant(tenant).ok_or_else(|| OperationError::TenantMissing(tenant.clone()))?;
         if self.state.agents_count() >= self.capacity.agents {
-            return Err(Refused::AgentsFull);
+            return Err(OperationError::AgentsFull);
         }
         match holder.spec.agents_max {
             Some(max) if holder.agents.len() >= usize::try_from(max).unwrap_or(usize::MAX) => {
-                Err(Refused::AgentsOfTenant(max))
+                Err(OperationError::AgentsOfTenant(max))
             }
             _ => Ok(()),
         }
@@ -167,6 +170,6 @@ impl Context<'_> {
 }
 
 #[cfg(test)]
-pub(super) fn context(state: &State) -> Context<'_> {
+pub(super) fn context(state: &DirectoryState) -> Context<'_> {
     Context { state, capacity: Capacity { tenants: 10, agents: 10 }, gateway_url: None, now: 1_000 }
 }

@@ -1,4 +1,4 @@
-//! Finding agents of one's own tenant, page by page in the order of their DIDs.
+//! Discovery: lists the agents of one's own tenant in pages, in the order of their DIDs.
 
 use std::ops::Bound;
 use std::sync::Arc;
@@ -17,12 +17,12 @@ pub use protocol::frame::DiscoverParams as DiscoverQuery;
 pub struct DiscoverPage {
     /// At most [`DISCOVER_PAGE_MAX`], each with a card.
     pub agents: Vec<Arc<AgentEntry>>,
-    /// Where the next page starts, when there is one.
+    /// The start of the next page, if there is one.
     pub cursor: Option<Did>,
 }
 
 impl Directory {
-    /// Hidden and suspended agents do not appear, nor do those that have no card.
+    /// Leaves out agents that are hidden or suspended or have no card.
     #[must_use]
     pub fn discover(&self, tenant: &TenantId, query: &DiscoverQuery) -> DiscoverPage {
         self.read().tenant(tenant).map_or_else(DiscoverPage::default, |tenant| page(tenant, query))
@@ -77,7 +77,7 @@ mod tests {
     }
 
     #[test]
-    fn hidden_suspended_and_cardless_agents_are_not_found() {
+    fn agents_that_are_hidden_suspended_or_without_card_are_not_found() {
         let hidden = Card { discovery: Discovery::Hidden, ..Card::default() };
         let tenant = tenant_of(vec![
             AgentEntry { declared_card: Some(hidden), ..agent("hidden", "chat") },

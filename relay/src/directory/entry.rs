@@ -1,4 +1,4 @@
-//! One agent and one tenant key, as they stand in memory.
+//! The entries of the directory in memory: an agent, and a key of a tenant.
 
 use std::sync::Arc;
 
@@ -8,28 +8,30 @@ use protocol::did::TenantId;
 use protocol::record::{Card, Discovery};
 use protocol::{Did, UnixSeconds};
 
-/// An agent: what its tenant's admin said about it and what it said about itself. Replaced whole, never changed in place.
+/// An agent: what its tenant's admin declared about it and what it registered itself. An entry is
+/// replaced and never changed in place.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct AgentEntry {
     pub did: Did,
     pub tenant: TenantId,
-    /// Multikey of the only root key that may register; `None` until an admin names it or first use pins it.
+    /// Multikey of the only root key that may register. `None` until an admin declares it or the
+    /// first registration pins it (trust on first use).
     pub root_key: Option<String>,
     pub suspended: bool,
-    /// Keys that open this agent only.
+    /// API keys that give access to this agent only.
     pub keys: Vec<AgentKey>,
-    /// What discovery shows instead of the agent's own card.
+    /// The card that discovery shows instead of the agent's own.
     pub declared_card: Option<Card>,
-    /// The record as it was registered.
+    /// The bytes of the record as registered.
     pub record: Option<Arc<[u8]>>,
     /// `document.proof.created` of the record.
     pub record_created: UnixSeconds,
     pub registered_card: Option<Card>,
-    /// Its MCP endpoint and who may sign in for it, if it has one.
+    /// Its MCP endpoint and the accounts that may sign in for it, if it has one.
     pub mcp: Option<Arc<McpSpec>>,
 }
 
-/// A key that opens every agent of a tenant.
+/// An API key that gives access to every agent of a tenant.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct TenantKey {
     pub(crate) sha256: KeyHash,
@@ -52,13 +54,13 @@ impl AgentEntry {
         }
     }
 
-    /// The card that others see: the admin's, or else the agent's own.
+    /// The card that others see: the declared one, or else the agent's own.
     #[must_use]
     pub fn card(&self) -> Option<&Card> {
         self.declared_card.as_ref().or(self.registered_card.as_ref())
     }
 
-    /// Whether discovery may show it.
+    /// Whether discovery may show the agent.
     pub(crate) fn is_discoverable(&self) -> bool {
         !self.suspended && self.card().is_some_and(|card| card.discovery == Discovery::Tenant)
     }

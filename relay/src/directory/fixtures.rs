@@ -1,16 +1,14 @@
-//! Small names for tests of the directory.
+//! Fixtures for tests of the directory.
 
 use std::sync::Arc;
 
-use protocol::admin::{AgentKey, TenantSpec};
+use protocol::admin::AgentKey;
 use protocol::api_key::KeyHash;
 use protocol::did::TenantId;
 use protocol::record::{Card, VerifiedRecord};
 use protocol::{Did, Identity, UnixSeconds};
 
-use super::change::Edit;
 use super::entry::{AgentEntry, TenantKey};
-use super::state::State;
 
 pub(crate) fn tenant(name: &str) -> TenantId {
     name.parse().unwrap()
@@ -35,15 +33,6 @@ pub(crate) fn agent_with_keys(
 ) -> Arc<AgentEntry> {
     let keys = keys.iter().map(|&(number, not_after)| AgentKey { sha256: hash(number), not_after }).collect();
     Arc::new(AgentEntry { keys, ..AgentEntry::new(did(tenant_name, name)) })
-}
-
-/// A state with these tenants, none suspended.
-pub(crate) fn state_with_tenants(names: &[&str]) -> State {
-    let mut state = State::default();
-    for name in names {
-        state.apply(&Edit::PutTenant(tenant(name), TenantSpec::default()));
-    }
-    state
 }
 
 pub(crate) fn record(identity: &Identity, card: Card, now: UnixSeconds) -> VerifiedRecord {

@@ -1,4 +1,5 @@
-//! Whether changes can be stored. Fails with the first failed commit, passes again with the next that works.
+//! Readiness of the store: fails with the first failed commit and passes again with the next that
+//! works.
 
 use std::sync::atomic::{AtomicBool, Ordering};
 

@@ -9,7 +9,7 @@ use protocol::{Did, UnixSeconds};
 
 use super::authenticate::check;
 use super::entry::AgentEntry;
-use super::state::State;
+use super::state::DirectoryState;
 use super::{AuthError, Directory};
 
 /// An agent that has an MCP endpoint.
@@ -64,7 +64,7 @@ impl Directory {
     }
 }
 
-impl State {
+impl DirectoryState {
     pub(crate) fn agent_with_endpoint(&self, agent: &Did) -> Option<AgentWithEndpoint> {
         let agent = self.agent(agent).filter(|agent| agent.mcp.is_some())?;
         let suspended =

@@ -1,4 +1,5 @@
-//! Whatever is asked in whatever order: what is loaded is what was committed, and nobody who lost a right keeps a session.
+//! Property test over random operations: the loaded state equals the committed one, and every
+//! principal that lost access is covered by a revocation.
 
 use proptest::prelude::*;
 use protocol::Identity;
@@ -7,10 +8,10 @@ use protocol::did::{Domain, TenantId};
 use protocol::record::Card;
 
 use super::authenticate::recheck;
-use super::change::Decision;
 use super::decide::{Context, Operation, decide};
+use super::edit::Decision;
 use super::fixtures::{did, hash, record, tenant};
-use super::{Capacity, Change, Principal, State};
+use super::{Capacity, DirectoryState, Principal, Revocation};
 use crate::store::Store;
 
 const NOW: u64 = 1_000;
@@ -45,12 +46,12 @@ fn agent_specs() -> impl Strategy<Value = AgentSpec> {
 
 fn endpoint(number: u8) -> McpSpec {
     let url = format!("https://example.com/{number}");
-    // Some are served by the gateway, so that what is loaded is seen to be the same.
+    // Some endpoints are served by the gateway.
     let endpoint = (number != 0).then(|| format!("https://alice.svc/{number}/mcp"));
     McpSpec { url, accounts: vec![format!("{number}@example.com")], endpoint }
 }
 
-/// An operation, before it is known what is there.
+/// An operation that does not depend on the current state.
 #[derive(Debug, Clone)]
 enum Step {
     PutTenant(TenantId, TenantSpec),
@@ -62,12 +63,12 @@ enum Step {
     DeleteMcp(TenantId, &'static str),
     PutKey(TenantId, u8, Option<u64>),
     DeleteKey(TenantId, u8),
-    /// Under whatever that key opens, also where it does not cover the name.
+    /// Uses the principal of this key, also if the key does not cover the name.
     Publish(TenantId, &'static str, u8),
 }
 
 impl Step {
-    fn operation(self, state: &State) -> Operation {
+    fn operation(self, state: &DirectoryState) -> Operation {
         match self {
             Self::PutTenant(tenant, spec) => Operation::PutTenant(tenant, spec),
             Self::DeleteTenant(tenant) => Operation::DeleteTenant(tenant),
@@ -96,7 +97,7 @@ impl Step {
     }
 }
 
-fn holder(state: &State, tenant: TenantId, key: u8) -> Principal {
+fn holder(state: &DirectoryState, tenant: TenantId, key: u8) -> Principal {
     let key_id = hash(key).key_id();
     let found = state.principals().into_iter().find(|who| who.key_id == key_id);
     found.unwrap_or(Principal { tenant, agent: None, key_id })
@@ -120,20 +121,20 @@ fn steps() -> impl Strategy<Value = Vec<Step>> {
     prop::collection::vec(step, 1..24)
 }
 
-fn valid(state: &State) -> Vec<Principal> {
+fn valid(state: &DirectoryState) -> Vec<Principal> {
     state.principals().into_iter().filter(|who| recheck(state, who, NOW).is_ok()).collect()
 }
 
-fn covers(change: &Change, who: &Principal) -> bool {
-    match change {
-        Change::KeyRevoked(id) => who.key_id == *id,
-        Change::AgentRemoved(did) | Change::AgentSuspended(did) => who.agent.as_ref() == Some(did),
-        Change::TenantSuspended(tenant) | Change::TenantRemoved(tenant) => who.tenant == *tenant,
+fn covers(revocation: &Revocation, who: &Principal) -> bool {
+    match revocation {
+        Revocation::KeyRevoked(id) => who.key_id == *id,
+        Revocation::AgentRemoved(did) | Revocation::AgentSuspended(did) => who.agent.as_ref() == Some(did),
+        Revocation::TenantSuspended(tenant) | Revocation::TenantRemoved(tenant) => who.tenant == *tenant,
     }
 }
 
-/// Runs the steps against a store; answers the state in memory and the one that a restart would find.
-async fn run(steps: Vec<Step>) -> Result<(State, State), TestCaseError> {
+/// Runs the steps against a store. Returns the state in memory and the state that a restart loads.
+async fn run(steps: Vec<Step>) -> Result<(DirectoryState, DirectoryState), TestCaseError> {
     let folder = tempfile::tempdir().unwrap();
     let store = Store::open(&folder.path().join("relay.db")).await.unwrap();
     let domain: Domain = "example.com".parse().unwrap();
@@ -141,15 +142,15 @@ async fn run(steps: Vec<Step>) -> Result<(State, State), TestCaseError> {
     for step in steps {
         let operation = step.operation(&state);
         let context = Context { state: &state, capacity: CAPACITY, gateway_url: None, now: NOW };
-        let Ok(Decision::Change { edit, changes }) = decide(context, operation) else { continue };
+        let Ok(Decision::Apply { edit, revocations }) = decide(context, operation) else { continue };
         let before = valid(&state);
         let version = store.commit_edit(&edit).await.unwrap();
         prop_assert_eq!(version, state.version() + 1);
         state.commit(&edit, version);
         for who in before.iter().filter(|who| recheck(&state, who, NOW).is_err()) {
             prop_assert!(
-                changes.iter().any(|change| covers(change, who)),
-                "{who:?} after {edit:?}: {changes:?}"
+                revocations.iter().any(|revocation| covers(revocation, who)),
+                "{who:?} after {edit:?}: {revocations:?}"
             );
         }
         prop_assert!(state.agents_count() <= CAPACITY.agents);
@@ -162,7 +163,7 @@ proptest! {
     #![proptest_config(ProptestConfig { cases: CASES, failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]
-    fn what_is_loaded_is_what_was_committed_and_lost_rights_close_sessions(steps in steps()) {
+    fn the_loaded_state_is_the_committed_one_and_lost_rights_close_sessions(steps in steps()) {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
         let (state, loaded) = runtime.block_on(run(steps))?;
         prop_assert_eq!(state, loaded);

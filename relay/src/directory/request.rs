@@ -1,22 +1,22 @@
-//! A change on its way to the writer, and what it comes to.
+//! A change that waits for the writer, and its result.
 
 use protocol::Reason;
 use tokio::sync::oneshot;
 
-use super::decide::{Operation, Refused};
+use super::decide::{Operation, OperationError};
 
-/// One change, waiting for its answer.
+/// One change that waits for its answer.
 #[derive(Debug)]
-pub(super) struct Request {
+pub(super) struct WriteRequest {
     pub(super) operation: Operation,
     pub(super) answer: oneshot::Sender<Result<Written, WriteError>>,
 }
 
-/// What a change came to.
+/// The result of a change that was made.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Written {
     pub version: u64,
-    /// False when it held already.
+    /// False if the state was as requested before.
     pub changed: bool,
 }
 
@@ -24,8 +24,8 @@ pub struct Written {
 #[derive(Debug, thiserror::Error)]
 pub enum WriteError {
     #[error(transparent)]
-    Refused(#[from] Refused),
-    /// The writer has logged the cause.
+    Operation(#[from] OperationError),
+    /// The writer logs the cause.
     #[error("the change could not be stored")]
     Store,
     #[error("the relay is shutting down")]
@@ -36,7 +36,7 @@ impl WriteError {
     #[must_use]
     pub const fn reason(&self) -> Reason {
         match self {
-            Self::Refused(refused) => refused.reason(),
+            Self::Operation(error) => error.reason(),
             Self::Store => Reason::StorageUnavailable,
             Self::Closed => Reason::Draining,
         }

@@ -1,4 +1,5 @@
-//! The state in memory: plain maps, changed by [`Edit`]s only. Holds no rule about who may change what.
+//! The state of the directory in memory: plain maps that only [`Edit`]s change. It knows no rule
+//! about who may change what.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
@@ -8,18 +9,20 @@ use protocol::api_key::{KeyHash, KeyId};
 use protocol::did::TenantId;
 use protocol::{Did, UnixSeconds};
 
-use super::change::Edit;
+use super::edit::Edit;
 use super::entry::{AgentEntry, TenantKey};
+#[cfg(test)]
+use super::principal::Principal;
 
 #[derive(Debug, Default, PartialEq, Eq)]
-pub(crate) struct State {
+pub(crate) struct DirectoryState {
     version: u64,
     tenants: BTreeMap<TenantId, Tenant>,
     agents: HashMap<Did, Arc<AgentEntry>>,
-    /// Whose MCP endpoint a URL is.
+    /// The agent of each MCP endpoint, by URL.
     resources: HashMap<String, Did>,
-    /// Whose MCP endpoints name an account, in lower case.
-    named: HashMap<String, BTreeSet<Did>>,
+    /// The agents whose MCP endpoints list an account, by the account in lower case.
+    agents_by_account: HashMap<String, BTreeSet<Did>>,
     keys: HashMap<KeyHash, KeyOwner>,
     ids: HashMap<KeyId, KeyHash>,
     expiries: BTreeSet<(UnixSeconds, KeyHash)>,
@@ -33,7 +36,7 @@ pub(crate) struct Tenant {
     pub(crate) keys: BTreeMap<KeyId, TenantKey>,
 }
 
-/// What a key opens.
+/// The owner of an API key, to whose agents the key gives access.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct KeyOwner {
     pub(crate) tenant: TenantId,
@@ -42,9 +45,19 @@ pub(crate) struct KeyOwner {
     pub(crate) not_after: Option<UnixSeconds>,
 }
 
-impl State {
+impl DirectoryState {
     pub(crate) fn at_version(version: u64) -> Self {
         Self { version, ..Self::default() }
+    }
+
+    /// A state with these tenants, none of them suspended.
+    #[cfg(test)]
+    pub(crate) fn with_tenants(names: &[&str]) -> Self {
+        let mut state = Self::default();
+        for name in names {
+            state.apply(&Edit::PutTenant(name.parse().unwrap(), TenantSpec::default()));
+        }
+        state
     }
 
     pub(crate) fn version(&self) -> u64 {
@@ -63,14 +76,15 @@ impl State {
         self.agents.get(did)
     }
 
-    /// The agent whose MCP endpoint this is.
+    /// The agent that has its MCP endpoint at this URL.
     pub(crate) fn resource(&self, url: &str) -> Option<&Arc<AgentEntry>> {
         self.agents.get(self.resources.get(url)?)
     }
 
-    /// Agents whose MCP endpoint names one of these accounts, perhaps in other letters: who may is decided elsewhere.
+    /// Agents whose MCP endpoint lists one of these accounts, in any case of letters. Callers
+    /// compare the letters themselves.
     pub(crate) fn agents_naming<'a>(&self, accounts: impl Iterator<Item = &'a str>) -> BTreeSet<Did> {
-        let found = accounts.filter_map(|account| self.named.get(&account.to_ascii_lowercase()));
+        let found = accounts.filter_map(|account| self.agents_by_account.get(&account.to_ascii_lowercase()));
         found.flatten().cloned().collect()
     }
 
@@ -91,10 +105,10 @@ impl State {
         self.keys.get(hash).map(|owner| (hash, owner))
     }
 
-    /// Everybody who holds a key.
+    /// The principals of all keys.
     #[cfg(test)]
-    pub(crate) fn principals(&self) -> Vec<super::Principal> {
-        let principal = |(hash, owner): (&KeyHash, &KeyOwner)| super::Principal {
+    pub(crate) fn principals(&self) -> Vec<Principal> {
+        let principal = |(hash, owner): (&KeyHash, &KeyOwner)| Principal {
             tenant: owner.tenant.clone(),
             agent: owner.agent.clone(),
             key_id: hash.key_id(),
@@ -102,7 +116,7 @@ impl State {
         self.keys.iter().map(principal).collect()
     }
 
-    /// Keys that stopped working after `after` and until `until`, inclusive.
+    /// Keys that expired after `after` and not after `until`.
     pub(crate) fn expired(&self, after: UnixSeconds, until: UnixSeconds) -> Vec<KeyId> {
         let from = (after.saturating_add(1), KeyHash::from_bytes([0; 32]));
         let to = (until, KeyHash::from_bytes([u8::MAX; 32]));
@@ -118,7 +132,7 @@ impl State {
         self.version = version;
     }
 
-    /// An edit of something in a tenant that is not there changes nothing; decisions never make one.
+    /// An edit in a tenant that does not exist changes nothing. No decision leads to one.
     pub(crate) fn apply(&mut self, edit: &Edit) {
         match edit {
             Edit::PutTenant(tenant, spec) => {
@@ -136,21 +150,24 @@ impl State {
         let Some(removed) = self.tenants.remove(tenant) else { return };
         for (did, agent) in &removed.agents {
             self.agents.remove(did);
-            self.forget_owned(agent);
+            self.unindex_agent(agent);
         }
-        removed.keys.values().for_each(|key| self.forget_key(&key.sha256));
+        removed.keys.values().for_each(|key| self.unindex_key(&key.sha256));
     }
 
     fn put_agent(&mut self, agent: &Arc<AgentEntry>) {
         let Some(tenant) = self.tenants.get_mut(&agent.tenant) else { return };
         tenant.agents.insert(agent.did.clone(), Arc::clone(agent));
         if let Some(before) = self.agents.insert(agent.did.clone(), Arc::clone(agent)) {
-            self.forget_owned(&before);
+            self.unindex_agent(&before);
         }
         if let Some(mcp) = &agent.mcp {
             self.resources.insert(mcp.url.clone(), agent.did.clone());
             for account in &mcp.accounts {
-                self.named.entry(account.to_ascii_lowercase()).or_default().insert(agent.did.clone());
+                self.agents_by_account
+                    .entry(account.to_ascii_lowercase())
+                    .or_default()
+                    .insert(agent.did.clone());
             }
         }
         for key in &agent.keys {
@@ -159,13 +176,13 @@ impl State {
                 agent: Some(agent.did.clone()),
                 not_after: key.not_after,
             };
-            self.learn_key(key.sha256, owner);
+            self.index_key(key.sha256, owner);
         }
     }
 
     fn remove_agent(&mut self, did: &Did) {
         let Some(removed) = self.agents.remove(did) else { return };
-        self.forget_owned(&removed);
+        self.unindex_agent(&removed);
         if let Some(tenant) = self.tenants.get_mut(&removed.tenant) {
             tenant.agents.remove(did);
         }
@@ -174,8 +191,8 @@ impl State {
     fn put_key(&mut self, tenant: &TenantId, key: TenantKey) {
         let Some(holder) = self.tenants.get_mut(tenant) else { return };
         holder.keys.insert(key.id(), key);
-        self.forget_key(&key.sha256);
-        self.learn_key(
+        self.unindex_key(&key.sha256);
+        self.index_key(
             key.sha256,
             KeyOwner { tenant: tenant.clone(), agent: None, not_after: key.not_after },
         );
@@ -184,10 +201,10 @@ impl State {
     fn remove_key(&mut self, tenant: &TenantId, key: &TenantKey) {
         let Some(holder) = self.tenants.get_mut(tenant) else { return };
         holder.keys.remove(&key.id());
-        self.forget_key(&key.sha256);
+        self.unindex_key(&key.sha256);
     }
 
-    fn learn_key(&mut self, hash: KeyHash, owner: KeyOwner) {
+    fn index_key(&mut self, hash: KeyHash, owner: KeyOwner) {
         if let Some(not_after) = owner.not_after {
             self.expiries.insert((not_after, hash));
         }
@@ -195,25 +212,25 @@ impl State {
         self.keys.insert(hash, owner);
     }
 
-    /// Its keys and its MCP endpoint.
-    fn forget_owned(&mut self, agent: &AgentEntry) {
-        agent.keys.iter().for_each(|key| self.forget_key(&key.sha256));
+    /// Removes its keys and its MCP endpoint from the indexes.
+    fn unindex_agent(&mut self, agent: &AgentEntry) {
+        agent.keys.iter().for_each(|key| self.unindex_key(&key.sha256));
         if let Some(mcp) = &agent.mcp {
             self.resources.remove(&mcp.url);
-            mcp.accounts.iter().for_each(|account| self.forget_name(account, &agent.did));
+            mcp.accounts.iter().for_each(|account| self.unindex_account(account, &agent.did));
         }
     }
 
-    fn forget_name(&mut self, account: &str, agent: &Did) {
+    fn unindex_account(&mut self, account: &str, agent: &Did) {
         let name = account.to_ascii_lowercase();
-        let Some(agents) = self.named.get_mut(&name) else { return };
+        let Some(agents) = self.agents_by_account.get_mut(&name) else { return };
         agents.remove(agent);
         if agents.is_empty() {
-            self.named.remove(&name);
+            self.agents_by_account.remove(&name);
         }
     }
 
-    fn forget_key(&mut self, hash: &KeyHash) {
+    fn unindex_key(&mut self, hash: &KeyHash) {
         let Some(owner) = self.keys.remove(hash) else { return };
         self.ids.remove(&hash.key_id());
         if let Some(not_after) = owner.not_after {
@@ -227,11 +244,11 @@ mod tests {
     use protocol::admin::McpSpec;
 
     use super::*;
-    use crate::directory::fixtures::{agent_with_keys, did, hash, key, state_with_tenants, tenant};
+    use crate::directory::fixtures::{agent_with_keys, did, hash, key, tenant};
 
     #[test]
     fn a_removed_tenant_leaves_nothing_behind() {
-        let mut state = State::default();
+        let mut state = DirectoryState::default();
         let acme = tenant("acme");
         let alice = agent_with_keys("acme", "alice", &[(1, Some(50))]);
         state.apply(&Edit::PutTenant(acme.clone(), TenantSpec::default()));
@@ -246,7 +263,7 @@ mod tests {
 
     #[test]
     fn a_replaced_agent_keeps_only_its_new_keys() {
-        let mut state = State::default();
+        let mut state = DirectoryState::default();
         state.apply(&Edit::PutTenant(tenant("acme"), TenantSpec::default()));
         state.apply(&Edit::PutAgent(agent_with_keys("acme", "alice", &[(1, Some(50)), (2, None)])));
         state.apply(&Edit::PutAgent(agent_with_keys("acme", "alice", &[(2, Some(70)), (3, None)])));
@@ -257,8 +274,8 @@ mod tests {
 
     #[test]
     fn an_account_leads_to_the_agents_that_name_it_now() {
-        let mut state = state_with_tenants(&["acme"]);
-        let named = |state: &State, account| state.agents_naming(std::iter::once(account)).len();
+        let mut state = DirectoryState::with_tenants(&["acme"]);
+        let named = |state: &DirectoryState, account| state.agents_naming(std::iter::once(account)).len();
         let mut put = |name: &str, accounts: &[&str]| {
             let accounts = accounts.iter().map(ToString::to_string).collect();
             let mcp = McpSpec { url: format!("https://mcp.example/{name}"), accounts, endpoint: None };
@@ -271,12 +288,12 @@ mod tests {
         assert_eq!(put("bob", &["ann@example.com", "1234"]), (2, 1));
         assert_eq!(put("alice", &[]), (1, 1));
         state.apply(&Edit::RemoveAgent(did("acme", "bob")));
-        assert_eq!((named(&state, "ann@example.com"), state.named.len()), (0, 0));
+        assert_eq!((named(&state, "ann@example.com"), state.agents_by_account.len()), (0, 0));
     }
 
     #[test]
     fn a_key_expires_once() {
-        let mut state = State::default();
+        let mut state = DirectoryState::default();
         state.apply(&Edit::PutTenant(tenant("acme"), TenantSpec::default()));
         state.apply(&Edit::PutKey(tenant("acme"), key(1, Some(50))));
         assert!(state.expired(0, 49).is_empty());

@@ -1,18 +1,19 @@
-//! What the admin API shows. One tenant's view never holds anything of another.
+//! Views for the admin API. The view of one tenant contains nothing of another.
 
 use std::ops::Bound;
+use std::sync::Arc;
 
 use protocol::admin::{KeyView, Page, TenantView};
 use protocol::api_key::KeyId;
 use protocol::did::{AgentName, TenantId};
 
+use super::Directory;
 use super::entry::AgentEntry;
 use super::state::Tenant;
-use super::{Arc, Directory};
 
-/// How much there is, for gauges.
+/// Number of entries, for metrics.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Size {
+pub struct DirectorySize {
     pub version: u64,
     pub tenants: usize,
     pub agents: usize,
@@ -21,9 +22,9 @@ pub struct Size {
 
 impl Directory {
     #[must_use]
-    pub fn size(&self) -> Size {
+    pub fn size(&self) -> DirectorySize {
         let state = self.read();
-        Size {
+        DirectorySize {
             version: state.version(),
             tenants: state.tenants().len(),
             agents: state.agents_count(),
@@ -44,7 +45,7 @@ impl Directory {
         page(rest.map(|(tenant, found)| view(tenant, found)), limit, |view| view.tenant.to_string())
     }
 
-    /// Agents of a tenant after the one named `after`; `None` when there is no such tenant.
+    /// Agents of a tenant after the one named `after`. `None` if there is no such tenant.
     #[must_use]
     pub fn agent_page(
         &self,
@@ -58,7 +59,7 @@ impl Directory {
         Some(page(rest.map(|(_, agent)| Arc::clone(agent)), limit, |agent| agent.did.name().to_owned()))
     }
 
-    /// Keys of the tenant itself after `after`; `None` when there is no such tenant.
+    /// Keys of the tenant itself after `after`. `None` if there is no such tenant.
     #[must_use]
     pub fn key_page(&self, tenant: &TenantId, after: Option<&KeyId>, limit: usize) -> Option<Page<KeyView>> {
         let state = self.read();

@@ -1,39 +1,41 @@
-//! The one task that changes the directory. Also ends keys on time, and notices when a failed store works again.
+//! The only task that changes the directory. It also expires keys and checks a failed store until
+//! it works again.
 
-use std::sync::{Arc, PoisonError};
+use std::sync::Arc;
 use std::time::Duration;
 
 use protocol::UnixSeconds;
 use tokio::sync::mpsc;
 
-use super::audit;
-use super::change::{Change, Decision, Edit};
+use super::audit::AuditEntry;
 use super::decide::{Context, Operation, decide};
-use super::request::{Request, WriteError, Written};
+use super::edit::{Decision, Edit};
+use super::request::{WriteError, WriteRequest, Written};
+use super::revocation::Revocation;
 use super::{Directory, Rules};
 use crate::store::Store;
 
-/// How late the sessions of an expired key may end.
+/// How late the sessions of an expired key may be closed.
 const SWEEP_INTERVAL: Duration = Duration::from_millis(500);
 
 #[must_use = "changes of the directory wait until the writer runs"]
-pub struct Writer {
+pub struct DirectoryWriter {
     directory: Arc<Directory>,
     store: Store,
     rules: Rules,
-    requests: mpsc::Receiver<Request>,
-    /// Keys that ended until then have been enforced.
+    requests: mpsc::Receiver<WriteRequest>,
+    /// Keys that expired until then have been revoked.
     swept: UnixSeconds,
 }
 
-impl Writer {
+impl DirectoryWriter {
     pub(super) fn new(
         directory: Arc<Directory>,
         store: Store,
         rules: Rules,
-        requests: mpsc::Receiver<Request>,
+        requests: mpsc::Receiver<WriteRequest>,
     ) -> Self {
-        // Nobody is connected yet, so what has ended before needs no enforcement.
+        // Nothing is connected yet, so keys that expired before need no revocation.
         let swept = directory.now();
         Self { directory, store, rules, requests, swept }
     }
@@ -56,14 +58,14 @@ impl Writer {
         }
     }
 
-    async fn answer(&self, request: Request) {
+    async fn answer(&self, request: WriteRequest) {
         let result = self.write(request.operation).await;
-        // The asker may have gone; what was decided holds nevertheless.
+        // The requester may be gone; the change is valid without it.
         let _ = request.answer.send(result);
     }
 
     async fn write(&self, operation: Operation) -> Result<Written, WriteError> {
-        let entry = audit::Entry::of(&operation);
+        let entry = AuditEntry::new(&operation);
         let decision = {
             let state = self.directory.read();
             let context = Context {
@@ -74,11 +76,11 @@ impl Writer {
             };
             decide(context, operation)?
         };
-        let Decision::Change { edit, changes } = decision else {
+        let Decision::Apply { edit, revocations } = decision else {
             return Ok(Written { version: self.directory.version(), changed: false });
         };
         let version = self.commit(&edit).await?;
-        self.directory.enforce(&changes);
+        self.directory.enforce(&revocations);
         entry.record(version);
         Ok(Written { version, changed: true })
     }
@@ -87,28 +89,27 @@ impl Writer {
         let committed = self.store.commit_edit(edit).await;
         self.directory.health.report(&committed);
         let version = committed.map_err(|_| WriteError::Store)?;
-        let mut state = self.directory.state.write().unwrap_or_else(PoisonError::into_inner);
-        state.commit(edit, version);
+        self.directory.write_state().commit(edit, version);
         Ok(version)
     }
 
     async fn sweep(&mut self) {
         let now = self.directory.now();
-        let ended = self.directory.read().expired(self.swept, now);
+        let expired = self.directory.read().expired(self.swept, now);
         self.swept = self.swept.max(now);
-        if !ended.is_empty() {
-            tracing::info!(target: "audit", keys = ?ended, "API keys have expired");
+        if !expired.is_empty() {
+            tracing::info!(target: "audit", keys = ?expired, "API keys have expired");
         }
-        let changes: Vec<_> = ended.into_iter().map(Change::KeyRevoked).collect();
-        self.directory.enforce(&changes);
+        let revocations: Vec<_> = expired.into_iter().map(Revocation::KeyRevoked).collect();
+        self.directory.enforce(&revocations);
         if self.directory.health.is_failing() {
             self.directory.health.report(&self.store.probe().await);
         }
     }
 }
 
-impl std::fmt::Debug for Writer {
+impl std::fmt::Debug for DirectoryWriter {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Writer").field("swept", &self.swept).finish_non_exhaustive()
+        f.debug_struct("DirectoryWriter").field("swept", &self.swept).finish_non_exhaustive()
     }
 }

@@ -1,5 +1,5 @@
-//! DID documents where did:wba says they are, byte for byte as registered. Public: a document holds keys and addresses,
-//! never the card.
+//! Serves DID documents at the paths of did:wba, byte for byte as registered. They are public: a
+//! document contains keys and addresses, never the card.
 
 use axum::extract::{Path, State};
 use axum::http::header;
@@ -9,25 +9,25 @@ use protocol::{Did, Reason};
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
-use super::Public;
-use crate::problem::Refusal;
+use super::PublicState;
+use crate::problem::ProblemResponse;
 
-/// Keys rotate within minutes of a decision, so nobody should keep a document longer.
+/// Keys may rotate at any time, so a document is cached for a minute only.
 const CACHE: &str = "public, max-age=60";
 const CONTENT_TYPE: &str = "application/did+json";
 
-pub(super) async fn domain(State(public): State<Public>) -> Response {
+pub(super) async fn domain(State(public): State<PublicState>) -> Response {
     document(public.domain_document.to_string())
 }
 
 pub(super) async fn agent(
-    State(public): State<Public>,
+    State(public): State<PublicState>,
     Path(path): Path<String>,
-) -> Result<Response, Refusal> {
-    let asked = Asked::parse(public.directory.domain(), &path).ok_or(Reason::NotFound)?;
-    let agent = public.directory.agent(&asked.did).ok_or(Reason::NotFound)?;
+) -> Result<Response, ProblemResponse> {
+    let path = DocumentPath::parse(public.directory.domain(), &path).ok_or(Reason::NotFound)?;
+    let agent = public.directory.agent(&path.did).ok_or(Reason::NotFound)?;
     let record = agent.record.as_deref().ok_or(Reason::NotFound)?;
-    Ok(document(asked.select(record).ok_or(Reason::NotFound)?))
+    Ok(document(path.select(record).ok_or(Reason::NotFound)?))
 }
 
 fn document(json: String) -> Response {
@@ -39,9 +39,9 @@ fn document(json: String) -> Response {
     (headers, json).into_response()
 }
 
-/// Which document a path names.
+/// The document that a path refers to.
 #[derive(Debug, PartialEq, Eq)]
-struct Asked {
+struct DocumentPath {
     did: Did,
     /// The `e1_…` segment of the self-certifying alias.
     alias: Option<String>,
@@ -61,7 +61,7 @@ struct Identified<'a> {
     id: &'a str,
 }
 
-impl Asked {
+impl DocumentPath {
     /// `path` is what follows `/agent/`: `[<tenant>/]<name>/[e1_…/]did.json`.
     fn parse(domain: &Domain, path: &str) -> Option<Self> {
         let segments: Vec<_> = path.strip_suffix("/did.json")?.split('/').collect();
@@ -91,17 +91,17 @@ mod tests {
     #[test]
     fn paths_name_agents_and_their_aliases() {
         let domain: Domain = "example.com%3A8443".parse().unwrap();
-        let asked = |path| Asked::parse(&domain, path).map(|a| (a.did.to_string(), a.alias));
+        let parse = |path| DocumentPath::parse(&domain, path).map(|a| (a.did.to_string(), a.alias));
         let alice = "did:wba:example.com%3A8443:agent:acme:alice".to_owned();
-        assert_eq!(asked("acme/alice/did.json"), Some((alice.clone(), None)));
-        assert_eq!(asked("acme/alice/e1_x/did.json"), Some((alice, Some("e1_x".into()))));
+        assert_eq!(parse("acme/alice/did.json"), Some((alice.clone(), None)));
+        assert_eq!(parse("acme/alice/e1_x/did.json"), Some((alice, Some("e1_x".into()))));
         let bob = "did:wba:example.com%3A8443:agent:bob".to_owned();
-        assert_eq!(asked("bob/e1_x/did.json"), Some((bob.clone(), Some("e1_x".into()))));
-        assert_eq!(asked("bob/did.json"), Some((bob, None)));
+        assert_eq!(parse("bob/e1_x/did.json"), Some((bob.clone(), Some("e1_x".into()))));
+        assert_eq!(parse("bob/did.json"), Some((bob, None)));
         for path in
             ["did.json", "e1_x/did.json", "bob", "default/bob/did.json", "a/b/c/did.json", "a:b/did.json"]
         {
-            assert_eq!(asked(path), None, "{path}");
+            assert_eq!(parse(path), None, "{path}");
         }
     }
 
@@ -109,8 +109,9 @@ mod tests {
     fn another_alias_than_the_registered_one_is_not_found() {
         let did: Did = "did:wba:example.com:agent:bob".parse().unwrap();
         let record = br#"{"document":{"id":"x"},"selfCertifying":{"id":"did:wba:example.com:agent:bob:e1_y"},"card":{}}"#;
-        let select =
-            |alias: Option<&str>| Asked { did: did.clone(), alias: alias.map(str::to_owned) }.select(record);
+        let select = |alias: Option<&str>| {
+            DocumentPath { did: did.clone(), alias: alias.map(str::to_owned) }.select(record)
+        };
         assert_eq!(select(None).as_deref(), Some(r#"{"id":"x"}"#));
         assert!(select(Some("e1_y")).is_some());
         assert_eq!(select(Some("e1_z")), None);

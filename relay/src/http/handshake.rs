@@ -1,14 +1,14 @@
-//! The WebSocket opening handshake (RFC 6455 section 4.2), as far as a server decides it. Pure.
+//! Checks the WebSocket opening handshake of a client (RFC 6455, section 4.2).
 
 use axum::http::{HeaderMap, HeaderName, Method, header};
 use protocol::Reason;
 use protocol::frame::SUBPROTOCOL;
 use tokio_tungstenite::tungstenite::handshake::derive_accept_key;
 
-use crate::problem::Refusal;
+use crate::problem::ProblemResponse;
 
 /// The value of `Sec-WebSocket-Accept`, for a request that asks for our subprotocol.
-pub(super) fn accept(method: &Method, headers: &HeaderMap) -> Result<String, Refusal> {
+pub(super) fn accept(method: &Method, headers: &HeaderMap) -> Result<String, ProblemResponse> {
     let upgrades = has_token(headers, &header::CONNECTION, "upgrade")
         && has_token(headers, &header::UPGRADE, "websocket");
     if method != Method::GET || !upgrades {
@@ -25,8 +25,8 @@ pub(super) fn accept(method: &Method, headers: &HeaderMap) -> Result<String, Ref
     Ok(derive_accept_key(key.as_bytes()))
 }
 
-fn invalid(detail: &str) -> Refusal {
-    Refusal::new(Reason::InvalidRequest, detail)
+fn invalid(detail: &str) -> ProblemResponse {
+    ProblemResponse::new(Reason::InvalidRequest, detail)
 }
 
 fn header_text<'a>(headers: &'a HeaderMap, name: &HeaderName) -> Option<&'a str> {
@@ -79,7 +79,7 @@ mod tests {
     }
 
     #[test]
-    fn whatever_is_missing_is_refused_with_its_reason() {
+    fn a_handshake_with_a_missing_part_is_refused_with_its_reason() {
         for (change, reason) in [
             (("connection", "close"), Reason::InvalidRequest),
             (("upgrade", "h2c"), Reason::InvalidRequest),

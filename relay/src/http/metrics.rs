@@ -1,4 +1,4 @@
-//! Counts upgrades that the public routes refused.
+//! Prometheus metrics of the public routes: upgrades that were refused.
 
 use prometheus::{IntCounterVec, Opts, Registry};
 use protocol::Reason;
@@ -18,7 +18,7 @@ impl HttpMetrics {
         );
         let auth_failures = IntCounterVec::new(options, &["reason"])?;
         registry.register(Box::new(auth_failures.clone()))?;
-        // Zeros from the start, so that an alert on a rate has something to start from.
+        // The series start at zero, so that alerts on their rates work from the beginning.
         for reason in [Reason::KeyMissing, Reason::KeyUnknown, Reason::KeyExpired, Reason::Suspended] {
             auth_failures.with_label_values(&[reason.as_str()]);
         }

@@ -1,4 +1,4 @@
-//! `GET /ws`: the API key first, then the handshake, then the raw connection goes to the hub.
+//! `GET /ws`: checks the API key and the handshake, then passes the raw connection to the hub.
 
 use axum::Extension;
 use axum::body::Body;
@@ -10,20 +10,20 @@ use hyper::upgrade::OnUpgrade;
 use protocol::Reason;
 use protocol::frame::SUBPROTOCOL;
 
-use super::{Public, handshake};
+use super::{PublicState, handshake};
 use crate::directory::Principal;
-use crate::problem::Refusal;
+use crate::problem::ProblemResponse;
 use crate::session;
 use daemon::bearer::bearer;
 
 pub(super) async fn handle(
-    State(public): State<Public>,
+    State(public): State<PublicState>,
     Extension(connection): Extension<ConnectionSlot>,
     mut request: Request,
 ) -> Response {
-    let admitted = admit(&public, request.headers())
-        .and_then(|who| Ok((who, handshake::accept(request.method(), request.headers())?)));
-    let (who, accept) = match admitted {
+    let admitted = authenticate(&public, request.headers())
+        .and_then(|principal| Ok((principal, handshake::accept(request.method(), request.headers())?)));
+    let (principal, accept) = match admitted {
         Ok(admitted) => admitted,
         Err(refusal) => {
             public.metrics.refused(refusal.reason);
@@ -32,14 +32,14 @@ pub(super) async fn handle(
         }
     };
     let Some(upgrade) = request.extensions_mut().remove::<OnUpgrade>() else {
-        return Refusal::from(Reason::InvalidRequest).into_response();
+        return ProblemResponse::from(Reason::InvalidRequest).into_response();
     };
     let sessions = public.sessions.clone();
-    sessions.spawn(serve(public, upgrade, who, connection));
+    sessions.spawn(serve(public, upgrade, principal, connection));
     switching(&accept)
 }
 
-fn admit(public: &Public, headers: &HeaderMap) -> Result<Principal, Refusal> {
+fn authenticate(public: &PublicState, headers: &HeaderMap) -> Result<Principal, ProblemResponse> {
     if public.draining.has_begun() {
         return Err(Reason::Draining.into());
     }
@@ -60,8 +60,8 @@ fn switching(accept: &str) -> Response {
     response
 }
 
-/// Ends with the session; `connection` holds its slot until then.
-async fn serve(public: Public, upgrade: OnUpgrade, who: Principal, connection: ConnectionSlot) {
+/// Runs as long as the session. `connection` keeps its slot until then.
+async fn serve(public: PublicState, upgrade: OnUpgrade, principal: Principal, connection: ConnectionSlot) {
     let upgraded = match upgrade.await {
         Ok(upgraded) => upgraded,
         Err(error) => {
@@ -69,10 +69,10 @@ async fn serve(public: Public, upgrade: OnUpgrade, who: Principal, connection: C
             return;
         }
     };
-    let Ok((stream, read)) = https::into_stream(upgraded) else {
+    let Ok((stream, leftover)) = https::into_stream(upgraded) else {
         tracing::error!("an upgraded connection does not come from the public listener");
         return;
     };
-    let admitted = public.hub.admit(stream, who, connection.peer());
-    session::serve(public.hub, admitted, read).await;
+    let admitted = public.hub.add_connection(stream, principal, connection.peer());
+    session::serve(public.hub, admitted, leftover).await;
 }

@@ -1,36 +1,37 @@
-//! What the directory no longer allows ends here, before the change is answered.
+//! Closes the sessions that a revocation ends, before the change of the directory is answered.
 
 use std::sync::Arc;
 
 use protocol::close::CloseCode;
 
 use super::Hub;
+use super::connection::Connection;
 use crate::core::Event;
-use crate::directory::Change;
-use crate::session::Connection;
+use crate::directory::Revocation;
 
 impl Hub {
-    /// Closes every connection the change is about. When it returns, none of them can send, acknowledge or receive.
-    pub fn apply(&self, change: &Change) {
-        let code = match change {
-            Change::KeyRevoked(_) | Change::AgentRemoved(_) | Change::TenantRemoved(_) => {
+    /// Closes every connection that the revocation concerns. When it returns, none of them can
+    /// send, acknowledge or receive.
+    pub fn enforce(&self, revocation: &Revocation) {
+        let code = match revocation {
+            Revocation::KeyRevoked(_) | Revocation::AgentRemoved(_) | Revocation::TenantRemoved(_) => {
                 CloseCode::CredentialRevoked
             }
-            Change::AgentSuspended(_) | Change::TenantSuspended(_) => CloseCode::Suspended,
+            Revocation::AgentSuspended(_) | Revocation::TenantSuspended(_) => CloseCode::Suspended,
         };
-        self.locked(|state| {
+        self.with_state(|state| {
             let affected: Vec<Arc<Connection>> =
-                state.connections.values().filter(|c| concerns(change, c)).cloned().collect();
+                state.connections.values().filter(|c| concerns(revocation, c)).cloned().collect();
             for connection in affected {
                 state.step(Event::Closed { conn: connection.id }, self.now(), &*self.directory);
                 state.close(connection.id, code);
             }
-            match change {
-                Change::AgentRemoved(did) => {
-                    let event = Event::Removed { did: did.as_str() };
+            match revocation {
+                Revocation::AgentRemoved(did) => {
+                    let event = Event::AgentRemoved { did: did.as_str() };
                     state.step(event, self.now(), &*self.directory);
                 }
-                Change::TenantRemoved(tenant) => {
+                Revocation::TenantRemoved(tenant) => {
                     state.step(Event::TenantRemoved { tenant }, self.now(), &*self.directory);
                 }
                 _ => {}
@@ -39,13 +40,15 @@ impl Hub {
     }
 }
 
-fn concerns(change: &Change, connection: &Connection) -> bool {
+fn concerns(revocation: &Revocation, connection: &Connection) -> bool {
     let principal = &connection.principal;
-    match change {
-        Change::KeyRevoked(id) => principal.key_id == *id,
-        Change::AgentRemoved(did) | Change::AgentSuspended(did) => {
+    match revocation {
+        Revocation::KeyRevoked(id) => principal.key_id == *id,
+        Revocation::AgentRemoved(did) | Revocation::AgentSuspended(did) => {
             connection.did.get() == Some(did) || principal.agent.as_ref() == Some(did)
         }
-        Change::TenantSuspended(tenant) | Change::TenantRemoved(tenant) => principal.tenant == *tenant,
+        Revocation::TenantSuspended(tenant) | Revocation::TenantRemoved(tenant) => {
+            principal.tenant == *tenant
+        }
     }
 }

@@ -1,4 +1,5 @@
-//! What the message path counts. Labels come from closed sets; no agent, tenant or key is ever a label.
+//! Prometheus metrics of message delivery. Labels come from closed sets; an agent, a tenant or a
+//! key is never a label.
 
 use std::time::Duration;
 
@@ -9,7 +10,7 @@ use protocol::Reason;
 use protocol::close::CloseCode;
 use protocol::frame::{Outcome, SendStatus};
 
-use crate::core::{Census, Tally};
+use crate::core::{CoreStats, Counter};
 
 #[derive(Debug)]
 pub struct HubMetrics {
@@ -34,7 +35,7 @@ pub struct HubMetrics {
 
 impl HubMetrics {
     /// # Errors
-    /// A name is taken.
+    /// The registry has a metric of one of these names.
     pub fn register(registry: &Registry) -> prometheus::Result<Self> {
         let gauge = |name, help| registered(registry, IntGauge::new(name, help)?);
         let counter = |name, help| registered(registry, IntCounter::new(name, help)?);
@@ -61,15 +62,15 @@ impl HubMetrics {
             submitted_bytes: counter("msg2agent_relay_submitted_bytes_total", "Envelope bytes agents sent.")?,
             delivered: counter(
                 "msg2agent_relay_deliveries_total",
-                "Deliveries put on a connection, repeated ones included.",
+                "Deliveries written to connections, repeated ones included.",
             )?,
             delivered_bytes: counter(
                 "msg2agent_relay_delivered_bytes_total",
-                "Envelope bytes put on connections.",
+                "Envelope bytes written to connections.",
             )?,
             answers: labelled(
                 "msg2agent_relay_answers_total",
-                "Sends that were taken, by their answer.",
+                "Sends that were accepted, by answer.",
                 "status",
             )?,
             refusals: labelled(
@@ -77,7 +78,11 @@ impl HubMetrics {
                 "Requests that were refused, by reason.",
                 "reason",
             )?,
-            notices: labelled("msg2agent_relay_notices_total", "Late outcomes told to senders.", "outcome")?,
+            notices: labelled(
+                "msg2agent_relay_notices_total",
+                "Notices sent about stored messages, by outcome.",
+                "outcome",
+            )?,
             closes: labelled(
                 "msg2agent_relay_closes_total",
                 "Connections the relay closed, by close code.",
@@ -85,7 +90,7 @@ impl HubMetrics {
             )?,
             events: labelled(
                 "msg2agent_relay_events_total",
-                "Events that leave no other trace, by kind.",
+                "Other events of message delivery, by kind.",
                 "kind",
             )?,
             commits: registered(
@@ -139,13 +144,13 @@ impl HubMetrics {
         self.closes.with_label_values(&[code.number().to_string().as_str()]).inc();
     }
 
-    pub(super) fn tally(&self, tally: Tally) {
-        let label = match tally {
-            Tally::Backlog => "backlog",
-            Tally::Repeated => "repeated",
-            Tally::Expired => "expired",
-            Tally::Dropped => "dropped",
-            Tally::Unreadable => "unreadable",
+    pub(super) fn count_event(&self, count_event: Counter) {
+        let label = match count_event {
+            Counter::Backlog => "backlog",
+            Counter::Repeated => "repeated",
+            Counter::Expired => "expired",
+            Counter::Dropped => "dropped",
+            Counter::Unreadable => "unreadable",
         };
         self.events.with_label_values(&[label]).inc();
     }
@@ -155,11 +160,11 @@ impl HubMetrics {
         self.commits.observe(took.as_secs_f64());
     }
 
-    pub(super) fn observe(&self, census: Census) {
-        self.sessions.set(signed(census.sessions as u64));
-        self.mailbox_rows.set(signed(census.rows as u64));
-        self.mailbox_bytes.set(signed(census.row_bytes));
-        self.held_bytes.set(signed(census.held_bytes as u64));
+    pub(super) fn observe(&self, stats: CoreStats) {
+        self.sessions.set(signed(stats.sessions as u64));
+        self.mailbox_rows.set(signed(stats.rows as u64));
+        self.mailbox_bytes.set(signed(stats.row_bytes));
+        self.held_bytes.set(signed(stats.held_bytes as u64));
     }
 }
 

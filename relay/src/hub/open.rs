@@ -1,4 +1,4 @@
-//! Starting: what the mailbox holds goes into the core, then the tasks run.
+//! Opens the hub: restores the mailboxes into the core and starts the hub's tasks.
 
 use std::sync::atomic::{AtomicBool, AtomicU64};
 use std::sync::{Arc, Mutex};
@@ -10,84 +10,103 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use super::metrics::HubMetrics;
-use super::state::{Outlets, State};
-use super::{Hub, HubSettings, tasks, unix_now};
+use super::state::{EffectSinks, HubState};
+use super::{Hub, HubSettings, clocks, unix_now};
 use crate::core::{Core, Effect};
 use crate::directory::Directory;
-use crate::mailbox::{Checkpointer, Mailbox, MailboxError, OnReport, Reader, Running, Writer};
+use crate::message_store::{
+    Checkpointer, MessageReader, MessageStore, MessageStoreError, MessageWriter, ReportHandler, StartedStore,
+};
+use crate::vital_tasks::VitalTasks;
 
 #[derive(Debug, thiserror::Error)]
 pub enum HubError {
     #[error("failed to restore the mailboxes")]
-    Restore(#[source] MailboxError),
+    Restore(#[source] MessageStoreError),
     #[error("failed to start the mailbox")]
     Start(#[source] sqlx::Error),
 }
 
 impl Hub {
-    /// Restores every mailbox and starts the hub's tasks. They end with [`Hub::drain`].
+    /// Restores every mailbox and starts the hub's tasks. They are vital: the process ends if one
+    /// of them ends before shutdown, and [`Hub::drain`] ends them in order.
     ///
     /// # Errors
-    /// The mailbox cannot be read.
+    /// The message store cannot be read.
     pub async fn open(
-        mut mailbox: Mailbox,
+        mut store: MessageStore,
         directory: Arc<Directory>,
         settings: HubSettings,
         metrics: Arc<HubMetrics>,
+        tasks: &VitalTasks,
     ) -> Result<Arc<Self>, HubError> {
-        let (core, effects) =
-            restore(&mut mailbox, &directory, &settings).await.map_err(HubError::Restore)?;
-        let Running { queue, loads, writer, reader, checkpointer } =
-            mailbox.start().await.map_err(HubError::Start)?;
-        let outlets = Outlets { queue: Arc::clone(&queue), loads, metrics: Arc::clone(&metrics) };
-        let mut state = State::new(core, outlets);
-        effects.into_iter().for_each(|effect| state.carry_out(effect));
+        let (core, effects) = restore(&mut store, &directory, &settings).await.map_err(HubError::Restore)?;
+        let started = store.start(settings.page_loads_max).await.map_err(HubError::Start)?;
+        let StartedStore { queue, loads, writer, reader, checkpointer } = started;
+        let sinks = EffectSinks { queue: Arc::clone(&queue), loads, metrics: Arc::clone(&metrics) };
+        let mut state = HubState::new(core, sinks);
+        effects.into_iter().for_each(|effect| state.apply(effect));
         let hub = Arc::new(Self {
             state: Mutex::new(state),
-            watch: Mutex::default(),
+            timeouts: Mutex::default(),
             directory,
             metrics,
             queue,
             settings,
-            begun: Instant::now(),
+            started: Instant::now(),
             next_conn: AtomicU64::new(1),
             draining: AtomicBool::new(false),
             tasks: TaskTracker::new(),
             stop: CancellationToken::new(),
             changed: Notify::new(),
         });
-        hub.spawn_tasks(writer, reader, checkpointer);
+        hub.spawn_tasks(tasks, writer, reader, checkpointer);
         Ok(hub)
     }
 
-    fn spawn_tasks(self: &Arc<Self>, writer: Writer, reader: Reader, checkpointer: Checkpointer) {
+    fn spawn_tasks(
+        self: &Arc<Self>,
+        tasks: &VitalTasks,
+        writer: MessageWriter,
+        reader: MessageReader,
+        checkpointer: Checkpointer,
+    ) {
         let weak = Arc::downgrade(self);
-        let on_report: OnReport = Arc::new(move |report| {
+        let on_report: ReportHandler = Arc::new(move |report| {
             if let Some(hub) = weak.upgrade() {
-                hub.report(report);
+                hub.on_store_report(report);
             }
         });
-        // Ends when the queue is closed and empty.
-        self.tasks.spawn(writer.run(Arc::clone(&on_report)));
-        // Ends when the hub is dropped, and with it the only sender.
-        tokio::spawn(reader.run(on_report));
-        self.tasks.spawn(checkpointer.run(self.stop.clone()));
-        self.tasks.spawn(tasks::tick_core(Arc::downgrade(self)));
-        self.tasks.spawn(tasks::watch_connections(Arc::downgrade(self)));
+        // The writer ends when the queue is closed and empty, the others with `stop`.
+        self.spawn_vital(tasks, "mailbox-writer", writer.run(Arc::clone(&on_report)));
+        self.spawn_vital(tasks, "mailbox-reader", reader.run(on_report, self.stop.clone()));
+        self.spawn_vital(tasks, "mailbox-checkpoint", checkpointer.run(self.stop.clone()));
+        self.spawn_vital(tasks, "core-clock", clocks::tick_core(Arc::downgrade(self)));
+        self.spawn_vital(tasks, "connection-clock", clocks::check_timeouts(Arc::downgrade(self)));
+    }
+
+    /// Spawns a task that [`Hub::drain`] waits for and whose earlier end is a failure.
+    fn spawn_vital(
+        &self,
+        tasks: &VitalTasks,
+        name: &'static str,
+        work: impl Future<Output = ()> + Send + 'static,
+    ) {
+        tasks.spawn(name, self.tasks.track_future(work));
     }
 }
 
 async fn restore(
-    mailbox: &mut Mailbox,
+    store: &mut MessageStore,
     directory: &Directory,
     settings: &HubSettings,
-) -> Result<(Core, Vec<Effect>), MailboxError> {
-    let start = mailbox.count_start().await?;
-    let mut core = Core::new(settings.limits.clone(), mailbox.next_row().await?, start);
+) -> Result<(Core, Vec<Effect>), MessageStoreError> {
+    let start = store.count_start().await?;
+    let mut core = Core::new(settings.limits.clone(), store.next_row().await?, start);
     let mut effects = Vec::new();
     let remembered_since = unix_now().saturating_sub(DEDUP_TTL.as_secs());
-    mailbox.restore(remembered_since, |row| core.restore(row, directory, &mut effects)).await?;
-    let census = core.census();
-    tracing::info!(rows = census.rows, bytes = census.row_bytes, "restored the mailboxes");
+    store.restore(remembered_since, |row| core.restore(row, directory, &mut effects)).await?;
+    let stats = core.stats();
+    tracing::info!(rows = stats.rows, bytes = stats.row_bytes, "restored the mailboxes");
     Ok((core, effects))
 }

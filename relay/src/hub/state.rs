@@ -1,8 +1,9 @@
-//! What the hub's lock guards, and effects as bytes in out-buffers.
+//! The state under the hub's lock, and the effects of the core as bytes in write buffers.
 
 use std::collections::HashMap;
 use std::sync::Arc;
 
+use protocol::close::CloseCode;
 use protocol::frame::{
     NoticeParams, RegisterResult, RpcError, SendResult, method, write_deliver, write_error,
     write_notification, write_result,
@@ -10,114 +11,122 @@ use protocol::frame::{
 use protocol::limits::WINDOW_MESSAGES;
 use tokio::sync::mpsc;
 
+use super::connection::Connection;
 use super::metrics::HubMetrics;
-use crate::core::{ConnId, Core, Effect, Event, KnownAgents, Now};
-use crate::mailbox::{LoadRequest, Queue};
-use crate::session::Connection;
+use crate::core::{AgentRegistry, AgentSlot, ConnId, Core, Effect, Event, Now};
+use crate::message_store::{LoadRequest, WriteQueue};
 
 #[derive(Debug)]
-pub(super) struct State {
+pub(super) struct HubState {
     pub(super) core: Core,
     pub(super) connections: HashMap<ConnId, Arc<Connection>>,
     effects: Vec<Effect>,
-    /// One frame's payload while it is written.
+    /// Holds the payload of one frame while it is serialized.
     payload: Vec<u8>,
     dirty: Vec<Arc<Connection>>,
-    out: Outlets,
+    /// Page loads that did not fit into the reader's queue.
+    rejected_loads: Vec<(AgentSlot, u64)>,
+    sinks: EffectSinks,
 }
 
-/// Where effects go besides connections.
+/// Receivers of the effects that do not go to a connection.
 #[derive(Debug)]
-pub(super) struct Outlets {
-    pub(super) queue: Arc<Queue>,
-    pub(super) loads: mpsc::UnboundedSender<LoadRequest>,
+pub(super) struct EffectSinks {
+    pub(super) queue: Arc<WriteQueue>,
+    pub(super) loads: mpsc::Sender<LoadRequest>,
     pub(super) metrics: Arc<HubMetrics>,
 }
 
-impl State {
-    pub(super) fn new(core: Core, out: Outlets) -> Self {
+impl HubState {
+    pub(super) fn new(core: Core, sinks: EffectSinks) -> Self {
         Self {
             core,
             connections: HashMap::new(),
             effects: Vec::new(),
             payload: Vec::new(),
             dirty: Vec::new(),
-            out,
+            rejected_loads: Vec::new(),
+            sinks,
         }
     }
 
-    pub(super) fn step(&mut self, event: Event<'_>, now: Now, known: &dyn KnownAgents) {
+    pub(super) fn step(&mut self, event: Event<'_>, now: Now, registry: &dyn AgentRegistry) {
         let mut effects = std::mem::take(&mut self.effects);
-        self.core.step(event, now, known, &mut effects);
+        self.core.step(event, now, registry, &mut effects);
         for effect in effects.drain(..) {
-            self.carry_out(effect);
+            self.apply(effect);
+        }
+        for (agent, epoch) in std::mem::take(&mut self.rejected_loads) {
+            // A failed load has no effect before the next tick.
+            self.core.step(Event::LoadFailed { agent, epoch }, now, registry, &mut effects);
         }
         self.effects = effects;
     }
 
-    /// Connections with something to write, to be flushed after the lock is released.
+    /// Connections with bytes to write, to be flushed after the lock is released.
     pub(super) fn take_dirty(&mut self) -> Vec<Arc<Connection>> {
         std::mem::take(&mut self.dirty)
     }
 
-    pub(super) fn carry_out(&mut self, effect: Effect) {
+    pub(super) fn apply(&mut self, effect: Effect) {
         match effect {
-            Effect::Write(write) => self.out.queue.push(write),
-            // The reader only goes away when the hub does.
-            Effect::Load { agent, epoch, rows } => {
-                let _ = self.out.loads.send(LoadRequest { agent, epoch, rows });
+            Effect::Write(write) => self.sinks.queue.push(write),
+            Effect::LoadPage { agent, epoch, rows } => {
+                if self.sinks.loads.try_send(LoadRequest { agent, epoch, rows }).is_err() {
+                    self.rejected_loads.push((agent, epoch));
+                }
             }
-            Effect::Count(tally) => self.out.metrics.tally(tally),
+            Effect::Count(counter) => self.sinks.metrics.count_event(counter),
             Effect::Close { conn, code } => self.close(conn, code),
             Effect::Deliver { conn, epoch, seq, envelope } => {
-                self.out.metrics.delivered(envelope.len());
+                self.sinks.metrics.delivered(envelope.len());
                 self.write(conn, |out| write_deliver(out, epoch, seq, &envelope));
             }
             Effect::Answer { conn, request, status } => {
-                self.out.metrics.answered(status);
+                self.sinks.metrics.answered(status);
                 self.write(conn, |out| write_result(out, &request.to_string(), &SendResult { status }));
             }
             Effect::Refuse { conn, request, reason, retry_after, quota } => {
-                self.out.metrics.refused(reason);
+                self.sinks.metrics.refused(reason);
                 let retry_ms = retry_after.and_then(|wait| u64::try_from(wait.as_millis()).ok());
                 let error = RpcError::new(reason, retry_ms).with_quota(quota);
                 self.write(conn, |out| write_error(out, Some(&request.to_string()), &error));
             }
             Effect::Notice { conn, epoch, seq, id, to, outcome, at } => {
-                self.out.metrics.noticed(outcome);
-                if seq == 0 && self.connections.get(&conn).is_some_and(|c| c.is_crowded()) {
+                self.sinks.metrics.noticed(outcome);
+                if seq == 0 && self.connections.get(&conn).is_some_and(|c| c.is_congested()) {
                     return;
                 }
                 let Ok(to) = to.parse() else { return };
                 let params = NoticeParams { epoch, seq, id, to, outcome, at };
                 self.write(conn, |out| write_notification(out, method::NOTICE, &params));
             }
-            Effect::Welcome { conn, request, epoch, tenant, pending } => {
+            Effect::Registered { conn, request, epoch, tenant, pending } => {
                 let result = RegisterResult { epoch, tenant, window: WINDOW_MESSAGES, pending };
                 self.write(conn, |out| write_result(out, &request.to_string(), &result));
             }
         }
     }
 
-    /// Appends one frame to a connection. A connection that is gone needs nothing.
+    /// Appends one frame to a connection's write buffer, if the connection is still there.
     pub(super) fn write(&mut self, conn: ConnId, payload: impl FnOnce(&mut Vec<u8>)) {
         let Some(connection) = self.connections.get(&conn) else { return };
         self.payload.clear();
         payload(&mut self.payload);
         connection.push_text(&self.payload);
-        mark(&mut self.dirty, connection);
+        mark_dirty(&mut self.dirty, connection);
     }
 
-    pub(super) fn close(&mut self, conn: ConnId, code: protocol::close::CloseCode) {
+    pub(super) fn close(&mut self, conn: ConnId, code: CloseCode) {
         let Some(connection) = self.connections.get(&conn) else { return };
         if connection.close(code) {
-            self.out.metrics.closed(code);
+            self.sinks.metrics.closed(code);
         }
-        mark(&mut self.dirty, connection);
+        mark_dirty(&mut self.dirty, connection);
     }
 }
 
-fn mark(dirty: &mut Vec<Arc<Connection>>, connection: &Arc<Connection>) {
+fn mark_dirty(dirty: &mut Vec<Arc<Connection>>, connection: &Arc<Connection>) {
     if connection.mark_dirty() {
         dirty.push(Arc::clone(connection));
     }

@@ -1,4 +1,4 @@
-//! Small files that only their owner reads.
+//! Small files with a secret, which only their owner can read.
 
 use std::fs::{File, OpenOptions};
 use std::io::{self, Read as _, Write as _};
@@ -7,8 +7,8 @@ use std::path::{Path, PathBuf};
 
 use zeroize::Zeroizing;
 
-/// Bytes read of a secret; ours have 43, one that an operator mounts may be longer.
-const BYTES_MAX: u64 = 4096;
+/// Bytes of a secret: a generated one has 43, a mounted one may be longer.
+const SECRET_BYTES_MAX: u64 = 4096;
 
 #[derive(Debug, thiserror::Error)]
 pub enum SecretFileError {
@@ -16,11 +16,12 @@ pub enum SecretFileError {
     Read { path: PathBuf, source: io::Error },
     #[error("failed to write {}", path.display())]
     Write { path: PathBuf, source: io::Error },
-    #[error("{} may be read by every user; set its mode to 0600", .0.display())]
+    #[error("{} can be read by every user; set its mode to 0600", .0.display())]
     ReadableByAll(PathBuf),
 }
 
-/// The content of `path`, made by `make` when there is no such file. An existing file is never overwritten.
+/// The content of `path`. If the file does not exist, it is created with the content that `make`
+/// returns; an existing file is never overwritten.
 pub(super) fn read_or_create(
     path: &Path,
     make: impl FnOnce() -> Zeroizing<String>,
@@ -39,11 +40,12 @@ pub(super) fn read_or_create(
 
 fn read(file: File) -> io::Result<Zeroizing<String>> {
     let mut text = Zeroizing::new(String::new());
-    file.take(BYTES_MAX).read_to_string(&mut text)?;
+    file.take(SECRET_BYTES_MAX).read_to_string(&mut text)?;
     Ok(text)
 }
 
-/// Whole or not at all, also through a crash: written under another name, synced, then linked.
+/// Creates the file atomically, also if the process crashes: it is written under another name,
+/// synced, and then renamed.
 fn create(path: &Path, secret: &str) -> io::Result<()> {
     let new = path.with_extension("new");
     let mut file = OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(&new)?;
@@ -53,7 +55,7 @@ fn create(path: &Path, secret: &str) -> io::Result<()> {
     path.parent().map_or(Ok(()), |folder| File::open(folder)?.sync_all())
 }
 
-/// The group may read: volumes in Kubernetes are handed to a group.
+/// The group may read, because volumes in Kubernetes belong to a group.
 pub(super) fn refuse_readable_by_all(path: &Path) -> Result<(), SecretFileError> {
     let metadata =
         std::fs::metadata(path).map_err(|source| SecretFileError::Read { path: path.to_owned(), source })?;

@@ -1,4 +1,4 @@
-//! One text frame as what the client wants. Pure, and done before the hub is locked.
+//! Parses a text frame into the request of a client. This happens before the hub is locked.
 
 use protocol::Reason;
 use protocol::envelope::Routing;
@@ -9,11 +9,11 @@ use protocol::strict_json;
 use serde::de::DeserializeOwned;
 use tokio_tungstenite::tungstenite::Utf8Bytes;
 
-use super::engine::shared;
+use super::websocket_codec::slice_of;
 use crate::core::RequestId;
 
 #[derive(Debug)]
-pub(super) enum Request<'a> {
+pub(super) enum ClientRequest<'a> {
     Send {
         id: RequestId,
         routing: Routing<'a>,
@@ -28,66 +28,91 @@ pub(super) enum Request<'a> {
         id: RequestId,
         params: Box<RegisterParams>,
     },
-    Discover {
+    Query {
         id: RequestId,
-        params: DiscoverParams,
+        query: Query,
     },
-    Lookup {
-        id: RequestId,
-        params: LookupParams,
-    },
-    /// Answered with this reason; `None`: the id could not be read.
-    Refused {
+    /// A frame that is answered with this error.
+    Invalid {
+        /// `None` if the id could not be read.
         id: Option<RequestId>,
         reason: Reason,
     },
-    /// An answer, or a notification this relay does not know: nothing to do.
+    /// An answer, or a notification that this relay does not know.
     Ignored,
 }
 
-pub(super) fn read(frame: &Utf8Bytes) -> Request<'_> {
+/// A question about other agents of the tenant.
+#[derive(Debug)]
+pub(super) enum Query {
+    Discover(DiscoverParams),
+    Lookup(LookupParams),
+}
+
+impl ClientRequest<'_> {
+    /// The id to answer, if the request has one.
+    pub(super) fn into_id(self) -> Option<RequestId> {
+        match self {
+            Self::Send { id, .. }
+            | Self::Challenge { id, .. }
+            | Self::Register { id, .. }
+            | Self::Query { id, .. } => Some(id),
+            Self::Invalid { id, .. } => id,
+            Self::Ack(_) | Self::Ignored => None,
+        }
+    }
+}
+
+pub(super) fn parse(frame: &Utf8Bytes) -> ClientRequest<'_> {
     match Incoming::parse(frame.as_str()) {
         Ok(Incoming::Request { id, method, params }) => {
             let id = RequestId::from_json(id.as_json());
-            call(frame, id, &method, params)
+            parse_request(frame, id, &method, params)
         }
-        Ok(Incoming::Notification { method, params }) if method == method::ACK => match parse(params) {
-            Ok(params) => Request::Ack(params),
-            Err(reason) => Request::Refused { id: None, reason },
-        },
-        Ok(_) => Request::Ignored,
-        Err(error) => Request::Refused { id: None, reason: error.reason() },
+        Ok(Incoming::Notification { method, params }) if method == method::ACK => {
+            match parse_params(params) {
+                Ok(params) => ClientRequest::Ack(params),
+                Err(reason) => ClientRequest::Invalid { id: None, reason },
+            }
+        }
+        Ok(_) => ClientRequest::Ignored,
+        Err(error) => ClientRequest::Invalid { id: None, reason: error.reason() },
     }
 }
 
-fn call<'a>(frame: &'a Utf8Bytes, id: RequestId, method: &str, params: &'a str) -> Request<'a> {
-    let refused = |id, reason| Request::Refused { id: Some(id), reason };
+fn parse_request<'a>(
+    frame: &'a Utf8Bytes,
+    id: RequestId,
+    method: &str,
+    params: &'a str,
+) -> ClientRequest<'a> {
+    let invalid = |id, reason| ClientRequest::Invalid { id: Some(id), reason };
     match method {
         method::SEND => match Routing::parse(params) {
-            Ok(routing) => Request::Send { id, routing, envelope: shared(frame, params) },
-            Err(_) => refused(id, Reason::InvalidParams),
+            Ok(routing) => ClientRequest::Send { id, routing, envelope: slice_of(frame, params) },
+            Err(_) => invalid(id, Reason::InvalidParams),
         },
-        method::CHALLENGE => match parse(params) {
-            Ok(params) => Request::Challenge { id, params },
-            Err(reason) => refused(id, reason),
+        method::CHALLENGE => match parse_params(params) {
+            Ok(params) => ClientRequest::Challenge { id, params },
+            Err(reason) => invalid(id, reason),
         },
-        method::REGISTER => match parse(params) {
-            Ok(params) => Request::Register { id, params: Box::new(params) },
-            Err(reason) => refused(id, reason),
+        method::REGISTER => match parse_params(params) {
+            Ok(params) => ClientRequest::Register { id, params: Box::new(params) },
+            Err(reason) => invalid(id, reason),
         },
-        method::DISCOVER => match parse(params) {
-            Ok(params) => Request::Discover { id, params },
-            Err(reason) => refused(id, reason),
+        method::DISCOVER => match parse_params(params) {
+            Ok(params) => ClientRequest::Query { id, query: Query::Discover(params) },
+            Err(reason) => invalid(id, reason),
         },
-        method::LOOKUP => match parse(params) {
-            Ok(params) => Request::Lookup { id, params },
-            Err(reason) => refused(id, reason),
+        method::LOOKUP => match parse_params(params) {
+            Ok(params) => ClientRequest::Query { id, query: Query::Lookup(params) },
+            Err(reason) => invalid(id, reason),
         },
-        _ => refused(id, Reason::UnknownMethod),
+        _ => invalid(id, Reason::UnknownMethod),
     }
 }
 
-fn parse<T: DeserializeOwned>(params: &str) -> Result<T, Reason> {
+fn parse_params<T: DeserializeOwned>(params: &str) -> Result<T, Reason> {
     strict_json::from_slice(params.as_bytes()).map_err(|_| Reason::InvalidParams)
 }
 
@@ -97,8 +122,8 @@ mod tests {
 
     fn refusal(text: &str) -> (Option<String>, Reason) {
         let frame = Utf8Bytes::from(text.to_owned());
-        match read(&frame) {
-            Request::Refused { id, reason } => (id.map(|id| id.to_string()), reason),
+        match parse(&frame) {
+            ClientRequest::Invalid { id, reason } => (id.map(|id| id.to_string()), reason),
             other => panic!("{other:?}"),
         }
     }
@@ -122,7 +147,7 @@ mod tests {
         );
         let text = format!(r#"{{"jsonrpc":"2.0","id":1,"method":"message.send","params":{envelope}}}"#);
         let frame = Utf8Bytes::from(text);
-        let Request::Send { envelope: found, routing, .. } = read(&frame) else { panic!() };
+        let ClientRequest::Send { envelope: found, routing, .. } = parse(&frame) else { panic!() };
         assert_eq!(found, envelope.as_bytes());
         assert_eq!((&*routing.to, &*routing.from), ("a", "b"));
     }

@@ -1,4 +1,4 @@
-//! What every client saw, for the checks.
+//! The history of a run as the clients saw it, for the checks.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -6,31 +6,31 @@ use protocol::envelope::{Class, MessageId};
 use protocol::frame::{Outcome, SendStatus};
 
 #[derive(Debug)]
-pub(super) struct Record {
+pub(super) struct MessageHistory {
     pub(super) to: usize,
     pub(super) class: Class,
-    /// Position of the first and last attempt in the sender's life.
+    /// Position of the first and last attempt in the history.
     pub(super) first_attempt: u64,
     pub(super) last_attempt: u64,
     pub(super) statuses: Vec<SendStatus>,
-    /// Position in the recipient's life, and epoch, of every delivery.
+    /// Position in the history and epoch of every delivery.
     pub(super) received: Vec<(u64, u64)>,
     /// The recipient acknowledged it.
     pub(super) acked: bool,
     pub(super) notices: BTreeSet<&'static str>,
-    /// `delivered` was said before the recipient acknowledged.
+    /// The sender got `delivered` before the recipient acknowledged.
     pub(super) premature: bool,
 }
 
 #[derive(Debug, Default)]
 pub(super) struct History {
-    pub(super) messages: BTreeMap<(usize, MessageId), Record>,
-    pub(super) complaints: Vec<(&'static str, String)>,
+    pub(super) messages: BTreeMap<(usize, MessageId), MessageHistory>,
+    pub(super) violations: Vec<(&'static str, String)>,
     pub(super) coverage: Coverage,
     position: u64,
 }
 
-/// How often the interesting things happened.
+/// How often each kind of event happened.
 #[derive(Debug, Default, Clone)]
 pub(super) struct Coverage {
     pub(super) crashes: u64,
@@ -92,14 +92,14 @@ impl Coverage {
 }
 
 impl History {
-    pub(super) fn complain(&mut self, invariant: &'static str, text: String) {
-        self.complaints.push((invariant, text));
+    pub(super) fn violation(&mut self, invariant: &'static str, text: String) {
+        self.violations.push((invariant, text));
     }
 
     pub(super) fn attempt(&mut self, from: usize, to: usize, id: MessageId, class: Class) {
         self.position += 1;
         let position = self.position;
-        let record = self.messages.entry((from, id)).or_insert(Record {
+        let record = self.messages.entry((from, id)).or_insert(MessageHistory {
             to,
             class,
             first_attempt: position,
@@ -124,20 +124,20 @@ impl History {
         record.statuses.push(status);
     }
 
-    /// Returns the sender if it is a message this client may have.
+    /// Records a delivery, and a violation if the message is not for this client.
     pub(super) fn received(&mut self, client: usize, from: usize, id: MessageId, epoch: u64) {
         self.position += 1;
         let position = self.position;
         let Some(record) = self.messages.get_mut(&(from, id)) else {
-            return self.complain("I6", format!("client {client} got a message nobody sent"));
+            return self.violation("I6", format!("client {client} got a message that no client sent"));
         };
         if record.to != client {
             let text = format!("client {client} got a message for {}", record.to);
-            return self.complain("I6", text);
+            return self.violation("I6", text);
         }
         if record.received.iter().any(|(_, e)| *e == epoch) {
             let text = format!("client {client} got {id} of {from} twice in epoch {epoch}");
-            self.complaints.push(("I2", text));
+            self.violations.push(("I2", text));
         }
         if !record.received.is_empty() {
             self.coverage.redelivered += 1;

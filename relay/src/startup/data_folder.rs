@@ -1,4 +1,4 @@
-//! The data folder: made for its owner alone, and used by one relay at a time.
+//! The data folder: only its owner can read it, and one relay at a time uses it.
 
 use std::fs::{DirBuilder, File, TryLockError};
 use std::os::unix::fs::DirBuilderExt as _;
@@ -7,10 +7,10 @@ use std::sync::Arc;
 
 use anyhow::{Context as _, Result, bail};
 
-/// Name of the file whose lock says that a relay runs here.
+/// Name of the file that a running relay locks.
 const LOCK_FILE: &str = "lock";
 
-/// Holds the lock until the last clone is dropped, or the process ends however it ends.
+/// Holds the lock until the last clone is dropped or the process ends, even if it crashes.
 #[derive(Debug, Clone)]
 pub(super) struct DataFolder {
     _lock: Arc<File>,

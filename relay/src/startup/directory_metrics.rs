@@ -1,4 +1,4 @@
-//! How much the directory holds, read when somebody scrapes.
+//! Prometheus metrics of the directory, collected at each scrape.
 
 use std::sync::Arc;
 

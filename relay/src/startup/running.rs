@@ -1,4 +1,4 @@
-//! A relay that serves: its tasks, and the order in which they end.
+//! A running relay: its tasks, and the order in which they end.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -15,19 +15,20 @@ use tokio_util::task::TaskTracker;
 
 use super::data_folder::DataFolder;
 use super::{Relay, directory_metrics};
-use crate::admin::{self, Admin, AdminMetrics};
+use crate::admin::{self, AdminMetrics, AdminState};
 use crate::config::Config;
 use crate::directory::Directory;
-use crate::http::{self, HttpMetrics, Public};
+use crate::http::{self, HttpMetrics, PublicState};
 use crate::hub::{Hub, HubMetrics, HubSettings};
-use crate::mailbox::Mailbox;
+use crate::message_store::MessageStore;
 use crate::store::{self, Store};
 use crate::token_file::TokenFile;
+use crate::vital_tasks::VitalTasks;
 
-/// Time for tasks to end once sessions are gone; they have nothing left to wait for.
-const TASKS_GRACE: Duration = Duration::from_secs(5);
+/// Time for tasks to end once sessions are closed, when they have nothing left to wait for.
+const TASKS_TIMEOUT: Duration = Duration::from_secs(5);
 
-pub(super) struct Running {
+pub(super) struct RunningRelay {
     pub(super) tasks: Tasks,
     directory: Arc<Directory>,
     hub: Arc<Hub>,
@@ -38,14 +39,14 @@ pub(super) struct Running {
     sessions: TaskTracker,
     /// Ends the public listener.
     closing: Shutdown,
-    /// Ends the admin listener, last of all: probes must see that the relay is not ready.
+    /// Ends the admin listener last, because probes must see that the relay is not ready.
     admin_end: Shutdown,
     /// The lock on the data folder, held until the store is closed.
     _folder: DataFolder,
 }
 
-/// What the parts of a start share.
-struct Setup<'a> {
+/// The context that the steps of a start share.
+struct StartContext<'a> {
     config: &'a Config,
     build: BuildInfo,
     registry: Registry,
@@ -53,7 +54,7 @@ struct Setup<'a> {
     shutdown: &'a Shutdown,
 }
 
-impl Running {
+impl RunningRelay {
     pub(super) async fn start(relay: Relay, shutdown: &Shutdown) -> Result<Self> {
         let Relay {
             config,
@@ -69,11 +70,14 @@ impl Running {
             directory,
             writer,
             folder,
+            task_wrapper,
         } = relay;
         let (registry, readiness) = (Registry::new(), Readiness::default());
-        let mailbox = Mailbox::open(&store::path(&config.data_dir)).await?;
+        let messages = MessageStore::open(&store::path(&config.data_dir)).await?;
         let metrics = Arc::new(HubMetrics::register(&registry)?);
-        let hub = Hub::open(mailbox, Arc::clone(&directory), hub_settings(&config), metrics).await?;
+        let tasks = Tasks::new(shutdown.clone());
+        let vital = VitalTasks::new(tasks.clone(), task_wrapper);
+        let hub = Hub::open(messages, Arc::clone(&directory), hub_settings(&config), metrics, &vital).await?;
         let authorization = authorization::Setup {
             settings: config.oauth.clone(),
             issuer,
@@ -86,7 +90,7 @@ impl Running {
         let authorization = authorization::open(authorization, Arc::clone(&directory) as _).await?;
         let running = Self {
             authorization,
-            tasks: Tasks::new(shutdown.clone()),
+            tasks,
             hub,
             directory,
             store,
@@ -96,9 +100,9 @@ impl Running {
             admin_end: Shutdown::new(),
             _folder: folder,
         };
-        let setup = Setup { config: &config, build, registry, readiness, shutdown };
+        let setup = StartContext { config: &config, build, registry, readiness, shutdown };
         running.connect(&setup)?;
-        running.tasks.spawn_vital("directory-writer", writer.run());
+        vital.spawn("directory-writer", writer.run());
         running.authorization.spawn_tasks(&running.tasks, setup.shutdown);
         running.start_public(&setup, socket, certificate, domain_document)?;
         running.start_admin(setup, admin_socket)?;
@@ -106,10 +110,11 @@ impl Running {
         Ok(running)
     }
 
-    /// Lets the directory close sessions, and probes and metrics ask what they show.
-    fn connect(&self, setup: &Setup<'_>) -> Result<()> {
+    /// Connects the directory to the hub, which enforces revocations, and both to probes and
+    /// metrics.
+    fn connect(&self, setup: &StartContext<'_>) -> Result<()> {
         let hub = Arc::clone(&self.hub);
-        self.directory.enforce_with(Box::new(move |change| hub.apply(change)));
+        self.directory.enforce_with(Box::new(move |revocation| hub.enforce(revocation)));
         let directory = Arc::clone(&self.directory);
         setup.readiness.probe("directory", move || directory.readiness());
         let hub = Arc::clone(&self.hub);
@@ -121,7 +126,7 @@ impl Running {
 
     fn start_public(
         &self,
-        setup: &Setup<'_>,
+        setup: &StartContext<'_>,
         socket: TcpListener,
         certificate: Option<ReloadingCertificate>,
         domain_document: Arc<str>,
@@ -132,7 +137,7 @@ impl Running {
             let watch = certificate.watch(metrics.clone(), setup.shutdown.clone());
             self.tasks.spawn_vital("certificate-watch", watch);
         }
-        let public = Public {
+        let public = PublicState {
             directory: Arc::clone(&self.directory),
             hub: Arc::clone(&self.hub),
             domain_document,
@@ -152,8 +157,8 @@ impl Running {
         Ok(())
     }
 
-    fn start_admin(&self, setup: Setup<'_>, socket: TcpListener) -> Result<()> {
-        let operations = admin::router(Admin {
+    fn start_admin(&self, setup: StartContext<'_>, socket: TcpListener) -> Result<()> {
+        let operations = admin::router(AdminState {
             directory: Arc::clone(&self.directory),
             hub: Arc::clone(&self.hub),
             invitations: self.authorization.invitations(),
@@ -171,21 +176,26 @@ impl Running {
         Ok(())
     }
 
-    /// Ends everything in order: traffic away, sessions told to go, state closed, probes last.
-    pub(super) async fn drain(self, grace: Duration) {
+    /// Ends everything in order: the relay is no longer ready, sessions are closed, then the state,
+    /// and the probes last.
+    pub(super) async fn drain(self, timeout: Duration) {
         self.serving.fail("the relay is shutting down");
-        within(grace, "drain", self.hub.drain(grace)).await;
+        within(timeout, "drain", self.hub.drain(timeout)).await;
         self.closing.begin();
         self.sessions.close();
-        within(TASKS_GRACE, "sessions", self.sessions.wait()).await;
+        within(TASKS_TIMEOUT, "sessions", self.sessions.wait()).await;
         self.directory.close();
         self.admin_end.begin();
-        self.tasks.finished(TASKS_GRACE).await;
+        self.tasks.finished(TASKS_TIMEOUT).await;
         self.authorization.close().await;
         self.store.close().await;
     }
 }
 
 fn hub_settings(config: &Config) -> HubSettings {
-    HubSettings { limits: config.limits.core(), reconnect_spread: config.drain_timeout }
+    HubSettings {
+        limits: config.limits.core(),
+        page_loads_max: config.limits.connections,
+        reconnect_spread: config.drain_timeout,
+    }
 }

@@ -1,4 +1,4 @@
-//! The one row that says which state this is.
+//! Identity of the stored state: a random id, the domain, and the version.
 
 use protocol::did::Domain;
 use sqlx::Row as _;
@@ -6,17 +6,17 @@ use uuid::Uuid;
 
 use super::{Store, StoreError};
 
-/// Name and version of the stored state.
+/// Id and version of the stored state.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct StoreIdentity {
-    /// Made once, when the store was created.
+    /// A random id, generated when the store was created.
     pub instance: String,
     pub version: u64,
 }
 
 impl Store {
-    /// Reads the identity, making it in a new store together with the tenant `default`.
-    pub(super) async fn identity(&self, domain: &Domain) -> Result<StoreIdentity, StoreError> {
+    /// Reads the identity. A new store first gets one, together with the tenant `default`.
+    pub(crate) async fn identity(&self, domain: &Domain) -> Result<StoreIdentity, StoreError> {
         self.create_identity(domain).await.map_err(StoreError::Load)?;
         let row = sqlx::query("select instance, domain, version from directory_meta where id = 1")
             .fetch_one(&self.pool)

@@ -1,4 +1,5 @@
-//! The admin API: what is written is what is read, once, and by the token's holder only.
+//! Tests of the admin API: reads return what was written, writes are idempotent, and every request
+//! needs the token.
 
 use protocol::Reason;
 use protocol::admin::{AgentView, KeySpec, KeyView, Page, TenantSpec, TenantView, Version};
@@ -117,7 +118,7 @@ async fn a_refusal_says_what_is_wrong() {
 }
 
 #[tokio::test]
-async fn without_the_token_nothing_is_answered_and_a_rotated_one_holds_at_once() {
+async fn every_request_needs_the_token_and_a_rotated_token_is_valid_at_once() {
     let relay = start().await;
     let url = format!("{}/admin/v1/version", relay.admin_url);
     let refused = relay.client.get(&url).send().await.unwrap();
@@ -154,7 +155,7 @@ async fn a_restart_keeps_state_version_and_instance() {
 }
 
 #[tokio::test]
-async fn a_tenant_has_no_more_agents_than_it_may() {
+async fn a_tenant_cannot_exceed_its_limit_of_agents() {
     let relay = start().await;
     relay.put("tenants/acme", &TenantSpec { agents_max: Some(1), ..TenantSpec::default() }).await.unwrap();
     relay.put("tenants/acme/agents/a", &agent_spec(&[])).await.unwrap();

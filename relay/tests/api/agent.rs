@@ -1,4 +1,5 @@
-//! An agent of the tests: one WebSocket, the frames of the protocol, and nothing that a real agent would do by itself.
+//! An agent for tests: one WebSocket and the frames of the protocol, without the automatic behaviour of
+//! an SDK.
 
 use std::collections::VecDeque;
 use std::net::SocketAddr;
@@ -22,7 +23,7 @@ use tokio_tungstenite::WebSocketStream;
 use tokio_tungstenite::tungstenite::Message;
 use tokio_tungstenite::tungstenite::client::IntoClientRequest as _;
 
-use crate::harness::{DOMAIN, PATIENCE, TestRelay};
+use crate::harness::{DOMAIN, TEST_TIMEOUT, TestRelay};
 
 pub(crate) struct Agent {
     pub(crate) did: Did,
@@ -47,24 +48,24 @@ pub(crate) fn identity(did: &Did) -> Identity {
     Identity::generate(did.clone(), now(), &mut rand::rng())
 }
 
-/// Where a relay is, in this process or in one of its own.
-pub(crate) trait At {
+/// The address of a relay, in this process or in one of its own.
+pub(crate) trait RelayAddress {
     fn address(&self) -> SocketAddr;
 }
 
-impl At for TestRelay {
+impl RelayAddress for TestRelay {
     fn address(&self) -> SocketAddr {
         self.address
     }
 }
 
-impl At for SocketAddr {
+impl RelayAddress for SocketAddr {
     fn address(&self) -> SocketAddr {
         *self
     }
 }
 
-pub(crate) async fn connect(relay: &impl At, key: &ApiKey) -> WebSocketStream<TcpStream> {
+pub(crate) async fn connect(relay: &impl RelayAddress, key: &ApiKey) -> WebSocketStream<TcpStream> {
     let mut request = format!("ws://{}/ws", relay.address()).into_client_request().unwrap();
     let headers = request.headers_mut();
     headers.insert("authorization", format!("Bearer {}", key.reveal()).parse().unwrap());
@@ -75,14 +76,14 @@ pub(crate) async fn connect(relay: &impl At, key: &ApiKey) -> WebSocketStream<Tc
 }
 
 impl Agent {
-    /// A new identity, registered under a key of its own.
+    /// Registers a new identity with its own key.
     pub(crate) async fn join(relay: &TestRelay, name: &str) -> (Self, ApiKey) {
         let key = relay.agent_with_key(name).await;
         (Self::open(relay, &key, identity(&did(name))).await.unwrap(), key)
     }
 
     pub(crate) async fn open(
-        relay: &impl At,
+        relay: &impl RelayAddress,
         key: &ApiKey,
         identity: impl Into<Arc<Identity>>,
     ) -> Result<Self, Reason> {
@@ -92,7 +93,7 @@ impl Agent {
     }
 
     pub(crate) async fn unregistered(
-        relay: &impl At,
+        relay: &impl RelayAddress,
         key: &ApiKey,
         identity: impl Into<Arc<Identity>>,
     ) -> Self {
@@ -115,7 +116,7 @@ impl Agent {
         Ok(())
     }
 
-    /// A registration for a fresh challenge, not sent yet.
+    /// A registration for a new challenge, which is not sent yet.
     pub(crate) async fn registration(&mut self) -> Result<RegisterParams, Reason> {
         let did = self.did.clone();
         let challenge: ChallengeResult =
@@ -138,7 +139,7 @@ impl Agent {
         }
     }
 
-    /// Sends a request and does not wait.
+    /// Sends a request and does not wait for the answer.
     pub(crate) async fn request(&mut self, method: &str, params: &impl Serialize) -> u64 {
         let id = self.next_id;
         self.next_id += 1;
@@ -176,7 +177,7 @@ impl Agent {
     }
 
     /// The error of a frame whose id the relay could not read.
-    pub(crate) async fn complaint(&mut self) -> Reason {
+    pub(crate) async fn unreadable_error(&mut self) -> Reason {
         loop {
             let wanted = self.answers.iter().position(|(found, _)| found == "null");
             if let Some(index) = wanted {
@@ -211,7 +212,7 @@ impl Agent {
         self.text(String::from_utf8(out).unwrap()).await;
     }
 
-    /// Takes and acknowledges this many deliveries; their message ids in order.
+    /// Receives and acknowledges this many deliveries. Returns their message ids in order.
     pub(crate) async fn take(&mut self, count: usize) -> Vec<MessageId> {
         let mut ids = Vec::new();
         for _ in 0..count {
@@ -223,11 +224,11 @@ impl Agent {
         ids
     }
 
-    /// Reads one frame; the close code if it was the end, 0 if the end came without one.
+    /// Reads one frame. The error is the close code, or 0 if the connection ended without one.
     async fn read(&mut self) -> Result<(), u16> {
-        let message = tokio::time::timeout(PATIENCE, self.socket.next()).await.unwrap();
+        let message = tokio::time::timeout(TEST_TIMEOUT, self.socket.next()).await.unwrap();
         match message {
-            Some(Ok(Message::Text(text))) => self.sort(text.as_str()),
+            Some(Ok(Message::Text(text))) => self.on_frame(text.as_str()),
             Some(Ok(Message::Close(close))) => return Err(close.map_or(0, |close| close.code.into())),
             Some(Ok(_)) => {}
             Some(Err(_)) | None => return Err(0),
@@ -235,7 +236,7 @@ impl Agent {
         Ok(())
     }
 
-    fn sort(&mut self, text: &str) {
+    fn on_frame(&mut self, text: &str) {
         match Incoming::parse(text).unwrap() {
             Incoming::Result { id, result } => {
                 self.answers.push_back((id.as_json().to_owned(), Ok(result.to_owned())));
@@ -251,11 +252,11 @@ impl Agent {
                 self.notices.push_back(serde_json::from_str(params).unwrap());
             }
             Incoming::Notification { .. } => {}
-            Incoming::Request { .. } => unreachable!("the relay calls nobody: {text}"),
+            Incoming::Request { .. } => unreachable!("the relay sends no requests: {text}"),
         }
     }
 
-    /// Reads to the end; the close code.
+    /// Reads to the end of the connection and returns the close code.
     pub(crate) async fn closed(&mut self) -> u16 {
         loop {
             if let Err(code) = self.read().await {
@@ -264,7 +265,7 @@ impl Agent {
         }
     }
 
-    /// An envelope as the relay sees it; nobody in these tests decrypts.
+    /// An envelope as the relay sees it. No test decrypts it.
     pub(crate) fn envelope(&self, to: &Did) -> Envelope {
         let random: [u8; 10] = rand::random();
         Envelope {

@@ -1,4 +1,4 @@
-//! The binary as its user sees it: settings, refusals, start and end.
+//! Tests of the binary: settings, error texts, start and exit.
 
 use std::path::Path;
 use std::process::{Output, Stdio};
@@ -6,7 +6,7 @@ use std::process::{Output, Stdio};
 use tokio::io::{AsyncBufReadExt as _, BufReader};
 use tokio::process::Command;
 
-use crate::harness::PATIENCE;
+use crate::harness::TEST_TIMEOUT;
 
 fn relay(home: &Path) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_msg2agent-relay"));
@@ -18,7 +18,7 @@ async fn run(change: impl FnOnce(&mut Command)) -> Output {
     let home = tempfile::tempdir().unwrap();
     let mut command = relay(home.path());
     change(&mut command);
-    tokio::time::timeout(PATIENCE, command.output()).await.unwrap().unwrap()
+    tokio::time::timeout(TEST_TIMEOUT, command.output()).await.unwrap().unwrap()
 }
 
 #[tokio::test]
@@ -43,7 +43,7 @@ async fn a_refused_start_names_the_setting() {
 }
 
 #[tokio::test]
-async fn the_effective_settings_are_printed_without_secrets_and_can_be_given_back() {
+async fn the_printed_settings_hold_no_secrets_and_are_a_valid_file() {
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("relay.toml");
     std::fs::write(&file, "drain_timeout_seconds = 7\nlog_filter = \"warn\"\n[limits]\nagents = 5\n")
@@ -70,10 +70,10 @@ async fn the_effective_settings_are_printed_without_secrets_and_can_be_given_bac
 }
 
 #[tokio::test]
-async fn without_configuration_it_says_what_it_serves_and_ends_at_sigterm() {
+async fn without_configuration_the_relay_prints_its_addresses_and_exits_at_sigterm() {
     let home = tempfile::tempdir().unwrap();
     let mut command = relay(home.path());
-    // Free ports instead of the defaults, which something else may have.
+    // Free ports, because the default ports may be in use.
     command.args(["--listen", "127.0.0.1:0", "--admin-listen", "127.0.0.1:0"]);
     let mut child = command.spawn().unwrap();
     let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
@@ -90,7 +90,7 @@ async fn without_configuration_it_says_what_it_serves_and_ends_at_sigterm() {
 
     let pid = child.id().unwrap().to_string();
     assert!(Command::new("kill").args(["-TERM", &pid]).status().await.unwrap().success());
-    let output = tokio::time::timeout(PATIENCE, child.wait_with_output()).await.unwrap().unwrap();
+    let output = tokio::time::timeout(TEST_TIMEOUT, child.wait_with_output()).await.unwrap().unwrap();
     assert_eq!(output.status.code(), Some(0));
     let log = String::from_utf8(output.stderr).unwrap();
     assert!(log.contains("shutting down") && !log.contains(&token), "{log}");

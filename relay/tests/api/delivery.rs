@@ -1,4 +1,4 @@
-//! Messages between two agents: live, stored, in order, once.
+//! Tests of delivery between two agents: live, stored, in order, and once.
 
 use protocol::Reason;
 use protocol::envelope::MessageId;
@@ -13,7 +13,7 @@ async fn pair(relay: &TestRelay) -> (Agent, Agent) {
 }
 
 #[tokio::test]
-async fn a_recipient_that_acknowledges_makes_it_delivered() {
+async fn a_message_is_delivered_when_its_recipient_acknowledges() {
     let relay = start().await;
     let (mut alice, mut bob) = pair(&relay).await;
     let envelope = alice.envelope(&bob.did);
@@ -25,7 +25,7 @@ async fn a_recipient_that_acknowledges_makes_it_delivered() {
 }
 
 #[tokio::test]
-async fn a_recipient_that_is_slow_to_acknowledge_makes_it_stored_and_a_notice_follows() {
+async fn a_message_to_a_slow_recipient_is_stored_and_a_notice_follows() {
     let relay = start().await;
     let (mut alice, mut bob) = pair(&relay).await;
     let envelope = alice.envelope(&bob.did);
@@ -40,7 +40,7 @@ async fn a_recipient_that_is_slow_to_acknowledge_makes_it_stored_and_a_notice_fo
 }
 
 #[tokio::test]
-async fn what_was_sent_to_an_agent_that_is_away_waits_for_it_in_order() {
+async fn messages_to_an_offline_agent_wait_for_it_in_order() {
     let relay = start().await;
     let (mut alice, bob) = pair(&relay).await;
     let key = relay.agent_with_key("carol").await;
@@ -70,7 +70,7 @@ async fn order_holds_while_the_recipient_comes_and_goes() {
             sent.push(envelope.id);
             requests.push(alice.submit(&envelope).await);
         }
-        // Some are read and acknowledged, the rest comes again in the next session.
+        // Some are acknowledged; the others are delivered again in the next session.
         seen.extend(bob.take(10 + round).await);
         bob = Agent::open(&relay, &key, bob.identity).await.unwrap();
         for request in requests {
@@ -107,7 +107,7 @@ async fn the_same_message_again_gets_the_same_answer_and_is_not_delivered_twice(
 }
 
 #[tokio::test]
-async fn an_ephemeral_message_reaches_who_is_there_and_nobody_else() {
+async fn an_ephemeral_message_reaches_a_connected_agent_only() {
     let relay = start().await;
     let (mut alice, mut bob) = pair(&relay).await;
     let envelope = alice.ephemeral(&bob.did);
@@ -142,7 +142,7 @@ async fn what_cannot_be_sent_is_refused_with_its_reason() {
 }
 
 #[tokio::test]
-async fn a_full_mailbox_says_so() {
+async fn a_message_to_a_full_mailbox_is_refused() {
     let relay = start_with(|config, _| config.limits.mailbox_messages = 3).await;
     let (mut alice, _) = Agent::join(&relay, "alice").await;
     relay.agent_with_key("bob").await;
@@ -153,7 +153,7 @@ async fn a_full_mailbox_says_so() {
 }
 
 #[tokio::test]
-async fn a_sender_that_is_too_fast_is_told_when_to_go_on() {
+async fn a_sender_above_its_rate_is_refused_with_a_time_to_retry() {
     let relay = start_with(|config, _| {
         config.limits.sends_per_second = 1;
         config.limits.sends_burst = 2;
@@ -171,7 +171,8 @@ async fn a_sender_that_is_too_fast_is_told_when_to_go_on() {
     assert!(waits.iter().all(Result::is_ok));
 }
 
-/// The reader reads nothing while 600 messages come: two windows and more. None is lost and memory stays small.
+/// The recipient reads nothing while 600 messages arrive, which is more than two windows. No message is
+/// lost, and memory stays small.
 #[tokio::test]
 async fn a_recipient_that_stops_reading_gets_everything_from_its_mailbox_later() {
     let relay = start_with(|config, _| config.limits.sends_burst = 2_000).await;
@@ -183,7 +184,7 @@ async fn a_recipient_that_stops_reading_gets_everything_from_its_mailbox_later()
         alice.submit(&envelope).await;
     }
     for request in 1..=600 {
-        // The first two requests of this connection were the registration.
+        // The first two requests of this connection registered the agent.
         assert_eq!(alice.status(request + 2).await, Ok(SendStatus::Stored));
     }
     assert_eq!(bob.take(600).await, sent);
@@ -191,9 +192,9 @@ async fn a_recipient_that_stops_reading_gets_everything_from_its_mailbox_later()
     assert!(backlog.is_some_and(|count| count >= 1.0), "{backlog:?}");
 }
 
-/// Cut in the middle of a frame, with no word: the session goes, its messages stay.
+/// The connection breaks in the middle of a frame, without a close frame.
 #[tokio::test]
-async fn a_connection_cut_in_a_frame_loses_nothing() {
+async fn a_connection_that_breaks_within_a_frame_loses_no_message() {
     let relay = start().await;
     let (mut alice, _) = Agent::join(&relay, "alice").await;
     let (mut bob, key) = Agent::join(&relay, "bob").await;

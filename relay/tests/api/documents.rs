@@ -1,4 +1,4 @@
-//! DID documents that anybody can fetch and verify.
+//! Tests of DID documents, which anybody can fetch and verify.
 
 use protocol::document::{self, DidDocument};
 use protocol::record::{self, Card, Discovery, VerifiedRecord};
@@ -59,7 +59,7 @@ async fn an_agents_documents_are_served_as_registered_and_verify() {
 }
 
 #[tokio::test]
-async fn what_is_not_registered_is_not_found() {
+async fn documents_of_unregistered_agents_are_not_found() {
     let relay = start().await;
     relay.agent_with_key("declared").await;
     registered(&relay, "alice", Card::default()).await;

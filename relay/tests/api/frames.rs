@@ -1,4 +1,4 @@
-//! Frames that are not what they should be.
+//! Tests of invalid frames.
 
 use futures::SinkExt as _;
 use protocol::Reason;
@@ -10,7 +10,7 @@ use crate::agent::Agent;
 use crate::harness::start;
 
 #[tokio::test]
-async fn a_frame_that_cannot_be_read_is_answered_and_the_connection_goes_on() {
+async fn a_frame_that_cannot_be_read_is_answered_and_the_connection_stays_open() {
     let relay = start().await;
     let (mut alice, _) = Agent::join(&relay, "alice").await;
     for (text, reason) in [
@@ -20,17 +20,17 @@ async fn a_frame_that_cannot_be_read_is_answered_and_the_connection_goes_on() {
         (r#"{"jsonrpc":"1.0","id":1,"method":"m"}"#, Reason::InvalidRequest),
     ] {
         alice.text(text.into()).await;
-        assert_eq!(alice.complaint().await, reason, "{text}");
+        assert_eq!(alice.unreadable_error().await, reason, "{text}");
     }
     let deep = format!("{}{}", "[".repeat(100_000), "]".repeat(100_000));
     alice.text(deep).await;
-    assert_eq!(alice.complaint().await, Reason::Malformed);
+    assert_eq!(alice.unreadable_error().await, Reason::Malformed);
     let unknown = alice.call::<()>("relay.typing", &serde_json::json!({})).await;
     assert_eq!(unknown, Err(Reason::UnknownMethod));
 }
 
 #[tokio::test]
-async fn a_client_that_sends_nothing_readable_is_closed_in_the_end() {
+async fn a_client_that_sends_only_unreadable_frames_is_closed() {
     let relay = start().await;
     let (mut alice, _) = Agent::join(&relay, "alice").await;
     for _ in 0..20 {
@@ -43,13 +43,13 @@ async fn a_client_that_sends_nothing_readable_is_closed_in_the_end() {
 async fn a_frame_that_is_too_big_closes_with_its_own_code() {
     let relay = start().await;
     let (mut alice, _) = Agent::join(&relay, "alice").await;
-    // The relay may close before all of it is written.
+    // The relay may close the connection before all of it is written.
     let _ = alice.socket.send(Message::text(" ".repeat(FRAME_BYTES_MAX + 1))).await;
     assert_eq!(alice.closed().await, CloseCode::TooBig.number());
 }
 
 #[tokio::test]
-async fn binary_frames_are_not_of_this_protocol() {
+async fn a_binary_frame_closes_the_connection() {
     let relay = start().await;
     let (mut alice, _) = Agent::join(&relay, "alice").await;
     alice.socket.send(Message::binary(vec![1, 2, 3])).await.unwrap();
@@ -57,7 +57,7 @@ async fn binary_frames_are_not_of_this_protocol() {
 }
 
 #[tokio::test]
-async fn acknowledging_what_was_never_delivered_is_a_breach() {
+async fn an_acknowledgement_beyond_the_last_delivery_closes_the_connection() {
     let relay = start().await;
     let (mut alice, _) = Agent::join(&relay, "alice").await;
     alice.ack(7).await;

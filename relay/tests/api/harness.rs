@@ -1,4 +1,4 @@
-//! A relay in this process, and the two kinds of client it has.
+//! The test harness: runs a relay in this process, with a client of its admin API.
 
 use std::path::Path;
 use std::sync::Arc;
@@ -16,8 +16,8 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 use tempfile::TempDir;
 
-/// Longer than anything here takes on a busy machine.
-pub(crate) const PATIENCE: Duration = Duration::from_secs(20);
+/// Longer than any step of these tests takes on a busy machine.
+pub(crate) const TEST_TIMEOUT: Duration = Duration::from_secs(20);
 pub(crate) const DOMAIN: &str = "localhost";
 
 pub(crate) struct TestRelay {
@@ -64,7 +64,7 @@ pub(crate) async fn start_with(change: impl FnOnce(&mut Config, &Path)) -> TestR
 }
 
 async fn start_in(folder: Arc<TempDir>, config: Config) -> TestRelay {
-    // A second install fails; the first one is the same provider.
+    // A second installation fails; the first one installed the same provider.
     let _ = rustls::crypto::ring::default_provider().install_default();
     let token_file = config.admin_token_file.clone();
     let relay = Relay::bind(config, daemon::build_info!()).await.unwrap();
@@ -89,12 +89,12 @@ async fn start_in(folder: Arc<TempDir>, config: Config) -> TestRelay {
 }
 
 impl TestRelay {
-    /// Ends the relay and starts another on the same folder.
+    /// Stops the relay and starts another one on the same folder.
     pub(crate) async fn restart(self) -> Self {
         self.restart_with(|_, _| {}).await
     }
 
-    /// The same, with other settings.
+    /// The same, with changed settings.
     pub(crate) async fn restart_with(self, change: impl FnOnce(&mut Config, &Path)) -> Self {
         let folder = Arc::clone(&self.folder);
         self.stop().await;
@@ -105,7 +105,7 @@ impl TestRelay {
 
     pub(crate) async fn stop(self) {
         self.begin_shutdown();
-        tokio::time::timeout(PATIENCE, self.running).await.unwrap().unwrap().unwrap();
+        tokio::time::timeout(TEST_TIMEOUT, self.running).await.unwrap().unwrap().unwrap();
     }
 
     pub(crate) fn begin_shutdown(&self) {
@@ -121,7 +121,7 @@ impl TestRelay {
         self.folder.path().join("data/admin-token")
     }
 
-    /// One request to the admin API: status and body.
+    /// Sends one request to the admin API and parses the body, or the problem, of the response.
     pub(crate) async fn admin<T: DeserializeOwned>(
         &self,
         method: Method,
@@ -151,14 +151,14 @@ impl TestRelay {
         self.admin::<Applied>(Method::DELETE, path, None::<&()>).await.map(|applied| applied.version)
     }
 
-    /// Declares an agent of the default tenant that a new key opens.
+    /// Declares an agent of the default tenant with a new key.
     pub(crate) async fn agent_with_key(&self, name: &str) -> ApiKey {
         let key = new_key();
         self.put(&format!("tenants/default/agents/{name}"), &agent_spec(&[(&key, None)])).await.unwrap();
         key
     }
 
-    /// The value of the first metric line that starts with `name`.
+    /// The value of the first line of `/metrics` that starts with `name`.
     pub(crate) async fn metric(&self, name: &str) -> Option<f64> {
         let text = self.client.get(format!("{}/metrics", self.admin_url)).send().await.unwrap();
         let text = text.text().await.unwrap();
@@ -176,9 +176,9 @@ pub(crate) fn agent_spec(keys: &[(&ApiKey, Option<u64>)]) -> AgentSpec {
     AgentSpec { keys: keys.collect(), ..AgentSpec::default() }
 }
 
-/// Asks until the answer is there; the last word is the test's.
+/// Repeats `ask` until it returns something, or fails the test after [`TEST_TIMEOUT`].
 pub(crate) async fn eventually<T>(what: &str, mut ask: impl AsyncFnMut() -> Option<T>) -> T {
-    let deadline = tokio::time::Instant::now() + PATIENCE;
+    let deadline = tokio::time::Instant::now() + TEST_TIMEOUT;
     loop {
         if let Some(found) = ask().await {
             return found;

@@ -1,4 +1,4 @@
-//! A relay process that is killed without warning.
+//! A test of a relay process that is killed.
 
 use std::net::SocketAddr;
 use std::path::Path;
@@ -53,7 +53,7 @@ fn between<'a>(text: &'a str, before: &str, after: &str) -> &'a str {
 }
 
 #[tokio::test]
-async fn every_message_that_was_called_stored_is_there_once_and_in_order() {
+async fn every_message_that_was_answered_stored_is_there_once_and_in_order() {
     let _ = rustls::crypto::ring::default_provider().install_default();
     let home = tempfile::tempdir().unwrap();
     let mut relay = Process::start(home.path()).await;

@@ -1,4 +1,4 @@
-//! The listeners themselves: probes, limits, metrics.
+//! Tests of the two listeners: probes, limits, metrics.
 
 use serde_json::{Value, json};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
@@ -36,7 +36,7 @@ async fn metrics_show_what_the_directory_holds() {
 }
 
 #[tokio::test]
-async fn one_connection_too_many_is_told_so_and_counted() {
+async fn a_connection_above_the_limit_is_refused_and_counted() {
     let relay = start_with(|config, _| config.limits.connections = 1).await;
     let held = TcpStream::connect(relay.address).await.unwrap();
     eventually("the first is counted", async || {
@@ -62,7 +62,7 @@ async fn one_connection_too_many_is_told_so_and_counted() {
 }
 
 #[tokio::test]
-async fn a_head_that_is_too_long_is_refused() {
+async fn a_request_head_that_is_too_long_is_refused() {
     let relay = start().await;
     let long = "x".repeat(20_000);
     let answer = relay.client.get(&relay.url).header("x-long", long).send().await.unwrap();
@@ -70,9 +70,9 @@ async fn a_head_that_is_too_long_is_refused() {
 }
 
 #[tokio::test]
-async fn a_draining_relay_is_not_ready_and_says_so_to_who_comes() {
+async fn a_draining_relay_is_not_ready_and_refuses_new_connections() {
     let relay = start().await;
-    // It never answers the close, so that the drain takes a moment.
+    // It never answers the close frame, so the drain takes a moment.
     let (_held, key) = Agent::join(&relay, "alice").await;
     relay.begin_shutdown();
     let body: Value = eventually("the probe fails", async || {

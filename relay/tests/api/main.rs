@@ -1,4 +1,5 @@
-//! What the relay does over its sockets. Each test runs a relay of its own, on free ports and a fresh folder.
+//! Tests of the relay over its sockets. Each test runs its own relay, on free ports and an empty
+//! folder.
 
 #![expect(clippy::unwrap_used, reason = "a test that cannot set itself up should fail on the spot")]
 
@@ -15,4 +16,6 @@ mod oauth;
 mod registration;
 mod restart;
 mod sessions;
+mod silent;
 mod tls;
+mod vital_tasks;

@@ -1,4 +1,5 @@
-//! Who may be which agent, and what a connection may do before it is one.
+//! Tests of registration: which credential may register which agent, and what a connection may do
+//! before it has registered.
 
 use protocol::Reason;
 use protocol::close::CloseCode;
@@ -22,7 +23,7 @@ async fn a_newer_session_replaces_the_older_and_gets_what_was_not_acknowledged()
     assert_eq!(old.closed().await, CloseCode::Replaced.number());
     assert_eq!(new.take(1).await, [envelope.id]);
     alice.status(sent).await.unwrap();
-    // The old connection is gone by now and must not have taken the new session with it.
+    // The old connection has ended by now and must not have ended the new session.
     let after = alice.envelope(&new.did);
     alice.submit(&after).await;
     assert_eq!(new.take(1).await, [after.id]);
@@ -46,7 +47,7 @@ async fn a_key_of_one_agent_registers_no_other() {
 }
 
 #[tokio::test]
-async fn a_registration_is_good_once_and_for_its_own_challenge() {
+async fn a_registration_is_valid_once_and_for_its_own_challenge() {
     let relay = start().await;
     let (mut alice, key) = Agent::join(&relay, "alice").await;
     let params = alice.registration().await.unwrap();
@@ -76,7 +77,7 @@ async fn an_unregistered_connection_can_only_register() {
 }
 
 #[tokio::test]
-async fn agents_find_each_other_and_see_who_is_there() {
+async fn agents_find_each_other_and_see_who_is_online() {
     let relay = start().await;
     let (mut alice, _) = Agent::join(&relay, "alice").await;
     let (bob, _) = Agent::join(&relay, "bob").await;
@@ -104,14 +105,14 @@ async fn a_revoked_key_ends_the_session_at_once() {
     let (mut alice, _) = Agent::join(&relay, "alice").await;
     let (mut bob, _) = Agent::join(&relay, "bob").await;
     relay.put("tenants/default/agents/bob", &crate::harness::agent_spec(&[])).await.unwrap();
-    // The admin's answer came, so the session is gone: nothing is forwarded to it any more.
+    // The admin API has answered, so the session is closed and gets nothing more.
     assert_eq!(alice.send(&alice.ephemeral(&bob.did)).await, Err(Reason::RecipientOffline));
     assert_eq!(bob.closed().await, CloseCode::CredentialRevoked.number());
     assert_eq!(alice.send(&alice.envelope(&bob.did)).await, Ok(SendStatus::Stored));
 }
 
 #[tokio::test]
-async fn a_removed_agent_is_out_and_its_senders_are_told() {
+async fn a_removed_agent_loses_access_and_its_senders_get_a_notice() {
     let relay = start().await;
     let (mut alice, _) = Agent::join(&relay, "alice").await;
     relay.agent_with_key("bob").await;

@@ -1,4 +1,4 @@
-//! What is left after the relay stopped.
+//! Tests of a restart: stored messages survive it.
 
 use protocol::close::CloseCode;
 use protocol::frame::SendStatus;

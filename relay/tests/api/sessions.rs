@@ -1,4 +1,4 @@
-//! Who gets a session, and who loses it.
+//! Tests of sessions: who gets one, and when it is closed.
 
 use std::time::{SystemTime, UNIX_EPOCH};
 
@@ -7,9 +7,9 @@ use protocol::admin::{KeySpec, Problem, TenantSpec};
 use protocol::api_key::ApiKey;
 use tokio::io::AsyncReadExt as _;
 
-use crate::harness::{PATIENCE, TestRelay, agent_spec, new_key, start};
+use crate::harness::{TEST_TIMEOUT, TestRelay, agent_spec, new_key, start};
 
-/// Opens a WebSocket; the upgraded connection or the refusal.
+/// Opens a WebSocket. Returns the upgraded connection or the refusal.
 async fn connect(relay: &TestRelay, key: Option<&str>, protocol: &str) -> Result<reqwest::Upgraded, Problem> {
     let request = relay
         .client
@@ -37,8 +37,8 @@ async fn open(relay: &TestRelay, key: &ApiKey) -> Result<reqwest::Upgraded, Prob
 /// Returns when the relay has closed the connection.
 async fn closed(mut session: reqwest::Upgraded) {
     let mut rest = Vec::new();
-    // A close frame or a plain end: either way it ends.
-    let _ = tokio::time::timeout(PATIENCE, session.read_to_end(&mut rest)).await.unwrap();
+    // The connection ends with or without a close frame.
+    let _ = tokio::time::timeout(TEST_TIMEOUT, session.read_to_end(&mut rest)).await.unwrap();
 }
 
 fn now() -> u64 {
@@ -81,7 +81,7 @@ async fn a_revoked_key_loses_its_session_before_the_answer_and_opens_no_other() 
 }
 
 #[tokio::test]
-async fn a_key_ends_on_time_without_anybody_saying_so() {
+async fn the_session_of_an_expired_key_is_closed_on_time() {
     let relay = start().await;
     let key = new_key();
     relay.put("tenants/default/agents/alice", &agent_spec(&[(&key, Some(now() + 2))])).await.unwrap();
@@ -91,7 +91,7 @@ async fn a_key_ends_on_time_without_anybody_saying_so() {
 }
 
 #[tokio::test]
-async fn a_suspended_tenant_is_out_until_it_is_not() {
+async fn a_suspended_tenant_has_no_access_until_it_is_resumed() {
     let relay = start().await;
     relay.put("tenants/acme", &TenantSpec::default()).await.unwrap();
     let key = new_key();

@@ -1,4 +1,4 @@
-//! TLS of the public listener, and its certificate's renewal.
+//! Tests of TLS on the public listener, and of the renewal of its certificate.
 
 use std::path::Path;
 use std::sync::Arc;
@@ -11,13 +11,13 @@ use tokio_rustls::TlsConnector;
 
 use crate::harness::{TestRelay, eventually, start_with};
 
-struct Pair {
-    certificate: CertificateDer<'static>,
+pub(crate) struct Pair {
+    pub(crate) certificate: CertificateDer<'static>,
     cert_pem: String,
     key_pem: String,
 }
 
-fn pair() -> Pair {
+pub(crate) fn pair() -> Pair {
     let made = rcgen::generate_simple_self_signed(vec!["localhost".to_owned()]).unwrap();
     Pair {
         certificate: made.cert.der().clone(),
@@ -30,7 +30,7 @@ fn files(folder: &Path) -> TlsFiles {
     TlsFiles { cert: folder.join("tls.crt"), key: folder.join("tls.key") }
 }
 
-async fn start_with_tls(first: &Pair) -> (TestRelay, TlsFiles) {
+pub(crate) async fn start_with_tls(first: &Pair) -> (TestRelay, TlsFiles) {
     let mut written = None;
     let relay = start_with(|config, folder| {
         let files = files(folder);
@@ -43,14 +43,19 @@ async fn start_with_tls(first: &Pair) -> (TestRelay, TlsFiles) {
     (relay, written.unwrap())
 }
 
-/// Whether the relay shows a certificate that this one vouches for.
+/// Whether the relay serves this certificate.
 async fn is_served(relay: &TestRelay, certificate: &CertificateDer<'static>) -> bool {
+    let socket = TcpStream::connect(relay.address).await.unwrap();
+    let name = ServerName::try_from("localhost").unwrap();
+    connector(certificate).connect(name, socket).await.is_ok()
+}
+
+/// Connects to servers that show this certificate, and to no others.
+pub(crate) fn connector(certificate: &CertificateDer<'static>) -> TlsConnector {
     let mut roots = RootCertStore::empty();
     roots.add(certificate.clone()).unwrap();
     let config = ClientConfig::builder().with_root_certificates(roots).with_no_client_auth();
-    let socket = TcpStream::connect(relay.address).await.unwrap();
-    let name = ServerName::try_from("localhost").unwrap();
-    TlsConnector::from(Arc::new(config)).connect(name, socket).await.is_ok()
+    TlsConnector::from(Arc::new(config))
 }
 
 #[tokio::test]

@@ -1,5 +1,4 @@
-//! Where most tests begin: alice is connected to the relay that the test plays, and does not know
-//! bob yet.
+//! The start of most tests: alice is connected to a scripted relay and has not looked up bob.
 
 use msg2agent::{Agent, Content, Error, Sent};
 use protocol::frame::method;
@@ -12,7 +11,7 @@ pub(crate) struct ConnectedAgent {
     pub(crate) line: RelayConnection,
     pub(crate) agent: Agent,
     pub(crate) bob: TestAgent,
-    /// Her files, for as long as the test runs.
+    /// Alice's files, which the agent needs during the test.
     pub(crate) _alice: Alice,
 }
 
@@ -25,12 +24,12 @@ impl ConnectedAgent {
     }
 }
 
-/// Sends "hi", which is to end in time.
+/// Sends "hi" and waits for the result.
 pub(crate) async fn say_hi(agent: &Agent, to: &TestAgent) -> Result<Sent, Error> {
     within("the send", agent.send(to.did(), Content::text("hi"))).await
 }
 
-/// The first send of an agent that has to look up its recipient.
+/// Answers the lookup before the first send to a recipient, and returns the send.
 pub(crate) async fn first_send(line: &mut RelayConnection, to: &TestAgent) -> ReceivedFrame {
     line.answer_lookup(&to.record).await;
     line.asked(method::SEND).await

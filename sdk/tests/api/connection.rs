@@ -1,4 +1,4 @@
-//! The connection's life: credentials, goodbyes, replacement, rotation, closing.
+//! Connections: credentials, goodbyes, replacement, key rotation, closing.
 
 use std::time::{Duration, Instant};
 
@@ -18,7 +18,7 @@ async fn a_revoked_key_is_replaced_by_the_one_in_the_file() {
     assert_eq!(line.bearer, format!("Bearer {TOKEN}"));
     std::fs::write(alice.folder.path().join("token"), OTHER_TOKEN).unwrap();
     line.close(4401).await;
-    // Another replica may not know the new key yet.
+    // Another replica may not have the new key yet.
     relay.refuse_key().await;
     let (line, _) = relay.registered(2).await;
     assert_eq!(line.bearer, format!("Bearer {OTHER_TOKEN}"));
@@ -41,25 +41,25 @@ async fn a_key_that_cannot_change_is_refused_at_once() {
 }
 
 #[tokio::test]
-async fn a_key_that_the_relay_does_not_take_is_told_while_the_file_is_read_again() {
+async fn a_rejected_key_is_reported_while_the_file_is_read_again() {
     let relay = ScriptedRelay::new().await;
     let alice = Alice::new(&relay.url());
     let (line, agent) = tokio::join!(relay.registered(1), Agent::connect(alice.config.clone()));
     let agent = agent.unwrap();
     line.0.close(4401).await;
     relay.refuse_upgrade(Reason::KeyExpired).await;
-    let mut link = agent.watch_connection();
-    let told = |link: &ConnectionState| match link {
+    let mut connection = agent.watch_connection();
+    let reported = |state: &ConnectionState| match state {
         ConnectionState::Connecting { last_error: Some(error), .. } => {
             error.reason() == Some(Reason::KeyExpired)
         }
         _ => false,
     };
-    within("the reason", link.wait_for(told)).await.unwrap();
+    within("the reason", connection.wait_for(reported)).await.unwrap();
 }
 
 #[tokio::test]
-async fn a_suspended_agent_is_told_so_at_the_upgrade_and_when_its_session_ends() {
+async fn a_suspension_is_reported_at_the_upgrade_and_when_the_session_ends() {
     let relay = ScriptedRelay::new().await;
     let alice = Alice::new(&relay.url());
     let ((), refused) = tokio::join!(
@@ -81,7 +81,7 @@ async fn a_suspended_agent_is_told_so_at_the_upgrade_and_when_its_session_ends()
 }
 
 #[tokio::test]
-async fn a_relay_that_cannot_be_reached_is_given_up_after_the_patience() {
+async fn connecting_to_an_unreachable_relay_fails_after_the_timeout() {
     let relay = ScriptedRelay::new().await;
     let url = relay.url();
     drop(relay);
@@ -104,8 +104,8 @@ async fn a_goodbye_is_followed_by_a_return_after_the_hinted_time() {
     line.close(1012).await;
     let (_line, _) = relay.registered(2).await;
     assert!(left.elapsed() >= Duration::from_millis(700), "it came back after {:?}", left.elapsed());
-    let mut link = agent.watch_connection();
-    within("the link", link.wait_for(ConnectionState::is_online)).await.unwrap();
+    let mut connection = agent.watch_connection();
+    within("the link", connection.wait_for(ConnectionState::is_online)).await.unwrap();
 }
 
 #[tokio::test]
@@ -141,7 +141,7 @@ async fn the_agent_signs_for_the_relay_of_its_own_domain_only() {
 }
 
 #[tokio::test]
-async fn a_name_that_belongs_to_another_key_is_told_apart() {
+async fn a_did_that_belongs_to_another_key_has_its_own_error_kind() {
     let relay = ScriptedRelay::new().await;
     let alice = Alice::new(&relay.url());
     let relay = async {
@@ -183,7 +183,7 @@ async fn one_state_folder_serves_one_process() {
     let first = agent.unwrap();
     let error = Agent::connect(config).await.err().unwrap();
     assert_eq!(error.kind(), ErrorKind::State);
-    assert!(first.connection_state().is_online(), "the first one goes on");
+    assert!(first.connection_state().is_online(), "the first agent continues");
 }
 
 #[tokio::test]

@@ -1,4 +1,4 @@
-//! Agents of the tests: alice uses the SDK, the others are played by the test.
+//! The agents of the tests: alice uses the SDK, and the test acts as the others.
 
 use std::time::{SystemTime, UNIX_EPOCH};
 
@@ -19,7 +19,7 @@ pub(crate) fn did(name: &str) -> Did {
     format!("did:wba:localhost:agent:acme:{name}").parse().unwrap()
 }
 
-/// An agent the test plays.
+/// An agent as which the test acts.
 pub(crate) struct TestAgent {
     pub(crate) identity: Identity,
     pub(crate) record: VerifiedRecord,
@@ -40,7 +40,7 @@ impl TestAgent {
         self.identity.did()
     }
 
-    /// A sealed message to an agent whose record is known.
+    /// Seals a message to an agent.
     pub(crate) fn seal(&self, to: &VerifiedRecord, message: TestMessage<'_>) -> Sealed {
         let draft = Draft {
             to: to.did.clone(),
@@ -57,7 +57,7 @@ impl TestAgent {
     }
 }
 
-/// What the test lets an agent say.
+/// A message of a test agent.
 #[derive(Clone, Copy)]
 pub(crate) struct TestMessage<'a> {
     pub(crate) text: &'a str,

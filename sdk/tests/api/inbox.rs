@@ -1,4 +1,4 @@
-//! Receiving across faults: order of acknowledgements, duplicates, forgeries, restarts.
+//! Receiving with faults: order of acknowledgements, duplicates, forgeries, restarts.
 
 use msg2agent::{Agent, RefusalReason};
 use protocol::envelope::Envelope;
@@ -17,7 +17,7 @@ async fn connected(
 }
 
 #[tokio::test]
-async fn the_relay_may_forget_only_what_is_processed_without_a_gap() {
+async fn only_processed_messages_without_a_gap_are_acknowledged() {
     let (relay, bob) = (ScriptedRelay::new().await, TestAgent::new("bob"));
     let alice = Alice::new(&relay.url());
     let (mut line, record, agent) = connected(&relay, &alice, 1).await;
@@ -53,7 +53,7 @@ async fn a_message_delivered_again_after_a_lost_acknowledgement_is_shown_once() 
     let mut inbox = agent.inbox();
     within("the message", inbox.next()).await.unwrap().ack().await.unwrap();
     line.acked().await;
-    // The relay never saw that acknowledgement.
+    // The relay did not store that acknowledgement.
     drop(line);
     let (mut line, _) = relay.registered(2).await;
     line.deliver(2, 1, &envelope).await;
@@ -115,7 +115,7 @@ async fn an_envelope_whose_outside_was_changed_is_refused() {
 }
 
 #[tokio::test]
-async fn a_signing_key_that_was_rotated_meanwhile_is_looked_up_once() {
+async fn a_rotated_signing_key_is_looked_up_once() {
     let (relay, mut bob) = (ScriptedRelay::new().await, TestAgent::new("bob"));
     let alice = Alice::new(&relay.url());
     let (mut line, record, agent) = connected(&relay, &alice, 1).await;
@@ -149,7 +149,7 @@ async fn a_sender_that_shows_another_root_key_is_refused() {
 }
 
 #[tokio::test]
-async fn a_message_from_nobody_is_refused() {
+async fn a_message_from_an_unknown_sender_is_refused() {
     let (relay, bob) = (ScriptedRelay::new().await, TestAgent::new("bob"));
     let alice = Alice::new(&relay.url());
     let (mut line, record, agent) = connected(&relay, &alice, 1).await;

@@ -1,4 +1,4 @@
-//! Looking up an agent that is not known yet: once, however many messages wait for it.
+//! Lookups of an unknown agent: one for all messages that wait for it.
 
 use futures::future::join_all;
 use msg2agent::{Agent, Content, Error, ErrorKind, Sent};
@@ -21,7 +21,7 @@ async fn sends_at_once_to_an_unknown_agent_look_it_up_once() {
     let ConnectedAgent { mut line, agent, bob, _alice, .. } = ConnectedAgent::new().await;
     let relay = async {
         line.answer_lookup(&bob.record).await;
-        // A second lookup would stand among these.
+        // A second lookup would arrive among these.
         for _ in 0..SENDERS {
             line.answer_send().await;
         }
@@ -31,7 +31,7 @@ async fn sends_at_once_to_an_unknown_agent_look_it_up_once() {
 }
 
 #[tokio::test]
-async fn a_lookup_that_fails_fails_all_who_wait_and_is_tried_anew_by_the_next() {
+async fn a_failed_lookup_fails_all_waiting_sends_and_the_next_send_repeats_it() {
     let ConnectedAgent { mut line, agent, bob, _alice, .. } = ConnectedAgent::new().await;
     let refused = async {
         let asked = line.asked(method::LOOKUP).await;
@@ -43,7 +43,7 @@ async fn a_lookup_that_fails_fails_all_who_wait_and_is_tried_anew_by_the_next() 
         assert_eq!((error.kind(), error.advice()), (not_found, Some(Reason::NotFound.advice())));
         let text = format!("cannot look up {}: the relay refused it: not_found", bob.did());
         assert_eq!(error.chain(), text);
-        assert!(error.message_id().is_some(), "each names its own message");
+        assert!(error.message_id().is_some(), "each error has the id of its own message");
     }
     let relay = async {
         line.answer_lookup(&bob.record).await;

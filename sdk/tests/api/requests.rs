@@ -1,4 +1,4 @@
-//! Requests: who may answer, deadlines, and the proof of both messages.
+//! Requests: the permitted responder, timeouts, and the proof of both messages.
 
 use std::time::Duration;
 

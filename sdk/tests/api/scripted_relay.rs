@@ -1,4 +1,4 @@
-//! A relay that does exactly what the test says: accepts, registers, answers, delivers, breaks.
+//! A scripted relay: it accepts, registers, answers, delivers and disconnects as the test calls it.
 
 use std::time::Duration;
 
@@ -19,7 +19,8 @@ use tokio_tungstenite::tungstenite::handshake::server::{ErrorResponse, Request, 
 use tokio_tungstenite::tungstenite::protocol::CloseFrame;
 use tokio_tungstenite::{WebSocketStream, accept_hdr_async};
 
-/// Every wait of a test: long enough for a loaded machine, short enough to notice a hang.
+/// How long a test waits for one event: long enough for a loaded machine, short enough to notice a
+/// hang.
 pub(crate) const TEST_TIMEOUT: Duration = Duration::from_secs(20);
 
 pub(crate) async fn within<T>(what: &str, future: impl Future<Output = T>) -> T {
@@ -32,7 +33,7 @@ pub(crate) struct ScriptedRelay {
     listener: TcpListener,
 }
 
-/// One connection, and what its client presented.
+/// One connection of a client.
 pub(crate) struct RelayConnection {
     socket: WebSocketStream<TcpStream>,
     pub(crate) bearer: String,
@@ -55,7 +56,7 @@ impl ScriptedRelay {
         format!("ws://{}/ws", self.listener.local_addr().unwrap())
     }
 
-    /// The next connection, upgraded.
+    /// Accepts the next connection and its WebSocket upgrade.
     pub(crate) async fn accept(&self) -> RelayConnection {
         let (tcp, _) = within("a connection", self.listener.accept()).await.unwrap();
         let mut bearer = String::new();
@@ -69,12 +70,12 @@ impl ScriptedRelay {
         RelayConnection { socket, bearer }
     }
 
-    /// Refuses the next connection as a relay refuses an unknown API key.
+    /// Refuses the next connection because of an unknown API key.
     pub(crate) async fn refuse_key(&self) {
         self.refuse_upgrade(Reason::KeyUnknown).await;
     }
 
-    /// Refuses the next connection before it is a WebSocket.
+    /// Refuses the WebSocket upgrade of the next connection.
     pub(crate) async fn refuse_upgrade(&self, reason: Reason) {
         let (tcp, _) = within("a connection", self.listener.accept()).await.unwrap();
         let callback = |_: &Request, _: Response| -> Result<Response, ErrorResponse> {
@@ -89,7 +90,7 @@ impl ScriptedRelay {
         assert!(accept_hdr_async(tcp, callback).await.is_err());
     }
 
-    /// The next connection, registered with that epoch; the record is verified like a relay does.
+    /// Accepts and registers the next connection. Verifies the record as a relay does.
     pub(crate) async fn registered(&self, epoch: u64) -> (RelayConnection, VerifiedRecord) {
         let mut line = self.accept().await;
         let record = line.register(epoch, "localhost").await;
@@ -114,7 +115,7 @@ impl RelayConnection {
         record
     }
 
-    /// The next frame of the client.
+    /// Receives the next frame of the client.
     pub(crate) async fn next(&mut self) -> ReceivedFrame {
         loop {
             let frame = within("a frame", self.socket.next()).await.expect("the client left").unwrap();
@@ -135,14 +136,14 @@ impl RelayConnection {
         }
     }
 
-    /// The next frame, which must be of this method.
+    /// Receives the next frame, which must have this method.
     pub(crate) async fn asked(&mut self, method: &str) -> ReceivedFrame {
         let asked = self.next().await;
         assert_eq!(asked.method, method, "{asked:?}");
         asked
     }
 
-    /// The next `relay.ack`, as (epoch, seq).
+    /// Receives the next `relay.ack`, as (epoch, seq).
     pub(crate) async fn acked(&mut self) -> (u64, u64) {
         let params = self.asked(method::ACK).await.params;
         (params["epoch"].as_u64().unwrap(), params["seq"].as_u64().unwrap())
@@ -165,7 +166,7 @@ impl RelayConnection {
         self.write(frame).await;
     }
 
-    /// Answers the lookup that comes next with this record.
+    /// Answers the next lookup with this record.
     pub(crate) async fn answer_lookup(&mut self, record: &VerifiedRecord) {
         let asked = self.asked(method::LOOKUP).await;
         let LookupParams { did } = serde_json::from_value(asked.params.clone()).unwrap();
@@ -173,7 +174,7 @@ impl RelayConnection {
         self.answer(&asked, &LookupResult { record: base64url::encode(&record.bytes), online: true }).await;
     }
 
-    /// The envelope of the send that comes next, answered `stored`.
+    /// Answers the next send with `stored`, and returns its envelope.
     pub(crate) async fn answer_send(&mut self) -> Envelope {
         let asked = self.asked(method::SEND).await;
         self.answer(&asked, &SendResult { status: SendStatus::Stored }).await;
@@ -202,7 +203,7 @@ impl RelayConnection {
     }
 }
 
-/// The id of an envelope among frames.
+/// The message id in a send.
 pub(crate) fn id_of(asked: &ReceivedFrame) -> MessageId {
     asked.params["id"].as_str().unwrap().parse().unwrap()
 }

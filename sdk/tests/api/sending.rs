@@ -1,4 +1,4 @@
-//! Sends across faults: lost answers, refusals, changed keys.
+//! Sending with faults: lost answers, refusals, changed keys.
 
 use std::time::Duration;
 
@@ -15,7 +15,7 @@ async fn a_send_whose_answer_was_lost_is_sent_again_with_the_same_bytes() {
     let ConnectedAgent { relay, mut line, agent, bob, _alice, .. } = ConnectedAgent::new().await;
     let relay = async {
         let first = first_send(&mut line, &bob).await;
-        // The relay took it, and the connection broke before the answer.
+        // The relay accepted it, and the connection broke before the answer.
         drop(line);
         let (mut line, _) = relay.registered(2).await;
         let second = line.asked(method::SEND).await;
@@ -29,7 +29,7 @@ async fn a_send_whose_answer_was_lost_is_sent_again_with_the_same_bytes() {
 }
 
 #[tokio::test]
-async fn a_refusal_tells_the_reason_and_when_to_try_again() {
+async fn a_refusal_has_its_reason_and_the_time_of_the_next_attempt() {
     let ConnectedAgent { mut line, agent, bob, _alice, .. } = ConnectedAgent::new().await;
     let relay = async {
         let asked = first_send(&mut line, &bob).await;
@@ -66,7 +66,7 @@ async fn nothing_is_sent_to_an_agent_whose_root_key_changed() {
     let relay = async {
         line.answer_lookup(&bob.record).await;
         line.answer_lookup(&impostor.record).await;
-        // Forgotten: the new key is looked up again and used.
+        // After `forget`, the new key is looked up and used.
         line.answer_lookup(&impostor.record).await;
         line.answer_send().await;
     };
@@ -89,7 +89,7 @@ async fn a_content_beyond_the_limit_is_refused_before_it_is_sent() {
 }
 
 #[tokio::test]
-async fn the_fate_of_a_stored_message_is_told_and_acknowledged() {
+async fn the_outcome_of_a_stored_message_is_reported_and_acknowledged() {
     let ConnectedAgent { mut line, agent, bob, _alice, .. } = ConnectedAgent::new().await;
     let id = msg2agent::MessageId::new(now(), [1; 10]);
     let (to, outcome) = (bob.did().clone(), Outcome::Expired);

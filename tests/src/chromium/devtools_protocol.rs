@@ -1,4 +1,5 @@
-//! The DevTools protocol as far as one page needs it: calls with their answers, and what the browser says in between.
+//! Speaks the DevTools protocol as far as one page needs it: calls with their answers, and the
+//! events in between.
 
 use std::time::Duration;
 
@@ -10,10 +11,10 @@ use tokio_tungstenite::tungstenite::Message;
 use tokio_tungstenite::{MaybeTlsStream, WebSocketStream, connect_async};
 
 /// Time for one answer on a busy machine.
-const ANSWER_LIMIT: Duration = Duration::from_secs(20);
+const ANSWER_TIMEOUT: Duration = Duration::from_secs(20);
 /// Events that are kept: a sign-in makes some thirty.
 const EVENTS_MAX: usize = 1000;
-/// What is listened to.
+/// The domains whose events are enabled.
 const DOMAINS: [&str; 5] = ["Page", "Runtime", "Network", "Log", "Audits"];
 
 /// A connection to a browser, attached to one page of it.
@@ -45,11 +46,11 @@ impl DevTools {
             request["sessionId"] = json!(session);
         }
         self.socket.send(Message::text(request.to_string())).await.context("tell the browser")?;
-        let answer = tokio::time::timeout(ANSWER_LIMIT, self.answer(self.last_id)).await;
+        let answer = tokio::time::timeout(ANSWER_TIMEOUT, self.answer(self.last_id)).await;
         answer.with_context(|| format!("{method} is not answered"))?.with_context(|| method.to_owned())
     }
 
-    /// What was said so far, in order.
+    /// The events so far, in order.
     pub(super) fn events(&self) -> &[Value] {
         &self.events
     }

@@ -1,4 +1,4 @@
-//! What a browser blocked or complained about, read from its events.
+//! Reads from a browser's events what it blocked or complained about.
 
 use serde_json::Value;
 
@@ -7,8 +7,8 @@ use serde_json::Value;
 pub struct Violation(pub String);
 
 impl Violation {
-    /// Issues of a Content-Security-Policy or a cookie, and errors in the page's log. The icon that browsers ask for by themselves
-    /// is no part of a page.
+    /// Issues of a Content-Security-Policy or a cookie, and errors in the page's log. The icon that
+    /// browsers ask for by themselves is no part of a page.
     pub(super) fn of_event(event: &Value) -> Option<Self> {
         match event["method"].as_str()? {
             "Audits.issueAdded" => {

@@ -1,5 +1,5 @@
-//! What is in a namespace, as text for a failed test: objects, events and the last lines of every container's log.
-//! Secrets are not listed.
+//! Prints the contents of a namespace for a failed test: objects, events and the last lines of
+//! every container's log. Secrets are left out.
 
 use std::fmt::Write as _;
 

@@ -1,4 +1,4 @@
-//! Lint, and the rendering with default values as a file that a reviewer reads.
+//! Lints the charts, and keeps the rendering with default values as a file that a reviewer reads.
 
 use super::helm::{both, parse};
 use devtools::repository;

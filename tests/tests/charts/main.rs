@@ -1,4 +1,5 @@
-//! The charts, rendered by Helm 3 and Helm 4: what stands in them, what they refuse, and what they open.
+//! Renders the charts with Helm 3 and Helm 4 and checks their contents, what they refuse, and what
+//! they open.
 
 #![expect(
     clippy::unwrap_used,
@@ -7,6 +8,7 @@
     reason = "a test that cannot set itself up should fail on the spot"
 )]
 
+mod environment;
 mod golden;
 mod helm;
 mod network;

@@ -1,4 +1,4 @@
-//! Who may talk to the operator, to a relay and to its MCP gateway, and to whom they may talk.
+//! Checks which connections the NetworkPolicies of operator, relay and gateway allow.
 
 use clap::Parser as _;
 use crds::Relay;

@@ -1,4 +1,5 @@
-//! Every pod the chart renders passes the `restricted` Pod Security Standard and more; nothing rendered is a secret.
+//! Checks that every rendered pod passes the `restricted` Pod Security Standard and more, and that
+//! nothing rendered is a secret.
 
 use serde_json::Value;
 

@@ -1,6 +1,6 @@
-//! May pod A open a connection to a port of pod B? The meaning of `networking.k8s.io/v1` NetworkPolicies for pods, as far as
-//! our policies use it: selectors by `matchLabels` and `Exists`, peers by pod and namespace, ports by number or name.
-//! An unknown part of a policy panics, so that the answer is never a guess.
+//! Decides whether NetworkPolicies let pod A connect to a port of pod B. It understands what our
+//! policies use: selectors by `matchLabels` and `Exists`, peers by pod and namespace, ports by
+//! number or name. An unknown part of a policy panics, so that the answer is never a guess.
 
 use std::collections::BTreeMap;
 
@@ -28,7 +28,8 @@ impl Pod {
     }
 }
 
-/// Whether TCP from `from` to `port` of `to` passes all policies: leaving and entering are decided apart.
+/// Whether TCP from `from` to `port` of `to` passes all policies: leaving and entering are decided
+/// apart.
 pub(crate) fn may_reach(policies: &[Value], from: &Pod, to: &Pod, port: u64) -> bool {
     side_allows(policies, "Egress", from, to, to, port)
         && side_allows(policies, "Ingress", to, from, to, port)

@@ -1,4 +1,4 @@
-//! What the operator and people may do.
+//! Checks the rights of the operator and of users.
 
 use std::collections::BTreeSet;
 
@@ -53,7 +53,7 @@ fn the_operators_roles_are_its_own_table() {
 }
 
 #[test]
-fn no_role_holds_a_right_that_leads_to_more() {
+fn no_role_can_escalate_its_privileges() {
     for role in rendered(&[]).iter().filter(|o| o["kind"] == "ClusterRole" || o["kind"] == "Role") {
         for right in rights(role) {
             let bad = LEADS_TO_MORE.iter().any(|word| right.contains(word));

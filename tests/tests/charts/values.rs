@@ -1,4 +1,4 @@
-//! What values the chart takes: every one has an effect, wrong ones are refused by name.
+//! Checks that every value of the charts has an effect and that wrong values are refused by name.
 
 use serde_json::Value;
 
@@ -34,7 +34,8 @@ fn every_default_value_has_an_entry_in_the_schema_and_the_other_way_round() {
     same_names(&values, &schema, &schema, "values");
 }
 
-/// Names of `values` and of the properties of `schema` are equal, at every depth where the schema lists names.
+/// Names of `values` and of the properties of `schema` are equal, at every depth where the schema
+/// lists names.
 fn same_names(values: &Value, schema: &Value, root: &Value, path: &str) {
     let schema = match schema["$ref"].as_str().and_then(|name| name.strip_prefix("#/definitions/")) {
         Some(name) => &root["definitions"][name],

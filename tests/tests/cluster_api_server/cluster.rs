@@ -1,4 +1,5 @@
-//! What every later test relies on: the cluster schedules, isolates, resolves and stores.
+//! Shows that the test cluster does what later tests rely on: it schedules, isolates, resolves and
+//! stores.
 
 use std::time::Duration;
 
@@ -16,7 +17,7 @@ use serde_json::{Value, json};
 
 use crate::shared;
 
-const LIMIT: Duration = Duration::from_secs(90);
+const STATE_TIMEOUT: Duration = Duration::from_secs(90);
 
 #[tokio::test]
 async fn the_cluster_has_a_ready_node() {
@@ -67,7 +68,7 @@ async fn a_claim_is_bound_by_the_default_storage_class() {
             "spec": { "accessModes": ["ReadWriteOnce"], "resources": { "requests": { "storage": "1Mi" } } },
         });
         namespace.create_object::<PersistentVolumeClaim>(claim).await?;
-        eventually("the claim is Bound", LIMIT, async || {
+        eventually("the claim is Bound", STATE_TIMEOUT, async || {
             let claim = namespace.api::<PersistentVolumeClaim>().get("data").await?;
             let phase = claim.status.and_then(|status| status.phase).unwrap_or_default();
             ensure!(phase == "Bound", "it is {phase}");
@@ -80,7 +81,7 @@ async fn a_claim_is_bound_by_the_default_storage_class() {
 }
 
 async fn available(namespace: &TestNamespace) -> anyhow::Result<()> {
-    eventually("the deployment is Available", LIMIT, async || {
+    eventually("the deployment is Available", STATE_TIMEOUT, async || {
         let status = namespace.api::<Deployment>().get("idle").await?.status.unwrap_or_default();
         ensure!(status.available_replicas == Some(2), "{status:?}");
         Ok(())
@@ -88,10 +89,11 @@ async fn available(namespace: &TestNamespace) -> anyhow::Result<()> {
     .await
 }
 
-/// Names are asked for inside the built-in cluster; a pod of another cluster would need an image with a resolver.
+/// Names are asked for inside the built-in cluster; a pod of another cluster would need an image
+/// with a resolver.
 async fn resolves(name: &str, address: &str) -> anyhow::Result<()> {
     let Some(cluster) = shared::built_in() else { return Ok(()) };
-    eventually("the Service's name resolves", LIMIT, async || {
+    eventually("the Service's name resolves", STATE_TIMEOUT, async || {
         let answer = output_of(cluster.command("getent").args(["hosts", name]))?;
         ensure!(answer.contains(address), "{answer}");
         Ok(())

@@ -1,4 +1,5 @@
-//! The rules of the custom resources, asked of a real API server: CEL that is ill-typed or too costly passes every other test.
+//! Asks a real API server for the rules of the custom resources. CEL that is ill-typed or too
+//! costly passes every other test.
 
 use std::time::Duration;
 
@@ -15,7 +16,7 @@ use serde_json::Value;
 
 use crate::shared;
 
-const LIMIT: Duration = Duration::from_secs(60);
+const STATE_TIMEOUT: Duration = Duration::from_secs(60);
 
 #[tokio::test]
 async fn the_api_server_accepts_and_refuses_what_the_fixtures_say() {
@@ -40,7 +41,7 @@ async fn install(client: &Client) -> anyhow::Result<()> {
         let name = definition.metadata.name.clone().context("read a definition's name")?;
         let params = PatchParams::apply("msg2agent-tests").force();
         api.patch(&name, &params, &Patch::Apply(&definition)).await?;
-        eventually("the definition is established", LIMIT, async || {
+        eventually("the definition is established", STATE_TIMEOUT, async || {
             let status = api.get(&name).await?.status.unwrap_or_default();
             let conditions = status.conditions.unwrap_or_default();
             ensure!(
@@ -67,7 +68,7 @@ async fn check(client: &Client, namespace: &str, fixture: &Fixture) -> anyhow::R
     if let Some(object) = stored.as_ref().or(answer.as_ref().ok()) {
         let name = object.metadata.name.clone().unwrap_or_default();
         api.delete(&name, &kube::api::DeleteParams::default()).await.context("delete the fixture")?;
-        eventually("the fixture is gone", LIMIT, async || {
+        eventually("the fixture is gone", STATE_TIMEOUT, async || {
             ensure!(api.get_opt(&name).await?.is_none(), "it is still there");
             Ok(())
         })

@@ -1,4 +1,4 @@
-//! The one cluster that all tests of this binary use.
+//! Starts the one cluster that all tests of this suite use.
 
 use std::sync::OnceLock;
 
@@ -26,7 +26,8 @@ pub(crate) fn built_in() -> Option<&'static Cluster> {
     matches!(cluster.record(), Record::BuiltIn { .. }).then_some(cluster)
 }
 
-/// Loads the image of the pods. The nodes of an existing cluster that takes none from here must have it.
+/// Loads the image of the pods. The nodes of an existing cluster that takes none from here must
+/// have it.
 fn start() -> anyhow::Result<Cluster> {
     let cluster = test_cluster::up("test-cluster")?;
     if cluster.takes_images() {

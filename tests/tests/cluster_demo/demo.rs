@@ -16,8 +16,8 @@ use crate::killed_cluster;
 /// Name of the folder of the cluster.
 pub(crate) const CLUSTER: &str = "demo-cluster";
 
-/// The promise is for an idle machine. Here other clusters run beside.
-const PROMISE_SECONDS: &str = "240";
+/// The promise holds on an idle machine. Here other clusters run at the same time.
+const PROMISE_TIMEOUT_SECONDS: &str = "240";
 
 #[tokio::test(flavor = "multi_thread")]
 async fn the_demo_leaves_a_verified_proof_and_a_cluster_that_starts_again_after_a_crash() {
@@ -36,7 +36,7 @@ fn run_demo() -> anyhow::Result<()> {
     let proof = folder.path().join("proof.json");
     let mut demo = Command::new(programs::path("demo")?);
     demo.arg("--folder").arg(test_cluster::folder(CLUSTER)?.root()).arg("--proof").arg(&proof);
-    demo.args(["--without-claude-code", "--promise-seconds", PROMISE_SECONDS]);
+    demo.args(["--without-claude-code", "--promise-seconds", PROMISE_TIMEOUT_SECONDS]);
     demo.args(cluster_arguments()?).envs(environment.variables());
     let printed = output_of(&mut demo)?;
     for line in

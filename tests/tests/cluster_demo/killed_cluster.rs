@@ -1,4 +1,5 @@
-//! A cluster whose processes were killed, as by a reboot or an interrupted run: its record stays, and the next start replaces it.
+//! Kills the processes of a cluster, as a reboot or an interrupted run does, and shows that the
+//! next start replaces it.
 
 use std::time::Duration;
 
@@ -6,6 +7,7 @@ use anyhow::{Context as _, ensure};
 use devtools::cluster::Cluster;
 use devtools::cluster::record::Record;
 use devtools::eventually::eventually;
+use devtools::install_tls_provider;
 use k8s_openapi::api::core::v1::Namespace;
 use kube::{Api, api::ListParams};
 use msg2agent_tests::test_cluster;
@@ -34,6 +36,7 @@ pub(crate) async fn is_replaced() -> anyhow::Result<()> {
         anyhow::bail!("another kind of cluster")
     };
     ensure!(second != first && second.is_alive(), "the cluster was not started again");
+    install_tls_provider();
     let namespaces = Api::<Namespace>::all(started.client().await?);
     let found = namespaces.list(&ListParams::default()).await.context("ask the new API server")?;
     ensure!(found.iter().all(|namespace| namespace.metadata.name.as_deref() != Some("msg2agent-demo")));

@@ -1,4 +1,5 @@
-//! What an agent writes is nowhere in a relay's pod: not in its memory, its volume, its log, its metrics.
+//! Shows that the text of a message is nowhere in a relay's pod: not in its memory, its volume, its
+//! log or its metrics.
 
 use std::path::{Path, PathBuf};
 

@@ -1,4 +1,5 @@
-//! Two agents of a test's relay, and numbered messages between them: sent one after the other, expected once and in order.
+//! Connects two agents of a test's relay and sends numbered messages between them. They are
+//! expected once and in order.
 
 use std::ops::Range;
 use std::time::Duration;
@@ -14,7 +15,7 @@ use serde_json::json;
 const LAST: &str = "last";
 
 /// Longest wait for one message: a relay's restart fits in.
-const PATIENCE: Duration = Duration::from_secs(60);
+const MESSAGE_TIMEOUT: Duration = Duration::from_secs(60);
 
 /// Applies alice and bob, waits until they are Ready, and opens a way to their relay.
 pub(crate) async fn alice_and_bob(namespace: &TestNamespace) -> anyhow::Result<RelayPortForward> {
@@ -24,7 +25,8 @@ pub(crate) async fn alice_and_bob(namespace: &TestNamespace) -> anyhow::Result<R
     RelayPortForward::open(namespace, RELAY).await
 }
 
-/// Sends `numbers`, each after the answer to the one before: only then does the sender have an order to keep.
+/// Sends `numbers`, each after the answer to the one before: only then does the sender have an
+/// order to keep.
 pub(crate) async fn send(from: &Agent, to: &Did, numbers: Range<usize>) -> anyhow::Result<()> {
     for number in numbers {
         let status = from.send(to, Content::text(number.to_string())).await?.status;
@@ -47,7 +49,8 @@ pub(crate) async fn store(from: &Agent, to: &Did, numbers: Range<usize>) -> anyh
     Ok(())
 }
 
-/// Takes and acknowledges exactly `numbers` and then the last word, which shows that none came twice.
+/// Takes and acknowledges exactly `numbers` and then the last word, which shows that none came
+/// twice.
 pub(crate) async fn expect(inbox: &mut Inbox, numbers: Range<usize>) -> anyhow::Result<()> {
     for wanted in numbers.map(|number| number.to_string()).chain([LAST.to_owned()]) {
         let message = next(inbox).await.with_context(|| format!("wait for {wanted}"))?;
@@ -58,5 +61,5 @@ pub(crate) async fn expect(inbox: &mut Inbox, numbers: Range<usize>) -> anyhow::
 }
 
 pub(crate) async fn next(inbox: &mut Inbox) -> anyhow::Result<Message> {
-    tokio::time::timeout(PATIENCE, inbox.next()).await?.context("the agent has ended")
+    tokio::time::timeout(MESSAGE_TIMEOUT, inbox.next()).await?.context("the agent has ended")
 }

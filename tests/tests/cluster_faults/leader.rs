@@ -1,4 +1,5 @@
-//! Leadership: another replica takes over from one that was killed or paused, and the paused one, going on, does not write.
+//! Tests leader election: another replica takes over from a leader that was killed or paused, and a
+//! paused leader does not write when it resumes.
 
 use std::time::Duration;
 
@@ -14,7 +15,7 @@ use serde_json::json;
 use crate::operators;
 
 /// Longest wait for one repair, or for a replica to notice that it leads no more.
-const LIMIT: Duration = Duration::from_secs(30);
+const CHANGE_TIMEOUT: Duration = Duration::from_secs(30);
 
 #[tokio::test]
 async fn after_sigkill_of_the_leader_another_process_leads_and_programs() {
@@ -45,7 +46,7 @@ async fn a_leader_that_was_paused_finds_another_one_and_writes_nothing() {
         // Both have heard of it when the pause ends; only one may act on it.
         a_deleted_service_comes_back(&namespace).await?;
         drop(pause);
-        eventually("the one that was paused stands by", LIMIT, async || {
+        eventually("the one that was paused stands by", CHANGE_TIMEOUT, async || {
             let leads = operators::metric(client, &paused.pod, "msg2agent_operator_leader").await?;
             ensure!(leads == 0.0, "it says that it leads");
             Ok(())
@@ -66,7 +67,7 @@ const WRITES: &str = "msg2agent_operator_writes_total";
 
 /// How often `pod` has written, once it has come to rest: nothing in two seconds.
 async fn settled_writes(namespace: &TestNamespace, pod: &str) -> anyhow::Result<f64> {
-    eventually("the operator has come to rest", LIMIT, async || {
+    eventually("the operator has come to rest", CHANGE_TIMEOUT, async || {
         let before = operators::metric(&namespace.client, pod, WRITES).await?;
         tokio::time::sleep(Duration::from_secs(2)).await;
         let now = operators::metric(&namespace.client, pod, WRITES).await?;
@@ -80,7 +81,7 @@ async fn a_deleted_service_comes_back(namespace: &TestNamespace) -> anyhow::Resu
     let services = namespace.api::<Service>();
     let deleted = services.get(RELAY).await?.metadata.uid.context("a Service has a uid")?;
     services.delete(RELAY, &DeleteParams::default()).await?;
-    eventually("the Service is there again", LIMIT, async || {
+    eventually("the Service is there again", CHANGE_TIMEOUT, async || {
         let found = services.get(RELAY).await?;
         ensure!(found.metadata.uid.as_deref() != Some(&*deleted), "it is still the old one");
         Ok(())

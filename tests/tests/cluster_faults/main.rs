@@ -1,6 +1,7 @@
-//! What holds when a process of the product is killed or paused on a real cluster, and what a relay pod must never know.
+//! Kills and pauses processes of the product on a real cluster and shows what holds then.
 //!
-//! The cluster of the operator suite. The node must run on this machine, because processes are found from outside their pods.
+//! The cluster of the operator suite. The node must run on this machine, because processes are
+//! found from outside their pods.
 
 mod canary;
 mod conversation;

@@ -1,4 +1,5 @@
-//! Promise 3: without an operator, agents go on; a change waits for it and is carried out when it is back.
+//! Tests promise 3: agents go on without an operator, and a change is carried out when the operator
+//! is back.
 
 use anyhow::ensure;
 use k8s_openapi::api::coordination::v1::Lease;

@@ -1,4 +1,4 @@
-//! The replicas of the operator: which one leads, what each says of itself.
+//! Finds the replicas of the operator, the one that leads, and their metrics.
 
 use std::time::Duration;
 
@@ -13,9 +13,10 @@ use tokio::sync::{RwLock, RwLockReadGuard, RwLockWriteGuard};
 
 const REPLICAS: usize = 2;
 /// The kubelet waits longer with each restart of the same container.
-const SETTLED_LIMIT: Duration = Duration::from_secs(120);
-/// The lease's duration (15 s), a look at its end (2.4 s) and one before it (2.4 s), and a slow machine.
-const TAKEOVER_LIMIT: Duration = Duration::from_secs(25);
+const SETTLE_TIMEOUT: Duration = Duration::from_secs(120);
+/// The lease's duration (15 s), a look at its end (2.4 s) and one before it (2.4 s), and a slow
+/// machine.
+const TAKEOVER_TIMEOUT: Duration = Duration::from_secs(25);
 
 /// A test that takes an operator away, or counts what one writes, runs alone.
 static OPERATORS: RwLock<()> = RwLock::const_new(());
@@ -29,7 +30,7 @@ pub(crate) async fn undisturbed() -> RwLockReadGuard<'static, ()> {
 pub(crate) async fn alone() -> anyhow::Result<RwLockWriteGuard<'static, ()>> {
     let alone = OPERATORS.write().await;
     let client = client().await?;
-    eventually("both replicas of the operator are ready and at rest", SETTLED_LIMIT, async || {
+    eventually("both replicas of the operator are ready and at rest", SETTLE_TIMEOUT, async || {
         let ready = pods(&client).await?.iter().filter(|pod| is_ready(pod)).count();
         ensure!(ready == REPLICAS, "{ready} are");
         let namespaces = Api::<Namespace>::all(client.clone()).list(&ListParams::default()).await?;
@@ -59,9 +60,10 @@ pub(crate) async fn leader_and_other(client: &Client) -> anyhow::Result<(PodProc
     pair.with_context(|| format!("{holder} and one other"))
 }
 
-/// Waits until somebody else than `before` holds the lease, at most the time that a takeover may take.
+/// Waits until somebody else than `before` holds the lease, at most the time that a takeover may
+/// take.
 pub(crate) async fn successor(client: &Client, before: &str) -> anyhow::Result<String> {
-    eventually("another replica leads", TAKEOVER_LIMIT, async || {
+    eventually("another replica leads", TAKEOVER_TIMEOUT, async || {
         let now = leader(client).await?;
         ensure!(now != before, "{before} still holds the lease");
         Ok(now)

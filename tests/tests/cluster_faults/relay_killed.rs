@@ -1,4 +1,5 @@
-//! Promise 2 on the cluster: what was answered is there after the relay pod's process was killed, and agents come back.
+//! Tests promise 2 on the cluster: answered messages are still there after the relay's process was
+//! killed, and agents reconnect.
 
 use msg2agent_tests::custom_resources::connect;
 use msg2agent_tests::installed_operator::in_installed;

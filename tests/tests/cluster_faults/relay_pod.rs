@@ -1,4 +1,4 @@
-//! The one pod of a test's relay.
+//! Finds and kills the process in the one pod of a test's relay.
 
 use std::time::Duration;
 
@@ -12,7 +12,7 @@ use msg2agent_tests::pod_process::PodProcess;
 pub(crate) const NAME: &str = "main-0";
 
 /// From the end of the process to the start of the next: the kubelet looks every second.
-const RESTART_LIMIT: Duration = Duration::from_secs(60);
+const RESTART_TIMEOUT: Duration = Duration::from_secs(60);
 
 pub(crate) async fn process(namespace: &TestNamespace) -> anyhow::Result<PodProcess> {
     PodProcess::of(&namespace.client, &namespace.name, NAME).await
@@ -22,7 +22,7 @@ pub(crate) async fn process(namespace: &TestNamespace) -> anyhow::Result<PodProc
 pub(crate) async fn kill(namespace: &TestNamespace) -> anyhow::Result<()> {
     let killed = process(namespace).await?;
     killed.kill()?;
-    eventually("the kubelet starts the relay again", RESTART_LIMIT, async || {
+    eventually("the kubelet starts the relay again", RESTART_TIMEOUT, async || {
         let now = process(namespace).await?;
         ensure!(now.restarts == killed.restarts + 1, "{} restarts", now.restarts);
         Ok(())

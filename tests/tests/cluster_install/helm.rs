@@ -1,4 +1,4 @@
-//! One helm, on one cluster.
+//! Runs one version of helm on one cluster.
 
 use std::path::PathBuf;
 
@@ -32,7 +32,8 @@ impl Helm {
         self.run(&arguments, Some("msg2agent"), &[&WAIT, settings].concat())
     }
 
-    /// Runs the chart's own test. Without `--logs`: Helm 3 looks for them after it has removed the pod.
+    /// Runs the chart's own test. Without `--logs`: Helm 3 looks for them after it has removed the
+    /// pod.
     pub(crate) fn test_operator(&self) -> anyhow::Result<String> {
         self.run(&["test", "msg2agent", "--namespace", NAMESPACE, "--timeout", "120s"], None, &[])
     }

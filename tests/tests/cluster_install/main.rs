@@ -1,10 +1,12 @@
-//! The charts on a real cluster of their own: installed, upgraded, removed and installed again, by Helm 4 and by Helm 3.
+//! Installs, upgrades, removes and reinstalls the charts on a real cluster, with Helm 4 and with
+//! Helm 3.
 //!
-//! A cluster of its own because a chart owns things there is one of in a cluster. It is started in `target/install-cluster`
-//! and ended when the tests pass; after a failure it stays for a look (`cluster --folder target/install-cluster down`).
+//! The suite has its own cluster, because a chart owns objects that exist once in a cluster. It is
+//! started in `target/install-cluster` and ended when the tests pass; after a failure it stays for
+//! a look (`cluster --folder target/install-cluster down`).
 
 mod helm;
+mod lifecycle;
 mod objects;
 mod rights;
-mod story;
 mod target;

@@ -1,4 +1,4 @@
-//! The objects that the story makes and looks at.
+//! Creates and reads the objects of the lifecycle test.
 
 use std::time::Duration;
 
@@ -18,8 +18,8 @@ use crate::helm::NAMESPACE;
 pub(crate) const TEAM: &str = "team";
 
 /// A relay from nothing: claim, certificate, pod, first answer.
-const READY_LIMIT: Duration = Duration::from_secs(120);
-const GONE_LIMIT: Duration = Duration::from_secs(60);
+const READY_TIMEOUT: Duration = Duration::from_secs(120);
+const DELETION_TIMEOUT: Duration = Duration::from_secs(60);
 
 /// Namespaces under the restricted profile: a pod of ours that is not restricted does not start.
 pub(crate) async fn make_namespaces(client: &Client) -> anyhow::Result<()> {
@@ -50,7 +50,7 @@ fn params() -> PatchParams {
 /// Waits until the Relay is Ready for its present generation and answers the uid of its pod.
 pub(crate) async fn ready_relay(client: &Client) -> anyhow::Result<String> {
     let relays = Api::<Relay>::namespaced(client.clone(), TEAM);
-    eventually("the Relay is Ready", READY_LIMIT, async || {
+    eventually("the Relay is Ready", READY_TIMEOUT, async || {
         let relay = relays.get("main").await?;
         let status = relay.status.clone().unwrap_or_default();
         let ready = status.conditions.iter().any(|c| {
@@ -75,7 +75,7 @@ pub(crate) async fn relay_pod(client: &Client) -> anyhow::Result<String> {
 pub(crate) async fn delete_relay(client: &Client) -> anyhow::Result<()> {
     let relays = Api::<Relay>::namespaced(client.clone(), TEAM);
     relays.delete("main", &DeleteParams::default()).await?;
-    eventually("the Relay is gone", GONE_LIMIT, async || {
+    eventually("the Relay is gone", DELETION_TIMEOUT, async || {
         ensure!(relays.get_opt("main").await?.is_none(), "it is still there");
         Ok(())
     })
@@ -89,7 +89,7 @@ pub(crate) async fn one_replica_leads(client: &Client) -> anyhow::Result<()> {
     let available = deployment.status.and_then(|status| status.available_replicas);
     ensure!(available == Some(2), "{available:?} of 2 replicas are available");
     let leases = Api::<Lease>::namespaced(client.clone(), NAMESPACE);
-    eventually("a replica holds the Lease", GONE_LIMIT, async || {
+    eventually("a replica holds the Lease", DELETION_TIMEOUT, async || {
         let lease = leases.get("msg2agent-operator").await?;
         let holder = lease.spec.and_then(|spec| spec.holder_identity).unwrap_or_default();
         ensure!(holder.starts_with("msg2agent-operator-"), "the holder is {holder:?}");

@@ -1,4 +1,4 @@
-//! What the API server lets the installed operator do.
+//! Asks the API server for the rights of the installed operator.
 
 use anyhow::ensure;
 use k8s_openapi::api::authorization::v1::SubjectAccessReview;

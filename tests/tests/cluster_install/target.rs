@@ -1,4 +1,4 @@
-//! The cluster with our images in it.
+//! Starts the cluster and loads our images.
 
 use anyhow::Context as _;
 use devtools::cluster::{Cluster, record::Record};
@@ -11,8 +11,8 @@ const NEEDED: [&str; 2] = ["msg2agent-operator", "msg2agent-relay"];
 /// Name of the cluster's folder.
 pub(crate) const NAME: &str = "install-cluster";
 
-/// Starts the cluster and loads the images; blocking. None on a cluster of the caller's: what it has installed is not ours
-/// to upgrade and remove.
+/// Starts the cluster and loads the images; blocking. None on a cluster of the caller's: what it
+/// has installed is not ours to upgrade and remove.
 pub(crate) fn start() -> anyhow::Result<Option<Cluster>> {
     install_tls_provider();
     let cluster = test_cluster::up(NAME)?;

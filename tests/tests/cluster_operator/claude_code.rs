@@ -1,5 +1,5 @@
-//! Claude Code as the user of an Agent on the cluster: every tool at the Agent's own URL, at the URL of its Relay's gateway, and over
-//! stdio with what stands in the Agent's Secrets.
+//! Connects Claude Code to an Agent on the cluster and calls every tool: at the Agent's own URL, at
+//! the URL of its Relay's gateway, and over stdio with the contents of the Agent's Secrets.
 
 use anyhow::Context as _;
 use crds::{Relay, name};
@@ -12,7 +12,7 @@ use kube::api::{Patch, PatchParams};
 use msg2agent::{Agent, Did};
 use msg2agent_tests::claude_tool_calls::{Prepared, answer, call_every_tool, mail_and_task};
 use msg2agent_tests::custom_resources::{
-    READY_LIMIT, RELAY, agent, becomes_ready, connect, relay_and_tenant, value,
+    READY_TIMEOUT, RELAY, agent, becomes_ready, connect, relay_and_tenant, value,
 };
 use msg2agent_tests::installed_operator::in_installed;
 use msg2agent_tests::namespace::TestNamespace;
@@ -60,7 +60,7 @@ async fn claude_code_calls_every_tool_of_an_agent_on_the_cluster() {
 
 /// Alice's own URL and that of the gateway, once both serve.
 async fn urls(namespace: &TestNamespace) -> anyhow::Result<[String; 2]> {
-    eventually("the gateway serves and alice knows it", READY_LIMIT, async || {
+    eventually("the gateway serves and alice knows it", READY_TIMEOUT, async || {
         let relay = namespace.api::<Relay>().get(RELAY).await?.status.unwrap_or_default();
         let gateway =
             relay.mcp.filter(|gateway| gateway.ready_replicas > 0).context("no gateway is ready")?;
@@ -79,7 +79,7 @@ async fn every_tool(claude: &ClaudeCode, bob: &Agent, to: &Did) -> anyhow::Resul
     let (message, from_bob) = mail_and_task(bob, to).await?;
     // Of one sender, what was sent later arrives later: the task is there when the server knows it.
     let status = json!({"id": from_bob, "wait_seconds": 1});
-    eventually("mail and task have arrived", READY_LIMIT, async || {
+    eventually("mail and task have arrived", READY_TIMEOUT, async || {
         let waited = answer(claude, SERVER, "list_messages", json!({"wait_seconds": 10})).await?;
         anyhow::ensure!(waited.to_string().contains(&message), "{waited}");
         let known = answer(claude, SERVER, "get_task_status", status.clone()).await?;

@@ -1,5 +1,5 @@
-//! The operator on a real cluster, from the objects a person applies to what the relay enforces. Needs the charts installed
-//! (operator, relay and MCP images where pods find them); without them each test fails and says so.
+//! Tests the operator on a real cluster, from the objects that a user applies to what the relay
+//! enforces.
 
 use std::{collections::BTreeMap, time::Duration};
 
@@ -20,9 +20,9 @@ use serde_json::json;
 
 use crate::relay_answer::{ACCEPTED, REFUSED, SUSPENDED, answer};
 
-pub(crate) const CHANGE_LIMIT: Duration = Duration::from_secs(30);
+pub(crate) const CHANGE_TIMEOUT: Duration = Duration::from_secs(30);
 /// How long nothing may be written to objects that nobody touches.
-const IDLE: Duration = Duration::from_secs(20);
+const IDLE_INTERVAL: Duration = Duration::from_secs(20);
 
 #[tokio::test]
 async fn agents_get_a_key_that_the_relay_accepts_and_lose_it_with_the_object() {
@@ -58,7 +58,7 @@ async fn a_key_rotates_with_overlap_and_once_per_request() {
         let request =
             json!({"spec": {"credentials": {"rotation": {"requestedRotation": "first", "overlap": "1h"}}}});
         namespace.api::<Agent>().patch("alice", &PatchParams::default(), &Patch::Merge(request)).await?;
-        let status = eventually("the rotation is handled", CHANGE_LIMIT, async || {
+        let status = eventually("the rotation is handled", CHANGE_TIMEOUT, async || {
             let status = namespace.api::<Agent>().get("alice").await?.status.unwrap_or_default();
             ensure!(status.last_handled_rotation.as_deref() == Some("first"), "{status:?}");
             ensure!(status.keys.len() == 2, "{:?}", status.keys);
@@ -125,7 +125,7 @@ async fn a_relay_in_use_is_held_until_its_tenants_are_gone() {
     run("in-use", async |namespace| {
         ready_agent(&namespace, "alice", json!({})).await?;
         namespace.api::<Relay>().delete("main", &DeleteParams::default()).await?;
-        eventually("the Relay says that it is in use", CHANGE_LIMIT, async || {
+        eventually("the Relay says that it is in use", CHANGE_TIMEOUT, async || {
             let relay = namespace.api::<Relay>().get("main").await?;
             let conditions = relay.status.unwrap_or_default().conditions;
             ensure!(has(&conditions, "DeletionBlocked", "True", "InUse"), "{conditions:?}");
@@ -134,7 +134,7 @@ async fn a_relay_in_use_is_held_until_its_tenants_are_gone() {
         .await?;
         namespace.api::<Agent>().delete("alice", &DeleteParams::default()).await?;
         namespace.api::<Tenant>().delete("acme", &DeleteParams::default()).await?;
-        eventually("the Relay is gone", CHANGE_LIMIT, async || {
+        eventually("the Relay is gone", CHANGE_TIMEOUT, async || {
             ensure!(namespace.api::<Relay>().get_opt("main").await?.is_none(), "it is still there");
             Ok(())
         })
@@ -150,7 +150,7 @@ async fn nothing_is_written_to_objects_that_nobody_touches() {
         // The counts of Tenant and Relay follow a second later.
         tokio::time::sleep(Duration::from_secs(5)).await;
         let before = versions(&namespace).await?;
-        tokio::time::sleep(IDLE).await;
+        tokio::time::sleep(IDLE_INTERVAL).await;
         let after = versions(&namespace).await?;
         ensure!(before == after, "written while idle: {before:?} became {after:?}");
         Ok(())
@@ -169,7 +169,7 @@ async fn condition_of(
     status: &str,
     reason: &str,
 ) -> anyhow::Result<()> {
-    eventually(&format!("{agent} has {about}={status} ({reason})"), CHANGE_LIMIT, async || {
+    eventually(&format!("{agent} has {about}={status} ({reason})"), CHANGE_TIMEOUT, async || {
         let found = namespace.api::<Agent>().get(agent).await?.status.unwrap_or_default().conditions;
         ensure!(has(&found, about, status, reason), "{found:?}");
         Ok(())
@@ -178,7 +178,7 @@ async fn condition_of(
 }
 
 async fn refused_as(namespace: &TestNamespace, token: &str, wanted: &str) -> anyhow::Result<()> {
-    eventually("the relay refuses the key", CHANGE_LIMIT, async || {
+    eventually("the relay refuses the key", CHANGE_TIMEOUT, async || {
         let found = answer(namespace, token).await?;
         ensure!(found == wanted, "it answers {found}");
         Ok(())
@@ -187,7 +187,7 @@ async fn refused_as(namespace: &TestNamespace, token: &str, wanted: &str) -> any
 }
 
 async fn gone(namespace: &TestNamespace, agent: &str) -> anyhow::Result<()> {
-    eventually("the Agent is gone", CHANGE_LIMIT, async || {
+    eventually("the Agent is gone", CHANGE_TIMEOUT, async || {
         ensure!(namespace.api::<Agent>().get_opt(agent).await?.is_none(), "it is still there");
         Ok(())
     })

@@ -1,4 +1,5 @@
-//! `kubectl m2a doctor agent/alice` from outside the cluster: the plugin, with the kubectl and the kubeconfig that a person has.
+//! Runs `kubectl m2a doctor agent/alice` from outside the cluster, with the kubectl and the
+//! kubeconfig of a user.
 
 use anyhow::{Context as _, ensure};
 use crds::Tenant;
@@ -13,7 +14,7 @@ use msg2agent_tests::namespace::TestNamespace;
 use serde_json::{Value, json};
 use tokio::process::Command;
 
-use crate::control_plane::CHANGE_LIMIT;
+use crate::control_plane::CHANGE_TIMEOUT;
 
 #[tokio::test]
 async fn every_step_of_a_ready_agent_works_through_forwarded_ports() {
@@ -62,7 +63,7 @@ async fn an_agent_without_an_endpoint_is_told_how_to_get_one() {
 
 /// Waits until the doctor sees one.
 async fn first_fault(namespace: &TestNamespace) -> anyhow::Result<Value> {
-    eventually("the doctor names a fault", CHANGE_LIMIT, async || {
+    eventually("the doctor names a fault", CHANGE_TIMEOUT, async || {
         let report = examine(namespace).await?;
         let steps = report.get("steps").and_then(Value::as_array).context("read the steps")?;
         let fault = steps.iter().find(|step| step["verdict"] == "failed").cloned();

@@ -1,5 +1,5 @@
-//! The MCP gateway of a Relay on a real cluster: what stands there once somebody wants one, what is put back, and what is left when
-//! nobody wants it any more.
+//! Tests the MCP gateway of a Relay on a real cluster: its objects when it is enabled, the revert
+//! of foreign changes, and its removal when it is disabled.
 
 use std::time::Duration;
 
@@ -13,15 +13,15 @@ use k8s_openapi::api::networking::v1::NetworkPolicy;
 use k8s_openapi::api::policy::v1::PodDisruptionBudget;
 use kube::ResourceExt as _;
 use kube::api::{DeleteParams, Patch, PatchParams};
-use msg2agent_tests::custom_resources::{READY_LIMIT, RELAY, has, ready_agent, value};
+use msg2agent_tests::custom_resources::{READY_TIMEOUT, RELAY, has, ready_agent, value};
 use msg2agent_tests::installed_operator::in_installed;
 use msg2agent_tests::namespace::TestNamespace;
 use serde_json::{Value, json};
 
 /// A change is a pass of the operator and what the cluster makes of it.
-const LIMIT: Duration = Duration::from_secs(60);
+const CHANGE_TIMEOUT: Duration = Duration::from_secs(60);
 /// How long nothing may be written to objects that nobody touches.
-const IDLE: Duration = Duration::from_secs(20);
+const IDLE_INTERVAL: Duration = Duration::from_secs(20);
 
 #[tokio::test]
 async fn a_relay_gets_a_gateway_and_its_agents_say_where_it_is() {
@@ -29,7 +29,7 @@ async fn a_relay_gets_a_gateway_and_its_agents_say_where_it_is() {
         ready_agent(&namespace, "alice", json!({"mcp": {"enabled": true}})).await?;
         wants(&namespace, json!({"enabled": true})).await?;
         let url = name::gateway_url(RELAY, &namespace.name, "cluster.local");
-        eventually("the gateway serves and the Relay says so", READY_LIMIT, async || {
+        eventually("the gateway serves and the Relay says so", READY_TIMEOUT, async || {
             let status = namespace.api::<Relay>().get(RELAY).await?.status.unwrap_or_default();
             let gateway = status.mcp.context("read status.mcp")?;
             ensure!((gateway.url.as_str(), gateway.ready_replicas) == (url.as_str(), 2), "{gateway:?}");
@@ -42,7 +42,7 @@ async fn a_relay_gets_a_gateway_and_its_agents_say_where_it_is() {
             Ok(())
         })
         .await?;
-        eventually("Agent and Secret name both URLs", LIMIT, async || {
+        eventually("Agent and Secret name both URLs", CHANGE_TIMEOUT, async || {
             let alice = namespace.api::<Agent>().get("alice").await?.status.unwrap_or_default();
             ensure!(alice.mcp_gateway_url.as_deref() == Some(&url), "{alice:?}");
             ensure!(alice.mcp_url.is_some_and(|own| own != url), "its own URL is gone");
@@ -57,11 +57,11 @@ async fn a_relay_gets_a_gateway_and_its_agents_say_where_it_is() {
 }
 
 #[tokio::test]
-async fn what_somebody_changes_of_a_gateway_is_put_back() {
+async fn a_foreign_change_to_a_gateway_is_reverted() {
     in_installed("gateway-drift", async |namespace| {
         wanted(&namespace, json!({"enabled": true})).await?;
         namespace.api::<Service>().delete(&gateway(), &DeleteParams::default()).await?;
-        eventually("the Service is back", LIMIT, async || {
+        eventually("the Service is back", CHANGE_TIMEOUT, async || {
             Ok(namespace.api::<Service>().get(&gateway()).await.map(drop)?)
         })
         .await?;
@@ -69,7 +69,7 @@ async fn what_somebody_changes_of_a_gateway_is_put_back() {
             {"name": "gateway", "image": "somebody.example/else:1"}]}}}});
         let deployments = namespace.api::<Deployment>();
         deployments.patch(&gateway(), &PatchParams::default(), &Patch::Strategic(edit)).await?;
-        eventually("image and number of pods are back", LIMIT, async || {
+        eventually("image and number of pods are back", CHANGE_TIMEOUT, async || {
             let spec = deployments.get(&gateway()).await?.spec.context("read the spec")?;
             ensure!(spec.replicas == Some(2), "{:?}", spec.replicas);
             let image = spec.template.spec.and_then(|pod| pod.containers.into_iter().next()?.image);
@@ -89,7 +89,7 @@ async fn the_number_of_pods_is_the_autoscalers_once_there_is_one() {
         replicas(&namespace, 3).await?;
         let lowest = lowest_number(&namespace);
         wants(&namespace, json!({"replicas": {"min": 2, "max": 6}})).await?;
-        eventually("there is an autoscaler", LIMIT, async || {
+        eventually("there is an autoscaler", CHANGE_TIMEOUT, async || {
             let spec = namespace.api::<HorizontalPodAutoscaler>().get(&gateway()).await?.spec;
             let spec = spec.context("read the spec")?;
             ensure!((spec.min_replicas, spec.max_replicas) == (Some(2), 6), "{spec:?}");
@@ -98,7 +98,7 @@ async fn the_number_of_pods_is_the_autoscalers_once_there_is_one() {
         .await?;
         scale(&namespace, 5).await?;
         let before = written(&namespace).await?;
-        tokio::time::sleep(IDLE).await;
+        tokio::time::sleep(IDLE_INTERVAL).await;
         ensure!(number(&namespace).await? == 5, "the operator took the number back");
         ensure!(written(&namespace).await? == before, "written while idle");
         let lowest = lowest.await??;
@@ -113,7 +113,7 @@ async fn the_number_of_pods_is_the_autoscalers_once_there_is_one() {
 }
 
 #[tokio::test]
-async fn a_gateway_that_nobody_wants_any_more_goes_with_all_but_its_secrets() {
+async fn a_disabled_gateway_is_removed_with_everything_but_its_secrets() {
     in_installed("gateway-off", async |namespace| {
         wanted(&namespace, json!({"enabled": true, "replicas": {"min": 1, "max": 2}})).await?;
         wants(&namespace, json!({"enabled": false})).await?;
@@ -123,7 +123,7 @@ async fn a_gateway_that_nobody_wants_any_more_goes_with_all_but_its_secrets() {
         gone::<PodDisruptionBudget>(&namespace).await?;
         gone::<NetworkPolicy>(&namespace).await?;
         gone::<ServiceAccount>(&namespace).await?;
-        eventually("nothing names it any more", LIMIT, async || {
+        eventually("nothing names it any more", CHANGE_TIMEOUT, async || {
             let relay = namespace.api::<Relay>().get(RELAY).await?.status.unwrap_or_default();
             ensure!(
                 relay.mcp.is_none() && !relay.conditions.iter().any(|c| c.type_ == "McpReady"),
@@ -155,7 +155,7 @@ async fn wants(namespace: &TestNamespace, mcp: Value) -> anyhow::Result<()> {
 async fn wanted(namespace: &TestNamespace, mcp: Value) -> anyhow::Result<()> {
     ready_agent(namespace, "alice", json!({})).await?;
     wants(namespace, mcp).await?;
-    eventually("the gateway has its Deployment", LIMIT, async || {
+    eventually("the gateway has its Deployment", CHANGE_TIMEOUT, async || {
         Ok(namespace.api::<Deployment>().get(&gateway()).await.map(drop)?)
     })
     .await
@@ -167,7 +167,7 @@ async fn number(namespace: &TestNamespace) -> anyhow::Result<i32> {
 }
 
 async fn replicas(namespace: &TestNamespace, wanted: i32) -> anyhow::Result<()> {
-    eventually(&format!("{wanted} pods are asked for"), LIMIT, async || {
+    eventually(&format!("{wanted} pods are asked for"), CHANGE_TIMEOUT, async || {
         let found = number(namespace).await?;
         ensure!(found == wanted, "{found} are");
         Ok(())
@@ -198,7 +198,8 @@ fn lowest_number(namespace: &TestNamespace) -> tokio::task::JoinHandle<anyhow::R
     })
 }
 
-/// resourceVersions of what the operator writes for a gateway. That of the autoscaler changes with what it measures.
+/// resourceVersions of what the operator writes for a gateway. That of the autoscaler changes with
+/// what it measures.
 async fn written(namespace: &TestNamespace) -> anyhow::Result<Vec<Option<String>>> {
     Ok(vec![
         namespace.api::<Service>().get(&gateway()).await?.resource_version(),
@@ -220,7 +221,7 @@ where
     K: kube::Resource<Scope = k8s_openapi::NamespaceResourceScope, DynamicType = ()>,
     K: Clone + std::fmt::Debug + serde::de::DeserializeOwned,
 {
-    eventually(&format!("the {} is gone", K::kind(&())), LIMIT, async || {
+    eventually(&format!("the {} is gone", K::kind(&())), CHANGE_TIMEOUT, async || {
         ensure!(namespace.api::<K>().get_opt(&gateway()).await?.is_none(), "it is still there");
         Ok(())
     })

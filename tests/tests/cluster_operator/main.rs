@@ -1,6 +1,8 @@
-//! The operator as a user gets it: both charts installed on a real cluster, and what it does with Relays, Tenants and Agents.
+//! Installs both charts on a real cluster and tests what the operator does with Relays, Tenants and
+//! Agents.
 //!
-//! A cluster of its own, because a running operator answers to every object in it. `scripts/test.sh` ends it.
+//! A cluster of its own, because a running operator answers to every object in it.
+//! `scripts/test.sh` ends it.
 
 #![expect(clippy::unwrap_used, reason = "a test that cannot set itself up should fail on the spot")]
 

@@ -1,4 +1,4 @@
-//! What a relay answers to an API key at its WebSocket port.
+//! Reads the answer of a relay to an API key at its WebSocket port.
 
 use anyhow::Context as _;
 use msg2agent_tests::{custom_resources::RELAY, namespace::TestNamespace, relay_port_forward};

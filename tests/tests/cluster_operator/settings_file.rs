@@ -1,4 +1,5 @@
-//! The settings file of a relay: written back when somebody edits it, and a new pod when the Relay changes it.
+//! Tests the settings file of a relay: an edit by somebody else is reverted, and a change of the
+//! Relay restarts the pod.
 
 use std::time::Duration;
 
@@ -11,13 +12,13 @@ use kube::{
     api::{Patch, PatchParams},
 };
 use msg2agent_tests::{
-    custom_resources::{READY_LIMIT, RELAY, ready_agent},
+    custom_resources::{READY_TIMEOUT, RELAY, ready_agent},
     installed_operator::in_installed,
     namespace::TestNamespace,
 };
 use serde_json::json;
 
-const REPAIR_LIMIT: Duration = Duration::from_secs(30);
+const REPAIR_TIMEOUT: Duration = Duration::from_secs(30);
 
 #[tokio::test]
 async fn an_edited_settings_file_is_written_back_and_the_pod_stays() {
@@ -26,7 +27,7 @@ async fn an_edited_settings_file_is_written_back_and_the_pod_stays() {
         let (written, pod) = (file(&namespace).await?, pod(&namespace).await?);
         let edit = Patch::Merge(json!({"data": {"relay.toml": "domain = \"mine.example.com\""}}));
         let edited = namespace.api::<ConfigMap>().patch(&settings(), &PatchParams::default(), &edit).await?;
-        eventually("the settings file is written back", REPAIR_LIMIT, async || {
+        eventually("the settings file is written back", REPAIR_TIMEOUT, async || {
             ensure!(file(&namespace).await? == written, "it is not");
             let now = namespace.api::<ConfigMap>().get(&settings()).await?;
             ensure!(now.resource_version() != edited.resource_version(), "the edit changed nothing");
@@ -47,7 +48,7 @@ async fn a_changed_setting_comes_with_a_new_pod() {
         let before = pod(&namespace).await?;
         let change = Patch::Merge(json!({"spec": {"logFilter": "debug"}}));
         namespace.api::<Relay>().patch(RELAY, &PatchParams::default(), &change).await?;
-        eventually("a new pod serves", READY_LIMIT, async || {
+        eventually("a new pod serves", READY_TIMEOUT, async || {
             let now = pod(&namespace).await?;
             ensure!(now.uid() != before.uid(), "the old one is still there");
             let log = namespace.api::<Pod>().logs(&now.name_any(), &kube::api::LogParams::default()).await?;

@@ -1,4 +1,5 @@
-//! A person signs in for an Agent's endpoint with nothing but its URL and what the Tenant says of them.
+//! Signs a person in to an Agent's endpoint with nothing but its URL and the accounts in the
+//! Tenant.
 
 use std::time::Duration;
 
@@ -18,7 +19,7 @@ use reqwest::StatusCode;
 use serde_json::{Value, json};
 
 /// The operator writes within a second; a kubelet may show a changed Secret two minutes late.
-const LIMIT: Duration = Duration::from_secs(180);
+const CHANGE_TIMEOUT: Duration = Duration::from_secs(180);
 
 #[tokio::test]
 async fn a_person_with_an_invitation_signs_in_and_loses_access_with_it() {
@@ -31,7 +32,7 @@ async fn a_person_with_an_invitation_signs_in_and_loses_access_with_it() {
         ensure!(listed.body["result"]["tools"].is_array(), "{listed:?}");
 
         change_tenant(&namespace, json!({"invitations": []})).await?;
-        eventually("the access is gone with the invitation", LIMIT, async || {
+        eventually("the access is gone with the invitation", CHANGE_TIMEOUT, async || {
             let refused = visitor.client.refresh(tokens.text("refresh_token")?).await?;
             ensure!(refused.body["error"] == "invalid_grant", "{refused:?}");
             Ok(())
@@ -56,7 +57,7 @@ async fn a_new_signing_key_drops_no_token() {
         namespace.api::<Relay>().patch("main", &PatchParams::default(), &Patch::Merge(request)).await?;
         let old = key_id(before.text("access_token")?)?;
         let mut refresh = before.text("refresh_token")?.to_owned();
-        let after = eventually("the new key signs", LIMIT, async || {
+        let after = eventually("the new key signs", CHANGE_TIMEOUT, async || {
             let tokens = visitor.client.refresh(&refresh).await?;
             refresh = tokens.text("refresh_token")?.to_owned();
             ensure!(key_id(tokens.text("access_token")?)? != old, "the old key signs");
@@ -108,7 +109,7 @@ async fn change_tenant(namespace: &TestNamespace, spec: Value) -> anyhow::Result
 
 /// The code of the invitation `claude`, once the relay takes it.
 async fn invitation(namespace: &TestNamespace) -> anyhow::Result<String> {
-    eventually("the invitation is open", LIMIT, async || {
+    eventually("the invitation is open", CHANGE_TIMEOUT, async || {
         let status = namespace.api::<Tenant>().get("acme").await?.status.unwrap_or_default();
         let open = status.invitations.iter().any(|found| found.state == InvitationState::Open);
         ensure!(open, "{:?}", status.invitations);

@@ -1,4 +1,5 @@
-//! The load generator counts right: short unpinned rounds against real servers. Speeds are not asserted.
+//! Checks the counts of the load generators in short unpinned rounds against real servers. Speeds
+//! are not asserted.
 
 use std::time::Duration;
 
@@ -7,7 +8,8 @@ use devtools::load::report::LoadReport;
 use devtools::mcp_load;
 use devtools::mcp_load::round::CallSubject;
 
-/// Runs each subject twice for a moment. A round whose sent, arrived and answered messages differ is an error.
+/// Runs each subject twice for a moment. A round whose sent, arrived and answered messages differ
+/// is an error.
 async fn two_rounds_of(subjects: &[LoadSubject]) -> anyhow::Result<LoadReport> {
     devtools::install_tls_provider();
     let plan = LoadPlan {
@@ -94,7 +96,7 @@ async fn a_thousand_sessions_on_one_gateway_answer_every_call() {
     for called in CallSubject::ALL {
         assert!(report.calls(called) > 0, "{report}");
     }
-    // Counts, not speed: a session is a handle and a stream, and no thread or buffer of its own.
+    // Counts, not speed: a session is a handle and a stream, without a thread or a buffer.
     let [gateway, endpoint, _bare] = report.bytes_per_session();
     assert!(gateway < 256 * 1024 && endpoint < 512 * 1024, "{report}");
 }

@@ -1,4 +1,4 @@
-//! Claude Code connects and calls tools, over HTTPS and over stdio.
+//! Connects Claude Code and calls tools, over HTTPS and over stdio.
 
 use devtools::claude_code::{ClaudeCode, Endpoint as Server, ensure_connected};
 use devtools::programs;
@@ -12,7 +12,7 @@ fn over_https(endpoint: &Endpoint) -> Server {
     Server::Http { url: endpoint.url(), key: endpoint.key.reveal().to_owned() }
 }
 
-/// What the tool's answer was, as the model got it.
+/// The answer of the tool, as the model got it.
 fn answer(result: &Value) -> Value {
     serde_json::from_str(result["content"].as_str().unwrap()).unwrap()
 }

@@ -1,4 +1,5 @@
-//! Other people's clients at the shipped binary: the Inspector in its three eras, the Python client in its three modes.
+//! Runs other people's clients against the shipped binary: the Inspector in its three eras, the
+//! Python client in its three modes.
 
 use devtools::repository;
 use msg2agent_tests::mcp_clients::McpClients;

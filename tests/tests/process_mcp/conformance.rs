@@ -1,5 +1,5 @@
-//! The MCP conformance suites: both requirement sets through the product's own HTTP stack with fixtures behind it, and what needs
-//! no fixture on the shipped binary.
+//! Runs the MCP conformance suites: both requirement sets through the product's own HTTP stack with
+//! fixtures behind it, and what needs no fixture against the shipped binary.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -27,8 +27,8 @@ use fixture::Fixture;
 
 mod fixture;
 
-/// What the suite looks at and the shipped binary has, without any fixture. The others would pass without meaning anything: a
-/// tool that is not there answers with an error, too.
+/// The scenarios that the shipped binary passes without any fixture. The others would pass
+/// without meaning anything: a tool that is not there answers with an error, too.
 const WITHOUT_FIXTURES: [&str; 10] = [
     "server-initialize",
     "ping",
@@ -42,7 +42,8 @@ const WITHOUT_FIXTURES: [&str; 10] = [
     "server-stateless",
 ];
 
-/// The product's router, guard, sessions, listener and handler; the fixtures in front of the handler; no relay behind it.
+/// The product's router, guard, sessions, listener and handler; the fixtures in front of the
+/// handler; no relay behind it.
 struct Fixtures {
     base: String,
     key: ApiKey,

@@ -1,5 +1,7 @@
-//! `m2a doctor mcp` at the product itself: faults seeded in a real relay, its authorization server, and a real MCP server. Those that no
-//! part of the product has, such as a wrong issuer or a far clock, are seeded at scripted endpoints (`tests/tests/process_relay/doctor.rs`).
+//! Runs `m2a doctor mcp` against the product: faults are seeded in a real relay, its authorization
+//! server, and a real MCP server. Faults that no part of the product can have, such as a wrong
+//! issuer or a wrong clock, are seeded at scripted endpoints
+//! (`tests/tests/process_relay/doctor.rs`).
 
 use std::time::Duration;
 
@@ -17,7 +19,7 @@ use tokio::process::Command;
 use crate::endpoint::{Endpoint, SignIn};
 
 /// The MCP server asks again every few seconds after a refusal.
-const NOTICED_LIMIT: Duration = Duration::from_secs(45);
+const NOTICE_TIMEOUT: Duration = Duration::from_secs(45);
 
 async fn with_sign_in() -> (Endpoint, SignIn) {
     let port = free_port().unwrap();
@@ -59,7 +61,7 @@ fn text<'a>(step: &'a Value, name: &str) -> &'a str {
 
 /// Waits until the one fault is at this step and side, and its cause says so.
 async fn becomes(endpoint: &Endpoint, expected: &[(&str, &str, &str)]) {
-    eventually("the doctor names it", NOTICED_LIMIT, async || {
+    eventually("the doctor names it", NOTICE_TIMEOUT, async || {
         let report = examine(endpoint, endpoint.key.reveal()).await;
         let seen = faults(&report);
         let as_expected = seen.len() == expected.len()

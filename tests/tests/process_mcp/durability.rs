@@ -1,4 +1,4 @@
-//! What a crash of the MCP server costs: nothing that was not read.
+//! Shows that a crash of the MCP server loses no unread message.
 
 use std::time::Duration;
 

@@ -1,4 +1,5 @@
-//! An MCP server with TLS for agent `alice` at a relay, and her colleague `bob` on the SDK.
+//! Starts an MCP server with TLS for agent `alice` at a relay, and connects her colleague `bob`
+//! with the SDK.
 
 use std::path::Path;
 use std::time::Duration;
@@ -21,7 +22,7 @@ use folder::write_certificate;
 
 const BINARY: &str = "msg2agent-mcp-server";
 /// Debug builds on a busy machine start slowly.
-pub(crate) const READY_LIMIT: Duration = Duration::from_secs(60);
+pub(crate) const READY_TIMEOUT: Duration = Duration::from_secs(60);
 
 pub(crate) struct Endpoint {
     pub(crate) relay: RelayProcess,
@@ -66,7 +67,7 @@ impl Default for Setup {
     }
 }
 
-/// Which authorization server opens the endpoint besides the key.
+/// The authorization server whose tokens the endpoint accepts besides the key.
 #[derive(Clone, Copy)]
 pub(crate) struct SignIn {
     /// The port of its issuer on loopback.
@@ -96,7 +97,7 @@ impl Endpoint {
         Self::start_with(Setup { tls: true, durable: true, ..Setup::default() }).await
     }
 
-    /// For clients that cannot be told of a private authority; on loopback only.
+    /// For clients that cannot trust a private CA; on loopback only.
     pub(crate) async fn start_in_plaintext() -> Self {
         Self::start_with(Setup { durable: true, ..Setup::default() }).await
     }
@@ -204,7 +205,7 @@ impl Endpoint {
             anyhow::ensure!(status.is_success(), "{}", answer.text().await?);
             Ok(())
         };
-        self.process.as_mut().unwrap().until("the MCP server is ready", READY_LIMIT, ready).await.unwrap();
+        self.process.as_mut().unwrap().until("the MCP server is ready", READY_TIMEOUT, ready).await.unwrap();
     }
 }
 

@@ -1,4 +1,4 @@
-//! The gateway between a real relay, real endpoints and several callers.
+//! Tests the gateway between a real relay, real endpoints and several callers.
 
 use devtools::eventually::eventually;
 use devtools::gateway_site::GatewaySite;
@@ -40,7 +40,7 @@ async fn one_url_is_each_agent_to_its_own_key() {
         assert_eq!(me["did"], format!("did:wba:relay.test:agent:acme:{name}"), "{me}");
     }
     let sent =
-        call(&site, key(&site, 0), "send_message", json!({"to": "bob", "text": "through one door"})).await;
+        call(&site, key(&site, 0), "send_message", json!({"to": "bob", "text": "through one gateway"})).await;
     let listed = call(&site, key(&site, 1), "list_messages", json!({"wait_seconds": 20})).await;
     assert_eq!(listed["messages"][0]["id"], sent["id"], "{listed}");
 }

@@ -1,4 +1,5 @@
-//! An inbox with 20,000 messages: pages stay within their bounds, and the counts are right.
+//! Pages through an inbox of 20,000 messages: pages stay within their bounds, and the counts are
+//! right.
 
 use std::time::{Duration, Instant};
 
@@ -13,10 +14,10 @@ const MESSAGES: usize = 20_000;
 /// Sends under way at a time.
 const CONCURRENT: usize = 128;
 /// For all of them to arrive: each is written to disk twice, by debug builds.
-const ARRIVAL_LIMIT: Duration = Duration::from_secs(400);
+const ARRIVAL_TIMEOUT: Duration = Duration::from_secs(400);
 /// Bytes of the longest page: 50 summaries with their previews.
 const PAGE_BYTES_MAX: usize = 64 * 1024;
-/// What the server may have grown by: nothing of the mail is held in memory.
+/// Growth of the server's memory. No message is held in memory.
 const GROWTH_MIB_MAX: u64 = 64;
 
 async fn fill(endpoint: &Endpoint) {
@@ -30,7 +31,7 @@ async fn fill(endpoint: &Endpoint) {
         }
     });
     stream::iter(sends).buffer_unordered(CONCURRENT).for_each(|()| async {}).await;
-    eventually("all messages are here", ARRIVAL_LIMIT, async || {
+    eventually("all messages are here", ARRIVAL_TIMEOUT, async || {
         let counted = endpoint.call("message_count", json!({})).await?;
         anyhow::ensure!(counted["total"] == MESSAGES, "{counted}");
         Ok(())

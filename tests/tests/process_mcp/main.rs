@@ -1,4 +1,5 @@
-//! The MCP server as a process between a real relay and real clients: our own HTTP calls, and Claude Code.
+//! Tests the MCP server as a process between a real relay and real clients: our own HTTP calls,
+//! Claude Code, and other people's clients.
 
 #![expect(
     clippy::unwrap_used,
@@ -12,6 +13,7 @@ mod conformance;
 mod doctor;
 mod durability;
 mod endpoint;
+mod environment;
 mod gateway;
 mod large_inbox;
 mod messages;

@@ -1,4 +1,4 @@
-//! Messages through the tools, to and from an agent on the SDK.
+//! Exchanges messages through the tools with an agent on the SDK.
 
 use msg2agent::Content;
 use serde_json::json;

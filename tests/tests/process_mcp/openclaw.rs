@@ -1,5 +1,6 @@
-//! The oldest way in: a client like the plugin of OpenClaw, which has a URL and a header with the API key, speaks the first revision
-//! of the handshake, reads one JSON answer or one event, and starts anew when its session is gone.
+//! Plays the oldest kind of client, like the plugin of OpenClaw: it has a URL and a header with the
+//! API key, speaks the first revision of the handshake, reads one JSON answer or one event, and
+//! starts again when its session is gone.
 
 use devtools::http_client;
 use msg2agent::Content;

@@ -1,4 +1,5 @@
-//! The relay goes away and comes back: what each tool answers meanwhile, and that nobody has to do anything.
+//! Takes the relay away and back. Each tool reports the outage, and everything recovers without
+//! help.
 
 use std::time::Duration;
 
@@ -9,9 +10,9 @@ use serde_json::json;
 use crate::endpoint::Endpoint;
 
 /// Longer than any delay between two attempts to connect.
-const BACK_LIMIT: Duration = Duration::from_secs(60);
+const RETURN_TIMEOUT: Duration = Duration::from_secs(60);
 /// Time the relay is away: longer than every wait inside one call.
-const AWAY: Duration = Duration::from_secs(30);
+const OUTAGE_INTERVAL: Duration = Duration::from_secs(30);
 
 #[tokio::test]
 async fn calls_say_that_the_relay_is_away_and_work_again_when_it_is_back() {
@@ -40,10 +41,10 @@ async fn calls_say_that_the_relay_is_away_and_work_again_when_it_is_back() {
     assert_eq!(read["untrusted"]["text"], "before");
     let (status, said) = endpoint.admin_page("/readyz").await.unwrap();
     assert!(status == 200 && said.contains("not connected"), "{status}: {said}");
-    tokio::time::sleep_until(since + AWAY).await;
+    tokio::time::sleep_until(since + OUTAGE_INTERVAL).await;
 
     endpoint.relay.restart().await.unwrap();
-    eventually("the server is back by itself", BACK_LIMIT, async || {
+    eventually("the server has recovered", RETURN_TIMEOUT, async || {
         let me = endpoint.call("get_self_info", json!({})).await?;
         anyhow::ensure!(me["session"] == "connected", "{me}");
         Ok(())

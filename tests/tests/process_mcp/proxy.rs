@@ -1,4 +1,4 @@
-//! What stands between a client and its server: passes everything through, and changes one thing.
+//! Proxies HTTP between a client and its server and changes one thing.
 
 use std::sync::Arc;
 

@@ -1,4 +1,4 @@
-//! Limits of the relay, in the answers of tools: which one it was, and when to try again.
+//! Shows the limits of the relay in the answers of tools: which limit it was, and when to retry.
 
 use std::time::Duration;
 

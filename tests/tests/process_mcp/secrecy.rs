@@ -1,4 +1,4 @@
-//! What the MCP server writes down: no message and no key, however much it is told to say.
+//! Shows that the log of the MCP server holds no message and no key, however verbose it is.
 
 use msg2agent::Content;
 use serde_json::json;

@@ -1,4 +1,5 @@
-//! One DID has one session: what the MCP server does when another process of the agent takes it.
+//! Shows what the MCP server does when another process of the agent takes its session: one DID has
+//! one session.
 
 use std::time::Duration;
 

@@ -1,5 +1,5 @@
-//! Signing in from end to end: clients that know nothing but the endpoint's URL, the relay's authorization server, and a person with
-//! an invitation.
+//! Signs in from end to end: clients that know nothing but the endpoint's URL, the relay's
+//! authorization server, and a person with an invitation.
 
 use std::process::Stdio;
 
@@ -51,7 +51,7 @@ async fn sign_in(claude: &ClaudeCode, endpoint: &Endpoint) -> String {
     opened
 }
 
-/// What Claude Code keeps of the one server it has signed in at.
+/// The credentials that Claude Code keeps for the one server it has signed in to.
 fn kept(claude: &ClaudeCode) -> Value {
     let text = std::fs::read_to_string(claude.credentials_file()).unwrap();
     serde_json::from_str(&text).unwrap()

@@ -1,4 +1,5 @@
-//! What clients are told when the relay does not let the agent in, and that the server comes back by itself when it does again.
+//! Shows the answers of the tools while the relay has the agent suspended, and that the server
+//! recovers when the suspension ends.
 
 use std::time::Duration;
 
@@ -9,7 +10,7 @@ use serde_json::{Value, json};
 use crate::endpoint::Endpoint;
 
 /// Longer than the server's pause between two attempts of a suspended agent.
-const BACK_LIMIT: Duration = Duration::from_secs(45);
+const RETURN_TIMEOUT: Duration = Duration::from_secs(45);
 
 /// Calls that need the relay.
 fn calls() -> [(&'static str, Value); 5] {
@@ -23,7 +24,7 @@ fn calls() -> [(&'static str, Value); 5] {
 }
 
 async fn until_session(endpoint: &Endpoint, session: &str) {
-    eventually("the session is as expected", BACK_LIMIT, async || {
+    eventually("the session is as expected", RETURN_TIMEOUT, async || {
         let me = endpoint.call("get_self_info", json!({})).await?;
         anyhow::ensure!(me["session"] == session, "{me}");
         Ok(())
@@ -80,7 +81,7 @@ async fn a_server_that_starts_while_suspended_serves_and_says_so() {
 async fn a_revoked_key_is_named_by_each_call() {
     let endpoint = Endpoint::start_durable().await;
     let alice = endpoint.identity();
-    // Declared anew, with another key.
+    // Declared again, with another key.
     endpoint.relay.admin().unwrap().make_agent(&alice).await.unwrap();
     until_session(&endpoint, "refused").await;
     for (tool, arguments) in calls() {

@@ -1,4 +1,5 @@
-//! Tasks between a user of MCP and an agent on the SDK, in both directions, over a real relay, and over a crash.
+//! Exchanges tasks between an MCP user and an agent on the SDK in both directions, over a real
+//! relay and over a crash.
 
 use msg2agent::task::{Input, State, Status, Submit, TaskMessage};
 use msg2agent::{Agent, Message, MessageType, SendOptions};

@@ -1,4 +1,4 @@
-//! The trace of a caller goes on in what the server and the relay export.
+//! Shows that the trace of a caller continues in the spans that the server and the relay export.
 
 use std::time::Duration;
 
@@ -12,7 +12,7 @@ use tokio::sync::mpsc;
 use crate::endpoint::Endpoint;
 
 /// Exports go out every 5 s.
-const EXPORT_LIMIT: Duration = Duration::from_secs(30);
+const EXPORT_TIMEOUT: Duration = Duration::from_secs(30);
 
 /// A collector on loopback: its port, and what it is sent.
 async fn collector() -> (u16, mpsc::UnboundedReceiver<Bytes>) {
@@ -39,7 +39,7 @@ async fn exported(received: &mut mpsc::UnboundedReceiver<Bytes>, wanted: &[&[&[u
             missing.retain(|parts| !parts.iter().all(holds));
         }
     };
-    let found = tokio::time::timeout(EXPORT_LIMIT, found).await;
+    let found = tokio::time::timeout(EXPORT_TIMEOUT, found).await;
     assert!(found.is_ok(), "not in any export: {missing:?}");
 }
 

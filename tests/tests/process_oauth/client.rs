@@ -1,4 +1,5 @@
-//! An MCP client as far as the authorization server sees it: registers, waits for its code, exchanges it.
+//! Plays an MCP client at the authorization server: registers, waits for its code, and exchanges
+//! it.
 
 use std::collections::HashMap;
 use std::time::Duration;

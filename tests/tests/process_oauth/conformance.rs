@@ -1,4 +1,5 @@
-//! The conformance suite for authorization servers: metadata, the code grant, its answer and the token's.
+//! Runs the conformance suite for authorization servers: metadata, the code grant, its answer and
+//! the token's.
 
 use std::process::Stdio;
 use std::time::Duration;
@@ -15,7 +16,7 @@ use crate::person::Person;
 use crate::site::{INVITATION, RESOURCE, Site};
 
 /// Node starts slowly on a busy machine.
-const LISTEN_LIMIT: Duration = Duration::from_secs(30);
+const LISTEN_TIMEOUT: Duration = Duration::from_secs(30);
 
 #[tokio::test(flavor = "multi_thread")]
 async fn the_suite_for_authorization_servers_finds_no_fault() {
@@ -46,8 +47,9 @@ async fn the_suite_for_authorization_servers_finds_no_fault() {
     let asks = format!("{issuer}/oauth/authorize?");
     while let Some(line) = lines.next_line().await.unwrap() {
         if line.starts_with(&asks) {
-            // It prints the link before it listens for the answer, and a program is faster than a person.
-            eventually("the suite listens", LISTEN_LIMIT, async || {
+            // It prints the link before it listens for the answer, and a program is faster than a
+            // person.
+            eventually("the suite listens", LISTEN_TIMEOUT, async || {
                 TcpStream::connect(format!("127.0.0.1:{port}")).await.map(drop).context("connect")
             })
             .await

@@ -1,4 +1,4 @@
-//! A person with two agents connects a client to the relay's gateway, in a real Chromium.
+//! Connects a client to the relay's gateway as a person with two agents, in a real Chromium.
 
 use devtools::http_client;
 use msg2agent_tests::chromium::Chromium;

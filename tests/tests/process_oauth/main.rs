@@ -1,4 +1,4 @@
-//! The authorization server of a relay process, seen by the conformance suite and by a real browser.
+//! Tests the authorization server of a relay process with the conformance suite and a real browser.
 
 #![expect(
     clippy::unwrap_used,

@@ -1,4 +1,5 @@
-//! A person with a browser, as far as HTTP shows them: signs in with an invitation and allows what is asked.
+//! Plays a person with a browser over plain HTTP: signs in with an invitation and allows the
+//! request.
 
 use std::collections::HashMap;
 

@@ -1,4 +1,5 @@
-//! An OpenID provider with a page of its own, on another site than the relay: a person clicks through it.
+//! Serves an OpenID provider with a page, on another site than the relay. A person clicks through
+//! it.
 
 use std::collections::HashMap;
 use std::path::Path;

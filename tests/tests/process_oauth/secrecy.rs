@@ -1,4 +1,5 @@
-//! What the relay writes down of a sign-in: no code and no token, however much it is told to say.
+//! Shows that neither the log nor the store of the relay holds a code or a token of a sign-in,
+//! however verbose the log is.
 
 use crate::client::Client;
 use crate::person::Person;

@@ -1,4 +1,4 @@
-//! A relay process with one agent that people may sign in for.
+//! Starts a relay process with one agent that people may sign in for.
 
 use std::path::Path;
 

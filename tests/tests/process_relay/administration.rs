@@ -1,4 +1,4 @@
-//! `m2a relay`: what an admin does by hand, against a real relay, and what the agents feel of it.
+//! Runs the commands of `m2a relay` against a real relay and checks their effect on the agents.
 
 use std::path::PathBuf;
 

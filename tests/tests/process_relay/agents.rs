@@ -1,4 +1,4 @@
-//! A relay with connected agents, ready for a test.
+//! Starts a relay with connected agents.
 
 use std::path::Path;
 

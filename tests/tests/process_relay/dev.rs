@@ -1,4 +1,5 @@
-//! `m2a dev`: a relay and two agents on this machine without any cluster, and nothing of them left afterwards.
+//! Runs `m2a dev`: a relay and two agents on this machine without a cluster, and no process left
+//! afterwards.
 
 use std::net::TcpListener;
 use std::path::{Path, PathBuf};
@@ -15,10 +16,10 @@ use tokio::process::{Child, Command};
 use crate::m2a::{failure, m2a, said};
 
 /// It needs a second on an idle machine.
-const START_LIMIT: Duration = Duration::from_secs(90);
-const END_LIMIT: Duration = Duration::from_secs(20);
+const START_TIMEOUT: Duration = Duration::from_secs(90);
+const END_TIMEOUT: Duration = Duration::from_secs(20);
 
-/// A running `m2a dev` in a process group of its own, as a terminal starts it.
+/// A running `m2a dev` in a new process group, as a terminal starts it.
 struct Dev {
     child: Child,
     printed: Value,
@@ -30,7 +31,7 @@ impl Dev {
         let command = command.args(["dev", "--output", "json"]).stdout(Stdio::piped()).process_group(0);
         let mut child = command.spawn().unwrap();
         let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
-        let line = tokio::time::timeout(START_LIMIT, lines.next_line()).await.expect("ready in time");
+        let line = tokio::time::timeout(START_TIMEOUT, lines.next_line()).await.expect("ready in time");
         let printed = serde_json::from_str(&line.unwrap().expect("it says what it started")).unwrap();
         Self { child, printed }
     }
@@ -48,7 +49,7 @@ impl Dev {
     async fn end(mut self, signal: &str, whom: &str) -> Option<i32> {
         let pid = self.child.id().unwrap();
         kill(signal, &format!("{whom}{pid}")).await;
-        let ended = tokio::time::timeout(END_LIMIT, self.child.wait()).await.expect("it ends in time");
+        let ended = tokio::time::timeout(END_TIMEOUT, self.child.wait()).await.expect("it ends in time");
         ended.unwrap().code()
     }
 }
@@ -58,7 +59,7 @@ async fn kill(signal: &str, whom: &str) {
     assert!(sent.success());
 }
 
-/// Processes that were told of this folder.
+/// Processes that have this folder among their arguments.
 fn processes_with(folder: &Path) -> Vec<String> {
     let folder = folder.to_str().unwrap();
     let processes = std::fs::read_dir("/proc").unwrap().filter_map(Result::ok);
@@ -73,7 +74,7 @@ async fn nothing_is_left(folder: &Path) {
         ensure!(left.is_empty(), "still running: {left:?}");
         Ok(())
     };
-    eventually("every process of m2a dev ends", END_LIMIT, gone).await.unwrap();
+    eventually("every process of m2a dev ends", END_TIMEOUT, gone).await.unwrap();
 }
 
 #[tokio::test]
@@ -123,9 +124,9 @@ async fn a_stop_while_it_starts_leaves_no_relay_behind() {
         ensure!(folder.join("relay").exists(), "no folder of the relay yet");
         Ok(())
     };
-    eventually("the relay has begun", START_LIMIT, relay_started).await.unwrap();
+    eventually("the relay has begun", START_TIMEOUT, relay_started).await.unwrap();
     kill("TERM", &child.id().unwrap().to_string()).await;
-    let ended = tokio::time::timeout(END_LIMIT, child.wait()).await.expect("it ends in time");
+    let ended = tokio::time::timeout(END_TIMEOUT, child.wait()).await.expect("it ends in time");
     assert_eq!(ended.unwrap().code(), Some(0));
     nothing_is_left(&folder).await;
 }
@@ -166,7 +167,8 @@ async fn without_the_relay_program_it_says_where_to_put_it() {
     command.env_clear().env("PATH", home.path()).args(["dev", "-o", "json"]);
     let (code, error) = failure(&command.output().await.unwrap());
     assert_eq!((code, error["attempt"].as_str()), (Some(1), Some("cannot start msg2agent-relay")));
-    let advice = "put msg2agent-relay beside m2a, or into a folder of PATH";
+    let advice = "put msg2agent-relay next to m2a or into a folder of PATH; \
+                  in the repository, run cargo build -p msg2agent-relay";
     assert_eq!(error["advice"].as_str(), Some(advice));
 }
 

@@ -1,4 +1,5 @@
-//! `m2a doctor mcp` as a process, against an endpoint with one fault at a time: the side and the cause are named right.
+//! Runs `m2a doctor mcp` against an endpoint with one fault at a time: it must name the right side
+//! and the right cause.
 
 mod endpoint;
 
@@ -122,7 +123,8 @@ async fn a_port_nobody_listens_on_is_the_endpoints_fault_and_a_silent_one_the_ne
     drop(filled);
 }
 
-/// Takes no connection, and lets hardly any wait: further ones get no answer, as behind a NetworkPolicy.
+/// Takes no connection, and lets hardly any wait: further ones get no answer, as behind a
+/// NetworkPolicy.
 fn silent_listener() -> socket2::Socket {
     let socket = socket2::Socket::new(socket2::Domain::IPV4, socket2::Type::STREAM, None).unwrap();
     socket.bind(&"127.0.0.1:0".parse::<std::net::SocketAddr>().unwrap().into()).unwrap();

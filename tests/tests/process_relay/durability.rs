@@ -1,4 +1,5 @@
-//! Promise 2: what was answered `stored` or `delivered` is there after the relay died.
+//! Tests promise 2: a message that was answered `stored` or `delivered` survives the death of the
+//! relay.
 
 use std::time::Duration;
 
@@ -8,7 +9,7 @@ use msg2agent::{Agent, Content, Inbox, Message, SendStatus};
 use crate::agents::{TENANT, declare, pair, relay};
 
 /// Longest wait for one message; loopback, so only a lost one takes it.
-const PATIENCE: Duration = Duration::from_secs(30);
+const MESSAGE_TIMEOUT: Duration = Duration::from_secs(30);
 const MESSAGES: usize = 1000;
 
 #[tokio::test]
@@ -91,5 +92,8 @@ async fn send_numbered(from: &Agent, to: &protocol::Did, count: usize) {
 }
 
 async fn next(inbox: &mut Inbox) -> Message {
-    tokio::time::timeout(PATIENCE, inbox.next()).await.expect("a message in time").expect("the agent lives")
+    tokio::time::timeout(MESSAGE_TIMEOUT, inbox.next())
+        .await
+        .expect("a message in time")
+        .expect("the agent lives")
 }

@@ -1,4 +1,4 @@
-//! Six ways to pass for somebody else, at a real relay, and the code that each is refused with:
+//! Tries six ways to pass for somebody else at a real relay. Each is refused with its code.
 //!
 //! | attempt | who refuses | code |
 //! |---|---|---|
@@ -19,7 +19,7 @@ use protocol::signature::{Context, sign};
 use protocol::{Envelope, Identity, Reason, base64url, multikey};
 
 use crate::agents::{TENANT, declare, relay};
-use crate::line::{Line, now};
+use crate::raw_connection::{RawConnection, now};
 
 /// The neutral point of Ed25519 as a Multikey: everybody can sign for it.
 const SMALL_ORDER_KEY: &str = "z6MkeXATEjyXENzBXBxgC5EHk2JE5aqd7qMGGtDpLUH1e2Sj";
@@ -29,7 +29,7 @@ struct Scene {
     relay: RelayProcess,
     identity: Identity,
     key: ApiKey,
-    alice: Line,
+    alice: RawConnection,
     bob: Agent,
     record: VerifiedRecord,
     inbox: Inbox,
@@ -42,7 +42,7 @@ impl Scene {
         let (declared, bob) = (declare(&relay, TENANT, "alice").await, declare(&relay, TENANT, "bob").await);
         let bob = bob.connect(&relay).await;
         let identity = declared.identity();
-        let mut alice = Line::open(&relay, &declared.key).await;
+        let mut alice = RawConnection::open(&relay, &declared.key).await;
         alice.register(&identity, &record_of(&identity)).await.unwrap();
         let asked = LookupParams { did: bob.did().clone() };
         let found: LookupResult = alice.ask(method::LOOKUP, &asked).await.result().unwrap();
@@ -66,7 +66,8 @@ impl Scene {
         seal(draft, &self.identity, recipient, now(), &mut rand::rng()).unwrap().envelope
     }
 
-    /// The relay takes it, for it reads none of it; Bob refuses it with this, and the next honest message comes through.
+    /// The relay takes it, for it reads none of it; Bob refuses it with this, and the next honest
+    /// message comes through.
     async fn bob_refuses(mut self, forged: Envelope, reason: RefusalReason) {
         assert!(self.alice.send(&forged).await.is_ok(), "the relay is not the one to see it");
         let refusal = self.refusals.next().await.unwrap();
@@ -99,7 +100,7 @@ fn edited(envelope: &Envelope, edit: impl FnOnce(&mut Header)) -> String {
 async fn a_second_key_for_a_did_is_refused() {
     let scene = Scene::new().await;
     let thief = scene.relay.identity(TENANT, "alice").unwrap();
-    let mut line = Line::open(&scene.relay, &scene.key).await;
+    let mut line = RawConnection::open(&scene.relay, &scene.key).await;
     assert_eq!(line.register(&thief, &record_of(&thief)).await, Err(Reason::KeyConflict));
 }
 
@@ -112,7 +113,7 @@ async fn a_replayed_registration_is_refused() {
     let replayed = scene.alice.ask(method::REGISTER, &registration).await;
     assert_eq!(replayed.refusal(), Some(Reason::ChallengeUnknown));
 
-    let mut other = Line::open(&scene.relay, &scene.key).await;
+    let mut other = RawConnection::open(&scene.relay, &scene.key).await;
     let replayed = other.ask(method::REGISTER, &registration).await;
     assert_eq!(replayed.refusal(), Some(Reason::ChallengeUnknown), "it asked for none");
     other.registration(&scene.identity, &record).await.unwrap();
@@ -125,11 +126,12 @@ async fn a_replayed_envelope_is_refused() {
     let mut scene = Scene::new().await;
     let envelope = scene.sealed("once", Class::Ephemeral);
     let mallory = declare(&scene.relay, TENANT, "mallory").await;
-    let mut line = Line::open(&scene.relay, &mallory.key).await;
+    let mut line = RawConnection::open(&scene.relay, &mallory.key).await;
     line.register(&mallory.identity(), &record_of(&mallory.identity())).await.unwrap();
     assert_eq!(line.send(&envelope).await, Err(Reason::FromMismatch));
 
-    // An ephemeral message is forwarded as often as it is sent: only the recipient knows that it has it.
+    // An ephemeral message is forwarded as often as it is sent: only the recipient knows that it
+    // has it.
     assert_eq!(scene.alice.send(&envelope).await, Ok(SendStatus::Forwarded));
     assert_eq!(scene.inbox.next().await.unwrap().text(), Some("once"));
     assert_eq!(scene.alice.send(&envelope).await, Ok(SendStatus::Forwarded));
@@ -152,7 +154,7 @@ async fn a_small_order_key_in_a_record_is_refused() {
     let signing = multikey::encode_ed25519(&identity.current_signing().unwrap().key.verifying_key());
     let record = String::from_utf8(record_of(identity)).unwrap();
     assert_eq!(record.matches(&signing).count(), 2, "once in each document");
-    let mut line = Line::open(&scene.relay, &scene.key).await;
+    let mut line = RawConnection::open(&scene.relay, &scene.key).await;
     let weak = record.replace(&signing, SMALL_ORDER_KEY);
     assert_eq!(line.register(identity, weak.as_bytes()).await, Err(Reason::BadRecord));
 }

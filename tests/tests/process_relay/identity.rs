@@ -1,4 +1,4 @@
-//! A DID belongs to its key: nobody takes over a name.
+//! Shows that a DID belongs to its key: nobody else can register it.
 
 use msg2agent::{Agent, ErrorKind, Reason};
 use protocol::admin::TenantSpec;

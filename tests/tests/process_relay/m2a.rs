@@ -1,4 +1,5 @@
-//! The command line as a process, with its profiles in a folder of the test and nothing else from the environment.
+//! Runs the command line as a process, with its profiles in a folder of the test and nothing else
+//! from the environment.
 
 use std::path::Path;
 use std::process::{Output, Stdio};

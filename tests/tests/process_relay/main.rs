@@ -1,4 +1,5 @@
-//! The relay as a process and agents of the SDK around it: what holds when something dies, and what nobody gets to see.
+//! Tests the relay as a process with agents of the SDK: what survives a crash, what stays secret,
+//! and what forged messages reach.
 
 #![expect(
     clippy::unwrap_used,
@@ -13,13 +14,14 @@ mod agents;
 mod dev;
 mod doctor;
 mod durability;
+mod environment;
 mod examples;
 mod forgery;
 mod identity;
-mod line;
 mod m2a;
 mod operator_settings;
+mod raw_connection;
 mod reconnect;
 mod secrecy;
-mod tenant_wall;
+mod tenant_isolation;
 mod tenants;

@@ -1,4 +1,4 @@
-//! Agents come back by themselves, and what they were told stays true.
+//! Shows that agents reconnect on their own and that answers from before stay true.
 
 use std::time::Duration;
 

@@ -1,4 +1,5 @@
-//! What an agent writes is nowhere at the relay: not in its memory, its files, its log, its metrics.
+//! Shows that the text of a message is nowhere at the relay: not in its memory, its files, its log
+//! or its metrics.
 
 use std::path::Path;
 
@@ -41,7 +42,8 @@ async fn a_canary_in_a_body_is_nowhere_at_the_relay() {
     assert_eq!(files_with(&relay.data_folder(), secret.as_bytes()), Vec::<String>::new());
 }
 
-/// At TRACE the WebSocket library writes the whole upgrade request; nobody who turns the log up gets to see it.
+/// At TRACE the WebSocket library writes the whole upgrade request; nobody who turns the log up
+/// gets to see it.
 #[tokio::test]
 async fn the_loudest_log_of_relay_and_agent_holds_no_credentials() {
     let filter = "trace,tungstenite=trace,tungstenite::handshake::client=trace,hyper=trace,reqwest=trace";

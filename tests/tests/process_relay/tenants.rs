@@ -1,4 +1,4 @@
-//! The wall between tenants: what one does is answered as if the other were not there.
+//! Shows that an agent of another tenant is answered as if it did not exist.
 
 use msg2agent::{Content, ErrorKind, Reason};
 use protocol::admin::TenantSpec;

@@ -1,4 +1,5 @@
-//! Holds the structure of the workspace: who may depend on whom, names that modules may not have, tests that pages name.
+//! Holds the structure of the workspace: who may depend on whom, names that modules may not have,
+//! tests that pages name.
 
 #![expect(
     clippy::expect_used,

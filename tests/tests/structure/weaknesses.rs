@@ -1,4 +1,5 @@
-//! `docs/weaknesses.md` names the test that answers each weakness: such a test exists, and no row is without an answer.
+//! `docs/weaknesses.md` names the test that answers each weakness: such a test exists, and no row
+//! is without an answer.
 
 use std::path::Path;
 

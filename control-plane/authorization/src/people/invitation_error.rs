@@ -1,4 +1,4 @@
-//! Why an admin's request about invitations was refused.
+//! The errors of an admin's request about invitations.
 
 use protocol::Reason;
 use protocol::admin::MAX_INVITATION_TTL_SECONDS;

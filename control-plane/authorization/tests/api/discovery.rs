@@ -1,4 +1,4 @@
-//! What clients read before they ask for anything.
+//! Discovery: the documents that clients read before they ask for anything.
 
 use crate::fake_relay::RESOURCE;
 use crate::server::{GATEWAY, ISSUER, TestServer};

@@ -12,14 +12,14 @@ enum Event {
     /// From the address with this last byte.
     Admit(u8),
     /// Of the nth connection ever admitted.
-    RequestBegun(usize),
+    BeginRequest(usize),
     Close(usize),
 }
 
 fn event() -> impl Strategy<Value = Event> {
     prop_oneof![
         3 => (0_u8..5).prop_map(Event::Admit),
-        2 => (0_usize..40).prop_map(Event::RequestBegun),
+        2 => (0_usize..40).prop_map(Event::BeginRequest),
         2 => (0_usize..40).prop_map(Event::Close),
     ]
 }
@@ -56,9 +56,9 @@ impl Model {
     fn apply(&mut self, table: &mut AddressTable<usize>, event: &Event) {
         match *event {
             Event::Admit(address) => self.admit(table, address),
-            Event::RequestBegun(nth) => {
+            Event::BeginRequest(nth) => {
                 let Some(id) = self.admitted.get(nth) else { return };
-                table.request_begun(*id);
+                assert_eq!(table.begin_request(*id), self.open.contains_key(id));
                 self.pending.remove(id);
             }
             Event::Close(nth) => {

@@ -1,5 +1,5 @@
-//! Objects every cluster has that the API server does not make by itself: the default storage class and what the cluster's
-//! DNS may read.
+//! Applies the objects that the API server does not create itself: the default storage class and
+//! the role of the cluster's DNS.
 
 use anyhow::Context as _;
 use k8s_openapi::api::{

@@ -1,5 +1,5 @@
-//! Mounts and links inside the new namespaces. Folders that components write to by fixed paths are replaced by empty ones, so
-//! that the machine's own stay untouched.
+//! Prepares mounts and links inside the new namespaces. Folders that components write to by fixed
+//! paths are replaced by empty ones, so that those of the machine stay untouched.
 
 use std::{
     fs,
@@ -44,7 +44,8 @@ fn mounts(node: &Path) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// Names are resolved by the cluster's DNS. Where /etc/resolv.conf leads into /run, that file is gone and is written anew.
+/// Names are resolved by the cluster's DNS. Where /etc/resolv.conf leads into /run, that file is
+/// gone and is written anew.
 fn resolver(node: &Path, text: &str) -> anyhow::Result<()> {
     let target = fs::read_link("/etc/resolv.conf").map(|link| Path::new("/etc").join(link));
     if let Ok(target) = target
@@ -59,8 +60,8 @@ fn resolver(node: &Path, text: &str) -> anyhow::Result<()> {
     run("mount", [Path::new("--bind"), &own, Path::new("/etc/resolv.conf")]).map(drop)
 }
 
-/// The node's interface is a bridge, because every kernel has it. Its default route is there for those who insist on one; it
-/// leads to an address nobody has.
+/// The node's interface is a bridge, because every kernel has it. Its default route is there for
+/// those who insist on one; it leads to an address nobody has.
 fn links(order: &Order) -> anyhow::Result<()> {
     let node = order.network.node();
     let [first, second, third, _] = node.octets();

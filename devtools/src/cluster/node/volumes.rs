@@ -1,5 +1,5 @@
-//! Opens new volumes to every user. The host-path provisioner makes them for root alone (0750), and a host-path volume takes no
-//! part in `fsGroup`, so a pod that is not root could not write to one.
+//! Opens new volumes to every user. The host-path provisioner makes them for root alone (0750), and
+//! a host-path volume takes no part in `fsGroup`, so a pod that is not root could not write to one.
 
 use std::{
     fs::{self, Permissions},
@@ -11,7 +11,7 @@ use std::{
 use anyhow::Context as _;
 
 /// Far below the time from a volume's making to the start of the pod that uses it.
-const EVERY: Duration = Duration::from_millis(100);
+const SCAN_INTERVAL: Duration = Duration::from_millis(100);
 
 const OPEN: u32 = 0o777;
 
@@ -19,7 +19,7 @@ const OPEN: u32 = 0o777;
 pub(super) async fn keep_open(folder: impl AsRef<Path>) -> anyhow::Result<()> {
     loop {
         open_all(folder.as_ref()).context("open the volumes")?;
-        tokio::time::sleep(EVERY).await;
+        tokio::time::sleep(SCAN_INTERVAL).await;
     }
 }
 

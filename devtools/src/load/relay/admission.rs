@@ -1,4 +1,5 @@
-//! Everything before an agent's first message: the WebSocket upgrade with its key, the challenge, the registration.
+//! Admits an agent before its first message: the WebSocket upgrade with its key, the challenge, and
+//! the registration.
 
 use anyhow::{Context as _, bail, ensure};
 use futures::{SinkExt as _, StreamExt as _};

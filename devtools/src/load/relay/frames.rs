@@ -1,6 +1,8 @@
-//! `message.send` frames made ready once and patched per message; deliveries counted in order and acknowledged.
+//! Prepares `message.send` frames once and patches them per message. Counts deliveries in order and
+//! acknowledges them.
 //!
-//! The envelopes' protected header, body and signature are random text: the relay reads none of them.
+//! The envelopes' protected header, body and signature are random text: the relay reads none of
+//! them.
 
 use anyhow::{Context as _, ensure};
 use protocol::Did;
@@ -27,7 +29,7 @@ const REQUEST_OPEN: &str = r#"{"jsonrpc":"2.0","id":"#;
 const DELIVER_OPEN: &[u8] = br#"{"jsonrpc":"2.0","method":"relay.deliver","params":{"epoch":"#;
 const NOTICE_OPEN: &[u8] = br#"{"jsonrpc":"2.0","method":"relay.notice","#;
 
-/// What makes the ids of one connection its own: UUIDv7 time, then the pair, then a counter.
+/// The parts that make the ids of a connection unique: UUIDv7 time, the pair, a counter.
 #[derive(Debug, Clone, Copy)]
 pub struct IdSpace {
     pub milliseconds: u64,
@@ -41,7 +43,7 @@ pub struct Frames {
     template: Vec<u8>,
     request_at: usize,
     counter_at: usize,
-    /// Where the counter stands behind the start of an envelope.
+    /// Offset of the counter from the start of an envelope.
     counter_in_envelope: usize,
     arrived: u64,
     unacknowledged: u64,

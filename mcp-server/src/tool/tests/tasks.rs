@@ -1,4 +1,4 @@
-//! The task tools, from both sides of a task.
+//! The task tools, used from both sides of a task.
 
 use std::time::Duration;
 
@@ -7,31 +7,31 @@ use protocol::envelope::MessageType;
 use protocol::task::{Cancel, Input, State, Status, Submit, TaskMessage};
 use serde_json::{Value, json};
 
-use crate::refusal::Refusal;
-use crate::sample::{Scripted, did, message_id};
+use crate::fixtures::{ToolboxFixture, did, message_id};
+use crate::network::NetworkError;
 
-async fn given(network: &Scripted) -> Value {
+async fn given(network: &ToolboxFixture) -> Value {
     network.call("submit_task", json!({"to": "bob", "text": "sum 1 2", "title": "sum"})).await.unwrap()
 }
 
-/// What this agent's worker says.
+/// A status from the worker.
 fn status(id: &Value, revision: u64, state: State, output: Option<Value>) -> TaskMessage {
     let task = id.as_str().unwrap().parse().unwrap();
     TaskMessage::Status(Status { task, revision, state, note: None, progress: None, output })
 }
 
-fn said(network: &Scripted) -> TaskMessage {
+fn last_sent(network: &ToolboxFixture) -> TaskMessage {
     TaskMessage::from_content(&network.sent().last().unwrap().content).unwrap().unwrap()
 }
 
 #[tokio::test]
 async fn a_task_is_given_answered_fed_and_completed() {
-    let network = Scripted::new().await;
+    let network = ToolboxFixture::new().await;
     let task = given(&network).await;
     let id = task["task"]["id"].clone();
     assert_eq!((&task["task"]["role"], &task["task"]["state"]), (&json!("giver"), &json!("submitted")));
     assert_eq!(
-        said(&network),
+        last_sent(&network),
         TaskMessage::Submit(Submit { title: Some("sum".into()), input: json!("sum 1 2") })
     );
     {
@@ -52,7 +52,7 @@ async fn a_task_is_given_answered_fed_and_completed() {
 
     network.call("send_task_input", json!({"id": id, "json": {"base": 10}})).await.unwrap();
     let task_id = id.as_str().unwrap().parse().unwrap();
-    assert_eq!(said(&network), TaskMessage::Input(Input { task: task_id, input: json!({"base": 10}) }));
+    assert_eq!(last_sent(&network), TaskMessage::Input(Input { task: task_id, input: json!({"base": 10}) }));
 
     network.hear(3, "bob", &status(&id, 2, State::Completed, Some(json!({"sum": 3})))).await;
     let done = network.call("get_task_status", json!({"id": id, "wait_seconds": 1})).await.unwrap();
@@ -64,7 +64,7 @@ async fn a_task_is_given_answered_fed_and_completed() {
 
 #[tokio::test]
 async fn a_received_task_is_worked_on_and_its_giver_hears_of_it() {
-    let network = Scripted::new().await;
+    let network = ToolboxFixture::new().await;
     let submit = Submit { title: Some("t".into()), input: json!("sum 1 2") };
     network.hear(1, "bob", &TaskMessage::Submit(submit)).await;
     let listed = network.call("list_tasks", json!({"role": "worker", "open_only": true})).await.unwrap();
@@ -72,7 +72,7 @@ async fn a_received_task_is_worked_on_and_its_giver_hears_of_it() {
     let id = listed["tasks"][0]["id"].clone();
     let arguments = json!({"id": id, "state": "input_required", "text": "in which base?"});
     network.call("update_task", arguments).await.unwrap();
-    assert_eq!(said(&network), status(&id, 1, State::InputRequired, Some(json!("in which base?"))));
+    assert_eq!(last_sent(&network), status(&id, 1, State::InputRequired, Some(json!("in which base?"))));
     assert_eq!(network.sent().last().unwrap().to, did("bob"));
 
     network.hear(2, "bob", &TaskMessage::Input(Input { task: message_id(1), input: json!(10) })).await;
@@ -95,7 +95,7 @@ async fn a_received_task_is_worked_on_and_its_giver_hears_of_it() {
 
 #[tokio::test]
 async fn waiting_ends_with_the_first_change_or_the_time() {
-    let network = Scripted::new().await;
+    let network = ToolboxFixture::new().await;
     let id = given(&network).await["task"]["id"].clone();
     let waiting = network.call("get_task_status", json!({"id": id, "wait_seconds": 40}));
     let working = async {
@@ -113,18 +113,22 @@ async fn waiting_ends_with_the_first_change_or_the_time() {
 
 #[tokio::test]
 async fn a_task_that_the_relay_refuses_leaves_nothing_behind() {
-    let network = Scripted::new().await;
-    network.refuse_with(Refusal::Relay { reason: Reason::NotFound, retry_after_ms: None, quota: None });
+    let network = ToolboxFixture::new().await;
+    network.refuse_with(NetworkError::Relay { reason: Reason::NotFound, retry_after_ms: None, quota: None });
     assert_eq!(network.refusal("submit_task", json!({"to": "bob", "text": "x"})).await, "not_found");
     assert_eq!(network.call("list_tasks", json!({})).await.unwrap()["tasks"], json!([]));
 }
 
 #[tokio::test]
 async fn a_status_that_was_not_sent_is_as_if_it_was_never_said() {
-    let network = Scripted::new().await;
+    let network = ToolboxFixture::new().await;
     network.hear(1, "bob", &TaskMessage::Submit(Submit { title: None, input: json!(1) })).await;
     let id = message_id(1).to_string();
-    network.refuse_with(Refusal::Relay { reason: Reason::MailboxFull, retry_after_ms: Some(9), quota: None });
+    network.refuse_with(NetworkError::Relay {
+        reason: Reason::MailboxFull,
+        retry_after_ms: Some(9),
+        quota: None,
+    });
     let done = json!({"id": id, "state": "completed", "json": {"n": 1}});
     assert_eq!(network.refusal("update_task", done.clone()).await, "mailbox_full");
     assert_eq!(
@@ -132,13 +136,13 @@ async fn a_status_that_was_not_sent_is_as_if_it_was_never_said() {
         "submitted"
     );
     network.call("update_task", done).await.unwrap();
-    assert!(matches!(said(&network), TaskMessage::Status(Status { revision: 1, .. })));
+    assert!(matches!(last_sent(&network), TaskMessage::Status(Status { revision: 1, .. })));
 }
 
 #[tokio::test]
 async fn an_uncertain_send_is_repeated_once_under_the_same_id() {
-    let network = Scripted::new().await;
-    network.refuse_with(Refusal::RelayTimeout);
+    let network = ToolboxFixture::new().await;
+    network.refuse_with(NetworkError::RelayTimeout);
     let task = given(&network).await;
     let sent = network.sent();
     assert_eq!(sent.len(), 2);
@@ -148,7 +152,7 @@ async fn an_uncertain_send_is_repeated_once_under_the_same_id() {
 
 #[tokio::test]
 async fn each_side_has_its_own_tools() {
-    let network = Scripted::new().await;
+    let network = ToolboxFixture::new().await;
     let mine = given(&network).await["task"]["id"].clone();
     network.hear(1, "bob", &TaskMessage::Submit(Submit { title: None, input: json!(1) })).await;
     let theirs = message_id(1).to_string();
@@ -167,7 +171,7 @@ async fn each_side_has_its_own_tools() {
 
 #[tokio::test]
 async fn cancelling_twice_asks_once() {
-    let network = Scripted::new().await;
+    let network = ToolboxFixture::new().await;
     let id = given(&network).await["task"]["id"].clone();
     for _ in 0..2 {
         let task = network.call("cancel_task", json!({"id": id, "note": "enough"})).await.unwrap();
@@ -178,7 +182,7 @@ async fn cancelling_twice_asks_once() {
 
 #[tokio::test]
 async fn a_long_result_is_read_in_parts() {
-    let network = Scripted::new().await;
+    let network = ToolboxFixture::new().await;
     let id = given(&network).await["task"]["id"].clone();
     let long = "x".repeat(30 * 1024);
     network.hear(2, "bob", &status(&id, 1, State::Completed, Some(json!(long)))).await;
@@ -208,7 +212,7 @@ async fn bad_arguments_of_task_tools_are_refused_and_nothing_is_sent() {
         ("list_tasks", json!({"state": "paused"}), "invalid_arguments"),
         ("list_tasks", json!({"limit": 51}), "invalid_arguments"),
     ] {
-        let network = Scripted::new().await;
+        let network = ToolboxFixture::new().await;
         assert_eq!(network.refusal(tool, arguments.clone()).await, reason, "{tool} {arguments}");
         assert!(network.sent().is_empty());
     }

@@ -16,7 +16,7 @@ use super::*;
 const HOST: &str = "main.team.svc";
 
 fn at(day: i64) -> jiff::Timestamp {
-    jiff::Timestamp::from_second(1_790_000_000 + day * SECONDS_PER_DAY).unwrap()
+    jiff::Timestamp::from_second(1_790_000_000 + seconds(day)).unwrap()
 }
 
 /// Whether a client that read `trusted` accepts `serving` on that day.

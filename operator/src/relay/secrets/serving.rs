@@ -21,7 +21,7 @@ const TRUSTED: &str = "ca.crt";
 /// A request for a serving certificate.
 #[derive(Debug)]
 pub struct ServingRequest {
-    /// NamespacedName of its Secret.
+    /// Name of its Secret.
     pub secret: String,
     pub hosts: Vec<String>,
     /// Authorities in PEM for the same Secret, when its holder is a client of the relay as well.

@@ -1,4 +1,4 @@
-//! Two tenants in one relay never reach each other, whatever they do.
+//! Property test: agents of two tenants never reach each other, whatever they do.
 
 use proptest::prelude::*;
 
@@ -19,7 +19,7 @@ enum Action {
         to: usize,
         ephemeral: bool,
     },
-    /// The newest delivery of this agent's session, or one that never was.
+    /// Acknowledges the newest delivery of the agent's session, or one that was never made.
     Ack {
         index: usize,
         beyond: u64,
@@ -50,9 +50,9 @@ fn action() -> impl Strategy<Value = Action> {
 }
 
 #[derive(Debug)]
-struct Play {
-    desk: Desk,
-    /// Who holds which connection; numbers are never used twice.
+struct Scenario {
+    relay: TestCore,
+    /// The agent of each connection. Connection numbers are never used twice.
     holders: Vec<usize>,
     conns: [Option<u64>; AGENTS.len()],
     seqs: [(u64, u64); AGENTS.len()],
@@ -60,10 +60,10 @@ struct Play {
     bodies: std::collections::HashMap<RowId, Bytes>,
 }
 
-impl Play {
+impl Scenario {
     fn new() -> Self {
         Self {
-            desk: Desk::new(),
+            relay: TestCore::new(),
             holders: Vec::new(),
             conns: [None; AGENTS.len()],
             seqs: [(0, 0); AGENTS.len()],
@@ -72,53 +72,53 @@ impl Play {
         }
     }
 
-    fn act(&mut self, action: &Action) {
+    fn perform(&mut self, action: &Action) {
         let effects = match *action {
             Action::Open { index } => {
                 let conn = self.holders.len() as u64;
                 self.holders.push(index);
                 self.conns[index] = Some(conn);
-                self.desk.open(conn, index)
+                self.relay.open(conn, index)
             }
             Action::Close { index } => match self.conns[index].take() {
-                Some(conn) => self.desk.step(Event::Closed { conn: ConnId(conn) }),
+                Some(conn) => self.relay.step(Event::Closed { conn: ConnId(conn) }),
                 None => Vec::new(),
             },
             Action::Send { from, to, ephemeral } => self.send(from, to, ephemeral),
             Action::Ack { index, beyond } => {
                 let (epoch, seq) = self.seqs[index];
                 let conn = ConnId(self.conns[index].unwrap_or(u64::MAX));
-                self.desk.step(Event::Acked { conn, epoch, seq: seq + beyond })
+                self.relay.step(Event::Acked { conn, epoch, seq: seq + beyond })
             }
-            Action::Pass { ms } => self.desk.pass(ms),
-            Action::Stored => self.desk.step(Event::Stored { upto: self.written }),
+            Action::Pass { ms } => self.relay.pass(ms),
+            Action::Stored => self.relay.step(Event::Stored { upto: self.written }),
             Action::StoreFailed => {
-                let failed = self.desk.step(Event::StoreFailed { upto: self.written });
-                self.watch(failed);
-                self.desk.step(Event::StoreRecovered)
+                let failed = self.relay.step(Event::StoreFailed { upto: self.written });
+                self.observe(failed);
+                self.relay.step(Event::StoreRecovered)
             }
             Action::Remove { index } => {
                 let did = agent(index);
-                self.desk.step(Event::Removed { did: did.as_str() })
+                self.relay.step(Event::AgentRemoved { did: did.as_str() })
             }
         };
-        self.watch(effects);
+        self.observe(effects);
     }
 
     fn send(&mut self, from: usize, to: usize, ephemeral: bool) -> Vec<Effect> {
         let conn = self.conns[from].unwrap_or(u64::MAX);
         let class = if ephemeral { Class::Ephemeral } else { Class::Reliable };
         let target = if to < AGENTS.len() { agent(to).to_string() } else { UNKNOWN.to_owned() };
-        let effects = self.desk.send(conn, from, &target, class);
+        let effects = self.relay.send(conn, from, &target, class);
         let foreign = to >= AGENTS.len() || AGENTS[to].0 != AGENTS[from].0;
         if foreign {
-            self.same_as_unknown(&effects);
+            self.assert_same_as_unknown(&effects);
         }
         effects
     }
 
-    /// One refusal and nothing else, and the same for who is behind the wall and who does not exist.
-    fn same_as_unknown(&self, effects: &[Effect]) {
+    /// The only effect is a refusal, the same for an agent of another tenant as for an unknown one.
+    fn assert_same_as_unknown(&self, effects: &[Effect]) {
         let [Effect::Refuse { reason, retry_after, .. }] = effects else {
             panic!("more than a refusal: {effects:?}");
         };
@@ -127,7 +127,7 @@ impl Play {
         }
     }
 
-    fn watch(&mut self, effects: Vec<Effect>) {
+    fn observe(&mut self, effects: Vec<Effect>) {
         for effect in effects {
             match effect {
                 Effect::Deliver { conn, epoch, seq, envelope } => {
@@ -150,10 +150,10 @@ impl Play {
                         self.bodies.insert(row.row, body);
                     }
                 }
-                Effect::Load { agent, epoch, rows } => {
+                Effect::LoadPage { agent, epoch, rows } => {
                     let page = rows.iter().map(|row| (*row, self.bodies[row].clone())).collect();
-                    let loaded = self.desk.step(Event::Loaded { agent, epoch, page });
-                    self.watch(loaded);
+                    let loaded = self.relay.step(Event::Loaded { agent, epoch, page });
+                    self.observe(loaded);
                 }
                 _ => {}
             }
@@ -164,9 +164,9 @@ impl Play {
 proptest! {
     #[test]
     fn nothing_crosses_a_tenants_wall(actions in prop::collection::vec(action(), 1..200)) {
-        let mut play = Play::new();
+        let mut scenario = Scenario::new();
         for action in &actions {
-            play.act(action);
+            scenario.perform(action);
         }
     }
 }

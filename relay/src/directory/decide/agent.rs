@@ -1,4 +1,5 @@
-//! Agents as the admin declares them: root key, card, suspension and the keys that open them, all in one write.
+//! Decides how an agent is declared, suspended and deleted. A declaration sets root key, card,
+//! suspension and keys in one write.
 
 use std::sync::Arc;
 
@@ -6,52 +7,53 @@ use protocol::admin::AgentKey;
 use protocol::multikey;
 
 use super::*;
-use crate::directory::change::{Change, Edit};
+use crate::directory::edit::Edit;
 use crate::directory::entry::AgentEntry;
+use crate::directory::revocation::Revocation;
 
-pub(super) fn put(context: Context<'_>, did: Did, spec: AgentSpec) -> Result<Decision, Refused> {
+pub(super) fn put(context: Context<'_>, did: Did, spec: AgentSpec) -> Result<Decision, OperationError> {
     check(context, &did, &spec)?;
     let before = context.state.agent(&did);
     if before.is_none() {
-        context.check_room(&did.tenant())?;
+        context.check_capacity(&did.tenant())?;
     }
-    let fresh = AgentEntry::new(did);
-    let after = declared(before.map_or(&fresh, |agent| agent), spec);
+    let new = AgentEntry::new(did);
+    let after = declared(before.map_or(&new, |agent| agent), spec);
     if before.is_some_and(|before| **before == after) {
         return Ok(Decision::Unchanged);
     }
-    let changes = before.map_or_else(Vec::new, |before| consequences(context, before, &after));
-    Ok(Decision::Change { edit: Edit::PutAgent(Arc::new(after)), changes })
+    let revocations = before.map_or_else(Vec::new, |before| revocations_of(context, before, &after));
+    Ok(Decision::Apply { edit: Edit::PutAgent(Arc::new(after)), revocations })
 }
 
-pub(super) fn suspend(context: Context<'_>, did: Did, suspended: bool) -> Result<Decision, Refused> {
-    let Some(before) = context.state.agent(&did) else { return Err(Refused::AgentMissing(did)) };
+pub(super) fn suspend(context: Context<'_>, did: Did, suspended: bool) -> Result<Decision, OperationError> {
+    let Some(before) = context.state.agent(&did) else { return Err(OperationError::AgentMissing(did)) };
     if before.suspended == suspended {
         return Ok(Decision::Unchanged);
     }
     let after = AgentEntry { suspended, ..(**before).clone() };
-    let changes = consequences(context, before, &after);
-    Ok(Decision::Change { edit: Edit::PutAgent(Arc::new(after)), changes })
+    let revocations = revocations_of(context, before, &after);
+    Ok(Decision::Apply { edit: Edit::PutAgent(Arc::new(after)), revocations })
 }
 
 pub(super) fn delete(context: Context<'_>, did: Did) -> Decision {
     let Some(agent) = context.state.agent(&did) else { return Decision::Unchanged };
-    // The keys first: a connection that has not registered yet is known by its key only.
-    let keys = agent.keys.iter().map(|key| Change::KeyRevoked(key.sha256.key_id()));
-    let changes = keys.chain([Change::AgentRemoved(did.clone())]).collect();
-    Decision::Change { edit: Edit::RemoveAgent(did), changes }
+    // The keys come first: a connection that has not registered yet is known by its key only.
+    let keys = agent.keys.iter().map(|key| Revocation::KeyRevoked(key.sha256.key_id()));
+    let revocations = keys.chain([Revocation::AgentRemoved(did.clone())]).collect();
+    Decision::Apply { edit: Edit::RemoveAgent(did), revocations }
 }
 
-fn check(context: Context<'_>, did: &Did, spec: &AgentSpec) -> Result<(), Refused> {
+fn check(context: Context<'_>, did: &Did, spec: &AgentSpec) -> Result<(), OperationError> {
     let tenant = did.tenant();
     if context.state.tenant(&tenant).is_none() {
-        return Err(Refused::TenantMissing(tenant));
+        return Err(OperationError::TenantMissing(tenant));
     }
     if let Some(root) = &spec.root_key {
-        multikey::decode_ed25519(root).map_err(Refused::RootKey)?;
+        multikey::decode_ed25519(root).map_err(OperationError::RootKey)?;
     }
     if let Some(card) = &spec.card {
-        card.check().map_err(Refused::Card)?;
+        card.check().map_err(OperationError::Card)?;
     }
     if let Some(endpoint) = &spec.mcp {
         mcp::check(context, did, endpoint)?;
@@ -59,28 +61,29 @@ fn check(context: Context<'_>, did: &Did, spec: &AgentSpec) -> Result<(), Refuse
     check_keys(context, did, &spec.keys)
 }
 
-fn check_keys(context: Context<'_>, did: &Did, keys: &[AgentKey]) -> Result<(), Refused> {
+fn check_keys(context: Context<'_>, did: &Did, keys: &[AgentKey]) -> Result<(), OperationError> {
     if keys.len() > KEYS_PER_AGENT_MAX {
-        return Err(Refused::KeysOfAgent);
+        return Err(OperationError::KeysOfAgent);
     }
     for (index, key) in keys.iter().enumerate() {
         let id = key.sha256.key_id();
         if keys.iter().skip(index + 1).any(|other| other.sha256.key_id() == id) {
-            return Err(Refused::KeyTwice(id));
+            return Err(OperationError::KeyTwice(id));
         }
         let taken = context
             .state
             .key_by_id(&id)
             .is_some_and(|(hash, owner)| *hash != key.sha256 || owner.agent.as_ref() != Some(did));
         if taken {
-            return Err(Refused::KeyTaken(id));
+            return Err(OperationError::KeyTaken(id));
         }
     }
     Ok(())
 }
 
-/// The agent as the spec wants it, with what it registered itself. Without a root key in the spec, a registered record
-/// keeps its key: forgetting it would open the name to whoever comes first.
+/// The agent as declared, with the record that it registered itself. Without a root key in the
+/// spec, a registered record keeps its key; otherwise the next agent to register could take the
+/// name.
 fn declared(before: &AgentEntry, spec: AgentSpec) -> AgentEntry {
     let pinned = before.root_key.clone().filter(|_| before.record.is_some());
     let root_key = spec.root_key.or(pinned);
@@ -100,20 +103,20 @@ fn declared(before: &AgentEntry, spec: AgentSpec) -> AgentEntry {
     after
 }
 
-fn consequences(context: Context<'_>, before: &AgentEntry, after: &AgentEntry) -> Vec<Change> {
+fn revocations_of(context: Context<'_>, before: &AgentEntry, after: &AgentEntry) -> Vec<Revocation> {
     let works = |key: &AgentKey| !context.has_expired(key.not_after);
     let still = |key: &AgentKey| after.keys.iter().any(|other| other.sha256 == key.sha256 && works(other));
-    let mut changes: Vec<_> = before
+    let mut revocations: Vec<_> = before
         .keys
         .iter()
         .filter(|key| !still(key))
-        .map(|key| Change::KeyRevoked(key.sha256.key_id()))
+        .map(|key| Revocation::KeyRevoked(key.sha256.key_id()))
         .collect();
     let replaced = before.record.is_some() && after.record.is_none();
     if replaced || (after.suspended && !before.suspended) {
-        changes.push(Change::AgentSuspended(after.did.clone()));
+        revocations.push(Revocation::AgentSuspended(after.did.clone()));
     }
-    changes
+    revocations
 }
 
 #[cfg(test)]
@@ -122,7 +125,7 @@ mod tests {
     use protocol::multikey::encode_ed25519;
 
     use super::*;
-    use crate::directory::fixtures::{agent_with_keys, did, hash, state_with_tenants};
+    use crate::directory::fixtures::{agent_with_keys, did, hash};
 
     fn spec(keys: &[(u8, Option<UnixSeconds>)]) -> AgentSpec {
         AgentSpec { keys: agent_with_keys("acme", "alice", keys).keys.clone(), ..AgentSpec::default() }
@@ -132,67 +135,68 @@ mod tests {
         encode_ed25519(&Identity::generate(did("acme", name), 1, &mut rand::rng()).root_public())
     }
 
-    fn changes(decision: Decision) -> Vec<Change> {
+    fn revocations(decision: Decision) -> Vec<Revocation> {
         match decision {
-            Decision::Change { changes, .. } => changes,
-            Decision::Unchanged => panic!("nothing was changed"),
+            Decision::Apply { revocations, .. } => revocations,
+            Decision::Unchanged => panic!("the state is unchanged"),
         }
     }
 
     #[test]
     fn the_same_body_again_changes_nothing() {
-        let mut state = state_with_tenants(&["acme"]);
+        let mut state = DirectoryState::with_tenants(&["acme"]);
         let alice = did("acme", "alice");
         let spec = AgentSpec { root_key: Some(root("alice")), ..spec(&[(1, Some(5_000))]) };
-        let Decision::Change { edit, changes } = put(context(&state), alice.clone(), spec.clone()).unwrap()
+        let Decision::Apply { edit, revocations } =
+            put(context(&state), alice.clone(), spec.clone()).unwrap()
         else {
             panic!("a new agent is a change");
         };
-        assert_eq!(changes, vec![]);
+        assert_eq!(revocations, vec![]);
         state.apply(&edit);
         assert_eq!(put(context(&state), alice, spec).unwrap(), Decision::Unchanged);
     }
 
     #[test]
     fn a_key_that_is_left_out_or_ends_now_is_revoked() {
-        let mut state = state_with_tenants(&["acme"]);
+        let mut state = DirectoryState::with_tenants(&["acme"]);
         state.apply(&Edit::PutAgent(agent_with_keys("acme", "alice", &[(1, None), (2, None), (3, None)])));
         let decision =
             put(context(&state), did("acme", "alice"), spec(&[(2, Some(1_000)), (3, Some(1_001))]));
-        let revoked = [1, 2].map(|number| Change::KeyRevoked(hash(number).key_id())).to_vec();
-        assert_eq!(changes(decision.unwrap()), revoked);
+        let revoked = [1, 2].map(|number| Revocation::KeyRevoked(hash(number).key_id())).to_vec();
+        assert_eq!(revocations(decision.unwrap()), revoked);
     }
 
     #[test]
     fn a_suspension_closes_the_session_and_keeps_the_keys() {
-        let mut state = state_with_tenants(&["acme"]);
+        let mut state = DirectoryState::with_tenants(&["acme"]);
         let alice = did("acme", "alice");
         let missing = suspend(context(&state), alice.clone(), true).unwrap_err();
-        assert!(matches!(missing, Refused::AgentMissing(did) if did == alice));
+        assert!(matches!(missing, OperationError::AgentMissing(did) if did == alice));
         let before = agent_with_keys("acme", "alice", &[(1, None)]);
         state.apply(&Edit::PutAgent(Arc::clone(&before)));
-        let Decision::Change { edit, changes } = suspend(context(&state), alice.clone(), true).unwrap()
+        let Decision::Apply { edit, revocations } = suspend(context(&state), alice.clone(), true).unwrap()
         else {
             panic!("it was not suspended");
         };
-        assert_eq!(changes, vec![Change::AgentSuspended(alice.clone())]);
+        assert_eq!(revocations, vec![Revocation::AgentSuspended(alice.clone())]);
         state.apply(&edit);
         assert_eq!(suspend(context(&state), alice.clone(), true).unwrap(), Decision::Unchanged);
         let resumed = suspend(context(&state), alice.clone(), false).unwrap();
-        assert_eq!(resumed, Decision::Change { edit: Edit::PutAgent(before), changes: vec![] });
+        assert_eq!(resumed, Decision::Apply { edit: Edit::PutAgent(before), revocations: vec![] });
     }
 
     #[test]
     fn a_key_of_another_agent_is_not_moved() {
-        let mut state = state_with_tenants(&["acme"]);
+        let mut state = DirectoryState::with_tenants(&["acme"]);
         state.apply(&Edit::PutAgent(agent_with_keys("acme", "bob", &[(1, None)])));
         let refused = put(context(&state), did("acme", "alice"), spec(&[(1, None)])).unwrap_err();
-        assert!(matches!(refused, Refused::KeyTaken(id) if id == hash(1).key_id()));
+        assert!(matches!(refused, OperationError::KeyTaken(id) if id == hash(1).key_id()));
     }
 
     #[test]
     fn another_root_key_drops_the_record_and_closes_the_session() {
-        let mut state = state_with_tenants(&["acme"]);
+        let mut state = DirectoryState::with_tenants(&["acme"]);
         let registered = AgentEntry {
             root_key: Some(root("alice")),
             record: Some(b"{}".as_slice().into()),
@@ -205,19 +209,19 @@ mod tests {
 
         let replacing = AgentSpec { root_key: Some(root("alice")), ..spec(&[]) };
         let decision = put(context(&state), did("acme", "alice"), replacing).unwrap();
-        assert_eq!(changes(decision), vec![Change::AgentSuspended(did("acme", "alice"))]);
+        assert_eq!(revocations(decision), vec![Revocation::AgentSuspended(did("acme", "alice"))]);
     }
 
     #[test]
     fn a_tenant_gets_no_more_agents_than_it_may() {
-        let mut state = state_with_tenants(&["acme"]);
+        let mut state = DirectoryState::with_tenants(&["acme"]);
         let tenant = did("acme", "alice").tenant();
         let limited = TenantSpec { agents_max: Some(1), ..TenantSpec::default() };
         state.apply(&Edit::PutTenant(tenant, limited));
         state.apply(&Edit::PutAgent(agent_with_keys("acme", "alice", &[])));
         let refused = put(context(&state), did("acme", "bob"), spec(&[])).unwrap_err();
-        assert!(matches!(refused, Refused::AgentsOfTenant(1)));
+        assert!(matches!(refused, OperationError::AgentsOfTenant(1)));
         let refused = put(context(&state), did("other", "bob"), spec(&[])).unwrap_err();
-        assert!(matches!(refused, Refused::TenantMissing(_)));
+        assert!(matches!(refused, OperationError::TenantMissing(_)));
     }
 }

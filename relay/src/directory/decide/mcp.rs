@@ -1,15 +1,16 @@
-//! The MCP endpoint of an agent: one URL for one agent, and the names of those who may sign in for it.
+//! Decides how the MCP endpoint of an agent is declared and deleted: a URL belongs to one agent,
+//! and the declaration lists the accounts that may sign in for it.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use super::*;
-use crate::directory::change::Edit;
+use crate::directory::edit::Edit;
 use crate::directory::entry::AgentEntry;
 use protocol::url::is_endpoint_url;
 
-pub(super) fn put(context: Context<'_>, did: Did, spec: McpSpec) -> Result<Decision, Refused> {
-    let Some(before) = context.state.agent(&did) else { return Err(Refused::AgentMissing(did)) };
+pub(super) fn put(context: Context<'_>, did: Did, spec: McpSpec) -> Result<Decision, OperationError> {
+    let Some(before) = context.state.agent(&did) else { return Err(OperationError::AgentMissing(did)) };
     check(context, &did, &spec)?;
     if before.mcp.as_deref() == Some(&spec) {
         return Ok(Decision::Unchanged);
@@ -24,31 +25,31 @@ pub(super) fn delete(context: Context<'_>, did: &Did) -> Decision {
     }
 }
 
-pub(super) fn check(context: Context<'_>, did: &Did, spec: &McpSpec) -> Result<(), Refused> {
+pub(super) fn check(context: Context<'_>, did: &Did, spec: &McpSpec) -> Result<(), OperationError> {
     if !is_endpoint_url(&spec.url) {
-        return Err(Refused::McpUrl);
+        return Err(OperationError::McpUrl);
     }
     if spec.endpoint.as_ref().is_some_and(|endpoint| !is_endpoint_url(endpoint)) {
-        return Err(Refused::McpEndpoint);
+        return Err(OperationError::McpEndpoint);
     }
     let is_gateway = |url: &String| context.gateway_url == Some(url);
     if is_gateway(&spec.url) || spec.endpoint.as_ref().is_some_and(is_gateway) {
-        return Err(Refused::McpUrlOfGateway);
+        return Err(OperationError::McpUrlOfGateway);
     }
     check_accounts(&spec.accounts)?;
     if context.state.resource(&spec.url).is_some_and(|owner| owner.did != *did) {
-        return Err(Refused::McpUrlTaken);
+        return Err(OperationError::McpUrlTaken);
     }
     Ok(())
 }
 
-/// No session at the relay depends on it: access is decided when a token is asked for or looked at.
+/// No session of the relay depends on it: access is decided when a token is issued or introspected.
 fn changed(before: &AgentEntry, mcp: Option<McpSpec>) -> Decision {
     let after = AgentEntry { mcp: mcp.map(Arc::new), ..before.clone() };
-    Decision::Change { edit: Edit::PutAgent(Arc::new(after)), changes: Vec::new() }
+    Decision::Apply { edit: Edit::PutAgent(Arc::new(after)), revocations: Vec::new() }
 }
 
-fn check_accounts(accounts: &[String]) -> Result<(), Refused> {
+fn check_accounts(accounts: &[String]) -> Result<(), OperationError> {
     let good = |name: &String| {
         (1..=MCP_ACCOUNT_BYTES_MAX).contains(&name.len()) && name.chars().all(|c| !c.is_control() && c != ' ')
     };
@@ -56,28 +57,28 @@ fn check_accounts(accounts: &[String]) -> Result<(), Refused> {
     if accounts.len() <= MCP_ACCOUNTS_MAX && different.len() == accounts.len() && accounts.iter().all(good) {
         return Ok(());
     }
-    Err(Refused::McpAccounts)
+    Err(OperationError::McpAccounts)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::directory::fixtures::{agent_with_keys, did, state_with_tenants};
+    use crate::directory::fixtures::{agent_with_keys, did};
 
     fn spec(url: &str, accounts: &[&str]) -> McpSpec {
         let accounts = accounts.iter().map(ToString::to_string).collect();
         McpSpec { url: url.into(), accounts, endpoint: None }
     }
 
-    fn state() -> State {
-        let mut state = state_with_tenants(&["acme"]);
+    fn state() -> DirectoryState {
+        let mut state = DirectoryState::with_tenants(&["acme"]);
         state.apply(&Edit::PutAgent(agent_with_keys("acme", "alice", &[(1, None)])));
         state.apply(&Edit::PutAgent(agent_with_keys("acme", "bob", &[])));
         state
     }
 
-    fn applied(state: &mut State, decision: Decision) {
-        let Decision::Change { edit, .. } = decision else { panic!("unchanged") };
+    fn applied(state: &mut DirectoryState, decision: Decision) {
+        let Decision::Apply { edit, .. } = decision else { panic!("unchanged") };
         state.apply(&edit);
     }
 
@@ -90,7 +91,7 @@ mod tests {
         assert_eq!(state.resource(&mcp.url).unwrap().did, did("acme", "alice"));
         assert_eq!(put(context(&state), did("acme", "alice"), mcp.clone()).unwrap(), Decision::Unchanged);
         let taken = put(context(&state), did("acme", "bob"), mcp.clone()).unwrap_err();
-        assert!(matches!(taken, Refused::McpUrlTaken));
+        assert!(matches!(taken, OperationError::McpUrlTaken));
         let decision = delete(context(&state), &did("acme", "alice"));
         applied(&mut state, decision);
         assert!(state.resource(&mcp.url).is_none());
@@ -120,10 +121,10 @@ mod tests {
         };
         let (good, plain) = ("https://a.example/mcp", "http://a.example/mcp");
         assert!(put(good, good).is_ok() && put(good, "https://b.svc:443/mcp").is_err());
-        assert!(matches!(put(plain, good), Err(Refused::McpUrl)));
-        assert!(matches!(put(good, plain), Err(Refused::McpEndpoint)));
-        assert!(matches!(put(GATEWAY, good), Err(Refused::McpUrlOfGateway)));
-        assert!(matches!(put(good, GATEWAY), Err(Refused::McpUrlOfGateway)));
+        assert!(matches!(put(plain, good), Err(OperationError::McpUrl)));
+        assert!(matches!(put(good, plain), Err(OperationError::McpEndpoint)));
+        assert!(matches!(put(GATEWAY, good), Err(OperationError::McpUrlOfGateway)));
+        assert!(matches!(put(good, GATEWAY), Err(OperationError::McpUrlOfGateway)));
     }
 
     #[test]
@@ -132,7 +133,7 @@ mod tests {
         for bad in [vec![""], vec!["a", "a"], vec!["a b"], vec![long.as_str()], vec!["a\n"]] {
             let refused =
                 put(context(&state()), did("acme", "alice"), spec("https://a.example/", &bad)).unwrap_err();
-            assert!(matches!(refused, Refused::McpAccounts), "{bad:?}");
+            assert!(matches!(refused, OperationError::McpAccounts), "{bad:?}");
         }
     }
 
@@ -140,6 +141,6 @@ mod tests {
     fn what_is_not_there_gets_no_endpoint() {
         let refused =
             put(context(&state()), did("acme", "carol"), spec("https://a.example/", &[])).unwrap_err();
-        assert!(matches!(refused, Refused::AgentMissing(_)));
+        assert!(matches!(refused, OperationError::AgentMissing(_)));
     }
 }

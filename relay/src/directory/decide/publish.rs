@@ -1,5 +1,5 @@
-//! An agent registers its record. A DID belongs to its root key: the one on record, or the first that comes with a valid
-//! credential.
+//! Decides whether an agent's record is registered. A DID belongs to its root key: the one on
+//! record, or the first that registers with a valid credential.
 
 use std::sync::Arc;
 
@@ -7,39 +7,39 @@ use protocol::multikey;
 
 use super::*;
 use crate::directory::authenticate::recheck;
-use crate::directory::change::Edit;
+use crate::directory::edit::Edit;
 use crate::directory::entry::AgentEntry;
 
 pub(super) fn publish(
     context: Context<'_>,
     who: &Principal,
     record: &VerifiedRecord,
-) -> Result<Decision, Refused> {
+) -> Result<Decision, OperationError> {
     check_covered(who, &record.did)?;
-    recheck(context.state, who, context.now).map_err(Refused::Credential)?;
+    recheck(context.state, who, context.now).map_err(OperationError::Credential)?;
     let root_key = multikey::encode_ed25519(&record.keys.root);
     let Some(before) = context.state.agent(&record.did) else {
-        context.check_room(&who.tenant)?;
+        context.check_capacity(&who.tenant)?;
         return Ok(registered(&AgentEntry::new(record.did.clone()), record, root_key));
     };
     if before.suspended {
-        return Err(Refused::Suspended);
+        return Err(OperationError::Suspended);
     }
     if before.root_key.as_ref().is_some_and(|on_record| *on_record != root_key) {
-        return Err(Refused::RootOnRecord);
+        return Err(OperationError::RootOnRecord);
     }
     if before.record.as_ref().is_some_and(|bytes| **bytes == *record.bytes) {
         return Ok(Decision::Unchanged);
     }
     if before.record.is_some() && record.keys.created < before.record_created {
-        return Err(Refused::Rollback);
+        return Err(OperationError::Rollback);
     }
     Ok(registered(before, record, root_key))
 }
 
-fn check_covered(who: &Principal, did: &Did) -> Result<(), Refused> {
+fn check_covered(who: &Principal, did: &Did) -> Result<(), OperationError> {
     let covered = did.tenant() == who.tenant && who.agent.as_ref().is_none_or(|only| only == did);
-    if covered { Ok(()) } else { Err(Refused::NotCovered) }
+    if covered { Ok(()) } else { Err(OperationError::NotCovered) }
 }
 
 fn registered(before: &AgentEntry, record: &VerifiedRecord, root_key: String) -> Decision {
@@ -50,7 +50,7 @@ fn registered(before: &AgentEntry, record: &VerifiedRecord, root_key: String) ->
         registered_card: Some(record.card.clone()),
         ..before.clone()
     };
-    Decision::Change { edit: Edit::PutAgent(Arc::new(after)), changes: Vec::new() }
+    Decision::Apply { edit: Edit::PutAgent(Arc::new(after)), revocations: Vec::new() }
 }
 
 #[cfg(test)]
@@ -59,7 +59,7 @@ mod tests {
     use protocol::record::Card;
 
     use super::*;
-    use crate::directory::fixtures::{agent_with_keys, did, hash, key, record, state_with_tenants, tenant};
+    use crate::directory::fixtures::{agent_with_keys, did, hash, key, record, tenant};
 
     fn identity(name: &str) -> Identity {
         Identity::generate(did("acme", name), 1, &mut rand::rng())
@@ -69,15 +69,19 @@ mod tests {
         Principal { tenant: tenant("acme"), agent: None, key_id: hash(1).key_id() }
     }
 
-    fn state_with_key() -> State {
-        let mut state = state_with_tenants(&["acme"]);
+    fn state_with_key() -> DirectoryState {
+        let mut state = DirectoryState::with_tenants(&["acme"]);
         state.apply(&Edit::PutKey(tenant("acme"), key(1, None)));
         state
     }
 
-    fn published(state: &mut State, identity: &Identity, now: UnixSeconds) -> Result<Decision, Refused> {
+    fn published(
+        state: &mut DirectoryState,
+        identity: &Identity,
+        now: UnixSeconds,
+    ) -> Result<Decision, OperationError> {
         let decision = publish(context(state), &tenant_key(), &record(identity, Card::default(), now));
-        if let Ok(Decision::Change { edit, .. }) = &decision {
+        if let Ok(Decision::Apply { edit, .. }) = &decision {
             state.apply(edit);
         }
         decision
@@ -102,7 +106,7 @@ mod tests {
         assert_eq!(published(&mut state, &alice, 20).unwrap(), Decision::Unchanged);
         let refused = published(&mut state, &alice, 19).unwrap_err();
         assert_eq!(refused.reason(), Reason::RecordRollback);
-        assert!(matches!(published(&mut state, &alice, 21), Ok(Decision::Change { .. })));
+        assert!(matches!(published(&mut state, &alice, 21), Ok(Decision::Apply { .. })));
     }
 
     #[test]

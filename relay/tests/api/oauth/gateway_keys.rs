@@ -97,5 +97,5 @@ async fn an_agents_own_url_is_never_the_gateways() {
     spec =
         McpSpec { url: "https://mcp.example/alice".into(), endpoint: Some("ftp://alice/mcp".into()), ..spec };
     let refused = relay.put("tenants/default/agents/alice/mcp", &spec).await.unwrap_err();
-    assert!(refused.detail.unwrap().starts_with("endpoint is not where the gateway could reach one"));
+    assert!(refused.detail.unwrap().starts_with("endpoint is not a URL that the gateway can reach"));
 }

@@ -4,10 +4,10 @@
 use sqlx::sqlite::{SqliteConnectOptions, SqliteConnection};
 use sqlx::{ConnectOptions as _, Row as _};
 
-use crate::harness::{PATIENCE, TestRelay};
+use crate::harness::{TEST_TIMEOUT, TestRelay};
 
 async fn open(relay: &TestRelay) -> SqliteConnection {
-    let options = SqliteConnectOptions::new().filename(relay.store_file()).busy_timeout(PATIENCE);
+    let options = SqliteConnectOptions::new().filename(relay.store_file()).busy_timeout(TEST_TIMEOUT);
     options.connect().await.unwrap()
 }
 

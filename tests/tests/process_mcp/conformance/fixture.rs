@@ -1,5 +1,5 @@
-//! The tools, resources and prompts that the conformance suite calls by name, in front of the product's own handler: what is
-//! not a fixture goes to the product.
+//! Serves the tools, resources and prompts that the conformance suite calls by name, in front of
+//! the product's own handler.
 #![expect(deprecated, reason = "the older requirement set asks for logging and subscriptions")]
 
 use std::collections::HashMap;

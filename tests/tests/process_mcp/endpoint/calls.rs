@@ -1,10 +1,10 @@
-//! Calls of tools with the agent's key, as our own client makes them.
+//! Calls tools with the agent's key.
 
 use devtools::eventually::eventually;
 use devtools::http_client;
 use serde_json::{Value, json};
 
-use super::{Endpoint, READY_LIMIT};
+use super::{Endpoint, READY_TIMEOUT};
 
 impl Endpoint {
     /// The structured answer of a tool.
@@ -66,7 +66,7 @@ impl Endpoint {
 
     /// Calls a tool until its answer has something at this place, and returns that.
     pub(crate) async fn until(&self, tool: &str, arguments: Value, pointer: &str) -> Value {
-        eventually("the answer has what is waited for", READY_LIMIT, async || {
+        eventually("the answer has what is waited for", READY_TIMEOUT, async || {
             let answer = self.call(tool, arguments.clone()).await?;
             answer.pointer(pointer).cloned().ok_or_else(|| anyhow::anyhow!("{answer}"))
         })

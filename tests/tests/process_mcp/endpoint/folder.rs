@@ -1,4 +1,4 @@
-//! The certificate that the server finds in its folder.
+//! Writes the certificate into the server's folder.
 
 use std::path::Path;
 use std::time::{Duration, SystemTime};

@@ -1,4 +1,5 @@
-//! A rolling restart of the gateways under load: no call fails that its client was not told to make again.
+//! Restarts the gateways one after the other under load. Every call that fails carries the advice
+//! to retry.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -16,7 +17,7 @@ const CALLERS: usize = 12;
 #[derive(Default)]
 struct Counted {
     done: AtomicU64,
-    /// Refused with the word when to try again.
+    /// Refused with Retry-After.
     told: AtomicU64,
     stop: AtomicBool,
 }
@@ -41,7 +42,7 @@ async fn keep_calling(gateways: Vec<(u16, u16)>, credential: String, counted: Ar
         if status == StatusCode::OK && body["result"]["isError"] != true {
             counted.done.fetch_add(1, Ordering::Relaxed);
         } else {
-            assert!(retry, "{status} without a word when to try again: {body}");
+            assert!(retry, "{status} without Retry-After: {body}");
             counted.told.fetch_add(1, Ordering::Relaxed);
         }
         if closes {
@@ -72,12 +73,14 @@ async fn a_rolling_restart_under_load_fails_no_call_that_was_not_told_to_try_aga
         let before = counted.done.load(Ordering::Relaxed);
         assert_eq!(gateway.end().await.unwrap(), 0);
         gateway.start_again().await.unwrap();
-        assert!(counted.done.load(Ordering::Relaxed) > before, "the other one served meanwhile");
+        assert!(counted.done.load(Ordering::Relaxed) > before, "the other gateway served in this time");
     }
     counted.stop.store(true, Ordering::Relaxed);
     for caller in callers {
         caller.await.unwrap();
     }
     let (done, told) = (counted.done.load(Ordering::Relaxed), counted.told.load(Ordering::Relaxed));
-    eprintln!("rolling restart of two gateways: {done} calls done, {told} told to try again, 0 failed");
+    eprintln!(
+        "rolling restart of two gateways: {done} calls done, {told} with the advice to retry, 0 failed"
+    );
 }

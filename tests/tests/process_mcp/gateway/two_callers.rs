@@ -1,5 +1,5 @@
-//! Two callers at one gateway call every tool with everything they could have learnt of each other: no byte crosses, and nothing of the
-//! other one changes.
+//! Lets two callers at one gateway call every tool with all they could know of each other. No byte
+//! crosses, and neither changes anything of the other.
 
 use devtools::gateway_site::GatewaySite;
 use devtools::http_client;
@@ -13,7 +13,7 @@ use super::{call, key};
 /// Times each caller goes through all tools.
 const TURNS: usize = 6;
 
-/// What one caller owns, and what only they may see.
+/// The objects of one caller, and the texts that only they may see.
 struct Owned {
     agent: usize,
     canary: String,
@@ -41,7 +41,7 @@ async fn give(site: &GatewaySite, agent: usize, name: &str, canary: String) -> O
     let status = json!({"id": owned.task});
     devtools::eventually::eventually(
         "the task has arrived",
-        super::super::endpoint::READY_LIMIT,
+        super::super::endpoint::READY_TIMEOUT,
         async || {
             let answer = site.gateways[0].call(key(site, agent), "get_task_status", status.clone()).await?;
             anyhow::ensure!(answer["result"]["isError"] != true, "{answer}");

@@ -1,4 +1,5 @@
-//! An MCP endpoint and its authorization server on one loopback port, right in all but one thing.
+//! Serves an MCP endpoint and its authorization server on one loopback port, correct in all but one
+//! thing.
 
 use std::sync::Arc;
 

@@ -1,4 +1,4 @@
-//! Why a sign-in with the provider failed.
+//! The errors of a sign-in with the OpenID provider.
 
 use std::path::PathBuf;
 

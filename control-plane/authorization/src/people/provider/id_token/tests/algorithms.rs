@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 
 use super::*;
 
-/// An RSA key of 2048 bits for these tests only: `openssl genpkey -algorithm RSA`, as PKCS#8 in DER.
+/// A 2048-bit RSA key for these tests only: `openssl genpkey -algorithm RSA`, as PKCS#8 in DER.
 const RSA_KEY: &[u8] = include_bytes!("../rsa_test_key.der");
 
 type Sign = dyn Fn(&[u8]) -> Vec<u8>;

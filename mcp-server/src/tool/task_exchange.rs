@@ -1,0 +1,121 @@
+//! Functions that the task tools share: find a task, send a message about it, wait for it, show it.
+
+use std::time::Duration;
+
+use protocol::Did;
+use protocol::Reason;
+use protocol::envelope::{Content, MessageId, MessageType};
+use protocol::limits::DID_BYTES_MAX;
+use protocol::task::{State, TaskMessage};
+use schemars::JsonSchema;
+use serde::Deserialize;
+
+use super::toolbox::Toolbox;
+use super::{agent_reference, content, wait};
+use crate::change_feed::Change;
+use crate::clock;
+use crate::network::{NetworkError, OutgoingMessage};
+use crate::tasks::Task;
+use crate::tasks::rules::Transition;
+use crate::tool_error::ToolError;
+use crate::view::{MESSAGES_SHOWN, TaskView};
+
+/// The task that a caller means. It is not flattened into arguments, because serde could not reject
+/// unknown members then.
+#[derive(Debug, Clone, Deserialize, JsonSchema)]
+pub(super) struct TaskReference {
+    pub(super) id: String,
+    #[schemars(length(min = 1, max = DID_BYTES_MAX))]
+    pub(super) with: Option<String>,
+}
+
+impl TaskReference {
+    pub(super) async fn find(&self, toolbox: &Toolbox) -> Result<Task, ToolError> {
+        let id: MessageId = self.id.parse().map_err(|_| ToolError::TaskId)?;
+        let own = toolbox.network.own_agent().did;
+        let with = self.with.as_deref().map(|with| agent_reference::resolve(with, &own)).transpose()?;
+        toolbox.store.tasks.find(id, with.as_ref()).await.map_err(ToolError::FindTask)
+    }
+}
+
+/// The content of a task message.
+///
+/// # Errors
+/// The message exceeds a limit.
+pub(super) fn task_content(message: TaskMessage) -> Result<Content, ToolError> {
+    content::check_size(message.checked().map_err(ToolError::TaskBody)?.to_content())
+}
+
+/// Stores a message about a task, sends it, and undoes the change when it was not sent.
+pub(super) async fn send_about_task(
+    toolbox: &Toolbox,
+    task: &Task,
+    transition: &Transition,
+    message: TaskMessage,
+) -> Result<Task, ToolError> {
+    let content = task_content(message)?;
+    let (tasks, id) = (&toolbox.store.tasks, clock::new_message_id());
+    let changed = tasks.record_outgoing(task, transition, id, clock::now()).await;
+    let changed = changed.map_err(ToolError::Database)?.ok_or(ToolError::TasksFull)?;
+    let outgoing = OutgoingMessage {
+        to: task.peer.clone(),
+        id: Some(id),
+        kind: MessageType::Event,
+        content,
+        thread: Some(task.id.to_string()),
+        re: Some(task.id),
+    };
+    let sent = send_with_retry(toolbox, outgoing).await;
+    if let Err(error) = &sent
+        && !error.is_uncertain()
+    {
+        tasks.undo_outgoing(task, id).await.map_err(ToolError::Database)?;
+    }
+    toolbox.store.changes.publish(Change::TaskChanged { id: task.id });
+    sent?;
+    Ok(changed)
+}
+
+/// Sends a message. When it is unknown whether the relay accepted it, sends it once more with the
+/// same id, which the relay accepts only once.
+pub(super) async fn send_with_retry(toolbox: &Toolbox, message: OutgoingMessage) -> Result<(), NetworkError> {
+    let again = message.clone();
+    match toolbox.network.send(message).await {
+        Err(error) if error.is_uncertain() => match toolbox.network.send(again).await {
+            Ok(_) | Err(NetworkError::Relay { reason: Reason::DuplicateId, .. }) => Ok(()),
+            Err(_) => Err(error),
+        },
+        sent => sent.map(drop),
+    }
+}
+
+/// Waits until the task satisfies `done`; `None` when the time is over first.
+pub(super) async fn wait_for_task(
+    toolbox: &Toolbox,
+    id: MessageId,
+    peer: &Did,
+    wait: Duration,
+    done: impl Fn(&Task) -> bool,
+) -> Result<Option<Task>, ToolError> {
+    let mut changes = wait::ChangeWait::new(toolbox.store.changes.subscribe(), wait);
+    toolbox.network.ensure_connected().await;
+    loop {
+        let task = toolbox.store.tasks.find(id, Some(peer)).await.map_err(ToolError::FindTask)?;
+        if done(&task) {
+            return Ok(Some(task));
+        }
+        if !changes.next_change().await {
+            return Ok(None);
+        }
+    }
+}
+
+/// Whether the task waits for its giver: it has ended, or needs input.
+pub(super) fn needs_giver(task: &Task) -> bool {
+    task.state.is_final() || task.state == State::InputRequired
+}
+
+pub(super) async fn show(toolbox: &Toolbox, task: &Task, timed_out: bool) -> Result<TaskView, ToolError> {
+    let entries = toolbox.store.tasks.entries(task, MESSAGES_SHOWN).await.map_err(ToolError::Database)?;
+    Ok(TaskView::of(task, &entries, timed_out))
+}

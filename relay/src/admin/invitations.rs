@@ -1,0 +1,53 @@
+//! Operations of the admin API on invitations to sign in.
+
+use axum::Json;
+use axum::extract::State;
+use axum::http::{HeaderName, header};
+use protocol::admin::{Applied, DeclaredInvitation, Invitation, InvitationSpec, InvitationView, Page};
+
+use super::AdminState;
+use super::body::{StrictJson, current_version};
+use super::paging::Paging;
+use super::path::{InvitationPath, TenantPath};
+use crate::problem::ProblemResponse;
+
+/// `GET tenants/{tenant}/invitations?after=&limit=` lists the invitations, without their codes.
+pub(super) async fn list(
+    State(admin): State<AdminState>,
+    TenantPath(tenant): TenantPath,
+    paging: Paging<String>,
+) -> Result<Json<Page<InvitationView>>, ProblemResponse> {
+    Ok(Json(admin.invitations.page(&tenant, paging.after.as_deref(), paging.limit).await?))
+}
+
+/// `POST tenants/{tenant}/invitations` creates an invitation. Only this answer contains its code.
+pub(super) async fn create(
+    State(admin): State<AdminState>,
+    TenantPath(tenant): TenantPath,
+    StrictJson(spec): StrictJson<InvitationSpec>,
+) -> Result<([(HeaderName, &'static str); 1], Json<Invitation>), ProblemResponse> {
+    let invitation = admin.invitations.create(&tenant, spec).await?;
+    Ok(([(header::CACHE_CONTROL, "no-store")], Json(invitation)))
+}
+
+/// `PUT tenants/{tenant}/invitations/{id}` declares an invitation whose code the admin keeps.
+/// Another code or agent under the same id withdraws the old invitation and the account made with
+/// it.
+pub(super) async fn put(
+    State(admin): State<AdminState>,
+    InvitationPath(tenant, id): InvitationPath,
+    StrictJson(spec): StrictJson<DeclaredInvitation>,
+) -> Result<Json<Applied>, ProblemResponse> {
+    admin.invitations.declare(&tenant, &id, &spec).await?;
+    Ok(current_version(&admin.directory))
+}
+
+/// `DELETE tenants/{tenant}/invitations/{id}` withdraws an invitation, with the account that was
+/// made with it and all grants of that account.
+pub(super) async fn delete(
+    State(admin): State<AdminState>,
+    InvitationPath(tenant, id): InvitationPath,
+) -> Result<Json<Applied>, ProblemResponse> {
+    admin.invitations.withdraw(&tenant, &id).await?;
+    Ok(current_version(&admin.directory))
+}

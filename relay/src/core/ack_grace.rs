@@ -1,0 +1,30 @@
+//! The time a recipient has to acknowledge a message before it is written to disk.
+
+use super::limits::ACK_GRACE;
+use super::{AgentSlot, Core, Effect, Now};
+
+/// When a delivery is written to the mailbox, unless it is acknowledged before. All deliveries
+/// wait equally long, so a queue keeps them in order.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct AckDeadline {
+    at_ms: u64,
+    mailbox: AgentSlot,
+    epoch: u64,
+    seq: u64,
+}
+
+impl Core {
+    pub(super) fn start_ack_grace(&mut self, mailbox: AgentSlot, epoch: u64, seq: u64, now: Now) {
+        let at_ms = now.mono_ms + u64::try_from(ACK_GRACE.as_millis()).unwrap_or(u64::MAX);
+        self.ack_deadlines.push_back(AckDeadline { at_ms, mailbox, epoch, seq });
+    }
+
+    /// Writes the deliveries that were not acknowledged in time.
+    pub(super) fn persist_overdue(&mut self, now: Now, out: &mut Vec<Effect>) {
+        while let Some(due) = self.ack_deadlines.pop_front_if(|due| due.at_ms <= now.mono_ms) {
+            if self.agents.session(due.mailbox).is_some_and(|session| session.epoch == due.epoch) {
+                self.persist(due.mailbox, due.seq, now, out);
+            }
+        }
+    }
+}

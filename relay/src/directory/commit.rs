@@ -1,0 +1,187 @@
+//! Commits one edit and the next version of the directory in one transaction.
+
+use protocol::admin::{McpSpec, TenantSpec};
+use protocol::api_key::KeyHash;
+use protocol::did::TenantId;
+use protocol::record::Card;
+use protocol::{Did, UnixSeconds};
+use sqlx::{Row as _, SqliteConnection};
+
+use super::edit::Edit;
+use super::entry::{AgentEntry, TenantKey};
+use crate::store::{Store, StoreError};
+
+type Result<T = ()> = std::result::Result<T, sqlx::Error>;
+
+impl Store {
+    /// Returns the version that contains the edit, once it is on disk.
+    ///
+    /// # Errors
+    /// Nothing was written.
+    pub(crate) async fn commit_edit(&self, edit: &Edit) -> std::result::Result<u64, StoreError> {
+        self.try_commit(edit).await.map_err(StoreError::Commit)
+    }
+
+    /// Tests whether commits work, with one that changes nothing.
+    ///
+    /// # Errors
+    /// As [`Self::commit_edit`].
+    pub(crate) async fn probe(&self) -> std::result::Result<(), StoreError> {
+        let touched = "update directory_meta set version = version where id = 1";
+        sqlx::query(touched).execute(self.pool()).await.map(|_| ()).map_err(StoreError::Commit)
+    }
+
+    async fn try_commit(&self, edit: &Edit) -> Result<u64> {
+        // Immediate: it waits for the write lock at the start and not half way.
+        let mut transaction = self.pool().begin_with("begin immediate").await?;
+        write(&mut transaction, edit).await?;
+        let version = bump(&mut transaction).await?;
+        transaction.commit().await?;
+        Ok(version)
+    }
+}
+
+async fn write(to: &mut SqliteConnection, edit: &Edit) -> Result {
+    match edit {
+        Edit::PutTenant(tenant, spec) => put_tenant(to, tenant, spec).await,
+        Edit::RemoveTenant(tenant) => remove_tenant(to, tenant).await,
+        Edit::PutAgent(agent) => put_agent(to, agent).await,
+        Edit::RemoveAgent(did) => remove_agent(to, did).await,
+        Edit::PutKey(tenant, key) => put_tenant_key(to, tenant, key).await,
+        Edit::RemoveKey(_, key) => remove_key(to, &key.sha256).await,
+    }
+}
+
+async fn bump(to: &mut SqliteConnection) -> Result<u64> {
+    let row = sqlx::query("update directory_meta set version = version + 1 where id = 1 returning version")
+        .fetch_one(to)
+        .await?;
+    row.try_get("version").map(i64::unsigned_abs)
+}
+
+async fn put_tenant(to: &mut SqliteConnection, tenant: &TenantId, spec: &TenantSpec) -> Result {
+    sqlx::query(
+        "insert into tenants (tenant, display_name, suspended, agents_max) values (?, ?, ?, ?)
+         on conflict (tenant) do update set
+           display_name = excluded.display_name, suspended = excluded.suspended, agents_max = excluded.agents_max",
+    )
+    .bind(tenant.as_str())
+    .bind(&spec.display_name)
+    .bind(spec.suspended)
+    .bind(spec.agents_max)
+    .execute(to)
+    .await
+    .map(|_| ())
+}
+
+/// Its agents and keys are deleted through their foreign keys.
+async fn remove_tenant(to: &mut SqliteConnection, tenant: &TenantId) -> Result {
+    sqlx::query("delete from tenants where tenant = ?").bind(tenant.as_str()).execute(to).await.map(|_| ())
+}
+
+async fn put_agent(to: &mut SqliteConnection, agent: &AgentEntry) -> Result {
+    sqlx::query(
+        "insert into agents
+           (tenant, name, root_key, declared_card, suspended, record, record_created, registered_card, mcp_url,
+            mcp_accounts, mcp_endpoint)
+         values (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+         on conflict (tenant, name) do update set
+           root_key = excluded.root_key, declared_card = excluded.declared_card, suspended = excluded.suspended,
+           record = excluded.record, record_created = excluded.record_created,
+           registered_card = excluded.registered_card, mcp_url = excluded.mcp_url,
+           mcp_accounts = excluded.mcp_accounts, mcp_endpoint = excluded.mcp_endpoint",
+    )
+    .bind(agent.tenant.as_str())
+    .bind(agent.did.name())
+    .bind(&agent.root_key)
+    .bind(card_json(agent.declared_card.as_ref())?)
+    .bind(agent.suspended)
+    .bind(agent.record.as_deref())
+    .bind(agent.record.as_ref().map(|_| integer(agent.record_created)))
+    .bind(card_json(agent.registered_card.as_ref())?)
+    .bind(agent.mcp.as_ref().map(|mcp| mcp.url.as_str()))
+    .bind(accounts_json(agent.mcp.as_deref())?)
+    .bind(agent.mcp.as_ref().and_then(|mcp| mcp.endpoint.as_deref()))
+    .execute(&mut *to)
+    .await?;
+    end_grants(to, agent).await?;
+    replace_keys(to, agent).await
+}
+
+/// Ends the grants for an MCP endpoint that the agent no longer has, also in case it gets the
+/// endpoint back later. The same goes for the gateway when it no longer serves the agent.
+async fn end_grants(to: &mut SqliteConnection, agent: &AgentEntry) -> Result {
+    sqlx::query(
+        "delete from oauth_grants where tenant = ? and agent = ?
+           and case gateway when 1 then ? is null else resource is not ? end",
+    )
+    .bind(agent.tenant.as_str())
+    .bind(agent.did.name())
+    .bind(agent.mcp.as_ref().and_then(|mcp| mcp.endpoint.as_deref()))
+    .bind(agent.mcp.as_ref().map(|mcp| mcp.url.as_str()))
+    .execute(to)
+    .await
+    .map(|_| ())
+}
+
+async fn replace_keys(to: &mut SqliteConnection, agent: &AgentEntry) -> Result {
+    sqlx::query("delete from api_keys where tenant = ? and agent = ?")
+        .bind(agent.tenant.as_str())
+        .bind(agent.did.name())
+        .execute(&mut *to)
+        .await?;
+    for key in &agent.keys {
+        put_key(to, &key.sha256, &agent.tenant, Some(agent.did.name()), key.not_after).await?;
+    }
+    Ok(())
+}
+
+async fn remove_agent(to: &mut SqliteConnection, did: &Did) -> Result {
+    sqlx::query("delete from agents where tenant = ? and name = ?")
+        .bind(did.tenant().as_str())
+        .bind(did.name())
+        .execute(to)
+        .await
+        .map(|_| ())
+}
+
+async fn put_tenant_key(to: &mut SqliteConnection, tenant: &TenantId, key: &TenantKey) -> Result {
+    remove_key(to, &key.sha256).await?;
+    put_key(to, &key.sha256, tenant, None, key.not_after).await
+}
+
+async fn put_key(
+    to: &mut SqliteConnection,
+    hash: &KeyHash,
+    tenant: &TenantId,
+    agent: Option<&str>,
+    not_after: Option<UnixSeconds>,
+) -> Result {
+    sqlx::query("insert into api_keys (sha256, tenant, agent, not_after) values (?, ?, ?, ?)")
+        .bind(hash.as_bytes().as_slice())
+        .bind(tenant.as_str())
+        .bind(agent)
+        .bind(not_after.map(integer))
+        .execute(to)
+        .await
+        .map(|_| ())
+}
+
+async fn remove_key(to: &mut SqliteConnection, hash: &KeyHash) -> Result {
+    let delete = sqlx::query("delete from api_keys where sha256 = ?");
+    delete.bind(hash.as_bytes().as_slice()).execute(to).await.map(|_| ())
+}
+
+fn card_json(card: Option<&Card>) -> Result<Option<String>> {
+    card.map(serde_json::to_string).transpose().map_err(|error| sqlx::Error::Encode(error.into()))
+}
+
+fn accounts_json(mcp: Option<&McpSpec>) -> Result<Option<String>> {
+    let json = mcp.map(|mcp| serde_json::to_string(&mcp.accounts)).transpose();
+    json.map_err(|error| sqlx::Error::Encode(error.into()))
+}
+
+/// SQLite has only signed integers. A time beyond them is stored as the largest.
+fn integer(seconds: UnixSeconds) -> i64 {
+    i64::try_from(seconds).unwrap_or(i64::MAX)
+}

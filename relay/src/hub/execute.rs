@@ -1,0 +1,132 @@
+//! Executes commands and store reports on the core, then writes the resulting bytes to sockets.
+
+use std::sync::Arc;
+
+use protocol::frame::{RpcError, write_error, write_result};
+
+use super::connection::Connection;
+use super::state::HubState;
+use super::{Command, CommandBatch, Hub};
+use crate::core::{ConnId, Event, NewSession, Now, Submission};
+use crate::message_store::StoreReport;
+
+impl Hub {
+    /// Executes the commands of one read. Does nothing if the connection is closing.
+    pub(crate) fn execute<'a>(&self, connection: &Connection, batch: impl Into<CommandBatch<'a>>) {
+        let batch = batch.into();
+        if batch.commands.is_empty() {
+            return;
+        }
+        self.with_state(|state| {
+            if connection.is_closing() {
+                return;
+            }
+            let now = self.now();
+            for command in batch.commands {
+                self.execute_command(state, connection.id, command, now);
+            }
+        });
+    }
+
+    /// Opens the agent's session on the connection. False if it was refused or the connection is
+    /// closing.
+    pub(crate) fn open_session(&self, connection: &Connection, opened: NewSession) -> bool {
+        self.with_state(|state| {
+            // A right that was revoked after the directory accepted the registration has closed
+            // the connection before this lock was taken.
+            if connection.is_closing() {
+                return false;
+            }
+            let did = opened.did.clone();
+            let _ = connection.did.set(did.clone());
+            self.timeouts().mark_registered(connection.id);
+            state.step(Event::Opened(opened), self.now(), &*self.directory);
+            state.core.is_online(did.as_str())
+        })
+    }
+
+    pub(super) fn on_store_report(&self, report: StoreReport) {
+        self.with_state(|state| {
+            let event = match report {
+                StoreReport::Stored { upto, rows, took } => {
+                    self.metrics.committed(rows, took);
+                    Event::Stored { upto }
+                }
+                StoreReport::StoreFailed { upto } => {
+                    self.metrics.store_failures.inc();
+                    Event::StoreFailed { upto }
+                }
+                StoreReport::Recovered => Event::StoreRecovered,
+                StoreReport::Loaded { agent, epoch, page } => Event::Loaded { agent, epoch, page },
+                StoreReport::LoadFailed { agent, epoch } => Event::LoadFailed { agent, epoch },
+            };
+            state.step(event, self.now(), &*self.directory);
+        });
+        self.changed.notify_waiters();
+    }
+
+    /// Runs a function under the lock, then writes to every socket that got bytes.
+    pub(super) fn with_state<T>(&self, run: impl FnOnce(&mut HubState) -> T) -> T {
+        let (result, dirty) = {
+            let mut state = self.state();
+            let result = run(&mut state);
+            (result, state.take_dirty())
+        };
+        self.flush(&dirty);
+        result
+    }
+
+    /// Writes what the sockets accept now. A socket that accepts nothing gets a stall timeout.
+    pub(crate) fn flush(&self, dirty: &[Arc<Connection>]) {
+        if dirty.is_empty() {
+            return;
+        }
+        let now_ms = self.now_ms();
+        for connection in dirty {
+            if connection.flush(now_ms) {
+                self.timeouts().mark_blocked(connection);
+            }
+        }
+    }
+
+    fn execute_command(&self, state: &mut HubState, conn: ConnId, command: Command<'_>, now: Now) {
+        match command {
+            Command::Send { id, routing, envelope } => {
+                let submission = Submission {
+                    conn,
+                    request: id,
+                    to: &routing.to,
+                    from: &routing.from,
+                    id: routing.id,
+                    class: routing.class,
+                    ttl: routing.ttl,
+                    envelope: &envelope,
+                };
+                self.metrics.submitted(envelope.len());
+                state.step(Event::Sent(submission), now, &*self.directory);
+            }
+            Command::Ack(ack) => {
+                let event = Event::Acked { conn, epoch: ack.epoch, seq: ack.seq };
+                state.step(event, now, &*self.directory);
+            }
+            Command::Challenged { id, result } => {
+                state.write(conn, |out| write_result(out, &id.to_string(), &result));
+            }
+            Command::Discovered { id, mut result } => {
+                for found in &mut result.agents {
+                    found.online = state.core.is_online(found.did.as_str());
+                }
+                state.write(conn, |out| write_result(out, &id.to_string(), &result));
+            }
+            Command::LookedUp { id, did, mut result } => {
+                result.online = state.core.is_online(did.as_str());
+                state.write(conn, |out| write_result(out, &id.to_string(), &result));
+            }
+            Command::Refuse { id, reason } => {
+                self.metrics.refused(reason);
+                let (id, error) = (id.map(|id| id.to_string()), RpcError::new(reason, None));
+                state.write(conn, |out| write_error(out, id.as_deref(), &error));
+            }
+        }
+    }
+}

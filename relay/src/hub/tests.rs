@@ -1,0 +1,76 @@
+//! Tests that a panic under the hub's lock ends the process, also in a task that is not vital.
+
+use std::path::Path;
+use std::process::{Command, Output, Stdio};
+
+use daemon::telemetry::{self, Format};
+use daemon::{Shutdown, Tasks};
+use prometheus::Registry;
+
+use super::*;
+use crate::config::Limits;
+use crate::directory::{Capacity, Rules};
+use crate::message_store::MessageStore;
+use crate::store::Store;
+use crate::vital_tasks::VitalTasks;
+
+/// Environment variable that is set in the process that has to end.
+const CHILD: &str = "MSG2AGENT_TEST_POISONED_HUB";
+/// The process has to end with the next tick of a clock. This is long enough for a busy machine.
+const END_TIMEOUT: Duration = Duration::from_secs(20);
+
+async fn open_hub(folder: &Path, tasks: &Tasks) -> Arc<Hub> {
+    let path = folder.join("relay.db");
+    let store = Store::open(&path).await.unwrap();
+    let rules = Rules { capacity: Capacity { tenants: 1, agents: 1 }, gateway_url: None };
+    let clock = Arc::new(|| 1_000);
+    let (directory, _writer) =
+        Directory::open(store, "example.com".parse().unwrap(), rules, clock).await.unwrap();
+    let messages = MessageStore::open(&path).await.unwrap();
+    let settings =
+        HubSettings { limits: Limits::default().core(), page_loads_max: 1, reconnect_spread: Duration::ZERO };
+    let metrics = Arc::new(HubMetrics::register(&Registry::new()).unwrap());
+    Hub::open(messages, directory, settings, metrics, &VitalTasks::new(tasks.clone(), None)).await.unwrap()
+}
+
+/// Runs the test of this name alone in its own process.
+fn run_alone(test: &str) -> Output {
+    Command::new(std::env::current_exe().unwrap())
+        .args([test, "--exact", "--ignored", "--nocapture"])
+        .env(CHILD, "1")
+        .stdin(Stdio::null())
+        .output()
+        .unwrap()
+}
+
+#[test]
+fn a_panic_under_the_lock_of_the_core_ends_the_process() {
+    let output = run_alone("hub::tests::poison_the_core");
+    let log = String::from_utf8_lossy(&output.stderr);
+    assert_eq!(output.status.code(), Some(101), "{log}");
+    assert!(log.contains("a panic left the message core half changed"), "{log}");
+    assert!(!log.contains("the process continued"), "{log}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+#[ignore = "exits; the test above runs it in its own process"]
+async fn poison_the_core() {
+    if std::env::var_os(CHILD).is_none() {
+        return;
+    }
+    let _telemetry = telemetry::install(&telemetry::Settings {
+        build: daemon::build_info!(),
+        format: Format::Json,
+        filter: "info".into(),
+        otlp_endpoint: None,
+    })
+    .unwrap();
+    let folder = tempfile::tempdir().unwrap();
+    let tasks = Tasks::new(Shutdown::new());
+    let hub = open_hub(folder.path(), &tasks).await;
+    // Like the task of a connection, this one is not awaited.
+    tokio::spawn(async move { hub.with_state(|_| panic!("a test panics under the lock")) });
+    tokio::time::sleep(END_TIMEOUT).await;
+    eprintln!("the process continued");
+    std::process::exit(0);
+}

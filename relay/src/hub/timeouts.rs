@@ -1,0 +1,186 @@
+//! Timeouts of connections, checked once a second: registration, idle connections, stalled sockets.
+//!
+//! A timer wheel replaces a timer for each connection: every connection is in one slot, and a slot
+//! is checked once in each ping interval.
+
+use std::collections::{HashSet, VecDeque};
+use std::sync::{Arc, Weak};
+use std::time::Duration;
+
+use protocol::limits::{IDLE_TIMEOUT, PING_INTERVAL, REGISTRATION_TIMEOUT};
+
+use super::connection::Connection;
+use crate::core::ConnId;
+
+/// How often the timeouts of connections are checked.
+pub(super) const TICK_INTERVAL: Duration = Duration::from_secs(1);
+/// How long a socket may accept no bytes before its connection ends.
+const STALL_TIMEOUT: Duration = Duration::from_secs(10);
+/// Ticks in one ping interval.
+const SLOTS: usize = 20;
+const _: () = assert!(SLOTS as u64 * TICK_INTERVAL.as_secs() == PING_INTERVAL.as_secs());
+
+#[derive(Debug)]
+pub(super) struct ConnectionTimeouts {
+    wheel: [Vec<Weak<Connection>>; SLOTS],
+    slot: usize,
+    /// Connections that may not have registered yet. All have the same timeout, so a queue keeps
+    /// them in the order of their deadlines.
+    unregistered: VecDeque<(u64, Weak<Connection>)>,
+    registered: HashSet<ConnId>,
+    blocked: Vec<Weak<Connection>>,
+}
+
+/// The action that is due for one connection.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum TimeoutAction {
+    Ping,
+    /// Nothing arrived for too long.
+    EndIdle,
+    /// The socket accepted nothing for too long.
+    EndStalled,
+    /// The agent did not register in time.
+    EndUnregistered,
+}
+
+impl Default for ConnectionTimeouts {
+    fn default() -> Self {
+        Self {
+            wheel: std::array::from_fn(|_| Vec::new()),
+            slot: 0,
+            unregistered: VecDeque::new(),
+            registered: HashSet::new(),
+            blocked: Vec::new(),
+        }
+    }
+}
+
+impl ConnectionTimeouts {
+    pub(super) fn add(&mut self, connection: &Arc<Connection>, now_ms: u64) {
+        if let Some(slot) = self.wheel.get_mut(self.slot) {
+            slot.push(Arc::downgrade(connection));
+        }
+        self.unregistered.push_back((now_ms + millis(REGISTRATION_TIMEOUT), Arc::downgrade(connection)));
+    }
+
+    pub(super) fn mark_registered(&mut self, id: ConnId) {
+        self.registered.insert(id);
+    }
+
+    pub(super) fn remove(&mut self, id: ConnId) {
+        self.registered.remove(&id);
+    }
+
+    pub(super) fn mark_blocked(&mut self, connection: &Arc<Connection>) {
+        self.blocked.push(Arc::downgrade(connection));
+    }
+
+    pub(super) fn tick(&mut self, now_ms: u64) -> Vec<(Arc<Connection>, TimeoutAction)> {
+        let mut found = Vec::new();
+        self.tick_wheel(now_ms, &mut found);
+        self.tick_blocked(now_ms, &mut found);
+        while let Some((_, weak)) = self.unregistered.pop_front_if(|(at, _)| *at <= now_ms) {
+            let connection = weak.upgrade().filter(|c| !self.registered.contains(&c.id));
+            found.extend(connection.map(|c| (c, TimeoutAction::EndUnregistered)));
+        }
+        found
+    }
+
+    fn tick_wheel(&mut self, now_ms: u64, found: &mut Vec<(Arc<Connection>, TimeoutAction)>) {
+        self.slot = (self.slot + 1) % SLOTS;
+        let Some(slot) = self.wheel.get_mut(self.slot) else { return };
+        slot.retain(|weak| {
+            let Some(connection) = weak.upgrade() else { return false };
+            // A slot may be checked a little before its interval has passed.
+            let idle = connection.idle_ms(now_ms) + millis(TICK_INTERVAL) >= millis(IDLE_TIMEOUT);
+            found.push((connection, if idle { TimeoutAction::EndIdle } else { TimeoutAction::Ping }));
+            true
+        });
+    }
+
+    fn tick_blocked(&mut self, now_ms: u64, found: &mut Vec<(Arc<Connection>, TimeoutAction)>) {
+        self.blocked.retain(|weak| {
+            let Some(connection) = weak.upgrade() else { return false };
+            let blocked_ms = connection.blocked_for_ms(now_ms.saturating_add(1));
+            if blocked_ms > millis(STALL_TIMEOUT) {
+                found.push((connection, TimeoutAction::EndStalled));
+                return false;
+            }
+            blocked_ms > 0
+        });
+    }
+}
+
+fn millis(duration: Duration) -> u64 {
+    u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use protocol::api_key::KeyHash;
+    use tokio::io::DuplexStream;
+
+    use super::*;
+    use crate::directory::Principal;
+
+    /// A connection over a pipe of 16 bytes, and the other end of the pipe.
+    fn connection(timeouts: &mut ConnectionTimeouts) -> (Arc<Connection>, DuplexStream) {
+        let (near, far) = tokio::io::duplex(16);
+        let key_id = KeyHash::sha256("a key").key_id();
+        let principal = Principal { tenant: "acme".parse().unwrap(), agent: None, key_id };
+        let peer = "127.0.0.1:1".parse().unwrap();
+        let connection = Arc::new(Connection::new(ConnId(1), Box::new(near), principal, peer, 0));
+        timeouts.add(&connection, 0);
+        (connection, far)
+    }
+
+    /// The actions that are due at these seconds.
+    fn actions(
+        timeouts: &mut ConnectionTimeouts,
+        seconds: std::ops::RangeInclusive<u64>,
+    ) -> Vec<(u64, TimeoutAction)> {
+        let found = seconds.flat_map(|s| timeouts.tick(s * 1000).into_iter().map(move |(_, v)| (s, v)));
+        found.collect()
+    }
+
+    #[test]
+    fn a_connection_that_does_not_register_ends_after_ten_seconds() {
+        let mut timeouts = ConnectionTimeouts::default();
+        let _kept = connection(&mut timeouts);
+        assert_eq!(actions(&mut timeouts, 1..=19), [(10, TimeoutAction::EndUnregistered)]);
+    }
+
+    #[test]
+    fn an_idle_connection_is_pinged_twice_and_ends_after_a_minute() {
+        let mut timeouts = ConnectionTimeouts::default();
+        let (connection, _far) = connection(&mut timeouts);
+        timeouts.mark_registered(connection.id);
+        let found = actions(&mut timeouts, 1..=80);
+        let expected = [(20, TimeoutAction::Ping), (40, TimeoutAction::Ping), (60, TimeoutAction::EndIdle)];
+        assert_eq!(found.get(..3), Some(&expected[..]));
+    }
+
+    #[test]
+    fn a_connection_that_sends_is_kept() {
+        let mut timeouts = ConnectionTimeouts::default();
+        let (connection, _far) = connection(&mut timeouts);
+        timeouts.mark_registered(connection.id);
+        for minute in 1..=10 {
+            connection.mark_read(minute * 60_000 - 1);
+            let found = actions(&mut timeouts, (minute - 1) * 60 + 1..=minute * 60);
+            assert!(found.iter().all(|(_, action)| *action == TimeoutAction::Ping), "{found:?}");
+        }
+    }
+
+    #[test]
+    fn a_socket_that_accepts_no_bytes_ends_after_ten_seconds() {
+        let mut timeouts = ConnectionTimeouts::default();
+        let (connection, _far) = connection(&mut timeouts);
+        timeouts.mark_registered(connection.id);
+        connection.push_text(&[b' '; 100]);
+        assert!(connection.flush(1_000));
+        assert!(!connection.flush(2_000), "blocked already");
+        timeouts.mark_blocked(&connection);
+        assert_eq!(actions(&mut timeouts, 2..=12), [(11, TimeoutAction::EndStalled)]);
+    }
+}

@@ -1,0 +1,20 @@
+//! Reports of the message store about the results of writes and reads.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+
+use crate::core::{AgentSlot, RowId};
+
+#[derive(Debug)]
+pub(crate) enum StoreReport {
+    Stored { upto: RowId, rows: usize, took: Duration },
+    StoreFailed { upto: RowId },
+    Recovered,
+    Loaded { agent: AgentSlot, epoch: u64, page: Vec<(RowId, Bytes)> },
+    LoadFailed { agent: AgentSlot, epoch: u64 },
+}
+
+/// Called by the store's tasks for every report, in order.
+pub(crate) type ReportHandler = Arc<dyn Fn(StoreReport) + Send + Sync>;

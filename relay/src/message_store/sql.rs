@@ -1,0 +1,39 @@
+//! Conversions between values of the core and columns of the store.
+
+use protocol::envelope::MessageId;
+use protocol::frame::Outcome;
+
+use crate::core::{RowId, RowKind};
+
+/// A message id from its 16 bytes in the store.
+pub(super) fn message_id(bytes: &[u8]) -> Option<MessageId> {
+    uuid::Uuid::from_slice(bytes).ok()?.to_string().parse().ok()
+}
+
+/// Row numbers as a JSON array, the single parameter of statements over many rows.
+pub(super) fn json_array(rows: impl Iterator<Item = RowId>) -> String {
+    let mut text = String::from("[");
+    for (index, row) in rows.enumerate() {
+        let comma = if index == 0 { "" } else { "," };
+        let _ = std::fmt::Write::write_fmt(&mut text, format_args!("{comma}{row}"));
+    }
+    text.push(']');
+    text
+}
+
+pub(super) const fn kind_number(kind: RowKind) -> i64 {
+    match kind {
+        RowKind::Message => 0,
+        RowKind::Notice(Outcome::Expired) => 1,
+        RowKind::Notice(Outcome::Dropped | Outcome::Delivered) => 2,
+    }
+}
+
+pub(super) const fn kind_from_number(number: i64) -> Option<RowKind> {
+    match number {
+        0 => Some(RowKind::Message),
+        1 => Some(RowKind::Notice(Outcome::Expired)),
+        2 => Some(RowKind::Notice(Outcome::Dropped)),
+        _ => None,
+    }
+}

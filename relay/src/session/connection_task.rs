@@ -1,0 +1,159 @@
+//! Handles the frames of one connection, both before and after registration: turns them into
+//! commands for the hub, limits their rate, and verifies registrations.
+
+use std::sync::Arc;
+
+use protocol::Reason;
+use protocol::close::CloseCode;
+use protocol::frame::{ChallengeParams, ChallengeResult, RegisterParams};
+use protocol::limits::CHALLENGE_TTL;
+use tokio_tungstenite::tungstenite::Utf8Bytes;
+
+use super::challenge::{OutstandingChallenge, covers};
+use super::frame_reader::FrameReader;
+use super::request::{ClientRequest, Query, parse};
+use super::trace::send_span;
+use crate::core::{NewSession, Rate, RequestId, TokenBucket};
+use crate::hub::{Command, CommandBatch, Connection, Hub};
+
+/// Rate limit for the requests of one connection, except sends, which the core limits.
+const REQUEST_RATE: Rate = Rate { per_second: 20.0, burst: 100.0 };
+/// Unreadable frames before the connection is closed. A client with a bug first gets errors that
+/// say what is wrong.
+const UNREADABLE_MAX: u32 = 16;
+
+/// Answers a query about other agents.
+pub(super) type AnswerQuery = fn(&ConnectionTask, RequestId, Query) -> Command<'static>;
+
+/// A `relay.register` that is not answered yet.
+pub(super) type Registration = (RequestId, Box<RegisterParams>);
+
+pub(super) struct ConnectionTask {
+    pub(super) hub: Arc<Hub>,
+    pub(super) connection: Arc<Connection>,
+    reader: FrameReader,
+    challenge: OutstandingChallenge,
+    requests: TokenBucket,
+    unreadable: u32,
+}
+
+impl ConnectionTask {
+    pub(super) fn new(hub: Arc<Hub>, connection: Arc<Connection>, leftover: &[u8]) -> Self {
+        Self {
+            reader: FrameReader::new(Arc::clone(&hub), Arc::clone(&connection), leftover),
+            challenge: OutstandingChallenge::default(),
+            requests: TokenBucket::full(REQUEST_RATE, hub.now_ms()),
+            unreadable: 0,
+            hub,
+            connection,
+        }
+    }
+
+    /// Handles frames up to the next registration. `None` when the connection ends.
+    pub(super) async fn next_registration(&mut self, answer: AnswerQuery) -> Option<Registration> {
+        loop {
+            let mut frames = self.reader.next_frames().await?;
+            let (handled, registration) = self.execute_until_registration(&frames, answer);
+            self.reader.put_back(frames.split_off(handled));
+            if registration.is_some() {
+                return registration;
+            }
+        }
+    }
+
+    /// Executes every frame before the first registration as one batch, under one lock. Returns
+    /// the number of frames it handled, the registration included.
+    fn execute_until_registration(
+        &mut self,
+        frames: &[Utf8Bytes],
+        answer: AnswerQuery,
+    ) -> (usize, Option<Registration>) {
+        let mut batch = CommandBatch::default();
+        let mut handled = 0;
+        let mut registration = None;
+        // Spans of the few sends that continue a trace. They end when the core has decided.
+        let mut spans = Vec::new();
+        for frame in frames {
+            handled += 1;
+            match parse(frame) {
+                ClientRequest::Register { id, params } => {
+                    registration = Some((id, params));
+                    break;
+                }
+                request => {
+                    spans.extend(send_span(&request));
+                    batch.extend(self.command_for(request, answer));
+                }
+            }
+        }
+        self.hub.execute(&self.connection, batch);
+        drop(spans);
+        if self.unreadable > UNREADABLE_MAX {
+            self.hub.close_connection(&self.connection, CloseCode::Malformed);
+        }
+        (handled, registration)
+    }
+
+    fn command_for<'a>(&mut self, request: ClientRequest<'a>, answer: AnswerQuery) -> Option<Command<'a>> {
+        match request {
+            ClientRequest::Send { id, routing, envelope } => Some(Command::Send { id, routing, envelope }),
+            ClientRequest::Ack(ack) => Some(Command::Ack(ack)),
+            ClientRequest::Register { .. } => None,
+            request if !self.take_token() => {
+                let id = request.into_id()?;
+                Some(Command::Refuse { id: Some(id), reason: Reason::RateLimited })
+            }
+            ClientRequest::Challenge { id, params } => Some(self.issue_challenge(id, params)),
+            ClientRequest::Query { id, query } => Some(answer(self, id, query)),
+            ClientRequest::Invalid { id, reason } => {
+                self.unreadable += u32::from(id.is_none());
+                Some(Command::Refuse { id, reason })
+            }
+            ClientRequest::Ignored => None,
+        }
+    }
+
+    fn take_token(&mut self) -> bool {
+        let available = self.requests.wait(REQUEST_RATE, self.hub.now_ms()).is_none();
+        if available {
+            self.requests.take();
+        }
+        available
+    }
+
+    fn issue_challenge(&mut self, id: RequestId, params: ChallengeParams) -> Command<'static> {
+        let domain = self.hub.directory().domain().clone();
+        if !covers(&self.connection.principal, &params.did, &domain) {
+            return Command::Refuse { id: Some(id), reason: Reason::Forbidden };
+        }
+        let nonce: [u8; 32] = rand::random();
+        self.challenge.issue(params.did, nonce, self.hub.now_ms());
+        let result = ChallengeResult { nonce, domain, expires: CHALLENGE_TTL.as_secs() };
+        Command::Challenged { id, result }
+    }
+
+    /// Registers the agent and opens its session. False if it was refused.
+    pub(super) async fn register(&mut self, (id, params): Registration) -> bool {
+        if let Err(reason) = self.try_register(&params).await {
+            self.hub.execute(&self.connection, Command::Refuse { id: Some(id), reason });
+            return false;
+        }
+        let tenant = self.connection.principal.tenant.clone();
+        let opened = NewSession { conn: self.connection.id, did: params.did, tenant, request: id };
+        self.reader.allow_large_frames();
+        self.hub.open_session(&self.connection, opened)
+    }
+
+    async fn try_register(&mut self, params: &RegisterParams) -> Result<(), Reason> {
+        if !self.take_token() {
+            return Err(Reason::RateLimited);
+        }
+        if self.connection.did.get().is_some_and(|did| *did != params.did) {
+            return Err(Reason::Forbidden);
+        }
+        let (directory, principal) = (self.hub.directory(), &self.connection.principal);
+        let now_ms = self.hub.now_ms();
+        let record = self.challenge.verify(params, principal, directory.domain(), now_ms)?;
+        directory.publish(principal, &params.did, record).await.map_err(|error| error.reason())
+    }
+}

@@ -1,0 +1,54 @@
+//! Answers `relay.discover` and `relay.lookup` within the tenant of the asking agent.
+
+use protocol::did::TenantId;
+use protocol::frame::{DiscoverParams, DiscoverResult, DiscoveredAgent, LookupParams, LookupResult};
+use protocol::limits::FRAME_BYTES_MAX;
+use protocol::{Reason, base64url};
+
+use super::request::Query;
+use crate::core::RequestId;
+use crate::directory::Directory;
+use crate::hub::Command;
+
+/// Bytes of the cards of one page. The rest of the frame has room for the DIDs.
+const PAGE_BYTES_MAX: usize = FRAME_BYTES_MAX / 4 * 3;
+/// Bytes of an entry besides its card.
+const ENTRY_BYTES_MAX: usize = 512;
+
+pub(super) fn answer(
+    directory: &Directory,
+    tenant: &TenantId,
+    id: RequestId,
+    query: Query,
+) -> Command<'static> {
+    match query {
+        Query::Discover(params) => Command::Discovered { id, result: discover(directory, tenant, &params) },
+        Query::Lookup(params) => match lookup(directory, tenant, &params) {
+            Some(result) => Command::LookedUp { id, did: params.did, result },
+            None => Command::Refuse { id: Some(id), reason: Reason::NotFound },
+        },
+    }
+}
+
+fn discover(directory: &Directory, tenant: &TenantId, params: &DiscoverParams) -> DiscoverResult {
+    let page = directory.discover(tenant, params);
+    let (mut agents, mut bytes, mut cut) = (Vec::new(), 0, false);
+    for entry in &page.agents {
+        let Some(card) = entry.card().cloned() else { continue };
+        bytes += serde_json::to_vec(&card).map_or(0, |json| json.len()) + ENTRY_BYTES_MAX;
+        if bytes > PAGE_BYTES_MAX && !agents.is_empty() {
+            cut = true;
+            break;
+        }
+        agents.push(DiscoveredAgent { did: entry.did.clone(), card, online: false });
+    }
+    let last = agents.last().map(|found| found.did.clone());
+    DiscoverResult { cursor: if cut { last } else { page.cursor }, agents }
+}
+
+/// `None` for an agent that is unknown, has no record, or belongs to another tenant.
+fn lookup(directory: &Directory, tenant: &TenantId, params: &LookupParams) -> Option<LookupResult> {
+    let entry = directory.lookup(tenant, &params.did)?;
+    let record = base64url::encode(entry.record.as_ref()?);
+    Some(LookupResult { record, online: false })
+}
