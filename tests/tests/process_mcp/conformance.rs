@@ -5,21 +5,23 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use daemon::Shutdown;
+use daemon::https::{Listener, ListenerLimits, ListenerMetrics};
 use devtools::repository;
-use mcp_server::http::bearer::Bearer;
-use mcp_server::http::guard::Guard;
-use mcp_server::http::sessions::Sessions;
-use mcp_server::http::{listener, router};
-use mcp_server::mailbox::Mailbox;
-use mcp_server::metrics::Metrics;
-use mcp_server::network::link::Link;
+use mcp_server::database::Database;
+use mcp_server::endpoint::bearer::BearerAuth;
+use mcp_server::endpoint::guard::Guard;
+use mcp_server::endpoint::router::router;
+use mcp_server::endpoint::sessions::Sessions;
+use mcp_server::endpoint::settings::HttpSettings;
+use mcp_server::message_store::MessageStore;
+use mcp_server::metrics::EndpointMetrics;
+use mcp_server::relay_connection::RelayConnection;
 use mcp_server::server::Server;
-use mcp_server::settings::Http;
-use mcp_server::store::Store;
 use mcp_server::tool::Toolbox;
 use msg2agent_tests::mcp_clients::{Conformance, McpClients};
 use protocol::api_key::ApiKey;
 use tokio::net::TcpListener;
+use tokio_util::task::TaskTracker;
 
 use crate::endpoint::Endpoint;
 use crate::proxy::Proxy;
@@ -55,18 +57,18 @@ impl Fixtures {
     async fn start() -> Self {
         let folder = tempfile::tempdir().unwrap();
         let registry = prometheus::Registry::new();
-        let metrics = Metrics::register(&registry).unwrap();
-        let mailbox = Arc::new(Mailbox::new(Store::in_memory().await.unwrap()));
+        let metrics = EndpointMetrics::register(&registry).unwrap();
+        let store = Arc::new(MessageStore::new(Database::in_memory().await.unwrap()));
         let endpoint = msg2agent::config::Endpoint::new("ws://127.0.0.1:9/ws").unwrap();
         let key = ApiKey::generate(&mut rand::rng());
         let did: msg2agent::Did = "did:wba:example.com:agent:acme:alice".parse().unwrap();
         let config = crate::endpoint::unconnected(endpoint, did, &key);
-        let network = Arc::new(Link::new(config));
-        let product = Server::new(Arc::new(Toolbox { network, mailbox, metrics: metrics.clone() }));
-        let guard = Guard::new(Bearer::new(key.hash(), None), Sessions::default(), metrics);
+        let network = Arc::new(RelayConnection::new(config));
+        let product = Server::new(Arc::new(Toolbox { network, store, metrics: metrics.clone() }));
+        let guard = Guard::new(BearerAuth::new(key.hash(), None), Sessions::default(), metrics);
         let bound = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = bound.local_addr().unwrap();
-        let settings = Http {
+        let settings = HttpSettings {
             listen: address,
             tls: None,
             allowed_hosts: vec!["127.0.0.1".into(), "localhost".into()],
@@ -77,7 +79,15 @@ impl Fixtures {
         let fixture = Fixture::new(product);
         let router = router(move || fixture.clone(), &settings, guard, "alice");
         let shutdown = Shutdown::new();
-        tokio::spawn(listener::serve(bound, None, router, shutdown.clone(), Duration::from_secs(5), 64));
+        let listener = Listener {
+            socket: bound,
+            tls: None,
+            router,
+            metrics: ListenerMetrics::register(&registry, "msg2agent_mcp").unwrap(),
+            limits: ListenerLimits::new(64),
+            connections: TaskTracker::new(),
+        };
+        tokio::spawn(listener.serve(shutdown.clone(), Duration::from_secs(5)));
         Self { base: format!("http://{address}"), key, _shutdown: shutdown, _folder: folder }
     }
 }

@@ -2,6 +2,7 @@
 //! it.
 
 use std::collections::HashMap;
+use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Router;
@@ -9,15 +10,15 @@ use axum::extract::{Query, State};
 use axum::response::{Html, IntoResponse as _, Redirect, Response};
 use axum::routing::get;
 use daemon::Shutdown;
+use daemon::https::{Listener, ListenerLimits, ListenerMetrics};
 use devtools::http_client;
-use mcp_server::http::listener;
 use protocol::base64url;
 use reqwest::Url;
 use serde_json::{Value, json};
 use sha2::{Digest as _, Sha256};
 use tokio::net::TcpListener;
 use tokio::sync::mpsc;
-use tokio_rustls::TlsAcceptor;
+use tokio_util::task::TaskTracker;
 
 use crate::site::{RESOURCE, Site};
 
@@ -60,7 +61,7 @@ impl Client {
     async fn register(
         site: &Site,
         listener: TcpListener,
-        tls: Option<TlsAcceptor>,
+        tls: Option<Arc<rustls::ServerConfig>>,
         redirect: String,
         onward: Option<String>,
     ) -> Self {
@@ -71,7 +72,15 @@ impl Client {
             .route("/arrived", get(async || Html(ARRIVED)))
             .with_state(state);
         let shutdown = Shutdown::new();
-        tokio::spawn(listener::serve(listener, tls, router, shutdown.clone(), Duration::ZERO, 64));
+        let listener = Listener {
+            socket: listener,
+            tls,
+            router,
+            metrics: ListenerMetrics::register(&prometheus::Registry::new(), "client").unwrap(),
+            limits: ListenerLimits::new(64),
+            connections: TaskTracker::new(),
+        };
+        tokio::spawn(listener.serve(shutdown.clone(), Duration::ZERO));
         let id = register(&site.issuer(), "Claude <Code>", &redirect).await;
         Self { id, redirect, issuer: site.issuer(), resource: RESOURCE, answers, _shutdown: shutdown }
     }
@@ -159,11 +168,11 @@ async fn listen() -> (TcpListener, u16) {
 }
 
 /// One that the test's browser takes because it looks at none.
-fn certificate() -> TlsAcceptor {
+fn certificate() -> Arc<rustls::ServerConfig> {
     let names = ["client.example", "elsewhere.example"].map(str::to_owned);
     let made = rcgen::generate_simple_self_signed(names).unwrap();
     let key = rustls::pki_types::PrivatePkcs8KeyDer::from(made.signing_key.serialize_der());
     let config = rustls::ServerConfig::builder().with_no_client_auth();
     let config = config.with_single_cert(vec![made.cert.der().clone()], key.into()).unwrap();
-    TlsAcceptor::from(std::sync::Arc::new(config))
+    Arc::new(config)
 }
