@@ -152,6 +152,8 @@ fn number(name: &str, value: u128) -> String {
         duration(value)
     } else if has("DAYS") {
         format!("{} days", grouped(value))
+    } else if has("PERCENT") {
+        format!("{value} %")
     } else {
         grouped(value)
     }
