@@ -53,7 +53,7 @@ pub(crate) enum Command {
     Verify(verify::VerifyArgs),
     /// Check an MCP endpoint step by step, and report which component fails and why.
     Doctor(doctor::DoctorArgs),
-    /// Administer a relay: tenants, agents, API keys.
+    /// Administer a relay: tenants, agents, API keys, invitations.
     Relay(relay::RelayArgs),
     /// Print a completion script for a shell.
     Completions(completions::CompletionsArgs),
