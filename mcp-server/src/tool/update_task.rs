@@ -41,8 +41,8 @@ pub(super) struct UpdateTaskArguments {
 }
 
 /// working: the task is in progress. input_required: the giver must answer the question in text or
-/// json. completed, failed, canceled: the task has ended. rejected: this agent declines the task; only
-/// possible while it is submitted.
+/// json. completed, failed, canceled: the task has ended. rejected: this agent declines the task;
+/// only possible while it is submitted.
 #[derive(Debug, Clone, Copy, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 enum NewState {
