@@ -4,6 +4,7 @@ use crate::tool_error::ToolError;
 
 /// Entries in one page: 50 summaries of ordinary size stay below the length at which clients cut.
 pub(super) const PAGE_MAX: usize = 50;
+/// Entries in one page when the caller gives no limit.
 const PAGE_DEFAULT: usize = 20;
 
 /// # Errors

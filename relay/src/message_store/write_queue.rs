@@ -8,9 +8,9 @@ use tokio::sync::Notify;
 use crate::core::Write;
 use crate::poison::exit_if_poisoned;
 
-/// Writes of one commit, and bytes of one commit: about 5 ms of work, so that a single write does
-/// not wait long.
+/// Writes of one commit: about 5 ms of work, so that a single write does not wait long.
 const BATCH_WRITES_MAX: usize = 1024;
+/// Bytes of one commit, for the same reason.
 const BATCH_BYTES: usize = 1 << 20;
 
 /// Bounded by the core, which refuses sends above `core::limits::WRITES_PENDING_MAX`. The writes of

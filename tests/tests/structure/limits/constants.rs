@@ -19,8 +19,9 @@ pub(super) struct Constant {
 impl Constant {
     /// Whether the constant bounds a time, a size or a count. Ports, versions and modes do not.
     pub(super) fn is_limit(&self) -> bool {
-        let is_bound =
-            |word| matches!(word, "MAX" | "MIN" | "DEFAULT" | "BYTES" | "BATCH" | "QUEUE" | "WINDOW");
+        let is_bound = |word| {
+            matches!(word, "MAX" | "MIN" | "PERCENT" | "DEFAULT" | "BYTES" | "BATCH" | "QUEUE" | "WINDOW")
+        };
         let is_time = |word| matches!(word, "TIMEOUT" | "INTERVAL" | "TTL" | "GRACE");
         self.r#type == "Duration" || self.name.split('_').any(|word| is_bound(word) || is_time(word))
     }

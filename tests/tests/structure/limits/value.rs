@@ -30,19 +30,20 @@ impl<'a> Values<'a> {
     }
 
     fn compute(&self, constant: &Constant, depth: usize) -> Option<Value> {
-        let mut parser = Parser { rest: constant.value.as_str(), file: &constant.file, values: self, depth };
+        let mut parser = Parser { rest: constant.value.as_str(), of: constant, values: self, depth };
         let value = parser.sum()?;
         parser.rest.trim().is_empty().then_some(value)
     }
 
-    /// The value of another constant: of the same file, else the only one or several equal ones.
-    fn named(&self, name: &str, file: &str, depth: usize) -> Option<Value> {
+    /// The value of another constant: of the same file, else of the same package, else of any.
+    fn named(&self, name: &str, of: &Constant, depth: usize) -> Option<Value> {
         if depth >= DEPTH_MAX {
             return None;
         }
-        let all: Vec<_> = self.0.iter().filter(|constant| constant.name == name).collect();
-        let own: Vec<_> = all.iter().filter(|constant| constant.file == file).copied().collect();
-        let mut found = if own.is_empty() { all } else { own }.into_iter();
+        let all = self.0.iter().filter(|constant| constant.name == name);
+        let distance = |other: &Constant| (other.file != of.file, other.member != of.member);
+        let nearest = all.clone().map(distance).min()?;
+        let mut found = all.filter(|constant| distance(constant) == nearest);
         let first = self.compute(found.next()?, depth + 1)?;
         found.all(|other| self.compute(other, depth + 1) == Some(first)).then_some(first)
     }
@@ -51,7 +52,7 @@ impl<'a> Values<'a> {
 /// A recursive descent over `+ - * / <<`, parentheses, names and the constructors of `Duration`.
 struct Parser<'a> {
     rest: &'a str,
-    file: &'a str,
+    of: &'a Constant,
     values: &'a Values<'a>,
     depth: usize,
 }
@@ -107,7 +108,7 @@ impl Parser<'_> {
                 None
             };
         }
-        let value = self.values.named(name, self.file, self.depth)?;
+        let value = self.values.named(name, self.of, self.depth)?;
         match value {
             Value::Milliseconds(time) if self.consume(".as_secs()") => Some(Value::Number(time / 1000)),
             value => Some(value),
@@ -151,6 +152,8 @@ fn number(name: &str, value: u128) -> String {
         duration(value)
     } else if has("DAYS") {
         format!("{} days", grouped(value))
+    } else if has("PERCENT") {
+        format!("{value} %")
     } else {
         grouped(value)
     }
