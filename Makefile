@@ -1,10 +1,12 @@
-# Each target calls cargo or one script. No cargo command here selects a package, except for tests that write generated
-# files: with the same set of packages cargo builds the dependencies with the same features, and so once.
+# Each target calls cargo or one script. No cargo command here selects a package, except for tests
+# that write generated files: with the same set of packages cargo builds the dependencies with the
+# same features, and so once.
 CARGO ?= cargo
 
 .PHONY: demo demo-down test check deny gen bench
 
-demo: ## The operator, two agents and one proven conversation; stays up. CONTEXT=name: on that cluster; KIND=1: on kind
+# CONTEXT=name installs into the existing cluster of that context, KIND=1 starts one with kind.
+demo: ## The operator, two agents and one proven conversation on a cluster that stays up
 	@scripts/demo.sh $(if $(CONTEXT),--context $(CONTEXT)) $(if $(KIND),--kind)
 
 demo-down: ## Ends the cluster that `make demo` has started

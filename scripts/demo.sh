@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
-# Builds the programs and runs the demo. The arguments are those of the demo: --context NAME for an existing cluster, --kind.
+# Builds the programs and runs the demo. The arguments are those of the demo: --context NAME for an
+# existing cluster, --kind.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 

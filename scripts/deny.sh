@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
-# Licences, banned crates and sources of every dependency, by cargo-deny. It is built once and kept with the other tools.
+# Licences, banned crates and sources of every dependency, by cargo-deny. It is built once and kept
+# with the other tools.
 #   scripts/deny.sh               what `make test` checks
 #   scripts/deny.sh advisories    known vulnerabilities too; fetches the advisory database
 set -euo pipefail

@@ -1,10 +1,12 @@
 #!/usr/bin/env bash
-# Checks that the programs this repository needs are there, and installs Debian packages where apt can.
+# Checks that the programs this repository needs are there, and installs Debian packages where apt
+# can.
 #   scripts/need.sh            what building needs
 #   scripts/need.sh tools      and what builds container images and fetches kubectl and helm
 #   scripts/need.sh cluster    and what the built-in test cluster needs
-#   scripts/need.sh clients    and the programs of others that the tests run: MCP clients, helm 3, nats-server
-#   scripts/need.sh browser    and the browser that signs in at the relay in tests; several words may be given
+#   scripts/need.sh clients    and the programs of others in tests: MCP clients, helm 3, nats-server
+#   scripts/need.sh browser    and the browser that signs in at the relay in tests
+# Several words may be given.
 set -euo pipefail
 
 # program:package:reason
@@ -67,7 +69,8 @@ need_image_builder() {
   need "buildah:buildah:builds the container images"
 }
 
-# The Python client of MCP is installed into a virtual environment. Debian has the parts for that in a separate package.
+# The Python client of MCP is installed into a virtual environment. Debian has the parts for that in
+# a separate package.
 need_python_environments() {
   if python3 -c 'import ensurepip, venv' >/dev/null 2>&1; then
     return

@@ -1,7 +1,8 @@
 #!/usr/bin/env bash
-# Runs everything: checks dependencies and format, builds all programs, runs all tests, and ends the clusters that they started.
-# The clusters are built in. An existing cluster: set MSG2AGENT_TEST_CLUSTER_CONTEXT, and MSG2AGENT_TEST_CLUSTER_KUBECONFIG
-# where it is not in ~/.kube/config. Clusters of kind: MSG2AGENT_TEST_CLUSTER_KIND=1. KUBECONFIG is never read.
+# Runs everything: checks dependencies and format, builds all programs, runs all tests, and ends the
+# clusters that they started. The clusters are built in. An existing cluster: set
+# MSG2AGENT_TEST_CLUSTER_CONTEXT, and MSG2AGENT_TEST_CLUSTER_KUBECONFIG where it is not in
+# ~/.kube/config. Clusters of kind: MSG2AGENT_TEST_CLUSTER_KIND=1. KUBECONFIG is never read.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
