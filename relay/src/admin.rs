@@ -16,7 +16,7 @@ use protocol::admin::Version;
 
 use crate::directory::Directory;
 use crate::hub::Hub;
-use crate::token_file::TokenFile;
+use daemon::token_file::TokenFile;
 
 mod agents;
 mod authorize;

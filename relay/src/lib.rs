@@ -22,5 +22,4 @@ mod session;
 mod simulator;
 pub mod startup;
 pub mod store;
-mod token_file;
 pub mod vital_tasks;

@@ -1,4 +1,4 @@
-//! How long a connection may wait for its client, by what the client has sent so far.
+//! The phase of a connection, and the time that its client has in each phase.
 //!
 //! hyper has one timeout for the head of a request, which also ends idle connections. A head that
 //! has begun must arrive soon, while an idle connection should outlive the idle timeout of the

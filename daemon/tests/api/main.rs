@@ -1,4 +1,4 @@
-//! What the daemon's parts do over a socket.
+//! The parts of `daemon` over real sockets.
 
 #![expect(clippy::unwrap_used, reason = "a test that cannot set itself up should fail on the spot")]
 

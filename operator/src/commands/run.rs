@@ -36,6 +36,7 @@ pub async fn run(settings: Settings) -> anyhow::Result<()> {
     let build = daemon::build_info!();
     let _telemetry = telemetry::install(&telemetry_settings(&settings, build))?;
     tracing::info!(version = build.version, "msg2agent-operator is starting");
+    daemon::open_files::raise_limit();
     let registry = prometheus::Registry::new();
     build.register(&registry)?;
     let metrics = Metrics::register(&registry)?;

@@ -4,13 +4,13 @@ use axum::extract::{Request, State};
 use axum::http::HeaderMap;
 use axum::middleware::Next;
 use axum::response::{IntoResponse as _, Response};
+use daemon::bearer::bearer;
+use daemon::error_chain;
+use daemon::token_file::TokenFileError;
 use protocol::Reason;
 
 use super::AdminState;
 use crate::problem::ProblemResponse;
-use crate::token_file::TokenFileError;
-use daemon::bearer::bearer;
-use daemon::error_chain;
 
 pub(super) async fn authorize(State(admin): State<AdminState>, request: Request, next: Next) -> Response {
     let method = request.method().to_string();
@@ -29,10 +29,10 @@ async fn check(admin: &AdminState, headers: &HeaderMap) -> Result<(), ProblemRes
     match admin.token_file.is_presented(presented).await {
         Ok(true) => Ok(()),
         Ok(false) => Err(Reason::TokenInvalid.into()),
-        Err(TokenFileError::FindToken(_)) => {
+        Err(TokenFileError::NoToken(_)) => {
             Err(ProblemResponse::new(Reason::TokenInvalid, "the relay's admin token file holds no token"))
         }
-        Err(error @ TokenFileError::Read(..)) => {
+        Err(error) => {
             tracing::error!(error = %error_chain(&error), "failed to read the admin token");
             Err(ProblemResponse::new(Reason::TokenInvalid, "the relay cannot read its admin token file"))
         }

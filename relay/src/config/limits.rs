@@ -5,6 +5,8 @@
 //! the smallest value.
 
 use clap::Args;
+use daemon::https::ListenerLimits;
+use daemon::https::limits::ADDRESS_SHARE_PERCENT;
 use protocol::limits::FRAME_BYTES_MAX;
 use serde::{Deserialize, Serialize};
 
@@ -84,6 +86,14 @@ limits! {
         min: 1,
         help: "Open connections to the public listener; further ones get HTTP 503",
     }
+    address_share_percent: u8 {
+        flag: "limit-address-share-percent",
+        env: "MSG2AGENT_RELAY_LIMIT_ADDRESS_SHARE_PERCENT",
+        unit: "PERCENT",
+        default: 75,
+        min: 1,
+        help: "Share of the connections that one client address (IPv6: one /64 network) may hold; 100 if one proxy carries all clients",
+    }
     tenants: usize {
         flag: "limit-tenants",
         env: "MSG2AGENT_RELAY_LIMIT_TENANTS",
@@ -159,10 +169,18 @@ limits! {
     }
 }
 
+const _: () = assert!(ADDRESS_SHARE_PERCENT == 75);
+
 // With less than 16 of the largest frames in memory, a few senders would block all others.
 const _: () = assert!(16 * FRAME_BYTES_MAX == 16_777_216);
 
 impl Limits {
+    /// The limits of the public listener.
+    #[must_use]
+    pub const fn listener(&self) -> ListenerLimits {
+        ListenerLimits::new(self.connections).with_address_share(self.address_share_percent)
+    }
+
     /// The limits of the message core.
     #[must_use]
     pub fn core(&self) -> CoreLimits {
@@ -198,7 +216,7 @@ mod tests {
             layer.or_default().below_minimum().map(|(name, _)| name.to_owned())
         };
         let shown = toml::Table::try_from(Limits::default()).unwrap();
-        assert_eq!(shown.len(), 10);
+        assert_eq!(shown.len(), 11);
         for member in shown.keys() {
             assert_eq!(zero(member), Some(format!("limits.{member}")));
         }

@@ -16,7 +16,10 @@ impl Health {
         }
         match commit {
             Ok(_) => tracing::info!("the directory can be stored again"),
-            Err(error) => tracing::error!(error = chain(error), "failed to store a change of the directory"),
+            Err(error) => tracing::error!(
+                error = daemon::error_chain(error),
+                "failed to store a change of the directory"
+            ),
         }
     }
 
@@ -31,16 +34,4 @@ impl Health {
             Ok(())
         }
     }
-}
-
-/// An error with its causes, for one log line.
-fn chain(error: &dyn std::error::Error) -> String {
-    let mut text = error.to_string();
-    let mut cause = error.source();
-    while let Some(error) = cause {
-        text.push_str(": ");
-        text.push_str(&error.to_string());
-        cause = error.source();
-    }
-    text
 }

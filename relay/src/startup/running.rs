@@ -5,9 +5,10 @@ use std::time::Duration;
 
 use anyhow::Result;
 use authorization::AuthorizationServer;
-use daemon::https::{self, Listener, ListenerLimits, ListenerMetrics, ReloadingCertificate};
+use daemon::https::{self, Listener, ListenerMetrics, ReloadingCertificate};
 use daemon::readiness::Check;
 use daemon::shutdown::within;
+use daemon::token_file::TokenFile;
 use daemon::{BuildInfo, Readiness, Shutdown, Tasks};
 use prometheus::Registry;
 use tokio::net::TcpListener;
@@ -22,7 +23,6 @@ use crate::http::{self, HttpMetrics, PublicState};
 use crate::hub::{Hub, HubMetrics, HubSettings};
 use crate::message_store::MessageStore;
 use crate::store::{self, Store};
-use crate::token_file::TokenFile;
 use crate::vital_tasks::VitalTasks;
 
 /// Time for tasks to end once sessions are closed, when they have nothing left to wait for.
@@ -150,7 +150,7 @@ impl RunningRelay {
             tls,
             router: http::router(public, self.authorization.router()),
             metrics,
-            limits: ListenerLimits::new(setup.config.limits.connections),
+            limits: setup.config.limits.listener(),
             connections: self.sessions.clone(),
         };
         self.tasks.spawn_vital("public-listener", listener.run(self.closing.clone()));
@@ -162,7 +162,7 @@ impl RunningRelay {
             directory: Arc::clone(&self.directory),
             hub: Arc::clone(&self.hub),
             invitations: self.authorization.invitations(),
-            token_file: TokenFile::at(setup.config.admin_token_file.clone()),
+            token_file: TokenFile::new(&setup.config.admin_token_file),
             metrics: AdminMetrics::register(&setup.registry)?,
             build: setup.build,
         });
