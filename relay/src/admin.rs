@@ -12,11 +12,11 @@ use axum::extract::{DefaultBodyLimit, State};
 use axum::middleware;
 use axum::routing::{get, put};
 use axum::{Json, Router};
+use daemon::token_file::TokenFile;
 use protocol::admin::Version;
 
 use crate::directory::Directory;
 use crate::hub::Hub;
-use daemon::token_file::TokenFile;
 
 mod agents;
 mod authorize;

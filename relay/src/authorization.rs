@@ -1,5 +1,5 @@
-//! Mounts the authorization server: what it asks about agents, endpoints and keys is answered by
-//! the directory.
+//! Mounts the authorization server: the directory answers its questions about agents, endpoints and
+//! keys.
 
 use std::collections::BTreeSet;
 
@@ -44,7 +44,7 @@ impl Relay for Directory {
     }
 }
 
-/// `None`: the agent has no endpoint.
+/// `None` if the agent has no endpoint.
 fn mcp_endpoint(found: AgentWithEndpoint) -> Option<McpEndpoint> {
     let AgentWithEndpoint { agent, suspended } = found;
     let mcp = agent.mcp.as_deref()?.clone();

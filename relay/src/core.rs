@@ -39,10 +39,10 @@ mod tests;
 
 use std::collections::{HashMap, VecDeque};
 
+use daemon::token_bucket::TokenBucket;
 use protocol::did::TenantId;
 
 pub use daemon::token_bucket::Rate;
-pub(crate) use daemon::token_bucket::TokenBucket;
 pub use effect::{Counter, Effect};
 pub use event::{AgentRegistry, Event, NewSession, Submission};
 pub use ids::{AgentSlot, ConnId, RequestId};

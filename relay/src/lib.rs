@@ -3,7 +3,7 @@
 //! The modules from bottom to top: [`core`] decides, [`store`] and [`message_store`] persist,
 //! [`directory`] knows tenants, agents and keys, [`hub`] runs the core over connections, `session`
 //! runs one connection, [`http`] and [`admin`] are the two listeners, [`startup`] connects all
-//! parts. The authorization server is a crate of its own, which `authorization` mounts.
+//! parts. The authorization server is a separate crate, which `authorization` mounts.
 
 pub mod admin;
 mod authorization;

@@ -1,9 +1,9 @@
 //! Ends the process when a panic left shared state half changed.
 //!
-//! The message core, the directory and the queue of writes are never used after a panic under their
-//! lock: a wrong count or a missing right would outlive the panic unseen. A restart rebuilds them
-//! from the store. Where a panic can only damage one connection or one table of hints, the owner of
-//! the lock says so and continues.
+//! The message core, the connection timeouts, the directory and the queue of writes are never used
+//! after a panic under their lock: a wrong count, or a right that should be gone, would go
+//! unnoticed. A restart rebuilds them from the store. A panic under the lock of one connection ends
+//! that connection only, see `hub::connection`.
 
 use std::sync::LockResult;
 use std::time::Duration;

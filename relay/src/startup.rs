@@ -135,8 +135,8 @@ impl Relay {
         ))
     }
 
-    /// Serves until `shutdown`, then drains within the configured timeout: the relay is not ready
-    /// any more, and sessions are closed.
+    /// Serves until `shutdown`, then drains within the configured timeout: the relay is no
+    /// longer ready, and sessions are closed.
     ///
     /// # Errors
     /// A vital task panicked or ended.

@@ -66,7 +66,7 @@ fn options(path: &Path) -> SqliteConnectOptions {
         .synchronous(SqliteSynchronous::Full)
         .foreign_keys(true)
         .busy_timeout(BUSY_TIMEOUT)
-        // The message store checkpoints on a connection of its own.
+        // The message store checkpoints on a separate connection.
         .pragma("wal_autocheckpoint", "0")
 }
 

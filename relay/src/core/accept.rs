@@ -4,6 +4,7 @@
 use std::time::Duration;
 
 use bytes::Bytes;
+use daemon::token_bucket::TokenBucket;
 use protocol::Reason;
 use protocol::envelope::Class;
 use protocol::frame::SendStatus;
@@ -19,7 +20,6 @@ use super::limits::{
     WRITES_PENDING_MAX,
 };
 use super::{AgentRegistry, AgentSlot, Core, Effect, Now, Submission};
-use daemon::token_bucket::TokenBucket;
 
 /// Why a send is refused, and when a retry makes sense.
 #[derive(Debug, Clone, Copy)]

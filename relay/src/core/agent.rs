@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use daemon::token_bucket::TokenBucket;
 use protocol::did::TenantId;
 use protocol::envelope::MessageId;
 use protocol::frame::Outcome;
@@ -10,7 +11,6 @@ use protocol::quota::QuotaName;
 
 use super::delivery_window::DeliveryWindow;
 use super::{AgentSlot, CoreLimits, RowId};
-use daemon::token_bucket::TokenBucket;
 
 #[derive(Debug)]
 pub(super) struct Agent {

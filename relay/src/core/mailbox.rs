@@ -35,7 +35,7 @@ impl Core {
         let session = self.agents.session(mailbox);
         let Some(message) = session.and_then(|s| s.memory_only_at(seq)).cloned() else { return };
         let content = if self.agents.agent(message.key.sender).is_none() {
-            // Its sender was removed. It had no answer yet, and nobody is left to answer.
+            // The sender was removed before it got an answer, so the message is not stored.
             self.held_bytes -= message.envelope.len();
             Content::Ephemeral
         } else if self.pending_writes.failed() {

@@ -3,6 +3,8 @@
 
 use std::sync::atomic::{AtomicBool, Ordering};
 
+use daemon::error_chain;
+
 #[derive(Debug, Default)]
 pub(super) struct Health {
     failing: AtomicBool,
@@ -16,10 +18,9 @@ impl Health {
         }
         match commit {
             Ok(_) => tracing::info!("the directory can be stored again"),
-            Err(error) => tracing::error!(
-                error = daemon::error_chain(error),
-                "failed to store a change of the directory"
-            ),
+            Err(error) => {
+                tracing::error!(error = error_chain(error), "failed to store a change of the directory")
+            }
         }
     }
 

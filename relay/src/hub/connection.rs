@@ -1,7 +1,7 @@
 //! A connection that any task may write to and that one task reads from.
 //!
-//! Bytes are appended to the write buffer and written by whoever appended them, so that forwarding
-//! a message wakes no task. Only when the socket accepts no more does the connection's own task
+//! The task that appends bytes to the write buffer also writes them, so that forwarding a message
+//! wakes no other task. Only when the socket accepts no more does the connection's own task
 //! continue the write.
 
 use std::io;

@@ -12,7 +12,7 @@ use protocol::limits::{IDLE_TIMEOUT, PING_INTERVAL, REGISTRATION_TIMEOUT};
 use super::connection::Connection;
 use crate::core::ConnId;
 
-/// How often the timeouts of connections are checked.
+/// How often timeouts are checked.
 pub(super) const TICK_INTERVAL: Duration = Duration::from_secs(1);
 /// How long a socket may accept no bytes before its connection ends.
 const STALL_TIMEOUT: Duration = Duration::from_secs(10);

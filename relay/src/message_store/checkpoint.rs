@@ -1,4 +1,4 @@
-//! Checkpoints the write-ahead log into the database file, on a connection of its own instead of
+//! Checkpoints the write-ahead log into the database file, on a separate connection instead of
 //! inside the writer's commits.
 
 use std::time::Duration;

@@ -10,7 +10,7 @@ use crate::poison::exit_if_poisoned;
 
 /// Writes of one commit: about 5 ms of work, so that a single write does not wait long.
 const BATCH_WRITES_MAX: usize = 1024;
-/// Bytes of one commit, for the same reason.
+/// Bytes after which a commit takes no further write, for the same reason.
 const BATCH_BYTES: usize = 1 << 20;
 
 /// Bounded by the core, which refuses sends above `core::limits::WRITES_PENDING_MAX`. The writes of

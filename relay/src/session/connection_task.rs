@@ -3,6 +3,7 @@
 
 use std::sync::Arc;
 
+use daemon::token_bucket::{Rate, TokenBucket};
 use protocol::Reason;
 use protocol::close::CloseCode;
 use protocol::frame::{ChallengeParams, ChallengeResult, RegisterParams};
@@ -13,7 +14,7 @@ use super::challenge::{OutstandingChallenge, covers};
 use super::frame_reader::FrameReader;
 use super::request::{ClientRequest, Query, parse};
 use super::trace::send_span;
-use crate::core::{NewSession, Rate, RequestId, TokenBucket};
+use crate::core::{NewSession, RequestId};
 use crate::hub::{Command, CommandBatch, Connection, Hub};
 
 /// Rate limit for the requests of one connection, except sends, which the core limits.

@@ -19,7 +19,7 @@ pub(crate) async fn serve(hub: Arc<Hub>, connection: Arc<Connection>, leftover: 
         registered.run().await;
     }
     hub.remove_connection(&connection);
-    // A peer that does not read any more is not waited for.
+    // The connection ends even if the peer no longer reads.
     let _ = tokio::time::timeout(CLOSE_TIMEOUT, close_socket(&connection)).await;
 }
 

@@ -8,7 +8,8 @@ use tracing::Span;
 use super::request::ClientRequest;
 use crate::core::RequestId;
 
-/// The span contains nothing of the message: a trace collector need not learn who writes to whom.
+/// The span contains nothing of the message: a trace collector must not see which agents exchange
+/// messages.
 pub(super) fn send_span(request: &ClientRequest<'_>) -> Option<Span> {
     let ClientRequest::Send { id: RequestId::Json(id), .. } = request else { return None };
     let traceparent = traceparent_of(id)?;

@@ -1,5 +1,5 @@
-//! An agent for tests: one WebSocket and the frames of the protocol, without the automatic behaviour of
-//! an SDK.
+//! An agent for tests: one WebSocket and the frames of the protocol, without the automatic
+//! behaviour of an SDK.
 
 use std::collections::VecDeque;
 use std::net::SocketAddr;

@@ -171,8 +171,8 @@ async fn a_sender_above_its_rate_is_refused_with_a_time_to_retry() {
     assert!(waits.iter().all(Result::is_ok));
 }
 
-/// The recipient reads nothing while 600 messages arrive, which is more than two windows. No message is
-/// lost, and memory stays small.
+/// The recipient reads nothing while 600 messages arrive, which is more than two windows. No
+/// message is lost, and memory stays small.
 #[tokio::test]
 async fn a_recipient_that_stops_reading_gets_everything_from_its_mailbox_later() {
     let relay = start_with(|config, _| config.limits.sends_burst = 2_000).await;
