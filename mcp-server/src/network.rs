@@ -49,14 +49,14 @@ pub struct OwnAgent {
 pub enum SessionStatus {
     /// Registered at the relay.
     Connected,
-    /// Not now; it is being tried.
+    /// Not connected; this server is trying to connect.
     Connecting,
     /// Another process of this agent has the session. The next call that needs it takes it back.
     Yielded,
-    /// The agent or its tenant is suspended at the relay; it is tried again.
+    /// The agent or its tenant is suspended at the relay; this server keeps trying.
     Suspended,
-    /// The relay does not let this agent in for another reason, which every call that needs the
-    /// relay names; it is tried again.
+    /// The relay refuses this agent for another reason, which every call that needs the relay
+    /// returns; this server keeps trying.
     Refused,
 }
 

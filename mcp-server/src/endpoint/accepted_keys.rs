@@ -59,7 +59,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn only_the_agents_own_key_opens() {
+    fn only_the_agents_own_key_is_accepted() {
         let keys = AcceptedKeys::new(KeyHash::sha256("sk_live_mine"));
         assert!(keys.accept("sk_live_mine", Instant::now()));
         for other in ["", "sk_live_min", "sk_live_mine ", "sk_live_other"] {
@@ -68,7 +68,7 @@ mod tests {
     }
 
     #[test]
-    fn the_key_before_opens_for_two_minutes() {
+    fn the_previous_key_is_accepted_for_two_minutes() {
         let (mut keys, start) = (AcceptedKeys::new(KeyHash::sha256("old")), Instant::now());
         assert!(keys.rotate(KeyHash::sha256("new"), start));
         let late = start + PREVIOUS_KEY_GRACE;

@@ -133,7 +133,7 @@ mod tests {
     }
 
     #[test]
-    fn what_has_no_form_of_ours_is_not_asked_about() {
+    fn a_malformed_credential_is_rejected_without_an_introspection() {
         let malformed = HttpRejection::Credential(Inactive::TokenMalformed);
         assert_eq!(check_syntax("a.b.c"), Err(malformed));
         assert_eq!(check_syntax("password"), Err(HttpRejection::Credential(Inactive::KeyUnknown)));

@@ -77,7 +77,7 @@ impl RouteCache {
         self.0.insert(credential, CachedRoute { route, expires, answered: now, asked: now });
     }
 
-    /// Removes a credential that is not active any more.
+    /// Removes a credential that is no longer active.
     pub fn remove(&mut self, credential: &KeyHash) {
         self.0.remove(credential);
     }
@@ -134,7 +134,7 @@ mod tests {
     }
 
     #[test]
-    fn a_credential_that_ended_or_was_taken_back_leads_nowhere() {
+    fn a_credential_that_expired_or_was_revoked_has_no_route() {
         let (mut cache, start) = (RouteCache::default(), Instant::now());
         cache.insert(hash(1), route("alice"), Some(100), start);
         assert_eq!(cache.look_up(&hash(1), start, 99), Lookup::Hit(route("alice")));
@@ -145,7 +145,7 @@ mod tests {
     }
 
     #[test]
-    fn a_full_table_gives_up_its_oldest_answer() {
+    fn a_full_cache_replaces_its_oldest_route() {
         let (mut cache, start) = (RouteCache::default(), Instant::now());
         for n in 0..=ROUTES_MAX {
             cache.insert(hash(n), route("alice"), None, start + Duration::from_micros(n as u64));

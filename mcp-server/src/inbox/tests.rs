@@ -1,4 +1,4 @@
-//! The inbox: what is kept, what is dropped, what is found.
+//! Tests of the inbox: which messages it stores, deletes and finds.
 
 use protocol::envelope::Content;
 
@@ -34,7 +34,7 @@ async fn pages_go_from_new_to_old_without_gap_or_repeat() {
     let inbox = inbox_of(1..=5).await;
     let first = page(&inbox, ListOrder::NewestFirst, None).await;
     assert_eq!(ids(&first), [message_id(5), message_id(4)]);
-    // What comes meanwhile does not move the pages.
+    // A message that arrives in between does not move the pages.
     inbox.insert(&message(6, "bob", "late")).await.unwrap();
     let second = page(&inbox, ListOrder::NewestFirst, first.next).await;
     assert_eq!(ids(&second), [message_id(3), message_id(2)]);

@@ -33,7 +33,7 @@ impl Tool for CancelTask {
     const NAME: &'static str = "cancel_task";
     const TITLE: &'static str = "Cancel a task";
     const DESCRIPTION: &'static str = "Asks the worker of a task that this agent gave to stop. The worker decides how the task \
-        ends: follow it with get_task_status. A task whose cancelling was asked for already is not asked again.";
+        ends: follow it with get_task_status. A second call for the same task sends nothing.";
     const HINTS: Hints = Hints::Stops;
     const SCOPE: Scope = Scope::Tasks;
     type Arguments = CancelTaskArguments;

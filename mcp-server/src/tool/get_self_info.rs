@@ -42,7 +42,7 @@ pub(super) struct GetSelfInfoAnswer {
 impl Tool for GetSelfInfo {
     const NAME: &'static str = "get_self_info";
     const TITLE: &'static str = "Show this agent";
-    const DESCRIPTION: &'static str = "Returns this agent's own DID, name and card, the state of its connection, and how many messages wait.";
+    const DESCRIPTION: &'static str = "Returns this agent's own DID, name and card, the status of its connection, and how many messages are unread.";
     const HINTS: Hints = Hints::ReadsOwn;
     const SCOPE: Scope = Scope::Read;
     type Arguments = GetSelfInfoArguments;

@@ -24,7 +24,7 @@ pub(super) struct ListAgentsArguments {
     /// Only agents that offer the capability with exactly this id, for example plan.create.
     #[schemars(length(min = 1, max = LABEL_BYTES_MAX))]
     capability: Option<String>,
-    /// The next_cursor of the page before.
+    /// The next_cursor of the previous page.
     #[schemars(length(max = DID_BYTES_MAX))]
     cursor: Option<String>,
     /// Agents in the page; 20 when absent.

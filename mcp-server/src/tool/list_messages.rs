@@ -28,7 +28,7 @@ pub(super) struct ListMessagesArguments {
     /// Only messages that were not read yet.
     #[serde(default)]
     unread_only: bool,
-    /// The next_cursor of the page before.
+    /// The next_cursor of the previous page.
     #[schemars(length(max = 20))]
     cursor: Option<String>,
     /// Messages in the page; 20 when absent.

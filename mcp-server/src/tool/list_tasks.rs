@@ -31,7 +31,7 @@ pub(super) struct ListTasksArguments {
     /// Only tasks that have not ended.
     #[serde(default)]
     open_only: bool,
-    /// The next_cursor of the page before.
+    /// The next_cursor of the previous page.
     #[schemars(length(max = 20))]
     cursor: Option<String>,
     /// Tasks in the page; 20 when absent.

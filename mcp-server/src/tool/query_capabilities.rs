@@ -28,7 +28,7 @@ pub(super) struct QueryCapabilitiesArguments {
     /// Only agents that are connected now.
     #[serde(default)]
     online_only: bool,
-    /// The next_cursor of the page before.
+    /// The next_cursor of the previous page.
     #[schemars(length(max = DID_BYTES_MAX))]
     cursor: Option<String>,
     /// Agents in the page; 20 when absent.
@@ -40,8 +40,8 @@ pub(super) struct QueryCapabilitiesArguments {
 pub(super) struct QueryCapabilitiesAnswer {
     /// Agents that offer all of the capabilities; empty when there is none.
     agents: Vec<ListedAgent>,
-    /// Where to go on; absent when all agents were looked at. A page may be empty and still name a
-    /// next one.
+    /// The cursor of the next page; absent when all agents were searched. A page may be empty and
+    /// still have a next one.
     #[serde(skip_serializing_if = "Option::is_none")]
     next_cursor: Option<String>,
 }

@@ -26,7 +26,7 @@ pub(super) struct ReadMessageArguments {
     /// The sender; only needed when two senders used the same id.
     #[schemars(length(min = 1, max = DID_BYTES_MAX))]
     from: Option<String>,
-    /// Where to start, in bytes: the next_offset of the part before.
+    /// Where to start, in bytes: the next_offset of the previous part.
     #[serde(default)]
     offset: usize,
 }

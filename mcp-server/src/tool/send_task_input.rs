@@ -31,7 +31,7 @@ pub(super) struct SendTaskInputArguments {
     text: Option<String>,
     /// The input as a JSON object. Give either text or json.
     json: Option<Map<String, Value>>,
-    /// How long to wait for the worker's next word.
+    /// How long to wait for the worker's next status.
     #[schemars(range(min = 1, max = wait::MAX_WAIT_TIMEOUT_SECONDS))]
     wait_seconds: Option<u64>,
 }

@@ -27,7 +27,7 @@ pub(super) struct UpdateTaskArguments {
     #[schemars(length(min = 1, max = DID_BYTES_MAX))]
     with: Option<String>,
     state: NewState,
-    /// A sentence about it.
+    /// A sentence about the state.
     #[schemars(length(max = NOTE_BYTES_MAX))]
     note: Option<String>,
     /// Percent done.
@@ -40,9 +40,9 @@ pub(super) struct UpdateTaskArguments {
     json: Option<Map<String, Value>>,
 }
 
-/// working: it is being done. input_required: the giver must answer what text or json asks.
-/// completed, failed, canceled: it has ended. rejected: it is not taken; only before anything else
-/// was said.
+/// working: the task is in progress. input_required: the giver must answer the question in text or
+/// json. completed, failed, canceled: the task has ended. rejected: this agent declines the task;
+/// only possible while it is submitted.
 #[derive(Debug, Clone, Copy, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 enum NewState {
@@ -57,7 +57,7 @@ enum NewState {
 impl Tool for UpdateTask {
     const NAME: &'static str = "update_task";
     const TITLE: &'static str = "Report on a task";
-    const DESCRIPTION: &'static str = "Tells the giver of a task that was given to this agent where it stands, asks for input, \
+    const DESCRIPTION: &'static str = "Sends the state of a task that was given to this agent to its giver, asks for input, \
         or ends the task with its result. Final states cannot be changed again.";
     const HINTS: Hints = Hints::Sends;
     const SCOPE: Scope = Scope::Tasks;

@@ -30,11 +30,11 @@ pub struct TaskSummary {
     pub role: TaskRole,
     /// The DID of the other agent. Its messages are verified.
     pub with: String,
-    /// submitted: its worker has not said anything yet. input_required: its worker waits for the
+    /// submitted: its worker has not reported a state yet. input_required: its worker waits for the
     /// giver (send_task_input). completed, failed, rejected and canceled are final.
     #[schemars(schema_with = "state_schema")]
     pub state: State,
-    /// Percent done, when the worker says it.
+    /// Percent done, if the worker reports it.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub progress: Option<u8>,
     /// Whether the giver has asked to cancel. The worker decides how the task ends.
@@ -65,7 +65,7 @@ pub struct TaskView {
     /// At most the last 10, oldest first. Long ones are cut: read them with get_task_status and
     /// `message`.
     pub messages: Vec<TaskMessageView>,
-    /// Whether a wait ended before what was waited for.
+    /// Whether the wait ended before the expected change.
     pub timed_out: bool,
 }
 
@@ -75,7 +75,7 @@ pub struct TaskMessageView {
     /// From 1 within the task.
     pub number: i64,
     pub kind: EntryKind,
-    /// The state a status names.
+    /// The state that a status sets.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(schema_with = "state_schema")]
     pub state: Option<State>,

@@ -16,7 +16,7 @@ use crate::test_endpoint::TestEndpoint;
 /// Time for an event of the server, which takes milliseconds, on a loaded machine.
 const EVENT_TIMEOUT: Duration = Duration::from_secs(20);
 
-/// Hands on what it is told.
+/// Forwards the notifications that a client gets.
 #[derive(Clone)]
 struct Ear(Arc<mpsc::UnboundedSender<String>>);
 

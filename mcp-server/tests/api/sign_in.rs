@@ -281,7 +281,7 @@ async fn a_session_opens_for_the_one_who_made_it_and_for_nobody_else() {
     let ben = authority.token_with("sub", json!("ben"), "mcp:read");
     assert_eq!(reason(ping().bearer_auth(&ben)).await, (404, json!("foreign_session")));
     assert_eq!(reason(ping().bearer_auth(served.key.reveal())).await, (404, json!("foreign_session")));
-    // Ended by its owner, it opens for nobody.
+    // A session that its owner ended is gone for everybody.
     let end = reqwest::Client::new().delete(served.url()).header("mcp-session-id", &session);
     assert!(end.bearer_auth(&ann).send().await.unwrap().status().is_success());
     assert_eq!(reason(ping().bearer_auth(&ann)).await, (404, json!("unknown_session")));
