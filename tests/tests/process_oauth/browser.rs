@@ -94,7 +94,7 @@ async fn a_client_on_the_web_gets_its_answer_and_may_send_its_people_on() {
     site.invite().await;
     let (mut client, mut browser) = (Client::on_the_web(&site).await, Chromium::start().await.unwrap());
     let page = sign_in(&mut browser, &client).await;
-    assert!(page.contains("where your answer goes: client.example."), "{page}");
+    assert!(page.contains("your decision is sent to client.example."), "{page}");
     assert!(!page.contains("a program on this computer"), "{page}");
     picture(&mut browser, "consent-web.png").await;
     browser.click(ALLOW).await.unwrap();
