@@ -75,13 +75,13 @@ pub async fn becomes_ready(namespace: &TestNamespace, agent: &str) -> anyhow::Re
     eventually(&format!("the Agent {agent} is Ready"), READY_TIMEOUT, async || {
         let agent = namespace.api::<crds::Agent>().get(agent).await?;
         let conditions = agent.status.clone().unwrap_or_default().conditions;
-        ensure!(has(&conditions, "Ready", "True", "Ready"), "{conditions:?}");
+        ensure!(has_condition(&conditions, "Ready", "True", "Ready"), "{conditions:?}");
         Ok(agent)
     })
     .await
 }
 
-pub fn has(conditions: &[Condition], about: &str, status: &str, reason: &str) -> bool {
+pub fn has_condition(conditions: &[Condition], about: &str, status: &str, reason: &str) -> bool {
     conditions.iter().any(|c| c.type_ == about && c.status == status && c.reason == reason)
 }
 
@@ -91,7 +91,7 @@ pub fn has(conditions: &[Condition], about: &str, status: &str, reason: &str) ->
 /// A Secret is incomplete, or the relay does not take it.
 pub async fn connect(
     namespace: &TestNamespace,
-    door: &RelayPortForward,
+    relay: &RelayPortForward,
     agent: &str,
 ) -> anyhow::Result<Agent> {
     let secrets = namespace.api::<Secret>();
@@ -101,7 +101,7 @@ pub async fn connect(
     let token = TokenSource::Value(value(&credentials, "token")?.parse()?);
     let (did, keys) = (value(&credentials, "did")?.parse()?, KeySource::Memory(Arc::new(identity)));
     let config =
-        Config::new(Endpoint::new(&door.url())?, did, token, keys).with_connect_timeout(CONNECT_TIMEOUT);
+        Config::new(Endpoint::new(&relay.url())?, did, token, keys).with_connect_timeout(CONNECT_TIMEOUT);
     Ok(Agent::connect(config).await?)
 }
 

@@ -30,7 +30,7 @@ pub struct McpClients {
 
 /// How a program ended, and what it said.
 #[derive(Debug)]
-pub struct Said {
+pub struct ProgramOutput {
     pub success: bool,
     pub output: String,
 }
@@ -56,10 +56,14 @@ impl McpClients {
     ///
     /// # Errors
     /// It does not start, or does not end in time.
-    pub async fn conformance(&self, release: Conformance, arguments: &[&str]) -> anyhow::Result<Said> {
+    pub async fn conformance(
+        &self,
+        release: Conformance,
+        arguments: &[&str],
+    ) -> anyhow::Result<ProgramOutput> {
         let mut command = self.conformance_command(release);
         command.args(arguments);
-        said(command).await
+        run_to_end(command).await
     }
 
     /// The conformance suite without its arguments. It needs a newer Node than some systems have.
@@ -78,10 +82,14 @@ impl McpClients {
     ///
     /// # Errors
     /// As [`Self::conformance`].
-    pub async fn inspector(&self, home: &Path, arguments: &[impl AsRef<OsStr>]) -> anyhow::Result<Said> {
+    pub async fn inspector(
+        &self,
+        home: &Path,
+        arguments: &[impl AsRef<OsStr>],
+    ) -> anyhow::Result<ProgramOutput> {
         let mut command = Command::from(isolated(&self.node));
         command.arg(self.modules.join(".bin/mcp-inspector")).arg("--cli").args(arguments).env("HOME", home);
-        said(command).await
+        run_to_end(command).await
     }
 
     /// The Python that has the client, for a conversation with a script.
@@ -94,21 +102,26 @@ impl McpClients {
     ///
     /// # Errors
     /// As [`Self::conformance`].
-    pub async fn python(&self, script: &Path, arguments: &[&str], key: &str) -> anyhow::Result<Said> {
+    pub async fn python(
+        &self,
+        script: &Path,
+        arguments: &[&str],
+        key: &str,
+    ) -> anyhow::Result<ProgramOutput> {
         let mut command = Command::from(isolated(&self.python));
         // In the environment, which other users cannot read.
         command.arg(script).args(arguments).env("M2A_KEY", key);
-        said(command).await
+        run_to_end(command).await
     }
 }
 
-async fn said(mut command: Command) -> anyhow::Result<Said> {
+async fn run_to_end(mut command: Command) -> anyhow::Result<ProgramOutput> {
     command.stdin(Stdio::null()).kill_on_drop(true);
     let output = tokio::time::timeout(COMMAND_TIMEOUT, command.output()).await;
     let output = output.context("the client did not end in time")?.context("start the client")?;
     let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
     let output_text = format!("{}{}", text(&output.stdout), text(&output.stderr));
-    Ok(Said { success: output.status.success(), output: output_text })
+    Ok(ProgramOutput { success: output.status.success(), output: output_text })
 }
 
 fn install() -> anyhow::Result<McpClients> {

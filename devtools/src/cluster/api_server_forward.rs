@@ -4,7 +4,7 @@
 use std::{
     fs::File,
     path::{Path, PathBuf},
-    process::{Command, Stdio},
+    process::Stdio,
     sync::Arc,
     time::{Duration, Instant},
 };
@@ -17,6 +17,7 @@ use tokio::{
 };
 
 use super::{folder::ClusterFolder, network::API_PORT, process_identity::ProcessIdentity};
+use crate::command::isolated;
 
 /// Name of the socket. It is used relative to the node's folder, because a socket's path may have
 /// 107 bytes only.
@@ -31,7 +32,7 @@ const START_TIMEOUT: Duration = Duration::from_secs(10);
 /// Starts the outer half as a separate process, and returns it with its port.
 pub fn start(folder: &ClusterFolder) -> anyhow::Result<(ProcessIdentity, u16)> {
     let log = File::create(folder.logs().join("forward.log")).context("create the forwarder's log")?;
-    let child = Command::new("setsid")
+    let child = isolated("setsid")
         .arg(crate::programs::path("cluster")?)
         .args(["forward", "--folder"])
         .arg(folder.root())

@@ -15,7 +15,7 @@ use super::{
     go_program::{COREDNS, KUBERNETES},
     namespaces,
     network::{API_PORT, Network},
-    node::{Order, READY},
+    node::{NodeParameters, READY},
     process_identity::ProcessIdentity,
     record::Record,
     uplink,
@@ -42,16 +42,16 @@ pub fn up(folder: &ClusterFolder) -> anyhow::Result<Record> {
     let pause_image = image::PAUSE.build(&programs::folder()?, &folder.images())?;
     let log = File::create(folder.logs().join("node.log")).context("create the node's log")?;
     let (child, first) = namespaces::start(&programs::path("cluster")?, folder.root(), log)?;
-    let order = |way: &WayIn| Order {
-        network: way.network,
-        linked: way.forwarder.is_none(),
-        server_from_outside: way.server.clone(),
+    let parameters = |access: &ApiServerAccess| NodeParameters {
+        network: access.network,
+        linked: access.forwarder.is_none(),
+        server_from_outside: access.server.clone(),
         cgroup: cgroup_name(first),
         kubernetes,
         coredns,
         pause_image,
     };
-    let started = start_node(folder, child, first, order);
+    let started = start_node(folder, child, first, parameters);
     if started.is_err() {
         end(first, None, None)?;
     }
@@ -69,7 +69,7 @@ pub fn down(
 }
 
 /// How the machine reaches the API server.
-struct WayIn {
+struct ApiServerAccess {
     network: Network,
     server: String,
     forwarder: Option<ProcessIdentity>,
@@ -79,12 +79,12 @@ fn start_node(
     folder: &ClusterFolder,
     mut child: Child,
     first: ProcessIdentity,
-    order: impl FnOnce(&WayIn) -> Order,
+    parameters: impl FnOnce(&ApiServerAccess) -> NodeParameters,
 ) -> anyhow::Result<Record> {
-    let way = way_in(folder, first)?;
-    let record = Record::BuiltIn { first, network: way.network, forwarder: way.forwarder };
+    let access = open_api_server_access(folder, first)?;
+    let record = Record::BuiltIn { first, network: access.network, forwarder: access.forwarder };
     folder.write_record(&record)?;
-    let mut line = serde_json::to_string(&order(&way))?;
+    let mut line = serde_json::to_string(&parameters(&access))?;
     line.push('\n');
     let mut stdin = child.stdin.take().context("reach the node's stdin")?;
     stdin.write_all(line.as_bytes()).context("tell the node its network")?;
@@ -102,12 +102,12 @@ fn give_to_caller(folder: &ClusterFolder) -> anyhow::Result<()> {
 }
 
 /// A link where this machine allows one, else a forwarder on loopback.
-fn way_in(folder: &ClusterFolder, first: ProcessIdentity) -> anyhow::Result<WayIn> {
+fn open_api_server_access(folder: &ClusterFolder, first: ProcessIdentity) -> anyhow::Result<ApiServerAccess> {
     wait_for_network_namespace(first)?;
     match uplink::claim(first) {
         Ok(network) => {
             let server = format!("https://{}:{API_PORT}", network.node());
-            Ok(WayIn { network, server, forwarder: None })
+            Ok(ApiServerAccess { network, server, forwarder: None })
         }
         Err(error) => {
             eprintln!(
@@ -115,7 +115,11 @@ fn way_in(folder: &ClusterFolder, first: ProcessIdentity) -> anyhow::Result<WayI
             );
             let network = Network::candidates().next().context("choose a network")?;
             let (forwarder, port) = api_server_forward::start(folder)?;
-            Ok(WayIn { network, server: format!("https://127.0.0.1:{port}"), forwarder: Some(forwarder) })
+            Ok(ApiServerAccess {
+                network,
+                server: format!("https://127.0.0.1:{port}"),
+                forwarder: Some(forwarder),
+            })
         }
     }
 }

@@ -14,7 +14,7 @@ pub(crate) struct Component {
 
 /// Where the programs of one cluster are and where it keeps its files.
 #[derive(Debug, Clone, Copy)]
-pub(crate) struct Place<'a> {
+pub(crate) struct NodePaths<'a> {
     pub(crate) network: Network,
     /// The node's folder.
     pub(crate) node: &'a Path,
@@ -24,7 +24,7 @@ pub(crate) struct Place<'a> {
     pub(crate) containerd: &'a Path,
 }
 
-impl Place<'_> {
+impl NodePaths<'_> {
     fn kubernetes(&self, name: &'static str, arguments: Vec<String>) -> Component {
         Component { name, program: self.kubernetes.join(name), arguments }
     }
@@ -155,14 +155,14 @@ mod tests {
 
     #[test]
     fn role_based_access_control_is_on() {
-        let place = Place {
+        let paths = NodePaths {
             network: Network::candidates().next().unwrap(),
             node: Path::new("/state/node"),
             kubernetes: Path::new("/cache/kubernetes"),
             coredns: Path::new("/cache/coredns"),
             containerd: Path::new("/usr/bin/containerd"),
         };
-        let apiserver = place.apiserver();
+        let apiserver = paths.apiserver();
         assert_eq!(apiserver.program, Path::new("/cache/kubernetes/kube-apiserver"));
         assert!(apiserver.arguments.contains(&"--authorization-mode=Node,RBAC".into()));
         assert!(!apiserver.arguments.iter().any(|argument| argument.contains("AlwaysAllow")));

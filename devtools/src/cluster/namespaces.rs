@@ -15,9 +15,10 @@ use crate::command::isolated;
 
 /// Starts `program node --folder FOLDER` as the only job of a shell that is process 1 in new
 /// namespaces. The shell is there because process 1 must collect orphans. Stdin stays open for the
-/// one line that tells the node its network.
+/// one line of the node's parameters. The components inherit no proxy: none can be reached from
+/// inside.
 pub(crate) fn start(program: &Path, folder: &Path, log: File) -> anyhow::Result<(Child, ProcessIdentity)> {
-    let child = Command::new("setsid")
+    let child = isolated("setsid")
         .args(["unshare", "--net", "--mount", "--propagation=private", "--pid", "--fork", "--mount-proc"])
         .args(["--kill-child=KILL", "sh", "-c", "exec 3<&0; \"$@\" <&3 & wait $!", "sh"])
         .arg(program)

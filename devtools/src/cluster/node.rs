@@ -22,7 +22,7 @@ use serde::{Deserialize, Serialize};
 use tokio::{process::Command, task::JoinSet};
 
 use super::{
-    component::{Component, Place},
+    component::{Component, NodePaths},
     folder::ClusterFolder,
     network::Network,
 };
@@ -40,7 +40,7 @@ pub const READY: &str = "ready";
 
 /// The parameters of the node. It reads them from stdin as one line of JSON.
 #[derive(Debug, Clone, Serialize, Deserialize)]
-pub struct Order {
+pub struct NodeParameters {
     pub network: Network,
     /// Whether a link to the machine waits to be attached.
     pub linked: bool,
@@ -55,44 +55,48 @@ pub struct Order {
 
 /// Runs the node of the cluster in `folder`; returns only with an error.
 pub async fn run(folder: &ClusterFolder) -> anyhow::Result<()> {
-    let order = read_order()?;
+    let parameters = read_parameters()?;
     let stages = Stages::begin(folder)?;
-    let outcome = run_order(folder, &order, &stages).await;
+    let outcome = run_node(folder, &parameters, &stages).await;
     if let Err(error) = &outcome {
         stages.reached(&format!("failed: {error:#}"))?;
     }
     outcome
 }
 
-async fn run_order(folder: &ClusterFolder, order: &Order, stages: &Stages) -> anyhow::Result<()> {
+async fn run_node(
+    folder: &ClusterFolder,
+    parameters: &NodeParameters,
+    stages: &Stages,
+) -> anyhow::Result<()> {
     let node = folder.node();
-    namespace_setup::prepare(&node, order)?;
-    files::write(folder, order)?;
-    link_programs(&node.join("bin"), &order.kubernetes)?;
-    let place = Place {
-        network: order.network,
+    namespace_setup::prepare(&node, parameters)?;
+    files::write(folder, parameters)?;
+    link_programs(&node.join("bin"), &parameters.kubernetes)?;
+    let paths = NodePaths {
+        network: parameters.network,
         node: &node,
         kubernetes: &node.join("bin"),
-        coredns: &order.coredns,
+        coredns: &parameters.coredns,
         containerd: Path::new("containerd"),
     };
     let logs = folder.logs();
     let mut components = Components { logs: logs.clone(), running: JoinSet::new() };
     components.running.spawn(volumes::keep_open(node.join("volumes")));
-    components.start(place.etcd())?;
-    components.start(place.containerd())?;
-    components.start(place.apiserver())?;
-    if order.linked {
+    components.start(paths.etcd())?;
+    components.start(paths.containerd())?;
+    components.start(paths.apiserver())?;
+    if parameters.linked {
         stages.reached("linked to this machine")?;
     } else {
         components.running.spawn(super::api_server_forward::serve_inside(node.clone()));
     }
     tokio::select! {
-        started = start_the_rest(&place, order, stages, &logs) => components.adopt(started?),
+        started = start_the_rest(&paths, parameters, stages, &logs) => components.adopt(started?),
         fallen = components.first_failure() => return fallen,
     }
     tokio::select! {
-        ready = readiness::wait(&place) => ready?,
+        ready = readiness::wait(&paths) => ready?,
         fallen = components.first_failure() => return fallen,
     }
     stages.reached(READY)?;
@@ -101,23 +105,23 @@ async fn run_order(folder: &ClusterFolder, order: &Order, stages: &Stages) -> an
 
 /// Starts the components that need the API server or containerd, once those answer.
 async fn start_the_rest(
-    place: &Place<'_>,
-    order: &Order,
+    paths: &NodePaths<'_>,
+    parameters: &NodeParameters,
     stages: &Stages,
     logs: &Path,
 ) -> anyhow::Result<Components> {
-    let client = readiness::api_server(place).await?;
+    let client = readiness::api_server(paths).await?;
     stages.reached("API server ready")?;
     addons::apply(&client).await?;
     let mut components = Components { logs: logs.into(), running: JoinSet::new() };
-    components.start(place.controller_manager())?;
-    components.start(place.scheduler())?;
-    components.start(place.proxy())?;
-    components.start(place.coredns())?;
+    components.start(paths.controller_manager())?;
+    components.start(paths.scheduler())?;
+    components.start(paths.proxy())?;
+    components.start(paths.coredns())?;
     readiness::containerd().await?;
-    crate::cluster::image_import::import_inside(&order.pause_image)?;
+    crate::cluster::image_import::import_inside(&parameters.pause_image)?;
     stages.reached("containerd ready")?;
-    components.start(place.kubelet())?;
+    components.start(paths.kubelet())?;
     Ok(components)
 }
 
@@ -180,10 +184,10 @@ fn link_programs(bin: &Path, kubernetes: &Path) -> anyhow::Result<()> {
     Ok(())
 }
 
-fn read_order() -> anyhow::Result<Order> {
+fn read_parameters() -> anyhow::Result<NodeParameters> {
     let mut line = String::new();
-    std::io::stdin().lock().read_line(&mut line).context("read the node's order")?;
-    serde_json::from_str(&line).context("parse the node's order")
+    std::io::stdin().lock().read_line(&mut line).context("read the node's parameters")?;
+    serde_json::from_str(&line).context("parse the node's parameters")
 }
 
 /// The file `up` watches, one line per stage.

@@ -10,19 +10,19 @@ pub trait Codec {
     ///
     /// # Errors
     /// Bytes that the server must not send here.
-    fn at_recipient(&mut self, input: &[u8], reply: &mut Vec<u8>) -> anyhow::Result<Taken>;
+    fn at_recipient(&mut self, input: &[u8], reply: &mut Vec<u8>) -> anyhow::Result<Consumed>;
 
     /// Reads what came to the sender; `reply` is written back on its connection, before the next
     /// message.
     ///
     /// # Errors
     /// Bytes that the server must not send here, refusals among them.
-    fn at_sender(&mut self, input: &[u8], reply: &mut Vec<u8>) -> anyhow::Result<Taken>;
+    fn at_sender(&mut self, input: &[u8], reply: &mut Vec<u8>) -> anyhow::Result<Consumed>;
 }
 
 /// The result of reading some input.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub struct Taken {
+pub struct Consumed {
     /// Bytes that need not be shown again.
     pub bytes: usize,
     /// Whole messages (at the recipient) or answers (at the sender) among them.

@@ -11,7 +11,7 @@ use std::process::Stdio;
 use anyhow::Context as _;
 use tokio::net::{TcpListener, TcpStream};
 
-use super::codec::{Codec, Taken};
+use super::codec::{Codec, Consumed};
 use super::process::{self, Process};
 use super::websocket::CLIENT_HEADER_BYTES;
 
@@ -109,24 +109,24 @@ impl Codec for Blocks {
         out.extend_from_slice(&self.block);
     }
 
-    fn at_recipient(&mut self, input: &[u8], reply: &mut Vec<u8>) -> anyhow::Result<Taken> {
-        let taken = whole(input, self.block.len());
+    fn at_recipient(&mut self, input: &[u8], reply: &mut Vec<u8>) -> anyhow::Result<Consumed> {
+        let consumed = whole(input, self.block.len());
         if self.answers {
-            for _ in 0..taken.count {
+            for _ in 0..consumed.count {
                 reply.extend_from_slice(&[b'a'; ANSWER_BYTES]);
             }
         }
-        Ok(taken)
+        Ok(consumed)
     }
 
-    fn at_sender(&mut self, input: &[u8], _: &mut Vec<u8>) -> anyhow::Result<Taken> {
+    fn at_sender(&mut self, input: &[u8], _: &mut Vec<u8>) -> anyhow::Result<Consumed> {
         Ok(whole(input, ANSWER_BYTES))
     }
 }
 
-fn whole(input: &[u8], size: usize) -> Taken {
+fn whole(input: &[u8], size: usize) -> Consumed {
     let count = input.len() / size;
-    Taken { bytes: count * size, count: count as u64, stored: 0 }
+    Consumed { bytes: count * size, count: count as u64, stored: 0 }
 }
 
 #[cfg(test)]
@@ -139,8 +139,8 @@ mod tests {
         let (mut out, mut reply) = (vec![], vec![]);
         blocks.message(0, &mut out);
         blocks.message(1, &mut out);
-        let taken = blocks.at_recipient(&out[..150], &mut reply).unwrap();
-        assert_eq!(taken, Taken { bytes: 100 + CLIENT_HEADER_BYTES, count: 1, stored: 0 });
+        let consumed = blocks.at_recipient(&out[..150], &mut reply).unwrap();
+        assert_eq!(consumed, Consumed { bytes: 100 + CLIENT_HEADER_BYTES, count: 1, stored: 0 });
         assert_eq!(reply.len(), ANSWER_BYTES);
     }
 }

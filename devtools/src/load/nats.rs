@@ -12,7 +12,7 @@ use anyhow::{Context as _, bail, ensure};
 use tokio::io::{AsyncBufReadExt as _, AsyncWriteExt as _, BufReader};
 use tokio::net::TcpStream;
 
-use super::codec::{Codec, Taken};
+use super::codec::{Codec, Consumed};
 use super::process::{self, Process};
 
 /// Where Debian's package puts it.
@@ -119,42 +119,42 @@ impl Codec for Subjects {
         out.extend_from_slice(&self.message);
     }
 
-    fn at_recipient(&mut self, input: &[u8], reply: &mut Vec<u8>) -> anyhow::Result<Taken> {
-        let taken = read(input, reply)?;
+    fn at_recipient(&mut self, input: &[u8], reply: &mut Vec<u8>) -> anyhow::Result<Consumed> {
+        let consumed = read(input, reply)?;
         if let Some(answer) = &self.answer {
-            (0..taken.count).for_each(|_| reply.extend_from_slice(answer));
+            (0..consumed.count).for_each(|_| reply.extend_from_slice(answer));
         }
-        Ok(taken)
+        Ok(consumed)
     }
 
-    fn at_sender(&mut self, input: &[u8], reply: &mut Vec<u8>) -> anyhow::Result<Taken> {
+    fn at_sender(&mut self, input: &[u8], reply: &mut Vec<u8>) -> anyhow::Result<Consumed> {
         read(input, reply)
     }
 }
 
 /// Counts MSG, answers PING, skips INFO and PONG; anything else is an error.
-fn read(input: &[u8], reply: &mut Vec<u8>) -> anyhow::Result<Taken> {
-    let mut taken = Taken::default();
+fn read(input: &[u8], reply: &mut Vec<u8>) -> anyhow::Result<Consumed> {
+    let mut consumed = Consumed::default();
     loop {
-        let rest = input.get(taken.bytes..).unwrap_or_default();
+        let rest = input.get(consumed.bytes..).unwrap_or_default();
         let Some(end) = rest.iter().take(LINE_BYTES_MAX).position(|byte| *byte == b'\n') else {
             ensure!(rest.len() < LINE_BYTES_MAX, "nats-server sends a line without end");
-            return Ok(taken);
+            return Ok(consumed);
         };
         let line = rest.get(..end).unwrap_or_default().trim_ascii_end();
         let mut length = end + 1;
         if line.starts_with(b"MSG ") {
             length += payload_length(line)? + 2;
             if rest.len() < length {
-                return Ok(taken);
+                return Ok(consumed);
             }
-            taken.count += 1;
+            consumed.count += 1;
         } else if line == b"PING" {
             reply.extend_from_slice(b"PONG\r\n");
         } else if !(line.starts_with(b"INFO ") || line == b"PONG") {
             bail!("nats-server says {:?}", String::from_utf8_lossy(line));
         }
-        taken.bytes += length;
+        consumed.bytes += length;
     }
 }
 
@@ -174,8 +174,8 @@ mod tests {
         let mut subjects = Subjects::new(3, 5, true);
         let mut reply = vec![];
         let input = b"MSG pair.3 1 answer.3 5\r\nhello\r\nPING\r\nMSG pair.3 1 answer.3 5\r\nhel";
-        let taken = subjects.at_recipient(input, &mut reply).unwrap();
-        assert_eq!(taken, Taken { bytes: 38, count: 1, stored: 0 });
+        let consumed = subjects.at_recipient(input, &mut reply).unwrap();
+        assert_eq!(consumed, Consumed { bytes: 38, count: 1, stored: 0 });
         assert_eq!(reply, b"PONG\r\nPUB answer.3 2\r\nok\r\n");
     }
 

@@ -10,7 +10,7 @@ use anyhow::{Context as _, bail};
 use hdrhistogram::Histogram;
 use tokio::net::TcpStream;
 
-use super::codec::{Codec, Taken};
+use super::codec::{Codec, Consumed};
 use super::window::Window;
 
 /// Bytes read at once: larger than a whole window of 1 KiB messages.
@@ -93,31 +93,31 @@ impl Pair {
 
     fn read_recipient(&mut self, buffer: &mut [u8]) -> anyhow::Result<()> {
         let codec = &mut self.codec;
-        let taken = self.recipient.read(buffer, |input, reply| codec.at_recipient(input, reply))?;
-        self.book(taken, Window::arrive)
+        let consumed = self.recipient.read(buffer, |input, reply| codec.at_recipient(input, reply))?;
+        self.book(consumed, Window::arrive)
     }
 
     fn read_sender(&mut self, buffer: &mut [u8]) -> anyhow::Result<()> {
         let codec = &mut self.codec;
-        let taken = self.sender.read(buffer, |input, reply| codec.at_sender(input, reply))?;
-        self.book(taken, Window::answer)
+        let consumed = self.sender.read(buffer, |input, reply| codec.at_sender(input, reply))?;
+        self.book(consumed, Window::answer)
     }
 
     fn book(
         &mut self,
-        taken: Taken,
+        consumed: Consumed,
         enter: impl FnOnce(&mut Window, u64, Instant, &mut dyn FnMut(Duration)) -> anyhow::Result<()>,
     ) -> anyhow::Result<()> {
         let before = self.window.done();
         let mut tally = self.tally.borrow_mut();
         let Tally { recording, latency, .. } = &mut *tally;
-        enter(&mut self.window, taken.count, Instant::now(), &mut |took| {
+        enter(&mut self.window, consumed.count, Instant::now(), &mut |took| {
             if *recording {
                 latency.saturating_record(u64::try_from(took.as_micros()).unwrap_or(u64::MAX));
             }
         })?;
         tally.done += self.window.done() - before;
-        tally.stored += taken.stored;
+        tally.stored += consumed.stored;
         Ok(())
     }
 }
@@ -147,20 +147,20 @@ impl End {
     fn read(
         &mut self,
         buffer: &mut [u8],
-        take: impl FnOnce(&[u8], &mut Vec<u8>) -> anyhow::Result<Taken>,
-    ) -> anyhow::Result<Taken> {
+        take: impl FnOnce(&[u8], &mut Vec<u8>) -> anyhow::Result<Consumed>,
+    ) -> anyhow::Result<Consumed> {
         let length = match self.stream.try_read(buffer) {
             Ok(0) => bail!("the server closed the connection"),
             Ok(length) => length,
-            Err(error) if error.kind() == ErrorKind::WouldBlock => return Ok(Taken::default()),
+            Err(error) if error.kind() == ErrorKind::WouldBlock => return Ok(Consumed::default()),
             Err(error) => return Err(error).context("read from the server"),
         };
         self.input.extend_from_slice(buffer.get(..length).unwrap_or_default());
-        let taken = take(&self.input, &mut self.output)?;
-        self.input.drain(..taken.bytes);
+        let consumed = take(&self.input, &mut self.output)?;
+        self.input.drain(..consumed.bytes);
         if self.input.len() > PARTIAL_BYTES_MAX {
             bail!("{} bytes came that are not a whole frame", self.input.len());
         }
-        Ok(taken)
+        Ok(consumed)
     }
 }

@@ -50,8 +50,8 @@ pub fn read(
     reply: &mut Vec<u8>,
     mut text: impl FnMut(&[u8]) -> anyhow::Result<()>,
 ) -> anyhow::Result<usize> {
-    let mut taken = 0;
-    while let Some((opcode, payload, length)) = first(input.get(taken..).unwrap_or_default())? {
+    let mut consumed = 0;
+    while let Some((opcode, payload, length)) = first(input.get(consumed..).unwrap_or_default())? {
         match opcode {
             TEXT => text(payload)?,
             PING => write(PONG, payload, reply)?,
@@ -59,9 +59,9 @@ pub fn read(
             CLOSE => bail!("the relay closes with {}", close_code(payload)),
             other => bail!("the relay sends a frame with opcode {other}"),
         }
-        taken += length;
+        consumed += length;
     }
-    Ok(taken)
+    Ok(consumed)
 }
 
 /// Opcode, payload and whole length of the first frame, if it is there.
@@ -95,11 +95,11 @@ mod tests {
 
     fn texts(input: &[u8]) -> anyhow::Result<(Vec<usize>, usize, Vec<u8>)> {
         let (mut lengths, mut reply) = (vec![], vec![]);
-        let taken = read(input, &mut reply, |text| {
+        let consumed = read(input, &mut reply, |text| {
             lengths.push(text.len());
             Ok(())
         })?;
-        Ok((lengths, taken, reply))
+        Ok((lengths, consumed, reply))
     }
 
     #[test]
@@ -110,9 +110,9 @@ mod tests {
         input.extend([b'x'; 65_536]);
         let whole = input.len();
         input.extend([0x81, 126, 0]);
-        let (lengths, taken, _) = texts(&input).unwrap();
+        let (lengths, consumed, _) = texts(&input).unwrap();
         assert_eq!(lengths, [2, 200, 65_536]);
-        assert_eq!(taken, whole);
+        assert_eq!(consumed, whole);
     }
 
     #[test]

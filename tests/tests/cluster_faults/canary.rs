@@ -22,10 +22,10 @@ const DATA: &str = "/var/lib/msg2agent";
 async fn a_body_is_nowhere_in_the_relays_pod() {
     let _undisturbed = operators::undisturbed().await;
     in_installed("canary", async |namespace| {
-        let door = conversation::alice_and_bob(&namespace).await?;
-        let bob = connect(&namespace, &door, "bob").await?;
+        let relay = conversation::alice_and_bob(&namespace).await?;
+        let bob = connect(&namespace, &relay, "bob").await?;
         bob.close().await;
-        let alice = connect(&namespace, &door, "alice").await?;
+        let alice = connect(&namespace, &relay, "alice").await?;
         let sent = alice.send(bob.did(), Content::text(CANARY)).await?;
         // The search finds what the relay does know: the message's id, in memory and in its files.
         let known = Traces::of(&namespace, &sent.id.to_string()).await?;

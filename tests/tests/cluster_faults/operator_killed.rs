@@ -14,9 +14,9 @@ use crate::{conversation, operators};
 async fn agents_talk_while_no_operator_runs_and_a_new_agent_is_programmed_when_one_is_back() {
     let _alone = operators::alone().await.unwrap();
     in_installed("operator-killed", async |namespace| {
-        let door = conversation::alice_and_bob(&namespace).await?;
-        let alice = connect(&namespace, &door, "alice").await?;
-        let bob = connect(&namespace, &door, "bob").await?;
+        let relay = conversation::alice_and_bob(&namespace).await?;
+        let alice = connect(&namespace, &relay, "alice").await?;
+        let bob = connect(&namespace, &relay, "bob").await?;
         let before = leader(&namespace.client).await?;
         for operator in operators::processes(&namespace.client).await? {
             operator.kill()?;
@@ -37,7 +37,7 @@ async fn agents_talk_while_no_operator_runs_and_a_new_agent_is_programmed_when_o
         let holder = lease.spec.and_then(|spec| spec.holder_identity).unwrap_or_default();
         ensure!(holder == before, "{holder} led already: the messages show nothing");
         becomes_ready(&namespace, "carol").await?;
-        connect(&namespace, &door, "carol").await.map(drop)
+        connect(&namespace, &relay, "carol").await.map(drop)
     })
     .await
     .unwrap();

@@ -12,13 +12,13 @@ const MESSAGES: usize = 1000;
 async fn a_thousand_messages_stored_for_an_absent_agent_survive_sigkill_once_and_in_order() {
     let _undisturbed = operators::undisturbed().await;
     in_installed("stored", async |namespace| {
-        let door = conversation::alice_and_bob(&namespace).await?;
-        let bob = connect(&namespace, &door, "bob").await?;
+        let relay = conversation::alice_and_bob(&namespace).await?;
+        let bob = connect(&namespace, &relay, "bob").await?;
         bob.close().await;
-        let alice = connect(&namespace, &door, "alice").await?;
+        let alice = connect(&namespace, &relay, "alice").await?;
         conversation::store(&alice, bob.did(), 0..MESSAGES).await?;
         relay_pod::kill(&namespace).await?;
-        let bob = connect(&namespace, &door, "bob").await?;
+        let bob = connect(&namespace, &relay, "bob").await?;
         let mut inbox = bob.inbox();
         conversation::send_last(&alice, bob.did()).await?;
         conversation::expect(&mut inbox, 0..MESSAGES).await
@@ -31,9 +31,9 @@ async fn a_thousand_messages_stored_for_an_absent_agent_survive_sigkill_once_and
 async fn agents_come_back_by_themselves_and_nothing_answered_is_lost() {
     let _undisturbed = operators::undisturbed().await;
     in_installed("reconnect", async |namespace| {
-        let door = conversation::alice_and_bob(&namespace).await?;
-        let alice = connect(&namespace, &door, "alice").await?;
-        let bob = connect(&namespace, &door, "bob").await?;
+        let relay = conversation::alice_and_bob(&namespace).await?;
+        let alice = connect(&namespace, &relay, "alice").await?;
+        let bob = connect(&namespace, &relay, "bob").await?;
         let (begun, mut inbox) = (tokio::sync::Notify::new(), bob.inbox());
         let talk = async {
             conversation::send(&alice, bob.did(), 0..50).await?;

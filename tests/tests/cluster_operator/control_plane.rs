@@ -12,7 +12,7 @@ use kube::{
     api::{DeleteParams, ListParams, Patch, PatchParams},
 };
 use msg2agent_tests::{
-    custom_resources::{agent, has, ready_agent, relay_and_tenant, value},
+    custom_resources::{agent, has_condition, ready_agent, relay_and_tenant, value},
     installed_operator::in_installed,
     namespace::TestNamespace,
 };
@@ -128,7 +128,7 @@ async fn a_relay_in_use_is_held_until_its_tenants_are_gone() {
         eventually("the Relay says that it is in use", CHANGE_TIMEOUT, async || {
             let relay = namespace.api::<Relay>().get("main").await?;
             let conditions = relay.status.unwrap_or_default().conditions;
-            ensure!(has(&conditions, "DeletionBlocked", "True", "InUse"), "{conditions:?}");
+            ensure!(has_condition(&conditions, "DeletionBlocked", "True", "InUse"), "{conditions:?}");
             Ok(())
         })
         .await?;
@@ -171,7 +171,7 @@ async fn condition_of(
 ) -> anyhow::Result<()> {
     eventually(&format!("{agent} has {about}={status} ({reason})"), CHANGE_TIMEOUT, async || {
         let found = namespace.api::<Agent>().get(agent).await?.status.unwrap_or_default().conditions;
-        ensure!(has(&found, about, status, reason), "{found:?}");
+        ensure!(has_condition(&found, about, status, reason), "{found:?}");
         Ok(())
     })
     .await

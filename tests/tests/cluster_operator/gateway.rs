@@ -13,7 +13,7 @@ use k8s_openapi::api::networking::v1::NetworkPolicy;
 use k8s_openapi::api::policy::v1::PodDisruptionBudget;
 use kube::ResourceExt as _;
 use kube::api::{DeleteParams, Patch, PatchParams};
-use msg2agent_tests::custom_resources::{READY_TIMEOUT, RELAY, has, ready_agent, value};
+use msg2agent_tests::custom_resources::{READY_TIMEOUT, RELAY, has_condition, ready_agent, value};
 use msg2agent_tests::installed_operator::in_installed;
 use msg2agent_tests::namespace::TestNamespace;
 use serde_json::{Value, json};
@@ -34,11 +34,11 @@ async fn a_relay_gets_a_gateway_and_its_agents_say_where_it_is() {
             let gateway = status.mcp.context("read status.mcp")?;
             ensure!((gateway.url.as_str(), gateway.ready_replicas) == (url.as_str(), 2), "{gateway:?}");
             ensure!(
-                has(&status.conditions, "McpReady", "True", "WorkloadAvailable"),
+                has_condition(&status.conditions, "McpReady", "True", "WorkloadAvailable"),
                 "{:?}",
                 status.conditions
             );
-            ensure!(has(&status.conditions, "Ready", "True", "Ready"), "{:?}", status.conditions);
+            ensure!(has_condition(&status.conditions, "Ready", "True", "Ready"), "{:?}", status.conditions);
             Ok(())
         })
         .await?;

@@ -86,10 +86,10 @@ async fn visit_alice(namespace: &TestNamespace) -> anyhow::Result<Visitor> {
     let alice = ready_agent(namespace, "alice", json!({"mcp": {"enabled": true}})).await?;
     let url = alice.status.and_then(|status| status.mcp_url).context("read the URL")?;
     let credentials = namespace.api::<Secret>().get("alice-relay").await?;
-    let door = ServicePortForward::open(namespace.client.clone()).await?;
-    let http = door.http(&value(&credentials, "ca.crt")?)?;
+    let relay = ServicePortForward::open(namespace.client.clone()).await?;
+    let http = relay.http(&value(&credentials, "ca.crt")?)?;
     let client = OauthClient::register(http.clone(), &url).await?;
-    Ok(Visitor { client, browser: Browser::with(http), _door: door })
+    Ok(Visitor { client, browser: Browser::with(http), _door: relay })
 }
 
 impl Visitor {

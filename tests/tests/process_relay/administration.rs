@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 use tempfile::TempDir;
 
 use crate::agents::relay;
-use crate::m2a::{failure, m2a, said};
+use crate::m2a::{failure, m2a, printed_values};
 
 struct Desk {
     relay: RelayProcess,
@@ -29,7 +29,7 @@ impl Desk {
     async fn says(&self, words: &str) -> Vec<Value> {
         let own = self.arguments();
         let words = own.iter().map(String::as_str).chain(words.split(' '));
-        said(self.home.path(), &words.collect::<Vec<_>>()).await
+        printed_values(self.home.path(), &words.collect::<Vec<_>>()).await
     }
 
     async fn refuses(&self, words: &str) -> (Option<i32>, Value) {

@@ -13,7 +13,7 @@ use serde_json::Value;
 use tokio::io::{AsyncBufReadExt as _, BufReader};
 use tokio::process::{Child, Command};
 
-use crate::m2a::{failure, m2a, said};
+use crate::m2a::{failure, m2a, printed_values};
 
 /// It needs a second on an idle machine.
 const START_TIMEOUT: Duration = Duration::from_secs(90);
@@ -87,14 +87,17 @@ async fn a_person_gets_a_relay_two_agents_and_a_proof() {
 
     // Each of the commands that it proposes.
     let profiles = Path::new(dev.text("profiles"));
-    let verified = said(profiles, &["verify", dev.text("proof")]).await;
+    let verified = printed_values(profiles, &["verify", dev.text("proof")]).await;
     let messages = verified[0]["messages"].as_array().unwrap();
     let contents: Vec<_> = messages.iter().map(|message| message["content"].as_str().unwrap()).collect();
     assert_eq!(contents, ["What is 2+2?", "4"]);
-    let asked = said(profiles, &["ask", "--profile", "alice", "--to", "bob", "--text", "How are you?"]).await;
+    let asked =
+        printed_values(profiles, &["ask", "--profile", "alice", "--to", "bob", "--text", "How are you?"])
+            .await;
     assert_eq!(asked[0]["answer"]["content"], "You said: How are you?");
     let admin = ["--admin-url", dev.text("adminUrl"), "--admin-token-file", dev.text("adminTokenFile")];
-    let agents = said(profiles, &[&["relay"][..], &admin, &["agents", "list", "demo"]].concat()).await;
+    let agents =
+        printed_values(profiles, &[&["relay"][..], &admin, &["agents", "list", "demo"]].concat()).await;
     let online: Vec<_> = agents.iter().map(|agent| (agent["did"].as_str(), &agent["online"])).collect();
     assert_eq!(online[1], (Some(dev.text("bob")), &Value::Bool(true)));
 

@@ -15,7 +15,7 @@ pub(crate) fn m2a(home: &Path) -> Command {
 }
 
 /// What a command that succeeds prints, a value per line.
-pub(crate) async fn said(home: &Path, arguments: &[&str]) -> Vec<Value> {
+pub(crate) async fn printed_values(home: &Path, arguments: &[&str]) -> Vec<Value> {
     let output = m2a(home).args(["--output", "json"]).args(arguments).output().await.unwrap();
     assert!(output.status.success(), "{arguments:?}: {output:?}");
     let printed = String::from_utf8(output.stdout).unwrap();

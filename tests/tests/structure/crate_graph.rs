@@ -1,4 +1,4 @@
-//! Dependency directions over `cargo metadata`: ARCHITECTURE.md draws them, this test keeps them.
+//! Checks the directions between crates that ARCHITECTURE.md draws, over `cargo metadata`.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::process::Command;

@@ -1,5 +1,5 @@
-//! Holds the structure of the workspace: who may depend on whom, names that modules may not have,
-//! tests that pages name.
+//! Holds the structure of the workspace: directions between crates and between modules, names,
+//! sizes, and pages that cite code.
 
 #![expect(
     clippy::expect_used,
@@ -8,8 +8,17 @@
     reason = "a test that cannot set itself up should fail on the spot"
 )]
 
+mod architecture;
+mod circles;
 mod crate_graph;
+mod files;
 mod limits;
+mod line_lengths;
+mod module_graph;
 mod names;
+mod public_types;
+mod rust_code;
+mod time_constants;
+mod use_tree;
 mod weaknesses;
 mod workspace;

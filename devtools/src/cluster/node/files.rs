@@ -4,7 +4,7 @@ use std::{fs, path::Path};
 
 use anyhow::Context as _;
 
-use super::Order;
+use super::NodeParameters;
 use crate::{
     cluster::{
         certificates::{Authority, CertifiedKey, Identity, token_keys},
@@ -30,28 +30,31 @@ const CLIENTS: [(&str, Identity); 6] = [
 ];
 
 /// Writes all files below the node's folder, and the kubeconfig for people outside.
-pub(super) fn write(folder: &ClusterFolder, order: &Order) -> anyhow::Result<()> {
+pub(super) fn write(folder: &ClusterFolder, parameters: &NodeParameters) -> anyhow::Result<()> {
     let node = folder.node();
     for name in ["pki", "kubeconfig", "config/cni", "logs"] {
         fs::create_dir_all(node.join(name)).with_context(|| format!("create the node's folder {name}"))?;
     }
     let authority = Authority::generate()?;
-    write_keys(&node.join("pki"), &authority, order)?;
+    write_keys(&node.join("pki"), &authority, parameters)?;
     let inside = format!("https://127.0.0.1:{API_PORT}");
     for (name, identity) in CLIENTS {
         let text = kubeconfig::render(&inside, authority.certificate(), &authority.client(identity)?);
         write_private(&node.join("kubeconfig").join(name), &text)?;
     }
     let (_, admin) = CLIENTS[0];
-    let text =
-        kubeconfig::render(&order.server_from_outside, authority.certificate(), &authority.client(admin)?);
+    let text = kubeconfig::render(
+        &parameters.server_from_outside,
+        authority.certificate(),
+        &authority.client(admin)?,
+    );
     write_private(&folder.kubeconfig(), &text)?;
-    write_settings(&node, order)
+    write_settings(&node, parameters)
 }
 
-fn write_keys(pki: &Path, authority: &Authority, order: &Order) -> anyhow::Result<()> {
+fn write_keys(pki: &Path, authority: &Authority, parameters: &NodeParameters) -> anyhow::Result<()> {
     write_private(&pki.join("authority.crt"), authority.certificate())?;
-    write_pair(pki, "server", &authority.server(order.network)?)?;
+    write_pair(pki, "server", &authority.server(parameters.network)?)?;
     // The group is bound to what the API server needs of a kubelet: logs, exec, proxy.
     let kubelet_client = Identity { user: "kube-apiserver", group: Some("system:masters") };
     write_pair(pki, "kubelet-client", &authority.client(kubelet_client)?)?;
@@ -65,7 +68,7 @@ fn write_pair(pki: &Path, name: &str, pair: &CertifiedKey) -> anyhow::Result<()>
     write_private(&pki.join(format!("{name}.key")), &pair.key)
 }
 
-fn write_settings(node: &Path, order: &Order) -> anyhow::Result<()> {
+fn write_settings(node: &Path, parameters: &NodeParameters) -> anyhow::Result<()> {
     let plugins = CNI_FOLDERS.iter().map(Path::new).find(|folder| folder.join("bridge").is_file());
     let plugins = plugins.context("find the CNI plugins (package containernetworking-plugins)")?;
     find_program("runc").context("find runc")?;
@@ -73,12 +76,13 @@ fn write_settings(node: &Path, order: &Order) -> anyhow::Result<()> {
     let config = node.join("config");
     let files = [
         ("containerd.toml", containerd),
-        ("cni/10-pods.conflist", component_config::pod_network(order.network).to_string()),
+        ("cni/10-pods.conflist", component_config::pod_network(parameters.network).to_string()),
         (
             "kubelet.json",
-            component_config::kubelet(node, order.network, &format!("/{}", order.cgroup)).to_string(),
+            component_config::kubelet(node, parameters.network, &format!("/{}", parameters.cgroup))
+                .to_string(),
         ),
-        ("Corefile", component_config::corefile(node, order.network)),
+        ("Corefile", component_config::corefile(node, parameters.network)),
     ];
     for (name, text) in files {
         fs::write(config.join(name), text).with_context(|| format!("write {name}"))?;

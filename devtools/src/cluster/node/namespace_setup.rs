@@ -8,7 +8,7 @@ use std::{
 
 use anyhow::Context as _;
 
-use super::Order;
+use super::NodeParameters;
 use crate::{
     cluster::{component_config, uplink::INNER_END},
     command::run,
@@ -21,11 +21,11 @@ const REPLACED: [&str; 4] = ["/run", "/var/log", "/var/lib/cni", "/var/lib/kubel
 const VOLUMES: &str = "/tmp/hostpath_pv";
 
 /// Makes the mounts, the links and the control group of one node.
-pub(super) fn prepare(node: &Path, order: &Order) -> anyhow::Result<()> {
+pub(super) fn prepare(node: &Path, parameters: &NodeParameters) -> anyhow::Result<()> {
     mounts(node)?;
-    resolver(node, &component_config::resolv_conf(order.network))?;
-    links(order)?;
-    control_groups(&order.cgroup)
+    resolver(node, &component_config::resolv_conf(parameters.network))?;
+    links(parameters)?;
+    control_groups(&parameters.cgroup)
 }
 
 fn mounts(node: &Path) -> anyhow::Result<()> {
@@ -62,15 +62,15 @@ fn resolver(node: &Path, text: &str) -> anyhow::Result<()> {
 
 /// The node's interface is a bridge, because every kernel has it. Its default route is there for
 /// those who insist on one; it leads to an address nobody has.
-fn links(order: &Order) -> anyhow::Result<()> {
-    let node = order.network.node();
+fn links(parameters: &NodeParameters) -> anyhow::Result<()> {
+    let node = parameters.network.node();
     let [first, second, third, _] = node.octets();
     let address = format!("{node}/24");
     run("ip", ["link", "set", "lo", "up"])?;
     run("ip", ["link", "add", "node0", "type", "bridge"])?;
     run("ip", ["address", "add", &address, "dev", "node0"])?;
     run("ip", ["link", "set", "node0", "up"])?;
-    if order.linked {
+    if parameters.linked {
         run("ip", ["link", "set", INNER_END, "master", "node0", "up"])?;
     }
     run("ip", ["route", "add", "default", "via", &format!("{first}.{second}.{third}.254"), "dev", "node0"])?;

@@ -7,7 +7,7 @@ use k8s_openapi::api::core::v1::{Node, ServiceAccount};
 use kube::{Api, Client};
 
 use crate::{
-    cluster::{component::Place, component_config::DNS_READY_PORT, image_import, kubeconfig},
+    cluster::{component::NodePaths, component_config::DNS_READY_PORT, image_import, kubeconfig},
     command::output_of,
     eventually::eventually,
     http_client,
@@ -17,8 +17,8 @@ use crate::{
 const READY_TIMEOUT: Duration = Duration::from_secs(120);
 
 /// Waits for the API server and returns a client with all rights.
-pub(super) async fn api_server(place: &Place<'_>) -> anyhow::Result<Client> {
-    let client = kubeconfig::client(&place.node.join("kubeconfig/admin"), None).await?;
+pub(super) async fn api_server(paths: &NodePaths<'_>) -> anyhow::Result<Client> {
+    let client = kubeconfig::client(&paths.node.join("kubeconfig/admin"), None).await?;
     eventually("the API server is ready", READY_TIMEOUT, async || {
         let request = http::Request::get("/readyz").body(Vec::new())?;
         client.request_text(request).await.context("ask /readyz")
@@ -34,8 +34,8 @@ pub(super) async fn containerd() -> anyhow::Result<()> {
 }
 
 /// Waits until pods can be started and names can be resolved.
-pub(super) async fn wait(place: &Place<'_>) -> anyhow::Result<()> {
-    let client = kubeconfig::client(&place.node.join("kubeconfig/admin"), None).await?;
+pub(super) async fn wait(paths: &NodePaths<'_>) -> anyhow::Result<()> {
+    let client = kubeconfig::client(&paths.node.join("kubeconfig/admin"), None).await?;
     let nodes = Api::<Node>::all(client.clone());
     eventually("the node is Ready", READY_TIMEOUT, async || {
         let node = nodes.get("node").await?;
@@ -48,7 +48,7 @@ pub(super) async fn wait(place: &Place<'_>) -> anyhow::Result<()> {
         Ok(accounts.get("default").await?)
     })
     .await?;
-    let dns = format!("http://{}:{DNS_READY_PORT}/ready", place.network.node());
+    let dns = format!("http://{}:{DNS_READY_PORT}/ready", paths.network.node());
     let answers = async || http_client::get(&dns).await?.error_for_status().map_err(Into::into);
     eventually("the cluster's DNS is ready", READY_TIMEOUT, answers).await.map(drop)
 }

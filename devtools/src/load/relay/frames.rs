@@ -10,7 +10,7 @@ use protocol::envelope::{Class, Routing};
 use protocol::frame::SendStatus;
 use protocol::limits::WINDOW_MESSAGES;
 
-use crate::load::codec::{Codec, Taken};
+use crate::load::codec::{Codec, Consumed};
 use crate::load::websocket;
 
 /// JSON-RPC ids start here, so that all have ten digits.
@@ -117,7 +117,7 @@ impl Codec for Frames {
         patch(out, start + self.counter_at, &counter_digits(n));
     }
 
-    fn at_recipient(&mut self, input: &[u8], reply: &mut Vec<u8>) -> anyhow::Result<Taken> {
+    fn at_recipient(&mut self, input: &[u8], reply: &mut Vec<u8>) -> anyhow::Result<Consumed> {
         let (mut count, mut last) = (0, None);
         let bytes = websocket::read(input, reply, |text| {
             last = Some(self.count_delivery(text)?);
@@ -127,19 +127,19 @@ impl Codec for Frames {
         if let Some(last) = last {
             self.acknowledge(last, reply)?;
         }
-        Ok(Taken { bytes, count, stored: 0 })
+        Ok(Consumed { bytes, count, stored: 0 })
     }
 
-    fn at_sender(&mut self, input: &[u8], reply: &mut Vec<u8>) -> anyhow::Result<Taken> {
+    fn at_sender(&mut self, input: &[u8], reply: &mut Vec<u8>) -> anyhow::Result<Consumed> {
         let class = self.class;
-        let mut taken = Taken::default();
-        taken.bytes = websocket::read(input, reply, |text| {
+        let mut consumed = Consumed::default();
+        consumed.bytes = websocket::read(input, reply, |text| {
             let answer = answer(text, class)?;
-            taken.count += u64::from(answer.is_some());
-            taken.stored += u64::from(answer == Some(SendStatus::Stored));
+            consumed.count += u64::from(answer.is_some());
+            consumed.stored += u64::from(answer == Some(SendStatus::Stored));
             Ok(())
         })?;
-        Ok(taken)
+        Ok(consumed)
     }
 }
 
@@ -275,7 +275,7 @@ mod tests {
         let mut reply = vec![];
         assert_eq!(
             frames.at_recipient(&input, &mut reply).unwrap(),
-            Taken { bytes: input.len(), count: 2, stored: 0 }
+            Consumed { bytes: input.len(), count: 2, stored: 0 }
         );
         let text = String::from_utf8_lossy(&reply);
         assert!(
