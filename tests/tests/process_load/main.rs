@@ -1,6 +1,8 @@
 //! Checks the counts of the load generators in short unpinned rounds against real servers. Speeds
 //! are not asserted.
 
+#![expect(clippy::unwrap_used, reason = "a test that cannot set itself up should fail on the spot")]
+
 use std::time::Duration;
 
 use devtools::load::plan::{LoadPlan, LoadSubject, Workload};

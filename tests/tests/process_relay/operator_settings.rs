@@ -1,7 +1,8 @@
-//! The settings file that the operator writes and the settings that the relay reads have the same names.
+//! The settings file that the operator writes and the settings that the relay reads have the same
+//! names.
 //!
-//! The operator does not depend on the relay, so no type connects them. This test gives the operator's file for
-//! a Relay with every field to the relay's program.
+//! The operator does not depend on the relay, so no type connects them. This test gives the
+//! operator's file for a Relay with every field to the relay's program.
 
 use std::process::Command;
 

@@ -61,7 +61,7 @@ fn can_break(text: &str) -> bool {
 fn only_lines_that_can_be_broken_are_reported() {
     let word = "x".repeat(COLUMNS_MAX);
     let lines = [
-        format!("short"),
+        "short".to_owned(),
         format!("two {word}"),
         format!("- Test: `{word}`"),
         format!("| a | {word} |"),

@@ -195,7 +195,7 @@ impl ModuleGraph {
         let kinds = ["fn", "struct", "enum", "trait", "type", "const", "static", "union", "macro_rules!"];
         kinds.iter().any(|kind| {
             code.match_indices(&format!("{kind} {name}")).any(|(at, found)| {
-                let after = code[at + found.len()..].chars().next();
+                let after = code.get(at + found.len()..).and_then(|rest| rest.chars().next());
                 !after.is_some_and(|c| c.is_alphanumeric() || c == '_')
             })
         })

@@ -38,7 +38,7 @@ fn public_type(line: &str) -> Option<String> {
     };
     let (kind, rest) = rest.trim_start().split_once(' ')?;
     let end = rest.find(|c: char| !(c.is_alphanumeric() || c == '_')).unwrap_or(rest.len());
-    (KINDS.contains(&kind) && end > 0).then(|| rest[..end].to_owned())
+    (KINDS.contains(&kind) && end > 0).then(|| rest.get(..end).unwrap_or_default().to_owned())
 }
 
 #[test]
