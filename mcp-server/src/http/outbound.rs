@@ -14,8 +14,8 @@ use rustls_pki_types::pem::PemObject as _;
 
 /// Time for a connection to be established, including TLS; a caller waits for it.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(3);
-/// After this an idle connection is closed. The server closes it later, after
-/// `daemon::https::KEEP_ALIVE_TIMEOUT`: a request on a connection that is being closed would be lost.
+/// After this an idle connection is closed: before the server closes it at 75 s, because a request
+/// on a connection that is being closed would be lost.
 const IDLE_TIMEOUT: Duration = Duration::from_secs(20);
 /// How late a renewed CA is noticed; kubelet takes up to a minute to bring a changed Secret.
 const CA_RELOAD_INTERVAL: Duration = Duration::from_secs(5);
