@@ -33,10 +33,10 @@ async fn open_hub(folder: &Path, tasks: &Tasks) -> Arc<Hub> {
     Hub::open(messages, directory, settings, metrics, &VitalTasks::new(tasks.clone(), None)).await.unwrap()
 }
 
-/// Runs the test of this name alone in its own process.
+/// Runs the test of this name once more, alone and in its own process.
 fn run_alone(test: &str) -> Output {
     Command::new(std::env::current_exe().unwrap())
-        .args([test, "--exact", "--ignored", "--nocapture"])
+        .args([test, "--exact", "--nocapture"])
         .env(CHILD, "1")
         .stdin(Stdio::null())
         .output()
@@ -45,19 +45,19 @@ fn run_alone(test: &str) -> Output {
 
 #[test]
 fn a_panic_under_the_lock_of_the_core_ends_the_process() {
-    let output = run_alone("hub::tests::poison_the_core");
+    if std::env::var_os(CHILD).is_some() {
+        return poison_the_core();
+    }
+    let output = run_alone("hub::tests::a_panic_under_the_lock_of_the_core_ends_the_process");
     let log = String::from_utf8_lossy(&output.stderr);
     assert_eq!(output.status.code(), Some(101), "{log}");
     assert!(log.contains("a panic left the message core half changed"), "{log}");
     assert!(!log.contains("the process continued"), "{log}");
 }
 
-#[tokio::test(flavor = "multi_thread")]
-#[ignore = "exits; the test above runs it in its own process"]
+/// What the test does in the process that has to end.
+#[tokio::main]
 async fn poison_the_core() {
-    if std::env::var_os(CHILD).is_none() {
-        return;
-    }
     let _telemetry = telemetry::install(&telemetry::Settings {
         build: daemon::build_info!(),
         format: Format::Json,

@@ -17,55 +17,58 @@ const PANICKING_TASK: &str = "MSG2AGENT_TEST_PANICKING_TASK";
 /// The task panics after this time, when the relay is up.
 const PANIC_GRACE: Duration = Duration::from_millis(300);
 
-/// Runs a relay in its own process, in which the task of this name panics.
-async fn run_with_panic(task: &str) -> Output {
+/// Runs the test of this name once more, in its own process, where it becomes a relay in which
+/// `task` panics.
+async fn run_with_panic(test: &str, task: &str) -> Output {
     let mut command = Command::new(std::env::current_exe().unwrap());
     command
-        .args(["vital_tasks::relay_with_a_panicking_task", "--exact", "--ignored", "--nocapture"])
+        .args([&format!("vital_tasks::{test}"), "--exact", "--nocapture"])
         .env(PANICKING_TASK, task)
         .kill_on_drop(true);
     tokio::time::timeout(TEST_TIMEOUT, command.output()).await.unwrap().unwrap()
 }
 
-async fn assert_ends_the_process(task: &str) {
-    let output = run_with_panic(task).await;
+async fn assert_ends_the_process(test: &str, task: &str) {
+    if let Ok(task) = std::env::var(PANICKING_TASK) {
+        run_relay_with_panicking_task(task).await;
+    }
+    let output = run_with_panic(test, task).await;
     let log = String::from_utf8_lossy(&output.stderr);
     assert_eq!(output.status.code(), Some(1), "{task}: {log}");
     let line = format!("the task {task} panicked; the relay shuts down and must be restarted");
     assert!(log.contains(&line), "{task}: {log}");
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread")]
 async fn a_panic_in_the_mailbox_writer_ends_the_process() {
-    assert_ends_the_process("mailbox-writer").await;
+    assert_ends_the_process("a_panic_in_the_mailbox_writer_ends_the_process", "mailbox-writer").await;
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread")]
 async fn a_panic_in_the_mailbox_reader_ends_the_process() {
-    assert_ends_the_process("mailbox-reader").await;
+    assert_ends_the_process("a_panic_in_the_mailbox_reader_ends_the_process", "mailbox-reader").await;
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread")]
 async fn a_panic_in_the_checkpointer_ends_the_process() {
-    assert_ends_the_process("mailbox-checkpoint").await;
+    assert_ends_the_process("a_panic_in_the_checkpointer_ends_the_process", "mailbox-checkpoint").await;
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread")]
 async fn a_panic_in_either_clock_ends_the_process() {
-    assert_ends_the_process("core-clock").await;
-    assert_ends_the_process("connection-clock").await;
+    for clock in ["core-clock", "connection-clock"] {
+        assert_ends_the_process("a_panic_in_either_clock_ends_the_process", clock).await;
+    }
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread")]
 async fn a_panic_in_the_writer_of_the_directory_ends_the_process() {
-    assert_ends_the_process("directory-writer").await;
+    assert_ends_the_process("a_panic_in_the_writer_of_the_directory_ends_the_process", "directory-writer")
+        .await;
 }
 
 /// Exits as `main` does: with code 1 after an error.
-#[tokio::test(flavor = "multi_thread")]
-#[ignore = "exits; the tests above run it in its own process"]
-async fn relay_with_a_panicking_task() {
-    let Ok(task) = std::env::var(PANICKING_TASK) else { return };
+async fn run_relay_with_panicking_task(task: String) -> ! {
     let build = daemon::build_info!();
     let (format, filter) = (Format::Json, "info".to_owned());
     let _telemetry =
