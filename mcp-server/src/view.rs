@@ -12,6 +12,6 @@ pub use agent::{AgentCard, CardCapability};
 pub(crate) use format::CONTENT_PART_BYTES_MAX;
 pub(crate) use format::rfc3339;
 pub use message::{MessageSummary, MessageView};
-pub(crate) use schema::state_schema;
+pub(crate) use schema::{send_status_schema, state_schema};
 pub(crate) use task::MESSAGES_SHOWN;
 pub use task::{TaskMessageView, TaskSummary, TaskView};

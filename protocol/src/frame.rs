@@ -160,6 +160,20 @@ pub enum SendStatus {
     Forwarded,
 }
 
+impl SendStatus {
+    pub const ALL: [Self; 3] = [Self::Stored, Self::Delivered, Self::Forwarded];
+
+    /// The status as on the wire.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Stored => "stored",
+            Self::Delivered => "delivered",
+            Self::Forwarded => "forwarded",
+        }
+    }
+}
+
 /// Result of `message.send`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -266,5 +280,17 @@ impl RpcError {
     pub const fn with_quota(mut self, quota: Option<Quota>) -> Self {
         self.data.quota = quota;
         self
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn statuses_are_spelled_as_on_the_wire() {
+        for status in SendStatus::ALL {
+            assert_eq!(serde_json::to_value(status).unwrap(), status.as_str());
+        }
     }
 }

@@ -158,8 +158,9 @@ pub(crate) fn http_client(timeout: Duration) -> Result<Client, Failure> {
 }
 
 fn is_secure(url: &Url) -> bool {
+    let is_http = matches!(url.scheme(), "http" | "https");
     let transport = url.host_str().and_then(|host| Transport::of(url.scheme(), host));
-    transport.is_some_and(Transport::is_secure)
+    is_http && transport.is_some_and(Transport::is_secure)
 }
 
 /// The parse error as an I/O error, because reqwest does not export its type.

@@ -14,7 +14,7 @@ use super::{agent_reference, content, wait};
 use crate::network::{OutgoingMessage, RequestOutcome, SentMessage};
 use crate::scope::Scope;
 use crate::tool_error::ToolError;
-use crate::view::MessageView;
+use crate::view::{MessageView, send_status_schema};
 
 pub(super) struct SendMessage;
 
@@ -47,23 +47,16 @@ pub(super) struct SendMessageAnswer {
     id: String,
     /// The recipient's DID.
     to: String,
-    status: DeliveryStatus,
+    /// stored: safe on the relay's disk, the recipient gets it when it is online. delivered: the
+    /// recipient has confirmed it. forwarded: handed over without confirmation.
+    #[schemars(schema_with = "send_status_schema")]
+    status: SendStatus,
     /// The recipient's reply, when one came while waiting.
     #[serde(skip_serializing_if = "Option::is_none")]
     reply: Option<MessageView>,
     /// Whether the wait ended without a reply. A later one appears in list_messages with `re` set
     /// to this id.
     timed_out: bool,
-}
-
-/// stored: safe on the relay's disk, the recipient gets it when it is online. delivered: the
-/// recipient has confirmed it. forwarded: handed over without confirmation.
-#[derive(Debug, PartialEq, Eq, Serialize, JsonSchema)]
-#[serde(rename_all = "lowercase")]
-enum DeliveryStatus {
-    Stored,
-    Delivered,
-    Forwarded,
 }
 
 impl Tool for SendMessage {
@@ -85,13 +78,7 @@ impl Tool for SendMessage {
         let to = message.to.to_string();
         let Some(wait) = wait else {
             let SentMessage { id, status } = toolbox.network.send(message).await?;
-            return Ok(SendMessageAnswer {
-                id: id.to_string(),
-                to,
-                status: status.into(),
-                reply: None,
-                timed_out: false,
-            });
+            return Ok(SendMessageAnswer { id: id.to_string(), to, status, reply: None, timed_out: false });
         };
         let outcome = toolbox.network.request(message, wait).await?;
         let RequestOutcome { sent: SentMessage { id, status }, reply } = outcome;
@@ -105,7 +92,7 @@ impl Tool for SendMessage {
             None => None,
         };
         let timed_out = reply.is_none();
-        Ok(SendMessageAnswer { id: id.to_string(), to, status: status.into(), reply, timed_out })
+        Ok(SendMessageAnswer { id: id.to_string(), to, status, reply, timed_out })
     }
 }
 
@@ -130,16 +117,6 @@ impl SendMessageArguments {
             thread: self.thread,
             re,
         })
-    }
-}
-
-impl From<SendStatus> for DeliveryStatus {
-    fn from(status: SendStatus) -> Self {
-        match status {
-            SendStatus::Stored => Self::Stored,
-            SendStatus::Delivered => Self::Delivered,
-            SendStatus::Forwarded => Self::Forwarded,
-        }
     }
 }
 

@@ -13,7 +13,6 @@ use serde::{Deserialize, Serialize};
 /// assert!(!State::Completed.can_transition_to(State::Failed), "it has ended");
 /// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
-#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum State {
     /// The worker has not answered yet. This state is never sent.
