@@ -3,7 +3,7 @@
 //! The arguments are the two agents' folders of settings; see `Config::from_dir`.
 //!
 //! ```sh
-//! cargo run -p msg2agent --example request_and_answer profiles/alice profiles/bob
+//! cargo run -p msg2agent --example request_and_answer $MSG2AGENT_HOME/alice $MSG2AGENT_HOME/carol
 //! ```
 
 use std::error::Error;
@@ -17,22 +17,22 @@ const ANSWER_TIMEOUT: Duration = Duration::from_secs(10);
 #[tokio::main]
 async fn main() -> Result<(), Box<dyn Error>> {
     let mut folders = std::env::args().skip(1);
-    let (Some(alice), Some(bob)) = (folders.next(), folders.next()) else {
-        return Err("usage: request_and_answer ALICE_FOLDER BOB_FOLDER".into());
+    let (Some(alice), Some(carol)) = (folders.next(), folders.next()) else {
+        return Err("usage: request_and_answer ALICE_FOLDER CAROL_FOLDER".into());
     };
     let alice = Agent::connect(Config::from_dir(alice)?).await?;
-    let bob = Agent::connect(Config::from_dir(bob)?).await?;
-    let answering = tokio::spawn(answer_requests(bob.clone()));
+    let carol = Agent::connect(Config::from_dir(carol)?).await?;
+    let answering = tokio::spawn(answer_requests(carol.clone()));
 
-    // Only an answer from bob counts. It is acknowledged already.
-    let answer = alice.request(bob.did(), Content::text("What is 2+2?"), ANSWER_TIMEOUT).await?;
+    // Only an answer from carol counts. It is acknowledged already.
+    let answer = alice.request(carol.did(), Content::text("What is 2+2?"), ANSWER_TIMEOUT).await?;
     if answer.is_error() {
-        return Err(format!("bob failed: {}", answer.text().unwrap_or_default()).into());
+        return Err(format!("carol failed: {}", answer.text().unwrap_or_default()).into());
     }
     println!("{} answered: {}", answer.from(), answer.text().unwrap_or_default());
 
     alice.close().await;
-    bob.close().await;
+    carol.close().await;
     answering.await??;
     Ok(())
 }

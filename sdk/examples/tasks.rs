@@ -4,7 +4,7 @@
 //! The arguments are the two agents' folders of settings; see `Config::from_dir`.
 //!
 //! ```sh
-//! cargo run -p msg2agent --example tasks profiles/alice profiles/bob
+//! cargo run -p msg2agent --example tasks $MSG2AGENT_HOME/alice $MSG2AGENT_HOME/carol
 //! ```
 
 use std::error::Error;
@@ -16,20 +16,20 @@ use serde_json::json;
 #[tokio::main]
 async fn main() -> Result<(), Box<dyn Error>> {
     let mut folders = std::env::args().skip(1);
-    let (Some(alice), Some(bob)) = (folders.next(), folders.next()) else {
-        return Err("usage: tasks ALICE_FOLDER BOB_FOLDER".into());
+    let (Some(alice), Some(carol)) = (folders.next(), folders.next()) else {
+        return Err("usage: tasks ALICE_FOLDER CAROL_FOLDER".into());
     };
     let alice = Agent::connect(Config::from_dir(alice)?).await?;
-    let bob = Agent::connect(Config::from_dir(bob)?).await?;
+    let carol = Agent::connect(Config::from_dir(carol)?).await?;
 
-    // Alice submits the task. Bob may be offline; he finds it in his mailbox.
+    // Alice submits the task. Carol may be offline; she finds it in her mailbox.
     let submit = TaskMessage::Submit(Submit { title: Some("sum".into()), input: json!([1, 2, 3]) });
     let options = SendOptions { r#type: MessageType::Request, ..SendOptions::default() };
-    let task = alice.send_with(bob.did(), submit.to_content(), options).await?.id;
+    let task = alice.send_with(carol.did(), submit.to_content(), options).await?.id;
 
-    work_on_one_task(&bob).await?;
+    work_on_one_task(&carol).await?;
 
-    // Alice follows the task. Statuses arrive in the order in which bob sent them.
+    // Alice follows the task. Statuses arrive in the order in which carol sent them.
     let mut inbox = alice.inbox();
     loop {
         let (message, TaskMessage::Status(status)) = next_task_message(&mut inbox).await? else { continue };
@@ -42,7 +42,7 @@ async fn main() -> Result<(), Box<dyn Error>> {
         }
     }
     alice.close().await;
-    bob.close().await;
+    carol.close().await;
     Ok(())
 }
 

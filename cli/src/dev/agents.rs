@@ -1,5 +1,6 @@
-//! Creates the two agents of `m2a dev` as profiles and at the relay, or reuses those of a kept
-//! folder.
+//! Creates the agents of `m2a dev` as profiles and at the relay, or reuses those of a kept folder.
+//! Alice and Bob talk. Carol is a second agent to act as: a DID has one connection, so whoever
+//! connected as Bob would take his place and end `m2a dev`.
 
 use std::fs;
 use std::io::Write as _;
@@ -25,12 +26,14 @@ pub(super) struct DevAgent {
     pub(super) profile: PathBuf,
 }
 
+/// Alice and Bob; the profile of Carol is created, too.
 pub(super) async fn create(admin: &AdminClient, home: &Path, url: &str) -> Result<[DevAgent; 2], Failure> {
     let tenant: TenantId = TENANT.parse().map_err(|e: protocol::did::LabelError| invalid_name(&e))?;
     let spec = TenantSpec { display_name: "m2a dev".into(), ..TenantSpec::default() };
     let _: Applied = admin.put(&tenant_path(&tenant), &spec).await?;
     let alice = create_one(admin, home, url, (&tenant, "alice", "ask")).await?;
     let bob = create_one(admin, home, url, (&tenant, "bob", "answer")).await?;
+    create_one(admin, home, url, (&tenant, "carol", "answer")).await?;
     Ok([alice, bob])
 }
 

@@ -95,6 +95,19 @@ async fn a_person_gets_a_relay_two_agents_and_a_proof() {
         printed_values(profiles, &["ask", "--profile", "alice", "--to", "bob", "--text", "How are you?"])
             .await;
     assert_eq!(asked[0]["answer"]["content"], "You said: How are you?");
+
+    // Carol is there to act as, beside Bob, who goes on.
+    let carol = printed_values(profiles, &["whoami", "--profile", "carol"]).await;
+    assert_eq!(carol[0]["did"], "did:wba:localhost:agent:demo:carol");
+    let programs = programs::folder().unwrap();
+    for (example, answer) in [("request_and_answer", "answered: 4"), ("tasks", "completed: {\"sum\":6}")] {
+        let mut command = Command::new(programs.join("examples").join(example));
+        command.env_clear().args([profiles.join("alice"), profiles.join("carol")]);
+        let run = command.output().await.expect("`cargo build --workspace --examples` has run");
+        let printed = String::from_utf8(run.stdout).unwrap();
+        assert!(run.status.success() && printed.contains(answer), "{example}: {printed}");
+    }
+
     let admin = ["--admin-url", dev.text("adminUrl"), "--admin-token-file", dev.text("adminTokenFile")];
     let agents =
         printed_values(profiles, &[&["relay"][..], &admin, &["agents", "list", "demo"]].concat()).await;
