@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Checks that the programs this repository needs are there, and installs Debian packages where apt
-# can.
+# can. Rust and Go are checked only.
 #   scripts/need.sh            what building needs
 #   scripts/need.sh tools      and what builds container images and fetches kubectl and helm
 #   scripts/need.sh cluster    and what the built-in test cluster needs
@@ -8,6 +8,7 @@
 #   scripts/need.sh browser    and the browser that signs in at the relay in tests
 # Several words may be given.
 set -euo pipefail
+cd "$(dirname "$0")/.."
 
 # program:package:reason
 build_needs=(
@@ -61,6 +62,21 @@ need_cni_plugins() {
   missing_packages+=(containernetworking-plugins)
 }
 
+# Linking needs the start files and the C library beside the compiler; Debian has them in a package
+# that gcc only recommends.
+need_c_library() {
+  if [ "$(uname -s)" != Linux ]; then
+    return
+  fi
+  case "$(cc -print-file-name=crt1.o 2>/dev/null || true)" in
+    */crt1.o) ;;
+    *)
+      echo "the C library's files for linking are missing (package libc6-dev)"
+      missing_packages+=(libc6-dev)
+      ;;
+  esac
+}
+
 # Images are built by Docker or podman where one answers.
 need_image_builder() {
   if docker info >/dev/null 2>&1 || podman info >/dev/null 2>&1; then
@@ -98,15 +114,34 @@ install_missing() {
 }
 
 need_toolchain() {
+  local wanted found
+  wanted=$(sed -n 's/^channel = "\(.*\)"$/\1/p' rust-toolchain.toml)
   if ! command -v cargo >/dev/null; then
     echo "install Rust with rustup; the version is in rust-toolchain.toml" >&2
     exit 1
   fi
+  if command -v rustup >/dev/null; then
+    return
+  fi
+  # Only rustup reads rust-toolchain.toml. The cargo of a distribution ignores it.
+  found=$(rustc --version | cut -d ' ' -f 2)
+  if [ "$found" != "$wanted" ]; then
+    echo "install rustup: it provides Rust $wanted, and this machine has $found without it" >&2
+    exit 1
+  fi
 }
 
+go_needed=1.26
+
 need_go() {
-  if ! command -v go >/dev/null; then
-    echo "install Go 1.26 or newer: the built-in cluster and helm 3 are built from Go modules" >&2
+  local found=none
+  if command -v go >/dev/null; then
+    found=$(go env GOVERSION)
+    found=${found#go}
+  fi
+  if [ "$found" = none ] || ! printf '%s\n' "$go_needed" "$found" | sort --check=quiet --version-sort; then
+    echo "install Go $go_needed or newer (found: $found):" \
+      "the built-in cluster and helm 3 are built from Go modules" >&2
     exit 1
   fi
 }
@@ -115,6 +150,7 @@ need_toolchain
 for entry in "${build_needs[@]}"; do
   need "$entry"
 done
+need_c_library
 for what in "$@"; do
   case "$what" in
     tools)
