@@ -5,14 +5,14 @@ CARGO ?= cargo
 
 .PHONY: demo demo-down test check deny gen bench
 
-# CONTEXT=name installs into the existing cluster of that context, KIND=1 starts one with kind.
+# CONTEXT=kind-name installs into that existing cluster of kind, KIND=1 starts one with kind.
 demo: ## The operator, two agents and one proven conversation on a cluster that stays up
 	@scripts/demo.sh $(if $(CONTEXT),--context $(CONTEXT)) $(if $(KIND),--kind)
 
-demo-down: ## Ends the cluster that `make demo` has started
+demo-down: ## Ends the cluster that `make demo` has started; forgets one that was named with CONTEXT
 	$(CARGO) run -q --bin cluster -- down
 
-test: ## Everything, the suites that need a cluster included
+test: ## Everything, the suites that need a cluster included; as root, unless they get another cluster
 	@scripts/test.sh
 
 check: ## Format, clippy, unit tests: minutes, no cluster
@@ -26,6 +26,7 @@ deny: ## Licences, sources and known vulnerabilities of the dependencies
 gen: ## Writes the generated files
 	$(CARGO) run -q --bin crdgen -- --write
 	MSG2AGENT_WRITE_GOLDEN=1 $(CARGO) test -q -p msg2agent-protocol --test protocol golden
+	MSG2AGENT_WRITE_GOLDEN=1 $(CARGO) test -q -p msg2agent-mcp-server --lib tools_are_listed
 	MSG2AGENT_WRITE_GOLDEN=1 $(CARGO) test -q -p msg2agent-tests --test charts golden
 	MSG2AGENT_WRITE_GOLDEN=1 $(CARGO) test -q -p msg2agent-tests --test structure limits
 

@@ -9,12 +9,12 @@ use crate::scope::Scope;
 
 mod tasks;
 
-/// `UPDATE_GOLDEN=1 cargo test` rewrites the golden file. Read the difference as a client would.
+/// `make gen` rewrites the golden file. Read the difference as a client would.
 #[test]
 fn the_tools_are_listed_as_clients_know_them() {
     let path = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/golden/tools.json");
     let listed = serde_json::to_string_pretty(&Toolbox::list()).unwrap() + "\n";
-    if std::env::var_os("UPDATE_GOLDEN").is_some() {
+    if std::env::var_os("MSG2AGENT_WRITE_GOLDEN").is_some() {
         std::fs::write(path, &listed).unwrap();
     }
     assert_eq!(listed, std::fs::read_to_string(path).unwrap());
