@@ -6,7 +6,12 @@ cd "$(dirname "$0")/.."
 
 needs=(tools)
 case " $* " in
-  *" --context"* | *" --kind "*) ;;
+  *" --context kind-"* | *" --context=kind-"* | *" --kind "*) ;;
+  *" --context"*)
+    # The demo refuses this, too. Here it is said before anything is installed or built.
+    echo "images cannot be loaded into this cluster: name a context of kind (kind-…), or none" >&2
+    exit 1
+    ;;
   *) needs+=(cluster) ;;
 esac
 scripts/need.sh "${needs[@]}"

@@ -8,6 +8,10 @@ cd "$(dirname "$0")/.."
 
 needs=(tools clients browser)
 if [ -z "${MSG2AGENT_TEST_CLUSTER_CONTEXT:-}" ] && [ "${MSG2AGENT_TEST_CLUSTER_KIND:-}" != 1 ]; then
+  if [ "$(id -u)" -ne 0 ]; then
+    echo "the built-in clusters need root: run this as root, or name other ones (CONTRIBUTING.md)" >&2
+    exit 1
+  fi
   needs+=(cluster)
 fi
 scripts/need.sh "${needs[@]}"

@@ -7,7 +7,6 @@ pub mod built_in;
 mod cache;
 mod certificates;
 mod cgroup;
-pub mod choice;
 mod component;
 pub mod component_config;
 pub mod folder;
@@ -21,6 +20,7 @@ pub mod node;
 pub mod options;
 pub mod process_identity;
 pub mod record;
+pub mod requirements;
 pub mod tools;
 mod uplink;
 
@@ -32,9 +32,9 @@ use std::{
 use anyhow::{Context as _, bail};
 
 use self::{
-    choice::{ClusterRequest, Machine, NEEDED_PROGRAMS, NoCluster, check_request},
     folder::ClusterFolder,
     record::{NextStep, Record, next_step},
+    requirements::{ClusterRequest, Machine, NEEDED_PROGRAMS, NoCluster, check_images, check_request},
 };
 use crate::{
     command::{find_program, isolated, run, succeeds},
@@ -162,10 +162,7 @@ impl Cluster {
             Record::Kind { name } => kind::load(name, archive),
             Record::Existing { context, .. } => match kubeconfig::kind_cluster(context) {
                 Some(name) => kind::load(name, archive),
-                None => bail!(
-                    "images cannot be loaded into the cluster of the context {context}: only the built-in cluster and \
-                     clusters of kind take them from this machine"
-                ),
+                None => bail!(NoCluster::NoImages(context.clone())),
             },
         }
     }
@@ -256,6 +253,14 @@ pub fn is_root() -> bool {
 /// Whether the requested cluster lacks nothing but root.
 pub fn only_root_is_missing(request: &ClusterRequest) -> bool {
     matches!(check_request(request, &machine()), Err(NoCluster::NotRoot))
+}
+
+/// Checks that images of this machine can be loaded into the requested cluster, before any is built.
+///
+/// # Errors
+/// It is an existing cluster that is not one of kind, or the program kind is missing.
+pub fn ensure_takes_images(request: &ClusterRequest) -> Result<(), NoCluster> {
+    check_images(request, &machine())
 }
 
 /// Whether this process can become root by sudo without a password.

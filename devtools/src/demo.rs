@@ -24,11 +24,11 @@ use self::{
 };
 use crate::{
     cluster::{
-        Cluster,
-        choice::ClusterRequest,
+        self, Cluster,
         folder::ClusterFolder,
         go_program::{COREDNS, KUBERNETES},
         record::Record,
+        requirements::ClusterRequest,
         tools,
     },
     image,
@@ -69,6 +69,7 @@ struct Demo {
 /// # Errors
 /// The first stage that fails, or a promise that was not kept.
 pub async fn run(folder: ClusterFolder, options: DemoOptions) -> anyhow::Result<()> {
+    cluster::ensure_takes_images(&options.request)?;
     let expected = VariableStages::new(&options.request, Cached::find()?);
     println!("== the demo takes about {}", rounded(total(&expected, &options)));
     let mut stages = Stages::default();

@@ -9,7 +9,7 @@ use std::{
 use anyhow::{Context as _, ensure};
 use clap::Args;
 
-use super::choice::ClusterRequest;
+use super::requirements::ClusterRequest;
 
 /// Name of the context of the cluster that the suites use in place of the built-in one.
 pub const TEST_CONTEXT: &str = "MSG2AGENT_TEST_CLUSTER_CONTEXT";

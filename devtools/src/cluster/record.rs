@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
-use super::{choice::ClusterRequest, network::Network, process_identity::ProcessIdentity};
+use super::{network::Network, process_identity::ProcessIdentity, requirements::ClusterRequest};
 
 /// The cluster of a folder, written when it was started. `down` ends nothing else.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]

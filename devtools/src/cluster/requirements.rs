@@ -1,9 +1,11 @@
-//! Checks whether this machine can run the requested cluster. Without a request it is the built-in
-//! one. Pure.
+//! Checks whether this machine can run the requested cluster and load its images. Without a request
+//! it is the built-in one. Pure.
 
 use std::path::PathBuf;
 
 use thiserror::Error;
+
+use super::kubeconfig::kind_cluster;
 
 /// Programs the built-in cluster needs from the machine, each with the Debian package that has it.
 pub const NEEDED_PROGRAMS: [(&str, &str); 9] = [
@@ -47,13 +49,21 @@ pub enum NoCluster {
     #[error("the built-in cluster runs on Linux only: start Docker, install kind and ask for it (--kind)")]
     NotLinux,
     #[error(
-        "the built-in cluster needs root: run this as root or where sudo asks no password, or ask for kind (--kind)"
+        "the built-in cluster needs root: run this as root, or ask for kind (--kind, and in tests \
+         MSG2AGENT_TEST_CLUSTER_KIND=1); the programs demo and cluster become root where sudo asks no password, and \
+         tests do not"
     )]
     NotRoot,
     #[error("the built-in cluster needs these packages (`scripts/need.sh cluster` installs them): {}", .0.join(", "))]
     MissingPackages(Vec<&'static str>),
     #[error("a kind cluster needs a Docker engine that answers and the program kind")]
     NoKind,
+    #[error(
+        "images cannot be loaded into the cluster of the context {0}: only the built-in cluster and clusters of kind, \
+         whose contexts are named kind-…, take them from this machine. Name such a context, or none; in another \
+         cluster install the charts with images of your registry (charts/msg2agent/values.yaml)"
+    )]
+    NoImages(String),
 }
 
 /// Checks that this machine can give the requested cluster.
@@ -71,6 +81,18 @@ pub fn check_request(request: &ClusterRequest, machine: &Machine) -> Result<(), 
     }
 }
 
+/// Checks that the requested cluster takes images that are built on this machine.
+pub fn check_images(request: &ClusterRequest, machine: &Machine) -> Result<(), NoCluster> {
+    match request {
+        ClusterRequest::BuiltIn | ClusterRequest::Kind => Ok(()),
+        ClusterRequest::Existing { context, .. } if kind_cluster(context).is_none() => {
+            Err(NoCluster::NoImages(context.clone()))
+        }
+        ClusterRequest::Existing { .. } if !machine.kind_installed => Err(NoCluster::NoKind),
+        ClusterRequest::Existing { .. } => Ok(()),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -84,6 +106,23 @@ mod tests {
         let existing =
             ClusterRequest::Existing { kubeconfig: "/config".into(), context: "staging".to_owned() };
         assert_eq!(check_request(&existing, &Machine::default()), Ok(()));
+    }
+
+    #[test]
+    fn images_are_loaded_into_an_existing_cluster_only_where_it_is_one_of_kind() {
+        let existing = |context: &str| ClusterRequest::Existing {
+            kubeconfig: "/config".into(),
+            context: context.to_owned(),
+        };
+        let with_kind = Machine { kind_installed: true, ..Machine::default() };
+        assert_eq!(check_images(&existing("kind-dev"), &with_kind), Ok(()));
+        assert_eq!(check_images(&existing("kind-dev"), &Machine::default()), Err(NoCluster::NoKind));
+        let refused = check_images(&existing("staging"), &with_kind).unwrap_err();
+        assert_eq!(refused, NoCluster::NoImages("staging".to_owned()));
+        assert!(refused.to_string().contains("kind-…"), "{refused}");
+        for request in [ClusterRequest::BuiltIn, ClusterRequest::Kind] {
+            assert_eq!(check_images(&request, &Machine::default()), Ok(()));
+        }
     }
 
     #[test]

@@ -23,12 +23,12 @@ const SECRET: &str = "alice-relay";
 
 /// Runs [`talk`] where the cluster's names resolve.
 pub(super) async fn call(cluster: &Cluster) -> anyhow::Result<()> {
-    // Inside there is no way to a registry.
-    installation::program().await.context("install Claude Code")?;
     if !matches!(cluster.record(), Record::BuiltIn { .. }) {
         println!("  skipped: only the built-in cluster's names resolve on this machine");
         return Ok(());
     }
+    // Inside there is no way to a registry.
+    installation::program().await.context("install Claude Code")?;
     let program = crate::programs::path("demo")?;
     let program = program.to_str().context("the target folder's name is not UTF-8")?;
     let mut command = cluster.command(program);

@@ -7,8 +7,8 @@ use super::stages::Stage;
 use crate::{
     claude_code::installation,
     cluster::{
-        choice::ClusterRequest,
         go_program::{COREDNS, KUBERNETES},
+        requirements::ClusterRequest,
         tools,
     },
 };

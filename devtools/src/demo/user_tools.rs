@@ -23,13 +23,11 @@ impl UserTools {
 
     /// Runs kubectl in the repository and returns what it prints.
     pub(super) fn kubectl(&self, arguments: &str) -> anyhow::Result<String> {
-        println!("  $ kubectl {arguments}");
         self.run("kubectl", "--context", arguments)
     }
 
     /// Runs helm in the repository and returns what it prints.
     pub(super) fn helm(&self, arguments: &str) -> anyhow::Result<String> {
-        println!("  $ helm {arguments}");
         self.run("helm", "--kube-context", arguments)
     }
 
@@ -40,6 +38,8 @@ impl UserTools {
 
     /// Arguments here hold no blanks of their own.
     fn run(&self, program: &str, context_flag: &str, arguments: &str) -> anyhow::Result<String> {
+        let context = self.context.as_ref().map(|context| format!(" {context_flag} {context}"));
+        println!("  $ {program} {arguments}{}", context.unwrap_or_default());
         let mut command = isolated(self.folder.join(program));
         command.args(arguments.split_whitespace()).current_dir(crate::repository());
         command.env("KUBECONFIG", &self.kubeconfig);

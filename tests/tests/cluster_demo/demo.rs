@@ -4,8 +4,8 @@ use std::path::Path;
 use std::process::Command;
 
 use anyhow::{Context as _, ensure};
-use devtools::cluster::choice::ClusterRequest;
 use devtools::cluster::options::ClusterOptions;
+use devtools::cluster::requirements::ClusterRequest;
 use devtools::command::{isolated, output_of};
 use devtools::programs;
 use msg2agent_tests::poisoned_environment::PoisonedEnvironment;
