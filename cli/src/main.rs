@@ -1,4 +1,5 @@
-//! `m2a`, the command line of msg2agent, also installed as `kubectl-m2a`. Each command has a file.
+//! `m2a`, the command line of msg2agent. Under the name `kubectl-m2a` it is a plugin of kubectl.
+//! Each command has a file.
 
 mod agents;
 mod arguments;

@@ -255,7 +255,7 @@ pub fn only_root_is_missing(request: &ClusterRequest) -> bool {
     matches!(check_request(request, &machine()), Err(NoCluster::NotRoot))
 }
 
-/// Checks that images of this machine can be loaded into the requested cluster, before any is built.
+/// Checks that the requested cluster takes images of this machine, before any is built.
 ///
 /// # Errors
 /// It is an existing cluster that is not one of kind, or the program kind is missing.
