@@ -103,7 +103,7 @@ impl RelayProcess {
     }
 }
 
-/// The relay program beside this one, or else the one in PATH.
+/// The relay program in the folder of this one, or else the one in PATH.
 fn program() -> PathBuf {
     let beside = std::env::current_exe().ok().map(|own| own.with_file_name(PROGRAM));
     beside.filter(|path| path.is_file()).unwrap_or_else(|| PROGRAM.into())
