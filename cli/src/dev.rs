@@ -58,7 +58,7 @@ struct Running {
 }
 
 pub(crate) async fn run(args: DevArgs, output: &Output) -> Result<ExitCode, Failure> {
-    // Waits from the first moment, so that a signal during the start ends what was started by then.
+    // Waits from the beginning, so that a signal during the start ends what is already running.
     let mut shutdown = pin!(shutdown_signal::received());
     let folder = DataDir::open(args.data_dir.as_deref())?;
     let mut running = tokio::select! {

@@ -57,7 +57,7 @@ struct ProfileView {
     did: String,
     profile: String,
     folder: PathBuf,
-    /// For the tenant's admin, who may pin the agent to it.
+    /// The root key, which the tenant's admin can pin for this agent.
     root_key: String,
     has_token: bool,
 }
@@ -97,7 +97,7 @@ pub(crate) fn run(profile: Option<&str>, args: InitArgs, output: &Output) -> Res
     Ok(ExitCode::SUCCESS)
 }
 
-/// A profile for a plaintext relay on another machine needs the same opt-in as its use.
+/// A profile for a plaintext relay on another machine needs the same opt-in as using it.
 fn endpoint(url: &str) -> Result<Endpoint, Failure> {
     let insecure = std::env::var("MSG2AGENT_INSECURE_PLAINTEXT").is_ok_and(|v| v == "true");
     Ok(if insecure { Endpoint::new_insecure_plaintext(url)? } else { Endpoint::new(url)? })

@@ -1,5 +1,5 @@
-//! Consent: which namespaces may refer to an object. The referent grants it; the default is its own
-//! namespace only.
+//! Consent to references from other namespaces. The object that is referred to grants it. By
+//! default only its own namespace may refer to it.
 
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::LabelSelector;
 use kube::KubeSchema;

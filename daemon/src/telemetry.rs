@@ -1,8 +1,8 @@
 //! Logs on standard error, as text or JSON, and traces over OTLP when an endpoint is set.
 //!
 //! Libraries that write secrets at their lower levels are held to a maximum level, whatever the
-//! filter says ([`caps`]). Call [`install`] once, inside a multi-threaded tokio runtime, and keep
-//! its guard until the end of `main`.
+//! filter says ([`max_levels`]). Call [`install`] once, inside a multi-threaded tokio runtime, and
+//! keep its guard until the end of `main`.
 
 use std::fmt;
 use std::str::FromStr;
@@ -19,9 +19,9 @@ use tracing_subscriber::{EnvFilter, Layer, Registry};
 
 use crate::BuildInfo;
 
-mod caps;
 #[cfg(test)]
-mod captured;
+mod captured_log;
+mod max_levels;
 mod otlp;
 mod trace_context;
 
@@ -86,7 +86,7 @@ pub fn install(settings: &Settings) -> Result<Guard, TelemetryError> {
 
 /// The filter of the settings, within the maximum level of each library.
 fn filters<S: Subscriber>(wanted: EnvFilter) -> impl Layer<S> {
-    wanted.and_then(filter_fn(caps::allow))
+    wanted.and_then(filter_fn(max_levels::allow))
 }
 
 fn parse_filter(filter: &str) -> Result<EnvFilter, TelemetryError> {

@@ -60,7 +60,7 @@ impl TokenFile {
         read.unwrap_or_else(|error| Err(TokenFileError::Read(self.0.to_path_buf(), io::Error::other(error))))
     }
 
-    /// Reads the token, and blocks the thread meanwhile.
+    /// Reads the token and blocks the thread until it is read.
     ///
     /// # Errors
     /// As [`Self::read`].

@@ -1,5 +1,5 @@
 //! Presents messages, tasks and agents to a model. Whatever another agent wrote is in a member
-//! `untrusted`; everything beside it was verified or decided by this server.
+//! `untrusted`; everything outside it was verified or decided by this server.
 
 mod agent;
 mod format;

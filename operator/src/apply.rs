@@ -1,7 +1,7 @@
 //! Applies owned objects by server-side apply.
 //!
-//! An object that did not change costs no request. An object of the same name that belongs to
-//! somebody else is never changed.
+//! An object that did not change costs no request, so an idle operator writes nothing. An object of
+//! the same name that belongs to somebody else is never changed.
 
 use std::collections::HashMap;
 use std::fmt::Debug;

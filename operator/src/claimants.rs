@@ -32,8 +32,8 @@ where
         .collect()
 }
 
-/// Whether `one` has the better claim: the older object has, and of two created in the same second
-/// the one with the smaller uid.
+/// Whether `one` has the better claim. The older object has it, or of two that were created in the
+/// same second the one with the smaller uid.
 pub fn is_older<K: Resource>(one: &K, other: &K) -> bool {
     let age = |object: &K| {
         (object.meta().creation_timestamp.as_ref().map(|time| time.0), object.meta().uid.clone())

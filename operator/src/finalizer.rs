@@ -23,7 +23,7 @@
 //!
 //! # Errors
 //! Both functions fail with a conflict when the object changed since it was read. The next
-//! reconcile reads the new version. An object that no longer exists is no error.
+//! reconcile reads the new version. An object that no longer exists is not an error.
 
 use kube::api::{Patch, PatchParams};
 use kube::{Api, Client, ResourceExt as _};

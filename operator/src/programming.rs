@@ -1,4 +1,4 @@
-//! The state of an object's content at its relay, and the condition `Programmed`. Pure.
+//! The condition `Programmed`: the relay enforces an object's current spec. Pure.
 
 use crds::condition::{Reason, Type};
 use daemon::error_chain;

@@ -21,7 +21,7 @@ const NOTE_CHARS_MAX: usize = 256;
 const PUBLISHED: [Type; 3] = [Type::Accepted, Type::CredentialsReady, Type::Ready];
 /// Reasons of `Ready` that repeat another published condition.
 const REPEATED: [Reason; 2] = [Reason::NotAccepted, Reason::CredentialsNotReady];
-/// Reasons of an object that only waits for another one. Their Events are no warnings.
+/// Reasons of an object that only waits for another one. Their Events are not warnings.
 const WAITING: [Reason; 7] = [
     Reason::TenantNotAccepted,
     Reason::Pending,

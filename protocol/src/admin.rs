@@ -63,21 +63,21 @@ pub const DEFAULT_INVITATION_TTL_SECONDS: u64 = 7 * 24 * 3600;
 /// The longest time that an invitation is valid, 30 days. One that waits longer was forgotten.
 pub const MAX_INVITATION_TTL_SECONDS: u64 = 30 * 24 * 3600;
 
-/// The answer to a write: the version of the relay's state that holds it, after fsync and enforced.
+/// The answer to a write.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Applied {
+    /// The version of the state that contains the write, which is on disk and enforced.
     pub version: u64,
 }
 
-/// Which state and which build a relay serves.
+/// The state and the build that a relay serves.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Version {
     /// Grows with every change. This replica enforces this version and all before it.
     pub version: u64,
-    /// Drawn when the store was created. Another instance means that the earlier writes are not in
-    /// it.
+    /// A random id made with the store. Another id means a new store without the earlier writes.
     pub instance: String,
     pub domain: Domain,
     /// The relay's version.
@@ -92,7 +92,7 @@ pub struct TenantSpec {
     pub display_name: String,
     #[serde(default)]
     pub suspended: bool,
-    /// How many agents may exist at once; absent: only the relay's own limit holds.
+    /// How many agents may exist at once. When it is absent, only the relay's own limit holds.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub agents_max: Option<u32>,
 }
@@ -111,12 +111,12 @@ pub struct TenantView {
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "camelCase")]
 pub struct AgentSpec {
-    /// The only root key (Multikey) that may register; absent: the first one that registers is
-    /// pinned.
+    /// The only root key (Multikey) that may register. When it is absent, the first one that
+    /// registers is pinned.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub root_key: Option<String>,
-    /// What discovery shows until the agent registers a card, and instead of that card where a
-    /// member is set.
+    /// The card that discovery shows until the agent registers one. A member that is set here
+    /// replaces that member of the registered card.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub card: Option<Card>,
     #[serde(default)]
@@ -124,8 +124,8 @@ pub struct AgentSpec {
     /// At most [`KEYS_PER_AGENT_MAX`]. A key that is not in the list is revoked.
     #[serde(default)]
     pub keys: Vec<AgentKey>,
-    /// The MCP endpoint that people may sign in for; absent: there is none, and earlier grants for
-    /// it are revoked.
+    /// The MCP endpoint that people may sign in for. When it is absent, there is none, and earlier
+    /// grants for it are revoked.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub mcp: Option<McpSpec>,
 }

@@ -1,6 +1,6 @@
 //! Defines the sizes, counts and times that both sides of the wire respect.
 //!
-//! Limits that concern one side alone are defined beside the code that enforces them.
+//! Limits that concern one side alone are defined next to the code that enforces them.
 //! `docs/limits.md` lists all.
 
 use std::time::Duration;

@@ -2,7 +2,7 @@
 //!
 //! Reads come from memory under a short lock. Every change goes through one [`DirectoryWriter`]: it
 //! is decided against the current state, committed to SQLite, made visible, enforced on open
-//! sessions, and then answered. So an answer is true, also after a crash.
+//! sessions, and then answered. A change that was answered survives a crash.
 
 use std::sync::{Arc, OnceLock, RwLock, RwLockReadGuard, RwLockWriteGuard};
 

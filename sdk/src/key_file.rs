@@ -126,7 +126,7 @@ fn can_create_beside(path: &Path) -> bool {
     created && fs::remove_file(&probe).is_ok()
 }
 
-/// A name for a temporary file of this process beside the key file.
+/// A name for a temporary file of this process next to the key file.
 fn beside(path: &Path, suffix: &str) -> PathBuf {
     let mut name = path.file_name().unwrap_or_default().to_owned();
     name.push(format!(".{}.{suffix}", std::process::id()));

@@ -18,8 +18,8 @@ use crate::test_cluster;
 /// The operator's Deployment and its Lease have the same name.
 pub const OPERATOR: &str = "msg2agent-operator";
 
-/// Longest wait for an operator that leads: both replicas were started anew, and a lease has to run
-/// out.
+/// Longest wait for an operator that leads: both replicas were restarted, and a lease has to
+/// expire.
 const LEADER_TIMEOUT: Duration = Duration::from_secs(60);
 
 static INSTALLED: OnceLock<Result<Cluster, String>> = OnceLock::new();

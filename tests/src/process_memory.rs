@@ -9,7 +9,7 @@ use std::os::unix::fs::FileExt as _;
 /// boundary.
 const CHUNK_BYTES: usize = 1 << 20;
 
-/// How often `needle` stands in the readable memory of process `pid` (`/proc/<pid>/maps` and `mem`;
+/// How often `needle` occurs in the readable memory of process `pid` (`/proc/<pid>/maps` and `mem`;
 /// the caller must be allowed to trace it).
 ///
 /// # Errors

@@ -16,8 +16,8 @@ use crate::namespace::TestNamespace;
 /// Connections at once. More would be a test that forgets to close them.
 const CONNECTIONS_MAX: usize = 64;
 
-/// A plaintext port on loopback that leads to the relay. Closed when dropped; connections through
-/// it end by themselves.
+/// A plaintext port on loopback that forwards to the relay. Closed when dropped; connections
+/// through it end by themselves.
 #[derive(Debug)]
 pub struct RelayPortForward {
     port: u16,

@@ -108,7 +108,7 @@ fn named(line: &str) -> Option<(String, String, u16)> {
     (kind == "svc").then(|| Some((service.to_owned(), namespace.to_owned(), port.parse().ok()?)))?
 }
 
-/// A ready pod, and the port of it that the Service's only port leads to.
+/// A ready pod, and its port that is the target of the Service's only port.
 async fn pod_behind(
     client: &Client,
     service: &str,

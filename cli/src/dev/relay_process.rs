@@ -18,7 +18,8 @@ const PROGRAM: &str = "msg2agent-relay";
 /// How long the relay may take to become ready. It needs some hundred milliseconds, and seconds if
 /// the disk is very busy.
 const READY_TIMEOUT: Duration = Duration::from_secs(30);
-/// Below the range of outgoing connections, which could take a port between its choice and its use.
+/// Ports below the ephemeral range, from which an outgoing connection could take a port between its
+/// choice and its use.
 const PORTS: Range<u16> = 12_000..30_000;
 /// Ports that are tried. The first one is nearly always free.
 const PORT_ATTEMPTS: usize = 100;
@@ -77,7 +78,7 @@ impl RelayProcess {
     /// Otherwise it is killed; its database survives that.
     pub(super) async fn stop(mut self, signal: ShutdownSignal) {
         if signal != ShutdownSignal::Interrupt || timeout(STOP_TIMEOUT, self.child.wait()).await.is_err() {
-            // It fails only if the relay has just ended.
+            // The signal fails only if the relay has just ended.
             let _ = self.child.kill().await;
         }
     }
@@ -102,7 +103,7 @@ impl RelayProcess {
     }
 }
 
-/// The relay program beside this one, or else the one in PATH.
+/// The relay program in the folder of this one, or else the one in PATH.
 fn program() -> PathBuf {
     let beside = std::env::current_exe().ok().map(|own| own.with_file_name(PROGRAM));
     beside.filter(|path| path.is_file()).unwrap_or_else(|| PROGRAM.into())

@@ -1,8 +1,8 @@
 //! The authorization server of a relay (OAuth 2.1): people sign in and allow an MCP client to use
 //! an agent, and the client gets access tokens for that agent's endpoint.
 //!
-//! [`open`] starts it; [`Relay`] is everything it asks the relay. Each folder is one room:
-//! `endpoints` has one file per HTTP endpoint and is the only room that sees all the others.
+//! [`open`] starts it; [`Relay`] is everything it asks the relay. Each folder is one module:
+//! `endpoints` has one file per HTTP endpoint and is the only module that uses all the others.
 //! Decisions are pure functions: `authorize::request`, `clients::redirect_uri`, `grants::exchange`,
 //! `grants::grant_validity`, `people::account` and `tokens::access_token`.
 //!

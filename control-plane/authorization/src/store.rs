@@ -1,5 +1,4 @@
-//! The tables of the authorization server. SQL only: the decisions are made by the rooms that call
-//! it.
+//! The SQL of the authorization server. The modules that call it decide.
 
 pub(crate) mod accounts;
 pub(crate) mod cleanup;

@@ -28,7 +28,7 @@ mod tests;
 /// How a connection ended.
 #[derive(Debug)]
 pub(super) enum Ended {
-    /// By one of the two sides, or by an upgrade.
+    /// One of the two sides closed it, or it was upgraded.
     Done(hyper::Result<()>),
     /// The client took too long for its first request.
     FirstRequestTimeout,

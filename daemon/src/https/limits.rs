@@ -2,13 +2,13 @@
 
 use std::time::Duration;
 
-/// TLS handshakes computed at a time. One takes about 2 ms of CPU, and more in parallel only make
-/// all of them late, and open connections with them. A slot covers the computation alone, never a
+/// TLS handshakes computed at a time. One takes about 2 ms of CPU. More at a time would delay all
+/// of them, and the connections that are already open. A slot covers the computation alone, never a
 /// wait for the client.
 pub const HANDSHAKES_MAX: usize = 64;
 
-/// TLS handshakes of one client address computed at a time, so that the others wait behind 16 of
-/// them instead of behind all.
+/// TLS handshakes of one client address computed at a time, so that others wait for at
+/// most 16 handshakes of one address.
 pub const HANDSHAKES_PER_ADDRESS_MAX: usize = 16;
 
 /// Time for the ClientHello after the connection was accepted. It is the client's first packet, and

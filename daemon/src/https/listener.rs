@@ -19,7 +19,7 @@ use super::handshake::{HandshakeError, Handshakes};
 use super::limits::{
     ACCEPT_RETRY_INTERVAL, ListenerLimits, REFUSAL_TIMEOUT, REFUSALS_MAX, UNACKNOWLEDGED_TIMEOUT,
 };
-use super::metrics::{ListenerMetrics, TurnedAway};
+use super::metrics::{ListenerMetrics, RejectReason};
 use super::refusal;
 use super::slots::{ConnectionSlot, Slots};
 use super::stream::Stream;
@@ -93,15 +93,15 @@ impl Listener {
 
 impl Shared {
     async fn pause(&self, error: &io::Error) {
-        self.metrics.turned_away(TurnedAway::Accept);
+        self.metrics.turned_away(RejectReason::Accept);
         tracing::warn!(%error, "failed to accept a connection");
         tokio::time::sleep(ACCEPT_RETRY_INTERVAL).await;
     }
 
     fn refuse(self: &Arc<Self>, socket: TcpStream, peer: SocketAddr, limit: AtLimit, tasks: &TaskTracker) {
         self.metrics.turned_away(match limit {
-            AtLimit::Connections => TurnedAway::Full,
-            AtLimit::Address => TurnedAway::AddressShare,
+            AtLimit::Connections => RejectReason::Full,
+            AtLimit::Address => RejectReason::AddressShare,
         });
         let Ok(permit) = Arc::clone(&self.refusals).try_acquire_owned() else { return };
         let shared = Arc::clone(self);
@@ -144,7 +144,7 @@ impl Shared {
             Ended::Done(Err(error)) => {
                 tracing::debug!(error = error_chain(&error), %peer, "a connection ended early");
             }
-            Ended::FirstRequestTimeout => self.metrics.turned_away(TurnedAway::RequestHeadTimeout),
+            Ended::FirstRequestTimeout => self.metrics.turned_away(RejectReason::RequestHeadTimeout),
         }
     }
 
@@ -156,11 +156,11 @@ impl Shared {
     }
 }
 
-const fn cause(error: &HandshakeError) -> TurnedAway {
+const fn cause(error: &HandshakeError) -> RejectReason {
     match error {
-        HandshakeError::ClientHelloTimeout => TurnedAway::ClientHelloTimeout,
-        HandshakeError::Timeout => TurnedAway::TlsTimeout,
-        HandshakeError::Handshake(_) => TurnedAway::TlsHandshake,
+        HandshakeError::ClientHelloTimeout => RejectReason::ClientHelloTimeout,
+        HandshakeError::Timeout => RejectReason::TlsTimeout,
+        HandshakeError::Handshake(_) => RejectReason::TlsHandshake,
     }
 }
 

@@ -2,7 +2,7 @@
 
 use prometheus::{IntCounter, IntCounterVec, IntGauge, Opts, Registry};
 
-/// The metrics of one listener. Cheap to clone; clones count together.
+/// The metrics of one listener. Cheap to clone; clones share the counters.
 #[derive(Debug, Clone)]
 pub struct ListenerMetrics {
     pub(super) connections: IntGauge,
@@ -13,7 +13,7 @@ pub struct ListenerMetrics {
 
 /// Why a connection ended before its first request.
 #[derive(Debug, Clone, Copy)]
-pub(super) enum TurnedAway {
+pub(super) enum RejectReason {
     Full,
     AddressShare,
     PendingShare,
@@ -24,7 +24,7 @@ pub(super) enum TurnedAway {
     RequestHeadTimeout,
 }
 
-impl TurnedAway {
+impl RejectReason {
     const ALL: [Self; 8] = [
         Self::Full,
         Self::AddressShare,
@@ -77,8 +77,8 @@ impl ListenerMetrics {
             "Changes of the certificate files that were noticed, by result.",
             "result",
         )?;
-        // Zeros from the start, so that an alert on a rate has something to start from.
-        for cause in TurnedAway::ALL {
+        // Each label starts at zero, so that an alert on a rate sees the first event.
+        for cause in RejectReason::ALL {
             turned_away.with_label_values(&[cause.label()]);
         }
         Ok(Self { connections, accepted, turned_away, reloads })
@@ -89,7 +89,7 @@ impl ListenerMetrics {
         self.connections.inc();
     }
 
-    pub(super) fn turned_away(&self, cause: TurnedAway) {
+    pub(super) fn turned_away(&self, cause: RejectReason) {
         self.turned_away.with_label_values(&[cause.label()]).inc();
     }
 

@@ -11,16 +11,16 @@ use tokio::time::Instant;
 
 use super::limits::ListenerLimits;
 
-/// What a connection waits for. Pure.
+/// The phase of a connection: what it waits for. Pure.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Phase {
-    /// For the first head.
+    /// The connection waits for the first head.
     New { since: Instant },
-    /// For the rest of a later head.
+    /// It waits for the rest of a later head.
     Head { since: Instant },
-    /// For our own response.
+    /// It waits for our own response.
     Response,
-    /// For the next request.
+    /// It waits for the next request.
     Idle { since: Instant },
 }
 

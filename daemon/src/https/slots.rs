@@ -7,7 +7,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::address_share::{AddressTable, AtLimit, ClientNetwork, ConnectionId};
 use super::limits::ListenerLimits;
-use super::metrics::{ListenerMetrics, TurnedAway};
+use super::metrics::{ListenerMetrics, RejectReason};
 
 /// All slots of one listener.
 #[derive(Debug)]
@@ -42,7 +42,7 @@ impl Slots {
         let admitted = self.table().admit(ClientNetwork::from(peer.ip()), displaced.clone())?;
         self.metrics.accepted();
         if let Some(other) = admitted.displaced {
-            self.metrics.turned_away(TurnedAway::PendingShare);
+            self.metrics.turned_away(RejectReason::PendingShare);
             other.cancel();
         }
         let held = Held { id: admitted.id, slots: Arc::clone(self), displaced };
@@ -78,7 +78,7 @@ impl ConnectionSlot {
 
 impl Drop for Held {
     fn drop(&mut self) {
-        // Of a displaced connection the slot is free already.
+        // A displaced connection's slot is free already.
         drop(self.slots.table().close(self.id));
         self.slots.metrics.connections.dec();
     }

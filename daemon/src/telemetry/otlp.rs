@@ -41,8 +41,8 @@ pub(super) fn authorities() -> Option<PathBuf> {
     std::env::var_os(CERTIFICATE_VARIABLE).filter(|path| !path.is_empty()).map(PathBuf::from)
 }
 
-/// Creates the exporter; call it inside a runtime. `authorities` is a PEM file of certificate
-/// authorities that are trusted in addition to those of the web.
+/// Creates the exporter; call it inside a runtime. `authorities` is a PEM file of CAs that are
+/// trusted in addition to the public CAs.
 pub(super) fn exporter(endpoint: &str, authorities: Option<&Path>) -> Result<OnRuntime, ExporterError> {
     let inner = opentelemetry_otlp::SpanExporter::builder()
         .with_http()
@@ -76,7 +76,7 @@ mod tests {
     use tokio::net::TcpListener;
     use tracing_subscriber::layer::SubscriberExt as _;
 
-    use super::super::captured::Captured;
+    use super::super::captured_log::CapturedLog;
     use super::*;
 
     /// A collector with a self-signed certificate; returns its URL and the certificate. It ends
@@ -108,7 +108,7 @@ mod tests {
     #[tokio::test]
     async fn an_export_under_an_unknown_authority_fails_and_the_log_says_so_once() {
         let (endpoint, _) = collector().await;
-        let log = Captured::default();
+        let log = CapturedLog::default();
         let lines = tracing_subscriber::fmt::layer().with_ansi(false).with_writer(log.clone());
         let _default = tracing::subscriber::set_default(tracing_subscriber::registry().with(lines));
         let exporter = exporter(&endpoint, None).unwrap();

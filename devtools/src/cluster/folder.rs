@@ -71,7 +71,7 @@ impl ClusterFolder {
     }
 
     /// What was started here, if anything. A record that cannot be understood, as one of another
-    /// version of this program, counts as none, which is said on stderr.
+    /// version of this program, counts as none, and it prints so on stderr.
     pub fn record(&self) -> anyhow::Result<Option<Record>> {
         let path = self.root.join(RECORD);
         let text = match fs::read(&path) {

@@ -29,8 +29,8 @@ pub fn are_fetched() -> anyhow::Result<bool> {
     Ok(PREBUILT.iter().all(|program| folder.join(file_name(program)).is_file()))
 }
 
-/// Folder with `kubectl` and `helm`; fetches them when the cache does not have them, which is said
-/// on stderr.
+/// Folder with `kubectl` and `helm`; fetches them when the cache does not have them, and
+/// prints so on stderr.
 pub fn prebuilt() -> anyhow::Result<PathBuf> {
     let sources = super::sources_folder().join("tools");
     let folder = cache::folder()?.join(format!("tools-{}", pin(&sources)?));

@@ -1,4 +1,4 @@
-//! Measures the floor: a TCP forwarder without frames and routes, and the blocks that are sent
+//! Measures the baseline: a TCP forwarder without frames and routes, and the blocks that are sent
 //! through it.
 //!
 //! [`serve`] runs in a separate process, so that its CPU time is counted separately.

@@ -35,13 +35,13 @@ pub struct LoadPlan {
 /// end.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, ValueEnum)]
 pub enum LoadSubject {
-    /// The dumb TCP forwarder, messages one way: the floor of one read and one write.
+    /// The dumb TCP forwarder, messages one way: the baseline of one read and one write.
     Forwarder,
     /// NATS core publish and subscribe.
     Nats,
     /// The relay, class ephemeral: it forwards the message and answers `forwarded` to the sender.
     RelayEphemeral,
-    /// The forwarder, and the recipient answers: the floor of two reads and two writes.
+    /// The forwarder, and the recipient answers: the baseline of two reads and two writes.
     ForwarderAnswered,
     /// NATS request and reply.
     NatsAnswered,

@@ -11,10 +11,10 @@ use super::plan::{LoadPlan, LoadSubject};
 use super::relay::Relay;
 use crate::programs;
 
-/// Both connections of a pair, and what is spoken on them.
+/// Both connections of a pair, and the codec of their bytes.
 pub type Connected = ((TcpStream, TcpStream), Box<dyn Codec>);
 
-/// Only those that the plan's subjects need.
+/// The servers of a run. A server that no subject of the plan needs is `None`.
 #[derive(Default)]
 pub struct Servers {
     forwarder: Option<Forwarder>,
@@ -71,7 +71,7 @@ impl Servers {
     }
 
     /// # Errors
-    /// A connection that is refused.
+    /// A server refuses a connection.
     pub async fn connect(
         &self,
         subject: LoadSubject,

@@ -135,7 +135,7 @@ impl EndpointSettings {
     }
 }
 
-/// The Secret's files, in a folder of their own or beside the identity.
+/// The Secret's files, in a separate folder or next to the identity.
 fn credentials_folder(folder: &Path) -> PathBuf {
     let inner = folder.join("credentials");
     if inner.is_dir() { inner } else { folder.to_owned() }

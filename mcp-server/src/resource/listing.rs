@@ -10,7 +10,7 @@ use crate::scope::Scope;
 use crate::tasks::{TaskFilter, TaskRole};
 use crate::tool_error::ToolError;
 
-/// Unread messages, and open tasks, that are listed as resources of their own.
+/// Unread messages, and open tasks, that are listed as separate resources.
 const LISTED_ENTRIES_MAX: usize = 20;
 const JSON: &str = "application/json";
 

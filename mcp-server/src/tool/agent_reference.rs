@@ -1,4 +1,5 @@
-//! Resolves how a caller refers to an agent: by its whole DID, or by its name in the own tenant.
+//! Resolves how a caller refers to an agent: by its whole DID, or by its name in this agent's
+//! tenant.
 
 use protocol::Did;
 

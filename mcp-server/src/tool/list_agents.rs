@@ -1,4 +1,4 @@
-//! `list_agents`: lists the agents of the own tenant, optionally by capability, in pages.
+//! `list_agents`: lists the agents of this agent's tenant, optionally by capability, in pages.
 
 use protocol::frame::{DiscoverParams, DiscoveredAgent};
 use protocol::limits::{DID_BYTES_MAX, LABEL_BYTES_MAX};

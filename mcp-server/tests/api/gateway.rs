@@ -233,7 +233,7 @@ async fn what_the_relay_does_not_know_is_refused_with_its_reason() {
     assert_eq!(gateway.asked(), asked, "what has no form of ours costs the relay nothing");
     let counted = TextEncoder::new().encode_to_string(&gateway.registry.gather()).unwrap();
     assert!(counted.contains(r#"msg2agent_gateway_refused_total{reason="suspended"} 1"#), "{counted}");
-    assert!(counted.contains("msg2agent_gateway_credentials 0"), "strangers take no room: {counted}");
+    assert!(counted.contains("msg2agent_gateway_credentials 0"), "strangers take no memory: {counted}");
 }
 
 #[tokio::test]

@@ -166,7 +166,7 @@ fn build(
     }
 }
 
-/// The annotations hold the parts of the key ring that are no secrets. Absent values are empty
+/// The annotations hold the parts of the key ring that are not secret. Absent values are empty
 /// rather than missing, so that they overwrite older ones.
 fn metadata(agent: &Agent, keys: &KeyRing, key_id: &str) -> ObjectMeta {
     let labels = secret_labels(agent, label::SECRET_CREDENTIALS);

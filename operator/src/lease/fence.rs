@@ -1,4 +1,7 @@
 //! Fencing: a layer of the Kubernetes client that refuses every write without a valid lease.
+//!
+//! The fence covers the Kubernetes client only. Writes to relays stop because the workers are
+//! dropped as soon as the election notices that the lease is lost.
 
 use std::sync::{Arc, Mutex, PoisonError};
 use std::task::{Context, Poll};

@@ -1,5 +1,5 @@
-//! Fuzzes envelopes: the relay and the agent read the same members, or the agent refuses a DID in
-//! them.
+//! Fuzzes envelopes. The agent reads the same members as the relay. It refuses only envelopes whose
+//! DIDs the relay did not check.
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;

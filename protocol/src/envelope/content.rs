@@ -7,7 +7,7 @@ use zeroize::Zeroizing;
 use crate::limits::CONTENT_BYTES_MAX;
 use crate::strict_json;
 
-/// Bytes of the length that stands before the JSON.
+/// Bytes of the length that precedes the JSON.
 const LENGTH_SIZE: usize = 4;
 
 /// The content of one message.

@@ -1,7 +1,7 @@
 //! Carries a W3C trace context (level 1, version 00) in the id of a request:
 //! `<traceparent>.<number>`.
 //!
-//! A relay echoes the id like every other. A relay that exports traces continues the trace.
+//! A relay echoes the id like every other id. A relay that exports traces continues the trace.
 
 /// Bytes of a trace context: `00-<32 digits>-<16 digits>-<2 digits>`.
 const TRACEPARENT_LENGTH: usize = 55;

@@ -72,8 +72,8 @@ fn every_changed_byte_of_a_record_is_refused_at_registration() {
     }
 }
 
-/// The card has no signature of its own. The registration covers it; whoever looks it up trusts the
-/// relay for it.
+/// The card has no signature of its own. The registration covers it. An agent that looks the card
+/// up has to trust the relay.
 #[test]
 fn every_changed_byte_of_a_records_documents_is_refused_by_its_reader() {
     let record = actors::record(&alice());

@@ -8,7 +8,7 @@ pub(super) fn unknown(names: impl Iterator<Item = String>, known: &[String]) -> 
 }
 
 /// Kubernetes sets such variables in pods for a Service named `msg2agent-relay` or
-/// `msg2agent-relay-…`. They are no settings.
+/// `msg2agent-relay-…`. They are not settings.
 fn is_service_link(name: &str) -> bool {
     let last = name.rsplit_once("_PORT").map(|(_, rest)| rest);
     let port = last.is_some_and(|rest| {

@@ -197,6 +197,8 @@ impl Core {
         message
     }
 
+    /// Refuses what does not fit. A full mailbox is answered with `mailbox_full`, the exceeded
+    /// quota, and the delay after which a retry makes sense.
     fn check_capacity(&self, sender: AgentSlot, recipient: AgentSlot, size: usize) -> Result<(), SendError> {
         let from = self.agents.agent(sender).ok_or(Reason::NotRegistered)?;
         let to = self.agents.agent(recipient).ok_or(Reason::NotFound)?;

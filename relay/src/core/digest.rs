@@ -1,7 +1,8 @@
 //! A digest of an envelope, which tells a repetition from another message with the same id.
 //!
-//! It is not cryptographic: a sender who makes two of its envelopes collide only has the second
-//! one taken for the first. The digest is stored, so the function must never change.
+//! It is not cryptographic. A sender who makes two of its own envelopes collide harms only itself:
+//! the second one is taken for a repetition of the first. The digest is stored, so the function
+//! must never change.
 
 const MULTIPLIER: u64 = 0x9e37_79b9_7f4a_7c15;
 

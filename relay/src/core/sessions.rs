@@ -10,6 +10,8 @@ use super::limits::DRAIN_RETRY_INTERVAL;
 use super::{AgentSlot, ConnId, Core, Effect, NewSession, Now};
 
 impl Core {
+    /// Opens a session with a new epoch, in which deliveries are numbered from 1. Pending messages
+    /// are delivered first, oldest first, in pages.
     pub(super) fn open_session(&mut self, opened: NewSession, now: Now, out: &mut Vec<Effect>) {
         let NewSession { conn, did, tenant, request } = opened;
         if self.draining {

@@ -1,4 +1,4 @@
-//! An edit of the directory's state, and the decision that leads to it.
+//! An edit of the directory's state, and the decision that makes it.
 
 use std::sync::Arc;
 

@@ -46,7 +46,7 @@ impl Store {
     /// Adds the keys of tenants to the state and returns the keys of agents.
     async fn load_keys(&self, domain: &Domain, state: &mut DirectoryState) -> Result<BoundKeys, StoreError> {
         let mut bound = BoundKeys::new();
-        // Ordered as written, so that an agent's list is read back as it was.
+        // In the order in which they were written, so that an agent's list is read back as it was.
         for row in self.all("select sha256, tenant, agent, not_after from api_keys order by position").await?
         {
             let sha256 = hash(&row)?;

@@ -36,7 +36,7 @@ pub(crate) struct Tenant {
     pub(crate) keys: BTreeMap<KeyId, TenantKey>,
 }
 
-/// The owner of an API key, to whose agents the key gives access.
+/// The owner of an API key: a tenant, or one agent of it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct KeyOwner {
     pub(crate) tenant: TenantId,
@@ -81,8 +81,8 @@ impl DirectoryState {
         self.agents.get(self.resources.get(url)?)
     }
 
-    /// Agents whose MCP endpoint lists one of these accounts, in any case of letters. Callers
-    /// compare the letters themselves.
+    /// Agents whose MCP endpoint lists one of these accounts, ignoring case; callers compare the
+    /// case.
     pub(crate) fn agents_naming<'a>(&self, accounts: impl Iterator<Item = &'a str>) -> BTreeSet<Did> {
         let found = accounts.filter_map(|account| self.agents_by_account.get(&account.to_ascii_lowercase()));
         found.flatten().cloned().collect()
@@ -132,7 +132,7 @@ impl DirectoryState {
         self.version = version;
     }
 
-    /// An edit in a tenant that does not exist changes nothing. No decision leads to one.
+    /// An edit in a tenant that does not exist changes nothing. `decide` never makes such an edit.
     pub(crate) fn apply(&mut self, edit: &Edit) {
         match edit {
             Edit::PutTenant(tenant, spec) => {

@@ -24,8 +24,8 @@ pub struct DirectoryWriter {
     store: Store,
     rules: Rules,
     requests: mpsc::Receiver<WriteRequest>,
-    /// Keys that expired until then have been revoked.
-    swept: UnixSeconds,
+    /// Sessions of keys that expired up to this time are closed.
+    expired_until: UnixSeconds,
 }
 
 impl DirectoryWriter {
@@ -36,8 +36,8 @@ impl DirectoryWriter {
         requests: mpsc::Receiver<WriteRequest>,
     ) -> Self {
         // Nothing is connected yet, so keys that expired before need no revocation.
-        let swept = directory.now();
-        Self { directory, store, rules, requests, swept }
+        let expired_until = directory.now();
+        Self { directory, store, rules, requests, expired_until }
     }
 
     /// Runs until [`Directory::close`].
@@ -95,8 +95,8 @@ impl DirectoryWriter {
 
     async fn sweep(&mut self) {
         let now = self.directory.now();
-        let expired = self.directory.read().expired(self.swept, now);
-        self.swept = self.swept.max(now);
+        let expired = self.directory.read().expired(self.expired_until, now);
+        self.expired_until = self.expired_until.max(now);
         if !expired.is_empty() {
             tracing::info!(target: "audit", keys = ?expired, "API keys have expired");
         }
@@ -110,6 +110,6 @@ impl DirectoryWriter {
 
 impl std::fmt::Debug for DirectoryWriter {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("DirectoryWriter").field("swept", &self.swept).finish_non_exhaustive()
+        f.debug_struct("DirectoryWriter").field("expired_until", &self.expired_until).finish_non_exhaustive()
     }
 }

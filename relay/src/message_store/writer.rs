@@ -1,8 +1,9 @@
 //! The only task that writes messages: it takes a batch from the queue, commits it, and reports it.
 //!
-//! After a failed commit the rows of the batch are reported failed and never retried, because their
-//! senders get an error; removals are kept. Then the file is reopened once a second until a commit
-//! succeeds.
+//! When a commit fails (disk full, for example), the senders of the batch are answered
+//! `storage_unavailable`, and its rows are never retried; removals are kept. Then the file is
+//! reopened once a second until a commit succeeds. Until then, direct delivery to connected
+//! recipients goes on, and messages that need a mailbox are refused.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};

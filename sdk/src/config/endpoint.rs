@@ -26,7 +26,7 @@ pub struct Endpoint {
     host: String,
     port: u16,
     secure: bool,
-    /// `None` means the public certificate authorities of the web.
+    /// `None` means the public CAs.
     ca: Option<CaSource>,
 }
 

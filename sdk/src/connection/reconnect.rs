@@ -38,6 +38,9 @@ pub(super) enum Decision {
     },
 }
 
+/// Stops when no further attempt can succeed: the agent was closed, replaced or suspended, or its
+/// credentials or registration are refused for good. Otherwise the agent reconnects, after the
+/// delay that the relay asks for.
 pub(super) fn decide(disconnect: Disconnect, circumstances: Circumstances) -> Decision {
     match disconnect {
         Disconnect::Closed => Decision::Stop(closed()),

@@ -28,7 +28,7 @@ pub(crate) struct AckTracker {
     /// redelivered yet).
     held: HashMap<MessageKey, u64>,
     processed: DedupTable,
-    /// Ephemeral messages have a table of their own, so that they cannot evict reliable ones.
+    /// Ephemeral messages have a separate table, so that they cannot evict reliable ones.
     ephemeral: DedupTable,
 }
 

@@ -8,7 +8,7 @@ pub struct Violation(pub String);
 
 impl Violation {
     /// Issues of a Content-Security-Policy or a cookie, and errors in the page's log. The icon that
-    /// browsers ask for by themselves is no part of a page.
+    /// browsers request automatically is not part of a page.
     pub(super) fn of_event(event: &Value) -> Option<Self> {
         match event["method"].as_str()? {
             "Audits.issueAdded" => {

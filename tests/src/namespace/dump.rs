@@ -23,7 +23,7 @@ const LOG_LINES: i64 = 60;
 /// Our own kinds that live in namespaces.
 const OWN_KINDS: [&str; 3] = ["Relay", "Tenant", "Agent"];
 
-/// Never fails: what cannot be read is said in its place.
+/// Never fails: an error is printed in place of what cannot be read.
 pub(super) async fn of(namespace: &TestNamespace) -> String {
     let mut text = format!("==== namespace {} ====\n", namespace.name);
     objects::<Deployment>(namespace, &mut text).await;

@@ -123,7 +123,7 @@ async fn a_disabled_gateway_is_removed_with_everything_but_its_secrets() {
         gone::<PodDisruptionBudget>(&namespace).await?;
         gone::<NetworkPolicy>(&namespace).await?;
         gone::<ServiceAccount>(&namespace).await?;
-        eventually("nothing names it any more", CHANGE_TIMEOUT, async || {
+        eventually("nothing refers to it", CHANGE_TIMEOUT, async || {
             let relay = namespace.api::<Relay>().get(RELAY).await?.status.unwrap_or_default();
             ensure!(
                 relay.mcp.is_none() && !relay.conditions.iter().any(|c| c.type_ == "McpReady"),

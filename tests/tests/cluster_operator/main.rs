@@ -1,7 +1,7 @@
 //! Installs both charts on a real cluster and tests what the operator does with Relays, Tenants and
 //! Agents.
 //!
-//! A cluster of its own, because a running operator answers to every object in it.
+//! The suite has a separate cluster, because a running operator acts on every object in it.
 //! `scripts/test.sh` ends it.
 
 #![expect(clippy::unwrap_used, reason = "a test that cannot set itself up should fail on the spot")]

@@ -68,7 +68,7 @@ async fn an_inbox_of_twenty_thousand_is_paged_and_counted() {
             break;
         }
     }
-    assert_eq!(seen.len(), MESSAGES, "each message stands on one page");
+    assert_eq!(seen.len(), MESSAGES, "each message is on one page");
     assert!(longest <= PAGE_BYTES_MAX, "a page of {longest} bytes");
     let growth = endpoint.resident_mib().saturating_sub(before);
     println!("longest page {longest} bytes, slowest {slowest:?}, memory {before} MiB and {growth} MiB more");

@@ -44,7 +44,7 @@ async fn an_agent_on_the_sdk_takes_a_task_asks_and_finishes() {
     assert_eq!(done["messages"][3]["untrusted"]["json"], json!({"sum": 3}));
     working.await.unwrap();
     let counted = endpoint.call("message_count", json!({})).await.unwrap();
-    assert_eq!(counted["total"], 0, "what is said in a task is no mail");
+    assert_eq!(counted["total"], 0, "messages of a task are not counted in the inbox");
 }
 
 #[tokio::test]

@@ -28,8 +28,8 @@ pub(crate) async fn assert_nothing_was_blocked(browser: &mut Chromium) {
     assert_eq!(browser.violations().await.unwrap(), []);
 }
 
-/// Types the invitation into the sign-in page that the client's link leads to; answers the text of
-/// the consent page.
+/// Types the invitation into the sign-in page that the client's link opens; returns the text of the
+/// consent page.
 async fn sign_in(browser: &mut Chromium, client: &Client) -> String {
     browser.open(&client.authorization_url()).await.unwrap();
     browser.type_into(CODE_FIELD, INVITATION).await.unwrap();

@@ -61,7 +61,7 @@ fn wrong_answer(row: &str) -> Option<String> {
     (symbols == 0).then(|| format!("no file with a symbol: {row}"))
 }
 
-/// What stands in backticks, code blocks left out.
+/// The text in backticks, without code blocks.
 fn spans(text: &str) -> impl Iterator<Item = &str> {
     let prose = text.split("```").step_by(2);
     prose.flat_map(|prose| prose.split('`').skip(1).step_by(2))

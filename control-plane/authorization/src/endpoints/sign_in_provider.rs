@@ -66,8 +66,8 @@ async fn finish_callback(
     open_session(server, &pending, &account, headers).await
 }
 
-/// Stores the account only if the person may use the agent, or one of the gateway's agents: nothing
-/// is kept of strangers.
+/// Stores the account only if the person may use the agent, or one of the gateway's agents. Nothing
+/// is stored about anybody else.
 async fn open_session(
     server: &ServerState,
     pending: &PendingAuthorization,

@@ -1,4 +1,4 @@
-//! The state of all endpoints: one field per room of the authorization server.
+//! The state of all endpoints: one field per module of the authorization server.
 
 use std::sync::Arc;
 
@@ -18,7 +18,7 @@ use crate::relay::Relay;
 use crate::settings::Clock;
 use crate::tokens::issuance::AccessTokens;
 
-/// What endpoints work on. Only they see all rooms.
+/// What endpoints work on. Only they use all modules.
 pub(crate) struct ServerState {
     pub(crate) issuer: Issuer,
     pub(crate) clock: Clock,

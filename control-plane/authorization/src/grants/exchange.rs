@@ -11,10 +11,10 @@ use super::grant::{Grant, StoredCode, StoredRefreshToken};
 use super::scope::Scopes;
 use crate::error::{ErrorCode, OauthError};
 
-/// How long a refresh token works beside its successor.
+/// How long a refresh token is still accepted after its successor was issued.
 const REFRESH_REUSE_GRACE_SECONDS: u64 = 30;
-/// How often a refresh token works beside its successor. A client does not refresh more often than
-/// that in parallel.
+/// How often a refresh token is still accepted after its successor was issued. A client does not
+/// refresh more often than that in parallel.
 const REFRESH_REUSES_MAX: u32 = 4;
 
 /// What a client presents with a code.

@@ -1,5 +1,5 @@
 //! Browser cookies: one that binds forms to the browser, and one for the session of a person who
-//! signed in. BrowserSessions are short and kept in memory; a restart ends them.
+//! signed in. Sessions are short and kept in memory; a restart ends them.
 
 use std::sync::{Mutex, PoisonError};
 

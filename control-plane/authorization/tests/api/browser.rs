@@ -1,4 +1,4 @@
-//! A browser that keeps cookies and follows no redirect by itself.
+//! A browser that keeps cookies and does not follow redirects.
 
 use std::collections::HashMap;
 

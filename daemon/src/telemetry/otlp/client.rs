@@ -1,6 +1,6 @@
-//! The HTTP client of the exporter. It trusts the certificate authorities of the web, which are
-//! compiled in because an empty container image has none, and those of one more file. It logs the
-//! start of an outage once, and its end.
+//! The HTTP client of the exporter. It trusts the public CAs, which are compiled in because an
+//! empty container image has none, and those of one more file. It logs the start of an outage once,
+//! and its end.
 
 use std::error::Error;
 use std::path::{Path, PathBuf};

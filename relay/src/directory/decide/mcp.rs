@@ -43,7 +43,8 @@ pub(super) fn check(context: Context<'_>, did: &Did, spec: &McpSpec) -> Result<(
     Ok(())
 }
 
-/// No session of the relay depends on it: access is decided when a token is issued or introspected.
+/// Revokes no session: none depends on the MCP endpoint. Access is decided when a token is issued
+/// or introspected.
 fn changed(before: &AgentEntry, mcp: Option<McpSpec>) -> Decision {
     let after = AgentEntry { mcp: mcp.map(Arc::new), ..before.clone() };
     Decision::Apply { edit: Edit::PutAgent(Arc::new(after)), revocations: Vec::new() }

@@ -15,7 +15,7 @@ pub(super) const RESOURCE: &str = "https://mcp.example/alice";
 pub(super) const REDIRECT: &str = "http://localhost:41234/callback";
 pub(super) const VERIFIER: &str = "dBjftJeZ4CVP-mB92K27uhbUJU1p1r_wW1gFWFOEjXk";
 
-/// A browser that keeps cookies and follows no redirect by itself.
+/// A browser that keeps cookies and does not follow redirects.
 pub(super) struct Person<'a> {
     pub(super) relay: &'a TestRelay,
     client: reqwest::Client,

@@ -34,7 +34,7 @@ pub(super) enum Action {
         who: usize,
         name: Whom,
     },
-    /// Asks the admin API about another agent with the own API key.
+    /// Asks the admin API about another agent with its own API key.
     Administer {
         who: usize,
         whom: Whom,
@@ -55,7 +55,7 @@ pub(super) enum Action {
     },
 }
 
-/// An action, and where the agent that nobody has is said to be, whose answer is compared.
+/// An action, and the side of the agent that does not exist, whose answer is compared.
 pub(super) fn action() -> impl Strategy<Value = (Action, Side)> {
     (acted(), any_side())
 }

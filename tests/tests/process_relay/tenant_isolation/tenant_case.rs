@@ -81,7 +81,8 @@ impl<'a> TenantCase<'a> {
         tenants
     }
 
-    /// Does one action. `twin` is where the agent is said to be that nobody has.
+    /// Does one action and compares its answer with that for an agent that does not exist, on the
+    /// side `twin`.
     pub(super) async fn act(&mut self, action: &Action, twin: Side) {
         match *action {
             Action::Discover { who, capability, after, limit } => {
@@ -202,8 +203,8 @@ impl<'a> TenantCase<'a> {
         self.refused_alike(&answer, &other, Reason::Forbidden);
     }
 
-    /// There are no admin keys of a tenant: an agent's own key opens nothing, and what is asked
-    /// makes no difference.
+    /// There are no admin keys of a tenant: an agent's own key gives no access, whatever it
+    /// asks for.
     async fn administer(&mut self, who: usize, whom: Whom, twin: Side) {
         let key = self.agents[who].key.reveal();
         let answer = self.admin.ask_with(&self.path(whom.side(), whom), key).await.unwrap();

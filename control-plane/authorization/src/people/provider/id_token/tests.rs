@@ -1,4 +1,5 @@
-//! Tests of ID tokens: every claim wrong once, and every algorithm that providers sign with.
+//! Tests of ID tokens: each claim in turn has a wrong value, and every algorithm that
+//! providers sign with is tried.
 
 mod algorithms;
 

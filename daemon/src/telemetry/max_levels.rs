@@ -6,7 +6,7 @@ use tracing::{Level, Metadata};
 /// The maximum level by crate. At TRACE tungstenite writes the upgrade request with its API key, at
 /// DEBUG rmcp writes whole messages; the others write requests and headers, or may do so in their
 /// next version.
-const CAPS: [(&str, Level); 8] = [
+const MAX_LEVELS: [(&str, Level); 8] = [
     ("h2", Level::INFO),
     ("hyper", Level::INFO),
     ("hyper_util", Level::INFO),
@@ -20,18 +20,18 @@ const CAPS: [(&str, Level); 8] = [
 /// Whether the crate that writes this event may write at its level.
 pub(super) fn allow(event: &Metadata<'_>) -> bool {
     let library = event.target().split("::").next().unwrap_or_default();
-    CAPS.iter().find(|(name, _)| *name == library).is_none_or(|(_, maximum)| event.level() <= maximum)
+    MAX_LEVELS.iter().find(|(name, _)| *name == library).is_none_or(|(_, maximum)| event.level() <= maximum)
 }
 
 #[cfg(test)]
 mod tests {
     use tracing_subscriber::layer::SubscriberExt as _;
 
-    use super::super::captured::Captured;
+    use super::super::captured_log::CapturedLog;
     use super::super::{filters, parse_filter};
 
     fn logged(filter: &str, events: impl FnOnce()) -> String {
-        let log = Captured::default();
+        let log = CapturedLog::default();
         let lines = tracing_subscriber::fmt::layer().with_writer(log.clone());
         let subscriber =
             tracing_subscriber::registry().with(lines).with(filters(parse_filter(filter).unwrap()));
