@@ -2,7 +2,7 @@
 //!
 //! To add a tool, declare its module in `tool.rs`, implement [`Tool`] in the module, and add a line
 //! at the end of this file. Then rewrite the golden listing with
-//! `UPDATE_GOLDEN=1 cargo test -p msg2agent-mcp-server`.
+//! `make gen`.
 
 use rmcp::model::{CallToolResult, JsonObject};
 
