@@ -9,7 +9,7 @@ cd "$(dirname "$0")/.."
 version=0.20.2
 folder="${XDG_CACHE_HOME:-$HOME/.cache}/msg2agent/cargo-deny-$version"
 if [ ! -x "$folder/bin/cargo-deny" ]; then
-  echo "building cargo-deny $version, once (some 5 minutes)"
+  echo "building cargo-deny $version, once (about 5 minutes)"
   cargo install --quiet --locked --version "$version" --root "$folder" --target-dir "$folder/build" cargo-deny
   rm -rf "$folder/build"
 fi

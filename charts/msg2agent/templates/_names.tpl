@@ -5,7 +5,10 @@
 msg2agent
 {{- end -}}
 
-{{/* <release>-msg2agent, or the release name if it contains msg2agent. At most 40 characters, so that suffixes fit. */}}
+{{/*
+<release>-msg2agent, or the release name if it contains msg2agent. At most 40 characters, so that
+suffixes fit.
+*/}}
 {{- define "msg2agent.fullname" -}}
 {{- if .Values.fullnameOverride -}}
 {{- .Values.fullnameOverride | trunc 40 | trimSuffix "-" -}}

@@ -10,8 +10,9 @@
 {{- $extra := list }}
 {{- range .Values.extraEnv }}{{ $extra = append $extra .name }}{{ end }}
 {{- if not (has "SSL_CERT_FILE" $extra) }}
-# The image contains no certificate authorities, and a TLS client does not start without any. The cluster's own
-# authority is enough, because the operator connects only to the API server. extraEnv can set another file.
+# The image contains no certificate authorities, and a TLS client does not start without any. The
+# cluster's own authority is enough, because the operator connects only to the API server. extraEnv
+# can set another file.
 - name: SSL_CERT_FILE
   value: /var/run/secrets/kubernetes.io/serviceaccount/ca.crt
 {{- end }}

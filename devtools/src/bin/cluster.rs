@@ -27,7 +27,7 @@ struct Arguments {
 enum Action {
     /// Start the cluster, or do nothing when it runs; prints the line that makes kubectl use it.
     Up(ClusterOptions),
-    /// End it and all it has started.
+    /// Stop the cluster and every process that it started.
     Down,
     /// Say which cluster it is and whether it runs.
     Status,
@@ -60,7 +60,7 @@ fn main() -> anyhow::Result<()> {
         return Ok(());
     }
     if !cluster::is_root() && cluster::can_sudo() {
-        return Err(as_root()).context("run this again by sudo");
+        return Err(as_root()).context("run this command again with sudo");
     }
     let folder = cluster::open_folder(arguments.folder.as_deref())?;
     match arguments.action {
@@ -77,7 +77,7 @@ fn main() -> anyhow::Result<()> {
             Err(Cluster::running(folder)?.command(&shell).exec()).context("open a shell")
         }
         Action::Run { command } => {
-            let (program, rest) = command.split_first().context("name a command")?;
+            let (program, rest) = command.split_first().context("no command is given")?;
             Err(Cluster::running(folder)?.command(program).args(rest).exec()).context("run the command")
         }
         Action::Load { archive } => Cluster::running(folder)?.load(&archive),

@@ -32,7 +32,7 @@ struct Arguments {
     #[arg(long, default_value_t = PROMISE_TIMEOUT.as_secs())]
     promise_seconds: u64,
     /// Only the part with Claude Code, inside the cluster of this kubeconfig. The demo starts
-    /// itself so.
+    /// itself with this option.
     #[arg(long, hide = true, value_name = "KUBECONFIG")]
     claude_code_with: Option<PathBuf>,
 }
@@ -41,7 +41,7 @@ fn main() -> anyhow::Result<()> {
     let arguments = Arguments::parse();
     let request = arguments.cluster.request()?;
     if cluster::only_root_is_missing(&request) && cluster::can_sudo() {
-        return Err(as_root()).context("go on by sudo");
+        return Err(as_root()).context("restart the demo with sudo");
     }
     install_tls_provider();
     let runtime = tokio::runtime::Runtime::new().context("start the runtime")?;

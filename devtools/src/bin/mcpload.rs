@@ -12,7 +12,7 @@ use msg2agent_devtools::mcp_load::{self, McpLoadPlan, bare};
 struct Arguments {
     #[command(subcommand)]
     command: Option<Command>,
-    /// MCP sessions at each, all open at once.
+    /// MCP sessions at the gateway and at the bare server, all open at once.
     #[arg(long, default_value_t = 1_000, value_parser = clap::value_parser!(u32).range(1..=2_000))]
     sessions: u32,
     /// Agents behind the gateway; each endpoint keeps at most 256 sessions.

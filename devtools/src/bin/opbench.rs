@@ -11,19 +11,19 @@ use msg2agent_devtools::opbench::{
 };
 
 /// Applies many Agents at once and prints the time until all are Ready, writes per Agent and the
-/// operator's memory; then sees that the idle operator writes nothing, and measures how fast a
+/// operator's memory; then checks that the idle operator writes nothing, and measures how fast a
 /// revoked key is refused.
 #[derive(Parser)]
 #[command(version)]
 struct Arguments {
-    /// Kubeconfig of the cluster, with the operator installed. It is always named: the benchmark
-    /// makes a thousand objects.
+    /// Kubeconfig of the cluster, with the operator installed. Required, because the benchmark
+    /// creates a thousand objects.
     #[arg(long, value_name = "FILE")]
     kubeconfig: PathBuf,
     /// Context in the kubeconfig. Default: its current one.
     #[arg(long, value_name = "NAME")]
     context: Option<String>,
-    /// Made, and deleted at the end.
+    /// Namespace that is created, and deleted at the end.
     #[arg(long, default_value = "opbench")]
     namespace: String,
     #[arg(long, default_value_t = 1000, value_parser = clap::value_parser!(u32).range(1..=i64::from(AGENTS_MAX)))]

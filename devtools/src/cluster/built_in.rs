@@ -87,7 +87,7 @@ fn start_node(
     let mut line = serde_json::to_string(&parameters(&access))?;
     line.push('\n');
     let mut stdin = child.stdin.take().context("reach the node's stdin")?;
-    stdin.write_all(line.as_bytes()).context("tell the node its network")?;
+    stdin.write_all(line.as_bytes()).context("send the network parameters to the node")?;
     drop(stdin);
     wait_until_ready(folder, first)?;
     give_to_caller(folder)?;

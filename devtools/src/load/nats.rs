@@ -74,7 +74,7 @@ impl Nats {
         line.clear();
         stream.read_line(&mut line).await?;
         ensure!(line == "PONG\r\n", "nats-server answers {line:?} to PING");
-        ensure!(stream.buffer().is_empty(), "nats-server says more than PONG");
+        ensure!(stream.buffer().is_empty(), "nats-server sent more than PONG");
         Ok(stream.into_inner())
     }
 }
@@ -88,7 +88,7 @@ async fn listening(file: &Path) -> anyhow::Result<SocketAddr> {
         // Not there yet, or written in part.
         let written = std::fs::read(file).ok().and_then(|text| serde_json::from_slice::<Ports>(&text).ok());
         if let Some(ports) = written {
-            let url = ports.nats.first().context("nats-server names no port")?;
+            let url = ports.nats.first().context("nats-server reports no port")?;
             let (_, port) = url.rsplit_once(':').context("nats-server's URL has no port")?;
             return Ok((Ipv4Addr::LOCALHOST, port.parse()?).into());
         }

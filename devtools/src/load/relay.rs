@@ -23,8 +23,8 @@ pub use frames::Frames;
 const TENANT: &str = "load";
 /// More than a machine can send in a second, so that no limit is measured.
 const RATE: &str = "100000000";
-/// One worker: what the relay starts by itself on one CPU. And limits out of the way, errors in the
-/// log only.
+/// The relay gets one worker, as it starts by itself on one CPU. No limit is reached, and the log
+/// has warnings and errors only.
 const SETTINGS: [(&str, &str); 6] = [
     ("TOKIO_WORKER_THREADS", "1"),
     ("MSG2AGENT_RELAY_LOG_FILTER", "warn"),

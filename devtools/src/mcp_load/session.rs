@@ -36,7 +36,7 @@ impl McpSession {
         let initialized = json!({"jsonrpc": "2.0", "method": "notifications/initialized"});
         let request =
             request(&initialized).header("mcp-session-id", &id).header("mcp-protocol-version", REVISION);
-        request.send().await?.error_for_status().context("say that it is initialized")?.bytes().await?;
+        request.send().await?.error_for_status().context("send notifications/initialized")?.bytes().await?;
         let stream = http
             .get(url)
             .bearer_auth(key)

@@ -60,7 +60,7 @@ impl BenchCluster {
         api.delete(&self.namespace, &DeleteParams::default()).await.context("delete the namespace")?;
         let gone = conditions::is_deleted(&uid);
         let waited = tokio::time::timeout(REMOVAL_TIMEOUT, await_condition(api, &self.namespace, gone)).await;
-        waited.with_context(|| format!("namespace {} stays", self.namespace))??;
+        waited.with_context(|| format!("namespace {} was not deleted in time", self.namespace))??;
         Ok(())
     }
 

@@ -38,7 +38,7 @@ async fn sign_in() -> Scene {
     Scene { site, client, browser, _folder: folder }
 }
 
-/// The relay's answer to the gateway about a credential.
+/// The introspection response that the gateway gets.
 async fn ask(site: &Site, credential: &str) -> Introspection {
     let url = format!("{}{}", site.issuer(), introspection::PATH);
     let request =

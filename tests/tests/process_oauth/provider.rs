@@ -51,7 +51,7 @@ impl Provider {
         provider
     }
 
-    /// The settings of a relay that uses this provider.
+    /// The relay's settings for this provider.
     pub(crate) fn settings(&self, folder: &Path) -> [(&'static str, String); 4] {
         let file = folder.join("provider-secret");
         std::fs::write(&file, SECRET).unwrap();

@@ -17,11 +17,12 @@ const TEST_MEMBERS: [&str; 2] = ["tests", "devtools"];
 
 const HEAD: &str = "# Timeouts and limits
 
-Every timeout and limit that is a constant, with its value and what it bounds. `make gen` writes
-this page from the sources, and `tests/tests/structure/limits.rs` keeps it current: change the
-constant or its doc comment, not this page. Settings of an administrator are described elsewhere:
-those of a relay in docs/oauth.md and with `msg2agent-relay --help`, those of an MCP endpoint and of
-the gateway in docs/mcp.md and docs/gateway.md.
+Every timeout and limit that is a single constant, with its value and what it bounds. The limits of
+an inbox are in docs/mcp.md. `make gen` writes this page from the sources, and
+`tests/tests/structure/limits.rs` keeps it current: change the constant or its doc comment, not this
+page. Settings of an administrator are described elsewhere: those of a relay in docs/oauth.md and
+with `msg2agent-relay --help`, those of an MCP endpoint and of the gateway in docs/mcp.md and
+docs/gateway.md.
 ";
 
 #[test]

@@ -56,7 +56,7 @@ fn rust_files_below(folder: &Path) -> Sources {
 }
 
 /// All files below a folder of the repository, without what builds and packages leave there.
-pub(crate) fn files_below(folder: &Path) -> Vec<PathBuf> {
+fn files_below(folder: &Path) -> Vec<PathBuf> {
     let mut files = Vec::new();
     let mut open = vec![folder.to_owned()];
     while let Some(folder) = open.pop() {

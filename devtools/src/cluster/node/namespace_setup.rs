@@ -45,7 +45,7 @@ fn mounts(node: &Path) -> anyhow::Result<()> {
 }
 
 /// Names are resolved by the cluster's DNS. Where /etc/resolv.conf leads into /run, that file is
-/// gone and is written anew.
+/// gone and is written again.
 fn resolver(node: &Path, text: &str) -> anyhow::Result<()> {
     let target = fs::read_link("/etc/resolv.conf").map(|link| Path::new("/etc").join(link));
     if let Ok(target) = target
@@ -60,8 +60,8 @@ fn resolver(node: &Path, text: &str) -> anyhow::Result<()> {
     run("mount", [Path::new("--bind"), &own, Path::new("/etc/resolv.conf")]).map(drop)
 }
 
-/// The node's interface is a bridge, because every kernel has it. Its default route is there for
-/// those who insist on one; it leads to an address nobody has.
+/// The node's interface is a bridge, because every kernel has it. Its default route is
+/// for programs that require one; its gateway address is unused.
 fn links(parameters: &NodeParameters) -> anyhow::Result<()> {
     let node = parameters.network.node();
     let [first, second, third, _] = node.octets();
