@@ -1,5 +1,7 @@
 //! The tables of the authorization server. SQL only: the decisions are made by the rooms that call
 //! it.
+//!
+//! The schema is in `relay/migrations`, because the relay opens the one database file.
 
 pub(crate) mod accounts;
 pub(crate) mod cleanup;
