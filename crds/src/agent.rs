@@ -46,8 +46,8 @@ pub struct AgentSpec {
     /// The Tenant that this agent belongs to. Immutable.
     #[x_kube(validation = Rule::new("self == oldSelf").message("tenantRef is immutable"))]
     pub tenant_ref: TenantRef,
-    /// The agent's name, which is the last part of its DID and unique in its tenant. The protocol
-    /// calls it the agent's name. Defaults to the name of this object. Immutable.
+    /// The last part of the agent's DID, which is unique in its tenant. The protocol calls it the
+    /// agent's name. Defaults to the name of this object. Immutable.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(min = 1, max = 63))]
     #[x_kube(validation = Rule::new("self.matches('^[a-z0-9]([-a-z0-9]*[a-z0-9])?$') && !(self in ['default', 'system', 'gateway', 'relay', 'mcp', 'operator'])").message("handle is 1 to 63 characters of a-z, 0-9 and -, no dash at either end, and not reserved (default, system, gateway, relay, mcp, operator)"))]
