@@ -152,8 +152,8 @@ fn paths_are_told_from_other_code() {
 
 #[test]
 fn a_row_needs_a_symbol_that_is_in_its_file() {
-    assert_eq!(wrong_answer("| Where? | `tests/src/lib.rs` `namespace` |"), None);
-    assert_eq!(wrong_answer("| Where? | `tests/src/lib.rs::namespace` |"), None);
+    assert_eq!(wrong_answer("| Where? | `tests/src/namespace.rs` `TestNamespace` |"), None);
+    assert_eq!(wrong_answer("| Where? | `tests/src/namespace.rs::TestNamespace` |"), None);
     assert!(wrong_answer("| Where? | `tests/src/lib.rs` |").is_some());
     assert!(wrong_answer("| Where? | `tests/src/lib.rs`, `no_such_symbol` |").is_some());
 }
