@@ -3,6 +3,7 @@
 use std::process::ExitCode;
 use std::time::Duration;
 
+use msg2agent::error::chain_texts;
 use msg2agent::{Error, ErrorKind, MessageId};
 use serde::Serialize;
 
@@ -51,11 +52,7 @@ impl Failure {
     }
 
     pub(crate) fn caused_by(mut self, cause: &dyn std::error::Error) -> Self {
-        let mut next = Some(cause);
-        while let Some(error) = next {
-            self.causes.push(error.to_string());
-            next = error.source();
-        }
+        self.causes.extend(chain_texts(cause));
         self
     }
 

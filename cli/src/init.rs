@@ -5,7 +5,6 @@ use std::io::Write as _;
 use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
-use std::time::{SystemTime, UNIX_EPOCH};
 
 use clap::Args;
 use msg2agent::config::{DEFAULT_PROFILE, Endpoint, profile_dir};
@@ -16,6 +15,7 @@ use protocol::multikey;
 use serde::Serialize;
 use zeroize::Zeroizing;
 
+use crate::clock::unix_now;
 use crate::failure::{ExitKind, Failure};
 use crate::output::{Output, Tone};
 
@@ -73,7 +73,7 @@ pub(crate) fn run(profile: Option<&str>, args: InitArgs, output: &Output) -> Res
     let ca = args.ca_file.as_deref().map(read_text).transpose()?;
 
     // The key file comes first: it must not exist yet, and its folder is created private.
-    let identity = Identity::generate(did.clone(), now(), &mut rand::rng());
+    let identity = Identity::generate(did.clone(), unix_now(), &mut rand::rng());
     key_file::create(&folder.join("identity.json"), &identity).map_err(|e| {
         Failure::new(ExitKind::Failed, format!("cannot create the profile {profile:?}")).caused_by(&e)
     })?;
@@ -168,10 +168,6 @@ fn write(folder: &Path, name: &str, text: &str) -> Result<(), Failure> {
     let mut file =
         OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(&path).map_err(failed)?;
     file.write_all(text.as_bytes()).and_then(|()| file.write_all(b"\n")).map_err(failed)
-}
-
-fn now() -> u64 {
-    SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs())
 }
 
 fn text(view: &ProfileView, output: &Output) -> String {

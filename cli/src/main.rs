@@ -4,6 +4,7 @@
 mod agents;
 mod arguments;
 mod ask;
+mod clock;
 mod completions;
 mod connect;
 mod dev;

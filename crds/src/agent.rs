@@ -46,8 +46,8 @@ pub struct AgentSpec {
     /// The Tenant that this agent belongs to. Immutable.
     #[x_kube(validation = Rule::new("self == oldSelf").message("tenantRef is immutable"))]
     pub tenant_ref: TenantRef,
-    /// The agent's name, which is the last part of its DID and unique in its tenant. Defaults to
-    /// the name of this object. Immutable.
+    /// The last part of the agent's DID, which is unique in its tenant. The protocol calls it the
+    /// agent's name. Defaults to the name of this object. Immutable.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(min = 1, max = 63))]
     #[x_kube(validation = Rule::new("self.matches('^[a-z0-9]([-a-z0-9]*[a-z0-9])?$') && !(self in ['default', 'system', 'gateway', 'relay', 'mcp', 'operator'])").message("handle is 1 to 63 characters of a-z, 0-9 and -, no dash at either end, and not reserved (default, system, gateway, relay, mcp, operator)"))]
@@ -64,11 +64,11 @@ pub struct AgentSpec {
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(length(max = 64), extend("x-kubernetes-list-type" = "map", "x-kubernetes-list-map-keys" = ["id"]))]
     pub capabilities: Vec<Capability>,
-    /// Who can find the agent without knowing its DID. With `Tenant`, every agent of its tenant can
-    /// find it. With `Hidden`, nobody can.
+    /// Controls who can find the agent without knowing its DID. With `Tenant`, every agent of its
+    /// tenant can find it. With `Hidden`, nobody can.
     #[serde(default)]
     pub discovery: Discovery,
-    /// Who holds the agent's private keys. Immutable.
+    /// The holder of the agent's private keys. Immutable.
     #[serde(default)]
     #[x_kube(validation = Rule::new("self == oldSelf").message("identity is immutable: a DID belongs to its root key"))]
     pub identity: Identity,
@@ -106,7 +106,7 @@ pub struct Capability {
     pub name: Option<String>,
 }
 
-/// Who can find an agent without knowing its DID.
+/// Controls who can find an agent without knowing its DID.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub enum Discovery {
     #[default]
@@ -114,7 +114,7 @@ pub enum Discovery {
     Hidden,
 }
 
-/// Who holds an agent's private keys. Exactly one member is set.
+/// The holder of the agent's private keys. Exactly one member is set.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, KubeSchema)]
 #[serde(rename_all = "camelCase")]
 #[x_kube(validation = Rule::new("has(self.managed) != has(self.external)").message("set exactly one of managed and external"))]

@@ -53,7 +53,7 @@ pub struct RelaySpec {
     #[serde(default)]
     #[x_kube(validation = Rule::new("self == oldSelf").message("store is immutable: moving a store is a new Relay"))]
     pub store: Store,
-    /// Which Tenants may use this relay.
+    /// The Tenants that may use this relay.
     #[serde(default)]
     pub tenants: Tenants,
     /// The relay's authorization server, where people sign in to MCP endpoints.

@@ -47,7 +47,7 @@ pub struct TenantSpec {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(min = 1, max = 128))]
     pub display_name: Option<String>,
-    /// Which Agents may join.
+    /// The Agents that may join.
     #[serde(default)]
     pub agents: Agents,
     /// People who may sign in to MCP endpoints of this tenant's agents with an account of the

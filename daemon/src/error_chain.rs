@@ -1,4 +1,7 @@
-//! Formats an error together with its causes.
+//! Formats an error together with its causes, for the log of a server.
+//!
+//! The SDK has its own `error::chain`, which the command line tool uses: the SDK stays free of the
+//! crates of servers, and this crate depends on no other crate of the workspace.
 
 use std::error::Error;
 

@@ -55,7 +55,7 @@ pub struct Capability {
     pub name: String,
 }
 
-/// Who can find an agent without knowing its DID.
+/// Controls who can find an agent without knowing its DID.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Discovery {

@@ -33,13 +33,14 @@ impl Transport {
     /// ```
     /// use msg2agent_protocol::url::Transport;
     ///
-    /// assert_eq!(Transport::of("https", "relay.example"), Some(Transport::Encrypted));
-    /// assert_eq!(Transport::of("ws", "[::1]"), Some(Transport::Loopback));
-    /// assert_eq!(Transport::of("http", "relay.example"), Some(Transport::Plaintext));
-    /// assert_eq!(Transport::of("ftp", "localhost"), None);
+    /// let transport = Transport::from_scheme_and_host;
+    /// assert_eq!(transport("https", "relay.example"), Some(Transport::Encrypted));
+    /// assert_eq!(transport("ws", "[::1]"), Some(Transport::Loopback));
+    /// assert_eq!(transport("http", "relay.example"), Some(Transport::Plaintext));
+    /// assert_eq!(transport("ftp", "localhost"), None);
     /// ```
     #[must_use]
-    pub fn of(scheme: &str, host: &str) -> Option<Self> {
+    pub fn from_scheme_and_host(scheme: &str, host: &str) -> Option<Self> {
         match scheme {
             "https" | "wss" => Some(Self::Encrypted),
             "http" | "ws" if is_loopback_host(host) => Some(Self::Loopback),
@@ -69,7 +70,8 @@ pub fn is_loopback_host(host: &str) -> bool {
 pub fn is_secure(url: &url::Url) -> bool {
     matches!(url.scheme(), "http" | "https")
         && url.host_str().is_some_and(|host| {
-            !host.is_empty() && Transport::of(url.scheme(), host).is_some_and(Transport::is_secure)
+            !host.is_empty()
+                && Transport::from_scheme_and_host(url.scheme(), host).is_some_and(Transport::is_secure)
         })
 }
 

@@ -24,7 +24,7 @@ mod tests;
 
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard};
-use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+use std::time::{Duration, Instant};
 
 use protocol::Did;
 use protocol::did::TenantId;
@@ -32,6 +32,7 @@ use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
+use crate::clock::unix_now;
 use crate::core::{AgentRegistry, CoreLimits, Now};
 use crate::directory::Directory;
 use crate::message_store::WriteQueue;
@@ -127,9 +128,4 @@ impl AgentRegistry for Directory {
     fn tenant_of(&self, did: &str) -> Option<TenantId> {
         self.agent(&did.parse().ok()?).map(|agent| agent.tenant.clone())
     }
-}
-
-/// Seconds since the Unix epoch. A clock before 1970 reads as 1970.
-fn unix_now() -> u64 {
-    SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs())
 }

@@ -8,6 +8,7 @@
 pub mod admin;
 mod authorization;
 pub mod cli;
+mod clock;
 pub mod config;
 pub mod core;
 pub mod directory;

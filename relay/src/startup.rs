@@ -3,19 +3,18 @@
 
 use std::net::SocketAddr;
 use std::sync::Arc;
-use std::time::{SystemTime, UNIX_EPOCH};
 
 use anyhow::{Context as _, Result};
 use daemon::https::ReloadingCertificate;
 use daemon::{BuildInfo, Shutdown};
-use protocol::UnixSeconds;
 use protocol::did::Domain;
 use protocol::url::Issuer;
 use sqlx::SqlitePool;
 use tokio::net::TcpListener;
 
+use crate::clock::unix_now;
 use crate::config::Config;
-use crate::directory::{Capacity, Clock, Directory, DirectoryWriter, Rules};
+use crate::directory::{Capacity, Directory, DirectoryWriter, Rules};
 use crate::identity;
 use crate::store::{self, Store};
 use crate::vital_tasks::TaskWrapper;
@@ -61,10 +60,10 @@ impl Relay {
         let admin_socket = bind("admin_listen", config.admin_listen).await?;
         let domain = config.domain_at(socket.local_addr()?.port());
         let document =
-            protocol::document::build_for_domain(&domain, &key, &config.public_url_of(&domain), now());
+            protocol::document::build_for_domain(&domain, &key, &config.public_url_of(&domain), unix_now());
         let store = Store::open(&store::path(&config.data_dir)).await?;
         let (directory, writer) =
-            Directory::open(store.clone(), domain.clone(), rules(&config), clock()).await?;
+            Directory::open(store.clone(), domain.clone(), rules(&config), Arc::new(unix_now)).await?;
         let authorization_pool = store::open_pool(&store::path(&config.data_dir)).await?;
         let issuer = config.issuer_of(&domain).parse()?;
         Ok(Self {
@@ -165,13 +164,4 @@ fn rules(config: &Config) -> Rules {
         capacity: Capacity { tenants: config.limits.tenants, agents: config.limits.agents },
         gateway_url: config.oauth.gateway.as_ref().map(|gateway| gateway.url.clone()),
     }
-}
-
-fn clock() -> Clock {
-    Arc::new(now)
-}
-
-/// The time of the system clock. A clock before 1970 reads as 1970, and keys then expire late.
-fn now() -> UnixSeconds {
-    SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs())
 }

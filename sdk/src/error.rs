@@ -1,4 +1,7 @@
-//! The error type of the public API.
+//! The error type of the public API, and the text of an error with its causes.
+//!
+//! Servers use `daemon::error_chain` instead of [`chain`]: the SDK stays free of the crates of
+//! servers, and the crate `daemon` depends on no other crate of the workspace.
 
 use std::error::Error as StdError;
 use std::fmt;
@@ -225,13 +228,12 @@ fn is_transient(reason: Reason) -> bool {
 /// An error and its causes on one line, joined by colons.
 #[must_use]
 pub fn chain(error: &dyn StdError) -> String {
-    let mut text = error.to_string();
-    let mut next = error.source();
-    while let Some(cause) = next {
-        text = format!("{text}: {cause}");
-        next = cause.source();
-    }
-    text
+    chain_texts(error).collect::<Vec<_>>().join(": ")
+}
+
+/// The text of an error and of each of its causes, in this order.
+pub fn chain_texts(error: &dyn StdError) -> impl Iterator<Item = String> {
+    std::iter::successors(Some(error), |&error| error.source()).map(ToString::to_string)
 }
 
 impl fmt::Display for Error {

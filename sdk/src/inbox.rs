@@ -15,6 +15,16 @@ use crate::sender::Sender;
 
 /// Receives messages. Several inboxes may be open; each message goes to one of them.
 ///
+/// ```no_run
+/// # async fn example(agent: &msg2agent::Agent) -> Result<(), msg2agent::Error> {
+/// let mut inbox = agent.inbox();
+/// while let Some(message) = inbox.next().await {
+///     println!("{} wrote {:?}", message.from(), message.text());
+///     message.ack().await?;
+/// }
+/// # Ok(()) }
+/// ```
+///
 /// The program `sdk/examples/receive_and_acknowledge.rs` receives and acknowledges.
 pub struct Inbox {
     sender: Sender,

@@ -6,7 +6,6 @@ use std::fs;
 use std::io::Write as _;
 use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
-use std::time::{SystemTime, UNIX_EPOCH};
 
 use msg2agent::{Capability, Card, Did, Identity, key_file};
 use protocol::admin::{AgentKey, AgentSpec, Applied, TenantSpec, agent_path, tenant_path};
@@ -14,6 +13,7 @@ use protocol::api_key::ApiKey;
 use protocol::did::{AgentName, Domain, TenantId};
 use protocol::multikey;
 
+use crate::clock::unix_now;
 use crate::failure::{ExitKind, Failure};
 use crate::relay::admin_client::AdminClient;
 
@@ -69,8 +69,7 @@ fn load_or_create_identity(profile: &Path, did: &Did) -> Result<Identity, Failur
         Failure::new(ExitKind::Failed, format!("cannot create the keys of {did}")).caused_by(e)
     };
     if !path.exists() {
-        let now = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs());
-        let identity = Identity::generate(did.clone(), now, &mut rand::rng());
+        let identity = Identity::generate(did.clone(), unix_now(), &mut rand::rng());
         key_file::create(&path, &identity).map_err(|e| failed(&e))?;
     }
     key_file::load(&path).map_err(|e| failed(&e))

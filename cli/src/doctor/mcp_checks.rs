@@ -1,6 +1,7 @@
 //! Checks the MCP requests of a client with a token: discover, list the tools, call a read-only
 //! tool.
 
+use protocol::Reason;
 use serde::Deserialize;
 use serde_json::Value;
 
@@ -106,16 +107,18 @@ fn component(reason: &str) -> Component {
 }
 
 fn remedy(reason: &str) -> &'static str {
-    match reason {
-        "relay_unreachable" | "relay_timeout" => {
-            "the endpoint has no connection to the relay: check that neither the agent nor its tenant is \
-             suspended, that the relay's pod is ready, and the NetworkPolicies between them"
+    if matches!(reason, "relay_unreachable" | "relay_timeout") {
+        return "the endpoint has no connection to the relay: check that neither the agent nor its tenant is \
+                suspended, that the relay's pod is ready, and the NetworkPolicies between them";
+    }
+    match Reason::ALL.iter().find(|known| known.as_str() == reason) {
+        Some(Reason::Suspended) => {
+            "the agent or its tenant is suspended: an admin must set spec.suspend: false"
         }
-        "suspended" => "the agent or its tenant is suspended: an admin must set spec.suspend: false",
-        "key_unknown" | "key_expired" => {
+        Some(Reason::KeyUnknown | Reason::KeyExpired) => {
             "the relay rejects the endpoint's API key: kubectl describe agent shows the state of its keys"
         }
-        "rate_limited" | "overloaded" => "wait, then try again",
+        Some(Reason::RateLimited | Reason::Overloaded) => "wait, then try again",
         _ => "run kubectl describe agent, and read the relay's log",
     }
 }

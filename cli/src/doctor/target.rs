@@ -45,7 +45,8 @@ impl Target {
         let url: Url = text.parse().map_err(|_| wrong("it is not a URL"))?;
         let host = url.host_str().ok_or_else(|| wrong("it has no host"))?.to_owned();
         let is_http = matches!(url.scheme(), "http" | "https");
-        if !is_http || !Transport::of(url.scheme(), &host).is_some_and(Transport::is_secure) {
+        if !is_http || !Transport::from_scheme_and_host(url.scheme(), &host).is_some_and(Transport::is_secure)
+        {
             return Err(wrong("clients accept only https, or http on this machine"));
         }
         let port = url.port_or_known_default().ok_or_else(|| wrong("it has no port"))?;

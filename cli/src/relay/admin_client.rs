@@ -159,7 +159,7 @@ pub(crate) fn http_client(timeout: Duration) -> Result<Client, Failure> {
 
 fn is_secure(url: &Url) -> bool {
     let is_http = matches!(url.scheme(), "http" | "https");
-    let transport = url.host_str().and_then(|host| Transport::of(url.scheme(), host));
+    let transport = url.host_str().and_then(|host| Transport::from_scheme_and_host(url.scheme(), host));
     is_http && transport.is_some_and(Transport::is_secure)
 }
 

@@ -1,4 +1,6 @@
 //! The SQL of the authorization server. The modules that call it decide.
+//!
+//! The schema is in `relay/migrations`, because the relay opens the one database file.
 
 pub(crate) mod accounts;
 pub(crate) mod cleanup;

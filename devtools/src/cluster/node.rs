@@ -56,7 +56,7 @@ pub struct NodeParameters {
 /// Runs the node of the cluster in `folder`; returns only with an error.
 pub async fn run(folder: &ClusterFolder) -> anyhow::Result<()> {
     let parameters = read_parameters()?;
-    let stages = Stages::begin(folder)?;
+    let stages = NodeStages::begin(folder)?;
     let outcome = run_node(folder, &parameters, &stages).await;
     if let Err(error) = &outcome {
         stages.reached(&format!("failed: {error:#}"))?;
@@ -67,7 +67,7 @@ pub async fn run(folder: &ClusterFolder) -> anyhow::Result<()> {
 async fn run_node(
     folder: &ClusterFolder,
     parameters: &NodeParameters,
-    stages: &Stages,
+    stages: &NodeStages,
 ) -> anyhow::Result<()> {
     let node = folder.node();
     namespace_setup::prepare(&node, parameters)?;
@@ -107,7 +107,7 @@ async fn run_node(
 async fn start_the_rest(
     paths: &NodePaths<'_>,
     parameters: &NodeParameters,
-    stages: &Stages,
+    stages: &NodeStages,
     logs: &Path,
 ) -> anyhow::Result<Components> {
     let client = readiness::api_server(paths).await?;
@@ -191,12 +191,12 @@ fn read_parameters() -> anyhow::Result<NodeParameters> {
 }
 
 /// The file `up` watches, one line per stage.
-struct Stages {
+struct NodeStages {
     file: File,
     begun: Instant,
 }
 
-impl Stages {
+impl NodeStages {
     fn begin(folder: &ClusterFolder) -> anyhow::Result<Self> {
         let file = File::create(folder.stages()).context("create the stages file")?;
         Ok(Self { file, begun: Instant::now() })

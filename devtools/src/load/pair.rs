@@ -20,7 +20,7 @@ const PARTIAL_BYTES_MAX: usize = 2 * 1024 * 1024;
 
 /// The counts of all pairs of a round. They run on one thread.
 #[derive(Debug)]
-pub struct Tally {
+pub struct MessageCounts {
     /// Messages done, warm-up included.
     pub done: u64,
     /// Answers `stored` among them.
@@ -45,7 +45,7 @@ pub struct Pair {
     recipient: End,
     codec: Box<dyn Codec>,
     window: Window,
-    tally: Rc<RefCell<Tally>>,
+    counts: Rc<RefCell<MessageCounts>>,
 }
 
 impl Pair {
@@ -54,19 +54,19 @@ impl Pair {
         (sender, recipient): (TcpStream, TcpStream),
         codec: Box<dyn Codec>,
         window: Window,
-        tally: Rc<RefCell<Tally>>,
+        counts: Rc<RefCell<MessageCounts>>,
     ) -> Self {
-        Self { sender: End::new(sender), recipient: End::new(recipient), codec, window, tally }
+        Self { sender: End::new(sender), recipient: End::new(recipient), codec, window, counts }
     }
 
-    /// Messages sent, all of them done, when the tally says stop.
+    /// Messages sent, all of them done, when `stopping` is set.
     ///
     /// # Errors
     /// A closed connection, and whatever the codec or the window does not accept.
     pub async fn run(mut self) -> anyhow::Result<u64> {
         let mut buffer = vec![0; READ_BYTES];
         loop {
-            if !self.tally.borrow().stopping {
+            if !self.counts.borrow().stopping {
                 self.fill();
             } else if self.window.is_idle() {
                 return Ok(self.window.sent());
@@ -109,15 +109,15 @@ impl Pair {
         enter: impl FnOnce(&mut Window, u64, Instant, &mut dyn FnMut(Duration)) -> anyhow::Result<()>,
     ) -> anyhow::Result<()> {
         let before = self.window.done();
-        let mut tally = self.tally.borrow_mut();
-        let Tally { recording, latency, .. } = &mut *tally;
+        let mut counts = self.counts.borrow_mut();
+        let MessageCounts { recording, latency, .. } = &mut *counts;
         enter(&mut self.window, consumed.count, Instant::now(), &mut |took| {
             if *recording {
                 latency.saturating_record(u64::try_from(took.as_micros()).unwrap_or(u64::MAX));
             }
         })?;
-        tally.done += self.window.done() - before;
-        tally.stored += consumed.stored;
+        counts.done += self.window.done() - before;
+        counts.stored += consumed.stored;
         Ok(())
     }
 }

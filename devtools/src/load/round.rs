@@ -9,7 +9,7 @@ use anyhow::{Context as _, ensure};
 use hdrhistogram::Histogram;
 use tokio::task::{JoinSet, LocalSet};
 
-use super::pair::{Pair, Tally};
+use super::pair::{MessageCounts, Pair};
 use super::plan::{LoadPlan, LoadSubject, Workload};
 use super::process;
 use super::server::Servers;
@@ -61,7 +61,7 @@ pub async fn run(
     workload: Workload,
     plan: &LoadPlan,
 ) -> anyhow::Result<Round> {
-    let tally = Rc::new(RefCell::new(Tally {
+    let counts = Rc::new(RefCell::new(MessageCounts {
         done: 0,
         stored: 0,
         recording: false,
@@ -75,33 +75,33 @@ pub async fn run(
     {
         streams.0.set_nodelay(true)?;
         streams.1.set_nodelay(true)?;
-        let pair = Pair::new(streams, codec, Window::new(workload.window, subject), Rc::clone(&tally));
+        let pair = Pair::new(streams, codec, Window::new(workload.window, subject), Rc::clone(&counts));
         pairs.spawn_local_on(pair.run(), &local);
     }
-    local.run_until(measure(servers, subject, plan, &tally, pairs)).await
+    local.run_until(measure(servers, subject, plan, &counts, pairs)).await
 }
 
 async fn measure(
     servers: &Servers,
     subject: LoadSubject,
     plan: &LoadPlan,
-    tally: &RefCell<Tally>,
+    counts: &RefCell<MessageCounts>,
     mut pairs: JoinSet<anyhow::Result<u64>>,
 ) -> anyhow::Result<Round> {
     let server = servers.process(subject)?;
     undisturbed(&mut pairs, plan.warm_up).await?;
-    let (start, cpu, done) = (Instant::now(), process::cpu_time(server)?, tally.borrow().done);
-    tally.borrow_mut().recording = true;
+    let (start, cpu, done) = (Instant::now(), process::cpu_time(server)?, counts.borrow().done);
+    counts.borrow_mut().recording = true;
     undisturbed(&mut pairs, plan.measured).await?;
     let (wall, cpu) = (start.elapsed(), process::cpu_time(server)?.saturating_sub(cpu));
-    let messages = tally.borrow().done - done;
-    tally.borrow_mut().recording = false;
-    tally.borrow_mut().stopping = true;
+    let messages = counts.borrow().done - done;
+    counts.borrow_mut().recording = false;
+    counts.borrow_mut().stopping = true;
     let total =
         tokio::time::timeout(DRAIN_TIMEOUT, sum(&mut pairs)).await.context("messages are missing")??;
     ensure!(messages > 0, "no message was done in {} s", plan.measured.as_secs_f64());
-    ensure!(total == tally.borrow().done, "{total} messages sent, {} done", tally.borrow().done);
-    let Tally { latency, stored, .. } = &*tally.borrow();
+    ensure!(total == counts.borrow().done, "{total} messages sent, {} done", counts.borrow().done);
+    let MessageCounts { latency, stored, .. } = &*counts.borrow();
     Ok(Round { messages, wall, cpu, latency: latency.clone(), total, stored: *stored })
 }
 

@@ -32,7 +32,7 @@ const fn refusal(by: Revocation) -> (u16, u16) {
 
 /// The measurements of all revocations.
 #[derive(Debug)]
-pub struct Refused {
+pub struct RevocationLatency {
     by: Revocation,
     /// The first connection that was refused, counted to its answer.
     key: Latencies,
@@ -42,7 +42,7 @@ pub struct Refused {
 
 /// # Errors
 /// A key that stays good, or a refusal of another kind.
-pub async fn run(cluster: &BenchCluster, plan: &BenchPlan) -> anyhow::Result<Refused> {
+pub async fn run(cluster: &BenchCluster, plan: &BenchPlan) -> anyhow::Result<RevocationLatency> {
     let (mut key, mut session) = (vec![], vec![]);
     for number in 0..plan.revocations.min(plan.agents) {
         let measured = tokio::time::timeout(REFUSAL_TIMEOUT, once(cluster, plan, number)).await;
@@ -53,7 +53,7 @@ pub async fn run(cluster: &BenchCluster, plan: &BenchPlan) -> anyhow::Result<Ref
         key.push(refused);
         session.push(closed);
     }
-    Ok(Refused { by: plan.revocation, key: Latencies::new(key), session: Latencies::new(session) })
+    Ok(RevocationLatency { by: plan.revocation, key: Latencies::new(key), session: Latencies::new(session) })
 }
 
 async fn once(cluster: &BenchCluster, plan: &BenchPlan, number: u32) -> anyhow::Result<(Duration, Duration)> {
@@ -88,7 +88,7 @@ async fn once(cluster: &BenchCluster, plan: &BenchPlan, number: u32) -> anyhow::
     Ok((refused, closed))
 }
 
-impl Refused {
+impl RevocationLatency {
     /// # Errors
     /// The promise is broken: one second or more at the 99th percentile.
     pub fn check(&self) -> anyhow::Result<()> {
@@ -98,7 +98,7 @@ impl Refused {
     }
 }
 
-impl fmt::Display for Refused {
+impl fmt::Display for RevocationLatency {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let word = format!("{:?}", self.by).to_lowercase();
         writeln!(f, "{} API keys revoked ({word}), from the API server's answer:", self.key.count())?;
@@ -114,7 +114,7 @@ mod tests {
     #[test]
     fn one_slow_revocation_of_fifty_breaks_the_promise() {
         let fast = || Latencies::new(vec![Duration::from_millis(40); 50]);
-        let mut refused = Refused { by: Revocation::Delete, key: fast(), session: fast() };
+        let mut refused = RevocationLatency { by: Revocation::Delete, key: fast(), session: fast() };
         refused.check().unwrap();
         let mut values = vec![Duration::from_millis(40); 49];
         values.push(Duration::from_millis(1001));

@@ -32,27 +32,27 @@ async fn inbox(store: &MessageStore) -> Result<Value, ToolError> {
     let page = store.inbox.list(&filter, ListOrder::NewestFirst, None, LISTED_MAX).await;
     let page = page.map_err(ToolError::Database)?;
     let totals = store.inbox.totals().await.map_err(ToolError::Database)?;
-    let messages: Vec<_> = page.items.iter().map(MessageSummary::of).collect();
+    let messages: Vec<_> = page.items.iter().map(MessageSummary::from_listed).collect();
     Ok(json!({"messages": messages, "more": page.next.is_some(), "unread": totals.unread}))
 }
 
 async fn message(store: &MessageStore, id: MessageId) -> Result<Value, ToolError> {
     let stored = store.inbox.find(id, None).await.map_err(ToolError::FindMessage)?;
-    to_json(&MessageView::of(&stored.message, 0))
+    to_json(&MessageView::from_received(&stored.message, 0))
 }
 
 async fn tasks(store: &MessageStore) -> Result<Value, ToolError> {
     let page = store.tasks.list(&TaskFilter::default(), None, LISTED_MAX).await;
     let page = page.map_err(ToolError::Database)?;
     let open = store.tasks.open_count().await.map_err(ToolError::Database)?;
-    let tasks: Vec<_> = page.tasks.iter().map(TaskSummary::of).collect();
+    let tasks: Vec<_> = page.tasks.iter().map(TaskSummary::from_task).collect();
     Ok(json!({"tasks": tasks, "more": page.next.is_some(), "open": open}))
 }
 
 async fn task(store: &MessageStore, id: MessageId) -> Result<Value, ToolError> {
     let task = store.tasks.find(id, None).await.map_err(ToolError::FindTask)?;
     let entries = store.tasks.entries(&task, MESSAGES_SHOWN).await.map_err(ToolError::Database)?;
-    to_json(&TaskView::of(&task, &entries, false))
+    to_json(&TaskView::from_entries(&task, &entries, false))
 }
 
 fn to_json(view: &impl serde::Serialize) -> Result<Value, ToolError> {

@@ -94,7 +94,8 @@ fn payload(task: &Task, entries: &[TaskEntry]) -> Result<TaskPayload, ErrorData>
         State::InputRequired => TaskPayload::InputRequired { input_requests: input_requests(task, entries)? },
         State::Canceled => TaskPayload::Cancelled,
         State::Completed | State::Failed | State::Rejected => {
-            let view = serde_json::to_value(TaskView::of(task, entries, false)).map_err(|_| unavailable())?;
+            let view = serde_json::to_value(TaskView::from_entries(task, entries, false))
+                .map_err(|_| unavailable())?;
             let result = serde_json::to_value(CallToolResult::structured(view)).map_err(|_| unavailable())?;
             TaskPayload::Completed { result: object(result) }
         }

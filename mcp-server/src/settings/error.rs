@@ -3,8 +3,7 @@
 
 use std::net::SocketAddr;
 
-use axum::http::Uri;
-use protocol::url::Transport;
+use reqwest::Url;
 
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]
 pub enum SettingsError {
@@ -52,13 +51,14 @@ pub fn check_secure_url(flag: &'static str, variable: &'static str, url: &str) -
 }
 
 /// TLS or this machine, without query and fragment.
-fn is_secure(url: &str) -> bool {
-    let Ok(uri) = url.parse::<Uri>() else { return false };
-    let (Some(scheme), Some(host)) = (uri.scheme_str(), uri.host()) else { return false };
-    let is_web = matches!(scheme, "http" | "https");
-    let transport = Transport::of(scheme, host);
-    let has_extras = uri.query().is_some() || url.contains('#');
-    is_web && !host.is_empty() && transport.is_some_and(Transport::is_secure) && !has_extras
+fn is_secure(text: &str) -> bool {
+    // The parser would mend these, and other programs compare or split the text as it is written.
+    let is_malformed = |c: char| c.is_whitespace() || c.is_control() || c == '\\';
+    if !text.contains("://") || text.contains(is_malformed) {
+        return false;
+    }
+    let url = Url::parse(text).ok().filter(protocol::url::is_secure);
+    url.is_some_and(|url| url.query().is_none() && url.fragment().is_none())
 }
 
 #[cfg(test)]
@@ -73,6 +73,11 @@ mod tests {
         }
         for url in
             ["http://relay.example", "wss://relay.example", "https://a?x=1", "https://a#x", "relay", ""]
+        {
+            assert!(!is_secure(url), "{url}");
+        }
+        for url in
+            [" https://a", "https://a/b c", "https:a", r"https:\\a", "https://a?", "https://a#", "https://"]
         {
             assert!(!is_secure(url), "{url}");
         }

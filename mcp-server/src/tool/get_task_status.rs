@@ -54,7 +54,7 @@ impl Tool for GetTaskStatus {
             let entry = toolbox.store.tasks.entry(&task, number).await.map_err(ToolError::Database)?;
             let entry =
                 entry.ok_or_else(|| ToolError::Arguments(format!("the task holds no message {number}")))?;
-            return Ok(TaskView::of_one(&task, &entry, arguments.offset));
+            return Ok(TaskView::from_entry(&task, &entry, arguments.offset));
         }
         let mut timed_out = false;
         if let Some(wait) = wait

@@ -88,7 +88,7 @@ impl Tool for ListMessages {
             }
         };
         Ok(ListMessagesAnswer {
-            messages: page.items.iter().map(MessageSummary::of).collect(),
+            messages: page.items.iter().map(MessageSummary::from_listed).collect(),
             next_cursor: page.next.map(|arrival| arrival.to_string()),
             unread: inbox.totals().await.map_err(ToolError::Database)?.unread,
             full: !inbox.has_capacity().await.map_err(ToolError::Database)?,

@@ -74,7 +74,7 @@ impl Tool for ListTasks {
         let tasks = &toolbox.store.tasks;
         let found = tasks.list(&filter, cursor, limit).await.map_err(ToolError::Database)?;
         Ok(ListTasksAnswer {
-            tasks: found.tasks.iter().map(TaskSummary::of).collect(),
+            tasks: found.tasks.iter().map(TaskSummary::from_task).collect(),
             next_cursor: found.next.map(|number| number.to_string()),
             open: tasks.open_count().await.map_err(ToolError::Database)?,
         })

@@ -57,7 +57,7 @@ pub(super) async fn read_part(
     offset: usize,
 ) -> Result<MessageView, ToolError> {
     let stored = store.inbox.find(id, from).await.map_err(ToolError::FindMessage)?;
-    let view = MessageView::of(&stored.message, offset);
+    let view = MessageView::from_received(&stored.message, offset);
     if !view.truncated {
         store.mark_read(&stored).await.map_err(ToolError::Database)?;
     }

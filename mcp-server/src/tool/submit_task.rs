@@ -26,10 +26,10 @@ pub(super) struct SubmitTaskArguments {
     /// The agent that is to do it: a name in your own tenant, or a whole DID.
     #[schemars(length(min = 1, max = DID_BYTES_MAX))]
     to: String,
-    /// What is to be done, as text. Give either text or json.
+    /// The work to do, as text. Give either text or json.
     #[schemars(length(max = CONTENT_BYTES_MAX))]
     text: Option<String>,
-    /// What is to be done, as a JSON object. Give either text or json.
+    /// The work to do, as a JSON object. Give either text or json.
     json: Option<Map<String, Value>>,
     /// A few words for listings.
     #[schemars(length(min = 1, max = TITLE_BYTES_MAX))]

@@ -117,5 +117,5 @@ pub(super) fn needs_giver(task: &Task) -> bool {
 
 pub(super) async fn show(toolbox: &Toolbox, task: &Task, timed_out: bool) -> Result<TaskView, ToolError> {
     let entries = toolbox.store.tasks.entries(task, MESSAGES_SHOWN).await.map_err(ToolError::Database)?;
-    Ok(TaskView::of(task, &entries, timed_out))
+    Ok(TaskView::from_entries(task, &entries, timed_out))
 }

@@ -80,7 +80,7 @@ fn hints_say_what_each_tool_does() {
 }
 
 #[test]
-fn what_only_looks_needs_no_right_to_send() {
+fn read_only_tools_do_not_need_the_send_scope() {
     for tool in Toolbox::list() {
         let scope = Toolbox::scope(&tool.name).unwrap();
         if tool.annotations.unwrap().read_only_hint == Some(true) {

@@ -74,7 +74,7 @@ pub struct MessageView {
     pub untrusted: UntrustedContent,
 }
 
-/// What the sender wrote.
+/// The content that the sender wrote.
 #[derive(Debug, PartialEq, Serialize, JsonSchema)]
 pub struct UntrustedContent {
     pub notice: String,
@@ -93,11 +93,11 @@ pub struct UntrustedContent {
 
 impl MessageSummary {
     #[must_use]
-    pub fn of(listed: &ListedMessage) -> Self {
+    pub fn from_listed(listed: &ListedMessage) -> Self {
         let head = &listed.head;
         Self {
             id: head.id.to_string(),
-            sender: Sender::of(head),
+            sender: Sender::from_head(head),
             kind: head.kind,
             re: head.re.map(|id| id.to_string()),
             sent_at: rfc3339(head.time),
@@ -111,7 +111,7 @@ impl MessageSummary {
 impl MessageView {
     /// The part that starts at byte `offset`; an offset inside a character moves back to its start.
     #[must_use]
-    pub fn of(message: &ReceivedMessage, offset: usize) -> Self {
+    pub fn from_received(message: &ReceivedMessage, offset: usize) -> Self {
         let ReceivedMessage { head, content } = message;
         let text = content_text(&content.content);
         let part = text_part(&text, offset, CONTENT_PART_BYTES_MAX);
@@ -120,7 +120,7 @@ impl MessageView {
         let is_whole_json = !content.content.is_string() && part.len() == text.len();
         Self {
             id: head.id.to_string(),
-            sender: Sender::of(head),
+            sender: Sender::from_head(head),
             kind: head.kind,
             re: head.re.map(|id| id.to_string()),
             sent_at: rfc3339(head.time),
@@ -140,7 +140,7 @@ impl MessageView {
 }
 
 impl Sender {
-    fn of(head: &MessageHeader) -> Self {
+    fn from_head(head: &MessageHeader) -> Self {
         Self { did: head.from.to_string(), verified: true, key_id: head.key_id.to_string() }
     }
 }
@@ -160,8 +160,8 @@ mod tests {
         received.head.thread = Some("CANARY thread".into());
         received.content.method = Some("CANARY method".into());
         for mut view in [
-            serde_json::to_value(MessageView::of(&received, 0)).unwrap(),
-            serde_json::to_value(MessageSummary::of(&ListedMessage {
+            serde_json::to_value(MessageView::from_received(&received, 0)).unwrap(),
+            serde_json::to_value(MessageSummary::from_listed(&ListedMessage {
                 head: received.head.clone(),
                 unread: true,
                 bytes: 11,
@@ -179,7 +179,7 @@ mod tests {
 
     #[test]
     fn times_are_written_as_rfc_3339() {
-        assert_eq!(MessageView::of(&message(0, "bob", "hi"), 0).sent_at, "2026-09-21T14:13:20Z");
+        assert_eq!(MessageView::from_received(&message(0, "bob", "hi"), 0).sent_at, "2026-09-21T14:13:20Z");
         assert_eq!(rfc3339(u64::MAX), u64::MAX.to_string());
     }
 
@@ -187,19 +187,19 @@ mod tests {
     fn json_that_fits_is_json_and_longer_json_is_text_in_parts() {
         let mut received = message(1, "bob", "");
         received.content = Content::json(json!({"answer": 42}));
-        let reading = MessageView::of(&received, 0);
+        let reading = MessageView::from_received(&received, 0);
         assert_eq!(reading.untrusted.json, Some(json!({"answer": 42})));
         assert_eq!((reading.untrusted.text, reading.truncated), (None, false));
 
         received.content = Content::json(json!({"long": "x".repeat(CONTENT_PART_BYTES_MAX)}));
-        let reading = MessageView::of(&received, 0);
+        let reading = MessageView::from_received(&received, 0);
         assert_eq!(reading.untrusted.json, None);
         assert_eq!(reading.next_offset, Some(CONTENT_PART_BYTES_MAX));
     }
 
     #[test]
     fn an_offset_past_the_end_reads_nothing_and_ends() {
-        let reading = MessageView::of(&message(1, "bob", "hi"), 99);
+        let reading = MessageView::from_received(&message(1, "bob", "hi"), 99);
         assert_eq!((reading.untrusted.text.as_deref(), reading.next_offset), (Some(""), None));
     }
 
@@ -210,7 +210,7 @@ mod tests {
             let received = message(1, "bob", &whole);
             let (mut joined, mut offset) = (String::new(), 0);
             loop {
-                let reading = MessageView::of(&received, offset);
+                let reading = MessageView::from_received(&received, offset);
                 let part = reading.untrusted.text.unwrap();
                 prop_assert!(part.len() <= CONTENT_PART_BYTES_MAX);
                 joined.push_str(&part);

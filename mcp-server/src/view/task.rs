@@ -26,7 +26,7 @@ const OLDER_BYTES_MAX: usize = 1024;
 pub struct TaskSummary {
     /// The id for the other task tools.
     pub id: String,
-    /// What this agent is in the task.
+    /// The role of this agent in the task.
     pub role: TaskRole,
     /// The DID of the other agent. Its messages are verified.
     pub with: String,
@@ -123,7 +123,7 @@ pub struct UntrustedTaskContent {
 
 impl TaskSummary {
     #[must_use]
-    pub fn of(task: &Task) -> Self {
+    pub fn from_task(task: &Task) -> Self {
         let mine = task.role == TaskRole::Giver;
         Self {
             id: task.id.to_string(),
@@ -144,24 +144,25 @@ impl TaskSummary {
 impl TaskView {
     /// `entries` are ordered from old to new.
     #[must_use]
-    pub fn of(task: &Task, entries: &[TaskEntry], timed_out: bool) -> Self {
+    pub fn from_entries(task: &Task, entries: &[TaskEntry], timed_out: bool) -> Self {
         let newest = entries.len().saturating_sub(1);
         let limit = |index| if index == newest { NEWEST_BYTES_MAX } else { OLDER_BYTES_MAX };
         let messages = entries.iter().enumerate();
-        let messages = messages.map(|(index, entry)| TaskMessageView::of(entry, 0, limit(index))).collect();
-        Self { task: TaskSummary::of(task), messages, timed_out }
+        let messages =
+            messages.map(|(index, entry)| TaskMessageView::from_entry(entry, 0, limit(index))).collect();
+        Self { task: TaskSummary::from_task(task), messages, timed_out }
     }
 
     /// One message, or a part of it from byte `offset`.
     #[must_use]
-    pub fn of_one(task: &Task, entry: &TaskEntry, offset: usize) -> Self {
-        let messages = vec![TaskMessageView::of(entry, offset, CONTENT_PART_BYTES_MAX)];
-        Self { task: TaskSummary::of(task), messages, timed_out: false }
+    pub fn from_entry(task: &Task, entry: &TaskEntry, offset: usize) -> Self {
+        let messages = vec![TaskMessageView::from_entry(entry, offset, CONTENT_PART_BYTES_MAX)];
+        Self { task: TaskSummary::from_task(task), messages, timed_out: false }
     }
 }
 
 impl TaskMessageView {
-    fn of(entry: &TaskEntry, offset: usize, limit: usize) -> Self {
+    fn from_entry(entry: &TaskEntry, offset: usize, limit: usize) -> Self {
         let content = &entry.content;
         let whole = content.body.as_ref().map(content_text).unwrap_or_default();
         let shown = text_part(&whole, offset, limit);
@@ -212,7 +213,7 @@ mod tests {
     fn what_the_other_agent_wrote_stands_under_untrusted_only() {
         let task = Task { title: Some("CANARY title".into()), ..task(TaskRole::Worker, 1, "bob") };
         let entries = [entry(1, false, json!("CANARY body")), entry(2, false, json!({"CANARY": 1}))];
-        let mut view = serde_json::to_value(TaskView::of(&task, &entries, false)).unwrap();
+        let mut view = serde_json::to_value(TaskView::from_entries(&task, &entries, false)).unwrap();
         view["task"].as_object_mut().unwrap().remove("untrusted").unwrap();
         for message in view["messages"].as_array_mut().unwrap() {
             message.as_object_mut().unwrap().remove("untrusted").unwrap();
@@ -224,7 +225,7 @@ mod tests {
     fn an_answer_is_bounded_and_the_newest_message_is_the_longest() {
         let long = |number| entry(number, false, json!("x".repeat(600 * 1024)));
         let entries: Vec<_> = (1..=10).map(long).collect();
-        let view = TaskView::of(&task(TaskRole::Giver, 1, "bob"), &entries, false);
+        let view = TaskView::from_entries(&task(TaskRole::Giver, 1, "bob"), &entries, false);
         assert_eq!(view.messages.last().unwrap().next_offset, Some(NEWEST_BYTES_MAX));
         assert_eq!(view.messages.first().unwrap().next_offset, Some(OLDER_BYTES_MAX));
         assert!(serde_json::to_vec(&view).unwrap().len() < 32 * 1024);

@@ -202,7 +202,7 @@ async fn a_session_of_one_agent_is_unknown_to_another() {
 }
 
 #[tokio::test]
-async fn who_has_no_credential_is_led_to_the_authorization_server() {
+async fn a_request_without_a_credential_gets_the_authorization_server() {
     let gateway = Gateway::start().await;
     let response = gateway.post(&json!({})).send().await.unwrap();
     assert_eq!(response.status(), 401);
@@ -237,7 +237,7 @@ async fn what_the_relay_does_not_know_is_refused_with_its_reason() {
 }
 
 #[tokio::test]
-async fn while_the_relay_is_away_known_credentials_go_on_and_new_ones_are_told_to_wait() {
+async fn while_the_relay_is_down_cached_credentials_work_and_others_get_503() {
     let gateway = Gateway::start().await;
     let alice = gateway.with_agent("alice").await;
     let call = || gateway.call(alice.key.reveal(), "message_count", &json!({}));
@@ -249,7 +249,7 @@ async fn while_the_relay_is_away_known_credentials_go_on_and_new_ones_are_told_t
 }
 
 #[tokio::test]
-async fn an_endpoint_that_is_not_there_or_goes_away_is_told_with_a_time_to_try_again() {
+async fn an_unreachable_endpoint_is_reported_with_retry_after() {
     let gateway = Gateway::start().await;
     let (absent, rude) = (some_key(), some_key());
     let closed = TcpListener::bind("127.0.0.1:0").await.unwrap().local_addr().unwrap();

@@ -30,7 +30,7 @@ pub(super) struct ConvergedInvitations {
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Step {
+enum InvitationStep {
     /// Generate a code. It replaces one for another agent.
     Generate,
     Keep,
@@ -39,12 +39,16 @@ enum Step {
     Skip,
 }
 
-fn step(invitation: &Invitation, code: Option<&InvitationCode>, known: Option<&InvitationStatus>) -> Step {
+fn step(
+    invitation: &Invitation,
+    code: Option<&InvitationCode>,
+    known: Option<&InvitationStatus>,
+) -> InvitationStep {
     match code {
-        Some(code) if code.agent == invitation.agent => Step::Keep,
-        Some(_) => Step::Generate,
-        None if known.is_some_and(|known| known.not_after.is_some()) => Step::Skip,
-        None => Step::Generate,
+        Some(code) if code.agent == invitation.agent => InvitationStep::Keep,
+        Some(_) => InvitationStep::Generate,
+        None if known.is_some_and(|known| known.not_after.is_some()) => InvitationStep::Skip,
+        None => InvitationStep::Generate,
     }
 }
 
@@ -96,9 +100,9 @@ async fn issue(
         Found::None | Found::Foreign => None,
     };
     let code = match step(invitation, held.as_ref(), before) {
-        Step::Skip => return Ok(without_secret(tenant, &invitation.name, before, now)),
-        Step::Generate => InvitationCode::generate(invitation, now),
-        Step::Keep => held.unwrap_or_else(|| InvitationCode::generate(invitation, now)),
+        InvitationStep::Skip => return Ok(without_secret(tenant, &invitation.name, before, now)),
+        InvitationStep::Generate => InvitationCode::generate(invitation, now),
+        InvitationStep::Keep => held.unwrap_or_else(|| InvitationCode::generate(invitation, now)),
     };
     secret::write(&context.client, &found, build(tenant, &secret_name, &code, &urls)).await?;
     let is_open = code.not_after > now
@@ -225,16 +229,16 @@ mod tests {
     #[test]
     fn a_code_is_generated_once_for_its_agent() {
         let code = InvitationCode::generate(&invitation(), NOW);
-        assert_eq!(step(&invitation(), None, None), Step::Generate);
-        assert_eq!(step(&invitation(), Some(&code), None), Step::Keep);
+        assert_eq!(step(&invitation(), None, None), InvitationStep::Generate);
+        assert_eq!(step(&invitation(), Some(&code), None), InvitationStep::Keep);
         let other = Invitation { agent: "bob".into(), ..invitation() };
-        assert_eq!(step(&other, Some(&code), None), Step::Generate);
+        assert_eq!(step(&other, Some(&code), None), InvitationStep::Generate);
     }
 
     #[test]
     fn a_deleted_secret_brings_no_second_code() {
         let known = status(&tenant(), "claude", InvitationState::Open, Some(NOW + 5));
-        assert_eq!(step(&invitation(), None, Some(&known)), Step::Skip);
+        assert_eq!(step(&invitation(), None, Some(&known)), InvitationStep::Skip);
         assert_eq!(without_secret(&tenant(), "claude", Some(&known), NOW).state, InvitationState::Open);
         let expired = without_secret(&tenant(), "claude", Some(&known), NOW + 5);
         assert_eq!(expired.state, InvitationState::Expired);
@@ -243,6 +247,6 @@ mod tests {
     #[test]
     fn an_invitation_that_failed_before_it_had_a_code_is_tried_again() {
         let failed = waiting(&tenant(), "claude", None);
-        assert_eq!(step(&invitation(), None, Some(&failed)), Step::Generate);
+        assert_eq!(step(&invitation(), None, Some(&failed)), InvitationStep::Generate);
     }
 }

@@ -2,7 +2,7 @@
 //!
 //! Each limit is written once, in the table below, and the macro makes of it: the flag, the
 //! environment variable, the member of the file's table `[limits]`, the default, and the check of
-//! the smallest value.
+//! the smallest value and, where there is one, of the largest.
 
 use clap::Args;
 use daemon::https::ListenerLimits;
@@ -20,6 +20,7 @@ macro_rules! limits {
         unit: $unit:literal,
         default: $default:literal,
         min: $min:literal,
+        $(max: $max:literal,)?
         help: $help:literal,
     })+) => {
         /// The limits that one layer of settings sets.
@@ -64,12 +65,18 @@ macro_rules! limits {
         }
 
         impl Limits {
-            /// The name of the first limit that is below its minimum, and the rule it breaks.
-            pub(super) fn below_minimum(&self) -> Option<(&'static str, &'static str)> {
-                $(if self.$name < $min {
+            /// The name of the first limit that is below its minimum or above its maximum, and the
+            /// rule it breaks.
+            pub(super) fn out_of_range(&self) -> Option<(&'static str, &'static str)> {
+                $(
                     let name = concat!("limits.", stringify!($name));
-                    return Some((name, concat!("must be at least ", $min)));
-                })+
+                    if self.$name < $min {
+                        return Some((name, concat!("must be at least ", $min)));
+                    }
+                    $(if self.$name > $max {
+                        return Some((name, concat!("must be at most ", $max)));
+                    })?
+                )+
                 None
             }
         }
@@ -92,6 +99,7 @@ limits! {
         unit: "PERCENT",
         default: 75,
         min: 1,
+        max: 100,
         help: "Share of the connections that one client address (IPv6: one /64 network) may hold; 100 if one proxy carries all clients",
     }
     tenants: usize {
@@ -204,8 +212,8 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_defaults_are_above_their_minimum() {
-        assert_eq!(Limits::default().below_minimum(), None);
+    fn the_defaults_are_in_range() {
+        assert_eq!(Limits::default().out_of_range(), None);
         assert_eq!(LimitsLayer::default().or_default(), Limits::default());
     }
 
@@ -213,7 +221,7 @@ mod tests {
     fn every_limit_has_a_minimum() {
         let zero = |member: &str| {
             let layer: LimitsLayer = toml::from_str(&format!("{member} = 0")).unwrap();
-            layer.or_default().below_minimum().map(|(name, _)| name.to_owned())
+            layer.or_default().out_of_range().map(|(name, _)| name.to_owned())
         };
         let shown = toml::Table::try_from(Limits::default()).unwrap();
         assert_eq!(shown.len(), 11);

@@ -90,7 +90,7 @@ fn tls(cert: Option<PathBuf>, key: Option<PathBuf>) -> Result<Option<TlsFiles>, 
 
 fn check(config: &Config) -> Result<(), ConfigError> {
     let value = |name, rule| Err(ConfigError::Value { name, rule });
-    if let Some((name, rule)) = config.limits.below_minimum() {
+    if let Some((name, rule)) = config.limits.out_of_range() {
         return value(name, rule);
     }
     if config.drain_timeout.as_secs() > MAX_DRAIN_TIMEOUT_SECONDS {
@@ -156,6 +156,7 @@ mod tests {
             ("listen = \"nowhere\"", "invalid socket address"),
             ("[limits]\nmailboxes = 1", "unknown field `mailboxes`"),
             ("[limits]\nagents = 0", "limits.agents must be at least 1"),
+            ("[limits]\naddress_share_percent = 101", "limits.address_share_percent must be at most 100"),
             ("[limits]\nmemory_bytes = 1", "limits.memory_bytes must be at least 16777216"),
             ("drain_timeout_seconds = 3601", "drain_timeout_seconds must be at most 3600"),
             ("public_url = \"https://x\"", "public_url must start with wss:// or ws://"),

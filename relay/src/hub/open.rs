@@ -11,7 +11,8 @@ use tokio_util::task::TaskTracker;
 
 use super::metrics::HubMetrics;
 use super::state::{EffectSinks, HubState};
-use super::{Hub, HubSettings, clocks, unix_now};
+use super::{Hub, HubSettings, clocks};
+use crate::clock::unix_now;
 use crate::core::{Core, Effect};
 use crate::directory::Directory;
 use crate::message_store::{

@@ -17,6 +17,7 @@ use tokio_util::task::TaskTracker;
 use super::data_folder::DataFolder;
 use super::{Relay, directory_metrics};
 use crate::admin::{self, AdminMetrics, AdminState};
+use crate::clock::unix_now;
 use crate::config::Config;
 use crate::directory::Directory;
 use crate::http::{self, HttpMetrics, PublicState};
@@ -84,7 +85,7 @@ impl RunningRelay {
             domain,
             data_dir: config.data_dir.clone(),
             pool: authorization_pool,
-            clock: super::clock(),
+            clock: Arc::new(unix_now),
             registry: &registry,
         };
         let authorization = authorization::open(authorization, Arc::clone(&directory) as _).await?;

@@ -124,7 +124,7 @@ impl Endpoint {
             scheme.ok_or_else(|| failed("give a URL that starts with wss:// (or ws:// for this machine)"))?;
         let host = uri.host().ok_or_else(|| failed("give a URL with the relay's host"))?;
         let host = host.trim_start_matches('[').trim_end_matches(']').to_owned();
-        let transport = Transport::of(scheme, &host);
+        let transport = Transport::from_scheme_and_host(scheme, &host);
         if transport == Some(Transport::Plaintext) && !insecure_plaintext {
             return Err(failed(
                 "use wss://, or set MSG2AGENT_INSECURE_PLAINTEXT=true if others may read the API key",

@@ -21,7 +21,7 @@ use crate::error::{Error, ErrorKind};
 const REGISTER_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// A WebSocket with a registered session.
-pub(super) struct Registered {
+pub(super) struct RegisteredSession {
     pub(super) socket: Socket,
     pub(super) result: RegisterResult,
 }
@@ -30,17 +30,21 @@ pub(super) async fn register(
     socket: Socket,
     did: &Did,
     record: &OwnRecord,
-) -> Result<Registered, Disconnect> {
+) -> Result<RegisteredSession, Disconnect> {
     let within = tokio::time::timeout(REGISTER_TIMEOUT, run_handshake(socket, did, record)).await;
     within.unwrap_or_else(|_| Err(lost("it did not answer within 10 s")))
 }
 
-async fn run_handshake(mut socket: Socket, did: &Did, record: &OwnRecord) -> Result<Registered, Disconnect> {
+async fn run_handshake(
+    mut socket: Socket,
+    did: &Did,
+    record: &OwnRecord,
+) -> Result<RegisteredSession, Disconnect> {
     let params = ChallengeParams { did: did.clone() };
     let challenge: ChallengeResult = call(&mut socket, 1, method::CHALLENGE, &params).await?;
     let params = answer_challenge(&challenge, did, record)?;
     let result = call(&mut socket, 2, method::REGISTER, &params).await?;
-    Ok(Registered { socket, result })
+    Ok(RegisteredSession { socket, result })
 }
 
 /// Answers the challenge of a relay of the DID's own domain only, so that another relay cannot

@@ -14,7 +14,7 @@ use tokio_tungstenite::tungstenite::Message;
 
 use super::dial::Socket;
 use super::disconnect::Disconnect;
-use super::handshake::Registered;
+use super::handshake::RegisteredSession;
 use super::request_queue::RequestQueue;
 use super::session_driver::SessionDriver;
 use crate::agent_state::AgentState;
@@ -34,9 +34,9 @@ pub(super) async fn run(
     state: &Arc<AgentState>,
     rpc: &WeakRpcClient,
     requests: &mut RequestQueue,
-    registered: Registered,
+    registered: RegisteredSession,
 ) -> Disconnect {
-    let Registered { socket, result } = registered;
+    let RegisteredSession { socket, result } = registered;
     let epoch = result.epoch;
     state.acknowledgements.start_epoch(epoch);
     requests.outbox.reconnected();

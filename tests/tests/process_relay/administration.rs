@@ -11,12 +11,12 @@ use tempfile::TempDir;
 use crate::agents::relay;
 use crate::m2a::{failure, m2a, printed_values};
 
-struct Desk {
+struct AdminCommands {
     relay: RelayProcess,
     home: TempDir,
 }
 
-impl Desk {
+impl AdminCommands {
     async fn new() -> Self {
         Self { relay: relay().await, home: tempfile::tempdir().unwrap() }
     }
@@ -26,13 +26,13 @@ impl Desk {
         ["relay".into(), "--admin-url".into(), self.relay.admin_url(), "--admin-token-file".into(), token]
     }
 
-    async fn says(&self, words: &str) -> Vec<Value> {
+    async fn run(&self, words: &str) -> Vec<Value> {
         let own = self.arguments();
         let words = own.iter().map(String::as_str).chain(words.split(' '));
         printed_values(self.home.path(), &words.collect::<Vec<_>>()).await
     }
 
-    async fn refuses(&self, words: &str) -> (Option<i32>, Value) {
+    async fn run_refused(&self, words: &str) -> (Option<i32>, Value) {
         let mut command = m2a(self.home.path());
         command.args(self.arguments()).args(words.split(' ')).args(["--output", "json"]);
         failure(&command.output().await.unwrap())
@@ -45,105 +45,105 @@ impl Desk {
 
 #[tokio::test]
 async fn a_suspended_agent_is_out_keeps_its_key_and_comes_back_when_resumed() {
-    let desk = Desk::new().await;
-    let alice = desk.relay.identity("acme", "alice").unwrap().to_key_file();
+    let admin = AdminCommands::new().await;
+    let alice = admin.relay.identity("acme", "alice").unwrap().to_key_file();
     let connect = async |key: &ApiKey| {
         let identity = Identity::from_key_file(&alice).unwrap();
-        Agent::connect(desk.relay.config(identity, key).unwrap()).await
+        Agent::connect(admin.relay.config(identity, key).unwrap()).await
     };
-    let file = desk.path("alice.key");
-    let made = desk.says(&format!("agents add acme alice --key-out {}", file.display())).await;
+    let file = admin.path("alice.key");
+    let made = admin.run(&format!("agents add acme alice --key-out {}", file.display())).await;
     assert_eq!(made[0]["file"], json!(file));
     let key: ApiKey = std::fs::read_to_string(&file).unwrap().trim().parse().unwrap();
     let agent = connect(&key).await.unwrap();
 
-    let applied = desk.says("agents suspend acme alice").await;
+    let applied = admin.run("agents suspend acme alice").await;
     assert!(applied[0]["version"].is_u64(), "{applied:?}");
     assert_eq!(agent.ended().await.reason(), Some(Reason::Suspended));
-    let shown = desk.says("agents show acme alice").await;
+    let shown = admin.run("agents show acme alice").await;
     assert_eq!((&shown[0]["suspended"], &shown[0]["online"]), (&json!(true), &json!(false)));
-    assert_eq!(desk.says("agents suspend acme alice").await, applied, "it was already");
+    assert_eq!(admin.run("agents suspend acme alice").await, applied, "it was already");
 
-    desk.says("agents resume acme alice").await;
-    let shown = desk.says("agents show acme alice").await;
+    admin.run("agents resume acme alice").await;
+    let shown = admin.run("agents show acme alice").await;
     assert_eq!((&shown[0]["suspended"], &shown[0]["keys"][0]["keyId"]), (&json!(false), &made[0]["keyId"]));
     assert!(connect(&key).await.unwrap().connection_state().is_online());
 }
 
 #[tokio::test]
 async fn every_command_prints_json_and_what_is_gone_is_not_found() {
-    let desk = Desk::new().await;
-    assert_eq!(desk.says("version").await[0]["domain"], "relay.test");
-    desk.says("tenants put globex --display-name Globex --agents-max 3").await;
-    let tenants = desk.says("tenants list").await;
+    let admin = AdminCommands::new().await;
+    assert_eq!(admin.run("version").await[0]["domain"], "relay.test");
+    admin.run("tenants put globex --display-name Globex --agents-max 3").await;
+    let tenants = admin.run("tenants list").await;
     assert!(tenants.iter().any(|tenant| tenant["spec"]["displayName"] == "Globex"), "{tenants:?}");
-    assert_eq!(desk.says("tenants show globex").await[0]["agents"], 0);
-    let key = desk.says("keys add globex").await[0]["keyId"].clone();
-    assert_eq!(desk.says("keys list globex").await[0]["keyId"], key);
-    desk.says(&format!("keys revoke globex {}", key.as_str().unwrap())).await;
-    assert_eq!(desk.says("keys list globex").await, Vec::<Value>::new());
-    desk.says("agents add globex bob").await;
-    assert_eq!(desk.says("agents list globex").await[0]["did"], "did:wba:relay.test:agent:globex:bob");
-    desk.says("agents remove globex bob").await;
+    assert_eq!(admin.run("tenants show globex").await[0]["agents"], 0);
+    let key = admin.run("keys add globex").await[0]["keyId"].clone();
+    assert_eq!(admin.run("keys list globex").await[0]["keyId"], key);
+    admin.run(&format!("keys revoke globex {}", key.as_str().unwrap())).await;
+    assert_eq!(admin.run("keys list globex").await, Vec::<Value>::new());
+    admin.run("agents add globex bob").await;
+    assert_eq!(admin.run("agents list globex").await[0]["did"], "did:wba:relay.test:agent:globex:bob");
+    admin.run("agents remove globex bob").await;
     for words in ["agents show globex bob", "agents suspend globex bob", "agents resume globex bob"] {
-        let (code, error) = desk.refuses(words).await;
+        let (code, error) = admin.run_refused(words).await;
         assert_eq!((code, error["reason"].as_str()), (Some(3), Some("not_found")), "{words}: {error}");
     }
-    desk.says("tenants delete globex").await;
-    let (code, error) = desk.refuses("tenants show globex").await;
+    admin.run("tenants delete globex").await;
+    let (code, error) = admin.run_refused("tenants show globex").await;
     assert_eq!((code, error["reason"].as_str()), (Some(3), Some("not_found")));
 }
 
 #[tokio::test]
 async fn an_invitation_is_created_into_a_file_listed_and_taken_back() {
-    let desk = Desk::new().await;
-    desk.says("agents add default alice").await;
-    let file = desk.path("code");
+    let admin = AdminCommands::new().await;
+    admin.run("agents add default alice").await;
+    let file = admin.path("code");
     let create = format!("invitations create default alice --expires-in 60 --code-out {}", file.display());
-    let made = desk.says(&create).await;
+    let made = admin.run(&create).await;
     assert_eq!((&made[0]["file"], made[0].get("code")), (&json!(file), None));
     let code = std::fs::read_to_string(&file).unwrap();
     assert!(code.starts_with("m2inv_") && code.ends_with('\n'), "the code is not there");
     let mode = std::os::unix::fs::PermissionsExt::mode(&std::fs::metadata(&file).unwrap().permissions());
     assert_eq!(mode & 0o777, 0o600);
-    let shown = desk.says("invitations create default alice").await;
+    let shown = admin.run("invitations create default alice").await;
     assert!(shown[0]["code"].as_str().unwrap().starts_with("m2inv_"));
 
-    let listed = desk.says("invitations list default").await;
+    let listed = admin.run("invitations list default").await;
     let mut ids: Vec<_> = [&made, &shown].map(|said| said[0]["id"].as_str().unwrap()).into();
     ids.sort_unstable();
     assert_eq!(listed.iter().map(|view| view["id"].as_str().unwrap()).collect::<Vec<_>>(), ids);
     assert_eq!((&listed[0]["agent"], &listed[0]["used"]), (&json!("alice"), &json!(false)));
     for id in ids {
-        desk.says(&format!("invitations remove default {id}")).await;
+        admin.run(&format!("invitations remove default {id}")).await;
     }
-    assert_eq!(desk.says("invitations list default").await, Vec::<Value>::new());
+    assert_eq!(admin.run("invitations list default").await, Vec::<Value>::new());
 }
 
 #[tokio::test]
 async fn a_refused_invitation_leaves_no_file() {
-    let desk = Desk::new().await;
-    let file = desk.path("code");
+    let admin = AdminCommands::new().await;
+    let file = admin.path("code");
     let create = format!("invitations create default nobody --code-out {}", file.display());
-    let (code, error) = desk.refuses(&create).await;
+    let (code, error) = admin.run_refused(&create).await;
     assert_eq!((code, error["reason"].as_str()), (Some(3), Some("not_found")), "{error}");
     assert!(!file.exists());
 }
 
 #[tokio::test]
 async fn an_agents_mcp_endpoint_is_set_shown_and_taken_away() {
-    let desk = Desk::new().await;
-    desk.says("agents add default alice").await;
+    let admin = AdminCommands::new().await;
+    admin.run("agents add default alice").await;
     let url = "https://mcp.example/alice";
     let set =
         format!("agents mcp default alice --url {url} --account alice@example.com --account bob@example.com");
-    let applied = desk.says(&set).await;
-    assert_eq!(desk.says(&set).await, applied, "it was already");
-    let shown = desk.says("agents mcp default alice").await;
+    let applied = admin.run(&set).await;
+    assert_eq!(admin.run(&set).await, applied, "it was already");
+    let shown = admin.run("agents mcp default alice").await;
     assert_eq!(shown[0], json!({"url": url, "accounts": ["alice@example.com", "bob@example.com"]}));
-    let (code, error) = desk.refuses("agents mcp default alice --url http://mcp.example/alice").await;
+    let (code, error) = admin.run_refused("agents mcp default alice --url http://mcp.example/alice").await;
     assert_eq!((code, error["reason"].as_str()), (Some(3), Some("invalid_params")), "{error}");
-    desk.says("agents mcp default alice --remove").await;
-    let (code, error) = desk.refuses("agents mcp default alice").await;
+    admin.run("agents mcp default alice --remove").await;
+    let (code, error) = admin.run_refused("agents mcp default alice").await;
     assert_eq!((code, error["reason"].as_str()), (Some(3), Some("not_found")), "{error}");
 }

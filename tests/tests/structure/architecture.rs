@@ -11,6 +11,9 @@ const QUESTIONS: &str = "Questions and where they are answered";
 /// Fewer rows are not the map of a system of this size.
 const QUESTIONS_MIN: usize = 20;
 
+/// Words that stand before a name where it is defined.
+const DEFINING: [&str; 7] = ["const", "enum", "fn", "macro_rules!", "struct", "trait", "type"];
+
 /// Endings by which a word in backticks is a path.
 const ENDINGS: [&str; 8] = [".rs", ".md", ".toml", ".yaml", ".sql", ".sh", ".json", ".txt"];
 
@@ -54,11 +57,35 @@ fn wrong_answer(row: &str) -> Option<String> {
         symbols += 1;
         let text = std::fs::read_to_string(root().join(file)).unwrap_or_default();
         let name = symbol.rsplit("::").next().unwrap_or(symbol).trim_end_matches("()");
-        if !text.contains(name) {
+        let holds = if file.ends_with(".rs") { is_in_code(&text, name) } else { text.contains(name) };
+        if !holds {
             return Some(format!("{file} does not hold {symbol}: {row}"));
         }
     }
     (symbols == 0).then(|| format!("no file with a symbol: {row}"))
+}
+
+/// Whether Rust code defines the name, or uses it as the last part of a path such as
+/// `Reason::NAME`.
+fn is_in_code(text: &str, name: &str) -> bool {
+    let lines = || text.lines().map(str::trim_start).filter(|line| !line.starts_with("//"));
+    lines().any(|line| is_definition(line, name))
+        || lines().any(|line| line.split("::").skip(1).any(|rest| first_word(rest) == name))
+}
+
+/// Whether the line defines the name as an item or as a variant of an enum.
+fn is_definition(line: &str, name: &str) -> bool {
+    let words: Vec<_> = line.split_whitespace().collect();
+    let is_item = words
+        .windows(2)
+        .any(|pair| matches!(pair, [word, next] if DEFINING.contains(word) && first_word(next) == name));
+    let rest = line.strip_prefix(name).map(str::trim_start);
+    is_item || rest.is_some_and(|rest| rest.starts_with([',', '{', '(']))
+}
+
+/// The identifier that the text begins with.
+fn first_word(text: &str) -> &str {
+    text.split(|c: char| !(c.is_alphanumeric() || c == '_')).next().unwrap_or_default()
 }
 
 /// The text in backticks, without code blocks.
@@ -125,8 +152,20 @@ fn paths_are_told_from_other_code() {
 
 #[test]
 fn a_row_needs_a_symbol_that_is_in_its_file() {
-    assert_eq!(wrong_answer("| Where? | `tests/src/lib.rs` `namespace` |"), None);
-    assert_eq!(wrong_answer("| Where? | `tests/src/lib.rs::namespace` |"), None);
+    assert_eq!(wrong_answer("| Where? | `tests/src/namespace.rs` `TestNamespace` |"), None);
+    assert_eq!(wrong_answer("| Where? | `tests/src/namespace.rs::TestNamespace` |"), None);
     assert!(wrong_answer("| Where? | `tests/src/lib.rs` |").is_some());
     assert!(wrong_answer("| Where? | `tests/src/lib.rs`, `no_such_symbol` |").is_some());
+}
+
+#[test]
+fn a_symbol_is_a_definition_or_the_end_of_a_path() {
+    for held in
+        ["pub fn resolve(x: u8) {", "struct resolve;", "    resolve,", "resolve { a: u8 },", "A::resolve)"]
+    {
+        assert!(is_in_code(held, "resolve"), "{held}");
+    }
+    for other in ["// fn resolve()", "let x = resolve;", "fn resolve_all()", "x.resolve", "A::resolved"] {
+        assert!(!is_in_code(other, "resolve"), "{other}");
+    }
 }

@@ -1,7 +1,9 @@
-//! Bans module names that say nothing or are figures of speech, and one of the two file layouts.
+//! Bans names of modules and types that say nothing or are figures of speech, and one of the two
+//! file layouts.
 
 use std::path::Path;
 
+use crate::public_types::public_types;
 use crate::workspace::rust_files;
 
 /// Words that fit every module.
@@ -46,6 +48,21 @@ const FIGURES: [&str; 22] = [
     "surroundings", // environment, mounts
     "world",        // caches, scenario
 ];
+
+/// Figures of speech that are banned as the whole name of a type; in a longer name they may be the
+/// plain word.
+const TYPE_FIGURES: [&str; 7] = ["Desk", "Door", "Fleet", "Gate", "Ledger", "Roster", "Tally"];
+
+#[test]
+fn no_public_type_is_a_figure_of_speech() {
+    let bad: Vec<_> = rust_files()
+        .iter()
+        .flat_map(|(path, text)| public_types(text).into_iter().map(move |name| (path, name)))
+        .filter(|(_, name)| TYPE_FIGURES.contains(&name.as_str()))
+        .map(|(path, name)| format!("{name} in {}", path.display()))
+        .collect();
+    assert!(bad.is_empty(), "{bad:?}");
+}
 
 #[test]
 fn every_module_says_what_it_holds() {

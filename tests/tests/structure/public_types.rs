@@ -1,4 +1,4 @@
-//! Checks that no crate has two types of the same name that other modules can see.
+//! Finds the types that other modules can see, and checks that no crate has two of the same name.
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -25,7 +25,7 @@ fn no_crate_has_two_public_types_of_one_name() {
 }
 
 /// Names of types with any visibility beyond their module.
-fn public_types(text: &str) -> Vec<String> {
+pub(crate) fn public_types(text: &str) -> Vec<String> {
     let code = without_tests(&without_comments_and_literals(text));
     code.lines().filter_map(public_type).collect()
 }

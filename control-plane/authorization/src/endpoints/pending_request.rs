@@ -4,6 +4,8 @@
 
 use std::net::IpAddr;
 
+use protocol::introspection::Inactive;
+
 use super::extract::parse_parameters;
 use super::respond::BrowserError;
 use super::state::ServerState;
@@ -40,5 +42,6 @@ fn resource_gone() -> OauthError {
 }
 
 fn suspended() -> OauthError {
-    OauthError::new(ErrorCode::AccessDenied, "suspended", "the agent or its tenant is suspended")
+    let reason = Inactive::Suspended.as_str();
+    OauthError::new(ErrorCode::AccessDenied, reason, "the agent or its tenant is suspended")
 }

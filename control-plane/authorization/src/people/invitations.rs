@@ -8,6 +8,7 @@ use protocol::admin::{
     MAX_INVITATION_TTL_SECONDS, Page,
 };
 use protocol::did::{AgentName, Domain, TenantId};
+use protocol::introspection::Inactive;
 use protocol::{Did, UnixSeconds};
 
 use super::account::{AccessDenied, Account, INVITATION_ISSUER};
@@ -170,7 +171,9 @@ fn check_redeemable(
     }
     match target {
         Ok(()) => Ok(invitation),
-        Err(AccessDenied::Suspended) => refused("suspended", "The agent of this invitation is suspended."),
+        Err(AccessDenied::Suspended) => {
+            refused(Inactive::Suspended.as_str(), "The agent of this invitation is suspended.")
+        }
         Err(denied) => {
             let what = "The agent of this invitation is not available at this address.";
             refused(denied.reason().as_str(), what)

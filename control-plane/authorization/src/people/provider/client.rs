@@ -4,6 +4,7 @@
 use std::sync::{Arc, Mutex, PoisonError};
 
 use daemon::error_chain;
+use daemon::token_file::TokenFile;
 use futures::future::BoxFuture;
 use oauth2::basic::{
     BasicErrorResponse, BasicRevocationErrorResponse, BasicTokenIntrospectionResponse, BasicTokenType,
@@ -29,8 +30,6 @@ use crate::settings::ProviderSettings;
 const METADATA_TTL_SECONDS: u64 = 3600;
 /// The shortest time between two fetches because of an unknown signing key.
 const MIN_METADATA_INTERVAL_SECONDS: u64 = 60;
-/// The longest client secret, in bytes.
-const SECRET_BYTES_MAX: usize = 4096;
 
 /// The OpenID provider of this relay.
 pub(crate) struct Provider {
@@ -114,8 +113,9 @@ impl Provider {
         now: UnixSeconds,
     ) -> Result<Identity, ProviderError> {
         let metadata = self.metadata(now, METADATA_TTL_SECONDS).await?;
-        let secret = self.client_secret().await?;
-        let client = self.client(&metadata)?.set_client_secret(ClientSecret::new(secret.trim().to_owned()));
+        let secret = TokenFile::new(&self.settings.client_secret_file).read().await;
+        let secret = ClientSecret::new(secret.map_err(ProviderError::ReadSecret)?.as_str().to_owned());
+        let client = self.client(&metadata)?.set_client_secret(secret);
         let verifier = PkceCodeVerifier::new(verifier.to_owned());
         let tokens =
             exchange(self.http.clone(), client, AuthorizationCode::new(code.to_owned()), verifier).await?;
@@ -155,16 +155,6 @@ impl Provider {
             .set_auth_uri(AuthUrl::new(metadata.authorization_endpoint.clone()).map_err(insecure)?)
             .set_token_uri(TokenUrl::new(metadata.token_endpoint.clone()).map_err(insecure)?)
             .set_redirect_uri(RedirectUrl::new(self.callback.clone()).map_err(insecure)?))
-    }
-
-    async fn client_secret(&self) -> Result<Zeroizing<String>, ProviderError> {
-        let path = &self.settings.client_secret_file;
-        let failed = |source| ProviderError::ReadSecret { path: path.clone(), source };
-        let text = Zeroizing::new(tokio::fs::read_to_string(path).await.map_err(failed)?);
-        if text.len() > SECRET_BYTES_MAX {
-            return Err(failed(std::io::Error::other("too long")));
-        }
-        Ok(text)
     }
 }
 

@@ -1,6 +1,6 @@
 //! The errors of a sign-in with the OpenID provider.
 
-use std::path::PathBuf;
+use daemon::token_file::TokenFileError;
 
 use super::id_token::IdTokenError;
 
@@ -19,8 +19,8 @@ pub(crate) enum ProviderError {
     OtherIssuer { found: String, wanted: String },
     #[error("the provider's metadata has a URL that is neither https nor loopback: {0}")]
     Insecure(String),
-    #[error("failed to read the client secret in {}", path.display())]
-    ReadSecret { path: PathBuf, source: std::io::Error },
+    #[error("failed to read the client secret")]
+    ReadSecret(#[source] TokenFileError),
     #[error("the provider did not exchange the code: {0}")]
     Exchange(String),
     #[error("the provider returned no id_token")]

@@ -23,12 +23,12 @@ pub(crate) struct Identity {
 /// The signing keys that the provider publishes.
 #[derive(Debug, Clone, Default, Deserialize)]
 pub(crate) struct ProviderKeys {
-    keys: Vec<Jwk>,
+    keys: Vec<ProviderJwk>,
 }
 
 /// The members of keys for the supported algorithms. Other keys are ignored.
 #[derive(Debug, Clone, Deserialize)]
-struct Jwk {
+struct ProviderJwk {
     kid: Option<String>,
     kty: String,
     crv: Option<String>,
@@ -161,8 +161,9 @@ fn verify_signature(token: &str, keys: &ProviderKeys) -> Result<Claims, IdTokenE
         "EdDSA" => "OKP",
         _ => return Err(IdTokenError::Algorithm),
     };
-    let fits =
-        |key: &&Jwk| key.kty == kind && header.kid.as_ref().is_none_or(|kid| key.kid.as_ref() == Some(kid));
+    let fits = |key: &&ProviderJwk| {
+        key.kty == kind && header.kid.as_ref().is_none_or(|kid| key.kid.as_ref() == Some(kid))
+    };
     let mut candidates = keys.keys.iter().filter(fits).peekable();
     if candidates.peek().is_none() {
         return Err(IdTokenError::UnknownKey);
@@ -173,7 +174,7 @@ fn verify_signature(token: &str, keys: &ProviderKeys) -> Result<Claims, IdTokenE
     part(claims)
 }
 
-impl Jwk {
+impl ProviderJwk {
     fn verifies(&self, signed: &[u8], signature: &[u8]) -> bool {
         let bytes = |text: &Option<String>| base64url::decode(text.as_deref()?).ok();
         let verified = match (self.kty.as_str(), self.crv.as_deref()) {

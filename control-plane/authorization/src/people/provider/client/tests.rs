@@ -9,6 +9,7 @@ use axum::extract::State;
 use axum::response::{IntoResponse as _, Response};
 use axum::routing::{get, post};
 use axum::{Json, Router};
+use daemon::token_file::{TOKEN_FILE_BYTES_MAX, TokenFileError};
 use ed25519_dalek::{Signer as _, SigningKey};
 use protocol::base64url;
 use serde_json::{Value, json};
@@ -110,6 +111,15 @@ async fn a_key_that_the_provider_has_just_taken_up_is_fetched_but_not_more_than_
     assert_eq!(rotating.key_fetches(), 1);
     assert_eq!(finish(1060).await.unwrap().subject, "s");
     assert_eq!(rotating.key_fetches(), 2);
+}
+
+#[tokio::test]
+async fn a_file_that_is_too_long_is_no_client_secret() {
+    let (rotating, folder) = (Rotating::start().await, tempfile::tempdir().unwrap());
+    let provider = client_of(&rotating.0.issuer, folder.path());
+    std::fs::write(folder.path().join("secret"), "x".repeat(TOKEN_FILE_BYTES_MAX + 1)).unwrap();
+    let refused = provider.finish("code", "verifier", NONCE, 1000).await.unwrap_err();
+    assert!(matches!(refused, ProviderError::ReadSecret(TokenFileError::NoToken(_))), "{refused:?}");
 }
 
 /// A server that sends this response to every request; returns its issuer.
