@@ -68,6 +68,7 @@ async fn a_panic_in_the_writer_of_the_directory_ends_the_process() {
 }
 
 /// Exits as `main` does: with code 1 after an error.
+#[expect(clippy::panic, reason = "the panic is the fault that the tests plant")]
 async fn run_relay_with_panicking_task(task: String) -> ! {
     let build = daemon::build_info!();
     let (format, filter) = (Format::Json, "info".to_owned());
