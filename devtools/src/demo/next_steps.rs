@@ -11,7 +11,7 @@ use crate::cluster::{Cluster, record::Record};
 pub(super) fn text(cluster: &Cluster, tools: &UserTools, proof: &Path) -> String {
     let programs = crate::programs::folder().unwrap_or_default();
     format!(
-        "It stays up. To go on:
+        "The cluster keeps running. Next steps:
 
   export KUBECONFIG={kubeconfig}
   export PATH={tools}:{programs}:$PATH
@@ -33,11 +33,11 @@ fn commands(record: &Record, proof: &Path) -> String {
         Record::BuiltIn { .. } | Record::Kind { .. } => (String::new(), String::new()),
     };
     let end = match record {
-        Record::BuiltIn { .. } => "  cluster shell        # inside, where the names in status.mcpURL resolve
-  make demo-down       # ends it all
+        Record::BuiltIn { .. } => "  cluster shell        # a shell in which the host names in status.mcpURL resolve
+  make demo-down       # stops the cluster
 "
         .to_owned(),
-        Record::Kind { .. } => "  make demo-down       # ends it all\n".to_owned(),
+        Record::Kind { .. } => "  make demo-down       # stops the cluster\n".to_owned(),
         Record::Existing { .. } => format!(
             "
 The cluster is yours: `make demo-down` only forgets it. To remove what the demo installed:
@@ -47,7 +47,7 @@ The cluster is yours: `make demo-down` only forgets it. To remove what the demo 
   helm uninstall msg2agent --namespace {OPERATOR_NAMESPACE}{helm_context}
   kubectl delete namespace {OPERATOR_NAMESPACE}{context}
 
-The definitions stay. These delete them, with every Relay, Tenant and Agent of the cluster:
+The custom resource definitions stay. These commands delete them, with every Relay, Tenant and Agent of the cluster:
 
   helm uninstall msg2agent-crds{helm_context}
   kubectl delete crd relays.msg2agent.xyz tenants.msg2agent.xyz agents.msg2agent.xyz{context}
@@ -57,8 +57,8 @@ The definitions stay. These delete them, with every Relay, Tenant and Agent of t
     format!(
         "  kubectl get m2a --namespace {DEMO_NAMESPACE}{context}
   kubectl describe agent/alice --namespace {DEMO_NAMESPACE}{context}
-  m2a doctor agent/alice --namespace {DEMO_NAMESPACE}{context}    # walks what an MCP client walks
-  kubectl get secret demo-invitation-claude --namespace {DEMO_NAMESPACE}{context} -o jsonpath='{{.data.code}}' | base64 -d    # to sign in with
+  m2a doctor agent/alice --namespace {DEMO_NAMESPACE}{context}    # takes the steps of an MCP client
+  kubectl get secret demo-invitation-claude --namespace {DEMO_NAMESPACE}{context} -o jsonpath='{{.data.code}}' | base64 -d    # the code to sign in with
   m2a verify {proof}
 {end}",
         proof = proof.display(),
@@ -85,7 +85,7 @@ mod tests {
             found += 1;
         }
         assert_eq!(found, 10, "{text}");
-        assert!(!text.contains("ends it all") && !text.contains("cluster shell"), "{text}");
+        assert!(!text.contains("stops the cluster") && !text.contains("cluster shell"), "{text}");
     }
 
     #[test]
