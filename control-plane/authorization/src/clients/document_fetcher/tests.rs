@@ -91,12 +91,7 @@ macro_rules! resolves_to {
 }
 
 fn causes(error: &FetchError) -> String {
-    let (mut text, mut cause) = (String::new(), error.source());
-    while let Some(error) = cause {
-        text.push_str(&error.to_string());
-        cause = error.source();
-    }
-    text
+    error.source().map(daemon::error_chain).unwrap_or_default()
 }
 
 #[tokio::test]
