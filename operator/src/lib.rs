@@ -37,6 +37,8 @@ pub mod relay_client;
 pub mod relay_replicas;
 pub mod secret;
 pub mod settings;
+#[cfg(test)]
+mod simulator;
 pub mod status_writer;
 pub mod teardown;
 pub mod tenant;
