@@ -38,6 +38,8 @@ pub mod relay_client;
 pub mod relay_replicas;
 pub mod secret;
 pub mod settings;
+#[cfg(test)]
+mod simulator;
 pub mod startup;
 pub mod status_writer;
 pub mod teardown;
