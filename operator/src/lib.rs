@@ -25,6 +25,7 @@ pub mod metrics;
 pub mod network_policy;
 pub mod object_key;
 pub mod pod;
+pub mod pod_user;
 pub mod programming;
 pub mod queue;
 pub mod rbac;
