@@ -28,6 +28,7 @@ pub mod network_policy;
 pub mod object_key;
 pub mod observed;
 pub mod pod;
+pub mod pod_user;
 pub mod programming;
 pub mod queue;
 pub mod rbac;

@@ -72,7 +72,7 @@ async fn serve_admin(
     registry: prometheus::Registry,
     tasks: &Tasks,
 ) -> anyhow::Result<()> {
-    let listener = tokio::net::TcpListener::bind(settings.admin_listen)
+    let listener = daemon::listen::bind(settings.admin_listen)
         .await
         .with_context(|| format!("failed to listen on {}", settings.admin_listen))?;
     let router = daemon::admin::router(readiness.clone(), registry);

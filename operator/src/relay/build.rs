@@ -14,6 +14,7 @@ use kube::ResourceExt as _;
 use super::metadata::metadata;
 use crate::component;
 use crate::pod;
+use crate::pod_user::pod_security;
 use crate::settings::Settings;
 
 mod image;
@@ -183,7 +184,7 @@ fn pod_spec(relay: &Relay, settings: &Settings) -> PodSpec {
         service_account_name: Some(name::relay(&owner)),
         automount_service_account_token: Some(false),
         enable_service_links: Some(false),
-        security_context: Some(pod::pod_security()),
+        security_context: Some(pod_security(settings.pod_user)),
         termination_grace_period_seconds: Some(
             settings_file::drain_timeout_seconds(relay) + SHUTDOWN_GRACE_SECONDS,
         ),
