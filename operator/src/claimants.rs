@@ -4,22 +4,22 @@
 use std::sync::Arc;
 
 use kube::Resource;
-use kube::runtime::reflector::Store;
 
 use crate::caches;
 use crate::index::{Index, Indexed};
 use crate::object_key::NamespacedName;
+use crate::watch_store::WatchStore;
 
 /// The other objects that claim the same name as `object`, without those that have no consent to
 /// refer to the same referent.
 pub fn other_claimants<K>(
     index: &Index,
-    store: &Store<K>,
+    store: &WatchStore<K>,
     object: &K,
     is_permitted: impl Fn(&K) -> bool,
 ) -> Vec<Arc<K>>
 where
-    K: Indexed + Resource<DynamicType = ()> + Clone + 'static,
+    K: Indexed + Resource<DynamicType = ()>,
 {
     let Some((referent, claimed)) = object.claim() else { return Vec::new() };
     let name = NamespacedName::from_object(object);

@@ -26,7 +26,7 @@ pub(super) async fn converge(context: &Context, relay: &Relay, name: &Namespaced
     let owner = relay.uid().unwrap_or_default();
     let (client, applier, settings) = (&context.client, &context.applier, &context.settings);
     let Some(max) = relay.spec.gateway.replicas.scaled_to() else {
-        applier.remove::<HorizontalPodAutoscaler>(client, name).await?;
+        applier.remove::<HorizontalPodAutoscaler>(client, &owner, name).await?;
         let replicas = Some(relay.spec.gateway.replicas.min);
         return applier.apply(client, &owner, &build::deployment(relay, settings, replicas)).await;
     };
