@@ -2,8 +2,8 @@
 //! the relays.
 //!
 //! Every kind is reconciled in the same steps: observe, decide (pure functions), apply, report the
-//! status. Reading order: [`commands::run`], [`watches`], [`queue`], [`controller`], then a kind:
-//! [`relay`], [`tenant`], [`agent`].
+//! status. Reading order: [`commands::run`], [`operator_process`], [`watches`], [`queue`],
+//! [`controller`], then a kind: [`relay`], [`tenant`], [`agent`].
 
 pub mod agent;
 pub mod apply;
@@ -26,6 +26,7 @@ pub mod metrics;
 pub mod network_policy;
 pub mod object_key;
 pub mod observed;
+pub mod operator_process;
 pub mod pod;
 pub mod programming;
 pub mod queue;
@@ -37,6 +38,8 @@ pub mod relay_client;
 pub mod relay_replicas;
 pub mod secret;
 pub mod settings;
+#[cfg(test)]
+mod simulator;
 pub mod status_writer;
 pub mod teardown;
 pub mod tenant;
