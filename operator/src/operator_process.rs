@@ -53,6 +53,7 @@ pub fn start(backends: Backends, settings: Settings, metrics: Metrics, readiness
         recorder: Recorder::new(fenced, reporter),
         metrics,
         settings: Arc::new(settings),
+        first_attempts: Arc::default(),
     };
     spawn_election(unfenced, context, fence, tasks);
 }
