@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 
 use crds::label;
-use crds::relay::Volume as VolumeSpec;
+use crds::volume::Volume as VolumeSpec;
 use k8s_openapi::api::core::v1::{
     Capabilities, Container, ContainerPort, EnvVar, HTTPGetAction, KeyToPath, LocalObjectReference,
     PersistentVolumeClaim, PersistentVolumeClaimSpec, Probe, ResourceRequirements, SecretVolumeSource,

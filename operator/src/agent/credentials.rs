@@ -129,8 +129,7 @@ async fn write_to_relay(
 
 /// The overlap of the spec. The API server has checked its pattern and range.
 fn overlap(agent: &Agent) -> Duration {
-    let text = &agent.spec.credentials.rotation.overlap;
-    text.parse::<kube::core::Duration>().map_or(DEFAULT_OVERLAP_GRACE, Duration::from)
+    agent.spec.credentials.rotation.overlap.as_secs().map_or(DEFAULT_OVERLAP_GRACE, Duration::from_secs)
 }
 
 fn build(

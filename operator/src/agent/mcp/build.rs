@@ -171,7 +171,14 @@ fn container(agent: &Agent, resolved: &ResolvedAgent, settings: &Settings) -> Co
         env: Some(environment(agent, resolved, &settings.cluster_domain)),
         ports: Some(vec![pod::port("https", name::MCP_POD_PORT), pod::port("admin", name::MCP_ADMIN_PORT)]),
         resources: Some(
-            agent.spec.mcp.resources.clone().unwrap_or_else(|| pod::resources("20m", "32Mi", "256Mi")),
+            agent
+                .spec
+                .mcp
+                .template
+                .container
+                .resources
+                .clone()
+                .unwrap_or_else(|| pod::resources("20m", "32Mi", "256Mi")),
         ),
         security_context: Some(pod::container_security()),
         volume_mounts: Some(mounts),

@@ -21,6 +21,8 @@ use crate::relay::urls;
 /// Data key of the ConfigMap, which is also the name of the file.
 const FILE: &str = "relay.toml";
 pub(super) const VOLUME: &str = "settings";
+/// The default of the resource definition.
+const DEFAULT_DRAIN_TIMEOUT_SECONDS: i64 = 20;
 
 /// The settings that the operator sets. The relay refuses to start with a name that it does not
 /// know.
@@ -35,7 +37,7 @@ struct SettingsFile<'a> {
     data_dir: &'a str,
     log_format: &'a str,
     log_filter: &'a str,
-    drain_timeout_seconds: u32,
+    drain_timeout_seconds: i64,
     #[serde(skip_serializing_if = "Option::is_none")]
     otlp_endpoint: Option<&'a str>,
     tls: Tls,
@@ -90,7 +92,7 @@ fn settings<'a>(relay: &'a Relay, cluster_domain: &str) -> SettingsFile<'a> {
         data_dir: path::DATA,
         log_format: "json",
         log_filter: spec.log_filter.as_deref().unwrap_or("info"),
-        drain_timeout_seconds: spec.drain_timeout_seconds,
+        drain_timeout_seconds: drain_timeout_seconds(relay),
         otlp_endpoint: spec.otlp_endpoint.as_deref(),
         tls: Tls { cert_file: format!("{}/tls.crt", path::TLS), key_file: format!("{}/tls.key", path::TLS) },
         oauth: oauth(relay, cluster_domain),
@@ -110,8 +112,14 @@ fn oauth<'a>(relay: &'a Relay, cluster_domain: &str) -> Oauth<'a> {
             .map(|provider| format!("{}/{}", path::PROVIDER, provider.client_secret_ref.key)),
         trusted_proxies: &spec.trusted_proxies,
         gateway_url: urls::gateway_url(relay, cluster_domain),
-        gateway_token_file: relay.spec.mcp.enabled.then(|| format!("{}/token", path::GATEWAY)),
+        gateway_token_file: relay.spec.gateway.enabled.then(|| format!("{}/token", path::GATEWAY)),
     }
+}
+
+/// The drain timeout of the spec. The API server has checked its pattern and range.
+pub(super) fn drain_timeout_seconds(relay: &Relay) -> i64 {
+    let seconds = relay.spec.drain_timeout.as_secs();
+    seconds.and_then(|seconds| i64::try_from(seconds).ok()).unwrap_or(DEFAULT_DRAIN_TIMEOUT_SECONDS)
 }
 
 /// The hash of the settings, for the pod template. A relay reads its settings at startup, so a

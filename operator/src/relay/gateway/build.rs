@@ -66,7 +66,7 @@ impl GatewayObjects {
 pub fn hosts(relay: &Relay, cluster_domain: &str) -> Vec<String> {
     let service = name::relay_gateway(&relay.name_any());
     let mut hosts = name::service_hosts(&service, &namespace(relay), cluster_domain);
-    hosts.extend(relay.spec.mcp.public_url.as_ref().map(|url| url.host().to_owned()));
+    hosts.extend(relay.spec.gateway.public_url.as_ref().map(|url| url.host().to_owned()));
     hosts
 }
 
@@ -171,7 +171,14 @@ fn container(relay: &Relay, settings: &Settings) -> Container {
         env: Some(environment(relay, &settings.cluster_domain)),
         ports: Some(vec![pod::port("https", name::MCP_POD_PORT), pod::port("admin", name::MCP_ADMIN_PORT)]),
         resources: Some(
-            relay.spec.mcp.resources.clone().unwrap_or_else(|| pod::resources("50m", "32Mi", "256Mi")),
+            relay
+                .spec
+                .gateway
+                .template
+                .container
+                .resources
+                .clone()
+                .unwrap_or_else(|| pod::resources("50m", "32Mi", "256Mi")),
         ),
         security_context: Some(pod::container_security()),
         volume_mounts: Some(vec![pod::mount("tls", TLS_PATH, true), pod::mount("token", TOKEN_PATH, true)]),
