@@ -181,6 +181,7 @@ async fn suspend_refused(context: &Context, agent: &Agent) -> Result<()> {
         return Ok(());
     }
     let content = admin::AgentSpec {
+        root_key: identity::recorded_root_key(agent),
         suspended: true,
         deletion_policy: Some(deletion_policy(agent.spec.deletion_policy)),
         ..admin::AgentSpec::default()
