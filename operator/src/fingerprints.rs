@@ -11,6 +11,7 @@ use serde::Serialize;
 
 use crate::object_key::{NamespacedName, ObjectKey};
 use crate::queue::{Priority, Queue};
+use crate::watch_scope::WatchScope;
 
 mod fingerprint;
 
@@ -43,6 +44,8 @@ struct Entry {
     written: Option<Fingerprint>,
     /// The hash of the content that was applied last.
     applied: Option<u64>,
+    /// Whether the watch has shown nothing since the last write.
+    written_is_newer: bool,
     is_being_written: bool,
     /// Whether the watch saw a change during the write.
     changed_meanwhile: bool,
@@ -83,12 +86,17 @@ impl Fingerprints {
         self.enqueue(Fingerprint::from_object(object).owner);
     }
 
-    /// Compares with a complete list of a kind. Objects that are gone are forgotten.
-    pub(crate) fn saw_list<K: Resource<DynamicType = ()> + Serialize>(&self, objects: &[K]) {
+    /// Compares with a complete list of a kind within `scope`. Objects that are gone are forgotten.
+    pub(crate) fn saw_list<K: Resource<DynamicType = ()> + Serialize>(
+        &self,
+        scope: &WatchScope,
+        objects: &[K],
+    ) {
         let listed: HashSet<_> = objects.iter().map(ChildKey::from_object).collect();
         let kind = K::kind(&());
         let gone = self.remove_where(|key, entry| {
-            *key.kind == *kind && entry.seen.is_some() && !listed.contains(key)
+            let is_listable = *key.kind == *kind && scope.contains(&key.name) && entry.seen.is_some();
+            is_listable && !listed.contains(key)
         });
         gone.into_iter().for_each(|entry| self.enqueue(entry.seen.and_then(|seen| seen.owner)));
         objects.iter().for_each(|object| self.saw(object));
@@ -109,6 +117,16 @@ impl Fingerprints {
         (entry.is_being_written, entry.changed_meanwhile) = (true, false);
         drop(entries);
         WriteInProgress { fingerprints: self, key }
+    }
+
+    /// The last known resourceVersion of an object without a generation, such as a Secret. `None`:
+    /// the watch knows no such object, and this process wrote none.
+    #[must_use]
+    pub fn resource_version<K: Resource<DynamicType = ()>>(&self, name: &NamespacedName) -> Option<String> {
+        let entries = self.lock();
+        let entry = entries.get(&ChildKey::new::<K>(name.clone()))?;
+        let newest = if entry.written_is_newer { entry.written.as_ref() } else { entry.seen.as_ref() };
+        newest.and_then(Fingerprint::resource_version).map(str::to_owned)
     }
 
     pub(crate) fn seen(&self, key: &ChildKey) -> Option<Fingerprint> {
@@ -159,6 +177,7 @@ impl Entry {
         let is_new = self.seen.as_ref() != Some(&seen);
         let is_ours = self.written.as_ref() == Some(&seen);
         self.seen = Some(seen);
+        self.written_is_newer = false;
         if self.is_being_written {
             self.changed_meanwhile |= is_new;
             return false;
@@ -172,10 +191,11 @@ impl Entry {
         let changed = std::mem::take(&mut self.changed_meanwhile);
         let Some((written, applied)) = written else {
             // The write may have been applied, so that nothing is known about the object.
-            (self.applied, self.written) = (None, None);
+            (self.applied, self.written, self.written_is_newer) = (None, None, false);
             return self.seen.as_ref().filter(|_| changed).and_then(|seen| seen.owner.clone());
         };
         let foreign = changed && self.seen.as_ref() != Some(&written);
+        self.written_is_newer = self.seen.as_ref() != Some(&written);
         let owner = written.owner.clone().filter(|_| foreign);
         (self.applied, self.written) = (applied, Some(written));
         owner
@@ -266,7 +286,7 @@ mod tests {
             fingerprints.begin_write(ChildKey::from_object(object)).finish(object, Some(7));
             fingerprints.saw(object);
         }
-        fingerprints.saw_list(&[kept.clone()]);
+        fingerprints.saw_list(&WatchScope::Cluster, std::slice::from_ref(&kept));
         assert!(queue.contains(&alice()));
         assert!(!fingerprints.is_applied(&ChildKey::from_object(&lost), 7, false), "it is made again");
         assert!(fingerprints.is_applied(&ChildKey::from_object(&kept), 7, false));
@@ -274,10 +294,29 @@ mod tests {
     }
 
     #[test]
-    fn a_list_of_one_kind_says_nothing_about_another() {
+    fn a_list_of_another_kind_or_namespace_says_nothing() {
         let (fingerprints, _queue) = fingerprints();
         fingerprints.saw(&secret("a", "2"));
-        fingerprints.saw_list::<k8s_openapi::api::core::v1::Service>(&[]);
+        fingerprints.saw_list::<k8s_openapi::api::core::v1::Service>(&WatchScope::Cluster, &[]);
+        fingerprints.saw_list::<Secret>(&WatchScope::Namespace("other".into()), &[]);
         assert!(fingerprints.exists(&ChildKey::from_object(&secret("a", "2"))));
+    }
+
+    #[test]
+    fn the_newest_resource_version_is_that_of_the_last_write_or_event() {
+        let (fingerprints, _queue) = fingerprints();
+        let name = NamespacedName::new("team", "a");
+        let version = || fingerprints.resource_version::<Secret>(&name);
+        assert_eq!(version(), None);
+        fingerprints.saw(&secret("a", "1"));
+        assert_eq!(version().as_deref(), Some("1"));
+        let write = fingerprints.begin_write(ChildKey::from_object(&secret("a", "2")));
+        write.finish(&secret("a", "2"), None);
+        assert_eq!(version().as_deref(), Some("2"), "before the event");
+        fingerprints.saw(&secret("a", "2"));
+        fingerprints.saw(&secret("a", "3"));
+        assert_eq!(version().as_deref(), Some("3"));
+        fingerprints.saw_deletion(&secret("a", "3"));
+        assert_eq!(version(), None);
     }
 }

@@ -6,6 +6,7 @@ use std::collections::HashMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use crate::object_key::{Kind, ObjectKey};
+use crate::watch_scope::WatchScope;
 
 /// Uids of objects that cannot be decoded, by name.
 #[derive(Debug, Default)]
@@ -20,11 +21,19 @@ impl Undecodable {
         self.lock().remove(key).is_some()
     }
 
-    /// Replaces the objects of one kind.
-    pub(crate) fn replace(&self, kind: Kind, objects: impl IntoIterator<Item = (ObjectKey, String)>) {
+    /// Replaces the objects of one kind within `scope`. Returns the former ones.
+    pub(crate) fn replace(
+        &self,
+        kind: Kind,
+        scope: &WatchScope,
+        objects: HashMap<ObjectKey, String>,
+    ) -> HashMap<ObjectKey, String> {
         let mut found = self.lock();
-        found.retain(|key, _| key.kind != kind);
+        let is_replaced = |key: &ObjectKey| key.kind == kind && scope.contains(&key.name);
+        let (former, others) = std::mem::take(&mut *found).into_iter().partition(|(key, _)| is_replaced(key));
+        *found = others;
         found.extend(objects);
+        former
     }
 
     #[must_use]
@@ -66,7 +75,8 @@ mod tests {
         let undecodable = Undecodable::default();
         undecodable.insert(key(Kind::Agent), "1".to_owned());
         undecodable.insert(key(Kind::Tenant), "2".to_owned());
-        undecodable.replace(Kind::Agent, []);
+        let former = undecodable.replace(Kind::Agent, &WatchScope::Cluster, HashMap::new());
+        assert_eq!(former.len(), 1);
         assert!(!undecodable.contains_uid("1") && undecodable.contains_uid("2"));
         assert!(undecodable.contains_kind(Kind::Tenant) && !undecodable.contains_kind(Kind::Agent));
     }

@@ -7,6 +7,7 @@ use std::collections::HashMap;
 use std::sync::{Arc, PoisonError, RwLock};
 
 use crate::object_key::NamespacedName;
+use crate::watch_scope::WatchScope;
 
 /// The objects of one kind by name.
 pub(crate) type Objects<K> = HashMap<NamespacedName, Arc<K>>;
@@ -56,8 +57,14 @@ impl<K> WatchStore<K> {
         self.0.write().unwrap_or_else(PoisonError::into_inner).remove(name)
     }
 
-    /// Replaces all objects at once. Returns the former ones.
-    pub(crate) fn replace(&self, objects: Objects<K>) -> Objects<K> {
-        std::mem::replace(&mut *self.0.write().unwrap_or_else(PoisonError::into_inner), objects)
+    /// Replaces all objects of `scope` at once. Returns the former ones.
+    pub(crate) fn replace(&self, scope: &WatchScope, mut objects: Objects<K>) -> Objects<K> {
+        let mut found = self.0.write().unwrap_or_else(PoisonError::into_inner);
+        let (former, others) = std::mem::take(&mut *found)
+            .into_iter()
+            .partition::<Objects<K>, _>(|(name, _)| scope.contains(name));
+        objects.extend(others);
+        *found = objects;
+        former
     }
 }

@@ -60,6 +60,14 @@ impl Fingerprint {
         same_number && same_owners && self.uid == seen.uid && self.state == seen.state
     }
 
+    /// The resourceVersion, of kinds whose content it stands for.
+    pub(super) fn resource_version(&self) -> Option<&str> {
+        match &self.state {
+            State::ResourceVersion(version) => Some(version),
+            State::Generation(_) | State::SpecHash(_) => None,
+        }
+    }
+
     /// Whether the object with this uid owns it.
     pub(crate) fn is_owned_by(&self, uid: &str) -> bool {
         self.owner_uids.iter().any(|found| **found == *uid)

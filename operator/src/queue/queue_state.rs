@@ -18,6 +18,18 @@ pub enum Priority {
     First,
 }
 
+impl Priority {
+    /// The label of the metric.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Normal => "normal",
+            Self::Urgent => "urgent",
+            Self::First => "first",
+        }
+    }
+}
+
 /// Which keys a worker takes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum WorkerKind {

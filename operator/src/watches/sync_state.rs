@@ -15,7 +15,7 @@ pub const STUCK_TIMEOUT: Duration = Duration::from_secs(100);
 
 /// The state of every store. Cheap to clone; clones share it.
 #[derive(Debug, Clone, Default)]
-pub struct SyncState(Arc<Mutex<BTreeMap<&'static str, StoreState>>>);
+pub struct SyncState(Arc<Mutex<BTreeMap<String, StoreState>>>);
 
 #[derive(Debug, Clone, Copy)]
 struct StoreState {
@@ -26,22 +26,22 @@ struct StoreState {
 /// The part of one store, which its watch keeps.
 #[derive(Debug)]
 pub(super) struct StoreSync {
-    store: &'static str,
+    store: String,
     state: SyncState,
 }
 
 impl SyncState {
     /// Adds a store that is not synced yet.
-    pub(super) fn register(&self, store: &'static str) -> StoreSync {
-        self.lock().insert(store, StoreState { is_synced: false, last_heard: Instant::now() });
-        StoreSync { store, state: self.clone() }
+    pub(super) fn register(&self, store: &str) -> StoreSync {
+        self.lock().insert(store.to_owned(), StoreState { is_synced: false, last_heard: Instant::now() });
+        StoreSync { store: store.to_owned(), state: self.clone() }
     }
 
     /// Whether the store may be used.
     ///
     /// # Errors
     /// Why not, as a sentence.
-    pub fn check(&self, store: &'static str) -> Result<(), String> {
+    pub fn check(&self, store: &str) -> Result<(), String> {
         let found = self.lock().get(store).copied();
         found.map_or_else(|| Err(format!("{store} is not watched")), |found| decide(store, found, Instant::now()))
     }
@@ -55,7 +55,7 @@ impl SyncState {
         self.lock().iter().try_for_each(|(store, found)| decide(store, *found, now))
     }
 
-    fn lock(&self) -> MutexGuard<'_, BTreeMap<&'static str, StoreState>> {
+    fn lock(&self) -> MutexGuard<'_, BTreeMap<String, StoreState>> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -83,7 +83,7 @@ impl StoreSync {
     }
 
     fn change(&self, change: impl FnOnce(&mut StoreState)) {
-        self.state.lock().get_mut(self.store).into_iter().for_each(change);
+        self.state.lock().get_mut(&self.store).into_iter().for_each(change);
     }
 }
 
