@@ -34,6 +34,8 @@ pub const CLUSTER: &[Rule] = &[
     // cannot overwrite each other's key.
     Rule { group: "", resources: &["secrets"], verbs: &["get", "list", "watch", "create", "update"] },
     Rule { group: "", resources: &["services", "serviceaccounts", "configmaps"], verbs: OWNED },
+    // A volume grows through its claim.
+    Rule { group: "", resources: &["persistentvolumeclaims"], verbs: &["get", "patch"] },
     // Consent depends on the labels of namespaces.
     Rule { group: "", resources: &["namespaces"], verbs: &["get", "list", "watch"] },
     Rule { group: "apps", resources: &["statefulsets", "deployments"], verbs: OWNED },

@@ -19,6 +19,7 @@ use crate::object_key::NamespacedName;
 use crate::relay;
 use crate::secret::{self, Found};
 use crate::tls_secret;
+use crate::volume_growth;
 use build::McpObjects;
 
 mod build;
@@ -54,7 +55,9 @@ async fn apply(context: &Context, agent: &Agent, objects: McpObjects) -> Result<
     applier.apply(client, &owner, &service_account).await?;
     applier.apply(client, &owner, &network_policy).await?;
     applier.apply(client, &owner, &service).await?;
-    applier.apply(client, &owner, &stateful_set).await
+    let grown = volume_growth::converge(context, stateful_set).await;
+    applier.apply(client, &owner, &grown.stateful_set).await?;
+    grown.failure.map_or(Ok(()), Err)
 }
 
 /// Removes every object but the Secret, which the operator may not delete. It is deleted with the
@@ -84,7 +87,7 @@ async fn serving_certificate(context: &Context, agent: &Agent, resolved: &Resolv
         NamespacedName::new(&agent.namespace().unwrap_or_default(), &name::agent_mcp_tls(&agent.name_any()));
     let uid = agent.uid().unwrap_or_default();
     let found = secret::read(&context.client, &secret_name, label::SECRET_SERVING, &uid).await?;
-    let hosts = build::hosts(agent, &context.settings.cluster_domain);
+    let hosts = build::certificate_hosts(agent, &context.settings.cluster_domain);
     let Some(access) = context.relay_replicas.access(&resolved.relay) else { return Ok(RESYNC_INTERVAL) };
     let held = match &found {
         Found::Ours(held) => tls_secret::certificate(held),
