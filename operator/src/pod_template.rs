@@ -1,7 +1,7 @@
 //! Merges what the author of a Relay or an Agent sets (`template`) into a pod that the operator
 //! built. Pure.
 //!
-//! Labels, annotations and environment variables of the operator win, because selectors and the
+//! Labels, annotations and `MSG2AGENT_` variables of the operator win, because selectors and the
 //! program depend on them. The security context is not part of the template.
 
 use std::collections::BTreeMap;
@@ -96,21 +96,26 @@ fn pull_secrets(
 }
 
 fn container(template: &ContainerTemplate, built: Container) -> Container {
-    let mut environment = built.env.unwrap_or_default();
-    let is_own =
-        |name: &str, own: &[EnvVar]| name.starts_with(OWN_VARIABLES) || own.iter().any(|v| v.name == name);
-    let given: Vec<_> =
-        template.env.iter().filter(|variable| !is_own(&variable.name, &environment)).cloned().collect();
-    environment.extend(given);
     Container {
         resources: template.resources.clone().or(built.resources),
-        env: (!environment.is_empty()).then_some(environment),
+        env: environment(&template.env, built.env.unwrap_or_default()),
         ..built
     }
 }
 
+/// The operator's variables, then those of the author. An author may replace a variable that is not
+/// of the program, such as the proxy of the operator's settings.
+fn environment(given: &[EnvVar], own: Vec<EnvVar>) -> Option<Vec<EnvVar>> {
+    let given: Vec<_> = given.iter().filter(|variable| !variable.name.starts_with(OWN_VARIABLES)).collect();
+    let is_replaced = |own: &EnvVar| given.iter().any(|variable| variable.name == own.name);
+    let mut merged: Vec<_> = own.into_iter().filter(|own| !is_replaced(own)).collect();
+    merged.extend(given.into_iter().cloned());
+    (!merged.is_empty()).then_some(merged)
+}
+
 #[cfg(test)]
 mod tests {
+    use k8s_openapi::api::core::v1::PodSecurityContext;
     use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
     use serde_json::json;
 
@@ -121,11 +126,15 @@ mod tests {
         serde_json::from_value(value).unwrap()
     }
 
+    fn security() -> PodSecurityContext {
+        PodSecurityContext { run_as_non_root: Some(true), ..PodSecurityContext::default() }
+    }
+
     fn built() -> PodTemplateSpec {
         let labels = pod::selector_labels("msg2agent.xyz/relay", "main", "relay");
         let container = Container {
             name: "relay".into(),
-            env: Some(pod::env(&[("MSG2AGENT_DIR", "/run"), ("HOME", "/run")])),
+            env: Some(pod::env(&[("MSG2AGENT_DIR", "/run"), ("HTTPS_PROXY", "http://default")])),
             resources: Some(pod::resources("50m", "64Mi", "512Mi")),
             security_context: Some(pod::container_security()),
             ..Container::default()
@@ -139,7 +148,7 @@ mod tests {
             spec: Some(PodSpec {
                 containers: vec![container],
                 image_pull_secrets: pod::pull_secrets(&["registry".into()]),
-                security_context: Some(pod::pod_security()),
+                security_context: Some(security()),
                 ..PodSpec::default()
             }),
         }
@@ -171,17 +180,18 @@ mod tests {
     }
 
     #[test]
-    fn variables_are_added_and_the_operators_own_win() {
+    fn variables_are_added_and_those_of_the_program_stay_the_operators() {
         let spec = merged(json!({"container": {"env": [
             {"name": "HTTPS_PROXY", "value": "http://proxy"},
-            {"name": "HOME", "value": "/theirs"},
+            {"name": "NO_PROXY", "value": ".svc"},
+            {"name": "MSG2AGENT_DIR", "value": "/theirs"},
             {"name": "MSG2AGENT_NEW", "value": "theirs"},
         ]}}))
         .spec
         .unwrap();
         let env: Vec<_> =
             spec.containers[0].env.iter().flatten().map(|v| (&*v.name, v.value.as_deref())).collect();
-        let expected = [("MSG2AGENT_DIR", "/run"), ("HOME", "/run"), ("HTTPS_PROXY", "http://proxy")];
+        let expected = [("MSG2AGENT_DIR", "/run"), ("HTTPS_PROXY", "http://proxy"), ("NO_PROXY", ".svc")];
         assert_eq!(env, expected.map(|(name, value)| (name, Some(value))));
     }
 
@@ -190,7 +200,7 @@ mod tests {
         let spec = merged(json!({"container": {"resources": {"requests": {"cpu": "1"}}}})).spec.unwrap();
         let resources = spec.containers[0].resources.clone().unwrap();
         assert_eq!((resources.requests.unwrap().len(), resources.limits), (1, None));
-        assert_eq!(spec.security_context, Some(pod::pod_security()));
+        assert_eq!(spec.security_context, Some(security()));
         assert_eq!(spec.containers[0].security_context, Some(pod::container_security()));
     }
 

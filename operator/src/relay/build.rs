@@ -3,7 +3,8 @@
 use crds::{Relay, label, name};
 use k8s_openapi::api::apps::v1::{StatefulSet, StatefulSetSpec};
 use k8s_openapi::api::core::v1::{
-    ConfigMap, Container, PodSpec, PodTemplateSpec, Service, ServiceAccount, ServiceSpec, Volume, VolumeMount,
+    ConfigMap, Container, EnvVar, PodSpec, PodTemplateSpec, Service, ServiceAccount, ServiceSpec, Volume,
+    VolumeMount,
 };
 use k8s_openapi::api::networking::v1::NetworkPolicy;
 use k8s_openapi::api::policy::v1::{PodDisruptionBudget, PodDisruptionBudgetSpec};
@@ -13,6 +14,7 @@ use kube::ResourceExt as _;
 
 use super::metadata::metadata;
 use crate::component;
+use crate::pod_user::pod_security;
 use crate::settings::Settings;
 use crate::{pod, pod_template};
 
@@ -191,7 +193,7 @@ fn pod_spec(relay: &Relay, settings: &Settings) -> PodSpec {
         service_account_name: Some(name::relay(&owner)),
         automount_service_account_token: Some(false),
         enable_service_links: Some(false),
-        security_context: Some(pod::pod_security()),
+        security_context: Some(pod_security(settings.pod_user)),
         termination_grace_period_seconds: Some(
             settings_file::drain_timeout_seconds(relay) + SHUTDOWN_GRACE_SECONDS,
         ),
@@ -208,6 +210,7 @@ fn container(relay: &Relay, settings: &Settings) -> Container {
         image: Some(image::reference(relay, settings)),
         image_pull_policy: Some(image::pull_policy(relay, settings).into()),
         args: Some(settings_file::arguments()),
+        env: proxy_environment(settings),
         ports: Some(vec![pod::port("wss", name::RELAY_PORT), pod::port("admin", name::RELAY_ADMIN_PORT)]),
         resources: Some(pod::resources("50m", "64Mi", "512Mi")),
         security_context: Some(pod::container_security()),
@@ -215,6 +218,13 @@ fn container(relay: &Relay, settings: &Settings) -> Container {
         ..Container::default()
     };
     pod::with_probes(container, name::RELAY_ADMIN_PORT)
+}
+
+/// Variables instead of settings, because a relay of another version may not know the settings.
+fn proxy_environment(settings: &Settings) -> Option<Vec<EnvVar>> {
+    let proxy = settings.relay_https_proxy.as_deref()?;
+    let except = settings.relay_no_proxy.as_deref().unwrap_or_default();
+    Some(pod::env(&[("HTTPS_PROXY", proxy), ("NO_PROXY", except)]))
 }
 
 #[cfg(test)]

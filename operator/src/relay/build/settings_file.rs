@@ -5,8 +5,10 @@
 //! their paths.
 
 use std::collections::BTreeMap;
+use std::net::SocketAddr;
 
 use crds::{Relay, RelayLimits, label, name};
+use daemon::listen::every_address;
 use k8s_openapi::api::core::v1::{ConfigMap, ConfigMapVolumeSource, Volume};
 use kube::ResourceExt as _;
 use serde::Serialize;
@@ -27,8 +29,8 @@ const DEFAULT_DRAIN_TIMEOUT_SECONDS: i64 = 20;
 #[derive(Serialize)]
 struct SettingsFile<'a> {
     domain: &'a str,
-    listen: String,
-    admin_listen: String,
+    listen: SocketAddr,
+    admin_listen: SocketAddr,
     /// The admin listener has no TLS. The NetworkPolicy allows only the operator to connect.
     insecure_admin_plaintext: bool,
     admin_token_file: String,
@@ -85,8 +87,8 @@ fn settings<'a>(relay: &'a Relay, cluster_domain: &str) -> SettingsFile<'a> {
     let spec = &relay.spec;
     SettingsFile {
         domain: &spec.domain,
-        listen: format!("0.0.0.0:{}", name::RELAY_PORT),
-        admin_listen: format!("0.0.0.0:{}", name::RELAY_ADMIN_PORT),
+        listen: every_address(name::RELAY_PORT),
+        admin_listen: every_address(name::RELAY_ADMIN_PORT),
         insecure_admin_plaintext: true,
         admin_token_file: format!("{}/token", path::ADMIN),
         data_dir: path::DATA,
