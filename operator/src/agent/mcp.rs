@@ -24,8 +24,9 @@ use build::McpObjects;
 
 mod build;
 
-/// Brings the endpoint to the state of the spec. It is created when the agent has a key. Returns
-/// the time until its certificate is due for renewal.
+/// Brings the endpoint to the state of the spec. It is created when the agent has a key, and left
+/// alone while the Relay does not grant its public host. Returns the time until its certificate is
+/// due for renewal.
 ///
 /// # Errors
 /// [`Error::NameTaken`] for an object of another owner, and errors of the API server.
@@ -38,7 +39,7 @@ pub(super) async fn converge(
     if !agent.spec.mcp.enabled {
         return remove(context, agent).await.map(|()| RESYNC_INTERVAL);
     }
-    if !has_key {
+    if !has_key || !resolved.public_host_is_granted {
         return Ok(RESYNC_INTERVAL);
     }
     let renewal = serving_certificate(context, agent, resolved).await?;
