@@ -2,8 +2,8 @@
 //! the relays.
 //!
 //! Every kind is reconciled in the same steps: observe, decide (pure functions), apply, report the
-//! status. Reading order: [`commands::run`], [`watches`], [`queue`], [`controller`], then a kind:
-//! [`relay`], [`tenant`], [`agent`].
+//! status. Reading order: [`commands::run`], [`startup`], [`watches`], [`queue`], [`controller`],
+//! then a kind: [`relay`], [`tenant`], [`agent`].
 
 pub mod agent;
 pub mod apply;
@@ -19,6 +19,7 @@ pub mod consent;
 pub mod context;
 pub mod controller;
 pub mod error;
+pub mod fenced_client;
 pub mod finalizer;
 pub mod index;
 pub mod lease;
@@ -38,6 +39,9 @@ pub mod relay_client;
 pub mod relay_replicas;
 pub mod secret;
 pub mod settings;
+#[cfg(test)]
+mod simulator;
+pub mod startup;
 pub mod status_writer;
 pub mod teardown;
 pub mod tenant;
