@@ -19,6 +19,7 @@ pub mod consent;
 pub mod context;
 pub mod controller;
 pub mod definitions;
+pub mod deletion_policy;
 pub mod error;
 pub mod fenced_client;
 pub mod finalizer;
