@@ -84,9 +84,7 @@ impl Caches {
         }
         let referent = match key.kind {
             Kind::Relay => None,
-            Kind::Tenant => {
-                self.tenant(&key.name).map(|tenant| index::relay_of(&tenant).key(Kind::Relay))
-            }
+            Kind::Tenant => self.tenant(&key.name).map(|tenant| index::relay_of(&tenant).key(Kind::Relay)),
             Kind::Agent => self.agent(&key.name).map(|agent| index::tenant_of(&agent).key(Kind::Tenant)),
         };
         referent.is_some_and(|referent| self.is_unknown(&referent))

@@ -7,14 +7,16 @@ use serde::Serialize;
 
 /// A kind with conditions in its status.
 pub trait HasConditions {
-    type Status: Serialize + PartialEq + Send + Sync;
+    type Status: Serialize + PartialEq + Clone + Default + Send + Sync;
 
     fn status(&self) -> Option<&Self::Status>;
     fn conditions(status: &Self::Status) -> &[Condition];
+    /// The object's status with other conditions.
+    fn with_conditions(&self, conditions: Vec<Condition>) -> Self::Status;
 }
 
 macro_rules! has_conditions {
-    ($($kind:ty => $status:ty;)*) => {$(
+    ($($kind:ty => $status:path;)*) => {$(
         impl HasConditions for $kind {
             type Status = $status;
 
@@ -24,6 +26,10 @@ macro_rules! has_conditions {
 
             fn conditions(status: &$status) -> &[Condition] {
                 &status.conditions
+            }
+
+            fn with_conditions(&self, conditions: Vec<Condition>) -> $status {
+                $status { conditions, ..self.status.clone().unwrap_or_default() }
             }
         }
     )*};

@@ -28,7 +28,6 @@ const EVENTS_MAX: usize = 1000;
 type EventKey = (String, String, String);
 
 /// An Event that waits, and how often it happened meanwhile.
-#[derive(Debug)]
 struct WaitingEvent {
     reference: ObjectReference,
     event: Event,
@@ -37,13 +36,12 @@ struct WaitingEvent {
     last: Timestamp,
 }
 
-#[derive(Debug, Default)]
+#[derive(Default)]
 struct State {
     waiting: HashMap<EventKey, WaitingEvent>,
     order: VecDeque<EventKey>,
 }
 
-#[derive(Debug)]
 struct Shared {
     state: Mutex<State>,
     added: Notify,
@@ -52,8 +50,14 @@ struct Shared {
 }
 
 /// The queue of Events. Cheap to clone; clones share it.
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 pub struct EventQueue(Arc<Shared>);
+
+impl std::fmt::Debug for EventQueue {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("EventQueue")
+    }
+}
 
 impl EventQueue {
     #[must_use]
@@ -185,7 +189,8 @@ mod tests {
         }
         state.add(reference("1"), event("TenantNotFound"), at(3));
         state.add(reference("2"), event("HandleConflict"), at(4));
-        let sent: Vec<_> = std::iter::from_fn(|| state.take()).map(|next| cluster_event(next, "pod")).collect();
+        let sent: Vec<_> =
+            std::iter::from_fn(|| state.take()).map(|next| cluster_event(next, "pod")).collect();
         assert_eq!(sent.len(), 3);
         let series = sent[0].series.clone().unwrap();
         assert_eq!((series.count, series.last_observed_time), (3, MicroTime(at(2))));

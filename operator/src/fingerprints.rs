@@ -15,7 +15,7 @@ use crate::watch_scope::WatchScope;
 
 mod fingerprint;
 
-pub(crate) use fingerprint::Fingerprint;
+pub(crate) use fingerprint::{Fingerprint, labelled_owner};
 
 /// Kind, namespace and name of an owned object.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]

@@ -31,7 +31,8 @@ mod lease_record;
 
 pub use fence::{WriteFence, WriteFenceLayer};
 pub use leadership::Leadership;
-use lease_action::{LEASE_TTL, LeaseAction, ObservedRecord};
+pub use lease_action::LEASE_TTL;
+use lease_action::{LeaseAction, ObservedRecord};
 use lease_record::{LeaseIdentity, term};
 
 /// How long a holder may write after its last renewal. Shorter than `LEASE_TTL`, so that its last
@@ -213,8 +214,7 @@ impl Election {
 
     /// Reads the Lease, and writes it if this replica may.
     async fn acquire_or_renew(&self) -> Result<Held> {
-        let found =
-            self.api.get_opt(&self.identity.name).await.map_err(Error::cluster("read the lease"))?;
+        let found = self.api.get_opt(&self.identity.name).await.map_err(Error::cluster("read the lease"))?;
         let action = {
             let mut observed = self.observed.lock().unwrap_or_else(PoisonError::into_inner);
             let holder = &self.identity.holder;

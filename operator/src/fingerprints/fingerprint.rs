@@ -143,9 +143,13 @@ mod tests {
     #[test]
     fn a_lost_owner_reference_is_a_foreign_change() {
         let set = |owners: Value| {
-            fingerprint::<StatefulSet>(json!({"metadata": {"uid": "1", "generation": 3, "ownerReferences": owners}}))
+            fingerprint::<StatefulSet>(
+                json!({"metadata": {"uid": "1", "generation": 3, "ownerReferences": owners}}),
+            )
         };
-        let owned = set(json!([{"apiVersion": "msg2agent.xyz/v1alpha1", "kind": "Relay", "name": "main", "uid": "7"}]));
+        let owned = set(
+            json!([{"apiVersion": "msg2agent.xyz/v1alpha1", "kind": "Relay", "name": "main", "uid": "7"}]),
+        );
         assert!(owned.is_owned_by("7") && !owned.is_owned_by("8"));
         assert!(!owned.matches(&set(json!([])), false));
     }

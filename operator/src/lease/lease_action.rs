@@ -6,7 +6,7 @@ use k8s_openapi::api::coordination::v1::Lease;
 use tokio::time::Instant;
 
 /// How long a record that does not change is valid.
-pub(super) const LEASE_TTL: Duration = Duration::from_secs(15);
+pub const LEASE_TTL: Duration = Duration::from_secs(15);
 
 /// The last observed resourceVersion of the Lease, and when it was first observed.
 #[derive(Debug, Clone, Default)]
@@ -95,7 +95,10 @@ mod tests {
     #[test]
     fn a_released_lease_is_acquired_at_once() {
         let mut observed = ObservedRecord::default();
-        assert_eq!(decide(Some(&lease("", "7")), "me", false, &mut observed, Instant::now()), LeaseAction::Acquire);
+        assert_eq!(
+            decide(Some(&lease("", "7")), "me", false, &mut observed, Instant::now()),
+            LeaseAction::Acquire
+        );
         assert_eq!(decide(None, "me", false, &mut observed, Instant::now()), LeaseAction::Create);
     }
 

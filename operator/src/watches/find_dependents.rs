@@ -51,9 +51,7 @@ fn claimants<K: ReconciledKind>(
 ) -> Vec<(ObjectKey, Wake)> {
     let claims = former.into_iter().chain(object).filter_map(|object| object.claim());
     claims
-        .flat_map(|(referent, claimed)| {
-            keys(caches.index.claimants(K::KIND, &referent, &claimed), K::KIND)
-        })
+        .flat_map(|(referent, claimed)| keys(caches.index.claimants(K::KIND, &referent, &claimed), K::KIND))
         .collect()
 }
 
@@ -147,7 +145,10 @@ impl FindDependents for Tenant {
 /// The accounts of the people who may sign in for the agent with this handle.
 fn accounts<'a>(tenant: Option<&'a Tenant>, handle: &str) -> Vec<&'a str> {
     let people = tenant.into_iter().flat_map(|tenant| &tenant.spec.people);
-    people.filter(|person| person.agents.iter().any(|agent| agent == handle)).map(|person| &*person.account).collect()
+    people
+        .filter(|person| person.agents.iter().any(|agent| agent == handle))
+        .map(|person| &*person.account)
+        .collect()
 }
 
 /// The priority of an agent whose people changed. `None`: they did not.

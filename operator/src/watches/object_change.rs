@@ -70,7 +70,9 @@ pub(super) fn changed_edges<K: ReconciledKind>(former: Option<&K>, object: Optio
     let specs = (!same_spec).then(|| (former.spec(), object.spec()));
     let is_changed = |field: Field| match field {
         Field::Created | Field::Deleted => !is_same_object,
-        Field::Deleting => former.meta().deletion_timestamp.is_some() != object.meta().deletion_timestamp.is_some(),
+        Field::Deleting => {
+            former.meta().deletion_timestamp.is_some() != object.meta().deletion_timestamp.is_some()
+        }
         Field::Accepted => former.is_accepted() != object.is_accepted(),
         Field::Spec(pointer) => {
             specs.as_ref().is_some_and(|(before, after)| before.pointer(pointer) != after.pointer(pointer))

@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use kube::{Resource as _, ResourceExt as _};
+use kube::ResourceExt as _;
 
 use super::enqueuer::Enqueuer;
 use super::find_dependents::FindDependents;

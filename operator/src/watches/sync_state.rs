@@ -43,7 +43,10 @@ impl SyncState {
     /// Why not, as a sentence.
     pub fn check(&self, store: &str) -> Result<(), String> {
         let found = self.lock().get(store).copied();
-        found.map_or_else(|| Err(format!("{store} is not watched")), |found| decide(store, found, Instant::now()))
+        found.map_or_else(
+            || Err(format!("{store} is not watched")),
+            |found| decide(store, found, Instant::now()),
+        )
     }
 
     /// Whether all stores may be used.
@@ -83,7 +86,9 @@ impl StoreSync {
     }
 
     fn change(&self, change: impl FnOnce(&mut StoreState)) {
-        self.state.lock().get_mut(&self.store).into_iter().for_each(change);
+        if let Some(state) = self.state.lock().get_mut(&self.store) {
+            change(state);
+        }
     }
 }
 

@@ -92,7 +92,11 @@ fn what_takes_access_away_is_urgent() {
         agent(2, json!({"deletionTimestamp": "2026-01-01T00:00:00Z"}), json!({})),
         agent(2, json!({}), json!({"suspend": true})),
         agent(2, json!({}), json!({"tenantRef": {"name": "other"}})),
-        agent(2, json!({}), json!({"credentials": {"rotation": {"overlap": "0s", "requestedRotation": "1"}}})),
+        agent(
+            2,
+            json!({}),
+            json!({"credentials": {"rotation": {"overlap": "0s", "requestedRotation": "1"}}}),
+        ),
         agent(2, json!({}), json!({"identity": {"external": {"rootKeyMultibase": "z6Mk"}}})),
     ];
     for after in &urgent {
@@ -101,7 +105,11 @@ fn what_takes_access_away_is_urgent() {
     }
     let normal = [
         agent(2, json!({}), json!({"displayName": "Alice"})),
-        agent(2, json!({}), json!({"credentials": {"rotation": {"overlap": "1h", "requestedRotation": "1"}}})),
+        agent(
+            2,
+            json!({}),
+            json!({"credentials": {"rotation": {"overlap": "1h", "requestedRotation": "1"}}}),
+        ),
     ];
     for after in &normal {
         assert_eq!(priority(Some(&before), after), Priority::Normal, "{after:?}");
