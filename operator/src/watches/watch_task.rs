@@ -59,6 +59,8 @@ pub(super) struct WatchTask<K, S, W> {
 enum WatchEnd {
     /// The API server no longer has the version.
     Expired,
+    /// An event could not be read.
+    Garbled(serde_json::Error),
     /// It continues after the version.
     Closed,
     Failed(Box<dyn std::error::Error + Send + Sync>),
@@ -80,7 +82,8 @@ impl<K: Send + 'static, S: WatchSource<K>, W: WatchSink<K>> WatchTask<K, S, W> {
                 },
                 Some(mut at) => {
                     let end = self.follow(&mut at).await;
-                    version = (!matches!(end, WatchEnd::Expired)).then_some(at);
+                    let must_list = matches!(end, WatchEnd::Expired | WatchEnd::Garbled(_));
+                    version = (!must_list).then_some(at);
                     end
                 }
             };
@@ -89,13 +92,16 @@ impl<K: Send + 'static, S: WatchSource<K>, W: WatchSink<K>> WatchTask<K, S, W> {
             match end {
                 WatchEnd::Closed => {}
                 WatchEnd::Expired => tracing::info!(watch = self.name, "the watch expired; listing again"),
-                WatchEnd::Failed(error) => {
-                    self.metrics.watch_failures.with_label_values(&[self.name]).inc();
-                    tracing::warn!(watch = self.name, error = error_chain(&*error), "watch failed; retrying");
-                }
+                WatchEnd::Garbled(error) => self.tell_failure(&error),
+                WatchEnd::Failed(error) => self.tell_failure(&*error),
             }
             tokio::time::sleep(delay).await;
         }
+    }
+
+    fn tell_failure(&self, error: &(dyn std::error::Error + 'static)) {
+        self.metrics.watch_failures.with_label_values(&[self.name]).inc();
+        tracing::warn!(watch = self.name, error = error_chain(error), "watch failed; retrying");
     }
 
     /// Lists all pages into the sink. Returns the version of the list.
@@ -141,6 +147,8 @@ impl<K: Send + 'static, S: WatchSource<K>, W: WatchSink<K>> WatchTask<K, S, W> {
         loop {
             let event = match tokio::time::timeout(SILENCE_TIMEOUT, events.next()).await {
                 Ok(Some(Ok(event))) => event,
+                // An event that is no object at all would come again after the same version.
+                Ok(Some(Err(kube::Error::SerdeError(error)))) => return WatchEnd::Garbled(error),
                 Ok(Some(Err(error))) => return WatchEnd::Failed(Box::new(error)),
                 Ok(None) => return WatchEnd::Closed,
                 Err(elapsed) => return WatchEnd::Failed(Box::new(elapsed)),
