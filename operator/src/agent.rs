@@ -158,7 +158,8 @@ async fn revoke_access(context: &Context, agent: &Agent) -> Result<()> {
     }
     let Some((relay, path)) = relay_path(context, agent) else { return Ok(()) };
     let content = admin::AgentSpec { suspended: true, ..admin::AgentSpec::default() };
-    match context.relay_replicas.write(&relay, &path, &content).await {
+    let writer = context.relay_replicas.writer(&agent.uid().unwrap_or_default());
+    match context.relay_replicas.write(&relay, &path, &writer, &content).await {
         // The relay has deleted the tenant, and its agents with it.
         Err(error) if error.is_refusal() => Ok(()),
         other => other.map(drop).map_err(Error::Relay),

@@ -7,6 +7,8 @@ use kube::runtime::events::Recorder;
 
 use crate::apply::Applier;
 use crate::caches::Caches;
+use crate::clock::Clock;
+use crate::lease::Leadership;
 use crate::metrics::Metrics;
 use crate::queue::Queue;
 use crate::relay_replicas::RelayReplicas;
@@ -21,6 +23,8 @@ pub struct Context {
     pub queue: Arc<Queue>,
     pub relay_replicas: Arc<RelayReplicas>,
     pub applier: Arc<Applier>,
+    pub leadership: Arc<Leadership>,
+    pub clock: Clock,
     pub recorder: Recorder,
     pub metrics: Metrics,
     pub settings: Arc<Settings>,
@@ -30,7 +34,7 @@ impl Context {
     /// The current time. Reconciles read the clock only here.
     #[must_use]
     pub fn now(&self) -> jiff::Timestamp {
-        jiff::Timestamp::now()
+        self.clock.now()
     }
 }
 

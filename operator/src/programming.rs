@@ -4,7 +4,7 @@ use crds::condition::{Reason, Type};
 use daemon::error_chain;
 
 use crate::conditions::Draft;
-use crate::relay_client::RelayError;
+use crate::relay_api::RelayError;
 use crate::relay_replicas::Progress;
 
 /// The result of writing an object's content to its relay.

@@ -59,7 +59,8 @@ pub async fn delete_content<K: Resource<DynamicType = ()>>(
     relay: &NamespacedName,
     path: &str,
 ) -> Result<Outcome> {
-    let failure = match context.relay_replicas.delete(relay, path).await {
+    let writer = context.relay_replicas.writer(&object.uid().unwrap_or_default());
+    let failure = match context.relay_replicas.delete(relay, path, &writer, None).await {
         Ok(true) => return Ok(Outcome::Confirmed),
         Ok(false) => None,
         Err(error) => Some(error),

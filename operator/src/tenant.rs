@@ -90,7 +90,8 @@ async fn provision(
     finalizer::add(&context.client, tenant, label::TEARDOWN).await?;
     let path = admin::tenant_path(&resolved.tenant_id);
     let was_acknowledged = context.relay_replicas.is_acknowledged(relay, &path);
-    let written = context.relay_replicas.write(relay, &path, &admin_spec(tenant)).await;
+    let writer = context.relay_replicas.writer(&tenant.uid().unwrap_or_default());
+    let written = context.relay_replicas.write(relay, &path, &writer, &admin_spec(tenant)).await;
     if !was_acknowledged && context.relay_replicas.is_acknowledged(relay, &path) {
         enqueue_agents(context, &NamespacedName::from_object(tenant));
     }
@@ -123,7 +124,8 @@ async fn revoke_access(context: &Context, tenant: &Tenant, relay_name: &Namespac
         return Ok(());
     }
     let content = admin::TenantSpec { suspended: true, ..admin_spec(tenant) };
-    context.relay_replicas.write(relay_name, &admin::tenant_path(&tenant_id), &content).await?;
+    let writer = context.relay_replicas.writer(&tenant.uid().unwrap_or_default());
+    context.relay_replicas.write(relay_name, &admin::tenant_path(&tenant_id), &writer, &content).await?;
     Ok(())
 }
 

@@ -20,6 +20,21 @@
 //! | `GET tenants/{tenant}/keys` | | [`Page`] of [`KeyView`] |
 //! | `PUT`, `DELETE tenants/{tenant}/keys/{keyId}` | [`KeySpec`] | [`Applied`] |
 //!
+//! | `PUT agents` | [`AgentBatch`] | [`BatchApplied`] |
+//!
+//! Every tenant and agent has an [`Owner`]. A write says who writes in the header
+//! [`OWNER_HEADER`], and is refused with `owner_conflict` if the entry belongs to somebody else. An
+//! entry without an owner belongs to the next writer. [`FORMER_OWNER_HEADER`] hands an entry over,
+//! [`IF_OWNED_HEADER`] writes only to an entry that exists, and [`TERM_HEADER`] lets the relay
+//! refuse a former leader of the control plane with `stale_term`.
+//!
+//! `DELETE` of a tenant or an agent takes `?policy=retain` or `?policy=purge`, see
+//! [`DeletionPolicy`].
+//!
+//! Requests are read strictly, and an unknown member is an error. Answers may have members that
+//! are newer than their reader. [`Version::capabilities`] says which members and headers a relay
+//! knows.
+//!
 //! Writes are idempotent: the same body again changes nothing and is answered with the same
 //! version. `DELETE` of something that does not exist is answered with the current version.
 //! Invitations have no version of their own: each `POST` makes a new one, and their other writes
@@ -38,14 +53,48 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 
+use std::collections::BTreeSet;
 use std::fmt;
 
 use serde::{Deserialize, Serialize};
+
+mod batch;
+mod digest;
+mod owner;
+mod term;
+
+pub use batch::{AgentBatch, AgentWrite, BATCH_BYTES_MAX, BATCH_MAX, BatchApplied, BatchResult};
+pub use owner::{Owner, OwnerError};
+pub use term::{Term, TermError};
 
 use crate::api_key::{KeyHash, KeyId};
 use crate::did::{AgentName, Domain, TenantId};
 use crate::record::Card;
 use crate::{Did, Reason, UnixSeconds};
+
+/// Request header: the [`Owner`] that writes. Absent: [`Owner::CommandLine`].
+pub const OWNER_HEADER: &str = "m2a-owner";
+/// Request header: the [`Owner`] from which the writer takes over.
+pub const FORMER_OWNER_HEADER: &str = "m2a-former-owner";
+/// Request header with the value `true`: only an entry that exists and belongs to the writer is
+/// written.
+pub const IF_OWNED_HEADER: &str = "m2a-if-owned";
+/// Request header: the [`Term`] of the leader that writes. A person sends none.
+pub const TERM_HEADER: &str = "m2a-term";
+
+/// The words of [`Version::capabilities`].
+pub mod capability {
+    /// The relay records owners, and knows the headers about them.
+    pub const OWNERS: &str = "owners";
+    /// The relay refuses former leaders.
+    pub const TERMS: &str = "terms";
+    /// The relay knows `PUT agents`.
+    pub const BULK: &str = "bulk";
+    /// The relay knows `deletionPolicy` and `DELETE ...?policy=`.
+    pub const DELETION_POLICY: &str = "deletionPolicy";
+    /// Views have digests.
+    pub const DIGESTS: &str = "digests";
+}
 
 /// Entries in one page of a list.
 pub const PAGE_MAX: usize = 500;
@@ -65,15 +114,24 @@ pub const MAX_INVITATION_TTL_SECONDS: u64 = 30 * 24 * 3600;
 
 /// The answer to a write.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
 pub struct Applied {
     /// The version of the state that contains the write, which is on disk and enforced.
     pub version: u64,
+    /// Why the MCP endpoint of an agent was not taken, if the rest of the write was.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub endpoint: Option<Reason>,
+}
+
+impl Applied {
+    /// A write that was applied as a whole.
+    #[must_use]
+    pub const fn at(version: u64) -> Self {
+        Self { version, endpoint: None }
+    }
 }
 
 /// The state and the build that a relay serves.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
 pub struct Version {
     /// Grows with every change. This replica enforces this version and all before it.
     pub version: u64,
@@ -82,6 +140,30 @@ pub struct Version {
     pub domain: Domain,
     /// The relay's version.
     pub build: String,
+    /// Words of [`capability`] that the relay knows, and perhaps newer ones.
+    #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
+    pub capabilities: BTreeSet<String>,
+}
+
+/// The fate of an entry's content when the entry is deleted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub enum DeletionPolicy {
+    /// Keys, sessions, grants and the MCP endpoint end. The record, the root key and the mailbox
+    /// stay, and the entry belongs to nobody until somebody claims it.
+    Retain,
+    /// Nothing stays.
+    Purge,
+}
+
+impl DeletionPolicy {
+    /// The value of `policy` in a query.
+    #[must_use]
+    pub const fn as_query(self) -> &'static str {
+        match self {
+            Self::Retain => "retain",
+            Self::Purge => "purge",
+        }
+    }
 }
 
 /// A tenant as an administrator declares it.
@@ -95,16 +177,25 @@ pub struct TenantSpec {
     /// How many agents may exist at once. When it is absent, only the relay's own limit holds.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub agents_max: Option<u32>,
+    /// The policy of a `DELETE` that names none. When it is absent, the tenant is purged.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub deletion_policy: Option<DeletionPolicy>,
 }
 
 /// A tenant as the relay reports it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields, rename_all = "camelCase")]
+#[serde(rename_all = "camelCase")]
 pub struct TenantView {
     pub tenant: TenantId,
     pub spec: TenantSpec,
     /// How many agents exist.
     pub agents: u64,
+    /// `None`: the tenant was released, or was made before owners were recorded.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub owner: Option<Owner>,
+    /// [`TenantSpec::digest`] of what the relay holds.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub digest: Option<String>,
 }
 
 /// An agent with its API keys. One write carries all of it, so that a revocation is one request.
@@ -128,6 +219,9 @@ pub struct AgentSpec {
     /// grants for it are revoked.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub mcp: Option<McpSpec>,
+    /// The policy of a `DELETE` that names none. When it is absent, the agent is purged.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub deletion_policy: Option<DeletionPolicy>,
 }
 
 /// An API key of an agent, by its hash.
@@ -149,7 +243,7 @@ pub struct Suspension {
 
 /// An agent as the relay reports it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields, rename_all = "camelCase")]
+#[serde(rename_all = "camelCase")]
 pub struct AgentView {
     pub did: Did,
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -163,6 +257,14 @@ pub struct AgentView {
     pub online: bool,
     /// How many messages wait in the agent's mailbox.
     pub pending: u64,
+    /// `None`: the agent was released, or was made before owners were recorded.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub owner: Option<Owner>,
+    /// [`AgentSpec::digest`] of what the relay holds.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub digest: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub deletion_policy: Option<DeletionPolicy>,
 }
 
 /// An agent's MCP endpoint and the accounts that may sign in to use it. People with an invitation
@@ -214,7 +316,6 @@ pub struct DeclaredInvitation {
 
 /// A new invitation. No other answer holds the code, because the relay keeps only its SHA-256.
 #[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
 pub struct Invitation {
     pub id: String,
     /// What the person enters on the sign-in page. It can be used once.
@@ -232,7 +333,6 @@ impl fmt::Debug for Invitation {
 
 /// An invitation as the relay reports it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
 pub struct InvitationView {
     pub id: String,
     pub agent: AgentName,
@@ -254,7 +354,7 @@ pub struct KeySpec {
 
 /// An API key as the relay reports it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields, rename_all = "camelCase")]
+#[serde(rename_all = "camelCase")]
 pub struct KeyView {
     pub key_id: KeyId,
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -263,12 +363,24 @@ pub struct KeyView {
 
 /// One page of a list.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
 pub struct Page<T> {
     pub items: Vec<T>,
     /// The value of `after` for the next page; absent: this is the last one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub next: Option<String>,
+}
+
+/// The path of a batch of agents.
+pub const AGENTS_PATH: &str = "/admin/v1/agents";
+/// The path of the version.
+pub const VERSION_PATH: &str = "/admin/v1/version";
+/// The path of all tenants.
+pub const TENANTS_PATH: &str = "/admin/v1/tenants";
+
+/// The path of a tenant's agents.
+#[must_use]
+pub fn agents_path(tenant: &TenantId) -> String {
+    format!("{}/agents", tenant_path(tenant))
 }
 
 /// The path of an agent.

@@ -90,6 +90,10 @@ reasons! {
     /// Admin API only.
     QuotaExceeded = -32024, "quota_exceeded", 409, "the tenant already has the most agents it may have; delete one or raise its limit";
     TokenInvalid = -32025, "token_invalid", 401, "send the admin token as Authorization: Bearer";
+    /// Admin API only: the entry belongs to another owner.
+    OwnerConflict = -32026, "owner_conflict", 409, "another owner made this entry; change it there, or hand it over";
+    /// Admin API only: a leader with a later term has written.
+    StaleTerm = -32027, "stale_term", 409, "another replica leads the control plane; stop writing";
 }
 
 #[cfg(test)]

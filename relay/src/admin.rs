@@ -78,5 +78,6 @@ async fn version(State(admin): State<AdminState>) -> Json<Version> {
         instance: admin.directory.instance().to_owned(),
         domain: admin.directory.domain().clone(),
         build: format!("{} {}", admin.build.binary, admin.build.version),
+        capabilities: Default::default(),
     })
 }

@@ -79,7 +79,7 @@ fn change(
 }
 
 fn text(view: &TenantView, output: &Output) -> String {
-    let TenantView { tenant, spec, agents } = view;
+    let TenantView { tenant, spec, agents, .. } = view;
     let limit = spec.agents_max.map_or_else(String::new, |max| format!(" of {max}"));
     let state = if spec.suspended { output.paint(Tone::Bad, " suspended") } else { String::new() };
     format!("{tenant}{state}  {agents}{limit} agents  {}", spec.display_name)

@@ -27,6 +27,7 @@ pub(super) fn admin_spec(
         suspended: agent.spec.suspend,
         keys,
         mcp: agent.spec.mcp.enabled.then(mcp),
+        deletion_policy: None,
     }
 }
 

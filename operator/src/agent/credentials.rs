@@ -23,8 +23,8 @@ use crate::context::Context;
 use crate::error::{Error, Result};
 use crate::object_key::NamespacedName;
 use crate::programming::Programming;
-use crate::relay_client::RelayError;
-use crate::relay_replicas::{Progress, RelayAccess};
+use crate::relay_api::{RelayAccess, RelayError};
+use crate::relay_replicas::Progress;
 use crate::secret::{self, Found};
 use crate::{pod, status_writer};
 
@@ -123,7 +123,8 @@ async fn write_to_relay(
         return Ok(Progress { acknowledged: 0, ready: usize::from(replicas.has_replicas(relay)) });
     }
     let content = admin_spec(agent, resolved, root_key, keys.agent_keys(), &context.settings.cluster_domain);
-    replicas.write(relay, &admin::agent_path(&resolved.tenant_id, &resolved.name), &content).await
+    let path = admin::agent_path(&resolved.tenant_id, &resolved.name);
+    replicas.write(relay, &path, &replicas.writer(&agent.uid().unwrap_or_default()), &content).await
 }
 
 /// The overlap of the spec. The API server has checked its pattern and range.
@@ -208,7 +209,11 @@ mod tests {
         let mut keys = KeyRing::default();
         keys.stage(ApiKey::generate(&mut rand::rng()), None);
         keys.promote(0, Duration::ZERO);
-        let access = RelayAccess { token: Zeroizing::default(), authorities: "PEM".into() };
+        let access = RelayAccess {
+            token: Zeroizing::default(),
+            authorities: "PEM".into(),
+            server_name: String::new(),
+        };
         let agent = agent(serde_json::json!({"tenantRef": {"name": "acme"}, "mcp": {"enabled": true}}));
         let secret = build(&agent, &resolved(), &keys, Some(&access), "cluster.local");
         assert_eq!(secret.type_.as_deref(), Some("servicebinding.io/agent-relay"));

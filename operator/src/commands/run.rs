@@ -13,9 +13,10 @@ use kube::runtime::events::{Recorder, Reporter};
 use tokio::sync::watch;
 
 use crate::apply::Applier;
+use crate::clock::Clock;
 use crate::context::Context;
 use crate::controller::{self, Failures};
-use crate::lease::{Election, WriteFence, WriteFenceLayer};
+use crate::lease::{Election, Leadership, WriteFence, WriteFenceLayer};
 use crate::metrics::Metrics;
 use crate::queue::Queue;
 use crate::relay_client::RelayClient;
@@ -53,12 +54,15 @@ pub async fn run(settings: Settings) -> anyhow::Result<()> {
     let caches = Arc::new(watches::start(&unfenced, &tasks, &queue, &readiness));
     let reporter =
         Reporter { controller: "msg2agent-operator".into(), instance: Some(settings.pod_name.clone()) };
+    let leadership = Arc::new(Leadership::default());
     let context = Context {
         client: fenced.clone(),
         applier: Arc::new(Applier::new(Arc::clone(&caches.fingerprints))),
         caches,
         queue,
-        relay_replicas: Arc::new(RelayReplicas::new(RelayClient::new()?)),
+        relay_replicas: Arc::new(RelayReplicas::new(Arc::new(RelayClient::new()?), Arc::clone(&leadership))),
+        leadership,
+        clock: Clock::system(),
         recorder: Recorder::new(fenced, reporter),
         metrics,
         settings: Arc::new(settings),

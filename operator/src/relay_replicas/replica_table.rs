@@ -156,7 +156,16 @@ mod tests {
 
     fn version(instance: &str, version: u64) -> Vec<(SocketAddr, Version)> {
         let domain = "example.com".parse().unwrap();
-        vec![(ADDRESS, Version { version, instance: instance.into(), domain, build: "0.1.0".into() })]
+        vec![(
+            ADDRESS,
+            Version {
+                version,
+                instance: instance.into(),
+                domain,
+                build: "0.1.0".into(),
+                capabilities: std::collections::BTreeSet::new(),
+            },
+        )]
     }
 
     fn written(table: &mut ReplicaTable, count: u64) -> usize {

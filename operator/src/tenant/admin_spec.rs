@@ -10,5 +10,6 @@ pub(super) fn admin_spec(tenant: &Tenant) -> admin::TenantSpec {
         // The operator enforces the limit, and keeps the oldest Agents. The relay would keep those
         // it got first.
         agents_max: None,
+        deletion_policy: None,
     }
 }

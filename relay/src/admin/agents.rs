@@ -49,6 +49,9 @@ fn view(hub: &Hub, agent: &AgentEntry) -> AgentView {
         registered: agent.record.is_some(),
         online: hub.is_online(&agent.did),
         pending: hub.mailbox_rows(&agent.did),
+        owner: None,
+        digest: None,
+        deletion_policy: None,
     }
 }
 

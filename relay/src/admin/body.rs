@@ -33,12 +33,12 @@ fn unreadable(error: &BytesRejection) -> ProblemResponse {
 }
 
 pub(super) fn applied(written: Written) -> Json<Applied> {
-    Json(Applied { version: written.version })
+    Json(Applied::at(written.version))
 }
 
 /// The answer to a write that the directory's version does not count.
 pub(super) fn current_version(directory: &Directory) -> Json<Applied> {
-    Json(Applied { version: directory.version() })
+    Json(Applied::at(directory.version()))
 }
 
 impl From<WriteError> for ProblemResponse {

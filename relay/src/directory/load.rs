@@ -78,6 +78,7 @@ fn tenant(row: &SqliteRow) -> Result<Edit, StoreError> {
             .map(u32::try_from)
             .transpose()
             .map_err(|error| unreadable("agents_max", error))?,
+        deletion_policy: None,
     };
     Ok(Edit::PutTenant(parsed(row, "tenant")?, spec))
 }

@@ -40,6 +40,7 @@ fn agent_specs() -> impl Strategy<Value = AgentSpec> {
             suspended,
             keys: keys.into_iter().map(|(n, not_after)| AgentKey { sha256: hash(n), not_after }).collect(),
             mcp: mcp.map(endpoint),
+            deletion_policy: None,
         }
     })
 }

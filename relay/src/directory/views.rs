@@ -75,7 +75,7 @@ fn from<T>(after: Option<&T>) -> Bound<&T> {
 
 fn view(tenant: &TenantId, found: &Tenant) -> TenantView {
     let agents = u64::try_from(found.agents.len()).unwrap_or(u64::MAX);
-    TenantView { tenant: tenant.clone(), spec: found.spec.clone(), agents }
+    TenantView { tenant: tenant.clone(), spec: found.spec.clone(), agents, owner: None, digest: None }
 }
 
 fn page<T>(mut rest: impl Iterator<Item = T>, limit: usize, name: impl Fn(&T) -> String) -> Page<T> {

@@ -13,7 +13,13 @@ async fn a_new_relay_has_the_default_tenant_and_no_agents() {
     let version: Version = relay.get("version").await.unwrap();
     assert_eq!((version.version, version.domain.as_str()), (1, "localhost"));
     let page: Page<TenantView> = relay.get("tenants").await.unwrap();
-    let default = TenantView { tenant: "default".parse().unwrap(), spec: TenantSpec::default(), agents: 0 };
+    let default = TenantView {
+        tenant: "default".parse().unwrap(),
+        spec: TenantSpec::default(),
+        agents: 0,
+        owner: None,
+        digest: None,
+    };
     assert_eq!(page, Page { items: vec![default], next: None });
 }
 
@@ -45,6 +51,9 @@ async fn an_agent_is_shown_with_key_ids_and_without_hashes() {
         registered: false,
         online: false,
         pending: 0,
+        owner: view.owner.clone(),
+        digest: view.digest.clone(),
+        deletion_policy: None,
     };
     assert_eq!(view, expected);
     let raw: serde_json::Value = relay.get("tenants/default/agents/alice").await.unwrap();
@@ -140,7 +149,12 @@ async fn every_request_needs_the_token_and_a_rotated_token_is_valid_at_once() {
 #[tokio::test]
 async fn a_restart_keeps_state_version_and_instance() {
     let relay = start().await;
-    let spec = TenantSpec { display_name: "Acme".into(), suspended: false, agents_max: Some(7) };
+    let spec = TenantSpec {
+        display_name: "Acme".into(),
+        suspended: false,
+        agents_max: Some(7),
+        ..TenantSpec::default()
+    };
     relay.put("tenants/acme", &spec).await.unwrap();
     let key = relay.agent_with_key("alice").await;
     let before: Version = relay.get("version").await.unwrap();
