@@ -6,7 +6,7 @@
 
 use std::time::Duration;
 
-use anyhow::Context as _;
+use anyhow::{Context as _, ensure};
 use clap::ValueEnum;
 use kube::Client;
 
@@ -117,7 +117,9 @@ impl Bench {
         for scenario in &self.plan.scenarios {
             broken.extend(self.scenario(*scenario).await.with_context(|| format!("{scenario:?}"))?);
         }
-        broken.into_iter().flatten().next().map_or(Ok(()), Err)
+        let broken: Vec<_> = broken.into_iter().flatten().map(|error| format!("{error:#}")).collect();
+        ensure!(broken.is_empty(), "broken promises:\n- {}", broken.join("\n- "));
+        Ok(())
     }
 
     /// The promises that were broken.

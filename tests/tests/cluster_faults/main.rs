@@ -7,7 +7,6 @@ mod canary;
 mod conversation;
 mod leader;
 mod operator_killed;
-mod operator_writes;
 mod operators;
 mod relay_killed;
 mod relay_pod;
