@@ -28,6 +28,7 @@ pub mod metrics;
 pub mod network_policy;
 pub mod object_key;
 pub mod observed;
+pub mod ownership;
 pub mod pod;
 pub mod pod_user;
 pub mod programming;
