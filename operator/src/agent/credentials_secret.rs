@@ -23,7 +23,7 @@ pub(super) fn build(
 ) -> SecretUpdate {
     let url = name::relay_url(&resolved.relay.name, &resolved.relay.namespace, cluster_domain);
     let key_id = keys.active.as_ref().map(|key| key.hash().key_id().to_string());
-    let has_mcp = agent.spec.mcp.enabled;
+    let has_mcp = agent.spec.mcp.enabled && resolved.public_host_is_granted;
     let mcp_url = has_mcp.then(|| urls::mcp_url(agent, cluster_domain));
     let gateway_url = resolved.gateway_url.as_deref().filter(|_| has_mcp);
     let members = [

@@ -231,24 +231,6 @@ fn the_same_observation_again_changes_nothing() {
     assert_eq!(second, first);
 }
 
-#[test]
-fn an_endpoint_whose_public_host_is_not_granted_is_refused_and_the_rest_goes_on() {
-    let url = "https://main.platform.svc.cluster.local/mcp";
-    let agent =
-        agent(serde_json::json!({"tenantRef": {"name": "acme"}, "mcp": {"enabled": true, "publicURL": url}}));
-    let refused = ResolvedAgent { public_host_is_granted: false, ..resolved() };
-    let available = AgentObservation { mcp_is_available: Some(true), ..observed(&[KeyState::Active], 1) };
-    let status =
-        agent_status::accepted(&agent, &refused, &available, "cluster.local", jiff::Timestamp::UNIX_EPOCH);
-    let found = |about| conditions::find(&status.conditions, about).unwrap();
-    assert_eq!((&*found(Type::McpReady).status, &*found(Type::McpReady).reason), ("False", "HostNotAllowed"));
-    assert_eq!((&*found(Type::Programmed).status, &*found(Type::CredentialsReady).status), ("True", "True"));
-    assert_eq!(status.mcp_url, None);
-    let written = admin_spec(&agent, &refused, "z6Mk", Vec::new(), "cluster.local");
-    assert_eq!((written.mcp, written.suspended), (None, false));
-    assert!(admin_spec(&agent, &resolved(), "z6Mk", Vec::new(), "cluster.local").mcp.is_some());
-}
-
 fn status_of(agent: &Agent, observed: &AgentObservation) -> crds::AgentStatus {
     let later = jiff::Timestamp::from_second(1_800_000_000).unwrap();
     agent_status::accepted(agent, &resolved(), observed, "cluster.local", later)
@@ -336,4 +318,22 @@ fn a_secret_of_another_owner_stalls_the_agent_and_a_failed_request_does_not() {
         assert!(!status.keys.is_empty(), "the relay still accepts the keys");
     }
     assert!(!conditions::is_true(&blocked(SecretObstacle::Failed).conditions, Type::Stalled));
+}
+
+#[test]
+fn an_endpoint_whose_public_host_is_not_granted_is_refused_and_the_rest_goes_on() {
+    let url = "https://main.platform.svc.cluster.local/mcp";
+    let agent =
+        agent(serde_json::json!({"tenantRef": {"name": "acme"}, "mcp": {"enabled": true, "publicURL": url}}));
+    let refused = ResolvedAgent { public_host_is_granted: false, ..resolved() };
+    let available = AgentObservation { mcp_is_available: Some(true), ..observed(&[KeyState::Active], 1) };
+    let status =
+        agent_status::accepted(&agent, &refused, &available, "cluster.local", jiff::Timestamp::UNIX_EPOCH);
+    let found = |about| conditions::find(&status.conditions, about).unwrap();
+    assert_eq!((&*found(Type::McpReady).status, &*found(Type::McpReady).reason), ("False", "HostNotAllowed"));
+    assert_eq!((&*found(Type::Programmed).status, &*found(Type::CredentialsReady).status), ("True", "True"));
+    assert_eq!(status.mcp_url, None);
+    let written = admin_spec(&agent, &refused, "z6Mk", Vec::new(), "cluster.local");
+    assert_eq!((written.mcp, written.suspended), (None, false));
+    assert!(admin_spec(&agent, &resolved(), "z6Mk", Vec::new(), "cluster.local").mcp.is_some());
 }
