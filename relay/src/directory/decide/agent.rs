@@ -293,12 +293,14 @@ mod tests {
     }
 
     #[test]
-    fn a_claim_with_another_root_key_removes_the_former_agent_first() {
-        for unowned in [Ownership::Unrecorded, Ownership::Released(900)] {
+    fn a_claim_or_a_handover_with_another_root_key_removes_the_former_agent_first() {
+        let former = Owner::Kubernetes("b".into());
+        let heir = Requester { former_owner: Some(former.clone()), ..object("a") };
+        for before in [Ownership::Unrecorded, Ownership::Released(900), Ownership::Owned(former)] {
             let mut state = DirectoryState::with_tenants(&["acme"]);
-            state.apply(&Edit::PutAgent(Arc::new(registered(unowned))));
+            state.apply(&Edit::PutAgent(Arc::new(registered(before))));
             let spec = AgentSpec { root_key: Some(root("alice")), ..spec(&[(1, None)]) };
-            let decision = put(context(&state), &object("a"), did("acme", "alice"), spec).unwrap();
+            let decision = put(context(&state), &heir, did("acme", "alice"), spec).unwrap();
             assert_eq!(decision.revocations, [Revocation::AgentRemoved(did("acme", "alice"))]);
             assert_eq!(decision.edits[0], Edit::RemoveAgent(did("acme", "alice")));
             decision.edits.iter().for_each(|edit| state.apply(edit));
