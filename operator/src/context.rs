@@ -7,10 +7,13 @@ use kube::runtime::events::Recorder;
 
 use crate::apply::Applier;
 use crate::caches::Caches;
+use crate::clock::Clock;
+use crate::lease::Leadership;
 use crate::metrics::Metrics;
 use crate::queue::Queue;
 use crate::relay_replicas::RelayReplicas;
 use crate::settings::Settings;
+use crate::teardown::FirstAttempts;
 
 /// What every reconcile gets. Cheap to clone.
 #[derive(Clone)]
@@ -21,16 +24,20 @@ pub struct Context {
     pub queue: Arc<Queue>,
     pub relay_replicas: Arc<RelayReplicas>,
     pub applier: Arc<Applier>,
+    pub leadership: Arc<Leadership>,
+    pub clock: Clock,
     pub recorder: Recorder,
     pub metrics: Metrics,
     pub settings: Arc<Settings>,
+    /// When deletions were first asked for.
+    pub first_attempts: Arc<FirstAttempts>,
 }
 
 impl Context {
     /// The current time. Reconciles read the clock only here.
     #[must_use]
     pub fn now(&self) -> jiff::Timestamp {
-        jiff::Timestamp::now()
+        self.clock.now()
     }
 }
 

@@ -1,7 +1,7 @@
 //! Errors of a reconcile. Their category is a label of a metric and decides about the retry.
 
 use crate::certificate::CertificateError;
-use crate::relay_client::RelayError;
+use crate::relay_api::RelayError;
 
 /// The kind of a failure: the label `category` of `msg2agent_operator_reconcile_failures_total`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]

@@ -23,9 +23,11 @@ use crate::error::{Error, Result};
 use crate::settings::Settings;
 
 mod fence;
+mod leadership;
 mod lease_action;
 
 pub use fence::{WriteFence, WriteFenceLayer};
+pub use leadership::Leadership;
 use lease_action::{LEASE_TTL, LeaseAction, ObservedRecord};
 
 /// How long a holder may write after its last renewal. Shorter than `LEASE_TTL`, so that its last

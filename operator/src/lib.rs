@@ -2,8 +2,8 @@
 //! the relays.
 //!
 //! Every kind is reconciled in the same steps: observe, decide (pure functions), apply, report the
-//! status. Reading order: [`commands::run`], [`watches`], [`queue`], [`controller`], then a kind:
-//! [`relay`], [`tenant`], [`agent`].
+//! status. Reading order: [`commands::run`], [`startup`], [`watches`], [`queue`], [`controller`],
+//! then a kind: [`relay`], [`tenant`], [`agent`].
 
 pub mod agent;
 pub mod apply;
@@ -11,29 +11,38 @@ pub mod backoff;
 pub mod caches;
 pub mod certificate;
 pub mod claimants;
+pub mod clock;
 pub mod commands;
 pub mod component;
 pub mod conditions;
 pub mod consent;
 pub mod context;
 pub mod controller;
+pub mod deletion_policy;
 pub mod error;
+pub mod fenced_client;
 pub mod finalizer;
 pub mod index;
 pub mod lease;
 pub mod metrics;
 pub mod network_policy;
 pub mod object_key;
+pub mod observed;
 pub mod pod;
+pub mod pod_user;
 pub mod programming;
 pub mod queue;
 pub mod rbac;
 pub mod refusal;
 pub mod relay;
+pub mod relay_api;
 pub mod relay_client;
 pub mod relay_replicas;
 pub mod secret;
 pub mod settings;
+#[cfg(test)]
+mod simulator;
+pub mod startup;
 pub mod status_writer;
 pub mod teardown;
 pub mod tenant;

@@ -4,7 +4,8 @@ use crds::condition::{Reason, Type};
 use daemon::error_chain;
 
 use crate::conditions::Draft;
-use crate::relay_client::RelayError;
+use crate::observed::Observed;
+use crate::relay_api::RelayError;
 use crate::relay_replicas::Progress;
 
 /// The result of writing an object's content to its relay.
@@ -16,11 +17,18 @@ pub enum Programming {
 
 impl Programming {
     #[must_use]
-    pub fn from_result(written: &Result<Progress, RelayError>) -> Self {
+    pub fn from_result(written: &Result<Observed<Progress>, RelayError>) -> Self {
         match written {
-            Ok(progress) => Self::Progress(*progress),
+            Ok(Observed::Known(progress)) => Self::Progress(*progress),
+            Ok(Observed::Unknown) => Self::Progress(Progress { acknowledged: 0, ready: 0 }),
             Err(error) => Self::Failed { message: error_chain(error), is_refusal: error.is_refusal() },
         }
+    }
+
+    /// Whether every ready replica of the relay is known to enforce the content.
+    #[must_use]
+    pub const fn is_complete(&self) -> bool {
+        matches!(self, Self::Progress(progress) if progress.is_complete())
     }
 
     /// The `Programmed` condition.

@@ -17,7 +17,8 @@ use crate::context::Context;
 use crate::error::{Error, Result};
 use crate::object_key::{Kind, NamespacedName};
 use crate::queue::Priority;
-use crate::relay_replicas::{Contact, RelayAccess};
+use crate::relay_api::RelayAccess;
+use crate::relay_replicas::Contact;
 use crate::{finalizer, status_writer};
 use build::RelayObjects;
 use relay_status::{Obstacle, RelayObservation};
@@ -95,11 +96,14 @@ async fn provision_secrets(context: &Context, relay: &Relay, name: &NamespacedNa
     let request = ServingRequest::for_relay(relay, &context.settings.cluster_domain);
     let certificate = secrets::converge_serving(context, relay, &authority, &request).await?;
     let token = secrets::ensure_admin_token(context, relay).await?;
-    if relay.spec.mcp.enabled {
+    if relay.spec.gateway.enabled {
         secrets::ensure_gateway_token(context, relay).await?;
     }
     let signing_keys = signing_keys::converge(context, relay).await?;
-    context.relay_replicas.set_access(name, RelayAccess { token, authorities: authority.trusted() });
+    let server_name =
+        name::service_host(&name::relay(&name.name), &name.namespace, &context.settings.cluster_domain);
+    let access = RelayAccess { token, authorities: authority.trusted(), server_name };
+    context.relay_replicas.set_access(name, access);
     Ok(RelaySecrets { authority, certificate, signing_keys })
 }
 

@@ -1,45 +1,27 @@
 //! HTTP client of a relay's admin API ([`protocol::admin`]). It authenticates with a bearer token.
 
-use std::net::SocketAddr;
 use std::time::Duration;
 
-use protocol::Reason;
-use protocol::admin::{Applied, Problem, Version};
-use reqwest::{Method, StatusCode};
-use serde::Serialize;
+use futures::FutureExt as _;
+use futures::future::BoxFuture;
+use protocol::admin::{
+    self, AgentBatch, AgentView, Applied, BatchApplied, DeletionPolicy, FORMER_OWNER_HEADER, IF_OWNED_HEADER,
+    OWNER_HEADER, Page, Problem, TERM_HEADER, TenantView, Term, Version,
+};
+use protocol::did::TenantId;
+use reqwest::{Method, RequestBuilder};
 use serde::de::DeserializeOwned;
-use zeroize::Zeroizing;
+
+use crate::relay_api::{RelayApi, RelayError, Target, Writer};
 
 /// Bounds one request. A relay answers from memory and one fsync, so a slower one is not ready.
 const REQUEST_TIMEOUT: Duration = Duration::from_secs(5);
 /// Bounds connecting to a pod of the same cluster.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(2);
 
-/// Why a request to a relay failed.
-#[derive(Debug, thiserror::Error)]
-pub enum RelayError {
-    #[error("failed to build the HTTP client")]
-    Build(#[source] reqwest::Error),
-    #[error("failed to reach the relay at {address}")]
-    Reach {
-        address: SocketAddr,
-        #[source]
-        source: reqwest::Error,
-    },
-    #[error("the relay at {address} refused the request ({}): {detail}", refusal_code(*reason, *status))]
-    Refused { address: SocketAddr, status: StatusCode, reason: Option<Reason>, detail: String },
-}
-
 /// Cheap to clone. Clones share connections.
 #[derive(Debug, Clone)]
 pub struct RelayClient(reqwest::Client);
-
-/// The admin listener of one replica, and the token for it.
-#[derive(Clone, Copy)]
-pub struct Target<'a> {
-    pub address: SocketAddr,
-    pub token: &'a Zeroizing<String>,
-}
 
 impl RelayClient {
     /// Builds the client.
@@ -54,76 +36,110 @@ impl RelayClient {
             .no_proxy()
             .timeout(REQUEST_TIMEOUT)
             .connect_timeout(CONNECT_TIMEOUT);
-        client.build().map(Self).map_err(RelayError::Build)
+        client.build().map(Self).map_err(|error| RelayError::Build(error.into()))
     }
 
-    /// Asks a replica for its version, its store and its build.
-    ///
-    /// # Errors
-    /// [`RelayError::Reach`] or [`RelayError::Refused`].
-    pub async fn version(&self, target: Target<'_>) -> Result<Version, RelayError> {
-        self.call(target, Method::GET, "/admin/v1/version", None::<&()>).await
-    }
-
-    /// Creates or replaces the content at `path`.
-    ///
-    /// # Errors
-    /// [`RelayError::Reach`] or [`RelayError::Refused`].
-    pub async fn put<B: Serialize + Sync>(
-        &self,
-        target: Target<'_>,
-        path: &str,
-        body: &B,
-    ) -> Result<Applied, RelayError> {
-        self.call(target, Method::PUT, path, Some(body)).await
-    }
-
-    /// Deletes the content at `path`.
-    ///
-    /// # Errors
-    /// [`RelayError::Reach`] or [`RelayError::Refused`].
-    pub async fn delete(&self, target: Target<'_>, path: &str) -> Result<Applied, RelayError> {
-        self.call(target, Method::DELETE, path, None::<&()>).await
-    }
-
-    async fn call<B: Serialize + Sync, A: DeserializeOwned>(
-        &self,
-        target: Target<'_>,
-        method: Method,
-        path: &str,
-        body: Option<&B>,
-    ) -> Result<A, RelayError> {
-        let address = target.address;
-        let reach = |source: reqwest::Error| RelayError::Reach { address, source: source.without_url() };
-        let mut request =
-            self.0.request(method, format!("http://{address}{path}")).bearer_auth(target.token.as_str());
-        if let Some(body) = body {
-            request = request.json(body);
-        }
-        let response = request.send().await.map_err(reach)?;
-        let status = response.status();
-        if status.is_success() {
-            return response.json().await.map_err(reach);
-        }
-        let problem = response.json::<Problem>().await.ok();
-        Err(RelayError::Refused {
-            address,
-            status,
-            reason: problem.as_ref().map(|problem| problem.reason),
-            detail: problem.and_then(|problem| problem.detail).unwrap_or_else(|| status.to_string()),
-        })
+    fn request(&self, target: &Target, method: Method, path: &str) -> RequestBuilder {
+        let url = format!("http://{}{path}", target.address);
+        self.0.request(method, url).bearer_auth(target.access.token.as_str())
     }
 }
 
-/// The reason of a refusal, or its HTTP status.
-fn refusal_code(reason: Option<Reason>, status: StatusCode) -> String {
-    reason.map_or_else(|| status.as_u16().to_string(), |reason| reason.as_str().to_owned())
+/// Sends a request and reads its answer.
+async fn call<A: DeserializeOwned>(target: &Target, request: RequestBuilder) -> Result<A, RelayError> {
+    let address = target.address;
+    let reach = |source: reqwest::Error| RelayError::Reach { address, source: source.without_url().into() };
+    let response = request.send().await.map_err(reach)?;
+    let status = response.status();
+    if status.is_success() {
+        return response.json().await.map_err(reach);
+    }
+    let problem = response.json::<Problem>().await.ok();
+    Err(RelayError::Refused {
+        address,
+        status: status.as_u16(),
+        reason: problem.as_ref().map(|problem| problem.reason),
+        detail: problem.and_then(|problem| problem.detail).unwrap_or_else(|| status.to_string()),
+    })
 }
 
-impl RelayError {
-    /// Whether the relay refused the content, so that a retry with the same content fails again.
-    #[must_use]
-    pub fn is_refusal(&self) -> bool {
-        matches!(self, Self::Refused { status, .. } if status.is_client_error() && *status != StatusCode::UNAUTHORIZED)
+fn with_writer(request: RequestBuilder, writer: &Writer) -> RequestBuilder {
+    let mut request = request.header(OWNER_HEADER, writer.owner.to_string());
+    if let Some(former) = &writer.former_owner {
+        request = request.header(FORMER_OWNER_HEADER, former.to_string());
+    }
+    if writer.if_owned {
+        request = request.header(IF_OWNED_HEADER, "true");
+    }
+    with_term(request, writer.term)
+}
+
+fn with_term(request: RequestBuilder, term: Option<Term>) -> RequestBuilder {
+    match term {
+        Some(term) => request.header(TERM_HEADER, term.to_string()),
+        None => request,
+    }
+}
+
+/// The path of the page after `after`. Ids of tenants and names of agents need no escaping.
+fn page(path: &str, after: Option<&str>) -> String {
+    after.map_or_else(|| path.to_owned(), |after| format!("{path}?after={after}"))
+}
+
+impl RelayApi for RelayClient {
+    fn version<'a>(&'a self, target: &'a Target) -> BoxFuture<'a, Result<Version, RelayError>> {
+        call(target, self.request(target, Method::GET, admin::VERSION_PATH)).boxed()
+    }
+
+    fn put<'a>(
+        &'a self,
+        target: &'a Target,
+        path: &'a str,
+        writer: &'a Writer,
+        body: serde_json::Value,
+    ) -> BoxFuture<'a, Result<Applied, RelayError>> {
+        call(target, with_writer(self.request(target, Method::PUT, path), writer).json(&body)).boxed()
+    }
+
+    fn delete<'a>(
+        &'a self,
+        target: &'a Target,
+        path: &'a str,
+        writer: &'a Writer,
+        policy: Option<DeletionPolicy>,
+    ) -> BoxFuture<'a, Result<Applied, RelayError>> {
+        let path = match policy {
+            Some(policy) => format!("{path}?policy={}", policy.as_query()),
+            None => path.to_owned(),
+        };
+        call(target, with_writer(self.request(target, Method::DELETE, &path), writer)).boxed()
+    }
+
+    fn tenants<'a>(
+        &'a self,
+        target: &'a Target,
+        after: Option<&'a str>,
+    ) -> BoxFuture<'a, Result<Page<TenantView>, RelayError>> {
+        call(target, self.request(target, Method::GET, &page(admin::TENANTS_PATH, after))).boxed()
+    }
+
+    fn agents<'a>(
+        &'a self,
+        target: &'a Target,
+        tenant: &'a TenantId,
+        after: Option<&'a str>,
+    ) -> BoxFuture<'a, Result<Page<AgentView>, RelayError>> {
+        let path = page(&admin::agents_path(tenant), after);
+        call(target, self.request(target, Method::GET, &path)).boxed()
+    }
+
+    fn put_agents<'a>(
+        &'a self,
+        target: &'a Target,
+        term: Option<Term>,
+        batch: &'a AgentBatch,
+    ) -> BoxFuture<'a, Result<BatchApplied, RelayError>> {
+        let request = with_term(self.request(target, Method::PUT, admin::AGENTS_PATH), term);
+        call(target, request.json(batch)).boxed()
     }
 }

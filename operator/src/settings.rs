@@ -5,6 +5,8 @@ use std::net::SocketAddr;
 use clap::{Parser, Subcommand, ValueEnum};
 use crds::relay::PullPolicy;
 
+use crate::pod_user::PodUser;
+
 /// The msg2agent operator. Reconciles Relay, Tenant and Agent objects with the cluster and the
 /// relays.
 #[derive(Debug, Clone, Parser)]
@@ -49,6 +51,23 @@ pub struct Settings {
     /// namespaces of Relays and Agents.
     #[arg(long, env = "MSG2AGENT_OPERATOR_IMAGE_PULL_SECRETS", value_delimiter = ',')]
     pub image_pull_secrets: Vec<String>,
+    /// User, group and fsGroup of all of them: a number, or `Platform` to leave the choice to the
+    /// platform, as on OpenShift.
+    #[arg(long, env = "MSG2AGENT_OPERATOR_POD_USER", default_value_t)]
+    pub pod_user: PodUser,
+    /// Namespaces whose pods may read the metrics of relays, MCP endpoints and MCP gateways,
+    /// separated by commas. The NetworkPolicies admit them.
+    #[arg(long, env = "MSG2AGENT_OPERATOR_MONITORING_NAMESPACES", value_delimiter = ',')]
+    pub monitoring_namespaces: Vec<String>,
+    /// Proxy by which relays reach the OpenID provider and client documents, as http://host:port.
+    #[arg(long, env = "MSG2AGENT_OPERATOR_RELAY_HTTPS_PROXY")]
+    pub relay_https_proxy: Option<String>,
+    /// Hosts, domains and networks that relays reach without the proxy, separated by commas.
+    #[arg(long, env = "MSG2AGENT_OPERATOR_RELAY_NO_PROXY")]
+    pub relay_no_proxy: Option<String>,
+    /// Namespaces that the operator works in, separated by commas. Empty: all namespaces.
+    #[arg(long, env = "MSG2AGENT_OPERATOR_WATCH_NAMESPACES", value_delimiter = ',')]
+    pub watch_namespaces: Vec<String>,
     /// Namespace of the operator and of its Lease.
     #[arg(long, env = "MSG2AGENT_OPERATOR_NAMESPACE", default_value = "msg2agent-system")]
     pub namespace: String,
@@ -59,7 +78,7 @@ pub struct Settings {
     #[arg(long, env = "MSG2AGENT_OPERATOR_CLUSTER_DOMAIN", default_value = "cluster.local")]
     pub cluster_domain: String,
     /// Address of the listener for probes and metrics.
-    #[arg(long, env = "MSG2AGENT_OPERATOR_ADMIN_LISTEN", default_value = "0.0.0.0:8081")]
+    #[arg(long, env = "MSG2AGENT_OPERATOR_ADMIN_LISTEN", default_value = "[::]:8081")]
     pub admin_listen: SocketAddr,
     /// Name of the Lease.
     #[arg(long, env = "MSG2AGENT_OPERATOR_LEASE_NAME", default_value = "msg2agent-operator")]
@@ -89,7 +108,10 @@ impl Settings {
     #[must_use]
     pub fn normalized(mut self) -> Self {
         self.image_pull_secrets.retain(|name| !name.is_empty());
+        self.monitoring_namespaces.retain(|name| !name.is_empty());
+        self.watch_namespaces.retain(|name| !name.is_empty());
         self.otlp_endpoint = self.otlp_endpoint.filter(|endpoint| !endpoint.is_empty());
+        self.relay_https_proxy = self.relay_https_proxy.filter(|proxy| !proxy.is_empty());
         self
     }
 }

@@ -19,7 +19,7 @@
 - name: MSG2AGENT_OPERATOR_LEASE_NAME
   value: {{ include "msg2agent.lease" . }}
 - name: MSG2AGENT_OPERATOR_ADMIN_LISTEN
-  value: 0.0.0.0:8081
+  value: "[::]:8081"
 - name: MSG2AGENT_OPERATOR_RELAY_IMAGE
   value: {{ include "msg2agent.image" (list $ .Values.relay.image) }}
 - name: MSG2AGENT_OPERATOR_RELAY_IMAGE_PULL_POLICY
@@ -30,6 +30,20 @@
   value: {{ .Values.mcpServer.image.pullPolicy }}
 {{- with .Values.workloadImagePullSecrets }}
 - name: MSG2AGENT_OPERATOR_IMAGE_PULL_SECRETS
+  value: {{ join "," . | quote }}
+{{- end }}
+- name: MSG2AGENT_OPERATOR_POD_USER
+  value: {{ include "msg2agent.podUser" . | quote }}
+{{- with .Values.networkPolicy.monitoringNamespaces }}
+- name: MSG2AGENT_OPERATOR_MONITORING_NAMESPACES
+  value: {{ join "," . | quote }}
+{{- end }}
+{{- with .Values.relay.httpsProxy }}
+- name: MSG2AGENT_OPERATOR_RELAY_HTTPS_PROXY
+  value: {{ . | quote }}
+{{- end }}
+{{- with .Values.relay.noProxy }}
+- name: MSG2AGENT_OPERATOR_RELAY_NO_PROXY
   value: {{ join "," . | quote }}
 {{- end }}
 - name: MSG2AGENT_OPERATOR_CONCURRENCY
@@ -47,6 +61,26 @@
 {{- with .Values.extraEnv }}
 {{ toYaml . }}
 {{- end }}
+{{- end -}}
+
+{{/* `Platform`, or the id. A large number would otherwise be written with an exponent. */}}
+{{- define "msg2agent.podUser" -}}
+{{- if eq .Values.podUser.mode "Platform" -}}
+Platform
+{{- else -}}
+{{- .Values.podUser.id | int64 -}}
+{{- end -}}
+{{- end -}}
+
+{{- define "msg2agent.podSecurity" -}}
+runAsNonRoot: true
+{{- if eq .Values.podUser.mode "Fixed" }}
+runAsUser: {{ include "msg2agent.podUser" . }}
+runAsGroup: {{ include "msg2agent.podUser" . }}
+fsGroup: {{ include "msg2agent.podUser" . }}
+{{- end }}
+seccompProfile:
+  type: RuntimeDefault
 {{- end -}}
 
 {{/* A token of the ServiceAccount, which the kubelet renews. */}}

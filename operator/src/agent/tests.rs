@@ -11,6 +11,7 @@ use super::fixtures::{self, acme, agent, alice, relay, resolved, tenant};
 use super::resolve::{AgentSnapshot, ResolvedAgent, resolve};
 use crate::conditions;
 use crate::index;
+use crate::observed::Observed;
 use crate::programming::Programming;
 use crate::relay_replicas::Progress;
 
@@ -21,10 +22,14 @@ fn resolve_agent(agent: &Agent, tenant: &Tenant, relay: &Relay) -> ResolvedAgent
         tenant: Some(tenant),
         relay: Some(relay),
         is_permitted: true,
+        tenant_is_accepted: Observed::Known(true),
         other_claimants: Vec::new(),
-        older_agents: 0,
+        recorded: Observed::Known(None),
+        earlier_agents: Observed::Known(0),
         cluster_domain: "cluster.local",
     })
+    .unwrap()
+    .known()
     .unwrap()
 }
 
@@ -145,8 +150,8 @@ fn a_public_url_is_the_audience_and_in_the_status() {
 fn an_agent_of_a_relay_with_a_gateway_has_both_urls_and_the_relay_gets_its_endpoint() {
     let gateway = "https://mcp.example.com/mcp";
     let (tenant, mut relay) = (acme(), relay());
-    relay.spec.mcp.enabled = true;
-    relay.spec.mcp.public_url = Some(gateway.into());
+    relay.spec.gateway.enabled = true;
+    relay.spec.gateway.public_url = Some(gateway.into());
     let own = "https://alice.mcp.example.com/mcp";
     let agent =
         agent(serde_json::json!({"tenantRef": {"name": "acme"}, "mcp": {"enabled": true, "publicURL": own}}));

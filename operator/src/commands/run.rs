@@ -8,23 +8,15 @@ use std::time::Duration;
 use anyhow::Context as _;
 use daemon::{Readiness, Shutdown, Tasks, telemetry};
 use kube::Client;
-use kube::client::ConfigExt as _;
-use kube::runtime::events::{Recorder, Reporter};
-use tokio::sync::watch;
 
-use crate::apply::Applier;
-use crate::context::Context;
-use crate::controller::{self, Failures};
-use crate::lease::{Election, WriteFence, WriteFenceLayer};
+use crate::clock::Clock;
+use crate::fenced_client;
+use crate::lease::{WriteFence, WriteFenceLayer};
 use crate::metrics::Metrics;
-use crate::queue::Queue;
 use crate::relay_client::RelayClient;
-use crate::relay_replicas::RelayReplicas;
 use crate::settings::{LogFormat, Settings};
-use crate::watches;
+use crate::startup::{self, DRAIN_TIMEOUT, Environment};
 
-/// Time for running reconciles after SIGTERM, before the lease is released.
-const DRAIN_TIMEOUT: Duration = Duration::from_secs(5);
 /// Extra time for releasing the lease, and for the other tasks.
 const RELEASE_GRACE: Duration = Duration::from_secs(5);
 
@@ -48,22 +40,10 @@ pub async fn run(settings: Settings) -> anyhow::Result<()> {
     let fence = WriteFence::default();
     let unfenced = Client::try_from(config.clone()).context("failed to create a Kubernetes client")?;
     let layer = WriteFenceLayer { fence: fence.clone(), metrics: metrics.clone() };
-    let fenced = fenced_client(config, layer)?;
-    let queue = Arc::new(Queue::default());
-    let caches = Arc::new(watches::start(&unfenced, &tasks, &queue, &readiness));
-    let reporter =
-        Reporter { controller: "msg2agent-operator".into(), instance: Some(settings.pod_name.clone()) };
-    let context = Context {
-        client: fenced.clone(),
-        applier: Arc::new(Applier::new(Arc::clone(&caches.fingerprints))),
-        caches,
-        queue,
-        relay_replicas: Arc::new(RelayReplicas::new(RelayClient::new()?)),
-        recorder: Recorder::new(fenced, reporter),
-        metrics,
-        settings: Arc::new(settings),
-    };
-    spawn_election(unfenced, context, fence, &tasks);
+    let fenced = fenced_client::create(config, &layer)?;
+    let relay_api = Arc::new(RelayClient::new()?);
+    let environment = Environment { unfenced, fenced, fence, relay_api, clock: Clock::system() };
+    let _context = startup::start(environment, settings, metrics, &readiness, &tasks);
 
     tokio::select! {
         () = shutdown.begun() => {}
@@ -92,7 +72,7 @@ async fn serve_admin(
     registry: prometheus::Registry,
     tasks: &Tasks,
 ) -> anyhow::Result<()> {
-    let listener = tokio::net::TcpListener::bind(settings.admin_listen)
+    let listener = daemon::listen::bind(settings.admin_listen)
         .await
         .with_context(|| format!("failed to listen on {}", settings.admin_listen))?;
     let router = daemon::admin::router(readiness.clone(), registry);
@@ -103,71 +83,4 @@ async fn serve_admin(
         }
     });
     Ok(())
-}
-
-/// A client that refuses to write without a valid lease.
-fn fenced_client(config: kube::Config, fence: WriteFenceLayer) -> anyhow::Result<Client> {
-    let namespace = config.default_namespace.clone();
-    let connector = config.rustls_https_connector().context("failed to set up TLS for the API server")?;
-    let transport =
-        hyper_util::client::legacy::Client::builder(hyper_util::rt::TokioExecutor::new()).build(connector);
-    let service = tower::ServiceBuilder::new()
-        .layer(fence)
-        .layer(config.base_uri_layer())
-        .option_layer(config.auth_layer().context("failed to read the credentials for the API server")?)
-        .map_err(tower::BoxError::from)
-        .service(transport);
-    Ok(Client::new(service, namespace))
-}
-
-/// Spawns the election and the workers. Workers reconcile only while this replica leads.
-fn spawn_election(client: Client, context: Context, fence: WriteFence, tasks: &Tasks) {
-    let election = Arc::new(Election::new(client, &context.settings, fence));
-    let leading = election.leading();
-    let shutdown = tasks.shutdown().clone();
-    let (stopped, all_stopped) = watch::channel(());
-    let failures = Arc::new(Failures::default());
-    for _ in 0..context.settings.concurrency {
-        let worker = worker(context.clone(), Arc::clone(&failures), leading.clone(), shutdown.clone());
-        // Dropped when the worker ends. The election releases the lease when no clone is left.
-        let running = all_stopped.clone();
-        tasks.spawn_vital("worker", async move {
-            worker.await;
-            drop(running);
-        });
-    }
-    drop(all_stopped);
-    tasks.spawn_vital("lease", async move {
-        let drained = async move {
-            daemon::shutdown::within(DRAIN_TIMEOUT, "workers", stopped.closed()).await.unwrap_or_default()
-        };
-        election.run(shutdown, drained).await;
-    });
-    let (metrics, mut leading) = (context.metrics, leading);
-    tasks.spawn("leader-metric", async move {
-        while leading.changed().await.is_ok() {
-            metrics.is_leader.set(i64::from(*leading.borrow_and_update()));
-        }
-    });
-}
-
-/// Runs a worker while this replica leads. A reconcile is dropped when the lease is lost; the fence
-/// refuses its writes anyway.
-async fn worker(
-    context: Context,
-    failures: Arc<Failures>,
-    mut leading: watch::Receiver<bool>,
-    shutdown: Shutdown,
-) {
-    loop {
-        tokio::select! {
-            () = shutdown.begun() => return,
-            leads = leading.wait_for(|leads| *leads) => if leads.is_err() { return },
-        }
-        let mut watched = leading.clone();
-        tokio::select! {
-            () = controller::work(context.clone(), Arc::clone(&failures), &shutdown) => return,
-            _ = watched.wait_for(|leads| !*leads), if !shutdown.has_begun() => {}
-        }
-    }
 }

@@ -35,12 +35,12 @@ pub(super) async fn converge(
     authority: &Authority,
 ) -> Result<Option<CertificateInfo>> {
     let name = object_name(relay);
-    if !relay.spec.mcp.enabled {
+    if !relay.spec.gateway.enabled {
         return remove(context, &name).await.map(|()| None);
     }
     let request = serving_request(context, relay, authority);
     let certificate = secrets::converge_serving(context, relay, authority, &request).await?;
-    apply(context, relay, &name, GatewayObjects::build(relay)).await?;
+    apply(context, relay, &name, GatewayObjects::build(relay, &context.settings)).await?;
     replicas::converge(context, relay, &name).await?;
     Ok(Some(certificate))
 }

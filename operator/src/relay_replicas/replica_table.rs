@@ -163,7 +163,7 @@ mod tests {
                 instance: instance.into(),
                 domain,
                 build: "0.1.0".into(),
-                capabilities: BTreeSet::new(),
+                capabilities: std::collections::BTreeSet::new(),
             },
         )]
     }

@@ -20,6 +20,7 @@ use super::resolve::ResolvedTenant;
 use crate::context::Context;
 use crate::error::{Error, Result};
 use crate::object_key::{Kind, NamespacedName};
+use crate::relay_replicas::Progress;
 use crate::secret::{self, Found};
 use crate::{agent, conditions, relay};
 
@@ -107,7 +108,7 @@ async fn issue(
     secret::write(&context.client, &found, build(tenant, &secret_name, &code, &urls)).await?;
     let is_open = code.not_after > now
         && agent.is_some()
-        && declare(context, relay, resolved, invitation, &code).await?;
+        && declare(context, tenant, relay, resolved, invitation, &code).await?;
     let state = state(is_open, code.not_after, now);
     Ok(status(tenant, &invitation.name, state, Some(code.not_after)))
 }
@@ -125,6 +126,7 @@ fn urls(context: &Context, agent: Option<&Agent>, relay: &NamespacedName) -> Inv
 /// Writes the hash of the code to the relay. Returns whether every ready replica acknowledged it.
 async fn declare(
     context: &Context,
+    tenant: &Tenant,
     relay: &NamespacedName,
     resolved: &ResolvedTenant,
     invitation: &Invitation,
@@ -134,7 +136,9 @@ async fn declare(
     let sha256 = KeyHash::sha256(&code.text);
     let content = DeclaredInvitation { agent, sha256, not_after: code.not_after };
     let path = admin::invitation_path(&resolved.tenant_id, &invitation.name);
-    Ok(context.relay_replicas.write(relay, &path, &content).await?.is_complete())
+    let writer = context.relay_replicas.writer(&tenant.uid().unwrap_or_default());
+    let written = context.relay_replicas.write(relay, &path, &writer, &content).await?;
+    Ok(written.known().is_some_and(Progress::is_complete))
 }
 
 /// Deletes an invitation from the relay, together with the account of the person who used it. The
@@ -147,7 +151,8 @@ async fn revoke(
     invitation: &str,
 ) -> Result<()> {
     let path = admin::invitation_path(&resolved.tenant_id, invitation);
-    if !context.relay_replicas.delete(relay, &path).await? {
+    let writer = context.relay_replicas.writer(&tenant.uid().unwrap_or_default());
+    if !context.relay_replicas.delete(relay, &path, &writer, None).await? {
         return Err(Error::NoReplica(relay.to_string()));
     }
     let secret_name = secret_name(tenant, invitation);

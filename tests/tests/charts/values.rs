@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-use super::helm::{both, chart, find, rendered};
+use super::helm::{both, chart, container, environment, find, rendered};
 
 #[test]
 fn a_wrong_value_is_refused_and_named() {
@@ -12,10 +12,14 @@ fn a_wrong_value_is_refused_and_named() {
         ("image.digest=\"sha256:12\"", "digest"),
         ("relay.image.pullPolicy=\"Sometimes\"", "pullPolicy"),
         ("networkPolicy.apiServerPorts=[0]", "apiServerPorts"),
+        ("networkPolicy.monitoringNamespaces=[\"Monitoring\"]", "monitoringNamespaces"),
+        ("relay.httpsProxy=\"socks5://proxy:1080\"", "httpsProxy"),
+        ("relay.httpsProxy=\"http://me:secret@proxy:3128\"", "httpsProxy"),
         ("serviceAccount.tokenExpirationSeconds=60", "tokenExpirationSeconds"),
         ("log.format=\"xml\"", "format"),
         ("otlpEndpoint=\"collector:4317\"", "otlpEndpoint"),
-        ("runAsUser=0", "runAsUser"),
+        ("podUser.id=0", "id"),
+        ("podUser.mode=\"Any\"", "mode"),
         ("replicas=3", "replicas"),
     ];
     for helm in both() {
@@ -96,14 +100,4 @@ fn switched_off_parts_are_not_rendered() {
     assert!(!kinds("metrics.service.enabled=false").contains(&"Service".to_owned()));
     assert!(!kinds("serviceAccount.create=false").contains(&"ServiceAccount".to_owned()));
     assert!(!kinds("rbac.create=false").contains(&"ClusterRoleBinding".to_owned()));
-}
-
-fn container(objects: &[Value]) -> &Value {
-    &find(objects, "Deployment", "operator")["spec"]["template"]["spec"]["containers"][0]
-}
-
-fn environment<'a>(objects: &'a [Value], name: &str) -> &'a str {
-    let variables = container(objects)["env"].as_array().unwrap();
-    let variable = variables.iter().find(|v| v["name"] == name).unwrap_or_else(|| panic!("no {name}"));
-    variable["value"].as_str().unwrap()
 }

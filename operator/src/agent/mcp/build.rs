@@ -1,15 +1,14 @@
 //! Builds the objects of an MCP endpoint. Pure: the same Agent and settings give the same objects.
 
 use crds::{Agent, label, name};
+use daemon::listen::every_address;
 use k8s_openapi::api::apps::v1::{
     StatefulSet, StatefulSetPersistentVolumeClaimRetentionPolicy, StatefulSetSpec,
 };
 use k8s_openapi::api::core::v1::{
     Container, EnvVar, PodSpec, PodTemplateSpec, Secret, Service, ServiceAccount, ServiceSpec,
 };
-use k8s_openapi::api::networking::v1::{
-    NetworkPolicy, NetworkPolicyEgressRule, NetworkPolicyIngressRule, NetworkPolicyPeer, NetworkPolicySpec,
-};
+use k8s_openapi::api::networking::v1::NetworkPolicy;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use kube::ResourceExt as _;
 
@@ -17,11 +16,15 @@ use crate::agent::labels::{labels, secret_labels};
 use crate::agent::resolve::ResolvedAgent;
 use crate::agent::urls;
 use crate::certificate::CertifiedKey;
-use crate::component::{self, MCP_SERVER};
-use crate::network_policy::{dns, matches, port};
+use crate::component::MCP_SERVER;
 use crate::object_key::NamespacedName;
+use crate::pod_user::pod_security;
 use crate::settings::Settings;
 use crate::{pod, tls_secret};
+
+mod network_policy;
+
+use network_policy::network_policy;
 
 const RUN: &str = "/var/run/msg2agent";
 const STATE: &str = "/var/lib/msg2agent";
@@ -36,7 +39,8 @@ fn metadata(agent: &Agent) -> ObjectMeta {
 #[derive(Debug)]
 pub(super) struct McpObjects {
     pub service_account: ServiceAccount,
-    pub network_policy: NetworkPolicy,
+    /// `None` when the Agent disables it.
+    pub network_policy: Option<NetworkPolicy>,
     pub service: Service,
     pub stateful_set: StatefulSet,
 }
@@ -45,7 +49,7 @@ impl McpObjects {
     pub(super) fn build(agent: &Agent, resolved: &ResolvedAgent, settings: &Settings) -> Self {
         Self {
             service_account: service_account(agent),
-            network_policy: network_policy(agent, &resolved.relay),
+            network_policy: network_policy(agent, &resolved.relay, settings),
             service: service(agent),
             stateful_set: stateful_set(agent, resolved, settings),
         }
@@ -85,34 +89,6 @@ fn service(agent: &Agent) -> Service {
     }
 }
 
-/// Allows ingress on the HTTPS port from anywhere, because requests need a credential, and egress
-/// to DNS and the agent's relay.
-fn network_policy(agent: &Agent, relay: &NamespacedName) -> NetworkPolicy {
-    let relay_pods = NetworkPolicyPeer {
-        namespace_selector: Some(matches(&[("kubernetes.io/metadata.name", &relay.namespace)])),
-        pod_selector: Some(matches(&[(label::RELAY, &relay.name), (label::COMPONENT, component::RELAY)])),
-        ip_block: None,
-    };
-    NetworkPolicy {
-        metadata: metadata(agent),
-        spec: Some(NetworkPolicySpec {
-            pod_selector: Some(pod::selector(label::AGENT, &agent.name_any(), MCP_SERVER)),
-            policy_types: Some(vec!["Ingress".into(), "Egress".into()]),
-            ingress: Some(vec![NetworkPolicyIngressRule {
-                from: None,
-                ports: Some(vec![port("TCP", name::MCP_POD_PORT)]),
-            }]),
-            egress: Some(vec![
-                dns(),
-                NetworkPolicyEgressRule {
-                    to: Some(vec![relay_pods]),
-                    ports: Some(vec![port("TCP", name::RELAY_PORT)]),
-                },
-            ]),
-        }),
-    }
-}
-
 /// A StatefulSet, because two pods must never run at a time: a DID has one session at the relay,
 /// and two pods would keep replacing each other's. The volume holds the agent's mailbox. It
 /// outlives the pod and is deleted with the endpoint.
@@ -145,7 +121,7 @@ fn pod_spec(agent: &Agent, resolved: &ResolvedAgent, settings: &Settings) -> Pod
         service_account_name: Some(name::agent_mcp(&owner)),
         automount_service_account_token: Some(false),
         enable_service_links: Some(false),
-        security_context: Some(pod::pod_security()),
+        security_context: Some(pod_security(settings.pod_user)),
         image_pull_secrets: pod::pull_secrets(&settings.image_pull_secrets),
         containers: vec![container(agent, resolved, settings)],
         volumes: Some(vec![
@@ -169,7 +145,14 @@ fn container(agent: &Agent, resolved: &ResolvedAgent, settings: &Settings) -> Co
         env: Some(environment(agent, resolved, &settings.cluster_domain)),
         ports: Some(vec![pod::port("https", name::MCP_POD_PORT), pod::port("admin", name::MCP_ADMIN_PORT)]),
         resources: Some(
-            agent.spec.mcp.resources.clone().unwrap_or_else(|| pod::resources("20m", "32Mi", "256Mi")),
+            agent
+                .spec
+                .mcp
+                .template
+                .container
+                .resources
+                .clone()
+                .unwrap_or_else(|| pod::resources("20m", "32Mi", "256Mi")),
         ),
         security_context: Some(pod::container_security()),
         volume_mounts: Some(mounts),
@@ -180,8 +163,8 @@ fn container(agent: &Agent, resolved: &ResolvedAgent, settings: &Settings) -> Co
 
 /// Identity and key are in the mounted Secrets, so that a rotation does not restart the pod.
 fn environment(agent: &Agent, resolved: &ResolvedAgent, cluster_domain: &str) -> Vec<EnvVar> {
-    let listen = format!("0.0.0.0:{}", name::MCP_POD_PORT);
-    let admin_listen = format!("0.0.0.0:{}", name::MCP_ADMIN_PORT);
+    let listen = every_address(name::MCP_POD_PORT).to_string();
+    let admin_listen = every_address(name::MCP_ADMIN_PORT).to_string();
     // The address inside the cluster, even if the issuer has a public one.
     let jwks = format!(
         "{}/oauth/jwks",
@@ -272,16 +255,5 @@ mod tests {
             Some(url)
         );
         assert_eq!(variable(&resolved()), None);
-    }
-
-    #[test]
-    fn the_endpoint_reaches_its_relay_and_nothing_else() {
-        let policy = network_policy(&alice(), &NamespacedName::new("platform", "main")).spec.unwrap();
-        let peers: Vec<_> = policy.egress.unwrap().into_iter().filter_map(|rule| rule.to).flatten().collect();
-        assert_eq!(peers.len(), 1);
-        assert_eq!(
-            peers[0].pod_selector,
-            Some(matches(&[(label::RELAY, "main"), (label::COMPONENT, component::RELAY)]))
-        );
     }
 }

@@ -1,0 +1,90 @@
+//! The service below a Kubernetes client: it carries requests over a model network.
+
+use std::task::{Context, Poll};
+
+use axum::body::Body;
+use axum::http::{Request, Response};
+use futures::FutureExt as _;
+use futures::future::BoxFuture;
+use tokio::sync::oneshot;
+use tower::{BoxError, Service};
+
+use super::ApiServer;
+use super::api_failure::ApiFailure;
+use super::api_request::{ApiRequest, ApiVerb};
+use super::watch_stream;
+use crate::simulator::network::{ModelNetwork, RequestFate};
+
+/// Cheap to clone.
+#[derive(Debug, Clone)]
+pub(crate) struct ApiConnection {
+    server: ApiServer,
+    network: ModelNetwork,
+}
+
+type Answer = Result<Response<Body>, BoxError>;
+
+impl ApiConnection {
+    pub(crate) fn new(server: ApiServer, network: ModelNetwork) -> Self {
+        Self { server, network }
+    }
+
+    async fn carry(self, request: Request<kube::client::Body>) -> Answer {
+        let request = match ApiRequest::parse(request).await {
+            Ok(request) => request,
+            Err(failure) => return Ok(failure.response()),
+        };
+        let is_write = request.verb.is_write();
+        let plan = self.network.plan(is_write);
+        tokio::time::sleep(plan.delay).await;
+        if self.network.is_cut() {
+            return std::future::pending().await;
+        }
+        match plan.fate {
+            RequestFate::TooManyRequests => return Ok(ApiFailure::too_many_requests().response()),
+            RequestFate::Unavailable => return Ok(ApiFailure::unavailable().response()),
+            RequestFate::Unsent => return Err("connection reset by peer".into()),
+            RequestFate::Answered | RequestFate::AnswerLost | RequestFate::ConflictAfterCommit => {}
+        }
+        let answer = self.deliver(request);
+        if self.network.is_cut() {
+            return std::future::pending().await;
+        }
+        match plan.fate {
+            RequestFate::AnswerLost => Err("connection reset by peer".into()),
+            RequestFate::ConflictAfterCommit => Ok(ApiFailure::conflict(
+                "the object has been modified; please apply your changes to the latest version",
+            )
+            .response()),
+            _ => answer,
+        }
+    }
+
+    fn deliver(&self, request: ApiRequest) -> Answer {
+        if request.verb.is_write() && request.kind.plural != "leases" {
+            self.network.record_write(request.summary());
+        }
+        if request.verb == ApiVerb::Watch {
+            return Ok(watch_stream::open(self.server.clone(), self.network.clone(), &request));
+        }
+        Ok(self.server.answer(&request).unwrap_or_else(|failure| failure.response()))
+    }
+}
+
+impl Service<Request<kube::client::Body>> for ApiConnection {
+    type Response = Response<Body>;
+    type Error = BoxError;
+    type Future = BoxFuture<'static, Answer>;
+
+    fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), BoxError>> {
+        Poll::Ready(Ok(()))
+    }
+
+    /// The request goes on when the caller gives up waiting, as on a real network.
+    fn call(&mut self, request: Request<kube::client::Body>) -> Self::Future {
+        let (answer, answered) = oneshot::channel();
+        let carried = self.clone().carry(request);
+        tokio::spawn(async move { drop(answer.send(carried.await)) });
+        async move { answered.await.unwrap_or_else(|_| Err("the connection was closed".into())) }.boxed()
+    }
+}

@@ -1,0 +1,193 @@
+//! The network between one operator process and everything else, with its faults.
+//!
+//! A process that is killed and one whose connections are cut for good look the same from outside:
+//! no request leaves it, and no answer reaches it.
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use rand::rngs::StdRng;
+use rand::{RngExt, SeedableRng};
+use tokio::sync::watch;
+use tokio::time::Instant;
+
+/// How often which fault happens, in thousandths of the requests.
+#[derive(Debug, Clone, Copy, Default)]
+pub(crate) struct FaultRates {
+    /// The request is refused with 429, 503 or a broken connection, and not applied.
+    pub(crate) refused: u32,
+    /// The request is applied, and the answer is a conflict, a timeout or a broken connection.
+    pub(crate) answer_lost: u32,
+    /// The request takes up to some seconds.
+    pub(crate) slow: u32,
+    /// The watch ends early.
+    pub(crate) watch_ended: u32,
+}
+
+/// What happens to one request.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum RequestFate {
+    Answered,
+    TooManyRequests,
+    Unavailable,
+    /// The connection breaks before the request arrives.
+    Unsent,
+    /// The request is applied, and the connection breaks.
+    AnswerLost,
+    /// The request is applied, and the answer says that it conflicts.
+    ConflictAfterCommit,
+}
+
+/// A request's delay on its way, and its fate.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct RequestPlan {
+    pub(crate) delay: Duration,
+    pub(crate) fate: RequestFate,
+}
+
+#[derive(Debug)]
+struct NetworkState {
+    rng: StdRng,
+    rates: FaultRates,
+    is_cut: bool,
+    /// Requests that begin before this instant leave at it.
+    held_until: Option<Instant>,
+    /// By the plural of a kind: until when its watch is behind, and by how much.
+    lags: BTreeMap<&'static str, (Instant, Duration)>,
+    /// Cuts the network after this many further writes.
+    writes_until_cut: Option<u32>,
+    /// Every write that arrived.
+    writes: Vec<(Instant, String)>,
+}
+
+/// Cheap to clone. Clones share the state.
+#[derive(Debug, Clone)]
+pub(crate) struct ModelNetwork {
+    state: Arc<Mutex<NetworkState>>,
+    changed: watch::Sender<()>,
+}
+
+impl ModelNetwork {
+    pub(crate) fn new(seed: u64, rates: FaultRates) -> Self {
+        let state = NetworkState {
+            rng: StdRng::seed_from_u64(seed),
+            rates,
+            is_cut: false,
+            held_until: None,
+            lags: BTreeMap::new(),
+            writes_until_cut: None,
+            writes: Vec::new(),
+        };
+        Self { state: Arc::new(Mutex::new(state)), changed: watch::Sender::new(()) }
+    }
+
+    /// Without faults.
+    pub(crate) fn perfect() -> Self {
+        Self::new(0, FaultRates::default())
+    }
+
+    fn with<T>(&self, work: impl FnOnce(&mut NetworkState) -> T) -> T {
+        work(&mut self.state.lock().unwrap())
+    }
+
+    fn set<T>(&self, work: impl FnOnce(&mut NetworkState) -> T) -> T {
+        let result = self.with(work);
+        self.changed.send_replace(());
+        result
+    }
+
+    /// Ends all faults except a cut.
+    pub(crate) fn heal(&self) {
+        self.set(|state| {
+            state.rates = FaultRates::default();
+            state.held_until = None;
+            state.lags.clear();
+            state.writes_until_cut = None;
+        });
+    }
+
+    pub(crate) fn cut(&self) {
+        self.set(|state| state.is_cut = true);
+    }
+
+    pub(crate) fn cut_after_writes(&self, writes: u32) {
+        self.set(|state| state.writes_until_cut = Some(writes));
+    }
+
+    pub(crate) fn is_cut(&self) -> bool {
+        self.with(|state| state.is_cut)
+    }
+
+    /// Holds every request until the time is over, as if the process were paused.
+    pub(crate) fn hold(&self, time: Duration) {
+        self.set(|state| state.held_until = Some(Instant::now() + time));
+    }
+
+    /// Lets the watch of a kind lag for some time. A lag as long as the time is a silent watch.
+    pub(crate) fn delay_watch(&self, plural: &'static str, time: Duration, lag: Duration) {
+        self.set(|state| state.lags.insert(plural, (Instant::now() + time, lag)));
+    }
+
+    pub(crate) fn watch_lag(&self, plural: &str) -> Option<(Instant, Duration)> {
+        self.with(|state| state.lags.get(plural).copied().filter(|(until, _)| Instant::now() < *until))
+    }
+
+    /// Is notified when a fault begins or ends.
+    pub(crate) fn subscribe(&self) -> watch::Receiver<()> {
+        self.changed.subscribe()
+    }
+
+    /// Draws whether a watch that has just delivered ends now.
+    pub(crate) fn ends_watch(&self) -> bool {
+        self.with(|state| state.rng.random_range(0..1000) < state.rates.watch_ended)
+    }
+
+    /// Draws what happens to a request.
+    pub(crate) fn plan(&self, is_write: bool) -> RequestPlan {
+        self.with(|state| state.plan(is_write))
+    }
+
+    /// Notes a write that arrived.
+    pub(crate) fn record_write(&self, summary: String) {
+        self.set(|state| {
+            state.writes.push((Instant::now(), summary));
+            if let Some(left) = &mut state.writes_until_cut {
+                *left = left.saturating_sub(1);
+                state.is_cut |= *left == 0;
+            }
+        });
+    }
+
+    /// The writes since `begin`.
+    pub(crate) fn writes_since(&self, begin: Instant) -> Vec<String> {
+        let is_later = |(at, _): &&(Instant, String)| *at >= begin;
+        self.with(|state| state.writes.iter().filter(is_later).map(|(_, summary)| summary.clone()).collect())
+    }
+}
+
+impl NetworkState {
+    fn plan(&mut self, is_write: bool) -> RequestPlan {
+        let mut delay = Duration::from_micros(self.rng.random_range(300..4_000));
+        if self.happens(self.rates.slow) {
+            delay += Duration::from_millis(self.rng.random_range(100..3_000));
+        }
+        if let Some(until) = self.held_until.filter(|until| Instant::now() < *until) {
+            delay += until - Instant::now();
+        }
+        let fate = if self.happens(self.rates.refused) {
+            let fates = [RequestFate::TooManyRequests, RequestFate::Unavailable, RequestFate::Unsent];
+            fates[self.rng.random_range(0..fates.len())]
+        } else if is_write && self.happens(self.rates.answer_lost) {
+            let fates = [RequestFate::AnswerLost, RequestFate::ConflictAfterCommit];
+            fates[self.rng.random_range(0..fates.len())]
+        } else {
+            RequestFate::Answered
+        };
+        RequestPlan { delay, fate }
+    }
+
+    fn happens(&mut self, thousandths: u32) -> bool {
+        self.rng.random_range(0..1000) < thousandths
+    }
+}
