@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use futures::future::join_all;
 use futures::poll;
-use protocol::admin::{AgentSpec, KeySpec, TenantSpec};
+use protocol::admin::{KeySpec, TenantSpec};
 use protocol::record::Card;
 use protocol::{Identity, Reason};
 use tokio::sync::oneshot;
@@ -37,7 +37,7 @@ async fn open() -> Opened {
 }
 
 fn put_agent(name: &str) -> AdminOperation {
-    AdminOperation::PutAgent(did("default", name), Box::new(AgentSpec::default()))
+    AdminOperation::PutAgent(did("default", name), Box::default())
 }
 
 #[tokio::test]
@@ -59,7 +59,7 @@ async fn a_full_queue_is_one_transaction() {
 #[tokio::test]
 async fn a_refused_operation_does_not_spoil_the_transaction() {
     let Opened { directory, writer, .. } = open().await;
-    let unknown = AdminOperation::PutAgent(did("nowhere", "bob"), Box::new(AgentSpec::default()));
+    let unknown = AdminOperation::PutAgent(did("nowhere", "bob"), Box::default());
     let changes = vec![put_agent("alice"), unknown, put_agent("carol"), put_agent("alice")];
     let changes = changes.into_iter().map(|change| (Requester::default(), change)).collect();
     tokio::spawn(writer.run());
