@@ -19,7 +19,7 @@ use crate::caches::Caches;
 use crate::error::{Error, Result};
 use crate::fingerprints::{ChildKey, Fingerprint};
 use crate::object_key::NamespacedName;
-use crate::ownership::{Ownership, ownership};
+use crate::ownership::{self, Ownership};
 
 /// Field manager of owned objects. Status has a field manager of its own, see
 /// [`crate::status_writer`].
@@ -89,9 +89,9 @@ impl Applier {
         let found = found.map_err(Error::cluster(format!("read {} {}", key.kind, key.name)))?;
         let Some(found) = found else { return Ok(()) };
         let is_living = |owner: &OwnerReference| self.caches.is_living_owner(&key.name.namespace, owner);
-        match ownership(&found.metadata, owner, desired.labels(), is_living) {
+        match ownership::of_object(&found.metadata, owner, desired.labels(), is_living) {
             Ownership::Ours => Ok(()),
-            Ownership::Adoptable => {
+            Ownership::Orphan => {
                 tracing::info!(
                     object.kind = &*key.kind,
                     object.name = %key.name,
