@@ -5,6 +5,8 @@ use crds::condition::{Condition, Reason, Type};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 use serde::Serialize;
 
+use crate::rollout::AwaitedTurn;
+
 /// A kind with conditions in its status.
 pub trait HasConditions {
     type Status: Serialize + PartialEq + Send + Sync;
@@ -172,6 +174,12 @@ pub fn progress(ready: &Draft, stalled: Option<&Draft>) -> Option<Draft> {
         }
         None => None,
     }
+}
+
+/// `Reconciling` for an object whose update by the operator waits for its turn.
+#[must_use]
+pub fn awaits_rollout(awaited: AwaitedTurn) -> Draft {
+    Draft::holds(Type::Reconciling, Reason::AwaitingRollout, awaited.message())
 }
 
 #[cfg(test)]

@@ -13,6 +13,7 @@ use super::urls;
 use crate::conditions::{self, Draft};
 use crate::programming::Programming;
 use crate::refusal::Refusal;
+use crate::rollout::AwaitedTurn;
 
 /// The conditions that `Ready` summarizes, in the order in which they are reported.
 const PARTS: [(Type, Reason); 4] = [
@@ -31,6 +32,8 @@ pub(super) struct AgentObservation {
     pub mcp_is_available: Option<bool>,
     /// Why the MCP endpoint is not in place.
     pub obstacle: Option<String>,
+    /// What an update of the MCP endpoint by the operator waits for.
+    pub awaited_turn: Option<AwaitedTurn>,
 }
 
 /// A key ring without its secrets.
@@ -71,7 +74,8 @@ pub(super) fn accepted(
         }
         drafts.push(suspended);
     }
-    let progress = conditions::progress(&ready, None);
+    let progress =
+        conditions::progress(&ready, None).or_else(|| observed.awaited_turn.map(conditions::awaits_rollout));
     drafts.push(ready);
     drafts.extend(progress);
     let relay = &resolved.relay;

@@ -44,6 +44,7 @@ fn observed(states: &[KeyState], acknowledged: usize) -> AgentObservation {
         programming: Programming::Progress(Progress { acknowledged, ready: 1 }),
         mcp_is_available: None,
         obstacle: None,
+        awaited_turn: None,
     }
 }
 
