@@ -30,6 +30,7 @@ pub mod metrics;
 pub mod network_policy;
 pub mod object_key;
 pub mod observed;
+pub mod ownership;
 pub mod pod;
 pub mod pod_template;
 pub mod pod_user;

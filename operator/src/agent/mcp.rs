@@ -17,7 +17,7 @@ use crate::context::Context;
 use crate::error::{Error, Result};
 use crate::object_key::NamespacedName;
 use crate::relay;
-use crate::secret::{self, Found};
+use crate::secret::{self, Reading};
 use crate::tls_secret;
 use crate::volume_growth;
 use build::McpObjects;
@@ -87,13 +87,10 @@ async fn serving_certificate(context: &Context, agent: &Agent, resolved: &Resolv
     let secret_name =
         NamespacedName::new(&agent.namespace().unwrap_or_default(), &name::agent_mcp_tls(&agent.name_any()));
     let uid = agent.uid().unwrap_or_default();
-    let found = secret::read(&context.client, &secret_name, label::SECRET_SERVING, &uid).await?;
+    let found = secret::find(context, &secret_name, label::SECRET_SERVING, &uid, Reading::Always).await?;
     let hosts = build::certificate_hosts(agent, &context.settings.cluster_domain);
     let Some(access) = context.relay_replicas.access(&resolved.relay) else { return Ok(RESYNC_INTERVAL) };
-    let held = match &found {
-        Found::Ours(held) => tls_secret::certificate(held),
-        Found::None | Found::Foreign => None,
-    };
+    let held = found.usable().and_then(tls_secret::certificate);
     if !certificate::needs_renewal(held.as_deref(), &access.authorities, &hosts, context.now()) {
         let info = held.as_deref().and_then(certificate::parse);
         return Ok(info.map_or(RESYNC_INTERVAL, |info| certificate::until_renewal(&info, context.now())));
