@@ -68,6 +68,7 @@ pub fn start(
         clock,
         metrics,
         settings: Arc::new(settings),
+        rollouts: Arc::default(),
         sent_statuses: Arc::default(),
         first_attempts: Arc::default(),
         deleted: Arc::new(DeletedObjects::default()),
