@@ -128,6 +128,7 @@ fn begin_term(context: &Context, watches: &Watches, failures: &Arc<Failures>) ->
     let (context, watches, failures) = (context.clone(), watches.clone(), Arc::clone(failures));
     Box::new(move || {
         context.relay_replicas.clear();
+        context.first_attempts.clear();
         context.queue.clear();
         failures.forget_all();
         watches.enqueue_all();
