@@ -90,6 +90,9 @@ pub(super) async fn find(
 
 fn root_key(context: &Context, agent: &Agent, resolved: &ResolvedAgent, secret: Found) -> Result<RootKey> {
     if let Some(held) = secret.usable() {
+        if must_be_collected(&secret, agent.spec.deletion_policy) {
+            return Err(Error::AwaitingCollection { secret: secret_name(agent).to_string() });
+        }
         let public = read_public(held, &secret_name(agent), &resolved.did)?;
         return Ok(RootKey::Stored { public, secret });
     }
@@ -106,6 +109,13 @@ fn root_key(context: &Context, agent: &Agent, resolved: &ResolvedAgent, secret: 
             Ok(RootKey::Generated { identity: Box::new(identity), secret })
         }
     }
+}
+
+/// Whether the Secret is what remains of a purged Agent. The garbage collector deletes it, and an
+/// Agent that was created meanwhile must not take up its identity.
+fn must_be_collected(secret: &Found, policy: DeletionPolicy) -> bool {
+    let Found::Orphan(held) = secret else { return false };
+    policy == DeletionPolicy::Purge && !held.owner_references().is_empty()
 }
 
 /// The public root key in a Secret, if it is the identity of `did`.
@@ -198,6 +208,19 @@ mod tests {
         assert!(matches!(refused, Err(Error::OtherIdentity { .. })));
         let unreadable = read_public(&Secret::default(), &name, &did);
         assert!(matches!(unreadable, Err(Error::SecretContent { .. })));
+    }
+
+    #[test]
+    fn the_rest_of_a_purged_agent_is_not_taken_up() {
+        let owner =
+            serde_json::json!([{"apiVersion": "v1", "kind": "Agent", "name": "alice", "uid": "dead"}]);
+        let orphan = |owners: serde_json::Value| {
+            let metadata = serde_json::json!({"metadata": {"ownerReferences": owners}});
+            Found::Orphan(Box::new(serde_json::from_value(metadata).unwrap()))
+        };
+        assert!(must_be_collected(&orphan(owner.clone()), DeletionPolicy::Purge));
+        assert!(!must_be_collected(&orphan(owner), DeletionPolicy::Retain), "a backup was restored");
+        assert!(!must_be_collected(&orphan(serde_json::json!([])), DeletionPolicy::Purge), "it was orphaned");
     }
 
     #[test]
