@@ -117,9 +117,9 @@ impl Election {
         }
     }
 
-    /// Runs until shutdown. `stopped` ends when the workers have stopped; the Lease is released
-    /// after that.
-    pub async fn run(self: Arc<Self>, shutdown: Shutdown, stopped: impl Future<Output = ()>) {
+    /// Runs until shutdown. `stopped` tells whether the workers have stopped. Only then is the Lease
+    /// released: a request of a worker that did not stop may still be applied.
+    pub async fn run(self: Arc<Self>, shutdown: Shutdown, stopped: impl Future<Output = bool>) {
         while !shutdown.has_begun() {
             tokio::select! {
                 biased;
@@ -135,10 +135,11 @@ impl Election {
                 () = self.round() => {}
             }
         }
+        // The term goes on while the workers finish what they have.
         let led = self.leads();
-        stopped.await;
+        let all_stopped = stopped.await;
         self.stop_leading();
-        if led {
+        if led && all_stopped {
             self.release().await;
         }
     }

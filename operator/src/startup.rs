@@ -116,7 +116,7 @@ fn spawn_workers(client: Client, context: &Context, fence: WriteFence, watches: 
     drop(all_stopped);
     tasks.spawn_vital("lease", async move {
         let drained = async move {
-            daemon::shutdown::within(DRAIN_TIMEOUT, "workers", stopped.closed()).await.unwrap_or_default()
+            daemon::shutdown::within(DRAIN_TIMEOUT, "workers", stopped.closed()).await.is_some()
         };
         election.run(shutdown, drained).await;
     });

@@ -35,6 +35,15 @@ struct Replica {
 impl Replica {
     /// A replica whose only store is not synced yet.
     fn start(server: &ApiServer, name: &str) -> Self {
+        Self::start_with(server, name, std::future::ready(true))
+    }
+
+    /// `stopped` tells whether its workers have stopped, after shutdown began.
+    fn start_with(
+        server: &ApiServer,
+        name: &str,
+        stopped: impl Future<Output = bool> + Send + 'static,
+    ) -> Self {
         let (fence, network, shutdown) = (WriteFence::default(), ModelNetwork::perfect(), Shutdown::new());
         let leadership = Arc::new(Leadership::new(fence.clone()));
         let settings = Settings::parse_from(["operator", "--pod-name", name, "--namespace", "system"]);
@@ -50,7 +59,7 @@ impl Replica {
             Clock::system(),
             begin_term,
         );
-        tokio::spawn(Arc::new(election).run(shutdown.clone(), std::future::ready(())));
+        tokio::spawn(Arc::new(election).run(shutdown.clone(), stopped));
         Self { leadership, fence, network, store, shutdown, terms_begun }
     }
 
@@ -145,4 +154,25 @@ async fn a_renewal_keeps_the_term_and_a_shutdown_gives_the_lease_back() {
     one.shutdown.begin();
     pass(Duration::from_secs(5), [&one, &two]).await;
     assert!(two.leads(), "it does not wait until the lease expires");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_replica_whose_workers_do_not_stop_lets_the_lease_expire() {
+    let server = server();
+    let drain = async {
+        tokio::time::sleep(Duration::from_secs(5)).await;
+        false
+    };
+    let (one, two) = (Replica::start_with(&server, "a", drain), Replica::start(&server, "b"));
+    one.store.synced();
+    one.until_leading().await;
+    two.store.synced();
+    pass(Duration::from_secs(5), [&one, &two]).await;
+    one.shutdown.begin();
+    pass(Duration::from_secs(4), [&one, &two]).await;
+    assert!(one.leads(), "its workers finish what they have");
+    pass(Duration::from_secs(4), [&one, &two]).await;
+    assert!(!one.leads() && !two.leads(), "a request may still be under way");
+    pass(Duration::from_secs(15), [&one, &two]).await;
+    assert!(two.leads());
 }
