@@ -4,12 +4,14 @@
 //! Keys are ECDSA P-256, the smallest ones that every TLS client accepts.
 
 use std::collections::BTreeSet;
+use std::fmt;
 use std::net::IpAddr;
 
 use rcgen::{
     BasicConstraints, CertificateParams, DistinguishedName, DnType, ExtendedKeyUsagePurpose, IsCa, Issuer,
     KeyPair, KeyUsagePurpose, SanType, SerialNumber,
 };
+use sha2::{Digest as _, Sha256};
 use x509_parser::extensions::{GeneralName, ParsedExtension};
 use x509_parser::prelude::{FromDer as _, X509Certificate};
 use zeroize::Zeroizing;
@@ -46,6 +48,13 @@ const fn seconds(days: i64) -> i64 {
 pub struct CertifiedKey {
     pub certificate: String,
     pub key: Zeroizing<String>,
+}
+
+/// Shows no key.
+impl fmt::Debug for CertifiedKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("CertifiedKey").field("certificate", &self.certificate).finish_non_exhaustive()
+    }
 }
 
 /// Creates a self-signed authority.
@@ -153,6 +162,14 @@ pub fn parse(pem: &str) -> Option<CertificateInfo> {
         }
     }
     Some(info)
+}
+
+/// The lower-case hexadecimal SHA-256 of the first certificate of a PEM text. `None` if it is
+/// malformed.
+#[must_use]
+pub fn fingerprint(pem: &str) -> Option<String> {
+    let (_, pem) = x509_parser::pem::parse_x509_pem(pem.as_bytes()).ok()?;
+    Some(Sha256::digest(&pem.contents).iter().map(|byte| format!("{byte:02x}")).collect())
 }
 
 fn host(name: &GeneralName<'_>) -> Option<String> {

@@ -46,6 +46,12 @@ pub enum Error {
     Certificate(#[from] CertificateError),
     #[error("failed to generate a key for signing tokens")]
     MakeSigningKey(#[source] ed25519_dalek::pkcs8::Error),
+    #[error(
+        "Secret {secret} with the certificate authority {fingerprint} is gone; restore it, or set the \
+         annotation {} to that fingerprint to make a new one",
+        crds::label::CONFIRM_NEW_AUTHORITY
+    )]
+    AuthorityLost { secret: String, fingerprint: String },
     #[error("failed to read the {what} in Secret {secret}")]
     SecretContent { what: &'static str, secret: String },
     #[error("failed to write the settings file of Relay {0}")]
@@ -68,7 +74,7 @@ impl Error {
         match self {
             Self::Cluster { source, .. } if is_conflict(source) => Category::Conflict,
             Self::Cluster { .. } => Category::Cluster,
-            Self::NameTaken { .. } => Category::Terminal,
+            Self::NameTaken { .. } | Self::AuthorityLost { .. } => Category::Terminal,
             Self::Relay(_) | Self::NoReplica(_) => Category::Relay,
             Self::Certificate(_)
             | Self::MakeSigningKey(_)

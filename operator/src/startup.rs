@@ -51,12 +51,13 @@ pub fn start(
     let reporter =
         Reporter { controller: "msg2agent-operator".into(), instance: Some(settings.pod_name.clone()) };
     let leadership = Arc::new(Leadership::default());
+    let relay_replicas = RelayReplicas::new(relay_api, Arc::clone(&leadership), Arc::clone(&queue));
     let context = Context {
         client: fenced.clone(),
         applier: Arc::new(Applier::new(Arc::clone(&caches.fingerprints))),
         caches,
         queue,
-        relay_replicas: Arc::new(RelayReplicas::new(relay_api, Arc::clone(&leadership))),
+        relay_replicas: Arc::new(relay_replicas),
         leadership,
         clock,
         recorder: Recorder::new(fenced, reporter),
