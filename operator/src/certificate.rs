@@ -164,7 +164,7 @@ pub fn parse(pem: &str) -> Option<CertificateInfo> {
     Some(info)
 }
 
-/// The lower-case hexadecimal SHA-256 of the first certificate of a PEM text. `None` if it is
+/// The SHA-256 of the first certificate of a PEM text, in lower-case hex digits. `None` if it is
 /// malformed.
 #[must_use]
 pub fn fingerprint(pem: &str) -> Option<String> {

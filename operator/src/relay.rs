@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crds::{Relay, Tenant, label, name};
+use daemon::error_chain;
 use kube::{Resource as _, ResourceExt as _};
 
 use crate::backoff::RESYNC_INTERVAL;
@@ -14,7 +15,7 @@ use crate::context::Context;
 use crate::error::{Error, Result};
 use crate::object_key::{Kind, NamespacedName};
 use crate::relay_replicas::Contact;
-use crate::{finalizer, status_writer};
+use crate::{finalizer, status_writer, volume_growth};
 use build::RelayObjects;
 use relay_status::{Obstacle, RelayObservation};
 use secrets::RelaySecrets;
@@ -35,6 +36,8 @@ pub mod urls;
 struct Applied {
     missing_secret: Option<String>,
     gateway: Result<Option<certificate::CertificateInfo>>,
+    /// Why a volume is smaller than the spec says.
+    volume: Result<()>,
 }
 
 /// Reconciles one Relay. Returns the delay before the next reconcile.
@@ -72,7 +75,9 @@ pub async fn reconcile(context: &Context, name: &NamespacedName) -> Result<Optio
     status_writer::report(context, &*relay, &next).await?;
     secrets?;
     if let Some(applied) = applied {
-        applied?.gateway?;
+        let Applied { gateway, volume, .. } = applied?;
+        volume?;
+        gateway?;
     }
     contacted?;
     Ok(Some(next_reconcile(context, name, &observed)))
@@ -87,20 +92,20 @@ async fn apply(
 ) -> Result<Applied> {
     let objects = RelayObjects::build(relay, &context.settings)
         .map_err(|source| Error::WriteSettings(name.to_string(), source))?;
-    apply_objects(context, relay, name, objects).await?;
+    let volume = apply_objects(context, relay, name, objects).await?.map_or(Ok(()), Err);
     let missing_secret = secrets::missing_client_secret(context, relay).await?;
     let gateway = gateway::converge(context, relay, &secrets.authority).await;
-    Ok(Applied { missing_secret, gateway })
+    Ok(Applied { missing_secret, gateway, volume })
 }
 
 /// Applies every object. The pattern has no `..`, so that an object that is built and not applied
-/// does not compile.
+/// does not compile. Returns why the volume could not grow.
 async fn apply_objects(
     context: &Context,
     relay: &Relay,
     name: &NamespacedName,
     objects: RelayObjects,
-) -> Result<()> {
+) -> Result<Option<Error>> {
     let RelayObjects {
         service_account,
         service,
@@ -118,7 +123,9 @@ async fn apply_objects(
     applier.apply(client, &owner, &disruption_budget).await?;
     applier.apply_or_remove(client, &owner, name, network_policy.as_ref()).await?;
     applier.apply(client, &owner, &settings_file).await?;
-    applier.apply(client, &owner, &stateful_set).await
+    let grown = volume_growth::converge(context, stateful_set).await;
+    applier.apply(client, &owner, &grown.stateful_set).await?;
+    Ok(grown.failure)
 }
 
 /// What one pass did: the Secrets, the owned objects, and the contact with the relay.
@@ -142,6 +149,7 @@ fn observe(
         missing_secret: done.and_then(|done| done.missing_secret.clone()),
         secrets_obstacle: secrets.as_ref().err().map(Obstacle::from_error),
         objects_obstacle: applied.and_then(|applied| applied.as_ref().err()).map(Obstacle::from_error),
+        volume_failure: done.and_then(|done| done.volume.as_ref().err()).map(|error| error_chain(error)),
         stateful_set: caches::find(&context.caches.stateful_sets, &set),
         gateway: gateway::observe(context, relay, done.map(|done| &done.gateway)),
         contact: contact.cloned().unwrap_or_default(),

@@ -8,6 +8,7 @@ use protocol::record::{Capability, Card, Discovery};
 
 use super::resolve::ResolvedAgent;
 use super::urls;
+use crate::deletion_policy::deletion_policy;
 
 pub(super) fn admin_spec(
     agent: &Agent,
@@ -26,8 +27,8 @@ pub(super) fn admin_spec(
         card: Some(card(agent, resolved)),
         suspended: agent.spec.suspend,
         keys,
-        mcp: agent.spec.mcp.enabled.then(mcp),
-        deletion_policy: None,
+        mcp: (agent.spec.mcp.enabled && resolved.public_host_is_granted).then(mcp),
+        deletion_policy: Some(deletion_policy(agent.spec.deletion_policy)),
     }
 }
 

@@ -45,6 +45,8 @@ pub(super) struct RelayObservation {
     pub secrets_obstacle: Option<Obstacle>,
     /// Why the other owned objects are not in place.
     pub objects_obstacle: Option<Obstacle>,
+    /// Why the volume is smaller than the spec says.
+    pub volume_failure: Option<String>,
     pub stateful_set: Option<Arc<StatefulSet>>,
     pub gateway: GatewayObservation,
     pub contact: Contact,
@@ -165,8 +167,11 @@ fn drafts(relay: &Relay, observed: &RelayObservation) -> Vec<Draft> {
     ];
     drafts.extend(relay.spec.gateway.enabled.then(|| gateway_status::draft(&observed.gateway)));
     let ready = conditions::ready(&drafts, &PARTS);
+    let volume = observed.volume_failure.as_ref();
+    let volume =
+        volume.map(|failure| Draft::fails(Type::Available, Reason::VolumeNotExpandable, failure.clone()));
     let stalled = drafts.iter().find(|draft| STALLED.contains(&draft.reason));
-    let progress = conditions::progress(&ready, stalled);
+    let progress = conditions::progress(&ready, stalled.or(volume.as_ref()));
     drafts.push(ready);
     drafts.extend(progress);
     if relay.meta().deletion_timestamp.is_some() {
@@ -383,6 +388,13 @@ mod tests {
         assert_eq!(image(&serving()).as_deref(), Some("relay:1"));
         let waiting = RelayObservation { stateful_set: stateful_set(0), ..serving() };
         assert_eq!(image(&waiting), None);
+    }
+
+    #[test]
+    fn a_volume_that_cannot_grow_stalls_a_relay_that_goes_on_serving() {
+        let observed = RelayObservation { volume_failure: Some("not expandable".into()), ..serving() };
+        assert_eq!(reason(&observed, Type::Ready).0, "True");
+        assert_eq!(reason(&observed, Type::Stalled), ("True".into(), "VolumeNotExpandable".into()));
     }
 
     #[test]
