@@ -15,6 +15,7 @@ use crate::context::Context;
 use crate::error::{Error, Result};
 use crate::object_key::{Kind, NamespacedName};
 use crate::relay_replicas::Contact;
+use crate::rollout::{self, Precedent};
 use crate::{finalizer, status_writer, volume_growth};
 use build::RelayObjects;
 use relay_status::{Obstacle, RelayObservation};
@@ -122,9 +123,15 @@ async fn apply_objects(
     applier.apply(client, &owner, &headless_service).await?;
     applier.apply(client, &owner, &disruption_budget).await?;
     applier.apply_or_remove(client, &owner, name, network_policy.as_ref()).await?;
-    applier.apply(client, &owner, &settings_file).await?;
     let grown = volume_growth::converge(context, stateful_set).await;
-    applier.apply(client, &owner, &grown.stateful_set).await?;
+    let (author, key) = (build::authored(relay), name.clone().key(Kind::Relay));
+    let admitted = rollout::admit(context, grown.stateful_set, &author, key, &Precedent::None);
+    if let Some(stateful_set) = &admitted {
+        // A pod reads its settings at startup, so they wait together with its template.
+        applier.apply(client, &owner, &settings_file).await?;
+        applier.apply(client, &owner, stateful_set).await?;
+    }
+    rollout::report_relay(context, name, admitted.as_ref());
     Ok(grown.failure)
 }
 
@@ -151,6 +158,7 @@ fn observe(
         objects_obstacle: applied.and_then(|applied| applied.as_ref().err()).map(Obstacle::from_error),
         volume_failure: done.and_then(|done| done.volume.as_ref().err()).map(|error| error_chain(error)),
         stateful_set: caches::find(&context.caches.stateful_sets, &set),
+        awaited_turn: context.rollouts.awaited(&set).or_else(|| gateway::awaited_turn(context, relay)),
         gateway: gateway::observe(context, relay, done.map(|done| &done.gateway)),
         contact: contact.cloned().unwrap_or_default(),
         contact_state: context.relay_replicas.contact_state(name),

@@ -19,6 +19,7 @@ use crate::conditions::{self, Draft};
 use crate::error::Error;
 use crate::observed::Observed;
 use crate::relay_replicas::{Contact, SweepResult};
+use crate::rollout::AwaitedTurn;
 
 /// The conditions that `Ready` summarizes, in the order in which they are reported.
 const PARTS: [(Type, Reason); 5] = [
@@ -47,6 +48,8 @@ pub(super) struct RelayObservation {
     pub objects_obstacle: Option<Obstacle>,
     /// Why the volume is smaller than the spec says.
     pub volume_failure: Option<String>,
+    /// What an update of the relay or its gateway by the operator waits for.
+    pub awaited_turn: Option<AwaitedTurn>,
     pub stateful_set: Option<Arc<StatefulSet>>,
     pub gateway: GatewayObservation,
     pub contact: Contact,
@@ -171,7 +174,8 @@ fn drafts(relay: &Relay, observed: &RelayObservation) -> Vec<Draft> {
     let volume =
         volume.map(|failure| Draft::fails(Type::Available, Reason::VolumeNotExpandable, failure.clone()));
     let stalled = drafts.iter().find(|draft| STALLED.contains(&draft.reason));
-    let progress = conditions::progress(&ready, stalled.or(volume.as_ref()));
+    let progress = conditions::progress(&ready, stalled.or(volume.as_ref()))
+        .or_else(|| observed.awaited_turn.map(conditions::awaits_rollout));
     drafts.push(ready);
     drafts.extend(progress);
     if relay.meta().deletion_timestamp.is_some() {
@@ -395,6 +399,13 @@ mod tests {
         let observed = RelayObservation { volume_failure: Some("not expandable".into()), ..serving() };
         assert_eq!(reason(&observed, Type::Ready).0, "True");
         assert_eq!(reason(&observed, Type::Stalled), ("True".into(), "VolumeNotExpandable".into()));
+    }
+
+    #[test]
+    fn an_update_that_waits_for_its_turn_is_reported_and_the_relay_stays_ready() {
+        let observed = RelayObservation { awaited_turn: Some(AwaitedTurn::Budget), ..serving() };
+        assert_eq!(reason(&observed, Type::Ready).0, "True");
+        assert_eq!(reason(&observed, Type::Reconciling), ("True".into(), "AwaitingRollout".into()));
     }
 
     #[test]

@@ -258,12 +258,12 @@ impl Entry {
         self.is_in_flight || self.sequence > listing.0
     }
 
-    /// Whether the listing shows what the record says. A relay that lists no digests only confirms
-    /// that there is an entry.
+    /// Whether the listing shows what the record says. A relay that lists neither owners nor digests
+    /// only confirms that there is an entry.
     fn agrees_with(&self, found: &Held) -> bool {
         match &self.held {
             Observed::Known(held) => {
-                held.owner == found.owner && (found.digest.is_none() || held.digest == found.digest)
+                found.digest.is_none() || (held.owner == found.owner && held.digest == found.digest)
             }
             Observed::Unknown => false,
         }

@@ -19,6 +19,9 @@ use crate::relay_api::{RelayApi, RelayError, Target};
 /// Tenants whose agents are listed at once.
 const TENANTS_AT_ONCE_MAX: usize = 8;
 
+/// Agents of one tenant by path.
+type HeldAgents = Vec<(String, Held)>;
+
 /// What the stores of a relay hold, and where that differs from the record.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Listing {
@@ -93,7 +96,7 @@ async fn list_store(api: &dyn RelayApi, target: &Target) -> Result<BTreeMap<Stri
             None => break,
         }
     }
-    let mut requests: Vec<BoxFuture<'_, Result<Vec<(String, Held)>, RelayError>>> = Vec::new();
+    let mut requests: Vec<BoxFuture<'_, Result<HeldAgents, RelayError>>> = Vec::new();
     for tenant in &tenants {
         requests.push(list_agents(api, target, tenant).boxed());
     }
@@ -109,7 +112,7 @@ async fn list_agents(
     api: &dyn RelayApi,
     target: &Target,
     tenant: &TenantId,
-) -> Result<Vec<(String, Held)>, RelayError> {
+) -> Result<HeldAgents, RelayError> {
     let mut held = Vec::new();
     let mut after = None;
     loop {

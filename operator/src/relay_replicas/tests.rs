@@ -397,11 +397,7 @@ async fn act(bench: &Bench, rng: &mut StdRng, paths: &[&str], pod: &mut u8, snap
         10 => {
             // Somebody else writes, and the listing is due.
             let entry = Entry { owner: Owner::CommandLine, body: serde_json::json!({"suspended": true}) };
-            let mut store = bench.model.store.lock().unwrap();
-            if !store.is_without_tenant(path) {
-                store.entries.insert(path.to_owned(), entry);
-            }
-            drop(store);
+            bench.model.store.lock().unwrap().insert_by_hand(path, entry);
             bench.replicas.list_again(&bench.relay);
             bench.list().await;
         }

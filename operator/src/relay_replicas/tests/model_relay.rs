@@ -133,7 +133,14 @@ fn put(store: &mut Store, path: &str, writer: &Writer, body: serde_json::Value) 
 }
 
 impl Store {
-    pub(super) fn is_without_tenant(&self, path: &str) -> bool {
+    /// Inserts an agent only into a tenant that exists.
+    pub(super) fn insert_by_hand(&mut self, path: &str, entry: Entry) {
+        if !self.is_without_tenant(path) {
+            self.entries.insert(path.to_owned(), entry);
+        }
+    }
+
+    fn is_without_tenant(&self, path: &str) -> bool {
         path.split_once("/agents/").is_some_and(|(tenant, _)| !self.entries.contains_key(tenant))
     }
 }
