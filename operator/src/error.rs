@@ -14,6 +14,8 @@ pub enum Category {
     Cluster,
     /// An object of another owner has the name. Somebody has to change an object.
     Terminal,
+    /// It took too long.
+    Timeout,
     /// A fault of the operator or of its machine.
     Internal,
 }
@@ -26,6 +28,7 @@ impl Category {
             Self::Relay => "relay",
             Self::Cluster => "cluster",
             Self::Terminal => "terminal",
+            Self::Timeout => "timeout",
             Self::Internal => "internal",
         }
     }
