@@ -34,6 +34,11 @@ impl<K> WatchStore<K> {
         self.0.read().unwrap_or_else(PoisonError::into_inner).get(name).cloned()
     }
 
+    #[must_use]
+    pub fn all(&self) -> Vec<Arc<K>> {
+        self.filter(|_| true)
+    }
+
     /// All objects that match.
     #[must_use]
     pub fn filter(&self, is_wanted: impl Fn(&K) -> bool) -> Vec<Arc<K>> {

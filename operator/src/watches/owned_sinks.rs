@@ -64,7 +64,7 @@ impl<K: Resource<DynamicType = ()> + Workload + Serialize + Send + Sync + 'stati
         let objects: Vec<_> = objects.into_iter().filter_map(decoded).collect();
         self.enqueuer.caches.fingerprints.saw_list(&self.scope, &objects);
         let former = self.store.replace(&self.scope, objects.into_iter().map(pruned).collect());
-        let present = self.store.filter(|_| true);
+        let present = self.store.all();
         for object in present {
             self.report_status(former.get(&NamespacedName::from_object(&*object)), &object);
         }
@@ -118,7 +118,7 @@ impl WatchSink<EndpointSlice> for EndpointSliceSink {
         };
         let present = objects.into_iter().filter_map(decoded).map(named).collect();
         let former = self.store.replace(&self.scope, present);
-        for slice in self.store.filter(|_| true) {
+        for slice in self.store.all() {
             if former.get(&NamespacedName::from_object(&*slice)) != Some(&slice) {
                 enqueue_owner(&self.enqueuer, &*slice);
             }

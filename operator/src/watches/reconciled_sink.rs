@@ -35,7 +35,7 @@ impl<K: FindDependents + Send + Sync + 'static> WatchSink<K> for ReconciledSink<
         // Indexed before it is stored, so that whatever a reader finds in the store is indexed.
         objects.iter().for_each(|(name, object)| caches.index.insert(name, &**object));
         let former = self.store.replace(&self.scope, objects.clone());
-        let all = self.store.filter(|_| true);
+        let all = self.store.all();
         let names: Vec<_> = all.iter().map(|object| NamespacedName::from_object(&**object)).collect();
         let entries = names.iter().zip(all.iter().map(|object| &**object));
         caches.index.replace(K::KIND, KindIndex::build(entries));
