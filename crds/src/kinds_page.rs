@@ -71,15 +71,15 @@ pub fn text() -> Result<String, serde_json::Error> {
     let mut template = Value::Null;
     for crd in crate::definitions() {
         let schema = serde_json::to_value(crd.spec.versions.first().map(|version| &version.schema))?;
-        let schema = &schema["openAPIV3Schema"];
+        let part = |path: &str| schema.pointer(&format!("/openAPIV3Schema/{path}")).unwrap_or(&Value::Null);
         let kind = &crd.spec.names.kind;
         let article = if kind.starts_with('A') { "an" } else { "a" };
-        page.push(format!("## {kind}\n\n{}\n", schema["description"].as_str().unwrap_or_default()));
-        let (spec, status) = (&schema["properties"]["spec"], &schema["properties"]["status"]);
+        page.push(format!("## {kind}\n\n{}\n", part("description").as_str().unwrap_or_default()));
+        let (spec, status) = (part("properties/spec"), part("properties/status"));
         page.push(format!("### Spec of {article} {kind}\n\n{}", spec_table(spec)));
         page.push(format!("### Status of {article} {kind}\n\n{}", status_table(status)));
         if template.is_null() {
-            template = spec["properties"][TEMPLATE].clone();
+            template = part(&format!("properties/spec/properties/{TEMPLATE}")).clone();
         }
     }
     page.push(format!("{TEMPLATE_HEADING}{}", spec_table(&template)));
