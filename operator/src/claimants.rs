@@ -9,13 +9,13 @@
 use std::sync::Arc;
 
 use kube::Resource;
-use kube::runtime::reflector::Store;
 use protocol::admin::Owner;
 
 use crate::caches;
 use crate::index::{Index, Indexed};
 use crate::object_key::NamespacedName;
 use crate::observed::Observed;
+use crate::watch_store::WatchStore;
 
 /// The owner of an entry as the relay records it. `Known(None)`: there is no entry, or it belongs
 /// to nobody.
@@ -77,6 +77,18 @@ pub fn owns(object: &impl Resource, recorded: &RecordedOwner) -> bool {
     matches!(recorded, Observed::Known(Some(owner)) if is_owner(owner, object))
 }
 
+/// Whether the recorded owner is another object for which `is_such` holds. Nothing is decided while
+/// that object exists and cannot be decoded: it may claim the name or not.
+#[must_use]
+pub fn has_other_owner(
+    object: &impl Resource,
+    recorded: &RecordedOwner,
+    is_such: impl Fn(&str) -> bool,
+) -> bool {
+    let Observed::Known(Some(owner)) = recorded else { return false };
+    !is_owner(owner, object) && owner.kubernetes_uid().is_some_and(is_such)
+}
+
 fn is_owner(owner: &Owner, object: &impl Resource) -> bool {
     matches!((owner, &object.meta().uid), (Owner::Kubernetes(uid), Some(own)) if uid == own)
 }
@@ -109,12 +121,12 @@ pub fn earlier<K: Resource>(
 /// refer to the same referent.
 pub fn other_claimants<K>(
     index: &Index,
-    store: &Store<K>,
+    store: &WatchStore<K>,
     object: &K,
     is_permitted: impl Fn(&K) -> bool,
 ) -> Vec<Arc<K>>
 where
-    K: Indexed + Resource<DynamicType = ()> + Clone + 'static,
+    K: Indexed + Resource<DynamicType = ()>,
 {
     let Some((referent, claimed)) = object.claim() else { return Vec::new() };
     let name = NamespacedName::from_object(object);

@@ -10,18 +10,17 @@ use crate::rollout::AwaitedTurn;
 
 /// A kind with conditions in its status.
 pub trait HasConditions {
-    /// The name of the kind.
-    const KIND_NAME: &'static str;
-    type Status: Serialize + PartialEq + Send + Sync;
+    type Status: Serialize + PartialEq + Clone + Default + Send + Sync;
 
     fn status(&self) -> Option<&Self::Status>;
     fn conditions(status: &Self::Status) -> &[Condition];
+    /// The object's status with other conditions.
+    fn with_conditions(&self, conditions: Vec<Condition>) -> Self::Status;
 }
 
 macro_rules! has_conditions {
-    ($($kind:ty => $status:ty;)*) => {$(
+    ($($kind:ty => $status:path;)*) => {$(
         impl HasConditions for $kind {
-            const KIND_NAME: &'static str = stringify!($kind);
             type Status = $status;
 
             fn status(&self) -> Option<&$status> {
@@ -30,6 +29,10 @@ macro_rules! has_conditions {
 
             fn conditions(status: &$status) -> &[Condition] {
                 &status.conditions
+            }
+
+            fn with_conditions(&self, conditions: Vec<Condition>) -> $status {
+                $status { conditions, ..self.status.clone().unwrap_or_default() }
             }
         }
     )*};
@@ -154,7 +157,7 @@ fn condition(
 }
 
 /// The API server stores whole seconds. A finer time would differ from the one that is read back.
-fn whole_seconds(now: jiff::Timestamp) -> jiff::Timestamp {
+pub(crate) fn whole_seconds(now: jiff::Timestamp) -> jiff::Timestamp {
     jiff::Timestamp::from_second(now.as_second()).unwrap_or(now)
 }
 
