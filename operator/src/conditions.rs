@@ -157,7 +157,7 @@ fn condition(
 }
 
 /// The API server stores whole seconds. A finer time would differ from the one that is read back.
-fn whole_seconds(now: jiff::Timestamp) -> jiff::Timestamp {
+pub(crate) fn whole_seconds(now: jiff::Timestamp) -> jiff::Timestamp {
     jiff::Timestamp::from_second(now.as_second()).unwrap_or(now)
 }
 
