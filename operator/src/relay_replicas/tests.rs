@@ -157,7 +157,11 @@ async fn a_write_whose_answer_was_lost_is_never_taken_for_what_was_there_before(
     *bench.model.fault.lock().unwrap() = Fault::LostAfter;
     bench.write(ALICE, "alice", &agent(false)).await.unwrap_err();
     assert!(!bench.is_acknowledged(ALICE));
-    assert_eq!(bench.queue.next(WorkerKind::General).await.key, bench.relay.clone().key(Kind::Relay), "the relay is asked again");
+    assert_eq!(
+        bench.queue.next(WorkerKind::General).await.key,
+        bench.relay.clone().key(Kind::Relay),
+        "the relay is asked again"
+    );
     bench.contact(1).await;
     assert_eq!(bench.write(ALICE, "alice", &agent(true)).await.unwrap(), COMPLETE);
     let stored = bench.model.store.lock().unwrap().entries[ALICE].body.clone();
