@@ -75,7 +75,8 @@ async fn remove(context: &Context, name: &NamespacedName, plan: &SweepPlan) {
     context.relay_replicas.set_last_sweep(name, SweepResult { unclaimed, is_blocked: plan.is_blocked });
 }
 
-/// The claims on entries of the relay by path, and the uids of Agents whose Tenant does not exist.
+/// The claims on entries of the relay by path, and the uids of objects whose path is not known:
+/// Agents whose Tenant does not exist, and objects that cannot be decoded.
 /// An Agent that is being deleted claims nothing.
 fn gather_claims(
     context: &Context,
@@ -108,7 +109,8 @@ fn gather_claims(
     }
     let agents = context.caches.agents.all();
     let unresolved = agents.iter().filter(|agent| context.caches.tenant(&index::tenant_of(agent)).is_none());
-    (claims, unresolved.filter_map(|agent| agent.uid()).collect())
+    let unresolved = unresolved.filter_map(|agent| agent.uid());
+    (claims, unresolved.chain(context.caches.undecodable.uids()).collect())
 }
 
 fn agent_claim(
