@@ -32,6 +32,7 @@ mod identity;
 mod key_rotation;
 mod labels;
 mod mcp;
+mod public_host;
 mod resolve;
 pub mod urls;
 

@@ -36,6 +36,8 @@ impl Category {
 pub enum Error {
     #[error("failed to {attempt}")]
     Cluster { attempt: String, source: Box<kube::Error> },
+    #[error("failed to grow PersistentVolumeClaim {claim} to {size}")]
+    GrowVolume { claim: String, size: String, source: Box<kube::Error> },
     #[error("{kind} {name} exists and belongs to another owner; it is not changed")]
     NameTaken { kind: String, name: String },
     #[error("failed to write to the relay")]
@@ -67,7 +69,7 @@ impl Error {
     pub fn category(&self) -> Category {
         match self {
             Self::Cluster { source, .. } if is_conflict(source) => Category::Conflict,
-            Self::Cluster { .. } => Category::Cluster,
+            Self::Cluster { .. } | Self::GrowVolume { .. } => Category::Cluster,
             Self::NameTaken { .. } => Category::Terminal,
             Self::Relay(_) | Self::NoReplica(_) => Category::Relay,
             Self::Certificate(_)

@@ -2,7 +2,7 @@
 
 use crds::agent::{Key, KeyState};
 use crds::condition::{Reason, Type};
-use crds::{Agent, AgentStatus, name};
+use crds::{Agent, AgentStatus, PublicUrl, name};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 use kube::{Resource as _, ResourceExt as _};
 use protocol::UnixSeconds;
@@ -57,7 +57,11 @@ pub(super) fn accepted(
     now: jiff::Timestamp,
 ) -> AgentStatus {
     let mut drafts = vec![accepted_draft(), observed.programming.draft(), credentials(&observed.keys)];
-    drafts.extend(observed.mcp_is_available.map(|available| mcp(available, observed.obstacle.as_deref())));
+    let mcp = |available| match &agent.spec.mcp.public_url {
+        Some(url) if !resolved.public_host_is_granted => host_not_allowed(url),
+        _ => mcp(available, observed.obstacle.as_deref()),
+    };
+    drafts.extend(observed.mcp_is_available.map(mcp));
     let mut ready = conditions::ready(&drafts, &PARTS);
     if let Some(suspended) = suspended(agent, resolved) {
         // A suspended agent has no session. What matters is whether the relay enforces the
@@ -71,10 +75,11 @@ pub(super) fn accepted(
     drafts.push(ready);
     drafts.extend(progress);
     let relay = &resolved.relay;
+    let has_endpoint = agent.spec.mcp.enabled && resolved.public_host_is_granted;
     AgentStatus {
         url: Some(name::relay_url(&relay.name, &relay.namespace, cluster_domain)),
-        mcp_url: agent.spec.mcp.enabled.then(|| urls::mcp_url(agent, cluster_domain)),
-        mcp_gateway_url: resolved.gateway_url.clone().filter(|_| agent.spec.mcp.enabled),
+        mcp_url: has_endpoint.then(|| urls::mcp_url(agent, cluster_domain)),
+        mcp_gateway_url: resolved.gateway_url.clone().filter(|_| has_endpoint),
         keys: observed.keys.keys.iter().map(key).collect(),
         last_handled_rotation: observed.keys.handled.clone(),
         ..status(agent, Some(resolved), &drafts, now)
@@ -170,6 +175,15 @@ fn mcp(is_available: bool, obstacle: Option<&str>) -> Draft {
             "the MCP pod is not ready; check its StatefulSet",
         ),
     }
+}
+
+fn host_not_allowed(url: &PublicUrl) -> Draft {
+    let message = format!(
+        "mcp.publicURL: no entry of the Relay's publicHosts grants {} to this agent; the endpoint is not \
+         updated, and nobody can sign in to it",
+        url.host()
+    );
+    Draft::fails(Type::McpReady, Reason::HostNotAllowed, message)
 }
 
 fn key(summary: &KeySummary) -> Key {

@@ -152,6 +152,9 @@ fn an_agent_of_a_relay_with_a_gateway_has_both_urls_and_the_relay_gets_its_endpo
     let (tenant, mut relay) = (acme(), relay());
     relay.spec.gateway.enabled = true;
     relay.spec.gateway.public_url = Some(gateway.into());
+    relay.spec.public_hosts =
+        serde_json::from_value(serde_json::json!([{"host": "{agent}.mcp.example.com", "tenant": "acme"}]))
+            .unwrap();
     let own = "https://alice.mcp.example.com/mcp";
     let agent =
         agent(serde_json::json!({"tenantRef": {"name": "acme"}, "mcp": {"enabled": true, "publicURL": own}}));
@@ -223,4 +226,22 @@ fn the_same_observation_again_changes_nothing() {
         later,
     );
     assert_eq!(second, first);
+}
+
+#[test]
+fn an_endpoint_whose_public_host_is_not_granted_is_refused_and_the_rest_goes_on() {
+    let url = "https://main.platform.svc.cluster.local/mcp";
+    let agent =
+        agent(serde_json::json!({"tenantRef": {"name": "acme"}, "mcp": {"enabled": true, "publicURL": url}}));
+    let refused = ResolvedAgent { public_host_is_granted: false, ..resolved() };
+    let available = AgentObservation { mcp_is_available: Some(true), ..observed(&[KeyState::Active], 1) };
+    let status =
+        agent_status::accepted(&agent, &refused, &available, "cluster.local", jiff::Timestamp::UNIX_EPOCH);
+    let found = |about| conditions::find(&status.conditions, about).unwrap();
+    assert_eq!((&*found(Type::McpReady).status, &*found(Type::McpReady).reason), ("False", "HostNotAllowed"));
+    assert_eq!((&*found(Type::Programmed).status, &*found(Type::CredentialsReady).status), ("True", "True"));
+    assert_eq!(status.mcp_url, None);
+    let written = admin_spec(&agent, &refused, "z6Mk", Vec::new(), "cluster.local");
+    assert_eq!((written.mcp, written.suspended), (None, false));
+    assert!(admin_spec(&agent, &resolved(), "z6Mk", Vec::new(), "cluster.local").mcp.is_some());
 }
