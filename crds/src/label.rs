@@ -42,6 +42,14 @@ pub const CREDENTIALS_TYPE: &str = "servicebinding.io/agent-relay";
 /// On pods of relays: the hash of the settings file.
 pub const SETTINGS_HASH: &str = "msg2agent.xyz/settings-hash";
 
+/// On workloads: the hash of the pod template that the operator last applied.
+pub const TEMPLATE_HASH: &str = "msg2agent.xyz/template-hash";
+/// On workloads: the hash of what the author of the Relay or Agent wrote about them.
+pub const AUTHOR_HASH: &str = "msg2agent.xyz/author-hash";
+/// On workloads: who caused the last change of the pod template, `Author` or `Operator`. The
+/// operator's own changes are applied in waves.
+pub const TEMPLATE_ORIGIN: &str = "msg2agent.xyz/template-origin";
+
 /// On credentials Secrets: the id of the active API key.
 pub const KEY_ID: &str = "msg2agent.xyz/key-id";
 /// On credentials Secrets: the replaced keys that are still valid, as JSON with hashes and times.
@@ -53,6 +61,9 @@ pub const ROTATION: &str = "msg2agent.xyz/rotation";
 pub const DID: &str = "msg2agent.xyz/did";
 /// On Secrets of a Relay: the relay's domain. With it the Secret can be adopted.
 pub const RELAY_DOMAIN: &str = "msg2agent.xyz/relay-domain";
+
+/// On credentials Secrets: the requested rotation that the staged key was made for.
+pub const STAGED_ROTATION: &str = "msg2agent.xyz/staged-rotation";
 
 /// On invitation Secrets: when the code expires, in Unix seconds.
 pub const NOT_AFTER: &str = "msg2agent.xyz/not-after";

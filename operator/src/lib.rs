@@ -30,6 +30,7 @@ pub mod metrics;
 pub mod network_policy;
 pub mod object_key;
 pub mod observed;
+pub mod ownership;
 pub mod pod;
 pub mod pod_template;
 pub mod pod_user;
@@ -42,6 +43,7 @@ pub mod relay;
 pub mod relay_api;
 pub mod relay_client;
 pub mod relay_replicas;
+pub mod rollout;
 pub mod secret;
 pub mod settings;
 #[cfg(test)]
