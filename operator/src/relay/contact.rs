@@ -33,7 +33,7 @@ pub(super) async fn contact(context: &Context, relay: &Relay, name: &NamespacedN
 /// Addresses of the admin listeners of ready pods.
 fn ready_addresses(context: &Context, name: &NamespacedName) -> BTreeSet<SocketAddr> {
     let headless = name::relay_headless(&name.name);
-    let slices = context.caches.endpoint_slices.state_filter(|slice| {
+    let slices = context.caches.endpoint_slices.filter(|slice| {
         slice.namespace().as_deref() == Some(&*name.namespace)
             && slice.labels().get("kubernetes.io/service-name") == Some(&headless)
     });
