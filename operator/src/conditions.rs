@@ -10,8 +10,6 @@ use crate::rollout::AwaitedTurn;
 
 /// A kind with conditions in its status.
 pub trait HasConditions {
-    /// The name of the kind.
-    const KIND_NAME: &'static str;
     type Status: Serialize + PartialEq + Clone + Default + Send + Sync;
 
     fn status(&self) -> Option<&Self::Status>;
@@ -23,7 +21,6 @@ pub trait HasConditions {
 macro_rules! has_conditions {
     ($($kind:ty => $status:path;)*) => {$(
         impl HasConditions for $kind {
-            const KIND_NAME: &'static str = stringify!($kind);
             type Status = $status;
 
             fn status(&self) -> Option<&$status> {

@@ -13,7 +13,7 @@ use crate::relay_replicas::Progress;
 pub enum Programming {
     /// The relay was not contacted since this process leads, or has other requests to answer first.
     Unknown,
-    /// The relay was contacted, and stopped answering some time ago.
+    /// The relay has not answered for a while.
     Lost,
     Progress(Progress),
     /// The entry at the relay belongs to somebody else.
@@ -56,7 +56,7 @@ impl Programming {
                 Draft::unknown(Type::Programmed, Reason::RelayUnavailable, message)
             }),
             Self::Lost => {
-                let message = "no replica of the relay answers any more";
+                let message = "the relay has stopped answering, so what it enforces is not known";
                 Draft::unknown(Type::Programmed, Reason::RelayUnavailable, message)
             }
             Self::Progress(progress) if progress.is_complete() => Draft::holds(
@@ -114,12 +114,11 @@ mod tests {
     }
 
     #[test]
-    fn a_relay_that_was_lost_leaves_nothing_known() {
+    fn what_a_lost_relay_enforces_is_not_known() {
         let former = Draft::holds(Type::Programmed, Reason::Programmed, "as before");
         let lost = Observed::Known(Progress { acknowledged: 0, ready: 0 });
-        let programming = Programming::from_result(&Ok(lost));
-        assert_eq!(programming.draft(Some(former)).status, ConditionStatus::Unknown);
-        assert!(!programming.is_complete() && programming.stalled().is_none());
+        let draft = Programming::from_result(&Ok(lost)).draft(Some(former));
+        assert_eq!((draft.status, draft.reason), (ConditionStatus::Unknown, Reason::RelayUnavailable));
     }
 
     #[test]

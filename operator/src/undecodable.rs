@@ -2,7 +2,7 @@
 //!
 //! Such an object is unknown, not absent: it and everything that depends on it stay as they are.
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::HashMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use crate::object_key::{Kind, ObjectKey};
@@ -49,7 +49,7 @@ impl Undecodable {
 
     /// The uids of all objects that cannot be decoded.
     #[must_use]
-    pub fn uids(&self) -> BTreeSet<String> {
+    pub fn uids(&self) -> Vec<String> {
         self.lock().values().cloned().collect()
     }
 

@@ -112,7 +112,7 @@ fn gather_claims(
 /// Uids of objects that exist and whose claim is not known, because they cannot be decoded or their
 /// Tenant does not exist.
 fn unresolved_uids(context: &Context) -> BTreeSet<String> {
-    let mut uids = context.caches.undecodable.uids();
+    let mut uids: BTreeSet<_> = context.caches.undecodable.uids().into_iter().collect();
     for agent in context.caches.agents.all() {
         let is_resolved = context.caches.tenant(&index::tenant_of(&agent)).is_some();
         if !is_resolved && agent.meta().deletion_timestamp.is_none() {

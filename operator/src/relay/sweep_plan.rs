@@ -29,7 +29,8 @@ pub(super) struct Claim {
 pub(super) struct SweepSnapshot<'a> {
     pub listing: Listing,
     pub claims: BTreeMap<String, Vec<Claim>>,
-    /// Uids of objects whose path is not known, because what they refer to does not exist.
+    /// Uids of objects whose path is not known, because what they refer to does not exist, or
+    /// because they cannot be decoded.
     pub unresolved: BTreeSet<String>,
     /// The annotation by which a person confirms a number of removals.
     pub confirmed: Option<&'a str>,
