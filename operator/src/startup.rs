@@ -139,8 +139,8 @@ fn begin_term(context: &Context, watches: &Watches, failures: &Arc<Failures>) ->
     })
 }
 
-/// Runs a worker in every term of this replica. A reconcile is dropped when the term ends; the fence
-/// refuses its writes anyway.
+/// Runs a worker in every term of this replica. A reconcile is dropped when the term ends; the
+/// fence refuses its writes anyway.
 async fn worker(context: Context, kind: WorkerKind, failures: Arc<Failures>, shutdown: Shutdown) {
     let mut terms = context.leadership.subscribe();
     loop {
