@@ -6,18 +6,22 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 use kube::Resource;
 use serde::Serialize;
 
+use crate::rollout::AwaitedTurn;
+
 /// A kind with conditions in its status.
 pub trait HasConditions {
     /// The name of the kind.
     const KIND_NAME: &'static str;
-    type Status: Serialize + PartialEq + Send + Sync;
+    type Status: Serialize + PartialEq + Clone + Default + Send + Sync;
 
     fn status(&self) -> Option<&Self::Status>;
     fn conditions(status: &Self::Status) -> &[Condition];
+    /// The object's status with other conditions.
+    fn with_conditions(&self, conditions: Vec<Condition>) -> Self::Status;
 }
 
 macro_rules! has_conditions {
-    ($($kind:ty => $status:ty;)*) => {$(
+    ($($kind:ty => $status:path;)*) => {$(
         impl HasConditions for $kind {
             const KIND_NAME: &'static str = stringify!($kind);
             type Status = $status;
@@ -28,6 +32,10 @@ macro_rules! has_conditions {
 
             fn conditions(status: &$status) -> &[Condition] {
                 &status.conditions
+            }
+
+            fn with_conditions(&self, conditions: Vec<Condition>) -> $status {
+                $status { conditions, ..self.status.clone().unwrap_or_default() }
             }
         }
     )*};
@@ -192,6 +200,12 @@ pub fn progress(ready: &Draft, stalled: Option<&Draft>) -> Option<Draft> {
         }
         None => None,
     }
+}
+
+/// `Reconciling` for an object whose update by the operator waits for its turn.
+#[must_use]
+pub fn awaits_rollout(awaited: AwaitedTurn) -> Draft {
+    Draft::holds(Type::Reconciling, Reason::AwaitingRollout, awaited.message())
 }
 
 #[cfg(test)]

@@ -3,15 +3,17 @@
 use std::sync::Arc;
 
 use kube::Client;
-use kube::runtime::events::Recorder;
 
 use crate::apply::Applier;
 use crate::caches::Caches;
 use crate::clock::Clock;
+use crate::deleted_objects::DeletedObjects;
+use crate::event_queue::EventQueue;
 use crate::lease::Leadership;
 use crate::metrics::Metrics;
 use crate::queue::Queue;
 use crate::relay_replicas::RelayReplicas;
+use crate::rollout::Rollouts;
 use crate::settings::Settings;
 use crate::status_writer::SentStatuses;
 use crate::teardown::FirstAttempts;
@@ -27,13 +29,17 @@ pub struct Context {
     pub applier: Arc<Applier>,
     pub leadership: Arc<Leadership>,
     pub clock: Clock,
-    pub recorder: Recorder,
+    pub events: EventQueue,
     pub metrics: Metrics,
     pub settings: Arc<Settings>,
+    /// The turns of workloads that the operator itself changes.
+    pub rollouts: Arc<Rollouts>,
     /// The last status that was sent for each object.
     pub sent_statuses: Arc<SentStatuses>,
     /// When deletions were first asked for.
     pub first_attempts: Arc<FirstAttempts>,
+    /// Uids of deleted objects whose entries at relays may remain.
+    pub deleted: Arc<DeletedObjects>,
 }
 
 impl Context {

@@ -6,6 +6,7 @@
 
 #![expect(clippy::unwrap_used, reason = "a test that cannot set itself up should fail on the spot")]
 
+mod admission_policy;
 mod claude_code;
 mod control_plane;
 mod doctor;
