@@ -11,6 +11,5 @@ mod claude_code;
 mod control_plane;
 mod doctor;
 mod gateway;
-mod relay_answer;
 mod settings_file;
 mod sign_in;
