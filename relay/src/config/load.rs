@@ -59,6 +59,7 @@ fn resolve(layer: Layer, default_data_dir: Option<PathBuf>) -> Result<Config, Co
     let config = Config {
         listen: layer.listen.unwrap_or(DEFAULT_LISTEN),
         admin_listen: layer.admin_listen.unwrap_or(DEFAULT_ADMIN_LISTEN),
+        health_listen: layer.health_listen,
         domain: layer.domain,
         public_url: layer.public_url,
         tls: tls(layer.tls.cert_file, layer.tls.key_file)?,
@@ -106,7 +107,8 @@ fn check(config: &Config) -> Result<(), ConfigError> {
     if !loopback && config.tls.is_none() && !config.insecure_plaintext {
         return Err(ConfigError::Plaintext(config.listen));
     }
-    if !config.admin_listen.ip().is_loopback() && !config.insecure_admin_plaintext {
+    let admin_is_safe = config.admin_listen.ip().is_loopback() || config.has_admin_tls();
+    if !admin_is_safe && !config.insecure_admin_plaintext {
         return Err(ConfigError::AdminPlaintext(config.admin_listen));
     }
     if !loopback && config.domain.is_none() {
@@ -167,6 +169,20 @@ mod tests {
         ] {
             assert!(refusal(text).contains(part), "{text}: {}", refusal(text));
         }
+    }
+
+    #[test]
+    fn the_admin_listener_has_tls_wherever_there_is_a_certificate() {
+        let tls = "[tls]\ncert_file = \"a\"\nkey_file = \"b\"";
+        let everywhere = "admin_listen = \"[::]:8082\"\nhealth_listen = \"[::]:8081\"\n";
+        assert!(!from_file("").unwrap().has_admin_tls());
+        assert!(from_file(tls).unwrap().has_admin_tls());
+        let config = from_file(&format!("{everywhere}{tls}")).unwrap();
+        assert!(config.has_admin_tls());
+        assert_eq!(config.health_listen.map(|address| address.port()), Some(8081));
+        let insecure = format!("{everywhere}insecure_admin_plaintext = true\n{tls}");
+        assert!(!from_file(&insecure).unwrap().has_admin_tls());
+        assert!(refusal(everywhere).contains("insecure_admin_plaintext"));
     }
 
     #[test]
