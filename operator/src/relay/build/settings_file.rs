@@ -31,6 +31,7 @@ struct SettingsFile<'a> {
     domain: &'a str,
     listen: SocketAddr,
     admin_listen: SocketAddr,
+    health_listen: SocketAddr,
     /// The admin listener has no TLS. The NetworkPolicy allows only the operator to connect.
     insecure_admin_plaintext: bool,
     admin_token_file: String,
@@ -89,6 +90,7 @@ fn settings<'a>(relay: &'a Relay, cluster_domain: &str) -> SettingsFile<'a> {
         domain: &spec.domain,
         listen: every_address(name::RELAY_PORT),
         admin_listen: every_address(name::RELAY_ADMIN_PORT),
+        health_listen: every_address(name::RELAY_HEALTH_PORT),
         insecure_admin_plaintext: true,
         admin_token_file: format!("{}/token", path::ADMIN),
         data_dir: path::DATA,

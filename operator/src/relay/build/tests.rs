@@ -1,7 +1,7 @@
 //! Tests of the objects of a Relay.
 
 use clap::Parser as _;
-
+use daemon::listen::every_address;
 use k8s_openapi::api::networking::v1::NetworkPolicyIngressRule;
 
 use super::*;
@@ -213,10 +213,8 @@ fn metrics_are_open_to_the_monitoring_namespaces_alone() {
     let ingress = |settings: &Settings| -> Vec<_> {
         let spec = network_policy(&minimal(), settings).unwrap().spec.unwrap();
         let wanted = Some(IntOrString::Int(name::RELAY_HEALTH_PORT.into()));
-        let is_for_metrics = |rule: &NetworkPolicyIngressRule| {
-            rule.ports.iter().flatten().any(|port| port.port == wanted)
-                && rule.from.iter().flatten().all(|peer| peer.pod_selector.is_none())
-        };
+        let is_for_metrics =
+            |rule: &NetworkPolicyIngressRule| rule.ports.iter().flatten().any(|port| port.port == wanted);
         spec.ingress.unwrap().into_iter().filter(is_for_metrics).collect()
     };
     assert!(ingress(&settings()).is_empty());
@@ -243,6 +241,7 @@ fn the_proxy_of_the_settings_reaches_the_relay_and_its_policy() {
 }
 
 #[test]
+
 fn an_upgrade_of_the_operator_is_told_from_a_change_by_the_author() {
     let stamp = |relay: &Relay, image: &str| {
         let settings = Settings::parse_from(["operator", "--relay-image", image]);
@@ -258,4 +257,17 @@ fn an_upgrade_of_the_operator_is_told_from_a_change_by_the_author() {
     assert_ne!(before.author, edited.author);
     let consent = serde_json::json!({"domain": domain, "tenants": {"allowedFrom": {"from": "All"}}});
     assert_eq!(before, stamp(&relay(consent), "relay:1"));
+}
+
+#[test]
+fn administration_and_health_have_different_ports_and_the_kubelet_probes_health() {
+    let file = file(&minimal());
+    let listen = |setting: &str| file[setting].as_str().unwrap().parse::<std::net::SocketAddr>().unwrap();
+    assert_eq!(listen("admin_listen"), every_address(8082));
+    assert_eq!(listen("health_listen"), every_address(8081));
+    let template = stateful_set_of(&minimal()).spec.unwrap().template;
+    let container = template.spec.unwrap().containers.remove(0);
+    for probe in [container.startup_probe, container.liveness_probe, container.readiness_probe] {
+        assert_eq!(probe.unwrap().http_get.unwrap().port, IntOrString::Int(8081));
+    }
 }
