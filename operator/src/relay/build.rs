@@ -89,6 +89,7 @@ fn service(relay: &Relay) -> Service {
     Service {
         metadata: metadata(relay, name::relay(&relay.name_any())),
         spec: Some(ServiceSpec {
+            ip_family_policy: Some(pod::SERVICE_FAMILIES.into()),
             selector: Some(pod::selector_labels(label::RELAY, &relay.name_any(), component::RELAY)),
             ports: Some(vec![pod::service_port("wss", name::RELAY_PORT)]),
             ..ServiceSpec::default()

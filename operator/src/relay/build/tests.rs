@@ -82,6 +82,13 @@ fn the_certificate_is_for_every_name_of_the_relay() {
 }
 
 #[test]
+fn clients_reach_the_relay_over_both_families_and_the_operator_finds_each_pod_once() {
+    let families = |service: Service| service.spec.unwrap().ip_family_policy;
+    assert_eq!(families(service(&minimal())).as_deref(), Some("PreferDualStack"));
+    assert_eq!(families(headless_service(&minimal())), None);
+}
+
+#[test]
 fn the_same_relay_gives_the_same_objects() {
     assert_eq!(stateful_set_of(&minimal()), stateful_set_of(&minimal()));
 }
