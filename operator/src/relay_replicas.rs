@@ -77,9 +77,13 @@ impl RelayReplicas {
     pub fn set_access(&self, relay: &NamespacedName, access: RelayAccess) -> bool {
         self.shared.with(|relays| {
             let state = relays.state_or_new(relay);
-            let before = state.access.replace(Arc::new(access));
-            let (before, now) = (before.as_deref(), state.access.as_deref());
-            before.is_some_and(|before| Some(&before.authorities) != now.map(|now| &now.authorities))
+            if state.access.as_deref() == Some(&access) {
+                return false;
+            }
+            let before = state.access.take();
+            let is_changed = before.is_some_and(|before| before.authorities != access.authorities);
+            state.access = Some(Arc::new(access));
+            is_changed
         })
     }
 
