@@ -30,10 +30,9 @@ const DEFAULT_DRAIN_TIMEOUT_SECONDS: i64 = 20;
 struct SettingsFile<'a> {
     domain: &'a str,
     listen: SocketAddr,
+    /// Has TLS with the certificate below.
     admin_listen: SocketAddr,
     health_listen: SocketAddr,
-    /// The admin listener has no TLS. The NetworkPolicy allows only the operator to connect.
-    insecure_admin_plaintext: bool,
     admin_token_file: String,
     data_dir: &'a str,
     log_format: &'a str,
@@ -91,7 +90,6 @@ fn settings<'a>(relay: &'a Relay, cluster_domain: &str) -> SettingsFile<'a> {
         listen: every_address(name::RELAY_PORT),
         admin_listen: every_address(name::RELAY_ADMIN_PORT),
         health_listen: every_address(name::RELAY_HEALTH_PORT),
-        insecure_admin_plaintext: true,
         admin_token_file: format!("{}/token", path::ADMIN),
         data_dir: path::DATA,
         log_format: "json",

@@ -272,6 +272,7 @@ fn administration_and_health_have_different_ports_and_the_kubelet_probes_health(
     let listen = |setting: &str| file[setting].as_str().unwrap().parse::<std::net::SocketAddr>().unwrap();
     assert_eq!(listen("admin_listen"), every_address(8082));
     assert_eq!(listen("health_listen"), every_address(8081));
+    assert!(!file.contains_key("insecure_admin_plaintext"), "administration has TLS");
     let template = stateful_set_of(&minimal()).spec.unwrap().template;
     let container = template.spec.unwrap().containers.remove(0);
     for probe in [container.startup_probe, container.liveness_probe, container.readiness_probe] {
