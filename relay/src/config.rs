@@ -19,6 +19,7 @@ mod limits;
 mod load;
 mod oauth;
 mod show;
+mod unknown_members;
 
 pub use daemon::https::TlsFiles;
 pub use error::ConfigError;
@@ -52,6 +53,8 @@ pub struct Config {
     pub drain_timeout: Duration,
     pub oauth: Settings,
     pub limits: Limits,
+    /// Members of the file that this version does not know and may ignore.
+    pub ignored_settings: Vec<String>,
 }
 
 impl Config {

@@ -86,6 +86,14 @@ pub struct Layer {
     pub oauth: OauthLayer,
     #[command(flatten)]
     pub limits: LimitsLayer,
+    /// File only: members that this version does not know are ignored and logged, because a newer
+    /// control plane has written the file.
+    #[arg(skip)]
+    pub ignore_unknown: bool,
+    /// The members that were ignored.
+    #[arg(skip)]
+    #[serde(skip)]
+    pub ignored: Vec<String>,
 }
 
 #[derive(Debug, Clone, Default, Args, Deserialize)]
@@ -123,6 +131,8 @@ impl Layer {
             drain_timeout_seconds: self.drain_timeout_seconds.or(below.drain_timeout_seconds),
             oauth: self.oauth.over(below.oauth),
             limits: self.limits.over(below.limits),
+            ignore_unknown: below.ignore_unknown,
+            ignored: below.ignored,
         }
     }
 }

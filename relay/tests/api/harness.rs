@@ -52,6 +52,7 @@ pub(crate) fn config(folder: &Path) -> Config {
         drain_timeout: Duration::from_secs(5),
         oauth: authorization::Settings::default(),
         limits: Limits::default(),
+        ignored_settings: Vec::new(),
     }
 }
 
