@@ -3,6 +3,6 @@
 
 #![expect(dead_code, reason = "the whole operator is not simulated yet")]
 
-mod api_server;
-mod model_clock;
-mod network;
+pub(crate) mod api_server;
+pub(crate) mod model_clock;
+pub(crate) mod network;
