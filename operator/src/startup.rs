@@ -134,6 +134,7 @@ fn begin_term(context: &Context, watches: &Watches, failures: &Arc<Failures>) ->
         context.first_attempts.clear();
         context.sent_statuses.clear();
         context.queue.clear();
+        context.rollouts.clear();
         failures.forget_all();
         watches.enqueue_all();
     })
