@@ -4,5 +4,7 @@
 #![expect(dead_code, reason = "the whole operator is not simulated yet")]
 
 mod api_server;
+mod cluster_controllers;
 mod model_clock;
+mod model_relay;
 mod network;
