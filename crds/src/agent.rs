@@ -1,15 +1,18 @@
 //! The kind `Agent`: one agent with its DID, its keys and its MCP endpoint. Developers write it.
 
-use k8s_openapi::api::core::v1::ResourceRequirements;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Condition, Time};
 use kube::{CustomResource, KubeSchema, ResourceExt as _};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use crate::deletion_policy::DeletionPolicy;
+use crate::duration::Duration;
 use crate::name;
+use crate::pod_template::PodTemplate;
 use crate::public_url::PublicUrl;
 use crate::reference::TenantRef;
-use crate::relay::Volume;
+use crate::relay::NetworkPolicy;
+use crate::volume::Volume;
 
 /// An agent: its DID, its credentials Secret, its card, and its MCP endpoint.
 #[derive(CustomResource, Debug, Clone, PartialEq, Serialize, Deserialize, KubeSchema)]
@@ -26,6 +29,7 @@ use crate::relay::Volume;
     doc = "An agent: its DID, its credentials Secret, its card, and its MCP endpoint.",
     validation = Rule::new("self.metadata.name.matches('^[a-z]([-a-z0-9]{0,38}[a-z0-9])?$')").message("the name of an Agent is a DNS label that starts with a letter and has at most 40 characters, because Services are named after it"),
     validation = Rule::new("has(self.spec.handle) || !(self.metadata.name in ['default', 'system', 'gateway', 'relay', 'mcp', 'operator'])").message("the Agent's name is its handle and this one is reserved; choose another name or set handle"),
+    validation = Rule::new("['-mcp', '-gateway', '-pods'].all(suffix, !self.metadata.name.endsWith(suffix))").message("names that end in -mcp, -gateway or -pods are reserved for objects that the operator creates"),
     printcolumn(name = "Ready", type_ = "string", json_path = ".status.conditions[?(@.type==\"Ready\")].status"),
     printcolumn(name = "Reason", type_ = "string", json_path = ".status.conditions[?(@.type==\"Ready\")].reason"),
     printcolumn(name = "Tenant", type_ = "string", json_path = ".spec.tenantRef.name"),
@@ -40,11 +44,12 @@ use crate::relay::Volume;
 #[x_kube(
     validation = Rule::new("has(self.handle) == has(oldSelf.handle) && (!has(self.handle) || self.handle == oldSelf.handle)").message("handle is immutable: it is part of the agent's DID"),
     validation = Rule::new("!self.mcp.enabled || has(self.identity.managed)").message("the MCP endpoint holds the agent's keys, so it needs identity.managed"),
-    validation = Rule::new("!oldSelf.mcp.enabled || self.mcp.volume == oldSelf.mcp.volume").message("mcp.volume is immutable while mcp is enabled"),
+    validation = Rule::new("!oldSelf.mcp.enabled || (has(self.mcp.volume.storageClassName) == has(oldSelf.mcp.volume.storageClassName) && (!has(self.mcp.volume.storageClassName) || self.mcp.volume.storageClassName == oldSelf.mcp.volume.storageClassName))").message("mcp.volume.storageClassName is immutable while mcp is enabled"),
+    validation = Rule::new("!oldSelf.mcp.enabled || quantity(self.mcp.volume.size).compareTo(quantity(oldSelf.mcp.volume.size)) >= 0").message("mcp.volume.size may only grow while mcp is enabled"),
 )]
 pub struct AgentSpec {
-    /// The Tenant that this agent belongs to. Immutable.
-    #[x_kube(validation = Rule::new("self == oldSelf").message("tenantRef is immutable"))]
+    /// The Tenant that this agent belongs to. It may move to another Tenant object if the agent's
+    /// DID stays the same. The operator refuses a move that would change it.
     pub tenant_ref: TenantRef,
     /// The last part of the agent's DID, which is unique in its tenant. The protocol calls it the
     /// agent's name. Defaults to the name of this object. Immutable.
@@ -78,6 +83,11 @@ pub struct AgentSpec {
     /// The agent's MCP endpoint, for Claude and other MCP clients.
     #[serde(default)]
     pub mcp: Mcp,
+    /// Whether the agent's identity, mailbox and volume are kept when this object is deleted.
+    /// `Retain` revokes every key and keeps the rest, and an Agent with the same DID in this
+    /// namespace continues with the same keys. `Purge` deletes everything.
+    #[serde(default)]
+    pub deletion_policy: DeletionPolicy,
     /// Suspends the agent. While this is true, the relay refuses the agent's keys and closes its
     /// session.
     #[serde(default)]
@@ -172,9 +182,8 @@ pub struct Rotation {
     /// How long the old key stays valid after the Secret has the new one, for example `24h`, `90m`
     /// or `0s`. At most 30 days.
     #[serde(default = "default_overlap")]
-    #[schemars(length(min = 2, max = 16), regex(pattern = "^([0-9]{1,4}h)?([0-9]{1,4}m)?([0-9]{1,6}s)?$"))]
     #[x_kube(validation = Rule::new("duration(self) <= duration('720h')").message("overlap must be a duration such as 24h, 90m or 0s, at most 720h"))]
-    pub overlap: String,
+    pub overlap: Duration,
     /// Every new value rotates the key once. `status.lastHandledRotation` has the last value that
     /// was handled.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -188,8 +197,8 @@ impl Default for Rotation {
     }
 }
 
-fn default_overlap() -> String {
-    "24h".to_owned()
+fn default_overlap() -> Duration {
+    Duration::from("24h")
 }
 
 /// The MCP endpoint of an agent. The Tenant's `spec.people` and `spec.invitations` say who may sign
@@ -202,18 +211,23 @@ pub struct Mcp {
     pub enabled: bool,
     /// The URL by which clients outside the cluster reach the endpoint, of the form
     /// `https://host[:port]/mcp`, for example `https://alice.mcp.example.com/mcp`. You provide the
-    /// Ingress or Gateway in front of the Service. Access tokens are valid only for this URL.
-    /// Defaults to the URL inside the cluster.
+    /// Ingress or Gateway in front of the Service, which connects to the endpoint by a name of its
+    /// Service. The Relay's `publicHosts` must grant the host name to this agent. Access tokens are
+    /// valid only for this URL. Defaults to the URL inside the cluster.
     #[serde(default, rename = "publicURL", skip_serializing_if = "Option::is_none")]
     pub public_url: Option<PublicUrl>,
-    /// The volume with the agent's inbox and tasks. It is deleted with the endpoint. Immutable
-    /// while the endpoint is enabled.
+    /// The volume with the agent's inbox and tasks. The `deletionPolicy` of the Agent says whether
+    /// it outlives the endpoint.
     #[serde(default)]
     pub volume: Volume,
-    /// Resources of the endpoint's container. Defaults to requests of 20m CPU and 32Mi memory, and
-    /// a limit of 256Mi memory.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub resources: Option<ResourceRequirements>,
+    /// The NetworkPolicy of the endpoint. It allows ingress on the HTTPS port from anywhere, and
+    /// egress to DNS and the agent's relay.
+    #[serde(default)]
+    pub network_policy: NetworkPolicy,
+    /// Parts of the endpoint's pod, such as its resources, labels and node selector. Resources
+    /// default to requests of 20m CPU and 32Mi memory, and a limit of 256Mi memory.
+    #[serde(default, skip_serializing_if = "PodTemplate::is_default")]
+    pub template: PodTemplate,
 }
 
 /// The observed state of an Agent.
@@ -233,7 +247,7 @@ pub struct AgentStatus {
     #[serde(default, rename = "mcpURL", skip_serializing_if = "Option::is_none")]
     pub mcp_url: Option<String>,
     /// The URL of the Relay's MCP gateway, which forwards requests to this endpoint. Set when
-    /// `mcp.enabled` is true here and in the Relay.
+    /// `mcp.enabled` is true here and `gateway.enabled` in the Relay.
     #[serde(default, rename = "mcpGatewayURL", skip_serializing_if = "Option::is_none")]
     pub mcp_gateway_url: Option<String>,
     /// The Secret with the agent's API key.
@@ -242,6 +256,15 @@ pub struct AgentStatus {
     /// The Secret with the agent's private keys. Set with `identity.managed`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub identity_secret_name: Option<String>,
+    /// The agent's public root key, an Ed25519 Multikey. The operator never replaces the private
+    /// key of a recorded root key by a new one without the annotation
+    /// `msg2agent.xyz/confirm-new-identity`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub root_key_multibase: Option<String>,
+    /// The SHA-256 fingerprint of the relay's certificate authority in the credentials Secret, in
+    /// lower-case hex digits.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ca_fingerprint: Option<String>,
     /// API keys that the relay accepts, or will accept.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(length(max = 4), extend("x-kubernetes-list-type" = "map", "x-kubernetes-list-map-keys" = ["keyId"]))]
@@ -250,7 +273,7 @@ pub struct AgentStatus {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub last_handled_rotation: Option<String>,
     /// Conditions: Accepted, CredentialsReady, Programmed, McpReady (with `mcp.enabled`) and Ready.
-    /// Suspended, Reconciling and Stalled are present only while they are true.
+    /// Suspended, Paused, Reconciling and Stalled are present only while they are true.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(extend("x-kubernetes-list-type" = "map", "x-kubernetes-list-map-keys" = ["type"]))]
     pub conditions: Vec<Condition>,

@@ -1,7 +1,7 @@
 //! The types and reasons of conditions. Each is a closed set.
 //!
-//! `True` is the normal state of most types. `Suspended`, `DeletionBlocked`, and `Reconciling` and
-//! `Stalled` (kstatus) are present only while they are true.
+//! `True` is the normal state of most types. `Suspended`, `Paused`, `DeletionBlocked`, and
+//! `Reconciling` and `Stalled` (kstatus) are present only while they are true.
 
 pub use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
 
@@ -36,10 +36,14 @@ words! {
         CertificateReady,
         /// The credentials Secret contains a key that the relay accepts.
         CredentialsReady,
-        /// A pod of the Agent's MCP endpoint, or of the Relay's MCP gateway, is ready.
+        /// A pod of the Agent's MCP endpoint is ready.
         McpReady,
+        /// A pod of the Relay's MCP gateway is ready.
+        GatewayReady,
         /// The object is suspended.
         Suspended,
+        /// The object has the annotation `msg2agent.xyz/paused`, so the operator leaves it alone.
+        Paused,
         /// Summarizes the others. `kubectl wait` uses it.
         Ready,
         /// Other objects still refer to this one, so its deletion waits.
@@ -73,6 +77,27 @@ words! {
         InvalidSpec,
         /// The relay refused the content.
         Rejected,
+        /// The entry at the relay belongs to another object, or to a person with the admin token.
+        OwnedByAnother,
+        /// The spec would give the agent another DID, which is for good.
+        DidChanged,
+        /// The Secret with the agent's private keys is gone. A new identity needs consent.
+        IdentityLost,
+        /// The Secret with the relay's certificate authority is gone. A new one needs consent.
+        AuthorityLost,
+        /// The Relay's `publicHosts` does not grant the host of `mcp.publicURL` to this agent.
+        HostNotAllowed,
+        /// Another agent of the relay has the URL of the MCP endpoint.
+        UrlTaken,
+        /// The operator holds back the removal of many entries at the relay until somebody
+        /// confirms it.
+        RemovalBlocked,
+        /// An update of the operator's own making waits for its turn.
+        AwaitingRollout,
+        /// The volume cannot grow, for example because its StorageClass does not allow it.
+        VolumeNotExpandable,
+        /// The operator has not observed enough to say.
+        Unknown,
         Programmed,
         /// Some ready relay replicas have not confirmed yet.
         AwaitingReplicas,
@@ -102,7 +127,9 @@ words! {
         CredentialsNotReady,
         CertificateNotReady,
         McpNotReady,
+        GatewayNotReady,
         Suspended,
+        Paused,
         InUse,
         Progressing,
         Terminating,

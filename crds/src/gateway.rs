@@ -1,10 +1,10 @@
 //! The MCP gateway of a Relay: one URL for the MCP endpoints of all its agents.
 
-use k8s_openapi::api::core::v1::ResourceRequirements;
 use kube::KubeSchema;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use crate::pod_template::PodTemplate;
 use crate::public_url::PublicUrl;
 
 /// One MCP URL for all agents of this relay. The gateway asks the relay for the agent of a
@@ -13,10 +13,10 @@ use crate::public_url::PublicUrl;
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, KubeSchema)]
 #[serde(rename_all = "camelCase")]
 #[x_kube(
-    validation = Rule::new("!has(self.resources) || !has(self.replicas) || !has(self.replicas.max) || self.replicas.max <= self.replicas.min || (has(self.resources.requests) && 'cpu' in self.resources.requests) || (has(self.resources.limits) && 'cpu' in self.resources.limits)").message("resources need a CPU request where replicas.max is above replicas.min: the autoscaler measures against it"),
+    validation = Rule::new("!has(self.template) || !has(self.template.container) || !has(self.template.container.resources) || !has(self.replicas) || !has(self.replicas.max) || self.replicas.max <= self.replicas.min || (has(self.template.container.resources.requests) && 'cpu' in self.template.container.resources.requests) || (has(self.template.container.resources.limits) && 'cpu' in self.template.container.resources.limits)").message("resources need a CPU request where replicas.max is above replicas.min: the autoscaler measures against it"),
 )]
 pub struct Gateway {
-    /// Whether the operator runs an MCP gateway for this relay. Its URL is in `status.mcp.url`.
+    /// Whether the operator runs an MCP gateway for this relay. Its URL is in `status.gateway.url`.
     #[serde(default)]
     pub enabled: bool,
     /// The URL by which clients outside the cluster reach the gateway, of the form
@@ -28,10 +28,10 @@ pub struct Gateway {
     /// The number of pods.
     #[serde(default)]
     pub replicas: Replicas,
-    /// Resources of the gateway's container. Defaults to requests of 50m CPU and 32Mi memory, and a
-    /// limit of 256Mi memory.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub resources: Option<ResourceRequirements>,
+    /// Parts of the gateway's pods, such as their resources, labels and node selector. Resources
+    /// default to requests of 50m CPU and 32Mi memory, and a limit of 256Mi memory.
+    #[serde(default, skip_serializing_if = "PodTemplate::is_default")]
+    pub template: PodTemplate,
 }
 
 impl Gateway {

@@ -49,10 +49,26 @@ pub const RETIRING: &str = "msg2agent.xyz/retiring-keys";
 /// On Secrets with keys: the last requested rotation that was handled.
 pub const ROTATION: &str = "msg2agent.xyz/rotation";
 
+/// On credentials Secrets: the DID of the agent. With it the Secret can be adopted.
+pub const DID: &str = "msg2agent.xyz/did";
+/// On Secrets of a Relay: the relay's domain. With it the Secret can be adopted.
+pub const RELAY_DOMAIN: &str = "msg2agent.xyz/relay-domain";
+
 /// On invitation Secrets: when the code expires, in Unix seconds.
 pub const NOT_AFTER: &str = "msg2agent.xyz/not-after";
 /// The Tenant that owns an object.
 pub const TENANT: &str = "msg2agent.xyz/tenant";
+
+/// On every kind, set by people: `true` stops the operator from changing anything for the object.
+pub const PAUSED: &str = "msg2agent.xyz/paused";
+/// On Relays, set by people: the number of entries that the operator may remove from the relay at
+/// once, as the condition Programmed names it.
+pub const CONFIRM_REMOVAL: &str = "msg2agent.xyz/confirm-removal";
+/// On Agents, set by people: the lost root key that a new one may replace.
+pub const CONFIRM_NEW_IDENTITY: &str = "msg2agent.xyz/confirm-new-identity";
+/// On Relays, set by people: the fingerprint of the lost certificate authority that a new one may
+/// replace.
+pub const CONFIRM_NEW_AUTHORITY: &str = "msg2agent.xyz/confirm-new-authority";
 
 /// Finalizer of Agents: removed when the relay refuses the agent's keys, or after a timeout.
 pub const REVOCATION: &str = "msg2agent.xyz/revocation";

@@ -10,26 +10,42 @@
 pub mod agent;
 pub mod condition;
 pub mod consent;
+pub mod deletion_policy;
+pub mod duration;
 pub mod fixtures;
 pub mod gateway;
 pub mod generate;
 pub mod label;
 pub mod name;
 pub mod oauth;
+pub mod pod_template;
+pub mod public_host;
 pub mod public_url;
 pub mod reference;
 pub mod relay;
+pub mod relay_limits;
+pub mod relay_status;
+pub mod store;
 pub mod tenant;
+pub mod volume;
 
 use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomResourceDefinition;
 use kube::CustomResourceExt as _;
 
 pub use agent::{Agent, AgentSpec, AgentStatus};
 pub use consent::AllowedFrom;
+pub use deletion_policy::DeletionPolicy;
+pub use duration::Duration;
+pub use pod_template::PodTemplate;
+pub use public_host::PublicHost;
 pub use public_url::PublicUrl;
 pub use reference::{RelayRef, TenantRef};
-pub use relay::{Relay, RelaySpec, RelayStatus};
+pub use relay::{Relay, RelaySpec};
+pub use relay_limits::RelayLimits;
+pub use relay_status::RelayStatus;
+pub use store::Store;
 pub use tenant::{Tenant, TenantSpec, TenantStatus};
+pub use volume::Volume;
 
 /// The API group of every kind.
 pub const GROUP: &str = "msg2agent.xyz";

@@ -5,6 +5,8 @@ use kube::KubeSchema;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use crate::duration::Duration;
+
 /// The relay's authorization server, where people sign in to MCP endpoints. Inside the cluster it
 /// works without settings, for people with an invitation.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, KubeSchema)]
@@ -81,9 +83,8 @@ pub struct SecretKeyRef {
 pub struct SigningKeys {
     /// The age at which a key is replaced, for example `2160h`. From one day to ten years.
     #[serde(default = "default_rotate_after")]
-    #[schemars(length(min = 2, max = 16), regex(pattern = "^([0-9]{1,5}h)?([0-9]{1,4}m)?([0-9]{1,6}s)?$"))]
     #[x_kube(validation = Rule::new("duration(self) >= duration('24h') && duration(self) <= duration('87600h')").message("rotateAfter must be a duration such as 2160h, from 24h to 87600h"))]
-    pub rotate_after: String,
+    pub rotate_after: Duration,
     /// Every new value creates a new key at once. `status.oauth.lastHandledRotation` has the last
     /// value that was handled.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -97,8 +98,8 @@ impl Default for SigningKeys {
     }
 }
 
-fn default_rotate_after() -> String {
-    "2160h".to_owned()
+fn default_rotate_after() -> Duration {
+    Duration::from("2160h")
 }
 
 /// The observed state of the authorization server.

@@ -1,14 +1,18 @@
 //! The kind `Relay`: one relay with its domain, its store and its consent. Platform teams write it.
 
-use k8s_openapi::api::core::v1::ResourceRequirements;
-use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Condition, Time};
 use kube::{CustomResource, KubeSchema};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::consent::AllowedFrom;
-use crate::gateway::{Gateway, GatewayStatus};
-use crate::oauth::{OAuth, OAuthStatus};
+use crate::duration::Duration;
+use crate::gateway::Gateway;
+use crate::oauth::OAuth;
+use crate::pod_template::PodTemplate;
+use crate::public_host::PublicHost;
+use crate::relay_limits::RelayLimits;
+use crate::relay_status::RelayStatus;
+use crate::store::Store;
 
 /// A relay: the server that agents connect to, with its domain, its store and its consent.
 #[derive(CustomResource, Debug, Clone, PartialEq, Serialize, Deserialize, KubeSchema)]
@@ -24,6 +28,7 @@ use crate::oauth::{OAuth, OAuthStatus};
     derive = "PartialEq",
     doc = "A relay: the server that agents connect to, with its domain, its store and its consent.",
     validation = Rule::new("self.metadata.name.matches('^[a-z]([-a-z0-9]{0,38}[a-z0-9])?$')").message("the name of a Relay is a DNS label that starts with a letter and has at most 40 characters, because Services are named after it"),
+    validation = Rule::new("['-mcp', '-gateway', '-pods'].all(suffix, !self.metadata.name.endsWith(suffix))").message("names that end in -mcp, -gateway or -pods are reserved for objects that the operator creates"),
     printcolumn(name = "Ready", type_ = "string", json_path = ".status.conditions[?(@.type==\"Ready\")].status"),
     printcolumn(name = "Reason", type_ = "string", json_path = ".status.conditions[?(@.type==\"Ready\")].reason"),
     printcolumn(name = "Domain", type_ = "string", json_path = ".spec.domain"),
@@ -32,7 +37,8 @@ use crate::oauth::{OAuth, OAuthStatus};
     printcolumn(name = "Tenants", type_ = "integer", json_path = ".status.tenants"),
     printcolumn(name = "Agents", type_ = "integer", json_path = ".status.agents"),
     printcolumn(name = "URL", type_ = "string", json_path = ".status.url", priority = 1),
-    printcolumn(name = "MCP", type_ = "string", json_path = ".status.mcp.url", priority = 1),
+    printcolumn(name = "Gateway", type_ = "string", json_path = ".status.gateway.url", priority = 1),
+    printcolumn(name = "Image", type_ = "string", json_path = ".status.image", priority = 1),
     printcolumn(name = "Cert", type_ = "string", json_path = ".status.certificate.notAfter", priority = 1),
     printcolumn(name = "Age", type_ = "date", json_path = ".metadata.creationTimestamp")
 )]
@@ -49,9 +55,8 @@ pub struct RelaySpec {
     /// The image of the relay. Defaults to the one in the operator's settings.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub image: Option<Image>,
-    /// Where the relay stores messages and registrations. Immutable.
+    /// Where the relay stores messages and registrations.
     #[serde(default)]
-    #[x_kube(validation = Rule::new("self == oldSelf").message("store is immutable: moving a store is a new Relay"))]
     pub store: Store,
     /// The Tenants that may use this relay.
     #[serde(default)]
@@ -61,14 +66,27 @@ pub struct RelaySpec {
     pub oauth: OAuth,
     /// One MCP URL for all agents of this relay.
     #[serde(default, skip_serializing_if = "Gateway::is_default")]
-    pub mcp: Gateway,
-    /// The NetworkPolicies of the relay and of its MCP gateway.
+    pub gateway: Gateway,
+    /// The host names of MCP endpoints that clients outside the cluster use. An Agent's
+    /// `mcp.publicURL` needs an entry that grants its host name to that agent. The first entry that
+    /// fits a host name decides. Defaults to none.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 64), extend("x-kubernetes-list-type" = "atomic"))]
+    pub public_hosts: Vec<PublicHost>,
+    /// The limits of the relay.
+    #[serde(default, skip_serializing_if = "RelayLimits::is_default")]
+    pub limits: RelayLimits,
+    /// The NetworkPolicies of the relay and of its MCP gateway. The relay's policy allows ingress on
+    /// the public port from anywhere, and on the admin port from the operator only. It allows egress
+    /// to DNS, the OTLP endpoint, the identity provider, and public addresses on port 443. The
+    /// gateway's policy allows ingress on the public port from anywhere, and egress to DNS, the OTLP
+    /// endpoint, the relay, and MCP endpoints in every namespace.
     #[serde(default)]
     pub network_policy: NetworkPolicy,
-    /// Resources of the relay's container. Defaults to requests of 50m CPU and 64Mi memory, and a
-    /// limit of 512Mi memory.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub resources: Option<ResourceRequirements>,
+    /// Parts of the relay's pod, such as its resources, labels and node selector. Resources default
+    /// to requests of 50m CPU and 64Mi memory, and a limit of 512Mi memory.
+    #[serde(default, skip_serializing_if = "PodTemplate::is_default")]
+    pub template: PodTemplate,
     /// The log filter of the relay, for example `info,msg2agent_relay=debug`. Defaults to `info`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(min = 1, max = 256), regex(pattern = "^[-A-Za-z0-9_,=:\\[\\]{}.]+$"))]
@@ -78,15 +96,15 @@ pub struct RelaySpec {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(max = 512), regex(pattern = "^https?://[^\\s]+$"))]
     pub otlp_endpoint: Option<String>,
-    /// How many seconds a stopping relay pod gives its agents to reconnect elsewhere, from 0 to
-    /// 600.
-    #[serde(default = "default_drain_timeout_seconds")]
-    #[schemars(range(min = 0, max = 600))]
-    pub drain_timeout_seconds: u32,
+    /// How long a stopping relay pod gives its agents to reconnect elsewhere, for example `20s`. At
+    /// most 10 minutes.
+    #[serde(default = "default_drain_timeout")]
+    #[x_kube(validation = Rule::new("duration(self) <= duration('600s')").message("drainTimeout must be a duration such as 20s, at most 600s"))]
+    pub drain_timeout: Duration,
 }
 
-const fn default_drain_timeout_seconds() -> u32 {
-    20
+fn default_drain_timeout() -> Duration {
+    Duration::from("20s")
 }
 
 /// A container image. Members that are not set default to those in the operator's settings.
@@ -134,48 +152,6 @@ impl PullPolicy {
     }
 }
 
-/// Where a relay stores its state.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "camelCase")]
-pub struct Store {
-    /// SQLite in the relay, on a PersistentVolumeClaim. Allows one replica.
-    #[serde(default)]
-    pub embedded: Embedded,
-}
-
-/// The embedded store.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "camelCase")]
-pub struct Embedded {
-    /// The volume of the store. It is kept when the Relay is deleted.
-    #[serde(default)]
-    pub volume: Volume,
-}
-
-/// A PersistentVolumeClaim.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "camelCase")]
-pub struct Volume {
-    /// The size as a Kubernetes quantity.
-    #[serde(default = "default_volume_size")]
-    #[schemars(length(max = 20), regex(pattern = "^[1-9][0-9]*(Mi|Gi|Ti)$"))]
-    pub size: String,
-    /// The StorageClass. Defaults to the cluster's default.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schemars(length(min = 1, max = 253))]
-    pub storage_class_name: Option<String>,
-}
-
-impl Default for Volume {
-    fn default() -> Self {
-        Self { size: default_volume_size(), storage_class_name: None }
-    }
-}
-
-fn default_volume_size() -> String {
-    "1Gi".to_owned()
-}
-
 /// The relay's consent to Tenants.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
@@ -185,15 +161,11 @@ pub struct Tenants {
     pub allowed_from: AllowedFrom,
 }
 
-/// Settings of the NetworkPolicies of the relay and of its MCP gateway.
+/// Settings of the NetworkPolicies of a program.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct NetworkPolicy {
-    /// Whether the operator creates NetworkPolicies. The relay's policy allows ingress on the
-    /// public port from anywhere, and on the admin port from the operator only. It allows egress to
-    /// DNS, the OTLP endpoint, the identity provider, and public addresses on port 443. The
-    /// gateway's policy allows ingress on the public port from anywhere, and egress to DNS, the
-    /// OTLP endpoint, the relay, and MCP endpoints in every namespace.
+    /// Whether the operator creates NetworkPolicies.
     #[serde(default = "enabled")]
     pub enabled: bool,
 }
@@ -206,53 +178,4 @@ impl Default for NetworkPolicy {
 
 const fn enabled() -> bool {
     true
-}
-
-/// The observed state of a Relay.
-#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "camelCase")]
-pub struct RelayStatus {
-    /// The generation of the spec that this status describes.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub observed_generation: Option<i64>,
-    /// The WebSocket URL for agents inside the cluster.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub url: Option<String>,
-    /// The version of the relay's build.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub version: Option<String>,
-    /// The number of ready relay pods.
-    #[serde(default)]
-    pub ready_replicas: i32,
-    /// The version of tenants, agents and keys that every ready replica enforces.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub programmed_version: Option<i64>,
-    /// The number of accepted Tenants.
-    #[serde(default)]
-    pub tenants: i32,
-    /// The number of accepted Agents of those Tenants.
-    #[serde(default)]
-    pub agents: i32,
-    /// The relay's serving certificate.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub certificate: Option<Certificate>,
-    /// The relay's authorization server.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub oauth: Option<OAuthStatus>,
-    /// The relay's MCP gateway. Set when `mcp.enabled` is true.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub mcp: Option<GatewayStatus>,
-    /// Conditions: Accepted, Programmed, Available, CertificateReady, McpReady (with `mcp.enabled`)
-    /// and Ready. DeletionBlocked, Reconciling and Stalled are present only while they are true.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    #[schemars(extend("x-kubernetes-list-type" = "map", "x-kubernetes-list-map-keys" = ["type"]))]
-    pub conditions: Vec<Condition>,
-}
-
-/// The relay's serving certificate.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "camelCase")]
-pub struct Certificate {
-    /// When the certificate expires. The operator renews it when a third of its validity is left.
-    pub not_after: Time,
 }

@@ -6,6 +6,8 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::consent::AllowedFrom;
+use crate::deletion_policy::DeletionPolicy;
+use crate::duration::Duration;
 use crate::reference::RelayRef;
 
 /// A tenant of a relay. Agents of different tenants cannot find or reach each other.
@@ -34,8 +36,8 @@ use crate::reference::RelayRef;
 #[serde(rename_all = "camelCase")]
 #[x_kube(validation = Rule::new("has(self.tenantId) == has(oldSelf.tenantId) && (!has(self.tenantId) || self.tenantId == oldSelf.tenantId)").message("tenantId is immutable: every agent's DID contains it"))]
 pub struct TenantSpec {
-    /// The Relay that this tenant uses. Immutable.
-    #[x_kube(validation = Rule::new("self == oldSelf").message("relayRef is immutable"))]
+    /// The Relay that this tenant uses. It may move to another Relay object of the same domain,
+    /// because the domain is part of every agent's DID.
     pub relay_ref: RelayRef,
     /// The tenant's id in the DIDs of its agents. The id `default` is left out of DIDs. Defaults to
     /// the name of this object. Immutable.
@@ -61,6 +63,11 @@ pub struct TenantSpec {
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(length(max = 64), extend("x-kubernetes-list-type" = "map", "x-kubernetes-list-map-keys" = ["name"]))]
     pub invitations: Vec<Invitation>,
+    /// Whether the relay keeps the tenant and its agents when this object is deleted. `Retain`
+    /// revokes every key and keeps the agents with their mailboxes, and a Tenant with the same id
+    /// takes them over. `Purge` deletes them.
+    #[serde(default)]
+    pub deletion_policy: DeletionPolicy,
     /// Suspends every agent of the tenant. While this is true, the relay refuses their keys and
     /// closes their sessions.
     #[serde(default)]
@@ -105,13 +112,12 @@ pub struct Invitation {
     pub agent: String,
     /// How long the code is valid after it was created, for example `168h`. At most 30 days.
     #[serde(default = "default_valid_for")]
-    #[schemars(length(min = 2, max = 16), regex(pattern = "^([0-9]{1,4}h)?([0-9]{1,4}m)?([0-9]{1,6}s)?$"))]
     #[x_kube(validation = Rule::new("duration(self) > duration('0s') && duration(self) <= duration('720h')").message("validFor must be a duration such as 168h, at most 720h"))]
-    pub valid_for: String,
+    pub valid_for: Duration,
 }
 
-fn default_valid_for() -> String {
-    "168h".to_owned()
+fn default_valid_for() -> Duration {
+    Duration::from("168h")
 }
 
 /// The observed state of an invitation.
@@ -156,8 +162,8 @@ pub struct TenantStatus {
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(length(max = 128), extend("x-kubernetes-list-type" = "map", "x-kubernetes-list-map-keys" = ["name"]))]
     pub invitations: Vec<InvitationStatus>,
-    /// Conditions: Accepted, Programmed and Ready. Suspended, Reconciling and Stalled are present
-    /// only while they are true.
+    /// Conditions: Accepted, Programmed and Ready. Suspended, Paused, Reconciling and Stalled are
+    /// present only while they are true.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(extend("x-kubernetes-list-type" = "map", "x-kubernetes-list-map-keys" = ["type"]))]
     pub conditions: Vec<Condition>,

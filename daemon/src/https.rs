@@ -15,7 +15,7 @@
 //! let files = TlsFiles { cert: "tls.crt".into(), key: "tls.key".into() };
 //! let certificate = ReloadingCertificate::load(files).await?;
 //! let listener = Listener {
-//!     socket: tokio::net::TcpListener::bind("0.0.0.0:8443").await?,
+//!     socket: daemon::listen::bind(daemon::listen::every_address(8443)).await?,
 //!     tls: Some(https::server_config(&certificate)?),
 //!     router: axum::Router::new(),
 //!     metrics: metrics.clone(),

@@ -11,6 +11,7 @@ pub mod bearer;
 pub mod build_info;
 mod error_chain;
 pub mod https;
+pub mod listen;
 pub mod open_files;
 pub mod readiness;
 pub mod shutdown;

@@ -46,7 +46,7 @@ impl ProcessParts {
 }
 
 pub(crate) async fn bind(address: SocketAddr) -> anyhow::Result<TcpListener> {
-    TcpListener::bind(address).await.with_context(|| format!("failed to listen on {address}"))
+    daemon::listen::bind(address).await.with_context(|| format!("failed to listen on {address}"))
 }
 
 /// Opens the public listener, and follows the files of its certificate. Without files it serves

@@ -47,11 +47,31 @@ pub fn is_accepted<K: HasConditions>(object: &K) -> bool {
     is_true(current(object), Type::Accepted)
 }
 
+/// The status of a condition. `Unknown` is neither: nobody may act as if it were `False`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ConditionStatus {
+    True,
+    False,
+    Unknown,
+}
+
+impl ConditionStatus {
+    /// The value in the object.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::True => "True",
+            Self::False => "False",
+            Self::Unknown => "Unknown",
+        }
+    }
+}
+
 /// A condition without times.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Draft {
     pub about: Type,
-    pub holds: bool,
+    pub status: ConditionStatus,
     pub reason: Reason,
     pub message: String,
 }
@@ -59,12 +79,23 @@ pub struct Draft {
 impl Draft {
     #[must_use]
     pub fn holds(about: Type, reason: Reason, message: impl Into<String>) -> Self {
-        Self { about, holds: true, reason, message: message.into() }
+        Self { about, status: ConditionStatus::True, reason, message: message.into() }
     }
 
     #[must_use]
     pub fn fails(about: Type, reason: Reason, message: impl Into<String>) -> Self {
-        Self { about, holds: false, reason, message: message.into() }
+        Self { about, status: ConditionStatus::False, reason, message: message.into() }
+    }
+
+    /// A condition about which too little was observed.
+    #[must_use]
+    pub fn unknown(about: Type, reason: Reason, message: impl Into<String>) -> Self {
+        Self { about, status: ConditionStatus::Unknown, reason, message: message.into() }
+    }
+
+    #[must_use]
+    pub fn is_true(&self) -> bool {
+        self.status == ConditionStatus::True
     }
 }
 
@@ -86,7 +117,7 @@ fn condition(
     generation: Option<i64>,
     now: jiff::Timestamp,
 ) -> Condition {
-    let status = if draft.holds { "True" } else { "False" };
+    let status = draft.status.as_str();
     let since = find(previous, draft.about)
         .filter(|found| found.status == status)
         .map(|found| found.last_transition_time.clone());
@@ -115,14 +146,16 @@ pub fn is_true(conditions: &[Condition], about: Type) -> bool {
     find(conditions, about).is_some_and(|condition| condition.status == "True")
 }
 
-/// Summarizes drafts as `Ready`. The first of `parts` that does not hold gives the message, and
-/// `parts` its reason.
+/// Summarizes drafts as `Ready`. The first of `parts` that is false gives the message, and `parts`
+/// its reason. If none is false, the first that is unknown does, and then `Ready` is unknown too.
 #[must_use]
 pub fn ready(drafts: &[Draft], parts: &[(Type, Reason)]) -> Draft {
-    for (part, reason) in parts {
-        let Some(draft) = drafts.iter().find(|draft| draft.about == *part) else { continue };
-        if !draft.holds {
-            return Draft::fails(Type::Ready, *reason, draft.message.clone());
+    for status in [ConditionStatus::False, ConditionStatus::Unknown] {
+        for (part, reason) in parts {
+            let found = drafts.iter().find(|draft| draft.about == *part && draft.status == status);
+            if let Some(draft) = found {
+                return Draft { about: Type::Ready, reason: *reason, ..draft.clone() };
+            }
         }
     }
     Draft::holds(Type::Ready, Reason::Ready, "all parts are ready and enforced")
@@ -134,7 +167,7 @@ pub fn ready(drafts: &[Draft], parts: &[(Type, Reason)]) -> Draft {
 pub fn progress(ready: &Draft, stalled: Option<&Draft>) -> Option<Draft> {
     match stalled {
         Some(cause) => Some(Draft::holds(Type::Stalled, cause.reason, cause.message.clone())),
-        None if !ready.holds && ready.reason != Reason::Suspended => {
+        None if !ready.is_true() && ready.reason != Reason::Suspended => {
             Some(Draft::holds(Type::Reconciling, Reason::Progressing, ready.message.clone()))
         }
         None => None,
@@ -175,5 +208,25 @@ mod tests {
         ];
         let parts = [(Type::Accepted, Reason::NotAccepted), (Type::Programmed, Reason::NotProgrammed)];
         assert_eq!(ready(&drafts, &parts), Draft::fails(Type::Ready, Reason::NotProgrammed, "1 of 2"));
+    }
+
+    #[test]
+    fn ready_is_unknown_only_if_no_part_is_false() {
+        const PARTS: [(Type, Reason); 2] =
+            [(Type::Accepted, Reason::NotAccepted), (Type::Programmed, Reason::NotProgrammed)];
+        let unknown = Draft::unknown(Type::Accepted, Reason::Unknown, "not observed yet");
+        let accepted = Draft::holds(Type::Accepted, Reason::Accepted, "");
+        let failed = Draft::fails(Type::Programmed, Reason::RelayUnavailable, "no replica");
+        let programmed = Draft::holds(Type::Programmed, Reason::Programmed, "");
+        let summary = |drafts: [&Draft; 2]| {
+            let found = ready(&drafts.map(Clone::clone), &PARTS);
+            (found.status, found.reason)
+        };
+        assert_eq!(summary([&unknown, &failed]), (ConditionStatus::False, Reason::NotProgrammed));
+        assert_eq!(summary([&unknown, &programmed]), (ConditionStatus::Unknown, Reason::NotAccepted));
+        assert_eq!(summary([&accepted, &programmed]), (ConditionStatus::True, Reason::Ready));
+        let merged = merge(&[], &[unknown], None, at(1));
+        assert_eq!(merged[0].status, "Unknown");
+        assert!(!is_true(&merged, Type::Accepted));
     }
 }

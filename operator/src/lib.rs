@@ -2,8 +2,8 @@
 //! the relays.
 //!
 //! Every kind is reconciled in the same steps: observe, decide (pure functions), apply, report the
-//! status. Reading order: [`commands::run`], [`operator_process`], [`watches`], [`queue`],
-//! [`controller`], then a kind: [`relay`], [`tenant`], [`agent`].
+//! status. Reading order: [`commands::run`], [`startup`], [`watches`], [`queue`], [`controller`],
+//! then a kind: [`relay`], [`tenant`], [`agent`].
 
 pub mod agent;
 pub mod apply;
@@ -19,6 +19,7 @@ pub mod consent;
 pub mod context;
 pub mod controller;
 pub mod error;
+pub mod fenced_client;
 pub mod finalizer;
 pub mod index;
 pub mod lease;
@@ -26,8 +27,8 @@ pub mod metrics;
 pub mod network_policy;
 pub mod object_key;
 pub mod observed;
-pub mod operator_process;
 pub mod pod;
+pub mod pod_user;
 pub mod programming;
 pub mod queue;
 pub mod rbac;
@@ -40,6 +41,7 @@ pub mod secret;
 pub mod settings;
 #[cfg(test)]
 mod simulator;
+pub mod startup;
 pub mod status_writer;
 pub mod teardown;
 pub mod tenant;

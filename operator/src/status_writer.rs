@@ -22,13 +22,14 @@ const PUBLISHED: [Type; 3] = [Type::Accepted, Type::CredentialsReady, Type::Read
 /// Reasons of `Ready` that repeat another published condition.
 const REPEATED: [Reason; 2] = [Reason::NotAccepted, Reason::CredentialsNotReady];
 /// Reasons of an object that only waits for another one. Their Events are not warnings.
-const WAITING: [Reason; 7] = [
+const WAITING: [Reason; 8] = [
     Reason::TenantNotAccepted,
     Reason::Pending,
     Reason::NotProgrammed,
     Reason::WorkloadUnavailable,
     Reason::CertificateNotReady,
     Reason::McpNotReady,
+    Reason::GatewayNotReady,
     Reason::Suspended,
 ];
 

@@ -15,6 +15,7 @@ use crate::object_key::{Kind, NamespacedName};
 use crate::programming::Programming;
 use crate::queue::Priority;
 use crate::refusal::Refusal;
+use crate::relay_replicas::Progress;
 use crate::teardown::{self, Outcome};
 use crate::{claimants, conditions, finalizer, status_writer};
 
@@ -105,7 +106,11 @@ async fn provision(
     if let Some(error) = invitations.failure {
         return Err(error);
     }
-    Ok(Some(if progress.is_complete() { RESYNC_INTERVAL } else { RETRY_INTERVAL }))
+    Ok(Some(if progress.known().is_some_and(Progress::is_complete) {
+        RESYNC_INTERVAL
+    } else {
+        RETRY_INTERVAL
+    }))
 }
 
 /// Agents are written to the relay only after it has acknowledged their tenant.

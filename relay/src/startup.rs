@@ -156,7 +156,7 @@ impl Relay {
 }
 
 async fn bind(setting: &'static str, address: SocketAddr) -> Result<TcpListener> {
-    TcpListener::bind(address).await.with_context(|| format!("failed to take {setting} {address}"))
+    daemon::listen::bind(address).await.with_context(|| format!("failed to take {setting} {address}"))
 }
 
 fn rules(config: &Config) -> Rules {

@@ -19,7 +19,7 @@
 - name: MSG2AGENT_OPERATOR_LEASE_NAME
   value: {{ include "msg2agent.lease" . }}
 - name: MSG2AGENT_OPERATOR_ADMIN_LISTEN
-  value: 0.0.0.0:8081
+  value: "[::]:8081"
 - name: MSG2AGENT_OPERATOR_RELAY_IMAGE
   value: {{ include "msg2agent.image" (list $ .Values.relay.image) }}
 - name: MSG2AGENT_OPERATOR_RELAY_IMAGE_PULL_POLICY
@@ -32,6 +32,8 @@
 - name: MSG2AGENT_OPERATOR_IMAGE_PULL_SECRETS
   value: {{ join "," . | quote }}
 {{- end }}
+- name: MSG2AGENT_OPERATOR_POD_USER
+  value: {{ include "msg2agent.podUser" . | quote }}
 - name: MSG2AGENT_OPERATOR_CONCURRENCY
   value: {{ .Values.concurrency | quote }}
 - name: MSG2AGENT_OPERATOR_CLUSTER_DOMAIN
@@ -47,6 +49,26 @@
 {{- with .Values.extraEnv }}
 {{ toYaml . }}
 {{- end }}
+{{- end -}}
+
+{{/* `Platform`, or the id. A large number would otherwise be written with an exponent. */}}
+{{- define "msg2agent.podUser" -}}
+{{- if eq .Values.podUser.mode "Platform" -}}
+Platform
+{{- else -}}
+{{- .Values.podUser.id | int64 -}}
+{{- end -}}
+{{- end -}}
+
+{{- define "msg2agent.podSecurity" -}}
+runAsNonRoot: true
+{{- if eq .Values.podUser.mode "Fixed" }}
+runAsUser: {{ include "msg2agent.podUser" . }}
+runAsGroup: {{ include "msg2agent.podUser" . }}
+fsGroup: {{ include "msg2agent.podUser" . }}
+{{- end }}
+seccompProfile:
+  type: RuntimeDefault
 {{- end -}}
 
 {{/* A token of the ServiceAccount, which the kubelet renews. */}}

@@ -77,7 +77,8 @@ impl Listener {
                 () = closing.begun() => return,
             };
             let (socket, peer) = match accepted {
-                Ok(accepted) => accepted,
+                // An IPv4 client of a listener for both families is one of IPv4 in logs and limits.
+                Ok((socket, peer)) => (socket, SocketAddr::new(peer.ip().to_canonical(), peer.port())),
                 Err(error) => {
                     shared.pause(&error).await;
                     continue;

@@ -4,4 +4,5 @@
 
 mod admin;
 mod https;
+mod listen;
 mod otlp;

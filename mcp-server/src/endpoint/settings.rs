@@ -152,9 +152,9 @@ mod tests {
 
     #[test]
     fn plaintext_beyond_loopback_needs_the_insecure_setting() {
-        let open = ["--dir", "agent", "--listen", "0.0.0.0:80"];
+        let open = ["--dir", "agent", "--listen", "[::]:80"];
         let plaintext = SettingsError::Plaintext {
-            address: "0.0.0.0:80".parse().unwrap(),
+            address: "[::]:80".parse().unwrap(),
             tls_cert: "MSG2AGENT_MCP_TLS_CERT",
             tls_key: "MSG2AGENT_MCP_TLS_KEY",
             insecure_plaintext: "MSG2AGENT_MCP_INSECURE_PLAINTEXT",

@@ -120,9 +120,9 @@ mod tests {
                 variable: "MSG2AGENT_GATEWAY_INTROSPECTION_URL"
             })
         );
-        let open = ["--listen", "0.0.0.0:80"];
+        let open = ["--listen", "[::]:80"];
         let plaintext = SettingsError::Plaintext {
-            address: "0.0.0.0:80".parse().unwrap(),
+            address: "[::]:80".parse().unwrap(),
             tls_cert: "MSG2AGENT_GATEWAY_TLS_CERT",
             tls_key: "MSG2AGENT_GATEWAY_TLS_KEY",
             insecure_plaintext: "MSG2AGENT_GATEWAY_INSECURE_PLAINTEXT",
@@ -132,7 +132,7 @@ mod tests {
 
     #[test]
     fn the_error_about_plaintext_names_the_variables_of_the_gateway() {
-        let error = check(URL, ISSUER, &["--listen", "0.0.0.0:80"]).unwrap_err().to_string();
+        let error = check(URL, ISSUER, &["--listen", "[::]:80"]).unwrap_err().to_string();
         for name in ["TLS_CERT", "TLS_KEY", "INSECURE_PLAINTEXT"] {
             assert!(error.contains(&format!("MSG2AGENT_GATEWAY_{name}")), "{error}");
         }

@@ -62,7 +62,7 @@ pub(super) fn accepted(
     if let Some(suspended) = suspended(agent, resolved) {
         // A suspended agent has no session. What matters is whether the relay enforces the
         // suspension.
-        if observed.programming.draft().holds {
+        if observed.programming.draft().is_true() {
             ready = Draft::fails(Type::Ready, Reason::Suspended, suspended.message.clone());
         }
         drafts.push(suspended);
@@ -110,12 +110,15 @@ fn status(
     drafts: &[Draft],
     now: jiff::Timestamp,
 ) -> AgentStatus {
+    let last = agent.status.as_ref();
     let identity = agent.spec.identity.managed.is_some().then(|| name::agent_identity(&agent.name_any()));
     AgentStatus {
         observed_generation: agent.meta().generation,
         did: resolved.map(|resolved| resolved.did.to_string()),
         secret_name: resolved.map(|_| agent.credentials_secret_name()),
         identity_secret_name: resolved.and(identity),
+        root_key_multibase: last.and_then(|status| status.root_key_multibase.clone()),
+        ca_fingerprint: last.and_then(|status| status.ca_fingerprint.clone()),
         conditions: conditions::merge(conditions::current(agent), drafts, agent.meta().generation, now),
         ..AgentStatus::default()
     }

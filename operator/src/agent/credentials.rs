@@ -22,6 +22,7 @@ use super::urls;
 use crate::context::Context;
 use crate::error::{Error, Result};
 use crate::object_key::NamespacedName;
+use crate::observed::Observed;
 use crate::programming::Programming;
 use crate::relay_api::{RelayAccess, RelayError};
 use crate::relay_replicas::Progress;
@@ -60,9 +61,9 @@ pub(super) async fn converge(
     let now = u64::try_from(context.now().as_second()).unwrap_or(0);
     let requested = agent.spec.credentials.rotation.requested_rotation.as_deref();
     keys.expire(now);
-    let mut written = Ok(Progress { acknowledged: 0, ready: 0 });
+    let mut written = Ok(Observed::Unknown);
     for _ in 0..STEPS_MAX {
-        let is_confirmed = matches!(&written, Ok(progress) if progress.is_complete());
+        let is_confirmed = is_complete(&written);
         match keys.step(requested, is_confirmed) {
             RotationStep::Stage => keys.stage(ApiKey::generate(&mut rand::rng()), requested),
             RotationStep::Promote => {
@@ -77,12 +78,16 @@ pub(super) async fn converge(
         let desired = build(agent, resolved, &keys, access.as_deref(), &context.settings.cluster_domain);
         found = Found::Ours(Box::new(secret::write(&context.client, &found, desired).await?));
         written = write_to_relay(context, agent, resolved, root_key, &keys).await;
-        if !matches!(&written, Ok(progress) if progress.is_complete()) {
+        if !is_complete(&written) {
             break;
         }
     }
     let programming = Programming::from_result(&written);
     Ok(ConvergedCredentials { keys, programming, failure: written.err().map(Error::Relay) })
+}
+
+fn is_complete(written: &Result<Observed<Progress>, RelayError>) -> bool {
+    matches!(written, Ok(Observed::Known(progress)) if progress.is_complete())
 }
 
 fn read_keys(found: &Found, secret_name: &NamespacedName) -> Result<KeyRing> {
@@ -117,10 +122,11 @@ async fn write_to_relay(
     resolved: &ResolvedAgent,
     root_key: &str,
     keys: &KeyRing,
-) -> Result<Progress, RelayError> {
+) -> Result<Observed<Progress>, RelayError> {
     let (replicas, relay) = (&context.relay_replicas, &resolved.relay);
     if !replicas.is_acknowledged(relay, &admin::tenant_path(&resolved.tenant_id)) {
-        return Ok(Progress { acknowledged: 0, ready: usize::from(replicas.has_replicas(relay)) });
+        let ready = usize::from(replicas.has_replicas(relay));
+        return Ok(Observed::Known(Progress { acknowledged: 0, ready }));
     }
     let content = admin_spec(agent, resolved, root_key, keys.agent_keys(), &context.settings.cluster_domain);
     let path = admin::agent_path(&resolved.tenant_id, &resolved.name);
@@ -129,8 +135,7 @@ async fn write_to_relay(
 
 /// The overlap of the spec. The API server has checked its pattern and range.
 fn overlap(agent: &Agent) -> Duration {
-    let text = &agent.spec.credentials.rotation.overlap;
-    text.parse::<kube::core::Duration>().map_or(DEFAULT_OVERLAP_GRACE, Duration::from)
+    agent.spec.credentials.rotation.overlap.as_secs().map_or(DEFAULT_OVERLAP_GRACE, Duration::from_secs)
 }
 
 fn build(

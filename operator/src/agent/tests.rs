@@ -145,8 +145,8 @@ fn a_public_url_is_the_audience_and_in_the_status() {
 fn an_agent_of_a_relay_with_a_gateway_has_both_urls_and_the_relay_gets_its_endpoint() {
     let gateway = "https://mcp.example.com/mcp";
     let (tenant, mut relay) = (acme(), relay());
-    relay.spec.mcp.enabled = true;
-    relay.spec.mcp.public_url = Some(gateway.into());
+    relay.spec.gateway.enabled = true;
+    relay.spec.gateway.public_url = Some(gateway.into());
     let own = "https://alice.mcp.example.com/mcp";
     let agent =
         agent(serde_json::json!({"tenantRef": {"name": "acme"}, "mcp": {"enabled": true, "publicURL": own}}));

@@ -8,14 +8,14 @@ use std::time::Duration;
 use anyhow::Context as _;
 use daemon::{Readiness, Shutdown, Tasks, telemetry};
 use kube::Client;
-use kube::client::ConfigExt as _;
 
 use crate::clock::Clock;
+use crate::fenced_client;
 use crate::lease::{WriteFence, WriteFenceLayer};
 use crate::metrics::Metrics;
-use crate::operator_process::{self, Backends, DRAIN_TIMEOUT};
 use crate::relay_client::RelayClient;
 use crate::settings::{LogFormat, Settings};
+use crate::startup::{self, DRAIN_TIMEOUT, Environment};
 
 /// Extra time for releasing the lease, and for the other tasks.
 const RELEASE_GRACE: Duration = Duration::from_secs(5);
@@ -40,15 +40,10 @@ pub async fn run(settings: Settings) -> anyhow::Result<()> {
     let fence = WriteFence::default();
     let unfenced = Client::try_from(config.clone()).context("failed to create a Kubernetes client")?;
     let layer = WriteFenceLayer { fence: fence.clone(), metrics: metrics.clone() };
-    let fenced = fenced_client(config, layer)?;
-    let backends = Backends {
-        unfenced,
-        fenced,
-        fence,
-        relay_api: Arc::new(RelayClient::new()?),
-        clock: Clock::system(),
-    };
-    operator_process::start(backends, settings, metrics, &readiness, &tasks);
+    let fenced = fenced_client::create(config, &layer)?;
+    let relay_api = Arc::new(RelayClient::new()?);
+    let environment = Environment { unfenced, fenced, fence, relay_api, clock: Clock::system() };
+    let _context = startup::start(environment, settings, metrics, &readiness, &tasks);
 
     tokio::select! {
         () = shutdown.begun() => {}
@@ -77,7 +72,7 @@ async fn serve_admin(
     registry: prometheus::Registry,
     tasks: &Tasks,
 ) -> anyhow::Result<()> {
-    let listener = tokio::net::TcpListener::bind(settings.admin_listen)
+    let listener = daemon::listen::bind(settings.admin_listen)
         .await
         .with_context(|| format!("failed to listen on {}", settings.admin_listen))?;
     let router = daemon::admin::router(readiness.clone(), registry);
@@ -88,19 +83,4 @@ async fn serve_admin(
         }
     });
     Ok(())
-}
-
-/// A client that refuses to write without a valid lease.
-fn fenced_client(config: kube::Config, fence: WriteFenceLayer) -> anyhow::Result<Client> {
-    let namespace = config.default_namespace.clone();
-    let connector = config.rustls_https_connector().context("failed to set up TLS for the API server")?;
-    let transport =
-        hyper_util::client::legacy::Client::builder(hyper_util::rt::TokioExecutor::new()).build(connector);
-    let service = tower::ServiceBuilder::new()
-        .layer(fence)
-        .layer(config.base_uri_layer())
-        .option_layer(config.auth_layer().context("failed to read the credentials for the API server")?)
-        .map_err(tower::BoxError::from)
-        .service(transport);
-    Ok(Client::new(service, namespace))
 }

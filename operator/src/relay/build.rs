@@ -14,6 +14,7 @@ use kube::ResourceExt as _;
 use super::metadata::metadata;
 use crate::component;
 use crate::pod;
+use crate::pod_user::pod_security;
 use crate::settings::Settings;
 
 mod image;
@@ -140,7 +141,7 @@ pub fn stateful_set(relay: &Relay, settings: &Settings, settings_file: &ConfigMa
                 }),
                 spec: Some(pod_spec(relay, settings)),
             },
-            volume_claim_templates: Some(vec![pod::volume_claim(DATA, &relay.spec.store.embedded.volume)]),
+            volume_claim_templates: Some(vec![pod::volume_claim(DATA, &relay.spec.store.embedded().volume)]),
             ..StatefulSetSpec::default()
         }),
         ..StatefulSet::default()
@@ -160,7 +161,7 @@ fn volumes(relay: &Relay) -> Vec<Volume> {
         pod::secret_key_volume("provider", &provider.client_secret_ref.name, &provider.client_secret_ref.key)
     }));
     let gateway = || pod::secret_volume("gateway", name::relay_gateway_token(&owner));
-    volumes.extend(relay.spec.mcp.enabled.then(gateway));
+    volumes.extend(relay.spec.gateway.enabled.then(gateway));
     volumes
 }
 
@@ -173,7 +174,7 @@ fn mounts(relay: &Relay) -> Vec<VolumeMount> {
         pod::mount("oauth-keys", path::OAUTH_KEYS, true),
     ];
     mounts.extend(relay.spec.oauth.provider.as_ref().map(|_| pod::mount("provider", path::PROVIDER, true)));
-    mounts.extend(relay.spec.mcp.enabled.then(|| pod::mount("gateway", path::GATEWAY, true)));
+    mounts.extend(relay.spec.gateway.enabled.then(|| pod::mount("gateway", path::GATEWAY, true)));
     mounts
 }
 
@@ -183,9 +184,9 @@ fn pod_spec(relay: &Relay, settings: &Settings) -> PodSpec {
         service_account_name: Some(name::relay(&owner)),
         automount_service_account_token: Some(false),
         enable_service_links: Some(false),
-        security_context: Some(pod::pod_security()),
+        security_context: Some(pod_security(settings.pod_user)),
         termination_grace_period_seconds: Some(
-            i64::from(relay.spec.drain_timeout_seconds) + SHUTDOWN_GRACE_SECONDS,
+            settings_file::drain_timeout_seconds(relay) + SHUTDOWN_GRACE_SECONDS,
         ),
         image_pull_secrets: pod::pull_secrets(&settings.image_pull_secrets),
         containers: vec![container(relay, settings)],
@@ -202,7 +203,13 @@ fn container(relay: &Relay, settings: &Settings) -> Container {
         args: Some(settings_file::arguments()),
         ports: Some(vec![pod::port("wss", name::RELAY_PORT), pod::port("admin", name::RELAY_ADMIN_PORT)]),
         resources: Some(
-            relay.spec.resources.clone().unwrap_or_else(|| pod::resources("50m", "64Mi", "512Mi")),
+            relay
+                .spec
+                .template
+                .container
+                .resources
+                .clone()
+                .unwrap_or_else(|| pod::resources("50m", "64Mi", "512Mi")),
         ),
         security_context: Some(pod::container_security()),
         volume_mounts: Some(mounts(relay)),

@@ -35,7 +35,7 @@ pub(super) async fn converge(
     authority: &Authority,
 ) -> Result<Option<CertificateInfo>> {
     let name = object_name(relay);
-    if !relay.spec.mcp.enabled {
+    if !relay.spec.gateway.enabled {
         return remove(context, &name).await.map(|()| None);
     }
     let request = serving_request(context, relay, authority);

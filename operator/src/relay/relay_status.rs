@@ -2,7 +2,7 @@
 
 use crds::condition::{Reason, Type};
 use crds::oauth::OAuthStatus;
-use crds::relay::Certificate;
+use crds::relay_status::Certificate;
 use crds::{Relay, RelayStatus, name};
 use daemon::error_chain;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Condition, Time};
@@ -22,7 +22,7 @@ const PARTS: [(Type, Reason); 5] = [
     (Type::CertificateReady, Reason::CertificateNotReady),
     (Type::Available, Reason::WorkloadUnavailable),
     (Type::Programmed, Reason::NotProgrammed),
-    (Type::McpReady, Reason::McpNotReady),
+    (Type::GatewayReady, Reason::GatewayNotReady),
 ];
 
 /// What was observed of a Relay in one reconcile.
@@ -77,8 +77,9 @@ pub(super) fn status(
             .as_ref()
             .map(|info| Certificate { not_after: Time(info.not_after) }),
         oauth: Some(oauth(relay, observed, cluster_domain)),
-        mcp: gateway_status::status(relay, &observed.gateway, cluster_domain),
+        gateway: gateway_status::status(relay, &observed.gateway, cluster_domain),
         conditions: merged(relay, drafts(relay, observed), now),
+        ..last.cloned().unwrap_or_default()
     }
 }
 
@@ -118,7 +119,7 @@ fn drafts(relay: &Relay, observed: &RelayObservation) -> Vec<Draft> {
         available(observed),
         programmed(observed),
     ];
-    drafts.extend(relay.spec.mcp.enabled.then(|| gateway_status::draft(&observed.gateway)));
+    drafts.extend(relay.spec.gateway.enabled.then(|| gateway_status::draft(&observed.gateway)));
     let ready = conditions::ready(&drafts, &PARTS);
     let stalled = drafts.iter().find(|draft| draft.reason == Reason::SecretNameConflict);
     let progress = conditions::progress(&ready, stalled);

@@ -153,8 +153,7 @@ pub(crate) fn until_next_step(info: &SigningKeyInfo, now: jiff::Timestamp) -> Du
 
 /// The rotation interval of the spec in seconds. The API server has checked its pattern and range.
 fn rotate_after(relay: &Relay) -> u64 {
-    let parsed = relay.spec.oauth.signing_keys.rotate_after.parse::<kube::core::Duration>();
-    parsed.map_or(2160 * 3600, |duration| Duration::from(duration).as_secs())
+    relay.spec.oauth.signing_keys.rotate_after.as_secs().unwrap_or(2160 * 3600)
 }
 
 /// Generates a key, as PKCS#8 in PEM (RFC 8410).

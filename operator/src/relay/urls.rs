@@ -11,12 +11,12 @@ pub fn issuer(relay: &Relay, cluster_domain: &str) -> String {
     relay.spec.oauth.issuer.clone().unwrap_or_else(in_cluster)
 }
 
-/// The URL of the MCP gateway, which is the audience of its access tokens: `spec.mcp.publicURL`, or
-/// else the URL of the gateway's Service. `None` for a Relay without a gateway.
+/// The URL of the MCP gateway, which is the audience of its access tokens: `spec.gateway.publicURL`,
+/// or else the URL of the gateway's Service. `None` for a Relay without a gateway.
 #[must_use]
 pub fn gateway_url(relay: &Relay, cluster_domain: &str) -> Option<String> {
-    let mcp = &relay.spec.mcp;
+    let gateway = &relay.spec.gateway;
     let in_cluster =
         || name::gateway_url(&relay.name_any(), &relay.namespace().unwrap_or_default(), cluster_domain);
-    mcp.enabled.then(|| mcp.public_url.as_ref().map_or_else(in_cluster, ToString::to_string))
+    gateway.enabled.then(|| gateway.public_url.as_ref().map_or_else(in_cluster, ToString::to_string))
 }

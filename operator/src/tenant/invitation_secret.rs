@@ -36,9 +36,7 @@ impl InvitationCode {
     pub(super) fn generate(invitation: &Invitation, now: UnixSeconds) -> Self {
         let bytes = Zeroizing::new(rand::random::<[u8; 32]>());
         // The API server has checked the pattern and the range.
-        let parsed = invitation.valid_for.parse::<kube::core::Duration>();
-        let ttl = parsed
-            .map_or(DEFAULT_INVITATION_TTL_SECONDS, |duration| std::time::Duration::from(duration).as_secs());
+        let ttl = invitation.valid_for.as_secs().unwrap_or(DEFAULT_INVITATION_TTL_SECONDS);
         Self {
             text: Zeroizing::new(format!("{CODE_PREFIX}{}", base64url::encode(bytes.as_slice()))),
             agent: invitation.agent.clone(),

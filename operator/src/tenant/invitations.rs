@@ -20,6 +20,7 @@ use super::resolve::ResolvedTenant;
 use crate::context::Context;
 use crate::error::{Error, Result};
 use crate::object_key::{Kind, NamespacedName};
+use crate::relay_replicas::Progress;
 use crate::secret::{self, Found};
 use crate::{agent, conditions, relay};
 
@@ -136,7 +137,8 @@ async fn declare(
     let content = DeclaredInvitation { agent, sha256, not_after: code.not_after };
     let path = admin::invitation_path(&resolved.tenant_id, &invitation.name);
     let writer = context.relay_replicas.writer(&tenant.uid().unwrap_or_default());
-    Ok(context.relay_replicas.write(relay, &path, &writer, &content).await?.is_complete())
+    let written = context.relay_replicas.write(relay, &path, &writer, &content).await?;
+    Ok(written.known().is_some_and(Progress::is_complete))
 }
 
 /// Deletes an invitation from the relay, together with the account of the person who used it. The

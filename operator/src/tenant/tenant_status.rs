@@ -28,7 +28,7 @@ pub(super) fn accepted(
     let mut ready = conditions::ready(&drafts, &PARTS);
     if tenant.spec.suspend {
         drafts.push(Draft::holds(Type::Suspended, Reason::SuspendedBySpec, "spec.suspend is true"));
-        if ready.holds {
+        if ready.is_true() {
             ready = Draft::fails(
                 Type::Ready,
                 Reason::Suspended,

@@ -161,9 +161,9 @@ mod tests {
             ("drain_timeout_seconds = 3601", "drain_timeout_seconds must be at most 3600"),
             ("public_url = \"https://x\"", "public_url must start with wss:// or ws://"),
             ("[tls]\ncert_file = \"a\"", "only tls.cert_file is set"),
-            ("listen = \"0.0.0.0:8443\"\ndomain = \"example.com\"", "insecure_plaintext"),
-            ("admin_listen = \"0.0.0.0:8081\"", "insecure_admin_plaintext"),
-            ("listen = \"0.0.0.0:8443\"\ninsecure_plaintext = true", "set domain"),
+            ("listen = \"[::]:8443\"\ndomain = \"example.com\"", "insecure_plaintext"),
+            ("admin_listen = \"[::]:8081\"", "insecure_admin_plaintext"),
+            ("listen = \"[::]:8443\"\ninsecure_plaintext = true", "set domain"),
         ] {
             assert!(refusal(text).contains(part), "{text}: {}", refusal(text));
         }

@@ -63,3 +63,15 @@ pub(crate) fn find<'a>(objects: &'a [Value], kind: &str, ending: &str) -> &'a Va
     assert!(found.next().is_none(), "two of {kind} end with {ending}");
     first
 }
+
+/// The container of the operator.
+pub(crate) fn container(objects: &[Value]) -> &Value {
+    &find(objects, "Deployment", "operator")["spec"]["template"]["spec"]["containers"][0]
+}
+
+/// The value of one of its environment variables.
+pub(crate) fn environment(objects: &[Value], name: &str) -> String {
+    let variables = container(objects)["env"].as_array().unwrap();
+    let variable = variables.iter().find(|v| v["name"] == name).unwrap_or_else(|| panic!("no {name}"));
+    variable["value"].as_str().unwrap().to_owned()
+}

@@ -26,7 +26,7 @@ fn relay_object() -> Relay {
     let relay = serde_json::json!({
         "apiVersion": "msg2agent.xyz/v1alpha1", "kind": "Relay",
         "metadata": { "name": "main", "namespace": "team", "uid": "1" },
-        "spec": { "domain": "agents.example.com", "mcp": { "enabled": true } },
+        "spec": { "domain": "agents.example.com", "gateway": { "enabled": true } },
     });
     serde_json::from_value(relay).unwrap()
 }

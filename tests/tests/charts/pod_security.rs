@@ -1,15 +1,17 @@
 //! Checks that every rendered pod passes the `restricted` Pod Security Standard and more, and that
 //! nothing rendered is a secret.
 
+use operator::pod_user::PodUser;
 use serde_json::Value;
 
-use super::helm::rendered;
+use super::helm::{environment, rendered};
 
 /// Settings under which the whole is checked again.
-const PROFILES: [&[&str]; 3] = [
+const PROFILES: [&[&str]; 4] = [
     &[],
     &["replicaCount=1", "hostUsers=false", "networkPolicy.enabled=false"],
-    &["log.format=\"text\"", "otlpEndpoint=\"http://collector:4318\"", "runAsUser=1000"],
+    &["log.format=\"text\"", "otlpEndpoint=\"http://collector:4318\"", "podUser.id=1000660000"],
+    &["podUser.mode=\"Platform\""],
 ];
 
 #[test]
@@ -31,7 +33,7 @@ fn pod_spec(object: &Value) -> Option<&Value> {
 
 fn assert_restricted(pod: &Value) {
     assert_eq!(pod["securityContext"]["runAsNonRoot"], true);
-    assert!(pod["securityContext"]["runAsUser"].as_u64().is_some_and(|user| user > 0));
+    assert_ne!(pod["securityContext"]["runAsUser"], 0);
     assert_eq!(pod["securityContext"]["seccompProfile"]["type"], "RuntimeDefault");
     assert_eq!(pod["automountServiceAccountToken"], false);
     for host in ["hostNetwork", "hostPID", "hostIPC"] {
@@ -61,6 +63,31 @@ fn assert_restricted_container(container: &Value) {
         image.contains('@') || image.rsplit('/').next().unwrap().contains(':'),
         "{image} names no version"
     );
+}
+
+#[test]
+fn the_user_of_all_pods_is_one_value_and_may_be_left_to_the_platform() {
+    let ids = |settings: &[&str]| -> Vec<Value> {
+        let objects = rendered(settings);
+        let pods: Vec<_> = objects.iter().filter_map(pod_spec).collect();
+        assert_eq!(pods.len(), 2, "the operator and the check");
+        let names = ["runAsUser", "runAsGroup", "fsGroup"];
+        pods.iter().flat_map(|pod| names.map(|name| pod["securityContext"][name].clone())).collect()
+    };
+    assert_eq!(ids(&["podUser.id=1000660000"]), vec![Value::from(1_000_660_000); 6]);
+    assert_eq!(ids(&["podUser.mode=\"Platform\""]), vec![Value::Null; 6]);
+    let setting = |settings: &[&str]| {
+        environment(&rendered(settings), "MSG2AGENT_OPERATOR_POD_USER").parse::<PodUser>().unwrap()
+    };
+    assert_eq!(setting(&[]), PodUser::Fixed(65532));
+    assert_eq!(setting(&["podUser.id=1000660000"]), PodUser::Fixed(1_000_660_000));
+    assert_eq!(setting(&["podUser.mode=\"Platform\""]), PodUser::Platform);
+}
+
+#[test]
+fn the_operator_listens_to_both_families() {
+    let address = environment(&rendered(&[]), "MSG2AGENT_OPERATOR_ADMIN_LISTEN").parse();
+    assert_eq!(address, Ok(daemon::listen::every_address(8081)));
 }
 
 #[test]

@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-use super::helm::{both, chart, find, rendered};
+use super::helm::{both, chart, container, environment, find, rendered};
 
 #[test]
 fn a_wrong_value_is_refused_and_named() {
@@ -15,7 +15,8 @@ fn a_wrong_value_is_refused_and_named() {
         ("serviceAccount.tokenExpirationSeconds=60", "tokenExpirationSeconds"),
         ("log.format=\"xml\"", "format"),
         ("otlpEndpoint=\"collector:4317\"", "otlpEndpoint"),
-        ("runAsUser=0", "runAsUser"),
+        ("podUser.id=0", "id"),
+        ("podUser.mode=\"Any\"", "mode"),
         ("replicas=3", "replicas"),
     ];
     for helm in both() {
@@ -96,14 +97,4 @@ fn switched_off_parts_are_not_rendered() {
     assert!(!kinds("metrics.service.enabled=false").contains(&"Service".to_owned()));
     assert!(!kinds("serviceAccount.create=false").contains(&"ServiceAccount".to_owned()));
     assert!(!kinds("rbac.create=false").contains(&"ClusterRoleBinding".to_owned()));
-}
-
-fn container(objects: &[Value]) -> &Value {
-    &find(objects, "Deployment", "operator")["spec"]["template"]["spec"]["containers"][0]
-}
-
-fn environment<'a>(objects: &'a [Value], name: &str) -> &'a str {
-    let variables = container(objects)["env"].as_array().unwrap();
-    let variable = variables.iter().find(|v| v["name"] == name).unwrap_or_else(|| panic!("no {name}"));
-    variable["value"].as_str().unwrap()
 }

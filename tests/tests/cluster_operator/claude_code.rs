@@ -27,7 +27,7 @@ const SERVER: &str = "m2a";
 async fn claude_code_calls_every_tool_of_an_agent_on_the_cluster() {
     in_installed("claude-code", async |namespace| {
         relay_and_tenant(&namespace).await?;
-        let gateway = Patch::Merge(json!({"spec": {"mcp": {"enabled": true, "replicas": {"min": 1}}}}));
+        let gateway = Patch::Merge(json!({"spec": {"gateway": {"enabled": true, "replicas": {"min": 1}}}}));
         namespace.api::<Relay>().patch(RELAY, &PatchParams::default(), &gateway).await?;
         agent(&namespace, "alice", json!({"mcp": {"enabled": true}})).await?;
         for name in ["bob", "carol"] {
@@ -63,7 +63,7 @@ async fn urls(namespace: &TestNamespace) -> anyhow::Result<[String; 2]> {
     eventually("the gateway serves and alice knows it", READY_TIMEOUT, async || {
         let relay = namespace.api::<Relay>().get(RELAY).await?.status.unwrap_or_default();
         let gateway =
-            relay.mcp.filter(|gateway| gateway.ready_replicas > 0).context("no gateway is ready")?;
+            relay.gateway.filter(|gateway| gateway.ready_replicas > 0).context("no gateway is ready")?;
         let alice = namespace.api::<crds::Agent>().get("alice").await?.status.unwrap_or_default();
         let through = alice.mcp_gateway_url.context("alice has no gateway URL")?;
         anyhow::ensure!(through == gateway.url, "{through}");

@@ -31,10 +31,10 @@ async fn a_relay_gets_a_gateway_and_its_agents_say_where_it_is() {
         let url = name::gateway_url(RELAY, &namespace.name, "cluster.local");
         eventually("the gateway serves and the Relay says so", READY_TIMEOUT, async || {
             let status = namespace.api::<Relay>().get(RELAY).await?.status.unwrap_or_default();
-            let gateway = status.mcp.context("read status.mcp")?;
+            let gateway = status.gateway.context("read status.gateway")?;
             ensure!((gateway.url.as_str(), gateway.ready_replicas) == (url.as_str(), 2), "{gateway:?}");
             ensure!(
-                has_condition(&status.conditions, "McpReady", "True", "WorkloadAvailable"),
+                has_condition(&status.conditions, "GatewayReady", "True", "WorkloadAvailable"),
                 "{:?}",
                 status.conditions
             );
@@ -126,7 +126,7 @@ async fn a_disabled_gateway_is_removed_with_everything_but_its_secrets() {
         eventually("nothing refers to it", CHANGE_TIMEOUT, async || {
             let relay = namespace.api::<Relay>().get(RELAY).await?.status.unwrap_or_default();
             ensure!(
-                relay.mcp.is_none() && !relay.conditions.iter().any(|c| c.type_ == "McpReady"),
+                relay.gateway.is_none() && !relay.conditions.iter().any(|c| c.type_ == "GatewayReady"),
                 "{relay:?}"
             );
             let alice = namespace.api::<Agent>().get("alice").await?.status.unwrap_or_default();
@@ -145,16 +145,16 @@ fn gateway() -> String {
     name::relay_gateway(RELAY)
 }
 
-async fn wants(namespace: &TestNamespace, mcp: Value) -> anyhow::Result<()> {
-    let change = Patch::Merge(json!({"spec": {"mcp": mcp}}));
+async fn wants(namespace: &TestNamespace, spec: Value) -> anyhow::Result<()> {
+    let change = Patch::Merge(json!({"spec": {"gateway": spec}}));
     namespace.api::<Relay>().patch(RELAY, &PatchParams::default(), &change).await?;
     Ok(())
 }
 
 /// A Relay with an Agent and a gateway whose Deployment is there.
-async fn wanted(namespace: &TestNamespace, mcp: Value) -> anyhow::Result<()> {
+async fn wanted(namespace: &TestNamespace, spec: Value) -> anyhow::Result<()> {
     ready_agent(namespace, "alice", json!({})).await?;
-    wants(namespace, mcp).await?;
+    wants(namespace, spec).await?;
     eventually("the gateway has its Deployment", CHANGE_TIMEOUT, async || {
         Ok(namespace.api::<Deployment>().get(&gateway()).await.map(drop)?)
     })

@@ -1,6 +1,7 @@
 //! Builds the objects of an MCP endpoint. Pure: the same Agent and settings give the same objects.
 
 use crds::{Agent, label, name};
+use daemon::listen::every_address;
 use k8s_openapi::api::apps::v1::{
     StatefulSet, StatefulSetPersistentVolumeClaimRetentionPolicy, StatefulSetSpec,
 };
@@ -20,6 +21,7 @@ use crate::certificate::CertifiedKey;
 use crate::component::{self, MCP_SERVER};
 use crate::network_policy::{dns, matches, port};
 use crate::object_key::NamespacedName;
+use crate::pod_user::pod_security;
 use crate::settings::Settings;
 use crate::{pod, tls_secret};
 
@@ -145,7 +147,7 @@ fn pod_spec(agent: &Agent, resolved: &ResolvedAgent, settings: &Settings) -> Pod
         service_account_name: Some(name::agent_mcp(&owner)),
         automount_service_account_token: Some(false),
         enable_service_links: Some(false),
-        security_context: Some(pod::pod_security()),
+        security_context: Some(pod_security(settings.pod_user)),
         image_pull_secrets: pod::pull_secrets(&settings.image_pull_secrets),
         containers: vec![container(agent, resolved, settings)],
         volumes: Some(vec![
@@ -169,7 +171,14 @@ fn container(agent: &Agent, resolved: &ResolvedAgent, settings: &Settings) -> Co
         env: Some(environment(agent, resolved, &settings.cluster_domain)),
         ports: Some(vec![pod::port("https", name::MCP_POD_PORT), pod::port("admin", name::MCP_ADMIN_PORT)]),
         resources: Some(
-            agent.spec.mcp.resources.clone().unwrap_or_else(|| pod::resources("20m", "32Mi", "256Mi")),
+            agent
+                .spec
+                .mcp
+                .template
+                .container
+                .resources
+                .clone()
+                .unwrap_or_else(|| pod::resources("20m", "32Mi", "256Mi")),
         ),
         security_context: Some(pod::container_security()),
         volume_mounts: Some(mounts),
@@ -180,8 +189,8 @@ fn container(agent: &Agent, resolved: &ResolvedAgent, settings: &Settings) -> Co
 
 /// Identity and key are in the mounted Secrets, so that a rotation does not restart the pod.
 fn environment(agent: &Agent, resolved: &ResolvedAgent, cluster_domain: &str) -> Vec<EnvVar> {
-    let listen = format!("0.0.0.0:{}", name::MCP_POD_PORT);
-    let admin_listen = format!("0.0.0.0:{}", name::MCP_ADMIN_PORT);
+    let listen = every_address(name::MCP_POD_PORT).to_string();
+    let admin_listen = every_address(name::MCP_ADMIN_PORT).to_string();
     // The address inside the cluster, even if the issuer has a public one.
     let jwks = format!(
         "{}/oauth/jwks",

@@ -5,8 +5,10 @@
 //! their paths.
 
 use std::collections::BTreeMap;
+use std::net::SocketAddr;
 
 use crds::{Relay, label, name};
+use daemon::listen::every_address;
 use k8s_openapi::api::core::v1::{ConfigMap, ConfigMapVolumeSource, Volume};
 use kube::ResourceExt as _;
 use serde::Serialize;
@@ -19,21 +21,23 @@ use crate::relay::urls;
 /// Data key of the ConfigMap, which is also the name of the file.
 const FILE: &str = "relay.toml";
 pub(super) const VOLUME: &str = "settings";
+/// The default of the resource definition.
+const DEFAULT_DRAIN_TIMEOUT_SECONDS: i64 = 20;
 
 /// The settings that the operator sets. The relay refuses to start with a name that it does not
 /// know.
 #[derive(Serialize)]
 struct SettingsFile<'a> {
     domain: &'a str,
-    listen: String,
-    admin_listen: String,
+    listen: SocketAddr,
+    admin_listen: SocketAddr,
     /// The admin listener has no TLS. The NetworkPolicy allows only the operator to connect.
     insecure_admin_plaintext: bool,
     admin_token_file: String,
     data_dir: &'a str,
     log_format: &'a str,
     log_filter: &'a str,
-    drain_timeout_seconds: u32,
+    drain_timeout_seconds: i64,
     #[serde(skip_serializing_if = "Option::is_none")]
     otlp_endpoint: Option<&'a str>,
     tls: Tls,
@@ -81,14 +85,14 @@ fn settings<'a>(relay: &'a Relay, cluster_domain: &str) -> SettingsFile<'a> {
     let spec = &relay.spec;
     SettingsFile {
         domain: &spec.domain,
-        listen: format!("0.0.0.0:{}", name::RELAY_PORT),
-        admin_listen: format!("0.0.0.0:{}", name::RELAY_ADMIN_PORT),
+        listen: every_address(name::RELAY_PORT),
+        admin_listen: every_address(name::RELAY_ADMIN_PORT),
         insecure_admin_plaintext: true,
         admin_token_file: format!("{}/token", path::ADMIN),
         data_dir: path::DATA,
         log_format: "json",
         log_filter: spec.log_filter.as_deref().unwrap_or("info"),
-        drain_timeout_seconds: spec.drain_timeout_seconds,
+        drain_timeout_seconds: drain_timeout_seconds(relay),
         otlp_endpoint: spec.otlp_endpoint.as_deref(),
         tls: Tls { cert_file: format!("{}/tls.crt", path::TLS), key_file: format!("{}/tls.key", path::TLS) },
         oauth: oauth(relay, cluster_domain),
@@ -108,8 +112,14 @@ fn oauth<'a>(relay: &'a Relay, cluster_domain: &str) -> Oauth<'a> {
             .map(|provider| format!("{}/{}", path::PROVIDER, provider.client_secret_ref.key)),
         trusted_proxies: &spec.trusted_proxies,
         gateway_url: urls::gateway_url(relay, cluster_domain),
-        gateway_token_file: relay.spec.mcp.enabled.then(|| format!("{}/token", path::GATEWAY)),
+        gateway_token_file: relay.spec.gateway.enabled.then(|| format!("{}/token", path::GATEWAY)),
     }
+}
+
+/// The drain timeout of the spec. The API server has checked its pattern and range.
+pub(super) fn drain_timeout_seconds(relay: &Relay) -> i64 {
+    let seconds = relay.spec.drain_timeout.as_secs();
+    seconds.and_then(|seconds| i64::try_from(seconds).ok()).unwrap_or(DEFAULT_DRAIN_TIMEOUT_SECONDS)
 }
 
 /// The hash of the settings, for the pod template. A relay reads its settings at startup, so a

@@ -85,7 +85,7 @@ fn the_same_relay_gives_the_same_objects() {
 #[test]
 fn the_settings_file_says_what_the_spec_says() {
     let spec = serde_json::json!({
-        "domain": "agents.example.com", "logFilter": "debug,hyper=\"warn\"", "drainTimeoutSeconds": 7,
+        "domain": "agents.example.com", "logFilter": "debug,hyper=\"warn\"", "drainTimeout": "7s",
         "otlpEndpoint": "http://collector:4318",
     });
     let file = file(&relay(spec));
@@ -132,7 +132,7 @@ fn one_key_of_the_providers_secret_is_mounted_and_named_in_the_settings() {
 
 #[test]
 fn a_relay_with_a_gateway_has_its_url_and_token_file_in_its_settings() {
-    let with = relay(serde_json::json!({"domain": "agents.example.com", "mcp": {"enabled": true}}));
+    let with = relay(serde_json::json!({"domain": "agents.example.com", "gateway": {"enabled": true}}));
     let oauth = file(&with)["oauth"].clone();
     let url = "https://main-gateway.platform.svc.cluster.local/mcp";
     assert_eq!(oauth["gateway_url"].as_str(), Some(url));

@@ -2,6 +2,7 @@
 //! objects.
 
 use crds::{Relay, label, name};
+use daemon::listen::every_address;
 use k8s_openapi::api::apps::v1::{Deployment, DeploymentSpec, DeploymentStrategy, RollingUpdateDeployment};
 use k8s_openapi::api::core::v1::{
     Container, EnvVar, PodSpec, PodTemplateSpec, Service, ServiceAccount, ServiceSpec,
@@ -16,6 +17,7 @@ use protocol::introspection;
 
 use crate::component::MCP_GATEWAY;
 use crate::pod;
+use crate::pod_user::pod_security;
 use crate::relay::urls;
 use crate::settings::Settings;
 
@@ -64,7 +66,7 @@ impl GatewayObjects {
 pub fn hosts(relay: &Relay, cluster_domain: &str) -> Vec<String> {
     let service = name::relay_gateway(&relay.name_any());
     let mut hosts = name::service_hosts(&service, &namespace(relay), cluster_domain);
-    hosts.extend(relay.spec.mcp.public_url.as_ref().map(|url| url.host().to_owned()));
+    hosts.extend(relay.spec.gateway.public_url.as_ref().map(|url| url.host().to_owned()));
     hosts
 }
 
@@ -135,7 +137,7 @@ fn pod_spec(relay: &Relay, settings: &Settings) -> PodSpec {
         service_account_name: Some(name::relay_gateway(&owner)),
         automount_service_account_token: Some(false),
         enable_service_links: Some(false),
-        security_context: Some(pod::pod_security()),
+        security_context: Some(pod_security(settings.pod_user)),
         termination_grace_period_seconds: Some(TERMINATION_GRACE_SECONDS),
         topology_spread_constraints: Some(vec![spread(relay)]),
         image_pull_secrets: pod::pull_secrets(&settings.image_pull_secrets),
@@ -169,7 +171,14 @@ fn container(relay: &Relay, settings: &Settings) -> Container {
         env: Some(environment(relay, &settings.cluster_domain)),
         ports: Some(vec![pod::port("https", name::MCP_POD_PORT), pod::port("admin", name::MCP_ADMIN_PORT)]),
         resources: Some(
-            relay.spec.mcp.resources.clone().unwrap_or_else(|| pod::resources("50m", "32Mi", "256Mi")),
+            relay
+                .spec
+                .gateway
+                .template
+                .container
+                .resources
+                .clone()
+                .unwrap_or_else(|| pod::resources("50m", "32Mi", "256Mi")),
         ),
         security_context: Some(pod::container_security()),
         volume_mounts: Some(vec![pod::mount("tls", TLS_PATH, true), pod::mount("token", TOKEN_PATH, true)]),
@@ -181,8 +190,8 @@ fn container(relay: &Relay, settings: &Settings) -> Container {
 /// Certificate, token and authorities are mounted files that the gateway reads again, so that their
 /// renewal does not restart the pod.
 fn environment(relay: &Relay, cluster_domain: &str) -> Vec<EnvVar> {
-    let listen = format!("0.0.0.0:{}", name::MCP_POD_PORT);
-    let admin_listen = format!("0.0.0.0:{}", name::MCP_ADMIN_PORT);
+    let listen = every_address(name::MCP_POD_PORT).to_string();
+    let admin_listen = every_address(name::MCP_ADMIN_PORT).to_string();
     // The address inside the cluster, even if the issuer has a public one.
     let relay_url = name::relay_issuer(&relay.name_any(), &namespace(relay), cluster_domain);
     let introspection = format!("{relay_url}{}", introspection::PATH);

@@ -31,25 +31,25 @@ pub(crate) fn status(
     urls::gateway_url(relay, cluster_domain).map(|url| GatewayStatus { url, ready_replicas })
 }
 
-/// The condition `McpReady`. One available pod is enough, because clients are served while an
+/// The condition `GatewayReady`. One available pod is enough, because clients are served while an
 /// update or the autoscaler adds others.
 pub(crate) fn draft(observed: &GatewayObservation) -> Draft {
     if let Some(obstacle) = &observed.obstacle {
-        return Draft::fails(Type::McpReady, Reason::WorkloadUnavailable, obstacle.clone());
+        return Draft::fails(Type::GatewayReady, Reason::WorkloadUnavailable, obstacle.clone());
     }
     let seen = state(observed.deployment.as_deref());
     if let Some(message) = seen.and_then(stuck_rollout) {
-        return Draft::fails(Type::McpReady, Reason::WorkloadUnavailable, message);
+        return Draft::fails(Type::GatewayReady, Reason::WorkloadUnavailable, message);
     }
     if seen.and_then(|status| status.available_replicas).unwrap_or(0) > 0 {
         return Draft::holds(
-            Type::McpReady,
+            Type::GatewayReady,
             Reason::WorkloadAvailable,
             "the MCP gateway accepts connections",
         );
     }
     let message = "no pod of the MCP gateway is ready; check its Deployment";
-    Draft::fails(Type::McpReady, Reason::WorkloadUnavailable, message)
+    Draft::fails(Type::GatewayReady, Reason::WorkloadUnavailable, message)
 }
 
 fn state(deployment: Option<&Deployment>) -> Option<&DeploymentStatus> {
@@ -76,9 +76,9 @@ mod tests {
 
     #[test]
     fn a_gateway_is_ready_while_more_of_its_pods_start() {
-        assert!(!draft(&GatewayObservation::default()).holds);
-        assert!(!draft(&seen(serde_json::json!({"replicas": 2}))).holds);
-        assert!(draft(&seen(serde_json::json!({"replicas": 9, "availableReplicas": 1}))).holds);
+        assert!(!draft(&GatewayObservation::default()).is_true());
+        assert!(!draft(&seen(serde_json::json!({"replicas": 2}))).is_true());
+        assert!(draft(&seen(serde_json::json!({"replicas": 9, "availableReplicas": 1}))).is_true());
     }
 
     #[test]
@@ -86,7 +86,7 @@ mod tests {
         let progressing = serde_json::json!({"type": "Progressing", "status": "False",
             "reason": "ProgressDeadlineExceeded", "message": "timed out"});
         let stuck = draft(&seen(serde_json::json!({"availableReplicas": 2, "conditions": [progressing]})));
-        assert_eq!((stuck.holds, stuck.message.ends_with("timed out")), (false, true));
+        assert_eq!((stuck.is_true(), stuck.message.ends_with("timed out")), (false, true));
         let serving = seen(serde_json::json!({"availableReplicas": 2}));
         let blocked = GatewayObservation { obstacle: Some("Service x exists".into()), ..serving };
         assert_eq!(draft(&blocked).message, "Service x exists");
@@ -95,7 +95,7 @@ mod tests {
     #[test]
     fn the_status_has_the_url_of_a_gateway_that_is_wanted() {
         let with = relay(serde_json::json!({"domain": "a.example",
-            "mcp": {"enabled": true, "publicURL": "https://mcp.example.com/mcp"}}));
+            "gateway": {"enabled": true, "publicURL": "https://mcp.example.com/mcp"}}));
         let found = status(&with, &seen(serde_json::json!({"readyReplicas": 2})), "cluster.local").unwrap();
         assert_eq!((found.url.as_str(), found.ready_replicas), ("https://mcp.example.com/mcp", 2));
         let without = relay(serde_json::json!({"domain": "a.example"}));

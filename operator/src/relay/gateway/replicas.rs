@@ -25,9 +25,9 @@ const FIELD_MANAGER: &str = "msg2agent-operator-replicas";
 pub(super) async fn converge(context: &Context, relay: &Relay, name: &NamespacedName) -> Result<()> {
     let owner = relay.uid().unwrap_or_default();
     let (client, applier, settings) = (&context.client, &context.applier, &context.settings);
-    let Some(max) = relay.spec.mcp.replicas.scaled_to() else {
+    let Some(max) = relay.spec.gateway.replicas.scaled_to() else {
         applier.remove::<HorizontalPodAutoscaler>(client, name).await?;
-        let replicas = Some(relay.spec.mcp.replicas.min);
+        let replicas = Some(relay.spec.gateway.replicas.min);
         return applier.apply(client, &owner, &build::deployment(relay, settings, replicas)).await;
     };
     if !applier.exists::<HorizontalPodAutoscaler>(name) && !autoscaler_exists(context, name).await? {
@@ -41,7 +41,7 @@ pub(super) async fn converge(context: &Context, relay: &Relay, name: &Namespaced
 
 /// The number of pods that an autoscaler starts from: the current one, within its range.
 fn initial_replicas(relay: &Relay, current: Option<&Deployment>, max: i32) -> i32 {
-    let min = relay.spec.mcp.replicas.min;
+    let min = relay.spec.gateway.replicas.min;
     let replicas = current.and_then(|deployment| deployment.spec.as_ref()?.replicas);
     replicas.unwrap_or(min).max(min).min(max)
 }
@@ -79,7 +79,7 @@ mod tests {
     #[test]
     fn an_autoscaler_starts_from_the_pods_there_are() {
         let relay = relay(serde_json::json!({"domain": "a.example",
-            "mcp": {"enabled": true, "replicas": {"min": 3, "max": 9}}}));
+            "gateway": {"enabled": true, "replicas": {"min": 3, "max": 9}}}));
         let deployment = |replicas: i32| -> Deployment {
             serde_json::from_value(serde_json::json!({"metadata": {}, "spec": {"replicas": replicas,
                 "selector": {}, "template": {}}}))

@@ -94,7 +94,7 @@ mod tests {
 
     #[test]
     fn the_gateways_secret_holds_every_trusted_authority_and_no_key_of_one() {
-        let relay = relay(serde_json::json!({"domain": "a.example", "mcp": {"enabled": true}}));
+        let relay = relay(serde_json::json!({"domain": "a.example", "gateway": {"enabled": true}}));
         let now = jiff::Timestamp::from_second(1_790_000_000).unwrap();
         let authority =
             Authority::create("main", now).unwrap().advance(RenewalStep::Prepare, "main", now).unwrap();

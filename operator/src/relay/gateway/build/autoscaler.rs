@@ -12,7 +12,7 @@ use super::metadata::metadata;
 /// The autoscaler of a Relay that gives a range: `max` is above `replicas.min`.
 #[must_use]
 pub fn autoscaler(relay: &Relay, max: i32) -> HorizontalPodAutoscaler {
-    let replicas = &relay.spec.mcp.replicas;
+    let replicas = &relay.spec.gateway.replicas;
     let cpu = ResourceMetricSource {
         name: "cpu".into(),
         target: MetricTarget {

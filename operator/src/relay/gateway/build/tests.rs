@@ -10,9 +10,9 @@ fn settings() -> Settings {
     Settings::parse_from(["operator", "--mcp-server-image", "registry.test:5000/mcp-server:1.2"])
 }
 
-fn with(mcp: serde_json::Value) -> Relay {
-    let mut spec = json!({"domain": "agents.example.com", "mcp": {"enabled": true}});
-    spec["mcp"].as_object_mut().unwrap().extend(mcp.as_object().unwrap().clone());
+fn with(gateway: serde_json::Value) -> Relay {
+    let mut spec = json!({"domain": "agents.example.com", "gateway": {"enabled": true}});
+    spec["gateway"].as_object_mut().unwrap().extend(gateway.as_object().unwrap().clone());
     relay(spec)
 }
 
@@ -116,10 +116,10 @@ fn traces_go_where_those_of_the_relay_go_and_the_policy_lets_them() {
 
 #[test]
 fn an_autoscaler_is_there_for_a_range_and_the_number_of_pods_is_then_not_ours() {
-    assert_eq!(minimal().spec.mcp.replicas.scaled_to(), None);
-    assert_eq!(with(json!({"replicas": {"min": 3, "max": 3}})).spec.mcp.replicas.scaled_to(), None);
+    assert_eq!(minimal().spec.gateway.replicas.scaled_to(), None);
+    assert_eq!(with(json!({"replicas": {"min": 3, "max": 3}})).spec.gateway.replicas.scaled_to(), None);
     let scaled = with(json!({"replicas": {"min": 3, "max": 9, "targetCPUUtilizationPercentage": 55}}));
-    let max = scaled.spec.mcp.replicas.scaled_to().unwrap();
+    let max = scaled.spec.gateway.replicas.scaled_to().unwrap();
     let spec = autoscaler(&scaled, max).spec.unwrap();
     assert_eq!((spec.min_replicas, spec.max_replicas), (Some(3), 9));
     assert_eq!(spec.scale_target_ref.name, deployment(&scaled, &settings(), None).metadata.name.unwrap());

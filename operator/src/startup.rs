@@ -1,4 +1,7 @@
-//! Starts the parts of the operator over given clients: watches, election and workers.
+//! Starts the parts of the operator: watches, workers and the election.
+//!
+//! Everything outside the process is an argument, so that a simulator starts the same code against
+//! a model of a cluster.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -23,20 +26,26 @@ use crate::watches;
 /// Time for running reconciles after SIGTERM, before the lease is released.
 pub const DRAIN_TIMEOUT: Duration = Duration::from_secs(5);
 
-/// Everything outside the process that the operator uses.
-pub struct Backends {
-    /// For watches and the election.
+/// Everything outside the process that the operator works with.
+pub struct Environment {
+    /// Reads, watches, and writes the lease.
     pub unfenced: Client,
-    /// For reconciles. Refuses to write while `fence` is closed.
+    /// Writes everything else. Its requests pass a [`crate::lease::WriteFenceLayer`] with `fence`.
     pub fenced: Client,
     pub fence: WriteFence,
     pub relay_api: Arc<dyn RelayApi>,
     pub clock: Clock,
 }
 
-/// Starts all parts as tasks that run until shutdown.
-pub fn start(backends: Backends, settings: Settings, metrics: Metrics, readiness: &Readiness, tasks: &Tasks) {
-    let Backends { unfenced, fenced, fence, relay_api, clock } = backends;
+/// Starts the watches, the workers and the election as tasks that run until shutdown.
+pub fn start(
+    environment: Environment,
+    settings: Settings,
+    metrics: Metrics,
+    readiness: &Readiness,
+    tasks: &Tasks,
+) -> Context {
+    let Environment { unfenced, fenced, fence, relay_api, clock } = environment;
     let queue = Arc::new(Queue::default());
     let caches = Arc::new(watches::start(&unfenced, tasks, &queue, readiness));
     let reporter =
@@ -54,11 +63,12 @@ pub fn start(backends: Backends, settings: Settings, metrics: Metrics, readiness
         metrics,
         settings: Arc::new(settings),
     };
-    spawn_election(unfenced, context, fence, tasks);
+    spawn_election(unfenced, &context, fence, tasks);
+    context
 }
 
 /// Spawns the election and the workers. Workers reconcile only while this replica leads.
-fn spawn_election(client: Client, context: Context, fence: WriteFence, tasks: &Tasks) {
+fn spawn_election(client: Client, context: &Context, fence: WriteFence, tasks: &Tasks) {
     let election = Arc::new(Election::new(client, &context.settings, fence));
     let leading = election.leading();
     let shutdown = tasks.shutdown().clone();
@@ -80,7 +90,7 @@ fn spawn_election(client: Client, context: Context, fence: WriteFence, tasks: &T
         };
         election.run(shutdown, drained).await;
     });
-    let (metrics, mut leading) = (context.metrics, leading);
+    let (metrics, mut leading) = (context.metrics.clone(), leading);
     tasks.spawn("leader-metric", async move {
         while leading.changed().await.is_ok() {
             metrics.is_leader.set(i64::from(*leading.borrow_and_update()));
