@@ -89,6 +89,11 @@ impl RelayState {
         self.relays.iter().find(|(_, relay)| relay.address == Some(address))
     }
 
+    /// Puts an earlier state back.
+    pub(crate) fn restore(&mut self, claim: &str, snapshot: RelayVolume) {
+        self.volumes.insert(claim.to_owned(), snapshot);
+    }
+
     pub(crate) fn hide(&mut self, relay: &NamespacedName, time: Duration) {
         if let Some(found) = self.relays.get_mut(relay) {
             found.unreachable_until = Some(Instant::now() + time);

@@ -55,6 +55,8 @@ struct NetworkState {
     held_until: Option<Instant>,
     /// By the plural of a kind: until when its watch is behind, and by how much.
     lags: BTreeMap<&'static str, (Instant, Duration)>,
+    /// Watches that began before this instant end.
+    watches_ended: Option<Instant>,
     /// Cuts the network after this many further writes.
     writes_until_cut: Option<u32>,
     /// Every write that arrived.
@@ -76,6 +78,7 @@ impl ModelNetwork {
             is_cut: false,
             held_until: None,
             lags: BTreeMap::new(),
+            watches_ended: None,
             writes_until_cut: None,
             writes: Vec::new(),
         };
@@ -141,6 +144,16 @@ impl ModelNetwork {
     /// Draws whether a watch that has just delivered ends now.
     pub(crate) fn ends_watch(&self) -> bool {
         self.with(|state| state.rng.random_range(0..1000) < state.rates.watch_ended)
+    }
+
+    /// Ends every watch. The client resumes it.
+    pub(crate) fn end_watches(&self) {
+        self.set(|state| state.watches_ended = Some(Instant::now()));
+    }
+
+    /// Whether a watch that began at `begun` has to end.
+    pub(crate) fn has_ended(&self, begun: Instant) -> bool {
+        self.with(|state| state.watches_ended.is_some_and(|at| begun <= at))
     }
 
     /// Draws what happens to a request.

@@ -29,6 +29,7 @@ struct WatchState {
     is_partial: bool,
     /// The last revision that was looked at.
     revision: u64,
+    begun: Instant,
     ends: Instant,
     has_bookmarks: bool,
     next_bookmark: Instant,
@@ -51,6 +52,7 @@ pub(super) fn open(server: ApiServer, network: ModelNetwork, request: &ApiReques
         selector: LabelSelector::parse(request.parameter("labelSelector")),
         is_partial: request.is_partial,
         revision,
+        begun: Instant::now(),
         ends: Instant::now() + Duration::from_secs(timeout),
         has_bookmarks: request.parameter("allowWatchBookmarks") == "true",
         next_bookmark: Instant::now() + BOOKMARK_INTERVAL,
@@ -71,7 +73,7 @@ impl WatchState {
             if self.network.is_cut() {
                 std::future::pending::<()>().await;
             }
-            if self.is_ending || Instant::now() >= self.ends {
+            if self.is_ending || Instant::now() >= self.ends || self.network.has_ended(self.begun) {
                 return None;
             }
             self.changed.borrow_and_update();

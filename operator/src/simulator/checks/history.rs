@@ -1,0 +1,73 @@
+//! Invariants over everything that happened: Secrets that lose members, keys that are replaced, and
+//! writes to entries of others.
+
+use std::collections::BTreeSet;
+
+use protocol::admin::Owner;
+use serde_json::Value;
+
+use super::{Simulation, is_of_operator};
+use crate::simulator::api_server::object_store::Change;
+use crate::simulator::expected_state::Claim;
+
+/// Members of Secrets that the operator removes in normal operation.
+const TRANSIENT_MEMBERS: [&str; 4] = ["token.next", "next.crt", "next.key", "former.crt"];
+
+/// Checks the whole history of a run.
+pub(crate) fn check_history(simulation: &mut Simulation) {
+    let changes = simulation.cluster.server.with(|store| store.history().to_vec());
+    let mut found = Vec::new();
+    for change in changes.iter().filter(|change| change.id.kind.plural == "secrets" && is_of_operator(change))
+    {
+        found.extend(lost_members(change).map(|what| ("secret members", what)));
+        found.extend(replaced_key(change).map(|what| ("keys", what)));
+    }
+    found.extend(foreign_writes(simulation).into_iter().map(|what| ("owners", what)));
+    for (invariant, what) in found {
+        simulation.violation(invariant, what);
+    }
+}
+
+fn lost_members(change: &Change) -> Option<String> {
+    let members = |object: &Value| -> BTreeSet<String> {
+        object["data"].as_object().into_iter().flatten().map(|(name, _)| name.clone()).collect()
+    };
+    let (before, after) = (change.before.as_ref()?, change.after.as_ref()?);
+    let kept = members(after);
+    let is_transient = |name: &String| TRANSIENT_MEMBERS.contains(&name.as_str()) || name.ends_with(".pem");
+    let lost: Vec<String> =
+        members(before).into_iter().filter(|name| !kept.contains(name) && !is_transient(name)).collect();
+    (!lost.is_empty()).then(|| format!("{} lost {lost:?}", change.id))
+}
+
+/// An identity and an authority stay what they are: a run is shorter than their renewal.
+fn replaced_key(change: &Change) -> Option<String> {
+    let (before, after) = (change.before.as_ref()?, change.after.as_ref()?);
+    let kind = before["metadata"]["labels"][crds::label::SECRET_KIND].as_str()?;
+    let is_fixed =
+        [crds::label::SECRET_IDENTITY, crds::label::SECRET_CA, crds::label::SECRET_ADMIN].contains(&kind);
+    (is_fixed && before["data"] != after["data"]).then(|| format!("{} got another content", change.id))
+}
+
+/// Writes of objects to entries that they never could claim, and deletions of the entries of
+/// others.
+fn foreign_writes(simulation: &Simulation) -> Vec<String> {
+    let claims = &simulation.claims;
+    let is_foreign = |relay: &crate::object_key::NamespacedName, path: &str, uid: &str| {
+        !claims.iter().any(|(claimant, claim): &(String, Claim)| {
+            let below = path
+                .strip_prefix(&*claim.path())
+                .is_some_and(|rest| rest.is_empty() || rest.starts_with('/'));
+            claimant == uid && claim.relay == *relay && below
+        })
+    };
+    let applied = simulation.cluster.relays.with(|state| state.applied.clone());
+    let writes = applied.iter().filter(|write| write.is_change);
+    let foreign = writes.filter(|write| match &write.writer.owner {
+        Owner::Kubernetes(uid) => is_foreign(&write.relay, &write.path, uid),
+        Owner::CommandLine | Owner::Registration => false,
+    });
+    foreign
+        .map(|write| format!("{:?} wrote {} of {:?}", write.writer.owner, write.path, write.before))
+        .collect()
+}
