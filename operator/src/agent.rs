@@ -10,14 +10,18 @@ use kube::{Resource as _, ResourceExt as _};
 use protocol::admin;
 
 use crate::backoff::RESYNC_INTERVAL;
+use crate::claimants::{self, RecordedOwner};
 use crate::context::Context;
+use crate::deletion_policy::deletion_policy;
 use crate::error::{Category, Error, Result};
 use crate::index;
 use crate::object_key::{Kind, NamespacedName};
-use crate::programming::Programming;
+use crate::observed::Observed;
 use crate::refusal::Refusal;
-use crate::teardown::{self, Outcome};
-use crate::{claimants, conditions, finalizer, status_writer};
+use crate::relay_api::Writer;
+use crate::teardown::{self, Deletion, Outcome};
+use crate::tenant::acceptance;
+use crate::{finalizer, status_writer};
 
 mod admin_spec;
 mod agent_status;
@@ -48,9 +52,10 @@ pub async fn reconcile(context: &Context, name: &NamespacedName) -> Result<Optio
         return teardown(context, &agent).await;
     }
     match resolve(context, &agent) {
-        Ok(resolved) => provision(context, &agent, &resolved).await,
+        Ok(Observed::Known(resolved)) => provision(context, &agent, &resolved).await,
+        Ok(Observed::Unknown) => Ok(Some(RETRY_INTERVAL)),
         Err(refusal) => {
-            revoke_access(context, &agent).await?;
+            suspend_refused(context, &agent).await?;
             let next = agent_status::refused(&agent, &refusal, context.now());
             status_writer::report(context, &*agent, &next).await?;
             Ok(Some(RESYNC_INTERVAL))
@@ -58,7 +63,7 @@ pub async fn reconcile(context: &Context, name: &NamespacedName) -> Result<Optio
     }
 }
 
-fn resolve(context: &Context, agent: &Agent) -> Result<ResolvedAgent, Refusal> {
+fn resolve(context: &Context, agent: &Agent) -> Result<Observed<ResolvedAgent>, Refusal> {
     let caches = &context.caches;
     let tenant_name = index::tenant_of(agent);
     let tenant = caches.tenant(&tenant_name);
@@ -70,8 +75,11 @@ fn resolve(context: &Context, agent: &Agent) -> Result<ResolvedAgent, Refusal> {
         tenant,
         relay: relay.as_deref(),
         is_permitted: tenant.is_some_and(|tenant| is_permitted(context, tenant, agent)),
+        tenant_is_accepted: tenant
+            .map_or(Observed::Known(false), |tenant| acceptance::is_accepted(context, tenant)),
         other_claimants: tenant.map(|tenant| other_claimants(context, agent, tenant)).unwrap_or_default(),
-        older_agents: tenant.map_or(0, |tenant| older_agents(context, agent, tenant)),
+        recorded: tenant.map_or(Observed::Known(None), |tenant| recorded_owner(context, tenant, agent)),
+        earlier_agents: tenant.map_or(Observed::Known(0), |tenant| earlier_agents(context, agent, tenant)),
         cluster_domain: &context.settings.cluster_domain,
     })
 }
@@ -87,17 +95,34 @@ fn other_claimants(context: &Context, agent: &Agent, tenant: &Tenant) -> Vec<Arc
     claimants::other_claimants(&caches.index, &caches.agents, agent, is_permitted)
 }
 
-/// The number of older permitted Agents of the tenant. Counted only if the Tenant sets a limit.
-fn older_agents(context: &Context, agent: &Agent, tenant: &Tenant) -> usize {
-    if tenant.spec.agents.max.is_none() {
-        return 0;
+/// The number of permitted Agents of the tenant that come before this one. They are ranked only if
+/// there are more than the Tenant allows.
+fn earlier_agents(context: &Context, agent: &Agent, tenant: &Tenant) -> Observed<usize> {
+    let Some(max) = tenant.spec.agents.max else { return Observed::Known(0) };
+    let own = NamespacedName::from_object(agent);
+    let names = context.caches.index.referrers(Kind::Agent, &NamespacedName::from_object(tenant));
+    if names.len() <= max as usize {
+        return Observed::Known(0);
     }
-    let agents = context.caches.index.referrers(Kind::Agent, &NamespacedName::from_object(tenant));
-    agents
-        .iter()
-        .filter_map(|name| context.caches.agent(name))
-        .filter(|other| is_permitted(context, tenant, other) && claimants::is_older(&**other, agent))
-        .count()
+    let others = names.iter().filter(|name| **name != own).filter_map(|name| context.caches.agent(name));
+    let others: Vec<_> = others.filter(|other| is_permitted(context, tenant, other)).collect();
+    claimants::earlier(agent, &others, |agent| recorded_owner(context, tenant, agent))
+}
+
+/// The owner of the Agent's handle in this tenant, as the relay records it.
+fn recorded_owner(context: &Context, tenant: &Tenant, agent: &Agent) -> RecordedOwner {
+    match relay_path(tenant, agent) {
+        Some(path) => context.relay_replicas.holder(&index::relay_of(tenant), &path),
+        None => Observed::Known(None),
+    }
+}
+
+/// The path of the Agent's content at the tenant's relay. `None` for malformed names, which have no
+/// content.
+fn relay_path(tenant: &Tenant, agent: &Agent) -> Option<String> {
+    let tenant_id = index::tenant_id_of(tenant).parse().ok()?;
+    let agent_name = index::handle_of(agent).parse().ok()?;
+    Some(admin::agent_path(&tenant_id, &agent_name))
 }
 
 /// Creates everything that an accepted Agent has. A failed MCP endpoint is reported and does not
@@ -126,9 +151,7 @@ async fn provision(context: &Context, agent: &Agent, resolved: &ResolvedAgent) -
     if let Some(error) = credentials.failure {
         return Err(error);
     }
-    let is_complete =
-        matches!(&credentials.programming, Programming::Progress(progress) if progress.is_complete());
-    let interval = if is_complete { RESYNC_INTERVAL } else { RETRY_INTERVAL };
+    let interval = if credentials.programming.is_complete() { RESYNC_INTERVAL } else { RETRY_INTERVAL };
     let expiry = credentials.keys.until_next_expiry(context.now()).unwrap_or(RESYNC_INTERVAL);
     Ok(Some(interval.min(renewal).min(expiry)))
 }
@@ -149,42 +172,39 @@ async fn report_blocked(
     Err(error)
 }
 
-/// Removes the keys of an Agent that lost its consent from the relay, unless another Agent holds
-/// the handle now.
-async fn revoke_access(context: &Context, agent: &Agent) -> Result<()> {
-    let was_accepted = agent.finalizers().iter().any(|found| found == label::REVOCATION);
-    if !was_accepted {
+/// Takes the keys of a refused Agent away from the relay, if the relay records it as the owner of
+/// its handle.
+async fn suspend_refused(context: &Context, agent: &Agent) -> Result<()> {
+    let Some(tenant) = context.caches.tenant(&index::tenant_of(agent)) else { return Ok(()) };
+    let Some(path) = relay_path(&tenant, agent) else { return Ok(()) };
+    if !claimants::owns(agent, &recorded_owner(context, &tenant, agent)) {
         return Ok(());
     }
-    let Some((relay, path)) = relay_path(context, agent) else { return Ok(()) };
-    let content = admin::AgentSpec { suspended: true, ..admin::AgentSpec::default() };
+    let content = admin::AgentSpec {
+        root_key: identity::recorded_root_key(agent),
+        suspended: true,
+        deletion_policy: Some(deletion_policy(agent.spec.deletion_policy)),
+        ..admin::AgentSpec::default()
+    };
     let writer = context.relay_replicas.writer(&agent.uid().unwrap_or_default());
-    match context.relay_replicas.write(&relay, &path, &writer, &content).await {
-        // The relay has deleted the tenant, and its agents with it.
+    let writer = Writer { if_owned: true, ..writer };
+    match context.relay_replicas.write(&index::relay_of(&tenant), &path, &writer, &content).await {
+        // The entry is gone, or somebody else got it in the meantime.
         Err(error) if error.is_refusal() => Ok(()),
         other => other.map(drop).map_err(Error::Relay),
     }
 }
 
-/// The relay and the path of this Agent's content. `None` when the Tenant is gone, or when another
-/// Agent may hold the handle. An accepted Agent holds it, so that no other claimant can.
-fn relay_path(context: &Context, agent: &Agent) -> Option<(NamespacedName, String)> {
-    let tenant = context.caches.tenant(&index::tenant_of(agent))?;
-    if !other_claimants(context, agent, &tenant).is_empty() && !conditions::is_accepted(agent) {
-        return None;
-    }
-    let tenant_id = index::tenant_id_of(&tenant).parse().ok()?;
-    let agent_name = index::handle_of(agent).parse().ok()?;
-    Some((index::relay_of(&tenant), admin::agent_path(&tenant_id, &agent_name)))
-}
-
 /// Deletes the Agent's content from the relay, then removes the finalizer.
 async fn teardown(context: &Context, agent: &Agent) -> Result<Option<Duration>> {
-    if !agent.finalizers().iter().any(|found| found == label::REVOCATION) {
-        return Ok(None);
-    }
-    let outcome = match relay_path(context, agent) {
-        Some((relay, path)) => teardown::delete_content(context, agent, &relay, &path).await?,
+    let policy = deletion_policy(agent.spec.deletion_policy);
+    let outcome = match context.caches.tenant(&index::tenant_of(agent)) {
+        Some(tenant) => {
+            let entry = teardown::entry(agent, &recorded_owner(context, &tenant, agent), false);
+            let deletion = Deletion { relay: &index::relay_of(&tenant), entry, policy };
+            let path = relay_path(&tenant, agent).unwrap_or_default();
+            teardown::delete_content(context, agent, &deletion, &path).await?
+        }
         None => Outcome::Gone,
     };
     if let Outcome::Wait(delay) = outcome {

@@ -13,6 +13,7 @@ use crate::metrics::Metrics;
 use crate::queue::Queue;
 use crate::relay_replicas::RelayReplicas;
 use crate::settings::Settings;
+use crate::teardown::FirstAttempts;
 
 /// What every reconcile gets. Cheap to clone.
 #[derive(Clone)]
@@ -28,6 +29,8 @@ pub struct Context {
     pub recorder: Recorder,
     pub metrics: Metrics,
     pub settings: Arc<Settings>,
+    /// When deletions were first asked for.
+    pub first_attempts: Arc<FirstAttempts>,
 }
 
 impl Context {

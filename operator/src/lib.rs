@@ -18,6 +18,7 @@ pub mod conditions;
 pub mod consent;
 pub mod context;
 pub mod controller;
+pub mod deletion_policy;
 pub mod error;
 pub mod fenced_client;
 pub mod finalizer;

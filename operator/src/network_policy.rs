@@ -1,7 +1,7 @@
 //! Builds parts of NetworkPolicies. Pure.
 
 use k8s_openapi::api::networking::v1::{
-    IPBlock, NetworkPolicyEgressRule, NetworkPolicyPeer, NetworkPolicyPort,
+    IPBlock, NetworkPolicyEgressRule, NetworkPolicyIngressRule, NetworkPolicyPeer, NetworkPolicyPort,
 };
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::LabelSelector;
 use k8s_openapi::apimachinery::pkg::util::intstr::IntOrString;
@@ -10,6 +10,23 @@ use k8s_openapi::apimachinery::pkg::util::intstr::IntOrString;
 #[must_use]
 pub fn dns() -> NetworkPolicyEgressRule {
     NetworkPolicyEgressRule { ports: Some(vec![port("UDP", 53), port("TCP", 53)]), to: None }
+}
+
+/// Allows all pods of these namespaces to read metrics from a port. `None` without a namespace: a
+/// rule without peers would allow everybody.
+#[must_use]
+pub fn monitoring(namespaces: &[String], metrics_port: u16) -> Option<NetworkPolicyIngressRule> {
+    (!namespaces.is_empty()).then(|| NetworkPolicyIngressRule {
+        from: Some(namespaces.iter().map(|name| all_pods_of(name)).collect()),
+        ports: Some(vec![port("TCP", metrics_port)]),
+    })
+}
+
+fn all_pods_of(namespace: &str) -> NetworkPolicyPeer {
+    NetworkPolicyPeer {
+        namespace_selector: Some(matches(&[("kubernetes.io/metadata.name", namespace)])),
+        ..NetworkPolicyPeer::default()
+    }
 }
 
 /// A port by protocol and number.

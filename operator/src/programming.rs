@@ -25,6 +25,12 @@ impl Programming {
         }
     }
 
+    /// Whether every ready replica of the relay is known to enforce the content.
+    #[must_use]
+    pub const fn is_complete(&self) -> bool {
+        matches!(self, Self::Progress(progress) if progress.is_complete())
+    }
+
     /// The `Programmed` condition.
     #[must_use]
     pub fn draft(&self) -> Draft {

@@ -27,19 +27,19 @@ impl Refusal {
         [accepted, ready].into_iter().chain(progress).collect()
     }
 
-    /// The refusal for a claimant whose name an older object already holds. `what` describes the
-    /// name, such as `the handle alice`. An owner in another namespace is not named.
+    /// The refusal for a claimant whose name another object holds. `what` describes the name, such
+    /// as `the handle alice`. A holder in another namespace is not named.
     pub fn name_taken<K: Resource<DynamicType = ()>>(
         reason: Reason,
         what: &str,
         claimant: &K,
-        owner: &K,
+        holder: &K,
     ) -> Self {
         let kind = K::kind(&());
-        let message = if owner.namespace() == claimant.namespace() {
-            format!("{what} belongs to the older {kind} {}", owner.name_any())
+        let message = if holder.namespace() == claimant.namespace() {
+            format!("{what} belongs to the {kind} {}", holder.name_any())
         } else {
-            format!("{what} belongs to an older {kind} in another namespace")
+            format!("{what} belongs to a {kind} in another namespace")
         };
         Self::new(reason, message)
     }

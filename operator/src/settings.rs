@@ -55,6 +55,19 @@ pub struct Settings {
     /// platform, as on OpenShift.
     #[arg(long, env = "MSG2AGENT_OPERATOR_POD_USER", default_value_t)]
     pub pod_user: PodUser,
+    /// Namespaces whose pods may read the metrics of relays, MCP endpoints and MCP gateways,
+    /// separated by commas. The NetworkPolicies admit them.
+    #[arg(long, env = "MSG2AGENT_OPERATOR_MONITORING_NAMESPACES", value_delimiter = ',')]
+    pub monitoring_namespaces: Vec<String>,
+    /// Proxy by which relays reach the OpenID provider and client documents, as http://host:port.
+    #[arg(long, env = "MSG2AGENT_OPERATOR_RELAY_HTTPS_PROXY")]
+    pub relay_https_proxy: Option<String>,
+    /// Hosts, domains and networks that relays reach without the proxy, separated by commas.
+    #[arg(long, env = "MSG2AGENT_OPERATOR_RELAY_NO_PROXY")]
+    pub relay_no_proxy: Option<String>,
+    /// Namespaces that the operator works in, separated by commas. Empty: all namespaces.
+    #[arg(long, env = "MSG2AGENT_OPERATOR_WATCH_NAMESPACES", value_delimiter = ',')]
+    pub watch_namespaces: Vec<String>,
     /// Namespace of the operator and of its Lease.
     #[arg(long, env = "MSG2AGENT_OPERATOR_NAMESPACE", default_value = "msg2agent-system")]
     pub namespace: String,
@@ -95,7 +108,10 @@ impl Settings {
     #[must_use]
     pub fn normalized(mut self) -> Self {
         self.image_pull_secrets.retain(|name| !name.is_empty());
+        self.monitoring_namespaces.retain(|name| !name.is_empty());
+        self.watch_namespaces.retain(|name| !name.is_empty());
         self.otlp_endpoint = self.otlp_endpoint.filter(|endpoint| !endpoint.is_empty());
+        self.relay_https_proxy = self.relay_https_proxy.filter(|proxy| !proxy.is_empty());
         self
     }
 }

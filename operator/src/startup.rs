@@ -62,6 +62,7 @@ pub fn start(
         recorder: Recorder::new(fenced, reporter),
         metrics,
         settings: Arc::new(settings),
+        first_attempts: Arc::default(),
     };
     spawn_election(unfenced, &context, fence, tasks);
     context

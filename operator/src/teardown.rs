@@ -1,19 +1,30 @@
 //! Deletes the content of a deleted object from its relay. A deletion waits for the relay's
-//! confirmation, but at most for a fixed time.
+//! confirmation, but at most for a fixed time after the relay was asked.
+//!
+//! An object that is let go without a confirmation is not forgotten: the relay still records it as
+//! the owner of the entry, and the sweep deletes such entries when the relay answers again.
 
+use std::collections::HashMap;
+use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use kube::runtime::events::{Event, EventType};
 use kube::{Resource, ResourceExt as _};
+use protocol::Reason;
+use protocol::admin::DeletionPolicy;
 
+use crate::claimants::{self, RecordedOwner};
 use crate::context::Context;
 use crate::error::{Error, Result};
 use crate::object_key::NamespacedName;
+use crate::observed::Observed;
+use crate::relay_api::RelayError;
 use crate::status_writer;
 
-/// Longest time that a deletion waits for a relay that does not answer.
+/// Longest time that a deletion waits for a relay that was contacted and does not confirm.
 const CONFIRMATION_TIMEOUT: Duration = Duration::from_secs(600);
-/// The same when the relay or a namespace is being deleted too.
+/// The same when the relay or a namespace is being deleted too. It counts even if the relay was
+/// never contacted, so that a dead relay can be deleted.
 const TERMINATING_CONFIRMATION_TIMEOUT: Duration = Duration::from_secs(60);
 /// Interval between two attempts.
 const RETRY_INTERVAL: Duration = Duration::from_secs(2);
@@ -23,7 +34,7 @@ const RETRY_INTERVAL: Duration = Duration::from_secs(2);
 pub enum Outcome {
     /// The relay confirmed the deletion.
     Confirmed,
-    /// No relay can have the content.
+    /// No relay has content of this object, as far as is known.
     Gone,
     /// The relay did not confirm in time. It may still have the content.
     Unconfirmed,
@@ -31,22 +42,90 @@ pub enum Outcome {
     Wait(Duration),
 }
 
+/// A deletion at a relay.
+#[derive(Debug)]
+pub struct Deletion<'a> {
+    pub relay: &'a NamespacedName,
+    /// Whether the entry at the relay belongs to the deleted object.
+    pub entry: Observed<bool>,
+    pub policy: DeletionPolicy,
+}
+
+/// Whether the entry at the relay belongs to the deleted object. An entry of nobody does if the
+/// object is accepted, because it could claim it.
+#[must_use]
+pub fn entry(object: &impl Resource, recorded: &RecordedOwner, is_accepted: bool) -> Observed<bool> {
+    match recorded {
+        Observed::Unknown => Observed::Unknown,
+        Observed::Known(None) => Observed::Known(is_accepted),
+        Observed::Known(Some(_)) => Observed::Known(claimants::owns(object, recorded)),
+    }
+}
+
+/// When this process first asked for each deletion, by the uid of the object. An entry lives until
+/// the object is let go.
+#[derive(Debug, Default)]
+pub struct FirstAttempts(Mutex<HashMap<String, jiff::Timestamp>>);
+
+impl FirstAttempts {
+    /// The time since the first attempt. `counts` says whether an attempt now is one that counts.
+    fn waited(&self, uid: &str, counts: bool, now: jiff::Timestamp) -> Option<Duration> {
+        let mut map = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let first = match map.get(uid) {
+            Some(first) => *first,
+            None if counts => *map.entry(uid.to_owned()).or_insert(now),
+            None => return None,
+        };
+        // A clock that was set back makes the wait longer, never shorter.
+        Some(Duration::try_from(now.duration_since(first)).unwrap_or_default())
+    }
+
+    fn forget(&self, uid: &str) {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).remove(uid);
+    }
+}
+
+/// What the relay answered to an attempt.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Answer {
+    Deleted,
+    /// The entry is gone, or belongs to somebody else.
+    NotOurs,
+    /// No replica was there, one failed, or nobody was asked because the owner is not known.
+    None,
+}
+
 /// Everything that the decision about waiting depends on.
 #[derive(Debug, Clone, Copy)]
 struct PendingDeletion {
-    waited: Duration,
-    relay_exists: bool,
-    relay_is_terminating: bool,
-    namespace_is_terminating: bool,
+    answer: Answer,
+    /// The time since the first attempt that counts. `None`: there was none.
+    waited: Option<Duration>,
+    is_terminating: bool,
 }
 
 fn decide(deletion: PendingDeletion) -> Outcome {
-    if !deletion.relay_exists {
-        return Outcome::Gone;
+    match deletion.answer {
+        Answer::Deleted => return Outcome::Confirmed,
+        Answer::NotOurs => return Outcome::Gone,
+        Answer::None => {}
     }
-    let is_terminating = deletion.relay_is_terminating || deletion.namespace_is_terminating;
-    let timeout = if is_terminating { TERMINATING_CONFIRMATION_TIMEOUT } else { CONFIRMATION_TIMEOUT };
-    if deletion.waited >= timeout { Outcome::Unconfirmed } else { Outcome::Wait(RETRY_INTERVAL) }
+    let timeout =
+        if deletion.is_terminating { TERMINATING_CONFIRMATION_TIMEOUT } else { CONFIRMATION_TIMEOUT };
+    match deletion.waited {
+        Some(waited) if waited >= timeout => Outcome::Unconfirmed,
+        Some(_) | None => Outcome::Wait(RETRY_INTERVAL),
+    }
+}
+
+fn answer(deleted: &Result<bool, RelayError>) -> Answer {
+    match deleted {
+        Ok(true) => Answer::Deleted,
+        Err(error) if matches!(error.reason(), Some(Reason::OwnerConflict | Reason::NotFound)) => {
+            Answer::NotOurs
+        }
+        Ok(false) | Err(_) => Answer::None,
+    }
 }
 
 /// Deletes the content at `path` from the relay.
@@ -56,33 +135,32 @@ fn decide(deletion: PendingDeletion) -> Outcome {
 pub async fn delete_content<K: Resource<DynamicType = ()>>(
     context: &Context,
     object: &K,
-    relay: &NamespacedName,
+    deletion: &Deletion<'_>,
     path: &str,
 ) -> Result<Outcome> {
-    let writer = context.relay_replicas.writer(&object.uid().unwrap_or_default());
-    let failure = match context.relay_replicas.delete(relay, path, &writer, None).await {
-        Ok(true) => return Ok(Outcome::Confirmed),
-        Ok(false) => None,
-        Err(error) => Some(error),
+    let Some(relay) = context.caches.relay(deletion.relay) else { return Ok(Outcome::Gone) };
+    let uid = object.uid().unwrap_or_default();
+    let deleted = match deletion.entry {
+        Observed::Known(false) => return Ok(Outcome::Gone),
+        Observed::Known(true) => {
+            let writer = context.relay_replicas.writer(&uid);
+            context.relay_replicas.delete(deletion.relay, path, &writer, Some(deletion.policy)).await
+        }
+        Observed::Unknown => Ok(false),
     };
-    let found = context.caches.relay(relay);
-    let outcome = decide(PendingDeletion {
-        waited: waited(object, context.now()),
-        relay_exists: found.is_some(),
-        relay_is_terminating: found.is_some_and(|relay| relay.metadata.deletion_timestamp.is_some()),
-        namespace_is_terminating: [&*object.namespace().unwrap_or_default(), &*relay.namespace]
+    let is_terminating = relay.metadata.deletion_timestamp.is_some()
+        || [&*object.namespace().unwrap_or_default(), &*deletion.relay.namespace]
             .into_iter()
-            .any(|namespace| context.caches.is_terminating(namespace)),
-    });
-    match (outcome, failure) {
-        (Outcome::Wait(_), Some(error)) if error.is_refusal() => Err(Error::Relay(error)),
-        (outcome, _) => Ok(outcome),
+            .any(|namespace| context.caches.is_terminating(namespace));
+    let counts = is_terminating || !deletion.entry.is_unknown();
+    let waited = context.first_attempts.waited(&uid, counts, context.now());
+    let outcome = decide(PendingDeletion { answer: answer(&deleted), waited, is_terminating });
+    match (outcome, deleted) {
+        (Outcome::Wait(_), Err(error)) if error.is_refusal() => return Err(Error::Relay(error)),
+        (Outcome::Wait(_), _) => {}
+        _ => context.first_attempts.forget(&uid),
     }
-}
-
-fn waited(object: &impl Resource, now: jiff::Timestamp) -> Duration {
-    let since = object.meta().deletion_timestamp.as_ref().map_or(now, |time| time.0);
-    Duration::from_secs(u64::try_from(now.as_second().saturating_sub(since.as_second())).unwrap_or(0))
+    Ok(outcome)
 }
 
 /// Publishes the outcome as an Event, and counts unconfirmed deletions.
@@ -91,7 +169,7 @@ pub async fn publish<K: Resource<DynamicType = ()>>(context: &Context, object: &
         Outcome::Confirmed => (EventType::Normal, "Revoked", "the relay no longer accepts its keys"),
         Outcome::Unconfirmed => {
             context.metrics.unconfirmed_revocations.inc();
-            let note = "the relay did not confirm in time and may still accept its keys";
+            let note = "the relay did not confirm in time; its keys are revoked when the relay answers";
             (EventType::Warning, "RevocationUnconfirmed", note)
         }
         Outcome::Gone | Outcome::Wait(_) => return,
@@ -108,37 +186,89 @@ pub async fn publish<K: Resource<DynamicType = ()>>(context: &Context, object: &
 
 #[cfg(test)]
 mod tests {
+    use crds::Tenant;
+    use protocol::admin::Owner;
+
     use super::*;
 
-    const PENDING: PendingDeletion = PendingDeletion {
-        waited: Duration::ZERO,
-        relay_exists: true,
-        relay_is_terminating: false,
-        namespace_is_terminating: false,
-    };
+    const PENDING: PendingDeletion =
+        PendingDeletion { answer: Answer::None, waited: Some(Duration::ZERO), is_terminating: false };
+    const WAIT: Outcome = Outcome::Wait(Duration::from_secs(2));
 
-    #[test]
-    fn a_deletion_waits_for_its_relay_for_a_limited_time() {
-        assert_eq!(decide(PENDING), Outcome::Wait(RETRY_INTERVAL));
-        assert_eq!(decide(PendingDeletion { waited: CONFIRMATION_TIMEOUT, ..PENDING }), Outcome::Unconfirmed);
+    fn after(seconds: u64, deletion: PendingDeletion) -> Outcome {
+        decide(PendingDeletion { waited: Some(Duration::from_secs(seconds)), ..deletion })
     }
 
     #[test]
-    fn a_deletion_does_not_wait_for_a_relay_that_does_not_exist() {
-        assert_eq!(decide(PendingDeletion { relay_exists: false, ..PENDING }), Outcome::Gone);
+    fn a_deletion_waits_ten_minutes_for_a_relay_that_was_contacted() {
+        assert_eq!(after(0, PENDING), WAIT);
+        assert_eq!(after(599, PENDING), WAIT);
+        assert_eq!(after(600, PENDING), Outcome::Unconfirmed);
     }
 
     #[test]
-    fn a_terminating_namespace_is_blocked_for_a_minute_at_most() {
-        for deletion in [
-            PendingDeletion { namespace_is_terminating: true, ..PENDING },
-            PendingDeletion { relay_is_terminating: true, ..PENDING },
-        ] {
-            assert_eq!(decide(deletion), Outcome::Wait(RETRY_INTERVAL));
-            assert_eq!(
-                decide(PendingDeletion { waited: TERMINATING_CONFIRMATION_TIMEOUT, ..deletion }),
-                Outcome::Unconfirmed
-            );
-        }
+    fn a_terminating_namespace_or_relay_is_blocked_for_a_minute_at_most() {
+        let terminating = PendingDeletion { is_terminating: true, ..PENDING };
+        assert_eq!(after(59, terminating), WAIT);
+        assert_eq!(after(60, terminating), Outcome::Unconfirmed);
+    }
+
+    #[test]
+    fn a_relay_that_was_never_asked_is_waited_for_however_long_the_object_is_deleted() {
+        assert_eq!(decide(PendingDeletion { waited: None, ..PENDING }), WAIT);
+        assert_eq!(decide(PendingDeletion { waited: None, is_terminating: true, ..PENDING }), WAIT);
+    }
+
+    #[test]
+    fn only_an_answer_of_the_relay_confirms_a_deletion() {
+        let refused = |reason| {
+            let address = "127.0.0.1:8082".parse().unwrap();
+            Err(RelayError::Refused { address, status: 409, reason: Some(reason), detail: String::new() })
+        };
+        assert_eq!(answer(&Ok(true)), Answer::Deleted);
+        assert_eq!(answer(&Ok(false)), Answer::None, "no replica is there");
+        assert_eq!(answer(&refused(Reason::OwnerConflict)), Answer::NotOurs);
+        assert_eq!(answer(&refused(Reason::NotFound)), Answer::NotOurs);
+        assert_eq!(answer(&refused(Reason::StaleTerm)), Answer::None);
+        assert_eq!(decide(PendingDeletion { answer: Answer::Deleted, ..PENDING }), Outcome::Confirmed);
+        assert_eq!(decide(PendingDeletion { answer: Answer::NotOurs, ..PENDING }), Outcome::Gone);
+    }
+
+    #[test]
+    fn the_wait_counts_from_the_first_attempt_of_this_process_that_counts() {
+        let attempts = FirstAttempts::default();
+        let at = |second| jiff::Timestamp::from_second(second).unwrap();
+        assert_eq!(attempts.waited("a", false, at(100)), None, "the relay was not contacted");
+        assert_eq!(attempts.waited("a", true, at(200)), Some(Duration::ZERO));
+        assert_eq!(attempts.waited("a", true, at(260)), Some(Duration::from_secs(60)));
+        assert_eq!(attempts.waited("a", false, at(270)), Some(Duration::from_secs(70)), "it was lost again");
+        assert_eq!(attempts.waited("b", true, at(270)), Some(Duration::ZERO));
+        assert_eq!(attempts.waited("a", true, at(50)), Some(Duration::ZERO), "the clock was set back");
+        attempts.forget("a");
+        assert_eq!(attempts.waited("a", false, at(300)), None);
+    }
+
+    #[test]
+    fn a_forged_finalizer_deletes_nothing_and_an_unknown_owner_decides_nothing() {
+        let forged: Tenant = serde_json::from_value(serde_json::json!({
+            "apiVersion": "msg2agent.xyz/v1alpha1", "kind": "Tenant",
+            "metadata": {"name": "acme", "namespace": "evil", "uid": "forged",
+                "finalizers": ["msg2agent.xyz/tenant-teardown"]},
+            "spec": {"relayRef": {"name": "main", "namespace": "platform"}},
+        }))
+        .unwrap();
+        let recorded = |owner: Owner| Observed::Known(Some(owner));
+        assert_eq!(
+            entry(&forged, &recorded(Owner::Kubernetes("holder".into())), true),
+            Observed::Known(false)
+        );
+        assert_eq!(entry(&forged, &recorded(Owner::CommandLine), true), Observed::Known(false));
+        assert_eq!(entry(&forged, &Observed::Known(None), false), Observed::Known(false));
+        assert_eq!(entry(&forged, &Observed::Unknown, true), Observed::Unknown);
+        assert_eq!(entry(&forged, &Observed::Known(None), true), Observed::Known(true), "it is accepted");
+        assert_eq!(
+            entry(&forged, &recorded(Owner::Kubernetes("forged".into())), false),
+            Observed::Known(true)
+        );
     }
 }

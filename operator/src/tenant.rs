@@ -1,24 +1,25 @@
 //! Reconciles `Tenant` objects: acceptance by the Relay, the content of the relay, and invitations.
 
-use std::sync::Arc;
 use std::time::Duration;
 
-use crds::{Relay, Tenant, label};
+use crds::{Tenant, label};
 use kube::{Resource as _, ResourceExt as _};
 use protocol::admin;
 
 use crate::backoff::RESYNC_INTERVAL;
 use crate::context::Context;
-use crate::error::Result;
+use crate::deletion_policy::deletion_policy;
+use crate::error::{Error, Result};
 use crate::index;
 use crate::object_key::{Kind, NamespacedName};
+use crate::observed::Observed;
 use crate::programming::Programming;
 use crate::queue::Priority;
-use crate::refusal::Refusal;
-use crate::relay_replicas::Progress;
-use crate::teardown::{self, Outcome};
+use crate::relay_api::Writer;
+use crate::teardown::{self, Deletion, Outcome};
 use crate::{claimants, conditions, finalizer, status_writer};
 
+pub(crate) mod acceptance;
 mod admin_spec;
 mod invitation_secret;
 mod invitations;
@@ -26,7 +27,7 @@ mod resolve;
 mod tenant_status;
 
 use admin_spec::admin_spec;
-use resolve::{ResolvedTenant, TenantSnapshot};
+use resolve::ResolvedTenant;
 
 /// Interval between two attempts while the relay does not answer. Its return is noticed earlier, by
 /// a watch.
@@ -39,46 +40,22 @@ const RETRY_INTERVAL: Duration = Duration::from_secs(15);
 pub async fn reconcile(context: &Context, name: &NamespacedName) -> Result<Option<Duration>> {
     let Some(tenant) = context.caches.tenant(name) else { return Ok(None) };
     let relay_name = index::relay_of(&tenant);
-    let relay = context.caches.relay(&relay_name);
-    let resolved = resolve(context, &tenant, relay.as_deref(), &relay_name);
+    let resolved = acceptance::resolve(context, &tenant);
     if tenant.meta().deletion_timestamp.is_some() {
-        return teardown(context, &tenant, &relay_name, resolved.ok()).await;
+        let is_accepted = matches!(resolved, Ok(Observed::Known(_)));
+        return teardown(context, &tenant, &relay_name, is_accepted).await;
     }
     match resolved {
-        Ok(resolved) => provision(context, &tenant, &relay_name, &resolved).await,
+        Ok(Observed::Known(resolved)) => provision(context, &tenant, &relay_name, &resolved).await,
+        Ok(Observed::Unknown) => Ok(Some(RETRY_INTERVAL)),
         Err(refusal) => {
-            revoke_access(context, &tenant, &relay_name).await?;
+            suspend_refused(context, &tenant, &relay_name).await?;
             let agents = accepted_agents(context, name);
             let next = tenant_status::refused(&tenant, &refusal, agents, context.now());
             status_writer::report(context, &*tenant, &next).await?;
             Ok(Some(RESYNC_INTERVAL))
         }
     }
-}
-
-fn resolve(
-    context: &Context,
-    tenant: &Tenant,
-    relay: Option<&Relay>,
-    relay_name: &NamespacedName,
-) -> Result<ResolvedTenant, Refusal> {
-    resolve::resolve(&TenantSnapshot {
-        tenant,
-        relay_name,
-        is_permitted: relay.is_some_and(|relay| is_permitted(context, relay, tenant)),
-        other_claimants: relay.map(|relay| other_claimants(context, tenant, relay)).unwrap_or_default(),
-    })
-}
-
-fn is_permitted(context: &Context, relay: &Relay, tenant: &Tenant) -> bool {
-    context.caches.is_permitted(&relay.spec.tenants.allowed_from, relay, tenant)
-}
-
-/// Other permitted Tenants of the relay that claim the same id.
-fn other_claimants(context: &Context, tenant: &Tenant, relay: &Relay) -> Vec<Arc<Tenant>> {
-    let caches = &context.caches;
-    let is_permitted = |other: &Tenant| is_permitted(context, relay, other);
-    claimants::other_claimants(&caches.index, &caches.tenants, tenant, is_permitted)
 }
 
 /// Writes an accepted Tenant and its invitations to the relay, and reports the status.
@@ -92,6 +69,7 @@ async fn provision(
     let path = admin::tenant_path(&resolved.tenant_id);
     let was_acknowledged = context.relay_replicas.is_acknowledged(relay, &path);
     let writer = context.relay_replicas.writer(&tenant.uid().unwrap_or_default());
+    let writer = Writer { former_owner: resolved.former_owner.clone(), ..writer };
     let written = context.relay_replicas.write(relay, &path, &writer, &admin_spec(tenant)).await;
     if !was_acknowledged && context.relay_replicas.is_acknowledged(relay, &path) {
         enqueue_agents(context, &NamespacedName::from_object(tenant));
@@ -102,15 +80,11 @@ async fn provision(
     let mut next = tenant_status::accepted(tenant, resolved, &programming, agents, context.now());
     next.invitations = invitations.statuses;
     status_writer::report(context, tenant, &next).await?;
-    let progress = written?;
+    written?;
     if let Some(error) = invitations.failure {
         return Err(error);
     }
-    Ok(Some(if progress.known().is_some_and(Progress::is_complete) {
-        RESYNC_INTERVAL
-    } else {
-        RETRY_INTERVAL
-    }))
+    Ok(Some(if programming.is_complete() { RESYNC_INTERVAL } else { RETRY_INTERVAL }))
 }
 
 /// Agents are written to the relay only after it has acknowledged their tenant.
@@ -120,18 +94,22 @@ fn enqueue_agents(context: &Context, tenant: &NamespacedName) {
     }
 }
 
-/// Suspends a Tenant that lost its consent at the relay, unless another Tenant holds the id now.
-async fn revoke_access(context: &Context, tenant: &Tenant, relay_name: &NamespacedName) -> Result<()> {
-    let was_accepted = tenant.finalizers().iter().any(|found| found == label::TEARDOWN);
-    let Some(relay) = context.caches.relay(relay_name).filter(|_| was_accepted) else { return Ok(()) };
+/// Suspends a refused Tenant at the relay, if the relay records it as the owner of its id.
+async fn suspend_refused(context: &Context, tenant: &Tenant, relay: &NamespacedName) -> Result<()> {
     let Ok(tenant_id) = index::tenant_id_of(tenant).parse() else { return Ok(()) };
-    if !other_claimants(context, tenant, &relay).is_empty() {
+    if !claimants::owns(tenant, &acceptance::recorded_owner(context, tenant)) {
         return Ok(());
     }
     let content = admin::TenantSpec { suspended: true, ..admin_spec(tenant) };
     let writer = context.relay_replicas.writer(&tenant.uid().unwrap_or_default());
-    context.relay_replicas.write(relay_name, &admin::tenant_path(&tenant_id), &writer, &content).await?;
-    Ok(())
+    let writer = Writer { if_owned: true, ..writer };
+    let written =
+        context.relay_replicas.write(relay, &admin::tenant_path(&tenant_id), &writer, &content).await;
+    match written {
+        // The entry is gone, or somebody else got it in the meantime.
+        Err(error) if error.is_refusal() => Ok(()),
+        other => other.map(drop).map_err(Error::Relay),
+    }
 }
 
 fn accepted_agents(context: &Context, tenant: &NamespacedName) -> i32 {
@@ -143,26 +121,32 @@ fn accepted_agents(context: &Context, tenant: &NamespacedName) -> i32 {
     i32::try_from(accepted.count()).unwrap_or(i32::MAX)
 }
 
-/// Deletes the tenant with its agents and keys from the relay, then removes the finalizer.
+/// Takes the tenant with its agents and keys away from the relay as the deletion policy says, then
+/// removes the finalizer. The finalizer itself proves nothing: every author of an object can set
+/// it.
 async fn teardown(
     context: &Context,
     tenant: &Tenant,
     relay: &NamespacedName,
-    resolved: Option<ResolvedTenant>,
+    is_accepted: bool,
 ) -> Result<Option<Duration>> {
     if !tenant.finalizers().iter().any(|found| found == label::TEARDOWN) {
         return Ok(None);
     }
-    // A refused Tenant has no content at the relay, or its id belongs to another Tenant. One that
-    // lost its consent stays suspended at the relay.
-    let outcome = match resolved {
-        Some(resolved) => {
-            let path = admin::tenant_path(&resolved.tenant_id);
-            teardown::delete_content(context, tenant, relay, &path).await?
+    let recorded = acceptance::recorded_owner(context, tenant);
+    let entry = teardown::entry(tenant, &recorded, is_accepted);
+    let deletion = Deletion { relay, entry, policy: deletion_policy(tenant.spec.deletion_policy) };
+    let outcome = match index::tenant_id_of(tenant).parse() {
+        Ok(tenant_id) => {
+            teardown::delete_content(context, tenant, &deletion, &admin::tenant_path(&tenant_id)).await?
         }
-        None => Outcome::Gone,
+        // No relay has an entry for a malformed id.
+        Err(_) => Outcome::Gone,
     };
     if let Outcome::Wait(delay) = outcome {
+        let agents = accepted_agents(context, &NamespacedName::from_object(tenant));
+        let next = tenant_status::blocked(tenant, agents, context.now());
+        status_writer::report(context, tenant, &next).await?;
         return Ok(Some(delay));
     }
     teardown::publish(context, tenant, &outcome).await;

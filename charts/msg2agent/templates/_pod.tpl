@@ -34,6 +34,18 @@
 {{- end }}
 - name: MSG2AGENT_OPERATOR_POD_USER
   value: {{ include "msg2agent.podUser" . | quote }}
+{{- with .Values.networkPolicy.monitoringNamespaces }}
+- name: MSG2AGENT_OPERATOR_MONITORING_NAMESPACES
+  value: {{ join "," . | quote }}
+{{- end }}
+{{- with .Values.relay.httpsProxy }}
+- name: MSG2AGENT_OPERATOR_RELAY_HTTPS_PROXY
+  value: {{ . | quote }}
+{{- end }}
+{{- with .Values.relay.noProxy }}
+- name: MSG2AGENT_OPERATOR_RELAY_NO_PROXY
+  value: {{ join "," . | quote }}
+{{- end }}
 - name: MSG2AGENT_OPERATOR_CONCURRENCY
   value: {{ .Values.concurrency | quote }}
 - name: MSG2AGENT_OPERATOR_CLUSTER_DOMAIN

@@ -91,9 +91,22 @@ mod tests {
 
     #[test]
     fn a_change_keeps_the_properties_that_are_not_given() {
-        let mut spec = TenantSpec { display_name: "Acme".into(), suspended: true, agents_max: Some(5) };
+        let mut spec = TenantSpec {
+            display_name: "Acme".into(),
+            suspended: true,
+            agents_max: Some(5),
+            ..TenantSpec::default()
+        };
         change(&mut spec, None, Some(9), (false, false));
-        assert_eq!(spec, TenantSpec { display_name: "Acme".into(), suspended: true, agents_max: Some(9) });
+        assert_eq!(
+            spec,
+            TenantSpec {
+                display_name: "Acme".into(),
+                suspended: true,
+                agents_max: Some(9),
+                ..TenantSpec::default()
+            }
+        );
         change(&mut spec, None, None, (false, true));
         assert!(!spec.suspended && spec.agents_max == Some(9));
     }

@@ -1,4 +1,5 @@
-//! The HTTP client for every outgoing request: no proxy, no redirects, and a time limit.
+//! The HTTP client for every outgoing request: no redirects, a time limit, and no proxy unless the
+//! caller adds the one of the settings.
 
 use std::time::Duration;
 

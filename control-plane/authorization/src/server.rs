@@ -89,8 +89,10 @@ pub async fn open(setup: Setup<'_>, relay: Arc<dyn Relay>) -> Result<Authorizati
     let metrics = Metrics::register(registry).map_err(OpenError::RegisterMetrics)?;
     let keys = open_keys(settings.keys_dir, data_dir).map_err(OpenError::LoadKeys)?;
     let keys = Arc::new(keys);
-    let fetcher = DocumentFetcher::new(http_client::public_roots()).map_err(OpenError::PrepareHttp)?;
-    let provider = settings.provider.map(|provider| Provider::new(provider, &issuer));
+    let fetcher = DocumentFetcher::new(http_client::public_roots(), settings.outbound_proxy.as_ref())
+        .map_err(OpenError::PrepareHttp)?;
+    let provider =
+        settings.provider.map(|provider| Provider::new(provider, &issuer, settings.outbound_proxy.as_ref()));
     let provider = provider.transpose().map_err(OpenError::PrepareHttp)?;
     let store = Database::new(pool, domain.clone());
     let grants = Grants::new(store.clone(), Arc::clone(&relay), gateway_url(settings.gateway.as_ref()));

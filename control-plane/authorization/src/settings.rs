@@ -7,6 +7,8 @@ use ipnet::IpNet;
 use protocol::UnixSeconds;
 use protocol::url::Issuer;
 
+use crate::outbound_proxy::OutboundProxy;
+
 /// A source of the current time that tests can replace.
 pub type Clock = Arc<dyn Fn() -> UnixSeconds + Send + Sync>;
 
@@ -24,6 +26,9 @@ pub struct Settings {
     pub gateway: Option<GatewaySettings>,
     /// Networks of reverse proxies whose `X-Forwarded-For` header is trusted.
     pub trusted_proxies: Vec<IpNet>,
+    /// The proxy for requests to the OpenID provider and for client documents. `None`: the relay
+    /// connects to them itself.
+    pub outbound_proxy: Option<OutboundProxy>,
 }
 
 /// The OpenID provider that people sign in with.

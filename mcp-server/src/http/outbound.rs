@@ -114,6 +114,8 @@ fn client(ca_file: &Path, pem: &[u8]) -> Result<reqwest::Client, OutboundError> 
         .with_no_client_auth();
     reqwest::Client::builder()
         .tls_backend_preconfigured(tls)
+        // The relay and the endpoints are inside, where a proxy of the environment does not lead.
+        .no_proxy()
         .connect_timeout(CONNECT_TIMEOUT)
         .pool_idle_timeout(IDLE_TIMEOUT)
         // URLs come from the settings and from the relay. The other side must not redirect them.

@@ -8,6 +8,7 @@ use protocol::record::{Capability, Card, Discovery};
 
 use super::resolve::ResolvedAgent;
 use super::urls;
+use crate::deletion_policy::deletion_policy;
 
 pub(super) fn admin_spec(
     agent: &Agent,
@@ -27,7 +28,7 @@ pub(super) fn admin_spec(
         suspended: agent.spec.suspend,
         keys,
         mcp: agent.spec.mcp.enabled.then(mcp),
-        deletion_policy: None,
+        deletion_policy: Some(deletion_policy(agent.spec.deletion_policy)),
     }
 }
 

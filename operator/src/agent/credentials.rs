@@ -24,7 +24,7 @@ use crate::error::{Error, Result};
 use crate::object_key::NamespacedName;
 use crate::observed::Observed;
 use crate::programming::Programming;
-use crate::relay_api::{RelayAccess, RelayError};
+use crate::relay_api::{RelayAccess, RelayError, Writer};
 use crate::relay_replicas::Progress;
 use crate::secret::{self, Found};
 use crate::{pod, status_writer};
@@ -130,7 +130,9 @@ async fn write_to_relay(
     }
     let content = admin_spec(agent, resolved, root_key, keys.agent_keys(), &context.settings.cluster_domain);
     let path = admin::agent_path(&resolved.tenant_id, &resolved.name);
-    replicas.write(relay, &path, &replicas.writer(&agent.uid().unwrap_or_default()), &content).await
+    let writer = replicas.writer(&agent.uid().unwrap_or_default());
+    let writer = Writer { former_owner: resolved.former_owner.clone(), ..writer };
+    replicas.write(relay, &path, &writer, &content).await
 }
 
 /// The overlap of the spec. The API server has checked its pattern and range.

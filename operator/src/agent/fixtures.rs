@@ -37,6 +37,7 @@ pub(super) fn resolved() -> ResolvedAgent {
         issuer: None,
         accounts: Vec::new(),
         gateway_url: None,
+        former_owner: None,
     }
 }
 

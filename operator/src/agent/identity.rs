@@ -51,6 +51,14 @@ pub(crate) async fn ensure_root_key(
     Ok(multikey::encode_ed25519(&identity.root_public()))
 }
 
+/// The root key that the spec or the status names.
+pub(crate) fn recorded_root_key(agent: &Agent) -> Option<String> {
+    let external = agent.spec.identity.external.as_ref();
+    external
+        .map(|external| external.root_key_multibase.clone())
+        .or_else(|| agent.status.as_ref().and_then(|status| status.root_key_multibase.clone()))
+}
+
 fn build(agent: &Agent, secret_name: &NamespacedName, identity: &Identity) -> Secret {
     let labels = secret_labels(agent, label::SECRET_IDENTITY);
     Secret {

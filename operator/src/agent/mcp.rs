@@ -52,7 +52,7 @@ async fn apply(context: &Context, agent: &Agent, objects: McpObjects) -> Result<
     let owner = agent.uid().unwrap_or_default();
     let (client, applier) = (&context.client, &context.applier);
     applier.apply(client, &owner, &service_account).await?;
-    applier.apply(client, &owner, &network_policy).await?;
+    applier.apply_or_remove(client, &owner, &object_name(agent), network_policy.as_ref()).await?;
     applier.apply(client, &owner, &service).await?;
     applier.apply(client, &owner, &stateful_set).await
 }

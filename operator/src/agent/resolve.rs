@@ -5,13 +5,14 @@ use std::sync::Arc;
 use crds::condition::Reason;
 use crds::{Agent, Relay, Tenant, name};
 use kube::Resource as _;
+use protocol::admin::Owner;
 use protocol::did::{AgentName, Domain, TenantId};
 use protocol::{Did, multikey};
 
-use crate::claimants::is_older;
-use crate::conditions;
+use crate::claimants::{self, Claim, RecordedOwner};
 use crate::index;
 use crate::object_key::NamespacedName;
+use crate::observed::Observed;
 use crate::refusal::Refusal;
 use crate::relay::urls;
 
@@ -22,10 +23,14 @@ pub(crate) struct AgentSnapshot<'a> {
     pub tenant: Option<&'a Tenant>,
     pub relay: Option<&'a Relay>,
     pub is_permitted: bool,
+    /// Whether the Tenant itself is accepted.
+    pub tenant_is_accepted: Observed<bool>,
     /// Other permitted Agents that claim the same handle.
     pub other_claimants: Vec<Arc<Agent>>,
-    /// Number of older permitted Agents of the tenant, if it sets a limit.
-    pub older_agents: usize,
+    /// The owner of the handle, as the relay records it.
+    pub recorded: RecordedOwner,
+    /// Number of permitted Agents of the tenant that come before this one, if it sets a limit.
+    pub earlier_agents: Observed<usize>,
     pub cluster_domain: &'a str,
 }
 
@@ -45,6 +50,8 @@ pub(crate) struct ResolvedAgent {
     pub accounts: Vec<String>,
     /// URL of the Relay's MCP gateway, if it has one.
     pub gateway_url: Option<String>,
+    /// The owner from which this Agent takes the handle over at the relay.
+    pub former_owner: Option<Owner>,
 }
 
 impl ResolvedAgent {
@@ -55,28 +62,58 @@ impl ResolvedAgent {
     }
 }
 
-/// Decides whether an Agent is accepted, and resolves its names.
+/// Decides whether an Agent is accepted, and resolves its names. Unknown while that depends on a
+/// record of the relay that is not known.
 ///
 /// # Errors
-/// Why it is refused: no consent, a Tenant that is not accepted, a handle that an older Agent
-/// holds, the Tenant's limit, or an invalid spec.
-pub(crate) fn resolve(snapshot: &AgentSnapshot<'_>) -> Result<ResolvedAgent, Refusal> {
+/// Why it is refused: no consent, a Tenant that is not accepted, a handle that another Agent holds,
+/// the Tenant's limit, another DID than before, or an invalid spec.
+pub(crate) fn resolve(snapshot: &AgentSnapshot<'_>) -> Result<Observed<ResolvedAgent>, Refusal> {
     let tenant = permitted_tenant(snapshot)?;
-    let Some(relay) = snapshot.relay.filter(|_| conditions::is_accepted(tenant)) else {
+    let Observed::Known(tenant_is_accepted) = snapshot.tenant_is_accepted else {
+        return Ok(Observed::Unknown);
+    };
+    let Some(relay) = snapshot.relay.filter(|_| tenant_is_accepted) else {
         let message = format!("the Tenant {} is not accepted by its Relay", snapshot.tenant_name);
         return Err(Refusal::new(Reason::TenantNotAccepted, message));
     };
-    if let Some(owner) = snapshot.other_claimants.iter().find(|other| is_older(&***other, snapshot.agent)) {
-        let handle = format!("the handle {}", index::handle_of(snapshot.agent));
-        return Err(Refusal::name_taken(Reason::HandleConflict, &handle, snapshot.agent, owner));
-    }
-    if let Some(max) = tenant.spec.agents.max.filter(|max| snapshot.older_agents >= *max as usize) {
-        let message = format!("the Tenant accepts at most {max} Agents, and that many are older");
-        return Err(Refusal::new(Reason::TooManyAgents, message));
+    let former_owner = match claimants::decide(snapshot.agent, &snapshot.other_claimants, &snapshot.recorded)
+    {
+        Claim::Held { former_owner } => former_owner,
+        Claim::Undecided => return Ok(Observed::Unknown),
+        Claim::HeldBy(holder) => {
+            let handle = format!("the handle {}", index::handle_of(snapshot.agent));
+            return Err(Refusal::name_taken(Reason::HandleConflict, &handle, snapshot.agent, &*holder));
+        }
+    };
+    if let Some(max) = tenant.spec.agents.max {
+        let Observed::Known(earlier) = snapshot.earlier_agents else { return Ok(Observed::Unknown) };
+        if earlier >= max as usize {
+            let message = format!("the Tenant accepts at most {max} Agents, and that many came before");
+            return Err(Refusal::new(Reason::TooManyAgents, message));
+        }
     }
     check_root_key(snapshot.agent)?;
     let gateway_url = urls::gateway_url(relay, snapshot.cluster_domain);
-    Ok(ResolvedAgent { gateway_url, ..resolve_names(snapshot.agent, tenant, relay)? })
+    let resolved = resolve_names(snapshot.agent, tenant, relay)?;
+    check_did(snapshot.agent, &resolved.did)?;
+    Ok(Observed::Known(ResolvedAgent { gateway_url, former_owner, ..resolved }))
+}
+
+/// Refuses a reference that was moved to where the agent would get another DID. The status records
+/// the DID, and no author of an Agent can write it.
+fn check_did(agent: &Agent, did: &Did) -> Result<(), Refusal> {
+    let recorded = agent.status.as_ref().and_then(|status| status.did.as_deref());
+    match recorded.filter(|recorded| *recorded != did.as_str()) {
+        Some(recorded) => {
+            let message = format!(
+                "this Agent is {recorded} and would become {did}; put its references back, or create \
+                 another Agent"
+            );
+            Err(Refusal::new(Reason::DidChanged, message))
+        }
+        None => Ok(()),
+    }
 }
 
 fn permitted_tenant<'a>(snapshot: &AgentSnapshot<'a>) -> Result<&'a Tenant, Refusal> {
@@ -117,6 +154,7 @@ fn resolve_names(agent: &Agent, tenant: &Tenant, relay: &Relay) -> Result<Resolv
         issuer: relay.spec.oauth.issuer.clone(),
         accounts,
         gateway_url: None,
+        former_owner: None,
     })
 }
 

@@ -11,6 +11,7 @@ use super::fixtures::{self, acme, agent, alice, relay, resolved, tenant};
 use super::resolve::{AgentSnapshot, ResolvedAgent, resolve};
 use crate::conditions;
 use crate::index;
+use crate::observed::Observed;
 use crate::programming::Programming;
 use crate::relay_replicas::Progress;
 
@@ -21,10 +22,14 @@ fn resolve_agent(agent: &Agent, tenant: &Tenant, relay: &Relay) -> ResolvedAgent
         tenant: Some(tenant),
         relay: Some(relay),
         is_permitted: true,
+        tenant_is_accepted: Observed::Known(true),
         other_claimants: Vec::new(),
-        older_agents: 0,
+        recorded: Observed::Known(None),
+        earlier_agents: Observed::Known(0),
         cluster_domain: "cluster.local",
     })
+    .unwrap()
+    .known()
     .unwrap()
 }
 

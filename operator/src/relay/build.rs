@@ -3,7 +3,8 @@
 use crds::{Relay, label, name};
 use k8s_openapi::api::apps::v1::{StatefulSet, StatefulSetSpec};
 use k8s_openapi::api::core::v1::{
-    ConfigMap, Container, PodSpec, PodTemplateSpec, Service, ServiceAccount, ServiceSpec, Volume, VolumeMount,
+    ConfigMap, Container, EnvVar, PodSpec, PodTemplateSpec, Service, ServiceAccount, ServiceSpec, Volume,
+    VolumeMount,
 };
 use k8s_openapi::api::networking::v1::NetworkPolicy;
 use k8s_openapi::api::policy::v1::{PodDisruptionBudget, PodDisruptionBudgetSpec};
@@ -201,6 +202,7 @@ fn container(relay: &Relay, settings: &Settings) -> Container {
         image: Some(image::reference(relay, settings)),
         image_pull_policy: Some(image::pull_policy(relay, settings).into()),
         args: Some(settings_file::arguments()),
+        env: proxy_environment(settings),
         ports: Some(vec![pod::port("wss", name::RELAY_PORT), pod::port("admin", name::RELAY_ADMIN_PORT)]),
         resources: Some(
             relay
@@ -216,6 +218,13 @@ fn container(relay: &Relay, settings: &Settings) -> Container {
         ..Container::default()
     };
     pod::with_probes(container, name::RELAY_ADMIN_PORT)
+}
+
+/// Variables instead of settings, because a relay of another version may not know the settings.
+fn proxy_environment(settings: &Settings) -> Option<Vec<EnvVar>> {
+    let proxy = settings.relay_https_proxy.as_deref()?;
+    let except = settings.relay_no_proxy.as_deref().unwrap_or_default();
+    Some(pod::env(&[("HTTPS_PROXY", proxy), ("NO_PROXY", except)]))
 }
 
 #[cfg(test)]

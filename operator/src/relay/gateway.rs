@@ -40,7 +40,7 @@ pub(super) async fn converge(
     }
     let request = serving_request(context, relay, authority);
     let certificate = secrets::converge_serving(context, relay, authority, &request).await?;
-    apply(context, relay, &name, GatewayObjects::build(relay)).await?;
+    apply(context, relay, &name, GatewayObjects::build(relay, &context.settings)).await?;
     replicas::converge(context, relay, &name).await?;
     Ok(Some(certificate))
 }

@@ -4,11 +4,13 @@ use std::sync::Arc;
 
 use crds::Tenant;
 use crds::condition::Reason;
+use protocol::admin::Owner;
 use protocol::did::TenantId;
 
-use crate::claimants::is_older;
+use crate::claimants::{self, Claim, RecordedOwner};
 use crate::index;
 use crate::object_key::NamespacedName;
+use crate::observed::Observed;
 use crate::refusal::Refusal;
 
 /// Everything that the decision about a Tenant depends on.
@@ -18,32 +20,42 @@ pub(super) struct TenantSnapshot<'a> {
     pub is_permitted: bool,
     /// Other permitted Tenants that claim the same id.
     pub other_claimants: Vec<Arc<Tenant>>,
+    /// The owner of the id, as the relay records it.
+    pub recorded: RecordedOwner,
 }
 
 /// An accepted Tenant with its id.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct ResolvedTenant {
+pub(crate) struct ResolvedTenant {
     pub tenant_id: TenantId,
+    /// The owner from which this Tenant takes the id over at the relay.
+    pub former_owner: Option<Owner>,
 }
 
-/// Decides whether a Tenant is accepted, and resolves its id.
+/// Decides whether a Tenant is accepted, and resolves its id. Unknown while several Tenants claim
+/// the id and the relay's record of its owner is not known.
 ///
 /// # Errors
-/// Why it is refused: no consent, an id that an older Tenant holds, or a malformed id.
-pub(super) fn resolve(snapshot: &TenantSnapshot<'_>) -> Result<ResolvedTenant, Refusal> {
+/// Why it is refused: no consent, an id that another Tenant holds, or a malformed id.
+pub(super) fn resolve(snapshot: &TenantSnapshot<'_>) -> Result<Observed<ResolvedTenant>, Refusal> {
     if !snapshot.is_permitted {
         let (referent, field) = (("Relay", snapshot.relay_name), "spec.tenants.allowedFrom");
         return Err(Refusal::not_found(Reason::RelayNotFound, snapshot.tenant, referent, field));
     }
     let claimed = index::tenant_id_of(snapshot.tenant);
-    if let Some(owner) = snapshot.other_claimants.iter().find(|other| is_older(&***other, snapshot.tenant)) {
-        let id = format!("the id {claimed}");
-        return Err(Refusal::name_taken(Reason::TenantIdConflict, &id, snapshot.tenant, owner));
-    }
+    let former_owner = match claimants::decide(snapshot.tenant, &snapshot.other_claimants, &snapshot.recorded)
+    {
+        Claim::Held { former_owner } => former_owner,
+        Claim::Undecided => return Ok(Observed::Unknown),
+        Claim::HeldBy(holder) => {
+            let id = format!("the id {claimed}");
+            return Err(Refusal::name_taken(Reason::TenantIdConflict, &id, snapshot.tenant, &*holder));
+        }
+    };
     let tenant_id = claimed
         .parse()
         .map_err(|error| Refusal::new(Reason::InvalidSpec, format!("tenant id {claimed}: {error}")))?;
-    Ok(ResolvedTenant { tenant_id })
+    Ok(Observed::Known(ResolvedTenant { tenant_id, former_owner }))
 }
 
 #[cfg(test)]
@@ -75,7 +87,13 @@ mod tests {
         other_claimants: Vec<Tenant>,
     ) -> TenantSnapshot<'a> {
         let other_claimants = other_claimants.into_iter().map(Arc::new).collect();
-        TenantSnapshot { tenant, relay_name: relay, is_permitted: true, other_claimants }
+        TenantSnapshot {
+            tenant,
+            relay_name: relay,
+            is_permitted: true,
+            other_claimants,
+            recorded: Observed::Known(None),
+        }
     }
 
     const EARLY: &str = "2026-01-01T00:00:00Z";
@@ -84,8 +102,9 @@ mod tests {
     #[test]
     fn the_name_is_the_id_unless_one_is_given() {
         let relay = NamespacedName::new("platform", "main");
-        let tenant_id =
-            |tenant: &Tenant| resolve(&snapshot(tenant, &relay, vec![])).unwrap().tenant_id.to_string();
+        let tenant_id = |tenant: &Tenant| {
+            resolve(&snapshot(tenant, &relay, vec![])).unwrap().known().unwrap().tenant_id.to_string()
+        };
         assert_eq!(tenant_id(&acme(EARLY)), "acme");
         let named = tenant(
             "team",
@@ -110,6 +129,41 @@ mod tests {
         assert_eq!(refusal.reason, Reason::TenantIdConflict);
         assert!(!refusal.message.contains("rivals"), "{}", refusal.message);
         assert!(resolve(&snapshot(&stranger, &relay, vec![late])).is_ok());
+    }
+
+    #[test]
+    fn the_tenant_that_the_relay_records_keeps_its_id_against_an_older_one() {
+        let relay = NamespacedName::new("platform", "main");
+        let spec = serde_json::json!({"relayRef": {"name": "main"}, "tenantId": "acme"});
+        let (older, holder) = (tenant("rivals", "x", EARLY, spec), acme(LATE));
+        let recorded = Observed::Known(Some(Owner::Kubernetes("uid-team-acme".into())));
+        let with = |tenant: &Tenant, other: Tenant| {
+            resolve(&TenantSnapshot { recorded: recorded.clone(), ..snapshot(tenant, &relay, vec![other]) })
+        };
+        assert!(with(&holder, older.clone()).is_ok());
+        assert_eq!(with(&older, holder).unwrap_err().reason, Reason::TenantIdConflict);
+    }
+
+    #[test]
+    fn two_claims_of_an_id_wait_for_the_relays_record_and_one_does_not() {
+        let relay = NamespacedName::new("platform", "main");
+        let spec = serde_json::json!({"relayRef": {"name": "main"}, "tenantId": "acme"});
+        let (tenant, other) = (acme(EARLY), tenant("rivals", "x", LATE, spec));
+        let with = |others| {
+            resolve(&TenantSnapshot { recorded: Observed::Unknown, ..snapshot(&tenant, &relay, others) })
+                .unwrap()
+        };
+        assert_eq!(with(vec![other]), Observed::Unknown);
+        assert!(!with(vec![]).is_unknown());
+    }
+
+    #[test]
+    fn a_tenant_that_moved_to_another_namespace_takes_its_id_over() {
+        let (relay, moved) = (NamespacedName::new("platform", "main"), acme(LATE));
+        let former = Some(Owner::Kubernetes("uid-old-namespace-acme".into()));
+        let recorded = Observed::Known(former.clone());
+        let resolved = resolve(&TenantSnapshot { recorded, ..snapshot(&moved, &relay, vec![]) }).unwrap();
+        assert_eq!(resolved.known().unwrap().former_owner, former);
     }
 
     #[test]

@@ -47,6 +47,17 @@ pub(super) fn refused(tenant: &Tenant, refusal: &Refusal, agents: i32, now: jiff
     status(tenant, None, &refusal.drafts(), agents, now)
 }
 
+/// The status of a deleted Tenant whose relay has not confirmed the deletion yet.
+pub(super) fn blocked(tenant: &Tenant, agents: i32, now: jiff::Timestamp) -> TenantStatus {
+    let message = "the Tenant waits for its relay, which must take the keys of all agents away";
+    let drafts = [
+        Draft::holds(Type::DeletionBlocked, Reason::RelayUnavailable, message),
+        Draft::fails(Type::Ready, Reason::Terminating, message),
+    ];
+    let tenant_id = tenant.status.as_ref().and_then(|status| status.tenant_id.clone());
+    status(tenant, tenant_id, &drafts, agents, now)
+}
+
 fn status(
     tenant: &Tenant,
     tenant_id: Option<String>,
@@ -83,7 +94,7 @@ mod tests {
     fn a_tenant_is_ready_only_when_every_replica_confirmed() {
         let tenant = tenant(serde_json::json!({"relayRef": {"name": "main"}}));
         let now = jiff::Timestamp::UNIX_EPOCH;
-        let resolved = ResolvedTenant { tenant_id: "acme".parse().unwrap() };
+        let resolved = ResolvedTenant { tenant_id: "acme".parse().unwrap(), former_owner: None };
         let ready = |acknowledged, ready| {
             let progress = Programming::Progress(Progress { acknowledged, ready });
             let status = accepted(&tenant, &resolved, &progress, 0, now);
@@ -98,7 +109,7 @@ mod tests {
     #[test]
     fn a_suspended_tenant_is_programmed_but_not_ready() {
         let tenant = tenant(serde_json::json!({"relayRef": {"name": "main"}, "suspend": true}));
-        let resolved = ResolvedTenant { tenant_id: "acme".parse().unwrap() };
+        let resolved = ResolvedTenant { tenant_id: "acme".parse().unwrap(), former_owner: None };
         let progress = Programming::Progress(Progress { acknowledged: 1, ready: 1 });
         let status = accepted(&tenant, &resolved, &progress, 0, jiff::Timestamp::UNIX_EPOCH);
         assert!(conditions::is_true(&status.conditions, Type::Programmed));

@@ -3,7 +3,7 @@
 
 use std::path::PathBuf;
 
-use authorization::{GatewaySettings, ProviderSettings, Settings};
+use authorization::{GatewaySettings, NotAProxy, OutboundProxy, ProviderSettings, Settings};
 use clap::Args;
 use ipnet::IpNet;
 use serde::{Deserialize, Serialize};
@@ -65,6 +65,14 @@ pub struct OauthLayer {
         value_delimiter = ','
     )]
     pub trusted_proxies: Option<Vec<IpNet>>,
+    /// Proxy for requests to the OpenID provider and for client documents: http://host:port. Set it
+    /// where the relay cannot connect to them itself.
+    #[arg(long = "oauth-https-proxy", env = "HTTPS_PROXY", value_name = "URL", hide_env_values = true)]
+    pub https_proxy: Option<String>,
+    /// Hosts, domains and networks that are reached without the proxy, separated by commas. Client
+    /// documents always come through the proxy.
+    #[arg(long = "oauth-no-proxy", env = "NO_PROXY", value_name = "HOSTS")]
+    pub no_proxy: Option<String>,
 }
 
 impl OauthLayer {
@@ -82,12 +90,15 @@ impl OauthLayer {
             gateway_url: self.gateway_url.or(below.gateway_url),
             gateway_token_file: self.gateway_token_file.or(below.gateway_token_file),
             trusted_proxies: self.trusted_proxies.or(below.trusted_proxies),
+            https_proxy: self.https_proxy.or(below.https_proxy),
+            no_proxy: self.no_proxy.or(below.no_proxy),
         }
     }
 
     /// The settings in effect; `issuer` as it is used by this relay.
     pub(super) fn in_effect(settings: &Settings, issuer: String) -> Self {
         let (provider, gateway) = (settings.provider.as_ref(), settings.gateway.as_ref());
+        let proxy = settings.outbound_proxy.as_ref();
         Self {
             issuer: Some(issuer),
             keys_dir: settings.keys_dir.clone(),
@@ -98,6 +109,8 @@ impl OauthLayer {
             gateway_url: gateway.map(|it| it.url.clone()),
             gateway_token_file: gateway.map(|it| it.token_file.clone()),
             trusted_proxies: Some(settings.trusted_proxies.clone()),
+            https_proxy: proxy.map(OutboundProxy::redacted_url),
+            no_proxy: proxy.map(|it| it.except().to_owned()),
         }
     }
 
@@ -123,6 +136,7 @@ impl OauthLayer {
             provider,
             gateway: gateway(self.gateway_url, self.gateway_token_file)?,
             trusted_proxies: self.trusted_proxies.unwrap_or_default(),
+            outbound_proxy: outbound_proxy(self.https_proxy.as_deref(), self.no_proxy.as_deref())?,
         })
     }
 }
@@ -137,6 +151,14 @@ fn provider(
     let refused = ConfigError::Value { name: "oauth.provider_issuer", rule };
     let Some(host) = secure_host(&issuer) else { return Err(refused) };
     Ok(ProviderSettings { name: name.unwrap_or(host), issuer, client_id, client_secret_file })
+}
+
+/// An empty variable counts as not set, as everywhere where these variables are used.
+fn outbound_proxy(url: Option<&str>, except: Option<&str>) -> Result<Option<OutboundProxy>, ConfigError> {
+    let Some(url) = url.filter(|url| !url.is_empty()) else { return Ok(None) };
+    let proxy = OutboundProxy::new(url, except.unwrap_or_default());
+    let rule = "must be http://host:port, also as the variable HTTPS_PROXY";
+    proxy.map(Some).map_err(|NotAProxy| ConfigError::Value { name: "oauth.https_proxy", rule })
 }
 
 fn gateway(url: Option<String>, token_file: Option<PathBuf>) -> Result<Option<GatewaySettings>, ConfigError> {
@@ -171,6 +193,18 @@ mod tests {
              provider_client_secret_file = \"/s\"",
         );
         assert_eq!(whole.decide().unwrap().provider.unwrap().name, "accounts.google.com");
+    }
+
+    #[test]
+    fn a_proxy_is_optional_and_its_password_is_not_printed() {
+        let proxy = |text: &str| layer(text).decide().map(|settings| settings.outbound_proxy);
+        assert_eq!(proxy("https_proxy = \"\"").unwrap(), None);
+        let refused = proxy("https_proxy = \"socks5://a.example\"").unwrap_err().to_string();
+        assert!(refused.starts_with("oauth.https_proxy must be http://"), "{refused}");
+        let text = "https_proxy = \"http://me:hunter2@a.example:3128\"\nno_proxy = \".inside\"";
+        let shown = OauthLayer::in_effect(&layer(text).decide().unwrap(), String::new());
+        assert_eq!(shown.https_proxy.as_deref(), Some("http://a.example:3128/"));
+        assert_eq!(shown.no_proxy.as_deref(), Some(".inside"));
     }
 
     #[test]

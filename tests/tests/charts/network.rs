@@ -7,18 +7,25 @@ use operator::relay::{build, gateway};
 use operator::settings::Settings;
 use serde_json::Value;
 
-use super::helm::{find, rendered};
+use super::helm::{environment, find, rendered};
 use super::reachability::{Pod, may_reach};
 
-const ADMIN: u64 = 8081;
+/// The port for probes and metrics of every program.
+const METRICS: u64 = 8081;
 
 /// The chart's policy, and those that the operator makes around a relay and its gateway.
 fn policies() -> Vec<Value> {
-    let mut policies: Vec<_> = rendered(&[]).into_iter().filter(|o| o["kind"] == "NetworkPolicy").collect();
-    let settings = Settings::parse_from(["msg2agent-operator", "--namespace", "msg2agent-system"]);
+    let objects = rendered(&[]);
+    let monitoring = environment(&objects, "MSG2AGENT_OPERATOR_MONITORING_NAMESPACES");
+    let mut policies: Vec<_> = objects.into_iter().filter(|o| o["kind"] == "NetworkPolicy").collect();
+    let settings = Settings::parse_from([
+        "msg2agent-operator",
+        "--namespace=msg2agent-system",
+        &format!("--monitoring-namespaces={monitoring}"),
+    ]);
     let policy = build::network_policy(&relay_object(), &settings).unwrap();
     policies.push(serde_json::to_value(policy).unwrap());
-    policies.push(serde_json::to_value(gateway::build::network_policy(&relay_object())).unwrap());
+    policies.push(serde_json::to_value(gateway::build::network_policy(&relay_object(), &settings)).unwrap());
     policies
 }
 
@@ -37,7 +44,7 @@ fn operator() -> Pod {
     let template = &find(&objects, "Deployment", "operator")["spec"]["template"];
     let labels = template["metadata"]["labels"].as_object().unwrap().iter();
     let labels: Vec<_> = labels.map(|(key, value)| (key.as_str(), value.as_str().unwrap())).collect();
-    Pod::new("msg2agent-system", &labels, &[("admin", ADMIN)])
+    Pod::new("msg2agent-system", &labels, &[("admin", METRICS)])
 }
 
 /// A relay with the labels and ports that the operator gives it.
@@ -71,15 +78,17 @@ fn endpoint(namespace: &'static str) -> Pod {
         ("app.kubernetes.io/component", "mcp-server"),
         ("msg2agent.xyz/agent", "alice"),
     ];
-    Pod::new(namespace, &labels, &[("https", 8443), ("admin", ADMIN)])
+    Pod::new(namespace, &labels, &[("https", 8443), ("admin", METRICS)])
 }
 
 #[test]
 fn only_the_monitoring_namespace_reads_metrics() {
-    let from = |namespace| may_reach(&policies(), &Pod::new(namespace, &[], &[]), &operator(), ADMIN);
-    assert!(from("monitoring"));
-    assert!(!from("team"));
-    assert!(!from("msg2agent-system"));
+    for server in [operator(), relay(), mcp_gateway()] {
+        let from = |namespace| may_reach(&policies(), &Pod::new(namespace, &[], &[]), &server, METRICS);
+        assert!(from("monitoring"));
+        assert!(!from("team"));
+        assert!(!from("msg2agent-system"));
+    }
 }
 
 #[test]
@@ -110,9 +119,9 @@ fn the_gateway_reaches_its_relay_and_endpoints_in_every_namespace_and_nothing_el
     assert!(reaches(&relay(), relay().ports["wss"]));
     assert!(!reaches(&relay(), relay().ports["admin"]));
     assert!(reaches(&endpoint("elsewhere"), 8443) && reaches(&endpoint("team"), 8443));
-    assert!(!reaches(&endpoint("elsewhere"), ADMIN));
+    assert!(!reaches(&endpoint("elsewhere"), METRICS));
     let stranger = Pod::new("team", &[("app", "database")], &[]);
-    assert!(!reaches(&stranger, 8443) && !reaches(&operator(), ADMIN));
+    assert!(!reaches(&stranger, 8443) && !reaches(&operator(), METRICS));
 }
 
 #[test]

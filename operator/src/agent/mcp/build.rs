@@ -8,9 +8,7 @@ use k8s_openapi::api::apps::v1::{
 use k8s_openapi::api::core::v1::{
     Container, EnvVar, PodSpec, PodTemplateSpec, Secret, Service, ServiceAccount, ServiceSpec,
 };
-use k8s_openapi::api::networking::v1::{
-    NetworkPolicy, NetworkPolicyEgressRule, NetworkPolicyIngressRule, NetworkPolicyPeer, NetworkPolicySpec,
-};
+use k8s_openapi::api::networking::v1::NetworkPolicy;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use kube::ResourceExt as _;
 
@@ -18,12 +16,15 @@ use crate::agent::labels::{labels, secret_labels};
 use crate::agent::resolve::ResolvedAgent;
 use crate::agent::urls;
 use crate::certificate::CertifiedKey;
-use crate::component::{self, MCP_SERVER};
-use crate::network_policy::{dns, matches, port};
+use crate::component::MCP_SERVER;
 use crate::object_key::NamespacedName;
 use crate::pod_user::pod_security;
 use crate::settings::Settings;
 use crate::{pod, tls_secret};
+
+mod network_policy;
+
+use network_policy::network_policy;
 
 const RUN: &str = "/var/run/msg2agent";
 const STATE: &str = "/var/lib/msg2agent";
@@ -38,7 +39,8 @@ fn metadata(agent: &Agent) -> ObjectMeta {
 #[derive(Debug)]
 pub(super) struct McpObjects {
     pub service_account: ServiceAccount,
-    pub network_policy: NetworkPolicy,
+    /// `None` when the Agent disables it.
+    pub network_policy: Option<NetworkPolicy>,
     pub service: Service,
     pub stateful_set: StatefulSet,
 }
@@ -47,7 +49,7 @@ impl McpObjects {
     pub(super) fn build(agent: &Agent, resolved: &ResolvedAgent, settings: &Settings) -> Self {
         Self {
             service_account: service_account(agent),
-            network_policy: network_policy(agent, &resolved.relay),
+            network_policy: network_policy(agent, &resolved.relay, settings),
             service: service(agent),
             stateful_set: stateful_set(agent, resolved, settings),
         }
@@ -84,34 +86,6 @@ fn service(agent: &Agent) -> Service {
             ..ServiceSpec::default()
         }),
         ..Service::default()
-    }
-}
-
-/// Allows ingress on the HTTPS port from anywhere, because requests need a credential, and egress
-/// to DNS and the agent's relay.
-fn network_policy(agent: &Agent, relay: &NamespacedName) -> NetworkPolicy {
-    let relay_pods = NetworkPolicyPeer {
-        namespace_selector: Some(matches(&[("kubernetes.io/metadata.name", &relay.namespace)])),
-        pod_selector: Some(matches(&[(label::RELAY, &relay.name), (label::COMPONENT, component::RELAY)])),
-        ip_block: None,
-    };
-    NetworkPolicy {
-        metadata: metadata(agent),
-        spec: Some(NetworkPolicySpec {
-            pod_selector: Some(pod::selector(label::AGENT, &agent.name_any(), MCP_SERVER)),
-            policy_types: Some(vec!["Ingress".into(), "Egress".into()]),
-            ingress: Some(vec![NetworkPolicyIngressRule {
-                from: None,
-                ports: Some(vec![port("TCP", name::MCP_POD_PORT)]),
-            }]),
-            egress: Some(vec![
-                dns(),
-                NetworkPolicyEgressRule {
-                    to: Some(vec![relay_pods]),
-                    ports: Some(vec![port("TCP", name::RELAY_PORT)]),
-                },
-            ]),
-        }),
     }
 }
 
@@ -281,16 +255,5 @@ mod tests {
             Some(url)
         );
         assert_eq!(variable(&resolved()), None);
-    }
-
-    #[test]
-    fn the_endpoint_reaches_its_relay_and_nothing_else() {
-        let policy = network_policy(&alice(), &NamespacedName::new("platform", "main")).spec.unwrap();
-        let peers: Vec<_> = policy.egress.unwrap().into_iter().filter_map(|rule| rule.to).flatten().collect();
-        assert_eq!(peers.len(), 1);
-        assert_eq!(
-            peers[0].pod_selector,
-            Some(matches(&[(label::RELAY, "main"), (label::COMPONENT, component::RELAY)]))
-        );
     }
 }

@@ -14,18 +14,34 @@ fn resolve_in(
     change: impl FnOnce(&mut AgentSnapshot<'_>),
 ) -> Result<ResolvedAgent, Reason> {
     let (relay, name) = (relay(), index::tenant_of(agent));
-    let mut snapshot = AgentSnapshot {
-        agent,
-        tenant_name: &name,
-        tenant: Some(tenant),
-        relay: Some(&relay),
-        is_permitted: true,
-        other_claimants: Vec::new(),
-        older_agents: 0,
-        cluster_domain: "cluster.local",
-    };
+    let mut snapshot = snapshot(agent, tenant, &relay, &name);
     change(&mut snapshot);
-    resolve(&snapshot).map_err(|refusal| refusal.reason)
+    resolve(&snapshot).map(|resolved| resolved.known().unwrap()).map_err(|refusal| refusal.reason)
+}
+
+/// A Tenant that accepts two Agents.
+fn limited() -> Tenant {
+    tenant(serde_json::json!({"relayRef": {"name": "main"}, "agents": {"max": 2}}), "True")
+}
+
+fn snapshot<'a>(
+    agent: &'a Agent,
+    tenant: &'a Tenant,
+    relay: &'a Relay,
+    tenant_name: &'a NamespacedName,
+) -> AgentSnapshot<'a> {
+    AgentSnapshot {
+        agent,
+        tenant_name,
+        tenant: Some(tenant),
+        relay: Some(relay),
+        is_permitted: true,
+        tenant_is_accepted: Observed::Known(true),
+        other_claimants: Vec::new(),
+        recorded: Observed::Known(None),
+        earlier_agents: Observed::Known(0),
+        cluster_domain: "cluster.local",
+    }
 }
 
 #[test]
@@ -55,25 +71,69 @@ fn without_consent_an_agent_is_refused() {
 
 #[test]
 fn agents_of_a_refused_tenant_are_refused() {
-    let refused = tenant(serde_json::json!({"relayRef": {"name": "main"}}), "False");
-    assert_eq!(resolve_in(&refused, &alice(), |_| {}), Err(Reason::TenantNotAccepted));
+    let refused = |s: &mut AgentSnapshot<'_>| s.tenant_is_accepted = Observed::Known(false);
+    assert_eq!(resolve_with(&alice(), refused), Err(Reason::TenantNotAccepted));
     assert_eq!(resolve_with(&alice(), |s| s.relay = None), Err(Reason::TenantNotAccepted));
 }
 
 #[test]
-fn the_oldest_claim_of_a_handle_wins() {
+fn a_tenant_that_is_being_deleted_admits_nobody() {
+    let mut going = acme();
+    going.metadata.deletion_timestamp =
+        going.metadata.creation_timestamp.clone().or_else(|| alice().metadata.creation_timestamp);
+    assert_eq!(resolve_in(&going, &alice(), |_| {}), Err(Reason::TenantNotFound));
+}
+
+#[test]
+fn a_reference_may_move_as_long_as_the_did_stays() {
+    let with = |did: &str| {
+        let mut alice = alice();
+        alice.status = Some(crds::AgentStatus { did: Some(did.into()), ..Default::default() });
+        resolve_with(&alice, |_| {}).map(drop)
+    };
+    assert_eq!(with(resolved().did.as_str()), Ok(()));
+    assert_eq!(with("did:wba:agents.example.com:agent:other:alice"), Err(Reason::DidChanged));
+}
+
+#[test]
+fn an_agent_waits_for_what_the_relay_has_not_said_yet() {
+    let undecided = |change: fn(&mut AgentSnapshot<'_>)| {
+        let (agent, tenant, relay) = (alice(), limited(), relay());
+        let name = index::tenant_of(&agent);
+        let mut snapshot = snapshot(&agent, &tenant, &relay, &name);
+        change(&mut snapshot);
+        resolve(&snapshot).unwrap().is_unknown()
+    };
+    assert!(!undecided(|_| {}));
+    assert!(undecided(|s| s.tenant_is_accepted = Observed::Unknown));
+    assert!(undecided(|s| s.earlier_agents = Observed::Unknown));
+    assert!(!undecided(|s| s.recorded = Observed::Unknown), "it is the only claimant");
+    assert!(undecided(|s| {
+        s.recorded = Observed::Unknown;
+        s.other_claimants = vec![Arc::new(alice())];
+    }));
+}
+
+#[test]
+fn the_oldest_claim_of_a_handle_wins_unless_the_relay_records_another() {
     let claim = serde_json::json!({"tenantRef": {"name": "acme", "namespace": "team"}, "handle": "alice"});
     let (older, younger) =
         (aged("other", "x", "2025-01-01T00:00:00Z", claim.clone()), aged("other", "y", LATE, claim));
     let with = |other: Agent| resolve_with(&alice(), |s| s.other_claimants = vec![Arc::new(other)]);
     assert_eq!(with(older), Err(Reason::HandleConflict));
-    assert!(with(younger).is_ok());
+    assert!(with(younger.clone()).is_ok());
+    let recorded = Observed::Known(Some(Owner::Kubernetes("uid-other-y".into())));
+    let holder = resolve_with(&alice(), |s| {
+        s.other_claimants = vec![Arc::new(younger)];
+        s.recorded = recorded;
+    });
+    assert_eq!(holder, Err(Reason::HandleConflict));
 }
 
 #[test]
-fn the_limit_of_a_tenant_keeps_the_oldest() {
-    let limited = tenant(serde_json::json!({"relayRef": {"name": "main"}, "agents": {"max": 2}}), "True");
-    let with = |older| resolve_in(&limited, &alice(), |s| s.older_agents = older).map(drop);
+fn the_limit_of_a_tenant_keeps_the_first() {
+    let with =
+        |count| resolve_in(&limited(), &alice(), |s| s.earlier_agents = Observed::Known(count)).map(drop);
     assert_eq!(with(1), Ok(()));
     assert_eq!(with(2), Err(Reason::TooManyAgents));
 }

@@ -1,8 +1,8 @@
 //! Builds the spec of the relay's NetworkPolicy.
 //!
-//! It allows ingress on the public port from anywhere, and on the admin port from the operator
-//! only. It allows egress to DNS, the trace collector, public addresses on port 443, and the
-//! identity provider.
+//! It allows ingress on the public port from anywhere, on the admin port from the operator only,
+//! and on the port with the metrics from the monitoring namespaces. It allows egress to DNS, the
+//! trace collector, public addresses on port 443, the identity provider, and the proxy.
 
 use crds::{Relay, label, name};
 use k8s_openapi::api::networking::v1::{
@@ -11,7 +11,7 @@ use k8s_openapi::api::networking::v1::{
 use kube::ResourceExt as _;
 
 use crate::component;
-use crate::network_policy::{dns, matches, port, public, url_port};
+use crate::network_policy::{dns, matches, monitoring, port, public, url_port};
 use crate::pod;
 use crate::settings::Settings;
 
@@ -35,16 +35,24 @@ pub(super) fn spec(relay: &Relay, settings: &Settings) -> NetworkPolicySpec {
         ports: Some(vec![port("TCP", url_port(&provider.issuer))]),
         to: None,
     }));
+    egress.extend(
+        settings.relay_https_proxy.as_deref().map(|proxy| NetworkPolicyEgressRule {
+            ports: Some(vec![port("TCP", url_port(proxy))]),
+            to: None,
+        }),
+    );
+    let mut ingress = vec![
+        NetworkPolicyIngressRule { from: None, ports: Some(vec![port("TCP", name::RELAY_PORT)]) },
+        NetworkPolicyIngressRule {
+            from: Some(vec![operator]),
+            ports: Some(vec![port("TCP", name::RELAY_ADMIN_PORT)]),
+        },
+    ];
+    ingress.extend(monitoring(&settings.monitoring_namespaces, name::RELAY_HEALTH_PORT));
     NetworkPolicySpec {
         pod_selector: Some(pod::selector(label::RELAY, &relay.name_any(), component::RELAY)),
         policy_types: Some(vec!["Ingress".into(), "Egress".into()]),
-        ingress: Some(vec![
-            NetworkPolicyIngressRule { from: None, ports: Some(vec![port("TCP", name::RELAY_PORT)]) },
-            NetworkPolicyIngressRule {
-                from: Some(vec![operator]),
-                ports: Some(vec![port("TCP", name::RELAY_ADMIN_PORT)]),
-            },
-        ]),
+        ingress: Some(ingress),
         egress: Some(egress),
     }
 }

@@ -2,7 +2,10 @@
 
 use clap::Parser as _;
 
+use k8s_openapi::api::networking::v1::NetworkPolicyIngressRule;
+
 use super::*;
+use crate::network_policy::matches;
 
 pub(crate) fn relay(spec: serde_json::Value) -> Relay {
     serde_json::from_value(serde_json::json!({
@@ -154,4 +157,38 @@ fn the_relay_reaches_public_addresses_over_https_and_nothing_private() {
     for private in ["10.0.0.0/8", "169.254.0.0/16", "fc00::/7"] {
         assert!(except.iter().any(|network| network == private), "{private}");
     }
+}
+
+#[test]
+fn metrics_are_open_to_the_monitoring_namespaces_alone() {
+    let ingress = |settings: &Settings| -> Vec<_> {
+        let spec = network_policy(&minimal(), settings).unwrap().spec.unwrap();
+        let wanted = Some(IntOrString::Int(name::RELAY_HEALTH_PORT.into()));
+        let is_for_metrics = |rule: &NetworkPolicyIngressRule| {
+            rule.ports.iter().flatten().any(|port| port.port == wanted)
+                && rule.from.iter().flatten().all(|peer| peer.pod_selector.is_none())
+        };
+        spec.ingress.unwrap().into_iter().filter(is_for_metrics).collect()
+    };
+    assert!(ingress(&settings()).is_empty());
+    let monitored = Settings::parse_from(["operator", "--monitoring-namespaces", "monitoring"]);
+    let peers = ingress(&monitored)[0].from.clone().unwrap();
+    assert_eq!(peers.len(), 1);
+    assert_eq!(peers[0].namespace_selector, Some(matches(&[("kubernetes.io/metadata.name", "monitoring")])));
+}
+
+#[test]
+fn the_proxy_of_the_settings_reaches_the_relay_and_its_policy() {
+    let arguments =
+        ["operator", "--relay-https-proxy", "http://proxy.corp:3128", "--relay-no-proxy", ".corp"];
+    let settings = Settings::parse_from(arguments);
+    let file = config_map(&minimal(), "cluster.local").unwrap();
+    let template = stateful_set(&minimal(), &settings, &file).spec.unwrap().template;
+    let variables = template.spec.unwrap().containers[0].env.clone().unwrap();
+    let variables: Vec<_> =
+        variables.iter().map(|it| (it.name.as_str(), it.value.as_deref().unwrap())).collect();
+    assert_eq!(variables, [("HTTPS_PROXY", "http://proxy.corp:3128"), ("NO_PROXY", ".corp")]);
+    let egress = network_policy(&minimal(), &settings).unwrap().spec.unwrap().egress.unwrap();
+    let proxy_port = Some(IntOrString::Int(3128));
+    assert!(egress.iter().flat_map(|rule| rule.ports.iter().flatten()).any(|it| it.port == proxy_port));
 }

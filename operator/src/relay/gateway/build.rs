@@ -51,12 +51,12 @@ pub struct GatewayObjects {
 
 impl GatewayObjects {
     #[must_use]
-    pub fn build(relay: &Relay) -> Self {
+    pub fn build(relay: &Relay, settings: &Settings) -> Self {
         Self {
             service_account: service_account(relay),
             service: service(relay),
             disruption_budget: disruption_budget(relay),
-            network_policy: network_policy(relay),
+            network_policy: network_policy(relay, settings),
         }
     }
 }

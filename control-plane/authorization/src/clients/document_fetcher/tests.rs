@@ -10,6 +10,7 @@ use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio_rustls::TlsAcceptor;
 
 use super::*;
+use crate::test_proxy::TestProxy;
 
 const JSON: &str = "200 OK\r\nContent-Type: application/json";
 
@@ -55,7 +56,7 @@ impl Server {
         allowed: fn(IpAddr) -> bool,
     ) -> Result<FetchedDocument, FetchError> {
         let resolver = PublicResolver { lookup, allowed };
-        DocumentFetcher::with(self.roots.clone(), resolver).unwrap().fetch(&self.named()).await
+        DocumentFetcher::with(self.roots.clone(), resolver, None).unwrap().fetch(&self.named()).await
     }
 
     fn connections(&self) -> usize {
@@ -157,7 +158,8 @@ async fn a_host_name_that_resolves_to_a_private_address_is_not_connected_to() {
 #[tokio::test]
 async fn localhost_is_not_connected_to() {
     let server = Server::start(answer(JSON, "{}")).await;
-    let refused = DocumentFetcher::new(server.roots.clone()).unwrap().fetch(&server.url).await.unwrap_err();
+    let fetcher = DocumentFetcher::new(server.roots.clone(), None).unwrap();
+    let refused = fetcher.fetch(&server.url).await.unwrap_err();
     assert!(causes(&refused).contains("not public"), "{refused:?}");
     assert_eq!(server.connections(), 0);
 }
@@ -179,7 +181,7 @@ async fn the_connection_goes_to_the_address_that_was_checked() {
     // allowed outside.
     let resolver =
         PublicResolver { lookup: moves, allowed: |address| address != IpAddr::from([127, 0, 0, 1]) };
-    let fetcher = DocumentFetcher::with(server.roots.clone(), resolver).unwrap();
+    let fetcher = DocumentFetcher::with(server.roots.clone(), resolver, None).unwrap();
     let first = fetcher.fetch(&server.named()).await.unwrap_err();
     assert!(!causes(&first).contains("not public"), "{first:?}");
     assert_eq!((LOOKUPS.load(Ordering::SeqCst), server.connections()), (1, 0));
@@ -187,6 +189,43 @@ async fn the_connection_goes_to_the_address_that_was_checked() {
     let second = fetcher.fetch(&server.named()).await.unwrap_err();
     assert!(causes(&second).contains("not public"), "{second:?}");
     assert_eq!((LOOKUPS.load(Ordering::SeqCst), server.connections()), (2, 0));
+}
+
+/// A host name that does not resolve here, as public names in a network without a way out.
+fn unknown_here(_: String) -> BoxFuture<'static, io::Result<Vec<SocketAddr>>> {
+    Box::pin(async { Err(io::ErrorKind::NotFound.into()) })
+}
+
+async fn fetch_by_proxy(
+    server: &Server,
+    lookup: Lookup,
+    except: &str,
+) -> (Result<FetchedDocument, FetchError>, usize) {
+    let proxy = TestProxy::start(server.url.port().unwrap()).await;
+    let resolver = PublicResolver { lookup, allowed: is_public };
+    let fetcher =
+        DocumentFetcher::with(server.roots.clone(), resolver, Some(&proxy.settings(except))).unwrap();
+    let fetched = fetcher.fetch(&server.named()).await;
+    (fetched, proxy.requests().len())
+}
+
+#[tokio::test]
+async fn a_document_comes_through_the_proxy_where_there_is_no_other_way() {
+    let server = Server::start(answer(JSON, "{}")).await;
+    for lookup in [unknown_here as Lookup, resolves_to!("8.8.8.8")] {
+        // An exception does not lead a stranger's document around the proxy.
+        let (fetched, asked) = fetch_by_proxy(&server, lookup, "client.example").await;
+        assert_eq!((fetched.unwrap().bytes.as_slice(), asked), (&b"{}"[..], 1));
+    }
+}
+
+#[tokio::test]
+async fn a_host_name_that_is_seen_to_be_inside_is_not_given_to_the_proxy() {
+    let server = Server::start(answer(JSON, "{}")).await;
+    let (refused, asked) = fetch_by_proxy(&server, resolves_to!("10.0.0.1"), "").await;
+    let refused = refused.unwrap_err();
+    assert!(causes(&refused).contains("not public"), "{refused:?}");
+    assert_eq!((refused.reason(), asked, server.connections()), ("fetch_failed", 0, 0));
 }
 
 #[test]

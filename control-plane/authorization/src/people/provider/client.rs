@@ -23,6 +23,7 @@ use super::discovery::{self, ProviderMetadata};
 use super::error::ProviderError;
 use super::id_token::{self, Identity};
 use crate::http_client;
+use crate::outbound_proxy::OutboundProxy;
 use crate::secret::Secret;
 use crate::settings::ProviderSettings;
 
@@ -71,11 +72,19 @@ type ProviderClient = Client<
 >;
 
 impl Provider {
-    pub(crate) fn new(settings: ProviderSettings, issuer: &Issuer) -> reqwest::Result<Self> {
+    pub(crate) fn new(
+        settings: ProviderSettings,
+        issuer: &Issuer,
+        proxy: Option<&OutboundProxy>,
+    ) -> reqwest::Result<Self> {
+        let mut http = http_client::builder(http_client::public_roots());
+        if let Some(proxy) = proxy {
+            http = http.proxy(proxy.with_exceptions()?);
+        }
         Ok(Self {
             settings,
             callback: issuer.at("/oauth/callback"),
-            http: http_client::builder(http_client::public_roots()).build()?,
+            http: http.build()?,
             metadata: Mutex::new(None),
         })
     }

@@ -1,7 +1,7 @@
 //! Builds the gateway's NetworkPolicy.
 //!
-//! It allows ingress on the HTTPS port from anywhere, because requests need a credential. It allows
-//! egress to DNS, the trace collector, the relay, and MCP endpoint pods in every namespace.
+//! It allows ingress on the HTTPS port from anywhere, because requests need a credential, and on the
+//! admin port from the monitoring namespaces. It allows egress to DNS, the trace collector, the relay, and MCP endpoint pods in every namespace.
 
 use crds::{Relay, label, name};
 use k8s_openapi::api::networking::v1::{
@@ -12,20 +12,21 @@ use kube::ResourceExt as _;
 
 use super::metadata::metadata;
 use crate::component;
-use crate::network_policy::{dns, matches, port, url_port};
+use crate::network_policy::{dns, matches, monitoring, port, url_port};
 use crate::pod;
+use crate::settings::Settings;
 
 /// `None` when the Relay disables NetworkPolicies.
 #[must_use]
-pub fn network_policy(relay: &Relay) -> Option<NetworkPolicy> {
+pub fn network_policy(relay: &Relay, settings: &Settings) -> Option<NetworkPolicy> {
     relay
         .spec
         .network_policy
         .enabled
-        .then(|| NetworkPolicy { metadata: metadata(relay), spec: Some(spec(relay)) })
+        .then(|| NetworkPolicy { metadata: metadata(relay), spec: Some(spec(relay, settings)) })
 }
 
-fn spec(relay: &Relay) -> NetworkPolicySpec {
+fn spec(relay: &Relay, settings: &Settings) -> NetworkPolicySpec {
     let relay_pods = NetworkPolicyPeer {
         pod_selector: Some(pod::selector(label::RELAY, &relay.name_any(), component::RELAY)),
         ..NetworkPolicyPeer::default()
@@ -47,13 +48,13 @@ fn spec(relay: &Relay) -> NetworkPolicySpec {
         ports: Some(vec![port("TCP", url_port(endpoint))]),
         to: None,
     }));
+    let mut ingress =
+        vec![NetworkPolicyIngressRule { from: None, ports: Some(vec![port("TCP", name::MCP_POD_PORT)]) }];
+    ingress.extend(monitoring(&settings.monitoring_namespaces, name::MCP_ADMIN_PORT));
     NetworkPolicySpec {
         pod_selector: Some(pod::selector(label::RELAY, &relay.name_any(), component::MCP_GATEWAY)),
         policy_types: Some(vec!["Ingress".into(), "Egress".into()]),
-        ingress: Some(vec![NetworkPolicyIngressRule {
-            from: None,
-            ports: Some(vec![port("TCP", name::MCP_POD_PORT)]),
-        }]),
+        ingress: Some(ingress),
         egress: Some(egress),
     }
 }

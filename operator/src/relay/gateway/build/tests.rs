@@ -107,7 +107,7 @@ fn traces_go_where_those_of_the_relay_go_and_the_policy_lets_them() {
     relay.spec.otlp_endpoint = Some("http://collector:4318".into());
     assert_eq!(variable(&relay, "MSG2AGENT_GATEWAY_OTLP_ENDPOINT").as_deref(), Some("http://collector:4318"));
     let ports = |relay: &Relay| -> Vec<_> {
-        let egress = network_policy(relay).unwrap().spec.unwrap().egress.unwrap().into_iter();
+        let egress = network_policy(relay, &settings()).unwrap().spec.unwrap().egress.unwrap().into_iter();
         egress.filter_map(|rule| rule.ports).flatten().filter_map(|port| port.port).collect()
     };
     assert!(ports(&relay).contains(&IntOrString::Int(4318)));

@@ -15,6 +15,7 @@ use protocol::base64url;
 use serde_json::{Value, json};
 
 use super::*;
+use crate::test_proxy::TestProxy;
 
 const NONCE: &str = "n";
 
@@ -95,7 +96,7 @@ fn client_of(issuer: &str, folder: &std::path::Path) -> Provider {
     std::fs::write(&client_secret_file, "secret").unwrap();
     let (name, client_id) = ("Test".into(), "c".into());
     let settings = ProviderSettings { issuer: issuer.into(), name, client_id, client_secret_file };
-    Provider::new(settings, &"https://relay.example".parse().unwrap()).unwrap()
+    Provider::new(settings, &"https://relay.example".parse().unwrap(), None).unwrap()
 }
 
 #[tokio::test]
@@ -164,4 +165,27 @@ async fn an_invalid_response_is_refused_with_its_reason() {
     assert!(matches!(failure(page).await, ProviderError::Parse { .. }));
     let elsewhere = || Json(metadata("https://other.example")).into_response();
     assert!(matches!(failure(elsewhere).await, ProviderError::OtherIssuer { .. }));
+}
+
+#[tokio::test]
+async fn a_provider_is_reached_by_the_proxy_unless_it_is_excepted() {
+    let _ = rustls::crypto::ring::default_provider().install_default();
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let port = listener.local_addr().unwrap().port();
+    // Closes each connection, so that the sign-in fails after the proxy was asked.
+    tokio::spawn(async move { while listener.accept().await.is_ok() {} });
+    for (except, asked) in [("", true), ("accounts.invalid", false), (".invalid", false)] {
+        let proxy = TestProxy::start(port).await;
+        let settings = ProviderSettings {
+            issuer: "https://accounts.invalid".into(),
+            name: "Accounts".into(),
+            client_id: "relay".into(),
+            client_secret_file: "/nowhere".into(),
+        };
+        let issuer = "https://relay.example".parse().unwrap();
+        let provider = Provider::new(settings, &issuer, Some(&proxy.settings(except))).unwrap();
+        assert!(provider.start(0).await.is_err());
+        let expected = asked.then(|| "CONNECT accounts.invalid:443 HTTP/1.1".to_owned());
+        assert_eq!(proxy.requests(), Vec::from_iter(expected));
+    }
 }
