@@ -9,6 +9,7 @@ mod api_server;
 mod checks;
 mod cluster_controllers;
 mod expected_state;
+mod flaw;
 mod model_clock;
 mod model_process;
 mod model_relay;
@@ -19,6 +20,7 @@ use std::sync::Mutex;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use checks::Violation;
+use flaw::Flaw;
 use simulation::Simulation;
 
 /// Seeds of an ordinary run. `MSG2AGENT_SIM_SEEDS` sets another number.
@@ -30,11 +32,11 @@ struct Run {
     events: Vec<String>,
 }
 
-fn run(seed: u64) -> Run {
+fn run(seed: u64, flaw: Option<Flaw>) -> Run {
     let runtime =
         tokio::runtime::Builder::new_current_thread().enable_time().start_paused(true).build().unwrap();
     runtime.block_on(async {
-        let mut simulation = Simulation::new(seed);
+        let mut simulation = Simulation::new(seed, flaw);
         simulation.run().await;
         Run { seed, violations: simulation.violations, events: simulation.events }
     })
@@ -52,7 +54,7 @@ fn run_all(seeds: std::ops::Range<u64>) -> Vec<Run> {
                     if seed >= seeds.end {
                         return;
                     }
-                    let run = run(seed);
+                    let run = run(seed, None);
                     if !run.violations.is_empty() {
                         failed.lock().unwrap().push(run);
                     }
@@ -81,4 +83,27 @@ fn invariants_hold_in_every_seed() {
         }
     }
     assert!(failed.is_empty(), "{} of {count} seeds failed", failed.len());
+}
+
+/// Seeds within which every flaw has to be found.
+const FLAW_SEEDS: u64 = 100;
+
+#[test]
+fn every_planted_flaw_is_found() {
+    let missed: Vec<String> = std::thread::scope(|scope| {
+        let searches: Vec<_> = Flaw::ALL.into_iter().map(|flaw| scope.spawn(move || search(flaw))).collect();
+        searches.into_iter().filter_map(|search| search.join().unwrap().err()).collect()
+    });
+    assert!(missed.is_empty(), "{missed:#?}");
+}
+
+/// Returns the first seed that finds the flaw.
+fn search(flaw: Flaw) -> Result<u64, String> {
+    let is_found = |seed: &u64| {
+        let violations = run(*seed, Some(flaw)).violations;
+        violations.iter().any(|violation| flaw.breaks().contains(&violation.invariant))
+    };
+    let found = (0..FLAW_SEEDS).find(is_found).ok_or_else(|| format!("{flaw:?} was not found"))?;
+    println!("{flaw:?} is found as {:?} by seed {found}", flaw.breaks());
+    Ok(found)
 }

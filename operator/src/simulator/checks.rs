@@ -206,8 +206,20 @@ pub(crate) fn first_difference(change: &Change) -> String {
     let (Some(before), Some(after)) = (&change.before, &change.after) else {
         return "created or deleted".into();
     };
-    let mut path = Vec::new();
-    differing(before, after, &mut path).unwrap_or_else(|| "nothing".into())
+    let (before, after) = (by_type(before), by_type(after));
+    differing(&before, &after, &mut Vec::new()).unwrap_or_else(|| "nothing".into())
+}
+
+/// The object with its conditions by their type, so that they are compared one by one.
+fn by_type(object: &Value) -> Value {
+    let mut object = object.clone();
+    if let Some(conditions) = object["status"]["conditions"].as_array().cloned() {
+        let named = conditions
+            .into_iter()
+            .map(|condition| (condition["type"].as_str().unwrap().to_owned(), condition));
+        object["status"]["conditions"] = Value::Object(named.collect());
+    }
+    object
 }
 
 fn differing(before: &Value, after: &Value, path: &mut Vec<String>) -> Option<String> {

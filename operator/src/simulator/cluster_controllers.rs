@@ -103,7 +103,9 @@ impl ClusterControllers {
             "observedGeneration": workload["metadata"]["generation"], "replicas": 1, "readyReplicas": ready,
             "availableReplicas": ready, "updatedReplicas": updated, "currentReplicas": updated,
         });
-        store.edit(id, true, MANAGER, |workload| workload["status"] = status).unwrap();
+        if workload["status"] != status {
+            store.edit(id, true, MANAGER, |workload| workload["status"] = status).unwrap();
+        }
         if id.kind.kind == "StatefulSet" {
             bind_claims(store, id, workload);
         }
@@ -194,7 +196,10 @@ fn publish_slice(store: &mut ObjectStore, relay: &NamespacedName, pod: &ModelPod
     let endpoints =
         json!([{"addresses": [pod.address.to_string()], "conditions": {"ready": pod.is_ready()}}]);
     let id = ObjectId::new(ModelKind::named("EndpointSlice"), &relay.namespace, &format!("{service}-abcde"));
-    if store.find(&id).is_some() {
+    if let Some(slice) = store.find(&id) {
+        if slice["metadata"]["labels"] == labels && slice["endpoints"] == endpoints {
+            return;
+        }
         let edit = |slice: &mut Value| {
             slice["metadata"]["labels"] = labels;
             slice["endpoints"] = endpoints;

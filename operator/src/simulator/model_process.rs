@@ -7,6 +7,7 @@ use kube::Client;
 use tower::{Layer as _, ServiceExt as _};
 
 use super::api_server::ApiServer;
+use super::flaw::Flaw;
 use super::model_clock::ModelClock;
 use super::model_relay::{ModelRelayApi, ModelRelays};
 use super::network::{FaultRates, ModelNetwork};
@@ -34,8 +35,14 @@ pub(crate) struct ModelProcess {
 }
 
 impl ModelProcess {
-    pub(crate) fn start(cluster: &ModelCluster, name: String, seed: u64, rates: FaultRates) -> Self {
-        let network = ModelNetwork::new(seed, rates);
+    pub(crate) fn start(
+        cluster: &ModelCluster,
+        name: String,
+        seed: u64,
+        rates: FaultRates,
+        flaw: Option<Flaw>,
+    ) -> Self {
+        let network = ModelNetwork::new(&name, seed, rates, flaw);
         let metrics = Metrics::register(&prometheus::Registry::new()).unwrap();
         let fence = WriteFence::default();
         let layer = WriteFenceLayer { fence: fence.clone(), metrics: metrics.clone() };

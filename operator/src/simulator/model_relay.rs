@@ -17,7 +17,7 @@ mod relay_volume;
 mod views;
 
 pub(crate) use model_relay_api::ModelRelayApi;
-pub(crate) use relay_volume::{AgentRecord, RelayVolume, WriteKind};
+pub(crate) use relay_volume::{RelayVolume, WriteKind};
 
 use crate::object_key::NamespacedName;
 use crate::relay_api::Writer;
@@ -25,11 +25,9 @@ use crate::relay_api::Writer;
 /// One write that a relay applied.
 #[derive(Debug, Clone)]
 pub(crate) struct AppliedWrite {
-    pub(crate) at: Instant,
     pub(crate) relay: NamespacedName,
     pub(crate) path: String,
     pub(crate) writer: Writer,
-    pub(crate) kind: WriteKind,
     /// The owner of the entry before.
     pub(crate) before: Option<Owner>,
     pub(crate) is_change: bool,
@@ -100,6 +98,10 @@ impl RelayState {
         }
     }
 
+    fn owner_at(&self, relay: &NamespacedName, path: &str) -> Option<Owner> {
+        self.volume_of(relay)?.owner_at(path)
+    }
+
     fn version(&self, relay: &ModelRelay) -> Version {
         let volume = &self.volumes[&relay.claim];
         let known = [
@@ -134,11 +136,9 @@ impl RelayState {
         match result {
             Ok(()) => {
                 let write = AppliedWrite {
-                    at: Instant::now(),
                     relay: relay.clone(),
                     path: path.to_owned(),
                     writer: writer.clone(),
-                    kind,
                     before,
                     is_change,
                 };

@@ -12,6 +12,8 @@ use rand::{RngExt, SeedableRng};
 use tokio::sync::watch;
 use tokio::time::Instant;
 
+use super::flaw::Flaw;
+
 /// How often which fault happens, in thousandths of the requests.
 #[derive(Debug, Clone, Copy, Default)]
 pub(crate) struct FaultRates {
@@ -46,6 +48,15 @@ pub(crate) struct RequestPlan {
     pub(crate) fate: RequestFate,
 }
 
+/// A write that arrived at the API server.
+#[derive(Debug, Clone)]
+pub(crate) struct ArrivedWrite {
+    at: Instant,
+    pub(crate) summary: String,
+    /// Whether the process held the lease at that moment.
+    pub(crate) is_leader: bool,
+}
+
 #[derive(Debug)]
 struct NetworkState {
     rng: StdRng,
@@ -60,18 +71,21 @@ struct NetworkState {
     /// Cuts the network after this many further writes.
     writes_until_cut: Option<u32>,
     /// Every write that arrived.
-    writes: Vec<(Instant, String)>,
+    writes: Vec<ArrivedWrite>,
 }
 
 /// Cheap to clone. Clones share the state.
 #[derive(Debug, Clone)]
 pub(crate) struct ModelNetwork {
+    /// The process that it connects.
+    name: Arc<str>,
+    flaw: Option<Flaw>,
     state: Arc<Mutex<NetworkState>>,
     changed: watch::Sender<()>,
 }
 
 impl ModelNetwork {
-    pub(crate) fn new(seed: u64, rates: FaultRates) -> Self {
+    pub(crate) fn new(name: &str, seed: u64, rates: FaultRates, flaw: Option<Flaw>) -> Self {
         let state = NetworkState {
             rng: StdRng::seed_from_u64(seed),
             rates,
@@ -82,12 +96,26 @@ impl ModelNetwork {
             writes_until_cut: None,
             writes: Vec::new(),
         };
-        Self { state: Arc::new(Mutex::new(state)), changed: watch::Sender::new(()) }
+        let state = Arc::new(Mutex::new(state));
+        Self { name: name.into(), flaw, state, changed: watch::Sender::new(()) }
     }
 
     /// Without faults.
     pub(crate) fn perfect() -> Self {
-        Self::new(0, FaultRates::default())
+        Self::new("test", 0, FaultRates::default(), None)
+    }
+
+    pub(crate) fn name(&self) -> &str {
+        &self.name
+    }
+
+    pub(crate) fn flaw(&self) -> Option<Flaw> {
+        self.flaw
+    }
+
+    /// Draws whether something happens this time.
+    pub(crate) fn happens(&self, thousandths: u32) -> bool {
+        self.with(|state| state.happens(thousandths))
     }
 
     fn with<T>(&self, work: impl FnOnce(&mut NetworkState) -> T) -> T {
@@ -143,7 +171,7 @@ impl ModelNetwork {
 
     /// Draws whether a watch that has just delivered ends now.
     pub(crate) fn ends_watch(&self) -> bool {
-        self.with(|state| state.rng.random_range(0..1000) < state.rates.watch_ended)
+        self.with(|state| state.happens(state.rates.watch_ended))
     }
 
     /// Ends every watch. The client resumes it.
@@ -162,9 +190,9 @@ impl ModelNetwork {
     }
 
     /// Notes a write that arrived.
-    pub(crate) fn record_write(&self, summary: String) {
+    pub(crate) fn record_write(&self, summary: String, is_leader: bool) {
         self.set(|state| {
-            state.writes.push((Instant::now(), summary));
+            state.writes.push(ArrivedWrite { at: Instant::now(), summary, is_leader });
             if let Some(left) = &mut state.writes_until_cut {
                 *left = left.saturating_sub(1);
                 state.is_cut |= *left == 0;
@@ -172,10 +200,13 @@ impl ModelNetwork {
         });
     }
 
+    pub(crate) fn all_writes(&self) -> Vec<ArrivedWrite> {
+        self.with(|state| state.writes.clone())
+    }
+
     /// The writes since `begin`.
-    pub(crate) fn writes_since(&self, begin: Instant) -> Vec<String> {
-        let is_later = |(at, _): &&(Instant, String)| *at >= begin;
-        self.with(|state| state.writes.iter().filter(is_later).map(|(_, summary)| summary.clone()).collect())
+    pub(crate) fn writes_since(&self, begin: Instant) -> Vec<ArrivedWrite> {
+        self.with(|state| state.writes.iter().filter(|write| write.at >= begin).cloned().collect())
     }
 }
 

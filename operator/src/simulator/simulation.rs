@@ -11,10 +11,11 @@ use super::api_server::ApiServer;
 use super::checks::{self, Violation};
 use super::cluster_controllers::ClusterControllers;
 use super::expected_state::{Claim, ExpectedState};
+use super::flaw::Flaw;
 use super::model_clock::ModelClock;
 use super::model_process::{ModelCluster, ModelProcess};
 use super::model_relay::{ModelRelays, RelayVolume};
-use super::network::FaultRates;
+use super::network::{FaultRates, ModelNetwork};
 use crate::object_key::NamespacedName;
 
 mod faults;
@@ -28,11 +29,14 @@ const PROCESSES_MAX: usize = 2;
 
 pub(crate) struct Simulation {
     pub(crate) seed: u64,
+    flaw: Option<Flaw>,
     rng: StdRng,
     pub(crate) cluster: ModelCluster,
     controllers: ClusterControllers,
     processes: Vec<ModelProcess>,
     started: u64,
+    /// The networks of processes that ended.
+    pub(crate) former: Vec<ModelNetwork>,
     rates: FaultRates,
     /// Earlier states of volumes, to restore.
     snapshots: BTreeMap<String, RelayVolume>,
@@ -46,7 +50,7 @@ pub(crate) struct Simulation {
 }
 
 impl Simulation {
-    pub(crate) fn new(seed: u64) -> Self {
+    pub(crate) fn new(seed: u64, flaw: Option<Flaw>) -> Self {
         let clock = ModelClock::start();
         let (server, relays) = (ApiServer::new(clock.clone()), ModelRelays::default());
         let mut rng = StdRng::seed_from_u64(seed);
@@ -58,11 +62,13 @@ impl Simulation {
         };
         Self {
             seed,
+            flaw,
             rng,
             controllers: ClusterControllers::new(server.clone(), relays.clone()),
             cluster: ModelCluster { server, relays, clock },
             processes: Vec::new(),
             started: 0,
+            former: Vec::new(),
             rates,
             snapshots: BTreeMap::new(),
             claims: BTreeSet::new(),
@@ -134,7 +140,14 @@ impl Simulation {
         let name = format!("operator-{}", self.started);
         self.note(format!("{name} starts"));
         let seed = self.seed.wrapping_mul(1_000) + self.started;
-        self.processes.push(ModelProcess::start(&self.cluster, name, seed, self.rates));
+        self.processes.push(ModelProcess::start(&self.cluster, name, seed, self.rates, self.flaw));
+    }
+
+    /// Kills a process, and keeps what it wrote for the checks.
+    pub(super) fn bury(&mut self, process: ModelProcess) {
+        process.kill();
+        self.note(format!("{} died", process.name));
+        self.former.push(process.network);
     }
 
     /// Removes processes whose network was cut by a fault, and keeps at least one alive.
@@ -143,12 +156,16 @@ impl Simulation {
             std::mem::take(&mut self.processes).into_iter().partition(|process| process.network.is_cut());
         self.processes = alive;
         for process in dead {
-            process.kill();
-            self.note(format!("{} died", process.name));
+            self.bury(process);
         }
         if self.processes.is_empty() {
             self.start_process();
         }
+    }
+
+    /// The networks of all processes of the run.
+    pub(crate) fn networks(&self) -> impl Iterator<Item = &ModelNetwork> {
+        self.former.iter().chain(self.processes.iter().map(|process| &process.network))
     }
 
     fn random<T: Clone>(&mut self, items: &[T]) -> Option<T> {

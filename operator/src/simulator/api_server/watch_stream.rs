@@ -15,6 +15,7 @@ use super::label_selector::LabelSelector;
 use super::model_kind::ModelKind;
 use super::object_store::Change;
 use super::{ApiServer, partial};
+use crate::simulator::flaw::Flaw;
 use crate::simulator::network::ModelNetwork;
 
 /// Interval between two bookmarks of an idle watch.
@@ -148,6 +149,7 @@ impl WatchState {
         let (kind, object) = match (selected(&change.before), selected(&change.after)) {
             (None, Some(after)) => ("ADDED", after),
             (Some(_), Some(after)) => ("MODIFIED", after),
+            (Some(_), None) if self.network.flaw() == Some(Flaw::ForgottenDeletion) => return None,
             (Some(before), None) => ("DELETED", before),
             (None, None) => return None,
         };

@@ -21,7 +21,16 @@ pub(crate) fn check_history(simulation: &mut Simulation) {
     {
         found.extend(lost_members(change).map(|what| ("secret members", what)));
         found.extend(replaced_key(change).map(|what| ("keys", what)));
+        found.extend(overwritten(change).map(|what| ("foreign secrets", what)));
     }
+    let late = simulation.networks().flat_map(|network| {
+        let writes = network.all_writes().into_iter().filter(|write| !write.is_leader);
+        writes.map(|write| format!("{}: {}", network.name(), write.summary))
+    });
+    found.extend(late.map(|what| ("fencing", what)));
+    let applied = simulation.cluster.relays.with(|state| state.applied.clone());
+    let without_term = applied.iter().filter(|write| write.writer.term.is_none());
+    found.extend(without_term.map(|write| ("terms", format!("{} was written without a term", write.path))));
     found.extend(foreign_writes(simulation).into_iter().map(|what| ("owners", what)));
     for (invariant, what) in found {
         simulation.violation(invariant, what);
@@ -47,6 +56,13 @@ fn replaced_key(change: &Change) -> Option<String> {
     let is_fixed =
         [crds::label::SECRET_IDENTITY, crds::label::SECRET_CA, crds::label::SECRET_ADMIN].contains(&kind);
     (is_fixed && before["data"] != after["data"]).then(|| format!("{} got another content", change.id))
+}
+
+/// A Secret that a user created is not the operator's, whatever its name.
+fn overwritten(change: &Change) -> Option<String> {
+    let (before, after) = (change.before.as_ref()?, change.after.as_ref()?);
+    let is_foreign = before["metadata"]["labels"][crds::label::SECRET_KIND].is_null();
+    (is_foreign && before["data"] != after["data"]).then(|| format!("{} was overwritten", change.id))
 }
 
 /// Writes of objects to entries that they never could claim, and deletions of the entries of

@@ -17,6 +17,7 @@ use super::relay_volume::WriteKind;
 use super::{ModelRelays, RelayState};
 use crate::object_key::NamespacedName;
 use crate::relay_api::{RelayApi, RelayError, Target, Writer};
+use crate::simulator::flaw::Flaw;
 use crate::simulator::network::{ModelNetwork, RequestFate};
 
 /// As the timeout of the real client.
@@ -151,8 +152,25 @@ impl RelayApi for ModelRelayApi {
         writer: &'a Writer,
         body: serde_json::Value,
     ) -> BoxFuture<'a, Result<Applied, RelayError>> {
-        let (path, writer) = (path.to_owned(), writer.clone());
-        self.call(target, true, move |state, relay| state.write(relay, &path, &writer, WriteKind::Put(body)))
+        let (path, mut writer, mut body) = (path.to_owned(), writer.clone(), body);
+        let flaw = self.network.flaw();
+        if flaw == Some(Flaw::LostSuspension) && !body["suspended"].is_null() {
+            body["suspended"] = false.into();
+        }
+        if flaw == Some(Flaw::ForgottenTerm) {
+            writer.term = None;
+        }
+        let sent = self.call(target, true, move |state, relay| {
+            if flaw == Some(Flaw::IgnoredOwner) {
+                writer.former_owner = state.owner_at(relay, &path);
+                writer.if_owned = false;
+            }
+            state.write(relay, &path, &writer, WriteKind::Put(body))
+        });
+        if flaw == Some(Flaw::EarlyAcknowledgement) {
+            return async move { Ok(sent.await.unwrap_or(Applied::at(1))) }.boxed();
+        }
+        sent
     }
 
     fn delete<'a>(
@@ -174,8 +192,10 @@ impl RelayApi for ModelRelayApi {
         after: Option<&'a str>,
     ) -> BoxFuture<'a, Result<Page<TenantView>, RelayError>> {
         let after = after.map(str::to_owned);
+        let is_short = self.network.flaw() == Some(Flaw::ShortListing);
         self.call(target, false, move |state, relay| {
-            Ok(state.volume_of(relay).unwrap().tenant_page(after.as_deref()))
+            let page = state.volume_of(relay).unwrap().tenant_page(after.as_deref());
+            Ok(if is_short { Page { next: None, ..page } } else { page })
         })
     }
 
@@ -186,10 +206,16 @@ impl RelayApi for ModelRelayApi {
         after: Option<&'a str>,
     ) -> BoxFuture<'a, Result<Page<AgentView>, RelayError>> {
         let (tenant, after) = (tenant.clone(), after.map(str::to_owned));
+        let is_short = self.network.flaw() == Some(Flaw::ShortListing);
         self.call(target, false, move |state, relay| {
             let domain = &state.relays[relay].domain;
             let page = state.volume_of(relay).unwrap().agent_page(domain, &tenant, after.as_deref());
-            page.ok_or(Reason::NotFound)
+            let page = page.ok_or(Reason::NotFound)?;
+            Ok(if is_short {
+                Page { items: page.items.into_iter().take(1).collect(), next: None }
+            } else {
+                page
+            })
         })
     }
 

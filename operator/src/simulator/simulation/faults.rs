@@ -41,7 +41,9 @@ impl Simulation {
         let process = self.rng.random_range(0..self.processes.len());
         if self.rng.random_bool(0.3) {
             self.note(format!("{} is terminated", self.processes[process].name));
-            self.processes.remove(process).terminate();
+            let process = self.processes.remove(process);
+            process.terminate();
+            self.former.push(process.network);
         } else {
             self.processes[process].network.cut();
         }

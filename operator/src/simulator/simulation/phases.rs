@@ -60,6 +60,7 @@ impl Simulation {
     pub(super) async fn settle(&mut self) {
         self.note("all faults end");
         self.mend_images();
+        self.remove_foreign_secrets();
         self.snapshots.clear();
         for process in &self.processes {
             process.network.heal();
@@ -81,7 +82,7 @@ impl Simulation {
         let begun = Instant::now();
         let mut is_revoked = false;
         loop {
-            self.pass(Duration::from_secs(2)).await;
+            self.pass(Duration::from_secs(5)).await;
             let late = checks::admitted_in_error(self);
             if !is_revoked && !late.is_empty() && begun.elapsed() > REVOCATION_TIMEOUT {
                 self.violation("revocation", late.join("; "));
@@ -107,10 +108,12 @@ impl Simulation {
         let begun = Instant::now();
         let relay_writes = self.cluster.relays.with(|state| state.applied.len());
         self.pass_quietly(IDLE_TTL).await;
-        let writes: Vec<String> =
-            self.processes.iter().flat_map(|process| process.network.writes_since(begun)).collect();
+        let writes: Vec<_> = self.networks().flat_map(|network| network.writes_since(begun)).collect();
         if !writes.is_empty() {
-            self.violation("idle", format!("{} writes to the API server, first {}", writes.len(), writes[0]));
+            self.violation(
+                "idle",
+                format!("{} writes to the API server, first {}", writes.len(), writes[0].summary),
+            );
         }
         let applied = self.cluster.relays.with(|state| state.applied[relay_writes..].to_vec());
         if let Some(write) = applied.first() {
@@ -159,7 +162,7 @@ impl Simulation {
         }
         let revision = self.cluster.server.with(|store| store.revision());
         for process in std::mem::take(&mut self.processes) {
-            process.kill();
+            self.bury(process);
         }
         self.start_process();
         // The lease of the former leader has to expire.

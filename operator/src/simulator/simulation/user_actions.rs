@@ -25,7 +25,7 @@ const CHILD_KINDS: [&str; 7] = [
 
 impl Simulation {
     pub(super) fn act(&mut self) {
-        match self.rng.random_range(0..22) {
+        match self.rng.random_range(0..24) {
             0..=2 => self.create_agent(),
             3 | 4 => self.delete_agent(),
             5 | 6 => self.toggle_suspension("Agent"),
@@ -41,6 +41,8 @@ impl Simulation {
             18 => self.edit_child(),
             19 => self.apply_orphaned_agent(),
             20 => self.break_image(),
+            21 => self.occupy_secret_name(),
+            22 => self.delete_credentials(),
             _ => self.forge_finalizer(),
         }
     }
@@ -212,7 +214,9 @@ impl Simulation {
         let Some(id) = self.random(&self.children()) else { return };
         self.edit(&id, "an edit by hand", |child| match child["kind"].as_str().unwrap() {
             "Service" => child["spec"]["ports"] = json!([{"name": "edited", "port": 1}]),
-            "ConfigMap" => child["data"] = json!({"edited": "by hand"}),
+            "ConfigMap" => {
+                child["data"].as_object_mut().unwrap().values_mut().for_each(|text| *text = "edited".into())
+            }
             "NetworkPolicy" => child["spec"]["ingress"] = json!([]),
             "StatefulSet" | "Deployment" => child["spec"]["replicas"] = 0.into(),
             "PodDisruptionBudget" => child["spec"]["maxUnavailable"] = 9.into(),
@@ -226,6 +230,39 @@ impl Simulation {
         let Some(found) = self.find(&id) else { return };
         self.delete(&id, "Orphan");
         self.create("Agent", &id.namespace, json!({"metadata": {"name": id.name}, "spec": found["spec"]}));
+    }
+
+    /// Creates a Secret under a name that the operator would choose.
+    fn occupy_secret_name(&mut self) {
+        let team = TEAMS[self.rng.random_range(0..TEAMS.len())];
+        let agent = AGENT_NAMES[self.rng.random_range(0..AGENT_NAMES.len())];
+        let name = if self.rng.random_bool(0.5) {
+            crds::name::agent_credentials(agent)
+        } else {
+            crds::name::agent_identity(agent)
+        };
+        self.create("Secret", team, json!({"metadata": {"name": name}, "data": {"mine": "bWluZQ=="}}));
+    }
+
+    /// Deletes the Secrets that users created.
+    pub(super) fn remove_foreign_secrets(&mut self) {
+        for id in self.ids("Secret") {
+            if self.find(&id).is_some_and(|found| !found["data"]["mine"].is_null()) {
+                self.delete(&id, "Background");
+            }
+        }
+    }
+
+    /// Deletes the Secret with an agent's key. The operator issues a new one.
+    fn delete_credentials(&mut self) {
+        let secrets = self.ids("Secret").into_iter();
+        let is_ours = |secret: &Value| {
+            secret["metadata"]["labels"][crds::label::SECRET_KIND] == crds::label::SECRET_CREDENTIALS
+        };
+        let credentials: Vec<_> =
+            secrets.filter(|id| self.find(id).is_some_and(|found| is_ours(&found))).collect();
+        let Some(id) = self.random(&credentials) else { return };
+        self.delete(&id, "Background");
     }
 
     /// Sets an image that cannot be pulled, or puts it right.
