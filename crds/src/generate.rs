@@ -5,6 +5,8 @@
 
 use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomResourceDefinition;
 
+use crate::{SCHEMA_ANNOTATION, SCHEMA_VERSION};
+
 const KEEP: &str = "    {{- if .Values.keep }}\n    helm.sh/resource-policy: keep\n    {{- end }}\n";
 const LABELS: &str = "  labels:\n    app.kubernetes.io/part-of: msg2agent\n    \
                       app.kubernetes.io/managed-by: {{ .Release.Service | quote }}\n";
@@ -27,8 +29,7 @@ fn template(crd: &CustomResourceDefinition) -> Result<String, serde_yaml_ng::Err
     let spec = escape(&indent(&serde_yaml_ng::to_string(&crd.spec)?));
     Ok(format!(
         "{HEADER}apiVersion: apiextensions.k8s.io/v1\nkind: CustomResourceDefinition\nmetadata:\n  name: {name}\n{LABELS}  \
-         annotations:\n    msg2agent.xyz/schema: {}\n{KEEP}spec:\n{spec}",
-        env!("CARGO_PKG_VERSION")
+         annotations:\n    {SCHEMA_ANNOTATION}: {SCHEMA_VERSION}\n{KEEP}spec:\n{spec}"
     ))
 }
 

@@ -54,6 +54,9 @@ pub const DID: &str = "msg2agent.xyz/did";
 /// On Secrets of a Relay: the relay's domain. With it the Secret can be adopted.
 pub const RELAY_DOMAIN: &str = "msg2agent.xyz/relay-domain";
 
+/// On credentials Secrets: the requested rotation that the staged key was made for.
+pub const STAGED_ROTATION: &str = "msg2agent.xyz/staged-rotation";
+
 /// On invitation Secrets: when the code expires, in Unix seconds.
 pub const NOT_AFTER: &str = "msg2agent.xyz/not-after";
 /// The Tenant that owns an object.

@@ -51,6 +51,10 @@ pub use volume::Volume;
 pub const GROUP: &str = "msg2agent.xyz";
 /// The only version, which is served and stored.
 pub const VERSION: &str = "v1alpha1";
+/// The annotation of a definition with the version of the release that wrote it.
+pub const SCHEMA_ANNOTATION: &str = "msg2agent.xyz/schema";
+/// The value of [`SCHEMA_ANNOTATION`] for the definitions of this release.
+pub const SCHEMA_VERSION: &str = env!("CARGO_PKG_VERSION");
 
 /// The definitions of all kinds, in the order in which people create the objects.
 #[must_use]

@@ -7,7 +7,7 @@ pub mod built_in;
 mod cache;
 mod certificates;
 mod cgroup;
-mod component;
+pub(crate) mod component;
 pub mod component_config;
 pub mod folder;
 pub mod go_program;
@@ -191,9 +191,9 @@ fn start(folder: &ClusterFolder, request: &ClusterRequest) -> anyhow::Result<Rec
             kind::up(folder, &name)?;
             Ok(Record::Kind { name })
         }
-        ClusterRequest::BuiltIn => {
+        ClusterRequest::BuiltIn { etcd_fsync } => {
             eprintln!("starting the built-in cluster");
-            built_in::up(folder)
+            built_in::up(folder, *etcd_fsync)
         }
     }
 }
@@ -201,7 +201,7 @@ fn start(folder: &ClusterFolder, request: &ClusterRequest) -> anyhow::Result<Rec
 /// Ends the recorded cluster. One that has ended already is no error.
 fn end(record: &Record) -> anyhow::Result<()> {
     match record {
-        Record::BuiltIn { first, network, forwarder } => built_in::down(*first, *network, *forwarder),
+        Record::BuiltIn { first, network, forwarder, .. } => built_in::down(*first, *network, *forwarder),
         Record::Kind { name } => kind::down(name),
         Record::Existing { .. } => Ok(()),
     }

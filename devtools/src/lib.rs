@@ -15,6 +15,7 @@ pub mod load;
 pub mod mcp_load;
 pub mod npm;
 pub mod opbench;
+pub mod pod_process;
 pub mod process;
 pub mod programs;
 pub mod relay_process;

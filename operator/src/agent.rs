@@ -19,23 +19,28 @@ use crate::object_key::{Kind, NamespacedName};
 use crate::observed::Observed;
 use crate::refusal::Refusal;
 use crate::relay_api::Writer;
+use crate::secret::Reading;
 use crate::teardown::{self, Deletion, Outcome};
 use crate::tenant::acceptance;
-use crate::{finalizer, status_writer};
+use crate::{certificate, finalizer, status_writer};
 
 mod admin_spec;
 mod agent_status;
 mod credentials;
+mod credentials_secret;
 #[cfg(test)]
 mod fixtures;
 mod identity;
 mod key_rotation;
 mod labels;
 mod mcp;
+mod public_host;
 mod resolve;
 pub mod urls;
 
-use agent_status::AgentObservation;
+use agent_status::{AgentObservation, SecretObstacle};
+use credentials::ConvergedCredentials;
+use identity::RootKey;
 use resolve::{AgentSnapshot, ResolvedAgent};
 
 /// Interval between two attempts while the relay does not answer. Its return is noticed earlier, by
@@ -128,19 +133,18 @@ fn relay_path(tenant: &Tenant, agent: &Agent) -> Option<String> {
 /// Creates everything that an accepted Agent has. A failed MCP endpoint is reported and does not
 /// block the keys.
 async fn provision(context: &Context, agent: &Agent, resolved: &ResolvedAgent) -> Result<Option<Duration>> {
-    finalizer::add(&context.client, agent, label::REVOCATION).await?;
-    let root_key = match identity::ensure_root_key(context, agent, resolved).await {
-        Ok(root_key) => root_key,
-        Err(error) => return report_blocked(context, agent, resolved, error).await,
-    };
-    let credentials = match credentials::converge(context, agent, resolved, &root_key).await {
-        Ok(credentials) => credentials,
+    let (root_key, credentials) = match converge_secrets(context, agent, resolved).await {
+        Ok(converged) => converged,
         Err(error) => return report_blocked(context, agent, resolved, error).await,
     };
     let mcp = mcp::converge(context, agent, resolved, credentials.keys.active.is_some()).await;
+    let access = context.relay_replicas.access(&resolved.relay);
     let observed = AgentObservation {
         keys: credentials.summary(),
         programming: credentials.programming.clone(),
+        root_key: credentials.identity_is_stored.then(|| root_key.public()),
+        identity_is_lost: root_key.is_lost(),
+        ca_fingerprint: access.and_then(|access| certificate::fingerprint(&access.authorities)),
         mcp_is_available: agent.spec.mcp.enabled.then(|| mcp::is_available(context, agent)),
         obstacle: mcp.as_ref().err().map(|error| error_chain(error)),
     };
@@ -156,6 +160,39 @@ async fn provision(context: &Context, agent: &Agent, resolved: &ResolvedAgent) -
     Ok(Some(interval.min(renewal).min(expiry)))
 }
 
+/// Brings both Secrets and the relay to the same state.
+///
+/// For an Agent without a status, what the watch says of its Secrets is enough. If one exists
+/// nevertheless, they are read.
+async fn converge_secrets(
+    context: &Context,
+    agent: &Agent,
+    resolved: &ResolvedAgent,
+) -> Result<(RootKey, ConvergedCredentials)> {
+    let reading = if agent.status.is_none() { Reading::TrustWatch } else { Reading::Always };
+    match attempt_secrets(context, agent, resolved, reading).await {
+        Err(error) if reading == Reading::TrustWatch && error.is_already_there() => {
+            attempt_secrets(context, agent, resolved, Reading::Always).await
+        }
+        converged => converged,
+    }
+}
+
+async fn attempt_secrets(
+    context: &Context,
+    agent: &Agent,
+    resolved: &ResolvedAgent,
+    reading: Reading,
+) -> Result<(RootKey, ConvergedCredentials)> {
+    let (root_key, stored) = futures::join!(
+        identity::find(context, agent, resolved, reading),
+        credentials::find(context, agent, resolved, reading)
+    );
+    let root_key = root_key?;
+    let converged = credentials::converge(context, agent, resolved, &root_key, stored?).await?;
+    Ok((root_key, converged))
+}
+
 /// Reports why the identity or the credentials are not in place, for example because a Secret of
 /// that name has another owner. A conflict is only retried.
 async fn report_blocked(
@@ -164,9 +201,9 @@ async fn report_blocked(
     resolved: &ResolvedAgent,
     error: Error,
 ) -> Result<Option<Duration>> {
-    let is_name_taken = matches!(error, Error::NameTaken { .. });
     if error.category() != Category::Conflict {
-        let next = agent_status::blocked(agent, resolved, &error_chain(&error), is_name_taken, context.now());
+        let obstacle = SecretObstacle::from_error(&error);
+        let next = agent_status::blocked(agent, resolved, &error_chain(&error), obstacle, context.now());
         status_writer::report(context, agent, &next).await?;
     }
     Err(error)

@@ -10,6 +10,7 @@ use rcgen::{
     BasicConstraints, CertificateParams, DistinguishedName, DnType, ExtendedKeyUsagePurpose, IsCa, Issuer,
     KeyPair, KeyUsagePurpose, SanType, SerialNumber,
 };
+use sha2::{Digest as _, Sha256};
 use x509_parser::extensions::{GeneralName, ParsedExtension};
 use x509_parser::prelude::{FromDer as _, X509Certificate};
 use zeroize::Zeroizing;
@@ -153,6 +154,14 @@ pub fn parse(pem: &str) -> Option<CertificateInfo> {
         }
     }
     Some(info)
+}
+
+/// The SHA-256 of the first certificate of a PEM text, in lower-case hex digits. `None` if it is
+/// malformed.
+#[must_use]
+pub fn fingerprint(pem: &str) -> Option<String> {
+    let (_, pem) = x509_parser::pem::parse_x509_pem(pem.as_bytes()).ok()?;
+    Some(Sha256::digest(&pem.contents).iter().map(|byte| format!("{byte:02x}")).collect())
 }
 
 fn host(name: &GeneralName<'_>) -> Option<String> {

@@ -1,4 +1,5 @@
 //! The commands of the binary.
 
 pub mod check;
+pub mod release_finalizers;
 pub mod run;

@@ -3,10 +3,13 @@
 
 use crds::condition::{Condition, Reason, Type};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
+use kube::Resource;
 use serde::Serialize;
 
 /// A kind with conditions in its status.
 pub trait HasConditions {
+    /// The name of the kind.
+    const KIND_NAME: &'static str;
     type Status: Serialize + PartialEq + Send + Sync;
 
     fn status(&self) -> Option<&Self::Status>;
@@ -16,6 +19,7 @@ pub trait HasConditions {
 macro_rules! has_conditions {
     ($($kind:ty => $status:ty;)*) => {$(
         impl HasConditions for $kind {
+            const KIND_NAME: &'static str = stringify!($kind);
             type Status = $status;
 
             fn status(&self) -> Option<&$status> {
@@ -65,6 +69,22 @@ impl ConditionStatus {
             Self::Unknown => "Unknown",
         }
     }
+}
+
+/// The draft of a condition in the object's status, if it is about the current generation.
+#[must_use]
+pub fn kept<K: HasConditions + Resource>(object: &K, about: Type) -> Option<Draft> {
+    let found = find(current(object), about)?;
+    if found.observed_generation != object.meta().generation {
+        return None;
+    }
+    let status = match found.status.as_str() {
+        "True" => ConditionStatus::True,
+        "False" => ConditionStatus::False,
+        _ => ConditionStatus::Unknown,
+    };
+    let reason = Reason::ALL.iter().find(|reason| reason.as_str() == found.reason)?;
+    Some(Draft { about, status, reason: *reason, message: found.message.clone() })
 }
 
 /// A condition without times.
@@ -162,12 +182,12 @@ pub fn ready(drafts: &[Draft], parts: &[(Type, Reason)]) -> Draft {
 }
 
 /// `Reconciling` or `Stalled` for an object that is not ready. Helm, Argo CD and Flux read them
-/// (kstatus).
+/// (kstatus). `stalled` is why somebody must change an object.
 #[must_use]
 pub fn progress(ready: &Draft, stalled: Option<&Draft>) -> Option<Draft> {
     match stalled {
         Some(cause) => Some(Draft::holds(Type::Stalled, cause.reason, cause.message.clone())),
-        None if !ready.is_true() && ready.reason != Reason::Suspended => {
+        None if !ready.is_true() => {
             Some(Draft::holds(Type::Reconciling, Reason::Progressing, ready.message.clone()))
         }
         None => None,
@@ -191,6 +211,24 @@ mod tests {
         assert_eq!((second[0].reason.as_str(), second[0].observed_generation), ("RelayUnavailable", Some(2)));
         let third = merge(&second, &[Draft::holds(Type::Ready, Reason::Ready, "c")], Some(2), at(30));
         assert_eq!(third[0].last_transition_time, Time(at(30)));
+    }
+
+    #[test]
+    fn a_condition_is_kept_only_for_the_generation_that_it_is_about() {
+        let agent = |generation: i64, reason: &str| -> crds::Agent {
+            serde_json::from_value(serde_json::json!({
+                "apiVersion": "msg2agent.xyz/v1alpha1", "kind": "Agent",
+                "metadata": {"name": "alice", "generation": generation}, "spec": {"tenantRef": {"name": "acme"}},
+                "status": {"conditions": [{"type": "Programmed", "status": "True", "reason": reason, "message": "m",
+                    "observedGeneration": 3, "lastTransitionTime": "2026-01-01T00:00:00Z"}]},
+            }))
+            .unwrap()
+        };
+        let expected = Draft::holds(Type::Programmed, Reason::Programmed, "m");
+        assert_eq!(kept(&agent(3, "Programmed"), Type::Programmed), Some(expected));
+        assert_eq!(kept(&agent(4, "Programmed"), Type::Programmed), None, "the spec has changed");
+        assert_eq!(kept(&agent(3, "OfAFormerVersion"), Type::Programmed), None);
+        assert_eq!(kept(&agent(3, "Programmed"), Type::Ready), None);
     }
 
     #[test]

@@ -13,6 +13,7 @@ use crate::metrics::Metrics;
 use crate::queue::Queue;
 use crate::relay_replicas::RelayReplicas;
 use crate::settings::Settings;
+use crate::status_writer::SentStatuses;
 use crate::teardown::FirstAttempts;
 
 /// What every reconcile gets. Cheap to clone.
@@ -29,6 +30,8 @@ pub struct Context {
     pub recorder: Recorder,
     pub metrics: Metrics,
     pub settings: Arc<Settings>,
+    /// The last status that was sent for each object.
+    pub sent_statuses: Arc<SentStatuses>,
     /// When deletions were first asked for.
     pub first_attempts: Arc<FirstAttempts>,
 }

@@ -36,6 +36,8 @@ impl Category {
 pub enum Error {
     #[error("failed to {attempt}")]
     Cluster { attempt: String, source: Box<kube::Error> },
+    #[error("failed to grow PersistentVolumeClaim {claim} to {size}")]
+    GrowVolume { claim: String, size: String, source: Box<kube::Error> },
     #[error("{kind} {name} exists and belongs to another owner; it is not changed")]
     NameTaken { kind: String, name: String },
     #[error("failed to write to the relay")]
@@ -48,6 +50,8 @@ pub enum Error {
     MakeSigningKey(#[source] ed25519_dalek::pkcs8::Error),
     #[error("failed to read the {what} in Secret {secret}")]
     SecretContent { what: &'static str, secret: String },
+    #[error("Secret {secret} contains the identity of {did}; it is not replaced")]
+    OtherIdentity { secret: String, did: String },
     #[error("failed to write the settings file of Relay {0}")]
     WriteSettings(String, #[source] toml::ser::Error),
     #[error("failed to write {0} as JSON")]
@@ -63,12 +67,19 @@ impl Error {
         move |source| Self::Cluster { attempt, source: Box::new(source) }
     }
 
+    /// Whether an object of that name exists already.
+    #[must_use]
+    pub fn is_already_there(&self) -> bool {
+        matches!(self, Self::Cluster { source, .. }
+            if matches!(&**source, kube::Error::Api(status) if status.reason == "AlreadyExists"))
+    }
+
     #[must_use]
     pub fn category(&self) -> Category {
         match self {
             Self::Cluster { source, .. } if is_conflict(source) => Category::Conflict,
-            Self::Cluster { .. } => Category::Cluster,
-            Self::NameTaken { .. } => Category::Terminal,
+            Self::Cluster { .. } | Self::GrowVolume { .. } => Category::Cluster,
+            Self::NameTaken { .. } | Self::OtherIdentity { .. } => Category::Terminal,
             Self::Relay(_) | Self::NoReplica(_) => Category::Relay,
             Self::Certificate(_)
             | Self::MakeSigningKey(_)

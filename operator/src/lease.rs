@@ -28,7 +28,8 @@ mod lease_action;
 
 pub use fence::{WriteFence, WriteFenceLayer};
 pub use leadership::Leadership;
-use lease_action::{LEASE_TTL, LeaseAction, ObservedRecord};
+pub use lease_action::LEASE_TTL;
+use lease_action::{LeaseAction, ObservedRecord};
 
 /// How long a holder may write after its last renewal. Shorter than `LEASE_TTL`, so that its last
 /// request ends before another replica starts.

@@ -1,7 +1,7 @@
 //! The operator's binary.
 
 use clap::Parser as _;
-use msg2agent_operator::commands::{check, run};
+use msg2agent_operator::commands::{check, release_finalizers, run};
 use msg2agent_operator::rbac;
 use msg2agent_operator::settings::{Command, Options};
 
@@ -10,6 +10,9 @@ fn main() -> anyhow::Result<()> {
     match options.command {
         Some(Command::Rbac) => print_rbac(),
         Some(Command::Check) => block_on(async { check::run(&options.settings.normalized()).await }),
+        Some(Command::ReleaseFinalizers) => {
+            block_on(async { release_finalizers::run(&options.settings.normalized()).await })
+        }
         None => block_on(run::run(options.settings.normalized())),
     }
 }

@@ -3,8 +3,10 @@
 
 use std::collections::BTreeMap;
 
+use crds::DeletionPolicy;
 use crds::label;
 use crds::volume::Volume as VolumeSpec;
+use k8s_openapi::api::apps::v1::StatefulSetPersistentVolumeClaimRetentionPolicy;
 use k8s_openapi::api::core::v1::{
     Capabilities, Container, ContainerPort, EnvVar, HTTPGetAction, KeyToPath, LocalObjectReference,
     PersistentVolumeClaim, PersistentVolumeClaimSpec, Probe, ResourceRequirements, SecretVolumeSource,
@@ -156,6 +158,19 @@ pub fn volume_claim(name: &str, volume: &VolumeSpec) -> PersistentVolumeClaim {
             ..PersistentVolumeClaimSpec::default()
         }),
         ..PersistentVolumeClaim::default()
+    }
+}
+
+/// What happens to the claims of a StatefulSet that is deleted.
+#[must_use]
+pub fn claim_retention(policy: DeletionPolicy) -> StatefulSetPersistentVolumeClaimRetentionPolicy {
+    let when_deleted = match policy {
+        DeletionPolicy::Retain => "Retain",
+        DeletionPolicy::Purge => "Delete",
+    };
+    StatefulSetPersistentVolumeClaimRetentionPolicy {
+        when_deleted: Some(when_deleted.into()),
+        when_scaled: Some("Retain".into()),
     }
 }
 

@@ -11,16 +11,28 @@ use crate::relay_replicas::Progress;
 /// The result of writing an object's content to its relay.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Programming {
+    /// No replica of the relay is there, or none was contacted since this process leads.
+    Unknown,
     Progress(Progress),
-    Failed { message: String, is_refusal: bool },
+    /// The entry at the relay belongs to somebody else.
+    OwnedByAnother {
+        message: String,
+    },
+    Failed {
+        message: String,
+        is_refusal: bool,
+    },
 }
 
 impl Programming {
     #[must_use]
     pub fn from_result(written: &Result<Observed<Progress>, RelayError>) -> Self {
         match written {
+            Ok(Observed::Unknown | Observed::Known(Progress { ready: 0, .. })) => Self::Unknown,
             Ok(Observed::Known(progress)) => Self::Progress(*progress),
-            Ok(Observed::Unknown) => Self::Progress(Progress { acknowledged: 0, ready: 0 }),
+            Err(error) if error.reason() == Some(protocol::Reason::OwnerConflict) => {
+                Self::OwnedByAnother { message: error_chain(error) }
+            }
             Err(error) => Self::Failed { message: error_chain(error), is_refusal: error.is_refusal() },
         }
     }
@@ -31,23 +43,28 @@ impl Programming {
         matches!(self, Self::Progress(progress) if progress.is_complete())
     }
 
-    /// The `Programmed` condition.
+    /// The `Programmed` condition. `former` is the one in the status, if it is about the current
+    /// generation. It stays while nothing newer is known.
     #[must_use]
-    pub fn draft(&self) -> Draft {
+    pub fn draft(&self, former: Option<Draft>) -> Draft {
         match self {
-            Self::Progress(Progress { ready: 0, .. }) => {
-                Draft::fails(Type::Programmed, Reason::RelayUnavailable, "no relay replica is ready")
-            }
+            Self::Unknown => former.unwrap_or_else(|| {
+                let message = "no replica of the relay was contacted yet";
+                Draft::unknown(Type::Programmed, Reason::RelayUnavailable, message)
+            }),
             Self::Progress(progress) if progress.is_complete() => Draft::holds(
                 Type::Programmed,
                 Reason::Programmed,
                 "every ready relay replica enforces the current content",
             ),
-            Self::Progress(Progress { acknowledged, ready }) => Draft::fails(
+            Self::Progress(Progress { acknowledged, ready, .. }) => Draft::fails(
                 Type::Programmed,
                 Reason::AwaitingReplicas,
                 format!("{acknowledged} of {ready} ready relay replicas have confirmed the current content"),
             ),
+            Self::OwnedByAnother { message } => {
+                Draft::fails(Type::Programmed, Reason::OwnedByAnother, message.clone())
+            }
             Self::Failed { message, is_refusal: true } => {
                 Draft::fails(Type::Programmed, Reason::Rejected, message.clone())
             }
@@ -55,5 +72,55 @@ impl Programming {
                 Draft::fails(Type::Programmed, Reason::RelayUnavailable, message.clone())
             }
         }
+    }
+
+    /// Why somebody has to change something before the relay takes the content.
+    #[must_use]
+    pub fn stalled(&self) -> Option<Draft> {
+        match self {
+            Self::OwnedByAnother { .. } | Self::Failed { is_refusal: true, .. } => Some(self.draft(None)),
+            Self::Unknown | Self::Progress(_) | Self::Failed { is_refusal: false, .. } => None,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::conditions::ConditionStatus;
+
+    fn refused(reason: protocol::Reason) -> Programming {
+        let address = "127.0.0.1:8082".parse().unwrap();
+        let error = RelayError::Refused { address, status: 409, reason: Some(reason), detail: String::new() };
+        Programming::from_result(&Err(error))
+    }
+
+    #[test]
+    fn what_the_status_says_of_this_generation_stays_while_the_relay_is_not_contacted() {
+        let former = Draft::holds(Type::Programmed, Reason::Programmed, "as before");
+        for written in [Observed::Unknown, Observed::Known(Progress { acknowledged: 0, ready: 0 })] {
+            let programming = Programming::from_result(&Ok(written));
+            assert_eq!(programming.draft(Some(former.clone())), former);
+            assert_eq!(programming.draft(None).status, ConditionStatus::Unknown);
+            assert!(!programming.is_complete());
+        }
+    }
+
+    #[test]
+    fn what_the_relay_answers_replaces_what_the_status_says() {
+        let former = || Some(Draft::holds(Type::Programmed, Reason::Programmed, "as before"));
+        let progress = Programming::from_result(&Ok(Observed::Known(Progress { acknowledged: 1, ready: 2 })));
+        assert_eq!(progress.draft(former()).reason, Reason::AwaitingReplicas);
+        let conflict = refused(protocol::Reason::OwnerConflict);
+        assert_eq!(conflict.draft(former()).reason, Reason::OwnedByAnother);
+        assert_eq!(refused(protocol::Reason::InvalidRequest).draft(former()).reason, Reason::Rejected);
+    }
+
+    #[test]
+    fn only_a_refusal_waits_for_a_person() {
+        assert!(refused(protocol::Reason::OwnerConflict).stalled().is_some());
+        assert!(Programming::Unknown.stalled().is_none());
+        let away = Programming::Failed { message: "timed out".into(), is_refusal: false };
+        assert!(away.stalled().is_none());
     }
 }

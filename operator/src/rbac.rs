@@ -16,8 +16,16 @@ pub struct Rule {
 
 const OWNED: &[&str] = &["get", "list", "watch", "create", "patch", "delete"];
 
-/// Rules for all namespaces, because Relays, Tenants and Agents can be in any.
+/// Rules for objects of the cluster.
 pub const CLUSTER: &[Rule] = &[
+    // Consent depends on the labels of namespaces.
+    Rule { group: "", resources: &["namespaces"], verbs: &["get", "list", "watch"] },
+    // An operator does not run with definitions that are older than it.
+    Rule { group: "apiextensions.k8s.io", resources: &["customresourcedefinitions"], verbs: &["get"] },
+];
+
+/// Rules for the namespaces that the operator works in: all, or those of the settings.
+pub const WATCHED: &[Rule] = &[
     // `patch` is for finalizers.
     Rule {
         group: crds::GROUP,
@@ -34,8 +42,8 @@ pub const CLUSTER: &[Rule] = &[
     // cannot overwrite each other's key.
     Rule { group: "", resources: &["secrets"], verbs: &["get", "list", "watch", "create", "update"] },
     Rule { group: "", resources: &["services", "serviceaccounts", "configmaps"], verbs: OWNED },
-    // Consent depends on the labels of namespaces.
-    Rule { group: "", resources: &["namespaces"], verbs: &["get", "list", "watch"] },
+    // A volume that shall be larger is expanded by its claim.
+    Rule { group: "", resources: &["persistentvolumeclaims"], verbs: &["get", "patch"] },
     Rule { group: "apps", resources: &["statefulsets", "deployments"], verbs: OWNED },
     // For MCP gateways.
     Rule { group: "autoscaling", resources: &["horizontalpodautoscalers"], verbs: OWNED },
@@ -57,7 +65,7 @@ pub fn roles() -> (ClusterRole, Role) {
     (
         ClusterRole {
             metadata: metadata(),
-            rules: Some(CLUSTER.iter().map(policy_rule).collect()),
+            rules: Some(CLUSTER.iter().chain(WATCHED).map(policy_rule).collect()),
             aggregation_rule: None,
         },
         Role { metadata: metadata(), rules: Some(NAMESPACE.iter().map(policy_rule).collect()) },
@@ -80,7 +88,7 @@ mod tests {
 
     #[test]
     fn no_rule_allows_privilege_escalation() {
-        for rule in CLUSTER.iter().chain(NAMESPACE) {
+        for rule in CLUSTER.iter().chain(WATCHED).chain(NAMESPACE) {
             for word in rule.resources.iter().chain(rule.verbs) {
                 assert!(!["*", "escalate", "bind", "impersonate"].contains(word), "{rule:?}");
             }

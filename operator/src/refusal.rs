@@ -18,12 +18,24 @@ impl Refusal {
         Self { reason, message: message.into() }
     }
 
-    /// The conditions of a refused object.
+    /// Whether the object only waits for another one, which may be created after it. Across
+    /// namespaces a referent that does not exist looks like one that does not consent.
+    const fn is_waiting(&self) -> bool {
+        matches!(
+            self.reason,
+            Reason::RelayNotFound
+                | Reason::TenantNotFound
+                | Reason::TenantNotAccepted
+                | Reason::RefNotPermitted
+        )
+    }
+
+    /// The conditions of a refused object. It is stalled only if somebody must change it.
     #[must_use]
     pub fn drafts(&self) -> Vec<Draft> {
         let accepted = Draft::fails(Type::Accepted, self.reason, self.message.clone());
         let ready = Draft::fails(Type::Ready, Reason::NotAccepted, self.message.clone());
-        let progress = conditions::progress(&ready, Some(&accepted));
+        let progress = conditions::progress(&ready, (!self.is_waiting()).then_some(&accepted));
         [accepted, ready].into_iter().chain(progress).collect()
     }
 
@@ -60,5 +72,28 @@ impl Refusal {
         let message =
             format!("there is no {kind} {name} that allows {referrers} of this namespace ({field})");
         Self::new(Reason::RefNotPermitted, message)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_refusal_that_another_object_can_end_is_not_stalled() {
+        let has = |reason, about| Refusal::new(reason, "m").drafts().iter().any(|draft| draft.about == about);
+        for waiting in [
+            Reason::RelayNotFound,
+            Reason::TenantNotFound,
+            Reason::TenantNotAccepted,
+            Reason::RefNotPermitted,
+        ] {
+            assert!(has(waiting, Type::Reconciling) && !has(waiting, Type::Stalled), "{waiting:?}");
+        }
+        for stalled in
+            [Reason::HandleConflict, Reason::TooManyAgents, Reason::InvalidSpec, Reason::DidChanged]
+        {
+            assert!(has(stalled, Type::Stalled) && !has(stalled, Type::Reconciling), "{stalled:?}");
+        }
     }
 }

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crds::{Relay, Tenant, label, name};
+use daemon::error_chain;
 use kube::{Resource as _, ResourceExt as _};
 
 use crate::backoff::RESYNC_INTERVAL;
@@ -19,7 +20,7 @@ use crate::object_key::{Kind, NamespacedName};
 use crate::queue::Priority;
 use crate::relay_api::RelayAccess;
 use crate::relay_replicas::Contact;
-use crate::{finalizer, status_writer};
+use crate::{finalizer, status_writer, volume_growth};
 use build::RelayObjects;
 use relay_status::{Obstacle, RelayObservation};
 use secrets::ServingRequest;
@@ -47,6 +48,8 @@ struct Provisioned {
     signing_keys: SigningKeyInfo,
     missing_secret: Option<String>,
     gateway: Result<Option<CertificateInfo>>,
+    /// Why a volume is smaller than the spec says.
+    volume: Result<()>,
 }
 
 /// The Secrets of a relay, after they were created or renewed.
@@ -74,7 +77,9 @@ pub async fn reconcile(context: &Context, name: &NamespacedName) -> Result<Optio
     let observed = observe(context, &relay, name, &provisioned, contacted.as_ref().ok());
     let next = relay_status::status(&relay, &observed, &context.settings.cluster_domain, context.now());
     status_writer::report(context, &*relay, &next).await?;
-    provisioned?.gateway?;
+    let provisioned = provisioned?;
+    provisioned.volume?;
+    provisioned.gateway?;
     contacted?;
     Ok(Some(next_reconcile(&observed, context.now())))
 }
@@ -84,11 +89,11 @@ async fn provision(context: &Context, relay: &Relay, name: &NamespacedName) -> R
     let secrets = provision_secrets(context, relay, name).await?;
     let objects = RelayObjects::build(relay, &context.settings)
         .map_err(|source| Error::WriteSettings(name.to_string(), source))?;
-    apply(context, relay, name, objects).await?;
+    let volume = apply(context, relay, name, objects).await?.map_or(Ok(()), Err);
     let missing_secret = secrets::missing_client_secret(context, relay).await?;
     let gateway = gateway::converge(context, relay, &secrets.authority).await;
     let RelaySecrets { certificate, signing_keys, .. } = secrets;
-    Ok(Provisioned { certificate, signing_keys, missing_secret, gateway })
+    Ok(Provisioned { certificate, signing_keys, missing_secret, gateway, volume })
 }
 
 async fn provision_secrets(context: &Context, relay: &Relay, name: &NamespacedName) -> Result<RelaySecrets> {
@@ -108,8 +113,13 @@ async fn provision_secrets(context: &Context, relay: &Relay, name: &NamespacedNa
 }
 
 /// Applies every object. The pattern has no `..`, so that an object that is built and not applied
-/// does not compile.
-async fn apply(context: &Context, relay: &Relay, name: &NamespacedName, objects: RelayObjects) -> Result<()> {
+/// does not compile. Returns why the volume could not grow.
+async fn apply(
+    context: &Context,
+    relay: &Relay,
+    name: &NamespacedName,
+    objects: RelayObjects,
+) -> Result<Option<Error>> {
     let RelayObjects {
         service_account,
         service,
@@ -127,7 +137,9 @@ async fn apply(context: &Context, relay: &Relay, name: &NamespacedName, objects:
     applier.apply(client, &owner, &disruption_budget).await?;
     applier.apply_or_remove(client, &owner, name, network_policy.as_ref()).await?;
     applier.apply(client, &owner, &settings_file).await?;
-    applier.apply(client, &owner, &stateful_set).await
+    let grown = volume_growth::converge(context, stateful_set).await;
+    applier.apply(client, &owner, &grown.stateful_set).await?;
+    Ok(grown.failure)
 }
 
 /// Asks the ready replicas for their version. If one is new or lost its store, all Tenants are
@@ -186,6 +198,7 @@ fn observe(
         missing_secret: found.and_then(|found| found.missing_secret.clone()),
         obstacle: provisioned.as_ref().err().map(Obstacle::from_error),
         ready_replicas: stateful_set.and_then(|set| set.status.as_ref()?.ready_replicas).unwrap_or(0),
+        volume_failure: found.and_then(|found| found.volume.as_ref().err()).map(|error| error_chain(error)),
         gateway: gateway::observe(context, relay, found.map(|found| &found.gateway)),
         contact: contact.cloned().unwrap_or_default(),
         tenants: i32::try_from(tenants.len()).unwrap_or(i32::MAX),

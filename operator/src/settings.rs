@@ -7,6 +7,9 @@ use crds::relay::PullPolicy;
 
 use crate::pod_user::PodUser;
 
+/// The variable by which operators see each other's namespaces.
+pub(crate) const WATCH_NAMESPACES_VARIABLE: &str = "MSG2AGENT_OPERATOR_WATCH_NAMESPACES";
+
 /// The msg2agent operator. Reconciles Relay, Tenant and Agent objects with the cluster and the
 /// relays.
 #[derive(Debug, Clone, Parser)]
@@ -23,9 +26,13 @@ pub struct Options {
 pub enum Command {
     /// Print the RBAC rules that the operator needs, as a ClusterRole and a Role in JSON.
     Rbac,
-    /// Check that the custom resource definitions are served and that an operator leads. `helm
+    /// Check that the custom resource definitions are served and not older than the operator, that
+    /// one operator leads, and that no other operator works in its namespaces. `helm
     /// test` runs this.
     Check,
+    /// Remove the operator's finalizers from Relays, Tenants and Agents, after the operator was
+    /// uninstalled. The chart runs this.
+    ReleaseFinalizers,
 }
 
 /// The settings of all commands.
@@ -66,7 +73,7 @@ pub struct Settings {
     #[arg(long, env = "MSG2AGENT_OPERATOR_RELAY_NO_PROXY")]
     pub relay_no_proxy: Option<String>,
     /// Namespaces that the operator works in, separated by commas. Empty: all namespaces.
-    #[arg(long, env = "MSG2AGENT_OPERATOR_WATCH_NAMESPACES", value_delimiter = ',')]
+    #[arg(long, env = WATCH_NAMESPACES_VARIABLE, value_delimiter = ',')]
     pub watch_namespaces: Vec<String>,
     /// Namespace of the operator and of its Lease.
     #[arg(long, env = "MSG2AGENT_OPERATOR_NAMESPACE", default_value = "msg2agent-system")]

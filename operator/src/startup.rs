@@ -47,7 +47,7 @@ pub fn start(
 ) -> Context {
     let Environment { unfenced, fenced, fence, relay_api, clock } = environment;
     let queue = Arc::new(Queue::default());
-    let caches = Arc::new(watches::start(&unfenced, tasks, &queue, readiness));
+    let caches = Arc::new(watches::start(&unfenced, &settings.watch_namespaces, tasks, &queue, readiness));
     let reporter =
         Reporter { controller: "msg2agent-operator".into(), instance: Some(settings.pod_name.clone()) };
     let leadership = Arc::new(Leadership::default());
@@ -62,6 +62,7 @@ pub fn start(
         recorder: Recorder::new(fenced, reporter),
         metrics,
         settings: Arc::new(settings),
+        sent_statuses: Arc::default(),
         first_attempts: Arc::default(),
     };
     spawn_election(unfenced, &context, fence, tasks);

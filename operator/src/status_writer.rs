@@ -1,4 +1,9 @@
-//! Writes the status of an object if it changed, and publishes Events for changed conditions.
+//! Writes the status of an object if it changed, and publishes Events about what somebody should
+//! look at.
+
+use std::collections::HashMap;
+use std::hash::{DefaultHasher, Hash as _, Hasher as _};
+use std::sync::{Mutex, PoisonError};
 
 use crds::condition::{Condition, Reason, Type};
 use daemon::error_chain;
@@ -21,17 +26,59 @@ const NOTE_CHARS_MAX: usize = 256;
 const PUBLISHED: [Type; 3] = [Type::Accepted, Type::CredentialsReady, Type::Ready];
 /// Reasons of `Ready` that repeat another published condition.
 const REPEATED: [Reason; 2] = [Reason::NotAccepted, Reason::CredentialsNotReady];
-/// Reasons of an object that only waits for another one. Their Events are not warnings.
-const WAITING: [Reason; 8] = [
+/// Reasons of an object that only waits for another one. The conditions say so, and no Event does.
+const WAITING: [Reason; 7] = [
     Reason::TenantNotAccepted,
     Reason::Pending,
     Reason::NotProgrammed,
     Reason::WorkloadUnavailable,
     Reason::CertificateNotReady,
     Reason::McpNotReady,
-    Reason::GatewayNotReady,
     Reason::Suspended,
 ];
+
+/// The last status that this process sent for each object.
+///
+/// The cache may still hold the status before it. Comparing with the cache alone would skip a
+/// status that is computed anew meanwhile, and the older one would stay.
+#[derive(Debug, Default)]
+pub struct SentStatuses(Mutex<HashMap<SentKey, SentStatus>>);
+
+/// Kind and uid of an object.
+type SentKey = (&'static str, String);
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+struct SentStatus {
+    hash: u64,
+    /// The resourceVersion of the cached object at that time.
+    cached_version: Option<String>,
+}
+
+impl SentStatuses {
+    fn find(&self, key: &SentKey) -> Option<SentStatus> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).get(key).cloned()
+    }
+
+    fn insert(&self, key: SentKey, sent: SentStatus) {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).insert(key, sent);
+    }
+
+    /// Forgets an object that is gone.
+    pub fn forget(&self, kind: &'static str, uid: &str) {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).remove(&(kind, uid.to_owned()));
+    }
+}
+
+/// Whether a status has to be sent. `is_cached`: the cached object has it.
+fn must_send(is_cached: bool, next: &SentStatus, sent: Option<&SentStatus>) -> bool {
+    match sent {
+        None => !is_cached,
+        // The cache may not have caught up.
+        Some(sent) if sent.hash != next.hash => true,
+        // The cache has moved on and shows another status: somebody else changed it.
+        Some(sent) => !is_cached && sent.cached_version != next.cached_version,
+    }
+}
 
 /// Writes `status` unless `object` has it already, and publishes Events.
 ///
@@ -42,7 +89,10 @@ pub async fn report<K: HasConditions + Child>(
     object: &K,
     status: &K::Status,
 ) -> Result<()> {
-    if object.status() == Some(status) {
+    let key = (K::KIND_NAME, object.uid().unwrap_or_default());
+    let next = SentStatus { hash: hash(status), cached_version: object.resource_version() };
+    let sent = context.sent_statuses.find(&key);
+    if !must_send(object.status() == Some(status), &next, sent.as_ref()) {
         return Ok(());
     }
     let name = object.name_any();
@@ -59,18 +109,33 @@ pub async fn report<K: HasConditions + Child>(
         Err(kube::Error::Api(answer)) if answer.code == 404 || answer.code == 409 => return Ok(()),
         other => drop(other.map_err(Error::cluster(format!("write the status of {} {name}", K::kind(&()))))?),
     }
-    for event in events(conditions::current(object), K::conditions(status)) {
-        publish(context, object, event).await;
+    let is_repeated = sent.is_some_and(|sent| sent.hash == next.hash);
+    context.sent_statuses.insert(key, next);
+    if !is_repeated {
+        for event in events(conditions::current(object), K::conditions(status)) {
+            publish(context, object, event).await;
+        }
     }
     Ok(())
 }
 
-/// One Event for each published condition whose status or reason changed.
+fn hash(status: &impl serde::Serialize) -> u64 {
+    let mut hasher = DefaultHasher::new();
+    // A status always serializes. One that did not would be sent every time.
+    serde_json::to_string(status).ok().hash(&mut hasher);
+    hasher.finish()
+}
+
+/// One Event for each published condition whose status or reason changed, if somebody should look
+/// at it: something is refused or failed, or works again after that.
 fn events(before: &[Condition], after: &[Condition]) -> Vec<Event> {
     let changed = |about: &Type| {
         let (old, new) = (conditions::find(before, *about), conditions::find(after, *about)?);
         let same = old.is_some_and(|old| old.status == new.status && old.reason == new.reason);
-        (!same && !is_one_of(&REPEATED, new)).then(|| event(*about, new))
+        let is_trouble =
+            |condition: &Condition| condition.status == "False" && !is_one_of(&WAITING, condition);
+        let matters = is_trouble(new) || (new.status == "True" && old.is_some_and(is_trouble));
+        (!same && matters && !is_one_of(&REPEATED, new)).then(|| event(*about, new))
     };
     PUBLISHED.iter().filter_map(changed).collect()
 }
@@ -80,9 +145,8 @@ fn is_one_of(reasons: &[Reason], condition: &Condition) -> bool {
 }
 
 fn event(about: Type, condition: &Condition) -> Event {
-    let is_fine = condition.status == "True" || is_one_of(&WAITING, condition);
     Event {
-        type_: if is_fine { EventType::Normal } else { EventType::Warning },
+        type_: if condition.status == "True" { EventType::Normal } else { EventType::Warning },
         reason: condition.reason.clone(),
         note: Some(condition.message.chars().take(NOTE_CHARS_MAX).collect()),
         action: about.as_str().to_owned(),
@@ -107,17 +171,35 @@ mod tests {
         .unwrap()
     }
 
-    #[test]
-    fn one_event_is_published_per_change() {
-        let waiting = [condition(Type::Ready, "False", "NotProgrammed")];
-        let ready = [condition(Type::Ready, "True", "Ready")];
-        assert_eq!(events(&[], &waiting).len(), 1);
-        assert_eq!(events(&waiting, &waiting).len(), 0);
-        assert_eq!(events(&waiting, &ready).len(), 1);
+    fn sent(hash: u64, cached_version: &str) -> SentStatus {
+        SentStatus { hash, cached_version: Some(cached_version.into()) }
     }
 
     #[test]
-    fn a_refusal_is_a_warning_in_one_event() {
+    fn a_status_is_compared_with_the_last_one_that_was_sent() {
+        assert!(must_send(false, &sent(1, "5"), None));
+        assert!(!must_send(true, &sent(1, "5"), None), "a restart sends nothing again");
+        let last = sent(2, "5");
+        assert!(must_send(true, &sent(1, "5"), Some(&last)), "the cache is older than what was sent");
+        assert!(!must_send(false, &sent(2, "5"), Some(&last)), "the cache has not caught up");
+        assert!(!must_send(true, &sent(2, "6"), Some(&last)));
+        assert!(must_send(false, &sent(2, "7"), Some(&last)), "somebody else changed the status");
+    }
+
+    #[test]
+    fn the_normal_path_of_an_object_publishes_no_event() {
+        let waiting =
+            [condition(Type::Accepted, "True", "Accepted"), condition(Type::Ready, "False", "NotProgrammed")];
+        let unknown = [condition(Type::Ready, "Unknown", "NotProgrammed")];
+        let ready = [condition(Type::Accepted, "True", "Accepted"), condition(Type::Ready, "True", "Ready")];
+        assert_eq!(events(&[], &waiting).len(), 0);
+        assert_eq!(events(&waiting, &ready).len(), 0);
+        assert_eq!(events(&ready, &unknown).len(), 0);
+        assert_eq!(events(&[], &ready).len(), 0);
+    }
+
+    #[test]
+    fn a_refusal_is_one_warning_and_its_end_is_told_too() {
         let refused = [
             condition(Type::Accepted, "False", "HandleConflict"),
             condition(Type::Ready, "False", "NotAccepted"),
@@ -125,7 +207,13 @@ mod tests {
         let published = events(&[], &refused);
         assert_eq!(published.len(), 1);
         assert!(matches!(published[0].type_, EventType::Warning));
+        assert_eq!(events(&refused, &refused).len(), 0);
+        let accepted =
+            [condition(Type::Accepted, "True", "Accepted"), condition(Type::Ready, "True", "Ready")];
+        let published = events(&refused, &accepted);
+        assert!(!published.is_empty());
+        assert!(published.iter().all(|event| matches!(event.type_, EventType::Normal)));
         let waiting = [condition(Type::Accepted, "False", "TenantNotAccepted")];
-        assert!(matches!(events(&[], &waiting)[0].type_, EventType::Normal));
+        assert_eq!(events(&[], &waiting).len(), 0);
     }
 }

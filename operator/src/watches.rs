@@ -21,6 +21,7 @@ use crate::queue::Queue;
 mod change_filter;
 mod enqueuer;
 mod reconciled_kind;
+mod scope;
 mod watch_tasks;
 
 use enqueuer::Enqueuer;
@@ -30,6 +31,7 @@ use watch_tasks::WatchTasks;
 /// arrive.
 pub fn start(
     client: &Client,
+    namespaces: &[String],
     tasks: &daemon::Tasks,
     queue: &Arc<Queue>,
     readiness: &daemon::Readiness,
@@ -37,7 +39,8 @@ pub fn start(
     let index = Arc::new(Index::default());
     let fingerprints = Arc::new(Fingerprints::default());
     let enqueuer = Enqueuer { queue: Arc::clone(queue), index: Arc::clone(&index) };
-    let watches = WatchTasks { client, tasks, readiness, enqueuer: &enqueuer, fingerprints: &fingerprints };
+    let watches =
+        WatchTasks { client, namespaces, tasks, readiness, enqueuer: &enqueuer, fingerprints: &fingerprints };
     let caches = Caches {
         relays: watches.reconciled("watch-relays"),
         tenants: watches.reconciled("watch-tenants"),

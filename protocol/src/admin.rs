@@ -19,12 +19,12 @@
 //! | `PUT tenants/{tenant}/agents/{name}/suspension` | [`Suspension`] | [`Applied`] |
 //! | `GET tenants/{tenant}/keys` | | [`Page`] of [`KeyView`] |
 //! | `PUT`, `DELETE tenants/{tenant}/keys/{keyId}` | [`KeySpec`] | [`Applied`] |
-//!
 //! | `PUT agents` | [`AgentBatch`] | [`BatchApplied`] |
 //!
 //! Every tenant and agent has an [`Owner`]. A write says who writes in the header
 //! [`OWNER_HEADER`], and is refused with `owner_conflict` if the entry belongs to somebody else. An
-//! entry without an owner belongs to the next writer. [`FORMER_OWNER_HEADER`] hands an entry over,
+//! entry without an owner belongs to the next writer that names itself and declares the entry. An
+//! MCP endpoint is part of its agent, and keys and invitations are parts of their tenant. [`FORMER_OWNER_HEADER`] hands an entry over,
 //! [`IF_OWNED_HEADER`] writes only to an entry that exists, and [`TERM_HEADER`] lets the relay
 //! refuse a former leader of the control plane with `stale_term`.
 //!
@@ -72,7 +72,8 @@ use crate::did::{AgentName, Domain, TenantId};
 use crate::record::Card;
 use crate::{Did, Reason, UnixSeconds};
 
-/// Request header: the [`Owner`] that writes. Absent: [`Owner::CommandLine`].
+/// Request header: the [`Owner`] that writes. A request without it has the rights of
+/// [`Owner::CommandLine`], and what it makes belongs to nobody.
 pub const OWNER_HEADER: &str = "m2a-owner";
 /// Request header: the [`Owner`] from which the writer takes over.
 pub const FORMER_OWNER_HEADER: &str = "m2a-former-owner";

@@ -13,26 +13,38 @@ use axum::middleware;
 use axum::routing::{get, put};
 use axum::{Json, Router};
 use daemon::token_file::TokenFile;
-use protocol::admin::Version;
+use protocol::admin::{BATCH_BYTES_MAX, Version, capability};
 
 use crate::directory::Directory;
 use crate::hub::Hub;
 
 mod agents;
 mod authorize;
+mod batch;
 mod body;
+mod deletion;
 mod invitations;
 mod keys;
 mod mcp;
 mod metrics;
 mod paging;
 mod path;
+mod requester;
 mod tenants;
 
 pub use metrics::AdminMetrics;
 
 /// Bytes of a request body: twice the size of an agent with the largest card and all its keys.
 const BODY_BYTES_MAX: usize = 64 * 1024;
+
+/// What this relay knows and former versions did not.
+const CAPABILITIES: [&str; 5] = [
+    capability::OWNERS,
+    capability::TERMS,
+    capability::BULK,
+    capability::DELETION_POLICY,
+    capability::DIGESTS,
+];
 
 /// The state that the operations share.
 #[derive(Debug, Clone)]
@@ -67,6 +79,7 @@ pub fn router(admin: AdminState) -> Router {
         .route("/admin/v1/tenants/{tenant}/keys", get(keys::list))
         .route("/admin/v1/tenants/{tenant}/keys/{key}", key)
         .layer(DefaultBodyLimit::max(BODY_BYTES_MAX))
+        .route("/admin/v1/agents", put(batch::put).layer(DefaultBodyLimit::max(BATCH_BYTES_MAX)))
         .layer(middleware::from_fn_with_state(admin.clone(), authorize::authorize))
         .with_state(admin)
 }
@@ -78,6 +91,6 @@ async fn version(State(admin): State<AdminState>) -> Json<Version> {
         instance: admin.directory.instance().to_owned(),
         domain: admin.directory.domain().clone(),
         build: format!("{} {}", admin.build.binary, admin.build.version),
-        capabilities: Default::default(),
+        capabilities: CAPABILITIES.iter().map(ToString::to_string).collect(),
     })
 }

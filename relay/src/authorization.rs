@@ -40,7 +40,7 @@ impl Relay for Directory {
     }
 
     fn has_agent(&self, agent: &Did) -> bool {
-        self.agent(agent).is_some()
+        self.live_agent(agent).is_some()
     }
 }
 

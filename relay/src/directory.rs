@@ -4,6 +4,7 @@
 //! is decided against the current state, committed to SQLite, made visible, enforced on open
 //! sessions, and then answered. A change that was answered survives a crash.
 
+use std::sync::atomic::AtomicU64;
 use std::sync::{Arc, OnceLock, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
 use protocol::did::{AgentName, Domain, TenantId};
@@ -24,37 +25,44 @@ mod edit;
 mod entry;
 #[cfg(test)]
 pub(crate) mod fixtures;
+mod group_commit;
 mod health;
 mod load;
 mod mcp_endpoint;
+mod ownership;
 mod principal;
 #[cfg(test)]
 mod properties;
 mod request;
+mod requester;
 mod revocation;
 mod state;
 mod views;
 mod writer;
 
 pub use authenticate::AuthError;
+pub(crate) use decide::AdminOperation;
 pub use decide::OperationError;
 pub use discover::{DiscoverPage, DiscoverQuery};
 #[cfg(test)]
 pub(crate) use edit::Edit;
 pub use entry::AgentEntry;
 pub(crate) use mcp_endpoint::{AgentWithEndpoint, KeyAccess};
+pub use ownership::Ownership;
 pub use principal::Principal;
 pub use request::{WriteError, Written};
+pub(crate) use requester::Requester;
 pub use revocation::Revocation;
 pub(crate) use state::DirectoryState;
 pub use views::DirectorySize;
 pub use writer::DirectoryWriter;
 
+use group_commit::RequestQueues;
 use health::Health;
 
-/// Changes that wait for the writer. One takes a few milliseconds, so a full queue is about a
-/// second of work; further callers wait.
-const QUEUED_CHANGES_MAX: usize = 256;
+/// Requests that wait for the writer, in each of its two queues. A full queue is one transaction;
+/// further callers wait.
+const QUEUED_REQUESTS_MAX: usize = 256;
 
 /// The clock of the directory, a function so that tests can set the time.
 pub type Clock = Arc<dyn Fn() -> UnixSeconds + Send + Sync>;
@@ -84,7 +92,10 @@ pub struct Directory {
     state: RwLock<DirectoryState>,
     health: Health,
     enforcer: OnceLock<Enforcer>,
-    changes: mpsc::Sender<request::WriteRequest>,
+    administrations: mpsc::Sender<request::WriteRequest>,
+    registrations: mpsc::Sender<request::WriteRequest>,
+    /// How many transactions were committed.
+    commits: AtomicU64,
     closed: CancellationToken,
 }
 
@@ -100,7 +111,10 @@ impl Directory {
         clock: Clock,
     ) -> Result<(Arc<Self>, DirectoryWriter), StoreError> {
         let (identity, state) = store.load_directory(&domain).await?;
-        let (changes, requests) = mpsc::channel(QUEUED_CHANGES_MAX);
+        let (administrations, admin_requests) = mpsc::channel(QUEUED_REQUESTS_MAX);
+        let (registrations, registration_requests) = mpsc::channel(QUEUED_REQUESTS_MAX);
+        let queues = RequestQueues::new(admin_requests, registration_requests);
+        let draft = state.clone();
         let directory = Arc::new(Self {
             domain,
             instance: identity.instance,
@@ -108,10 +122,12 @@ impl Directory {
             state: RwLock::new(state),
             health: Health::default(),
             enforcer: OnceLock::new(),
-            changes,
+            administrations,
+            registrations,
+            commits: AtomicU64::new(0),
             closed: CancellationToken::new(),
         });
-        let writer = DirectoryWriter::new(Arc::clone(&directory), store, rules, requests);
+        let writer = DirectoryWriter::new(Arc::clone(&directory), store, rules, (queues, draft));
         Ok((directory, writer))
     }
 
@@ -144,17 +160,25 @@ impl Directory {
         Did::new(&self.domain, tenant, name)
     }
 
-    /// Any agent of this relay, suspended ones included.
+    /// Any agent of this relay, suspended and retained ones included.
     #[must_use]
     pub fn agent(&self, did: &Did) -> Option<Arc<AgentEntry>> {
         self.read().agent(did).cloned()
+    }
+
+    /// As [`Self::agent`], without agents that were deleted and their content retained.
+    #[must_use]
+    pub fn live_agent(&self, did: &Did) -> Option<Arc<AgentEntry>> {
+        self.agent(did).filter(|agent| !agent.ownership.is_released())
     }
 
     /// An agent of the tenant that has registered. An agent of another tenant looks like one that
     /// does not exist.
     #[must_use]
     pub fn lookup(&self, tenant: &TenantId, did: &Did) -> Option<Arc<AgentEntry>> {
-        self.agent(did).filter(|agent| agent.tenant == *tenant && agent.record.is_some())
+        self.agent(did).filter(|agent| {
+            agent.tenant == *tenant && agent.record.is_some() && !agent.ownership.is_released()
+        })
     }
 
     /// Fails if the last change could not be stored.

@@ -128,4 +128,8 @@ impl AgentRegistry for Directory {
     fn tenant_of(&self, did: &str) -> Option<TenantId> {
         self.agent(&did.parse().ok()?).map(|agent| agent.tenant.clone())
     }
+
+    fn accepts_messages(&self, did: &str) -> bool {
+        did.parse().is_ok_and(|did| self.live_agent(&did).is_some())
+    }
 }

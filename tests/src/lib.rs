@@ -12,7 +12,6 @@ pub mod log_check;
 pub mod mcp_clients;
 pub mod namespace;
 pub mod oauth_client;
-pub mod pod_process;
 pub mod poisoned_environment;
 pub mod process_memory;
 pub mod relay_port_forward;

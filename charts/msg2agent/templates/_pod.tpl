@@ -34,6 +34,10 @@
 {{- end }}
 - name: MSG2AGENT_OPERATOR_POD_USER
   value: {{ include "msg2agent.podUser" . | quote }}
+{{- with .Values.watchNamespaces }}
+- name: MSG2AGENT_OPERATOR_WATCH_NAMESPACES
+  value: {{ join "," . | quote }}
+{{- end }}
 {{- with .Values.networkPolicy.monitoringNamespaces }}
 - name: MSG2AGENT_OPERATOR_MONITORING_NAMESPACES
   value: {{ join "," . | quote }}

@@ -109,7 +109,7 @@ fn described(cluster: &Cluster) -> String {
             format!("the existing cluster of the context {context} in {}", kubeconfig.display())
         }
         Record::Kind { name } => format!("the kind cluster {name}"),
-        Record::BuiltIn { network, first, forwarder } => {
+        Record::BuiltIn { network, first, forwarder, .. } => {
             let reach = if forwarder.is_some() { "forwarded to loopback" } else { "linked to this machine" };
             format!("the built-in cluster, node {}, {reach}, first process {}", network.node(), first.pid)
         }

@@ -34,7 +34,7 @@ const POLL_INTERVAL: Duration = Duration::from_millis(50);
 
 /// Starts a cluster in `folder` and waits until it can be used. A cluster that fails to start is
 /// ended again; the node's logs stay for reading until the next `up`.
-pub fn up(folder: &ClusterFolder) -> anyhow::Result<Record> {
+pub fn up(folder: &ClusterFolder, etcd_fsync: bool) -> anyhow::Result<Record> {
     let kubernetes = KUBERNETES.ensure()?;
     let coredns = COREDNS.ensure()?;
     folder.clear()?;
@@ -47,6 +47,7 @@ pub fn up(folder: &ClusterFolder) -> anyhow::Result<Record> {
         linked: access.forwarder.is_none(),
         server_from_outside: access.server.clone(),
         cgroup: cgroup_name(first),
+        etcd_fsync,
         kubernetes,
         coredns,
         pause_image,
@@ -82,9 +83,15 @@ fn start_node(
     parameters: impl FnOnce(&ApiServerAccess) -> NodeParameters,
 ) -> anyhow::Result<Record> {
     let access = open_api_server_access(folder, first)?;
-    let record = Record::BuiltIn { first, network: access.network, forwarder: access.forwarder };
+    let parameters = parameters(&access);
+    let record = Record::BuiltIn {
+        first,
+        network: access.network,
+        forwarder: access.forwarder,
+        etcd_fsync: parameters.etcd_fsync,
+    };
     folder.write_record(&record)?;
-    let mut line = serde_json::to_string(&parameters(&access))?;
+    let mut line = serde_json::to_string(&parameters)?;
     line.push('\n');
     let mut stdin = child.stdin.take().context("reach the node's stdin")?;
     stdin.write_all(line.as_bytes()).context("send the network parameters to the node")?;

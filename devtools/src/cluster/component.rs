@@ -4,6 +4,9 @@ use std::path::{Path, PathBuf};
 
 use super::network::{API_PORT, Network};
 
+/// Port of etcd's metrics.
+pub(crate) const ETCD_METRICS_PORT: u16 = 2381;
+
 /// One long-running program of the node.
 #[derive(Debug, Clone)]
 pub(crate) struct Component {
@@ -33,22 +36,22 @@ impl NodePaths<'_> {
         self.node.join(path).display().to_string()
     }
 
-    /// Without fsync, because the data is deleted with the cluster.
-    pub(crate) fn etcd(&self) -> Component {
+    /// Its metrics are on the node's address, so that the API server's proxy reaches them.
+    pub(crate) fn etcd(&self, fsync: bool) -> Component {
         let (client, peer) = ("http://127.0.0.1:2379", "http://127.0.0.1:2380");
-        self.kubernetes(
-            "etcd",
-            vec![
-                format!("--data-dir={}", self.file("etcd")),
-                "--unsafe-no-fsync".into(),
-                format!("--listen-client-urls={client}"),
-                format!("--advertise-client-urls={client}"),
-                format!("--listen-peer-urls={peer}"),
-                format!("--initial-advertise-peer-urls={peer}"),
-                format!("--initial-cluster=default={peer}"),
-                "--log-level=warn".into(),
-            ],
-        )
+        let mut arguments = vec![
+            format!("--data-dir={}", self.file("etcd")),
+            format!("--listen-client-urls={client}"),
+            format!("--advertise-client-urls={client}"),
+            format!("--listen-peer-urls={peer}"),
+            format!("--initial-advertise-peer-urls={peer}"),
+            format!("--initial-cluster=default={peer}"),
+            format!("--listen-metrics-urls=http://{}:{ETCD_METRICS_PORT}", self.network.node()),
+            "--log-level=warn".into(),
+        ];
+        // The data is deleted with the cluster.
+        arguments.extend((!fsync).then(|| "--unsafe-no-fsync".into()));
+        self.kubernetes("etcd", arguments)
     }
 
     /// RBAC stays on: the operator's Role is among the things to prove.
@@ -153,16 +156,25 @@ impl NodePaths<'_> {
 mod tests {
     use super::*;
 
-    #[test]
-    fn role_based_access_control_is_on() {
-        let paths = NodePaths {
+    fn paths() -> NodePaths<'static> {
+        NodePaths {
             network: Network::candidates().next().unwrap(),
             node: Path::new("/state/node"),
             kubernetes: Path::new("/cache/kubernetes"),
             coredns: Path::new("/cache/coredns"),
             containerd: Path::new("/usr/bin/containerd"),
-        };
-        let apiserver = paths.apiserver();
+        }
+    }
+
+    #[test]
+    fn etcd_waits_for_the_disk_where_it_is_asked_to() {
+        let unsafe_option = |fsync| paths().etcd(fsync).arguments.contains(&"--unsafe-no-fsync".into());
+        assert!(unsafe_option(false) && !unsafe_option(true));
+    }
+
+    #[test]
+    fn role_based_access_control_is_on() {
+        let apiserver = paths().apiserver();
         assert_eq!(apiserver.program, Path::new("/cache/kubernetes/kube-apiserver"));
         assert!(apiserver.arguments.contains(&"--authorization-mode=Node,RBAC".into()));
         assert!(!apiserver.arguments.iter().any(|argument| argument.contains("AlwaysAllow")));

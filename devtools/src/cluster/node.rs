@@ -48,6 +48,8 @@ pub struct NodeParameters {
     pub server_from_outside: String,
     /// Name of the control group all pods are below.
     pub cgroup: String,
+    /// Whether etcd waits for the disk.
+    pub etcd_fsync: bool,
     pub kubernetes: PathBuf,
     pub coredns: PathBuf,
     pub pause_image: PathBuf,
@@ -83,7 +85,7 @@ async fn run_node(
     let logs = folder.logs();
     let mut components = Components { logs: logs.clone(), running: JoinSet::new() };
     components.running.spawn(volumes::keep_open(node.join("volumes")));
-    components.start(paths.etcd())?;
+    components.start(paths.etcd(parameters.etcd_fsync))?;
     components.start(paths.containerd())?;
     components.start(paths.apiserver())?;
     if parameters.linked {

@@ -32,6 +32,9 @@ pub struct ClusterOptions {
     /// Start a cluster with kind.
     #[arg(long, conflicts_with = "context")]
     pub kind: bool,
+    /// Let etcd of the built-in cluster wait for the disk, as that of a real cluster does.
+    #[arg(long, conflicts_with_all = ["context", "kind"])]
+    pub etcd_fsync: bool,
 }
 
 impl ClusterOptions {
@@ -51,14 +54,15 @@ impl ClusterOptions {
     pub fn request_of_tests() -> anyhow::Result<ClusterRequest> {
         let context = variable(TEST_CONTEXT).map(|name| name.to_string_lossy().into_owned());
         let options =
-            Self { context, kubeconfig: None, kind: variable(TEST_KIND).is_some_and(|on| on == "1") };
+            Self { context, kind: variable(TEST_KIND).is_some_and(|on| on == "1"), ..Self::default() };
         ensure!(!options.kind || options.context.is_none(), "set {TEST_KIND} or {TEST_CONTEXT}, not both");
         options.request_with(variable(TEST_KUBECONFIG))
     }
 
     fn request_with(&self, kubeconfig: Option<OsString>) -> anyhow::Result<ClusterRequest> {
         let Some(context) = self.context.clone() else {
-            return Ok(if self.kind { ClusterRequest::Kind } else { ClusterRequest::BuiltIn });
+            let built_in = ClusterRequest::BuiltIn { etcd_fsync: self.etcd_fsync };
+            return Ok(if self.kind { ClusterRequest::Kind } else { built_in });
         };
         let mut files = kubeconfig.iter().flat_map(env::split_paths);
         let file = match (files.next(), files.next()) {
@@ -89,7 +93,7 @@ mod tests {
     #[test]
     fn a_kubeconfig_alone_asks_for_nothing() {
         let request = ClusterOptions::default().request_with(Some("/home/me/production".into())).unwrap();
-        assert_eq!(request, ClusterRequest::BuiltIn);
+        assert_eq!(request, ClusterRequest::BuiltIn { etcd_fsync: false });
     }
 
     #[test]

@@ -17,7 +17,7 @@ pub enum Record {
     /// A cluster of the `kind` program.
     Kind { name: String },
     /// The built-in cluster, in namespaces that end with the process `first`.
-    BuiltIn { first: ProcessIdentity, network: Network, forwarder: Option<ProcessIdentity> },
+    BuiltIn { first: ProcessIdentity, network: Network, forwarder: Option<ProcessIdentity>, etcd_fsync: bool },
 }
 
 /// The first step of `up`.
@@ -48,8 +48,9 @@ pub fn next_step(
             Record::Existing { kubeconfig, context },
             ClusterRequest::Existing { kubeconfig: file, context: name },
         ) => (kubeconfig, context) == (file, name),
-        (Record::Kind { .. }, ClusterRequest::Kind) | (Record::BuiltIn { .. }, ClusterRequest::BuiltIn) => {
-            true
+        (Record::Kind { .. }, ClusterRequest::Kind) => true,
+        (Record::BuiltIn { etcd_fsync, .. }, ClusterRequest::BuiltIn { etcd_fsync: wanted }) => {
+            etcd_fsync == wanted
         }
         _ => false,
     };
@@ -67,7 +68,8 @@ mod tests {
 
     fn built_in() -> Record {
         let first = ProcessIdentity::of(std::process::id()).unwrap();
-        Record::BuiltIn { first, network: Network::candidates().next().unwrap(), forwarder: None }
+        let network = Network::candidates().next().unwrap();
+        Record::BuiltIn { first, network, forwarder: None, etcd_fsync: false }
     }
 
     fn existing() -> Record {
@@ -76,15 +78,15 @@ mod tests {
 
     #[test]
     fn a_record_of_a_cluster_that_is_gone_is_replaced() {
-        assert_eq!(next_step(Some(&built_in()), false, &ClusterRequest::BuiltIn), Ok(NextStep::Replace));
+        assert_eq!(next_step(Some(&built_in()), false, &ClusterRequest::default()), Ok(NextStep::Replace));
         let kind = Record::Kind { name: "msg2agent-1".into() };
         assert_eq!(next_step(Some(&kind), false, &ClusterRequest::Kind), Ok(NextStep::Replace));
-        assert_eq!(next_step(Some(&kind), false, &ClusterRequest::BuiltIn), Ok(NextStep::Replace));
+        assert_eq!(next_step(Some(&kind), false, &ClusterRequest::default()), Ok(NextStep::Replace));
     }
 
     #[test]
     fn a_record_of_the_callers_cluster_does_not_outlive_its_request() {
-        assert_eq!(next_step(Some(&existing()), true, &ClusterRequest::BuiltIn), Ok(NextStep::Replace));
+        assert_eq!(next_step(Some(&existing()), true, &ClusterRequest::default()), Ok(NextStep::Replace));
         let other = ClusterRequest::Existing { kubeconfig: "/config".into(), context: "production".into() };
         assert_eq!(next_step(Some(&existing()), true, &other), Ok(NextStep::Replace));
         let same = ClusterRequest::Existing { kubeconfig: "/config".into(), context: "staging".into() };
@@ -93,8 +95,15 @@ mod tests {
 
     #[test]
     fn a_running_cluster_is_used_again_and_never_swapped_for_another_kind() {
-        assert_eq!(next_step(None, false, &ClusterRequest::BuiltIn), Ok(NextStep::Start));
-        assert_eq!(next_step(Some(&built_in()), true, &ClusterRequest::BuiltIn), Ok(NextStep::Reuse));
+        assert_eq!(next_step(None, false, &ClusterRequest::default()), Ok(NextStep::Start));
+        assert_eq!(next_step(Some(&built_in()), true, &ClusterRequest::default()), Ok(NextStep::Reuse));
         assert_eq!(next_step(Some(&built_in()), true, &ClusterRequest::Kind), Err(AnotherRuns));
+    }
+
+    #[test]
+    fn a_cluster_whose_etcd_does_not_wait_for_the_disk_is_not_used_for_one_that_does() {
+        let wanted = ClusterRequest::BuiltIn { etcd_fsync: true };
+        assert_eq!(next_step(Some(&built_in()), true, &wanted), Err(AnotherRuns));
+        assert_eq!(next_step(Some(&built_in()), false, &wanted), Ok(NextStep::Replace));
     }
 }

@@ -21,15 +21,22 @@ pub const NEEDED_PROGRAMS: [(&str, &str); 9] = [
 ];
 
 /// The cluster that the caller asked for.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub enum ClusterRequest {
-    /// A control plane and a node in namespaces of this machine.
-    #[default]
-    BuiltIn,
+    /// A control plane and a node in namespaces of this machine. `etcd_fsync`: whether etcd waits
+    /// for the disk, as that of a real cluster does.
+    BuiltIn { etcd_fsync: bool },
     /// A new cluster of the `kind` program.
     Kind,
     /// A cluster that exists already. It is never started or ended here.
     Existing { kubeconfig: PathBuf, context: String },
+}
+
+impl Default for ClusterRequest {
+    /// Without fsync: tests delete their data.
+    fn default() -> Self {
+        Self::BuiltIn { etcd_fsync: false }
+    }
 }
 
 /// The abilities of this machine to run clusters.
@@ -72,19 +79,19 @@ pub fn check_request(request: &ClusterRequest, machine: &Machine) -> Result<(), 
         ClusterRequest::Existing { .. } => Ok(()),
         ClusterRequest::Kind if machine.docker_answers && machine.kind_installed => Ok(()),
         ClusterRequest::Kind => Err(NoCluster::NoKind),
-        ClusterRequest::BuiltIn if !machine.linux => Err(NoCluster::NotLinux),
-        ClusterRequest::BuiltIn if !machine.root => Err(NoCluster::NotRoot),
-        ClusterRequest::BuiltIn if !machine.missing_packages.is_empty() => {
+        ClusterRequest::BuiltIn { .. } if !machine.linux => Err(NoCluster::NotLinux),
+        ClusterRequest::BuiltIn { .. } if !machine.root => Err(NoCluster::NotRoot),
+        ClusterRequest::BuiltIn { .. } if !machine.missing_packages.is_empty() => {
             Err(NoCluster::MissingPackages(machine.missing_packages.clone()))
         }
-        ClusterRequest::BuiltIn => Ok(()),
+        ClusterRequest::BuiltIn { .. } => Ok(()),
     }
 }
 
 /// Checks that the requested cluster takes images that are built on this machine.
 pub fn check_images(request: &ClusterRequest, machine: &Machine) -> Result<(), NoCluster> {
     match request {
-        ClusterRequest::BuiltIn | ClusterRequest::Kind => Ok(()),
+        ClusterRequest::BuiltIn { .. } | ClusterRequest::Kind => Ok(()),
         ClusterRequest::Existing { context, .. } if kind_cluster(context).is_none() => {
             Err(NoCluster::NoImages(context.clone()))
         }
@@ -120,7 +127,7 @@ mod tests {
         let refused = check_images(&existing("staging"), &with_kind).unwrap_err();
         assert_eq!(refused, NoCluster::NoImages("staging".to_owned()));
         assert!(refused.to_string().contains("kind-…"), "{refused}");
-        for request in [ClusterRequest::BuiltIn, ClusterRequest::Kind] {
+        for request in [ClusterRequest::default(), ClusterRequest::Kind] {
             assert_eq!(check_images(&request, &Machine::default()), Ok(()));
         }
     }
@@ -131,12 +138,11 @@ mod tests {
         assert_eq!(check_request(&ClusterRequest::Kind, &only_engine), Err(NoCluster::NoKind));
         let both = Machine { kind_installed: true, ..only_engine };
         assert_eq!(check_request(&ClusterRequest::Kind, &both), Ok(()));
-        assert_eq!(ClusterRequest::default(), ClusterRequest::BuiltIn);
     }
 
     #[test]
     fn what_is_missing_is_said() {
-        let check = |machine: &Machine| check_request(&ClusterRequest::BuiltIn, machine);
+        let check = |machine: &Machine| check_request(&ClusterRequest::default(), machine);
         assert_eq!(check(&bare_linux()), Ok(()));
         assert_eq!(check(&Machine { linux: false, ..bare_linux() }), Err(NoCluster::NotLinux));
         assert_eq!(check(&Machine { root: false, ..bare_linux() }), Err(NoCluster::NotRoot));

@@ -56,7 +56,7 @@ impl VariableStages {
     pub(super) fn new(request: &ClusterRequest, cached: Cached) -> Self {
         let missing = |present: bool, expected: Duration| if present { Duration::ZERO } else { expected };
         let programs = match request {
-            ClusterRequest::BuiltIn => {
+            ClusterRequest::BuiltIn { .. } => {
                 missing(cached.kubernetes, KUBERNETES.expected) + missing(cached.coredns, COREDNS.expected)
             }
             ClusterRequest::Kind | ClusterRequest::Existing { .. } => Duration::ZERO,
@@ -66,7 +66,7 @@ impl VariableStages {
             cluster_programs: Stage { name: "Kubernetes and CoreDNS built", expected: programs },
             tools: Stage { expected: missing(cached.kubectl_and_helm, TOOLS_FETCH.expected), ..TOOLS_FETCH },
             cluster: match request {
-                ClusterRequest::BuiltIn => BUILT_IN_START,
+                ClusterRequest::BuiltIn { .. } => BUILT_IN_START,
                 ClusterRequest::Kind => KIND_START,
                 ClusterRequest::Existing { .. } => EXISTING_CLUSTER,
             },
@@ -86,17 +86,17 @@ mod tests {
 
     #[test]
     fn a_first_run_announces_the_builds() {
-        let stages = VariableStages::new(&ClusterRequest::BuiltIn, NOTHING);
+        let stages = VariableStages::new(&ClusterRequest::default(), NOTHING);
         assert_eq!(stages.cluster_programs.expected, KUBERNETES.expected + COREDNS.expected);
         assert_eq!(stages.tools.expected, TOOLS_FETCH.expected);
         let only_coredns = Cached { kubernetes: true, ..NOTHING };
-        let stages = VariableStages::new(&ClusterRequest::BuiltIn, only_coredns);
+        let stages = VariableStages::new(&ClusterRequest::default(), only_coredns);
         assert_eq!(stages.cluster_programs.expected, COREDNS.expected);
     }
 
     #[test]
     fn a_warm_run_announces_seconds() {
-        let stages = VariableStages::new(&ClusterRequest::BuiltIn, EVERYTHING);
+        let stages = VariableStages::new(&ClusterRequest::default(), EVERYTHING);
         assert_eq!(stages.cluster_programs.expected, Duration::ZERO);
         assert_eq!(stages.tools.expected, Duration::ZERO);
         assert_eq!(stages.cluster, BUILT_IN_START);

@@ -1,4 +1,4 @@
-//! Applies, deletes and watches the objects of the benchmark, and owns the namespace around them.
+//! Applies, deletes and lists the objects of the benchmark, and owns the namespace around them.
 
 use std::time::Duration;
 
@@ -16,17 +16,27 @@ use super::objects::Kind;
 const MANAGER: &str = "opbench";
 
 /// Time for all objects and their finalizers to go.
-const REMOVAL_TIMEOUT: Duration = Duration::from_secs(180);
+const REMOVAL_TIMEOUT: Duration = Duration::from_secs(600);
+
+/// The way to a Relay's pod.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum RelayAccess {
+    /// Through the API server, from anywhere.
+    PortForward,
+    /// By the pod's address, from inside the cluster's network. Survives the API server.
+    PodAddress,
+}
 
 pub struct BenchCluster {
     pub client: Client,
     pub namespace: String,
+    pub access: RelayAccess,
 }
 
 impl BenchCluster {
     #[must_use]
-    pub const fn new(client: Client, namespace: String) -> Self {
-        Self { client, namespace }
+    pub const fn new(client: Client, namespace: String, access: RelayAccess) -> Self {
+        Self { client, namespace, access }
     }
 
     #[must_use]
@@ -86,30 +96,35 @@ impl BenchCluster {
         Ok(())
     }
 
-    /// One entry of a Secret.
+    /// A Secret of the namespace.
     ///
     /// # Errors
-    /// No such Secret or entry.
-    pub async fn secret_entry(&self, name: &str, entry: &str) -> anyhow::Result<Vec<u8>> {
-        let secret: Secret = Api::namespaced(self.client.clone(), &self.namespace).get(name).await?;
-        let found = secret.data.as_ref().and_then(|data| data.get(entry));
-        Ok(found.with_context(|| format!("Secret {name} has no entry {entry}"))?.0.clone())
+    /// There is none of that name.
+    pub async fn secret(&self, name: &str) -> anyhow::Result<Secret> {
+        let secrets = Api::<Secret>::namespaced(self.client.clone(), &self.namespace);
+        secrets.get(name).await.with_context(|| format!("read Secret {name}"))
     }
 
-    /// A running pod with these labels, and its node.
+    /// The text of a page of the API server, or of what its proxy reaches.
     ///
     /// # Errors
-    /// There is none.
-    pub async fn running_pod(&self, namespace: &str, labels: &str) -> anyhow::Result<(String, String)> {
+    /// No answer, or one of an error.
+    pub async fn page(&self, path: &str) -> anyhow::Result<String> {
+        let request = http::Request::get(path).body(vec![])?;
+        self.client.request_text(request).await.with_context(|| format!("read {path}"))
+    }
+
+    /// The running pods with these labels.
+    ///
+    /// # Errors
+    /// An error of the API server.
+    pub async fn running_pods(&self, namespace: &str, labels: &str) -> anyhow::Result<Vec<Pod>> {
         let pods = Api::<Pod>::namespaced(self.client.clone(), namespace);
-        let list = pods.list(&ListParams::default().labels(labels)).await?;
-        let running = |pod: &&Pod| {
+        let mut list = pods.list(&ListParams::default().labels(labels)).await.context("list pods")?.items;
+        list.retain(|pod| {
             pod.status.as_ref().and_then(|status| status.phase.as_deref()) == Some("Running")
                 && pod.metadata.deletion_timestamp.is_none()
-        };
-        let pod = list.items.iter().find(running);
-        let pod = pod.with_context(|| format!("no running pod {labels} in {namespace}"))?;
-        let node = pod.spec.as_ref().and_then(|spec| spec.node_name.clone()).unwrap_or_default();
-        Ok((pod.name_any(), node))
+        });
+        Ok(list)
     }
 }

@@ -1,27 +1,25 @@
-//! Applies many Agents at once on a fresh Relay and measures the time until all are Ready, the
-//! writes per Agent, and the operator's memory and CPU.
+//! Applies many Agents at once on fresh Relays and measures the time until all are Ready, the
+//! writes per Agent with their Events, and the operator's memory and CPU.
 
-use std::collections::HashMap;
 use std::fmt;
 use std::time::{Duration, Instant};
 
-use anyhow::Context as _;
-use futures::{StreamExt as _, TryStreamExt as _, stream};
+use anyhow::{Context as _, ensure};
 
-use super::bench_cluster::BenchCluster;
 use super::latencies::Latencies;
 use super::objects::{self, Kind};
-use super::operator::Reading;
+use super::operator::{self, Reading};
 use super::writes::Writes;
-use super::{BenchPlan, readiness};
+use super::{Bench, platform, readiness, relay_metrics};
+use crate::pod_process::PodProcess;
+use kube::ResourceExt as _;
 
-/// Applies under way at once: what keeps the API server busy without running into its fairness
-/// queues.
-const APPLIES_AT_ONCE: usize = 64;
-/// Time for the Relay and the Tenants, images and volume included.
-const PLATFORM_TIMEOUT: Duration = Duration::from_secs(180);
+/// The beginning of the Agents' names.
+pub const GROUP: &str = "agent";
 /// Longest time between two samples of the kubelet, and a little more.
 const KUBELET_SAMPLE_INTERVAL: Duration = Duration::from_secs(16);
+/// The promise: two Secrets and one status for a new Agent, and no Event.
+const WRITES_PER_AGENT_MAX: u64 = 3;
 const MEBIBYTE: f64 = 1024.0 * 1024.0;
 
 /// The measurements of one convergence.
@@ -29,23 +27,31 @@ const MEBIBYTE: f64 = 1024.0 * 1024.0;
 pub struct Converged {
     agents: u32,
     tenants: u32,
+    relays: u32,
     applied: Duration,
     all_ready: Duration,
     each: Latencies,
     writes: Writes,
+    relay_requests: f64,
     memory_bytes: f64,
+    peak_bytes: Option<u64>,
     cpu_seconds: f64,
 }
 
 /// # Errors
 /// An apply that is refused, or Agents that do not become Ready in time.
-pub async fn run(cluster: &BenchCluster, plan: &BenchPlan) -> anyhow::Result<Converged> {
-    platform(cluster, plan).await.context("bring up the Relay and its Tenants")?;
+pub async fn run(bench: &Bench) -> anyhow::Result<Converged> {
+    let (cluster, plan) = (&bench.cluster, &bench.plan);
+    platform::bring_up(bench).await.context("bring up the Relays and their Tenants")?;
+    reset_peak_memory(bench).await;
+    let requests = relay_metrics::admin_requests(bench).await?;
     let before = Reading::take(cluster, &plan.operator).await?;
     let start = Instant::now();
-    let watch = readiness::all_ready(cluster.objects(Kind::Agent), plan.agents as usize, plan.limit);
+    let watch =
+        readiness::all_ready(cluster.objects(Kind::Agent), Some(GROUP), plan.agents as usize, plan.limit);
     let apply = async {
-        let created = apply_agents(cluster, plan).await?;
+        let tenant = |agent| objects::tenant_name(platform::tenant_of_agent(agent, plan.tenants));
+        let created = platform::apply_agents(bench, GROUP, 0..plan.agents, tenant).await?;
         Ok((created, start.elapsed()))
     };
     let (ready, (created, applied)) = tokio::try_join!(watch, apply)?;
@@ -57,46 +63,62 @@ pub async fn run(cluster: &BenchCluster, plan: &BenchPlan) -> anyhow::Result<Con
     Ok(Converged {
         agents: plan.agents,
         tenants: plan.tenants,
+        relays: plan.relays,
         applied,
         all_ready,
         each: Latencies::new(took.collect()),
         writes: after.writes.since(&before.writes).without("APPLY", "agents", plan.agents.into()),
+        relay_requests: relay_metrics::admin_requests(bench).await? - requests,
         memory_bytes: after.memory_bytes,
+        peak_bytes: after.peak_bytes,
         cpu_seconds: after.cpu_seconds - before.cpu_seconds,
     })
 }
 
-async fn platform(cluster: &BenchCluster, plan: &BenchPlan) -> anyhow::Result<()> {
-    cluster.apply(Kind::Relay, &objects::relay()).await?;
-    for number in 0..plan.tenants {
-        cluster.apply(Kind::Tenant, &objects::tenant(number)).await?;
+/// Where the leader's process is not on this machine, its peak is not printed either.
+async fn reset_peak_memory(bench: &Bench) {
+    let operator = &bench.plan.operator;
+    let Ok(leader) = operator::leader(&bench.cluster, operator).await else { return };
+    if let Ok(process) = PodProcess::of(&bench.cluster.client, &operator.namespace, &leader.name_any()).await
+        && let Err(error) = process.reset_peak_memory()
+    {
+        tracing::warn!("the peak memory is that since the operator's start: {error:#}");
     }
-    readiness::all_ready(cluster.objects(Kind::Relay), 1, PLATFORM_TIMEOUT).await.context("Relay")?;
-    readiness::all_ready(cluster.objects(Kind::Tenant), plan.tenants as usize, PLATFORM_TIMEOUT)
-        .await
-        .context("Tenants")?;
-    Ok(())
 }
 
-/// When each Agent's apply was sent.
-async fn apply_agents(cluster: &BenchCluster, plan: &BenchPlan) -> anyhow::Result<HashMap<String, Instant>> {
-    let applies = (0..plan.agents).map(|number| async move {
-        let sent = Instant::now();
-        cluster.apply(Kind::Agent, &objects::agent(number, plan.tenants)).await?;
-        anyhow::Ok((objects::agent_name(number), sent))
-    });
-    stream::iter(applies).buffer_unordered(APPLIES_AT_ONCE).try_collect().await
+impl Converged {
+    /// # Errors
+    /// The promise is broken: more than three writes per Agent, Events counted.
+    pub fn check(&self) -> anyhow::Result<()> {
+        let written = self.writes.of_agents();
+        let promised = WRITES_PER_AGENT_MAX * u64::from(self.agents);
+        ensure!(written.total() <= promised, "{:.2} writes per Agent: {written}", written.per(self.agents));
+        Ok(())
+    }
 }
 
 impl fmt::Display for Converged {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { agents, tenants, each, writes, .. } = self;
-        writeln!(f, "{agents} Agents of {tenants} Tenants, applied at once:")?;
+        let Self { agents, tenants, relays, each, writes, .. } = self;
+        let of_agents = writes.of_agents();
+        writeln!(f, "{agents} Agents of {tenants} Tenants at {relays} Relays, applied at once:")?;
         writeln!(f, "  all applied after    {:.2} s", self.applied.as_secs_f64())?;
         writeln!(f, "  all Ready after      {:.2} s", self.all_ready.as_secs_f64())?;
         writeln!(f, "  apply to Ready       {each}")?;
-        writeln!(f, "  writes per Agent     {:.2} ({writes})", writes.per(*agents))?;
-        writeln!(f, "  operator memory      {:.1} MiB working set", self.memory_bytes / MEBIBYTE)?;
+        writeln!(f, "  writes per Agent     {:.2} ({of_agents})", of_agents.per(*agents))?;
+        writeln!(f, "  Events among them    {}", writes.of("events").total())?;
+        writeln!(f, "  all writes           {} ({writes})", writes.total())?;
+        writeln!(f, "  requests to Relays   {:.2} per Agent", self.relay_requests / f64::from(*agents))?;
+        match self.peak_bytes {
+            Some(peak) => writeln!(f, "  operator memory peak {:.1} MiB resident", mebibytes(peak))?,
+            None => writeln!(f, "  operator memory peak not known: its process is not on this machine")?,
+        }
+        writeln!(f, "  operator memory then {:.1} MiB working set", self.memory_bytes / MEBIBYTE)?;
         write!(f, "  operator CPU         {:.2} s", self.cpu_seconds)
     }
+}
+
+#[expect(clippy::cast_precision_loss, reason = "memory is far below 2^52 bytes")]
+fn mebibytes(bytes: u64) -> f64 {
+    bytes as f64 / MEBIBYTE
 }

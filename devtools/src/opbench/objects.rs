@@ -1,4 +1,4 @@
-//! Builds the manifests that are applied: one Relay, some Tenants, many Agents. They are JSON, as a
+//! Builds the manifests that are applied: some Relays and Tenants, many Agents. They are JSON, as a
 //! user's YAML arrives at the API server.
 
 use clap::ValueEnum;
@@ -6,8 +6,10 @@ use kube::core::{ApiResource, DynamicObject, GroupVersionKind};
 use serde_json::{Value, json};
 
 const API_VERSION: &str = "msg2agent.xyz/v1alpha1";
-/// The Relay's name.
-pub const RELAY: &str = "opbench";
+/// The Tenant, at the first Relay, of the Agents whose keys are revoked.
+pub const VICTIMS: &str = "victims";
+/// Tells the Agents of the scenarios apart.
+pub const GROUP_LABEL: &str = "opbench";
 
 /// The kinds of this API group.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -48,8 +50,13 @@ fn object(kind: Kind, name: &str, spec: &Value) -> Value {
 }
 
 #[must_use]
-pub fn relay() -> Value {
-    object(Kind::Relay, RELAY, &json!({"domain": "opbench.example.com"}))
+pub fn relay_name(number: u32) -> String {
+    format!("relay-{number}")
+}
+
+#[must_use]
+pub fn relay(number: u32) -> Value {
+    object(Kind::Relay, &relay_name(number), &json!({"domain": format!("relay-{number}.example.com")}))
 }
 
 #[must_use]
@@ -57,50 +64,69 @@ pub fn tenant_name(number: u32) -> String {
     format!("tenant-{number}")
 }
 
+/// Tenant `name` at Relay `relay`.
 #[must_use]
-pub fn tenant(number: u32) -> Value {
-    object(Kind::Tenant, &tenant_name(number), &json!({"relayRef": {"name": RELAY}}))
+pub fn tenant(name: &str, relay: u32) -> Value {
+    object(Kind::Tenant, name, &json!({"relayRef": {"name": relay_name(relay)}}))
 }
 
 #[must_use]
-pub fn agent_name(number: u32) -> String {
-    format!("agent-{number}")
+pub fn agent_name(group: &str, number: u32) -> String {
+    format!("{group}-{number}")
 }
 
-/// Agent `number`, in one of `tenants` Tenants, without an MCP endpoint.
+/// An Agent without an MCP endpoint; `group` is the beginning of its name and its label.
 #[must_use]
-pub fn agent(number: u32, tenants: u32) -> Value {
-    let tenant = tenant_name(number % tenants.max(1));
-    object(Kind::Agent, &agent_name(number), &json!({"tenantRef": {"name": tenant}}))
+pub fn agent(group: &str, number: u32, tenant: &str) -> Value {
+    let mut agent = object(Kind::Agent, &agent_name(group, number), &json!({"tenantRef": {"name": tenant}}));
+    if let Some(metadata) = agent.get_mut("metadata").and_then(Value::as_object_mut) {
+        metadata.insert("labels".into(), json!({ GROUP_LABEL: group }));
+    }
+    agent
 }
 
-/// The same Agent with its key taken away; `None` where that is a deletion.
+/// The change of a spec that takes a key away; `None` where that is a deletion.
 #[must_use]
-pub fn revoked_agent(number: u32, tenants: u32, by: Revocation) -> Option<Value> {
-    let mut agent = agent(number, tenants);
-    let spec = agent.get_mut("spec")?.as_object_mut()?;
+pub fn revocation(by: Revocation) -> Option<Value> {
     match by {
-        Revocation::Delete => return None,
-        Revocation::Suspend => drop(spec.insert("suspend".into(), json!(true))),
+        Revocation::Delete => None,
+        Revocation::Suspend => Some(json!({"spec": {"suspend": true}})),
         Revocation::Rotate => {
-            let rotation = json!({"rotation": {"overlap": "0s", "requestedRotation": "opbench"}});
-            drop(spec.insert("credentials".into(), rotation));
+            let rotation = json!({"overlap": "0s", "requestedRotation": "opbench"});
+            Some(json!({"spec": {"credentials": {"rotation": rotation}}}))
         }
     }
-    Some(agent)
+}
+
+/// The change of a spec that asks for a new key.
+#[must_use]
+pub fn rotation(request: &str) -> Value {
+    json!({"spec": {"credentials": {"rotation": {"requestedRotation": request}}}})
+}
+
+/// The last request for a new key that was carried out.
+#[must_use]
+pub fn handled_rotation(agent: &DynamicObject) -> Option<&str> {
+    agent.data.pointer("/status/lastHandledRotation")?.as_str()
 }
 
 /// Whether the object's condition `Ready` is true for its current spec.
 #[must_use]
 pub fn is_ready(object: &DynamicObject) -> bool {
-    let status = object.data.get("status");
-    let observed = status.and_then(|status| status.get("observedGeneration")).and_then(Value::as_i64);
-    let conditions = status.and_then(|status| status.get("conditions")).and_then(Value::as_array);
-    let ready = conditions.into_iter().flatten().any(|condition| {
-        condition.get("type").is_some_and(|word| word == "Ready")
-            && condition.get("status").is_some_and(|word| word == "True")
-    });
-    ready && observed == object.metadata.generation
+    let observed = object.data.pointer("/status/observedGeneration").and_then(Value::as_i64);
+    ready(object).is_some_and(|condition| condition.get("status").is_some_and(|word| word == "True"))
+        && observed == object.metadata.generation
+}
+
+/// When the condition `Ready` has changed last.
+#[must_use]
+pub fn ready_since(object: &DynamicObject) -> Option<&str> {
+    ready(object)?.get("lastTransitionTime")?.as_str()
+}
+
+fn ready(object: &DynamicObject) -> Option<&Value> {
+    let conditions = object.data.pointer("/status/conditions")?.as_array()?;
+    conditions.iter().find(|condition| condition.get("type").is_some_and(|word| word == "Ready"))
 }
 
 #[cfg(test)]
@@ -109,7 +135,7 @@ mod tests {
 
     fn observed(generation: i64, ready: &str) -> DynamicObject {
         let conditions = json!([{"type": "Accepted", "status": "True"}, {"type": "Ready", "status": ready}]);
-        let mut value = agent(1, 1);
+        let mut value = agent("agent", 1, "tenant-1");
         value["metadata"]["generation"] = json!(2);
         value["status"] = json!({"observedGeneration": generation, "conditions": conditions});
         serde_json::from_value(value).unwrap()
@@ -123,7 +149,7 @@ mod tests {
     }
 
     #[test]
-    fn agents_are_spread_over_the_tenants() {
-        assert_eq!(agent(13, 10)["spec"]["tenantRef"]["name"], "tenant-3");
+    fn an_agent_is_found_by_the_label_of_its_group() {
+        assert_eq!(agent("victim", 13, "t")["metadata"]["labels"][GROUP_LABEL], "victim");
     }
 }

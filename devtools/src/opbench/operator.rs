@@ -1,47 +1,90 @@
-//! Reads the operator's memory, CPU and writes through the API server, so that any kubeconfig is
-//! enough.
+//! Finds the replica that leads, and reads its memory, its CPU and the API server's count of
+//! writes.
 
 use anyhow::{Context as _, ensure};
+use k8s_openapi::api::coordination::v1::Lease;
+use k8s_openapi::api::core::v1::Pod;
+use kube::{Api, ResourceExt as _};
+
+use crate::pod_process::PodProcess;
 
 use super::bench_cluster::BenchCluster;
 use super::exposition;
 use super::writes::Writes;
 
+/// Port of the operator's metrics.
+const METRICS_PORT: u16 = 8081;
+
 /// Where the operator runs.
 #[derive(Debug, Clone)]
 pub struct Address {
     pub namespace: String,
-    /// Label selector of its pod.
+    /// Label selector of its pods.
     pub labels: String,
+    /// Name of the Lease that its leader holds.
+    pub lease: String,
 }
 
 /// One reading. The kubelet samples memory and CPU every 10 s or so; writes are of this moment.
 #[derive(Debug, Clone)]
 pub struct Reading {
-    /// Working set of the operator's containers, bytes.
+    /// Working set of the leader's containers, bytes.
     pub memory_bytes: f64,
+    /// Most resident memory of the leader's process, where it runs on this machine.
+    pub peak_bytes: Option<u64>,
     pub cpu_seconds: f64,
     pub writes: Writes,
 }
 
 impl Reading {
     /// # Errors
-    /// No pod, no metrics, or metrics that are missing.
+    /// No leader, no metrics, or metrics that are missing.
     pub async fn take(cluster: &BenchCluster, operator: &Address) -> anyhow::Result<Self> {
-        let (pod, node) = cluster.running_pod(&operator.namespace, &operator.labels).await?;
-        let kubelet = page(cluster, &format!("/api/v1/nodes/{node}/proxy/metrics/resource")).await?;
-        let of_pod = |metric| sum_of_pod(&kubelet, metric, &operator.namespace, &pod);
+        let pod = leader(cluster, operator).await?;
+        let (name, node) = (pod.name_any(), pod.spec.and_then(|spec| spec.node_name).unwrap_or_default());
+        let kubelet = cluster.page(&format!("/api/v1/nodes/{node}/proxy/metrics/resource")).await?;
+        let of_pod = |metric| sum_of_pod(&kubelet, metric, &operator.namespace, &name);
+        let process = PodProcess::of(&cluster.client, &operator.namespace, &name).await.ok();
         Ok(Self {
             memory_bytes: of_pod("container_memory_working_set_bytes")?,
+            peak_bytes: process.and_then(|process| process.peak_memory().ok()),
             cpu_seconds: of_pod("container_cpu_usage_seconds_total")?,
-            writes: Writes::read(&page(cluster, "/metrics").await?)?,
+            writes: Writes::read(&cluster.page("/metrics").await?)?,
         })
     }
 }
 
-async fn page(cluster: &BenchCluster, path: &str) -> anyhow::Result<String> {
-    let request = http::Request::get(path).body(vec![])?;
-    cluster.client.request_text(request).await.with_context(|| format!("read {path}"))
+/// The holder of the Lease, as `<pod>_<id>`; empty when nobody holds it.
+///
+/// # Errors
+/// There is no Lease.
+pub async fn holder(cluster: &BenchCluster, operator: &Address) -> anyhow::Result<String> {
+    let leases = Api::<Lease>::namespaced(cluster.client.clone(), &operator.namespace);
+    let lease = leases.get(&operator.lease).await.context("read the operator's Lease")?;
+    Ok(lease.spec.and_then(|spec| spec.holder_identity).unwrap_or_default())
+}
+
+/// The pod that leads.
+///
+/// # Errors
+/// None does.
+pub async fn leader(cluster: &BenchCluster, operator: &Address) -> anyhow::Result<Pod> {
+    let holder = holder(cluster, operator).await?;
+    let pods = cluster.running_pods(&operator.namespace, &operator.labels).await?;
+    let leads = |pod: &Pod| holder.split('_').next() == Some(&pod.name_any());
+    pods.into_iter().find(leads).with_context(|| format!("no running pod leads; {holder:?} does"))
+}
+
+/// One value of the leader's own metrics.
+///
+/// # Errors
+/// No leader, or no such metric.
+pub async fn metric(cluster: &BenchCluster, operator: &Address, name: &str) -> anyhow::Result<f64> {
+    let pod = leader(cluster, operator).await?.name_any();
+    let path = format!("/api/v1/namespaces/{}/pods/{pod}:{METRICS_PORT}/proxy/metrics", operator.namespace);
+    let samples = exposition::samples(&cluster.page(&path).await?, name)?;
+    ensure!(!samples.is_empty(), "{pod} has no metric {name}");
+    Ok(samples.iter().map(|sample| sample.value).sum())
 }
 
 fn sum_of_pod(text: &str, metric: &str, namespace: &str, pod: &str) -> anyhow::Result<f64> {

@@ -1,4 +1,4 @@
-//! Records from one watch when each Agent became Ready.
+//! Records from one watch when each object reached a state.
 
 use std::collections::HashMap;
 use std::pin::pin;
@@ -13,13 +13,13 @@ use kube::runtime::{WatchStreamExt as _, watcher};
 
 use super::objects;
 
-/// The first time each object was seen Ready.
+/// The first time each object was seen in the state.
 #[derive(Debug, Default)]
 pub struct ReadySince(HashMap<String, Instant>);
 
 impl ReadySince {
-    pub fn see(&mut self, object: &DynamicObject, now: Instant) {
-        if objects::is_ready(object) {
+    fn see(&mut self, object: &DynamicObject, reached: impl Fn(&DynamicObject) -> bool, now: Instant) {
+        if reached(object) {
             self.0.entry(object.name_any()).or_insert(now);
         }
     }
@@ -35,25 +35,54 @@ impl ReadySince {
     }
 }
 
-/// Watches until `count` objects are Ready.
+/// Watches until `count` objects of the group are Ready.
 ///
 /// # Errors
 /// They are not within `limit`; the text says how many are.
-pub async fn all_ready(api: Api<DynamicObject>, count: usize, limit: Duration) -> anyhow::Result<ReadySince> {
+pub async fn all_ready(
+    api: Api<DynamicObject>,
+    group: Option<&str>,
+    count: usize,
+    limit: Duration,
+) -> anyhow::Result<ReadySince> {
+    all_reach(api, group, count, limit, objects::is_ready).await
+}
+
+/// Watches until `count` objects of the group were seen in the state that `reached` tells.
+///
+/// # Errors
+/// They were not within `limit`; the text says how many were.
+pub async fn all_reach(
+    api: Api<DynamicObject>,
+    group: Option<&str>,
+    count: usize,
+    limit: Duration,
+    reached: impl Fn(&DynamicObject) -> bool,
+) -> anyhow::Result<ReadySince> {
     let mut since = ReadySince::default();
-    let watched = tokio::time::timeout(limit, watch(api, count, &mut since)).await;
+    let watched = tokio::time::timeout(limit, watch(api, group, count, &mut since, reached)).await;
     watched
-        .with_context(|| format!("{} of {count} are Ready after {} s", since.count(), limit.as_secs()))??;
+        .with_context(|| format!("{} of {count} are there after {} s", since.count(), limit.as_secs()))??;
     Ok(since)
 }
 
-async fn watch(api: Api<DynamicObject>, count: usize, since: &mut ReadySince) -> anyhow::Result<()> {
-    let mut objects = pin!(watcher(api, watcher::Config::default()).default_backoff().applied_objects());
+async fn watch(
+    api: Api<DynamicObject>,
+    group: Option<&str>,
+    count: usize,
+    since: &mut ReadySince,
+    reached: impl Fn(&DynamicObject) -> bool,
+) -> anyhow::Result<()> {
+    let mut config = watcher::Config::default();
+    if let Some(group) = group {
+        config = config.labels(&format!("{}={group}", objects::GROUP_LABEL));
+    }
+    let mut objects = pin!(watcher(api, config).default_backoff().applied_objects());
     while since.count() < count {
         // The watcher starts again by itself after an error, with a growing pause; the caller's
         // limit ends that.
         match objects.try_next().await {
-            Ok(Some(object)) => since.see(&object, Instant::now()),
+            Ok(Some(object)) => since.see(&object, &reached, Instant::now()),
             Ok(None) => anyhow::bail!("the watch ended"),
             Err(error) => tracing::warn!(%error, "watch"),
         }

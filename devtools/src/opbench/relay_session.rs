@@ -1,21 +1,22 @@
-//! Opens an agent's session with a Relay in the cluster from outside: port forwarding, TLS with the
-//! Relay's CA, WebSocket.
+//! Opens an agent's session with a Relay in the cluster: by its pod's address or by port forwarding,
+//! TLS with the Relay's CA, WebSocket.
 
 use std::sync::Arc;
 
 use anyhow::{Context as _, bail};
 use futures::StreamExt as _;
+use k8s_openapi::api::core::v1::Secret;
 use protocol::Identity;
 use protocol::api_key::ApiKey;
 use rustls::pki_types::pem::PemObject as _;
 use rustls::pki_types::{CertificateDer, ServerName};
 use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::net::TcpStream;
 use tokio_rustls::client::TlsStream;
 use tokio_tungstenite::WebSocketStream;
 use tokio_tungstenite::tungstenite::{Error, Message};
 
-use super::bench_cluster::BenchCluster;
-use super::objects::RELAY;
+use super::bench_cluster::{BenchCluster, RelayAccess};
 use crate::load::relay::admission::{self, Upgrade};
 
 /// The Relay container's port.
@@ -29,51 +30,61 @@ pub struct Credentials {
     tls: Arc<rustls::ClientConfig>,
     server: ServerName<'static>,
     relay_pod: String,
+    /// The pod's address when the credentials were read.
+    relay_address: String,
 }
+
+/// A connection of either way to a Relay.
+pub trait Connection: AsyncRead + AsyncWrite + Send + Unpin {}
+
+impl<C: AsyncRead + AsyncWrite + Send + Unpin> Connection for C {}
 
 /// A registered session.
 pub struct RelaySession<S>(WebSocketStream<S>);
 
 impl Credentials {
-    /// From the Secrets of Agent `name`.
+    /// From the Secrets of Agent `name` at `relay`.
     ///
     /// # Errors
     /// A Secret that is not what an Agent's documentation says.
-    pub async fn read(cluster: &BenchCluster, name: &str) -> anyhow::Result<Self> {
-        let entry = async |entry| {
-            let bytes = cluster.secret_entry(&format!("{name}-relay"), entry).await?;
-            String::from_utf8(bytes).with_context(|| format!("{entry} is not text"))
-        };
-        let url = entry("url").await?;
-        let key = entry("token").await?.parse()?;
+    pub async fn read(cluster: &BenchCluster, name: &str, relay: &str) -> anyhow::Result<Self> {
+        let secret = cluster.secret(&format!("{name}-relay")).await?;
+        let url = entry(&secret, "url")?;
+        let key = entry(&secret, "token")?.parse()?;
         let mut roots = rustls::RootCertStore::empty();
-        for certificate in CertificateDer::pem_slice_iter(entry("ca.crt").await?.as_bytes()) {
+        for certificate in CertificateDer::pem_slice_iter(entry(&secret, "ca.crt")?.as_bytes()) {
             roots.add(certificate?)?;
         }
-        let identity = cluster.secret_entry(&format!("{name}-identity"), "identity.json").await?;
+        let identity = entry(&cluster.secret(&format!("{name}-identity")).await?, "identity.json")?;
         let host = url
             .strip_prefix("wss://")
             .and_then(|rest| rest.split([':', '/']).next())
             .context("not a wss URL")?;
         let server = ServerName::try_from(host.to_owned())?;
         let tls = rustls::ClientConfig::builder().with_root_certificates(roots).with_no_client_auth();
-        let labels = format!("app.kubernetes.io/component=relay,msg2agent.xyz/relay={RELAY}");
-        let (relay_pod, _) = cluster.running_pod(&cluster.namespace, &labels).await?;
-        let identity = Identity::from_key_file(std::str::from_utf8(&identity)?)?;
-        Ok(Self { url, key, identity, tls: Arc::new(tls), server, relay_pod })
+        let relay_pod = format!("{relay}-0");
+        let pod = cluster.pods().get(&relay_pod).await.context("find the Relay's pod")?;
+        let relay_address = pod.status.and_then(|status| status.pod_ip).context("a pod without address")?;
+        let identity = Identity::from_key_file(&identity)?;
+        Ok(Self { url, key, identity, tls: Arc::new(tls), server, relay_pod, relay_address })
     }
 
     /// A connection that has not said who it is.
     ///
     /// # Errors
     /// The Relay's pod is not reached, or is not the Relay.
-    pub async fn connect(
-        &self,
-        cluster: &BenchCluster,
-    ) -> anyhow::Result<TlsStream<impl AsyncRead + AsyncWrite + Unpin + use<>>> {
-        let mut forward =
-            cluster.pods().portforward(&self.relay_pod, &[PORT]).await.context("forward a port")?;
-        let plain = forward.take_stream(PORT).context("the port is not forwarded")?;
+    pub async fn connect(&self, cluster: &BenchCluster) -> anyhow::Result<TlsStream<Box<dyn Connection>>> {
+        let plain: Box<dyn Connection> = match cluster.access {
+            RelayAccess::PortForward => {
+                let forward = cluster.pods().portforward(&self.relay_pod, &[PORT]).await;
+                let mut forward = forward.context("forward a port")?;
+                Box::new(forward.take_stream(PORT).context("the port is not forwarded")?)
+            }
+            RelayAccess::PodAddress => {
+                let connected = TcpStream::connect((self.relay_address.as_str(), PORT)).await;
+                Box::new(connected.context("connect to the Relay's pod")?)
+            }
+        };
         let connector = tokio_rustls::TlsConnector::from(Arc::clone(&self.tls));
         connector.connect(self.server.clone(), plain).await.context("TLS with the Relay")
     }
@@ -83,7 +94,7 @@ impl Credentials {
     pub async fn register(
         &self,
         cluster: &BenchCluster,
-    ) -> anyhow::Result<RelaySession<impl AsyncRead + AsyncWrite + Unpin + use<>>> {
+    ) -> anyhow::Result<RelaySession<TlsStream<Box<dyn Connection>>>> {
         let stream = self.connect(cluster).await?;
         match admission::open(stream, &self.url, &self.key).await? {
             Upgrade::Open(mut socket) => {
@@ -126,4 +137,10 @@ impl<S: AsyncRead + AsyncWrite + Unpin> RelaySession<S> {
             }
         }
     }
+}
+
+fn entry(secret: &Secret, name: &str) -> anyhow::Result<String> {
+    let found = secret.data.as_ref().and_then(|data| data.get(name));
+    let bytes = found.with_context(|| format!("a Secret without {name}"))?;
+    String::from_utf8(bytes.0.clone()).with_context(|| format!("{name} is not text"))
 }

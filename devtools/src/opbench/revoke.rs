@@ -5,12 +5,12 @@ use std::fmt;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, ensure};
+use kube::api::{Patch, PatchParams};
 
-use super::BenchPlan;
-use super::bench_cluster::BenchCluster;
+use super::Bench;
 use super::latencies::Latencies;
 use super::objects::{self, Kind, Revocation};
-use super::relay_session::Credentials;
+use super::victims::Victim;
 
 /// A key that is not refused by then never will be.
 const REFUSAL_TIMEOUT: Duration = Duration::from_secs(30);
@@ -40,31 +40,43 @@ pub struct RevocationLatency {
     session: Latencies,
 }
 
+/// Revokes the keys of the victims, one after the other.
+///
 /// # Errors
 /// A key that stays good, or a refusal of another kind.
-pub async fn run(cluster: &BenchCluster, plan: &BenchPlan) -> anyhow::Result<RevocationLatency> {
+pub async fn each(bench: &Bench, victims: Vec<Victim>) -> anyhow::Result<RevocationLatency> {
     let (mut key, mut session) = (vec![], vec![]);
-    for number in 0..plan.revocations.min(plan.agents) {
-        let measured = tokio::time::timeout(REFUSAL_TIMEOUT, once(cluster, plan, number)).await;
-        let name = objects::agent_name(number);
-        let (refused, closed) = measured
-            .with_context(|| format!("the key of {name} still works after {} s", REFUSAL_TIMEOUT.as_secs()))?
-            .with_context(|| format!("revoke {name}"))?;
+    for victim in victims {
+        let (refused, closed) = once(bench, victim, REFUSAL_TIMEOUT).await?;
         key.push(refused);
         session.push(closed);
     }
-    Ok(RevocationLatency { by: plan.revocation, key: Latencies::new(key), session: Latencies::new(session) })
+    let by = bench.plan.revocation;
+    Ok(RevocationLatency { by, key: Latencies::new(key), session: Latencies::new(session) })
 }
 
-async fn once(cluster: &BenchCluster, plan: &BenchPlan, number: u32) -> anyhow::Result<(Duration, Duration)> {
-    let name = objects::agent_name(number);
-    let credentials = Credentials::read(cluster, &name).await.context("read its Secrets")?;
+/// Revokes one key and returns after what time it was refused and its session closed.
+///
+/// # Errors
+/// It stays good for longer than `limit`, or is refused in another way.
+pub async fn once(bench: &Bench, victim: Victim, limit: Duration) -> anyhow::Result<(Duration, Duration)> {
+    let measured = tokio::time::timeout(limit, measure(bench, &victim)).await;
+    measured
+        .with_context(|| format!("the key of {} still works after {} s", victim.name, limit.as_secs()))?
+        .with_context(|| format!("revoke {}", victim.name))
+}
+
+async fn measure(bench: &Bench, victim: &Victim) -> anyhow::Result<(Duration, Duration)> {
+    let (cluster, credentials, by) = (&bench.cluster, &victim.credentials, bench.plan.revocation);
     let session = credentials.register(cluster).await.context("register it")?;
     let connections = (0..READY_CONNECTIONS).map(|_| credentials.connect(cluster));
     let mut ready = futures::future::try_join_all(connections).await.context("connect beforehand")?;
-    match objects::revoked_agent(number, plan.tenants, plan.revocation) {
-        Some(manifest) => cluster.apply(Kind::Agent, &manifest).await?,
-        None => cluster.delete(Kind::Agent, &name).await?,
+    match objects::revocation(by) {
+        Some(change) => {
+            let agents = cluster.objects(Kind::Agent);
+            agents.patch(&victim.name, &PatchParams::default(), &Patch::Merge(change)).await.map(drop)?;
+        }
+        None => cluster.delete(Kind::Agent, &victim.name).await?,
     }
     let start = Instant::now();
     let closed = async {
@@ -84,7 +96,7 @@ async fn once(cluster: &BenchCluster, plan: &BenchPlan, number: u32) -> anyhow::
         }
     };
     let ((code, closed), (status, refused)) = tokio::try_join!(closed, refused)?;
-    ensure!((status, code) == refusal(plan.revocation), "refused with {status}, closed with {code}");
+    ensure!((status, code) == refusal(by), "refused with {status}, closed with {code}");
     Ok((refused, closed))
 }
 

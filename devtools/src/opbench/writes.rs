@@ -10,13 +10,19 @@ use super::exposition;
 const METRIC: &str = "apiserver_request_total";
 /// The API server's words for requests that change something.
 const WRITING: [&str; 6] = ["POST", "PUT", "PATCH", "APPLY", "DELETE", "DELETECOLLECTION"];
-/// What only the operator writes in a cluster in which nothing else happens. Its Lease, which
-/// leader election renews all the time, is not among them, nor are Events.
-const OPERATORS: [&str; 10] = [
+/// What others write while no pod starts or ends: the Leases of leaders and nodes, the status of
+/// nodes and pods, and questions that are sent with POST. Everything else is counted, so that no
+/// kind of object is forgotten.
+const OF_OTHERS: [&str; 5] = ["leases", "nodes", "pods", "tokenreviews", "subjectaccessreviews"];
+/// What is written once for an Agent.
+const OF_AGENTS: [&str; 5] = ["agents", "secrets", "events", "configmaps", "serviceaccounts"];
+/// What the operator alone writes, also while pods start and end.
+const OF_THE_OPERATOR: [&str; 11] = [
     "relays",
     "tenants",
     "agents",
     "secrets",
+    "configmaps",
     "services",
     "serviceaccounts",
     "deployments",
@@ -30,8 +36,7 @@ const OPERATORS: [&str; 10] = [
 pub struct Writes(BTreeMap<(String, String), u64>);
 
 impl Writes {
-    /// From the API server's metrics: requests of all clients, refused ones included, to what the
-    /// operator owns or reports on.
+    /// From the API server's metrics: requests of all clients, Events and refused ones included.
     ///
     /// # Errors
     /// Not an API server's metrics.
@@ -40,7 +45,7 @@ impl Writes {
         ensure!(!samples.is_empty(), "no metric {METRIC}");
         let writing = samples.iter().filter(|sample| {
             WRITING.contains(&sample.label("verb"))
-                && OPERATORS.contains(&sample.label("resource"))
+                && !OF_OTHERS.contains(&sample.label("resource"))
                 && sample.label("subresource") != "token"
         });
         let entries = writing.map(|sample| {
@@ -73,6 +78,37 @@ impl Writes {
         self
     }
 
+    /// Those of Agents: the Agents, their Secrets and their Events.
+    #[must_use]
+    pub fn of_agents(&self) -> Self {
+        self.only(&OF_AGENTS)
+    }
+
+    /// Those of kinds that the operator alone writes. Events are not among them.
+    #[must_use]
+    pub fn of_the_operator(&self) -> Self {
+        self.only(&OF_THE_OPERATOR)
+    }
+
+    /// Those of one resource, its subresources included.
+    #[must_use]
+    pub fn of(&self, resource: &str) -> Self {
+        self.only(&[resource])
+    }
+
+    /// Those of any status.
+    #[must_use]
+    pub fn of_status(&self) -> Self {
+        let of_status = self.0.iter().filter(|((_, resource), _)| resource.ends_with("/status"));
+        Self(of_status.map(|(key, count)| (key.clone(), *count)).collect())
+    }
+
+    fn only(&self, resources: &[&str]) -> Self {
+        let named = |resource: &str| resources.contains(&resource.split('/').next().unwrap_or_default());
+        let kept = self.0.iter().filter(|((_, resource), _)| named(resource));
+        Self(kept.map(|(key, count)| (key.clone(), *count)).collect())
+    }
+
     #[must_use]
     pub fn total(&self) -> u64 {
         self.0.values().sum()
@@ -100,7 +136,7 @@ impl<'a> FromIterator<(&'a str, String, f64)> for Writes {
     }
 }
 
-/// `apply agents 1000, …`
+/// `APPLY agents 1000, …`
 impl fmt::Display for Writes {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         if self.0.is_empty() {
@@ -117,22 +153,34 @@ impl fmt::Display for Writes {
 mod tests {
     use super::*;
 
-    fn api_server(agents: u32, status: u32) -> Writes {
+    fn api_server(agents: u32, status: u32, events: u32) -> Writes {
         let text = format!(
             "apiserver_request_total{{code=\"200\",resource=\"agents\",subresource=\"\",verb=\"APPLY\"}} {agents}\n\
              apiserver_request_total{{code=\"409\",resource=\"agents\",subresource=\"\",verb=\"APPLY\"}} 1\n\
              apiserver_request_total{{code=\"200\",resource=\"agents\",subresource=\"status\",verb=\"APPLY\"}} {status}\n\
+             apiserver_request_total{{code=\"201\",group=\"\",resource=\"events\",subresource=\"\",verb=\"POST\"}} {events}\n\
+             apiserver_request_total{{code=\"201\",group=\"events.k8s.io\",resource=\"events\",subresource=\"\",verb=\"POST\"}} {events}\n\
+             apiserver_request_total{{code=\"200\",resource=\"tenants\",subresource=\"status\",verb=\"APPLY\"}} {events}\n\
              apiserver_request_total{{code=\"200\",resource=\"agents\",subresource=\"\",verb=\"LIST\"}} 50\n\
-             apiserver_request_total{{code=\"200\",resource=\"leases\",subresource=\"\",verb=\"PUT\"}} 70\n"
+             apiserver_request_total{{code=\"200\",resource=\"leases\",subresource=\"\",verb=\"PUT\"}} {agents}\n"
         );
         Writes::read(&text).unwrap()
     }
 
     #[test]
     fn writes_between_two_readings_are_counted_without_our_own() {
-        let added = api_server(110, 27).since(&api_server(10, 7)).without("APPLY", "agents", 100);
+        let added = api_server(110, 27, 0).since(&api_server(10, 7, 0)).without("APPLY", "agents", 100);
         assert_eq!(added.to_string(), "APPLY agents/status 20");
         assert!((added.per(10) - 2.0).abs() < f64::EPSILON);
+    }
+
+    #[test]
+    fn events_of_both_api_groups_are_writes_of_agents() {
+        let added = api_server(0, 1, 2).since(&api_server(0, 0, 0));
+        assert_eq!(added.to_string(), "APPLY agents/status 1, APPLY tenants/status 2, POST events 4");
+        assert_eq!(added.of_agents().to_string(), "APPLY agents/status 1, POST events 4");
+        assert_eq!(added.of_status().total(), 3);
+        assert_eq!(added.of_the_operator().of("events").total(), 0);
     }
 
     #[test]
@@ -145,7 +193,7 @@ mod tests {
 
     #[test]
     fn reads_and_leases_are_not_writes_of_the_operator() {
-        let same = api_server(10, 7).since(&api_server(10, 7));
+        let same = api_server(10, 7, 3).since(&api_server(10, 7, 3));
         assert_eq!((same.total(), same.to_string().as_str()), (0, "none"));
     }
 }

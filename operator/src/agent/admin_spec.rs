@@ -27,7 +27,7 @@ pub(super) fn admin_spec(
         card: Some(card(agent, resolved)),
         suspended: agent.spec.suspend,
         keys,
-        mcp: agent.spec.mcp.enabled.then(mcp),
+        mcp: (agent.spec.mcp.enabled && resolved.public_host_is_granted).then(mcp),
         deletion_policy: Some(deletion_policy(agent.spec.deletion_policy)),
     }
 }

@@ -2,7 +2,7 @@
 
 use crds::agent::{Key, KeyState};
 use crds::condition::{Reason, Type};
-use crds::{Agent, AgentStatus, name};
+use crds::{Agent, AgentStatus, PublicUrl, label, name};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 use kube::{Resource as _, ResourceExt as _};
 use protocol::UnixSeconds;
@@ -11,6 +11,7 @@ use protocol::api_key::KeyId;
 use super::resolve::ResolvedAgent;
 use super::urls;
 use crate::conditions::{self, Draft};
+use crate::error::Error;
 use crate::programming::Programming;
 use crate::refusal::Refusal;
 
@@ -27,6 +28,12 @@ const PARTS: [(Type, Reason); 4] = [
 pub(super) struct AgentObservation {
     pub keys: KeyRingSummary,
     pub programming: Programming,
+    /// The public root key, if it is known to be stored.
+    pub root_key: Option<String>,
+    /// Whether the Secret of the recorded root key is gone.
+    pub identity_is_lost: bool,
+    /// The fingerprint of the relay's certificate authority, if it is known.
+    pub ca_fingerprint: Option<String>,
     /// `None` without an MCP endpoint.
     pub mcp_is_available: Option<bool>,
     /// Why the MCP endpoint is not in place.
@@ -56,52 +63,142 @@ pub(super) fn accepted(
     cluster_domain: &str,
     now: jiff::Timestamp,
 ) -> AgentStatus {
-    let mut drafts = vec![accepted_draft(), observed.programming.draft(), credentials(&observed.keys)];
-    drafts.extend(observed.mcp_is_available.map(|available| mcp(available, observed.obstacle.as_deref())));
+    let programmed = observed.programming.draft(conditions::kept(agent, Type::Programmed));
+    let is_programmed = programmed.is_true();
+    let mut drafts = vec![accepted_draft(), programmed, credentials(&observed.keys)];
+    let mcp = |available| match &agent.spec.mcp.public_url {
+        Some(url) if !resolved.public_host_is_granted => host_not_allowed(url),
+        _ => mcp(available, observed.obstacle.as_deref()),
+    };
+    drafts.extend(observed.mcp_is_available.map(mcp));
     let mut ready = conditions::ready(&drafts, &PARTS);
     if let Some(suspended) = suspended(agent, resolved) {
-        // A suspended agent has no session. What matters is whether the relay enforces the
+        // A suspended agent has no session and needs none. It is ready when the relay enforces the
         // suspension.
-        if observed.programming.draft().is_true() {
-            ready = Draft::fails(Type::Ready, Reason::Suspended, suspended.message.clone());
+        if is_programmed {
+            ready = Draft::holds(Type::Ready, Reason::Suspended, suspended.message.clone());
         }
         drafts.push(suspended);
     }
-    let progress = conditions::progress(&ready, None);
+    let mut stalled = observed.programming.stalled();
+    if observed.identity_is_lost {
+        ready = identity_lost(agent);
+        stalled = Some(ready.clone());
+    }
+    let progress = conditions::progress(&ready, stalled.as_ref());
     drafts.push(ready);
     drafts.extend(progress);
-    let relay = &resolved.relay;
+    let (relay, former) = (&resolved.relay, agent.status.as_ref());
+    let has_endpoint = agent.spec.mcp.enabled && resolved.public_host_is_granted;
     AgentStatus {
+        root_key_multibase: observed
+            .root_key
+            .clone()
+            .or_else(|| former.and_then(|status| status.root_key_multibase.clone())),
+        ca_fingerprint: observed
+            .ca_fingerprint
+            .clone()
+            .or_else(|| former.and_then(|status| status.ca_fingerprint.clone())),
         url: Some(name::relay_url(&relay.name, &relay.namespace, cluster_domain)),
-        mcp_url: agent.spec.mcp.enabled.then(|| urls::mcp_url(agent, cluster_domain)),
-        mcp_gateway_url: resolved.gateway_url.clone().filter(|_| agent.spec.mcp.enabled),
+        mcp_url: has_endpoint.then(|| urls::mcp_url(agent, cluster_domain)),
+        mcp_gateway_url: resolved.gateway_url.clone().filter(|_| has_endpoint),
         keys: observed.keys.keys.iter().map(key).collect(),
         last_handled_rotation: observed.keys.handled.clone(),
         ..status(agent, Some(resolved), &drafts, now)
     }
 }
 
-/// The status of a refused Agent. Its Secret keeps the keys, and the relay accepts them again with
-/// the consent.
-pub(super) fn refused(agent: &Agent, refusal: &Refusal, now: jiff::Timestamp) -> AgentStatus {
-    let handled = agent.status.as_ref().and_then(|status| status.last_handled_rotation.clone());
-    AgentStatus { last_handled_rotation: handled, ..status(agent, None, &refusal.drafts(), now) }
+fn identity_lost(agent: &Agent) -> Draft {
+    let lost = agent.status.as_ref().and_then(|status| status.root_key_multibase.as_deref());
+    let message = format!(
+        "the Secret {} is gone; restore it, or annotate the Agent with {}={} to give it a new identity, which \
+         its contacts have to accept",
+        name::agent_identity(&agent.name_any()),
+        label::CONFIRM_NEW_IDENTITY,
+        lost.unwrap_or_default()
+    );
+    Draft::fails(Type::Ready, Reason::IdentityLost, message)
 }
 
-/// The status of an accepted Agent whose Secrets cannot be written.
+/// The status of a refused Agent. It keeps what identifies the agent, and its Secret the keys. The
+/// relay accepts them again with the consent.
+pub(super) fn refused(agent: &Agent, refusal: &Refusal, now: jiff::Timestamp) -> AgentStatus {
+    let former = agent.status.clone().unwrap_or_default();
+    let next = status(agent, None, &refusal.drafts(), now);
+    AgentStatus {
+        observed_generation: next.observed_generation,
+        conditions: next.conditions,
+        // The relay accepts no key of a refused Agent.
+        keys: Vec::new(),
+        url: None,
+        mcp_url: None,
+        mcp_gateway_url: None,
+        ..former
+    }
+}
+
+/// Why the Secrets of an Agent cannot be read or written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum SecretObstacle {
+    /// A Secret of another owner has the name.
+    NameTaken,
+    /// The identity Secret is of another DID.
+    OtherIdentity,
+    /// The identity Secret cannot be read.
+    UnreadableIdentity,
+    /// A request failed, and is repeated.
+    Failed,
+}
+
+impl SecretObstacle {
+    pub(super) const fn from_error(error: &Error) -> Self {
+        match error {
+            Error::NameTaken { .. } => Self::NameTaken,
+            Error::OtherIdentity { .. } => Self::OtherIdentity,
+            Error::SecretContent { .. } => Self::UnreadableIdentity,
+            _ => Self::Failed,
+        }
+    }
+
+    const fn reason(self) -> Reason {
+        match self {
+            Self::NameTaken => Reason::SecretNameConflict,
+            Self::OtherIdentity => Reason::DidChanged,
+            Self::UnreadableIdentity => Reason::IdentityLost,
+            Self::Failed => Reason::Pending,
+        }
+    }
+}
+
+/// The status of an accepted Agent whose Secrets cannot be read or written. Everything else stays
+/// as it was reported.
 pub(super) fn blocked(
     agent: &Agent,
     resolved: &ResolvedAgent,
     message: &str,
-    is_name_taken: bool,
+    obstacle: SecretObstacle,
     now: jiff::Timestamp,
 ) -> AgentStatus {
-    let reason = if is_name_taken { Reason::SecretNameConflict } else { Reason::Pending };
-    let credentials = Draft::fails(Type::CredentialsReady, reason, message);
+    let credentials = Draft::fails(Type::CredentialsReady, obstacle.reason(), message);
     let ready = Draft::fails(Type::Ready, Reason::CredentialsNotReady, message);
-    let progress = conditions::progress(&ready, is_name_taken.then_some(&credentials));
-    let drafts: Vec<_> = [accepted_draft(), credentials, ready].into_iter().chain(progress).collect();
-    status(agent, Some(resolved), &drafts, now)
+    let stalled = (obstacle != SecretObstacle::Failed).then_some(&credentials);
+    let progress = conditions::progress(&ready, stalled);
+    let programmed = conditions::kept(agent, Type::Programmed);
+    let drafts: Vec<_> = std::iter::once(accepted_draft())
+        .chain(programmed)
+        .chain([credentials, ready])
+        .chain(progress)
+        .collect();
+    let next = status(agent, Some(resolved), &drafts, now);
+    let former = agent.status.clone().unwrap_or_default();
+    AgentStatus {
+        observed_generation: next.observed_generation,
+        did: next.did,
+        secret_name: next.secret_name,
+        identity_secret_name: next.identity_secret_name,
+        conditions: next.conditions,
+        ..former
+    }
 }
 
 fn status(
@@ -170,6 +267,15 @@ fn mcp(is_available: bool, obstacle: Option<&str>) -> Draft {
             "the MCP pod is not ready; check its StatefulSet",
         ),
     }
+}
+
+fn host_not_allowed(url: &PublicUrl) -> Draft {
+    let message = format!(
+        "mcp.publicURL: no entry of the Relay's publicHosts grants {} to this agent; the endpoint is not \
+         updated, and nobody can sign in to it",
+        url.host()
+    );
+    Draft::fails(Type::McpReady, Reason::HostNotAllowed, message)
 }
 
 fn key(summary: &KeySummary) -> Key {

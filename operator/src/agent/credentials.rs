@@ -4,189 +4,229 @@
 use std::time::Duration;
 
 use crds::agent::KeyState;
-use crds::{Agent, label, name};
+use crds::{Agent, label};
 use k8s_openapi::api::core::v1::Secret;
-use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use kube::ResourceExt as _;
 use kube::runtime::events::{Event, EventType};
 use protocol::admin;
 use protocol::api_key::ApiKey;
-use zeroize::Zeroizing;
 
 use super::admin_spec::admin_spec;
 use super::agent_status::{KeyRingSummary, KeySummary};
-use super::key_rotation::{KeyRing, RotationStep, STAGED, TOKEN};
-use super::labels::secret_labels;
+use super::credentials_secret::{self, DID};
+use super::identity::{self, RootKey};
+use super::key_rotation::{KeyRing, RotationStep};
 use super::resolve::ResolvedAgent;
-use super::urls;
 use crate::context::Context;
 use crate::error::{Error, Result};
 use crate::object_key::NamespacedName;
 use crate::observed::Observed;
 use crate::programming::Programming;
-use crate::relay_api::{RelayAccess, RelayError, Writer};
+use crate::relay_api::{RelayError, Writer};
 use crate::relay_replicas::Progress;
-use crate::secret::{self, Found};
-use crate::{pod, status_writer};
+use crate::secret::{self, Found, Reading};
+use crate::status_writer;
 
 /// Maximum steps of one reconcile: stage, promote, and a write to the relay after each.
 const STEPS_MAX: usize = 4;
 /// Overlap when the spec's one is malformed, which the API server excludes.
 const DEFAULT_OVERLAP_GRACE: Duration = Duration::from_secs(24 * 3600);
 
+type Written = Result<Observed<Progress>, RelayError>;
+
+/// The stored credentials of an agent.
+pub(super) struct StoredCredentials {
+    secret: Found,
+    keys: KeyRing,
+}
+
 /// The keys of an agent after a reconcile.
 pub(super) struct ConvergedCredentials {
     pub keys: KeyRing,
     pub programming: Programming,
+    /// Whether the Secret with the root key exists, or the root key is elsewhere.
+    pub identity_is_stored: bool,
     /// Why the relay could not be written to.
     pub failure: Option<Error>,
 }
 
-/// Takes all steps of a rotation that the relay's confirmations allow.
+/// What every step of a reconcile needs.
+struct CredentialsPass<'a> {
+    context: &'a Context,
+    agent: &'a Agent,
+    resolved: &'a ResolvedAgent,
+    root_key: &'a RootKey,
+}
+
+/// Finds the credentials Secret of an agent. One of a former Agent is adopted, if it was for the
+/// same DID.
 ///
 /// # Errors
-/// [`Error::NameTaken`] for a Secret of another owner, a conflict, or another error of the API
-/// server. Errors of the relay are in [`ConvergedCredentials`].
+/// [`Error::NameTaken`] for a Secret of another owner, and errors of the API server.
+pub(super) async fn find(
+    context: &Context,
+    agent: &Agent,
+    resolved: &ResolvedAgent,
+    reading: Reading,
+) -> Result<StoredCredentials> {
+    let name = NamespacedName::new(&agent.namespace().unwrap_or_default(), &agent.credentials_secret_name());
+    let uid = agent.uid().unwrap_or_default();
+    let secret = secret::find(context, &name, label::SECRET_CREDENTIALS, &uid, reading).await?;
+    match stored_keys(&secret, resolved) {
+        Some(keys) => Ok(StoredCredentials { secret, keys }),
+        None => Err(Error::NameTaken { kind: "Secret".into(), name: name.to_string() }),
+    }
+}
+
+/// The keys in the Secret. `None` if the Secret may not be used.
+///
+/// The keys of a deleted Agent stay revoked. Those in a Secret that has no owner at all go on,
+/// because pods have mounted it.
+fn stored_keys(secret: &Found, resolved: &ResolvedAgent) -> Option<KeyRing> {
+    match secret {
+        Found::Ours(held) => Some(KeyRing::read(held)),
+        Found::None => Some(KeyRing::default()),
+        Found::Orphan(held) if secret::text(held, DID).is_some_and(|did| *did == resolved.did.as_str()) => {
+            let is_of_a_deleted_agent = !held.owner_references().is_empty();
+            Some(if is_of_a_deleted_agent { KeyRing::default() } else { KeyRing::read(held) })
+        }
+        Found::Orphan(_) | Found::Foreign => None,
+    }
+}
+
+/// Takes all steps of a rotation that the relay's confirmations allow, and stores a generated
+/// identity.
+///
+/// # Errors
+/// A conflict, or another error of the API server. Errors of the relay are in
+/// [`ConvergedCredentials`].
 pub(super) async fn converge(
     context: &Context,
     agent: &Agent,
     resolved: &ResolvedAgent,
-    root_key: &str,
+    root_key: &RootKey,
+    stored: StoredCredentials,
 ) -> Result<ConvergedCredentials> {
-    let secret_name =
-        NamespacedName::new(&agent.namespace().unwrap_or_default(), &agent.credentials_secret_name());
-    let uid = agent.uid().unwrap_or_default();
-    let mut found = secret::read(&context.client, &secret_name, label::SECRET_CREDENTIALS, &uid).await?;
-    let mut keys = read_keys(&found, &secret_name)?;
-    let now = u64::try_from(context.now().as_second()).unwrap_or(0);
-    let requested = agent.spec.credentials.rotation.requested_rotation.as_deref();
-    keys.expire(now);
-    let mut written = Ok(Observed::Unknown);
-    for _ in 0..STEPS_MAX {
-        let is_confirmed = is_complete(&written);
-        match keys.step(requested, is_confirmed) {
-            RotationStep::Stage => keys.stage(ApiKey::generate(&mut rand::rng()), requested),
-            RotationStep::Promote => {
-                keys.promote(now, overlap(agent));
-                context.metrics.rotations.inc();
-                publish_issued(context, agent, &keys).await;
-            }
-            RotationStep::Wait if is_confirmed => break,
-            RotationStep::Wait => {}
+    let StoredCredentials { secret, mut keys } = stored;
+    keys.expire(u64::try_from(context.now().as_second()).unwrap_or(0));
+    let pass = CredentialsPass { context, agent, resolved, root_key };
+    let mut identity_is_stored = true;
+    let (keys, written) = match keys.step(pass.requested(), false) {
+        RotationStep::First => {
+            let (keys, written) = pass.issue_first(&secret, keys).await?;
+            identity_is_stored = root_key.is_stored() || keys.active.is_some();
+            (keys, written)
         }
-        let access = context.relay_replicas.access(&resolved.relay);
-        let desired = build(agent, resolved, &keys, access.as_deref(), &context.settings.cluster_domain);
-        found = Found::Ours(Box::new(secret::write(&context.client, &found, desired).await?));
-        written = write_to_relay(context, agent, resolved, root_key, &keys).await;
-        if !is_complete(&written) {
-            break;
+        RotationStep::Stage | RotationStep::Promote | RotationStep::Wait => {
+            identity::store(context, agent, root_key).await?;
+            pass.rotate(secret, keys).await?
         }
-    }
+    };
     let programming = Programming::from_result(&written);
-    Ok(ConvergedCredentials { keys, programming, failure: written.err().map(Error::Relay) })
+    let failure = written.err().map(Error::Relay);
+    Ok(ConvergedCredentials { keys, programming, identity_is_stored, failure })
 }
 
-fn is_complete(written: &Result<Observed<Progress>, RelayError>) -> bool {
+impl CredentialsPass<'_> {
+    /// Has the first key confirmed by the relay, and only then stores it. A crash in between leaves
+    /// a hash at the relay that the next write replaces.
+    async fn issue_first(&self, secret: &Found, keys: KeyRing) -> Result<(KeyRing, Written)> {
+        let next = keys.with_first(ApiKey::generate(&mut rand::rng()), self.requested());
+        let written = self.write_to_relay(&next).await;
+        if !is_complete(&written) {
+            return Ok((keys, written));
+        }
+        let (credentials, identity) = futures::join!(
+            self.write_secret(secret, &next),
+            identity::store(self.context, self.agent, self.root_key)
+        );
+        credentials?;
+        identity?;
+        Ok((next, written))
+    }
+
+    async fn rotate(&self, mut secret: Found, mut keys: KeyRing) -> Result<(KeyRing, Written)> {
+        let now = u64::try_from(self.context.now().as_second()).unwrap_or(0);
+        let mut written: Written = Ok(Observed::Unknown);
+        for _ in 0..STEPS_MAX {
+            let is_confirmed = is_complete(&written);
+            match keys.step(self.requested(), is_confirmed) {
+                RotationStep::Stage => keys.stage(ApiKey::generate(&mut rand::rng()), self.requested()),
+                RotationStep::Promote => {
+                    keys.promote(now, overlap(self.agent));
+                    self.context.metrics.rotations.inc();
+                    self.publish_rotated(&keys).await;
+                }
+                RotationStep::First => break,
+                RotationStep::Wait if is_confirmed => break,
+                RotationStep::Wait => {}
+            }
+            secret = Found::Ours(Box::new(self.write_secret(&secret, &keys).await?));
+            written = self.write_to_relay(&keys).await;
+            if !is_complete(&written) {
+                break;
+            }
+        }
+        Ok((keys, written))
+    }
+
+    /// The spec's request for a rotation.
+    fn requested(&self) -> Option<&str> {
+        self.agent.spec.credentials.rotation.requested_rotation.as_deref()
+    }
+
+    async fn write_secret(&self, secret: &Found, keys: &KeyRing) -> Result<Secret> {
+        let access = self.context.relay_replicas.access(&self.resolved.relay);
+        let authorities = access.as_ref().map(|access| access.authorities.as_str());
+        let cluster_domain = &self.context.settings.cluster_domain;
+        let desired = credentials_secret::build(self.agent, self.resolved, keys, authorities, cluster_domain);
+        secret::update(&self.context.client, secret, desired).await
+    }
+
+    /// Writes the agent's content to the relay. Nothing is written before the relay has
+    /// acknowledged the tenant.
+    async fn write_to_relay(&self, keys: &KeyRing) -> Written {
+        let Self { context, agent, resolved, root_key } = self;
+        let (replicas, relay) = (&context.relay_replicas, &resolved.relay);
+        if !replicas.has_replicas(relay) {
+            return Ok(Observed::Unknown);
+        }
+        if !replicas.is_acknowledged(relay, &admin::tenant_path(&resolved.tenant_id)) {
+            return Ok(Observed::Known(Progress { acknowledged: 0, ready: 1 }));
+        }
+        let cluster_domain = &context.settings.cluster_domain;
+        let content = admin_spec(agent, resolved, &root_key.public(), keys.agent_keys(), cluster_domain);
+        let path = admin::agent_path(&resolved.tenant_id, &resolved.name);
+        let writer = replicas.writer(&agent.uid().unwrap_or_default());
+        let writer = Writer { former_owner: resolved.former_owner.clone(), ..writer };
+        replicas.write(relay, &path, &writer, &content).await
+    }
+
+    async fn publish_rotated(&self, keys: &KeyRing) {
+        let Some(key) = &keys.active else { return };
+        let retiring = match keys.retiring.last() {
+            Some(old) => format!("; {} stays valid until its overlap ends", old.sha256.key_id()),
+            None => String::new(),
+        };
+        let event = Event {
+            type_: EventType::Normal,
+            reason: "KeyIssued".into(),
+            note: Some(format!("the relay accepts {}{retiring}", key.hash().key_id())),
+            action: "Rotate".into(),
+            secondary: None,
+        };
+        status_writer::publish(self.context, self.agent, event).await;
+    }
+}
+
+fn is_complete(written: &Written) -> bool {
     matches!(written, Ok(Observed::Known(progress)) if progress.is_complete())
-}
-
-fn read_keys(found: &Found, secret_name: &NamespacedName) -> Result<KeyRing> {
-    match found {
-        Found::Ours(held) => Ok(KeyRing::read(held)),
-        Found::None => Ok(KeyRing::default()),
-        Found::Foreign => Err(Error::NameTaken { kind: "Secret".into(), name: secret_name.to_string() }),
-    }
-}
-
-async fn publish_issued(context: &Context, agent: &Agent, keys: &KeyRing) {
-    let Some(key) = &keys.active else { return };
-    let retiring = match keys.retiring.last() {
-        Some(old) => format!("; {} stays valid until its overlap ends", old.sha256.key_id()),
-        None => String::new(),
-    };
-    let event = Event {
-        type_: EventType::Normal,
-        reason: "KeyIssued".into(),
-        note: Some(format!("the relay accepts {}{retiring}", key.hash().key_id())),
-        action: "Rotate".into(),
-        secondary: None,
-    };
-    status_writer::publish(context, agent, event).await;
-}
-
-/// Writes the agent's content to the relay. Nothing is written before the relay has acknowledged
-/// the tenant.
-async fn write_to_relay(
-    context: &Context,
-    agent: &Agent,
-    resolved: &ResolvedAgent,
-    root_key: &str,
-    keys: &KeyRing,
-) -> Result<Observed<Progress>, RelayError> {
-    let (replicas, relay) = (&context.relay_replicas, &resolved.relay);
-    if !replicas.is_acknowledged(relay, &admin::tenant_path(&resolved.tenant_id)) {
-        let ready = usize::from(replicas.has_replicas(relay));
-        return Ok(Observed::Known(Progress { acknowledged: 0, ready }));
-    }
-    let content = admin_spec(agent, resolved, root_key, keys.agent_keys(), &context.settings.cluster_domain);
-    let path = admin::agent_path(&resolved.tenant_id, &resolved.name);
-    let writer = replicas.writer(&agent.uid().unwrap_or_default());
-    let writer = Writer { former_owner: resolved.former_owner.clone(), ..writer };
-    replicas.write(relay, &path, &writer, &content).await
 }
 
 /// The overlap of the spec. The API server has checked its pattern and range.
 fn overlap(agent: &Agent) -> Duration {
-    agent.spec.credentials.rotation.overlap.as_secs().map_or(DEFAULT_OVERLAP_GRACE, Duration::from_secs)
-}
-
-fn build(
-    agent: &Agent,
-    resolved: &ResolvedAgent,
-    keys: &KeyRing,
-    access: Option<&RelayAccess>,
-    cluster_domain: &str,
-) -> Secret {
-    let key_id = keys.active.as_ref().map(|key| key.hash().key_id().to_string()).unwrap_or_default();
-    let url = name::relay_url(&resolved.relay.name, &resolved.relay.namespace, cluster_domain);
-    let mcp_url = urls::mcp_url(agent, cluster_domain);
-    let reveal = |key: &Option<ApiKey>| key.as_ref().map(|key| Zeroizing::new(key.reveal().to_owned()));
-    let (active, staged) = (reveal(&keys.active), reveal(&keys.staged));
-    let mut values = vec![
-        ("type", "agent-relay"),
-        ("provider", "msg2agent"),
-        ("url", url.as_str()),
-        ("did", resolved.did.as_str()),
-        ("tenant-id", resolved.tenant_id.as_str()),
-    ];
-    values.extend(active.as_ref().map(|token| (TOKEN, token.as_str())));
-    values.extend(active.as_ref().map(|_| ("key-id", key_id.as_str())));
-    values.extend(staged.as_ref().map(|token| (STAGED, token.as_str())));
-    values.extend(access.map(|access| ("ca.crt", access.authorities.as_str())));
-    values.extend(agent.spec.mcp.enabled.then_some(("mcp-url", mcp_url.as_str())));
-    let gateway_url = resolved.gateway_url.as_deref().filter(|_| agent.spec.mcp.enabled);
-    values.extend(gateway_url.map(|url| ("mcp-gateway-url", url)));
-    Secret {
-        metadata: metadata(agent, keys, &key_id),
-        type_: Some(label::CREDENTIALS_TYPE.into()),
-        data: Some(secret::data(values)),
-        ..Secret::default()
-    }
-}
-
-/// The annotations hold the parts of the key ring that are not secret. Absent values are empty
-/// rather than missing, so that they overwrite older ones.
-fn metadata(agent: &Agent, keys: &KeyRing, key_id: &str) -> ObjectMeta {
-    let labels = secret_labels(agent, label::SECRET_CREDENTIALS);
-    let annotations = [
-        (label::KEY_ID, key_id.to_owned()),
-        (label::RETIRING, serde_json::to_string(&keys.retiring).unwrap_or_default()),
-        (label::ROTATION, keys.handled.clone().unwrap_or_default()),
-    ];
-    ObjectMeta {
-        annotations: Some(annotations.map(|(key, value)| (key.to_owned(), value)).into()),
-        ..pod::owned_by(agent, agent.credentials_secret_name(), labels)
-    }
+    let seconds = agent.spec.credentials.rotation.overlap.as_secs();
+    seconds.map_or(DEFAULT_OVERLAP_GRACE, Duration::from_secs)
 }
 
 impl ConvergedCredentials {
@@ -209,46 +249,48 @@ impl ConvergedCredentials {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::agent::fixtures::{agent, resolved};
+    use crate::agent::fixtures::{agent, alice, resolved};
+    use crate::agent::key_rotation::TOKEN;
 
-    #[test]
-    fn the_secret_is_complete_for_a_service_binding_and_holds_no_staged_key_between_rotations() {
-        let mut keys = KeyRing::default();
-        keys.stage(ApiKey::generate(&mut rand::rng()), None);
-        keys.promote(0, Duration::ZERO);
-        let access = RelayAccess {
-            token: Zeroizing::default(),
-            authorities: "PEM".into(),
-            server_name: String::new(),
-        };
-        let agent = agent(serde_json::json!({"tenantRef": {"name": "acme"}, "mcp": {"enabled": true}}));
-        let secret = build(&agent, &resolved(), &keys, Some(&access), "cluster.local");
-        assert_eq!(secret.type_.as_deref(), Some("servicebinding.io/agent-relay"));
-        let names: Vec<_> = secret.data.as_ref().unwrap().keys().map(String::as_str).collect();
-        assert_eq!(
-            names,
-            ["ca.crt", "did", "key-id", "mcp-url", "provider", "tenant-id", "token", "type", "url"]
-        );
-        assert_eq!(
-            secret::text(&secret, "did").unwrap().as_str(),
-            "did:wba:agents.example.com:agent:acme:alice"
-        );
-        let again = KeyRing::read(&secret);
-        assert_eq!(again.agent_keys(), keys.agent_keys());
-        let resolved =
-            ResolvedAgent { gateway_url: Some("https://mcp.example.com/mcp".into()), ..resolved() };
-        let secret = build(&agent, &resolved, &keys, Some(&access), "cluster.local");
-        assert_eq!(secret::text(&secret, "mcp-gateway-url").unwrap().as_str(), "https://mcp.example.com/mcp");
+    fn held(did: &str, owners: serde_json::Value) -> Box<Secret> {
+        let key = ApiKey::generate(&mut rand::rng());
+        let metadata = serde_json::json!({"annotations": {label::KEY_ID: key.hash().key_id().to_string()},
+            "ownerReferences": owners});
+        Box::new(Secret {
+            metadata: serde_json::from_value(metadata).unwrap(),
+            data: Some(secret::data([(TOKEN, key.reveal()), (DID, did)])),
+            ..Secret::default()
+        })
     }
 
     #[test]
-    fn a_staged_first_key_is_not_the_token_yet() {
-        let mut keys = KeyRing::default();
-        keys.stage(ApiKey::generate(&mut rand::rng()), None);
-        let agent = agent(serde_json::json!({"tenantRef": {"name": "acme"}}));
-        let secret = build(&agent, &resolved(), &keys, None, "cluster.local");
-        let data = secret.data.as_ref().unwrap();
-        assert!(data.contains_key(STAGED) && !data.contains_key(TOKEN));
-        assert!(KeyRing::read(&secret).staged.is_some(), "a restart finds the staged key again");
+    fn credentials_of_a_former_agent_are_adopted_for_the_same_did_and_only_orphaned_keys_go_on() {
+        let did = resolved().did.to_string();
+        let owner =
+            serde_json::json!([{"apiVersion": "v1", "kind": "Agent", "name": "alice", "uid": "dead"}]);
+        let has_key = |found: Found| stored_keys(&found, &resolved()).map(|keys| keys.active.is_some());
+        assert_eq!(has_key(Found::Orphan(held(&did, serde_json::json!([])))), Some(true));
+        assert_eq!(
+            has_key(Found::Orphan(held(&did, owner))),
+            Some(false),
+            "a deleted Agent's key is revoked"
+        );
+        assert_eq!(has_key(Found::Orphan(held("did:wba:of:another", serde_json::json!([])))), None);
+        assert_eq!(has_key(Found::Foreign), None);
+        assert_eq!(has_key(Found::None), Some(false));
+    }
+
+    #[test]
+    fn the_overlap_is_that_of_the_spec() {
+        let with = |overlap: &str| {
+            overlap_of(&agent(serde_json::json!({"tenantRef": {"name": "acme"},
+                "credentials": {"rotation": {"overlap": overlap}}})))
+        };
+        assert_eq!(overlap_of(&alice()), 86_400);
+        assert_eq!((with("90m"), with("0s")), (5_400, 0));
+    }
+
+    fn overlap_of(agent: &Agent) -> u64 {
+        overlap(agent).as_secs()
     }
 }

@@ -37,6 +37,7 @@ pub(super) fn resolved() -> ResolvedAgent {
         issuer: None,
         accounts: Vec::new(),
         gateway_url: None,
+        public_host_is_granted: true,
         former_owner: None,
     }
 }

@@ -1,8 +1,9 @@
 //! The rotation of an agent's API keys. Pure; new keys and the time are arguments.
 //!
-//! A new key is staged. When the relay has confirmed it, it becomes the active key in the Secret,
-//! and the old key stays valid until its overlap ends. All state is in the Secret, so a crash
-//! between two steps loses nothing.
+//! The first key is confirmed by the relay before it is in the Secret. A crash in between leaves a
+//! hash at the relay that the next write replaces. A later key is staged in the Secret. When the
+//! relay has confirmed it, it becomes the active key, and the old key stays valid until its overlap
+//! ends. All state is in the Secret, so a crash between two steps loses nothing.
 
 use std::time::Duration;
 
@@ -38,13 +39,17 @@ pub(crate) struct KeyRing {
     pub active: Option<ApiKey>,
     pub staged: Option<ApiKey>,
     pub retiring: Vec<RetiringKey>,
-    /// The value of `requestedRotation` that the newest key was created for.
+    /// The value of `requestedRotation` that the active key was created for.
     pub handled: Option<String>,
+    /// The value of `requestedRotation` that the staged key was created for.
+    pub staged_for: Option<String>,
 }
 
 /// The next step of a rotation.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum RotationStep {
+    /// Generate the first key. It is not in the Secret before the relay has confirmed it.
+    First,
     /// Generate a key and stage it in the Secret.
     Stage,
     /// Make the staged key the active one. The relay has confirmed it.
@@ -55,18 +60,20 @@ pub(crate) enum RotationStep {
 
 impl KeyRing {
     /// The key ring in a Secret. An active key that somebody else wrote is dropped, and a new one
-    /// is staged.
+    /// is generated.
     #[must_use]
     pub(crate) fn read(held: &Secret) -> Self {
         let key = |name: &str| secret::text(held, name).and_then(|text| text.parse::<ApiKey>().ok());
         let key_id = held.annotations().get(label::KEY_ID);
         let retiring = held.annotations().get(label::RETIRING);
+        let value = |key: &str| held.annotations().get(key).filter(|value| !value.is_empty()).cloned();
         Self {
             active: key(TOKEN)
                 .filter(|active| key_id.is_some_and(|id| id == active.hash().key_id().as_str())),
             staged: key(STAGED),
             retiring: retiring.and_then(|json| serde_json::from_str(json).ok()).unwrap_or_default(),
-            handled: held.annotations().get(label::ROTATION).filter(|value| !value.is_empty()).cloned(),
+            handled: value(label::ROTATION),
+            staged_for: value(label::STAGED_ROTATION),
         }
     }
 
@@ -77,22 +84,34 @@ impl KeyRing {
         if self.staged.is_some() {
             return if is_confirmed { RotationStep::Promote } else { RotationStep::Wait };
         }
+        if self.active.is_none() {
+            return RotationStep::First;
+        }
         let is_requested =
             requested.is_some_and(|value| !value.is_empty() && self.handled.as_deref() != Some(value));
-        if self.active.is_none() || is_requested { RotationStep::Stage } else { RotationStep::Wait }
+        if is_requested { RotationStep::Stage } else { RotationStep::Wait }
     }
 
-    /// Stages a new key. It answers the request, if there is one.
+    /// The key ring with a first active key. It answers the request, if there is one.
+    #[must_use]
+    pub(crate) fn with_first(&self, key: ApiKey, requested: Option<&str>) -> Self {
+        let mut keys = self.clone();
+        keys.stage(key, requested);
+        keys.promote(0, Duration::ZERO);
+        keys
+    }
+
+    /// Stages a new key for the request, if there is one.
     pub(crate) fn stage(&mut self, key: ApiKey, requested: Option<&str>) {
         self.staged = Some(key);
-        self.handled =
-            requested.filter(|value| !value.is_empty()).map(str::to_owned).or_else(|| self.handled.take());
+        self.staged_for = requested.filter(|value| !value.is_empty()).map(str::to_owned);
     }
 
     /// Makes the staged key the active one. The old key is valid for `overlap`, and is dropped if
     /// that is zero.
     pub(crate) fn promote(&mut self, now: UnixSeconds, overlap: Duration) {
         let Some(staged) = self.staged.take() else { return };
+        self.handled = self.staged_for.take().or_else(|| self.handled.take());
         if let Some(old) = self.active.replace(staged)
             && !overlap.is_zero()
         {
@@ -139,23 +158,41 @@ mod tests {
     }
 
     fn active() -> KeyRing {
-        let mut keys = KeyRing::default();
-        keys.stage(key(), None);
-        keys.promote(0, OVERLAP_GRACE);
-        keys
+        KeyRing::default().with_first(key(), None)
     }
 
     #[test]
-    fn the_first_key_is_confirmed_before_clients_see_it() {
-        let mut keys = KeyRing::default();
-        assert_eq!(keys.step(None, false), RotationStep::Stage);
-        keys.stage(key(), None);
-        assert!(keys.active.is_none());
+    fn the_first_key_is_not_staged_and_answers_the_request() {
+        let none = KeyRing::default();
+        assert_eq!(none.step(Some("first"), false), RotationStep::First);
+        let keys = none.with_first(key(), Some("first"));
+        assert!(keys.active.is_some() && keys.staged.is_none() && keys.retiring.is_empty());
+        assert_eq!(keys.handled.as_deref(), Some("first"));
+        assert_eq!(keys.step(Some("first"), true), RotationStep::Wait);
+    }
+
+    #[test]
+    fn a_first_key_that_a_former_version_staged_is_promoted_when_it_is_confirmed() {
+        let mut keys = KeyRing { staged: Some(key()), ..KeyRing::default() };
         assert_eq!(keys.step(None, false), RotationStep::Wait);
         assert_eq!(keys.step(None, true), RotationStep::Promote);
         keys.promote(10, OVERLAP_GRACE);
         assert!(keys.active.is_some() && keys.retiring.is_empty());
-        assert_eq!(keys.step(None, true), RotationStep::Wait);
+    }
+
+    #[test]
+    fn a_rotation_is_handled_only_when_the_new_key_is_the_token() {
+        let mut keys = active();
+        keys.stage(key(), Some("now"));
+        assert_eq!(keys.handled, None, "the token is still the old key");
+        assert_eq!(keys.step(Some("again"), false), RotationStep::Wait);
+        keys.promote(10, OVERLAP_GRACE);
+        assert_eq!(keys.handled.as_deref(), Some("now"));
+        assert_eq!(
+            keys.step(Some("again"), true),
+            RotationStep::Stage,
+            "a request made meanwhile is not lost"
+        );
     }
 
     #[test]
@@ -203,7 +240,20 @@ mod tests {
             assert!(keys.agent_keys().len() <= protocol::admin::KEYS_PER_AGENT_MAX);
             keys.promote(round, OVERLAP_GRACE);
         }
-        assert_eq!(keys.retiring.len(), RETIRING_MAX);
+        assert_eq!(keys.retiring.len(), 2);
+    }
+
+    #[test]
+    fn over_the_limit_the_key_that_was_replaced_first_ends_first() {
+        let mut keys = active();
+        let mut replaced = Vec::new();
+        for round in 0..4 {
+            replaced.push(keys.active.clone().unwrap().hash());
+            keys.stage(key(), Some(&round.to_string()));
+            keys.promote(round, OVERLAP_GRACE);
+        }
+        let retiring: Vec<_> = keys.retiring.iter().map(|key| key.sha256).collect();
+        assert_eq!(retiring, replaced[2..]);
     }
 
     #[test]
@@ -221,6 +271,6 @@ mod tests {
         assert!(KeyRing::read(&held(ours.reveal(), &key_id)).active.is_some());
         let tampered = KeyRing::read(&held(key().reveal(), &key_id));
         assert!(tampered.active.is_none());
-        assert_eq!(tampered.step(None, true), RotationStep::Stage);
+        assert_eq!(tampered.step(None, true), RotationStep::First);
     }
 }

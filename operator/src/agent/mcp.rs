@@ -17,14 +17,16 @@ use crate::context::Context;
 use crate::error::{Error, Result};
 use crate::object_key::NamespacedName;
 use crate::relay;
-use crate::secret::{self, Found};
+use crate::secret::{self, Reading};
 use crate::tls_secret;
+use crate::volume_growth;
 use build::McpObjects;
 
 mod build;
 
-/// Brings the endpoint to the state of the spec. It is created when the agent has a key. Returns
-/// the time until its certificate is due for renewal.
+/// Brings the endpoint to the state of the spec. It is created when the agent has a key, and left
+/// alone while the Relay does not grant its public host. Returns the time until its certificate is
+/// due for renewal.
 ///
 /// # Errors
 /// [`Error::NameTaken`] for an object of another owner, and errors of the API server.
@@ -37,7 +39,7 @@ pub(super) async fn converge(
     if !agent.spec.mcp.enabled {
         return remove(context, agent).await.map(|()| RESYNC_INTERVAL);
     }
-    if !has_key {
+    if !has_key || !resolved.public_host_is_granted {
         return Ok(RESYNC_INTERVAL);
     }
     let renewal = serving_certificate(context, agent, resolved).await?;
@@ -54,7 +56,9 @@ async fn apply(context: &Context, agent: &Agent, objects: McpObjects) -> Result<
     applier.apply(client, &owner, &service_account).await?;
     applier.apply_or_remove(client, &owner, &object_name(agent), network_policy.as_ref()).await?;
     applier.apply(client, &owner, &service).await?;
-    applier.apply(client, &owner, &stateful_set).await
+    let grown = volume_growth::converge(context, stateful_set).await;
+    applier.apply(client, &owner, &grown.stateful_set).await?;
+    grown.failure.map_or(Ok(()), Err)
 }
 
 /// Removes every object but the Secret, which the operator may not delete. It is deleted with the
@@ -83,13 +87,10 @@ async fn serving_certificate(context: &Context, agent: &Agent, resolved: &Resolv
     let secret_name =
         NamespacedName::new(&agent.namespace().unwrap_or_default(), &name::agent_mcp_tls(&agent.name_any()));
     let uid = agent.uid().unwrap_or_default();
-    let found = secret::read(&context.client, &secret_name, label::SECRET_SERVING, &uid).await?;
-    let hosts = build::hosts(agent, &context.settings.cluster_domain);
+    let found = secret::find(context, &secret_name, label::SECRET_SERVING, &uid, Reading::Always).await?;
+    let hosts = build::certificate_hosts(agent, &context.settings.cluster_domain);
     let Some(access) = context.relay_replicas.access(&resolved.relay) else { return Ok(RESYNC_INTERVAL) };
-    let held = match &found {
-        Found::Ours(held) => tls_secret::certificate(held),
-        Found::None | Found::Foreign => None,
-    };
+    let held = found.usable().and_then(tls_secret::certificate);
     if !certificate::needs_renewal(held.as_deref(), &access.authorities, &hosts, context.now()) {
         let info = held.as_deref().and_then(certificate::parse);
         return Ok(info.map_or(RESYNC_INTERVAL, |info| certificate::until_renewal(&info, context.now())));

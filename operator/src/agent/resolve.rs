@@ -9,6 +9,7 @@ use protocol::admin::Owner;
 use protocol::did::{AgentName, Domain, TenantId};
 use protocol::{Did, multikey};
 
+use super::public_host;
 use crate::claimants::{self, Claim, RecordedOwner};
 use crate::index;
 use crate::object_key::NamespacedName;
@@ -50,6 +51,8 @@ pub(crate) struct ResolvedAgent {
     pub accounts: Vec<String>,
     /// URL of the Relay's MCP gateway, if it has one.
     pub gateway_url: Option<String>,
+    /// Whether the Relay grants the host of `mcp.publicURL` to this agent. True without one.
+    pub public_host_is_granted: bool,
     /// The owner from which this Agent takes the handle over at the relay.
     pub former_owner: Option<Owner>,
 }
@@ -96,8 +99,14 @@ pub(crate) fn resolve(snapshot: &AgentSnapshot<'_>) -> Result<Observed<ResolvedA
     check_root_key(snapshot.agent)?;
     let gateway_url = urls::gateway_url(relay, snapshot.cluster_domain);
     let resolved = resolve_names(snapshot.agent, tenant, relay)?;
+    let public_host_is_granted = public_host_is_granted(snapshot.agent, relay, &resolved);
     check_did(snapshot.agent, &resolved.did)?;
-    Ok(Observed::Known(ResolvedAgent { gateway_url, former_owner, ..resolved }))
+    Ok(Observed::Known(ResolvedAgent { gateway_url, public_host_is_granted, former_owner, ..resolved }))
+}
+
+fn public_host_is_granted(agent: &Agent, relay: &Relay, resolved: &ResolvedAgent) -> bool {
+    let url = agent.spec.mcp.public_url.as_ref();
+    url.is_none_or(|url| public_host::is_granted(relay, url.host(), &resolved.tenant_id, &resolved.name))
 }
 
 /// Refuses a reference that was moved to where the agent would get another DID. The status records
@@ -154,6 +163,7 @@ fn resolve_names(agent: &Agent, tenant: &Tenant, relay: &Relay) -> Result<Resolv
         issuer: relay.spec.oauth.issuer.clone(),
         accounts,
         gateway_url: None,
+        public_host_is_granted: true,
         former_owner: None,
     })
 }

@@ -42,6 +42,9 @@ fn observed(states: &[KeyState], acknowledged: usize) -> AgentObservation {
     AgentObservation {
         keys: KeyRingSummary { keys: states.iter().enumerate().map(summary).collect(), handled: None },
         programming: Programming::Progress(Progress { acknowledged, ready: 1 }),
+        root_key: Some("z6Mk".into()),
+        identity_is_lost: false,
+        ca_fingerprint: None,
         mcp_is_available: None,
         obstacle: None,
     }
@@ -152,6 +155,9 @@ fn an_agent_of_a_relay_with_a_gateway_has_both_urls_and_the_relay_gets_its_endpo
     let (tenant, mut relay) = (acme(), relay());
     relay.spec.gateway.enabled = true;
     relay.spec.gateway.public_url = Some(gateway.into());
+    relay.spec.public_hosts =
+        serde_json::from_value(serde_json::json!([{"host": "{agent}.mcp.example.com", "tenant": "acme"}]))
+            .unwrap();
     let own = "https://alice.mcp.example.com/mcp";
     let agent =
         agent(serde_json::json!({"tenantRef": {"name": "acme"}, "mcp": {"enabled": true, "publicURL": own}}));
@@ -223,4 +229,111 @@ fn the_same_observation_again_changes_nothing() {
         later,
     );
     assert_eq!(second, first);
+}
+
+fn status_of(agent: &Agent, observed: &AgentObservation) -> crds::AgentStatus {
+    let later = jiff::Timestamp::from_second(1_800_000_000).unwrap();
+    agent_status::accepted(agent, &resolved(), observed, "cluster.local", later)
+}
+
+#[test]
+fn a_failover_changes_no_status_before_the_relay_is_contacted() {
+    let mut agent = alice();
+    let before = AgentObservation {
+        ca_fingerprint: Some("ab12".into()),
+        ..observed(&[KeyState::Active, KeyState::Retiring], 1)
+    };
+    agent.status = Some(status_of(&agent, &before));
+    let unknown =
+        AgentObservation { programming: Programming::Unknown, ca_fingerprint: None, ..before.clone() };
+    assert_eq!(status_of(&agent, &unknown), agent.status.clone().unwrap());
+    agent.metadata.generation = Some(4);
+    let changed = status_of(&agent, &unknown);
+    for about in [Type::Programmed, Type::Ready] {
+        let found = conditions::find(&changed.conditions, about).unwrap();
+        assert_eq!(found.status, "Unknown", "nobody knows whether the relay has the new spec");
+    }
+}
+
+#[test]
+fn a_suspended_agent_is_current_for_kstatus_when_the_relay_enforces_it() {
+    let suspended = agent(serde_json::json!({"tenantRef": {"name": "acme"}, "suspend": true}));
+    let status = status_of(&suspended, &observed(&[KeyState::Active], 1));
+    assert!(conditions::is_true(&status.conditions, Type::Ready));
+    for progress in [Type::Reconciling, Type::Stalled] {
+        assert!(conditions::find(&status.conditions, progress).is_none(), "{progress:?}");
+    }
+    let pending = status_of(&suspended, &observed(&[KeyState::Active], 0));
+    assert!(conditions::is_true(&pending.conditions, Type::Reconciling));
+    assert!(!conditions::is_true(&pending.conditions, Type::Ready));
+}
+
+#[test]
+fn a_lost_identity_stalls_the_agent_and_says_how_to_go_on() {
+    let mut agent = alice();
+    agent.status = Some(status_of(&agent, &observed(&[KeyState::Active], 1)));
+    let lost = AgentObservation { identity_is_lost: true, ..observed(&[KeyState::Active], 1) };
+    let status = status_of(&agent, &lost);
+    let stalled = conditions::find(&status.conditions, Type::Stalled).unwrap();
+    assert_eq!(stalled.reason, "IdentityLost");
+    assert!(stalled.message.contains("msg2agent.xyz/confirm-new-identity=z6Mk"), "{}", stalled.message);
+    assert!(!conditions::is_true(&status.conditions, Type::Ready));
+    assert_eq!(status.root_key_multibase.as_deref(), Some("z6Mk"), "the record of the lost key stays");
+}
+
+#[test]
+fn a_root_key_is_recorded_only_when_it_is_stored() {
+    let unstored = AgentObservation { root_key: None, ..observed(&[], 0) };
+    assert_eq!(status_of(&alice(), &unstored).root_key_multibase, None);
+    let mut agent = alice();
+    agent.status = Some(status_of(&agent, &observed(&[KeyState::Active], 1)));
+    assert_eq!(status_of(&agent, &unstored).root_key_multibase.as_deref(), Some("z6Mk"));
+}
+
+#[test]
+fn a_refused_agent_keeps_what_identifies_it() {
+    let mut agent = alice();
+    agent.status = Some(status_of(&agent, &observed(&[KeyState::Active], 1)));
+    let refusal = crate::refusal::Refusal::new(crds::condition::Reason::TenantNotAccepted, "m");
+    let status = agent_status::refused(&agent, &refusal, jiff::Timestamp::UNIX_EPOCH);
+    let before = agent.status.unwrap();
+    assert_eq!((status.did, status.root_key_multibase), (before.did, before.root_key_multibase));
+    assert!(status.keys.is_empty(), "the relay accepts no key of a refused Agent");
+}
+
+#[test]
+fn a_secret_of_another_owner_stalls_the_agent_and_a_failed_request_does_not() {
+    use agent_status::SecretObstacle;
+    let mut agent = alice();
+    agent.status = Some(status_of(&agent, &observed(&[KeyState::Active], 1)));
+    let blocked =
+        |obstacle| agent_status::blocked(&agent, &resolved(), "m", obstacle, jiff::Timestamp::UNIX_EPOCH);
+    for (obstacle, reason) in [
+        (SecretObstacle::NameTaken, "SecretNameConflict"),
+        (SecretObstacle::OtherIdentity, "DidChanged"),
+        (SecretObstacle::UnreadableIdentity, "IdentityLost"),
+    ] {
+        let status = blocked(obstacle);
+        assert_eq!(conditions::find(&status.conditions, Type::Stalled).unwrap().reason, reason);
+        assert!(!status.keys.is_empty(), "the relay still accepts the keys");
+    }
+    assert!(!conditions::is_true(&blocked(SecretObstacle::Failed).conditions, Type::Stalled));
+}
+
+#[test]
+fn an_endpoint_whose_public_host_is_not_granted_is_refused_and_the_rest_goes_on() {
+    let url = "https://main.platform.svc.cluster.local/mcp";
+    let agent =
+        agent(serde_json::json!({"tenantRef": {"name": "acme"}, "mcp": {"enabled": true, "publicURL": url}}));
+    let refused = ResolvedAgent { public_host_is_granted: false, ..resolved() };
+    let available = AgentObservation { mcp_is_available: Some(true), ..observed(&[KeyState::Active], 1) };
+    let status =
+        agent_status::accepted(&agent, &refused, &available, "cluster.local", jiff::Timestamp::UNIX_EPOCH);
+    let found = |about| conditions::find(&status.conditions, about).unwrap();
+    assert_eq!((&*found(Type::McpReady).status, &*found(Type::McpReady).reason), ("False", "HostNotAllowed"));
+    assert_eq!((&*found(Type::Programmed).status, &*found(Type::CredentialsReady).status), ("True", "True"));
+    assert_eq!(status.mcp_url, None);
+    let written = admin_spec(&agent, &refused, "z6Mk", Vec::new(), "cluster.local");
+    assert_eq!((written.mcp, written.suspended), (None, false));
+    assert!(admin_spec(&agent, &resolved(), "z6Mk", Vec::new(), "cluster.local").mcp.is_some());
 }

@@ -10,6 +10,9 @@ use k8s_openapi::api::coordination::v1::Lease;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::APIResourceList;
 use kube::{Api, Client};
 
+use crate::definitions::{self, Definitions};
+use crate::installations;
+use crate::observed::Observed;
 use crate::settings::Settings;
 
 /// The resources that the API server must serve.
@@ -37,7 +40,20 @@ pub async fn run(settings: &Settings) -> anyhow::Result<()> {
         "the API server does not serve {} of {version}; upgrade the chart msg2agent-crds",
         missing.join(", ")
     );
-    println!("definitions: the API server serves relays, tenants and agents as {version}");
+    let version_of_release = crds::SCHEMA_VERSION;
+    match definitions::read(&client).await? {
+        Definitions::Fit => {}
+        Definitions::Missing(names) => bail!("the definitions {} do not exist", names.join(", ")),
+        Definitions::Older(names) => bail!(
+            "the definitions {} are older than this operator ({version_of_release}); upgrade the chart msg2agent-crds",
+            names.join(", ")
+        ),
+        Definitions::Unreadable => bail!("the operator may not read its definitions; check its ClusterRole"),
+    }
+    println!(
+        "definitions: the API server serves relays, tenants and agents as {version}, none older than {version_of_release}"
+    );
+    no_rivals(&client).await?;
     let holder = tokio::time::timeout(LEADER_TIMEOUT, renewing_holder(&client, settings)).await;
     let lease = format!("Lease {}/{}", settings.namespace, settings.lease_name);
     let Ok(holder) = holder else {
@@ -47,6 +63,22 @@ pub async fn run(settings: &Settings) -> anyhow::Result<()> {
         );
     };
     println!("leader: {} renews the {lease}", holder?);
+    Ok(())
+}
+
+/// Checks that no two operators work in the same namespace.
+async fn no_rivals(client: &Client) -> anyhow::Result<()> {
+    let Observed::Known(all) = installations::list(client).await? else {
+        println!("operators: not checked, because this operator may not list Deployments of all namespaces");
+        return Ok(());
+    };
+    if let Some((older, younger)) = installations::rivals(&all) {
+        bail!(
+            "two operators, {older} and {younger}, work in the same namespaces; uninstall one of them, or give them \
+             different watchNamespaces"
+        );
+    }
+    println!("operators: no two work in the same namespaces");
     Ok(())
 }
 

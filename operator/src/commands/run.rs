@@ -13,6 +13,7 @@ use crate::clock::Clock;
 use crate::fenced_client;
 use crate::lease::{WriteFence, WriteFenceLayer};
 use crate::metrics::Metrics;
+use crate::preconditions;
 use crate::relay_client::RelayClient;
 use crate::settings::{LogFormat, Settings};
 use crate::startup::{self, DRAIN_TIMEOUT, Environment};
@@ -37,6 +38,9 @@ pub async fn run(settings: Settings) -> anyhow::Result<()> {
     serve_admin(&settings, &readiness, registry, &tasks).await?;
 
     let config = kube::Config::infer().await.context("failed to find the cluster's configuration")?;
+    let may_run = readiness.check("installation", "the installation has not been checked yet");
+    preconditions::wait(&Client::try_from(config.clone())?, &settings, &shutdown).await?;
+    may_run.pass();
     let fence = WriteFence::default();
     let unfenced = Client::try_from(config.clone()).context("failed to create a Kubernetes client")?;
     let layer = WriteFenceLayer { fence: fence.clone(), metrics: metrics.clone() };

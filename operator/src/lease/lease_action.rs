@@ -6,7 +6,7 @@ use k8s_openapi::api::coordination::v1::Lease;
 use tokio::time::Instant;
 
 /// How long a record that does not change is valid.
-pub(super) const LEASE_TTL: Duration = Duration::from_secs(15);
+pub const LEASE_TTL: Duration = Duration::from_secs(15);
 
 /// The last observed resourceVersion of the Lease, and when it was first observed.
 #[derive(Debug, Clone, Default)]

@@ -14,9 +14,9 @@ use kube::ResourceExt as _;
 
 use super::metadata::metadata;
 use crate::component;
-use crate::pod;
 use crate::pod_user::pod_security;
 use crate::settings::Settings;
+use crate::{pod, pod_template};
 
 mod image;
 mod network_policy;
@@ -70,11 +70,12 @@ pub fn hosts(relay: &Relay, cluster_domain: &str) -> Vec<String> {
 }
 
 fn service_account(relay: &Relay) -> ServiceAccount {
-    ServiceAccount {
+    let built = ServiceAccount {
         metadata: metadata(relay, name::relay(&relay.name_any())),
         automount_service_account_token: Some(false),
         ..ServiceAccount::default()
-    }
+    };
+    pod_template::merge_service_account(&relay.spec.template, built)
 }
 
 fn service(relay: &Relay) -> Service {
@@ -126,23 +127,30 @@ pub fn network_policy(relay: &Relay, settings: &Settings) -> Option<NetworkPolic
 }
 
 /// `settings_file` is the ConfigMap of the same Relay. Its hash is on the pod template.
+///
+/// With `Parallel`, a pod that never became ready is replaced as soon as its template is put right.
+/// The default, `OrderedReady`, waits for that pod for ever, and the field is immutable.
 pub fn stateful_set(relay: &Relay, settings: &Settings, settings_file: &ConfigMap) -> StatefulSet {
     let labels = pod::selector_labels(label::RELAY, &relay.name_any(), component::RELAY);
+    let embedded = relay.spec.store.embedded();
+    let template = PodTemplateSpec {
+        metadata: Some(ObjectMeta {
+            labels: Some(labels),
+            annotations: Some(settings_file::annotations(settings_file)),
+            ..ObjectMeta::default()
+        }),
+        spec: Some(pod_spec(relay, settings)),
+    };
     StatefulSet {
         metadata: metadata(relay, name::relay(&relay.name_any())),
         spec: Some(StatefulSetSpec {
             replicas: Some(REPLICAS),
+            pod_management_policy: Some("Parallel".into()),
             service_name: Some(name::relay_headless(&relay.name_any())),
             selector: pod::selector(label::RELAY, &relay.name_any(), component::RELAY),
-            template: PodTemplateSpec {
-                metadata: Some(ObjectMeta {
-                    labels: Some(labels),
-                    annotations: Some(settings_file::annotations(settings_file)),
-                    ..ObjectMeta::default()
-                }),
-                spec: Some(pod_spec(relay, settings)),
-            },
-            volume_claim_templates: Some(vec![pod::volume_claim(DATA, &relay.spec.store.embedded().volume)]),
+            template: pod_template::merge(&relay.spec.template, template),
+            volume_claim_templates: Some(vec![pod::volume_claim(DATA, &embedded.volume)]),
+            persistent_volume_claim_retention_policy: Some(pod::claim_retention(embedded.deletion_policy)),
             ..StatefulSetSpec::default()
         }),
         ..StatefulSet::default()
@@ -204,15 +212,7 @@ fn container(relay: &Relay, settings: &Settings) -> Container {
         args: Some(settings_file::arguments()),
         env: proxy_environment(settings),
         ports: Some(vec![pod::port("wss", name::RELAY_PORT), pod::port("admin", name::RELAY_ADMIN_PORT)]),
-        resources: Some(
-            relay
-                .spec
-                .template
-                .container
-                .resources
-                .clone()
-                .unwrap_or_else(|| pod::resources("50m", "64Mi", "512Mi")),
-        ),
+        resources: Some(pod::resources("50m", "64Mi", "512Mi")),
         security_context: Some(pod::container_security()),
         volume_mounts: Some(mounts(relay)),
         ..Container::default()

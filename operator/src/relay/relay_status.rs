@@ -35,6 +35,8 @@ pub(super) struct RelayObservation {
     /// Why the Secrets or the owned objects are not in place.
     pub obstacle: Option<Obstacle>,
     pub ready_replicas: i32,
+    /// Why the volume is smaller than the spec says.
+    pub volume_failure: Option<String>,
     pub gateway: GatewayObservation,
     pub contact: Contact,
     pub tenants: i32,
@@ -121,8 +123,11 @@ fn drafts(relay: &Relay, observed: &RelayObservation) -> Vec<Draft> {
     ];
     drafts.extend(relay.spec.gateway.enabled.then(|| gateway_status::draft(&observed.gateway)));
     let ready = conditions::ready(&drafts, &PARTS);
+    let volume = observed.volume_failure.as_ref();
+    let volume =
+        volume.map(|failure| Draft::fails(Type::Available, Reason::VolumeNotExpandable, failure.clone()));
     let stalled = drafts.iter().find(|draft| draft.reason == Reason::SecretNameConflict);
-    let progress = conditions::progress(&ready, stalled);
+    let progress = conditions::progress(&ready, stalled.or(volume.as_ref()));
     drafts.push(ready);
     drafts.extend(progress);
     drafts
@@ -200,6 +205,7 @@ mod tests {
             missing_secret: None,
             obstacle: None,
             ready_replicas: 1,
+            volume_failure: None,
             gateway: GatewayObservation::default(),
             contact: Contact { reachable: 1, build: Some("0.1.0".into()), version: Some(4), is_fresh: false },
             tenants: 2,
@@ -238,6 +244,13 @@ mod tests {
         let observed = RelayObservation { obstacle, certificate: None, ..serving() };
         assert_eq!(reason(&observed, Type::CertificateReady), ("False".into(), "SecretNameConflict".into()));
         assert_eq!(reason(&observed, Type::Stalled), ("True".into(), "SecretNameConflict".into()));
+    }
+
+    #[test]
+    fn a_volume_that_cannot_grow_stalls_a_relay_that_goes_on_serving() {
+        let observed = RelayObservation { volume_failure: Some("not expandable".into()), ..serving() };
+        assert_eq!(reason(&observed, Type::Ready).0, "True");
+        assert_eq!(reason(&observed, Type::Stalled), ("True".into(), "VolumeNotExpandable".into()));
     }
 
     #[test]

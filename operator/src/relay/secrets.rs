@@ -52,7 +52,7 @@ pub async fn converge_authority(context: &Context, relay: &Relay) -> Result<Auth
             tracing::info!(secret = %secret_name, ?step, "renewing the certificate authority");
             authority.advance(step, &owner, now)?
         }
-        Found::None | Found::Foreign => Authority::create(&owner, now)?,
+        Found::None | Found::Orphan(_) | Found::Foreign => Authority::create(&owner, now)?,
     };
     let desired = authority_secret(relay, &secret_name, &next);
     secret::write(&context.client, &found, desired).await?;

@@ -122,7 +122,7 @@ pub(crate) async fn converge(context: &Context, relay: &Relay) -> Result<Signing
     let found = secret::read(&context.client, &secret_name, label::SECRET_OAUTH_KEYS, &uid).await?;
     let mut key_set = match &found {
         Found::Ours(held) => SigningKeySet::read(held),
-        Found::None | Found::Foreign => SigningKeySet::default(),
+        Found::None | Found::Orphan(_) | Found::Foreign => SigningKeySet::default(),
     };
     let now = u64::try_from(context.now().as_second()).unwrap_or(0);
     let requested = relay.spec.oauth.signing_keys.requested_rotation.as_deref();

@@ -3,12 +3,14 @@
 use crds::tenant::Invitation;
 use crds::{Tenant, label, name};
 use k8s_openapi::api::core::v1::Secret;
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use kube::ResourceExt as _;
 use protocol::admin::DEFAULT_INVITATION_TTL_SECONDS;
 use protocol::{UnixSeconds, base64url};
 use zeroize::Zeroizing;
 
 use crate::object_key::NamespacedName;
+use crate::secret::{Member, SecretUpdate};
 use crate::{component, pod, secret};
 
 const CODE: &str = "code";
@@ -65,15 +67,40 @@ pub(super) fn build(
     name: &NamespacedName,
     code: &InvitationCode,
     urls: &InvitationUrls,
-) -> Secret {
+) -> SecretUpdate {
+    let mut metadata = metadata(tenant, name);
+    metadata.annotations = Some([(label::NOT_AFTER.to_owned(), code.not_after.to_string())].into());
+    let members = [
+        (CODE, Member::set(&code.text)),
+        (AGENT, Member::set(&code.agent)),
+        (URL, Member::set_or_keep(urls.mcp.as_deref())),
+        (GATEWAY_URL, Member::set_or_keep(urls.gateway.as_deref())),
+    ];
+    SecretUpdate { metadata, type_: "Opaque", members: members.into() }
+}
+
+/// The Secret of an invitation that was taken back. The operator may not delete Secrets.
+pub(super) fn emptied(tenant: &Tenant, name: &NamespacedName) -> SecretUpdate {
+    let members = [CODE, AGENT, URL, GATEWAY_URL].map(|member| (member, Member::Remove));
+    SecretUpdate { metadata: metadata(tenant, name), type_: "Opaque", members: members.into() }
+}
+
+/// The name of the invitation that a Secret of the Tenant is for, by the name of the Secret.
+pub(super) fn invitation_of(secret: &ObjectMeta, tenant: &Tenant) -> Option<String> {
+    let name = secret.name.as_deref()?;
+    name.strip_prefix(&name::tenant_invitation(&tenant.name_any(), "")).map(str::to_owned)
+}
+
+/// The labels by which the Secrets of a Tenant's invitations are found.
+pub(super) fn selector(tenant: &Tenant) -> String {
+    let tenant = tenant.name_any();
+    format!("{}={tenant},{}={}", label::TENANT, label::SECRET_KIND, label::SECRET_INVITATION)
+}
+
+fn metadata(tenant: &Tenant, name: &NamespacedName) -> ObjectMeta {
     let mut labels = pod::labels(label::TENANT, &tenant.name_any(), component::INVITATION);
     labels.insert(label::SECRET_KIND.into(), label::SECRET_INVITATION.into());
-    let mut metadata = pod::owned_by(tenant, name.name.to_string(), labels);
-    metadata.annotations = Some([(label::NOT_AFTER.to_owned(), code.not_after.to_string())].into());
-    let mut values = vec![(CODE, code.text.as_str()), (AGENT, code.agent.as_str())];
-    values.extend(urls.mcp.as_deref().map(|url| (URL, url)));
-    values.extend(urls.gateway.as_deref().map(|url| (GATEWAY_URL, url)));
-    Secret { metadata, type_: Some("Opaque".into()), data: Some(secret::data(values)), ..Secret::default() }
+    pod::owned_by(tenant, name.name.to_string(), labels)
 }
 
 #[cfg(test)]
@@ -82,21 +109,35 @@ mod tests {
 
     const NOW: UnixSeconds = 1_790_000_000;
 
-    #[test]
-    fn a_code_is_read_back_as_written_and_is_valid_as_long_as_the_spec_says() {
-        let tenant: Tenant = serde_json::from_value(serde_json::json!({
+    fn tenant() -> Tenant {
+        serde_json::from_value(serde_json::json!({
             "apiVersion": "msg2agent.xyz/v1alpha1", "kind": "Tenant",
             "metadata": {"name": "acme", "namespace": "team", "uid": "u"}, "spec": {"relayRef": {"name": "main"}},
         }))
-        .unwrap();
+        .unwrap()
+    }
+
+    #[test]
+    fn a_code_is_read_back_as_written_and_is_valid_as_long_as_the_spec_says() {
+        let tenant = tenant();
         let invitation = Invitation { name: "claude".into(), agent: "alice".into(), valid_for: "1h".into() };
         let code = InvitationCode::generate(&invitation, NOW);
         assert_eq!(code.not_after, NOW + 3600);
         let urls = InvitationUrls { mcp: Some("https://a/mcp".into()), gateway: None };
-        let secret = build(&tenant, &secret_name(&tenant, "claude"), &code, &urls);
+        let name = secret_name(&tenant, "claude");
+        let secret = secret::merge(None, build(&tenant, &name, &code, &urls));
         assert_eq!(secret.metadata.name.as_deref(), Some("acme-invitation-claude"));
         let again = InvitationCode::read(&secret).unwrap();
-        assert_eq!((&*again.text, again.agent, again.not_after), (&*code.text, code.agent, code.not_after));
+        assert_eq!((&*again.text, &again.agent, again.not_after), (&*code.text, &code.agent, code.not_after));
         assert_eq!(secret::text(&secret, URL).unwrap().as_str(), "https://a/mcp");
+        let unknown = build(&tenant, &name, &code, &InvitationUrls::default());
+        assert_eq!(secret::merge(Some(&secret), unknown), secret, "an unknown URL removes nothing");
+    }
+
+    #[test]
+    fn an_emptied_secret_has_no_code_and_says_whose_it_was() {
+        let secret = secret::merge(None, emptied(&tenant(), &secret_name(&tenant(), "claude")));
+        assert!(InvitationCode::read(&secret).is_none());
+        assert_eq!(invitation_of(&secret.metadata, &tenant()).as_deref(), Some("claude"));
     }
 }

@@ -10,18 +10,22 @@ use crds::tenant::{Invitation, InvitationState, InvitationStatus};
 use crds::{Agent, Tenant, label};
 use k8s_openapi::api::core::v1::Secret;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
-use kube::ResourceExt as _;
+use kube::api::ListParams;
+use kube::{Api, ResourceExt as _};
 use protocol::UnixSeconds;
 use protocol::admin::{self, DeclaredInvitation};
 use protocol::api_key::KeyHash;
 
-use super::invitation_secret::{InvitationCode, InvitationUrls, build, secret_name};
+use super::invitation_secret::{
+    InvitationCode, InvitationUrls, build, emptied, invitation_of, secret_name, selector,
+};
 use super::resolve::ResolvedTenant;
 use crate::context::Context;
 use crate::error::{Error, Result};
 use crate::object_key::{Kind, NamespacedName};
+use crate::observed::Observed;
 use crate::relay_replicas::Progress;
-use crate::secret::{self, Found};
+use crate::secret::{self, Reading};
 use crate::{agent, conditions, relay};
 
 /// The invitations after a reconcile, and the first error.
@@ -60,8 +64,14 @@ pub(super) async fn converge(
     relay: &NamespacedName,
     resolved: &ResolvedTenant,
 ) -> ConvergedInvitations {
-    let known = tenant.status.as_ref().map(|status| status.invitations.as_slice()).unwrap_or_default();
     let mut converged = ConvergedInvitations { statuses: Vec::new(), failure: None };
+    let known = match known(context, tenant).await {
+        Ok(known) => known,
+        Err(error) => {
+            converged.failure = Some(error);
+            Vec::new()
+        }
+    };
     for invitation in &tenant.spec.invitations {
         let before = known.iter().find(|known| known.name == invitation.name);
         match issue(context, tenant, relay, resolved, invitation, before).await {
@@ -82,6 +92,19 @@ pub(super) async fn converge(
     converged
 }
 
+/// The invitations that were issued so far. A Tenant whose status is lost has its Secrets, and what
+/// is no longer in its spec must be revoked nevertheless.
+async fn known(context: &Context, tenant: &Tenant) -> Result<Vec<InvitationStatus>> {
+    if let Some(status) = &tenant.status {
+        return Ok(status.invitations.clone());
+    }
+    let api = Api::<Secret>::namespaced(context.client.clone(), &tenant.namespace().unwrap_or_default());
+    let listed = api.list_metadata(&ListParams::default().labels(&selector(tenant))).await;
+    let listed = listed.map_err(Error::cluster("list the Secrets of invitations"))?;
+    let names = listed.items.iter().filter_map(|secret| invitation_of(&secret.metadata, tenant));
+    Ok(names.map(|name| waiting(tenant, &name, None)).collect())
+}
+
 async fn issue(
     context: &Context,
     tenant: &Tenant,
@@ -95,21 +118,20 @@ async fn issue(
     let urls = urls(context, agent.as_deref(), relay);
     let secret_name = secret_name(tenant, &invitation.name);
     let uid = tenant.uid().unwrap_or_default();
-    let found = secret::read(&context.client, &secret_name, label::SECRET_INVITATION, &uid).await?;
-    let held = match &found {
-        Found::Ours(held) => InvitationCode::read(held),
-        Found::None | Found::Foreign => None,
-    };
+    let found = secret::find(context, &secret_name, label::SECRET_INVITATION, &uid, Reading::Always).await?;
+    let held = found.usable().and_then(InvitationCode::read);
     let code = match step(invitation, held.as_ref(), before) {
         InvitationStep::Skip => return Ok(without_secret(tenant, &invitation.name, before, now)),
         InvitationStep::Generate => InvitationCode::generate(invitation, now),
         InvitationStep::Keep => held.unwrap_or_else(|| InvitationCode::generate(invitation, now)),
     };
-    secret::write(&context.client, &found, build(tenant, &secret_name, &code, &urls)).await?;
-    let is_open = code.not_after > now
-        && agent.is_some()
-        && declare(context, tenant, relay, resolved, invitation, &code).await?;
-    let state = state(is_open, code.not_after, now);
+    secret::update(&context.client, &found, build(tenant, &secret_name, &code, &urls)).await?;
+    let is_open = if code.not_after > now && agent.is_some() {
+        declare(context, tenant, relay, resolved, invitation, &code).await?
+    } else {
+        Observed::Known(false)
+    };
+    let state = state(is_open, before.map(|before| before.state), code.not_after, now);
     Ok(status(tenant, &invitation.name, state, Some(code.not_after)))
 }
 
@@ -131,14 +153,14 @@ async fn declare(
     resolved: &ResolvedTenant,
     invitation: &Invitation,
     code: &InvitationCode,
-) -> Result<bool> {
-    let Ok(agent) = invitation.agent.parse() else { return Ok(false) };
+) -> Result<Observed<bool>> {
+    let Ok(agent) = invitation.agent.parse() else { return Ok(Observed::Known(false)) };
     let sha256 = KeyHash::sha256(&code.text);
     let content = DeclaredInvitation { agent, sha256, not_after: code.not_after };
     let path = admin::invitation_path(&resolved.tenant_id, &invitation.name);
     let writer = context.relay_replicas.writer(&tenant.uid().unwrap_or_default());
     let written = context.relay_replicas.write(relay, &path, &writer, &content).await?;
-    Ok(written.known().is_some_and(Progress::is_complete))
+    Ok(written.map(Progress::is_complete))
 }
 
 /// Deletes an invitation from the relay, together with the account of the person who used it. The
@@ -157,10 +179,11 @@ async fn revoke(
     }
     let secret_name = secret_name(tenant, invitation);
     let uid = tenant.uid().unwrap_or_default();
-    let found = secret::read(&context.client, &secret_name, label::SECRET_INVITATION, &uid).await?;
-    let Found::Ours(held) = &found else { return Ok(()) };
-    let emptied = Secret { data: None, ..(**held).clone() };
-    secret::write(&context.client, &found, emptied).await.map(drop)
+    let found = secret::find(context, &secret_name, label::SECRET_INVITATION, &uid, Reading::Always).await?;
+    if found.usable().is_none() {
+        return Ok(());
+    }
+    secret::update(&context.client, &found, emptied(tenant, &secret_name)).await.map(drop)
 }
 
 /// The agent of an invitation, if it is accepted and has an MCP endpoint.
@@ -172,11 +195,18 @@ fn invited_agent(context: &Context, tenant: &Tenant, handle: &str) -> Option<Arc
         .find(|agent| conditions::is_accepted(&**agent) && agent.spec.mcp.enabled)
 }
 
-const fn state(is_open: bool, not_after: UnixSeconds, now: UnixSeconds) -> InvitationState {
-    match (not_after <= now, is_open) {
-        (true, _) => InvitationState::Expired,
-        (false, true) => InvitationState::Open,
-        (false, false) => InvitationState::Waiting,
+/// `former` stays while it is not known whether the relay has the invitation.
+fn state(
+    is_open: Observed<bool>,
+    former: Option<InvitationState>,
+    not_after: UnixSeconds,
+    now: UnixSeconds,
+) -> InvitationState {
+    match is_open {
+        _ if not_after <= now => InvitationState::Expired,
+        Observed::Known(true) => InvitationState::Open,
+        Observed::Known(false) => InvitationState::Waiting,
+        Observed::Unknown => former.unwrap_or(InvitationState::Waiting),
     }
 }
 
@@ -204,7 +234,7 @@ fn without_secret(
 ) -> InvitationStatus {
     let at = before.and_then(|before| before.not_after.as_ref());
     let not_after = at.and_then(|at| u64::try_from(at.0.as_second()).ok()).unwrap_or(0);
-    status(tenant, name, state(true, not_after, now), Some(not_after))
+    status(tenant, name, state(Observed::Known(true), None, not_after, now), Some(not_after))
 }
 
 /// The status of an invitation that could not be issued.
@@ -238,6 +268,17 @@ mod tests {
         assert_eq!(step(&invitation(), Some(&code), None), InvitationStep::Keep);
         let other = Invitation { agent: "bob".into(), ..invitation() };
         assert_eq!(step(&other, Some(&code), None), InvitationStep::Generate);
+    }
+
+    #[test]
+    fn a_restart_does_not_close_an_open_invitation_before_the_relay_is_contacted() {
+        let at = |is_open, former| state(is_open, former, NOW + 5, NOW);
+        assert_eq!(at(Observed::Unknown, Some(InvitationState::Open)), InvitationState::Open);
+        assert_eq!(at(Observed::Unknown, None), InvitationState::Waiting);
+        assert_eq!(at(Observed::Known(false), Some(InvitationState::Open)), InvitationState::Waiting);
+        assert_eq!(at(Observed::Known(true), None), InvitationState::Open);
+        let late = state(Observed::Unknown, Some(InvitationState::Open), NOW, NOW);
+        assert_eq!(late, InvitationState::Expired);
     }
 
     #[test]

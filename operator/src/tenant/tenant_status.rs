@@ -23,20 +23,20 @@ pub(super) fn accepted(
 ) -> TenantStatus {
     let mut drafts = vec![
         Draft::holds(Type::Accepted, Reason::Accepted, "the Relay accepts this Tenant"),
-        programming.draft(),
+        programming.draft(conditions::kept(tenant, Type::Programmed)),
     ];
     let mut ready = conditions::ready(&drafts, &PARTS);
     if tenant.spec.suspend {
         drafts.push(Draft::holds(Type::Suspended, Reason::SuspendedBySpec, "spec.suspend is true"));
         if ready.is_true() {
-            ready = Draft::fails(
+            ready = Draft::holds(
                 Type::Ready,
                 Reason::Suspended,
                 "spec.suspend is true: the relay refuses every agent of this tenant",
             );
         }
     }
-    let progress = conditions::progress(&ready, None);
+    let progress = conditions::progress(&ready, programming.stalled().as_ref());
     drafts.push(ready);
     drafts.extend(progress);
     status(tenant, Some(resolved.tenant_id.to_string()), &drafts, agents, now)
@@ -103,18 +103,22 @@ mod tests {
         };
         assert_eq!(ready(2, 2), ("True".into(), "Ready".into(), Some(2)));
         assert_eq!(ready(1, 2), ("False".into(), "NotProgrammed".into(), Some(2)));
-        assert_eq!(ready(0, 0), ("False".into(), "NotProgrammed".into(), Some(2)));
+        assert_eq!(ready(0, 1), ("False".into(), "NotProgrammed".into(), Some(2)));
     }
 
     #[test]
-    fn a_suspended_tenant_is_programmed_but_not_ready() {
+    fn a_suspended_tenant_is_ready_when_the_relay_enforces_the_suspension() {
         let tenant = tenant(serde_json::json!({"relayRef": {"name": "main"}, "suspend": true}));
         let resolved = ResolvedTenant { tenant_id: "acme".parse().unwrap(), former_owner: None };
         let progress = Programming::Progress(Progress { acknowledged: 1, ready: 1 });
         let status = accepted(&tenant, &resolved, &progress, 0, jiff::Timestamp::UNIX_EPOCH);
         assert!(conditions::is_true(&status.conditions, Type::Programmed));
         assert!(conditions::is_true(&status.conditions, Type::Suspended));
-        assert_eq!(conditions::find(&status.conditions, Type::Ready).unwrap().reason, "Suspended");
+        let ready = conditions::find(&status.conditions, Type::Ready).unwrap();
+        assert_eq!((ready.status.as_str(), ready.reason.as_str()), ("True", "Suspended"));
+        for progress in [Type::Reconciling, Type::Stalled] {
+            assert!(conditions::find(&status.conditions, progress).is_none(), "{progress:?}");
+        }
         assert!(admin_spec(&tenant).suspended);
     }
 }

@@ -5,7 +5,8 @@ use std::sync::Arc;
 
 use crds::label;
 use daemon::error_chain;
-use futures::StreamExt as _;
+use futures::{Stream, StreamExt as _};
+use k8s_openapi::NamespaceResourceScope;
 use k8s_openapi::api::core::v1::Namespace;
 use k8s_openapi::api::discovery::v1::EndpointSlice;
 use kube::core::PartialObjectMeta;
@@ -19,6 +20,7 @@ use serde::de::DeserializeOwned;
 use super::change_filter::{self, ChangeFilter};
 use super::enqueuer::Enqueuer;
 use super::reconciled_kind::ReconciledKind;
+use super::scope;
 use crate::apply::{ChildKey, Fingerprints};
 use crate::object_key::NamespacedName;
 use crate::queue::Priority;
@@ -26,6 +28,8 @@ use crate::queue::Priority;
 /// What every watch task gets.
 pub(super) struct WatchTasks<'a> {
     pub client: &'a Client,
+    /// The namespaces to watch. Empty: all.
+    pub namespaces: &'a [String],
     pub tasks: &'a daemon::Tasks,
     pub readiness: &'a daemon::Readiness,
     pub enqueuer: &'a Enqueuer,
@@ -43,30 +47,39 @@ impl<K> Watched for K where
 {
 }
 
+/// The bounds of a kind whose objects are in namespaces.
+pub(super) trait WatchedInNamespaces: Watched + Resource<Scope = NamespaceResourceScope> {}
+
+impl<K> WatchedInNamespaces for K where K: Watched + Resource<Scope = NamespaceResourceScope> {}
+
 impl WatchTasks<'_> {
     /// Watches a kind that the operator reconciles. A change enqueues the object and its
     /// dependents.
-    pub(super) fn reconciled<K: Watched + ReconciledKind>(&self, task: &'static str) -> Store<K> {
+    pub(super) fn reconciled<K: WatchedInNamespaces + ReconciledKind>(&self, task: &'static str) -> Store<K> {
         let (enqueuer, filter) = (self.enqueuer.clone(), ChangeFilter::default());
-        self.start(task, watcher::Config::default(), move |event, store| {
+        self.start_scoped(task, watcher::Config::default(), move |event, store| {
             on_reconciled(event, store, &enqueuer, &filter)
         })
     }
 
     /// Watches an owned kind. An object whose fingerprint changed enqueues its owner.
-    pub(super) fn owned<K: Watched>(&self, task: &'static str) {
+    pub(super) fn owned<K: WatchedInNamespaces>(&self, task: &'static str) {
         self.fingerprinted::<K>(task, false);
     }
 
     /// Watches owned workloads. Every change enqueues the owner, because its status reports theirs.
-    pub(super) fn workloads<K: Watched>(&self, task: &'static str) -> Store<K> {
+    pub(super) fn workloads<K: WatchedInNamespaces>(&self, task: &'static str) -> Store<K> {
         self.fingerprinted(task, true)
     }
 
-    fn fingerprinted<K: Watched>(&self, task: &'static str, is_status_reported: bool) -> Store<K> {
+    fn fingerprinted<K: WatchedInNamespaces>(
+        &self,
+        task: &'static str,
+        is_status_reported: bool,
+    ) -> Store<K> {
         let (enqueuer, fingerprints) = (self.enqueuer.clone(), Arc::clone(self.fingerprints));
         let config = watcher::Config::default().labels(&format!("{}={}", label::MANAGED_BY, label::MANAGER));
-        self.start(task, config, move |event: &Event<K>, store: &Store<K>| match event {
+        self.start_scoped(task, config, move |event: &Event<K>, store: &Store<K>| match event {
             Event::Apply(object) => {
                 if fingerprints.update(object) || is_status_reported {
                     enqueuer.enqueue_owner(object);
@@ -90,7 +103,8 @@ impl WatchTasks<'_> {
     pub(super) fn namespaces(&self, task: &'static str) -> Store<PartialObjectMeta<Namespace>> {
         let enqueuer = self.enqueuer.clone();
         let mut labels = std::collections::HashMap::new();
-        self.start(task, watcher::Config::default(), move |event: &Event<PartialObjectMeta<Namespace>>, _| {
+        let events = watch(Api::all(self.client.clone()), watcher::Config::default()).default_backoff();
+        self.start(task, events, move |event: &Event<PartialObjectMeta<Namespace>>, _| {
             let Event::Apply(namespace) = event else { return };
             let now = change_filter::hash(namespace.labels());
             if labels.insert(namespace.name_any(), now) != Some(now) {
@@ -103,29 +117,35 @@ impl WatchTasks<'_> {
     pub(super) fn endpoint_slices(&self, task: &'static str) -> Store<EndpointSlice> {
         let enqueuer = self.enqueuer.clone();
         let config = watcher::Config::default().labels(label::RELAY);
-        self.start(
-            task,
-            config,
-            move |event: &Event<EndpointSlice>, store: &Store<EndpointSlice>| match event {
+        self.start_scoped(task, config, move |event: &Event<EndpointSlice>, store: &Store<EndpointSlice>| {
+            match event {
                 Event::Apply(slice) | Event::Delete(slice) => enqueuer.enqueue_owner(slice),
                 Event::InitDone => {
                     store.state().iter().for_each(|slice| enqueuer.enqueue_owner(slice.as_ref()));
                 }
                 Event::Init | Event::InitApply(_) => {}
-            },
-        )
+            }
+        })
+    }
+
+    fn start_scoped<K: WatchedInNamespaces>(
+        &self,
+        task: &'static str,
+        config: watcher::Config,
+        on_event: impl FnMut(&Event<K>, &Store<K>) + Send + 'static,
+    ) -> Store<K> {
+        self.start(task, scope::watch(self.client, self.namespaces, &config), on_event)
     }
 
     fn start<K: Watched>(
         &self,
         task: &'static str,
-        config: watcher::Config,
+        events: impl Stream<Item = watcher::Result<Event<K>>> + Send + 'static,
         mut on_event: impl FnMut(&Event<K>, &Store<K>) + Send + 'static,
     ) -> Store<K> {
         let (store, writer) = reflector::store();
         let check = self.readiness.check(task, "the first list has not arrived yet");
-        let events = watch(Api::<K>::all(self.client.clone()), config).default_backoff().modify(prune);
-        let events = reflector::reflector(writer, events);
+        let events = reflector::reflector(writer, events.modify(prune));
         let cache = store.clone();
         let shutdown = self.tasks.shutdown().clone();
         self.tasks.spawn_vital(task, async move {

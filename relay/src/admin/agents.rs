@@ -8,9 +8,10 @@ use protocol::did::AgentName;
 
 use super::AdminState;
 use super::body::{StrictJson, applied};
+use super::deletion::RequestedPolicy;
 use super::paging::Paging;
 use super::path::{AgentPath, TenantPath};
-use crate::directory::AgentEntry;
+use crate::directory::{AdminOperation, AgentEntry, Requester};
 use crate::hub::Hub;
 use crate::problem::ProblemResponse;
 
@@ -49,9 +50,9 @@ fn view(hub: &Hub, agent: &AgentEntry) -> AgentView {
         registered: agent.record.is_some(),
         online: hub.is_online(&agent.did),
         pending: hub.mailbox_rows(&agent.did),
-        owner: None,
-        digest: None,
-        deletion_policy: None,
+        owner: agent.ownership.owner().cloned(),
+        digest: Some(agent.declaration().digest()),
+        deletion_policy: agent.deletion_policy,
     }
 }
 
@@ -60,10 +61,11 @@ fn view(hub: &Hub, agent: &AgentEntry) -> AgentView {
 pub(super) async fn put(
     State(admin): State<AdminState>,
     AgentPath(tenant, name): AgentPath,
+    by: Requester,
     StrictJson(spec): StrictJson<AgentSpec>,
 ) -> Result<Json<Applied>, ProblemResponse> {
-    let written = admin.directory.put_agent(&tenant, &name, spec).await?;
-    Ok(applied(written))
+    let operation = AdminOperation::PutAgent(admin.directory.did(&tenant, &name), Box::new(spec));
+    Ok(applied(admin.directory.administer(by, operation).await?))
 }
 
 /// `PUT tenants/{tenant}/agents/{name}/suspension` suspends or resumes an agent. Its keys, record
@@ -71,18 +73,21 @@ pub(super) async fn put(
 pub(super) async fn suspend(
     State(admin): State<AdminState>,
     AgentPath(tenant, name): AgentPath,
+    by: Requester,
     StrictJson(Suspension { suspended }): StrictJson<Suspension>,
 ) -> Result<Json<Applied>, ProblemResponse> {
-    let written = admin.directory.suspend_agent(&tenant, &name, suspended).await?;
-    Ok(applied(written))
+    let operation = AdminOperation::SuspendAgent(admin.directory.did(&tenant, &name), suspended);
+    Ok(applied(admin.directory.administer(by, operation).await?))
 }
 
-/// `DELETE tenants/{tenant}/agents/{name}` removes an agent with its keys, record, mailbox and
-/// session.
+/// `DELETE tenants/{tenant}/agents/{name}?policy=` removes an agent with its keys and session, and
+/// also its record and mailbox unless the policy retains them.
 pub(super) async fn delete(
     State(admin): State<AdminState>,
     AgentPath(tenant, name): AgentPath,
+    by: Requester,
+    RequestedPolicy(policy): RequestedPolicy,
 ) -> Result<Json<Applied>, ProblemResponse> {
-    let written = admin.directory.delete_agent(&tenant, &name).await?;
-    Ok(applied(written))
+    let operation = AdminOperation::DeleteAgent(admin.directory.did(&tenant, &name), policy);
+    Ok(applied(admin.directory.administer(by, operation).await?))
 }

@@ -33,7 +33,7 @@ fn unreadable(error: &BytesRejection) -> ProblemResponse {
 }
 
 pub(super) fn applied(written: Written) -> Json<Applied> {
-    Json(Applied::at(written.version))
+    Json(Applied { version: written.version, endpoint: written.endpoint })
 }
 
 /// The answer to a write that the directory's version does not count.

@@ -4,11 +4,13 @@ use axum::Json;
 use axum::extract::State;
 use axum::http::{HeaderName, header};
 use protocol::admin::{Applied, DeclaredInvitation, Invitation, InvitationSpec, InvitationView, Page};
+use protocol::did::TenantId;
 
 use super::AdminState;
 use super::body::{StrictJson, current_version};
 use super::paging::Paging;
 use super::path::{InvitationPath, TenantPath};
+use crate::directory::{AdminOperation, Requester};
 use crate::problem::ProblemResponse;
 
 /// `GET tenants/{tenant}/invitations?after=&limit=` lists the invitations, without their codes.
@@ -24,8 +26,10 @@ pub(super) async fn list(
 pub(super) async fn create(
     State(admin): State<AdminState>,
     TenantPath(tenant): TenantPath,
+    by: Requester,
     StrictJson(spec): StrictJson<InvitationSpec>,
 ) -> Result<([(HeaderName, &'static str); 1], Json<Invitation>), ProblemResponse> {
+    check_right(&admin, by, &tenant).await?;
     let invitation = admin.invitations.create(&tenant, spec).await?;
     Ok(([(header::CACHE_CONTROL, "no-store")], Json(invitation)))
 }
@@ -36,8 +40,10 @@ pub(super) async fn create(
 pub(super) async fn put(
     State(admin): State<AdminState>,
     InvitationPath(tenant, id): InvitationPath,
+    by: Requester,
     StrictJson(spec): StrictJson<DeclaredInvitation>,
 ) -> Result<Json<Applied>, ProblemResponse> {
+    check_right(&admin, by, &tenant).await?;
     admin.invitations.declare(&tenant, &id, &spec).await?;
     Ok(current_version(&admin.directory))
 }
@@ -47,7 +53,18 @@ pub(super) async fn put(
 pub(super) async fn delete(
     State(admin): State<AdminState>,
     InvitationPath(tenant, id): InvitationPath,
+    by: Requester,
 ) -> Result<Json<Applied>, ProblemResponse> {
+    if admin.directory.has_tenant(&tenant) {
+        check_right(&admin, by, &tenant).await?;
+    }
     admin.invitations.withdraw(&tenant, &id).await?;
     Ok(current_version(&admin.directory))
+}
+
+/// Refuses everybody who may not change the tenant, and former leaders of the control plane.
+async fn check_right(admin: &AdminState, by: Requester, tenant: &TenantId) -> Result<(), ProblemResponse> {
+    let operation = AdminOperation::ChangeInvitations(tenant.clone());
+    admin.directory.administer(by, operation).await?;
+    Ok(())
 }

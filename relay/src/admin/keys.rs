@@ -10,6 +10,7 @@ use super::AdminState;
 use super::body::{StrictJson, applied};
 use super::paging::Paging;
 use super::path::{KeyPath, TenantPath};
+use crate::directory::{AdminOperation, Requester};
 use crate::problem::ProblemResponse;
 
 /// `GET tenants/{tenant}/keys?after=&limit=` lists the ids of the tenant's own keys, without those
@@ -28,9 +29,10 @@ pub(super) async fn list(
 pub(super) async fn put(
     State(admin): State<AdminState>,
     KeyPath(tenant, id): KeyPath,
+    by: Requester,
     StrictJson(spec): StrictJson<KeySpec>,
 ) -> Result<Json<Applied>, ProblemResponse> {
-    let written = admin.directory.put_key(tenant, id, spec).await?;
+    let written = admin.directory.administer(by, AdminOperation::PutKey(tenant, id, spec)).await?;
     Ok(applied(written))
 }
 
@@ -38,7 +40,8 @@ pub(super) async fn put(
 pub(super) async fn delete(
     State(admin): State<AdminState>,
     KeyPath(tenant, id): KeyPath,
+    by: Requester,
 ) -> Result<Json<Applied>, ProblemResponse> {
-    let written = admin.directory.delete_key(tenant, id).await?;
+    let written = admin.directory.administer(by, AdminOperation::DeleteKey(tenant, id)).await?;
     Ok(applied(written))
 }

@@ -8,6 +8,7 @@ use protocol::admin::{Applied, McpSpec};
 use super::AdminState;
 use super::body::{StrictJson, applied};
 use super::path::AgentPath;
+use crate::directory::{AdminOperation, Requester};
 use crate::problem::ProblemResponse;
 
 /// `GET tenants/{tenant}/agents/{name}/mcp` shows the MCP endpoint of an agent.
@@ -25,10 +26,11 @@ pub(super) async fn get(
 pub(super) async fn put(
     State(admin): State<AdminState>,
     AgentPath(tenant, name): AgentPath,
+    by: Requester,
     StrictJson(spec): StrictJson<McpSpec>,
 ) -> Result<Json<Applied>, ProblemResponse> {
-    let written = admin.directory.put_mcp(&tenant, &name, spec).await?;
-    Ok(applied(written))
+    let operation = AdminOperation::PutMcp(admin.directory.did(&tenant, &name), spec);
+    Ok(applied(admin.directory.administer(by, operation).await?))
 }
 
 /// `DELETE tenants/{tenant}/agents/{name}/mcp` removes the MCP endpoint. Nobody can sign in for the
@@ -36,7 +38,8 @@ pub(super) async fn put(
 pub(super) async fn delete(
     State(admin): State<AdminState>,
     AgentPath(tenant, name): AgentPath,
+    by: Requester,
 ) -> Result<Json<Applied>, ProblemResponse> {
-    let written = admin.directory.delete_mcp(&tenant, &name).await?;
-    Ok(applied(written))
+    let operation = AdminOperation::DeleteMcp(admin.directory.did(&tenant, &name));
+    Ok(applied(admin.directory.administer(by, operation).await?))
 }

@@ -39,6 +39,7 @@ fn route_label(path: &str) -> &'static str {
     let rest = path.strip_prefix("/admin/v1/").unwrap_or_default();
     match rest.split('/').collect::<Vec<_>>().as_slice() {
         ["version"] => "version",
+        ["agents"] => "batch",
         ["tenants"] => "tenants",
         ["tenants", _] => "tenant",
         ["tenants", _, "agents"] => "agents",
@@ -61,6 +62,7 @@ mod tests {
     fn names_never_become_labels() {
         for (path, expected) in [
             ("/admin/v1/version", "version"),
+            ("/admin/v1/agents", "batch"),
             ("/admin/v1/tenants/acme/agents/alice", "agent"),
             ("/admin/v1/tenants/acme/keys", "keys"),
             ("/admin/v1/tenants/acme/agents/alice/mcp", "mcp"),

@@ -8,8 +8,10 @@ use protocol::did::TenantId;
 
 use super::AdminState;
 use super::body::{StrictJson, applied};
+use super::deletion::RequestedPolicy;
 use super::paging::Paging;
 use super::path::TenantPath;
+use crate::directory::{AdminOperation, Requester};
 use crate::problem::ProblemResponse;
 
 /// `GET tenants?after=&limit=` lists the tenants in the order of their ids.
@@ -32,17 +34,21 @@ pub(super) async fn get(
 pub(super) async fn put(
     State(admin): State<AdminState>,
     TenantPath(tenant): TenantPath,
+    by: Requester,
     StrictJson(spec): StrictJson<TenantSpec>,
 ) -> Result<Json<Applied>, ProblemResponse> {
-    let written = admin.directory.put_tenant(tenant, spec).await?;
+    let written = admin.directory.administer(by, AdminOperation::PutTenant(tenant, spec)).await?;
     Ok(applied(written))
 }
 
-/// `DELETE tenants/{tenant}` removes a tenant with its agents, keys and sessions.
+/// `DELETE tenants/{tenant}?policy=` removes a tenant with its keys and sessions, and also its
+/// agents with their mailboxes unless the policy retains them.
 pub(super) async fn delete(
     State(admin): State<AdminState>,
     TenantPath(tenant): TenantPath,
+    by: Requester,
+    RequestedPolicy(policy): RequestedPolicy,
 ) -> Result<Json<Applied>, ProblemResponse> {
-    let written = admin.directory.delete_tenant(tenant).await?;
+    let written = admin.directory.administer(by, AdminOperation::DeleteTenant(tenant, policy)).await?;
     Ok(applied(written))
 }

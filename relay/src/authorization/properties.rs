@@ -13,7 +13,7 @@ use authorization::{Account, Grant, INVITATION_ISSUER, McpEndpoint, check_grant,
 
 use super::mcp_endpoint;
 use crate::directory::fixtures::{agent_with_keys, did, tenant};
-use crate::directory::{AgentEntry, DirectoryState, Edit};
+use crate::directory::{AgentEntry, DirectoryState, Edit, Ownership};
 
 const TENANTS: [&str; 2] = ["acme", "other"];
 const NAMES: [&str; 2] = ["alice", "bob"];
@@ -116,7 +116,7 @@ impl Model {
                 self.tenants_suspended.remove(&number);
                 self.tenants_suspended.extend(suspended.then_some(number));
                 let spec = TenantSpec { suspended, ..TenantSpec::default() };
-                state.apply(&Edit::PutTenant(tenant(TENANTS[number]), spec));
+                state.apply(&Edit::PutTenant(tenant(TENANTS[number]), spec, Ownership::Unrecorded));
             }
             Step::MoveGateway(to) => self.gateway = to,
             Step::Allow { person, agent } => {

@@ -122,24 +122,30 @@ impl Core {
         Ok(())
     }
 
-    /// Finds the recipient in the sender's tenant. An agent of another tenant looks like one that
-    /// does not exist.
+    /// Finds the recipient in the sender's tenant. An agent of another tenant, or one that was
+    /// deleted and its mailbox retained, looks like one that does not exist.
     fn resolve_recipient(
         &mut self,
         sender: AgentSlot,
-        to: &str,
+        sent_to: &str,
         registry: &dyn AgentRegistry,
     ) -> Result<AgentSlot, SendError> {
-        let recipient = match self.agents.find(to) {
+        let recipient = match self.agents.find(sent_to) {
             Some(slot) => slot,
             None => {
-                let tenant = registry.tenant_of(to).ok_or(Reason::NotFound)?;
-                self.agents.add(Agent::new(to.into(), tenant))
+                let tenant = registry.tenant_of(sent_to).ok_or(Reason::NotFound)?;
+                self.agents.add(Agent::new(sent_to.into(), tenant))
             }
         };
         let (from, to) = (self.agents.agent(sender), self.agents.agent(recipient));
         let same_tenant = from.zip(to).is_some_and(|(from, to)| from.tenant == to.tenant);
-        if same_tenant { Ok(recipient) } else { Err(Reason::NotFound.into()) }
+        // One that is connected exists, and most messages go to those.
+        let connected = to.is_some_and(|to| to.session.is_some());
+        if same_tenant && (connected || registry.accepts_messages(sent_to)) {
+            Ok(recipient)
+        } else {
+            Err(Reason::NotFound.into())
+        }
     }
 
     /// Forwards an ephemeral message to the recipient's connection, or refuses it.

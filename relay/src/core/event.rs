@@ -80,5 +80,12 @@ pub struct Submission<'a> {
 /// Looks up the agents that exist. The core asks once for each recipient and hears of removals
 /// through events.
 pub trait AgentRegistry {
+    /// The tenant of an agent that has a mailbox.
     fn tenant_of(&self, did: &str) -> Option<TenantId>;
+
+    /// Whether the agent may get messages. One that was deleted may not, even if its mailbox was
+    /// retained: nobody may ever read it.
+    fn accepts_messages(&self, did: &str) -> bool {
+        self.tenant_of(did).is_some()
+    }
 }

@@ -83,8 +83,8 @@ mod tests {
     use protocol::admin::TenantSpec;
 
     use super::*;
-    use crate::directory::Edit;
     use crate::directory::fixtures::{agent_with_keys, hash, key, tenant};
+    use crate::directory::{Edit, Ownership};
 
     fn principal(number: u8, agent: Option<Did>) -> Principal {
         Principal { tenant: tenant("acme"), agent, key_id: hash(number).key_id() }
@@ -109,7 +109,7 @@ mod tests {
         state.apply(&Edit::PutAgent(alice));
         assert_eq!(recheck(&state, &who, 0), Ok(()));
         let spec = TenantSpec { suspended: true, ..TenantSpec::default() };
-        state.apply(&Edit::PutTenant(tenant("acme"), spec));
+        state.apply(&Edit::PutTenant(tenant("acme"), spec, Ownership::Unrecorded));
         assert_eq!(recheck(&state, &who, 0), Err(AuthError::Suspended));
     }
 

@@ -2,87 +2,36 @@
 //! the change is committed and enforced.
 
 use protocol::Did;
-use protocol::admin::{AgentSpec, KeySpec, McpSpec, TenantSpec};
-use protocol::api_key::KeyId;
-use protocol::did::{AgentName, TenantId};
 use protocol::record::VerifiedRecord;
-use tokio::sync::oneshot;
+use tokio::sync::{mpsc, oneshot};
 
 use super::Directory;
-use super::decide::{Operation, OperationError};
+use super::decide::{AdminOperation, Operation, OperationError};
 use super::principal::Principal;
-use super::request::{WriteError, WriteRequest, Written};
+use super::request::{WriteError, WriteRequest, WriteResult, Written};
+use super::requester::Requester;
 
 impl Directory {
-    /// # Errors
-    /// [`WriteError`]; the tenant is as before.
-    pub async fn put_tenant(&self, tenant: TenantId, spec: TenantSpec) -> Result<Written, WriteError> {
-        self.write(Operation::PutTenant(tenant, spec)).await
-    }
-
-    /// Removes its agents and keys too.
+    /// Makes one administrative change.
     ///
     /// # Errors
-    /// [`WriteError`]; the tenant is as before.
-    pub async fn delete_tenant(&self, tenant: TenantId) -> Result<Written, WriteError> {
-        self.write(Operation::DeleteTenant(tenant)).await
+    /// [`WriteError`]; everything is as before.
+    pub(crate) async fn administer(&self, by: Requester, operation: AdminOperation) -> WriteResult {
+        let mut results = self.administer_all(vec![(by, operation)]).await?;
+        results.pop().unwrap_or(Err(WriteError::Closed))
     }
 
+    /// Makes several administrative changes in one transaction. One that is refused does not hold
+    /// up the others.
+    ///
     /// # Errors
-    /// [`WriteError`]; the agent is as before.
-    pub async fn put_agent(
+    /// The relay is shutting down.
+    pub(crate) async fn administer_all(
         &self,
-        tenant: &TenantId,
-        name: &AgentName,
-        spec: AgentSpec,
-    ) -> Result<Written, WriteError> {
-        self.write(Operation::PutAgent(self.did(tenant, name), Box::new(spec))).await
-    }
-
-    /// # Errors
-    /// [`WriteError`]; the agent is as before.
-    pub async fn suspend_agent(
-        &self,
-        tenant: &TenantId,
-        name: &AgentName,
-        suspended: bool,
-    ) -> Result<Written, WriteError> {
-        self.write(Operation::SuspendAgent(self.did(tenant, name), suspended)).await
-    }
-
-    /// # Errors
-    /// [`WriteError`]; the agent is as before.
-    pub async fn delete_agent(&self, tenant: &TenantId, name: &AgentName) -> Result<Written, WriteError> {
-        self.write(Operation::DeleteAgent(self.did(tenant, name))).await
-    }
-
-    /// # Errors
-    /// [`WriteError`]; the agent's endpoint is as before.
-    pub async fn put_mcp(
-        &self,
-        tenant: &TenantId,
-        name: &AgentName,
-        spec: McpSpec,
-    ) -> Result<Written, WriteError> {
-        self.write(Operation::PutMcp(self.did(tenant, name), spec)).await
-    }
-
-    /// # Errors
-    /// [`WriteError`]; the agent's endpoint is as before.
-    pub async fn delete_mcp(&self, tenant: &TenantId, name: &AgentName) -> Result<Written, WriteError> {
-        self.write(Operation::DeleteMcp(self.did(tenant, name))).await
-    }
-
-    /// # Errors
-    /// [`WriteError`]; the key is as before.
-    pub async fn put_key(&self, tenant: TenantId, id: KeyId, spec: KeySpec) -> Result<Written, WriteError> {
-        self.write(Operation::PutKey(tenant, id, spec)).await
-    }
-
-    /// # Errors
-    /// [`WriteError`]; the key is as before.
-    pub async fn delete_key(&self, tenant: TenantId, id: KeyId) -> Result<Written, WriteError> {
-        self.write(Operation::DeleteKey(tenant, id)).await
+        changes: Vec<(Requester, AdminOperation)>,
+    ) -> Result<Vec<WriteResult>, WriteError> {
+        let operations = changes.into_iter().map(|(by, operation)| Operation::Administer(by, operation));
+        write(&self.administrations, operations.collect()).await
     }
 
     /// Registers the record of `did`, which others can then look up. The caller has verified the
@@ -101,14 +50,18 @@ impl Directory {
         if record.did != *did || did.domain() != self.domain().as_str() {
             return Err(OperationError::NotCovered.into());
         }
-        self.write(Operation::Publish(principal.clone(), Box::new(record))).await.map(|_| ())
+        let operation = Operation::Publish(principal.clone(), Box::new(record));
+        let mut results = write(&self.registrations, vec![operation]).await?;
+        results.pop().unwrap_or(Err(WriteError::Closed)).map(|Written { .. }| ())
     }
+}
 
-    async fn write(&self, operation: Operation) -> Result<Written, WriteError> {
-        let (answer, written) = oneshot::channel();
-        let request = WriteRequest { operation, answer };
-        self.changes.send(request).await.map_err(|_| WriteError::Closed)?;
-        // The writer continues when this future is dropped, so a change is never enforced by half.
-        written.await.map_err(|_| WriteError::Closed)?
-    }
+async fn write(
+    to: &mpsc::Sender<WriteRequest>,
+    operations: Vec<Operation>,
+) -> Result<Vec<WriteResult>, WriteError> {
+    let (answer, written) = oneshot::channel();
+    to.send(WriteRequest { operations, answer }).await.map_err(|_| WriteError::Closed)?;
+    // The writer continues when this future is dropped, so a change is never enforced by half.
+    written.await.map_err(|_| WriteError::Closed)
 }

@@ -1,74 +1,94 @@
-//! Commits one edit and the next version of the directory in one transaction.
+//! Commits edits and the version that they lead to in one transaction.
 
-use protocol::admin::{McpSpec, TenantSpec};
+use protocol::admin::{DeletionPolicy, McpSpec, Owner, TenantSpec, Term};
 use protocol::api_key::KeyHash;
 use protocol::did::TenantId;
 use protocol::record::Card;
 use protocol::{Did, UnixSeconds};
-use sqlx::{Row as _, SqliteConnection};
+use sqlx::SqliteConnection;
 
 use super::edit::Edit;
 use super::entry::{AgentEntry, TenantKey};
+use super::ownership::Ownership;
 use crate::store::{Store, StoreError};
 
 type Result<T = ()> = std::result::Result<T, sqlx::Error>;
 
 impl Store {
-    /// Returns the version that contains the edit, once it is on disk.
+    /// Returns once all edits are on disk, together with the version that they lead to.
     ///
     /// # Errors
     /// Nothing was written.
-    pub(crate) async fn commit_edit(&self, edit: &Edit) -> std::result::Result<u64, StoreError> {
-        self.try_commit(edit).await.map_err(StoreError::Commit)
+    pub(crate) async fn commit_edits(
+        &self,
+        edits: &[Edit],
+        version: u64,
+    ) -> std::result::Result<(), StoreError> {
+        self.try_commit(edits, version).await.map_err(StoreError::Commit)
     }
 
     /// Tests whether commits work, with one that changes nothing.
     ///
     /// # Errors
-    /// As [`Self::commit_edit`].
+    /// As [`Self::commit_edits`].
     pub(crate) async fn probe(&self) -> std::result::Result<(), StoreError> {
         let touched = "update directory_meta set version = version where id = 1";
         sqlx::query(touched).execute(self.pool()).await.map(|_| ()).map_err(StoreError::Commit)
     }
 
-    async fn try_commit(&self, edit: &Edit) -> Result<u64> {
+    async fn try_commit(&self, edits: &[Edit], version: u64) -> Result {
         // Immediate: it waits for the write lock at the start and not half way.
         let mut transaction = self.pool().begin_with("begin immediate").await?;
-        write(&mut transaction, edit).await?;
-        let version = bump(&mut transaction).await?;
-        transaction.commit().await?;
-        Ok(version)
+        for edit in edits {
+            write(&mut transaction, edit).await?;
+        }
+        set_version(&mut transaction, version).await?;
+        transaction.commit().await
     }
 }
 
 async fn write(to: &mut SqliteConnection, edit: &Edit) -> Result {
     match edit {
-        Edit::PutTenant(tenant, spec) => put_tenant(to, tenant, spec).await,
+        Edit::PutTenant(tenant, spec, ownership) => put_tenant(to, tenant, spec, ownership).await,
         Edit::RemoveTenant(tenant) => remove_tenant(to, tenant).await,
         Edit::PutAgent(agent) => put_agent(to, agent).await,
         Edit::RemoveAgent(did) => remove_agent(to, did).await,
         Edit::PutKey(tenant, key) => put_tenant_key(to, tenant, key).await,
         Edit::RemoveKey(_, key) => remove_key(to, &key.sha256).await,
+        Edit::RaiseTerm(term) => set_term(to, *term).await,
     }
 }
 
-async fn bump(to: &mut SqliteConnection) -> Result<u64> {
-    let row = sqlx::query("update directory_meta set version = version + 1 where id = 1 returning version")
-        .fetch_one(to)
-        .await?;
-    row.try_get("version").map(i64::unsigned_abs)
+async fn set_version(to: &mut SqliteConnection, version: u64) -> Result {
+    let update = sqlx::query("update directory_meta set version = ? where id = 1");
+    update.bind(integer(version)).execute(to).await.map(|_| ())
 }
 
-async fn put_tenant(to: &mut SqliteConnection, tenant: &TenantId, spec: &TenantSpec) -> Result {
+async fn set_term(to: &mut SqliteConnection, term: Term) -> Result {
+    let update = sqlx::query("update directory_meta set term = ? where id = 1");
+    update.bind(term.to_string()).execute(to).await.map(|_| ())
+}
+
+async fn put_tenant(
+    to: &mut SqliteConnection,
+    tenant: &TenantId,
+    spec: &TenantSpec,
+    ownership: &Ownership,
+) -> Result {
     sqlx::query(
-        "insert into tenants (tenant, display_name, suspended, agents_max) values (?, ?, ?, ?)
+        "insert into tenants (tenant, display_name, suspended, agents_max, deletion_policy, owner, released)
+         values (?, ?, ?, ?, ?, ?, ?)
          on conflict (tenant) do update set
-           display_name = excluded.display_name, suspended = excluded.suspended, agents_max = excluded.agents_max",
+           display_name = excluded.display_name, suspended = excluded.suspended, agents_max = excluded.agents_max,
+           deletion_policy = excluded.deletion_policy, owner = excluded.owner, released = excluded.released",
     )
     .bind(tenant.as_str())
     .bind(&spec.display_name)
     .bind(spec.suspended)
     .bind(spec.agents_max)
+    .bind(spec.deletion_policy.map(policy_text))
+    .bind(ownership.owner().map(Owner::to_string))
+    .bind(released(ownership))
     .execute(to)
     .await
     .map(|_| ())
@@ -83,13 +103,15 @@ async fn put_agent(to: &mut SqliteConnection, agent: &AgentEntry) -> Result {
     sqlx::query(
         "insert into agents
            (tenant, name, root_key, declared_card, suspended, record, record_created, registered_card, mcp_url,
-            mcp_accounts, mcp_endpoint)
-         values (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+            mcp_accounts, mcp_endpoint, root_key_declared, deletion_policy, owner, released)
+         values (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
          on conflict (tenant, name) do update set
            root_key = excluded.root_key, declared_card = excluded.declared_card, suspended = excluded.suspended,
            record = excluded.record, record_created = excluded.record_created,
            registered_card = excluded.registered_card, mcp_url = excluded.mcp_url,
-           mcp_accounts = excluded.mcp_accounts, mcp_endpoint = excluded.mcp_endpoint",
+           mcp_accounts = excluded.mcp_accounts, mcp_endpoint = excluded.mcp_endpoint,
+           root_key_declared = excluded.root_key_declared, deletion_policy = excluded.deletion_policy,
+           owner = excluded.owner, released = excluded.released",
     )
     .bind(agent.tenant.as_str())
     .bind(agent.did.name())
@@ -102,6 +124,10 @@ async fn put_agent(to: &mut SqliteConnection, agent: &AgentEntry) -> Result {
     .bind(agent.mcp.as_ref().map(|mcp| mcp.url.as_str()))
     .bind(accounts_json(agent.mcp.as_deref())?)
     .bind(agent.mcp.as_ref().and_then(|mcp| mcp.endpoint.as_deref()))
+    .bind(agent.root_key_declared)
+    .bind(agent.deletion_policy.map(policy_text))
+    .bind(agent.ownership.owner().map(Owner::to_string))
+    .bind(released(&agent.ownership))
     .execute(&mut *to)
     .await?;
     end_grants(to, agent).await?;
@@ -179,6 +205,20 @@ fn card_json(card: Option<&Card>) -> Result<Option<String>> {
 fn accounts_json(mcp: Option<&McpSpec>) -> Result<Option<String>> {
     let json = mcp.map(|mcp| serde_json::to_string(&mcp.accounts)).transpose();
     json.map_err(|error| sqlx::Error::Encode(error.into()))
+}
+
+const fn policy_text(policy: DeletionPolicy) -> &'static str {
+    match policy {
+        DeletionPolicy::Retain => "Retain",
+        DeletionPolicy::Purge => "Purge",
+    }
+}
+
+fn released(ownership: &Ownership) -> Option<i64> {
+    match ownership {
+        Ownership::Released(at) => Some(integer(*at)),
+        Ownership::Unrecorded | Ownership::Owned(_) => None,
+    }
 }
 
 /// SQLite has only signed integers. A time beyond them is stored as the largest.

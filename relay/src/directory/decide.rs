@@ -1,8 +1,11 @@
 //! Decides what an operation changes in the state, or why it is refused. The decision is pure; the
 //! writer commits it.
 
+use std::sync::Arc;
+
 use protocol::admin::{
-    AgentSpec, KEYS_PER_AGENT_MAX, KeySpec, MCP_ACCOUNT_BYTES_MAX, MCP_ACCOUNTS_MAX, McpSpec, TenantSpec,
+    AgentSpec, DeletionPolicy, KEYS_PER_AGENT_MAX, KeySpec, MCP_ACCOUNT_BYTES_MAX, MCP_ACCOUNTS_MAX, McpSpec,
+    Owner, TenantSpec, Term,
 };
 use protocol::api_key::KeyId;
 use protocol::did::TenantId;
@@ -13,30 +16,48 @@ use protocol::{Did, Reason, UnixSeconds};
 use super::Capacity;
 use super::authenticate::AuthError;
 use super::edit::Decision;
+use super::entry::AgentEntry;
 use super::principal::Principal;
-use super::state::DirectoryState;
+use super::requester::Requester;
+use super::state::{DirectoryState, Tenant};
 
 mod agent;
 mod key;
 mod mcp;
+mod ownership;
 mod publish;
+mod release;
 mod tenant;
+mod term;
+
+pub(super) use term::check_term;
 
 /// Keys of one tenant, besides those of its agents: a team rotates a handful.
 pub(super) const KEYS_PER_TENANT_MAX: usize = 64;
 
 #[derive(Debug)]
 pub(super) enum Operation {
+    Administer(Requester, AdminOperation),
+    /// The client of the principal registers a record.
+    Publish(Principal, Box<VerifiedRecord>),
+}
+
+/// An operation of the admin API.
+#[derive(Debug)]
+pub(crate) enum AdminOperation {
     PutTenant(TenantId, TenantSpec),
-    DeleteTenant(TenantId),
+    /// Without a policy, that of the tenant holds.
+    DeleteTenant(TenantId, Option<DeletionPolicy>),
     PutAgent(Did, Box<AgentSpec>),
     SuspendAgent(Did, bool),
-    DeleteAgent(Did),
+    /// Without a policy, that of the agent holds.
+    DeleteAgent(Did, Option<DeletionPolicy>),
     PutMcp(Did, McpSpec),
     DeleteMcp(Did),
     PutKey(TenantId, KeyId, KeySpec),
     DeleteKey(TenantId, KeyId),
-    Publish(Principal, Box<VerifiedRecord>),
+    /// Invitations of the tenant are about to change, which the directory does not hold.
+    ChangeInvitations(TenantId),
 }
 
 /// Why an operation is refused.
@@ -46,6 +67,12 @@ pub enum OperationError {
     TenantMissing(TenantId),
     #[error("the agent {0} does not exist")]
     AgentMissing(Did),
+    #[error("the entry belongs to {0}")]
+    OwnedByAnother(Owner),
+    #[error("the entry belongs to nobody")]
+    Unowned,
+    #[error("a leader with the term {0} has written")]
+    StaleTerm(Term),
     #[error(
         "url is not an MCP endpoint: write https://host/path, or http:// on loopback, in its normal spelling and \
          without query, fragment or credentials"
@@ -101,6 +128,8 @@ impl OperationError {
     pub const fn reason(&self) -> Reason {
         match self {
             Self::TenantMissing(_) | Self::AgentMissing(_) => Reason::NotFound,
+            Self::OwnedByAnother(_) | Self::Unowned | Self::McpUrlTaken => Reason::OwnerConflict,
+            Self::StaleTerm(_) => Reason::StaleTerm,
             Self::TenantsFull | Self::AgentsFull | Self::AgentsOfTenant(_) => Reason::QuotaExceeded,
             Self::RootKey(_)
             | Self::Card(_)
@@ -112,7 +141,6 @@ impl OperationError {
             | Self::McpUrl
             | Self::McpEndpoint
             | Self::McpUrlOfGateway
-            | Self::McpUrlTaken
             | Self::McpAccounts => Reason::InvalidParams,
             Self::NotCovered => Reason::Forbidden,
             Self::Credential(error) => error.reason(),
@@ -135,33 +163,59 @@ pub(super) struct Context<'a> {
 
 pub(super) fn decide(context: Context<'_>, operation: Operation) -> Result<Decision, OperationError> {
     match operation {
-        Operation::PutTenant(tenant, spec) => tenant::put(context, tenant, spec),
-        Operation::DeleteTenant(tenant) => Ok(tenant::delete(context, tenant)),
-        Operation::PutAgent(did, spec) => agent::put(context, did, *spec),
-        Operation::SuspendAgent(did, suspended) => agent::suspend(context, did, suspended),
-        Operation::DeleteAgent(did) => Ok(agent::delete(context, did)),
-        Operation::PutMcp(did, spec) => mcp::put(context, did, spec),
-        Operation::DeleteMcp(did) => Ok(mcp::delete(context, &did)),
-        Operation::PutKey(tenant, id, spec) => key::put(context, tenant, &id, spec),
-        Operation::DeleteKey(tenant, id) => Ok(key::delete(context, tenant, &id)),
+        Operation::Administer(requester, operation) => administer(context, &requester, operation),
         Operation::Publish(who, record) => publish::publish(context, &who, &record),
     }
 }
 
+fn administer(
+    context: Context<'_>,
+    by: &Requester,
+    operation: AdminOperation,
+) -> Result<Decision, OperationError> {
+    match operation {
+        AdminOperation::PutTenant(tenant, spec) => tenant::put(context, by, tenant, spec),
+        AdminOperation::DeleteTenant(tenant, policy) => tenant::delete(context, by, tenant, policy),
+        AdminOperation::PutAgent(did, spec) => agent::put(context, by, did, *spec),
+        AdminOperation::SuspendAgent(did, suspended) => agent::suspend(context, by, did, suspended),
+        AdminOperation::DeleteAgent(did, policy) => agent::delete(context, by, did, policy),
+        AdminOperation::PutMcp(did, spec) => mcp::put(context, by, did, spec),
+        AdminOperation::DeleteMcp(did) => mcp::delete(context, by, &did),
+        AdminOperation::PutKey(tenant, id, spec) => key::put(context, by, tenant, &id, spec),
+        AdminOperation::DeleteKey(tenant, id) => key::delete(context, by, tenant, &id),
+        AdminOperation::ChangeInvitations(tenant) => tenant::change(context, by, &tenant),
+    }
+}
+
 impl Context<'_> {
-    /// Whether the tenant may have one more agent.
+    /// Whether the relay may hold one more agent, and the tenant have one more.
     fn check_capacity(&self, tenant: &TenantId) -> Result<(), OperationError> {
-        let holder =
-            self.state.tenant(tenant).ok_or_else(|| OperationError::TenantMissing(tenant.clone()))?;
         if self.state.agents_count() >= self.capacity.agents {
             return Err(OperationError::AgentsFull);
         }
+        self.check_capacity_of_tenant(tenant)
+    }
+
+    fn check_capacity_of_tenant(&self, tenant: &TenantId) -> Result<(), OperationError> {
+        let holder = self.live_tenant(tenant)?;
         match holder.spec.agents_max {
-            Some(max) if holder.agents.len() >= usize::try_from(max).unwrap_or(usize::MAX) => {
+            Some(max) if holder.live_agents() >= usize::try_from(max).unwrap_or(usize::MAX) => {
                 Err(OperationError::AgentsOfTenant(max))
             }
             _ => Ok(()),
         }
+    }
+
+    /// The tenant, unless it does not exist or was deleted and its content retained.
+    fn live_tenant(&self, tenant: &TenantId) -> Result<&Tenant, OperationError> {
+        let found = self.state.tenant(tenant).filter(|found| !found.ownership.is_released());
+        found.ok_or_else(|| OperationError::TenantMissing(tenant.clone()))
+    }
+
+    /// The agent, unless it does not exist or was deleted and its content retained.
+    fn live_agent(&self, did: &Did) -> Result<&Arc<AgentEntry>, OperationError> {
+        let found = self.state.agent(did).filter(|agent| !agent.ownership.is_released());
+        found.ok_or_else(|| OperationError::AgentMissing(did.clone()))
     }
 
     fn has_expired(&self, not_after: Option<UnixSeconds>) -> bool {

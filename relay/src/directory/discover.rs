@@ -51,7 +51,9 @@ mod tests {
 
     fn tenant_of(agents: Vec<AgentEntry>) -> Tenant {
         let agents = agents.into_iter().map(|agent| (agent.did.clone(), Arc::new(agent))).collect();
-        Tenant { agents, ..Tenant::default() }
+        let mut tenant = Tenant::default();
+        tenant.agents = agents;
+        tenant
     }
 
     fn agent(name: &str, capability: &str) -> AgentEntry {

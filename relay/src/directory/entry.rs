@@ -2,11 +2,13 @@
 
 use std::sync::Arc;
 
-use protocol::admin::{AgentKey, McpSpec};
+use protocol::admin::{AgentKey, AgentSpec, DeletionPolicy, McpSpec};
 use protocol::api_key::{KeyHash, KeyId};
 use protocol::did::TenantId;
 use protocol::record::{Card, Discovery};
 use protocol::{Did, UnixSeconds};
+
+use super::ownership::Ownership;
 
 /// An agent: what its tenant's admin declared about it and what it registered itself. An entry is
 /// replaced and never changed in place.
@@ -17,6 +19,11 @@ pub struct AgentEntry {
     /// Multikey of the only root key that may register. `None` until an admin declares it or the
     /// first registration pins it (trust on first use).
     pub root_key: Option<String>,
+    /// Whether the root key is part of the declaration. Otherwise the first registration pinned it.
+    pub root_key_declared: bool,
+    pub ownership: Ownership,
+    /// The policy of a deletion that names none.
+    pub deletion_policy: Option<DeletionPolicy>,
     pub suspended: bool,
     /// API keys that give access to this agent only.
     pub keys: Vec<AgentKey>,
@@ -44,6 +51,9 @@ impl AgentEntry {
             tenant: did.tenant(),
             did,
             root_key: None,
+            root_key_declared: false,
+            ownership: Ownership::Unrecorded,
+            deletion_policy: None,
             suspended: false,
             keys: Vec::new(),
             declared_card: None,
@@ -58,6 +68,19 @@ impl AgentEntry {
     #[must_use]
     pub fn card(&self) -> Option<&Card> {
         self.declared_card.as_ref().or(self.registered_card.as_ref())
+    }
+
+    /// What is declared about the agent: the body of a `PUT` that would change nothing.
+    #[must_use]
+    pub fn declaration(&self) -> AgentSpec {
+        AgentSpec {
+            root_key: self.root_key.clone().filter(|_| self.root_key_declared),
+            card: self.declared_card.clone(),
+            suspended: self.suspended,
+            keys: self.keys.clone(),
+            mcp: self.mcp.as_deref().cloned(),
+            deletion_policy: self.deletion_policy,
+        }
     }
 
     /// Whether discovery may show the agent.

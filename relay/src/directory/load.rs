@@ -4,7 +4,7 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use protocol::admin::{AgentKey, McpSpec, TenantSpec};
+use protocol::admin::{AgentKey, DeletionPolicy, McpSpec, Owner, TenantSpec};
 use protocol::api_key::KeyHash;
 use protocol::did::{AgentName, Domain, TenantId};
 use protocol::record::Card;
@@ -14,6 +14,7 @@ use sqlx::sqlite::SqliteRow;
 
 use super::edit::Edit;
 use super::entry::{AgentEntry, TenantKey};
+use super::ownership::Ownership;
 use super::state::DirectoryState;
 use crate::store::{Store, StoreError, StoreIdentity};
 
@@ -29,12 +30,18 @@ impl Store {
     ) -> Result<(StoreIdentity, DirectoryState), StoreError> {
         let identity = self.identity(domain).await?;
         let mut state = DirectoryState::at_version(identity.version);
-        for row in self.all("select tenant, display_name, suspended, agents_max from tenants").await? {
+        if let Some(term) = identity.term {
+            state.apply(&Edit::RaiseTerm(term));
+        }
+        let tenants = "select tenant, display_name, suspended, agents_max, deletion_policy, owner, released \
+                       from tenants";
+        for row in self.all(tenants).await? {
             state.apply(&tenant(&row)?);
         }
         let mut bound = self.load_keys(domain, &mut state).await?;
         let agents = "select tenant, name, root_key, declared_card, suspended, record, record_created, \
-                      registered_card, mcp_url, mcp_accounts, mcp_endpoint from agents";
+                      registered_card, mcp_url, mcp_accounts, mcp_endpoint, root_key_declared, deletion_policy, \
+                      owner, released from agents";
         for row in self.all(agents).await? {
             let mut agent = agent(&row, domain)?;
             agent.keys = bound.remove(&agent.did).unwrap_or_default();
@@ -78,9 +85,9 @@ fn tenant(row: &SqliteRow) -> Result<Edit, StoreError> {
             .map(u32::try_from)
             .transpose()
             .map_err(|error| unreadable("agents_max", error))?,
-        deletion_policy: None,
+        deletion_policy: policy(row)?,
     };
-    Ok(Edit::PutTenant(parsed(row, "tenant")?, spec))
+    Ok(Edit::PutTenant(parsed(row, "tenant")?, spec, ownership(row)?))
 }
 
 fn agent(row: &SqliteRow, domain: &Domain) -> Result<AgentEntry, StoreError> {
@@ -89,6 +96,9 @@ fn agent(row: &SqliteRow, domain: &Domain) -> Result<AgentEntry, StoreError> {
     let record: Option<Vec<u8>> = column(row, "record")?;
     Ok(AgentEntry {
         root_key: column(row, "root_key")?,
+        root_key_declared: declared(row)?,
+        ownership: ownership(row)?,
+        deletion_policy: policy(row)?,
         suspended: column(row, "suspended")?,
         declared_card: card(row, "declared_card")?,
         record: record.map(Arc::from),
@@ -97,6 +107,34 @@ fn agent(row: &SqliteRow, domain: &Domain) -> Result<AgentEntry, StoreError> {
         mcp: mcp(row)?,
         ..AgentEntry::new(Did::new(domain, &tenant, &name))
     })
+}
+
+/// Without a root key nothing is declared, whatever the column says.
+fn declared(row: &SqliteRow) -> Result<bool, StoreError> {
+    let root_key: Option<String> = column(row, "root_key")?;
+    Ok(root_key.is_some() && column(row, "root_key_declared")?)
+}
+
+fn ownership(row: &SqliteRow) -> Result<Ownership, StoreError> {
+    let owner: Option<String> = column(row, "owner")?;
+    Ok(match (owner, seconds(row, "released")?) {
+        (Some(owner), _) => {
+            let owner: Owner = owner.parse().map_err(|error| unreadable("owner", error))?;
+            Ownership::Owned(owner)
+        }
+        (None, Some(at)) => Ownership::Released(at),
+        (None, None) => Ownership::Unrecorded,
+    })
+}
+
+fn policy(row: &SqliteRow) -> Result<Option<DeletionPolicy>, StoreError> {
+    let text: Option<String> = column(row, "deletion_policy")?;
+    match text.as_deref() {
+        None => Ok(None),
+        Some("Retain") => Ok(Some(DeletionPolicy::Retain)),
+        Some("Purge") => Ok(Some(DeletionPolicy::Purge)),
+        Some(_) => Err(unreadable("deletion_policy", "neither Retain nor Purge")),
+    }
 }
 
 fn hash(row: &SqliteRow) -> Result<KeyHash, StoreError> {

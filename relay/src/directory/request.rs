@@ -5,11 +5,14 @@ use tokio::sync::oneshot;
 
 use super::decide::{Operation, OperationError};
 
-/// One change that waits for its answer.
+pub(super) type WriteResult = Result<Written, WriteError>;
+
+/// Changes that wait for their answer. They are committed together.
 #[derive(Debug)]
 pub(super) struct WriteRequest {
-    pub(super) operation: Operation,
-    pub(super) answer: oneshot::Sender<Result<Written, WriteError>>,
+    pub(super) operations: Vec<Operation>,
+    /// Gets one result for each operation, in their order.
+    pub(super) answer: oneshot::Sender<Vec<WriteResult>>,
 }
 
 /// The result of a change that was made.
@@ -18,6 +21,8 @@ pub struct Written {
     pub version: u64,
     /// False if the state was as requested before.
     pub changed: bool,
+    /// Why the MCP endpoint was not taken, if the rest of the change was made.
+    pub endpoint: Option<Reason>,
 }
 
 /// Why a change was not made.

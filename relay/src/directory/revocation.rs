@@ -10,8 +10,12 @@ pub enum Revocation {
     /// The key was revoked or has expired.
     KeyRevoked(KeyId),
     AgentRemoved(Did),
+    /// The agent was deleted and its mailbox retained.
+    AgentReleased(Did),
     /// The agent was suspended, or its root key was replaced.
     AgentSuspended(Did),
     TenantSuspended(TenantId),
     TenantRemoved(TenantId),
+    /// The tenant was deleted and its agents' mailboxes retained.
+    TenantReleased(TenantId),
 }

@@ -4,19 +4,22 @@
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
 
-use protocol::admin::TenantSpec;
+use protocol::admin::{TenantSpec, Term};
 use protocol::api_key::{KeyHash, KeyId};
 use protocol::did::TenantId;
 use protocol::{Did, UnixSeconds};
 
 use super::edit::Edit;
 use super::entry::{AgentEntry, TenantKey};
+use super::ownership::Ownership;
 #[cfg(test)]
 use super::principal::Principal;
 
-#[derive(Debug, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(crate) struct DirectoryState {
     version: u64,
+    /// The highest term of a leader of the control plane that has written.
+    term: Option<Term>,
     tenants: BTreeMap<TenantId, Tenant>,
     agents: HashMap<Did, Arc<AgentEntry>>,
     /// The agent of each MCP endpoint, by URL.
@@ -28,12 +31,22 @@ pub(crate) struct DirectoryState {
     expiries: BTreeSet<(UnixSeconds, KeyHash)>,
 }
 
-#[derive(Debug, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(crate) struct Tenant {
     pub(crate) spec: TenantSpec,
+    pub(crate) ownership: Ownership,
     /// Ordered, so that pages have an order.
     pub(crate) agents: BTreeMap<Did, Arc<AgentEntry>>,
     pub(crate) keys: BTreeMap<KeyId, TenantKey>,
+    /// How many of the agents were deleted and their content retained.
+    released_agents: usize,
+}
+
+impl Tenant {
+    /// How many agents exist, without those that were deleted and their content retained.
+    pub(crate) fn live_agents(&self) -> usize {
+        self.agents.len().saturating_sub(self.released_agents)
+    }
 }
 
 /// The owner of an API key: a tenant, or one agent of it.
@@ -55,13 +68,18 @@ impl DirectoryState {
     pub(crate) fn with_tenants(names: &[&str]) -> Self {
         let mut state = Self::default();
         for name in names {
-            state.apply(&Edit::PutTenant(name.parse().unwrap(), TenantSpec::default()));
+            let tenant = name.parse().unwrap();
+            state.apply(&Edit::PutTenant(tenant, TenantSpec::default(), Ownership::Unrecorded));
         }
         state
     }
 
     pub(crate) fn version(&self) -> u64 {
         self.version
+    }
+
+    pub(crate) fn term(&self) -> Option<Term> {
+        self.term
     }
 
     pub(crate) fn tenants(&self) -> &BTreeMap<TenantId, Tenant> {
@@ -126,23 +144,26 @@ impl DirectoryState {
         self.expiries.range(from..=to).map(|(_, hash)| hash.key_id()).collect()
     }
 
-    /// Makes a committed edit visible under its version.
-    pub(crate) fn commit(&mut self, edit: &Edit, version: u64) {
-        self.apply(edit);
+    /// Makes committed edits visible under the version of the last one.
+    pub(crate) fn commit(&mut self, edits: &[Edit], version: u64) {
+        edits.iter().for_each(|edit| self.apply(edit));
         self.version = version;
     }
 
     /// An edit in a tenant that does not exist changes nothing. `decide` never makes such an edit.
     pub(crate) fn apply(&mut self, edit: &Edit) {
         match edit {
-            Edit::PutTenant(tenant, spec) => {
-                self.tenants.entry(tenant.clone()).or_default().spec = spec.clone();
+            Edit::PutTenant(tenant, spec, ownership) => {
+                let entry = self.tenants.entry(tenant.clone()).or_default();
+                entry.spec = spec.clone();
+                entry.ownership = ownership.clone();
             }
             Edit::RemoveTenant(tenant) => self.remove_tenant(tenant),
             Edit::PutAgent(agent) => self.put_agent(agent),
             Edit::RemoveAgent(did) => self.remove_agent(did),
             Edit::PutKey(tenant, key) => self.put_key(tenant, *key),
             Edit::RemoveKey(tenant, key) => self.remove_key(tenant, key),
+            Edit::RaiseTerm(term) => self.term = Some(*term),
         }
     }
 
@@ -157,7 +178,10 @@ impl DirectoryState {
 
     fn put_agent(&mut self, agent: &Arc<AgentEntry>) {
         let Some(tenant) = self.tenants.get_mut(&agent.tenant) else { return };
-        tenant.agents.insert(agent.did.clone(), Arc::clone(agent));
+        tenant.released_agents += usize::from(agent.ownership.is_released());
+        if let Some(before) = tenant.agents.insert(agent.did.clone(), Arc::clone(agent)) {
+            tenant.released_agents -= usize::from(before.ownership.is_released());
+        }
         if let Some(before) = self.agents.insert(agent.did.clone(), Arc::clone(agent)) {
             self.unindex_agent(&before);
         }
@@ -185,6 +209,7 @@ impl DirectoryState {
         self.unindex_agent(&removed);
         if let Some(tenant) = self.tenants.get_mut(&removed.tenant) {
             tenant.agents.remove(did);
+            tenant.released_agents -= usize::from(removed.ownership.is_released());
         }
     }
 
@@ -251,7 +276,7 @@ mod tests {
         let mut state = DirectoryState::default();
         let acme = tenant("acme");
         let alice = agent_with_keys("acme", "alice", &[(1, Some(50))]);
-        state.apply(&Edit::PutTenant(acme.clone(), TenantSpec::default()));
+        state.apply(&Edit::PutTenant(acme.clone(), TenantSpec::default(), Ownership::Unrecorded));
         state.apply(&Edit::PutKey(acme.clone(), key(2, Some(60))));
         state.apply(&Edit::PutAgent(Arc::clone(&alice)));
         assert_eq!((state.agents_count(), state.keys_count()), (1, 2));
@@ -264,7 +289,7 @@ mod tests {
     #[test]
     fn a_replaced_agent_keeps_only_its_new_keys() {
         let mut state = DirectoryState::default();
-        state.apply(&Edit::PutTenant(tenant("acme"), TenantSpec::default()));
+        state.apply(&Edit::PutTenant(tenant("acme"), TenantSpec::default(), Ownership::Unrecorded));
         state.apply(&Edit::PutAgent(agent_with_keys("acme", "alice", &[(1, Some(50)), (2, None)])));
         state.apply(&Edit::PutAgent(agent_with_keys("acme", "alice", &[(2, Some(70)), (3, None)])));
         assert!(state.key(&hash(1)).is_none());
@@ -294,7 +319,7 @@ mod tests {
     #[test]
     fn a_key_expires_once() {
         let mut state = DirectoryState::default();
-        state.apply(&Edit::PutTenant(tenant("acme"), TenantSpec::default()));
+        state.apply(&Edit::PutTenant(tenant("acme"), TenantSpec::default(), Ownership::Unrecorded));
         state.apply(&Edit::PutKey(tenant("acme"), key(1, Some(50))));
         assert!(state.expired(0, 49).is_empty());
         assert_eq!(state.expired(49, 50), vec![hash(1).key_id()]);

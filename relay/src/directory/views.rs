@@ -2,6 +2,7 @@
 
 use std::ops::Bound;
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 
 use protocol::admin::{KeyView, Page, TenantView};
 use protocol::api_key::KeyId;
@@ -18,6 +19,8 @@ pub struct DirectorySize {
     pub tenants: usize,
     pub agents: usize,
     pub keys: usize,
+    /// Transactions that were committed since the start.
+    pub commits: u64,
 }
 
 impl Directory {
@@ -29,6 +32,7 @@ impl Directory {
             tenants: state.tenants().len(),
             agents: state.agents_count(),
             keys: state.keys_count(),
+            commits: self.commits.load(Ordering::Relaxed),
         }
     }
 
@@ -74,8 +78,14 @@ fn from<T>(after: Option<&T>) -> Bound<&T> {
 }
 
 fn view(tenant: &TenantId, found: &Tenant) -> TenantView {
-    let agents = u64::try_from(found.agents.len()).unwrap_or(u64::MAX);
-    TenantView { tenant: tenant.clone(), spec: found.spec.clone(), agents, owner: None, digest: None }
+    let agents = u64::try_from(found.live_agents()).unwrap_or(u64::MAX);
+    TenantView {
+        tenant: tenant.clone(),
+        spec: found.spec.clone(),
+        agents,
+        owner: found.ownership.owner().cloned(),
+        digest: Some(found.spec.digest()),
+    }
 }
 
 fn page<T>(mut rest: impl Iterator<Item = T>, limit: usize, name: impl Fn(&T) -> String) -> Page<T> {

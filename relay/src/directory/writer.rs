@@ -1,19 +1,22 @@
-//! The only task that changes the directory. It also expires keys and checks a failed store until
+//! The only task that changes the directory. It commits everything that waits in one transaction,
+//! and answers after the commit. It also expires keys and checks a failed store until
 //! it works again.
 
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use protocol::UnixSeconds;
-use tokio::sync::mpsc;
 
 use super::audit::AuditEntry;
-use super::decide::{Context, Operation, decide};
+use super::decide::{Context, Operation, check_term, decide};
 use super::edit::{Decision, Edit};
-use super::request::{WriteError, WriteRequest, Written};
+use super::group_commit::RequestQueues;
+use super::request::{WriteError, WriteRequest, WriteResult, Written};
 use super::revocation::Revocation;
+use super::state::DirectoryState;
 use super::{Directory, Rules};
-use crate::store::Store;
+use crate::store::{Store, StoreError};
 
 /// How late the sessions of an expired key may be closed.
 const SWEEP_INTERVAL: Duration = Duration::from_millis(500);
@@ -23,9 +26,20 @@ pub struct DirectoryWriter {
     directory: Arc<Directory>,
     store: Store,
     rules: Rules,
-    requests: mpsc::Receiver<WriteRequest>,
+    queues: RequestQueues,
+    /// The state after all operations of the group that is being decided. Outside of a group it
+    /// equals the directory's state, which holds committed changes only.
+    draft: DirectoryState,
     /// Sessions of keys that expired up to this time are closed.
     expired_until: UnixSeconds,
+}
+
+/// What the operations of one transaction change.
+#[derive(Default)]
+struct Group {
+    edits: Vec<Edit>,
+    revocations: Vec<Revocation>,
+    audit: Vec<(AuditEntry, u64)>,
 }
 
 impl DirectoryWriter {
@@ -33,11 +47,11 @@ impl DirectoryWriter {
         directory: Arc<Directory>,
         store: Store,
         rules: Rules,
-        requests: mpsc::Receiver<WriteRequest>,
+        (queues, draft): (RequestQueues, DirectoryState),
     ) -> Self {
         // Nothing is connected yet, so keys that expired before need no revocation.
         let expired_until = directory.now();
-        Self { directory, store, rules, requests, expired_until }
+        Self { directory, store, rules, queues, draft, expired_until }
     }
 
     /// Runs until [`Directory::close`].
@@ -48,49 +62,82 @@ impl DirectoryWriter {
             tokio::select! {
                 biased;
                 _ = sweep.tick() => self.sweep().await,
-                Some(request) = self.requests.recv() => self.answer(request).await,
+                Some(requests) = self.queues.next_group() => self.answer(requests).await,
                 () = self.directory.closed.cancelled() => break,
             }
         }
-        self.requests.close();
-        while let Some(request) = self.requests.recv().await {
-            self.answer(request).await;
+        self.queues.close();
+        while let Some(requests) = self.queues.next_group().await {
+            self.answer(requests).await;
         }
     }
 
-    async fn answer(&self, request: WriteRequest) {
-        let result = self.write(request.operation).await;
-        // The requester may be gone; the change is valid without it.
-        let _ = request.answer.send(result);
+    /// Commits all requests together, and answers them after that.
+    async fn answer(&mut self, requests: Vec<WriteRequest>) {
+        let mut group = Group::default();
+        let mut answers = Vec::with_capacity(requests.len());
+        for request in requests {
+            let decide = |operation| self.decide(operation, &mut group);
+            let results: Vec<_> = request.operations.into_iter().map(decide).collect();
+            answers.push((request.answer, results));
+        }
+        let committed = self.commit(&group).await;
+        for (answer, mut results) in answers {
+            if committed.is_err() {
+                // Each was decided together with changes that are not stored.
+                results.iter_mut().for_each(|result| *result = Err(WriteError::Store));
+            }
+            // The requester may be gone; the change is valid without it.
+            let _ = answer.send(results);
+        }
     }
 
-    async fn write(&self, operation: Operation) -> Result<Written, WriteError> {
-        let entry = AuditEntry::new(&operation);
-        let decision = {
-            let state = self.directory.read();
-            let context = Context {
-                state: &state,
-                capacity: self.rules.capacity,
-                gateway_url: self.rules.gateway_url.as_deref(),
-                now: self.directory.now(),
-            };
-            decide(context, operation)?
+    /// Decides one operation against the draft, and applies it there.
+    fn decide(&mut self, operation: Operation, group: &mut Group) -> WriteResult {
+        if let Operation::Administer(requester, _) = &operation
+            && let Some(raise) = check_term(&self.draft, requester)?
+        {
+            self.draft.apply(&raise);
+            group.edits.push(raise);
+        }
+        let audit = AuditEntry::new(&operation);
+        let context = Context {
+            state: &self.draft,
+            capacity: self.rules.capacity,
+            gateway_url: self.rules.gateway_url.as_deref(),
+            now: self.directory.now(),
         };
-        let Decision::Apply { edit, revocations } = decision else {
-            return Ok(Written { version: self.directory.version(), changed: false });
-        };
-        let version = self.commit(&edit).await?;
-        self.directory.enforce(&revocations);
-        entry.record(version);
-        Ok(Written { version, changed: true })
+        let decision = decide(context, operation)?;
+        let (version, changed) = (self.draft.version(), !decision.is_unchanged());
+        let Decision { edits, revocations, endpoint } = decision;
+        if !changed {
+            return Ok(Written { version, changed, endpoint });
+        }
+        let version = version.saturating_add(1);
+        self.draft.commit(&edits, version);
+        group.edits.extend(edits);
+        group.revocations.extend(revocations);
+        group.audit.push((audit, version));
+        Ok(Written { version, changed, endpoint })
     }
 
-    async fn commit(&self, edit: &Edit) -> Result<u64, WriteError> {
-        let committed = self.store.commit_edit(edit).await;
+    /// Stores the group, makes it visible and enforces it.
+    async fn commit(&mut self, group: &Group) -> Result<(), StoreError> {
+        if group.edits.is_empty() {
+            return Ok(());
+        }
+        let version = self.draft.version();
+        let committed = self.store.commit_edits(&group.edits, version).await;
         self.directory.health.report(&committed);
-        let version = committed.map_err(|_| WriteError::Store)?;
-        self.directory.write_state().commit(edit, version);
-        Ok(version)
+        if committed.is_err() {
+            self.draft = self.directory.read().clone();
+            return committed;
+        }
+        self.directory.commits.fetch_add(1, Ordering::Relaxed);
+        self.directory.write_state().commit(&group.edits, version);
+        self.directory.enforce(&group.revocations);
+        group.audit.iter().for_each(|(entry, version)| entry.record(*version));
+        Ok(())
     }
 
     async fn sweep(&mut self) {

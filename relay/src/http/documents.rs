@@ -25,7 +25,7 @@ pub(super) async fn agent(
     Path(path): Path<String>,
 ) -> Result<Response, ProblemResponse> {
     let path = DocumentPath::parse(public.directory.domain(), &path).ok_or(Reason::NotFound)?;
-    let agent = public.directory.agent(&path.did).ok_or(Reason::NotFound)?;
+    let agent = public.directory.live_agent(&path.did).ok_or(Reason::NotFound)?;
     let record = agent.record.as_deref().ok_or(Reason::NotFound)?;
     Ok(document(path.select(record).ok_or(Reason::NotFound)?))
 }

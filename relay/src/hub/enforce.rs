@@ -14,9 +14,11 @@ impl Hub {
     /// send, acknowledge or receive.
     pub fn enforce(&self, revocation: &Revocation) {
         let code = match revocation {
-            Revocation::KeyRevoked(_) | Revocation::AgentRemoved(_) | Revocation::TenantRemoved(_) => {
-                CloseCode::CredentialRevoked
-            }
+            Revocation::KeyRevoked(_)
+            | Revocation::AgentRemoved(_)
+            | Revocation::AgentReleased(_)
+            | Revocation::TenantRemoved(_)
+            | Revocation::TenantReleased(_) => CloseCode::CredentialRevoked,
             Revocation::AgentSuspended(_) | Revocation::TenantSuspended(_) => CloseCode::Suspended,
         };
         self.with_state(|state| {
@@ -44,11 +46,11 @@ fn concerns(revocation: &Revocation, connection: &Connection) -> bool {
     let principal = &connection.principal;
     match revocation {
         Revocation::KeyRevoked(id) => principal.key_id == *id,
-        Revocation::AgentRemoved(did) | Revocation::AgentSuspended(did) => {
+        Revocation::AgentRemoved(did) | Revocation::AgentReleased(did) | Revocation::AgentSuspended(did) => {
             connection.did.get() == Some(did) || principal.agent.as_ref() == Some(did)
         }
-        Revocation::TenantSuspended(tenant) | Revocation::TenantRemoved(tenant) => {
-            principal.tenant == *tenant
-        }
+        Revocation::TenantSuspended(tenant)
+        | Revocation::TenantRemoved(tenant)
+        | Revocation::TenantReleased(tenant) => principal.tenant == *tenant,
     }
 }

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use prometheus::core::{Collector, Desc};
 use prometheus::proto::MetricFamily;
-use prometheus::{IntGauge, IntGaugeVec, Opts, Registry};
+use prometheus::{IntCounter, IntGauge, IntGaugeVec, Opts, Registry};
 
 use crate::directory::Directory;
 
@@ -12,6 +12,7 @@ struct DirectoryMetrics {
     directory: Arc<Directory>,
     entries: IntGaugeVec,
     version: IntGauge,
+    commits: IntCounter,
 }
 
 pub(super) fn register(registry: &Registry, directory: &Arc<Directory>) -> Result<(), prometheus::Error> {
@@ -23,12 +24,17 @@ pub(super) fn register(registry: &Registry, directory: &Arc<Directory>) -> Resul
             "msg2agent_relay_directory_version",
             "Version of the directory this relay enforces.",
         )?,
+        commits: IntCounter::new(
+            "msg2agent_relay_directory_commits_total",
+            "Transactions with changes of the directory; each holds all changes that waited.",
+        )?,
     }))
 }
 
 impl Collector for DirectoryMetrics {
     fn desc(&self) -> Vec<&Desc> {
-        self.entries.desc().into_iter().chain(self.version.desc()).collect()
+        let own = [self.version.desc(), self.commits.desc()];
+        self.entries.desc().into_iter().chain(own.into_iter().flatten()).collect()
     }
 
     fn collect(&self) -> Vec<MetricFamily> {
@@ -37,6 +43,8 @@ impl Collector for DirectoryMetrics {
             self.entries.with_label_values(&[kind]).set(i64::try_from(count).unwrap_or(i64::MAX));
         }
         self.version.set(i64::try_from(size.version).unwrap_or(i64::MAX));
-        self.entries.collect().into_iter().chain(self.version.collect()).collect()
+        self.commits.inc_by(size.commits.saturating_sub(self.commits.get()));
+        let own = [self.version.collect(), self.commits.collect()];
+        self.entries.collect().into_iter().chain(own.into_iter().flatten()).collect()
     }
 }

@@ -1,24 +1,27 @@
-//! Identity of the stored state: a random id, the domain, and the version.
+//! Identity of the stored state: a random id, the domain, the version and the highest term.
 
+use protocol::admin::{Term, TermError};
 use protocol::did::Domain;
 use sqlx::Row as _;
 use uuid::Uuid;
 
 use super::{Store, StoreError};
 
-/// Id and version of the stored state.
+/// Id, version and term of the stored state.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct StoreIdentity {
     /// A random id, generated when the store was created.
     pub instance: String,
     pub version: u64,
+    /// The highest term of a leader of the control plane that has written.
+    pub term: Option<Term>,
 }
 
 impl Store {
     /// Reads the identity. A new store first gets one, together with the tenant `default`.
     pub(crate) async fn identity(&self, domain: &Domain) -> Result<StoreIdentity, StoreError> {
         self.create_identity(domain).await.map_err(StoreError::Load)?;
-        let row = sqlx::query("select instance, domain, version from directory_meta where id = 1")
+        let row = sqlx::query("select instance, domain, version, term from directory_meta where id = 1")
             .fetch_one(&self.pool)
             .await
             .map_err(StoreError::Load)?;
@@ -28,7 +31,10 @@ impl Store {
         }
         let version: i64 = row.try_get("version").map_err(StoreError::Load)?;
         let instance = row.try_get("instance").map_err(StoreError::Load)?;
-        Ok(StoreIdentity { instance, version: version.unsigned_abs() })
+        let term: Option<String> = row.try_get("term").map_err(StoreError::Load)?;
+        let term = term.map(|text| text.parse()).transpose();
+        let term = term.map_err(|error: TermError| StoreError::Row("term", error.into()))?;
+        Ok(StoreIdentity { instance, version: version.unsigned_abs(), term })
     }
 
     async fn create_identity(&self, domain: &Domain) -> Result<(), sqlx::Error> {

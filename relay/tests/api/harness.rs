@@ -128,8 +128,20 @@ impl TestRelay {
         path: &str,
         body: Option<&impl Serialize>,
     ) -> Result<T, Problem> {
+        self.admin_with(&[], method, path, body).await
+    }
+
+    /// The same, with headers.
+    pub(crate) async fn admin_with<T: DeserializeOwned>(
+        &self,
+        headers: &[(&'static str, &str)],
+        method: Method,
+        path: &str,
+        body: Option<&impl Serialize>,
+    ) -> Result<T, Problem> {
         let request = self.client.request(method, format!("{}/admin/v1/{path}", self.admin_url));
         let request = request.bearer_auth(&self.token);
+        let request = headers.iter().fold(request, |request, (name, value)| request.header(*name, *value));
         let request = if let Some(body) = body { request.json(body) } else { request };
         let answer = request.send().await.unwrap();
         if answer.status() == StatusCode::OK {

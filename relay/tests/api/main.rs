@@ -5,7 +5,9 @@
 
 mod admin;
 mod agent;
+mod batch;
 mod binary;
+mod deletion_policy;
 mod delivery;
 mod documents;
 mod frames;
@@ -13,6 +15,8 @@ mod harness;
 mod killed;
 mod listener;
 mod oauth;
+mod owners;
+mod previous_version;
 mod registration;
 mod restart;
 mod sessions;

@@ -70,12 +70,12 @@ fn the_user_of_all_pods_is_one_value_and_may_be_left_to_the_platform() {
     let ids = |settings: &[&str]| -> Vec<Value> {
         let objects = rendered(settings);
         let pods: Vec<_> = objects.iter().filter_map(pod_spec).collect();
-        assert_eq!(pods.len(), 2, "the operator and the check");
+        assert_eq!(pods.len(), 3, "the operator, the check, and what runs after uninstalling");
         let names = ["runAsUser", "runAsGroup", "fsGroup"];
         pods.iter().flat_map(|pod| names.map(|name| pod["securityContext"][name].clone())).collect()
     };
-    assert_eq!(ids(&["podUser.id=1000660000"]), vec![Value::from(1_000_660_000); 6]);
-    assert_eq!(ids(&["podUser.mode=\"Platform\""]), vec![Value::Null; 6]);
+    assert_eq!(ids(&["podUser.id=1000660000"]), vec![Value::from(1_000_660_000); 9]);
+    assert_eq!(ids(&["podUser.mode=\"Platform\""]), vec![Value::Null; 9]);
     let setting = |settings: &[&str]| {
         environment(&rendered(settings), "MSG2AGENT_OPERATOR_POD_USER").parse::<PodUser>().unwrap()
     };

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use operator::rbac::Rule;
 use serde_json::Value;
 
-use super::helm::{find, rendered};
+use super::helm::{environment, find, rendered};
 
 /// Rights that lead to every other right.
 const LEADS_TO_MORE: [&str; 4] = ["*", "escalate", "bind", "impersonate"];
@@ -30,26 +30,69 @@ fn rights(role: &Value) -> BTreeSet<String> {
     rights
 }
 
+/// The rights of a table in the operator's sources.
+fn table(rules: &[Rule]) -> BTreeSet<String> {
+    let right = |rule: &Rule| {
+        let verbs = |resource: &&'static str| {
+            rule.verbs.iter().map(move |verb| format!("{}/{resource} {verb}", rule.group)).collect::<Vec<_>>()
+        };
+        rule.resources.iter().flat_map(verbs).collect::<Vec<_>>()
+    };
+    rules.iter().flat_map(right).collect()
+}
+
+/// Rights without the names that they are restricted to.
+fn unnamed(role: &Value) -> BTreeSet<String> {
+    rights(role).iter().map(|right| right.split(" of ").next().unwrap().to_owned()).collect()
+}
+
 #[test]
 fn the_operators_roles_are_its_own_table() {
     let objects = rendered(&[]);
-    let table = |rules: &[Rule]| -> BTreeSet<String> {
-        let right = |rule: &Rule| {
-            let verbs = |resource: &&'static str| {
-                rule.verbs
-                    .iter()
-                    .map(move |verb| format!("{}/{resource} {verb}", rule.group))
-                    .collect::<Vec<_>>()
-            };
-            rule.resources.iter().flat_map(verbs).collect::<Vec<_>>()
-        };
-        rules.iter().flat_map(right).collect()
+    let everywhere = [operator::rbac::CLUSTER, operator::rbac::WATCHED].concat();
+    assert_eq!(unnamed(find(&objects, "ClusterRole", "operator")), table(&everywhere));
+    assert_eq!(unnamed(find(&objects, "Role", "operator-lease")), table(operator::rbac::NAMESPACE));
+}
+
+#[test]
+fn with_named_namespaces_there_are_no_rights_to_secrets_or_workloads_elsewhere() {
+    let objects = rendered(&["watchNamespaces=[\"team\",\"other\"]"]);
+    assert_eq!(unnamed(find(&objects, "ClusterRole", "msg2agent-operator")), table(operator::rbac::CLUSTER));
+    for role in objects.iter().filter(|o| o["kind"] == "ClusterRole") {
+        let is_for_people = |right: &String| right.starts_with("msg2agent.xyz/");
+        let is_of_the_cluster =
+            |right: &String| right.starts_with("/namespaces ") || right.starts_with("apiextensions.k8s.io/");
+        let rights = rights(role);
+        assert!(rights.iter().all(|right| is_for_people(right) || is_of_the_cluster(right)), "{rights:?}");
+    }
+    let in_namespace = |kind: &str, namespace: &str| {
+        let named = |o: &&Value| o["metadata"]["name"] == "msg2agent-operator" && o["kind"] == kind;
+        objects.iter().filter(named).find(|o| o["metadata"]["namespace"] == namespace).unwrap().clone()
     };
-    let cluster: BTreeSet<_> = rights(find(&objects, "ClusterRole", "operator"));
-    assert_eq!(cluster, table(operator::rbac::CLUSTER));
-    let unnamed = |right: String| right.split(" of ").next().unwrap().to_owned();
-    let namespace: BTreeSet<_> = rights(find(&objects, "Role", "lease")).into_iter().map(unnamed).collect();
-    assert_eq!(namespace, table(operator::rbac::NAMESPACE));
+    for namespace in ["team", "other"] {
+        assert_eq!(unnamed(&in_namespace("Role", namespace)), table(operator::rbac::WATCHED));
+        let binding = in_namespace("RoleBinding", namespace);
+        assert_eq!(binding["subjects"][0]["namespace"], "msg2agent-system");
+        assert_eq!(binding["roleRef"]["kind"], "Role");
+    }
+    assert_eq!(environment(&objects, "MSG2AGENT_OPERATOR_WATCH_NAMESPACES"), "team,other");
+}
+
+#[test]
+fn what_runs_after_uninstalling_may_read_the_lease_and_release_finalizers_and_nothing_else() {
+    let objects = rendered(&[]);
+    let finalizers = rights(find(&objects, "ClusterRole", "release-finalizers"));
+    assert!(finalizers.iter().all(|right| right.starts_with("msg2agent.xyz/")), "{finalizers:?}");
+    assert!(finalizers.iter().all(|right| right.ends_with(" list") || right.ends_with(" patch")));
+    let lease = rights(find(&objects, "Role", "release-finalizers-lease"));
+    assert_eq!(lease, ["coordination.k8s.io/leases get of msg2agent-operator".to_owned()].into());
+    let of_hook = |o: &&Value| o["metadata"]["name"].as_str().unwrap().contains("release-finalizers");
+    let hooks: Vec<_> = objects.iter().filter(of_hook).collect();
+    assert_eq!(hooks.len(), 6, "an account, two roles with bindings, a Job");
+    for object in hooks {
+        assert_eq!(object["metadata"]["annotations"]["helm.sh/hook"], "post-delete", "{object}");
+    }
+    assert!(rendered(&["releaseFinalizers=false"]).iter().find(of_hook).is_none());
 }
 
 #[test]
@@ -71,8 +114,10 @@ fn the_operators_roles_are_bound_to_its_own_account_and_nobody_else() {
     let objects = rendered(&[]);
     for kind in ["ClusterRoleBinding", "RoleBinding"] {
         for binding in objects.iter().filter(|o| o["kind"] == kind) {
+            let is_hook = binding["metadata"]["annotations"]["helm.sh/hook"] == "post-delete";
+            let account = if is_hook { "msg2agent-release-finalizers" } else { "msg2agent-operator" };
             let subject = serde_json::json!([{
-                "kind": "ServiceAccount", "name": "msg2agent-operator", "namespace": "msg2agent-system"
+                "kind": "ServiceAccount", "name": account, "namespace": "msg2agent-system"
             }]);
             assert_eq!(binding["subjects"], subject);
         }
@@ -81,7 +126,7 @@ fn the_operators_roles_are_bound_to_its_own_account_and_nobody_else() {
 
 #[test]
 fn the_lease_is_the_only_one_the_operator_can_take() {
-    let rights = rights(find(&rendered(&[]), "Role", "lease"));
+    let rights = rights(find(&rendered(&[]), "Role", "operator-lease"));
     let lease = |verb: &str| format!("coordination.k8s.io/leases {verb} of msg2agent-operator");
     let expected = ["get", "update"].map(lease);
     let expected: BTreeSet<_> =

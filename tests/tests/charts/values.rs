@@ -13,6 +13,7 @@ fn a_wrong_value_is_refused_and_named() {
         ("relay.image.pullPolicy=\"Sometimes\"", "pullPolicy"),
         ("networkPolicy.apiServerPorts=[0]", "apiServerPorts"),
         ("networkPolicy.monitoringNamespaces=[\"Monitoring\"]", "monitoringNamespaces"),
+        ("watchNamespaces=[\"Team\"]", "watchNamespaces"),
         ("relay.httpsProxy=\"socks5://proxy:1080\"", "httpsProxy"),
         ("relay.httpsProxy=\"http://me:secret@proxy:3128\"", "httpsProxy"),
         ("serviceAccount.tokenExpirationSeconds=60", "tokenExpirationSeconds"),
@@ -100,4 +101,7 @@ fn switched_off_parts_are_not_rendered() {
     assert!(!kinds("metrics.service.enabled=false").contains(&"Service".to_owned()));
     assert!(!kinds("serviceAccount.create=false").contains(&"ServiceAccount".to_owned()));
     assert!(!kinds("rbac.create=false").contains(&"ClusterRoleBinding".to_owned()));
+    // Without a right of its own, what runs after uninstalling would only fail.
+    assert!(!kinds("rbac.create=false").contains(&"Job".to_owned()));
+    assert!(kinds("serviceAccount.create=false").contains(&"Job".to_owned()));
 }

@@ -63,7 +63,7 @@ fn verify(proof: &Path) -> anyhow::Result<()> {
 
 fn cluster_arguments() -> anyhow::Result<Vec<String>> {
     Ok(match ClusterOptions::request_of_tests()? {
-        ClusterRequest::BuiltIn => Vec::new(),
+        ClusterRequest::BuiltIn { .. } => Vec::new(),
         ClusterRequest::Kind => vec!["--kind".to_owned()],
         ClusterRequest::Existing { kubeconfig, context } => {
             let kubeconfig = kubeconfig.display().to_string();

@@ -4,11 +4,11 @@ use std::time::Duration;
 
 use anyhow::{Context as _, ensure};
 use devtools::eventually::eventually;
+use devtools::pod_process::PodProcess;
 use k8s_openapi::api::core::v1::{Namespace, Pod};
 use kube::api::ListParams;
 use kube::{Api, Client, ResourceExt as _};
 use msg2agent_tests::installed_operator::{OPERATOR_NAMESPACE, client, leader};
-use msg2agent_tests::pod_process::PodProcess;
 use tokio::sync::{RwLock, RwLockReadGuard, RwLockWriteGuard};
 
 const REPLICAS: usize = 2;

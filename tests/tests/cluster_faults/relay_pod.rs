@@ -5,8 +5,8 @@ use std::time::Duration;
 use anyhow::{Context as _, ensure};
 use crds::name::RELAY_ADMIN_PORT;
 use devtools::eventually::eventually;
+use devtools::pod_process::PodProcess;
 use msg2agent_tests::namespace::TestNamespace;
-use msg2agent_tests::pod_process::PodProcess;
 
 /// The name of the first pod of the relay's StatefulSet.
 pub(crate) const NAME: &str = "main-0";

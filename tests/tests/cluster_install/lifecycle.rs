@@ -66,6 +66,7 @@ async fn upgraded(helm: &Helm, client: &Client) -> anyhow::Result<()> {
 async fn removed(helm: &Helm, client: &Client) -> anyhow::Result<()> {
     helm.uninstall_operator()?;
     objects::operator_is_gone(client).await?;
+    objects::relay_has_no_finalizer(client).await?;
     helm.uninstall_definitions()?;
     ensure!(
         objects::definitions(client).await? == 3,

@@ -116,3 +116,10 @@ pub(crate) async fn operator_is_gone(client: &Client) -> anyhow::Result<()> {
     ensure!(deployments.get_opt("msg2agent-operator").await?.is_none(), "the Deployment is still there");
     Ok(())
 }
+
+/// The Relay that was left behind can be deleted without an operator.
+pub(crate) async fn relay_has_no_finalizer(client: &Client) -> anyhow::Result<()> {
+    let relay = Api::<Relay>::namespaced(client.clone(), TEAM).get("main").await?;
+    ensure!(relay.finalizers().is_empty(), "{:?}", relay.finalizers());
+    Ok(())
+}

@@ -10,10 +10,11 @@ use crate::helm::NAMESPACE;
 /// Group, resource, verb.
 type Right = (&'static str, &'static str, &'static str);
 
-const ALLOWED: [Right; 6] = [
+const ALLOWED: [Right; 7] = [
     ("msg2agent.xyz", "relays/status", "patch"),
     ("msg2agent.xyz", "agents", "watch"),
     ("", "secrets", "create"),
+    ("", "persistentvolumeclaims", "patch"),
     ("apps", "statefulsets", "patch"),
     ("autoscaling", "horizontalpodautoscalers", "delete"),
     ("events.k8s.io", "events", "create"),

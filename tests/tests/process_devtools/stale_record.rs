@@ -16,7 +16,9 @@ fn the_record_of_a_cluster_that_has_ended_is_no_running_cluster_and_is_removed()
     let folder = ClusterFolder::at(temporary.path()).unwrap();
     let first = ended_process();
     let network = Network::candidates().last().unwrap();
-    folder.write_record(&Record::BuiltIn { first, network, forwarder: Some(first) }).unwrap();
+    folder
+        .write_record(&Record::BuiltIn { first, network, forwarder: Some(first), etcd_fsync: false })
+        .unwrap();
     let status = cluster(temporary.path(), "status");
     assert!(!status.status.success());
     let text = String::from_utf8_lossy(&status.stderr);

@@ -2,9 +2,7 @@
 
 use crds::{Agent, label, name};
 use daemon::listen::every_address;
-use k8s_openapi::api::apps::v1::{
-    StatefulSet, StatefulSetPersistentVolumeClaimRetentionPolicy, StatefulSetSpec,
-};
+use k8s_openapi::api::apps::v1::{StatefulSet, StatefulSetSpec};
 use k8s_openapi::api::core::v1::{
     Container, EnvVar, PodSpec, PodTemplateSpec, Secret, Service, ServiceAccount, ServiceSpec,
 };
@@ -20,7 +18,7 @@ use crate::component::MCP_SERVER;
 use crate::object_key::NamespacedName;
 use crate::pod_user::pod_security;
 use crate::settings::Settings;
-use crate::{pod, tls_secret};
+use crate::{pod, pod_template, tls_secret};
 
 mod network_policy;
 
@@ -56,10 +54,17 @@ impl McpObjects {
     }
 }
 
-/// Every host name of the endpoint.
-pub(super) fn hosts(agent: &Agent, cluster_domain: &str) -> Vec<String> {
+/// The host names in the endpoint's certificate: those of its Service and no other. The author of
+/// an Agent chooses the public host name, and a certificate for it could pass for another program.
+pub(super) fn certificate_hosts(agent: &Agent, cluster_domain: &str) -> Vec<String> {
     let (service, namespace) = (name::agent_mcp(&agent.name_any()), agent.namespace().unwrap_or_default());
-    let mut hosts = name::service_hosts(&service, &namespace, cluster_domain);
+    name::service_hosts(&service, &namespace, cluster_domain)
+}
+
+/// Every host name by which requests may reach the endpoint. A proxy in front of it keeps the
+/// public one.
+fn allowed_hosts(agent: &Agent, cluster_domain: &str) -> Vec<String> {
+    let mut hosts = certificate_hosts(agent, cluster_domain);
     hosts.extend(agent.spec.mcp.public_url.as_ref().map(|url| url.host().to_owned()));
     hosts
 }
@@ -70,11 +75,12 @@ pub(super) fn serving_secret(agent: &Agent, secret_name: &NamespacedName, issued
 }
 
 fn service_account(agent: &Agent) -> ServiceAccount {
-    ServiceAccount {
+    let built = ServiceAccount {
         metadata: metadata(agent),
         automount_service_account_token: Some(false),
         ..ServiceAccount::default()
-    }
+    };
+    pod_template::merge_service_account(&agent.spec.mcp.template, built)
 }
 
 fn service(agent: &Agent) -> Service {
@@ -91,24 +97,25 @@ fn service(agent: &Agent) -> Service {
 
 /// A StatefulSet, because two pods must never run at a time: a DID has one session at the relay,
 /// and two pods would keep replacing each other's. The volume holds the agent's mailbox. It
-/// outlives the pod and is deleted with the endpoint.
+/// outlives the pod, and the Agent's `deletionPolicy` says whether it outlives the endpoint.
+///
+/// With `Parallel`, a pod that never became ready is replaced as soon as its template is put right.
 fn stateful_set(agent: &Agent, resolved: &ResolvedAgent, settings: &Settings) -> StatefulSet {
     let pod_labels = pod::selector_labels(label::AGENT, &agent.name_any(), MCP_SERVER);
+    let template = PodTemplateSpec {
+        metadata: Some(ObjectMeta { labels: Some(pod_labels), ..ObjectMeta::default() }),
+        spec: Some(pod_spec(agent, resolved, settings)),
+    };
     StatefulSet {
         metadata: metadata(agent),
         spec: Some(StatefulSetSpec {
             replicas: Some(1),
+            pod_management_policy: Some("Parallel".into()),
             service_name: Some(name::agent_mcp(&agent.name_any())),
             selector: pod::selector(label::AGENT, &agent.name_any(), MCP_SERVER),
-            template: PodTemplateSpec {
-                metadata: Some(ObjectMeta { labels: Some(pod_labels), ..ObjectMeta::default() }),
-                spec: Some(pod_spec(agent, resolved, settings)),
-            },
+            template: pod_template::merge(&agent.spec.mcp.template, template),
             volume_claim_templates: Some(vec![pod::volume_claim(STATE_VOLUME, &agent.spec.mcp.volume)]),
-            persistent_volume_claim_retention_policy: Some(StatefulSetPersistentVolumeClaimRetentionPolicy {
-                when_deleted: Some("Delete".into()),
-                when_scaled: Some("Retain".into()),
-            }),
+            persistent_volume_claim_retention_policy: Some(pod::claim_retention(agent.spec.deletion_policy)),
             ..StatefulSetSpec::default()
         }),
         ..StatefulSet::default()
@@ -144,16 +151,7 @@ fn container(agent: &Agent, resolved: &ResolvedAgent, settings: &Settings) -> Co
         image_pull_policy: Some(settings.mcp_server_image_pull_policy.as_str().into()),
         env: Some(environment(agent, resolved, &settings.cluster_domain)),
         ports: Some(vec![pod::port("https", name::MCP_POD_PORT), pod::port("admin", name::MCP_ADMIN_PORT)]),
-        resources: Some(
-            agent
-                .spec
-                .mcp
-                .template
-                .container
-                .resources
-                .clone()
-                .unwrap_or_else(|| pod::resources("20m", "32Mi", "256Mi")),
-        ),
+        resources: Some(pod::resources("20m", "32Mi", "256Mi")),
         security_context: Some(pod::container_security()),
         volume_mounts: Some(mounts),
         ..Container::default()
@@ -178,7 +176,7 @@ fn environment(agent: &Agent, resolved: &ResolvedAgent, cluster_domain: &str) ->
         ("MSG2AGENT_MCP_ADMIN_LISTEN", &admin_listen),
         ("MSG2AGENT_MCP_TLS_CERT", &in_run("tls/tls.crt")),
         ("MSG2AGENT_MCP_TLS_KEY", &in_run("tls/tls.key")),
-        ("MSG2AGENT_MCP_ALLOWED_HOSTS", &hosts(agent, cluster_domain).join(",")),
+        ("MSG2AGENT_MCP_ALLOWED_HOSTS", &allowed_hosts(agent, cluster_domain).join(",")),
         ("MSG2AGENT_MCP_PUBLIC_URL", &urls::mcp_url(agent, cluster_domain)),
         ("MSG2AGENT_MCP_OAUTH_ISSUER", &resolved.issuer(cluster_domain)),
         ("MSG2AGENT_MCP_OAUTH_JWKS_URL", &jwks),
@@ -215,14 +213,51 @@ mod tests {
     }
 
     #[test]
-    fn the_mailbox_outlives_the_pod_and_is_deleted_with_the_endpoint() {
-        let set = stateful_set(&alice(), &resolved(), &Settings::parse_from(["operator"])).spec.unwrap();
+    fn the_mailbox_outlives_the_pod_and_the_deletion_policy_decides_about_the_endpoint() {
+        let settings = Settings::parse_from(["operator"]);
+        let set = stateful_set(&alice(), &resolved(), &settings).spec.unwrap();
         let claim = &set.volume_claim_templates.as_ref().unwrap()[0];
         let mounts = set.template.spec.unwrap().containers[0].volume_mounts.clone().unwrap();
         let mounted = mounts.iter().find(|mount| Some(&mount.name) == claim.metadata.name.as_ref()).unwrap();
         assert_eq!(mounted.mount_path, STATE);
-        let kept = set.persistent_volume_claim_retention_policy.unwrap();
-        assert_eq!(kept.when_deleted.as_deref(), Some("Delete"));
+        let when_deleted = |agent: &Agent| {
+            let spec = stateful_set(agent, &resolved(), &settings).spec.unwrap();
+            spec.persistent_volume_claim_retention_policy.unwrap().when_deleted.unwrap()
+        };
+        assert_eq!(when_deleted(&alice()), "Retain");
+        let mut purged = alice();
+        purged.spec.deletion_policy = crds::DeletionPolicy::Purge;
+        assert_eq!(when_deleted(&purged), "Delete");
+    }
+
+    #[test]
+    fn a_broken_pod_is_replaced_when_its_template_is_put_right() {
+        let set = stateful_set(&alice(), &resolved(), &Settings::parse_from(["operator"])).spec.unwrap();
+        assert_eq!(set.pod_management_policy.as_deref(), Some("Parallel"));
+    }
+
+    #[test]
+    fn the_certificate_names_the_endpoints_own_service_and_nothing_that_its_author_chose() {
+        let agent = agent(serde_json::json!({"tenantRef": {"name": "acme"},
+            "mcp": {"enabled": true, "publicURL": "https://main.platform.svc.cluster.local/mcp"}}));
+        let hosts = certificate_hosts(&agent, "cluster.local");
+        let own = ["alice-mcp", "alice-mcp.team", "alice-mcp.team.svc", "alice-mcp.team.svc.cluster.local"];
+        assert_eq!(hosts, own);
+    }
+
+    #[test]
+    fn the_authors_template_is_in_the_pod_and_its_service_account() {
+        let agent =
+            agent(serde_json::json!({"tenantRef": {"name": "acme"}, "mcp": {"enabled": true, "template": {
+                "metadata": {"labels": {"team": "a"}},
+                "container": {"env": [{"name": "NO_PROXY", "value": ".svc"}]},
+                "serviceAccount": {"annotations": {"role": "x"}},
+            }}}));
+        let set = stateful_set(&agent, &resolved(), &Settings::parse_from(["operator"])).spec.unwrap();
+        assert_eq!(set.template.metadata.unwrap().labels.unwrap()["team"], "a");
+        let env = set.template.spec.unwrap().containers[0].env.clone().unwrap();
+        assert!(env.iter().any(|variable| variable.name == "NO_PROXY"));
+        assert_eq!(service_account(&agent).metadata.annotations.unwrap()["role"], "x");
     }
 
     #[test]

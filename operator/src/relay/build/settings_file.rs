@@ -7,7 +7,7 @@
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
 
-use crds::{Relay, label, name};
+use crds::{Relay, RelayLimits, label, name};
 use daemon::listen::every_address;
 use k8s_openapi::api::core::v1::{ConfigMap, ConfigMapVolumeSource, Volume};
 use kube::ResourceExt as _;
@@ -42,6 +42,8 @@ struct SettingsFile<'a> {
     otlp_endpoint: Option<&'a str>,
     tls: Tls,
     oauth: Oauth<'a>,
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    limits: BTreeMap<String, i64>,
 }
 
 #[derive(Serialize)]
@@ -96,6 +98,7 @@ fn settings<'a>(relay: &'a Relay, cluster_domain: &str) -> SettingsFile<'a> {
         otlp_endpoint: spec.otlp_endpoint.as_deref(),
         tls: Tls { cert_file: format!("{}/tls.crt", path::TLS), key_file: format!("{}/tls.key", path::TLS) },
         oauth: oauth(relay, cluster_domain),
+        limits: limits(&spec.limits),
     }
 }
 
@@ -114,6 +117,24 @@ fn oauth<'a>(relay: &'a Relay, cluster_domain: &str) -> Oauth<'a> {
         gateway_url: urls::gateway_url(relay, cluster_domain),
         gateway_token_file: relay.spec.gateway.enabled.then(|| format!("{}/token", path::GATEWAY)),
     }
+}
+
+/// The limits that the spec sets. The relay calls them by the same names in snake case.
+fn limits(limits: &RelayLimits) -> BTreeMap<String, i64> {
+    let members = serde_json::to_value(limits).unwrap_or_default();
+    let members = members.as_object().cloned().unwrap_or_default();
+    members.into_iter().filter_map(|(name, value)| Some((snake_case(&name), value.as_i64()?))).collect()
+}
+
+fn snake_case(name: &str) -> String {
+    let mut text = String::new();
+    for letter in name.chars() {
+        if letter.is_ascii_uppercase() {
+            text.push('_');
+        }
+        text.push(letter.to_ascii_lowercase());
+    }
+    text
 }
 
 /// The drain timeout of the spec. The API server has checked its pattern and range.

@@ -160,6 +160,54 @@ fn the_relay_reaches_public_addresses_over_https_and_nothing_private() {
 }
 
 #[test]
+fn a_broken_pod_is_replaced_when_its_template_is_put_right() {
+    let set = stateful_set_of(&minimal()).spec.unwrap();
+    assert_eq!(set.pod_management_policy.as_deref(), Some("Parallel"));
+}
+
+#[test]
+fn the_store_is_kept_unless_the_spec_says_purge() {
+    let when_deleted = |policy: &str| {
+        let embedded = serde_json::json!({"deletionPolicy": policy});
+        let store = serde_json::json!({"type": "Embedded", "embedded": embedded});
+        let relay = relay(serde_json::json!({"domain": "agents.example.com", "store": store}));
+        let spec = stateful_set_of(&relay).spec.unwrap();
+        spec.persistent_volume_claim_retention_policy.unwrap().when_deleted.unwrap()
+    };
+    assert_eq!((&*when_deleted("Retain"), &*when_deleted("Purge")), ("Retain", "Delete"));
+    let default = stateful_set_of(&minimal()).spec.unwrap().persistent_volume_claim_retention_policy;
+    assert_eq!(default.unwrap().when_deleted.as_deref(), Some("Retain"));
+}
+
+#[test]
+fn limits_are_in_the_settings_file_under_the_relays_names() {
+    let limits = serde_json::json!({"agents": 50, "mailboxBytes": 1_048_576, "tenantSendsPerSecond": 10});
+    let file = file(&relay(serde_json::json!({"domain": "agents.example.com", "limits": limits})));
+    let limits = file["limits"].as_table().unwrap();
+    assert_eq!(limits.len(), 3, "the relay has its own defaults for the others");
+    assert_eq!(limits["agents"].as_integer(), Some(50));
+    assert_eq!(limits["mailbox_bytes"].as_integer(), Some(1_048_576));
+    assert_eq!(limits["tenant_sends_per_second"].as_integer(), Some(10));
+    assert!(!super::tests::file(&minimal()).contains_key("limits"));
+}
+
+#[test]
+fn the_authors_template_is_in_the_pod_and_its_service_account() {
+    let relay = relay(serde_json::json!({"domain": "agents.example.com", "template": {
+        "metadata": {"labels": {"team": "platform"}},
+        "spec": {"nodeSelector": {"disk": "fast"}},
+        "container": {"resources": {"requests": {"memory": "1Gi"}}},
+        "serviceAccount": {"annotations": {"role": "x"}},
+    }}));
+    let template = stateful_set_of(&relay).spec.unwrap().template;
+    assert_eq!(template.metadata.unwrap().labels.unwrap()["team"], "platform");
+    let pod = template.spec.unwrap();
+    assert_eq!(pod.node_selector.unwrap()["disk"], "fast");
+    assert_eq!(pod.containers[0].resources.clone().unwrap().limits, None);
+    assert_eq!(service_account(&relay).metadata.annotations.unwrap()["role"], "x");
+}
+
+#[test]
 fn metrics_are_open_to_the_monitoring_namespaces_alone() {
     let ingress = |settings: &Settings| -> Vec<_> {
         let spec = network_policy(&minimal(), settings).unwrap().spec.unwrap();

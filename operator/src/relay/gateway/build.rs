@@ -16,10 +16,10 @@ use kube::ResourceExt as _;
 use protocol::introspection;
 
 use crate::component::MCP_GATEWAY;
-use crate::pod;
 use crate::pod_user::pod_security;
 use crate::relay::urls;
 use crate::settings::Settings;
+use crate::{pod, pod_template};
 
 mod autoscaler;
 mod metadata;
@@ -71,11 +71,12 @@ pub fn hosts(relay: &Relay, cluster_domain: &str) -> Vec<String> {
 }
 
 fn service_account(relay: &Relay) -> ServiceAccount {
-    ServiceAccount {
+    let built = ServiceAccount {
         metadata: metadata(relay),
         automount_service_account_token: Some(false),
         ..ServiceAccount::default()
-    }
+    };
+    pod_template::merge_service_account(&relay.spec.gateway.template, built)
 }
 
 fn service(relay: &Relay) -> Service {
@@ -112,6 +113,10 @@ pub fn deployment(relay: &Relay, settings: &Settings, replicas: Option<i32>) -> 
         max_surge: Some(IntOrString::Int(1)),
     };
     let labels = pod::selector_labels(label::RELAY, &relay.name_any(), MCP_GATEWAY);
+    let template = PodTemplateSpec {
+        metadata: Some(ObjectMeta { labels: Some(labels), ..ObjectMeta::default() }),
+        spec: Some(pod_spec(relay, settings)),
+    };
     Deployment {
         metadata: metadata(relay),
         spec: Some(DeploymentSpec {
@@ -121,10 +126,7 @@ pub fn deployment(relay: &Relay, settings: &Settings, replicas: Option<i32>) -> 
                 type_: Some("RollingUpdate".into()),
                 rolling_update: Some(rolling_update),
             }),
-            template: PodTemplateSpec {
-                metadata: Some(ObjectMeta { labels: Some(labels), ..ObjectMeta::default() }),
-                spec: Some(pod_spec(relay, settings)),
-            },
+            template: pod_template::merge(&relay.spec.gateway.template, template),
             ..DeploymentSpec::default()
         }),
         ..Deployment::default()
@@ -170,16 +172,7 @@ fn container(relay: &Relay, settings: &Settings) -> Container {
         args: Some(vec!["gateway".into()]),
         env: Some(environment(relay, &settings.cluster_domain)),
         ports: Some(vec![pod::port("https", name::MCP_POD_PORT), pod::port("admin", name::MCP_ADMIN_PORT)]),
-        resources: Some(
-            relay
-                .spec
-                .gateway
-                .template
-                .container
-                .resources
-                .clone()
-                .unwrap_or_else(|| pod::resources("50m", "32Mi", "256Mi")),
-        ),
+        resources: Some(pod::resources("50m", "32Mi", "256Mi")),
         security_context: Some(pod::container_security()),
         volume_mounts: Some(vec![pod::mount("tls", TLS_PATH, true), pod::mount("token", TOKEN_PATH, true)]),
         ..Container::default()

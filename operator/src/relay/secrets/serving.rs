@@ -57,7 +57,7 @@ pub async fn converge_serving(
     };
     let held = match &found {
         Found::Ours(held) => tls_secret::parse(held).filter(is_current),
-        Found::None | Found::Foreign => None,
+        Found::None | Found::Orphan(_) | Found::Foreign => None,
     };
     let is_new = held.is_none();
     let current = match held {

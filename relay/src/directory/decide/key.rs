@@ -7,19 +7,20 @@ use crate::directory::revocation::Revocation;
 
 pub(super) fn put(
     context: Context<'_>,
+    by: &Requester,
     tenant: TenantId,
     id: &KeyId,
     spec: KeySpec,
 ) -> Result<Decision, OperationError> {
-    let holder =
-        context.state.tenant(&tenant).ok_or_else(|| OperationError::TenantMissing(tenant.clone()))?;
+    let holder = context.live_tenant(&tenant)?;
+    let handed_over = tenant::hand_over(&tenant, holder, by)?;
     let key = TenantKey { sha256: spec.sha256, not_after: spec.not_after };
     if key.id() != *id {
         return Err(OperationError::KeyIdOfAnother(key.id()));
     }
     let before = holder.keys.get(id);
     if before == Some(&key) {
-        return Ok(Decision::Unchanged);
+        return Ok(handed_over);
     }
     if before.is_none() && holder.keys.len() >= KEYS_PER_TENANT_MAX {
         return Err(OperationError::KeysOfTenant);
@@ -33,36 +34,51 @@ pub(super) fn put(
     }
     let ended = before.is_some() && context.has_expired(key.not_after);
     let revocations = ended.then(|| Revocation::KeyRevoked(id.clone())).into_iter().collect();
-    Ok(Decision::Apply { edit: Edit::PutKey(tenant, key), revocations })
+    Ok(handed_over.then(Edit::PutKey(tenant, key), revocations))
 }
 
-pub(super) fn delete(context: Context<'_>, tenant: TenantId, id: &KeyId) -> Decision {
-    let key = context.state.tenant(&tenant).and_then(|holder| holder.keys.get(id)).copied();
-    let Some(key) = key else { return Decision::Unchanged };
-    Decision::Apply {
-        edit: Edit::RemoveKey(tenant, key),
-        revocations: vec![Revocation::KeyRevoked(id.clone())],
-    }
+pub(super) fn delete(
+    context: Context<'_>,
+    by: &Requester,
+    tenant: TenantId,
+    id: &KeyId,
+) -> Result<Decision, OperationError> {
+    let Some(holder) = context.state.tenant(&tenant) else { return Ok(Decision::unchanged()) };
+    let handed_over = tenant::hand_over(&tenant, holder, by)?;
+    let Some(key) = holder.keys.get(id).copied() else { return Ok(handed_over) };
+    Ok(handed_over.then(Edit::RemoveKey(tenant, key), vec![Revocation::KeyRevoked(id.clone())]))
 }
 
 #[cfg(test)]
 mod tests {
+    use protocol::admin::Owner;
+
     use super::*;
     use crate::directory::fixtures::{hash, key, tenant};
+    use crate::directory::ownership::Ownership;
 
     fn spec(number: u8, not_after: Option<UnixSeconds>) -> KeySpec {
         KeySpec { sha256: hash(number), not_after }
+    }
+
+    fn put_key(
+        state: &DirectoryState,
+        of: &str,
+        id: &KeyId,
+        spec: KeySpec,
+    ) -> Result<Decision, OperationError> {
+        put(context(state), &Requester::default(), tenant(of), id, spec)
     }
 
     #[test]
     fn a_key_stands_under_its_own_id_and_in_one_tenant() {
         let mut state = DirectoryState::with_tenants(&["acme", "other"]);
         let id = hash(1).key_id();
-        let refused = put(context(&state), tenant("acme"), &id, spec(2, None)).unwrap_err();
+        let refused = put_key(&state, "acme", &id, spec(2, None)).unwrap_err();
         assert!(matches!(refused, OperationError::KeyIdOfAnother(other) if other == hash(2).key_id()));
         state.apply(&Edit::PutKey(tenant("acme"), key(1, None)));
-        assert_eq!(put(context(&state), tenant("acme"), &id, spec(1, None)).unwrap(), Decision::Unchanged);
-        let refused = put(context(&state), tenant("other"), &id, spec(1, None)).unwrap_err();
+        assert!(put_key(&state, "acme", &id, spec(1, None)).unwrap().is_unchanged());
+        let refused = put_key(&state, "other", &id, spec(1, None)).unwrap_err();
         assert!(matches!(refused, OperationError::KeyTaken(_)));
     }
 
@@ -71,9 +87,28 @@ mod tests {
         let mut state = DirectoryState::with_tenants(&["acme", "other"]);
         state.apply(&Edit::PutKey(tenant("acme"), key(1, None)));
         let id = hash(1).key_id();
-        assert_eq!(delete(context(&state), tenant("other"), &id), Decision::Unchanged);
+        let delete = |of| delete(context(&state), &Requester::default(), tenant(of), &id).unwrap();
+        assert!(delete("other").is_unchanged());
         let edit = Edit::RemoveKey(tenant("acme"), key(1, None));
-        let revocations = vec![Revocation::KeyRevoked(id.clone())];
-        assert_eq!(delete(context(&state), tenant("acme"), &id), Decision::Apply { edit, revocations });
+        assert_eq!(delete("acme"), Decision::apply(edit, vec![Revocation::KeyRevoked(id.clone())]));
+    }
+
+    #[test]
+    fn the_keys_of_a_tenant_belong_to_its_owner() {
+        let mut state = DirectoryState::with_tenants(&[]);
+        let owner = Owner::Kubernetes("a".into());
+        let owned = Ownership::Owned(owner.clone());
+        state.apply(&Edit::PutTenant(tenant("acme"), TenantSpec::default(), owned));
+        state.apply(&Edit::PutKey(tenant("acme"), key(1, None)));
+        let refused = put_key(&state, "acme", &hash(2).key_id(), spec(2, None)).unwrap_err();
+        assert!(matches!(refused, OperationError::OwnedByAnother(_)));
+        let refused = delete(context(&state), &Requester::default(), tenant("acme"), &hash(1).key_id());
+        assert!(matches!(refused, Err(OperationError::OwnedByAnother(_))));
+
+        let taking = Requester { former_owner: Some(owner), ..Requester::default() };
+        let taken = put(context(&state), &taking, tenant("acme"), &hash(2).key_id(), spec(2, None)).unwrap();
+        taken.edits.iter().for_each(|edit| state.apply(edit));
+        let after = &state.tenant(&tenant("acme")).unwrap().ownership;
+        assert_eq!(*after, Ownership::Owned(Owner::CommandLine));
     }
 }

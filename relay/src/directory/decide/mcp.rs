@@ -7,25 +7,50 @@ use std::sync::Arc;
 use super::*;
 use crate::directory::edit::Edit;
 use crate::directory::entry::AgentEntry;
+use crate::directory::ownership::Ownership;
 use protocol::url::is_endpoint_url;
 
-pub(super) fn put(context: Context<'_>, did: Did, spec: McpSpec) -> Result<Decision, OperationError> {
-    let Some(before) = context.state.agent(&did) else { return Err(OperationError::AgentMissing(did)) };
+pub(super) fn put(
+    context: Context<'_>,
+    by: &Requester,
+    did: Did,
+    spec: McpSpec,
+) -> Result<Decision, OperationError> {
+    let before = context.live_agent(&did)?;
+    let ownership = ownership::changed(&before.ownership, by)?;
     check(context, &did, &spec)?;
-    if before.mcp.as_deref() == Some(&spec) {
-        return Ok(Decision::Unchanged);
-    }
-    Ok(changed(before, Some(spec)))
+    Ok(changed(before, ownership, Some(Arc::new(spec))))
 }
 
-pub(super) fn delete(context: Context<'_>, did: &Did) -> Decision {
-    match context.state.agent(did) {
-        Some(before) if before.mcp.is_some() => changed(before, None),
-        _ => Decision::Unchanged,
-    }
+pub(super) fn delete(context: Context<'_>, by: &Requester, did: &Did) -> Result<Decision, OperationError> {
+    let Ok(before) = context.live_agent(did) else { return Ok(Decision::unchanged()) };
+    let ownership = ownership::changed(&before.ownership, by)?;
+    Ok(changed(before, ownership, None))
 }
 
-pub(super) fn check(context: Context<'_>, did: &Did, spec: &McpSpec) -> Result<(), OperationError> {
+/// The declaration with an endpoint that the relay takes, and why it did not take the declared one.
+///
+/// A refused endpoint holds up nothing else of the declaration. The agent then keeps the endpoint
+/// that it has, for the accounts that are declared now.
+pub(super) fn with_accepted_endpoint(
+    context: Context<'_>,
+    before: &AgentEntry,
+    mut spec: AgentSpec,
+) -> (AgentSpec, Option<Reason>) {
+    let Some(declared) = &spec.mcp else { return (spec, None) };
+    let Err(refusal) = check(context, &before.did, declared) else { return (spec, None) };
+    spec.mcp = before.mcp.as_deref().map(|kept| {
+        let accounts = if check_accounts(&declared.accounts).is_ok() {
+            declared.accounts.clone()
+        } else {
+            kept.accounts.iter().filter(|name| declared.accounts.contains(name)).cloned().collect()
+        };
+        McpSpec { accounts, ..kept.clone() }
+    });
+    (spec, Some(refusal.reason()))
+}
+
+fn check(context: Context<'_>, did: &Did, spec: &McpSpec) -> Result<(), OperationError> {
     if !is_endpoint_url(&spec.url) {
         return Err(OperationError::McpUrl);
     }
@@ -45,9 +70,12 @@ pub(super) fn check(context: Context<'_>, did: &Did, spec: &McpSpec) -> Result<(
 
 /// Revokes no session: none depends on the MCP endpoint. Access is decided when a token is issued
 /// or introspected.
-fn changed(before: &AgentEntry, mcp: Option<McpSpec>) -> Decision {
-    let after = AgentEntry { mcp: mcp.map(Arc::new), ..before.clone() };
-    Decision::Apply { edit: Edit::PutAgent(Arc::new(after)), revocations: Vec::new() }
+fn changed(before: &AgentEntry, ownership: Ownership, mcp: Option<Arc<McpSpec>>) -> Decision {
+    let after = AgentEntry { mcp, ownership, ..before.clone() };
+    if *before == after {
+        return Decision::unchanged();
+    }
+    Decision::apply(Edit::PutAgent(Arc::new(after)), Vec::new())
 }
 
 fn check_accounts(accounts: &[String]) -> Result<(), OperationError> {
@@ -79,8 +107,16 @@ mod tests {
     }
 
     fn applied(state: &mut DirectoryState, decision: Decision) {
-        let Decision::Apply { edit, .. } = decision else { panic!("unchanged") };
-        state.apply(&edit);
+        assert!(!decision.is_unchanged());
+        decision.edits.iter().for_each(|edit| state.apply(edit));
+    }
+
+    fn put(context: Context<'_>, did: Did, spec: McpSpec) -> Result<Decision, OperationError> {
+        super::put(context, &Requester::default(), did, spec)
+    }
+
+    fn delete(context: Context<'_>, did: &Did) -> Decision {
+        super::delete(context, &Requester::default(), did).unwrap()
     }
 
     #[test]
@@ -90,13 +126,13 @@ mod tests {
         let decision = put(context(&state), did("acme", "alice"), mcp.clone()).unwrap();
         applied(&mut state, decision);
         assert_eq!(state.resource(&mcp.url).unwrap().did, did("acme", "alice"));
-        assert_eq!(put(context(&state), did("acme", "alice"), mcp.clone()).unwrap(), Decision::Unchanged);
+        assert!(put(context(&state), did("acme", "alice"), mcp.clone()).unwrap().is_unchanged());
         let taken = put(context(&state), did("acme", "bob"), mcp.clone()).unwrap_err();
         assert!(matches!(taken, OperationError::McpUrlTaken));
         let decision = delete(context(&state), &did("acme", "alice"));
         applied(&mut state, decision);
         assert!(state.resource(&mcp.url).is_none());
-        assert_eq!(delete(context(&state), &did("acme", "alice")), Decision::Unchanged);
+        assert!(delete(context(&state), &did("acme", "alice")).is_unchanged());
         put(context(&state), did("acme", "bob"), mcp).unwrap();
     }
 
@@ -143,5 +179,38 @@ mod tests {
         let refused =
             put(context(&state()), did("acme", "carol"), spec("https://a.example/", &[])).unwrap_err();
         assert!(matches!(refused, OperationError::AgentMissing(_)));
+    }
+
+    fn declare(state: &DirectoryState, endpoint: McpSpec) -> Decision {
+        let spec = AgentSpec { suspended: true, mcp: Some(endpoint), ..AgentSpec::default() };
+        agent::put(context(state), &Requester::default(), did("acme", "alice"), spec).unwrap()
+    }
+
+    #[test]
+    fn an_endpoint_that_is_taken_holds_up_neither_revocation_nor_suspension() {
+        let mut state = state();
+        let taken = spec("https://mcp.example.com/bob", &[]);
+        let decision = put(context(&state), did("acme", "bob"), taken.clone()).unwrap();
+        applied(&mut state, decision);
+        let decision = declare(&state, taken);
+        assert_eq!(decision.endpoint, Some(Reason::OwnerConflict));
+        applied(&mut state, decision);
+        let alice = state.agent(&did("acme", "alice")).unwrap();
+        assert!(alice.suspended && alice.keys.is_empty() && alice.mcp.is_none());
+    }
+
+    #[test]
+    fn an_agent_whose_endpoint_is_refused_keeps_its_former_url_for_the_new_accounts() {
+        let mut state = state();
+        let former = spec("https://mcp.example.com/alice", &["ann@example.com", "bea@example.com"]);
+        let decision = put(context(&state), did("acme", "alice"), former.clone()).unwrap();
+        applied(&mut state, decision);
+        for url in ["http://mcp.example.com/alice", "https://mcp.example.com/alice?x"] {
+            let decision = declare(&state, spec(url, &["ann@example.com"]));
+            assert_eq!(decision.endpoint, Some(Reason::InvalidParams), "{url}");
+            decision.edits.iter().for_each(|edit| state.apply(edit));
+            let kept = state.agent(&did("acme", "alice")).unwrap().mcp.clone().unwrap();
+            assert_eq!(*kept, McpSpec { accounts: vec!["ann@example.com".into()], ..former.clone() });
+        }
     }
 }

@@ -3,12 +3,14 @@
 
 use std::sync::Arc;
 
+use protocol::admin::Owner;
 use protocol::multikey;
 
 use super::*;
 use crate::directory::authenticate::recheck;
 use crate::directory::edit::Edit;
 use crate::directory::entry::AgentEntry;
+use crate::directory::ownership::Ownership;
 
 pub(super) fn publish(
     context: Context<'_>,
@@ -20,16 +22,18 @@ pub(super) fn publish(
     let root_key = multikey::encode_ed25519(&record.keys.root);
     let Some(before) = context.state.agent(&record.did) else {
         context.check_capacity(&who.tenant)?;
-        return Ok(registered(&AgentEntry::new(record.did.clone()), record, root_key));
+        let ownership = Ownership::Owned(Owner::Registration);
+        let new = AgentEntry { ownership, ..AgentEntry::new(record.did.clone()) };
+        return Ok(registered(&new, record, root_key));
     };
-    if before.suspended {
+    if before.suspended || before.ownership.is_released() {
         return Err(OperationError::Suspended);
     }
     if before.root_key.as_ref().is_some_and(|on_record| *on_record != root_key) {
         return Err(OperationError::RootOnRecord);
     }
     if before.record.as_ref().is_some_and(|bytes| **bytes == *record.bytes) {
-        return Ok(Decision::Unchanged);
+        return Ok(Decision::unchanged());
     }
     if before.record.is_some() && record.keys.created < before.record_created {
         return Err(OperationError::Rollback);
@@ -50,7 +54,7 @@ fn registered(before: &AgentEntry, record: &VerifiedRecord, root_key: String) ->
         registered_card: Some(record.card.clone()),
         ..before.clone()
     };
-    Decision::Apply { edit: Edit::PutAgent(Arc::new(after)), revocations: Vec::new() }
+    Decision::apply(Edit::PutAgent(Arc::new(after)), Vec::new())
 }
 
 #[cfg(test)]
@@ -81,9 +85,7 @@ mod tests {
         now: UnixSeconds,
     ) -> Result<Decision, OperationError> {
         let decision = publish(context(state), &tenant_key(), &record(identity, Card::default(), now));
-        if let Ok(Decision::Apply { edit, .. }) = &decision {
-            state.apply(edit);
-        }
+        decision.iter().flat_map(|decision| &decision.edits).for_each(|edit| state.apply(edit));
         decision
     }
 
@@ -92,6 +94,8 @@ mod tests {
         let mut state = state_with_key();
         let alice = identity("alice");
         published(&mut state, &alice, 10).unwrap();
+        let owner = state.agent(alice.did()).unwrap().ownership.owner().cloned();
+        assert_eq!(owner, Some(Owner::Registration));
         let on_record = state.agent(alice.did()).unwrap().root_key.clone().unwrap();
         assert_eq!(on_record, multikey::encode_ed25519(&alice.root_public()));
         let refused = published(&mut state, &identity("alice"), 20).unwrap_err();
@@ -103,10 +107,10 @@ mod tests {
         let mut state = state_with_key();
         let alice = identity("alice");
         published(&mut state, &alice, 20).unwrap();
-        assert_eq!(published(&mut state, &alice, 20).unwrap(), Decision::Unchanged);
+        assert!(published(&mut state, &alice, 20).unwrap().is_unchanged());
         let refused = published(&mut state, &alice, 19).unwrap_err();
         assert_eq!(refused.reason(), Reason::RecordRollback);
-        assert!(matches!(published(&mut state, &alice, 21), Ok(Decision::Apply { .. })));
+        assert!(!published(&mut state, &alice, 21).unwrap().is_unchanged());
     }
 
     #[test]

@@ -11,7 +11,7 @@ use anyhow::{Context as _, ensure};
 use k8s_openapi::api::core::v1::Pod;
 use kube::{Api, Client};
 
-use devtools::cluster::process_identity::ProcessIdentity;
+use crate::cluster::process_identity::ProcessIdentity;
 
 /// The one process of a pod's one container, and its pod as it was then.
 #[derive(Debug, Clone)]
@@ -67,6 +67,26 @@ impl PodProcess {
         self.process.is_alive()
     }
 
+    /// The most memory it has held since its start or the last
+    /// [`reset_peak_memory`](Self::reset_peak_memory), in bytes.
+    ///
+    /// # Errors
+    /// It has ended.
+    pub fn peak_memory(&self) -> anyhow::Result<u64> {
+        let status = fs::read_to_string(format!("/proc/{}/status", self.pid()));
+        let status = status.with_context(|| format!("read the memory of {}", self.pod))?;
+        peak_memory(&status).context("the kernel names no VmHWM")
+    }
+
+    /// Counts the peak from now on.
+    ///
+    /// # Errors
+    /// It has ended, or this process is not root.
+    pub fn reset_peak_memory(&self) -> anyhow::Result<()> {
+        fs::write(format!("/proc/{}/clear_refs", self.pid()), "5")
+            .with_context(|| format!("reset the peak memory of {}", self.pod))
+    }
+
     /// A folder as the process sees it, volumes included.
     #[must_use]
     pub fn folder(&self, path: &str) -> PathBuf {
@@ -82,6 +102,12 @@ impl Drop for Paused<'_> {
     }
 }
 
+/// `VmHWM` of proc_pid_status(5), in bytes.
+fn peak_memory(status: &str) -> Option<u64> {
+    let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"))?;
+    Some(line.trim().strip_suffix("kB")?.trim().parse::<u64>().ok()? * 1024)
+}
+
 /// The process whose control group is that of the container; the name of the group ends with the
 /// container's id.
 fn process_of(container: &str) -> anyhow::Result<ProcessIdentity> {
@@ -95,5 +121,16 @@ fn process_of(container: &str) -> anyhow::Result<ProcessIdentity> {
         [one] => Ok(*one),
         [] => anyhow::bail!("no process here is in the control group of container {container}"),
         several => anyhow::bail!("{} processes are in container {container}", several.len()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_peak_is_read_in_bytes() {
+        assert_eq!(peak_memory("VmPeak:\t 9 kB\nVmHWM:\t   2048 kB\nVmRSS:\t 1 kB\n"), Some(2 << 20));
+        assert_eq!(peak_memory("VmRSS:\t 1 kB\n"), None);
     }
 }
