@@ -1,10 +1,12 @@
 //! One operator process: the real parts over a model network.
 
+use axum::http::{Request, Response};
 use clap::Parser as _;
 use daemon::{Readiness, Shutdown, Tasks};
 use futures::FutureExt as _;
 use kube::Client;
-use tower::{Layer as _, ServiceExt as _};
+use kube::client::Body;
+use tower::{BoxError, Layer as _, Service, ServiceExt as _};
 
 use super::api_server::ApiServer;
 use super::flaw::Flaw;
@@ -46,11 +48,11 @@ impl ModelProcess {
         let metrics = Metrics::register(&prometheus::Registry::new()).unwrap();
         let fence = WriteFence::default();
         let layer = WriteFenceLayer { fence: fence.clone(), metrics: metrics.clone() };
-        let fenced = layer.layer(cluster.server.connection(&network).map_err(tower::BoxError::from));
+        let fenced = layer.layer(cluster.server.connection(&network));
         let clock = cluster.clock.clone();
         let environment = Environment {
-            unfenced: cluster.server.client(&network),
-            fenced: Client::new(fenced, "default"),
+            unfenced: client(&network, cluster.server.connection(&network)),
+            fenced: client(&network, fenced),
             fence,
             relay_api: ModelRelayApi::new(cluster.relays.clone(), network.clone()),
             clock: Clock::from_fn(move || clock.now()),
@@ -85,4 +87,24 @@ impl ModelProcess {
         }
         self.tasks.failed().now_or_never().map(|failed| failed.to_string())
     }
+}
+
+/// A client of a process that may be paused before it looks at the fence.
+fn client<S>(network: &ModelNetwork, service: S) -> Client
+where
+    S: Service<Request<Body>, Response = Response<axum::body::Body>, Error = BoxError>
+        + Clone
+        + Send
+        + 'static,
+    S::Future: Send,
+{
+    let network = network.clone();
+    let paused = tower::service_fn(move |request| {
+        let (network, service) = (network.clone(), service.clone());
+        async move {
+            network.awake().await;
+            service.oneshot(request).await
+        }
+    });
+    Client::new(paused, "default")
 }

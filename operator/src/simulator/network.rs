@@ -62,7 +62,7 @@ struct NetworkState {
     rng: StdRng,
     rates: FaultRates,
     is_cut: bool,
-    /// Requests that begin before this instant leave at it.
+    /// The process is paused until this instant.
     held_until: Option<Instant>,
     /// By the plural of a kind: until when its watch is behind, and by how much.
     lags: BTreeMap<&'static str, (Instant, Duration)>,
@@ -150,8 +150,16 @@ impl ModelNetwork {
         self.with(|state| state.is_cut)
     }
 
-    /// Holds every request until the time is over, as if the process were paused.
-    pub(crate) fn hold(&self, time: Duration) {
+    /// Waits until the process is no longer paused.
+    pub(crate) async fn awake(&self) {
+        while let Some(until) = self.with(|state| state.held_until.filter(|until| Instant::now() < *until)) {
+            let mut changed = self.subscribe();
+            tokio::select! { () = tokio::time::sleep_until(until) => {}, _ = changed.changed() => {} }
+        }
+    }
+
+    /// Pauses the process: no request begins before the time is over.
+    pub(crate) fn pause(&self, time: Duration) {
         self.set(|state| state.held_until = Some(Instant::now() + time));
     }
 
@@ -215,9 +223,6 @@ impl NetworkState {
         let mut delay = Duration::from_micros(self.rng.random_range(300..4_000));
         if self.happens(self.rates.slow) {
             delay += Duration::from_millis(self.rng.random_range(100..3_000));
-        }
-        if let Some(until) = self.held_until.filter(|until| Instant::now() < *until) {
-            delay += until - Instant::now();
         }
         let fate = if self.happens(self.rates.refused) {
             let fates = [RequestFate::TooManyRequests, RequestFate::Unavailable, RequestFate::Unsent];

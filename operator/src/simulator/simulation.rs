@@ -106,6 +106,9 @@ impl Simulation {
 
     pub(super) fn violation(&mut self, invariant: &'static str, what: impl Into<String>) {
         let what = what.into();
+        if self.violations.iter().any(|found| found.invariant == invariant) {
+            return;
+        }
         self.note(format!("VIOLATION of {invariant}: {what}"));
         self.violations.push(Violation { invariant, what });
     }

@@ -43,8 +43,10 @@ impl ModelRelayApi {
     ) -> BoxFuture<'static, Result<T, RelayError>> {
         let (relays, network, target) = (self.relays.clone(), self.network.clone(), target.clone());
         let address = target.address;
-        let carried = tokio::spawn(async move { carry(&relays, &network, &target, is_write, work).await });
         async move {
+            network.awake().await;
+            let carried = async move { carry(&relays, &network, &target, is_write, work).await };
+            let carried = tokio::spawn(carried);
             match tokio::time::timeout(REQUEST_TIMEOUT, carried).await {
                 Ok(answer) => answer.unwrap(),
                 Err(elapsed) => Err(RelayError::Reach { address, source: elapsed.into() }),

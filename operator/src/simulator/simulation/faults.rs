@@ -53,7 +53,7 @@ impl Simulation {
         let seconds = self.rng.random_range(3..40);
         let process = self.rng.random_range(0..self.processes.len());
         self.note(format!("{} is paused for {seconds} s", self.processes[process].name));
-        self.processes[process].network.hold(Duration::from_secs(seconds));
+        self.processes[process].network.pause(Duration::from_secs(seconds));
     }
 
     fn delay_watch(&mut self) {
