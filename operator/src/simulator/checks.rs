@@ -13,8 +13,10 @@ use super::expected_state::{Claim, ExpectedState};
 use super::simulation::Simulation;
 
 mod history;
+mod summary;
 
 pub(crate) use history::check_history;
+pub(crate) use summary::summary;
 
 #[derive(Debug, Clone)]
 pub(crate) struct Violation {

@@ -85,6 +85,7 @@ impl Simulation {
             self.pass(Duration::from_secs(5)).await;
             let late = checks::admitted_in_error(self);
             if !is_revoked && !late.is_empty() && begun.elapsed() > REVOCATION_TIMEOUT {
+                self.events.extend(checks::summary(self));
                 self.violation("revocation", late.join("; "));
                 return false;
             }
@@ -95,6 +96,7 @@ impl Simulation {
                 return true;
             }
             if begun.elapsed() > CONVERGENCE_TIMEOUT {
+                self.events.extend(checks::summary(self));
                 self.violation("convergence", differences.join("; "));
                 return false;
             }
