@@ -42,6 +42,14 @@ pub const CREDENTIALS_TYPE: &str = "servicebinding.io/agent-relay";
 /// On pods of relays: the hash of the settings file.
 pub const SETTINGS_HASH: &str = "msg2agent.xyz/settings-hash";
 
+/// On workloads: the hash of the pod template that the operator last applied.
+pub const TEMPLATE_HASH: &str = "msg2agent.xyz/template-hash";
+/// On workloads: the hash of what the author of the Relay or Agent wrote about them.
+pub const AUTHOR_HASH: &str = "msg2agent.xyz/author-hash";
+/// On workloads: who caused the last change of the pod template, `Author` or `Operator`. The
+/// operator's own changes are applied in waves.
+pub const TEMPLATE_ORIGIN: &str = "msg2agent.xyz/template-origin";
+
 /// On credentials Secrets: the id of the active API key.
 pub const KEY_ID: &str = "msg2agent.xyz/key-id";
 /// On credentials Secrets: the replaced keys that are still valid, as JSON with hashes and times.

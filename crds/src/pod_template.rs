@@ -96,8 +96,8 @@ pub struct ContainerTemplate {
     /// Resources of the container. They replace the operator's defaults as a whole.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub resources: Option<ResourceRequirements>,
-    /// More environment variables, for example for a proxy. They replace variables of the operator's
-    /// settings with the same name. Names that start with `MSG2AGENT_` belong to the operator.
+    /// More environment variables, for example for a proxy. They replace variables of the same name
+    /// from the operator's settings. Names that start with `MSG2AGENT_` belong to the operator.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(length(max = 64), extend("x-kubernetes-list-type" = "map", "x-kubernetes-list-map-keys" = ["name"]))]
     #[x_kube(validation = Rule::new("self.all(variable, !variable.name.startsWith('MSG2AGENT_'))").message("names of variables that start with MSG2AGENT_ belong to the operator"))]

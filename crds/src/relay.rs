@@ -76,11 +76,11 @@ pub struct RelaySpec {
     /// The limits of the relay.
     #[serde(default, skip_serializing_if = "RelayLimits::is_default")]
     pub limits: RelayLimits,
-    /// The NetworkPolicies of the relay and of its MCP gateway. The relay's policy allows ingress on
-    /// the public port from anywhere, and on the admin port from the operator only. It allows egress
-    /// to DNS, the OTLP endpoint, the identity provider, and public addresses on port 443. The
-    /// gateway's policy allows ingress on the public port from anywhere, and egress to DNS, the OTLP
-    /// endpoint, the relay, and MCP endpoints in every namespace.
+    /// The NetworkPolicies of the relay and of its MCP gateway. The relay's policy allows ingress
+    /// on the public port from anywhere, and on the admin port from the operator only. It allows
+    /// egress to DNS, the OTLP endpoint, the identity provider, and public addresses on port 443.
+    /// The gateway's policy allows ingress on the public port from anywhere, and egress to DNS, the
+    /// OTLP endpoint, the relay, and MCP endpoints in every namespace.
     #[serde(default)]
     pub network_policy: NetworkPolicy,
     /// Parts of the relay's pod, such as its resources, labels and node selector. Resources default

@@ -147,6 +147,7 @@ async fn provision(context: &Context, agent: &Agent, resolved: &ResolvedAgent) -
         ca_fingerprint: access.and_then(|access| certificate::fingerprint(&access.authorities)),
         mcp_is_available: agent.spec.mcp.enabled.then(|| mcp::is_available(context, agent)),
         obstacle: mcp.as_ref().err().map(|error| error_chain(error)),
+        awaited_turn: mcp::awaited_turn(context, agent),
     };
     let cluster_domain = &context.settings.cluster_domain;
     let next = agent_status::accepted(agent, resolved, &observed, cluster_domain, context.now());

@@ -6,6 +6,8 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 use kube::Resource;
 use serde::Serialize;
 
+use crate::rollout::AwaitedTurn;
+
 /// A kind with conditions in its status.
 pub trait HasConditions {
     /// The name of the kind.
@@ -192,6 +194,12 @@ pub fn progress(ready: &Draft, stalled: Option<&Draft>) -> Option<Draft> {
         }
         None => None,
     }
+}
+
+/// `Reconciling` for an object whose update by the operator waits for its turn.
+#[must_use]
+pub fn awaits_rollout(awaited: AwaitedTurn) -> Draft {
+    Draft::holds(Type::Reconciling, Reason::AwaitingRollout, awaited.message())
 }
 
 #[cfg(test)]

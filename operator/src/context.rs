@@ -12,6 +12,7 @@ use crate::lease::Leadership;
 use crate::metrics::Metrics;
 use crate::queue::Queue;
 use crate::relay_replicas::RelayReplicas;
+use crate::rollout::Rollouts;
 use crate::settings::Settings;
 use crate::status_writer::SentStatuses;
 use crate::teardown::FirstAttempts;
@@ -30,6 +31,8 @@ pub struct Context {
     pub recorder: Recorder,
     pub metrics: Metrics,
     pub settings: Arc<Settings>,
+    /// The turns of workloads that the operator itself changes.
+    pub rollouts: Arc<Rollouts>,
     /// The last status that was sent for each object.
     pub sent_statuses: Arc<SentStatuses>,
     /// When deletions were first asked for.

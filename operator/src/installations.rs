@@ -1,5 +1,5 @@
-//! Finds the operators that are installed in the cluster, by their Deployments. Two that work in the
-//! same namespaces would undo each other's changes without an error.
+//! Finds the operators that are installed in the cluster, by their Deployments. Two that work in
+//! the same namespaces would undo each other's changes without an error.
 
 use jiff::Timestamp;
 use k8s_openapi::api::apps::v1::Deployment;

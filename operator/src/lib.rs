@@ -43,6 +43,7 @@ pub mod relay;
 pub mod relay_api;
 pub mod relay_client;
 pub mod relay_replicas;
+pub mod rollout;
 pub mod secret;
 pub mod settings;
 #[cfg(test)]

@@ -20,6 +20,7 @@ use crate::object_key::{Kind, NamespacedName};
 use crate::queue::Priority;
 use crate::relay_api::RelayAccess;
 use crate::relay_replicas::Contact;
+use crate::rollout::{self, Precedent};
 use crate::{finalizer, status_writer, volume_growth};
 use build::RelayObjects;
 use relay_status::{Obstacle, RelayObservation};
@@ -136,9 +137,15 @@ async fn apply(
     applier.apply(client, &owner, &headless_service).await?;
     applier.apply(client, &owner, &disruption_budget).await?;
     applier.apply_or_remove(client, &owner, name, network_policy.as_ref()).await?;
-    applier.apply(client, &owner, &settings_file).await?;
     let grown = volume_growth::converge(context, stateful_set).await;
-    applier.apply(client, &owner, &grown.stateful_set).await?;
+    let (author, key) = (build::authored(relay), name.clone().key(Kind::Relay));
+    let admitted = rollout::admit(context, grown.stateful_set, &author, key, &Precedent::None);
+    if let Some(stateful_set) = &admitted {
+        // A pod reads its settings at startup, so they wait together with its template.
+        applier.apply(client, &owner, &settings_file).await?;
+        applier.apply(client, &owner, stateful_set).await?;
+    }
+    rollout::report_relay(context, name, admitted.as_ref());
     Ok(grown.failure)
 }
 
@@ -198,6 +205,10 @@ fn observe(
         missing_secret: found.and_then(|found| found.missing_secret.clone()),
         obstacle: provisioned.as_ref().err().map(Obstacle::from_error),
         ready_replicas: stateful_set.and_then(|set| set.status.as_ref()?.ready_replicas).unwrap_or(0),
+        awaited_turn: context
+            .rollouts
+            .awaited(&NamespacedName::new(&name.namespace, &name::relay(&relay.name_any())))
+            .or_else(|| gateway::awaited_turn(context, relay)),
         volume_failure: found.and_then(|found| found.volume.as_ref().err()).map(|error| error_chain(error)),
         gateway: gateway::observe(context, relay, found.map(|found| &found.gateway)),
         contact: contact.cloned().unwrap_or_default(),

@@ -93,6 +93,10 @@ pub struct Settings {
     /// Number of objects that are reconciled at the same time.
     #[arg(long, env = "MSG2AGENT_OPERATOR_CONCURRENCY", default_value_t = 16, value_parser = clap::value_parser!(u16).range(1..=256))]
     pub concurrency: u16,
+    /// Number of relays, MCP gateways and MCP endpoints that a change by the operator, such as a
+    /// new image after its upgrade, may restart at the same time.
+    #[arg(long, env = "MSG2AGENT_OPERATOR_ROLLOUT_BUDGET", default_value_t = 10, value_parser = clap::value_parser!(u16).range(1..=1000))]
+    pub rollout_budget: u16,
     /// Log filter, for example `info,kube=warn`.
     #[arg(long, env = "MSG2AGENT_OPERATOR_LOG_FILTER", default_value = "info")]
     pub log_filter: String,

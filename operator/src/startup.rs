@@ -62,6 +62,7 @@ pub fn start(
         recorder: Recorder::new(fenced, reporter),
         metrics,
         settings: Arc::new(settings),
+        rollouts: Arc::default(),
         sent_statuses: Arc::default(),
         first_attempts: Arc::default(),
     };

@@ -52,6 +52,8 @@
 {{- end }}
 - name: MSG2AGENT_OPERATOR_CONCURRENCY
   value: {{ .Values.concurrency | quote }}
+- name: MSG2AGENT_OPERATOR_ROLLOUT_BUDGET
+  value: {{ .Values.rolloutBudget | quote }}
 - name: MSG2AGENT_OPERATOR_CLUSTER_DOMAIN
   value: {{ .Values.clusterDomain }}
 - name: MSG2AGENT_OPERATOR_LOG_FILTER

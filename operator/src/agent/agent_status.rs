@@ -14,6 +14,7 @@ use crate::conditions::{self, Draft};
 use crate::error::Error;
 use crate::programming::Programming;
 use crate::refusal::Refusal;
+use crate::rollout::AwaitedTurn;
 
 /// The conditions that `Ready` summarizes, in the order in which they are reported.
 const PARTS: [(Type, Reason); 4] = [
@@ -38,6 +39,8 @@ pub(super) struct AgentObservation {
     pub mcp_is_available: Option<bool>,
     /// Why the MCP endpoint is not in place.
     pub obstacle: Option<String>,
+    /// What an update of the MCP endpoint by the operator waits for.
+    pub awaited_turn: Option<AwaitedTurn>,
 }
 
 /// A key ring without its secrets.
@@ -85,7 +88,8 @@ pub(super) fn accepted(
         ready = identity_lost(agent);
         stalled = Some(ready.clone());
     }
-    let progress = conditions::progress(&ready, stalled.as_ref());
+    let progress = conditions::progress(&ready, stalled.as_ref())
+        .or_else(|| observed.awaited_turn.map(conditions::awaits_rollout));
     drafts.push(ready);
     drafts.extend(progress);
     let (relay, former) = (&resolved.relay, agent.status.as_ref());

@@ -15,8 +15,9 @@ use crate::caches;
 use crate::certificate;
 use crate::context::Context;
 use crate::error::{Error, Result};
-use crate::object_key::NamespacedName;
+use crate::object_key::{Kind, NamespacedName};
 use crate::relay;
+use crate::rollout::{self, AwaitedTurn, Precedent};
 use crate::secret::{self, Reading};
 use crate::tls_secret;
 use crate::volume_growth;
@@ -43,13 +44,13 @@ pub(super) async fn converge(
         return Ok(RESYNC_INTERVAL);
     }
     let renewal = serving_certificate(context, agent, resolved).await?;
-    apply(context, agent, McpObjects::build(agent, resolved, &context.settings)).await?;
+    apply(context, agent, &resolved.relay, McpObjects::build(agent, resolved, &context.settings)).await?;
     Ok(renewal)
 }
 
 /// Applies every object. The pattern has no `..`, so that an object that is built and not applied
 /// does not compile.
-async fn apply(context: &Context, agent: &Agent, objects: McpObjects) -> Result<()> {
+async fn apply(context: &Context, agent: &Agent, relay: &NamespacedName, objects: McpObjects) -> Result<()> {
     let McpObjects { service_account, network_policy, service, stateful_set } = objects;
     let owner = agent.uid().unwrap_or_default();
     let (client, applier) = (&context.client, &context.applier);
@@ -57,7 +58,11 @@ async fn apply(context: &Context, agent: &Agent, objects: McpObjects) -> Result<
     applier.apply_or_remove(client, &owner, &object_name(agent), network_policy.as_ref()).await?;
     applier.apply(client, &owner, &service).await?;
     let grown = volume_growth::converge(context, stateful_set).await;
-    applier.apply(client, &owner, &grown.stateful_set).await?;
+    let (author, key) = (build::authored(agent), NamespacedName::from_object(agent).key(Kind::Agent));
+    let precedent = Precedent::Relay(relay.clone());
+    if let Some(stateful_set) = rollout::admit(context, grown.stateful_set, &author, key, &precedent) {
+        applier.apply(client, &owner, &stateful_set).await?;
+    }
     grown.failure.map_or(Ok(()), Err)
 }
 
@@ -69,6 +74,11 @@ async fn remove(context: &Context, agent: &Agent) -> Result<()> {
     applier.remove::<Service>(client, &name).await?;
     applier.remove::<NetworkPolicy>(client, &name).await?;
     applier.remove::<ServiceAccount>(client, &name).await
+}
+
+/// What an update of the endpoint by the operator waits for.
+pub(super) fn awaited_turn(context: &Context, agent: &Agent) -> Option<AwaitedTurn> {
+    context.rollouts.awaited(&object_name(agent))
 }
 
 /// Whether a pod of the StatefulSet's current template is available.

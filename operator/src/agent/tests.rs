@@ -47,6 +47,7 @@ fn observed(states: &[KeyState], acknowledged: usize) -> AgentObservation {
         ca_fingerprint: None,
         mcp_is_available: None,
         obstacle: None,
+        awaited_turn: None,
     }
 }
 

@@ -24,8 +24,8 @@ use crate::settings::Settings;
 const END_TIMEOUT: Duration = Duration::from_secs(120);
 /// Interval between two reads of the Lease.
 const POLL_INTERVAL: Duration = Duration::from_secs(1);
-/// How long a Lease that was given back must stay without a holder: a standby that has not been told
-/// to end takes it within this time.
+/// How long a Lease that was given back must stay without a holder: a standby that has not been
+/// told to end takes it within this time.
 const RELEASED_GRACE: Duration = Duration::from_secs(5);
 
 /// Waits for the end of the operator, then removes the finalizers and prints how many.

@@ -1,6 +1,7 @@
 //! Builds the objects of a Relay. Pure: the same Relay and settings give the same objects.
 
-use crds::{Relay, label, name};
+use crds::relay::Tenants;
+use crds::{Relay, RelaySpec, label, name};
 use k8s_openapi::api::apps::v1::{StatefulSet, StatefulSetSpec};
 use k8s_openapi::api::core::v1::{
     ConfigMap, Container, EnvVar, PodSpec, PodTemplateSpec, Service, ServiceAccount, ServiceSpec, Volume,
@@ -67,6 +68,12 @@ pub fn hosts(relay: &Relay, cluster_domain: &str) -> Vec<String> {
     let mut hosts = vec![relay.spec.domain.clone()];
     hosts.extend(name::service_hosts(&service, &relay.namespace().unwrap_or_default(), cluster_domain));
     hosts
+}
+
+/// What the author of a Relay wrote about its workloads: the spec without consent, which is not a
+/// part of any pod.
+pub fn authored(relay: &Relay) -> RelaySpec {
+    RelaySpec { tenants: Tenants::default(), public_hosts: Vec::new(), ..relay.spec.clone() }
 }
 
 fn service_account(relay: &Relay) -> ServiceAccount {

@@ -17,6 +17,7 @@ use crate::certificate::authority::Authority;
 use crate::context::Context;
 use crate::error::Result;
 use crate::object_key::NamespacedName;
+use crate::rollout::AwaitedTurn;
 use build::GatewayObjects;
 use gateway_status::GatewayObservation;
 
@@ -95,6 +96,11 @@ pub(super) fn observe(
         deployment: caches::find(&context.caches.deployments, &object_name(relay)),
         obstacle: converged.and_then(|found| found.as_ref().err()).map(|error| error_chain(error)),
     }
+}
+
+/// What an update of the gateway by the operator waits for.
+pub(super) fn awaited_turn(context: &Context, relay: &Relay) -> Option<AwaitedTurn> {
+    context.rollouts.awaited(&object_name(relay))
 }
 
 /// The name of all objects of the gateway, except Secrets.

@@ -15,6 +15,7 @@ use crate::certificate::CertificateInfo;
 use crate::conditions::{self, Draft};
 use crate::error::Error;
 use crate::relay_replicas::Contact;
+use crate::rollout::AwaitedTurn;
 
 /// The conditions that `Ready` summarizes, in the order in which they are reported.
 const PARTS: [(Type, Reason); 5] = [
@@ -37,6 +38,8 @@ pub(super) struct RelayObservation {
     pub ready_replicas: i32,
     /// Why the volume is smaller than the spec says.
     pub volume_failure: Option<String>,
+    /// What an update of the relay or its gateway by the operator waits for.
+    pub awaited_turn: Option<AwaitedTurn>,
     pub gateway: GatewayObservation,
     pub contact: Contact,
     pub tenants: i32,
@@ -127,7 +130,8 @@ fn drafts(relay: &Relay, observed: &RelayObservation) -> Vec<Draft> {
     let volume =
         volume.map(|failure| Draft::fails(Type::Available, Reason::VolumeNotExpandable, failure.clone()));
     let stalled = drafts.iter().find(|draft| draft.reason == Reason::SecretNameConflict);
-    let progress = conditions::progress(&ready, stalled.or(volume.as_ref()));
+    let progress = conditions::progress(&ready, stalled.or(volume.as_ref()))
+        .or_else(|| observed.awaited_turn.map(conditions::awaits_rollout));
     drafts.push(ready);
     drafts.extend(progress);
     drafts
@@ -206,6 +210,7 @@ mod tests {
             obstacle: None,
             ready_replicas: 1,
             volume_failure: None,
+            awaited_turn: None,
             gateway: GatewayObservation::default(),
             contact: Contact { reachable: 1, build: Some("0.1.0".into()), version: Some(4), is_fresh: false },
             tenants: 2,
@@ -251,6 +256,13 @@ mod tests {
         let observed = RelayObservation { volume_failure: Some("not expandable".into()), ..serving() };
         assert_eq!(reason(&observed, Type::Ready).0, "True");
         assert_eq!(reason(&observed, Type::Stalled), ("True".into(), "VolumeNotExpandable".into()));
+    }
+
+    #[test]
+    fn an_update_that_waits_for_its_turn_is_reported_and_the_relay_stays_ready() {
+        let observed = RelayObservation { awaited_turn: Some(AwaitedTurn::Budget), ..serving() };
+        assert_eq!(reason(&observed, Type::Ready).0, "True");
+        assert_eq!(reason(&observed, Type::Reconciling), ("True".into(), "AwaitingRollout".into()));
     }
 
     #[test]

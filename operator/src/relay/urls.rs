@@ -11,8 +11,9 @@ pub fn issuer(relay: &Relay, cluster_domain: &str) -> String {
     relay.spec.oauth.issuer.clone().unwrap_or_else(in_cluster)
 }
 
-/// The URL of the MCP gateway, which is the audience of its access tokens: `spec.gateway.publicURL`,
-/// or else the URL of the gateway's Service. `None` for a Relay without a gateway.
+/// The URL of the MCP gateway, which is the audience of its access tokens:
+/// `spec.gateway.publicURL`, or else the URL of the gateway's Service. `None` for a Relay without a
+/// gateway.
 #[must_use]
 pub fn gateway_url(relay: &Relay, cluster_domain: &str) -> Option<String> {
     let gateway = &relay.spec.gateway;

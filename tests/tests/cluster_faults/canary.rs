@@ -12,7 +12,9 @@ use msg2agent_tests::namespace::TestNamespace;
 use msg2agent_tests::process_memory;
 use protocol::base64url;
 
-use crate::{conversation, operators, relay_pod};
+use msg2agent_tests::operator_replicas as operators;
+
+use crate::{conversation, relay_pod};
 
 /// Occurs once in this program's source, never in the relay's.
 const CANARY: &str = "canary-41c9-no-relay-pod-may-know-this-text";

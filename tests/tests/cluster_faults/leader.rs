@@ -12,7 +12,7 @@ use msg2agent_tests::installed_operator::{in_installed, leader};
 use msg2agent_tests::namespace::TestNamespace;
 use serde_json::json;
 
-use crate::operators;
+use msg2agent_tests::operator_replicas as operators;
 
 /// Longest wait for one repair, or for a replica to notice that it leads no more.
 const CHANGE_TIMEOUT: Duration = Duration::from_secs(30);

@@ -7,6 +7,5 @@ mod canary;
 mod conversation;
 mod leader;
 mod operator_killed;
-mod operators;
 mod relay_killed;
 mod relay_pod;

@@ -8,7 +8,9 @@ use msg2agent_tests::custom_resources::{agent, becomes_ready, connect};
 use msg2agent_tests::installed_operator::{OPERATOR, OPERATOR_NAMESPACE, in_installed, leader};
 use serde_json::json;
 
-use crate::{conversation, operators};
+use msg2agent_tests::operator_replicas as operators;
+
+use crate::conversation;
 
 #[tokio::test]
 async fn agents_talk_while_no_operator_runs_and_a_new_agent_is_programmed_when_one_is_back() {

@@ -4,7 +4,9 @@
 use msg2agent_tests::custom_resources::connect;
 use msg2agent_tests::installed_operator::in_installed;
 
-use crate::{conversation, operators, relay_pod};
+use msg2agent_tests::operator_replicas as operators;
+
+use crate::{conversation, relay_pod};
 
 const MESSAGES: usize = 1000;
 

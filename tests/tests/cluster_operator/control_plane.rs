@@ -18,7 +18,7 @@ use msg2agent_tests::{
 };
 use serde_json::json;
 
-use crate::relay_answer::{ACCEPTED, REFUSED, SUSPENDED, answer};
+use msg2agent_tests::relay_answer::{ACCEPTED, REFUSED, SUSPENDED, answer};
 
 pub(crate) const CHANGE_TIMEOUT: Duration = Duration::from_secs(30);
 /// How long nothing may be written to objects that nobody touches.

@@ -6,10 +6,10 @@
 
 #![expect(clippy::unwrap_used, reason = "a test that cannot set itself up should fail on the spot")]
 
+mod admission_policy;
 mod claude_code;
 mod control_plane;
 mod doctor;
 mod gateway;
-mod relay_answer;
 mod settings_file;
 mod sign_in;

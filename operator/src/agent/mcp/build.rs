@@ -1,5 +1,6 @@
 //! Builds the objects of an MCP endpoint. Pure: the same Agent and settings give the same objects.
 
+use crds::agent::Mcp;
 use crds::{Agent, label, name};
 use daemon::listen::every_address;
 use k8s_openapi::api::apps::v1::{StatefulSet, StatefulSetSpec};
@@ -52,6 +53,11 @@ impl McpObjects {
             stateful_set: stateful_set(agent, resolved, settings),
         }
     }
+}
+
+/// What the author of an Agent wrote about the pod of its endpoint.
+pub(super) fn authored(agent: &Agent) -> (&Mcp, String) {
+    (&agent.spec.mcp, agent.credentials_secret_name())
 }
 
 /// The host names in the endpoint's certificate: those of its Service and no other. The author of

@@ -6,6 +6,7 @@ use k8s_openapi::api::networking::v1::NetworkPolicyIngressRule;
 
 use super::*;
 use crate::network_policy::matches;
+use crate::rollout::Stamp;
 
 pub(crate) fn relay(spec: serde_json::Value) -> Relay {
     serde_json::from_value(serde_json::json!({
@@ -239,4 +240,22 @@ fn the_proxy_of_the_settings_reaches_the_relay_and_its_policy() {
     let egress = network_policy(&minimal(), &settings).unwrap().spec.unwrap().egress.unwrap();
     let proxy_port = Some(IntOrString::Int(3128));
     assert!(egress.iter().flat_map(|rule| rule.ports.iter().flatten()).any(|it| it.port == proxy_port));
+}
+
+#[test]
+fn an_upgrade_of_the_operator_is_told_from_a_change_by_the_author() {
+    let stamp = |relay: &Relay, image: &str| {
+        let settings = Settings::parse_from(["operator", "--relay-image", image]);
+        let set = stateful_set(relay, &settings, &config_map(relay, "cluster.local").unwrap());
+        Stamp::new(&set.spec.unwrap().template, &authored(relay))
+    };
+    let before = stamp(&minimal(), "relay:1");
+    let upgraded = stamp(&minimal(), "relay:2");
+    assert_ne!(before.template, upgraded.template);
+    assert_eq!(before.author, upgraded.author);
+    let domain = "agents.example.com";
+    let edited = stamp(&relay(serde_json::json!({"domain": domain, "logFilter": "debug"})), "relay:1");
+    assert_ne!(before.author, edited.author);
+    let consent = serde_json::json!({"domain": domain, "tenants": {"allowedFrom": {"from": "All"}}});
+    assert_eq!(before, stamp(&relay(consent), "relay:1"));
 }

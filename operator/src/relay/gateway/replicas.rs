@@ -12,7 +12,9 @@ use kube::{Api, Resource as _, ResourceExt as _};
 use super::build;
 use crate::context::Context;
 use crate::error::{Error, Result};
-use crate::object_key::NamespacedName;
+use crate::object_key::{Kind, NamespacedName};
+use crate::relay::build::authored;
+use crate::rollout::{self, Precedent};
 
 /// Owns the number of pods until the autoscaler first changes it. Without an owner the API server
 /// would reset the field to its default, which is one pod.
@@ -24,19 +26,37 @@ const FIELD_MANAGER: &str = "msg2agent-operator-replicas";
 /// [`Error::NameTaken`] for an object of another owner, and errors of the API server.
 pub(super) async fn converge(context: &Context, relay: &Relay, name: &NamespacedName) -> Result<()> {
     let owner = relay.uid().unwrap_or_default();
-    let (client, applier, settings) = (&context.client, &context.applier, &context.settings);
+    let (client, applier) = (&context.client, &context.applier);
+    let Some(admitted) = admit(context, relay) else { return Ok(()) };
+    let deployment = |replicas| with_replicas(&admitted, replicas);
     let Some(max) = relay.spec.gateway.replicas.scaled_to() else {
         applier.remove::<HorizontalPodAutoscaler>(client, name).await?;
         let replicas = Some(relay.spec.gateway.replicas.min);
-        return applier.apply(client, &owner, &build::deployment(relay, settings, replicas)).await;
+        return applier.apply(client, &owner, &deployment(replicas)).await;
     };
     if !applier.exists::<HorizontalPodAutoscaler>(name) && !autoscaler_exists(context, name).await? {
         let replicas = initial_replicas(relay, find_deployment(context, name).await?.as_ref(), max);
-        applier.apply(client, &owner, &build::deployment(relay, settings, Some(replicas))).await?;
+        applier.apply(client, &owner, &deployment(Some(replicas))).await?;
         hand_over(context, name, replicas).await?;
     }
-    applier.apply(client, &owner, &build::deployment(relay, settings, None)).await?;
+    applier.apply(client, &owner, &deployment(None)).await?;
     applier.apply(client, &owner, &build::autoscaler(relay, max)).await
+}
+
+/// The Deployment without its number of pods. `None` while it waits for its turn.
+fn admit(context: &Context, relay: &Relay) -> Option<Deployment> {
+    let relay_name = NamespacedName::from_object(relay);
+    let built = build::deployment(relay, &context.settings, None);
+    let precedent = Precedent::Relay(relay_name.clone());
+    rollout::admit(context, built, &authored(relay), relay_name.key(Kind::Relay), &precedent)
+}
+
+fn with_replicas(deployment: &Deployment, replicas: Option<i32>) -> Deployment {
+    let mut deployment = deployment.clone();
+    if let Some(spec) = &mut deployment.spec {
+        spec.replicas = replicas;
+    }
+    deployment
 }
 
 /// The number of pods that an autoscaler starts from: the current one, within its range.

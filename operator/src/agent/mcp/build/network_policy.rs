@@ -1,7 +1,7 @@
 //! Builds the NetworkPolicy of an MCP endpoint. Pure.
 //!
-//! It allows ingress on the HTTPS port from anywhere, because requests need a credential, and on the
-//! admin port from the monitoring namespaces. It allows egress to DNS and the agent's relay.
+//! It allows ingress on the HTTPS port from anywhere, because requests need a credential, and on
+//! the admin port from the monitoring namespaces. It allows egress to DNS and the agent's relay.
 
 use crds::{Agent, label, name};
 use k8s_openapi::api::networking::v1::{

@@ -1,7 +1,8 @@
 //! Builds the gateway's NetworkPolicy.
 //!
-//! It allows ingress on the HTTPS port from anywhere, because requests need a credential, and on the
-//! admin port from the monitoring namespaces. It allows egress to DNS, the trace collector, the relay, and MCP endpoint pods in every namespace.
+//! It allows ingress on the HTTPS port from anywhere, because requests need a credential, and on
+//! the admin port from the monitoring namespaces. It allows egress to DNS, the trace collector, the
+//! relay, and MCP endpoint pods in every namespace.
 
 use crds::{Relay, label, name};
 use k8s_openapi::api::networking::v1::{

@@ -1,18 +1,22 @@
 //! Reads the answer of a relay to an API key at its WebSocket port.
 
 use anyhow::Context as _;
-use msg2agent_tests::{custom_resources::RELAY, namespace::TestNamespace, relay_port_forward};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 
+use crate::{custom_resources::RELAY, namespace::TestNamespace, relay_port_forward};
+
 /// The relay took the key and switches to the WebSocket protocol.
-pub(crate) const ACCEPTED: &str = "101";
+pub const ACCEPTED: &str = "101";
 /// The key is unknown or revoked.
-pub(crate) const REFUSED: &str = "401";
+pub const REFUSED: &str = "401";
 /// The key is known, its agent or tenant is suspended.
-pub(crate) const SUSPENDED: &str = "403";
+pub const SUSPENDED: &str = "403";
 
 /// The status of the answer to `token`.
-pub(crate) async fn answer(namespace: &TestNamespace, token: &str) -> anyhow::Result<String> {
+///
+/// # Errors
+/// No answer.
+pub async fn answer(namespace: &TestNamespace, token: &str) -> anyhow::Result<String> {
     let mut stream = relay_port_forward::connect(namespace, RELAY).await?;
     let request = format!(
         "GET /ws HTTP/1.1\r\nHost: {}\r\nAuthorization: Bearer {token}\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\

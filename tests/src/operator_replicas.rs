@@ -1,15 +1,19 @@
-//! Finds the replicas of the operator, the one that leads, and their metrics.
+//! Finds the replicas of the operator, the one that leads and their metrics, and takes all of them
+//! away for a while.
 
 use std::time::Duration;
 
 use anyhow::{Context as _, ensure};
 use devtools::eventually::eventually;
 use devtools::pod_process::PodProcess;
+use k8s_openapi::api::apps::v1::Deployment;
 use k8s_openapi::api::core::v1::{Namespace, Pod};
-use kube::api::ListParams;
+use kube::api::{ListParams, Patch, PatchParams};
 use kube::{Api, Client, ResourceExt as _};
-use msg2agent_tests::installed_operator::{OPERATOR_NAMESPACE, client, leader};
+
 use tokio::sync::{RwLock, RwLockReadGuard, RwLockWriteGuard};
+
+use crate::installed_operator::{OPERATOR, OPERATOR_NAMESPACE, client, leader};
 
 const REPLICAS: usize = 2;
 /// The kubelet waits longer with each restart of the same container.
@@ -22,12 +26,12 @@ const TAKEOVER_TIMEOUT: Duration = Duration::from_secs(25);
 static OPERATORS: RwLock<()> = RwLock::const_new(());
 
 /// While it is held, the operators are left as they are.
-pub(crate) async fn undisturbed() -> RwLockReadGuard<'static, ()> {
+pub async fn undisturbed() -> RwLockReadGuard<'static, ()> {
     OPERATORS.read().await
 }
 
 /// The right to disturb the operators, all of them ready, while no other test has work for them.
-pub(crate) async fn alone() -> anyhow::Result<RwLockWriteGuard<'static, ()>> {
+pub async fn alone() -> anyhow::Result<RwLockWriteGuard<'static, ()>> {
     let alone = OPERATORS.write().await;
     let client = client().await?;
     eventually("both replicas of the operator are ready and at rest", SETTLE_TIMEOUT, async || {
@@ -43,7 +47,7 @@ pub(crate) async fn alone() -> anyhow::Result<RwLockWriteGuard<'static, ()>> {
 }
 
 /// The processes of all replicas.
-pub(crate) async fn processes(client: &Client) -> anyhow::Result<Vec<PodProcess>> {
+pub async fn processes(client: &Client) -> anyhow::Result<Vec<PodProcess>> {
     let mut processes = Vec::new();
     for pod in pods(client).await? {
         processes.push(PodProcess::of(client, OPERATOR_NAMESPACE, &pod.name_any()).await?);
@@ -52,7 +56,7 @@ pub(crate) async fn processes(client: &Client) -> anyhow::Result<Vec<PodProcess>
 }
 
 /// The process that leads, and the other one.
-pub(crate) async fn leader_and_other(client: &Client) -> anyhow::Result<(PodProcess, PodProcess)> {
+pub async fn leader_and_other(client: &Client) -> anyhow::Result<(PodProcess, PodProcess)> {
     let holder = leader(client).await?;
     let (leading, others): (Vec<_>, Vec<_>) =
         processes(client).await?.into_iter().partition(|process| holder.starts_with(&process.pod));
@@ -62,7 +66,7 @@ pub(crate) async fn leader_and_other(client: &Client) -> anyhow::Result<(PodProc
 
 /// Waits until somebody else than `before` holds the lease, at most the time that a takeover may
 /// take.
-pub(crate) async fn successor(client: &Client, before: &str) -> anyhow::Result<String> {
+pub async fn successor(client: &Client, before: &str) -> anyhow::Result<String> {
     eventually("another replica leads", TAKEOVER_TIMEOUT, async || {
         let now = leader(client).await?;
         ensure!(now != before, "{before} still holds the lease");
@@ -71,8 +75,46 @@ pub(crate) async fn successor(client: &Client, before: &str) -> anyhow::Result<S
     .await
 }
 
+/// Runs `work` while no operator runs, and returns when one leads again.
+///
+/// # Errors
+/// That of the work, or operators that do not end or start.
+pub async fn without_operators<T>(
+    client: &Client,
+    work: impl AsyncFnOnce() -> anyhow::Result<T>,
+) -> anyhow::Result<T> {
+    scale(client, 0).await?;
+    let outcome = work().await;
+    scale(client, REPLICAS).await?;
+    eventually("an operator leads", SETTLE_TIMEOUT, async || {
+        for pod in pods(client).await? {
+            if metric(client, &pod.name_any(), "msg2agent_operator_leader").await? == 1.0 {
+                return Ok(());
+            }
+        }
+        anyhow::bail!("no replica says that it leads")
+    })
+    .await?;
+    outcome
+}
+
+async fn scale(client: &Client, replicas: usize) -> anyhow::Result<()> {
+    let deployments = Api::<Deployment>::namespaced(client.clone(), OPERATOR_NAMESPACE);
+    let change = Patch::Merge(serde_json::json!({"spec": {"replicas": replicas}}));
+    deployments
+        .patch_scale(OPERATOR, &PatchParams::default(), &change)
+        .await
+        .context("scale the operator")?;
+    eventually("the operators have ended or started", SETTLE_TIMEOUT, async || {
+        let found = pods(client).await?.len();
+        ensure!(found == replicas, "{found} pods, {replicas} wanted");
+        Ok(())
+    })
+    .await
+}
+
 /// One value of a replica's metrics.
-pub(crate) async fn metric(client: &Client, pod: &str, name: &str) -> anyhow::Result<f64> {
+pub async fn metric(client: &Client, pod: &str, name: &str) -> anyhow::Result<f64> {
     let path = format!("/api/v1/namespaces/{OPERATOR_NAMESPACE}/pods/{pod}:8081/proxy/metrics");
     let text = client.request_text(http::Request::get(path).body(Vec::new())?).await?;
     let line = text.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(' '));
