@@ -1,7 +1,7 @@
 //! Invariants over everything that happened: Secrets that lose members, keys that are replaced, and
 //! writes to entries of others.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use protocol::admin::Owner;
 use serde_json::Value;
@@ -23,6 +23,7 @@ pub(crate) fn check_history(simulation: &mut Simulation) {
         found.extend(replaced_key(change).map(|what| ("keys", what)));
         found.extend(overwritten(change).map(|what| ("foreign secrets", what)));
     }
+    found.extend(replaced_identities(&changes).into_iter().map(|what| ("keys", what)));
     let late = simulation.networks().flat_map(|network| {
         let writes = network
             .all_writes()
@@ -59,6 +60,29 @@ fn replaced_key(change: &Change) -> Option<String> {
     let is_fixed =
         [crds::label::SECRET_IDENTITY, crds::label::SECRET_CA, crds::label::SECRET_ADMIN].contains(&kind);
     (is_fixed && before["data"] != after["data"]).then(|| format!("{} got another content", change.id))
+}
+
+/// An identity that was lost is replaced only after somebody said so.
+fn replaced_identities(changes: &[Change]) -> Vec<String> {
+    let (mut agents, mut found) = (BTreeMap::new(), Vec::new());
+    for change in changes {
+        let Some(after) = &change.after else { continue };
+        let labels = &after["metadata"]["labels"];
+        if change.id.kind.kind == "Agent" {
+            agents.insert((&change.id.namespace, change.id.name.as_str()), after);
+        }
+        if change.before.is_some() || labels[crds::label::SECRET_KIND] != crds::label::SECRET_IDENTITY {
+            continue;
+        }
+        let name = labels[crds::label::AGENT].as_str().unwrap();
+        let Some(agent) = agents.get(&(&change.id.namespace, name)) else { continue };
+        let recorded = &agent["status"]["rootKeyMultibase"];
+        let confirmed = &agent["metadata"]["annotations"][crds::label::CONFIRM_NEW_IDENTITY];
+        if !recorded.is_null() && recorded != confirmed {
+            found.push(format!("{} was created, and its agent had {recorded}", change.id));
+        }
+    }
+    found
 }
 
 /// A Secret that a user created is not the operator's, whatever its name.

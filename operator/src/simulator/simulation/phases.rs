@@ -83,6 +83,7 @@ impl Simulation {
         let mut is_revoked = false;
         loop {
             self.pass(Duration::from_secs(5)).await;
+            self.confirm_new_identities();
             let late = checks::admitted_in_error(self);
             if !is_revoked && !late.is_empty() && begun.elapsed() > REVOCATION_TIMEOUT {
                 self.events.extend(checks::summary(self));

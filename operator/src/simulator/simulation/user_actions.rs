@@ -25,7 +25,7 @@ const CHILD_KINDS: [&str; 7] = [
 
 impl Simulation {
     pub(super) fn act(&mut self) {
-        match self.rng.random_range(0..24) {
+        match self.rng.random_range(0..25) {
             0..=2 => self.create_agent(),
             3 | 4 => self.delete_agent(),
             5 | 6 => self.toggle_suspension("Agent"),
@@ -42,7 +42,8 @@ impl Simulation {
             19 => self.apply_orphaned_agent(),
             20 => self.break_image(),
             21 => self.occupy_secret_name(),
-            22 => self.delete_credentials(),
+            22 => self.delete_secret(crds::label::SECRET_CREDENTIALS),
+            23 => self.delete_secret(crds::label::SECRET_IDENTITY),
             _ => self.forge_finalizer(),
         }
     }
@@ -253,16 +254,29 @@ impl Simulation {
         }
     }
 
-    /// Deletes the Secret with an agent's key. The operator issues a new one.
-    fn delete_credentials(&mut self) {
+    /// Deletes a Secret of the operator. It issues a new API key, but not a new identity.
+    fn delete_secret(&mut self, kind: &str) {
         let secrets = self.ids("Secret").into_iter();
-        let is_ours = |secret: &Value| {
-            secret["metadata"]["labels"][crds::label::SECRET_KIND] == crds::label::SECRET_CREDENTIALS
-        };
-        let credentials: Vec<_> =
-            secrets.filter(|id| self.find(id).is_some_and(|found| is_ours(&found))).collect();
-        let Some(id) = self.random(&credentials) else { return };
+        let is_meant = |secret: &Value| secret["metadata"]["labels"][crds::label::SECRET_KIND] == kind;
+        let found: Vec<_> =
+            secrets.filter(|id| self.find(id).is_some_and(|found| is_meant(&found))).collect();
+        let Some(id) = self.random(&found) else { return };
         self.delete(&id, "Background");
+    }
+
+    /// Lets agents whose identity was lost have a new one.
+    pub(super) fn confirm_new_identities(&mut self) {
+        for id in self.ids("Agent") {
+            let Some(agent) = self.find(&id) else { continue };
+            let conditions = agent["status"]["conditions"].as_array().cloned().unwrap_or_default();
+            let is_lost = conditions.iter().any(|condition| condition["reason"] == "IdentityLost");
+            let lost = agent["status"]["rootKeyMultibase"].clone();
+            if is_lost && agent["metadata"]["annotations"][crds::label::CONFIRM_NEW_IDENTITY] != lost {
+                self.edit(&id, "confirms a new identity", |agent| {
+                    agent["metadata"]["annotations"][crds::label::CONFIRM_NEW_IDENTITY] = lost;
+                });
+            }
+        }
     }
 
     /// Sets an image that cannot be pulled, or puts it right.
