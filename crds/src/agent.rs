@@ -184,8 +184,9 @@ pub struct Rotation {
     #[serde(default = "default_overlap")]
     #[x_kube(validation = Rule::new("duration(self) <= duration('720h')").message("overlap must be a duration such as 24h, 90m or 0s, at most 720h"))]
     pub overlap: Duration,
-    /// Every new value rotates the key once. `status.lastHandledRotation` has the last value that
-    /// was handled.
+    /// Every new value rotates the API key once, and the signing and encryption keys of a managed
+    /// identity. With an `overlap` of `0s`, the old keys end at once. `status.lastHandledRotation`
+    /// has the last value that was handled.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(max = 64))]
     pub requested_rotation: Option<String>,

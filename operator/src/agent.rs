@@ -31,6 +31,7 @@ mod credentials_secret;
 #[cfg(test)]
 mod fixtures;
 mod identity;
+mod identity_rotation;
 mod key_rotation;
 mod labels;
 mod mcp;

@@ -1,25 +1,25 @@
 //! Applies owned objects by server-side apply.
 //!
 //! An object that did not change costs no request, so an idle operator writes nothing. An object of
-//! the same name that belongs to somebody else is never changed.
+//! the same name that belongs to somebody else is never changed and never deleted. One without a
+//! living owner that has our labels is adopted: it was restored or orphaned.
 
-use std::collections::HashMap;
 use std::fmt::Debug;
 use std::hash::{DefaultHasher, Hash as _, Hasher as _};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 
 use k8s_openapi::NamespaceResourceScope;
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::OwnerReference;
 use kube::api::{DeleteParams, Patch, PatchParams, Preconditions};
 use kube::{Api, Client, Resource, ResourceExt as _};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
+use crate::caches::Caches;
 use crate::error::{Error, Result};
+use crate::fingerprints::{ChildKey, Fingerprint};
 use crate::object_key::NamespacedName;
-
-mod fingerprint;
-
-use fingerprint::Fingerprint;
+use crate::ownership::{self, Ownership};
 
 /// Field manager of owned objects. Status has a field manager of its own, see
 /// [`crate::status_writer`].
@@ -40,62 +40,16 @@ impl<K> Child for K where
 {
 }
 
-/// Kind, namespace and name of an owned object.
-#[derive(Debug, Clone, PartialEq, Eq, Hash)]
-pub struct ChildKey {
-    kind: String,
-    name: NamespacedName,
-}
-
-impl ChildKey {
-    #[must_use]
-    pub fn from_object<K: Resource<DynamicType = ()>>(object: &K) -> Self {
-        Self::new::<K>(NamespacedName::from_object(object))
-    }
-
-    fn new<K: Resource<DynamicType = ()>>(name: NamespacedName) -> Self {
-        Self { kind: K::kind(&()).into_owned(), name }
-    }
-}
-
-/// The fingerprint of each owned object, as the watches last saw it.
-#[derive(Debug, Default)]
-pub struct Fingerprints(Mutex<HashMap<ChildKey, Fingerprint>>);
-
-impl Fingerprints {
-    /// Remembers the object's fingerprint. Returns whether it changed.
-    pub fn update<K: Resource<DynamicType = ()> + Serialize>(&self, object: &K) -> bool {
-        let fingerprint = Fingerprint::from_object(object);
-        let before = self.with(|map| map.insert(ChildKey::from_object(object), fingerprint.clone()));
-        before != Some(fingerprint)
-    }
-
-    pub fn forget(&self, key: &ChildKey) {
-        self.with(|map| map.remove(key));
-    }
-
-    fn find(&self, key: &ChildKey) -> Option<Fingerprint> {
-        self.with(|map| map.get(key).cloned())
-    }
-
-    fn with<T>(&self, work: impl FnOnce(&mut HashMap<ChildKey, Fingerprint>) -> T) -> T {
-        work(&mut self.0.lock().unwrap_or_else(PoisonError::into_inner))
-    }
-}
-
-/// Applies owned objects and remembers what it applied.
+/// Applies and deletes owned objects.
 #[derive(Debug)]
 pub struct Applier {
-    seen: Arc<Fingerprints>,
-    /// The hash of the applied content, and the fingerprint of the object that the API server
-    /// returned.
-    applied: Mutex<HashMap<ChildKey, (u64, Fingerprint)>>,
+    caches: Arc<Caches>,
 }
 
 impl Applier {
     #[must_use]
-    pub fn new(seen: Arc<Fingerprints>) -> Self {
-        Self { seen, applied: Mutex::default() }
+    pub fn new(caches: Arc<Caches>) -> Self {
+        Self { caches }
     }
 
     /// Applies `desired`. `owner` is the uid of the object that owns it.
@@ -108,37 +62,63 @@ impl Applier {
         let content = serde_json::to_value(desired);
         let content = content.map_err(|source| Error::Serialize("an owned object", source))?;
         let (hash, owns_replicas) = (content_hash(&content), content.pointer("/spec/replicas").is_some());
-        let seen = self.seen.find(&key);
-        if let (Some(seen), Some((applied, fingerprint))) = (&seen, self.find(&key))
-            && applied == hash
-            && fingerprint.matches(seen, owns_replicas)
-        {
+        let fingerprints = &self.caches.fingerprints;
+        let is_owned = fingerprints.seen(&key).is_some_and(|seen| seen.is_owned_by(owner));
+        if is_owned && fingerprints.is_applied(&key, hash, owns_replicas) {
             return Ok(());
         }
         let api = Api::<K>::namespaced(client.clone(), &key.name.namespace);
-        if seen.is_none() {
-            check_owner(&api, &key, owner).await?;
+        if !is_owned {
+            self.check_owner(&api, &key, owner, desired).await?;
         }
-        let applied = send(&api, &key, desired).await?;
-        self.with(|map| map.insert(key, (hash, Fingerprint::from_object(&applied))));
+        let write = fingerprints.begin_write(key.clone());
+        let answer = send(&api, &key, desired).await?;
+        write.finish(&answer, Some(hash));
         Ok(())
     }
 
-    /// Deletes an owned object that is no longer desired. Does nothing when there is none.
+    /// Refuses an object of another owner. An object that no watch has seen may be one.
+    async fn check_owner<K: Child>(
+        &self,
+        api: &Api<K>,
+        key: &ChildKey,
+        owner: &str,
+        desired: &K,
+    ) -> Result<()> {
+        let found = api.get_metadata_opt(&key.name.name).await;
+        let found = found.map_err(Error::cluster(format!("read {} {}", key.kind, key.name)))?;
+        let Some(found) = found else { return Ok(()) };
+        let is_living = |owner: &OwnerReference| self.caches.is_living_owner(&key.name.namespace, owner);
+        match ownership::of_object(&found.metadata, owner, desired.labels(), is_living) {
+            Ownership::Ours => Ok(()),
+            Ownership::Orphan => {
+                tracing::info!(
+                    object.kind = &*key.kind,
+                    object.name = %key.name,
+                    "adopting an object without a living owner"
+                );
+                Ok(())
+            }
+            Ownership::Foreign => {
+                Err(Error::NameTaken { kind: key.kind.to_string(), name: key.name.to_string() })
+            }
+        }
+    }
+
+    /// Deletes an object that is no longer desired, if `owner` has it. `owner` is a uid.
     ///
     /// # Errors
     /// Errors of the API server.
-    pub async fn remove<K: Child>(&self, client: &Client, name: &NamespacedName) -> Result<()> {
+    pub async fn remove<K: Child>(&self, client: &Client, owner: &str, name: &NamespacedName) -> Result<()> {
         let key = ChildKey::new::<K>(name.clone());
-        let Some(seen) = self.seen.find(&key) else { return Ok(()) };
-        let same_object = Preconditions { uid: Some(seen.uid), resource_version: None };
-        let params = DeleteParams { preconditions: Some(same_object), ..DeleteParams::background() };
+        let fingerprints = &self.caches.fingerprints;
+        let Some(params) = deletion(fingerprints.seen(&key).as_ref(), owner) else { return Ok(()) };
         let deleted = Api::<K>::namespaced(client.clone(), &name.namespace).delete(&name.name, &params).await;
         match deleted {
             Err(kube::Error::Api(status)) if status.code == 404 => {}
             other => drop(other.map_err(Error::cluster(format!("delete {} {name}", key.kind)))?),
         }
-        self.with(|map| map.remove(&key));
+        fingerprints.removed(&key);
         Ok(())
     }
 
@@ -155,36 +135,22 @@ impl Applier {
     ) -> Result<()> {
         match desired {
             Some(desired) => self.apply(client, owner, desired).await,
-            None => self.remove::<K>(client, name).await,
+            None => self.remove::<K>(client, owner, name).await,
         }
     }
 
     /// Whether an owned object exists, as far as the watches saw it or this process applied it.
     #[must_use]
     pub fn exists<K: Child>(&self, name: &NamespacedName) -> bool {
-        let key = ChildKey::new::<K>(name.clone());
-        self.find(&key).is_some() || self.seen.find(&key).is_some()
-    }
-
-    fn find(&self, key: &ChildKey) -> Option<(u64, Fingerprint)> {
-        self.with(|map| map.get(key).cloned())
-    }
-
-    fn with<T>(&self, work: impl FnOnce(&mut HashMap<ChildKey, (u64, Fingerprint)>) -> T) -> T {
-        work(&mut self.applied.lock().unwrap_or_else(PoisonError::into_inner))
+        self.caches.fingerprints.exists(&ChildKey::new::<K>(name.clone()))
     }
 }
 
-/// Refuses an object of another owner. An object that no watch has seen may be one.
-async fn check_owner<K: Child>(api: &Api<K>, key: &ChildKey, owner: &str) -> Result<()> {
-    let found = api.get_metadata_opt(&key.name.name).await;
-    let found = found.map_err(Error::cluster(format!("read {} {}", key.kind, key.name)))?;
-    match found {
-        Some(object) if !object.owner_references().iter().any(|reference| reference.uid == owner) => {
-            Err(Error::NameTaken { kind: key.kind.clone(), name: key.name.to_string() })
-        }
-        _ => Ok(()),
-    }
+/// How to delete an object that a watch saw. `None` if it does not exist or has another owner.
+fn deletion(seen: Option<&Fingerprint>, owner: &str) -> Option<DeleteParams> {
+    let seen = seen.filter(|seen| seen.is_owned_by(owner))?;
+    let same_object = Preconditions { uid: Some(seen.uid.to_string()), resource_version: None };
+    Some(DeleteParams { preconditions: Some(same_object), ..DeleteParams::background() })
 }
 
 /// Applies without force first, so that a conflicting field manager is logged. Then forces, because
@@ -196,7 +162,7 @@ async fn send<K: Child>(api: &Api<K>, key: &ChildKey, desired: &K) -> Result<K> 
     let sent = match sent {
         Err(kube::Error::Api(status)) if status.code == 409 && status.reason == "Conflict" => {
             tracing::warn!(
-                object.kind = key.kind,
+                object.kind = &*key.kind,
                 object.name = %key.name,
                 conflict = %status.message,
                 "another field manager changed fields of the operator; overwriting them"
@@ -212,4 +178,25 @@ fn content_hash(content: &serde_json::Value) -> u64 {
     let mut hasher = DefaultHasher::new();
     content.to_string().hash(&mut hasher);
     hasher.finish()
+}
+
+#[cfg(test)]
+mod tests {
+    use k8s_openapi::api::core::v1::Service;
+
+    use super::*;
+
+    #[test]
+    fn an_object_of_another_owner_is_not_deleted() {
+        let service: Service = serde_json::from_value(serde_json::json!({"metadata": {
+            "name": "alice-mcp", "namespace": "team", "uid": "7", "generation": 1,
+            "ownerReferences": [{"apiVersion": "msg2agent.xyz/v1alpha1", "kind": "Relay", "name": "alice-mcp", "uid": "relay"}],
+        }}))
+        .unwrap();
+        let seen = Fingerprint::from_object(&service);
+        assert!(deletion(Some(&seen), "agent").is_none());
+        assert!(deletion(None, "relay").is_none());
+        let params = deletion(Some(&seen), "relay").unwrap();
+        assert_eq!(params.preconditions.unwrap().uid.as_deref(), Some("7"));
+    }
 }

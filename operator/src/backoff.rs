@@ -22,11 +22,18 @@ pub fn delay(category: Category, failures: u32, jitter: f64) -> Duration {
         Category::Conflict if failures <= 3 => CONFLICT_RETRY_INTERVAL,
         // Somebody has to change an object, which triggers a reconcile. The retry is a safety net.
         Category::Terminal => MAX_RETRY_INTERVAL,
-        Category::Conflict | Category::Relay | Category::Cluster | Category::Internal => {
+        Category::Conflict | Category::Relay | Category::Cluster | Category::Timeout | Category::Internal => {
             let ceiling = BASE_RETRY_INTERVAL.saturating_mul(1 << failures.min(10)).min(MAX_RETRY_INTERVAL);
             ceiling.mul_f64(0.5 + jitter.clamp(0.0, 1.0) / 2.0)
         }
     }
+}
+
+/// A planned delay, up to a fifth longer, so that many objects do not come back at the same time.
+/// `jitter` is a fraction from 0 to 1.
+#[must_use]
+pub fn jittered(delay: Duration, jitter: f64) -> Duration {
+    delay.mul_f64(1.0 + jitter.clamp(0.0, 1.0) / 5.0)
 }
 
 #[cfg(test)]

@@ -9,13 +9,13 @@
 use std::sync::Arc;
 
 use kube::Resource;
-use kube::runtime::reflector::Store;
 use protocol::admin::Owner;
 
 use crate::caches;
 use crate::index::{Index, Indexed};
 use crate::object_key::NamespacedName;
 use crate::observed::Observed;
+use crate::watch_store::WatchStore;
 
 /// The owner of an entry as the relay records it. `Known(None)`: there is no entry, or it belongs
 /// to nobody.
@@ -109,12 +109,12 @@ pub fn earlier<K: Resource>(
 /// refer to the same referent.
 pub fn other_claimants<K>(
     index: &Index,
-    store: &Store<K>,
+    store: &WatchStore<K>,
     object: &K,
     is_permitted: impl Fn(&K) -> bool,
 ) -> Vec<Arc<K>>
 where
-    K: Indexed + Resource<DynamicType = ()> + Clone + 'static,
+    K: Indexed + Resource<DynamicType = ()>,
 {
     let Some((referent, claimed)) = object.claim() else { return Vec::new() };
     let name = NamespacedName::from_object(object);

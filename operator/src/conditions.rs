@@ -12,14 +12,16 @@ use crate::rollout::AwaitedTurn;
 pub trait HasConditions {
     /// The name of the kind.
     const KIND_NAME: &'static str;
-    type Status: Serialize + PartialEq + Send + Sync;
+    type Status: Serialize + PartialEq + Clone + Default + Send + Sync;
 
     fn status(&self) -> Option<&Self::Status>;
     fn conditions(status: &Self::Status) -> &[Condition];
+    /// The object's status with other conditions.
+    fn with_conditions(&self, conditions: Vec<Condition>) -> Self::Status;
 }
 
 macro_rules! has_conditions {
-    ($($kind:ty => $status:ty;)*) => {$(
+    ($($kind:ty => $status:path;)*) => {$(
         impl HasConditions for $kind {
             const KIND_NAME: &'static str = stringify!($kind);
             type Status = $status;
@@ -30,6 +32,10 @@ macro_rules! has_conditions {
 
             fn conditions(status: &$status) -> &[Condition] {
                 &status.conditions
+            }
+
+            fn with_conditions(&self, conditions: Vec<Condition>) -> $status {
+                $status { conditions, ..self.status.clone().unwrap_or_default() }
             }
         }
     )*};

@@ -3,11 +3,12 @@
 use std::sync::Arc;
 
 use kube::Client;
-use kube::runtime::events::Recorder;
 
 use crate::apply::Applier;
 use crate::caches::Caches;
 use crate::clock::Clock;
+use crate::deleted_objects::DeletedObjects;
+use crate::event_queue::EventQueue;
 use crate::lease::Leadership;
 use crate::metrics::Metrics;
 use crate::queue::Queue;
@@ -28,7 +29,7 @@ pub struct Context {
     pub applier: Arc<Applier>,
     pub leadership: Arc<Leadership>,
     pub clock: Clock,
-    pub recorder: Recorder,
+    pub events: EventQueue,
     pub metrics: Metrics,
     pub settings: Arc<Settings>,
     /// The turns of workloads that the operator itself changes.
@@ -37,6 +38,8 @@ pub struct Context {
     pub sent_statuses: Arc<SentStatuses>,
     /// When deletions were first asked for.
     pub first_attempts: Arc<FirstAttempts>,
+    /// Uids of deleted objects whose entries at relays may remain.
+    pub deleted: Arc<DeletedObjects>,
 }
 
 impl Context {

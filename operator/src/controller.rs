@@ -9,16 +9,23 @@ use daemon::error_chain;
 use tokio::time::Instant;
 use tracing::Instrument as _;
 
+use crate::apply::Child;
 use crate::backoff;
+use crate::conditions::HasConditions;
 use crate::context::Context;
 use crate::error::{Category, Error, Result};
 use crate::object_key::{Kind, ObjectKey};
+use crate::paused;
+use crate::queue::{NextPass, QueuedKey, WorkerKind};
 use crate::{agent, relay, tenant};
 
 /// Bounds one reconcile, so that a request that hangs does not block a worker.
 const RECONCILE_TIMEOUT: Duration = Duration::from_secs(30);
 /// Interval before a reconcile that timed out is tried again.
 const TIMED_OUT_RETRY_INTERVAL: Duration = Duration::from_secs(5);
+/// A reconcile that asks to run again within this time is not done, and keeps its priority. A later
+/// one waits for something that is due, such as a certificate.
+const UNFINISHED_INTERVAL: Duration = Duration::from_secs(60);
 
 /// Consecutive failures for each object. The first success removes an entry.
 #[derive(Debug, Default)]
@@ -32,24 +39,35 @@ impl Failures {
         *count
     }
 
+    /// Forgets all failures, when a term begins.
+    pub fn forget_all(&self) {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).clear();
+    }
+
     fn clear(&self, key: &ObjectKey) {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).remove(key);
     }
 }
 
 /// Runs one worker until shutdown. It finishes the object that it has. Cancel safe.
-pub async fn work(context: Context, failures: Arc<Failures>, shutdown: &daemon::Shutdown) {
+pub async fn work(
+    context: Context,
+    worker: WorkerKind,
+    failures: Arc<Failures>,
+    shutdown: &daemon::Shutdown,
+) {
     loop {
-        let key = tokio::select! {
+        let queued = tokio::select! {
             biased;
             () = shutdown.begun() => return,
-            key = context.queue.next() => key,
+            queued = context.queue.next(worker) => queued,
         };
-        let taken = TakenKey { context: &context, key: Some(key) };
-        let Some(key) = taken.key.clone() else { continue };
+        let QueuedKey { key, priority, waited } = queued;
+        context.metrics.waited(priority, waited);
+        let taken = TakenKey { context: &context, key: Some(key.clone()) };
         let span = tracing::info_span!("reconcile", object.kind = key.kind.as_str(), object.name = %key.name);
-        let delay = reconcile_once(&context, &failures, &key).instrument(span).await;
-        taken.finish(delay);
+        let next = reconcile_once(&context, &failures, &key).instrument(span).await;
+        taken.finish(next);
         context.metrics.queue_waiting.set(i64::try_from(context.queue.queued()).unwrap_or(i64::MAX));
     }
 }
@@ -61,9 +79,9 @@ struct TakenKey<'a> {
 }
 
 impl TakenKey<'_> {
-    fn finish(mut self, delay: Option<Duration>) {
+    fn finish(mut self, next: NextPass) {
         if let Some(key) = self.key.take() {
-            self.context.queue.finish(key, delay);
+            self.context.queue.finish(key, next);
         }
     }
 }
@@ -71,27 +89,38 @@ impl TakenKey<'_> {
 impl Drop for TakenKey<'_> {
     fn drop(&mut self) {
         if let Some(key) = self.key.take() {
-            self.context.queue.finish(key, Some(Duration::ZERO));
+            self.context.queue.finish(key, NextPass::Retry(Duration::ZERO));
         }
     }
 }
 
-/// Reconciles once. Returns the delay before the next reconcile.
-async fn reconcile_once(context: &Context, failures: &Failures, key: &ObjectKey) -> Option<Duration> {
+/// Reconciles once. Returns when the object is reconciled again.
+async fn reconcile_once(context: &Context, failures: &Failures, key: &ObjectKey) -> NextPass {
     let begun = Instant::now();
     let result = tokio::time::timeout(RECONCILE_TIMEOUT, reconcile(context, key)).await;
     context.metrics.reconciled(key.kind, begun.elapsed());
     match result {
         Ok(Ok(delay)) => {
             failures.clear(key);
-            delay
+            next_pass(delay, rand::random())
         }
-        Ok(Err(error)) => Some(on_failure(context, failures, key, &error)),
+        Ok(Err(error)) => NextPass::Retry(on_failure(context, failures, key, &error)),
         Err(_) => {
+            context.metrics.failed(key.kind, Category::Timeout);
             tracing::warn!(timeout_seconds = RECONCILE_TIMEOUT.as_secs(), "reconcile timed out; retrying");
             failures.count(key);
-            Some(TIMED_OUT_RETRY_INTERVAL)
+            NextPass::Retry(TIMED_OUT_RETRY_INTERVAL)
         }
+    }
+}
+
+/// When an object is reconciled again that asked for it after `delay`. `jitter` is a fraction from 0
+/// to 1.
+fn next_pass(delay: Option<Duration>, jitter: f64) -> NextPass {
+    match delay {
+        None => NextPass::OnEvent,
+        Some(delay) if delay <= UNFINISHED_INTERVAL => NextPass::Retry(backoff::jittered(delay, jitter)),
+        Some(delay) => NextPass::After(backoff::jittered(delay, jitter)),
     }
 }
 
@@ -109,9 +138,45 @@ fn on_failure(context: &Context, failures: &Failures, key: &ObjectKey, error: &E
 
 /// Returns the delay before the next reconcile. `None` waits for an event.
 async fn reconcile(context: &Context, key: &ObjectKey) -> Result<Option<Duration>> {
+    if context.caches.is_unknown(key) {
+        tracing::warn!("the object or one that it refers to cannot be decoded; leaving it as it is");
+        return Ok(None);
+    }
+    if report_pause(context, key).await? {
+        return Ok(None);
+    }
     match key.kind {
         Kind::Relay => relay::reconcile(context, &key.name).await,
         Kind::Tenant => tenant::reconcile(context, &key.name).await,
         Kind::Agent => agent::reconcile(context, &key.name).await,
+    }
+}
+
+/// Reports that an object is paused. Returns whether it is.
+async fn report_pause(context: &Context, key: &ObjectKey) -> Result<bool> {
+    let caches = &context.caches;
+    match key.kind {
+        Kind::Relay => pause(context, caches.relay(&key.name)).await,
+        Kind::Tenant => pause(context, caches.tenant(&key.name)).await,
+        Kind::Agent => pause(context, caches.agent(&key.name)).await,
+    }
+}
+
+async fn pause<K: HasConditions + Child>(context: &Context, object: Option<Arc<K>>) -> Result<bool> {
+    let Some(object) = object.filter(|object| paused::is_paused(&**object)) else { return Ok(false) };
+    paused::report(context, &*object).await.map(|()| true)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_pass_that_is_not_done_keeps_its_priority_and_nobody_comes_back_at_the_same_time() {
+        let seconds = Duration::from_secs;
+        assert_eq!(next_pass(None, 0.5), NextPass::OnEvent);
+        assert_eq!(next_pass(Some(seconds(2)), 0.0), NextPass::Retry(seconds(2)));
+        assert_eq!(next_pass(Some(seconds(20)), 1.0), NextPass::Retry(seconds(24)));
+        assert_eq!(next_pass(Some(seconds(61)), 0.0), NextPass::After(seconds(61)));
     }
 }

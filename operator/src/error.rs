@@ -14,6 +14,8 @@ pub enum Category {
     Cluster,
     /// An object of another owner has the name. Somebody has to change an object.
     Terminal,
+    /// It took too long.
+    Timeout,
     /// A fault of the operator or of its machine.
     Internal,
 }
@@ -26,6 +28,7 @@ impl Category {
             Self::Relay => "relay",
             Self::Cluster => "cluster",
             Self::Terminal => "terminal",
+            Self::Timeout => "timeout",
             Self::Internal => "internal",
         }
     }
@@ -50,6 +53,8 @@ pub enum Error {
     MakeSigningKey(#[source] ed25519_dalek::pkcs8::Error),
     #[error("failed to read the {what} in Secret {secret}")]
     SecretContent { what: &'static str, secret: String },
+    #[error("Secret {secret} of a deleted object is about to be deleted too")]
+    AwaitingCollection { secret: String },
     #[error("Secret {secret} contains the identity of {did}; it is not replaced")]
     OtherIdentity { secret: String, did: String },
     #[error("failed to write the settings file of Relay {0}")]
@@ -78,6 +83,7 @@ impl Error {
     pub fn category(&self) -> Category {
         match self {
             Self::Cluster { source, .. } if is_conflict(source) => Category::Conflict,
+            Self::AwaitingCollection { .. } => Category::Conflict,
             Self::Cluster { .. } | Self::GrowVolume { .. } => Category::Cluster,
             Self::NameTaken { .. } | Self::OtherIdentity { .. } => Category::Terminal,
             Self::Relay(_) | Self::NoReplica(_) => Category::Relay,

@@ -3,195 +3,274 @@
 //! The Lease is written with its resourceVersion, so that only one of two replicas succeeds. A
 //! holder counts as gone when its record has not changed for `LEASE_TTL` of the local monotonic
 //! clock; clocks of other nodes do not matter. A holder that cannot renew stops writing before
-//! another replica may start, see [`WriteFence`].
+//! another replica may start, see [`WriteFence`]. A replica whose stores are not synced, or stuck,
+//! does not take part, and gives the Lease back if it has it.
 
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use daemon::Shutdown;
 use daemon::error_chain;
-use jiff::Timestamp;
-use k8s_openapi::api::coordination::v1::{Lease, LeaseSpec};
+use k8s_openapi::api::coordination::v1::Lease;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::MicroTime;
 use kube::api::PostParams;
-use kube::core::ObjectMeta;
 use kube::{Api, Client};
-use tokio::sync::watch;
+use protocol::admin::Term;
 use tokio::time::Instant;
 
+use crate::clock::Clock;
 use crate::error::{Error, Result};
+use crate::fenced_client;
 use crate::settings::Settings;
+use crate::watches::SyncState;
 
 mod fence;
 mod leadership;
 mod lease_action;
+mod lease_record;
 
 pub use fence::{WriteFence, WriteFenceLayer};
 pub use leadership::Leadership;
 pub use lease_action::LEASE_TTL;
 use lease_action::{LeaseAction, ObservedRecord};
+use lease_record::{LeaseIdentity, term};
 
 /// How long a holder may write after its last renewal. Shorter than `LEASE_TTL`, so that its last
 /// request ends before another replica starts.
 const WRITE_GRACE: Duration = Duration::from_secs(10);
 /// Interval between two attempts to acquire or renew the Lease.
 const RENEWAL_INTERVAL: Duration = Duration::from_secs(2);
+/// Interval between two attempts after one that failed.
+const RETRY_INTERVAL: Duration = Duration::from_millis(500);
 /// Bounds the requests of one attempt. Two attempts fit into `WRITE_GRACE`, so that one
 /// connection that hangs does not cost the lease.
-const REQUEST_TIMEOUT: Duration = Duration::from_secs(4);
+const REQUEST_TIMEOUT: Duration = Duration::from_secs(3);
+/// Longest factor by which jitter changes an interval, in percent.
+const JITTER_PERCENT_MAX: u64 = 120;
+
+const fn jittered_millis(interval: Duration) -> u128 {
+    interval.as_millis() * JITTER_PERCENT_MAX as u128 / 100
+}
+
+const _: () = assert!(
+    WRITE_GRACE.as_millis() + fenced_client::REQUEST_TIMEOUT.as_millis() < LEASE_TTL.as_millis(),
+    "the last write of a holder must end before another replica may lead"
+);
+const _: () = assert!(
+    jittered_millis(RENEWAL_INTERVAL)
+        + REQUEST_TIMEOUT.as_millis()
+        + jittered_millis(RETRY_INTERVAL)
+        + REQUEST_TIMEOUT.as_millis()
+        < WRITE_GRACE.as_millis(),
+    "one request that hangs must not cost the lease"
+);
+
+/// Called before a term begins, while no worker runs.
+pub type BeginTerm = Box<dyn Fn() + Send + Sync>;
 
 /// Takes part in the election until shutdown, then releases the Lease.
 pub struct Election {
     api: Api<Lease>,
-    name: String,
-    namespace: String,
-    identity: String,
+    identity: LeaseIdentity,
     fence: WriteFence,
-    leading: watch::Sender<bool>,
+    leadership: Arc<Leadership>,
+    sync: SyncState,
+    clock: Clock,
+    begin_term: BeginTerm,
     observed: Mutex<ObservedRecord>,
 }
 
+/// What an attempt found.
+enum Held {
+    /// This replica holds the Lease in this term.
+    Ours(Term),
+    Others,
+}
+
 impl Election {
-    /// `client` must not be behind the fence, which only a valid Lease opens.
+    /// `client` must not be behind the fence, which only a valid Lease opens. `leadership` must
+    /// have the same fence.
     #[must_use]
-    pub fn new(client: Client, settings: &Settings, fence: WriteFence) -> Self {
+    pub fn new(
+        client: Client,
+        settings: &Settings,
+        (fence, leadership): (WriteFence, Arc<Leadership>),
+        sync: SyncState,
+        clock: Clock,
+        begin_term: BeginTerm,
+    ) -> Self {
         Self {
             api: Api::namespaced(client, &settings.namespace),
-            name: settings.lease_name.clone(),
-            namespace: settings.namespace.clone(),
-            identity: format!("{}_{}", settings.pod_name, uuid::Uuid::new_v4()),
+            identity: LeaseIdentity {
+                name: settings.lease_name.clone(),
+                namespace: settings.namespace.clone(),
+                holder: format!("{}_{}", settings.pod_name, uuid::Uuid::new_v4()),
+            },
             fence,
-            leading: watch::Sender::new(false),
+            leadership,
+            sync,
+            clock,
+            begin_term,
             observed: Mutex::default(),
         }
-    }
-
-    /// Whether this replica leads.
-    #[must_use]
-    pub fn leading(&self) -> watch::Receiver<bool> {
-        self.leading.subscribe()
     }
 
     /// Runs until shutdown. `stopped` ends when the workers have stopped; the Lease is released
     /// after that.
     pub async fn run(self: Arc<Self>, shutdown: Shutdown, stopped: impl Future<Output = ()>) {
         while !shutdown.has_begun() {
-            self.attempt().await;
-            // Jitter keeps the replicas from sending requests at the same time.
-            let interval = RENEWAL_INTERVAL.mul_f64(0.8 + rand::random::<f64>() * 0.4);
-            tokio::select! { () = tokio::time::sleep(interval) => {}, () = shutdown.begun() => {} }
+            tokio::select! {
+                biased;
+                () = shutdown.begun() => {}
+                () = self.fence.closed(), if self.leads() => {
+                    tracing::warn!("the lease was not renewed in time");
+                    self.stop_leading();
+                }
+                () = self.leadership.resigned(), if self.leads() => {
+                    tracing::warn!("a relay knows a later term; reading the lease again");
+                    self.stop_leading();
+                }
+                () = self.round() => {}
+            }
         }
-        let led = *self.leading.borrow();
-        self.leading.send_replace(false);
+        let led = self.leads();
         stopped.await;
+        self.stop_leading();
         if led {
             self.release().await;
         }
     }
 
-    async fn attempt(&self) {
+    /// One attempt, and the pause after it.
+    async fn round(&self) {
+        let interval = match self.sync.check_all() {
+            Ok(()) => self.attempt().await,
+            Err(reason) => {
+                self.step_down(&reason).await;
+                RENEWAL_INTERVAL
+            }
+        };
+        // Jitter keeps the replicas from sending requests at the same time.
+        tokio::time::sleep(interval.mul_f64(0.8 + rand::random::<f64>() * 0.4)).await;
+    }
+
+    /// Tries to acquire or renew the Lease. Returns the interval before the next attempt.
+    async fn attempt(&self) -> Duration {
         let begun = Instant::now();
         match tokio::time::timeout(REQUEST_TIMEOUT, self.acquire_or_renew()).await {
-            Ok(Ok(true)) => {
+            Ok(Ok(Held::Ours(term))) => {
                 // Counted from before the request, because the answer may be late.
-                self.fence.allow_until(begun + WRITE_GRACE);
-                self.set_leading(true);
+                self.lead(term, begun + WRITE_GRACE);
+                return RENEWAL_INTERVAL;
             }
-            Ok(Ok(false)) => self.stop_leading(),
+            Ok(Ok(Held::Others)) => {
+                self.stop_leading();
+                return RENEWAL_INTERVAL;
+            }
             Ok(Err(error)) => {
-                tracing::warn!(error = error_chain(&error), "failed to read or renew the lease")
+                tracing::warn!(error = error_chain(&error), "failed to read or renew the lease");
             }
             Err(_) => {
-                tracing::warn!(timeout_seconds = REQUEST_TIMEOUT.as_secs(), "the lease request timed out")
+                let timeout_seconds = REQUEST_TIMEOUT.as_secs();
+                tracing::warn!(timeout_seconds, "the lease request timed out");
             }
         }
-        if !self.fence.allows_writes() {
-            self.stop_leading();
+        RETRY_INTERVAL
+    }
+
+    fn leads(&self) -> bool {
+        self.leadership.subscribe().borrow().is_some()
+    }
+
+    fn lead(&self, term: Term, until: Instant) {
+        if self.leads() {
+            return self.fence.allow_until(until);
         }
+        (self.begin_term)();
+        self.fence.allow_until(until);
+        self.leadership.set_term(Some(term));
+        tracing::info!(lease.holder = self.identity.holder, lease.term = %term, "started leading");
     }
 
     fn stop_leading(&self) {
         self.fence.close();
-        self.set_leading(false);
-    }
-
-    fn set_leading(&self, leads: bool) {
-        let changed = self.leading.send_if_modified(|leading| std::mem::replace(leading, leads) != leads);
-        if changed {
-            tracing::info!(
-                lease.holder = self.identity,
-                "{}",
-                if leads { "started leading" } else { "stopped leading" }
-            );
+        if self.leads() {
+            self.leadership.set_term(None);
+            tracing::info!(lease.holder = self.identity.holder, "stopped leading");
         }
     }
 
-    /// Reads the Lease, and writes it if this replica may. Returns whether it holds the Lease.
-    async fn acquire_or_renew(&self) -> Result<bool> {
-        let found = self.api.get_opt(&self.name).await.map_err(Error::cluster("read the lease"))?;
+    /// Gives the Lease back because this replica does not know what is in the cluster.
+    async fn step_down(&self, reason: &str) {
+        if !self.leads() {
+            return;
+        }
+        tracing::error!(reason, "this replica cannot lead");
+        self.stop_leading();
+        // A request that is under way may still be applied.
+        tokio::time::sleep(fenced_client::REQUEST_TIMEOUT).await;
+        self.release().await;
+    }
+
+    /// Reads the Lease, and writes it if this replica may.
+    async fn acquire_or_renew(&self) -> Result<Held> {
+        let found = self.api.get_opt(&self.identity.name).await.map_err(Error::cluster("read the lease"))?;
         let action = {
             let mut observed = self.observed.lock().unwrap_or_else(PoisonError::into_inner);
-            lease_action::decide(found.as_ref(), &self.identity, &mut observed, Instant::now())
+            let holder = &self.identity.holder;
+            lease_action::decide(found.as_ref(), holder, self.leads(), &mut observed, Instant::now())
         };
+        let record = self.identity.record(found.as_ref(), action, MicroTime(self.clock.now()));
         let written = match action {
-            LeaseAction::Wait => return Ok(false),
-            LeaseAction::Create => self.api.create(&PostParams::default(), &self.record(None)).await,
+            LeaseAction::Wait => return Ok(Held::Others),
+            LeaseAction::Create => self.api.create(&PostParams::default(), &record).await,
             LeaseAction::Renew | LeaseAction::Acquire => {
-                self.api.replace(&self.name, &PostParams::default(), &self.record(found.as_ref())).await
+                self.api.replace(&self.identity.name, &PostParams::default(), &record).await
             }
         };
         match written {
-            Ok(_) => Ok(true),
+            Ok(lease) => Ok(Held::Ours(term(&lease))),
             // Another replica was faster.
-            Err(kube::Error::Api(status)) if status.code == 409 => Ok(false),
+            Err(kube::Error::Api(status)) if status.code == 409 => Ok(Held::Others),
             Err(error) => Err(Error::cluster("write the lease")(error)),
         }
-    }
-
-    fn record(&self, found: Option<&Lease>) -> Lease {
-        let now = MicroTime(Timestamp::now());
-        let before = found.and_then(|lease| lease.spec.clone()).unwrap_or_default();
-        let is_ours = before.holder_identity.as_deref() == Some(&self.identity);
-        let transitions =
-            before.lease_transitions.unwrap_or(0).saturating_add(i32::from(!is_ours && found.is_some()));
-        let metadata = found.map_or_else(
-            || ObjectMeta {
-                name: Some(self.name.clone()),
-                namespace: Some(self.namespace.clone()),
-                ..ObjectMeta::default()
-            },
-            |lease| lease.metadata.clone(),
-        );
-        let spec = LeaseSpec {
-            holder_identity: Some(self.identity.clone()),
-            lease_duration_seconds: i32::try_from(LEASE_TTL.as_secs()).ok(),
-            acquire_time: if is_ours { before.acquire_time } else { Some(now.clone()) },
-            renew_time: Some(now),
-            lease_transitions: Some(transitions),
-            ..LeaseSpec::default()
-        };
-        Lease { metadata, spec: Some(spec) }
     }
 
     /// Releases the Lease, so that the next replica does not have to wait.
     async fn release(&self) {
         self.fence.close();
         let released = tokio::time::timeout(REQUEST_TIMEOUT, async {
-            let Some(mut lease) = self.api.get_opt(&self.name).await? else { return Ok(()) };
-            let Some(spec) = lease.spec.as_mut() else { return Ok(()) };
-            if spec.holder_identity.as_deref() != Some(&self.identity) {
-                return Ok(());
+            let found = self.api.get_opt(&self.identity.name).await?;
+            match self.identity.released(found) {
+                Some(lease) => {
+                    self.api.replace(&self.identity.name, &PostParams::default(), &lease).await.map(drop)
+                }
+                None => Ok(()),
             }
-            spec.holder_identity = Some(String::new());
-            spec.lease_duration_seconds = Some(1);
-            self.api.replace(&self.name, &PostParams::default(), &lease).await.map(drop)
         });
         match released.await {
             Ok(Ok(())) => tracing::info!("released the lease"),
             Ok(Err(error)) => {
-                tracing::warn!(error = error_chain(&error), "failed to release the lease; it expires")
+                tracing::warn!(error = error_chain(&error), "failed to release the lease; it expires");
             }
             Err(_) => tracing::warn!("releasing the lease timed out; it expires"),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The compile-time assertions compare the limits with each other. This compares them with
+    /// numbers, because all of them could be wrong together.
+    #[test]
+    fn a_leader_that_cannot_renew_stops_well_before_another_may_start() {
+        assert_eq!(LEASE_TTL, Duration::from_secs(15));
+        assert_eq!(WRITE_GRACE, Duration::from_secs(10));
+        assert_eq!(REQUEST_TIMEOUT, Duration::from_secs(3));
+        assert_eq!(RENEWAL_INTERVAL, Duration::from_secs(2));
+        assert_eq!(RETRY_INTERVAL, Duration::from_millis(500));
+        assert_eq!(fenced_client::REQUEST_TIMEOUT, Duration::from_secs(4));
     }
 }

@@ -4,6 +4,7 @@
 use std::fmt;
 use std::sync::Arc;
 
+use crds::Relay;
 use kube::{Resource, ResourceExt as _};
 
 /// A kind that the operator reconciles.
@@ -22,6 +23,14 @@ impl Kind {
             Self::Tenant => "Tenant",
             Self::Agent => "Agent",
         }
+    }
+
+    /// The kind that a reference to an object names.
+    #[must_use]
+    pub fn of_reference(api_version: &str, kind: &str) -> Option<Self> {
+        let is_ours = api_version.split_once('/').is_some_and(|(group, _)| group == Relay::group(&()));
+        let kinds = [Self::Relay, Self::Tenant, Self::Agent];
+        kinds.into_iter().find(|known| is_ours && known.as_str() == kind)
     }
 }
 

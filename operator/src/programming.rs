@@ -11,8 +11,10 @@ use crate::relay_replicas::Progress;
 /// The result of writing an object's content to its relay.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Programming {
-    /// No replica of the relay is there, or none was contacted since this process leads.
+    /// The relay was not contacted since this process leads.
     Unknown,
+    /// The relay was contacted, and stopped answering some time ago.
+    Lost,
     Progress(Progress),
     /// The entry at the relay belongs to somebody else.
     OwnedByAnother {
@@ -28,7 +30,8 @@ impl Programming {
     #[must_use]
     pub fn from_result(written: &Result<Observed<Progress>, RelayError>) -> Self {
         match written {
-            Ok(Observed::Unknown | Observed::Known(Progress { ready: 0, .. })) => Self::Unknown,
+            Ok(Observed::Unknown) => Self::Unknown,
+            Ok(Observed::Known(Progress { ready: 0, .. })) => Self::Lost,
             Ok(Observed::Known(progress)) => Self::Progress(*progress),
             Err(error) if error.reason() == Some(protocol::Reason::OwnerConflict) => {
                 Self::OwnedByAnother { message: error_chain(error) }
@@ -52,6 +55,10 @@ impl Programming {
                 let message = "no replica of the relay was contacted yet";
                 Draft::unknown(Type::Programmed, Reason::RelayUnavailable, message)
             }),
+            Self::Lost => {
+                let message = "no replica of the relay answers any more";
+                Draft::unknown(Type::Programmed, Reason::RelayUnavailable, message)
+            }
             Self::Progress(progress) if progress.is_complete() => Draft::holds(
                 Type::Programmed,
                 Reason::Programmed,
@@ -79,7 +86,7 @@ impl Programming {
     pub fn stalled(&self) -> Option<Draft> {
         match self {
             Self::OwnedByAnother { .. } | Self::Failed { is_refusal: true, .. } => Some(self.draft(None)),
-            Self::Unknown | Self::Progress(_) | Self::Failed { is_refusal: false, .. } => None,
+            Self::Unknown | Self::Lost | Self::Progress(_) | Self::Failed { is_refusal: false, .. } => None,
         }
     }
 }
@@ -98,12 +105,19 @@ mod tests {
     #[test]
     fn what_the_status_says_of_this_generation_stays_while_the_relay_is_not_contacted() {
         let former = Draft::holds(Type::Programmed, Reason::Programmed, "as before");
-        for written in [Observed::Unknown, Observed::Known(Progress { acknowledged: 0, ready: 0 })] {
-            let programming = Programming::from_result(&Ok(written));
-            assert_eq!(programming.draft(Some(former.clone())), former);
-            assert_eq!(programming.draft(None).status, ConditionStatus::Unknown);
-            assert!(!programming.is_complete());
-        }
+        let programming = Programming::from_result(&Ok(Observed::Unknown));
+        assert_eq!(programming.draft(Some(former.clone())), former);
+        assert_eq!(programming.draft(None).status, ConditionStatus::Unknown);
+        assert!(!programming.is_complete());
+    }
+
+    #[test]
+    fn a_relay_that_was_lost_leaves_nothing_known() {
+        let former = Draft::holds(Type::Programmed, Reason::Programmed, "as before");
+        let lost = Observed::Known(Progress { acknowledged: 0, ready: 0 });
+        let programming = Programming::from_result(&Ok(lost));
+        assert_eq!(programming.draft(Some(former)).status, ConditionStatus::Unknown);
+        assert!(!programming.is_complete() && programming.stalled().is_none());
     }
 
     #[test]

@@ -169,7 +169,7 @@ async fn contact(context: &Context, name: &NamespacedName) -> Result<Contact> {
 /// Addresses of the admin listeners of ready pods.
 fn ready_addresses(context: &Context, name: &NamespacedName) -> BTreeSet<SocketAddr> {
     let headless = name::relay_headless(&name.name);
-    let slices = context.caches.endpoint_slices.state_filter(|slice| {
+    let slices = context.caches.endpoint_slices.filter(|slice| {
         slice.namespace().as_deref() == Some(&*name.namespace)
             && slice.labels().get("kubernetes.io/service-name") == Some(&headless)
     });

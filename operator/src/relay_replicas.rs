@@ -56,6 +56,11 @@ impl RelayReplicas {
         self.with(relay, |state| state.access.clone())
     }
 
+    /// Forgets everything about all relays, when a term begins.
+    pub fn clear(&self) {
+        self.relays.lock().unwrap_or_else(PoisonError::into_inner).clear();
+    }
+
     pub fn forget(&self, relay: &NamespacedName) {
         self.relays.lock().unwrap_or_else(PoisonError::into_inner).remove(relay);
     }

@@ -113,7 +113,7 @@ pub async fn find(
         return Ok(Found::None);
     }
     let Some(secret) = get(&context.client, name).await? else { return Ok(Found::None) };
-    let is_alive = |reference: &_| ownership::is_alive(&context.caches, &name.namespace, reference);
+    let is_alive = |reference: &_| context.caches.is_living_owner(&name.namespace, reference);
     Ok(match ownership::of_secret(&secret, kind, owner_uid, is_alive) {
         Ownership::Ours => Found::Ours(Box::new(secret)),
         Ownership::Orphan => Found::Orphan(Box::new(secret)),

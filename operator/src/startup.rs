@@ -8,23 +8,31 @@ use std::time::Duration;
 
 use daemon::{Readiness, Shutdown, Tasks};
 use kube::Client;
-use kube::runtime::events::{Recorder, Reporter};
+use protocol::admin::Term;
 use tokio::sync::watch;
 
 use crate::apply::Applier;
+use crate::caches::Caches;
 use crate::clock::Clock;
 use crate::context::Context;
 use crate::controller::{self, Failures};
-use crate::lease::{Election, Leadership, WriteFence};
+use crate::deleted_objects::DeletedObjects;
+use crate::event_queue::EventQueue;
+use crate::lease::{BeginTerm, Election, Leadership, WriteFence};
 use crate::metrics::Metrics;
-use crate::queue::Queue;
+use crate::queue::{Queue, WorkerKind};
 use crate::relay_api::RelayApi;
 use crate::relay_replicas::RelayReplicas;
 use crate::settings::Settings;
-use crate::watches;
+use crate::watches::{SyncState, Watches};
 
 /// Time for running reconciles after SIGTERM, before the lease is released.
 pub const DRAIN_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// Number of workers that take urgent objects only.
+const RESERVED_WORKERS: usize = 2;
+/// Interval between two updates of the metrics of the queue.
+const METRICS_INTERVAL: Duration = Duration::from_secs(5);
 
 /// Everything outside the process that the operator works with.
 pub struct Environment {
@@ -47,38 +55,57 @@ pub fn start(
 ) -> Context {
     let Environment { unfenced, fenced, fence, relay_api, clock } = environment;
     let queue = Arc::new(Queue::default());
-    let caches = Arc::new(watches::start(&unfenced, &settings.watch_namespaces, tasks, &queue, readiness));
-    let reporter =
-        Reporter { controller: "msg2agent-operator".into(), instance: Some(settings.pod_name.clone()) };
-    let leadership = Arc::new(Leadership::default());
+    let caches = Arc::new(Caches::new(Arc::clone(&queue)));
+    let leadership = Arc::new(Leadership::new(fence.clone()));
     let context = Context {
-        client: fenced.clone(),
-        applier: Arc::new(Applier::new(Arc::clone(&caches.fingerprints))),
+        client: fenced,
+        applier: Arc::new(Applier::new(Arc::clone(&caches))),
         caches,
         queue,
         relay_replicas: Arc::new(RelayReplicas::new(relay_api, Arc::clone(&leadership))),
         leadership,
+        events: EventQueue::new(clock.clone(), metrics.clone()),
         clock,
-        recorder: Recorder::new(fenced, reporter),
         metrics,
         settings: Arc::new(settings),
         rollouts: Arc::default(),
         sent_statuses: Arc::default(),
         first_attempts: Arc::default(),
+        deleted: Arc::new(DeletedObjects::default()),
     };
-    spawn_election(unfenced, &context, fence, tasks);
+    let watches = watches(&context, unfenced.clone(), readiness, tasks);
+    watches.start(&context.settings.watch_namespaces);
+    spawn_workers(unfenced, &context, fence, &watches, tasks);
+    spawn_events(&context, tasks);
+    spawn_metrics(&context, tasks);
     context
 }
 
+fn watches(context: &Context, client: Client, readiness: &Readiness, tasks: &Tasks) -> Watches {
+    Watches {
+        client,
+        tasks: tasks.clone(),
+        readiness: readiness.clone(),
+        queue: Arc::clone(&context.queue),
+        caches: Arc::clone(&context.caches),
+        deleted: Arc::clone(&context.deleted),
+        metrics: context.metrics.clone(),
+        sync: SyncState::default(),
+    }
+}
+
 /// Spawns the election and the workers. Workers reconcile only while this replica leads.
-fn spawn_election(client: Client, context: &Context, fence: WriteFence, tasks: &Tasks) {
-    let election = Arc::new(Election::new(client, &context.settings, fence));
-    let leading = election.leading();
+fn spawn_workers(client: Client, context: &Context, fence: WriteFence, watches: &Watches, tasks: &Tasks) {
+    let failures = Arc::new(Failures::default());
+    let begin_term = begin_term(context, watches, &failures);
+    let leadership = (fence, Arc::clone(&context.leadership));
+    let (sync, clock) = (watches.sync.clone(), context.clock.clone());
+    let election = Arc::new(Election::new(client, &context.settings, leadership, sync, clock, begin_term));
     let shutdown = tasks.shutdown().clone();
     let (stopped, all_stopped) = watch::channel(());
-    let failures = Arc::new(Failures::default());
-    for _ in 0..context.settings.concurrency {
-        let worker = worker(context.clone(), Arc::clone(&failures), leading.clone(), shutdown.clone());
+    let general = (0..context.settings.concurrency).map(|_| WorkerKind::General);
+    for kind in general.chain(std::iter::repeat_n(WorkerKind::Reserved, RESERVED_WORKERS)) {
+        let worker = worker(context.clone(), kind, Arc::clone(&failures), shutdown.clone());
         // Dropped when the worker ends. The election releases the lease when no clone is left.
         let running = all_stopped.clone();
         tasks.spawn_vital("worker", async move {
@@ -93,31 +120,65 @@ fn spawn_election(client: Client, context: &Context, fence: WriteFence, tasks: &
         };
         election.run(shutdown, drained).await;
     });
-    let (metrics, mut leading) = (context.metrics.clone(), leading);
-    tasks.spawn("leader-metric", async move {
-        while leading.changed().await.is_ok() {
-            metrics.is_leader.set(i64::from(*leading.borrow_and_update()));
+}
+
+/// Forgets what a former term knew, and enqueues every object. Another replica may have led in
+/// between.
+fn begin_term(context: &Context, watches: &Watches, failures: &Arc<Failures>) -> BeginTerm {
+    let (context, watches, failures) = (context.clone(), watches.clone(), Arc::clone(failures));
+    Box::new(move || {
+        context.relay_replicas.clear();
+        context.queue.clear();
+        failures.forget_all();
+        watches.enqueue_all();
+    })
+}
+
+/// Runs a worker in every term of this replica. A reconcile is dropped when the term ends; the fence
+/// refuses its writes anyway.
+async fn worker(context: Context, kind: WorkerKind, failures: Arc<Failures>, shutdown: Shutdown) {
+    let mut terms = context.leadership.subscribe();
+    loop {
+        let term = tokio::select! {
+            biased;
+            () = shutdown.begun() => return,
+            term = terms.wait_for(Option::is_some) => match term {
+                Ok(term) => *term,
+                Err(_) => return,
+            },
+        };
+        let is_over = |current: &Option<Term>| *current != term;
+        let mut watched = terms.clone();
+        tokio::select! {
+            biased;
+            _ = watched.wait_for(is_over), if !shutdown.has_begun() => {}
+            () = controller::work(context.clone(), kind, Arc::clone(&failures), &shutdown) => return,
         }
+    }
+}
+
+fn spawn_events(context: &Context, tasks: &Tasks) {
+    let (events, client, settings) =
+        (context.events.clone(), context.client.clone(), Arc::clone(&context.settings));
+    let shutdown = tasks.shutdown().clone();
+    tasks.spawn_vital("events", async move {
+        tokio::select! { () = shutdown.begun() => {}, () = events.run(client, &settings.pod_name) => {} }
     });
 }
 
-/// Runs a worker while this replica leads. A reconcile is dropped when the lease is lost; the fence
-/// refuses its writes anyway.
-async fn worker(
-    context: Context,
-    failures: Arc<Failures>,
-    mut leading: watch::Receiver<bool>,
-    shutdown: Shutdown,
-) {
-    loop {
-        tokio::select! {
-            () = shutdown.begun() => return,
-            leads = leading.wait_for(|leads| *leads) => if leads.is_err() { return },
+/// Keeps the gauges about leading and about the queue up to date.
+fn spawn_metrics(context: &Context, tasks: &Tasks) {
+    let (context, shutdown) = (context.clone(), tasks.shutdown().clone());
+    tasks.spawn_vital("metrics", async move {
+        let mut terms = context.leadership.subscribe();
+        while !shutdown.has_begun() {
+            context.metrics.is_leader.set(i64::from(terms.borrow_and_update().is_some()));
+            context.metrics.queue_oldest.set(context.queue.age().as_secs_f64());
+            tokio::select! {
+                () = shutdown.begun() => {}
+                _ = terms.changed() => {}
+                () = tokio::time::sleep(METRICS_INTERVAL) => {}
+            }
         }
-        let mut watched = leading.clone();
-        tokio::select! {
-            () = controller::work(context.clone(), Arc::clone(&failures), &shutdown) => return,
-            _ = watched.wait_for(|leads| !*leads), if !shutdown.has_begun() => {}
-        }
-    }
+    });
 }

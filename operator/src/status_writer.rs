@@ -6,7 +6,6 @@ use std::hash::{DefaultHasher, Hash as _, Hasher as _};
 use std::sync::{Mutex, PoisonError};
 
 use crds::condition::{Condition, Reason, Type};
-use daemon::error_chain;
 use kube::api::{Patch, PatchParams};
 use kube::runtime::events::{Event, EventType};
 use kube::{Api, Resource, ResourceExt as _};
@@ -154,11 +153,10 @@ fn event(about: Type, condition: &Condition) -> Event {
     }
 }
 
-/// Publishes an Event about `object`. A failure is logged and does not fail the reconcile.
+/// Queues an Event about `object`. It is published in the background.
+#[expect(clippy::unused_async, reason = "callers await it, as they do every step of a reconcile")]
 pub async fn publish<K: Resource<DynamicType = ()>>(context: &Context, object: &K, event: Event) {
-    if let Err(error) = context.recorder.publish(&event, &object.object_ref(&())).await {
-        tracing::debug!(error = error_chain(&error), "failed to publish an event");
-    }
+    context.events.publish(object.object_ref(&()), event);
 }
 
 #[cfg(test)]

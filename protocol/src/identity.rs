@@ -110,6 +110,15 @@ impl Identity {
         self.prune(now);
     }
 
+    /// Replaces the signing keys at once, because somebody else may have them. Receivers refuse
+    /// messages in transit that an old one signed. Encryption keys are [rotated](Self::rotate), so
+    /// that messages that were encrypted to an old one can still be read.
+    pub fn rotate_compromised(&mut self, now: UnixSeconds, rng: &mut impl CryptoRng) {
+        self.rotate(now, rng);
+        let former = self.signing.len().saturating_sub(1);
+        self.signing.drain(..former);
+    }
+
     /// Drops the keys that no message in transit can need: those whose successor is older than the
     /// longest TTL of a message, and the oldest ones beyond [`KEYS_PER_USE_MAX`].
     pub fn prune(&mut self, now: UnixSeconds) {
@@ -172,6 +181,19 @@ mod tests {
         assert!(it.encryption_secret(&first).is_none());
         assert_eq!(it.encryption().len(), 1);
         assert_eq!(it.current_signing().unwrap().kid.to_string(), "sig-2");
+    }
+
+    #[test]
+    fn after_a_compromise_only_the_new_signing_key_is_left_and_old_messages_can_be_read() {
+        let mut it = identity();
+        let (root, first) = (it.root_public(), it.encryption()[0].kid.clone());
+        it.rotate(1_500, &mut rand::rng());
+        it.rotate_compromised(2_000, &mut rand::rng());
+        let kids: Vec<_> = it.signing().iter().map(|key| key.kid.to_string()).collect();
+        assert_eq!(kids, ["sig-3"]);
+        assert_eq!(it.encryption().len(), 3);
+        assert!(it.encryption_secret(&first).is_some());
+        assert_eq!(it.root_public(), root);
     }
 
     #[test]

@@ -69,11 +69,12 @@ async fn apply(context: &Context, agent: &Agent, relay: &NamespacedName, objects
 /// Removes every object but the Secret, which the operator may not delete. It is deleted with the
 /// Agent.
 async fn remove(context: &Context, agent: &Agent) -> Result<()> {
-    let (name, client, applier) = (object_name(agent), &context.client, &context.applier);
-    applier.remove::<StatefulSet>(client, &name).await?;
-    applier.remove::<Service>(client, &name).await?;
-    applier.remove::<NetworkPolicy>(client, &name).await?;
-    applier.remove::<ServiceAccount>(client, &name).await
+    let (name, owner) = (object_name(agent), agent.uid().unwrap_or_default());
+    let (client, applier) = (&context.client, &context.applier);
+    applier.remove::<StatefulSet>(client, &owner, &name).await?;
+    applier.remove::<Service>(client, &owner, &name).await?;
+    applier.remove::<NetworkPolicy>(client, &owner, &name).await?;
+    applier.remove::<ServiceAccount>(client, &owner, &name).await
 }
 
 /// What an update of the endpoint by the operator waits for.

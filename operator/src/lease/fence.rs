@@ -1,7 +1,6 @@
 //! Fencing: a layer of the Kubernetes client that refuses every write without a valid lease.
 //!
-//! The fence covers the Kubernetes client only. Writes to relays stop because the workers are
-//! dropped as soon as the election notices that the lease is lost.
+//! Writes to relays are fenced by the term, which ends with this fence, see [`super::Leadership`].
 
 use std::sync::{Arc, Mutex, PoisonError};
 use std::task::{Context, Poll};
@@ -35,6 +34,17 @@ impl WriteFence {
     #[must_use]
     pub fn allows_writes(&self) -> bool {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).is_some_and(|until| Instant::now() < until)
+    }
+
+    /// Waits until writes are refused. Cancel safe.
+    pub async fn closed(&self) {
+        loop {
+            let until = *self.0.lock().unwrap_or_else(PoisonError::into_inner);
+            match until {
+                Some(until) if Instant::now() < until => tokio::time::sleep_until(until).await,
+                _ => return,
+            }
+        }
     }
 
     fn allows(&self, method: &Method) -> bool {
@@ -118,6 +128,18 @@ mod tests {
             assert!(!fence.allows(&method), "{method}");
         }
         assert!(fence.allows(&Method::GET));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_renewal_moves_the_time_at_which_the_fence_closes() {
+        let (fence, begun) = (WriteFence::default(), Instant::now());
+        fence.allow_until(begun + Duration::from_secs(10));
+        let renewed = fence.clone();
+        let closing = tokio::spawn(async move { fence.closed().await });
+        tokio::time::sleep(Duration::from_secs(6)).await;
+        renewed.allow_until(begun + Duration::from_secs(16));
+        closing.await.unwrap();
+        assert_eq!(begun.elapsed().as_secs(), 16);
     }
 
     #[tokio::test(start_paused = true)]

@@ -17,21 +17,24 @@ pub(super) struct ObservedRecord(Option<(String, Instant)>);
 pub(super) enum LeaseAction {
     Create,
     Renew,
-    /// Take over a Lease that was released or has expired.
+    /// Take over a Lease that was released or has expired, or begin a new term with one's own.
     Acquire,
     Wait,
 }
 
+/// Decides with the Lease that was `found`. `leads` is whether this replica leads in a term that it
+/// may go on with.
 pub(super) fn decide(
     found: Option<&Lease>,
     identity: &str,
+    leads: bool,
     observed: &mut ObservedRecord,
     now: Instant,
 ) -> LeaseAction {
     let Some(lease) = found else { return LeaseAction::Create };
     let holder = lease.spec.as_ref().and_then(|spec| spec.holder_identity.as_deref()).unwrap_or_default();
     if holder == identity {
-        return LeaseAction::Renew;
+        return if leads { LeaseAction::Renew } else { LeaseAction::Acquire };
     }
     if holder.is_empty() {
         return LeaseAction::Acquire;
@@ -70,7 +73,7 @@ mod tests {
         let (mut observed, mut now) = (ObservedRecord::default(), Instant::now());
         for version in 0..20 {
             assert_eq!(
-                decide(Some(&lease("other", &version.to_string())), "me", &mut observed, now),
+                decide(Some(&lease("other", &version.to_string())), "me", false, &mut observed, now),
                 LeaseAction::Wait
             );
             now += Duration::from_secs(10);
@@ -81,19 +84,29 @@ mod tests {
     fn a_holder_that_does_not_renew_is_replaced_when_its_lease_expires_and_not_before() {
         let (mut observed, now) = (ObservedRecord::default(), Instant::now());
         let held = lease("other", "7");
-        assert_eq!(decide(Some(&held), "me", &mut observed, now), LeaseAction::Wait);
+        assert_eq!(decide(Some(&held), "me", false, &mut observed, now), LeaseAction::Wait);
         assert_eq!(
-            decide(Some(&held), "me", &mut observed, now + LEASE_TTL - Duration::from_millis(1)),
+            decide(Some(&held), "me", false, &mut observed, now + LEASE_TTL - Duration::from_millis(1)),
             LeaseAction::Wait
         );
-        assert_eq!(decide(Some(&held), "me", &mut observed, now + LEASE_TTL), LeaseAction::Acquire);
+        assert_eq!(decide(Some(&held), "me", false, &mut observed, now + LEASE_TTL), LeaseAction::Acquire);
     }
 
     #[test]
     fn a_released_lease_is_acquired_at_once() {
         let mut observed = ObservedRecord::default();
-        assert_eq!(decide(Some(&lease("", "7")), "me", &mut observed, Instant::now()), LeaseAction::Acquire);
-        assert_eq!(decide(None, "me", &mut observed, Instant::now()), LeaseAction::Create);
-        assert_eq!(decide(Some(&lease("me", "8")), "me", &mut observed, Instant::now()), LeaseAction::Renew);
+        assert_eq!(
+            decide(Some(&lease("", "7")), "me", false, &mut observed, Instant::now()),
+            LeaseAction::Acquire
+        );
+        assert_eq!(decide(None, "me", false, &mut observed, Instant::now()), LeaseAction::Create);
+    }
+
+    #[test]
+    fn a_holder_that_stopped_leading_begins_a_new_term() {
+        let (mut observed, now) = (ObservedRecord::default(), Instant::now());
+        let own = lease("me", "8");
+        assert_eq!(decide(Some(&own), "me", true, &mut observed, now), LeaseAction::Renew);
+        assert_eq!(decide(Some(&own), "me", false, &mut observed, now), LeaseAction::Acquire);
     }
 }

@@ -37,7 +37,7 @@ pub(super) async fn converge(
 ) -> Result<Option<CertificateInfo>> {
     let name = object_name(relay);
     if !relay.spec.gateway.enabled {
-        return remove(context, &name).await.map(|()| None);
+        return remove(context, relay, &name).await.map(|()| None);
     }
     let request = serving_request(context, relay, authority);
     let certificate = secrets::converge_serving(context, relay, authority, &request).await?;
@@ -75,14 +75,15 @@ fn serving_request(context: &Context, relay: &Relay, authority: &Authority) -> S
 
 /// Removes every object but the Secrets, which the operator may not delete. They are deleted with
 /// the Relay.
-async fn remove(context: &Context, name: &NamespacedName) -> Result<()> {
+async fn remove(context: &Context, relay: &Relay, name: &NamespacedName) -> Result<()> {
+    let owner = relay.uid().unwrap_or_default();
     let (client, applier) = (&context.client, &context.applier);
-    applier.remove::<HorizontalPodAutoscaler>(client, name).await?;
-    applier.remove::<Deployment>(client, name).await?;
-    applier.remove::<Service>(client, name).await?;
-    applier.remove::<PodDisruptionBudget>(client, name).await?;
-    applier.remove::<NetworkPolicy>(client, name).await?;
-    applier.remove::<ServiceAccount>(client, name).await
+    applier.remove::<HorizontalPodAutoscaler>(client, &owner, name).await?;
+    applier.remove::<Deployment>(client, &owner, name).await?;
+    applier.remove::<Service>(client, &owner, name).await?;
+    applier.remove::<PodDisruptionBudget>(client, &owner, name).await?;
+    applier.remove::<NetworkPolicy>(client, &owner, name).await?;
+    applier.remove::<ServiceAccount>(client, &owner, name).await
 }
 
 /// The result of [`converge`], and the Deployment from the cache.

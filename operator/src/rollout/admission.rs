@@ -66,8 +66,8 @@ fn budget(context: &Context) -> usize {
 
 fn workloads(context: &Context) -> Workloads {
     let caches = &context.caches;
-    let sets = caches.stateful_sets.state();
-    let deployments = caches.deployments.state();
+    let sets = caches.stateful_sets.all();
+    let deployments = caches.deployments.all();
     let sets = sets.iter().map(|set| (NamespacedName::from_object(&**set), set.observed()));
     let deployments =
         deployments.iter().map(|found| (NamespacedName::from_object(&**found), found.observed()));

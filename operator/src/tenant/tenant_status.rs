@@ -42,9 +42,10 @@ pub(super) fn accepted(
     status(tenant, Some(resolved.tenant_id.to_string()), &drafts, agents, now)
 }
 
-/// The status of a refused Tenant.
+/// The status of a refused Tenant. It keeps the id that it had.
 pub(super) fn refused(tenant: &Tenant, refusal: &Refusal, agents: i32, now: jiff::Timestamp) -> TenantStatus {
-    status(tenant, None, &refusal.drafts(), agents, now)
+    let tenant_id = tenant.status.as_ref().and_then(|status| status.tenant_id.clone());
+    status(tenant, tenant_id, &refusal.drafts(), agents, now)
 }
 
 /// The status of a deleted Tenant whose relay has not confirmed the deletion yet.

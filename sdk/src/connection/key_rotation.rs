@@ -2,6 +2,7 @@
 
 use protocol::Identity;
 
+use super::own_record;
 use crate::config::{Config, KeySource};
 use crate::error::{Error, ErrorKind};
 use crate::{clock, key_file};
@@ -20,6 +21,13 @@ pub(crate) fn rotate(config: &Config) -> Result<(), Error> {
     let mut identity = key_file::load(path).map_err(|e| failed().caused_by(e))?;
     identity.rotate(clock::now(), &mut rand::rng());
     key_file::replace(path, &identity).map_err(|e| failed().caused_by(e))
+}
+
+/// Whether the agent must register again: its keys were due and are rotated now, or the key file
+/// holds other keys than the registered ones. A mounted Secret changes by itself.
+pub(super) fn must_register(config: &Config, registered: &Identity) -> bool {
+    rotate_if_due(config)
+        || config.load_identity().is_ok_and(|stored| !own_record::same_keys(&stored, registered))
 }
 
 /// Rotates keys that are older than their TTL, if the key file is writable. A failure is only
@@ -46,4 +54,31 @@ pub(super) fn rotate_if_due(config: &Config) -> bool {
 
 fn age(identity: &Identity) -> u64 {
     identity.current_signing().map_or(0, |key| clock::now().saturating_sub(key.created))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::Endpoint;
+    use crate::token::TokenSource;
+
+    #[test]
+    fn keys_that_somebody_else_changed_in_the_key_file_are_registered() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("identity.json");
+        let did: protocol::Did = "did:wba:example.com:agent:acme:alice".parse().unwrap();
+        let registered = Identity::generate(did.clone(), clock::now(), &mut rand::rng());
+        key_file::create(&path, &registered).unwrap();
+        let endpoint = Endpoint::new("wss://relay.example.com/ws").unwrap();
+        let token = TokenSource::File(folder.path().join("token"));
+        let config = Config::new(endpoint, did, token, KeySource::File(path.clone()));
+        assert!(!must_register(&config, &registered));
+        let mut rotated = Identity::from_key_file(&registered.to_key_file()).unwrap();
+        rotated.rotate(clock::now(), &mut rand::rng());
+        key_file::replace(&path, &rotated).unwrap();
+        assert!(must_register(&config, &registered));
+        assert!(!must_register(&config, &rotated));
+        std::fs::write(&path, "damaged").unwrap();
+        assert!(!must_register(&config, &rotated), "the keys in memory stay in use");
+    }
 }

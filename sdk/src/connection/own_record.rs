@@ -73,7 +73,8 @@ fn build(config: &Config, identity: Arc<Identity>) -> Result<Built, Error> {
     Ok(Built { identity, document: Arc::new(record.document), bytes: record.bytes })
 }
 
-fn same_keys(a: &Identity, b: &Identity) -> bool {
+/// Whether both hold the same keys.
+pub(super) fn same_keys(a: &Identity, b: &Identity) -> bool {
     let signing = |identity: &Identity| -> Vec<_> {
         identity.signing().iter().map(|key| key.key.verifying_key().to_bytes()).collect()
     };

@@ -23,8 +23,9 @@ use crate::agent_state::AgentState;
 use crate::delivery::admission::Delivery;
 use crate::rpc::{Command, PendingResponse, RpcFailure};
 
-/// How often the age of the keys is checked.
-const ROTATION_CHECK_INTERVAL: Duration = Duration::from_secs(3600);
+/// How often the age of the keys is checked, and whether somebody else rotated them. The kubelet
+/// needs about as long to update a mounted Secret.
+const ROTATION_CHECK_INTERVAL: Duration = Duration::from_secs(60);
 /// How long the last acknowledgement and the close frame may take to be written.
 const CLOSE_TIMEOUT: Duration = Duration::from_secs(2);
 
@@ -77,7 +78,8 @@ impl<'a> SessionDriver<'a> {
                     None
                 }
                 _ = check_keys.tick() => {
-                    key_rotation::rotate_if_due(&state.config).then_some(Disconnect::Reregister)
+                    key_rotation::must_register(&state.config, &state.identity())
+                        .then_some(Disconnect::Reregister)
                 }
             };
             match ended {

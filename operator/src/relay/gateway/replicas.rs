@@ -30,7 +30,7 @@ pub(super) async fn converge(context: &Context, relay: &Relay, name: &Namespaced
     let Some(admitted) = admit(context, relay) else { return Ok(()) };
     let deployment = |replicas| with_replicas(&admitted, replicas);
     let Some(max) = relay.spec.gateway.replicas.scaled_to() else {
-        applier.remove::<HorizontalPodAutoscaler>(client, name).await?;
+        applier.remove::<HorizontalPodAutoscaler>(client, &owner, name).await?;
         let replicas = Some(relay.spec.gateway.replicas.min);
         return applier.apply(client, &owner, &deployment(replicas)).await;
     };

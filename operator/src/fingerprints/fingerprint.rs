@@ -3,9 +3,12 @@
 
 use std::hash::{DefaultHasher, Hash as _, Hasher as _};
 
-use kube::Resource;
+use crds::label;
+use kube::{Resource, ResourceExt as _};
 use serde::Serialize;
 use serde_json::Value;
+
+use crate::object_key::{Kind, NamespacedName, ObjectKey};
 
 /// Kinds whose fingerprint is a hash of their spec, because an autoscaler or its controller writes
 /// to them all the time. The fingerprint of other kinds is their generation, or their
@@ -14,35 +17,82 @@ const HASHED_BY_SPEC: [&str; 2] = ["Deployment", "HorizontalPodAutoscaler"];
 
 /// The state of an owned object, without what changes during normal operation.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Fingerprint {
-    pub(super) uid: String,
-    state: String,
+pub(crate) struct Fingerprint {
+    pub(crate) uid: Box<str>,
+    /// The reconciled object that the labels name.
+    pub(crate) owner: Option<ObjectKey>,
+    /// The uids of the owner references.
+    owner_uids: Vec<Box<str>>,
+    state: State,
     /// Number of pods of a Deployment. An autoscaler may own the field.
     replicas: Option<i64>,
 }
 
+/// What changes when the content does.
+#[derive(Debug, Clone, PartialEq, Eq)]
+enum State {
+    Generation(i64),
+    ResourceVersion(Box<str>),
+    SpecHash(u64),
+}
+
 impl Fingerprint {
-    pub(super) fn from_object<K: Resource<DynamicType = ()> + Serialize>(object: &K) -> Self {
+    pub(crate) fn from_object<K: Resource<DynamicType = ()> + Serialize>(object: &K) -> Self {
         let meta = object.meta();
-        let version = || meta.resource_version.clone().unwrap_or_default();
-        let uid = meta.uid.clone().unwrap_or_default();
-        if let Some((state, replicas)) = spec(object) {
-            return Self { uid, state, replicas };
+        let (state, replicas) = match spec(object) {
+            Some((hash, replicas)) => (State::SpecHash(hash), replicas),
+            None => (state(object), None),
+        };
+        Self {
+            uid: meta.uid.clone().unwrap_or_default().into(),
+            owner: labelled_owner(object),
+            owner_uids: object.owner_references().iter().map(|owner| owner.uid.as_str().into()).collect(),
+            state,
+            replicas,
         }
-        let state = meta.generation.map_or_else(version, |generation| format!("g{generation}"));
-        Self { uid, state, replicas: None }
     }
 
     /// Whether nobody else changed the object. The number of pods counts only if the operator owns
     /// it.
     pub(super) fn matches(&self, seen: &Self, owns_replicas: bool) -> bool {
         let same_number = !owns_replicas || self.replicas == seen.replicas;
-        same_number && self.uid == seen.uid && self.state == seen.state
+        let same_owners = self.owner_uids == seen.owner_uids && self.owner == seen.owner;
+        same_number && same_owners && self.uid == seen.uid && self.state == seen.state
+    }
+
+    /// The resourceVersion, of kinds whose content it stands for.
+    pub(super) fn resource_version(&self) -> Option<&str> {
+        match &self.state {
+            State::ResourceVersion(version) => Some(version),
+            State::Generation(_) | State::SpecHash(_) => None,
+        }
+    }
+
+    /// Whether the object with this uid owns it.
+    pub(crate) fn is_owned_by(&self, uid: &str) -> bool {
+        self.owner_uids.iter().any(|found| **found == *uid)
     }
 }
 
+fn state(object: &impl Resource) -> State {
+    let meta = object.meta();
+    let version = || State::ResourceVersion(meta.resource_version.clone().unwrap_or_default().into());
+    meta.generation.map_or_else(version, State::Generation)
+}
+
+/// The owner of an owned object, which its labels name.
+pub(crate) fn labelled_owner(object: &impl Resource) -> Option<ObjectKey> {
+    let kinds = [(label::RELAY, Kind::Relay), (label::TENANT, Kind::Tenant), (label::AGENT, Kind::Agent)];
+    let namespace = object.meta().namespace.as_deref().unwrap_or_default();
+    let owner = |(key, kind): (&str, Kind)| {
+        let name = object.labels().get(key)?;
+        Some(NamespacedName::new(namespace, name).key(kind))
+    };
+    kinds.into_iter().find_map(owner)
+}
+
 /// The hash of the spec without the number of pods, and that number. `None` for other kinds.
-fn spec<K: Resource<DynamicType = ()> + Serialize>(object: &K) -> Option<(String, Option<i64>)> {
+fn spec<K: Resource<DynamicType = ()> + Serialize>(object: &K) -> Option<(u64, Option<i64>)> {
     if !HASHED_BY_SPEC.contains(&&*K::kind(&())) {
         return None;
     }
@@ -50,7 +100,7 @@ fn spec<K: Resource<DynamicType = ()> + Serialize>(object: &K) -> Option<(String
     let replicas = spec.as_object_mut()?.remove("replicas").and_then(|number| number.as_i64());
     let mut hasher = DefaultHasher::new();
     spec.to_string().hash(&mut hasher);
-    Some((format!("s{:x}", hasher.finish()), replicas))
+    Some((hasher.finish(), replicas))
 }
 
 #[cfg(test)]
@@ -88,6 +138,20 @@ mod tests {
             fingerprint::<Secret>(json!({"metadata": {"uid": "1", "resourceVersion": version}}))
         };
         assert_ne!(secret("7"), secret("8"));
+    }
+
+    #[test]
+    fn a_lost_owner_reference_is_a_foreign_change() {
+        let set = |owners: Value| {
+            fingerprint::<StatefulSet>(
+                json!({"metadata": {"uid": "1", "generation": 3, "ownerReferences": owners}}),
+            )
+        };
+        let owned = set(
+            json!([{"apiVersion": "msg2agent.xyz/v1alpha1", "kind": "Relay", "name": "main", "uid": "7"}]),
+        );
+        assert!(owned.is_owned_by("7") && !owned.is_owned_by("8"));
+        assert!(!owned.matches(&set(json!([])), false));
     }
 
     #[test]

@@ -1,0 +1,197 @@
+//! Finds the objects that depend on a changed field, with the index and the caches.
+
+use crds::{Agent, Relay, Tenant};
+
+use super::dependencies::Dependents;
+use super::object_change::ReconciledKind;
+use crate::caches::Caches;
+use crate::conditions;
+use crate::index;
+use crate::object_key::{Kind, NamespacedName, ObjectKey};
+use crate::queue::Priority;
+
+/// When a dependent is reconciled.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Wake {
+    Now(Priority),
+    /// Within the interval in which counts are updated.
+    Soon,
+}
+
+/// The priority of an object whose consent changed. `None`: it did not.
+pub(super) fn consent_priority(before: bool, after: bool) -> Option<Priority> {
+    match (before, after) {
+        (true, false) => Some(Priority::Urgent),
+        (false, true) => Some(Priority::Normal),
+        (true, true) | (false, false) => None,
+    }
+}
+
+/// A kind whose dependents the index finds.
+pub(super) trait FindDependents: ReconciledKind + Sized {
+    fn find(
+        caches: &Caches,
+        dependents: Dependents,
+        former: Option<&Self>,
+        object: Option<&Self>,
+    ) -> Vec<(ObjectKey, Wake)>;
+}
+
+const NORMAL: Wake = Wake::Now(Priority::Normal);
+
+fn keys(names: Vec<NamespacedName>, kind: Kind) -> impl Iterator<Item = (ObjectKey, Wake)> {
+    names.into_iter().map(move |name| (name.key(kind), NORMAL))
+}
+
+/// Other objects that claim a name that the object claims or claimed.
+fn claimants<K: ReconciledKind>(
+    caches: &Caches,
+    former: Option<&K>,
+    object: Option<&K>,
+) -> Vec<(ObjectKey, Wake)> {
+    let claims = former.into_iter().chain(object).filter_map(|object| object.claim());
+    claims
+        .flat_map(|(referent, claimed)| keys(caches.index.claimants(K::KIND, &referent, &claimed), K::KIND))
+        .collect()
+}
+
+/// The objects that the object refers to or referred to.
+fn referents<K: ReconciledKind>(
+    kind: Kind,
+    former: Option<&K>,
+    object: Option<&K>,
+) -> Vec<(ObjectKey, Wake)> {
+    let claims = former.into_iter().chain(object).filter_map(|object| object.claim());
+    claims.map(|(referent, _)| (referent.key(kind), Wake::Soon)).collect()
+}
+
+impl FindDependents for Relay {
+    fn find(
+        caches: &Caches,
+        dependents: Dependents,
+        former: Option<&Self>,
+        object: Option<&Self>,
+    ) -> Vec<(ObjectKey, Wake)> {
+        let Some(name) = object.or(former).map(NamespacedName::from_object) else { return Vec::new() };
+        let tenants = caches.index.referrers(Kind::Tenant, &name);
+        match dependents {
+            Dependents::Tenants => keys(tenants, Kind::Tenant).collect(),
+            Dependents::TenantsByConsent => {
+                let admits = |relay: Option<&Self>, tenant: &Tenant| {
+                    relay.is_some_and(|relay| {
+                        caches.is_permitted(&relay.spec.tenants.allowed_from, relay, tenant)
+                    })
+                };
+                let changed = |name: NamespacedName| {
+                    let tenant = caches.tenant(&name)?;
+                    let priority = consent_priority(admits(former, &tenant), admits(object, &tenant))?;
+                    Some((name.key(Kind::Tenant), Wake::Now(priority)))
+                };
+                tenants.into_iter().filter_map(changed).collect()
+            }
+            Dependents::Agents => tenants
+                .iter()
+                .flat_map(|tenant| keys(caches.index.referrers(Kind::Agent, tenant), Kind::Agent))
+                .collect(),
+            Dependents::AgentsByConsent
+            | Dependents::AgentsOfPeople
+            | Dependents::RefusedAgents
+            | Dependents::OtherClaimants
+            | Dependents::Referent => Vec::new(),
+        }
+    }
+}
+
+impl FindDependents for Tenant {
+    fn find(
+        caches: &Caches,
+        dependents: Dependents,
+        former: Option<&Self>,
+        object: Option<&Self>,
+    ) -> Vec<(ObjectKey, Wake)> {
+        let Some(name) = object.or(former).map(NamespacedName::from_object) else { return Vec::new() };
+        let agents = || caches.index.referrers(Kind::Agent, &name);
+        match dependents {
+            Dependents::Agents => keys(agents(), Kind::Agent).collect(),
+            Dependents::AgentsByConsent => {
+                let admits = |tenant: Option<&Self>, agent: &Agent| {
+                    tenant.is_some_and(|tenant| {
+                        caches.is_permitted(&tenant.spec.agents.allowed_from, tenant, agent)
+                    })
+                };
+                let changed = |name: NamespacedName| {
+                    let agent = caches.agent(&name)?;
+                    let priority = consent_priority(admits(former, &agent), admits(object, &agent))?;
+                    Some((name.key(Kind::Agent), Wake::Now(priority)))
+                };
+                agents().into_iter().filter_map(changed).collect()
+            }
+            Dependents::AgentsOfPeople => {
+                let changed = |name: NamespacedName| {
+                    let agent = caches.agent(&name)?;
+                    let handle = index::handle_of(&agent);
+                    let priority = people_priority(&accounts(former, &handle), &accounts(object, &handle))?;
+                    Some((name.key(Kind::Agent), Wake::Now(priority)))
+                };
+                agents().into_iter().filter_map(changed).collect()
+            }
+            Dependents::OtherClaimants => claimants(caches, former, object),
+            Dependents::Referent => referents(Kind::Relay, former, object),
+            Dependents::Tenants | Dependents::TenantsByConsent | Dependents::RefusedAgents => Vec::new(),
+        }
+    }
+}
+
+/// The accounts of the people who may sign in for the agent with this handle.
+fn accounts<'a>(tenant: Option<&'a Tenant>, handle: &str) -> Vec<&'a str> {
+    let people = tenant.into_iter().flat_map(|tenant| &tenant.spec.people);
+    people
+        .filter(|person| person.agents.iter().any(|agent| agent == handle))
+        .map(|person| &*person.account)
+        .collect()
+}
+
+/// The priority of an agent whose people changed. `None`: they did not.
+fn people_priority(before: &[&str], after: &[&str]) -> Option<Priority> {
+    let somebody_lost_access = before.iter().any(|account| !after.contains(account));
+    match (before == after, somebody_lost_access) {
+        (true, _) => None,
+        (false, true) => Some(Priority::Urgent),
+        (false, false) => Some(Priority::Normal),
+    }
+}
+
+impl FindDependents for Agent {
+    fn find(
+        caches: &Caches,
+        dependents: Dependents,
+        former: Option<&Self>,
+        object: Option<&Self>,
+    ) -> Vec<(ObjectKey, Wake)> {
+        match dependents {
+            Dependents::OtherClaimants => claimants(caches, former, object),
+            Dependents::Referent => referents(Kind::Tenant, former, object),
+            Dependents::RefusedAgents => {
+                let tenants = former.into_iter().chain(object).map(index::tenant_of);
+                tenants.flat_map(|tenant| refused_agents(caches, &tenant)).collect()
+            }
+            Dependents::Tenants
+            | Dependents::TenantsByConsent
+            | Dependents::Agents
+            | Dependents::AgentsByConsent
+            | Dependents::AgentsOfPeople => Vec::new(),
+        }
+    }
+}
+
+/// The Agents of a Tenant with a limit that are not accepted. One of them may get a place that
+/// became free.
+fn refused_agents(caches: &Caches, tenant: &NamespacedName) -> Vec<(ObjectKey, Wake)> {
+    let has_limit = caches.tenant(tenant).is_some_and(|tenant| tenant.spec.agents.max.is_some());
+    if !has_limit {
+        return Vec::new();
+    }
+    let mut agents = caches.index.referrers(Kind::Agent, tenant);
+    agents.retain(|name| caches.agent(name).is_some_and(|agent| !conditions::is_accepted(&*agent)));
+    keys(agents, Kind::Agent).collect()
+}

@@ -1,0 +1,204 @@
+//! Fills the stores and fingerprints of owned objects, namespaces and endpoint slices.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use k8s_openapi::api::core::v1::Namespace;
+use k8s_openapi::api::discovery::v1::EndpointSlice;
+use kube::core::PartialObjectMeta;
+use kube::{Resource, ResourceExt as _};
+use serde::Serialize;
+
+use super::enqueuer::Enqueuer;
+use super::prune::{Workload, prune};
+use super::watch_source::Decoded;
+use super::watch_task::WatchSink;
+use crate::fingerprints::labelled_owner;
+use crate::object_key::NamespacedName;
+use crate::queue::Priority;
+use crate::watch_scope::WatchScope;
+use crate::watch_store::WatchStore;
+
+/// Keeps only the fingerprints of owned objects.
+pub(super) struct OwnedSink {
+    pub scope: WatchScope,
+    pub enqueuer: Enqueuer,
+}
+
+impl<K: Resource<DynamicType = ()> + Serialize> WatchSink<K> for OwnedSink {
+    fn listed(&mut self, objects: Vec<Decoded<K>>) {
+        let objects: Vec<_> = objects.into_iter().filter_map(decoded).collect();
+        self.enqueuer.caches.fingerprints.saw_list(&self.scope, &objects);
+    }
+
+    fn applied(&mut self, object: Decoded<K>) {
+        decoded(object).iter().for_each(|object| self.enqueuer.caches.fingerprints.saw(object));
+    }
+
+    fn deleted(&mut self, object: Decoded<K>) {
+        decoded(object).iter().for_each(|object| self.enqueuer.caches.fingerprints.saw_deletion(object));
+    }
+}
+
+/// An owned object of a built-in kind. One that cannot be decoded keeps its former state.
+fn decoded<K>(object: Decoded<K>) -> Option<K> {
+    object
+        .inspect_err(|invalid| {
+            let name = invalid.metadata.name.as_deref().unwrap_or_default();
+            tracing::error!(object.name = name, error = invalid.error, "an owned object cannot be decoded");
+        })
+        .ok()
+}
+
+/// Keeps owned workloads, whose status the owner's status reports.
+pub(super) struct WorkloadSink<K> {
+    pub store: WatchStore<K>,
+    pub scope: WatchScope,
+    pub enqueuer: Enqueuer,
+}
+
+impl<K: Resource<DynamicType = ()> + Workload + Serialize + Send + Sync + 'static> WatchSink<K>
+    for WorkloadSink<K>
+{
+    fn listed(&mut self, objects: Vec<Decoded<K>>) {
+        let objects: Vec<_> = objects.into_iter().filter_map(decoded).collect();
+        self.enqueuer.caches.fingerprints.saw_list(&self.scope, &objects);
+        let former = self.store.replace(&self.scope, objects.into_iter().map(pruned).collect());
+        let present = self.store.all();
+        for object in present {
+            self.report_status(former.get(&NamespacedName::from_object(&*object)), &object);
+        }
+    }
+
+    fn applied(&mut self, object: Decoded<K>) {
+        let Some(object) = decoded(object) else { return };
+        self.enqueuer.caches.fingerprints.saw(&object);
+        let (name, object) = pruned(object);
+        let former = self.store.insert(name, Arc::clone(&object));
+        self.report_status(former.as_ref(), &object);
+    }
+
+    fn deleted(&mut self, object: Decoded<K>) {
+        let Some(object) = decoded(object) else { return };
+        self.store.remove(&NamespacedName::from_object(&object));
+        self.enqueuer.caches.fingerprints.saw_deletion(&object);
+    }
+}
+
+impl<K: Resource<DynamicType = ()> + Workload> WorkloadSink<K> {
+    fn report_status(&self, former: Option<&Arc<K>>, object: &K) {
+        if !former.is_some_and(|former| former.same_status(object)) {
+            enqueue_owner(&self.enqueuer, object);
+        }
+    }
+}
+
+fn enqueue_owner(enqueuer: &Enqueuer, object: &impl Resource) {
+    labelled_owner(object).into_iter().for_each(|owner| enqueuer.queue.add(owner, Priority::Normal));
+}
+
+fn pruned<K: Resource<DynamicType = ()> + Workload>(mut object: K) -> (NamespacedName, Arc<K>) {
+    prune(&mut object);
+    object.prune_template();
+    (NamespacedName::from_object(&object), Arc::new(object))
+}
+
+/// Keeps the endpoint slices of relays. A relay pod that became ready must be written to.
+pub(super) struct EndpointSliceSink {
+    pub store: WatchStore<EndpointSlice>,
+    pub scope: WatchScope,
+    pub enqueuer: Enqueuer,
+}
+
+impl WatchSink<EndpointSlice> for EndpointSliceSink {
+    fn listed(&mut self, objects: Vec<Decoded<EndpointSlice>>) {
+        let named = |mut slice: EndpointSlice| {
+            prune(&mut slice);
+            (NamespacedName::from_object(&slice), Arc::new(slice))
+        };
+        let present = objects.into_iter().filter_map(decoded).map(named).collect();
+        let former = self.store.replace(&self.scope, present);
+        for slice in self.store.all() {
+            if former.get(&NamespacedName::from_object(&*slice)) != Some(&slice) {
+                enqueue_owner(&self.enqueuer, &*slice);
+            }
+        }
+        let is_gone = |name: &NamespacedName| self.store.get(name).is_none();
+        former.iter().filter(|(name, _)| is_gone(name)).for_each(|(_, slice)| {
+            enqueue_owner(&self.enqueuer, &**slice);
+        });
+    }
+
+    fn applied(&mut self, slice: Decoded<EndpointSlice>) {
+        let Some(mut slice) = decoded(slice) else { return };
+        prune(&mut slice);
+        enqueue_owner(&self.enqueuer, &slice);
+        self.store.insert(NamespacedName::from_object(&slice), Arc::new(slice));
+    }
+
+    fn deleted(&mut self, slice: Decoded<EndpointSlice>) {
+        let Some(slice) = decoded(slice) else { return };
+        self.store.remove(&NamespacedName::from_object(&slice));
+        enqueue_owner(&self.enqueuer, &slice);
+    }
+}
+
+/// Keeps the metadata of namespaces. Their labels may grant or take consent.
+pub(super) struct NamespaceSink {
+    pub store: WatchStore<PartialObjectMeta<Namespace>>,
+    pub enqueuer: Enqueuer,
+}
+
+impl WatchSink<PartialObjectMeta<Namespace>> for NamespaceSink {
+    fn listed(&mut self, objects: Vec<Decoded<PartialObjectMeta<Namespace>>>) {
+        let named = |mut namespace: PartialObjectMeta<Namespace>| {
+            prune(&mut namespace);
+            (NamespacedName::from_object(&namespace), Arc::new(namespace))
+        };
+        let present = objects.into_iter().filter_map(decoded).map(named).collect();
+        let former = self.store.replace(&WatchScope::Cluster, present);
+        for name in self.store.names() {
+            self.compare(&name, former.get(&name).map(|former| &**former));
+        }
+        former.iter().for_each(|(name, former)| self.compare(name, Some(former)));
+    }
+
+    fn applied(&mut self, namespace: Decoded<PartialObjectMeta<Namespace>>) {
+        let Some(mut namespace) = decoded(namespace) else { return };
+        prune(&mut namespace);
+        let name = NamespacedName::from_object(&namespace);
+        let former = self.store.insert(name.clone(), Arc::new(namespace));
+        self.compare(&name, former.as_deref());
+    }
+
+    fn deleted(&mut self, namespace: Decoded<PartialObjectMeta<Namespace>>) {
+        let Some(namespace) = decoded(namespace) else { return };
+        let name = NamespacedName::from_object(&namespace);
+        let former = self.store.remove(&name);
+        self.compare(&name, former.as_deref());
+    }
+}
+
+impl NamespaceSink {
+    /// Enqueues the objects whose consent depends on what changed.
+    fn compare(&self, name: &NamespacedName, former: Option<&PartialObjectMeta<Namespace>>) {
+        let present = self.store.get(name);
+        let present = present.as_deref();
+        if labels(former) != labels(present) {
+            self.enqueuer.enqueue_namespace(&name.name, labels(former), labels(present));
+        }
+        let is_terminating = |namespace: Option<&PartialObjectMeta<Namespace>>| {
+            namespace.is_some_and(|namespace| namespace.metadata.deletion_timestamp.is_some())
+        };
+        if is_terminating(present) && !is_terminating(former) {
+            self.enqueuer.enqueue_contents(&name.name);
+        }
+    }
+}
+
+fn labels(namespace: Option<&PartialObjectMeta<Namespace>>) -> Option<&BTreeMap<String, String>> {
+    namespace.map(|namespace| namespace.labels())
+}
+
+#[cfg(test)]
+mod tests;

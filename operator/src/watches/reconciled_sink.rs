@@ -1,0 +1,161 @@
+//! Fills the store of a kind that the operator reconciles, and enqueues what a change concerns.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use kube::ResourceExt as _;
+
+use super::enqueuer::Enqueuer;
+use super::find_dependents::FindDependents;
+use super::prune::prune;
+use super::watch_source::{Decoded, InvalidObject};
+use super::watch_task::WatchSink;
+use crate::deleted_objects::DeletedObjects;
+use crate::index::KindIndex;
+use crate::metrics::Metrics;
+use crate::object_key::{NamespacedName, ObjectKey};
+use crate::watch_scope::WatchScope;
+use crate::watch_store::{Objects, WatchStore};
+
+/// The store of one kind, and who is told about its changes.
+pub(super) struct ReconciledSink<K> {
+    pub store: WatchStore<K>,
+    pub scope: WatchScope,
+    pub enqueuer: Enqueuer,
+    pub deleted: Arc<DeletedObjects>,
+    pub metrics: Metrics,
+}
+
+impl<K: FindDependents + Send + Sync + 'static> WatchSink<K> for ReconciledSink<K> {
+    /// Replaces the store and the index at once, then compares with what was there before. Objects
+    /// that are gone were deleted while nobody watched.
+    fn listed(&mut self, objects: Vec<Decoded<K>>) {
+        let (objects, invalid) = self.sort(objects);
+        let caches = Arc::clone(&self.enqueuer.caches);
+        // Indexed before it is stored, so that whatever a reader finds in the store is indexed.
+        objects.iter().for_each(|(name, object)| caches.index.insert(name, &**object));
+        let former = self.store.replace(&self.scope, objects.clone());
+        let all = self.store.all();
+        let names: Vec<_> = all.iter().map(|object| NamespacedName::from_object(&**object)).collect();
+        let entries = names.iter().zip(all.iter().map(|object| &**object));
+        caches.index.replace(K::KIND, KindIndex::build(entries));
+        let unknown_before = caches.undecodable.replace(K::KIND, &self.scope, invalid);
+        self.count_undecodable();
+        for (name, gone) in former.iter().filter(|(name, _)| !objects.contains_key(*name)) {
+            self.tell_deleted(name, gone);
+        }
+        for (name, object) in &objects {
+            let former = former.get(name).map(|former| &**former);
+            self.record_replaced(name, former, object);
+            let was_known = !unknown_before.contains_key(&name.clone().key(K::KIND));
+            self.enqueuer.enqueue_change(name, former.filter(|_| was_known), Some(&**object));
+        }
+    }
+
+    fn applied(&mut self, object: Decoded<K>) {
+        match object {
+            Ok(object) => self.apply(object),
+            Err(invalid) => self.keep_unknown(&invalid),
+        }
+    }
+
+    fn deleted(&mut self, object: Decoded<K>) {
+        let (name, uid) = match &object {
+            Ok(object) => (NamespacedName::from_object(object), object.uid()),
+            Err(invalid) => (name_of(invalid), invalid.metadata.uid.clone()),
+        };
+        let key = name.clone().key(K::KIND);
+        let former = self.store.remove(&name);
+        self.enqueuer.caches.index.remove(K::KIND, &name);
+        self.enqueuer.caches.undecodable.remove(&key);
+        self.count_undecodable();
+        self.deleted.record(key, uid.unwrap_or_default());
+        match former.as_deref().or(object.as_ref().ok()) {
+            Some(gone) => self.enqueuer.enqueue_change(&name, Some(gone), None),
+            None => self.enqueuer.enqueue_change::<K>(&name, None, None),
+        }
+    }
+}
+
+impl<K: FindDependents + Send + Sync + 'static> ReconciledSink<K> {
+    fn apply(&self, mut object: K) {
+        prune(&mut object);
+        let (name, object) = (NamespacedName::from_object(&object), Arc::new(object));
+        self.enqueuer.caches.index.insert(&name, &*object);
+        let former = self.store.insert(name.clone(), Arc::clone(&object));
+        // One that could not be decoded before is compared with nothing: everybody may depend on it.
+        let was_unknown = self.enqueuer.caches.undecodable.remove(&name.clone().key(K::KIND));
+        self.count_undecodable();
+        self.record_replaced(&name, former.as_deref(), &object);
+        self.enqueuer.enqueue_change(&name, former.as_deref().filter(|_| !was_unknown), Some(&*object));
+    }
+
+    /// Separates the objects from those that cannot be decoded. Of these the last known version is
+    /// kept.
+    fn sort(&self, objects: Vec<Decoded<K>>) -> (Objects<K>, HashMap<ObjectKey, String>) {
+        let (mut found, mut unknown) = (Objects::new(), HashMap::new());
+        for object in objects {
+            match object {
+                Ok(mut object) => {
+                    prune(&mut object);
+                    found.insert(NamespacedName::from_object(&object), Arc::new(object));
+                }
+                Err(invalid) => {
+                    let name = name_of(&invalid);
+                    self.tell_undecodable(&name, &invalid);
+                    found.extend(self.store.get(&name).map(|former| (name.clone(), former)));
+                    unknown.insert(name.key(K::KIND), invalid.metadata.uid.unwrap_or_default());
+                }
+            }
+        }
+        (found, unknown)
+    }
+
+    /// Nothing is decided about this object until it can be decoded again.
+    fn keep_unknown(&self, invalid: &InvalidObject) {
+        let name = name_of(invalid);
+        self.tell_undecodable(&name, invalid);
+        let uid = invalid.metadata.uid.clone().unwrap_or_default();
+        self.enqueuer.caches.undecodable.insert(name.key(K::KIND), uid);
+        self.count_undecodable();
+    }
+
+    /// Records the object that had the name before, if it was another one.
+    fn record_replaced(&self, name: &NamespacedName, former: Option<&K>, object: &K) {
+        let former_uid = former.and_then(|former| former.meta().uid.clone());
+        if let Some(uid) = former_uid.filter(|uid| Some(uid) != object.meta().uid.as_ref()) {
+            self.deleted.record(name.clone().key(K::KIND), uid);
+        }
+    }
+
+    fn tell_deleted(&self, name: &NamespacedName, gone: &K) {
+        let uid = gone.meta().uid.clone().unwrap_or_default();
+        self.deleted.record(name.clone().key(K::KIND), uid);
+        self.enqueuer.enqueue_change(name, Some(gone), None);
+    }
+
+    fn tell_undecodable(&self, name: &NamespacedName, invalid: &InvalidObject) {
+        tracing::error!(
+            object.kind = K::KIND.as_str(),
+            object.name = %name,
+            error = invalid.error,
+            "an object cannot be decoded; it and what depends on it stay as they are"
+        );
+    }
+
+    fn count_undecodable(&self) {
+        let count = self.enqueuer.caches.undecodable.count();
+        self.metrics.undecodable_objects.set(i64::try_from(count).unwrap_or(i64::MAX));
+    }
+}
+
+fn name_of(invalid: &InvalidObject) -> NamespacedName {
+    let metadata = &invalid.metadata;
+    NamespacedName::new(
+        metadata.namespace.as_deref().unwrap_or_default(),
+        metadata.name.as_deref().unwrap_or_default(),
+    )
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,133 @@
+//! Lists and watches one kind, as whole objects or as metadata.
+//!
+//! An object that cannot be decoded is an item of its own, so that it stops only itself.
+
+use std::fmt::Debug;
+
+use futures::future::BoxFuture;
+use futures::stream::BoxStream;
+use futures::{FutureExt as _, StreamExt as _, TryFutureExt as _};
+use kube::api::{ListParams, WatchParams};
+use kube::core::{DeserializeGuard, PartialObjectMeta, Status, WatchEvent};
+use kube::{Api, Resource};
+use serde::de::DeserializeOwned;
+
+pub(super) use kube::core::error_boundary::InvalidObject;
+
+/// An object, or what is known about one that cannot be decoded.
+pub(super) type Decoded<K> = Result<K, InvalidObject>;
+
+/// A page of a list.
+pub(super) struct ListPage<K> {
+    pub objects: Vec<Decoded<K>>,
+    /// Where the next page begins.
+    pub next: Option<String>,
+    pub resource_version: String,
+}
+
+/// One event of a watch.
+pub(super) enum Observation<K> {
+    Applied(Decoded<K>),
+    Deleted(Decoded<K>),
+    /// Nothing happened up to a version.
+    Bookmark,
+    Failed(Box<Status>),
+}
+
+/// An observation with the version after which a watch continues.
+pub(super) type Versioned<K> = (Observation<K>, Option<String>);
+
+type Events<K> = BoxStream<'static, kube::Result<Versioned<K>>>;
+
+/// Where the objects of a kind come from.
+pub(super) trait WatchSource<K>: Send + Sync + 'static {
+    fn list<'a>(&'a self, params: &'a ListParams) -> BoxFuture<'a, kube::Result<ListPage<K>>>;
+
+    fn watch<'a>(
+        &'a self,
+        params: &'a WatchParams,
+        version: &'a str,
+    ) -> BoxFuture<'a, kube::Result<Events<K>>>;
+}
+
+/// A kind that can be watched.
+pub(super) trait Watched: Resource<DynamicType = ()> + Clone + Debug + Send + Sync + 'static {}
+
+impl<K> Watched for K where K: Resource<DynamicType = ()> + Clone + Debug + Send + Sync + 'static {}
+
+/// Whole objects.
+pub(super) struct WholeObjects<K>(pub Api<DeserializeGuard<K>>);
+
+impl<K: Watched + DeserializeOwned> WatchSource<K> for WholeObjects<K> {
+    fn list<'a>(&'a self, params: &'a ListParams) -> BoxFuture<'a, kube::Result<ListPage<K>>> {
+        let list = self.0.list(params).map_ok(|list| ListPage {
+            objects: list.items.into_iter().map(|guard| guard.0).collect(),
+            next: list.metadata.continue_,
+            resource_version: list.metadata.resource_version.unwrap_or_default(),
+        });
+        list.boxed()
+    }
+
+    fn watch<'a>(
+        &'a self,
+        params: &'a WatchParams,
+        version: &'a str,
+    ) -> BoxFuture<'a, kube::Result<Events<K>>> {
+        let decode = |event: WatchEvent<DeserializeGuard<K>>| observe(event, |guard| guard.0);
+        self.0.watch(params, version).map_ok(move |events| versioned(events, decode)).boxed()
+    }
+}
+
+/// Metadata only. It always decodes.
+pub(super) struct MetadataOnly<K>(pub Api<K>);
+
+impl<K: Watched + DeserializeOwned> WatchSource<PartialObjectMeta<K>> for MetadataOnly<K> {
+    fn list<'a>(
+        &'a self,
+        params: &'a ListParams,
+    ) -> BoxFuture<'a, kube::Result<ListPage<PartialObjectMeta<K>>>> {
+        let list = self.0.list_metadata(params).map_ok(|list| ListPage {
+            objects: list.items.into_iter().map(Ok).collect(),
+            next: list.metadata.continue_,
+            resource_version: list.metadata.resource_version.unwrap_or_default(),
+        });
+        list.boxed()
+    }
+
+    fn watch<'a>(
+        &'a self,
+        params: &'a WatchParams,
+        version: &'a str,
+    ) -> BoxFuture<'a, kube::Result<Events<PartialObjectMeta<K>>>> {
+        let decode = |event: WatchEvent<PartialObjectMeta<K>>| observe(event, Ok);
+        self.0.watch_metadata(params, version).map_ok(move |events| versioned(events, decode)).boxed()
+    }
+}
+
+fn versioned<E: 'static, K>(
+    events: impl futures::Stream<Item = kube::Result<WatchEvent<E>>> + Send + 'static,
+    decode: impl Fn(WatchEvent<E>) -> Versioned<K> + Send + Sync + 'static,
+) -> Events<K> {
+    events.map(move |event| event.map(&decode)).boxed()
+}
+
+fn observe<E, K: Resource>(event: WatchEvent<E>, decode: impl Fn(E) -> Decoded<K>) -> Versioned<K> {
+    let version = |object: &Decoded<K>| match object {
+        Ok(object) => object.meta().resource_version.clone(),
+        Err(invalid) => invalid.metadata.resource_version.clone(),
+    };
+    match event {
+        WatchEvent::Added(object) | WatchEvent::Modified(object) => {
+            let object = decode(object);
+            let version = version(&object);
+            (Observation::Applied(object), version)
+        }
+        WatchEvent::Deleted(object) => {
+            let object = decode(object);
+            let version = version(&object);
+            (Observation::Deleted(object), version)
+        }
+        WatchEvent::Bookmark(bookmark) => (Observation::Bookmark, Some(bookmark.metadata.resource_version)),
+        WatchEvent::Error(status) => (Observation::Failed(status), None),
+    }
+}

@@ -1,0 +1,187 @@
+//! Tests of the watch loop over a scripted source.
+
+use std::collections::VecDeque;
+use std::marker::PhantomData;
+use std::sync::{Arc, Mutex};
+
+use futures::FutureExt as _;
+use futures::future::BoxFuture;
+use futures::stream::{self, BoxStream};
+use kube::core::Status;
+
+use super::super::sync_state::SyncState;
+use super::super::watch_source::{ListPage, Versioned};
+use super::*;
+
+type Events = BoxStream<'static, kube::Result<Versioned<u32>>>;
+
+/// What the source answers to one request.
+enum Answer {
+    List(Vec<u32>, Option<&'static str>),
+    ListFails,
+    /// Events, and whether the watch then stays open.
+    Watch(Vec<Versioned<u32>>, bool),
+    WatchFails(u16),
+}
+
+#[derive(Clone, Default)]
+struct Script {
+    answers: Arc<Mutex<VecDeque<Answer>>>,
+    requests: Arc<Mutex<Vec<String>>>,
+}
+
+impl Script {
+    fn next(&self, request: String) -> Option<Answer> {
+        self.requests.lock().unwrap().push(request);
+        self.answers.lock().unwrap().pop_front()
+    }
+}
+
+fn failure(code: u16) -> kube::Error {
+    kube::Error::Api(Box::new(Status { code, ..Status::default() }))
+}
+
+impl WatchSource<u32> for Script {
+    fn list<'a>(&'a self, params: &'a ListParams) -> BoxFuture<'a, kube::Result<ListPage<u32>>> {
+        let answer = self.next(format!("list {}", params.continue_token.as_deref().unwrap_or("")));
+        async move {
+            match answer {
+                Some(Answer::List(objects, next)) => Ok(ListPage {
+                    objects: objects.into_iter().map(Ok).collect(),
+                    next: next.map(str::to_owned),
+                    resource_version: "5".to_owned(),
+                }),
+                Some(_) => Err(failure(500)),
+                None => std::future::pending().await,
+            }
+        }
+        .boxed()
+    }
+
+    fn watch<'a>(&'a self, _: &'a WatchParams, version: &'a str) -> BoxFuture<'a, kube::Result<Events>> {
+        let answer = self.next(format!("watch {version}"));
+        async move {
+            match answer {
+                Some(Answer::Watch(events, stays_open)) => {
+                    let events = stream::iter(events.into_iter().map(Ok));
+                    Ok(if stays_open { events.chain(stream::pending()).boxed() } else { events.boxed() })
+                }
+                Some(Answer::WatchFails(code)) => Err(failure(code)),
+                Some(_) => Err(failure(500)),
+                None => std::future::pending().await,
+            }
+        }
+        .boxed()
+    }
+}
+
+#[derive(Clone, Default)]
+struct Seen(Arc<Mutex<Vec<String>>>);
+
+impl WatchSink<u32> for Seen {
+    fn listed(&mut self, objects: Vec<Decoded<u32>>) {
+        let objects: Vec<_> = objects.into_iter().flatten().collect();
+        self.0.lock().unwrap().push(format!("list {objects:?}"));
+    }
+
+    fn applied(&mut self, object: Decoded<u32>) {
+        self.0.lock().unwrap().push(format!("applied {}", object.unwrap()));
+    }
+
+    fn deleted(&mut self, object: Decoded<u32>) {
+        self.0.lock().unwrap().push(format!("deleted {}", object.unwrap()));
+    }
+}
+
+/// Runs the loop for a time. Returns the requests, what the sink saw, and the state.
+async fn run(answers: impl Into<VecDeque<Answer>>, time: Duration) -> (Vec<String>, Vec<String>, SyncState) {
+    let (script, seen, state) = (Script::default(), Seen::default(), SyncState::default());
+    *script.answers.lock().unwrap() = answers.into();
+    let task = WatchTask {
+        name: "agents",
+        source: script.clone(),
+        sink: seen.clone(),
+        label_selector: None,
+        sync: state.register("agents"),
+        metrics: Metrics::register(&prometheus::Registry::new()).unwrap(),
+        kind: PhantomData,
+    };
+    assert!(tokio::time::timeout(time, task.run()).await.is_err());
+    let (requests, seen) = (script.requests.lock().unwrap().clone(), seen.0.lock().unwrap().clone());
+    (requests, seen, state)
+}
+
+fn event(number: u32, version: &str) -> Versioned<u32> {
+    (Observation::Applied(Ok(number)), Some(version.to_owned()))
+}
+
+const SECOND: Duration = Duration::from_secs(1);
+
+#[tokio::test(start_paused = true)]
+async fn a_list_of_several_pages_reaches_the_sink_whole() {
+    let answers = [Answer::List(vec![1, 2], Some("two")), Answer::List(vec![3], None)];
+    let (requests, seen, state) = run(answers, SECOND).await;
+    assert_eq!(requests, ["list ", "list two", "watch 5"]);
+    assert_eq!(seen, ["list [1, 2, 3]"]);
+    assert_eq!(state.check_all(), Ok(()));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_watch_that_ends_continues_after_the_last_event() {
+    let answers = [
+        Answer::List(vec![], None),
+        Answer::Watch(vec![event(1, "6"), (Observation::Bookmark, Some("9".to_owned()))], false),
+        Answer::Watch(vec![event(2, "10")], true),
+    ];
+    let (requests, seen, _) = run(answers, 5 * SECOND).await;
+    assert_eq!(requests, ["list ", "watch 5", "watch 9"]);
+    assert_eq!(seen, ["list []", "applied 1", "applied 2"]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_version_that_is_gone_leads_to_a_new_list() {
+    let gone = || Observation::Failed(Box::new(Status { code: 410, ..Status::default() }));
+    for expired in [Answer::WatchFails(410), Answer::Watch(vec![(gone(), None)], true)] {
+        let answers = VecDeque::from([Answer::List(vec![1], None), expired, Answer::List(vec![2], None)]);
+        let (requests, seen, _) = run(answers, 5 * SECOND).await;
+        assert_eq!(requests, ["list ", "watch 5", "list ", "watch 5"]);
+        assert_eq!(seen, ["list [1]", "list [2]"]);
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_failure_is_retried_without_a_new_list() {
+    let answers =
+        [Answer::List(vec![], None), Answer::WatchFails(503), Answer::Watch(vec![event(1, "6")], true)];
+    let (requests, seen, _) = run(answers, 5 * SECOND).await;
+    assert_eq!(requests, ["list ", "watch 5", "watch 5"]);
+    assert_eq!(seen, ["list []", "applied 1"]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_silent_watch_is_started_again_and_does_not_count_as_stuck() {
+    let silent = || Answer::Watch(vec![], true);
+    let answers = [Answer::List(vec![], None), silent(), silent(), silent()];
+    let (requests, _, state) = run(answers, 150 * SECOND).await;
+    assert_eq!(requests.len(), 4, "started again after 70 s: {requests:?}");
+    assert_eq!(state.check_all(), Ok(()));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_store_whose_list_always_fails_is_never_synced_and_one_that_stops_is_stuck() {
+    let answers: VecDeque<_> = (0..500).map(|_| Answer::ListFails).collect();
+    let (_, seen, state) = run(answers, 120 * SECOND).await;
+    assert_eq!(seen, [] as [&str; 0]);
+    assert!(state.check_all().is_err());
+    let failing = (0..500).map(|_| Answer::WatchFails(500));
+    let answers: VecDeque<_> = std::iter::once(Answer::List(vec![], None)).chain(failing).collect();
+    let (_, _, state) = run(answers, 101 * SECOND).await;
+    assert!(state.check_all().unwrap_err().contains("heard nothing"));
+}
+
+#[test]
+fn attempts_are_spread_and_never_further_apart_than_fifteen_seconds() {
+    assert_eq!(retry_delay(0, 1.0), Duration::ZERO);
+    assert_eq!(retry_delay(1, 0.0), Duration::from_millis(200));
+    assert_eq!(retry_delay(60, 1.0), Duration::from_secs(15));
+}
