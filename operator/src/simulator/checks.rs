@@ -203,13 +203,15 @@ fn active_key(store: &ObjectStore, agent: &Value) -> Option<ApiKey> {
     crate::secret::text(&secret, "token")?.parse().ok()
 }
 
-/// The first member that differs, for messages.
-pub(crate) fn first_difference(change: &Change) -> String {
+/// The members that differ, for messages.
+pub(crate) fn shown_differences(change: &Change) -> String {
     let (Some(before), Some(after)) = (&change.before, &change.after) else {
         return "created or deleted".into();
     };
-    let (before, after) = (by_type(before), by_type(after));
-    differing(&before, &after, &mut Vec::new()).unwrap_or_else(|| "nothing".into())
+    let mut found = Vec::new();
+    collect_differences(&by_type(before), &by_type(after), &mut Vec::new(), &mut found);
+    found.truncate(4);
+    found.join(", ")
 }
 
 /// The object with its conditions by their type, so that they are compared one by one.
@@ -224,18 +226,17 @@ fn by_type(object: &Value) -> Value {
     object
 }
 
-fn differing(before: &Value, after: &Value, path: &mut Vec<String>) -> Option<String> {
+fn collect_differences(before: &Value, after: &Value, path: &mut Vec<String>, found: &mut Vec<String>) {
     if before == after || path.last().is_some_and(|name| name == "resourceVersion") {
-        return None;
+        return;
     }
-    if let (Value::Object(one), Value::Object(two)) = (before, after) {
-        let names = one.keys().chain(two.keys());
-        return names.into_iter().find_map(|name| {
-            path.push(name.clone());
-            let found = differing(&before[name], &after[name], path);
-            path.pop();
-            found
-        });
+    let (Value::Object(one), Value::Object(two)) = (before, after) else {
+        found.push(format!("{} from {before:.100} to {after:.100}", path.join(".")));
+        return;
+    };
+    for name in one.keys().chain(two.keys().filter(|name| !one.contains_key(*name))) {
+        path.push(name.clone());
+        collect_differences(&before[name], &after[name], path, found);
+        path.pop();
     }
-    Some(format!("{} from {before:.300} to {after:.300}", path.join(".")))
 }

@@ -3,10 +3,12 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use protocol::Identity;
 use protocol::admin::Owner;
 use serde_json::Value;
 
 use super::{Simulation, is_of_operator};
+use crate::secret;
 use crate::simulator::api_server::object_store::Change;
 use crate::simulator::expected_state::Claim;
 
@@ -57,9 +59,19 @@ fn lost_members(change: &Change) -> Option<String> {
 fn replaced_key(change: &Change) -> Option<String> {
     let (before, after) = (change.before.as_ref()?, change.after.as_ref()?);
     let kind = before["metadata"]["labels"][crds::label::SECRET_KIND].as_str()?;
-    let is_fixed =
-        [crds::label::SECRET_IDENTITY, crds::label::SECRET_CA, crds::label::SECRET_ADMIN].contains(&kind);
-    (is_fixed && before["data"] != after["data"]).then(|| format!("{} got another content", change.id))
+    let is_replaced = match kind {
+        crds::label::SECRET_IDENTITY => root_key(before) != root_key(after),
+        crds::label::SECRET_CA | crds::label::SECRET_ADMIN => before["data"] != after["data"],
+        _ => false,
+    };
+    is_replaced.then(|| format!("{} got another content", change.id))
+}
+
+/// The root key in an identity Secret.
+fn root_key(secret: &Value) -> Option<[u8; 32]> {
+    let secret = serde_json::from_value(secret.clone()).ok()?;
+    let text = secret::text(&secret, "identity.json")?;
+    Identity::from_key_file(&text).ok().map(|identity| identity.root_public().to_bytes())
 }
 
 /// An identity that was lost is replaced only after somebody said so.

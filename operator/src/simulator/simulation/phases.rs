@@ -175,11 +175,12 @@ impl Simulation {
         }
         let changes = self.cluster.server.with(|store| store.changes_after(revision).map(<[Change]>::to_vec));
         let changes = changes.unwrap_or_default();
-        if let Some(change) =
-            changes.iter().find(|change| checks::is_of_operator(change) && change.id.kind.plural != "leases")
-        {
-            let what = checks::first_difference(change);
-            self.violation("restart", format!("{} was written: {what}", change.id));
+        let is_kept = |change: &&Change| matches!(change.id.kind.plural, "leases" | "events");
+        let written = changes.iter().filter(|change| checks::is_of_operator(change) && !is_kept(change));
+        let written: Vec<_> =
+            written.map(|change| format!("{}: {}", change.id, checks::shown_differences(change))).collect();
+        if !written.is_empty() {
+            self.violation("restart", written.join("; "));
         }
         let differences = checks::differences(self);
         if !differences.is_empty() {
