@@ -20,9 +20,8 @@ use crate::observed::Observed;
 use crate::refusal::Refusal;
 use crate::relay_api::Writer;
 use crate::secret::Reading;
-use crate::teardown::{self, Deletion, Outcome};
 use crate::tenant::acceptance;
-use crate::{certificate, finalizer, status_writer};
+use crate::{certificate, finalizer, status_writer, teardown};
 
 mod admin_spec;
 mod agent_status;
@@ -53,17 +52,25 @@ const RETRY_INTERVAL: Duration = Duration::from_secs(15);
 /// # Errors
 /// The first step that failed. The status reports it already.
 pub async fn reconcile(context: &Context, name: &NamespacedName) -> Result<Option<Duration>> {
-    let Some(agent) = context.caches.agent(name) else { return Ok(None) };
+    let removed = teardown::remove_leftovers(context, &name.clone().key(Kind::Agent)).await;
+    let Some(agent) = context.caches.agent(name) else { return removed.map(|()| None) };
+    let next = converge(context, &agent).await?;
+    removed.map(|()| next)
+}
+
+async fn converge(context: &Context, agent: &Agent) -> Result<Option<Duration>> {
     if agent.meta().deletion_timestamp.is_some() {
-        return teardown(context, &agent).await;
+        return remove(context, agent).await;
     }
-    match resolve(context, &agent) {
-        Ok(Observed::Known(resolved)) => provision(context, &agent, &resolved).await,
+    // Former versions had a finalizer.
+    finalizer::remove(&context.client, agent, label::REVOCATION).await?;
+    match resolve(context, agent) {
+        Ok(Observed::Known(resolved)) => provision(context, agent, &resolved).await,
         Ok(Observed::Unknown) => Ok(Some(RETRY_INTERVAL)),
         Err(refusal) => {
-            suspend_refused(context, &agent).await?;
-            let next = agent_status::refused(&agent, &refusal, context.now());
-            status_writer::report(context, &*agent, &next).await?;
+            suspend_refused(context, agent).await?;
+            let next = agent_status::refused(agent, &refusal, context.now());
+            status_writer::report(context, agent, &next).await?;
             Ok(Some(RESYNC_INTERVAL))
         }
     }
@@ -74,6 +81,10 @@ fn resolve(context: &Context, agent: &Agent) -> Result<Observed<ResolvedAgent>, 
     let tenant_name = index::tenant_of(agent);
     let tenant = caches.tenant(&tenant_name);
     let tenant = tenant.as_deref();
+    let recorded = tenant.map_or(Observed::Known(None), |tenant| recorded_owner(context, tenant, agent));
+    if claimants::has_other_owner(agent, &recorded, |uid| caches.undecodable.contains_uid(uid)) {
+        return Ok(Observed::Unknown);
+    }
     let relay = tenant.and_then(|tenant| caches.relay(&index::relay_of(tenant)));
     resolve::resolve(&AgentSnapshot {
         agent,
@@ -84,7 +95,7 @@ fn resolve(context: &Context, agent: &Agent) -> Result<Observed<ResolvedAgent>, 
         tenant_is_accepted: tenant
             .map_or(Observed::Known(false), |tenant| acceptance::is_accepted(context, tenant)),
         other_claimants: tenant.map(|tenant| other_claimants(context, agent, tenant)).unwrap_or_default(),
-        recorded: tenant.map_or(Observed::Known(None), |tenant| recorded_owner(context, tenant, agent)),
+        recorded,
         earlier_agents: tenant.map_or(Observed::Known(0), |tenant| earlier_agents(context, agent, tenant)),
         cluster_domain: &context.settings.cluster_domain,
     })
@@ -234,24 +245,13 @@ async fn suspend_refused(context: &Context, agent: &Agent) -> Result<()> {
     }
 }
 
-/// Deletes the Agent's content from the relay, then removes the finalizer.
-async fn teardown(context: &Context, agent: &Agent) -> Result<Option<Duration>> {
-    let policy = deletion_policy(agent.spec.deletion_policy);
-    let outcome = match context.caches.tenant(&index::tenant_of(agent)) {
-        Some(tenant) => {
-            let entry = teardown::entry(agent, &recorded_owner(context, &tenant, agent), false);
-            let deletion = Deletion { relay: &index::relay_of(&tenant), entry, policy };
-            let path = relay_path(&tenant, agent).unwrap_or_default();
-            teardown::delete_content(context, agent, &deletion, &path).await?
-        }
-        None => Outcome::Gone,
-    };
-    if let Outcome::Wait(delay) = outcome {
-        return Ok(Some(delay));
-    }
-    teardown::publish(context, agent, &outcome).await;
+/// Takes an Agent that somebody else's finalizer keeps away from the relay. One that is gone is
+/// taken away by [`teardown::remove_leftovers`], and what no relay that is there now has is found by
+/// the sweep. So a deleted Agent waits for nothing.
+async fn remove(context: &Context, agent: &Agent) -> Result<Option<Duration>> {
+    context.relay_replicas.remove_owned(&agent.uid().unwrap_or_default()).await?;
     finalizer::remove(&context.client, agent, label::REVOCATION).await?;
-    Ok(None)
+    Ok(Some(RETRY_INTERVAL))
 }
 
 #[cfg(test)]

@@ -4,6 +4,7 @@
 //! Keys are ECDSA P-256, the smallest ones that every TLS client accepts.
 
 use std::collections::BTreeSet;
+use std::fmt;
 use std::net::IpAddr;
 
 use rcgen::{
@@ -47,6 +48,13 @@ const fn seconds(days: i64) -> i64 {
 pub struct CertifiedKey {
     pub certificate: String,
     pub key: Zeroizing<String>,
+}
+
+/// Shows no key.
+impl fmt::Debug for CertifiedKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("CertifiedKey").field("certificate", &self.certificate).finish_non_exhaustive()
+    }
 }
 
 /// Creates a self-signed authority.

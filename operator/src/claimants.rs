@@ -77,6 +77,18 @@ pub fn owns(object: &impl Resource, recorded: &RecordedOwner) -> bool {
     matches!(recorded, Observed::Known(Some(owner)) if is_owner(owner, object))
 }
 
+/// Whether the recorded owner is another object for which `is_such` holds. Nothing is decided while
+/// that object exists and cannot be decoded: it may claim the name or not.
+#[must_use]
+pub fn has_other_owner(
+    object: &impl Resource,
+    recorded: &RecordedOwner,
+    is_such: impl Fn(&str) -> bool,
+) -> bool {
+    let Observed::Known(Some(owner)) = recorded else { return false };
+    !is_owner(owner, object) && owner.kubernetes_uid().is_some_and(is_such)
+}
+
 fn is_owner(owner: &Owner, object: &impl Resource) -> bool {
     matches!((owner, &object.meta().uid), (Owner::Kubernetes(uid), Some(own)) if uid == own)
 }

@@ -10,8 +10,6 @@ use crate::rollout::AwaitedTurn;
 
 /// A kind with conditions in its status.
 pub trait HasConditions {
-    /// The name of the kind.
-    const KIND_NAME: &'static str;
     type Status: Serialize + PartialEq + Clone + Default + Send + Sync;
 
     fn status(&self) -> Option<&Self::Status>;
@@ -23,7 +21,6 @@ pub trait HasConditions {
 macro_rules! has_conditions {
     ($($kind:ty => $status:path;)*) => {$(
         impl HasConditions for $kind {
-            const KIND_NAME: &'static str = stringify!($kind);
             type Status = $status;
 
             fn status(&self) -> Option<&$status> {
@@ -160,7 +157,7 @@ fn condition(
 }
 
 /// The API server stores whole seconds. A finer time would differ from the one that is read back.
-fn whole_seconds(now: jiff::Timestamp) -> jiff::Timestamp {
+pub(crate) fn whole_seconds(now: jiff::Timestamp) -> jiff::Timestamp {
     jiff::Timestamp::from_second(now.as_second()).unwrap_or(now)
 }
 

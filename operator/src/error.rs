@@ -51,6 +51,12 @@ pub enum Error {
     Certificate(#[from] CertificateError),
     #[error("failed to generate a key for signing tokens")]
     MakeSigningKey(#[source] ed25519_dalek::pkcs8::Error),
+    #[error(
+        "Secret {secret} with the certificate authority {fingerprint} is gone; restore it, or set the \
+         annotation {} to that fingerprint to make a new one",
+        crds::label::CONFIRM_NEW_AUTHORITY
+    )]
+    AuthorityLost { secret: String, fingerprint: String },
     #[error("failed to read the {what} in Secret {secret}")]
     SecretContent { what: &'static str, secret: String },
     #[error("Secret {secret} of a deleted object is about to be deleted too")]
@@ -85,7 +91,9 @@ impl Error {
             Self::Cluster { source, .. } if is_conflict(source) => Category::Conflict,
             Self::AwaitingCollection { .. } => Category::Conflict,
             Self::Cluster { .. } | Self::GrowVolume { .. } => Category::Cluster,
-            Self::NameTaken { .. } | Self::OtherIdentity { .. } => Category::Terminal,
+            Self::NameTaken { .. } | Self::OtherIdentity { .. } | Self::AuthorityLost { .. } => {
+                Category::Terminal
+            }
             Self::Relay(_) | Self::NoReplica(_) => Category::Relay,
             Self::Certificate(_)
             | Self::MakeSigningKey(_)

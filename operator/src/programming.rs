@@ -11,9 +11,9 @@ use crate::relay_replicas::Progress;
 /// The result of writing an object's content to its relay.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Programming {
-    /// The relay was not contacted since this process leads.
+    /// The relay was not contacted since this process leads, or has other requests to answer first.
     Unknown,
-    /// The relay was contacted, and stopped answering some time ago.
+    /// The relay has not answered for a while.
     Lost,
     Progress(Progress),
     /// The entry at the relay belongs to somebody else.
@@ -30,7 +30,7 @@ impl Programming {
     #[must_use]
     pub fn from_result(written: &Result<Observed<Progress>, RelayError>) -> Self {
         match written {
-            Ok(Observed::Unknown) => Self::Unknown,
+            Ok(Observed::Unknown) | Err(RelayError::Busy(_)) => Self::Unknown,
             Ok(Observed::Known(Progress { ready: 0, .. })) => Self::Lost,
             Ok(Observed::Known(progress)) => Self::Progress(*progress),
             Err(error) if error.reason() == Some(protocol::Reason::OwnerConflict) => {
@@ -56,7 +56,7 @@ impl Programming {
                 Draft::unknown(Type::Programmed, Reason::RelayUnavailable, message)
             }),
             Self::Lost => {
-                let message = "no replica of the relay answers any more";
+                let message = "the relay has stopped answering, so what it enforces is not known";
                 Draft::unknown(Type::Programmed, Reason::RelayUnavailable, message)
             }
             Self::Progress(progress) if progress.is_complete() => Draft::holds(
@@ -105,19 +105,20 @@ mod tests {
     #[test]
     fn what_the_status_says_of_this_generation_stays_while_the_relay_is_not_contacted() {
         let former = Draft::holds(Type::Programmed, Reason::Programmed, "as before");
-        let programming = Programming::from_result(&Ok(Observed::Unknown));
-        assert_eq!(programming.draft(Some(former.clone())), former);
-        assert_eq!(programming.draft(None).status, ConditionStatus::Unknown);
-        assert!(!programming.is_complete());
+        for written in [Ok(Observed::Unknown), Err(RelayError::Busy("platform/main".into()))] {
+            let programming = Programming::from_result(&written);
+            assert_eq!(programming.draft(Some(former.clone())), former);
+            assert_eq!(programming.draft(None).status, ConditionStatus::Unknown);
+            assert!(!programming.is_complete());
+        }
     }
 
     #[test]
-    fn a_relay_that_was_lost_leaves_nothing_known() {
+    fn what_a_lost_relay_enforces_is_not_known() {
         let former = Draft::holds(Type::Programmed, Reason::Programmed, "as before");
         let lost = Observed::Known(Progress { acknowledged: 0, ready: 0 });
-        let programming = Programming::from_result(&Ok(lost));
-        assert_eq!(programming.draft(Some(former)).status, ConditionStatus::Unknown);
-        assert!(!programming.is_complete() && programming.stalled().is_none());
+        let draft = Programming::from_result(&Ok(lost)).draft(Some(former));
+        assert_eq!((draft.status, draft.reason), (ConditionStatus::Unknown, Reason::RelayUnavailable));
     }
 
     #[test]

@@ -62,6 +62,8 @@ pub enum RelayError {
     },
     #[error("the relay at {address} refused the request ({}): {detail}", refusal_code(*reason, *status))]
     Refused { address: SocketAddr, status: u16, reason: Option<Reason>, detail: String },
+    #[error("Relay {0} has enough requests to answer; this one is sent later")]
+    Busy(String),
 }
 
 /// The reason of a refusal, or its HTTP status.
@@ -80,7 +82,7 @@ impl RelayError {
     pub fn reason(&self) -> Option<Reason> {
         match self {
             Self::Refused { reason, .. } => *reason,
-            Self::Build(_) | Self::Reach { .. } => None,
+            Self::Build(_) | Self::Reach { .. } | Self::Busy(_) => None,
         }
     }
 }

@@ -1,38 +1,63 @@
-//! Writes content to the replicas of relays and tracks which replica acknowledged what.
+//! Writes content to the replicas of relays, and records what each holds and who owns it.
 //!
-//! The record is in memory only. After a restart the operator writes everything again, which
-//! changes nothing in a relay that has it. A replica with another store, or with an older version,
-//! gets everything again too.
+//! The record is in memory only, and starts empty whenever this process begins to lead. A listing of
+//! the relay fills it again. A store that is another one, or older than what it acknowledged, is
+//! listed and compared again too.
 
 use std::collections::{BTreeSet, HashMap};
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
-use protocol::admin::{DeletionPolicy, Owner};
-use serde::Serialize;
+use crds::relay_status::ContactState;
+use protocol::Reason;
+use protocol::admin::{Owner, Term};
+use tokio::time::Instant;
 
 use crate::lease::Leadership;
 use crate::object_key::NamespacedName;
 use crate::observed::Observed;
+use crate::queue::Queue;
 use crate::relay_api::{RelayAccess, RelayApi, RelayError, Target, Writer};
 
+mod attempt;
+mod batcher;
+mod content;
+mod entry_path;
+mod entry_table;
+mod listing;
+mod path_locks;
+mod relay_state;
+mod removal;
 mod replica_table;
+mod turn;
+mod write;
 
+pub use listing::Listing;
+use relay_state::RelayState;
+pub use relay_state::{LOST_GRACE, SWEEP_INTERVAL, SweepResult};
 pub use replica_table::{Contact, Progress};
-use replica_table::{ReplicaTable, content_hash, is_removed_with};
 
-/// One relay: how to reach it, and what its replicas acknowledged.
-#[derive(Default)]
-struct RelayState {
-    access: Option<Arc<RelayAccess>>,
-    replicas: ReplicaTable,
+/// The replicas of all relays. Cheap to clone.
+#[derive(Clone)]
+pub struct RelayReplicas {
+    shared: Arc<Shared>,
 }
 
-/// The replicas of all relays.
-pub struct RelayReplicas {
+pub(in crate::relay_replicas) struct Shared {
     api: Arc<dyn RelayApi>,
     leadership: Arc<Leadership>,
-    relays: Mutex<HashMap<NamespacedName, RelayState>>,
+    queue: Arc<Queue>,
+    relays: Mutex<Relays>,
+}
+
+/// The relays of one term.
+#[derive(Default)]
+struct Relays {
+    term: Option<Term>,
+    /// Counts the records of relays that were made, so that each has its own epoch.
+    epoch: u64,
+    states: HashMap<NamespacedName, RelayState>,
 }
 
 impl std::fmt::Debug for RelayReplicas {
@@ -42,31 +67,37 @@ impl std::fmt::Debug for RelayReplicas {
 }
 
 impl RelayReplicas {
+    /// `queue` gets the Relays that stopped answering.
     #[must_use]
-    pub fn new(api: Arc<dyn RelayApi>, leadership: Arc<Leadership>) -> Self {
-        Self { api, leadership, relays: Mutex::default() }
+    pub fn new(api: Arc<dyn RelayApi>, leadership: Arc<Leadership>, queue: Arc<Queue>) -> Self {
+        Self { shared: Arc::new(Shared { api, leadership, queue, relays: Mutex::default() }) }
     }
 
-    pub fn set_access(&self, relay: &NamespacedName, access: RelayAccess) {
-        self.with(relay, |state| state.access = Some(Arc::new(access)));
+    /// Sets how to reach a relay. Returns whether other authorities were trusted before.
+    pub fn set_access(&self, relay: &NamespacedName, access: RelayAccess) -> bool {
+        self.shared.with(|relays| {
+            let state = relays.state_or_new(relay);
+            let before = state.access.replace(Arc::new(access));
+            let (before, now) = (before.as_deref(), state.access.as_deref());
+            before.is_some_and(|before| Some(&before.authorities) != now.map(|now| &now.authorities))
+        })
     }
 
     #[must_use]
     pub fn access(&self, relay: &NamespacedName) -> Option<Arc<RelayAccess>> {
-        self.with(relay, |state| state.access.clone())
-    }
-
-    /// Forgets everything about all relays, when a term begins.
-    pub fn clear(&self) {
-        self.relays.lock().unwrap_or_else(PoisonError::into_inner).clear();
+        self.shared.state(relay, |state| state.access.clone()).flatten()
     }
 
     pub fn forget(&self, relay: &NamespacedName) {
-        self.relays.lock().unwrap_or_else(PoisonError::into_inner).remove(relay);
+        self.shared.with(|relays| relays.states.remove(relay));
     }
 
-    /// Asks every ready replica for its version. Replicas that are not `ready`, or that do not
-    /// answer, are removed from the record.
+    /// Forgets everything. To be called whenever this process begins or ceases to lead.
+    pub fn clear(&self) {
+        self.shared.with(Relays::clear);
+    }
+
+    /// Asks every ready replica for its version.
     ///
     /// # Errors
     /// The last replica's error, when none answered.
@@ -79,107 +110,122 @@ impl RelayReplicas {
         let (mut answers, mut failure) = (Vec::new(), None);
         for address in ready {
             let target = Target { address: *address, access: Arc::clone(&access) };
-            match self.api.version(&target).await {
+            match self.shared.api.version(&target).await {
                 Ok(version) => answers.push((*address, version)),
                 Err(error) => failure = Some(error),
             }
         }
-        let contact = self.with(relay, |state| state.replicas.update(&answers));
+        let contact = self.shared.state(relay, |state| state.answered(&answers, Instant::now()));
         match failure {
             Some(error) if answers.is_empty() => Err(error),
-            _ => Ok(contact),
+            _ => Ok(contact.unwrap_or_default()),
         }
     }
 
-    /// Writes content to every replica that has not acknowledged it yet. `Unknown`: the relay was
-    /// not contacted since this process started to lead, and nothing was written.
-    ///
-    /// # Errors
-    /// The first replica's error. The remaining replicas are not tried; the next call starts with
-    /// them.
-    pub async fn write<B: Serialize + Sync>(
-        &self,
-        relay: &NamespacedName,
-        path: &str,
-        writer: &Writer,
-        body: &B,
-    ) -> Result<Observed<Progress>, RelayError> {
-        let Some(access) = self.access(relay) else { return Ok(Observed::Unknown) };
-        let hash = content_hash(body);
-        for (address, instance) in self.with(relay, |state| state.replicas.replicas_missing(path, hash)) {
-            let target = Target { address, access: Arc::clone(&access) };
-            let content = serde_json::to_value(body).unwrap_or_default();
-            let applied = self.api.put(&target, path, writer, content).await?;
-            self.with(relay, |state| {
-                state.replicas.acknowledge(address, &instance, applied.version, |written| {
-                    written.insert(path.to_owned(), hash);
-                });
-            });
-        }
-        Ok(Observed::Known(self.with(relay, |state| state.replicas.progress(path, hash))))
+    /// Whether the relay answers this leader. One that stopped answering counts as lost after
+    /// [`LOST_GRACE`].
+    #[must_use]
+    pub fn contact_state(&self, relay: &NamespacedName) -> Observed<ContactState> {
+        self.shared.state(relay, |state| state.contact_state(Instant::now())).unwrap_or_default()
     }
 
-    /// Deletes content from every ready replica. Returns `false` when there is no ready replica.
-    ///
-    /// # Errors
-    /// As [`RelayReplicas::write`].
-    pub async fn delete(
-        &self,
-        relay: &NamespacedName,
-        path: &str,
-        writer: &Writer,
-        policy: Option<DeletionPolicy>,
-    ) -> Result<bool, RelayError> {
-        let Some(access) = self.access(relay) else { return Ok(false) };
-        let replicas = self.with(relay, |state| state.replicas.addresses());
-        for (address, instance) in &replicas {
-            let target = Target { address: *address, access: Arc::clone(&access) };
-            let applied = self.api.delete(&target, path, writer, policy).await?;
-            self.with(relay, |state| {
-                state.replicas.acknowledge(*address, instance, applied.version, |written| {
-                    written.retain(|found, _| !is_removed_with(found, path));
-                });
-            });
-        }
-        Ok(!replicas.is_empty())
+    /// The time until the relay must be contacted again.
+    #[must_use]
+    pub fn until_next_contact(&self, relay: &NamespacedName) -> Duration {
+        let until = self.shared.state(relay, |state| state.until_next_contact(Instant::now()));
+        until.unwrap_or(SWEEP_INTERVAL)
     }
 
-    /// Deletes at every contacted relay the entries that the object with this uid owns, with the
-    /// deletion policy that is recorded in them. Returns how many there were. Entries at a relay
-    /// whose listing is not known yet are found by the sweep.
-    ///
-    /// # Errors
-    /// The first relay's error. The others are tried nevertheless.
-    #[expect(clippy::unused_async, reason = "the listing is not there yet")]
-    pub async fn remove_owned(&self, _uid: &str) -> Result<usize, RelayError> {
-        Ok(0)
+    /// The result of the last sweep. `Unknown`: there was none.
+    #[must_use]
+    pub fn last_sweep(&self, relay: &NamespacedName) -> Observed<SweepResult> {
+        self.shared.state(relay, |state| state.sweep).unwrap_or_default()
+    }
+
+    pub(crate) fn set_last_sweep(&self, relay: &NamespacedName, result: SweepResult) {
+        self.shared.state(relay, |state| state.sweep = Observed::Known(result));
+    }
+
+    /// Whether the objects of the relay must be reconciled, because it was found or lost, or answers
+    /// again after a write was not sent. Tells it once.
+    pub(crate) fn take_change(&self, relay: &NamespacedName) -> bool {
+        self.shared.state(relay, |state| state.take_change(Instant::now())).unwrap_or(false)
     }
 
     /// The writer for the object with this uid, in the current term.
     #[must_use]
     pub fn writer(&self, uid: &str) -> Writer {
-        Writer::object(uid, self.leadership.term())
+        Writer::object(uid, self.shared.leadership.term())
     }
 
     /// The owner of the entry at `path`, as the relay's listing and this leader's own writes say.
     /// `Known(None)`: there is no entry, or it belongs to nobody.
     #[must_use]
-    pub fn holder(&self, relay: &NamespacedName, _path: &str) -> Observed<Option<Owner>> {
-        if self.has_replicas(relay) { Observed::Known(None) } else { Observed::Unknown }
+    pub fn holder(&self, relay: &NamespacedName, path: &str) -> Observed<Option<Owner>> {
+        let held = self.shared.state(relay, |state| state.replicas.held(path)).unwrap_or_default();
+        held.map(|held| held?.owner)
     }
 
-    /// Whether there is a ready replica, and every one acknowledged some content at `path`.
+    /// Why the relay took the content at `path` without its MCP endpoint.
+    #[must_use]
+    pub fn refused_endpoint(&self, relay: &NamespacedName, path: &str) -> Option<Reason> {
+        let held = self.shared.state(relay, |state| state.replicas.held(path))?;
+        held.known()??.refused_endpoint
+    }
+
+    /// Whether there is a ready replica, and every one holds some known content at `path`.
     #[must_use]
     pub fn is_acknowledged(&self, relay: &NamespacedName, path: &str) -> bool {
-        self.with(relay, |state| state.replicas.is_acknowledged(path))
+        self.shared.state(relay, |state| state.replicas.is_acknowledged(path)).unwrap_or(false)
     }
 
+    /// Whether the relay answers, or stopped answering only a short time ago.
     #[must_use]
     pub fn has_replicas(&self, relay: &NamespacedName) -> bool {
-        self.with(relay, |state| state.access.is_some() && !state.replicas.is_empty())
-    }
-
-    fn with<T>(&self, name: &NamespacedName, work: impl FnOnce(&mut RelayState) -> T) -> T {
-        work(self.relays.lock().unwrap_or_else(PoisonError::into_inner).entry(name.clone()).or_default())
+        self.contact_state(relay) == Observed::Known(ContactState::Reached)
     }
 }
+
+impl Relays {
+    fn clear(&mut self) {
+        self.states.clear();
+    }
+
+    fn state_or_new(&mut self, relay: &NamespacedName) -> &mut RelayState {
+        self.states.entry(relay.clone()).or_insert_with(|| {
+            self.epoch += 1;
+            RelayState::new(self.epoch)
+        })
+    }
+}
+
+impl Shared {
+    /// Works on the relays of the current term. What an earlier term knew is forgotten.
+    fn with<T>(&self, work: impl FnOnce(&mut Relays) -> T) -> T {
+        let term = self.leadership.term();
+        let mut relays = self.relays.lock().unwrap_or_else(PoisonError::into_inner);
+        if relays.term != term {
+            relays.clear();
+            relays.term = term;
+        }
+        work(&mut relays)
+    }
+
+    /// Works on one relay. `None`: nothing is known of it.
+    fn state<T>(&self, relay: &NamespacedName, work: impl FnOnce(&mut RelayState) -> T) -> Option<T> {
+        self.with(|relays| relays.states.get_mut(relay).map(work))
+    }
+
+    /// As [`Shared::state`], but only on the record with this epoch.
+    fn state_of_epoch<T>(
+        &self,
+        relay: &NamespacedName,
+        epoch: u64,
+        work: impl FnOnce(&mut RelayState) -> T,
+    ) -> Option<T> {
+        self.state(relay, |state| (state.epoch == epoch).then(|| work(state))).flatten()
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -16,6 +16,7 @@ use zeroize::Zeroizing;
 
 use crate::context::Context;
 use crate::error::{Error, Result};
+use crate::fingerprints::ChildKey;
 use crate::object_key::NamespacedName;
 use crate::ownership::{self, Ownership};
 
@@ -109,7 +110,9 @@ pub async fn find(
     owner_uid: &str,
     reading: Reading,
 ) -> Result<Found> {
-    if reading == Reading::TrustWatch && !context.applier.exists::<Secret>(name) {
+    if reading == Reading::TrustWatch
+        && context.caches.fingerprints.resource_version::<Secret>(name).is_none()
+    {
         return Ok(Found::None);
     }
     let Some(secret) = get(&context.client, name).await? else { return Ok(Found::None) };
@@ -150,12 +153,17 @@ pub async fn write(client: &Client, found: &Found, desired: Secret) -> Result<Se
 ///
 /// # Errors
 /// As [`write`].
-pub async fn update(client: &Client, found: &Found, desired: SecretUpdate) -> Result<Secret> {
-    let name = NamespacedName::new(
-        desired.metadata.namespace.as_deref().unwrap_or_default(),
-        desired.metadata.name.as_deref().unwrap_or_default(),
-    );
-    send(client, &name, found, merge(found.usable(), desired)).await
+pub async fn update(context: &Context, found: &Found, desired: SecretUpdate) -> Result<Secret> {
+    let next = merge(found.usable(), desired);
+    if found.usable() == Some(&next) {
+        return Ok(next);
+    }
+    let name = NamespacedName::from_object(&next);
+    // The event of this write reconciles nobody.
+    let writing = context.caches.fingerprints.begin_write(ChildKey::from_object(&next));
+    let written = send(&context.client, &name, found, next).await?;
+    writing.finish(&written, None);
+    Ok(written)
 }
 
 async fn send(client: &Client, name: &NamespacedName, found: &Found, next: Secret) -> Result<Secret> {

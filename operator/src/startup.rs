@@ -57,12 +57,13 @@ pub fn start(
     let queue = Arc::new(Queue::default());
     let caches = Arc::new(Caches::new(Arc::clone(&queue)));
     let leadership = Arc::new(Leadership::new(fence.clone()));
+    let relay_replicas = RelayReplicas::new(relay_api, Arc::clone(&leadership), Arc::clone(&queue));
     let context = Context {
         client: fenced,
         applier: Arc::new(Applier::new(Arc::clone(&caches))),
         caches,
         queue,
-        relay_replicas: Arc::new(RelayReplicas::new(relay_api, Arc::clone(&leadership))),
+        relay_replicas: Arc::new(relay_replicas),
         leadership,
         events: EventQueue::new(clock.clone(), metrics.clone()),
         clock,

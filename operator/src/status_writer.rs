@@ -36,15 +36,12 @@ const WAITING: [Reason; 7] = [
     Reason::Suspended,
 ];
 
-/// The last status that this process sent for each object.
+/// The last status that this process sent for each object, by its uid.
 ///
 /// The cache may still hold the status before it. Comparing with the cache alone would skip a
 /// status that is computed anew meanwhile, and the older one would stay.
 #[derive(Debug, Default)]
-pub struct SentStatuses(Mutex<HashMap<SentKey, SentStatus>>);
-
-/// Kind and uid of an object.
-type SentKey = (&'static str, String);
+pub struct SentStatuses(Mutex<HashMap<String, SentStatus>>);
 
 #[derive(Debug, Clone, PartialEq, Eq)]
 struct SentStatus {
@@ -54,17 +51,17 @@ struct SentStatus {
 }
 
 impl SentStatuses {
-    fn find(&self, key: &SentKey) -> Option<SentStatus> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).get(key).cloned()
+    fn find(&self, uid: &str) -> Option<SentStatus> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).get(uid).cloned()
     }
 
-    fn insert(&self, key: SentKey, sent: SentStatus) {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).insert(key, sent);
+    fn insert(&self, uid: String, sent: SentStatus) {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).insert(uid, sent);
     }
 
     /// Forgets an object that is gone.
-    pub fn forget(&self, kind: &'static str, uid: &str) {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).remove(&(kind, uid.to_owned()));
+    pub fn forget(&self, uid: &str) {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).remove(uid);
     }
 }
 
@@ -88,9 +85,9 @@ pub async fn report<K: HasConditions + Child>(
     object: &K,
     status: &K::Status,
 ) -> Result<()> {
-    let key = (K::KIND_NAME, object.uid().unwrap_or_default());
+    let uid = object.uid().unwrap_or_default();
     let next = SentStatus { hash: hash(status), cached_version: object.resource_version() };
-    let sent = context.sent_statuses.find(&key);
+    let sent = context.sent_statuses.find(&uid);
     if !must_send(object.status() == Some(status), &next, sent.as_ref()) {
         return Ok(());
     }
@@ -109,7 +106,7 @@ pub async fn report<K: HasConditions + Child>(
         other => drop(other.map_err(Error::cluster(format!("write the status of {} {name}", K::kind(&()))))?),
     }
     let is_repeated = sent.is_some_and(|sent| sent.hash == next.hash);
-    context.sent_statuses.insert(key, next);
+    context.sent_statuses.insert(uid, next);
     if !is_repeated {
         for event in events(conditions::current(object), K::conditions(status)) {
             publish(context, object, event).await;

@@ -15,8 +15,9 @@ use protocol::admin::DeletionPolicy;
 
 use crate::claimants::{self, RecordedOwner};
 use crate::context::Context;
+use crate::deleted_objects::DeletedObjects;
 use crate::error::{Error, Result};
-use crate::object_key::NamespacedName;
+use crate::object_key::{NamespacedName, ObjectKey};
 use crate::observed::Observed;
 use crate::relay_api::RelayError;
 use crate::status_writer;
@@ -163,6 +164,36 @@ pub async fn delete_content<K: Resource<DynamicType = ()>>(
     Ok(outcome)
 }
 
+/// The deleted objects of one name, whose entries at relays may remain. What is not removed is put
+/// back, also when the worker is dropped.
+struct Leftovers<'a> {
+    deleted: &'a DeletedObjects,
+    key: &'a ObjectKey,
+    uids: Vec<String>,
+}
+
+impl Drop for Leftovers<'_> {
+    fn drop(&mut self) {
+        self.deleted.put_back(self.key.clone(), std::mem::take(&mut self.uids));
+    }
+}
+
+/// Removes what deleted objects of this name own at the relays, as their deletion policy says.
+///
+/// # Errors
+/// The first error. The object is not forgotten then.
+pub async fn remove_leftovers(context: &Context, key: &ObjectKey) -> Result<()> {
+    let uids = context.deleted.take(key);
+    let mut leftovers = Leftovers { deleted: &context.deleted, key, uids };
+    while let Some(uid) = leftovers.uids.last() {
+        context.relay_replicas.remove_owned(uid).await?;
+        context.sent_statuses.forget(uid);
+        context.first_attempts.forget(uid);
+        leftovers.uids.pop();
+    }
+    Ok(())
+}
+
 /// Publishes the outcome as an Event, and counts unconfirmed deletions.
 pub async fn publish<K: Resource<DynamicType = ()>>(context: &Context, object: &K, outcome: &Outcome) {
     let (type_, reason, note) = match outcome {
@@ -246,6 +277,17 @@ mod tests {
         assert_eq!(attempts.waited("a", true, at(50)), Some(Duration::ZERO), "the clock was set back");
         attempts.forget("a");
         assert_eq!(attempts.waited("a", false, at(300)), None);
+    }
+
+    #[test]
+    fn what_was_not_removed_is_not_forgotten() {
+        let deleted = DeletedObjects::default();
+        let key = NamespacedName::new("team", "alice").key(crate::object_key::Kind::Agent);
+        deleted.put_back(key.clone(), vec!["1".into(), "2".into()]);
+        let mut leftovers = Leftovers { deleted: &deleted, key: &key, uids: deleted.take(&key) };
+        leftovers.uids.pop();
+        drop(leftovers);
+        assert_eq!(deleted.take(&key), ["1"]);
     }
 
     #[test]

@@ -38,21 +38,27 @@ const RETRY_INTERVAL: Duration = Duration::from_secs(15);
 /// # Errors
 /// The first step that failed. The status reports it already.
 pub async fn reconcile(context: &Context, name: &NamespacedName) -> Result<Option<Duration>> {
-    let Some(tenant) = context.caches.tenant(name) else { return Ok(None) };
-    let relay_name = index::relay_of(&tenant);
-    let resolved = acceptance::resolve(context, &tenant);
+    let removed = teardown::remove_leftovers(context, &name.clone().key(Kind::Tenant)).await;
+    let Some(tenant) = context.caches.tenant(name) else { return removed.map(|()| None) };
+    let next = converge(context, &tenant).await?;
+    removed.map(|()| next)
+}
+
+async fn converge(context: &Context, tenant: &Tenant) -> Result<Option<Duration>> {
+    let relay_name = index::relay_of(tenant);
+    let resolved = acceptance::resolve(context, tenant);
     if tenant.meta().deletion_timestamp.is_some() {
         let is_accepted = matches!(resolved, Ok(Observed::Known(_)));
-        return teardown(context, &tenant, &relay_name, is_accepted).await;
+        return teardown(context, tenant, &relay_name, is_accepted).await;
     }
     match resolved {
-        Ok(Observed::Known(resolved)) => provision(context, &tenant, &relay_name, &resolved).await,
+        Ok(Observed::Known(resolved)) => provision(context, tenant, &relay_name, &resolved).await,
         Ok(Observed::Unknown) => Ok(Some(RETRY_INTERVAL)),
         Err(refusal) => {
-            suspend_refused(context, &tenant, &relay_name).await?;
-            let agents = accepted_agents(context, name);
-            let next = tenant_status::refused(&tenant, &refusal, agents, context.now());
-            status_writer::report(context, &*tenant, &next).await?;
+            suspend_refused(context, tenant, &relay_name).await?;
+            let agents = accepted_agents(context, &NamespacedName::from_object(tenant));
+            let next = tenant_status::refused(tenant, &refusal, agents, context.now());
+            status_writer::report(context, tenant, &next).await?;
             Ok(Some(RESYNC_INTERVAL))
         }
     }

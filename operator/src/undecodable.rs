@@ -47,6 +47,12 @@ impl Undecodable {
         self.lock().values().any(|found| found == uid)
     }
 
+    /// The uids of all objects that cannot be decoded.
+    #[must_use]
+    pub fn uids(&self) -> Vec<String> {
+        self.lock().values().cloned().collect()
+    }
+
     /// Whether any object of the kind cannot be decoded. It may refer to every other object.
     #[must_use]
     pub fn contains_kind(&self, kind: Kind) -> bool {

@@ -180,7 +180,7 @@ impl CredentialsPass<'_> {
         let authorities = access.as_ref().map(|access| access.authorities.as_str());
         let cluster_domain = &self.context.settings.cluster_domain;
         let desired = credentials_secret::build(self.agent, self.resolved, keys, authorities, cluster_domain);
-        secret::update(&self.context.client, secret, desired).await
+        secret::update(self.context, secret, desired).await
     }
 
     /// Writes the agent's content to the relay. Nothing is written before the relay has

@@ -170,7 +170,7 @@ pub(super) async fn store(context: &Context, agent: &Agent, root_key: &RootKey) 
         }
     };
     let desired = build(agent, secret.usable(), identity.map(|identity| identity.to_key_file()));
-    secret::update(&context.client, secret, desired).await?;
+    secret::update(context, secret, desired).await?;
     if let Some(identity) = identity {
         let is_new = matches!(root_key, RootKey::Generated { .. });
         tracing::info!(

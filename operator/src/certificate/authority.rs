@@ -4,7 +4,9 @@
 //! The previous one is trusted until it expires, because certificates that it signed are still in
 //! use.
 
-use super::{CertificateError, CertifiedKey, SERVING_TTL_DAYS, create_authority, parse, seconds};
+use super::{
+    CertificateError, CertifiedKey, SERVING_TTL_DAYS, create_authority, fingerprint, parse, seconds,
+};
 
 /// Remaining validity of the signing authority at which the next one is created.
 const PREPARE_GRACE_DAYS: i64 = 2 * 365;
@@ -18,6 +20,7 @@ const MIN_SIGNING_TTL_DAYS: i64 = SERVING_TTL_DAYS;
 const PEM_END: &str = "-----END CERTIFICATE-----\n";
 
 /// The certificate authorities of one relay.
+#[derive(Debug)]
 pub struct Authority {
     pub signing: CertifiedKey,
     pub next: Option<CertifiedKey>,
@@ -55,6 +58,12 @@ impl Authority {
             .chain(next)
             .chain(self.previous.iter().map(String::as_str))
             .collect()
+    }
+
+    /// The fingerprint of the signing authority. `None` if it is unreadable.
+    #[must_use]
+    pub fn fingerprint(&self) -> Option<String> {
+        fingerprint(&self.signing.certificate)
     }
 
     /// The step that is due. An unreadable authority is never replaced automatically.

@@ -121,6 +121,17 @@ fn only_the_recorded_owner_may_take_access_away() {
 }
 
 #[test]
+fn nothing_is_decided_while_the_recorded_owner_cannot_be_decoded() {
+    let agent = claimant("mine", EARLY);
+    let is_undecodable = |uid: &str| uid == "newer-version" || uid == "mine";
+    assert!(has_other_owner(&*agent, &object("newer-version"), is_undecodable));
+    assert!(!has_other_owner(&*agent, &object("other"), is_undecodable));
+    assert!(!has_other_owner(&*agent, &object("mine"), is_undecodable));
+    assert!(!has_other_owner(&*agent, &NOBODY, is_undecodable));
+    assert!(!has_other_owner(&*agent, &Observed::Unknown, is_undecodable));
+}
+
+#[test]
 fn a_limit_keeps_those_that_the_relay_has_before_older_ones_that_it_does_not_have() {
     let (old, holder, young) =
         (claimant("old", EARLY), claimant("holder", "2026-02-01T00:00:00Z"), claimant("young", LATE));

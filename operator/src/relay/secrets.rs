@@ -11,11 +11,14 @@ use protocol::base64url;
 use zeroize::Zeroizing;
 
 use super::metadata::secret_metadata;
-use crate::certificate::CertifiedKey;
+use super::signing_keys::{self, SigningKeyInfo};
 use crate::certificate::authority::{self, Authority, RenewalStep};
+use crate::certificate::{CertificateInfo, CertifiedKey};
 use crate::context::Context;
 use crate::error::{Error, Result};
-use crate::object_key::NamespacedName;
+use crate::object_key::{Kind, NamespacedName};
+use crate::queue::Priority;
+use crate::relay_api::RelayAccess;
 use crate::secret::{self, Found};
 use crate::tls_secret;
 
@@ -29,6 +32,47 @@ const NEXT_KEY: &str = "next.key";
 /// Certificates of the previous authorities.
 const PREVIOUS_CERTIFICATES: &str = "former.crt";
 const TOKEN: &str = "token";
+
+/// The Secrets of a relay, after they were created or renewed.
+#[derive(Debug)]
+pub struct RelaySecrets {
+    pub authority: Authority,
+    pub certificate: CertificateInfo,
+    pub(super) signing_keys: SigningKeyInfo,
+}
+
+/// Brings every Secret of the relay to the state of the spec. The relay can be reached as soon as
+/// its authority and its token are known. Agents learn of other authorities at once.
+///
+/// # Errors
+/// As [`converge_authority`].
+pub async fn converge(context: &Context, relay: &Relay, name: &NamespacedName) -> Result<RelaySecrets> {
+    let authority = converge_authority(context, relay).await?;
+    let token = ensure_admin_token(context, relay).await?;
+    set_access(context, name, token, authority.trusted());
+    let request = ServingRequest::for_relay(relay, &context.settings.cluster_domain);
+    let certificate = converge_serving(context, relay, &authority, &request).await?;
+    if relay.spec.gateway.enabled {
+        ensure_gateway_token(context, relay).await?;
+    }
+    let signing_keys = signing_keys::converge(context, relay).await?;
+    Ok(RelaySecrets { authority, certificate, signing_keys })
+}
+
+fn set_access(context: &Context, name: &NamespacedName, token: Zeroizing<String>, authorities: String) {
+    let cluster_domain = &context.settings.cluster_domain;
+    let server_name = name::service_host(&name::relay(&name.name), &name.namespace, cluster_domain);
+    let access = RelayAccess { token, authorities, server_name };
+    if !context.relay_replicas.set_access(name, access) {
+        return;
+    }
+    tracing::info!(relay = %name, "the trusted authorities of the relay changed");
+    for tenant in context.caches.index.referrers(Kind::Tenant, name) {
+        for agent in context.caches.index.referrers(Kind::Agent, &tenant) {
+            context.queue.add(agent.key(Kind::Agent), Priority::Normal);
+        }
+    }
+}
 
 /// Creates the certificate authority of a relay, or takes the renewal step that is due.
 ///

@@ -1,27 +1,37 @@
-//! The ready replicas of one relay and the content that each acknowledged. Pure; the answers are
-//! arguments.
+//! The stores of one relay and what each acknowledged. Pure; the answers are arguments.
+//!
+//! A store is known by its `instance`, not by an address: a pod that restarts has another address
+//! and the same store.
 
-use std::collections::{BTreeMap, HashMap};
-use std::hash::{DefaultHasher, Hash as _, Hasher as _};
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::SocketAddr;
 
-use protocol::admin::Version;
-use serde::Serialize;
+use protocol::admin::{Owner, Version, capability};
+use serde_json::Value;
 
-/// One ready replica.
-#[derive(Debug, Clone, PartialEq, Eq)]
-struct Replica {
-    /// Identifies the store. A restored or emptied store has another one.
-    instance: String,
+use super::content::RelayContent;
+use super::entry_table::{Digest, EntryTable, Held};
+use crate::observed::Observed;
+
+/// One store and the ready replicas that serve it.
+#[derive(Debug)]
+pub(super) struct Replica {
+    pub addresses: BTreeSet<SocketAddr>,
     build: String,
+    pub capabilities: BTreeSet<String>,
+    /// The store must not be older than this.
     version: u64,
-    /// Hash of the acknowledged content, by path.
-    written: HashMap<String, u64>,
+    acknowledged: Option<u64>,
+    pub entries: EntryTable,
 }
 
-/// The ready replicas of one relay by address.
+/// The stores of one relay by instance.
 #[derive(Debug, Default)]
-pub(super) struct ReplicaTable(BTreeMap<SocketAddr, Replica>);
+pub(super) struct ReplicaTable {
+    replicas: BTreeMap<String, Replica>,
+    /// Counts the records of stores that were made.
+    records: u64,
+}
 
 /// How many ready replicas acknowledged some content.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -43,164 +53,156 @@ impl Progress {
 pub struct Contact {
     pub reachable: usize,
     pub build: Option<String>,
-    /// The version that contains everything written so far, of the replica that is furthest behind.
+    /// Identifies the store, of the first replica.
+    pub instance: Option<String>,
+    /// The version that was answered, of the store that is furthest behind.
     pub version: Option<u64>,
-    /// Whether a replica is new or lost its store. Everything must be written again.
+    /// The version that this leader's writes have reached in every store. `None`: some store has
+    /// acknowledged none.
+    pub acknowledged: Option<u64>,
+    /// Whether a store is new, lost or older than what it acknowledged. Everything must be compared
+    /// again.
     pub is_fresh: bool,
 }
 
+/// A write of some content to one store.
+#[derive(Debug)]
+pub(super) struct PlannedWrite {
+    pub instance: String,
+    pub address: SocketAddr,
+    pub content: RelayContent,
+    pub is_bulk: bool,
+}
+
+impl Replica {
+    pub(super) fn knows(&self, word: &str) -> bool {
+        self.capabilities.contains(word)
+    }
+
+    /// Whether the store holds this content. A relay that records no owners holds it for anybody.
+    fn holds(&self, path: &str, owner: &Owner, digest: Digest) -> bool {
+        let owner = self.knows(capability::OWNERS).then_some(owner);
+        self.entries.holds(path, owner, digest)
+    }
+}
+
 impl ReplicaTable {
-    /// Replaces the table by the replicas that answered. The record of a replica is kept only if it
-    /// has the same store, and its version is not older.
+    /// Replaces the table by the replicas that answered. The record of a store is kept only if it is
+    /// the same store, and its version is not older.
     pub(super) fn update(&mut self, answers: &[(SocketAddr, Version)]) -> Contact {
         let mut is_fresh = false;
-        let mut replicas = BTreeMap::new();
+        let mut replicas = BTreeMap::<String, Replica>::new();
         for (address, answer) in answers {
-            let known = self.0.remove(address);
-            let kept =
-                known.filter(|known| known.instance == answer.instance && known.version <= answer.version);
-            is_fresh |= kept.is_none();
+            if let Some(replica) = replicas.get_mut(&answer.instance) {
+                replica.addresses.insert(*address);
+                continue;
+            }
+            let known =
+                self.replicas.remove(&answer.instance).filter(|known| known.version <= answer.version);
+            is_fresh |= known.is_none();
+            self.records += 1;
             let replica = Replica {
-                instance: answer.instance.clone(),
+                addresses: BTreeSet::from([*address]),
                 build: answer.build.clone(),
-                version: kept.as_ref().map_or(answer.version, |known| known.version),
-                written: kept.map(|known| known.written).unwrap_or_default(),
+                capabilities: answer.capabilities.clone(),
+                version: answer.version,
+                acknowledged: known.as_ref().and_then(|known| known.acknowledged),
+                entries: known.map_or_else(|| EntryTable::new(self.records), |known| known.entries),
             };
-            replicas.insert(*address, replica);
+            replicas.insert(answer.instance.clone(), replica);
         }
-        self.0 = replicas;
+        self.replicas = replicas;
         Contact {
-            reachable: self.0.len(),
-            build: self.0.values().next().map(|replica| replica.build.clone()),
-            version: self.0.values().map(|replica| replica.version).min(),
+            reachable: answers.len(),
+            build: self.replicas.values().next().map(|replica| replica.build.clone()),
+            instance: self.replicas.keys().next().cloned(),
+            version: self.replicas.values().map(|replica| replica.version).min(),
+            acknowledged: self.replicas.values().map(|replica| replica.acknowledged).min().flatten(),
             is_fresh,
         }
     }
 
-    pub(super) fn is_empty(&self) -> bool {
-        self.0.is_empty()
+    pub(super) fn addresses(&self) -> BTreeSet<SocketAddr> {
+        self.replicas.values().flat_map(|replica| replica.addresses.iter().copied()).collect()
     }
 
-    /// Address and instance of every replica.
-    pub(super) fn addresses(&self) -> Vec<(SocketAddr, String)> {
-        self.0.iter().map(|(address, replica)| (*address, replica.instance.clone())).collect()
-    }
-
-    /// Address and instance of the replicas that have not acknowledged this content.
-    pub(super) fn replicas_missing(&self, path: &str, hash: u64) -> Vec<(SocketAddr, String)> {
-        self.0
+    /// Every store with one address of it.
+    pub(super) fn stores(&self) -> Vec<(String, SocketAddr)> {
+        let address = |replica: &Replica| replica.addresses.first().copied();
+        self.replicas
             .iter()
-            .filter(|(_, replica)| replica.written.get(path) != Some(&hash))
-            .map(|(address, replica)| (*address, replica.instance.clone()))
+            .filter_map(|(instance, replica)| Some((instance.clone(), address(replica)?)))
             .collect()
     }
 
-    /// Records an acknowledgement, unless the replica at `address` has been replaced since the
-    /// request.
-    pub(super) fn acknowledge(
-        &mut self,
-        address: SocketAddr,
-        instance: &str,
-        version: u64,
-        change: impl FnOnce(&mut HashMap<String, u64>),
-    ) {
-        let replica = self.0.get_mut(&address).filter(|replica| replica.instance == instance);
-        let Some(replica) = replica else { return };
-        replica.version = replica.version.max(version);
-        change(&mut replica.written);
+    pub(super) fn get_mut(&mut self, instance: &str) -> Option<&mut Replica> {
+        self.replicas.get_mut(instance)
     }
 
-    pub(super) fn progress(&self, path: &str, hash: u64) -> Progress {
-        let acknowledged = self.0.values().filter(|replica| replica.written.get(path) == Some(&hash)).count();
-        Progress { acknowledged, ready: self.0.len() }
+    pub(super) fn iter(&self) -> impl Iterator<Item = &Replica> {
+        self.replicas.values()
     }
 
-    /// Whether there is a replica, and every one acknowledged some content at `path`.
-    pub(super) fn is_acknowledged(&self, path: &str) -> bool {
-        !self.0.is_empty() && self.0.values().all(|replica| replica.written.contains_key(path))
-    }
-}
-
-/// Whether the relay removes the content at `found` together with that at `deleted`. The
-/// invitations of an agent count as removed with it, although some may remain: writing them again
-/// is harmless.
-pub(super) fn is_removed_with(found: &str, deleted: &str) -> bool {
-    let is_below = found.strip_prefix(deleted).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'));
-    let is_invitation_of =
-        |(tenant, _agent): (&str, &str)| found.starts_with(&format!("{tenant}/invitations/"));
-    is_below || deleted.split_once("/agents/").is_some_and(is_invitation_of)
-}
-
-pub(super) fn content_hash(body: &impl Serialize) -> u64 {
-    let mut hasher = DefaultHasher::new();
-    // Bodies of the admin API always serialize. One that did not would be written every time.
-    serde_json::to_string(body).ok().hash(&mut hasher);
-    hasher.finish()
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn what_is_removed_with_an_agent_or_a_tenant_is_written_again() {
-        let invitation = "/admin/v1/tenants/acme/invitations/claude";
-        assert!(is_removed_with(invitation, "/admin/v1/tenants/acme/agents/alice"));
-        assert!(is_removed_with(invitation, "/admin/v1/tenants/acme"));
-        assert!(!is_removed_with(invitation, "/admin/v1/tenants/acm"));
-        assert!(!is_removed_with(invitation, "/admin/v1/tenants/other/agents/alice"));
-        assert!(!is_removed_with("/admin/v1/tenants/acme/agents/bob", "/admin/v1/tenants/acme/agents/alice"));
+    /// The writes to the stores that do not hold this content. A condition on the owner is not sent
+    /// to a relay that would ignore it.
+    pub(super) fn missing(
+        &self,
+        path: &str,
+        body: &Value,
+        owner: &Owner,
+        is_conditional: bool,
+    ) -> Vec<PlannedWrite> {
+        let planned = self.replicas.iter().filter_map(|(instance, replica)| {
+            let content = RelayContent::new(path, body, &replica.capabilities);
+            let is_ignored = is_conditional && !replica.knows(capability::OWNERS);
+            if is_ignored || replica.holds(path, owner, content.digest) {
+                return None;
+            }
+            let address = *replica.addresses.first()?;
+            let is_bulk = replica.knows(capability::BULK) && content.agent.is_some();
+            Some(PlannedWrite { instance: instance.clone(), address, content, is_bulk })
+        });
+        planned.collect()
     }
 
-    const ADDRESS: SocketAddr = SocketAddr::new(std::net::IpAddr::V4(std::net::Ipv4Addr::LOCALHOST), 8081);
-
-    fn version(instance: &str, version: u64) -> Vec<(SocketAddr, Version)> {
-        let domain = "example.com".parse().unwrap();
-        vec![(
-            ADDRESS,
-            Version {
-                version,
-                instance: instance.into(),
-                domain,
-                build: "0.1.0".into(),
-                capabilities: std::collections::BTreeSet::new(),
-            },
-        )]
+    /// How many stores hold this content for this owner.
+    pub(super) fn progress(&self, path: &str, body: &Value, owner: &Owner) -> Progress {
+        let holds = |replica: &&Replica| {
+            let content = RelayContent::new(path, body, &replica.capabilities);
+            replica.holds(path, owner, content.digest)
+        };
+        Progress { acknowledged: self.replicas.values().filter(holds).count(), ready: self.replicas.len() }
     }
 
-    fn written(table: &mut ReplicaTable, count: u64) -> usize {
-        let replica = table.0.get_mut(&ADDRESS).unwrap();
-        replica.version = count;
-        replica.written.insert("/admin/v1/tenants/acme".into(), 1);
-        replica.written.len()
-    }
-
-    #[test]
-    fn a_replica_that_only_moved_on_keeps_what_it_acknowledged() {
-        let mut table = ReplicaTable::default();
-        assert!(table.update(&version("a", 3)).is_fresh);
-        written(&mut table, 5);
-        let contact = table.update(&version("a", 9));
-        assert!(!contact.is_fresh);
-        assert_eq!(contact.version, Some(5), "registrations of agents move the relay's version, not ours");
-        assert_eq!(table.0[&ADDRESS].written.len(), 1);
-    }
-
-    #[test]
-    fn a_lost_or_restored_store_is_written_to_from_the_start() {
-        for answer in [version("b", 9), version("a", 4)] {
-            let mut table = ReplicaTable::default();
-            table.update(&version("a", 3));
-            written(&mut table, 5);
-            assert!(table.update(&answer).is_fresh);
-            assert!(table.0[&ADDRESS].written.is_empty());
+    /// Records that a store enforces this version.
+    pub(super) fn reached(&mut self, instance: &str, version: u64) {
+        if let Some(replica) = self.replicas.get_mut(instance) {
+            replica.version = replica.version.max(version);
+            replica.acknowledged = replica.acknowledged.max(Some(version));
         }
     }
 
-    #[test]
-    fn nothing_is_complete_without_a_replica() {
-        assert!(!Progress { acknowledged: 0, ready: 0 }.is_complete());
-        assert!(!Progress { acknowledged: 1, ready: 2 }.is_complete());
-        assert!(Progress { acknowledged: 2, ready: 2 }.is_complete());
+    /// Whether there is a store, and each has some known content at `path`.
+    pub(super) fn is_acknowledged(&self, path: &str) -> bool {
+        !self.replicas.is_empty()
+            && self.replicas.values().all(|replica| replica.entries.is_acknowledged(path))
+    }
+
+    /// The entry at `path`. Unknown as soon as one store's is.
+    pub(super) fn held(&self, path: &str) -> Observed<Option<Held>> {
+        let mut found = Observed::Unknown;
+        for replica in self.replicas.values() {
+            match (replica.entries.held(path), &found) {
+                (Observed::Unknown, _) => return Observed::Unknown,
+                (Observed::Known(held), Observed::Unknown | Observed::Known(None)) => {
+                    found = Observed::Known(held);
+                }
+                (Observed::Known(_), Observed::Known(Some(_))) => {}
+            }
+        }
+        found
     }
 }
+
+#[cfg(test)]
+mod tests;

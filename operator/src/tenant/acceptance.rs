@@ -24,12 +24,16 @@ pub(crate) fn resolve(context: &Context, tenant: &Tenant) -> Result<Observed<Res
     let relay_name = index::relay_of(tenant);
     let relay = context.caches.relay(&relay_name);
     let relay = relay.as_deref();
+    let recorded = recorded_owner(context, tenant);
+    if claimants::has_other_owner(tenant, &recorded, |uid| context.caches.undecodable.contains_uid(uid)) {
+        return Ok(Observed::Unknown);
+    }
     resolve::resolve(&TenantSnapshot {
         tenant,
         relay_name: &relay_name,
         is_permitted: relay.is_some_and(|relay| is_permitted(context, relay, tenant)),
         other_claimants: relay.map(|relay| other_claimants(context, tenant, relay)).unwrap_or_default(),
-        recorded: recorded_owner(context, tenant),
+        recorded,
     })
 }
 

@@ -125,7 +125,7 @@ async fn issue(
         InvitationStep::Generate => InvitationCode::generate(invitation, now),
         InvitationStep::Keep => held.unwrap_or_else(|| InvitationCode::generate(invitation, now)),
     };
-    secret::update(&context.client, &found, build(tenant, &secret_name, &code, &urls)).await?;
+    secret::update(context, &found, build(tenant, &secret_name, &code, &urls)).await?;
     let is_open = if code.not_after > now && agent.is_some() {
         declare(context, tenant, relay, resolved, invitation, &code).await?
     } else {
@@ -183,7 +183,7 @@ async fn revoke(
     if found.usable().is_none() {
         return Ok(());
     }
-    secret::update(&context.client, &found, emptied(tenant, &secret_name)).await.map(drop)
+    secret::update(context, &found, emptied(tenant, &secret_name)).await.map(drop)
 }
 
 /// The agent of an invitation, if it is accepted and has an MCP endpoint.

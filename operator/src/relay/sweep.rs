@@ -1,0 +1,133 @@
+//! Compares what a relay holds with the objects that claim it, removes what no object claims, and
+//! reconciles the objects whose entries differ.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use crds::{Agent, Relay, Tenant, label};
+use kube::{Resource as _, ResourceExt as _};
+use protocol::admin;
+
+use super::sweep_plan::{Claim, SweepPlan, SweepSnapshot};
+use crate::context::Context;
+use crate::error::Result;
+use crate::index;
+use crate::object_key::{Kind, NamespacedName};
+use crate::queue::Priority;
+use crate::relay_replicas::SweepResult;
+
+/// Lists the relay if that is due, and acts on what it holds. Objects are also reconciled when the
+/// relay was found, lost, or is back after a write was not sent.
+///
+/// # Errors
+/// The relay does not answer, or refuses the listing.
+pub(super) async fn sweep(context: &Context, relay: &Relay, name: &NamespacedName) -> Result<()> {
+    let replicas = &context.relay_replicas;
+    let confirmed = relay.annotations().get(label::CONFIRM_REMOVAL).map(String::as_str);
+    let is_held_back = replicas.last_sweep(name).known().is_some_and(|last| last.is_blocked);
+    if is_held_back && confirmed.is_some() {
+        replicas.list_again(name);
+    }
+    let listing = replicas.list(name).await?;
+    let is_changed = replicas.take_change(name);
+    if listing.is_none() && !is_changed {
+        return Ok(());
+    }
+    let (claims, unresolved) = gather_claims(context, relay, name);
+    let mut snapshot =
+        SweepSnapshot { listing: listing.clone().unwrap_or_default(), claims, unresolved, confirmed };
+    if is_changed || snapshot.listing.is_first {
+        enqueue_all(context, &snapshot);
+    }
+    let Some(listing) = listing else { return Ok(()) };
+    snapshot.listing = listing;
+    let plan = snapshot.plan();
+    if !snapshot.listing.is_first {
+        for object in &plan.different {
+            context.queue.add(object.clone(), Priority::Urgent);
+        }
+    }
+    remove(context, name, &plan).await;
+    Ok(())
+}
+
+fn enqueue_all(context: &Context, snapshot: &SweepSnapshot<'_>) {
+    for object in snapshot.objects() {
+        let priority = if object.kind == Kind::Tenant { Priority::Urgent } else { Priority::Normal };
+        context.queue.add(object, priority);
+    }
+}
+
+async fn remove(context: &Context, name: &NamespacedName, plan: &SweepPlan) {
+    let failed = context.relay_replicas.remove_all(name, &plan.removals).await;
+    if !plan.removals.is_empty() {
+        tracing::info!(entries = plan.unclaimed, failed, "removed what no object claims from the relay");
+    }
+    if plan.is_blocked {
+        tracing::warn!(
+            entries = plan.unclaimed,
+            "the relay holds many entries that no object claims; nothing is removed before it is confirmed"
+        );
+    }
+    if failed > 0 {
+        context.relay_replicas.list_again(name);
+    }
+    let unclaimed = if plan.is_blocked { plan.unclaimed } else { failed };
+    context.relay_replicas.set_last_sweep(name, SweepResult { unclaimed, is_blocked: plan.is_blocked });
+}
+
+/// The claims on entries of the relay by path, and the uids of objects whose path is not known:
+/// Agents whose Tenant does not exist, and objects that cannot be decoded.
+/// An Agent that is being deleted claims nothing.
+fn gather_claims(
+    context: &Context,
+    relay: &Relay,
+    name: &NamespacedName,
+) -> (BTreeMap<String, Vec<Claim>>, BTreeSet<String>) {
+    let mut claims = BTreeMap::<String, Vec<Claim>>::new();
+    for tenant_name in context.caches.index.referrers(Kind::Tenant, name) {
+        let Some(tenant) = context.caches.tenant(&tenant_name) else { continue };
+        let Ok(tenant_id) = index::tenant_id_of(&tenant).parse() else { continue };
+        let path = admin::tenant_path(&tenant_id);
+        let is_permitted = context.caches.is_permitted(&relay.spec.tenants.allowed_from, relay, &*tenant);
+        for agent_name in context.caches.index.referrers(Kind::Agent, &tenant_name) {
+            let Some(agent) = context.caches.agent(&agent_name) else { continue };
+            let agent_path = format!("{path}/agents/{}", index::handle_of(&agent));
+            claims.entry(agent_path).or_default().extend(agent_claim(
+                context,
+                &tenant,
+                &agent,
+                &path,
+                is_permitted,
+            ));
+        }
+        claims.entry(path).or_default().push(Claim {
+            object: tenant_name.key(Kind::Tenant),
+            uid: tenant.uid().unwrap_or_default(),
+            tenant: None,
+            is_permitted: is_permitted && tenant.meta().deletion_timestamp.is_none(),
+        });
+    }
+    let agents = context.caches.agents.all();
+    let unresolved = agents.iter().filter(|agent| context.caches.tenant(&index::tenant_of(agent)).is_none());
+    let unresolved = unresolved.filter_map(|agent| agent.uid());
+    (claims, unresolved.chain(context.caches.undecodable.uids()).collect())
+}
+
+fn agent_claim(
+    context: &Context,
+    tenant: &Tenant,
+    agent: &Agent,
+    tenant_path: &str,
+    is_tenant_permitted: bool,
+) -> Option<Claim> {
+    if agent.meta().deletion_timestamp.is_some() {
+        return None;
+    }
+    let is_permitted = context.caches.is_permitted(&tenant.spec.agents.allowed_from, tenant, agent);
+    Some(Claim {
+        object: NamespacedName::from_object(agent).key(Kind::Agent),
+        uid: agent.uid().unwrap_or_default(),
+        tenant: Some((tenant_path.to_owned(), tenant.uid().unwrap_or_default())),
+        is_permitted: is_permitted && is_tenant_permitted && tenant.meta().deletion_timestamp.is_none(),
+    })
+}

@@ -1,0 +1,420 @@
+//! Tests of the record of a relay against a model relay with faults.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+use std::time::Duration;
+
+use protocol::admin::{AgentSpec, Owner, TenantSpec};
+use rand::rngs::StdRng;
+use rand::{RngExt as _, SeedableRng as _};
+use serde::Serialize;
+use zeroize::Zeroizing;
+
+use super::*;
+use crate::object_key::Kind;
+use crate::queue::WorkerKind;
+use crate::relay_api::Writer;
+use model_relay::{Entry, Fault, ModelRelay, Store, address};
+
+mod model_relay;
+
+const ACME: &str = "/admin/v1/tenants/acme";
+const ALICE: &str = "/admin/v1/tenants/acme/agents/alice";
+const BOB: &str = "/admin/v1/tenants/acme/agents/bob";
+
+struct Bench {
+    model: Arc<ModelRelay>,
+    replicas: RelayReplicas,
+    leadership: Arc<Leadership>,
+    queue: Arc<Queue>,
+    relay: NamespacedName,
+}
+
+impl Bench {
+    fn new() -> Self {
+        Self::with(ModelRelay::new())
+    }
+
+    fn with(model: ModelRelay) -> Self {
+        let (model, leadership) = (Arc::new(model), Arc::new(Leadership::default()));
+        let acme = Entry { owner: kubernetes("t"), body: serde_json::json!({"suspended": true}) };
+        model.store.lock().unwrap().entries.insert(ACME.into(), acme);
+        let queue = Arc::new(Queue::default());
+        let api: Arc<dyn RelayApi> = Arc::<ModelRelay>::clone(&model);
+        let replicas = RelayReplicas::new(api, Arc::clone(&leadership), Arc::clone(&queue));
+        Self { model, replicas, leadership, queue, relay: NamespacedName::new("platform", "main") }
+    }
+
+    fn reach(&self) {
+        let access = RelayAccess {
+            token: Zeroizing::new("token".into()),
+            authorities: String::new(),
+            server_name: "main.platform.svc".into(),
+        };
+        self.replicas.set_access(&self.relay, access);
+    }
+
+    async fn contact(&self, last: u8) -> Contact {
+        self.replicas.contact(&self.relay, &BTreeSet::from([address(last)])).await.unwrap()
+    }
+
+    async fn list(&self) -> Option<Listing> {
+        self.replicas.list(&self.relay).await.unwrap()
+    }
+
+    /// A relay that is reached, contacted and listed.
+    async fn ready() -> Self {
+        let bench = Self::new();
+        bench.reach();
+        bench.contact(1).await;
+        bench.list().await;
+        bench
+    }
+
+    async fn write(
+        &self,
+        path: &str,
+        uid: &str,
+        body: &(impl Serialize + Sync),
+    ) -> Result<Observed<Progress>, RelayError> {
+        self.replicas.write(&self.relay, path, &self.replicas.writer(uid), body).await
+    }
+
+    fn is_acknowledged(&self, path: &str) -> bool {
+        self.replicas.is_acknowledged(&self.relay, path)
+    }
+
+    fn holder(&self, path: &str) -> Observed<Option<Owner>> {
+        self.replicas.holder(&self.relay, path)
+    }
+}
+
+fn tenant(name: &str) -> TenantSpec {
+    TenantSpec { display_name: name.into(), ..TenantSpec::default() }
+}
+
+fn agent(suspended: bool) -> AgentSpec {
+    AgentSpec { suspended, ..AgentSpec::default() }
+}
+
+fn kubernetes(uid: &str) -> Owner {
+    Owner::Kubernetes(uid.into())
+}
+
+const COMPLETE: Observed<Progress> = Observed::Known(Progress { acknowledged: 1, ready: 1 });
+
+#[tokio::test]
+async fn nothing_is_written_to_a_relay_that_was_not_contacted() {
+    let bench = Bench::new();
+    assert_eq!(bench.write(ACME, "t", &tenant("a")).await.unwrap(), Observed::Unknown);
+    bench.reach();
+    assert_eq!(bench.write(ACME, "t", &tenant("a")).await.unwrap(), Observed::Unknown);
+    assert_eq!(bench.holder(ACME), Observed::Unknown);
+    assert_eq!(bench.model.take_requests(), Vec::<String>::new());
+}
+
+#[tokio::test]
+async fn the_same_content_is_written_once() {
+    let bench = Bench::ready().await;
+    assert_eq!(bench.write(ACME, "t", &tenant("a")).await.unwrap(), COMPLETE);
+    assert_eq!(bench.write(ACME, "t", &tenant("a")).await.unwrap(), COMPLETE);
+    assert_eq!(bench.model.take_requests(), [format!("PUT {ACME}")]);
+    assert_eq!(bench.holder(ACME), Observed::Known(Some(kubernetes("t"))));
+}
+
+#[tokio::test]
+async fn a_pod_with_another_address_and_the_same_store_is_written_nothing() {
+    let bench = Bench::ready().await;
+    bench.write(ACME, "t", &tenant("a")).await.unwrap();
+    bench.model.take_requests();
+    assert!(!bench.contact(2).await.is_fresh);
+    assert_eq!(bench.write(ACME, "t", &tenant("a")).await.unwrap(), COMPLETE);
+    assert_eq!(bench.model.take_requests(), Vec::<String>::new());
+}
+
+#[tokio::test]
+async fn a_new_leader_that_lists_the_relay_writes_nothing_again() {
+    let bench = Bench::ready().await;
+    bench.write(ACME, "t", &tenant("a")).await.unwrap();
+    bench.write(ALICE, "alice", &agent(false)).await.unwrap();
+    bench.model.take_requests();
+    bench.leadership.set_term(Some("1700000000.2".parse().unwrap()));
+    assert!(!bench.is_acknowledged(ACME), "what an earlier term knew is forgotten");
+    bench.reach();
+    bench.contact(1).await;
+    assert!(bench.list().await.unwrap().is_first);
+    assert_eq!(bench.write(ACME, "t", &tenant("a")).await.unwrap(), COMPLETE);
+    assert_eq!(bench.write(ALICE, "alice", &agent(false)).await.unwrap(), COMPLETE);
+    assert_eq!(bench.model.take_requests(), Vec::<String>::new());
+}
+
+/// The answer to a suspension is lost although the relay applied it, and the former content is
+/// declared again.
+#[tokio::test]
+async fn a_write_whose_answer_was_lost_is_never_taken_for_what_was_there_before() {
+    let bench = Bench::ready().await;
+    bench.write(ALICE, "alice", &agent(true)).await.unwrap();
+    *bench.model.fault.lock().unwrap() = Fault::LostAfter;
+    bench.write(ALICE, "alice", &agent(false)).await.unwrap_err();
+    assert!(!bench.is_acknowledged(ALICE));
+    assert_eq!(
+        bench.queue.next(WorkerKind::General).await.key,
+        bench.relay.clone().key(Kind::Relay),
+        "the relay is asked again"
+    );
+    bench.contact(1).await;
+    assert_eq!(bench.write(ALICE, "alice", &agent(true)).await.unwrap(), COMPLETE);
+    let stored = bench.model.store.lock().unwrap().entries[ALICE].body.clone();
+    assert_eq!(stored["suspended"], true);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_write_that_was_dropped_leaves_the_entry_unknown() {
+    let bench = Bench::ready().await;
+    bench.write(ACME, "t", &tenant("a")).await.unwrap();
+    *bench.model.fault.lock().unwrap() = Fault::Hangs;
+    let (renamed, limit) = (tenant("b"), Duration::from_secs(1));
+    let dropped = tokio::time::timeout(limit, bench.write(ACME, "t", &renamed)).await;
+    assert!(dropped.is_err());
+    assert!(!bench.is_acknowledged(ACME));
+    assert_eq!(bench.holder(ACME), Observed::Unknown);
+    bench.write(ACME, "t", &tenant("a")).await.unwrap();
+    assert_eq!(bench.model.store.lock().unwrap().entries[ACME].body["displayName"], "a");
+}
+
+#[tokio::test]
+async fn a_silent_relay_is_asked_nothing_and_what_it_acknowledged_counts_for_a_while() {
+    let bench = Bench::ready().await;
+    bench.write(ACME, "t", &tenant("a")).await.unwrap();
+    *bench.model.fault.lock().unwrap() = Fault::LostBefore;
+    bench.write(ALICE, "alice", &agent(false)).await.unwrap_err();
+    bench.model.take_requests();
+    assert_eq!(bench.write(ACME, "t", &tenant("a")).await.unwrap(), COMPLETE);
+    let waiting = Observed::Known(Progress { acknowledged: 0, ready: 1 });
+    assert_eq!(bench.write(ALICE, "alice", &agent(false)).await.unwrap(), waiting);
+    assert!(
+        !bench.replicas.delete(&bench.relay, ALICE, &bench.replicas.writer("alice"), None).await.unwrap()
+    );
+    assert_eq!(bench.model.take_requests(), Vec::<String>::new());
+}
+
+/// The worker of the black hole is held, and the next object of the same relay is not.
+#[tokio::test(start_paused = true)]
+async fn a_black_hole_holds_a_bounded_number_of_workers() {
+    let bench = Bench::ready().await;
+    let mut held = Vec::new();
+    for number in 0..40 {
+        let (replicas, relay) = (bench.replicas.clone(), bench.relay.clone());
+        let model = Arc::clone(&bench.model);
+        held.push(tokio::spawn(async move {
+            *model.fault.lock().unwrap() = Fault::Hangs;
+            let path = format!("/admin/v1/tenants/t{number}");
+            replicas.write(&relay, &path, &replicas.writer("t"), &tenant("a")).await
+        }));
+    }
+    tokio::time::sleep(Duration::from_secs(1)).await;
+    let free = held.iter().filter(|worker| worker.is_finished()).count();
+    assert_eq!(free, 40 - 16, "the others gave up after a quarter of a second");
+    for worker in held.into_iter().filter(tokio::task::JoinHandle::is_finished) {
+        assert!(matches!(worker.await.unwrap(), Err(RelayError::Busy(_))));
+    }
+}
+
+#[tokio::test]
+async fn agents_that_wait_are_written_together() {
+    let bench = Bench::ready().await;
+    let names: Vec<_> = (0..10).map(|number| format!("{ACME}/agents/a{number}")).collect();
+    let content = agent(false);
+    let writes = names.iter().map(|path| bench.write(path, "uid", &content));
+    for written in futures::future::join_all(writes).await {
+        assert_eq!(written.unwrap(), COMPLETE);
+    }
+    let requests = bench.model.take_requests();
+    assert!(requests.len() < names.len(), "{requests:?}");
+    assert_eq!(bench.model.store.lock().unwrap().entries.len(), names.len() + 1);
+}
+
+#[tokio::test]
+async fn a_refused_item_of_a_batch_harms_no_other() {
+    let bench = Bench::ready().await;
+    let entry = Entry { owner: kubernetes("other"), body: serde_json::to_value(agent(false)).unwrap() };
+    bench.model.store.lock().unwrap().entries.insert(BOB.into(), entry);
+    let content = agent(true);
+    let carol = format!("{ACME}/agents/carol");
+    let writes = [ALICE, BOB, carol.as_str()].map(|path| bench.write(path, "uid", &content));
+    let results = futures::future::join_all(writes).await;
+    let refused: Vec<_> =
+        results.iter().map(|result| result.as_ref().err().and_then(RelayError::reason)).collect();
+    assert_eq!(refused, [None, Some(Reason::OwnerConflict), None]);
+}
+
+#[tokio::test]
+async fn an_older_relay_gets_one_request_for_each_agent() {
+    let mut model = ModelRelay::new();
+    model.capabilities.clear();
+    let bench = Bench::with(model);
+    bench.reach();
+    bench.contact(1).await;
+    let content =
+        AgentSpec { deletion_policy: Some(protocol::admin::DeletionPolicy::Retain), ..agent(false) };
+    let writes = [ALICE, BOB].map(|path| bench.write(path, "uid", &content));
+    futures::future::join_all(writes).await;
+    assert_eq!(bench.model.take_requests(), [format!("PUT {ALICE}"), format!("PUT {BOB}")]);
+    let stored = bench.model.store.lock().unwrap().entries[ALICE].body.clone();
+    assert_eq!(stored.get("deletionPolicy"), None);
+}
+
+#[tokio::test]
+async fn a_stale_term_makes_this_replica_step_down() {
+    let bench = Bench::ready().await;
+    bench.leadership.set_term(Some("1700000000.1".parse().unwrap()));
+    bench.reach();
+    bench.contact(1).await;
+    *bench.model.fault.lock().unwrap() = Fault::StaleTerm;
+    let error = bench.write(ACME, "t", &tenant("a")).await.unwrap_err();
+    assert_eq!(error.reason(), Some(Reason::StaleTerm));
+    assert_eq!(bench.leadership.term(), None);
+}
+
+#[tokio::test]
+async fn only_the_entries_of_the_uid_are_removed() {
+    let bench = Bench::ready().await;
+    bench.write(ALICE, "alice", &agent(false)).await.unwrap();
+    bench.write(BOB, "bob", &agent(false)).await.unwrap();
+    assert_eq!(bench.replicas.remove_owned("alice").await.unwrap(), 1);
+    assert_eq!(bench.replicas.remove_owned("nobody").await.unwrap(), 0);
+    let store = bench.model.store.lock().unwrap();
+    assert_eq!(store.entries.keys().collect::<Vec<_>>(), [ACME, BOB]);
+}
+
+#[tokio::test]
+async fn an_entry_is_handed_over_by_its_former_owner_only() {
+    let bench = Bench::ready().await;
+    bench.write(ALICE, "old", &agent(false)).await.unwrap();
+    let error = bench.write(ALICE, "new", &agent(false)).await.unwrap_err();
+    assert_eq!(error.reason(), Some(Reason::OwnerConflict));
+    assert_eq!(bench.holder(ALICE), Observed::Unknown, "the record was wrong, so the relay is listed");
+    let writer = Writer { former_owner: Some(kubernetes("old")), ..bench.replicas.writer("new") };
+    let written = bench.replicas.write(&bench.relay, ALICE, &writer, &agent(false)).await;
+    assert_eq!(written.unwrap(), COMPLETE);
+    assert_eq!(bench.holder(ALICE), Observed::Known(Some(kubernetes("new"))));
+}
+
+#[tokio::test]
+async fn other_authorities_are_told_once() {
+    let bench = Bench::new();
+    let access = |authorities: &str| RelayAccess {
+        token: Zeroizing::new("token".into()),
+        authorities: authorities.into(),
+        server_name: "main".into(),
+    };
+    assert!(!bench.replicas.set_access(&bench.relay, access("one")), "the first ones are no change");
+    assert!(!bench.replicas.set_access(&bench.relay, access("one")));
+    assert!(bench.replicas.set_access(&bench.relay, access("two")));
+}
+
+#[tokio::test]
+async fn what_somebody_changed_at_the_relay_is_found_by_the_listing() {
+    let bench = Bench::ready().await;
+    bench.write(ALICE, "alice", &agent(true)).await.unwrap();
+    let body = serde_json::to_value(agent(false)).unwrap();
+    bench.model.store.lock().unwrap().entries.get_mut(ALICE).unwrap().body = body;
+    bench.replicas.list_again(&bench.relay);
+    assert_eq!(bench.list().await.unwrap().different, [ALICE.to_owned()].into());
+    assert_eq!(bench.write(ALICE, "alice", &agent(true)).await.unwrap(), COMPLETE);
+    assert_eq!(bench.model.store.lock().unwrap().entries[ALICE].body["suspended"], true);
+}
+
+/// What the record claims about a path, as the relay must hold it.
+fn assert_record_is_true(bench: &Bench, paths: &[&str], seed: u64, step: usize) {
+    let store = bench.model.store.lock().unwrap().clone();
+    for path in paths {
+        let held = bench.replicas.shared.state(&bench.relay, |state| state.replicas.held(path));
+        let Some(Observed::Known(held)) = held else { continue };
+        let found = store.entries.get(*path);
+        let digest = |entry: &Entry| {
+            let words = bench.model.capabilities.iter().map(|word| (*word).to_owned()).collect();
+            content::RelayContent::new(path, &entry.body, &words).digest
+        };
+        let claimed = held.as_ref().map(|held| (held.owner.clone(), held.digest));
+        let actual = found.map(|entry| (Some(entry.owner.clone()), Some(digest(entry))));
+        assert_eq!(claimed, actual, "seed {seed}, step {step}, {path}");
+    }
+}
+
+/// Any sequence of writes and removals with lost answers, restarts, restored volumes, other writers
+/// and changes of leadership: after a contact, the record claims nothing that the relay does not
+/// hold.
+#[tokio::test(start_paused = true)]
+async fn the_record_never_claims_what_the_relay_does_not_hold() {
+    const PATHS: [&str; 4] = [ACME, ALICE, BOB, "/admin/v1/tenants/other"];
+    for seed in 0..400 {
+        let mut rng = StdRng::seed_from_u64(seed);
+        let bench = Bench::ready().await;
+        let (mut pod, mut snapshot) = (1, bench.model.store.lock().unwrap().clone());
+        for step in 0..40 {
+            act(&bench, &mut rng, &PATHS, &mut pod, &mut snapshot).await;
+            assert_record_is_true(&bench, &PATHS, seed, step);
+        }
+    }
+}
+
+/// One step, ending with what the operator does when it notices.
+async fn act(bench: &Bench, rng: &mut StdRng, paths: &[&str], pod: &mut u8, snapshot: &mut Store) {
+    const FAULTS: [Fault; 6] =
+        [Fault::None, Fault::None, Fault::LostBefore, Fault::LostAfter, Fault::Refused, Fault::Hangs];
+    let path = paths[rng.random_range(0..paths.len())];
+    let uid = ["one", "two"][rng.random_range(0..2)];
+    match rng.random_range(0..12) {
+        0..6 => {
+            *bench.model.fault.lock().unwrap() = FAULTS[rng.random_range(0..FAULTS.len())];
+            let limit = Duration::from_secs(rng.random_range(1..9));
+            let suspended = rng.random_bool(0.5);
+            let former = rng.random_bool(0.5).then(|| kubernetes("one"));
+            let writer = Writer { former_owner: former, ..bench.replicas.writer(uid) };
+            let body = if path.contains("/agents/") {
+                serde_json::to_value(agent(suspended)).unwrap()
+            } else {
+                serde_json::to_value(TenantSpec { suspended, ..tenant("a") }).unwrap()
+            };
+            let write = bench.replicas.write(&bench.relay, path, &writer, &body);
+            let _ = tokio::time::timeout(limit, write).await;
+            *bench.model.fault.lock().unwrap() = Fault::None;
+        }
+        6..8 => {
+            *bench.model.fault.lock().unwrap() = FAULTS[rng.random_range(0..FAULTS.len())];
+            let writer = bench.replicas.writer(uid);
+            let deletion = bench.replicas.delete(&bench.relay, path, &writer, None);
+            let _ = tokio::time::timeout(Duration::from_secs(5), deletion).await;
+            *bench.model.fault.lock().unwrap() = Fault::None;
+        }
+        8 => *snapshot = bench.model.store.lock().unwrap().clone(),
+        9 => {
+            // A restored or another volume, in a pod that has another address.
+            *bench.model.store.lock().unwrap() = snapshot.clone();
+            if rng.random_bool(0.3) {
+                bench.model.store.lock().unwrap().instance.push('b');
+            }
+            *pod = pod.wrapping_add(1);
+            bench.contact(*pod).await;
+            bench.list().await;
+        }
+        10 => {
+            // Somebody else writes, and the listing is due.
+            let entry = Entry { owner: Owner::CommandLine, body: serde_json::json!({"suspended": true}) };
+            bench.model.store.lock().unwrap().insert_by_hand(path, entry);
+            bench.replicas.list_again(&bench.relay);
+            bench.list().await;
+        }
+        _ => {
+            bench.replicas.clear();
+            bench.reach();
+            bench.contact(*pod).await;
+            bench.list().await;
+        }
+    }
+    if rng.random_bool(0.3) {
+        bench.contact(*pod).await;
+        bench.list().await;
+    }
+}
