@@ -245,9 +245,10 @@ async fn suspend_refused(context: &Context, agent: &Agent) -> Result<()> {
     }
 }
 
-/// Takes an Agent that somebody else's finalizer keeps away from the relay. One that is gone is
-/// taken away by [`teardown::remove_leftovers`], and what no relay that is there now has is found by
-/// the sweep. So a deleted Agent waits for nothing.
+/// Takes a deleted Agent, which only somebody else's finalizer keeps, away from the relay.
+///
+/// One that is gone is taken away by [`teardown::remove_leftovers`], and entries at relays that are
+/// not there now are found by the sweep. So a deleted Agent waits for nothing.
 async fn remove(context: &Context, agent: &Agent) -> Result<Option<Duration>> {
     context.relay_replicas.remove_owned(&agent.uid().unwrap_or_default()).await?;
     finalizer::remove(&context.client, agent, label::REVOCATION).await?;

@@ -26,6 +26,7 @@ pub mod event_queue;
 pub mod fenced_client;
 pub mod finalizer;
 pub mod fingerprints;
+pub mod first_attempts;
 pub mod index;
 pub mod installations;
 pub mod lease;
@@ -49,6 +50,7 @@ pub mod relay_client;
 pub mod relay_replicas;
 pub mod rollout;
 pub mod secret;
+pub mod sent_statuses;
 pub mod settings;
 #[cfg(test)]
 mod simulator;

@@ -156,8 +156,8 @@ fn read_identity(held: &Secret, name: &NamespacedName, did: &Did) -> Result<Iden
     Ok(identity)
 }
 
-/// Stores a generated or rotated identity, and brings the owner and the labels of a stored one up to date. An
-/// unchanged Secret costs no request.
+/// Stores a generated or rotated identity, and brings the owner and the labels of a stored one up
+/// to date. An unchanged Secret costs no request.
 ///
 /// # Errors
 /// A conflict if a Secret of that name has appeared meanwhile, and errors of the API server.
