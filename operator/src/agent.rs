@@ -201,8 +201,12 @@ async fn attempt_secrets(
         identity::find(context, agent, resolved, reading),
         credentials::find(context, agent, resolved, reading)
     );
-    let root_key = root_key?;
-    let converged = credentials::converge(context, agent, resolved, &root_key, stored?).await?;
+    let stored = stored?;
+    let path = admin::agent_path(&resolved.tenant_id, &resolved.name);
+    let recorded = context.relay_replicas.holder(&resolved.relay, &path);
+    let may_have_had_one = stored.exist() || recorded.is_unknown() || claimants::owns(agent, &recorded);
+    let root_key = identity::check_generated(context, agent, root_key?, may_have_had_one).await?;
+    let converged = credentials::converge(context, agent, resolved, &root_key, stored).await?;
     Ok((root_key, converged))
 }
 

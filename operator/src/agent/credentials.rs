@@ -40,6 +40,14 @@ pub(super) struct StoredCredentials {
     keys: KeyRing,
 }
 
+impl StoredCredentials {
+    /// Whether there is a Secret, so that the agent was issued keys before.
+    #[must_use]
+    pub(super) fn exist(&self) -> bool {
+        self.secret.usable().is_some()
+    }
+}
+
 /// The keys of an agent after a reconcile.
 pub(super) struct ConvergedCredentials {
     pub keys: KeyRing,
