@@ -96,7 +96,7 @@ async fn apply(
         .map_err(|source| Error::WriteSettings(name.to_string(), source))?;
     let volume = apply_objects(context, relay, name, objects).await?.map_or(Ok(()), Err);
     let missing_secret = secrets::missing_client_secret(context, relay).await?;
-    let gateway = gateway::converge(context, relay, &secrets.authority).await;
+    let gateway = gateway::converge(context, relay, secrets).await;
     Ok(Applied { missing_secret, gateway, volume })
 }
 

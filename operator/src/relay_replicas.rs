@@ -81,7 +81,10 @@ impl RelayReplicas {
                 return false;
             }
             let before = state.access.take();
-            let is_changed = before.is_some_and(|before| before.authorities != access.authorities);
+            let is_changed = before.is_some_and(|before| {
+                before.authorities != access.authorities
+                    || before.endpoint_authorities != access.endpoint_authorities
+            });
             state.access = Some(Arc::new(access));
             is_changed
         })

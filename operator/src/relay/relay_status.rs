@@ -248,7 +248,7 @@ fn programmed(observed: &RelayObservation) -> Draft {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::certificate::{create_authority, fingerprint, parse};
+    use crate::certificate::{AuthoritySubject, create_authority, fingerprint, parse};
 
     fn relay() -> Relay {
         crate::relay::build::tests::relay(serde_json::json!({"domain": "agents.example.com"}))
@@ -273,7 +273,7 @@ mod tests {
     }
 
     fn serving() -> RelayObservation {
-        let authority = create_authority("main", now()).unwrap();
+        let authority = create_authority(&AuthoritySubject::relay("main"), now()).unwrap();
         RelayObservation {
             certificate: parse(&authority.certificate),
             ca_fingerprint: fingerprint(&authority.certificate),

@@ -54,6 +54,7 @@ impl Bench {
         let access = RelayAccess {
             token: Zeroizing::new("token".into()),
             authorities: String::new(),
+            endpoint_authorities: String::new(),
             server_name: "main.platform.svc".into(),
         };
         self.replicas.set_access(&self.relay, access);
@@ -317,6 +318,7 @@ async fn other_authorities_are_told_once() {
     let access = |authorities: &str| RelayAccess {
         token: Zeroizing::new("token".into()),
         authorities: authorities.into(),
+        endpoint_authorities: String::new(),
         server_name: "main".into(),
     };
     assert!(!bench.replicas.set_access(&bench.relay, access("one")), "the first ones are no change");
