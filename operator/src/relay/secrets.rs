@@ -25,8 +25,8 @@ use crate::secret::{self, Found};
 mod authority_secret;
 mod serving;
 
-use authority_secret::served_authority;
 pub use authority_secret::{AuthorityKind, converge_authority};
+use authority_secret::{read_authority, served_authority};
 pub use serving::{ServingRequest, converge_serving};
 
 const TOKEN: &str = "token";
@@ -69,6 +69,26 @@ pub async fn converge(context: &Context, relay: &Relay, name: &NamespacedName) -
     }
     let signing_keys = signing_keys::converge(context, relay).await?;
     Ok(RelaySecrets { authority, endpoints, certificate, signing_keys })
+}
+
+/// Reads what is needed to reach a relay that is paused. Creates and renews nothing.
+///
+/// # Errors
+/// Errors of the API server.
+pub async fn read_access(context: &Context, relay: &Relay, name: &NamespacedName) -> Result<()> {
+    let (ca, admin) = (name::relay_ca(&name.name), name::relay_admin(&name.name));
+    let named = |secret: &str| NamespacedName::new(&name.namespace, secret);
+    let authority = find(context, relay, &named(&ca), label::SECRET_CA).await?;
+    let endpoints = named(&name::relay_endpoint_ca(&name.name));
+    let endpoints = find(context, relay, &endpoints, label::SECRET_ENDPOINT_CA).await?;
+    let token = find(context, relay, &named(&admin), label::SECRET_ADMIN).await?;
+    let token = token.usable().and_then(|held| secret::text(held, TOKEN));
+    if let Some((authority, token)) = authority.usable().and_then(read_authority).zip(token) {
+        let endpoints = endpoints.usable().and_then(read_authority);
+        let endpoints = endpoints.map(|endpoints| endpoints.trusted()).unwrap_or_default();
+        set_access(context, name, token, (authority.trusted(), endpoints));
+    }
+    Ok(())
 }
 
 /// `authorities` are those of the relay and those of its endpoints.

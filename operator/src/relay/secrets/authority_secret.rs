@@ -124,7 +124,7 @@ fn authority_in(chain: &str, fingerprint: &str) -> Option<String> {
     certificates.find(|pem| certificate::fingerprint(pem).as_deref() == Some(fingerprint))
 }
 
-fn read_authority(secret: &Secret) -> Option<Authority> {
+pub(super) fn read_authority(secret: &Secret) -> Option<Authority> {
     let next = match secret::text(secret, NEXT_CERTIFICATE) {
         Some(certificate) => {
             Some(CertifiedKey { certificate: certificate.to_string(), key: secret::text(secret, NEXT_KEY)? })
