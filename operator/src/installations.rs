@@ -49,6 +49,18 @@ pub fn rivals(all: &[Installation]) -> Option<(&Installation, &Installation)> {
     all.iter().find_map(|own| older_rival(own, all).map(|older| (older, own)))
 }
 
+/// The operator of another namespace that works in one of the namespaces of these settings.
+#[must_use]
+pub fn in_namespaces_of<'a>(settings: &Settings, all: &'a [Installation]) -> Option<&'a Installation> {
+    let others = all.iter().filter(|other| other.namespace != settings.namespace);
+    others.into_iter().find(|other| share_a_namespace(&other.watched, &settings.watch_namespaces))
+}
+
+/// An empty list means all namespaces.
+fn share_a_namespace(one: &[String], other: &[String]) -> bool {
+    one.is_empty() || other.is_empty() || one.iter().any(|namespace| other.contains(namespace))
+}
+
 impl Installation {
     /// `None` for a Deployment that is being deleted or has no pods.
     fn running(deployment: &Deployment) -> Option<Self> {
@@ -80,8 +92,7 @@ impl Installation {
     }
 
     fn overlaps(&self, other: &Self) -> bool {
-        let works_everywhere = self.watched.is_empty() || other.watched.is_empty();
-        works_everywhere || self.watched.iter().any(|namespace| other.watched.contains(namespace))
+        share_a_namespace(&self.watched, &other.watched)
     }
 }
 
@@ -148,6 +159,20 @@ mod tests {
         deleted.metadata.deletion_timestamp = deleted.metadata.creation_timestamp.clone();
         assert_eq!(Installation::running(&scaled), None);
         assert_eq!(Installation::running(&deleted), None);
+    }
+
+    #[test]
+    fn an_operator_that_is_gone_leaves_the_objects_of_another_one_alone() {
+        let all = [installation("a", EARLY, json!("")), installation("b", LATE, json!("team"))];
+        let found = |namespace: &str, watched: &str, all: &[Installation]| {
+            let arguments = ["operator", "--namespace", namespace, "--watch-namespaces", watched];
+            let settings = Settings::parse_from(arguments).normalized();
+            in_namespaces_of(&settings, all).map(|other| other.namespace.clone())
+        };
+        assert_eq!(found("b", "team", &all).as_deref(), Some("a"));
+        assert_eq!(found("a", "", &all).as_deref(), Some("b"));
+        assert_eq!(found("c", "other", &all[1..]), None);
+        assert_eq!(found("b", "team", &all[1..]), None, "its own Deployment is on its way out");
     }
 
     #[test]

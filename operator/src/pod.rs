@@ -20,6 +20,9 @@ use kube::{Resource, ResourceExt as _};
 /// Mode of the files of mounted Secrets. Only the pod's group can read them.
 const SECRET_MODE: i32 = 0o440;
 
+/// A Service has addresses of both families where the cluster has both.
+pub const SERVICE_FAMILIES: &str = "PreferDualStack";
+
 /// Labels of an owned object: its manager, its component and its owner.
 #[must_use]
 pub fn labels(owner_label: &str, owner: &str, component: &str) -> BTreeMap<String, String> {

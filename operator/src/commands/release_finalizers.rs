@@ -17,7 +17,9 @@ use tokio::time::Instant;
 
 use crate::apply::Child;
 use crate::finalizer;
+use crate::installations;
 use crate::lease::LEASE_TTL;
+use crate::observed::Observed;
 use crate::settings::Settings;
 
 /// Time for the operator's pods to end. It is longer than their termination grace period.
@@ -35,6 +37,12 @@ const RELEASED_GRACE: Duration = Duration::from_secs(5);
 pub async fn run(settings: &Settings) -> anyhow::Result<()> {
     let client = Client::try_default().await.context("failed to find the cluster's configuration")?;
     wait_for_the_end(&client, settings).await?;
+    if let Observed::Known(installed) = installations::list(&client).await?
+        && let Some(other) = installations::in_namespaces_of(settings, &installed)
+    {
+        println!("the finalizers stay, because another operator ({other}) works in the same namespaces");
+        return Ok(());
+    }
     let removed = release::<Relay>(&client, settings, label::IN_USE).await?
         + release::<Tenant>(&client, settings, label::TEARDOWN).await?
         + release::<Agent>(&client, settings, label::REVOCATION).await?;

@@ -89,6 +89,7 @@ fn service(relay: &Relay) -> Service {
     Service {
         metadata: metadata(relay, name::relay(&relay.name_any())),
         spec: Some(ServiceSpec {
+            ip_family_policy: Some(pod::SERVICE_FAMILIES.into()),
             selector: Some(pod::selector_labels(label::RELAY, &relay.name_any(), component::RELAY)),
             ports: Some(vec![pod::service_port("wss", name::RELAY_PORT)]),
             ..ServiceSpec::default()
@@ -104,7 +105,10 @@ fn headless_service(relay: &Relay) -> Service {
         spec: Some(ServiceSpec {
             cluster_ip: Some("None".into()),
             selector: Some(pod::selector_labels(label::RELAY, &relay.name_any(), component::RELAY)),
-            ports: Some(vec![pod::service_port("admin", name::RELAY_ADMIN_PORT)]),
+            ports: Some(vec![
+                pod::service_port("admin", name::RELAY_ADMIN_PORT),
+                pod::service_port("health", name::RELAY_HEALTH_PORT),
+            ]),
             ..ServiceSpec::default()
         }),
         ..Service::default()

@@ -99,6 +99,14 @@ fn the_operator_reaches_relays_on_their_admin_port_and_nothing_else_of_them() {
 }
 
 #[test]
+fn whoever_reads_metrics_does_not_reach_the_administration_of_a_relay() {
+    let prometheus = Pod::new("monitoring", &[], &[]);
+    assert!(may_reach(&policies(), &prometheus, &relay(), relay().ports["health"]));
+    assert!(!may_reach(&policies(), &prometheus, &relay(), relay().ports["admin"]));
+    assert!(!may_reach(&policies(), &operator(), &relay(), relay().ports["health"]));
+}
+
+#[test]
 fn agents_reach_the_relay_and_not_its_admin_port() {
     let agent = Pod::new("elsewhere", &[("app", "agent")], &[]);
     assert!(may_reach(&policies(), &agent, &relay(), relay().ports["wss"]));

@@ -82,8 +82,10 @@ fn with_named_namespaces_there_are_no_rights_to_secrets_or_workloads_elsewhere()
 fn what_runs_after_uninstalling_may_read_the_lease_and_release_finalizers_and_nothing_else() {
     let objects = rendered(&[]);
     let finalizers = rights(find(&objects, "ClusterRole", "release-finalizers"));
-    assert!(finalizers.iter().all(|right| right.starts_with("msg2agent.xyz/")), "{finalizers:?}");
-    assert!(finalizers.iter().all(|right| right.ends_with(" list") || right.ends_with(" patch")));
+    let kinds = ["agents", "relays", "tenants"];
+    let own = |verb: &str| kinds.map(|kind| format!("msg2agent.xyz/{kind} {verb}"));
+    let deployments = ["apps/deployments list".to_owned()];
+    assert_eq!(finalizers, own("list").into_iter().chain(own("patch")).chain(deployments).collect());
     let lease = rights(find(&objects, "Role", "release-finalizers-lease"));
     assert_eq!(lease, ["coordination.k8s.io/leases get of msg2agent-operator".to_owned()].into());
     let of_hook = |o: &&Value| o["metadata"]["name"].as_str().unwrap().contains("release-finalizers");

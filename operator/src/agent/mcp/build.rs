@@ -104,6 +104,7 @@ fn service(agent: &Agent) -> Service {
     Service {
         metadata: metadata(agent),
         spec: Some(ServiceSpec {
+            ip_family_policy: Some(pod::SERVICE_FAMILIES.into()),
             selector: Some(pod::selector_labels(label::AGENT, &agent.name_any(), MCP_SERVER)),
             ports: Some(vec![pod::service_port("https", name::MCP_PORT)]),
             ..ServiceSpec::default()
@@ -275,6 +276,16 @@ mod tests {
         let env = set.template.spec.unwrap().containers[0].env.clone().unwrap();
         assert!(env.iter().any(|variable| variable.name == "NO_PROXY"));
         assert_eq!(service_account(&agent).metadata.annotations.unwrap()["role"], "x");
+    }
+
+    #[test]
+    fn the_endpoint_listens_and_is_reached_over_both_families() {
+        let environment = environment(&alice(), &resolved(), "cluster.local");
+        let listens = environment.iter().filter(|variable| variable.name.ends_with("_LISTEN"));
+        let listens: Vec<_> = listens.map(|variable| variable.value.as_deref().unwrap()).collect();
+        assert_eq!(listens, ["[::]:8443", "[::]:8081"]);
+        let families = service(&alice()).spec.unwrap().ip_family_policy;
+        assert_eq!(families.as_deref(), Some("PreferDualStack"));
     }
 
     #[test]

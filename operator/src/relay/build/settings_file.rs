@@ -24,13 +24,15 @@ pub(super) const VOLUME: &str = "settings";
 /// The default of the resource definition.
 const DEFAULT_DRAIN_TIMEOUT_SECONDS: i64 = 20;
 
-/// The settings that the operator sets. The relay refuses to start with a name that it does not
-/// know.
+/// The settings that the operator sets. A test gives them to the relay's program, which has the
+/// same names.
 #[derive(Serialize)]
 struct SettingsFile<'a> {
+    /// A relay whose image is pinned may be older than the operator.
+    ignore_unknown: bool,
     domain: &'a str,
     listen: SocketAddr,
-    /// With TLS, by the certificate in `tls`. The NetworkPolicy allows only the operator to connect.
+    /// Has TLS with the certificate below.
     admin_listen: SocketAddr,
     health_listen: SocketAddr,
     admin_token_file: String,
@@ -86,6 +88,7 @@ pub fn config_map(relay: &Relay, cluster_domain: &str) -> Result<ConfigMap, toml
 fn settings<'a>(relay: &'a Relay, cluster_domain: &str) -> SettingsFile<'a> {
     let spec = &relay.spec;
     SettingsFile {
+        ignore_unknown: true,
         domain: &spec.domain,
         listen: every_address(name::RELAY_PORT),
         admin_listen: every_address(name::RELAY_ADMIN_PORT),

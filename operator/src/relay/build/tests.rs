@@ -1,7 +1,7 @@
 //! Tests of the objects of a Relay.
 
 use clap::Parser as _;
-
+use daemon::listen::every_address;
 use k8s_openapi::api::networking::v1::NetworkPolicyIngressRule;
 
 use super::*;
@@ -91,6 +91,13 @@ fn the_certificate_is_for_every_name_of_the_relay() {
     for host in ["agents.example.com", "main.platform.svc", "main.platform.svc.cluster.local"] {
         assert!(names.iter().any(|name| name == host), "{host}");
     }
+}
+
+#[test]
+fn clients_reach_the_relay_over_both_families_and_the_operator_finds_each_pod_once() {
+    let families = |service: Service| service.spec.unwrap().ip_family_policy;
+    assert_eq!(families(service(&minimal())).as_deref(), Some("PreferDualStack"));
+    assert_eq!(families(headless_service(&minimal())), None);
 }
 
 #[test]
@@ -225,10 +232,8 @@ fn metrics_are_open_to_the_monitoring_namespaces_alone() {
     let ingress = |settings: &Settings| -> Vec<_> {
         let spec = network_policy(&minimal(), settings).unwrap().spec.unwrap();
         let wanted = Some(IntOrString::Int(name::RELAY_HEALTH_PORT.into()));
-        let is_for_metrics = |rule: &NetworkPolicyIngressRule| {
-            rule.ports.iter().flatten().any(|port| port.port == wanted)
-                && rule.from.iter().flatten().all(|peer| peer.pod_selector.is_none())
-        };
+        let is_for_metrics =
+            |rule: &NetworkPolicyIngressRule| rule.ports.iter().flatten().any(|port| port.port == wanted);
         spec.ingress.unwrap().into_iter().filter(is_for_metrics).collect()
     };
     assert!(ingress(&settings()).is_empty());
@@ -255,6 +260,7 @@ fn the_proxy_of_the_settings_reaches_the_relay_and_its_policy() {
 }
 
 #[test]
+
 fn an_upgrade_of_the_operator_is_told_from_a_change_by_the_author() {
     let stamp = |relay: &Relay, image: &str| {
         let settings = Settings::parse_from(["operator", "--relay-image", image]);
@@ -270,4 +276,18 @@ fn an_upgrade_of_the_operator_is_told_from_a_change_by_the_author() {
     assert_ne!(before.author, edited.author);
     let consent = serde_json::json!({"domain": domain, "tenants": {"allowedFrom": {"from": "All"}}});
     assert_eq!(before, stamp(&relay(consent), "relay:1"));
+}
+
+#[test]
+fn administration_and_health_have_different_ports_and_the_kubelet_probes_health() {
+    let file = file(&minimal());
+    let listen = |setting: &str| file[setting].as_str().unwrap().parse::<std::net::SocketAddr>().unwrap();
+    assert_eq!(listen("admin_listen"), every_address(8082));
+    assert_eq!(listen("health_listen"), every_address(8081));
+    assert!(!file.contains_key("insecure_admin_plaintext"), "administration has TLS");
+    let template = stateful_set_of(&minimal()).spec.unwrap().template;
+    let container = template.spec.unwrap().containers.remove(0);
+    for probe in [container.startup_probe, container.liveness_probe, container.readiness_probe] {
+        assert_eq!(probe.unwrap().http_get.unwrap().port, IntOrString::Int(8081));
+    }
 }

@@ -87,6 +87,7 @@ fn service(relay: &Relay) -> Service {
     Service {
         metadata: metadata(relay),
         spec: Some(ServiceSpec {
+            ip_family_policy: Some(pod::SERVICE_FAMILIES.into()),
             selector: Some(pod::selector_labels(label::RELAY, &relay.name_any(), MCP_GATEWAY)),
             ports: Some(vec![pod::service_port("https", name::MCP_PORT)]),
             ..ServiceSpec::default()
