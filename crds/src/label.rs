@@ -25,6 +25,8 @@ pub const SECRET_CREDENTIALS: &str = "agent-credentials";
 pub const SECRET_IDENTITY: &str = "agent-identity";
 /// A relay's certificate authorities with their private keys.
 pub const SECRET_CA: &str = "relay-ca";
+/// The certificate authorities of a relay's MCP endpoints with their private keys.
+pub const SECRET_ENDPOINT_CA: &str = "endpoint-ca";
 /// A TLS certificate with its private key.
 pub const SECRET_SERVING: &str = "serving-certificate";
 /// The bearer token of a relay's admin API.

@@ -38,6 +38,9 @@ suffixed! {
     relay_settings = "-settings";
     /// Secret with the relay's private certificate authority.
     relay_ca = "-ca";
+    /// Secret with the certificate authority of the relay's MCP endpoints. No Relay's name ends in
+    /// `-mcp`, so that it is no other Relay's `relay_ca`.
+    relay_endpoint_ca = "-mcp-ca";
     /// Secret with the relay's serving certificate.
     relay_tls = "-tls";
     /// Secret with the bearer token of the admin listener.

@@ -8,8 +8,8 @@ use std::fmt;
 use std::net::IpAddr;
 
 use rcgen::{
-    BasicConstraints, CertificateParams, DistinguishedName, DnType, ExtendedKeyUsagePurpose, IsCa, Issuer,
-    KeyPair, KeyUsagePurpose, SanType, SerialNumber,
+    BasicConstraints, CertificateParams, DistinguishedName, DnType, ExtendedKeyUsagePurpose, GeneralSubtree,
+    IsCa, Issuer, KeyPair, KeyUsagePurpose, NameConstraints, SanType, SerialNumber,
 };
 use sha2::{Digest as _, Sha256};
 use x509_parser::extensions::{GeneralName, ParsedExtension};
@@ -58,15 +58,46 @@ impl fmt::Debug for CertifiedKey {
     }
 }
 
+/// What a new authority is for.
+#[derive(Debug, Clone, Default)]
+pub struct AuthoritySubject {
+    /// The name that people see.
+    pub name: String,
+    /// Host names that no certificate of it may have. Clients check that (RFC 5280, 4.2.1.10).
+    pub excluded_hosts: Vec<String>,
+}
+
+impl AuthoritySubject {
+    #[must_use]
+    pub fn relay(name: &str) -> Self {
+        Self { name: format!("msg2agent relay {name}"), excluded_hosts: Vec::new() }
+    }
+
+    /// The authority of a relay's MCP endpoints, which must not pass for the relay. A name of one
+    /// label is not excluded, because it would exclude every host in a namespace of that name.
+    #[must_use]
+    pub fn endpoints(name: &str, relay_hosts: &[String]) -> Self {
+        let excluded_hosts = relay_hosts.iter().filter(|host| host.contains('.')).cloned().collect();
+        Self { name: format!("msg2agent endpoints of {name}"), excluded_hosts }
+    }
+}
+
 /// Creates a self-signed authority.
 ///
 /// # Errors
 /// [`CertificateError`] without randomness, or for a time outside the range of X.509.
-pub fn create_authority(name: &str, now: jiff::Timestamp) -> Result<CertifiedKey, CertificateError> {
-    let mut params = params(&format!("msg2agent relay {name}"), now, AUTHORITY_TTL_DAYS)?;
+pub fn create_authority(
+    subject: &AuthoritySubject,
+    now: jiff::Timestamp,
+) -> Result<CertifiedKey, CertificateError> {
+    let mut params = params(&subject.name, now, AUTHORITY_TTL_DAYS)?;
     params.is_ca = IsCa::Ca(BasicConstraints::Constrained(0));
     params.key_usages =
         vec![KeyUsagePurpose::KeyCertSign, KeyUsagePurpose::CrlSign, KeyUsagePurpose::DigitalSignature];
+    params.name_constraints = (!subject.excluded_hosts.is_empty()).then(|| NameConstraints {
+        permitted_subtrees: Vec::new(),
+        excluded_subtrees: subject.excluded_hosts.iter().cloned().map(GeneralSubtree::DnsName).collect(),
+    });
     let key = KeyPair::generate().map_err(CertificateError::Create)?;
     let certificate = params.self_signed(&key).map_err(CertificateError::Create)?;
     Ok(CertifiedKey { certificate: certificate.pem(), key: Zeroizing::new(key.serialize_pem()) })
@@ -218,7 +249,7 @@ mod tests {
     #[test]
     fn the_times_of_certificates_are_what_the_documentation_says() {
         assert_eq!((AUTHORITY_TTL_DAYS, SERVING_TTL_DAYS, RENEWAL_GRACE_DAYS), (3650, 90, 30));
-        let authority = create_authority("main", at(0)).unwrap();
+        let authority = create_authority(&AuthoritySubject::relay("main"), at(0)).unwrap();
         let serving = issue_serving(&authority, &hosts(&["main"]), at(0)).unwrap();
         let info = parse(&serving.certificate).unwrap();
         let validity = |since: jiff::Timestamp, until: jiff::Timestamp| until.as_second() - since.as_second();
@@ -232,7 +263,7 @@ mod tests {
 
     #[test]
     fn a_serving_certificate_is_kept_until_a_third_of_its_life_is_left() {
-        let authority = create_authority("main", at(0)).unwrap();
+        let authority = create_authority(&AuthoritySubject::relay("main"), at(0)).unwrap();
         let names = hosts(&["main.system.svc", "10.0.0.1"]);
         let serving = issue_serving(&authority, &names, at(0)).unwrap();
         let due = |day| needs_renewal(Some(&serving.certificate), &authority.certificate, &names, at(day));
@@ -243,7 +274,10 @@ mod tests {
 
     #[test]
     fn another_authority_or_another_host_requires_renewal() {
-        let (one, two) = (create_authority("main", at(0)).unwrap(), create_authority("main", at(0)).unwrap());
+        let (one, two) = (
+            create_authority(&AuthoritySubject::relay("main"), at(0)).unwrap(),
+            create_authority(&AuthoritySubject::relay("main"), at(0)).unwrap(),
+        );
         let names = hosts(&["main.system.svc"]);
         let serving = issue_serving(&one, &names, at(0)).unwrap();
         assert!(!needs_renewal(Some(&serving.certificate), &one.certificate, &names, at(0)));

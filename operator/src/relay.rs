@@ -85,8 +85,8 @@ pub async fn reconcile(context: &Context, name: &NamespacedName) -> Result<Optio
     Ok(Some(next_reconcile(context, name, &observed)))
 }
 
-/// Contacts a paused Relay and changes no object of it. Its agents are still written to, and deleted
-/// ones refused. Returns the delay before the next reconcile.
+/// Contacts a paused Relay and changes no object of it. Its agents are still written to, and
+/// deleted ones refused. Returns the delay before the next reconcile.
 ///
 /// # Errors
 /// No replica answers, or errors of the API server.
@@ -108,7 +108,7 @@ async fn apply(
         .map_err(|source| Error::WriteSettings(name.to_string(), source))?;
     let volume = apply_objects(context, relay, name, objects).await?.map_or(Ok(()), Err);
     let missing_secret = secrets::missing_client_secret(context, relay).await?;
-    let gateway = gateway::converge(context, relay, &secrets.authority).await;
+    let gateway = gateway::converge(context, relay, secrets).await;
     Ok(Applied { missing_secret, gateway, volume })
 }
 

@@ -19,6 +19,8 @@ pub struct RelayAccess {
     pub token: Zeroizing<String>,
     /// The relay's certificate authorities in PEM, for its clients. The first one signs.
     pub authorities: String,
+    /// The certificate authorities of its MCP endpoints in PEM. Agents do not trust them.
+    pub endpoint_authorities: String,
     /// The DNS name that the certificate of every replica contains.
     pub server_name: String,
 }

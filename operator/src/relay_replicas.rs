@@ -1,7 +1,7 @@
 //! Writes content to the replicas of relays, and records what each holds and who owns it.
 //!
-//! The record is in memory only, and starts empty whenever this process begins to lead. A listing of
-//! the relay fills it again. A store that is another one, or older than what it acknowledged, is
+//! The record is in memory only, and starts empty whenever this process begins to lead. A listing
+//! of the relay fills it again. A store that is another one, or older than what it acknowledged, is
 //! listed and compared again too.
 
 use std::collections::{BTreeSet, HashMap};
@@ -81,7 +81,10 @@ impl RelayReplicas {
                 return false;
             }
             let before = state.access.take();
-            let is_changed = before.is_some_and(|before| before.authorities != access.authorities);
+            let is_changed = before.is_some_and(|before| {
+                before.authorities != access.authorities
+                    || before.endpoint_authorities != access.endpoint_authorities
+            });
             state.access = Some(Arc::new(access));
             is_changed
         })
@@ -150,8 +153,8 @@ impl RelayReplicas {
         self.shared.state(relay, |state| state.sweep = Observed::Known(result));
     }
 
-    /// Whether the objects of the relay must be reconciled, because it was found or lost, or answers
-    /// again after a write was not sent. Tells it once.
+    /// Whether the objects of the relay must be reconciled, because it was found or lost, or
+    /// answers again after a write was not sent. Tells it once.
     pub(crate) fn take_change(&self, relay: &NamespacedName) -> bool {
         self.shared.state(relay, |state| state.take_change(Instant::now())).unwrap_or(false)
     }

@@ -65,14 +65,17 @@ async fn start_proxy(
     let shutdown = tasks.shutdown().clone();
     let outbound = Outbound::open(settings.ca_file.clone())?;
     tasks.spawn_vital("ca", outbound.clone().watch(shutdown.clone()));
+    let endpoint_ca_file = settings.endpoint_ca_file.as_ref().unwrap_or(&settings.ca_file);
+    let to_endpoints = Outbound::open(endpoint_ca_file.clone())?;
+    tasks.spawn_vital("endpoint-ca", to_endpoints.clone().watch(shutdown.clone()));
     let token = ReloadingToken::open(TokenFile::new(&settings.token_file)).await;
     let token: ReloadingToken = token.context("failed to load the gateway's token")?;
     tasks.spawn_vital("token", token.clone().watch("the gateway's token", shutdown.clone(), |_| {}));
-    let client = IntrospectionClient::new(&settings.introspection_url(), outbound.clone(), token);
+    let client = IntrospectionClient::new(&settings.introspection_url(), outbound, token);
     Ok(Proxy::new(ProxyParts {
         allowed_hosts: settings.allowed_hosts(),
         resolver: EndpointResolver::new(client, metrics.clone()),
-        outbound,
+        outbound: to_endpoints,
         metrics,
         public_url: settings.public_url.clone(),
         shutdown,

@@ -39,6 +39,11 @@ pub struct GatewaySettings {
     #[arg(long, env = "MSG2AGENT_GATEWAY_CA_FILE", value_name = "FILE", default_value = "ca.crt")]
     pub ca_file: PathBuf,
 
+    /// PEM certificates of the private CA of MCP endpoints; reloaded when the file changes. The
+    /// relay's CA, if there is no such setting.
+    #[arg(long, env = "MSG2AGENT_GATEWAY_ENDPOINT_CA_FILE", value_name = "FILE")]
+    pub endpoint_ca_file: Option<PathBuf>,
+
     /// How many seconds new connections are still accepted after SIGTERM, while load balancers
     /// learn that this process is shutting down.
     #[arg(long, env = "MSG2AGENT_GATEWAY_DRAIN_DELAY_SECONDS", value_name = "SECONDS", default_value_t = 5)]

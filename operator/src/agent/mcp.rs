@@ -16,7 +16,7 @@ use crate::certificate;
 use crate::context::Context;
 use crate::error::{Error, Result};
 use crate::object_key::{Kind, NamespacedName};
-use crate::relay;
+use crate::relay::secrets::{AuthorityKind, converge_authority};
 use crate::rollout::{self, AwaitedTurn, Precedent};
 use crate::secret::{self, Reading};
 use crate::tls_secret;
@@ -92,25 +92,31 @@ pub(super) fn is_available(context: &Context, agent: &Agent) -> bool {
         && status.updated_replicas.unwrap_or(0) > 0
 }
 
-/// Issues a certificate if it is due. The relay's authority signs it, so that clients trust one
-/// authority for both.
+/// Issues a certificate if it is due. The authority of the relay's endpoints signs it, which no
+/// agent trusts.
 async fn serving_certificate(context: &Context, agent: &Agent, resolved: &ResolvedAgent) -> Result<Duration> {
     let secret_name =
         NamespacedName::new(&agent.namespace().unwrap_or_default(), &name::agent_mcp_tls(&agent.name_any()));
     let uid = agent.uid().unwrap_or_default();
     let found = secret::find(context, &secret_name, label::SECRET_SERVING, &uid, Reading::Always).await?;
     let hosts = build::certificate_hosts(agent, &context.settings.cluster_domain);
-    let Some(access) = context.relay_replicas.access(&resolved.relay) else { return Ok(RESYNC_INTERVAL) };
+    let access = context.relay_replicas.access(&resolved.relay);
+    // Empty while the relay's own authority is lost.
+    let Some(access) = access.filter(|access| !access.endpoint_authorities.is_empty()) else {
+        return Ok(RESYNC_INTERVAL);
+    };
     let held = found.usable().and_then(tls_secret::certificate);
-    if !certificate::needs_renewal(held.as_deref(), &access.authorities, &hosts, context.now()) {
+    if !certificate::needs_renewal(held.as_deref(), &access.endpoint_authorities, &hosts, context.now()) {
         let info = held.as_deref().and_then(certificate::parse);
         return Ok(info.map_or(RESYNC_INTERVAL, |info| certificate::until_renewal(&info, context.now())));
     }
-    let unknown = || Error::SecretContent { what: "authority", secret: name::relay_ca(&resolved.relay.name) };
+    let unknown =
+        || Error::SecretContent { what: "authority", secret: name::relay_endpoint_ca(&resolved.relay.name) };
     let owner = context.caches.relay(&resolved.relay).ok_or_else(unknown)?;
-    let authority = relay::secrets::converge_authority(context, &owner).await?;
+    let authority = converge_authority(context, &owner, AuthorityKind::Endpoints).await?;
     let issued = certificate::issue_serving(&authority.signing, &hosts, context.now())?;
-    secret::write(&context.client, &found, build::serving_secret(agent, &secret_name, &issued)).await?;
+    let desired = build::serving_secret(agent, &secret_name, &issued, &authority.trusted());
+    secret::write(&context.client, &found, desired).await?;
     Ok(RESYNC_INTERVAL)
 }
 

@@ -5,7 +5,8 @@
 //! use.
 
 use super::{
-    CertificateError, CertifiedKey, SERVING_TTL_DAYS, create_authority, fingerprint, parse, seconds,
+    AuthoritySubject, CertificateError, CertifiedKey, SERVING_TTL_DAYS, create_authority, fingerprint, parse,
+    seconds,
 };
 
 /// Remaining validity of the signing authority at which the next one is created.
@@ -45,8 +46,8 @@ impl Authority {
     ///
     /// # Errors
     /// As [`create_authority`].
-    pub fn create(name: &str, now: jiff::Timestamp) -> Result<Self, CertificateError> {
-        Ok(Self { signing: create_authority(name, now)?, next: None, previous: Vec::new() })
+    pub fn create(subject: &AuthoritySubject, now: jiff::Timestamp) -> Result<Self, CertificateError> {
+        Ok(Self { signing: create_authority(subject, now)?, next: None, previous: Vec::new() })
     }
 
     /// All authorities that clients trust, in PEM. The first one signs.
@@ -94,13 +95,13 @@ impl Authority {
     pub fn advance(
         self,
         step: RenewalStep,
-        name: &str,
+        subject: &AuthoritySubject,
         now: jiff::Timestamp,
     ) -> Result<Self, CertificateError> {
         let Self { signing, next, mut previous } = self;
         Ok(match (step, next) {
             (RenewalStep::Prepare, None) => {
-                Self { signing, next: Some(create_authority(name, now)?), previous }
+                Self { signing, next: Some(create_authority(subject, now)?), previous }
             }
             (RenewalStep::Promote, Some(next)) => {
                 previous.insert(0, signing.certificate);

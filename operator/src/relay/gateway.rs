@@ -10,10 +10,9 @@ use k8s_openapi::api::networking::v1::NetworkPolicy;
 use k8s_openapi::api::policy::v1::PodDisruptionBudget;
 use kube::ResourceExt as _;
 
-use super::secrets::{self, ServingRequest};
+use super::secrets::{RelaySecrets, ServingRequest, converge_serving};
 use crate::caches;
 use crate::certificate::CertificateInfo;
-use crate::certificate::authority::Authority;
 use crate::context::Context;
 use crate::error::Result;
 use crate::object_key::NamespacedName;
@@ -33,14 +32,14 @@ mod replicas;
 pub(super) async fn converge(
     context: &Context,
     relay: &Relay,
-    authority: &Authority,
+    secrets: &RelaySecrets,
 ) -> Result<Option<CertificateInfo>> {
     let name = object_name(relay);
     if !relay.spec.gateway.enabled {
         return remove(context, relay, &name).await.map(|()| None);
     }
-    let request = serving_request(context, relay, authority);
-    let certificate = secrets::converge_serving(context, relay, authority, &request).await?;
+    let request = serving_request(context, relay, secrets);
+    let certificate = converge_serving(context, relay, &secrets.authority, &request).await?;
     apply(context, relay, &name, GatewayObjects::build(relay, &context.settings)).await?;
     replicas::converge(context, relay, &name).await?;
     Ok(Some(certificate))
@@ -64,12 +63,16 @@ async fn apply(
 }
 
 /// The certificate is signed by the relay's authority, so that clients trust one authority for
-/// both. The gateway gets all trusted authorities, because it is a client of the relay.
-fn serving_request(context: &Context, relay: &Relay, authority: &Authority) -> ServingRequest {
+/// both. The gateway is a client of the relay and of the endpoints, and gets the authorities of
+/// each.
+fn serving_request(context: &Context, relay: &Relay, secrets: &RelaySecrets) -> ServingRequest {
     ServingRequest {
         secret: name::relay_gateway_tls(&relay.name_any()),
         hosts: build::hosts(relay, &context.settings.cluster_domain),
-        trusted: Some(authority.trusted()),
+        trusted: vec![
+            (build::RELAY_AUTHORITIES, secrets.authority.trusted()),
+            (build::ENDPOINT_AUTHORITIES, secrets.endpoints.trusted()),
+        ],
     }
 }
 

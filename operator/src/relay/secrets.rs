@@ -25,7 +25,7 @@ use crate::secret::{self, Found};
 mod authority_secret;
 mod serving;
 
-pub use authority_secret::converge_authority;
+pub use authority_secret::{AuthorityKind, converge_authority};
 use authority_secret::{read_authority, served_authority};
 pub use serving::{ServingRequest, converge_serving};
 
@@ -35,6 +35,8 @@ const TOKEN: &str = "token";
 #[derive(Debug)]
 pub struct RelaySecrets {
     pub authority: Authority,
+    /// Of the MCP endpoints.
+    pub endpoints: Authority,
     pub certificate: CertificateInfo,
     pub(super) signing_keys: SigningKeyInfo,
 }
@@ -46,24 +48,27 @@ pub struct RelaySecrets {
 /// As [`converge_authority`].
 pub async fn converge(context: &Context, relay: &Relay, name: &NamespacedName) -> Result<RelaySecrets> {
     let token = ensure_admin_token(context, relay).await?;
-    let authority = match converge_authority(context, relay).await {
+    let authority = match converge_authority(context, relay, AuthorityKind::Relay).await {
         Ok(authority) => authority,
         Err(error) => {
             // Keys must still be revoked at a relay whose authority was lost.
-            if let Some(served) = served_authority(context, relay).await? {
-                set_access(context, name, token, served);
+            if context.relay_replicas.access(name).is_none()
+                && let Some(served) = served_authority(context, relay).await?
+            {
+                set_access(context, name, token, (served, String::new()));
             }
             return Err(error);
         }
     };
-    set_access(context, name, token, authority.trusted());
+    let endpoints = converge_authority(context, relay, AuthorityKind::Endpoints).await?;
+    set_access(context, name, token, (authority.trusted(), endpoints.trusted()));
     let request = ServingRequest::for_relay(relay, &context.settings.cluster_domain);
     let certificate = converge_serving(context, relay, &authority, &request).await?;
     if relay.spec.gateway.enabled {
         ensure_gateway_token(context, relay).await?;
     }
     let signing_keys = signing_keys::converge(context, relay).await?;
-    Ok(RelaySecrets { authority, certificate, signing_keys })
+    Ok(RelaySecrets { authority, endpoints, certificate, signing_keys })
 }
 
 /// Reads what is needed to reach a relay that is paused. Creates and renews nothing.
@@ -71,22 +76,31 @@ pub async fn converge(context: &Context, relay: &Relay, name: &NamespacedName) -
 /// # Errors
 /// Errors of the API server.
 pub async fn read_access(context: &Context, relay: &Relay, name: &NamespacedName) -> Result<()> {
-    let uid = relay.uid().unwrap_or_default();
     let (ca, admin) = (name::relay_ca(&name.name), name::relay_admin(&name.name));
     let named = |secret: &str| NamespacedName::new(&name.namespace, secret);
-    let authority = secret::read(&context.client, &named(&ca), label::SECRET_CA, &uid).await?;
-    let token = secret::read(&context.client, &named(&admin), label::SECRET_ADMIN, &uid).await?;
-    let (Found::Ours(authority), Found::Ours(token)) = (authority, token) else { return Ok(()) };
-    if let Some((authority, token)) = read_authority(&authority).zip(secret::text(&token, TOKEN)) {
-        set_access(context, name, token, authority.trusted());
+    let authority = find(context, relay, &named(&ca), label::SECRET_CA).await?;
+    let endpoints = named(&name::relay_endpoint_ca(&name.name));
+    let endpoints = find(context, relay, &endpoints, label::SECRET_ENDPOINT_CA).await?;
+    let token = find(context, relay, &named(&admin), label::SECRET_ADMIN).await?;
+    let token = token.usable().and_then(|held| secret::text(held, TOKEN));
+    if let Some((authority, token)) = authority.usable().and_then(read_authority).zip(token) {
+        let endpoints = endpoints.usable().and_then(read_authority);
+        let endpoints = endpoints.map(|endpoints| endpoints.trusted()).unwrap_or_default();
+        set_access(context, name, token, (authority.trusted(), endpoints));
     }
     Ok(())
 }
 
-fn set_access(context: &Context, name: &NamespacedName, token: Zeroizing<String>, authorities: String) {
+/// `authorities` are those of the relay and those of its endpoints.
+fn set_access(
+    context: &Context,
+    name: &NamespacedName,
+    token: Zeroizing<String>,
+    (authorities, endpoint_authorities): (String, String),
+) {
     let cluster_domain = &context.settings.cluster_domain;
     let server_name = name::service_host(&name::relay(&name.name), &name.namespace, cluster_domain);
-    let access = RelayAccess { token, authorities, server_name };
+    let access = RelayAccess { token, authorities, endpoint_authorities, server_name };
     if !context.relay_replicas.set_access(name, access) {
         return;
     }

@@ -7,7 +7,7 @@ use crds::{Agent, Relay, Tenant, label};
 use kube::{Resource as _, ResourceExt as _};
 use protocol::admin;
 
-use super::sweep_plan::{Claim, SweepPlan, SweepSnapshot};
+use super::sweep_plan::{EntryClaim, SweepPlan, SweepSnapshot};
 use crate::context::Context;
 use crate::error::Result;
 use crate::index;
@@ -81,8 +81,8 @@ fn gather_claims(
     context: &Context,
     relay: &Relay,
     name: &NamespacedName,
-) -> (BTreeMap<String, Vec<Claim>>, BTreeSet<String>) {
-    let mut claims = BTreeMap::<String, Vec<Claim>>::new();
+) -> (BTreeMap<String, Vec<EntryClaim>>, BTreeSet<String>) {
+    let mut claims = BTreeMap::<String, Vec<EntryClaim>>::new();
     for tenant_name in context.caches.index.referrers(Kind::Tenant, name) {
         let Some(tenant) = context.caches.tenant(&tenant_name) else { continue };
         let Ok(tenant_id) = index::tenant_id_of(&tenant).parse() else { continue };
@@ -99,7 +99,7 @@ fn gather_claims(
                 is_permitted,
             ));
         }
-        claims.entry(path).or_default().push(Claim {
+        claims.entry(path).or_default().push(EntryClaim {
             object: tenant_name.key(Kind::Tenant),
             uid: tenant.uid().unwrap_or_default(),
             tenant: None,
@@ -128,12 +128,12 @@ fn agent_claim(
     agent: &Agent,
     tenant_path: &str,
     is_tenant_permitted: bool,
-) -> Option<Claim> {
+) -> Option<EntryClaim> {
     if agent.meta().deletion_timestamp.is_some() {
         return None;
     }
     let is_permitted = context.caches.is_permitted(&tenant.spec.agents.allowed_from, tenant, agent);
-    Some(Claim {
+    Some(EntryClaim {
         object: NamespacedName::from_object(agent).key(Kind::Agent),
         uid: agent.uid().unwrap_or_default(),
         tenant: Some((tenant_path.to_owned(), tenant.uid().unwrap_or_default())),

@@ -14,7 +14,7 @@ const UNCONFIRMED_REMOVALS_MAX: usize = 50;
 
 /// An object that claims an entry of the relay.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Claim {
+pub(super) struct EntryClaim {
     pub object: ObjectKey,
     pub uid: String,
     /// The path of the Tenant that an Agent belongs to, and that Tenant's uid.
@@ -28,7 +28,7 @@ pub(super) struct Claim {
 #[derive(Debug, Default)]
 pub(super) struct SweepSnapshot<'a> {
     pub listing: Listing,
-    pub claims: BTreeMap<String, Vec<Claim>>,
+    pub claims: BTreeMap<String, Vec<EntryClaim>>,
     /// Uids of objects whose path is not known, because what they refer to does not exist, or
     /// because they cannot be decoded.
     pub unresolved: BTreeSet<String>,
@@ -79,7 +79,7 @@ impl SweepSnapshot<'_> {
     }
 
     /// An Agent may succeed only if its Tenant holds the id, or nobody else that exists does.
-    fn may_succeed(&self, claim: &Claim) -> bool {
+    fn may_succeed(&self, claim: &EntryClaim) -> bool {
         let Some((path, tenant_uid)) = &claim.tenant else { return claim.is_permitted };
         let holder = self.listing.owners.get(path).and_then(uid);
         let claims = self.claims.get(path).map(Vec::as_slice).unwrap_or_default();
@@ -94,7 +94,7 @@ impl SweepSnapshot<'_> {
     }
 
     fn different(&self) -> BTreeSet<ObjectKey> {
-        let differs = |path: &str, claim: &Claim| {
+        let differs = |path: &str, claim: &EntryClaim| {
             let owner = self.listing.owners.get(path).and_then(uid);
             self.listing.different.contains(path) || owner.is_some_and(|owner| owner != claim.uid)
         };

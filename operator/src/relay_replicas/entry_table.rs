@@ -207,8 +207,8 @@ impl EntryTable {
         ListingTicket(self.sequence)
     }
 
-    /// Takes over a listing of all tenants and agents. What was written since it began is newer, and
-    /// is kept. Returns the paths at which the record was wrong.
+    /// Takes over a listing of all tenants and agents. What was written since it began is newer,
+    /// and is kept. Returns the paths at which the record was wrong.
     pub(super) fn merge(&mut self, begun: ListingTicket, listing: &BTreeMap<String, Held>) -> Vec<String> {
         let mut different = Vec::new();
         for (path, found) in listing {
@@ -258,8 +258,8 @@ impl Entry {
         self.is_in_flight || self.sequence > listing.0
     }
 
-    /// Whether the listing shows what the record says. A relay that lists neither owners nor digests
-    /// only confirms that there is an entry.
+    /// Whether the listing shows what the record says. A relay that lists neither owners nor
+    /// digests only confirms that there is an entry.
     fn agrees_with(&self, found: &Held) -> bool {
         match &self.held {
             Observed::Known(held) => {

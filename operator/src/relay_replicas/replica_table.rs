@@ -87,8 +87,8 @@ impl Replica {
 }
 
 impl ReplicaTable {
-    /// Replaces the table by the replicas that answered. The record of a store is kept only if it is
-    /// the same store, and its version is not older.
+    /// Replaces the table by the replicas that answered. The record of a store is kept only if it
+    /// is the same store, and its version is not older.
     pub(super) fn update(&mut self, answers: &[(SocketAddr, Version)]) -> Contact {
         let mut is_fresh = false;
         let mut replicas = BTreeMap::<String, Replica>::new();

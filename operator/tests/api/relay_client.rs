@@ -3,7 +3,7 @@
 use std::net::SocketAddr;
 use std::sync::Arc;
 
-use msg2agent_operator::certificate::{CertifiedKey, create_authority, issue_serving};
+use msg2agent_operator::certificate::{AuthoritySubject, CertifiedKey, create_authority, issue_serving};
 use msg2agent_operator::relay_api::{RelayAccess, RelayApi as _, RelayError, Target};
 use msg2agent_operator::relay_client::RelayClient;
 use rustls::pki_types::pem::PemObject as _;
@@ -22,7 +22,15 @@ fn now() -> jiff::Timestamp {
 
 fn target(address: SocketAddr, authorities: String) -> Target {
     let token = Zeroizing::new(TOKEN.to_owned());
-    Target { address, access: Arc::new(RelayAccess { token, authorities, server_name: HOST.into() }) }
+    Target {
+        address,
+        access: Arc::new(RelayAccess {
+            token,
+            authorities,
+            endpoint_authorities: String::new(),
+            server_name: HOST.into(),
+        }),
+    }
 }
 
 /// A relay that answers one request over TLS with this certificate. Returns what it was sent.
@@ -57,7 +65,7 @@ fn install_provider() {
 #[tokio::test]
 async fn a_relay_with_a_certificate_of_its_authority_gets_the_token_and_newer_answers_are_read() {
     install_provider();
-    let authority = create_authority("main", now()).unwrap();
+    let authority = create_authority(&AuthoritySubject::relay("main"), now()).unwrap();
     let serving = issue_serving(&authority, &[HOST.to_owned()], now()).unwrap();
     let (address, served) = serve(&serving).await;
     let target = target(address, authority.certificate.clone());
@@ -68,8 +76,10 @@ async fn a_relay_with_a_certificate_of_its_authority_gets_the_token_and_newer_an
 #[tokio::test]
 async fn a_certificate_of_another_authority_or_for_another_name_gets_nothing() {
     install_provider();
-    let (authority, other) =
-        (create_authority("main", now()).unwrap(), create_authority("main", now()).unwrap());
+    let (authority, other) = (
+        create_authority(&AuthoritySubject::relay("main"), now()).unwrap(),
+        create_authority(&AuthoritySubject::relay("main"), now()).unwrap(),
+    );
     for (signer, name) in [(&other, HOST), (&authority, "alice-mcp.team.svc.cluster.local")] {
         let serving = issue_serving(signer, &[name.to_owned()], now()).unwrap();
         let (address, served) = serve(&serving).await;
@@ -94,7 +104,7 @@ async fn a_plain_listener_at_a_ready_address_receives_no_token() {
         received.truncate(length);
         received
     });
-    let authority = create_authority("main", now()).unwrap();
+    let authority = create_authority(&AuthoritySubject::relay("main"), now()).unwrap();
     let target = target(address, authority.certificate.clone());
     assert!(RelayClient::new().version(&target).await.is_err());
     let received = String::from_utf8_lossy(&received.await.unwrap()).to_lowercase();
@@ -105,7 +115,10 @@ async fn a_plain_listener_at_a_ready_address_receives_no_token() {
 async fn a_new_authority_is_trusted_without_a_restart() {
     install_provider();
     let client = RelayClient::new();
-    let (old, new) = (create_authority("main", now()).unwrap(), create_authority("main", now()).unwrap());
+    let (old, new) = (
+        create_authority(&AuthoritySubject::relay("main"), now()).unwrap(),
+        create_authority(&AuthoritySubject::relay("main"), now()).unwrap(),
+    );
     let serving = issue_serving(&new, &[HOST.to_owned()], now()).unwrap();
     let (address, _served) = serve(&serving).await;
     assert!(client.version(&target(address, old.certificate.clone())).await.is_err());

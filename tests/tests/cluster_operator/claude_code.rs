@@ -44,7 +44,10 @@ async fn claude_code_calls_every_tool_of_an_agent_on_the_cluster() {
         let credentials = namespace.api::<Secret>().get("alice-relay").await?;
         for url in urls {
             let mut claude = ClaudeCode::new().await?;
-            claude.trust(&value(&credentials, "ca.crt")?)?;
+            // The gateway has a certificate of the relay's authority, and the endpoint of another.
+            let endpoint = namespace.api::<Secret>().get("alice-mcp-tls").await?;
+            let authorities = [value(&credentials, "ca.crt")?, value(&endpoint, "ca.crt")?];
+            claude.trust(&authorities.concat())?;
             claude.go_through(services.url());
             claude.add(SERVER, &Endpoint::Http { url: url.clone(), key: value(&credentials, "token")? })?;
             ensure_connected(&claude.list().await?, SERVER).with_context(|| format!("connect to {url}"))?;

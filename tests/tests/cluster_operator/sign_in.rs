@@ -85,11 +85,19 @@ struct Visitor {
 async fn visit_alice(namespace: &TestNamespace) -> anyhow::Result<Visitor> {
     let alice = ready_agent(namespace, "alice", json!({"mcp": {"enabled": true}})).await?;
     let url = alice.status.and_then(|status| status.mcp_url).context("read the URL")?;
-    let credentials = namespace.api::<Secret>().get("alice-relay").await?;
     let relay = ServicePortForward::open(namespace.client.clone()).await?;
-    let http = relay.http(&value(&credentials, "ca.crt")?)?;
+    let http = relay.http(&authorities(namespace, "alice").await?)?;
     let client = OauthClient::register(http.clone(), &url).await?;
     Ok(Visitor { client, browser: Browser::with(http), _door: relay })
+}
+
+/// The authorities of the relay and of the agent's endpoint, which are not the same.
+async fn authorities(namespace: &TestNamespace, agent: &str) -> anyhow::Result<String> {
+    let mut authorities = String::new();
+    for secret in [format!("{agent}-relay"), format!("{agent}-mcp-tls")] {
+        authorities.push_str(&value(&namespace.api::<Secret>().get(&secret).await?, "ca.crt")?);
+    }
+    Ok(authorities)
 }
 
 impl Visitor {

@@ -19,7 +19,7 @@ use crate::component::MCP_SERVER;
 use crate::object_key::NamespacedName;
 use crate::pod_user::pod_security;
 use crate::settings::Settings;
-use crate::{pod, pod_template, tls_secret};
+use crate::{pod, pod_template, secret, tls_secret};
 
 mod network_policy;
 
@@ -64,20 +64,31 @@ pub(super) fn authored(agent: &Agent) -> (&Mcp, String) {
 /// an Agent chooses the public host name, and a certificate for it could pass for another program.
 pub(super) fn certificate_hosts(agent: &Agent, cluster_domain: &str) -> Vec<String> {
     let (service, namespace) = (name::agent_mcp(&agent.name_any()), agent.namespace().unwrap_or_default());
-    name::service_hosts(&service, &namespace, cluster_domain)
+    let hosts = name::service_hosts(&service, &namespace, cluster_domain);
+    // A name of one label means another Service in every namespace.
+    hosts.into_iter().filter(|host| host.contains('.')).collect()
 }
 
 /// Every host name by which requests may reach the endpoint. A proxy in front of it keeps the
 /// public one.
 fn allowed_hosts(agent: &Agent, cluster_domain: &str) -> Vec<String> {
-    let mut hosts = certificate_hosts(agent, cluster_domain);
+    let (service, namespace) = (name::agent_mcp(&agent.name_any()), agent.namespace().unwrap_or_default());
+    let mut hosts = name::service_hosts(&service, &namespace, cluster_domain);
     hosts.extend(agent.spec.mcp.public_url.as_ref().map(|url| url.host().to_owned()));
     hosts
 }
 
-pub(super) fn serving_secret(agent: &Agent, secret_name: &NamespacedName, issued: &CertifiedKey) -> Secret {
+/// The Secret of the certificate. Clients of the endpoint find its authorities there too.
+pub(super) fn serving_secret(
+    agent: &Agent,
+    secret_name: &NamespacedName,
+    issued: &CertifiedKey,
+    authorities: &str,
+) -> Secret {
     let labels = secret_labels(agent, label::SECRET_SERVING);
-    tls_secret::build(pod::owned_by(agent, secret_name.name.to_string(), labels), issued)
+    let mut secret = tls_secret::build(pod::owned_by(agent, secret_name.name.to_string(), labels), issued);
+    secret.data.get_or_insert_default().extend(secret::data([("ca.crt", authorities)]));
+    secret
 }
 
 fn service_account(agent: &Agent) -> ServiceAccount {
@@ -248,7 +259,7 @@ mod tests {
         let agent = agent(serde_json::json!({"tenantRef": {"name": "acme"},
             "mcp": {"enabled": true, "publicURL": "https://main.platform.svc.cluster.local/mcp"}}));
         let hosts = certificate_hosts(&agent, "cluster.local");
-        let own = ["alice-mcp", "alice-mcp.team", "alice-mcp.team.svc", "alice-mcp.team.svc.cluster.local"];
+        let own = ["alice-mcp.team", "alice-mcp.team.svc", "alice-mcp.team.svc.cluster.local"];
         assert_eq!(hosts, own);
     }
 

@@ -29,6 +29,10 @@ pub use autoscaler::autoscaler;
 use metadata::metadata;
 pub use network_policy::network_policy;
 
+/// Member of the gateway's TLS Secret: the authorities of the relay.
+pub const RELAY_AUTHORITIES: &str = "ca.crt";
+/// Member of the gateway's TLS Secret: the authorities of the MCP endpoints.
+pub const ENDPOINT_AUTHORITIES: &str = "endpoint-ca.crt";
 const TLS_PATH: &str = "/var/run/msg2agent/tls";
 const TOKEN_PATH: &str = "/var/run/msg2agent/token";
 /// Seconds between SIGTERM and SIGKILL. The gateway accepts connections for 5 s more, until every
@@ -200,7 +204,8 @@ fn environment(relay: &Relay, cluster_domain: &str) -> Vec<EnvVar> {
         ("MSG2AGENT_GATEWAY_ISSUER", &urls::issuer(relay, cluster_domain)),
         ("MSG2AGENT_GATEWAY_INTROSPECTION_URL", &introspection),
         ("MSG2AGENT_GATEWAY_TOKEN_FILE", &format!("{TOKEN_PATH}/token")),
-        ("MSG2AGENT_GATEWAY_CA_FILE", &in_tls("ca.crt")),
+        ("MSG2AGENT_GATEWAY_CA_FILE", &in_tls(RELAY_AUTHORITIES)),
+        ("MSG2AGENT_GATEWAY_ENDPOINT_CA_FILE", &in_tls(ENDPOINT_AUTHORITIES)),
         ("MSG2AGENT_GATEWAY_LOG_FORMAT", "json"),
     ]);
     if let Some(endpoint) = &relay.spec.otlp_endpoint {

@@ -6,10 +6,11 @@ use k8s_openapi::api::core::v1::Secret;
 use kube::ResourceExt as _;
 
 use crate::certificate::authority::{self, Authority, RenewalStep};
-use crate::certificate::{self, CertifiedKey};
+use crate::certificate::{self, AuthoritySubject, CertifiedKey};
 use crate::context::Context;
 use crate::error::{Error, Result};
 use crate::object_key::NamespacedName;
+use crate::relay::build;
 use crate::relay::metadata::secret_metadata;
 use crate::relay::relay_secret::find;
 use crate::secret::{self, Found};
@@ -21,23 +22,60 @@ const NEXT_KEY: &str = "next.key";
 /// Certificates of the previous authorities.
 const PREVIOUS_CERTIFICATES: &str = "former.crt";
 
-/// Creates the certificate authority of a relay, or takes the renewal step that is due.
+/// Whose certificates an authority signs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum AuthorityKind {
+    /// Of the relay and its gateway. Agents trust it.
+    Relay,
+    /// Of the MCP endpoints. Only the gateway and clients of endpoints trust it, so that no
+    /// endpoint can pass for the relay.
+    Endpoints,
+}
+
+impl AuthorityKind {
+    fn secret_name(self, relay: &str) -> String {
+        match self {
+            Self::Relay => name::relay_ca(relay),
+            Self::Endpoints => name::relay_endpoint_ca(relay),
+        }
+    }
+
+    const fn secret_kind(self) -> &'static str {
+        match self {
+            Self::Relay => label::SECRET_CA,
+            Self::Endpoints => label::SECRET_ENDPOINT_CA,
+        }
+    }
+
+    fn subject(self, relay: &Relay, cluster_domain: &str) -> AuthoritySubject {
+        match self {
+            Self::Relay => AuthoritySubject::relay(&relay.name_any()),
+            Self::Endpoints => {
+                AuthoritySubject::endpoints(&relay.name_any(), &build::hosts(relay, cluster_domain))
+            }
+        }
+    }
+}
+
+/// Creates a certificate authority of a relay, or takes the renewal step that is due.
 ///
 /// # Errors
 /// [`Error::NameTaken`] for a Secret of another owner, [`Error::SecretContent`] for an unreadable
 /// authority, which is never replaced, [`Error::AuthorityLost`] for one that is gone, and errors of
 /// the API server.
-pub async fn converge_authority(context: &Context, relay: &Relay) -> Result<Authority> {
+pub async fn converge_authority(context: &Context, relay: &Relay, kind: AuthorityKind) -> Result<Authority> {
     let secret_name =
-        NamespacedName::new(&relay.namespace().unwrap_or_default(), &name::relay_ca(&relay.name_any()));
-    let found = find(context, relay, &secret_name, label::SECRET_CA).await?;
+        NamespacedName::new(&relay.namespace().unwrap_or_default(), &kind.secret_name(&relay.name_any()));
+    let found = find(context, relay, &secret_name, kind.secret_kind()).await?;
     let unreadable = || Error::SecretContent { what: "authority", secret: secret_name.to_string() };
-    let (owner, now) = (relay.name_any(), context.now());
+    let (subject, now) = (kind.subject(relay, &context.settings.cluster_domain), context.now());
     let held = match found.usable() {
         Some(held) => Some(read_authority(held).ok_or_else(unreadable)?),
         None => None,
     };
-    if let Some(fingerprint) = unconfirmed_loss(&found, held.as_ref(), relay) {
+    if kind == AuthorityKind::Relay
+        && let Some(fingerprint) = unconfirmed_loss(&found, held.as_ref(), relay)
+    {
         return Err(Error::AuthorityLost { secret: secret_name.to_string(), fingerprint });
     }
     let next = match held {
@@ -46,12 +84,12 @@ pub async fn converge_authority(context: &Context, relay: &Relay) -> Result<Auth
             RenewalStep::Wait => authority,
             step => {
                 tracing::info!(secret = %secret_name, ?step, "renewing the certificate authority");
-                authority.advance(step, &owner, now)?
+                authority.advance(step, &subject, now)?
             }
         },
-        None => Authority::create(&owner, now)?,
+        None => Authority::create(&subject, now)?,
     };
-    let desired = authority_secret(relay, &secret_name, &next);
+    let desired = authority_secret(relay, &secret_name, kind, &next);
     secret::write(&context.client, &found, desired).await?;
     Ok(next)
 }
@@ -98,9 +136,14 @@ pub(super) fn read_authority(secret: &Secret) -> Option<Authority> {
     Some(Authority { signing: tls_secret::parse(secret)?, next, previous })
 }
 
-fn authority_secret(relay: &Relay, name: &NamespacedName, authority: &Authority) -> Secret {
+fn authority_secret(
+    relay: &Relay,
+    name: &NamespacedName,
+    kind: AuthorityKind,
+    authority: &Authority,
+) -> Secret {
     let previous = authority.previous.concat();
-    let metadata = secret_metadata(relay, &name.name, label::SECRET_CA);
+    let metadata = secret_metadata(relay, &name.name, kind.secret_kind());
     let mut secret = tls_secret::build(metadata, &authority.signing);
     let data = secret.data.get_or_insert_default();
     if let Some(next) = &authority.next {
@@ -120,23 +163,27 @@ mod tests {
     use super::*;
     use crate::relay::build::tests::relay;
 
+    fn subject() -> AuthoritySubject {
+        AuthoritySubject::relay("main")
+    }
+
     #[test]
     fn all_authorities_are_read_back_as_written_and_a_secret_of_one_is_a_plain_tls_secret() {
         let relay = relay(serde_json::json!({"domain": "a.example"}));
         let now = jiff::Timestamp::from_second(1_790_000_000).unwrap();
         let name = NamespacedName::new("platform", "main-ca");
-        let one = Authority::create("main", now).unwrap();
-        let secret = authority_secret(&relay, &name, &one);
+        let one = Authority::create(&subject(), now).unwrap();
+        let secret = authority_secret(&relay, &name, AuthorityKind::Relay, &one);
         assert_eq!(secret.data.as_ref().unwrap().keys().collect::<Vec<_>>(), ["tls.crt", "tls.key"]);
         assert_eq!(read_authority(&secret).unwrap().trusted(), one.trusted());
 
         let two = one
-            .advance(RenewalStep::Prepare, "main", now)
+            .advance(RenewalStep::Prepare, &subject(), now)
             .unwrap()
-            .advance(RenewalStep::Promote, "main", now)
+            .advance(RenewalStep::Promote, &subject(), now)
             .unwrap();
-        let three = two.advance(RenewalStep::Prepare, "main", now).unwrap();
-        let again = read_authority(&authority_secret(&relay, &name, &three)).unwrap();
+        let three = two.advance(RenewalStep::Prepare, &subject(), now).unwrap();
+        let again = read_authority(&authority_secret(&relay, &name, AuthorityKind::Relay, &three)).unwrap();
         assert_eq!(again.trusted(), three.trusted());
         assert_eq!((again.previous.len(), again.next.is_some()), (1, true));
         assert_eq!(*again.signing.key, *three.signing.key);
@@ -165,14 +212,14 @@ mod tests {
     fn a_restored_authority_is_adopted_if_it_contains_the_recorded_one() {
         let now = jiff::Timestamp::from_second(1_790_000_000).unwrap();
         let (held, other) =
-            (Authority::create("main", now).unwrap(), Authority::create("main", now).unwrap());
+            (Authority::create(&subject(), now).unwrap(), Authority::create(&subject(), now).unwrap());
         let fingerprint = held.fingerprint().unwrap();
         let relay = recorded(Some(&fingerprint), None);
         let orphan = Found::Orphan(Box::default());
         assert_eq!(unconfirmed_loss(&orphan, Some(&held), &relay), None);
         assert_eq!(unconfirmed_loss(&orphan, Some(&other), &relay), Some(fingerprint.clone()));
-        let renewed = held.advance(RenewalStep::Prepare, "main", now).unwrap();
-        let renewed = renewed.advance(RenewalStep::Promote, "main", now).unwrap();
+        let renewed = held.advance(RenewalStep::Prepare, &subject(), now).unwrap();
+        let renewed = renewed.advance(RenewalStep::Promote, &subject(), now).unwrap();
         assert_eq!(unconfirmed_loss(&orphan, Some(&renewed), &relay), None, "it is a former one now");
         assert_eq!(unconfirmed_loss(&Found::Ours(Box::default()), Some(&other), &relay), None);
     }
@@ -180,7 +227,7 @@ mod tests {
     #[test]
     fn the_authority_is_found_in_the_chain_that_the_relay_shows() {
         let now = jiff::Timestamp::from_second(1_790_000_000).unwrap();
-        let authority = Authority::create("main", now).unwrap();
+        let authority = Authority::create(&subject(), now).unwrap();
         let served = certificate::issue_serving(&authority.signing, &["main".to_owned()], now).unwrap();
         let fingerprint = authority.fingerprint().unwrap();
         assert_eq!(authority_in(&served.certificate, &fingerprint), Some(authority.trusted()));

@@ -16,24 +16,21 @@ use crate::relay::relay_secret::find;
 use crate::secret;
 use crate::tls_secret;
 
-/// Data key of the authorities that the holder of the certificate trusts as a client.
-const TRUSTED: &str = "ca.crt";
-
 /// A request for a serving certificate.
 #[derive(Debug)]
 pub struct ServingRequest {
     /// Name of its Secret.
     pub secret: String,
     pub hosts: Vec<String>,
-    /// Authorities in PEM for the same Secret, when its holder is a client of the relay as well.
-    pub trusted: Option<String>,
+    /// Authorities in PEM for the same Secret by member, when its holder is a client as well.
+    pub trusted: Vec<(&'static str, String)>,
 }
 
 impl ServingRequest {
     #[must_use]
     pub fn for_relay(relay: &Relay, cluster_domain: &str) -> Self {
         let hosts = build::hosts(relay, cluster_domain);
-        Self { secret: name::relay_tls(&relay.name_any()), hosts, trusted: None }
+        Self { secret: name::relay_tls(&relay.name_any()), hosts, trusted: Vec::new() }
     }
 }
 
@@ -78,8 +75,8 @@ fn serving_secret(
 ) -> Secret {
     let metadata = secret_metadata(relay, &name.name, label::SECRET_SERVING);
     let mut secret = tls_secret::build(metadata, held);
-    let trusted = request.trusted.as_deref().map(|pem| secret::data([(TRUSTED, pem)]));
-    secret.data.get_or_insert_default().extend(trusted.unwrap_or_default());
+    let trusted = request.trusted.iter().map(|(member, pem)| (*member, pem.as_str()));
+    secret.data.get_or_insert_default().extend(secret::data(trusted));
     secret
 }
 
@@ -93,17 +90,21 @@ mod tests {
     fn the_gateways_secret_holds_every_trusted_authority_and_no_key_of_one() {
         let relay = relay(serde_json::json!({"domain": "a.example", "gateway": {"enabled": true}}));
         let now = jiff::Timestamp::from_second(1_790_000_000).unwrap();
+        let subject = certificate::AuthoritySubject::relay("main");
         let authority =
-            Authority::create("main", now).unwrap().advance(RenewalStep::Prepare, "main", now).unwrap();
+            Authority::create(&subject, now).unwrap().advance(RenewalStep::Prepare, &subject, now).unwrap();
         let hosts = vec!["main-gateway".to_owned()];
-        let request =
-            ServingRequest { secret: "main-gateway-tls".into(), hosts, trusted: Some(authority.trusted()) };
+        let request = ServingRequest {
+            secret: "main-gateway-tls".into(),
+            hosts,
+            trusted: vec![("ca.crt", authority.trusted())],
+        };
         let made = certificate::issue_serving(&authority.signing, &request.hosts, now).unwrap();
         let secret =
             serving_secret(&relay, &NamespacedName::new("platform", "main-gateway-tls"), &request, &made);
-        let trusted = secret::text(&secret, TRUSTED).unwrap();
+        let trusted = secret::text(&secret, "ca.crt").unwrap();
         assert_eq!((trusted.matches("BEGIN CERTIFICATE").count(), trusted.contains("PRIVATE")), (2, false));
-        let own = ServingRequest { trusted: None, ..request };
+        let own = ServingRequest { trusted: Vec::new(), ..request };
         let plain = serving_secret(&relay, &NamespacedName::new("platform", "main-tls"), &own, &made);
         assert_eq!(plain.data.unwrap().keys().collect::<Vec<_>>(), ["tls.crt", "tls.key"]);
     }

@@ -13,10 +13,10 @@ fn owner(uid: &str) -> Option<Owner> {
     Some(Owner::Kubernetes(uid.into()))
 }
 
-fn claim(kind: Kind, name: &str, uid: &str, is_permitted: bool) -> Claim {
+fn claim(kind: Kind, name: &str, uid: &str, is_permitted: bool) -> EntryClaim {
     let tenant = (kind == Kind::Agent).then(|| (ACME.to_owned(), "acme-uid".to_owned()));
     let object = NamespacedName::new("team", name).key(kind);
-    Claim { object, uid: uid.into(), tenant, is_permitted }
+    EntryClaim { object, uid: uid.into(), tenant, is_permitted }
 }
 
 /// A tenant with the agent alice, both as their objects say.

@@ -55,7 +55,7 @@ fn a_pod_holds_its_certificate_and_one_token_and_nothing_of_an_agent() {
 #[test]
 fn every_file_that_the_settings_name_is_below_a_mount() {
     let mounts = pod_of(&minimal()).containers[0].volume_mounts.clone().unwrap();
-    for name in ["TLS_CERT", "TLS_KEY", "CA_FILE", "TOKEN_FILE"] {
+    for name in ["TLS_CERT", "TLS_KEY", "CA_FILE", "ENDPOINT_CA_FILE", "TOKEN_FILE"] {
         let path = variable(&minimal(), &format!("MSG2AGENT_GATEWAY_{name}")).unwrap();
         let folder = path.rsplit_once('/').unwrap().0;
         assert!(mounts.iter().any(|mount| mount.mount_path == folder), "{path}");
