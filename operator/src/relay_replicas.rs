@@ -96,7 +96,7 @@ impl RelayReplicas {
         self.shared.with(|relays| relays.states.remove(relay));
     }
 
-    /// Forgets everything. To be called whenever this process begins or ceases to lead.
+    /// Forgets everything about all relays, when a term begins.
     pub fn clear(&self) {
         self.shared.with(Relays::clear);
     }
@@ -208,7 +208,7 @@ impl Shared {
     fn with<T>(&self, work: impl FnOnce(&mut Relays) -> T) -> T {
         let term = self.leadership.term();
         let mut relays = self.relays.lock().unwrap_or_else(PoisonError::into_inner);
-        if relays.term != term {
+        if term.is_some() && relays.term != term {
             relays.clear();
             relays.term = term;
         }

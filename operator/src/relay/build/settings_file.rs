@@ -31,7 +31,7 @@ struct SettingsFile<'a> {
     ignore_unknown: bool,
     domain: &'a str,
     listen: SocketAddr,
-    /// Has TLS with the certificate below.
+    /// With TLS, by the certificate in `tls`. The NetworkPolicy allows only the operator to connect.
     admin_listen: SocketAddr,
     health_listen: SocketAddr,
     admin_token_file: String,
