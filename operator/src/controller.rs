@@ -114,8 +114,8 @@ async fn reconcile_once(context: &Context, failures: &Failures, key: &ObjectKey)
     }
 }
 
-/// When an object is reconciled again that asked for it after `delay`. `jitter` is a fraction from 0
-/// to 1.
+/// When an object is reconciled again that asked for it after `delay`. `jitter` is a fraction from
+/// 0 to 1.
 fn next_pass(delay: Option<Duration>, jitter: f64) -> NextPass {
     match delay {
         None => NextPass::OnEvent,

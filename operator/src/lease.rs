@@ -117,8 +117,8 @@ impl Election {
         }
     }
 
-    /// Runs until shutdown. `stopped` tells whether the workers have stopped. Only then is the Lease
-    /// released: a request of a worker that did not stop may still be applied.
+    /// Runs until shutdown. `stopped` tells whether the workers have stopped. Only then is the
+    /// Lease released: a request of a worker that did not stop may still be applied.
     pub async fn run(self: Arc<Self>, shutdown: Shutdown, stopped: impl Future<Output = bool>) {
         while !shutdown.has_begun() {
             tokio::select! {

@@ -24,6 +24,7 @@ pub mod deletion_policy;
 pub mod error;
 pub mod event_queue;
 pub mod fenced_client;
+pub mod fenced_relay_api;
 pub mod finalizer;
 pub mod fingerprints;
 pub mod index;

@@ -30,7 +30,7 @@ impl Programming {
     #[must_use]
     pub fn from_result(written: &Result<Observed<Progress>, RelayError>) -> Self {
         match written {
-            Ok(Observed::Unknown) | Err(RelayError::Busy(_)) => Self::Unknown,
+            Ok(Observed::Unknown) | Err(RelayError::Busy(_) | RelayError::NotLeading) => Self::Unknown,
             Ok(Observed::Known(Progress { ready: 0, .. })) => Self::Lost,
             Ok(Observed::Known(progress)) => Self::Progress(*progress),
             Err(error) if error.reason() == Some(protocol::Reason::OwnerConflict) => {

@@ -65,6 +65,8 @@ pub enum RelayError {
     Refused { address: SocketAddr, status: u16, reason: Option<Reason>, detail: String },
     #[error("Relay {0} has enough requests to answer; this one is sent later")]
     Busy(String),
+    #[error("this replica does not lead, so it does not write to relays")]
+    NotLeading,
 }
 
 /// The reason of a refusal, or its HTTP status.
@@ -83,7 +85,7 @@ impl RelayError {
     pub fn reason(&self) -> Option<Reason> {
         match self {
             Self::Refused { reason, .. } => *reason,
-            Self::Build(_) | Self::Reach { .. } | Self::Busy(_) => None,
+            Self::Build(_) | Self::Reach { .. } | Self::Busy(_) | Self::NotLeading => None,
         }
     }
 }

@@ -14,7 +14,7 @@ mod workload;
 pub use admission::{admit, report_relay};
 pub use stamp::{Origin, Stamp};
 pub use turns::{Precedent, Rollouts};
-pub use workload::{ObservedWorkload, Workload};
+pub use workload::{ObservedWorkload, WorkloadKind};
 
 /// What happens to a workload whose objects were built.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -18,6 +18,7 @@ use crate::context::Context;
 use crate::controller::{self, Failures};
 use crate::deleted_objects::DeletedObjects;
 use crate::event_queue::EventQueue;
+use crate::fenced_relay_api::FencedRelayApi;
 use crate::lease::{BeginTerm, Election, Leadership, WriteFence};
 use crate::metrics::Metrics;
 use crate::queue::{Queue, WorkerKind};
@@ -57,6 +58,7 @@ pub fn start(
     let queue = Arc::new(Queue::default());
     let caches = Arc::new(Caches::new(Arc::clone(&queue)));
     let leadership = Arc::new(Leadership::new(fence.clone()));
+    let relay_api = Arc::new(FencedRelayApi::new(relay_api, Arc::clone(&leadership)));
     let relay_replicas = RelayReplicas::new(relay_api, Arc::clone(&leadership), Arc::clone(&queue));
     let context = Context {
         client: fenced,
@@ -132,13 +134,14 @@ fn begin_term(context: &Context, watches: &Watches, failures: &Arc<Failures>) ->
         context.first_attempts.clear();
         context.sent_statuses.clear();
         context.queue.clear();
+        context.rollouts.clear();
         failures.forget_all();
         watches.enqueue_all();
     })
 }
 
-/// Runs a worker in every term of this replica. A reconcile is dropped when the term ends; the fence
-/// refuses its writes anyway.
+/// Runs a worker in every term of this replica. A reconcile is dropped when the term ends; the
+/// fence refuses its writes anyway.
 async fn worker(context: Context, kind: WorkerKind, failures: Arc<Failures>, shutdown: Shutdown) {
     let mut terms = context.leadership.subscribe();
     loop {

@@ -43,7 +43,7 @@ mod watch_task;
 use enqueuer::Enqueuer;
 use find_dependents::FindDependents;
 use owned_sinks::{EndpointSliceSink, NamespaceSink, OwnedSink, WorkloadSink};
-use prune::Workload;
+use prune::PrunableWorkload;
 use reconciled_sink::ReconciledSink;
 #[cfg(test)]
 pub(crate) use sync_state::StoreSync;
@@ -138,7 +138,7 @@ impl Watches {
         self.spawn(name, scope, WholeObjects(self.api::<DeserializeGuard<K>>(scope)), sink, None);
     }
 
-    fn workloads<K: Watchable + Workload + Serialize>(
+    fn workloads<K: Watchable + PrunableWorkload + Serialize>(
         &self,
         name: &'static str,
         scope: &WatchScope,

@@ -24,9 +24,10 @@
 //! Every tenant and agent has an [`Owner`]. A write says who writes in the header
 //! [`OWNER_HEADER`], and is refused with `owner_conflict` if the entry belongs to somebody else. An
 //! entry without an owner belongs to the next writer that names itself and declares the entry. An
-//! MCP endpoint is part of its agent, and keys and invitations are parts of their tenant. [`FORMER_OWNER_HEADER`] hands an entry over,
-//! [`IF_OWNED_HEADER`] writes only to an entry that exists, and [`TERM_HEADER`] lets the relay
-//! refuse a former leader of the control plane with `stale_term`.
+//! MCP endpoint is part of its agent, and keys and invitations are parts of their tenant.
+//! [`FORMER_OWNER_HEADER`] hands an entry over, [`IF_OWNED_HEADER`] writes only to an entry that
+//! exists, and [`TERM_HEADER`] lets the relay refuse a former leader of the control plane with
+//! `stale_term`.
 //!
 //! `DELETE` of a tenant or an agent takes `?policy=retain` or `?policy=purge`, see
 //! [`DeletionPolicy`].
@@ -53,22 +54,32 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 
-use std::collections::BTreeSet;
-use std::fmt;
-
 use serde::{Deserialize, Serialize};
 
+mod answer;
 mod batch;
 mod digest;
+mod invitation;
 mod owner;
+mod path;
 mod term;
+mod version;
 
 pub use batch::{AgentBatch, AgentWrite, BATCH_BYTES_MAX, BATCH_MAX, BatchApplied, BatchResult};
+pub use invitation::{
+    DEFAULT_INVITATION_TTL_SECONDS, DeclaredInvitation, Invitation, InvitationSpec, InvitationView,
+    MAX_INVITATION_TTL_SECONDS,
+};
 pub use owner::{Owner, OwnerError};
+pub use path::{
+    AGENTS_PATH, TENANTS_PATH, VERSION_PATH, agent_path, agents_path, invitation_path, invitations_path,
+    mcp_path, suspension_path, tenant_path,
+};
 pub use term::{Term, TermError};
+pub use version::{Version, capability};
 
 use crate::api_key::{KeyHash, KeyId};
-use crate::did::{AgentName, Domain, TenantId};
+use crate::did::TenantId;
 use crate::record::Card;
 use crate::{Did, Reason, UnixSeconds};
 
@@ -83,20 +94,6 @@ pub const IF_OWNED_HEADER: &str = "m2a-if-owned";
 /// Request header: the [`Term`] of the leader that writes. A person sends none.
 pub const TERM_HEADER: &str = "m2a-term";
 
-/// The words of [`Version::capabilities`].
-pub mod capability {
-    /// The relay records owners, and knows the headers about them.
-    pub const OWNERS: &str = "owners";
-    /// The relay refuses former leaders.
-    pub const TERMS: &str = "terms";
-    /// The relay knows `PUT agents`.
-    pub const BULK: &str = "bulk";
-    /// The relay knows `deletionPolicy` and `DELETE ...?policy=`.
-    pub const DELETION_POLICY: &str = "deletionPolicy";
-    /// Views have digests.
-    pub const DIGESTS: &str = "digests";
-}
-
 /// Entries in one page of a list.
 pub const PAGE_MAX: usize = 500;
 /// API keys of one agent: the active one, the next one, and older ones that still overlap.
@@ -108,18 +105,13 @@ pub const MCP_ACCOUNTS_MAX: usize = 64;
 pub const MCP_ACCOUNT_BYTES_MAX: usize = 255;
 /// Bytes of an MCP URL, which is a parameter of every authorization request.
 pub const MCP_URL_BYTES_MAX: usize = 512;
-/// How long an invitation is valid when the request does not say: a week.
-pub const DEFAULT_INVITATION_TTL_SECONDS: u64 = 7 * 24 * 3600;
-/// The longest time that an invitation is valid, 30 days. One that waits longer was forgotten.
-pub const MAX_INVITATION_TTL_SECONDS: u64 = 30 * 24 * 3600;
-
 /// The answer to a write.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Applied {
     /// The version of the state that contains the write, which is on disk and enforced.
     pub version: u64,
     /// Why the MCP endpoint of an agent was not taken, if the rest of the write was.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(default, skip_serializing_if = "Option::is_none", deserialize_with = "answer::optional_reason")]
     pub endpoint: Option<Reason>,
 }
 
@@ -129,21 +121,6 @@ impl Applied {
     pub const fn at(version: u64) -> Self {
         Self { version, endpoint: None }
     }
-}
-
-/// The state and the build that a relay serves.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Version {
-    /// Grows with every change. This replica enforces this version and all before it.
-    pub version: u64,
-    /// A random id made with the store. Another id means a new store without the earlier writes.
-    pub instance: String,
-    pub domain: Domain,
-    /// The relay's version.
-    pub build: String,
-    /// Words of [`capability`] that the relay knows, and perhaps newer ones.
-    #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
-    pub capabilities: BTreeSet<String>,
 }
 
 /// The fate of an entry's content when the entry is deleted.
@@ -188,6 +165,7 @@ pub struct TenantSpec {
 #[serde(rename_all = "camelCase")]
 pub struct TenantView {
     pub tenant: TenantId,
+    #[serde(deserialize_with = "answer::tenant_spec")]
     pub spec: TenantSpec,
     /// How many agents exist.
     pub agents: u64,
@@ -249,7 +227,7 @@ pub struct AgentView {
     pub did: Did,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub root_key: Option<String>,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(default, skip_serializing_if = "Option::is_none", deserialize_with = "answer::card")]
     pub card: Option<Card>,
     pub suspended: bool,
     pub keys: Vec<KeyView>,
@@ -287,62 +265,6 @@ pub struct McpSpec {
     pub endpoint: Option<String>,
 }
 
-/// A request for a new invitation.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields, rename_all = "camelCase")]
-pub struct InvitationSpec {
-    /// The agent of this tenant that the invited person may use over MCP.
-    pub agent: AgentName,
-    /// 1 to [`MAX_INVITATION_TTL_SECONDS`]; absent: [`DEFAULT_INVITATION_TTL_SECONDS`].
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub expires_in_seconds: Option<u64>,
-}
-
-/// An invitation whose code the administrator made. The relay gets the hash only.
-///
-/// The same body again changes nothing, even after the invitation was used. Another hash withdraws
-/// the old invitation together with the account that was made with it. The id is a DNS label; the
-/// ids that `POST` makes are not.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields, rename_all = "camelCase")]
-pub struct DeclaredInvitation {
-    /// The agent of this tenant that the invited person may use over MCP.
-    pub agent: AgentName,
-    /// The SHA-256 of the code without surrounding spaces. No other invitation may have the same.
-    pub sha256: KeyHash,
-    /// When the code expires: at most [`MAX_INVITATION_TTL_SECONDS`] from now, unless the value is
-    /// unchanged.
-    pub not_after: UnixSeconds,
-}
-
-/// A new invitation. No other answer holds the code, because the relay keeps only its SHA-256.
-#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Invitation {
-    pub id: String,
-    /// What the person enters on the sign-in page. It can be used once.
-    pub code: String,
-    pub agent: AgentName,
-    pub expires: UnixSeconds,
-}
-
-/// Leaves out the code.
-impl fmt::Debug for Invitation {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Invitation").field("id", &self.id).field("agent", &self.agent).finish_non_exhaustive()
-    }
-}
-
-/// An invitation as the relay reports it.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct InvitationView {
-    pub id: String,
-    pub agent: AgentName,
-    pub expires: UnixSeconds,
-    /// Whether somebody has signed in with it. Deleting it then removes that account and its
-    /// grants.
-    pub used: bool,
-}
-
 /// An API key of a tenant. It connects as any of the tenant's agents, and pins the root key of one
 /// that registers first.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -371,55 +293,6 @@ pub struct Page<T> {
     pub next: Option<String>,
 }
 
-/// The path of a batch of agents.
-pub const AGENTS_PATH: &str = "/admin/v1/agents";
-/// The path of the version.
-pub const VERSION_PATH: &str = "/admin/v1/version";
-/// The path of all tenants.
-pub const TENANTS_PATH: &str = "/admin/v1/tenants";
-
-/// The path of a tenant's agents.
-#[must_use]
-pub fn agents_path(tenant: &TenantId) -> String {
-    format!("{}/agents", tenant_path(tenant))
-}
-
-/// The path of an agent.
-#[must_use]
-pub fn agent_path(tenant: &TenantId, name: &AgentName) -> String {
-    format!("/admin/v1/tenants/{tenant}/agents/{name}")
-}
-
-/// The path of an agent's MCP endpoint.
-#[must_use]
-pub fn mcp_path(tenant: &TenantId, name: &AgentName) -> String {
-    format!("{}/mcp", agent_path(tenant, name))
-}
-
-/// The path of a tenant's invitations.
-#[must_use]
-pub fn invitations_path(tenant: &TenantId) -> String {
-    format!("{}/invitations", tenant_path(tenant))
-}
-
-/// The path of one invitation.
-#[must_use]
-pub fn invitation_path(tenant: &TenantId, id: &str) -> String {
-    format!("{}/{id}", invitations_path(tenant))
-}
-
-/// The path of an agent's suspension.
-#[must_use]
-pub fn suspension_path(tenant: &TenantId, name: &AgentName) -> String {
-    format!("{}/suspension", agent_path(tenant, name))
-}
-
-/// The path of a tenant.
-#[must_use]
-pub fn tenant_path(tenant: &TenantId) -> String {
-    format!("/admin/v1/tenants/{tenant}")
-}
-
 /// A refusal over HTTP (RFC 9457), by the admin API and by the public listener.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Problem {
@@ -427,6 +300,7 @@ pub struct Problem {
     pub r#type: String,
     pub title: String,
     pub status: u16,
+    #[serde(deserialize_with = "answer::reason")]
     pub reason: Reason,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub detail: Option<String>,

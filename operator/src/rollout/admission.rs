@@ -5,7 +5,7 @@ use serde::Serialize;
 
 use super::stamp::{Origin, Stamp};
 use super::turns::{Precedent, TurnRequest, Workloads};
-use super::workload::Workload;
+use super::workload::WorkloadKind;
 use super::{Decision, decide, is_done};
 use crate::context::Context;
 use crate::object_key::{NamespacedName, ObjectKey};
@@ -13,7 +13,7 @@ use crate::queue::Priority;
 
 /// The workload with its stamp, to be applied now. `None` if it waits for its turn; then `owner` is
 /// reconciled again when it may have one. `author` is what the author of the owner wrote about it.
-pub fn admit<W: Workload>(
+pub fn admit<W: WorkloadKind>(
     context: &Context,
     mut workload: W,
     author: &impl Serialize,
@@ -44,7 +44,7 @@ pub fn admit<W: Workload>(
 
 /// Tells the objects that wait for a Relay whether its workload is up to date and serves. `applied`
 /// is `None` while the workload itself waits.
-pub fn report_relay<W: Workload>(context: &Context, relay: &NamespacedName, applied: Option<&W>) {
+pub fn report_relay<W: WorkloadKind>(context: &Context, relay: &NamespacedName, applied: Option<&W>) {
     let is_done = applied.is_some_and(|applied| {
         let observed = W::cached(&context.caches, &NamespacedName::from_object(applied));
         let stamp = Stamp::read(applied.annotations());

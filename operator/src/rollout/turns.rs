@@ -139,6 +139,11 @@ impl Rollouts {
         self.with(|state| state.awaited.remove(workload));
     }
 
+    /// Forgets everything. The workloads themselves say what is restarting.
+    pub fn clear(&self) {
+        self.with(|state| *state = State::default());
+    }
+
     pub(super) fn report_relay(&self, relay: &NamespacedName, is_done: bool) {
         self.with(|state| state.report_relay(relay, is_done));
     }

@@ -25,7 +25,7 @@ pub struct ObservedWorkload {
 }
 
 /// A kind of workload.
-pub trait Workload: Child {
+pub trait WorkloadKind: Child {
     fn pod_template(&self) -> Option<&PodTemplateSpec>;
     fn observed(&self) -> ObservedWorkload;
     fn cached(caches: &Caches, name: &NamespacedName) -> Option<Arc<Self>>;
@@ -40,7 +40,7 @@ struct PodCounts {
     available: i32,
 }
 
-impl Workload for StatefulSet {
+impl WorkloadKind for StatefulSet {
     fn pod_template(&self) -> Option<&PodTemplateSpec> {
         self.spec.as_ref().map(|spec| &spec.template)
     }
@@ -65,7 +65,7 @@ impl Workload for StatefulSet {
     }
 }
 
-impl Workload for Deployment {
+impl WorkloadKind for Deployment {
     fn pod_template(&self) -> Option<&PodTemplateSpec> {
         self.spec.as_ref().map(|spec| &spec.template)
     }

@@ -10,7 +10,7 @@ use kube::{Resource, ResourceExt as _};
 use serde::Serialize;
 
 use super::enqueuer::Enqueuer;
-use super::prune::{Workload, prune};
+use super::prune::{PrunableWorkload, prune};
 use super::watch_source::Decoded;
 use super::watch_task::WatchSink;
 use crate::fingerprints::labelled_owner;
@@ -57,7 +57,7 @@ pub(super) struct WorkloadSink<K> {
     pub enqueuer: Enqueuer,
 }
 
-impl<K: Resource<DynamicType = ()> + Workload + Serialize + Send + Sync + 'static> WatchSink<K>
+impl<K: Resource<DynamicType = ()> + PrunableWorkload + Serialize + Send + Sync + 'static> WatchSink<K>
     for WorkloadSink<K>
 {
     fn listed(&mut self, objects: Vec<Decoded<K>>) {
@@ -85,7 +85,7 @@ impl<K: Resource<DynamicType = ()> + Workload + Serialize + Send + Sync + 'stati
     }
 }
 
-impl<K: Resource<DynamicType = ()> + Workload> WorkloadSink<K> {
+impl<K: Resource<DynamicType = ()> + PrunableWorkload> WorkloadSink<K> {
     fn report_status(&self, former: Option<&Arc<K>>, object: &K) {
         if !former.is_some_and(|former| former.same_status(object)) {
             enqueue_owner(&self.enqueuer, object);
@@ -97,7 +97,7 @@ fn enqueue_owner(enqueuer: &Enqueuer, object: &impl Resource) {
     labelled_owner(object).into_iter().for_each(|owner| enqueuer.queue.add(owner, Priority::Normal));
 }
 
-fn pruned<K: Resource<DynamicType = ()> + Workload>(mut object: K) -> (NamespacedName, Arc<K>) {
+fn pruned<K: Resource<DynamicType = ()> + PrunableWorkload>(mut object: K) -> (NamespacedName, Arc<K>) {
     prune(&mut object);
     object.prune_template();
     (NamespacedName::from_object(&object), Arc::new(object))

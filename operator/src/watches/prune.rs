@@ -11,14 +11,14 @@ pub(super) fn prune<K: Resource>(object: &mut K) {
 }
 
 /// A workload. Reconciles read its status, its number of pods and its images.
-pub(super) trait Workload {
+pub(super) trait PrunableWorkload {
     fn same_status(&self, other: &Self) -> bool;
 
     /// Drops most of the template of the pods.
     fn prune_template(&mut self);
 }
 
-impl Workload for StatefulSet {
+impl PrunableWorkload for StatefulSet {
     fn same_status(&self, other: &Self) -> bool {
         self.status == other.status
     }
@@ -29,7 +29,7 @@ impl Workload for StatefulSet {
     }
 }
 
-impl Workload for Deployment {
+impl PrunableWorkload for Deployment {
     fn same_status(&self, other: &Self) -> bool {
         self.status == other.status
     }

@@ -83,7 +83,7 @@ impl<K: FindDependents + Send + Sync + 'static> ReconciledSink<K> {
         let (name, object) = (NamespacedName::from_object(&object), Arc::new(object));
         self.enqueuer.caches.index.insert(&name, &*object);
         let former = self.store.insert(name.clone(), Arc::clone(&object));
-        // One that could not be decoded before is compared with nothing: everybody may depend on it.
+        // What could not be decoded before is compared with nothing: all may depend on it.
         let was_unknown = self.enqueuer.caches.undecodable.remove(&name.clone().key(K::KIND));
         self.count_undecodable();
         self.record_replaced(&name, former.as_deref(), &object);

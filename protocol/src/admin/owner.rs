@@ -21,7 +21,7 @@ const REGISTRATION: &str = "registration";
 /// # Ok::<(), msg2agent_protocol::admin::OwnerError>(())
 /// ```
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Default, Serialize, Deserialize)]
-#[serde(try_from = "String", into = "String")]
+#[serde(from = "String", into = "String")]
 pub enum Owner {
     /// An object of a Kubernetes cluster, by its uid. Uids are never used twice.
     Kubernetes(String),
@@ -30,6 +30,9 @@ pub enum Owner {
     CommandLine,
     /// The agent itself, which registered with an API key of its tenant.
     Registration,
+    /// An owner of a kind that this version does not know, in the answer of a newer relay. Nothing
+    /// is written in its name.
+    Newer(String),
 }
 
 /// A text that is no owner.
@@ -43,7 +46,7 @@ impl Owner {
     pub fn kubernetes_uid(&self) -> Option<&str> {
         match self {
             Self::Kubernetes(uid) => Some(uid),
-            Self::CommandLine | Self::Registration => None,
+            Self::CommandLine | Self::Registration | Self::Newer(_) => None,
         }
     }
 }
@@ -54,6 +57,7 @@ impl fmt::Display for Owner {
             Self::Kubernetes(uid) => write!(f, "{KUBERNETES}{uid}"),
             Self::CommandLine => f.write_str(COMMAND_LINE),
             Self::Registration => f.write_str(REGISTRATION),
+            Self::Newer(text) => f.write_str(text),
         }
     }
 }
@@ -76,11 +80,9 @@ impl FromStr for Owner {
     }
 }
 
-impl TryFrom<String> for Owner {
-    type Error = OwnerError;
-
-    fn try_from(text: String) -> Result<Self, OwnerError> {
-        text.parse()
+impl From<String> for Owner {
+    fn from(text: String) -> Self {
+        text.parse().unwrap_or(Self::Newer(text))
     }
 }
 

@@ -6,7 +6,7 @@ use axum::extract::FromRequestParts;
 use axum::http::HeaderMap;
 use axum::http::request::Parts;
 use protocol::Reason;
-use protocol::admin::{FORMER_OWNER_HEADER, IF_OWNED_HEADER, OWNER_HEADER, Owner, TERM_HEADER};
+use protocol::admin::{FORMER_OWNER_HEADER, IF_OWNED_HEADER, OWNER_HEADER, Owner, OwnerError, TERM_HEADER};
 
 use crate::directory::Requester;
 use crate::problem::ProblemResponse;
@@ -30,13 +30,17 @@ fn read(headers: &HeaderMap) -> Result<Requester, ProblemResponse> {
     Ok(requester)
 }
 
-/// Refuses a write in the name of an agent that registered itself.
+/// Refuses a write in the name of an agent that registered itself, and of an owner that this
+/// version does not know.
 pub(super) fn check_owner(owner: Option<&Owner>) -> Result<(), ProblemResponse> {
-    if owner == Some(&Owner::Registration) {
-        let detail = "registration owns only what an agent registers; name another owner";
-        return Err(ProblemResponse::new(Reason::InvalidParams, detail));
-    }
-    Ok(())
+    let detail = match owner {
+        None | Some(Owner::Kubernetes(_) | Owner::CommandLine) => return Ok(()),
+        Some(Owner::Registration) => {
+            "registration owns only what an agent registers; name another owner".to_owned()
+        }
+        Some(Owner::Newer(_)) => format!("the owner: {OwnerError}"),
+    };
+    Err(ProblemResponse::new(Reason::InvalidParams, detail))
 }
 
 /// The value of a header that may be given once.

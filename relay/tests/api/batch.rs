@@ -89,11 +89,13 @@ async fn a_batch_that_is_too_long_or_names_owners_twice_is_refused_as_a_whole() 
         (0..=BATCH_MAX).map(|number| item("default", &format!("agent-{number}"), "a")).collect();
     let one = AgentBatch { items: vec![item("default", "alice", "a")] };
     let registration = AgentWrite { owner: Owner::Registration, ..item("default", "alice", "a") };
+    let nobody = AgentWrite { owner: Owner::Newer("me".into()), ..item("default", "alice", "a") };
     let owner = (OWNER_HEADER, "kubernetes:a");
     for (headers, batch, part) in [
         (&[][..], AgentBatch { items }, "at most 256 items"),
         (&[owner], one, "each item of a batch names its owner"),
         (&[], AgentBatch { items: vec![registration] }, "registration owns only"),
+        (&[], AgentBatch { items: vec![nobody] }, "an owner is command-line"),
     ] {
         let refused = relay.admin_with::<BatchApplied>(headers, Method::PUT, "agents", Some(&batch)).await;
         let problem = refused.unwrap_err();

@@ -13,3 +13,4 @@ mod doctor;
 mod gateway;
 mod settings_file;
 mod sign_in;
+mod workloads;

@@ -45,6 +45,7 @@ fn storage_class() -> Value {
         "provisioner": "kubernetes.io/host-path",
         "reclaimPolicy": "Delete",
         "volumeBindingMode": "Immediate",
+        "allowVolumeExpansion": true,
     })
 }
 

@@ -24,14 +24,15 @@ pub(super) const VOLUME: &str = "settings";
 /// The default of the resource definition.
 const DEFAULT_DRAIN_TIMEOUT_SECONDS: i64 = 20;
 
-/// The settings that the operator sets.
+/// The settings that the operator sets. A test gives them to the relay's program, which has the
+/// same names.
 #[derive(Serialize)]
 struct SettingsFile<'a> {
-    /// A relay of the version before this operator's may not know every member.
+    /// A relay whose image is pinned may be older than the operator.
     ignore_unknown: bool,
     domain: &'a str,
     listen: SocketAddr,
-    /// With TLS, by the certificate in `tls`. The NetworkPolicy allows only the operator to connect.
+    /// Has TLS with the certificate below.
     admin_listen: SocketAddr,
     health_listen: SocketAddr,
     admin_token_file: String,

@@ -115,12 +115,14 @@ fn event(number: u32, version: &str) -> Versioned<u32> {
     (Observation::Applied(Ok(number)), Some(version.to_owned()))
 }
 
-const SECOND: Duration = Duration::from_secs(1);
+const fn seconds(number: u64) -> Duration {
+    Duration::from_secs(number)
+}
 
 #[tokio::test(start_paused = true)]
 async fn a_list_of_several_pages_reaches_the_sink_whole() {
     let answers = [Answer::List(vec![1, 2], Some("two")), Answer::List(vec![3], None)];
-    let (requests, seen, state) = run(answers, SECOND).await;
+    let (requests, seen, state) = run(answers, seconds(1)).await;
     assert_eq!(requests, ["list ", "list two", "watch 5"]);
     assert_eq!(seen, ["list [1, 2, 3]"]);
     assert_eq!(state.check_all(), Ok(()));
@@ -133,7 +135,7 @@ async fn a_watch_that_ends_continues_after_the_last_event() {
         Answer::Watch(vec![event(1, "6"), (Observation::Bookmark, Some("9".to_owned()))], false),
         Answer::Watch(vec![event(2, "10")], true),
     ];
-    let (requests, seen, _) = run(answers, 5 * SECOND).await;
+    let (requests, seen, _) = run(answers, seconds(5)).await;
     assert_eq!(requests, ["list ", "watch 5", "watch 9"]);
     assert_eq!(seen, ["list []", "applied 1", "applied 2"]);
 }
@@ -143,7 +145,7 @@ async fn a_version_that_is_gone_leads_to_a_new_list() {
     let gone = || Observation::Failed(Box::new(Status { code: 410, ..Status::default() }));
     for expired in [Answer::WatchFails(410), Answer::Watch(vec![(gone(), None)], true)] {
         let answers = VecDeque::from([Answer::List(vec![1], None), expired, Answer::List(vec![2], None)]);
-        let (requests, seen, _) = run(answers, 5 * SECOND).await;
+        let (requests, seen, _) = run(answers, seconds(5)).await;
         assert_eq!(requests, ["list ", "watch 5", "list ", "watch 5"]);
         assert_eq!(seen, ["list [1]", "list [2]"]);
     }
@@ -153,7 +155,7 @@ async fn a_version_that_is_gone_leads_to_a_new_list() {
 async fn a_failure_is_retried_without_a_new_list() {
     let answers =
         [Answer::List(vec![], None), Answer::WatchFails(503), Answer::Watch(vec![event(1, "6")], true)];
-    let (requests, seen, _) = run(answers, 5 * SECOND).await;
+    let (requests, seen, _) = run(answers, seconds(5)).await;
     assert_eq!(requests, ["list ", "watch 5", "watch 5"]);
     assert_eq!(seen, ["list []", "applied 1"]);
 }
@@ -162,7 +164,7 @@ async fn a_failure_is_retried_without_a_new_list() {
 async fn a_silent_watch_is_started_again_and_does_not_count_as_stuck() {
     let silent = || Answer::Watch(vec![], true);
     let answers = [Answer::List(vec![], None), silent(), silent(), silent()];
-    let (requests, _, state) = run(answers, 150 * SECOND).await;
+    let (requests, _, state) = run(answers, seconds(150)).await;
     assert_eq!(requests.len(), 4, "started again after 70 s: {requests:?}");
     assert_eq!(state.check_all(), Ok(()));
 }
@@ -170,12 +172,12 @@ async fn a_silent_watch_is_started_again_and_does_not_count_as_stuck() {
 #[tokio::test(start_paused = true)]
 async fn a_store_whose_list_always_fails_is_never_synced_and_one_that_stops_is_stuck() {
     let answers: VecDeque<_> = (0..500).map(|_| Answer::ListFails).collect();
-    let (_, seen, state) = run(answers, 120 * SECOND).await;
+    let (_, seen, state) = run(answers, seconds(120)).await;
     assert_eq!(seen, [] as [&str; 0]);
     assert!(state.check_all().is_err());
     let failing = (0..500).map(|_| Answer::WatchFails(500));
     let answers: VecDeque<_> = std::iter::once(Answer::List(vec![], None)).chain(failing).collect();
-    let (_, _, state) = run(answers, 101 * SECOND).await;
+    let (_, _, state) = run(answers, seconds(101)).await;
     assert!(state.check_all().unwrap_err().contains("heard nothing"));
 }
 
