@@ -98,10 +98,6 @@ impl RelayState {
         }
     }
 
-    fn owner_at(&self, relay: &NamespacedName, path: &str) -> Option<Owner> {
-        self.volume_of(relay)?.owner_at(path)
-    }
-
     fn version(&self, relay: &ModelRelay) -> Version {
         let volume = &self.volumes[&relay.claim];
         let known = [

@@ -11,6 +11,7 @@ use tokio::time::Instant;
 
 use super::api_failure::ApiFailure;
 use super::api_request::ApiRequest;
+use super::flawed_object;
 use super::label_selector::LabelSelector;
 use super::model_kind::ModelKind;
 use super::object_store::Change;
@@ -153,7 +154,8 @@ impl WatchState {
             (Some(before), None) => ("DELETED", before),
             (None, None) => return None,
         };
-        let mut object = if self.is_partial { partial(&object) } else { Value::clone(&object) };
+        let object = flawed_object::shown(&self.network, &object);
+        let mut object = if self.is_partial { partial(&object) } else { object.into_owned() };
         object["metadata"]["resourceVersion"] = change.revision.to_string().into();
         Some(line(kind, &object))
     }

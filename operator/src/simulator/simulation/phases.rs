@@ -51,6 +51,9 @@ impl Simulation {
                 team,
                 json!({"metadata": {"name": format!("tenant-{number}")}, "spec": spec}),
             );
+            if self.rng.random_bool(0.3) {
+                self.occupy_secret_name();
+            }
             let spec = json!({"tenantRef": {"name": format!("tenant-{number}")}});
             self.create("Agent", team, json!({"metadata": {"name": "alice"}, "spec": spec}));
         }

@@ -234,7 +234,7 @@ impl Simulation {
     }
 
     /// Creates a Secret under a name that the operator would choose.
-    fn occupy_secret_name(&mut self) {
+    pub(super) fn occupy_secret_name(&mut self) {
         let team = TEAMS[self.rng.random_range(0..TEAMS.len())];
         let agent = AGENT_NAMES[self.rng.random_range(0..AGENT_NAMES.len())];
         let name = if self.rng.random_bool(0.5) {
