@@ -15,7 +15,7 @@ use tokio::task::JoinHandle;
 use crate::failure::{ExitKind, Failure};
 use crate::message_view::format_content;
 use crate::output::Output;
-use crate::relay::admin_client::AdminClient;
+use crate::relay::admin_client::{AdminClient, AdminConnection};
 use crate::shutdown_signal::{self, ShutdownSignal};
 
 mod agents;
@@ -74,7 +74,13 @@ pub(crate) async fn run(args: DevArgs, output: &Output) -> Result<ExitCode, Fail
 async fn start(folder: &DataDir, port: Option<u16>, output: &Output) -> Result<Running, Failure> {
     let started = Instant::now();
     let relay = RelayProcess::start(folder.path(), port).await?;
-    let admin = AdminClient::new(&relay.admin_url, &relay.admin_token_file)?;
+    let connection = AdminConnection {
+        url: relay.admin_url.clone(),
+        token_file: relay.admin_token_file.clone(),
+        ca_file: None,
+        connect: None,
+    };
+    let admin = AdminClient::new(&connection, false)?;
     let home = folder.path().join("profiles");
     let [alice, bob] = agents::create(&admin, &home, &relay.url).await?;
     let bob_agent = connect(&bob).await?;

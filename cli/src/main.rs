@@ -4,6 +4,7 @@
 mod agents;
 mod arguments;
 mod ask;
+mod certificate_file;
 mod clock;
 mod completions;
 mod connect;

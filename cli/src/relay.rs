@@ -2,6 +2,7 @@
 //!
 //! The admin token comes from a file, because arguments are visible in the process list.
 
+use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
@@ -12,6 +13,7 @@ use crate::output::Output;
 
 pub(crate) mod admin_client;
 mod agents;
+mod deletion;
 mod invitations;
 mod key_output;
 mod keys;
@@ -20,7 +22,7 @@ mod secret_file;
 mod tenants;
 mod version;
 
-use admin_client::AdminClient;
+use admin_client::{AdminClient, AdminConnection};
 
 #[derive(Args)]
 pub(crate) struct RelayArgs {
@@ -30,6 +32,18 @@ pub(crate) struct RelayArgs {
     /// File with the admin token.
     #[arg(long, env = "MSG2AGENT_ADMIN_TOKEN_FILE", value_name = "FILE", global = true)]
     admin_token_file: Option<PathBuf>,
+    /// File with the certificate authorities of the admin listener, in PEM. Without it, the public
+    /// ones are trusted.
+    #[arg(long, env = "MSG2AGENT_ADMIN_CA_FILE", value_name = "FILE", global = true)]
+    admin_ca_file: Option<PathBuf>,
+    /// Connect to this address, such as that of a forwarded port, instead of the one of the URL's
+    /// host. The certificate must name the host.
+    #[arg(long, env = "MSG2AGENT_ADMIN_CONNECT", value_name = "ADDRESS:PORT", global = true)]
+    admin_connect: Option<SocketAddr>,
+    /// Take over the tenant or agent from its owner, which can then no longer change it. An object
+    /// in Kubernetes that owned it reports the conflict.
+    #[arg(long, global = true)]
+    take_over: bool,
     #[command(subcommand)]
     command: RelayCommand,
 }
@@ -59,7 +73,13 @@ pub(crate) async fn run(args: RelayArgs, output: &Output) -> Result<ExitCode, Fa
             "give its file with --admin-token-file (a relay that you start yourself writes it to its data folder)",
         )
     })?;
-    let client = AdminClient::new(&args.admin_url, &file)?;
+    let connection = AdminConnection {
+        url: args.admin_url,
+        token_file: file,
+        ca_file: args.admin_ca_file,
+        connect: args.admin_connect,
+    };
+    let client = AdminClient::new(&connection, args.take_over)?;
     match args.command {
         RelayCommand::Version => version::run(&client, output).await?,
         RelayCommand::Tenants(command) => tenants::run(&client, command, output).await?,

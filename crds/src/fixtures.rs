@@ -104,6 +104,56 @@ mod tests {
         }
     }
 
+    /// Paths of members in `manifest` that `read` does not have.
+    fn unknown_members(manifest: &serde_json::Value, read: &serde_json::Value, path: &str) -> Vec<String> {
+        let below = |key: &str, value, found: Option<&serde_json::Value>| match found {
+            Some(found) => unknown_members(value, found, &format!("{path}.{key}")),
+            None => vec![format!("{path}.{key}")],
+        };
+        match manifest {
+            serde_json::Value::Object(members) => {
+                members.iter().flat_map(|(key, value)| below(key, value, read.get(key))).collect()
+            }
+            serde_json::Value::Array(items) => {
+                let items = items.iter().enumerate();
+                items.flat_map(|(at, value)| below(&at.to_string(), value, read.get(at))).collect()
+            }
+            _ => Vec::new(),
+        }
+    }
+
+    #[test]
+    fn examples_and_full_fixtures_have_no_member_that_the_types_do_not_know() {
+        let examples = concat!(env!("CARGO_MANIFEST_DIR"), "/../examples");
+        let mut manifests = Vec::new();
+        for name in ["quickstart.yaml", "production.yaml"] {
+            let text = std::fs::read_to_string(format!("{examples}/{name}")).unwrap();
+            for document in serde_yaml_ng::Deserializer::from_str(&text) {
+                manifests.push((name.to_owned(), serde_json::Value::deserialize(document).unwrap()));
+            }
+        }
+        manifests.retain(|(_, manifest)| manifest["apiVersion"] == "msg2agent.xyz/v1alpha1");
+        assert!(manifests.len() >= 7, "the examples have Relays, Tenants and Agents");
+        // A member that has its default may be left out when it is written, so others are not read.
+        for fixture in load().unwrap().into_iter().filter(|fixture| fixture.name.ends_with("-full")) {
+            manifests.extend(fixture.versions.into_iter().map(|version| (fixture.name.clone(), version)));
+        }
+        for (name, manifest) in manifests {
+            let spec = manifest["spec"].clone();
+            let read = match manifest["kind"].as_str() {
+                Some("Relay") => {
+                    serde_json::to_value(serde_json::from_value::<crate::RelaySpec>(spec).unwrap())
+                }
+                Some("Tenant") => {
+                    serde_json::to_value(serde_json::from_value::<crate::TenantSpec>(spec).unwrap())
+                }
+                _ => serde_json::to_value(serde_json::from_value::<crate::AgentSpec>(spec).unwrap()),
+            };
+            let found = unknown_members(&manifest["spec"], &read.unwrap(), "spec");
+            assert!(found.is_empty(), "{name}: {found:?}");
+        }
+    }
+
     #[test]
     fn reserved_names_are_those_of_the_protocol() {
         let text = serde_json::to_string(&crate::definitions()).unwrap();

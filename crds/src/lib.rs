@@ -15,6 +15,7 @@ pub mod duration;
 pub mod fixtures;
 pub mod gateway;
 pub mod generate;
+pub mod kinds_page;
 pub mod label;
 pub mod name;
 pub mod oauth;

@@ -1,6 +1,6 @@
 //! The admin listener: `/livez`, `/readyz`, `/metrics`, and the routes that the caller adds. It
-//! serves plaintext and must not be public. Routes that change something need their own
-//! authentication.
+//! serves plaintext and must not be public. Routes that change something need TLS and their own
+//! authentication: the relay serves them on another listener.
 
 use std::future::Future;
 use std::time::Duration;

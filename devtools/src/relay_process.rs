@@ -29,6 +29,7 @@ pub struct RelayProcess {
     folder: tempfile::TempDir,
     port: u16,
     admin_port: u16,
+    health_port: u16,
     settings: Vec<(String, String)>,
     pub domain: Domain,
 }
@@ -61,10 +62,12 @@ impl RelayProcess {
 
     async fn start_on(port: u16, settings: &[(&str, &str)]) -> anyhow::Result<Self> {
         let folder = tempfile::tempdir().context("make a folder for the relay")?;
-        let admin_port = free_port()?;
+        let (admin_port, health_port) = (free_port()?, free_port()?);
         let settings: Vec<_> = settings.iter().map(|(n, v)| ((*n).to_owned(), (*v).to_owned())).collect();
-        let child = spawn(folder.path(), port, admin_port, &settings)?;
-        let relay = Self { child, folder, port, admin_port, settings, domain: "relay.test".parse()? };
+        let ports = [port, admin_port, health_port];
+        let child = spawn(folder.path(), ports, &settings)?;
+        let domain = "relay.test".parse()?;
+        let relay = Self { child, folder, port, admin_port, health_port, settings, domain };
         relay.ready().await?;
         Ok(relay)
     }
@@ -74,7 +77,7 @@ impl RelayProcess {
     /// # Errors
     /// The last answer of `/readyz`.
     pub async fn ready(&self) -> anyhow::Result<()> {
-        let url = format!("{}/readyz", self.admin_url());
+        let url = format!("{}/readyz", self.health_url());
         eventually("the relay is ready", READY_TIMEOUT, async || {
             let answer = http_client::get(&url).await?;
             let status = answer.status();
@@ -112,7 +115,8 @@ impl RelayProcess {
     /// # Errors
     /// As [`start`](Self::start).
     pub async fn restart(&mut self) -> anyhow::Result<()> {
-        self.child = spawn(self.folder.path(), self.port, self.admin_port, &self.settings)?;
+        let ports = [self.port, self.admin_port, self.health_port];
+        self.child = spawn(self.folder.path(), ports, &self.settings)?;
         self.ready().await
     }
 
@@ -130,6 +134,10 @@ impl RelayProcess {
     #[must_use]
     pub fn admin_url(&self) -> String {
         format!("http://127.0.0.1:{}", self.admin_port)
+    }
+
+    fn health_url(&self) -> String {
+        format!("http://127.0.0.1:{}", self.health_port)
     }
 
     /// Issuer of this relay's authorization server. By the name `localhost`, where browsers take
@@ -170,7 +178,7 @@ impl RelayProcess {
     /// # Errors
     /// The listener does not answer.
     pub async fn metrics(&self) -> anyhow::Result<String> {
-        Ok(http_client::get(&format!("{}/metrics", self.admin_url())).await?.text().await?)
+        Ok(http_client::get(&format!("{}/metrics", self.health_url())).await?.text().await?)
     }
 
     /// A new identity for `name` in `tenant` at this relay; the relay does not know it yet.
@@ -185,7 +193,11 @@ impl RelayProcess {
     }
 }
 
-fn spawn(folder: &Path, port: u16, admin_port: u16, settings: &[(String, String)]) -> anyhow::Result<Child> {
+fn spawn(
+    folder: &Path,
+    [port, admin_port, health_port]: [u16; 3],
+    settings: &[(String, String)],
+) -> anyhow::Result<Child> {
     let log = std::fs::File::options()
         .create(true)
         .append(true)
@@ -194,6 +206,7 @@ fn spawn(folder: &Path, port: u16, admin_port: u16, settings: &[(String, String)
     Command::from(isolated(programs::path("msg2agent-relay")?))
         .env("MSG2AGENT_RELAY_LISTEN", format!("127.0.0.1:{port}"))
         .env("MSG2AGENT_RELAY_ADMIN_LISTEN", format!("127.0.0.1:{admin_port}"))
+        .env("MSG2AGENT_RELAY_HEALTH_LISTEN", format!("127.0.0.1:{health_port}"))
         .env("MSG2AGENT_RELAY_DOMAIN", "relay.test")
         .env("MSG2AGENT_RELAY_DATA_DIR", folder.join("data"))
         .env("MSG2AGENT_RELAY_ADMIN_TOKEN_FILE", token_file(folder))

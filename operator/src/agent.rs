@@ -157,6 +157,9 @@ async fn provision(context: &Context, agent: &Agent, resolved: &ResolvedAgent) -
         root_key: credentials.identity_is_stored.then(|| root_key.public()),
         identity_is_lost: root_key.is_lost(),
         ca_fingerprint: access.and_then(|access| certificate::fingerprint(&access.authorities)),
+        refused_endpoint: context
+            .relay_replicas
+            .refused_endpoint(&resolved.relay, &admin::agent_path(&resolved.tenant_id, &resolved.name)),
         mcp_is_available: agent.spec.mcp.enabled.then(|| mcp::is_available(context, agent)),
         obstacle: mcp.as_ref().err().map(|error| error_chain(error)),
         awaited_turn: mcp::awaited_turn(context, agent),

@@ -181,22 +181,4 @@ fn content_hash(content: &serde_json::Value) -> u64 {
 }
 
 #[cfg(test)]
-mod tests {
-    use k8s_openapi::api::core::v1::Service;
-
-    use super::*;
-
-    #[test]
-    fn an_object_of_another_owner_is_not_deleted() {
-        let service: Service = serde_json::from_value(serde_json::json!({"metadata": {
-            "name": "alice-mcp", "namespace": "team", "uid": "7", "generation": 1,
-            "ownerReferences": [{"apiVersion": "msg2agent.xyz/v1alpha1", "kind": "Relay", "name": "alice-mcp", "uid": "relay"}],
-        }}))
-        .unwrap();
-        let seen = Fingerprint::from_object(&service);
-        assert!(deletion(Some(&seen), "agent").is_none());
-        assert!(deletion(None, "relay").is_none());
-        let params = deletion(Some(&seen), "relay").unwrap();
-        assert_eq!(params.preconditions.unwrap().uid.as_deref(), Some("7"));
-    }
-}
+mod tests;

@@ -149,7 +149,7 @@ fn cluster_event(waiting: WaitingEvent, instance: &str) -> ClusterEvent {
         related: event.secondary,
         reporting_controller: Some("msg2agent.xyz/operator".to_owned()),
         reporting_instance: Some(instance.to_owned()),
-        series: (count > 1).then(|| EventSeries { count, last_observed_time: MicroTime(last) }),
+        series: (count > 1).then_some(EventSeries { count, last_observed_time: MicroTime(last) }),
         ..ClusterEvent::default()
     }
 }

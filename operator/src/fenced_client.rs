@@ -11,12 +11,9 @@ use kube::Client;
 use kube::client::ClientBuilder;
 use tower::timeout::TimeoutLayer;
 
-use crate::lease::WriteFenceLayer;
+use crate::lease::{WRITE_TIMEOUT, WriteFenceLayer};
 
-/// Bounds one request with its repetitions. A write that begins when the fence closes has ended
-/// before another replica may lead.
-pub const REQUEST_TIMEOUT: Duration = Duration::from_secs(4);
-/// Bounds the set-up of a connection. Two attempts fit into [`REQUEST_TIMEOUT`].
+/// Bounds the set-up of a connection. Two attempts fit into [`WRITE_TIMEOUT`].
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(2);
 
 /// Creates the client.
@@ -27,5 +24,5 @@ pub fn create(mut config: kube::Config, fence: &WriteFenceLayer) -> anyhow::Resu
     config.connect_timeout = Some(CONNECT_TIMEOUT);
     config.default_retry = true;
     let builder = ClientBuilder::try_from(config).context("failed to create a Kubernetes client")?;
-    Ok(builder.with_layer(&TimeoutLayer::new(REQUEST_TIMEOUT)).with_layer(fence).build())
+    Ok(builder.with_layer(&TimeoutLayer::new(WRITE_TIMEOUT)).with_layer(fence).build())
 }

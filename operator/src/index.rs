@@ -246,8 +246,8 @@ mod tests {
         assert_eq!(index.referrers(Kind::Agent, &acme()), []);
         assert_eq!(index.claimants(Kind::Agent, &acme(), "alice"), []);
         let umbrella = NamespacedName::new("team", "umbrella");
-        assert_eq!(index.claimants(Kind::Agent, &umbrella, "al"), [name.clone()]);
-        assert_eq!(index.in_namespace(Kind::Agent, "team"), [name.clone()]);
+        assert_eq!(index.claimants(Kind::Agent, &umbrella, "al"), std::slice::from_ref(&name));
+        assert_eq!(index.in_namespace(Kind::Agent, "team"), std::slice::from_ref(&name));
         index.remove(Kind::Agent, &name);
         assert_eq!(index.referrers(Kind::Agent, &umbrella), []);
     }

@@ -20,7 +20,6 @@ use tokio::time::Instant;
 
 use crate::clock::Clock;
 use crate::error::{Error, Result};
-use crate::fenced_client;
 use crate::settings::Settings;
 use crate::watches::SyncState;
 
@@ -38,6 +37,9 @@ use lease_record::{LeaseIdentity, term};
 /// How long a holder may write after its last renewal. Shorter than `LEASE_TTL`, so that its last
 /// request ends before another replica starts.
 const WRITE_GRACE: Duration = Duration::from_secs(10);
+/// Bounds a write of the client behind the fence, with its repetitions. A write that begins when
+/// the fence closes has ended before another replica may lead.
+pub const WRITE_TIMEOUT: Duration = Duration::from_secs(4);
 /// Interval between two attempts to acquire or renew the Lease.
 const RENEWAL_INTERVAL: Duration = Duration::from_secs(2);
 /// Interval between two attempts after one that failed.
@@ -53,7 +55,7 @@ const fn jittered_millis(interval: Duration) -> u128 {
 }
 
 const _: () = assert!(
-    WRITE_GRACE.as_millis() + fenced_client::REQUEST_TIMEOUT.as_millis() < LEASE_TTL.as_millis(),
+    WRITE_GRACE.as_millis() + WRITE_TIMEOUT.as_millis() < LEASE_TTL.as_millis(),
     "the last write of a holder must end before another replica may lead"
 );
 const _: () = assert!(
@@ -115,9 +117,9 @@ impl Election {
         }
     }
 
-    /// Runs until shutdown. `stopped` ends when the workers have stopped; the Lease is released
-    /// after that.
-    pub async fn run(self: Arc<Self>, shutdown: Shutdown, stopped: impl Future<Output = ()>) {
+    /// Runs until shutdown. `stopped` tells whether the workers have stopped. Only then is the Lease
+    /// released: a request of a worker that did not stop may still be applied.
+    pub async fn run(self: Arc<Self>, shutdown: Shutdown, stopped: impl Future<Output = bool>) {
         while !shutdown.has_begun() {
             tokio::select! {
                 biased;
@@ -126,17 +128,18 @@ impl Election {
                     tracing::warn!("the lease was not renewed in time");
                     self.stop_leading();
                 }
-                () = self.leadership.resigned(), if self.leads() => {
+                () = self.leadership.resigned() => {
                     tracing::warn!("a relay knows a later term; reading the lease again");
                     self.stop_leading();
                 }
                 () = self.round() => {}
             }
         }
+        // The term goes on while the workers finish what they have.
         let led = self.leads();
-        stopped.await;
+        let all_stopped = stopped.await;
         self.stop_leading();
-        if led {
+        if led && all_stopped {
             self.release().await;
         }
     }
@@ -208,7 +211,7 @@ impl Election {
         tracing::error!(reason, "this replica cannot lead");
         self.stop_leading();
         // A request that is under way may still be applied.
-        tokio::time::sleep(fenced_client::REQUEST_TIMEOUT).await;
+        tokio::time::sleep(WRITE_TIMEOUT).await;
         self.release().await;
     }
 
@@ -259,18 +262,4 @@ impl Election {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    /// The compile-time assertions compare the limits with each other. This compares them with
-    /// numbers, because all of them could be wrong together.
-    #[test]
-    fn a_leader_that_cannot_renew_stops_well_before_another_may_start() {
-        assert_eq!(LEASE_TTL, Duration::from_secs(15));
-        assert_eq!(WRITE_GRACE, Duration::from_secs(10));
-        assert_eq!(REQUEST_TIMEOUT, Duration::from_secs(3));
-        assert_eq!(RENEWAL_INTERVAL, Duration::from_secs(2));
-        assert_eq!(RETRY_INTERVAL, Duration::from_millis(500));
-        assert_eq!(fenced_client::REQUEST_TIMEOUT, Duration::from_secs(4));
-    }
-}
+mod tests;

@@ -5,15 +5,15 @@
 //! prints what happened. The order in which the operator looks into hash maps, its jitter and its
 //! keys do not come from the seed, so that a rare violation may need several attempts.
 
-mod api_server;
+pub(crate) mod api_server;
 mod checks;
 mod cluster_controllers;
 mod expected_state;
 mod flaw;
-mod model_clock;
+pub(crate) mod model_clock;
 mod model_process;
 mod model_relay;
-mod network;
+pub(crate) mod network;
 mod simulation;
 
 use std::sync::Mutex;

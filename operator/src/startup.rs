@@ -117,7 +117,7 @@ fn spawn_workers(client: Client, context: &Context, fence: WriteFence, watches: 
     drop(all_stopped);
     tasks.spawn_vital("lease", async move {
         let drained = async move {
-            daemon::shutdown::within(DRAIN_TIMEOUT, "workers", stopped.closed()).await.unwrap_or_default()
+            daemon::shutdown::within(DRAIN_TIMEOUT, "workers", stopped.closed()).await.is_some()
         };
         election.run(shutdown, drained).await;
     });
@@ -129,6 +129,8 @@ fn begin_term(context: &Context, watches: &Watches, failures: &Arc<Failures>) ->
     let (context, watches, failures) = (context.clone(), watches.clone(), Arc::clone(failures));
     Box::new(move || {
         context.relay_replicas.clear();
+        context.first_attempts.clear();
+        context.sent_statuses.clear();
         context.queue.clear();
         failures.forget_all();
         watches.enqueue_all();

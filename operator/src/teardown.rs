@@ -81,6 +81,11 @@ impl FirstAttempts {
         Some(Duration::try_from(now.duration_since(first)).unwrap_or_default())
     }
 
+    /// Forgets all attempts, when a term begins: those of a former term do not count.
+    pub fn clear(&self) {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).clear();
+    }
+
     fn forget(&self, uid: &str) {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).remove(uid);
     }

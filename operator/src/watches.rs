@@ -45,7 +45,9 @@ use find_dependents::FindDependents;
 use owned_sinks::{EndpointSliceSink, NamespaceSink, OwnedSink, WorkloadSink};
 use prune::Workload;
 use reconciled_sink::ReconciledSink;
-pub use sync_state::{STUCK_TIMEOUT, SyncState};
+#[cfg(test)]
+pub(crate) use sync_state::StoreSync;
+pub use sync_state::SyncState;
 use watch_source::{MetadataOnly, WatchSource, WholeObjects};
 use watch_task::{WatchSink, WatchTask};
 

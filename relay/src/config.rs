@@ -19,6 +19,7 @@ mod limits;
 mod load;
 mod oauth;
 mod show;
+mod unknown_members;
 
 pub use daemon::https::TlsFiles;
 pub use error::ConfigError;
@@ -31,6 +32,8 @@ pub use load::load;
 pub struct Config {
     pub listen: SocketAddr,
     pub admin_listen: SocketAddr,
+    /// Probes and metrics. `None`: the admin listener serves them too.
+    pub health_listen: Option<SocketAddr>,
     /// `None` means `localhost%3A<port>` with the port of the public listener, known once it is
     /// bound.
     pub domain: Option<Domain>,
@@ -50,6 +53,8 @@ pub struct Config {
     pub drain_timeout: Duration,
     pub oauth: Settings,
     pub limits: Limits,
+    /// Members of the file that this version does not know and may ignore.
+    pub ignored_settings: Vec<String>,
 }
 
 impl Config {
@@ -76,6 +81,12 @@ impl Config {
             if is_local { plain } else { format!("https://{}", domain.authority()) }
         };
         self.oauth.issuer.as_ref().map_or_else(own, ToString::to_string)
+    }
+
+    /// Whether the admin listener serves TLS, with the certificate of the public listener.
+    #[must_use]
+    pub const fn has_admin_tls(&self) -> bool {
+        self.tls.is_some() && !self.insecure_admin_plaintext
     }
 
     fn is_plain_loopback(&self) -> bool {

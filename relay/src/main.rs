@@ -44,6 +44,9 @@ async fn serve(config: Config) -> Result<()> {
         filter: config.log_filter.clone(),
         otlp_endpoint: config.otlp_endpoint.clone(),
     })?;
+    for name in &config.ignored_settings {
+        tracing::warn!(name, "the settings file is newer than this relay; it ignores the setting {name}");
+    }
     daemon::open_files::raise_limit();
     let shutdown = Shutdown::on_signals()?;
     let relay = Relay::bind(config, build).await?;

@@ -34,6 +34,7 @@ pub struct Relay {
     domain: Domain,
     socket: TcpListener,
     admin_socket: TcpListener,
+    health_socket: Option<TcpListener>,
     certificate: Option<ReloadingCertificate>,
     domain_document: Arc<str>,
     store: Store,
@@ -58,6 +59,10 @@ impl Relay {
         };
         let socket = bind("listen", config.listen).await?;
         let admin_socket = bind("admin_listen", config.admin_listen).await?;
+        let health_socket = match config.health_listen {
+            Some(address) => Some(bind("health_listen", address).await?),
+            None => None,
+        };
         let domain = config.domain_at(socket.local_addr()?.port());
         let document =
             protocol::document::build_for_domain(&domain, &key, &config.public_url_of(&domain), unix_now());
@@ -73,6 +78,7 @@ impl Relay {
             domain,
             socket,
             admin_socket,
+            health_socket,
             certificate,
             store,
             authorization_pool,
@@ -98,6 +104,15 @@ impl Relay {
     /// The operating system does not report it.
     pub fn admin_address(&self) -> std::io::Result<SocketAddr> {
         self.admin_socket.local_addr()
+    }
+
+    /// The address that serves probes and metrics: that of the admin listener, unless they have
+    /// their own.
+    ///
+    /// # Errors
+    /// The operating system does not report it.
+    pub fn health_address(&self) -> std::io::Result<SocketAddr> {
+        self.health_socket.as_ref().unwrap_or(&self.admin_socket).local_addr()
     }
 
     #[must_use]
@@ -128,9 +143,10 @@ impl Relay {
         let url = self.config.public_url_of(&self.domain);
         let (listen, admin) = (self.public_address()?, self.admin_address()?);
         let (did, token) = (self.domain.did(), self.config.admin_token_file.display());
+        let scheme = if self.config.has_admin_tls() { "https" } else { "http" };
         Ok(format!(
             "agents connect to {url} (listening on {listen}, {did})\n\
-             admin API on http://{admin}/admin/v1 (bearer token in {token})"
+             admin API on {scheme}://{admin}/admin/v1 (bearer token in {token})"
         ))
     }
 

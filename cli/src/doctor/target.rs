@@ -5,10 +5,10 @@ use std::path::Path;
 use protocol::url::Transport;
 use reqwest::Url;
 use rustls_pki_types::CertificateDer;
-use rustls_pki_types::pem::PemObject as _;
 use zeroize::Zeroizing;
 
 use super::route::Route;
+use crate::certificate_file::read_certificates;
 use crate::failure::Failure;
 
 pub(super) struct Target {
@@ -67,14 +67,4 @@ fn read_token(path: &Path) -> Result<Zeroizing<String>, Failure> {
         return Err(Failure::usage(attempt(), "the file must contain the token and nothing else"));
     }
     Ok(Zeroizing::new(token.to_owned()))
-}
-
-fn read_certificates(path: &Path) -> Result<Vec<CertificateDer<'static>>, Failure> {
-    let attempt = || format!("cannot read the certificates in {}", path.display());
-    let pem = std::fs::read(path).map_err(|e| Failure::io(attempt(), e))?;
-    let found: Result<Vec<_>, _> = CertificateDer::pem_slice_iter(&pem).collect();
-    match found {
-        Ok(found) if !found.is_empty() => Ok(found),
-        _ => Err(Failure::usage(attempt(), "the file must contain PEM certificates")),
-    }
 }

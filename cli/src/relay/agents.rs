@@ -8,6 +8,7 @@ use protocol::api_key::ApiKey;
 use protocol::did::{AgentName, TenantId};
 
 use super::admin_client::AdminClient;
+use super::deletion::DeletionArgs;
 use super::key_output::KeyOutput;
 use super::mcp::{self, McpArgs};
 use crate::failure::{ExitKind, Failure};
@@ -40,7 +41,12 @@ pub(super) enum AgentsCommand {
     /// Resume a suspended agent.
     Resume { tenant: TenantId, name: AgentName },
     /// Remove an agent with its keys and mailbox. The senders of stored messages are notified.
-    Remove { tenant: TenantId, name: AgentName },
+    Remove {
+        tenant: TenantId,
+        name: AgentName,
+        #[command(flatten)]
+        deletion: DeletionArgs,
+    },
 }
 
 pub(super) async fn run(
@@ -79,8 +85,9 @@ pub(super) async fn run(
         AgentsCommand::Resume { tenant, name } => {
             set_suspended(client, (&tenant, &name), false, output).await?
         }
-        AgentsCommand::Remove { tenant, name } => {
-            let applied: Applied = client.delete(&agent_path(&tenant, &name)).await?;
+        AgentsCommand::Remove { tenant, name, deletion } => {
+            let path = deletion.path(&agent_path(&tenant, &name));
+            let applied: Applied = client.delete(&path).await?;
             output
                 .result(&applied, format_args!("removed agent {tenant}/{name}, version {}", applied.version));
         }
@@ -101,7 +108,7 @@ async fn set_suspended(
 }
 
 fn text(view: &AgentView, output: &Output) -> String {
-    let AgentView { did, root_key, suspended, keys, registered, online, pending, .. } = view;
+    let AgentView { did, root_key, suspended, keys, registered, online, pending, owner, .. } = view;
     let state = match (suspended, online, registered) {
         (true, ..) => output.paint(Tone::Bad, "suspended "),
         (_, true, _) => output.paint(Tone::Good, "online    "),
@@ -110,5 +117,7 @@ fn text(view: &AgentView, output: &Output) -> String {
     };
     let keys: Vec<_> = keys.iter().map(|key| key.key_id.as_str()).collect();
     let root = root_key.as_deref().unwrap_or("(not pinned yet)");
-    format!("{state} {did}\n           mailbox {pending}, keys {}, root key {root}", keys.join(" "))
+    let owner = owner.as_ref().map_or_else(|| "(nobody)".to_owned(), ToString::to_string);
+    let keys = keys.join(" ");
+    format!("{state} {did}\n           mailbox {pending}, keys {keys}, root key {root}, owner {owner}")
 }

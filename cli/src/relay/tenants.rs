@@ -5,6 +5,7 @@ use protocol::admin::{Applied, TenantSpec, TenantView, tenant_path};
 use protocol::did::TenantId;
 
 use super::admin_client::AdminClient;
+use super::deletion::DeletionArgs;
 use crate::failure::Failure;
 use crate::output::{Output, Tone};
 
@@ -31,7 +32,11 @@ pub(super) enum TenantsCommand {
         resume: bool,
     },
     /// Delete a tenant with its agents, keys and mailboxes.
-    Delete { tenant: TenantId },
+    Delete {
+        tenant: TenantId,
+        #[command(flatten)]
+        deletion: DeletionArgs,
+    },
 }
 
 pub(super) async fn run(
@@ -56,8 +61,8 @@ pub(super) async fn run(
             let applied: Applied = client.put(&path, &spec).await?;
             output.result(&applied, format_args!("wrote tenant {tenant}, version {}", applied.version));
         }
-        TenantsCommand::Delete { tenant } => {
-            let applied: Applied = client.delete(&tenant_path(&tenant)).await?;
+        TenantsCommand::Delete { tenant, deletion } => {
+            let applied: Applied = client.delete(&deletion.path(&tenant_path(&tenant))).await?;
             output.result(&applied, format_args!("deleted tenant {tenant}, version {}", applied.version));
         }
     }
@@ -79,10 +84,11 @@ fn change(
 }
 
 fn text(view: &TenantView, output: &Output) -> String {
-    let TenantView { tenant, spec, agents, .. } = view;
+    let TenantView { tenant, spec, agents, owner, .. } = view;
     let limit = spec.agents_max.map_or_else(String::new, |max| format!(" of {max}"));
     let state = if spec.suspended { output.paint(Tone::Bad, " suspended") } else { String::new() };
-    format!("{tenant}{state}  {agents}{limit} agents  {}", spec.display_name)
+    let owner = owner.as_ref().map_or_else(|| "nobody".to_owned(), ToString::to_string);
+    format!("{tenant}{state}  {agents}{limit} agents  owner {owner}  {}", spec.display_name)
 }
 
 #[cfg(test)]

@@ -1,4 +1,4 @@
-//! Counts what happens to connections of the public listener.
+//! Counts what happens to connections of a listener.
 
 use prometheus::{IntCounter, IntCounterVec, IntGauge, Opts, Registry};
 
@@ -61,9 +61,9 @@ impl ListenerMetrics {
             registry.register(Box::new(metric.clone()))?;
             Ok::<_, prometheus::Error>(metric)
         };
-        let help = "Open connections to the public listener.";
+        let help = "Open connections to the listener.";
         let connections = IntGauge::new(format!("{prefix}_connections"), help)?;
-        let help = "Connections the public listener accepted.";
+        let help = "Connections the listener accepted.";
         let accepted = IntCounter::new(format!("{prefix}_connections_total"), help)?;
         registry.register(Box::new(connections.clone()))?;
         registry.register(Box::new(accepted.clone()))?;

@@ -4,8 +4,8 @@ use anyhow::{Context as _, ensure};
 use msg2agent::config::Endpoint;
 use msg2agent::{Config, KeySource, TokenSource};
 use protocol::admin::{
-    AgentKey, AgentSpec, Applied, Invitation, InvitationSpec, KeySpec, McpSpec, Suspension, TenantSpec,
-    agent_path, invitations_path, mcp_path, suspension_path, tenant_path,
+    AgentKey, AgentSpec, Applied, Invitation, InvitationSpec, KeySpec, McpSpec, OWNER_HEADER, Suspension,
+    TenantSpec, agent_path, invitations_path, mcp_path, suspension_path, tenant_path,
 };
 use protocol::api_key::ApiKey;
 use protocol::did::{AgentName, TenantId};
@@ -20,12 +20,20 @@ use crate::http_client;
 pub struct Admin {
     url: String,
     token: String,
+    /// Whoever writes. `None`: the writes name nobody.
+    owner: Option<String>,
     http: reqwest::Client,
 }
 
 impl Admin {
     pub(super) fn new(url: String, token: &str) -> anyhow::Result<Self> {
-        Ok(Self { url, token: token.to_owned(), http: http_client::new()? })
+        Ok(Self { url, token: token.to_owned(), owner: None, http: http_client::new()? })
+    }
+
+    /// The same admin API, with writes in the name of an owner such as `kubernetes:<uid>`.
+    #[must_use]
+    pub fn owned_by(self, owner: &str) -> Self {
+        Self { owner: Some(owner.to_owned()), ..self }
     }
 
     /// # Errors
@@ -126,6 +134,9 @@ impl Admin {
         body: Option<&T>,
     ) -> anyhow::Result<R> {
         let mut request = self.http.request(method, format!("{}{path}", self.url)).bearer_auth(&self.token);
+        if let Some(owner) = &self.owner {
+            request = request.header(OWNER_HEADER, owner);
+        }
         if let Some(body) = body {
             request = request.json(body);
         }

@@ -37,6 +37,8 @@ pub(super) struct AgentObservation {
     pub ca_fingerprint: Option<String>,
     /// `None` without an MCP endpoint.
     pub mcp_is_available: Option<bool>,
+    /// Why the relay took everything but the MCP endpoint.
+    pub refused_endpoint: Option<protocol::Reason>,
     /// Why the MCP endpoint is not in place.
     pub obstacle: Option<String>,
     /// What an update of the MCP endpoint by the operator waits for.
@@ -71,6 +73,7 @@ pub(super) fn accepted(
     let mut drafts = vec![accepted_draft(), programmed, credentials(&observed.keys)];
     let mcp = |available| match &agent.spec.mcp.public_url {
         Some(url) if !resolved.public_host_is_granted => host_not_allowed(url),
+        _ if observed.refused_endpoint.is_some() => url_taken(&urls::mcp_url(agent, cluster_domain)),
         _ => mcp(available, observed.obstacle.as_deref()),
     };
     drafts.extend(observed.mcp_is_available.map(mcp));
@@ -271,6 +274,12 @@ fn mcp(is_available: bool, obstacle: Option<&str>) -> Draft {
             "the MCP pod is not ready; check its StatefulSet",
         ),
     }
+}
+
+fn url_taken(url: &str) -> Draft {
+    let message =
+        format!("{url} is the MCP endpoint of another agent of the relay; nobody can sign in to it here");
+    Draft::fails(Type::McpReady, Reason::UrlTaken, message)
 }
 
 fn host_not_allowed(url: &PublicUrl) -> Draft {

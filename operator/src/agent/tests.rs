@@ -45,6 +45,7 @@ fn observed(states: &[KeyState], acknowledged: usize) -> AgentObservation {
         root_key: Some("z6Mk".into()),
         identity_is_lost: false,
         ca_fingerprint: None,
+        refused_endpoint: None,
         mcp_is_available: None,
         obstacle: None,
         awaited_turn: None,
@@ -319,6 +320,21 @@ fn a_secret_of_another_owner_stalls_the_agent_and_a_failed_request_does_not() {
         assert!(!status.keys.is_empty(), "the relay still accepts the keys");
     }
     assert!(!conditions::is_true(&blocked(SecretObstacle::Failed).conditions, Type::Stalled));
+}
+
+#[test]
+fn a_url_that_another_agent_has_holds_up_neither_keys_nor_suspension() {
+    let with_mcp = agent(serde_json::json!({"tenantRef": {"name": "acme"}, "mcp": {"enabled": true}}));
+    let taken = AgentObservation {
+        mcp_is_available: Some(true),
+        refused_endpoint: Some(protocol::Reason::OwnerConflict),
+        ..observed(&[KeyState::Active], 1)
+    };
+    let status = status_of(&with_mcp, &taken);
+    let found = |about| conditions::find(&status.conditions, about).unwrap();
+    assert_eq!((&*found(Type::McpReady).status, &*found(Type::McpReady).reason), ("False", "UrlTaken"));
+    assert_eq!((&*found(Type::Programmed).status, &*found(Type::CredentialsReady).status), ("True", "True"));
+    assert_eq!(found(Type::Ready).reason, "McpNotReady");
 }
 
 #[test]

@@ -59,6 +59,23 @@ pub async fn converge(context: &Context, relay: &Relay, name: &NamespacedName) -
     Ok(RelaySecrets { authority, certificate, signing_keys })
 }
 
+/// Reads what is needed to reach a relay that is paused. Creates and renews nothing.
+///
+/// # Errors
+/// Errors of the API server.
+pub async fn read_access(context: &Context, relay: &Relay, name: &NamespacedName) -> Result<()> {
+    let uid = relay.uid().unwrap_or_default();
+    let (ca, admin) = (name::relay_ca(&name.name), name::relay_admin(&name.name));
+    let named = |secret: &str| NamespacedName::new(&name.namespace, secret);
+    let authority = secret::read(&context.client, &named(&ca), label::SECRET_CA, &uid).await?;
+    let token = secret::read(&context.client, &named(&admin), label::SECRET_ADMIN, &uid).await?;
+    let (Found::Ours(authority), Found::Ours(token)) = (authority, token) else { return Ok(()) };
+    if let Some((authority, token)) = read_authority(&authority).zip(secret::text(&token, TOKEN)) {
+        set_access(context, name, token, authority.trusted());
+    }
+    Ok(())
+}
+
 fn set_access(context: &Context, name: &NamespacedName, token: Zeroizing<String>, authorities: String) {
     let cluster_domain = &context.settings.cluster_domain;
     let server_name = name::service_host(&name::relay(&name.name), &name.namespace, cluster_domain);

@@ -11,6 +11,7 @@ use serde::Serialize;
 use zeroize::Zeroizing;
 
 use super::*;
+use crate::lease::WriteFence;
 use crate::object_key::Kind;
 use crate::queue::WorkerKind;
 use crate::relay_api::Writer;
@@ -36,7 +37,9 @@ impl Bench {
     }
 
     fn with(model: ModelRelay) -> Self {
-        let (model, leadership) = (Arc::new(model), Arc::new(Leadership::default()));
+        let fence = WriteFence::default();
+        fence.allow_until(tokio::time::Instant::now() + Duration::from_secs(3600));
+        let (model, leadership) = (Arc::new(model), Arc::new(Leadership::new(fence)));
         let acme = Entry { owner: kubernetes("t"), body: serde_json::json!({"suspended": true}) };
         model.store.lock().unwrap().entries.insert(ACME.into(), acme);
         let queue = Arc::new(Queue::default());

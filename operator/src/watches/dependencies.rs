@@ -15,8 +15,10 @@ pub(super) enum Field {
     Deleted,
     /// Its deletion began.
     Deleting,
-    /// The condition `Accepted`, the only part of a status that others depend on.
+    /// The condition `Accepted`.
     Accepted,
+    /// The number of Agents in the status of a Tenant.
+    AgentCount,
     /// A field of the spec, as a JSON pointer.
     Spec(&'static str),
 }
@@ -60,7 +62,7 @@ pub(super) const EDGES: &[Edge] = {
         Agents, AgentsByConsent, AgentsOfPeople, OtherClaimants, Referent, RefusedAgents, Tenants,
         TenantsByConsent,
     };
-    use Field::{Accepted, Created, Deleted, Deleting, Spec};
+    use Field::{Accepted, AgentCount, Created, Deleted, Deleting, Spec};
     &[
         edge(Kind::Relay, Created, &[Tenants, Agents]),
         edge(Kind::Relay, Deleted, &[Tenants, Agents]),
@@ -73,6 +75,7 @@ pub(super) const EDGES: &[Edge] = {
         edge(Kind::Tenant, Deleted, &[OtherClaimants, Agents, Referent]),
         edge(Kind::Tenant, Deleting, &[OtherClaimants, Agents]),
         edge(Kind::Tenant, Accepted, &[OtherClaimants, Agents, Referent]),
+        edge(Kind::Tenant, AgentCount, &[Referent]),
         edge(Kind::Tenant, Spec("/relayRef"), &[OtherClaimants, Agents, Referent]),
         edge(Kind::Tenant, Spec("/tenantId"), &[OtherClaimants, Agents]),
         edge(Kind::Tenant, Spec("/agents/allowedFrom"), &[AgentsByConsent]),

@@ -2,7 +2,6 @@
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
-use std::time::Duration;
 
 use super::dependencies::Dependents;
 use super::find_dependents::{FindDependents, Wake, consent_priority};
@@ -14,10 +13,6 @@ use crate::index;
 use crate::object_key::{Kind, NamespacedName, ObjectKey};
 use crate::queue::{Priority, Queue};
 use crate::watch_store::WatchStore;
-
-/// Longest time that the counts in a referent's status lag behind its referrers. Many changes
-/// within it cost one reconcile.
-const COUNT_UPDATE_INTERVAL: Duration = Duration::from_secs(1);
 
 /// Labels of a namespace. `None`: it does not exist.
 type Labels<'a> = Option<&'a BTreeMap<String, String>>;
@@ -64,7 +59,7 @@ impl Enqueuer {
             match wake {
                 _ if key == *own_key => {}
                 Wake::Now(priority) => self.queue.add(key, priority),
-                Wake::Soon => self.queue.add_after(key, COUNT_UPDATE_INTERVAL),
+                Wake::Within(interval) => self.queue.add_after(key, interval),
             }
         }
     }

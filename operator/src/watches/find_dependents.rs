@@ -1,5 +1,7 @@
 //! Finds the objects that depend on a changed field, with the index and the caches.
 
+use std::time::Duration;
+
 use crds::{Agent, Relay, Tenant};
 
 use super::dependencies::Dependents;
@@ -10,12 +12,18 @@ use crate::index;
 use crate::object_key::{Kind, NamespacedName, ObjectKey};
 use crate::queue::Priority;
 
+/// Longest time that the counts in a Tenant's status lag behind its Agents.
+const TENANT_COUNT_INTERVAL: Duration = Duration::from_secs(1);
+/// Longest time that the counts in a Relay's status lag behind those of its Tenants. A Relay has
+/// more to look at than a Tenant.
+const RELAY_COUNT_INTERVAL: Duration = Duration::from_secs(5);
+
 /// When a dependent is reconciled.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Wake {
     Now(Priority),
-    /// Within the interval in which counts are updated.
-    Soon,
+    /// Within this time. Many changes within it cost one reconcile.
+    Within(Duration),
 }
 
 /// The priority of an object whose consent changed. `None`: it did not.
@@ -57,12 +65,12 @@ fn claimants<K: ReconciledKind>(
 
 /// The objects that the object refers to or referred to.
 fn referents<K: ReconciledKind>(
-    kind: Kind,
+    (kind, interval): (Kind, Duration),
     former: Option<&K>,
     object: Option<&K>,
 ) -> Vec<(ObjectKey, Wake)> {
     let claims = former.into_iter().chain(object).filter_map(|object| object.claim());
-    claims.map(|(referent, _)| (referent.key(kind), Wake::Soon)).collect()
+    claims.map(|(referent, _)| (referent.key(kind), Wake::Within(interval))).collect()
 }
 
 impl FindDependents for Relay {
@@ -136,7 +144,7 @@ impl FindDependents for Tenant {
                 agents().into_iter().filter_map(changed).collect()
             }
             Dependents::OtherClaimants => claimants(caches, former, object),
-            Dependents::Referent => referents(Kind::Relay, former, object),
+            Dependents::Referent => referents((Kind::Relay, RELAY_COUNT_INTERVAL), former, object),
             Dependents::Tenants | Dependents::TenantsByConsent | Dependents::RefusedAgents => Vec::new(),
         }
     }
@@ -170,10 +178,10 @@ impl FindDependents for Agent {
     ) -> Vec<(ObjectKey, Wake)> {
         match dependents {
             Dependents::OtherClaimants => claimants(caches, former, object),
-            Dependents::Referent => referents(Kind::Tenant, former, object),
+            Dependents::Referent => referents((Kind::Tenant, TENANT_COUNT_INTERVAL), former, object),
             Dependents::RefusedAgents => {
-                let tenants = former.into_iter().chain(object).map(index::tenant_of);
-                tenants.flat_map(|tenant| refused_agents(caches, &tenant)).collect()
+                let left = former.filter(|former| leaves_its_place(former, object));
+                left.map(|former| refused_agents(caches, &index::tenant_of(former))).unwrap_or_default()
             }
             Dependents::Tenants
             | Dependents::TenantsByConsent
@@ -182,6 +190,15 @@ impl FindDependents for Agent {
             | Dependents::AgentsOfPeople => Vec::new(),
         }
     }
+}
+
+/// Whether a change of an Agent may make room for another one of its former Tenant.
+fn leaves_its_place(former: &Agent, object: Option<&Agent>) -> bool {
+    object.is_none_or(|object| {
+        let is_deleting = object.metadata.deletion_timestamp.is_some();
+        let moved = index::tenant_of(object) != index::tenant_of(former);
+        is_deleting || moved || !conditions::is_accepted(object)
+    })
 }
 
 /// The Agents of a Tenant with a limit that are not accepted. One of them may get a place that

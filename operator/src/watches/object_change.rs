@@ -22,6 +22,11 @@ pub(super) trait ReconciledKind: Indexed + Resource<DynamicType = ()> {
 
     fn is_accepted(&self) -> bool;
 
+    /// The number of Agents in its status.
+    fn agents(&self) -> i32 {
+        0
+    }
+
     fn spec(&self) -> Value;
 
     /// Whether the change takes access away from somebody. `former` is `None` for an object that
@@ -74,6 +79,7 @@ pub(super) fn changed_edges<K: ReconciledKind>(former: Option<&K>, object: Optio
             former.meta().deletion_timestamp.is_some() != object.meta().deletion_timestamp.is_some()
         }
         Field::Accepted => former.is_accepted() != object.is_accepted(),
+        Field::AgentCount => former.agents() != object.agents(),
         Field::Spec(pointer) => {
             specs.as_ref().is_some_and(|(before, after)| before.pointer(pointer) != after.pointer(pointer))
         }
@@ -99,6 +105,10 @@ impl ReconciledKind for Relay {
 
 impl ReconciledKind for Tenant {
     const FINALIZER: Option<&'static str> = Some(label::TEARDOWN);
+
+    fn agents(&self) -> i32 {
+        self.status.as_ref().map_or(0, |status| status.agents)
+    }
 
     fn is_accepted(&self) -> bool {
         conditions::is_accepted(self)

@@ -11,7 +11,7 @@ use tokio::time::Instant;
 
 /// Longest time without a sign of life from a watch. Longer than a silent watch lasts before it is
 /// started again, so that one lost connection does not cost the lease.
-pub const STUCK_TIMEOUT: Duration = Duration::from_secs(100);
+pub(super) const STUCK_TIMEOUT: Duration = Duration::from_secs(100);
 
 /// The state of every store. Cheap to clone; clones share it.
 #[derive(Debug, Clone, Default)]
@@ -25,14 +25,14 @@ struct StoreState {
 
 /// The part of one store, which its watch keeps.
 #[derive(Debug)]
-pub(super) struct StoreSync {
+pub(crate) struct StoreSync {
     store: String,
     state: SyncState,
 }
 
 impl SyncState {
     /// Adds a store that is not synced yet.
-    pub(super) fn register(&self, store: &str) -> StoreSync {
+    pub(crate) fn register(&self, store: &str) -> StoreSync {
         self.lock().insert(store.to_owned(), StoreState { is_synced: false, last_heard: Instant::now() });
         StoreSync { store: store.to_owned(), state: self.clone() }
     }
@@ -76,12 +76,12 @@ fn decide(store: &str, state: StoreState, now: Instant) -> Result<(), String> {
 
 impl StoreSync {
     /// The API server answered.
-    pub(super) fn heard(&self) {
+    pub(crate) fn heard(&self) {
         self.change(|state| state.last_heard = Instant::now());
     }
 
     /// The store holds a complete list.
-    pub(super) fn synced(&self) {
+    pub(crate) fn synced(&self) {
         self.change(|state| *state = StoreState { is_synced: true, last_heard: Instant::now() });
     }
 

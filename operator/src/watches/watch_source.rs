@@ -15,7 +15,7 @@ use serde::de::DeserializeOwned;
 pub(super) use kube::core::error_boundary::InvalidObject;
 
 /// An object, or what is known about one that cannot be decoded.
-pub(super) type Decoded<K> = Result<K, InvalidObject>;
+pub(super) type Decoded<K> = Result<K, Box<InvalidObject>>;
 
 /// A page of a list.
 pub(super) struct ListPage<K> {
@@ -61,7 +61,7 @@ pub(super) struct WholeObjects<K>(pub Api<DeserializeGuard<K>>);
 impl<K: Watched + DeserializeOwned> WatchSource<K> for WholeObjects<K> {
     fn list<'a>(&'a self, params: &'a ListParams) -> BoxFuture<'a, kube::Result<ListPage<K>>> {
         let list = self.0.list(params).map_ok(|list| ListPage {
-            objects: list.items.into_iter().map(|guard| guard.0).collect(),
+            objects: list.items.into_iter().map(unguarded).collect(),
             next: list.metadata.continue_,
             resource_version: list.metadata.resource_version.unwrap_or_default(),
         });
@@ -73,9 +73,13 @@ impl<K: Watched + DeserializeOwned> WatchSource<K> for WholeObjects<K> {
         params: &'a WatchParams,
         version: &'a str,
     ) -> BoxFuture<'a, kube::Result<Events<K>>> {
-        let decode = |event: WatchEvent<DeserializeGuard<K>>| observe(event, |guard| guard.0);
+        let decode = |event: WatchEvent<DeserializeGuard<K>>| observe(event, unguarded);
         self.0.watch(params, version).map_ok(move |events| versioned(events, decode)).boxed()
     }
+}
+
+fn unguarded<K>(guard: DeserializeGuard<K>) -> Decoded<K> {
+    guard.0.map_err(Box::new)
 }
 
 /// Metadata only. It always decodes.

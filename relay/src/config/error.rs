@@ -21,8 +21,8 @@ pub enum ConfigError {
     )]
     Plaintext(SocketAddr),
     #[error(
-        "admin_listen is {0}, which is not loopback, and the admin listener has no TLS: set insecure_admin_plaintext if \
-         only the control plane can reach it"
+        "admin_listen is {0}, which is not loopback, and there is no TLS: set tls.cert_file and tls.key_file, or \
+         insecure_admin_plaintext if a proxy in front of the admin listener terminates TLS"
     )]
     AdminPlaintext(SocketAddr),
     #[error(

@@ -19,10 +19,14 @@ pub struct Layer {
     /// 127.0.0.1:8443].
     #[arg(long, env = "MSG2AGENT_RELAY_LISTEN", value_name = "ADDRESS:PORT")]
     pub listen: Option<SocketAddr>,
-    /// Address of the admin listener, for probes, metrics and the admin API. Never expose it
-    /// [default: 127.0.0.1:8081].
+    /// Address of the admin listener, for the admin API. It serves TLS if the relay has a
+    /// certificate [default: 127.0.0.1:8081].
     #[arg(long, env = "MSG2AGENT_RELAY_ADMIN_LISTEN", value_name = "ADDRESS:PORT")]
     pub admin_listen: Option<SocketAddr>,
+    /// Address of the listener for probes and metrics, which serves plain HTTP and no secrets
+    /// [default: the admin listener serves them].
+    #[arg(long, env = "MSG2AGENT_RELAY_HEALTH_LISTEN", value_name = "ADDRESS:PORT")]
+    pub health_listen: Option<SocketAddr>,
     /// Domain of the agents' DIDs, with a port written as %3A8443. It cannot change for an existing
     /// store [default: localhost%3A and the port of the public listener].
     #[arg(long, env = "MSG2AGENT_RELAY_DOMAIN")]
@@ -49,8 +53,9 @@ pub struct Layer {
         default_missing_value = "true"
     )]
     pub insecure_plaintext: Option<bool>,
-    /// Serve the admin listener, which has no TLS, on an address that is not loopback. Use this
-    /// only where a network policy restricts access to the control plane.
+    /// Serve the admin listener without TLS, also if the relay has a certificate and on an address
+    /// that is not loopback. The admin token then crosses the network in plain text, so use this
+    /// only behind a proxy that terminates TLS.
     #[arg(
         long,
         env = "MSG2AGENT_RELAY_INSECURE_ADMIN_PLAINTEXT",
@@ -81,12 +86,21 @@ pub struct Layer {
     pub oauth: OauthLayer,
     #[command(flatten)]
     pub limits: LimitsLayer,
+    /// File only: members that this version does not know are ignored and logged, because a newer
+    /// control plane has written the file.
+    #[arg(skip)]
+    pub ignore_unknown: bool,
+    /// The members that were ignored.
+    #[arg(skip)]
+    #[serde(skip)]
+    pub ignored: Vec<String>,
 }
 
 #[derive(Debug, Clone, Default, Args, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct TlsLayer {
-    /// PEM file with the certificate chain of the public listener, reloaded when it changes.
+    /// PEM file with the certificate chain of the public listener and of the admin listener,
+    /// reloaded when it changes.
     #[arg(long = "tls-cert-file", env = "MSG2AGENT_RELAY_TLS_CERT_FILE", value_name = "FILE")]
     pub cert_file: Option<PathBuf>,
     /// PEM file with the private key of the certificate.
@@ -100,6 +114,7 @@ impl Layer {
         Self {
             listen: self.listen.or(below.listen),
             admin_listen: self.admin_listen.or(below.admin_listen),
+            health_listen: self.health_listen.or(below.health_listen),
             domain: self.domain.or(below.domain),
             public_url: self.public_url.or(below.public_url),
             data_dir: self.data_dir.or(below.data_dir),
@@ -116,6 +131,8 @@ impl Layer {
             drain_timeout_seconds: self.drain_timeout_seconds.or(below.drain_timeout_seconds),
             oauth: self.oauth.over(below.oauth),
             limits: self.limits.over(below.limits),
+            ignore_unknown: below.ignore_unknown,
+            ignored: below.ignored,
         }
     }
 }

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use super::error::ConfigError;
-use super::{Config, Layer, TlsFiles, environment};
+use super::{Config, Layer, TlsFiles, environment, unknown_members};
 
 const DEFAULT_LISTEN: SocketAddr = SocketAddr::new(std::net::IpAddr::V4(std::net::Ipv4Addr::LOCALHOST), 8443);
 const DEFAULT_ADMIN_LISTEN: SocketAddr =
@@ -44,7 +44,17 @@ fn read(path: &Path) -> Result<Layer, ConfigError> {
 }
 
 fn parse(text: &str, path: PathBuf) -> Result<Layer, ConfigError> {
-    toml::from_str(text).map_err(|source| ConfigError::Parse { path, source })
+    parse_text(text).map_err(|source| ConfigError::Parse { path, source })
+}
+
+fn parse_text(text: &str) -> Result<Layer, toml::de::Error> {
+    let mut file: toml::Table = toml::from_str(text)?;
+    let ignored = unknown_members::remove(&mut file);
+    if ignored.is_empty() {
+        // From the text, so that an error shows the line.
+        return toml::from_str(text);
+    }
+    Ok(Layer { ignored, ..file.try_into()? })
 }
 
 /// The rule of the XDG base directories: a relative or empty value counts as not set.
@@ -59,6 +69,7 @@ fn resolve(layer: Layer, default_data_dir: Option<PathBuf>) -> Result<Config, Co
     let config = Config {
         listen: layer.listen.unwrap_or(DEFAULT_LISTEN),
         admin_listen: layer.admin_listen.unwrap_or(DEFAULT_ADMIN_LISTEN),
+        health_listen: layer.health_listen,
         domain: layer.domain,
         public_url: layer.public_url,
         tls: tls(layer.tls.cert_file, layer.tls.key_file)?,
@@ -73,6 +84,7 @@ fn resolve(layer: Layer, default_data_dir: Option<PathBuf>) -> Result<Config, Co
             layer.drain_timeout_seconds.unwrap_or(DEFAULT_DRAIN_TIMEOUT_SECONDS),
         ),
         oauth: layer.oauth.decide()?,
+        ignored_settings: layer.ignored,
         limits: layer.limits.or_default(),
     };
     check(&config)?;
@@ -106,7 +118,8 @@ fn check(config: &Config) -> Result<(), ConfigError> {
     if !loopback && config.tls.is_none() && !config.insecure_plaintext {
         return Err(ConfigError::Plaintext(config.listen));
     }
-    if !config.admin_listen.ip().is_loopback() && !config.insecure_admin_plaintext {
+    let admin_is_safe = config.admin_listen.ip().is_loopback() || config.has_admin_tls();
+    if !admin_is_safe && !config.insecure_admin_plaintext {
         return Err(ConfigError::AdminPlaintext(config.admin_listen));
     }
     if !loopback && config.domain.is_none() {
@@ -167,6 +180,30 @@ mod tests {
         ] {
             assert!(refusal(text).contains(part), "{text}: {}", refusal(text));
         }
+    }
+
+    #[test]
+    fn a_file_of_a_newer_control_plane_is_read_without_what_is_new_in_it() {
+        let config = from_file("ignore_unknown = true\nshards = 4\nlog_filter = \"warn\"").unwrap();
+        assert_eq!((config.log_filter.as_str(), config.ignored_settings), ("warn", vec!["shards".into()]));
+        assert!(
+            refusal("ignore_unknown = true\nshards = 4\nlisten = \"x\"").contains("invalid socket address")
+        );
+        assert!(refusal("shards = 4").contains("unknown field `shards`"));
+    }
+
+    #[test]
+    fn the_admin_listener_has_tls_wherever_there_is_a_certificate() {
+        let tls = "[tls]\ncert_file = \"a\"\nkey_file = \"b\"";
+        let everywhere = "admin_listen = \"[::]:8082\"\nhealth_listen = \"[::]:8081\"\n";
+        assert!(!from_file("").unwrap().has_admin_tls());
+        assert!(from_file(tls).unwrap().has_admin_tls());
+        let config = from_file(&format!("{everywhere}{tls}")).unwrap();
+        assert!(config.has_admin_tls());
+        assert_eq!(config.health_listen.map(|address| address.port()), Some(8081));
+        let insecure = format!("{everywhere}insecure_admin_plaintext = true\n{tls}");
+        assert!(!from_file(&insecure).unwrap().has_admin_tls());
+        assert!(refusal(everywhere).contains("insecure_admin_plaintext"));
     }
 
     #[test]

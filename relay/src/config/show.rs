@@ -12,6 +12,8 @@ use super::{Config, Limits};
 struct Printed<'a> {
     listen: String,
     admin_listen: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    health_listen: Option<String>,
     domain: String,
     public_url: String,
     data_dir: &'a Path,
@@ -46,6 +48,7 @@ impl Config {
         toml::to_string(&Printed {
             listen: self.listen.to_string(),
             admin_listen: self.admin_listen.to_string(),
+            health_listen: self.health_listen.map(|address| address.to_string()),
             public_url: without_credentials(&self.public_url_of(&domain)),
             domain: domain.to_string(),
             data_dir: &self.data_dir,

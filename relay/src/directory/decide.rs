@@ -121,6 +121,8 @@ pub enum OperationError {
     RootOnRecord,
     #[error("a newer record is registered")]
     Rollback,
+    #[error("the record is from the future: set the clock of the agent, and sign a new record")]
+    FromTheFuture,
 }
 
 impl OperationError {
@@ -147,6 +149,7 @@ impl OperationError {
             Self::Suspended => Reason::Suspended,
             Self::RootOnRecord => Reason::KeyConflict,
             Self::Rollback => Reason::RecordRollback,
+            Self::FromTheFuture => Reason::BadRecord,
         }
     }
 }

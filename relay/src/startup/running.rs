@@ -5,12 +5,14 @@ use std::time::Duration;
 
 use anyhow::Result;
 use authorization::AuthorizationServer;
-use daemon::https::{self, Listener, ListenerMetrics, ReloadingCertificate};
+use axum::Router;
+use daemon::https::{self, Listener, ListenerLimits, ListenerMetrics, ReloadingCertificate};
 use daemon::readiness::Check;
 use daemon::shutdown::within;
 use daemon::token_file::TokenFile;
 use daemon::{BuildInfo, Readiness, Shutdown, Tasks};
 use prometheus::Registry;
+use rustls::ServerConfig;
 use tokio::net::TcpListener;
 use tokio_util::task::TaskTracker;
 
@@ -26,6 +28,10 @@ use crate::message_store::MessageStore;
 use crate::store::{self, Store};
 use crate::vital_tasks::VitalTasks;
 
+/// Connections to the admin listener. An operator keeps some twenty, and each person one.
+const ADMIN_CONNECTIONS_MAX: usize = 256;
+/// Time for requests to the admin API under way at shutdown, which end after one commit.
+const ADMIN_GRACE: Duration = Duration::from_secs(3);
 /// Time for tasks to end once sessions are closed, when they have nothing left to wait for.
 const TASKS_TIMEOUT: Duration = Duration::from_secs(5);
 
@@ -40,7 +46,8 @@ pub(super) struct RunningRelay {
     sessions: TaskTracker,
     /// Ends the public listener.
     closing: Shutdown,
-    /// Ends the admin listener last, because probes must see that the relay is not ready.
+    /// Ends the admin and health listeners last, because probes must see that the relay is not
+    /// ready.
     admin_end: Shutdown,
     /// The lock on the data folder, held until the store is closed.
     _folder: DataFolder,
@@ -63,6 +70,7 @@ impl RunningRelay {
             domain,
             socket,
             admin_socket,
+            health_socket,
             certificate,
             domain_document,
             store,
@@ -105,8 +113,11 @@ impl RunningRelay {
         running.connect(&setup)?;
         vital.spawn("directory-writer", writer.run());
         running.authorization.spawn_tasks(&running.tasks, setup.shutdown);
-        running.start_public(&setup, socket, certificate, domain_document)?;
-        running.start_admin(setup, admin_socket)?;
+        let tls = certificate.as_ref().map(https::server_config).transpose()?;
+        let admin_tls = tls.clone().filter(|_| config.has_admin_tls());
+        running.start_public(&setup, (socket, tls), certificate, domain_document)?;
+        let routes = running.admin_routes(&setup)?;
+        running.start_admin(&setup, (admin_socket, admin_tls), health_socket, routes)?;
         running.serving.pass();
         Ok(running)
     }
@@ -128,12 +139,11 @@ impl RunningRelay {
     fn start_public(
         &self,
         setup: &StartContext<'_>,
-        socket: TcpListener,
+        (socket, tls): (TcpListener, Option<Arc<ServerConfig>>),
         certificate: Option<ReloadingCertificate>,
         domain_document: Arc<str>,
     ) -> Result<()> {
         let metrics = ListenerMetrics::register(&setup.registry, "msg2agent_relay")?;
-        let tls = certificate.as_ref().map(https::server_config).transpose()?;
         if let Some(certificate) = certificate {
             let watch = certificate.watch(metrics.clone(), setup.shutdown.clone());
             self.tasks.spawn_vital("certificate-watch", watch);
@@ -158,23 +168,47 @@ impl RunningRelay {
         Ok(())
     }
 
-    fn start_admin(&self, setup: StartContext<'_>, socket: TcpListener) -> Result<()> {
-        let operations = admin::router(AdminState {
+    fn admin_routes(&self, setup: &StartContext<'_>) -> Result<Router> {
+        Ok(admin::router(AdminState {
             directory: Arc::clone(&self.directory),
             hub: Arc::clone(&self.hub),
             invitations: self.authorization.invitations(),
             token_file: TokenFile::new(&setup.config.admin_token_file),
             metrics: AdminMetrics::register(&setup.registry)?,
             build: setup.build,
-        });
-        let router = daemon::admin::router(setup.readiness, setup.registry).merge(operations);
+        }))
+    }
+
+    /// Serves the admin API, and probes and metrics on the same port unless they have their own.
+    fn start_admin(
+        &self,
+        setup: &StartContext<'_>,
+        (socket, tls): (TcpListener, Option<Arc<ServerConfig>>),
+        health_socket: Option<TcpListener>,
+        operations: Router,
+    ) -> Result<()> {
+        let metrics = ListenerMetrics::register(&setup.registry, "msg2agent_relay_admin")?;
+        let health = daemon::admin::router(setup.readiness.clone(), setup.registry.clone());
+        let router = match health_socket {
+            Some(socket) => {
+                self.start_health(socket, health);
+                operations
+            }
+            None => operations.merge(health),
+        };
+        let limits = ListenerLimits::new(ADMIN_CONNECTIONS_MAX).with_address_share(100);
+        let listener = Listener { socket, tls, router, metrics, limits, connections: TaskTracker::new() };
+        self.tasks.spawn_vital("admin-listener", listener.serve(self.admin_end.clone(), ADMIN_GRACE));
+        Ok(())
+    }
+
+    fn start_health(&self, socket: TcpListener, router: Router) {
         let serving = daemon::admin::serve(socket, router, self.admin_end.clone());
-        self.tasks.spawn_vital("admin-listener", async {
+        self.tasks.spawn_vital("health-listener", async {
             if let Err(error) = serving.await {
-                tracing::error!(%error, "the admin listener failed");
+                tracing::error!(%error, "the health listener failed");
             }
         });
-        Ok(())
     }
 
     /// Ends everything in order: the relay is no longer ready, sessions are closed, then the state,

@@ -23,7 +23,9 @@ pub(crate) const DOMAIN: &str = "localhost";
 pub(crate) struct TestRelay {
     pub(crate) url: String,
     pub(crate) address: std::net::SocketAddr,
+    /// With TLS, its certificate is the one of the public listener.
     pub(crate) admin_url: String,
+    pub(crate) health_url: String,
     pub(crate) client: reqwest::Client,
     pub(crate) directory: Arc<Directory>,
     token: String,
@@ -36,6 +38,7 @@ pub(crate) fn config(folder: &Path) -> Config {
     Config {
         listen: "127.0.0.1:0".parse().unwrap(),
         admin_listen: "127.0.0.1:0".parse().unwrap(),
+        health_listen: Some("127.0.0.1:0".parse().unwrap()),
         domain: Some(DOMAIN.parse().unwrap()),
         public_url: None,
         data_dir: folder.join("data"),
@@ -49,6 +52,7 @@ pub(crate) fn config(folder: &Path) -> Config {
         drain_timeout: Duration::from_secs(5),
         oauth: authorization::Settings::default(),
         limits: Limits::default(),
+        ignored_settings: Vec::new(),
     }
 }
 
@@ -66,10 +70,12 @@ pub(crate) async fn start_with(change: impl FnOnce(&mut Config, &Path)) -> TestR
 async fn start_in(folder: Arc<TempDir>, config: Config) -> TestRelay {
     // A second installation fails; the first one installed the same provider.
     let _ = rustls::crypto::ring::default_provider().install_default();
-    let token_file = config.admin_token_file.clone();
+    let (token_file, has_admin_tls) = (config.admin_token_file.clone(), config.has_admin_tls());
     let relay = Relay::bind(config, daemon::build_info!()).await.unwrap();
     let address = relay.public_address().unwrap();
-    let admin_url = format!("http://{}", relay.admin_address().unwrap());
+    let scheme = if has_admin_tls { "https" } else { "http" };
+    let admin_url = format!("{scheme}://{}", relay.admin_address().unwrap());
+    let health_url = format!("http://{}", relay.health_address().unwrap());
     let token = std::fs::read_to_string(token_file).unwrap();
     let shutdown = Shutdown::new();
     let directory = relay.directory();
@@ -79,6 +85,7 @@ async fn start_in(folder: Arc<TempDir>, config: Config) -> TestRelay {
         url: format!("http://{address}"),
         address,
         admin_url,
+        health_url,
         client,
         directory,
         token,
@@ -172,7 +179,7 @@ impl TestRelay {
 
     /// The value of the first line of `/metrics` that starts with `name`.
     pub(crate) async fn metric(&self, name: &str) -> Option<f64> {
-        let text = self.client.get(format!("{}/metrics", self.admin_url)).send().await.unwrap();
+        let text = self.client.get(format!("{}/metrics", self.health_url)).send().await.unwrap();
         let text = text.text().await.unwrap();
         let line = text.lines().find(|line| line.starts_with(name))?;
         line.rsplit(' ').next()?.parse().ok()

@@ -11,13 +11,34 @@ use crate::harness::{eventually, start, start_with};
 async fn readiness_names_every_check() {
     let relay = start().await;
     let answer = eventually("the relay is ready", async || {
-        let answer = relay.client.get(format!("{}/readyz", relay.admin_url)).send().await.unwrap();
+        let answer = relay.client.get(format!("{}/readyz", relay.health_url)).send().await.unwrap();
         (answer.status() == 200).then_some(answer)
     })
     .await;
     let body: Value = answer.json().await.unwrap();
     let checks = ["serving", "directory", "mailbox"].map(|name| json!({"name": name, "ok": true}));
     assert_eq!(body, json!({"ready": true, "checks": checks}));
+}
+
+#[tokio::test]
+async fn probes_and_metrics_have_their_own_listener_or_share_the_administrators() {
+    for own in [true, false] {
+        let relay = start_with(|config, _| {
+            if !own {
+                config.health_listen = None;
+            }
+        })
+        .await;
+        let status = async |url: String| relay.client.get(url).send().await.unwrap().status().as_u16();
+        for path in ["livez", "metrics"] {
+            assert_eq!(status(format!("{}/{path}", relay.health_url)).await, 200);
+            // Without the token the admin listener does not even say what it serves.
+            let expected = if own { 401 } else { 200 };
+            assert_eq!(status(format!("{}/{path}", relay.admin_url)).await, expected, "{path}");
+        }
+        let expected = if own { 404 } else { 401 };
+        assert_eq!(status(format!("{}/admin/v1/version", relay.health_url)).await, expected);
+    }
 }
 
 #[tokio::test]
@@ -76,7 +97,7 @@ async fn a_draining_relay_is_not_ready_and_refuses_new_connections() {
     let (_held, key) = Agent::join(&relay, "alice").await;
     relay.begin_shutdown();
     let body: Value = eventually("the probe fails", async || {
-        let answer = relay.client.get(format!("{}/readyz", relay.admin_url)).send().await.unwrap();
+        let answer = relay.client.get(format!("{}/readyz", relay.health_url)).send().await.unwrap();
         if answer.status() == 503 { answer.json().await.ok() } else { None }
     })
     .await;

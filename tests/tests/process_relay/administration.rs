@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use devtools::relay_process::RelayProcess;
 use msg2agent::{Agent, Identity, Reason};
+use protocol::admin::{AgentSpec, TenantSpec};
 use protocol::api_key::ApiKey;
 use serde_json::{Value, json};
 use tempfile::TempDir;
@@ -146,4 +147,88 @@ async fn an_agents_mcp_endpoint_is_set_shown_and_taken_away() {
     admin.run("agents mcp default alice --remove").await;
     let (code, error) = admin.run_refused("agents mcp default alice").await;
     assert_eq!((code, error["reason"].as_str()), (Some(3), Some("not_found")), "{error}");
+}
+
+#[tokio::test]
+async fn a_person_takes_over_what_an_object_owns_only_when_asked_to() {
+    let admin = AdminCommands::new().await;
+    let owned = admin.relay.admin().unwrap().owned_by("kubernetes:uid-1");
+    owned.put_tenant("acme", &TenantSpec::default()).await.unwrap();
+    let alice = admin.relay.identity("acme", "alice").unwrap();
+    owned.put_agent(&alice, &AgentSpec::default()).await.unwrap();
+
+    let shown = admin.run("agents show acme alice").await;
+    assert_eq!(shown[0]["owner"], "kubernetes:uid-1");
+    for words in [
+        "agents suspend acme alice",
+        "agents add acme alice --replace",
+        "agents remove acme alice",
+        "keys add acme",
+        "invitations create acme alice",
+        "tenants put acme --suspend",
+        "tenants delete acme",
+    ] {
+        let (code, error) = admin.run_refused(words).await;
+        assert_eq!((code, error["reason"].as_str()), (Some(3), Some("owner_conflict")), "{words}: {error}");
+        assert!(error["advice"].as_str().unwrap().contains("--take-over"), "{error}");
+    }
+    admin.run("agents suspend acme alice --take-over").await;
+    assert_eq!(admin.run("agents show acme alice").await[0]["owner"], "command-line");
+    admin.run("agents resume acme alice").await;
+    let refused = owned.put_agent(&alice, &AgentSpec::default()).await.unwrap_err();
+    assert!(refused.to_string().contains("owner_conflict"), "{refused}");
+    let tenant = admin.run("tenants show acme").await;
+    assert_eq!(tenant[0]["owner"], "kubernetes:uid-1", "only the named entry is taken over");
+    admin.run("keys add acme --take-over").await;
+    admin.run("tenants delete acme").await;
+}
+
+#[tokio::test]
+async fn a_retained_agent_is_removed_for_good_with_another_policy() {
+    let admin = AdminCommands::new().await;
+    admin.run("agents add default alice").await;
+    admin.run("agents remove default alice --policy retain").await;
+    let shown = admin.run("agents show default alice").await;
+    assert_eq!((&shown[0]["suspended"], shown[0].get("owner")), (&json!(true), None));
+    admin.run("agents remove default alice --policy purge").await;
+    let (code, error) = admin.run_refused("agents show default alice").await;
+    assert_eq!((code, error["reason"].as_str()), (Some(3), Some("not_found")));
+}
+
+#[tokio::test]
+async fn an_admin_listener_with_tls_is_reached_by_the_name_in_its_certificate() {
+    let folder = tempfile::tempdir().unwrap();
+    let made = rcgen::generate_simple_self_signed(vec!["relay.test".to_owned()]).unwrap();
+    let file = |name: &str| folder.path().join(name).display().to_string();
+    let (certificate, key) = (file("tls.crt"), file("tls.key"));
+    std::fs::write(&certificate, made.cert.pem()).unwrap();
+    std::fs::write(&key, made.signing_key.serialize_pem()).unwrap();
+    let tls = [("MSG2AGENT_RELAY_TLS_CERT_FILE", &*certificate), ("MSG2AGENT_RELAY_TLS_KEY_FILE", &*key)];
+    let relay = RelayProcess::start_with(&tls).await.unwrap();
+    let address = relay.admin_url().replace("http://", "");
+    let token = relay.admin_token_file().display().to_string();
+    let run = async |url: &str, ca: Option<&str>| {
+        let mut command = m2a(folder.path());
+        command.args([
+            "relay",
+            "--admin-url",
+            url,
+            "--admin-connect",
+            &address,
+            "--admin-token-file",
+            &token,
+        ]);
+        command
+            .args(ca.iter().flat_map(|file| ["--admin-ca-file", file]))
+            .args(["version", "--output", "json"]);
+        command.output().await.unwrap()
+    };
+    let shown = run("https://relay.test", Some(&certificate)).await;
+    assert!(shown.status.success(), "{shown:?}");
+    let version: Value = serde_json::from_slice(&shown.stdout).unwrap();
+    assert_eq!(version["domain"], "relay.test");
+    for (url, ca) in [("https://other.test", Some(&*certificate)), ("https://relay.test", None)] {
+        let (code, error) = failure(&run(url, ca).await);
+        assert_eq!(code, Some(4), "{url}: {error}");
+    }
 }

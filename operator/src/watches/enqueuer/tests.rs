@@ -1,5 +1,7 @@
 //! Tests of who is enqueued by a change.
 
+use std::time::Duration;
+
 use crds::{Agent, Relay, Tenant};
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
@@ -46,7 +48,7 @@ fn store<K: Indexed + kube::Resource>(enqueuer: &Enqueuer, store: &WatchStore<K>
 
 /// The queued objects with their priority, in the order in which workers take them.
 async fn queued(enqueuer: &Enqueuer) -> Vec<(String, Priority)> {
-    tokio::time::advance(Duration::from_secs(2)).await;
+    tokio::time::advance(Duration::from_secs(6)).await;
     let mut found = Vec::new();
     while let Ok(next) =
         tokio::time::timeout(Duration::from_millis(1), enqueuer.queue.next(WorkerKind::General)).await
@@ -173,4 +175,19 @@ async fn a_new_leader_reconciles_relays_first() {
     enqueuer.enqueue_all(&enqueuer.caches.relays);
     let expected = [("Agent/alice".to_owned(), Priority::Normal), ("Relay/main".to_owned(), Priority::First)];
     assert_eq!(queued(&enqueuer).await, expected);
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_agent_that_is_accepted_leaves_no_place_to_others() {
+    let enqueuer = enqueuer();
+    store(&enqueuer, &enqueuer.caches.tenants, tenant(1, json!({"agents": {"max": 1}})));
+    store(&enqueuer, &enqueuer.caches.agents, agent("team", "eleventh", false));
+    let (before, after) = (agent("team", "first", false), agent("team", "first", true));
+    enqueuer.enqueue_change(&NamespacedName::from_object(&after), Some(&before), Some(&after));
+    assert_eq!(queued(&enqueuer).await, [("Tenant/acme".to_owned(), Priority::Normal)]);
+    enqueuer
+        .queue
+        .finish(NamespacedName::new("team", "acme").key(Kind::Tenant), crate::queue::NextPass::OnEvent);
+    enqueuer.enqueue_change(&NamespacedName::from_object(&after), Some(&after), Some(&before));
+    assert!(queued(&enqueuer).await.contains(&("Agent/eleventh".to_owned(), Priority::Normal)));
 }

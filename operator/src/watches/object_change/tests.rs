@@ -71,6 +71,14 @@ fn acceptance_wakes_those_who_depend_on_it() {
 }
 
 #[test]
+fn the_relay_counts_the_agents_of_its_tenants() {
+    let before = accepted(tenant(1, json!({}), json!({})));
+    let mut after = before.clone();
+    after.status.as_mut().unwrap().agents = 3;
+    assert_eq!(dependents(Some(&before), Some(&after)), [Dependents::Referent]);
+}
+
+#[test]
 fn a_display_name_wakes_no_agent_and_a_limit_does() {
     let before = tenant(1, json!({}), json!({}));
     assert_eq!(dependents(Some(&before), Some(&tenant(2, json!({}), json!({"displayName": "Acme"})))), []);

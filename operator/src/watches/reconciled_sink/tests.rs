@@ -19,14 +19,14 @@ fn agent(name: &str, uid: &str) -> Agent {
     .unwrap()
 }
 
-fn invalid(name: &str, uid: &str) -> InvalidObject {
+fn invalid(name: &str, uid: &str) -> Box<InvalidObject> {
     let metadata = ObjectMeta {
         name: Some(name.into()),
         namespace: Some("team".into()),
         uid: Some(uid.into()),
         ..ObjectMeta::default()
     };
-    InvalidObject { error: "unknown variant".to_owned(), metadata }
+    Box::new(InvalidObject { error: "unknown variant".to_owned(), metadata })
 }
 
 fn key(name: &str) -> ObjectKey {

@@ -4,6 +4,7 @@
 use std::sync::Arc;
 
 use protocol::admin::Owner;
+use protocol::limits::CLOCK_SKEW_GRACE_SECONDS;
 use protocol::multikey;
 
 use super::*;
@@ -19,6 +20,10 @@ pub(super) fn publish(
 ) -> Result<Decision, OperationError> {
     check_covered(who, &record.did)?;
     recheck(context.state, who, context.now).map_err(OperationError::Credential)?;
+    if record.keys.created > context.now.saturating_add(CLOCK_SKEW_GRACE_SECONDS) {
+        // Until that time every honest record of the agent would be a rollback.
+        return Err(OperationError::FromTheFuture);
+    }
     let root_key = multikey::encode_ed25519(&record.keys.root);
     let Some(before) = context.state.agent(&record.did) else {
         context.check_capacity(&who.tenant)?;
@@ -111,6 +116,15 @@ mod tests {
         let refused = published(&mut state, &alice, 19).unwrap_err();
         assert_eq!(refused.reason(), Reason::RecordRollback);
         assert!(!published(&mut state, &alice, 21).unwrap().is_unchanged());
+    }
+
+    #[test]
+    fn a_record_from_the_future_does_not_lock_its_agent_out() {
+        let mut state = state_with_key();
+        let alice = identity("alice");
+        let refused = published(&mut state, &alice, 1_000 + 301).unwrap_err();
+        assert_eq!(refused.reason(), Reason::BadRecord);
+        published(&mut state, &alice, 1_000 + 300).unwrap();
     }
 
     #[test]
