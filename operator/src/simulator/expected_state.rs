@@ -1,4 +1,4 @@
-//! What should be true of every Tenant and Agent, computed from all objects at one moment, without
+//! Computes what should be true of every Tenant and Agent from all objects at one moment, without
 //! the operator's caches.
 
 use std::collections::BTreeMap;
@@ -19,17 +19,17 @@ use crate::{consent, index};
 pub(crate) struct Claimant<K> {
     pub(crate) object: K,
     /// The relay, the tenant id, and for an Agent its handle. `None`: it may claim nothing.
-    pub(crate) claim: Option<Claim>,
+    pub(crate) claim: Option<NameClaim>,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
-pub(crate) struct Claim {
+pub(crate) struct NameClaim {
     pub(crate) relay: NamespacedName,
     pub(crate) tenant: String,
     pub(crate) agent: Option<String>,
 }
 
-impl Claim {
+impl NameClaim {
     /// The path at the relay.
     pub(crate) fn path(&self) -> String {
         let agent = self.agent.as_ref().map(|agent| format!("/agents/{agent}")).unwrap_or_default();
@@ -58,7 +58,7 @@ impl ExpectedState {
                 admits(&found.spec.tenants.allowed_from, &relay, &namespace_of(&tenant))
             });
             let is_valid = is_admitted && tenant.metadata.deletion_timestamp.is_none();
-            let claim = Claim { relay, tenant: index::tenant_id_of(&tenant), agent: None };
+            let claim = NameClaim { relay, tenant: index::tenant_id_of(&tenant), agent: None };
             Claimant { object: tenant, claim: is_valid.then_some(claim) }
         };
         let tenants: BTreeMap<_, _> =
@@ -72,7 +72,7 @@ impl ExpectedState {
             let claim = claim.and_then(|found| found.claim.clone());
             let handle = Some(index::handle_of(&agent));
             let claim = claim.filter(|_| agent.metadata.deletion_timestamp.is_none());
-            Claimant { object: agent, claim: claim.map(|claim| Claim { agent: handle, ..claim }) }
+            Claimant { object: agent, claim: claim.map(|claim| NameClaim { agent: handle, ..claim }) }
         };
         let agents = objects(store).into_iter().map(|(name, agent)| (name, claim(agent))).collect();
         Self { relays, tenants, agents }

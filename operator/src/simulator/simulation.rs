@@ -10,7 +10,7 @@ use tokio::time::Instant;
 use super::api_server::ApiServer;
 use super::checks::{self, Violation};
 use super::cluster_controllers::ClusterControllers;
-use super::expected_state::{Claim, ExpectedState};
+use super::expected_state::{ExpectedState, NameClaim};
 use super::flaw::Flaw;
 use super::model_clock::ModelClock;
 use super::model_process::{ModelCluster, ModelProcess};
@@ -41,7 +41,7 @@ pub(crate) struct Simulation {
     /// Earlier states of volumes, to restore.
     snapshots: BTreeMap<String, RelayVolume>,
     /// Every claim that was valid at some time, with the uid of the object.
-    pub(crate) claims: BTreeSet<(String, Claim)>,
+    pub(crate) claims: BTreeSet<(String, NameClaim)>,
     /// Numbers for names and requests that must be new.
     counter: u32,
     /// What happened, for people who look for the cause of a violation.

@@ -14,7 +14,7 @@ use super::api_request::ApiRequest;
 use super::flawed_object;
 use super::label_selector::LabelSelector;
 use super::model_kind::ModelKind;
-use super::object_store::Change;
+use super::object_store::ObjectChange;
 use super::{ApiServer, partial};
 use crate::simulator::flaw::Flaw;
 use crate::simulator::network::ModelNetwork;
@@ -143,7 +143,7 @@ impl WatchState {
     }
 
     /// An object that is no longer selected counts as deleted.
-    fn event(&self, change: &Change) -> Option<String> {
+    fn event(&self, change: &ObjectChange) -> Option<String> {
         let selected = |object: &Option<Arc<Value>>| {
             object.as_ref().filter(|object| self.selector.matches(object)).cloned()
         };

@@ -14,7 +14,7 @@ use protocol::did::TenantId;
 use tokio::time::Instant;
 
 use super::relay_volume::WriteKind;
-use super::{ModelRelays, RelayState};
+use super::{ModelRelayState, ModelRelays};
 use crate::object_key::NamespacedName;
 use crate::relay_api::{RelayApi, RelayError, Target, Writer};
 use crate::simulator::flaw::Flaw;
@@ -53,7 +53,7 @@ impl ModelRelayApi {
         &self,
         target: &Target,
         is_write: bool,
-        work: impl FnOnce(&mut RelayState, &NamespacedName) -> Result<T, Reason> + Send + 'static,
+        work: impl FnOnce(&mut ModelRelayState, &NamespacedName) -> Result<T, Reason> + Send + 'static,
     ) -> Sent<T> {
         let (relays, network, target) = (self.relays.clone(), self.network.clone(), target.clone());
         let address = target.address;
@@ -75,7 +75,7 @@ async fn carry<T>(
     network: &ModelNetwork,
     target: &Target,
     is_write: bool,
-    work: impl FnOnce(&mut RelayState, &NamespacedName) -> Result<T, Reason>,
+    work: impl FnOnce(&mut ModelRelayState, &NamespacedName) -> Result<T, Reason>,
 ) -> Result<T, RelayError> {
     let plan = network.plan(is_write);
     let broken = || reach(target, "connection reset by peer");
@@ -112,9 +112,9 @@ fn reach(target: &Target, why: &str) -> RelayError {
 
 /// `None`: the request disappears.
 fn receive<T>(
-    state: &mut RelayState,
+    state: &mut ModelRelayState,
     target: &Target,
-    work: impl FnOnce(&mut RelayState, &NamespacedName) -> Result<T, Reason>,
+    work: impl FnOnce(&mut ModelRelayState, &NamespacedName) -> Result<T, Reason>,
 ) -> Option<Result<T, RelayError>> {
     let Some((name, relay)) = state.at(target.address.ip()) else {
         return Some(Err(reach(target, "connection refused")));
@@ -137,7 +137,7 @@ fn receive<T>(
 }
 
 fn put_one(
-    state: &mut RelayState,
+    state: &mut ModelRelayState,
     relay: &NamespacedName,
     term: Option<Term>,
     item: &AgentWrite,

@@ -8,7 +8,7 @@ use tokio::time::Instant;
 
 use super::Simulation;
 use super::user_actions::{STRANGERS, TEAMS};
-use crate::simulator::api_server::object_store::Change;
+use crate::simulator::api_server::object_store::ObjectChange;
 use crate::simulator::checks;
 
 /// After the last fault, an agent that was deleted or suspended is refused within this time.
@@ -176,9 +176,10 @@ impl Simulation {
         if !self.processes[0].leads() {
             self.violation("restart", "no process leads");
         }
-        let changes = self.cluster.server.with(|store| store.changes_after(revision).map(<[Change]>::to_vec));
+        let changes =
+            self.cluster.server.with(|store| store.changes_after(revision).map(<[ObjectChange]>::to_vec));
         let changes = changes.unwrap_or_default();
-        let is_kept = |change: &&Change| matches!(change.id.kind.plural, "leases" | "events");
+        let is_kept = |change: &&ObjectChange| matches!(change.id.kind.plural, "leases" | "events");
         let written = changes.iter().filter(|change| checks::is_of_operator(change) && !is_kept(change));
         let written: Vec<_> =
             written.map(|change| format!("{}: {}", change.id, checks::shown_differences(change))).collect();

@@ -1,4 +1,4 @@
-//! What users do to objects: platform teams, developers, and somebody who wants what is not theirs.
+//! Acts as users: platform teams, developers, and somebody who wants what is not theirs.
 
 use rand::RngExt;
 use serde_json::{Value, json};
