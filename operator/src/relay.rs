@@ -25,6 +25,7 @@ pub mod build;
 mod contact;
 pub mod gateway;
 mod metadata;
+mod relay_secret;
 mod relay_status;
 pub mod secrets;
 mod signing_keys;
