@@ -42,6 +42,25 @@ fn condition(object: &Value, about: &str) -> String {
     found.next().and_then(|condition| condition["status"].as_str()).unwrap_or("absent").to_owned()
 }
 
+/// Whether some condition has this reason.
+fn has_reason(object: &Value, reason: &str) -> bool {
+    object["status"]["conditions"]
+        .as_array()
+        .into_iter()
+        .flatten()
+        .any(|condition| condition["reason"] == reason)
+}
+
+/// Whether the owner of a child is ready, so that the child is kept.
+pub(crate) fn has_ready_owner(store: &ObjectStore, child: &Value) -> bool {
+    let labels = &child["metadata"]["labels"];
+    let namespace = child["metadata"]["namespace"].as_str().unwrap_or_default();
+    let owner = [("Agent", crds::label::AGENT), ("Relay", crds::label::RELAY)].into_iter().find_map(
+        |(kind, label)| Some(ObjectId::new(ModelKind::named(kind), namespace, labels[label].as_str()?)),
+    );
+    owner.and_then(|owner| store.find(&owner)).is_some_and(|owner| condition(&owner, "Ready") == "True")
+}
+
 fn raw(store: &ObjectStore, kind: &str, object: &impl kube::Resource) -> Value {
     let (namespace, name) = (object.namespace().unwrap_or_default(), object.name_any());
     store
@@ -172,6 +191,10 @@ fn check_agent(
     claim: &NameClaim,
     is_suspended: bool,
 ) {
+    if has_reason(object, "DidChanged") {
+        // Its namespace has the identity of another agent. Somebody has to decide.
+        return;
+    }
     let ready = condition(object, "Ready");
     if ready != "True" {
         found.push(format!("{who} is Ready={ready}"));

@@ -47,7 +47,22 @@ pub(crate) struct ExpectedState {
 
 impl ExpectedState {
     pub(crate) fn observe(store: &ObjectStore) -> Self {
-        let labels = namespace_labels(store);
+        Self::with_labels(store, &namespace_labels(store), false)
+    }
+
+    /// As if every namespace with consent still had it and nothing were being deleted: the claims
+    /// that the operator may see in a cache that is behind.
+    pub(crate) fn remembered(store: &ObjectStore, consenting: &[&str]) -> Self {
+        let label = || [("relay".to_owned(), "yes".to_owned())].into();
+        let labels = consenting.iter().map(|name| ((*name).to_owned(), label())).collect();
+        Self::with_labels(store, &labels, true)
+    }
+
+    fn with_labels(
+        store: &ObjectStore,
+        labels: &BTreeMap<String, BTreeMap<String, String>>,
+        counts_deleted: bool,
+    ) -> Self {
         let admits = |allowed: &AllowedFrom, referent: &NamespacedName, namespace: &str| {
             consent::admits(allowed, &referent.namespace, namespace, labels.get(namespace))
         };
@@ -57,7 +72,7 @@ impl ExpectedState {
             let is_admitted = relays.get(&relay).is_some_and(|found| {
                 admits(&found.spec.tenants.allowed_from, &relay, &namespace_of(&tenant))
             });
-            let is_valid = is_admitted && tenant.metadata.deletion_timestamp.is_none();
+            let is_valid = is_admitted && (counts_deleted || tenant.metadata.deletion_timestamp.is_none());
             let claim = NameClaim { relay, tenant: index::tenant_id_of(&tenant), agent: None };
             Claimant { object: tenant, claim: is_valid.then_some(claim) }
         };
@@ -71,7 +86,7 @@ impl ExpectedState {
             });
             let claim = claim.and_then(|found| found.claim.clone());
             let handle = Some(index::handle_of(&agent));
-            let claim = claim.filter(|_| agent.metadata.deletion_timestamp.is_none());
+            let claim = claim.filter(|_| counts_deleted || agent.metadata.deletion_timestamp.is_none());
             Claimant { object: agent, claim: claim.map(|claim| NameClaim { agent: handle, ..claim }) }
         };
         let agents = objects(store).into_iter().map(|(name, agent)| (name, claim(agent))).collect();

@@ -17,6 +17,7 @@ use super::model_process::{ModelCluster, ModelProcess};
 use super::model_relay::{ModelRelays, RelayVolume};
 use super::network::{FaultRates, ModelNetwork};
 use crate::object_key::NamespacedName;
+use user_actions::TEAMS;
 
 mod faults;
 mod phases;
@@ -131,7 +132,7 @@ impl Simulation {
     }
 
     fn remember_claims(&mut self) {
-        let state = self.cluster.server.with(|store| ExpectedState::observe(store));
+        let state = self.cluster.server.with(|store| ExpectedState::remembered(store, &TEAMS));
         let tenants = state.tenants.into_values().map(|found| (found.object.metadata.uid, found.claim));
         let agents = state.agents.into_values().map(|found| (found.object.metadata.uid, found.claim));
         let valid = tenants.chain(agents).filter_map(|(uid, claim)| Some((uid?, claim?)));

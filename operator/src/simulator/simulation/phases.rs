@@ -8,7 +8,7 @@ use tokio::time::Instant;
 
 use super::Simulation;
 use super::user_actions::{STRANGERS, TEAMS};
-use crate::simulator::api_server::object_store::ObjectChange;
+use crate::simulator::api_server::object_store::{ObjectChange, ObjectId};
 use crate::simulator::checks;
 
 /// After the last fault, an agent that was deleted or suspended is refused within this time.
@@ -141,7 +141,8 @@ impl Simulation {
         let content = |simulation: &Self| {
             let children = simulation.children();
             simulation.cluster.server.with(|store| {
-                let found = children.iter().map(|id| (id.clone(), store.find(id).unwrap()));
+                let kept = |id: &&ObjectId| checks::has_ready_owner(store, &store.find(id).unwrap());
+                let found = children.iter().filter(kept).map(|id| (id.clone(), store.find(id).unwrap()));
                 found
                     .map(|(id, value)| (id, value["spec"].clone(), value["data"].clone()))
                     .collect::<Vec<_>>()
