@@ -109,10 +109,10 @@ impl Bench {
 
     #[expect(clippy::print_stdout, reason = "the figures are the program's answer")]
     async fn scenarios(&self) -> anyhow::Result<()> {
-        println!("{}", machine::Machine::of(&self.cluster).await?);
+        println!("{}", machine::BenchMachine::of(&self.cluster).await?);
         let converged = converge::run(self).await?;
         println!("{converged}");
-        println!("{}", machine::Machine::of(&self.cluster).await?.etcd);
+        println!("{}", machine::BenchMachine::of(&self.cluster).await?.etcd);
         let mut broken = vec![converged.check().err(), self.revocations("convergence").await?];
         for scenario in &self.plan.scenarios {
             broken.extend(self.scenario(*scenario).await.with_context(|| format!("{scenario:?}"))?);

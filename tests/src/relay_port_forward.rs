@@ -77,8 +77,20 @@ pub async fn connect(
     namespace: &TestNamespace,
     relay: &str,
 ) -> anyhow::Result<impl AsyncRead + AsyncWrite + Unpin> {
-    let mut forward = namespace.api::<Pod>().portforward(&format!("{relay}-0"), &[RELAY_PORT]).await?;
-    let stream = forward.take_stream(RELAY_PORT).context("open the port")?;
+    connect_to(namespace, relay, RELAY_PORT).await
+}
+
+/// One TLS connection to a port of the relay.
+///
+/// # Errors
+/// The pod does not answer, or its certificate is not one of its authority.
+pub async fn connect_to(
+    namespace: &TestNamespace,
+    relay: &str,
+    port: u16,
+) -> anyhow::Result<impl AsyncRead + AsyncWrite + Unpin> {
+    let mut forward = namespace.api::<Pod>().portforward(&format!("{relay}-0"), &[port]).await?;
+    let stream = forward.take_stream(port).context("open the port")?;
     let name = ServerName::try_from(host(namespace, relay))?;
     Ok(tokio_rustls::TlsConnector::from(trust(namespace, relay).await?).connect(name, stream).await?)
 }

@@ -12,7 +12,7 @@ const METRIC: &str = "etcd_disk_wal_fsync_duration_seconds";
 
 /// The machine that a benchmark runs on.
 #[derive(Debug)]
-pub struct Machine {
+pub struct BenchMachine {
     cores: usize,
     pub etcd: EtcdDisk,
 }
@@ -28,7 +28,7 @@ pub enum EtcdDisk {
     Fsync { count: f64, p50: f64, p99: f64 },
 }
 
-impl Machine {
+impl BenchMachine {
     /// # Errors
     /// Metrics of etcd that cannot be read as such.
     pub async fn of(cluster: &BenchCluster) -> anyhow::Result<Self> {
@@ -69,7 +69,7 @@ impl fmt::Display for EtcdDisk {
     }
 }
 
-impl fmt::Display for Machine {
+impl fmt::Display for BenchMachine {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{} cores; {}", self.cores, self.etcd)
     }

@@ -1,5 +1,5 @@
-//! Opens an agent's session with a Relay in the cluster: by its pod's address or by port forwarding,
-//! TLS with the Relay's CA, WebSocket.
+//! Opens an agent's session with a Relay in the cluster: by its pod's address or by port
+//! forwarding, TLS with the Relay's CA, WebSocket.
 
 use std::sync::Arc;
 

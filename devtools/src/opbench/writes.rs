@@ -96,11 +96,11 @@ impl Writes {
         self.only(&[resource])
     }
 
-    /// Those of any status.
+    /// Those of the status of Relays, Tenants and Agents.
     #[must_use]
-    pub fn of_status(&self) -> Self {
-        let of_status = self.0.iter().filter(|((_, resource), _)| resource.ends_with("/status"));
-        Self(of_status.map(|(key, count)| (key.clone(), *count)).collect())
+    pub fn of_own_status(&self) -> Self {
+        let own = self.only(&["relays", "tenants", "agents"]).0;
+        Self(own.into_iter().filter(|((_, resource), _)| resource.ends_with("/status")).collect())
     }
 
     fn only(&self, resources: &[&str]) -> Self {
@@ -179,7 +179,7 @@ mod tests {
         let added = api_server(0, 1, 2).since(&api_server(0, 0, 0));
         assert_eq!(added.to_string(), "APPLY agents/status 1, APPLY tenants/status 2, POST events 4");
         assert_eq!(added.of_agents().to_string(), "APPLY agents/status 1, POST events 4");
-        assert_eq!(added.of_status().total(), 3);
+        assert_eq!(added.of_own_status().total(), 3);
         assert_eq!(added.of_the_operator().of("events").total(), 0);
     }
 

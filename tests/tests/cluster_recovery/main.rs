@@ -1,0 +1,20 @@
+//! Shows on a real cluster that what an operator does not know harms nobody: forged objects, moved
+//! objects, a leader that was killed, objects deleted while no operator ran, lost children,
+//! restored objects and volumes.
+//!
+//! The cluster of the operator suite. The node must run on this machine, because processes are
+//! found from outside their pods.
+
+#![expect(clippy::unwrap_used, reason = "a test that cannot set itself up should fail on the spot")]
+
+mod absent_operator;
+mod agent_state;
+mod deleted_namespace;
+mod deleted_relay;
+mod forged_objects;
+mod image_typo;
+mod moved_tenant;
+mod orphaned_agent;
+mod restored_volume;
+mod rotation_under_load;
+mod volume_copy;
