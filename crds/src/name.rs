@@ -3,8 +3,8 @@
 /// Port of the relay's Service, for WebSocket connections, DID documents and the authorization
 /// server.
 pub const RELAY_PORT: u16 = 8443;
-/// Port of the relay's admin listener. Only the operator may connect to it.
-pub const RELAY_ADMIN_PORT: u16 = 8081;
+/// Port of the relay's admin listener, which speaks TLS. Only the operator may connect to it.
+pub const RELAY_ADMIN_PORT: u16 = 8082;
 /// Port of the relay's listener for probes and metrics.
 pub const RELAY_HEALTH_PORT: u16 = 8081;
 /// Port of the Service of an MCP endpoint or an MCP gateway.

@@ -28,6 +28,7 @@ pub const SERVING_TTL_DAYS: i64 = 90;
 pub const RENEWAL_GRACE_DAYS: i64 = 30;
 /// How far the start of the validity is in the past, for clients whose clocks are slow.
 const BACKDATE_GRACE_SECONDS: i64 = 300;
+const _: () = assert!(SERVING_TTL_DAYS > 2 * RENEWAL_GRACE_DAYS && AUTHORITY_TTL_DAYS > 4 * SERVING_TTL_DAYS);
 
 /// Why a certificate could not be created.
 #[derive(Debug, thiserror::Error)]
@@ -212,6 +213,21 @@ mod tests {
 
     fn hosts(names: &[&str]) -> Vec<String> {
         names.iter().map(|name| (*name).to_owned()).collect()
+    }
+
+    #[test]
+    fn the_times_of_certificates_are_what_the_documentation_says() {
+        assert_eq!((AUTHORITY_TTL_DAYS, SERVING_TTL_DAYS, RENEWAL_GRACE_DAYS), (3650, 90, 30));
+        let authority = create_authority("main", at(0)).unwrap();
+        let serving = issue_serving(&authority, &hosts(&["main"]), at(0)).unwrap();
+        let info = parse(&serving.certificate).unwrap();
+        let validity = |since: jiff::Timestamp, until: jiff::Timestamp| until.as_second() - since.as_second();
+        assert_eq!(validity(info.not_before, at(0)), 300, "for clients whose clocks are slow");
+        assert_eq!(validity(at(0), info.not_after), 90 * 24 * 3600);
+        let due = |day| {
+            needs_renewal(Some(&serving.certificate), &authority.certificate, &hosts(&["main"]), at(day))
+        };
+        assert_eq!((due(59), due(60)), (false, true));
     }
 
     #[test]

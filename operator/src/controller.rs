@@ -143,7 +143,10 @@ async fn reconcile(context: &Context, key: &ObjectKey) -> Result<Option<Duration
         return Ok(None);
     }
     if report_pause(context, key).await? {
-        return Ok(None);
+        return match key.kind {
+            Kind::Relay => relay::reconcile_paused(context, &key.name).await,
+            Kind::Tenant | Kind::Agent => Ok(None),
+        };
     }
     match key.kind {
         Kind::Relay => relay::reconcile(context, &key.name).await,

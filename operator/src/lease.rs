@@ -128,7 +128,7 @@ impl Election {
                     tracing::warn!("the lease was not renewed in time");
                     self.stop_leading();
                 }
-                () = self.leadership.resigned(), if self.leads() => {
+                () = self.leadership.resigned() => {
                     tracing::warn!("a relay knows a later term; reading the lease again");
                     self.stop_leading();
                 }

@@ -1,7 +1,7 @@
 //! Objects that a person paused: nothing of them is written but the condition `Paused`.
 //!
-//! A paused object that is deleted is torn down as any other. Whoever deletes it wants its access
-//! to end, and a pause must not keep keys valid.
+//! A paused object that is deleted is torn down as any other, and a paused Relay is still contacted.
+//! Whoever deletes an object wants its access to end, and a pause must not keep keys valid.
 
 use crds::condition::{Condition, Reason, Type};
 use crds::label;

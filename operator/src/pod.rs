@@ -86,7 +86,7 @@ pub fn container_security() -> SecurityContext {
     }
 }
 
-/// Adds probes of the admin port. The startup probe allows 60 s.
+/// Adds probes of the port for probes and metrics. The startup probe allows 60 s.
 #[must_use]
 pub fn with_probes(container: Container, port: u16) -> Container {
     let probe = |path: &str, period: i32, failures: i32| Probe {

@@ -25,6 +25,7 @@ pub mod build;
 mod contact;
 pub mod gateway;
 mod metadata;
+mod relay_secret;
 mod relay_status;
 pub mod secrets;
 mod signing_keys;
@@ -82,6 +83,18 @@ pub async fn reconcile(context: &Context, name: &NamespacedName) -> Result<Optio
     }
     contacted?;
     Ok(Some(next_reconcile(context, name, &observed)))
+}
+
+/// Contacts a paused Relay and changes no object of it. Its agents are still written to, and deleted
+/// ones refused. Returns the delay before the next reconcile.
+///
+/// # Errors
+/// No replica answers, or errors of the API server.
+pub async fn reconcile_paused(context: &Context, name: &NamespacedName) -> Result<Option<Duration>> {
+    let Some(relay) = context.caches.relay(name) else { return Ok(None) };
+    secrets::read_access(context, &relay, name).await?;
+    contact::contact(context, &relay, name).await?;
+    Ok(Some(context.relay_replicas.until_next_contact(name)))
 }
 
 /// The workload comes last, so that the pod finds what it mounts.

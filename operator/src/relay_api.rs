@@ -14,6 +14,7 @@ use protocol::did::TenantId;
 use zeroize::Zeroizing;
 
 /// What a client of a relay's admin API needs.
+#[derive(PartialEq, Eq)]
 pub struct RelayAccess {
     pub token: Zeroizing<String>,
     /// The relay's certificate authorities in PEM, for its clients. The first one signs.

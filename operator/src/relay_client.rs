@@ -1,5 +1,11 @@
-//! HTTP client of a relay's admin API ([`protocol::admin`]). It authenticates with a bearer token.
+//! HTTPS client of a relay's admin API ([`protocol::admin`]).
+//!
+//! The relay shows a certificate of its own authority for its Service. Only then does it get the
+//! bearer token, so that whoever has the address of a pod that is gone learns nothing.
 
+use std::collections::HashMap;
+use std::net::SocketAddr;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use futures::FutureExt as _;
@@ -9,7 +15,7 @@ use protocol::admin::{
     OWNER_HEADER, Page, Problem, TERM_HEADER, TenantView, Term, Version,
 };
 use protocol::did::TenantId;
-use reqwest::{Method, RequestBuilder};
+use reqwest::{Certificate, Method, RequestBuilder};
 use serde::de::DeserializeOwned;
 
 use crate::relay_api::{RelayApi, RelayError, Target, Writer};
@@ -18,36 +24,72 @@ use crate::relay_api::{RelayApi, RelayError, Target, Writer};
 const REQUEST_TIMEOUT: Duration = Duration::from_secs(5);
 /// Bounds connecting to a pod of the same cluster.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(2);
+/// Connections that are kept, in pods of relays. More pods only connect more often.
+const CLIENTS_MAX: usize = 1024;
+
+/// A client that connects to one pod and trusts the authorities of its relay.
+#[derive(Debug)]
+struct PodClient {
+    authorities: String,
+    server_name: String,
+    client: reqwest::Client,
+}
 
 /// Cheap to clone. Clones share connections.
-#[derive(Debug, Clone)]
-pub struct RelayClient(reqwest::Client);
+#[derive(Debug, Clone, Default)]
+pub struct RelayClient(Arc<Mutex<HashMap<SocketAddr, PodClient>>>);
 
 impl RelayClient {
-    /// Builds the client.
-    ///
-    /// # Errors
-    /// [`RelayError::Build`] when the TLS library refuses its configuration.
-    pub fn new() -> Result<Self, RelayError> {
-        let client = reqwest::Client::builder()
-            // Admin listeners speak plaintext inside the cluster, and the image has no authorities
-            // to load.
-            .tls_certs_only([])
-            .no_proxy()
-            .timeout(REQUEST_TIMEOUT)
-            .connect_timeout(CONNECT_TIMEOUT);
-        client.build().map(Self).map_err(|error| RelayError::Build(error.into()))
+    #[must_use]
+    pub fn new() -> Self {
+        Self::default()
     }
 
-    fn request(&self, target: &Target, method: Method, path: &str) -> RequestBuilder {
-        let url = format!("http://{}{path}", target.address);
-        self.0.request(method, url).bearer_auth(target.access.token.as_str())
+    /// The client for this pod. Another one is built when the relay's authorities have changed.
+    fn client(&self, target: &Target) -> Result<reqwest::Client, RelayError> {
+        let access = &target.access;
+        let is_current = |found: &&PodClient| {
+            found.authorities == access.authorities && found.server_name == access.server_name
+        };
+        let mut clients = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(found) = clients.get(&target.address).filter(is_current) {
+            return Ok(found.client.clone());
+        }
+        if clients.len() >= CLIENTS_MAX {
+            clients.clear();
+        }
+        let client = build(target).map_err(|error| RelayError::Build(error.into()))?;
+        let (authorities, server_name) = (access.authorities.clone(), access.server_name.clone());
+        let pod_client = PodClient { authorities, server_name, client: client.clone() };
+        clients.insert(target.address, pod_client);
+        Ok(client)
+    }
+
+    fn request(&self, target: &Target, method: Method, path: &str) -> Result<RequestBuilder, RelayError> {
+        let url = format!("https://{}:{}{path}", target.access.server_name, target.address.port());
+        Ok(self.client(target)?.request(method, url).bearer_auth(target.access.token.as_str()))
     }
 }
 
+fn build(target: &Target) -> reqwest::Result<reqwest::Client> {
+    let authorities = Certificate::from_pem_bundle(target.access.authorities.as_bytes())?;
+    reqwest::Client::builder()
+        .tls_certs_only(authorities)
+        .https_only(true)
+        .resolve(&target.access.server_name, target.address)
+        .redirect(reqwest::redirect::Policy::none())
+        .no_proxy()
+        .timeout(REQUEST_TIMEOUT)
+        .connect_timeout(CONNECT_TIMEOUT)
+        .build()
+}
+
 /// Sends a request and reads its answer.
-async fn call<A: DeserializeOwned>(target: &Target, request: RequestBuilder) -> Result<A, RelayError> {
-    let address = target.address;
+async fn call<A: DeserializeOwned>(
+    target: &Target,
+    request: Result<RequestBuilder, RelayError>,
+) -> Result<A, RelayError> {
+    let (address, request) = (target.address, request?);
     let reach = |source: reqwest::Error| RelayError::Reach { address, source: source.without_url().into() };
     let response = request.send().await.map_err(reach)?;
     let status = response.status();
@@ -98,7 +140,8 @@ impl RelayApi for RelayClient {
         writer: &'a Writer,
         body: serde_json::Value,
     ) -> BoxFuture<'a, Result<Applied, RelayError>> {
-        call(target, with_writer(self.request(target, Method::PUT, path), writer).json(&body)).boxed()
+        let request = self.request(target, Method::PUT, path);
+        call(target, request.map(|request| with_writer(request, writer).json(&body))).boxed()
     }
 
     fn delete<'a>(
@@ -112,7 +155,8 @@ impl RelayApi for RelayClient {
             Some(policy) => format!("{path}?policy={}", policy.as_query()),
             None => path.to_owned(),
         };
-        call(target, with_writer(self.request(target, Method::DELETE, &path), writer)).boxed()
+        let request = self.request(target, Method::DELETE, &path);
+        call(target, request.map(|request| with_writer(request, writer))).boxed()
     }
 
     fn tenants<'a>(
@@ -139,7 +183,7 @@ impl RelayApi for RelayClient {
         term: Option<Term>,
         batch: &'a AgentBatch,
     ) -> BoxFuture<'a, Result<BatchApplied, RelayError>> {
-        let request = with_term(self.request(target, Method::PUT, admin::AGENTS_PATH), term);
-        call(target, request.json(batch)).boxed()
+        let request = self.request(target, Method::PUT, admin::AGENTS_PATH);
+        call(target, request.map(|request| with_term(request, term).json(batch))).boxed()
     }
 }

@@ -77,9 +77,13 @@ impl RelayReplicas {
     pub fn set_access(&self, relay: &NamespacedName, access: RelayAccess) -> bool {
         self.shared.with(|relays| {
             let state = relays.state_or_new(relay);
-            let before = state.access.replace(Arc::new(access));
-            let (before, now) = (before.as_deref(), state.access.as_deref());
-            before.is_some_and(|before| Some(&before.authorities) != now.map(|now| &now.authorities))
+            if state.access.as_deref() == Some(&access) {
+                return false;
+            }
+            let before = state.access.take();
+            let is_changed = before.is_some_and(|before| before.authorities != access.authorities);
+            state.access = Some(Arc::new(access));
+            is_changed
         })
     }
 
@@ -92,7 +96,7 @@ impl RelayReplicas {
         self.shared.with(|relays| relays.states.remove(relay));
     }
 
-    /// Forgets everything. To be called whenever this process begins or ceases to lead.
+    /// Forgets everything about all relays, when a term begins.
     pub fn clear(&self) {
         self.shared.with(Relays::clear);
     }
@@ -204,7 +208,7 @@ impl Shared {
     fn with<T>(&self, work: impl FnOnce(&mut Relays) -> T) -> T {
         let term = self.leadership.term();
         let mut relays = self.relays.lock().unwrap_or_else(PoisonError::into_inner);
-        if relays.term != term {
+        if term.is_some() && relays.term != term {
             relays.clear();
             relays.term = term;
         }

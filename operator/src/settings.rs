@@ -91,7 +91,7 @@ pub struct Settings {
     #[arg(long, env = "MSG2AGENT_OPERATOR_LEASE_NAME", default_value = "msg2agent-operator")]
     pub lease_name: String,
     /// Number of objects that are reconciled at the same time.
-    #[arg(long, env = "MSG2AGENT_OPERATOR_CONCURRENCY", default_value_t = 16, value_parser = clap::value_parser!(u16).range(1..=256))]
+    #[arg(long, env = "MSG2AGENT_OPERATOR_CONCURRENCY", default_value_t = 32, value_parser = clap::value_parser!(u16).range(1..=256))]
     pub concurrency: u16,
     /// Number of relays, MCP gateways and MCP endpoints that a change by the operator, such as a
     /// new image after its upgrade, may restart at the same time.

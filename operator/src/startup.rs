@@ -130,6 +130,7 @@ fn begin_term(context: &Context, watches: &Watches, failures: &Arc<Failures>) ->
     Box::new(move || {
         context.relay_replicas.clear();
         context.first_attempts.clear();
+        context.sent_statuses.clear();
         context.queue.clear();
         failures.forget_all();
         watches.enqueue_all();

@@ -59,6 +59,11 @@ impl SentStatuses {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).insert(uid, sent);
     }
 
+    /// Forgets all objects, when a term begins: another replica may have written meanwhile.
+    pub fn clear(&self) {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).clear();
+    }
+
     /// Forgets an object that is gone.
     pub fn forget(&self, uid: &str) {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).remove(uid);

@@ -66,6 +66,12 @@ impl Authority {
         fingerprint(&self.signing.certificate)
     }
 
+    /// Whether clients trust the authority with this fingerprint.
+    #[must_use]
+    pub fn contains(&self, fingerprint: &str) -> bool {
+        split(&self.trusted()).iter().any(|pem| super::fingerprint(pem).as_deref() == Some(fingerprint))
+    }
+
     /// The step that is due. An unreadable authority is never replaced automatically.
     #[must_use]
     pub fn step(&self, now: jiff::Timestamp) -> RenewalStep {

@@ -45,7 +45,7 @@ pub async fn run(settings: Settings) -> anyhow::Result<()> {
     let unfenced = Client::try_from(config.clone()).context("failed to create a Kubernetes client")?;
     let layer = WriteFenceLayer { fence: fence.clone(), metrics: metrics.clone() };
     let fenced = fenced_client::create(config, &layer)?;
-    let relay_api = Arc::new(RelayClient::new()?);
+    let relay_api = Arc::new(RelayClient::new());
     let environment = Environment { unfenced, fenced, fence, relay_api, clock: Clock::system() };
     let _context = startup::start(environment, settings, metrics, &readiness, &tasks);
 

@@ -58,8 +58,8 @@ impl Leadership {
         self.term.send_if_modified(|current| std::mem::replace(current, term) != term);
     }
 
-    /// Makes the election read the lease again. If this replica still holds it, it begins a new
-    /// term. Does nothing if it resigned a short time ago.
+    /// Ends the term, and makes the election read the lease again. If this replica still holds it,
+    /// it begins a new term. Does nothing if it resigned a short time ago.
     pub fn resign(&self) {
         let now = Instant::now();
         let mut last = self.last_resignation.lock().unwrap_or_else(PoisonError::into_inner);
@@ -67,6 +67,7 @@ impl Leadership {
             return;
         }
         *last = Some(now);
+        self.set_term(None);
         self.resigned.notify_one();
     }
 
@@ -99,11 +100,15 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn a_relay_cannot_make_the_operator_resign_all_the_time() {
         let leadership = Leadership::default();
+        leadership.set_term(Some(TERM));
         leadership.resign();
+        assert_eq!(*leadership.subscribe().borrow(), None);
         assert!(leadership.resigned().now_or_never().is_some());
+        leadership.set_term(Some(TERM));
         tokio::time::advance(Duration::from_secs(59)).await;
         leadership.resign();
         assert!(leadership.resigned().now_or_never().is_none());
+        assert_eq!(*leadership.subscribe().borrow(), Some(TERM));
         tokio::time::advance(Duration::from_secs(1)).await;
         leadership.resign();
         assert!(leadership.resigned().now_or_never().is_some());

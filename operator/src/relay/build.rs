@@ -218,13 +218,17 @@ fn container(relay: &Relay, settings: &Settings) -> Container {
         image_pull_policy: Some(image::pull_policy(relay, settings).into()),
         args: Some(settings_file::arguments()),
         env: proxy_environment(settings),
-        ports: Some(vec![pod::port("wss", name::RELAY_PORT), pod::port("admin", name::RELAY_ADMIN_PORT)]),
+        ports: Some(vec![
+            pod::port("wss", name::RELAY_PORT),
+            pod::port("admin", name::RELAY_ADMIN_PORT),
+            pod::port("health", name::RELAY_HEALTH_PORT),
+        ]),
         resources: Some(pod::resources("50m", "64Mi", "512Mi")),
         security_context: Some(pod::container_security()),
         volume_mounts: Some(mounts(relay)),
         ..Container::default()
     };
-    pod::with_probes(container, name::RELAY_ADMIN_PORT)
+    pod::with_probes(container, name::RELAY_HEALTH_PORT)
 }
 
 /// Variables instead of settings, because a relay of another version may not know the settings.

@@ -10,7 +10,10 @@ use crate::{component, pod};
 pub(super) fn secret_metadata(relay: &Relay, name: &str, kind: &str) -> ObjectMeta {
     let mut labels = pod::labels(label::RELAY, &relay.name_any(), component::RELAY);
     labels.insert(label::SECRET_KIND.into(), kind.into());
-    pod::owned_by(relay, name.to_owned(), labels)
+    let mut metadata = pod::owned_by(relay, name.to_owned(), labels);
+    let domain = (label::RELAY_DOMAIN.to_owned(), relay.spec.domain.clone());
+    metadata.annotations.get_or_insert_default().extend([domain]);
+    metadata
 }
 
 /// Metadata of every other object of the relay itself.

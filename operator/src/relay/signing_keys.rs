@@ -17,15 +17,23 @@ use protocol::UnixSeconds;
 use zeroize::Zeroizing;
 
 use super::metadata::secret_metadata;
+use super::relay_secret::find;
 use crate::context::Context;
 use crate::error::{Error, Result};
 use crate::object_key::NamespacedName;
 use crate::secret::{self, Found};
 
 const SUFFIX: &str = ".pem";
-/// Time for which a replaced key stays published. Its tokens are valid for ten minutes, and a
-/// kubelet may mount a changed Secret two minutes late.
+/// Time for which a replaced key stays published.
 const OVERLAP_GRACE_SECONDS: u64 = 3600;
+/// Validity of an access token that the relay issues.
+const ACCESS_TOKEN_TTL_SECONDS: u64 = 600;
+/// How late a kubelet may mount a changed Secret.
+const KUBELET_GRACE_SECONDS: u64 = 120;
+const _: () = assert!(
+    OVERLAP_GRACE_SECONDS > ACCESS_TOKEN_TTL_SECONDS + KUBELET_GRACE_SECONDS,
+    "a token must not outlive the publication of the key that signed it"
+);
 /// Maximum number of keys, below the relay's limit. Too many rotations within one overlap drop the
 /// oldest early.
 const KEYS_MAX: usize = 8;
@@ -100,7 +108,7 @@ impl SigningKeySet {
         let name = name::relay_oauth_keys(&relay.name_any());
         let mut metadata = secret_metadata(relay, &name, label::SECRET_OAUTH_KEYS);
         let handled = self.handled.clone().unwrap_or_default();
-        metadata.annotations = Some([(label::ROTATION.to_owned(), handled)].into());
+        metadata.annotations.get_or_insert_default().insert(label::ROTATION.to_owned(), handled);
         let named: Vec<_> =
             self.keys.iter().map(|(created, pem)| (format!("{created:012}{SUFFIX}"), pem)).collect();
         let data = secret::data(named.iter().map(|(name, pem)| (name.as_str(), pem.as_str())));
@@ -118,16 +126,15 @@ pub(crate) async fn converge(context: &Context, relay: &Relay) -> Result<Signing
         &relay.namespace().unwrap_or_default(),
         &name::relay_oauth_keys(&relay.name_any()),
     );
-    let uid = relay.uid().unwrap_or_default();
-    let found = secret::read(&context.client, &secret_name, label::SECRET_OAUTH_KEYS, &uid).await?;
-    let mut key_set = match &found {
-        Found::Ours(held) => SigningKeySet::read(held),
-        Found::None | Found::Orphan(_) | Found::Foreign => SigningKeySet::default(),
-    };
+    let found = find(context, relay, &secret_name, label::SECRET_OAUTH_KEYS).await?;
+    let mut key_set = found.usable().map(SigningKeySet::read).unwrap_or_default();
     let now = u64::try_from(context.now().as_second()).unwrap_or(0);
     let requested = relay.spec.oauth.signing_keys.requested_rotation.as_deref();
     let rotate_after = rotate_after(relay);
     match key_set.step(requested, rotate_after, now) {
+        Step::Wait if matches!(found, Found::Orphan(_)) => {
+            secret::write(&context.client, &found, key_set.secret(relay)).await?;
+        }
         Step::Wait => {}
         Step::Create => {
             key_set.keys.insert(now, generate()?);
@@ -173,6 +180,11 @@ mod tests {
     fn key_set(created: &[u64]) -> SigningKeySet {
         let keys = created.iter().map(|created| (*created, Zeroizing::new("PEM".to_owned()))).collect();
         SigningKeySet { keys, handled: None }
+    }
+
+    #[test]
+    fn a_replaced_key_stays_published_for_an_hour() {
+        assert_eq!((OVERLAP_GRACE_SECONDS, KEYS_MAX), (3600, 8));
     }
 
     #[test]

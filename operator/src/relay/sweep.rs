@@ -75,9 +75,8 @@ async fn remove(context: &Context, name: &NamespacedName, plan: &SweepPlan) {
     context.relay_replicas.set_last_sweep(name, SweepResult { unclaimed, is_blocked: plan.is_blocked });
 }
 
-/// The claims on entries of the relay by path, and the uids of objects whose path is not known:
-/// Agents whose Tenant does not exist, and objects that cannot be decoded.
-/// An Agent that is being deleted claims nothing.
+/// The claims on entries of the relay by path, and the uids whose claim is not known. An Agent that
+/// is being deleted claims nothing.
 fn gather_claims(
     context: &Context,
     relay: &Relay,
@@ -107,10 +106,20 @@ fn gather_claims(
             is_permitted: is_permitted && tenant.meta().deletion_timestamp.is_none(),
         });
     }
-    let agents = context.caches.agents.all();
-    let unresolved = agents.iter().filter(|agent| context.caches.tenant(&index::tenant_of(agent)).is_none());
-    let unresolved = unresolved.filter_map(|agent| agent.uid());
-    (claims, unresolved.chain(context.caches.undecodable.uids()).collect())
+    (claims, unresolved_uids(context))
+}
+
+/// Uids of objects that exist and whose claim is not known, because they cannot be decoded or their
+/// Tenant does not exist.
+fn unresolved_uids(context: &Context) -> BTreeSet<String> {
+    let mut uids: BTreeSet<_> = context.caches.undecodable.uids().into_iter().collect();
+    for agent in context.caches.agents.all() {
+        let is_resolved = context.caches.tenant(&index::tenant_of(&agent)).is_some();
+        if !is_resolved && agent.meta().deletion_timestamp.is_none() {
+            uids.extend(agent.uid());
+        }
+    }
+    uids
 }
 
 fn agent_claim(

@@ -28,6 +28,9 @@ impl RelayReplicas {
         writer: &Writer,
         policy: Option<DeletionPolicy>,
     ) -> Result<bool, RelayError> {
+        if writer.term.is_none() {
+            return Ok(false);
+        }
         let Some(turn) = self.take_turn(relay, path).await? else { return Ok(false) };
         let stores = self.shared.state(relay, |state| match state.availability(Instant::now()) {
             Availability::Available => state.replicas.stores(),

@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
+use futures::FutureExt as _;
 use protocol::admin::{AgentSpec, Owner, TenantSpec};
 use rand::rngs::StdRng;
 use rand::{RngExt as _, SeedableRng as _};
@@ -11,6 +12,7 @@ use serde::Serialize;
 use zeroize::Zeroizing;
 
 use super::*;
+use crate::lease::WriteFence;
 use crate::object_key::Kind;
 use crate::queue::WorkerKind;
 use crate::relay_api::Writer;
@@ -36,7 +38,10 @@ impl Bench {
     }
 
     fn with(model: ModelRelay) -> Self {
-        let (model, leadership) = (Arc::new(model), Arc::new(Leadership::default()));
+        let fence = WriteFence::default();
+        fence.allow_until(Instant::now() + Duration::from_secs(365 * 24 * 3600));
+        let (model, leadership) = (Arc::new(model), Arc::new(Leadership::new(fence)));
+        leadership.set_term(Some("1700000000.1".parse().unwrap()));
         let acme = Entry { owner: kubernetes("t"), body: serde_json::json!({"suspended": true}) };
         model.store.lock().unwrap().entries.insert(ACME.into(), acme);
         let queue = Arc::new(Queue::default());
@@ -265,15 +270,21 @@ async fn an_older_relay_gets_one_request_for_each_agent() {
 }
 
 #[tokio::test]
+async fn nothing_is_sent_when_the_term_has_ended() {
+    let bench = Bench::ready().await;
+    bench.leadership.set_term(None);
+    assert_eq!(bench.write(ACME, "t", &tenant("a")).await.unwrap(), Observed::Unknown);
+    assert!(!bench.replicas.delete(&bench.relay, ACME, &bench.replicas.writer("t"), None).await.unwrap());
+    assert_eq!(bench.model.take_requests(), Vec::<String>::new());
+}
+
+#[tokio::test]
 async fn a_stale_term_makes_this_replica_step_down() {
     let bench = Bench::ready().await;
-    bench.leadership.set_term(Some("1700000000.1".parse().unwrap()));
-    bench.reach();
-    bench.contact(1).await;
     *bench.model.fault.lock().unwrap() = Fault::StaleTerm;
     let error = bench.write(ACME, "t", &tenant("a")).await.unwrap_err();
     assert_eq!(error.reason(), Some(Reason::StaleTerm));
-    assert_eq!(bench.leadership.term(), None);
+    assert!(bench.leadership.resigned().now_or_never().is_some());
 }
 
 #[tokio::test]

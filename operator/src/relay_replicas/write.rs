@@ -19,7 +19,7 @@ use crate::relay_api::{RelayError, Target, Writer};
 
 impl RelayReplicas {
     /// Writes content to every store that does not hold it yet. `Unknown`: the relay was not
-    /// contacted since this process started to lead, and nothing was written.
+    /// contacted in this term, or the term has ended, and nothing was written.
     ///
     /// A relay that stopped answering is not asked. What it acknowledged counts until
     /// [`LOST_GRACE`] has passed, and the objects are reconciled again when it is back.
@@ -33,6 +33,9 @@ impl RelayReplicas {
         writer: &Writer,
         body: &B,
     ) -> Result<Observed<Progress>, RelayError> {
+        if writer.term.is_none() {
+            return Ok(Observed::Unknown);
+        }
         // Bodies of the admin API always serialize. One that did not would be refused.
         let body = serde_json::to_value(body).unwrap_or_default();
         let progress = |state: &mut RelayState| state.replicas.progress(path, &body, &writer.owner);

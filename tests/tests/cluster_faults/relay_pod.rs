@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use anyhow::{Context as _, ensure};
-use crds::name::RELAY_ADMIN_PORT;
+use crds::name::RELAY_HEALTH_PORT;
 use devtools::eventually::eventually;
 use devtools::pod_process::PodProcess;
 use msg2agent_tests::namespace::TestNamespace;
@@ -32,7 +32,7 @@ pub(crate) async fn kill(namespace: &TestNamespace) -> anyhow::Result<()> {
 
 /// The text of its metrics, through the API server.
 pub(crate) async fn metrics(namespace: &TestNamespace) -> anyhow::Result<String> {
-    let path = format!("/api/v1/namespaces/{}/pods/{NAME}:{RELAY_ADMIN_PORT}/proxy/metrics", namespace.name);
+    let path = format!("/api/v1/namespaces/{}/pods/{NAME}:{RELAY_HEALTH_PORT}/proxy/metrics", namespace.name);
     let request = http::Request::get(path).body(Vec::new())?;
     namespace.client.request_text(request).await.context("read the relay's metrics")
 }

@@ -30,9 +30,9 @@ const DEFAULT_DRAIN_TIMEOUT_SECONDS: i64 = 20;
 struct SettingsFile<'a> {
     domain: &'a str,
     listen: SocketAddr,
+    /// With TLS, by the certificate in `tls`. The NetworkPolicy allows only the operator to connect.
     admin_listen: SocketAddr,
-    /// The admin listener has no TLS. The NetworkPolicy allows only the operator to connect.
-    insecure_admin_plaintext: bool,
+    health_listen: SocketAddr,
     admin_token_file: String,
     data_dir: &'a str,
     log_format: &'a str,
@@ -89,7 +89,7 @@ fn settings<'a>(relay: &'a Relay, cluster_domain: &str) -> SettingsFile<'a> {
         domain: &spec.domain,
         listen: every_address(name::RELAY_PORT),
         admin_listen: every_address(name::RELAY_ADMIN_PORT),
-        insecure_admin_plaintext: true,
+        health_listen: every_address(name::RELAY_HEALTH_PORT),
         admin_token_file: format!("{}/token", path::ADMIN),
         data_dir: path::DATA,
         log_format: "json",

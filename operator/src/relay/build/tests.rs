@@ -65,6 +65,18 @@ fn the_admin_port_is_open_to_the_operator_alone() {
 }
 
 #[test]
+fn the_admin_listener_has_tls_and_probes_have_a_port_of_their_own() {
+    let file = file(&minimal());
+    assert_eq!(file["admin_listen"].as_str(), Some("[::]:8082"));
+    assert_eq!(file["health_listen"].as_str(), Some("[::]:8081"));
+    assert_eq!(file.get("insecure_admin_plaintext"), None);
+    let set = stateful_set_of(&minimal());
+    let pod = set.spec.unwrap().template.spec.unwrap();
+    let probe = pod.containers[0].readiness_probe.clone().unwrap().http_get.unwrap();
+    assert_eq!((probe.port, probe.scheme), (IntOrString::Int(8081), None));
+}
+
+#[test]
 fn secrets_are_referred_to_by_their_files_only() {
     let set = serde_json::to_string(&stateful_set_of(&minimal())).unwrap();
     assert!(!set.contains("secretKeyRef"), "Secrets are mounted, never in the environment");

@@ -12,7 +12,8 @@ use crate::error::{Error, Result};
 use crate::object_key::NamespacedName;
 use crate::relay::build;
 use crate::relay::metadata::secret_metadata;
-use crate::secret::{self, Found};
+use crate::relay::relay_secret::find;
+use crate::secret;
 use crate::tls_secret;
 
 /// Data key of the authorities that the holder of the certificate trusts as a client.
@@ -48,17 +49,13 @@ pub async fn converge_serving(
     request: &ServingRequest,
 ) -> Result<CertificateInfo> {
     let secret_name = NamespacedName::new(&relay.namespace().unwrap_or_default(), &request.secret);
-    let uid = relay.uid().unwrap_or_default();
-    let found = secret::read(&context.client, &secret_name, label::SECRET_SERVING, &uid).await?;
+    let found = find(context, relay, &secret_name, label::SECRET_SERVING).await?;
     let (signing, now) = (&authority.signing, context.now());
     let is_current = |held: &CertifiedKey| {
         let (held, authority) = (Some(held.certificate.as_str()), &signing.certificate);
         !certificate::needs_renewal(held, authority, &request.hosts, now)
     };
-    let held = match &found {
-        Found::Ours(held) => tls_secret::parse(held).filter(is_current),
-        Found::None | Found::Orphan(_) | Found::Foreign => None,
-    };
+    let held = found.usable().and_then(tls_secret::parse).filter(is_current);
     let is_new = held.is_none();
     let current = match held {
         Some(held) => held,

@@ -1,0 +1,3 @@
+//! Tests of the operator over real sockets.
+
+mod relay_client;
