@@ -120,7 +120,7 @@ fn foreign_writes(simulation: &Simulation) -> Vec<String> {
     let writes = applied.iter().filter(|write| write.is_change);
     let foreign = writes.filter(|write| match &write.writer.owner {
         Owner::Kubernetes(uid) => is_foreign(&write.relay, &write.path, uid),
-        Owner::CommandLine | Owner::Registration => false,
+        Owner::CommandLine | Owner::Registration | Owner::Newer(_) => false,
     });
     foreign
         .map(|write| format!("{:?} wrote {} of {:?}", write.writer.owner, write.path, write.before))
