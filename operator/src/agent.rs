@@ -17,6 +17,7 @@ use crate::error::{Category, Error, Result};
 use crate::index;
 use crate::object_key::{Kind, NamespacedName};
 use crate::observed::Observed;
+use crate::programming::{RETRY_INTERVAL, UNKNOWN_RETRY_INTERVAL};
 use crate::refusal::Refusal;
 use crate::relay_api::Writer;
 use crate::secret::Reading;
@@ -43,10 +44,6 @@ use credentials::ConvergedCredentials;
 use identity::RootKey;
 use resolve::{AgentSnapshot, ResolvedAgent};
 
-/// Interval between two attempts while the relay does not answer. Its return is noticed earlier, by
-/// a watch.
-const RETRY_INTERVAL: Duration = Duration::from_secs(15);
-
 /// Reconciles one Agent. Returns the delay before the next reconcile.
 ///
 /// # Errors
@@ -66,7 +63,7 @@ async fn converge(context: &Context, agent: &Agent) -> Result<Option<Duration>> 
     finalizer::remove(&context.client, agent, label::REVOCATION).await?;
     match resolve(context, agent) {
         Ok(Observed::Known(resolved)) => provision(context, agent, &resolved).await,
-        Ok(Observed::Unknown) => Ok(Some(RETRY_INTERVAL)),
+        Ok(Observed::Unknown) => Ok(Some(UNKNOWN_RETRY_INTERVAL)),
         Err(refusal) => {
             suspend_refused(context, agent).await?;
             let next = agent_status::refused(agent, &refusal, context.now());
@@ -171,7 +168,7 @@ async fn provision(context: &Context, agent: &Agent, resolved: &ResolvedAgent) -
     if let Some(error) = credentials.failure {
         return Err(error);
     }
-    let interval = if credentials.programming.is_complete() { RESYNC_INTERVAL } else { RETRY_INTERVAL };
+    let interval = credentials.programming.retry_interval();
     let expiry = credentials.keys.until_next_expiry(context.now()).unwrap_or(RESYNC_INTERVAL);
     Ok(Some(interval.min(renewal).min(expiry)))
 }
@@ -204,8 +201,12 @@ async fn attempt_secrets(
         identity::find(context, agent, resolved, reading),
         credentials::find(context, agent, resolved, reading)
     );
-    let root_key = root_key?;
-    let converged = credentials::converge(context, agent, resolved, &root_key, stored?).await?;
+    let stored = stored?;
+    let path = admin::agent_path(&resolved.tenant_id, &resolved.name);
+    let recorded = context.relay_replicas.holder(&resolved.relay, &path);
+    let may_have_had_one = stored.exist() || recorded.is_unknown() || claimants::owns(agent, &recorded);
+    let root_key = identity::check_generated(context, agent, root_key?, may_have_had_one).await?;
+    let converged = credentials::converge(context, agent, resolved, &root_key, stored).await?;
     Ok((root_key, converged))
 }
 
@@ -248,9 +249,10 @@ async fn suspend_refused(context: &Context, agent: &Agent) -> Result<()> {
     }
 }
 
-/// Takes an Agent that somebody else's finalizer keeps away from the relay. One that is gone is
-/// taken away by [`teardown::remove_leftovers`], and what no relay that is there now has is found by
-/// the sweep. So a deleted Agent waits for nothing.
+/// Takes a deleted Agent, which only somebody else's finalizer keeps, away from the relay.
+///
+/// One that is gone is taken away by [`teardown::remove_leftovers`], and entries at relays that are
+/// not there now are found by the sweep. So a deleted Agent waits for nothing.
 async fn remove(context: &Context, agent: &Agent) -> Result<Option<Duration>> {
     context.relay_replicas.remove_owned(&agent.uid().unwrap_or_default()).await?;
     finalizer::remove(&context.client, agent, label::REVOCATION).await?;

@@ -9,14 +9,14 @@ use crate::caches::Caches;
 use crate::clock::Clock;
 use crate::deleted_objects::DeletedObjects;
 use crate::event_queue::EventQueue;
+use crate::first_attempts::FirstAttempts;
 use crate::lease::Leadership;
 use crate::metrics::Metrics;
 use crate::queue::Queue;
 use crate::relay_replicas::RelayReplicas;
 use crate::rollout::Rollouts;
+use crate::sent_statuses::SentStatuses;
 use crate::settings::Settings;
-use crate::status_writer::SentStatuses;
-use crate::teardown::FirstAttempts;
 
 /// What every reconcile gets. Cheap to clone.
 #[derive(Clone)]

@@ -89,6 +89,8 @@ impl Error {
     pub fn category(&self) -> Category {
         match self {
             Self::Cluster { source, .. } if is_conflict(source) => Category::Conflict,
+            // Nothing can be created any more. The objects are deleted soon.
+            Self::Cluster { source, .. } if is_in_terminating_namespace(source) => Category::Terminal,
             Self::AwaitingCollection { .. } => Category::Conflict,
             Self::Cluster { .. } | Self::GrowVolume { .. } => Category::Cluster,
             Self::NameTaken { .. } | Self::OtherIdentity { .. } | Self::AuthorityLost { .. } => {
@@ -106,4 +108,30 @@ impl Error {
 
 fn is_conflict(error: &kube::Error) -> bool {
     matches!(error, kube::Error::Api(status) if status.code == 409)
+}
+
+/// Whether the API server refused to create an object because its namespace is being deleted.
+fn is_in_terminating_namespace(error: &kube::Error) -> bool {
+    let kube::Error::Api(status) = error else { return false };
+    let causes = status.details.iter().flat_map(|details| &details.causes);
+    status.code == 403 && causes.into_iter().any(|cause| cause.reason == "NamespaceTerminating")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn refused(code: u16, cause: &str) -> Error {
+        let status = serde_json::json!({"code": code, "reason": "Forbidden", "message": "",
+            "details": {"causes": [{"reason": cause, "message": "", "field": "metadata.namespace"}]}});
+        let status: kube::core::Status = serde_json::from_value(status).unwrap();
+        Error::cluster("create a Secret")(kube::Error::Api(Box::new(status)))
+    }
+
+    #[test]
+    fn a_terminating_namespace_is_not_asked_again_and_again() {
+        assert_eq!(refused(403, "NamespaceTerminating").category(), Category::Terminal);
+        assert_eq!(refused(403, "Other").category(), Category::Cluster);
+        assert_eq!(refused(409, "Other").category(), Category::Conflict);
+    }
 }

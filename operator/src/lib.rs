@@ -27,6 +27,7 @@ pub mod fenced_client;
 pub mod fenced_relay_api;
 pub mod finalizer;
 pub mod fingerprints;
+pub mod first_attempts;
 pub mod index;
 pub mod installations;
 pub mod lease;
@@ -50,6 +51,7 @@ pub mod relay_client;
 pub mod relay_replicas;
 pub mod rollout;
 pub mod secret;
+pub mod sent_statuses;
 pub mod settings;
 #[cfg(test)]
 mod simulator;

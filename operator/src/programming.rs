@@ -1,12 +1,20 @@
 //! The condition `Programmed`: the relay enforces an object's current spec. Pure.
 
+use std::time::Duration;
+
 use crds::condition::{Reason, Type};
 use daemon::error_chain;
 
+use crate::backoff::RESYNC_INTERVAL;
 use crate::conditions::Draft;
 use crate::observed::Observed;
 use crate::relay_api::RelayError;
 use crate::relay_replicas::Progress;
+
+/// Interval between two attempts while some replicas have not confirmed.
+pub const RETRY_INTERVAL: Duration = Duration::from_secs(15);
+/// The same while the relay is not there. The Relay's own pass contacts it.
+pub const UNKNOWN_RETRY_INTERVAL: Duration = Duration::from_secs(300);
 
 /// The result of writing an object's content to its relay.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -44,6 +52,18 @@ impl Programming {
     #[must_use]
     pub const fn is_complete(&self) -> bool {
         matches!(self, Self::Progress(progress) if progress.is_complete())
+    }
+
+    /// The interval before the object is reconciled again without an event. The pass of a Relay
+    /// enqueues its objects when the relay is found, lost or back, so they need not ask all the
+    /// time.
+    #[must_use]
+    pub const fn retry_interval(&self) -> Duration {
+        match self {
+            Self::Unknown | Self::Lost => UNKNOWN_RETRY_INTERVAL,
+            Self::Progress(progress) if progress.is_complete() => RESYNC_INTERVAL,
+            Self::Progress(_) | Self::OwnedByAnother { .. } | Self::Failed { .. } => RETRY_INTERVAL,
+        }
     }
 
     /// The `Programmed` condition. `former` is the one in the status, if it is about the current

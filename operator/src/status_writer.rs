@@ -1,10 +1,6 @@
 //! Writes the status of an object if it changed, and publishes Events about what somebody should
 //! look at.
 
-use std::collections::HashMap;
-use std::hash::{DefaultHasher, Hash as _, Hasher as _};
-use std::sync::{Mutex, PoisonError};
-
 use crds::condition::{Condition, Reason, Type};
 use kube::api::{Patch, PatchParams};
 use kube::runtime::events::{Event, EventType};
@@ -14,6 +10,7 @@ use crate::apply::Child;
 use crate::conditions::{self, HasConditions};
 use crate::context::Context;
 use crate::error::{Error, Result};
+use crate::sent_statuses::SentStatus;
 
 /// Field manager of the status. Owned objects have another one.
 pub const FIELD_MANAGER: &str = "msg2agent-operator-status";
@@ -36,51 +33,6 @@ const WAITING: [Reason; 7] = [
     Reason::Suspended,
 ];
 
-/// The last status that this process sent for each object, by its uid.
-///
-/// The cache may still hold the status before it. Comparing with the cache alone would skip a
-/// status that is computed anew meanwhile, and the older one would stay.
-#[derive(Debug, Default)]
-pub struct SentStatuses(Mutex<HashMap<String, SentStatus>>);
-
-#[derive(Debug, Clone, PartialEq, Eq)]
-struct SentStatus {
-    hash: u64,
-    /// The resourceVersion of the cached object at that time.
-    cached_version: Option<String>,
-}
-
-impl SentStatuses {
-    fn find(&self, uid: &str) -> Option<SentStatus> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).get(uid).cloned()
-    }
-
-    fn insert(&self, uid: String, sent: SentStatus) {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).insert(uid, sent);
-    }
-
-    /// Forgets all objects, when a term begins: another replica may have written meanwhile.
-    pub fn clear(&self) {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).clear();
-    }
-
-    /// Forgets an object that is gone.
-    pub fn forget(&self, uid: &str) {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).remove(uid);
-    }
-}
-
-/// Whether a status has to be sent. `is_cached`: the cached object has it.
-fn must_send(is_cached: bool, next: &SentStatus, sent: Option<&SentStatus>) -> bool {
-    match sent {
-        None => !is_cached,
-        // The cache may not have caught up.
-        Some(sent) if sent.hash != next.hash => true,
-        // The cache has moved on and shows another status: somebody else changed it.
-        Some(sent) => !is_cached && sent.cached_version != next.cached_version,
-    }
-}
-
 /// Writes `status` unless `object` has it already, and publishes Events.
 ///
 /// # Errors
@@ -91,9 +43,9 @@ pub async fn report<K: HasConditions + Child>(
     status: &K::Status,
 ) -> Result<()> {
     let uid = object.uid().unwrap_or_default();
-    let next = SentStatus { hash: hash(status), cached_version: object.resource_version() };
+    let next = SentStatus::new(status, object.resource_version());
     let sent = context.sent_statuses.find(&uid);
-    if !must_send(object.status() == Some(status), &next, sent.as_ref()) {
+    if !next.must_be_sent(object.status() == Some(status), sent.as_ref()) {
         return Ok(());
     }
     let name = object.name_any();
@@ -110,7 +62,7 @@ pub async fn report<K: HasConditions + Child>(
         Err(kube::Error::Api(answer)) if answer.code == 404 || answer.code == 409 => return Ok(()),
         other => drop(other.map_err(Error::cluster(format!("write the status of {} {name}", K::kind(&()))))?),
     }
-    let is_repeated = sent.is_some_and(|sent| sent.hash == next.hash);
+    let is_repeated = sent.is_some_and(|sent| sent.is_same(&next));
     context.sent_statuses.insert(uid, next);
     if !is_repeated {
         for event in events(conditions::current(object), K::conditions(status)) {
@@ -118,13 +70,6 @@ pub async fn report<K: HasConditions + Child>(
         }
     }
     Ok(())
-}
-
-fn hash(status: &impl serde::Serialize) -> u64 {
-    let mut hasher = DefaultHasher::new();
-    // A status always serializes. One that did not would be sent every time.
-    serde_json::to_string(status).ok().hash(&mut hasher);
-    hasher.finish()
 }
 
 /// One Event for each published condition whose status or reason changed, if somebody should look
@@ -169,21 +114,6 @@ mod tests {
         serde_json::from_value(serde_json::json!({"type": about.as_str(), "status": status, "reason": reason,
             "message": "", "lastTransitionTime": "2026-01-01T00:00:00Z"}))
         .unwrap()
-    }
-
-    fn sent(hash: u64, cached_version: &str) -> SentStatus {
-        SentStatus { hash, cached_version: Some(cached_version.into()) }
-    }
-
-    #[test]
-    fn a_status_is_compared_with_the_last_one_that_was_sent() {
-        assert!(must_send(false, &sent(1, "5"), None));
-        assert!(!must_send(true, &sent(1, "5"), None), "a restart sends nothing again");
-        let last = sent(2, "5");
-        assert!(must_send(true, &sent(1, "5"), Some(&last)), "the cache is older than what was sent");
-        assert!(!must_send(false, &sent(2, "5"), Some(&last)), "the cache has not caught up");
-        assert!(!must_send(true, &sent(2, "6"), Some(&last)));
-        assert!(must_send(false, &sent(2, "7"), Some(&last)), "somebody else changed the status");
     }
 
     #[test]

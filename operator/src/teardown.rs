@@ -4,8 +4,6 @@
 //! An object that is let go without a confirmation is not forgotten: the relay still records it as
 //! the owner of the entry, and the sweep deletes such entries when the relay answers again.
 
-use std::collections::HashMap;
-use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use kube::runtime::events::{Event, EventType};
@@ -60,34 +58,6 @@ pub fn entry(object: &impl Resource, recorded: &RecordedOwner, is_accepted: bool
         Observed::Unknown => Observed::Unknown,
         Observed::Known(None) => Observed::Known(is_accepted),
         Observed::Known(Some(_)) => Observed::Known(claimants::owns(object, recorded)),
-    }
-}
-
-/// When this process first asked for each deletion, by the uid of the object. An entry lives until
-/// the object is let go.
-#[derive(Debug, Default)]
-pub struct FirstAttempts(Mutex<HashMap<String, jiff::Timestamp>>);
-
-impl FirstAttempts {
-    /// The time since the first attempt. `counts` says whether an attempt now is one that counts.
-    fn waited(&self, uid: &str, counts: bool, now: jiff::Timestamp) -> Option<Duration> {
-        let mut map = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let first = match map.get(uid) {
-            Some(first) => *first,
-            None if counts => *map.entry(uid.to_owned()).or_insert(now),
-            None => return None,
-        };
-        // A clock that was set back makes the wait longer, never shorter.
-        Some(Duration::try_from(now.duration_since(first)).unwrap_or_default())
-    }
-
-    /// Forgets all attempts, when a term begins: those of a former term do not count.
-    pub fn clear(&self) {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).clear();
-    }
-
-    fn forget(&self, uid: &str) {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).remove(uid);
     }
 }
 
@@ -268,20 +238,6 @@ mod tests {
         assert_eq!(answer(&refused(Reason::StaleTerm)), Answer::None);
         assert_eq!(decide(PendingDeletion { answer: Answer::Deleted, ..PENDING }), Outcome::Confirmed);
         assert_eq!(decide(PendingDeletion { answer: Answer::NotOurs, ..PENDING }), Outcome::Gone);
-    }
-
-    #[test]
-    fn the_wait_counts_from_the_first_attempt_of_this_process_that_counts() {
-        let attempts = FirstAttempts::default();
-        let at = |second| jiff::Timestamp::from_second(second).unwrap();
-        assert_eq!(attempts.waited("a", false, at(100)), None, "the relay was not contacted");
-        assert_eq!(attempts.waited("a", true, at(200)), Some(Duration::ZERO));
-        assert_eq!(attempts.waited("a", true, at(260)), Some(Duration::from_secs(60)));
-        assert_eq!(attempts.waited("a", false, at(270)), Some(Duration::from_secs(70)), "it was lost again");
-        assert_eq!(attempts.waited("b", true, at(270)), Some(Duration::ZERO));
-        assert_eq!(attempts.waited("a", true, at(50)), Some(Duration::ZERO), "the clock was set back");
-        attempts.forget("a");
-        assert_eq!(attempts.waited("a", false, at(300)), None);
     }
 
     #[test]

@@ -13,7 +13,7 @@ use crate::error::{Error, Result};
 use crate::index;
 use crate::object_key::{Kind, NamespacedName};
 use crate::observed::Observed;
-use crate::programming::Programming;
+use crate::programming::{Programming, UNKNOWN_RETRY_INTERVAL};
 use crate::queue::Priority;
 use crate::relay_api::Writer;
 use crate::teardown::{self, Deletion, Outcome};
@@ -28,10 +28,6 @@ mod tenant_status;
 
 use admin_spec::admin_spec;
 use resolve::ResolvedTenant;
-
-/// Interval between two attempts while the relay does not answer. Its return is noticed earlier, by
-/// a watch.
-const RETRY_INTERVAL: Duration = Duration::from_secs(15);
 
 /// Reconciles one Tenant. Returns the delay before the next reconcile.
 ///
@@ -53,7 +49,7 @@ async fn converge(context: &Context, tenant: &Tenant) -> Result<Option<Duration>
     }
     match resolved {
         Ok(Observed::Known(resolved)) => provision(context, tenant, &relay_name, &resolved).await,
-        Ok(Observed::Unknown) => Ok(Some(RETRY_INTERVAL)),
+        Ok(Observed::Unknown) => Ok(Some(UNKNOWN_RETRY_INTERVAL)),
         Err(refusal) => {
             suspend_refused(context, tenant, &relay_name).await?;
             let agents = accepted_agents(context, &NamespacedName::from_object(tenant));
@@ -90,7 +86,7 @@ async fn provision(
     if let Some(error) = invitations.failure {
         return Err(error);
     }
-    Ok(Some(if programming.is_complete() { RESYNC_INTERVAL } else { RETRY_INTERVAL }))
+    Ok(Some(programming.retry_interval()))
 }
 
 /// Agents are written to the relay only after it has acknowledged their tenant.

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use crds::{Agent, DeletionPolicy, label, name};
 use k8s_openapi::api::core::v1::Secret;
-use kube::ResourceExt as _;
+use kube::{Api, ResourceExt as _};
 use protocol::{Did, Identity, UnixSeconds, multikey};
 use zeroize::Zeroizing;
 
@@ -112,9 +112,7 @@ fn root_key(context: &Context, agent: &Agent, resolved: &ResolvedAgent, secret: 
     if matches!(secret, Found::Foreign) {
         return Err(name_taken(&secret_name(agent)));
     }
-    let recorded = agent.status.as_ref().and_then(|status| status.root_key_multibase.as_deref());
-    let confirmed = agent.annotations().get(label::CONFIRM_NEW_IDENTITY).map(String::as_str);
-    match missing(recorded, confirmed) {
+    match decide_missing(agent) {
         Missing::Lost(recorded) => Ok(RootKey::Lost(recorded)),
         Missing::Generate => {
             let identity = Identity::generate(resolved.did.clone(), now, &mut rand::rng());
@@ -156,8 +154,36 @@ fn read_identity(held: &Secret, name: &NamespacedName, did: &Did) -> Result<Iden
     Ok(identity)
 }
 
-/// Stores a generated or rotated identity, and brings the owner and the labels of a stored one up to date. An
-/// unchanged Secret costs no request.
+/// Asks the API server for the recorded root key before a generated one is used, because the cache
+/// may be older than the record. Only an Agent that may have had an identity is asked for.
+///
+/// # Errors
+/// Errors of the API server.
+pub(super) async fn check_generated(
+    context: &Context,
+    agent: &Agent,
+    root_key: RootKey,
+    may_have_had_one: bool,
+) -> Result<RootKey> {
+    if root_key.is_stored() || !may_have_had_one {
+        return Ok(root_key);
+    }
+    let api = Api::<Agent>::namespaced(context.client.clone(), &agent.namespace().unwrap_or_default());
+    let current = api.get_opt(&agent.name_any()).await.map_err(Error::cluster("read the Agent"))?;
+    Ok(match current.filter(|current| current.uid() == agent.uid()).map(|current| decide_missing(&current)) {
+        Some(Missing::Lost(recorded)) => RootKey::Lost(recorded),
+        Some(Missing::Generate) | None => root_key,
+    })
+}
+
+fn decide_missing(agent: &Agent) -> Missing {
+    let recorded = agent.status.as_ref().and_then(|status| status.root_key_multibase.as_deref());
+    let confirmed = agent.annotations().get(label::CONFIRM_NEW_IDENTITY).map(String::as_str);
+    missing(recorded, confirmed)
+}
+
+/// Stores a generated or rotated identity, and brings the owner and the labels of a stored one up
+/// to date. An unchanged Secret costs no request.
 ///
 /// # Errors
 /// A conflict if a Secret of that name has appeared meanwhile, and errors of the API server.

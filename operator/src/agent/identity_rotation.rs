@@ -1,5 +1,5 @@
-//! Decides when the signing and encryption keys of a managed identity are rotated. Pure; the time is
-//! an argument.
+//! Decides when the signing and encryption keys of a managed identity are rotated. Pure; the time
+//! is an argument.
 //!
 //! The root key stays, and with it the DID. Pods that mount the identity register the new keys when
 //! they notice them.
@@ -50,11 +50,12 @@ pub(super) fn age(identity: &Identity, now: UnixSeconds) -> Duration {
 mod tests {
     use super::*;
 
-    const DAY: Duration = Duration::from_secs(86_400);
+    /// An ordinary overlap.
+    const DAY_GRACE: Duration = Duration::from_secs(86_400);
 
     #[test]
     fn keys_are_rotated_once_for_every_new_request() {
-        let with = |requested, handled| decide(DAY, requested, handled, DAY);
+        let with = |requested, handled| decide(DAY_GRACE, requested, handled, DAY_GRACE);
         assert_eq!(with(Some("now"), Some("")), IdentityRotation::Rotate);
         assert_eq!(with(Some("now"), Some("now")), IdentityRotation::Wait);
         assert_eq!(with(None, Some("now")), IdentityRotation::Wait);
@@ -64,14 +65,17 @@ mod tests {
 
     #[test]
     fn without_overlap_the_old_signing_keys_end_at_once() {
-        assert_eq!(decide(DAY, Some("leaked"), Some(""), Duration::ZERO), IdentityRotation::Replace);
-        assert_eq!(decide(31 * DAY, None, Some(""), Duration::ZERO), IdentityRotation::Rotate);
+        assert_eq!(decide(DAY_GRACE, Some("leaked"), Some(""), Duration::ZERO), IdentityRotation::Replace);
+        assert_eq!(decide(31 * DAY_GRACE, None, Some(""), Duration::ZERO), IdentityRotation::Rotate);
     }
 
     #[test]
     fn keys_are_rotated_after_thirty_days() {
-        assert_eq!(decide(30 * DAY - Duration::from_secs(1), None, Some(""), DAY), IdentityRotation::Wait);
-        assert_eq!(decide(30 * DAY, None, None, DAY), IdentityRotation::Rotate);
+        assert_eq!(
+            decide(30 * DAY_GRACE - Duration::from_secs(1), None, Some(""), DAY_GRACE),
+            IdentityRotation::Wait
+        );
+        assert_eq!(decide(30 * DAY_GRACE, None, None, DAY_GRACE), IdentityRotation::Rotate);
     }
 
     #[test]

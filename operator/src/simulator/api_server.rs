@@ -16,6 +16,7 @@ mod api_failure;
 mod api_request;
 mod connection;
 mod field_ownership;
+mod flawed_request;
 mod label_selector;
 pub(crate) mod model_kind;
 pub(crate) mod object_store;

@@ -12,6 +12,8 @@ use rand::{RngExt, SeedableRng};
 use tokio::sync::watch;
 use tokio::time::Instant;
 
+use super::flaw::Flaw;
+
 /// How often which fault happens, in thousandths of the requests.
 #[derive(Debug, Clone, Copy, Default)]
 pub(crate) struct FaultRates {
@@ -46,45 +48,74 @@ pub(crate) struct RequestPlan {
     pub(crate) fate: RequestFate,
 }
 
+/// A write that arrived at the API server.
+#[derive(Debug, Clone)]
+pub(crate) struct ArrivedWrite {
+    at: Instant,
+    pub(crate) summary: String,
+    /// Whether the process held the lease at that moment.
+    pub(crate) is_leader: bool,
+}
+
 #[derive(Debug)]
 struct NetworkState {
     rng: StdRng,
     rates: FaultRates,
     is_cut: bool,
-    /// Requests that begin before this instant leave at it.
+    /// The process is paused until this instant.
     held_until: Option<Instant>,
     /// By the plural of a kind: until when its watch is behind, and by how much.
     lags: BTreeMap<&'static str, (Instant, Duration)>,
+    /// Watches that began before this instant end.
+    watches_ended: Option<Instant>,
     /// Cuts the network after this many further writes.
     writes_until_cut: Option<u32>,
     /// Every write that arrived.
-    writes: Vec<(Instant, String)>,
+    writes: Vec<ArrivedWrite>,
 }
 
 /// Cheap to clone. Clones share the state.
 #[derive(Debug, Clone)]
 pub(crate) struct ModelNetwork {
+    /// The process that it connects.
+    name: Arc<str>,
+    flaw: Option<Flaw>,
     state: Arc<Mutex<NetworkState>>,
     changed: watch::Sender<()>,
 }
 
 impl ModelNetwork {
-    pub(crate) fn new(seed: u64, rates: FaultRates) -> Self {
+    pub(crate) fn new(name: &str, seed: u64, rates: FaultRates, flaw: Option<Flaw>) -> Self {
         let state = NetworkState {
             rng: StdRng::seed_from_u64(seed),
             rates,
             is_cut: false,
             held_until: None,
             lags: BTreeMap::new(),
+            watches_ended: None,
             writes_until_cut: None,
             writes: Vec::new(),
         };
-        Self { state: Arc::new(Mutex::new(state)), changed: watch::Sender::new(()) }
+        let state = Arc::new(Mutex::new(state));
+        Self { name: name.into(), flaw, state, changed: watch::Sender::new(()) }
     }
 
     /// Without faults.
     pub(crate) fn perfect() -> Self {
-        Self::new(0, FaultRates::default())
+        Self::new("test", 0, FaultRates::default(), None)
+    }
+
+    pub(crate) fn name(&self) -> &str {
+        &self.name
+    }
+
+    pub(crate) fn flaw(&self) -> Option<Flaw> {
+        self.flaw
+    }
+
+    /// Draws whether something happens this time.
+    pub(crate) fn happens(&self, thousandths: u32) -> bool {
+        self.with(|state| state.happens(thousandths))
     }
 
     fn with<T>(&self, work: impl FnOnce(&mut NetworkState) -> T) -> T {
@@ -119,8 +150,16 @@ impl ModelNetwork {
         self.with(|state| state.is_cut)
     }
 
-    /// Holds every request until the time is over, as if the process were paused.
-    pub(crate) fn hold(&self, time: Duration) {
+    /// Waits until the process is no longer paused.
+    pub(crate) async fn awake(&self) {
+        while let Some(until) = self.with(|state| state.held_until.filter(|until| Instant::now() < *until)) {
+            let mut changed = self.subscribe();
+            tokio::select! { () = tokio::time::sleep_until(until) => {}, _ = changed.changed() => {} }
+        }
+    }
+
+    /// Pauses the process: no request begins before the time is over.
+    pub(crate) fn pause(&self, time: Duration) {
         self.set(|state| state.held_until = Some(Instant::now() + time));
     }
 
@@ -140,7 +179,17 @@ impl ModelNetwork {
 
     /// Draws whether a watch that has just delivered ends now.
     pub(crate) fn ends_watch(&self) -> bool {
-        self.with(|state| state.rng.random_range(0..1000) < state.rates.watch_ended)
+        self.with(|state| state.happens(state.rates.watch_ended))
+    }
+
+    /// Ends every watch. The client resumes it.
+    pub(crate) fn end_watches(&self) {
+        self.set(|state| state.watches_ended = Some(Instant::now()));
+    }
+
+    /// Whether a watch that began at `begun` has to end.
+    pub(crate) fn has_ended(&self, begun: Instant) -> bool {
+        self.with(|state| state.watches_ended.is_some_and(|at| begun <= at))
     }
 
     /// Draws what happens to a request.
@@ -149,9 +198,9 @@ impl ModelNetwork {
     }
 
     /// Notes a write that arrived.
-    pub(crate) fn record_write(&self, summary: String) {
+    pub(crate) fn record_write(&self, summary: String, is_leader: bool) {
         self.set(|state| {
-            state.writes.push((Instant::now(), summary));
+            state.writes.push(ArrivedWrite { at: Instant::now(), summary, is_leader });
             if let Some(left) = &mut state.writes_until_cut {
                 *left = left.saturating_sub(1);
                 state.is_cut |= *left == 0;
@@ -159,10 +208,13 @@ impl ModelNetwork {
         });
     }
 
+    pub(crate) fn all_writes(&self) -> Vec<ArrivedWrite> {
+        self.with(|state| state.writes.clone())
+    }
+
     /// The writes since `begin`.
-    pub(crate) fn writes_since(&self, begin: Instant) -> Vec<String> {
-        let is_later = |(at, _): &&(Instant, String)| *at >= begin;
-        self.with(|state| state.writes.iter().filter(is_later).map(|(_, summary)| summary.clone()).collect())
+    pub(crate) fn writes_since(&self, begin: Instant) -> Vec<ArrivedWrite> {
+        self.with(|state| state.writes.iter().filter(|write| write.at >= begin).cloned().collect())
     }
 }
 
@@ -171,9 +223,6 @@ impl NetworkState {
         let mut delay = Duration::from_micros(self.rng.random_range(300..4_000));
         if self.happens(self.rates.slow) {
             delay += Duration::from_millis(self.rng.random_range(100..3_000));
-        }
-        if let Some(until) = self.held_until.filter(|until| Instant::now() < *until) {
-            delay += until - Instant::now();
         }
         let fate = if self.happens(self.rates.refused) {
             let fates = [RequestFate::TooManyRequests, RequestFate::Unavailable, RequestFate::Unsent];

@@ -45,6 +45,7 @@ pub(super) fn concerns_itself<K: ReconciledKind>(former: Option<&K>, object: &K)
     state(former) != state(object)
         || our_annotations(former) != our_annotations(object)
         || lost_finalizer(former, object)
+        || (!has_finalizer(former, label::REVOCATION) && has_finalizer(object, label::REVOCATION))
 }
 
 fn our_annotations(object: &impl Resource) -> BTreeMap<&String, &String> {
@@ -52,8 +53,12 @@ fn our_annotations(object: &impl Resource) -> BTreeMap<&String, &String> {
 }
 
 fn lost_finalizer<K: ReconciledKind>(former: &K, object: &K) -> bool {
-    let has = |object: &K, finalizer: &str| object.finalizers().iter().any(|found| found == finalizer);
-    K::FINALIZER.is_some_and(|finalizer| has(former, finalizer) && !has(object, finalizer))
+    K::FINALIZER
+        .is_some_and(|finalizer| has_finalizer(former, finalizer) && !has_finalizer(object, finalizer))
+}
+
+fn has_finalizer(object: &impl Resource, finalizer: &str) -> bool {
+    object.finalizers().iter().any(|found| found == finalizer)
 }
 
 /// The priority of the pass after this change.

@@ -1,5 +1,6 @@
 //! The service below a Kubernetes client: it carries requests over a model network.
 
+use std::sync::Arc;
 use std::task::{Context, Poll};
 
 use axum::body::Body;
@@ -12,6 +13,8 @@ use tower::{BoxError, Service};
 use super::ApiServer;
 use super::api_failure::ApiFailure;
 use super::api_request::{ApiRequest, ApiVerb};
+use super::flawed_request::{self, FlawedRequest};
+use super::model_kind::ModelKind;
 use super::watch_stream;
 use crate::simulator::network::{ModelNetwork, RequestFate};
 
@@ -61,13 +64,27 @@ impl ApiConnection {
     }
 
     fn deliver(&self, request: ApiRequest) -> Answer {
+        let request = match flawed_request::plant(&self.server, &self.network, request) {
+            FlawedRequest::Sent(request) => request,
+            FlawedRequest::Answered(Ok(object)) => return Ok(Response::new(Body::from(object.to_string()))),
+            FlawedRequest::Answered(Err(failure)) => return Ok(failure.response()),
+        };
         if request.verb.is_write() && request.kind.plural != "leases" {
-            self.network.record_write(request.summary());
+            self.network.record_write(request.summary(), self.holds_lease());
         }
         if request.verb == ApiVerb::Watch {
             return Ok(watch_stream::open(self.server.clone(), self.network.clone(), &request));
         }
         Ok(self.server.answer(&request).unwrap_or_else(|failure| failure.response()))
+    }
+
+    fn holds_lease(&self) -> bool {
+        let lease = self.server.with(|store| {
+            store.of_kind(ModelKind::named("Lease")).next().map(|(_, lease)| Arc::clone(lease))
+        });
+        let holder =
+            lease.as_ref().and_then(|lease| lease["spec"]["holderIdentity"].as_str()).unwrap_or_default();
+        holder.strip_prefix(self.network.name()).is_some_and(|rest| rest.starts_with('_'))
     }
 }
 

@@ -1,7 +1,7 @@
 //! The kinds that the model API server serves.
 
 /// One kind with what distinguishes its behaviour.
-#[derive(Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Debug)]
 pub(crate) struct ModelKind {
     pub(crate) group: &'static str,
     pub(crate) plural: &'static str,
@@ -48,6 +48,27 @@ pub(crate) static MODEL_KINDS: [ModelKind; 19] = [
     without_generation("coordination.k8s.io", "leases", "Lease"),
     without_generation("events.k8s.io", "events", "Event"),
 ];
+
+// Every kind is an element of one static array, so that comparing addresses is enough.
+impl PartialEq for ModelKind {
+    fn eq(&self, other: &Self) -> bool {
+        std::ptr::eq(self, other)
+    }
+}
+
+impl Eq for ModelKind {}
+
+impl Ord for ModelKind {
+    fn cmp(&self, other: &Self) -> std::cmp::Ordering {
+        std::ptr::from_ref(self).cmp(&std::ptr::from_ref(other))
+    }
+}
+
+impl PartialOrd for ModelKind {
+    fn partial_cmp(&self, other: &Self) -> Option<std::cmp::Ordering> {
+        Some(self.cmp(other))
+    }
+}
 
 impl ModelKind {
     pub(crate) fn find(group: &str, plural: &str) -> Option<&'static Self> {

@@ -86,10 +86,15 @@ impl ObjectStore {
         self.objects.iter().map(|(id, stored)| (id, &stored.value))
     }
 
+    pub(crate) fn of_kind(&self, kind: &'static ModelKind) -> impl Iterator<Item = (&ObjectId, &Arc<Value>)> {
+        let first = ObjectId::new(kind, "", "");
+        let found = self.objects.range(first..).take_while(move |(id, _)| id.kind == kind);
+        found.map(|(id, stored)| (id, &stored.value))
+    }
+
     /// The objects of a kind, in all namespaces when `namespace` is empty.
     pub(crate) fn list(&self, kind: &'static ModelKind, namespace: &str) -> Vec<(ObjectId, Arc<Value>)> {
-        let found = self.all().filter(|(id, _)| id.kind == kind);
-        let found = found.filter(|(id, _)| namespace.is_empty() || id.namespace == namespace);
+        let found = self.of_kind(kind).filter(|(id, _)| namespace.is_empty() || id.namespace == namespace);
         found.map(|(id, value)| (id.clone(), Arc::clone(value))).collect()
     }
 

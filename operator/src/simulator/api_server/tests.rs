@@ -214,7 +214,7 @@ async fn a_watch_that_lags_shows_the_change_later() {
 #[tokio::test(start_paused = true)]
 async fn a_write_whose_answer_is_lost_was_applied() {
     let fixture = Fixture::new().await;
-    let lossy = ModelNetwork::new(1, FaultRates { answer_lost: 1000, ..FaultRates::default() });
+    let lossy = ModelNetwork::new("test", 1, FaultRates { answer_lost: 1000, ..FaultRates::default() }, None);
     let maps = Api::<ConfigMap>::namespaced(fixture.server.client(&lossy), "team");
     let map: ConfigMap = object(json!({"metadata": {"name": "a"}}));
     maps.create(&PostParams::default(), &map).await.unwrap_err();

@@ -15,6 +15,7 @@ use super::label_selector::LabelSelector;
 use super::model_kind::ModelKind;
 use super::object_store::Change;
 use super::{ApiServer, partial};
+use crate::simulator::flaw::Flaw;
 use crate::simulator::network::ModelNetwork;
 
 /// Interval between two bookmarks of an idle watch.
@@ -29,6 +30,7 @@ struct WatchState {
     is_partial: bool,
     /// The last revision that was looked at.
     revision: u64,
+    begun: Instant,
     ends: Instant,
     has_bookmarks: bool,
     next_bookmark: Instant,
@@ -51,6 +53,7 @@ pub(super) fn open(server: ApiServer, network: ModelNetwork, request: &ApiReques
         selector: LabelSelector::parse(request.parameter("labelSelector")),
         is_partial: request.is_partial,
         revision,
+        begun: Instant::now(),
         ends: Instant::now() + Duration::from_secs(timeout),
         has_bookmarks: request.parameter("allowWatchBookmarks") == "true",
         next_bookmark: Instant::now() + BOOKMARK_INTERVAL,
@@ -71,7 +74,7 @@ impl WatchState {
             if self.network.is_cut() {
                 std::future::pending::<()>().await;
             }
-            if self.is_ending || Instant::now() >= self.ends {
+            if self.is_ending || Instant::now() >= self.ends || self.network.has_ended(self.begun) {
                 return None;
             }
             self.changed.borrow_and_update();
@@ -146,6 +149,7 @@ impl WatchState {
         let (kind, object) = match (selected(&change.before), selected(&change.after)) {
             (None, Some(after)) => ("ADDED", after),
             (Some(_), Some(after)) => ("MODIFIED", after),
+            (Some(_), None) if self.network.flaw() == Some(Flaw::ForgottenDeletion) => return None,
             (Some(before), None) => ("DELETED", before),
             (None, None) => return None,
         };

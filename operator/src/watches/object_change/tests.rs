@@ -55,6 +55,14 @@ fn our_own_writes_of_status_and_finalizers_wake_nobody() {
 }
 
 #[test]
+fn a_finalizer_that_agents_no_longer_have_is_removed_when_it_appears() {
+    let before = agent(1, json!({}), json!({}));
+    let forged = agent(1, json!({"finalizers": [label::REVOCATION]}), json!({}));
+    assert!(concerns_itself(Some(&before), &forged));
+    assert!(!concerns_itself(Some(&forged), &before), "the operator removed it");
+}
+
+#[test]
 fn annotations_of_others_do_not_concern_the_operator() {
     let before = agent(1, json!({}), json!({}));
     let foreign = agent(1, json!({"annotations": {"example.com/note": "x"}}), json!({}));

@@ -91,14 +91,16 @@ impl ObjectStore {
     }
 
     fn terminating_namespaces(&self) -> BTreeSet<String> {
-        let namespaces = self.list(ModelKind::named("Namespace"), "");
-        let terminating =
-            namespaces.into_iter().filter(|(_, value)| !value["metadata"]["deletionTimestamp"].is_null());
-        terminating.map(|(id, _)| id.name).collect()
+        let namespaces = self.of_kind(ModelKind::named("Namespace"));
+        let terminating = namespaces.filter(|(_, value)| !value["metadata"]["deletionTimestamp"].is_null());
+        terminating.map(|(id, _)| id.name.clone()).collect()
     }
 
     fn content_of_terminating(&self) -> Vec<ObjectId> {
         let terminating = self.terminating_namespaces();
+        if terminating.is_empty() {
+            return Vec::new();
+        }
         let is_doomed = |id: &ObjectId, value: &Value| {
             terminating.contains(&id.namespace) && value["metadata"]["deletionTimestamp"].is_null()
         };

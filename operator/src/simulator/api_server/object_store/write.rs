@@ -143,9 +143,12 @@ impl ObjectStore {
         manager: &str,
         next: impl FnOnce(&Value) -> Result<Value, ApiFailure>,
     ) -> Written {
-        self.get(id)?;
-        let StoredObject { value: current, mut ownership } = self.objects[id].clone();
+        let current = self.get(id)?;
         let next = accepted(id, &current, next(&current)?, is_status)?;
+        if next == *current {
+            return Ok(current);
+        }
+        let mut ownership = self.objects[id].ownership.clone();
         ownership.record(&manager_of(manager, is_status), &current, &next);
         self.finish(id, manager, &current, next, ownership)
     }

@@ -1,0 +1,242 @@
+//! The invariants, against what the API server and the relays hold.
+
+use std::fmt;
+
+use kube::ResourceExt as _;
+use protocol::admin::Owner;
+use protocol::api_key::ApiKey;
+use serde_json::Value;
+
+use super::api_server::model_kind::ModelKind;
+use super::api_server::object_store::{Change, ObjectId, ObjectStore};
+use super::expected_state::{Claim, ExpectedState};
+use super::simulation::Simulation;
+
+mod history;
+mod summary;
+
+pub(crate) use history::check_history;
+pub(crate) use summary::summary;
+
+#[derive(Debug, Clone)]
+pub(crate) struct Violation {
+    pub(crate) invariant: &'static str,
+    pub(crate) what: String,
+}
+
+impl fmt::Display for Violation {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}: {:.700}", self.invariant, self.what)
+    }
+}
+
+/// Whether the operator made a change.
+pub(crate) fn is_of_operator(change: &Change) -> bool {
+    change.manager.starts_with(crate::apply::FIELD_MANAGER) || change.manager == "unknown"
+}
+
+/// The status of a condition of a custom resource.
+fn condition(object: &Value, about: &str) -> String {
+    let conditions = object["status"]["conditions"].as_array().into_iter().flatten();
+    let mut found = conditions.filter(|condition| condition["type"] == about);
+    found.next().and_then(|condition| condition["status"].as_str()).unwrap_or("absent").to_owned()
+}
+
+fn raw(store: &ObjectStore, kind: &str, object: &impl kube::Resource) -> Value {
+    let (namespace, name) = (object.namespace().unwrap_or_default(), object.name_any());
+    store
+        .find(&ObjectId::new(ModelKind::named(kind), &namespace, &name))
+        .map(|value| Value::clone(&value))
+        .unwrap_or_default()
+}
+
+/// Whether the object is the accepted holder of a claim.
+fn holds(object: &Value, claim: &Option<Claim>) -> bool {
+    claim.is_some() && condition(object, "Accepted") == "True"
+}
+
+/// Agents that a relay admits although nobody may hold their name, or although it is suspended.
+pub(crate) fn admitted_in_error(simulation: &Simulation) -> Vec<String> {
+    let expected = simulation.cluster.server.with(|store| ExpectedState::observe(store));
+    let may_be_admitted = |claim: &Claim, owner: Option<&str>| {
+        expected.agents.values().any(|agent| {
+            let tenant = expected.tenant_of(&agent.object);
+            let is_suspended =
+                agent.object.spec.suspend || tenant.is_none_or(|tenant| tenant.object.spec.suspend);
+            agent.claim.as_ref() == Some(claim)
+                && !is_suspended
+                && owner == agent.object.metadata.uid.as_deref()
+        })
+    };
+    let mut found = Vec::new();
+    simulation.cluster.relays.with(|state| {
+        for relay in state.relays.keys() {
+            let Some(volume) = state.volume_of(relay) else { continue };
+            for (tenant, record) in &volume.tenants {
+                for (name, agent) in &record.agents {
+                    let claim = Claim {
+                        relay: relay.clone(),
+                        tenant: tenant.to_string(),
+                        agent: Some(name.to_string()),
+                    };
+                    let owner = agent.owner.as_ref().and_then(Owner::kubernetes_uid);
+                    let is_people = agent.owner == Some(Owner::CommandLine);
+                    if volume.admits(tenant.as_str(), name.as_str())
+                        && !is_people
+                        && !may_be_admitted(&claim, owner)
+                    {
+                        found.push(format!("{relay} admits {} of {:?}", claim.path(), agent.owner));
+                    }
+                }
+            }
+        }
+    });
+    found
+}
+
+/// Everything that is not as declared.
+pub(crate) fn differences(simulation: &Simulation) -> Vec<String> {
+    let mut found = Vec::new();
+    simulation.cluster.server.with(|store| {
+        let expected = ExpectedState::observe(store);
+        for (name, relay) in &expected.relays {
+            let status = condition(&raw(store, "Relay", relay), "Ready");
+            if status != "True" {
+                found.push(format!("Relay {name} is Ready={status}"));
+            }
+        }
+        for (name, tenant) in &expected.tenants {
+            let object = raw(store, "Tenant", &tenant.object);
+            let rivals = expected.tenants.values().filter(|other| other.claim == tenant.claim);
+            let rivals: Vec<Value> = rivals.map(|rival| raw(store, "Tenant", &rival.object)).collect();
+            check_claimant(&mut found, &format!("Tenant {name}"), &object, &tenant.claim, &rivals);
+        }
+        for (name, agent) in &expected.agents {
+            let object = raw(store, "Agent", &agent.object);
+            let tenant = expected.tenant_of(&agent.object);
+            let is_tenant_held =
+                tenant.is_some_and(|tenant| holds(&raw(store, "Tenant", &tenant.object), &tenant.claim));
+            let claim = agent.claim.clone().filter(|_| is_tenant_held);
+            let rivals = expected.agents.values().filter(|other| {
+                other.claim == agent.claim
+                    && other.object.spec.tenant_ref.name == agent.object.spec.tenant_ref.name
+            });
+            let rivals: Vec<Value> = rivals.map(|rival| raw(store, "Agent", &rival.object)).collect();
+            let who = format!("Agent {name}");
+            check_claimant(&mut found, &who, &object, &claim, &rivals);
+            if holds(&object, &claim) {
+                let suspended =
+                    agent.object.spec.suspend || tenant.is_some_and(|tenant| tenant.object.spec.suspend);
+                check_agent(simulation, store, &mut found, &who, &object, claim.as_ref().unwrap(), suspended);
+            }
+        }
+    });
+    found
+}
+
+/// Exactly one of those who may claim a name is accepted. The others are refused.
+fn check_claimant(
+    found: &mut Vec<String>,
+    who: &str,
+    object: &Value,
+    claim: &Option<Claim>,
+    rivals: &[Value],
+) {
+    if !object["metadata"]["deletionTimestamp"].is_null() {
+        found.push(format!("{who} is still being deleted"));
+        return;
+    }
+    if object["status"]["observedGeneration"] != object["metadata"]["generation"] {
+        found
+            .push(format!("the status of {who} is of generation {}", object["status"]["observedGeneration"]));
+    }
+    let accepted = condition(object, "Accepted");
+    if claim.is_none() && accepted != "False" {
+        found.push(format!("{who} may claim nothing and is Accepted={accepted}"));
+    }
+    if claim.is_some() {
+        let holders = rivals.iter().filter(|rival| condition(rival, "Accepted") == "True").count();
+        if holders != 1 {
+            found.push(format!("{holders} of {} claimants hold the name of {who}", rivals.len()));
+        }
+    }
+}
+
+/// An accepted agent has its content at the relay, under its own name.
+fn check_agent(
+    simulation: &Simulation,
+    store: &ObjectStore,
+    found: &mut Vec<String>,
+    who: &str,
+    object: &Value,
+    claim: &Claim,
+    is_suspended: bool,
+) {
+    let ready = condition(object, "Ready");
+    if ready != "True" {
+        found.push(format!("{who} is Ready={ready}"));
+    }
+    let uid = object["metadata"]["uid"].as_str().unwrap();
+    simulation.cluster.relays.with(|state| {
+        let Some(volume) = state.volume_of(&claim.relay) else { return };
+        let Some(record) = volume.agent(&claim.tenant, claim.agent.as_deref().unwrap()) else {
+            found.push(format!("the relay has nothing of {who}"));
+            return;
+        };
+        if record.owner.as_ref().and_then(Owner::kubernetes_uid) != Some(uid) {
+            found.push(format!("at the relay, {who} belongs to {:?}", record.owner));
+        }
+        match active_key(store, object) {
+            Some(key) if record.spec.keys.iter().any(|held| held.sha256 == key.hash()) || is_suspended => {}
+            Some(_) => found.push(format!("the relay does not know the key of {who}")),
+            None => found.push(format!("the Secret of {who} has no key")),
+        }
+    });
+}
+
+/// The key in the credentials Secret of an agent.
+fn active_key(store: &ObjectStore, agent: &Value) -> Option<ApiKey> {
+    let name = agent["status"]["secretName"].as_str()?;
+    let namespace = agent["metadata"]["namespace"].as_str()?;
+    let secret = store.find(&ObjectId::new(ModelKind::named("Secret"), namespace, name))?;
+    let secret = serde_json::from_value(Value::clone(&secret)).ok()?;
+    crate::secret::text(&secret, "token")?.parse().ok()
+}
+
+/// The members that differ, for messages.
+pub(crate) fn shown_differences(change: &Change) -> String {
+    let (Some(before), Some(after)) = (&change.before, &change.after) else {
+        return "created or deleted".into();
+    };
+    let mut found = Vec::new();
+    collect_differences(&by_type(before), &by_type(after), &mut Vec::new(), &mut found);
+    found.truncate(4);
+    found.join(", ")
+}
+
+/// The object with its conditions by their type, so that they are compared one by one.
+fn by_type(object: &Value) -> Value {
+    let mut object = object.clone();
+    if let Some(conditions) = object["status"]["conditions"].as_array().cloned() {
+        let named = conditions
+            .into_iter()
+            .map(|condition| (condition["type"].as_str().unwrap().to_owned(), condition));
+        object["status"]["conditions"] = Value::Object(named.collect());
+    }
+    object
+}
+
+fn collect_differences(before: &Value, after: &Value, path: &mut Vec<String>, found: &mut Vec<String>) {
+    if before == after || path.last().is_some_and(|name| name == "resourceVersion") {
+        return;
+    }
+    let (Value::Object(one), Value::Object(two)) = (before, after) else {
+        found.push(format!("{} from {before:.100} to {after:.100}", path.join(".")));
+        return;
+    };
+    for name in one.keys().chain(two.keys().filter(|name| !one.contains_key(*name))) {
+        path.push(name.clone());
+        collect_differences(&before[name], &after[name], path, found);
+        path.pop();
+    }
+}

@@ -1,0 +1,65 @@
+//! Flaws between the operator and its models: bugs that a run can contain, each of which breaks one
+//! invariant.
+
+/// A planted flaw.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Flaw {
+    /// A credentials Secret is written without the relay's authorities.
+    StrippedMember,
+    /// A Secret of somebody else is overwritten instead of refused.
+    OverwrittenSecret,
+    /// Now and then an identity looks as if it were gone, and the new one replaces it.
+    ReplacedIdentity,
+    /// Two replicas lead: a lease that somebody else took counts as renewed.
+    SharedLease,
+    /// A relay's former owner of an entry counts as consenting to its new one.
+    IgnoredOwner,
+    /// Writes to relays carry no term.
+    ForgottenTerm,
+    /// A write to a relay counts as acknowledged before its answer, whatever happens to it.
+    EarlyAcknowledgement,
+    /// Suspensions do not reach the relay.
+    LostSuspension,
+    /// Lists of a relay end after their first page.
+    ShortListing,
+    /// Watches do not tell of deletions.
+    ForgottenDeletion,
+    /// A status counts as written when it is compared with a cache.
+    SkippedStatus,
+    /// A status names the process that wrote it.
+    RestlessStatus,
+}
+
+impl Flaw {
+    pub(crate) const ALL: [Self; 12] = [
+        Self::StrippedMember,
+        Self::OverwrittenSecret,
+        Self::ReplacedIdentity,
+        Self::SharedLease,
+        Self::IgnoredOwner,
+        Self::ForgottenTerm,
+        Self::EarlyAcknowledgement,
+        Self::LostSuspension,
+        Self::ShortListing,
+        Self::ForgottenDeletion,
+        Self::SkippedStatus,
+        Self::RestlessStatus,
+    ];
+
+    /// The invariants that it breaks.
+    pub(crate) const fn breaks(self) -> &'static [&'static str] {
+        match self {
+            Self::StrippedMember => &["secret members"],
+            Self::OverwrittenSecret => &["foreign secrets"],
+            Self::ReplacedIdentity => &["keys"],
+            Self::SharedLease => &["fencing"],
+            Self::IgnoredOwner => &["owners"],
+            Self::ForgottenTerm => &["terms"],
+            Self::EarlyAcknowledgement => &["convergence"],
+            Self::LostSuspension | Self::ForgottenDeletion => &["revocation"],
+            Self::ShortListing => &["revocation", "convergence"],
+            Self::SkippedStatus => &["convergence"],
+            Self::RestlessStatus => &["restart"],
+        }
+    }
+}

@@ -1,0 +1,235 @@
+//! The operator's client of the model relays.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use futures::FutureExt as _;
+use futures::future::BoxFuture;
+use protocol::Reason;
+use protocol::admin::{
+    self, AgentBatch, AgentView, AgentWrite, Applied, BatchApplied, BatchResult, DeletionPolicy, Page,
+    Problem, TenantView, Term, Version,
+};
+use protocol::did::TenantId;
+use tokio::time::Instant;
+
+use super::relay_volume::WriteKind;
+use super::{ModelRelays, RelayState};
+use crate::object_key::NamespacedName;
+use crate::relay_api::{RelayApi, RelayError, Target, Writer};
+use crate::simulator::flaw::Flaw;
+use crate::simulator::network::{ModelNetwork, RequestFate};
+
+/// As the timeout of the real client.
+const REQUEST_TIMEOUT: Duration = Duration::from_secs(5);
+
+#[derive(Debug)]
+pub(crate) struct ModelRelayApi {
+    relays: ModelRelays,
+    network: ModelNetwork,
+}
+
+impl ModelRelayApi {
+    pub(crate) fn new(relays: ModelRelays, network: ModelNetwork) -> Arc<Self> {
+        Arc::new(Self { relays, network })
+    }
+
+    /// Carries one request. The request goes on when the caller gives up waiting.
+    fn call<T: Send + 'static>(
+        &self,
+        target: &Target,
+        is_write: bool,
+        work: impl FnOnce(&mut RelayState, &NamespacedName) -> Result<T, Reason> + Send + 'static,
+    ) -> BoxFuture<'static, Result<T, RelayError>> {
+        let (relays, network, target) = (self.relays.clone(), self.network.clone(), target.clone());
+        let address = target.address;
+        async move {
+            network.awake().await;
+            let carried = async move { carry(&relays, &network, &target, is_write, work).await };
+            let carried = tokio::spawn(carried);
+            match tokio::time::timeout(REQUEST_TIMEOUT, carried).await {
+                Ok(answer) => answer.unwrap(),
+                Err(elapsed) => Err(RelayError::Reach { address, source: elapsed.into() }),
+            }
+        }
+        .boxed()
+    }
+}
+
+async fn carry<T>(
+    relays: &ModelRelays,
+    network: &ModelNetwork,
+    target: &Target,
+    is_write: bool,
+    work: impl FnOnce(&mut RelayState, &NamespacedName) -> Result<T, Reason>,
+) -> Result<T, RelayError> {
+    let plan = network.plan(is_write);
+    let broken = || reach(target, "connection reset by peer");
+    tokio::time::sleep(plan.delay).await;
+    if network.is_cut() {
+        return std::future::pending().await;
+    }
+    match plan.fate {
+        RequestFate::TooManyRequests | RequestFate::Unavailable => {
+            let detail = "the relay is busy".to_owned();
+            return Err(RelayError::Refused { address: target.address, status: 503, reason: None, detail });
+        }
+        RequestFate::Unsent => return Err(broken()),
+        _ => {}
+    }
+    let answer = match relays.with(|state| receive(state, target, work)) {
+        Some(answer) => answer,
+        None => return std::future::pending().await,
+    };
+    if network.is_cut() {
+        return std::future::pending().await;
+    }
+    match plan.fate {
+        RequestFate::AnswerLost => Err(broken()),
+        // Applied, and answered only after the client's timeout.
+        RequestFate::ConflictAfterCommit => std::future::pending().await,
+        _ => answer,
+    }
+}
+
+fn reach(target: &Target, why: &str) -> RelayError {
+    RelayError::Reach { address: target.address, source: why.into() }
+}
+
+/// `None`: the request disappears.
+fn receive<T>(
+    state: &mut RelayState,
+    target: &Target,
+    work: impl FnOnce(&mut RelayState, &NamespacedName) -> Result<T, Reason>,
+) -> Option<Result<T, RelayError>> {
+    let Some((name, relay)) = state.at(target.address.ip()) else {
+        return Some(Err(reach(target, "connection refused")));
+    };
+    if relay.unreachable_until.is_some_and(|until| Instant::now() < until) {
+        return None;
+    }
+    let refused = |status, reason: Option<Reason>, detail: &str| RelayError::Refused {
+        address: target.address,
+        status,
+        reason,
+        detail: detail.into(),
+    };
+    if *relay.token != **target.access.token {
+        return Some(Err(refused(401, None, "the token is wrong")));
+    }
+    let name = name.clone();
+    let refusal = |reason: Reason| refused(reason.http_status(), Some(reason), reason.advice());
+    Some(work(state, &name).map_err(refusal))
+}
+
+fn put_one(
+    state: &mut RelayState,
+    relay: &NamespacedName,
+    term: Option<Term>,
+    item: &AgentWrite,
+) -> BatchResult {
+    let writer = Writer {
+        owner: item.owner.clone(),
+        former_owner: item.former_owner.clone(),
+        if_owned: item.if_owned,
+        term,
+    };
+    let body = serde_json::to_value(&item.spec).unwrap();
+    let path = admin::agent_path(&item.tenant, &item.name);
+    match state.write(relay, &path, &writer, WriteKind::Put(body)) {
+        Ok(applied) => BatchResult::Applied(applied),
+        Err(reason) => BatchResult::Problem(Problem::new(reason, None)),
+    }
+}
+
+impl RelayApi for ModelRelayApi {
+    fn version<'a>(&'a self, target: &'a Target) -> BoxFuture<'a, Result<Version, RelayError>> {
+        self.call(target, false, |state, relay| Ok(state.version(&state.relays[relay])))
+    }
+
+    fn put<'a>(
+        &'a self,
+        target: &'a Target,
+        path: &'a str,
+        writer: &'a Writer,
+        body: serde_json::Value,
+    ) -> BoxFuture<'a, Result<Applied, RelayError>> {
+        let (path, mut writer, mut body) = (path.to_owned(), writer.clone(), body);
+        let flaw = self.network.flaw();
+        if flaw == Some(Flaw::LostSuspension) && !body["suspended"].is_null() {
+            body["suspended"] = false.into();
+        }
+        if flaw == Some(Flaw::ForgottenTerm) {
+            writer.term = None;
+        }
+        let sent = self.call(target, true, move |state, relay| {
+            if flaw == Some(Flaw::IgnoredOwner) {
+                writer.former_owner = state.owner_at(relay, &path);
+                writer.if_owned = false;
+            }
+            state.write(relay, &path, &writer, WriteKind::Put(body))
+        });
+        if flaw == Some(Flaw::EarlyAcknowledgement) {
+            return async move { Ok(sent.await.unwrap_or(Applied::at(1))) }.boxed();
+        }
+        sent
+    }
+
+    fn delete<'a>(
+        &'a self,
+        target: &'a Target,
+        path: &'a str,
+        writer: &'a Writer,
+        policy: Option<DeletionPolicy>,
+    ) -> BoxFuture<'a, Result<Applied, RelayError>> {
+        let (path, writer) = (path.to_owned(), writer.clone());
+        self.call(target, true, move |state, relay| {
+            state.write(relay, &path, &writer, WriteKind::Delete(policy))
+        })
+    }
+
+    fn tenants<'a>(
+        &'a self,
+        target: &'a Target,
+        after: Option<&'a str>,
+    ) -> BoxFuture<'a, Result<Page<TenantView>, RelayError>> {
+        let after = after.map(str::to_owned);
+        let is_short = self.network.flaw() == Some(Flaw::ShortListing);
+        self.call(target, false, move |state, relay| {
+            let page = state.volume_of(relay).unwrap().tenant_page(after.as_deref());
+            Ok(if is_short { Page { next: None, ..page } } else { page })
+        })
+    }
+
+    fn agents<'a>(
+        &'a self,
+        target: &'a Target,
+        tenant: &'a TenantId,
+        after: Option<&'a str>,
+    ) -> BoxFuture<'a, Result<Page<AgentView>, RelayError>> {
+        let (tenant, after) = (tenant.clone(), after.map(str::to_owned));
+        let is_short = self.network.flaw() == Some(Flaw::ShortListing);
+        self.call(target, false, move |state, relay| {
+            let domain = &state.relays[relay].domain;
+            let page = state.volume_of(relay).unwrap().agent_page(domain, &tenant, after.as_deref());
+            let page = page.ok_or(Reason::NotFound)?;
+            Ok(if is_short {
+                Page { items: page.items.into_iter().take(1).collect(), next: None }
+            } else {
+                page
+            })
+        })
+    }
+
+    fn put_agents<'a>(
+        &'a self,
+        target: &'a Target,
+        term: Option<Term>,
+        batch: &'a AgentBatch,
+    ) -> BoxFuture<'a, Result<BatchApplied, RelayError>> {
+        let items = batch.items.clone();
+        self.call(target, true, move |state, relay| {
+            Ok(BatchApplied { results: items.iter().map(|item| put_one(state, relay, term, item)).collect() })
+        })
+    }
+}
