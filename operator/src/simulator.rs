@@ -1,9 +1,10 @@
 //! Simulation of the operator: the real watches, caches, queue, workers and election against models
 //! of an API server and of relays, in one process, on a virtual clock, with seeded faults.
 //!
-//! A failing run prints its seed; `MSG2AGENT_SIM_SEED=<seed>` repeats its users and faults alone and
-//! prints what happened. The order in which the operator looks into hash maps, its jitter and its
-//! keys do not come from the seed, so that a rare violation may need several attempts.
+//! A failing run prints its seed. `MSG2AGENT_SIM_SEED=<seed>` repeats its users and faults alone
+//! and prints what happened, and `MSG2AGENT_SIM_SEEDS=<count>` runs another number of seeds. The
+//! order in which the operator looks into hash maps, its jitter and its keys do not come from the
+//! seed, so that a rare violation may need several attempts.
 
 pub(crate) mod api_server;
 mod checks;
@@ -23,7 +24,7 @@ use checks::Violation;
 use flaw::Flaw;
 use simulation::Simulation;
 
-/// Seeds of an ordinary run. `MSG2AGENT_SIM_SEEDS` sets another number.
+/// Seeds of an ordinary run.
 const SEEDS: u64 = 2_000;
 
 struct Run {

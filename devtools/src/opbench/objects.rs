@@ -124,6 +124,21 @@ pub fn ready_since(object: &DynamicObject) -> Option<&str> {
     ready(object)?.get("lastTransitionTime")?.as_str()
 }
 
+/// The conditions as text, in the order of the status.
+#[must_use]
+pub fn conditions(object: &DynamicObject) -> String {
+    let conditions = object.data.pointer("/status/conditions").and_then(Value::as_array);
+    let text = |condition: &Value, name: &str| {
+        condition.get(name).and_then(Value::as_str).unwrap_or_default().to_owned()
+    };
+    let words = conditions.into_iter().flatten().map(|condition| {
+        let [about, status, reason, since] =
+            ["type", "status", "reason", "lastTransitionTime"].map(|name| text(condition, name));
+        format!("{about}={status} {reason} {since}")
+    });
+    words.collect::<Vec<_>>().join("; ")
+}
+
 fn ready(object: &DynamicObject) -> Option<&Value> {
     let conditions = object.data.pointer("/status/conditions")?.as_array()?;
     conditions.iter().find(|condition| condition.get("type").is_some_and(|word| word == "Ready"))

@@ -22,6 +22,8 @@ pub struct Versions {
     objects: BTreeMap<(&'static str, String), String>,
     /// Last change of the condition Ready by Agent.
     ready_since: BTreeMap<String, String>,
+    /// All conditions by Agent.
+    conditions: BTreeMap<String, String>,
     events: usize,
 }
 
@@ -33,6 +35,8 @@ pub struct Changes {
     /// Agents whose condition Ready has changed.
     pub transitions: Vec<String>,
     pub events: usize,
+    /// The conditions of the first Agent that was written, before and after.
+    pub example: Option<(String, String)>,
 }
 
 impl Versions {
@@ -59,6 +63,9 @@ impl Versions {
         if let Some(since) = objects::ready_since(object).filter(|_| kind == "Agent") {
             self.ready_since.insert(object.name_any(), since.to_owned());
         }
+        if kind == "Agent" {
+            self.conditions.insert(object.name_any(), objects::conditions(object));
+        }
         self.objects.insert((kind, object.name_any()), object.resource_version().unwrap_or_default());
     }
 
@@ -70,10 +77,14 @@ impl Versions {
         let written = self.objects.iter().filter(changed).map(|(key, _)| key);
         let moved =
             self.ready_since.iter().filter(|(agent, since)| before.ready_since.get(*agent) != Some(since));
+        let objects: Vec<_> = written.chain(gone).cloned().collect();
+        let agent = objects.iter().find(|(kind, _)| *kind == "Agent").map(|(_, name)| name);
+        let conditions = |state: &Self| Some(state.conditions.get(agent?)?.clone());
         Changes {
-            objects: written.chain(gone).cloned().collect(),
             transitions: moved.map(|(agent, _)| agent.clone()).collect(),
             events: self.events.saturating_sub(before.events),
+            example: conditions(before).zip(conditions(self)),
+            objects,
         }
     }
 }
@@ -113,6 +124,7 @@ mod tests {
         Versions {
             objects: [(("Agent", "a".to_owned()), version.to_owned())].into(),
             ready_since: [("a".to_owned(), since.to_owned())].into(),
+            conditions: BTreeMap::new(),
             events,
         }
     }

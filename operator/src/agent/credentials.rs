@@ -196,10 +196,12 @@ impl CredentialsPass<'_> {
     async fn write_to_relay(&self, keys: &KeyRing) -> Written {
         let Self { context, agent, resolved, root_key } = self;
         let (replicas, relay) = (&context.relay_replicas, &resolved.relay);
-        let tenant = admin::tenant_path(&resolved.tenant_id);
-        if !replicas.is_acknowledged(relay, &tenant) {
-            let waiting = || Progress { acknowledged: 0, ready: 1 };
-            return Ok(replicas.holder(relay, &tenant).map(|_| waiting()));
+        let tenant_path = admin::tenant_path(&resolved.tenant_id);
+        if !replicas.is_acknowledged(relay, &tenant_path) {
+            let waiting = Progress { acknowledged: 0, ready: 1 };
+            let is_reached =
+                replicas.has_replicas(relay) && !replicas.holder(relay, &tenant_path).is_unknown();
+            return Ok(if is_reached { Observed::Known(waiting) } else { Observed::Unknown });
         }
         let cluster_domain = &context.settings.cluster_domain;
         let content = admin_spec(agent, resolved, &root_key.public(), keys.agent_keys(), cluster_domain);

@@ -16,6 +16,7 @@ mod api_failure;
 mod api_request;
 mod connection;
 mod field_ownership;
+mod flawed_object;
 mod flawed_request;
 mod label_selector;
 pub(crate) mod model_kind;
@@ -70,10 +71,10 @@ impl ApiServer {
     }
 
     /// Answers everything except watches.
-    fn answer(&self, request: &ApiRequest) -> Result<Response<Body>, ApiFailure> {
+    fn answer(&self, network: &ModelNetwork, request: &ApiRequest) -> Result<Response<Body>, ApiFailure> {
         let found = match request.verb {
             ApiVerb::List => {
-                return self.list(request).map(|list| Response::new(Body::from(list.to_string())));
+                return self.list(network, request).map(|list| Response::new(Body::from(list.to_string())));
             }
             _ => self.with(|store| answer_single(store, request))?,
         };
@@ -82,7 +83,7 @@ impl ApiServer {
     }
 
     /// One page. The token of the next one names the revision and the last object.
-    fn list(&self, request: &ApiRequest) -> Result<Value, ApiFailure> {
+    fn list(&self, network: &ModelNetwork, request: &ApiRequest) -> Result<Value, ApiFailure> {
         let limit = request.parameter("limit").parse().unwrap_or(PAGE_MAX);
         let selector = LabelSelector::parse(request.parameter("labelSelector"));
         self.with(|store| {
@@ -94,9 +95,11 @@ impl ApiServer {
             let selected: Vec<_> =
                 objects.into_iter().filter(|(_, object)| selector.matches(object)).collect();
             let page = selected.iter().skip(skipped).take(limit);
-            let items: Vec<Value> = page
-                .map(|(_, object)| if request.is_partial { partial(object) } else { Value::clone(object) })
-                .collect();
+            let shown = |object: &Value| {
+                let object = flawed_object::shown(network, object);
+                if request.is_partial { partial(&object) } else { object.into_owned() }
+            };
+            let items: Vec<Value> = page.map(|(_, object)| shown(object)).collect();
             let end = skipped + items.len();
             let next = if end < selected.len() { format!("{revision}.{end}") } else { String::new() };
             let (version, kind) = if request.is_partial {

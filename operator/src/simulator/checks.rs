@@ -8,8 +8,8 @@ use protocol::api_key::ApiKey;
 use serde_json::Value;
 
 use super::api_server::model_kind::ModelKind;
-use super::api_server::object_store::{Change, ObjectId, ObjectStore};
-use super::expected_state::{Claim, ExpectedState};
+use super::api_server::object_store::{ObjectChange, ObjectId, ObjectStore};
+use super::expected_state::{ExpectedState, NameClaim};
 use super::simulation::Simulation;
 
 mod history;
@@ -31,7 +31,7 @@ impl fmt::Display for Violation {
 }
 
 /// Whether the operator made a change.
-pub(crate) fn is_of_operator(change: &Change) -> bool {
+pub(crate) fn is_of_operator(change: &ObjectChange) -> bool {
     change.manager.starts_with(crate::apply::FIELD_MANAGER) || change.manager == "unknown"
 }
 
@@ -40,6 +40,25 @@ fn condition(object: &Value, about: &str) -> String {
     let conditions = object["status"]["conditions"].as_array().into_iter().flatten();
     let mut found = conditions.filter(|condition| condition["type"] == about);
     found.next().and_then(|condition| condition["status"].as_str()).unwrap_or("absent").to_owned()
+}
+
+/// Whether some condition has this reason.
+fn has_reason(object: &Value, reason: &str) -> bool {
+    object["status"]["conditions"]
+        .as_array()
+        .into_iter()
+        .flatten()
+        .any(|condition| condition["reason"] == reason)
+}
+
+/// Whether the owner of a child is ready, so that the child is kept.
+pub(crate) fn has_ready_owner(store: &ObjectStore, child: &Value) -> bool {
+    let labels = &child["metadata"]["labels"];
+    let namespace = child["metadata"]["namespace"].as_str().unwrap_or_default();
+    let owner = [("Agent", crds::label::AGENT), ("Relay", crds::label::RELAY)].into_iter().find_map(
+        |(kind, label)| Some(ObjectId::new(ModelKind::named(kind), namespace, labels[label].as_str()?)),
+    );
+    owner.and_then(|owner| store.find(&owner)).is_some_and(|owner| condition(&owner, "Ready") == "True")
 }
 
 fn raw(store: &ObjectStore, kind: &str, object: &impl kube::Resource) -> Value {
@@ -51,14 +70,14 @@ fn raw(store: &ObjectStore, kind: &str, object: &impl kube::Resource) -> Value {
 }
 
 /// Whether the object is the accepted holder of a claim.
-fn holds(object: &Value, claim: &Option<Claim>) -> bool {
+fn holds(object: &Value, claim: &Option<NameClaim>) -> bool {
     claim.is_some() && condition(object, "Accepted") == "True"
 }
 
 /// Agents that a relay admits although nobody may hold their name, or although it is suspended.
 pub(crate) fn admitted_in_error(simulation: &Simulation) -> Vec<String> {
     let expected = simulation.cluster.server.with(|store| ExpectedState::observe(store));
-    let may_be_admitted = |claim: &Claim, owner: Option<&str>| {
+    let may_be_admitted = |claim: &NameClaim, owner: Option<&str>| {
         expected.agents.values().any(|agent| {
             let tenant = expected.tenant_of(&agent.object);
             let is_suspended =
@@ -74,7 +93,7 @@ pub(crate) fn admitted_in_error(simulation: &Simulation) -> Vec<String> {
             let Some(volume) = state.volume_of(relay) else { continue };
             for (tenant, record) in &volume.tenants {
                 for (name, agent) in &record.agents {
-                    let claim = Claim {
+                    let claim = NameClaim {
                         relay: relay.clone(),
                         tenant: tenant.to_string(),
                         agent: Some(name.to_string()),
@@ -139,7 +158,7 @@ fn check_claimant(
     found: &mut Vec<String>,
     who: &str,
     object: &Value,
-    claim: &Option<Claim>,
+    claim: &Option<NameClaim>,
     rivals: &[Value],
 ) {
     if !object["metadata"]["deletionTimestamp"].is_null() {
@@ -169,9 +188,13 @@ fn check_agent(
     found: &mut Vec<String>,
     who: &str,
     object: &Value,
-    claim: &Claim,
+    claim: &NameClaim,
     is_suspended: bool,
 ) {
+    if has_reason(object, "DidChanged") {
+        // Its namespace has the identity of another agent. Somebody has to decide.
+        return;
+    }
     let ready = condition(object, "Ready");
     if ready != "True" {
         found.push(format!("{who} is Ready={ready}"));
@@ -204,7 +227,7 @@ fn active_key(store: &ObjectStore, agent: &Value) -> Option<ApiKey> {
 }
 
 /// The members that differ, for messages.
-pub(crate) fn shown_differences(change: &Change) -> String {
+pub(crate) fn shown_differences(change: &ObjectChange) -> String {
     let (Some(before), Some(after)) = (&change.before, &change.after) else {
         return "created or deleted".into();
     };

@@ -14,7 +14,7 @@ use tokio::time::Instant;
 use super::api_server::ApiServer;
 use super::api_server::model_kind::ModelKind;
 use super::api_server::object_store::{ObjectId, ObjectStore};
-use super::model_relay::{ModelRelay, ModelRelays};
+use super::model_relay::{ModelRelays, SimulatedRelay};
 use crate::object_key::NamespacedName;
 use crate::secret;
 
@@ -142,7 +142,9 @@ impl ClusterControllers {
                 state.volume(&claim);
                 let (token, domain) = (admin_token(store, &name), domain_of(store, &name));
                 let unreachable_until = state.relays.get(&name).and_then(|relay| relay.unreachable_until);
-                state.relays.insert(name, ModelRelay { claim, address, token, domain, unreachable_until });
+                state
+                    .relays
+                    .insert(name, SimulatedRelay { claim, address, token, domain, unreachable_until });
             }
         });
     }

@@ -1,4 +1,4 @@
-//! What should be true of every Tenant and Agent, computed from all objects at one moment, without
+//! Computes what should be true of every Tenant and Agent from all objects at one moment, without
 //! the operator's caches.
 
 use std::collections::BTreeMap;
@@ -19,17 +19,17 @@ use crate::{consent, index};
 pub(crate) struct Claimant<K> {
     pub(crate) object: K,
     /// The relay, the tenant id, and for an Agent its handle. `None`: it may claim nothing.
-    pub(crate) claim: Option<Claim>,
+    pub(crate) claim: Option<NameClaim>,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
-pub(crate) struct Claim {
+pub(crate) struct NameClaim {
     pub(crate) relay: NamespacedName,
     pub(crate) tenant: String,
     pub(crate) agent: Option<String>,
 }
 
-impl Claim {
+impl NameClaim {
     /// The path at the relay.
     pub(crate) fn path(&self) -> String {
         let agent = self.agent.as_ref().map(|agent| format!("/agents/{agent}")).unwrap_or_default();
@@ -47,7 +47,22 @@ pub(crate) struct ExpectedState {
 
 impl ExpectedState {
     pub(crate) fn observe(store: &ObjectStore) -> Self {
-        let labels = namespace_labels(store);
+        Self::with_labels(store, &namespace_labels(store), false)
+    }
+
+    /// As if every namespace with consent still had it and nothing were being deleted: the claims
+    /// that the operator may see in a cache that is behind.
+    pub(crate) fn remembered(store: &ObjectStore, consenting: &[&str]) -> Self {
+        let label = || [("relay".to_owned(), "yes".to_owned())].into();
+        let labels = consenting.iter().map(|name| ((*name).to_owned(), label())).collect();
+        Self::with_labels(store, &labels, true)
+    }
+
+    fn with_labels(
+        store: &ObjectStore,
+        labels: &BTreeMap<String, BTreeMap<String, String>>,
+        counts_deleted: bool,
+    ) -> Self {
         let admits = |allowed: &AllowedFrom, referent: &NamespacedName, namespace: &str| {
             consent::admits(allowed, &referent.namespace, namespace, labels.get(namespace))
         };
@@ -57,8 +72,8 @@ impl ExpectedState {
             let is_admitted = relays.get(&relay).is_some_and(|found| {
                 admits(&found.spec.tenants.allowed_from, &relay, &namespace_of(&tenant))
             });
-            let is_valid = is_admitted && tenant.metadata.deletion_timestamp.is_none();
-            let claim = Claim { relay, tenant: index::tenant_id_of(&tenant), agent: None };
+            let is_valid = is_admitted && (counts_deleted || tenant.metadata.deletion_timestamp.is_none());
+            let claim = NameClaim { relay, tenant: index::tenant_id_of(&tenant), agent: None };
             Claimant { object: tenant, claim: is_valid.then_some(claim) }
         };
         let tenants: BTreeMap<_, _> =
@@ -71,8 +86,8 @@ impl ExpectedState {
             });
             let claim = claim.and_then(|found| found.claim.clone());
             let handle = Some(index::handle_of(&agent));
-            let claim = claim.filter(|_| agent.metadata.deletion_timestamp.is_none());
-            Claimant { object: agent, claim: claim.map(|claim| Claim { agent: handle, ..claim }) }
+            let claim = claim.filter(|_| counts_deleted || agent.metadata.deletion_timestamp.is_none());
+            Claimant { object: agent, claim: claim.map(|claim| NameClaim { agent: handle, ..claim }) }
         };
         let agents = objects(store).into_iter().map(|(name, agent)| (name, claim(agent))).collect();
         Self { relays, tenants, agents }

@@ -8,12 +8,12 @@ pub(crate) enum Flaw {
     StrippedMember,
     /// A Secret of somebody else is overwritten instead of refused.
     OverwrittenSecret,
-    /// Now and then an identity looks as if it were gone, and the new one replaces it.
-    ReplacedIdentity,
+    /// A lost identity is replaced without anybody's confirmation.
+    AssumedConfirmation,
     /// Two replicas lead: a lease that somebody else took counts as renewed.
     SharedLease,
-    /// A relay's former owner of an entry counts as consenting to its new one.
-    IgnoredOwner,
+    /// Every namespace counts as admitted.
+    IgnoredConsent,
     /// Writes to relays carry no term.
     ForgottenTerm,
     /// A write to a relay counts as acknowledged before its answer, whatever happens to it.
@@ -34,9 +34,9 @@ impl Flaw {
     pub(crate) const ALL: [Self; 12] = [
         Self::StrippedMember,
         Self::OverwrittenSecret,
-        Self::ReplacedIdentity,
+        Self::AssumedConfirmation,
         Self::SharedLease,
-        Self::IgnoredOwner,
+        Self::IgnoredConsent,
         Self::ForgottenTerm,
         Self::EarlyAcknowledgement,
         Self::LostSuspension,
@@ -51,9 +51,9 @@ impl Flaw {
         match self {
             Self::StrippedMember => &["secret members"],
             Self::OverwrittenSecret => &["foreign secrets"],
-            Self::ReplacedIdentity => &["keys"],
+            Self::AssumedConfirmation => &["keys"],
             Self::SharedLease => &["fencing"],
-            Self::IgnoredOwner => &["owners"],
+            Self::IgnoredConsent => &["convergence", "owners"],
             Self::ForgottenTerm => &["terms"],
             Self::EarlyAcknowledgement => &["convergence"],
             Self::LostSuspension | Self::ForgottenDeletion => &["revocation"],

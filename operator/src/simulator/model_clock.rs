@@ -7,7 +7,7 @@ use jiff::{SignedDuration, Timestamp};
 use tokio::time::Instant;
 
 /// The wall clock at the start of every simulation.
-const START_UNIX_SECONDS: i64 = 1_790_000_000;
+const START_UNIX: i64 = 1_790_000_000;
 
 /// Cheap to clone. Clones share the offset.
 #[derive(Debug, Clone)]
@@ -26,7 +26,7 @@ impl ModelClock {
     pub(crate) fn now(&self) -> Timestamp {
         let elapsed = SignedDuration::try_from(self.started.elapsed()).unwrap();
         let offset = SignedDuration::from_millis(self.offset_ms.load(Ordering::Relaxed));
-        Timestamp::from_second(START_UNIX_SECONDS).unwrap() + elapsed + offset
+        Timestamp::from_second(START_UNIX).unwrap() + elapsed + offset
     }
 
     /// Seconds since the start, for messages.

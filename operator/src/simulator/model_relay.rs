@@ -35,7 +35,7 @@ pub(crate) struct AppliedWrite {
 
 /// One relay: the pod that serves, and the volume that it uses.
 #[derive(Debug)]
-pub(crate) struct ModelRelay {
+pub(crate) struct SimulatedRelay {
     /// Uid of the claim of the volume.
     pub(crate) claim: String,
     /// `None` while no pod serves.
@@ -47,8 +47,8 @@ pub(crate) struct ModelRelay {
 }
 
 #[derive(Debug, Default)]
-pub(crate) struct RelayState {
-    pub(crate) relays: BTreeMap<NamespacedName, ModelRelay>,
+pub(crate) struct ModelRelayState {
+    pub(crate) relays: BTreeMap<NamespacedName, SimulatedRelay>,
     /// By the uid of the claim.
     pub(crate) volumes: BTreeMap<String, RelayVolume>,
     pub(crate) applied: Vec<AppliedWrite>,
@@ -58,15 +58,15 @@ pub(crate) struct RelayState {
 
 /// Cheap to clone. Clones share the relays.
 #[derive(Debug, Clone, Default)]
-pub(crate) struct ModelRelays(Arc<Mutex<RelayState>>);
+pub(crate) struct ModelRelays(Arc<Mutex<ModelRelayState>>);
 
 impl ModelRelays {
-    pub(crate) fn with<T>(&self, work: impl FnOnce(&mut RelayState) -> T) -> T {
+    pub(crate) fn with<T>(&self, work: impl FnOnce(&mut ModelRelayState) -> T) -> T {
         work(&mut self.0.lock().unwrap())
     }
 }
 
-impl RelayState {
+impl ModelRelayState {
     /// The volume of a claim. A new claim has an empty one.
     pub(crate) fn volume(&mut self, claim: &str) -> &mut RelayVolume {
         if !self.volumes.contains_key(claim) {
@@ -83,7 +83,7 @@ impl RelayState {
     }
 
     /// The relay that serves at an address.
-    fn at(&self, address: IpAddr) -> Option<(&NamespacedName, &ModelRelay)> {
+    fn at(&self, address: IpAddr) -> Option<(&NamespacedName, &SimulatedRelay)> {
         self.relays.iter().find(|(_, relay)| relay.address == Some(address))
     }
 
@@ -98,11 +98,7 @@ impl RelayState {
         }
     }
 
-    fn owner_at(&self, relay: &NamespacedName, path: &str) -> Option<Owner> {
-        self.volume_of(relay)?.owner_at(path)
-    }
-
-    fn version(&self, relay: &ModelRelay) -> Version {
+    fn version(&self, relay: &SimulatedRelay) -> Version {
         let volume = &self.volumes[&relay.claim];
         let known = [
             capability::OWNERS,

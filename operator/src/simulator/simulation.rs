@@ -10,13 +10,14 @@ use tokio::time::Instant;
 use super::api_server::ApiServer;
 use super::checks::{self, Violation};
 use super::cluster_controllers::ClusterControllers;
-use super::expected_state::{Claim, ExpectedState};
+use super::expected_state::{ExpectedState, NameClaim};
 use super::flaw::Flaw;
 use super::model_clock::ModelClock;
 use super::model_process::{ModelCluster, ModelProcess};
 use super::model_relay::{ModelRelays, RelayVolume};
 use super::network::{FaultRates, ModelNetwork};
 use crate::object_key::NamespacedName;
+use user_actions::TEAMS;
 
 mod faults;
 mod phases;
@@ -41,7 +42,7 @@ pub(crate) struct Simulation {
     /// Earlier states of volumes, to restore.
     snapshots: BTreeMap<String, RelayVolume>,
     /// Every claim that was valid at some time, with the uid of the object.
-    pub(crate) claims: BTreeSet<(String, Claim)>,
+    pub(crate) claims: BTreeSet<(String, NameClaim)>,
     /// Numbers for names and requests that must be new.
     counter: u32,
     /// What happened, for people who look for the cause of a violation.
@@ -131,7 +132,7 @@ impl Simulation {
     }
 
     fn remember_claims(&mut self) {
-        let state = self.cluster.server.with(|store| ExpectedState::observe(store));
+        let state = self.cluster.server.with(|store| ExpectedState::remembered(store, &TEAMS));
         let tenants = state.tenants.into_values().map(|found| (found.object.metadata.uid, found.claim));
         let agents = state.agents.into_values().map(|found| (found.object.metadata.uid, found.claim));
         let valid = tenants.chain(agents).filter_map(|(uid, claim)| Some((uid?, claim?)));

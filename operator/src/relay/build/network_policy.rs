@@ -1,8 +1,8 @@
 //! Builds the spec of the relay's NetworkPolicy.
 //!
 //! It allows ingress on the public port from anywhere, on the admin port from the operator only,
-//! and on the health port, which has the metrics, from the monitoring namespaces. It allows egress to DNS, the
-//! trace collector, public addresses on port 443, the identity provider, and the proxy.
+//! and on the health port, which has the metrics, from the monitoring namespaces. It allows egress
+//! to DNS, the trace collector, public addresses on port 443, the identity provider, and the proxy.
 
 use crds::{Relay, label, name};
 use k8s_openapi::api::networking::v1::{

@@ -260,7 +260,6 @@ fn the_proxy_of_the_settings_reaches_the_relay_and_its_policy() {
 }
 
 #[test]
-
 fn an_upgrade_of_the_operator_is_told_from_a_change_by_the_author() {
     let stamp = |relay: &Relay, image: &str| {
         let settings = Settings::parse_from(["operator", "--relay-image", image]);

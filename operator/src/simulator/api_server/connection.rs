@@ -75,7 +75,7 @@ impl ApiConnection {
         if request.verb == ApiVerb::Watch {
             return Ok(watch_stream::open(self.server.clone(), self.network.clone(), &request));
         }
-        Ok(self.server.answer(&request).unwrap_or_else(|failure| failure.response()))
+        Ok(self.server.answer(&self.network, &request).unwrap_or_else(|failure| failure.response()))
     }
 
     fn holds_lease(&self) -> bool {

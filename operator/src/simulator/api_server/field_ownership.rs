@@ -1,4 +1,4 @@
-//! Which field manager owns which fields of one object, as server-side apply keeps it. Lists are
+//! Keeps which field manager owns which fields of one object, as server-side apply does. Lists are
 //! owned as a whole.
 
 use std::collections::{BTreeMap, BTreeSet};

@@ -19,16 +19,13 @@ pub(super) enum FlawedRequest {
 pub(super) fn plant(server: &ApiServer, network: &ModelNetwork, request: ApiRequest) -> FlawedRequest {
     let Some(flaw) = network.flaw() else { return FlawedRequest::Sent(request) };
     let plural = request.kind.plural;
-    let (is_secret, is_identity) = (plural == "secrets", request.name.ends_with("-identity"));
+    let is_secret = plural == "secrets";
     match (flaw, request.verb) {
         (Flaw::StrippedMember, ApiVerb::Replace) if is_secret => edited(request, |secret| {
             secret["data"].as_object_mut().map(|data| data.remove("ca.crt"));
         }),
-        (Flaw::OverwrittenSecret | Flaw::ReplacedIdentity, ApiVerb::Create) if is_secret => {
-            overwriting(server, request)
-        }
+        (Flaw::OverwrittenSecret, ApiVerb::Create) if is_secret => overwriting(server, request),
         (Flaw::OverwrittenSecret, ApiVerb::Get) if is_secret && is_foreign(server, &request) => gone(),
-        (Flaw::ReplacedIdentity, ApiVerb::Get) if is_identity && network.happens(100) => gone(),
         (Flaw::SharedLease, ApiVerb::Get | ApiVerb::Replace) if plural == "leases" => {
             shared_lease(server, network, request)
         }

@@ -42,7 +42,7 @@ struct StoredObject {
 
 /// One change of one object.
 #[derive(Debug, Clone)]
-pub(crate) struct Change {
+pub(crate) struct ObjectChange {
     pub(crate) revision: u64,
     pub(crate) at: Instant,
     pub(crate) id: ObjectId,
@@ -57,7 +57,7 @@ pub(crate) struct Change {
 #[derive(Debug)]
 pub(crate) struct ObjectStore {
     objects: BTreeMap<ObjectId, StoredObject>,
-    changes: Vec<Change>,
+    changes: Vec<ObjectChange>,
     revision: u64,
     /// Changes up to this revision are no longer served.
     compacted: u64,
@@ -118,7 +118,7 @@ impl ObjectStore {
     }
 
     /// The changes after `revision`, the oldest first.
-    pub(crate) fn changes_after(&self, revision: u64) -> Result<&[Change], ApiFailure> {
+    pub(crate) fn changes_after(&self, revision: u64) -> Result<&[ObjectChange], ApiFailure> {
         if revision < self.compacted {
             return Err(ApiFailure::expired());
         }
@@ -127,7 +127,7 @@ impl ObjectStore {
     }
 
     /// Every change since the start, compacted ones included. For the checks of a simulation.
-    pub(crate) fn history(&self) -> &[Change] {
+    pub(crate) fn history(&self) -> &[ObjectChange] {
         &self.changes
     }
 
@@ -152,7 +152,7 @@ impl ObjectStore {
             None => drop(self.objects.remove(id)),
         }
         let (revision, at, manager) = (self.revision, Instant::now(), manager.to_owned());
-        self.changes.push(Change { revision, at, id: id.clone(), manager, before, after });
+        self.changes.push(ObjectChange { revision, at, id: id.clone(), manager, before, after });
         value
     }
 }

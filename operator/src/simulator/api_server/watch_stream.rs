@@ -11,9 +11,10 @@ use tokio::time::Instant;
 
 use super::api_failure::ApiFailure;
 use super::api_request::ApiRequest;
+use super::flawed_object;
 use super::label_selector::LabelSelector;
 use super::model_kind::ModelKind;
-use super::object_store::Change;
+use super::object_store::ObjectChange;
 use super::{ApiServer, partial};
 use crate::simulator::flaw::Flaw;
 use crate::simulator::network::ModelNetwork;
@@ -142,7 +143,7 @@ impl WatchState {
     }
 
     /// An object that is no longer selected counts as deleted.
-    fn event(&self, change: &Change) -> Option<String> {
+    fn event(&self, change: &ObjectChange) -> Option<String> {
         let selected = |object: &Option<Arc<Value>>| {
             object.as_ref().filter(|object| self.selector.matches(object)).cloned()
         };
@@ -153,7 +154,8 @@ impl WatchState {
             (Some(before), None) => ("DELETED", before),
             (None, None) => return None,
         };
-        let mut object = if self.is_partial { partial(&object) } else { Value::clone(&object) };
+        let object = flawed_object::shown(&self.network, &object);
+        let mut object = if self.is_partial { partial(&object) } else { object.into_owned() };
         object["metadata"]["resourceVersion"] = change.revision.to_string().into();
         Some(line(kind, &object))
     }

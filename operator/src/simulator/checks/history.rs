@@ -9,8 +9,8 @@ use serde_json::Value;
 
 use super::{Simulation, is_of_operator};
 use crate::secret;
-use crate::simulator::api_server::object_store::Change;
-use crate::simulator::expected_state::Claim;
+use crate::simulator::api_server::object_store::ObjectChange;
+use crate::simulator::expected_state::NameClaim;
 
 /// Members of Secrets that the operator removes in normal operation.
 const TRANSIENT_MEMBERS: [&str; 4] = ["token.next", "next.crt", "next.key", "former.crt"];
@@ -43,7 +43,7 @@ pub(crate) fn check_history(simulation: &mut Simulation) {
     }
 }
 
-fn lost_members(change: &Change) -> Option<String> {
+fn lost_members(change: &ObjectChange) -> Option<String> {
     let members = |object: &Value| -> BTreeSet<String> {
         object["data"].as_object().into_iter().flatten().map(|(name, _)| name.clone()).collect()
     };
@@ -56,7 +56,7 @@ fn lost_members(change: &Change) -> Option<String> {
 }
 
 /// An identity and an authority stay what they are: a run is shorter than their renewal.
-fn replaced_key(change: &Change) -> Option<String> {
+fn replaced_key(change: &ObjectChange) -> Option<String> {
     let (before, after) = (change.before.as_ref()?, change.after.as_ref()?);
     let kind = before["metadata"]["labels"][crds::label::SECRET_KIND].as_str()?;
     let is_replaced = match kind {
@@ -75,7 +75,7 @@ fn root_key(secret: &Value) -> Option<[u8; 32]> {
 }
 
 /// An identity that was lost is replaced only after somebody said so.
-fn replaced_identities(changes: &[Change]) -> Vec<String> {
+fn replaced_identities(changes: &[ObjectChange]) -> Vec<String> {
     let (mut agents, mut found) = (BTreeMap::new(), Vec::new());
     for change in changes {
         let Some(after) = &change.after else { continue };
@@ -98,7 +98,7 @@ fn replaced_identities(changes: &[Change]) -> Vec<String> {
 }
 
 /// A Secret that a user created is not the operator's, whatever its name.
-fn overwritten(change: &Change) -> Option<String> {
+fn overwritten(change: &ObjectChange) -> Option<String> {
     let (before, after) = (change.before.as_ref()?, change.after.as_ref()?);
     let is_foreign = before["metadata"]["labels"][crds::label::SECRET_KIND].is_null();
     (is_foreign && before["data"] != after["data"]).then(|| format!("{} was overwritten", change.id))
@@ -109,7 +109,7 @@ fn overwritten(change: &Change) -> Option<String> {
 fn foreign_writes(simulation: &Simulation) -> Vec<String> {
     let claims = &simulation.claims;
     let is_foreign = |relay: &crate::object_key::NamespacedName, path: &str, uid: &str| {
-        !claims.iter().any(|(claimant, claim): &(String, Claim)| {
+        !claims.iter().any(|(claimant, claim): &(String, NameClaim)| {
             let below = path
                 .strip_prefix(&*claim.path())
                 .is_some_and(|rest| rest.is_empty() || rest.starts_with('/'));

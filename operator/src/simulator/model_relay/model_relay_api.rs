@@ -14,7 +14,7 @@ use protocol::did::TenantId;
 use tokio::time::Instant;
 
 use super::relay_volume::WriteKind;
-use super::{ModelRelays, RelayState};
+use super::{ModelRelayState, ModelRelays};
 use crate::object_key::NamespacedName;
 use crate::relay_api::{RelayApi, RelayError, Target, Writer};
 use crate::simulator::flaw::Flaw;
@@ -29,9 +29,23 @@ pub(crate) struct ModelRelayApi {
     network: ModelNetwork,
 }
 
+type Sent<T> = BoxFuture<'static, Result<T, RelayError>>;
+
 impl ModelRelayApi {
     pub(crate) fn new(relays: ModelRelays, network: ModelNetwork) -> Arc<Self> {
         Arc::new(Self { relays, network })
+    }
+
+    fn sent_term(&self, term: Option<Term>) -> Option<Term> {
+        term.filter(|_| self.network.flaw() != Some(Flaw::ForgottenTerm))
+    }
+
+    /// The answer to a write. With the flaw, a write that failed counts as acknowledged.
+    fn acknowledged<T: Send + 'static>(&self, sent: Sent<T>, early: T) -> Sent<T> {
+        if self.network.flaw() != Some(Flaw::EarlyAcknowledgement) {
+            return sent;
+        }
+        async move { Ok(sent.await.unwrap_or(early)) }.boxed()
     }
 
     /// Carries one request. The request goes on when the caller gives up waiting.
@@ -39,8 +53,8 @@ impl ModelRelayApi {
         &self,
         target: &Target,
         is_write: bool,
-        work: impl FnOnce(&mut RelayState, &NamespacedName) -> Result<T, Reason> + Send + 'static,
-    ) -> BoxFuture<'static, Result<T, RelayError>> {
+        work: impl FnOnce(&mut ModelRelayState, &NamespacedName) -> Result<T, Reason> + Send + 'static,
+    ) -> Sent<T> {
         let (relays, network, target) = (self.relays.clone(), self.network.clone(), target.clone());
         let address = target.address;
         async move {
@@ -61,7 +75,7 @@ async fn carry<T>(
     network: &ModelNetwork,
     target: &Target,
     is_write: bool,
-    work: impl FnOnce(&mut RelayState, &NamespacedName) -> Result<T, Reason>,
+    work: impl FnOnce(&mut ModelRelayState, &NamespacedName) -> Result<T, Reason>,
 ) -> Result<T, RelayError> {
     let plan = network.plan(is_write);
     let broken = || reach(target, "connection reset by peer");
@@ -98,9 +112,9 @@ fn reach(target: &Target, why: &str) -> RelayError {
 
 /// `None`: the request disappears.
 fn receive<T>(
-    state: &mut RelayState,
+    state: &mut ModelRelayState,
     target: &Target,
-    work: impl FnOnce(&mut RelayState, &NamespacedName) -> Result<T, Reason>,
+    work: impl FnOnce(&mut ModelRelayState, &NamespacedName) -> Result<T, Reason>,
 ) -> Option<Result<T, RelayError>> {
     let Some((name, relay)) = state.at(target.address.ip()) else {
         return Some(Err(reach(target, "connection refused")));
@@ -123,7 +137,7 @@ fn receive<T>(
 }
 
 fn put_one(
-    state: &mut RelayState,
+    state: &mut ModelRelayState,
     relay: &NamespacedName,
     term: Option<Term>,
     item: &AgentWrite,
@@ -155,24 +169,13 @@ impl RelayApi for ModelRelayApi {
         body: serde_json::Value,
     ) -> BoxFuture<'a, Result<Applied, RelayError>> {
         let (path, mut writer, mut body) = (path.to_owned(), writer.clone(), body);
-        let flaw = self.network.flaw();
-        if flaw == Some(Flaw::LostSuspension) && !body["suspended"].is_null() {
+        if self.network.flaw() == Some(Flaw::LostSuspension) && !body["suspended"].is_null() {
             body["suspended"] = false.into();
         }
-        if flaw == Some(Flaw::ForgottenTerm) {
-            writer.term = None;
-        }
-        let sent = self.call(target, true, move |state, relay| {
-            if flaw == Some(Flaw::IgnoredOwner) {
-                writer.former_owner = state.owner_at(relay, &path);
-                writer.if_owned = false;
-            }
-            state.write(relay, &path, &writer, WriteKind::Put(body))
-        });
-        if flaw == Some(Flaw::EarlyAcknowledgement) {
-            return async move { Ok(sent.await.unwrap_or(Applied::at(1))) }.boxed();
-        }
-        sent
+        writer.term = self.sent_term(writer.term);
+        let sent = self
+            .call(target, true, move |state, relay| state.write(relay, &path, &writer, WriteKind::Put(body)));
+        self.acknowledged(sent, Applied::at(1))
     }
 
     fn delete<'a>(
@@ -227,9 +230,14 @@ impl RelayApi for ModelRelayApi {
         term: Option<Term>,
         batch: &'a AgentBatch,
     ) -> BoxFuture<'a, Result<BatchApplied, RelayError>> {
-        let items = batch.items.clone();
-        self.call(target, true, move |state, relay| {
+        let (mut items, term) = (batch.items.clone(), self.sent_term(term));
+        if self.network.flaw() == Some(Flaw::LostSuspension) {
+            items.iter_mut().for_each(|item| item.spec.suspended = false);
+        }
+        let early = items.iter().map(|_| BatchResult::Applied(Applied::at(1))).collect();
+        let sent = self.call(target, true, move |state, relay| {
             Ok(BatchApplied { results: items.iter().map(|item| put_one(state, relay, term, item)).collect() })
-        })
+        });
+        self.acknowledged(sent, BatchApplied { results: early })
     }
 }

@@ -8,7 +8,7 @@ use tokio::time::Instant;
 
 use super::Simulation;
 use super::user_actions::{STRANGERS, TEAMS};
-use crate::simulator::api_server::object_store::Change;
+use crate::simulator::api_server::object_store::{ObjectChange, ObjectId};
 use crate::simulator::checks;
 
 /// After the last fault, an agent that was deleted or suspended is refused within this time.
@@ -51,6 +51,9 @@ impl Simulation {
                 team,
                 json!({"metadata": {"name": format!("tenant-{number}")}, "spec": spec}),
             );
+            if self.rng.random_bool(0.3) {
+                self.occupy_secret_name();
+            }
             let spec = json!({"tenantRef": {"name": format!("tenant-{number}")}});
             self.create("Agent", team, json!({"metadata": {"name": "alice"}, "spec": spec}));
         }
@@ -138,7 +141,8 @@ impl Simulation {
         let content = |simulation: &Self| {
             let children = simulation.children();
             simulation.cluster.server.with(|store| {
-                let found = children.iter().map(|id| (id.clone(), store.find(id).unwrap()));
+                let kept = |id: &&ObjectId| checks::has_ready_owner(store, &store.find(id).unwrap());
+                let found = children.iter().filter(kept).map(|id| (id.clone(), store.find(id).unwrap()));
                 found
                     .map(|(id, value)| (id, value["spec"].clone(), value["data"].clone()))
                     .collect::<Vec<_>>()
@@ -173,9 +177,10 @@ impl Simulation {
         if !self.processes[0].leads() {
             self.violation("restart", "no process leads");
         }
-        let changes = self.cluster.server.with(|store| store.changes_after(revision).map(<[Change]>::to_vec));
+        let changes =
+            self.cluster.server.with(|store| store.changes_after(revision).map(<[ObjectChange]>::to_vec));
         let changes = changes.unwrap_or_default();
-        let is_kept = |change: &&Change| matches!(change.id.kind.plural, "leases" | "events");
+        let is_kept = |change: &&ObjectChange| matches!(change.id.kind.plural, "leases" | "events");
         let written = changes.iter().filter(|change| checks::is_of_operator(change) && !is_kept(change));
         let written: Vec<_> =
             written.map(|change| format!("{}: {}", change.id, checks::shown_differences(change))).collect();

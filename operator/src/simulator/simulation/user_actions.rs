@@ -1,4 +1,4 @@
-//! What users do to objects: platform teams, developers, and somebody who wants what is not theirs.
+//! Acts as users: platform teams, developers, and somebody who wants what is not theirs.
 
 use rand::RngExt;
 use serde_json::{Value, json};
@@ -234,7 +234,7 @@ impl Simulation {
     }
 
     /// Creates a Secret under a name that the operator would choose.
-    fn occupy_secret_name(&mut self) {
+    pub(super) fn occupy_secret_name(&mut self) {
         let team = TEAMS[self.rng.random_range(0..TEAMS.len())];
         let agent = AGENT_NAMES[self.rng.random_range(0..AGENT_NAMES.len())];
         let name = if self.rng.random_bool(0.5) {

@@ -1,0 +1,28 @@
+//! Plants flaws into objects as the operator's caches see them.
+
+use std::borrow::Cow;
+
+use crds::label;
+use serde_json::{Value, json};
+
+use crate::simulator::flaw::Flaw;
+use crate::simulator::network::ModelNetwork;
+
+/// The object as lists and watches show it.
+pub(super) fn shown<'a>(network: &ModelNetwork, object: &'a Value) -> Cow<'a, Value> {
+    let kind = object["kind"].as_str().unwrap_or_default();
+    match (network.flaw(), kind) {
+        (Some(Flaw::IgnoredConsent), "Namespace") => {
+            let mut object = object.clone();
+            object["metadata"]["labels"] = json!({"relay": "yes"});
+            Cow::Owned(object)
+        }
+        (Some(Flaw::AssumedConfirmation), "Agent") => {
+            let mut object = object.clone();
+            let key = object["status"]["rootKeyMultibase"].clone();
+            object["metadata"]["annotations"][label::CONFIRM_NEW_IDENTITY] = key;
+            Cow::Owned(object)
+        }
+        _ => Cow::Borrowed(object),
+    }
+}
