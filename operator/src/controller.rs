@@ -17,6 +17,7 @@ use crate::error::{Category, Error, Result};
 use crate::object_key::{Kind, ObjectKey};
 use crate::paused;
 use crate::queue::{NextPass, QueuedKey, WorkerKind};
+use crate::relay_api::RelayError;
 use crate::{agent, relay, tenant};
 
 /// Bounds one reconcile, so that a request that hangs does not block a worker.
@@ -128,8 +129,10 @@ fn on_failure(context: &Context, failures: &Failures, key: &ObjectKey, error: &E
     let category = error.category();
     context.metrics.failed(key.kind, category);
     let delay = backoff::delay(category, failures.count(key), rand::random());
+    let is_busy = matches!(error, Error::Relay(RelayError::Busy(_)));
     let (error, retry_seconds) = (error_chain(error), delay.as_secs_f64());
     match category {
+        _ if is_busy => tracing::debug!(error, retry_seconds, "the relay has other requests to answer"),
         Category::Conflict => tracing::debug!(error, "the object changed since it was read; retrying"),
         _ => tracing::warn!(error, category = category.as_str(), retry_seconds, "reconcile failed"),
     }

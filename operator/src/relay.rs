@@ -60,6 +60,10 @@ pub async fn reconcile(context: &Context, name: &NamespacedName) -> Result<Optio
         finalizer::remove(&context.client, &*relay, label::IN_USE).await?;
         return Ok(None);
     }
+    if context.caches.is_terminating(&name.namespace) {
+        // The API server takes no new objects in the namespace.
+        return reconcile_paused(context, name).await;
+    }
     if !is_deleted {
         finalizer::add(&context.client, &*relay, label::IN_USE).await?;
     }
@@ -85,7 +89,7 @@ pub async fn reconcile(context: &Context, name: &NamespacedName) -> Result<Optio
     Ok(Some(next_reconcile(context, name, &observed)))
 }
 
-/// Contacts a paused Relay and changes no object of it. Its agents are still written to, and
+/// Contacts a Relay that is paused, or whose namespace is being deleted, and changes no object of it. Its agents are still written to, and
 /// deleted ones refused. Returns the delay before the next reconcile.
 ///
 /// # Errors

@@ -153,6 +153,17 @@ impl RelayReplicas {
         self.shared.state(relay, |state| state.sweep = Observed::Known(result));
     }
 
+    /// Those of the entries with a former owner that have waited for another one for long.
+    pub(crate) fn overdue_successions(
+        &self,
+        relay: &NamespacedName,
+        successions: &BTreeSet<(String, String)>,
+    ) -> Vec<(String, String)> {
+        let overdue =
+            self.shared.state(relay, |state| state.overdue_successions(successions, Instant::now()));
+        overdue.unwrap_or_default()
+    }
+
     /// Whether the objects of the relay must be reconciled, because it was found or lost, or
     /// answers again after a write was not sent. Tells it once.
     pub(crate) fn take_change(&self, relay: &NamespacedName) -> bool {

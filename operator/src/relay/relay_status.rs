@@ -84,6 +84,19 @@ pub(super) fn status(
     cluster_domain: &str,
     now: jiff::Timestamp,
 ) -> RelayStatus {
+    let next = observed_status(relay, observed, cluster_domain, now);
+    let Some(last) = &relay.status else { return next };
+    // A newer version alone is not worth a write. The last one is still enforced.
+    let unchanged = RelayStatus { programmed_version: last.programmed_version, ..next.clone() };
+    if unchanged == *last { unchanged } else { next }
+}
+
+fn observed_status(
+    relay: &Relay,
+    observed: &RelayObservation,
+    cluster_domain: &str,
+    now: jiff::Timestamp,
+) -> RelayStatus {
     let namespace = relay.namespace().unwrap_or_default();
     let last = relay.status.clone().unwrap_or_default();
     let certificate =

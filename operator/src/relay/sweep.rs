@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use crds::{Agent, Relay, Tenant, label};
 use kube::{Resource as _, ResourceExt as _};
-use protocol::admin;
+use protocol::admin::{self, DeletionPolicy};
 
 use super::sweep_plan::{EntryClaim, SweepPlan, SweepSnapshot};
 use crate::context::Context;
@@ -47,7 +47,19 @@ pub(super) async fn sweep(context: &Context, relay: &Relay, name: &NamespacedNam
         }
     }
     remove(context, name, &plan).await;
+    release(context, name, &plan.successions).await;
     Ok(())
+}
+
+/// Revokes the keys of former owners whose entries nobody has taken over in time. Records and
+/// mailboxes stay for the one who does.
+async fn release(context: &Context, name: &NamespacedName, successions: &BTreeSet<(String, String)>) {
+    let overdue = context.relay_replicas.overdue_successions(name, successions);
+    if !overdue.is_empty() {
+        let entries = overdue.len();
+        tracing::warn!(entries, "nobody took over entries of deleted objects; revoking their keys");
+        context.relay_replicas.remove_all(name, &overdue, Some(DeletionPolicy::Retain)).await;
+    }
 }
 
 fn enqueue_all(context: &Context, snapshot: &SweepSnapshot<'_>) {
@@ -58,7 +70,7 @@ fn enqueue_all(context: &Context, snapshot: &SweepSnapshot<'_>) {
 }
 
 async fn remove(context: &Context, name: &NamespacedName, plan: &SweepPlan) {
-    let failed = context.relay_replicas.remove_all(name, &plan.removals).await;
+    let failed = context.relay_replicas.remove_all(name, &plan.removals, None).await;
     if !plan.removals.is_empty() {
         tracing::info!(entries = plan.unclaimed, failed, "removed what no object claims from the relay");
     }

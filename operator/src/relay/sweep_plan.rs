@@ -41,6 +41,9 @@ pub(super) struct SweepSnapshot<'a> {
 pub(super) struct SweepPlan {
     /// Paths and uids of their owners. What is below a tenant goes with it.
     pub removals: Vec<(String, String)>,
+    /// Paths and uids of owners that are gone, whose entries another object may take over. If it does
+    /// not, for example because it is paused, the former owner's keys must not work for good.
+    pub successions: BTreeSet<(String, String)>,
     /// Entries of Kubernetes objects that no object claims, including those below a tenant.
     pub unclaimed: usize,
     /// Whether nothing is removed before a person confirms the number.
@@ -61,10 +64,15 @@ impl SweepSnapshot<'_> {
         let is_below = |path: &str| {
             path.split_once("/agents/").is_some_and(|(tenant, _)| unclaimed.contains_key(&tenant.to_owned()))
         };
+        let successions = owned
+            .iter()
+            .filter(|(path, uid)| !self.is_claimed_by_owner(path, uid) && !unclaimed.contains_key(*path));
+        let successions = successions.map(|(path, uid)| ((*path).clone(), (*uid).to_owned())).collect();
         let removals = unclaimed.iter().filter(|(path, _)| !is_below(path));
         let removals = removals.map(|(path, uid)| ((*path).clone(), (*uid).to_owned()));
         SweepPlan {
             removals: if is_blocked { Vec::new() } else { removals.collect() },
+            successions,
             unclaimed: unclaimed.len(),
             is_blocked,
             different: self.different(),
@@ -74,8 +82,12 @@ impl SweepSnapshot<'_> {
     /// Whether the owner still claims its entry, or another object may succeed it.
     fn is_claimed(&self, path: &str, owner: &str) -> bool {
         let claims = self.claims.get(path).map(Vec::as_slice).unwrap_or_default();
-        self.unresolved.contains(owner)
-            || claims.iter().any(|claim| claim.uid == owner || self.may_succeed(claim))
+        self.is_claimed_by_owner(path, owner) || claims.iter().any(|claim| self.may_succeed(claim))
+    }
+
+    fn is_claimed_by_owner(&self, path: &str, owner: &str) -> bool {
+        let claims = self.claims.get(path).map(Vec::as_slice).unwrap_or_default();
+        self.unresolved.contains(owner) || claims.iter().any(|claim| claim.uid == owner)
     }
 
     /// An Agent may succeed only if its Tenant holds the id, or nobody else that exists does.

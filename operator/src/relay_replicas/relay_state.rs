@@ -1,7 +1,7 @@
 //! The state of one relay: how to reach it, whether it answers, and what its stores hold. Pure; the
 //! time is an argument.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashMap};
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
@@ -24,6 +24,9 @@ pub const LOST_GRACE: Duration = Duration::from_secs(60);
 pub const SWEEP_INTERVAL: Duration = Duration::from_secs(300);
 /// The same when an answer was lost or a relay named another owner than the record.
 const DOUBT_INTERVAL: Duration = Duration::from_secs(5);
+/// Time for which an object may take over the entry of one that is gone, before the former one's
+/// keys are revoked.
+const SUCCESSION_GRACE: Duration = Duration::from_secs(30);
 /// Interval before a relay that stopped answering is asked again. It doubles each time.
 const PROBE_INTERVAL: Duration = Duration::from_secs(1);
 /// The longest such interval. A pod that becomes ready is noticed earlier, by a watch.
@@ -70,6 +73,8 @@ pub(super) struct RelayState {
     /// Whether a write was not sent, or its answer was lost, since the objects were last woken.
     has_unsent: bool,
     pub sweep: Observed<SweepResult>,
+    /// Since when entries of former owners wait for another object, by path and uid.
+    successions: HashMap<(String, String), Instant>,
     pub path_locks: Arc<PathLocks>,
     pub batcher: Arc<Batcher>,
     pub permits: Permits,
@@ -166,8 +171,28 @@ impl RelayState {
     fn until_next_listing(&self, now: Instant) -> Duration {
         let Some(listed) = self.listed else { return Duration::ZERO };
         let has_doubt = self.replicas.iter().any(|replica| replica.entries.needs_listing());
-        let interval = if has_doubt { DOUBT_INTERVAL } else { SWEEP_INTERVAL };
+        let interval = match (has_doubt, self.successions.is_empty()) {
+            (true, _) => DOUBT_INTERVAL,
+            (false, false) => SUCCESSION_GRACE,
+            (false, true) => SWEEP_INTERVAL,
+        };
         (listed + interval).saturating_duration_since(now)
+    }
+
+    /// Those of the entries with a former owner that have waited for longer than
+    /// [`SUCCESSION_GRACE`].
+    pub(super) fn overdue_successions(
+        &mut self,
+        found: &BTreeSet<(String, String)>,
+        now: Instant,
+    ) -> Vec<(String, String)> {
+        self.successions.retain(|entry, _| found.contains(entry));
+        for entry in found {
+            self.successions.entry(entry.clone()).or_insert(now);
+        }
+        let overdue = |since: &Instant| now.duration_since(*since) >= SUCCESSION_GRACE;
+        let entries = self.successions.iter().filter(|(_, since)| overdue(since));
+        entries.map(|(entry, _)| entry.clone()).collect()
     }
 
     /// Notes a listing. `None`: the next one is due at once.

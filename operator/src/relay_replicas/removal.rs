@@ -71,7 +71,7 @@ impl RelayReplicas {
         });
         let (mut removed, mut failure) = (0, None);
         for (relay, path) in owned {
-            match self.delete_for(&relay, &path, uid).await {
+            match self.delete_for(&relay, &path, uid, None).await {
                 Ok(true) => removed += 1,
                 // The relay is asked again when it answers.
                 Ok(false) => failure = failure.or(Some(RelayError::Busy(relay.to_string()))),
@@ -81,16 +81,28 @@ impl RelayReplicas {
         failure.map_or(Ok(removed), Err)
     }
 
-    async fn delete_for(&self, relay: &NamespacedName, path: &str, uid: &str) -> Result<bool, RelayError> {
-        self.delete(relay, path, &self.writer(uid), None).await
+    async fn delete_for(
+        &self,
+        relay: &NamespacedName,
+        path: &str,
+        uid: &str,
+        policy: Option<DeletionPolicy>,
+    ) -> Result<bool, RelayError> {
+        self.delete(relay, path, &self.writer(uid), policy).await
     }
 
-    /// Deletes entries of one relay with the recorded policy, each for its recorded owner. Returns
+    /// Deletes entries of one relay, each for its recorded owner. Without a policy, the recorded one
+    /// counts. Returns
     /// the number of those that the relay did not delete.
-    pub(crate) async fn remove_all(&self, relay: &NamespacedName, removals: &[(String, String)]) -> usize {
+    pub(crate) async fn remove_all(
+        &self,
+        relay: &NamespacedName,
+        removals: &[(String, String)],
+        policy: Option<DeletionPolicy>,
+    ) -> usize {
         let mut deletions: Vec<BoxFuture<'_, Result<bool, RelayError>>> = Vec::new();
         for (path, uid) in removals {
-            deletions.push(self.delete_for(relay, path, uid).boxed());
+            deletions.push(self.delete_for(relay, path, uid, policy).boxed());
         }
         let results: Vec<_> = futures::stream::iter(deletions).buffer_unordered(REMOVALS_MAX).collect().await;
         results.iter().filter(|result| !matches!(result, Ok(true))).count()

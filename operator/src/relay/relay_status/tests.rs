@@ -179,3 +179,15 @@ fn a_deleted_relay_in_use_says_how_many_use_it_and_reports_everything_else() {
     assert!(found.message.starts_with("3 accepted Tenants"));
     assert!(conditions::is_true(&status.conditions, Type::Ready));
 }
+
+#[test]
+fn a_newer_version_alone_changes_no_status() {
+    let (mut relay, observed) = (relay(), serving());
+    let first = status(&relay, &observed, "cluster.local", now());
+    relay.status = Some(first.clone());
+    let contact = Contact { acknowledged: Some(77), ..observed.contact.clone() };
+    let newer = RelayObservation { contact, ..observed };
+    assert_eq!(status(&relay, &newer, "cluster.local", now()), first);
+    let more = RelayObservation { agents: 9, ..newer };
+    assert_eq!(status(&relay, &more, "cluster.local", now()).programmed_version, Some(77));
+}

@@ -84,6 +84,8 @@ fn a_permitted_object_succeeds_a_deleted_one_and_is_reconciled() {
     snapshot.claims.insert(agent_path("alice"), vec![again.clone()]);
     let plan = snapshot.plan();
     assert_eq!((plan.removals.len(), plan.different), (0, [again.object].into()));
+    let expected = (agent_path("alice"), "alice-uid".to_owned());
+    assert_eq!(plan.successions, [expected].into(), "if it does not take over, the keys are revoked");
 }
 
 #[test]

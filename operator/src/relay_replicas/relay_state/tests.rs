@@ -137,3 +137,16 @@ fn objects_are_woken_when_a_relay_is_back_after_a_write_was_not_sent() {
     state.answered(&[answer(2, "a", 3)], now + seconds(2));
     assert!(state.take_change(now + seconds(2)));
 }
+
+#[test]
+fn an_entry_that_nobody_takes_over_is_overdue_after_half_a_minute() {
+    let now = Instant::now();
+    let mut state = listed(now);
+    let entry = ("/admin/v1/tenants/acme/agents/alice".to_owned(), "gone".to_owned());
+    let found = BTreeSet::from([entry.clone()]);
+    assert!(state.overdue_successions(&found, now).is_empty());
+    assert_eq!(state.until_next_contact(now), seconds(30), "then it is looked at again");
+    assert_eq!(state.overdue_successions(&found, now + seconds(30)), [entry]);
+    assert!(state.overdue_successions(&BTreeSet::new(), now + seconds(30)).is_empty());
+    assert!(state.overdue_successions(&found, now + seconds(31)).is_empty(), "it begins anew");
+}
