@@ -158,8 +158,7 @@ fn deletion(seen: Option<&Fingerprint>, owner: &str) -> Option<DeleteParams> {
 async fn send<K: Child>(api: &Api<K>, key: &ChildKey, desired: &K) -> Result<K> {
     let params = PatchParams::apply(FIELD_MANAGER);
     let patch = Patch::Apply(desired);
-    let sent = api.patch(&key.name.name, &params, &patch).await;
-    let sent = match sent {
+    let sent = match api.patch(&key.name.name, &params, &patch).await {
         Err(kube::Error::Api(status)) if status.code == 409 && status.reason == "Conflict" => {
             tracing::warn!(
                 object.kind = &*key.kind,
@@ -171,7 +170,30 @@ async fn send<K: Child>(api: &Api<K>, key: &ChildKey, desired: &K) -> Result<K> 
         }
         other => other,
     };
+    let sent = match sent {
+        Err(kube::Error::Api(status)) if status.code == 422 => match replace_lists(api, key, desired).await {
+            Ok(replaced) => Ok(replaced),
+            // The object as it should be is refused, too, or is not there. The first answer says
+            // why.
+            Err(_) => Err(kube::Error::Api(status)),
+        },
+        other => other,
+    };
     sent.map_err(Error::cluster(format!("apply {} {}", key.kind, key.name)))
+}
+
+/// Puts an object right in which somebody changed the key of an entry of a list, such as the port
+/// of a Service: an apply adds the operator's entry beside the changed one, which the API server
+/// refuses. A merge replaces lists whole.
+async fn replace_lists<K: Child>(
+    api: &Api<K>,
+    key: &ChildKey,
+    desired: &K,
+) -> std::result::Result<K, kube::Error> {
+    let merge = PatchParams { field_manager: Some(FIELD_MANAGER.to_owned()), ..PatchParams::default() };
+    api.patch(&key.name.name, &merge, &Patch::Merge(desired)).await?;
+    let forced = PatchParams::apply(FIELD_MANAGER).force();
+    api.patch(&key.name.name, &forced, &Patch::Apply(desired)).await
 }
 
 fn content_hash(content: &serde_json::Value) -> u64 {
