@@ -9,14 +9,20 @@
 
 mod absent_operator;
 mod agent_state;
+mod backup;
+mod child_objects;
+mod children;
 mod deleted_namespace;
 mod deleted_relay;
+mod failover;
 mod forged_objects;
 mod image_typo;
 mod made_by_hand;
 mod moved_tenant;
 mod operator_writes;
 mod orphaned_agent;
+mod restored_cluster;
+mod restored_objects;
 mod restored_volume;
 mod rotation_under_load;
 mod volume_copy;
