@@ -32,9 +32,13 @@ pub(super) async fn sweep(context: &Context, relay: &Relay, name: &NamespacedNam
     if listing.is_none() && !is_changed {
         return Ok(());
     }
-    let (claims, unresolved) = gather_claims(context, relay, name);
-    let mut snapshot =
-        SweepSnapshot { listing: listing.clone().unwrap_or_default(), claims, unresolved, confirmed };
+    let mut snapshot = SweepSnapshot {
+        listing: listing.clone().unwrap_or_default(),
+        claims: gather_claims(context, relay, name),
+        confirmed,
+        ..SweepSnapshot::default()
+    };
+    gather_unresolved(context, &mut snapshot);
     if is_changed || snapshot.listing.is_first {
         enqueue_all(context, &snapshot);
     }
@@ -87,13 +91,12 @@ async fn remove(context: &Context, name: &NamespacedName, plan: &SweepPlan) {
     context.relay_replicas.set_last_sweep(name, SweepResult { unclaimed, is_blocked: plan.is_blocked });
 }
 
-/// The claims on entries of the relay by path, and the uids whose claim is not known. An Agent that
-/// is being deleted claims nothing.
+/// The claims on entries of the relay by path. An Agent that is being deleted claims nothing.
 fn gather_claims(
     context: &Context,
     relay: &Relay,
     name: &NamespacedName,
-) -> (BTreeMap<String, Vec<EntryClaim>>, BTreeSet<String>) {
+) -> BTreeMap<String, Vec<EntryClaim>> {
     let mut claims = BTreeMap::<String, Vec<EntryClaim>>::new();
     for tenant_name in context.caches.index.referrers(Kind::Tenant, name) {
         let Some(tenant) = context.caches.tenant(&tenant_name) else { continue };
@@ -118,20 +121,22 @@ fn gather_claims(
             is_permitted: is_permitted && tenant.meta().deletion_timestamp.is_none(),
         });
     }
-    (claims, unresolved_uids(context))
+    claims
 }
 
-/// Uids of objects that exist and whose claim is not known, because they cannot be decoded or their
-/// Tenant does not exist.
-fn unresolved_uids(context: &Context) -> BTreeSet<String> {
-    let mut uids: BTreeSet<_> = context.caches.undecodable.uids().into_iter().collect();
+/// Adds the uids of objects that exist and whose path is not known.
+fn gather_unresolved(context: &Context, snapshot: &mut SweepSnapshot<'_>) {
+    let undecodable = &context.caches.undecodable;
+    snapshot.unresolved.extend(undecodable.uids());
     for agent in context.caches.agents.all() {
-        let is_resolved = context.caches.tenant(&index::tenant_of(&agent)).is_some();
-        if !is_resolved && agent.meta().deletion_timestamp.is_none() {
-            uids.extend(agent.uid());
+        let tenant = index::tenant_of(&agent);
+        if context.caches.tenant(&tenant).is_some() || agent.meta().deletion_timestamp.is_some() {
+            continue;
         }
+        let is_decodable = !undecodable.contains(&tenant.key(Kind::Tenant));
+        let uids = if is_decodable { &mut snapshot.without_tenant } else { &mut snapshot.unresolved };
+        uids.extend(agent.uid());
     }
-    uids
 }
 
 fn agent_claim(

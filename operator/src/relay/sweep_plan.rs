@@ -29,9 +29,10 @@ pub(super) struct EntryClaim {
 pub(super) struct SweepSnapshot<'a> {
     pub listing: Listing,
     pub claims: BTreeMap<String, Vec<EntryClaim>>,
-    /// Uids of objects whose path is not known, because what they refer to does not exist, or
-    /// because they cannot be decoded.
+    /// Uids of objects whose path is not known, because something cannot be decoded.
     pub unresolved: BTreeSet<String>,
+    /// Uids of Agents whose Tenant does not exist, so that nobody consents to their keys.
+    pub without_tenant: BTreeSet<String>,
     /// The annotation by which a person confirms a number of removals.
     pub confirmed: Option<&'a str>,
 }
@@ -41,8 +42,8 @@ pub(super) struct SweepSnapshot<'a> {
 pub(super) struct SweepPlan {
     /// Paths and uids of their owners. What is below a tenant goes with it.
     pub removals: Vec<(String, String)>,
-    /// Paths and uids of owners that are gone, whose entries another object may take over. If it
-    /// does not, for example because it is paused, the former owner's keys must not work for good.
+    /// Paths and uids of owners that are gone or have no Tenant, whose entries another object may
+    /// take over. If none does, for example because it is paused, the keys must not work for good.
     pub successions: BTreeSet<(String, String)>,
     /// Entries of Kubernetes objects that no object claims, including those below a tenant.
     pub unclaimed: usize,
@@ -82,7 +83,9 @@ impl SweepSnapshot<'_> {
     /// Whether the owner still claims its entry, or another object may succeed it.
     fn is_claimed(&self, path: &str, owner: &str) -> bool {
         let claims = self.claims.get(path).map(Vec::as_slice).unwrap_or_default();
-        self.is_claimed_by_owner(path, owner) || claims.iter().any(|claim| self.may_succeed(claim))
+        self.is_claimed_by_owner(path, owner)
+            || self.without_tenant.contains(owner)
+            || claims.iter().any(|claim| self.may_succeed(claim))
     }
 
     fn is_claimed_by_owner(&self, path: &str, owner: &str) -> bool {

@@ -109,6 +109,16 @@ fn an_object_whose_path_is_not_known_keeps_its_entry() {
 }
 
 #[test]
+fn an_agent_whose_tenant_is_gone_keeps_its_mailbox_and_loses_its_keys_after_a_while() {
+    let mut snapshot = converged();
+    snapshot.claims.remove(&agent_path("alice"));
+    snapshot.without_tenant.insert("alice-uid".into());
+    let plan = snapshot.plan();
+    let expected = (agent_path("alice"), "alice-uid".to_owned());
+    assert_eq!((plan.removals, plan.successions), (Vec::new(), [expected].into()));
+}
+
+#[test]
 fn an_agent_that_moved_is_removed_from_its_former_place() {
     let mut snapshot = converged();
     let claims = snapshot.claims.remove(&agent_path("alice")).unwrap();
