@@ -55,7 +55,7 @@ impl Flaw {
             Self::SharedLease => &["fencing"],
             Self::IgnoredConsent => &["convergence", "owners"],
             Self::ForgottenTerm => &["terms"],
-            Self::EarlyAcknowledgement => &["convergence"],
+            Self::EarlyAcknowledgement => &["ready"],
             Self::LostSuspension | Self::ForgottenDeletion => &["revocation"],
             Self::ShortListing => &["revocation", "convergence"],
             Self::SkippedStatus => &["convergence"],

@@ -25,6 +25,7 @@ use crate::relay_api::Writer;
 /// One write that a relay applied.
 #[derive(Debug, Clone)]
 pub(crate) struct AppliedWrite {
+    pub(crate) at: Instant,
     pub(crate) relay: NamespacedName,
     pub(crate) path: String,
     pub(crate) writer: Writer,
@@ -132,6 +133,7 @@ impl ModelRelayState {
         match result {
             Ok(()) => {
                 let write = AppliedWrite {
+                    at: Instant::now(),
                     relay: relay.clone(),
                     path: path.to_owned(),
                     writer: writer.clone(),

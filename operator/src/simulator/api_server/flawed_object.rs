@@ -17,7 +17,7 @@ pub(super) fn shown<'a>(network: &ModelNetwork, object: &'a Value) -> Cow<'a, Va
             object["metadata"]["labels"] = json!({"relay": "yes"});
             Cow::Owned(object)
         }
-        (Some(Flaw::AssumedConfirmation), "Agent") => {
+        (Some(Flaw::AssumedConfirmation), "Agent") if object["status"]["rootKeyMultibase"].is_string() => {
             let mut object = object.clone();
             let key = object["status"]["rootKeyMultibase"].clone();
             object["metadata"]["annotations"][label::CONFIRM_NEW_IDENTITY] = key;

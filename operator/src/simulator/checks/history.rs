@@ -2,15 +2,17 @@
 //! writes to entries of others.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 use protocol::Identity;
 use protocol::admin::Owner;
 use serde_json::Value;
 
-use super::{Simulation, is_of_operator};
+use super::{Simulation, condition, is_of_operator};
 use crate::secret;
 use crate::simulator::api_server::object_store::ObjectChange;
 use crate::simulator::expected_state::NameClaim;
+use crate::simulator::model_relay::AppliedWrite;
 
 /// Members of Secrets that the operator removes in normal operation.
 const TRANSIENT_MEMBERS: [&str; 4] = ["token.next", "next.crt", "next.key", "former.crt"];
@@ -36,6 +38,7 @@ pub(crate) fn check_history(simulation: &mut Simulation) {
     found.extend(late.map(|what| ("fencing", what)));
     let applied = simulation.cluster.relays.with(|state| state.applied.clone());
     let without_term = applied.iter().filter(|write| write.writer.term.is_none());
+    found.extend(early_ready(&changes, &applied).into_iter().map(|what| ("ready", what)));
     found.extend(without_term.map(|write| ("terms", format!("{} was written without a term", write.path))));
     found.extend(foreign_writes(simulation).into_iter().map(|what| ("owners", what)));
     for (invariant, what) in found {
@@ -102,6 +105,23 @@ fn overwritten(change: &ObjectChange) -> Option<String> {
     let (before, after) = (change.before.as_ref()?, change.after.as_ref()?);
     let is_foreign = before["metadata"]["labels"][crds::label::SECRET_KIND].is_null();
     (is_foreign && before["data"] != after["data"]).then(|| format!("{} was overwritten", change.id))
+}
+
+/// An Agent is Ready only after a relay has applied its content.
+fn early_ready(changes: &[ObjectChange], applied: &[AppliedWrite]) -> Vec<String> {
+    let is_ready = |object: &Option<Arc<Value>>| {
+        object.as_ref().is_some_and(|object| condition(object, "Ready") == "True")
+    };
+    let became_ready = changes.iter().filter(|change| {
+        change.id.kind.kind == "Agent" && is_ready(&change.after) && !is_ready(&change.before)
+    });
+    let early = became_ready.filter(|change| {
+        let uid = change.after.as_ref().and_then(|after| after["metadata"]["uid"].as_str());
+        let is_its =
+            |write: &&AppliedWrite| write.writer.owner.kubernetes_uid() == uid && write.at <= change.at;
+        !applied.iter().any(|write| is_its(&write))
+    });
+    early.map(|change| format!("{} became ready before a relay had its content", change.id)).collect()
 }
 
 /// Writes of objects to entries that they never could claim, and deletions of the entries of
