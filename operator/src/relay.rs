@@ -89,8 +89,9 @@ pub async fn reconcile(context: &Context, name: &NamespacedName) -> Result<Optio
     Ok(Some(next_reconcile(context, name, &observed)))
 }
 
-/// Contacts a Relay that is paused, or whose namespace is being deleted, and changes no object of it. Its agents are still written to, and
-/// deleted ones refused. Returns the delay before the next reconcile.
+/// Contacts a Relay that is paused, or whose namespace is being deleted, and changes no object of
+/// it. Its agents are still written to, and deleted ones refused. Returns the delay before the next
+/// reconcile.
 ///
 /// # Errors
 /// No replica answers, or errors of the API server.

@@ -41,8 +41,8 @@ pub(super) struct SweepSnapshot<'a> {
 pub(super) struct SweepPlan {
     /// Paths and uids of their owners. What is below a tenant goes with it.
     pub removals: Vec<(String, String)>,
-    /// Paths and uids of owners that are gone, whose entries another object may take over. If it does
-    /// not, for example because it is paused, the former owner's keys must not work for good.
+    /// Paths and uids of owners that are gone, whose entries another object may take over. If it
+    /// does not, for example because it is paused, the former owner's keys must not work for good.
     pub successions: BTreeSet<(String, String)>,
     /// Entries of Kubernetes objects that no object claims, including those below a tenant.
     pub unclaimed: usize,

@@ -91,9 +91,8 @@ impl RelayReplicas {
         self.delete(relay, path, &self.writer(uid), policy).await
     }
 
-    /// Deletes entries of one relay, each for its recorded owner. Without a policy, the recorded one
-    /// counts. Returns
-    /// the number of those that the relay did not delete.
+    /// Deletes entries of one relay, each for its recorded owner. Without a policy, the recorded
+    /// one counts. Returns the number of those that the relay did not delete.
     pub(crate) async fn remove_all(
         &self,
         relay: &NamespacedName,
