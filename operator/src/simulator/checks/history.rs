@@ -3,6 +3,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
+use std::time::Duration;
 
 use protocol::Identity;
 use protocol::admin::Owner;
@@ -16,6 +17,9 @@ use crate::simulator::model_relay::AppliedWrite;
 
 /// Members of Secrets that the operator removes in normal operation.
 const TRANSIENT_MEMBERS: [&str; 4] = ["token.next", "next.crt", "next.key", "former.crt"];
+
+/// A request that was under way when its process died arrives this much later at most.
+const UNDER_WAY_GRACE: Duration = Duration::from_secs(4);
 
 /// Checks the whole history of a run.
 pub(crate) fn check_history(simulation: &mut Simulation) {
@@ -80,20 +84,27 @@ fn root_key(secret: &Value) -> Option<[u8; 32]> {
 /// An identity that was lost is replaced only after somebody said so.
 fn replaced_identities(changes: &[ObjectChange]) -> Vec<String> {
     let (mut agents, mut found) = (BTreeMap::new(), Vec::new());
+    let mut recorded_at = BTreeMap::new();
     for change in changes {
         let Some(after) = &change.after else { continue };
         let labels = &after["metadata"]["labels"];
         if change.id.kind.kind == "Agent" {
-            agents.insert((&change.id.namespace, change.id.name.as_str()), after);
+            let name = (&change.id.namespace, change.id.name.as_str());
+            agents.insert(name, after);
+            recorded_at.entry((name, after["status"]["rootKeyMultibase"].to_string())).or_insert(change.at);
         }
         if change.before.is_some() || labels[crds::label::SECRET_KIND] != crds::label::SECRET_IDENTITY {
             continue;
         }
         let name = labels[crds::label::AGENT].as_str().unwrap();
-        let Some(agent) = agents.get(&(&change.id.namespace, name)) else { continue };
+        let name = (&change.id.namespace, name);
+        let Some(agent) = agents.get(&name) else { continue };
         let recorded = &agent["status"]["rootKeyMultibase"];
         let confirmed = &agent["metadata"]["annotations"][crds::label::CONFIRM_NEW_IDENTITY];
-        if !recorded.is_null() && recorded != confirmed {
+        let is_known = recorded_at
+            .get(&(name, recorded.to_string()))
+            .is_some_and(|at| change.at.duration_since(*at) > UNDER_WAY_GRACE);
+        if !recorded.is_null() && recorded != confirmed && is_known {
             found.push(format!("{} was created, and its agent had {recorded}", change.id));
         }
     }
