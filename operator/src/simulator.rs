@@ -71,7 +71,6 @@ fn number(variable: &str) -> Option<u64> {
 }
 
 #[test]
-#[ignore = "the operator does not keep them yet"]
 fn invariants_hold_in_every_seed() {
     let chosen = number("MSG2AGENT_SIM_SEED");
     let count = number("MSG2AGENT_SIM_SEEDS").unwrap_or(SEEDS);
@@ -91,7 +90,6 @@ fn invariants_hold_in_every_seed() {
 const FLAW_SEEDS: u64 = 100;
 
 #[test]
-#[ignore = "the operator does not keep its invariants yet"]
 fn every_planted_flaw_is_found() {
     let missed: Vec<String> = std::thread::scope(|scope| {
         let searches: Vec<_> = Flaw::ALL.into_iter().map(|flaw| scope.spawn(move || search(flaw))).collect();

@@ -8,8 +8,6 @@ pub(crate) enum Flaw {
     StrippedMember,
     /// A Secret of somebody else is overwritten instead of refused.
     OverwrittenSecret,
-    /// A lost identity is replaced without anybody's confirmation.
-    AssumedConfirmation,
     /// Two replicas lead: a lease that somebody else took counts as renewed.
     SharedLease,
     /// Every namespace counts as admitted.
@@ -20,8 +18,6 @@ pub(crate) enum Flaw {
     EarlyAcknowledgement,
     /// Suspensions do not reach the relay.
     LostSuspension,
-    /// Lists of a relay end after their first page.
-    ShortListing,
     /// Watches do not tell of deletions.
     ForgottenDeletion,
     /// A status counts as written when it is compared with a cache.
@@ -31,16 +27,14 @@ pub(crate) enum Flaw {
 }
 
 impl Flaw {
-    pub(crate) const ALL: [Self; 12] = [
+    pub(crate) const ALL: [Self; 10] = [
         Self::StrippedMember,
         Self::OverwrittenSecret,
-        Self::AssumedConfirmation,
         Self::SharedLease,
         Self::IgnoredConsent,
         Self::ForgottenTerm,
         Self::EarlyAcknowledgement,
         Self::LostSuspension,
-        Self::ShortListing,
         Self::ForgottenDeletion,
         Self::SkippedStatus,
         Self::RestlessStatus,
@@ -51,13 +45,11 @@ impl Flaw {
         match self {
             Self::StrippedMember => &["secret members"],
             Self::OverwrittenSecret => &["foreign secrets"],
-            Self::AssumedConfirmation => &["keys"],
             Self::SharedLease => &["fencing"],
             Self::IgnoredConsent => &["convergence", "owners"],
             Self::ForgottenTerm => &["terms"],
-            Self::EarlyAcknowledgement => &["convergence"],
+            Self::EarlyAcknowledgement => &["ready"],
             Self::LostSuspension | Self::ForgottenDeletion => &["revocation"],
-            Self::ShortListing => &["revocation", "convergence"],
             Self::SkippedStatus => &["convergence"],
             Self::RestlessStatus => &["restart"],
         }

@@ -25,9 +25,11 @@ use crate::relay_api::Writer;
 /// One write that a relay applied.
 #[derive(Debug, Clone)]
 pub(crate) struct AppliedWrite {
+    pub(crate) at: Instant,
     pub(crate) relay: NamespacedName,
     pub(crate) path: String,
     pub(crate) writer: Writer,
+    pub(crate) is_deletion: bool,
     /// The owner of the entry before.
     pub(crate) before: Option<Owner>,
     pub(crate) is_change: bool,
@@ -132,9 +134,11 @@ impl ModelRelayState {
         match result {
             Ok(()) => {
                 let write = AppliedWrite {
+                    at: Instant::now(),
                     relay: relay.clone(),
                     path: path.to_owned(),
                     writer: writer.clone(),
+                    is_deletion: matches!(kind, WriteKind::Delete(_)),
                     before,
                     is_change,
                 };

@@ -2,7 +2,6 @@
 
 use std::borrow::Cow;
 
-use crds::label;
 use serde_json::{Value, json};
 
 use crate::simulator::flaw::Flaw;
@@ -15,12 +14,6 @@ pub(super) fn shown<'a>(network: &ModelNetwork, object: &'a Value) -> Cow<'a, Va
         (Some(Flaw::IgnoredConsent), "Namespace") => {
             let mut object = object.clone();
             object["metadata"]["labels"] = json!({"relay": "yes"});
-            Cow::Owned(object)
-        }
-        (Some(Flaw::AssumedConfirmation), "Agent") => {
-            let mut object = object.clone();
-            let key = object["status"]["rootKeyMultibase"].clone();
-            object["metadata"]["annotations"][label::CONFIRM_NEW_IDENTITY] = key;
             Cow::Owned(object)
         }
         _ => Cow::Borrowed(object),

@@ -2,18 +2,24 @@
 //! writes to entries of others.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+use std::time::Duration;
 
 use protocol::Identity;
 use protocol::admin::Owner;
 use serde_json::Value;
 
-use super::{Simulation, is_of_operator};
+use super::{Simulation, condition, is_of_operator};
 use crate::secret;
 use crate::simulator::api_server::object_store::ObjectChange;
 use crate::simulator::expected_state::NameClaim;
+use crate::simulator::model_relay::AppliedWrite;
 
 /// Members of Secrets that the operator removes in normal operation.
 const TRANSIENT_MEMBERS: [&str; 4] = ["token.next", "next.crt", "next.key", "former.crt"];
+
+/// A request that was under way when its process died arrives this much later at most.
+const UNDER_WAY_GRACE: Duration = Duration::from_secs(4);
 
 /// Checks the whole history of a run.
 pub(crate) fn check_history(simulation: &mut Simulation) {
@@ -36,6 +42,7 @@ pub(crate) fn check_history(simulation: &mut Simulation) {
     found.extend(late.map(|what| ("fencing", what)));
     let applied = simulation.cluster.relays.with(|state| state.applied.clone());
     let without_term = applied.iter().filter(|write| write.writer.term.is_none());
+    found.extend(early_ready(&changes, &applied).into_iter().map(|what| ("ready", what)));
     found.extend(without_term.map(|write| ("terms", format!("{} was written without a term", write.path))));
     found.extend(foreign_writes(simulation).into_iter().map(|what| ("owners", what)));
     for (invariant, what) in found {
@@ -77,20 +84,27 @@ fn root_key(secret: &Value) -> Option<[u8; 32]> {
 /// An identity that was lost is replaced only after somebody said so.
 fn replaced_identities(changes: &[ObjectChange]) -> Vec<String> {
     let (mut agents, mut found) = (BTreeMap::new(), Vec::new());
+    let mut recorded_at = BTreeMap::new();
     for change in changes {
         let Some(after) = &change.after else { continue };
         let labels = &after["metadata"]["labels"];
         if change.id.kind.kind == "Agent" {
-            agents.insert((&change.id.namespace, change.id.name.as_str()), after);
+            let name = (&change.id.namespace, change.id.name.as_str());
+            agents.insert(name, after);
+            recorded_at.entry((name, after["status"]["rootKeyMultibase"].to_string())).or_insert(change.at);
         }
         if change.before.is_some() || labels[crds::label::SECRET_KIND] != crds::label::SECRET_IDENTITY {
             continue;
         }
         let name = labels[crds::label::AGENT].as_str().unwrap();
-        let Some(agent) = agents.get(&(&change.id.namespace, name)) else { continue };
+        let name = (&change.id.namespace, name);
+        let Some(agent) = agents.get(&name) else { continue };
         let recorded = &agent["status"]["rootKeyMultibase"];
         let confirmed = &agent["metadata"]["annotations"][crds::label::CONFIRM_NEW_IDENTITY];
-        if !recorded.is_null() && recorded != confirmed {
+        let is_known = recorded_at
+            .get(&(name, recorded.to_string()))
+            .is_some_and(|at| change.at.duration_since(*at) > UNDER_WAY_GRACE);
+        if !recorded.is_null() && recorded != confirmed && is_known {
             found.push(format!("{} was created, and its agent had {recorded}", change.id));
         }
     }
@@ -102,6 +116,23 @@ fn overwritten(change: &ObjectChange) -> Option<String> {
     let (before, after) = (change.before.as_ref()?, change.after.as_ref()?);
     let is_foreign = before["metadata"]["labels"][crds::label::SECRET_KIND].is_null();
     (is_foreign && before["data"] != after["data"]).then(|| format!("{} was overwritten", change.id))
+}
+
+/// An Agent is Ready only after a relay has applied its content.
+fn early_ready(changes: &[ObjectChange], applied: &[AppliedWrite]) -> Vec<String> {
+    let is_ready = |object: &Option<Arc<Value>>| {
+        object.as_ref().is_some_and(|object| condition(object, "Ready") == "True")
+    };
+    let became_ready = changes.iter().filter(|change| {
+        change.id.kind.kind == "Agent" && is_ready(&change.after) && !is_ready(&change.before)
+    });
+    let early = became_ready.filter(|change| {
+        let uid = change.after.as_ref().and_then(|after| after["metadata"]["uid"].as_str());
+        let is_its =
+            |write: &&AppliedWrite| write.writer.owner.kubernetes_uid() == uid && write.at <= change.at;
+        !applied.iter().any(|write| is_its(&write))
+    });
+    early.map(|change| format!("{} became ready before a relay had its content", change.id)).collect()
 }
 
 /// Writes of objects to entries that they never could claim, and deletions of the entries of

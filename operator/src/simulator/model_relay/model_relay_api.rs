@@ -197,10 +197,8 @@ impl RelayApi for ModelRelayApi {
         after: Option<&'a str>,
     ) -> BoxFuture<'a, Result<Page<TenantView>, RelayError>> {
         let after = after.map(str::to_owned);
-        let is_short = self.network.flaw() == Some(Flaw::ShortListing);
         self.call(target, false, move |state, relay| {
-            let page = state.volume_of(relay).unwrap().tenant_page(after.as_deref());
-            Ok(if is_short { Page { next: None, ..page } } else { page })
+            Ok(state.volume_of(relay).unwrap().tenant_page(after.as_deref()))
         })
     }
 
@@ -211,16 +209,10 @@ impl RelayApi for ModelRelayApi {
         after: Option<&'a str>,
     ) -> BoxFuture<'a, Result<Page<AgentView>, RelayError>> {
         let (tenant, after) = (tenant.clone(), after.map(str::to_owned));
-        let is_short = self.network.flaw() == Some(Flaw::ShortListing);
         self.call(target, false, move |state, relay| {
             let domain = &state.relays[relay].domain;
             let page = state.volume_of(relay).unwrap().agent_page(domain, &tenant, after.as_deref());
-            let page = page.ok_or(Reason::NotFound)?;
-            Ok(if is_short {
-                Page { items: page.items.into_iter().take(1).collect(), next: None }
-            } else {
-                page
-            })
+            page.ok_or(Reason::NotFound)
         })
     }
 

@@ -122,8 +122,9 @@ impl Simulation {
             );
         }
         let applied = self.cluster.relays.with(|state| state.applied[relay_writes..].to_vec());
-        if let Some(write) = applied.first() {
-            self.violation("idle", format!("{} writes to relays, first {}", applied.len(), write.path));
+        // An entry of a former owner that nobody has taken over is released minutes later.
+        if let Some(write) = applied.iter().find(|write| !write.is_deletion) {
+            self.violation("idle", format!("a write to a relay: {}", write.path));
         }
     }
 
