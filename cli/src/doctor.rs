@@ -51,7 +51,8 @@ pub(crate) struct DoctorArgs {
     #[arg(long, value_name = "FILE", env = "MSG2AGENT_TOKEN_FILE")]
     token_file: Option<PathBuf>,
 
-    /// File with PEM certificates of a private authority, such as ca.crt in the agent's Secret.
+    /// File with PEM certificates of private authorities, such as ca.crt of the agent's Secrets
+    /// NAME-mcp-tls (its endpoint) and NAME-relay (its relay, where people sign in).
     #[arg(long, value_name = "FILE", env = "MSG2AGENT_CA_FILE")]
     ca_file: Option<PathBuf>,
 

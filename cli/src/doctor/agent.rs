@@ -39,6 +39,19 @@ pub(super) async fn examine(
     }
 }
 
+/// The authority of the relay, where people sign in, and that of the endpoint.
+async fn authorities(
+    agent: &AgentResource,
+    secret: &AgentSecret,
+    kubectl: &Kubectl,
+) -> Result<Vec<CertificateDer<'static>>, Failure> {
+    let (namespace, name) = (&agent.metadata.namespace, format!("{}-mcp-tls", agent.metadata.name));
+    let endpoint: AgentSecret = kubectl.read_in(namespace, "secret", &name).await?;
+    let pem = [secret.text("ca.crt")?, endpoint.text("ca.crt")?];
+    let certificates = pem.iter().flat_map(|pem| CertificateDer::pem_slice_iter(pem.as_bytes()));
+    Ok(certificates.filter_map(Result::ok).collect())
+}
+
 /// The inner error is a finding: the port of the endpoint cannot be forwarded.
 async fn open_endpoint(
     agent: &AgentResource,
@@ -53,8 +66,7 @@ async fn open_endpoint(
     if services.is_empty() {
         return Ok(Ok(AgentEndpoint { target, _forwards: None }));
     }
-    let ca = secret.text("ca.crt")?;
-    target.ca = Some(CertificateDer::pem_slice_iter(ca.as_bytes()).filter_map(Result::ok).collect());
+    target.ca = Some(authorities(agent, &secret, kubectl).await?);
     match PortForwards::open(kubectl, &services).await {
         Ok(forwards) => {
             target.routes = forwards.routes();

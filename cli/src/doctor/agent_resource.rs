@@ -17,7 +17,7 @@ pub(super) struct AgentResource {
 
 #[derive(Debug, Deserialize)]
 pub(super) struct Metadata {
-    name: String,
+    pub(super) name: String,
     pub(super) namespace: String,
     #[serde(default)]
     generation: i64,

@@ -1,4 +1,4 @@
-//! The Secret of an Agent, with the credentials for its endpoint.
+//! A Secret of an Agent, such as the one with the credentials for its endpoint.
 
 use std::collections::BTreeMap;
 

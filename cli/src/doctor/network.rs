@@ -118,8 +118,8 @@ fn certificate_fault(problem: &CertificateError, host: &str) -> Fault {
         ),
         CertificateError::UnknownIssuer => (
             "the endpoint's certificate is from an authority that is not trusted here".to_owned(),
-            "use --ca-file (ca.crt in the agent's Secret); hosted clients such as claude.ai need a certificate \
-             of a public authority",
+            "use --ca-file (ca.crt of the agent's Secrets NAME-mcp-tls and NAME-relay); hosted clients such as \
+             claude.ai need a certificate of a public authority",
         ),
         CertificateError::NotValidForName | CertificateError::NotValidForNameContext { .. } => (
             format!("the endpoint's certificate is not for {host}"),

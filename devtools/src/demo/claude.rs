@@ -18,8 +18,10 @@ use crate::{
 /// Bob's answer to everything, in examples/conversation.yaml.
 const BOBS_ANSWER: &str = "Yes, Alice. The plan is done.";
 
-/// The secret that tells an agent's owner how to connect.
-const SECRET: &str = "alice-relay";
+/// The Secret that tells an agent's owner how to connect.
+const CREDENTIALS: &str = "alice-relay";
+/// The Secret with the certificate of Alice's endpoint and the authority that issued it.
+const ENDPOINT_CERTIFICATE: &str = "alice-mcp-tls";
 
 /// Runs [`talk`] where the cluster's names resolve.
 pub(super) async fn call(cluster: &Cluster) -> anyhow::Result<()> {
@@ -41,10 +43,12 @@ pub(super) async fn call(cluster: &Cluster) -> anyhow::Result<()> {
 /// Runs inside the cluster: connects, sends, and prints the result that the model got.
 pub async fn talk(kubeconfig: &Path) -> anyhow::Result<()> {
     let client = kubeconfig::client(kubeconfig, None).await?;
-    let secret =
-        Api::<Secret>::namespaced(client, DEMO_NAMESPACE).get(SECRET).await.context("read the Secret")?;
+    let secrets = Api::<Secret>::namespaced(client, DEMO_NAMESPACE);
+    let secret = secrets.get(CREDENTIALS).await.context("read the Secret with the key")?;
+    let endpoint = secrets.get(ENDPOINT_CERTIFICATE).await.context("read the endpoint's certificate")?;
     let mut claude = ClaudeCode::new().await?;
-    claude.trust(&value(&secret, "ca.crt")?)?;
+    // The relay, where people sign in, has another authority than the endpoint.
+    claude.trust(&[value(&secret, "ca.crt")?, value(&endpoint, "ca.crt")?].concat())?;
     let url = value(&secret, "mcp-url")?;
     println!("  Claude Code, MCP server {url}");
     claude.add("alice", &Endpoint::Http { url, key: value(&secret, "token")? })?;
@@ -60,6 +64,6 @@ pub async fn talk(kubeconfig: &Path) -> anyhow::Result<()> {
 
 fn value(secret: &Secret, key: &str) -> anyhow::Result<String> {
     let bytes = secret.data.as_ref().and_then(|data| data.get(key));
-    let bytes = bytes.with_context(|| format!("find {key} in the Secret {SECRET}"))?;
-    String::from_utf8(bytes.0.clone()).with_context(|| format!("read {key} of the Secret {SECRET}"))
+    let bytes = bytes.with_context(|| format!("find {key} in Alice's Secret"))?;
+    String::from_utf8(bytes.0.clone()).with_context(|| format!("read {key} of Alice's Secret"))
 }
