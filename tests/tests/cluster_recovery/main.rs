@@ -1,6 +1,6 @@
 //! Shows on a real cluster that what an operator does not know harms nobody: forged objects, moved
-//! objects, a leader that was killed, objects deleted while no operator ran, lost children,
-//! restored objects and volumes.
+//! objects, a leader that was killed, objects deleted while no operator ran, restored objects and
+//! volumes.
 //!
 //! The cluster of the operator suite. The node must run on this machine, because processes are
 //! found from outside their pods.
@@ -10,8 +10,6 @@
 mod absent_operator;
 mod agent_state;
 mod backup;
-mod child_objects;
-mod children;
 mod deleted_namespace;
 mod deleted_relay;
 mod failover;
