@@ -83,7 +83,7 @@ pub const CONFIRM_NEW_IDENTITY: &str = "msg2agent.xyz/confirm-new-identity";
 /// replace.
 pub const CONFIRM_NEW_AUTHORITY: &str = "msg2agent.xyz/confirm-new-authority";
 
-/// Finalizer of Agents: removed when the relay refuses the agent's keys, or after a timeout.
+/// Finalizer of Agents of former versions: removed on sight. Agents need none.
 pub const REVOCATION: &str = "msg2agent.xyz/revocation";
 /// Finalizer of Tenants: removed when the relay has deleted the tenant, or after a timeout.
 pub const TEARDOWN: &str = "msg2agent.xyz/tenant-teardown";

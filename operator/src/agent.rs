@@ -65,7 +65,7 @@ async fn converge(context: &Context, agent: &Agent) -> Result<Option<Duration>> 
         Ok(Observed::Known(resolved)) => provision(context, agent, &resolved).await,
         Ok(Observed::Unknown) => Ok(Some(UNKNOWN_RETRY_INTERVAL)),
         Err(refusal) => {
-            suspend_refused(context, agent).await?;
+            take_keys_away(context, agent).await?;
             let next = agent_status::refused(agent, &refusal, context.now());
             status_writer::report(context, agent, &next).await?;
             Ok(Some(RESYNC_INTERVAL))
@@ -211,7 +211,8 @@ async fn attempt_secrets(
 }
 
 /// Reports why the identity or the credentials are not in place, for example because a Secret of
-/// that name has another owner. A conflict is only retried.
+/// that name has another owner. A conflict is only retried. A suspension does not wait for the
+/// Secrets.
 async fn report_blocked(
     context: &Context,
     agent: &Agent,
@@ -220,15 +221,18 @@ async fn report_blocked(
 ) -> Result<Option<Duration>> {
     if error.category() != Category::Conflict {
         let obstacle = SecretObstacle::from_error(&error);
+        if obstacle.lasts() && (agent.spec.suspend || resolved.tenant_is_suspended) {
+            take_keys_away(context, agent).await?;
+        }
         let next = agent_status::blocked(agent, resolved, &error_chain(&error), obstacle, context.now());
         status_writer::report(context, agent, &next).await?;
     }
     Err(error)
 }
 
-/// Takes the keys of a refused Agent away from the relay, if the relay records it as the owner of
-/// its handle.
-async fn suspend_refused(context: &Context, agent: &Agent) -> Result<()> {
+/// Takes the keys of an Agent away from the relay that is refused, or suspended without readable
+/// Secrets, if the relay records it as the owner of its handle.
+async fn take_keys_away(context: &Context, agent: &Agent) -> Result<()> {
     let Some(tenant) = context.caches.tenant(&index::tenant_of(agent)) else { return Ok(()) };
     let Some(path) = relay_path(&tenant, agent) else { return Ok(()) };
     if !claimants::owns(agent, &recorded_owner(context, &tenant, agent)) {

@@ -1,14 +1,14 @@
 //! Adds and removes the operator's finalizers.
 //!
 //! # Flow
-//! A reconcile adds the finalizer before it writes anything to a relay. When the object is deleted,
-//! the API server sets its deletion timestamp and keeps it. The reconcile then deletes the content
-//! from the relay ([`crate::teardown`]) and removes the finalizer. The API server removes the
-//! object. The finalizer of a Relay is removed when no accepted Tenant uses it.
+//! A reconcile adds the finalizer of a Tenant or a Relay before it writes anything to a relay. When
+//! the object is deleted, the API server sets its deletion timestamp and keeps it. The reconcile
+//! then deletes the content of a Tenant from the relay ([`crate::teardown`]) and removes the
+//! finalizer. That of a Relay is removed when no accepted Tenant uses it. The API server then
+//! removes the object. Agents have none; one of a former version is removed on sight.
 //!
 //! # Guarantees
-//! - A deleted object has no access left at its relay, unless the timeout of [`crate::teardown`]
-//!   has passed. That case is published as an Event and counted.
+//! - A finalizer proves nothing about rights: every author of an object can set one.
 //! - A finalizer that is in place already costs no request.
 //! - Finalizers of others are kept.
 //!
@@ -17,9 +17,9 @@
 //! - Deleting content twice is harmless. A crash can happen before the finalizer is removed.
 //!
 //! # Caveats
-//! - While no operator runs, deleted objects remain.
-//! - Somebody who removes a finalizer by hand skips the deletion at the relay. The keys then stay
-//!   valid until the Tenant is deleted, or until another Agent gets the handle.
+//! - While no operator runs, deleted Tenants and Relays remain.
+//! - Somebody who removes a finalizer by hand skips the deletion at the relay. The next sweep
+//!   removes what no object claims.
 //!
 //! # Errors
 //! Both functions fail with a conflict when the object changed since it was read. The next

@@ -167,6 +167,11 @@ impl SecretObstacle {
         }
     }
 
+    /// Whether it stays until somebody changes something.
+    pub(super) const fn lasts(self) -> bool {
+        !matches!(self, Self::Failed)
+    }
+
     const fn reason(self) -> Reason {
         match self {
             Self::NameTaken => Reason::SecretNameConflict,
@@ -188,7 +193,7 @@ pub(super) fn blocked(
 ) -> AgentStatus {
     let credentials = Draft::fails(Type::CredentialsReady, obstacle.reason(), message);
     let ready = Draft::fails(Type::Ready, Reason::CredentialsNotReady, message);
-    let stalled = (obstacle != SecretObstacle::Failed).then_some(&credentials);
+    let stalled = obstacle.lasts().then_some(&credentials);
     let progress = conditions::progress(&ready, stalled);
     let programmed = conditions::kept(agent, Type::Programmed);
     let drafts: Vec<_> = std::iter::once(accepted_draft())

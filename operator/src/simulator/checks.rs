@@ -2,6 +2,7 @@
 
 use std::fmt;
 
+use k8s_openapi::api::core::v1::Secret;
 use kube::ResourceExt as _;
 use protocol::admin::Owner;
 use protocol::api_key::ApiKey;
@@ -40,6 +41,13 @@ fn condition(object: &Value, about: &str) -> String {
     let conditions = object["status"]["conditions"].as_array().into_iter().flatten();
     let mut found = conditions.filter(|condition| condition["type"] == about);
     found.next().and_then(|condition| condition["status"].as_str()).unwrap_or("absent").to_owned()
+}
+
+/// The reasons of all conditions, for messages.
+fn reasons(object: &Value) -> String {
+    let conditions = object["status"]["conditions"].as_array().into_iter().flatten();
+    let reasons: Vec<_> = conditions.filter_map(|condition| condition["reason"].as_str()).collect();
+    reasons.join(" ")
 }
 
 /// Whether some condition has this reason.
@@ -83,10 +91,7 @@ pub(crate) fn admitted_in_error(simulation: &Simulation) -> Vec<String> {
             let is_suspended =
                 agent.object.spec.suspend || tenant.is_none_or(|tenant| tenant.object.spec.suspend);
             let is_owner = owner == agent.object.metadata.uid.as_deref();
-            // Known: the sweep leaves what belongs to an Agent whose Tenant does not exist, so that
-            // a restored volume may bring its keys back.
-            let is_left = simulation.has_restored && tenant.is_none();
-            is_owner && (is_left || agent.claim.as_ref() == Some(claim) && !is_suspended)
+            is_owner && agent.claim.as_ref() == Some(claim) && !is_suspended
         })
     };
     let mut found = Vec::new();
@@ -197,9 +202,13 @@ fn check_agent(
         // Its namespace has the identity of another agent. Somebody has to decide.
         return;
     }
+    if has_reason(object, "SecretNameConflict") && has_secret_of_another_did(store, object) {
+        // An orphan of another agent of that name. Somebody has to decide, too.
+        return;
+    }
     let ready = condition(object, "Ready");
     if ready != "True" {
-        found.push(format!("{who} is Ready={ready}"));
+        found.push(format!("{who} is Ready={ready}: {}", reasons(object)));
     }
     let uid = object["metadata"]["uid"].as_str().unwrap();
     simulation.cluster.relays.with(|state| {
@@ -221,11 +230,20 @@ fn check_agent(
 
 /// The key in the credentials Secret of an agent.
 fn active_key(store: &ObjectStore, agent: &Value) -> Option<ApiKey> {
+    crate::secret::text(&credentials(store, agent)?, "token")?.parse().ok()
+}
+
+/// Whether the credentials Secret of an agent is one of another DID.
+fn has_secret_of_another_did(store: &ObjectStore, agent: &Value) -> bool {
+    let did = credentials(store, agent).and_then(|secret| crate::secret::text(&secret, "did"));
+    did.is_some_and(|did| agent["status"]["did"].as_str() != Some(&*did))
+}
+
+fn credentials(store: &ObjectStore, agent: &Value) -> Option<Secret> {
     let name = agent["status"]["secretName"].as_str()?;
     let namespace = agent["metadata"]["namespace"].as_str()?;
     let secret = store.find(&ObjectId::new(ModelKind::named("Secret"), namespace, name))?;
-    let secret = serde_json::from_value(Value::clone(&secret)).ok()?;
-    crate::secret::text(&secret, "token")?.parse().ok()
+    serde_json::from_value(Value::clone(&secret)).ok()
 }
 
 /// The members that differ, for messages.

@@ -29,7 +29,6 @@ pub(crate) struct AppliedWrite {
     pub(crate) relay: NamespacedName,
     pub(crate) path: String,
     pub(crate) writer: Writer,
-    pub(crate) is_deletion: bool,
     /// The owner of the entry before.
     pub(crate) before: Option<Owner>,
     pub(crate) is_change: bool,
@@ -138,7 +137,6 @@ impl ModelRelayState {
                     relay: relay.clone(),
                     path: path.to_owned(),
                     writer: writer.clone(),
-                    is_deletion: matches!(kind, WriteKind::Delete(_)),
                     before,
                     is_change,
                 };

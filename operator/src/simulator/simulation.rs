@@ -43,8 +43,6 @@ pub(crate) struct Simulation {
     snapshots: BTreeMap<String, RelayVolume>,
     /// Every claim that was valid at some time, with the uid of the object.
     pub(crate) claims: BTreeSet<(String, NameClaim)>,
-    /// Whether a volume was restored.
-    pub(crate) has_restored: bool,
     /// Numbers for names and requests that must be new.
     counter: u32,
     /// What happened, for people who look for the cause of a violation.
@@ -75,7 +73,6 @@ impl Simulation {
             rates,
             snapshots: BTreeMap::new(),
             claims: BTreeSet::new(),
-            has_restored: false,
             counter: 0,
             events: Vec::new(),
             violations: Vec::new(),

@@ -63,6 +63,16 @@ fn claimants<K: ReconciledKind>(
         .collect()
 }
 
+/// The objects for which there is something to do, each with its priority.
+fn prioritized(
+    names: Vec<NamespacedName>,
+    kind: Kind,
+    priority: impl Fn(&NamespacedName) -> Option<Priority>,
+) -> Vec<(ObjectKey, Wake)> {
+    let wake = |name: NamespacedName| priority(&name).map(|priority| (name.key(kind), Wake::Now(priority)));
+    names.into_iter().filter_map(wake).collect()
+}
+
 /// The objects that the object refers to or referred to.
 fn referents<K: ReconciledKind>(
     (kind, interval): (Kind, Duration),
@@ -90,12 +100,11 @@ impl FindDependents for Relay {
                         caches.is_permitted(&relay.spec.tenants.allowed_from, relay, tenant)
                     })
                 };
-                let changed = |name: NamespacedName| {
-                    let tenant = caches.tenant(&name)?;
-                    let priority = consent_priority(admits(former, &tenant), admits(object, &tenant))?;
-                    Some((name.key(Kind::Tenant), Wake::Now(priority)))
+                let consent = |name: &NamespacedName| {
+                    let tenant = caches.tenant(name)?;
+                    consent_priority(admits(former, &tenant), admits(object, &tenant))
                 };
-                tenants.into_iter().filter_map(changed).collect()
+                prioritized(tenants, Kind::Tenant, consent)
             }
             Dependents::Agents => tenants
                 .iter()
@@ -127,21 +136,18 @@ impl FindDependents for Tenant {
                         caches.is_permitted(&tenant.spec.agents.allowed_from, tenant, agent)
                     })
                 };
-                let changed = |name: NamespacedName| {
-                    let agent = caches.agent(&name)?;
-                    let priority = consent_priority(admits(former, &agent), admits(object, &agent))?;
-                    Some((name.key(Kind::Agent), Wake::Now(priority)))
+                let consent = |name: &NamespacedName| {
+                    let agent = caches.agent(name)?;
+                    consent_priority(admits(former, &agent), admits(object, &agent))
                 };
-                agents().into_iter().filter_map(changed).collect()
+                prioritized(agents(), Kind::Agent, consent)
             }
             Dependents::AgentsOfPeople => {
-                let changed = |name: NamespacedName| {
-                    let agent = caches.agent(&name)?;
-                    let handle = index::handle_of(&agent);
-                    let priority = people_priority(&accounts(former, &handle), &accounts(object, &handle))?;
-                    Some((name.key(Kind::Agent), Wake::Now(priority)))
+                let people = |name: &NamespacedName| {
+                    let handle = index::handle_of(&*caches.agent(name)?);
+                    people_priority(&accounts(former, &handle), &accounts(object, &handle))
                 };
-                agents().into_iter().filter_map(changed).collect()
+                prioritized(agents(), Kind::Agent, people)
             }
             Dependents::OtherClaimants => claimants(caches, former, object),
             Dependents::Referent => referents((Kind::Relay, RELAY_COUNT_INTERVAL), former, object),

@@ -121,6 +121,23 @@ async fn a_suspended_tenant_stops_its_agents_and_says_so() {
 }
 
 #[tokio::test]
+async fn a_suspension_is_enforced_although_a_secret_of_the_agent_belongs_to_somebody_else() {
+    run("suspend-blocked", async |namespace| {
+        ready_agent(&namespace, "alice", json!({})).await?;
+        let secrets = namespace.api::<Secret>();
+        let token = value(&secrets.get("alice-relay").await?, "token")?;
+        let foreign = Patch::Merge(json!({"metadata": {"labels": {crds::label::SECRET_KIND: "mine"}}}));
+        secrets.patch("alice-relay", &PatchParams::default(), &foreign).await?;
+        condition_of(&namespace, "alice", "Stalled", "True", "SecretNameConflict").await?;
+        ensure!(answer(&namespace, &token).await? == ACCEPTED, "a conflict alone takes nothing away");
+        let suspend = Patch::Merge(json!({"spec": {"suspend": true}}));
+        namespace.api::<Agent>().patch("alice", &PatchParams::default(), &suspend).await?;
+        refused_as(&namespace, &token, REFUSED).await
+    })
+    .await;
+}
+
+#[tokio::test]
 async fn a_relay_in_use_is_held_until_its_tenants_are_gone() {
     run("in-use", async |namespace| {
         ready_agent(&namespace, "alice", json!({})).await?;

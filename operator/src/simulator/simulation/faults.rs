@@ -90,7 +90,6 @@ impl Simulation {
         match self.snapshots.remove(&claim) {
             Some(snapshot) => {
                 self.note(format!("the volume of {relay} is restored to version {}", snapshot.version));
-                self.has_restored = true;
                 self.cluster.relays.with(|state| state.restore(&claim, snapshot));
                 self.controllers.evict(&relay);
             }
