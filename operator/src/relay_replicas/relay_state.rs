@@ -186,9 +186,11 @@ impl RelayState {
         found: &BTreeSet<(String, String)>,
         now: Instant,
     ) -> Vec<(String, String)> {
+        // Counted from the listing, so that the next one finds the time over.
+        let since = self.listed.unwrap_or(now);
         self.successions.retain(|entry, _| found.contains(entry));
         for entry in found {
-            self.successions.entry(entry.clone()).or_insert(now);
+            self.successions.entry(entry.clone()).or_insert(since);
         }
         let overdue = |since: &Instant| now.duration_since(*since) >= SUCCESSION_GRACE;
         let entries = self.successions.iter().filter(|(_, since)| overdue(since));

@@ -19,7 +19,7 @@ const CONVERGENCE_TIMEOUT: Duration = Duration::from_secs(900);
 const CHILD_TIMEOUT: Duration = Duration::from_secs(30);
 /// A former owner's entry is released with the first sweep after its successor had time to write,
 /// and that may change a status. What comes later has no reason.
-const SETTLING_TTL: Duration = Duration::from_secs(350);
+const SETTLING_TTL: Duration = Duration::from_secs(400);
 /// How long nothing may be written. It contains a sweep.
 const IDLE_TTL: Duration = Duration::from_secs(320);
 
@@ -125,7 +125,9 @@ impl Simulation {
         }
         let applied = self.cluster.relays.with(|state| state.applied[relay_writes..].to_vec());
         if let Some(write) = applied.first() {
-            self.violation("idle", format!("a write to a relay: {}", write.path));
+            let after = write.at.duration_since(begun).as_secs();
+            let what = format!("after {after} s, {} writes {}", write.writer.owner, write.path);
+            self.violation("idle", format!("{what}, which belonged to {:?}", write.before));
         }
     }
 
