@@ -159,6 +159,12 @@ impl Core {
         self.agents.find(did).and_then(|slot| self.agents.session(slot)).is_some()
     }
 
+    /// Whether this connection has a session.
+    #[must_use]
+    pub fn has_session(&self, conn: ConnId) -> bool {
+        self.sessions.contains_key(&conn)
+    }
+
     /// The number of messages and notices in the agent's mailbox.
     #[must_use]
     pub fn mailbox_rows(&self, did: &str) -> u64 {

@@ -15,9 +15,9 @@ use crate::core::{RestoredRow, RowId};
 /// Rows of one value, about 1 MiB.
 const LINES: i64 = 8192;
 /// Rows after this one, in order: those that wait, and those that are new enough to be remembered.
-const PAGE: &str = "select max(row), group_concat(concat_ws(',', row, waiting, kind, size, accepted, expires,
+const PAGE: &str = "select max(row), group_concat(concat_ws(',', row, state, kind, size, accepted, expires,
         digest, hex(id), recipient, peer), char(10))
-    from (select * from messages where row > ? and (waiting = 1 or (row >= ? and accepted >= ?))
+    from (select * from messages where row > ? and (state = 1 or (row >= ? and accepted >= ?))
         order by row limit ?)";
 
 impl MessageStore {
@@ -74,11 +74,11 @@ impl Names {
     fn row(&mut self, line: &str) -> Option<RestoredRow> {
         let mut columns = line.split(',');
         let mut number = || columns.next()?.parse::<i64>().ok();
-        let (row, waiting, kind, size) = (number()?, number()?, number()?, number()?);
+        let (row, state, kind, size) = (number()?, number()?, number()?, number()?);
         let (accepted, expires, digest) = (number()?, number()?, number()?);
         Some(RestoredRow {
             row: row.cast_unsigned(),
-            waiting: waiting == 1,
+            waiting: state == 1,
             kind: kind_from_number(kind)?,
             size: u32::try_from(size).ok()?,
             accepted: accepted.cast_unsigned(),
