@@ -12,6 +12,7 @@ pub mod caches;
 pub mod certificate;
 pub mod claimants;
 pub mod clock;
+pub mod collected_errors;
 pub mod commands;
 pub mod component;
 pub mod conditions;

@@ -10,6 +10,8 @@
 mod absent_operator;
 mod agent_state;
 mod backup;
+mod child_objects;
+mod children;
 mod deleted_namespace;
 mod deleted_relay;
 mod failover;
