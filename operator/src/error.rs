@@ -63,6 +63,8 @@ pub enum Error {
     SecretContent { what: &'static str, secret: String },
     #[error("Secret {secret} of a deleted object is about to be deleted too")]
     AwaitingCollection { secret: String },
+    #[error("{0} was deleted meanwhile")]
+    Deleted(String),
     #[error("Secret {secret} contains the identity of {did}; it is not replaced")]
     OtherIdentity { secret: String, did: String },
     #[error("failed to write the settings file of Relay {0}")]
@@ -117,7 +119,7 @@ impl Error {
             Self::Cluster { source, .. } if is_conflict(source) => Category::Conflict,
             // Nothing can be created any more. The objects are deleted soon.
             Self::Cluster { source, .. } if is_in_terminating_namespace(source) => Category::Terminal,
-            Self::AwaitingCollection { .. } => Category::Conflict,
+            Self::AwaitingCollection { .. } | Self::Deleted(_) => Category::Conflict,
             Self::Cluster { .. } | Self::GrowVolume { .. } => Category::Cluster,
             Self::NameTaken { .. } | Self::OtherIdentity { .. } | Self::AuthorityLost { .. } => {
                 Category::Terminal

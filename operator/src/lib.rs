@@ -31,6 +31,7 @@ pub mod fingerprints;
 pub mod first_attempts;
 pub mod index;
 pub mod installations;
+pub mod issued_keys;
 pub mod lease;
 pub mod metrics;
 pub mod network_policy;
@@ -54,6 +55,7 @@ pub mod rollout;
 pub mod secret;
 pub mod sent_statuses;
 pub mod settings;
+pub mod settled_secrets;
 #[cfg(test)]
 mod simulator;
 pub mod startup;
