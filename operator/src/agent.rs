@@ -206,12 +206,12 @@ async fn converge_secrets(
 
 /// What is remembered of the Secrets, if it is still true.
 fn settled_secret(context: &Context, agent: &Agent, inputs: u64) -> Option<SettledSecret> {
-    let version = |name| context.caches.fingerprints.resource_version::<Secret>(name);
+    let version = |name: NamespacedName| context.caches.fingerprints.resource_version::<Secret>(&name);
     let identity = match &agent.spec.identity.external {
         Some(_) => None,
-        None => Some(version(&identity::secret_name(agent))?),
+        None => Some(version(identity::secret_name(agent))?),
     };
-    let credentials = version(&credentials::secret_name(agent))?;
+    let credentials = version(credentials::secret_name(agent))?;
     let now = u64::try_from(context.now().as_second()).unwrap_or(0);
     let versions = SecretVersions { identity, credentials };
     context.settled_secrets.find(&NamespacedName::from_object(agent), &versions, inputs, now)

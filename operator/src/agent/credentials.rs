@@ -137,7 +137,7 @@ pub(super) async fn converge(
             let identity = identity::store(context, agent, root_key).await?;
             let (secret, keys, written) = pass.rotate(secret, keys).await?;
             if keys.step(pass.requested(), true) == RotationStep::Wait {
-                let credentials = secret.usable().and_then(ResourceExt::resource_version);
+                let credentials = secret.usable().and_then(|held| held.resource_version());
                 versions = credentials.map(|credentials| SecretVersions { identity, credentials });
             }
             (keys, written)

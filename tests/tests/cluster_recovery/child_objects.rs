@@ -29,17 +29,28 @@ const KINDS: [(&str, &str, &str); 9] = [
 /// been handed out and stays valid, so no second one is made.
 const IRREPLACEABLE: [&str; 3] = [label::SECRET_IDENTITY, label::SECRET_CA, label::SECRET_INVITATION];
 
+/// Secrets of one token that both sides read. Whatever somebody writes there is the token.
+const TOKENS: [&str; 2] = [label::SECRET_ADMIN, label::SECRET_GATEWAY];
+/// What every member of a Secret becomes, as text and as in its JSON.
+const EDITED: (&str, &str) = ("edited", "ZWRpdGVk");
+
 /// An object of the operator.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) struct Child {
-    kind: &'static str,
     uid: String,
+    /// What a Secret is for.
+    purpose: String,
     /// All but metadata, status and the number of replicas.
     content: Value,
 }
 
 /// The objects by kind and name.
 pub(crate) type Children = BTreeMap<(&'static str, String), Child>;
+
+/// The names of [`KINDS`].
+pub(crate) fn kinds() -> impl Iterator<Item = &'static str> {
+    KINDS.into_iter().map(|(_, _, kind)| kind)
+}
 
 /// Everything that can be put back.
 ///
@@ -50,10 +61,10 @@ pub(crate) async fn all(namespace: &TestNamespace) -> anyhow::Result<Children> {
     for (_, _, kind) in KINDS {
         let ours = ListParams::default().labels(&format!("{}={}", label::MANAGED_BY, label::MANAGER));
         for object in api(namespace, kind)?.list(&ours).await.with_context(|| format!("list {kind}"))? {
-            let purpose = object.labels().get(label::SECRET_KIND).map(String::as_str).unwrap_or_default();
-            if !IRREPLACEABLE.contains(&purpose) {
+            let purpose = object.labels().get(label::SECRET_KIND).cloned().unwrap_or_default();
+            if !IRREPLACEABLE.contains(&purpose.as_str()) {
                 let content = content(&object.data);
-                let child = Child { kind, uid: object.uid().unwrap_or_default(), content };
+                let child = Child { uid: object.uid().unwrap_or_default(), purpose, content };
                 children.insert((kind, object.name_any()), child);
             }
         }
@@ -68,7 +79,8 @@ pub(crate) async fn delete(namespace: &TestNamespace, kind: &str, name: &str) ->
     Ok(())
 }
 
-/// Changes a field that the operator sets. Returns whether there is such a field.
+/// Changes a field that the operator sets, or every member of a Secret. Returns whether there is
+/// such a field.
 ///
 /// # Errors
 /// The API server refuses.
@@ -78,8 +90,12 @@ pub(crate) async fn edit(
     name: &str,
     child: &Child,
 ) -> anyhow::Result<bool> {
-    let Some((path, value)) = edited(kind, &child.content) else { return Ok(false) };
-    let patch = serde_json::from_value(json!([{"op": "replace", "path": path, "value": value}]))?;
+    let changes = edited(kind, child);
+    if changes.is_empty() {
+        return Ok(false);
+    }
+    let operation = |(path, value): (String, Value)| json!({"op": "replace", "path": path, "value": value});
+    let patch = serde_json::from_value(changes.into_iter().map(operation).collect())?;
     api(namespace, kind)?.patch(name, &PatchParams::default(), &Patch::Json::<()>(patch)).await?;
     Ok(true)
 }
@@ -102,7 +118,8 @@ pub(crate) async fn is_back(
     .await
 }
 
-/// Waits until the object is as it was.
+/// Waits until the object is as it was. A Secret has the same members again, and no one is the
+/// edited one: keys and certificates are made anew.
 ///
 /// # Errors
 /// It is not.
@@ -114,31 +131,45 @@ pub(crate) async fn is_put_right(
 ) -> anyhow::Result<()> {
     eventually(&format!("{kind} {name} is as it was"), READY_TIMEOUT, async || {
         let now = content(&api(namespace, kind)?.get(name).await?.data);
-        let secret = kind == "Secret";
-        ensure!(now == before.content, "{}", if secret { "it is not".into() } else { now.to_string() });
+        if kind == "Secret" {
+            let names = |content: &Value| members(content).map(|(name, _)| name.clone()).collect::<Vec<_>>();
+            let edited: Vec<_> = members(&now).filter(|(_, value)| **value == EDITED.1).collect();
+            ensure!(edited.is_empty(), "{edited:?}");
+            ensure!(names(&now).len() == names(&before.content).len(), "it has {:?}", names(&now));
+        } else {
+            ensure!(now == before.content, "{now}");
+        }
         Ok(())
     })
     .await
 }
 
-/// A path of the object and another value for it.
-fn edited(kind: &str, content: &Value) -> Option<(String, Value)> {
-    let change = |path: &str, value: Value| content.pointer(path).map(|_| (path.to_owned(), value));
+/// The members of a Secret or ConfigMap.
+fn members(content: &Value) -> impl Iterator<Item = (&String, &Value)> {
+    content.get("data").and_then(Value::as_object).into_iter().flatten()
+}
+
+/// Paths of the object and other values for them.
+fn edited(kind: &str, child: &Child) -> Vec<(String, Value)> {
+    let content = &child.content;
+    let change = |path: &str, value: Value| {
+        content.pointer(path).map(|_| (path.to_owned(), value)).into_iter().collect()
+    };
+    let all_members =
+        |value: &str| members(content).map(|(name, _)| (format!("/data/{name}"), value.into())).collect();
     match kind {
         "Service" => change("/spec/ports/0/port", json!(9999)),
         "ServiceAccount" => change("/automountServiceAccountToken", json!(true)),
-        "ConfigMap" => {
-            let first = content.get("data")?.as_object()?.keys().next()?.clone();
-            change(&format!("/data/{first}"), json!("edited"))
-        }
-        "Secret" => change("/data/ca.crt", json!("ZWRpdGVk")),
+        "ConfigMap" => all_members(EDITED.0),
+        "Secret" if TOKENS.contains(&child.purpose.as_str()) => Vec::new(),
+        "Secret" => all_members(EDITED.1),
         "StatefulSet" | "Deployment" => {
             change("/spec/template/spec/containers/0/image", json!("localhost/edited:1"))
         }
         "PodDisruptionBudget" => change("/spec/maxUnavailable", json!(3)),
         "HorizontalPodAutoscaler" => change("/spec/maxReplicas", json!(99)),
         "NetworkPolicy" => change("/spec/ingress", json!([])),
-        _ => None,
+        _ => Vec::new(),
     }
 }
 

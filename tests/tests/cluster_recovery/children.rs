@@ -68,7 +68,8 @@ async fn children_deleted_or_edited_while_no_operator_ran_are_put_back_when_one_
 /// The children of a Relay with a gateway, a Tenant with an invitation, and an Agent with an MCP
 /// endpoint.
 async fn everything(namespace: &TestNamespace) -> anyhow::Result<Children> {
-    let relay = json!({"domain": "agents.example.com", "gateway": {"enabled": true}});
+    let gateway = json!({"enabled": true, "replicas": {"min": 1, "max": 2}});
+    let relay = json!({"domain": "agents.example.com", "gateway": gateway});
     apply::<Relay>(namespace, RELAY, relay).await?;
     let invitations = json!([{"name": "carol", "agent": "alice"}]);
     apply::<Tenant>(namespace, TENANT, json!({"relayRef": {"name": RELAY}, "invitations": invitations}))
@@ -76,7 +77,7 @@ async fn everything(namespace: &TestNamespace) -> anyhow::Result<Children> {
     agent(namespace, "alice", json!({"mcp": {"enabled": true}})).await?;
     works(namespace).await?;
     let children = child_objects::all(namespace).await?;
-    for kind in ["Service", "ServiceAccount", "ConfigMap", "Secret", "StatefulSet", "Deployment"] {
+    for kind in child_objects::kinds() {
         ensure!(children.keys().any(|(found, _)| *found == kind), "no {kind} in {:?}", children.keys());
     }
     Ok(children)
