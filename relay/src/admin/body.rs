@@ -33,7 +33,8 @@ fn unreadable(error: &BytesRejection) -> ProblemResponse {
 }
 
 pub(super) fn applied(written: Written) -> Json<Applied> {
-    Json(Applied { version: written.version, endpoint: written.endpoint })
+    let Written { version, changed, endpoint } = written;
+    Json(Applied { version, endpoint, changed: Some(changed) })
 }
 
 /// The answer to a write that the directory's version does not count.

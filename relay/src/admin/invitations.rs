@@ -58,8 +58,8 @@ pub(super) async fn delete(
     if admin.directory.has_tenant(&tenant) {
         check_right(&admin, by, &tenant).await?;
     }
-    admin.invitations.withdraw(&tenant, &id).await?;
-    Ok(current_version(&admin.directory))
+    let changed = admin.invitations.withdraw(&tenant, &id).await?;
+    Ok(Json(Applied { changed: Some(changed), ..Applied::at(admin.directory.version()) }))
 }
 
 /// Refuses everybody who may not change the tenant, and former leaders of the control plane.

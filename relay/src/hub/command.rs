@@ -7,6 +7,9 @@ use protocol::{Did, Reason};
 
 use crate::core::RequestId;
 
+/// Bytes of the detail of a refusal: a sentence.
+const DETAIL_BYTES_MAX: usize = 256;
+
 #[derive(Debug)]
 pub(crate) enum Command<'a> {
     Send {
@@ -34,8 +37,30 @@ pub(crate) enum Command<'a> {
     Refuse {
         /// `None` if the id could not be read.
         id: Option<RequestId>,
-        reason: Reason,
+        refusal: RequestRefusal,
     },
+}
+
+/// Why a request is refused.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct RequestRefusal {
+    pub(crate) reason: Reason,
+    /// What exactly is wrong, for the programmer of the client.
+    pub(crate) detail: Option<Box<str>>,
+}
+
+impl RequestRefusal {
+    pub(crate) fn with_detail(reason: Reason, detail: &str) -> Self {
+        // A detail may quote the request.
+        let end = detail.floor_char_boundary(DETAIL_BYTES_MAX);
+        Self { reason, detail: Some(detail.get(..end).unwrap_or_default().into()) }
+    }
+}
+
+impl From<Reason> for RequestRefusal {
+    fn from(reason: Reason) -> Self {
+        Self { reason, detail: None }
+    }
 }
 
 #[derive(Debug, Default)]

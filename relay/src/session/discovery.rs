@@ -25,7 +25,7 @@ pub(super) fn answer(
         Query::Discover(params) => Command::Discovered { id, result: discover(directory, tenant, &params) },
         Query::Lookup(params) => match lookup(directory, tenant, &params) {
             Some(result) => Command::LookedUp { id, did: params.did, result },
-            None => Command::Refuse { id: Some(id), reason: Reason::NotFound },
+            None => Command::Refuse { id: Some(id), refusal: Reason::NotFound.into() },
         },
     }
 }
