@@ -2,8 +2,10 @@
 
 use bytes::Bytes;
 use protocol::envelope::Routing;
-use protocol::frame::{AckParams, ChallengeResult, DiscoverResult, LookupResult, RefuseParams};
+use protocol::frame::{AckParams, ChallengeResult, LookupResult, RefuseParams};
 use protocol::{Did, Reason};
+use serde::Serialize;
+use serde_json::value::RawValue;
 
 use crate::core::RequestId;
 
@@ -26,7 +28,7 @@ pub(crate) enum Command<'a> {
     /// The hub fills in `online`.
     Discovered {
         id: RequestId,
-        result: DiscoverResult,
+        result: PreparedPage,
     },
     /// The hub fills in `online`.
     LookedUp {
@@ -39,6 +41,22 @@ pub(crate) enum Command<'a> {
         id: Option<RequestId>,
         refusal: RequestRefusal,
     },
+}
+
+/// The result of `relay.discover` with its cards as JSON already, because it is written under the
+/// lock.
+#[derive(Debug, Serialize)]
+pub(crate) struct PreparedPage {
+    pub(crate) agents: Vec<PreparedAgent>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) cursor: Option<Did>,
+}
+
+#[derive(Debug, Serialize)]
+pub(crate) struct PreparedAgent {
+    pub(crate) did: Did,
+    pub(crate) card: Box<RawValue>,
+    pub(crate) online: bool,
 }
 
 /// Why a request is refused.
