@@ -13,21 +13,24 @@ use super::api_server::object_store::{ObjectChange, ObjectId, ObjectStore};
 use super::expected_state::{ExpectedState, NameClaim};
 use super::simulation::Simulation;
 
+mod confirmation;
 mod history;
+mod invariant;
 mod summary;
 
 pub(crate) use history::check_history;
+pub(crate) use invariant::Invariant;
 pub(crate) use summary::summary;
 
 #[derive(Debug, Clone)]
 pub(crate) struct Violation {
-    pub(crate) invariant: &'static str,
+    pub(crate) invariant: Invariant,
     pub(crate) what: String,
 }
 
 impl fmt::Display for Violation {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}: {:.700}", self.invariant, self.what)
+        write!(f, "not true: {}: {:.700}", self.invariant, self.what)
     }
 }
 
@@ -51,7 +54,7 @@ fn reasons(object: &Value) -> String {
 }
 
 /// Whether some condition has this reason.
-fn has_reason(object: &Value, reason: &str) -> bool {
+pub(crate) fn has_reason(object: &Value, reason: &str) -> bool {
     object["status"]["conditions"]
         .as_array()
         .into_iter()
@@ -82,6 +85,19 @@ fn holds(object: &Value, claim: &Option<NameClaim>) -> bool {
     claim.is_some() && condition(object, "Accepted") == "True"
 }
 
+/// Whether a person made the entry, or an agent that registered itself.
+pub(crate) fn is_of_people(owner: &Option<Owner>) -> bool {
+    matches!(owner, Some(Owner::CommandLine | Owner::Registration))
+}
+
+/// Whether the entry of a claimed name belongs to people, so that no object gets the name.
+fn is_taken_by_people(simulation: &Simulation, claim: &NameClaim) -> bool {
+    simulation.cluster.relays.with(|state| {
+        let volume = state.volume_of(&claim.relay);
+        is_of_people(&volume.and_then(|volume| volume.owner_at(&claim.path())))
+    })
+}
+
 /// Agents that a relay admits although nobody may hold their name, or although it is suspended.
 pub(crate) fn admitted_in_error(simulation: &Simulation) -> Vec<String> {
     let expected = simulation.cluster.server.with(|store| ExpectedState::observe(store));
@@ -106,9 +122,8 @@ pub(crate) fn admitted_in_error(simulation: &Simulation) -> Vec<String> {
                         agent: Some(name.to_string()),
                     };
                     let owner = agent.owner.as_ref().and_then(Owner::kubernetes_uid);
-                    let is_people = agent.owner == Some(Owner::CommandLine);
                     if volume.admits(tenant.as_str(), name.as_str())
-                        && !is_people
+                        && !is_of_people(&agent.owner)
                         && !may_be_admitted(&claim, owner)
                     {
                         found.push(format!("{relay} admits {} of {:?}", claim.path(), agent.owner));
@@ -124,7 +139,13 @@ pub(crate) fn admitted_in_error(simulation: &Simulation) -> Vec<String> {
 pub(crate) fn differences(simulation: &Simulation) -> Vec<String> {
     let mut found = Vec::new();
     simulation.cluster.server.with(|store| {
-        let expected = ExpectedState::observe(store);
+        let mut expected = ExpectedState::observe(store);
+        expected.refuse(|claim| is_taken_by_people(simulation, claim));
+        for id in store.list(ModelKind::named("Namespace"), "") {
+            if !id.1["metadata"]["deletionTimestamp"].is_null() {
+                found.push(format!("{} is still being deleted", id.0));
+            }
+        }
         for (name, relay) in &expected.relays {
             let status = condition(&raw(store, "Relay", relay), "Ready");
             if status != "True" {
@@ -248,13 +269,17 @@ fn credentials(store: &ObjectStore, agent: &Value) -> Option<Secret> {
 
 /// The members that differ, for messages.
 pub(crate) fn shown_differences(change: &ObjectChange) -> String {
-    let (Some(before), Some(after)) = (&change.before, &change.after) else {
-        return "created or deleted".into();
-    };
-    let mut found = Vec::new();
-    collect_differences(&by_type(before), &by_type(after), &mut Vec::new(), &mut found);
+    let Some(mut found) = changed_members(change) else { return "created or deleted".into() };
     found.truncate(4);
     found.join(", ")
+}
+
+/// Each member that differs, with its values. `None`: the object was created or deleted.
+pub(crate) fn changed_members(change: &ObjectChange) -> Option<Vec<String>> {
+    let (before, after) = (change.before.as_ref()?, change.after.as_ref()?);
+    let mut found = Vec::new();
+    collect_differences(&by_type(before), &by_type(after), &mut Vec::new(), &mut found);
+    Some(found)
 }
 
 /// The object with its conditions by their type, so that they are compared one by one.

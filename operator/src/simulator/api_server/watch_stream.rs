@@ -72,7 +72,7 @@ impl WatchState {
     /// The next lines. `None` ends the stream.
     async fn next(&mut self) -> Option<String> {
         loop {
-            if self.network.is_cut() {
+            if self.network.is_cut() || self.network.is_silent(self.kind.plural, self.begun) {
                 std::future::pending::<()>().await;
             }
             if self.is_ending || Instant::now() >= self.ends || self.network.has_ended(self.begun) {
@@ -149,6 +149,7 @@ impl WatchState {
         };
         let (kind, object) = match (selected(&change.before), selected(&change.after)) {
             (None, Some(after)) => ("ADDED", after),
+            (Some(_), _) if self.is_drift_unseen() => return None,
             (Some(_), Some(after)) => ("MODIFIED", after),
             (Some(_), None) if self.network.flaw() == Some(Flaw::ForgottenDeletion) => return None,
             (Some(before), None) => ("DELETED", before),
@@ -158,6 +159,11 @@ impl WatchState {
         let mut object = if self.is_partial { partial(&object) } else { object.into_owned() };
         object["metadata"]["resourceVersion"] = change.revision.to_string().into();
         Some(line(kind, &object))
+    }
+
+    fn is_drift_unseen(&self) -> bool {
+        let is_child = matches!(self.kind.plural, "services" | "configmaps" | "serviceaccounts");
+        is_child && self.network.flaw() == Some(Flaw::UnseenDrift)
     }
 
     fn bookmark(&self) -> String {
