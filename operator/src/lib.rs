@@ -30,6 +30,7 @@ pub mod fingerprints;
 pub mod first_attempts;
 pub mod index;
 pub mod installations;
+pub mod jitter;
 pub mod lease;
 pub mod metrics;
 pub mod network_policy;

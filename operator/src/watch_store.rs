@@ -3,14 +3,14 @@
 //! kube's store keeps a resourceVersion and a uid in every key, and tells nobody what a new list
 //! changed. This one shares its keys, and returns what it replaced.
 
-use std::collections::HashMap;
+use std::collections::BTreeMap;
 use std::sync::{Arc, PoisonError, RwLock};
 
 use crate::object_key::NamespacedName;
 use crate::watch_scope::WatchScope;
 
 /// The objects of one kind by name.
-pub(crate) type Objects<K> = HashMap<NamespacedName, Arc<K>>;
+pub(crate) type Objects<K> = BTreeMap<NamespacedName, Arc<K>>;
 
 /// The watched objects of one kind. Cheap to clone; clones share the objects.
 #[derive(Debug)]

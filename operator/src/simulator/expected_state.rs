@@ -93,17 +93,6 @@ impl ExpectedState {
         Self { relays, tenants, agents }
     }
 
-    /// Takes the claims away for which `is_refused` holds, and those on what is below them.
-    pub(crate) fn refuse(&mut self, is_refused: impl Fn(&NameClaim) -> bool) {
-        let above = |claim: &NameClaim| NameClaim { agent: None, ..claim.clone() };
-        for tenant in self.tenants.values_mut() {
-            tenant.claim.take_if(|claim| is_refused(claim));
-        }
-        for agent in self.agents.values_mut() {
-            agent.claim.take_if(|claim| is_refused(claim) || is_refused(&above(claim)));
-        }
-    }
-
     /// The tenant of an agent.
     pub(crate) fn tenant_of(&self, agent: &Agent) -> Option<&Claimant<Tenant>> {
         self.tenants.get(&index::tenant_of(agent))

@@ -40,10 +40,12 @@ pub(crate) enum Flaw {
     UnseenDrift,
     /// Entries look different in every listing of a relay.
     WrongDigest,
+    /// A relay that cannot be decoded counts as deleted.
+    MissingWhenUndecodable,
 }
 
 impl Flaw {
-    pub(crate) const ALL: [Self; 17] = [
+    pub(crate) const ALL: [Self; 18] = [
         Self::StrippedMember,
         Self::OverwrittenSecret,
         Self::SharedLease,
@@ -61,6 +63,7 @@ impl Flaw {
         Self::StolenEntry,
         Self::UnseenDrift,
         Self::WrongDigest,
+        Self::MissingWhenUndecodable,
     ];
 
     /// The invariant that it breaks.
@@ -82,6 +85,7 @@ impl Flaw {
             Self::StolenEntry => Invariant::PeoplesEntries,
             Self::UnseenDrift => Invariant::ChildrenRestored,
             Self::WrongDigest => Invariant::QuietWhenIdle,
+            Self::MissingWhenUndecodable => Invariant::UndecodableKept,
         }
     }
 }

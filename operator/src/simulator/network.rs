@@ -122,6 +122,11 @@ impl ModelNetwork {
         self.with(|state| state.happens(thousandths))
     }
 
+    /// Draws a fraction from 0 to 1.
+    pub(crate) fn fraction(&self) -> f64 {
+        self.with(|state| state.rng.random())
+    }
+
     fn with<T>(&self, work: impl FnOnce(&mut NetworkState) -> T) -> T {
         work(&mut self.state.lock().unwrap())
     }
@@ -158,7 +163,7 @@ impl ModelNetwork {
     pub(crate) async fn awake(&self) {
         while let Some(until) = self.with(|state| state.held_until.filter(|until| Instant::now() < *until)) {
             let mut changed = self.subscribe();
-            tokio::select! { () = tokio::time::sleep_until(until) => {}, _ = changed.changed() => {} }
+            tokio::select! { biased; () = tokio::time::sleep_until(until) => {}, _ = changed.changed() => {} }
         }
     }
 

@@ -23,6 +23,7 @@ use user_actions::TEAMS;
 mod faults;
 mod phases;
 mod platform_actions;
+mod untouched_objects;
 mod user_actions;
 
 /// Steps with users and faults. A step is 50 ms to 4 s of virtual time.
@@ -114,6 +115,24 @@ impl Simulation {
         }
         self.note(format!("not true: {invariant}: {what}"));
         self.violations.push(Violation { invariant, what });
+    }
+
+    /// Every change of an object, and every write that a relay applied, in the order of time.
+    pub(crate) fn trace(&self) -> Vec<String> {
+        let seconds = |at: Instant| self.cluster.clock.seconds_at(at);
+        let mut lines = self.cluster.server.with(|store| {
+            let changes = store.history().iter();
+            changes
+                .map(|change| format!("{:.3} {} by {}", seconds(change.at), change.id, change.manager))
+                .collect::<Vec<_>>()
+        });
+        self.cluster.relays.with(|state| {
+            let writes = state.applied.iter();
+            lines.extend(
+                writes.map(|write| format!("{:.3} {} {}", seconds(write.at), write.relay, write.path)),
+            );
+        });
+        lines
     }
 
     /// Lets time pass. The controllers of the cluster run about every second.

@@ -13,6 +13,7 @@ use crate::secret;
 use crate::simulator::api_server::object_store::ObjectChange;
 use crate::simulator::expected_state::NameClaim;
 use crate::simulator::model_relay::AppliedWrite;
+use crate::simulator::simulation::LOST_UID_PREFIX;
 
 /// Members of Secrets that the operator removes in normal operation.
 const TRANSIENT_MEMBERS: [&str; 4] = ["token.next", "next.crt", "next.key", "former.crt"];
@@ -122,6 +123,7 @@ fn foreign_writes(simulation: &Simulation, applied: &[AppliedWrite]) -> Vec<Stri
     };
     let writes = applied.iter().filter(|write| write.is_change);
     let foreign = writes.filter(|write| match &write.writer.owner {
+        Owner::Kubernetes(uid) if uid.starts_with(LOST_UID_PREFIX) => false,
         Owner::Kubernetes(uid) => is_foreign(&write.relay, &write.path, uid),
         Owner::CommandLine | Owner::Registration | Owner::Newer(_) => false,
     });

@@ -20,6 +20,7 @@ pub(crate) enum Invariant {
     QuietWhenIdle,
     ChildrenRestored,
     PauseRespected,
+    UndecodableKept,
     UnchangedByRestart,
     RunningTasks,
 }
@@ -43,6 +44,7 @@ impl Invariant {
             Self::QuietWhenIdle => "nothing is written while nothing changes",
             Self::ChildrenRestored => "a deleted or edited child is put back",
             Self::PauseRespected => "of a paused object, nothing but the condition Paused is written",
+            Self::UndecodableKept => "an object that cannot be decoded keeps its access and its status",
             Self::UnchangedByRestart => "a restart changes no status and no Secret",
             Self::RunningTasks => "no task of a process ends before the process",
         }

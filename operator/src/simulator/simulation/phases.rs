@@ -7,10 +7,9 @@ use serde_json::json;
 use tokio::time::Instant;
 
 use super::Simulation;
-use super::user_actions::{STRANGERS, TEAMS, is_owned_by};
+use super::user_actions::{STRANGERS, TEAMS};
 use crate::simulator::api_server::object_store::{ObjectChange, ObjectId};
 use crate::simulator::checks::{self, Invariant};
-use crate::simulator::model_relay::AppliedWrite;
 
 /// After the last fault, an agent that was deleted or suspended is refused within this time.
 const REVOCATION_TIMEOUT: Duration = Duration::from_secs(90);
@@ -21,10 +20,6 @@ const CHILD_TIMEOUT: Duration = Duration::from_secs(30);
 /// A former owner's entry is released with the first sweep after its successor had time to write,
 /// and that may change a status. What comes later has no reason.
 const SETTLING_TTL: Duration = Duration::from_secs(400);
-/// How long an object is paused before and after it is changed.
-const PAUSE_TTL: Duration = Duration::from_secs(20);
-/// An object that goes on after a pause is as declared within this time.
-const RESUMPTION_TIMEOUT: Duration = Duration::from_secs(180);
 /// How long nothing may be written. It contains a sweep.
 const IDLE_TTL: Duration = Duration::from_secs(320);
 
@@ -87,7 +82,14 @@ impl Simulation {
         self.check_idle().await;
         self.check_children().await;
         self.check_restart().await;
-        self.check_pause().await;
+        if !self.violations.is_empty() {
+            return;
+        }
+        match self.rng.random_range(0..6) {
+            0 => self.check_pause().await,
+            1 => self.check_undecodable().await,
+            _ => {}
+        }
     }
 
     /// Waits until everything is as declared.
@@ -139,7 +141,7 @@ impl Simulation {
     }
 
     /// As [`Simulation::pass`], for times in which nothing happens.
-    async fn pass_quietly(&mut self, time: Duration) {
+    pub(super) async fn pass_quietly(&mut self, time: Duration) {
         let end = Instant::now() + time;
         while Instant::now() < end {
             tokio::time::sleep((end - Instant::now()).min(Duration::from_secs(30))).await;
@@ -202,72 +204,5 @@ impl Simulation {
         if !differences.is_empty() {
             self.violation(Invariant::UnchangedByRestart, differences.join("; "));
         }
-    }
-
-    /// Pauses an object, changes it, and deletes a child of it. Nothing of it is written before it
-    /// goes on, and then it becomes as declared.
-    async fn check_pause(&mut self) {
-        if !self.rng.random_bool(0.25) || !self.violations.is_empty() {
-            return;
-        }
-        let kind = ["Agent", "Tenant", "Relay"][self.rng.random_range(0..3)];
-        let Some(id) = self.random_id(kind) else { return };
-        self.set_paused(&id, true);
-        self.pass(PAUSE_TTL).await;
-        let (revision, uid) = self.cluster.server.with(|store| {
-            let object = store.find(&id).unwrap();
-            (store.revision(), object["metadata"]["uid"].as_str().unwrap_or_default().to_owned())
-        });
-        let relay_writes = self.cluster.relays.with(|state| state.applied.len());
-        self.rename_object(&id);
-        let child = self.delete_child_of(&uid);
-        self.pass(PAUSE_TTL).await;
-        let written = self.written_of(&id, &uid, revision, relay_writes);
-        if !written.is_empty() {
-            self.violation(Invariant::PauseRespected, format!("{id}: {}", written.join("; ")));
-        }
-        self.set_paused(&id, false);
-        let begun = Instant::now();
-        loop {
-            self.pass(Duration::from_secs(10)).await;
-            let mut differences = checks::differences(self);
-            differences
-                .extend(child.iter().filter(|child| self.find(child).is_none()).map(ToString::to_string));
-            if differences.is_empty() {
-                return;
-            }
-            if begun.elapsed() > RESUMPTION_TIMEOUT {
-                self.violation(Invariant::Convergence, format!("{id} goes on: {}", differences.join("; ")));
-                return;
-            }
-        }
-    }
-
-    /// What the operator wrote of an object since `revision`, except that it is paused.
-    fn written_of(&self, id: &ObjectId, uid: &str, revision: u64, relay_writes: usize) -> Vec<String> {
-        let is_child = |change: &ObjectChange| {
-            let object = change.after.as_ref().or(change.before.as_ref());
-            object.is_some_and(|object| is_owned_by(object, uid))
-        };
-        let is_allowed = |change: &ObjectChange| {
-            let changed = checks::changed_members(change).unwrap_or_default();
-            change.id == *id && changed.iter().all(|member| member.starts_with("status.conditions.Paused"))
-        };
-        let mut written = self.cluster.server.with(|store| {
-            let changes = store.changes_after(revision).unwrap_or_default().iter();
-            let of_operator = changes.filter(|change| checks::is_of_operator(change));
-            let found =
-                of_operator.filter(|change| (change.id == *id || is_child(change)) && !is_allowed(change));
-            found
-                .map(|change| format!("{}: {}", change.id, checks::shown_differences(change)))
-                .collect::<Vec<_>>()
-        });
-        self.cluster.relays.with(|state| {
-            let is_its =
-                |write: &&AppliedWrite| write.is_change && write.writer.owner.kubernetes_uid() == Some(uid);
-            let found = state.applied.iter().skip(relay_writes).filter(is_its);
-            written.extend(found.map(|write| write.path.clone()));
-        });
-        written
     }
 }
