@@ -76,7 +76,7 @@ impl ApiServer {
             ApiVerb::List => {
                 return self.list(network, request).map(|list| Response::new(Body::from(list.to_string())));
             }
-            _ => self.with(|store| answer_single(store, request))?,
+            _ => self.with(|store| store.answer(request.sent, |store| answer_single(store, request)))?,
         };
         let text = if request.is_partial { partial(&found).to_string() } else { found.to_string() };
         Ok(Response::new(Body::from(text)))

@@ -72,7 +72,7 @@ impl WatchState {
     /// The next lines. `None` ends the stream.
     async fn next(&mut self) -> Option<String> {
         loop {
-            if self.network.is_cut() {
+            if self.network.is_cut() || self.network.is_silent(self.kind.plural, self.begun) {
                 std::future::pending::<()>().await;
             }
             if self.is_ending || Instant::now() >= self.ends || self.network.has_ended(self.begun) {
@@ -106,6 +106,7 @@ impl WatchState {
         let wake = [Some(self.ends), Some(self.next_bookmark), lagging, pending].into_iter().flatten().min();
         let wake = wake.unwrap_or(self.ends).max(Instant::now() + Duration::from_millis(1));
         tokio::select! {
+            biased;
             _ = self.changed.changed() => {}
             _ = self.faults.changed() => {}
             () = tokio::time::sleep_until(wake) => {}
@@ -149,6 +150,8 @@ impl WatchState {
         };
         let (kind, object) = match (selected(&change.before), selected(&change.after)) {
             (None, Some(after)) => ("ADDED", after),
+            (Some(_), _) if self.is_drift_unseen() => return None,
+            (Some(_), Some(after)) if self.counts_as_deleted(&after) => ("DELETED", after),
             (Some(_), Some(after)) => ("MODIFIED", after),
             (Some(_), None) if self.network.flaw() == Some(Flaw::ForgottenDeletion) => return None,
             (Some(before), None) => ("DELETED", before),
@@ -158,6 +161,15 @@ impl WatchState {
         let mut object = if self.is_partial { partial(&object) } else { object.into_owned() };
         object["metadata"]["resourceVersion"] = change.revision.to_string().into();
         Some(line(kind, &object))
+    }
+
+    fn counts_as_deleted(&self, object: &Value) -> bool {
+        self.network.flaw() == Some(Flaw::MissingWhenUndecodable) && object["spec"].is_string()
+    }
+
+    fn is_drift_unseen(&self) -> bool {
+        let is_child = matches!(self.kind.plural, "services" | "configmaps" | "serviceaccounts");
+        is_child && self.network.flaw() == Some(Flaw::UnseenDrift)
     }
 
     fn bookmark(&self) -> String {
