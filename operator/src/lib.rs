@@ -31,11 +31,8 @@ pub mod fingerprints;
 pub mod first_attempts;
 pub mod index;
 pub mod installations;
-<<<<<<< HEAD
 pub mod issued_keys;
-=======
 pub mod jitter;
->>>>>>> 5882ff7
 pub mod lease;
 pub mod metrics;
 pub mod network_policy;

@@ -11,11 +11,7 @@ mod cluster_controllers;
 mod expected_state;
 mod flaw;
 pub(crate) mod model_clock;
-<<<<<<< HEAD
 pub(crate) mod model_process;
-=======
-mod model_process;
->>>>>>> 5882ff7
 pub(crate) mod model_relay;
 pub(crate) mod network;
 mod simulation;
