@@ -114,7 +114,7 @@ fn trace(seed: u64) -> Vec<String> {
 }
 
 /// Seeds within which every flaw has to be found.
-const FLAW_SEEDS: u64 = 100;
+const FLAW_SEEDS: u64 = 300;
 
 #[test]
 fn every_planted_flaw_is_found() {

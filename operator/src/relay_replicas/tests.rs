@@ -202,6 +202,29 @@ async fn a_silent_relay_is_asked_nothing_and_what_it_acknowledged_counts_for_a_w
     assert_eq!(bench.model.take_requests(), Vec::<String>::new());
 }
 
+#[tokio::test(start_paused = true)]
+async fn an_answer_to_a_write_of_a_former_term_makes_nothing_known() {
+    let bench = Bench::ready().await;
+    let write = |suspended| {
+        *bench.model.fault.lock().unwrap() = Fault::Late;
+        let (replicas, relay) = (bench.replicas.clone(), bench.relay.clone());
+        tokio::spawn(async move {
+            replicas.write(&relay, ALICE, &replicas.writer("alice"), &agent(suspended)).await
+        })
+    };
+    let former = write(false);
+    tokio::time::sleep(Duration::from_secs(1)).await;
+    bench.leadership.set_term(Some("1700000000.2".parse().unwrap()));
+    bench.reach();
+    bench.contact(1).await;
+    bench.list().await;
+    let present = write(true);
+    tokio::time::sleep(Duration::from_millis(2_500)).await;
+    assert!(former.is_finished() && !present.is_finished());
+    assert!(!bench.is_acknowledged(ALICE), "only the write of this term says what the relay holds");
+    present.await.unwrap().unwrap();
+}
+
 /// The worker of the black hole is held, and the next object of the same relay is not.
 #[tokio::test(start_paused = true)]
 async fn a_black_hole_holds_a_bounded_number_of_workers() {

@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use rand::rngs::StdRng;
 use rand::{RngExt, SeedableRng};
-use tokio::sync::watch;
+use tokio::sync::Notify;
 use tokio::time::Instant;
 
 use super::flaw::Flaw;
@@ -84,7 +84,8 @@ pub(crate) struct ModelNetwork {
     name: Arc<str>,
     flaw: Option<Flaw>,
     state: Arc<Mutex<NetworkState>>,
-    changed: watch::Sender<()>,
+    /// Wakes in the order of waiting, so that a seed repeats itself.
+    changed: Arc<Notify>,
 }
 
 impl ModelNetwork {
@@ -101,7 +102,7 @@ impl ModelNetwork {
             writes: Vec::new(),
         };
         let state = Arc::new(Mutex::new(state));
-        Self { name: name.into(), flaw, state, changed: watch::Sender::new(()) }
+        Self { name: name.into(), flaw, state, changed: Arc::default() }
     }
 
     /// Without faults.
@@ -133,7 +134,7 @@ impl ModelNetwork {
 
     fn set<T>(&self, work: impl FnOnce(&mut NetworkState) -> T) -> T {
         let result = self.with(work);
-        self.changed.send_replace(());
+        self.changed.notify_waiters();
         result
     }
 
@@ -162,8 +163,7 @@ impl ModelNetwork {
     /// Waits until the process is no longer paused.
     pub(crate) async fn awake(&self) {
         while let Some(until) = self.with(|state| state.held_until.filter(|until| Instant::now() < *until)) {
-            let mut changed = self.subscribe();
-            tokio::select! { biased; () = tokio::time::sleep_until(until) => {}, _ = changed.changed() => {} }
+            tokio::select! { biased; () = tokio::time::sleep_until(until) => {}, () = self.changed() => {} }
         }
     }
 
@@ -191,9 +191,9 @@ impl ModelNetwork {
         self.with(|state| state.lags.get(plural).copied().filter(|(until, _)| Instant::now() < *until))
     }
 
-    /// Is notified when a fault begins or ends.
-    pub(crate) fn subscribe(&self) -> watch::Receiver<()> {
-        self.changed.subscribe()
+    /// Waits until a fault begins or ends.
+    pub(crate) async fn changed(&self) {
+        self.changed.notified().await;
     }
 
     /// Draws whether a watch that has just delivered ends now.

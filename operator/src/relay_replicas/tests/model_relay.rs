@@ -28,6 +28,8 @@ pub(super) enum Fault {
     LostAfter,
     Refused,
     StaleTerm,
+    /// It is applied, and answered after three seconds.
+    Late,
     /// It is applied, and the request times out.
     Hangs,
 }
@@ -99,7 +101,7 @@ impl ModelRelay {
             Fault::LostBefore => return Err(Self::lost(target)),
             Fault::Refused => return Err(Self::refused(target, Reason::InvalidRequest)),
             Fault::StaleTerm => return Err(Self::refused(target, Reason::StaleTerm)),
-            Fault::None | Fault::LostAfter | Fault::Hangs => {}
+            Fault::None | Fault::LostAfter | Fault::Late | Fault::Hangs => {}
         }
         let applied = change(&mut self.volume()).map_err(|reason| Self::refused(target, reason))?;
         match fault {
@@ -107,6 +109,10 @@ impl ModelRelay {
             Fault::Hangs => {
                 tokio::time::sleep(Duration::from_secs(5)).await;
                 Err(Self::lost(target))
+            }
+            Fault::Late => {
+                tokio::time::sleep(Duration::from_secs(3)).await;
+                Ok(applied)
             }
             _ => Ok(applied),
         }

@@ -6,7 +6,6 @@ use std::time::Duration;
 use axum::body::{Body, Bytes};
 use axum::http::Response;
 use serde_json::{Value, json};
-use tokio::sync::watch;
 use tokio::time::Instant;
 
 use super::api_failure::ApiFailure;
@@ -36,8 +35,6 @@ struct WatchState {
     has_bookmarks: bool,
     next_bookmark: Instant,
     is_ending: bool,
-    changed: watch::Receiver<u64>,
-    faults: watch::Receiver<()>,
 }
 
 /// Answers a watch request.
@@ -47,8 +44,6 @@ pub(super) fn open(server: ApiServer, network: ModelNetwork, request: &ApiReques
         return ApiFailure::bad_request("a watch without a resourceVersion is not modelled").response();
     };
     let state = WatchState {
-        changed: server.changed.subscribe(),
-        faults: network.subscribe(),
         kind: request.kind,
         namespace: request.namespace.clone(),
         selector: LabelSelector::parse(request.parameter("labelSelector")),
@@ -78,8 +73,6 @@ impl WatchState {
             if self.is_ending || Instant::now() >= self.ends || self.network.has_ended(self.begun) {
                 return None;
             }
-            self.changed.borrow_and_update();
-            self.faults.borrow_and_update();
             match self.lines() {
                 Err(failure) => {
                     self.is_ending = true;
@@ -100,15 +93,15 @@ impl WatchState {
     }
 
     /// Waits for a change, a fault, the end of a lag, the next bookmark or the end.
-    async fn wait(&mut self) {
+    async fn wait(&self) {
         let lagging = self.network.watch_lag(self.kind.plural).map(|(until, _)| until);
         let pending = self.first_pending();
         let wake = [Some(self.ends), Some(self.next_bookmark), lagging, pending].into_iter().flatten().min();
         let wake = wake.unwrap_or(self.ends).max(Instant::now() + Duration::from_millis(1));
         tokio::select! {
             biased;
-            _ = self.changed.changed() => {}
-            _ = self.faults.changed() => {}
+            () = self.server.changed.notified() => {}
+            () = self.network.changed() => {}
             () = tokio::time::sleep_until(wake) => {}
         }
     }
