@@ -35,7 +35,6 @@ use tokio::sync::mpsc;
 use crate::store::DiskReserve;
 
 pub(crate) use checkpoint::Checkpointer;
-pub(crate) use commit_scheduler::CommitScheduler;
 pub(crate) use reader::{LoadRequest, MessageReader};
 pub(crate) use report::{ReportHandler, StoreReport};
 pub(crate) use write_ahead_log::WriteAheadLog;
