@@ -10,7 +10,9 @@ use std::time::Duration;
 
 use protocol::Reason;
 use protocol::envelope::MessageId;
+use protocol::frame::Outcome;
 use protocol::quota::Quota;
+use protocol::refusal::RefusalReason;
 
 /// A failure of an agent or of one of its calls.
 ///
@@ -37,6 +39,13 @@ struct Inner {
     retry_after: Option<Duration>,
     quota: Option<Quota>,
     message: Option<MessageId>,
+    /// Whether the relay may have acted on the request.
+    may_have_been_sent: bool,
+    /// Whether the agent had ended.
+    ended: bool,
+    /// Why the recipient refused the message, and how a message with this id ended.
+    refusal: Option<RefusalReason>,
+    outcome: Option<Outcome>,
     source: Option<Box<dyn StdError + Send + Sync>>,
 }
 
@@ -91,6 +100,10 @@ impl Error {
             retry_after: None,
             quota: None,
             message: None,
+            may_have_been_sent: false,
+            ended: false,
+            refusal: None,
+            outcome: None,
             source: None,
         };
         Self(Arc::new(inner))
@@ -120,13 +133,33 @@ impl Error {
         self.with(|inner| inner.message = Some(message))
     }
 
+    pub(crate) fn possibly_sent(self, possibly: bool) -> Self {
+        self.with(|inner| inner.may_have_been_sent = possibly)
+    }
+
+    pub(crate) fn refused_as(self, refusal: Option<RefusalReason>, outcome: Option<Outcome>) -> Self {
+        self.with(|inner| (inner.refusal, inner.outcome) = (refusal, outcome))
+    }
+
+    /// The error of a later call on an agent that ended with this error.
+    pub(crate) fn repeated(&self, attempt: impl Into<String>) -> Self {
+        let reason = self.reason();
+        Self::new(self.kind(), attempt)
+            .with_reason(reason)
+            .caused_by(EndedBecause(self.clone()))
+            .with(|inner| (inner.ended, inner.advice) = (true, self.advice().map(str::to_owned)))
+    }
+
     /// Changes an error that is not shared yet. A shared one becomes the cause of a new error.
     fn with(mut self, change: impl FnOnce(&mut Inner)) -> Self {
         if Arc::get_mut(&mut self.0).is_none() {
             let mut outer = Self::new(self.0.kind, self.0.attempt.clone())
                 .with_reason(self.0.reason)
                 .retrying_after(self.0.retry_after)
-                .over(self.0.quota);
+                .over(self.0.quota)
+                .possibly_sent(self.0.may_have_been_sent)
+                .refused_as(self.0.refusal, self.0.outcome)
+                .with(|inner| (inner.message, inner.ended) = (self.0.message, self.0.ended));
             if let Some(advice) = self.advice() {
                 outer = outer.advising(advice);
             }
@@ -179,6 +212,27 @@ impl Error {
         self.0.message
     }
 
+    /// Whether the message, or the effect of the call, may have reached the relay although the call
+    /// failed. If not, nothing was sent, and a repetition cannot cause a second message.
+    #[must_use]
+    pub fn may_have_been_sent(&self) -> bool {
+        self.0.may_have_been_sent
+    }
+
+    /// Why the recipient refused the message, if the relay's reason is
+    /// [`refused`](protocol::Reason::Refused).
+    #[must_use]
+    pub fn refusal(&self) -> Option<RefusalReason> {
+        self.0.refusal
+    }
+
+    /// How an earlier message with the same id ended, if the relay's reason is
+    /// [`ended`](protocol::Reason::Ended).
+    #[must_use]
+    pub fn outcome(&self) -> Option<Outcome> {
+        self.0.outcome
+    }
+
     #[must_use]
     pub fn is_timeout(&self) -> bool {
         self.0.kind == ErrorKind::Timeout
@@ -194,10 +248,10 @@ impl Error {
         self.0.kind == ErrorKind::KeyChanged
     }
 
-    /// Whether the agent has ended, so that every further call fails.
+    /// Whether the agent has ended, so that every further call fails. The kind says why it ended.
     #[must_use]
     pub fn is_closed(&self) -> bool {
-        matches!(self.0.kind, ErrorKind::Closed | ErrorKind::Replaced | ErrorKind::Suspended)
+        self.0.ended || matches!(self.0.kind, ErrorKind::Closed | ErrorKind::Replaced | ErrorKind::Suspended)
     }
 
     /// Whether the same call may succeed later without any change of settings.
@@ -254,6 +308,27 @@ impl StdError for Error {
     }
 }
 
+/// The error that ended an agent, as the cause of the failure of a later call.
+struct EndedBecause(Error);
+
+impl fmt::Display for EndedBecause {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "the agent has ended: {}", self.0)
+    }
+}
+
+impl fmt::Debug for EndedBecause {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Debug::fmt(&self.0, f)
+    }
+}
+
+impl StdError for EndedBecause {
+    fn source(&self) -> Option<&(dyn StdError + 'static)> {
+        self.0.source()
+    }
+}
+
 /// Allows `"did:…".parse()?` in front of a send.
 impl From<protocol::did::DidError> for Error {
     fn from(source: protocol::did::DidError) -> Self {
@@ -283,5 +358,34 @@ impl fmt::Debug for SharedCause {
 impl StdError for SharedCause {
     fn source(&self) -> Option<&(dyn StdError + 'static)> {
         self.0.source().and_then(StdError::source)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_later_call_says_why_the_agent_ended() {
+        let ended = Error::new(ErrorKind::Unauthorized, "the relay rejects the API key")
+            .with_reason(Some(Reason::KeyExpired))
+            .caused_by("HTTP 401");
+        let error = ended.repeated("cannot send to bob");
+        assert_eq!((error.kind(), error.reason()), (ErrorKind::Unauthorized, Some(Reason::KeyExpired)));
+        assert!(error.is_closed() && !ended.is_closed());
+        let chain = "cannot send to bob: the agent has ended: the relay rejects the API key: HTTP 401";
+        assert_eq!(error.chain(), chain);
+    }
+
+    #[test]
+    fn a_shared_error_keeps_what_it_says_when_it_is_changed() {
+        let error = Error::new(ErrorKind::Rejected(Reason::Refused), "cannot send")
+            .possibly_sent(true)
+            .refused_as(Some(RefusalReason::NotFresh), None);
+        let shared = error.clone();
+        let id = MessageId::new(1, [0; 10]);
+        let changed = shared.about(id);
+        assert!(changed.may_have_been_sent() && !Error::new(ErrorKind::Timeout, "x").may_have_been_sent());
+        assert_eq!((changed.refusal(), changed.message_id()), (Some(RefusalReason::NotFresh), Some(id)));
     }
 }

@@ -48,7 +48,10 @@ pub(super) fn decide(disconnect: Disconnect, circumstances: Circumstances) -> De
         Disconnect::Lost(error) if is_local(&error) && !circumstances.credentials_may_change() => {
             Decision::Stop(error)
         }
-        Disconnect::Lost(error) => retry(error, None),
+        Disconnect::Lost(error) => {
+            let after = error.retry_after();
+            retry(error, after)
+        }
         Disconnect::Reregister => {
             retry(Error::new(ErrorKind::Connect, "the agent registers its new keys"), None)
         }
@@ -60,7 +63,8 @@ pub(super) fn decide(disconnect: Disconnect, circumstances: Circumstances) -> De
         Disconnect::ClosedByRelay(code) => after_close(code),
         Disconnect::Unauthorized(error) => {
             if circumstances.token_rotates && circumstances.credentials_may_change() {
-                retry(error, None)
+                let after = error.retry_after();
+                retry(error, after)
             } else {
                 Decision::Stop(error)
             }
@@ -185,5 +189,9 @@ mod tests {
         assert_eq!(after(goodbye(1500)), Some(Duration::from_millis(1500)));
         assert_eq!(after(goodbye(u64::MAX)), Some(MAX_RECONNECT_INTERVAL));
         assert_eq!(after(refusal(Reason::RateLimited)), Some(Duration::from_millis(1500)));
+        let full = Error::new(ErrorKind::Connect, "the relay is full");
+        let full = Disconnect::Lost(full.retrying_after(Some(Duration::from_secs(7))));
+        assert_eq!(after(full), Some(Duration::from_secs(7)));
+        assert_eq!(MAX_RECONNECT_INTERVAL, Duration::from_secs(60), "docs/client-behaviour.md says so");
     }
 }
