@@ -59,6 +59,12 @@ const fn round_up(tokens: f64) -> u64 {
 }
 
 impl Rate {
+    /// The events per second as a whole number, rounded up.
+    #[must_use]
+    pub const fn per_second_count(self) -> u64 {
+        round_up(self.per_second)
+    }
+
     /// The burst as a whole number.
     #[must_use]
     pub const fn burst_count(self) -> u64 {
@@ -79,7 +85,7 @@ mod tests {
             bucket.take();
         }
         assert_eq!(bucket.wait(rate, 0), Some(Duration::from_millis(100)));
-        assert_eq!((rate.burst_count(), bucket.taken(rate)), (3, 3));
+        assert_eq!((rate.burst_count(), rate.per_second_count(), bucket.taken(rate)), (3, 10, 3));
         assert_eq!(bucket.wait(rate, 100), None);
     }
 

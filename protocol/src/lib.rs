@@ -27,6 +27,7 @@ pub mod proof;
 pub mod quota;
 pub mod reason;
 pub mod record;
+pub mod refusal;
 pub mod signature;
 pub mod strict_json;
 pub mod task;

@@ -36,6 +36,29 @@ pub const KEYS_PER_USE_MAX: usize = 8;
 pub const DISCOVER_PAGE_MAX: usize = 100;
 /// Deliveries that a recipient may leave unacknowledged before the relay stops sending.
 pub const WINDOW_MESSAGES: u64 = 256;
+/// Bytes of envelopes that a recipient may leave unacknowledged before the relay stops sending: 256
+/// messages of 4 KiB, or one frame of the largest size.
+pub const WINDOW_BYTES: usize = 1 << 20;
+/// Notices that wait for one agent. The oldest is dropped beyond it, and the next one says how many
+/// were: they tell less than messages, and must not take their room.
+pub const NOTICES_MAX: u32 = 10_000;
+/// Sends of one agent without an answer. A client above it does not wait for answers at all.
+pub const UNANSWERED_SENDS_MAX: u32 = 4096;
+/// Sends per second of one agent on average, where the operator of the relay sets nothing else.
+pub const SENDS_PER_SECOND: u32 = 1_000;
+/// Sends at once of one agent, where the operator of the relay sets nothing else.
+pub const SENDS_BURST: u32 = 2_000;
+/// Requests per second of one connection on average, except sends: people and models ask less.
+pub const QUERIES_PER_SECOND: u32 = 20;
+/// Requests at once of one connection, except sends: a client that looks up all its contacts.
+pub const QUERIES_BURST: u32 = 100;
+/// Messages in the mailbox of one agent, where the operator of the relay sets nothing else.
+pub const MAILBOX_MESSAGES: u32 = 10_000;
+/// Bytes in the mailbox of one agent, where the operator of the relay sets nothing else.
+pub const MAILBOX_BYTES: u64 = 64 << 20;
+/// How far the `created` of a record may be ahead of the relay's clock. A record from the future
+/// would lock its own agent out until then.
+pub const RECORD_SKEW_GRACE_SECONDS: u64 = CLOCK_SKEW_GRACE_SECONDS;
 /// The longest time that a reliable message waits in a mailbox, and the time when its sender gives
 /// none: 7 days.
 pub const MAX_TTL_SECONDS: u64 = 7 * 24 * 3600;

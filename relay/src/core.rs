@@ -140,6 +140,8 @@ impl Core {
             Event::Closed { conn } => self.close_connection(conn, now, out),
             Event::Sent(submission) => self.accept(&submission, now, registry, out),
             Event::Acked { conn, epoch, seq } => self.acknowledge(conn, epoch, seq, now, out),
+            // No relay announces this feature before the core has it.
+            Event::Refused { .. } => {}
             Event::Stored { upto } => self.on_rows_stored(upto, out),
             Event::StoreFailed { upto } => self.on_store_failed(upto, out),
             Event::StoreRecovered => self.on_store_recovered(now, out),

@@ -4,7 +4,7 @@
 use libfuzzer_sys::fuzz_target;
 use msg2agent_protocol::frame::{
     AckParams, ChallengeParams, ChallengeResult, DeliverParams, DiscoverParams, DiscoverResult, GoodbyeParams, Incoming,
-    LookupParams, LookupResult, NoticeParams, RegisterParams, RegisterResult, SendResult,
+    LookupParams, LookupResult, NoticeParams, RefuseParams, RegisterParams, RegisterResult, SendResult,
 };
 use msg2agent_protocol::strict_json::from_str;
 
@@ -24,6 +24,7 @@ fuzz_target!(|text: &str| {
     drop(from_str::<LookupResult>(inner));
     drop(from_str::<SendResult>(inner));
     drop(from_str::<AckParams>(inner));
+    drop(from_str::<RefuseParams>(inner));
     drop(from_str::<DeliverParams>(inner));
     drop(from_str::<NoticeParams>(inner));
     drop(from_str::<GoodbyeParams>(inner));

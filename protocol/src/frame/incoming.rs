@@ -2,6 +2,8 @@
 //!
 //! A frame is one JSON object without duplicate or unknown members and with bounded nesting.
 
+use serde::Deserializer;
+
 use super::*;
 use crate::limits::JSON_DEPTH_MAX;
 use crate::strict_json;
@@ -53,21 +55,29 @@ impl IncomingError {
     }
 }
 
+/// The members of a frame. A member that is `null` is present, and not the same as an absent one.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Frame<'a> {
     #[serde(borrow)]
     jsonrpc: Cow<'a, str>,
-    #[serde(borrow, default)]
+    #[serde(borrow, default, deserialize_with = "present")]
     id: Option<&'a RawValue>,
-    #[serde(borrow, default)]
-    method: Option<Cow<'a, str>>,
-    #[serde(borrow, default)]
+    #[serde(borrow, default, deserialize_with = "present")]
+    method: Option<Text<'a>>,
+    #[serde(borrow, default, deserialize_with = "present")]
     params: Option<&'a RawValue>,
-    #[serde(borrow, default)]
+    #[serde(borrow, default, deserialize_with = "present")]
     result: Option<&'a RawValue>,
-    #[serde(default)]
+    #[serde(default, deserialize_with = "strict_json::optional_object")]
     error: Option<RpcError>,
+}
+
+#[derive(Deserialize)]
+struct Text<'a>(#[serde(borrow)] Cow<'a, str>);
+
+fn present<'de, D: Deserializer<'de>, T: Deserialize<'de>>(member: D) -> Result<Option<T>, D::Error> {
+    T::deserialize(member).map(Some)
 }
 
 impl<'a> Incoming<'a> {
@@ -84,20 +94,22 @@ impl<'a> Incoming<'a> {
         if frame.jsonrpc != "2.0" {
             return Err(IncomingError::Rpc("jsonrpc is not 2.0"));
         }
-        let id = frame.id.map(request_id).transpose()?;
         match (frame.method, frame.result, frame.error) {
-            (Some(method), None, None) => {
+            (Some(Text(method)), None, None) => {
                 let params = frame.params.map_or("{}", RawValue::get);
-                Ok(match id {
+                Ok(match frame.id.map(request_id).transpose()? {
                     Some(id) => Self::Request { id, method, params },
                     None => Self::Notification { method, params },
                 })
             }
             (None, Some(result), None) if frame.params.is_none() => {
-                let id = id.ok_or(IncomingError::Rpc("result has no id"))?;
+                let id = request_id(frame.id.ok_or(IncomingError::Rpc("result has no id"))?)?;
                 Ok(Self::Result { id, result: result.get() })
             }
-            (None, None, Some(error)) if frame.params.is_none() => Ok(Self::Error { id, error }),
+            (None, None, Some(error)) if frame.params.is_none() => {
+                let id = frame.id.filter(|id| id.get() != "null");
+                Ok(Self::Error { id: id.map(request_id).transpose()?, error })
+            }
             _ => Err(IncomingError::Rpc("members are not those of a request, notification or answer")),
         }
     }
@@ -131,6 +143,12 @@ mod tests {
     }
 
     #[test]
+    fn params_that_are_null_are_not_absent() {
+        let frame = Incoming::parse(r#"{"jsonrpc":"2.0","id":1,"method":"m","params":null}"#).unwrap();
+        assert!(matches!(frame, Incoming::Request { params: "null", .. }), "{frame:?}");
+    }
+
+    #[test]
     fn what_is_not_one_clear_frame_is_refused() {
         assert_eq!(refused("[]"), Reason::Malformed);
         assert_eq!(refused(r#"{"jsonrpc":"2.0","id":1,"method":"a","method":"b"}"#), Reason::Malformed);
@@ -139,6 +157,10 @@ mod tests {
         assert_eq!(refused(r#"{"jsonrpc":"1.0","id":1,"method":"a"}"#), Reason::InvalidRequest);
         assert_eq!(refused(r#"{"jsonrpc":"2.0","id":1.5,"method":"a"}"#), Reason::InvalidRequest);
         assert_eq!(refused(r#"{"jsonrpc":"2.0","id":{},"method":"a"}"#), Reason::InvalidRequest);
+        assert_eq!(refused(r#"{"jsonrpc":"2.0","id":null,"method":"a"}"#), Reason::InvalidRequest);
+        assert_eq!(refused(r#"{"jsonrpc":"2.0","id":null,"result":1}"#), Reason::InvalidRequest);
+        assert_eq!(refused(r#"{"jsonrpc":"2.0","id":1,"method":null,"result":1}"#), Reason::Malformed);
+        assert_eq!(refused(r#"{"jsonrpc":"2.0","id":1,"method":"a","error":null}"#), Reason::Malformed);
         assert_eq!(refused(r#"{"jsonrpc":"2.0","id":1,"method":"a","result":1}"#), Reason::InvalidRequest);
     }
 }

@@ -6,7 +6,7 @@ use msg2agent_protocol::document::DidDocument;
 use msg2agent_protocol::envelope::{
     Class, Content, Draft, Envelope, Header, MessageId, MessageType, Routing, open,
 };
-use msg2agent_protocol::frame::Incoming;
+use msg2agent_protocol::frame::{Incoming, NoticeParams, RefuseParams, RegisterResult, RpcErrorData};
 use msg2agent_protocol::identity::Kid;
 use msg2agent_protocol::record::VerifiedRecord;
 use msg2agent_protocol::{Did, Identity, admin, base64url, multikey, proof, strict_json};
@@ -43,6 +43,10 @@ fn read_as_everything(bytes: &[u8]) {
     drop(Header::parse(&base64url::encode(bytes)));
     drop(Routing::parse(text));
     drop(Incoming::parse(text));
+    drop(strict_json::from_str::<RefuseParams>(text));
+    drop(strict_json::from_str::<NoticeParams>(text));
+    drop(strict_json::from_str::<RegisterResult>(text));
+    drop(strict_json::from_str::<RpcErrorData>(text));
     drop(Identity::from_key_file(text));
     if let Ok(envelope) = Envelope::parse(text) {
         drop(open(&envelope, &keys(&alice()), &bob(), NOW));

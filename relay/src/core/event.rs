@@ -4,6 +4,7 @@ use bytes::Bytes;
 use protocol::Did;
 use protocol::did::TenantId;
 use protocol::envelope::{Class, MessageId};
+use protocol::refusal::RefusalReason;
 
 use super::{AgentSlot, ConnId, RequestId, RowId};
 
@@ -20,6 +21,13 @@ pub enum Event<'a> {
         conn: ConnId,
         epoch: u64,
         seq: u64,
+    },
+    /// The recipient will never process this one delivery.
+    Refused {
+        conn: ConnId,
+        epoch: u64,
+        seq: u64,
+        reason: RefusalReason,
     },
     /// Every row up to this one is on disk.
     Stored {

@@ -4,19 +4,19 @@
 use std::time::Duration;
 
 use daemon::token_bucket::Rate;
+use protocol::frame::SessionLimits;
 
 /// How long a delivered message waits for the recipient's acknowledgement before it is written to
 /// disk. A healthy recipient answers in a few milliseconds; the sender waits no longer than this
 /// and one commit.
 pub const ACK_GRACE: Duration = Duration::from_millis(50);
-/// Unacknowledged bytes at which a recipient goes into backlog: 256 messages of 4 KiB, or one
-/// frame of the largest size.
-pub const WINDOW_BYTES: usize = 1 << 20;
+/// Unacknowledged bytes at which a recipient goes into backlog. Clients are told.
+pub const WINDOW_BYTES: usize = protocol::limits::WINDOW_BYTES;
 /// Rows of one page read from the mailbox: a quarter of a window, so that reading and
 /// acknowledging overlap.
 pub const PAGE_ROWS: usize = 64;
 /// Sends of one agent without an answer. A client above it does not wait for answers at all.
-pub const UNANSWERED_MAX: u32 = 4096;
+pub const UNANSWERED_MAX: u32 = protocol::limits::UNANSWERED_SENDS_MAX;
 /// Rows that wait for the store: 16 commits of the largest batch, about 50 ms of work.
 pub const WRITES_PENDING_MAX: usize = 16_384;
 /// `(from, id)` pairs that are remembered. When the oldest is forgotten, only the recipient's own
@@ -49,4 +49,20 @@ pub struct CoreLimits {
     pub held_bytes_max: usize,
     /// Entries of the deduplication table, [`DEDUP_ENTRIES_MAX`] outside of tests.
     pub dedup_entries_max: usize,
+}
+
+impl CoreLimits {
+    /// What an agent is told when it registers.
+    #[must_use]
+    pub fn of_session(&self) -> SessionLimits {
+        SessionLimits {
+            window_bytes: WINDOW_BYTES as u64,
+            unanswered_sends: UNANSWERED_MAX.into(),
+            sends_per_second: self.sender_rate.per_second_count(),
+            sends_burst: self.sender_rate.burst_count(),
+            mailbox_messages: self.mailbox_messages.into(),
+            mailbox_bytes: self.mailbox_bytes,
+            ..SessionLimits::default()
+        }
+    }
 }

@@ -2,7 +2,7 @@
 
 use bytes::Bytes;
 use protocol::envelope::Routing;
-use protocol::frame::{AckParams, ChallengeResult, DiscoverResult, LookupResult};
+use protocol::frame::{AckParams, ChallengeResult, DiscoverResult, LookupResult, RefuseParams};
 use protocol::{Did, Reason};
 
 use crate::core::RequestId;
@@ -15,6 +15,7 @@ pub(crate) enum Command<'a> {
         envelope: Bytes,
     },
     Ack(AckParams),
+    RefuseDelivery(RefuseParams),
     Challenged {
         id: RequestId,
         result: ChallengeResult,

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use protocol::frame::{RpcError, write_error, write_result};
+use protocol::frame::{RefuseParams, RpcError, write_error, write_result};
 
 use super::connection::Connection;
 use super::state::HubState;
@@ -108,6 +108,9 @@ impl Hub {
             Command::Ack(ack) => {
                 let event = Event::Acked { conn, epoch: ack.epoch, seq: ack.seq };
                 state.step(event, now, &*self.directory);
+            }
+            Command::RefuseDelivery(RefuseParams { epoch, seq, reason }) => {
+                state.step(Event::Refused { conn, epoch, seq, reason }, now, &*self.directory);
             }
             Command::Challenged { id, result } => {
                 state.write(conn, |out| write_result(out, &id.to_string(), &result));

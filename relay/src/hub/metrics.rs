@@ -119,12 +119,7 @@ impl HubMetrics {
     }
 
     pub(super) fn answered(&self, status: SendStatus) {
-        let label = match status {
-            SendStatus::Stored => "stored",
-            SendStatus::Delivered => "delivered",
-            SendStatus::Forwarded => "forwarded",
-        };
-        self.answers.with_label_values(&[label]).inc();
+        self.answers.with_label_values(&[status.as_str()]).inc();
     }
 
     pub(super) fn refused(&self, reason: Reason) {
@@ -132,12 +127,7 @@ impl HubMetrics {
     }
 
     pub(super) fn noticed(&self, outcome: Outcome) {
-        let label = match outcome {
-            Outcome::Delivered => "delivered",
-            Outcome::Expired => "expired",
-            Outcome::Dropped => "dropped",
-        };
-        self.notices.with_label_values(&[label]).inc();
+        self.notices.with_label_values(&[outcome.as_str()]).inc();
     }
 
     pub(super) fn closed(&self, code: CloseCode) {

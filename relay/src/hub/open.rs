@@ -45,7 +45,7 @@ impl Hub {
         let started = store.start(settings.page_loads_max).await.map_err(HubError::Start)?;
         let StartedStore { queue, loads, writer, reader, checkpointer } = started;
         let sinks = EffectSinks { queue: Arc::clone(&queue), loads, metrics: Arc::clone(&metrics) };
-        let mut state = HubState::new(core, sinks);
+        let mut state = HubState::new(core, settings.limits.of_session(), sinks);
         effects.into_iter().for_each(|effect| state.apply(effect));
         let hub = Arc::new(Self {
             state: Mutex::new(state),

@@ -5,10 +5,9 @@ use std::sync::Arc;
 
 use protocol::close::CloseCode;
 use protocol::frame::{
-    NoticeParams, RegisterResult, RpcError, SendResult, method, write_deliver, write_error,
+    NoticeParams, RegisterResult, RpcError, SendResult, SessionLimits, method, write_deliver, write_error,
     write_notification, write_result,
 };
-use protocol::limits::WINDOW_MESSAGES;
 use tokio::sync::mpsc;
 
 use super::connection::Connection;
@@ -20,6 +19,8 @@ use crate::message_store::{LoadRequest, WriteQueue};
 pub(super) struct HubState {
     pub(super) core: Core,
     pub(super) connections: HashMap<ConnId, Arc<Connection>>,
+    /// What agents are told when they register.
+    session_limits: SessionLimits,
     effects: Vec<Effect>,
     /// Holds the payload of one frame while it is serialized.
     payload: Vec<u8>,
@@ -38,10 +39,11 @@ pub(super) struct EffectSinks {
 }
 
 impl HubState {
-    pub(super) fn new(core: Core, sinks: EffectSinks) -> Self {
+    pub(super) fn new(core: Core, session_limits: SessionLimits, sinks: EffectSinks) -> Self {
         Self {
             core,
             connections: HashMap::new(),
+            session_limits,
             effects: Vec::new(),
             payload: Vec::new(),
             dirty: Vec::new(),
@@ -98,11 +100,13 @@ impl HubState {
                     return;
                 }
                 let Ok(to) = to.parse() else { return };
-                let params = NoticeParams { epoch, seq, id, to, outcome, at };
+                let params = NoticeParams { epoch, seq, id, to, outcome, at, reason: None, missed: 0 };
                 self.write(conn, |out| write_notification(out, method::NOTICE, &params));
             }
             Effect::Registered { conn, request, epoch, tenant, pending } => {
-                let result = RegisterResult { epoch, tenant, window: WINDOW_MESSAGES, pending };
+                let limits = self.session_limits;
+                let window = limits.window_messages;
+                let result = RegisterResult { epoch, tenant, window, pending, limits, features: Vec::new() };
                 self.write(conn, |out| write_result(out, &request.to_string(), &result));
             }
         }

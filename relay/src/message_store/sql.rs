@@ -26,6 +26,7 @@ pub(super) const fn kind_number(kind: RowKind) -> i64 {
         RowKind::Message => 0,
         RowKind::Notice(Outcome::Expired) => 1,
         RowKind::Notice(Outcome::Dropped | Outcome::Delivered) => 2,
+        RowKind::Notice(Outcome::Refused) => 3,
     }
 }
 
@@ -34,6 +35,7 @@ pub(super) const fn kind_from_number(number: i64) -> Option<RowKind> {
         0 => Some(RowKind::Message),
         1 => Some(RowKind::Notice(Outcome::Expired)),
         2 => Some(RowKind::Notice(Outcome::Dropped)),
+        3 => Some(RowKind::Notice(Outcome::Refused)),
         _ => None,
     }
 }

@@ -7,7 +7,7 @@ use daemon::token_bucket::{Rate, TokenBucket};
 use protocol::Reason;
 use protocol::close::CloseCode;
 use protocol::frame::{ChallengeParams, ChallengeResult, RegisterParams};
-use protocol::limits::CHALLENGE_TTL;
+use protocol::limits::{CHALLENGE_TTL, QUERIES_BURST, QUERIES_PER_SECOND};
 use tokio_tungstenite::tungstenite::Utf8Bytes;
 
 use super::challenge::{OutstandingChallenge, covers};
@@ -17,8 +17,6 @@ use super::trace::send_span;
 use crate::core::{NewSession, RequestId};
 use crate::hub::{Command, CommandBatch, Connection, Hub};
 
-/// Rate limit for the requests of one connection, except sends, which the core limits.
-const REQUEST_RATE: Rate = Rate { per_second: 20.0, burst: 100.0 };
 /// Unreadable frames before the connection is closed. A client with a bug first gets errors that
 /// say what is wrong.
 const UNREADABLE_MAX: u32 = 16;
@@ -43,7 +41,7 @@ impl ConnectionTask {
         Self {
             reader: FrameReader::new(Arc::clone(&hub), Arc::clone(&connection), leftover),
             challenge: OutstandingChallenge::default(),
-            requests: TokenBucket::full(REQUEST_RATE, hub.now_ms()),
+            requests: TokenBucket::full(request_rate(), hub.now_ms()),
             unreadable: 0,
             hub,
             connection,
@@ -99,6 +97,7 @@ impl ConnectionTask {
         match request {
             ClientRequest::Send { id, routing, envelope } => Some(Command::Send { id, routing, envelope }),
             ClientRequest::Ack(ack) => Some(Command::Ack(ack)),
+            ClientRequest::RefuseDelivery(refusal) => Some(Command::RefuseDelivery(refusal)),
             ClientRequest::Register { .. } => None,
             request if !self.take_token() => {
                 let id = request.into_id()?;
@@ -115,7 +114,7 @@ impl ConnectionTask {
     }
 
     fn take_token(&mut self) -> bool {
-        let available = self.requests.wait(REQUEST_RATE, self.hub.now_ms()).is_none();
+        let available = self.requests.wait(request_rate(), self.hub.now_ms()).is_none();
         if available {
             self.requests.take();
         }
@@ -157,4 +156,9 @@ impl ConnectionTask {
         let record = self.challenge.verify(params, principal, directory.domain(), now_ms)?;
         directory.publish(principal, &params.did, record).await.map_err(|error| error.reason())
     }
+}
+
+/// The rate limit for the requests of one connection, except sends, which the core limits.
+fn request_rate() -> Rate {
+    Rate { per_second: QUERIES_PER_SECOND.into(), burst: QUERIES_BURST.into() }
 }

@@ -3,7 +3,7 @@
 use protocol::Reason;
 use protocol::envelope::Routing;
 use protocol::frame::{
-    AckParams, ChallengeParams, DiscoverParams, Incoming, LookupParams, RegisterParams, method,
+    AckParams, ChallengeParams, DiscoverParams, Incoming, LookupParams, RefuseParams, RegisterParams, method,
 };
 use protocol::strict_json;
 use serde::de::DeserializeOwned;
@@ -20,6 +20,7 @@ pub(super) enum ClientRequest<'a> {
         envelope: bytes::Bytes,
     },
     Ack(AckParams),
+    RefuseDelivery(RefuseParams),
     Challenge {
         id: RequestId,
         params: ChallengeParams,
@@ -58,7 +59,7 @@ impl ClientRequest<'_> {
             | Self::Register { id, .. }
             | Self::Query { id, .. } => Some(id),
             Self::Invalid { id, .. } => id,
-            Self::Ack(_) | Self::Ignored => None,
+            Self::Ack(_) | Self::RefuseDelivery(_) | Self::Ignored => None,
         }
     }
 }
@@ -69,15 +70,19 @@ pub(super) fn parse(frame: &Utf8Bytes) -> ClientRequest<'_> {
             let id = RequestId::from_json(id.as_json());
             parse_request(frame, id, &method, params)
         }
-        Ok(Incoming::Notification { method, params }) if method == method::ACK => {
-            match parse_params(params) {
-                Ok(params) => ClientRequest::Ack(params),
-                Err(reason) => ClientRequest::Invalid { id: None, reason },
-            }
-        }
+        Ok(Incoming::Notification { method, params }) => parse_notification(&method, params),
         Ok(_) => ClientRequest::Ignored,
         Err(error) => ClientRequest::Invalid { id: None, reason: error.reason() },
     }
+}
+
+fn parse_notification(method: &str, params: &str) -> ClientRequest<'static> {
+    let parsed = match method {
+        method::ACK => parse_params(params).map(ClientRequest::Ack),
+        method::REFUSE => parse_params(params).map(ClientRequest::RefuseDelivery),
+        _ => return ClientRequest::Ignored,
+    };
+    parsed.unwrap_or_else(|reason| ClientRequest::Invalid { id: None, reason })
 }
 
 fn parse_request<'a>(
@@ -118,6 +123,8 @@ fn parse_params<T: DeserializeOwned>(params: &str) -> Result<T, Reason> {
 
 #[cfg(test)]
 mod tests {
+    use protocol::refusal::RefusalReason;
+
     use super::*;
 
     fn refusal(text: &str) -> (Option<String>, Reason) {
@@ -137,6 +144,19 @@ mod tests {
         let frame = r#"{"jsonrpc":"2.0","id":1,"method":"relay.lookup","params":{"did":"nobody"}}"#;
         assert_eq!(refusal(frame), (Some("1".into()), Reason::InvalidParams));
         assert_eq!(refusal("{"), (None, Reason::Malformed));
+    }
+
+    #[test]
+    fn a_refused_delivery_is_read_with_its_reason() {
+        let refuse = |reason| {
+            format!(
+                r#"{{"jsonrpc":"2.0","method":"relay.refuse","params":{{"epoch":7,"seq":3,"reason":"{reason}"}}}}"#
+            )
+        };
+        let frame = Utf8Bytes::from(refuse("undecryptable"));
+        let ClientRequest::RefuseDelivery(refused) = parse(&frame) else { panic!() };
+        assert_eq!((refused.epoch, refused.seq, refused.reason), (7, 3, RefusalReason::Undecryptable));
+        assert_eq!(refusal(&refuse("boredom")), (None, Reason::InvalidParams));
     }
 
     #[test]

@@ -152,18 +152,13 @@ impl History {
     }
 
     pub(super) fn noticed(&mut self, from: usize, id: MessageId, outcome: Outcome) {
-        let word = match outcome {
-            Outcome::Delivered => "delivered",
-            Outcome::Expired => "expired",
-            Outcome::Dropped => "dropped",
-        };
         match outcome {
             Outcome::Delivered => self.coverage.late_delivered += 1,
             Outcome::Expired => self.coverage.expired += 1,
-            Outcome::Dropped => {}
+            Outcome::Dropped | Outcome::Refused => {}
         }
         let Some(record) = self.messages.get_mut(&(from, id)) else { return };
         record.premature |= outcome == Outcome::Delivered && !record.acked;
-        record.notices.insert(word);
+        record.notices.insert(outcome.as_str());
     }
 }

@@ -12,7 +12,7 @@ use protocol::did::TenantId;
 use protocol::envelope::{Class, MessageId};
 use protocol::frame::{
     ChallengeResult, DeliverParams, Incoming, NoticeParams, RegisterParams, RegisterResult, RpcError,
-    SendResult, SendStatus, method, write_notification, write_request,
+    SendResult, SendStatus, SessionLimits, method, write_notification, write_request,
 };
 use protocol::record::{Card, Discovery};
 use protocol::{Did, Envelope, Identity, Reason, base64url, challenge, record};
@@ -102,7 +102,14 @@ impl Agent {
             did: identity.did().clone(),
             identity,
             socket: connect(relay, key).await,
-            registered: RegisterResult { epoch: 0, tenant: TenantId::default(), window: 0, pending: 0 },
+            registered: RegisterResult {
+                epoch: 0,
+                tenant: TenantId::default(),
+                window: 0,
+                pending: 0,
+                limits: SessionLimits::default(),
+                features: Vec::new(),
+            },
             deliveries: VecDeque::new(),
             notices: VecDeque::new(),
             answers: VecDeque::new(),

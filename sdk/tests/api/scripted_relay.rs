@@ -7,7 +7,8 @@ use http::header::{AUTHORIZATION, HeaderValue, SEC_WEBSOCKET_PROTOCOL};
 use protocol::envelope::{Envelope, MessageId};
 use protocol::frame::{
     ChallengeParams, ChallengeResult, Incoming, LookupParams, LookupResult, RegisterParams, RegisterResult,
-    RpcError, SendResult, SendStatus, method, write_deliver, write_error, write_notification, write_result,
+    RpcError, SendResult, SendStatus, SessionLimits, method, write_deliver, write_error, write_notification,
+    write_result,
 };
 use protocol::record::VerifiedRecord;
 use protocol::{Reason, base64url, challenge};
@@ -110,7 +111,14 @@ impl RelayConnection {
         let record = VerifiedRecord::parse(&bytes, &did).unwrap();
         let key = &record.keys.signing[&params.kid];
         challenge::verify(key, &challenge.domain, &challenge.nonce, &bytes, &params.signature).unwrap();
-        let result = RegisterResult { epoch, tenant: did.tenant(), window: 256, pending: 0 };
+        let result = RegisterResult {
+            epoch,
+            tenant: did.tenant(),
+            window: 256,
+            pending: 0,
+            limits: SessionLimits::default(),
+            features: Vec::new(),
+        };
         self.answer(&asked, &result).await;
         record
     }

@@ -93,7 +93,7 @@ async fn the_outcome_of_a_stored_message_is_reported_and_acknowledged() {
     let ConnectedAgent { mut line, agent, bob, _alice, .. } = ConnectedAgent::new().await;
     let id = msg2agent::MessageId::new(now(), [1; 10]);
     let (to, outcome) = (bob.did().clone(), Outcome::Expired);
-    let notice = NoticeParams { epoch: 1, seq: 1, id, to, outcome, at: 7 };
+    let notice = NoticeParams { epoch: 1, seq: 1, id, to, outcome, at: 7, reason: None, missed: 0 };
     let mut notices = agent.notices();
     line.notify(method::NOTICE, &notice).await;
     let told = within("the notice", notices.next()).await.unwrap();

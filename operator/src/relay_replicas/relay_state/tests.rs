@@ -146,7 +146,9 @@ fn an_entry_that_nobody_takes_over_is_overdue_after_half_a_minute() {
     let found = BTreeSet::from([entry.clone()]);
     assert!(state.overdue_successions(&found, now).is_empty());
     assert_eq!(state.until_next_contact(now), seconds(30), "then it is looked at again");
+    state.set_listed(Some(now + seconds(30)));
     assert_eq!(state.overdue_successions(&found, now + seconds(30)), [entry]);
     assert!(state.overdue_successions(&BTreeSet::new(), now + seconds(30)).is_empty());
+    state.set_listed(Some(now + seconds(31)));
     assert!(state.overdue_successions(&found, now + seconds(31)).is_empty(), "it begins anew");
 }

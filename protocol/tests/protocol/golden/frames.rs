@@ -2,8 +2,9 @@
 
 use ed25519_dalek::SigningKey;
 use msg2agent_protocol::did::Domain;
-use msg2agent_protocol::frame::Incoming;
-use msg2agent_protocol::{base64url, challenge, multikey};
+use msg2agent_protocol::frame::{AckParams, GoodbyeParams, Incoming, NoticeParams, RefuseParams, method};
+use msg2agent_protocol::refusal::RefusalReason;
+use msg2agent_protocol::{base64url, challenge, multikey, strict_json};
 use serde_json::{Value, json};
 
 use super::{Input, Topic, text, texts};
@@ -51,6 +52,27 @@ fn good_frames() -> Vec<Input> {
             r#"{"jsonrpc":"2.0","id":1,"error":{"code":-32014,"message":"m","data":{"reason":"mailbox_full","retryAfterMs":50}}}"#,
         ),
         (
+            "params that are null are not absent params, and no method takes them",
+            r#"{"jsonrpc":"2.0","id":1,"method":"relay.discover","params":null}"#,
+        ),
+        ("a result that is null", r#"{"jsonrpc":"2.0","id":1,"result":null}"#),
+        (
+            "a delivery that is refused",
+            r#"{"jsonrpc":"2.0","method":"relay.refuse","params":{"epoch":4294967297,"seq":3,"reason":"undecryptable"}}"#,
+        ),
+        (
+            "the error of a send that the recipient refused",
+            r#"{"jsonrpc":"2.0","id":1,"error":{"code":-32028,"message":"m","data":{"reason":"refused","refusal":"undecryptable"}}}"#,
+        ),
+        (
+            "the error of a send with the id of a message that has expired",
+            r#"{"jsonrpc":"2.0","id":1,"error":{"code":-32029,"message":"m","data":{"reason":"ended","outcome":"expired"}}}"#,
+        ),
+        (
+            "a reason, a member and a limit that are newer than their reader",
+            r#"{"jsonrpc":"2.0","id":1,"error":{"code":-32999,"message":"m","data":{"reason":"x","y":1,"quota":{"plan":"z","name":"z","limit":1,"current":1}}}}"#,
+        ),
+        (
             "an error to a frame whose id could not be read",
             r#"{"jsonrpc":"2.0","id":null,"error":{"code":-32700,"message":"m","data":{"reason":"malformed"}}}"#,
         ),
@@ -75,12 +97,101 @@ fn bad_frames() -> Vec<Input> {
         ("an id that is an object", r#"{"jsonrpc":"2.0","id":{},"method":"m"}"#),
         ("a method and a result", r#"{"jsonrpc":"2.0","id":1,"method":"m","result":1}"#),
         ("a result without id", r#"{"jsonrpc":"2.0","result":1}"#),
+        ("a request whose id is null", r#"{"jsonrpc":"2.0","id":null,"method":"message.send","params":{}}"#),
+        ("a result whose id is null", r#"{"jsonrpc":"2.0","id":null,"result":1}"#),
+        ("a method that is null", r#"{"jsonrpc":"2.0","id":1,"method":null,"result":1}"#),
+        ("an error that is null", r#"{"jsonrpc":"2.0","id":1,"method":"m","error":null}"#),
         (
-            "an error with an unknown reason",
-            r#"{"jsonrpc":"2.0","id":1,"error":{"code":1,"message":"m","data":{"reason":"x"}}}"#,
+            "an error whose reason is no text",
+            r#"{"jsonrpc":"2.0","id":1,"error":{"code":1,"message":"m","data":{"reason":{"x":null}}}}"#,
         ),
         ("a name that is no text", "{\"jsonrpc\":\"2.0\",\"id\":1,\"method\":\"\\ud800\"}"),
     ])
+}
+
+#[test]
+fn notifications() {
+    let about = "The parameters of notifications. What a client sends (`relay.ack`, `relay.refuse`) is read strictly; \
+                 in what a relay sends (`relay.notice`, `relay.goodbye`) unknown members are ignored.";
+    let read = |input: &Value| {
+        let params = input["params"].to_string();
+        let shape = |_| "Shape".to_owned();
+        match text(&input["method"]) {
+            method::ACK => strict_json::from_str::<AckParams>(&params).map(|p| json!(p)).map_err(shape),
+            method::REFUSE => strict_json::from_str::<RefuseParams>(&params).map(|p| json!(p)).map_err(shape),
+            method::NOTICE => strict_json::from_str::<NoticeParams>(&params).map(|p| json!(p)).map_err(shape),
+            _ => strict_json::from_str::<GoodbyeParams>(&params).map(|p| json!(p)).map_err(shape),
+        }
+    };
+    Topic { name: "notifications", about, read, valid: good_notifications, invalid: bad_notifications }
+        .check();
+}
+
+fn notice(outcome: &str, more: &Value) -> Value {
+    let mut params = json!({
+        "epoch": 4_294_967_297_u64, "seq": 4, "id": "01a0f4c8-5c00-7000-8000-000000000000",
+        "to": "did:wba:example.com:agent:acme:bob", "outcome": outcome, "at": 1_790_000_000,
+    });
+    params.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+    json!({"method": method::NOTICE, "params": params})
+}
+
+fn good_notifications() -> Vec<Input> {
+    let refusals = RefusalReason::ALL.iter().map(|reason| {
+        let params = json!({"epoch": 4_294_967_297_u64, "seq": 3, "reason": reason.as_str()});
+        (reason.meaning(), json!({"method": method::REFUSE, "params": params}))
+    });
+    let mut cases = vec![
+        (
+            "an acknowledgement",
+            json!({"method": method::ACK, "params": {"epoch": 4_294_967_297_u64, "seq": 3}}),
+        ),
+        ("a notice that a message has expired", notice("expired", &json!({}))),
+        (
+            "a notice that a message was refused, with the recipient's word",
+            notice("refused", &json!({"reason": "undecryptable"})),
+        ),
+        ("a notice before which older ones were dropped", notice("dropped", &json!({"missed": 17}))),
+        (
+            "a word and a member that are newer than their reader",
+            notice("refused", &json!({"reason": "bored", "x": 1})),
+        ),
+        (
+            "a goodbye",
+            json!({"method": method::GOODBYE, "params": {"reason": "restart", "reconnectAfterMs": 250}}),
+        ),
+    ];
+    cases.extend(refusals);
+    cases
+}
+
+fn bad_notifications() -> Vec<Input> {
+    let refuse = |params: Value| json!({"method": method::REFUSE, "params": params});
+    vec![
+        (
+            "a refusal for a reason that is not in the table",
+            refuse(json!({"epoch": 1, "seq": 3, "reason": "bored"})),
+        ),
+        ("a refusal without a reason", refuse(json!({"epoch": 1, "seq": 3}))),
+        (
+            "a refusal with an unknown member",
+            refuse(json!({"epoch": 1, "seq": 3, "reason": "malformed", "id": "x"})),
+        ),
+        (
+            "a refusal whose reason is an object",
+            refuse(json!({"epoch": 1, "seq": 3, "reason": {"malformed": null}})),
+        ),
+        (
+            "an acknowledgement with an unknown member",
+            json!({"method": method::ACK, "params": {"epoch": 1, "seq": 3, "x": 1}}),
+        ),
+        (
+            "an acknowledgement of a negative number",
+            json!({"method": method::ACK, "params": {"epoch": 1, "seq": -3}}),
+        ),
+        ("an acknowledgement whose parameters are null", json!({"method": method::ACK, "params": null})),
+        ("a notice with an outcome that is not in the table", notice("lost", &json!({}))),
+    ]
 }
 
 #[test]
