@@ -12,6 +12,7 @@ use protocol::Reason;
 use protocol::envelope::MessageId;
 use protocol::frame::Outcome;
 use protocol::quota::Quota;
+use protocol::reason::Retry;
 use protocol::refusal::RefusalReason;
 
 /// A failure of an agent or of one of its calls.
@@ -49,6 +50,27 @@ struct Inner {
     source: Option<Box<dyn StdError + Send + Sync>>,
 }
 
+impl Inner {
+    /// A copy of a shared error, which is its cause.
+    fn copy_with_cause(&self, shared: &Error) -> Self {
+        let cause = || Box::new(SharedCause(shared.clone())) as Box<dyn StdError + Send + Sync>;
+        Self {
+            kind: self.kind,
+            attempt: self.attempt.clone(),
+            reason: self.reason,
+            advice: self.advice.clone(),
+            retry_after: self.retry_after,
+            quota: self.quota,
+            message: self.message,
+            may_have_been_sent: self.may_have_been_sent,
+            ended: self.ended,
+            refusal: self.refusal,
+            outcome: self.outcome,
+            source: self.source.as_ref().map(|_| cause()),
+        }
+    }
+}
+
 /// The kind of a failure. New kinds may be added.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[non_exhaustive]
@@ -57,8 +79,10 @@ pub enum ErrorKind {
     Config,
     /// The key file cannot be read, written, or trusted.
     KeyFile,
-    /// The state folder cannot be used, or another process uses it.
+    /// The state folder cannot be used.
     State,
+    /// Another process uses the state folder. The error names it.
+    InUse,
     /// The relay could not be reached.
     Connect,
     /// The relay rejects the API key. [`Error::reason`] has the relay's reason, if it gave one.
@@ -153,17 +177,7 @@ impl Error {
     /// Changes an error that is not shared yet. A shared one becomes the cause of a new error.
     fn with(mut self, change: impl FnOnce(&mut Inner)) -> Self {
         if Arc::get_mut(&mut self.0).is_none() {
-            let mut outer = Self::new(self.0.kind, self.0.attempt.clone())
-                .with_reason(self.0.reason)
-                .retrying_after(self.0.retry_after)
-                .over(self.0.quota)
-                .possibly_sent(self.0.may_have_been_sent)
-                .refused_as(self.0.refusal, self.0.outcome)
-                .with(|inner| (inner.message, inner.ended) = (self.0.message, self.0.ended));
-            if let Some(advice) = self.advice() {
-                outer = outer.advising(advice);
-            }
-            self = if self.0.source.is_some() { outer.caused_by(SharedCause(self)) } else { outer };
+            self = Self(Arc::new(self.0.copy_with_cause(&self)));
         }
         if let Some(inner) = Arc::get_mut(&mut self.0) {
             change(inner);
@@ -270,13 +284,7 @@ impl Error {
 }
 
 fn is_transient(reason: Reason) -> bool {
-    use Reason::{
-        Draining, Internal, MailboxFull, Overloaded, RateLimited, RecipientOffline, StorageUnavailable,
-    };
-    matches!(
-        reason,
-        Draining | Internal | MailboxFull | Overloaded | RateLimited | RecipientOffline | StorageUnavailable
-    )
+    matches!(reason.retry(), Retry::Later | Retry::Reconnected)
 }
 
 /// An error and its causes on one line, joined by colons.

@@ -148,7 +148,7 @@ fn write_beside(path: &Path, identity: &Identity) -> std::io::Result<PathBuf> {
     Ok(temporary)
 }
 
-#[cfg(all(test, unix))]
+#[cfg(test)]
 mod tests {
     use std::os::unix::fs::PermissionsExt as _;
 

@@ -65,7 +65,7 @@ mod sender;
 mod state_dir;
 mod tls;
 
-pub use agent::{Agent, Contact, Exchange, RequestOutcome, Whoami};
+pub use agent::{Agent, Contact, Exchange, RequestOutcome, Trust, Whoami};
 pub use config::{Config, KeySource};
 pub use connection_state::{ConnectionState, Session};
 pub use error::{Error, ErrorKind};

@@ -165,7 +165,11 @@ impl Message {
     ///   does.
     /// - That of the agent's end, if it has ended. The message is then delivered again.
     pub async fn ack(&self) -> Result<(), Error> {
-        if self.is_reliable() { self.sender.state().acknowledgements.mark_processed(&self.received) } else { Ok(()) }
+        if self.is_reliable() {
+            self.sender.state().acknowledgements.mark_processed(&self.received)
+        } else {
+            Ok(())
+        }
     }
 
     /// Refuses the message for good: the relay deletes it, and tells its sender that this agent has
@@ -174,7 +178,11 @@ impl Message {
     /// # Errors
     /// That of the agent's end, if it has ended.
     pub async fn reject(&self) -> Result<(), Error> {
-        if self.is_reliable() { self.sender.state().acknowledgements.reject(&self.received.key()) } else { Ok(()) }
+        if self.is_reliable() {
+            self.sender.state().acknowledgements.reject(&self.received.key())
+        } else {
+            Ok(())
+        }
     }
 
     async fn answer(&self, r#type: MessageType, content: Content) -> Result<Sent, Error> {

@@ -112,9 +112,8 @@ struct Inner {
 impl NoticeLog {
     /// Keeps the notices in the file at `path`, or in memory only.
     pub(crate) fn open(path: Option<PathBuf>) -> Result<Arc<Self>, Error> {
-        let failed = |e: std::io::Error| {
-            Error::new(ErrorKind::State, "cannot open the list of notices").caused_by(e)
-        };
+        let failed =
+            |e: std::io::Error| Error::new(ErrorKind::State, "cannot open the list of notices").caused_by(e);
         let opened = path.map(NoticeFile::open).transpose().map_err(failed)?;
         let (file, waiting) = opened.map_or_else(|| (None, Vec::new()), |(file, w)| (Some(file), w));
         let inner = Inner { table: NoticeTable::new(waiting), file, ended: false };
@@ -182,9 +181,8 @@ impl NoticeLog {
     }
 
     fn acknowledge(&self, id: MessageId, outcome: Outcome) -> Result<(), Error> {
-        let failed = |e: std::io::Error| {
-            Error::new(ErrorKind::State, "cannot write the list of notices").caused_by(e)
-        };
+        let failed =
+            |e: std::io::Error| Error::new(ErrorKind::State, "cannot write the list of notices").caused_by(e);
         let mut inner = self.lock();
         let Inner { table, file, .. } = &mut *inner;
         if let Some(file) = file {

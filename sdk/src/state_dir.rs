@@ -38,7 +38,8 @@ impl StateDir {
     /// Locks the folder. Asks the process that holds it to yield, if it does that.
     ///
     /// # Errors
-    /// [`ErrorKind::State`] if another process keeps the folder, or it cannot be used.
+    /// [`ErrorKind::InUse`] if another process keeps the folder, [`ErrorKind::State`] if it cannot be
+    /// used.
     pub(crate) async fn lock(folder: &Path, yields: bool) -> Result<Self, Error> {
         let failed = |e: std::io::Error| {
             Error::new(ErrorKind::State, format!("cannot use {}", folder.display())).caused_by(e)
@@ -127,7 +128,7 @@ fn in_use(folder: &Path, holder: &Holder) -> Error {
         Some((pid, program)) => format!("process {pid} ({program})"),
         None => "another process".to_owned(),
     };
-    Error::new(ErrorKind::State, format!("{holder} uses {}", folder.display()))
+    Error::new(ErrorKind::InUse, format!("{holder} uses {}", folder.display()))
         .advising("an agent has one connection at a time: stop that process, or use another profile")
 }
 
@@ -140,7 +141,7 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let _held = StateDir::lock(folder.path(), false).await.unwrap();
         let error = StateDir::lock(folder.path(), true).await.err().unwrap();
-        assert_eq!(error.kind(), ErrorKind::State);
+        assert_eq!(error.kind(), ErrorKind::InUse);
         assert!(error.to_string().contains(&format!("process {} (", std::process::id())), "{error:?}");
     }
 

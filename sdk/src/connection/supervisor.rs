@@ -130,7 +130,11 @@ impl Supervisor {
                 registered_before: self.registered_before,
                 token_rotates: self.state.config.token.rotates(),
                 awaits_credentials: self.state.config.awaits_credentials,
+                record_is_fresh: self.record.is_fresh(),
             };
+            if let Disconnect::Refused(refusal) = &disconnect {
+                self.record.on_refusal(refusal.data.reason);
+            }
             let (error, after) = match decide(disconnect, circumstances) {
                 Decision::Stop(error) => return error,
                 Decision::Retry { error, after } => (error, after),

@@ -55,9 +55,10 @@ impl UpgradeRefusal {
             StatusCode::TOO_MANY_REQUESTS => {
                 (format!("the relay at {url} has too many connections"), "close agents that are not needed")
             }
-            StatusCode::SERVICE_UNAVAILABLE => {
-                (format!("the relay at {url} is not available now"), "wait; the agent connects again by itself")
-            }
+            StatusCode::SERVICE_UNAVAILABLE => (
+                format!("the relay at {url} is not available now"),
+                "wait; the agent connects again by itself",
+            ),
             _ => (format!("cannot connect to {url}"), "check the relay, its URL and its certificate"),
         }
     }

@@ -71,7 +71,9 @@ impl ContactStore {
         match cache.check(&record) {
             RecordCheck::Known => Ok(cache.insert(record, None, now)),
             RecordCheck::Newer(pin) => {
-                self.pins().append(&did, &pin).map_err(|e| cannot_pin(&did, ErrorKind::State).caused_by(e))?;
+                self.pins()
+                    .append(&did, &pin)
+                    .map_err(|e| cannot_pin(&did, ErrorKind::State).caused_by(e))?;
                 Ok(cache.insert(record, Some(pin), now))
             }
             RecordCheck::Older => cache.keep_newer(&record, now).ok_or_else(|| rolled_back(&did)),

@@ -229,7 +229,7 @@ mod tests {
     use super::*;
 
     fn key(n: u8) -> MessageKey {
-        ("did:wba:localhost:agent:bob".parse().unwrap(), protocol::MessageId::new(1, [n; 10]))
+        ("did:wba:localhost:agent:bob".parse().unwrap(), protocol::envelope::MessageId::new(1, [n; 10]))
     }
 
     #[test]

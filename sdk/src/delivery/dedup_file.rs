@@ -55,10 +55,6 @@ impl DedupFile {
         self.file.unsynced()
     }
 
-    pub(crate) fn on_sync_failed(&mut self) {
-        self.file.on_sync_failed();
-    }
-
     /// Lets every write fail, as on a full disk.
     #[cfg(test)]
     pub(crate) fn break_for_test(&mut self) {

@@ -21,13 +21,11 @@ pub(super) struct NoticeTable {
 
 impl NoticeTable {
     pub(super) fn new(waiting: Vec<StoredNotice>) -> Self {
-        let mut table = Self {
-            waiting: VecDeque::new(),
-            taken: 0,
-            outcomes: HashMap::new(),
-            order: VecDeque::new(),
-        };
-        waiting.into_iter().for_each(|notice| drop(table.insert(notice)));
+        let mut table =
+            Self { waiting: VecDeque::new(), taken: 0, outcomes: HashMap::new(), order: VecDeque::new() };
+        for notice in waiting {
+            table.insert(notice);
+        }
         table
     }
 

@@ -144,7 +144,9 @@ mod tests {
     #[test]
     fn a_request_that_was_never_given_to_a_connection_is_known_as_such() {
         let mut outbox = Outbox::new();
-        (0..2).for_each(|n| drop(outbox.push(request(n), n)));
+        for n in 0..2 {
+            outbox.push(request(n), n);
+        }
         outbox.write_next(|_| false);
         outbox.reconnected();
         let written: Vec<_> = outbox.drain().map(|waiting| waiting.written).collect();

@@ -120,6 +120,8 @@ async fn a_replaced_session_ends_the_agent_and_does_not_fight_back() {
     assert!(within("the inbox", agent.inbox().next()).await.is_none());
     let refused = agent.send(bob.did(), Content::text("hi")).await.unwrap_err();
     assert!(refused.is_closed(), "{refused:?}");
+    assert_eq!(refused.kind(), ErrorKind::Replaced, "it says why the agent ended");
+    assert!(!refused.may_have_been_sent());
 }
 
 #[tokio::test]
@@ -175,6 +177,61 @@ async fn rotated_keys_are_registered_and_used_from_then_on() {
 }
 
 #[tokio::test]
+async fn the_relay_says_how_long_a_client_stays_away_that_it_cannot_serve_now() {
+    let relay = ScriptedRelay::new().await;
+    let alice = Alice::new(&relay.url());
+    let (line, agent) = tokio::join!(relay.registered(1), Agent::connect(alice.config.clone()));
+    let agent = agent.unwrap();
+    line.0.close(1012).await;
+    relay.refuse_upgrade_for(Reason::Overloaded, Some(1)).await;
+    let left = Instant::now();
+    let mut connection = agent.watch_connection();
+    let reported = |state: &ConnectionState| match state {
+        ConnectionState::Connecting { last_error: Some(error), .. } => {
+            error.reason() == Some(Reason::Overloaded) && error.retry_after().is_some()
+        }
+        _ => false,
+    };
+    within("the reason", connection.wait_for(reported)).await.unwrap();
+    let (_line, _) = relay.registered(2).await;
+    assert!(left.elapsed() >= Duration::from_secs(1), "it came back after {:?}", left.elapsed());
+}
+
+#[tokio::test]
+async fn an_agent_that_yields_is_replaced_by_the_next_process_of_its_profile() {
+    let relay = ScriptedRelay::new().await;
+    let alice = Alice::new(&relay.url());
+    let config = alice.config.clone().with_state_dir(alice.folder.path().join("state"));
+    let (_line, first) = tokio::join!(relay.registered(1), Agent::connect(config.clone().yielding()));
+    let first = first.unwrap();
+    let (_line, second) = tokio::join!(relay.registered(2), Agent::connect(config));
+    assert_eq!(within("the end", first.ended()).await.kind(), ErrorKind::Replaced);
+    assert!(second.unwrap().connection_state().is_online());
+}
+
+#[tokio::test]
+async fn a_record_that_is_older_than_the_registered_one_is_signed_again() {
+    let relay = ScriptedRelay::new().await;
+    let alice = Alice::new(&relay.url());
+    let (line, agent) = tokio::join!(relay.registered(1), Agent::connect(alice.config.clone()));
+    let (line, _agent) = (line.0, agent.unwrap());
+    line.close(1012).await;
+    // Another process with the same keys has registered a newer record meanwhile.
+    let mut line = relay.accept().await;
+    let asked = line.asked(method::CHALLENGE).await;
+    let challenge = protocol::frame::ChallengeResult {
+        nonce: [1; 32],
+        domain: "localhost".parse().unwrap(),
+        expires: 30,
+    };
+    line.answer(&asked, &challenge).await;
+    let old = line.asked(method::REGISTER).await;
+    line.refuse(&old, Reason::RecordRollback, None).await;
+    let (_line, record) = relay.registered(3).await;
+    assert_ne!(old.params["record"], protocol::base64url::encode(&record.bytes));
+}
+
+#[tokio::test]
 async fn one_state_folder_serves_one_process() {
     let relay = ScriptedRelay::new().await;
     let alice = Alice::new(&relay.url());
@@ -182,7 +239,7 @@ async fn one_state_folder_serves_one_process() {
     let (_line, agent) = tokio::join!(relay.registered(1), Agent::connect(config.clone()));
     let first = agent.unwrap();
     let error = Agent::connect(config).await.err().unwrap();
-    assert_eq!(error.kind(), ErrorKind::State);
+    assert_eq!(error.kind(), ErrorKind::InUse);
     assert!(first.connection_state().is_online(), "the first agent continues");
 }
 
