@@ -92,7 +92,7 @@ fn name_new(temporary: &Path, path: &Path) -> std::io::Result<()> {
     match fs::hard_link(temporary, path) {
         Err(e) if e.kind() != std::io::ErrorKind::AlreadyExists => {
             private_file::options().write(true).create_new(true).open(path)?;
-            fs::rename(temporary, path)
+            fs::rename(temporary, path).inspect_err(|_| drop(fs::remove_file(path)))
         }
         linked => linked,
     }
@@ -185,11 +185,10 @@ mod tests {
         let (new, path) = (folder.path().join("new"), folder.path().join("identity.json"));
         fs::write(&new, "keys").unwrap();
         // A link from a file that does not exist fails as on a file system without links.
-        assert!(name_new(&folder.path().join("missing"), &path).is_err());
-        fs::remove_file(&path).unwrap();
+        let missing = folder.path().join("missing");
+        assert!(name_new(&missing, &path).is_err() && !path.exists());
         name_new(&new, &path).unwrap();
-        fs::write(&new, "others").unwrap();
-        let again = name_new(&new, &path).unwrap_err();
+        let again = name_new(&missing, &path).unwrap_err();
         assert_eq!(again.kind(), std::io::ErrorKind::AlreadyExists);
         assert_eq!(fs::read_to_string(&path).unwrap(), "keys");
     }

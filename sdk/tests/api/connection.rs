@@ -7,7 +7,7 @@ use protocol::Reason;
 use protocol::frame::{GoodbyeParams, method};
 
 use crate::identities::{Alice, OTHER_TOKEN, TOKEN, TestAgent};
-use crate::scripted_relay::{ScriptedRelay, within};
+use crate::scripted_relay::{ReceivedFrame, ScriptedRelay, within};
 
 #[tokio::test]
 async fn a_revoked_key_is_replaced_by_the_one_in_the_file() {
@@ -209,12 +209,18 @@ async fn an_agent_that_yields_is_replaced_by_the_next_process_of_its_profile() {
     assert!(second.unwrap().connection_state().is_online());
 }
 
+/// The time of the record in a registration.
+fn created_of(asked: &ReceivedFrame, did: &msg2agent::Did) -> u64 {
+    let bytes = protocol::base64url::decode(asked.params["record"].as_str().unwrap()).unwrap();
+    protocol::record::VerifiedRecord::parse(&bytes, did).unwrap().keys.created
+}
+
 #[tokio::test]
 async fn a_record_that_is_older_than_the_registered_one_is_signed_again() {
     let relay = ScriptedRelay::new().await;
     let alice = Alice::new(&relay.url());
     let (line, agent) = tokio::join!(relay.registered(1), Agent::connect(alice.config.clone()));
-    let (line, _agent) = (line.0, agent.unwrap());
+    let (line, agent) = (line.0, agent.unwrap());
     line.close(1012).await;
     // Another process with the same keys has registered a newer record meanwhile.
     let mut line = relay.accept().await;
@@ -228,7 +234,9 @@ async fn a_record_that_is_older_than_the_registered_one_is_signed_again() {
     let old = line.asked(method::REGISTER).await;
     line.refuse(&old, Reason::RecordRollback, None).await;
     let (_line, record) = relay.registered(3).await;
-    assert_ne!(old.params["record"], protocol::base64url::encode(&record.bytes));
+    assert!(record.keys.created >= created_of(&old, &record.did), "it is signed with the time of now");
+    let mut connection = agent.watch_connection();
+    within("the session", connection.wait_for(ConnectionState::is_online)).await.unwrap();
 }
 
 #[tokio::test]

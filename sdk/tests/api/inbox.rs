@@ -134,7 +134,9 @@ async fn a_rotated_signing_key_is_looked_up_once() {
     line.answer_lookup(&bob.record).await;
     let mut inbox = agent.inbox();
     for text in ["old key", "new key"] {
-        assert_eq!(within("a message", inbox.next()).await.unwrap().text(), Some(text));
+        let message = within("a message", inbox.next()).await.unwrap();
+        assert_eq!(message.text(), Some(text));
+        message.ack().await.unwrap();
     }
 }
 

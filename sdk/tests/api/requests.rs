@@ -108,18 +108,19 @@ async fn an_answer_whose_caller_went_away_comes_to_the_inbox_unacknowledged() {
             line.deliver(1, 1, &answer.envelope).await;
             // The answer has been handed over when the agent answers what comes behind it.
             line.deliver(1, 2, &bob.seal(&alice_record, TestMessage::event("next")).envelope).await;
-            within("the next message", agent.inbox().next()).await.unwrap()
+            let next = within("the next message", agent.inbox().next()).await.unwrap();
+            next.ack().await.unwrap();
         };
         tokio::select! {
             biased;
-            _next = relay => {}
+            () = relay => {}
             _ = &mut request => panic!("the relay's part is polled first"),
         }
     }
     let answer = within("the answer", agent.inbox().next()).await.unwrap();
     assert_eq!((answer.text(), answer.re()), (Some("4"), Some(id)));
     answer.ack().await.unwrap();
-    assert_eq!(line.acked().await, (1, 1), "it was not acknowledged before");
+    assert_eq!(line.acked().await, (1, 2), "it was not acknowledged before");
 }
 
 #[tokio::test]

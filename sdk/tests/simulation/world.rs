@@ -11,7 +11,7 @@ use crate::relay_model::{MessageNumber, RelayModel, SimDelivery, SimOutcome, is_
 use crate::sdk_model::{SdkModel, SimFrame};
 
 /// Steps with faults. A run meets most pairs of faults.
-const STEPS: u64 = 250;
+const STEPS: u64 = 400;
 /// Steps without faults after which everything must have an outcome.
 const CALM_STEPS_MAX: u64 = 2_000;
 
@@ -86,11 +86,11 @@ impl World {
             80..85 => self.sdk().sync(),
             85..91 => self.send_frames(),
             91..93 => self.arrive()?,
-            93 => self.sdk().disk_full ^= true,
-            94 => self.sdk().retry_disk(),
-            95 => self.sdk().pass(Duration::from_secs(2)),
-            96 => self.reconnect(),
-            97 => self.restart_relay(),
+            93..95 => self.sdk().disk_full ^= true,
+            95 => self.sdk().retry_disk(),
+            96 => self.sdk().pass(Duration::from_secs(2)),
+            97 => self.reconnect(),
+            98 => self.restart_relay(),
             _ => self.restart_sdk(),
         }
         Ok(())
