@@ -51,8 +51,8 @@ impl Failure {
         Self::new(ExitKind::Failed, attempt).caused_by(&cause)
     }
 
-    /// The end of a command whose results cannot be printed. It is no failure that whoever reads them
-    /// has seen enough.
+    /// The end of a command whose results cannot be printed. It is no failure that whoever reads
+    /// them has seen enough.
     pub(crate) fn not_printed(cause: std::io::Error) -> Result<(), Self> {
         if cause.kind() == std::io::ErrorKind::BrokenPipe {
             return Ok(());

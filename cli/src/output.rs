@@ -2,7 +2,7 @@
 //! error in the same format.
 
 use std::fmt;
-use std::io::{IsTerminal as _, Write as _, stderr, stdout};
+use std::io::{IsTerminal as _, Write, stderr, stdout};
 
 use clap::ValueEnum;
 use serde::Serialize;

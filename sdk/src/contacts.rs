@@ -29,8 +29,8 @@ const SEND_RECORD_TTL: Duration = Duration::from_secs(600);
 /// How long a cached record may be used to verify messages: a signing key that was replaced because
 /// somebody stole it is refused everywhere within an hour.
 const RECEIVE_RECORD_TTL: Duration = Duration::from_secs(3600);
-/// How old a record must be for a lookup because of a bad signature with one of its keys: the sender
-/// may have made its keys anew under the same ids.
+/// How old a record must be for a lookup because of a bad signature with one of its keys: the
+/// sender may have made its keys anew under the same ids.
 const SUSPECT_RECORD_GRACE: Duration = Duration::from_secs(60);
 
 /// How recent a record must be.

@@ -85,9 +85,9 @@ pub fn create(path: &Path, identity: &Identity) -> Result<(), KeyStoreError> {
     sync_folder_of(path).map_err(write)
 }
 
-/// Gives a complete file its name, and fails if that exists. A hard link, unlike a rename, does so in
-/// one step. File systems without links, such as exFAT, need two: an empty file keeps the name free
-/// until the rename.
+/// Gives a complete file its name, and fails if that exists. A hard link, unlike a rename, does so
+/// in one step. File systems without links, such as exFAT, need two: an empty file keeps the name
+/// free until the rename.
 fn name_new(temporary: &Path, path: &Path) -> std::io::Result<()> {
     match fs::hard_link(temporary, path) {
         Err(e) if e.kind() != std::io::ErrorKind::AlreadyExists => {

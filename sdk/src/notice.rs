@@ -44,8 +44,8 @@ impl Notice {
     }
 }
 
-/// The notices that nobody has taken, those of earlier processes first. Several readers may be open;
-/// each notice goes to one of them.
+/// The notices that nobody has taken, those of earlier processes first. Several readers may be
+/// open; each notice goes to one of them.
 pub struct Notices(Arc<NoticeLog>);
 
 impl Notices {

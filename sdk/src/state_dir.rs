@@ -1,7 +1,7 @@
 //! The folder for the state that outlives the process. A lock allows one process at a time.
 //!
-//! The lock file names its holder. A holder that yields ends its agent when another process asks for
-//! the folder, as it does when another session of its DID connects; any other keeps it, and the
+//! The lock file names its holder. A holder that yields ends its agent when another process asks
+//! for the folder, as it does when another session of its DID connects; any other keeps it, and the
 //! error of the other process says who has it.
 
 use std::fs::{self, File, TryLockError};
@@ -38,8 +38,8 @@ impl StateDir {
     /// Locks the folder. Asks the process that holds it to yield, if it does that.
     ///
     /// # Errors
-    /// [`ErrorKind::InUse`] if another process keeps the folder, [`ErrorKind::State`] if it cannot be
-    /// used.
+    /// [`ErrorKind::InUse`] if another process keeps the folder, [`ErrorKind::State`] if it cannot
+    /// be used.
     pub(crate) async fn lock(folder: &Path, yields: bool) -> Result<Self, Error> {
         let failed = |e: std::io::Error| {
             Error::new(ErrorKind::State, format!("cannot use {}", folder.display())).caused_by(e)

@@ -2,9 +2,10 @@
 //! when to reconnect, and which requests are repeated.
 //!
 //! Nothing here reads a clock, draws a random number, or does input or output: times and randomness
-//! are arguments, and what must be written is a return value. So an SDK in another language can bind
-//! these types, or be written against them and the page `docs/client-behaviour.md`. The simulation
-//! in `sdk/tests/simulation` drives them with a relay that cuts, repeats, refuses and restarts.
+//! are arguments, and what must be written is a return value. So an SDK in another language can
+//! bind these types, or be written against them and the page `docs/client-behaviour.md`. The
+//! simulation in `sdk/tests/simulation` drives them with a relay that cuts, repeats, refuses and
+//! restarts.
 //!
 //! | type | decides |
 //! |---|---|

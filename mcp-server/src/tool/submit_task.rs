@@ -74,8 +74,8 @@ async fn submit(toolbox: &Toolbox, arguments: SubmitTaskArguments) -> Result<Tas
         Submit { title: arguments.title, input: content::text_or_json(arguments.text, arguments.json)? };
     let content = task_exchange::task_content(TaskMessage::Submit(submit.clone()))?;
     let toolbox = toolbox.clone();
-    // A caller that goes away does not stop it: what is stored must leave. It ends by itself, because
-    // both attempts to send have a time limit.
+    // A caller that goes away does not stop it: what is stored must leave. It ends by itself,
+    // because both attempts to send have a time limit.
     let sending = tokio::spawn(async move { store_and_send(&toolbox, to, &submit, content).await });
     sending.await.unwrap_or(Err(ToolError::Network(NetworkError::Internal)))
 }

@@ -46,8 +46,8 @@ pub(super) fn task_content(message: TaskMessage) -> Result<Content, ToolError> {
     content::check_size(message.checked().map_err(ToolError::TaskBody)?.to_content())
 }
 
-/// Stores a message about a task, sends it, and undoes the change when it was not sent. A caller that
-/// goes away meanwhile does not stop it: what is stored must leave.
+/// Stores a message about a task, sends it, and undoes the change when it was not sent. A caller
+/// that goes away meanwhile does not stop it: what is stored must leave.
 pub(super) async fn send_about_task(
     toolbox: &Toolbox,
     task: &Task,

@@ -130,8 +130,8 @@ impl Agent {
         Inbox::new(self.sender.clone())
     }
 
-    /// Notices about the outcome of stored messages, those of earlier processes first. A notice that
-    /// nobody acknowledges is told again by the next process with this state folder.
+    /// Notices about the outcome of stored messages, those of earlier processes first. A notice
+    /// that nobody acknowledges is told again by the next process with this state folder.
     #[must_use]
     pub fn notices(&self) -> Notices {
         self.state().notices.reader()
@@ -180,8 +180,8 @@ impl Agent {
     pub async fn close(&self) {
         let mut progress = self.state().connection.subscribe();
         self.sender.rpc().send_command(Command::Close).await;
-        // The connection task ends the wait also when it is gone, and the watch's sender lives in the
-        // state that `self` holds.
+        // The connection task ends the wait also when it is gone, and the watch's sender lives in
+        // the state that `self` holds.
         let _ = progress.wait_for(|now| matches!(now, ConnectionState::Ended(_))).await;
     }
 

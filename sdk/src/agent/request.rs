@@ -55,8 +55,8 @@ impl Agent {
     pub async fn request(&self, to: &Did, content: Content, timeout: Duration) -> Result<Message, Error> {
         let Exchange { answer, .. } = self.request_with(to, content, timeout, SendOptions::default()).await?;
         if let Err(error) = answer.ack().await {
-            // The caller has the answer. The acknowledgement is repeated, or the answer is delivered
-            // again to the next process.
+            // The caller has the answer. The acknowledgement is repeated, or the answer is
+            // delivered again to the next process.
             tracing::warn!(error = error.chain(), "cannot acknowledge an answer");
         }
         Ok(answer)

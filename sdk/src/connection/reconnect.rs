@@ -103,8 +103,8 @@ fn after_refusal(refusal: &RpcError, circumstances: Circumstances) -> Decision {
     Decision::Stop(error)
 }
 
-/// Whether the same registration may succeed later: the relay says so, or this machine's clock, which
-/// is ahead, may be set.
+/// Whether the same registration may succeed later: the relay says so, or this machine's clock,
+/// which is ahead, may be set.
 fn is_transient(reason: Reason) -> bool {
     let Retry::Changed = reason.retry() else { return true };
     reason == Reason::RecordInFuture

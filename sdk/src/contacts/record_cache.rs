@@ -69,8 +69,8 @@ impl RecordCache {
         (age <= age_max).then(|| Arc::clone(&entry.record))
     }
 
-    /// Whether a message that does not verify may cause a lookup of its sender now. `age_min` is how
-    /// old the cached record must be.
+    /// Whether a message that does not verify may cause a lookup of its sender now. `age_min` is
+    /// how old the cached record must be.
     pub(crate) fn may_refresh(&mut self, did: &Did, now: Instant, age_min: Duration) -> bool {
         let Some(entry) = self.records.get_mut(did) else { return true };
         let since = |earlier: Option<Instant>| earlier.map(|at| now.saturating_duration_since(at));

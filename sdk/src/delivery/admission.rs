@@ -53,8 +53,8 @@ impl Delivery {
 pub(crate) enum Admission {
     /// It is queued, handed to the request that it answers, or settled.
     Done,
-    /// It cannot be shown or refused yet. It must be admitted again at this time, and is not settled
-    /// before.
+    /// It cannot be shown or refused yet. It must be admitted again at this time, and is not
+    /// settled before.
     Later(Delivery, UnixSeconds),
 }
 

@@ -1,8 +1,8 @@
 //! Persists the dedup table: a file with a line `<until> <id> <from>` per message.
 //!
 //! A line is written when the application acknowledges the message, and is on disk before the relay
-//! is told. So no message appears twice, also after a power loss, unless its acknowledgement did not
-//! reach the relay.
+//! is told. So no message appears twice, also after a power loss, unless its acknowledgement did
+//! not reach the relay.
 
 use std::fs::File;
 use std::path::PathBuf;

@@ -19,8 +19,8 @@ pub(super) struct NoticeFile {
 }
 
 impl NoticeFile {
-    /// Opens the file and reads the notices that nobody has acknowledged. A line that cannot be read
-    /// is skipped.
+    /// Opens the file and reads the notices that nobody has acknowledged. A line that cannot be
+    /// read is skipped.
     pub(super) fn open(path: PathBuf) -> std::io::Result<(Self, Vec<StoredNotice>)> {
         let (file, text) = LineFile::open(path)?;
         let mut waiting: Vec<StoredNotice> = Vec::new();

@@ -22,8 +22,8 @@ impl Backoff {
         Self { failures: 0 }
     }
 
-    /// Records the end of an attempt. `session` is how long its registered session lasted; `None` if
-    /// it did not register.
+    /// Records the end of an attempt. `session` is how long its registered session lasted; `None`
+    /// if it did not register.
     pub fn on_disconnect(&mut self, session: Option<Duration>) {
         if session.is_some_and(|lasted| lasted >= BACKOFF_RESET_INTERVAL) {
             self.failures = 0;

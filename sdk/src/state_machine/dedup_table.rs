@@ -29,7 +29,8 @@ impl DedupTable {
         self.until.contains_key(key)
     }
 
-    /// Remembers a message. A copy of it that comes later than `until` is refused as too old anyway.
+    /// Remembers a message. A copy of it that comes later than `until` is refused as too old
+    /// anyway.
     pub fn insert(&mut self, key: MessageKey, until: UnixSeconds, now: UnixSeconds) {
         if self.until.insert(key.clone(), until).is_none() {
             self.order.push_back(key);

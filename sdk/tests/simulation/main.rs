@@ -6,7 +6,7 @@
 //! that the simulation finds what breaks the rule.
 
 #![expect(
-    clippy::panic,
+    clippy::unwrap_used,
     clippy::indexing_slicing,
     clippy::cast_possible_truncation,
     reason = "a simulation that meets an impossible state should fail on the spot"
@@ -17,10 +17,10 @@ mod random;
 mod relay_model;
 mod requests;
 mod sdk_model;
-mod world;
+mod simulated_run;
 
 use flaw::Flaw;
-use world::World;
+use simulated_run::SimulatedRun;
 
 /// Seeds of the state machine without flaws. They take a few seconds.
 const SEEDS: u64 = 3_000;
@@ -30,7 +30,7 @@ const FLAW_SEEDS: u64 = 300;
 #[test]
 fn every_message_is_processed_once_or_refused_and_its_sender_hears_which() {
     for seed in seeds(SEEDS) {
-        if let Err(violation) = World::new(seed, None).run() {
+        if let Err(violation) = SimulatedRun::new(seed, None).run() {
             panic!("seed {seed}: {violation}");
         }
     }
@@ -39,7 +39,7 @@ fn every_message_is_processed_once_or_refused_and_its_sender_hears_which() {
 #[test]
 fn every_planted_flaw_is_found() {
     for flaw in Flaw::ALL {
-        let found = (0..FLAW_SEEDS).find_map(|seed| World::new(seed, Some(flaw)).run().err());
+        let found = (0..FLAW_SEEDS).find_map(|seed| SimulatedRun::new(seed, Some(flaw)).run().err());
         assert!(found.is_some(), "{flaw:?} was not found");
     }
 }

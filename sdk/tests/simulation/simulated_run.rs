@@ -15,7 +15,7 @@ const STEPS: u64 = 400;
 /// Steps without faults after which everything must have an outcome.
 const CALM_STEPS_MAX: u64 = 2_000;
 
-pub(crate) struct World {
+pub(crate) struct SimulatedRun {
     random: Random,
     relay: RelayModel,
     sdk: Option<SdkModel>,
@@ -34,11 +34,11 @@ pub(crate) struct World {
 
 type Checked = Result<(), String>;
 
-impl World {
+impl SimulatedRun {
     pub(crate) fn new(seed: u64, flaw: Option<Flaw>) -> Self {
         let mut random = Random::new(seed);
         let window = 4 + random.below(60) as usize;
-        let mut world = Self {
+        let mut run = Self {
             random,
             relay: RelayModel::default(),
             sdk: Some(SdkModel::new(flaw)),
@@ -50,8 +50,8 @@ impl World {
             old: Vec::new(),
             frames: Vec::new(),
         };
-        world.reconnect();
-        world
+        run.reconnect();
+        run
     }
 
     pub(crate) fn run(mut self) -> Checked {
