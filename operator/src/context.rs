@@ -17,6 +17,7 @@ use crate::relay_replicas::RelayReplicas;
 use crate::rollout::Rollouts;
 use crate::sent_statuses::SentStatuses;
 use crate::settings::Settings;
+use crate::settled_secrets::SettledSecrets;
 
 /// What every reconcile gets. Cheap to clone.
 #[derive(Clone)]
@@ -36,6 +37,8 @@ pub struct Context {
     pub rollouts: Arc<Rollouts>,
     /// The last status that was sent for each object.
     pub sent_statuses: Arc<SentStatuses>,
+    /// What the Secrets of Agents contained when they were last read.
+    pub settled_secrets: Arc<SettledSecrets>,
     /// When deletions were first asked for.
     pub first_attempts: Arc<FirstAttempts>,
     /// Uids of deleted objects whose entries at relays may remain.

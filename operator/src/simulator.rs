@@ -12,8 +12,8 @@ mod cluster_controllers;
 mod expected_state;
 mod flaw;
 pub(crate) mod model_clock;
-mod model_process;
-mod model_relay;
+pub(crate) mod model_process;
+pub(crate) mod model_relay;
 pub(crate) mod network;
 mod simulation;
 

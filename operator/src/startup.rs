@@ -73,6 +73,7 @@ pub fn start(
         settings: Arc::new(settings),
         rollouts: Arc::default(),
         sent_statuses: Arc::default(),
+        settled_secrets: Arc::default(),
         first_attempts: Arc::default(),
         deleted: Arc::new(DeletedObjects::default()),
     };
@@ -133,6 +134,7 @@ fn begin_term(context: &Context, watches: &Watches, failures: &Arc<Failures>) ->
         context.relay_replicas.clear();
         context.first_attempts.clear();
         context.sent_statuses.clear();
+        context.settled_secrets.clear();
         context.queue.clear();
         context.rollouts.clear();
         failures.forget_all();

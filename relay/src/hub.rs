@@ -38,7 +38,7 @@ use crate::directory::Directory;
 use crate::message_store::WriteQueue;
 use crate::poison::exit_if_poisoned;
 
-pub(crate) use command::{Command, CommandBatch};
+pub(crate) use command::{Command, CommandBatch, PreparedAgent, PreparedPage, RequestRefusal};
 pub(crate) use connection::Connection;
 pub use metrics::HubMetrics;
 pub use open::HubError;

@@ -1,18 +1,19 @@
 //! The agents this one knows: verified records, with root keys pinned on first use (TOFU).
 
 use std::collections::HashMap;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
 use futures::FutureExt as _;
 use futures::future::BoxFuture;
-use protocol::Did;
 use protocol::frame::{LookupParams, LookupResult, method};
 use protocol::record::VerifiedRecord;
+use protocol::{Did, multikey};
 
 use crate::error::{Error, ErrorKind};
 use crate::rpc::RpcClient;
+use crate::state_dir;
 
 mod contact_store;
 mod pin_file;
@@ -58,6 +59,12 @@ pub(crate) enum Suspicion {
     UnknownKey,
     /// The signature is not of the key with that id.
     BadSignature,
+}
+
+/// The root keys that are pinned in a state folder, as Multikeys.
+pub(crate) fn pinned_root_keys(state_dir: &Path) -> std::io::Result<Vec<(Did, String)>> {
+    let pins = pin_file::read(&state_dir::pins_in(state_dir))?;
+    Ok(pins.into_iter().map(|(did, pin)| (did, multikey::encode_ed25519_bytes(&pin.root))).collect())
 }
 
 pub(crate) struct Contacts {

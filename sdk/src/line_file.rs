@@ -21,15 +21,9 @@ pub(crate) struct LineFile {
 impl LineFile {
     /// Opens or creates the file, and returns its whole lines.
     pub(crate) fn open(path: PathBuf) -> std::io::Result<(Self, String)> {
-        let mut text = match fs::read_to_string(&path) {
-            Ok(text) => text,
-            Err(e) if e.kind() == std::io::ErrorKind::NotFound => String::new(),
-            Err(e) => return Err(e),
-        };
-        let whole = text.rfind('\n').map_or(0, |end| end + 1);
-        text.truncate(whole);
+        let text = read(&path)?;
         let file = private_file::options().create(true).append(true).open(&path)?;
-        let bytes = u64::try_from(whole).unwrap_or(u64::MAX);
+        let bytes = u64::try_from(text.len()).unwrap_or(u64::MAX);
         if file.metadata()?.len() > bytes {
             file.set_len(bytes)?;
         }
@@ -89,6 +83,18 @@ impl LineFile {
     pub(crate) fn break_for_test(&mut self) {
         self.file = File::open(&self.path).unwrap();
     }
+}
+
+/// Reads the whole lines of a file. A missing file holds none.
+pub(crate) fn read(path: &Path) -> std::io::Result<String> {
+    let mut text = match fs::read_to_string(path) {
+        Ok(text) => text,
+        Err(e) if e.kind() == std::io::ErrorKind::NotFound => String::new(),
+        Err(e) => return Err(e),
+    };
+    let whole = text.rfind('\n').map_or(0, |end| end + 1);
+    text.truncate(whole);
+    Ok(text)
 }
 
 /// Writes a file and syncs it; returns its length.

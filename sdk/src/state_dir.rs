@@ -84,7 +84,7 @@ impl StateDir {
 
     /// The file of pinned root keys.
     pub(crate) fn pins(&self) -> PathBuf {
-        self.folder.join("pins")
+        pins_in(&self.folder)
     }
 
     /// The file of notices that the application has not acknowledged.
@@ -160,4 +160,9 @@ mod tests {
         drop(next.unwrap());
         StateDir::lock(folder.path(), false).await.unwrap();
     }
+}
+
+/// The file of pinned root keys in a state folder.
+pub(crate) fn pins_in(folder: &Path) -> PathBuf {
+    folder.join("pins")
 }

@@ -5,12 +5,12 @@
 //! older one after a restart. Files of earlier versions do not have it.
 
 use std::collections::HashMap;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use protocol::{Did, UnixSeconds, base64url};
 
 use super::record_cache::{Pin, RootKey};
-use crate::line_file::LineFile;
+use crate::line_file::{self, LineFile};
 
 /// The file, if there is a state folder.
 pub(crate) struct PinFile {
@@ -24,10 +24,8 @@ impl PinFile {
         let Some(path) = path else {
             return Ok((Self { file: None }, HashMap::new()));
         };
-        let damaged = || std::io::Error::other(format!("{} is damaged; repair or remove it", path.display()));
         let (mut file, text) = LineFile::open(path.clone())?;
-        let pins: HashMap<_, _> =
-            text.lines().map(|line| parse(line).ok_or_else(damaged)).collect::<Result<_, _>>()?;
+        let pins = parse_lines(&text, &path)?;
         if text.lines().count() > 2 * pins.len() {
             file.rewrite(pins.iter().map(|(did, pin)| line(did, pin)))?;
         }
@@ -45,6 +43,15 @@ impl PinFile {
     }
 }
 
+/// Reads the file without opening it for writing. A missing file holds no pins.
+pub(crate) fn read(path: &Path) -> std::io::Result<HashMap<Did, Pin>> {
+    parse_lines(&line_file::read(path)?, path)
+}
+
+fn parse_lines(text: &str, path: &Path) -> std::io::Result<HashMap<Did, Pin>> {
+    text.lines().map(|line| parse(line).ok_or_else(|| damaged(path))).collect()
+}
+
 fn line(did: &Did, pin: &Pin) -> String {
     format!("{did} {} {}\n", base64url::encode(&pin.root), pin.created)
 }
@@ -55,6 +62,10 @@ fn parse(line: &str) -> Option<(Did, Pin)> {
     let root: RootKey = base64url::decode_array(root).ok()?;
     let created: UnixSeconds = words.next().map_or(Some(0), |created| created.parse().ok())?;
     words.next().is_none().then_some((did.parse().ok()?, Pin { root, created }))
+}
+
+fn damaged(path: &Path) -> std::io::Error {
+    std::io::Error::other(format!("{} is damaged; repair or remove it", path.display()))
 }
 
 #[cfg(test)]

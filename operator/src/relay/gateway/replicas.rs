@@ -10,6 +10,7 @@ use kube::api::{Patch, PatchParams};
 use kube::{Api, Resource as _, ResourceExt as _};
 
 use super::build;
+use crate::apply::ChildOwner;
 use crate::context::Context;
 use crate::error::{Error, Result};
 use crate::object_key::{Kind, NamespacedName};
@@ -30,7 +31,9 @@ pub(super) async fn converge(context: &Context, relay: &Relay, name: &Namespaced
     let Some(admitted) = admit(context, relay) else { return Ok(()) };
     let deployment = |replicas| with_replicas(&admitted, replicas);
     let Some(max) = relay.spec.gateway.replicas.scaled_to() else {
-        applier.remove::<HorizontalPodAutoscaler>(client, &owner, name).await?;
+        let labels = build::labels(relay);
+        let owned = ChildOwner { uid: &owner, labels: &labels };
+        applier.remove::<HorizontalPodAutoscaler>(client, owned, name).await?;
         let replicas = Some(relay.spec.gateway.replicas.min);
         return applier.apply(client, &owner, &deployment(replicas)).await;
     };
