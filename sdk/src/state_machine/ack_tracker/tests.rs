@@ -1,4 +1,4 @@
-//! What is acknowledged, shown again and refused, and when.
+//! Tests of the acknowledgement tracker: what is settled, shown again and refused, and when.
 
 use proptest::prelude::*;
 use protocol::envelope::MessageId;
