@@ -30,8 +30,6 @@ mod admin_spec;
 mod agent_status;
 mod credentials;
 mod credentials_secret;
-#[cfg(test)]
-mod fixtures;
 mod identity;
 mod identity_rotation;
 mod key_rotation;
@@ -269,7 +267,7 @@ async fn report_blocked(
 ) -> Result<Option<Duration>> {
     if error.category() != Category::Conflict {
         let obstacle = SecretObstacle::from_error(&error);
-        if obstacle.lasts() && (agent.spec.suspend || resolved.tenant_is_suspended) {
+        if obstacle.must_not_delay_suspension(agent, resolved) {
             take_keys_away(context, agent).await?;
         }
         let next = agent_status::blocked(agent, resolved, &error_chain(&error), obstacle, context.now());
@@ -311,5 +309,7 @@ async fn remove(context: &Context, agent: &Agent) -> Result<Option<Duration>> {
     Ok(Some(RETRY_INTERVAL))
 }
 
+#[cfg(test)]
+mod fixtures;
 #[cfg(test)]
 mod tests;

@@ -10,6 +10,7 @@ use crate::clock::Clock;
 use crate::deleted_objects::DeletedObjects;
 use crate::event_queue::EventQueue;
 use crate::first_attempts::FirstAttempts;
+use crate::jitter::Jitter;
 use crate::lease::Leadership;
 use crate::metrics::Metrics;
 use crate::queue::Queue;
@@ -30,6 +31,7 @@ pub struct Context {
     pub applier: Arc<Applier>,
     pub leadership: Arc<Leadership>,
     pub clock: Clock,
+    pub jitter: Jitter,
     pub events: EventQueue,
     pub metrics: Metrics,
     pub settings: Arc<Settings>,

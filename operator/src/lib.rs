@@ -32,6 +32,7 @@ pub mod first_attempts;
 pub mod index;
 pub mod installations;
 pub mod issued_keys;
+pub mod jitter;
 pub mod lease;
 pub mod metrics;
 pub mod network_policy;

@@ -3,7 +3,7 @@
 //! kube's store keeps a resourceVersion and a uid in every key, and tells nobody what a new list
 //! changed. This one shares its keys, returns what it replaced, and can hold objects as JSON.
 
-use std::collections::HashMap;
+use std::collections::BTreeMap;
 use std::sync::{Arc, PoisonError, RwLock};
 
 use serde::Serialize;
@@ -17,8 +17,8 @@ mod kept_object;
 use kept_object::KeptObject;
 
 /// The objects of one kind by name.
-pub(crate) type Objects<K> = HashMap<NamespacedName, Arc<K>>;
-type KeptObjects<K> = HashMap<NamespacedName, KeptObject<K>>;
+pub(crate) type Objects<K> = BTreeMap<NamespacedName, Arc<K>>;
+type KeptObjects<K> = BTreeMap<NamespacedName, KeptObject<K>>;
 
 /// The watched objects of one kind. Cheap to clone; clones share the objects.
 #[derive(Debug)]
@@ -114,7 +114,7 @@ impl<K: DeserializeOwned> ReplacedObjects<K> {
     /// Those that `objects` does not contain.
     pub(crate) fn missing_in<V>(
         &self,
-        objects: &HashMap<NamespacedName, V>,
+        objects: &BTreeMap<NamespacedName, V>,
     ) -> impl Iterator<Item = (&NamespacedName, Arc<K>)> {
         let missing = self.0.iter().filter(|(name, _)| !objects.contains_key(*name));
         missing.filter_map(|(name, kept)| Some((name, kept.object()?)))

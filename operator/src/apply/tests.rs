@@ -105,6 +105,20 @@ async fn an_object_of_another_object_of_ours_is_neither_changed_nor_deleted() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn an_object_that_was_created_again_since_the_watch_saw_it_is_not_deleted() {
+    let fixture = Fixture::new().await;
+    let seen = fixture.create(&service("relay-1", "main", 1)).await;
+    fixture.caches.fingerprints.saw(&seen);
+    fixture.services().delete("main", &DeleteParams::default()).await.unwrap();
+    fixture.create(&service("relay-2", "main", 2)).await;
+    let (name, labels) = (NamespacedName::new("team", "main"), seen.metadata.labels.clone().unwrap());
+    let owner = ChildOwner { uid: "relay-1", labels: &labels };
+    let refused = fixture.applier.remove::<Service>(&fixture.client, owner, &name).await;
+    assert!(refused.is_err(), "{refused:?}");
+    assert_eq!(fixture.port().await, 2);
+}
+
+#[tokio::test(start_paused = true)]
 async fn an_object_without_a_living_owner_is_adopted() {
     for owners in [
         json!([]),

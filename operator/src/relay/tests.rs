@@ -38,8 +38,11 @@ impl Fixture {
         let fixture =
             Self { client, cluster: ModelCluster { server, relays: ModelRelays::default(), clock } };
         let namespaces = Api::<Namespace>::all(fixture.client.clone());
-        let namespace = serde_json::from_value(json!({"metadata": {"name": "team"}})).unwrap();
-        namespaces.create(&PostParams::default(), &namespace).await.unwrap();
+        // The Lease is in the second one.
+        for name in ["team", "msg2agent-system"] {
+            let namespace = serde_json::from_value(json!({"metadata": {"name": name}})).unwrap();
+            namespaces.create(&PostParams::default(), &namespace).await.unwrap();
+        }
         fixture
             .create::<Relay>("main", json!({"spec": {"domain": "a.example", "gateway": {"enabled": true}}}))
             .await;

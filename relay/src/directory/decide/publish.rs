@@ -193,4 +193,14 @@ mod tests {
         state.apply(&Edit::PutAgent(suspended.into()));
         assert_eq!(published(&mut state, &alice, 10).unwrap_err().reason(), Reason::Suspended);
     }
+
+    #[test]
+    fn an_agent_that_was_deleted_with_its_content_retained_registers_nothing() {
+        let mut state = state_with_key();
+        let alice = identity("alice");
+        let released =
+            AgentEntry { ownership: Ownership::Released(5), ..AgentEntry::new(alice.did().clone()) };
+        state.apply(&Edit::PutAgent(released.into()));
+        assert_eq!(published(&mut state, &alice, 10).unwrap_err().reason(), Reason::Suspended);
+    }
 }
