@@ -240,4 +240,32 @@ mod tests {
             DocumentError::Form("authentication")
         ));
     }
+
+    #[test]
+    fn a_document_with_more_keys_of_one_use_than_allowed_is_refused() {
+        let (_, mut named, _) = documents();
+        for number in 2..=KEYS_PER_USE_MAX + 1 {
+            let mut method = named.verification_method[1].clone();
+            method.id = format!("{}#sig-{number}", named.id);
+            named.authentication.push(method.id.clone());
+            named.verification_method.push(method);
+        }
+        let error = verify(&named, &named.id.clone()).unwrap_err();
+        assert!(matches!(error, DocumentError::Form("number of keys")), "{error}");
+    }
+
+    #[test]
+    fn the_document_of_a_domain_is_believed_only_with_its_proof() {
+        let (identity, mut document, _) = documents();
+        let domain: Domain = "example.com".parse().unwrap();
+        let (id, former) = (domain.did(), document.id.clone());
+        document.id.clone_from(&id);
+        for method in &mut document.verification_method {
+            method.id = method.id.replace(&former, &id);
+            method.controller.clone_from(&id);
+        }
+        let error = verify_domain(&document, &domain).unwrap_err();
+        assert!(matches!(error, DocumentError::Form(_) | DocumentError::Proof), "{error}");
+        drop(identity);
+    }
 }
