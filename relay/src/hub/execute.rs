@@ -37,11 +37,10 @@ impl Hub {
             if connection.is_closing() {
                 return false;
             }
-            let did = opened.did.clone();
-            let _ = connection.did.set(did.clone());
+            let _ = connection.did.set(opened.did.clone());
             self.timeouts().mark_registered(connection.id);
             state.step(Event::Opened(opened), self.now(), &*self.directory);
-            state.core.is_online(did.as_str())
+            state.core.has_session(connection.id)
         })
     }
 
