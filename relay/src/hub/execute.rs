@@ -55,6 +55,7 @@ impl Hub {
                     self.metrics.store_failures.inc();
                     Event::StoreFailed { upto }
                 }
+                StoreReport::Full => return,
                 StoreReport::Recovered => Event::StoreRecovered,
                 StoreReport::Loaded { agent, epoch, page } => Event::Loaded { agent, epoch, page },
                 StoreReport::LoadFailed { agent, epoch } => Event::LoadFailed { agent, epoch },

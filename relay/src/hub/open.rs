@@ -43,7 +43,7 @@ impl Hub {
     ) -> Result<Arc<Self>, HubError> {
         let (core, effects) = restore(&mut store, &directory, &settings).await.map_err(HubError::Restore)?;
         let started = store.start(settings.page_loads_max).await.map_err(HubError::Start)?;
-        let StartedStore { queue, loads, writer, reader, checkpointer } = started;
+        let StartedStore { queue, loads, log, reserve, writer, reader, checkpointer } = started;
         let sinks = EffectSinks { queue: Arc::clone(&queue), loads, metrics: Arc::clone(&metrics) };
         let mut state = HubState::new(core, settings.limits.of_session(), sinks);
         effects.into_iter().for_each(|effect| state.apply(effect));
@@ -53,6 +53,8 @@ impl Hub {
             directory,
             metrics,
             queue,
+            log,
+            reserve,
             settings,
             started: Instant::now(),
             next_conn: AtomicU64::new(1),

@@ -9,7 +9,7 @@ use super::{MessageStore, MessageStoreError};
 use crate::core::{RestoredRow, RowId};
 
 const ALL: &str = "select row, waiting, recipient, peer, id, digest, kind, size, accepted, expires
-    from messages where waiting = 1 or accepted >= ? order by row";
+    from messages where waiting = 1 or (row >= ? and accepted >= ?) order by row";
 
 impl MessageStore {
     /// Counts this start in the store.
@@ -30,14 +30,17 @@ impl MessageStore {
         Ok(highest.unwrap_or(0).cast_unsigned() + 1)
     }
 
-    /// Passes on, in order, every row that waits or was accepted since this Unix second.
+    /// Passes on, in order, every row that waits, and those of the newest
+    /// [`remembered_max`](super::MessageStoreSettings::remembered_max) that were accepted since this
+    /// Unix second.
     pub(crate) async fn restore(
         &mut self,
         remembered_since: u64,
         mut each: impl FnMut(RestoredRow),
     ) -> Result<(), MessageStoreError> {
-        let since = remembered_since.cast_signed();
-        let mut rows = sqlx::query(ALL).bind(since).fetch(&mut self.reading);
+        let first = self.next_row().await?.saturating_sub(self.settings.remembered_max as u64);
+        let query = sqlx::query(ALL).bind(first.cast_signed()).bind(remembered_since.cast_signed());
+        let mut rows = query.fetch(&mut self.reading);
         while let Some(row) = rows.try_next().await.map_err(MessageStoreError::Restore)? {
             let number = row.try_get::<i64, _>(0).map_err(MessageStoreError::Restore)?.cast_unsigned();
             let columns = Columns::from_row(&row).map_err(MessageStoreError::Restore)?;

@@ -6,6 +6,8 @@ use std::sync::Arc;
 
 use sqlx::{AssertSqlSafe, Connection as _, SqliteConnection};
 
+use super::commit_scheduler::{Batch, insertion};
+use super::forgetting::Forgetting;
 use super::sql::{json_array, kind_number};
 use crate::core::{RowId, Write, WriteContent, WriteRow};
 
@@ -16,7 +18,7 @@ const BODY_COLUMNS: &str = "(?,?)";
 
 const REMOVE_BODIES: &str = "delete from bodies where row in (select value from json_each(?))";
 const REMOVE_MESSAGES: &str = "update messages set waiting = 0 where row in (select value from json_each(?))";
-const FORGET: &str = "delete from messages where waiting = 0 and accepted < ?";
+const DELETE_MESSAGES: &str = "delete from messages where row in (select value from json_each(?))";
 const PROBE: &str = "update mailbox_meta set probed = unixepoch()";
 
 /// The texts of the INSERT statements, made once.
@@ -34,25 +36,34 @@ impl Statements {
         Self { messages: insert("messages", MESSAGE_COLUMNS), bodies: insert("bodies", BODY_COLUMNS) }
     }
 
-    /// Commits the whole batch in one transaction, or nothing of it. An empty batch tests whether
-    /// the disk accepts writes.
-    pub(super) async fn commit(&self, on: &mut SqliteConnection, batch: &[Write]) -> sqlx::Result<()> {
-        let removed: HashSet<RowId> = batch.iter().filter_map(removal).collect();
-        let inserted: Vec<&WriteRow> = batch.iter().filter_map(insertion).collect();
+    /// Commits the whole batch in one transaction, or nothing of it, together with the next slice
+    /// of the rows to forget.
+    pub(super) async fn commit(
+        &self,
+        on: &mut SqliteConnection,
+        batch: &Batch,
+        forgetting: &mut Forgetting,
+    ) -> sqlx::Result<()> {
+        let removed: HashSet<RowId> = batch.writes.iter().filter_map(removal).collect();
+        let inserted: Vec<&WriteRow> = batch.writes.iter().filter_map(insertion).collect();
+        for accepted_before in batch.writes.iter().filter_map(forget) {
+            forgetting.extend(on, accepted_before).await?;
+        }
         let mut transaction = on.begin().await?;
+        discard(&mut transaction, &batch.discarded).await?;
         self.insert_messages(&mut transaction, &inserted, &removed).await?;
         self.insert_bodies(&mut transaction, &inserted, &removed).await?;
-        remove(&mut transaction, removed).await?;
-        for write in batch {
-            if let Write::Forget { accepted_before } = write {
-                let before = accepted_before.cast_signed();
-                sqlx::query(FORGET).bind(before).execute(&mut *transaction).await?;
-            }
-        }
-        if batch.is_empty() {
+        remove(&mut transaction, removed, forgetting).await?;
+        let forgotten = match forgetting.is_done() {
+            true => None,
+            false => Some(forgetting.delete_slice(&mut transaction).await?),
+        };
+        if batch.writes.is_empty() {
             sqlx::query(PROBE).execute(&mut *transaction).await?;
         }
-        transaction.commit().await
+        transaction.commit().await?;
+        forgotten.into_iter().for_each(|end| forgetting.committed(end));
+        Ok(())
     }
 
     async fn insert_messages(
@@ -106,13 +117,34 @@ impl Statements {
     }
 }
 
-async fn remove(on: &mut SqliteConnection, rows: HashSet<RowId>) -> sqlx::Result<()> {
+/// Deletes rows that were reported failed, in case that they are on disk after all.
+async fn discard(on: &mut SqliteConnection, rows: &[RowId]) -> sqlx::Result<()> {
     if rows.is_empty() {
         return Ok(());
     }
-    let rows = json_array(rows.into_iter());
+    let rows = json_array(rows.iter().copied());
     sqlx::query(REMOVE_BODIES).bind(&rows).execute(&mut *on).await?;
-    sqlx::query(REMOVE_MESSAGES).bind(&rows).execute(&mut *on).await?;
+    sqlx::query(DELETE_MESSAGES).bind(&rows).execute(&mut *on).await?;
+    Ok(())
+}
+
+async fn remove(
+    on: &mut SqliteConnection,
+    rows: HashSet<RowId>,
+    forgetting: &Forgetting,
+) -> sqlx::Result<()> {
+    if rows.is_empty() {
+        return Ok(());
+    }
+    let all = json_array(rows.iter().copied());
+    sqlx::query(REMOVE_BODIES).bind(&all).execute(&mut *on).await?;
+    let (forgotten, remembered): (Vec<_>, Vec<_>) =
+        rows.into_iter().partition(|row| forgetting.is_forgotten(*row));
+    for (sql, rows) in [(DELETE_MESSAGES, forgotten), (REMOVE_MESSAGES, remembered)] {
+        if !rows.is_empty() {
+            sqlx::query(sql).bind(json_array(rows.into_iter())).execute(&mut *on).await?;
+        }
+    }
     Ok(())
 }
 
@@ -128,16 +160,16 @@ fn chunks<'a, T>(texts: &[Arc<str>; 3], rows: &'a [T]) -> Vec<(Arc<str>, &'a [T]
     found
 }
 
-pub(super) const fn insertion(write: &Write) -> Option<&WriteRow> {
+const fn removal(write: &Write) -> Option<RowId> {
     match write {
-        Write::Insert(row) => Some(row),
+        Write::Remove { row } => Some(*row),
         _ => None,
     }
 }
 
-const fn removal(write: &Write) -> Option<RowId> {
+const fn forget(write: &Write) -> Option<u64> {
     match write {
-        Write::Remove { row } => Some(*row),
+        Write::Forget { accepted_before } => Some(*accepted_before),
         _ => None,
     }
 }

@@ -9,9 +9,10 @@ use protocol::frame::Outcome;
 use bytes::Bytes;
 use tokio_util::sync::CancellationToken;
 
+use std::path::Path;
+
 use super::*;
 use crate::core::{RestoredRow, Write, WriteContent, WriteRow};
-use crate::store::Store;
 
 const LOADS_MAX: usize = 4;
 
@@ -37,9 +38,13 @@ fn message(number: RowId) -> Write {
     Write::Insert(row(number, WriteContent::Message(Bytes::from(format!("body {number}")))))
 }
 
+async fn open(folder: &Path) -> MessageStore {
+    MessageStore::open(fixtures::settings(folder)).await.unwrap()
+}
+
 /// Runs the writer over these writes to its end, and returns its reports.
 async fn write(path: &Path, writes: impl IntoIterator<Item = Write>) -> Vec<String> {
-    let started = MessageStore::open(path).await.unwrap().start(LOADS_MAX).await.unwrap();
+    let started = open(path).await.start(LOADS_MAX).await.unwrap();
     writes.into_iter().for_each(|write| started.queue.push(write));
     started.queue.close();
     let reports = Arc::new(Mutex::new(Vec::new()));
@@ -57,12 +62,12 @@ async fn write(path: &Path, writes: impl IntoIterator<Item = Write>) -> Vec<Stri
 
 async fn restored(path: &Path, since: u64) -> Vec<RestoredRow> {
     let mut rows = Vec::new();
-    MessageStore::open(path).await.unwrap().restore(since, |row| rows.push(row)).await.unwrap();
+    open(path).await.restore(since, |row| rows.push(row)).await.unwrap();
     rows
 }
 
 async fn page(path: &Path, rows: &[RowId]) -> Vec<(RowId, Bytes)> {
-    let started = MessageStore::open(path).await.unwrap().start(LOADS_MAX).await.unwrap();
+    let started = open(path).await.start(LOADS_MAX).await.unwrap();
     let agent = crate::core::AgentSlot::default();
     started.loads.try_send(LoadRequest { agent, epoch: 1, rows: rows.to_vec() }).unwrap();
     drop(started.loads);
@@ -77,16 +82,15 @@ async fn page(path: &Path, rows: &[RowId]) -> Vec<(RowId, Bytes)> {
     Arc::into_inner(pages).unwrap().into_inner().unwrap()
 }
 
-async fn new_file() -> (tempfile::TempDir, PathBuf) {
+fn new_folder() -> (tempfile::TempDir, PathBuf) {
     let folder = tempfile::tempdir().unwrap();
-    let path = folder.path().join("relay.db");
-    Store::open(&path).await.unwrap().close().await;
+    let path = folder.path().to_owned();
     (folder, path)
 }
 
 #[tokio::test]
 async fn rows_that_were_reported_stored_are_there_after_reopening() {
-    let (_folder, path) = new_file().await;
+    let (_folder, path) = new_folder();
     let reports = write(&path, (1..=100).map(message)).await;
     assert_eq!(reports, ["stored 100 to 100"]);
 
@@ -103,15 +107,15 @@ async fn rows_that_were_reported_stored_are_there_after_reopening() {
 
 #[tokio::test]
 async fn more_than_a_batch_is_committed_in_several() {
-    let (_folder, path) = new_file().await;
+    let (_folder, path) = new_folder();
     let reports = write(&path, (1..=1_500).map(message)).await;
     assert_eq!(reports, ["stored 1024 to 1024", "stored 476 to 1500"]);
-    assert_eq!(MessageStore::open(&path).await.unwrap().next_row().await.unwrap(), 1_501);
+    assert_eq!(open(&path).await.next_row().await.unwrap(), 1_501);
 }
 
 #[tokio::test]
 async fn a_removed_row_is_remembered_until_it_is_forgotten() {
-    let (_folder, path) = new_file().await;
+    let (_folder, path) = new_folder();
     write(&path, [message(1), message(2), Write::Remove { row: 1 }]).await;
     write(&path, [Write::Remove { row: 2 }]).await;
     assert_eq!(page(&path, &[1, 2]).await, []);
@@ -125,27 +129,135 @@ async fn a_removed_row_is_remembered_until_it_is_forgotten() {
 
 #[tokio::test]
 async fn a_waiting_row_is_never_forgotten() {
-    let (_folder, path) = new_file().await;
+    let (_folder, path) = new_folder();
     write(&path, [message(1), Write::Forget { accepted_before: u64::from(u32::MAX) }]).await;
     assert_eq!(restored(&path, u64::from(u32::MAX)).await.len(), 1);
 }
 
 #[tokio::test]
 async fn a_notice_keeps_its_outcome() {
-    let (_folder, path) = new_file().await;
+    let (_folder, path) = new_folder();
     write(&path, [Write::Insert(row(1, WriteContent::Notice(Outcome::Expired)))]).await;
     let rows = restored(&path, 0).await;
     assert_eq!(rows.first().unwrap().kind, crate::core::RowKind::Notice(Outcome::Expired));
 }
 
-/// To the writer, a row number that exists already looks like a disk that refuses the write.
+/// Refuses to insert messages while it exists.
+const REFUSAL: &str = "create trigger refusal before insert on messages begin select raise(fail, 'no'); end";
+
+async fn execute(folder: &Path, sql: &'static str) {
+    let mut connection =
+        SqliteConnectOptions::new().filename(folder.join("mailbox.db")).connect().await.unwrap();
+    sqlx::query(sql).execute(&mut connection).await.unwrap();
+}
+
 #[tokio::test]
-async fn a_failed_commit_is_reported_and_its_rows_are_not_there() {
-    let (_folder, path) = new_file().await;
+async fn a_failed_commit_is_reported_and_its_removals_are_committed_later() {
+    let (_folder, path) = new_folder();
     write(&path, [message(1)]).await;
-    let reports = write(&path, [message(2), message(1), Write::Remove { row: 1 }]).await;
-    assert_eq!(reports, ["StoreFailed { upto: 2 }", "Recovered"]);
+    execute(&path, REFUSAL).await;
+    let reports = write(&path, [message(2), message(3), Write::Remove { row: 1 }]).await;
+    assert_eq!(reports, ["StoreFailed { upto: 3 }", "Recovered"]);
+    execute(&path, "drop trigger refusal").await;
     let rows = restored(&path, 0).await;
     let found: Vec<_> = rows.iter().map(|row| (row.row, row.waiting)).collect();
-    assert_eq!(found, [(1, false)], "the removal was kept and committed later");
+    assert_eq!(found, [(1, false)]);
+}
+
+/// Runs the writer and the checkpointer while one message at a time is written, and removed by the
+/// next commit. Returns the largest size of the log.
+async fn largest_log(folder: &Path, messages: RowId) -> u64 {
+    let StartedStore { queue, log, writer, checkpointer, loads: _loads, .. } =
+        open(folder).await.start(LOADS_MAX).await.unwrap();
+    let (stored, mut reports) = mpsc::unbounded_channel();
+    let report: ReportHandler = Arc::new(move |report| stored.send(report).unwrap());
+    let stop = CancellationToken::new();
+    let checkpoints = tokio::spawn(checkpointer.run(stop.clone()));
+    let writes = tokio::spawn(writer.run(report));
+    let mut largest = 0;
+    for number in 1..=messages {
+        queue.push(message(number));
+        queue.push(Write::Remove { row: number - 1 });
+        assert!(matches!(reports.recv().await, Some(StoreReport::Stored { .. })));
+        largest = largest.max(log.bytes());
+        let file = std::fs::metadata(folder.join("mailbox.db-wal")).unwrap().len();
+        largest = largest.max(file);
+    }
+    queue.close();
+    stop.cancel();
+    writes.await.unwrap();
+    checkpoints.await.unwrap();
+    largest
+}
+
+#[tokio::test]
+async fn the_log_stays_within_its_limit_under_steady_writes() {
+    let (_folder, path) = new_folder();
+    let limit = fixtures::settings(&path).log_bytes_max;
+    let largest = largest_log(&path, 400).await;
+    assert!(largest <= limit + limit / 4, "{largest} bytes, of {limit}");
+}
+
+#[tokio::test]
+async fn old_rows_are_forgotten_in_slices_and_rows_that_wait_are_kept() {
+    let (_folder, path) = new_folder();
+    let removed = (1..=3_000).filter(|row| row % 10 != 0).map(|row| Write::Remove { row });
+    write(&path, (1..=3_000).map(message).chain(removed)).await;
+    let started = open(&path).await.start(LOADS_MAX).await.unwrap();
+    started.queue.push(Write::Forget { accepted_before: 1_001 });
+    let writer = tokio::spawn(started.writer.run(Arc::new(|_| {})));
+    let left = async || restored(&path, 0).await.len();
+    while left().await > 300 {
+        tokio::task::yield_now().await;
+    }
+    // A row below the forgotten ones is not remembered when it leaves the mailbox.
+    started.queue.push(Write::Remove { row: 10 });
+    started.queue.close();
+    writer.await.unwrap();
+    let rows = restored(&path, 0).await;
+    assert!(rows.iter().all(|row| row.waiting) && rows.len() == 299, "{}", rows.len());
+}
+
+#[tokio::test]
+async fn no_more_rows_are_remembered_than_the_limit() {
+    let (_folder, path) = new_folder();
+    write(&path, (1..=3_000).map(message)).await;
+    write(&path, (1..=3_000).map(|row| Write::Remove { row })).await;
+    let max = fixtures::settings(&path).remembered_max;
+    assert_eq!(restored(&path, 0).await.len(), max, "at a start");
+    let newest = restored(&path, 0).await.first().map(|row| row.row);
+    assert_eq!(newest, Some(2_001));
+}
+
+#[tokio::test]
+async fn rows_of_an_earlier_version_move_into_the_mailbox() {
+    let (_folder, path) = new_folder();
+    write(&path, [message(1), message(2), Write::Remove { row: 1 }]).await;
+    open(&path).await.count_start().await.unwrap();
+    // An earlier version had these tables in `relay.db`.
+    for suffix in ["", "-wal"] {
+        let name = |file: &str| path.join(format!("{file}{suffix}"));
+        let _ = std::fs::rename(name("mailbox.db"), name("relay.db"));
+    }
+    let rows = restored(&path, 0).await;
+    assert_eq!(rows.iter().map(|row| (row.row, row.waiting)).collect::<Vec<_>>(), [(1, false), (2, true)]);
+    assert_eq!(page(&path, &[2]).await.len(), 1);
+    assert_eq!(open(&path).await.count_start().await.unwrap(), 2);
+}
+
+#[tokio::test]
+async fn measure_restore() {
+    let (_folder, path) = new_folder();
+    write(&path, [message(1)]).await;
+    let sql = "insert into messages with recursive n(x) as (select 2 union all select x + 1 from n where x < 1000000)
+      select x, x % 2, 'did:wba:example.com:agent:b' || (x % 1000), 'did:wba:example.com:agent:a' || (x % 1000), x'01A0F4C85C007000800000' || substr(printf('%05d', x), -5), x, 0, 900, 1000, 2000 from n";
+    execute(&path, sql).await;
+    let mut settings = fixtures::settings(&path);
+    settings.remembered_max = 1_000_000;
+    for _ in 0..2 {
+        let started = std::time::Instant::now();
+        let mut count = 0;
+        let result = MessageStore::open(settings.clone()).await.unwrap().restore(0, |_| count += 1).await;
+        eprintln!("{count} rows in {:?} {result:?}", started.elapsed());
+    }
 }
