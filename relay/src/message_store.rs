@@ -36,7 +36,8 @@ use crate::core::RowId;
 use crate::store::DiskReserve;
 
 pub(crate) use checkpoint::Checkpointer;
-pub(crate) use commit_scheduler::CommitScheduler;
+#[cfg(test)]
+pub(crate) use commit_scheduler::{Batch, CommitFailure, CommitScheduler, NextCommit};
 pub(crate) use reader::{LoadRequest, MessageReader};
 pub(crate) use report::{ReportHandler, StoreReport};
 pub(crate) use write_ahead_log::WriteAheadLog;

@@ -221,7 +221,11 @@ impl Core {
         let waiting = self.dedup.waiting(sender);
         if waiting >= self.limits.unanswered_sends {
             let limit = self.limits.unanswered_sends.into();
-            return Err(SendError::overloaded().with_quota(QuotaName::UnansweredSends, limit, waiting.into()));
+            return Err(SendError::overloaded().with_quota(
+                QuotaName::UnansweredSends,
+                limit,
+                waiting.into(),
+            ));
         }
         if self.held_bytes + size > self.limits.held_bytes_max {
             let (limit, current) = (self.limits.held_bytes_max as u64, self.held_bytes as u64);

@@ -8,7 +8,7 @@ use protocol::refusal::RefusalReason;
 
 use super::agent::{RowContent, UndeliveredMessage};
 use super::answers::SendError;
-use super::dedup::MessageKey;
+use super::dedup::{AnswerState, MessageKey};
 use super::delivery_window::Content;
 use super::{AgentSlot, ConnId, Core, CoreTime, Effect, RowId, Write};
 
@@ -118,9 +118,13 @@ impl Core {
         };
         out.push(Effect::Write(Write::Remove { row, outcome: Some(Outcome::Delivered) }));
         let Some(sender) = sender else { return };
-        self.answer_sender(MessageKey { sender, id: removed.id }, SendStatus::Delivered, out);
+        let key = MessageKey { sender, id: removed.id };
         if removed.committed {
+            let (stored, delivered) = (SendStatus::Stored, SendStatus::Delivered);
+            self.dedup.follow(key, &AnswerState::Answered(stored), AnswerState::Answered(delivered));
             self.notify_delivered(sender, slot, removed.id, now, out);
+        } else {
+            self.answer_sender(key, SendStatus::Delivered, out);
         }
     }
 

@@ -44,7 +44,9 @@ pub(super) struct MailboxRow {
 #[derive(Debug)]
 pub(super) enum RowContent {
     /// `sender` is `None` if that agent was removed since.
-    Message { sender: Option<AgentSlot> },
+    Message {
+        sender: Option<AgentSlot>,
+    },
     Notice(Notice),
 }
 

@@ -60,9 +60,7 @@ pub(super) enum PageLoad {
     #[default]
     Idle,
     /// Rows up to this one were requested.
-    Pending {
-        upto: RowId,
-    },
+    Pending { upto: RowId },
     /// The last load failed, and is to be repeated.
     Failed,
 }
@@ -140,6 +138,7 @@ impl LiveMessages {
         Some(message)
     }
 
+    #[cfg(test)]
     pub(super) fn iter(&self) -> impl Iterator<Item = &(u64, MemoryOnly)> {
         self.messages.iter()
     }

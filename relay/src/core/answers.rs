@@ -64,6 +64,9 @@ impl From<Reason> for SendError {
 impl Core {
     /// Records the answer, and tells it to the sender if it waits.
     pub(super) fn answer_sender(&mut self, key: MessageKey, status: SendStatus, out: &mut Vec<Effect>) {
+        if self.dedup.entry(key).is_some_and(|entry| !entry.is_open()) {
+            return self.broken("a message is answered twice");
+        }
         if let Some((conn, request)) = self.dedup.set(key, AnswerState::Answered(status)) {
             out.push(Effect::Answer { conn, request, status });
         }

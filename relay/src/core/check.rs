@@ -107,7 +107,10 @@ impl Core {
             match content {
                 Content::MemoryOnly => memory.push(seq),
                 Content::Row(row) => {
-                    require!(agent.rows.contains_key(&row), "row {row} in flight is not in the mailbox of {did}");
+                    require!(
+                        agent.rows.contains_key(&row),
+                        "row {row} in flight is not in the mailbox of {did}"
+                    );
                     require!(session.has_in_flight(row), "row {row} is in flight, and {did} does not know");
                 }
                 Content::Unstored(key) => {

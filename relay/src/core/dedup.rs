@@ -73,6 +73,11 @@ pub(super) struct DedupTable {
 }
 
 impl DedupEntry {
+    /// Whether the outcome is not known yet.
+    pub(super) const fn is_open(&self) -> bool {
+        matches!(self.state, AnswerState::Waiting { .. } | AnswerState::Released)
+    }
+
     const fn is_settled(&self) -> bool {
         matches!(self.state, AnswerState::Answered(_) | AnswerState::Ended(_))
     }
@@ -123,13 +128,7 @@ impl SenderIds {
 
 impl DedupTable {
     pub(super) fn new(entries_max: usize) -> Self {
-        Self {
-            senders: HashMap::new(),
-            turns: VecDeque::new(),
-            entry_count: 0,
-            entries_max,
-            next_number: 0,
-        }
+        Self { senders: HashMap::new(), turns: VecDeque::new(), entry_count: 0, entries_max, next_number: 0 }
     }
 
     pub(super) const fn len(&self) -> usize {
@@ -157,8 +156,9 @@ impl DedupTable {
             if self.entry_count < self.entries_max {
                 return true;
             }
-            let share = self.entries_max / self.turns.len().max(1);
-            let own = self.senders.get(&sender).map_or(0, |ids| ids.entries.len());
+            let known = self.senders.get(&sender);
+            let own = known.map_or(0, |ids| ids.entries.len());
+            let share = self.entries_max / (self.turns.len() + usize::from(known.is_none()));
             if own >= share.max(1) {
                 self.drop_oldest(sender, |_| true);
             } else {
@@ -179,11 +179,7 @@ impl DedupTable {
         }
     }
 
-    fn drop_oldest(
-        &mut self,
-        sender: AgentSlot,
-        wanted: impl FnOnce(&DedupEntry) -> bool,
-    ) -> Option<bool> {
+    fn drop_oldest(&mut self, sender: AgentSlot, wanted: impl FnOnce(&DedupEntry) -> bool) -> Option<bool> {
         let dropped = self.senders.get_mut(&sender)?.look_at_oldest(wanted)?;
         self.entry_count -= usize::from(dropped);
         Some(dropped)
@@ -227,6 +223,14 @@ impl DedupTable {
         match self.senders.get_mut(&key.sender)?.set(key.id, state)? {
             AnswerState::Waiting { conn, request } => Some((conn, request)),
             _ => None,
+        }
+    }
+
+    /// Changes the state if it is `from`. Another state belongs to a later message under the same
+    /// id, which was accepted because this one had been forgotten.
+    pub(super) fn follow(&mut self, key: MessageKey, from: &AnswerState, to: AnswerState) {
+        if self.entry(key).is_some_and(|entry| entry.state == *from) {
+            self.set(key, to);
         }
     }
 

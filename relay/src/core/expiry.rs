@@ -99,7 +99,11 @@ impl Core {
         match removed.content {
             RowContent::Message { sender } => {
                 let (id, outcome, reason) = (removed.id, Outcome::Expired, None);
-                self.write_notice(UndeliveredMessage { sender, recipient, id, outcome, reason, row }, now, out);
+                self.write_notice(
+                    UndeliveredMessage { sender, recipient, id, outcome, reason, row },
+                    now,
+                    out,
+                );
             }
             notice @ RowContent::Notice(_) => self.remove_notice(row, notice, out),
         }

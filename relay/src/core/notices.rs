@@ -1,6 +1,7 @@
 //! Notices: what senders are told of stored messages that will not be delivered.
 
 use protocol::envelope::MessageId;
+use protocol::frame::SendStatus;
 
 use super::agent::{Notice, RowContent, UndeliveredMessage};
 use super::dedup::{AnswerState, MessageKey};
@@ -8,25 +9,36 @@ use super::limits::NOTICE_TTL_SECONDS;
 use super::mailbox::NewRow;
 use super::{AgentSlot, Core, CoreTime, Effect, RowId, Write, WriteContent, WriteRow};
 
+const STORED: AnswerState = AnswerState::Answered(SendStatus::Stored);
+
 impl Core {
     /// Writes a notice to the sender of a stored message that will not be delivered. The message's
     /// row leaves the store in the same transaction: a crash loses neither or both.
-    pub(super) fn write_notice(&mut self, undelivered: UndeliveredMessage, now: CoreTime, out: &mut Vec<Effect>) {
+    pub(super) fn write_notice(
+        &mut self,
+        undelivered: UndeliveredMessage,
+        now: CoreTime,
+        out: &mut Vec<Effect>,
+    ) {
         let UndeliveredMessage { sender, id, outcome, row: ends, .. } = undelivered;
         let sender = sender.filter(|slot| self.agents.agent(*slot).is_some());
         let Some(sender) = sender.filter(|slot| self.has_room_for_notice(*slot, out)) else {
             if let Some(sender) = sender {
-                self.dedup.set(MessageKey { sender, id }, AnswerState::Ended(outcome));
+                self.dedup.follow(MessageKey { sender, id }, &STORED, AnswerState::Ended(outcome));
+                self.dedup.follow(
+                    MessageKey { sender, id },
+                    &AnswerState::Ending,
+                    AnswerState::Ended(outcome),
+                );
             }
             return out.push(Effect::Write(Write::Remove { row: ends, outcome: Some(outcome) }));
         };
-        if self.dedup.set(MessageKey { sender, id }, AnswerState::Ending).is_some() {
-            self.broken("a stored message has a sender that waits for its answer");
-        }
+        self.dedup.follow(MessageKey { sender, id }, &STORED, AnswerState::Ending);
         self.enter_backlog(sender, now, out);
         let row = self.pending_writes.begin(sender, 0);
         let UndeliveredMessage { recipient: about, reason, .. } = undelivered;
-        let notice = Notice { about: about.clone(), outcome, reason, at: now.unix, ends: Some(ends), missed: 0 };
+        let notice =
+            Notice { about: about.clone(), outcome, reason, at: now.unix, ends: Some(ends), missed: 0 };
         let expires_ms = now.after_seconds(NOTICE_TTL_SECONDS);
         let content = RowContent::Notice(notice);
         self.index_row(sender, row, NewRow { id, size: 0, expires_ms, content, committed: false });
@@ -72,7 +84,7 @@ impl Core {
         };
         notice.ends = None;
         let outcome = notice.outcome;
-        self.dedup.set(MessageKey { sender, id }, AnswerState::Ended(outcome));
+        self.dedup.follow(MessageKey { sender, id }, &AnswerState::Ending, AnswerState::Ended(outcome));
     }
 
     /// Removes a notice's row from the store. If the notice may not be there yet, its message is

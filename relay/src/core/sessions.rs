@@ -77,6 +77,7 @@ impl Core {
         self.draining = true;
         for slot in self.agents.connected() {
             self.leave_live(slot, now, out);
+            self.deliver_backlog(slot, now, out);
         }
     }
 

@@ -5,8 +5,8 @@ use std::sync::Arc;
 
 use protocol::close::CloseCode;
 use protocol::frame::{
-    NoticeParams, RegisterResult, RpcError, SendResult, SessionLimits, feature, method, write_deliver, write_error,
-    write_notification, write_result,
+    NoticeParams, RegisterResult, RpcError, SendResult, SessionLimits, feature, method, write_deliver,
+    write_error, write_notification, write_result,
 };
 use tokio::sync::mpsc;
 

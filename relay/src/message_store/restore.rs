@@ -2,11 +2,12 @@
 
 use futures::TryStreamExt as _;
 use protocol::Did;
+use protocol::frame::Outcome;
 use sqlx::{FromRow, Row as _};
 
 use super::sql::{kind_from_number, message_id};
 use super::{MessageStore, MessageStoreError};
-use crate::core::{RestoredRow, RowId};
+use crate::core::{RestoredRow, RowId, RowState};
 
 const ALL: &str = "select row, waiting, recipient, peer, id, digest, kind, size, accepted, expires
     from messages where waiting = 1 or (row >= ? and accepted >= ?) order by row";
@@ -74,6 +75,6 @@ fn restored(row: RowId, columns: Columns) -> Option<RestoredRow> {
         size: u32::try_from(columns.size).ok()?,
         accepted: columns.accepted.cast_unsigned(),
         expires: columns.expires.cast_unsigned(),
-        waiting: columns.waiting,
+        state: if columns.waiting { RowState::Waiting } else { RowState::Left(Outcome::Delivered) },
     })
 }

@@ -24,18 +24,18 @@ pub(super) fn json_array(rows: impl Iterator<Item = RowId>) -> String {
 pub(super) const fn kind_number(kind: RowKind) -> i64 {
     match kind {
         RowKind::Message => 0,
-        RowKind::Notice(Outcome::Expired) => 1,
-        RowKind::Notice(Outcome::Dropped | Outcome::Delivered) => 2,
-        RowKind::Notice(Outcome::Refused) => 3,
+        RowKind::Notice { outcome: Outcome::Expired, .. } => 1,
+        RowKind::Notice { outcome: Outcome::Dropped | Outcome::Delivered, .. } => 2,
+        RowKind::Notice { outcome: Outcome::Refused, .. } => 3,
     }
 }
 
 pub(super) const fn kind_from_number(number: i64) -> Option<RowKind> {
     match number {
         0 => Some(RowKind::Message),
-        1 => Some(RowKind::Notice(Outcome::Expired)),
-        2 => Some(RowKind::Notice(Outcome::Dropped)),
-        3 => Some(RowKind::Notice(Outcome::Refused)),
+        1 => Some(RowKind::Notice { outcome: Outcome::Expired, reason: None }),
+        2 => Some(RowKind::Notice { outcome: Outcome::Dropped, reason: None }),
+        3 => Some(RowKind::Notice { outcome: Outcome::Refused, reason: None }),
         _ => None,
     }
 }

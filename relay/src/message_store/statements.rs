@@ -162,7 +162,8 @@ fn chunks<'a, T>(texts: &[Arc<str>; 3], rows: &'a [T]) -> Vec<(Arc<str>, &'a [T]
 
 const fn removal(write: &Write) -> Option<RowId> {
     match write {
-        Write::Remove { row } => Some(*row),
+        Write::Remove { row, .. } => Some(*row),
+        Write::Insert(WriteRow { content: WriteContent::Notice { ends, .. }, .. }) => *ends,
         _ => None,
     }
 }
