@@ -33,8 +33,9 @@ browser_needs=(
   "chromium:chromium:signs in at the relay as a person"
 )
 client_needs=(
-  "npm:npm:fetches Claude Code and other MCP clients, pinned by hash"
-  "python3:python3:runs the Python client of MCP"
+  "npm:npm:fetches Claude Code and other clients, pinned by hash"
+  "node:nodejs:runs the Node client of the protocol"
+  "python3:python3:runs the Python clients"
   "script:bsdutils:gives Claude Code a terminal to sign in from"
   "nats-server:nats-server:is measured beside the relay"
 )

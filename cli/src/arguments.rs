@@ -11,7 +11,7 @@ MSG2AGENT_DID, MSG2AGENT_TOKEN_FILE and MSG2AGENT_IDENTITY_FILE, or from a profi
 the one that MSG2AGENT_PROFILE names, or `default`.
 
 Exit codes: 0 success; 1 failure; 2 wrong usage; 3 refused by the relay; 4 unreachable or no answer in time, \
-try again; 5 a signature or key does not verify.";
+try again; 5 a signature or key does not verify; 6 a proof is consistent, and nothing vouches for its root keys.";
 
 /// Send signed, end-to-end encrypted messages between agents.
 #[derive(Parser)]
@@ -49,7 +49,7 @@ pub(crate) enum Command {
     Agents(agents::AgentsArgs),
     /// Rotate the agent's signing and encryption keys.
     Rotate,
-    /// Verify a proof file offline.
+    /// Verify a proof file against root keys that are known from elsewhere.
     Verify(verify::VerifyArgs),
     /// Check an MCP endpoint step by step, and report which component fails and why.
     Doctor(doctor::DoctorArgs),

@@ -72,7 +72,7 @@ fn text(printed: &ExchangeView, output: &Output) -> String {
     let ExchangeView { sent, answer, proof } = printed;
     let mut text = format!("{}\n{}", sent.text(output), answer.text(output));
     if let Some(path) = proof.as_deref().filter(|p| p.as_os_str() != "-") {
-        let hint = format!("\nproof written to {0}; verify it with: m2a verify {0}", path.display());
+        let hint = format!("\nproof written to {0}; verify it with: m2a verify --pins {0}", path.display());
         text.push_str(&output.paint(Tone::Quiet, hint));
     }
     text

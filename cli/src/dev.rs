@@ -9,7 +9,8 @@ use std::process::ExitCode;
 use std::time::{Duration, Instant};
 
 use clap::Args;
-use msg2agent::{Agent, Config, Content, MessageType, SendOptions};
+use msg2agent::{Agent, Config, Content, Did, MessageType, SendOptions};
+use protocol::multikey;
 use tokio::task::JoinHandle;
 
 use crate::failure::{ExitKind, Failure};
@@ -153,7 +154,11 @@ async fn ask(alice: &DevAgent, bob: &DevAgent, folder: &Path) -> Result<(PathBuf
     let path = folder.join("proof.json");
     crate::proof_file::write(&agent, [exchange.sent.evidence(), exchange.answer.evidence()], &path)?;
     let proof = std::fs::read(&path).map_err(|e| Failure::io("cannot read the proof back", e))?;
-    protocol::proof::verify(&proof)
+    let known = |did: &Did| {
+        let agent = [alice, bob].into_iter().find(|agent| agent.did == *did)?;
+        multikey::decode_ed25519(&agent.root_key).ok()
+    };
+    protocol::proof::verify(&proof, &known)
         .map_err(|e| Failure::new(ExitKind::NotVerified, "the new proof does not verify").caused_by(&e))?;
     let answer = format_content(&exchange.answer.content().content);
     // Disconnects alice, so that the user can act as alice.

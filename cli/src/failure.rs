@@ -15,6 +15,8 @@ pub(crate) enum ExitKind {
     Refused = 3,
     TryAgain = 4,
     NotVerified = 5,
+    /// A proof is consistent, and nothing vouches for the root keys in it.
+    NotAnchored = 6,
 }
 
 /// A failure as it is printed. In JSON it is `{"error": {...}}` on standard error.

@@ -2,6 +2,7 @@
 //! Each command has a file.
 
 mod agents;
+mod anchors;
 mod arguments;
 mod ask;
 mod certificate_file;
@@ -66,7 +67,7 @@ fn run(arguments: Arguments, output: &Output) -> Result<ExitCode, Failure> {
             Command::Inbox(args) => inbox::run(profile, args, output).await,
             Command::Agents(args) => agents::run(profile, args, output).await,
             Command::Rotate => rotate::run(profile, output).await,
-            Command::Verify(args) => verify::run(args, output),
+            Command::Verify(args) => verify::run(profile, args, output).await,
             Command::Doctor(args) => doctor::run(args, output).await,
             Command::Relay(args) => relay::run(args, output).await,
             Command::Dev(args) => dev::run(args, output).await,

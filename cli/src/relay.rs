@@ -21,6 +21,7 @@ mod mcp;
 mod secret_file;
 mod tenants;
 mod version;
+mod write_report;
 
 use admin_client::{AdminClient, AdminConnection};
 

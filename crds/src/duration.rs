@@ -60,6 +60,8 @@ mod tests {
         {
             assert_eq!(Duration::from(text).as_secs(), seconds, "{text}");
         }
-        assert_eq!(Duration::from("soon").as_secs(), None);
+        for text in ["soon", "-5s", ""] {
+            assert_eq!(Duration::from(text).as_secs(), None, "{text}");
+        }
     }
 }

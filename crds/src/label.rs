@@ -97,3 +97,21 @@ pub fn is_ours(secret: &Secret, kind: &str, owner_uid: &str) -> bool {
     let labelled = secret.labels().get(SECRET_KIND).is_some_and(|found| found == kind);
     labelled && secret.owner_references().iter().any(|owner| owner.uid == owner_uid)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_secret_is_ours_only_for_its_purpose_and_its_owner() {
+        let secret: Secret = serde_json::from_value(serde_json::json!({"metadata": {
+            "labels": {SECRET_KIND: SECRET_IDENTITY},
+            "ownerReferences": [{"apiVersion": "v1", "kind": "Agent", "name": "alice", "uid": "one"}],
+        }}))
+        .unwrap();
+        assert!(is_ours(&secret, SECRET_IDENTITY, "one"));
+        assert!(!is_ours(&secret, SECRET_CREDENTIALS, "one"));
+        assert!(!is_ours(&secret, SECRET_IDENTITY, "two"));
+        assert!(!is_ours(&Secret::default(), SECRET_IDENTITY, "one"));
+    }
+}

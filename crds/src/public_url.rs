@@ -60,3 +60,15 @@ impl fmt::Display for PublicUrl {
         f.write_str(&self.0)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_host_has_no_port_and_no_path() {
+        for url in ["https://mcp.example.com:8443/mcp", "https://mcp.example.com/mcp"] {
+            assert_eq!(PublicUrl::from(url).host(), "mcp.example.com", "{url}");
+        }
+    }
+}

@@ -88,8 +88,8 @@ pub async fn run(folder: ClusterFolder, options: DemoOptions) -> anyhow::Result<
         diagnosis::print(&demo.tools);
     }
     println!("\n{}", stages.table());
-    outcome?;
-    println!("{}", next_steps::text(&demo.cluster, &demo.tools, &demo.options.proof));
+    let verification = outcome?;
+    println!("{}", next_steps::text(&demo.cluster, &demo.tools, &verification));
     Ok(())
 }
 
@@ -101,13 +101,18 @@ fn total(expected: &VariableStages, options: &DemoOptions) -> Duration {
 }
 
 impl Demo {
-    async fn run(&self, stages: &mut Stages) -> anyhow::Result<()> {
+    /// Returns the command that verifies the proof.
+    async fn run(&self, stages: &mut Stages) -> anyhow::Result<String> {
         stages.run(IMAGES, || load_images(&self.cluster))?;
         let promised = [INSTALL, READY, CONVERSATION, PROOF];
         stages.run(INSTALL, || installation::install(&self.tools))?;
         stages.run(READY, || installation::agents_ready(&self.tools))?;
         let log = stages.run(CONVERSATION, || conversation::hold(&self.tools))?;
-        stages.run(PROOF, || conversation::prove(&log, &self.options.proof))?;
+        let roots = stages.run(PROOF, || {
+            let roots = conversation::roots(&self.tools)?;
+            conversation::prove(&log, &roots, &self.options.proof)?;
+            Ok(roots)
+        })?;
         let taken = stages.total(&promised);
         println!("\nfrom helm install to the verified proof: {:.1} s", taken.as_secs_f64());
         let promise = self.options.promise;
@@ -115,7 +120,7 @@ impl Demo {
         if self.options.claude_code {
             stages.run_async(self.claude_code, claude::call(&self.cluster)).await?;
         }
-        Ok(())
+        Ok(conversation::verification(&roots, &self.options.proof))
     }
 }
 

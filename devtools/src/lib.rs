@@ -19,6 +19,7 @@ pub mod opbench;
 pub mod pod_process;
 pub mod process;
 pub mod programs;
+pub mod python;
 pub mod relay_process;
 
 use std::path::{Path, PathBuf};

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use crds::{Agent, Tenant, label};
 use daemon::error_chain;
+use k8s_openapi::api::core::v1::Secret;
 use kube::{Resource as _, ResourceExt as _};
 use protocol::admin;
 
@@ -21,6 +22,7 @@ use crate::programming::{RETRY_INTERVAL, UNKNOWN_RETRY_INTERVAL};
 use crate::refusal::Refusal;
 use crate::relay_api::Writer;
 use crate::secret::Reading;
+use crate::settled_secrets::{SecretVersions, SettledSecret, hash_inputs};
 use crate::tenant::acceptance;
 use crate::{certificate, finalizer, status_writer, teardown};
 
@@ -28,8 +30,6 @@ mod admin_spec;
 mod agent_status;
 mod credentials;
 mod credentials_secret;
-#[cfg(test)]
-mod fixtures;
 mod identity;
 mod identity_rotation;
 mod key_rotation;
@@ -50,7 +50,10 @@ use resolve::{AgentSnapshot, ResolvedAgent};
 /// The first step that failed. The status reports it already.
 pub async fn reconcile(context: &Context, name: &NamespacedName) -> Result<Option<Duration>> {
     let removed = teardown::remove_leftovers(context, &name.clone().key(Kind::Agent)).await;
-    let Some(agent) = context.caches.agent(name) else { return removed.map(|()| None) };
+    let Some(agent) = context.caches.agent(name) else {
+        context.settled_secrets.forget(name);
+        return removed.map(|()| None);
+    };
     let next = converge(context, &agent).await?;
     removed.map(|()| next)
 }
@@ -173,11 +176,54 @@ async fn provision(context: &Context, agent: &Agent, resolved: &ResolvedAgent) -
     Ok(Some(interval.min(renewal).min(expiry)))
 }
 
-/// Brings both Secrets and the relay to the same state.
+/// Brings both Secrets and the relay to the same state. Secrets that have not changed are not read
+/// again.
 ///
 /// For an Agent without a status, what the watch says of its Secrets is enough. If one exists
 /// nevertheless, they are read.
 async fn converge_secrets(
+    context: &Context,
+    agent: &Agent,
+    resolved: &ResolvedAgent,
+) -> Result<(RootKey, ConvergedCredentials)> {
+    let (name, inputs) = (NamespacedName::from_object(agent), secret_inputs(context, agent, resolved));
+    if let Some(settled) = settled_secret(context, agent, inputs) {
+        let root_key = RootKey::Unchanged(settled.root_key);
+        let converged = credentials::confirm(context, agent, resolved, &root_key, settled.keys).await;
+        return Ok((root_key, converged));
+    }
+    context.settled_secrets.forget(&name);
+    let (root_key, converged) = read_secrets(context, agent, resolved).await?;
+    if let Some((versions, due)) = converged.versions.clone().zip(root_key.due()) {
+        let due = converged.keys.next_expiry().unwrap_or(due).min(due);
+        let (root_key, keys) = (root_key.public(), converged.keys.clone());
+        context.settled_secrets.insert(name, SettledSecret { versions, inputs, root_key, keys, due });
+    }
+    Ok((root_key, converged))
+}
+
+/// What is remembered of the Secrets, if it is still true.
+fn settled_secret(context: &Context, agent: &Agent, inputs: u64) -> Option<SettledSecret> {
+    let version = |name: NamespacedName| context.caches.fingerprints.resource_version::<Secret>(&name);
+    let identity = match &agent.spec.identity.external {
+        Some(_) => None,
+        None => Some(version(identity::secret_name(agent))?),
+    };
+    let credentials = version(credentials::secret_name(agent))?;
+    let now = u64::try_from(context.now().as_second()).unwrap_or(0);
+    let versions = SecretVersions { identity, credentials };
+    context.settled_secrets.find(&NamespacedName::from_object(agent), &versions, inputs, now)
+}
+
+/// The hash of everything that decides about the Secrets.
+fn secret_inputs(context: &Context, agent: &Agent, resolved: &ResolvedAgent) -> u64 {
+    let access = context.relay_replicas.access(&resolved.relay);
+    let authorities = access.as_ref().map(|access| access.authorities.as_str()).unwrap_or_default();
+    let uid = agent.uid().unwrap_or_default();
+    hash_inputs(&[&uid, &format!("{:?}", agent.spec), &format!("{resolved:?}"), authorities])
+}
+
+async fn read_secrets(
     context: &Context,
     agent: &Agent,
     resolved: &ResolvedAgent,
@@ -221,7 +267,7 @@ async fn report_blocked(
 ) -> Result<Option<Duration>> {
     if error.category() != Category::Conflict {
         let obstacle = SecretObstacle::from_error(&error);
-        if obstacle.lasts() && (agent.spec.suspend || resolved.tenant_is_suspended) {
+        if obstacle.must_not_delay_suspension(agent, resolved) {
             take_keys_away(context, agent).await?;
         }
         let next = agent_status::blocked(agent, resolved, &error_chain(&error), obstacle, context.now());
@@ -263,5 +309,7 @@ async fn remove(context: &Context, agent: &Agent) -> Result<Option<Duration>> {
     Ok(Some(RETRY_INTERVAL))
 }
 
+#[cfg(test)]
+mod fixtures;
 #[cfg(test)]
 mod tests;

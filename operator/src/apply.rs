@@ -4,6 +4,7 @@
 //! the same name that belongs to somebody else is never changed and never deleted. One without a
 //! living owner that has our labels is adopted: it was restored or orphaned.
 
+use std::collections::BTreeMap;
 use std::fmt::Debug;
 use std::hash::{DefaultHasher, Hash as _, Hasher as _};
 use std::sync::Arc;
@@ -20,6 +21,8 @@ use crate::error::{Error, Result};
 use crate::fingerprints::{ChildKey, Fingerprint};
 use crate::object_key::NamespacedName;
 use crate::ownership::{self, Ownership};
+
+mod living_owner;
 
 /// Field manager of owned objects. Status has a field manager of its own, see
 /// [`crate::status_writer`].
@@ -38,6 +41,14 @@ impl<K> Child for K where
         + Serialize
         + DeserializeOwned
 {
+}
+
+/// The object whose children are applied or removed.
+#[derive(Debug, Clone, Copy)]
+pub struct ChildOwner<'a> {
+    pub uid: &'a str,
+    /// The labels that its children have.
+    pub labels: &'a BTreeMap<String, String>,
 }
 
 /// Applies and deletes owned objects.
@@ -105,21 +116,64 @@ impl Applier {
         }
     }
 
-    /// Deletes an object that is no longer desired, if `owner` has it. `owner` is a uid.
+    /// Deletes an object that is no longer desired, if `owner` has it, or no living owner has it and
+    /// it has the labels of `owner`.
     ///
     /// # Errors
     /// Errors of the API server.
-    pub async fn remove<K: Child>(&self, client: &Client, owner: &str, name: &NamespacedName) -> Result<()> {
+    pub async fn remove<K: Child>(
+        &self,
+        client: &Client,
+        owner: ChildOwner<'_>,
+        name: &NamespacedName,
+    ) -> Result<()> {
         let key = ChildKey::new::<K>(name.clone());
         let fingerprints = &self.caches.fingerprints;
-        let Some(params) = deletion(fingerprints.seen(&key).as_ref(), owner) else { return Ok(()) };
-        let deleted = Api::<K>::namespaced(client.clone(), &name.namespace).delete(&name.name, &params).await;
-        match deleted {
+        let Some(seen) = fingerprints.seen(&key) else { return Ok(()) };
+        let api = Api::<K>::namespaced(client.clone(), &name.namespace);
+        let params = match deletion(&seen, owner.uid) {
+            Some(params) => params,
+            None => match self.abandoned(client, &api, &key, owner).await? {
+                Some(params) => params,
+                None => return Ok(()),
+            },
+        };
+        match api.delete(&name.name, &params).await {
             Err(kube::Error::Api(status)) if status.code == 404 => {}
             other => drop(other.map_err(Error::cluster(format!("delete {} {name}", key.kind)))?),
         }
         fingerprints.removed(&key);
         Ok(())
+    }
+
+    /// How to delete an object that nobody owns. `None` if somebody may own it.
+    async fn abandoned<K: Child>(
+        &self,
+        client: &Client,
+        api: &Api<K>,
+        key: &ChildKey,
+        owner: ChildOwner<'_>,
+    ) -> Result<Option<DeleteParams>> {
+        let namespace = &key.name.namespace;
+        let found = api.get_metadata_opt(&key.name.name).await;
+        let found = found.map_err(Error::cluster(format!("read {} {}", key.kind, key.name)))?;
+        let Some(found) = found else { return Ok(None) };
+        let is_living = |reference: &OwnerReference| self.caches.is_living_owner(namespace, reference);
+        let ownership = ownership::of_object(&found.metadata, owner.uid, owner.labels, is_living);
+        if ownership == Ownership::Foreign || living_owner::is_any(client, namespace, &found.metadata).await?
+        {
+            return Ok(None);
+        }
+        tracing::info!(
+            object.kind = &*key.kind,
+            object.name = %key.name,
+            "deleting an object that is not wanted and has no living owner"
+        );
+        let same_object = Preconditions {
+            uid: found.metadata.uid.clone(),
+            resource_version: found.metadata.resource_version.clone(),
+        };
+        Ok(Some(DeleteParams { preconditions: Some(same_object), ..DeleteParams::background() }))
     }
 
     /// Applies `desired`, or removes the object called `name` when nothing is desired.
@@ -129,12 +183,12 @@ impl Applier {
     pub async fn apply_or_remove<K: Child>(
         &self,
         client: &Client,
-        owner: &str,
+        owner: ChildOwner<'_>,
         name: &NamespacedName,
         desired: Option<&K>,
     ) -> Result<()> {
         match desired {
-            Some(desired) => self.apply(client, owner, desired).await,
+            Some(desired) => self.apply(client, owner.uid, desired).await,
             None => self.remove::<K>(client, owner, name).await,
         }
     }
@@ -146,9 +200,11 @@ impl Applier {
     }
 }
 
-/// How to delete an object that a watch saw. `None` if it does not exist or has another owner.
-fn deletion(seen: Option<&Fingerprint>, owner: &str) -> Option<DeleteParams> {
-    let seen = seen.filter(|seen| seen.is_owned_by(owner))?;
+/// How to delete an object that a watch saw. `None` if it has another owner.
+fn deletion(seen: &Fingerprint, owner: &str) -> Option<DeleteParams> {
+    if !seen.is_owned_by(owner) {
+        return None;
+    }
     let same_object = Preconditions { uid: Some(seen.uid.to_string()), resource_version: None };
     Some(DeleteParams { preconditions: Some(same_object), ..DeleteParams::background() })
 }

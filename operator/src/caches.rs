@@ -12,6 +12,8 @@ use k8s_openapi::api::discovery::v1::EndpointSlice;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::OwnerReference;
 use kube::core::PartialObjectMeta;
 use kube::{Resource, ResourceExt as _};
+use serde::Serialize;
+use serde::de::DeserializeOwned;
 
 use crate::consent;
 use crate::fingerprints::Fingerprints;
@@ -44,7 +46,7 @@ impl Caches {
         Self {
             relays: WatchStore::default(),
             tenants: WatchStore::default(),
-            agents: WatchStore::default(),
+            agents: WatchStore::packed(),
             namespaces: WatchStore::default(),
             stateful_sets: WatchStore::default(),
             deployments: WatchStore::default(),
@@ -128,6 +130,6 @@ impl Caches {
 
 /// Finds an object in a store by namespace and name.
 #[must_use]
-pub fn find<K>(store: &WatchStore<K>, name: &NamespacedName) -> Option<Arc<K>> {
+pub fn find<K: Serialize + DeserializeOwned>(store: &WatchStore<K>, name: &NamespacedName) -> Option<Arc<K>> {
     store.get(name)
 }

@@ -17,6 +17,9 @@ use x509_parser::prelude::{FromDer as _, X509Certificate};
 use zeroize::Zeroizing;
 
 pub mod authority;
+mod renewal;
+
+pub use renewal::{needs_renewal, until_renewal};
 
 /// Validity of an authority. Every client has to know its successor before it expires: see
 /// [`authority`].
@@ -49,6 +52,19 @@ const fn seconds(days: i64) -> i64 {
 pub struct CertifiedKey {
     pub certificate: String,
     pub key: Zeroizing<String>,
+}
+
+impl CertifiedKey {
+    /// Whether the private key is that of the certificate.
+    #[must_use]
+    pub fn is_pair(&self) -> bool {
+        let Ok(key) = KeyPair::from_pem(&self.key) else { return false };
+        let Ok((_, pem)) = x509_parser::pem::parse_x509_pem(self.certificate.as_bytes()) else {
+            return false;
+        };
+        let Ok((_, certificate)) = X509Certificate::from_der(&pem.contents) else { return false };
+        *certificate.public_key().subject_public_key.data == *key.public_key_raw()
+    }
 }
 
 /// Shows no key.
@@ -164,8 +180,6 @@ pub struct CertificateInfo {
     pub not_before: jiff::Timestamp,
     pub not_after: jiff::Timestamp,
     pub hosts: BTreeSet<String>,
-    /// Key id of the issuer. An authority's own one.
-    authority: Option<Vec<u8>>,
 }
 
 /// Parses the first certificate of a PEM text. `None` if it is malformed.
@@ -177,20 +191,10 @@ pub fn parse(pem: &str) -> Option<CertificateInfo> {
         not_before: jiff::Timestamp::from_second(certificate.validity().not_before.timestamp()).ok()?,
         not_after: jiff::Timestamp::from_second(certificate.validity().not_after.timestamp()).ok()?,
         hosts: BTreeSet::new(),
-        authority: None,
     };
     for extension in certificate.extensions() {
-        match extension.parsed_extension() {
-            ParsedExtension::SubjectAlternativeName(names) => {
-                info.hosts.extend(names.general_names.iter().filter_map(host))
-            }
-            ParsedExtension::AuthorityKeyIdentifier(id) => {
-                info.authority = id.key_identifier.as_ref().map(|id| id.0.to_vec());
-            }
-            ParsedExtension::SubjectKeyIdentifier(id) if info.authority.is_none() => {
-                info.authority = Some(id.0.to_vec());
-            }
-            _ => {}
+        if let ParsedExtension::SubjectAlternativeName(names) = extension.parsed_extension() {
+            info.hosts.extend(names.general_names.iter().filter_map(host));
         }
     }
     Some(info)
@@ -215,25 +219,6 @@ fn host(name: &GeneralName<'_>) -> Option<String> {
     }
 }
 
-/// Whether a serving certificate must be replaced: it is malformed, for other hosts, signed by
-/// another authority, or about to expire.
-#[must_use]
-pub fn needs_renewal(serving: Option<&str>, authority: &str, hosts: &[String], now: jiff::Timestamp) -> bool {
-    let Some(serving) = serving.and_then(parse) else { return true };
-    let Some(authority) = parse(authority) else { return true };
-    let left = serving.not_after.as_second().saturating_sub(now.as_second());
-    let same_hosts = serving.hosts == hosts.iter().cloned().collect();
-    !same_hosts || serving.authority != authority.authority || left <= seconds(RENEWAL_GRACE_DAYS)
-}
-
-/// The time until a serving certificate is due for renewal, at least a minute and at most half a
-/// day.
-#[must_use]
-pub fn until_renewal(info: &CertificateInfo, now: jiff::Timestamp) -> std::time::Duration {
-    let left = info.not_after.as_second() - now.as_second() - seconds(RENEWAL_GRACE_DAYS);
-    std::time::Duration::from_secs(u64::try_from(left).unwrap_or(0).clamp(60, 12 * 3600))
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -255,35 +240,7 @@ mod tests {
         let validity = |since: jiff::Timestamp, until: jiff::Timestamp| until.as_second() - since.as_second();
         assert_eq!(validity(info.not_before, at(0)), 300, "for clients whose clocks are slow");
         assert_eq!(validity(at(0), info.not_after), 90 * 24 * 3600);
-        let due = |day| {
-            needs_renewal(Some(&serving.certificate), &authority.certificate, &hosts(&["main"]), at(day))
-        };
+        let due = |day| needs_renewal(Some(&serving), &authority.certificate, &hosts(&["main"]), at(day));
         assert_eq!((due(59), due(60)), (false, true));
-    }
-
-    #[test]
-    fn a_serving_certificate_is_kept_until_a_third_of_its_life_is_left() {
-        let authority = create_authority(&AuthoritySubject::relay("main"), at(0)).unwrap();
-        let names = hosts(&["main.system.svc", "10.0.0.1"]);
-        let serving = issue_serving(&authority, &names, at(0)).unwrap();
-        let due = |day| needs_renewal(Some(&serving.certificate), &authority.certificate, &names, at(day));
-        assert!(!due(0));
-        assert!(!due(SERVING_TTL_DAYS - RENEWAL_GRACE_DAYS - 1));
-        assert!(due(SERVING_TTL_DAYS - RENEWAL_GRACE_DAYS));
-    }
-
-    #[test]
-    fn another_authority_or_another_host_requires_renewal() {
-        let (one, two) = (
-            create_authority(&AuthoritySubject::relay("main"), at(0)).unwrap(),
-            create_authority(&AuthoritySubject::relay("main"), at(0)).unwrap(),
-        );
-        let names = hosts(&["main.system.svc"]);
-        let serving = issue_serving(&one, &names, at(0)).unwrap();
-        assert!(!needs_renewal(Some(&serving.certificate), &one.certificate, &names, at(0)));
-        assert!(needs_renewal(Some(&serving.certificate), &two.certificate, &names, at(0)));
-        assert!(needs_renewal(Some(&serving.certificate), &one.certificate, &hosts(&["other"]), at(0)));
-        assert!(needs_renewal(Some("not PEM"), &one.certificate, &names, at(0)));
-        assert!(needs_renewal(None, &one.certificate, &names, at(0)));
     }
 }

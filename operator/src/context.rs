@@ -10,6 +10,7 @@ use crate::clock::Clock;
 use crate::deleted_objects::DeletedObjects;
 use crate::event_queue::EventQueue;
 use crate::first_attempts::FirstAttempts;
+use crate::jitter::Jitter;
 use crate::lease::Leadership;
 use crate::metrics::Metrics;
 use crate::queue::Queue;
@@ -17,6 +18,7 @@ use crate::relay_replicas::RelayReplicas;
 use crate::rollout::Rollouts;
 use crate::sent_statuses::SentStatuses;
 use crate::settings::Settings;
+use crate::settled_secrets::SettledSecrets;
 
 /// What every reconcile gets. Cheap to clone.
 #[derive(Clone)]
@@ -29,6 +31,7 @@ pub struct Context {
     pub applier: Arc<Applier>,
     pub leadership: Arc<Leadership>,
     pub clock: Clock,
+    pub jitter: Jitter,
     pub events: EventQueue,
     pub metrics: Metrics,
     pub settings: Arc<Settings>,
@@ -36,6 +39,8 @@ pub struct Context {
     pub rollouts: Arc<Rollouts>,
     /// The last status that was sent for each object.
     pub sent_statuses: Arc<SentStatuses>,
+    /// What the Secrets of Agents contained when they were last read.
+    pub settled_secrets: Arc<SettledSecrets>,
     /// When deletions were first asked for.
     pub first_attempts: Arc<FirstAttempts>,
     /// Uids of deleted objects whose entries at relays may remain.

@@ -103,7 +103,7 @@ async fn reconcile_once(context: &Context, failures: &Failures, key: &ObjectKey)
     match result {
         Ok(Ok(delay)) => {
             failures.clear(key);
-            next_pass(delay, rand::random())
+            next_pass(delay, context.jitter.draw())
         }
         Ok(Err(error)) => NextPass::Retry(on_failure(context, failures, key, &error)),
         Err(_) => {
@@ -128,7 +128,7 @@ fn next_pass(delay: Option<Duration>, jitter: f64) -> NextPass {
 fn on_failure(context: &Context, failures: &Failures, key: &ObjectKey, error: &Error) -> Duration {
     let category = error.category();
     context.metrics.failed(key.kind, category);
-    let delay = backoff::delay(category, failures.count(key), rand::random());
+    let delay = backoff::delay(category, failures.count(key), context.jitter.draw());
     let is_busy = matches!(error, Error::Relay(RelayError::Busy(_)));
     let (error, retry_seconds) = (error_chain(error), delay.as_secs_f64());
     match category {

@@ -4,7 +4,7 @@
 //! here, because the process ended or the table is full, is found by comparing a relay's listing
 //! with the objects.
 
-use std::collections::{HashMap, VecDeque};
+use std::collections::{BTreeMap, VecDeque};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use crate::object_key::ObjectKey;
@@ -15,7 +15,7 @@ const DELETED_OBJECTS_MAX: usize = 20_000;
 
 #[derive(Debug, Default)]
 struct State {
-    uids: HashMap<ObjectKey, Vec<String>>,
+    uids: BTreeMap<ObjectKey, Vec<String>>,
     /// The keys in the order of their first deletion. A key that was taken is skipped.
     order: VecDeque<ObjectKey>,
 }

@@ -1,5 +1,7 @@
 //! Errors of a reconcile. Their category is a label of a metric and decides about the retry.
 
+use daemon::error_chain;
+
 use crate::certificate::CertificateError;
 use crate::relay_api::RelayError;
 
@@ -61,12 +63,20 @@ pub enum Error {
     SecretContent { what: &'static str, secret: String },
     #[error("Secret {secret} of a deleted object is about to be deleted too")]
     AwaitingCollection { secret: String },
+    #[error("{0} was deleted meanwhile")]
+    Deleted(String),
     #[error("Secret {secret} contains the identity of {did}; it is not replaced")]
     OtherIdentity { secret: String, did: String },
     #[error("failed to write the settings file of Relay {0}")]
     WriteSettings(String, #[source] toml::ser::Error),
     #[error("failed to write {0} as JSON")]
     Serialize(&'static str, #[source] serde_json::Error),
+    #[error("{}", join(.0))]
+    Several(Vec<Error>),
+}
+
+fn join(errors: &[Error]) -> String {
+    errors.iter().map(|error| error_chain(error)).collect::<Vec<_>>().join("; ")
 }
 
 pub type Result<T, E = Error> = std::result::Result<T, E>;
@@ -85,13 +95,31 @@ impl Error {
             if matches!(&**source, kube::Error::Api(status) if status.reason == "AlreadyExists"))
     }
 
+    /// The error itself, or each of several ones.
+    #[must_use]
+    pub fn parts(&self) -> &[Self] {
+        match self {
+            Self::Several(errors) => errors,
+            one => std::slice::from_ref(one),
+        }
+    }
+
+    /// The category. Of several errors, one that waiting may end decides.
     #[must_use]
     pub fn category(&self) -> Category {
         match self {
+            Self::Several(errors) => {
+                let rank = |category: &Category| match category {
+                    Category::Terminal => 2,
+                    Category::Conflict => 1,
+                    _ => 0,
+                };
+                errors.iter().map(Self::category).min_by_key(rank).unwrap_or(Category::Internal)
+            }
             Self::Cluster { source, .. } if is_conflict(source) => Category::Conflict,
             // Nothing can be created any more. The objects are deleted soon.
             Self::Cluster { source, .. } if is_in_terminating_namespace(source) => Category::Terminal,
-            Self::AwaitingCollection { .. } => Category::Conflict,
+            Self::AwaitingCollection { .. } | Self::Deleted(_) => Category::Conflict,
             Self::Cluster { .. } | Self::GrowVolume { .. } => Category::Cluster,
             Self::NameTaken { .. } | Self::OtherIdentity { .. } | Self::AuthorityLost { .. } => {
                 Category::Terminal

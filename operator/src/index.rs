@@ -10,6 +10,8 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use crds::{Agent, Relay, Tenant};
 use kube::ResourceExt as _;
+use serde::Serialize;
+use serde::de::DeserializeOwned;
 
 use crate::object_key::{Kind, NamespacedName};
 
@@ -34,7 +36,7 @@ type Claim = (NamespacedName, Arc<str>);
 pub struct Index(Mutex<HashMap<Kind, KindIndex>>);
 
 /// A kind that the index holds.
-pub trait Indexed {
+pub trait Indexed: Serialize + DeserializeOwned {
     const KIND: Kind;
 
     /// The object referred to, and the name claimed in it. A Relay refers to nothing.

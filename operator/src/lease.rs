@@ -20,6 +20,7 @@ use tokio::time::Instant;
 
 use crate::clock::Clock;
 use crate::error::{Error, Result};
+use crate::jitter::Jitter;
 use crate::settings::Settings;
 use crate::watches::SyncState;
 
@@ -78,6 +79,7 @@ pub struct Election {
     leadership: Arc<Leadership>,
     sync: SyncState,
     clock: Clock,
+    jitter: Jitter,
     begin_term: BeginTerm,
     observed: Mutex<ObservedRecord>,
 }
@@ -98,7 +100,7 @@ impl Election {
         settings: &Settings,
         (fence, leadership): (WriteFence, Arc<Leadership>),
         sync: SyncState,
-        clock: Clock,
+        (clock, jitter): (Clock, Jitter),
         begin_term: BeginTerm,
     ) -> Self {
         Self {
@@ -112,6 +114,7 @@ impl Election {
             leadership,
             sync,
             clock,
+            jitter,
             begin_term,
             observed: Mutex::default(),
         }
@@ -154,7 +157,7 @@ impl Election {
             }
         };
         // Jitter keeps the replicas from sending requests at the same time.
-        tokio::time::sleep(interval.mul_f64(0.8 + rand::random::<f64>() * 0.4)).await;
+        tokio::time::sleep(interval.mul_f64(0.8 + self.jitter.draw() * 0.4)).await;
     }
 
     /// Tries to acquire or renew the Lease. Returns the interval before the next attempt.

@@ -73,7 +73,11 @@ impl Queue {
             }
             match due {
                 Some(at) => {
-                    tokio::select! { () = changed.notified() => {}, () = tokio::time::sleep_until(at) => {} }
+                    tokio::select! {
+                        biased;
+                        () = changed.notified() => {}
+                        () = tokio::time::sleep_until(at) => {}
+                    }
                 }
                 None => changed.notified().await,
             }

@@ -7,9 +7,11 @@ use crds::{Relay, Tenant, label, name};
 use daemon::error_chain;
 use kube::{Resource as _, ResourceExt as _};
 
+use crate::apply::ChildOwner;
 use crate::backoff::RESYNC_INTERVAL;
 use crate::caches;
 use crate::certificate;
+use crate::collected_errors::CollectedErrors;
 use crate::conditions;
 use crate::context::Context;
 use crate::error::{Error, Result};
@@ -36,6 +38,8 @@ pub mod urls;
 /// What one pass over the owned objects found.
 #[derive(Debug)]
 struct Applied {
+    /// Why objects of the relay are not in place.
+    objects: Result<()>,
     missing_secret: Option<String>,
     gateway: Result<Option<certificate::CertificateInfo>>,
     /// Why a volume is smaller than the spec says.
@@ -71,22 +75,17 @@ pub async fn reconcile(context: &Context, name: &NamespacedName) -> Result<Optio
     // then.
     let secrets = secrets::converge(context, &relay, name).await;
     let contacted = contact::contact(context, &relay, name).await;
-    let applied = match &secrets {
-        Ok(secrets) => Some(apply(context, &relay, name, secrets).await),
-        Err(_) => None,
-    };
-    let observed =
-        observe(context, &relay, name, (&secrets, applied.as_ref(), contacted.as_ref().ok()), &tenants);
+    let applied = apply(context, &relay, name, secrets.as_ref().ok()).await;
+    let observed = observe(context, &relay, name, (&secrets, &applied, contacted.as_ref().ok()), &tenants);
     let next = relay_status::status(&relay, &observed, &context.settings.cluster_domain, context.now());
     status_writer::report(context, &*relay, &next).await?;
-    secrets?;
-    if let Some(applied) = applied {
-        let Applied { gateway, volume, .. } = applied?;
-        volume?;
-        gateway?;
-    }
-    contacted?;
-    Ok(Some(next_reconcile(context, name, &observed)))
+    let mut errors = CollectedErrors::default();
+    errors.check(secrets);
+    errors.check(applied.objects);
+    errors.check(applied.volume);
+    errors.check(applied.gateway);
+    errors.check(contacted);
+    errors.into_result().map(|()| Some(next_reconcile(context, name, &observed)))
 }
 
 /// Contacts a Relay that is paused, or whose namespace is being deleted, and changes no object of
@@ -102,29 +101,39 @@ pub async fn reconcile_paused(context: &Context, name: &NamespacedName) -> Resul
     Ok(Some(context.relay_replicas.until_next_contact(name)))
 }
 
-/// The workload comes last, so that the pod finds what it mounts.
+/// Applies everything but the Secrets. Without them the workloads wait, because they must not mount
+/// somebody else's.
 async fn apply(
     context: &Context,
     relay: &Relay,
     name: &NamespacedName,
-    secrets: &RelaySecrets,
-) -> Result<Applied> {
+    secrets: Option<&RelaySecrets>,
+) -> Applied {
+    let mut errors = CollectedErrors::default();
     let objects = RelayObjects::build(relay, &context.settings)
-        .map_err(|source| Error::WriteSettings(name.to_string(), source))?;
-    let volume = apply_objects(context, relay, name, objects).await?.map_or(Ok(()), Err);
-    let missing_secret = secrets::missing_client_secret(context, relay).await?;
+        .map_err(|source| Error::WriteSettings(name.to_string(), source));
+    let mut volume = Ok(());
+    if let Some(objects) = errors.check(objects) {
+        let has_secrets = secrets.is_some();
+        volume =
+            apply_objects(context, relay, name, objects, has_secrets, &mut errors).await.map_or(Ok(()), Err);
+    }
+    let missing_secret = errors.check(secrets::missing_client_secret(context, relay).await).flatten();
     let gateway = gateway::converge(context, relay, secrets).await;
-    Ok(Applied { missing_secret, gateway, volume })
+    Applied { objects: errors.into_result(), missing_secret, gateway, volume }
 }
 
-/// Applies every object. The pattern has no `..`, so that an object that is built and not applied
-/// does not compile. Returns why the volume could not grow.
+/// Applies every object. One that is refused holds up no other one, but the workload comes last, so
+/// that the pod finds what it mounts. The pattern has no `..`, so that an object that is built and
+/// not applied does not compile. Returns why the volume could not grow.
 async fn apply_objects(
     context: &Context,
     relay: &Relay,
     name: &NamespacedName,
     objects: RelayObjects,
-) -> Result<Option<Error>> {
+    has_secrets: bool,
+    errors: &mut CollectedErrors,
+) -> Option<Error> {
     let RelayObjects {
         service_account,
         service,
@@ -134,27 +143,33 @@ async fn apply_objects(
         settings_file,
         stateful_set,
     } = objects;
-    let owner = relay.uid().unwrap_or_default();
+    let (owner, labels) = (relay.uid().unwrap_or_default(), metadata::labels(relay));
     let (client, applier) = (&context.client, &context.applier);
-    applier.apply(client, &owner, &service_account).await?;
-    applier.apply(client, &owner, &service).await?;
-    applier.apply(client, &owner, &headless_service).await?;
-    applier.apply(client, &owner, &disruption_budget).await?;
-    applier.apply_or_remove(client, &owner, name, network_policy.as_ref()).await?;
+    errors.check(applier.apply(client, &owner, &service_account).await);
+    errors.check(applier.apply(client, &owner, &service).await);
+    errors.check(applier.apply(client, &owner, &headless_service).await);
+    errors.check(applier.apply(client, &owner, &disruption_budget).await);
+    let owned = ChildOwner { uid: &owner, labels: &labels };
+    errors.check(applier.apply_or_remove(client, owned, name, network_policy.as_ref()).await);
+    if !has_secrets {
+        return None;
+    }
     let grown = volume_growth::converge(context, stateful_set).await;
     let (author, key) = (build::authored(relay), name.clone().key(Kind::Relay));
     let admitted = rollout::admit(context, grown.stateful_set, &author, key, &Precedent::None);
     if let Some(stateful_set) = &admitted {
         // A pod reads its settings at startup, so they wait together with its template.
-        applier.apply(client, &owner, &settings_file).await?;
-        applier.apply(client, &owner, stateful_set).await?;
+        let settings_file = errors.check(applier.apply(client, &owner, &settings_file).await);
+        if settings_file.is_some() {
+            errors.check(applier.apply(client, &owner, stateful_set).await);
+        }
     }
     rollout::report_relay(context, name, admitted.as_ref());
-    Ok(grown.failure)
+    grown.failure
 }
 
 /// What one pass did: the Secrets, the owned objects, and the contact with the relay.
-type Steps<'a> = (&'a Result<RelaySecrets>, Option<&'a Result<Applied>>, Option<&'a Contact>);
+type Steps<'a> = (&'a Result<RelaySecrets>, &'a Applied, Option<&'a Contact>);
 
 fn observe(
     context: &Context,
@@ -166,18 +181,17 @@ fn observe(
     let set = NamespacedName::new(&name.namespace, &name::relay(&name.name));
     let agents = tenants.iter().filter_map(|tenant| tenant.status.as_ref()).map(|status| status.agents).sum();
     let found = secrets.as_ref().ok();
-    let done = applied.and_then(|applied| applied.as_ref().ok());
     RelayObservation {
         certificate: found.map(|found| found.certificate.clone()),
         ca_fingerprint: found.and_then(|found| found.authority.fingerprint()),
         signing_keys: found.map(|found| found.signing_keys.clone()),
-        missing_secret: done.and_then(|done| done.missing_secret.clone()),
+        missing_secret: applied.missing_secret.clone(),
         secrets_obstacle: secrets.as_ref().err().map(Obstacle::from_error),
-        objects_obstacle: applied.and_then(|applied| applied.as_ref().err()).map(Obstacle::from_error),
-        volume_failure: done.and_then(|done| done.volume.as_ref().err()).map(|error| error_chain(error)),
+        objects_obstacle: applied.objects.as_ref().err().map(Obstacle::from_error),
+        volume_failure: applied.volume.as_ref().err().map(|error| error_chain(error)),
         stateful_set: caches::find(&context.caches.stateful_sets, &set),
         awaited_turn: context.rollouts.awaited(&set).or_else(|| gateway::awaited_turn(context, relay)),
-        gateway: gateway::observe(context, relay, done.map(|done| &done.gateway)),
+        gateway: gateway::observe(context, relay, &applied.gateway),
         contact: contact.cloned().unwrap_or_default(),
         contact_state: context.relay_replicas.contact_state(name),
         sweep: context.relay_replicas.last_sweep(name),
@@ -205,3 +219,6 @@ fn next_reconcile(context: &Context, name: &NamespacedName, observed: &RelayObse
     let due = renewal.unwrap_or(RESYNC_INTERVAL).min(rotation.unwrap_or(RESYNC_INTERVAL));
     due.min(context.relay_replicas.until_next_contact(name))
 }
+
+#[cfg(test)]
+mod tests;

@@ -4,7 +4,7 @@
 //! of the relay fills it again. A store that is another one, or older than what it acknowledged, is
 //! listed and compared again too.
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -57,7 +57,7 @@ struct Relays {
     term: Option<Term>,
     /// Counts the records of relays that were made, so that each has its own epoch.
     epoch: u64,
-    states: HashMap<NamespacedName, RelayState>,
+    states: BTreeMap<NamespacedName, RelayState>,
 }
 
 impl std::fmt::Debug for RelayReplicas {

@@ -135,8 +135,7 @@ async fn get(client: &Client, name: &NamespacedName) -> Result<Option<Secret>> {
 /// # Errors
 /// [`Error::NameTaken`] for a Secret of another owner, a conflict when the Secret changed since it
 /// was read, and other errors of the API server.
-pub async fn write(client: &Client, found: &Found, desired: Secret) -> Result<Secret> {
-    let name = NamespacedName::from_object(&desired);
+pub async fn write(context: &Context, found: &Found, desired: Secret) -> Result<Secret> {
     let next = match found.usable() {
         Some(current) => {
             let mut next = overlay(current, desired.metadata);
@@ -145,7 +144,7 @@ pub async fn write(client: &Client, found: &Found, desired: Secret) -> Result<Se
         }
         None => desired,
     };
-    send(client, &name, found, next).await
+    send_changed(context, found, next).await
 }
 
 /// Creates a Secret, or changes the members of `found` as `desired` says. Labels, annotations and
@@ -154,7 +153,10 @@ pub async fn write(client: &Client, found: &Found, desired: Secret) -> Result<Se
 /// # Errors
 /// As [`write`].
 pub async fn update(context: &Context, found: &Found, desired: SecretUpdate) -> Result<Secret> {
-    let next = merge(found.usable(), desired);
+    send_changed(context, found, merge(found.usable(), desired)).await
+}
+
+async fn send_changed(context: &Context, found: &Found, next: Secret) -> Result<Secret> {
     if found.usable() == Some(&next) {
         return Ok(next);
     }
@@ -174,7 +176,6 @@ async fn send(client: &Client, name: &NamespacedName, found: &Found, next: Secre
         Found::None => {
             api.create(&params, &next).await.map_err(Error::cluster(format!("create Secret {name}")))
         }
-        Found::Ours(current) | Found::Orphan(current) if next == **current => Ok(next),
         Found::Ours(_) | Found::Orphan(_) => api
             .replace(&name.name, &params, &next)
             .await

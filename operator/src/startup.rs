@@ -19,6 +19,7 @@ use crate::controller::{self, Failures};
 use crate::deleted_objects::DeletedObjects;
 use crate::event_queue::EventQueue;
 use crate::fenced_relay_api::FencedRelayApi;
+use crate::jitter::Jitter;
 use crate::lease::{BeginTerm, Election, Leadership, WriteFence};
 use crate::metrics::Metrics;
 use crate::queue::{Queue, WorkerKind};
@@ -44,6 +45,7 @@ pub struct Environment {
     pub fence: WriteFence,
     pub relay_api: Arc<dyn RelayApi>,
     pub clock: Clock,
+    pub jitter: Jitter,
 }
 
 /// Starts the watches, the workers and the election as tasks that run until shutdown.
@@ -54,7 +56,7 @@ pub fn start(
     readiness: &Readiness,
     tasks: &Tasks,
 ) -> Context {
-    let Environment { unfenced, fenced, fence, relay_api, clock } = environment;
+    let Environment { unfenced, fenced, fence, relay_api, clock, jitter } = environment;
     let queue = Arc::new(Queue::default());
     let caches = Arc::new(Caches::new(Arc::clone(&queue)));
     let leadership = Arc::new(Leadership::new(fence.clone()));
@@ -69,10 +71,12 @@ pub fn start(
         leadership,
         events: EventQueue::new(clock.clone(), metrics.clone()),
         clock,
+        jitter,
         metrics,
         settings: Arc::new(settings),
         rollouts: Arc::default(),
         sent_statuses: Arc::default(),
+        settled_secrets: Arc::default(),
         first_attempts: Arc::default(),
         deleted: Arc::new(DeletedObjects::default()),
     };
@@ -93,6 +97,7 @@ fn watches(context: &Context, client: Client, readiness: &Readiness, tasks: &Tas
         caches: Arc::clone(&context.caches),
         deleted: Arc::clone(&context.deleted),
         metrics: context.metrics.clone(),
+        jitter: context.jitter.clone(),
         sync: SyncState::default(),
     }
 }
@@ -102,8 +107,8 @@ fn spawn_workers(client: Client, context: &Context, fence: WriteFence, watches: 
     let failures = Arc::new(Failures::default());
     let begin_term = begin_term(context, watches, &failures);
     let leadership = (fence, Arc::clone(&context.leadership));
-    let (sync, clock) = (watches.sync.clone(), context.clock.clone());
-    let election = Arc::new(Election::new(client, &context.settings, leadership, sync, clock, begin_term));
+    let (sync, drawn) = (watches.sync.clone(), (context.clock.clone(), context.jitter.clone()));
+    let election = Arc::new(Election::new(client, &context.settings, leadership, sync, drawn, begin_term));
     let shutdown = tasks.shutdown().clone();
     let (stopped, all_stopped) = watch::channel(());
     let general = (0..context.settings.concurrency).map(|_| WorkerKind::General);
@@ -133,6 +138,7 @@ fn begin_term(context: &Context, watches: &Watches, failures: &Arc<Failures>) ->
         context.relay_replicas.clear();
         context.first_attempts.clear();
         context.sent_statuses.clear();
+        context.settled_secrets.clear();
         context.queue.clear();
         context.rollouts.clear();
         failures.forget_all();
@@ -168,7 +174,7 @@ fn spawn_events(context: &Context, tasks: &Tasks) {
         (context.events.clone(), context.client.clone(), Arc::clone(&context.settings));
     let shutdown = tasks.shutdown().clone();
     tasks.spawn_vital("events", async move {
-        tokio::select! { () = shutdown.begun() => {}, () = events.run(client, &settings.pod_name) => {} }
+        tokio::select! { biased; () = shutdown.begun() => {}, () = events.run(client, &settings.pod_name) => {} }
     });
 }
 

@@ -1,37 +1,68 @@
 //! A store of all watched objects of one kind, which a watch fills and reconciles read.
 //!
 //! kube's store keeps a resourceVersion and a uid in every key, and tells nobody what a new list
-//! changed. This one shares its keys, and returns what it replaced.
+//! changed. This one shares its keys, returns what it replaced, and can hold objects as JSON.
 
-use std::collections::HashMap;
+use std::collections::BTreeMap;
 use std::sync::{Arc, PoisonError, RwLock};
+
+use serde::Serialize;
+use serde::de::DeserializeOwned;
 
 use crate::object_key::NamespacedName;
 use crate::watch_scope::WatchScope;
 
+mod kept_object;
+
+use kept_object::KeptObject;
+
 /// The objects of one kind by name.
-pub(crate) type Objects<K> = HashMap<NamespacedName, Arc<K>>;
+pub(crate) type Objects<K> = BTreeMap<NamespacedName, Arc<K>>;
+type KeptObjects<K> = BTreeMap<NamespacedName, KeptObject<K>>;
 
 /// The watched objects of one kind. Cheap to clone; clones share the objects.
 #[derive(Debug)]
-pub struct WatchStore<K>(Arc<RwLock<Objects<K>>>);
+pub struct WatchStore<K> {
+    objects: Arc<RwLock<KeptObjects<K>>>,
+    is_packed: bool,
+}
+
+/// The objects that a new list replaced.
+#[derive(Debug)]
+pub(crate) struct ReplacedObjects<K>(KeptObjects<K>);
 
 impl<K> Default for WatchStore<K> {
     fn default() -> Self {
-        Self(Arc::default())
+        Self { objects: Arc::default(), is_packed: false }
     }
 }
 
 impl<K> Clone for WatchStore<K> {
     fn clone(&self) -> Self {
-        Self(Arc::clone(&self.0))
+        Self { objects: Arc::clone(&self.objects), is_packed: self.is_packed }
     }
 }
 
 impl<K> WatchStore<K> {
+    /// A store that keeps the JSON of each object and decodes it for each reader: a third of the
+    /// memory, for a kind of which there are thousands.
+    #[must_use]
+    pub fn packed() -> Self {
+        Self { objects: Arc::default(), is_packed: true }
+    }
+
+    /// The names of all objects.
+    #[must_use]
+    pub fn names(&self) -> Vec<NamespacedName> {
+        self.objects.read().unwrap_or_else(PoisonError::into_inner).keys().cloned().collect()
+    }
+}
+
+impl<K: Serialize + DeserializeOwned> WatchStore<K> {
     #[must_use]
     pub fn get(&self, name: &NamespacedName) -> Option<Arc<K>> {
-        self.0.read().unwrap_or_else(PoisonError::into_inner).get(name).cloned()
+        let kept = self.objects.read().unwrap_or_else(PoisonError::into_inner).get(name).cloned();
+        kept.and_then(|kept| kept.object())
     }
 
     #[must_use]
@@ -42,34 +73,54 @@ impl<K> WatchStore<K> {
     /// All objects that match.
     #[must_use]
     pub fn filter(&self, is_wanted: impl Fn(&K) -> bool) -> Vec<Arc<K>> {
-        let objects = self.0.read().unwrap_or_else(PoisonError::into_inner);
-        objects.values().filter(|object| is_wanted(object)).cloned().collect()
-    }
-
-    /// The names of all objects.
-    #[must_use]
-    pub fn names(&self) -> Vec<NamespacedName> {
-        self.0.read().unwrap_or_else(PoisonError::into_inner).keys().cloned().collect()
+        // Decoded after the lock is free, so that a long list holds up no watch.
+        let kept: Vec<_> =
+            self.objects.read().unwrap_or_else(PoisonError::into_inner).values().cloned().collect();
+        kept.iter().filter_map(KeptObject::object).filter(|object| is_wanted(object)).collect()
     }
 
     /// Adds or replaces an object. Returns the former one.
     pub(crate) fn insert(&self, name: NamespacedName, object: Arc<K>) -> Option<Arc<K>> {
-        self.0.write().unwrap_or_else(PoisonError::into_inner).insert(name, object)
+        let kept = KeptObject::new(object, self.is_packed);
+        let former = self.objects.write().unwrap_or_else(PoisonError::into_inner).insert(name, kept);
+        former.and_then(|former| former.object())
     }
 
     /// Removes an object. Returns it.
     pub(crate) fn remove(&self, name: &NamespacedName) -> Option<Arc<K>> {
-        self.0.write().unwrap_or_else(PoisonError::into_inner).remove(name)
+        let former = self.objects.write().unwrap_or_else(PoisonError::into_inner).remove(name);
+        former.and_then(|former| former.object())
     }
 
     /// Replaces all objects of `scope` at once. Returns the former ones.
-    pub(crate) fn replace(&self, scope: &WatchScope, mut objects: Objects<K>) -> Objects<K> {
-        let mut found = self.0.write().unwrap_or_else(PoisonError::into_inner);
+    pub(crate) fn replace(&self, scope: &WatchScope, objects: Objects<K>) -> ReplacedObjects<K> {
+        let keep = |(name, object)| (name, KeptObject::new(object, self.is_packed));
+        let mut kept: KeptObjects<K> = objects.into_iter().map(keep).collect();
+        let mut found = self.objects.write().unwrap_or_else(PoisonError::into_inner);
         let (former, others) = std::mem::take(&mut *found)
             .into_iter()
-            .partition::<Objects<K>, _>(|(name, _)| scope.contains(name));
-        objects.extend(others);
-        *found = objects;
-        former
+            .partition::<KeptObjects<K>, _>(|(name, _)| scope.contains(name));
+        kept.extend(others);
+        *found = kept;
+        ReplacedObjects(former)
+    }
+}
+
+impl<K: DeserializeOwned> ReplacedObjects<K> {
+    pub(crate) fn get(&self, name: &NamespacedName) -> Option<Arc<K>> {
+        self.0.get(name).and_then(KeptObject::object)
+    }
+
+    /// Those that `objects` does not contain.
+    pub(crate) fn missing_in<V>(
+        &self,
+        objects: &BTreeMap<NamespacedName, V>,
+    ) -> impl Iterator<Item = (&NamespacedName, Arc<K>)> {
+        let missing = self.0.iter().filter(|(name, _)| !objects.contains_key(*name));
+        missing.filter_map(|(name, kept)| Some((name, kept.object()?)))
+    }
+
+    pub(crate) fn iter(&self) -> impl Iterator<Item = (&NamespacedName, Arc<K>)> {
+        self.0.iter().filter_map(|(name, kept)| Some((name, kept.object()?)))
     }
 }

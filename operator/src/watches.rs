@@ -24,6 +24,7 @@ use serde::de::DeserializeOwned;
 
 use crate::caches::Caches;
 use crate::deleted_objects::DeletedObjects;
+use crate::jitter::Jitter;
 use crate::metrics::Metrics;
 use crate::queue::Queue;
 use crate::watch_scope::WatchScope;
@@ -61,6 +62,7 @@ pub struct Watches {
     pub caches: Arc<Caches>,
     pub deleted: Arc<DeletedObjects>,
     pub metrics: Metrics,
+    pub jitter: Jitter,
     pub sync: SyncState,
 }
 
@@ -199,10 +201,11 @@ impl Watches {
         let state = self.sync.clone();
         self.readiness.probe(name, move || state.check(&store));
         let metrics = self.metrics.clone();
-        let task = WatchTask { name, source, sink, label_selector, sync, metrics, kind: PhantomData };
+        let jitter = self.jitter.clone();
+        let task = WatchTask { name, source, sink, label_selector, sync, metrics, jitter, kind: PhantomData };
         let shutdown = self.tasks.shutdown().clone();
         self.tasks.spawn_vital(name, async move {
-            tokio::select! { () = shutdown.begun() => {}, () = task.run() => {} }
+            tokio::select! { biased; () = shutdown.begun() => {}, () = task.run() => {} }
         });
     }
 }

@@ -39,7 +39,8 @@
 //! Writes are idempotent: the same body again changes nothing and is answered with the same
 //! version. `DELETE` of something that does not exist is answered with the current version.
 //! Invitations have no version of their own: each `POST` makes a new one, and their other writes
-//! are answered with the current version. A refusal is a [`Problem`] (RFC 9457).
+//! are answered with the current version. [`Applied::changed`] says whether a write changed
+//! anything. A refusal is a [`Problem`] (RFC 9457).
 //!
 //! ```
 //! use msg2agent_protocol::admin::{AgentKey, AgentSpec, agent_path};
@@ -113,13 +114,16 @@ pub struct Applied {
     /// Why the MCP endpoint of an agent was not taken, if the rest of the write was.
     #[serde(default, skip_serializing_if = "Option::is_none", deserialize_with = "answer::optional_reason")]
     pub endpoint: Option<Reason>,
+    /// Whether the write changed anything. `None`: the writer named no owner, or the relay is older.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub changed: Option<bool>,
 }
 
 impl Applied {
     /// A write that was applied as a whole.
     #[must_use]
     pub const fn at(version: u64) -> Self {
-        Self { version, endpoint: None }
+        Self { version, endpoint: None, changed: None }
     }
 }
 

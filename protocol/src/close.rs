@@ -35,6 +35,45 @@ pub enum CloseCode {
 }
 
 impl CloseCode {
+    /// Every code.
+    pub const ALL: [Self; 12] = [
+        Self::Normal,
+        Self::GoingAway,
+        Self::Policy,
+        Self::TooBig,
+        Self::Restart,
+        Self::TryAgain,
+        Self::Malformed,
+        Self::CredentialRevoked,
+        Self::Suspended,
+        Self::RegistrationTimeout,
+        Self::Replaced,
+        Self::TooManyConnections,
+    ];
+
+    /// What happened, in one sentence.
+    #[must_use]
+    pub const fn meaning(self) -> &'static str {
+        match self {
+            Self::Normal => "The session ended as asked.",
+            Self::GoingAway => "The connection was silent for too long.",
+            Self::Policy => {
+                "The client violated this protocol, as with an acknowledgement beyond the last delivery."
+            }
+            Self::TooBig => "A frame is too big.",
+            Self::Restart => "The relay restarts; wait for the time that `relay.goodbye` gave.",
+            Self::TryAgain => "The client read too slowly; what it did not acknowledge is kept.",
+            Self::Malformed => "A binary frame, invalid UTF-8, or too many frames that cannot be read.",
+            Self::CredentialRevoked => "The API key was revoked or has expired; read the current one.",
+            Self::Suspended => "The agent or its tenant is suspended.",
+            Self::RegistrationTimeout => "The client did not register in time.",
+            Self::Replaced => "A newer session of the same DID took over; do not fight with it.",
+            Self::TooManyConnections => {
+                "This key, agent, tenant or address has its share of the connections."
+            }
+        }
+    }
+
     /// The code as sent in the close frame.
     #[must_use]
     pub const fn number(self) -> u16 {

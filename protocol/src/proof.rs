@@ -5,6 +5,9 @@
 //! of it. Only canonical JSON (RFC 8785) is accepted, so that every byte of the file is covered by
 //! one of the checks.
 //!
+//! The documents in a file are signed with root keys that the file itself brings. What it proves
+//! therefore depends on an *anchor*: the root keys that its reader knows from elsewhere.
+//!
 //! ```
 //! use msg2agent_protocol::envelope::{Class, Content, Draft, MessageId, MessageType, seal};
 //! use msg2agent_protocol::proof::{self, ProvenMessage};
@@ -33,9 +36,14 @@
 //! let message = ProvenMessage { envelope: sealed.envelope, prk: sealed.prk.disclose() };
 //! let file = proof::write(vec![message], documents.to_vec(), &bob, now)?;
 //!
-//! let statements = proof::verify(&file)?;
+//! // Whoever verifies the file knows both root keys from elsewhere. Anybody can make a file with
+//! // root keys of his own.
+//! let roots = [(alice.did(), alice.root_public()), (bob.did(), bob.root_public())];
+//! let known = |did: &msg2agent_protocol::Did| roots.iter().find(|(of, _)| *of == did).map(|(_, key)| *key);
+//! let statements = proof::verify(&file, &known)?;
 //! assert_eq!(statements[0].header.from, *alice.did());
 //! assert_eq!(statements[0].content.as_text(), Some("I will deliver on Monday."));
+//! assert!(proof::verify(&file, &|_| None).is_err(), "consistent, but not anchored");
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 
@@ -48,7 +56,7 @@ use crate::{Did, Envelope, UnixSeconds, base64url};
 mod verify;
 mod write;
 
-pub use verify::{ProofError, Statement, verify};
+pub use verify::{ConsistentProof, ProofError, RootKeyOf, Statement, check_consistency, verify};
 pub use write::{WriteError, write};
 
 /// The only version of the format.

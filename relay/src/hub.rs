@@ -39,7 +39,7 @@ use crate::message_store::{StoreCondition, WriteAheadLog, WriteQueue};
 use crate::poison::exit_if_poisoned;
 use crate::store::DiskReserve;
 
-pub(crate) use command::{Command, CommandBatch};
+pub(crate) use command::{Command, CommandBatch, PreparedAgent, PreparedPage, RequestRefusal};
 pub(crate) use connection::Connection;
 pub use metrics::HubMetrics;
 pub use open::HubError;

@@ -8,6 +8,7 @@
 
 use std::error::Error;
 
+use msg2agent::multikey::decode_ed25519;
 use msg2agent::{Agent, Config, Content, Did, proof};
 
 #[tokio::main]
@@ -23,10 +24,13 @@ async fn main() -> Result<(), Box<dyn Error>> {
 
     // The proof discloses this message and no other. Received messages have evidence, too.
     let file = agent.prove([sent.evidence()])?;
+    let (own, root) = (agent.did().clone(), agent.whoami().root_key);
     agent.close().await;
 
-    // Anybody can verify the file, without network and without trust in its sender.
-    for statement in proof::verify(&file)? {
+    // Whoever knows the root key can verify the file, without network and without trust in its
+    // sender.
+    let root_key_of = |did: &Did| (*did == own).then(|| decode_ed25519(&root).ok()).flatten();
+    for statement in proof::verify(&file, &root_key_of)? {
         let header = &statement.header;
         println!(
             "{} wrote to {}: {}",
@@ -38,7 +42,7 @@ async fn main() -> Result<(), Box<dyn Error>> {
 
     // A file with a changed byte does not verify.
     let changed = String::from_utf8(file)?.replacen("agent", "Agent", 1);
-    if proof::verify(changed.as_bytes()).is_ok() {
+    if proof::verify(changed.as_bytes(), &root_key_of).is_ok() {
         return Err("a changed proof verified".into());
     }
     println!("a changed proof does not verify");

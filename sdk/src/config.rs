@@ -11,6 +11,7 @@
 
 mod endpoint;
 mod environment;
+mod known_root_keys;
 mod profile;
 mod service_binding;
 mod setting_file;

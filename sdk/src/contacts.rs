@@ -1,16 +1,17 @@
 //! The agents this one knows: verified records, with root keys pinned on first use (TOFU).
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use futures::FutureExt as _;
 use futures::future::BoxFuture;
-use protocol::Did;
 use protocol::frame::{LookupParams, LookupResult, method};
 use protocol::record::VerifiedRecord;
+use protocol::{Did, multikey};
 
 use crate::error::{Error, ErrorKind};
 use crate::rpc::RpcClient;
+use crate::state_dir;
 
 mod contact_store;
 mod pin_file;
@@ -43,6 +44,12 @@ impl Freshness {
             Self::Now => 0,
         }
     }
+}
+
+/// The root keys that are pinned in a state folder, as Multikeys.
+pub(crate) fn pinned_root_keys(state_dir: &Path) -> std::io::Result<Vec<(Did, String)>> {
+    let pins = pin_file::read(&state_dir::pins_in(state_dir))?;
+    Ok(pins.into_iter().map(|(did, root)| (did, multikey::encode_ed25519_bytes(&root))).collect())
 }
 
 pub(crate) struct Contacts {

@@ -75,7 +75,7 @@ pub use protocol::envelope::{Content, MessageId, MessageType};
 pub use protocol::frame::{DiscoveredAgent, Outcome, SendStatus};
 pub use protocol::quota::{Plan, Quota, QuotaName};
 pub use protocol::record::{Capability, Card, Discovery};
-pub use protocol::{Did, Identity, Reason, proof, task};
+pub use protocol::{Did, Identity, Reason, multikey, proof, task};
 pub use refusal::{Refusal, RefusalReason, Refusals};
 pub use sender::SendOptions;
 pub use sent::Sent;

@@ -47,6 +47,11 @@ impl StateDir {
 
     /// The file of pinned root keys.
     pub(crate) fn pins(&self) -> PathBuf {
-        self.folder.join("pins")
+        pins_in(&self.folder)
     }
+}
+
+/// The file of pinned root keys in a state folder.
+pub(crate) fn pins_in(folder: &Path) -> PathBuf {
+    folder.join("pins")
 }

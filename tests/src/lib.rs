@@ -15,6 +15,7 @@ pub mod oauth_client;
 pub mod operator_replicas;
 pub mod poisoned_environment;
 pub mod process_memory;
+pub mod protocol_clients;
 pub mod relay_admin;
 pub mod relay_answer;
 pub mod relay_port_forward;

@@ -11,8 +11,8 @@ use anyhow::{Context as _, ensure};
 use tokio::process::Command;
 use tokio::sync::Mutex;
 
-use devtools::command::{isolated, run};
-use devtools::{npm, programs, repository};
+use devtools::command::isolated;
+use devtools::{npm, python, repository};
 
 /// Far above what any of them takes.
 const COMMAND_TIMEOUT: Duration = Duration::from_secs(420);
@@ -127,29 +127,9 @@ async fn run_to_end(mut command: Command) -> anyhow::Result<ProgramOutput> {
 fn install() -> anyhow::Result<McpClients> {
     let sources = repository().join("tests/mcp-clients");
     let modules = npm::installed(&sources, "mcp-clients")?.join("node_modules");
-    let venv = python_environment(&sources)?;
+    let venv = python::installed(&sources, "mcp-python")?;
     let node = find_node(&venv)?;
     Ok(McpClients { modules, python: venv.join("bin/python"), node })
-}
-
-/// A virtual environment cannot be moved, so it is made in place and marked when it is whole.
-fn python_environment(sources: &Path) -> anyhow::Result<PathBuf> {
-    let requirements = sources.join("requirements.txt");
-    let pins = fs::read(&requirements).context("read the Python requirements")?;
-    let venv = programs::folder()?.join(format!("mcp-python-{}", npm::fingerprint(&pins)));
-    let whole = venv.join("whole");
-    let lock = fs::File::create(venv.with_extension("lock")).context("create the environment's lock")?;
-    lock.lock().context("wait for another installation")?;
-    if !whole.is_file() {
-        let path = venv.to_str().context("the target folder's name is not UTF-8")?;
-        run("python3", ["-m", "venv", "--clear", path])?;
-        let pip = venv.join("bin/pip");
-        let pip = pip.to_str().context("the target folder's name is not UTF-8")?;
-        let requirements = requirements.to_str().context("the repository's name is not UTF-8")?;
-        run(pip, ["install", "-q", "--disable-pip-version-check", "--require-hashes", "-r", requirements])?;
-        fs::write(&whole, "").context("mark the environment as whole")?;
-    }
-    Ok(venv)
 }
 
 /// The launchers of the wheel are for its own environment; the program itself is inside.

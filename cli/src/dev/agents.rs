@@ -24,6 +24,8 @@ const TENANT: &str = "demo";
 pub(super) struct DevAgent {
     pub(super) did: Did,
     pub(super) profile: PathBuf,
+    /// A Multikey.
+    pub(super) root_key: String,
 }
 
 /// Alice and Bob; the profile of Carol is created, too.
@@ -54,13 +56,14 @@ async fn create_one(
     write(&profile, "url", url)?;
     write(&profile, "did", did.as_str())?;
     write(&profile, "card.json", &serde_json::to_string(&card).unwrap_or_default())?;
+    let root_key = multikey::encode_ed25519(&identity.root_public());
     let spec = AgentSpec {
-        root_key: Some(multikey::encode_ed25519(&identity.root_public())),
+        root_key: Some(root_key.clone()),
         keys: vec![AgentKey { sha256: key.hash(), not_after: None }],
         ..AgentSpec::default()
     };
     let _: Applied = admin.put(&agent_path(tenant, &name), &spec).await?;
-    Ok(DevAgent { did, profile })
+    Ok(DevAgent { did, profile, root_key })
 }
 
 fn load_or_create_identity(profile: &Path, did: &Did) -> Result<Identity, Failure> {

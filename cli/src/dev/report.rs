@@ -58,7 +58,7 @@ Try these in another terminal:
 
 Press Ctrl-C to stop.",
         proof = proof.display(),
-        verify = strong(&format!("m2a verify {}", proof.display())),
+        verify = strong(&format!("m2a verify --profile alice --pins {}", proof.display())),
         ask = strong("m2a ask --profile alice --to bob --text 'How are you?'"),
         listen = strong("m2a listen --profile alice"),
     )

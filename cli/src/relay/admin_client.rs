@@ -1,7 +1,7 @@
 //! An HTTP client for a relay's admin API.
 
 use std::net::SocketAddr;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use protocol::Reason;
@@ -199,12 +199,7 @@ fn owned_entry(path: &str) -> &str {
 
 /// A client with the certificate authorities and the address of the connection.
 fn client_of(to: &AdminConnection, base: &Url) -> Result<Client, Failure> {
-    let mut roots = rustls::RootCertStore::empty();
-    match &to.ca_file {
-        Some(file) => drop(roots.add_parsable_certificates(read_certificates(file)?)),
-        None => roots.extend(webpki_roots::TLS_SERVER_ROOTS.iter().cloned()),
-    }
-    let mut builder = builder(roots, ANSWER_TIMEOUT);
+    let mut builder = builder(trusted(to.ca_file.as_deref())?, ANSWER_TIMEOUT);
     if let (Some(address), Some(host)) = (to.connect, base.host_str()) {
         builder = builder.resolve(host, address);
     }
@@ -214,8 +209,22 @@ fn client_of(to: &AdminConnection, base: &Url) -> Result<Client, Failure> {
 /// An HTTP client with the public certificate authorities compiled in, because a container image
 /// without an operating system has none.
 pub(crate) fn http_client(timeout: Duration) -> Result<Client, Failure> {
-    let roots = webpki_roots::TLS_SERVER_ROOTS.iter().cloned().collect();
-    build(builder(roots, timeout))
+    build(builder(trusted(None)?, timeout))
+}
+
+/// The same for https only and without redirects, which would let others answer for a domain.
+pub(crate) fn https_client(ca_file: Option<&Path>, timeout: Duration) -> Result<Client, Failure> {
+    let never = reqwest::redirect::Policy::none();
+    build(builder(trusted(ca_file)?, timeout).https_only(true).redirect(never))
+}
+
+fn trusted(ca_file: Option<&Path>) -> Result<rustls::RootCertStore, Failure> {
+    let mut roots = rustls::RootCertStore::empty();
+    match ca_file {
+        Some(file) => drop(roots.add_parsable_certificates(read_certificates(file)?)),
+        None => roots.extend(webpki_roots::TLS_SERVER_ROOTS.iter().cloned()),
+    }
+    Ok(roots)
 }
 
 fn builder(roots: rustls::RootCertStore, timeout: Duration) -> ClientBuilder {

@@ -11,6 +11,7 @@ use super::admin_client::AdminClient;
 use super::deletion::DeletionArgs;
 use super::key_output::KeyOutput;
 use super::mcp::{self, McpArgs};
+use super::write_report;
 use crate::failure::{ExitKind, Failure};
 use crate::output::{Output, Tone};
 
@@ -66,7 +67,8 @@ pub(super) async fn run(
         }
         AgentsCommand::Add { tenant, name, root_key, replace, out } => {
             let path = agent_path(&tenant, &name);
-            if !replace && client.find::<AgentView>(&path).await?.is_some() {
+            let exists = client.find::<AgentView>(&path).await?.is_some();
+            if !replace && exists {
                 let attempt = format!("the agent {tenant}/{name} already exists");
                 return Err(Failure::new(ExitKind::Failed, attempt)
                     .advising("use --replace to revoke its keys and create a new one"));
@@ -76,7 +78,8 @@ pub(super) async fn run(
             let keys = vec![AgentKey { sha256: key.hash(), not_after: None }];
             let applied: Applied =
                 client.put(&path, &AgentSpec { root_key, keys, ..AgentSpec::default() }).await?;
-            out.show(&format!("created agent {tenant}/{name}"), &key, applied.version, output);
+            let done = if exists { "replaced the keys of" } else { "created" };
+            out.show(&format!("{done} agent {tenant}/{name}"), &key, applied.version, output);
         }
         AgentsCommand::Mcp(args) => mcp::run(client, args, output).await?,
         AgentsCommand::Suspend { tenant, name } => {
@@ -88,8 +91,8 @@ pub(super) async fn run(
         AgentsCommand::Remove { tenant, name, deletion } => {
             let path = deletion.path(&agent_path(&tenant, &name));
             let applied: Applied = client.delete(&path).await?;
-            output
-                .result(&applied, format_args!("removed agent {tenant}/{name}, version {}", applied.version));
+            let missing = format!("the tenant {tenant} has no agent {name}");
+            write_report::removed(&applied, &format!("removed agent {tenant}/{name}"), &missing, output)?;
         }
     }
     Ok(())
@@ -102,8 +105,13 @@ async fn set_suspended(
     output: &Output,
 ) -> Result<(), Failure> {
     let applied: Applied = client.put(&suspension_path(tenant, name), &Suspension { suspended }).await?;
-    let done = if suspended { "suspended" } else { "resumed" };
-    output.result(&applied, format_args!("{done} agent {tenant}/{name}, version {}", applied.version));
+    let (done, already) = match suspended {
+        true => ("suspended", "is suspended already"),
+        false => ("resumed", "is not suspended"),
+    };
+    let (done, already) =
+        (format!("{done} agent {tenant}/{name}"), format!("agent {tenant}/{name} {already}"));
+    write_report::set(&applied, &done, &already, output);
     Ok(())
 }
 

@@ -13,6 +13,7 @@ use serde::Serialize;
 
 use super::admin_client::AdminClient;
 use super::secret_file::SecretFile;
+use super::write_report;
 use crate::failure::Failure;
 use crate::message_view::format_time;
 use crate::output::{Output, Tone};
@@ -66,7 +67,8 @@ pub(super) async fn run(
         }
         InvitationsCommand::Remove { tenant, id } => {
             let applied: Applied = client.delete(&invitation_path(&tenant, &id)).await?;
-            output.result(&applied, format_args!("revoked invitation {id}, version {}", applied.version));
+            let missing = format!("the tenant {tenant} has no invitation {id}");
+            write_report::removed(&applied, &format!("revoked invitation {id}"), &missing, output)?;
         }
     }
     Ok(())

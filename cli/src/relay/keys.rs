@@ -7,6 +7,7 @@ use protocol::did::TenantId;
 
 use super::admin_client::AdminClient;
 use super::key_output::KeyOutput;
+use super::write_report;
 use crate::failure::Failure;
 use crate::message_view::format_time;
 use crate::output::Output;
@@ -25,7 +26,8 @@ pub(super) enum KeysCommand {
         #[command(flatten)]
         out: KeyOutput,
     },
-    /// Revoke a key, and close the connections that use it.
+    /// Revoke a key, and close the connections that use it. A key of one agent is revoked with
+    /// `agents add --replace`, or with `agents remove`.
     Revoke { tenant: TenantId, key_id: KeyId },
 }
 
@@ -47,7 +49,8 @@ pub(super) async fn run(client: &AdminClient, command: KeysCommand, output: &Out
         }
         KeysCommand::Revoke { tenant, key_id } => {
             let applied: Applied = client.delete(&key_path(&tenant, &key_id)).await?;
-            output.result(&applied, format_args!("revoked key {key_id}, version {}", applied.version));
+            let missing = format!("the tenant {tenant} has no key {key_id} of its own");
+            write_report::removed(&applied, &format!("revoked key {key_id}"), &missing, output)?;
         }
     }
     Ok(())

@@ -5,6 +5,7 @@ use protocol::admin::{Applied, McpSpec, mcp_path};
 use protocol::did::{AgentName, TenantId};
 
 use super::admin_client::AdminClient;
+use super::write_report;
 use crate::failure::Failure;
 use crate::output::Output;
 
@@ -34,10 +35,9 @@ pub(super) async fn run(client: &AdminClient, args: McpArgs, output: &Output) ->
     let path = mcp_path(&tenant, &name);
     if remove {
         let applied: Applied = client.delete(&path).await?;
-        let text =
-            format_args!("removed the MCP endpoint of agent {tenant}/{name}, version {}", applied.version);
-        output.result(&applied, text);
-        return Ok(());
+        let done = format!("removed the MCP endpoint of agent {tenant}/{name}");
+        let missing = format!("the agent {tenant}/{name} has no MCP endpoint");
+        return write_report::removed(&applied, &done, &missing, output);
     }
     let Some(url) = url else {
         let spec: McpSpec = client.get(&path).await?;
@@ -47,9 +47,7 @@ pub(super) async fn run(client: &AdminClient, args: McpArgs, output: &Output) ->
         return Ok(());
     };
     let applied: Applied = client.put(&path, &McpSpec { url, accounts, endpoint }).await?;
-    output.result(
-        &applied,
-        format_args!("set the MCP endpoint of agent {tenant}/{name}, version {}", applied.version),
-    );
+    let already = format!("the MCP endpoint of agent {tenant}/{name} is set already");
+    write_report::set(&applied, &format!("set the MCP endpoint of agent {tenant}/{name}"), &already, output);
     Ok(())
 }

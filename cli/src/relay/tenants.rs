@@ -6,6 +6,7 @@ use protocol::did::TenantId;
 
 use super::admin_client::AdminClient;
 use super::deletion::DeletionArgs;
+use super::write_report;
 use crate::failure::Failure;
 use crate::output::{Output, Tone};
 
@@ -59,11 +60,14 @@ pub(super) async fn run(
             let mut spec = client.find::<TenantView>(&path).await?.map(|view| view.spec).unwrap_or_default();
             change(&mut spec, display_name, agents_max, (suspend, resume));
             let applied: Applied = client.put(&path, &spec).await?;
-            output.result(&applied, format_args!("wrote tenant {tenant}, version {}", applied.version));
+            let already = format!("tenant {tenant} has these properties already");
+            write_report::set(&applied, &format!("wrote tenant {tenant}"), &already, output);
         }
         TenantsCommand::Delete { tenant, deletion } => {
             let applied: Applied = client.delete(&deletion.path(&tenant_path(&tenant))).await?;
-            output.result(&applied, format_args!("deleted tenant {tenant}, version {}", applied.version));
+            let (done, missing) =
+                (format!("deleted tenant {tenant}"), format!("the relay has no tenant {tenant}"));
+            write_report::removed(&applied, &done, &missing, output)?;
         }
     }
     Ok(())

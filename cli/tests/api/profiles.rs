@@ -9,7 +9,7 @@ use serde_json::Value;
 
 use crate::process::m2a;
 
-const TOKEN: &str = "sk_test_AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA";
+pub(crate) const TOKEN: &str = "sk_test_AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA";
 
 fn init(home: &Path, more: &[&str]) -> Output {
     let token = home.join("given-token");

@@ -4,10 +4,18 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 use msg2agent::{Content, Did, Identity, MessageId, MessageType};
 use protocol::envelope::{Class, Draft, seal};
+use protocol::multikey::encode_ed25519;
 use protocol::proof::{self, ProvenMessage};
 use protocol::record::{Card, VerifiedRecord, build};
 
-pub(crate) fn sample() -> Vec<u8> {
+pub(crate) struct Sample {
+    pub(crate) file: Vec<u8>,
+    /// `DID=MULTIKEY` of Alice, who sent the message and wrote the file.
+    pub(crate) root: String,
+}
+
+/// Each call makes agents of the same names with new keys, as anybody can.
+pub(crate) fn sample() -> Sample {
     let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_secs();
     let (alice, alice_record) = agent("alice", now);
     let (_, bob_record) = agent("bob", now);
@@ -25,7 +33,8 @@ pub(crate) fn sample() -> Vec<u8> {
     let sealed = seal(draft, &alice, key, now, &mut rand::rng()).unwrap();
     let message = ProvenMessage { envelope: sealed.envelope, prk: sealed.prk.disclose() };
     let documents = vec![alice_record.document, bob_record.document];
-    proof::write(vec![message], documents, &alice, now).unwrap()
+    let file = proof::write(vec![message], documents, &alice, now).unwrap();
+    Sample { file, root: format!("{}={}", alice.did(), encode_ed25519(&alice.root_public())) }
 }
 
 fn agent(name: &str, now: u64) -> (Identity, VerifiedRecord) {

@@ -25,17 +25,35 @@ pub(super) fn hold(tools: &UserTools) -> anyhow::Result<String> {
     tools.kubectl(&format!("logs --namespace {DEMO_NAMESPACE} job/alice-asks"))
 }
 
-/// Prints what was said, writes the proof and has it verified by `m2a`, which needs no network for
-/// that.
-pub(super) fn prove(log: &str, file: &Path) -> anyhow::Result<()> {
+/// The agents that speak in the proof, as `DID=root key` for `m2a verify --root`. The root keys come
+/// from the status of their Agents, and not from the proof.
+pub(super) fn roots(tools: &UserTools) -> anyhow::Result<Vec<String>> {
+    let root = |name| {
+        let status = "jsonpath={.status.did}={.status.rootKeyMultibase}";
+        tools.kubectl(&format!("get agent/{name} --namespace {DEMO_NAMESPACE} -o {status}"))
+    };
+    ["alice", "bob"].into_iter().map(root).collect()
+}
+
+/// Prints what was said, writes the proof and has it verified by `m2a` against the root keys, which
+/// needs no network.
+pub(super) fn prove(log: &str, roots: &[String], file: &Path) -> anyhow::Result<()> {
     let (conversation, proof) = split(log).context("find the proof in the job's log")?;
     println!("{conversation}");
     fs::write(file, proof).with_context(|| format!("write {}", file.display()))?;
-    println!("  $ m2a verify {}", file.display());
-    let verdict = output_of(isolated(programs::path("m2a")?).arg("verify").arg(file))?;
+    println!("  $ {}", verification(roots, file));
+    let mut verify = isolated(programs::path("m2a")?);
+    verify.arg("verify").args(roots.iter().flat_map(|root| ["--root", root])).arg(file);
+    let verdict = output_of(&mut verify)?;
     println!("{verdict}");
-    ensure!(verdict.contains("verified"), "m2a said nothing of a verified proof");
+    ensure!(verdict.starts_with("verified"), "m2a said nothing of a verified proof");
     Ok(())
+}
+
+/// The command that verifies the proof anywhere.
+pub(super) fn verification(roots: &[String], file: &Path) -> String {
+    let roots: String = roots.iter().map(|root| format!("--root {root} ")).collect();
+    format!("m2a verify {roots}{}", file.display())
 }
 
 /// The conversation's lines and the proof's line.

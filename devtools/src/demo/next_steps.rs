@@ -1,14 +1,12 @@
 //! Prints how to continue by hand after the demo, and how to end what it started.
 
-use std::path::Path;
-
 use super::{
     installation::{DEMO_NAMESPACE, OPERATOR_NAMESPACE},
     user_tools::UserTools,
 };
 use crate::cluster::{Cluster, record::Record};
 
-pub(super) fn text(cluster: &Cluster, tools: &UserTools, proof: &Path) -> String {
+pub(super) fn text(cluster: &Cluster, tools: &UserTools, verification: &str) -> String {
     let programs = crate::programs::folder().unwrap_or_default();
     format!(
         "The cluster keeps running. Next steps:
@@ -19,13 +17,13 @@ pub(super) fn text(cluster: &Cluster, tools: &UserTools, proof: &Path) -> String
         kubeconfig = cluster.kubeconfig().display(),
         tools = tools.folder().display(),
         programs = programs.display(),
-        commands = commands(cluster.record(), proof),
+        commands = commands(cluster.record(), verification),
     )
 }
 
 /// The commands. Each names the context where the kubeconfig is the user's own, because the current
 /// context of that file may be another cluster.
-fn commands(record: &Record, proof: &Path) -> String {
+fn commands(record: &Record, verification: &str) -> String {
     let (context, helm_context) = match record {
         Record::Existing { context, .. } => {
             (format!(" --context {context}"), format!(" --kube-context {context}"))
@@ -59,9 +57,8 @@ The custom resource definitions stay. These commands delete them, with every Rel
   kubectl describe agent/alice --namespace {DEMO_NAMESPACE}{context}
   m2a doctor agent/alice --namespace {DEMO_NAMESPACE}{context}    # takes the steps of an MCP client
   kubectl get secret demo-invitation-claude --namespace {DEMO_NAMESPACE}{context} -o jsonpath='{{.data.code}}' | base64 -d    # the code to sign in with
-  m2a verify {proof}
-{end}",
-        proof = proof.display(),
+  {verification}
+{end}"
     )
 }
 
@@ -72,7 +69,7 @@ mod tests {
     #[test]
     fn every_command_for_a_cluster_of_the_user_names_its_context() {
         let existing = Record::Existing { kubeconfig: "/config".into(), context: "kind-mine".into() };
-        let text = commands(&existing, Path::new("proof.json"));
+        let text = commands(&existing, "m2a verify proof.json");
         let mut found = 0;
         for line in text.lines().map(str::trim) {
             let flag = match line.split(' ').next() {
@@ -90,7 +87,7 @@ mod tests {
 
     #[test]
     fn a_cluster_of_the_demo_ends_with_one_command() {
-        let text = commands(&Record::Kind { name: "msg2agent-1".into() }, Path::new("proof.json"));
+        let text = commands(&Record::Kind { name: "msg2agent-1".into() }, "m2a verify proof.json");
         assert!(text.contains("make demo-down") && !text.contains("--context"), "{text}");
     }
 }

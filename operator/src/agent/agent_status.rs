@@ -172,6 +172,12 @@ impl SecretObstacle {
         !matches!(self, Self::Failed)
     }
 
+    /// Whether the Agent is suspended although its Secrets are not in place. It is not if the next
+    /// attempt may find them.
+    pub(super) const fn must_not_delay_suspension(self, agent: &Agent, resolved: &ResolvedAgent) -> bool {
+        self.lasts() && (agent.spec.suspend || resolved.tenant_is_suspended)
+    }
+
     const fn reason(self) -> Reason {
         match self {
             Self::NameTaken => Reason::SecretNameConflict,

@@ -9,7 +9,7 @@ use k8s_openapi::api::core::v1::Secret;
 use kube::ResourceExt as _;
 use kube::runtime::events::{Event, EventType};
 use protocol::admin;
-use protocol::api_key::ApiKey;
+use protocol::api_key::{ApiKey, KeyHash};
 
 use super::admin_spec::admin_spec;
 use super::agent_status::{KeyRingSummary, KeySummary};
@@ -19,12 +19,14 @@ use super::key_rotation::{KeyRing, RotationStep};
 use super::resolve::ResolvedAgent;
 use crate::context::Context;
 use crate::error::{Error, Result};
+use crate::issued_keys::IssuedKeys;
 use crate::object_key::NamespacedName;
 use crate::observed::Observed;
 use crate::programming::Programming;
 use crate::relay_api::{RelayError, Writer};
 use crate::relay_replicas::Progress;
 use crate::secret::{self, Found, Reading};
+use crate::settled_secrets::SecretVersions;
 use crate::status_writer;
 
 /// Maximum steps of one reconcile: stage, promote, and a write to the relay after each.
@@ -50,7 +52,9 @@ impl StoredCredentials {
 
 /// The keys of an agent after a reconcile.
 pub(super) struct ConvergedCredentials {
-    pub keys: KeyRing,
+    pub keys: IssuedKeys,
+    /// Of both Secrets, if they are as they should be.
+    pub versions: Option<SecretVersions>,
     pub programming: Programming,
     /// Whether the Secret with the root key exists, or the root key is elsewhere.
     pub identity_is_stored: bool,
@@ -77,13 +81,16 @@ pub(super) async fn find(
     resolved: &ResolvedAgent,
     reading: Reading,
 ) -> Result<StoredCredentials> {
-    let name = NamespacedName::new(&agent.namespace().unwrap_or_default(), &agent.credentials_secret_name());
-    let uid = agent.uid().unwrap_or_default();
+    let (name, uid) = (secret_name(agent), agent.uid().unwrap_or_default());
     let secret = secret::find(context, &name, label::SECRET_CREDENTIALS, &uid, reading).await?;
     match stored_keys(&secret, resolved) {
         Some(keys) => Ok(StoredCredentials { secret, keys }),
         None => Err(Error::NameTaken { kind: "Secret".into(), name: name.to_string() }),
     }
+}
+
+pub(super) fn secret_name(agent: &Agent) -> NamespacedName {
+    NamespacedName::new(&agent.namespace().unwrap_or_default(), &agent.credentials_secret_name())
 }
 
 /// The keys in the Secret. `None` if the Secret may not be used.
@@ -119,6 +126,7 @@ pub(super) async fn converge(
     keys.expire(u64::try_from(context.now().as_second()).unwrap_or(0));
     let pass = CredentialsPass { context, agent, resolved, root_key };
     let mut identity_is_stored = true;
+    let mut versions = None;
     let (keys, written) = match keys.step(pass.requested(), false) {
         RotationStep::First => {
             let (keys, written) = pass.issue_first(&secret, keys).await?;
@@ -126,13 +134,29 @@ pub(super) async fn converge(
             (keys, written)
         }
         RotationStep::Stage | RotationStep::Promote | RotationStep::Wait => {
-            identity::store(context, agent, root_key).await?;
-            pass.rotate(secret, keys).await?
+            let identity = identity::store(context, agent, root_key).await?;
+            let (secret, keys, written) = pass.rotate(secret, keys).await?;
+            if keys.step(pass.requested(), true) == RotationStep::Wait {
+                let credentials = secret.usable().and_then(|held| held.resource_version());
+                versions = credentials.map(|credentials| SecretVersions { identity, credentials });
+            }
+            (keys, written)
         }
     };
-    let programming = Programming::from_result(&written);
-    let failure = written.err().map(Error::Relay);
-    Ok(ConvergedCredentials { keys, programming, identity_is_stored, failure })
+    Ok(pass.converged(keys.issued(), versions, identity_is_stored, written))
+}
+
+/// Has the relay confirm keys whose Secrets have not changed since they were last read.
+pub(super) async fn confirm(
+    context: &Context,
+    agent: &Agent,
+    resolved: &ResolvedAgent,
+    root_key: &RootKey,
+    keys: IssuedKeys,
+) -> ConvergedCredentials {
+    let pass = CredentialsPass { context, agent, resolved, root_key };
+    let written = pass.write_to_relay(&keys).await;
+    pass.converged(keys, None, true, written)
 }
 
 impl CredentialsPass<'_> {
@@ -140,7 +164,7 @@ impl CredentialsPass<'_> {
     /// a hash at the relay that the next write replaces.
     async fn issue_first(&self, secret: &Found, keys: KeyRing) -> Result<(KeyRing, Written)> {
         let next = keys.with_first(ApiKey::generate(&mut rand::rng()), self.requested());
-        let written = self.write_to_relay(&next).await;
+        let written = self.write_to_relay(&next.issued()).await;
         if !is_complete(&written) {
             return Ok((keys, written));
         }
@@ -153,7 +177,7 @@ impl CredentialsPass<'_> {
         Ok((next, written))
     }
 
-    async fn rotate(&self, mut secret: Found, mut keys: KeyRing) -> Result<(KeyRing, Written)> {
+    async fn rotate(&self, mut secret: Found, mut keys: KeyRing) -> Result<(Found, KeyRing, Written)> {
         let now = u64::try_from(self.context.now().as_second()).unwrap_or(0);
         let mut written: Written = Ok(Observed::Unknown);
         for _ in 0..STEPS_MAX {
@@ -170,12 +194,24 @@ impl CredentialsPass<'_> {
                 RotationStep::Wait => {}
             }
             secret = Found::Ours(Box::new(self.write_secret(&secret, &keys).await?));
-            written = self.write_to_relay(&keys).await;
+            written = self.write_to_relay(&keys.issued()).await;
             if !is_complete(&written) {
                 break;
             }
         }
-        Ok((keys, written))
+        Ok((secret, keys, written))
+    }
+
+    fn converged(
+        &self,
+        keys: IssuedKeys,
+        versions: Option<SecretVersions>,
+        identity_is_stored: bool,
+        written: Written,
+    ) -> ConvergedCredentials {
+        let programming = Programming::from_result(&written);
+        let failure = written.err().map(Error::Relay);
+        ConvergedCredentials { keys, versions, programming, identity_is_stored, failure }
     }
 
     /// The spec's request for a rotation.
@@ -193,7 +229,7 @@ impl CredentialsPass<'_> {
 
     /// Writes the agent's content to the relay. Nothing is written before the relay has
     /// acknowledged the tenant.
-    async fn write_to_relay(&self, keys: &KeyRing) -> Written {
+    async fn write_to_relay(&self, keys: &IssuedKeys) -> Written {
         let Self { context, agent, resolved, root_key } = self;
         let (replicas, relay) = (&context.relay_replicas, &resolved.relay);
         let tenant_path = admin::tenant_path(&resolved.tenant_id);
@@ -242,8 +278,7 @@ impl ConvergedCredentials {
     /// The keys for the status.
     #[must_use]
     pub(super) fn summary(&self) -> KeyRingSummary {
-        let current =
-            |key: &ApiKey, state| KeySummary { key_id: key.hash().key_id(), state, not_after: None };
+        let current = |key: &KeyHash, state| KeySummary { key_id: key.key_id(), state, not_after: None };
         let mut keys: Vec<_> = self.keys.active.iter().map(|key| current(key, KeyState::Active)).collect();
         keys.extend(self.keys.staged.iter().map(|key| current(key, KeyState::Staged)));
         keys.extend(self.keys.retiring.iter().map(|key| KeySummary {

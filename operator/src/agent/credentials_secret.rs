@@ -124,7 +124,7 @@ mod tests {
             secret::text(&secret, "did").unwrap().as_str(),
             "did:wba:agents.example.com:agent:acme:alice"
         );
-        assert_eq!(KeyRing::read(&secret).agent_keys(), keys.agent_keys());
+        assert_eq!(KeyRing::read(&secret).issued(), keys.issued());
         let resolved =
             ResolvedAgent { gateway_url: Some("https://mcp.example.com/mcp".into()), ..resolved() };
         let secret = secret::merge(None, build(&with_mcp(), &resolved, &keys, Some("PEM"), "cluster.local"));
@@ -137,7 +137,7 @@ mod tests {
         keys.stage(key(), Some("now"));
         let secret = secret::merge(None, build(&alice(), &resolved(), &keys, None, "cluster.local"));
         let again = KeyRing::read(&secret);
-        assert_eq!(again.agent_keys(), keys.agent_keys());
+        assert_eq!(again.issued().agent_keys(), keys.issued().agent_keys());
         assert_eq!((again.handled, again.staged_for.as_deref()), (None, Some("now")));
     }
 

@@ -11,10 +11,9 @@ use crds::label;
 use k8s_openapi::api::core::v1::Secret;
 use kube::ResourceExt as _;
 use protocol::UnixSeconds;
-use protocol::admin::AgentKey;
-use protocol::api_key::{ApiKey, KeyHash};
-use serde::{Deserialize, Serialize};
+use protocol::api_key::ApiKey;
 
+use crate::issued_keys::{IssuedKeys, RetiringKey};
 use crate::secret;
 
 /// Data key of the active key, which clients use.
@@ -24,14 +23,6 @@ pub(crate) const STAGED: &str = "token.next";
 /// Maximum number of retiring keys. With the active and the staged key it is below the relay's
 /// limit. Too many rotations within one overlap revoke the oldest key early.
 const RETIRING_MAX: usize = 2;
-
-/// A replaced key that is valid until its overlap ends.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase")]
-pub(crate) struct RetiringKey {
-    pub sha256: KeyHash,
-    pub not_after: UnixSeconds,
-}
 
 /// The API keys of one agent.
 #[derive(Clone, Default)]
@@ -127,23 +118,15 @@ impl KeyRing {
         self.retiring.retain(|key| key.not_after > now);
     }
 
-    /// The hashes of all valid keys, for the relay.
+    /// The keys without their secrets.
     #[must_use]
-    pub(crate) fn agent_keys(&self) -> Vec<AgentKey> {
-        let current = [&self.active, &self.staged].into_iter().flatten();
-        let current = current.map(|key| AgentKey { sha256: key.hash(), not_after: None });
-        let retiring =
-            self.retiring.iter().map(|key| AgentKey { sha256: key.sha256, not_after: Some(key.not_after) });
-        current.chain(retiring).collect()
-    }
-
-    /// The time until the next retiring key expires.
-    #[must_use]
-    pub(crate) fn until_next_expiry(&self, now: jiff::Timestamp) -> Option<Duration> {
-        let now = u64::try_from(now.as_second()).unwrap_or(0);
-        let next = self.retiring.iter().map(|key| key.not_after).min()?;
-        // One second more, so that the key has expired at the next reconcile.
-        Some(Duration::from_secs(next.saturating_sub(now).saturating_add(1)))
+    pub(crate) fn issued(&self) -> IssuedKeys {
+        IssuedKeys {
+            active: self.active.as_ref().map(ApiKey::hash),
+            staged: self.staged.as_ref().map(ApiKey::hash),
+            retiring: self.retiring.clone(),
+            handled: self.handled.clone(),
+        }
     }
 }
 
@@ -211,7 +194,8 @@ mod tests {
     fn old_and_new_key_are_both_accepted_at_every_moment_of_a_rotation() {
         let mut keys = active();
         let old = keys.active.clone().unwrap().hash();
-        let known = |keys: &KeyRing| keys.agent_keys().into_iter().map(|key| key.sha256).collect::<Vec<_>>();
+        let known =
+            |keys: &KeyRing| keys.issued().agent_keys().into_iter().map(|key| key.sha256).collect::<Vec<_>>();
         assert!(known(&keys).contains(&old));
         keys.stage(key(), Some("now"));
         let new = keys.staged.clone().unwrap().hash();
@@ -229,7 +213,7 @@ mod tests {
         let mut keys = active();
         keys.stage(key(), Some("leaked"));
         keys.promote(100, Duration::ZERO);
-        assert_eq!(keys.agent_keys().len(), 1);
+        assert_eq!(keys.issued().agent_keys().len(), 1);
     }
 
     #[test]
@@ -237,7 +221,7 @@ mod tests {
         let mut keys = active();
         for round in 0..20 {
             keys.stage(key(), Some(&round.to_string()));
-            assert!(keys.agent_keys().len() <= protocol::admin::KEYS_PER_AGENT_MAX);
+            assert!(keys.issued().agent_keys().len() <= protocol::admin::KEYS_PER_AGENT_MAX);
             keys.promote(round, OVERLAP_GRACE);
         }
         assert_eq!(keys.retiring.len(), 2);

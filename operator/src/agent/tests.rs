@@ -6,7 +6,7 @@ use crds::{Agent, Relay, Tenant};
 use protocol::admin::AgentKey;
 
 use super::admin_spec::admin_spec;
-use super::agent_status::{self, AgentObservation, KeyRingSummary, KeySummary};
+use super::agent_status::{self, AgentObservation, KeyRingSummary, KeySummary, SecretObstacle};
 use super::fixtures::{self, acme, agent, alice, relay, resolved, tenant};
 use super::resolve::{AgentSnapshot, ResolvedAgent, resolve};
 use crate::conditions;
@@ -353,4 +353,16 @@ fn an_endpoint_whose_public_host_is_not_granted_is_refused_and_the_rest_goes_on(
     let written = admin_spec(&agent, &refused, "z6Mk", Vec::new(), "cluster.local");
     assert_eq!((written.mcp, written.suspended), (None, false));
     assert!(admin_spec(&agent, &resolved(), "z6Mk", Vec::new(), "cluster.local").mcp.is_some());
+}
+
+#[test]
+fn a_suspension_by_the_agent_or_its_tenant_does_not_wait_for_secrets_that_somebody_has_to_mend() {
+    let (going_on, resolved) = (agent(serde_json::json!({"tenantRef": {"name": "acme"}})), resolved());
+    let suspended = agent(serde_json::json!({"tenantRef": {"name": "acme"}, "suspend": true}));
+    let of_suspended_tenant = ResolvedAgent { tenant_is_suspended: true, ..resolved.clone() };
+    let taken = SecretObstacle::NameTaken;
+    assert!(taken.must_not_delay_suspension(&suspended, &resolved));
+    assert!(taken.must_not_delay_suspension(&going_on, &of_suspended_tenant));
+    assert!(!taken.must_not_delay_suspension(&going_on, &resolved));
+    assert!(!SecretObstacle::Failed.must_not_delay_suspension(&suspended, &of_suspended_tenant));
 }

@@ -38,6 +38,14 @@ impl Fixture {
         self.applier.apply(&self.client, owner, &service(owner, "main", port)).await
     }
 
+    /// Removes the Service `main` for a Relay of this uid and name.
+    async fn remove(&self, uid: &str, relay: &str) {
+        let labels = service(uid, relay, 1).metadata.labels.unwrap();
+        let owner = ChildOwner { uid, labels: &labels };
+        let name = NamespacedName::new("team", "main");
+        self.applier.remove::<Service>(&self.client, owner, &name).await.unwrap();
+    }
+
     async fn port(&self) -> i32 {
         self.services().get("main").await.unwrap().spec.unwrap().ports.unwrap()[0].port
     }
@@ -90,11 +98,24 @@ async fn an_object_of_another_object_of_ours_is_neither_changed_nor_deleted() {
     fixture.caches.fingerprints.saw(&created);
     let refused = fixture.apply("relay-1", 2).await;
     assert!(matches!(refused, Err(Error::NameTaken { .. })), "{refused:?}");
-    let name = NamespacedName::new("team", "main");
-    fixture.applier.remove::<Service>(&fixture.client, "relay-1", &name).await.unwrap();
+    fixture.remove("relay-1", "main").await;
     assert_eq!(fixture.port().await, 1);
-    fixture.applier.remove::<Service>(&fixture.client, "relay-2", &name).await.unwrap();
+    fixture.remove("relay-2", "other").await;
     assert!(fixture.services().get_opt("main").await.unwrap().is_none());
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_object_that_was_created_again_since_the_watch_saw_it_is_not_deleted() {
+    let fixture = Fixture::new().await;
+    let seen = fixture.create(&service("relay-1", "main", 1)).await;
+    fixture.caches.fingerprints.saw(&seen);
+    fixture.services().delete("main", &DeleteParams::default()).await.unwrap();
+    fixture.create(&service("relay-2", "main", 2)).await;
+    let (name, labels) = (NamespacedName::new("team", "main"), seen.metadata.labels.clone().unwrap());
+    let owner = ChildOwner { uid: "relay-1", labels: &labels };
+    let refused = fixture.applier.remove::<Service>(&fixture.client, owner, &name).await;
+    assert!(refused.is_err(), "{refused:?}");
+    assert_eq!(fixture.port().await, 2);
 }
 
 #[tokio::test(start_paused = true)]
@@ -128,4 +149,35 @@ async fn an_unchanged_object_costs_no_request_and_a_changed_one_is_put_back() {
     assert!(fixture.caches.fingerprints.seen(&key).is_none());
     fixture.apply("relay-1", 2).await.unwrap();
     assert_eq!(fixture.port().await, 2);
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_object_that_is_not_wanted_and_has_no_living_owner_is_deleted() {
+    for owners in [
+        json!([]),
+        json!([{"apiVersion": "msg2agent.xyz/v1alpha1", "kind": "Relay", "name": "main", "uid": "dead"}]),
+    ] {
+        let fixture = Fixture::new().await;
+        let created = fixture.create(&with_owners(&owners, "main", 1)).await;
+        fixture.caches.fingerprints.saw(&created);
+        fixture.remove("relay-1", "other").await;
+        assert_eq!(fixture.port().await, 1, "it has the labels of another Relay");
+        fixture.remove("relay-1", "main").await;
+        assert!(fixture.services().get_opt("main").await.unwrap().is_none());
+    }
+}
+
+/// The cache does not know the owner yet, and the API server does.
+#[tokio::test(start_paused = true)]
+async fn an_object_of_an_owner_that_only_the_api_server_knows_is_not_deleted() {
+    let fixture = Fixture::new().await;
+    let caches = Caches::new(Arc::new(Queue::default()));
+    living_relay(&caches, "main", "new");
+    let relay = caches.relay(&NamespacedName::new("team", "main")).unwrap();
+    let relays = Api::<crds::Relay>::namespaced(fixture.client.clone(), "team");
+    let relay = relays.create(&PostParams::default(), &relay).await.unwrap();
+    let created = fixture.create(&service(&relay.uid().unwrap(), "main", 1)).await;
+    fixture.caches.fingerprints.saw(&created);
+    fixture.remove("former", "main").await;
+    assert_eq!(fixture.port().await, 1);
 }

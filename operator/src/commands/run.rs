@@ -11,6 +11,7 @@ use kube::Client;
 
 use crate::clock::Clock;
 use crate::fenced_client;
+use crate::jitter::Jitter;
 use crate::lease::{WriteFence, WriteFenceLayer};
 use crate::metrics::Metrics;
 use crate::preconditions;
@@ -46,7 +47,8 @@ pub async fn run(settings: Settings) -> anyhow::Result<()> {
     let layer = WriteFenceLayer { fence: fence.clone(), metrics: metrics.clone() };
     let fenced = fenced_client::create(config, &layer)?;
     let relay_api = Arc::new(RelayClient::new());
-    let environment = Environment { unfenced, fenced, fence, relay_api, clock: Clock::system() };
+    let environment =
+        Environment { unfenced, fenced, fence, relay_api, clock: Clock::system(), jitter: Jitter::random() };
     let _context = startup::start(environment, settings, metrics, &readiness, &tasks);
 
     tokio::select! {

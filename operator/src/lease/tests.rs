@@ -56,7 +56,7 @@ impl Replica {
             &settings,
             (fence.clone(), Arc::clone(&leadership)),
             sync,
-            Clock::system(),
+            (Clock::system(), Jitter::random()),
             begin_term,
         );
         tokio::spawn(Arc::new(election).run(shutdown.clone(), stopped));
@@ -104,11 +104,14 @@ async fn a_replica_leads_only_while_its_stores_are_synced_and_not_stuck() {
     let next = Replica::start(&server, "b");
     next.store.synced();
     // The store of the first hears nothing any more.
+    let mut seconds_without_leader = 0;
     for _ in 0..130 {
         tokio::time::sleep(Duration::from_secs(1)).await;
         next.store.heard();
         assert!(!(replica.leads() && next.leads()), "two replicas lead");
+        seconds_without_leader += u32::from(!replica.leads() && !next.leads());
     }
+    assert!(seconds_without_leader >= 4, "a write of the first may be under way: {seconds_without_leader}");
     assert!(!replica.leads(), "its store is stuck");
     assert!(next.until_leading().await > first, "the lease was given back");
 }

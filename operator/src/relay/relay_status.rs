@@ -67,12 +67,14 @@ pub(super) struct Obstacle {
 }
 
 impl Obstacle {
+    /// Names every error. The reason is that of the first one that somebody has to end.
     pub(super) fn from_error(error: &Error) -> Self {
-        let reason = match error {
-            Error::NameTaken { .. } => Reason::SecretNameConflict,
-            Error::AuthorityLost { .. } => Reason::AuthorityLost,
-            _ => Reason::Pending,
+        let reason = |error: &Error| match error {
+            Error::NameTaken { .. } => Some(Reason::SecretNameConflict),
+            Error::AuthorityLost { .. } => Some(Reason::AuthorityLost),
+            _ => None,
         };
+        let reason = error.parts().iter().find_map(reason).unwrap_or(Reason::Pending);
         Self { reason, message: error_chain(error) }
     }
 }

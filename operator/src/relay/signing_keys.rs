@@ -9,8 +9,8 @@ use std::time::Duration;
 
 use crds::{Relay, label, name};
 use ed25519_dalek::SigningKey;
-use ed25519_dalek::pkcs8::EncodePrivateKey as _;
 use ed25519_dalek::pkcs8::spki::der::pem::LineEnding;
+use ed25519_dalek::pkcs8::{DecodePrivateKey as _, EncodePrivateKey as _};
 use k8s_openapi::api::core::v1::Secret;
 use kube::ResourceExt as _;
 use protocol::UnixSeconds;
@@ -21,7 +21,7 @@ use super::relay_secret::find;
 use crate::context::Context;
 use crate::error::{Error, Result};
 use crate::object_key::NamespacedName;
-use crate::secret::{self, Found};
+use crate::secret;
 
 const SUFFIX: &str = ".pem";
 /// Time for which a replaced key stays published.
@@ -64,10 +64,13 @@ enum Step {
 }
 
 impl SigningKeySet {
+    /// The keys in a Secret. One that somebody changed is dropped, because the relay reads none of
+    /// them while one is malformed.
     fn read(secret: &Secret) -> Self {
         let created = |name: &String| name.strip_suffix(SUFFIX)?.parse().ok();
         let names = secret.data.iter().flat_map(BTreeMap::keys);
-        let keys = names.filter_map(|name| Some((created(name)?, secret::text(secret, name)?))).collect();
+        let key = |name: &String| secret::text(secret, name).filter(|pem| is_key(pem));
+        let keys = names.filter_map(|name| Some((created(name)?, key(name)?))).collect();
         let handled = secret.annotations().get(label::ROTATION).filter(|value| !value.is_empty()).cloned();
         Self { keys, handled }
     }
@@ -131,21 +134,18 @@ pub(crate) async fn converge(context: &Context, relay: &Relay) -> Result<Signing
     let now = u64::try_from(context.now().as_second()).unwrap_or(0);
     let requested = relay.spec.oauth.signing_keys.requested_rotation.as_deref();
     let rotate_after = rotate_after(relay);
-    match key_set.step(requested, rotate_after, now) {
-        Step::Wait if matches!(found, Found::Orphan(_)) => {
-            secret::write(&context.client, &found, key_set.secret(relay)).await?;
-        }
+    let step = key_set.step(requested, rotate_after, now);
+    match &step {
         Step::Wait => {}
         Step::Create => {
             key_set.keys.insert(now, generate()?);
             key_set.handled = requested.map(str::to_owned).or(key_set.handled);
-            secret::write(&context.client, &found, key_set.secret(relay)).await?;
-            tracing::info!(secret = %secret_name, "created a new key for signing access tokens");
         }
-        Step::Drop(dropped) => {
-            key_set.keys.retain(|created, _| !dropped.contains(created));
-            secret::write(&context.client, &found, key_set.secret(relay)).await?;
-        }
+        Step::Drop(dropped) => key_set.keys.retain(|created, _| !dropped.contains(created)),
+    }
+    secret::write(context, &found, key_set.secret(relay)).await?;
+    if step == Step::Create {
+        tracing::info!(secret = %secret_name, "created a new key for signing access tokens");
     }
     let unreadable = || Error::SecretContent { what: "signing keys", secret: secret_name.to_string() };
     key_set.info(rotate_after).ok_or_else(unreadable)
@@ -161,6 +161,10 @@ pub(crate) fn until_next_step(info: &SigningKeyInfo, now: jiff::Timestamp) -> Du
 /// The rotation interval of the spec in seconds. The API server has checked its pattern and range.
 fn rotate_after(relay: &Relay) -> u64 {
     relay.spec.oauth.signing_keys.rotate_after.as_secs().unwrap_or(2160 * 3600)
+}
+
+fn is_key(pem: &str) -> bool {
+    SigningKey::from_pkcs8_pem(pem).is_ok()
 }
 
 /// Generates a key, as PKCS#8 in PEM (RFC 8410).
@@ -262,5 +266,18 @@ mod tests {
         assert_eq!((again.keys, again.handled), (key_set.keys, key_set.handled));
         let pem = secret::text(&secret, "001790000000.pem").unwrap();
         assert!(pem.starts_with("-----BEGIN PRIVATE KEY-----"));
+    }
+
+    #[test]
+    fn a_key_that_somebody_changed_is_dropped_and_replaced_if_it_was_the_only_one() {
+        let relay = relay(serde_json::json!({"domain": "a.example"}));
+        let mut key_set = key_set(&[]);
+        key_set.keys.insert(NOW - 5, generate().unwrap());
+        key_set.keys.insert(NOW, Zeroizing::new("edited".to_owned()));
+        let one_left = SigningKeySet::read(&key_set.secret(&relay));
+        assert_eq!(one_left.keys.keys().collect::<Vec<_>>(), [&(NOW - 5)]);
+        key_set.keys.remove(&(NOW - 5));
+        let none_left = SigningKeySet::read(&key_set.secret(&relay));
+        assert_eq!(none_left.step(None, ROTATION_INTERVAL_SECONDS, NOW), Step::Create);
     }
 }

@@ -3,7 +3,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use crds::{Agent, Relay, Tenant, label};
+use crds::{Relay, label};
 use kube::{Resource as _, ResourceExt as _};
 use protocol::admin::{self, DeletionPolicy};
 
@@ -91,7 +91,7 @@ async fn remove(context: &Context, name: &NamespacedName, plan: &SweepPlan) {
     context.relay_replicas.set_last_sweep(name, SweepResult { unclaimed, is_blocked: plan.is_blocked });
 }
 
-/// The claims on entries of the relay by path. An Agent that is being deleted claims nothing.
+/// The claims on entries of the relay by path.
 fn gather_claims(
     context: &Context,
     relay: &Relay,
@@ -106,20 +106,12 @@ fn gather_claims(
         for agent_name in context.caches.index.referrers(Kind::Agent, &tenant_name) {
             let Some(agent) = context.caches.agent(&agent_name) else { continue };
             let agent_path = format!("{path}/agents/{}", index::handle_of(&agent));
-            claims.entry(agent_path).or_default().extend(agent_claim(
-                context,
-                &tenant,
-                &agent,
-                &path,
-                is_permitted,
-            ));
+            let is_agent_permitted = is_permitted
+                && context.caches.is_permitted(&tenant.spec.agents.allowed_from, &*tenant, &*agent);
+            let claim = EntryClaim::of_agent(&agent, &tenant, &path, is_agent_permitted);
+            claims.entry(agent_path).or_default().extend(claim);
         }
-        claims.entry(path).or_default().push(EntryClaim {
-            object: tenant_name.key(Kind::Tenant),
-            uid: tenant.uid().unwrap_or_default(),
-            tenant: None,
-            is_permitted: is_permitted && tenant.meta().deletion_timestamp.is_none(),
-        });
+        claims.entry(path).or_default().push(EntryClaim::of_tenant(&tenant, is_permitted));
     }
     claims
 }
@@ -137,23 +129,4 @@ fn gather_unresolved(context: &Context, snapshot: &mut SweepSnapshot<'_>) {
         let uids = if is_decodable { &mut snapshot.without_tenant } else { &mut snapshot.unresolved };
         uids.extend(agent.uid());
     }
-}
-
-fn agent_claim(
-    context: &Context,
-    tenant: &Tenant,
-    agent: &Agent,
-    tenant_path: &str,
-    is_tenant_permitted: bool,
-) -> Option<EntryClaim> {
-    if agent.meta().deletion_timestamp.is_some() {
-        return None;
-    }
-    let is_permitted = context.caches.is_permitted(&tenant.spec.agents.allowed_from, tenant, agent);
-    Some(EntryClaim {
-        object: NamespacedName::from_object(agent).key(Kind::Agent),
-        uid: agent.uid().unwrap_or_default(),
-        tenant: Some((tenant_path.to_owned(), tenant.uid().unwrap_or_default())),
-        is_permitted: is_permitted && is_tenant_permitted && tenant.meta().deletion_timestamp.is_none(),
-    })
 }

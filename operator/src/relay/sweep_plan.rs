@@ -3,9 +3,11 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use crds::{Agent, Tenant};
+use kube::{Resource as _, ResourceExt as _};
 use protocol::admin::Owner;
 
-use crate::object_key::{Kind, ObjectKey};
+use crate::object_key::{Kind, NamespacedName, ObjectKey};
 use crate::relay_replicas::Listing;
 
 /// Entries that are removed at once without a confirmation. More of them, if they are more than
@@ -22,6 +24,36 @@ pub(super) struct EntryClaim {
     /// Whether the referents of the object admit its namespace, so that it may succeed another
     /// owner.
     pub is_permitted: bool,
+}
+
+impl EntryClaim {
+    /// The claim of a Tenant. One that is being deleted succeeds nobody.
+    pub(super) fn of_tenant(tenant: &Tenant, is_permitted: bool) -> Self {
+        Self {
+            object: NamespacedName::from_object(tenant).key(Kind::Tenant),
+            uid: tenant.uid().unwrap_or_default(),
+            tenant: None,
+            is_permitted: is_permitted && tenant.meta().deletion_timestamp.is_none(),
+        }
+    }
+
+    /// The claim of an Agent. One that is being deleted claims nothing.
+    pub(super) fn of_agent(
+        agent: &Agent,
+        tenant: &Tenant,
+        tenant_path: &str,
+        is_permitted: bool,
+    ) -> Option<Self> {
+        if agent.meta().deletion_timestamp.is_some() {
+            return None;
+        }
+        Some(Self {
+            object: NamespacedName::from_object(agent).key(Kind::Agent),
+            uid: agent.uid().unwrap_or_default(),
+            tenant: Some((tenant_path.to_owned(), tenant.uid().unwrap_or_default())),
+            is_permitted: is_permitted && tenant.meta().deletion_timestamp.is_none(),
+        })
+    }
 }
 
 /// Everything that the decision depends on.

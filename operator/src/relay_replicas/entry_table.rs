@@ -4,7 +4,7 @@
 //! A write is noted as unknown before it is sent. Only its acknowledgement, or a listing that began
 //! later, makes the entry known again.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use protocol::Reason;
 use protocol::admin::Owner;
@@ -239,7 +239,8 @@ impl EntryTable {
         let owned = self.entries.iter().filter(
             |(_, entry)| matches!(&entry.held, Observed::Known(held) if held.owner.as_ref() == Some(owner)),
         );
-        owned.map(|(path, _)| path.clone()).collect()
+        let paths: BTreeSet<_> = owned.map(|(path, _)| path.clone()).collect();
+        paths.into_iter().collect()
     }
 
     /// The known tenants and agents with their owners.

@@ -1,7 +1,7 @@
 //! The state of one relay: how to reach it, whether it answers, and what its stores hold. Pure; the
 //! time is an argument.
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
@@ -74,7 +74,7 @@ pub(super) struct RelayState {
     has_unsent: bool,
     pub sweep: Observed<SweepResult>,
     /// Since when entries of former owners wait for another object, by path and uid.
-    successions: HashMap<(String, String), Instant>,
+    successions: BTreeMap<(String, String), Instant>,
     pub path_locks: Arc<PathLocks>,
     pub batcher: Arc<Batcher>,
     pub permits: Permits,

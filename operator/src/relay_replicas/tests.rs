@@ -14,7 +14,7 @@ use crate::lease::WriteFence;
 use crate::object_key::Kind;
 use crate::queue::WorkerKind;
 use crate::relay_api::Writer;
-use model_relay::{Entry, Fault, ModelRelay, address};
+use model_relay::{Fault, ModelRelay, address};
 
 mod model_relay;
 mod record;
@@ -41,8 +41,7 @@ impl Bench {
         fence.allow_until(Instant::now() + Duration::from_secs(365 * 24 * 3600));
         let (model, leadership) = (Arc::new(model), Arc::new(Leadership::new(fence)));
         leadership.set_term(Some("1700000000.1".parse().unwrap()));
-        let acme = Entry { owner: kubernetes("t"), body: serde_json::json!({"suspended": true}) };
-        model.store.lock().unwrap().entries.insert(ACME.into(), acme);
+        model.write_by_hand(ACME, kubernetes("t"), serde_json::json!({"suspended": true}));
         let queue = Arc::new(Queue::default());
         let api: Arc<dyn RelayApi> = Arc::<ModelRelay>::clone(&model);
         let replicas = RelayReplicas::new(api, Arc::clone(&leadership), Arc::clone(&queue));
@@ -169,8 +168,7 @@ async fn a_write_whose_answer_was_lost_is_never_taken_for_what_was_there_before(
     );
     bench.contact(1).await;
     assert_eq!(bench.write(ALICE, "alice", &agent(true)).await.unwrap(), COMPLETE);
-    let stored = bench.model.store.lock().unwrap().entries[ALICE].body.clone();
-    assert_eq!(stored["suspended"], true);
+    assert!(bench.model.agent("alice").unwrap().spec.suspended);
 }
 
 #[tokio::test(start_paused = true)]
@@ -184,7 +182,8 @@ async fn a_write_that_was_dropped_leaves_the_entry_unknown() {
     assert!(!bench.is_acknowledged(ACME));
     assert_eq!(bench.holder(ACME), Observed::Unknown);
     bench.write(ACME, "t", &tenant("a")).await.unwrap();
-    assert_eq!(bench.model.store.lock().unwrap().entries[ACME].body["displayName"], "a");
+    let volume = bench.model.volume();
+    assert_eq!(volume.tenants.values().next().unwrap().spec.display_name, "a");
 }
 
 #[tokio::test]
@@ -201,6 +200,29 @@ async fn a_silent_relay_is_asked_nothing_and_what_it_acknowledged_counts_for_a_w
         !bench.replicas.delete(&bench.relay, ALICE, &bench.replicas.writer("alice"), None).await.unwrap()
     );
     assert_eq!(bench.model.take_requests(), Vec::<String>::new());
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_answer_to_a_write_of_a_former_term_makes_nothing_known() {
+    let bench = Bench::ready().await;
+    let write = |suspended| {
+        *bench.model.fault.lock().unwrap() = Fault::Late;
+        let (replicas, relay) = (bench.replicas.clone(), bench.relay.clone());
+        tokio::spawn(async move {
+            replicas.write(&relay, ALICE, &replicas.writer("alice"), &agent(suspended)).await
+        })
+    };
+    let former = write(false);
+    tokio::time::sleep(Duration::from_secs(1)).await;
+    bench.leadership.set_term(Some("1700000000.2".parse().unwrap()));
+    bench.reach();
+    bench.contact(1).await;
+    bench.list().await;
+    let present = write(true);
+    tokio::time::sleep(Duration::from_millis(2_500)).await;
+    assert!(former.is_finished() && !present.is_finished());
+    assert!(!bench.is_acknowledged(ALICE), "only the write of this term says what the relay holds");
+    present.await.unwrap().unwrap();
 }
 
 /// The worker of the black hole is held, and the next object of the same relay is not.
@@ -236,14 +258,13 @@ async fn agents_that_wait_are_written_together() {
     }
     let requests = bench.model.take_requests();
     assert!(requests.len() < names.len(), "{requests:?}");
-    assert_eq!(bench.model.store.lock().unwrap().entries.len(), names.len() + 1);
+    assert_eq!(bench.model.volume().tenants.values().next().unwrap().agents.len(), names.len());
 }
 
 #[tokio::test]
 async fn a_refused_item_of_a_batch_harms_no_other() {
     let bench = Bench::ready().await;
-    let entry = Entry { owner: kubernetes("other"), body: serde_json::to_value(agent(false)).unwrap() };
-    bench.model.store.lock().unwrap().entries.insert(BOB.into(), entry);
+    bench.model.write_by_hand(BOB, kubernetes("other"), serde_json::to_value(agent(false)).unwrap());
     let content = agent(true);
     let carol = format!("{ACME}/agents/carol");
     let writes = [ALICE, BOB, carol.as_str()].map(|path| bench.write(path, "uid", &content));
@@ -265,8 +286,7 @@ async fn an_older_relay_gets_one_request_for_each_agent() {
     let writes = [ALICE, BOB].map(|path| bench.write(path, "uid", &content));
     futures::future::join_all(writes).await;
     assert_eq!(bench.model.take_requests(), [format!("PUT {ALICE}"), format!("PUT {BOB}")]);
-    let stored = bench.model.store.lock().unwrap().entries[ALICE].body.clone();
-    assert_eq!(stored.get("deletionPolicy"), None);
+    assert_eq!(bench.model.agent("alice").unwrap().spec.deletion_policy, None);
 }
 
 #[tokio::test]
@@ -294,8 +314,8 @@ async fn only_the_entries_of_the_uid_are_removed() {
     bench.write(BOB, "bob", &agent(false)).await.unwrap();
     assert_eq!(bench.replicas.remove_owned("alice").await.unwrap(), 1);
     assert_eq!(bench.replicas.remove_owned("nobody").await.unwrap(), 0);
-    let store = bench.model.store.lock().unwrap();
-    assert_eq!(store.entries.keys().collect::<Vec<_>>(), [ACME, BOB]);
+    assert_eq!(bench.model.agent("alice"), None);
+    assert!(bench.model.agent("bob").is_some());
 }
 
 #[tokio::test]
@@ -330,9 +350,9 @@ async fn what_somebody_changed_at_the_relay_is_found_by_the_listing() {
     let bench = Bench::ready().await;
     bench.write(ALICE, "alice", &agent(true)).await.unwrap();
     let body = serde_json::to_value(agent(false)).unwrap();
-    bench.model.store.lock().unwrap().entries.get_mut(ALICE).unwrap().body = body;
+    bench.model.write_by_hand(ALICE, kubernetes("alice"), body);
     bench.replicas.list_again(&bench.relay);
     assert_eq!(bench.list().await.unwrap().different, [ALICE.to_owned()].into());
     assert_eq!(bench.write(ALICE, "alice", &agent(true)).await.unwrap(), COMPLETE);
-    assert_eq!(bench.model.store.lock().unwrap().entries[ALICE].body["suspended"], true);
+    assert!(bench.model.agent("alice").unwrap().spec.suspended);
 }

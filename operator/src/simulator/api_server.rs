@@ -10,7 +10,7 @@ use axum::body::Body;
 use axum::http::Response;
 use kube::Client;
 use serde_json::{Value, json};
-use tokio::sync::watch;
+use tokio::sync::Notify;
 
 mod api_failure;
 mod api_request;
@@ -40,14 +40,14 @@ const PAGE_MAX: usize = 500;
 #[derive(Debug, Clone)]
 pub(crate) struct ApiServer {
     store: Arc<Mutex<ObjectStore>>,
-    /// The revision, for watches that wait.
-    changed: watch::Sender<u64>,
+    /// Wakes watches in the order of waiting, so that a seed repeats itself.
+    changed: Arc<Notify>,
 }
 
 impl ApiServer {
     pub(crate) fn new(clock: ModelClock) -> Self {
         let store = ObjectStore::new(clock);
-        Self { changed: watch::Sender::new(store.revision()), store: Arc::new(Mutex::new(store)) }
+        Self { changed: Arc::default(), store: Arc::new(Mutex::new(store)) }
     }
 
     /// A client whose requests go through `network`.
@@ -63,10 +63,13 @@ impl ApiServer {
     /// Reads or changes objects without a request, as users, controllers and checks do.
     pub(crate) fn with<T>(&self, work: impl FnOnce(&mut ObjectStore) -> T) -> T {
         let mut store = self.store.lock().unwrap();
+        let before = store.revision();
         let result = work(&mut store);
-        let revision = store.revision();
+        let is_changed = store.revision() != before;
         drop(store);
-        self.changed.send_if_modified(|known| std::mem::replace(known, revision) != revision);
+        if is_changed {
+            self.changed.notify_waiters();
+        }
         result
     }
 
@@ -76,7 +79,7 @@ impl ApiServer {
             ApiVerb::List => {
                 return self.list(network, request).map(|list| Response::new(Body::from(list.to_string())));
             }
-            _ => self.with(|store| answer_single(store, request))?,
+            _ => self.with(|store| store.answer(request.sent, |store| answer_single(store, request)))?,
         };
         let text = if request.is_partial { partial(&found).to_string() } else { found.to_string() };
         Ok(Response::new(Body::from(text)))

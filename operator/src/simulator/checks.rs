@@ -11,23 +11,26 @@ use serde_json::Value;
 use super::api_server::model_kind::ModelKind;
 use super::api_server::object_store::{ObjectChange, ObjectId, ObjectStore};
 use super::expected_state::{ExpectedState, NameClaim};
-use super::simulation::Simulation;
+use super::simulation::{LOST_UID_PREFIX, Simulation};
 
+mod confirmation;
 mod history;
+mod invariant;
 mod summary;
 
 pub(crate) use history::check_history;
+pub(crate) use invariant::Invariant;
 pub(crate) use summary::summary;
 
 #[derive(Debug, Clone)]
 pub(crate) struct Violation {
-    pub(crate) invariant: &'static str,
+    pub(crate) invariant: Invariant,
     pub(crate) what: String,
 }
 
 impl fmt::Display for Violation {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}: {:.700}", self.invariant, self.what)
+        write!(f, "not true: {}: {:.700}", self.invariant, self.what)
     }
 }
 
@@ -51,7 +54,7 @@ fn reasons(object: &Value) -> String {
 }
 
 /// Whether some condition has this reason.
-fn has_reason(object: &Value, reason: &str) -> bool {
+pub(crate) fn has_reason(object: &Value, reason: &str) -> bool {
     object["status"]["conditions"]
         .as_array()
         .into_iter()
@@ -82,6 +85,36 @@ fn holds(object: &Value, claim: &Option<NameClaim>) -> bool {
     claim.is_some() && condition(object, "Accepted") == "True"
 }
 
+/// Whether a person made the entry, or an agent that registered itself.
+pub(crate) fn is_of_people(owner: &Option<Owner>) -> bool {
+    matches!(owner, Some(Owner::CommandLine | Owner::Registration))
+}
+
+/// Whether the entry of a claimed name, or the tenant that it is in, belongs to people, so that no
+/// object gets it.
+fn is_taken_by_people(simulation: &Simulation, claim: &NameClaim) -> bool {
+    let tenant = NameClaim { agent: None, ..claim.clone() };
+    simulation.cluster.relays.with(|state| {
+        let Some(volume) = state.volume_of(&claim.relay) else { return false };
+        [claim, &tenant].into_iter().any(|claim| is_of_people(&volume.owner_at(&claim.path())))
+    })
+}
+
+/// Entries that lost their objects and are still there. Only a listing shows them.
+fn lost_entries(simulation: &Simulation) -> Vec<String> {
+    simulation.cluster.relays.with(|state| {
+        let volumes = state.relays.keys().filter_map(|relay| Some((relay, state.volume_of(relay)?)));
+        let tenants =
+            volumes.flat_map(|(relay, volume)| volume.tenants.iter().map(move |found| (relay, found)));
+        let is_lost = |owner: &Option<Owner>| {
+            let uid = owner.as_ref().and_then(Owner::kubernetes_uid);
+            uid.is_some_and(|uid| uid.starts_with(LOST_UID_PREFIX))
+        };
+        let lost = tenants.filter(|(_, (_, tenant))| is_lost(&tenant.owner));
+        lost.map(|(relay, (id, _))| format!("{relay} still holds {id}, which has no object")).collect()
+    })
+}
+
 /// Agents that a relay admits although nobody may hold their name, or although it is suspended.
 pub(crate) fn admitted_in_error(simulation: &Simulation) -> Vec<String> {
     let expected = simulation.cluster.server.with(|store| ExpectedState::observe(store));
@@ -106,9 +139,10 @@ pub(crate) fn admitted_in_error(simulation: &Simulation) -> Vec<String> {
                         agent: Some(name.to_string()),
                     };
                     let owner = agent.owner.as_ref().and_then(Owner::kubernetes_uid);
-                    let is_people = agent.owner == Some(Owner::CommandLine);
+                    let is_lost = owner.is_some_and(|uid| uid.starts_with(LOST_UID_PREFIX));
                     if volume.admits(tenant.as_str(), name.as_str())
-                        && !is_people
+                        && !is_of_people(&agent.owner)
+                        && !is_lost
                         && !may_be_admitted(&claim, owner)
                     {
                         found.push(format!("{relay} admits {} of {:?}", claim.path(), agent.owner));
@@ -122,9 +156,14 @@ pub(crate) fn admitted_in_error(simulation: &Simulation) -> Vec<String> {
 
 /// Everything that is not as declared.
 pub(crate) fn differences(simulation: &Simulation) -> Vec<String> {
-    let mut found = Vec::new();
+    let mut found = lost_entries(simulation);
     simulation.cluster.server.with(|store| {
         let expected = ExpectedState::observe(store);
+        for id in store.list(ModelKind::named("Namespace"), "") {
+            if !id.1["metadata"]["deletionTimestamp"].is_null() {
+                found.push(format!("{} is still being deleted", id.0));
+            }
+        }
         for (name, relay) in &expected.relays {
             let status = condition(&raw(store, "Relay", relay), "Ready");
             if status != "True" {
@@ -135,7 +174,11 @@ pub(crate) fn differences(simulation: &Simulation) -> Vec<String> {
             let object = raw(store, "Tenant", &tenant.object);
             let rivals = expected.tenants.values().filter(|other| other.claim == tenant.claim);
             let rivals: Vec<Value> = rivals.map(|rival| raw(store, "Tenant", &rival.object)).collect();
-            check_claimant(&mut found, &format!("Tenant {name}"), &object, &tenant.claim, &rivals);
+            let who = format!("Tenant {name}");
+            check_claimant(&mut found, &who, &object, &tenant.claim, &rivals);
+            if tenant.claim.as_ref().is_some_and(|claim| is_taken_by_people(simulation, claim)) {
+                check_taken(&mut found, &who, &object);
+            }
         }
         for (name, agent) in &expected.agents {
             let object = raw(store, "Agent", &agent.object);
@@ -150,7 +193,9 @@ pub(crate) fn differences(simulation: &Simulation) -> Vec<String> {
             let rivals: Vec<Value> = rivals.map(|rival| raw(store, "Agent", &rival.object)).collect();
             let who = format!("Agent {name}");
             check_claimant(&mut found, &who, &object, &claim, &rivals);
-            if holds(&object, &claim) {
+            if claim.as_ref().is_some_and(|claim| is_taken_by_people(simulation, claim)) {
+                check_taken(&mut found, &who, &object);
+            } else if holds(&object, &claim) {
                 let suspended =
                     agent.object.spec.suspend || tenant.is_some_and(|tenant| tenant.object.spec.suspend);
                 check_agent(simulation, store, &mut found, &who, &object, claim.as_ref().unwrap(), suspended);
@@ -185,6 +230,13 @@ fn check_claimant(
         if holders != 1 {
             found.push(format!("{holders} of {} claimants hold the name of {who}", rivals.len()));
         }
+    }
+}
+
+/// An object whose name at the relay belongs to people is not ready.
+fn check_taken(found: &mut Vec<String>, who: &str, object: &Value) {
+    if condition(object, "Ready") == "True" {
+        found.push(format!("{who} is ready although its name belongs to somebody else"));
     }
 }
 
@@ -248,13 +300,17 @@ fn credentials(store: &ObjectStore, agent: &Value) -> Option<Secret> {
 
 /// The members that differ, for messages.
 pub(crate) fn shown_differences(change: &ObjectChange) -> String {
-    let (Some(before), Some(after)) = (&change.before, &change.after) else {
-        return "created or deleted".into();
-    };
-    let mut found = Vec::new();
-    collect_differences(&by_type(before), &by_type(after), &mut Vec::new(), &mut found);
+    let Some(mut found) = changed_members(change) else { return "created or deleted".into() };
     found.truncate(4);
     found.join(", ")
+}
+
+/// Each member that differs, with its values. `None`: the object was created or deleted.
+pub(crate) fn changed_members(change: &ObjectChange) -> Option<Vec<String>> {
+    let (before, after) = (change.before.as_ref()?, change.after.as_ref()?);
+    let mut found = Vec::new();
+    collect_differences(&by_type(before), &by_type(after), &mut Vec::new(), &mut found);
+    Some(found)
 }
 
 /// The object with its conditions by their type, so that they are compared one by one.

@@ -1,6 +1,8 @@
 //! Flaws between the operator and its models: bugs that a run can contain, each of which breaks one
 //! invariant.
 
+use super::checks::Invariant;
+
 /// A planted flaw.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Flaw {
@@ -24,10 +26,26 @@ pub(crate) enum Flaw {
     SkippedStatus,
     /// A status names the process that wrote it.
     RestlessStatus,
+    /// The root key in the status of an Agent is not read.
+    ForgottenRootKey,
+    /// The authority in the status of a Relay is not read.
+    ForgottenAuthority,
+    /// Every removal counts as confirmed.
+    ForgedConfirmation,
+    /// The annotation that pauses an object is not read.
+    IgnoredPause,
+    /// A write takes every entry over from whoever owns it.
+    StolenEntry,
+    /// Watches do not tell of changes of children.
+    UnseenDrift,
+    /// Entries look different in every listing of a relay.
+    WrongDigest,
+    /// A relay that cannot be decoded counts as deleted.
+    MissingWhenUndecodable,
 }
 
 impl Flaw {
-    pub(crate) const ALL: [Self; 10] = [
+    pub(crate) const ALL: [Self; 18] = [
         Self::StrippedMember,
         Self::OverwrittenSecret,
         Self::SharedLease,
@@ -38,20 +56,36 @@ impl Flaw {
         Self::ForgottenDeletion,
         Self::SkippedStatus,
         Self::RestlessStatus,
+        Self::ForgottenRootKey,
+        Self::ForgottenAuthority,
+        Self::ForgedConfirmation,
+        Self::IgnoredPause,
+        Self::StolenEntry,
+        Self::UnseenDrift,
+        Self::WrongDigest,
+        Self::MissingWhenUndecodable,
     ];
 
-    /// The invariants that it breaks.
-    pub(crate) const fn breaks(self) -> &'static [&'static str] {
+    /// The invariant that it breaks.
+    pub(crate) const fn breaks(self) -> Invariant {
         match self {
-            Self::StrippedMember => &["secret members"],
-            Self::OverwrittenSecret => &["foreign secrets"],
-            Self::SharedLease => &["fencing"],
-            Self::IgnoredConsent => &["convergence", "owners"],
-            Self::ForgottenTerm => &["terms"],
-            Self::EarlyAcknowledgement => &["ready"],
-            Self::LostSuspension | Self::ForgottenDeletion => &["revocation"],
-            Self::SkippedStatus => &["convergence"],
-            Self::RestlessStatus => &["restart"],
+            Self::StrippedMember => Invariant::SecretMembers,
+            Self::OverwrittenSecret => Invariant::ForeignSecrets,
+            Self::SharedLease => Invariant::Fencing,
+            Self::IgnoredConsent => Invariant::EntryOwners,
+            Self::ForgottenTerm => Invariant::Terms,
+            Self::EarlyAcknowledgement => Invariant::ProgrammedBeforeReady,
+            Self::LostSuspension | Self::ForgottenDeletion => Invariant::Revocation,
+            Self::SkippedStatus => Invariant::Convergence,
+            Self::RestlessStatus => Invariant::UnchangedByRestart,
+            Self::ForgottenRootKey => Invariant::ConfirmedIdentities,
+            Self::ForgottenAuthority => Invariant::ConfirmedAuthorities,
+            Self::ForgedConfirmation => Invariant::ConfirmedRemovals,
+            Self::IgnoredPause => Invariant::PauseRespected,
+            Self::StolenEntry => Invariant::PeoplesEntries,
+            Self::UnseenDrift => Invariant::ChildrenRestored,
+            Self::WrongDigest => Invariant::QuietWhenIdle,
+            Self::MissingWhenUndecodable => Invariant::UndecodableKept,
         }
     }
 }

@@ -15,6 +15,7 @@ use super::model_relay::{ModelRelayApi, ModelRelays};
 use super::network::{FaultRates, ModelNetwork};
 use crate::clock::Clock;
 use crate::context::Context;
+use crate::jitter::Jitter;
 use crate::lease::{WriteFence, WriteFenceLayer};
 use crate::metrics::Metrics;
 use crate::settings::Settings;
@@ -56,6 +57,10 @@ impl ModelProcess {
             fence,
             relay_api: ModelRelayApi::new(cluster.relays.clone(), network.clone()),
             clock: Clock::from_fn(move || clock.now()),
+            jitter: Jitter::from_fn({
+                let network = network.clone();
+                move || network.fraction()
+            }),
         };
         let settings = Settings::parse_from(["operator", "--pod-name", &name, "--concurrency", "4"]);
         let shutdown = Shutdown::new();

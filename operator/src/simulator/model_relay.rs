@@ -16,11 +16,20 @@ mod model_relay_api;
 mod relay_volume;
 mod views;
 
-pub(crate) use model_relay_api::ModelRelayApi;
-pub(crate) use relay_volume::{RelayVolume, WriteKind};
+pub(crate) use model_relay_api::{ModelRelayApi, write_of};
+pub(crate) use relay_volume::{AgentRecord, RelayVolume, TenantRecord, WriteKind};
 
 use crate::object_key::NamespacedName;
 use crate::relay_api::Writer;
+
+/// What the relays of this version say that they can do.
+pub(crate) const CAPABILITIES: [&str; 5] = [
+    capability::OWNERS,
+    capability::TERMS,
+    capability::BULK,
+    capability::DELETION_POLICY,
+    capability::DIGESTS,
+];
 
 /// One write that a relay applied.
 #[derive(Debug, Clone)]
@@ -29,6 +38,7 @@ pub(crate) struct AppliedWrite {
     pub(crate) relay: NamespacedName,
     pub(crate) path: String,
     pub(crate) writer: Writer,
+    pub(crate) kind: WriteKind,
     /// The owner of the entry before.
     pub(crate) before: Option<Owner>,
     pub(crate) is_change: bool,
@@ -101,19 +111,12 @@ impl ModelRelayState {
 
     fn version(&self, relay: &SimulatedRelay) -> Version {
         let volume = &self.volumes[&relay.claim];
-        let known = [
-            capability::OWNERS,
-            capability::TERMS,
-            capability::BULK,
-            capability::DELETION_POLICY,
-            capability::DIGESTS,
-        ];
         Version {
             version: volume.version,
             instance: volume.instance.clone(),
             domain: relay.domain.parse().unwrap(),
             build: "simulated".into(),
-            capabilities: known.into_iter().map(str::to_owned).collect::<BTreeSet<_>>(),
+            capabilities: CAPABILITIES.into_iter().map(str::to_owned).collect::<BTreeSet<_>>(),
         }
     }
 
@@ -137,6 +140,7 @@ impl ModelRelayState {
                     relay: relay.clone(),
                     path: path.to_owned(),
                     writer: writer.clone(),
+                    kind,
                     before,
                     is_change,
                 };

@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use rand::rngs::StdRng;
 use rand::{RngExt, SeedableRng};
-use tokio::sync::watch;
+use tokio::sync::Notify;
 use tokio::time::Instant;
 
 use super::flaw::Flaw;
@@ -66,6 +66,9 @@ struct NetworkState {
     held_until: Option<Instant>,
     /// By the plural of a kind: until when its watch is behind, and by how much.
     lags: BTreeMap<&'static str, (Instant, Duration)>,
+    /// By the plural of a kind: watches that began before this instant never deliver again, and
+    /// never end.
+    silenced: BTreeMap<&'static str, Instant>,
     /// Watches that began before this instant end.
     watches_ended: Option<Instant>,
     /// Cuts the network after this many further writes.
@@ -81,7 +84,8 @@ pub(crate) struct ModelNetwork {
     name: Arc<str>,
     flaw: Option<Flaw>,
     state: Arc<Mutex<NetworkState>>,
-    changed: watch::Sender<()>,
+    /// Wakes in the order of waiting, so that a seed repeats itself.
+    changed: Arc<Notify>,
 }
 
 impl ModelNetwork {
@@ -92,12 +96,13 @@ impl ModelNetwork {
             is_cut: false,
             held_until: None,
             lags: BTreeMap::new(),
+            silenced: BTreeMap::new(),
             watches_ended: None,
             writes_until_cut: None,
             writes: Vec::new(),
         };
         let state = Arc::new(Mutex::new(state));
-        Self { name: name.into(), flaw, state, changed: watch::Sender::new(()) }
+        Self { name: name.into(), flaw, state, changed: Arc::default() }
     }
 
     /// Without faults.
@@ -118,17 +123,22 @@ impl ModelNetwork {
         self.with(|state| state.happens(thousandths))
     }
 
+    /// Draws a fraction from 0 to 1.
+    pub(crate) fn fraction(&self) -> f64 {
+        self.with(|state| state.rng.random())
+    }
+
     fn with<T>(&self, work: impl FnOnce(&mut NetworkState) -> T) -> T {
         work(&mut self.state.lock().unwrap())
     }
 
     fn set<T>(&self, work: impl FnOnce(&mut NetworkState) -> T) -> T {
         let result = self.with(work);
-        self.changed.send_replace(());
+        self.changed.notify_waiters();
         result
     }
 
-    /// Ends all faults except a cut.
+    /// Ends all faults except a cut and connections that are lost already.
     pub(crate) fn heal(&self) {
         self.set(|state| {
             state.rates = FaultRates::default();
@@ -153,8 +163,7 @@ impl ModelNetwork {
     /// Waits until the process is no longer paused.
     pub(crate) async fn awake(&self) {
         while let Some(until) = self.with(|state| state.held_until.filter(|until| Instant::now() < *until)) {
-            let mut changed = self.subscribe();
-            tokio::select! { () = tokio::time::sleep_until(until) => {}, _ = changed.changed() => {} }
+            tokio::select! { biased; () = tokio::time::sleep_until(until) => {}, () = self.changed() => {} }
         }
     }
 
@@ -163,7 +172,17 @@ impl ModelNetwork {
         self.set(|state| state.held_until = Some(Instant::now() + time));
     }
 
-    /// Lets the watch of a kind lag for some time. A lag as long as the time is a silent watch.
+    /// Silences the watch of a kind for good, as a connection that was lost without a sign.
+    pub(crate) fn silence_watch(&self, plural: &'static str) {
+        self.set(|state| state.silenced.insert(plural, Instant::now()));
+    }
+
+    /// Whether a watch that began at `begun` is silent.
+    pub(crate) fn is_silent(&self, plural: &str, begun: Instant) -> bool {
+        self.with(|state| state.silenced.get(plural).is_some_and(|at| begun <= *at))
+    }
+
+    /// Lets the watch of a kind lag for some time.
     pub(crate) fn delay_watch(&self, plural: &'static str, time: Duration, lag: Duration) {
         self.set(|state| state.lags.insert(plural, (Instant::now() + time, lag)));
     }
@@ -172,9 +191,9 @@ impl ModelNetwork {
         self.with(|state| state.lags.get(plural).copied().filter(|(until, _)| Instant::now() < *until))
     }
 
-    /// Is notified when a fault begins or ends.
-    pub(crate) fn subscribe(&self) -> watch::Receiver<()> {
-        self.changed.subscribe()
+    /// Waits until a fault begins or ends.
+    pub(crate) async fn changed(&self) {
+        self.changed.notified().await;
     }
 
     /// Draws whether a watch that has just delivered ends now.

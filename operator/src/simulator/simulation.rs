@@ -8,7 +8,7 @@ use rand::{RngExt, SeedableRng};
 use tokio::time::Instant;
 
 use super::api_server::ApiServer;
-use super::checks::{self, Violation};
+use super::checks::{self, Invariant, Violation};
 use super::cluster_controllers::ClusterControllers;
 use super::expected_state::{ExpectedState, NameClaim};
 use super::flaw::Flaw;
@@ -17,10 +17,13 @@ use super::model_process::{ModelCluster, ModelProcess};
 use super::model_relay::{ModelRelays, RelayVolume};
 use super::network::{FaultRates, ModelNetwork};
 use crate::object_key::NamespacedName;
+pub(crate) use platform_actions::{LOST_ENTRIES, LOST_UID_PREFIX};
 use user_actions::TEAMS;
 
 mod faults;
 mod phases;
+mod platform_actions;
+mod untouched_objects;
 mod user_actions;
 
 /// Steps with users and faults. A step is 50 ms to 4 s of virtual time.
@@ -105,13 +108,31 @@ impl Simulation {
         self.events.push(line);
     }
 
-    pub(super) fn violation(&mut self, invariant: &'static str, what: impl Into<String>) {
+    pub(super) fn violation(&mut self, invariant: Invariant, what: impl Into<String>) {
         let what = what.into();
         if self.violations.iter().any(|found| found.invariant == invariant) {
             return;
         }
-        self.note(format!("VIOLATION of {invariant}: {what}"));
+        self.note(format!("not true: {invariant}: {what}"));
         self.violations.push(Violation { invariant, what });
+    }
+
+    /// Every change of an object, and every write that a relay applied, in the order of time.
+    pub(crate) fn trace(&self) -> Vec<String> {
+        let seconds = |at: Instant| self.cluster.clock.seconds_at(at);
+        let mut lines = self.cluster.server.with(|store| {
+            let changes = store.history().iter();
+            changes
+                .map(|change| format!("{:.3} {} by {}", seconds(change.at), change.id, change.manager))
+                .collect::<Vec<_>>()
+        });
+        self.cluster.relays.with(|state| {
+            let writes = state.applied.iter();
+            lines.extend(
+                writes.map(|write| format!("{:.3} {} {}", seconds(write.at), write.relay, write.path)),
+            );
+        });
+        lines
     }
 
     /// Lets time pass. The controllers of the cluster run about every second.
@@ -126,7 +147,7 @@ impl Simulation {
         for process in &self.processes {
             if let Some(failure) = process.failure() {
                 let what = format!("{}: {failure}", process.name);
-                self.violations.push(Violation { invariant: "tasks", what });
+                self.violations.push(Violation { invariant: Invariant::RunningTasks, what });
             }
         }
     }

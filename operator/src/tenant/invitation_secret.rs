@@ -19,6 +19,8 @@ const URL: &str = "mcp-url";
 const GATEWAY_URL: &str = "mcp-gateway-url";
 /// Lets scanners find a leaked code.
 const CODE_PREFIX: &str = "m2inv_";
+/// Random bytes of a code: 256 bits cannot be guessed.
+const CODE_BYTES: usize = 32;
 
 /// The code of an invitation.
 pub(super) struct InvitationCode {
@@ -36,7 +38,7 @@ pub(super) struct InvitationUrls {
 
 impl InvitationCode {
     pub(super) fn generate(invitation: &Invitation, now: UnixSeconds) -> Self {
-        let bytes = Zeroizing::new(rand::random::<[u8; 32]>());
+        let bytes = Zeroizing::new(rand::random::<[u8; CODE_BYTES]>());
         // The API server has checked the pattern and the range.
         let ttl = invitation.valid_for.as_secs().unwrap_or(DEFAULT_INVITATION_TTL_SECONDS);
         Self {
@@ -46,15 +48,21 @@ impl InvitationCode {
         }
     }
 
-    /// The code in a Secret. `None` if a part is missing.
+    /// The code in a Secret. `None` if a part is missing, or the code is not one of the operator: a
+    /// short one could be guessed.
     pub(super) fn read(held: &Secret) -> Option<Self> {
         let not_after = held.annotations().get(label::NOT_AFTER)?.parse().ok()?;
         Some(Self {
-            text: secret::text(held, CODE)?,
+            text: secret::text(held, CODE).filter(|text| is_code(text))?,
             agent: secret::text(held, AGENT)?.to_string(),
             not_after,
         })
     }
+}
+
+fn is_code(text: &str) -> bool {
+    let random = text.strip_prefix(CODE_PREFIX).and_then(|random| base64url::decode(random).ok());
+    random.is_some_and(|random| random.len() == CODE_BYTES)
 }
 
 pub(super) fn secret_name(tenant: &Tenant, invitation: &str) -> NamespacedName {
@@ -132,6 +140,16 @@ mod tests {
         assert_eq!(secret::text(&secret, URL).unwrap().as_str(), "https://a/mcp");
         let unknown = build(&tenant, &name, &code, &InvitationUrls::default());
         assert_eq!(secret::merge(Some(&secret), unknown), secret, "an unknown URL removes nothing");
+    }
+
+    #[test]
+    fn a_code_that_somebody_shortened_is_not_declared() {
+        let invitation = Invitation { name: "claude".into(), agent: "alice".into(), valid_for: "1h".into() };
+        let code = InvitationCode::generate(&invitation, NOW);
+        assert!(is_code(&code.text));
+        for edited in ["", "edited", "m2inv_", &code.text[..code.text.len() - 4]] {
+            assert!(!is_code(edited), "{edited:?}");
+        }
     }
 
     #[test]

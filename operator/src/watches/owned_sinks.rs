@@ -8,6 +8,7 @@ use k8s_openapi::api::discovery::v1::EndpointSlice;
 use kube::core::PartialObjectMeta;
 use kube::{Resource, ResourceExt as _};
 use serde::Serialize;
+use serde::de::DeserializeOwned;
 
 use super::enqueuer::Enqueuer;
 use super::prune::{PrunableWorkload, prune};
@@ -57,8 +58,8 @@ pub(super) struct WorkloadSink<K> {
     pub enqueuer: Enqueuer,
 }
 
-impl<K: Resource<DynamicType = ()> + PrunableWorkload + Serialize + Send + Sync + 'static> WatchSink<K>
-    for WorkloadSink<K>
+impl<K: Resource<DynamicType = ()> + PrunableWorkload + Serialize + DeserializeOwned + Send + Sync + 'static>
+    WatchSink<K> for WorkloadSink<K>
 {
     fn listed(&mut self, objects: Vec<Decoded<K>>) {
         let objects: Vec<_> = objects.into_iter().filter_map(decoded).collect();
@@ -66,7 +67,7 @@ impl<K: Resource<DynamicType = ()> + PrunableWorkload + Serialize + Send + Sync 
         let former = self.store.replace(&self.scope, objects.into_iter().map(pruned).collect());
         let present = self.store.all();
         for object in present {
-            self.report_status(former.get(&NamespacedName::from_object(&*object)), &object);
+            self.report_status(former.get(&NamespacedName::from_object(&*object)).as_deref(), &object);
         }
     }
 
@@ -75,7 +76,7 @@ impl<K: Resource<DynamicType = ()> + PrunableWorkload + Serialize + Send + Sync 
         self.enqueuer.caches.fingerprints.saw(&object);
         let (name, object) = pruned(object);
         let former = self.store.insert(name, Arc::clone(&object));
-        self.report_status(former.as_ref(), &object);
+        self.report_status(former.as_deref(), &object);
     }
 
     fn deleted(&mut self, object: Decoded<K>) {
@@ -86,7 +87,7 @@ impl<K: Resource<DynamicType = ()> + PrunableWorkload + Serialize + Send + Sync 
 }
 
 impl<K: Resource<DynamicType = ()> + PrunableWorkload> WorkloadSink<K> {
-    fn report_status(&self, former: Option<&Arc<K>>, object: &K) {
+    fn report_status(&self, former: Option<&K>, object: &K) {
         if !former.is_some_and(|former| former.same_status(object)) {
             enqueue_owner(&self.enqueuer, object);
         }
@@ -119,13 +120,13 @@ impl WatchSink<EndpointSlice> for EndpointSliceSink {
         let present = objects.into_iter().filter_map(decoded).map(named).collect();
         let former = self.store.replace(&self.scope, present);
         for slice in self.store.all() {
-            if former.get(&NamespacedName::from_object(&*slice)) != Some(&slice) {
+            if former.get(&NamespacedName::from_object(&*slice)).as_ref() != Some(&slice) {
                 enqueue_owner(&self.enqueuer, &*slice);
             }
         }
         let is_gone = |name: &NamespacedName| self.store.get(name).is_none();
         former.iter().filter(|(name, _)| is_gone(name)).for_each(|(_, slice)| {
-            enqueue_owner(&self.enqueuer, &**slice);
+            enqueue_owner(&self.enqueuer, &*slice);
         });
     }
 
@@ -158,9 +159,9 @@ impl WatchSink<PartialObjectMeta<Namespace>> for NamespaceSink {
         let present = objects.into_iter().filter_map(decoded).map(named).collect();
         let former = self.store.replace(&WatchScope::Cluster, present);
         for name in self.store.names() {
-            self.compare(&name, former.get(&name).map(|former| &**former));
+            self.compare(&name, former.get(&name).as_deref());
         }
-        former.iter().for_each(|(name, former)| self.compare(name, Some(former)));
+        former.iter().for_each(|(name, former)| self.compare(name, Some(&former)));
     }
 
     fn applied(&mut self, namespace: Decoded<PartialObjectMeta<Namespace>>) {

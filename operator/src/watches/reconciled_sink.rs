@@ -41,14 +41,14 @@ impl<K: FindDependents + Send + Sync + 'static> WatchSink<K> for ReconciledSink<
         caches.index.replace(K::KIND, KindIndex::build(entries));
         let unknown_before = caches.undecodable.replace(K::KIND, &self.scope, invalid);
         self.count_undecodable();
-        for (name, gone) in former.iter().filter(|(name, _)| !objects.contains_key(*name)) {
-            self.tell_deleted(name, gone);
+        for (name, gone) in former.missing_in(&objects) {
+            self.tell_deleted(name, &gone);
         }
         for (name, object) in &objects {
-            let former = former.get(name).map(|former| &**former);
-            self.record_replaced(name, former, object);
+            let former = former.get(name);
+            self.record_replaced(name, former.as_deref(), object);
             let was_known = !unknown_before.contains_key(&name.clone().key(K::KIND));
-            self.enqueuer.enqueue_change(name, former.filter(|_| was_known), Some(&**object));
+            self.enqueuer.enqueue_change(name, former.as_deref().filter(|_| was_known), Some(&**object));
         }
     }
 

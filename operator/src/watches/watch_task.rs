@@ -14,6 +14,7 @@ use tokio::time::Instant;
 
 use super::sync_state::{STUCK_TIMEOUT, StoreSync};
 use super::watch_source::{Decoded, Observation, WatchSource};
+use crate::jitter::Jitter;
 use crate::metrics::Metrics;
 
 /// Longest time that a watch is silent before it is started again. The API server sends a bookmark
@@ -52,6 +53,7 @@ pub(super) struct WatchTask<K, S, W> {
     pub label_selector: Option<String>,
     pub sync: StoreSync,
     pub metrics: Metrics,
+    pub jitter: Jitter,
     pub kind: std::marker::PhantomData<fn(K)>,
 }
 
@@ -88,7 +90,7 @@ impl<K: Send + 'static, S: WatchSource<K>, W: WatchSink<K>> WatchTask<K, S, W> {
                 }
             };
             failures = if begun.elapsed() > MAX_RETRY_INTERVAL { 0 } else { failures.saturating_add(1) };
-            let delay = retry_delay(failures, rand::random());
+            let delay = retry_delay(failures, self.jitter.draw());
             match end {
                 WatchEnd::Closed => {}
                 WatchEnd::Expired => tracing::info!(watch = self.name, "the watch expired; listing again"),

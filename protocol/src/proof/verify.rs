@@ -2,7 +2,9 @@
 //!
 //! Every part is checked separately first, so that the error names the part that was changed.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
+
+use ed25519_dalek::VerifyingKey;
 
 use super::*;
 use crate::document::{self, DocumentError, PublicKeys};
@@ -49,13 +51,45 @@ pub enum ProofError {
     Attestation(#[source] BadSignature),
     #[error("the file is not canonical JSON: byte {0} differs from the canonical form")]
     NotCanonical(usize),
+    #[error("{part} is signed with another root key than the one that is known")]
+    RootKey { part: String },
+    #[error("nothing but the file vouches for the root key of `{0}`")]
+    NotAnchored(Did),
 }
 
-/// Verifies a whole proof file. It needs neither the network nor a clock.
+/// The root key of an agent, if the reader of a proof knows it from elsewhere: from the agent's
+/// owner, from earlier contact, or from the DID document over HTTPS.
+pub type RootKeyOf<'a> = dyn Fn(&Did) -> Option<VerifyingKey> + 'a;
+
+/// A file whose parts fit together. Without anchors that says nothing about its agents: anybody can
+/// make such a file with root keys of his own.
+#[derive(Debug, Clone, PartialEq)]
+pub struct ConsistentProof {
+    pub statements: Vec<Statement>,
+    /// The agent that wrote the file.
+    pub by: Did,
+    /// Who sent a message of the file or wrote it, and whose root key is not known from elsewhere.
+    pub unanchored: Vec<Did>,
+}
+
+/// Verifies a whole proof file against known root keys. It needs neither the network nor a clock.
+///
+/// # Errors
+/// The first part that fails its check, or the first sender or writer whose root key is not known.
+pub fn verify(bytes: &[u8], root_key_of: &RootKeyOf<'_>) -> Result<Vec<Statement>, ProofError> {
+    let proof = check_consistency(bytes, root_key_of)?;
+    match proof.unanchored.into_iter().next() {
+        Some(did) => Err(ProofError::NotAnchored(did)),
+        None => Ok(proof.statements),
+    }
+}
+
+/// Checks whether the parts of a proof file fit together and to the root keys that are known. Use
+/// [`verify`] unless you show which root keys are not anchored.
 ///
 /// # Errors
 /// The first part that fails its check.
-pub fn verify(bytes: &[u8]) -> Result<Vec<Statement>, ProofError> {
+pub fn check_consistency(bytes: &[u8], root_key_of: &RootKeyOf<'_>) -> Result<ConsistentProof, ProofError> {
     let proof: Proof = strict_json::from_slice(bytes).map_err(ProofError::Shape)?;
     if proof.version != VERSION {
         return Err(ProofError::Version(proof.version));
@@ -69,7 +103,25 @@ pub fn verify(bytes: &[u8]) -> Result<Vec<Statement>, ProofError> {
     let statements = statements?;
     check_attestation(&proof, &keys)?;
     check_canonical(&proof, bytes)?;
-    Ok(statements)
+    check_roots(&proof, &keys, root_key_of)?;
+    let by = proof.attestation.by;
+    let senders = proof.messages.into_iter().map(|message| message.envelope.from);
+    let vouching: BTreeSet<_> = senders.chain([by.clone()]).collect();
+    let unanchored = vouching.into_iter().filter(|did| root_key_of(did).is_none()).collect();
+    Ok(ConsistentProof { statements, by, unanchored })
+}
+
+/// A recipient that is not known does no harm: the sender signed its name. One that is known must
+/// have its own key.
+fn check_roots(proof: &Proof, keys: &Keys, root_key_of: &RootKeyOf<'_>) -> Result<(), ProofError> {
+    for (index, document) in proof.documents.iter().enumerate() {
+        let known = document.id.parse().ok().and_then(|did| root_key_of(&did));
+        let found = keys.get(&document.id).map(|keys| keys.root);
+        if known.is_some() && known != found {
+            return Err(ProofError::RootKey { part: format!("documents[{index}] ({})", document.id) });
+        }
+    }
+    Ok(())
 }
 
 type Keys = BTreeMap<String, PublicKeys>;

@@ -9,11 +9,13 @@ use std::path::PathBuf;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
+mod documentation;
 mod documents;
 mod envelopes;
 mod frames;
 mod names;
 pub(crate) mod proofs;
+mod worked_example;
 
 const REWRITE: &str = "MSG2AGENT_WRITE_GOLDEN";
 

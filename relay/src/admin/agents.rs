@@ -7,7 +7,7 @@ use protocol::admin::{AgentSpec, AgentView, Applied, KeyView, Page, Suspension};
 use protocol::did::AgentName;
 
 use super::AdminState;
-use super::body::{StrictJson, applied};
+use super::body::{StrictJson, write};
 use super::deletion::RequestedPolicy;
 use super::paging::Paging;
 use super::path::{AgentPath, TenantPath};
@@ -65,7 +65,7 @@ pub(super) async fn put(
     StrictJson(spec): StrictJson<AgentSpec>,
 ) -> Result<Json<Applied>, ProblemResponse> {
     let operation = AdminOperation::PutAgent(admin.directory.did(&tenant, &name), Box::new(spec));
-    Ok(applied(admin.directory.administer(by, operation).await?))
+    write(&admin.directory, by, operation).await
 }
 
 /// `PUT tenants/{tenant}/agents/{name}/suspension` suspends or resumes an agent. Its keys, record
@@ -77,7 +77,7 @@ pub(super) async fn suspend(
     StrictJson(Suspension { suspended }): StrictJson<Suspension>,
 ) -> Result<Json<Applied>, ProblemResponse> {
     let operation = AdminOperation::SuspendAgent(admin.directory.did(&tenant, &name), suspended);
-    Ok(applied(admin.directory.administer(by, operation).await?))
+    write(&admin.directory, by, operation).await
 }
 
 /// `DELETE tenants/{tenant}/agents/{name}?policy=` removes an agent with its keys and session, and
@@ -89,5 +89,5 @@ pub(super) async fn delete(
     RequestedPolicy(policy): RequestedPolicy,
 ) -> Result<Json<Applied>, ProblemResponse> {
     let operation = AdminOperation::DeleteAgent(admin.directory.did(&tenant, &name), policy);
-    Ok(applied(admin.directory.administer(by, operation).await?))
+    write(&admin.directory, by, operation).await
 }

@@ -22,7 +22,7 @@ pub(super) async fn put(
     let changes = batch.items.into_iter().map(|item| change(&admin.directory, &by, item)).collect();
     let written = admin.directory.administer_all(changes).await?;
     let results = written.into_iter().map(|result| match result {
-        Ok(written) => BatchResult::Applied(applied(written).0),
+        Ok(written) => BatchResult::Applied(applied(written, true)),
         Err(error) => {
             let ProblemResponse { reason, detail } = error.into();
             BatchResult::Problem(Problem::new(reason, detail))

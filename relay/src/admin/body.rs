@@ -9,7 +9,7 @@ use protocol::admin::Applied;
 use protocol::{Reason, strict_json};
 use serde::de::DeserializeOwned;
 
-use crate::directory::{Directory, WriteError, Written};
+use crate::directory::{AdminOperation, Directory, Requester, WriteError, Written};
 use crate::problem::ProblemResponse;
 
 /// A JSON body. An unknown or duplicate member is an error that names it.
@@ -32,8 +32,20 @@ fn unreadable(error: &BytesRejection) -> ProblemResponse {
     ProblemResponse::new(if too_large { Reason::TooLarge } else { Reason::Malformed }, error.body_text())
 }
 
-pub(super) fn applied(written: Written) -> Json<Applied> {
-    Json(Applied { version: written.version, endpoint: written.endpoint })
+/// Makes one change of the directory, and answers it.
+pub(super) async fn write(
+    directory: &Directory,
+    by: Requester,
+    operation: AdminOperation,
+) -> Result<Json<Applied>, ProblemResponse> {
+    let is_named = by.owner.is_some();
+    Ok(Json(applied(directory.administer(by, operation).await?, is_named)))
+}
+
+/// The first version of the API named no owner, and its clients refuse members that they do not know.
+pub(super) fn applied(written: Written, is_named: bool) -> Applied {
+    let Written { version, changed, endpoint } = written;
+    Applied { version, endpoint, changed: is_named.then_some(changed) }
 }
 
 /// The answer to a write that the directory's version does not count.

@@ -7,10 +7,10 @@ use protocol::admin::{Applied, DeclaredInvitation, Invitation, InvitationSpec, I
 use protocol::did::TenantId;
 
 use super::AdminState;
-use super::body::{StrictJson, current_version};
+use super::body::{StrictJson, applied, current_version};
 use super::paging::Paging;
 use super::path::{InvitationPath, TenantPath};
-use crate::directory::{AdminOperation, Requester};
+use crate::directory::{AdminOperation, Requester, Written};
 use crate::problem::ProblemResponse;
 
 /// `GET tenants/{tenant}/invitations?after=&limit=` lists the invitations, without their codes.
@@ -55,11 +55,13 @@ pub(super) async fn delete(
     InvitationPath(tenant, id): InvitationPath,
     by: Requester,
 ) -> Result<Json<Applied>, ProblemResponse> {
+    let is_named = by.owner.is_some();
     if admin.directory.has_tenant(&tenant) {
         check_right(&admin, by, &tenant).await?;
     }
-    admin.invitations.withdraw(&tenant, &id).await?;
-    Ok(current_version(&admin.directory))
+    let changed = admin.invitations.withdraw(&tenant, &id).await?;
+    let written = Written { version: admin.directory.version(), changed, endpoint: None };
+    Ok(Json(applied(written, is_named)))
 }
 
 /// Refuses everybody who may not change the tenant, and former leaders of the control plane.

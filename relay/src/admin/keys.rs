@@ -7,7 +7,7 @@ use protocol::admin::{Applied, KeySpec, KeyView, Page};
 use protocol::api_key::KeyId;
 
 use super::AdminState;
-use super::body::{StrictJson, applied};
+use super::body::{StrictJson, write};
 use super::paging::Paging;
 use super::path::{KeyPath, TenantPath};
 use crate::directory::{AdminOperation, Requester};
@@ -32,8 +32,7 @@ pub(super) async fn put(
     by: Requester,
     StrictJson(spec): StrictJson<KeySpec>,
 ) -> Result<Json<Applied>, ProblemResponse> {
-    let written = admin.directory.administer(by, AdminOperation::PutKey(tenant, id, spec)).await?;
-    Ok(applied(written))
+    write(&admin.directory, by, AdminOperation::PutKey(tenant, id, spec)).await
 }
 
 /// `DELETE tenants/{tenant}/keys/{keyId}` revokes a key. Its sessions are closed before the answer.
@@ -42,6 +41,5 @@ pub(super) async fn delete(
     KeyPath(tenant, id): KeyPath,
     by: Requester,
 ) -> Result<Json<Applied>, ProblemResponse> {
-    let written = admin.directory.administer(by, AdminOperation::DeleteKey(tenant, id)).await?;
-    Ok(applied(written))
+    write(&admin.directory, by, AdminOperation::DeleteKey(tenant, id)).await
 }

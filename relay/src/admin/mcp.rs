@@ -6,7 +6,7 @@ use protocol::Reason;
 use protocol::admin::{Applied, McpSpec};
 
 use super::AdminState;
-use super::body::{StrictJson, applied};
+use super::body::{StrictJson, write};
 use super::path::AgentPath;
 use crate::directory::{AdminOperation, Requester};
 use crate::problem::ProblemResponse;
@@ -30,7 +30,7 @@ pub(super) async fn put(
     StrictJson(spec): StrictJson<McpSpec>,
 ) -> Result<Json<Applied>, ProblemResponse> {
     let operation = AdminOperation::PutMcp(admin.directory.did(&tenant, &name), spec);
-    Ok(applied(admin.directory.administer(by, operation).await?))
+    write(&admin.directory, by, operation).await
 }
 
 /// `DELETE tenants/{tenant}/agents/{name}/mcp` removes the MCP endpoint. Nobody can sign in for the
@@ -41,5 +41,5 @@ pub(super) async fn delete(
     by: Requester,
 ) -> Result<Json<Applied>, ProblemResponse> {
     let operation = AdminOperation::DeleteMcp(admin.directory.did(&tenant, &name));
-    Ok(applied(admin.directory.administer(by, operation).await?))
+    write(&admin.directory, by, operation).await
 }

@@ -34,6 +34,22 @@ impl<T: FromStr<Err: std::fmt::Display>, S: Send + Sync> FromRequestParts<S> for
             .map_err(|error| invalid(error.body_text()))?;
         let after = query.after.map(|text| text.parse::<T>()).transpose();
         let after = after.map_err(|error| invalid(format!("after: {error}")))?;
-        Ok(Self { after, limit: query.limit.unwrap_or(PAGE_MAX).clamp(1, PAGE_MAX) })
+        Ok(Self { after, limit: limit(query.limit) })
+    }
+}
+
+/// How many entries are answered when the query asks for so many.
+fn limit(requested: Option<usize>) -> usize {
+    requested.unwrap_or(PAGE_MAX).clamp(1, PAGE_MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_page_has_one_to_five_hundred_entries() {
+        let limits = [None, Some(0), Some(1), Some(500), Some(501), Some(usize::MAX)].map(limit);
+        assert_eq!(limits, [500, 1, 1, 500, 500, 500]);
     }
 }

@@ -7,7 +7,7 @@ use protocol::admin::{Applied, Page, TenantSpec, TenantView};
 use protocol::did::TenantId;
 
 use super::AdminState;
-use super::body::{StrictJson, applied};
+use super::body::{StrictJson, write};
 use super::deletion::RequestedPolicy;
 use super::paging::Paging;
 use super::path::TenantPath;
@@ -37,8 +37,7 @@ pub(super) async fn put(
     by: Requester,
     StrictJson(spec): StrictJson<TenantSpec>,
 ) -> Result<Json<Applied>, ProblemResponse> {
-    let written = admin.directory.administer(by, AdminOperation::PutTenant(tenant, spec)).await?;
-    Ok(applied(written))
+    write(&admin.directory, by, AdminOperation::PutTenant(tenant, spec)).await
 }
 
 /// `DELETE tenants/{tenant}?policy=` removes a tenant with its keys and sessions, and also its
@@ -49,6 +48,5 @@ pub(super) async fn delete(
     by: Requester,
     RequestedPolicy(policy): RequestedPolicy,
 ) -> Result<Json<Applied>, ProblemResponse> {
-    let written = admin.directory.administer(by, AdminOperation::DeleteTenant(tenant, policy)).await?;
-    Ok(applied(written))
+    write(&admin.directory, by, AdminOperation::DeleteTenant(tenant, policy)).await
 }

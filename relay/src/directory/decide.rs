@@ -9,6 +9,7 @@ use protocol::admin::{
 };
 use protocol::api_key::KeyId;
 use protocol::did::TenantId;
+use protocol::limits::RECORD_SKEW_GRACE_SECONDS;
 use protocol::multikey::MultikeyError;
 use protocol::record::{RecordError, VerifiedRecord};
 use protocol::{Did, Reason, UnixSeconds};
@@ -109,6 +110,8 @@ pub enum OperationError {
     KeyTwice(KeyId),
     #[error("the key {0} belongs to another tenant or agent, or its id is that of another key")]
     KeyTaken(KeyId),
+    #[error("the key {0} is a key of the agent {1}, not of the tenant: declare the agent without it")]
+    KeyOfAgent(KeyId, Did),
     #[error("the key with this hash has the id {0}")]
     KeyIdOfAnother(KeyId),
     #[error("the credential does not cover this agent")]
@@ -121,7 +124,7 @@ pub enum OperationError {
     RootOnRecord,
     #[error("a newer record is registered")]
     Rollback,
-    #[error("the record is from the future: set the clock of the agent, and sign a new record")]
+    #[error("the record was created more than {RECORD_SKEW_GRACE_SECONDS} s after the relay's time")]
     FromTheFuture,
 }
 
@@ -139,6 +142,7 @@ impl OperationError {
             | Self::KeysOfTenant
             | Self::KeyTwice(_)
             | Self::KeyTaken(_)
+            | Self::KeyOfAgent(..)
             | Self::KeyIdOfAnother(_)
             | Self::McpUrl
             | Self::McpEndpoint
@@ -149,7 +153,7 @@ impl OperationError {
             Self::Suspended => Reason::Suspended,
             Self::RootOnRecord => Reason::KeyConflict,
             Self::Rollback => Reason::RecordRollback,
-            Self::FromTheFuture => Reason::BadRecord,
+            Self::FromTheFuture => Reason::RecordInFuture,
         }
     }
 }

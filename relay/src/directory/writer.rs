@@ -165,3 +165,36 @@ impl std::fmt::Debug for DirectoryWriter {
         f.debug_struct("DirectoryWriter").field("expired_until", &self.expired_until).finish_non_exhaustive()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Mutex;
+    use std::sync::atomic::AtomicU64;
+
+    use super::*;
+    use crate::directory::Capacity;
+    use crate::directory::fixtures::{agent_with_keys, hash};
+
+    #[tokio::test]
+    async fn the_sessions_of_a_key_that_expires_are_closed_once() {
+        let folder = tempfile::tempdir().unwrap();
+        let store = Store::open(&folder.path().join("relay.db")).await.unwrap();
+        let rules = Rules { capacity: Capacity { tenants: 1, agents: 1 }, gateway_url: None };
+        let (now, domain) = (Arc::new(AtomicU64::new(1_000)), "example.com".parse().unwrap());
+        let clock = Arc::clone(&now);
+        let clock = Arc::new(move || clock.load(Ordering::Relaxed));
+        let (directory, mut writer) = Directory::open(store, domain, rules, clock).await.unwrap();
+        let enforced = Arc::new(Mutex::new(Vec::new()));
+        let noted = Arc::clone(&enforced);
+        directory.enforce_with(Box::new(move |revocation| noted.lock().unwrap().push(revocation.clone())));
+        let alice = agent_with_keys("default", "alice", &[(1, Some(1_010)), (2, None)]);
+        directory.write_state().apply(&Edit::PutAgent(alice));
+
+        for (second, closed) in [(1_009, 0), (1_010, 1), (1_011, 1)] {
+            now.store(second, Ordering::Relaxed);
+            writer.sweep().await;
+            let expected = vec![Revocation::KeyRevoked(hash(1).key_id()); closed];
+            assert_eq!(*enforced.lock().unwrap(), expected, "in second {second}");
+        }
+    }
+}

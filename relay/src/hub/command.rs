@@ -2,10 +2,15 @@
 
 use bytes::Bytes;
 use protocol::envelope::Routing;
-use protocol::frame::{AckParams, ChallengeResult, DiscoverResult, LookupResult, RefuseParams};
+use protocol::frame::{AckParams, ChallengeResult, LookupResult, RefuseParams};
 use protocol::{Did, Reason};
+use serde::Serialize;
+use serde_json::value::RawValue;
 
 use crate::core::RequestId;
+
+/// Bytes of the detail of a refusal: a sentence.
+const DETAIL_BYTES_MAX: usize = 256;
 
 #[derive(Debug)]
 pub(crate) enum Command<'a> {
@@ -23,7 +28,7 @@ pub(crate) enum Command<'a> {
     /// The hub fills in `online`.
     Discovered {
         id: RequestId,
-        result: DiscoverResult,
+        result: PreparedPage,
     },
     /// The hub fills in `online`.
     LookedUp {
@@ -34,8 +39,46 @@ pub(crate) enum Command<'a> {
     Refuse {
         /// `None` if the id could not be read.
         id: Option<RequestId>,
-        reason: Reason,
+        refusal: RequestRefusal,
     },
+}
+
+/// The result of `relay.discover` with its cards as JSON already, because it is written under the
+/// lock.
+#[derive(Debug, Serialize)]
+pub(crate) struct PreparedPage {
+    pub(crate) agents: Vec<PreparedAgent>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) cursor: Option<Did>,
+}
+
+#[derive(Debug, Serialize)]
+pub(crate) struct PreparedAgent {
+    pub(crate) did: Did,
+    pub(crate) card: Box<RawValue>,
+    pub(crate) online: bool,
+}
+
+/// Why a request is refused.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct RequestRefusal {
+    pub(crate) reason: Reason,
+    /// What exactly is wrong, for the programmer of the client.
+    pub(crate) detail: Option<Box<str>>,
+}
+
+impl RequestRefusal {
+    pub(crate) fn with_detail(reason: Reason, detail: &str) -> Self {
+        // A detail may quote the request.
+        let end = detail.floor_char_boundary(DETAIL_BYTES_MAX);
+        Self { reason, detail: Some(detail.get(..end).unwrap_or_default().into()) }
+    }
+}
+
+impl From<Reason> for RequestRefusal {
+    fn from(reason: Reason) -> Self {
+        Self { reason, detail: None }
+    }
 }
 
 #[derive(Debug, Default)]

@@ -6,7 +6,7 @@ use protocol::frame::{RefuseParams, RpcError, write_error, write_result};
 
 use super::connection::Connection;
 use super::state::HubState;
-use super::{Command, CommandBatch, Hub};
+use super::{Command, CommandBatch, Hub, RequestRefusal};
 use crate::core::{ConnId, Event, NewSession, Now, Submission};
 use crate::message_store::StoreReport;
 
@@ -125,9 +125,10 @@ impl Hub {
                 result.online = state.core.is_online(did.as_str());
                 state.write(conn, |out| write_result(out, &id.to_string(), &result));
             }
-            Command::Refuse { id, reason } => {
+            Command::Refuse { id, refusal: RequestRefusal { reason, detail } } => {
                 self.metrics.refused(reason);
-                let (id, error) = (id.map(|id| id.to_string()), RpcError::new(reason, None));
+                let error = RpcError::new(reason, None).with_detail(detail.as_deref());
+                let id = id.map(|id| id.to_string());
                 state.write(conn, |out| write_error(out, id.as_deref(), &error));
             }
         }

@@ -9,6 +9,7 @@ use protocol::record::VerifiedRecord;
 use protocol::{Did, Reason, base64url};
 
 use crate::directory::Principal;
+use crate::hub::RequestRefusal;
 
 /// The nonce that a connection may answer. A new one replaces the one before, and an answer uses it
 /// up.
@@ -37,26 +38,32 @@ impl OutstandingChallenge {
         principal: &Principal,
         domain: &Domain,
         now_ms: u64,
-    ) -> Result<VerifiedRecord, Reason> {
+    ) -> Result<VerifiedRecord, RequestRefusal> {
         let challenge = self.0.take().ok_or(Reason::ChallengeUnknown)?;
         let age_ms = u128::from(now_ms.saturating_sub(challenge.issued_ms));
         if challenge.did != params.did || age_ms > CHALLENGE_TTL.as_millis() {
-            return Err(Reason::ChallengeUnknown);
+            return Err(Reason::ChallengeUnknown.into());
         }
         if !covers(principal, &params.did, domain) {
-            return Err(Reason::Forbidden);
+            return Err(Reason::Forbidden.into());
         }
         // Checked before decoding: base64 is a third longer.
         if params.record.len() > RECORD_BYTES_MAX / 3 * 4 + 4 {
-            return Err(Reason::TooLarge);
+            return Err(Reason::TooLarge.into());
         }
-        let bytes = base64url::decode(&params.record).map_err(|_| Reason::BadRecord)?;
-        let record = VerifiedRecord::parse(&bytes, &params.did).map_err(|_| Reason::BadRecord)?;
+        let bytes = base64url::decode(&params.record).map_err(|error| bad_record(&error))?;
+        let record = VerifiedRecord::parse(&bytes, &params.did).map_err(|error| bad_record(&error))?;
         let key = record.keys.signing.get(&params.kid).ok_or(Reason::BadSignature)?;
         challenge::verify(key, domain, &challenge.nonce, &bytes, &params.signature)
             .map_err(|_| Reason::BadSignature)?;
         Ok(record)
     }
+}
+
+fn bad_record(error: &dyn std::error::Error) -> RequestRefusal {
+    let causes: Vec<_> = std::iter::successors(Some(error), |error| error.source()).collect();
+    let texts: Vec<_> = causes.iter().map(ToString::to_string).collect();
+    RequestRefusal::with_detail(Reason::BadRecord, &texts.join(": "))
 }
 
 /// Whether the credential may register this agent.

@@ -15,7 +15,7 @@ use super::frame_reader::FrameReader;
 use super::request::{ClientRequest, Query, parse};
 use super::trace::send_span;
 use crate::core::{NewSession, RequestId};
-use crate::hub::{Command, CommandBatch, Connection, Hub};
+use crate::hub::{Command, CommandBatch, Connection, Hub, RequestRefusal};
 
 /// Unreadable frames before the connection is closed. A client with a bug first gets errors that
 /// say what is wrong.
@@ -101,13 +101,13 @@ impl ConnectionTask {
             ClientRequest::Register { .. } => None,
             request if !self.take_token() => {
                 let id = request.into_id()?;
-                Some(Command::Refuse { id: Some(id), reason: Reason::RateLimited })
+                Some(Command::Refuse { id: Some(id), refusal: Reason::RateLimited.into() })
             }
             ClientRequest::Challenge { id, params } => Some(self.issue_challenge(id, params)),
             ClientRequest::Query { id, query } => Some(answer(self, id, query)),
-            ClientRequest::Invalid { id, reason } => {
+            ClientRequest::Invalid { id, refusal } => {
                 self.unreadable += u32::from(id.is_none());
-                Some(Command::Refuse { id, reason })
+                Some(Command::Refuse { id, refusal })
             }
             ClientRequest::Ignored => None,
         }
@@ -124,7 +124,7 @@ impl ConnectionTask {
     fn issue_challenge(&mut self, id: RequestId, params: ChallengeParams) -> Command<'static> {
         let domain = self.hub.directory().domain().clone();
         if !covers(&self.connection.principal, &params.did, &domain) {
-            return Command::Refuse { id: Some(id), reason: Reason::Forbidden };
+            return Command::Refuse { id: Some(id), refusal: Reason::Forbidden.into() };
         }
         let nonce: [u8; 32] = rand::random();
         self.challenge.issue(params.did, nonce, self.hub.now_ms());
@@ -134,8 +134,8 @@ impl ConnectionTask {
 
     /// Registers the agent and opens its session. False if it was refused.
     pub(super) async fn register(&mut self, (id, params): Registration) -> bool {
-        if let Err(reason) = self.try_register(&params).await {
-            self.hub.execute(&self.connection, Command::Refuse { id: Some(id), reason });
+        if let Err(refusal) = self.try_register(&params).await {
+            self.hub.execute(&self.connection, Command::Refuse { id: Some(id), refusal });
             return false;
         }
         let tenant = self.connection.principal.tenant.clone();
@@ -144,17 +144,18 @@ impl ConnectionTask {
         self.hub.open_session(&self.connection, opened)
     }
 
-    async fn try_register(&mut self, params: &RegisterParams) -> Result<(), Reason> {
+    async fn try_register(&mut self, params: &RegisterParams) -> Result<(), RequestRefusal> {
         if !self.take_token() {
-            return Err(Reason::RateLimited);
+            return Err(Reason::RateLimited.into());
         }
         if self.connection.did.get().is_some_and(|did| *did != params.did) {
-            return Err(Reason::Forbidden);
+            return Err(Reason::Forbidden.into());
         }
         let (directory, principal) = (self.hub.directory(), &self.connection.principal);
         let now_ms = self.hub.now_ms();
         let record = self.challenge.verify(params, principal, directory.domain(), now_ms)?;
-        directory.publish(principal, &params.did, record).await.map_err(|error| error.reason())
+        let published = directory.publish(principal, &params.did, record).await;
+        published.map_err(|error| RequestRefusal::with_detail(error.reason(), &error.to_string()))
     }
 }
 

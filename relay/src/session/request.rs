@@ -11,6 +11,7 @@ use tokio_tungstenite::tungstenite::Utf8Bytes;
 
 use super::websocket_codec::slice_of;
 use crate::core::RequestId;
+use crate::hub::RequestRefusal;
 
 #[derive(Debug)]
 pub(super) enum ClientRequest<'a> {
@@ -37,7 +38,7 @@ pub(super) enum ClientRequest<'a> {
     Invalid {
         /// `None` if the id could not be read.
         id: Option<RequestId>,
-        reason: Reason,
+        refusal: RequestRefusal,
     },
     /// An answer, or a notification that this relay does not know.
     Ignored,
@@ -72,7 +73,7 @@ pub(super) fn parse(frame: &Utf8Bytes) -> ClientRequest<'_> {
         }
         Ok(Incoming::Notification { method, params }) => parse_notification(&method, params),
         Ok(_) => ClientRequest::Ignored,
-        Err(error) => ClientRequest::Invalid { id: None, reason: error.reason() },
+        Err(error) => ClientRequest::Invalid { id: None, refusal: refusal_of(error.reason(), &error) },
     }
 }
 
@@ -82,7 +83,7 @@ fn parse_notification(method: &str, params: &str) -> ClientRequest<'static> {
         method::REFUSE => parse_params(params).map(ClientRequest::RefuseDelivery),
         _ => return ClientRequest::Ignored,
     };
-    parsed.unwrap_or_else(|reason| ClientRequest::Invalid { id: None, reason })
+    parsed.unwrap_or_else(|refusal| ClientRequest::Invalid { id: None, refusal })
 }
 
 fn parse_request<'a>(
@@ -91,34 +92,39 @@ fn parse_request<'a>(
     method: &str,
     params: &'a str,
 ) -> ClientRequest<'a> {
-    let invalid = |id, reason| ClientRequest::Invalid { id: Some(id), reason };
+    let invalid = |id, refusal| ClientRequest::Invalid { id: Some(id), refusal };
     match method {
         method::SEND => match Routing::parse(params) {
             Ok(routing) => ClientRequest::Send { id, routing, envelope: slice_of(frame, params) },
-            Err(_) => invalid(id, Reason::InvalidParams),
+            Err(error) => invalid(id, refusal_of(Reason::InvalidParams, &error)),
         },
         method::CHALLENGE => match parse_params(params) {
             Ok(params) => ClientRequest::Challenge { id, params },
-            Err(reason) => invalid(id, reason),
+            Err(refusal) => invalid(id, refusal),
         },
         method::REGISTER => match parse_params(params) {
             Ok(params) => ClientRequest::Register { id, params: Box::new(params) },
-            Err(reason) => invalid(id, reason),
+            Err(refusal) => invalid(id, refusal),
         },
         method::DISCOVER => match parse_params(params) {
             Ok(params) => ClientRequest::Query { id, query: Query::Discover(params) },
-            Err(reason) => invalid(id, reason),
+            Err(refusal) => invalid(id, refusal),
         },
         method::LOOKUP => match parse_params(params) {
             Ok(params) => ClientRequest::Query { id, query: Query::Lookup(params) },
-            Err(reason) => invalid(id, reason),
+            Err(refusal) => invalid(id, refusal),
         },
-        _ => invalid(id, Reason::UnknownMethod),
+        _ => invalid(id, Reason::UnknownMethod.into()),
     }
 }
 
-fn parse_params<T: DeserializeOwned>(params: &str) -> Result<T, Reason> {
-    strict_json::from_slice(params.as_bytes()).map_err(|_| Reason::InvalidParams)
+fn parse_params<T: DeserializeOwned>(params: &str) -> Result<T, RequestRefusal> {
+    strict_json::from_slice(params.as_bytes()).map_err(|error| refusal_of(Reason::InvalidParams, &error))
+}
+
+fn refusal_of(reason: Reason, error: &dyn std::error::Error) -> RequestRefusal {
+    let text = error.source().map_or_else(|| error.to_string(), |cause| format!("{error}: {cause}"));
+    RequestRefusal::with_detail(reason, &text)
 }
 
 #[cfg(test)]
@@ -130,7 +136,7 @@ mod tests {
     fn refusal(text: &str) -> (Option<String>, Reason) {
         let frame = Utf8Bytes::from(text.to_owned());
         match parse(&frame) {
-            ClientRequest::Invalid { id, reason } => (id.map(|id| id.to_string()), reason),
+            ClientRequest::Invalid { id, refusal } => (id.map(|id| id.to_string()), refusal.reason),
             other => panic!("{other:?}"),
         }
     }
@@ -143,6 +149,10 @@ mod tests {
         assert_eq!(refusal(frame), (Some("\"x\"".into()), Reason::UnknownMethod));
         let frame = r#"{"jsonrpc":"2.0","id":1,"method":"relay.lookup","params":{"did":"nobody"}}"#;
         assert_eq!(refusal(frame), (Some("1".into()), Reason::InvalidParams));
+        let frame = r#"{"jsonrpc":"2.0","id":1,"method":"relay.discover","params":null}"#;
+        assert_eq!(refusal(frame), (Some("1".into()), Reason::InvalidParams));
+        let frame = r#"{"jsonrpc":"2.0","id":null,"method":"message.send","params":{}}"#;
+        assert_eq!(refusal(frame), (None, Reason::InvalidRequest));
         assert_eq!(refusal("{"), (None, Reason::Malformed));
     }
 

@@ -30,5 +30,5 @@ impl UnregisteredConnection {
 
 /// Other agents are visible to registered agents only.
 fn refuse_query(_task: &ConnectionTask, id: RequestId, _query: Query) -> Command<'static> {
-    Command::Refuse { id: Some(id), reason: Reason::NotRegistered }
+    Command::Refuse { id: Some(id), refusal: Reason::NotRegistered.into() }
 }

@@ -18,6 +18,7 @@ async fn a_frame_that_cannot_be_read_is_answered_and_the_connection_stays_open()
         ("[]", Reason::Malformed),
         (r#"{"jsonrpc":"2.0","jsonrpc":"2.0","id":1,"method":"m"}"#, Reason::Malformed),
         (r#"{"jsonrpc":"1.0","id":1,"method":"m"}"#, Reason::InvalidRequest),
+        (r#"{"jsonrpc":"2.0","id":null,"method":"message.send","params":{}}"#, Reason::InvalidRequest),
     ] {
         alice.text(text.into()).await;
         assert_eq!(alice.unreadable_error().await, reason, "{text}");

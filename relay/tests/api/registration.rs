@@ -100,6 +100,54 @@ async fn agents_find_each_other_and_see_who_is_online() {
 }
 
 #[tokio::test]
+async fn a_record_that_is_refused_is_told_what_is_wrong_with_it() {
+    let relay = start().await;
+    let key = relay.agent_with_key("alice").await;
+    let mut alice = Agent::unregistered(&relay, &key, identity(&did("alice"))).await;
+    let mut refused = async |change: &dyn Fn(&mut serde_json::Value)| {
+        let mut params = alice.registration().await.unwrap();
+        let bytes = protocol::base64url::decode(&params.record).unwrap();
+        let mut record: serde_json::Value = serde_json::from_slice(&bytes).unwrap();
+        change(&mut record);
+        params.record = protocol::base64url::encode(record.to_string().as_bytes());
+        let id = alice.request(method::REGISTER, &params).await;
+        let error = alice.answer(id).await.unwrap_err();
+        assert_eq!(error.data.reason, Reason::BadRecord);
+        error.message
+    };
+    let long = refused(&|record| record["card"]["name"] = "x".repeat(129).into()).await;
+    assert!(long.contains("the card's name has at most 128 bytes"), "{long}");
+    let unknown = refused(&|record| record["card"]["mood"] = "good".into()).await;
+    assert!(unknown.contains("unknown field `mood`"), "{unknown}");
+    let other =
+        refused(&|record| record["document"]["proof"]["created"] = "2026-01-01T00:00:00Z".into()).await;
+    assert!(other.contains("the DID document is not valid"), "{other}");
+    let quoted = refused(&|record| record["card"]["y".repeat(5_000)] = 1.into()).await;
+    assert!(quoted.len() < 500, "{} bytes", quoted.len());
+}
+
+#[tokio::test]
+async fn a_record_from_the_future_is_refused_and_locks_nobody_out() {
+    let relay = start().await;
+    let key = relay.agent_with_key("alice").await;
+    let mut alice = Agent::unregistered(&relay, &key, identity(&did("alice"))).await;
+    let ahead = alice.registration_at(crate::agent::now() + 3_600).await.unwrap();
+    let refused = alice.call::<RegisterResult>(method::REGISTER, &ahead).await;
+    assert_eq!(refused, Err(Reason::RecordInFuture));
+    alice.register().await.unwrap();
+}
+
+#[tokio::test]
+async fn a_session_is_told_its_limits() {
+    let relay = start().await;
+    let (alice, _) = Agent::join(&relay, "alice").await;
+    let limits = alice.registered.limits;
+    assert_eq!((limits.window_messages, limits.window_bytes), (256, 1 << 20));
+    assert_eq!((limits.queries_per_second, limits.queries_burst), (20, 100));
+    assert_eq!(limits.envelope_bytes, 1_047_552);
+}
+
+#[tokio::test]
 async fn a_revoked_key_ends_the_session_at_once() {
     let relay = start().await;
     let (mut alice, _) = Agent::join(&relay, "alice").await;

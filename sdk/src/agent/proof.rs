@@ -20,7 +20,11 @@ impl Agent {
     /// # async fn example(agent: msg2agent::Agent, bob: msg2agent::Did) -> Result<(), Box<dyn std::error::Error>> {
     /// let sent = agent.send(&bob, msg2agent::Content::text("I owe you 5 euros")).await?;
     /// let proof = agent.prove([sent.evidence()])?;
-    /// let statements = msg2agent::proof::verify(&proof)?;
+    /// let (own, root) = (agent.did(), agent.whoami().root_key);
+    /// let root_key_of = |did: &msg2agent::Did| {
+    ///     (did == own).then(|| msg2agent::multikey::decode_ed25519(&root).ok()).flatten()
+    /// };
+    /// let statements = msg2agent::proof::verify(&proof, &root_key_of)?;
     /// assert_eq!(statements[0].content.as_text(), Some("I owe you 5 euros"));
     /// # Ok(()) }
     /// ```

@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use std::fs::{self, File, OpenOptions};
 use std::io::Write as _;
 use std::os::unix::fs::OpenOptionsExt as _;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use protocol::{Did, base64url};
 
@@ -23,13 +23,7 @@ impl PinFile {
         let Some(path) = path else {
             return Ok((Self { file: None }, HashMap::new()));
         };
-        let text = match fs::read_to_string(&path) {
-            Ok(text) => text,
-            Err(e) if e.kind() == std::io::ErrorKind::NotFound => String::new(),
-            Err(e) => return Err(e),
-        };
-        let pins =
-            text.lines().map(|line| parse(line).ok_or_else(|| damaged(&path))).collect::<Result<_, _>>()?;
+        let pins = read(&path)?;
         let file = OpenOptions::new().create(true).append(true).mode(0o600).open(&path)?;
         Ok((Self { file: Some((path, file)) }, pins))
     }
@@ -55,6 +49,16 @@ impl PinFile {
     }
 }
 
+/// Reads the file without opening it for writing. A missing file holds no pins.
+pub(crate) fn read(path: &Path) -> std::io::Result<HashMap<Did, RootKey>> {
+    let text = match fs::read_to_string(path) {
+        Ok(text) => text,
+        Err(e) if e.kind() == std::io::ErrorKind::NotFound => String::new(),
+        Err(e) => return Err(e),
+    };
+    text.lines().map(|line| parse(line).ok_or_else(|| damaged(path))).collect()
+}
+
 fn line(did: &Did, root: &RootKey) -> String {
     format!("{did} {}\n", base64url::encode(root))
 }
@@ -64,7 +68,7 @@ fn parse(line: &str) -> Option<(Did, RootKey)> {
     Some((did.parse().ok()?, base64url::decode_array(root).ok()?))
 }
 
-fn damaged(path: &std::path::Path) -> std::io::Error {
+fn damaged(path: &Path) -> std::io::Error {
     std::io::Error::other(format!("{} is damaged; repair or remove it", path.display()))
 }
 

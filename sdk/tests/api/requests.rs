@@ -2,7 +2,8 @@
 
 use std::time::Duration;
 
-use msg2agent::{Agent, Content, ErrorKind, RefusalReason, SendOptions};
+use msg2agent::multikey::decode_ed25519;
+use msg2agent::{Agent, Content, Did, ErrorKind, RefusalReason, SendOptions};
 use protocol::envelope::open;
 use protocol::proof;
 
@@ -62,7 +63,8 @@ async fn a_late_answer_comes_to_the_inbox() {
 #[tokio::test]
 async fn request_and_answer_can_be_proven_to_anybody() {
     let (relay, bob) = (ScriptedRelay::new().await, TestAgent::new("bob"));
-    let alice = Alice::new(&relay.url());
+    let mut alice = Alice::new(&relay.url());
+    alice.config = alice.config.clone().with_state_dir(alice.folder.path().join("state"));
     let relay = async {
         let (mut line, alice) = relay.registered(1).await;
         line.answer_lookup(&bob.record).await;
@@ -82,7 +84,10 @@ async fn request_and_answer_can_be_proven_to_anybody() {
     };
     let (_line, (agent, exchange)) = tokio::join!(relay, client);
     let proof = agent.prove([exchange.sent.evidence(), exchange.answer.evidence()]).unwrap();
-    let statements = proof::verify(&proof).unwrap();
+    let roots = alice.config.known_root_keys().unwrap();
+    let known =
+        |did: &Did| roots.iter().find(|(of, _)| of == did).and_then(|(_, key)| decode_ed25519(key).ok());
+    let statements = proof::verify(&proof, &known).unwrap();
     let said: Vec<_> =
         statements.iter().map(|s| (s.header.from.name(), s.content.as_text().unwrap())).collect();
     assert_eq!(said, [("alice", "2+2?"), ("bob", "4")]);

@@ -46,17 +46,26 @@ fn run_demo() -> anyhow::Result<()> {
     }
     ensure!(!printed.contains("failed"), "{printed}");
     environment.ensure_unused()?;
-    verify(&proof)
+    let printed_command = printed.lines().rev().find_map(|line| line.trim().strip_prefix("m2a verify "));
+    verify(&proof, printed_command.context("the demo did not print how to verify its proof")?)
 }
 
-/// Anybody can do this, with the file alone.
-fn verify(proof: &Path) -> anyhow::Result<()> {
-    let verdict = output_of(isolated(programs::path("m2a")?).arg("verify").arg(proof))?;
-    ensure!(verdict.contains("verified"), "{verdict}");
+/// Anybody can do this with the file and the root keys, as the demo prints it.
+fn verify(proof: &Path, arguments: &str) -> anyhow::Result<()> {
+    let m2a = |arguments: &str| -> anyhow::Result<Command> {
+        let mut command = isolated(programs::path("m2a")?);
+        command.arg("verify").args(arguments.split_whitespace());
+        Ok(command)
+    };
+    let verdict = output_of(&mut m2a(arguments)?)?;
+    ensure!(verdict.starts_with("verified"), "{verdict}");
+    let alone = m2a(&proof.display().to_string())?.output()?;
+    ensure!(alone.status.code() == Some(6), "the file alone proves nothing: {alone:?}");
     let text = std::fs::read_to_string(proof)?;
     let forged = proof.with_file_name("forged.json");
     std::fs::write(&forged, text.replacen("alice", "carol", 1)).context("write a forged proof")?;
-    let refused = isolated(programs::path("m2a")?).arg("verify").arg(forged).output()?;
+    let roots = arguments.strip_suffix(&proof.display().to_string()).context("the file comes last")?;
+    let refused = m2a(&format!("{roots}{}", forged.display()))?.output()?;
     ensure!(!refused.status.success(), "a forged proof was verified: {refused:?}");
     Ok(())
 }

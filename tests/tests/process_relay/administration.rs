@@ -63,7 +63,8 @@ async fn a_suspended_agent_is_out_keeps_its_key_and_comes_back_when_resumed() {
     assert_eq!(agent.ended().await.reason(), Some(Reason::Suspended));
     let shown = admin.run("agents show acme alice").await;
     assert_eq!((&shown[0]["suspended"], &shown[0]["online"]), (&json!(true), &json!(false)));
-    assert_eq!(admin.run("agents suspend acme alice").await, applied, "it was already");
+    let again = admin.run("agents suspend acme alice").await;
+    assert_eq!(again[0], json!({"version": applied[0]["version"], "changed": false}), "it was already");
 
     admin.run("agents resume acme alice").await;
     let shown = admin.run("agents show acme alice").await;
@@ -93,6 +94,32 @@ async fn every_command_prints_json_and_what_is_gone_is_not_found() {
     admin.run("tenants delete globex").await;
     let (code, error) = admin.run_refused("tenants show globex").await;
     assert_eq!((code, error["reason"].as_str()), (Some(3), Some("not_found")));
+}
+
+/// Somebody with a leaked key must not believe that it is shut.
+#[tokio::test]
+async fn what_was_not_revoked_or_removed_is_not_said_to_be() {
+    let admin = AdminCommands::new().await;
+    let key = admin.run("agents add acme victim").await[0].clone();
+    let id = key["keyId"].as_str().unwrap();
+    let (code, error) = admin.run_refused(&format!("keys revoke acme {id}")).await;
+    assert_eq!((code, error["reason"].as_str()), (Some(3), Some("invalid_params")), "{error}");
+    assert!(error["causes"][0].as_str().unwrap().contains("agent:acme:victim"), "{error}");
+    assert_eq!(admin.run("agents show acme victim").await[0]["keys"][0]["keyId"], id);
+    for words in [
+        "keys revoke acme k_000000000000",
+        "keys revoke globex k_000000000000",
+        "agents remove acme nobody",
+        "agents mcp acme victim --remove",
+        "invitations remove acme inv_1",
+        "tenants delete globex",
+    ] {
+        let (code, error) = admin.run_refused(words).await;
+        assert_eq!((code, error["reason"].as_str()), (Some(3), Some("not_found")), "{words}: {error}");
+        assert!(error["attempt"].as_str().unwrap().starts_with("nothing was changed"), "{error}");
+    }
+    admin.run("agents add acme victim --replace").await;
+    assert_ne!(admin.run("agents show acme victim").await[0]["keys"][0]["keyId"], id);
 }
 
 #[tokio::test]
@@ -139,7 +166,8 @@ async fn an_agents_mcp_endpoint_is_set_shown_and_taken_away() {
     let set =
         format!("agents mcp default alice --url {url} --account alice@example.com --account bob@example.com");
     let applied = admin.run(&set).await;
-    assert_eq!(admin.run(&set).await, applied, "it was already");
+    let again = admin.run(&set).await;
+    assert_eq!(again[0], json!({"version": applied[0]["version"], "changed": false}), "it was already");
     let shown = admin.run("agents mcp default alice").await;
     assert_eq!(shown[0], json!({"url": url, "accounts": ["alice@example.com", "bob@example.com"]}));
     let (code, error) = admin.run_refused("agents mcp default alice --url http://mcp.example/alice").await;

@@ -87,7 +87,8 @@ async fn a_person_gets_a_relay_two_agents_and_a_proof() {
 
     // Each of the commands that it proposes.
     let profiles = Path::new(dev.text("profiles"));
-    let verified = printed_values(profiles, &["verify", dev.text("proof")]).await;
+    let verified =
+        printed_values(profiles, &["verify", "--profile", "alice", "--pins", dev.text("proof")]).await;
     let messages = verified[0]["messages"].as_array().unwrap();
     let contents: Vec<_> = messages.iter().map(|message| message["content"].as_str().unwrap()).collect();
     assert_eq!(contents, ["What is 2+2?", "4"]);

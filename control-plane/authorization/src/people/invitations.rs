@@ -102,14 +102,14 @@ impl Invitations {
     ///
     /// # Errors
     /// The database failed.
-    pub async fn withdraw(&self, tenant: &TenantId, id: &str) -> Result<(), InvitationError> {
+    pub async fn withdraw(&self, tenant: &TenantId, id: &str) -> Result<bool, InvitationError> {
         let mut transaction = self.store.begin().await?;
         let found = invitations::delete(&mut transaction, tenant, id).await?;
         transaction.commit().await?;
         if found {
             tracing::info!(target: "audit", invitation = id, %tenant, "withdrew an invitation");
         }
-        Ok(())
+        Ok(found)
     }
 
     /// Creates an account with an invitation. `check_target` says whether its agent can be used at

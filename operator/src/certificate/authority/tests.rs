@@ -67,7 +67,7 @@ fn a_client_that_read_the_authorities_within_a_year_trusts_certificates_in_use_f
     let mut read = Vec::new();
     for day in (0..40 * 365).step_by(15) {
         authority = authority.advance_at(day);
-        if needs_renewal(Some(&serving.certificate), &authority.signing.certificate, &names, at(day)) {
+        if needs_renewal(Some(&serving), &authority.signing.certificate, &names, at(day)) {
             serving = issue_serving(&authority.signing, &names, at(day)).unwrap();
         }
         read.push((day, authority.trusted()));

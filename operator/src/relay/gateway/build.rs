@@ -26,6 +26,7 @@ mod metadata;
 mod network_policy;
 
 pub use autoscaler::autoscaler;
+pub(super) use metadata::labels;
 use metadata::metadata;
 pub use network_policy::network_policy;
 

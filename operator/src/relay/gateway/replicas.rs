@@ -10,6 +10,7 @@ use kube::api::{Patch, PatchParams};
 use kube::{Api, Resource as _, ResourceExt as _};
 
 use super::build;
+use crate::apply::ChildOwner;
 use crate::context::Context;
 use crate::error::{Error, Result};
 use crate::object_key::{Kind, NamespacedName};
@@ -30,17 +31,42 @@ pub(super) async fn converge(context: &Context, relay: &Relay, name: &Namespaced
     let Some(admitted) = admit(context, relay) else { return Ok(()) };
     let deployment = |replicas| with_replicas(&admitted, replicas);
     let Some(max) = relay.spec.gateway.replicas.scaled_to() else {
-        applier.remove::<HorizontalPodAutoscaler>(client, &owner, name).await?;
+        let labels = build::labels(relay);
+        let owned = ChildOwner { uid: &owner, labels: &labels };
+        applier.remove::<HorizontalPodAutoscaler>(client, owned, name).await?;
         let replicas = Some(relay.spec.gateway.replicas.min);
         return applier.apply(client, &owner, &deployment(replicas)).await;
     };
-    if !applier.exists::<HorizontalPodAutoscaler>(name) && !autoscaler_exists(context, name).await? {
-        let replicas = initial_replicas(relay, find_deployment(context, name).await?.as_ref(), max);
-        applier.apply(client, &owner, &deployment(Some(replicas))).await?;
-        hand_over(context, name, replicas).await?;
+    let is_scaled =
+        applier.exists::<HorizontalPodAutoscaler>(name) || autoscaler_exists(context, name).await?;
+    let initial = match is_scaled {
+        true => None,
+        false => Some(initial_replicas(relay, find_deployment(context, name).await?.as_ref(), max)),
+    };
+    for step in steps_to_autoscaler(initial) {
+        match step {
+            ReplicaStep::Apply(replicas) => applier.apply(client, &owner, &deployment(replicas)).await?,
+            ReplicaStep::HandOver(replicas) => hand_over(context, name, replicas).await?,
+        }
     }
-    applier.apply(client, &owner, &deployment(None)).await?;
     applier.apply(client, &owner, &build::autoscaler(relay, max)).await
+}
+
+/// A request about the number of pods.
+#[derive(Debug, PartialEq, Eq)]
+enum ReplicaStep {
+    /// Applies the Deployment with a number of pods, or without claiming it.
+    Apply(Option<i32>),
+    HandOver(i32),
+}
+
+/// How the number of pods gets to an autoscaler. `initial` is the number that it starts from if
+/// there is none yet. The number has an owner at every moment.
+fn steps_to_autoscaler(initial: Option<i32>) -> Vec<ReplicaStep> {
+    let claimed = initial.into_iter();
+    let handed_over =
+        claimed.flat_map(|count| [ReplicaStep::Apply(Some(count)), ReplicaStep::HandOver(count)]);
+    handed_over.chain([ReplicaStep::Apply(None)]).collect()
 }
 
 /// The Deployment without its number of pods. `None` while it waits for its turn.
@@ -95,6 +121,13 @@ async fn hand_over(context: &Context, name: &NamespacedName, replicas: i32) -> R
 mod tests {
     use super::*;
     use crate::relay::build::tests::relay;
+
+    #[test]
+    fn the_number_of_pods_is_handed_over_before_it_is_given_up() {
+        let handed_over = [ReplicaStep::Apply(Some(3)), ReplicaStep::HandOver(3), ReplicaStep::Apply(None)];
+        assert_eq!(steps_to_autoscaler(Some(3)), handed_over);
+        assert_eq!(steps_to_autoscaler(None), [ReplicaStep::Apply(None)], "an autoscaler has it");
+    }
 
     #[test]
     fn an_autoscaler_starts_from_the_pods_there_are() {

@@ -60,27 +60,26 @@ impl AuthorityKind {
 /// Creates a certificate authority of a relay, or takes the renewal step that is due.
 ///
 /// # Errors
-/// [`Error::NameTaken`] for a Secret of another owner, [`Error::SecretContent`] for an unreadable
-/// authority, which is never replaced, [`Error::AuthorityLost`] for one that is gone, and errors of
-/// the API server.
+/// [`Error::NameTaken`] for a Secret of another owner, [`Error::AuthorityLost`] for one that is gone
+/// or was changed, [`Error::SecretContent`] for an unreadable one that was never recorded, and
+/// errors of the API server.
 pub async fn converge_authority(context: &Context, relay: &Relay, kind: AuthorityKind) -> Result<Authority> {
     let secret_name =
         NamespacedName::new(&relay.namespace().unwrap_or_default(), &kind.secret_name(&relay.name_any()));
     let found = find(context, relay, &secret_name, kind.secret_kind()).await?;
     let unreadable = || Error::SecretContent { what: "authority", secret: secret_name.to_string() };
     let (subject, now) = (kind.subject(relay, &context.settings.cluster_domain), context.now());
-    let held = match found.usable() {
-        Some(held) => Some(read_authority(held).ok_or_else(unreadable)?),
-        None => None,
-    };
-    if kind == AuthorityKind::Relay
-        && let Some(fingerprint) = unconfirmed_loss(&found, held.as_ref(), relay)
-    {
-        return Err(Error::AuthorityLost { secret: secret_name.to_string(), fingerprint });
+    let held = found.usable().and_then(read_authority);
+    if kind == AuthorityKind::Relay {
+        if let Some(fingerprint) = unconfirmed_loss(&found, held.as_ref(), relay) {
+            return Err(Error::AuthorityLost { secret: secret_name.to_string(), fingerprint });
+        }
+        if held.is_none() && found.usable().is_some() && !is_recorded(relay) {
+            return Err(unreadable());
+        }
     }
     let next = match held {
         Some(authority) => match authority.step(now) {
-            RenewalStep::Wait if matches!(found, Found::Ours(_)) => return Ok(authority),
             RenewalStep::Wait => authority,
             step => {
                 tracing::info!(secret = %secret_name, ?step, "renewing the certificate authority");
@@ -90,19 +89,25 @@ pub async fn converge_authority(context: &Context, relay: &Relay, kind: Authorit
         None => Authority::create(&subject, now)?,
     };
     let desired = authority_secret(relay, &secret_name, kind, &next);
-    secret::write(&context.client, &found, desired).await?;
+    secret::write(context, &found, desired).await?;
     Ok(next)
 }
 
+fn is_recorded(relay: &Relay) -> bool {
+    relay.status.as_ref().is_some_and(|status| status.ca_fingerprint.is_some())
+}
+
 /// The fingerprint of the authority in the status, if the Secret does not contain it any more and
-/// nobody has confirmed that. A Secret that the relay owns was renewed by the operator.
+/// nobody has confirmed that. A usable authority in a Secret that the relay owns was renewed by the
+/// operator.
 fn unconfirmed_loss(found: &Found, held: Option<&Authority>, relay: &Relay) -> Option<String> {
     let recorded = relay.status.as_ref()?.ca_fingerprint.as_ref()?;
     let is_confirmed = relay.annotations().get(label::CONFIRM_NEW_AUTHORITY) == Some(recorded);
     let is_lost = match found {
         Found::None => true,
         Found::Orphan(_) => held.is_none_or(|authority| !authority.contains(recorded)),
-        Found::Ours(_) | Found::Foreign => false,
+        Found::Ours(_) => held.is_none(),
+        Found::Foreign => false,
     };
     (is_lost && !is_confirmed).then(|| recorded.clone())
 }
@@ -124,6 +129,8 @@ fn authority_in(chain: &str, fingerprint: &str) -> Option<String> {
     certificates.find(|pem| certificate::fingerprint(pem).as_deref() == Some(fingerprint))
 }
 
+/// The authorities in a Secret. `None` if a part is missing, or a key is not that of its
+/// certificate.
 pub(super) fn read_authority(secret: &Secret) -> Option<Authority> {
     let next = match secret::text(secret, NEXT_CERTIFICATE) {
         Some(certificate) => {
@@ -133,7 +140,9 @@ pub(super) fn read_authority(secret: &Secret) -> Option<Authority> {
     };
     let previous = secret::text(secret, PREVIOUS_CERTIFICATES);
     let previous = previous.map(|pem| authority::split(&pem)).unwrap_or_default();
-    Some(Authority { signing: tls_secret::parse(secret)?, next, previous })
+    let authority = Authority { signing: tls_secret::parse(secret)?, next, previous };
+    let mut pairs = std::iter::once(&authority.signing).chain(&authority.next);
+    pairs.all(CertifiedKey::is_pair).then_some(authority)
 }
 
 fn authority_secret(
@@ -221,7 +230,21 @@ mod tests {
         let renewed = held.advance(RenewalStep::Prepare, &subject(), now).unwrap();
         let renewed = renewed.advance(RenewalStep::Promote, &subject(), now).unwrap();
         assert_eq!(unconfirmed_loss(&orphan, Some(&renewed), &relay), None, "it is a former one now");
-        assert_eq!(unconfirmed_loss(&Found::Ours(Box::default()), Some(&other), &relay), None);
+        let ours = Found::Ours(Box::default());
+        assert_eq!(unconfirmed_loss(&ours, Some(&other), &relay), None);
+        assert_eq!(unconfirmed_loss(&ours, None, &relay), Some(fingerprint), "somebody changed it");
+    }
+
+    #[test]
+    fn an_authority_with_the_key_of_another_is_not_used() {
+        let now = jiff::Timestamp::from_second(1_790_000_000).unwrap();
+        let one = Authority::create(&subject(), now).unwrap();
+        let two = Authority::create(&subject(), now).unwrap();
+        let relay = relay(serde_json::json!({"domain": "a.example"}));
+        let name = NamespacedName::new("platform", "main-ca");
+        let mixed = Authority { signing: CertifiedKey { key: two.signing.key, ..one.signing }, ..one };
+        assert!(read_authority(&authority_secret(&relay, &name, AuthorityKind::Relay, &mixed)).is_none());
+        assert!(read_authority(&Secret::default()).is_none());
     }
 
     #[test]

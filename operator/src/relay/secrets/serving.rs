@@ -49,8 +49,7 @@ pub async fn converge_serving(
     let found = find(context, relay, &secret_name, label::SECRET_SERVING).await?;
     let (signing, now) = (&authority.signing, context.now());
     let is_current = |held: &CertifiedKey| {
-        let (held, authority) = (Some(held.certificate.as_str()), &signing.certificate);
-        !certificate::needs_renewal(held, authority, &request.hosts, now)
+        !certificate::needs_renewal(Some(held), &signing.certificate, &request.hosts, now)
     };
     let held = found.usable().and_then(tls_secret::parse).filter(is_current);
     let is_new = held.is_none();
@@ -60,7 +59,7 @@ pub async fn converge_serving(
     };
     let unreadable = || Error::SecretContent { what: "certificate", secret: secret_name.to_string() };
     let info = certificate::parse(&current.certificate).ok_or_else(unreadable)?;
-    secret::write(&context.client, &found, serving_secret(relay, &secret_name, request, &current)).await?;
+    secret::write(context, &found, serving_secret(relay, &secret_name, request, &current)).await?;
     if is_new {
         tracing::info!(secret = %secret_name, not_after = %info.not_after, "serving certificate issued");
     }

@@ -1,7 +1,6 @@
 //! Tests of what a sweep removes, keeps and wakes.
 
 use super::*;
-use crate::object_key::NamespacedName;
 
 const ACME: &str = "/admin/v1/tenants/acme";
 
@@ -175,4 +174,27 @@ fn objects_whose_entries_differ_are_reconciled() {
     assert_eq!(snapshot.plan().different, [alice.clone()].into());
     let acme = NamespacedName::new("team", "acme").key(Kind::Tenant);
     assert_eq!(snapshot.objects(), [acme, alice], "tenants come first");
+}
+
+fn object<K: serde::de::DeserializeOwned>(kind: &str, deleted: Option<&str>) -> K {
+    let spec = serde_json::json!({"relayRef": {"name": "main"}, "tenantRef": {"name": "acme"}});
+    serde_json::from_value(serde_json::json!({
+        "apiVersion": "msg2agent.xyz/v1alpha1", "kind": kind, "spec": spec,
+        "metadata": {"name": "acme", "namespace": "team", "uid": "u", "deletionTimestamp": deleted},
+    }))
+    .unwrap()
+}
+
+#[test]
+fn what_is_being_deleted_succeeds_nobody_and_an_agent_of_it_claims_nothing() {
+    let gone = Some("2026-01-01T00:00:00Z");
+    let tenant = |deleted| -> Tenant { object("Tenant", deleted) };
+    let agent = |deleted| -> Agent { object("Agent", deleted) };
+    let succeeds = |found: Option<EntryClaim>| found.map(|claim| claim.is_permitted);
+    assert!(EntryClaim::of_tenant(&tenant(None), true).is_permitted);
+    assert!(!EntryClaim::of_tenant(&tenant(gone), true).is_permitted);
+    assert_eq!(succeeds(EntryClaim::of_agent(&agent(None), &tenant(None), ACME, true)), Some(true));
+    assert_eq!(succeeds(EntryClaim::of_agent(&agent(None), &tenant(None), ACME, false)), Some(false));
+    assert_eq!(succeeds(EntryClaim::of_agent(&agent(None), &tenant(gone), ACME, true)), Some(false));
+    assert_eq!(EntryClaim::of_agent(&agent(gone), &tenant(None), ACME, true), None);
 }

@@ -68,6 +68,18 @@ fn a_late_acknowledgement_after_a_removal_is_not_believed() {
 }
 
 #[test]
+fn a_write_under_way_while_its_tenant_is_removed_leaves_its_entry_unknown() {
+    let mut table = written(ALICE, 1);
+    let begun = table.begin_listing();
+    table.merge(begun, &listing(&[(ALICE, held("uid", 1)), (ACME, held("uid", 2))]));
+    table.begin_write(ALICE);
+    let removal = table.begin_removal(ACME);
+    table.remove(ACME, removal);
+    assert_eq!(table.held(ALICE), Observed::Unknown, "the relay may apply the write after the removal");
+    assert!(table.needs_listing());
+}
+
+#[test]
 fn a_removal_takes_everything_below_and_a_lost_one_leaves_it_unknown() {
     let mut table = written(ALICE, 1);
     let begun = table.begin_listing();

@@ -1,19 +1,24 @@
-//! A relay in memory with faults: lost answers, restarts, restored volumes and other owners.
+//! A relay in memory with faults for one write: lost answers, refusals and timeouts.
 
-use std::collections::BTreeMap;
 use std::net::SocketAddr;
-use std::sync::Mutex;
+use std::sync::{Mutex, MutexGuard};
+use std::time::Duration;
 
 use futures::FutureExt as _;
 use futures::future::BoxFuture;
 use protocol::Reason;
 use protocol::admin::{
-    AgentBatch, AgentSpec, AgentView, Applied, BatchApplied, BatchResult, DeletionPolicy, Owner, Page,
-    Problem, TenantSpec, TenantView, Term, Version, agent_path, capability, tenant_path,
+    AgentBatch, AgentView, Applied, BatchApplied, BatchResult, DeletionPolicy, Owner, Page, Problem,
+    TenantView, Term, Version,
 };
 use protocol::did::TenantId;
 
 use crate::relay_api::{RelayApi, RelayError, Target, Writer};
+use crate::simulator::model_relay::{AgentRecord, CAPABILITIES, RelayVolume, WriteKind, write_of};
+
+/// Entries in a page, so that pages are followed.
+const PAGE_MAX: usize = 1;
+const DOMAIN: &str = "example.com";
 
 /// The fate of the next write.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -23,26 +28,15 @@ pub(super) enum Fault {
     LostAfter,
     Refused,
     StaleTerm,
+    /// It is applied, and answered after three seconds.
+    Late,
     /// It is applied, and the request times out.
     Hangs,
 }
 
-#[derive(Debug, Clone, PartialEq)]
-pub(super) struct Entry {
-    pub owner: Owner,
-    pub body: serde_json::Value,
-}
-
-#[derive(Debug, Clone)]
-pub(super) struct Store {
-    pub instance: String,
-    pub version: u64,
-    pub entries: BTreeMap<String, Entry>,
-}
-
 #[derive(Debug)]
 pub(super) struct ModelRelay {
-    pub store: Mutex<Store>,
+    volume: Mutex<RelayVolume>,
     pub fault: Mutex<Fault>,
     /// Requests that changed something or tried to, as text.
     pub requests: Mutex<Vec<String>>,
@@ -51,19 +45,29 @@ pub(super) struct ModelRelay {
 
 impl ModelRelay {
     pub(super) fn new() -> Self {
-        let store = Store { instance: "a".into(), version: 1, entries: BTreeMap::new() };
         Self {
-            store: Mutex::new(store),
+            volume: Mutex::new(RelayVolume::new("a".into())),
             fault: Mutex::new(Fault::None),
             requests: Mutex::default(),
-            capabilities: vec![
-                capability::OWNERS,
-                capability::TERMS,
-                capability::BULK,
-                capability::DELETION_POLICY,
-                capability::DIGESTS,
-            ],
+            capabilities: CAPABILITIES.to_vec(),
         }
+    }
+
+    pub(super) fn volume(&self) -> MutexGuard<'_, RelayVolume> {
+        self.volume.lock().unwrap()
+    }
+
+    /// An agent of the tenant `acme`.
+    pub(super) fn agent(&self, name: &str) -> Option<AgentRecord> {
+        self.volume().agent("acme", name).cloned()
+    }
+
+    /// Writes as `owner`, whoever owns the entry. Does nothing without the tenant.
+    pub(super) fn write_by_hand(&self, path: &str, owner: Owner, body: serde_json::Value) {
+        let mut volume = self.volume();
+        let former_owner = volume.owner_at(path);
+        let writer = Writer { owner, former_owner, if_owned: false, term: None };
+        let _ = volume.write(path, &writer, &WriteKind::Put(body));
     }
 
     pub(super) fn take_requests(&self) -> Vec<String> {
@@ -84,74 +88,49 @@ impl ModelRelay {
         }
     }
 
-    /// Changes the store unless the fault forbids it, and answers unless the fault hides it.
-    async fn change(
+    /// Changes the volume unless the fault forbids it, and answers unless the fault hides it.
+    async fn change<T>(
         &self,
         target: &Target,
         request: String,
-        change: impl FnOnce(&mut Store) -> Result<(), Reason> + Send,
-    ) -> Result<Applied, RelayError> {
+        change: impl FnOnce(&mut RelayVolume) -> Result<T, Reason> + Send,
+    ) -> Result<T, RelayError> {
         self.requests.lock().unwrap().push(request);
         let fault = std::mem::replace(&mut *self.fault.lock().unwrap(), Fault::None);
         match fault {
             Fault::LostBefore => return Err(Self::lost(target)),
             Fault::Refused => return Err(Self::refused(target, Reason::InvalidRequest)),
             Fault::StaleTerm => return Err(Self::refused(target, Reason::StaleTerm)),
-            Fault::None | Fault::LostAfter | Fault::Hangs => {}
+            Fault::None | Fault::LostAfter | Fault::Late | Fault::Hangs => {}
         }
-        let applied = {
-            let mut store = self.store.lock().unwrap();
-            change(&mut store).map_err(|reason| Self::refused(target, reason))?;
-            store.version += 1;
-            Applied::at(store.version)
-        };
+        let applied = change(&mut self.volume()).map_err(|reason| Self::refused(target, reason))?;
         match fault {
             Fault::LostAfter => Err(Self::lost(target)),
             Fault::Hangs => {
-                tokio::time::sleep(std::time::Duration::from_secs(5)).await;
+                tokio::time::sleep(Duration::from_secs(5)).await;
                 Err(Self::lost(target))
+            }
+            Fault::Late => {
+                tokio::time::sleep(Duration::from_secs(3)).await;
+                Ok(applied)
             }
             _ => Ok(applied),
         }
     }
 }
 
-fn put(store: &mut Store, path: &str, writer: &Writer, body: serde_json::Value) -> Result<(), Reason> {
-    if let Some(entry) = store.entries.get(path) {
-        let may_write = entry.owner == writer.owner || writer.former_owner.as_ref() == Some(&entry.owner);
-        if !may_write {
-            return Err(Reason::OwnerConflict);
-        }
-    } else if writer.if_owned {
-        return Err(Reason::NotFound);
-    }
-    if store.is_without_tenant(path) {
-        return Err(Reason::NotFound);
-    }
-    store.entries.insert(path.to_owned(), Entry { owner: writer.owner.clone(), body });
-    Ok(())
-}
-
-impl Store {
-    /// Inserts an agent only into a tenant that exists.
-    pub(super) fn insert_by_hand(&mut self, path: &str, entry: Entry) {
-        if !self.is_without_tenant(path) {
-            self.entries.insert(path.to_owned(), entry);
-        }
-    }
-
-    fn is_without_tenant(&self, path: &str) -> bool {
-        path.split_once("/agents/").is_some_and(|(tenant, _)| !self.entries.contains_key(tenant))
-    }
+fn write(volume: &mut RelayVolume, path: &str, writer: &Writer, kind: &WriteKind) -> Result<Applied, Reason> {
+    volume.write(path, writer, kind)?;
+    Ok(Applied::at(volume.version))
 }
 
 impl RelayApi for ModelRelay {
     fn version<'a>(&'a self, _target: &'a Target) -> BoxFuture<'a, Result<Version, RelayError>> {
-        let store = self.store.lock().unwrap().clone();
+        let volume = self.volume();
         let version = Version {
-            version: store.version,
-            instance: store.instance,
-            domain: "example.com".parse().unwrap(),
+            version: volume.version,
+            instance: volume.instance.clone(),
+            domain: DOMAIN.parse().unwrap(),
             build: "0.1.0".into(),
             capabilities: self.capabilities.iter().map(|word| (*word).to_owned()).collect(),
         };
@@ -165,7 +144,8 @@ impl RelayApi for ModelRelay {
         writer: &'a Writer,
         body: serde_json::Value,
     ) -> BoxFuture<'a, Result<Applied, RelayError>> {
-        self.change(target, format!("PUT {path}"), move |store| put(store, path, writer, body)).boxed()
+        let change = move |volume: &mut RelayVolume| write(volume, path, writer, &WriteKind::Put(body));
+        self.change(target, format!("PUT {path}"), change).boxed()
     }
 
     fn delete<'a>(
@@ -173,16 +153,9 @@ impl RelayApi for ModelRelay {
         target: &'a Target,
         path: &'a str,
         writer: &'a Writer,
-        _policy: Option<DeletionPolicy>,
+        policy: Option<DeletionPolicy>,
     ) -> BoxFuture<'a, Result<Applied, RelayError>> {
-        let change = move |store: &mut Store| {
-            match store.entries.get(path) {
-                Some(entry) if entry.owner != writer.owner => return Err(Reason::OwnerConflict),
-                _ => {}
-            }
-            store.entries.retain(|found, _| found != path && !found.starts_with(&format!("{path}/")));
-            Ok(())
-        };
+        let change = move |volume: &mut RelayVolume| write(volume, path, writer, &WriteKind::Delete(policy));
         self.change(target, format!("DELETE {path}"), change).boxed()
     }
 
@@ -191,40 +164,18 @@ impl RelayApi for ModelRelay {
         _target: &'a Target,
         after: Option<&'a str>,
     ) -> BoxFuture<'a, Result<Page<TenantView>, RelayError>> {
-        // One entry on each page, so that pages are followed.
-        let store = self.store.lock().unwrap().clone();
-        let mut items = store.entries.iter().filter_map(|(path, entry)| {
-            let tenant: TenantId = path.strip_prefix("/admin/v1/tenants/")?.parse().ok()?;
-            let spec: TenantSpec = serde_json::from_value(entry.body.clone()).unwrap();
-            let (owner, digest) = (Some(entry.owner.clone()), Some(spec.digest()));
-            Some(TenantView { tenant, spec, agents: 0, owner, digest })
-        });
-        let item = items.find(|view| after.is_none_or(|after| view.tenant.as_str() > after));
-        let next = item.as_ref().map(|view| view.tenant.to_string());
-        async move { Ok(Page { items: item.into_iter().collect(), next }) }.boxed()
+        let page = self.volume().tenant_page(after, PAGE_MAX);
+        async move { Ok(page) }.boxed()
     }
 
     fn agents<'a>(
         &'a self,
-        _target: &'a Target,
+        target: &'a Target,
         tenant: &'a TenantId,
         after: Option<&'a str>,
     ) -> BoxFuture<'a, Result<Page<AgentView>, RelayError>> {
-        let store = self.store.lock().unwrap().clone();
-        let prefix = format!("{}/agents/", tenant_path(tenant));
-        let mut items = store.entries.iter().filter_map(|(path, entry)| {
-            let name = path.strip_prefix(&prefix)?;
-            let spec: AgentSpec = serde_json::from_value(entry.body.clone()).unwrap();
-            let view = serde_json::json!({
-                "did": format!("did:wba:example.com:agent:{tenant}:{name}"),
-                "suspended": spec.suspended, "keys": [], "registered": false, "online": false, "pending": 0,
-                "owner": entry.owner, "digest": spec.digest(),
-            });
-            serde_json::from_value::<AgentView>(view).ok()
-        });
-        let item = items.find(|view| after.is_none_or(|after| view.did.name() > after));
-        let next = item.as_ref().map(|view| view.did.name().to_owned());
-        async move { Ok(Page { items: item.into_iter().collect(), next }) }.boxed()
+        let page = self.volume().agent_page(DOMAIN, tenant, after, PAGE_MAX);
+        async move { page.ok_or_else(|| Self::refused(target, Reason::NotFound)) }.boxed()
     }
 
     fn put_agents<'a>(
@@ -233,29 +184,17 @@ impl RelayApi for ModelRelay {
         term: Option<Term>,
         batch: &'a AgentBatch,
     ) -> BoxFuture<'a, Result<BatchApplied, RelayError>> {
-        async move {
-            let mut results = Vec::new();
-            let change = |store: &mut Store| {
-                for item in &batch.items {
-                    let writer = Writer {
-                        owner: item.owner.clone(),
-                        former_owner: item.former_owner.clone(),
-                        if_owned: item.if_owned,
-                        term,
-                    };
-                    let path = agent_path(&item.tenant, &item.name);
-                    let body = serde_json::to_value(&item.spec).unwrap();
-                    results.push(match put(store, &path, &writer, body) {
-                        Ok(()) => BatchResult::Applied(Applied::at(store.version + 1)),
-                        Err(reason) => BatchResult::Problem(Problem::new(reason, None)),
-                    });
+        let change = move |volume: &mut RelayVolume| {
+            let results = batch.items.iter().map(|item| {
+                let (path, writer, body) = write_of(item, term);
+                match write(volume, &path, &writer, &WriteKind::Put(body)) {
+                    Ok(applied) => BatchResult::Applied(applied),
+                    Err(reason) => BatchResult::Problem(Problem::new(reason, None)),
                 }
-                Ok(())
-            };
-            self.change(target, format!("PUT agents ({})", batch.items.len()), change).await?;
-            Ok(BatchApplied { results })
-        }
-        .boxed()
+            });
+            Ok(BatchApplied { results: results.collect() })
+        };
+        self.change(target, format!("PUT agents ({})", batch.items.len()), change).boxed()
     }
 }
 

@@ -6,26 +6,40 @@ use protocol::admin::{Owner, TenantSpec};
 use rand::rngs::StdRng;
 use rand::{RngExt as _, SeedableRng as _};
 
-use super::model_relay::{Entry, Fault, Store};
+use super::model_relay::Fault;
 use super::{ACME, ALICE, BOB, Bench, agent, kubernetes, tenant};
 use crate::observed::Observed;
 use crate::relay_api::Writer;
 use crate::relay_replicas::content;
+use crate::simulator::model_relay::RelayVolume;
 
 /// What the record claims about a path, as the relay must hold it.
 fn assert_record_is_true(bench: &Bench, paths: &[&str], seed: u64, step: usize) {
-    let store = bench.model.store.lock().unwrap().clone();
+    let volume = bench.model.volume().clone();
+    let words = bench.model.capabilities.iter().map(|word| (*word).to_owned()).collect();
     for path in paths {
         let held = bench.replicas.shared.state(&bench.relay, |state| state.replicas.held(path));
         let Some(Observed::Known(held)) = held else { continue };
-        let found = store.entries.get(*path);
-        let digest = |entry: &Entry| {
-            let words = bench.model.capabilities.iter().map(|word| (*word).to_owned()).collect();
-            content::RelayContent::new(path, &entry.body, &words).digest
-        };
         let claimed = held.as_ref().map(|held| (held.owner.clone(), held.digest));
-        let actual = found.map(|entry| (Some(entry.owner.clone()), Some(digest(entry))));
+        let body = body_at(&volume, path);
+        let actual = body.map(|body| {
+            (volume.owner_at(path), Some(content::RelayContent::new(path, &body, &words).digest))
+        });
         assert_eq!(claimed, actual, "seed {seed}, step {step}, {path}");
+    }
+}
+
+/// The content of an entry as it would be written.
+fn body_at(volume: &RelayVolume, path: &str) -> Option<serde_json::Value> {
+    let rest = path.strip_prefix("/admin/v1/tenants/")?;
+    let (tenant, agent) =
+        rest.split_once("/agents/").map_or((rest, None), |(tenant, name)| (tenant, Some(name)));
+    match agent {
+        Some(name) => volume.agent(tenant, name).map(|agent| serde_json::to_value(&agent.spec).unwrap()),
+        None => {
+            let found = volume.tenants.get(&tenant.parse().unwrap());
+            found.map(|tenant| serde_json::to_value(&tenant.spec).unwrap())
+        }
     }
 }
 
@@ -38,7 +52,7 @@ async fn the_record_never_claims_what_the_relay_does_not_hold() {
     for seed in 0..400 {
         let mut rng = StdRng::seed_from_u64(seed);
         let bench = Bench::ready().await;
-        let (mut pod, mut snapshot) = (1, bench.model.store.lock().unwrap().clone());
+        let (mut pod, mut snapshot) = (1, bench.model.volume().clone());
         for step in 0..40 {
             act(&bench, &mut rng, &PATHS, &mut pod, &mut snapshot).await;
             assert_record_is_true(&bench, &PATHS, seed, step);
@@ -47,7 +61,7 @@ async fn the_record_never_claims_what_the_relay_does_not_hold() {
 }
 
 /// One step, ending with what the operator does when it notices.
-async fn act(bench: &Bench, rng: &mut StdRng, paths: &[&str], pod: &mut u8, snapshot: &mut Store) {
+async fn act(bench: &Bench, rng: &mut StdRng, paths: &[&str], pod: &mut u8, snapshot: &mut RelayVolume) {
     const FAULTS: [Fault; 6] =
         [Fault::None, Fault::None, Fault::LostBefore, Fault::LostAfter, Fault::Refused, Fault::Hangs];
     let path = paths[rng.random_range(0..paths.len())];
@@ -75,12 +89,12 @@ async fn act(bench: &Bench, rng: &mut StdRng, paths: &[&str], pod: &mut u8, snap
             let _ = tokio::time::timeout(Duration::from_secs(5), deletion).await;
             *bench.model.fault.lock().unwrap() = Fault::None;
         }
-        8 => *snapshot = bench.model.store.lock().unwrap().clone(),
+        8 => *snapshot = bench.model.volume().clone(),
         9 => {
             // A restored or another volume, in a pod that has another address.
-            *bench.model.store.lock().unwrap() = snapshot.clone();
+            *bench.model.volume() = snapshot.clone();
             if rng.random_bool(0.3) {
-                bench.model.store.lock().unwrap().instance.push('b');
+                bench.model.volume().instance.push('b');
             }
             *pod = pod.wrapping_add(1);
             bench.contact(*pod).await;
@@ -88,8 +102,8 @@ async fn act(bench: &Bench, rng: &mut StdRng, paths: &[&str], pod: &mut u8, snap
         }
         10 => {
             // Somebody else writes, and the listing is due.
-            let entry = Entry { owner: Owner::CommandLine, body: serde_json::json!({"suspended": true}) };
-            bench.model.store.lock().unwrap().insert_by_hand(path, entry);
+            let body = serde_json::json!({"suspended": true});
+            bench.model.write_by_hand(path, Owner::CommandLine, body);
             bench.replicas.list_again(&bench.relay);
             bench.list().await;
         }

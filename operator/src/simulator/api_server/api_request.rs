@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use axum::body::{Body, Bytes};
 use axum::http::{Method, Request, header};
+use tokio::time::Instant;
 
 use super::api_failure::ApiFailure;
 use super::model_kind::ModelKind;
@@ -40,10 +41,12 @@ pub(crate) struct ApiRequest {
     pub(crate) is_partial: bool,
     pub(crate) query: BTreeMap<String, String>,
     pub(crate) body: Bytes,
+    pub(crate) sent: Instant,
 }
 
 impl ApiRequest {
     pub(crate) async fn parse(request: Request<kube::client::Body>) -> Result<Self, ApiFailure> {
+        let sent = Instant::now();
         let (parts, body) = request.into_parts();
         let body = axum::body::to_bytes(Body::new(body), usize::MAX).await.unwrap();
         let query = query(parts.uri.query().unwrap_or_default());
@@ -71,7 +74,7 @@ impl ApiRequest {
         };
         let is_partial = text(header::ACCEPT).contains("as=PartialObjectMetadata");
         let Place { kind, namespace, name, is_status } = place;
-        Ok(Self { verb, kind, namespace, name, is_status, is_partial, query, body })
+        Ok(Self { verb, kind, namespace, name, is_status, is_partial, query, body, sent })
     }
 
     pub(crate) fn parameter(&self, name: &str) -> &str {

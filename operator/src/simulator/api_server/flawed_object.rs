@@ -2,6 +2,7 @@
 
 use std::borrow::Cow;
 
+use crds::label;
 use serde_json::{Value, json};
 
 use crate::simulator::flaw::Flaw;
@@ -10,12 +11,25 @@ use crate::simulator::network::ModelNetwork;
 /// The object as lists and watches show it.
 pub(super) fn shown<'a>(network: &ModelNetwork, object: &'a Value) -> Cow<'a, Value> {
     let kind = object["kind"].as_str().unwrap_or_default();
-    match (network.flaw(), kind) {
+    let edit: fn(&mut Value) = match (network.flaw(), kind) {
         (Some(Flaw::IgnoredConsent), "Namespace") => {
-            let mut object = object.clone();
-            object["metadata"]["labels"] = json!({"relay": "yes"});
-            Cow::Owned(object)
+            |object| object["metadata"]["labels"] = json!({"relay": "yes"})
         }
-        _ => Cow::Borrowed(object),
-    }
+        (Some(Flaw::ForgottenRootKey), "Agent") => |object| remove(&mut object["status"], "rootKeyMultibase"),
+        (Some(Flaw::ForgottenAuthority), "Relay") => |object| remove(&mut object["status"], "caFingerprint"),
+        (Some(Flaw::ForgedConfirmation), "Relay") => |object| {
+            object["metadata"]["annotations"][label::CONFIRM_REMOVAL] = json!("1000");
+        },
+        (Some(Flaw::IgnoredPause), "Relay" | "Tenant" | "Agent") => {
+            |object| remove(&mut object["metadata"]["annotations"], label::PAUSED)
+        }
+        _ => return Cow::Borrowed(object),
+    };
+    let mut object = object.clone();
+    edit(&mut object);
+    Cow::Owned(object)
+}
+
+fn remove(parent: &mut Value, member: &str) {
+    parent.as_object_mut().map(|parent| parent.remove(member));
 }

@@ -4,7 +4,7 @@ use serde_json::{Value, json};
 
 use super::api_request::{ApiRequest, ApiVerb};
 use super::object_store::ObjectId;
-use super::{ApiFailure, ApiServer};
+use super::{ApiFailure, ApiServer, flawed_object};
 use crate::simulator::flaw::Flaw;
 use crate::simulator::network::ModelNetwork;
 
@@ -26,6 +26,10 @@ pub(super) fn plant(server: &ApiServer, network: &ModelNetwork, request: ApiRequ
         }),
         (Flaw::OverwrittenSecret, ApiVerb::Create) if is_secret => overwriting(server, request),
         (Flaw::OverwrittenSecret, ApiVerb::Get) if is_secret && is_foreign(server, &request) => gone(),
+        (Flaw::ForgottenRootKey, ApiVerb::Get) if plural == "agents" => {
+            let found = server.with(|store| store.get(&id(&request)));
+            FlawedRequest::Answered(found.map(|found| flawed_object::shown(network, &found).into_owned()))
+        }
         (Flaw::SharedLease, ApiVerb::Get | ApiVerb::Replace) if plural == "leases" => {
             shared_lease(server, network, request)
         }

@@ -45,6 +45,8 @@ struct StoredObject {
 pub(crate) struct ObjectChange {
     pub(crate) revision: u64,
     pub(crate) at: Instant,
+    /// When the request left its sender.
+    pub(crate) sent: Instant,
     pub(crate) id: ObjectId,
     /// The field manager that made it.
     pub(crate) manager: String,
@@ -63,11 +65,29 @@ pub(crate) struct ObjectStore {
     compacted: u64,
     uids: u64,
     clock: ModelClock,
+    /// When the request left its sender that is being answered.
+    sent: Option<Instant>,
 }
 
 impl ObjectStore {
     pub(crate) fn new(clock: ModelClock) -> Self {
-        Self { objects: BTreeMap::new(), changes: Vec::new(), revision: 1, compacted: 0, uids: 0, clock }
+        Self {
+            objects: BTreeMap::new(),
+            changes: Vec::new(),
+            revision: 1,
+            compacted: 0,
+            uids: 0,
+            clock,
+            sent: None,
+        }
+    }
+
+    /// Answers a request that was sent at `sent`.
+    pub(crate) fn answer<T>(&mut self, sent: Instant, work: impl FnOnce(&mut Self) -> T) -> T {
+        self.sent = Some(sent);
+        let result = work(self);
+        self.sent = None;
+        result
     }
 
     pub(crate) fn revision(&self) -> u64 {
@@ -152,7 +172,8 @@ impl ObjectStore {
             None => drop(self.objects.remove(id)),
         }
         let (revision, at, manager) = (self.revision, Instant::now(), manager.to_owned());
-        self.changes.push(ObjectChange { revision, at, id: id.clone(), manager, before, after });
+        let sent = self.sent.unwrap_or(at);
+        self.changes.push(ObjectChange { revision, at, sent, id: id.clone(), manager, before, after });
         value
     }
 }

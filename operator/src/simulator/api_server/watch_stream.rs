@@ -6,7 +6,6 @@ use std::time::Duration;
 use axum::body::{Body, Bytes};
 use axum::http::Response;
 use serde_json::{Value, json};
-use tokio::sync::watch;
 use tokio::time::Instant;
 
 use super::api_failure::ApiFailure;
@@ -36,8 +35,6 @@ struct WatchState {
     has_bookmarks: bool,
     next_bookmark: Instant,
     is_ending: bool,
-    changed: watch::Receiver<u64>,
-    faults: watch::Receiver<()>,
 }
 
 /// Answers a watch request.
@@ -47,8 +44,6 @@ pub(super) fn open(server: ApiServer, network: ModelNetwork, request: &ApiReques
         return ApiFailure::bad_request("a watch without a resourceVersion is not modelled").response();
     };
     let state = WatchState {
-        changed: server.changed.subscribe(),
-        faults: network.subscribe(),
         kind: request.kind,
         namespace: request.namespace.clone(),
         selector: LabelSelector::parse(request.parameter("labelSelector")),
@@ -72,14 +67,12 @@ impl WatchState {
     /// The next lines. `None` ends the stream.
     async fn next(&mut self) -> Option<String> {
         loop {
-            if self.network.is_cut() {
+            if self.network.is_cut() || self.network.is_silent(self.kind.plural, self.begun) {
                 std::future::pending::<()>().await;
             }
             if self.is_ending || Instant::now() >= self.ends || self.network.has_ended(self.begun) {
                 return None;
             }
-            self.changed.borrow_and_update();
-            self.faults.borrow_and_update();
             match self.lines() {
                 Err(failure) => {
                     self.is_ending = true;
@@ -100,14 +93,15 @@ impl WatchState {
     }
 
     /// Waits for a change, a fault, the end of a lag, the next bookmark or the end.
-    async fn wait(&mut self) {
+    async fn wait(&self) {
         let lagging = self.network.watch_lag(self.kind.plural).map(|(until, _)| until);
         let pending = self.first_pending();
         let wake = [Some(self.ends), Some(self.next_bookmark), lagging, pending].into_iter().flatten().min();
         let wake = wake.unwrap_or(self.ends).max(Instant::now() + Duration::from_millis(1));
         tokio::select! {
-            _ = self.changed.changed() => {}
-            _ = self.faults.changed() => {}
+            biased;
+            () = self.server.changed.notified() => {}
+            () = self.network.changed() => {}
             () = tokio::time::sleep_until(wake) => {}
         }
     }
@@ -149,6 +143,8 @@ impl WatchState {
         };
         let (kind, object) = match (selected(&change.before), selected(&change.after)) {
             (None, Some(after)) => ("ADDED", after),
+            (Some(_), _) if self.is_drift_unseen() => return None,
+            (Some(_), Some(after)) if self.counts_as_deleted(&after) => ("DELETED", after),
             (Some(_), Some(after)) => ("MODIFIED", after),
             (Some(_), None) if self.network.flaw() == Some(Flaw::ForgottenDeletion) => return None,
             (Some(before), None) => ("DELETED", before),
@@ -158,6 +154,15 @@ impl WatchState {
         let mut object = if self.is_partial { partial(&object) } else { object.into_owned() };
         object["metadata"]["resourceVersion"] = change.revision.to_string().into();
         Some(line(kind, &object))
+    }
+
+    fn counts_as_deleted(&self, object: &Value) -> bool {
+        self.network.flaw() == Some(Flaw::MissingWhenUndecodable) && object["spec"].is_string()
+    }
+
+    fn is_drift_unseen(&self) -> bool {
+        let is_child = matches!(self.kind.plural, "services" | "configmaps" | "serviceaccounts");
+        is_child && self.network.flaw() == Some(Flaw::UnseenDrift)
     }
 
     fn bookmark(&self) -> String {

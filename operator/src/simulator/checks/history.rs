@@ -1,53 +1,57 @@
 //! Invariants over everything that happened: Secrets that lose members, keys that are replaced, and
 //! writes to entries of others.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::sync::Arc;
-use std::time::Duration;
 
 use protocol::Identity;
 use protocol::admin::Owner;
 use serde_json::Value;
 
-use super::{Simulation, condition, is_of_operator};
+use super::{Invariant, Simulation, condition, confirmation, is_of_operator};
 use crate::secret;
 use crate::simulator::api_server::object_store::ObjectChange;
 use crate::simulator::expected_state::NameClaim;
 use crate::simulator::model_relay::AppliedWrite;
+use crate::simulator::simulation::LOST_UID_PREFIX;
 
 /// Members of Secrets that the operator removes in normal operation.
 const TRANSIENT_MEMBERS: [&str; 4] = ["token.next", "next.crt", "next.key", "former.crt"];
 
-/// A request that was under way when its process died arrives this much later at most.
-const UNDER_WAY_GRACE: Duration = Duration::from_secs(4);
-
 /// Checks the whole history of a run.
 pub(crate) fn check_history(simulation: &mut Simulation) {
     let changes = simulation.cluster.server.with(|store| store.history().to_vec());
+    let applied = simulation.cluster.relays.with(|state| state.applied.clone());
     let mut found = Vec::new();
     for change in changes.iter().filter(|change| change.id.kind.plural == "secrets" && is_of_operator(change))
     {
-        found.extend(lost_members(change).map(|what| ("secret members", what)));
-        found.extend(replaced_key(change).map(|what| ("keys", what)));
-        found.extend(overwritten(change).map(|what| ("foreign secrets", what)));
+        found.extend(lost_members(change).map(|what| (Invariant::SecretMembers, what)));
+        found.extend(replaced_key(change).map(|what| (Invariant::KeptKeys, what)));
+        found.extend(overwritten(change).map(|what| (Invariant::ForeignSecrets, what)));
     }
-    found.extend(replaced_identities(&changes).into_iter().map(|what| ("keys", what)));
-    let late = simulation.networks().flat_map(|network| {
-        let writes = network
-            .all_writes()
-            .into_iter()
-            .filter(|write| !write.is_leader && !write.summary.contains(" events "));
-        writes.map(|write| format!("{}: {}", network.name(), write.summary))
-    });
-    found.extend(late.map(|what| ("fencing", what)));
-    let applied = simulation.cluster.relays.with(|state| state.applied.clone());
+    found.extend(confirmation::check(&changes, &applied));
+    found.extend(unfenced(simulation).into_iter().map(|what| (Invariant::Fencing, what)));
+    found.extend(
+        early_ready(&changes, &applied).into_iter().map(|what| (Invariant::ProgrammedBeforeReady, what)),
+    );
     let without_term = applied.iter().filter(|write| write.writer.term.is_none());
-    found.extend(early_ready(&changes, &applied).into_iter().map(|what| ("ready", what)));
-    found.extend(without_term.map(|write| ("terms", format!("{} was written without a term", write.path))));
-    found.extend(foreign_writes(simulation).into_iter().map(|what| ("owners", what)));
+    found.extend(
+        without_term.map(|write| (Invariant::Terms, format!("{} was written without a term", write.path))),
+    );
+    found.extend(foreign_writes(simulation, &applied).into_iter().map(|what| (Invariant::EntryOwners, what)));
+    found.extend(writes_to_people(&applied).into_iter().map(|what| (Invariant::PeoplesEntries, what)));
     for (invariant, what) in found {
         simulation.violation(invariant, what);
     }
+}
+
+/// Writes that arrived from a process that did not hold the lease. Events prove nothing to anybody.
+fn unfenced(simulation: &Simulation) -> Vec<String> {
+    let writes = simulation
+        .networks()
+        .flat_map(|network| network.all_writes().into_iter().map(|write| (network.name().to_owned(), write)));
+    let late = writes.filter(|(_, write)| !write.is_leader && !write.summary.contains(" events "));
+    late.map(|(name, write)| format!("{name}: {}", write.summary)).collect()
 }
 
 fn lost_members(change: &ObjectChange) -> Option<String> {
@@ -81,36 +85,6 @@ fn root_key(secret: &Value) -> Option<[u8; 32]> {
     Identity::from_key_file(&text).ok().map(|identity| identity.root_public().to_bytes())
 }
 
-/// An identity that was lost is replaced only after somebody said so.
-fn replaced_identities(changes: &[ObjectChange]) -> Vec<String> {
-    let (mut agents, mut found) = (BTreeMap::new(), Vec::new());
-    let mut recorded_at = BTreeMap::new();
-    for change in changes {
-        let Some(after) = &change.after else { continue };
-        let labels = &after["metadata"]["labels"];
-        if change.id.kind.kind == "Agent" {
-            let name = (&change.id.namespace, change.id.name.as_str());
-            agents.insert(name, after);
-            recorded_at.entry((name, after["status"]["rootKeyMultibase"].to_string())).or_insert(change.at);
-        }
-        if change.before.is_some() || labels[crds::label::SECRET_KIND] != crds::label::SECRET_IDENTITY {
-            continue;
-        }
-        let name = labels[crds::label::AGENT].as_str().unwrap();
-        let name = (&change.id.namespace, name);
-        let Some(agent) = agents.get(&name) else { continue };
-        let recorded = &agent["status"]["rootKeyMultibase"];
-        let confirmed = &agent["metadata"]["annotations"][crds::label::CONFIRM_NEW_IDENTITY];
-        let is_known = recorded_at
-            .get(&(name, recorded.to_string()))
-            .is_some_and(|at| change.at.duration_since(*at) > UNDER_WAY_GRACE);
-        if !recorded.is_null() && recorded != confirmed && is_known {
-            found.push(format!("{} was created, and its agent had {recorded}", change.id));
-        }
-    }
-    found
-}
-
 /// A Secret that a user created is not the operator's, whatever its name.
 fn overwritten(change: &ObjectChange) -> Option<String> {
     let (before, after) = (change.before.as_ref()?, change.after.as_ref()?);
@@ -137,7 +111,7 @@ fn early_ready(changes: &[ObjectChange], applied: &[AppliedWrite]) -> Vec<String
 
 /// Writes of objects to entries that they never could claim, and deletions of the entries of
 /// others.
-fn foreign_writes(simulation: &Simulation) -> Vec<String> {
+fn foreign_writes(simulation: &Simulation, applied: &[AppliedWrite]) -> Vec<String> {
     let claims = &simulation.claims;
     let is_foreign = |relay: &crate::object_key::NamespacedName, path: &str, uid: &str| {
         !claims.iter().any(|(claimant, claim): &(String, NameClaim)| {
@@ -147,13 +121,23 @@ fn foreign_writes(simulation: &Simulation) -> Vec<String> {
             claimant == uid && claim.relay == *relay && below
         })
     };
-    let applied = simulation.cluster.relays.with(|state| state.applied.clone());
     let writes = applied.iter().filter(|write| write.is_change);
     let foreign = writes.filter(|write| match &write.writer.owner {
+        Owner::Kubernetes(uid) if uid.starts_with(LOST_UID_PREFIX) => false,
         Owner::Kubernetes(uid) => is_foreign(&write.relay, &write.path, uid),
         Owner::CommandLine | Owner::Registration | Owner::Newer(_) => false,
     });
     foreign
+        .map(|write| format!("{:?} wrote {} of {:?}", write.writer.owner, write.path, write.before))
+        .collect()
+}
+
+/// Writes of objects to entries that a person made at the command line, or an agent by itself.
+fn writes_to_people(applied: &[AppliedWrite]) -> Vec<String> {
+    let is_peoples =
+        |write: &&AppliedWrite| matches!(write.before, Some(Owner::CommandLine | Owner::Registration));
+    let found = applied.iter().filter(|write| write.is_change).filter(is_peoples);
+    found
         .map(|write| format!("{:?} wrote {} of {:?}", write.writer.owner, write.path, write.before))
         .collect()
 }

@@ -7,8 +7,8 @@ use futures::FutureExt as _;
 use futures::future::BoxFuture;
 use protocol::Reason;
 use protocol::admin::{
-    self, AgentBatch, AgentView, AgentWrite, Applied, BatchApplied, BatchResult, DeletionPolicy, Page,
-    Problem, TenantView, Term, Version,
+    self, AgentBatch, AgentSpec, AgentView, AgentWrite, Applied, BatchApplied, BatchResult, DeletionPolicy,
+    Page, Problem, TenantView, Term, Version,
 };
 use protocol::did::TenantId;
 use tokio::time::Instant;
@@ -22,6 +22,9 @@ use crate::simulator::network::{ModelNetwork, RequestFate};
 
 /// As the timeout of the real client.
 const REQUEST_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// Entries in a page: few, so that lists have several.
+const PAGE_MAX: usize = 3;
 
 #[derive(Debug)]
 pub(crate) struct ModelRelayApi {
@@ -136,20 +139,39 @@ fn receive<T>(
     Some(work(state, &name).map_err(refusal))
 }
 
-fn put_one(
-    state: &mut ModelRelayState,
+/// With the flaw, the writer succeeds whoever owns the entry.
+fn steal(
+    flaw: Option<Flaw>,
+    state: &ModelRelayState,
     relay: &NamespacedName,
-    term: Option<Term>,
-    item: &AgentWrite,
-) -> BatchResult {
+    path: &str,
+    writer: &mut Writer,
+) {
+    if flaw == Some(Flaw::StolenEntry) {
+        writer.former_owner = state.volume_of(relay).and_then(|volume| volume.owner_at(path));
+    }
+}
+
+/// The same write as a request of its own.
+pub(crate) fn write_of(item: &AgentWrite, term: Option<Term>) -> (String, Writer, serde_json::Value) {
     let writer = Writer {
         owner: item.owner.clone(),
         former_owner: item.former_owner.clone(),
         if_owned: item.if_owned,
         term,
     };
-    let body = serde_json::to_value(&item.spec).unwrap();
-    let path = admin::agent_path(&item.tenant, &item.name);
+    (admin::agent_path(&item.tenant, &item.name), writer, serde_json::to_value(&item.spec).unwrap())
+}
+
+fn put_one(
+    flaw: Option<Flaw>,
+    state: &mut ModelRelayState,
+    relay: &NamespacedName,
+    term: Option<Term>,
+    item: &AgentWrite,
+) -> BatchResult {
+    let (path, mut writer, body) = write_of(item, term);
+    steal(flaw, state, relay, &path, &mut writer);
     match state.write(relay, &path, &writer, WriteKind::Put(body)) {
         Ok(applied) => BatchResult::Applied(applied),
         Err(reason) => BatchResult::Problem(Problem::new(reason, None)),
@@ -173,8 +195,11 @@ impl RelayApi for ModelRelayApi {
             body["suspended"] = false.into();
         }
         writer.term = self.sent_term(writer.term);
-        let sent = self
-            .call(target, true, move |state, relay| state.write(relay, &path, &writer, WriteKind::Put(body)));
+        let flaw = self.network.flaw();
+        let sent = self.call(target, true, move |state, relay| {
+            steal(flaw, state, relay, &path, &mut writer);
+            state.write(relay, &path, &writer, WriteKind::Put(body))
+        });
         self.acknowledged(sent, Applied::at(1))
     }
 
@@ -198,7 +223,7 @@ impl RelayApi for ModelRelayApi {
     ) -> BoxFuture<'a, Result<Page<TenantView>, RelayError>> {
         let after = after.map(str::to_owned);
         self.call(target, false, move |state, relay| {
-            Ok(state.volume_of(relay).unwrap().tenant_page(after.as_deref()))
+            Ok(state.volume_of(relay).unwrap().tenant_page(after.as_deref(), PAGE_MAX))
         })
     }
 
@@ -209,10 +234,16 @@ impl RelayApi for ModelRelayApi {
         after: Option<&'a str>,
     ) -> BoxFuture<'a, Result<Page<AgentView>, RelayError>> {
         let (tenant, after) = (tenant.clone(), after.map(str::to_owned));
+        let is_wrong = self.network.flaw() == Some(Flaw::WrongDigest);
         self.call(target, false, move |state, relay| {
             let domain = &state.relays[relay].domain;
-            let page = state.volume_of(relay).unwrap().agent_page(domain, &tenant, after.as_deref());
-            page.ok_or(Reason::NotFound)
+            let page =
+                state.volume_of(relay).unwrap().agent_page(domain, &tenant, after.as_deref(), PAGE_MAX);
+            let mut page = page.ok_or(Reason::NotFound)?;
+            if is_wrong {
+                page.items.iter_mut().for_each(|item| item.digest = Some(AgentSpec::default().digest()));
+            }
+            Ok(page)
         })
     }
 
@@ -227,8 +258,10 @@ impl RelayApi for ModelRelayApi {
             items.iter_mut().for_each(|item| item.spec.suspended = false);
         }
         let early = items.iter().map(|_| BatchResult::Applied(Applied::at(1))).collect();
+        let flaw = self.network.flaw();
         let sent = self.call(target, true, move |state, relay| {
-            Ok(BatchApplied { results: items.iter().map(|item| put_one(state, relay, term, item)).collect() })
+            let results = items.iter().map(|item| put_one(flaw, state, relay, term, item)).collect();
+            Ok(BatchApplied { results })
         });
         self.acknowledged(sent, BatchApplied { results: early })
     }

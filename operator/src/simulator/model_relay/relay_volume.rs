@@ -68,7 +68,7 @@ impl Place {
 }
 
 impl RelayVolume {
-    pub(super) fn new(instance: String) -> Self {
+    pub(crate) fn new(instance: String) -> Self {
         Self { instance, version: 1, tenants: BTreeMap::new(), term: None }
     }
 
@@ -85,8 +85,27 @@ impl RelayVolume {
             && !is_suspended
     }
 
+    /// Adds a tenant by hand. Returns whether there was none.
+    pub(crate) fn add_tenant(&mut self, id: &TenantId, record: TenantRecord) -> bool {
+        let is_new = !self.tenants.contains_key(id);
+        if is_new {
+            self.tenants.insert(id.clone(), record);
+            self.version += 1;
+        }
+        is_new
+    }
+
+    /// Adds an agent by hand. Returns whether there was its tenant, and no agent of that name.
+    pub(crate) fn add_agent(&mut self, id: &TenantId, name: &AgentName, record: AgentRecord) -> bool {
+        let tenant = self.tenants.get_mut(id).filter(|tenant| !tenant.agents.contains_key(name));
+        let Some(tenant) = tenant else { return false };
+        tenant.agents.insert(name.clone(), record);
+        self.version += 1;
+        true
+    }
+
     /// The owner of the entry that a path belongs to.
-    pub(super) fn owner_at(&self, path: &str) -> Option<Owner> {
+    pub(crate) fn owner_at(&self, path: &str) -> Option<Owner> {
         self.owner(&Place::parse(path)?).flatten()
     }
 
@@ -102,14 +121,17 @@ impl RelayVolume {
         }
     }
 
-    pub(super) fn write(&mut self, path: &str, writer: &Writer, kind: &WriteKind) -> Result<(), Reason> {
+    pub(crate) fn write(&mut self, path: &str, writer: &Writer, kind: &WriteKind) -> Result<(), Reason> {
         let place = Place::parse(path).ok_or(Reason::NotFound)?;
         if writer.term < self.term && writer.term.is_some() {
             return Err(Reason::StaleTerm);
         }
         self.term = self.term.max(writer.term);
         let owner = self.owner(&place);
-        check_owner(owner.as_ref(), writer)?;
+        let is_deletion_of_nothing = owner.is_none() && matches!(kind, WriteKind::Delete(_));
+        if !is_deletion_of_nothing {
+            check_owner(owner.as_ref(), writer)?;
+        }
         let before = self.tenants.clone();
         match kind {
             WriteKind::Put(body) => self.put(place, writer, body.clone(), owner.flatten().is_none())?,
@@ -136,12 +158,12 @@ impl RelayVolume {
                 (tenant.owner, tenant.spec) = (owner, spec);
             }
             Place::Invitation(id, invitation) => {
-                let tenant = self.tenants.get_mut(&id).ok_or(Reason::NotFound)?;
+                let tenant = self.live_tenant_mut(&id)?;
                 tenant.invitations.insert(invitation, body);
             }
             Place::Agent(id, name) => {
                 let spec: AgentSpec = read(body)?;
-                let tenant = self.tenants.get_mut(&id).ok_or(Reason::NotFound)?;
+                let tenant = self.live_tenant_mut(&id)?;
                 if is_claimed {
                     tenant.agents.remove(&name);
                 }
@@ -159,6 +181,11 @@ impl RelayVolume {
         Ok(())
     }
 
+    /// A tenant that was released takes nothing before it is declared again.
+    fn live_tenant_mut(&mut self, id: &TenantId) -> Result<&mut TenantRecord, Reason> {
+        self.tenants.get_mut(id).filter(|tenant| tenant.owner.is_some()).ok_or(Reason::NotFound)
+    }
+
     fn agent_mut(&mut self, tenant: &TenantId, name: &AgentName) -> Result<&mut AgentRecord, Reason> {
         self.tenants.get_mut(tenant).and_then(|tenant| tenant.agents.get_mut(name)).ok_or(Reason::NotFound)
     }
@@ -169,6 +196,7 @@ impl RelayVolume {
                 let Some(tenant) = self.tenants.get_mut(id) else { return };
                 if policy.or(tenant.spec.deletion_policy) == Some(DeletionPolicy::Retain) {
                     tenant.owner = None;
+                    tenant.spec.suspended = true;
                     tenant.agents.values_mut().for_each(release);
                 } else {
                     self.tenants.remove(id);
@@ -206,7 +234,8 @@ fn check_owner(owner: Option<&Option<Owner>>, writer: &Writer) -> Result<(), Rea
         None => Ok(()),
         Some(None) if writer.if_owned => Err(Reason::OwnerConflict),
         Some(None) => Ok(()),
-        Some(Some(owner)) if *owner == writer.owner || Some(owner) == writer.former_owner.as_ref() => Ok(()),
+        Some(Some(owner)) if *owner == writer.owner => Ok(()),
+        Some(former) if !writer.if_owned && *former == writer.former_owner => Ok(()),
         Some(Some(_)) => Err(Reason::OwnerConflict),
     }
 }

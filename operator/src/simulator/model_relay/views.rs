@@ -6,38 +6,36 @@ use protocol::did::{AgentName, TenantId};
 
 use super::relay_volume::{AgentRecord, RelayVolume, TenantRecord};
 
-/// Entries in a page: few, so that lists have several.
-const PAGE_MAX: usize = 3;
-
 impl RelayVolume {
-    pub(super) fn tenant_page(&self, after: Option<&str>) -> Page<TenantView> {
+    pub(crate) fn tenant_page(&self, after: Option<&str>, size: usize) -> Page<TenantView> {
         let later = self.tenants.iter().filter(|(id, _)| after.is_none_or(|after| id.as_str() > after));
         let mut items: Vec<TenantView> =
-            later.take(PAGE_MAX + 1).map(|(id, tenant)| tenant_view(id, tenant)).collect();
-        let next = cut(&mut items).then(|| items[PAGE_MAX - 1].tenant.to_string());
+            later.take(size + 1).map(|(id, tenant)| tenant_view(id, tenant)).collect();
+        let next = cut(&mut items, size).then(|| items[size - 1].tenant.to_string());
         Page { items, next }
     }
 
     /// `None` without such a tenant.
-    pub(super) fn agent_page(
+    pub(crate) fn agent_page(
         &self,
         domain: &str,
         id: &TenantId,
         after: Option<&str>,
+        size: usize,
     ) -> Option<Page<AgentView>> {
         let tenant = self.tenants.get(id)?;
         let later = tenant.agents.iter().filter(|(name, _)| after.is_none_or(|after| name.as_str() > after));
         let mut items: Vec<AgentView> =
-            later.take(PAGE_MAX + 1).map(|(name, agent)| agent_view(domain, id, name, agent)).collect();
-        let next = cut(&mut items).then(|| items[PAGE_MAX - 1].did.name().to_string());
+            later.take(size + 1).map(|(name, agent)| agent_view(domain, id, name, agent)).collect();
+        let next = cut(&mut items, size).then(|| items[size - 1].did.name().to_string());
         Some(Page { items, next })
     }
 }
 
 /// Cuts a list to one page. Returns whether there is more.
-fn cut<T>(items: &mut Vec<T>) -> bool {
-    let has_more = items.len() > PAGE_MAX;
-    items.truncate(PAGE_MAX);
+fn cut<T>(items: &mut Vec<T>, size: usize) -> bool {
+    let has_more = items.len() > size;
+    items.truncate(size);
     has_more
 }
 

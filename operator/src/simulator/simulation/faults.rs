@@ -10,7 +10,7 @@ use crate::simulator::api_server::object_store::ObjectStore;
 
 impl Simulation {
     pub(super) fn inject_fault(&mut self) {
-        match self.rng.random_range(0..11) {
+        match self.rng.random_range(0..12) {
             0 | 1 => self.crash_after_writes(),
             2 => self.crash(),
             3 if self.processes.len() < PROCESSES_MAX => self.start_process(),
@@ -26,6 +26,7 @@ impl Simulation {
             }
             8 => self.step_clock(),
             9 => self.hide_relay(),
+            10 => self.silence_watch(),
             _ => self.restore_volume(),
         }
     }
@@ -57,9 +58,7 @@ impl Simulation {
     }
 
     fn delay_watch(&mut self) {
-        let kind = self.rng.random_range(0..MODEL_KINDS.len());
-        let kind = if self.rng.random_bool(0.6) { kind % 4 } else { kind };
-        let plural = MODEL_KINDS[kind].plural;
+        let plural = MODEL_KINDS[self.random_kind()].plural;
         let time = Duration::from_secs(self.rng.random_range(2..60));
         let lag = time.mul_f64(self.rng.random_range(0.1..1.0));
         let process = self.rng.random_range(0..self.processes.len());
@@ -70,8 +69,24 @@ impl Simulation {
         self.processes[process].network.delay_watch(plural, time, lag);
     }
 
+    /// The connection of a watch is lost, and nobody is told.
+    fn silence_watch(&mut self) {
+        let plural = MODEL_KINDS[self.random_kind()].plural;
+        let process = self.rng.random_range(0..self.processes.len());
+        self.note(format!("{}: the watch of {plural} is silent", self.processes[process].name));
+        self.processes[process].network.silence_watch(plural);
+    }
+
+    /// The kinds that reconciles read are more likely.
+    fn random_kind(&mut self) -> usize {
+        let kind = self.rng.random_range(0..MODEL_KINDS.len());
+        if self.rng.random_bool(0.6) { kind % 4 } else { kind }
+    }
+
+    /// Minutes as a bad time server does it, or a day as a person does.
     fn step_clock(&mut self) {
-        let milliseconds = self.rng.random_range(-600_000..600_000);
+        let most = if self.rng.random_bool(0.2) { 86_400_000 } else { 600_000 };
+        let milliseconds = self.rng.random_range(-most..most);
         self.note(format!("the wall clock is set by {} s", milliseconds / 1000));
         self.cluster.clock.step(milliseconds);
     }

@@ -9,7 +9,7 @@ use tokio::time::Instant;
 use super::Simulation;
 use super::user_actions::{STRANGERS, TEAMS};
 use crate::simulator::api_server::object_store::{ObjectChange, ObjectId};
-use crate::simulator::checks;
+use crate::simulator::checks::{self, Invariant};
 
 /// After the last fault, an agent that was deleted or suspended is refused within this time.
 const REVOCATION_TIMEOUT: Duration = Duration::from_secs(90);
@@ -66,6 +66,7 @@ impl Simulation {
     pub(super) async fn settle(&mut self) {
         self.note("all faults end");
         self.mend_images();
+        self.end_pauses();
         self.remove_foreign_secrets();
         self.snapshots.clear();
         for process in &self.processes {
@@ -81,6 +82,14 @@ impl Simulation {
         self.check_idle().await;
         self.check_children().await;
         self.check_restart().await;
+        if !self.violations.is_empty() {
+            return;
+        }
+        match self.rng.random_range(0..6) {
+            0 => self.check_pause().await,
+            1 => self.check_undecodable().await,
+            _ => {}
+        }
     }
 
     /// Waits until everything is as declared.
@@ -89,11 +98,11 @@ impl Simulation {
         let mut is_revoked = false;
         loop {
             self.pass(Duration::from_secs(5)).await;
-            self.confirm_new_identities();
+            self.confirm_all();
             let late = checks::admitted_in_error(self);
             if !is_revoked && !late.is_empty() && begun.elapsed() > REVOCATION_TIMEOUT {
                 self.events.extend(checks::summary(self));
-                self.violation("revocation", late.join("; "));
+                self.violation(Invariant::Revocation, late.join("; "));
                 return false;
             }
             is_revoked |= late.is_empty() && begun.elapsed() > REVOCATION_TIMEOUT;
@@ -104,7 +113,7 @@ impl Simulation {
             }
             if begun.elapsed() > CONVERGENCE_TIMEOUT {
                 self.events.extend(checks::summary(self));
-                self.violation("convergence", differences.join("; "));
+                self.violation(Invariant::Convergence, differences.join("; "));
                 return false;
             }
         }
@@ -119,7 +128,7 @@ impl Simulation {
         let writes: Vec<_> = self.networks().flat_map(|network| network.writes_since(begun)).collect();
         if !writes.is_empty() {
             self.violation(
-                "idle",
+                Invariant::QuietWhenIdle,
                 format!("{} writes to the API server, first {}", writes.len(), writes[0].summary),
             );
         }
@@ -127,12 +136,12 @@ impl Simulation {
         if let Some(write) = applied.first() {
             let after = write.at.duration_since(begun).as_secs();
             let what = format!("after {after} s, {} writes {}", write.writer.owner, write.path);
-            self.violation("idle", format!("{what}, which belonged to {:?}", write.before));
+            self.violation(Invariant::QuietWhenIdle, format!("{what}, which belonged to {:?}", write.before));
         }
     }
 
     /// As [`Simulation::pass`], for times in which nothing happens.
-    async fn pass_quietly(&mut self, time: Duration) {
+    pub(super) async fn pass_quietly(&mut self, time: Duration) {
         let end = Instant::now() + time;
         while Instant::now() < end {
             tokio::time::sleep((end - Instant::now()).min(Duration::from_secs(30))).await;
@@ -161,7 +170,7 @@ impl Simulation {
         if let Some((id, before, _)) = changed {
             let now = after.iter().find(|(found, ..)| found == id).map(|(_, spec, _)| spec);
             let what = if now.is_some() { "differs" } else { "is missing" };
-            self.violation("children", format!("{id} {what}: {before} and {now:?}"));
+            self.violation(Invariant::ChildrenRestored, format!("{id} {what}: {before} and {now:?}"));
         }
     }
 
@@ -179,7 +188,7 @@ impl Simulation {
         // The lease of the former leader has to expire.
         self.pass(Duration::from_secs(75)).await;
         if !self.processes[0].leads() {
-            self.violation("restart", "no process leads");
+            self.violation(Invariant::UnchangedByRestart, "no process leads");
         }
         let changes =
             self.cluster.server.with(|store| store.changes_after(revision).map(<[ObjectChange]>::to_vec));
@@ -189,11 +198,11 @@ impl Simulation {
         let written: Vec<_> =
             written.map(|change| format!("{}: {}", change.id, checks::shown_differences(change))).collect();
         if !written.is_empty() {
-            self.violation("restart", written.join("; "));
+            self.violation(Invariant::UnchangedByRestart, written.join("; "));
         }
         let differences = checks::differences(self);
         if !differences.is_empty() {
-            self.violation("restart", differences.join("; "));
+            self.violation(Invariant::UnchangedByRestart, differences.join("; "));
         }
     }
 }

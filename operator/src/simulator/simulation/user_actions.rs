@@ -12,7 +12,7 @@ pub(super) const MANAGER: &str = "kubectl";
 pub(super) const TEAMS: [&str; 2] = ["team-a", "team-b"];
 /// A namespace that no relay admits.
 pub(super) const STRANGERS: &str = "strangers";
-const AGENT_NAMES: [&str; 4] = ["alice", "bob", "carol", "dave"];
+pub(super) const AGENT_NAMES: [&str; 4] = ["alice", "bob", "carol", "dave"];
 const CHILD_KINDS: [&str; 7] = [
     "Service",
     "ConfigMap",
@@ -25,7 +25,7 @@ const CHILD_KINDS: [&str; 7] = [
 
 impl Simulation {
     pub(super) fn act(&mut self) {
-        match self.rng.random_range(0..25) {
+        match self.rng.random_range(0..30) {
             0..=2 => self.create_agent(),
             3 | 4 => self.delete_agent(),
             5 | 6 => self.toggle_suspension("Agent"),
@@ -42,9 +42,8 @@ impl Simulation {
             19 => self.apply_orphaned_agent(),
             20 => self.break_image(),
             21 => self.occupy_secret_name(),
-            22 => self.delete_secret(crds::label::SECRET_CREDENTIALS),
-            23 => self.delete_secret(crds::label::SECRET_IDENTITY),
-            _ => self.forge_finalizer(),
+            22 => self.forge_finalizer(),
+            _ => self.act_on_platform(),
         }
     }
 
@@ -58,13 +57,13 @@ impl Simulation {
         created.is_ok()
     }
 
-    fn delete(&mut self, id: &ObjectId, policy: &str) {
+    pub(super) fn delete(&mut self, id: &ObjectId, policy: &str) {
         self.note(format!("user deletes {id} ({policy})"));
         let options = json!({"propagationPolicy": policy});
         drop(self.cluster.server.with(|store| store.delete(id, MANAGER, &options)));
     }
 
-    fn edit(&mut self, id: &ObjectId, what: &str, edit: impl FnOnce(&mut Value)) {
+    pub(super) fn edit(&mut self, id: &ObjectId, what: &str, edit: impl FnOnce(&mut Value)) {
         self.note(format!("user changes {id}: {what}"));
         drop(self.cluster.server.with(|store| store.edit(id, false, MANAGER, edit)));
     }
@@ -74,12 +73,12 @@ impl Simulation {
         self.cluster.server.with(|store| store.list(kind, "").into_iter().map(|(id, _)| id).collect())
     }
 
-    fn random_id(&mut self, kind: &str) -> Option<ObjectId> {
+    pub(super) fn random_id(&mut self, kind: &str) -> Option<ObjectId> {
         let ids = self.ids(kind);
         self.random(&ids)
     }
 
-    fn find(&self, id: &ObjectId) -> Option<Value> {
+    pub(super) fn find(&self, id: &ObjectId) -> Option<Value> {
         self.cluster.server.with(|store: &mut ObjectStore| store.find(id)).map(|value| Value::clone(&value))
     }
 
@@ -125,8 +124,16 @@ impl Simulation {
 
     fn rename(&mut self, kind: &str) {
         let Some(id) = self.random_id(kind) else { return };
+        self.rename_object(&id);
+    }
+
+    /// Gives an Agent or a Tenant another display name. Relays have none.
+    pub(super) fn rename_object(&mut self, id: &ObjectId) {
+        if id.kind.kind == "Relay" {
+            return;
+        }
         let name = format!("Name {}", self.next_number());
-        self.edit(&id, &name, |object| object["spec"]["displayName"] = name.as_str().into());
+        self.edit(id, &name, |object| object["spec"]["displayName"] = name.as_str().into());
     }
 
     /// Deletes a Tenant and creates it again under the same name.
@@ -211,6 +218,16 @@ impl Simulation {
         self.delete(&id, "Background");
     }
 
+    /// Deletes a child of the object with this uid, if it has one.
+    pub(super) fn delete_child_of(&mut self, uid: &str) -> Option<ObjectId> {
+        let children = self.children().into_iter();
+        let of_owner: Vec<_> =
+            children.filter(|id| self.find(id).is_some_and(|child| is_owned_by(&child, uid))).collect();
+        let id = self.random(&of_owner)?;
+        self.delete(&id, "Background");
+        Some(id)
+    }
+
     pub(super) fn edit_child(&mut self) {
         let Some(id) = self.random(&self.children()) else { return };
         self.edit(&id, "an edit by hand", |child| match child["kind"].as_str().unwrap() {
@@ -254,29 +271,15 @@ impl Simulation {
         }
     }
 
-    /// Deletes a Secret of the operator. It issues a new API key, but not a new identity.
-    fn delete_secret(&mut self, kind: &str) {
+    /// Deletes a Secret of the operator. It issues new keys, but no new identity and no new authority
+    /// of a relay.
+    pub(super) fn delete_secret(&mut self, kind: &str) {
         let secrets = self.ids("Secret").into_iter();
         let is_meant = |secret: &Value| secret["metadata"]["labels"][crds::label::SECRET_KIND] == kind;
         let found: Vec<_> =
             secrets.filter(|id| self.find(id).is_some_and(|found| is_meant(&found))).collect();
         let Some(id) = self.random(&found) else { return };
         self.delete(&id, "Background");
-    }
-
-    /// Lets agents whose identity was lost have a new one.
-    pub(super) fn confirm_new_identities(&mut self) {
-        for id in self.ids("Agent") {
-            let Some(agent) = self.find(&id) else { continue };
-            let conditions = agent["status"]["conditions"].as_array().cloned().unwrap_or_default();
-            let is_lost = conditions.iter().any(|condition| condition["reason"] == "IdentityLost");
-            let lost = agent["status"]["rootKeyMultibase"].clone();
-            if is_lost && agent["metadata"]["annotations"][crds::label::CONFIRM_NEW_IDENTITY] != lost {
-                self.edit(&id, "confirms a new identity", |agent| {
-                    agent["metadata"]["annotations"][crds::label::CONFIRM_NEW_IDENTITY] = lost;
-                });
-            }
-        }
     }
 
     /// Sets an image that cannot be pulled, or puts it right.
@@ -314,4 +317,9 @@ impl Simulation {
             }
         });
     }
+}
+
+pub(super) fn is_owned_by(object: &Value, uid: &str) -> bool {
+    let owners = object["metadata"]["ownerReferences"].as_array().into_iter().flatten();
+    owners.into_iter().any(|owner| owner["uid"] == uid)
 }

@@ -22,6 +22,8 @@ enum Answer {
     /// Events, and whether the watch then stays open.
     Watch(Vec<Versioned<u32>>, bool),
     WatchFails(u16),
+    /// One event that is no object.
+    Garbled,
 }
 
 #[derive(Clone, Default)]
@@ -67,6 +69,10 @@ impl WatchSource<u32> for Script {
                     Ok(if stays_open { events.chain(stream::pending()).boxed() } else { events.boxed() })
                 }
                 Some(Answer::WatchFails(code)) => Err(failure(code)),
+                Some(Answer::Garbled) => {
+                    let error = serde_json::from_str::<u32>("?").unwrap_err();
+                    Ok(stream::iter([Err(kube::Error::SerdeError(error))]).chain(stream::pending()).boxed())
+                }
                 Some(_) => Err(failure(500)),
                 None => std::future::pending().await,
             }
@@ -104,6 +110,7 @@ async fn run(answers: impl Into<VecDeque<Answer>>, time: Duration) -> (Vec<Strin
         label_selector: None,
         sync: state.register("agents"),
         metrics: Metrics::register(&prometheus::Registry::new()).unwrap(),
+        jitter: Jitter::random(),
         kind: PhantomData,
     };
     assert!(tokio::time::timeout(time, task.run()).await.is_err());
@@ -149,6 +156,14 @@ async fn a_version_that_is_gone_leads_to_a_new_list() {
         assert_eq!(requests, ["list ", "watch 5", "list ", "watch 5"]);
         assert_eq!(seen, ["list [1]", "list [2]"]);
     }
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_event_that_cannot_be_read_leads_to_a_new_list_because_it_would_come_again() {
+    let answers = [Answer::List(vec![1], None), Answer::Garbled, Answer::List(vec![2], None)];
+    let (requests, seen, _) = run(answers, seconds(5)).await;
+    assert_eq!(requests, ["list ", "watch 5", "list ", "watch 5"]);
+    assert_eq!(seen, ["list [1]", "list [2]"]);
 }
 
 #[tokio::test(start_paused = true)]

@@ -45,8 +45,23 @@ pub(super) fn delete(
 ) -> Result<Decision, OperationError> {
     let Some(holder) = context.state.tenant(&tenant) else { return Ok(Decision::unchanged()) };
     let handed_over = tenant::hand_over(&tenant, holder, by)?;
-    let Some(key) = holder.keys.get(id).copied() else { return Ok(handed_over) };
+    let Some(key) = holder.keys.get(id).copied() else { return missing(context, &tenant, id, handed_over) };
     Ok(handed_over.then(Edit::RemoveKey(tenant, key), vec![Revocation::KeyRevoked(id.clone())]))
+}
+
+/// Revoking nothing is no error, except of a key of an agent: whoever asks for that wants it gone,
+/// and it works on.
+fn missing(
+    context: Context<'_>,
+    tenant: &TenantId,
+    id: &KeyId,
+    handed_over: Decision,
+) -> Result<Decision, OperationError> {
+    let owner = context.state.key_by_id(id).map(|(_, owner)| owner).filter(|owner| owner.tenant == *tenant);
+    match owner.and_then(|owner| owner.agent.clone()) {
+        Some(agent) => Err(OperationError::KeyOfAgent(id.clone(), agent)),
+        None => Ok(handed_over),
+    }
 }
 
 #[cfg(test)]
@@ -54,7 +69,7 @@ mod tests {
     use protocol::admin::Owner;
 
     use super::*;
-    use crate::directory::fixtures::{hash, key, tenant};
+    use crate::directory::fixtures::{agent_with_keys, did, hash, key, tenant};
     use crate::directory::ownership::Ownership;
 
     fn spec(number: u8, not_after: Option<UnixSeconds>) -> KeySpec {
@@ -91,6 +106,22 @@ mod tests {
         assert!(delete("other").is_unchanged());
         let edit = Edit::RemoveKey(tenant("acme"), key(1, None));
         assert_eq!(delete("acme"), Decision::apply(edit, vec![Revocation::KeyRevoked(id.clone())]));
+    }
+
+    #[test]
+    fn revoking_a_key_of_an_agent_as_one_of_its_tenant_is_refused_and_not_swallowed() {
+        let mut state = DirectoryState::with_tenants(&["acme", "other"]);
+        state.apply(&Edit::PutAgent(agent_with_keys("acme", "victim", &[(1, None)])));
+        let delete =
+            |of, number| delete(context(&state), &Requester::default(), tenant(of), &hash(number).key_id());
+        let refused = delete("acme", 1).unwrap_err();
+        assert!(
+            matches!(&refused, OperationError::KeyOfAgent(_, agent) if *agent == did("acme", "victim")),
+            "{refused}"
+        );
+        // Another tenant does not learn whose key that is.
+        assert!(delete("other", 1).unwrap().is_unchanged());
+        assert!(delete("acme", 2).unwrap().is_unchanged());
     }
 
     #[test]

@@ -4,7 +4,6 @@
 use std::sync::Arc;
 
 use protocol::admin::Owner;
-use protocol::limits::CLOCK_SKEW_GRACE_SECONDS;
 use protocol::multikey;
 
 use super::*;
@@ -20,7 +19,7 @@ pub(super) fn publish(
 ) -> Result<Decision, OperationError> {
     check_covered(who, &record.did)?;
     recheck(context.state, who, context.now).map_err(OperationError::Credential)?;
-    if record.keys.created > context.now.saturating_add(CLOCK_SKEW_GRACE_SECONDS) {
+    if is_from_the_future(context, record.keys.created) {
         // Until that time every honest record of the agent would be a rollback.
         return Err(OperationError::FromTheFuture);
     }
@@ -40,10 +39,17 @@ pub(super) fn publish(
     if before.record.as_ref().is_some_and(|bytes| **bytes == *record.bytes) {
         return Ok(Decision::unchanged());
     }
-    if before.record.is_some() && record.keys.created < before.record_created {
+    // A record that an older relay took from the future, or this one while its own clock was ahead,
+    // does not lock its agent out.
+    let comparable = before.record.is_some() && !is_from_the_future(context, before.record_created);
+    if comparable && record.keys.created < before.record_created {
         return Err(OperationError::Rollback);
     }
     Ok(registered(before, record, root_key))
+}
+
+const fn is_from_the_future(context: Context<'_>, created: UnixSeconds) -> bool {
+    created > context.now.saturating_add(RECORD_SKEW_GRACE_SECONDS)
 }
 
 fn check_covered(who: &Principal, did: &Did) -> Result<(), OperationError> {
@@ -123,8 +129,23 @@ mod tests {
         let mut state = state_with_key();
         let alice = identity("alice");
         let refused = published(&mut state, &alice, 1_000 + 301).unwrap_err();
-        assert_eq!(refused.reason(), Reason::BadRecord);
+        assert_eq!(refused.reason(), Reason::RecordInFuture);
         published(&mut state, &alice, 1_000 + 300).unwrap();
+    }
+
+    #[test]
+    fn an_agent_whose_record_is_from_the_future_registers_an_honest_one() {
+        let mut state = state_with_key();
+        let alice = identity("alice");
+        published(&mut state, &alice, 900).unwrap();
+        let ahead = AgentEntry {
+            record_created: 1_000 + 9 * 365 * 86_400,
+            ..(**state.agent(alice.did()).unwrap()).clone()
+        };
+        state.apply(&Edit::PutAgent(Arc::new(ahead)));
+        published(&mut state, &alice, 1_000).unwrap();
+        let refused = published(&mut state, &alice, 999).unwrap_err();
+        assert_eq!(refused.reason(), Reason::RecordRollback);
     }
 
     #[test]
@@ -170,6 +191,16 @@ mod tests {
         let alice = identity("alice");
         let suspended = AgentEntry { suspended: true, ..AgentEntry::new(alice.did().clone()) };
         state.apply(&Edit::PutAgent(suspended.into()));
+        assert_eq!(published(&mut state, &alice, 10).unwrap_err().reason(), Reason::Suspended);
+    }
+
+    #[test]
+    fn an_agent_that_was_deleted_with_its_content_retained_registers_nothing() {
+        let mut state = state_with_key();
+        let alice = identity("alice");
+        let released =
+            AgentEntry { ownership: Ownership::Released(5), ..AgentEntry::new(alice.did().clone()) };
+        state.apply(&Edit::PutAgent(released.into()));
         assert_eq!(published(&mut state, &alice, 10).unwrap_err().reason(), Reason::Suspended);
     }
 }
