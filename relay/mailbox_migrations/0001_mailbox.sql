@@ -4,8 +4,9 @@
 create table messages (
     -- Given by the relay in the order of acceptance; the order of delivery to one recipient.
     row integer primary key,
-    -- 1: in the recipient's mailbox. 0: only remembered, so that the same id is not accepted twice within 24 h.
-    waiting integer not null check (waiting in (0, 1)),
+    -- 1: in the recipient's mailbox. Otherwise it is only remembered, so that the same id is not accepted twice within
+    -- 24 h, with how it left: 0 delivered, 2 expired, 3 dropped, 4 refused by the recipient.
+    state integer not null check (state between 0 and 4),
     -- DID of the mailbox's owner.
     recipient text not null,
     -- DID of the sender; of a notice, the agent it is about.
@@ -14,8 +15,10 @@ create table messages (
     id blob not null,
     -- Fingerprint of the envelope, to tell a repetition from another message under the same id.
     digest integer not null,
-    -- 0: message. 1: notice "expired". 2: notice "dropped".
-    kind integer not null check (kind in (0, 1, 2)),
+    -- 0: message. 1: notice "expired". 2: notice "dropped". 3: notice "refused".
+    kind integer not null check (kind between 0 and 3),
+    -- Of a notice "refused": number of the recipient's reason.
+    reason integer,
     -- Bytes of the envelope; quotas are counted at start without reading bodies.
     size integer not null,
     -- Unix seconds.

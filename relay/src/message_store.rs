@@ -32,7 +32,6 @@ use sqlx::sqlite::{SqliteAutoVacuum, SqliteConnectOptions, SqliteJournalMode, Sq
 use sqlx::{ConnectOptions as _, SqliteConnection};
 use tokio::sync::mpsc;
 
-use crate::core::RowId;
 use crate::store::DiskReserve;
 
 pub(crate) use checkpoint::Checkpointer;
@@ -51,8 +50,6 @@ use write_ahead_log::LogLimit;
 /// How long a statement waits for another connection to the file: the writer for the end of a page
 /// that is being read, when it restarts the log.
 const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
-/// Rows that the thread of a connection reads ahead.
-const ROW_BUFFER: usize = 4096;
 /// Messages are appended, and a larger page holds more of them per fsync.
 const PAGE_BYTES: u32 = 16 * 1024;
 
@@ -62,8 +59,8 @@ pub enum MessageStoreError {
     Open { path: PathBuf, source: sqlx::Error },
     #[error("failed to read the mailbox at startup")]
     Restore(#[source] sqlx::Error),
-    #[error("row {row} of the mailbox is damaged")]
-    Damaged { row: RowId },
+    #[error("a row of the mailbox is damaged: {line}")]
+    Damaged { line: String },
 }
 
 /// Where the mailboxes are, and how large their file and its memory may become.
@@ -154,6 +151,4 @@ fn options(settings: &MessageStoreSettings) -> SqliteConnectOptions {
         // A checkpoint inside a commit takes 30 to 60 ms.
         .pragma("wal_autocheckpoint", "0")
         .pragma("journal_size_limit", settings.log_bytes_max.to_string())
-        // Rows at a start: with the default of 50, the threads wait for each other.
-        .row_buffer_size(ROW_BUFFER)
 }

@@ -12,7 +12,7 @@ const SLICE_ROWS: i64 = 1024;
 
 const NEXT_ROW: &str = "select row, accepted from messages where row >= ? order by row limit 1";
 const SLICE_END: &str = "select row from messages where row >= ? order by row limit 1 offset ?";
-const DELETE_SLICE: &str = "delete from messages where row >= ? and row < ? and waiting = 0";
+const DELETE_SLICE: &str = "delete from messages where row >= ? and row < ? and state <> 1";
 
 /// The range of rows that is being forgotten.
 #[derive(Debug)]

@@ -8,7 +8,8 @@ use std::path::Path;
 use sqlx::{Connection as _, SqliteConnection};
 
 const COPY: [&str; 3] = [
-    "insert or ignore into messages select * from former.messages",
+    "insert or ignore into messages (row, state, recipient, peer, id, digest, kind, size, accepted, expires)
+        select row, waiting, recipient, peer, id, digest, kind, size, accepted, expires from former.messages",
     "insert or ignore into bodies select * from former.bodies",
     "update mailbox_meta set starts = max(starts, (select starts from former.mailbox_meta))",
 ];

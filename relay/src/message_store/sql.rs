@@ -1,14 +1,8 @@
 //! Conversions between values of the core and columns of the store.
 
-use protocol::envelope::MessageId;
 use protocol::frame::Outcome;
 
 use crate::core::{RowId, RowKind};
-
-/// A message id from its 16 bytes in the store.
-pub(super) fn message_id(bytes: &[u8]) -> Option<MessageId> {
-    uuid::Uuid::from_slice(bytes).ok()?.to_string().parse().ok()
-}
 
 /// Row numbers as a JSON array, the single parameter of statements over many rows.
 pub(super) fn json_array(rows: impl Iterator<Item = RowId>) -> String {

@@ -13,11 +13,11 @@ use crate::core::{RowId, Write, WriteContent, WriteRow};
 
 /// Rows of one INSERT. With three sizes, three prepared statements serve every batch.
 const CHUNKS: [usize; 3] = [64, 8, 1];
-const MESSAGE_COLUMNS: &str = "(?,?,?,?,?,?,?,?,?,?)";
+const MESSAGE_COLUMNS: &str = "(?,?,?,?,?,?,?,null,?,?,?)";
 const BODY_COLUMNS: &str = "(?,?)";
 
 const REMOVE_BODIES: &str = "delete from bodies where row in (select value from json_each(?))";
-const REMOVE_MESSAGES: &str = "update messages set waiting = 0 where row in (select value from json_each(?))";
+const REMOVE_MESSAGES: &str = "update messages set state = 0 where row in (select value from json_each(?))";
 const DELETE_MESSAGES: &str = "delete from messages where row in (select value from json_each(?))";
 const PROBE: &str = "update mailbox_meta set probed = unixepoch()";
 
@@ -162,8 +162,7 @@ fn chunks<'a, T>(texts: &[Arc<str>; 3], rows: &'a [T]) -> Vec<(Arc<str>, &'a [T]
 
 const fn removal(write: &Write) -> Option<RowId> {
     match write {
-        Write::Remove { row, .. } => Some(*row),
-        Write::Insert(WriteRow { content: WriteContent::Notice { ends, .. }, .. }) => *ends,
+        Write::Remove { row } => Some(*row),
         _ => None,
     }
 }
