@@ -37,11 +37,10 @@ impl Hub {
             if connection.is_closing() {
                 return false;
             }
-            let did = opened.did.clone();
-            let _ = connection.did.set(did.clone());
+            let _ = connection.did.set(opened.did.clone());
             self.timeouts().mark_registered(connection.id);
             state.step(Event::Opened(opened), self.now(), &*self.directory);
-            state.core.is_online(did.as_str())
+            state.core.has_session(connection.id)
         })
     }
 
@@ -56,6 +55,7 @@ impl Hub {
                     self.metrics.store_failures.inc();
                     Event::StoreFailed { upto }
                 }
+                StoreReport::Full => Event::StoreFull,
                 StoreReport::Recovered => Event::StoreRecovered,
                 StoreReport::Loaded { agent, epoch, page } => Event::Loaded { agent, epoch, page },
                 StoreReport::LoadFailed { agent, epoch } => Event::LoadFailed { agent, epoch },
