@@ -1,29 +1,21 @@
-//! Routes that are known only after their listener has begun to serve.
+//! Routes that are known only after their listener has begun to serve. Requests for them wait.
 
-use std::sync::{Arc, OnceLock};
+use std::sync::Arc;
 
 use axum::Router;
 use axum::extract::{Request, State};
 use axum::response::Response;
+use tokio::sync::SetOnce;
 use tower::ServiceExt as _;
 
 /// A router that is filled in later. Cheap to clone; clones share the routes.
-#[derive(Debug, Clone)]
-pub struct LateRouter {
-    routes: Arc<OnceLock<Router>>,
-    /// Answers requests until then.
-    before: fn() -> Response,
-}
+#[derive(Debug, Clone, Default)]
+pub struct LateRouter(Arc<SetOnce<Router>>);
 
 impl LateRouter {
-    #[must_use]
-    pub fn new(before: fn() -> Response) -> Self {
-        Self { routes: Arc::default(), before }
-    }
-
     /// Serves these routes from now on. Only the first call has an effect.
     pub fn set(&self, routes: Router) {
-        if self.routes.set(routes).is_err() {
+        if self.0.set(routes).is_err() {
             tracing::warn!("the routes of a listener were set twice");
         }
     }
@@ -35,12 +27,10 @@ impl LateRouter {
 }
 
 async fn dispatch(State(late): State<LateRouter>, request: Request) -> Response {
-    match late.routes.get() {
-        Some(routes) => match routes.clone().oneshot(request).await {
-            Ok(response) => response,
-            Err(never) => match never {},
-        },
-        None => (late.before)(),
+    let routes = late.0.wait().await.clone();
+    match routes.oneshot(request).await {
+        Ok(response) => response,
+        Err(never) => match never {},
     }
 }
 
@@ -48,7 +38,6 @@ async fn dispatch(State(late): State<LateRouter>, request: Request) -> Response 
 mod tests {
     use axum::body::Body;
     use axum::http::StatusCode;
-    use axum::response::IntoResponse as _;
     use axum::routing::get;
 
     use super::*;
@@ -59,13 +48,15 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn other_routes_are_served_before_the_late_ones() {
-        let late = LateRouter::new(|| StatusCode::SERVICE_UNAVAILABLE.into_response());
+    async fn other_routes_are_served_while_requests_for_the_late_ones_wait() {
+        let late = LateRouter::default();
         let router = Router::new().route("/livez", get(|| async { "ok" })).merge(late.clone().into_router());
+        let waiting = router.clone();
+        let waiting = tokio::spawn(async move { status(&waiting, "/work").await });
         assert_eq!(status(&router, "/livez").await, StatusCode::OK);
-        assert_eq!(status(&router, "/work").await, StatusCode::SERVICE_UNAVAILABLE);
+        assert!(!waiting.is_finished());
         late.set(Router::new().route("/work", get(|| async { "done" })));
-        assert_eq!(status(&router, "/work").await, StatusCode::OK);
+        assert_eq!(waiting.await.unwrap(), StatusCode::OK);
         assert_eq!(status(&router, "/other").await, StatusCode::NOT_FOUND);
     }
 }

@@ -20,6 +20,8 @@ mod timeouts;
 mod write_buffer;
 
 #[cfg(test)]
+mod registration_races;
+#[cfg(test)]
 mod tests;
 
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};

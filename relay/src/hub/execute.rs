@@ -5,6 +5,7 @@ use std::sync::Arc;
 use protocol::frame::{RefuseParams, RpcError, write_error, write_result};
 
 use super::connection::Connection;
+use super::connections::close_code;
 use super::state::HubState;
 use super::{Command, CommandBatch, Hub, RequestRefusal};
 use crate::core::{ConnId, Event, NewSession, Now, Submission};
@@ -28,13 +29,18 @@ impl Hub {
         });
     }
 
-    /// Opens the agent's session on the connection. False if it was refused or the connection is
-    /// closing.
-    pub(crate) fn open_session(&self, connection: &Connection, opened: NewSession) -> bool {
+    /// Opens the session of an agent that has registered under this root key. False if it was
+    /// refused or the connection is closing.
+    pub(crate) fn open_session(&self, connection: &Connection, opened: NewSession, root_key: &str) -> bool {
         self.with_state(|state| {
-            // A right that was revoked after the directory accepted the registration has closed
-            // the connection before this lock was taken.
             if connection.is_closing() {
+                return false;
+            }
+            // A change that is visible now may have been enforced before the connection had a DID.
+            // One that becomes visible later is enforced after this lock is released.
+            let may_open = self.directory.recheck_agent(&connection.principal, &opened.did, root_key);
+            if let Err(error) = may_open {
+                state.close(connection.id, close_code(error));
                 return false;
             }
             let _ = connection.did.set(opened.did.clone());

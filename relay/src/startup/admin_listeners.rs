@@ -1,20 +1,16 @@
 //! The admin and health listeners. They serve probes while the mailboxes are still being restored,
-//! and the admin API after that.
+//! and the admin API after that; requests to it wait until then.
 
 use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Result;
-use axum::response::{IntoResponse as _, Response};
 use daemon::https::{Listener, ListenerLimits, ListenerMetrics};
 use daemon::{LateRouter, Readiness, Shutdown, Tasks};
 use prometheus::Registry;
-use protocol::Reason;
 use rustls::ServerConfig;
 use tokio::net::TcpListener;
 use tokio_util::task::TaskTracker;
-
-use crate::problem::ProblemResponse;
 
 /// Connections to the admin listener. An operator keeps some twenty, and each person one.
 const ADMIN_CONNECTIONS_MAX: usize = 256;
@@ -39,7 +35,7 @@ impl AdminListeners {
     ) -> Result<LateRouter> {
         let metrics = ListenerMetrics::register(registry, "msg2agent_relay_admin")?;
         let probes = daemon::admin::router(readiness, registry.clone());
-        let operations = LateRouter::new(starting);
+        let operations = LateRouter::default();
         let router = operations.clone().into_router();
         let router = match self.health {
             Some(socket) => {
@@ -59,9 +55,4 @@ impl AdminListeners {
         tasks.spawn_vital("admin-listener", listener.serve(end.clone(), ADMIN_GRACE));
         Ok(operations)
     }
-}
-
-/// The answer of the admin API until the mailboxes are restored.
-fn starting() -> Response {
-    ProblemResponse::new(Reason::Overloaded, "the relay is starting").into_response()
 }
