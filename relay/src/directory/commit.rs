@@ -10,12 +10,13 @@ use sqlx::SqliteConnection;
 use super::edit::Edit;
 use super::entry::{AgentEntry, TenantKey};
 use super::ownership::Ownership;
-use crate::store::{Store, StoreError};
+use crate::store::{Store, StoreError, is_disk_full};
 
 type Result<T = ()> = std::result::Result<T, sqlx::Error>;
 
 impl Store {
-    /// Returns once all edits are on disk, together with the version that they lead to.
+    /// Returns once all edits are on disk, together with the version that they lead to. A change
+    /// that finds the disk full is tried once more with the reserve.
     ///
     /// # Errors
     /// Nothing was written.
@@ -24,7 +25,11 @@ impl Store {
         edits: &[Edit],
         version: u64,
     ) -> std::result::Result<(), StoreError> {
-        self.try_commit(edits, version).await.map_err(StoreError::Commit)
+        let mut committed = self.try_commit(edits, version).await;
+        if committed.as_ref().is_err_and(is_disk_full) && self.release_reserve() {
+            committed = self.try_commit(edits, version).await;
+        }
+        committed.map_err(StoreError::Commit)
     }
 
     /// Tests whether commits work, with one that changes nothing.

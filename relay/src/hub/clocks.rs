@@ -60,4 +60,5 @@ fn check_once(hub: &Arc<Hub>) {
     }
     let stats = hub.state().core.stats();
     hub.metrics.observe(stats);
+    hub.metrics.observe_store(hub.queue.condition(), hub.log.bytes(), hub.reserve.last_free_bytes());
 }
