@@ -27,7 +27,7 @@ pub(super) fn check(simulation: &Simulation) -> Vec<Violation> {
     let broken = simulation.history.violations.iter();
     let mut found: Vec<Violation> =
         broken.map(|(invariant, what)| Violation { invariant, what: what.clone() }).collect();
-    if !simulation.history.violations.is_empty() {
+    if simulation.is_broken() {
         // The run ended there, and not at rest.
         return found;
     }
@@ -70,7 +70,8 @@ type Overtaking<'a> = (&'a MessageHistory, &'a MessageHistory);
 fn overtaken(simulation: &Simulation) -> Vec<Overtaking<'_>> {
     let mut pairs: BTreeMap<(usize, usize), Vec<(MessageId, &MessageHistory, u64)>> = BTreeMap::new();
     for ((from, id), record) in &simulation.history.messages {
-        let removed = record.sender_gone || record.recipient_gone;
+        // What was to leave may come back after a crash, later than others.
+        let removed = record.sender_gone || record.recipient_gone || record.has_end_written();
         let first = record.received.first().filter(|_| !removed);
         if let (Class::Reliable, Some((at, _))) = (record.class, first) {
             pairs.entry((*from, record.to)).or_default().push((*id, record, *at));

@@ -44,6 +44,13 @@ pub(super) struct MessageHistory {
     pub(super) recipient_gone: bool,
 }
 
+impl MessageHistory {
+    /// The relay has decided that the message ended without a delivery.
+    pub(super) const fn has_end_written(&self) -> bool {
+        self.end_written
+    }
+}
+
 /// When and in which run of the relay something happened.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Moment {

@@ -5,7 +5,6 @@ use std::collections::{BTreeMap, VecDeque};
 use bytes::Bytes;
 use protocol::Reason;
 use protocol::envelope::{Class, MessageId};
-use protocol::frame::{Outcome, SendStatus};
 use protocol::refusal::RefusalReason;
 
 #[derive(Debug, Clone)]
@@ -44,10 +43,10 @@ pub(super) struct ModelSend {
 #[derive(Debug, Clone)]
 pub(super) enum ToClient {
     Registered { epoch: u64 },
-    Answer { request: u64, status: SendStatus },
+    Answer { request: u64 },
     Refuse { request: u64, reason: Reason },
     Deliver { epoch: u64, seq: u64, envelope: Bytes },
-    Notice { epoch: u64, seq: u64, id: MessageId, to: String, outcome: Outcome, missed: u64 },
+    Notice { epoch: u64, seq: u64, to: String, missed: u64 },
     End,
 }
 

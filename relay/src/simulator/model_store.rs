@@ -45,7 +45,7 @@ impl ModelStore {
     }
 
     pub(super) fn is_idle(&mut self, now_ms: u64) -> bool {
-        self.commit.is_none() && self.scheduler.oldest_ms(now_ms) == 0
+        self.commit.is_none() && self.scheduler.oldest_ms(now_ms) == 0 && !self.scheduler.is_failing()
     }
 
     /// How long the oldest write waits.

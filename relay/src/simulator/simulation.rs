@@ -184,8 +184,10 @@ impl Simulation {
         }
     }
 
-    fn is_broken(&self) -> bool {
-        !self.history.violations.is_empty()
+    /// A violation ends the run at once. A mutation is let on until the invariant breaks that it is
+    /// meant for.
+    pub(super) fn is_broken(&self) -> bool {
+        self.mutation.is_none() && !self.history.violations.is_empty()
     }
 
     fn is_quiet(&mut self) -> bool {

@@ -17,7 +17,7 @@ impl Simulation {
             let Some(item) = link.down.pop(self.now_ms) else { return };
             match item {
                 ToClient::Registered { epoch } => self.on_registered(client, epoch),
-                ToClient::Answer { request, .. } => {
+                ToClient::Answer { request } => {
                     if let Some(message) = self.clients[client].take(request)
                         && message.class == Class::Reliable
                     {
@@ -28,7 +28,7 @@ impl Simulation {
                 ToClient::Deliver { epoch, seq, envelope } => {
                     self.on_delivered(client, epoch, seq, &envelope);
                 }
-                ToClient::Notice { epoch, seq, to, missed, .. } => {
+                ToClient::Notice { epoch, seq, to, missed } => {
                     self.on_notice(client, epoch, seq, &to, missed);
                 }
                 ToClient::End => self.cut(client, 0),

@@ -135,7 +135,7 @@ impl Simulation {
                     let client = link.client;
                     self.history.noticed(client, id, outcome, now);
                 }
-                self.down(conn, ToClient::Notice { epoch, seq, id, to: to.to_string(), outcome, missed });
+                self.down(conn, ToClient::Notice { epoch, seq, to: to.to_string(), missed });
             }
             Effect::Close { conn, code } => {
                 self.history.coverage.replaced += 1;
@@ -198,7 +198,7 @@ impl Simulation {
                 self.history.violation("I6", format!("a send was {status:?} and not refused: {reason:?}"));
             }
         }
-        self.down(conn, ToClient::Answer { request, status });
+        self.down(conn, ToClient::Answer { request });
     }
 
     fn on_refuse(&mut self, conn: ConnId, request: u64, reason: Reason) {
