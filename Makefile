@@ -28,7 +28,7 @@ gen: ## Writes the generated files
 	MSG2AGENT_WRITE_GOLDEN=1 $(CARGO) test -q -p msg2agent-protocol --test protocol golden
 	MSG2AGENT_WRITE_GOLDEN=1 $(CARGO) test -q -p msg2agent-mcp-server --lib tools_are_listed
 	MSG2AGENT_WRITE_GOLDEN=1 $(CARGO) test -q -p msg2agent-tests --test charts golden
-	MSG2AGENT_WRITE_GOLDEN=1 $(CARGO) test -q -p msg2agent-tests --test structure limits
+	MSG2AGENT_WRITE_GOLDEN=1 $(CARGO) test -q -p msg2agent-tests --test structure -- limits admin_api
 
 bench: ## The relay beside a TCP forwarder and nats-server, the MCP gateway beside a bare rmcp server
 	$(CARGO) build -q --workspace --bins

@@ -60,8 +60,15 @@ pub(crate) async fn run(profile: Option<&str>, args: AskArgs, output: &Output) -
     }
     let failed = answer.is_error();
     let printed = ExchangeView { sent: SentView::new(&sent), answer: MessageView::new(&answer), proof };
-    output.result(&printed, text(&printed, output));
+    let handed_over = output.hand_over(&printed, text(&printed, output));
+    if handed_over.is_ok() {
+        // What cannot be acknowledged comes to the inbox of the next command.
+        answer.ack().await?;
+    }
     agent.close().await;
+    if let Err(error) = handed_over {
+        Failure::not_printed(error)?;
+    }
     if failed {
         return Err(Failure::new(ExitKind::Failed, format!("{to} answered with an error")));
     }

@@ -161,6 +161,7 @@ async fn ask(alice: &DevAgent, bob: &DevAgent, folder: &Path) -> Result<(PathBuf
     protocol::proof::verify(&proof, &known)
         .map_err(|e| Failure::new(ExitKind::NotVerified, "the new proof does not verify").caused_by(&e))?;
     let answer = format_content(&exchange.answer.content().content);
+    exchange.answer.ack().await?;
     // Disconnects alice, so that the user can act as alice.
     agent.close().await;
     Ok((path, answer))

@@ -53,6 +53,16 @@ impl Failure {
         Self::new(ExitKind::Failed, attempt).caused_by(&cause)
     }
 
+    /// The end of a command whose results cannot be printed. It is no failure that whoever reads
+    /// them has seen enough.
+    pub(crate) fn not_printed(cause: std::io::Error) -> Result<(), Self> {
+        if cause.kind() == std::io::ErrorKind::BrokenPipe {
+            return Ok(());
+        }
+        let failure = Self::io("cannot print a message", cause);
+        Err(failure.advising("the message is not acknowledged, and comes again"))
+    }
+
     pub(crate) fn caused_by(mut self, cause: &dyn std::error::Error) -> Self {
         self.causes.extend(chain_texts(cause));
         self

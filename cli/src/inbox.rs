@@ -4,7 +4,7 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 use clap::Args;
-use msg2agent::{Agent, ConnectionState, Message};
+use msg2agent::{Agent, Message};
 use tokio::time::{Instant, timeout_at};
 
 use crate::connect;
@@ -35,7 +35,10 @@ pub(crate) async fn run(
     let messages = receive(&agent, pending.min(args.max)).await;
     for message in &messages {
         let view = MessageView::new(message);
-        output.result(&view, view.text(output));
+        if let Err(error) = output.hand_over(&view, view.text(output)) {
+            agent.close().await;
+            return Failure::not_printed(error).map(|()| ExitCode::SUCCESS);
+        }
         if args.ack {
             message.ack().await?;
         }
@@ -52,10 +55,7 @@ pub(crate) async fn run(
 }
 
 fn pending(agent: &Agent) -> u64 {
-    match agent.connection_state() {
-        ConnectionState::Online(session) => session.pending.min(session.window),
-        _ => 0,
-    }
+    agent.connection_state().session().map_or(0, |session| session.pending.min(session.window))
 }
 
 async fn receive(agent: &Agent, count: u64) -> Vec<Message> {

@@ -1,4 +1,5 @@
 //! `m2a listen`: prints and acknowledges messages continuously, and optionally answers requests.
+//! What could not be printed is not acknowledged.
 
 use std::process::ExitCode;
 use std::time::Duration;
@@ -40,10 +41,25 @@ pub(crate) async fn run(
     output.remark(format_args!("listening as {}", agent.did()));
     tokio::select! {
         done = receive(&agent, &args, output) => done?,
+        () = report_notices(&agent, output) => {}
         _ = shutdown_signal::received() => {}
     }
     agent.close().await;
     Ok(ExitCode::SUCCESS)
+}
+
+/// Says on standard error what became of messages that were stored, also of those of earlier
+/// commands. Never returns while the agent runs.
+async fn report_notices(agent: &Agent, output: &Output) {
+    let mut notices = agent.notices();
+    while let Some(notice) = notices.next().await {
+        let why = notice.reason.map(|reason| format!(": {}", reason.as_str())).unwrap_or_default();
+        output.remark(format_args!("{} to {} was {}{why}", notice.id, notice.to, notice.outcome.as_str()));
+        if let Err(error) = notice.ack().await {
+            output.remark(format_args!("cannot remember that it was said: {}", error.chain()));
+        }
+    }
+    std::future::pending().await
 }
 
 async fn receive(agent: &Agent, args: &ListenArgs, output: &Output) -> Result<(), Failure> {
@@ -54,7 +70,9 @@ async fn receive(agent: &Agent, args: &ListenArgs, output: &Output) -> Result<()
             return Err(agent.ended().await.into());
         };
         let view = MessageView::new(&message);
-        output.result(&view, view.text(output));
+        if let Err(error) = output.hand_over(&view, view.text(output)) {
+            return Failure::not_printed(error);
+        }
         answer(agent, &message, args, output).await?;
         message.ack().await?;
         left -= 1;

@@ -2,7 +2,7 @@
 //! error in the same format.
 
 use std::fmt;
-use std::io::{IsTerminal as _, Write as _, stderr, stdout};
+use std::io::{IsTerminal as _, Write, stderr, stdout};
 
 use clap::ValueEnum;
 use serde::Serialize;
@@ -72,6 +72,20 @@ impl Output {
             Format::Json => self.line(&serde_json::to_string(value).unwrap_or_default()),
             Format::Text => self.line(&text.to_string()),
         }
+    }
+
+    /// Prints one result like [`result`](Self::result), and returns once it is handed over.
+    ///
+    /// # Errors
+    /// Whoever reads the output has ended, as in `m2a listen | head -1`, or the disk is full.
+    pub(crate) fn hand_over(&self, value: &impl Serialize, text: impl fmt::Display) -> std::io::Result<()> {
+        let line = match self.format {
+            Format::Json => serde_json::to_string(value).unwrap_or_default(),
+            Format::Text => text.to_string(),
+        };
+        let mut out: Box<dyn Write> = if self.on_stderr { Box::new(stderr()) } else { Box::new(stdout()) };
+        writeln!(out, "{line}")?;
+        out.flush()
     }
 
     /// Prints a remark on standard error, in text format only.

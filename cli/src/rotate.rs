@@ -49,8 +49,5 @@ pub(crate) async fn run(profile: Option<&str>, output: &Output) -> Result<ExitCo
 }
 
 fn epoch(state: &ConnectionState) -> u64 {
-    match state {
-        ConnectionState::Online(session) => session.epoch,
-        _ => 0,
-    }
+    state.session().map_or(0, |session| session.epoch)
 }

@@ -3,7 +3,7 @@
 use std::process::ExitCode;
 
 use clap::Args;
-use msg2agent::{ConnectionState, Whoami};
+use msg2agent::Whoami;
 use serde::Serialize;
 
 use crate::connect;
@@ -51,10 +51,7 @@ pub(crate) async fn run(
     }
     let agent = connect::agent(profile).await?;
     let Whoami { did, relay, root_key, signing_key_id, encryption_key_id, connection } = agent.whoami();
-    let (online, pending) = match connection {
-        ConnectionState::Online(session) => (true, Some(session.pending)),
-        _ => (false, None),
-    };
+    let (online, pending) = (connection.is_connected(), connection.session().map(|session| session.pending));
     let view = WhoamiView {
         did: did.to_string(),
         relay,

@@ -217,6 +217,13 @@ impl Network for Script {
     fn lookup(&self, did: &Did) -> BoxFuture<'_, Result<Contact, NetworkError>> {
         let card = Card { name: "Bob".into(), ..Card::default() };
         let root_key = "z6Mk".to_owned();
-        self.answer(Contact { did: did.clone(), card, root_key, since: 200, online: false })
+        self.answer(Contact {
+            did: did.clone(),
+            card,
+            root_key,
+            trust: msg2agent::Trust::FirstContact,
+            since: 200,
+            online: false,
+        })
     }
 }

@@ -100,6 +100,20 @@ impl MessageStore {
         }
     }
 
+    /// Ends the task that this message submitted, because nobody will process it. Another message
+    /// changes nothing.
+    ///
+    /// # Errors
+    /// The database cannot be written.
+    pub async fn fail_task(&self, to: &Did, id: MessageId, why: &str) -> Result<(), DatabaseError> {
+        let answer = (true, serde_json::Value::from(why));
+        let failed = self.tasks.receive_answer(to, clock::new_message_id(), id, answer, clock::now()).await?;
+        if let TaskReceiveOutcome::Changed(task) = failed {
+            self.changes.publish(Change::TaskChanged { id: task.id });
+        }
+        Ok(())
+    }
+
     async fn acknowledge_or_defer(&self, message: &ReceivedMessage, acknowledgement: Acknowledgement) {
         if !self.inbox.is_durable() {
             let stored = self.inbox.find(message.head.id, Some(&message.head.from)).await;
@@ -169,7 +183,8 @@ impl MessageStore {
     }
 }
 
-/// After a failure the relay delivers the message again, and it is acknowledged then.
+/// After a failure the SDK repeats it while it runs, or the relay delivers the message again to the
+/// next process, which acknowledges it then.
 async fn acknowledge(acknowledgement: Acknowledgement) {
     if let Err(error) = acknowledgement.acknowledge().await {
         tracing::info!(reason = error.reason(), "failed to acknowledge a message");

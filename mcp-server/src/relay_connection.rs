@@ -11,7 +11,7 @@
 use std::time::Duration;
 
 use daemon::readiness::Check;
-use msg2agent::{Agent, Config, Error};
+use msg2agent::{Agent, Config, ConnectionState, Error};
 use tokio::sync::{Notify, watch};
 
 use crate::message_store::MessageStore;
@@ -20,6 +20,7 @@ use crate::network::{NetworkError, SessionStatus};
 
 mod calls;
 mod incoming;
+mod notices;
 mod session_state;
 
 use session_state::{NextStep, SessionState, next_step, status_without_session, stays_ready, unavailable};
@@ -40,7 +41,7 @@ pub struct RelayConnection {
 impl RelayConnection {
     #[must_use]
     pub fn new(config: Config) -> Self {
-        let config = config.with_answer_timeout(ANSWER_TIMEOUT);
+        let config = config.with_answer_timeout(ANSWER_TIMEOUT).yielding();
         Self { config, state: watch::Sender::new(SessionState::Connecting(None)), needed: Notify::new() }
     }
 
@@ -87,6 +88,7 @@ impl RelayConnection {
             error = agent.ended() => error,
             () = report_changes(&agent, metrics, ready) => agent.ended().await,
             () = incoming::store_messages(&agent, store, metrics) => agent.ended().await,
+            () = notices::store_outcomes(&agent, store) => agent.ended().await,
         }
     }
 
@@ -128,8 +130,11 @@ impl RelayConnection {
             let is_running = |state: &SessionState| matches!(state, SessionState::Running(_));
             let state = states.wait_for(is_running).await.ok()?.clone();
             let SessionState::Running(agent) = state else { return None };
-            agent.watch_connection().wait_for(msg2agent::ConnectionState::is_online).await.ok()?;
-            Some(agent)
+            let mut connection = agent.watch_connection();
+            let settled =
+                |now: &ConnectionState| now.is_connected() || matches!(now, ConnectionState::Ended(_));
+            let connected = connection.wait_for(settled).await.ok()?.is_connected();
+            connected.then_some(agent)
         };
         let agent = tokio::time::timeout(CONNECT_TIMEOUT, online).await;
         agent.ok().flatten().ok_or_else(|| unavailable(self.state.borrow().refusal()))
@@ -143,7 +148,7 @@ async fn report_changes(agent: &Agent, metrics: &EndpointMetrics, ready: &Check)
         let now = connection.borrow_and_update().clone();
         metrics.set_session(SessionState::Running(agent.clone()).status());
         match now {
-            msg2agent::ConnectionState::Connecting { last_error: Some(error), .. } => {
+            ConnectionState::Connecting { last_error: Some(error), .. } => {
                 report_disconnected(ready, &error, true);
             }
             _ => ready.pass(),

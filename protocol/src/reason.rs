@@ -93,7 +93,7 @@ reasons! {
     Suspended = -32008, "suspended", 403, Changed, "the agent or its tenant is suspended; ask the tenant's admin";
     FromMismatch = -32009, "from_mismatch", 403, Changed, "send from the DID this session registered";
     /// The agent does not exist, or is in another tenant. The two answers do not differ.
-    NotFound = -32010, "not_found", 404, Changed, "no such agent that this agent may reach";
+    NotFound = -32010, "not_found", 404, Changed, "nothing of this name that this caller may reach";
     RecipientOffline = -32011, "recipient_offline", 404, Later, "an ephemeral message needs a recipient that is online";
     TooLarge = -32012, "too_large", 413, Changed, "send less, or send it in parts";
     RateLimited = -32013, "rate_limited", 429, Later, "wait for retryAfterMs, then send more slowly";
@@ -125,11 +125,9 @@ reasons! {
     /// This key, agent, tenant or address has its share of the connections. The error says which.
     TooManyConnections = -32032, "too_many_connections", 429, Later, "close connections that are not used, or wait for retryAfterMs";
     /// HTTP only.
-    BadRequest = -32033, "bad_request", 400, Changed, "send an HTTP/1.1 request over the scheme of this address";
+    BadRequest = -32033, "bad_request", 400, Changed, "send the request that this path documents";
     /// HTTP only.
     MethodNotAllowed = -32034, "method_not_allowed", 405, Changed, "use the method in the header Allow";
-    /// HTTP only.
-    HeadTooLarge = -32035, "head_too_large", 431, Changed, "send fewer or shorter headers";
 }
 
 #[cfg(test)]

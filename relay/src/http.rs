@@ -38,6 +38,7 @@ pub fn router(public: PublicState, authorization: Router) -> Router {
         .route("/ws", get(upgrade::handle))
         .route("/.well-known/did.json", get(documents::domain))
         .route("/agent/{*path}", get(documents::agent))
+        .method_not_allowed_fallback(|| async { ProblemResponse::from(Reason::MethodNotAllowed) })
         .fallback(|| async { ProblemResponse::new(Reason::NotFound, "this listener has no such path") })
         .with_state(public)
         .merge(authorization)

@@ -35,6 +35,8 @@ use tokio::sync::mpsc;
 use crate::store::DiskReserve;
 
 pub(crate) use checkpoint::Checkpointer;
+#[cfg(test)]
+pub(crate) use commit_scheduler::{Batch, CommitFailure, CommitScheduler, NextCommit};
 pub(crate) use reader::{LoadRequest, MessageReader};
 pub(crate) use report::{ReportHandler, StoreReport};
 pub(crate) use write_ahead_log::WriteAheadLog;

@@ -8,6 +8,6 @@ mod proof;
 mod request;
 mod send;
 
-pub use discovery::Contact;
+pub use discovery::{Contact, Trust};
 pub use handle::{Agent, Whoami};
 pub use request::{Exchange, RequestOutcome};

@@ -1,17 +1,20 @@
 //! The state that an agent's handles share with its connection task.
 
+use std::fs::File;
 use std::sync::{Arc, PoisonError, RwLock};
 
 use protocol::Identity;
 use protocol::document::DidDocument;
+use protocol::frame::AckParams;
 use tokio::sync::watch;
 
 use crate::config::Config;
 use crate::connection_state::ConnectionState;
 use crate::contacts::Contacts;
-use crate::delivery::acknowledgements::Acknowledgements;
+use crate::delivery::acknowledgements::{Acknowledgements, PendingSync};
 use crate::delivery::queue::InboxQueue;
-use crate::error::Error;
+use crate::delivery::received::Received;
+use crate::error::{Error, ErrorKind};
 use crate::notice::NoticeLog;
 use crate::pending_requests::PendingRequests;
 use crate::refusal::RefusalLog;
@@ -23,11 +26,10 @@ pub(crate) struct AgentState {
     pub(crate) contacts: Contacts,
     pub(crate) queue: InboxQueue,
     pub(crate) pending_requests: PendingRequests,
-    pub(crate) notices: NoticeLog,
+    pub(crate) notices: Arc<NoticeLog>,
     pub(crate) refusals: RefusalLog,
     pub(crate) connection: watch::Sender<ConnectionState>,
     registered: RwLock<Registered>,
-    _state_dir: Option<StateDir>,
 }
 
 /// The keys registered at the relay, and the DID document that lists them.
@@ -40,19 +42,21 @@ struct Registered {
 impl AgentState {
     /// # Errors
     /// The keys cannot be loaded, or the state folder cannot be read.
-    pub(crate) fn open(config: Config, connection: watch::Sender<ConnectionState>) -> Result<Self, Error> {
+    pub(crate) fn open(
+        config: Config,
+        connection: watch::Sender<ConnectionState>,
+        state_dir: Option<&StateDir>,
+    ) -> Result<Self, Error> {
         let identity = config.load_identity()?;
-        let state_dir = config.state_dir.as_deref().map(StateDir::open).transpose()?;
         Ok(Self {
-            acknowledgements: Acknowledgements::open(state_dir.as_ref().map(StateDir::dedup_file))?,
-            contacts: Contacts::open(state_dir.as_ref().map(StateDir::pins))?,
+            acknowledgements: Acknowledgements::open(state_dir.map(StateDir::dedup_file))?,
+            contacts: Contacts::open(state_dir.map(StateDir::pins), config.anchors.clone())?,
             queue: InboxQueue::default(),
             pending_requests: PendingRequests::default(),
-            notices: NoticeLog::new(),
+            notices: NoticeLog::open(state_dir.map(StateDir::notices))?,
             refusals: RefusalLog::new(),
             connection,
             registered: RwLock::new(Registered { identity, document: None }),
-            _state_dir: state_dir,
             config,
         })
     }
@@ -72,10 +76,63 @@ impl AgentState {
         *self.registered.write().unwrap_or_else(PoisonError::into_inner) = registered;
     }
 
+    /// Shows a message again that the application dropped without acknowledging it.
+    pub(crate) fn release(&self, received: &Received) {
+        if received.is_reliable()
+            && let Some((received, delay)) = self.acknowledgements.release(&received.key())
+        {
+            self.queue.push_later(received, delay);
+        }
+    }
+
+    /// The acknowledgement that becomes due, with the files that must be synced before.
+    pub(crate) fn begin_sync(&self) -> std::io::Result<Option<SyncJob>> {
+        let Some(PendingSync { ack, file }) = self.acknowledgements.begin_sync()? else { return Ok(None) };
+        let files = [file, self.notices.unsynced()?].into_iter().flatten().collect();
+        Ok(Some(SyncJob { ack, files }))
+    }
+
+    pub(crate) fn on_sync_failed(&self) {
+        self.acknowledgements.on_sync_failed();
+        self.notices.on_sync_failed();
+    }
+
+    /// Why the agent has ended.
+    pub(crate) fn ending(&self) -> Error {
+        match &*self.connection.borrow() {
+            ConnectionState::Ended(error) => error.clone(),
+            _ => Error::new(ErrorKind::Closed, "the agent is closed"),
+        }
+    }
+
+    /// Closes the files of the state folder, so that another process may use them.
+    pub(crate) fn close_files(&self, error: &Error) {
+        self.acknowledgements.end(error);
+        self.notices.end();
+    }
+
     /// Ends every wait of the application with this error.
     pub(crate) fn end(&self, error: Error) {
         self.queue.end();
         self.pending_requests.end();
         self.connection.send_replace(ConnectionState::Ended(error));
+    }
+}
+
+/// Files that must be synced before an acknowledgement is sent.
+pub(crate) struct SyncJob {
+    pub(crate) ack: AckParams,
+    files: Vec<File>,
+}
+
+impl SyncJob {
+    /// Whether there is nothing to sync.
+    pub(crate) fn is_done(&self) -> bool {
+        self.files.is_empty()
+    }
+
+    /// Syncs the files. It blocks for as long as the disk needs.
+    pub(crate) fn run(&self) -> std::io::Result<()> {
+        self.files.iter().try_for_each(File::sync_data)
     }
 }

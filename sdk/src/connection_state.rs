@@ -10,8 +10,12 @@ use crate::error::Error;
 pub enum ConnectionState {
     /// Not connected. `attempt` counts the attempts since the last session.
     Connecting { attempt: u64, last_error: Option<Error> },
-    /// Connected and registered.
+    /// Connected and registered; messages arrive.
     Online(Session),
+    /// Connected and registered, but little or nothing arrives: for a minute the application has
+    /// kept the oldest message unacknowledged, and the relay's window is filling behind it. Sending
+    /// works. The state ends when that message is acknowledged or rejected.
+    Stalled(Session),
     /// The agent has ended and will not connect again.
     Ended(Error),
 }
@@ -32,5 +36,19 @@ impl ConnectionState {
     #[must_use]
     pub fn is_online(&self) -> bool {
         matches!(self, Self::Online(_))
+    }
+
+    /// The session, if the agent is connected: requests are answered, also while it is stalled.
+    #[must_use]
+    pub fn session(&self) -> Option<&Session> {
+        match self {
+            Self::Online(session) | Self::Stalled(session) => Some(session),
+            Self::Connecting { .. } | Self::Ended(_) => None,
+        }
+    }
+
+    #[must_use]
+    pub fn is_connected(&self) -> bool {
+        self.session().is_some()
     }
 }

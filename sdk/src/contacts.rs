@@ -1,7 +1,9 @@
 //! The agents this one knows: verified records, with root keys pinned on first use (TOFU).
 
+use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::Duration;
 
 use futures::FutureExt as _;
 use futures::future::BoxFuture;
@@ -19,37 +21,50 @@ mod record_cache;
 mod single_flight;
 
 use contact_store::ContactStore;
+pub(crate) use record_cache::RootKey;
 use single_flight::{CALLERS_MAX, SingleFlight, TooManyCallers};
 
 /// How long a cached record may be used for sending. Rotated keys stay usable for 7 days, so that
 /// ten minutes are safe by far.
-const SEND_RECORD_TTL_SECONDS: u64 = 600;
+const SEND_RECORD_TTL: Duration = Duration::from_secs(600);
+/// How long a cached record may be used to verify messages: a signing key that was replaced because
+/// somebody stole it is refused everywhere within an hour.
+const RECEIVE_RECORD_TTL: Duration = Duration::from_secs(3600);
+/// How old a record must be for a lookup because of a bad signature with one of its keys: the
+/// sender may have made its keys anew under the same ids.
+const SUSPECT_RECORD_GRACE: Duration = Duration::from_secs(60);
 
 /// How recent a record must be.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Freshness {
-    /// Any age, to verify a received message: its key ids identify the keys.
-    Any,
+    /// At most an hour old, to verify a received message: its key ids identify the keys.
+    ToReceive,
     /// At most ten minutes old, to send with a current key.
-    Recent,
-    /// Fetched from the relay now.
-    Now,
+    ToSend,
 }
 
 impl Freshness {
-    const fn age_seconds_max(self) -> u64 {
+    const fn age_max(self) -> Duration {
         match self {
-            Self::Any => u64::MAX,
-            Self::Recent => SEND_RECORD_TTL_SECONDS,
-            Self::Now => 0,
+            Self::ToReceive => RECEIVE_RECORD_TTL,
+            Self::ToSend => SEND_RECORD_TTL,
         }
     }
+}
+
+/// Why a message does not verify with a cached record.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Suspicion {
+    /// The record does not list the key.
+    UnknownKey,
+    /// The signature is not of the key with that id.
+    BadSignature,
 }
 
 /// The root keys that are pinned in a state folder, as Multikeys.
 pub(crate) fn pinned_root_keys(state_dir: &Path) -> std::io::Result<Vec<(Did, String)>> {
     let pins = pin_file::read(&state_dir::pins_in(state_dir))?;
-    Ok(pins.into_iter().map(|(did, root)| (did, multikey::encode_ed25519_bytes(&root))).collect())
+    Ok(pins.into_iter().map(|(did, pin)| (did, multikey::encode_ed25519_bytes(&pin.root))).collect())
 }
 
 pub(crate) struct Contacts {
@@ -59,8 +74,9 @@ pub(crate) struct Contacts {
 
 impl Contacts {
     /// Keeps the pinned root keys in the file at `path`, or in memory only.
-    pub(crate) fn open(path: Option<PathBuf>) -> Result<Self, Error> {
-        Ok(Self { store: Arc::new(ContactStore::open(path)?), lookups: SingleFlight::default() })
+    /// `anchors` are root keys that are known to be right.
+    pub(crate) fn open(path: Option<PathBuf>, anchors: HashMap<Did, RootKey>) -> Result<Self, Error> {
+        Ok(Self { store: Arc::new(ContactStore::open(path, anchors)?), lookups: SingleFlight::default() })
     }
 
     /// The agent's verified record, from the cache if it is recent enough. Concurrent callers share
@@ -71,15 +87,31 @@ impl Contacts {
         did: &Did,
         freshness: Freshness,
     ) -> Result<Arc<VerifiedRecord>, Error> {
-        if freshness == Freshness::Now {
-            // A lookup in flight may have been answered before the change that the caller needs.
-            return self.look_up(rpc, did).await.map(|(record, _)| record);
-        }
-        if let Some(record) = self.store.get(did, freshness.age_seconds_max()) {
+        if let Some(record) = self.store.get(did, freshness.age_max()) {
             return Ok(record);
         }
         let start = || self.start_lookup(rpc, did, freshness);
         self.lookups.join(did, start).await.unwrap_or_else(|TooManyCallers| Err(overloaded(did)))
+    }
+
+    /// Whether the sender of a message that does not verify may be looked up again now. Few such
+    /// lookups are allowed, so that forged messages cannot use up the agent's queries.
+    pub(crate) fn may_refresh(&self, did: &Did, suspicion: Suspicion) -> bool {
+        let age_min = match suspicion {
+            Suspicion::UnknownKey => Duration::ZERO,
+            Suspicion::BadSignature => SUSPECT_RECORD_GRACE,
+        };
+        self.store.may_refresh(did, age_min)
+    }
+
+    /// Makes every record old, because the machine slept for an unknown time.
+    pub(crate) fn expire_all(&self) {
+        self.store.expire_all();
+    }
+
+    /// Whether the application was given the root key of this agent.
+    pub(crate) fn is_anchored(&self, did: &Did) -> bool {
+        self.store.is_anchored(did)
     }
 
     /// Fetches and verifies the record, and returns whether the agent is online.
@@ -103,7 +135,7 @@ impl Contacts {
         did: &Did,
         freshness: Freshness,
     ) -> BoxFuture<'static, Result<Arc<VerifiedRecord>, Error>> {
-        if let Some(record) = self.store.get(did, freshness.age_seconds_max()) {
+        if let Some(record) = self.store.get(did, freshness.age_max()) {
             return std::future::ready(Ok(record)).boxed();
         }
         let (store, rpc, did) = (Arc::clone(&self.store), rpc.clone(), did.clone());

@@ -5,6 +5,4 @@ pub(crate) mod admission;
 pub(crate) mod queue;
 pub(crate) mod received;
 
-mod ack_tracker;
-mod dedup;
 mod dedup_file;

@@ -10,7 +10,10 @@ use std::time::Duration;
 
 use protocol::Reason;
 use protocol::envelope::MessageId;
+use protocol::frame::Outcome;
 use protocol::quota::Quota;
+use protocol::reason::Retry;
+use protocol::refusal::RefusalReason;
 
 /// A failure of an agent or of one of its calls.
 ///
@@ -37,7 +40,35 @@ struct Inner {
     retry_after: Option<Duration>,
     quota: Option<Quota>,
     message: Option<MessageId>,
+    /// Whether the relay may have acted on the request.
+    may_have_been_sent: bool,
+    /// Whether the agent had ended.
+    ended: bool,
+    /// Why the recipient refused the message, and how a message with this id ended.
+    refusal: Option<RefusalReason>,
+    outcome: Option<Outcome>,
     source: Option<Box<dyn StdError + Send + Sync>>,
+}
+
+impl Inner {
+    /// A copy of a shared error, which is its cause.
+    fn copy_with_cause(&self, shared: &Error) -> Self {
+        let cause = || Box::new(SharedCause(shared.clone())) as Box<dyn StdError + Send + Sync>;
+        Self {
+            kind: self.kind,
+            attempt: self.attempt.clone(),
+            reason: self.reason,
+            advice: self.advice.clone(),
+            retry_after: self.retry_after,
+            quota: self.quota,
+            message: self.message,
+            may_have_been_sent: self.may_have_been_sent,
+            ended: self.ended,
+            refusal: self.refusal,
+            outcome: self.outcome,
+            source: self.source.as_ref().map(|_| cause()),
+        }
+    }
 }
 
 /// The kind of a failure. New kinds may be added.
@@ -48,8 +79,10 @@ pub enum ErrorKind {
     Config,
     /// The key file cannot be read, written, or trusted.
     KeyFile,
-    /// The state folder cannot be used, or another process uses it.
+    /// The state folder cannot be used.
     State,
+    /// Another process uses the state folder. The error names it.
+    InUse,
     /// The relay could not be reached.
     Connect,
     /// The relay rejects the API key. [`Error::reason`] has the relay's reason, if it gave one.
@@ -91,6 +124,10 @@ impl Error {
             retry_after: None,
             quota: None,
             message: None,
+            may_have_been_sent: false,
+            ended: false,
+            refusal: None,
+            outcome: None,
             source: None,
         };
         Self(Arc::new(inner))
@@ -120,17 +157,27 @@ impl Error {
         self.with(|inner| inner.message = Some(message))
     }
 
+    pub(crate) fn possibly_sent(self, possibly: bool) -> Self {
+        self.with(|inner| inner.may_have_been_sent = possibly)
+    }
+
+    pub(crate) fn refused_as(self, refusal: Option<RefusalReason>, outcome: Option<Outcome>) -> Self {
+        self.with(|inner| (inner.refusal, inner.outcome) = (refusal, outcome))
+    }
+
+    /// The error of a later call on an agent that ended with this error.
+    pub(crate) fn repeated(&self, attempt: impl Into<String>) -> Self {
+        let reason = self.reason();
+        Self::new(self.kind(), attempt)
+            .with_reason(reason)
+            .caused_by(EndedBecause(self.clone()))
+            .with(|inner| (inner.ended, inner.advice) = (true, self.advice().map(str::to_owned)))
+    }
+
     /// Changes an error that is not shared yet. A shared one becomes the cause of a new error.
     fn with(mut self, change: impl FnOnce(&mut Inner)) -> Self {
         if Arc::get_mut(&mut self.0).is_none() {
-            let mut outer = Self::new(self.0.kind, self.0.attempt.clone())
-                .with_reason(self.0.reason)
-                .retrying_after(self.0.retry_after)
-                .over(self.0.quota);
-            if let Some(advice) = self.advice() {
-                outer = outer.advising(advice);
-            }
-            self = if self.0.source.is_some() { outer.caused_by(SharedCause(self)) } else { outer };
+            self = Self(Arc::new(self.0.copy_with_cause(&self)));
         }
         if let Some(inner) = Arc::get_mut(&mut self.0) {
             change(inner);
@@ -179,6 +226,27 @@ impl Error {
         self.0.message
     }
 
+    /// Whether the message, or the effect of the call, may have reached the relay although the call
+    /// failed. If not, nothing was sent, and a repetition cannot cause a second message.
+    #[must_use]
+    pub fn may_have_been_sent(&self) -> bool {
+        self.0.may_have_been_sent
+    }
+
+    /// Why the recipient refused the message, if the relay's reason is
+    /// [`refused`](protocol::Reason::Refused).
+    #[must_use]
+    pub fn refusal(&self) -> Option<RefusalReason> {
+        self.0.refusal
+    }
+
+    /// How an earlier message with the same id ended, if the relay's reason is
+    /// [`ended`](protocol::Reason::Ended).
+    #[must_use]
+    pub fn outcome(&self) -> Option<Outcome> {
+        self.0.outcome
+    }
+
     #[must_use]
     pub fn is_timeout(&self) -> bool {
         self.0.kind == ErrorKind::Timeout
@@ -194,10 +262,10 @@ impl Error {
         self.0.kind == ErrorKind::KeyChanged
     }
 
-    /// Whether the agent has ended, so that every further call fails.
+    /// Whether the agent has ended, so that every further call fails. The kind says why it ended.
     #[must_use]
     pub fn is_closed(&self) -> bool {
-        matches!(self.0.kind, ErrorKind::Closed | ErrorKind::Replaced | ErrorKind::Suspended)
+        self.0.ended || matches!(self.0.kind, ErrorKind::Closed | ErrorKind::Replaced | ErrorKind::Suspended)
     }
 
     /// Whether the same call may succeed later without any change of settings.
@@ -216,13 +284,7 @@ impl Error {
 }
 
 fn is_transient(reason: Reason) -> bool {
-    use Reason::{
-        Draining, Internal, MailboxFull, Overloaded, RateLimited, RecipientOffline, StorageUnavailable,
-    };
-    matches!(
-        reason,
-        Draining | Internal | MailboxFull | Overloaded | RateLimited | RecipientOffline | StorageUnavailable
-    )
+    matches!(reason.retry(), Retry::Later | Retry::Reconnected)
 }
 
 /// An error and its causes on one line, joined by colons.
@@ -251,6 +313,27 @@ impl fmt::Debug for Error {
 impl StdError for Error {
     fn source(&self) -> Option<&(dyn StdError + 'static)> {
         self.0.source.as_deref().map(|source| source as _)
+    }
+}
+
+/// The error that ended an agent, as the cause of the failure of a later call.
+struct EndedBecause(Error);
+
+impl fmt::Display for EndedBecause {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "the agent has ended: {}", self.0)
+    }
+}
+
+impl fmt::Debug for EndedBecause {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Debug::fmt(&self.0, f)
+    }
+}
+
+impl StdError for EndedBecause {
+    fn source(&self) -> Option<&(dyn StdError + 'static)> {
+        self.0.source()
     }
 }
 
@@ -283,5 +366,34 @@ impl fmt::Debug for SharedCause {
 impl StdError for SharedCause {
     fn source(&self) -> Option<&(dyn StdError + 'static)> {
         self.0.source().and_then(StdError::source)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_later_call_says_why_the_agent_ended() {
+        let ended = Error::new(ErrorKind::Unauthorized, "the relay rejects the API key")
+            .with_reason(Some(Reason::KeyExpired))
+            .caused_by("HTTP 401");
+        let error = ended.repeated("cannot send to bob");
+        assert_eq!((error.kind(), error.reason()), (ErrorKind::Unauthorized, Some(Reason::KeyExpired)));
+        assert!(error.is_closed() && !ended.is_closed());
+        let chain = "cannot send to bob: the agent has ended: the relay rejects the API key: HTTP 401";
+        assert_eq!(error.chain(), chain);
+    }
+
+    #[test]
+    fn a_shared_error_keeps_what_it_says_when_it_is_changed() {
+        let error = Error::new(ErrorKind::Rejected(Reason::Refused), "cannot send")
+            .possibly_sent(true)
+            .refused_as(Some(RefusalReason::NotFresh), None);
+        let shared = error.clone();
+        let id = MessageId::new(1, [0; 10]);
+        let changed = shared.about(id);
+        assert!(changed.may_have_been_sent() && !Error::new(ErrorKind::Timeout, "x").may_have_been_sent());
+        assert_eq!((changed.refusal(), changed.message_id()), (Some(RefusalReason::NotFresh), Some(id)));
     }
 }

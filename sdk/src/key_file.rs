@@ -3,14 +3,15 @@
 //! The mode is not checked in a mounted Kubernetes Secret. Its files are links through kubelet's
 //! `..data` folder, their mode is the pod's `defaultMode`, and only the pod sees them.
 
-use std::fs::{self, OpenOptions};
+use std::fs;
 use std::io::Write as _;
-use std::os::unix::fs::{OpenOptionsExt as _, PermissionsExt as _};
 use std::path::{Path, PathBuf};
 
 use protocol::Identity;
 use protocol::identity::KeyFileError;
 use zeroize::Zeroizing;
+
+use crate::private_file::{self, folder_of, mode_for_others, sync_folder_of};
 
 /// Bytes of a key file. Two lists of 8 keys need less than 3 KiB.
 const KEY_FILE_BYTES_MAX: u64 = 64 * 1024;
@@ -39,8 +40,9 @@ pub enum KeyStoreError {
 pub fn load(path: &Path) -> Result<Identity, KeyStoreError> {
     let read = |source| KeyStoreError::Read { path: path.into(), source };
     let metadata = fs::metadata(path).map_err(read)?;
-    let mode = metadata.permissions().mode() & 0o777;
-    if mode & 0o077 != 0 && !in_mounted_secret(path) {
+    if let Some(mode) = mode_for_others(&metadata)
+        && !in_mounted_secret(path)
+    {
         return Err(KeyStoreError::Readable { path: path.into(), mode });
     }
     if metadata.len() > KEY_FILE_BYTES_MAX {
@@ -71,16 +73,29 @@ pub fn load(path: &Path) -> Result<Identity, KeyStoreError> {
 pub fn create(path: &Path, identity: &Identity) -> Result<(), KeyStoreError> {
     let write = |source| KeyStoreError::Write { path: path.into(), source };
     if let Some(folder) = path.parent().filter(|f| !f.as_os_str().is_empty()) {
-        private_folder(folder).map_err(write)?;
+        private_file::create_folder(folder).map_err(write)?;
     }
     let temporary = write_beside(path, identity).map_err(write)?;
-    // A hard link, unlike a rename, fails if the file exists.
-    let linked = fs::hard_link(&temporary, path);
+    let named = name_new(&temporary, path);
     let _ = fs::remove_file(&temporary);
-    linked.map_err(|e| match e.kind() {
+    named.map_err(|e| match e.kind() {
         std::io::ErrorKind::AlreadyExists => KeyStoreError::Exists { path: path.into() },
         _ => write(e),
-    })
+    })?;
+    sync_folder_of(path).map_err(write)
+}
+
+/// Gives a complete file its name, and fails if that exists. A hard link, unlike a rename, does so
+/// in one step. File systems without links, such as exFAT, need two: an empty file keeps the name
+/// free until the rename.
+fn name_new(temporary: &Path, path: &Path) -> std::io::Result<()> {
+    match fs::hard_link(temporary, path) {
+        Err(e) if e.kind() != std::io::ErrorKind::AlreadyExists => {
+            private_file::options().write(true).create_new(true).open(path)?;
+            fs::rename(temporary, path).inspect_err(|_| drop(fs::remove_file(path)))
+        }
+        linked => linked,
+    }
 }
 
 /// Replaces the key file with one rename, so that a reader finds either the old keys or the new
@@ -95,7 +110,7 @@ pub fn replace(path: &Path, identity: &Identity) -> Result<(), KeyStoreError> {
         let _ = fs::remove_file(&temporary);
         write(e)
     })?;
-    sync_folder(path).map_err(write)
+    sync_folder_of(path).map_err(write)
 }
 
 /// Whether keys can be rotated in place: a regular file in a writable folder, not in a mounted
@@ -106,23 +121,13 @@ pub fn is_writable(path: &Path) -> bool {
     regular && !in_mounted_secret(path) && can_create_beside(path)
 }
 
-/// Creates a folder that only its owner can access.
-pub(crate) fn private_folder(folder: &Path) -> std::io::Result<()> {
-    use std::os::unix::fs::DirBuilderExt as _;
-    fs::DirBuilder::new().recursive(true).mode(0o700).create(folder)
-}
-
 fn in_mounted_secret(path: &Path) -> bool {
     fs::symlink_metadata(folder_of(path).join("..data")).is_ok_and(|m| m.file_type().is_symlink())
 }
 
-fn folder_of(path: &Path) -> &Path {
-    path.parent().filter(|f| !f.as_os_str().is_empty()).unwrap_or(Path::new("."))
-}
-
 fn can_create_beside(path: &Path) -> bool {
     let probe = beside(path, "probe");
-    let created = OpenOptions::new().write(true).create_new(true).mode(0o600).open(&probe).is_ok();
+    let created = private_file::options().write(true).create_new(true).open(&probe).is_ok();
     created && fs::remove_file(&probe).is_ok()
 }
 
@@ -136,19 +141,17 @@ fn beside(path: &Path, suffix: &str) -> PathBuf {
 fn write_beside(path: &Path, identity: &Identity) -> std::io::Result<PathBuf> {
     let temporary = beside(path, "new");
     let _ = fs::remove_file(&temporary);
-    let mut file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(&temporary)?;
+    let mut file = private_file::options().write(true).create_new(true).open(&temporary)?;
     file.write_all(identity.to_key_file().as_bytes())?;
     file.write_all(b"\n")?;
     file.sync_all()?;
     Ok(temporary)
 }
 
-fn sync_folder(path: &Path) -> std::io::Result<()> {
-    fs::File::open(folder_of(path))?.sync_all()
-}
-
 #[cfg(test)]
 mod tests {
+    use std::os::unix::fs::PermissionsExt as _;
+
     use super::*;
 
     fn identity() -> Identity {
@@ -174,6 +177,20 @@ mod tests {
         let before = fs::read(&path).unwrap();
         assert!(matches!(create(&path, &identity()), Err(KeyStoreError::Exists { .. })));
         assert_eq!(fs::read(&path).unwrap(), before);
+    }
+
+    #[test]
+    fn a_file_system_without_links_takes_a_new_key_file_once() {
+        let folder = tempfile::tempdir().unwrap();
+        let (new, path) = (folder.path().join("new"), folder.path().join("identity.json"));
+        fs::write(&new, "keys").unwrap();
+        // A link from a file that does not exist fails as on a file system without links.
+        let missing = folder.path().join("missing");
+        assert!(name_new(&missing, &path).is_err() && !path.exists());
+        name_new(&new, &path).unwrap();
+        let again = name_new(&missing, &path).unwrap_err();
+        assert_eq!(again.kind(), std::io::ErrorKind::AlreadyExists);
+        assert_eq!(fs::read_to_string(&path).unwrap(), "keys");
     }
 
     #[test]

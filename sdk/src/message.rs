@@ -14,9 +14,13 @@ use crate::sent::Sent;
 
 /// A message from another agent. Its sender is verified and its content is as sent. Cheap to clone.
 ///
-/// A reliable message stays in the relay's mailbox until [`ack`](Self::ack). Without it, the
-/// message is delivered again after the next reconnect, and the relay stops after 256
-/// unacknowledged messages.
+/// A reliable message stays in the relay's mailbox until [`ack`](Self::ack) or
+/// [`reject`](Self::reject). One that is dropped without either is shown again: at once, then after
+/// 1 s, 2 s, up to a minute. The relay counts its window of 256 messages from the oldest
+/// unacknowledged one; while an application keeps that one, nothing more arrives, and the state of
+/// the connection becomes [`ConnectionState::Stalled`](crate::ConnectionState::Stalled).
+///
+/// A message keeps its agent connected, as a clone of the agent does.
 ///
 /// ```no_run
 /// # async fn example(message: msg2agent::Message) -> Result<(), msg2agent::Error> {
@@ -32,11 +36,26 @@ use crate::sent::Sent;
 pub struct Message {
     received: Arc<Received>,
     sender: Sender,
+    /// Shared by all clones; the last one returns the message to the inbox.
+    _lease: Arc<Lease>,
+}
+
+/// Returns a message to the inbox when it is dropped, unless it was acknowledged.
+struct Lease {
+    received: Arc<Received>,
+    sender: Sender,
+}
+
+impl Drop for Lease {
+    fn drop(&mut self) {
+        self.sender.state().release(&self.received);
+    }
 }
 
 impl Message {
     pub(crate) fn new(received: Arc<Received>, sender: Sender) -> Self {
-        Self { received, sender }
+        let lease = Lease { received: Arc::clone(&received), sender: sender.clone() };
+        Self { received, sender, _lease: Arc::new(lease) }
     }
 
     #[must_use]
@@ -141,13 +160,28 @@ impl Message {
     /// Idempotent.
     ///
     /// # Errors
-    /// [`ErrorKind::State`](crate::ErrorKind::State) if the state folder cannot be written. The
-    /// message is then delivered again.
+    /// - [`ErrorKind::State`](crate::ErrorKind::State) if the state folder cannot be written. The
+    ///   agent repeats that while it runs and does not show the message again; after a restart it
+    ///   does.
+    /// - That of the agent's end, if it has ended. The message is then delivered again.
     pub async fn ack(&self) -> Result<(), Error> {
-        let header = &self.received.header;
-        match header.class {
-            Class::Ephemeral => Ok(()),
-            Class::Reliable => self.sender.state().acknowledgements.mark_processed(header),
+        if self.is_reliable() {
+            self.sender.state().acknowledgements.mark_processed(&self.received)
+        } else {
+            Ok(())
+        }
+    }
+
+    /// Refuses the message for good: the relay deletes it, and tells its sender that this agent has
+    /// rejected it. If the connection breaks before the relay knows, the message is shown again.
+    ///
+    /// # Errors
+    /// That of the agent's end, if it has ended.
+    pub async fn reject(&self) -> Result<(), Error> {
+        if self.is_reliable() {
+            self.sender.state().acknowledgements.reject(&self.received.key())
+        } else {
+            Ok(())
         }
     }
 

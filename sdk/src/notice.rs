@@ -1,87 +1,198 @@
 //! Notices: the outcomes of messages that the relay had stored.
+//!
+//! With a state folder, a notice is on disk before the relay is told that it arrived, and stays
+//! there until the application acknowledges it. Without one it is in memory only.
 
-use std::collections::{HashMap, VecDeque};
-use std::sync::{Mutex, PoisonError};
+use std::fs::File;
+use std::path::PathBuf;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 
 use protocol::envelope::MessageId;
 use protocol::frame::{NoticeParams, Outcome};
+use protocol::refusal::RefusalReason;
 use protocol::{Did, UnixSeconds};
-use tokio::sync::broadcast;
+use tokio::sync::Notify;
 
-/// Outcomes kept for [`Agent::outcome`](crate::Agent::outcome), and notices that a slow reader may
-/// lag behind. The oldest are dropped.
-const NOTICES_MAX: usize = 4096;
+use crate::error::{Error, ErrorKind};
+
+mod notice_file;
+mod notice_table;
+
+use notice_file::NoticeFile;
+use notice_table::NoticeTable;
 
 /// The outcome of one stored message.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone)]
 pub struct Notice {
     pub id: MessageId,
     pub to: Did,
     pub outcome: Outcome,
+    /// With [`Outcome::Refused`]: why the recipient refused the message.
+    pub reason: Option<RefusalReason>,
     pub at: UnixSeconds,
+    log: Weak<NoticeLog>,
 }
 
-/// The notices since [`Agent::notices`](crate::Agent::notices) was called. A reader that lags more
-/// than 4096 behind misses the oldest.
-pub struct Notices(broadcast::Receiver<Notice>);
+impl Notice {
+    /// Acknowledges the notice, so that a later process is not told it again. Idempotent.
+    ///
+    /// # Errors
+    /// [`ErrorKind::State`](crate::ErrorKind::State) if the state folder cannot be written; the
+    /// next process is told it again.
+    pub async fn ack(&self) -> Result<(), Error> {
+        self.log.upgrade().map_or(Ok(()), |log| log.acknowledge(self.id, self.outcome))
+    }
+}
+
+/// The notices that nobody has taken, those of earlier processes first. Several readers may be
+/// open; each notice goes to one of them.
+pub struct Notices(Arc<NoticeLog>);
 
 impl Notices {
-    /// Waits for the next notice; `None` once the agent has ended.
+    /// Waits for the next notice; `None` once the agent has ended. Cancel safe.
     pub async fn next(&mut self) -> Option<Notice> {
         loop {
-            match self.0.recv().await {
-                Ok(notice) => return Some(notice),
-                Err(broadcast::error::RecvError::Lagged(missed)) => {
-                    tracing::warn!(notices.missed = missed, "a slow reader missed notices");
-                }
-                Err(broadcast::error::RecvError::Closed) => return None,
+            let changed = self.0.changed.notified();
+            tokio::pin!(changed);
+            // Subscribe before looking, so that no change in between is missed.
+            changed.as_mut().enable();
+            let (taken, ended) = {
+                let mut inner = self.0.lock();
+                (inner.table.take(), inner.ended)
+            };
+            if let Some(stored) = taken {
+                // Another reader may have missed its notification, because this one consumed it.
+                self.0.changed.notify_one();
+                return Some(stored.into_notice(&self.0));
             }
+            if ended {
+                return None;
+            }
+            changed.await;
         }
     }
 }
 
-/// Keeps the latest outcomes and reports notices to readers.
-pub(crate) struct NoticeLog {
-    table: Mutex<Table>,
-    readers: broadcast::Sender<Notice>,
+/// A notice as it is stored.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct StoredNotice {
+    id: MessageId,
+    to: Did,
+    outcome: Outcome,
+    reason: Option<RefusalReason>,
+    at: UnixSeconds,
 }
 
-#[derive(Default)]
-struct Table {
-    outcomes: HashMap<MessageId, Outcome>,
-    order: VecDeque<MessageId>,
+impl StoredNotice {
+    fn into_notice(self, log: &Arc<NoticeLog>) -> Notice {
+        let Self { id, to, outcome, reason, at } = self;
+        Notice { id, to, outcome, reason, at, log: Arc::downgrade(log) }
+    }
+}
+
+impl From<NoticeParams> for StoredNotice {
+    fn from(params: NoticeParams) -> Self {
+        let NoticeParams { id, to, outcome, reason, at, .. } = params;
+        Self { id, to, outcome, reason, at }
+    }
+}
+
+/// Keeps notices for their readers, and the latest outcomes.
+pub(crate) struct NoticeLog {
+    inner: Mutex<Inner>,
+    changed: Notify,
+}
+
+struct Inner {
+    table: NoticeTable,
+    file: Option<NoticeFile>,
+    ended: bool,
 }
 
 impl NoticeLog {
-    pub(crate) fn new() -> Self {
-        Self { table: Mutex::default(), readers: broadcast::channel(NOTICES_MAX).0 }
+    /// Keeps the notices in the file at `path`, or in memory only.
+    pub(crate) fn open(path: Option<PathBuf>) -> Result<Arc<Self>, Error> {
+        let failed =
+            |e: std::io::Error| Error::new(ErrorKind::State, "cannot open the list of notices").caused_by(e);
+        let opened = path.map(NoticeFile::open).transpose().map_err(failed)?;
+        let (file, waiting) = opened.map_or_else(|| (None, Vec::new()), |(file, w)| (Some(file), w));
+        let inner = Inner { table: NoticeTable::new(waiting), file, ended: false };
+        Ok(Arc::new(Self { inner: Mutex::new(inner), changed: Notify::new() }))
     }
 
-    pub(crate) fn record(&self, params: NoticeParams) {
-        let NoticeParams { id, to, outcome, at, .. } = params;
-        self.table.lock().unwrap_or_else(PoisonError::into_inner).insert(id, outcome);
-        // There may be no reader.
-        let _ = self.readers.send(Notice { id, to, outcome, at });
+    /// Keeps a notice. After this returned `Ok` and the file was synced, the relay may forget it.
+    pub(crate) fn record(&self, params: NoticeParams) -> std::io::Result<()> {
+        if params.missed > 0 {
+            tracing::warn!(notices.missed = params.missed, "the relay has dropped older notices");
+        }
+        let notice = StoredNotice::from(params);
+        let mut inner = self.lock();
+        let Inner { table, file, .. } = &mut *inner;
+        if table.is_known(&notice) {
+            return Ok(());
+        }
+        if let Some(file) = file {
+            file.append(&notice)?;
+        }
+        if table.insert(notice) {
+            tracing::warn!("more notices wait than are kept; the oldest is dropped");
+        }
+        if let Some(file) = file
+            && let Err(error) = file.compact(table.waiting())
+        {
+            // The lines are all there; a later notice compacts them.
+            tracing::warn!(error = %error, "cannot compact the list of notices");
+        }
+        drop(inner);
+        self.changed.notify_one();
+        Ok(())
     }
 
     pub(crate) fn outcome(&self, id: &MessageId) -> Option<Outcome> {
-        self.table.lock().unwrap_or_else(PoisonError::into_inner).outcomes.get(id).copied()
+        self.lock().table.outcome(id)
     }
 
-    pub(crate) fn subscribe(&self) -> Notices {
-        Notices(self.readers.subscribe())
+    pub(crate) fn reader(self: &Arc<Self>) -> Notices {
+        Notices(Arc::clone(self))
     }
-}
 
-impl Table {
-    fn insert(&mut self, id: MessageId, outcome: Outcome) {
-        if self.outcomes.insert(id, outcome).is_none() {
-            self.order.push_back(id);
-        }
-        if self.order.len() > NOTICES_MAX
-            && let Some(oldest) = self.order.pop_front()
+    /// A handle to sync, if notices were written since the last one.
+    pub(crate) fn unsynced(&self) -> std::io::Result<Option<File>> {
+        self.lock().file.as_mut().map_or(Ok(None), NoticeFile::unsynced)
+    }
+
+    pub(crate) fn on_sync_failed(&self) {
+        let mut inner = self.lock();
+        let Inner { table, file, .. } = &mut *inner;
+        if let Some(file) = file
+            && let Err(error) = file.rewrite(table.waiting())
         {
-            self.outcomes.remove(&oldest);
+            tracing::warn!(error = %error, "cannot write the list of notices");
+            file.on_sync_failed();
         }
+    }
+
+    /// Closes the file. Another process may use it from then on.
+    pub(crate) fn end(&self) {
+        let mut inner = self.lock();
+        (inner.file, inner.ended) = (None, true);
+        drop(inner);
+        self.changed.notify_waiters();
+    }
+
+    fn acknowledge(&self, id: MessageId, outcome: Outcome) -> Result<(), Error> {
+        let failed =
+            |e: std::io::Error| Error::new(ErrorKind::State, "cannot write the list of notices").caused_by(e);
+        let mut inner = self.lock();
+        let Inner { table, file, .. } = &mut *inner;
+        if let Some(file) = file {
+            file.append_acknowledged(id, outcome).map_err(failed)?;
+        }
+        table.acknowledge(id, outcome);
+        Ok(())
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Inner> {
+        self.inner.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

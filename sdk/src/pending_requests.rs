@@ -1,6 +1,7 @@
 //! Matches responses of other agents with the requests that wait for them.
 
 use std::collections::HashMap;
+use std::collections::hash_map::Entry;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use protocol::Did;
@@ -32,11 +33,13 @@ pub(crate) enum Destination {
 
 impl PendingRequests {
     /// Registers a request. Call it before sending, so that even the fastest answer finds its
-    /// caller.
-    pub(crate) fn register(&self, id: MessageId, recipient: Did) -> PendingAnswer<'_> {
+    /// caller. `None` if a request with this id waits already.
+    pub(crate) fn register(&self, id: MessageId, recipient: Did) -> Option<PendingAnswer<'_>> {
+        let mut requests = self.lock();
+        let Entry::Vacant(entry) = requests.entry(id) else { return None };
         let (answer, receiver) = oneshot::channel();
-        self.lock().insert(id, PendingRequest { recipient, answer });
-        PendingAnswer { requests: self, id, receiver }
+        entry.insert(PendingRequest { recipient, answer });
+        Some(PendingAnswer { requests: self, id, receiver })
     }
 
     pub(crate) fn destination(&self, header: &Header) -> Destination {
@@ -82,10 +85,41 @@ impl PendingAnswer<'_> {
     pub(crate) async fn receive(&mut self) -> Option<Arc<Received>> {
         (&mut self.receiver).await.ok()
     }
+
+    /// Takes the answer that came and that nobody has received. No further one can come.
+    pub(crate) fn take_unclaimed(&mut self) -> Option<Arc<Received>> {
+        self.receiver.close();
+        self.receiver.try_recv().ok()
+    }
 }
 
 impl Drop for PendingAnswer<'_> {
     fn drop(&mut self) {
-        self.requests.lock().remove(&self.id);
+        self.receiver.close();
+        let mut requests = self.requests.lock();
+        // After an answer, another request may have been registered with the same id.
+        if requests.get(&self.id).is_some_and(|request| request.answer.is_closed()) {
+            requests.remove(&self.id);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn bob() -> Did {
+        "did:wba:localhost:agent:bob".parse().unwrap()
+    }
+
+    #[test]
+    fn an_id_waits_once_and_is_free_again_when_its_caller_gives_up() {
+        let (requests, id) = (PendingRequests::default(), MessageId::new(1, [0; 10]));
+        let first = requests.register(id, bob()).unwrap();
+        assert!(requests.register(id, bob()).is_none());
+        assert_eq!(requests.lock().len(), 1, "the first one still waits");
+        drop(first);
+        assert!(requests.register(id, bob()).is_some());
+        assert!(requests.lock().is_empty());
     }
 }

@@ -1,95 +1,56 @@
-//! Refused messages: reported to the application, counted by reason, and settled at the relay.
+//! Refused messages: reported to the application, counted by reason, and refused at the relay,
+//! which tells their senders.
 
 use std::collections::BTreeMap;
 use std::sync::{Mutex, PoisonError};
 
 use protocol::envelope::{MessageId, OpenError};
+use protocol::refusal::RefusalReason;
 use tokio::sync::broadcast;
 
 /// Refusals that a slow reader may lag behind. The counts are exact anyway.
 const REFUSALS_MAX: usize = 256;
 
-/// The reason why a message was refused. The set is closed, so that it can label metrics.
+/// Why a message was not shown. The set is closed, so that it can label metrics.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum RefusalReason {
-    /// It is not an envelope of this protocol.
-    Malformed,
-    /// Outer members contradict the signed header.
-    HeaderMismatch,
-    /// The relay does not know the sender.
-    UnknownSender,
-    /// The sender's record does not verify.
-    BadRecord,
-    /// The sender's root key differs from the pinned one.
-    KeyChanged,
-    /// The signature does not verify with a signing key of the sender.
-    BadSignature,
-    /// It is addressed to another agent.
-    NotForUs,
-    /// Its time is too old, or in the future.
-    NotFresh,
-    /// It is encrypted with another key, or cannot be decrypted.
-    Undecryptable,
-    /// Its ephemeral key has a small order, with which anybody could decrypt it.
-    SmallOrderKey,
+pub enum DiscardReason {
+    /// It was refused, and the relay tells its sender.
+    Refused(RefusalReason),
     /// It was processed before: a replay, or a redelivery after a lost acknowledgement.
     Replayed,
-    /// It answers a request that was sent to another agent.
-    WrongResponder,
     /// An ephemeral message came while the inbox held too many of them.
     NoRoom,
 }
 
-impl RefusalReason {
-    pub const ALL: [Self; 13] = [
-        Self::Malformed,
-        Self::HeaderMismatch,
-        Self::UnknownSender,
-        Self::BadRecord,
-        Self::KeyChanged,
-        Self::BadSignature,
-        Self::NotForUs,
-        Self::NotFresh,
-        Self::Undecryptable,
-        Self::SmallOrderKey,
-        Self::Replayed,
-        Self::WrongResponder,
-        Self::NoRoom,
-    ];
+impl DiscardReason {
+    /// Every reason.
+    pub fn all() -> impl Iterator<Item = Self> {
+        let refused = RefusalReason::ALL.iter().copied().map(Self::Refused);
+        refused.chain([Self::Replayed, Self::NoRoom])
+    }
 
     /// The reason as a snake_case word, for metrics and logs.
     #[must_use]
     pub const fn as_str(self) -> &'static str {
         match self {
-            Self::Malformed => "malformed",
-            Self::HeaderMismatch => "header_mismatch",
-            Self::UnknownSender => "unknown_sender",
-            Self::BadRecord => "bad_record",
-            Self::KeyChanged => "key_changed",
-            Self::BadSignature => "bad_signature",
-            Self::NotForUs => "not_for_us",
-            Self::NotFresh => "not_fresh",
-            Self::Undecryptable => "undecryptable",
-            Self::SmallOrderKey => "small_order_key",
+            Self::Refused(reason) => reason.as_str(),
             Self::Replayed => "replayed",
-            Self::WrongResponder => "wrong_responder",
             Self::NoRoom => "no_room",
         }
     }
 }
 
-impl From<&OpenError> for RefusalReason {
-    fn from(error: &OpenError) -> Self {
-        match error {
-            OpenError::Header(_) | OpenError::Content(_) => Self::Malformed,
-            OpenError::HeaderMismatch(_) => Self::HeaderMismatch,
-            OpenError::UnknownSigningKey(_) | OpenError::Signature(_) => Self::BadSignature,
-            OpenError::NotForUs => Self::NotForUs,
-            OpenError::NotFresh(_) => Self::NotFresh,
-            OpenError::EphemeralKey(_) => Self::SmallOrderKey,
-            OpenError::UnknownEncryptionKey(_) | OpenError::Commitment | OpenError::Body(_) => {
-                Self::Undecryptable
-            }
+/// What the sender is told of a message that cannot be opened.
+pub(crate) fn refusal_reason(error: &OpenError) -> RefusalReason {
+    match error {
+        OpenError::Header(_) | OpenError::Content(_) => RefusalReason::Malformed,
+        OpenError::HeaderMismatch(_) => RefusalReason::HeaderMismatch,
+        OpenError::UnknownSigningKey(_) | OpenError::Signature(_) => RefusalReason::BadSignature,
+        OpenError::NotForUs => RefusalReason::NotForUs,
+        OpenError::NotFresh(_) => RefusalReason::NotFresh,
+        OpenError::EphemeralKey(_) => RefusalReason::SmallOrderKey,
+        OpenError::UnknownEncryptionKey(_) | OpenError::Commitment | OpenError::Body(_) => {
+            RefusalReason::Undecryptable
         }
     }
 }
@@ -99,7 +60,7 @@ impl From<&OpenError> for RefusalReason {
 pub struct Refusal {
     pub claimed_from: String,
     pub id: Option<MessageId>,
-    pub reason: RefusalReason,
+    pub reason: DiscardReason,
 }
 
 /// The refusals since [`Agent::refusals`](crate::Agent::refusals) was called.
@@ -120,7 +81,7 @@ impl Refusals {
 
 /// Counts refusals and reports them to readers.
 pub(crate) struct RefusalLog {
-    counts: Mutex<BTreeMap<RefusalReason, u64>>,
+    counts: Mutex<BTreeMap<DiscardReason, u64>>,
     readers: broadcast::Sender<Refusal>,
 }
 
@@ -132,7 +93,7 @@ impl RefusalLog {
     pub(crate) fn record(&self, refusal: Refusal) {
         let (from, reason) = (&refusal.claimed_from, refusal.reason.as_str());
         let id = refusal.id.map(|id| id.to_string()).unwrap_or_default();
-        if refusal.reason == RefusalReason::Replayed {
+        if refusal.reason == DiscardReason::Replayed {
             // They are common after a reconnect that lost an acknowledgement.
             tracing::debug!(message.id = id, message.from = from, "refused a duplicate message");
         } else {
@@ -148,9 +109,9 @@ impl RefusalLog {
         let _ = self.readers.send(refusal);
     }
 
-    pub(crate) fn counts(&self) -> BTreeMap<RefusalReason, u64> {
+    pub(crate) fn counts(&self) -> BTreeMap<DiscardReason, u64> {
         let counts = self.counts.lock().unwrap_or_else(PoisonError::into_inner);
-        RefusalReason::ALL.into_iter().map(|r| (r, counts.get(&r).copied().unwrap_or(0))).collect()
+        DiscardReason::all().map(|r| (r, counts.get(&r).copied().unwrap_or(0))).collect()
     }
 
     pub(crate) fn subscribe(&self) -> Refusals {

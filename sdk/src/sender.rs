@@ -84,7 +84,7 @@ impl Sender {
         id: MessageId,
         options: SendOptions,
     ) -> Result<Sent, Error> {
-        let recipient = self.state.contacts.resolve(&self.rpc, to, Freshness::Recent).await?;
+        let recipient = self.state.contacts.resolve(&self.rpc, to, Freshness::ToSend).await?;
         let draft = Draft {
             to: to.clone(),
             id,

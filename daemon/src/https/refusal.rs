@@ -5,9 +5,8 @@ use std::time::Duration;
 
 use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _};
 
-/// The whole response: it has no body.
-const SERVICE_UNAVAILABLE: &[u8] =
-    b"HTTP/1.1 503 Service Unavailable\r\nRetry-After: 5\r\nContent-Length: 0\r\nConnection: close\r\n\r\n";
+/// The problem (RFC 9457) that a client is told, with a reason of the protocol.
+const PROBLEM: &str = r#"{"type":"about:blank","title":"too many connections are open; wait for the seconds in Retry-After, then try again","status":503,"reason":"overloaded"}"#;
 
 /// How long the request is waited for. A client that gets a response before it has sent its request
 /// may take it for a protocol error.
@@ -27,10 +26,18 @@ where
     if let Ok(read) = tokio::time::timeout(REQUEST_TIMEOUT, stream.read(&mut bytes)).await {
         read?;
     }
-    stream.write_all(SERVICE_UNAVAILABLE).await?;
+    stream.write_all(response().as_bytes()).await?;
     stream.shutdown().await?;
     tokio::io::copy(&mut stream.take(REQUEST_BYTES_MAX), &mut tokio::io::sink()).await?;
     Ok(())
+}
+
+fn response() -> String {
+    format!(
+        "HTTP/1.1 503 Service Unavailable\r\nRetry-After: 5\r\nContent-Type: application/problem+json\r\n\
+         Content-Length: {}\r\nConnection: close\r\n\r\n{PROBLEM}",
+        PROBLEM.len()
+    )
 }
 
 #[cfg(test)]
@@ -56,6 +63,8 @@ mod tests {
                 response.starts_with("HTTP/1.1 503 ") && response.contains("Retry-After: 5\r\n"),
                 "{response}"
             );
+            let body = response.split_once("\r\n\r\n").unwrap().1;
+            assert!(body.starts_with('{') && body.ends_with(r#""reason":"overloaded"}"#), "{body}");
         }
     }
 

@@ -91,13 +91,20 @@ fn options(message: &OutgoingMessage) -> SendOptions {
 
 fn network_error(error: Error) -> NetworkError {
     let retry_after_ms = error.retry_after().and_then(|after| u64::try_from(after.as_millis()).ok());
-    if let Some(reason) = error.reason() {
+    // An agent that ended while a request was under way leaves the outcome open, whatever ended it.
+    if let Some(reason) = error.reason().filter(|_| !(error.is_closed() && error.may_have_been_sent())) {
         return NetworkError::Relay { reason, retry_after_ms, quota: error.quota() };
     }
+    let possibly_sent = error.may_have_been_sent();
     match error.kind() {
-        ErrorKind::Timeout => NetworkError::RelayTimeout,
-        ErrorKind::Connect | ErrorKind::Unauthorized => NetworkError::RelayUnreachable,
-        ErrorKind::Closed | ErrorKind::Replaced => NetworkError::Interrupted,
+        ErrorKind::Timeout if possibly_sent => NetworkError::RelayTimeout,
+        _ if possibly_sent && error.is_closed() => NetworkError::Interrupted,
+        ErrorKind::Timeout
+        | ErrorKind::Connect
+        | ErrorKind::Unauthorized
+        | ErrorKind::Closed
+        | ErrorKind::Replaced
+        | ErrorKind::InUse => NetworkError::RelayUnreachable,
         ErrorKind::Unverified => NetworkError::Unverified,
         ErrorKind::KeyChanged => NetworkError::KeyChanged,
         ErrorKind::Message => NetworkError::TooLarge,

@@ -27,7 +27,7 @@ pub(super) enum SessionState {
 impl SessionState {
     pub(super) fn status(&self) -> SessionStatus {
         match self {
-            Self::Running(agent) if agent.connection_state().is_online() => SessionStatus::Connected,
+            Self::Running(agent) if agent.connection_state().is_connected() => SessionStatus::Connected,
             Self::Yielded => SessionStatus::Yielded,
             Self::Running(_) | Self::Connecting(_) => status_without_session(self.refusal()),
         }
@@ -82,7 +82,8 @@ pub(super) enum NextStep {
 pub(super) const fn next_step(kind: ErrorKind) -> NextStep {
     match kind {
         ErrorKind::Config | ErrorKind::KeyFile | ErrorKind::State => NextStep::Stop,
-        ErrorKind::Replaced => NextStep::Yield,
+        // The folder of another process that does not yield: it has the agent, as after a takeover.
+        ErrorKind::Replaced | ErrorKind::InUse => NextStep::Yield,
         ErrorKind::Suspended => NextStep::RetryAfter(SUSPENDED_RECONNECT_INTERVAL),
         _ => NextStep::RetryAfter(RECONNECT_INTERVAL),
     }
@@ -101,6 +102,7 @@ mod tests {
     #[test]
     fn a_session_that_was_taken_is_yielded_and_not_fought_for() {
         assert_eq!(next_step(ErrorKind::Replaced), NextStep::Yield);
+        assert_eq!(next_step(ErrorKind::InUse), NextStep::Yield, "a second window of Claude does not end");
     }
 
     #[test]

@@ -1,6 +1,7 @@
 //! `submit_task`: gives a task to another agent, and can wait until it ends or needs input.
 
-use protocol::envelope::MessageType;
+use protocol::Did;
+use protocol::envelope::{Content, MessageType};
 use protocol::limits::{CONTENT_BYTES_MAX, DID_BYTES_MAX};
 use protocol::task::{Submit, TITLE_BYTES_MAX, TaskMessage};
 use schemars::JsonSchema;
@@ -12,7 +13,7 @@ use super::toolbox::{Tool, Toolbox};
 use super::{agent_reference, content, task_exchange, wait};
 use crate::change_feed::Change;
 use crate::clock;
-use crate::network::OutgoingMessage;
+use crate::network::{NetworkError, OutgoingMessage};
 use crate::scope::Scope;
 use crate::tasks::Task;
 use crate::tool_error::ToolError;
@@ -72,8 +73,21 @@ async fn submit(toolbox: &Toolbox, arguments: SubmitTaskArguments) -> Result<Tas
     let submit =
         Submit { title: arguments.title, input: content::text_or_json(arguments.text, arguments.json)? };
     let content = task_exchange::task_content(TaskMessage::Submit(submit.clone()))?;
+    let toolbox = toolbox.clone();
+    // A caller that goes away does not stop it: what is stored must leave. It ends by itself,
+    // because both attempts to send have a time limit.
+    let sending = tokio::spawn(async move { store_and_send(&toolbox, to, &submit, content).await });
+    sending.await.unwrap_or(Err(ToolError::Network(NetworkError::Internal)))
+}
+
+async fn store_and_send(
+    toolbox: &Toolbox,
+    to: Did,
+    submit: &Submit,
+    content: Content,
+) -> Result<Task, ToolError> {
     let (tasks, id) = (&toolbox.store.tasks, clock::new_message_id());
-    let task = tasks.create_given(&to, id, &submit, clock::now()).await.map_err(ToolError::Database)?;
+    let task = tasks.create_given(&to, id, submit, clock::now()).await.map_err(ToolError::Database)?;
     let task = task.ok_or(ToolError::TasksFull)?;
     let thread = Some(id.to_string());
     let outgoing =

@@ -46,7 +46,8 @@ pub(super) fn task_content(message: TaskMessage) -> Result<Content, ToolError> {
     content::check_size(message.checked().map_err(ToolError::TaskBody)?.to_content())
 }
 
-/// Stores a message about a task, sends it, and undoes the change when it was not sent.
+/// Stores a message about a task, sends it, and undoes the change when it was not sent. A caller
+/// that goes away meanwhile does not stop it: what is stored must leave.
 pub(super) async fn send_about_task(
     toolbox: &Toolbox,
     task: &Task,
@@ -54,6 +55,18 @@ pub(super) async fn send_about_task(
     message: TaskMessage,
 ) -> Result<Task, ToolError> {
     let content = task_content(message)?;
+    let (toolbox, task, transition) = (toolbox.clone(), task.clone(), transition.clone());
+    // It ends by itself: both attempts to send have a time limit.
+    let sending = tokio::spawn(async move { store_and_send(&toolbox, &task, &transition, content).await });
+    sending.await.unwrap_or(Err(ToolError::Network(NetworkError::Internal)))
+}
+
+async fn store_and_send(
+    toolbox: &Toolbox,
+    task: &Task,
+    transition: &Transition,
+    content: Content,
+) -> Result<Task, ToolError> {
     let (tasks, id) = (&toolbox.store.tasks, clock::new_message_id());
     let changed = tasks.record_outgoing(task, transition, id, clock::now()).await;
     let changed = changed.map_err(ToolError::Database)?.ok_or(ToolError::TasksFull)?;

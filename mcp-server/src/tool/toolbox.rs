@@ -33,7 +33,8 @@ pub(super) trait Tool {
     ) -> impl Future<Output = Result<Self::Answer, ToolError>> + Send;
 }
 
-/// What the tools of one agent work with.
+/// What the tools of one agent work with. Cheap to clone.
+#[derive(Clone)]
 pub struct Toolbox {
     pub network: Arc<dyn Network>,
     pub store: Arc<MessageStore>,

@@ -204,6 +204,34 @@ mod tests {
     }
 
     #[test]
+    fn too_many_keys_of_one_use_are_refused() {
+        for (kid, encode) in [
+            ("sig", multikey::encode_ed25519 as fn(&VerifyingKey) -> String),
+            ("enc", |key| multikey::encode_x25519(&PublicKey::from(key.to_montgomery().to_bytes()))),
+        ] {
+            let (_, mut named, _) = documents();
+            for number in 2..=9 {
+                let key = SigningKey::from_bytes(&[number; 32]).verifying_key();
+                let mut method = named.verification_method[1].clone();
+                (method.id, method.public_key_multibase) =
+                    (format!("{}#{kid}-{number}", named.id), encode(&key));
+                named.verification_method.push(method);
+            }
+            let error = verify(&named, &named.id.clone()).unwrap_err();
+            assert!(matches!(error, DocumentError::Form("number of keys")), "{kid}: {error}");
+        }
+    }
+
+    #[test]
+    fn the_document_of_a_domain_is_signed_by_its_root() {
+        let (domain, key): (Domain, _) = ("example.com".parse().unwrap(), SigningKey::from_bytes(&[9; 32]));
+        let mut document = build_for_domain(&domain, &key, "wss://example.com/ws", 1_790_000_000);
+        assert_eq!(verify_domain(&document, &domain).unwrap(), key.verifying_key());
+        document.service[0].service_endpoint = "wss://evil.example/ws".into();
+        assert!(matches!(verify_domain(&document, &domain).unwrap_err(), DocumentError::Proof));
+    }
+
+    #[test]
     fn a_signing_key_that_does_not_authenticate_is_refused() {
         let (_, mut named, _) = documents();
         named.authentication.clear();
@@ -211,5 +239,33 @@ mod tests {
             verify(&named, &named.id.clone()).unwrap_err(),
             DocumentError::Form("authentication")
         ));
+    }
+
+    #[test]
+    fn a_document_with_more_keys_of_one_use_than_allowed_is_refused() {
+        let (_, mut named, _) = documents();
+        for number in 2..=KEYS_PER_USE_MAX + 1 {
+            let mut method = named.verification_method[1].clone();
+            method.id = format!("{}#sig-{number}", named.id);
+            named.authentication.push(method.id.clone());
+            named.verification_method.push(method);
+        }
+        let error = verify(&named, &named.id.clone()).unwrap_err();
+        assert!(matches!(error, DocumentError::Form("number of keys")), "{error}");
+    }
+
+    #[test]
+    fn the_document_of_a_domain_is_believed_only_with_its_proof() {
+        let (identity, mut document, _) = documents();
+        let domain: Domain = "example.com".parse().unwrap();
+        let (id, former) = (domain.did(), document.id.clone());
+        document.id.clone_from(&id);
+        for method in &mut document.verification_method {
+            method.id = method.id.replace(&former, &id);
+            method.controller.clone_from(&id);
+        }
+        let error = verify_domain(&document, &domain).unwrap_err();
+        assert!(matches!(error, DocumentError::Form(_) | DocumentError::Proof), "{error}");
+        drop(identity);
     }
 }

@@ -37,6 +37,11 @@ pub enum Event<'a> {
     StoreFailed {
         upto: RowId,
     },
+    /// After a failure the store accepts notices and removals again, and no messages: its disk is
+    /// full.
+    StoreFull,
+    /// The oldest row has waited too long for its commit, which may still come.
+    StoreStalled,
     /// The store accepts rows again.
     StoreRecovered,
     /// The page requested by `Effect::LoadPage`. A requested row that is missing here

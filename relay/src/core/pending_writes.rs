@@ -1,4 +1,5 @@
-//! The rows that were handed to the store and are not committed yet, in order.
+//! The rows that were handed to the store and are not committed yet, in order, and whether the
+//! store takes more.
 
 use std::collections::VecDeque;
 
@@ -9,7 +10,9 @@ use super::{AgentSlot, RowId};
 pub(super) struct PendingWrites {
     next_row: RowId,
     pending: VecDeque<PendingWrite>,
-    failed: bool,
+    pub(super) store: StoreState,
+    /// The oldest row has waited too long for its commit.
+    pub(super) stalled: bool,
 }
 
 #[derive(Debug, Clone, Copy)]
@@ -19,9 +22,19 @@ pub(super) struct PendingWrite {
     pub(super) size: usize,
 }
 
+/// What the store accepts.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum StoreState {
+    Working,
+    /// Its disk is full: notices and removals, and no messages.
+    Full,
+    /// Nothing.
+    Failed,
+}
+
 impl PendingWrites {
     pub(super) const fn new(next_row: RowId) -> Self {
-        Self { next_row, pending: VecDeque::new(), failed: false }
+        Self { next_row, pending: VecDeque::new(), store: StoreState::Working, stalled: false }
     }
 
     /// Reserves the number of the next row.
@@ -41,12 +54,15 @@ impl PendingWrites {
         self.pending.len()
     }
 
-    /// Whether the last commit failed.
-    pub(super) const fn failed(&self) -> bool {
-        self.failed
+    pub(super) fn iter(&self) -> impl Iterator<Item = &PendingWrite> {
+        self.pending.iter()
     }
 
-    pub(super) const fn set_failed(&mut self, failed: bool) {
-        self.failed = failed;
+    pub(super) fn takes_messages(&self) -> bool {
+        self.store == StoreState::Working
+    }
+
+    pub(super) fn takes_notices(&self) -> bool {
+        self.store != StoreState::Failed
     }
 }

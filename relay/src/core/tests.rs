@@ -40,6 +40,16 @@ fn limits() -> CoreLimits {
         tenant_rate: Rate { per_second: 10_000.0, burst: 20_000.0 },
         held_bytes_max: 256 << 20,
         dedup_entries_max: limits::DEDUP_ENTRIES_MAX,
+        mailbox_notices: 10_000,
+        tenant_messages: 1 << 30,
+        tenant_bytes: 1 << 40,
+        relay_messages: 1 << 30,
+        relay_bytes: 1 << 40,
+        window_messages: 256,
+        window_bytes: 1 << 20,
+        page_rows: 64,
+        unanswered_sends: 4096,
+        writes_pending: 16_384,
     }
 }
 
@@ -59,11 +69,12 @@ impl TestCore {
 
     fn with(limits: CoreLimits) -> Self {
         let now = Now { mono_ms: 0, unix: 1_790_000_000 };
-        Self { core: Core::new(limits, 1, 1), now, effects: Vec::new(), next: 0 }
+        Self { core: Core::new(limits, 1, 1, now), now, effects: Vec::new(), next: 0 }
     }
 
     fn step(&mut self, event: Event<'_>) -> Vec<Effect> {
         self.core.step(event, self.now, &FixedAgents, &mut self.effects);
+        assert_eq!(self.core.check(self.now), Ok(()));
         std::mem::take(&mut self.effects)
     }
 
@@ -141,7 +152,7 @@ fn status(effects: &[Effect]) -> Option<SendStatus> {
 
 fn refusal(effects: &[Effect]) -> Option<Reason> {
     effects.iter().find_map(|effect| match effect {
-        Effect::Refuse { reason, .. } => Some(*reason),
+        Effect::Refuse { error, .. } => Some(error.reason),
         _ => None,
     })
 }
@@ -262,16 +273,19 @@ fn a_session_that_ends_leaves_its_messages_to_the_next() {
 }
 
 #[test]
-fn the_notice_of_an_expired_message_is_stored_before_the_message_is_removed() {
+fn the_notice_of_an_expired_message_ends_it_in_one_transaction() {
     let mut relay = TestCore::new();
     relay.open(1, ALICE);
     relay.reliable(1, ALICE, BOB);
     relay.step(Event::Stored { upto: 1 });
     let expired = relay.pass(61_000);
     assert_eq!(rows(&expired), [2], "the notice");
-    assert!(!expired.contains(&Effect::Write(Write::Remove { row: 1 })));
+    let ends = |effect: &Effect| {
+        let Effect::Write(Write::Insert(row)) = effect else { return false };
+        matches!(row.content, WriteContent::Notice { ends: Some(1), outcome: Outcome::Expired, .. })
+    };
+    assert!(expired.iter().any(ends), "{expired:?}");
     let stored = relay.step(Event::Stored { upto: 2 });
-    assert!(stored.contains(&Effect::Write(Write::Remove { row: 1 })));
     let notice = stored.iter().any(|effect| {
         matches!(effect, Effect::Notice { conn: ConnId(1), seq: 1, outcome: Outcome::Expired, .. })
     });
@@ -310,5 +324,5 @@ fn the_oldest_answer_is_forgotten_when_the_dedup_table_is_full() {
         relay.reliable(1, ALICE, BOB);
         relay.step(Event::Acked { conn: ConnId(2), epoch, seq });
     }
-    assert!(relay.core.stats().remembered <= 11, "{:?}", relay.core.stats());
+    assert!(relay.core.stats().remembered <= 10, "{:?}", relay.core.stats());
 }

@@ -26,7 +26,7 @@ pub(super) fn accept(method: &Method, headers: &HeaderMap) -> Result<String, Pro
 }
 
 fn invalid(detail: &str) -> ProblemResponse {
-    ProblemResponse::new(Reason::InvalidRequest, detail)
+    ProblemResponse::new(Reason::BadRequest, detail)
 }
 
 fn header_text<'a>(headers: &'a HeaderMap, name: &HeaderName) -> Option<&'a str> {
@@ -81,14 +81,14 @@ mod tests {
     #[test]
     fn a_handshake_with_a_missing_part_is_refused_with_its_reason() {
         for (change, reason) in [
-            (("connection", "close"), Reason::InvalidRequest),
-            (("upgrade", "h2c"), Reason::InvalidRequest),
-            (("sec-websocket-version", "8"), Reason::InvalidRequest),
-            (("sec-websocket-key", "short"), Reason::InvalidRequest),
+            (("connection", "close"), Reason::BadRequest),
+            (("upgrade", "h2c"), Reason::BadRequest),
+            (("sec-websocket-version", "8"), Reason::BadRequest),
+            (("sec-websocket-key", "short"), Reason::BadRequest),
             (("sec-websocket-protocol", "msg2agent.v2"), Reason::SubprotocolMissing),
         ] {
             assert_eq!(accept(&Method::GET, &headers(&[change])).unwrap_err().reason, reason, "{change:?}");
         }
-        assert_eq!(accept(&Method::POST, &headers(&[])).unwrap_err().reason, Reason::InvalidRequest);
+        assert_eq!(accept(&Method::POST, &headers(&[])).unwrap_err().reason, Reason::BadRequest);
     }
 }

@@ -32,7 +32,7 @@ pub(super) async fn handle(
         }
     };
     let Some(upgrade) = request.extensions_mut().remove::<OnUpgrade>() else {
-        return ProblemResponse::from(Reason::InvalidRequest).into_response();
+        return ProblemResponse::from(Reason::BadRequest).into_response();
     };
     let sessions = public.sessions.clone();
     sessions.spawn(serve(public, upgrade, principal, connection));

@@ -61,7 +61,7 @@ impl Hub {
                     self.metrics.store_failures.inc();
                     Event::StoreFailed { upto }
                 }
-                StoreReport::Full => return,
+                StoreReport::Full => Event::StoreFull,
                 StoreReport::Recovered => Event::StoreRecovered,
                 StoreReport::Loaded { agent, epoch, page } => Event::Loaded { agent, epoch, page },
                 StoreReport::LoadFailed { agent, epoch } => Event::LoadFailed { agent, epoch },

@@ -164,6 +164,7 @@ impl HubMetrics {
             Counter::Expired => "expired",
             Counter::Dropped => "dropped",
             Counter::Unreadable => "unreadable",
+            Counter::ClockStepped => "clock_stepped",
         };
         self.events.with_label_values(&[label]).inc();
     }

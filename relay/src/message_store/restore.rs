@@ -8,14 +8,14 @@ use std::collections::HashMap;
 use protocol::Did;
 use protocol::envelope::MessageId;
 
-use super::sql::kind_from_number;
+use super::sql::{kind_from_numbers, state_from_number};
 use super::{MessageStore, MessageStoreError};
 use crate::core::{RestoredRow, RowId};
 
 /// Rows of one value, about 1 MiB.
 const LINES: i64 = 8192;
 /// Rows after this one, in order: those that wait, and those that are new enough to be remembered.
-const PAGE: &str = "select max(row), group_concat(concat_ws(',', row, state, kind, size, accepted, expires,
+const PAGE: &str = "select max(row), group_concat(concat_ws(',', row, state, kind, coalesce(reason, 0), size, accepted, expires,
         digest, hex(id), recipient, peer), char(10))
     from (select * from messages where row > ? and (state = 1 or (row >= ? and accepted >= ?))
         order by row limit ?)";
@@ -74,12 +74,13 @@ impl Names {
     fn row(&mut self, line: &str) -> Option<RestoredRow> {
         let mut columns = line.split(',');
         let mut number = || columns.next()?.parse::<i64>().ok();
-        let (row, state, kind, size) = (number()?, number()?, number()?, number()?);
+        let (row, state, kind) = (number()?, number()?, number()?);
+        let (reason, size) = (number()?, number()?);
         let (accepted, expires, digest) = (number()?, number()?, number()?);
         Some(RestoredRow {
             row: row.cast_unsigned(),
-            waiting: state == 1,
-            kind: kind_from_number(kind)?,
+            state: state_from_number(state)?,
+            kind: kind_from_numbers(kind, reason)?,
             size: u32::try_from(size).ok()?,
             accepted: accepted.cast_unsigned(),
             expires: expires.cast_unsigned(),

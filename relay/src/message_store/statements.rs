@@ -1,23 +1,24 @@
 //! Commits one batch of writes with few statements: rows are inserted many at a time, and all
 //! removals are one statement.
 
-use std::collections::HashSet;
+use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
+use protocol::frame::Outcome;
 use sqlx::{AssertSqlSafe, Connection as _, SqliteConnection};
 
 use super::commit_scheduler::{Batch, insertion};
 use super::forgetting::Forgetting;
-use super::sql::{json_array, kind_number};
+use super::sql::{json_array, kind_number, reason_number, state_number};
 use crate::core::{RowId, Write, WriteContent, WriteRow};
 
 /// Rows of one INSERT. With three sizes, three prepared statements serve every batch.
 const CHUNKS: [usize; 3] = [64, 8, 1];
-const MESSAGE_COLUMNS: &str = "(?,?,?,?,?,?,?,null,?,?,?)";
+const MESSAGE_COLUMNS: &str = "(?,?,?,?,?,?,?,?,?,?,?)";
 const BODY_COLUMNS: &str = "(?,?)";
 
 const REMOVE_BODIES: &str = "delete from bodies where row in (select value from json_each(?))";
-const REMOVE_MESSAGES: &str = "update messages set state = 0 where row in (select value from json_each(?))";
+const REMOVE_MESSAGES: &str = "update messages set state = ? where row in (select value from json_each(?))";
 const DELETE_MESSAGES: &str = "delete from messages where row in (select value from json_each(?))";
 const PROBE: &str = "update mailbox_meta set probed = unixepoch()";
 
@@ -44,7 +45,7 @@ impl Statements {
         batch: &Batch,
         forgetting: &mut Forgetting,
     ) -> sqlx::Result<()> {
-        let removed: HashSet<RowId> = batch.writes.iter().filter_map(removal).collect();
+        let removed: HashMap<RowId, Option<Outcome>> = batch.writes.iter().filter_map(removal).collect();
         let inserted: Vec<&WriteRow> = batch.writes.iter().filter_map(insertion).collect();
         for accepted_before in batch.writes.iter().filter_map(forget) {
             forgetting.extend(on, accepted_before).await?;
@@ -70,19 +71,20 @@ impl Statements {
         &self,
         on: &mut SqliteConnection,
         rows: &[&WriteRow],
-        removed: &HashSet<RowId>,
+        removed: &HashMap<RowId, Option<Outcome>>,
     ) -> sqlx::Result<()> {
         for (sql, chunk) in chunks(&self.messages, rows) {
             let mut query = sqlx::query(AssertSqlSafe(sql));
             for row in chunk {
                 query = query
                     .bind(row.row.cast_signed())
-                    .bind(!removed.contains(&row.row))
+                    .bind(state_number(removed.get(&row.row).copied().flatten()))
                     .bind(row.recipient.as_ref())
                     .bind(row.peer.as_ref())
                     .bind(row.id.as_bytes().as_slice())
                     .bind(row.digest.cast_signed())
                     .bind(kind_number(row.kind()))
+                    .bind(reason_number(row.kind()))
                     .bind(i64::try_from(row.size()).unwrap_or(i64::MAX))
                     .bind(row.accepted.cast_signed())
                     .bind(row.expires.cast_signed());
@@ -97,10 +99,10 @@ impl Statements {
         &self,
         on: &mut SqliteConnection,
         rows: &[&WriteRow],
-        removed: &HashSet<RowId>,
+        removed: &HashMap<RowId, Option<Outcome>>,
     ) -> sqlx::Result<()> {
         let body = |row: &&WriteRow| match &row.content {
-            WriteContent::Message(envelope) if !removed.contains(&row.row) => {
+            WriteContent::Message(envelope) if !removed.contains_key(&row.row) => {
                 Some((row.row, envelope.clone()))
             }
             _ => None,
@@ -128,22 +130,31 @@ async fn discard(on: &mut SqliteConnection, rows: &[RowId]) -> sqlx::Result<()> 
     Ok(())
 }
 
+/// Removes rows from the mailboxes. Those with an outcome are remembered with it.
 async fn remove(
     on: &mut SqliteConnection,
-    rows: HashSet<RowId>,
+    rows: HashMap<RowId, Option<Outcome>>,
     forgetting: &Forgetting,
 ) -> sqlx::Result<()> {
     if rows.is_empty() {
         return Ok(());
     }
-    let all = json_array(rows.iter().copied());
+    let all = json_array(rows.keys().copied());
     sqlx::query(REMOVE_BODIES).bind(&all).execute(&mut *on).await?;
-    let (forgotten, remembered): (Vec<_>, Vec<_>) =
-        rows.into_iter().partition(|row| forgetting.is_forgotten(*row));
-    for (sql, rows) in [(DELETE_MESSAGES, forgotten), (REMOVE_MESSAGES, remembered)] {
-        if !rows.is_empty() {
-            sqlx::query(sql).bind(json_array(rows.into_iter())).execute(&mut *on).await?;
+    let (mut deleted, mut remembered) = (Vec::new(), BTreeMap::<i64, Vec<RowId>>::new());
+    for (row, outcome) in rows {
+        match outcome.filter(|_| !forgetting.is_forgotten(row)) {
+            Some(outcome) => remembered.entry(state_number(Some(outcome))).or_default().push(row),
+            None => deleted.push(row),
         }
+    }
+    for (state, rows) in remembered {
+        let rows = json_array(rows.into_iter());
+        sqlx::query(REMOVE_MESSAGES).bind(state).bind(rows).execute(&mut *on).await?;
+    }
+    if !deleted.is_empty() {
+        let rows = json_array(deleted.into_iter());
+        sqlx::query(DELETE_MESSAGES).bind(rows).execute(&mut *on).await?;
     }
     Ok(())
 }
@@ -160,10 +171,14 @@ fn chunks<'a, T>(texts: &[Arc<str>; 3], rows: &'a [T]) -> Vec<(Arc<str>, &'a [T]
     found
 }
 
-const fn removal(write: &Write) -> Option<RowId> {
+/// The row that leaves the mailbox with this write, and how.
+const fn removal(write: &Write) -> Option<(RowId, Option<Outcome>)> {
     match write {
-        Write::Remove { row } => Some(*row),
-        _ => None,
+        Write::Remove { row, outcome } => Some((*row, *outcome)),
+        Write::Insert(WriteRow {
+            content: WriteContent::Notice { ends: Some(row), outcome, .. }, ..
+        }) => Some((*row, Some(*outcome))),
+        Write::Insert(_) | Write::Forget { .. } => None,
     }
 }
 

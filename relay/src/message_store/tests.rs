@@ -5,6 +5,7 @@ use std::sync::Mutex;
 use protocol::did::{Domain, TenantId};
 use protocol::envelope::MessageId;
 use protocol::frame::Outcome;
+use protocol::refusal::RefusalReason;
 
 use bytes::Bytes;
 use tokio_util::sync::CancellationToken;
@@ -12,7 +13,7 @@ use tokio_util::sync::CancellationToken;
 use std::path::Path;
 
 use super::*;
-use crate::core::{RestoredRow, RowId, Write, WriteContent, WriteRow};
+use crate::core::{RestoredRow, RowId, RowState, Write, WriteContent, WriteRow};
 
 const LOADS_MAX: usize = 4;
 
@@ -99,7 +100,7 @@ async fn rows_that_were_reported_stored_are_there_after_reopening() {
     let first = rows.first().unwrap();
     assert_eq!((first.recipient.as_str(), first.peer.as_str()), (&*did("bob"), &*did("alice")));
     assert_eq!((first.digest, first.id), (u64::MAX - 1, MessageId::new(1, [9; 10])));
-    assert_eq!((first.size, first.expires, first.waiting), (6, 2_000, true));
+    assert_eq!((first.size, first.expires, first.state), (6, 2_000, RowState::Waiting));
     let bodies = page(&path, &[3, 99, 100, 101]).await;
     let text: Vec<_> = bodies.iter().map(|(row, body)| format!("{row} {body:?}")).collect();
     assert_eq!(text, ["3 b\"body 3\"", "99 b\"body 99\"", "100 b\"body 100\""]);
@@ -116,11 +117,11 @@ async fn more_than_a_batch_is_committed_in_several() {
 #[tokio::test]
 async fn a_removed_row_is_remembered_until_it_is_forgotten() {
     let (_folder, path) = new_folder();
-    write(&path, [message(1), message(2), Write::Remove { row: 1 }]).await;
-    write(&path, [Write::Remove { row: 2 }]).await;
+    write(&path, [message(1), message(2), Write::Remove { row: 1, outcome: Some(Outcome::Delivered) }]).await;
+    write(&path, [Write::Remove { row: 2, outcome: Some(Outcome::Delivered) }]).await;
     assert_eq!(page(&path, &[1, 2]).await, []);
-    let waiting: Vec<_> = restored(&path, 1_000).await.iter().map(|row| row.waiting).collect();
-    assert_eq!(waiting, [false, false]);
+    let waiting: Vec<_> = restored(&path, 1_000).await.iter().map(|row| row.state).collect();
+    assert_eq!(waiting, [RowState::Left(Outcome::Delivered); 2]);
     assert!(restored(&path, 1_001).await.is_empty(), "older than requested");
 
     write(&path, [Write::Forget { accepted_before: 1_001 }]).await;
@@ -135,11 +136,13 @@ async fn a_waiting_row_is_never_forgotten() {
 }
 
 #[tokio::test]
-async fn a_notice_keeps_its_outcome() {
+async fn a_notice_keeps_its_outcome_and_reason() {
     let (_folder, path) = new_folder();
-    write(&path, [Write::Insert(row(1, WriteContent::Notice(Outcome::Expired)))]).await;
+    let (outcome, reason) = (Outcome::Refused, Some(RefusalReason::Undecryptable));
+    let notice = WriteContent::Notice { outcome, reason, ends: None };
+    write(&path, [Write::Insert(row(1, notice))]).await;
     let rows = restored(&path, 0).await;
-    assert_eq!(rows.first().unwrap().kind, crate::core::RowKind::Notice(Outcome::Expired));
+    assert_eq!(rows.first().unwrap().kind, crate::core::RowKind::Notice { outcome, reason });
 }
 
 /// Refuses to insert messages while it exists.
@@ -156,11 +159,13 @@ async fn a_failed_commit_is_reported_and_its_removals_are_committed_later() {
     let (_folder, path) = new_folder();
     write(&path, [message(1)]).await;
     execute(&path, REFUSAL).await;
-    let reports = write(&path, [message(2), message(3), Write::Remove { row: 1 }]).await;
+    let reports =
+        write(&path, [message(2), message(3), Write::Remove { row: 1, outcome: Some(Outcome::Delivered) }])
+            .await;
     assert_eq!(reports, ["StoreFailed { upto: 3 }", "Recovered"]);
     execute(&path, "drop trigger refusal").await;
     let rows = restored(&path, 0).await;
-    let found: Vec<_> = rows.iter().map(|row| (row.row, row.waiting)).collect();
+    let found: Vec<_> = rows.iter().map(|row| (row.row, row.state == RowState::Waiting)).collect();
     assert_eq!(found, [(1, false)]);
 }
 
@@ -177,7 +182,7 @@ async fn largest_log(folder: &Path, messages: RowId) -> u64 {
     let mut largest = 0;
     for number in 1..=messages {
         queue.push(message(number));
-        queue.push(Write::Remove { row: number - 1 });
+        queue.push(Write::Remove { row: number - 1, outcome: Some(Outcome::Delivered) });
         assert!(matches!(reports.recv().await, Some(StoreReport::Stored { .. })));
         largest = largest.max(log.bytes());
         let file = std::fs::metadata(folder.join("mailbox.db-wal")).unwrap().len();
@@ -201,7 +206,9 @@ async fn the_log_stays_within_its_limit_under_steady_writes() {
 #[tokio::test]
 async fn old_rows_are_forgotten_in_slices_and_rows_that_wait_are_kept() {
     let (_folder, path) = new_folder();
-    let removed = (1..=3_000).filter(|row| row % 10 != 0).map(|row| Write::Remove { row });
+    let removed = (1..=3_000)
+        .filter(|row| row % 10 != 0)
+        .map(|row| Write::Remove { row, outcome: Some(Outcome::Delivered) });
     write(&path, (1..=3_000).map(message).chain(removed)).await;
     let started = open(&path).await.start(LOADS_MAX).await.unwrap();
     started.queue.push(Write::Forget { accepted_before: 1_001 });
@@ -211,18 +218,18 @@ async fn old_rows_are_forgotten_in_slices_and_rows_that_wait_are_kept() {
         tokio::task::yield_now().await;
     }
     // A row below the forgotten ones is not remembered when it leaves the mailbox.
-    started.queue.push(Write::Remove { row: 10 });
+    started.queue.push(Write::Remove { row: 10, outcome: Some(Outcome::Delivered) });
     started.queue.close();
     writer.await.unwrap();
     let rows = restored(&path, 0).await;
-    assert!(rows.iter().all(|row| row.waiting) && rows.len() == 299, "{}", rows.len());
+    assert!(rows.iter().all(|row| row.state == RowState::Waiting) && rows.len() == 299, "{}", rows.len());
 }
 
 #[tokio::test]
 async fn no_more_rows_are_remembered_than_the_limit() {
     let (_folder, path) = new_folder();
     write(&path, (1..=3_000).map(message)).await;
-    write(&path, (1..=3_000).map(|row| Write::Remove { row })).await;
+    write(&path, (1..=3_000).map(|row| Write::Remove { row, outcome: Some(Outcome::Delivered) })).await;
     let max = fixtures::settings(&path).remembered_max;
     assert_eq!(restored(&path, 0).await.len(), max, "at a start");
     let newest = restored(&path, 0).await.first().map(|row| row.row);
@@ -242,7 +249,10 @@ async fn rows_of_an_earlier_version_move_into_the_mailbox() {
     sqlx::raw_sql(schema).execute(&mut former).await.unwrap();
     sqlx::raw_sql(rows).execute(&mut former).await.unwrap();
     let rows = restored(&path, 0).await;
-    assert_eq!(rows.iter().map(|row| (row.row, row.waiting)).collect::<Vec<_>>(), [(1, false), (2, true)]);
+    assert_eq!(
+        rows.iter().map(|row| (row.row, row.state == RowState::Waiting)).collect::<Vec<_>>(),
+        [(1, false), (2, true)]
+    );
     assert_eq!(page(&path, &[2]).await.len(), 1);
     assert_eq!(open(&path).await.count_start().await.unwrap(), 2);
 }
@@ -263,4 +273,18 @@ async fn a_hundred_thousand_rows_are_restored_in_two_seconds() {
     store.restore(0, |_| count += 1).await.unwrap();
     assert_eq!(count, 100_000);
     assert!(started.elapsed() < Duration::from_secs(2), "{:?}", started.elapsed());
+}
+
+#[tokio::test]
+async fn a_row_keeps_how_it_left_and_a_notice_ends_its_message_with_it() {
+    let (_folder, path) = new_folder();
+    let ends = |outcome| WriteContent::Notice { outcome, reason: None, ends: Some(2) };
+    let left = |row, outcome| Write::Remove { row, outcome };
+    write(&path, (1..=4).map(message)).await;
+    let notice = Write::Insert(row(5, ends(Outcome::Expired)));
+    write(&path, [left(1, Some(Outcome::Refused)), notice, left(3, None)]).await;
+    let rows = restored(&path, 0).await;
+    let states: Vec<_> = rows.iter().map(|row| (row.row, row.state)).collect();
+    let (refused, expired) = (RowState::Left(Outcome::Refused), RowState::Left(Outcome::Expired));
+    assert_eq!(states, [(1, refused), (2, expired), (4, RowState::Waiting), (5, RowState::Waiting)]);
 }

@@ -1,5 +1,7 @@
 //! Tests of the two listeners: probes, limits, metrics.
 
+use protocol::Reason;
+use protocol::admin::Problem;
 use serde_json::{Value, json};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
@@ -53,6 +55,26 @@ async fn metrics_show_what_the_directory_holds() {
         ("msg2agent_relay_admin_requests_total{method=\"PUT\",route=\"agent\",status=\"200\"}", 1.0),
     ] {
         assert_eq!(relay.metric(name).await, Some(value), "{name}");
+    }
+}
+
+#[tokio::test]
+async fn a_refusal_before_the_upgrade_has_a_problem_body() {
+    let relay = start().await;
+    let url = |path: &str| format!("http://{}{path}", relay.address);
+    let key = relay.agent_with_key("alice").await;
+    let client = &relay.client;
+    for (request, status, reason) in [
+        (client.get(url("/nothing")), 404, Reason::NotFound),
+        (client.get(url("/ws")), 401, Reason::KeyMissing),
+        (client.get(url("/ws")).bearer_auth(key.reveal()), 400, Reason::BadRequest),
+        (client.post(url("/ws")).bearer_auth(key.reveal()), 405, Reason::MethodNotAllowed),
+        (client.post(url("/agent/alice/did.json")), 405, Reason::MethodNotAllowed),
+    ] {
+        let answer = request.send().await.unwrap();
+        assert_eq!(answer.headers()["content-type"], "application/problem+json");
+        let (found, problem) = (answer.status().as_u16(), answer.json::<Problem>().await.unwrap());
+        assert_eq!((found, problem.reason), (status, reason));
     }
 }
 

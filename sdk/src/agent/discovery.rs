@@ -15,12 +15,25 @@ const FOUND_MAX: usize = 1000;
 pub struct Contact {
     pub did: Did,
     pub card: Card,
-    /// The root key as a Multikey. It was pinned at the first contact.
+    /// The root key as a Multikey.
     pub root_key: String,
+    /// Why the root key is believed to be that of the agent.
+    pub trust: Trust,
     /// When the record was signed.
     pub since: UnixSeconds,
     /// Whether the agent is connected now.
     pub online: bool,
+}
+
+/// Why the root key of another agent is believed to be right. Its record is signed with that key in
+/// either case.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Trust {
+    /// The application was given the key ([`Config::with_anchor`](crate::Config::with_anchor)).
+    Anchored,
+    /// The relay named it at the first contact, and it was the same ever since. A relay that lied
+    /// then can read and forge what is exchanged with that agent.
+    FirstContact,
 }
 
 impl Agent {
@@ -62,11 +75,13 @@ impl Agent {
     /// [`ErrorKind::KeyChanged`](crate::ErrorKind::KeyChanged).
     pub async fn lookup(&self, did: &Did) -> Result<Contact, Error> {
         let (record, online) = self.state().contacts.look_up(self.sender.rpc(), did).await?;
+        let anchored = self.state().contacts.is_anchored(did);
         let VerifiedRecord { did, keys, card, .. } = record.as_ref();
         Ok(Contact {
             did: did.clone(),
             card: card.clone(),
             root_key: multikey::encode_ed25519(&keys.root),
+            trust: if anchored { Trust::Anchored } else { Trust::FirstContact },
             since: keys.created,
             online,
         })

@@ -16,9 +16,10 @@ use crate::connection_state::ConnectionState;
 use crate::error::{Error, ErrorKind};
 use crate::inbox::Inbox;
 use crate::notice::Notices;
-use crate::refusal::{RefusalReason, Refusals};
+use crate::refusal::{DiscardReason, Refusals};
 use crate::rpc::{COMMANDS_MAX, Command, RpcClient};
 use crate::sender::Sender;
+use crate::state_dir::StateDir;
 
 /// An agent with its connection. Clones share both.
 ///
@@ -63,10 +64,14 @@ impl Agent {
     pub async fn connect(config: Config) -> Result<Self, Error> {
         let (connection, mut progress) =
             watch::channel(ConnectionState::Connecting { attempt: 0, last_error: None });
-        let state = Arc::new(AgentState::open(config, connection)?);
+        let state_dir = match config.state_dir.as_deref() {
+            Some(folder) => Some(StateDir::lock(folder, config.yields).await?),
+            None => None,
+        };
+        let state = Arc::new(AgentState::open(config, connection, state_dir.as_ref())?);
         let (commands, received) = mpsc::channel(COMMANDS_MAX);
         let rpc = RpcClient::new(commands, state.config.answer_timeout);
-        connection::spawn(Arc::clone(&state), received, rpc.downgrade())?;
+        connection::spawn(Arc::clone(&state), received, rpc.downgrade(), state_dir)?;
         let settled = progress.wait_for(|now| !matches!(now, ConnectionState::Connecting { .. })).await;
         match settled.map(|now| now.clone()) {
             Ok(ConnectionState::Ended(error)) => Err(error),
@@ -125,10 +130,11 @@ impl Agent {
         Inbox::new(self.sender.clone())
     }
 
-    /// Notices about the outcome of stored messages, from now on.
+    /// Notices about the outcome of stored messages, those of earlier processes first. A notice
+    /// that nobody acknowledges is told again by the next process with this state folder.
     #[must_use]
     pub fn notices(&self) -> Notices {
-        self.state().notices.subscribe()
+        self.state().notices.reader()
     }
 
     /// The outcome of a stored message, if its notice has arrived since this agent connected.
@@ -143,9 +149,9 @@ impl Agent {
         self.state().refusals.subscribe()
     }
 
-    /// The number of refused messages since the agent connected, for every reason.
+    /// The number of messages that were not shown since the agent connected, for every reason.
     #[must_use]
-    pub fn refusal_counts(&self) -> BTreeMap<RefusalReason, u64> {
+    pub fn refusal_counts(&self) -> BTreeMap<DiscardReason, u64> {
         self.state().refusals.counts()
     }
 
@@ -174,7 +180,8 @@ impl Agent {
     pub async fn close(&self) {
         let mut progress = self.state().connection.subscribe();
         self.sender.rpc().send_command(Command::Close).await;
-        // The watch's sender lives in the state that `self` holds, so that waiting cannot fail.
+        // The connection task ends the wait also when it is gone, and the watch's sender lives in
+        // the state that `self` holds.
         let _ = progress.wait_for(|now| matches!(now, ConnectionState::Ended(_))).await;
     }
 

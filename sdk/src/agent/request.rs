@@ -6,8 +6,10 @@ use protocol::Did;
 use protocol::envelope::{Content, MessageId, MessageType};
 
 use super::handle::Agent;
+use crate::agent_state::AgentState;
 use crate::error::{Error, ErrorKind};
 use crate::message::Message;
+use crate::pending_requests::PendingAnswer;
 use crate::sender::{SendOptions, new_message_id};
 use crate::sent::Sent;
 
@@ -15,8 +17,8 @@ use crate::sent::Sent;
 #[derive(Debug, Clone)]
 pub struct Exchange {
     pub sent: Sent,
-    /// The answer, already acknowledged. It may be an error of the other agent; see
-    /// [`Message::is_error`].
+    /// The answer, to be acknowledged with [`Message::ack`]. It may be an error of the other agent;
+    /// see [`Message::is_error`].
     pub answer: Message,
 }
 
@@ -24,13 +26,15 @@ pub struct Exchange {
 #[derive(Debug, Clone)]
 pub struct RequestOutcome {
     pub sent: Sent,
-    /// The answer, already acknowledged. A later one comes to the inbox.
+    /// The answer, to be acknowledged with [`Message::ack`]. A later one comes to the inbox.
     pub answer: Option<Message>,
 }
 
 impl Agent {
     /// Sends a request, and waits at most `timeout` for the answer of that agent. An answer of
-    /// another agent is refused.
+    /// another agent is refused. The answer is acknowledged when this returns it; with
+    /// [`request_with`](Self::request_with) the caller acknowledges it. If the future is dropped,
+    /// the answer comes to the inbox.
     ///
     /// # Errors
     /// Those of [`send`](Self::send), and [`ErrorKind::Timeout`] if no answer came in time. A late
@@ -49,11 +53,17 @@ impl Agent {
     /// # Ok(()) }
     /// ```
     pub async fn request(&self, to: &Did, content: Content, timeout: Duration) -> Result<Message, Error> {
-        self.request_with(to, content, timeout, SendOptions::default()).await.map(|exchange| exchange.answer)
+        let Exchange { answer, .. } = self.request_with(to, content, timeout, SendOptions::default()).await?;
+        if let Err(error) = answer.ack().await {
+            // The caller has the answer. The acknowledgement is repeated, or the answer is
+            // delivered again to the next process.
+            tracing::warn!(error = error.chain(), "cannot acknowledge an answer");
+        }
+        Ok(answer)
     }
 
     /// Like [`request`](Self::request), with options, and returns both messages. The message type
-    /// is always `request`.
+    /// is `request`, or `response` if the options say so: a response that is waited upon itself.
     ///
     /// # Errors
     /// Those of [`request`](Self::request).
@@ -87,22 +97,58 @@ impl Agent {
         options: SendOptions,
     ) -> Result<RequestOutcome, Error> {
         let id = options.id.unwrap_or_else(new_message_id);
-        let options = SendOptions { r#type: MessageType::Request, id: Some(id), ..options };
-        let mut pending = self.state().pending_requests.register(id, to.clone());
+        let r#type = waiting_type(options.r#type);
+        let options = SendOptions { r#type, id: Some(id), ..options };
+        let pending = self.state().pending_requests.register(id, to.clone());
+        let pending = pending.ok_or_else(|| already_waits(to, id))?;
+        let mut expected = ExpectedAnswer { pending, state: self.state() };
         let sent = self.send_with(to, content, options).await?;
-        let Ok(received) = tokio::time::timeout(timeout, pending.receive()).await else {
+        let Ok(received) = tokio::time::timeout(timeout, expected.pending.receive()).await else {
             return Ok(RequestOutcome { sent, answer: None });
         };
-        let ended = || Error::new(ErrorKind::Closed, format!("the agent ended before {to} answered"));
+        let ended = || {
+            let attempt = format!("the agent ended before {to} answered");
+            self.state().ending().repeated(attempt).possibly_sent(true).about(id)
+        };
         let answer =
             received.map(|received| Message::new(received, self.sender.clone())).ok_or_else(ended)?;
         Ok(RequestOutcome { sent, answer: Some(answer) })
     }
 }
 
+/// A response can be waited upon too, as in a conversation: it ends the wait of the other side.
+const fn waiting_type(asked: MessageType) -> MessageType {
+    match asked {
+        MessageType::Response => MessageType::Response,
+        _ => MessageType::Request,
+    }
+}
+
+/// An answer that somebody waits for. If nobody takes it, it comes to the inbox.
+struct ExpectedAnswer<'a> {
+    pending: PendingAnswer<'a>,
+    state: &'a AgentState,
+}
+
+impl Drop for ExpectedAnswer<'_> {
+    fn drop(&mut self) {
+        if let Some(received) = self.pending.take_unclaimed() {
+            self.state.release(&received);
+        }
+    }
+}
+
+fn already_waits(to: &Did, id: MessageId) -> Error {
+    Error::new(ErrorKind::Message, format!("cannot send a request to {to}"))
+        .caused_by(format!("a request with the id {id} waits for its answer already"))
+        .advising("wait for the first one, or use another id")
+        .about(id)
+}
+
 fn no_answer(to: &Did, timeout: Duration, id: MessageId) -> Error {
     Error::new(ErrorKind::Timeout, format!("{to} did not answer"))
         .caused_by(format!("no answer came within {} s", timeout.as_secs_f32()))
         .advising("check that the agent runs and answers requests; a late answer comes to the inbox")
+        .possibly_sent(true)
         .about(id)
 }

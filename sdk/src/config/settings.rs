@@ -1,13 +1,15 @@
 //! The settings themselves, and their defaults.
 
+use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
 use protocol::record::Card;
-use protocol::{Did, Identity};
+use protocol::{Did, Identity, multikey};
 
 use super::endpoint::Endpoint;
+use crate::contacts::RootKey;
 use crate::error::{Error, ErrorKind};
 use crate::key_file;
 use crate::token::TokenSource;
@@ -51,6 +53,10 @@ pub struct Config {
     /// Whether refused credentials are tried again during the first connect, because the operator
     /// may still be registering them.
     pub(crate) awaits_credentials: bool,
+    /// Whether another process may take the state folder over.
+    pub(crate) yields: bool,
+    /// Root keys that are known to be right.
+    pub(crate) anchors: HashMap<Did, RootKey>,
 }
 
 /// Where the agent's keys are stored.
@@ -77,6 +83,8 @@ impl Config {
             answer_timeout: ANSWER_TIMEOUT,
             key_ttl: Some(KEY_TTL),
             awaits_credentials: false,
+            yields: false,
+            anchors: HashMap::new(),
         }
     }
 
@@ -140,6 +148,28 @@ impl Config {
     pub fn with_key_ttl(mut self, ttl: Option<Duration>) -> Self {
         self.key_ttl = ttl;
         self
+    }
+
+    /// Lets another process of this machine take the state folder over: this agent then ends with
+    /// [`ErrorKind::Replaced`](crate::ErrorKind::Replaced). Without it, the other process fails and
+    /// says who has the folder.
+    #[must_use]
+    pub fn yielding(mut self) -> Self {
+        self.yields = true;
+        self
+    }
+
+    /// Sets the root key (a Multikey) of another agent, which somebody has verified. It counts more
+    /// than what the relay says at the first contact.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Config`] if it is not the Multikey of an Ed25519 key.
+    pub fn with_anchor(mut self, did: Did, root_key: &str) -> Result<Self, Error> {
+        let root = multikey::decode_ed25519(root_key).map_err(|e| {
+            Error::new(ErrorKind::Config, format!("cannot use the root key of {did}")).caused_by(e)
+        })?;
+        self.anchors.insert(did, *root.as_bytes());
+        Ok(self)
     }
 
     pub(crate) fn load_identity(&self) -> Result<Arc<Identity>, Error> {

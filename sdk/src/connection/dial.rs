@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use http::header::{AUTHORIZATION, HeaderValue, SEC_WEBSOCKET_PROTOCOL};
+use http::header::{AUTHORIZATION, HeaderMap, HeaderValue, RETRY_AFTER, SEC_WEBSOCKET_PROTOCOL};
 use protocol::Reason;
 use protocol::admin::Problem;
 use protocol::frame::SUBPROTOCOL;
@@ -19,7 +19,9 @@ use tokio_tungstenite::tungstenite::protocol::WebSocketConfig;
 use tokio_tungstenite::{WebSocketStream, client_async_with_config};
 use zeroize::Zeroizing;
 
-use super::disconnect::{Disconnect, suspended};
+use super::disconnect::Disconnect;
+use super::first_connection;
+use super::upgrade_refusal::UpgradeRefusal;
 use crate::config::{CaSource, Config, Endpoint};
 use crate::error::{Error, ErrorKind};
 use crate::tls;
@@ -61,7 +63,8 @@ impl Dialer {
     async fn open(&self) -> Result<Socket, Disconnect> {
         let request = self.request()?;
         let address = (self.endpoint.host(), self.endpoint.port());
-        let tcp = TcpStream::connect(address).await.map_err(|e| self.unreachable(e))?;
+        let addresses = tokio::net::lookup_host(address).await.map_err(|e| self.unreachable(e))?;
+        let tcp = first_connection::connect(addresses.collect()).await.map_err(|e| self.unreachable(e))?;
         // Small frames must not wait for more (Nagle); a socket that cannot be set still works.
         let _ = tcp.set_nodelay(true);
         let stream: Box<dyn ByteStream> =
@@ -109,23 +112,17 @@ impl Dialer {
     }
 
     fn upgrade_failed(&self, error: WsError) -> Disconnect {
-        let WsError::Http(response) = error else {
-            return self.unreachable(error);
-        };
-        let status = response.status();
-        let reason = response.body().as_deref().and_then(problem_reason);
-        let word = reason.map_or("no reason given", Reason::as_str);
-        let cause = format!("the relay answered HTTP {}: {word}", status.as_u16());
-        if reason == Some(Reason::Suspended) {
-            return Disconnect::Suspended(suspended(cause));
+        match error {
+            WsError::Http(response) => {
+                let refusal = UpgradeRefusal {
+                    status: response.status(),
+                    reason: response.body().as_deref().and_then(problem_reason),
+                    retry_after: retry_after(response.headers()),
+                };
+                refusal.into_disconnect(self.endpoint.url())
+            }
+            error => self.unreachable(error),
         }
-        if status != http::StatusCode::UNAUTHORIZED {
-            return self.unreachable(cause);
-        }
-        let attempt = format!("the relay at {} rejects the API key", self.endpoint.url());
-        let advice = reason.map_or("use the agent's current API key", Reason::advice);
-        let error = Error::new(ErrorKind::Unauthorized, attempt).with_reason(reason);
-        Disconnect::Unauthorized(error.caused_by(cause).advising(advice))
     }
 }
 
@@ -142,4 +139,9 @@ fn selected_subprotocol(response: &Response) -> bool {
 
 fn problem_reason(body: &[u8]) -> Option<Reason> {
     serde_json::from_slice::<Problem>(body).ok().map(|problem| problem.reason)
+}
+
+/// The seconds of a `Retry-After` header. Relays send no dates.
+fn retry_after(headers: &HeaderMap) -> Option<Duration> {
+    headers.get(RETRY_AFTER)?.to_str().ok()?.trim().parse().ok().map(Duration::from_secs)
 }

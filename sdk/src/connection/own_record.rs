@@ -3,10 +3,10 @@
 
 use std::sync::Arc;
 
-use protocol::Identity;
 use protocol::document::DidDocument;
 use protocol::identity::public_of;
 use protocol::record::{self, VerifiedRecord};
+use protocol::{Identity, Reason};
 
 use crate::clock;
 use crate::config::Config;
@@ -15,6 +15,9 @@ use crate::error::{Error, ErrorKind};
 #[derive(Clone)]
 pub(super) struct OwnRecord {
     built: Option<Built>,
+    /// Whether it was built for the next attempt.
+    fresh: bool,
+    outdated: bool,
 }
 
 #[derive(Clone)]
@@ -26,7 +29,7 @@ struct Built {
 
 impl OwnRecord {
     pub(super) fn new() -> Self {
-        Self { built: None }
+        Self { built: None, fresh: false, outdated: false }
     }
 
     /// Reads the keys, because they may have been rotated, and builds a new record if they differ.
@@ -43,11 +46,23 @@ impl OwnRecord {
             }
             Err(error) => return Err(error),
         };
-        if self.built.as_ref().is_some_and(|built| same_keys(&built.identity, &identity)) {
+        let same = self.built.as_ref().is_some_and(|built| same_keys(&built.identity, &identity));
+        if same && !self.outdated {
+            self.fresh = false;
             return Ok(());
         }
         self.built = Some(build(config, identity)?);
+        (self.fresh, self.outdated) = (true, false);
         Ok(())
+    }
+
+    pub(super) fn is_fresh(&self) -> bool {
+        self.fresh
+    }
+
+    /// Lets the next attempt sign the record again, because the relay does not take its time.
+    pub(super) fn on_refusal(&mut self, reason: Reason) {
+        self.outdated |= matches!(reason, Reason::RecordRollback | Reason::RecordInFuture);
     }
 
     pub(super) fn bytes(&self) -> &[u8] {

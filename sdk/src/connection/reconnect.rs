@@ -5,6 +5,7 @@ use std::time::Duration;
 use protocol::Reason;
 use protocol::close::CloseCode;
 use protocol::frame::RpcError;
+use protocol::reason::Retry;
 
 use super::disconnect::{Disconnect, closed, closed_by_relay, refused};
 use crate::error::{Error, ErrorKind};
@@ -18,6 +19,8 @@ pub(super) struct Circumstances {
     pub(super) registered_before: bool,
     pub(super) token_rotates: bool,
     pub(super) awaits_credentials: bool,
+    /// Whether the record was signed for this attempt, with the time that this machine has.
+    pub(super) record_is_fresh: bool,
 }
 
 impl Circumstances {
@@ -48,7 +51,10 @@ pub(super) fn decide(disconnect: Disconnect, circumstances: Circumstances) -> De
         Disconnect::Lost(error) if is_local(&error) && !circumstances.credentials_may_change() => {
             Decision::Stop(error)
         }
-        Disconnect::Lost(error) => retry(error, None),
+        Disconnect::Lost(error) => {
+            let after = error.retry_after();
+            retry(error, after)
+        }
         Disconnect::Reregister => {
             retry(Error::new(ErrorKind::Connect, "the agent registers its new keys"), None)
         }
@@ -60,7 +66,8 @@ pub(super) fn decide(disconnect: Disconnect, circumstances: Circumstances) -> De
         Disconnect::ClosedByRelay(code) => after_close(code),
         Disconnect::Unauthorized(error) => {
             if circumstances.token_rotates && circumstances.credentials_may_change() {
-                retry(error, None)
+                let after = error.retry_after();
+                retry(error, after)
             } else {
                 Decision::Stop(error)
             }
@@ -87,16 +94,20 @@ fn after_refusal(refusal: &RpcError, circumstances: Circumstances) -> Decision {
     let error = refused(refusal);
     let awaited = circumstances.awaits_credentials && !circumstances.registered_before;
     let suspended = refusal.data.reason == Reason::Suspended;
-    if (awaited && !suspended) || is_transient(refusal.data.reason) {
+    // Another process with the same keys may have registered a newer record. It is signed again.
+    let outdated = refusal.data.reason == Reason::RecordRollback && !circumstances.record_is_fresh;
+    if (awaited && !suspended) || outdated || is_transient(refusal.data.reason) {
         let after = error.retry_after();
         return retry(error, after);
     }
     Decision::Stop(error)
 }
 
+/// Whether the same registration may succeed later: the relay says so, or this machine's clock,
+/// which is ahead, may be set.
 fn is_transient(reason: Reason) -> bool {
-    use Reason::{ChallengeUnknown, Draining, Internal, Overloaded, RateLimited, StorageUnavailable};
-    matches!(reason, ChallengeUnknown | Draining | Internal | Overloaded | RateLimited | StorageUnavailable)
+    let Retry::Changed = reason.retry() else { return true };
+    reason == Reason::RecordInFuture
 }
 
 #[cfg(test)]
@@ -106,8 +117,12 @@ mod tests {
     use super::*;
     use crate::connection::disconnect::suspended;
 
-    const RUNNING: Circumstances =
-        Circumstances { registered_before: true, token_rotates: true, awaits_credentials: false };
+    const RUNNING: Circumstances = Circumstances {
+        registered_before: true,
+        token_rotates: true,
+        awaits_credentials: false,
+        record_is_fresh: true,
+    };
     const STARTING_PROFILE: Circumstances = Circumstances { registered_before: false, ..RUNNING };
     const STARTING_POD: Circumstances = Circumstances { awaits_credentials: true, ..STARTING_PROFILE };
 
@@ -175,6 +190,15 @@ mod tests {
     }
 
     #[test]
+    fn a_record_is_signed_again_where_that_can_help() {
+        let old = Circumstances { record_is_fresh: false, ..RUNNING };
+        assert_eq!(stops(refusal(Reason::RecordRollback), old), None);
+        let kind = stops(refusal(Reason::RecordRollback), RUNNING);
+        assert_eq!(kind, Some(ErrorKind::Registration(Reason::RecordRollback)));
+        assert_eq!(stops(refusal(Reason::RecordInFuture), RUNNING), None, "the clock may be set");
+    }
+
+    #[test]
     fn the_relays_reconnect_delay_is_followed_up_to_a_limit() {
         let goodbye =
             |ms| Disconnect::Goodbye(GoodbyeParams { reason: "drain".into(), reconnect_after_ms: ms });
@@ -185,5 +209,9 @@ mod tests {
         assert_eq!(after(goodbye(1500)), Some(Duration::from_millis(1500)));
         assert_eq!(after(goodbye(u64::MAX)), Some(MAX_RECONNECT_INTERVAL));
         assert_eq!(after(refusal(Reason::RateLimited)), Some(Duration::from_millis(1500)));
+        let full = Error::new(ErrorKind::Connect, "the relay is full");
+        let full = Disconnect::Lost(full.retrying_after(Some(Duration::from_secs(7))));
+        assert_eq!(after(full), Some(Duration::from_secs(7)));
+        assert_eq!(MAX_RECONNECT_INTERVAL, Duration::from_secs(60), "docs/client-behaviour.md says so");
     }
 }

@@ -9,8 +9,8 @@ use tokio::time::{Interval, MissedTickBehavior, interval};
 
 use super::disconnect::Disconnect;
 use crate::error::Error;
-use crate::outbox::Outbox;
 use crate::rpc::{Command, PendingResponse, RpcFailure};
+use crate::state_machine::Outbox;
 
 /// How often abandoned requests are dropped, which frees their share of the bytes in flight.
 const SWEEP_INTERVAL: Duration = Duration::from_secs(5);
@@ -51,7 +51,7 @@ impl RequestQueue {
     pub(super) fn end(&mut self, error: &Error) {
         let failure = || RpcFailure::AgentEnded(error.clone());
         self.commands.close();
-        self.outbox.drain().for_each(|response| response.complete(Err(failure())));
+        self.outbox.drain().for_each(|waiting| waiting.caller.complete(Err(failure())));
         while let Ok(command) = self.commands.try_recv() {
             if let Command::Send(_, response) = command {
                 response.complete(Err(failure()));

@@ -9,7 +9,10 @@ use std::time::Duration;
 
 use futures::stream::SplitSink;
 use futures::{SinkExt as _, StreamExt as _};
+use protocol::UnixSeconds;
+use protocol::frame::feature;
 use tokio::sync::mpsc;
+use tokio::time::{MissedTickBehavior, interval};
 use tokio_tungstenite::tungstenite::Message;
 
 use super::dial::Socket;
@@ -18,8 +21,8 @@ use super::handshake::RegisteredSession;
 use super::request_queue::RequestQueue;
 use super::session_driver::SessionDriver;
 use crate::agent_state::AgentState;
-use crate::connection_state::{ConnectionState, Session};
-use crate::delivery::admission::{Delivery, admit};
+use crate::clock;
+use crate::delivery::admission::{Admission, Delivery, admit};
 use crate::rpc::WeakRpcClient;
 
 /// Frames between driver and socket: enough to keep the socket busy, few enough that order and
@@ -27,6 +30,8 @@ use crate::rpc::WeakRpcClient;
 const FRAMES_MAX: usize = 16;
 /// Deliveries between socket and admission: a full window (256), and as many ephemeral ones.
 const DELIVERIES_MAX: usize = 512;
+/// How often deliveries are tried again that could not be shown or refused.
+const WAITING_DELIVERY_INTERVAL: Duration = Duration::from_secs(1);
 /// How long one frame may take to be written. A relay that accepts nothing for longer is gone.
 const WRITE_TIMEOUT: Duration = Duration::from_secs(30);
 
@@ -37,22 +42,18 @@ pub(super) async fn run(
     registered: RegisteredSession,
 ) -> Disconnect {
     let RegisteredSession { socket, result } = registered;
-    let epoch = result.epoch;
-    state.acknowledgements.start_epoch(epoch);
+    state.acknowledgements.start_epoch(result.epoch, result.supports(feature::REFUSE));
     requests.outbox.reconnected();
     tracing::info!(
         agent.did = %state.config.did,
-        session.epoch = epoch,
+        session.epoch = result.epoch,
         mailbox.pending = result.pending,
         "registered"
     );
-    let session = Session { epoch, tenant: result.tenant, window: result.window, pending: result.pending };
-    state.connection.send_replace(ConnectionState::Online(session));
-
     let (sink, stream) = socket.split();
     let (frames, queued_frames) = mpsc::channel(FRAMES_MAX);
     let (deliveries, queued_deliveries) = mpsc::channel(DELIVERIES_MAX);
-    let driver = SessionDriver::new(Arc::clone(state), requests, epoch, frames, deliveries);
+    let driver = SessionDriver::new(Arc::clone(state), requests, &result, frames, deliveries);
     tokio::select! {
         disconnect = driver.run(stream) => disconnect,
         disconnect = write_frames(sink, queued_frames) => disconnect,
@@ -87,11 +88,37 @@ async fn admit_deliveries(
     rpc: &WeakRpcClient,
     mut queued: mpsc::Receiver<Delivery>,
 ) -> Disconnect {
-    while let Some(delivery) = queued.recv().await {
+    // Deliveries that cannot be shown or refused yet, with their time. They end with the session,
+    // and the relay delivers them again. Bounded by the relay's window.
+    let mut waiting: Vec<(Delivery, UnixSeconds)> = Vec::new();
+    let mut retry = interval(WAITING_DELIVERY_INTERVAL);
+    retry.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    loop {
+        let now_due = tokio::select! {
+            delivery = queued.recv() => match delivery {
+                Some(delivery) => vec![delivery],
+                None => break,
+            },
+            _ = retry.tick(), if !waiting.is_empty() => take_due(&mut waiting, clock::now()),
+        };
         let Some(rpc) = rpc.upgrade() else { break };
-        if let Err(error) = admit(state, &rpc, delivery).await {
-            return Disconnect::Lost(error);
+        for delivery in now_due {
+            match admit(state, &rpc, delivery).await {
+                Ok(Admission::Done) => {}
+                Ok(Admission::Later(delivery, at)) if waiting.len() < DELIVERIES_MAX => {
+                    waiting.push((delivery, at));
+                }
+                Ok(Admission::Later(..)) => {
+                    return Disconnect::lost("it sent more than the window allows");
+                }
+                Err(error) => return Disconnect::Lost(error),
+            }
         }
     }
     std::future::pending().await
+}
+
+/// Takes the deliveries out whose time has come, in the order in which they arrived.
+fn take_due(waiting: &mut Vec<(Delivery, UnixSeconds)>, now: UnixSeconds) -> Vec<Delivery> {
+    waiting.extract_if(.., |(_, at)| *at <= now).map(|(delivery, _)| delivery).collect()
 }

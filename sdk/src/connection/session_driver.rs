@@ -7,11 +7,13 @@ use futures::StreamExt as _;
 use futures::stream::SplitStream;
 use protocol::Reason;
 use protocol::frame::{
-    GoodbyeParams, Incoming, NoticeParams, RpcError, method, request_number, traced_id, write_notification,
+    AckParams, GoodbyeParams, Incoming, NoticeParams, RegisterResult, RpcError, method, request_number,
+    traced_id, write_notification,
 };
 use protocol::limits::IDLE_TIMEOUT;
 use protocol::strict_json;
 use tokio::sync::mpsc;
+use tokio::task::JoinHandle;
 use tokio::time::{Instant, interval, sleep_until};
 use tokio_tungstenite::tungstenite::{Error as WsError, Message};
 
@@ -19,7 +21,9 @@ use super::dial::Socket;
 use super::disconnect::Disconnect;
 use super::key_rotation;
 use super::request_queue::{RequestQueue, sweep_interval};
+use super::session_health::SessionHealth;
 use crate::agent_state::AgentState;
+use crate::connection_state::{ConnectionState, Session};
 use crate::delivery::admission::Delivery;
 use crate::rpc::{Command, PendingResponse, RpcFailure};
 
@@ -29,36 +33,68 @@ const ROTATION_CHECK_INTERVAL: Duration = Duration::from_secs(60);
 /// How long the last acknowledgement and the close frame may take to be written.
 const CLOSE_TIMEOUT: Duration = Duration::from_secs(2);
 
+/// Before a sync is repeated that failed.
+const SYNC_RETRY_INTERVAL: Duration = Duration::from_secs(5);
+
 pub(super) struct SessionDriver<'a> {
     state: Arc<AgentState>,
     requests: &'a mut RequestQueue,
-    epoch: u64,
+    session: Session,
+    window_bytes: u64,
     frames: mpsc::Sender<Message>,
     deliveries: mpsc::Sender<Delivery>,
     /// The relay's announcement that it will close, with the time to reconnect.
     goodbye: Option<GoodbyeParams>,
+    health: SessionHealth,
+    sync: Sync,
+}
+
+/// The sync in front of the next acknowledgement. It runs on a thread that may block.
+enum Sync {
+    Idle,
+    Running(JoinHandle<std::io::Result<AckParams>>),
+    /// It failed, and is repeated at this time.
+    Failed(Instant),
+}
+
+impl Sync {
+    async fn finished(&mut self) -> std::io::Result<AckParams> {
+        match self {
+            Self::Running(job) => job.await.unwrap_or_else(|e| Err(std::io::Error::other(e))),
+            Self::Idle | Self::Failed(_) => std::future::pending().await,
+        }
+    }
 }
 
 impl<'a> SessionDriver<'a> {
     pub(super) fn new(
         state: Arc<AgentState>,
         requests: &'a mut RequestQueue,
-        epoch: u64,
+        registered: &RegisterResult,
         frames: mpsc::Sender<Message>,
         deliveries: mpsc::Sender<Delivery>,
     ) -> Self {
-        Self { state, requests, epoch, frames, deliveries, goodbye: None }
+        let session = Session {
+            epoch: registered.epoch,
+            tenant: registered.tenant.clone(),
+            window: registered.window,
+            pending: registered.pending,
+        };
+        let window_bytes = registered.limits.window_bytes;
+        let (health, sync) = (SessionHealth::new(), Sync::Idle);
+        Self { state, requests, session, window_bytes, frames, deliveries, goodbye: None, health, sync }
     }
 
     pub(super) async fn run(mut self, mut stream: SplitStream<Socket>) -> Disconnect {
         let state = Arc::clone(&self.state);
-        let mut last_frame = Instant::now();
+        state.connection.send_replace(ConnectionState::Online(self.session.clone()));
         let mut sweep = sweep_interval();
         let mut check_keys = interval(ROTATION_CHECK_INTERVAL);
         // The first tick would come at once; the keys were checked before the session.
         check_keys.reset();
         loop {
-            let work = self.requests.outbox.has_unwritten() || state.acknowledgements.due().is_some();
+            self.start_sync();
+            let work = self.requests.outbox.has_unwritten() || state.acknowledgements.has_frame();
             let ended = tokio::select! {
                 permit = self.frames.clone().reserve_owned(), if work => {
                     if let Ok(permit) = permit {
@@ -67,14 +103,18 @@ impl<'a> SessionDriver<'a> {
                     None
                 }
                 frame = stream.next() => {
-                    last_frame = Instant::now();
+                    self.health.on_frame();
                     self.on_frame(frame)
                 }
                 command = self.requests.commands.recv() => self.on_command(command),
                 () = state.acknowledgements.changed() => None,
-                () = sleep_until(last_frame + IDLE_TIMEOUT) => Some(idle()),
+                synced = self.sync.finished() => {
+                    self.on_synced(synced);
+                    None
+                }
+                () = sleep_until(self.health.deadline) => Some(idle()),
                 _ = sweep.tick() => {
-                    self.requests.sweep();
+                    self.on_sweep();
                     None
                 }
                 _ = check_keys.tick() => {
@@ -90,13 +130,86 @@ impl<'a> SessionDriver<'a> {
         }
     }
 
-    /// Sends the acknowledgement that is due, or else the next request.
+    /// Begins to sync what the next acknowledgement is about, unless a sync is running.
+    fn start_sync(&mut self) {
+        match self.sync {
+            Sync::Running(_) => return,
+            Sync::Failed(again) if Instant::now() < again => return,
+            Sync::Failed(_) | Sync::Idle => {}
+        }
+        match self.state.begin_sync() {
+            Ok(None) => self.sync = Sync::Idle,
+            Ok(Some(job)) if job.is_done() => {
+                self.sync = Sync::Idle;
+                self.state.acknowledgements.on_synced(job.ack);
+            }
+            Ok(Some(job)) => {
+                let run = move || job.run().map(|()| job.ack);
+                self.sync = Sync::Running(tokio::task::spawn_blocking(run));
+            }
+            Err(error) => self.on_synced(Err(error)),
+        }
+    }
+
+    fn on_synced(&mut self, synced: std::io::Result<AckParams>) {
+        match synced {
+            Ok(ack) => {
+                self.sync = Sync::Idle;
+                self.state.acknowledgements.on_synced(ack);
+            }
+            Err(error) => {
+                tracing::warn!(error = %error, "cannot sync the state folder; nothing is acknowledged until then");
+                self.state.on_sync_failed();
+                self.sync = Sync::Failed(Instant::now() + SYNC_RETRY_INTERVAL);
+            }
+        }
+    }
+
+    fn on_sweep(&mut self) {
+        self.requests.sweep();
+        self.state.acknowledgements.retry();
+        if self.health.woke() {
+            tracing::info!("the machine has slept; pinging the relay");
+            self.state.contacts.expire_all();
+            // A full queue is being written, which shows as well whether the connection lives.
+            let _ = self.frames.try_send(Message::Ping(Vec::new().into()));
+        }
+        self.report_stall();
+    }
+
+    /// Tells the application when the relay has stopped sending because of it.
+    fn report_stall(&mut self) {
+        let (oldest, count, bytes) = self.state.acknowledgements.window();
+        let bytes = u64::try_from(bytes).unwrap_or(u64::MAX);
+        let used = count >= self.session.window / 2 || bytes >= self.window_bytes / 2;
+        let stalled = self.health.is_stalled(oldest, used);
+        self.state.connection.send_if_modified(|now| {
+            let changed = stalled == now.is_online();
+            if changed && stalled {
+                tracing::warn!(
+                    window.messages = count,
+                    window.bytes = bytes,
+                    "the oldest message is unacknowledged for a minute; little arrives behind it"
+                );
+                *now = ConnectionState::Stalled(self.session.clone());
+            } else if changed {
+                *now = ConnectionState::Online(self.session.clone());
+            }
+            changed
+        });
+    }
+
+    /// Sends the refusal or acknowledgement that is due, or else the next request.
     fn send_next(&mut self, permit: mpsc::OwnedPermit<Message>) {
         let mut frame = Vec::new();
-        if let Some(ack) = self.state.acknowledgements.due() {
+        if let Some(refusal) = self.state.acknowledgements.next_refusal() {
+            write_notification(&mut frame, method::REFUSE, &refusal);
+        } else if let Some(ack) = self.state.acknowledgements.due() {
             write_notification(&mut frame, method::ACK, &ack);
             self.state.acknowledgements.on_ack_sent(ack);
-        } else if let Some((id, request)) = self.requests.outbox.write_next(PendingResponse::is_abandoned) {
+        } else if let Some((id, waiting)) = self.requests.outbox.write_next(PendingResponse::is_abandoned) {
+            waiting.caller.mark_written();
+            let request = &waiting.request;
             let id = traced_id(id, request.traceparent.as_deref());
             let head = format!(r#"{{"jsonrpc":"2.0","id":{id},"method":"{}","params":"#, request.method);
             frame.extend_from_slice(head.as_bytes());
@@ -175,12 +288,7 @@ impl<'a> SessionDriver<'a> {
         match method {
             method::DELIVER => self.on_delivery(strict_json::from_str(params).map_err(Disconnect::lost)?),
             method::NOTICE => {
-                let notice: NoticeParams = strict_json::from_str(params).map_err(Disconnect::lost)?;
-                if notice.epoch == self.epoch {
-                    let seq = notice.seq;
-                    self.state.notices.record(notice);
-                    self.state.acknowledgements.settle(seq);
-                }
+                self.on_notice(strict_json::from_str(params).map_err(Disconnect::lost)?);
                 Ok(())
             }
             method::GOODBYE => {
@@ -192,20 +300,46 @@ impl<'a> SessionDriver<'a> {
         }
     }
 
+    /// Settles a notice once it is written. One that cannot be written comes again in the next
+    /// session.
+    fn on_notice(&mut self, notice: NoticeParams) {
+        if notice.epoch != self.session.epoch {
+            return;
+        }
+        let seq = notice.seq;
+        self.state.acknowledgements.on_arrival(seq, 0);
+        match self.state.notices.record(notice) {
+            Ok(()) => self.state.acknowledgements.settle(seq),
+            Err(error) => tracing::warn!(error = %error, "cannot write a notice, which stays at the relay"),
+        }
+    }
+
     fn on_delivery(&mut self, delivery: Delivery) -> Result<(), Disconnect> {
-        if delivery.epoch != self.epoch {
+        if delivery.epoch != self.session.epoch {
             return Ok(());
         }
+        self.state.acknowledgements.on_arrival(delivery.seq, delivery.bytes());
         // The window counts every delivery, so an honest relay never fills the queue. A delivery
         // that does not fit is redelivered in the next session.
         let queued = self.deliveries.try_send(delivery);
         queued.map_err(|_| Disconnect::lost("it sent more than the window allows"))
     }
 
+    /// Waits for the syncs in front of the last acknowledgement.
+    async fn finish_syncs(&mut self) {
+        loop {
+            self.start_sync();
+            let Sync::Running(_) = self.sync else { return };
+            let synced = self.sync.finished().await;
+            self.on_synced(synced);
+        }
+    }
+
     /// Sends what is due and a close frame. The writer ends the session once that is written.
     async fn close(mut self) -> Disconnect {
         let flush = async {
-            while self.state.acknowledgements.due().is_some() {
+            self.finish_syncs().await;
+            while self.state.acknowledgements.has_frame() {
                 let Ok(permit) = self.frames.clone().reserve_owned().await else { return };
                 self.send_next(permit);
             }

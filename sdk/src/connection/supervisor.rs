@@ -10,7 +10,6 @@ use std::time::Duration;
 use tokio::sync::mpsc;
 use tokio::time::{Instant, sleep};
 
-use super::backoff::Backoff;
 use super::dial::Dialer;
 use super::disconnect::Disconnect;
 use super::own_record::OwnRecord;
@@ -19,11 +18,10 @@ use super::request_queue::RequestQueue;
 use super::{handshake, key_rotation, session};
 use crate::agent_state::AgentState;
 use crate::connection_state::ConnectionState;
-use crate::error::Error;
+use crate::error::{Error, ErrorKind};
 use crate::rpc::{Command, WeakRpcClient};
-
-/// How long a session must last to reset the backoff. A shorter one counts as a failed attempt.
-const BACKOFF_RESET_INTERVAL: Duration = Duration::from_secs(30);
+use crate::state_dir::StateDir;
+use crate::state_machine::Backoff;
 
 struct Supervisor {
     state: Arc<AgentState>,
@@ -33,8 +31,59 @@ struct Supervisor {
     record: OwnRecord,
     backoff: Backoff,
     attempt: u64,
-    /// When connecting fails for good; `None` after the first registration.
+    /// When connecting fails for good; `None` after the first registration, and if that is never.
     connect_deadline: Option<Instant>,
+    registered_before: bool,
+}
+
+/// Ends every wait of the application when the connection task is gone, also when it panics or its
+/// runtime is dropped. Owns the lock of the state folder.
+struct EndOfAgent {
+    state: Arc<AgentState>,
+    rpc: WeakRpcClient,
+    state_dir: Option<StateDir>,
+    done: bool,
+}
+
+impl EndOfAgent {
+    fn end(&mut self, error: Error) {
+        if std::mem::replace(&mut self.done, true) {
+            return;
+        }
+        self.rpc.end(&error);
+        self.state.close_files(&error);
+        // From here on another process may have the folder.
+        self.state_dir = None;
+        self.state.end(error);
+    }
+
+    /// Returns when another process asks for the state folder, if this agent gives it away.
+    async fn asked_to_yield(&self) -> Error {
+        match &self.state_dir {
+            Some(folder) => folder.asked_to_yield().await,
+            None => std::future::pending().await,
+        }
+    }
+}
+
+impl Drop for EndOfAgent {
+    fn drop(&mut self) {
+        let attempt = "the task of the agent is gone: its runtime ended, or it failed";
+        self.end(Error::new(ErrorKind::Closed, attempt));
+    }
+}
+
+/// What an attempt to have a session ended with.
+struct Attempt {
+    disconnect: Disconnect,
+    /// How long the registered session lasted; `None` if there was none.
+    session: Option<Duration>,
+}
+
+impl From<Disconnect> for Attempt {
+    fn from(disconnect: Disconnect) -> Self {
+        Self { disconnect, session: None }
+    }
 }
 
 /// Spawns the connection task. It owns the socket. It runs as long as a sender of `commands`
@@ -43,49 +92,56 @@ pub(crate) fn spawn(
     state: Arc<AgentState>,
     commands: mpsc::Receiver<Command>,
     rpc: WeakRpcClient,
+    state_dir: Option<StateDir>,
 ) -> Result<(), Error> {
+    let end = EndOfAgent { state: Arc::clone(&state), rpc: rpc.clone(), state_dir, done: false };
     let supervisor = Supervisor {
         dialer: Dialer::new(&state.config)?,
         record: OwnRecord::new(),
         requests: RequestQueue::new(commands),
         backoff: Backoff::new(),
         attempt: 0,
-        connect_deadline: Some(Instant::now() + state.config.connect_timeout),
+        connect_deadline: Instant::now().checked_add(state.config.connect_timeout),
+        registered_before: false,
         state,
         rpc,
     };
-    tokio::spawn(supervisor.run());
+    tokio::spawn(supervisor.run(end));
     Ok(())
 }
 
 impl Supervisor {
-    async fn run(mut self) {
-        let error = self.run_sessions().await;
+    async fn run(mut self, mut end: EndOfAgent) {
+        let error = tokio::select! {
+            error = self.run_sessions() => error,
+            error = end.asked_to_yield() => error,
+        };
         tracing::info!(agent.did = %self.state.config.did, error = error.chain(), "the agent ended");
         self.requests.end(&error);
-        self.state.end(error);
+        end.end(error);
     }
 
     /// Runs sessions until there will be no further one, and returns the reason.
     async fn run_sessions(&mut self) -> Error {
         loop {
-            let started = Instant::now();
-            let disconnect = self.run_session().await;
-            let registered_before = self.connect_deadline.is_none();
-            if registered_before && started.elapsed() >= BACKOFF_RESET_INTERVAL {
-                self.backoff.reset();
-            }
+            let Attempt { disconnect, session } = self.run_session().await;
+            self.backoff.on_disconnect(session);
             let circumstances = Circumstances {
-                registered_before,
+                registered_before: self.registered_before,
                 token_rotates: self.state.config.token.rotates(),
                 awaits_credentials: self.state.config.awaits_credentials,
+                record_is_fresh: self.record.is_fresh(),
             };
+            if let Disconnect::Refused(refusal) = &disconnect {
+                self.record.on_refusal(refusal.data.reason);
+            }
             let (error, after) = match decide(disconnect, circumstances) {
                 Decision::Stop(error) => return error,
                 Decision::Retry { error, after } => (error, after),
             };
             let delay = after.unwrap_or_default() + self.backoff.next(rand::random());
-            if self.connect_deadline.is_some_and(|deadline| Instant::now() + delay > deadline) {
+            let late = |deadline| Instant::now() + delay > deadline;
+            if !self.registered_before && self.connect_deadline.is_some_and(late) {
                 return error;
             }
             if let Err(disconnect) = self.wait_to_reconnect(error, delay).await {
@@ -108,10 +164,10 @@ impl Supervisor {
     }
 
     /// Dials, registers, and runs the session to its end.
-    async fn run_session(&mut self) -> Disconnect {
+    async fn run_session(&mut self) -> Attempt {
         key_rotation::rotate_if_due(&self.state.config);
         if let Err(error) = self.record.refresh(&self.state.config) {
-            return Disconnect::Lost(error);
+            return Disconnect::Lost(error).into();
         }
         let (dialer, record) = (self.dialer.clone(), self.record.clone());
         let did = self.state.config.did.clone();
@@ -121,13 +177,14 @@ impl Supervisor {
         };
         let registered = match self.requests.queue_during(connecting).await {
             Ok(Ok(registered)) => registered,
-            Ok(Err(disconnect)) | Err(disconnect) => return disconnect,
+            Ok(Err(disconnect)) | Err(disconnect) => return disconnect.into(),
         };
         if let Some((identity, document)) = self.record.parts() {
             self.state.set_registered(identity, document);
         }
-        self.connect_deadline = None;
-        self.attempt = 0;
-        session::run(&self.state, &self.rpc, &mut self.requests, registered).await
+        (self.registered_before, self.attempt) = (true, 0);
+        let started = Instant::now();
+        let disconnect = session::run(&self.state, &self.rpc, &mut self.requests, registered).await;
+        Attempt { disconnect, session: Some(started.elapsed()) }
     }
 }

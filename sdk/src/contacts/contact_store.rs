@@ -1,14 +1,15 @@
 //! Stores verified records in memory and pinned root keys in memory and on disk.
 
+use std::collections::HashMap;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
 
 use protocol::record::VerifiedRecord;
-use protocol::{Did, UnixSeconds, base64url};
+use protocol::{Did, base64url};
 
 use super::pin_file::PinFile;
-use super::record_cache::{RecordCache, RecordUpdate};
-use crate::clock;
+use super::record_cache::{RecordCache, RecordCheck, RootKey};
 use crate::error::{Error, ErrorKind};
 
 pub(super) struct ContactStore {
@@ -17,17 +18,30 @@ pub(super) struct ContactStore {
 }
 
 impl ContactStore {
-    pub(super) fn open(path: Option<PathBuf>) -> Result<Self, Error> {
+    pub(super) fn open(path: Option<PathBuf>, anchors: HashMap<Did, RootKey>) -> Result<Self, Error> {
         let failed = |e: std::io::Error| {
             Error::new(ErrorKind::State, "cannot open the list of pinned root keys").caused_by(e)
         };
         let (pins, known) = PinFile::open(path).map_err(failed)?;
-        Ok(Self { cache: Mutex::new(RecordCache::new(known)), pins: Mutex::new(pins) })
+        Ok(Self { cache: Mutex::new(RecordCache::new(known, anchors)), pins: Mutex::new(pins) })
     }
 
-    /// The record, if it was looked up at most `age_seconds_max` seconds ago.
-    pub(super) fn get(&self, did: &Did, age_seconds_max: u64) -> Option<Arc<VerifiedRecord>> {
-        self.cache().get(did, clock::now(), age_seconds_max)
+    /// The record, if it was looked up at most `age_max` ago.
+    pub(super) fn get(&self, did: &Did, age_max: Duration) -> Option<Arc<VerifiedRecord>> {
+        self.cache().get(did, Instant::now(), age_max)
+    }
+
+    /// Whether a message that does not verify may cause a lookup of its sender now.
+    pub(super) fn may_refresh(&self, did: &Did, age_min: Duration) -> bool {
+        self.cache().may_refresh(did, Instant::now(), age_min)
+    }
+
+    pub(super) fn expire_all(&self) {
+        self.cache().expire_all();
+    }
+
+    pub(super) fn is_anchored(&self, did: &Did) -> bool {
+        self.cache().is_anchored(did)
     }
 
     /// Verifies the relay's answer for `did` and updates cache and pins.
@@ -38,7 +52,7 @@ impl ContactStore {
         };
         let bytes = base64url::decode(record).map_err(|e| unverified().caused_by(e))?;
         let record = VerifiedRecord::parse(&bytes, did).map_err(|e| unverified().caused_by(e))?;
-        self.update(record, clock::now())
+        self.update(record, Instant::now())
     }
 
     pub(super) fn forget(&self, did: &Did) -> Result<bool, Error> {
@@ -50,30 +64,23 @@ impl ContactStore {
         Ok(known)
     }
 
-    fn update(&self, record: VerifiedRecord, now: UnixSeconds) -> Result<Arc<VerifiedRecord>, Error> {
+    /// Writes the pin before the record is used, so that no restart forgets what was trusted.
+    fn update(&self, record: VerifiedRecord, now: Instant) -> Result<Arc<VerifiedRecord>, Error> {
         let did = record.did.clone();
         let mut cache = self.cache();
-        match cache.update(record, now) {
-            RecordUpdate::Known(record) => Ok(record),
-            RecordUpdate::Pinned(record) => {
-                let failed = |e: std::io::Error| {
-                    Error::new(ErrorKind::State, format!("cannot pin the root key of {did}")).caused_by(e)
-                };
-                self.pins().append(&did, record.keys.root.as_bytes()).map_err(failed)?;
-                Ok(record)
+        match cache.check(&record) {
+            RecordCheck::Known => Ok(cache.insert(record, None, now)),
+            RecordCheck::Newer(pin) => {
+                self.pins()
+                    .append(&did, &pin)
+                    .map_err(|e| cannot_pin(&did, ErrorKind::State).caused_by(e))?;
+                Ok(cache.insert(record, Some(pin), now))
             }
-            RecordUpdate::KeyChanged => Err(Error::new(
-                ErrorKind::KeyChanged,
-                format!("the root key of {did} has changed"),
-            )
-            .advising(
-                "ask its owner; if the change is intended, remove the old key with m2a agents --forget DID",
-            )),
-            RecordUpdate::Full => Err(Error::new(
-                ErrorKind::Unverified,
-                format!("cannot pin the root key of {did}: the list is full"),
-            )
-            .advising("forget agents that are no longer needed")),
+            RecordCheck::Older => cache.keep_newer(&record, now).ok_or_else(|| rolled_back(&did)),
+            RecordCheck::KeyChanged => Err(key_changed(&did)),
+            RecordCheck::Full => Err(cannot_pin(&did, ErrorKind::Unverified)
+                .caused_by("the list is full")
+                .advising("forget agents that are no longer needed")),
         }
     }
 
@@ -84,4 +91,18 @@ impl ContactStore {
     fn pins(&self) -> MutexGuard<'_, PinFile> {
         self.pins.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+fn cannot_pin(did: &Did, kind: ErrorKind) -> Error {
+    Error::new(kind, format!("cannot pin the root key of {did}"))
+}
+
+fn key_changed(did: &Did) -> Error {
+    Error::new(ErrorKind::KeyChanged, format!("the root key of {did} has changed"))
+        .advising("ask its owner; if the change is intended, remove the old key with m2a agents --forget DID")
+}
+
+fn rolled_back(did: &Did) -> Error {
+    Error::new(ErrorKind::Unverified, format!("the record of {did} is older than one seen before"))
+        .advising("the relay brings back old keys; it may have been restored from a backup. Nothing was sent")
 }

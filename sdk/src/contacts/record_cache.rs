@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 use protocol::record::VerifiedRecord;
 use protocol::{Did, UnixSeconds};
@@ -11,57 +12,131 @@ const RECORDS_MAX: usize = 1024;
 /// Pinned root keys. Beyond it new agents are refused, because evicting a pin would hide a changed
 /// key.
 const PINS_MAX: usize = 65_536;
+/// How often a message that does not verify may cause a lookup of its claimed sender. A sender that
+/// rotates its keys needs one.
+const REFRESH_INTERVAL: Duration = Duration::from_secs(10);
 
 pub(crate) type RootKey = [u8; 32];
 
+/// What is remembered of an agent for good.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Pin {
+    pub(crate) root: RootKey,
+    /// The time of its newest record that was seen.
+    pub(crate) created: UnixSeconds,
+}
+
 pub(crate) struct RecordCache {
     records: HashMap<Did, Entry>,
-    pins: HashMap<Did, RootKey>,
+    pins: HashMap<Did, Pin>,
+    /// Root keys that the application was given, which are known to be right.
+    anchors: HashMap<Did, RootKey>,
 }
 
 struct Entry {
     record: Arc<VerifiedRecord>,
-    looked_up: UnixSeconds,
+    /// `None` after the machine slept for an unknown time.
+    looked_up: Option<Instant>,
+    /// When a message that does not verify last caused a lookup.
+    refreshed: Option<Instant>,
 }
 
-/// The effect of a record that was just looked up.
-pub(crate) enum RecordUpdate {
-    /// The agent was known. This is the record to use: the new one, or a cached one that is newer.
-    Known(Arc<VerifiedRecord>),
-    /// The agent was unknown; its root key is pinned now.
-    Pinned(Arc<VerifiedRecord>),
-    /// The root key differs from the pinned one. Nothing was changed.
+/// What a record that was just looked up means.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum RecordCheck {
+    /// The agent is known, and this record is not new.
+    Known,
+    /// The record is newer than all before, or of an unknown agent. This pin must be written before
+    /// the record is used.
+    Newer(Pin),
+    /// A newer record was seen before. The relay brings back old keys.
+    Older,
+    /// The root key differs from the pinned one or from the anchor.
     KeyChanged,
     /// The table of pins is full.
     Full,
 }
 
 impl RecordCache {
-    pub(crate) fn new(pins: HashMap<Did, RootKey>) -> Self {
-        Self { records: HashMap::new(), pins }
+    pub(crate) fn new(pins: HashMap<Did, Pin>, anchors: HashMap<Did, RootKey>) -> Self {
+        Self { records: HashMap::new(), pins, anchors }
     }
 
-    pub(crate) fn get(
-        &self,
-        did: &Did,
-        now: UnixSeconds,
-        age_seconds_max: u64,
-    ) -> Option<Arc<VerifiedRecord>> {
+    /// The record, if it was looked up at most `age_max` ago.
+    pub(crate) fn get(&self, did: &Did, now: Instant, age_max: Duration) -> Option<Arc<VerifiedRecord>> {
         let entry = self.records.get(did)?;
-        (now.saturating_sub(entry.looked_up) <= age_seconds_max).then(|| Arc::clone(&entry.record))
+        let age = now.saturating_duration_since(entry.looked_up?);
+        (age <= age_max).then(|| Arc::clone(&entry.record))
     }
 
-    pub(crate) fn update(&mut self, record: VerifiedRecord, now: UnixSeconds) -> RecordUpdate {
-        let root = *record.keys.root.as_bytes();
-        match self.pins.get(&record.did) {
-            Some(pinned) if *pinned != root => RecordUpdate::KeyChanged,
-            Some(_) => RecordUpdate::Known(self.keep(record, now)),
-            None if self.pins.len() >= PINS_MAX => RecordUpdate::Full,
-            None => {
-                self.pins.insert(record.did.clone(), root);
-                RecordUpdate::Pinned(self.keep(record, now))
-            }
+    /// Whether a message that does not verify may cause a lookup of its sender now. `age_min` is
+    /// how old the cached record must be.
+    pub(crate) fn may_refresh(&mut self, did: &Did, now: Instant, age_min: Duration) -> bool {
+        let Some(entry) = self.records.get_mut(did) else { return true };
+        let since = |earlier: Option<Instant>| earlier.map(|at| now.saturating_duration_since(at));
+        let too_young = since(entry.looked_up).is_some_and(|age| age < age_min);
+        let too_soon = since(entry.refreshed).is_some_and(|age| age < REFRESH_INTERVAL);
+        if too_young || too_soon {
+            return false;
         }
+        entry.refreshed = Some(now);
+        true
+    }
+
+    /// Makes every record old, because the machine slept for an unknown time.
+    pub(crate) fn expire_all(&mut self) {
+        self.records.values_mut().for_each(|entry| entry.looked_up = None);
+    }
+
+    pub(crate) fn check(&self, record: &VerifiedRecord) -> RecordCheck {
+        let (root, created) = (*record.keys.root.as_bytes(), record.keys.created);
+        if self.anchors.get(&record.did).is_some_and(|anchor| *anchor != root) {
+            return RecordCheck::KeyChanged;
+        }
+        match self.pins.get(&record.did) {
+            Some(pin) if pin.root != root && !self.anchors.contains_key(&record.did) => {
+                RecordCheck::KeyChanged
+            }
+            Some(pin) if pin.root == root && created < pin.created => RecordCheck::Older,
+            Some(pin) if pin.root == root && created == pin.created => RecordCheck::Known,
+            None if self.pins.len() >= PINS_MAX => RecordCheck::Full,
+            Some(_) | None => RecordCheck::Newer(Pin { root, created }),
+        }
+    }
+
+    /// Keeps a record that was checked, and returns the one to use.
+    pub(crate) fn insert(
+        &mut self,
+        record: VerifiedRecord,
+        pin: Option<Pin>,
+        now: Instant,
+    ) -> Arc<VerifiedRecord> {
+        if let Some(pin) = pin {
+            self.pins.insert(record.did.clone(), pin);
+        }
+        if self.records.len() >= RECORDS_MAX && !self.records.contains_key(&record.did) {
+            self.evict();
+        }
+        let (did, record) = (record.did.clone(), Arc::new(record));
+        let refreshed = self.records.get(&did).and_then(|entry| entry.refreshed);
+        let entry = Entry { record: Arc::clone(&record), looked_up: Some(now), refreshed };
+        self.records.insert(did, entry);
+        record
+    }
+
+    /// The newer record of an agent of which the relay has just given an older one.
+    pub(crate) fn keep_newer(&mut self, older: &VerifiedRecord, now: Instant) -> Option<Arc<VerifiedRecord>> {
+        let entry = self.records.get_mut(&older.did)?;
+        if entry.record.keys.created <= older.keys.created {
+            return None;
+        }
+        entry.looked_up = Some(now);
+        Some(Arc::clone(&entry.record))
+    }
+
+    /// Whether the root key of this agent was given by the application.
+    pub(crate) fn is_anchored(&self, did: &Did) -> bool {
+        self.anchors.contains_key(did)
     }
 
     pub(crate) fn forget(&mut self, did: &Did) -> bool {
@@ -69,24 +144,8 @@ impl RecordCache {
         self.pins.remove(did).is_some()
     }
 
-    pub(crate) fn pins(&self) -> &HashMap<Did, RootKey> {
+    pub(crate) fn pins(&self) -> &HashMap<Did, Pin> {
         &self.pins
-    }
-
-    /// An older record never replaces a newer one, so that a relay cannot bring back a rotated key.
-    fn keep(&mut self, record: VerifiedRecord, now: UnixSeconds) -> Arc<VerifiedRecord> {
-        if let Some(entry) = self.records.get_mut(&record.did)
-            && entry.record.keys.created > record.keys.created
-        {
-            entry.looked_up = now;
-            return Arc::clone(&entry.record);
-        }
-        if self.records.len() >= RECORDS_MAX && !self.records.contains_key(&record.did) {
-            self.evict();
-        }
-        let record = Arc::new(record);
-        self.records.insert(record.did.clone(), Entry { record: Arc::clone(&record), looked_up: now });
-        record
     }
 
     fn evict(&mut self) {
@@ -116,40 +175,96 @@ mod tests {
         VerifiedRecord::parse(&build(identity, Card::default(), None, at).unwrap(), &bob()).unwrap()
     }
 
+    fn cache() -> RecordCache {
+        RecordCache::new(HashMap::new(), HashMap::new())
+    }
+
+    fn learn(cache: &mut RecordCache, record: VerifiedRecord, now: Instant) -> RecordCheck {
+        let check = cache.check(&record);
+        match check {
+            RecordCheck::Known => drop(cache.insert(record, None, now)),
+            RecordCheck::Newer(pin) => drop(cache.insert(record, Some(pin), now)),
+            _ => {}
+        }
+        check
+    }
+
     #[test]
     fn first_sight_pins_the_root_key() {
-        let (mut cache, identity) = (RecordCache::new(HashMap::new()), identity());
-        assert!(matches!(cache.update(record(&identity, 1), 10), RecordUpdate::Pinned(_)));
-        assert!(matches!(cache.update(record(&identity, 2), 20), RecordUpdate::Known(_)));
+        let (mut cache, identity, now) = (cache(), identity(), Instant::now());
+        let root = *identity.root_public().as_bytes();
+        assert_eq!(
+            learn(&mut cache, record(&identity, 1), now),
+            RecordCheck::Newer(Pin { root, created: 1 })
+        );
+        assert_eq!(learn(&mut cache, record(&identity, 1), now), RecordCheck::Known);
     }
 
     #[test]
     fn a_changed_root_key_is_refused_until_the_old_one_is_forgotten() {
-        let mut cache = RecordCache::new(HashMap::new());
-        cache.update(record(&identity(), 1), 10);
+        let (mut cache, now) = (cache(), Instant::now());
+        learn(&mut cache, record(&identity(), 1), now);
         let other = identity();
-        assert!(matches!(cache.update(record(&other, 2), 20), RecordUpdate::KeyChanged));
+        assert_eq!(learn(&mut cache, record(&other, 2), now), RecordCheck::KeyChanged);
         assert!(cache.forget(&bob()));
-        assert!(matches!(cache.update(record(&other, 2), 20), RecordUpdate::Pinned(_)));
+        assert!(matches!(learn(&mut cache, record(&other, 2), now), RecordCheck::Newer(_)));
     }
 
     #[test]
     fn an_older_record_does_not_replace_a_newer_one() {
-        let (mut cache, mut identity) = (RecordCache::new(HashMap::new()), identity());
+        let (mut cache, mut identity, now) = (cache(), identity(), Instant::now());
         let old = record(&identity, 1);
         identity.rotate(5, &mut rand::rng());
-        cache.update(record(&identity, 5), 10);
-        let RecordUpdate::Known(used) = cache.update(old, 20) else { panic!("the agent is known") };
-        assert_eq!(used.keys.created, 5);
-        assert!(cache.get(&bob(), 620, 600).is_some(), "it was looked up at 20");
+        learn(&mut cache, record(&identity, 5), now);
+        assert_eq!(cache.check(&old), RecordCheck::Older);
+        assert_eq!(cache.keep_newer(&old, now).unwrap().keys.created, 5);
     }
 
     #[test]
-    fn a_record_ages() {
-        let (mut cache, identity) = (RecordCache::new(HashMap::new()), identity());
-        cache.update(record(&identity, 1), 10);
-        assert!(cache.get(&bob(), 610, 600).is_some());
-        assert!(cache.get(&bob(), 611, 600).is_none());
-        assert!(cache.get(&bob(), 99_999, u64::MAX).is_some());
+    fn a_record_that_was_rotated_away_before_a_restart_is_refused_after_it() {
+        let (mut identity, now) = (identity(), Instant::now());
+        let old = record(&identity, 1);
+        identity.rotate(5, &mut rand::rng());
+        let mut before = cache();
+        learn(&mut before, record(&identity, 5), now);
+        let mut after = RecordCache::new(before.pins().clone(), HashMap::new());
+        assert_eq!(after.check(&old), RecordCheck::Older);
+        assert!(after.keep_newer(&old, now).is_none());
+    }
+
+    #[test]
+    fn an_anchor_counts_more_than_a_pin_and_than_what_the_relay_says() {
+        let (right, wrong, now) = (identity(), identity(), Instant::now());
+        let anchors = HashMap::from([(bob(), *right.root_public().as_bytes())]);
+        let mut cache = RecordCache::new(HashMap::new(), anchors.clone());
+        assert_eq!(learn(&mut cache, record(&wrong, 1), now), RecordCheck::KeyChanged);
+        assert!(cache.is_anchored(&bob()));
+        let pins = HashMap::from([(bob(), Pin { root: *wrong.root_public().as_bytes(), created: 9 })]);
+        let mut cache = RecordCache::new(pins, anchors);
+        assert!(matches!(learn(&mut cache, record(&right, 1), now), RecordCheck::Newer(_)));
+    }
+
+    #[test]
+    fn a_record_ages_and_a_machine_that_slept_has_no_fresh_one() {
+        let (mut cache, identity, now) = (cache(), identity(), Instant::now());
+        learn(&mut cache, record(&identity, 1), now);
+        let seconds = Duration::from_secs;
+        assert!(cache.get(&bob(), now + seconds(600), seconds(600)).is_some());
+        assert!(cache.get(&bob(), now + seconds(601), seconds(600)).is_none());
+        cache.expire_all();
+        assert!(cache.get(&bob(), now, seconds(600)).is_none());
+    }
+
+    #[test]
+    fn messages_that_do_not_verify_cause_few_lookups_of_their_sender() {
+        let (mut cache, identity, now) = (cache(), identity(), Instant::now());
+        let seconds = Duration::from_secs;
+        assert!(cache.may_refresh(&bob(), now, seconds(60)), "nothing is known yet");
+        learn(&mut cache, record(&identity, 1), now);
+        assert!(!cache.may_refresh(&bob(), now, seconds(60)), "the record is too young");
+        assert!(cache.may_refresh(&bob(), now, Duration::ZERO));
+        learn(&mut cache, record(&identity, 1), now);
+        assert!(!cache.may_refresh(&bob(), now + seconds(9), Duration::ZERO));
+        assert!(cache.may_refresh(&bob(), now + seconds(10), Duration::ZERO));
     }
 }

@@ -1,111 +1,195 @@
 //! Accepts or refuses one delivery: duplicate check, sender lookup, signature, capacity.
 //!
-//! Deliveries are handled one at a time, in the relay's order.
+//! Deliveries are handled one at a time, in the relay's order. A lookup that the relay does not
+//! answer now is repeated in place, so that nobody's messages end the session.
 
 use std::sync::Arc;
+use std::time::Duration;
 
-use protocol::Did;
-use protocol::envelope::{Class, Envelope, Header, MessageId, OpenError, Opened, open};
+use protocol::envelope::freshness::NotFresh;
+use protocol::envelope::{Class, Envelope, MessageId, OpenError, Opened, open};
+use protocol::limits::CLOCK_SKEW_GRACE_SECONDS;
 use protocol::record::VerifiedRecord;
+use protocol::refusal::RefusalReason;
+use protocol::{Did, UnixSeconds};
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
-use super::ack_tracker::DeliveryState;
 use super::received::Received;
 use crate::agent_state::AgentState;
 use crate::clock;
-use crate::contacts::Freshness;
+use crate::contacts::{Freshness, Suspicion};
 use crate::error::{Error, ErrorKind};
 use crate::evidence::Evidence;
 use crate::pending_requests::Destination;
-use crate::refusal::{Refusal, RefusalReason};
+use crate::refusal::{DiscardReason, Refusal, refusal_reason};
 use crate::rpc::RpcClient;
+use crate::state_machine::DeliveryState;
+
+/// Before a failed lookup is repeated, unless the relay names a time.
+const LOOKUP_RETRY_INTERVAL: Duration = Duration::from_secs(1);
+/// How long the relay may delay a lookup. A wrong value must not stop receiving.
+const MAX_LOOKUP_RETRY_INTERVAL: Duration = Duration::from_secs(30);
+
+/// Before a message is tried again whose sender's key could not be written to the state folder.
+const DISK_RETRY_INTERVAL_SECONDS: u64 = 5;
 
 /// The parameters of `relay.deliver`. The envelope is unparsed, so that the number of a malformed
 /// one is known and can be settled.
 #[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
 pub(crate) struct Delivery {
     pub(crate) epoch: u64,
     pub(crate) seq: u64,
     envelope: Box<RawValue>,
 }
 
+impl Delivery {
+    pub(crate) fn bytes(&self) -> usize {
+        self.envelope.get().len()
+    }
+}
+
+/// What became of a delivery.
+pub(crate) enum Admission {
+    /// It is queued, handed to the request that it answers, or settled.
+    Done,
+    /// It cannot be shown or refused yet. It must be admitted again at this time, and is not
+    /// settled before.
+    Later(Delivery, UnixSeconds),
+}
+
 /// Queues the message, hands it to the request it answers, or refuses it. A refused message is
 /// settled, so that it does not block the next one.
 ///
 /// # Errors
-/// The sender cannot be looked up now, or the application holds too many messages. The session must
-/// end; the relay then delivers the message again.
-pub(crate) async fn admit(state: &AgentState, rpc: &RpcClient, delivery: Delivery) -> Result<(), Error> {
+/// The relay has sent more than its window allows. The session must end; the relay then delivers
+/// the message again.
+pub(crate) async fn admit(
+    state: &AgentState,
+    rpc: &RpcClient,
+    delivery: Delivery,
+) -> Result<Admission, Error> {
+    let seq = delivery.seq;
     let Ok(envelope) = Envelope::parse(delivery.envelope.get()) else {
-        refuse(state, delivery.seq, RefusalReason::Malformed, None);
-        return Ok(());
+        refuse(state, seq, RefusalReason::Malformed, None);
+        return Ok(Admission::Done);
     };
-    let key = (envelope.from.clone(), envelope.id);
     if envelope.class == Class::Reliable {
-        match state.acknowledgements.on_delivery(delivery.seq, &key) {
+        match state.acknowledgements.on_delivery(seq, &(envelope.from.clone(), envelope.id)) {
             DeliveryState::New => {}
-            DeliveryState::Held => return Ok(()),
+            DeliveryState::Held => return Ok(Admission::Done),
             DeliveryState::Processed => {
-                refuse(state, delivery.seq, RefusalReason::Replayed, Some((&key.0, key.1)));
-                return Ok(());
+                report(state, DiscardReason::Replayed, Some((&envelope.from, envelope.id)));
+                return Ok(Admission::Done);
             }
         }
     }
     match verify(state, rpc, &envelope).await {
-        Ok((opened, sender)) => accept(state, delivery.seq, envelope, opened, &sender),
-        Err(AdmissionError::Refused(reason)) => {
-            refuse(state, delivery.seq, reason, Some((&envelope.from, envelope.id)));
-            Ok(())
+        Ok((opened, sender)) => accept(state, seq, envelope, opened, &sender).map(|()| Admission::Done),
+        Err(Unverified::Refused(reason)) => {
+            refuse(state, seq, reason, Some((&envelope.from, envelope.id)));
+            Ok(Admission::Done)
         }
-        Err(AdmissionError::Retry(error)) => Err(error),
+        Err(Unverified::Later { seconds, cause }) => {
+            tracing::warn!(
+                message.id = %envelope.id,
+                message.from = %envelope.from,
+                seconds,
+                cause,
+                "a message waits before it is shown"
+            );
+            Ok(Admission::Later(delivery, clock::now().saturating_add(seconds)))
+        }
     }
 }
 
-enum AdmissionError {
-    /// The message is invalid.
+/// Why a message is not shown now.
+enum Unverified {
     Refused(RefusalReason),
-    /// It cannot be verified now; a redelivery may succeed.
-    Retry(Error),
+    Later { seconds: u64, cause: String },
 }
 
-/// Opens the envelope with the sender's record. If the cached record does not list the signing key,
-/// looks the sender up once.
+impl From<OpenError> for Unverified {
+    fn from(error: OpenError) -> Self {
+        match error {
+            // It is not refused, because it cures itself: the clocks are set, or time passes.
+            OpenError::NotFresh(NotFresh::Future(ahead)) => Self::Later {
+                seconds: ahead.saturating_sub(CLOCK_SKEW_GRACE_SECONDS),
+                cause: NotFresh::Future(ahead).to_string(),
+            },
+            error => Self::Refused(refusal_reason(&error)),
+        }
+    }
+}
+
+/// Opens the envelope with the sender's record. If it does not verify with the cached record, looks
+/// the sender up once more, unless that was done a moment ago.
 async fn verify(
     state: &AgentState,
     rpc: &RpcClient,
     envelope: &Envelope,
-) -> Result<(Opened, Arc<VerifiedRecord>), AdmissionError> {
-    let sender = resolve_sender(state, rpc, envelope, Freshness::Any).await?;
+) -> Result<(Opened, Arc<VerifiedRecord>), Unverified> {
+    let sender = resolve_sender(state, rpc, &envelope.from).await?;
     let identity = state.identity();
-    let refused = |e: &OpenError| AdmissionError::Refused(e.into());
-    match open(envelope, &sender.keys, &identity, clock::now()) {
-        Ok(opened) => Ok((opened, sender)),
-        Err(OpenError::UnknownSigningKey(_)) => {
-            let sender = resolve_sender(state, rpc, envelope, Freshness::Now).await?;
-            let opened = open(envelope, &sender.keys, &identity, clock::now()).map_err(|e| refused(&e))?;
-            Ok((opened, sender))
-        }
-        Err(e) => Err(refused(&e)),
+    let error = match open(envelope, &sender.keys, &identity, clock::now()) {
+        Ok(opened) => return Ok((opened, sender)),
+        Err(error) => error,
+    };
+    let suspicion = match &error {
+        OpenError::UnknownSigningKey(_) => Suspicion::UnknownKey,
+        OpenError::Signature(_) => Suspicion::BadSignature,
+        _ => return Err(error.into()),
+    };
+    if !state.contacts.may_refresh(&envelope.from, suspicion) {
+        return Err(error.into());
     }
+    let sender = repeat_lookup(|| state.contacts.look_up(rpc, &envelope.from)).await?.0;
+    let opened = open(envelope, &sender.keys, &identity, clock::now())?;
+    Ok((opened, sender))
 }
 
 async fn resolve_sender(
     state: &AgentState,
     rpc: &RpcClient,
-    envelope: &Envelope,
-    freshness: Freshness,
-) -> Result<Arc<VerifiedRecord>, AdmissionError> {
-    let resolved = state.contacts.resolve(rpc, &envelope.from, freshness).await;
-    resolved.map_err(|error| match error.kind() {
-        ErrorKind::KeyChanged => AdmissionError::Refused(RefusalReason::KeyChanged),
-        ErrorKind::Unverified => AdmissionError::Refused(RefusalReason::BadRecord),
-        ErrorKind::Rejected(_) if error.is_not_found() => {
-            AdmissionError::Refused(RefusalReason::UnknownSender)
+    from: &Did,
+) -> Result<Arc<VerifiedRecord>, Unverified> {
+    repeat_lookup(|| state.contacts.resolve(rpc, from, Freshness::ToReceive)).await
+}
+
+/// Repeats a lookup until the relay has answered it.
+async fn repeat_lookup<T, F: Future<Output = Result<T, Error>>>(
+    look_up: impl Fn() -> F,
+) -> Result<T, Unverified> {
+    loop {
+        let error = match look_up().await {
+            Ok(found) => return Ok(found),
+            Err(error) => error,
+        };
+        if let Some(reason) = refusal_after_lookup(&error) {
+            return Err(Unverified::Refused(reason));
         }
-        _ => AdmissionError::Retry(error),
-    })
+        if error.kind() == ErrorKind::State {
+            // The disk is full: messages of agents that are known already must not wait for it.
+            return Err(Unverified::Later { seconds: DISK_RETRY_INTERVAL_SECONDS, cause: error.chain() });
+        }
+        tracing::info!(error = error.chain(), "cannot look up the sender of a message now; trying again");
+        tokio::time::sleep(lookup_delay(error.retry_after())).await;
+    }
+}
+
+/// Why a message is refused whose sender cannot be looked up. `None` if the next attempt may
+/// succeed.
+fn refusal_after_lookup(error: &Error) -> Option<RefusalReason> {
+    match error.kind() {
+        ErrorKind::KeyChanged => Some(RefusalReason::KeyChanged),
+        ErrorKind::Unverified => Some(RefusalReason::BadRecord),
+        ErrorKind::Rejected(_) if error.is_not_found() => Some(RefusalReason::UnknownSender),
+        _ => None,
+    }
+}
+
+fn lookup_delay(asked: Option<Duration>) -> Duration {
+    asked.unwrap_or(LOOKUP_RETRY_INTERVAL).min(MAX_LOOKUP_RETRY_INTERVAL)
 }
 
 fn accept(
@@ -118,57 +202,70 @@ fn accept(
     let Opened { header, content, prk } = opened;
     let (from, id) = (header.from.clone(), header.id);
     let destination = state.pending_requests.destination(&header);
-    if let Some(reason) = check_capacity(state, seq, &header, &destination)? {
-        refuse(state, seq, reason, Some((&from, id)));
+    if destination == Destination::WrongResponder {
+        refuse(state, seq, RefusalReason::WrongResponder, Some((&from, id)));
         return Ok(());
     }
     let evidence = Evidence::new(envelope, prk, sender.document.clone());
     let received = Arc::new(Received { header, content, evidence });
+    if received.is_reliable() {
+        if !state.acknowledgements.hold(seq, &received) {
+            let attempt = "the relay sent more unacknowledged messages than its window allows";
+            return Err(Error::new(ErrorKind::Protocol, attempt));
+        }
+    } else if !state.acknowledgements.accept_ephemeral(seq, &received) {
+        report(state, DiscardReason::Replayed, Some((&from, id)));
+        return Ok(());
+    }
     let for_inbox = match destination {
-        Destination::Requester => complete_request(state, received)?,
+        Destination::Requester => state.pending_requests.complete(received).err(),
         Destination::Inbox | Destination::WrongResponder => Some(received),
     };
     if for_inbox.is_some_and(|received| !state.queue.push(received)) {
-        let refusal = Refusal { claimed_from: from.to_string(), id: Some(id), reason: RefusalReason::NoRoom };
-        state.refusals.record(refusal);
+        report(state, DiscardReason::NoRoom, Some((&from, id)));
     }
     Ok(())
 }
 
-/// Records a verified message with the acknowledgement tracker, or returns why it is refused.
-fn check_capacity(
-    state: &AgentState,
-    seq: u64,
-    header: &Header,
-    destination: &Destination,
-) -> Result<Option<RefusalReason>, Error> {
-    if *destination == Destination::WrongResponder {
-        return Ok(Some(RefusalReason::WrongResponder));
-    }
-    match header.class {
-        Class::Ephemeral if state.acknowledgements.accept_ephemeral(seq, header) => Ok(None),
-        Class::Ephemeral => Ok(Some(RefusalReason::Replayed)),
-        Class::Reliable if state.acknowledgements.hold(seq, (header.from.clone(), header.id)) => Ok(None),
-        Class::Reliable => {
-            Err(Error::new(ErrorKind::State, "the application holds too many unacknowledged messages"))
-        }
-    }
-}
-
-/// Hands an answer to its request, which acknowledges it. Returns the message if the caller gave
-/// up.
-fn complete_request(state: &AgentState, received: Arc<Received>) -> Result<Option<Arc<Received>>, Error> {
-    match state.pending_requests.complete(Arc::clone(&received)) {
-        Ok(()) if received.is_reliable() => {
-            state.acknowledgements.mark_processed(&received.header).map(|()| None)
-        }
-        Ok(()) => Ok(None),
-        Err(received) => Ok(Some(received)),
-    }
-}
-
 fn refuse(state: &AgentState, seq: u64, reason: RefusalReason, claimed: Option<(&Did, MessageId)>) {
+    report(state, DiscardReason::Refused(reason), claimed);
+    state.acknowledgements.refuse(seq, reason);
+}
+
+fn report(state: &AgentState, reason: DiscardReason, claimed: Option<(&Did, MessageId)>) {
     let claimed_from = claimed.map(|(from, _)| from.to_string()).unwrap_or_default();
     state.refusals.record(Refusal { claimed_from, id: claimed.map(|(_, id)| id), reason });
-    state.acknowledgements.settle(seq);
+}
+
+#[cfg(test)]
+mod tests {
+    use protocol::Reason;
+
+    use super::*;
+
+    #[test]
+    fn only_what_the_relay_knows_for_sure_refuses_the_message_of_a_sender() {
+        let refused = |kind| refusal_after_lookup(&Error::new(kind, "cannot look up"));
+        assert_eq!(refused(ErrorKind::KeyChanged), Some(RefusalReason::KeyChanged));
+        assert_eq!(refused(ErrorKind::Unverified), Some(RefusalReason::BadRecord));
+        assert_eq!(refused(ErrorKind::Rejected(Reason::NotFound)), Some(RefusalReason::UnknownSender));
+        for kind in [
+            ErrorKind::Timeout,
+            ErrorKind::Overloaded,
+            ErrorKind::State,
+            ErrorKind::Protocol,
+            ErrorKind::Rejected(Reason::RateLimited),
+            ErrorKind::Rejected(Reason::Overloaded),
+            ErrorKind::Rejected(Reason::Internal),
+        ] {
+            assert_eq!(refused(kind), None, "{kind:?}");
+        }
+    }
+
+    #[test]
+    fn a_lookup_waits_as_long_as_the_relay_asks_within_a_limit() {
+        assert_eq!(lookup_delay(None), LOOKUP_RETRY_INTERVAL);
+        assert_eq!(lookup_delay(Some(Duration::from_millis(50))), Duration::from_millis(50));
+        assert_eq!(lookup_delay(Some(Duration::MAX)), MAX_LOOKUP_RETRY_INTERVAL);
+    }
 }

@@ -1,58 +1,73 @@
-//! Persists the dedup table: an append-only text file with a line `<until> <id> <from>` per
-//! message.
+//! Persists the dedup table: a file with a line `<until> <id> <from>` per message.
 //!
-//! A line is written before the acknowledgement is sent, without fsync. After a crash of the
-//! process no message appears twice; after a crash of the machine the last ones may. A torn last
-//! line is skipped.
+//! A line is written when the application acknowledges the message, and is on disk before the relay
+//! is told. So no message appears twice, also after a power loss, unless its acknowledgement did
+//! not reach the relay.
 
-use std::fs::{self, File, OpenOptions};
-use std::io::{BufWriter, Write as _};
-use std::os::unix::fs::OpenOptionsExt as _;
-use std::path::{Path, PathBuf};
+use std::fs::File;
+use std::path::PathBuf;
 
 use protocol::UnixSeconds;
 
-use super::dedup::{DEDUP_ENTRIES_MAX, DedupTable, MessageKey};
+use crate::line_file::LineFile;
+use crate::state_machine::{DEDUP_ENTRIES_MAX, DedupTable, MessageKey};
 
 /// Dead lines that trigger a compaction: the file stays below twice its useful size.
 const DEAD_LINES_MAX: usize = DEDUP_ENTRIES_MAX;
 
 pub(crate) struct DedupFile {
-    path: PathBuf,
-    file: File,
+    file: LineFile,
     lines: usize,
 }
 
 impl DedupFile {
     /// Opens the file and reads the entries that have not expired.
     pub(crate) fn open(path: PathBuf, now: UnixSeconds) -> std::io::Result<(Self, DedupTable)> {
+        let (mut file, text) = LineFile::open(path)?;
         let mut table = DedupTable::new();
-        let text = match fs::read_to_string(&path) {
-            Ok(text) => text,
-            Err(e) if e.kind() == std::io::ErrorKind::NotFound => String::new(),
-            Err(e) => return Err(e),
-        };
         let entries = text.lines().filter_map(parse).filter(|(_, until)| *until >= now);
         entries.for_each(|(key, until)| table.insert(key, until, now));
-        let file = rewrite(&path, &table)?;
+        file.rewrite(lines(&table))?;
         let lines = table.len();
-        Ok((Self { path, file, lines }, table))
+        Ok((Self { file, lines }, table))
     }
 
-    pub(crate) fn append(&mut self, (from, id): &MessageKey, until: UnixSeconds) -> std::io::Result<()> {
-        self.file.write_all(format!("{until} {id} {from}\n").as_bytes())?;
+    pub(crate) fn append(&mut self, key: &MessageKey, until: UnixSeconds) -> std::io::Result<()> {
+        self.file.append(&line(key, until))?;
         self.lines += 1;
         Ok(())
     }
 
     /// Rewrites the file when it has too many dead lines.
     pub(crate) fn compact(&mut self, table: &DedupTable) -> std::io::Result<()> {
-        if self.lines > table.len() + DEAD_LINES_MAX {
-            self.file = rewrite(&self.path, table)?;
-            self.lines = table.len();
-        }
+        if self.lines > table.len() + DEAD_LINES_MAX { self.rewrite(table) } else { Ok(()) }
+    }
+
+    /// Writes the whole table again, durably.
+    pub(crate) fn rewrite(&mut self, table: &DedupTable) -> std::io::Result<()> {
+        self.file.rewrite(lines(table))?;
+        self.lines = table.len();
         Ok(())
     }
+
+    /// A handle to sync, if lines were appended since the last one.
+    pub(crate) fn unsynced(&mut self) -> std::io::Result<Option<File>> {
+        self.file.unsynced()
+    }
+
+    /// Lets every write fail, as on a full disk.
+    #[cfg(test)]
+    pub(crate) fn break_for_test(&mut self) {
+        self.file.break_for_test();
+    }
+}
+
+fn line((from, id): &MessageKey, until: UnixSeconds) -> String {
+    format!("{until} {id} {from}\n")
+}
+
+fn lines(table: &DedupTable) -> impl Iterator<Item = String> {
+    table.entries().map(|(key, until)| line(key, until))
 }
 
 fn parse(line: &str) -> Option<(MessageKey, UnixSeconds)> {
@@ -61,22 +76,11 @@ fn parse(line: &str) -> Option<(MessageKey, UnixSeconds)> {
     Some(((from.parse().ok()?, id.parse().ok()?), until.parse().ok()?))
 }
 
-/// Replaces the file by one with the live entries only, and opens it for appending.
-fn rewrite(path: &Path, table: &DedupTable) -> std::io::Result<File> {
-    let temporary = path.with_extension("new");
-    let mut options = OpenOptions::new();
-    let file = options.create(true).truncate(true).write(true).mode(0o600).open(&temporary)?;
-    let mut writer = BufWriter::new(file);
-    for ((from, id), until) in table.entries() {
-        writeln!(writer, "{until} {id} {from}")?;
-    }
-    writer.flush()?;
-    fs::rename(&temporary, path)?;
-    OpenOptions::new().append(true).open(path)
-}
-
 #[cfg(test)]
 mod tests {
+    use std::fs;
+    use std::io::Write as _;
+
     use protocol::envelope::MessageId;
 
     use super::*;
@@ -100,14 +104,16 @@ mod tests {
     }
 
     #[test]
-    fn a_torn_last_line_is_skipped_and_does_not_spoil_the_next() {
+    fn a_torn_last_line_is_no_message_of_another_agent() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("processed");
         let (mut file, _) = DedupFile::open(path.clone(), 10).unwrap();
         file.append(&key(1), 100).unwrap();
-        file.file.write_all(b"100 0190").unwrap();
         drop(file);
-        let (mut file, _) = DedupFile::open(path.clone(), 20).unwrap();
+        let torn = line(&key(2), 100).replace("bob\n", "bo");
+        fs::OpenOptions::new().append(true).open(&path).unwrap().write_all(torn.as_bytes()).unwrap();
+        let (mut file, table) = DedupFile::open(path.clone(), 20).unwrap();
+        assert_eq!(table.len(), 1);
         file.append(&key(2), 100).unwrap();
         drop(file);
         let (_, table) = DedupFile::open(path, 20).unwrap();

@@ -1,9 +1,11 @@
 //! Queues verified messages until the application takes them.
 
-use std::collections::VecDeque;
+use std::collections::{BTreeMap, VecDeque};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use tokio::sync::Notify;
+use tokio::time::{Instant, sleep_until};
 
 use super::received::Received;
 
@@ -21,8 +23,22 @@ pub(crate) struct InboxQueue {
 #[derive(Default)]
 struct Contents {
     messages: VecDeque<Arc<Received>>,
+    /// Messages that the application dropped, by the time when they are shown again. Bounded by the
+    /// messages that are held.
+    later: BTreeMap<(Instant, u64), Arc<Received>>,
+    /// How many messages were ever shown again; makes the keys of `later` unique.
+    shown_again: u64,
     ephemeral: usize,
     ended: bool,
+}
+
+impl Contents {
+    /// Moves the messages whose time has come to the queue.
+    fn collect_due(&mut self, now: Instant) {
+        while self.later.first_key_value().is_some_and(|((due, _), _)| *due <= now) {
+            self.messages.extend(self.later.pop_first().map(|(_, received)| received));
+        }
+    }
 }
 
 impl InboxQueue {
@@ -40,8 +56,24 @@ impl InboxQueue {
         true
     }
 
+    /// Shows a message again after this delay, unless the agent ends before.
+    pub(crate) fn push_later(&self, received: Arc<Received>, delay: Duration) {
+        let mut contents = self.lock();
+        if contents.ended {
+            return;
+        }
+        contents.shown_again += 1;
+        let key = (Instant::now() + delay, contents.shown_again);
+        contents.later.insert(key, received);
+        drop(contents);
+        self.changed.notify_one();
+    }
+
     pub(crate) fn end(&self) {
-        self.lock().ended = true;
+        let mut contents = self.lock();
+        contents.ended = true;
+        contents.later.clear();
+        drop(contents);
         self.changed.notify_waiters();
     }
 
@@ -51,6 +83,7 @@ impl InboxQueue {
 
     pub(crate) fn pop(&self) -> Option<Arc<Received>> {
         let mut contents = self.lock();
+        contents.collect_due(Instant::now());
         let received = contents.messages.pop_front()?;
         contents.ephemeral -= usize::from(!received.is_reliable());
         let more = !contents.messages.is_empty();
@@ -72,10 +105,23 @@ impl InboxQueue {
             if let Some(received) = self.pop() {
                 return Some(received);
             }
-            if self.lock().ended {
-                return None;
+            let due = {
+                let contents = self.lock();
+                if contents.ended {
+                    return None;
+                }
+                contents.later.first_key_value().map(|((due, _), _)| *due)
+            };
+            let is_due = async {
+                match due {
+                    Some(due) => sleep_until(due).await,
+                    None => std::future::pending().await,
+                }
+            };
+            tokio::select! {
+                () = changed => {}
+                () = is_due => {}
             }
-            changed.await;
         }
     }
 

@@ -2,6 +2,7 @@
 
 use msg2agent::{Agent, Content, Error, Sent};
 use protocol::frame::method;
+use protocol::record::VerifiedRecord;
 
 use crate::identities::{Alice, TestAgent};
 use crate::scripted_relay::{ReceivedFrame, RelayConnection, ScriptedRelay, within};
@@ -9,6 +10,7 @@ use crate::scripted_relay::{ReceivedFrame, RelayConnection, ScriptedRelay, withi
 pub(crate) struct ConnectedAgent {
     pub(crate) relay: ScriptedRelay,
     pub(crate) line: RelayConnection,
+    pub(crate) alice_record: VerifiedRecord,
     pub(crate) agent: Agent,
     pub(crate) bob: TestAgent,
     /// Alice's files, which the agent needs during the test.
@@ -19,8 +21,9 @@ impl ConnectedAgent {
     pub(crate) async fn new() -> Self {
         let (relay, bob) = (ScriptedRelay::new().await, TestAgent::new("bob"));
         let alice = Alice::new(&relay.url());
-        let ((line, _), agent) = tokio::join!(relay.registered(1), Agent::connect(alice.config.clone()));
-        Self { relay, line, agent: agent.unwrap(), bob, _alice: alice }
+        let ((line, alice_record), agent) =
+            tokio::join!(relay.registered(1), Agent::connect(alice.config.clone()));
+        Self { relay, line, alice_record, agent: agent.unwrap(), bob, _alice: alice }
     }
 }
 

@@ -7,7 +7,7 @@ use protocol::Reason;
 use protocol::frame::{GoodbyeParams, method};
 
 use crate::identities::{Alice, OTHER_TOKEN, TOKEN, TestAgent};
-use crate::scripted_relay::{ScriptedRelay, within};
+use crate::scripted_relay::{ReceivedFrame, ScriptedRelay, within};
 
 #[tokio::test]
 async fn a_revoked_key_is_replaced_by_the_one_in_the_file() {
@@ -120,6 +120,8 @@ async fn a_replaced_session_ends_the_agent_and_does_not_fight_back() {
     assert!(within("the inbox", agent.inbox().next()).await.is_none());
     let refused = agent.send(bob.did(), Content::text("hi")).await.unwrap_err();
     assert!(refused.is_closed(), "{refused:?}");
+    assert_eq!(refused.kind(), ErrorKind::Replaced, "it says why the agent ended");
+    assert!(!refused.may_have_been_sent());
 }
 
 #[tokio::test]
@@ -175,6 +177,69 @@ async fn rotated_keys_are_registered_and_used_from_then_on() {
 }
 
 #[tokio::test]
+async fn the_relay_says_how_long_a_client_stays_away_that_it_cannot_serve_now() {
+    let relay = ScriptedRelay::new().await;
+    let alice = Alice::new(&relay.url());
+    let (line, agent) = tokio::join!(relay.registered(1), Agent::connect(alice.config.clone()));
+    let agent = agent.unwrap();
+    line.0.close(1012).await;
+    relay.refuse_upgrade_for(Reason::Overloaded, Some(1)).await;
+    let left = Instant::now();
+    let mut connection = agent.watch_connection();
+    let reported = |state: &ConnectionState| match state {
+        ConnectionState::Connecting { last_error: Some(error), .. } => {
+            error.reason() == Some(Reason::Overloaded) && error.retry_after().is_some()
+        }
+        _ => false,
+    };
+    within("the reason", connection.wait_for(reported)).await.unwrap();
+    let (_line, _) = relay.registered(2).await;
+    assert!(left.elapsed() >= Duration::from_secs(1), "it came back after {:?}", left.elapsed());
+}
+
+#[tokio::test]
+async fn an_agent_that_yields_is_replaced_by_the_next_process_of_its_profile() {
+    let relay = ScriptedRelay::new().await;
+    let alice = Alice::new(&relay.url());
+    let config = alice.config.clone().with_state_dir(alice.folder.path().join("state"));
+    let (_line, first) = tokio::join!(relay.registered(1), Agent::connect(config.clone().yielding()));
+    let first = first.unwrap();
+    let (_line, second) = tokio::join!(relay.registered(2), Agent::connect(config));
+    assert_eq!(within("the end", first.ended()).await.kind(), ErrorKind::Replaced);
+    assert!(second.unwrap().connection_state().is_online());
+}
+
+/// The time of the record in a registration.
+fn created_of(asked: &ReceivedFrame, did: &msg2agent::Did) -> u64 {
+    let bytes = protocol::base64url::decode(asked.params["record"].as_str().unwrap()).unwrap();
+    protocol::record::VerifiedRecord::parse(&bytes, did).unwrap().keys.created
+}
+
+#[tokio::test]
+async fn a_record_that_is_older_than_the_registered_one_is_signed_again() {
+    let relay = ScriptedRelay::new().await;
+    let alice = Alice::new(&relay.url());
+    let (line, agent) = tokio::join!(relay.registered(1), Agent::connect(alice.config.clone()));
+    let (line, agent) = (line.0, agent.unwrap());
+    line.close(1012).await;
+    // Another process with the same keys has registered a newer record meanwhile.
+    let mut line = relay.accept().await;
+    let asked = line.asked(method::CHALLENGE).await;
+    let challenge = protocol::frame::ChallengeResult {
+        nonce: [1; 32],
+        domain: "localhost".parse().unwrap(),
+        expires: 30,
+    };
+    line.answer(&asked, &challenge).await;
+    let old = line.asked(method::REGISTER).await;
+    line.refuse(&old, Reason::RecordRollback, None).await;
+    let (_line, record) = relay.registered(3).await;
+    assert!(record.keys.created >= created_of(&old, &record.did), "it is signed with the time of now");
+    let mut connection = agent.watch_connection();
+    within("the session", connection.wait_for(ConnectionState::is_online)).await.unwrap();
+}
+
+#[tokio::test]
 async fn one_state_folder_serves_one_process() {
     let relay = ScriptedRelay::new().await;
     let alice = Alice::new(&relay.url());
@@ -182,7 +247,7 @@ async fn one_state_folder_serves_one_process() {
     let (_line, agent) = tokio::join!(relay.registered(1), Agent::connect(config.clone()));
     let first = agent.unwrap();
     let error = Agent::connect(config).await.err().unwrap();
-    assert_eq!(error.kind(), ErrorKind::State);
+    assert_eq!(error.kind(), ErrorKind::InUse);
     assert!(first.connection_state().is_online(), "the first agent continues");
 }
 

@@ -42,6 +42,11 @@ impl TestAgent {
 
     /// Seals a message to an agent.
     pub(crate) fn seal(&self, to: &VerifiedRecord, message: TestMessage<'_>) -> Sealed {
+        self.seal_at(to, message, now())
+    }
+
+    /// Seals a message with this time.
+    pub(crate) fn seal_at(&self, to: &VerifiedRecord, message: TestMessage<'_>, time: u64) -> Sealed {
         let draft = Draft {
             to: to.did.clone(),
             id: message.id.unwrap_or_else(|| MessageId::new(now(), rand::random())),
@@ -53,7 +58,7 @@ impl TestAgent {
             content: Content::text(message.text),
         };
         let key = to.keys.current_encryption().unwrap();
-        seal(draft, &self.identity, key, now(), &mut rand::rng()).unwrap()
+        seal(draft, &self.identity, key, time, &mut rand::rng()).unwrap()
     }
 }
 

@@ -1,13 +1,15 @@
 //! Receiving with faults: order of acknowledgements, duplicates, forgeries, restarts.
 
-use msg2agent::{Agent, RefusalReason};
+use msg2agent::{Agent, DiscardReason, Identity, RefusalReason};
+use protocol::Reason;
 use protocol::envelope::Envelope;
-
-use crate::identities::{Alice, TestAgent, TestMessage};
-use crate::scripted_relay::{RelayConnection, ScriptedRelay, within};
+use protocol::frame::method;
 use protocol::record::VerifiedRecord;
 
-async fn connected(
+use crate::identities::{Alice, TestAgent, TestMessage};
+use crate::scripted_relay::{RelayConnection, ScriptedRelay, lookup_result, within};
+
+pub(crate) async fn connected(
     relay: &ScriptedRelay,
     alice: &Alice,
     epoch: u64,
@@ -60,7 +62,7 @@ async fn a_message_delivered_again_after_a_lost_acknowledgement_is_shown_once() 
     line.deliver(2, 2, &bob.seal(&record, TestMessage::event("next")).envelope).await;
     assert_eq!(line.acked().await, (2, 1));
     assert_eq!(within("the next message", inbox.next()).await.unwrap().text(), Some("next"));
-    assert_eq!(agent.refusal_counts()[&RefusalReason::Replayed], 1);
+    assert_eq!(agent.refusal_counts()[&DiscardReason::Replayed], 1);
 }
 
 #[tokio::test]
@@ -94,12 +96,16 @@ async fn a_forged_message_is_refused_counted_and_does_not_stop_the_next() {
     let forged = mallory.seal(&record, TestMessage::event("I am bob")).envelope;
     line.deliver(1, 1, &forged).await;
     line.answer_lookup(&bob.record).await;
+    assert_eq!(line.refused().await, (1, 1, RefusalReason::BadSignature));
     assert_eq!(line.acked().await, (1, 1));
     let refusal = within("the refusal", refusals.next()).await.unwrap();
-    assert_eq!((refusal.reason, refusal.id), (RefusalReason::BadSignature, Some(forged.id)));
+    assert_eq!(
+        (refusal.reason, refusal.id),
+        (DiscardReason::Refused(RefusalReason::BadSignature), Some(forged.id))
+    );
     line.deliver(1, 2, &bob.seal(&record, TestMessage::event("I am")).envelope).await;
     assert_eq!(within("bob's message", agent.inbox().next()).await.unwrap().text(), Some("I am"));
-    assert_eq!(agent.refusal_counts()[&RefusalReason::BadSignature], 1);
+    assert_eq!(agent.refusal_counts()[&DiscardReason::Refused(RefusalReason::BadSignature)], 1);
 }
 
 #[tokio::test]
@@ -110,8 +116,9 @@ async fn an_envelope_whose_outside_was_changed_is_refused() {
     let sealed = bob.seal(&record, TestMessage::event("hi")).envelope;
     line.deliver(1, 1, &Envelope { from: carol.did().clone(), ..sealed }).await;
     line.answer_lookup(&carol.record).await;
+    assert_eq!(line.refused().await, (1, 1, RefusalReason::HeaderMismatch));
     assert_eq!(line.acked().await, (1, 1));
-    assert_eq!(agent.refusal_counts()[&RefusalReason::HeaderMismatch], 1);
+    assert_eq!(agent.refusal_counts()[&DiscardReason::Refused(RefusalReason::HeaderMismatch)], 1);
 }
 
 #[tokio::test]
@@ -127,7 +134,9 @@ async fn a_rotated_signing_key_is_looked_up_once() {
     line.answer_lookup(&bob.record).await;
     let mut inbox = agent.inbox();
     for text in ["old key", "new key"] {
-        assert_eq!(within("a message", inbox.next()).await.unwrap().text(), Some(text));
+        let message = within("a message", inbox.next()).await.unwrap();
+        assert_eq!(message.text(), Some(text));
+        message.ack().await.unwrap();
     }
 }
 
@@ -145,7 +154,9 @@ async fn a_sender_that_shows_another_root_key_is_refused() {
     let mut refusals = agent.refusals();
     line.deliver(1, 2, &impostor.seal(&record, TestMessage::event("hi")).envelope).await;
     line.answer_lookup(&impostor.record).await;
-    assert_eq!(within("the refusal", refusals.next()).await.unwrap().reason, RefusalReason::KeyChanged);
+    let refusal = within("the refusal", refusals.next()).await.unwrap();
+    assert_eq!(refusal.reason, DiscardReason::Refused(RefusalReason::KeyChanged));
+    assert_eq!(line.refused().await, (1, 2, RefusalReason::KeyChanged));
 }
 
 #[tokio::test]
@@ -156,6 +167,100 @@ async fn a_message_from_an_unknown_sender_is_refused() {
     line.deliver(1, 1, &bob.seal(&record, TestMessage::event("hi")).envelope).await;
     let asked = line.asked(protocol::frame::method::LOOKUP).await;
     line.refuse(&asked, protocol::Reason::NotFound, None).await;
+    assert_eq!(line.refused().await, (1, 1, RefusalReason::UnknownSender));
     assert_eq!(line.acked().await, (1, 1));
-    assert_eq!(agent.refusal_counts()[&RefusalReason::UnknownSender], 1);
+    assert_eq!(agent.refusal_counts()[&DiscardReason::Refused(RefusalReason::UnknownSender)], 1);
+}
+
+#[tokio::test]
+async fn messages_with_an_unknown_key_cost_one_lookup_and_never_the_session() {
+    let (relay, bob, mallory) =
+        (ScriptedRelay::new().await, TestAgent::new("bob"), TestAgent::new("mallory"));
+    let alice = Alice::new(&relay.url());
+    let (mut line, record, agent) = connected(&relay, &alice, 1).await;
+    // A key that the record of mallory does not list.
+    let mut unlisted = Identity::from_key_file(&mallory.identity.to_key_file()).unwrap();
+    unlisted.rotate(crate::identities::now(), &mut rand::rng());
+    let unlisted = TestAgent::with(unlisted);
+    for seq in 1..=150 {
+        line.deliver(1, seq, &unlisted.seal(&record, TestMessage::event("x")).envelope).await;
+    }
+    line.deliver(1, 151, &bob.seal(&record, TestMessage::event("hi")).envelope).await;
+    line.answer_lookup(&mallory.record).await;
+    line.answer_lookup(&mallory.record).await;
+    for seq in 1..=150 {
+        loop {
+            let frame = line.next().await;
+            match frame.method.as_str() {
+                method::ACK => continue,
+                method::REFUSE => assert_eq!(frame.params["seq"], seq),
+                other => panic!("{other} before the refusal of {seq}"),
+            }
+            break;
+        }
+    }
+    let lookup = loop {
+        let frame = line.next().await;
+        if frame.method != method::ACK {
+            break frame;
+        }
+    };
+    assert_eq!(lookup.params["did"], bob.did().as_str(), "mallory is not looked up again");
+    line.answer(&lookup, &lookup_result(&bob.record)).await;
+    assert_eq!(within("bob's message", agent.inbox().next()).await.unwrap().text(), Some("hi"));
+}
+
+#[tokio::test]
+async fn a_lookup_that_the_relay_does_not_answer_now_is_repeated_in_the_same_session() {
+    let (relay, bob) = (ScriptedRelay::new().await, TestAgent::new("bob"));
+    let alice = Alice::new(&relay.url());
+    let (mut line, record, agent) = connected(&relay, &alice, 1).await;
+    line.deliver(1, 1, &bob.seal(&record, TestMessage::event("hi")).envelope).await;
+    for reason in [Reason::RateLimited, Reason::Overloaded, Reason::Internal] {
+        let asked = line.asked(method::LOOKUP).await;
+        line.refuse(&asked, reason, Some(10)).await;
+    }
+    line.answer_lookup(&bob.record).await;
+    assert_eq!(within("the message", agent.inbox().next()).await.unwrap().text(), Some("hi"));
+}
+
+#[tokio::test]
+async fn a_delivery_of_another_session_is_ignored() {
+    let (relay, bob) = (ScriptedRelay::new().await, TestAgent::new("bob"));
+    let alice = Alice::new(&relay.url());
+    let (mut line, record, agent) = connected(&relay, &alice, 2).await;
+    line.deliver(1, 1, &bob.seal(&record, TestMessage::event("old")).envelope).await;
+    line.deliver(2, 1, &bob.seal(&record, TestMessage::event("new")).envelope).await;
+    line.answer_lookup(&bob.record).await;
+    assert_eq!(within("the message", agent.inbox().next()).await.unwrap().text(), Some("new"));
+}
+
+#[tokio::test]
+async fn what_is_sealed_to_a_lost_key_is_refused_as_undecryptable() {
+    let (relay, bob, former) = (ScriptedRelay::new().await, TestAgent::new("bob"), TestAgent::new("alice"));
+    let alice = Alice::new(&relay.url());
+    let (mut line, _, _agent) = connected(&relay, &alice, 1).await;
+    line.deliver(1, 1, &bob.seal(&former.record, TestMessage::event("hi")).envelope).await;
+    line.answer_lookup(&bob.record).await;
+    assert_eq!(line.refused().await, (1, 1, RefusalReason::Undecryptable));
+    assert_eq!(line.acked().await, (1, 1), "its number counts, after the refusal");
+}
+
+#[tokio::test]
+async fn a_message_from_the_future_waits_for_its_time() {
+    let (relay, bob) = (ScriptedRelay::new().await, TestAgent::new("bob"));
+    let alice = Alice::new(&relay.url());
+    let (mut line, record, agent) = connected(&relay, &alice, 1).await;
+    // Two seconds further ahead than clocks may differ.
+    let ahead = crate::identities::now() + 302;
+    line.deliver(1, 1, &bob.seal_at(&record, TestMessage::event("early"), ahead).envelope).await;
+    line.deliver(1, 2, &bob.seal(&record, TestMessage::event("now")).envelope).await;
+    line.answer_lookup(&bob.record).await;
+    let mut inbox = agent.inbox();
+    for text in ["now", "early"] {
+        let message = within("a message", inbox.next()).await.unwrap();
+        assert_eq!(message.text(), Some(text));
+        message.ack().await.unwrap();
+    }
+    assert_eq!(line.acked().await, (1, 2), "nothing was acknowledged or refused before");
 }

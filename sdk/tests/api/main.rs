@@ -15,6 +15,7 @@ mod connection;
 mod identities;
 mod inbox;
 mod lookups;
+mod redelivery;
 mod requests;
 mod scripted_relay;
 mod sending;

@@ -3,10 +3,13 @@
 use std::time::Duration;
 
 use msg2agent::multikey::decode_ed25519;
-use msg2agent::{Agent, Content, Did, ErrorKind, RefusalReason, SendOptions};
+use msg2agent::{
+    Agent, Content, Did, DiscardReason, ErrorKind, MessageId, MessageType, RefusalReason, SendOptions,
+};
 use protocol::envelope::open;
 use protocol::proof;
 
+use crate::connected_agent::ConnectedAgent;
 use crate::identities::{Alice, TestAgent, TestMessage, now};
 use crate::scripted_relay::{ScriptedRelay, TEST_TIMEOUT, within};
 
@@ -22,6 +25,7 @@ async fn only_the_agent_that_was_asked_answers() {
         let forged = mallory.seal(&alice, TestMessage::response("5", request.id));
         line.deliver(1, 1, &forged.envelope).await;
         line.answer_lookup(&mallory.record).await;
+        assert_eq!(line.refused().await, (1, 1, RefusalReason::WrongResponder));
         assert_eq!(line.acked().await, (1, 1));
         line.deliver(1, 2, &bob.seal(&alice, TestMessage::response("4", request.id)).envelope).await;
         assert_eq!(line.acked().await, (1, 2));
@@ -35,7 +39,7 @@ async fn only_the_agent_that_was_asked_answers() {
     let (_line, (agent, answer)) = tokio::join!(relay, client);
     assert_eq!(answer.text(), Some("4"));
     assert_eq!(answer.from(), bob.did());
-    assert_eq!(agent.refusal_counts()[&RefusalReason::WrongResponder], 1);
+    assert_eq!(agent.refusal_counts()[&DiscardReason::Refused(RefusalReason::WrongResponder)], 1);
 }
 
 #[tokio::test]
@@ -92,4 +96,68 @@ async fn request_and_answer_can_be_proven_to_anybody() {
         statements.iter().map(|s| (s.header.from.name(), s.content.as_text().unwrap())).collect();
     assert_eq!(said, [("alice", "2+2?"), ("bob", "4")]);
     assert_eq!(agent.prove([]).unwrap_err().kind(), ErrorKind::Proof);
+}
+
+#[tokio::test]
+async fn an_answer_whose_caller_went_away_comes_to_the_inbox_unacknowledged() {
+    let ConnectedAgent { mut line, alice_record, agent, bob, _alice, .. } = ConnectedAgent::new().await;
+    let id = MessageId::new(now(), [7; 10]);
+    let options = SendOptions { id: Some(id), ..SendOptions::default() };
+    {
+        let request = agent.request_with(bob.did(), Content::text("2+2?"), TEST_TIMEOUT, options);
+        let mut request = std::pin::pin!(request);
+        let relay = async {
+            line.answer_lookup(&bob.record).await;
+            line.answer_send().await;
+            let answer = bob.seal(&alice_record, TestMessage::response("4", id));
+            line.deliver(1, 1, &answer.envelope).await;
+            // The answer has been handed over when the agent answers what comes behind it.
+            line.deliver(1, 2, &bob.seal(&alice_record, TestMessage::event("next")).envelope).await;
+            let next = within("the next message", agent.inbox().next()).await.unwrap();
+            next.ack().await.unwrap();
+        };
+        tokio::select! {
+            biased;
+            () = relay => {}
+            _ = &mut request => panic!("the relay's part is polled first"),
+        }
+    }
+    let answer = within("the answer", agent.inbox().next()).await.unwrap();
+    assert_eq!((answer.text(), answer.re()), (Some("4"), Some(id)));
+    answer.ack().await.unwrap();
+    assert_eq!(line.acked().await, (1, 2), "it was not acknowledged before");
+}
+
+#[tokio::test]
+async fn a_second_request_with_the_same_id_is_refused_and_the_first_is_answered() {
+    let ConnectedAgent { mut line, alice_record, agent, bob, _alice, .. } = ConnectedAgent::new().await;
+    let id = MessageId::new(now(), [7; 10]);
+    let request = || {
+        let options = SendOptions { id: Some(id), ..SendOptions::default() };
+        agent.request_with(bob.did(), Content::text("2+2?"), TEST_TIMEOUT, options)
+    };
+    let relay = async {
+        line.answer_lookup(&bob.record).await;
+        line.answer_send().await;
+        assert_eq!(request().await.unwrap_err().kind(), ErrorKind::Message);
+        line.deliver(1, 1, &bob.seal(&alice_record, TestMessage::response("4", id)).envelope).await;
+    };
+    let (exchange, ()) = tokio::join!(request(), relay);
+    assert_eq!(exchange.unwrap().answer.text(), Some("4"));
+}
+
+#[tokio::test]
+async fn a_response_that_is_waited_upon_ends_the_wait_of_the_other_side() {
+    let ConnectedAgent { mut line, agent, bob, _alice, .. } = ConnectedAgent::new().await;
+    let re = Some(MessageId::new(now(), [7; 10]));
+    let options = SendOptions { r#type: MessageType::Response, re, ..SendOptions::default() };
+    let relay = async {
+        line.answer_lookup(&bob.record).await;
+        let sent = line.answer_send().await;
+        protocol::envelope::Header::parse(&sent.protected).unwrap()
+    };
+    let asking = agent.try_request_with(bob.did(), Content::text("and?"), Duration::from_millis(10), options);
+    let (header, outcome) = tokio::join!(relay, asking);
+    assert_eq!((header.r#type, header.re), (MessageType::Response, re));
+    assert!(outcome.unwrap().answer.is_none());
 }

@@ -6,11 +6,12 @@ use futures::{SinkExt as _, StreamExt as _};
 use http::header::{AUTHORIZATION, HeaderValue, SEC_WEBSOCKET_PROTOCOL};
 use protocol::envelope::{Envelope, MessageId};
 use protocol::frame::{
-    ChallengeParams, ChallengeResult, Incoming, LookupParams, LookupResult, RegisterParams, RegisterResult,
-    RpcError, SendResult, SendStatus, SessionLimits, method, write_deliver, write_error, write_notification,
-    write_result,
+    ChallengeParams, ChallengeResult, Incoming, LookupParams, LookupResult, RefuseParams, RegisterParams,
+    RegisterResult, RpcError, SendResult, SendStatus, SessionLimits, feature, method, write_deliver,
+    write_error, write_notification, write_result,
 };
 use protocol::record::VerifiedRecord;
+use protocol::refusal::RefusalReason;
 use protocol::{Reason, base64url, challenge};
 use serde::Serialize;
 use serde_json::Value;
@@ -78,6 +79,11 @@ impl ScriptedRelay {
 
     /// Refuses the WebSocket upgrade of the next connection.
     pub(crate) async fn refuse_upgrade(&self, reason: Reason) {
+        self.refuse_upgrade_for(reason, None).await;
+    }
+
+    /// Refuses the WebSocket upgrade of the next connection, for this many seconds.
+    pub(crate) async fn refuse_upgrade_for(&self, reason: Reason, seconds: Option<u32>) {
         let (tcp, _) = within("a connection", self.listener.accept()).await.unwrap();
         let callback = |_: &Request, _: Response| -> Result<Response, ErrorResponse> {
             let problem = protocol::admin::Problem::new(reason, None);
@@ -86,6 +92,9 @@ impl ScriptedRelay {
             refusal
                 .headers_mut()
                 .insert("content-type", HeaderValue::from_static("application/problem+json"));
+            if let Some(seconds) = seconds {
+                refusal.headers_mut().insert("retry-after", seconds.into());
+            }
             Err(refusal)
         };
         assert!(accept_hdr_async(tcp, callback).await.is_err());
@@ -117,7 +126,7 @@ impl RelayConnection {
             window: 256,
             pending: 0,
             limits: SessionLimits::default(),
-            features: Vec::new(),
+            features: vec![feature::REFUSE.to_owned()],
         };
         self.answer(&asked, &result).await;
         record
@@ -157,6 +166,12 @@ impl RelayConnection {
         (params["epoch"].as_u64().unwrap(), params["seq"].as_u64().unwrap())
     }
 
+    /// Receives the next `relay.refuse`, as (epoch, seq, reason).
+    pub(crate) async fn refused(&mut self) -> (u64, u64, RefusalReason) {
+        let params: RefuseParams = serde_json::from_value(self.asked(method::REFUSE).await.params).unwrap();
+        (params.epoch, params.seq, params.reason)
+    }
+
     pub(crate) async fn answer(&mut self, asked: &ReceivedFrame, result: &impl Serialize) {
         let mut frame = Vec::new();
         write_result(&mut frame, asked.id.as_deref().unwrap(), result);
@@ -169,8 +184,12 @@ impl RelayConnection {
         reason: Reason,
         retry_after_ms: Option<u64>,
     ) {
+        self.refuse_with(asked, &RpcError::new(reason, retry_after_ms)).await;
+    }
+
+    pub(crate) async fn refuse_with(&mut self, asked: &ReceivedFrame, error: &RpcError) {
         let mut frame = Vec::new();
-        write_error(&mut frame, asked.id.as_deref(), &RpcError::new(reason, retry_after_ms));
+        write_error(&mut frame, asked.id.as_deref(), error);
         self.write(frame).await;
     }
 
@@ -179,7 +198,7 @@ impl RelayConnection {
         let asked = self.asked(method::LOOKUP).await;
         let LookupParams { did } = serde_json::from_value(asked.params.clone()).unwrap();
         assert_eq!(did, record.did);
-        self.answer(&asked, &LookupResult { record: base64url::encode(&record.bytes), online: true }).await;
+        self.answer(&asked, &lookup_result(record)).await;
     }
 
     /// Answers the next send with `stored`, and returns its envelope.
@@ -209,6 +228,11 @@ impl RelayConnection {
     async fn write(&mut self, frame: Vec<u8>) {
         self.socket.send(Message::text(String::from_utf8(frame).unwrap())).await.unwrap();
     }
+}
+
+/// The answer to a lookup.
+pub(crate) fn lookup_result(record: &VerifiedRecord) -> LookupResult {
+    LookupResult { record: base64url::encode(&record.bytes), online: true }
 }
 
 /// The message id in a send.

@@ -2,13 +2,13 @@
 
 use std::time::Duration;
 
-use msg2agent::{Content, ErrorKind, Outcome, SendStatus};
+use msg2agent::{Agent, Content, ErrorKind, Outcome, RefusalReason, SendStatus, Trust};
 use protocol::Reason;
-use protocol::frame::{NoticeParams, SendResult, method};
+use protocol::frame::{NoticeParams, RpcError, SendResult, method};
 
 use crate::connected_agent::{ConnectedAgent, first_send, say_hi};
-use crate::identities::{TestAgent, now};
-use crate::scripted_relay::{id_of, within};
+use crate::identities::{Alice, TestAgent, now};
+use crate::scripted_relay::{ScriptedRelay, id_of, within};
 
 #[tokio::test]
 async fn a_send_whose_answer_was_lost_is_sent_again_with_the_same_bytes() {
@@ -100,4 +100,74 @@ async fn the_outcome_of_a_stored_message_is_reported_and_acknowledged() {
     assert_eq!((told.id, told.outcome, told.at), (id, Outcome::Expired, 7));
     assert_eq!(agent.outcome(&id), Some(Outcome::Expired));
     assert_eq!(line.acked().await, (1, 1));
+}
+
+#[tokio::test]
+async fn a_send_without_a_connection_was_not_sent_and_one_without_an_answer_may_have_been() {
+    let (relay, bob) = (ScriptedRelay::new().await, TestAgent::new("bob"));
+    let alice = Alice::new(&relay.url());
+    let config = alice.config.clone().with_answer_timeout(Duration::from_millis(700));
+    let (registered, agent) = tokio::join!(relay.registered(1), Agent::connect(config));
+    let ((mut line, _), agent) = (registered, agent.unwrap());
+    let ((), contact) = tokio::join!(line.answer_lookup(&bob.record), agent.lookup(bob.did()));
+    contact.unwrap();
+    let unanswered = say_hi(&agent, &bob).await.unwrap_err();
+    assert!(unanswered.is_timeout() && unanswered.may_have_been_sent(), "{unanswered:?}");
+    drop((line, relay));
+    let mut connection = agent.watch_connection();
+    within("the loss", connection.wait_for(|now| !now.is_connected())).await.unwrap();
+    let unsent = say_hi(&agent, &bob).await.unwrap_err();
+    assert!(unsent.is_timeout() && !unsent.may_have_been_sent(), "{unsent:?}");
+}
+
+#[tokio::test]
+async fn a_refusal_of_the_recipient_has_its_own_word() {
+    let ConnectedAgent { mut line, agent, bob, _alice, .. } = ConnectedAgent::new().await;
+    let relay = async {
+        let asked = first_send(&mut line, &bob).await;
+        line.refuse_with(&asked, &RpcError::refused(RefusalReason::Undecryptable)).await;
+        let asked = line.asked(method::SEND).await;
+        line.refuse_with(&asked, &RpcError::ended(Outcome::Expired)).await;
+    };
+    let client = async {
+        let refused = say_hi(&agent, &bob).await.unwrap_err();
+        assert_eq!(refused.kind(), ErrorKind::Rejected(Reason::Refused));
+        assert_eq!(refused.refusal(), Some(RefusalReason::Undecryptable));
+        let ended = say_hi(&agent, &bob).await.unwrap_err();
+        assert_eq!((ended.reason(), ended.outcome()), (Some(Reason::Ended), Some(Outcome::Expired)));
+        assert!(!refused.is_temporary() && !ended.is_temporary());
+    };
+    tokio::join!(relay, client);
+}
+
+#[tokio::test]
+async fn a_root_key_is_pinned_over_restarts() {
+    let (relay, bob, impostor) = (ScriptedRelay::new().await, TestAgent::new("bob"), TestAgent::new("bob"));
+    let alice = Alice::new(&relay.url());
+    let config = alice.config.clone().with_state_dir(alice.folder.path().join("state"));
+    let (registered, agent) = tokio::join!(relay.registered(1), Agent::connect(config.clone()));
+    let ((mut line, _), agent) = (registered, agent.unwrap());
+    let ((), contact) = tokio::join!(line.answer_lookup(&bob.record), agent.lookup(bob.did()));
+    assert_eq!(contact.unwrap().trust, Trust::FirstContact);
+    agent.close().await;
+    drop(agent);
+
+    let (registered, agent) = tokio::join!(relay.registered(2), Agent::connect(config));
+    let ((mut line, _), agent) = (registered, agent.unwrap());
+    let ((), error) = tokio::join!(line.answer_lookup(&impostor.record), agent.lookup(bob.did()));
+    assert!(error.unwrap_err().is_key_changed());
+}
+
+#[tokio::test]
+async fn an_anchor_counts_more_than_the_relays_word_at_the_first_contact() {
+    let (relay, bob, impostor) = (ScriptedRelay::new().await, TestAgent::new("bob"), TestAgent::new("bob"));
+    let alice = Alice::new(&relay.url());
+    let root = protocol::multikey::encode_ed25519(&bob.identity.root_public());
+    let config = alice.config.clone().with_anchor(bob.did().clone(), &root).unwrap();
+    let (registered, agent) = tokio::join!(relay.registered(1), Agent::connect(config));
+    let ((mut line, _), agent) = (registered, agent.unwrap());
+    let ((), forged) = tokio::join!(line.answer_lookup(&impostor.record), say_hi(&agent, &bob));
+    assert!(forged.unwrap_err().is_key_changed(), "nothing was sent");
+    let ((), contact) = tokio::join!(line.answer_lookup(&bob.record), agent.lookup(bob.did()));
+    assert_eq!(contact.unwrap().trust, Trust::Anchored);
 }

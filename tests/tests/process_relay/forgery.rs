@@ -10,7 +10,7 @@
 //! | a header is edited | recipient | its copy outside `header_mismatch`, itself `bad_signature` |
 
 use devtools::relay_process::RelayProcess;
-use msg2agent::{Agent, Inbox, RefusalReason, Refusals};
+use msg2agent::{Agent, DiscardReason, Inbox, RefusalReason, Refusals};
 use protocol::api_key::ApiKey;
 use protocol::envelope::{Class, Content, Draft, Header, MessageId, MessageType, seal};
 use protocol::frame::{LookupParams, LookupResult, RegisterResult, SendStatus, method};
@@ -71,7 +71,7 @@ impl Scene {
     async fn bob_refuses(mut self, forged: Envelope, reason: RefusalReason) {
         assert!(self.alice.send(&forged).await.is_ok(), "the relay is not the one to see it");
         let refusal = self.refusals.next().await.unwrap();
-        assert_eq!((refusal.reason, refusal.id), (reason, Some(forged.id)));
+        assert_eq!((refusal.reason, refusal.id), (DiscardReason::Refused(reason), Some(forged.id)));
         let honest = self.sealed("honest", Class::Reliable);
         self.alice.send(&honest).await.unwrap();
         assert_eq!(self.inbox.next().await.unwrap().text(), Some("honest"));
@@ -136,7 +136,7 @@ async fn a_replayed_envelope_is_refused() {
     assert_eq!(scene.inbox.next().await.unwrap().text(), Some("once"));
     assert_eq!(scene.alice.send(&envelope).await, Ok(SendStatus::Forwarded));
     let refusal = scene.refusals.next().await.unwrap();
-    assert_eq!((refusal.reason, refusal.id), (RefusalReason::Replayed, Some(envelope.id)));
+    assert_eq!((refusal.reason, refusal.id), (DiscardReason::Replayed, Some(envelope.id)));
 }
 
 #[tokio::test]

@@ -8,6 +8,7 @@
     reason = "a test that cannot set itself up should fail on the spot"
 )]
 
+mod admin_api;
 mod architecture;
 mod circles;
 mod crate_graph;

@@ -169,6 +169,7 @@ mod tests {
             (("response_type", "token"), "response_type"),
             (("response_mode", "fragment"), "response_mode"),
             (("request", "x"), "request_object"),
+            (("request_uri", "https://client.example/request"), "request_object"),
             (("code_challenge_method", "plain"), "pkce"),
             (("code_challenge", ""), "pkce"),
             (("scope", "admin"), "scope"),

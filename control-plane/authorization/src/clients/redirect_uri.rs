@@ -131,6 +131,7 @@ mod tests {
             "http://localhost.example.com/",
             "https://a.example/#x",
             "https://user@a.example/",
+            "https://:password@a.example/",
             "javascript:alert(1)",
             "data:text/html,x",
             "file:///etc/passwd",

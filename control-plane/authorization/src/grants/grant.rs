@@ -55,3 +55,14 @@ pub(crate) struct StoredRefreshToken {
     /// How often it was used again after that.
     pub(crate) retries: u32,
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The page for people and administrators promises these numbers.
+    #[test]
+    fn codes_and_grants_live_as_long_as_promised() {
+        assert_eq!((CODE_TTL_SECONDS, GRANT_TTL_SECONDS), (60, 7_776_000));
+    }
+}

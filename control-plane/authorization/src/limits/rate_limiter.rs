@@ -124,6 +124,21 @@ mod tests {
         limiter.take(RateLimit::SignIn, RateLimitKey::Account("a"), 0).unwrap();
     }
 
+    /// The pages for administrators promise these numbers.
+    #[test]
+    fn the_limits_are_as_promised() {
+        for (limit, per_second, burst) in [
+            (RateLimit::Register, 0.5, 60.0),
+            (RateLimit::Browse, 4.0, 120.0),
+            (RateLimit::SignIn, 0.2, 15.0),
+            (RateLimit::Token, 10.0, 300.0),
+            (RateLimit::Fetch, 0.2, 20.0),
+            (RateLimit::Consent, 0.2, 20.0),
+        ] {
+            assert_eq!(limit.rate(), Rate { per_second, burst }, "{limit:?}");
+        }
+    }
+
     #[test]
     fn the_addresses_of_one_ipv6_network_count_together() {
         let limiter = RateLimiter::new();

@@ -139,6 +139,19 @@ mod tests {
     }
 
     #[test]
+    fn a_key_introspects_tokens_of_its_own_agent_and_tenant_only() {
+        let with = |tenant: &str, agent: Option<&str>| {
+            let agent = agent.map(|agent| agent.parse().unwrap());
+            may_introspect(&Principal { tenant: tenant.parse().unwrap(), agent, ..key() }, &claims())
+        };
+        assert!(with("default", Some(ALICE)));
+        assert!(with("default", None), "the key of her tenant");
+        assert!(!with("default", Some("did:wba:example.com:agent:bob")));
+        assert!(!with("acme", None), "the key of another tenant");
+        assert!(!with("acme", Some("did:wba:example.com:agent:acme:alice")));
+    }
+
+    #[test]
     fn the_gateway_gets_the_reason_and_an_agent_does_not() {
         assert_eq!(json_of(&IntrospectionResponse::for_agent(None)), json!({"active": false}));
         for (reason, word) in [

@@ -82,6 +82,14 @@ fn forged() -> Value {
     String::from_utf8(proof::write(messages, documents.to_vec(), &bob, NOW + 60).unwrap()).unwrap().into()
 }
 
+/// A file that its writer attests with a document too many.
+fn with_bystander() -> Value {
+    let sealed = sealed(request(Content::text("hello")));
+    let messages = vec![ProvenMessage { envelope: sealed.envelope, prk: sealed.prk.disclose() }];
+    let documents = [&alice(), &bob(), &mallory()].map(|of| document::build(of, Some(RELAY), NOW - 500).0);
+    String::from_utf8(proof::write(messages, documents.to_vec(), &bob(), NOW + 60).unwrap()).unwrap().into()
+}
+
 /// The proof that others damage.
 pub(crate) fn golden_proof() -> String {
     written(&bob())
@@ -157,6 +165,7 @@ fn bad_proofs() -> Vec<Input> {
         ),
     ];
     let mut cases: Vec<Input> = files.into_iter().map(|(sentence, file)| (sentence, both(file))).collect();
+    cases.push(("the document of an agent that has no part in it", both(with_bystander())));
     cases.push(("a forgery with root keys of the forger's own", both(forged())));
     cases
 }

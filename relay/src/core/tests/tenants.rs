@@ -119,11 +119,11 @@ impl Scenario {
 
     /// The only effect is a refusal, the same for an agent of another tenant as for an unknown one.
     fn assert_same_as_unknown(&self, effects: &[Effect]) {
-        let [Effect::Refuse { reason, retry_after, .. }] = effects else {
+        let [Effect::Refuse { error, .. }] = effects else {
             panic!("more than a refusal: {effects:?}");
         };
-        if !matches!(reason, Reason::NotRegistered | Reason::RateLimited) {
-            assert_eq!((*reason, *retry_after), (Reason::NotFound, None));
+        if !matches!(error.reason, Reason::NotRegistered | Reason::RateLimited) {
+            assert_eq!(**error, SendError::from(Reason::NotFound));
         }
     }
 

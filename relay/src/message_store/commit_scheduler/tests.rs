@@ -24,11 +24,11 @@ fn message(number: RowId) -> Write {
 }
 
 fn notice(number: RowId) -> Write {
-    row(number, WriteContent::Notice(Outcome::Expired))
+    row(number, WriteContent::Notice { outcome: Outcome::Expired, reason: None, ends: None })
 }
 
 const fn remove(row: RowId) -> Write {
-    Write::Remove { row }
+    Write::Remove { row, outcome: None }
 }
 
 fn with(writes: impl IntoIterator<Item = Write>) -> CommitScheduler {

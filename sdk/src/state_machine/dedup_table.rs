@@ -1,4 +1,4 @@
-//! Deduplicates messages: a bounded table of the `(from, id)` of processed messages. Pure.
+//! Deduplicates messages: a bounded table of the `(from, id)` of processed messages.
 
 use std::collections::{HashMap, VecDeque};
 
@@ -6,27 +6,32 @@ use protocol::envelope::MessageId;
 use protocol::{Did, UnixSeconds};
 
 /// Identifies a message: ids are unique per sender.
-pub(crate) type MessageKey = (Did, MessageId);
+pub type MessageKey = (Did, MessageId);
 
 /// Messages remembered, about 16 MiB. Beyond it the oldest entry is evicted. A malicious relay
 /// could then replay that message.
-pub(crate) const DEDUP_ENTRIES_MAX: usize = 65_536;
+pub const DEDUP_ENTRIES_MAX: usize = 65_536;
 
-pub(crate) struct DedupTable {
+#[derive(Debug, Default)]
+pub struct DedupTable {
     until: HashMap<MessageKey, UnixSeconds>,
     order: VecDeque<MessageKey>,
 }
 
 impl DedupTable {
-    pub(crate) fn new() -> Self {
+    #[must_use]
+    pub fn new() -> Self {
         Self { until: HashMap::new(), order: VecDeque::new() }
     }
 
-    pub(crate) fn contains(&self, key: &MessageKey) -> bool {
+    #[must_use]
+    pub fn contains(&self, key: &MessageKey) -> bool {
         self.until.contains_key(key)
     }
 
-    pub(crate) fn insert(&mut self, key: MessageKey, until: UnixSeconds, now: UnixSeconds) {
+    /// Remembers a message. A copy of it that comes later than `until` is refused as too old
+    /// anyway.
+    pub fn insert(&mut self, key: MessageKey, until: UnixSeconds, now: UnixSeconds) {
         if self.until.insert(key.clone(), until).is_none() {
             self.order.push_back(key);
         }
@@ -37,12 +42,18 @@ impl DedupTable {
     }
 
     /// The entries, in the order in which they were processed.
-    pub(crate) fn entries(&self) -> impl Iterator<Item = (&MessageKey, UnixSeconds)> {
+    pub fn entries(&self) -> impl Iterator<Item = (&MessageKey, UnixSeconds)> {
         self.order.iter().filter_map(|key| self.until.get(key).map(|until| (key, *until)))
     }
 
-    pub(crate) fn len(&self) -> usize {
+    #[must_use]
+    pub fn len(&self) -> usize {
         self.order.len()
+    }
+
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.order.is_empty()
     }
 
     /// Looks at the front only. Entries of equal lifetime expire in order; others are kept a little

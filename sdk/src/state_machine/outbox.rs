@@ -6,79 +6,102 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 /// The JSON-RPC id of a request. It rises and is never reused.
-pub(crate) type RequestId = u64;
+pub type RequestId = u64;
 
 /// The handshake uses the ids below.
 const FIRST_REQUEST_ID: RequestId = 16;
 
 /// A request without its id.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Request {
-    pub(crate) method: &'static str,
+pub struct Request {
+    pub method: &'static str,
     /// Serialized JSON.
-    pub(crate) params: String,
+    pub params: String,
     /// The W3C trace context that it belongs to.
-    pub(crate) traceparent: Option<String>,
+    pub traceparent: Option<String>,
 }
 
 /// Unanswered requests with the callers (`C`) that wait for their answers.
-pub(crate) struct Outbox<C> {
+#[derive(Debug)]
+pub struct Outbox<C> {
     next: RequestId,
-    waiting: BTreeMap<RequestId, (Request, C)>,
+    waiting: BTreeMap<RequestId, UnansweredRequest<C>>,
     unwritten: BTreeSet<RequestId>,
 }
 
+/// A request without an answer.
+#[derive(Debug)]
+pub struct UnansweredRequest<C> {
+    pub request: Request,
+    pub caller: C,
+    /// Whether it was ever given to a connection, so that the relay may have acted on it.
+    pub written: bool,
+}
+
+impl<C> Default for Outbox<C> {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
 impl<C> Outbox<C> {
-    pub(crate) fn new() -> Self {
+    #[must_use]
+    pub fn new() -> Self {
         Self { next: FIRST_REQUEST_ID, waiting: BTreeMap::new(), unwritten: BTreeSet::new() }
     }
 
-    pub(crate) fn push(&mut self, request: Request, caller: C) -> RequestId {
+    pub fn push(&mut self, request: Request, caller: C) -> RequestId {
         let id = self.next;
         self.next += 1;
-        self.waiting.insert(id, (request, caller));
+        self.waiting.insert(id, UnansweredRequest { request, caller, written: false });
         self.unwritten.insert(id);
         id
     }
 
     /// Schedules every unanswered request for the new connection, oldest first.
-    pub(crate) fn reconnected(&mut self) {
+    pub fn reconnected(&mut self) {
         self.unwritten = self.waiting.keys().copied().collect();
     }
 
-    pub(crate) fn has_unwritten(&self) -> bool {
+    #[must_use]
+    pub fn has_unwritten(&self) -> bool {
         !self.unwritten.is_empty()
     }
 
-    /// The next request to write. Drops abandoned ones.
-    pub(crate) fn write_next(&mut self, abandoned: impl Fn(&C) -> bool) -> Option<(RequestId, &Request)> {
+    /// The next request to write, which counts as written from now on. Drops abandoned ones.
+    pub fn write_next(
+        &mut self,
+        abandoned: impl Fn(&C) -> bool,
+    ) -> Option<(RequestId, &UnansweredRequest<C>)> {
         let id = loop {
             let id = self.unwritten.pop_first()?;
             match self.waiting.get(&id) {
-                Some((_, caller)) if !abandoned(caller) => break id,
+                Some(waiting) if !abandoned(&waiting.caller) => break id,
                 _ => drop(self.waiting.remove(&id)),
             }
         };
-        self.waiting.get(&id).map(|(request, _)| (id, request))
+        let request = self.waiting.get_mut(&id)?;
+        request.written = true;
+        Some((id, request))
     }
 
     /// Drops abandoned requests, which frees their share of the memory.
-    pub(crate) fn sweep(&mut self, abandoned: impl Fn(&C) -> bool) {
-        self.waiting.retain(|_, (_, caller)| !abandoned(caller));
+    pub fn sweep(&mut self, abandoned: impl Fn(&C) -> bool) {
+        self.waiting.retain(|_, waiting| !abandoned(&waiting.caller));
         self.unwritten.retain(|id| self.waiting.contains_key(id));
     }
 
     /// Removes an answered request and returns its caller. `None` for an unknown or abandoned
     /// request.
-    pub(crate) fn answered(&mut self, id: RequestId) -> Option<C> {
+    pub fn answered(&mut self, id: RequestId) -> Option<C> {
         self.unwritten.remove(&id);
-        self.waiting.remove(&id).map(|(_, caller)| caller)
+        self.waiting.remove(&id).map(|waiting| waiting.caller)
     }
 
-    /// Removes every request and returns their callers.
-    pub(crate) fn drain(&mut self) -> impl Iterator<Item = C> + use<C> {
+    /// Removes and returns every request, oldest first.
+    pub fn drain(&mut self) -> impl Iterator<Item = UnansweredRequest<C>> + use<C> {
         self.unwritten.clear();
-        std::mem::take(&mut self.waiting).into_values().map(|(_, caller)| caller)
+        std::mem::take(&mut self.waiting).into_values()
     }
 }
 
@@ -116,6 +139,18 @@ mod tests {
         assert_eq!(outbox.write_next(|caller| *caller == 0).map(|(id, _)| id), Some(kept));
         outbox.reconnected();
         assert_eq!(write_all(&mut outbox), [kept]);
+    }
+
+    #[test]
+    fn a_request_that_was_never_given_to_a_connection_is_known_as_such() {
+        let mut outbox = Outbox::new();
+        for n in 0..2 {
+            outbox.push(request(n), n);
+        }
+        outbox.write_next(|_| false);
+        outbox.reconnected();
+        let written: Vec<_> = outbox.drain().map(|waiting| waiting.written).collect();
+        assert_eq!(written, [true, false], "the first was written before the reconnect");
     }
 
     #[test]
@@ -164,7 +199,7 @@ mod tests {
                     Step::Reconnect => { outbox.reconnected(); written.clear(); last = 0; }
                 }
             }
-            let rest: BTreeSet<_> = outbox.drain().collect();
+            let rest: BTreeSet<_> = outbox.drain().map(|waiting| waiting.caller).collect();
             prop_assert!(answered.is_disjoint(&rest));
             prop_assert_eq!(u64::try_from(answered.len() + rest.len()).unwrap(), pushed);
         }
