@@ -54,8 +54,8 @@ pub enum Error {
     #[error("failed to generate a key for signing tokens")]
     MakeSigningKey(#[source] ed25519_dalek::pkcs8::Error),
     #[error(
-        "Secret {secret} with the certificate authority {fingerprint} is gone; restore it, or set the \
-         annotation {} to that fingerprint to make a new one",
+        "Secret {secret} with the certificate authority {fingerprint} is gone or was changed; restore it, or \
+         set the annotation {} to that fingerprint to make a new one",
         crds::label::CONFIRM_NEW_AUTHORITY
     )]
     AuthorityLost { secret: String, fingerprint: String },
