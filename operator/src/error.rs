@@ -72,7 +72,7 @@ pub enum Error {
     #[error("failed to write {0} as JSON")]
     Serialize(&'static str, #[source] serde_json::Error),
     #[error("{}", join(.0))]
-    Several(Vec<Error>),
+    Several(Vec<Self>),
 }
 
 fn join(errors: &[Error]) -> String {
