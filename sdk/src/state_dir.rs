@@ -132,6 +132,11 @@ fn in_use(folder: &Path, holder: &Holder) -> Error {
         .advising("an agent has one connection at a time: stop that process, or use another profile")
 }
 
+/// The file of pinned root keys in a state folder.
+pub(crate) fn pins_in(folder: &Path) -> PathBuf {
+    folder.join("pins")
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -160,9 +165,4 @@ mod tests {
         drop(next.unwrap());
         StateDir::lock(folder.path(), false).await.unwrap();
     }
-}
-
-/// The file of pinned root keys in a state folder.
-pub(crate) fn pins_in(folder: &Path) -> PathBuf {
-    folder.join("pins")
 }
