@@ -1,5 +1,5 @@
-//! The root keys by which `m2a verify` knows the agents of a proof: those that the user gives, those
-//! that a profile has pinned, and those of the DID documents at the agents' domains.
+//! The root keys by which `m2a verify` knows the agents of a proof: those that the user gives,
+//! those that a profile has pinned, and those of the DID documents at the agents' domains.
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;

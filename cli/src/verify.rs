@@ -1,7 +1,8 @@
 //! `m2a verify`: verifies a proof file, and shows who sent which message to whom.
 //!
-//! It needs no clock, and does not trust the sender of the file. The root keys in the file count only
-//! if they are known from elsewhere, because anybody can make a file with root keys of his own.
+//! It needs no clock, and does not trust the sender of the file. The root keys in the file count
+//! only if they are known from elsewhere, because anybody can make a file with root keys of his
+//! own.
 
 use std::io::Read as _;
 use std::path::{Path, PathBuf};

@@ -116,8 +116,8 @@ impl Applier {
         }
     }
 
-    /// Deletes an object that is no longer desired, if `owner` has it, or no living owner has it and
-    /// it has the labels of `owner`.
+    /// Deletes an object that is no longer desired, if `owner` has it, or no living owner has it
+    /// and it has the labels of `owner`.
     ///
     /// # Errors
     /// Errors of the API server.

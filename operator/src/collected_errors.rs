@@ -1,5 +1,5 @@
-//! Collects the errors of steps that do not depend on each other, so that one object that is refused
-//! holds up no other one.
+//! Collects the errors of steps that do not depend on each other, so that one object that is
+//! refused holds up no other one.
 
 use crate::error::{Error, Result};
 

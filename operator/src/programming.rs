@@ -101,13 +101,12 @@ impl Programming {
         }
     }
 
-    /// Why somebody has to change something before the relay takes the content.
+    /// Why somebody has to change something before the relay takes the content. `former` is as in
+    /// [`Programming::draft`], so that a restart changes nothing.
     #[must_use]
-    pub fn stalled(&self) -> Option<Draft> {
-        match self {
-            Self::OwnedByAnother { .. } | Self::Failed { is_refusal: true, .. } => Some(self.draft(None)),
-            Self::Unknown | Self::Lost | Self::Progress(_) | Self::Failed { is_refusal: false, .. } => None,
-        }
+    pub fn stalled(&self, former: Option<Draft>) -> Option<Draft> {
+        let is_refused = |draft: &Draft| matches!(draft.reason, Reason::OwnedByAnother | Reason::Rejected);
+        Some(self.draft(former)).filter(is_refused)
     }
 }
 
@@ -153,9 +152,18 @@ mod tests {
 
     #[test]
     fn only_a_refusal_waits_for_a_person() {
-        assert!(refused(protocol::Reason::OwnerConflict).stalled().is_some());
-        assert!(Programming::Unknown.stalled().is_none());
+        assert!(refused(protocol::Reason::OwnerConflict).stalled(None).is_some());
+        assert!(refused(protocol::Reason::InvalidRequest).stalled(None).is_some());
+        assert!(Programming::Unknown.stalled(None).is_none());
         let away = Programming::Failed { message: "timed out".into(), is_refusal: false };
-        assert!(away.stalled().is_none());
+        assert!(away.stalled(None).is_none());
+    }
+
+    #[test]
+    fn what_was_refused_stays_stalled_while_the_relay_is_not_contacted() {
+        let former = Draft::fails(Type::Programmed, Reason::OwnedByAnother, "another owner made this entry");
+        assert_eq!(Programming::Unknown.stalled(Some(former.clone())), Some(former.clone()));
+        let progress = Programming::Progress(Progress { acknowledged: 1, ready: 1 });
+        assert_eq!(progress.stalled(Some(former)), None);
     }
 }

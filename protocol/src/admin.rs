@@ -114,7 +114,8 @@ pub struct Applied {
     /// Why the MCP endpoint of an agent was not taken, if the rest of the write was.
     #[serde(default, skip_serializing_if = "Option::is_none", deserialize_with = "answer::optional_reason")]
     pub endpoint: Option<Reason>,
-    /// Whether the write changed anything. Absent: the writer named no owner, or the relay is older.
+    /// Whether the write changed anything. Absent: the writer named no owner, or the relay is
+    /// older.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub changed: Option<bool>,
 }

@@ -1,5 +1,5 @@
-//! Runs the clients of the protocol in Python and Node that are in `tests/protocol-clients`. They were
-//! written from `docs/protocol.md` and share no code with this repository.
+//! Runs the clients of the protocol in Python and Node that are in `tests/protocol-clients`. They
+//! were written from `docs/protocol.md` and share no code with this repository.
 
 use std::path::PathBuf;
 use std::process::Stdio;

@@ -25,8 +25,8 @@ pub(super) fn hold(tools: &UserTools) -> anyhow::Result<String> {
     tools.kubectl(&format!("logs --namespace {DEMO_NAMESPACE} job/alice-asks"))
 }
 
-/// The agents that speak in the proof, as `DID=root key` for `m2a verify --root`. The root keys come
-/// from the status of their Agents, and not from the proof.
+/// The agents that speak in the proof, as `DID=root key` for `m2a verify --root`. The root keys
+/// come from the status of their Agents, and not from the proof.
 pub(super) fn roots(tools: &UserTools) -> anyhow::Result<Vec<String>> {
     let root = |name| {
         let status = "jsonpath={.status.did}={.status.rootKeyMultibase}";

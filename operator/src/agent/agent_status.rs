@@ -86,7 +86,7 @@ pub(super) fn accepted(
         }
         drafts.push(suspended);
     }
-    let mut stalled = observed.programming.stalled();
+    let mut stalled = observed.programming.stalled(conditions::kept(agent, Type::Programmed));
     if observed.identity_is_lost {
         ready = identity_lost(agent);
         stalled = Some(ready.clone());

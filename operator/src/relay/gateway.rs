@@ -54,8 +54,8 @@ pub(super) async fn converge(
     errors.into_result().map(|()| certificate)
 }
 
-/// Applies every object. One that is refused holds up no other one. The pattern has no `..`, so that an object that is built and not applied
-/// does not compile.
+/// Applies every object. One that is refused holds up no other one. The pattern has no `..`, so
+/// that an object that is built and not applied does not compile.
 async fn apply(
     context: &Context,
     relay: &Relay,

@@ -29,11 +29,6 @@ impl ModelClock {
         Timestamp::from_second(START_UNIX).unwrap() + elapsed + offset
     }
 
-    /// Seconds from the start to `at`, for messages.
-    pub(crate) fn seconds_at(&self, at: Instant) -> f64 {
-        at.duration_since(self.started).as_secs_f64()
-    }
-
     /// Seconds since the start, for messages.
     pub(crate) fn elapsed_seconds(&self) -> f64 {
         self.started.elapsed().as_secs_f64()

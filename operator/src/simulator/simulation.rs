@@ -117,24 +117,6 @@ impl Simulation {
         self.violations.push(Violation { invariant, what });
     }
 
-    /// Every change of an object, and every write that a relay applied, in the order of time.
-    pub(crate) fn trace(&self) -> Vec<String> {
-        let seconds = |at: Instant| self.cluster.clock.seconds_at(at);
-        let mut lines = self.cluster.server.with(|store| {
-            let changes = store.history().iter();
-            changes
-                .map(|change| format!("{:.3} {} by {}", seconds(change.at), change.id, change.manager))
-                .collect::<Vec<_>>()
-        });
-        self.cluster.relays.with(|state| {
-            let writes = state.applied.iter();
-            lines.extend(
-                writes.map(|write| format!("{:.3} {} {}", seconds(write.at), write.relay, write.path)),
-            );
-        });
-        lines
-    }
-
     /// Lets time pass. The controllers of the cluster run about every second.
     async fn pass(&mut self, time: Duration) {
         let end = Instant::now() + time;

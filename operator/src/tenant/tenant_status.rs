@@ -36,7 +36,8 @@ pub(super) fn accepted(
             );
         }
     }
-    let progress = conditions::progress(&ready, programming.stalled().as_ref());
+    let stalled = programming.stalled(conditions::kept(tenant, Type::Programmed));
+    let progress = conditions::progress(&ready, stalled.as_ref());
     drafts.push(ready);
     drafts.extend(progress);
     status(tenant, Some(resolved.tenant_id.to_string()), &drafts, agents, now)

@@ -11,8 +11,8 @@ use crate::limits;
 pub struct SessionLimits {
     /// Deliveries and notices that may be unacknowledged before the relay stops sending.
     pub window_messages: u64,
-    /// Bytes of envelopes that may be unacknowledged before the relay stops sending. An empty window
-    /// takes one message of any size.
+    /// Bytes of envelopes that may be unacknowledged before the relay stops sending. An empty
+    /// window takes one message of any size.
     pub window_bytes: u64,
     /// Bytes of a frame, in either direction.
     pub frame_bytes: u64,

@@ -47,3 +47,24 @@ fn change(directory: &Directory, by: &Requester, item: AgentWrite) -> (Requester
     let requester = Requester { owner: Some(owner), former_owner, if_owned, term: by.term };
     (requester, AdminOperation::PutAgent(directory.did(&tenant, &name), Box::new(spec)))
 }
+
+#[cfg(test)]
+mod tests {
+    use protocol::admin::Owner;
+
+    use super::*;
+
+    #[test]
+    fn a_header_about_the_owner_of_a_whole_batch_is_refused() {
+        let owner = || Some(Owner::Kubernetes("a".into()));
+        for by in [
+            Requester { owner: owner(), ..Requester::default() },
+            Requester { former_owner: owner(), ..Requester::default() },
+            Requester { if_owned: true, ..Requester::default() },
+        ] {
+            let refused = check(&by, &AgentBatch::default()).unwrap_err();
+            assert_eq!(refused.reason, Reason::InvalidParams, "{by:?}");
+        }
+        assert!(check(&Requester::default(), &AgentBatch::default()).is_ok());
+    }
+}

@@ -42,7 +42,8 @@ pub(super) async fn write(
     Ok(Json(applied(directory.administer(by, operation).await?, is_named)))
 }
 
-/// The first version of the API named no owner, and its clients refuse members that they do not know.
+/// The first version of the API named no owner, and its clients refuse members that they do not
+/// know.
 pub(super) fn applied(written: Written, is_named: bool) -> Applied {
     let Written { version, changed, endpoint } = written;
     Applied { version, endpoint, changed: is_named.then_some(changed) }

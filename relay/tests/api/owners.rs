@@ -2,8 +2,8 @@
 
 use protocol::Reason;
 use protocol::admin::{
-    AgentSpec, AgentView, Applied, FORMER_OWNER_HEADER, IF_OWNED_HEADER, InvitationSpec, KeySpec, McpSpec,
-    OWNER_HEADER, Owner, Problem, Suspension, TERM_HEADER, TenantSpec, TenantView,
+    AgentSpec, AgentView, Applied, DeclaredInvitation, FORMER_OWNER_HEADER, IF_OWNED_HEADER, InvitationSpec,
+    KeySpec, McpSpec, OWNER_HEADER, Owner, Problem, Suspension, TERM_HEADER, TenantSpec, TenantView,
 };
 use reqwest::Method;
 use serde::Serialize;
@@ -47,6 +47,8 @@ async fn nobody_but_its_owner_writes_an_entry_or_what_belongs_to_it() {
     let key_spec = KeySpec { sha256: key.hash(), not_after: None };
     let mcp = McpSpec { url: "https://a.example/mcp".into(), accounts: vec![], endpoint: None };
     let suspended = Suspension { suspended: true };
+    let (agent, sha256) = ("alice".parse().unwrap(), new_key().hash());
+    let declared = DeclaredInvitation { agent, sha256, not_after: 4_000_000_000 };
     let before: AgentView = relay.get(ALICE).await.unwrap();
     for by in [&[B][..], &[PERSON], &[]] {
         let refused = [
@@ -60,6 +62,7 @@ async fn nobody_but_its_owner_writes_an_entry_or_what_belongs_to_it() {
             delete(&relay, by, ALICE).await,
             delete(&relay, by, "tenants/acme").await,
             delete(&relay, by, "tenants/acme/invitations/one").await,
+            put(&relay, by, "tenants/acme/invitations/two", &declared).await,
         ];
         for refused in refused {
             let problem = refused.unwrap_err();

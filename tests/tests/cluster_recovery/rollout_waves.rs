@@ -1,5 +1,5 @@
-//! Tests that a change by the operator itself, as an upgrade brings it, restarts relays before their
-//! endpoints and never more workloads at a time than the budget says.
+//! Tests that a change by the operator itself, as an upgrade brings it, restarts relays before
+//! their endpoints and never more workloads at a time than the budget says.
 
 use std::collections::BTreeMap;
 use std::time::Duration;

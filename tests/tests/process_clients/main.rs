@@ -1,5 +1,5 @@
-//! Runs clients that were written from `docs/protocol.md` alone, in Python and Node, against the relay
-//! as a process.
+//! Runs clients that were written from `docs/protocol.md` alone, in Python and Node, against the
+//! relay as a process.
 
 #![expect(
     clippy::unwrap_used,

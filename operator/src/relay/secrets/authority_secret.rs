@@ -60,8 +60,8 @@ impl AuthorityKind {
 /// Creates a certificate authority of a relay, or takes the renewal step that is due.
 ///
 /// # Errors
-/// [`Error::NameTaken`] for a Secret of another owner, [`Error::AuthorityLost`] for one that is gone
-/// or was changed, [`Error::SecretContent`] for an unreadable one that was never recorded, and
+/// [`Error::NameTaken`] for a Secret of another owner, [`Error::AuthorityLost`] for one that is
+/// gone or was changed, [`Error::SecretContent`] for an unreadable one that was never recorded, and
 /// errors of the API server.
 pub async fn converge_authority(context: &Context, relay: &Relay, kind: AuthorityKind) -> Result<Authority> {
     let secret_name =

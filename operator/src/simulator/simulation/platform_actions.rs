@@ -1,5 +1,6 @@
-//! Acts as the people who run the cluster and its relays: they delete namespaces, pause objects, lose
-//! Secrets and objects, make entries by hand, and confirm what the operator does not decide alone.
+//! Acts as the people who run the cluster and its relays: they delete namespaces, pause objects,
+//! lose Secrets and objects, make entries by hand, and confirm what the operator does not decide
+//! alone.
 
 use crds::label;
 use protocol::admin::{AgentKey, AgentSpec, Owner, TenantSpec};

@@ -59,8 +59,8 @@ impl Simulation {
         }
     }
 
-    /// Makes an object unreadable, as a newer version of its kind may. It and what refers to it keep
-    /// their access and their status, also when the relay is listed.
+    /// Makes an object unreadable, as a newer version of its kind may. It and what refers to it
+    /// keep their access and their status, also when the relay is listed.
     pub(super) async fn check_undecodable(&mut self) {
         let kind = ["Agent", "Tenant", "Relay"][self.rng.random_range(0..3)];
         let Some(id) = self.random_id(kind) else { return };

@@ -271,8 +271,8 @@ impl Simulation {
         }
     }
 
-    /// Deletes a Secret of the operator. It issues new keys, but no new identity and no new authority
-    /// of a relay.
+    /// Deletes a Secret of the operator. It issues new keys, but no new identity and no new
+    /// authority of a relay.
     pub(super) fn delete_secret(&mut self, kind: &str) {
         let secrets = self.ids("Secret").into_iter();
         let is_meant = |secret: &Value| secret["metadata"]["labels"][crds::label::SECRET_KIND] == kind;

@@ -1,5 +1,5 @@
-//! Keeps the tables in `docs/protocol.md` that follow from the types: reasons, refusals, quotas, close
-//! codes and limits.
+//! Keeps the tables in `docs/protocol.md` that follow from the types: reasons, refusals, quotas,
+//! close codes and limits.
 //!
 //! A table stands between `<!-- generated: NAME -->` and `<!-- end -->`.
 
