@@ -72,7 +72,7 @@ fn overtaken(simulation: &Simulation) -> Vec<Overtaking<'_>> {
     for ((from, id), record) in &simulation.history.messages {
         // What was to leave may come back after a crash, later than others.
         let removed = record.sender_gone || record.recipient_gone || record.has_end_written();
-        let first = record.received.first().filter(|_| !removed);
+        let first = record.received.first().filter(|_| !removed && record.is_accepted());
         if let (Class::Reliable, Some((at, _))) = (record.class, first) {
             pairs.entry((*from, record.to)).or_default().push((*id, record, *at));
         }

@@ -27,6 +27,8 @@ pub(super) struct MessageHistory {
     pub(super) last_attempt: u64,
     /// When the relay got the first and the last attempt, and its run then.
     got_ms: Option<(u64, u64)>,
+    /// The run of the first attempt. The end of a message was computed then.
+    first_run: u64,
     got_run: u64,
     pub(super) statuses: Vec<SendStatus>,
     /// Position in the history and epoch of every delivery that reached the client.
@@ -45,6 +47,12 @@ pub(super) struct MessageHistory {
 }
 
 impl MessageHistory {
+    /// The relay has answered that it took the message. Without that its place in the order is not
+    /// promised: a commit that was reported as failed may be durable.
+    pub(super) const fn is_accepted(&self) -> bool {
+        self.accepted.is_some()
+    }
+
     /// The relay has decided that the message ended without a delivery.
     pub(super) const fn has_end_written(&self) -> bool {
         self.end_written
@@ -86,6 +94,7 @@ impl History {
             first_attempt: position,
             last_attempt: position,
             got_ms: None,
+            first_run: 0,
             got_run: 0,
             statuses: Vec::new(),
             received: Vec::new(),
@@ -102,6 +111,9 @@ impl History {
     /// The relay gets an attempt.
     pub(super) fn got(&mut self, from: usize, id: MessageId, now: Moment) {
         if let Some(record) = self.messages.get_mut(&(from, id)) {
+            if record.got_ms.is_none() {
+                record.first_run = now.run;
+            }
             record.got_ms = Some((record.got_ms.map_or(now.ms, |(first, _)| first), now.ms));
             record.got_run = now.run;
         }
@@ -259,7 +271,7 @@ impl History {
             faults.push(("I4", "is said to be refused by its recipient, and was not"));
         }
         let early = record.got_ms.is_some_and(|(first, _)| now.ms < first + record.ttl_ms);
-        if outcome == Outcome::Expired && early && (steady || record.got_run == now.run) {
+        if outcome == Outcome::Expired && early && (steady || record.first_run == now.run) {
             faults.push(("I12", "expired before its time"));
         }
         self.add_faults(from, id, &faults);
