@@ -31,6 +31,7 @@ mod effect;
 mod event;
 mod expiry;
 mod ids;
+mod leaving;
 pub mod limits;
 mod mailbox;
 mod mailbox_pages;
@@ -65,6 +66,7 @@ use agent::UndeliveredMessage;
 use agent_table::AgentTable;
 use dedup::DedupTable;
 use expiry::ExpiryQueue;
+use leaving::LeavingMessages;
 use mailbox_pages::FailedLoad;
 use pending_writes::{PendingWrites, StoreState};
 use removal::RemovedMailboxes;
@@ -74,7 +76,7 @@ use unstored::UnstoredMessages;
 
 /// Bits of the epoch counter of one start: 4 billion sessions. Even after 2 million starts an epoch
 /// is below 2^53, so every JSON reader represents it exactly.
-const EPOCH_BITS: u32 = 32;
+pub(crate) const EPOCH_BITS: u32 = 32;
 
 /// The current time, the only clock that the core has.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -112,6 +114,7 @@ pub struct Core {
     tenants: HashMap<TenantId, TenantBudget>,
     dedup: DedupTable,
     unstored: UnstoredMessages,
+    leaving: LeavingMessages,
     pending_writes: PendingWrites,
     expiry: ExpiryQueue,
     ack_deadlines: VecDeque<AckDeadline>,
@@ -138,6 +141,7 @@ impl Core {
         Self {
             dedup: DedupTable::new(limits.dedup_entries_max),
             unstored: UnstoredMessages::default(),
+            leaving: LeavingMessages::default(),
             limits,
             agents: AgentTable::default(),
             sessions: HashMap::new(),
@@ -173,6 +177,7 @@ impl Core {
                 self.refuse_delivery(conn, epoch, seq, reason, now, out);
             }
             Event::Stored { upto } => self.on_rows_stored(upto, now, out),
+            Event::Removed { rows } => self.on_rows_removed(&rows, now, out),
             Event::StoreFailed { upto } => self.on_store_failed(upto, now, out),
             Event::StoreFull => self.on_store_full(now, out),
             Event::StoreStalled => self.on_store_stalled(out),

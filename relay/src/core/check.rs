@@ -55,6 +55,7 @@ impl Core {
             require!(session.is_some_and(|s| s.conn == *conn), "{conn:?} has no session");
         }
         self.check_removed(&mut census);
+        census.open.extend(self.leaving.open());
         self.check_budgets(&census)?;
         self.check_ids(&census)
     }

@@ -114,9 +114,11 @@ impl CommitScheduler {
         match self.condition {
             Condition::Working if self.queued.is_empty() => self.when_empty(NextCommit::Idle),
             Condition::Working => self.begin(now_ms),
-            Condition::Full { look_at_ms, .. } => {
+            Condition::Full { look_at_ms, reported } => {
                 self.refuse_messages();
-                if self.queued.is_empty() && self.refused.is_empty() {
+                // Rows of an earlier failure may be on disk, and are deleted before the report.
+                let undone = reported || self.discarded.is_empty();
+                if self.queued.is_empty() && self.refused.is_empty() && undone {
                     return self.when_empty(NextCommit::LookForSpaceAt(look_at_ms));
                 }
                 self.begin(now_ms)
@@ -190,6 +192,12 @@ impl CommitScheduler {
         under_way.or(queued).map_or(0, |since| now_ms.saturating_sub(since))
     }
 
+    /// Whether something waits or is being committed.
+    #[cfg(test)]
+    pub(crate) fn has_writes(&self) -> bool {
+        self.under_way.is_some() || !self.queued.is_empty()
+    }
+
     fn when_empty(&self, otherwise: NextCommit) -> NextCommit {
         if self.closed { NextCommit::Finished } else { otherwise }
     }
@@ -217,11 +225,14 @@ impl CommitScheduler {
             self.condition = Condition::Working;
             found.push(StoreReport::Recovered);
         }
+        found.extend(removed(batch));
         let stored = batch.writes.iter().filter_map(insertion).map(|row| (row.row, RowOutcome::Stored));
+        let refuses = !self.refused.is_empty();
         found.extend(self.decided(stored.collect(), took));
         if let Condition::Full { reported, .. } = &mut self.condition
-            && !std::mem::replace(reported, true)
+            && (!std::mem::replace(reported, true) || refuses)
         {
+            // A report of refused rows says that the store fails, and this one that it takes some.
             found.push(StoreReport::Full);
         }
         found
@@ -280,6 +291,15 @@ pub(super) const fn insertion(write: &Write) -> Option<&WriteRow> {
         Write::Insert(row) => Some(row),
         Write::Remove { .. } | Write::Forget { .. } => None,
     }
+}
+
+fn removed(batch: &Batch) -> Option<StoreReport> {
+    let removal = |write: &Write| match write {
+        Write::Remove { row, .. } => Some(*row),
+        Write::Insert(_) | Write::Forget { .. } => None,
+    };
+    let rows: Vec<RowId> = batch.writes.iter().filter_map(removal).collect();
+    (!rows.is_empty()).then_some(StoreReport::Removed { rows })
 }
 
 const fn is_message(write: &Write) -> bool {

@@ -9,6 +9,7 @@ use protocol::envelope::{Class, MessageId};
 use protocol::frame::{Outcome, SendStatus};
 
 pub(super) use super::coverage::Coverage;
+use crate::core::EPOCH_BITS;
 
 /// A recipient's settlement of a message that the relay took, and the run of the relay.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -36,8 +37,10 @@ pub(super) struct MessageHistory {
     pub(super) settled: Option<Settlement>,
     /// The outcomes of which the sender was told that the message ended with them.
     pub(super) ended: BTreeSet<&'static str>,
-    /// The relay has written that the message ended.
-    end_written: bool,
+    /// The outcome that the sender was told as the last one, and the run of the relay.
+    told: Option<Settlement>,
+    /// The run in which the relay wrote first that the message ended without a delivery.
+    end_written: Option<u64>,
     /// The body that was answered, and whether a restart may forget it.
     accepted: Option<(Bytes, Option<u64>)>,
     /// The sender was removed, and hears no more of it.
@@ -53,9 +56,18 @@ impl MessageHistory {
         self.accepted.is_some()
     }
 
-    /// The relay has decided that the message ended without a delivery.
-    pub(super) const fn has_end_written(&self) -> bool {
-        self.end_written
+    /// The relay decided that the message ended, forgot that in a crash, and delivered it for the
+    /// first time after that.
+    pub(super) fn came_back(&self) -> bool {
+        let delivered_run = self.received.first().map(|(_, epoch)| epoch >> EPOCH_BITS);
+        self.end_written.zip(delivered_run).is_some_and(|(written, delivered)| written < delivered)
+    }
+
+    /// The sender is told how the message ended. True if it was told otherwise before, although no
+    /// attempt has reached a later run of the relay, which may have forgotten the message.
+    fn contradicts(&mut self, outcome: Outcome, run: u64) -> bool {
+        let told = self.told.replace(Settlement { outcome, run });
+        told.is_some_and(|told| told.outcome != outcome && self.got_run <= told.run)
     }
 }
 
@@ -100,7 +112,8 @@ impl History {
             received: Vec::new(),
             settled: None,
             ended: BTreeSet::new(),
-            end_written: false,
+            told: None,
+            end_written: None,
             accepted: None,
             sender_gone: false,
             recipient_gone: false,
@@ -155,6 +168,9 @@ impl History {
             }
         }
         if status != SendStatus::Forwarded {
+            if status == SendStatus::Delivered && record.contradicts(Outcome::Delivered, run) && remembers {
+                faults.push(("I11", "is said to be delivered, and had ended otherwise"));
+            }
             let until = (status == SendStatus::Delivered).then_some(run);
             let durable = record.accepted.as_ref().is_some_and(|(_, until)| until.is_none());
             record.accepted = Some((body.clone(), until.filter(|_| !durable)));
@@ -164,13 +180,14 @@ impl History {
     }
 
     /// The relay refuses an attempt.
-    pub(super) fn refused(&mut self, from: usize, id: MessageId, reason: Reason) {
+    pub(super) fn refused(&mut self, from: usize, id: MessageId, reason: Reason, run: u64) {
+        let remembers = self.remembers_all;
         let Some(record) = self.messages.get_mut(&(from, id)) else { return };
         let refused = record.settled.is_some_and(|settled| settled.outcome == Outcome::Refused);
         let mut faults = Vec::new();
         if reason == Reason::Ended {
             self.coverage.ended += 1;
-            if !record.end_written && !refused {
+            if record.end_written.is_none() && !refused {
                 faults.push(("I11", "is said to have ended, and did not"));
             }
         }
@@ -178,6 +195,9 @@ impl History {
             self.coverage.refused_by_recipient += 1;
             if !refused {
                 faults.push(("I4", "is said to be refused by its recipient, and was not"));
+            }
+            if record.contradicts(Outcome::Refused, run) && remembers {
+                faults.push(("I11", "is said to be refused, and had ended otherwise"));
             }
         }
         self.add_faults(from, id, &faults);
@@ -233,9 +253,9 @@ impl History {
     }
 
     /// The relay writes that a message has ended.
-    pub(super) fn end_written(&mut self, from: usize, id: MessageId) {
+    pub(super) fn end_written(&mut self, from: usize, id: MessageId, run: u64) {
         if let Some(record) = self.messages.get_mut(&(from, id)) {
-            record.end_written = true;
+            record.end_written.get_or_insert(run);
         }
     }
 
@@ -251,14 +271,14 @@ impl History {
         let Some(record) = self.messages.get_mut(&(from, id)) else { return };
         let mut faults = Vec::new();
         let settled = record.settled;
+        if record.contradicts(outcome, now.run) && remembers {
+            faults.push(("I11", "was said to have ended otherwise"));
+        }
         if outcome == Outcome::Delivered {
             if settled.is_none_or(|settled| settled.outcome != Outcome::Delivered) {
                 faults.push(("I4", "is said to be delivered, and was not"));
             }
             return self.add_faults(from, id, &faults);
-        }
-        if !record.statuses.contains(&SendStatus::Stored) && record.accepted.is_some() {
-            faults.push(("I11", "was never stored, and ended"));
         }
         record.ended.insert(outcome.as_str());
         if remembers && record.ended.len() > 1 {

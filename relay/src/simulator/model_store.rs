@@ -44,8 +44,8 @@ impl ModelStore {
         self.scheduler.push(write, now_ms);
     }
 
-    pub(super) fn is_idle(&mut self, now_ms: u64) -> bool {
-        self.commit.is_none() && self.scheduler.oldest_ms(now_ms) == 0 && !self.scheduler.is_failing()
+    pub(super) fn is_idle(&self) -> bool {
+        !self.scheduler.has_writes() && !self.scheduler.is_failing()
     }
 
     /// How long the oldest write waits.
@@ -159,6 +159,7 @@ impl ModelStore {
 fn event(report: StoreReport) -> Option<Event<'static>> {
     Some(match report {
         StoreReport::Stored { upto, .. } => Event::Stored { upto },
+        StoreReport::Removed { rows } => Event::Removed { rows },
         StoreReport::StoreFailed { upto } => Event::StoreFailed { upto },
         StoreReport::Full => Event::StoreFull,
         StoreReport::Recovered => Event::StoreRecovered,
