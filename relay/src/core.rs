@@ -9,7 +9,8 @@
 //! *Backlog*: the window was full; everything goes to the mailbox and is delivered from there in
 //! pages until nothing in it waits. Every change of state first writes what is in flight, in
 //! order, so that the messages of one sender keep their order. What the store refuses while it is
-//! in flight is in one table, `unstored`.
+//! in flight is in one table, `unstored`, and what has ended while it is in the store in another,
+//! `leaving`.
 //!
 //! `check` states the rules over all structures; the simulator runs it after each step. A branch
 //! that these rules exclude is counted in [`CoreStats::broken`].

@@ -82,6 +82,11 @@ impl PendingWrites {
         self.uncertain.contains(&key)
     }
 
+    #[cfg(test)]
+    pub(super) fn has_uncertain(&self) -> bool {
+        !self.uncertain.is_empty()
+    }
+
     pub(super) fn takes_messages(&self) -> bool {
         self.store == StoreState::Working
     }

@@ -2,7 +2,7 @@
 //! runs it over SQLite, and the simulator over a model of a faulty disk.
 //!
 //! A commit that failed may be on disk all the same. Its rows were reported failed, so the next
-//! successful commit deletes them.
+//! successful commit deletes them, and the messages that their notices have ended wait again.
 
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -29,6 +29,9 @@ pub(crate) struct Batch {
     pub(crate) writes: Vec<Write>,
     /// Rows that were reported failed. They are deleted if they are on disk after all.
     pub(crate) discarded: Vec<RowId>,
+    /// Messages that discarded notices may have ended. They wait again, without their bodies, so
+    /// that a crash before the next notice does not lose them without a word.
+    pub(crate) revived: Vec<RowId>,
 }
 
 #[derive(Debug, PartialEq, Eq)]
@@ -75,6 +78,7 @@ pub(crate) struct CommitScheduler {
     /// Rows that failed and are not reported yet, because earlier ones are not decided.
     refused: Vec<RowId>,
     discarded: Vec<RowId>,
+    revived: Vec<RowId>,
     closed: bool,
     closing_attempts: u32,
 }
@@ -93,6 +97,7 @@ impl Default for CommitScheduler {
             condition: Condition::Working,
             refused: Vec::new(),
             discarded: Vec::new(),
+            revived: Vec::new(),
             closed: false,
             closing_attempts: 0,
         }
@@ -140,7 +145,7 @@ impl CommitScheduler {
             Ok(took) => self.on_success(&batch, took),
             Err(failure) => {
                 let batch = Arc::try_unwrap(batch)
-                    .unwrap_or_else(|shared| Batch { writes: shared.writes.clone(), discarded: Vec::new() });
+                    .unwrap_or_else(|shared| Batch { writes: shared.writes.clone(), ..Batch::default() });
                 for write in batch.writes.into_iter().rev() {
                     self.queued.push_front((now_ms, write));
                 }
@@ -213,13 +218,15 @@ impl CommitScheduler {
         }
         let oldest_ms = self.queued.front().map_or(now_ms, |(pushed_ms, _)| *pushed_ms);
         let writes = self.queued.drain(..count).map(|(_, write)| write).collect();
-        let batch = Arc::new(Batch { writes, discarded: self.discarded.clone() });
+        let (discarded, revived) = (self.discarded.clone(), self.revived.clone());
+        let batch = Arc::new(Batch { writes, discarded, revived });
         self.under_way = Some(UnderWay { batch: Arc::clone(&batch), oldest_ms });
         NextCommit::Commit(batch)
     }
 
     fn on_success(&mut self, batch: &Batch, took: Duration) -> Vec<StoreReport> {
         self.discarded.clear();
+        self.revived.clear();
         let mut found = Vec::new();
         if matches!(self.condition, Condition::Failed { .. }) {
             self.condition = Condition::Working;
@@ -261,10 +268,12 @@ impl CommitScheduler {
     fn on_failure(&mut self, now_ms: u64) -> Vec<StoreReport> {
         self.condition = Condition::Failed { retry_at_ms: later(now_ms) };
         self.closing_attempts += u32::from(self.closed);
-        let refused = &mut self.refused;
+        let (refused, revived) = (&mut self.refused, &mut self.revived);
         self.queued.retain(|(_, write)| {
-            refused.extend(insertion(write).map(|row| row.row));
-            insertion(write).is_none()
+            let Some(row) = insertion(write) else { return true };
+            refused.push(row.row);
+            revived.extend(ended_by(row));
+            false
         });
         if self.refused.is_empty() {
             // No row has the number 0. It reports the failure of a batch that held only removals.
@@ -300,6 +309,14 @@ fn removed(batch: &Batch) -> Option<StoreReport> {
     };
     let rows: Vec<RowId> = batch.writes.iter().filter_map(removal).collect();
     (!rows.is_empty()).then_some(StoreReport::Removed { rows })
+}
+
+/// The message that this notice ends.
+const fn ended_by(row: &WriteRow) -> Option<RowId> {
+    match row.content {
+        WriteContent::Notice { ends, .. } => ends,
+        WriteContent::Message(_) => None,
+    }
 }
 
 const fn is_message(write: &Write) -> bool {

@@ -105,6 +105,11 @@ impl ModelStore {
         for row in &batch.discarded {
             self.rows.remove(row);
         }
+        for row in &batch.revived {
+            if let Some(saved) = self.rows.get_mut(row) {
+                saved.state = RowState::Waiting;
+            }
+        }
         for write in &batch.writes {
             match write {
                 Write::Insert(row) => {

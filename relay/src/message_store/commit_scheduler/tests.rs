@@ -87,6 +87,20 @@ fn a_commit_that_failed_but_is_on_disk_is_undone_by_the_next() {
 }
 
 #[test]
+fn a_message_that_a_failed_notice_may_have_ended_waits_again() {
+    let content = WriteContent::Notice { outcome: Outcome::Expired, reason: None, ends: Some(1) };
+    let mut scheduler = with([row(2, content)]);
+    begun(&mut scheduler, 0);
+    scheduler.finished(Err(CommitFailure::Other), 0);
+    let undone = Batch { discarded: vec![2], revived: vec![1], ..Batch::default() };
+    assert_eq!(scheduler.next(1_000), NextCommit::Commit(Arc::new(undone)));
+    scheduler.finished(OK, 1_000);
+    scheduler.push(message(3), 1_000);
+    let next = Batch { writes: vec![message(3)], ..Batch::default() };
+    assert_eq!(scheduler.next(1_000), NextCommit::Commit(Arc::new(next)));
+}
+
+#[test]
 fn recovery_is_proven_by_a_commit() {
     let mut scheduler = with([message(1)]);
     begun(&mut scheduler, 0);
