@@ -264,7 +264,10 @@ impl Simulation {
                 self.mutation == Some(Mutation::EarlyCommit) && matches!(event, Event::Stored { .. });
             match event {
                 Event::StoreFull => self.history.coverage.full_disks += 1,
-                Event::StoreFailed { .. } => self.stall_reported = false,
+                // The core takes these as the end of a stall, and has to hear if it goes on.
+                Event::Stored { .. } | Event::Removed { .. } | Event::StoreFailed { .. } => {
+                    self.stall_reported = false;
+                }
                 _ => {}
             }
             if !reported {
