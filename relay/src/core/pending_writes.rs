@@ -37,7 +37,7 @@ pub(super) enum StoreState {
 }
 
 impl PendingWrites {
-    pub(super) const fn new(next_row: RowId) -> Self {
+    pub(super) fn new(next_row: RowId) -> Self {
         Self {
             next_row,
             pending: VecDeque::new(),
