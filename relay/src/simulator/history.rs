@@ -35,6 +35,9 @@ pub(super) struct MessageHistory {
     /// Position in the history and epoch of every delivery that reached the client.
     pub(super) received: Vec<(u64, u64)>,
     pub(super) settled: Option<Settlement>,
+    /// The recipient has refused it, perhaps before it was delivered again.
+    was_refused: bool,
+    was_acknowledged: bool,
     /// The outcomes of which the sender was told that the message ended with them.
     pub(super) ended: BTreeSet<&'static str>,
     /// The outcome that the sender was told as the last one, and the run of the relay.
@@ -111,6 +114,8 @@ impl History {
             statuses: Vec::new(),
             received: Vec::new(),
             settled: None,
+            was_refused: false,
+            was_acknowledged: false,
             ended: BTreeSet::new(),
             told: None,
             end_written: None,
@@ -149,8 +154,7 @@ impl History {
         let remembers = self.remembers_all;
         let Some(record) = self.messages.get_mut(&(from, id)) else { return };
         let mut faults = Vec::new();
-        let acknowledged = record.settled.is_some_and(|settled| settled.outcome == Outcome::Delivered);
-        if status == SendStatus::Delivered && !acknowledged {
+        if status == SendStatus::Delivered && !record.was_acknowledged {
             faults.push(("I4", "was answered delivered before it was acknowledged"));
         }
         if status != SendStatus::Forwarded && remembers {
@@ -183,7 +187,7 @@ impl History {
     pub(super) fn refused(&mut self, from: usize, id: MessageId, reason: Reason, run: u64) {
         let remembers = self.remembers_all;
         let Some(record) = self.messages.get_mut(&(from, id)) else { return };
-        let refused = record.settled.is_some_and(|settled| settled.outcome == Outcome::Refused);
+        let refused = record.was_refused;
         let mut faults = Vec::new();
         if reason == Reason::Ended {
             self.coverage.ended += 1;
@@ -247,6 +251,8 @@ impl History {
     pub(super) fn settled(&mut self, from: usize, id: MessageId, outcome: Outcome, run: u64) {
         let Some(record) = self.messages.get_mut(&(from, id)) else { return };
         record.settled = Some(Settlement { outcome, run });
+        record.was_refused |= outcome == Outcome::Refused;
+        record.was_acknowledged |= outcome == Outcome::Delivered;
         if outcome == Outcome::Delivered && self.remembers_all && !record.ended.is_empty() {
             self.add_faults(from, id, &[("I11", "has ended, and is acknowledged")]);
         }
@@ -275,7 +281,7 @@ impl History {
             faults.push(("I11", "was said to have ended otherwise"));
         }
         if outcome == Outcome::Delivered {
-            if settled.is_none_or(|settled| settled.outcome != Outcome::Delivered) {
+            if !record.was_acknowledged {
                 faults.push(("I4", "is said to be delivered, and was not"));
             }
             return self.add_faults(from, id, &faults);
@@ -287,7 +293,7 @@ impl History {
         if remembers && settled == Some(Settlement { outcome: Outcome::Delivered, run: now.run }) {
             faults.push(("I11", "was acknowledged, and ended"));
         }
-        if outcome == Outcome::Refused && settled.is_none_or(|settled| settled.outcome != outcome) {
+        if outcome == Outcome::Refused && !record.was_refused {
             faults.push(("I4", "is said to be refused by its recipient, and was not"));
         }
         let early = record.got_ms.is_some_and(|(first, _)| now.ms < first + record.ttl_ms);
