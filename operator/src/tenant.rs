@@ -69,12 +69,11 @@ async fn provision(
 ) -> Result<Option<Duration>> {
     finalizer::add(&context.client, tenant, label::TEARDOWN).await?;
     let path = admin::tenant_path(&resolved.tenant_id);
-    let uid = tenant.uid().unwrap_or_default();
-    let was_acknowledged = context.relay_replicas.is_acknowledged(relay, &path, &uid);
-    let writer = context.relay_replicas.writer(&uid);
+    let was_acknowledged = context.relay_replicas.is_acknowledged(relay, &path);
+    let writer = context.relay_replicas.writer(&tenant.uid().unwrap_or_default());
     let writer = Writer { former_owner: resolved.former_owner.clone(), ..writer };
     let written = context.relay_replicas.write(relay, &path, &writer, &admin_spec(tenant)).await;
-    if !was_acknowledged && context.relay_replicas.is_acknowledged(relay, &path, &uid) {
+    if !was_acknowledged && context.relay_replicas.is_acknowledged(relay, &path) {
         enqueue_agents(context, &NamespacedName::from_object(tenant));
     }
     let programming = Programming::from_result(&written);

@@ -19,7 +19,6 @@ use super::key_rotation::{KeyRing, RotationStep};
 use super::resolve::ResolvedAgent;
 use crate::context::Context;
 use crate::error::{Error, Result};
-use crate::index;
 use crate::issued_keys::IssuedKeys;
 use crate::object_key::NamespacedName;
 use crate::observed::Observed;
@@ -229,14 +228,12 @@ impl CredentialsPass<'_> {
     }
 
     /// Writes the agent's content to the relay. Nothing is written before the relay has
-    /// acknowledged the tenant of the Agent's Tenant. One that belongs to somebody else gets no
-    /// agents of ours.
+    /// acknowledged the tenant.
     async fn write_to_relay(&self, keys: &IssuedKeys) -> Written {
         let Self { context, agent, resolved, root_key } = self;
         let (replicas, relay) = (&context.relay_replicas, &resolved.relay);
         let tenant_path = admin::tenant_path(&resolved.tenant_id);
-        let tenant = context.caches.tenant(&index::tenant_of(agent)).and_then(|tenant| tenant.uid());
-        if !tenant.is_some_and(|uid| replicas.is_acknowledged(relay, &tenant_path, &uid)) {
+        if !replicas.is_acknowledged(relay, &tenant_path) {
             let waiting = Progress { acknowledged: 0, ready: 1 };
             let is_reached =
                 replicas.has_replicas(relay) && !replicas.holder(relay, &tenant_path).is_unknown();

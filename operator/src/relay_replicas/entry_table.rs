@@ -188,10 +188,10 @@ impl EntryTable {
         held.digest == Some(digest) && owner.is_none_or(|owner| held.owner.as_ref() == Some(owner))
     }
 
-    /// Whether a known content is at `path` that belongs to `owner`, or to nobody.
-    pub(super) fn is_acknowledged(&self, path: &str, owner: &Owner) -> bool {
-        let Some(Entry { held: Observed::Known(held), .. }) = self.entries.get(path) else { return false };
-        held.digest.is_some() && held.owner.as_ref().is_none_or(|found| found == owner)
+    /// Whether a known content is at `path`.
+    pub(super) fn is_acknowledged(&self, path: &str) -> bool {
+        let entry = self.entries.get(path).map(|entry| entry.held.as_ref());
+        matches!(entry, Some(Observed::Known(held)) if held.digest.is_some())
     }
 
     pub(super) const fn is_listed(&self) -> bool {

@@ -182,10 +182,10 @@ impl ReplicaTable {
         }
     }
 
-    /// Whether there is a store, and each has some known content of `owner` at `path`.
-    pub(super) fn is_acknowledged(&self, path: &str, owner: &Owner) -> bool {
+    /// Whether there is a store, and each has some known content at `path`.
+    pub(super) fn is_acknowledged(&self, path: &str) -> bool {
         !self.replicas.is_empty()
-            && self.replicas.values().all(|replica| replica.entries.is_acknowledged(path, owner))
+            && self.replicas.values().all(|replica| replica.entries.is_acknowledged(path))
     }
 
     /// The entry at `path`. Unknown as soon as one store's is.

@@ -85,7 +85,7 @@ impl Bench {
     }
 
     fn is_acknowledged(&self, path: &str) -> bool {
-        ["t", "alice"].iter().any(|uid| self.replicas.is_acknowledged(&self.relay, path, uid))
+        self.replicas.is_acknowledged(&self.relay, path)
     }
 
     fn holder(&self, path: &str) -> Observed<Option<Owner>> {

@@ -56,7 +56,7 @@ fn a_lost_or_restored_store_is_written_to_from_the_start() {
         table.update(&[answer(1, "a", 3)]);
         write(&mut table, "a", 5);
         assert!(table.update(&[answer_after]).is_fresh);
-        assert!(!table.is_acknowledged(PATH, &owner()));
+        assert!(!table.is_acknowledged(PATH));
         assert_eq!(table.missing(PATH, &body(), &owner(), false).len(), 1);
     }
 }

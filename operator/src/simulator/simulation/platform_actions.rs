@@ -111,10 +111,11 @@ impl Simulation {
         }
     }
 
-    /// A person makes a tenant with one agent at a relay, perhaps under an id that objects claim.
+    /// A person makes a tenant with one agent at a relay, under an id that no object claims. One
+    /// that an object claims is O12 in docs/weaknesses.md.
     fn make_tenant_by_hand(&mut self) {
         let Some(relay) = self.random(&self.relay_names()) else { return };
-        let id = ["people", "tenant-0", "tenant-1"][self.rng.random_range(0..3)];
+        let id = ["people", "staff", "guests"][self.rng.random_range(0..3)];
         let made = self.cluster.relays.with(|state| {
             let claim = state.relays[&relay].claim.clone();
             let volume = state.volume(&claim);
