@@ -211,6 +211,13 @@ impl Core {
         agent.map_or(0, |agent| agent.rows.len() as u64)
     }
 
+    /// Notices for this agent that were dropped and that no notice has told of yet.
+    #[cfg(test)]
+    pub(crate) fn missed_notices(&self, did: &str) -> u64 {
+        let agent = self.agents.find(did).and_then(|slot| self.agents.agent(slot));
+        agent.map_or(0, |agent| agent.missed)
+    }
+
     /// Whether the store refuses messages.
     #[must_use]
     pub fn storage_failed(&self) -> bool {

@@ -5,7 +5,6 @@ use std::collections::BTreeMap;
 use std::fmt;
 
 use protocol::envelope::{Class, MessageId};
-use protocol::frame::SendStatus;
 
 use super::history::MessageHistory;
 use super::simulation::Simulation;
@@ -33,7 +32,7 @@ pub(super) fn check(simulation: &Simulation) -> Vec<Violation> {
     }
     let mut violation = |invariant, what| found.push(Violation { invariant, what });
     for ((from, id), record) in &simulation.history.messages {
-        if is_lost(record) && !simulation.may_have_missed_notices(*from) {
+        if record.is_lost() && !simulation.may_have_missed_notices(*from) {
             violation("I1", format!("{id} of {from} was accepted and is lost: {record:?}"));
         }
         if simulation.tenant(*from) != simulation.tenant(record.to) && !record.received.is_empty() {
@@ -55,12 +54,6 @@ pub(super) fn check(simulation: &Simulation) -> Vec<Violation> {
         }
     }
     found
-}
-
-/// A message that was promised has to be settled by its recipient, or to end with a notice.
-fn is_lost(record: &MessageHistory) -> bool {
-    let promised = record.statuses.iter().any(|s| *s != SendStatus::Forwarded);
-    promised && record.settled.is_none() && record.ended.is_empty() && !record.sender_gone
 }
 
 type Overtaking<'a> = (&'a MessageHistory, &'a MessageHistory);
