@@ -17,6 +17,7 @@ mod listener;
 mod oauth;
 mod owners;
 mod previous_version;
+mod refused_messages;
 mod registration;
 mod restart;
 mod sessions;
