@@ -274,7 +274,7 @@ mod tests {
         state.apply(&Edit::PutAgent(Arc::new(registered.clone())));
 
         let kept = declared(context(&state), &registered, spec(&[]), Ownership::Unrecorded);
-        assert_eq!((kept.root_key, kept.record), (registered.root_key, registered.record));
+        assert_eq!((&kept.root_key, &kept.record), (&registered.root_key, &registered.record));
 
         let replacing = AgentSpec { root_key: Some(root("alice")), ..spec(&[]) };
         let decision = put_alice(&state, replacing).unwrap();
@@ -282,7 +282,7 @@ mod tests {
         state.apply(&decision.edits[0]);
         let announced = &state.agent(&did("acme", "alice")).unwrap().former_root_keys;
         let former =
-            FormerRootKey { root_key: registered.root_key.unwrap(), replaced_at: context(&state).now };
+            FormerRootKey { root_key: registered.root_key.clone().unwrap(), replaced_at: context(&state).now };
         assert_eq!(*announced, [former]);
     }
 
