@@ -57,11 +57,13 @@ pub(super) fn check(simulation: &Simulation) -> Vec<Violation> {
 }
 
 type Overtaking<'a> = (&'a MessageHistory, &'a MessageHistory);
+/// The id, the history and the first delivery of a message.
+type FirstDelivery<'a> = (MessageId, &'a MessageHistory, u64);
 
 /// Messages of one sender to one recipient that were delivered in the wrong order: every attempt of
 /// the first came before every attempt of the second, and its first delivery came later.
 fn overtaken(simulation: &Simulation) -> Vec<Overtaking<'_>> {
-    let mut pairs: BTreeMap<(usize, usize), Vec<(MessageId, &MessageHistory, u64)>> = BTreeMap::new();
+    let mut pairs: BTreeMap<(usize, usize), Vec<FirstDelivery<'_>>> = BTreeMap::new();
     for ((from, id), record) in &simulation.history.messages {
         let removed = record.sender_gone || record.recipient_gone || record.came_back();
         let first = record.received.first().filter(|_| !removed && record.is_accepted());
@@ -72,7 +74,7 @@ fn overtaken(simulation: &Simulation) -> Vec<Overtaking<'_>> {
     pairs.into_values().flat_map(overtaken_in_pair).collect()
 }
 
-fn overtaken_in_pair<'a>(mut messages: Vec<(MessageId, &'a MessageHistory, u64)>) -> Vec<Overtaking<'a>> {
+fn overtaken_in_pair<'a>(mut messages: Vec<FirstDelivery<'a>>) -> Vec<Overtaking<'a>> {
     let mut earlier = messages.clone();
     earlier.sort_by_key(|(_, record, _)| record.last_attempt);
     messages.sort_by_key(|(_, record, _)| record.first_attempt);
