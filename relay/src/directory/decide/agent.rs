@@ -281,8 +281,10 @@ mod tests {
         assert_eq!(decision.revocations, [Revocation::AgentSuspended(did("acme", "alice"))]);
         state.apply(&decision.edits[0]);
         let announced = &state.agent(&did("acme", "alice")).unwrap().former_root_keys;
-        let former =
-            FormerRootKey { root_key: registered.root_key.clone().unwrap(), replaced_at: context(&state).now };
+        let former = FormerRootKey {
+            root_key: registered.root_key.clone().unwrap(),
+            replaced_at: context(&state).now,
+        };
         assert_eq!(*announced, [former]);
     }
 
