@@ -342,7 +342,7 @@ async fn only_the_entries_of_the_uid_are_removed() {
 #[tokio::test]
 async fn an_entry_is_handed_over_by_its_former_owner_only() {
     let bench = Bench::ready().await;
-    bench.write(ALICE, "old", &agent(false)).await.unwrap();
+    bench.model.write_by_hand(ALICE, kubernetes("old"), serde_json::json!({"suspended": false}));
     let error = bench.write(ALICE, "new", &agent(false)).await.unwrap_err();
     assert_eq!(error.reason(), Some(Reason::OwnerConflict));
     assert_eq!(bench.holder(ALICE), Observed::Unknown, "the record was wrong, so the relay is listed");
