@@ -11,6 +11,7 @@ pub mod bearer;
 pub mod build_info;
 mod error_chain;
 pub mod https;
+pub mod late_router;
 pub mod listen;
 pub mod open_files;
 pub mod readiness;
@@ -22,6 +23,7 @@ pub mod token_file;
 
 pub use build_info::BuildInfo;
 pub use error_chain::error_chain;
+pub use late_router::LateRouter;
 pub use readiness::Readiness;
 pub use shutdown::Shutdown;
 pub use task::Tasks;

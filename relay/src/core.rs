@@ -7,15 +7,23 @@
 //! mailbox holds nothing that is not in flight; new messages go straight to the connection, and
 //! reach the disk only if the recipient does not acknowledge within [`limits::ACK_GRACE`].
 //! *Backlog*: the window was full; everything goes to the mailbox and is delivered from there in
-//! pages until the mailbox is empty. Every change of state first writes what is in flight, in
-//! order, so that the messages of one sender keep their order.
+//! pages until nothing in it waits. Every change of state first writes what is in flight, in
+//! order, so that the messages of one sender keep their order. What the store refuses while it is
+//! in flight is in one table, `unstored`, and what has ended while it is in the store in another,
+//! `leaving`.
+//!
+//! `check` states the rules over all structures; the simulator runs it after each step. A branch
+//! that these rules exclude is counted in [`CoreStats::broken`].
 
 mod accept;
 mod ack_grace;
 mod acknowledge;
 mod agent;
+mod agent_session;
 mod agent_table;
 mod answers;
+#[cfg(test)]
+mod check;
 mod commits;
 mod dedup;
 mod delivery_window;
@@ -24,22 +32,27 @@ mod effect;
 mod event;
 mod expiry;
 mod ids;
+mod leaving;
 pub mod limits;
 mod mailbox;
 mod mailbox_pages;
+mod notices;
 mod pending_writes;
 mod removal;
 mod resend;
 mod restore;
 mod row;
+mod send_error;
 mod sessions;
+mod steady_clock;
+mod tenant_budget;
+mod unstored;
 
 #[cfg(test)]
 mod tests;
 
 use std::collections::{HashMap, VecDeque};
 
-use daemon::token_bucket::TokenBucket;
 use protocol::did::TenantId;
 
 pub use daemon::token_bucket::Rate;
@@ -47,25 +60,32 @@ pub use effect::{Counter, Effect};
 pub use event::{AgentRegistry, Event, NewSession, Submission};
 pub use ids::{AgentSlot, ConnId, RequestId};
 pub use limits::CoreLimits;
-pub use row::{RestoredRow, RowId, RowKind, Write, WriteContent, WriteRow};
+pub use row::{RestoredRow, RowId, RowKind, RowState, Write, WriteContent, WriteRow};
+pub use send_error::SendError;
 
 use ack_grace::AckDeadline;
 use agent::UndeliveredMessage;
 use agent_table::AgentTable;
 use dedup::DedupTable;
 use expiry::ExpiryQueue;
-use pending_writes::PendingWrites;
+use leaving::LeavingMessages;
+use mailbox_pages::FailedLoad;
+use pending_writes::{PendingWrites, StoreState};
+use removal::RemovedMailboxes;
+use steady_clock::{CoreTime, SteadyClock};
+use tenant_budget::{MailboxUsage, TenantBudget};
+use unstored::UnstoredMessages;
 
 /// Bits of the epoch counter of one start: 4 billion sessions. Even after 2 million starts an epoch
 /// is below 2^53, so every JSON reader represents it exactly.
-const EPOCH_BITS: u32 = 32;
+pub(crate) const EPOCH_BITS: u32 = 32;
 
 /// The current time, the only clock that the core has.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Now {
     /// Milliseconds of a monotonic clock, for deadlines.
     pub mono_ms: u64,
-    /// Seconds since the Unix epoch, for what outlives the process.
+    /// Seconds since the Unix epoch by the wall clock, for what outlives the process.
     pub unix: u64,
 }
 
@@ -81,6 +101,10 @@ pub struct CoreStats {
     pub writing: usize,
     /// Entries of the deduplication table.
     pub remembered: usize,
+    /// How far the wall clock is ahead because it was set while the relay ran.
+    pub clock_step_seconds: i64,
+    /// Times that something happened which the rules of the core exclude. Each is a bug.
+    pub broken: u64,
 }
 
 /// The state of message delivery. One owner runs one step at a time.
@@ -89,19 +113,24 @@ pub struct Core {
     limits: CoreLimits,
     agents: AgentTable,
     sessions: HashMap<ConnId, AgentSlot>,
-    tenants: HashMap<TenantId, TokenBucket>,
+    tenants: HashMap<TenantId, TenantBudget>,
     dedup: DedupTable,
+    unstored: UnstoredMessages,
+    leaving: LeavingMessages,
     pending_writes: PendingWrites,
     expiry: ExpiryQueue,
     ack_deadlines: VecDeque<AckDeadline>,
     last_epoch: u64,
+    clock: SteadyClock,
     held_bytes: usize,
-    row_count: usize,
-    row_bytes: u64,
+    /// What all mailboxes hold.
+    usage: MailboxUsage,
     draining: bool,
-    next_prune: u64,
-    /// Mailboxes whose last page could not be read.
-    failed_loads: Vec<AgentSlot>,
+    next_prune_ms: u64,
+    failed_loads: Vec<FailedLoad>,
+    removed: RemovedMailboxes,
+    broken_count: u64,
+    last_broken: Option<&'static str>,
     /// Notices that the store refused. They are written again when the store has recovered.
     unsent_notices: Vec<UndeliveredMessage>,
 }
@@ -110,9 +139,11 @@ impl Core {
     /// An empty core. `next_row` is above every row of the store. `start` counts the starts on
     /// this store, so that no epoch is assigned twice.
     #[must_use]
-    pub fn new(limits: CoreLimits, next_row: RowId, start: u64) -> Self {
+    pub fn new(limits: CoreLimits, next_row: RowId, start: u64, now: Now) -> Self {
         Self {
             dedup: DedupTable::new(limits.dedup_entries_max),
+            unstored: UnstoredMessages::default(),
+            leaving: LeavingMessages::default(),
             limits,
             agents: AgentTable::default(),
             sessions: HashMap::new(),
@@ -121,12 +152,15 @@ impl Core {
             expiry: ExpiryQueue::default(),
             ack_deadlines: VecDeque::new(),
             last_epoch: start << EPOCH_BITS,
+            clock: SteadyClock::new(now),
             held_bytes: 0,
-            row_count: 0,
-            row_bytes: 0,
+            usage: MailboxUsage::default(),
             draining: false,
-            next_prune: 0,
+            next_prune_ms: now.mono_ms,
             failed_loads: Vec::new(),
+            removed: RemovedMailboxes::default(),
+            broken_count: 0,
+            last_broken: None,
             unsent_notices: Vec::new(),
         }
     }
@@ -135,20 +169,25 @@ impl Core {
     /// be carried out before those of the next, as far as they concern the same connection or the
     /// store.
     pub fn step(&mut self, event: Event<'_>, now: Now, registry: &dyn AgentRegistry, out: &mut Vec<Effect>) {
+        let now = self.clock.time(now);
         match event {
             Event::Opened(opened) => self.open_session(opened, now, out),
             Event::Closed { conn } => self.close_connection(conn, now, out),
             Event::Sent(submission) => self.accept(&submission, now, registry, out),
             Event::Acked { conn, epoch, seq } => self.acknowledge(conn, epoch, seq, now, out),
-            // No relay announces this feature before the core has it.
-            Event::Refused { .. } => {}
-            Event::Stored { upto } => self.on_rows_stored(upto, out),
-            Event::StoreFailed { upto } => self.on_store_failed(upto, out),
+            Event::Refused { conn, epoch, seq, reason } => {
+                self.refuse_delivery(conn, epoch, seq, reason, now, out);
+            }
+            Event::Stored { upto } => self.on_rows_stored(upto, now, out),
+            Event::Removed { rows } => self.on_rows_removed(&rows, now, out),
+            Event::StoreFailed { upto } => self.on_store_failed(upto, now, out),
+            Event::StoreFull => self.on_store_full(now, out),
+            Event::StoreStalled => self.on_store_stalled(out),
             Event::StoreRecovered => self.on_store_recovered(now, out),
             Event::Loaded { agent, epoch, page } => self.on_page_loaded(agent, epoch, page, now, out),
-            Event::LoadFailed { agent, epoch } => self.on_load_failed(agent, epoch),
-            Event::AgentRemoved { did } => self.remove_agent(did, now, out),
-            Event::TenantRemoved { tenant } => self.remove_tenant(tenant, now, out),
+            Event::LoadFailed { agent, epoch } => self.on_load_failed(agent, epoch, now),
+            Event::AgentRemoved { did } => self.remove_agent(did, out),
+            Event::TenantRemoved { tenant } => self.remove_tenant(tenant, out),
             Event::Drain => self.drain(now, out),
             Event::Tick => self.tick(now, out),
         }
@@ -159,6 +198,13 @@ impl Core {
         self.agents.find(did).and_then(|slot| self.agents.session(slot)).is_some()
     }
 
+    /// Whether this connection has its agent's session.
+    #[must_use]
+    pub fn has_session(&self, conn: ConnId) -> bool {
+        let slot = self.sessions.get(&conn);
+        slot.and_then(|slot| self.agents.session(*slot)).is_some_and(|session| session.conn == conn)
+    }
+
     /// The number of messages and notices in the agent's mailbox.
     #[must_use]
     pub fn mailbox_rows(&self, did: &str) -> u64 {
@@ -166,33 +212,64 @@ impl Core {
         agent.map_or(0, |agent| agent.rows.len() as u64)
     }
 
-    /// Whether the last write to the store failed.
+    /// Notices for this agent that were dropped and that no notice has told of yet.
+    #[cfg(test)]
+    pub(crate) fn missed_notices(&self, did: &str) -> u64 {
+        let agent = self.agents.find(did).and_then(|slot| self.agents.agent(slot));
+        agent.map_or(0, |agent| agent.missed)
+    }
+
+    /// Whether the store refuses messages.
     #[must_use]
-    pub const fn storage_failed(&self) -> bool {
-        self.pending_writes.failed()
+    pub fn storage_failed(&self) -> bool {
+        self.pending_writes.store != StoreState::Working
     }
 
     #[must_use]
     pub fn stats(&self) -> CoreStats {
         CoreStats {
             sessions: self.sessions.len(),
-            rows: self.row_count,
-            row_bytes: self.row_bytes,
+            rows: usize::try_from(self.usage.messages).unwrap_or(usize::MAX),
+            row_bytes: self.usage.bytes,
             held_bytes: self.held_bytes,
             writing: self.pending_writes.len(),
             remembered: self.dedup.len(),
+            clock_step_seconds: self.clock.step_seconds(),
+            broken: self.broken_count,
         }
     }
 
-    fn tick(&mut self, now: Now, out: &mut Vec<Effect>) {
+    /// The last thing that happened although the rules of the core exclude it.
+    #[must_use]
+    pub const fn last_broken(&self) -> Option<&'static str> {
+        self.last_broken
+    }
+
+    const fn broken(&mut self, what: &'static str) {
+        self.broken_count += 1;
+        self.last_broken = Some(what);
+    }
+
+    fn tick(&mut self, now: CoreTime, out: &mut Vec<Effect>) {
+        if self.clock.notice_step(now) {
+            out.push(Effect::Count(Counter::ClockStepped));
+        }
         self.persist_overdue(now, out);
+        self.drop_removed(now, out);
         self.expire(now, out);
-        self.retry_loads(out);
-        if now.unix >= self.next_prune {
-            self.next_prune = now.unix + limits::PRUNE_INTERVAL.as_secs();
-            out.push(Effect::Write(Write::Forget {
-                accepted_before: now.unix.saturating_sub(protocol::limits::DEDUP_TTL.as_secs()),
-            }));
+        self.retry_loads(now, out);
+        self.dedup.sweep(now.steady_ms);
+        if now.mono_ms >= self.next_prune_ms {
+            self.next_prune_ms = now.mono_ms.saturating_add(PRUNE_MS);
+            out.push(Effect::Write(Write::Forget { accepted_before: remembered_since(now) }));
         }
     }
+}
+
+const PRUNE_MS: u64 = limits::PRUNE_INTERVAL.as_secs() * 1000;
+
+/// The Unix second before which accepted ids are forgotten. A wall clock that was set must not
+/// forget any early, whichever way it went.
+fn remembered_since(now: CoreTime) -> u64 {
+    now.unix.min(now.steady_ms / 1000).saturating_sub(protocol::limits::DEDUP_TTL.as_secs())
 }

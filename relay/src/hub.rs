@@ -20,6 +20,8 @@ mod timeouts;
 mod write_buffer;
 
 #[cfg(test)]
+mod registration_races;
+#[cfg(test)]
 mod tests;
 
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -35,8 +37,9 @@ use tokio_util::task::TaskTracker;
 use crate::clock::unix_now;
 use crate::core::{AgentRegistry, CoreLimits, Now};
 use crate::directory::Directory;
-use crate::message_store::WriteQueue;
+use crate::message_store::{StoreCondition, WriteAheadLog, WriteQueue};
 use crate::poison::exit_if_poisoned;
+use crate::store::DiskReserve;
 
 pub(crate) use command::{Command, CommandBatch, PreparedAgent, PreparedPage, RequestRefusal};
 pub(crate) use connection::Connection;
@@ -64,6 +67,8 @@ pub struct Hub {
     directory: Arc<Directory>,
     metrics: Arc<HubMetrics>,
     queue: Arc<WriteQueue>,
+    log: WriteAheadLog,
+    reserve: Arc<DiskReserve>,
     settings: HubSettings,
     /// The zero of the hub's monotonic clock.
     started: Instant,
@@ -105,8 +110,11 @@ impl Hub {
         if self.draining.load(Ordering::Relaxed) {
             return Err("the relay is draining".into());
         }
-        if self.state().core.storage_failed() {
-            return Err("the mailbox cannot be written".into());
+        match self.queue.condition() {
+            // Recipients have to come, because draining mailboxes makes room.
+            StoreCondition::Working | StoreCondition::Full => {}
+            StoreCondition::Failing => return Err("the mailbox cannot be written".into()),
+            StoreCondition::Stalled => return Err("a write to the mailbox does not end".into()),
         }
         Ok(())
     }

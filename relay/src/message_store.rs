@@ -1,40 +1,57 @@
-//! The message store: mailbox rows and message bodies in SQLite. One writer commits in groups, one
-//! reader fetches pages, one task checkpoints the write-ahead log.
+//! The message store: mailbox rows and message bodies in a SQLite file. One writer commits in
+//! groups, one reader fetches pages, one task copies the write-ahead log.
 //!
 //! A row is reported stored only after `COMMIT` with `synchronous = full` has returned. Reports
 //! come in the order of the writes. The core knows which rows a mailbox holds; the store knows rows
 //! by their numbers only.
 
 mod checkpoint;
+mod commit_scheduler;
+mod forgetting;
+mod former_file;
 mod reader;
 mod report;
 mod restore;
+mod row_outcomes;
 mod sql;
 mod statements;
+mod write_ahead_log;
 mod write_queue;
 mod writer;
 
 #[cfg(test)]
+pub(crate) mod fixtures;
+#[cfg(test)]
 mod tests;
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqliteSynchronous};
+use sqlx::sqlite::{SqliteAutoVacuum, SqliteConnectOptions, SqliteJournalMode, SqliteSynchronous};
 use sqlx::{ConnectOptions as _, SqliteConnection};
 use tokio::sync::mpsc;
 
-use crate::core::RowId;
+use crate::store::DiskReserve;
 
 pub(crate) use checkpoint::Checkpointer;
+#[cfg(test)]
+pub(crate) use commit_scheduler::{Batch, CommitFailure, CommitScheduler, NextCommit};
 pub(crate) use reader::{LoadRequest, MessageReader};
 pub(crate) use report::{ReportHandler, StoreReport};
-pub(crate) use write_queue::WriteQueue;
+pub(crate) use write_ahead_log::WriteAheadLog;
+pub(crate) use write_queue::{StoreCondition, WriteQueue};
 pub(crate) use writer::MessageWriter;
 
-/// How long a statement waits for a commit of the directory, which takes milliseconds.
+use forgetting::Forgetting;
+use statements::Statements;
+use write_ahead_log::LogLimit;
+
+/// How long a statement waits for another connection to the file: the writer for the end of a page
+/// that is being read, when it restarts the log.
 const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
+/// Messages are appended, and a larger page holds more of them per fsync.
+const PAGE_BYTES: u32 = 16 * 1024;
 
 #[derive(Debug, thiserror::Error)]
 pub enum MessageStoreError {
@@ -42,58 +59,96 @@ pub enum MessageStoreError {
     Open { path: PathBuf, source: sqlx::Error },
     #[error("failed to read the mailbox at startup")]
     Restore(#[source] sqlx::Error),
-    #[error("row {row} of the mailbox is damaged")]
-    Damaged { row: RowId },
+    #[error("a row of the mailbox is damaged: {line}")]
+    Damaged { line: String },
+}
+
+/// Where the mailboxes are, and how large their file and its memory may become.
+#[derive(Debug, Clone)]
+pub struct MessageStoreSettings {
+    pub path: PathBuf,
+    /// The file that held the mailboxes in earlier versions.
+    pub former_path: PathBuf,
+    pub reserve: Arc<DiskReserve>,
+    /// Bytes of the write-ahead log at which the writer restarts it.
+    pub log_bytes_max: u64,
+    /// Messages that left their mailbox and are remembered at most.
+    pub remembered_max: usize,
 }
 
 /// The open file, before its tasks run.
 #[derive(Debug)]
 pub struct MessageStore {
+    settings: MessageStoreSettings,
     options: SqliteConnectOptions,
     writing: SqliteConnection,
     reading: SqliteConnection,
 }
 
-/// The tasks of the store, ready to be spawned, and the queues that feed them.
+/// The tasks of the store, ready to be spawned, and what others need of it.
 #[derive(Debug)]
 pub(crate) struct StartedStore {
     pub(crate) queue: Arc<WriteQueue>,
     pub(crate) loads: mpsc::Sender<LoadRequest>,
+    pub(crate) log: WriteAheadLog,
+    pub(crate) reserve: Arc<DiskReserve>,
     pub(crate) writer: MessageWriter,
     pub(crate) reader: MessageReader,
     pub(crate) checkpointer: Checkpointer,
 }
 
 impl MessageStore {
-    /// Opens a file that [`crate::store::Store::open`] has migrated to the current schema.
+    /// Opens the file, creates it if it does not exist, migrates it, and copies the rows of an
+    /// earlier version into it. Open it before [`Store::open`](crate::store::Store::open), which
+    /// drops those.
     ///
     /// # Errors
-    /// The file cannot be opened.
-    pub async fn open(path: &Path) -> Result<Self, MessageStoreError> {
-        let options = SqliteConnectOptions::new()
-            .filename(path)
-            .journal_mode(SqliteJournalMode::Wal)
-            .synchronous(SqliteSynchronous::Full)
-            .busy_timeout(BUSY_TIMEOUT)
-            // The checkpointer has its own connection: inside a commit one takes 30 to 60 ms.
-            .pragma("wal_autocheckpoint", "0");
-        let failed = |source| MessageStoreError::Open { path: path.to_owned(), source };
-        let writing = options.connect().await.map_err(failed)?;
+    /// The file cannot be opened or written.
+    pub async fn open(settings: MessageStoreSettings) -> Result<Self, MessageStoreError> {
+        let options = options(&settings);
+        let failed = |source| MessageStoreError::Open { path: settings.path.clone(), source };
+        let mut writing = options.clone().create_if_missing(true).connect().await.map_err(failed)?;
+        sqlx::migrate!("./mailbox_migrations")
+            .run(&mut writing)
+            .await
+            .map_err(|source| failed(source.into()))?;
+        former_file::copy_rows(&mut writing, &settings.former_path).await.map_err(failed)?;
         let reading = options.connect().await.map_err(failed)?;
-        Ok(Self { options, writing, reading })
+        Ok(Self { settings, options, writing, reading })
     }
 
     /// `loads_max` page loads wait for the reader at most.
     pub(crate) async fn start(self, loads_max: usize) -> Result<StartedStore, sqlx::Error> {
+        let Self { settings, options, writing, reading } = self;
         let queue = Arc::new(WriteQueue::default());
         let (loads, requests) = mpsc::channel(loads_max);
-        let checkpointer = Checkpointer::new(self.options.connect().await?);
-        Ok(StartedStore {
-            writer: MessageWriter::new(self.options, self.writing, Arc::clone(&queue)),
-            reader: MessageReader::new(self.reading, requests),
-            queue,
-            loads,
-            checkpointer,
-        })
+        let log = WriteAheadLog::default();
+        let checkpointer = Checkpointer::new(options.connect().await?, log.clone());
+        let writer = MessageWriter {
+            connection: writing,
+            queue: Arc::clone(&queue),
+            reserve: Arc::clone(&settings.reserve),
+            statements: Statements::new(),
+            forgetting: Forgetting::new(settings.remembered_max as u64),
+            log: LogLimit::new(log.clone(), settings.log_bytes_max),
+            failed: false,
+            options,
+        };
+        let reader = MessageReader::new(reading, requests);
+        Ok(StartedStore { queue, loads, log, reserve: settings.reserve, writer, reader, checkpointer })
     }
+}
+
+fn options(settings: &MessageStoreSettings) -> SqliteConnectOptions {
+    SqliteConnectOptions::new()
+        .filename(&settings.path)
+        .page_size(PAGE_BYTES)
+        // On a full disk, the writer gives unused pages back.
+        .auto_vacuum(SqliteAutoVacuum::Incremental)
+        .journal_mode(SqliteJournalMode::Wal)
+        .synchronous(SqliteSynchronous::Full)
+        .busy_timeout(BUSY_TIMEOUT)
+        // A checkpoint inside a commit takes 30 to 60 ms.
+        .pragma("wal_autocheckpoint", "0")
+        .pragma("journal_size_limit", settings.log_bytes_max.to_string())
 }

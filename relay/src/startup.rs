@@ -16,9 +16,11 @@ use crate::clock::unix_now;
 use crate::config::Config;
 use crate::directory::{Capacity, Directory, DirectoryWriter, Rules};
 use crate::identity;
-use crate::store::{self, Store};
+use crate::message_store::{MessageStore, MessageStoreSettings};
+use crate::store::{self, DiskReserve, Store};
 use crate::vital_tasks::TaskWrapper;
 
+mod admin_listeners;
 mod data_folder;
 mod directory_metrics;
 mod running;
@@ -37,6 +39,7 @@ pub struct Relay {
     health_socket: Option<TcpListener>,
     certificate: Option<ReloadingCertificate>,
     domain_document: Arc<str>,
+    messages: MessageStore,
     store: Store,
     authorization_pool: SqlitePool,
     issuer: Issuer,
@@ -66,7 +69,9 @@ impl Relay {
         let domain = config.domain_at(socket.local_addr()?.port());
         let document =
             protocol::document::build_for_domain(&domain, &key, &config.public_url_of(&domain), unix_now());
-        let store = Store::open(&store::path(&config.data_dir)).await?;
+        let reserve = Arc::new(DiskReserve::open(&config.data_dir));
+        let messages = MessageStore::open(message_store_settings(&config, &reserve)).await?;
+        let store = Store::open(&store::path(&config.data_dir)).await?.with_reserve(Arc::clone(&reserve));
         let (directory, writer) =
             Directory::open(store.clone(), domain.clone(), rules(&config), Arc::new(unix_now)).await?;
         let authorization_pool = store::open_pool(&store::path(&config.data_dir)).await?;
@@ -80,6 +85,7 @@ impl Relay {
             admin_socket,
             health_socket,
             certificate,
+            messages,
             store,
             authorization_pool,
             issuer,
@@ -173,6 +179,16 @@ impl Relay {
 
 async fn bind(setting: &'static str, address: SocketAddr) -> Result<TcpListener> {
     daemon::listen::bind(address).await.with_context(|| format!("failed to take {setting} {address}"))
+}
+
+fn message_store_settings(config: &Config, reserve: &Arc<DiskReserve>) -> MessageStoreSettings {
+    MessageStoreSettings {
+        path: store::mailbox_path(&config.data_dir),
+        former_path: store::path(&config.data_dir),
+        log_bytes_max: reserve.plan().log_bytes,
+        reserve: Arc::clone(reserve),
+        remembered_max: config.limits.core().dedup_entries_max,
+    }
 }
 
 fn rules(config: &Config) -> Rules {

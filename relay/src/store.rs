@@ -3,6 +3,7 @@
 //! It uses the write-ahead log with `synchronous = full`: a commit that returned is on disk.
 
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::Duration;
 
 use protocol::did::Domain;
@@ -10,20 +11,37 @@ use sqlx::sqlite::{
     SqliteConnectOptions, SqliteJournalMode, SqlitePool, SqlitePoolOptions, SqliteSynchronous,
 };
 
+mod disk_reserve;
 mod identity;
 
+pub use disk_reserve::{DiskReserve, VolumePlan};
 pub use identity::StoreIdentity;
 
-/// How long a statement waits for the write of another connection. A batch of the mailbox takes a
-/// few milliseconds.
+/// How long a statement waits for the write of another connection. A transaction takes a few
+/// milliseconds.
 const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
 /// Name of the file below the data folder.
 const FILE: &str = "relay.db";
+/// Name of the file with the mailboxes. It is apart, so that changes of the directory wait neither
+/// for a commit nor for the log of the mailboxes.
+const MAILBOX_FILE: &str = "mailbox.db";
+/// Pages of the write-ahead log after which a commit copies them into the database: 4 MiB. Few
+/// changes are so large, and each checkpoint stays short.
+const CHECKPOINT_PAGES: &str = "256";
+/// Bytes that the file of the write-ahead log keeps after a checkpoint.
+const LOG_FILE_BYTES: &str = "8388608";
+
+/// SQLite's code for a full disk or a file at its limit.
+const SQLITE_FULL: &str = "13";
+/// SQLite could not enlarge the index of the write-ahead log, for lack of space.
+const SQLITE_IOERR_SHMSIZE: &str = "4874";
 
 /// A handle on the file. It is cheap to clone.
 #[derive(Debug, Clone)]
 pub struct Store {
     pool: SqlitePool,
+    /// Freed when a change finds the disk full. Tests may have none.
+    reserve: Option<Arc<DiskReserve>>,
 }
 
 #[derive(Debug, thiserror::Error)]
@@ -48,6 +66,12 @@ pub fn path(data_dir: &Path) -> PathBuf {
     data_dir.join(FILE)
 }
 
+/// The path of the mailboxes below the data folder.
+#[must_use]
+pub fn mailbox_path(data_dir: &Path) -> PathBuf {
+    data_dir.join(MAILBOX_FILE)
+}
+
 /// Opens the file that [`Store::open`] has migrated, with one connection for the authorization
 /// server. Its transactions then run one after the other.
 ///
@@ -66,8 +90,14 @@ fn options(path: &Path) -> SqliteConnectOptions {
         .synchronous(SqliteSynchronous::Full)
         .foreign_keys(true)
         .busy_timeout(BUSY_TIMEOUT)
-        // The message store checkpoints on a separate connection.
-        .pragma("wal_autocheckpoint", "0")
+        .pragma("wal_autocheckpoint", CHECKPOINT_PAGES)
+        .pragma("journal_size_limit", LOG_FILE_BYTES)
+}
+
+/// Whether a write failed because the disk, or the file by its limit, is full.
+pub(crate) fn is_disk_full(error: &sqlx::Error) -> bool {
+    let code = error.as_database_error().and_then(sqlx::error::DatabaseError::code);
+    code.is_some_and(|code| code == SQLITE_FULL || code == SQLITE_IOERR_SHMSIZE)
 }
 
 impl Store {
@@ -76,11 +106,8 @@ impl Store {
     /// # Errors
     /// The file cannot be opened or written, or was written by a newer version.
     pub async fn open(path: &Path) -> Result<Self, StoreError> {
-        let options = options(path)
-            .create_if_missing(true)
-            // For a new file: messages are appended, and a larger page holds more of them per
-            // fsync.
-            .page_size(16 * 1024);
+        // The size of a page matters for a new file only. Records have about 3 KiB.
+        let options = options(path).create_if_missing(true).page_size(16 * 1024);
         // One connection is enough: all writes of the directory come from one task.
         let pool = SqlitePoolOptions::new()
             .max_connections(1)
@@ -91,7 +118,23 @@ impl Store {
             .run(&pool)
             .await
             .map_err(|source| StoreError::Migrate { path: path.to_owned(), source })?;
-        Ok(Self { pool })
+        Ok(Self { pool, reserve: None })
+    }
+
+    /// Lets changes of the directory use the reserve of the disk.
+    #[must_use]
+    pub fn with_reserve(self, reserve: Arc<DiskReserve>) -> Self {
+        Self { reserve: Some(reserve), ..self }
+    }
+
+    /// Whether the disk has room for changes that can wait, such as registrations.
+    pub(crate) fn has_room(&self) -> bool {
+        self.reserve.as_ref().is_none_or(|reserve| reserve.has_room())
+    }
+
+    /// Frees the reserve of the disk after a failed change. False if there is none left.
+    pub(crate) fn release_reserve(&self) -> bool {
+        self.reserve.as_ref().is_some_and(|reserve| reserve.release())
     }
 
     pub(crate) fn pool(&self) -> &SqlitePool {

@@ -32,6 +32,19 @@ impl MessageId {
         Self(Builder::from_unix_timestamp_millis(now.saturating_mul(1000), &random).into_uuid())
     }
 
+    /// The id with these bytes.
+    ///
+    /// # Errors
+    /// They are not a UUID of version 7.
+    pub fn from_bytes(bytes: [u8; 16]) -> Result<Self, MessageIdError> {
+        Self::of(Uuid::from_bytes(bytes))
+    }
+
+    fn of(id: Uuid) -> Result<Self, MessageIdError> {
+        let good = id.get_version_num() == 7 && id.get_variant() == Variant::RFC4122;
+        if good { Ok(Self(id)) } else { Err(MessageIdError) }
+    }
+
     #[must_use]
     pub fn as_bytes(&self) -> &[u8; 16] {
         self.0.as_bytes()
@@ -43,10 +56,9 @@ impl FromStr for MessageId {
 
     fn from_str(text: &str) -> Result<Self, MessageIdError> {
         let id = Uuid::try_parse(text).map_err(|_| MessageIdError)?;
-        let good = id.get_version_num() == 7 && id.get_variant() == Variant::RFC4122;
         let mut buffer = Uuid::encode_buffer();
         let one_spelling = id.hyphenated().encode_lower(&mut buffer) == text;
-        if good && one_spelling { Ok(Self(id)) } else { Err(MessageIdError) }
+        if one_spelling { Self::of(id) } else { Err(MessageIdError) }
     }
 }
 

@@ -7,10 +7,10 @@
 use clap::Args;
 use daemon::https::ListenerLimits;
 use daemon::https::limits::ADDRESS_SHARE_PERCENT;
-use protocol::limits::FRAME_BYTES_MAX;
+use protocol::limits::{FRAME_BYTES_MAX, NOTICES_MAX, UNANSWERED_SENDS_MAX, WINDOW_BYTES, WINDOW_MESSAGES};
 use serde::{Deserialize, Serialize};
 
-use crate::core::limits::DEDUP_ENTRIES_MAX;
+use crate::core::limits::{DEDUP_ENTRIES_MAX, PAGE_ROWS, WRITES_PENDING_MAX};
 use crate::core::{CoreLimits, Rate};
 
 macro_rules! limits {
@@ -195,10 +195,20 @@ impl Limits {
         CoreLimits {
             mailbox_messages: self.mailbox_messages,
             mailbox_bytes: self.mailbox_bytes,
+            mailbox_notices: NOTICES_MAX as usize,
+            tenant_messages: u64::MAX,
+            tenant_bytes: u64::MAX,
+            relay_messages: u64::MAX,
+            relay_bytes: u64::MAX,
             sender_rate: rate(self.sends_per_second, self.sends_burst),
             tenant_rate: rate(self.tenant_sends_per_second, self.tenant_sends_burst),
             held_bytes_max: self.memory_bytes,
             dedup_entries_max: DEDUP_ENTRIES_MAX,
+            window_messages: WINDOW_MESSAGES,
+            window_bytes: WINDOW_BYTES,
+            page_rows: PAGE_ROWS,
+            unanswered_sends: UNANSWERED_SENDS_MAX,
+            writes_pending: WRITES_PENDING_MAX,
         }
     }
 }

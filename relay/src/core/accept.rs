@@ -1,69 +1,40 @@
 //! Accepts or refuses one `message.send`: sender, rate limits, recipient, duplicates, capacity.
 //! Then it decides whether the message goes to a connection or to a mailbox.
 
-use std::time::Duration;
-
 use bytes::Bytes;
 use daemon::token_bucket::TokenBucket;
 use protocol::Reason;
 use protocol::envelope::Class;
 use protocol::frame::SendStatus;
 use protocol::limits::{ENVELOPE_BYTES_MAX, MAX_TTL_SECONDS};
-use protocol::quota::{Quota, QuotaName};
+use protocol::quota::QuotaName;
 
-use super::agent::Agent;
+use super::agent_session::MemoryOnly;
 use super::dedup::{AnswerState, MessageKey};
-use super::delivery_window::{Content, InFlight, MemoryOnly};
+use super::delivery_window::Content;
 use super::digest::digest;
-use super::limits::{
-    COPY_BELOW_BYTES, DRAIN_RETRY_INTERVAL, OVERLOAD_RETRY_INTERVAL, STORAGE_RETRY_INTERVAL, UNANSWERED_MAX,
-    WRITES_PENDING_MAX,
-};
-use super::{AgentRegistry, AgentSlot, Core, Effect, Now, Submission};
-
-/// Why a send is refused, and when a retry makes sense.
-#[derive(Debug, Clone, Copy)]
-pub(super) struct SendError {
-    reason: Reason,
-    retry_after: Option<Duration>,
-    /// The quota that is used up, if one is.
-    quota: Option<Quota>,
-}
-
-impl SendError {
-    pub(super) const fn retry_later(reason: Reason, interval: Duration) -> Self {
-        Self { reason, retry_after: Some(interval), quota: None }
-    }
-
-    const fn with_quota(self, name: QuotaName, limit: u64, current: u64) -> Self {
-        Self { quota: Some(Quota::of_default_plan(name, limit, current)), ..self }
-    }
-}
-
-impl From<Reason> for SendError {
-    fn from(reason: Reason) -> Self {
-        Self { reason, retry_after: None, quota: None }
-    }
-}
+use super::limits::{COPY_BELOW_BYTES, DRAIN_RETRY_INTERVAL, STORAGE_RETRY_INTERVAL};
+use super::send_error::SendError;
+use super::tenant_budget::{MailboxUsage, exceeded_budget};
+use super::{AgentRegistry, AgentSlot, Core, CoreTime, Effect, Submission};
 
 impl Core {
     pub(super) fn accept(
         &mut self,
         sent: &Submission<'_>,
-        now: Now,
+        now: CoreTime,
         registry: &dyn AgentRegistry,
         out: &mut Vec<Effect>,
     ) {
-        if let Err(SendError { reason, retry_after, quota }) = self.try_accept(sent, now, registry, out) {
-            let (conn, request) = (sent.conn, sent.request.clone());
-            out.push(Effect::Refuse { conn, request, reason, retry_after, quota });
+        if let Err(error) = self.try_accept(sent, now, registry, out) {
+            out.push(Effect::refusal(sent.conn, sent.request.clone(), error));
         }
     }
 
     fn try_accept(
         &mut self,
         sent: &Submission<'_>,
-        now: Now,
+        now: CoreTime,
         registry: &dyn AgentRegistry,
         out: &mut Vec<Effect>,
     ) -> Result<(), SendError> {
@@ -100,13 +71,10 @@ impl Core {
     }
 
     /// Takes one token of the sender and one of its tenant, or neither.
-    fn check_rate_limits(&mut self, sender: AgentSlot, now: Now) -> Result<(), SendError> {
+    fn check_rate_limits(&mut self, sender: AgentSlot, now: CoreTime) -> Result<(), SendError> {
         let (own, shared) = (self.limits.sender_rate, self.limits.tenant_rate);
         let agent = self.agents.agent_mut(sender).ok_or(Reason::NotRegistered)?;
-        if !self.tenants.contains_key(&agent.tenant) {
-            self.tenants.insert(agent.tenant.clone(), TokenBucket::full(shared, now.mono_ms));
-        }
-        let tenant = self.tenants.get_mut(&agent.tenant).ok_or(Reason::Internal)?;
+        let tenant = &mut self.tenants.get_mut(&agent.tenant).ok_or(Reason::Internal)?.bucket;
         let bucket = agent.bucket.get_or_insert_with(|| TokenBucket::full(own, now.mono_ms));
         let (own_wait, shared_wait) = (bucket.wait(own, now.mono_ms), tenant.wait(shared, now.mono_ms));
         if let Some(wait) = own_wait.max(shared_wait) {
@@ -134,7 +102,7 @@ impl Core {
             Some(slot) => slot,
             None => {
                 let tenant = registry.tenant_of(sent_to).ok_or(Reason::NotFound)?;
-                self.agents.add(Agent::new(sent_to.into(), tenant))
+                self.add_agent(sent_to, tenant)
             }
         };
         let (from, to) = (self.agents.agent(sender), self.agents.agent(recipient));
@@ -158,10 +126,10 @@ impl Core {
         let agent = self.agents.agent_mut(recipient).ok_or(Reason::NotFound)?;
         let session = agent.session.as_mut().ok_or(Reason::RecipientOffline)?;
         let size = sent.envelope.len();
-        if !session.has_capacity(size) {
-            return Err(SendError::retry_later(Reason::Overloaded, OVERLOAD_RETRY_INTERVAL));
+        if !session.window.has_capacity(size) {
+            return Err(SendError::overloaded());
         }
-        let seq = session.push(InFlight { size, content: Content::Ephemeral });
+        let seq = session.window.push(size, Content::Nowhere);
         let (conn, epoch) = (session.conn, session.epoch);
         out.push(Effect::Deliver { conn, epoch, seq, envelope: sent.envelope.clone() });
         let (conn, request) = (sent.conn, sent.request.clone());
@@ -174,55 +142,104 @@ impl Core {
         sender: AgentSlot,
         recipient: AgentSlot,
         sent: &Submission<'_>,
-        now: Now,
+        now: CoreTime,
         out: &mut Vec<Effect>,
     ) -> Result<(), SendError> {
         let key = MessageKey { sender, id: sent.id };
+        if self.pending_writes.is_uncertain(key) {
+            return Err(SendError::storage_unavailable());
+        }
         let digest = digest(sent.envelope);
-        if self.dedup.entry_mut(key).is_some() {
-            return self.accept_resend(key, digest, recipient, sent, now, out);
+        if self.dedup.entry(key).is_some() {
+            return self.accept_resend(key, digest, sent, out);
+        }
+        if let Some(unstored) = self.unstored.get(key) {
+            return self.resend_unstored(key, unstored, digest, sent, now, out);
         }
         self.check_capacity(sender, recipient, sent.envelope.len())?;
-
-        let state = AnswerState::Waiting { conn: sent.conn, request: sent.request.clone() };
-        self.dedup.insert(key, digest, state, now.unix);
-        self.dedup.trim(now.unix);
+        self.remember_waiting(key, digest, sent, now)?;
         let message = self.hold(key, sent, now);
         self.deliver_or_store(recipient, message, now, out);
         Ok(())
     }
 
-    /// Accounts for a message that is only in memory and whose sender waits for an answer.
-    pub(super) fn hold(&mut self, key: MessageKey, sent: &Submission<'_>, now: Now) -> MemoryOnly {
-        let expires = now.unix + sent.ttl.unwrap_or(0);
-        let message = MemoryOnly { key, expires, envelope: copy_if_small(sent.envelope) };
-        self.held_bytes += message.envelope.len();
-        if let Some(agent) = self.agents.agent_mut(key.sender) {
-            agent.unanswered += 1;
+    /// Remembers the id, whose answer this request waits for.
+    pub(super) fn remember_waiting(
+        &mut self,
+        key: MessageKey,
+        digest: u64,
+        sent: &Submission<'_>,
+        now: CoreTime,
+    ) -> Result<(), SendError> {
+        if !self.dedup.make_room(key.sender, now.steady_ms) {
+            let (limit, current) = (self.limits.dedup_entries_max as u64, self.dedup.len() as u64);
+            return Err(SendError::overloaded().with_quota(QuotaName::DedupEntries, limit, current));
         }
-        message
+        let state = AnswerState::Waiting { conn: sent.conn, request: sent.request.clone() };
+        self.dedup.insert(key, digest, state, now.steady_ms);
+        Ok(())
     }
 
-    /// Refuses what does not fit. A full mailbox is answered with `mailbox_full`, the exceeded
-    /// quota, and the delay after which a retry makes sense.
-    fn check_capacity(&self, sender: AgentSlot, recipient: AgentSlot, size: usize) -> Result<(), SendError> {
-        let from = self.agents.agent(sender).ok_or(Reason::NotRegistered)?;
+    /// Accounts for a message that is only in memory and whose sender waits for an answer.
+    pub(super) fn hold(&mut self, key: MessageKey, sent: &Submission<'_>, now: CoreTime) -> MemoryOnly {
+        let ttl_seconds = sent.ttl.unwrap_or(0);
+        let envelope = copy_if_small(sent.envelope);
+        self.held_bytes += envelope.len();
+        MemoryOnly { key, ttl_seconds, expires_ms: now.after_seconds(ttl_seconds), envelope }
+    }
+
+    /// Refuses what does not fit, with the exceeded quota and the delay after which a retry makes
+    /// sense.
+    pub(super) fn check_capacity(
+        &self,
+        sender: AgentSlot,
+        recipient: AgentSlot,
+        size: usize,
+    ) -> Result<(), SendError> {
         let to = self.agents.agent(recipient).ok_or(Reason::NotFound)?;
-        let overloaded = from.unanswered >= UNANSWERED_MAX
-            || self.held_bytes + size > self.limits.held_bytes_max
-            || self.pending_writes.len() >= WRITES_PENDING_MAX;
-        if overloaded {
-            return Err(SendError::retry_later(Reason::Overloaded, OVERLOAD_RETRY_INTERVAL));
-        }
+        self.check_load(sender, size)?;
         if let Some((name, limit, current)) = to.exceeded_limit(size, &self.limits) {
             let full = SendError::retry_later(Reason::MailboxFull, STORAGE_RETRY_INTERVAL);
             return Err(full.with_quota(name, limit, current));
         }
-        let direct = to.session.as_ref().is_some_and(|s| !s.backlog && s.has_capacity(size));
-        if self.pending_writes.failed() && !direct {
-            return Err(SendError::retry_later(Reason::StorageUnavailable, STORAGE_RETRY_INTERVAL));
+        let tenant = self.tenants.get(&to.tenant).map_or_else(MailboxUsage::default, |tenant| tenant.usage);
+        let exceeded = exceeded_budget(size, tenant, self.usage, self.tenants.len(), &self.limits);
+        if let Some((name, limit, current)) = exceeded {
+            let full = SendError::retry_later(Reason::StorageFull, STORAGE_RETRY_INTERVAL);
+            return Err(full.with_quota(name, limit, current));
+        }
+        let session = to.session.as_ref();
+        let direct = session.is_some_and(|s| s.live().is_some() && s.window.has_capacity(size));
+        if !direct && !self.pending_writes.takes_messages() {
+            return Err(SendError::storage_unavailable());
+        }
+        if !direct && self.pending_writes.stalled {
+            return Err(SendError::overloaded());
         }
         Ok(())
+    }
+
+    /// Refuses what would be too much for the relay's memory, or too much at once for its store.
+    fn check_load(&self, sender: AgentSlot, size: usize) -> Result<(), SendError> {
+        self.check_unanswered(sender)?;
+        if self.held_bytes + size > self.limits.held_bytes_max {
+            let (limit, current) = (self.limits.held_bytes_max as u64, self.held_bytes as u64);
+            return Err(SendError::overloaded().with_quota(QuotaName::MemoryBytes, limit, current));
+        }
+        if self.pending_writes.len() >= self.limits.writes_pending {
+            return Err(SendError::overloaded());
+        }
+        Ok(())
+    }
+
+    /// Refuses a send, or a repetition of one that was released, while too many others wait.
+    pub(super) fn check_unanswered(&self, sender: AgentSlot) -> Result<(), SendError> {
+        let (waiting, limit) = (self.dedup.waiting(sender), self.limits.unanswered_sends);
+        if waiting < limit {
+            return Ok(());
+        }
+        let name = QuotaName::UnansweredSends;
+        Err(SendError::overloaded().with_quota(name, limit.into(), waiting.into()))
     }
 
     /// Delivers to the connection of a live recipient, or else writes to the mailbox.
@@ -230,25 +247,23 @@ impl Core {
         &mut self,
         recipient: AgentSlot,
         message: MemoryOnly,
-        now: Now,
+        now: CoreTime,
         out: &mut Vec<Effect>,
     ) {
-        let size = message.envelope.len();
-        let Some(agent) = self.agents.agent_mut(recipient) else { return };
-        let live = match &mut agent.session {
-            Some(session) if !session.backlog => session.has_capacity(size),
-            _ => false,
+        let envelope = message.envelope.clone();
+        let message = match self.agents.session_mut(recipient) {
+            None => message,
+            Some(session) => match session.push_live(message) {
+                Ok(seq) => {
+                    let (conn, epoch) = (session.conn, session.epoch);
+                    out.push(Effect::Deliver { conn, epoch, seq, envelope });
+                    return self.start_ack_grace(recipient, epoch, seq, now);
+                }
+                Err(message) => message,
+            },
         };
-        if !live {
-            self.enter_backlog(recipient, now, out);
-            self.write_message(recipient, &message, now, out);
-            return;
-        }
-        let Some(session) = &mut agent.session else { return };
-        let (conn, epoch, envelope) = (session.conn, session.epoch, message.envelope.clone());
-        let seq = session.push(InFlight { size, content: Content::MemoryOnly(message) });
-        out.push(Effect::Deliver { conn, epoch, seq, envelope });
-        self.start_ack_grace(recipient, epoch, seq, now);
+        self.enter_backlog(recipient, now, out);
+        self.write_message(recipient, &message, now, out);
     }
 }
 

@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use super::AgentSlot;
 use super::agent::Agent;
-use super::delivery_window::DeliveryWindow;
+use super::agent_session::AgentSession;
 
 #[derive(Debug, Default)]
 struct Entry {
@@ -38,12 +38,12 @@ impl AgentTable {
     }
 
     /// The session of an agent that is connected.
-    pub(super) fn session(&self, slot: AgentSlot) -> Option<&DeliveryWindow> {
+    pub(super) fn session(&self, slot: AgentSlot) -> Option<&AgentSession> {
         self.agent(slot)?.session.as_ref()
     }
 
     /// The session of an agent that is connected.
-    pub(super) fn session_mut(&mut self, slot: AgentSlot) -> Option<&mut DeliveryWindow> {
+    pub(super) fn session_mut(&mut self, slot: AgentSlot) -> Option<&mut AgentSession> {
         self.agent_mut(slot)?.session.as_mut()
     }
 

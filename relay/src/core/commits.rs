@@ -1,88 +1,113 @@
-//! Reactions to the store: rows were committed, a commit failed, or the store recovered.
+//! Reactions to the store: rows were committed, a commit failed or takes long, or the store works
+//! again.
 
-use protocol::Reason;
 use protocol::frame::SendStatus;
 
-use super::agent::{RowContent, UndeliveredMessage};
+use super::agent::{Notice, RowContent, UndeliveredMessage};
 use super::dedup::MessageKey;
-use super::{AgentSlot, Core, Effect, Now, RowId, Write};
+use super::pending_writes::{PendingWrite, StoreState};
+use super::send_error::SendError;
+use super::{AgentSlot, Core, CoreTime, Effect, RowId};
 
 impl Core {
-    pub(super) fn on_rows_stored(&mut self, upto: RowId, out: &mut Vec<Effect>) {
-        let mut in_backlog = Vec::new();
+    pub(super) fn on_rows_stored(&mut self, upto: RowId, now: CoreTime, out: &mut Vec<Effect>) {
+        self.pending_writes.stalled = false;
+        let mut mailboxes: Vec<AgentSlot> = Vec::new();
         while let Some(written) = self.pending_writes.pop_upto(upto) {
             self.held_bytes -= written.size;
-            let Some(agent) = self.agents.agent_mut(written.mailbox) else { continue };
-            let waits = agent.session.as_ref().is_some_and(|s| s.backlog);
-            if waits && in_backlog.last() != Some(&written.mailbox) {
-                in_backlog.push(written.mailbox);
-            }
-            let Some(row) = agent.rows.get_mut(&written.row) else { continue };
-            row.committed = true;
-            match &mut row.content {
-                RowContent::Message { sender: Some(sender) } => {
-                    let key = MessageKey { sender: *sender, id: row.id };
-                    self.answer_sender(key, SendStatus::Stored, out);
-                }
-                RowContent::Message { sender: None } => {}
-                RowContent::Notice { ends, .. } => {
-                    out.extend(ends.take().map(|row| Effect::Write(Write::Remove { row })));
-                }
+            self.on_row_stored(written, out);
+            if mailboxes.last() != Some(&written.mailbox) {
+                mailboxes.push(written.mailbox);
             }
         }
-        for mailbox in in_backlog {
-            self.deliver_backlog(mailbox, out);
+        for mailbox in mailboxes {
+            self.deliver_backlog(mailbox, now, out);
         }
     }
 
-    pub(super) fn on_store_failed(&mut self, upto: RowId, out: &mut Vec<Effect>) {
-        self.pending_writes.set_failed(true);
+    /// The row may have left the mailbox meanwhile, with its agent or by an acknowledgement.
+    fn on_row_stored(&mut self, written: PendingWrite, out: &mut Vec<Effect>) {
+        let PendingWrite { row: number, mailbox, .. } = written;
+        let Some(agent) = self.agents.agent_mut(mailbox) else { return };
+        let Some(row) = agent.rows.get_mut(&number) else { return };
+        row.committed = true;
+        let id = row.id;
+        match row.content {
+            RowContent::Message { sender: Some(sender) } => {
+                self.answer_sender(MessageKey { sender, id }, SendStatus::Stored, out);
+            }
+            RowContent::Message { sender: None } => {}
+            RowContent::Notice(_) => self.on_notice_stored(mailbox, id, number),
+        }
+    }
+
+    pub(super) fn on_store_failed(&mut self, upto: RowId, now: CoreTime, out: &mut Vec<Effect>) {
+        self.pending_writes.stalled = false;
+        self.pending_writes.store = StoreState::Failed;
+        self.release_leaving(SendError::storage_unavailable(), out);
         while let Some(written) = self.pending_writes.pop_upto(upto) {
             self.held_bytes -= written.size;
-            let Some(row) = self.remove_row(written.mailbox, written.row) else { continue };
-            match row.content {
-                RowContent::Message { sender: Some(sender) } => {
-                    let key = MessageKey { sender, id: row.id };
-                    self.on_message_not_stored(written.mailbox, written.row, key, out);
-                }
-                RowContent::Message { sender: None } => {}
-                RowContent::Notice { about: recipient, outcome, ends, .. } => {
-                    let (sender, id) = (Some(written.mailbox), row.id);
-                    let unsent = ends.map(|row| UndeliveredMessage { sender, recipient, id, outcome, row });
-                    self.unsent_notices.extend(unsent);
-                }
+            self.on_row_failed(written, out);
+        }
+        self.deliver_all_backlogs(now, out);
+    }
+
+    fn on_row_failed(&mut self, written: PendingWrite, out: &mut Vec<Effect>) {
+        let PendingWrite { row, mailbox, .. } = written;
+        let Some(removed) = self.remove_row(mailbox, row) else { return };
+        match removed.content {
+            RowContent::Message { sender: Some(sender) } => {
+                let key = MessageKey { sender, id: removed.id };
+                self.pending_writes.mark_uncertain(key);
+                self.on_row_refused(mailbox, row, key, out);
+            }
+            RowContent::Message { sender: None } => self.broken("a restored row is written again"),
+            RowContent::Notice(Notice { about: recipient, outcome, reason, ends: Some(row), .. }) => {
+                let (sender, id) = (Some(mailbox), removed.id);
+                self.unsent_notices.push(UndeliveredMessage { sender, recipient, id, outcome, reason, row });
+            }
+            RowContent::Notice(_) => self.broken("a notice was written twice"),
+        }
+    }
+
+    /// The disk is full: messages have no room, and what frees room is written.
+    pub(super) fn on_store_full(&mut self, now: CoreTime, out: &mut Vec<Effect>) {
+        self.pending_writes.recover(StoreState::Full);
+        self.write_unsent_notices(now, out);
+        self.deliver_all_backlogs(now, out);
+    }
+
+    pub(super) fn on_store_recovered(&mut self, now: CoreTime, out: &mut Vec<Effect>) {
+        self.pending_writes.recover(StoreState::Working);
+        self.write_unsent_notices(now, out);
+        self.deliver_all_backlogs(now, out);
+    }
+
+    /// Nobody waits for a commit that does not come. What becomes of each message is still open.
+    pub(super) fn on_store_stalled(&mut self, out: &mut Vec<Effect>) {
+        self.pending_writes.stalled = true;
+        let pending: Vec<PendingWrite> = self.pending_writes.iter().copied().collect();
+        for written in pending {
+            let agent = self.agents.agent(written.mailbox);
+            let Some(row) = agent.and_then(|agent| agent.rows.get(&written.row)) else { continue };
+            if let RowContent::Message { sender: Some(sender) } = row.content {
+                let key = MessageKey { sender, id: row.id };
+                self.release_sender(key, SendError::overloaded(), out);
             }
         }
-        self.deliver_all_backlogs(out);
+        self.release_leaving(SendError::overloaded(), out);
     }
 
-    fn on_message_not_stored(
-        &mut self,
-        mailbox: AgentSlot,
-        row: RowId,
-        key: MessageKey,
-        out: &mut Vec<Effect>,
-    ) {
-        self.refuse_sender(key, Reason::StorageUnavailable, out);
-        let session = self.agents.session_mut(mailbox);
-        let in_flight = session.is_some_and(|s| s.mark_unstored(row, key));
-        if !in_flight {
-            self.dedup.remove(key);
-        }
-    }
-
-    pub(super) fn on_store_recovered(&mut self, now: Now, out: &mut Vec<Effect>) {
-        self.pending_writes.set_failed(false);
+    fn write_unsent_notices(&mut self, now: CoreTime, out: &mut Vec<Effect>) {
         for undelivered in std::mem::take(&mut self.unsent_notices) {
             self.write_notice(undelivered, now, out);
         }
-        self.deliver_all_backlogs(out);
     }
 
     /// A change of the store's state may have removed the rows that others waited behind.
-    fn deliver_all_backlogs(&mut self, out: &mut Vec<Effect>) {
+    fn deliver_all_backlogs(&mut self, now: CoreTime, out: &mut Vec<Effect>) {
         for slot in self.agents.connected() {
-            self.deliver_backlog(slot, out);
+            self.deliver_backlog(slot, now, out);
         }
     }
 }

@@ -1,17 +1,15 @@
 //! The actions that the core asks its caller to carry out.
 
 use std::sync::Arc;
-use std::time::Duration;
 
 use bytes::Bytes;
-use protocol::Reason;
 use protocol::close::CloseCode;
 use protocol::did::TenantId;
 use protocol::envelope::MessageId;
 use protocol::frame::{Outcome, SendStatus};
-use protocol::quota::Quota;
+use protocol::refusal::RefusalReason;
 
-use super::{AgentSlot, ConnId, RequestId, RowId, Write};
+use super::{AgentSlot, ConnId, RequestId, RowId, SendError, Write};
 
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Effect {
@@ -33,10 +31,7 @@ pub enum Effect {
     Refuse {
         conn: ConnId,
         request: RequestId,
-        reason: Reason,
-        retry_after: Option<Duration>,
-        /// The quota that is used up, if one is.
-        quota: Option<Quota>,
+        error: Box<SendError>,
     },
     Deliver {
         conn: ConnId,
@@ -52,7 +47,11 @@ pub enum Effect {
         id: MessageId,
         to: Arc<str>,
         outcome: Outcome,
+        /// Why the recipient refused the message.
+        reason: Option<RefusalReason>,
         at: u64,
+        /// Notices that were dropped before this one.
+        missed: u64,
     },
     Close {
         conn: ConnId,
@@ -69,6 +68,12 @@ pub enum Effect {
     Count(Counter),
 }
 
+impl Effect {
+    pub(super) fn refusal(conn: ConnId, request: RequestId, error: SendError) -> Self {
+        Self::Refuse { conn, request, error: Box::new(error) }
+    }
+}
+
 /// Events that are counted because no other effect shows them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Counter {
@@ -80,4 +85,6 @@ pub enum Counter {
     Dropped,
     /// A row of the mailbox could not be read back.
     Unreadable,
+    /// The wall clock was set while the relay ran. Nothing ends earlier or later because of it.
+    ClockStepped,
 }

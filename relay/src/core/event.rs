@@ -33,10 +33,19 @@ pub enum Event<'a> {
     Stored {
         upto: RowId,
     },
+    /// The removal of these rows is on disk.
+    Removed {
+        rows: Vec<RowId>,
+    },
     /// No row up to this one is on disk, except those that were reported stored before.
     StoreFailed {
         upto: RowId,
     },
+    /// After a failure the store accepts notices and removals again, and no messages: its disk is
+    /// full.
+    StoreFull,
+    /// The oldest row has waited too long for its commit, which may still come.
+    StoreStalled,
     /// The store accepts rows again.
     StoreRecovered,
     /// The page requested by `Effect::LoadPage`. A requested row that is missing here

@@ -1,52 +1,67 @@
-//! The mailbox of an agent: writes messages and notices into it and keeps the index of its rows.
+//! The mailbox of an agent: writes messages into it and keeps the index of its rows.
 
-use protocol::Reason;
 use protocol::envelope::MessageId;
 
-use super::agent::{MailboxRow, RowContent, UndeliveredMessage};
-use super::delivery_window::{Content, DeliveryWindow, MemoryOnly};
-use super::limits::NOTICE_TTL_SECONDS;
-use super::{AgentSlot, Core, Counter, Effect, Now, RowId, Write, WriteContent, WriteRow};
+use super::agent::{MailboxRow, RowContent};
+use super::agent_session::{Backlog, DeliveryMode, LiveMessages, MemoryOnly};
+use super::delivery_window::Content;
+use super::send_error::SendError;
+use super::{AgentSlot, Core, CoreTime, Counter, Effect, RowId, Write, WriteContent, WriteRow};
+
+/// A row that enters the index of a mailbox.
+#[derive(Debug)]
+pub(super) struct NewRow {
+    pub(super) id: MessageId,
+    pub(super) size: u32,
+    pub(super) expires_ms: u64,
+    pub(super) content: RowContent,
+    pub(super) committed: bool,
+}
 
 impl Core {
     /// Sends everything for this recipient through its mailbox from now on. The messages in
     /// flight are written first, so that the order is kept.
-    pub(super) fn enter_backlog(&mut self, slot: AgentSlot, now: Now, out: &mut Vec<Effect>) {
-        let Some(session) = self.agents.session_mut(slot) else { return };
-        if session.backlog {
-            return;
-        }
-        session.backlog = true;
-        out.push(Effect::Count(Counter::Backlog));
-        self.spill(slot, now, out);
-    }
-
-    /// Writes the messages that are only in memory, in order.
-    pub(super) fn spill(&mut self, slot: AgentSlot, now: Now, out: &mut Vec<Effect>) {
-        let session = self.agents.session(slot);
-        for seq in session.map(DeliveryWindow::memory_only_seqs).unwrap_or_default() {
-            self.persist(slot, seq, now, out);
+    pub(super) fn enter_backlog(&mut self, slot: AgentSlot, now: CoreTime, out: &mut Vec<Effect>) {
+        if self.leave_live(slot, now, out) {
+            out.push(Effect::Count(Counter::Backlog));
         }
     }
 
-    /// Writes one delivery that is only in memory. Its sender is answered after the commit, or
+    /// Makes a live session one in backlog. False if there is no live session.
+    pub(super) fn leave_live(&mut self, slot: AgentSlot, now: CoreTime, out: &mut Vec<Effect>) -> bool {
+        let live = self.agents.session_mut(slot).and_then(|session| session.live_mut());
+        let Some(messages) = live.map(LiveMessages::take_all) else { return false };
+        for (seq, message) in messages {
+            self.persist(slot, seq, &message, now, out);
+        }
+        let Some(agent) = self.agents.agent_mut(slot) else { return false };
+        // Every row is in flight while a session is live.
+        let highest = agent.rows.last_key_value().map_or(0, |(row, _)| *row);
+        if let Some(session) = &mut agent.session {
+            session.mode = DeliveryMode::Backlog(Backlog::after(highest));
+        }
+        true
+    }
+
+    /// Writes one delivery that was only in memory. Its sender is answered after the commit, or
     /// gets an error.
-    pub(super) fn persist(&mut self, mailbox: AgentSlot, seq: u64, now: Now, out: &mut Vec<Effect>) {
-        let session = self.agents.session(mailbox);
-        let Some(message) = session.and_then(|s| s.memory_only_at(seq)).cloned() else { return };
-        let content = if self.agents.agent(message.key.sender).is_none() {
-            // The sender was removed before it got an answer, so the message is not stored.
+    pub(super) fn persist(
+        &mut self,
+        mailbox: AgentSlot,
+        seq: u64,
+        message: &MemoryOnly,
+        now: CoreTime,
+        out: &mut Vec<Effect>,
+    ) {
+        if self.agents.agent(message.key.sender).is_none() || !self.pending_writes.takes_messages() {
             self.held_bytes -= message.envelope.len();
-            Content::Ephemeral
-        } else if self.pending_writes.failed() {
-            self.held_bytes -= message.envelope.len();
-            self.refuse_sender(message.key, Reason::StorageUnavailable, out);
-            Content::Unstored(message.key)
-        } else {
-            Content::Row(self.write_message(mailbox, &message, now, out))
-        };
-        if let Some(session) = self.agents.session_mut(mailbox) {
-            session.replace_memory_only(seq, content);
+            return self.become_unstored(mailbox, seq, message.key, out);
+        }
+        let row = self.write_message(mailbox, message, now, out);
+        let session = self.agents.session_mut(mailbox);
+        let replaced = session.and_then(|session| session.window.replace(seq, Content::Row(row)));
+        if replaced != Some(Content::MemoryOnly) {
+            self.broken("a message in memory is not in flight");
         }
     }
 
@@ -54,81 +69,75 @@ impl Core {
         &mut self,
         mailbox: AgentSlot,
         message: &MemoryOnly,
-        now: Now,
+        now: CoreTime,
         out: &mut Vec<Effect>,
     ) -> RowId {
-        let MemoryOnly { key, expires, envelope } = message;
+        let MemoryOnly { key, ttl_seconds, expires_ms, envelope } = message;
         let row = self.pending_writes.begin(mailbox, envelope.len());
         let content = RowContent::Message { sender: Some(key.sender) };
-        self.index_row(mailbox, row, key.id, envelope.len(), *expires, content, false);
-        let digest = self.dedup.entry_mut(*key).map_or(0, |entry| entry.digest);
+        let size = u32::try_from(envelope.len()).unwrap_or(u32::MAX);
+        let new = NewRow { id: key.id, size, expires_ms: *expires_ms, content, committed: false };
+        self.index_row(mailbox, row, new);
+        let digest = self.dedup.entry(*key).map(|entry| entry.digest);
+        if digest.is_none() {
+            self.broken("a message is written whose id is not remembered");
+        }
         out.push(Effect::Write(Write::Insert(WriteRow {
             row,
             recipient: self.did(mailbox),
             peer: self.did(key.sender),
             id: key.id,
-            digest,
+            digest: digest.unwrap_or(0),
             accepted: now.unix,
-            expires: *expires,
+            expires: now.unix_after(*ttl_seconds),
             content: WriteContent::Message(envelope.clone()),
         })));
+        if self.pending_writes.stalled {
+            self.release_sender(*key, SendError::overloaded(), out);
+        }
         row
     }
 
-    /// Writes a notice to the sender of a stored message that will not be delivered. The
-    /// message's row leaves the store after that: a crash in between repeats the notice and never
-    /// loses it.
-    pub(super) fn write_notice(&mut self, undelivered: UndeliveredMessage, now: Now, out: &mut Vec<Effect>) {
-        let Some(sender) = undelivered.sender.filter(|slot| self.agents.agent(*slot).is_some()) else {
-            return out.push(Effect::Write(Write::Remove { row: undelivered.row }));
+    pub(super) fn index_row(&mut self, mailbox: AgentSlot, row: RowId, new: NewRow) {
+        let Some(agent) = self.agents.agent_mut(mailbox) else {
+            return self.broken("a row belongs to no agent");
         };
-        let UndeliveredMessage { recipient: about, id, outcome, row: ends, .. } = undelivered;
-        self.enter_backlog(sender, now, out);
-        let row = self.pending_writes.begin(sender, 0);
-        let expires = now.unix + NOTICE_TTL_SECONDS;
-        let (at, ends) = (now.unix, Some(ends));
-        let content = RowContent::Notice { about: about.clone(), outcome, at, ends };
-        self.index_row(sender, row, id, 0, expires, content, false);
-        out.push(Effect::Write(Write::Insert(WriteRow {
-            row,
-            recipient: self.did(sender),
-            peer: about,
-            id,
-            digest: 0,
-            accepted: now.unix,
-            expires,
-            content: WriteContent::Notice(outcome),
-        })));
-    }
-
-    #[expect(clippy::too_many_arguments, reason = "the columns of one row")]
-    pub(super) fn index_row(
-        &mut self,
-        mailbox: AgentSlot,
-        row: RowId,
-        id: MessageId,
-        size: usize,
-        expires: u64,
-        content: RowContent,
-        committed: bool,
-    ) {
-        let Some(agent) = self.agents.agent_mut(mailbox) else { return };
-        let size = u32::try_from(size).unwrap_or(u32::MAX);
-        agent.rows.insert(row, MailboxRow { id, size, expires, content, committed });
+        let NewRow { id, size, expires_ms, content, committed } = new;
+        if matches!(content, RowContent::Notice(_)) {
+            agent.notices.insert(row);
+        }
+        let check_ms = expires_ms;
+        agent.rows.insert(row, MailboxRow { id, size, expires_ms, check_ms, content, committed });
         agent.row_bytes += u64::from(size);
-        self.row_count += 1;
-        self.row_bytes += u64::from(size);
-        self.expiry.insert(expires, mailbox, row);
+        self.usage.add(size);
+        self.expiry.insert(check_ms, mailbox, row);
+        match self.tenants.get_mut(&agent.tenant) {
+            Some(tenant) => tenant.usage.add(size),
+            None => self.broken("a row belongs to no tenant"),
+        }
     }
 
     /// Removes a row from the index. The caller removes it from the store.
     pub(super) fn remove_row(&mut self, mailbox: AgentSlot, row: RowId) -> Option<MailboxRow> {
         let agent = self.agents.agent_mut(mailbox)?;
         let removed = agent.rows.remove(&row)?;
+        agent.notices.remove(&row);
         agent.row_bytes -= u64::from(removed.size);
-        self.row_count -= 1;
-        self.row_bytes -= u64::from(removed.size);
-        self.expiry.remove(removed.expires, mailbox, row);
+        if let Some(backlog) = agent.session.as_mut().and_then(|session| session.backlog_mut()) {
+            backlog.forget(row);
+        }
+        self.expiry.remove(removed.check_ms, mailbox, row);
+        let tenant = agent.tenant.clone();
+        self.return_budget(&tenant, removed.size);
         Some(removed)
+    }
+
+    /// Gives back what one row took of the budgets.
+    pub(super) fn return_budget(&mut self, tenant: &protocol::did::TenantId, size: u32) {
+        let tenant = self.tenants.get_mut(tenant);
+        let counted = tenant.is_some_and(|tenant| tenant.usage.subtract(size));
+        if !self.usage.subtract(size) || !counted {
+            self.broken("a row leaves that no budget has counted");
+        }
     }
 }

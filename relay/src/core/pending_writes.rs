@@ -1,7 +1,9 @@
-//! The rows that were handed to the store and are not committed yet, in order.
+//! The rows that were handed to the store and are not committed yet, in order, and whether the
+//! store takes more.
 
-use std::collections::VecDeque;
+use std::collections::{HashSet, VecDeque};
 
+use super::dedup::MessageKey;
 use super::{AgentSlot, RowId};
 
 /// Commits are reported in order, so a queue is enough to find the result of each row.
@@ -9,7 +11,12 @@ use super::{AgentSlot, RowId};
 pub(super) struct PendingWrites {
     next_row: RowId,
     pending: VecDeque<PendingWrite>,
-    failed: bool,
+    pub(super) store: StoreState,
+    /// The ids of rows that failed and may be on disk all the same. The next good commit deletes
+    /// those rows; until then the ids are not accepted again. Bounded as `pending` is.
+    uncertain: HashSet<MessageKey>,
+    /// The oldest row has waited too long for its commit.
+    pub(super) stalled: bool,
 }
 
 #[derive(Debug, Clone, Copy)]
@@ -19,9 +26,25 @@ pub(super) struct PendingWrite {
     pub(super) size: usize,
 }
 
+/// What the store accepts.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum StoreState {
+    Working,
+    /// Its disk is full: notices and removals, and no messages.
+    Full,
+    /// Nothing.
+    Failed,
+}
+
 impl PendingWrites {
-    pub(super) const fn new(next_row: RowId) -> Self {
-        Self { next_row, pending: VecDeque::new(), failed: false }
+    pub(super) fn new(next_row: RowId) -> Self {
+        Self {
+            next_row,
+            pending: VecDeque::new(),
+            store: StoreState::Working,
+            uncertain: HashSet::new(),
+            stalled: false,
+        }
     }
 
     /// Reserves the number of the next row.
@@ -41,12 +64,34 @@ impl PendingWrites {
         self.pending.len()
     }
 
-    /// Whether the last commit failed.
-    pub(super) const fn failed(&self) -> bool {
-        self.failed
+    pub(super) fn iter(&self) -> impl Iterator<Item = &PendingWrite> {
+        self.pending.iter()
     }
 
-    pub(super) const fn set_failed(&mut self, failed: bool) {
-        self.failed = failed;
+    /// The store works again, or takes at least what frees room.
+    pub(super) fn recover(&mut self, store: StoreState) {
+        self.store = store;
+        self.uncertain.clear();
+    }
+
+    pub(super) fn mark_uncertain(&mut self, key: MessageKey) {
+        self.uncertain.insert(key);
+    }
+
+    pub(super) fn is_uncertain(&self, key: MessageKey) -> bool {
+        self.uncertain.contains(&key)
+    }
+
+    #[cfg(test)]
+    pub(super) fn has_uncertain(&self) -> bool {
+        !self.uncertain.is_empty()
+    }
+
+    pub(super) fn takes_messages(&self) -> bool {
+        self.store == StoreState::Working
+    }
+
+    pub(super) fn takes_notices(&self) -> bool {
+        self.store != StoreState::Failed
     }
 }

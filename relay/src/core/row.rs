@@ -6,6 +6,7 @@ use bytes::Bytes;
 use protocol::Did;
 use protocol::envelope::MessageId;
 use protocol::frame::Outcome;
+use protocol::refusal::RefusalReason;
 
 /// Number of a mailbox row. It counts up over the whole life of the store, and the order of rows
 /// is the order of messages.
@@ -15,17 +16,32 @@ pub type RowId = u64;
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum RowKind {
     Message,
-    Notice(Outcome),
+    Notice {
+        outcome: Outcome,
+        /// Why the recipient refused the message.
+        reason: Option<RefusalReason>,
+    },
+}
+
+/// What became of a row of the store.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum RowState {
+    /// It is in the mailbox.
+    Waiting,
+    /// Its message left the mailbox with this outcome and is remembered for repetitions.
+    Left(Outcome),
 }
 
 /// One change of the store. Changes are committed in the order in which they are pushed.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Write {
     Insert(WriteRow),
-    /// The row left the mailbox. Its message id stays in the store until [`Write::Forget`], so
-    /// that a repetition is recognized.
+    /// The row left the mailbox with this outcome, which stays in the store with the message's id
+    /// until [`Write::Forget`], so that a repetition is answered rightly. Without an outcome
+    /// nothing of the row is kept. The row may be unknown: its insertion may have failed.
     Remove {
         row: RowId,
+        outcome: Option<Outcome>,
     },
     /// Delete the rows that left the mailbox and were accepted before this Unix second.
     Forget {
@@ -49,7 +65,13 @@ pub struct WriteRow {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum WriteContent {
     Message(Bytes),
-    Notice(Outcome),
+    Notice {
+        outcome: Outcome,
+        reason: Option<RefusalReason>,
+        /// The row of the message that the notice is about. It leaves the mailbox with this outcome
+        /// in the same transaction.
+        ends: Option<RowId>,
+    },
 }
 
 /// A row that the store holds at startup. Rows are restored in their order.
@@ -68,8 +90,7 @@ pub struct RestoredRow {
     pub accepted: u64,
     /// Unix seconds.
     pub expires: u64,
-    /// False for a row that only serves to recognize a repetition.
-    pub waiting: bool,
+    pub state: RowState,
 }
 
 impl WriteRow {
@@ -77,7 +98,9 @@ impl WriteRow {
     pub const fn kind(&self) -> RowKind {
         match &self.content {
             WriteContent::Message(_) => RowKind::Message,
-            WriteContent::Notice(outcome) => RowKind::Notice(*outcome),
+            WriteContent::Notice { outcome, reason, .. } => {
+                RowKind::Notice { outcome: *outcome, reason: *reason }
+            }
         }
     }
 
@@ -85,7 +108,7 @@ impl WriteRow {
     pub const fn size(&self) -> usize {
         match &self.content {
             WriteContent::Message(bytes) => bytes.len(),
-            WriteContent::Notice(_) => 0,
+            WriteContent::Notice { .. } => 0,
         }
     }
 }

@@ -2,7 +2,7 @@
 //! here, when a connection opens and again when its session is rechecked.
 
 use protocol::api_key::KeyHash;
-use protocol::{Reason, UnixSeconds};
+use protocol::{Did, Reason, UnixSeconds};
 
 use super::Directory;
 use super::principal::Principal;
@@ -51,6 +51,29 @@ impl Directory {
     pub fn recheck(&self, principal: &Principal) -> Result<(), AuthError> {
         recheck(&self.read(), principal, self.now())
     }
+
+    /// Whether the principal's client may have a session of this agent, which it has registered
+    /// under this root key. The hub asks under the lock under which it opens the session, so that a
+    /// change between the registration and that moment is not missed.
+    ///
+    /// # Errors
+    /// The principal has lost its access, or the agent was suspended, deleted, or given another
+    /// root key.
+    pub(crate) fn recheck_agent(
+        &self,
+        principal: &Principal,
+        did: &Did,
+        root_key: &str,
+    ) -> Result<(), AuthError> {
+        let state = self.read();
+        recheck(&state, principal, self.now())?;
+        let agent = state.agent(did).filter(|agent| !agent.ownership.is_released() && agent.record.is_some());
+        match agent {
+            Some(agent) if agent.suspended => Err(AuthError::Suspended),
+            Some(agent) if agent.root_key.as_deref() == Some(root_key) => Ok(()),
+            _ => Err(AuthError::Unknown),
+        }
+    }
 }
 
 pub(super) fn recheck(
@@ -79,7 +102,6 @@ pub(super) fn check(state: &DirectoryState, owner: &KeyOwner, now: UnixSeconds) 
 
 #[cfg(test)]
 mod tests {
-    use protocol::Did;
     use protocol::admin::TenantSpec;
 
     use super::*;

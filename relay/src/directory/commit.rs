@@ -3,6 +3,7 @@
 use protocol::admin::{DeletionPolicy, McpSpec, Owner, TenantSpec, Term};
 use protocol::api_key::KeyHash;
 use protocol::did::TenantId;
+use protocol::frame::FormerRootKey;
 use protocol::record::Card;
 use protocol::{Did, UnixSeconds};
 use sqlx::SqliteConnection;
@@ -10,12 +11,13 @@ use sqlx::SqliteConnection;
 use super::edit::Edit;
 use super::entry::{AgentEntry, TenantKey};
 use super::ownership::Ownership;
-use crate::store::{Store, StoreError};
+use crate::store::{Store, StoreError, is_disk_full};
 
 type Result<T = ()> = std::result::Result<T, sqlx::Error>;
 
 impl Store {
-    /// Returns once all edits are on disk, together with the version that they lead to.
+    /// Returns once all edits are on disk, together with the version that they lead to. A change
+    /// that finds the disk full is tried once more with the reserve.
     ///
     /// # Errors
     /// Nothing was written.
@@ -24,7 +26,11 @@ impl Store {
         edits: &[Edit],
         version: u64,
     ) -> std::result::Result<(), StoreError> {
-        self.try_commit(edits, version).await.map_err(StoreError::Commit)
+        let mut committed = self.try_commit(edits, version).await;
+        if committed.as_ref().is_err_and(is_disk_full) && self.release_reserve() {
+            committed = self.try_commit(edits, version).await;
+        }
+        committed.map_err(StoreError::Commit)
     }
 
     /// Tests whether commits work, with one that changes nothing.
@@ -103,15 +109,16 @@ async fn put_agent(to: &mut SqliteConnection, agent: &AgentEntry) -> Result {
     sqlx::query(
         "insert into agents
            (tenant, name, root_key, declared_card, suspended, record, record_created, registered_card, mcp_url,
-            mcp_accounts, mcp_endpoint, root_key_declared, deletion_policy, owner, released)
-         values (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+            mcp_accounts, mcp_endpoint, root_key_declared, deletion_policy, owner, released, former_root_keys)
+         values (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
          on conflict (tenant, name) do update set
            root_key = excluded.root_key, declared_card = excluded.declared_card, suspended = excluded.suspended,
            record = excluded.record, record_created = excluded.record_created,
            registered_card = excluded.registered_card, mcp_url = excluded.mcp_url,
            mcp_accounts = excluded.mcp_accounts, mcp_endpoint = excluded.mcp_endpoint,
            root_key_declared = excluded.root_key_declared, deletion_policy = excluded.deletion_policy,
-           owner = excluded.owner, released = excluded.released",
+           owner = excluded.owner, released = excluded.released,
+           former_root_keys = excluded.former_root_keys",
     )
     .bind(agent.tenant.as_str())
     .bind(agent.did.name())
@@ -128,6 +135,7 @@ async fn put_agent(to: &mut SqliteConnection, agent: &AgentEntry) -> Result {
     .bind(agent.deletion_policy.map(policy_text))
     .bind(agent.ownership.owner().map(Owner::to_string))
     .bind(released(&agent.ownership))
+    .bind(former_root_keys_json(&agent.former_root_keys)?)
     .execute(&mut *to)
     .await?;
     end_grants(to, agent).await?;
@@ -200,6 +208,11 @@ async fn remove_key(to: &mut SqliteConnection, hash: &KeyHash) -> Result {
 
 fn card_json(card: Option<&Card>) -> Result<Option<String>> {
     card.map(serde_json::to_string).transpose().map_err(|error| sqlx::Error::Encode(error.into()))
+}
+
+fn former_root_keys_json(former: &[FormerRootKey]) -> Result<Option<String>> {
+    let json = (!former.is_empty()).then(|| serde_json::to_string(former)).transpose();
+    json.map_err(|error| sqlx::Error::Encode(error.into()))
 }
 
 fn accounts_json(mcp: Option<&McpSpec>) -> Result<Option<String>> {

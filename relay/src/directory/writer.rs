@@ -101,6 +101,7 @@ impl DirectoryWriter {
             group.edits.push(raise);
         }
         let audit = AuditEntry::new(&operation);
+        let can_wait = matches!(operation, Operation::Publish(..));
         let context = Context {
             state: &self.draft,
             capacity: self.rules.capacity,
@@ -112,6 +113,10 @@ impl DirectoryWriter {
         let Decision { edits, revocations, endpoint } = decision;
         if !changed {
             return Ok(Written { version, changed, endpoint });
+        }
+        if can_wait && !self.store.has_room() {
+            // The last bytes of the disk are for changes of administrators.
+            return Err(WriteError::Store);
         }
         let version = version.saturating_add(1);
         self.draft.commit(&edits, version);

@@ -9,6 +9,7 @@ use tokio::time::{MissedTickBehavior, interval};
 use super::Hub;
 use super::timeouts::{TICK_INTERVAL, TimeoutAction};
 use crate::core::Event;
+use crate::message_store::StoreCondition;
 
 /// Resolution of the acknowledgement grace (50 ms) and of expiry.
 const CORE_TICK_INTERVAL: Duration = Duration::from_millis(10);
@@ -28,8 +29,10 @@ pub(super) async fn tick_core(hub: Weak<Hub>) {
 pub(super) async fn check_timeouts(hub: Weak<Hub>) {
     let mut ticks = interval(TICK_INTERVAL);
     ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    let mut stalled = false;
     while let Some(hub) = hub.upgrade().filter(|hub| !hub.stop.is_cancelled()) {
         check_once(&hub);
+        stalled = check_store(&hub, stalled);
         drop(hub);
         ticks.tick().await;
     }
@@ -60,4 +63,19 @@ fn check_once(hub: &Arc<Hub>) {
     }
     let stats = hub.state().core.stats();
     hub.metrics.observe(stats);
+}
+
+/// Tells the core when a write does not end, and when it has ended. Returns whether one does not.
+fn check_store(hub: &Hub, was_stalled: bool) -> bool {
+    let condition = hub.queue.condition();
+    hub.metrics.observe_store(condition, hub.log.bytes(), hub.reserve.last_free_bytes());
+    let stalled = condition == StoreCondition::Stalled;
+    let event = match (was_stalled, stalled) {
+        (_, true) => Event::StoreStalled,
+        // The write may have held removals only, which are not reported. No row has the number 0.
+        (true, false) => Event::Stored { upto: 0 },
+        (false, false) => return false,
+    };
+    hub.with_state(|state| state.step(event, hub.now(), &*hub.directory));
+    stalled
 }

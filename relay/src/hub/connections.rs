@@ -34,12 +34,8 @@ impl Hub {
         if self.draining.load(Ordering::SeqCst) {
             return self.close_connection(connection, CloseCode::Restart);
         }
-        match self.directory.recheck(&connection.principal) {
-            Ok(()) => {}
-            Err(AuthError::Suspended) => self.close_connection(connection, CloseCode::Suspended),
-            Err(AuthError::Unknown | AuthError::Expired) => {
-                self.close_connection(connection, CloseCode::CredentialRevoked);
-            }
+        if let Err(error) = self.directory.recheck(&connection.principal) {
+            self.close_connection(connection, close_code(error));
         }
     }
 
@@ -61,5 +57,13 @@ impl Hub {
             state.step(Event::Closed { conn: connection.id }, self.now(), &*self.directory);
             state.close(connection.id, code);
         });
+    }
+}
+
+/// The code that tells a client why it has no access.
+pub(super) const fn close_code(error: AuthError) -> CloseCode {
+    match error {
+        AuthError::Suspended => CloseCode::Suspended,
+        AuthError::Unknown | AuthError::Expired => CloseCode::CredentialRevoked,
     }
 }

@@ -13,12 +13,12 @@ use crate::core::Event;
 /// The part of the drain timeout in which messages in flight are written is one half. In the rest
 /// the connections end.
 const SPILL_SHARE: u32 = 2;
-/// Time for the tasks to end, at least: the writer retries for a few seconds when the disk fails.
-const TASKS_TIMEOUT: Duration = Duration::from_secs(6);
+/// Time for the writer to commit what waits. It retries for a few seconds when the disk fails.
+const CLOSE_TIMEOUT: Duration = Duration::from_secs(6);
 
 impl Hub {
     /// Accepts nothing more, writes what is in flight, sends a goodbye to every client, and waits
-    /// until all connections have ended or `timeout` has passed. Then the message store is closed.
+    /// until all connections have ended or `timeout` has passed. [`Hub::close`] follows.
     pub async fn drain(&self, timeout: Duration) {
         let end = Instant::now() + timeout;
         self.draining.store(true, Ordering::SeqCst);
@@ -32,10 +32,14 @@ impl Hub {
             self.close_connection(&connection, CloseCode::Restart);
         }
         self.wait_until(end, |hub| hub.state().connections.is_empty()).await;
+    }
+
+    /// Commits everything that waits and closes the message store.
+    pub async fn close(&self) {
         self.stop.cancel();
         self.queue.close();
         self.tasks.close();
-        if tokio::time::timeout(timeout.max(TASKS_TIMEOUT), self.tasks.wait()).await.is_err() {
+        if tokio::time::timeout(CLOSE_TIMEOUT, self.tasks.wait()).await.is_err() {
             tracing::error!("the tasks of the mailbox did not end in time");
         }
     }

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use protocol::frame::{RefuseParams, RpcError, write_error, write_result};
 
 use super::connection::Connection;
+use super::connections::close_code;
 use super::state::HubState;
 use super::{Command, CommandBatch, Hub, RequestRefusal};
 use crate::core::{ConnId, Event, NewSession, Now, Submission};
@@ -28,20 +29,24 @@ impl Hub {
         });
     }
 
-    /// Opens the agent's session on the connection. False if it was refused or the connection is
-    /// closing.
-    pub(crate) fn open_session(&self, connection: &Connection, opened: NewSession) -> bool {
+    /// Opens the session of an agent that has registered under this root key. False if it was
+    /// refused or the connection is closing.
+    pub(crate) fn open_session(&self, connection: &Connection, opened: NewSession, root_key: &str) -> bool {
         self.with_state(|state| {
-            // A right that was revoked after the directory accepted the registration has closed
-            // the connection before this lock was taken.
             if connection.is_closing() {
                 return false;
             }
-            let did = opened.did.clone();
-            let _ = connection.did.set(did.clone());
+            // A change that is visible now may have been enforced before the connection had a DID.
+            // One that becomes visible later is enforced after this lock is released.
+            let may_open = self.directory.recheck_agent(&connection.principal, &opened.did, root_key);
+            if let Err(error) = may_open {
+                state.close(connection.id, close_code(error));
+                return false;
+            }
+            let _ = connection.did.set(opened.did.clone());
             self.timeouts().mark_registered(connection.id);
             state.step(Event::Opened(opened), self.now(), &*self.directory);
-            state.core.is_online(did.as_str())
+            state.core.has_session(connection.id)
         })
     }
 
@@ -52,10 +57,12 @@ impl Hub {
                     self.metrics.committed(rows, took);
                     Event::Stored { upto }
                 }
+                StoreReport::Removed { rows } => Event::Removed { rows },
                 StoreReport::StoreFailed { upto } => {
                     self.metrics.store_failures.inc();
                     Event::StoreFailed { upto }
                 }
+                StoreReport::Full => Event::StoreFull,
                 StoreReport::Recovered => Event::StoreRecovered,
                 StoreReport::Loaded { agent, epoch, page } => Event::Loaded { agent, epoch, page },
                 StoreReport::LoadFailed { agent, epoch } => Event::LoadFailed { agent, epoch },

@@ -4,13 +4,15 @@
 use std::time::Duration;
 
 use prometheus::{
-    Histogram, HistogramOpts, IntCounter, IntCounterVec, IntGauge, Opts, Registry, exponential_buckets,
+    Histogram, HistogramOpts, IntCounter, IntCounterVec, IntGauge, IntGaugeVec, Opts, Registry,
+    exponential_buckets,
 };
 use protocol::Reason;
 use protocol::close::CloseCode;
 use protocol::frame::{Outcome, SendStatus};
 
 use crate::core::{CoreStats, Counter};
+use crate::message_store::StoreCondition;
 
 #[derive(Debug)]
 pub struct HubMetrics {
@@ -31,6 +33,9 @@ pub struct HubMetrics {
     commits: Histogram,
     committed_rows: IntCounter,
     pub(super) store_failures: IntCounter,
+    log_bytes: IntGauge,
+    free_bytes: IntGauge,
+    store_condition: IntGaugeVec,
 }
 
 impl HubMetrics {
@@ -105,6 +110,24 @@ impl HubMetrics {
                 "msg2agent_relay_store_failures_total",
                 "Commits of the mailbox that failed.",
             )?,
+            log_bytes: gauge(
+                "msg2agent_relay_store_log_bytes",
+                "Bytes in the write-ahead log of the mailbox.",
+            )?,
+            free_bytes: gauge(
+                "msg2agent_relay_disk_free_bytes",
+                "Free bytes of the data folder's volume, without the reserve.",
+            )?,
+            store_condition: registered(
+                registry,
+                IntGaugeVec::new(
+                    Opts::new(
+                        "msg2agent_relay_store_condition",
+                        "1 for the condition of the mailbox's store: working, full, failing or stalled.",
+                    ),
+                    &["condition"],
+                )?,
+            )?,
         })
     }
 
@@ -141,6 +164,7 @@ impl HubMetrics {
             Counter::Expired => "expired",
             Counter::Dropped => "dropped",
             Counter::Unreadable => "unreadable",
+            Counter::ClockStepped => "clock_stepped",
         };
         self.events.with_label_values(&[label]).inc();
     }
@@ -148,6 +172,15 @@ impl HubMetrics {
     pub(super) fn committed(&self, rows: usize, took: Duration) {
         self.committed_rows.inc_by(rows as u64);
         self.commits.observe(took.as_secs_f64());
+    }
+
+    pub(super) fn observe_store(&self, condition: StoreCondition, log_bytes: u64, free_bytes: u64) {
+        for known in StoreCondition::ALL {
+            let gauge = self.store_condition.with_label_values(&[known.label()]);
+            gauge.set(i64::from(known == condition));
+        }
+        self.log_bytes.set(signed(log_bytes));
+        self.free_bytes.set(signed(free_bytes));
     }
 
     pub(super) fn observe(&self, stats: CoreStats) {

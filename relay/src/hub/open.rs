@@ -13,7 +13,7 @@ use super::metrics::HubMetrics;
 use super::state::{EffectSinks, HubState};
 use super::{Hub, HubSettings, clocks};
 use crate::clock::unix_now;
-use crate::core::{Core, Effect};
+use crate::core::{Core, Now};
 use crate::directory::Directory;
 use crate::message_store::{
     Checkpointer, MessageReader, MessageStore, MessageStoreError, MessageWriter, ReportHandler, StartedStore,
@@ -41,20 +41,22 @@ impl Hub {
         metrics: Arc<HubMetrics>,
         tasks: &VitalTasks,
     ) -> Result<Arc<Self>, HubError> {
-        let (core, effects) = restore(&mut store, &directory, &settings).await.map_err(HubError::Restore)?;
+        let started_at = Instant::now();
+        let core = restore(&mut store, &directory, &settings).await.map_err(HubError::Restore)?;
         let started = store.start(settings.page_loads_max).await.map_err(HubError::Start)?;
-        let StartedStore { queue, loads, writer, reader, checkpointer } = started;
+        let StartedStore { queue, loads, log, reserve, writer, reader, checkpointer } = started;
         let sinks = EffectSinks { queue: Arc::clone(&queue), loads, metrics: Arc::clone(&metrics) };
-        let mut state = HubState::new(core, settings.limits.of_session(), sinks);
-        effects.into_iter().for_each(|effect| state.apply(effect));
+        let state = HubState::new(core, settings.limits.of_session(), sinks);
         let hub = Arc::new(Self {
             state: Mutex::new(state),
             timeouts: Mutex::default(),
             directory,
             metrics,
             queue,
+            log,
+            reserve,
             settings,
-            started: Instant::now(),
+            started: started_at,
             next_conn: AtomicU64::new(1),
             draining: AtomicBool::new(false),
             tasks: TaskTracker::new(),
@@ -101,13 +103,13 @@ async fn restore(
     store: &mut MessageStore,
     directory: &Directory,
     settings: &HubSettings,
-) -> Result<(Core, Vec<Effect>), MessageStoreError> {
+) -> Result<Core, MessageStoreError> {
     let start = store.count_start().await?;
-    let mut core = Core::new(settings.limits.clone(), store.next_row().await?, start);
-    let mut effects = Vec::new();
-    let remembered_since = unix_now().saturating_sub(DEDUP_TTL.as_secs());
-    store.restore(remembered_since, |row| core.restore(row, directory, &mut effects)).await?;
+    let now = Now { mono_ms: 0, unix: unix_now() };
+    let mut core = Core::new(settings.limits.clone(), store.next_row().await?, start, now);
+    let remembered_since = now.unix.saturating_sub(DEDUP_TTL.as_secs());
+    store.restore(remembered_since, |row| core.restore(&row, directory)).await?;
     let stats = core.stats();
     tracing::info!(rows = stats.rows, bytes = stats.row_bytes, "restored the mailboxes");
-    Ok((core, effects))
+    Ok(core)
 }

@@ -5,14 +5,14 @@ use std::sync::Arc;
 
 use protocol::close::CloseCode;
 use protocol::frame::{
-    NoticeParams, RegisterResult, RpcError, SendResult, SessionLimits, method, write_deliver, write_error,
-    write_notification, write_result,
+    NoticeParams, RegisterResult, RpcError, SendResult, SessionLimits, feature, method, write_deliver,
+    write_error, write_notification, write_result,
 };
 use tokio::sync::mpsc;
 
 use super::connection::Connection;
 use super::metrics::HubMetrics;
-use crate::core::{AgentRegistry, AgentSlot, ConnId, Core, Effect, Event, Now};
+use crate::core::{AgentRegistry, AgentSlot, ConnId, Core, Effect, Event, Now, SendError};
 use crate::message_store::{LoadRequest, WriteQueue};
 
 #[derive(Debug)]
@@ -88,25 +88,25 @@ impl HubState {
                 self.sinks.metrics.answered(status);
                 self.write(conn, |out| write_result(out, &request.to_string(), &SendResult { status }));
             }
-            Effect::Refuse { conn, request, reason, retry_after, quota } => {
-                self.sinks.metrics.refused(reason);
-                let retry_ms = retry_after.and_then(|wait| u64::try_from(wait.as_millis()).ok());
-                let error = RpcError::new(reason, retry_ms).with_quota(quota);
+            Effect::Refuse { conn, request, error } => {
+                self.sinks.metrics.refused(error.reason);
+                let error = rpc_error(&error);
                 self.write(conn, |out| write_error(out, Some(&request.to_string()), &error));
             }
-            Effect::Notice { conn, epoch, seq, id, to, outcome, at } => {
+            Effect::Notice { conn, epoch, seq, id, to, outcome, reason, at, missed } => {
                 self.sinks.metrics.noticed(outcome);
                 if seq == 0 && self.connections.get(&conn).is_some_and(|c| c.is_congested()) {
                     return;
                 }
                 let Ok(to) = to.parse() else { return };
-                let params = NoticeParams { epoch, seq, id, to, outcome, at, reason: None, missed: 0 };
+                let params = NoticeParams { epoch, seq, id, to, outcome, at, reason, missed };
                 self.write(conn, |out| write_notification(out, method::NOTICE, &params));
             }
             Effect::Registered { conn, request, epoch, tenant, pending } => {
                 let limits = self.session_limits;
                 let window = limits.window_messages;
-                let result = RegisterResult { epoch, tenant, window, pending, limits, features: Vec::new() };
+                let features = vec![feature::REFUSE.to_owned()];
+                let result = RegisterResult { epoch, tenant, window, pending, limits, features };
                 self.write(conn, |out| write_result(out, &request.to_string(), &result));
             }
         }
@@ -128,6 +128,13 @@ impl HubState {
         }
         mark_dirty(&mut self.dirty, connection);
     }
+}
+
+fn rpc_error(error: &SendError) -> RpcError {
+    let retry_ms = error.retry_after.and_then(|wait| u64::try_from(wait.as_millis()).ok());
+    let mut shown = RpcError::new(error.reason, retry_ms).with_quota(error.quota);
+    (shown.data.refusal, shown.data.outcome) = (error.refusal, error.outcome);
+    shown
 }
 
 fn mark_dirty(dirty: &mut Vec<Arc<Connection>>, connection: &Arc<Connection>) {

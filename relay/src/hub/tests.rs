@@ -10,7 +10,7 @@ use prometheus::Registry;
 use super::*;
 use crate::config::Limits;
 use crate::directory::{Capacity, Rules};
-use crate::message_store::MessageStore;
+use crate::message_store::{MessageStore, fixtures};
 use crate::store::Store;
 use crate::vital_tasks::VitalTasks;
 
@@ -19,14 +19,14 @@ const CHILD: &str = "MSG2AGENT_TEST_POISONED_HUB";
 /// The process has to end with the next tick of a clock. This is long enough for a busy machine.
 const END_TIMEOUT: Duration = Duration::from_secs(20);
 
-async fn open_hub(folder: &Path, tasks: &Tasks) -> Arc<Hub> {
-    let path = folder.join("relay.db");
-    let store = Store::open(&path).await.unwrap();
-    let rules = Rules { capacity: Capacity { tenants: 1, agents: 1 }, gateway_url: None };
+pub(super) async fn open_hub(folder: &Path, tasks: &Tasks) -> Arc<Hub> {
+    let messages = MessageStore::open(fixtures::settings(folder)).await.unwrap();
+    let store = Store::open(&folder.join("relay.db")).await.unwrap();
+    let rules = Rules { capacity: Capacity { tenants: 1_000, agents: 1_000 }, gateway_url: None };
     let clock = Arc::new(|| 1_000);
-    let (directory, _writer) =
+    let (directory, writer) =
         Directory::open(store, "example.com".parse().unwrap(), rules, clock).await.unwrap();
-    let messages = MessageStore::open(&path).await.unwrap();
+    tokio::spawn(writer.run());
     let settings =
         HubSettings { limits: Limits::default().core(), page_loads_max: 1, reconnect_spread: Duration::ZERO };
     let metrics = Arc::new(HubMetrics::register(&Registry::new()).unwrap());

@@ -1,29 +1,31 @@
-//! Checkpoints the write-ahead log into the database file, on a separate connection instead of
-//! inside the writer's commits.
+//! Copies the write-ahead log into the database file beside the writer, so that little is left for
+//! the writer to copy when it restarts the log.
 
 use std::time::Duration;
 
 use sqlx::SqliteConnection;
 use tokio_util::sync::CancellationToken;
 
-/// Often enough to keep the log small: at full load about 64 MiB are written in this time.
-const CHECKPOINT_INTERVAL: Duration = Duration::from_secs(2);
+use super::write_ahead_log::{Checkpoint, WriteAheadLog};
+
+/// Often enough that the writer copies a small part of the log only.
+const CHECKPOINT_INTERVAL: Duration = Duration::from_secs(1);
 
 #[derive(Debug)]
 pub(crate) struct Checkpointer {
     connection: SqliteConnection,
+    log: WriteAheadLog,
 }
 
 impl Checkpointer {
-    pub(super) const fn new(connection: SqliteConnection) -> Self {
-        Self { connection }
+    pub(super) const fn new(connection: SqliteConnection, log: WriteAheadLog) -> Self {
+        Self { connection, log }
     }
 
-    /// Runs until `stop`. A failed checkpoint is retried; only the size of the log depends on it.
+    /// Runs until `stop`. A failed checkpoint is retried, by the writer at the latest.
     pub(crate) async fn run(mut self, stop: CancellationToken) {
         while stop.run_until_cancelled(tokio::time::sleep(CHECKPOINT_INTERVAL)).await.is_some() {
-            let result = sqlx::query("pragma wal_checkpoint(passive)").execute(&mut self.connection).await;
-            if let Err(error) = result {
+            if let Err(error) = self.log.checkpoint(&mut self.connection, Checkpoint::Passive).await {
                 tracing::warn!(%error, "a checkpoint of the mailbox failed");
             }
         }

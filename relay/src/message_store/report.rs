@@ -7,13 +7,33 @@ use bytes::Bytes;
 
 use crate::core::{AgentSlot, RowId};
 
-#[derive(Debug)]
+#[derive(Debug, PartialEq, Eq)]
 pub(crate) enum StoreReport {
-    Stored { upto: RowId, rows: usize, took: Duration },
-    StoreFailed { upto: RowId },
+    Stored {
+        upto: RowId,
+        rows: usize,
+        took: Duration,
+    },
+    /// These rows are removed.
+    Removed {
+        rows: Vec<RowId>,
+    },
+    StoreFailed {
+        upto: RowId,
+    },
+    /// The disk is full: removals and notices are committed, and messages are not.
+    Full,
     Recovered,
-    Loaded { agent: AgentSlot, epoch: u64, page: Vec<(RowId, Bytes)> },
-    LoadFailed { agent: AgentSlot, epoch: u64 },
+    /// A row that was requested and is missing could not be read.
+    Loaded {
+        agent: AgentSlot,
+        epoch: u64,
+        page: Vec<(RowId, Bytes)>,
+    },
+    LoadFailed {
+        agent: AgentSlot,
+        epoch: u64,
+    },
 }
 
 /// Called by the store's tasks for every report, in order.

@@ -1,15 +1,24 @@
 //! Reads the rows of the store at startup.
+//!
+//! SQLite returns the rows as lines of text, thousands in one value: a value for each column of a
+//! million rows takes ten seconds to pass between threads, and the lines take one.
 
-use futures::TryStreamExt as _;
+use std::collections::HashMap;
+
 use protocol::Did;
-use sqlx::{FromRow, Row as _};
+use protocol::envelope::MessageId;
 
-use super::sql::{kind_from_number, message_id};
+use super::sql::{kind_from_numbers, state_from_number};
 use super::{MessageStore, MessageStoreError};
 use crate::core::{RestoredRow, RowId};
 
-const ALL: &str = "select row, waiting, recipient, peer, id, digest, kind, size, accepted, expires
-    from messages where waiting = 1 or accepted >= ? order by row";
+/// Rows of one value, about 1 MiB.
+const LINES: i64 = 8192;
+/// Rows after this one, in order: those that wait, and those that are new enough to be remembered.
+const PAGE: &str = "select max(row), group_concat(concat_ws(',', row, state, kind, coalesce(reason, 0), size, accepted, expires,
+        digest, hex(id), recipient, peer), char(10))
+    from (select * from messages where row > ? and (state = 1 or (row >= ? and accepted >= ?))
+        order by row limit ?)";
 
 impl MessageStore {
     /// Counts this start in the store.
@@ -30,47 +39,64 @@ impl MessageStore {
         Ok(highest.unwrap_or(0).cast_unsigned() + 1)
     }
 
-    /// Passes on, in order, every row that waits or was accepted since this Unix second.
+    /// Passes on, in order, every row that waits, and those of the newest
+    /// [`remembered_max`](super::MessageStoreSettings::remembered_max) that were accepted since
+    /// this Unix second.
     pub(crate) async fn restore(
         &mut self,
         remembered_since: u64,
         mut each: impl FnMut(RestoredRow),
     ) -> Result<(), MessageStoreError> {
-        let since = remembered_since.cast_signed();
-        let mut rows = sqlx::query(ALL).bind(since).fetch(&mut self.reading);
-        while let Some(row) = rows.try_next().await.map_err(MessageStoreError::Restore)? {
-            let number = row.try_get::<i64, _>(0).map_err(MessageStoreError::Restore)?.cast_unsigned();
-            let columns = Columns::from_row(&row).map_err(MessageStoreError::Restore)?;
-            each(restored(number, columns).ok_or(MessageStoreError::Damaged { row: number })?);
+        let first = self.next_row().await?.saturating_sub(self.settings.remembered_max as u64);
+        let mut names = Names::default();
+        let mut last = 0;
+        loop {
+            let page = sqlx::query_as(PAGE).bind(last).bind(first.cast_signed());
+            let page = page.bind(remembered_since.cast_signed()).bind(LINES);
+            let (upto, lines): (Option<i64>, Option<String>) =
+                page.fetch_one(&mut self.reading).await.map_err(MessageStoreError::Restore)?;
+            let (Some(upto), Some(lines)) = (upto, lines) else { return Ok(()) };
+            for line in lines.lines() {
+                let damaged = || MessageStoreError::Damaged { line: line.to_owned() };
+                each(names.row(line).ok_or_else(damaged)?);
+            }
+            last = upto;
         }
-        Ok(())
     }
 }
 
-#[derive(FromRow)]
-struct Columns {
-    waiting: bool,
-    recipient: String,
-    peer: String,
-    id: Vec<u8>,
-    digest: i64,
-    kind: i64,
-    size: i64,
-    accepted: i64,
-    expires: i64,
-}
+/// The DIDs of the rows so far. Few agents have many rows.
+#[derive(Default)]
+struct Names(HashMap<String, Did>);
 
-fn restored(row: RowId, columns: Columns) -> Option<RestoredRow> {
-    Some(RestoredRow {
-        row,
-        recipient: columns.recipient.parse::<Did>().ok()?,
-        peer: columns.peer.parse::<Did>().ok()?,
-        id: message_id(&columns.id)?,
-        digest: columns.digest.cast_unsigned(),
-        kind: kind_from_number(columns.kind)?,
-        size: u32::try_from(columns.size).ok()?,
-        accepted: columns.accepted.cast_unsigned(),
-        expires: columns.expires.cast_unsigned(),
-        waiting: columns.waiting,
-    })
+impl Names {
+    /// The row that a line of [`PAGE`] stands for.
+    fn row(&mut self, line: &str) -> Option<RestoredRow> {
+        let mut columns = line.split(',');
+        let mut number = || columns.next()?.parse::<i64>().ok();
+        let (row, state, kind) = (number()?, number()?, number()?);
+        let (reason, size) = (number()?, number()?);
+        let (accepted, expires, digest) = (number()?, number()?, number()?);
+        Some(RestoredRow {
+            row: row.cast_unsigned(),
+            state: state_from_number(state)?,
+            kind: kind_from_numbers(kind, reason)?,
+            size: u32::try_from(size).ok()?,
+            accepted: accepted.cast_unsigned(),
+            expires: expires.cast_unsigned(),
+            digest: digest.cast_unsigned(),
+            id: MessageId::from_bytes(u128::from_str_radix(columns.next()?, 16).ok()?.to_be_bytes()).ok()?,
+            recipient: self.did(columns.next()?)?,
+            peer: self.did(columns.next()?)?,
+        })
+    }
+
+    fn did(&mut self, text: &str) -> Option<Did> {
+        if let Some(known) = self.0.get(text) {
+            return Some(known.clone());
+        }
+        let did: Did = text.parse().ok()?;
+        self.0.insert(text.to_owned(), did.clone());
+        Some(did)
+    }
 }

@@ -1,22 +1,25 @@
 //! Commits one batch of writes with few statements: rows are inserted many at a time, and all
 //! removals are one statement.
 
-use std::collections::HashSet;
+use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
+use protocol::frame::Outcome;
 use sqlx::{AssertSqlSafe, Connection as _, SqliteConnection};
 
-use super::sql::{json_array, kind_number};
+use super::commit_scheduler::{Batch, insertion};
+use super::forgetting::Forgetting;
+use super::sql::{json_array, kind_number, reason_number, state_number};
 use crate::core::{RowId, Write, WriteContent, WriteRow};
 
 /// Rows of one INSERT. With three sizes, three prepared statements serve every batch.
 const CHUNKS: [usize; 3] = [64, 8, 1];
-const MESSAGE_COLUMNS: &str = "(?,?,?,?,?,?,?,?,?,?)";
+const MESSAGE_COLUMNS: &str = "(?,?,?,?,?,?,?,?,?,?,?)";
 const BODY_COLUMNS: &str = "(?,?)";
 
 const REMOVE_BODIES: &str = "delete from bodies where row in (select value from json_each(?))";
-const REMOVE_MESSAGES: &str = "update messages set waiting = 0 where row in (select value from json_each(?))";
-const FORGET: &str = "delete from messages where waiting = 0 and accepted < ?";
+const SET_STATES: &str = "update messages set state = ? where row in (select value from json_each(?))";
+const DELETE_MESSAGES: &str = "delete from messages where row in (select value from json_each(?))";
 const PROBE: &str = "update mailbox_meta set probed = unixepoch()";
 
 /// The texts of the INSERT statements, made once.
@@ -34,44 +37,55 @@ impl Statements {
         Self { messages: insert("messages", MESSAGE_COLUMNS), bodies: insert("bodies", BODY_COLUMNS) }
     }
 
-    /// Commits the whole batch in one transaction, or nothing of it. An empty batch tests whether
-    /// the disk accepts writes.
-    pub(super) async fn commit(&self, on: &mut SqliteConnection, batch: &[Write]) -> sqlx::Result<()> {
-        let removed: HashSet<RowId> = batch.iter().filter_map(removal).collect();
-        let inserted: Vec<&WriteRow> = batch.iter().filter_map(insertion).collect();
+    /// Commits the whole batch in one transaction, or nothing of it, together with the next slice
+    /// of the rows to forget.
+    pub(super) async fn commit(
+        &self,
+        on: &mut SqliteConnection,
+        batch: &Batch,
+        forgetting: &mut Forgetting,
+    ) -> sqlx::Result<()> {
+        let removed: HashMap<RowId, Option<Outcome>> = batch.writes.iter().filter_map(removal).collect();
+        let inserted: Vec<&WriteRow> = batch.writes.iter().filter_map(insertion).collect();
+        for accepted_before in batch.writes.iter().filter_map(forget) {
+            forgetting.extend(on, accepted_before).await?;
+        }
         let mut transaction = on.begin().await?;
+        discard(&mut transaction, &batch.discarded).await?;
+        revive(&mut transaction, &batch.revived).await?;
         self.insert_messages(&mut transaction, &inserted, &removed).await?;
         self.insert_bodies(&mut transaction, &inserted, &removed).await?;
-        remove(&mut transaction, removed).await?;
-        for write in batch {
-            if let Write::Forget { accepted_before } = write {
-                let before = accepted_before.cast_signed();
-                sqlx::query(FORGET).bind(before).execute(&mut *transaction).await?;
-            }
-        }
-        if batch.is_empty() {
+        remove(&mut transaction, removed, forgetting).await?;
+        let forgotten = match forgetting.is_done() {
+            true => None,
+            false => Some(forgetting.delete_slice(&mut transaction).await?),
+        };
+        if batch.writes.is_empty() {
             sqlx::query(PROBE).execute(&mut *transaction).await?;
         }
-        transaction.commit().await
+        transaction.commit().await?;
+        forgotten.into_iter().for_each(|end| forgetting.committed(end));
+        Ok(())
     }
 
     async fn insert_messages(
         &self,
         on: &mut SqliteConnection,
         rows: &[&WriteRow],
-        removed: &HashSet<RowId>,
+        removed: &HashMap<RowId, Option<Outcome>>,
     ) -> sqlx::Result<()> {
         for (sql, chunk) in chunks(&self.messages, rows) {
             let mut query = sqlx::query(AssertSqlSafe(sql));
             for row in chunk {
                 query = query
                     .bind(row.row.cast_signed())
-                    .bind(!removed.contains(&row.row))
+                    .bind(state_number(removed.get(&row.row).copied().flatten()))
                     .bind(row.recipient.as_ref())
                     .bind(row.peer.as_ref())
                     .bind(row.id.as_bytes().as_slice())
                     .bind(row.digest.cast_signed())
                     .bind(kind_number(row.kind()))
+                    .bind(reason_number(row.kind()))
                     .bind(i64::try_from(row.size()).unwrap_or(i64::MAX))
                     .bind(row.accepted.cast_signed())
                     .bind(row.expires.cast_signed());
@@ -86,10 +100,10 @@ impl Statements {
         &self,
         on: &mut SqliteConnection,
         rows: &[&WriteRow],
-        removed: &HashSet<RowId>,
+        removed: &HashMap<RowId, Option<Outcome>>,
     ) -> sqlx::Result<()> {
         let body = |row: &&WriteRow| match &row.content {
-            WriteContent::Message(envelope) if !removed.contains(&row.row) => {
+            WriteContent::Message(envelope) if !removed.contains_key(&row.row) => {
                 Some((row.row, envelope.clone()))
             }
             _ => None,
@@ -106,13 +120,53 @@ impl Statements {
     }
 }
 
-async fn remove(on: &mut SqliteConnection, rows: HashSet<RowId>) -> sqlx::Result<()> {
+/// Deletes rows that were reported failed, in case that they are on disk after all.
+async fn discard(on: &mut SqliteConnection, rows: &[RowId]) -> sqlx::Result<()> {
     if rows.is_empty() {
         return Ok(());
     }
-    let rows = json_array(rows.into_iter());
+    let rows = json_array(rows.iter().copied());
     sqlx::query(REMOVE_BODIES).bind(&rows).execute(&mut *on).await?;
-    sqlx::query(REMOVE_MESSAGES).bind(&rows).execute(&mut *on).await?;
+    sqlx::query(DELETE_MESSAGES).bind(&rows).execute(&mut *on).await?;
+    Ok(())
+}
+
+/// Puts messages back that were ended by notices that are discarded.
+async fn revive(on: &mut SqliteConnection, rows: &[RowId]) -> sqlx::Result<()> {
+    if rows.is_empty() {
+        return Ok(());
+    }
+    let rows = json_array(rows.iter().copied());
+    sqlx::query(SET_STATES).bind(state_number(None)).bind(rows).execute(&mut *on).await?;
+    Ok(())
+}
+
+/// Removes rows from the mailboxes. Those with an outcome are remembered with it.
+async fn remove(
+    on: &mut SqliteConnection,
+    rows: HashMap<RowId, Option<Outcome>>,
+    forgetting: &Forgetting,
+) -> sqlx::Result<()> {
+    if rows.is_empty() {
+        return Ok(());
+    }
+    let all = json_array(rows.keys().copied());
+    sqlx::query(REMOVE_BODIES).bind(&all).execute(&mut *on).await?;
+    let (mut deleted, mut remembered) = (Vec::new(), BTreeMap::<i64, Vec<RowId>>::new());
+    for (row, outcome) in rows {
+        match outcome.filter(|_| !forgetting.is_forgotten(row)) {
+            Some(outcome) => remembered.entry(state_number(Some(outcome))).or_default().push(row),
+            None => deleted.push(row),
+        }
+    }
+    for (state, rows) in remembered {
+        let rows = json_array(rows.into_iter());
+        sqlx::query(SET_STATES).bind(state).bind(rows).execute(&mut *on).await?;
+    }
+    if !deleted.is_empty() {
+        let rows = json_array(deleted.into_iter());
+        sqlx::query(DELETE_MESSAGES).bind(rows).execute(&mut *on).await?;
+    }
     Ok(())
 }
 
@@ -128,16 +182,20 @@ fn chunks<'a, T>(texts: &[Arc<str>; 3], rows: &'a [T]) -> Vec<(Arc<str>, &'a [T]
     found
 }
 
-pub(super) const fn insertion(write: &Write) -> Option<&WriteRow> {
+/// The row that leaves the mailbox with this write, and how.
+const fn removal(write: &Write) -> Option<(RowId, Option<Outcome>)> {
     match write {
-        Write::Insert(row) => Some(row),
-        _ => None,
+        Write::Remove { row, outcome } => Some((*row, *outcome)),
+        Write::Insert(WriteRow {
+            content: WriteContent::Notice { ends: Some(row), outcome, .. }, ..
+        }) => Some((*row, Some(*outcome))),
+        Write::Insert(_) | Write::Forget { .. } => None,
     }
 }
 
-const fn removal(write: &Write) -> Option<RowId> {
+const fn forget(write: &Write) -> Option<u64> {
     match write {
-        Write::Remove { row } => Some(*row),
+        Write::Forget { accepted_before } => Some(*accepted_before),
         _ => None,
     }
 }

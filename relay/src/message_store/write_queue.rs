@@ -1,90 +1,131 @@
-//! The queue of writes that wait for the next commit, in order.
+//! The queue of writes that wait for the next commit, shared by the core and the writer.
 
-use std::collections::VecDeque;
 use std::sync::{Mutex, MutexGuard};
+use std::time::{Duration, Instant};
 
 use tokio::sync::Notify;
 
+use super::commit_scheduler::{CommitFailure, CommitScheduler, NextCommit, RETRY_INTERVAL};
+use super::report::StoreReport;
 use crate::core::Write;
 use crate::poison::exit_if_poisoned;
 
-/// Writes of one commit: about 5 ms of work, so that a single write does not wait long.
-const BATCH_WRITES_MAX: usize = 1024;
-/// Bytes after which a commit takes no further write, for the same reason.
-const BATCH_BYTES: usize = 1 << 20;
+/// How long a write may wait for its commit. A commit takes milliseconds, and a disk that takes
+/// longer than this hangs.
+pub(crate) const STALL_TIMEOUT: Duration = Duration::from_secs(2);
 
 /// Bounded by the core, which refuses sends above `core::limits::WRITES_PENDING_MAX`. The writes of
 /// sessions that end are bounded by their delivery windows.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(crate) struct WriteQueue {
-    state: Mutex<State>,
+    scheduler: Mutex<CommitScheduler>,
     changed: Notify,
+    /// The zero of the queue's clock.
+    started: Instant,
 }
 
-#[derive(Debug, Default)]
-struct State {
-    writes: VecDeque<Write>,
-    closed: bool,
+/// Whether the store takes writes, for readiness.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum StoreCondition {
+    Working,
+    /// The disk is full: removals are committed, messages are refused.
+    Full,
+    Failing,
+    /// A commit takes longer than [`STALL_TIMEOUT`].
+    Stalled,
+}
+
+impl StoreCondition {
+    pub(crate) const ALL: [Self; 4] = [Self::Working, Self::Full, Self::Failing, Self::Stalled];
+
+    pub(crate) const fn label(self) -> &'static str {
+        match self {
+            Self::Working => "working",
+            Self::Full => "full",
+            Self::Failing => "failing",
+            Self::Stalled => "stalled",
+        }
+    }
+}
+
+impl Default for WriteQueue {
+    fn default() -> Self {
+        Self { scheduler: Mutex::default(), changed: Notify::new(), started: Instant::now() }
+    }
 }
 
 impl WriteQueue {
     pub(crate) fn push(&self, write: Write) {
-        let mut state = self.state();
-        state.writes.push_back(write);
-        // Only an idle writer sleeps, and it sleeps on an empty queue.
-        if state.writes.len() == 1 {
-            self.changed.notify_one();
-        }
+        self.scheduler().push(write, self.now_ms());
+        self.changed.notify_one();
     }
 
     /// Lets the writer end once it has committed everything in the queue.
     pub(crate) fn close(&self) {
-        self.state().closed = true;
+        self.scheduler().close();
         self.changed.notify_one();
     }
 
-    /// Waits for the next batch. An empty batch means that the queue is closed.
-    pub(super) async fn next_batch(&self) -> Vec<Write> {
-        loop {
-            {
-                let mut state = self.state();
-                if !state.writes.is_empty() || state.closed {
-                    return take_batch(&mut state.writes);
-                }
-            }
-            self.changed.notified().await;
+    pub(crate) fn condition(&self) -> StoreCondition {
+        let scheduler = self.scheduler();
+        if scheduler.is_failing() {
+            StoreCondition::Failing
+        } else if Duration::from_millis(scheduler.oldest_ms(self.now_ms())) > STALL_TIMEOUT {
+            StoreCondition::Stalled
+        } else if scheduler.is_full() {
+            StoreCondition::Full
+        } else {
+            StoreCondition::Working
         }
     }
 
-    /// The writes that are in the queue now, at most one batch.
-    pub(super) fn batch_now(&self) -> Vec<Write> {
-        take_batch(&mut self.state().writes)
+    pub(super) fn next(&self) -> NextCommit {
+        self.scheduler().next(self.now_ms())
     }
 
-    pub(super) fn is_closed(&self) -> bool {
-        self.state().closed
+    pub(super) fn finished(&self, result: Result<Duration, CommitFailure>) -> Vec<StoreReport> {
+        self.scheduler().finished(result, self.now_ms())
     }
 
-    fn state(&self) -> MutexGuard<'_, State> {
-        exit_if_poisoned(self.state.lock(), "the queue of mailbox writes")
+    pub(super) fn has_messages(&self) -> bool {
+        self.scheduler().has_messages()
     }
-}
 
-fn take_batch(writes: &mut VecDeque<Write>) -> Vec<Write> {
-    let (mut count, mut bytes) = (0, 0);
-    for write in writes.iter().take(BATCH_WRITES_MAX) {
-        bytes += size(write);
-        count += 1;
-        if bytes >= BATCH_BYTES {
-            break;
-        }
+    pub(super) fn disk_is_full(&self) {
+        self.scheduler().disk_is_full(self.now_ms());
     }
-    writes.drain(..count).collect()
-}
 
-const fn size(write: &Write) -> usize {
-    match write {
-        Write::Insert(row) => row.size(),
-        _ => 0,
+    pub(super) fn looked_for_space(&self, found: bool) -> Option<StoreReport> {
+        self.scheduler().looked_for_space(found, self.now_ms())
+    }
+
+    /// Waits until something is pushed, or until this time of the queue's clock.
+    pub(super) async fn wait(&self, until_ms: Option<u64>) {
+        let Some(until_ms) = until_ms else { return self.changed.notified().await };
+        let left = Duration::from_millis(until_ms.saturating_sub(self.now_ms()));
+        // Either way the caller asks what to do next.
+        let _ = tokio::time::timeout(left, self.changed.notified()).await;
+    }
+
+    /// Waits until this time of the queue's clock, whatever is pushed.
+    pub(super) async fn pause(&self, until_ms: u64) {
+        tokio::time::sleep(Duration::from_millis(until_ms.saturating_sub(self.now_ms()))).await;
+    }
+
+    pub(super) fn is_due(&self, at_ms: u64) -> bool {
+        self.now_ms() >= at_ms
+    }
+
+    /// The time of the next attempt, on the queue's clock.
+    pub(super) fn later_ms(&self) -> u64 {
+        self.now_ms() + u64::try_from(RETRY_INTERVAL.as_millis()).unwrap_or(u64::MAX)
+    }
+
+    fn now_ms(&self) -> u64 {
+        u64::try_from(self.started.elapsed().as_millis()).unwrap_or(u64::MAX)
+    }
+
+    fn scheduler(&self) -> MutexGuard<'_, CommitScheduler> {
+        exit_if_poisoned(self.scheduler.lock(), "the queue of mailbox writes")
     }
 }

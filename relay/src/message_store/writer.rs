@@ -1,58 +1,54 @@
-//! The only task that writes messages: it takes a batch from the queue, commits it, and reports it.
+//! The only task that writes messages: it commits what the [`CommitScheduler`] asks for, and keeps
+//! the write-ahead log within its limit.
 //!
-//! When a commit fails (disk full, for example), the senders of the batch are answered
-//! `storage_unavailable`, and its rows are never retried; removals are kept. Then the file is
-//! reopened once a second until a commit succeeds. Until then, direct delivery to connected
-//! recipients goes on, and messages that need a mailbox are refused.
+//! When a commit fails, everybody who waits is answered `storage_unavailable`, and the file is
+//! reopened once a second until a commit succeeds. On a full disk, removals and notices are still
+//! committed; messages are refused until there is room. Direct delivery to connected recipients
+//! goes on meanwhile.
+//!
+//! [`CommitScheduler`]: super::CommitScheduler
 
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use sqlx::sqlite::SqliteConnectOptions;
 use sqlx::{ConnectOptions as _, Connection as _, SqliteConnection};
 
-use super::statements::{Statements, insertion};
-use super::{ReportHandler, StoreReport, WriteQueue};
-use crate::core::{RowId, Write};
+use super::commit_scheduler::{Batch, CommitFailure, NextCommit, insertion};
+use super::forgetting::Forgetting;
+use super::statements::Statements;
+use super::write_ahead_log::LogLimit;
+use super::{ReportHandler, WriteQueue};
+use crate::store::{DiskReserve, is_disk_full};
 
-/// Between two attempts to write to a store that failed. Until one succeeds, senders are refused.
-const RETRY_INTERVAL: Duration = Duration::from_secs(1);
-/// Attempts after the queue was closed. A relay that shuts down does not wait for a disk any
-/// longer.
-const CLOSING_ATTEMPTS_MAX: u32 = 5;
-
+/// Pages that are given back to a full disk at a time: 16 MiB.
+const SHRINK: &str = "pragma incremental_vacuum(1024)";
 #[derive(Debug)]
 pub(crate) struct MessageWriter {
-    options: SqliteConnectOptions,
-    connection: SqliteConnection,
-    queue: Arc<WriteQueue>,
-    statements: Statements,
+    pub(super) options: SqliteConnectOptions,
+    pub(super) connection: SqliteConnection,
+    pub(super) queue: Arc<WriteQueue>,
+    pub(super) reserve: Arc<DiskReserve>,
+    pub(super) statements: Statements,
+    pub(super) forgetting: Forgetting,
+    pub(super) log: LogLimit,
+    /// The last commit failed, so the file is opened anew before the next.
+    pub(super) failed: bool,
 }
 
 impl MessageWriter {
-    pub(super) fn new(
-        options: SqliteConnectOptions,
-        connection: SqliteConnection,
-        queue: Arc<WriteQueue>,
-    ) -> Self {
-        Self { options, connection, queue, statements: Statements::new() }
-    }
-
     /// Runs until the queue is closed and empty.
     pub(crate) async fn run(mut self, report: ReportHandler) {
         loop {
-            let batch = self.queue.next_batch().await;
-            if batch.is_empty() {
-                break;
+            if self.queue.has_messages() && !self.reserve.has_room() {
+                self.queue.disk_is_full();
             }
-            let started = Instant::now();
-            match self.statements.commit(&mut self.connection, &batch).await {
-                Ok(()) => report_stored(&batch, started, &report),
-                Err(error) => {
-                    if !self.recover(batch, &error, &report).await {
-                        return;
-                    }
-                }
+            match self.queue.next() {
+                NextCommit::Commit(batch) => self.commit(batch, &report).await,
+                NextCommit::WaitUntil(at_ms) => self.queue.pause(at_ms).await,
+                NextCommit::LookForSpaceAt(at_ms) => self.look_for_space(at_ms, &report).await,
+                NextCommit::Idle => self.idle().await,
+                NextCommit::Finished => break,
             }
         }
         if let Err(error) = self.connection.close().await {
@@ -60,53 +56,75 @@ impl MessageWriter {
         }
     }
 
-    /// Retries until the store accepts writes again. False if the relay shuts down before that.
-    async fn recover(&mut self, failed: Vec<Write>, error: &sqlx::Error, report: &ReportHandler) -> bool {
-        tracing::error!(%error, "failed to write to the mailbox; reliable messages are refused until it works");
-        let mut kept = report_failed(failed, report);
-        let mut closing_attempts = 0;
-        loop {
-            tokio::time::sleep(RETRY_INTERVAL).await;
-            kept.extend(self.queue.batch_now());
-            let started = Instant::now();
-            match self.reopen_and_commit(&kept).await {
-                Ok(()) => {
-                    tracing::info!("the mailbox can be written again");
-                    report(StoreReport::Recovered);
-                    report_stored(&kept, started, report);
-                    return true;
-                }
-                Err(error) => {
-                    tracing::warn!(%error, "the mailbox still cannot be written");
-                    kept = report_failed(kept, report);
-                }
-            }
-            closing_attempts += u32::from(self.queue.is_closed());
-            if closing_attempts >= CLOSING_ATTEMPTS_MAX {
-                return false;
-            }
+    async fn commit(&mut self, batch: Arc<Batch>, report: &ReportHandler) {
+        let started = Instant::now();
+        let result = self.try_commit(&batch).await;
+        let result = match result {
+            Ok(()) => Ok(started.elapsed()),
+            Err(error) => Err(self.failure(&error).await),
+        };
+        self.failed = result == Err(CommitFailure::Other);
+        // The scheduler takes the writes back without a copy.
+        drop(batch);
+        self.queue.finished(result).into_iter().for_each(|found| report(found));
+    }
+
+    pub(super) async fn try_commit(&mut self, batch: &Batch) -> sqlx::Result<()> {
+        if self.failed {
+            self.connection = self.options.connect().await?;
+        }
+        self.log.make_room(&mut self.connection).await?;
+        self.statements.commit(&mut self.connection, batch, &mut self.forgetting).await?;
+        let bytes: usize = batch.writes.iter().filter_map(insertion).map(|row| row.size()).sum();
+        self.log.grown(bytes as u64);
+        Ok(())
+    }
+
+    /// Names the failure. On a full disk, it frees the reserve, so that removals can be committed.
+    async fn failure(&mut self, error: &sqlx::Error) -> CommitFailure {
+        if !is_disk_full(error) {
+            tracing::error!(%error, "failed to write to the mailbox; reliable messages are refused until it works");
+            return CommitFailure::Other;
+        }
+        tracing::error!(%error, "the mailbox is full; messages are refused until there is room");
+        self.reserve.release();
+        if let Err(error) = self.log.restart(&mut self.connection).await {
+            tracing::warn!(%error, "failed to copy the log of the mailbox on a full disk");
+        }
+        CommitFailure::Full
+    }
+
+    /// Waits, then gives unused pages back to the disk and asks whether it has room.
+    async fn look_for_space(&mut self, at_ms: u64, report: &ReportHandler) {
+        self.queue.wait(Some(at_ms)).await;
+        if !self.queue.is_due(at_ms) {
+            return;
+        }
+        if let Err(error) = self.shrink().await {
+            tracing::warn!(%error, "failed to give pages of the mailbox back to the disk");
+        }
+        let found = self.reserve.take() && self.reserve.has_room();
+        if let Some(recovered) = self.queue.looked_for_space(found) {
+            tracing::info!("the mailbox has room for messages again");
+            report(recovered);
         }
     }
 
-    async fn reopen_and_commit(&mut self, batch: &[Write]) -> sqlx::Result<()> {
-        self.connection = self.options.connect().await?;
-        self.statements.commit(&mut self.connection, batch).await
+    async fn shrink(&mut self) -> sqlx::Result<()> {
+        sqlx::query(SHRINK).execute(&mut self.connection).await?;
+        self.log.restart(&mut self.connection).await
     }
-}
 
-fn last_row(batch: &[Write]) -> Option<RowId> {
-    batch.iter().filter_map(insertion).map(|row| row.row).max()
-}
-
-fn report_stored(batch: &[Write], started: Instant, report: &ReportHandler) {
-    let Some(upto) = last_row(batch) else { return };
-    let rows = batch.iter().filter_map(insertion).count();
-    report(StoreReport::Stored { upto, rows, took: started.elapsed() });
-}
-
-/// Reports the rows of a batch as failed, and returns its other writes.
-fn report_failed(batch: Vec<Write>, report: &ReportHandler) -> Vec<Write> {
-    // No row has the number 0. It reports the failure of a batch that held only removals.
-    report(StoreReport::StoreFailed { upto: last_row(&batch).unwrap_or(0) });
-    batch.into_iter().filter(|write| insertion(write).is_none()).collect()
+    /// Deletes old rows while there is nothing else to do, or waits.
+    async fn idle(&mut self) {
+        if self.forgetting.is_done() {
+            let until_ms = (!self.reserve.take()).then(|| self.queue.later_ms());
+            return self.queue.wait(until_ms).await;
+        }
+        let empty = Batch::default();
+        if let Err(error) = self.statements.commit(&mut self.connection, &empty, &mut self.forgetting).await {
+            tracing::warn!(%error, "failed to delete old rows of the mailbox");
+            self.queue.wait(Some(self.queue.later_ms())).await;
+        }
+    }
 }

@@ -8,6 +8,7 @@ use protocol::Reason;
 use protocol::close::CloseCode;
 use protocol::frame::{ChallengeParams, ChallengeResult, RegisterParams};
 use protocol::limits::{CHALLENGE_TTL, QUERIES_BURST, QUERIES_PER_SECOND};
+use protocol::multikey;
 use tokio_tungstenite::tungstenite::Utf8Bytes;
 
 use super::challenge::{OutstandingChallenge, covers};
@@ -134,17 +135,21 @@ impl ConnectionTask {
 
     /// Registers the agent and opens its session. False if it was refused.
     pub(super) async fn register(&mut self, (id, params): Registration) -> bool {
-        if let Err(refusal) = self.try_register(&params).await {
-            self.hub.execute(&self.connection, Command::Refuse { id: Some(id), refusal });
-            return false;
-        }
+        let root_key = match self.try_register(&params).await {
+            Ok(root_key) => root_key,
+            Err(refusal) => {
+                self.hub.execute(&self.connection, Command::Refuse { id: Some(id), refusal });
+                return false;
+            }
+        };
         let tenant = self.connection.principal.tenant.clone();
         let opened = NewSession { conn: self.connection.id, did: params.did, tenant, request: id };
         self.reader.allow_large_frames();
-        self.hub.open_session(&self.connection, opened)
+        self.hub.open_session(&self.connection, opened, &root_key)
     }
 
-    async fn try_register(&mut self, params: &RegisterParams) -> Result<(), RequestRefusal> {
+    /// Returns the root key of the registered record.
+    async fn try_register(&mut self, params: &RegisterParams) -> Result<String, RequestRefusal> {
         if !self.take_token() {
             return Err(Reason::RateLimited.into());
         }
@@ -154,8 +159,10 @@ impl ConnectionTask {
         let (directory, principal) = (self.hub.directory(), &self.connection.principal);
         let now_ms = self.hub.now_ms();
         let record = self.challenge.verify(params, principal, directory.domain(), now_ms)?;
+        let root_key = multikey::encode_ed25519(&record.keys.root);
         let published = directory.publish(principal, &params.did, record).await;
-        published.map_err(|error| RequestRefusal::with_detail(error.reason(), &error.to_string()))
+        published.map_err(|error| RequestRefusal::with_detail(error.reason(), &error.to_string()))?;
+        Ok(root_key)
     }
 }
 

@@ -1,25 +1,95 @@
-//! The history of a run as the clients saw it, for the checks.
+//! The history of a run: what each message went through, as the relay did it and as the clients
+//! saw it. What contradicts itself is recorded as a violation when it happens.
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use bytes::Bytes;
+use protocol::Reason;
 use protocol::envelope::{Class, MessageId};
 use protocol::frame::{Outcome, SendStatus};
+
+pub(super) use super::coverage::Coverage;
+use crate::core::EPOCH_BITS;
+
+/// A recipient's settlement of a message that the relay took, and the run of the relay.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Settlement {
+    pub(super) outcome: Outcome,
+    pub(super) run: u64,
+}
 
 #[derive(Debug)]
 pub(super) struct MessageHistory {
     pub(super) to: usize,
     pub(super) class: Class,
-    /// Position of the first and last attempt in the history.
+    ttl_ms: u64,
+    /// Position of the first and last attempt of the client in the history.
     pub(super) first_attempt: u64,
     pub(super) last_attempt: u64,
+    /// When the relay got the first and the last attempt, and its run then.
+    got_ms: Option<(u64, u64)>,
+    /// The run of the first attempt. The end of a message was computed then.
+    first_run: u64,
+    got_run: u64,
     pub(super) statuses: Vec<SendStatus>,
-    /// Position in the history and epoch of every delivery.
+    /// Position in the history and epoch of every delivery that reached the client.
     pub(super) received: Vec<(u64, u64)>,
-    /// The recipient acknowledged it.
-    pub(super) acked: bool,
-    pub(super) notices: BTreeSet<&'static str>,
-    /// The sender got `delivered` before the recipient acknowledged.
-    pub(super) premature: bool,
+    pub(super) settled: Option<Settlement>,
+    /// The recipient has refused it, perhaps before it was delivered again.
+    was_refused: bool,
+    was_acknowledged: bool,
+    /// The outcomes of which the sender was told that the message ended with them.
+    pub(super) ended: BTreeSet<&'static str>,
+    /// The outcome that the sender was told as the last one, and the run of the relay.
+    told: Option<Settlement>,
+    /// The notice of its end was older than notices may be, by the wall clock at a restart.
+    notice_aged: bool,
+    /// The run in which the relay wrote first that the message ended without a delivery.
+    end_written: Option<u64>,
+    /// The body that was answered, and whether a restart may forget it.
+    accepted: Option<(Bytes, Option<u64>)>,
+    /// The sender was removed, and hears no more of it.
+    pub(super) sender_gone: bool,
+    /// The recipient was removed. A crash may bring back what was in its mailbox.
+    pub(super) recipient_gone: bool,
+}
+
+impl MessageHistory {
+    /// The relay has answered that it took the message. Without that its place in the order is not
+    /// promised: a commit that was reported as failed may be durable.
+    pub(super) const fn is_accepted(&self) -> bool {
+        self.accepted.is_some()
+    }
+
+    /// A message that was promised has to be settled by its recipient, or to end with a notice.
+    /// After a restart the relay cannot tell a wall clock that was set from the time that passed,
+    /// so a notice may be too old for its sender then.
+    pub(super) fn is_lost(&self) -> bool {
+        let promised = self.statuses.iter().any(|status| *status != SendStatus::Forwarded);
+        let told = !self.ended.is_empty() || self.notice_aged;
+        promised && self.settled.is_none() && !told && !self.sender_gone
+    }
+
+    /// The relay decided that the message ended, forgot that in a crash, and delivered it for the
+    /// first time after that.
+    pub(super) fn came_back(&self) -> bool {
+        let delivered_run = self.received.first().map(|(_, epoch)| epoch >> EPOCH_BITS);
+        self.end_written.zip(delivered_run).is_some_and(|(written, delivered)| written < delivered)
+    }
+
+    /// The sender is told how the message ended. True if it was told otherwise before, although no
+    /// attempt has reached a later run of the relay, which may have forgotten the message.
+    fn contradicts(&mut self, outcome: Outcome, run: u64) -> bool {
+        let told = self.told.replace(Settlement { outcome, run });
+        told.is_some_and(|told| told.outcome != outcome && self.got_run <= told.run)
+    }
+}
+
+/// When and in which run of the relay something happened.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Moment {
+    pub(super) ms: u64,
+    pub(super) run: u64,
 }
 
 #[derive(Debug, Default)]
@@ -27,68 +97,11 @@ pub(super) struct History {
     pub(super) messages: BTreeMap<(usize, MessageId), MessageHistory>,
     pub(super) violations: Vec<(&'static str, String)>,
     pub(super) coverage: Coverage,
+    /// The deduplication table forgets nothing in this run, so that every repetition is noticed.
+    pub(super) remembers_all: bool,
+    /// The wall clock is never set in this run, so that TTLs hold over restarts.
+    pub(super) steady_wall: bool,
     position: u64,
-}
-
-/// How often each kind of event happened.
-#[derive(Debug, Default, Clone)]
-pub(super) struct Coverage {
-    pub(super) crashes: u64,
-    pub(super) cuts: u64,
-    pub(super) replaced: u64,
-    pub(super) stored: u64,
-    pub(super) delivered: u64,
-    pub(super) forwarded: u64,
-    pub(super) refused: u64,
-    pub(super) storage_refusals: u64,
-    pub(super) repeated: u64,
-    pub(super) redelivered: u64,
-    pub(super) expired: u64,
-    pub(super) late_delivered: u64,
-    pub(super) backlogs: u64,
-    pub(super) drains: u64,
-}
-
-impl Coverage {
-    fn counts(&self) -> [u64; 14] {
-        [
-            self.crashes,
-            self.cuts,
-            self.replaced,
-            self.stored,
-            self.delivered,
-            self.forwarded,
-            self.refused,
-            self.storage_refusals,
-            self.repeated,
-            self.redelivered,
-            self.expired,
-            self.late_delivered,
-            self.backlogs,
-            self.drains,
-        ]
-    }
-
-    pub(super) fn is_complete(&self) -> bool {
-        self.counts().iter().all(|count| *count > 0)
-    }
-
-    pub(super) fn add(&mut self, other: &Self) {
-        self.crashes += other.crashes;
-        self.cuts += other.cuts;
-        self.replaced += other.replaced;
-        self.stored += other.stored;
-        self.delivered += other.delivered;
-        self.forwarded += other.forwarded;
-        self.refused += other.refused;
-        self.storage_refusals += other.storage_refusals;
-        self.repeated += other.repeated;
-        self.redelivered += other.redelivered;
-        self.expired += other.expired;
-        self.late_delivered += other.late_delivered;
-        self.backlogs += other.backlogs;
-        self.drains += other.drains;
-    }
 }
 
 impl History {
@@ -96,35 +109,136 @@ impl History {
         self.violations.push((invariant, text));
     }
 
-    pub(super) fn attempt(&mut self, from: usize, to: usize, id: MessageId, class: Class) {
+    /// A client sends a message, perhaps again.
+    pub(super) fn attempt(&mut self, from: usize, to: usize, id: MessageId, class: Class, ttl: Option<u64>) {
         self.position += 1;
         let position = self.position;
         let record = self.messages.entry((from, id)).or_insert(MessageHistory {
             to,
             class,
+            ttl_ms: ttl.unwrap_or(0) * 1000,
             first_attempt: position,
             last_attempt: position,
+            got_ms: None,
+            first_run: 0,
+            got_run: 0,
             statuses: Vec::new(),
             received: Vec::new(),
-            acked: false,
-            notices: BTreeSet::new(),
-            premature: false,
+            settled: None,
+            was_refused: false,
+            was_acknowledged: false,
+            ended: BTreeSet::new(),
+            told: None,
+            notice_aged: false,
+            end_written: None,
+            accepted: None,
+            sender_gone: false,
+            recipient_gone: false,
         });
         record.last_attempt = position;
     }
 
-    pub(super) fn answered(&mut self, from: usize, id: MessageId, status: SendStatus) {
+    /// The relay gets an attempt.
+    pub(super) fn got(&mut self, from: usize, id: MessageId, now: Moment) {
+        if let Some(record) = self.messages.get_mut(&(from, id)) {
+            if record.got_ms.is_none() {
+                record.first_run = now.run;
+            }
+            record.got_ms = Some((record.got_ms.map_or(now.ms, |(first, _)| first), now.ms));
+            record.got_run = now.run;
+        }
+    }
+
+    /// The relay answers an attempt.
+    pub(super) fn answered(
+        &mut self,
+        from: usize,
+        id: MessageId,
+        status: SendStatus,
+        body: &Bytes,
+        run: u64,
+    ) {
         match status {
             SendStatus::Stored => self.coverage.stored += 1,
             SendStatus::Delivered => self.coverage.delivered += 1,
             SendStatus::Forwarded => self.coverage.forwarded += 1,
         }
+        let remembers = self.remembers_all;
         let Some(record) = self.messages.get_mut(&(from, id)) else { return };
-        record.premature |= status == SendStatus::Delivered && !record.acked;
+        let mut faults = Vec::new();
+        if status == SendStatus::Delivered && !record.was_acknowledged {
+            faults.push(("I4", "was answered delivered before it was acknowledged"));
+        }
+        if status != SendStatus::Forwarded && remembers {
+            if !record.ended.is_empty() {
+                faults.push(("I11", "has ended, and was accepted after that"));
+            }
+            if record.settled == Some(Settlement { outcome: Outcome::Refused, run }) {
+                faults.push(("I11", "was refused by its recipient, and is promised"));
+            }
+            let other = |(accepted, until): &(Bytes, Option<u64>)| {
+                accepted != body && until.is_none_or(|until| until == run)
+            };
+            if record.accepted.as_ref().is_some_and(other) {
+                faults.push(("I2", "was accepted with two bodies"));
+            }
+        }
+        if status != SendStatus::Forwarded {
+            if status == SendStatus::Delivered && record.contradicts(Outcome::Delivered, run) && remembers {
+                faults.push(("I11", "is said to be delivered, and had ended otherwise"));
+            }
+            let until = (status == SendStatus::Delivered).then_some(run);
+            let durable = record.accepted.as_ref().is_some_and(|(_, until)| until.is_none());
+            record.accepted = Some((body.clone(), until.filter(|_| !durable)));
+        }
         record.statuses.push(status);
+        self.add_faults(from, id, &faults);
     }
 
-    /// Records a delivery, and a violation if the message is not for this client.
+    /// The relay refuses an attempt.
+    pub(super) fn refused(&mut self, from: usize, id: MessageId, reason: Reason, run: u64) {
+        let remembers = self.remembers_all;
+        let Some(record) = self.messages.get_mut(&(from, id)) else { return };
+        let refused = record.was_refused;
+        let mut faults = Vec::new();
+        if reason == Reason::Ended {
+            self.coverage.ended += 1;
+            if record.end_written.is_none() && !refused {
+                faults.push(("I11", "is said to have ended, and did not"));
+            }
+        }
+        if reason == Reason::Refused {
+            self.coverage.refused_by_recipient += 1;
+            if !refused {
+                faults.push(("I4", "is said to be refused by its recipient, and was not"));
+            }
+            if record.contradicts(Outcome::Refused, run) && remembers {
+                faults.push(("I11", "is said to be refused, and had ended otherwise"));
+            }
+        }
+        self.add_faults(from, id, &faults);
+    }
+
+    /// The relay puts a delivery on a connection.
+    pub(super) fn delivers(&mut self, from: usize, id: MessageId, now: Moment) {
+        let (remembers, steady) = (self.remembers_all, self.steady_wall);
+        let Some(record) = self.messages.get_mut(&(from, id)) else { return };
+        let mut faults = Vec::new();
+        if remembers && !record.ended.is_empty() {
+            faults.push(("I11", "has ended, and is delivered after that"));
+        }
+        if remembers && record.settled.is_some_and(|settled| settled.run == now.run) {
+            faults.push(("I2", "was settled, and is delivered again"));
+        }
+        let comparable = steady || record.got_run == now.run;
+        let late = record.got_ms.is_some_and(|(_, last)| now.ms > last + record.ttl_ms + 3_000);
+        if record.class == Class::Reliable && comparable && late {
+            faults.push(("I12", "is delivered after its end"));
+        }
+        self.add_faults(from, id, &faults);
+    }
+
+    /// Records a delivery that arrived, and a violation if the message is not for this client.
     pub(super) fn received(&mut self, client: usize, from: usize, id: MessageId, epoch: u64) {
         self.position += 1;
         let position = self.position;
@@ -135,7 +249,7 @@ impl History {
             let text = format!("client {client} got a message for {}", record.to);
             return self.violation("I6", text);
         }
-        if record.received.iter().any(|(_, e)| *e == epoch) {
+        if self.remembers_all && record.received.iter().any(|(_, e)| *e == epoch) {
             let text = format!("client {client} got {id} of {from} twice in epoch {epoch}");
             self.violations.push(("I2", text));
         }
@@ -145,20 +259,81 @@ impl History {
         record.received.push((position, epoch));
     }
 
-    pub(super) fn acknowledged(&mut self, from: usize, id: MessageId) {
-        if let Some(record) = self.messages.get_mut(&(from, id)) {
-            record.acked = true;
+    /// The relay takes a recipient's acknowledgement or refusal.
+    pub(super) fn settled(&mut self, from: usize, id: MessageId, outcome: Outcome, run: u64) {
+        let Some(record) = self.messages.get_mut(&(from, id)) else { return };
+        record.settled = Some(Settlement { outcome, run });
+        record.was_refused |= outcome == Outcome::Refused;
+        record.was_acknowledged |= outcome == Outcome::Delivered;
+        if outcome == Outcome::Delivered && self.remembers_all && !record.ended.is_empty() {
+            self.add_faults(from, id, &[("I11", "has ended, and is acknowledged")]);
         }
     }
 
-    pub(super) fn noticed(&mut self, from: usize, id: MessageId, outcome: Outcome) {
+    /// The relay writes that a message has ended.
+    pub(super) fn end_written(&mut self, from: usize, id: MessageId, run: u64) {
+        if let Some(record) = self.messages.get_mut(&(from, id)) {
+            record.end_written.get_or_insert(run);
+        }
+    }
+
+    /// The relay restarts, and its wall clock says that the notice has expired.
+    pub(super) fn notice_aged(&mut self, from: usize, id: MessageId) {
+        if let Some(record) = self.messages.get_mut(&(from, id)) {
+            record.notice_aged = true;
+        }
+    }
+
+    /// The relay tells the sender what became of a message.
+    pub(super) fn noticed(&mut self, from: usize, id: MessageId, outcome: Outcome, now: Moment) {
         match outcome {
             Outcome::Delivered => self.coverage.late_delivered += 1,
             Outcome::Expired => self.coverage.expired += 1,
-            Outcome::Dropped | Outcome::Refused => {}
+            Outcome::Dropped => self.coverage.dropped += 1,
+            Outcome::Refused => self.coverage.late_refused += 1,
         }
+        let (steady, remembers) = (self.steady_wall, self.remembers_all);
         let Some(record) = self.messages.get_mut(&(from, id)) else { return };
-        record.premature |= outcome == Outcome::Delivered && !record.acked;
-        record.notices.insert(outcome.as_str());
+        let mut faults = Vec::new();
+        let settled = record.settled;
+        if record.contradicts(outcome, now.run) && remembers {
+            faults.push(("I11", "was said to have ended otherwise"));
+        }
+        if outcome == Outcome::Delivered {
+            if !record.was_acknowledged {
+                faults.push(("I4", "is said to be delivered, and was not"));
+            }
+            return self.add_faults(from, id, &faults);
+        }
+        record.ended.insert(outcome.as_str());
+        if remembers && record.ended.len() > 1 {
+            faults.push(("I11", "ended in two ways"));
+        }
+        if remembers && settled == Some(Settlement { outcome: Outcome::Delivered, run: now.run }) {
+            faults.push(("I11", "was acknowledged, and ended"));
+        }
+        if outcome == Outcome::Refused && !record.was_refused {
+            faults.push(("I4", "is said to be refused by its recipient, and was not"));
+        }
+        let early = record.got_ms.is_some_and(|(first, _)| now.ms < first + record.ttl_ms);
+        if outcome == Outcome::Expired && early && (steady || record.first_run == now.run) {
+            faults.push(("I12", "expired before its time"));
+        }
+        self.add_faults(from, id, &faults);
+    }
+
+    /// A client was removed, with its mailbox and what is remembered of its sends.
+    pub(super) fn removed(&mut self, client: usize) {
+        for ((from, _), record) in &mut self.messages {
+            record.recipient_gone |= record.to == client;
+            record.sender_gone |= *from == client;
+        }
+    }
+
+    fn add_faults(&mut self, from: usize, id: MessageId, faults: &[(&'static str, &str)]) {
+        for (invariant, what) in faults {
+            let record = self.messages.get(&(from, id));
+            self.violations.push((invariant, format!("{id} of {from} {what}: {record:?}")));
+        }
     }
 }

@@ -1,38 +1,52 @@
 //! Model of a connection: two queues that keep the order, delay their items, and can be cut.
 
-use std::collections::VecDeque;
+use std::collections::{BTreeMap, VecDeque};
 
 use bytes::Bytes;
 use protocol::Reason;
 use protocol::envelope::{Class, MessageId};
-use protocol::frame::{Outcome, SendStatus};
+use protocol::refusal::RefusalReason;
 
 #[derive(Debug, Clone)]
 pub(super) enum ToRelay {
     Register,
-    Send {
-        request: u64,
-        to: usize,
-        id: MessageId,
-        class: Class,
-        ttl: Option<u64>,
-        envelope: Bytes,
+    /// Registers another agent on this connection, which is not allowed.
+    RegisterAs {
+        client: usize,
     },
+    Send(ModelSend),
     Ack {
         epoch: u64,
         seq: u64,
+    },
+    Refuse {
+        epoch: u64,
+        seq: u64,
+        reason: RefusalReason,
     },
     /// The relay notices the end of the connection.
     End,
 }
 
 #[derive(Debug, Clone)]
+pub(super) struct ModelSend {
+    pub(super) request: u64,
+    /// The agent that the message says it is from.
+    pub(super) from: usize,
+    pub(super) to: usize,
+    pub(super) id: MessageId,
+    pub(super) class: Class,
+    pub(super) ttl: Option<u64>,
+    pub(super) envelope: Bytes,
+}
+
+#[derive(Debug, Clone)]
 pub(super) enum ToClient {
     Registered { epoch: u64 },
-    Answer { request: u64, status: SendStatus },
+    Answer { request: u64 },
     Refuse { request: u64, reason: Reason },
     Deliver { epoch: u64, seq: u64, envelope: Bytes },
-    Notice { epoch: u64, seq: u64, id: MessageId, to: String, outcome: Outcome },
+    Notice { epoch: u64, seq: u64, to: String, missed: u64 },
     End,
 }
 
@@ -73,4 +87,32 @@ pub(super) struct ModelConnection {
     pub(super) down: DelayQueue<ToClient>,
     /// False once the client is gone; the relay may not have noticed.
     pub(super) connected: bool,
+    /// The epoch of the session that the relay has opened on it.
+    pub(super) epoch: Option<u64>,
+    /// What the relay delivered in this epoch and nobody has settled, as the relay sees it.
+    pub(super) deliveries: BTreeMap<u64, (usize, MessageId)>,
+    pub(super) last_seq: u64,
+    /// When the relay got each request that it has not answered.
+    pub(super) requests: BTreeMap<u64, u64>,
+    /// Requests that have to be refused for this reason.
+    pub(super) refused: BTreeMap<u64, Reason>,
+    /// The client settled what was never delivered, and the relay has to close the connection.
+    pub(super) must_close: bool,
+}
+
+impl ModelConnection {
+    pub(super) fn new(client: usize) -> Self {
+        Self {
+            client,
+            up: DelayQueue::default(),
+            down: DelayQueue::default(),
+            connected: true,
+            epoch: None,
+            deliveries: BTreeMap::new(),
+            last_seq: 0,
+            requests: BTreeMap::new(),
+            refused: BTreeMap::new(),
+            must_close: false,
+        }
+    }
 }

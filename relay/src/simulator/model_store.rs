@@ -1,85 +1,138 @@
-//! Model of the message store: committed rows survive a crash, queued writes do not. Commits take
-//! time and can fail.
+//! Model of the disk under the real commit scheduler: committed rows survive a crash, a commit
+//! takes time, fails, fails and is durable all the same, has no room, or does not return for long.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, HashSet};
+use std::sync::Arc;
+use std::time::Duration;
 
-use crate::core::{Event, RestoredRow, RowId, Write, WriteContent, WriteRow};
+use protocol::frame::Outcome;
+
+use crate::core::{Event, RestoredRow, RowId, RowState, Write, WriteContent, WriteRow};
+use crate::message_store::{Batch, CommitFailure, CommitScheduler, NextCommit, StoreReport};
 
 #[derive(Debug, Default)]
 pub(super) struct ModelStore {
     pub(super) rows: BTreeMap<RowId, Saved>,
-    queue: VecDeque<Write>,
-    /// End of the current commit, and the number of queued writes in it.
-    commit: Option<(u64, usize)>,
-    pub(super) failing: bool,
+    scheduler: CommitScheduler,
+    commit: Option<ModelCommit>,
+    /// Commits fail, and this is whether they are durable all the same.
+    pub(super) failing: Option<Durable>,
+    pub(super) full: bool,
     pub(super) next_row: RowId,
     pub(super) starts: u64,
+    /// Rows whose body cannot be read any more.
+    pub(super) damaged: HashSet<RowId>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Durable(pub(super) bool);
+
+#[derive(Debug)]
+struct ModelCommit {
+    end_ms: u64,
+    batch: Arc<Batch>,
 }
 
 #[derive(Debug)]
 pub(super) struct Saved {
     pub(super) row: WriteRow,
-    pub(super) waiting: bool,
+    pub(super) state: RowState,
 }
 
 impl ModelStore {
-    pub(super) fn submit(&mut self, write: Write) {
-        self.queue.push_back(write);
+    pub(super) fn submit(&mut self, write: Write, now_ms: u64) {
+        self.scheduler.push(write, now_ms);
     }
 
     pub(super) fn is_idle(&self) -> bool {
-        self.queue.is_empty()
+        !self.scheduler.has_writes() && !self.scheduler.is_failing()
     }
 
-    pub(super) fn start_commit(&mut self, end_ms: u64) {
-        if self.commit.is_none() && !self.queue.is_empty() {
-            self.commit = Some((end_ms, self.queue.len()));
+    /// How long the oldest write waits.
+    pub(super) fn oldest_ms(&self, now_ms: u64) -> u64 {
+        self.scheduler.oldest_ms(now_ms)
+    }
+
+    /// Begins what the scheduler asks for, to end after `takes_ms`.
+    pub(super) fn begin(&mut self, now_ms: u64, takes_ms: u64) -> Option<Event<'static>> {
+        if self.commit.is_some() {
+            return None;
         }
-    }
-
-    /// The event of a commit that ends now. Removals of a failed commit are retried, as the message
-    /// store does.
-    pub(super) fn end_commit(&mut self, now_ms: u64, keep_removed: bool) -> Option<Event<'static>> {
-        let (_, count) = self.commit.take_if(|(end, _)| *end <= now_ms)?;
-        let batch: Vec<Write> = self.queue.drain(..count).collect();
-        let upto = batch.iter().filter_map(inserted).max();
-        if self.failing {
-            for write in batch.into_iter().rev().filter(|w| inserted(w).is_none()) {
-                self.queue.push_front(write);
+        match self.scheduler.next(now_ms) {
+            NextCommit::Commit(batch) => {
+                self.commit = Some(ModelCommit { end_ms: now_ms + takes_ms, batch });
+                None
             }
-            return upto.map(|upto| Event::StoreFailed { upto });
+            NextCommit::LookForSpaceAt(at) if at <= now_ms => {
+                self.scheduler.looked_for_space(!self.full, now_ms).and_then(event)
+            }
+            _ => None,
         }
-        for write in batch {
-            self.apply(write, keep_removed);
-        }
-        upto.map(|upto| Event::Stored { upto })
+    }
+
+    /// The events of a commit that ends now.
+    pub(super) fn end(&mut self, now_ms: u64, keep_removed: bool) -> Vec<Event<'static>> {
+        let Some(ModelCommit { batch, .. }) = self.commit.take_if(|commit| commit.end_ms <= now_ms) else {
+            return Vec::new();
+        };
+        let result = match self.failing {
+            Some(durable) => {
+                if durable == Durable(true) {
+                    self.apply(&batch, keep_removed);
+                }
+                Err(CommitFailure::Other)
+            }
+            None if self.full && batch.writes.iter().any(is_message) => Err(CommitFailure::Full),
+            None => {
+                self.apply(&batch, keep_removed);
+                Ok(Duration::ZERO)
+            }
+        };
+        drop(batch);
+        self.scheduler.finished(result, now_ms).into_iter().filter_map(event).collect()
     }
 
     /// A power failure: the current commit happened or did not.
     pub(super) fn crash(&mut self, commit_happened: bool, keep_removed: bool) {
-        if let Some((_, count)) = self.commit.take().filter(|_| commit_happened && !self.failing) {
-            let batch: Vec<Write> = self.queue.drain(..count).collect();
-            for write in batch {
-                self.apply(write, keep_removed);
-            }
+        if let Some(commit) = self.commit.take().filter(|_| commit_happened && !self.full) {
+            self.apply(&commit.batch, keep_removed);
         }
-        self.queue.clear();
+        self.scheduler = CommitScheduler::default();
+        self.next_row = self.rows.last_key_value().map_or(1, |(row, _)| row + 1);
     }
 
-    fn apply(&mut self, write: Write, keep_removed: bool) {
-        match write {
-            Write::Insert(row) => {
-                self.next_row = self.next_row.max(row.row + 1);
-                self.rows.insert(row.row, Saved { row, waiting: true });
+    fn apply(&mut self, batch: &Batch, keep_removed: bool) {
+        for row in &batch.discarded {
+            self.rows.remove(row);
+        }
+        for row in &batch.revived {
+            if let Some(saved) = self.rows.get_mut(row) {
+                saved.state = RowState::Waiting;
             }
-            Write::Remove { row } => {
-                if let Some(saved) = self.rows.get_mut(&row).filter(|_| !keep_removed) {
-                    saved.waiting = false;
+        }
+        for write in &batch.writes {
+            match write {
+                Write::Insert(row) => {
+                    self.rows.insert(row.row, Saved { row: row.clone(), state: RowState::Waiting });
+                    if let WriteContent::Notice { ends: Some(ends), outcome, .. } = row.content {
+                        self.remove(ends, Some(outcome));
+                    }
+                }
+                Write::Remove { row, outcome } if !keep_removed => self.remove(*row, *outcome),
+                Write::Remove { .. } => {}
+                Write::Forget { accepted_before } => {
+                    let kept = |saved: &Saved| saved.state == RowState::Waiting;
+                    self.rows.retain(|_, saved| kept(saved) || saved.row.accepted >= *accepted_before);
                 }
             }
-            Write::Forget { accepted_before } => {
-                self.rows.retain(|_, saved| saved.waiting || saved.row.accepted >= accepted_before);
-            }
+        }
+    }
+
+    fn remove(&mut self, row: RowId, outcome: Option<Outcome>) {
+        match (outcome, self.rows.get_mut(&row)) {
+            (Some(outcome), Some(saved)) => saved.state = RowState::Left(outcome),
+            (None, Some(_)) => drop(self.rows.remove(&row)),
+            (_, None) => {}
         }
     }
 
@@ -94,23 +147,31 @@ impl ModelStore {
             size: u32::try_from(saved.row.size()).unwrap(),
             accepted: saved.row.accepted,
             expires: saved.row.expires,
-            waiting: saved.waiting,
+            state: saved.state,
         };
         self.rows.values().map(restore).collect()
     }
 
     pub(super) fn read(&self, rows: &[RowId]) -> Vec<(RowId, bytes::Bytes)> {
         let body = |row: &RowId| match &self.rows.get(row)?.row.content {
-            WriteContent::Message(bytes) => Some((*row, bytes.clone())),
-            WriteContent::Notice(_) => None,
+            WriteContent::Message(bytes) if !self.damaged.contains(row) => Some((*row, bytes.clone())),
+            _ => None,
         };
         rows.iter().filter_map(body).collect()
     }
 }
 
-const fn inserted(write: &Write) -> Option<RowId> {
-    match write {
-        Write::Insert(row) => Some(row.row),
-        _ => None,
-    }
+fn event(report: StoreReport) -> Option<Event<'static>> {
+    Some(match report {
+        StoreReport::Stored { upto, .. } => Event::Stored { upto },
+        StoreReport::Removed { rows } => Event::Removed { rows },
+        StoreReport::StoreFailed { upto } => Event::StoreFailed { upto },
+        StoreReport::Full => Event::StoreFull,
+        StoreReport::Recovered => Event::StoreRecovered,
+        StoreReport::Loaded { .. } | StoreReport::LoadFailed { .. } => return None,
+    })
+}
+
+const fn is_message(write: &Write) -> bool {
+    matches!(write, Write::Insert(WriteRow { content: WriteContent::Message(_), .. }))
 }

@@ -3,9 +3,10 @@
 mod actions;
 mod arrivals;
 mod faults;
+mod limits;
 mod relay;
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, HashMap, VecDeque};
 
 use bytes::Bytes;
 use protocol::Did;
@@ -14,29 +15,38 @@ use protocol::envelope::MessageId;
 use rand::rngs::StdRng;
 use rand::{RngExt, SeedableRng};
 
-use super::history::History;
+use super::history::{History, Moment};
 use super::model_client::ModelClient;
 use super::model_connection::{ModelConnection, ToClient, ToRelay};
 use super::model_store::ModelStore;
 use super::mutation::Mutation;
-use crate::core::{
-    AgentRegistry, AgentSlot, ConnId, Core, CoreLimits, CoreStats, Effect, Event, Now, Rate, RowId,
-};
+use crate::core::{AgentRegistry, AgentSlot, ConnId, Core, CoreLimits, CoreStats, Effect, Event, Now, RowId};
+use limits::{DEDUP_ENTRIES_OF_ALL, FaultKinds, NOTICES_OF_ALL};
 
 const EPOCH_UNIX: u64 = 1_790_000_000;
 /// Steps with faults. A step is 1 to 8 ms of virtual time.
-const STEPS: usize = 1_500;
+const STEPS: usize = 1_000;
 /// Steps within which a simulation without faults has to come to rest.
-const QUIET_STEPS: usize = 6_000;
+const QUIET_STEPS: usize = 8_000;
 const OUTBOX_MAX: usize = 40;
 const TENANTS: [&str; 7] = ["a", "a", "a", "a", "b", "b", "b"];
+/// Within this time a request is answered: after the longest commit of a store that works, or when
+/// the store is found to be stalled.
+const ANSWER_TIMEOUT_MS: u64 = 3_000;
+/// When the hub says that the store is stalled.
+const STALLED_AFTER_MS: u64 = 2_000;
 
+/// The agents of the directory, and whether each is there.
 #[derive(Debug)]
-struct FixedAgents(Vec<Did>);
+struct ModelDirectory {
+    dids: Vec<Did>,
+    present: Vec<bool>,
+}
 
-impl AgentRegistry for FixedAgents {
+impl AgentRegistry for ModelDirectory {
     fn tenant_of(&self, did: &str) -> Option<TenantId> {
-        self.0.iter().find(|known| known.as_str() == did).map(Did::tenant)
+        let found = self.dids.iter().zip(&self.present).find(|(known, _)| known.as_str() == did);
+        found.filter(|(_, present)| **present).map(|(known, _)| known.tenant())
     }
 }
 
@@ -48,17 +58,35 @@ struct PendingLoad {
     rows: Vec<RowId>,
 }
 
+/// What a client asked for with a request.
+#[derive(Debug)]
+struct Asked {
+    client: usize,
+    id: MessageId,
+    body: Bytes,
+}
+
 #[derive(Debug)]
 pub(super) struct Simulation {
     rng: StdRng,
     mutation: Option<Mutation>,
+    pub(super) limits: CoreLimits,
+    faults: FaultKinds,
     now_ms: u64,
+    /// How far the wall clock was set, in seconds.
+    wall_offset: i64,
     core: Core,
-    names: FixedAgents,
+    directory: ModelDirectory,
     pub(super) store: ModelStore,
+    stall_reported: bool,
     loads: VecDeque<PendingLoad>,
     pub(super) clients: Vec<ModelClient>,
     links: BTreeMap<ConnId, ModelConnection>,
+    requests: HashMap<u64, Asked>,
+    /// Sender and id of the message in each row.
+    row_messages: HashMap<RowId, (usize, MessageId)>,
+    /// Sends of each client that passed its rate limit, and since when they are counted.
+    sends: Vec<(u64, u64)>,
     pub(super) history: History,
     next_conn: u64,
     next_id: u64,
@@ -66,47 +94,51 @@ pub(super) struct Simulation {
     /// The relay is draining and will be restarted.
     draining: bool,
     effects: Vec<Effect>,
+    /// The last send was refused before it took a token of its rate limit.
+    rate_limited: bool,
     first_epoch: Option<u64>,
     previous: Option<Bytes>,
 }
 
-fn limits() -> CoreLimits {
-    CoreLimits {
-        mailbox_messages: 60,
-        mailbox_bytes: 6_000,
-        sender_rate: Rate { per_second: 200.0, burst: 40.0 },
-        tenant_rate: Rate { per_second: 2_000.0, burst: 400.0 },
-        held_bytes_max: 20_000,
-        dedup_entries_max: 100_000,
-    }
-}
-
 impl Simulation {
     pub(super) fn new(seed: u64, mutation: Option<Mutation>) -> Self {
+        let mut rng = StdRng::seed_from_u64(seed);
+        let (limits, faults) = (limits::draw_limits(&mut rng), FaultKinds::draw(&mut rng));
         let domain = "example.com".parse().unwrap();
         let did = |(index, tenant): (usize, &&str)| {
             let name = format!("agent-{index}").parse().unwrap();
             Did::new(&domain, &tenant.parse().unwrap(), &name)
         };
-        let names: Vec<Did> = TENANTS.iter().enumerate().map(did).collect();
+        let dids: Vec<Did> = TENANTS.iter().enumerate().map(did).collect();
         let mut store = ModelStore::default();
         store.next_row = 1;
+        let mut history = History::default();
+        history.remembers_all = limits.dedup_entries_max >= DEDUP_ENTRIES_OF_ALL && !faults.clock_steps;
+        history.steady_wall = !faults.clock_steps;
         Self {
-            rng: StdRng::seed_from_u64(seed),
+            rng,
             mutation,
             now_ms: 0,
-            core: Core::new(limits(), 1, 0),
-            clients: names.iter().cloned().map(ModelClient::new).collect(),
-            names: FixedAgents(names),
+            wall_offset: 0,
+            core: Core::new(limits.clone(), 1, 0, Now { mono_ms: 0, unix: EPOCH_UNIX }),
+            limits,
+            faults,
+            clients: dids.iter().cloned().map(ModelClient::new).collect(),
+            directory: ModelDirectory { dids, present: vec![true; TENANTS.len()] },
             store,
+            stall_reported: false,
             loads: VecDeque::new(),
             links: BTreeMap::new(),
-            history: History::default(),
+            requests: HashMap::new(),
+            row_messages: HashMap::new(),
+            sends: vec![(0, 0); TENANTS.len()],
+            history,
             next_conn: 1,
             next_id: 0,
             faults_stopped: false,
             draining: false,
             effects: Vec::new(),
+            rate_limited: false,
             first_epoch: None,
             previous: None,
         }
@@ -124,40 +156,48 @@ impl Simulation {
         self.core.stats()
     }
 
+    /// Whether the relay may have dropped notices for this client, which it then counts. The client
+    /// learns the count with its next notice.
+    pub(super) fn may_have_missed_notices(&self, client: usize) -> bool {
+        let crashed = self.store.starts > 0;
+        let missed =
+            self.clients[client].missed + self.core.missed_notices(self.clients[client].did.as_str());
+        self.limits.mailbox_notices < NOTICES_OF_ALL && (missed > 0 || crashed)
+    }
+
     pub(super) fn run_with_faults(&mut self) {
         for _ in 0..STEPS {
             self.step();
             self.send_randomly();
             self.inject_fault();
-        }
-    }
-
-    /// Runs without further faults until every message is answered and delivered.
-    pub(super) fn run_until_quiet(&mut self) {
-        self.faults_stopped = true;
-        if self.draining {
-            self.crash();
-        }
-        if self.store.failing {
-            self.store.failing = false;
-            self.step_core(Event::StoreRecovered);
-        }
-        for client in &mut self.clients {
-            client.slow = false;
-        }
-        for _ in 0..QUIET_STEPS {
-            self.step();
-            if self.is_quiet() {
+            if self.is_broken() {
                 return;
             }
         }
+    }
+
+    /// Runs without further faults until every message is answered and settled.
+    pub(super) fn run_until_quiet(&mut self) {
+        self.stop_faults();
+        for _ in 0..QUIET_STEPS {
+            self.step();
+            if self.is_quiet() || self.is_broken() {
+                return;
+            }
+        }
+    }
+
+    /// A violation ends the run at once. A mutation is let on until the invariant breaks that it is
+    /// meant for.
+    pub(super) fn is_broken(&self) -> bool {
+        self.mutation.is_none() && !self.history.violations.is_empty()
     }
 
     fn is_quiet(&self) -> bool {
         let clients = self
             .clients
             .iter()
-            .all(|c| c.epoch.is_some() && c.outbox.is_empty() && c.unacked.is_empty() && c.ack_at.is_none());
+            .all(|c| c.epoch.is_some() && c.outbox.is_empty() && c.unacked == 0 && c.ack_at.is_none());
         let links = self.links.values().all(|l| l.connected && l.up.len() == 0 && l.down.len() == 0);
         clients
             && links
@@ -179,19 +219,41 @@ impl Simulation {
             self.maybe_connect(client);
             self.maybe_ack(client);
         }
-        if self.core.stats().held_bytes > limits().held_bytes_max {
-            self.history.violation("I8", "more bytes are held than allowed".into());
+        if let Err(rule) = self.core.check(self.now()) {
+            self.history.violation("I10", rule);
+        }
+        self.check_answers();
+    }
+
+    /// Every request is answered in time, or its connection is gone.
+    fn check_answers(&mut self) {
+        let late = |link: &ModelConnection| {
+            link.epoch.is_some()
+                && link.requests.values().any(|since| since + ANSWER_TIMEOUT_MS < self.now_ms)
+        };
+        if self.links.values().any(|link| link.must_close) {
+            self.history.violation("I5", "an acknowledgement ahead of the deliveries was taken".into());
+        }
+        if let Some(link) = self.links.values().find(|link| late(link)) {
+            let text =
+                format!("client {} has no answer to {:?} at {}", link.client, link.requests, self.now_ms);
+            self.history.violation("I9", text);
         }
     }
 
     fn now(&self) -> Now {
-        Now { mono_ms: self.now_ms, unix: EPOCH_UNIX + self.now_ms / 1000 }
+        let unix = (EPOCH_UNIX + self.now_ms / 1000).saturating_add_signed(self.wall_offset);
+        Now { mono_ms: self.now_ms, unix }
+    }
+
+    fn moment(&self) -> Moment {
+        Moment { ms: self.now_ms, run: self.store.starts }
     }
 
     fn step_core(&mut self, event: Event<'_>) {
         let mut effects = std::mem::take(&mut self.effects);
         let now = self.now();
-        self.core.step(event, now, &self.names, &mut effects);
+        self.core.step(event, now, &self.directory, &mut effects);
         for effect in effects.drain(..) {
             self.apply_effect(effect);
         }
@@ -200,18 +262,44 @@ impl Simulation {
 
     fn run_store(&mut self) {
         let lost_removal = self.mutation == Some(Mutation::LostRemoval);
-        if let Some(event) = self.store.end_commit(self.now_ms, lost_removal) {
+        for event in self.store.end(self.now_ms, lost_removal) {
             let reported =
                 self.mutation == Some(Mutation::EarlyCommit) && matches!(event, Event::Stored { .. });
+            match event {
+                Event::StoreFull => self.history.coverage.full_disks += 1,
+                // The core takes these as the end of a stall, and has to hear if it goes on.
+                Event::Stored { .. } | Event::Removed { .. } | Event::StoreFailed { .. } => {
+                    self.stall_reported = false;
+                }
+                _ => {}
+            }
             if !reported {
                 self.step_core(event);
             }
         }
-        let end = self.now_ms + self.rng.random_range(1..30);
-        self.store.start_commit(end);
+        let takes_ms = self.draw_commit_time();
+        if let Some(event) = self.store.begin(self.now_ms, takes_ms) {
+            self.step_core(event);
+        }
+        let stalled = self.store.oldest_ms(self.now_ms) >= STALLED_AFTER_MS;
+        if stalled && !self.stall_reported {
+            self.history.coverage.stalls += 1;
+            self.step_core(Event::StoreStalled);
+        }
+        self.stall_reported = stalled;
+        self.run_loads();
+    }
+
+    fn draw_commit_time(&mut self) -> u64 {
+        let stalls = self.faults.stalls && !self.faults_stopped && self.rng.random_bool(0.003);
+        if stalls { self.rng.random_range(1_000..4_000) } else { self.rng.random_range(1..30) }
+    }
+
+    fn run_loads(&mut self) {
         while let Some(load) = self.loads.pop_front_if(|load| load.due_ms <= self.now_ms) {
             let (agent, epoch) = (load.agent, load.epoch);
             if !self.faults_stopped && self.rng.random_bool(0.05) {
+                self.history.coverage.failed_loads += 1;
                 self.step_core(Event::LoadFailed { agent, epoch });
             } else {
                 let page = self.store.read(&load.rows);

@@ -6,7 +6,7 @@ use std::time::Duration;
 use anyhow::Result;
 use authorization::AuthorizationServer;
 use axum::Router;
-use daemon::https::{self, Listener, ListenerLimits, ListenerMetrics, ReloadingCertificate};
+use daemon::https::{self, Listener, ListenerMetrics, ReloadingCertificate};
 use daemon::readiness::Check;
 use daemon::shutdown::within;
 use daemon::token_file::TokenFile;
@@ -16,6 +16,7 @@ use rustls::ServerConfig;
 use tokio::net::TcpListener;
 use tokio_util::task::TaskTracker;
 
+use super::admin_listeners::AdminListeners;
 use super::data_folder::DataFolder;
 use super::{Relay, directory_metrics};
 use crate::admin::{self, AdminMetrics, AdminState};
@@ -24,16 +25,15 @@ use crate::config::Config;
 use crate::directory::Directory;
 use crate::http::{self, HttpMetrics, PublicState};
 use crate::hub::{Hub, HubMetrics, HubSettings};
-use crate::message_store::MessageStore;
-use crate::store::{self, Store};
+use crate::store::Store;
 use crate::vital_tasks::VitalTasks;
 
-/// Connections to the admin listener. An operator keeps some twenty, and each person one.
-const ADMIN_CONNECTIONS_MAX: usize = 256;
-/// Time for requests to the admin API under way at shutdown, which end after one commit.
-const ADMIN_GRACE: Duration = Duration::from_secs(3);
-/// Time for tasks to end once sessions are closed, when they have nothing left to wait for.
-const TASKS_TIMEOUT: Duration = Duration::from_secs(5);
+/// Time for the tasks of sessions to end, whose sockets are closed.
+const SESSIONS_TIMEOUT: Duration = Duration::from_secs(3);
+/// Time for the other tasks to end, when they have nothing left to wait for. Together with the 6 s
+/// in which the message store is closed, less than the 15 s that the operator gives a pod beyond
+/// its drain timeout.
+const TASKS_TIMEOUT: Duration = Duration::from_secs(4);
 
 pub(super) struct RunningRelay {
     pub(super) tasks: Tasks,
@@ -73,6 +73,7 @@ impl RunningRelay {
             health_socket,
             certificate,
             domain_document,
+            messages,
             store,
             authorization_pool,
             issuer,
@@ -82,9 +83,13 @@ impl RunningRelay {
             task_wrapper,
         } = relay;
         let (registry, readiness) = (Registry::new(), Readiness::default());
-        let messages = MessageStore::open(&store::path(&config.data_dir)).await?;
-        let metrics = Arc::new(HubMetrics::register(&registry)?);
-        let tasks = Tasks::new(shutdown.clone());
+        let metrics = register_metrics(&registry, build, &directory)?;
+        let serving = readiness.check("serving", "the relay is starting");
+        let (tasks, admin_end) = (Tasks::new(shutdown.clone()), Shutdown::new());
+        let tls = certificate.as_ref().map(https::server_config).transpose()?;
+        let admin_tls = tls.clone().filter(|_| config.has_admin_tls());
+        let listeners = AdminListeners { admin: admin_socket, tls: admin_tls, health: health_socket };
+        let operations = listeners.start(readiness.clone(), &registry, &tasks, &admin_end)?;
         let vital = VitalTasks::new(tasks.clone(), task_wrapper);
         let hub = Hub::open(messages, Arc::clone(&directory), hub_settings(&config), metrics, &vital).await?;
         let authorization = authorization::Setup {
@@ -103,37 +108,30 @@ impl RunningRelay {
             hub,
             directory,
             store,
-            serving: readiness.check("serving", "the relay is starting"),
+            serving,
             sessions: TaskTracker::new(),
             closing: Shutdown::new(),
-            admin_end: Shutdown::new(),
+            admin_end,
             _folder: folder,
         };
         let setup = StartContext { config: &config, build, registry, readiness, shutdown };
-        running.connect(&setup)?;
+        running.connect(&setup);
         vital.spawn("directory-writer", writer.run());
         running.authorization.spawn_tasks(&running.tasks, setup.shutdown);
-        let tls = certificate.as_ref().map(https::server_config).transpose()?;
-        let admin_tls = tls.clone().filter(|_| config.has_admin_tls());
         running.start_public(&setup, (socket, tls), certificate, domain_document)?;
-        let routes = running.admin_routes(&setup)?;
-        running.start_admin(&setup, (admin_socket, admin_tls), health_socket, routes)?;
+        operations.set(running.admin_routes(&setup)?);
         running.serving.pass();
         Ok(running)
     }
 
-    /// Connects the directory to the hub, which enforces revocations, and both to probes and
-    /// metrics.
-    fn connect(&self, setup: &StartContext<'_>) -> Result<()> {
+    /// Connects the directory to the hub, which enforces revocations, and both to probes.
+    fn connect(&self, setup: &StartContext<'_>) {
         let hub = Arc::clone(&self.hub);
         self.directory.enforce_with(Box::new(move |revocation| hub.enforce(revocation)));
         let directory = Arc::clone(&self.directory);
         setup.readiness.probe("directory", move || directory.readiness());
         let hub = Arc::clone(&self.hub);
         setup.readiness.probe("mailbox", move || hub.readiness());
-        setup.build.register(&setup.registry)?;
-        directory_metrics::register(&setup.registry, &self.directory)?;
-        Ok(())
     }
 
     fn start_public(
@@ -179,52 +177,34 @@ impl RunningRelay {
         }))
     }
 
-    /// Serves the admin API, and probes and metrics on the same port unless they have their own.
-    fn start_admin(
-        &self,
-        setup: &StartContext<'_>,
-        (socket, tls): (TcpListener, Option<Arc<ServerConfig>>),
-        health_socket: Option<TcpListener>,
-        operations: Router,
-    ) -> Result<()> {
-        let metrics = ListenerMetrics::register(&setup.registry, "msg2agent_relay_admin")?;
-        let health = daemon::admin::router(setup.readiness.clone(), setup.registry.clone());
-        let router = match health_socket {
-            Some(socket) => {
-                self.start_health(socket, health);
-                operations
-            }
-            None => operations.merge(health),
-        };
-        let limits = ListenerLimits::new(ADMIN_CONNECTIONS_MAX).with_address_share(100);
-        let listener = Listener { socket, tls, router, metrics, limits, connections: TaskTracker::new() };
-        self.tasks.spawn_vital("admin-listener", listener.serve(self.admin_end.clone(), ADMIN_GRACE));
-        Ok(())
-    }
-
-    fn start_health(&self, socket: TcpListener, router: Router) {
-        let serving = daemon::admin::serve(socket, router, self.admin_end.clone());
-        self.tasks.spawn_vital("health-listener", async {
-            if let Err(error) = serving.await {
-                tracing::error!(%error, "the health listener failed");
-            }
-        });
-    }
-
     /// Ends everything in order: the relay is no longer ready, sessions are closed, then the state,
-    /// and the probes last.
+    /// and the probes last. Whoever connects until the messages are on disk is told that the relay
+    /// is draining.
     pub(super) async fn drain(self, timeout: Duration) {
         self.serving.fail("the relay is shutting down");
-        within(timeout, "drain", self.hub.drain(timeout)).await;
+        self.hub.drain(timeout).await;
+        // The core accepts nothing more, so that what is still open writes nothing either.
+        self.hub.close().await;
         self.closing.begin();
         self.sessions.close();
-        within(TASKS_TIMEOUT, "sessions", self.sessions.wait()).await;
+        within(SESSIONS_TIMEOUT, "sessions", self.sessions.wait()).await;
         self.directory.close();
         self.admin_end.begin();
         self.tasks.finished(TASKS_TIMEOUT).await;
         self.authorization.close().await;
         self.store.close().await;
     }
+}
+
+/// Registers the metrics that are served before the mailboxes are restored.
+fn register_metrics(
+    registry: &Registry,
+    build: BuildInfo,
+    directory: &Arc<Directory>,
+) -> Result<Arc<HubMetrics>> {
+    build.register(registry)?;
+    directory_metrics::register(registry, directory)?;
+    Ok(Arc::new(HubMetrics::register(registry)?))
 }
 
 fn hub_settings(config: &Config) -> HubSettings {

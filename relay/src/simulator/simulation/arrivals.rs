@@ -2,12 +2,12 @@
 
 use bytes::Bytes;
 use protocol::Reason;
-use protocol::envelope::{Class, MessageId};
-use protocol::frame::Outcome;
+use protocol::envelope::Class;
 use rand::RngExt;
 
 use super::{Simulation, route};
 use crate::core::ConnId;
+use crate::simulator::model_client::Pace;
 use crate::simulator::model_connection::ToClient;
 
 impl Simulation {
@@ -17,15 +17,19 @@ impl Simulation {
             let Some(item) = link.down.pop(self.now_ms) else { return };
             match item {
                 ToClient::Registered { epoch } => self.on_registered(client, epoch),
-                ToClient::Answer { request, status } => {
-                    if let Some(message) = self.clients[client].take(request) {
-                        self.history.answered(client, message.id, status);
+                ToClient::Answer { request } => {
+                    if let Some(message) = self.clients[client].take(request)
+                        && message.class == Class::Reliable
+                    {
+                        self.clients[client].remember(message);
                     }
                 }
-                ToClient::Refuse { request, reason } => self.refused(client, request, reason),
-                ToClient::Deliver { epoch, seq, envelope } => self.delivered(client, epoch, seq, &envelope),
-                ToClient::Notice { epoch, seq, id, to, outcome } => {
-                    self.noticed(client, epoch, seq, id, &to, outcome);
+                ToClient::Refuse { request, reason } => self.on_refused(client, request, reason),
+                ToClient::Deliver { epoch, seq, envelope } => {
+                    self.on_delivered(client, epoch, seq, &envelope);
+                }
+                ToClient::Notice { epoch, seq, to, missed } => {
+                    self.on_notice(client, epoch, seq, &to, missed);
                 }
                 ToClient::End => self.cut(client, 0),
             }
@@ -37,57 +41,65 @@ impl Simulation {
         if epoch <= state.last_epoch {
             self.history.violation("I5", format!("client {client} got epoch {epoch} again"));
         }
+        let first = state.epoch.is_none();
+        state.end_session();
         state.epoch = Some(epoch);
         state.last_epoch = epoch;
         state.last_seq = 0;
-        for message in state.outbox.clone() {
-            self.submit(client, &message);
+        if first {
+            for message in state.outbox.clone() {
+                self.submit(client, &message);
+            }
         }
     }
 
-    fn refused(&mut self, client: usize, request: u64, reason: Reason) {
-        self.history.coverage.refused += 1;
-        if reason == Reason::StorageUnavailable {
-            self.history.coverage.storage_refusals += 1;
-        }
+    fn on_refused(&mut self, client: usize, request: u64, reason: Reason) {
         let Some(mut message) = self.clients[client].take(request) else { return };
-        if reason == Reason::DuplicateId {
-            self.history.violation("I2", "an id was taken for another message".into());
-        }
-        let again = !matches!(reason, Reason::NotFound | Reason::RecipientOffline);
+        let again = !matches!(
+            reason,
+            Reason::NotFound
+                | Reason::RecipientOffline
+                | Reason::DuplicateId
+                | Reason::Ended
+                | Reason::Refused
+                | Reason::FromMismatch
+                | Reason::InvalidTtl
+        );
         if again && message.class == Class::Reliable && self.rng.random_bool(0.5) {
             message.request = self.next_number();
             self.clients[client].outbox.push_back(message.clone());
             self.submit(client, &message);
+        } else if message.class == Class::Reliable {
+            self.clients[client].remember(message);
         }
     }
 
-    fn delivered(&mut self, client: usize, epoch: u64, seq: u64, envelope: &Bytes) {
+    fn on_delivered(&mut self, client: usize, epoch: u64, seq: u64, envelope: &Bytes) {
         let (from, _, id) = route(envelope);
         self.history.received(client, from, id, epoch);
-        self.take_seq(client, epoch, seq);
-        let state = &mut self.clients[client];
-        state.unacked.push((from, id));
-        state.seen.insert((from, id));
-        if state.unacked.len() > 256 {
-            self.history.violation("I8", format!("client {client} has more than a window unacknowledged"));
+        if self.faults.refusals && !self.faults_stopped && self.rng.random_bool(0.05) {
+            self.refuse(client, epoch, seq);
+            return self.take_seq(client, epoch, seq, 0);
         }
+        self.take_seq(client, epoch, seq, envelope.len());
     }
 
-    fn noticed(&mut self, client: usize, epoch: u64, seq: u64, id: MessageId, to: &str, outcome: Outcome) {
-        self.history.noticed(client, id, outcome);
-        if !self.names.0.iter().any(|did| did.as_str() == to) {
+    fn on_notice(&mut self, client: usize, epoch: u64, seq: u64, to: &str, missed: u64) {
+        if !self.directory.dids.iter().any(|did| did.as_str() == to) {
             self.history.violation("I7", format!("a notice about {to}"));
         }
+        self.clients[client].missed += missed;
+        self.history.coverage.missed += missed;
         if seq > 0 {
-            self.take_seq(client, epoch, seq);
+            self.take_seq(client, epoch, seq, 0);
         }
     }
 
-    fn take_seq(&mut self, client: usize, epoch: u64, seq: u64) {
-        let delay = match (self.faults_stopped, self.clients[client].slow) {
-            (false, true) => self.rng.random_range(60..400),
-            _ => self.rng.random_range(0..20),
+    fn take_seq(&mut self, client: usize, epoch: u64, seq: u64, size: usize) {
+        let delay = match self.clients[client].pace {
+            Pace::Quick => Some(self.rng.random_range(0..20)),
+            Pace::Slow => Some(self.rng.random_range(60..400)),
+            Pace::Silent => None,
         };
         let state = &mut self.clients[client];
         if state.epoch != Some(epoch) || seq != state.last_seq + 1 {
@@ -95,6 +107,16 @@ impl Simulation {
             self.history.violation("I5", text);
         }
         state.last_seq = seq;
-        state.ack_at.get_or_insert(self.now_ms + delay);
+        state.unacked += 1;
+        state.unacked_bytes += size;
+        if let Some(delay) = delay {
+            state.ack_at.get_or_insert(self.now_ms + delay);
+        }
+        let (count, bytes) = (state.unacked, state.unacked_bytes);
+        let too_many = count as u64 > self.limits.window_messages;
+        if too_many || (bytes > self.limits.window_bytes && count > 1) {
+            let text = format!("client {client} has {count} deliveries of {bytes} bytes unacknowledged");
+            self.history.violation("I8", text);
+        }
     }
 }

@@ -1,11 +1,13 @@
-//! Injects faults: cut connections, a failing store, a drain, a power failure.
+//! Injects faults: cut connections, a store that fails, a full disk, removed agents, a clock that
+//! is set, a drain, a power failure.
 
 use rand::RngExt;
 
-use super::{Simulation, limits};
-use crate::core::{Core, Event};
-use crate::simulator::model_client::ModelClient;
+use super::{Simulation, TENANTS};
+use crate::core::{ConnId, Core, Event, RowKind};
+use crate::simulator::model_client::{ModelClient, Pace};
 use crate::simulator::model_connection::ToRelay;
+use crate::simulator::model_store::Durable;
 use crate::simulator::mutation::Mutation;
 
 impl Simulation {
@@ -16,10 +18,10 @@ impl Simulation {
             self.history.coverage.cuts += 1;
             self.cut(client, notice);
         }
-        if self.rng.random_bool(0.002) {
+        if self.faults.crashes && self.rng.random_bool(0.002) {
             self.crash();
         }
-        if self.rng.random_bool(0.0005) {
+        if self.faults.crashes && self.rng.random_bool(0.0005) {
             self.history.coverage.drains += 1;
             self.draining = true;
             self.step_core(Event::Drain);
@@ -27,12 +29,78 @@ impl Simulation {
         if self.draining && self.rng.random_bool(0.02) {
             self.crash();
         }
-        if self.store.failing && self.rng.random_bool(0.03) {
-            self.store.failing = false;
-            self.step_core(Event::StoreRecovered);
-        } else if !self.store.failing && self.rng.random_bool(0.003) {
-            self.store.failing = true;
+        self.inject_store_fault();
+        self.inject_directory_fault();
+        if self.faults.clock_steps && self.rng.random_bool(0.004) {
+            self.history.coverage.clock_steps += 1;
+            self.wall_offset = self.rng.random_range(-1_000_000..1_000_000);
         }
+    }
+
+    fn inject_store_fault(&mut self) {
+        if self.store.failing.is_some() {
+            if self.rng.random_bool(0.01) {
+                self.store.failing = None;
+            }
+        } else if self.faults.failing_store && self.rng.random_bool(0.004) {
+            let durable = self.rng.random_bool(0.3);
+            self.history.coverage.durable_failures += u64::from(durable);
+            self.store.failing = Some(Durable(durable));
+        }
+        let turn = if self.store.full { 0.01 } else { 0.003 };
+        if self.faults.full_disk && self.rng.random_bool(turn) {
+            self.store.full = !self.store.full;
+        }
+        if self.faults.damage && self.rng.random_bool(0.01) {
+            let rows: Vec<_> = self.store.rows.keys().copied().collect();
+            if !rows.is_empty() {
+                let row = rows[self.rng.random_range(0..rows.len())];
+                self.store.damaged.insert(row);
+            }
+        }
+    }
+
+    fn inject_directory_fault(&mut self) {
+        if self.faults.removals && self.rng.random_bool(0.003) {
+            let client = self.rng.random_range(0..self.clients.len());
+            if self.rng.random_bool(0.2) {
+                self.remove_tenant(TENANTS[client]);
+            } else {
+                self.history.coverage.removals += 1;
+                self.forget_client(client);
+                let did = self.clients[client].did.clone();
+                self.step_core(Event::AgentRemoved { did: did.as_str() });
+            }
+        }
+        for client in 0..self.clients.len() {
+            if !self.directory.present[client] && self.rng.random_bool(0.01) {
+                self.directory.present[client] = true;
+            }
+        }
+    }
+
+    fn remove_tenant(&mut self, tenant: &str) {
+        self.history.coverage.tenant_removals += 1;
+        for client in (0..self.clients.len()).filter(|client| TENANTS[*client] == tenant) {
+            self.forget_client(client);
+        }
+        self.step_core(Event::TenantRemoved { tenant: &tenant.parse().unwrap() });
+    }
+
+    /// The directory removes the agent, and the hub closes its connections.
+    fn forget_client(&mut self, client: usize) {
+        self.directory.present[client] = false;
+        let conns = self.links.iter().filter(|(_, link)| link.client == client);
+        let conns: Vec<ConnId> = conns.map(|(conn, _)| *conn).collect();
+        for conn in conns {
+            self.links.remove(&conn);
+            self.step_core(Event::Closed { conn });
+        }
+        self.clients[client].disconnected();
+        self.clients[client].outbox.clear();
+        self.clients[client].sent.clear();
+        self.sends[client] = (0, self.now_ms);
+        self.history.removed(client);
     }
 
     /// Disconnects a client. The relay notices after `notice_ms`, and some of what was sent still
@@ -56,11 +124,46 @@ impl Simulation {
         self.loads.clear();
         self.clients.iter_mut().for_each(ModelClient::disconnected);
         self.store.starts += 1;
-        self.core = Core::new(limits(), self.store.next_row, self.store.starts);
-        let mut effects = Vec::new();
+        self.stall_reported = false;
+        self.sends = vec![(0, self.now_ms); self.clients.len()];
+        self.note_aged_notices();
+        let (next_row, starts) = (self.store.next_row, self.store.starts);
+        self.core = Core::new(self.limits.clone(), next_row, starts, self.now());
         for row in self.store.restored() {
-            self.core.restore(row, &self.names, &mut effects);
+            self.core.restore(&row, &self.directory);
         }
-        effects.into_iter().for_each(|effect| self.apply_effect(effect));
+        if self.core.stats().remembered > self.limits.dedup_entries_max {
+            self.history.violation("I8", "more ids are remembered than allowed".into());
+        }
+    }
+
+    /// Learns which notices have expired by the wall clock, which may have been set.
+    fn note_aged_notices(&mut self) {
+        let unix = self.now().unix;
+        for saved in self.store.rows.values().filter(|saved| saved.row.expires <= unix) {
+            let mut dids = self.directory.dids.iter();
+            if let (RowKind::Notice { .. }, Some(sender)) =
+                (saved.row.kind(), dids.position(|did| did.as_str() == &*saved.row.recipient))
+            {
+                self.history.notice_aged(sender, saved.row.id);
+            }
+        }
+    }
+
+    /// From now on nothing fails any more, and everybody is there and quick.
+    pub(super) fn stop_faults(&mut self) {
+        self.faults_stopped = true;
+        if self.draining {
+            self.crash();
+        }
+        self.store.failing = None;
+        self.store.full = false;
+        self.directory.present.fill(true);
+        for client in &mut self.clients {
+            client.pace = Pace::Quick;
+            if client.unacked > 0 {
+                client.ack_at.get_or_insert(self.now_ms);
+            }
+        }
     }
 }
