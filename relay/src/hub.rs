@@ -9,6 +9,7 @@ mod clocks;
 mod command;
 mod connection;
 mod connections;
+mod core_alarms;
 mod drain;
 mod enforce;
 mod execute;

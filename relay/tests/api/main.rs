@@ -7,6 +7,7 @@ mod admin;
 mod agent;
 mod batch;
 mod binary;
+mod budgets;
 mod deletion_policy;
 mod delivery;
 mod documents;
