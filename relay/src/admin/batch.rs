@@ -24,7 +24,7 @@ pub(super) async fn put(
     let results = written.into_iter().map(|result| match result {
         Ok(written) => BatchResult::Applied(applied(written, true)),
         Err(error) => {
-            let ProblemResponse { reason, detail } = error.into();
+            let ProblemResponse { reason, detail, .. } = error.into();
             BatchResult::Problem(Problem::new(reason, detail))
         }
     });

@@ -12,6 +12,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::core::limits::{DEDUP_ENTRIES_MAX, PAGE_ROWS, WRITES_PENDING_MAX};
 use crate::core::{CoreLimits, Rate};
+use crate::hub::ConnectionLimits;
 
 macro_rules! limits {
     ($($name:ident: $type:ty {
@@ -229,6 +230,12 @@ impl Limits {
     #[must_use]
     pub const fn listener(&self) -> ListenerLimits {
         ListenerLimits::new(self.connections).with_address_share(self.address_share_percent)
+    }
+
+    /// The shares of the connections by key, agent and tenant.
+    #[must_use]
+    pub const fn connection_shares(&self) -> ConnectionLimits {
+        ConnectionLimits { connections: self.connections, tenant_share_percent: self.tenant_share_percent }
     }
 
     /// The limits of the message core.

@@ -159,6 +159,10 @@ impl ConnectionTask {
         let (directory, principal) = (self.hub.directory(), &self.connection.principal);
         let now_ms = self.hub.now_ms();
         let record = self.challenge.verify(params, principal, directory.domain(), now_ms)?;
+        let on_file = directory.agent(&params.did).and_then(|known| known.record.clone());
+        if on_file.is_none_or(|bytes| *bytes != *record.bytes) {
+            self.hub.take_registration(&params.did)?;
+        }
         let root_key = multikey::encode_ed25519(&record.keys.root);
         let published = directory.publish(principal, &params.did, record).await;
         published.map_err(|error| RequestRefusal::with_detail(error.reason(), &error.to_string()))?;

@@ -201,6 +201,7 @@ impl RunningRelay {
 fn hub_settings(config: &Config) -> HubSettings {
     HubSettings {
         limits: config.limits.core(),
+        connections: config.limits.connection_shares(),
         page_loads_max: config.limits.connections,
         reconnect_spread: config.drain_timeout,
     }

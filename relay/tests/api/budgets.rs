@@ -14,9 +14,8 @@ async fn other_tenant(relay: &TestRelay) -> (Agent, Did) {
     let key = new_key();
     relay.put("tenants/other/agents/carol", &agent_spec(&[(&key, None)])).await.unwrap();
     relay.put("tenants/other/agents/dave", &agent_spec(&[(&new_key(), None)])).await.unwrap();
-    let of = |name: &str| {
-        Did::new(&DOMAIN.parse().unwrap(), &"other".parse().unwrap(), &name.parse().unwrap())
-    };
+    let of =
+        |name: &str| Did::new(&DOMAIN.parse().unwrap(), &"other".parse().unwrap(), &name.parse().unwrap());
     (Agent::open(relay, &key, identity(&of("carol"))).await.unwrap(), of("dave"))
 }
 
