@@ -7,6 +7,7 @@
 
 mod checkpoint;
 mod commit_scheduler;
+mod damage;
 mod forgetting;
 mod former_file;
 mod reader;

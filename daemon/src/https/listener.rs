@@ -165,11 +165,13 @@ const fn cause(error: &HandshakeError) -> RejectReason {
     }
 }
 
-/// Small writes leave at once, and a peer that vanished is noticed while there is something to send
-/// to it.
+/// Small writes leave at once, a peer that vanished is noticed while there is something to send to it,
+/// and a peer that reads slowly is told from one that has stopped.
 fn set_options(socket: &TcpStream) -> io::Result<()> {
     socket.set_nodelay(true)?;
-    SockRef::from(socket).set_tcp_user_timeout(Some(UNACKNOWLEDGED_TIMEOUT))
+    let socket = SockRef::from(socket);
+    socket.set_tcp_user_timeout(Some(UNACKNOWLEDGED_TIMEOUT))?;
+    socket.set_tcp_notsent_lowat(UNSENT_BYTES_MAX)
 }
 
 impl std::fmt::Debug for Listener {

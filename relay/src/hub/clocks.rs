@@ -49,15 +49,8 @@ fn check_once(hub: &Arc<Hub>) {
                 connection.push_ping();
                 hub.flush(&[connection]);
             }
-            TimeoutAction::EndIdle => {
-                hub.metrics.closed(CloseCode::GoingAway);
-                connection.abort();
-            }
-            // The socket would not accept a close frame either.
-            TimeoutAction::EndStalled => {
-                hub.metrics.closed(CloseCode::TryAgain);
-                connection.abort();
-            }
+            TimeoutAction::EndIdle => hub.close_connection(&connection, CloseCode::GoingAway),
+            TimeoutAction::EndStalled => hub.close_stalled(&connection),
             TimeoutAction::EndUnregistered => {
                 hub.close_connection(&connection, CloseCode::RegistrationTimeout);
             }

@@ -8,6 +8,7 @@ use protocol::frame::Outcome;
 use sqlx::{AssertSqlSafe, Connection as _, SqliteConnection};
 
 use super::commit_scheduler::{Batch, insertion};
+use super::damage::{delete_bodies, delete_undamaged_bodies, is_damage};
 use super::forgetting::Forgetting;
 use super::sql::{json_array, kind_number, reason_number, state_number};
 use crate::core::{RowId, Write, WriteContent, WriteRow};
@@ -17,7 +18,6 @@ const CHUNKS: [usize; 3] = [64, 8, 1];
 const MESSAGE_COLUMNS: &str = "(?,?,?,?,?,?,?,?,?,?,?)";
 const BODY_COLUMNS: &str = "(?,?)";
 
-const REMOVE_BODIES: &str = "delete from bodies where row in (select value from json_each(?))";
 const REMOVE_MESSAGES: &str = "update messages set state = ? where row in (select value from json_each(?))";
 const DELETE_MESSAGES: &str = "delete from messages where row in (select value from json_each(?))";
 const PROBE: &str = "update mailbox_meta set probed = unixepoch()";
@@ -38,12 +38,27 @@ impl Statements {
     }
 
     /// Commits the whole batch in one transaction, or nothing of it, together with the next slice
-    /// of the rows to forget.
+    /// of the rows to forget. Bodies on damaged pages are not deleted.
     pub(super) async fn commit(
         &self,
         on: &mut SqliteConnection,
         batch: &Batch,
         forgetting: &mut Forgetting,
+    ) -> sqlx::Result<()> {
+        match self.commit_with(on, batch, forgetting, Deletion::All).await {
+            Err(error) if is_damage(&error) => {
+                self.commit_with(on, batch, forgetting, Deletion::Undamaged).await
+            }
+            result => result,
+        }
+    }
+
+    async fn commit_with(
+        &self,
+        on: &mut SqliteConnection,
+        batch: &Batch,
+        forgetting: &mut Forgetting,
+        deletion: Deletion,
     ) -> sqlx::Result<()> {
         let removed: HashMap<RowId, Option<Outcome>> = batch.writes.iter().filter_map(removal).collect();
         let inserted: Vec<&WriteRow> = batch.writes.iter().filter_map(insertion).collect();
@@ -51,10 +66,10 @@ impl Statements {
             forgetting.extend(on, accepted_before).await?;
         }
         let mut transaction = on.begin().await?;
-        discard(&mut transaction, &batch.discarded).await?;
+        discard(&mut transaction, &batch.discarded, deletion).await?;
         self.insert_messages(&mut transaction, &inserted, &removed).await?;
         self.insert_bodies(&mut transaction, &inserted, &removed).await?;
-        remove(&mut transaction, removed, forgetting).await?;
+        remove(&mut transaction, removed, forgetting, deletion).await?;
         let forgotten = match forgetting.is_done() {
             true => None,
             false => Some(forgetting.delete_slice(&mut transaction).await?),
@@ -119,13 +134,29 @@ impl Statements {
     }
 }
 
+/// Which bodies a commit deletes.
+#[derive(Debug, Clone, Copy)]
+enum Deletion {
+    All,
+    Undamaged,
+}
+
+impl Deletion {
+    async fn run(self, on: &mut SqliteConnection, rows: &[RowId]) -> sqlx::Result<()> {
+        match self {
+            Self::All => delete_bodies(on, rows).await,
+            Self::Undamaged => delete_undamaged_bodies(on, rows).await,
+        }
+    }
+}
+
 /// Deletes rows that were reported failed, in case that they are on disk after all.
-async fn discard(on: &mut SqliteConnection, rows: &[RowId]) -> sqlx::Result<()> {
+async fn discard(on: &mut SqliteConnection, rows: &[RowId], deletion: Deletion) -> sqlx::Result<()> {
     if rows.is_empty() {
         return Ok(());
     }
+    deletion.run(on, rows).await?;
     let rows = json_array(rows.iter().copied());
-    sqlx::query(REMOVE_BODIES).bind(&rows).execute(&mut *on).await?;
     sqlx::query(DELETE_MESSAGES).bind(&rows).execute(&mut *on).await?;
     Ok(())
 }
@@ -135,12 +166,13 @@ async fn remove(
     on: &mut SqliteConnection,
     rows: HashMap<RowId, Option<Outcome>>,
     forgetting: &Forgetting,
+    deletion: Deletion,
 ) -> sqlx::Result<()> {
     if rows.is_empty() {
         return Ok(());
     }
-    let all = json_array(rows.keys().copied());
-    sqlx::query(REMOVE_BODIES).bind(&all).execute(&mut *on).await?;
+    let all: Vec<RowId> = rows.keys().copied().collect();
+    deletion.run(on, &all).await?;
     let (mut deleted, mut remembered) = (Vec::new(), BTreeMap::<i64, Vec<RowId>>::new());
     for (row, outcome) in rows {
         match outcome.filter(|_| !forgetting.is_forgotten(row)) {

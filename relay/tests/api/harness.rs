@@ -196,8 +196,17 @@ pub(crate) fn agent_spec(keys: &[(&ApiKey, Option<u64>)]) -> AgentSpec {
 }
 
 /// Repeats `ask` until it returns something, or fails the test after [`TEST_TIMEOUT`].
-pub(crate) async fn eventually<T>(what: &str, mut ask: impl AsyncFnMut() -> Option<T>) -> T {
-    let deadline = tokio::time::Instant::now() + TEST_TIMEOUT;
+pub(crate) async fn eventually<T>(what: &str, ask: impl AsyncFnMut() -> Option<T>) -> T {
+    eventually_after(Duration::ZERO, what, ask).await
+}
+
+/// The same for something that does not happen before `earliest`.
+pub(crate) async fn eventually_after<T>(
+    earliest: Duration,
+    what: &str,
+    mut ask: impl AsyncFnMut() -> Option<T>,
+) -> T {
+    let deadline = tokio::time::Instant::now() + earliest + TEST_TIMEOUT;
     loop {
         if let Some(found) = ask().await {
             return found;
