@@ -16,8 +16,8 @@ pub struct RelayLimits {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(range(min = 1, max = 100))]
     pub address_share_percent: Option<i32>,
-    /// The share of the connections that the agents of one tenant may hold together, in percent. Use
-    /// 100 if the relay has one tenant. Defaults to 75.
+    /// The share of the connections that the agents of one tenant may hold together, in percent.
+    /// Use 100 if the relay has one tenant. Defaults to 75.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(range(min = 1, max = 100))]
     pub tenant_share_percent: Option<i32>,

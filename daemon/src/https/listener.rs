@@ -165,8 +165,8 @@ const fn cause(error: &HandshakeError) -> RejectReason {
     }
 }
 
-/// Small writes leave at once, a peer that vanished is noticed while there is something to send to it,
-/// and a peer that reads slowly is told from one that has stopped.
+/// Small writes leave at once, a peer that vanished is noticed while there is something to send to
+/// it, and a peer that reads slowly is told from one that has stopped.
 fn set_options(socket: &TcpStream) -> io::Result<()> {
     socket.set_nodelay(true)?;
     let socket = SockRef::from(socket);

@@ -5,8 +5,8 @@ use super::Limits;
 use crate::store::VolumePlan;
 
 impl Limits {
-    /// These limits with budgets that the volume can hold. A tenant's budget keeps its proportion to
-    /// the relay's, so that no tenant gets the whole of a small volume.
+    /// These limits with budgets that the volume can hold. A tenant's budget keeps its proportion
+    /// to the relay's, so that no tenant gets the whole of a small volume.
     #[must_use]
     pub fn on_volume(mut self, plan: VolumePlan) -> Self {
         (self.relay_mailbox_bytes, self.tenant_mailbox_bytes) =

@@ -33,8 +33,8 @@ pub(crate) struct Connection {
     /// Whether the connection is in the hub's list of connections to flush.
     dirty: AtomicBool,
     aborted: AtomicBool,
-    /// Hub milliseconds of the last sign of life: a byte that was read, or bytes that a blocked socket
-    /// took, because the peer read what stood before them.
+    /// Hub milliseconds of the last sign of life: a byte that was read, or bytes that a blocked
+    /// socket took, because the peer read what stood before them.
     alive_ms: AtomicU64,
     /// Hub milliseconds since when the socket accepts no bytes, or 0 if it accepts them.
     blocked_ms: AtomicU64,
@@ -134,7 +134,8 @@ impl Connection {
         let mut socket = self.socket();
         if socket.blocked {
             if self.is_closing() {
-                // The task may wait for the peer to send or to read. It has to write the close frame.
+                // The task may wait for the peer to send or to read. It has to write the close
+                // frame.
                 self.task.wake();
             }
             return false;

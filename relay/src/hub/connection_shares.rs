@@ -1,7 +1,7 @@
 //! Counts the connections of each API key, agent and tenant, and says whose share is used up.
 //!
-//! The listener has shares by address, before anybody has shown a key. These count from the check of
-//! the key to the end of the connection, whether its agent registers or not.
+//! The listener has shares by address, before anybody has shown a key. These count from the check
+//! of the key to the end of the connection, whether its agent registers or not.
 
 use std::collections::HashMap;
 use std::hash::Hash;
@@ -14,12 +14,13 @@ use protocol::quota::{Quota, QuotaName};
 use crate::directory::Principal;
 
 /// Connections with one API key of an agent. An agent has one session; the others are connections
-/// that a network has lost, which end within a minute, and processes that take over from each other.
+/// that a network has lost, which end within a minute, and processes that take over from each
+/// other.
 pub const KEY_CONNECTIONS_MAX: u64 = 8;
 /// Connections of one agent with all its own keys: those of the old and the new key of a rotation.
 pub const AGENT_CONNECTIONS_MAX: u64 = 16;
-/// Share of a tenant's connections that one key of the whole tenant may hold, in percent. The rest is
-/// for the tenant's other keys, if this one leaks.
+/// Share of a tenant's connections that one key of the whole tenant may hold, in percent. The rest
+/// is for the tenant's other keys, if this one leaks.
 pub const TENANT_KEY_SHARE_PERCENT: u8 = 75;
 
 /// How many connections there may be.
@@ -102,7 +103,8 @@ fn add<K: Hash + Eq + Clone>(counts: &mut HashMap<K, u64>, key: &K) {
     *counts.entry(key.clone()).or_insert(0) += 1;
 }
 
-/// Leaves no entry with a count of zero, so that the tables are as large as the connections are many.
+/// Leaves no entry with a count of zero, so that the tables are as large as the connections are
+/// many.
 fn remove<K: Hash + Eq>(counts: &mut HashMap<K, u64>, key: &K) {
     if let Some(count) = counts.get_mut(key) {
         *count -= 1;

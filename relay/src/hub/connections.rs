@@ -59,8 +59,9 @@ impl Hub {
         });
     }
 
-    /// Ends the connection of a peer that does not read. The close frame comes right after the frame
-    /// that the socket has begun to take, and reaches a peer that reads again while the socket closes.
+    /// Ends the connection of a peer that does not read. The close frame comes right after the
+    /// frame that the socket has begun to take, and reaches a peer that reads again while the
+    /// socket closes.
     pub(super) fn close_stalled(&self, connection: &Connection) {
         if connection.is_closing() {
             // Its close frame does not get out.

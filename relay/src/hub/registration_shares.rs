@@ -1,7 +1,8 @@
-//! Counts the registrations that change a record, by agent and tenant, and says when one is too many.
+//! Counts the registrations that change a record, by agent and tenant, and says when one is too
+//! many.
 //!
-//! Each of them is a commit of the directory, which everybody shares. A registration with the record
-//! that is on file costs nothing and is not counted.
+//! Each of them is a commit of the directory, which everybody shares. A registration with the
+//! record that is on file costs nothing and is not counted.
 
 use std::collections::HashMap;
 

@@ -1,4 +1,5 @@
-//! Damaged pages of the mailbox's file: what is on them is given up, and everything else stays usable.
+//! Damaged pages of the mailbox's file: what is on them is given up, and everything else stays
+//! usable.
 
 use sqlx::{Connection as _, SqliteConnection};
 
@@ -13,7 +14,7 @@ const REMOVE_BODIES: &str = "delete from bodies where row in (select value from 
 
 /// Whether reading the same again would fail again.
 pub(super) fn is_damage(error: &sqlx::Error) -> bool {
-    let code = error.as_database_error().and_then(|error| error.code());
+    let code = error.as_database_error().and_then(sqlx::error::DatabaseError::code);
     code.is_some_and(|code| DAMAGE.contains(&&*code))
 }
 

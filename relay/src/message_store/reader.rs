@@ -85,12 +85,15 @@ impl MessageReader {
                 (Err(error), _) => return Err(error),
             }
         }
-        match damaged {
-            // All bodies may be behind the damage. Then a person can repair the file, and nothing is
-            // given up before.
-            Some(error) if found.is_empty() && !self.reads_anything().await => Err(error),
-            _ => Ok(found),
+        // All bodies may be behind the damage. Then a person can repair the file, and nothing is
+        // given up before.
+        if let Some(error) = damaged
+            && found.is_empty()
+            && !self.reads_anything().await
+        {
+            return Err(error);
         }
+        Ok(found)
     }
 
     /// Whether one end of the table can be read.

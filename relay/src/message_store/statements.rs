@@ -32,9 +32,14 @@ pub(super) struct Statements {
 impl Statements {
     pub(super) fn new() -> Self {
         let insert = |into: &str, columns: &str| {
-            CHUNKS.map(|rows| format!("insert into {into} values {}", vec![columns; rows].join(",")).into())
+            CHUNKS.map(|rows| format!("insert {into} values {}", vec![columns; rows].join(",")).into())
         };
-        Self { messages: insert("messages", MESSAGE_COLUMNS), bodies: insert("bodies", BODY_COLUMNS) }
+        Self {
+            messages: insert("into messages", MESSAGE_COLUMNS),
+            // A body that could not be deleted may have a number that is given again after a
+            // restart.
+            bodies: insert("or replace into bodies", BODY_COLUMNS),
+        }
     }
 
     /// Commits the whole batch in one transaction, or nothing of it, together with the next slice

@@ -15,8 +15,8 @@ use rustix::io::Errno;
 /// Name of the file below the data folder.
 const FILE: &str = "reserve";
 /// Bytes of the mailbox's write-ahead log at which the writer restarts it, see
-/// `message_store::write_ahead_log`. It is small beside a volume, and restarted a few times a second
-/// at most.
+/// `message_store::write_ahead_log`. It is small beside a volume, and restarted a few times a
+/// second at most.
 const LOG_BYTES_MAX: u64 = 32 << 20;
 /// Parts of the volume of which the log is one.
 const LOGS_PER_VOLUME: u64 = 32;
@@ -24,11 +24,11 @@ const LOGS_PER_VOLUME: u64 = 32;
 /// that removals write after that.
 const LOGS_PER_RESERVE: u64 = 2;
 
-/// Of what the log and the reserve leave, the bodies of messages get one part in this number. A body
-/// a little larger than a page of SQLite's takes two, so it may need twice its size.
+/// Of what the log and the reserve leave, the bodies of messages get one part in this number. A
+/// body a little larger than a page of SQLite's takes two, so it may need twice its size.
 const BODIES_PER_ROOM: u64 = 2;
-/// Bytes of a message's row beside its body: two DIDs, numbers, and its place in the tree. The half of
-/// the room that bodies may leave holds the rows.
+/// Bytes of a message's row beside its body: two DIDs, numbers, and its place in the tree. The half
+/// of the room that bodies may leave holds the rows.
 const ROW_BYTES: u64 = 512;
 
 /// How the bytes of a volume are used.

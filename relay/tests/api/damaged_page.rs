@@ -1,5 +1,5 @@
-//! Tests of a mailbox with a damaged page: the messages on it are dropped and their senders are told,
-//! and all others are delivered.
+//! Tests of a mailbox with a damaged page: the messages on it are dropped and their senders are
+//! told, and all others are delivered.
 
 use std::path::Path;
 use std::time::Instant;

@@ -11,7 +11,8 @@ use tokio::time::{interval, timeout};
 use crate::agent::Agent;
 use crate::harness::{TEST_TIMEOUT, TestRelay, eventually_after, start};
 
-/// Bytes of the body of a large message: more than the kernel takes for a client that does not read.
+/// Bytes of the body of a large message: more than the kernel takes for a client that does not
+/// read.
 const LARGE_BYTES: usize = 900_000;
 /// Bytes that the slow reader takes in each second.
 const SLOW_BYTES: usize = 13_000;
@@ -23,7 +24,7 @@ const OBSERVED_TIMEOUT: Duration = IDLE_TIMEOUT.saturating_add(Duration::from_se
 /// Sends bob a large message, for whose answer alice does not wait.
 async fn send_large(relay: &TestRelay) -> (Agent, Agent) {
     let (mut alice, bob) = (Agent::join(relay, "alice").await.0, Agent::join(relay, "bob").await.0);
-    let body = "A".repeat(LARGE_BYTES).into();
+    let body = "A".repeat(LARGE_BYTES);
     let envelope = Envelope { body, ..alice.envelope(&bob.did) };
     alice.submit(&envelope).await;
     (alice, bob)
