@@ -18,6 +18,7 @@ use super::connection::{self, Ended};
 use super::handshake::{HandshakeError, Handshakes};
 use super::limits::{
     ACCEPT_RETRY_INTERVAL, ListenerLimits, REFUSAL_TIMEOUT, REFUSALS_MAX, UNACKNOWLEDGED_TIMEOUT,
+    UNSENT_BYTES_MAX,
 };
 use super::metrics::{ListenerMetrics, RejectReason};
 use super::refusal;

@@ -16,12 +16,12 @@ use crate::directory::Principal;
 /// Connections with one API key of an agent. An agent has one session; the others are connections
 /// that a network has lost, which end within a minute, and processes that take over from each
 /// other.
-pub const KEY_CONNECTIONS_MAX: u64 = 8;
+const KEY_CONNECTIONS_MAX: u64 = 8;
 /// Connections of one agent with all its own keys: those of the old and the new key of a rotation.
-pub const AGENT_CONNECTIONS_MAX: u64 = 16;
+const AGENT_CONNECTIONS_MAX: u64 = 16;
 /// Share of a tenant's connections that one key of the whole tenant may hold, in percent. The rest
 /// is for the tenant's other keys, if this one leaks.
-pub const TENANT_KEY_SHARE_PERCENT: u8 = 75;
+const TENANT_KEY_SHARE_PERCENT: u8 = 75;
 
 /// How many connections there may be.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -15,7 +15,7 @@ use crate::poison::exit_if_poisoned;
 
 /// Registrations of one agent with a new record within a minute. A script that starts a client for
 /// each message makes a new record each time, and gets two messages a second out.
-pub const AGENT_REGISTRATIONS_MAX: u64 = 120;
+const AGENT_REGISTRATIONS_MAX: u64 = 120;
 /// Milliseconds after which the counts start again.
 const WINDOW_INTERVAL_MS: u64 = 60_000;
 
