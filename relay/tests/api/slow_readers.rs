@@ -4,6 +4,7 @@ use std::time::{Duration, Instant};
 
 use protocol::Envelope;
 use protocol::close::CloseCode;
+use protocol::frame::SendStatus;
 use protocol::limits::IDLE_TIMEOUT;
 use tokio::io::AsyncReadExt as _;
 use tokio::time::{interval, timeout};
@@ -21,13 +22,12 @@ const STALL_TIMEOUT: Duration = Duration::from_secs(15);
 /// A little longer than the relay waits for a silent connection.
 const OBSERVED_TIMEOUT: Duration = IDLE_TIMEOUT.saturating_add(Duration::from_secs(5));
 
-/// Sends bob a large message, for whose answer alice does not wait.
-async fn send_large(relay: &TestRelay) -> (Agent, Agent) {
+/// Bob, on the way to whom is a large message.
+async fn recipient_of_large(relay: &TestRelay) -> Agent {
     let (mut alice, bob) = (Agent::join(relay, "alice").await.0, Agent::join(relay, "bob").await.0);
-    let body = "A".repeat(LARGE_BYTES);
-    let envelope = Envelope { body, ..alice.envelope(&bob.did) };
-    alice.submit(&envelope).await;
-    (alice, bob)
+    let envelope = Envelope { body: "A".repeat(LARGE_BYTES), ..alice.envelope(&bob.did) };
+    assert_eq!(alice.send(&envelope).await, Ok(SendStatus::Stored));
+    bob
 }
 
 async fn closes(relay: &TestRelay, code: CloseCode) -> Option<f64> {
@@ -37,7 +37,7 @@ async fn closes(relay: &TestRelay, code: CloseCode) -> Option<f64> {
 #[tokio::test]
 async fn a_reader_that_stops_gets_1013_when_it_reads_again() {
     let relay = start().await;
-    let (_alice, mut bob) = send_large(&relay).await;
+    let mut bob = recipient_of_large(&relay).await;
     eventually_after(STALL_TIMEOUT, "the end of the connection", async || {
         (closes(&relay, CloseCode::TryAgain).await == Some(1.0)).then_some(())
     })
@@ -48,7 +48,7 @@ async fn a_reader_that_stops_gets_1013_when_it_reads_again() {
 #[tokio::test]
 async fn a_reader_of_a_large_frame_is_alive_for_as_long_as_it_reads() {
     let relay = start().await;
-    let (_alice, bob) = send_large(&relay).await;
+    let bob = recipient_of_large(&relay).await;
     // Nothing answers the relay's pings from here on.
     let mut stream = bob.socket.into_inner();
     let (started, mut seconds) = (Instant::now(), interval(Duration::from_secs(1)));
