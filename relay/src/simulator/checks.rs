@@ -70,8 +70,7 @@ type Overtaking<'a> = (&'a MessageHistory, &'a MessageHistory);
 fn overtaken(simulation: &Simulation) -> Vec<Overtaking<'_>> {
     let mut pairs: BTreeMap<(usize, usize), Vec<(MessageId, &MessageHistory, u64)>> = BTreeMap::new();
     for ((from, id), record) in &simulation.history.messages {
-        // What was to leave may come back after a crash, later than others.
-        let removed = record.sender_gone || record.recipient_gone || record.has_end_written();
+        let removed = record.sender_gone || record.recipient_gone || record.came_back();
         let first = record.received.first().filter(|_| !removed && record.is_accepted());
         if let (Class::Reliable, Some((at, _))) = (record.class, first) {
             pairs.entry((*from, record.to)).or_default().push((*id, record, *at));

@@ -190,7 +190,7 @@ impl Simulation {
         self.mutation.is_none() && !self.history.violations.is_empty()
     }
 
-    fn is_quiet(&mut self) -> bool {
+    fn is_quiet(&self) -> bool {
         let clients = self
             .clients
             .iter()
@@ -198,7 +198,7 @@ impl Simulation {
         let links = self.links.values().all(|l| l.connected && l.up.len() == 0 && l.down.len() == 0);
         clients
             && links
-            && self.store.is_idle(self.now_ms)
+            && self.store.is_idle()
             && self.loads.is_empty()
             && self.held_bytes() == 0
             && self.stats().rows == 0
@@ -264,7 +264,10 @@ impl Simulation {
                 self.mutation == Some(Mutation::EarlyCommit) && matches!(event, Event::Stored { .. });
             match event {
                 Event::StoreFull => self.history.coverage.full_disks += 1,
-                Event::StoreFailed { .. } => self.stall_reported = false,
+                // The core takes these as the end of a stall, and has to hear if it goes on.
+                Event::Stored { .. } | Event::Removed { .. } | Event::StoreFailed { .. } => {
+                    self.stall_reported = false;
+                }
                 _ => {}
             }
             if !reported {

@@ -218,7 +218,7 @@ impl Simulation {
             _ => {}
         }
         if let Some(asked) = self.requests.get(&request) {
-            self.history.refused(asked.client, asked.id, reason);
+            self.history.refused(asked.client, asked.id, reason, self.store.starts);
         }
         if let Some(link) = self.links.get_mut(&conn) {
             link.requests.remove(&request);
@@ -264,7 +264,7 @@ impl Simulation {
 
     fn end(&mut self, row: RowId) {
         if let Some((from, id)) = self.row_messages.get(&row) {
-            self.history.end_written(*from, *id);
+            self.history.end_written(*from, *id, self.store.starts);
         }
     }
 
