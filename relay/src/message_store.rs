@@ -21,6 +21,8 @@ mod write_queue;
 mod writer;
 
 #[cfg(test)]
+mod damaged_page;
+#[cfg(test)]
 pub(crate) mod fixtures;
 #[cfg(test)]
 mod tests;

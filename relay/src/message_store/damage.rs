@@ -1,7 +1,7 @@
 //! Damaged pages of the mailbox's file: what is on them is given up, and everything else stays
 //! usable.
 
-use sqlx::{Connection as _, SqliteConnection};
+use sqlx::SqliteConnection;
 
 use super::sql::json_array;
 use crate::core::RowId;
@@ -23,31 +23,28 @@ pub(super) const fn halves<T>(part: &[T]) -> Option<(&[T], &[T])> {
     if part.len() < 2 { None } else { Some(part.split_at(part.len() / 2)) }
 }
 
-/// Deletes bodies in the transaction of `on`.
+/// Deletes bodies in one statement.
 pub(super) async fn delete_bodies(on: &mut SqliteConnection, rows: &[RowId]) -> sqlx::Result<()> {
     sqlx::query(REMOVE_BODIES).bind(json_array(rows.iter().copied())).execute(on).await?;
     Ok(())
 }
 
-/// The same, except for bodies on damaged pages. They stay there, and nothing refers to them.
-pub(super) async fn delete_undamaged_bodies(on: &mut SqliteConnection, rows: &[RowId]) -> sqlx::Result<()> {
+/// Deletes bodies that nothing refers to any more, except for those on damaged pages and beside
+/// them. They stay there.
+///
+/// Each statement is a transaction of its own: after damage was met, SQLite refuses to commit
+/// anything of the same transaction.
+pub(super) async fn delete_undamaged_bodies(on: &mut SqliteConnection, rows: &[RowId]) {
     let mut parts = vec![rows];
     while let Some(part) = parts.pop() {
-        // A statement that failed may have done a part of its work.
-        let mut savepoint = on.begin().await?;
-        match delete_bodies(&mut savepoint, part).await {
-            Ok(()) => savepoint.commit().await?,
-            Err(error) if is_damage(&error) => {
-                savepoint.rollback().await?;
-                match halves(part) {
-                    Some((first, second)) => parts.extend([second, first]),
-                    None => tracing::error!(%error, row = part.first(), "failed to delete a damaged body"),
-                }
+        match (delete_bodies(on, part).await, halves(part)) {
+            (Ok(()), _) => {}
+            (Err(error), Some((first, second))) if is_damage(&error) => parts.extend([second, first]),
+            (Err(error), _) => {
+                tracing::error!(%error, rows = part.len(), row = part.first(), "failed to delete bodies");
             }
-            Err(error) => return Err(error),
         }
     }
-    Ok(())
 }
 
 #[cfg(test)]

@@ -43,16 +43,23 @@ impl Statements {
     }
 
     /// Commits the whole batch in one transaction, or nothing of it, together with the next slice
-    /// of the rows to forget. Bodies on damaged pages are not deleted.
+    /// of the rows to forget.
+    ///
+    /// A body on a damaged page cannot be deleted. It does not stop the batch, which is committed
+    /// without the deletion of bodies.
     pub(super) async fn commit(
         &self,
         on: &mut SqliteConnection,
         batch: &Batch,
         forgetting: &mut Forgetting,
     ) -> sqlx::Result<()> {
-        match self.commit_with(on, batch, forgetting, Deletion::All).await {
+        match self.commit_with(on, batch, forgetting, OldBodies::Delete).await {
             Err(error) if is_damage(&error) => {
-                self.commit_with(on, batch, forgetting, Deletion::Undamaged).await
+                self.commit_with(on, batch, forgetting, OldBodies::Keep).await?;
+                let removed = batch.writes.iter().filter_map(removal).map(|(row, _)| row);
+                let old: Vec<RowId> = removed.chain(batch.discarded.iter().copied()).collect();
+                delete_undamaged_bodies(on, &old).await;
+                Ok(())
             }
             result => result,
         }
@@ -63,7 +70,7 @@ impl Statements {
         on: &mut SqliteConnection,
         batch: &Batch,
         forgetting: &mut Forgetting,
-        deletion: Deletion,
+        old_bodies: OldBodies,
     ) -> sqlx::Result<()> {
         let removed: HashMap<RowId, Option<Outcome>> = batch.writes.iter().filter_map(removal).collect();
         let inserted: Vec<&WriteRow> = batch.writes.iter().filter_map(insertion).collect();
@@ -71,11 +78,11 @@ impl Statements {
             forgetting.extend(on, accepted_before).await?;
         }
         let mut transaction = on.begin().await?;
-        discard(&mut transaction, &batch.discarded, deletion).await?;
+        discard(&mut transaction, &batch.discarded, old_bodies).await?;
         revive(&mut transaction, &batch.revived).await?;
         self.insert_messages(&mut transaction, &inserted, &removed).await?;
         self.insert_bodies(&mut transaction, &inserted, &removed).await?;
-        remove(&mut transaction, removed, forgetting, deletion).await?;
+        remove(&mut transaction, removed, forgetting, old_bodies).await?;
         let forgotten = match forgetting.is_done() {
             true => None,
             false => Some(forgetting.delete_slice(&mut transaction).await?),
@@ -140,28 +147,29 @@ impl Statements {
     }
 }
 
-/// Which bodies a commit deletes.
+/// What a commit does with the bodies of rows that leave the mailbox.
 #[derive(Debug, Clone, Copy)]
-enum Deletion {
-    All,
-    Undamaged,
+enum OldBodies {
+    Delete,
+    /// The caller deletes those that can be deleted.
+    Keep,
 }
 
-impl Deletion {
-    async fn run(self, on: &mut SqliteConnection, rows: &[RowId]) -> sqlx::Result<()> {
+impl OldBodies {
+    async fn settle(self, on: &mut SqliteConnection, rows: &[RowId]) -> sqlx::Result<()> {
         match self {
-            Self::All => delete_bodies(on, rows).await,
-            Self::Undamaged => delete_undamaged_bodies(on, rows).await,
+            Self::Delete => delete_bodies(on, rows).await,
+            Self::Keep => Ok(()),
         }
     }
 }
 
 /// Deletes rows that were reported failed, in case that they are on disk after all.
-async fn discard(on: &mut SqliteConnection, rows: &[RowId], deletion: Deletion) -> sqlx::Result<()> {
+async fn discard(on: &mut SqliteConnection, rows: &[RowId], old_bodies: OldBodies) -> sqlx::Result<()> {
     if rows.is_empty() {
         return Ok(());
     }
-    deletion.run(on, rows).await?;
+    old_bodies.settle(on, rows).await?;
     let rows = json_array(rows.iter().copied());
     sqlx::query(DELETE_MESSAGES).bind(&rows).execute(&mut *on).await?;
     Ok(())
@@ -182,13 +190,13 @@ async fn remove(
     on: &mut SqliteConnection,
     rows: HashMap<RowId, Option<Outcome>>,
     forgetting: &Forgetting,
-    deletion: Deletion,
+    old_bodies: OldBodies,
 ) -> sqlx::Result<()> {
     if rows.is_empty() {
         return Ok(());
     }
     let all: Vec<RowId> = rows.keys().copied().collect();
-    deletion.run(on, &all).await?;
+    old_bodies.settle(on, &all).await?;
     let (mut deleted, mut remembered) = (Vec::new(), BTreeMap::<i64, Vec<RowId>>::new());
     for (row, outcome) in rows {
         match outcome.filter(|_| !forgetting.is_forgotten(row)) {

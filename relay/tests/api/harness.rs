@@ -110,6 +110,15 @@ impl TestRelay {
         start_in(folder, config).await
     }
 
+    /// Stops the relay, changes its mailbox file, and starts another one.
+    pub(crate) async fn restart_on(self, change: impl AsyncFnOnce(&Path)) -> Self {
+        let (folder, file) = (Arc::clone(&self.folder), self.mailbox_file());
+        self.stop().await;
+        change(&file).await;
+        let config = config(folder.path());
+        start_in(folder, config).await
+    }
+
     pub(crate) async fn stop(self) {
         self.begin_shutdown();
         tokio::time::timeout(TEST_TIMEOUT, self.running).await.unwrap().unwrap().unwrap();
