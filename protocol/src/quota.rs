@@ -73,7 +73,10 @@ quota_names! {
     AgentConnections = "agent_connections", "Connections of one agent.";
     TenantConnections = "tenant_connections", "Connections of all agents of a tenant.";
     AddressConnections = "address_connections", "Connections from one network address.";
+    ListenerConnections = "listener_connections", "Connections of all clients.";
     TenantAgents = "tenant_agents", "Agents of a tenant.";
+    RelayAgents = "relay_agents", "Agents of the relay, over all tenants.";
+    RelayTenants = "relay_tenants", "Tenants of the relay.";
 }
 
 /// Reads a quota, or nothing if a newer relay has a name that this version does not know.

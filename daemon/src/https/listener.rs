@@ -111,7 +111,7 @@ impl Shared {
             let _permit = permit;
             let answer = async {
                 let stream = shared.secure(socket, peer.ip().into()).await.map_err(io::Error::other)?;
-                refusal::answer(stream).await
+                refusal::answer(stream, &refusal::problem(limit, shared.limits)).await
             };
             if let Ok(Err(error)) = tokio::time::timeout(REFUSAL_TIMEOUT, answer).await {
                 tracing::debug!(error = error_chain(&error), %peer, "failed to answer a refused connection");

@@ -13,10 +13,10 @@ const CLOSE_TIMEOUT: Duration = Duration::from_secs(20);
 pub(crate) async fn damage_page(file: &Path, bytes: &[u8]) {
     move_log_into(file).await;
     let mut content = std::fs::read(file).unwrap();
-    let page_bytes = usize::from(u16::from_be_bytes([content[16], content[17]]));
+    let page_bytes = usize::from(u16::from_be_bytes(content.get(16..18).unwrap().try_into().unwrap()));
     let found = content.windows(bytes.len()).position(|window| window == bytes).unwrap();
     let page = found / page_bytes * page_bytes;
-    content[page..page + 8].fill(0xff);
+    content.get_mut(page..page + 8).unwrap().fill(0xff);
     std::fs::write(file, content).unwrap();
 }
 

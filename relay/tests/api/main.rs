@@ -20,6 +20,7 @@ mod oauth;
 mod owners;
 mod previous_version;
 mod registration;
+mod resource_exhaustion;
 mod restart;
 mod sessions;
 mod shares;

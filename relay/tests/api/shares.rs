@@ -19,7 +19,7 @@ const KEY_CONNECTIONS: usize = 8;
 /// Registrations of one agent with a new record within a minute.
 const REGISTRATIONS: u64 = 120;
 
-async fn open(relay: &TestRelay, key: &ApiKey) -> Result<Upgraded, Problem> {
+pub(crate) async fn open(relay: &TestRelay, key: &ApiKey) -> Result<Upgraded, Problem> {
     let request = relay.client.get(format!("{}/ws", relay.url)).bearer_auth(key.reveal());
     let headers = [
         ("connection", "upgrade"),
@@ -40,7 +40,7 @@ async fn open(relay: &TestRelay, key: &ApiKey) -> Result<Upgraded, Problem> {
 }
 
 /// Opens connections with these keys in turn until one is refused.
-async fn fill(relay: &TestRelay, keys: &[ApiKey]) -> (Vec<Upgraded>, Problem) {
+pub(crate) async fn fill(relay: &TestRelay, keys: &[ApiKey]) -> (Vec<Upgraded>, Problem) {
     let mut opened = Vec::new();
     loop {
         for key in keys {
