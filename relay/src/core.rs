@@ -42,6 +42,7 @@ mod removal;
 mod resend;
 mod restore;
 mod row;
+mod send_error;
 mod sessions;
 mod steady_clock;
 mod tenant_budget;
@@ -54,13 +55,13 @@ use std::collections::{HashMap, VecDeque};
 
 use protocol::did::TenantId;
 
-pub use answers::SendError;
 pub use daemon::token_bucket::Rate;
 pub use effect::{Counter, Effect};
 pub use event::{AgentRegistry, Event, NewSession, Submission};
 pub use ids::{AgentSlot, ConnId, RequestId};
 pub use limits::CoreLimits;
 pub use row::{RestoredRow, RowId, RowKind, RowState, Write, WriteContent, WriteRow};
+pub use send_error::SendError;
 
 use ack_grace::AckDeadline;
 use agent::UndeliveredMessage;
@@ -209,6 +210,13 @@ impl Core {
     pub fn mailbox_rows(&self, did: &str) -> u64 {
         let agent = self.agents.find(did).and_then(|slot| self.agents.agent(slot));
         agent.map_or(0, |agent| agent.rows.len() as u64)
+    }
+
+    /// Notices for this agent that were dropped and that no notice has told of yet.
+    #[cfg(test)]
+    pub(crate) fn missed_notices(&self, did: &str) -> u64 {
+        let agent = self.agents.find(did).and_then(|slot| self.agents.agent(slot));
+        agent.map_or(0, |agent| agent.missed)
     }
 
     /// Whether the store refuses messages.

@@ -42,6 +42,8 @@ pub(super) struct MessageHistory {
     pub(super) ended: BTreeSet<&'static str>,
     /// The outcome that the sender was told as the last one, and the run of the relay.
     told: Option<Settlement>,
+    /// The notice of its end was older than notices may be, by the wall clock at a restart.
+    notice_aged: bool,
     /// The run in which the relay wrote first that the message ended without a delivery.
     end_written: Option<u64>,
     /// The body that was answered, and whether a restart may forget it.
@@ -57,6 +59,15 @@ impl MessageHistory {
     /// promised: a commit that was reported as failed may be durable.
     pub(super) const fn is_accepted(&self) -> bool {
         self.accepted.is_some()
+    }
+
+    /// A message that was promised has to be settled by its recipient, or to end with a notice.
+    /// After a restart the relay cannot tell a wall clock that was set from the time that passed,
+    /// so a notice may be too old for its sender then.
+    pub(super) fn is_lost(&self) -> bool {
+        let promised = self.statuses.iter().any(|status| *status != SendStatus::Forwarded);
+        let told = !self.ended.is_empty() || self.notice_aged;
+        promised && self.settled.is_none() && !told && !self.sender_gone
     }
 
     /// The relay decided that the message ended, forgot that in a crash, and delivered it for the
@@ -118,6 +129,7 @@ impl History {
             was_acknowledged: false,
             ended: BTreeSet::new(),
             told: None,
+            notice_aged: false,
             end_written: None,
             accepted: None,
             sender_gone: false,
@@ -262,6 +274,13 @@ impl History {
     pub(super) fn end_written(&mut self, from: usize, id: MessageId, run: u64) {
         if let Some(record) = self.messages.get_mut(&(from, id)) {
             record.end_written.get_or_insert(run);
+        }
+    }
+
+    /// The relay restarts, and its wall clock says that the notice has expired.
+    pub(super) fn notice_aged(&mut self, from: usize, id: MessageId) {
+        if let Some(record) = self.messages.get_mut(&(from, id)) {
+            record.notice_aged = true;
         }
     }
 

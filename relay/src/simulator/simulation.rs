@@ -156,10 +156,13 @@ impl Simulation {
         self.core.stats()
     }
 
-    /// Whether the relay may have dropped notices for this client, which it then counts.
+    /// Whether the relay may have dropped notices for this client, which it then counts. The client
+    /// learns the count with its next notice.
     pub(super) fn may_have_missed_notices(&self, client: usize) -> bool {
         let crashed = self.store.starts > 0;
-        self.limits.mailbox_notices < NOTICES_OF_ALL && (self.clients[client].missed > 0 || crashed)
+        let missed =
+            self.clients[client].missed + self.core.missed_notices(self.clients[client].did.as_str());
+        self.limits.mailbox_notices < NOTICES_OF_ALL && (missed > 0 || crashed)
     }
 
     pub(super) fn run_with_faults(&mut self) {

@@ -5,6 +5,7 @@
 
 mod admin;
 mod agent;
+mod announced_root_key;
 mod batch;
 mod binary;
 mod budgets;
