@@ -1,5 +1,5 @@
-//! Tests of one key, one tenant and one address that each try to take everything: each is refused by
-//! its own quota, and meanwhile others send, store and connect.
+//! Tests of one key, one tenant and one address that each try to take everything: each is refused
+//! by its own quota, and meanwhile others send, store and connect.
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
