@@ -20,6 +20,7 @@ mod listener;
 mod oauth;
 mod owners;
 mod previous_version;
+mod refused_messages;
 mod registration;
 mod resource_exhaustion;
 mod restart;
