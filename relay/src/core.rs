@@ -133,6 +133,8 @@ pub struct Core {
     last_broken: Option<&'static str>,
     /// Notices that the store refused. They are written again when the store has recovered.
     unsent_notices: Vec<UndeliveredMessage>,
+    /// Mailboxes that lost a notice to a newer one in this step. Others may have waited behind it.
+    unblocked: Vec<AgentSlot>,
 }
 
 impl Core {
@@ -162,6 +164,7 @@ impl Core {
             broken_count: 0,
             last_broken: None,
             unsent_notices: Vec::new(),
+            unblocked: Vec::new(),
         }
     }
 
@@ -190,6 +193,9 @@ impl Core {
             Event::TenantRemoved { tenant } => self.remove_tenant(tenant, out),
             Event::Drain => self.drain(now, out),
             Event::Tick => self.tick(now, out),
+        }
+        for slot in std::mem::take(&mut self.unblocked) {
+            self.deliver_backlog(slot, now, out);
         }
     }
 

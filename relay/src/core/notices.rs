@@ -71,6 +71,7 @@ impl Core {
             agent.missed += notice.missed;
         }
         out.push(Effect::Write(Write::Remove { row: oldest, outcome: None }));
+        self.unblocked.push(mailbox);
         true
     }
 

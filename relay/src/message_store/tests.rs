@@ -1,5 +1,7 @@
 //! Tests of the message store over a real file.
 
+mod power_failures;
+
 use std::sync::Mutex;
 
 use protocol::did::{Domain, TenantId};

@@ -56,3 +56,23 @@ fn the_oldest_notice_that_waits_makes_room_for_a_newer_one() {
     let told = notices(&relay.open(2, ALICE));
     assert_eq!(told, [(1, Outcome::Expired, 2), (2, Outcome::Expired, 0), (3, Outcome::Expired, 0)]);
 }
+
+#[test]
+fn what_waited_behind_a_notice_that_was_dropped_is_delivered() {
+    let mut relay = TestCore::new();
+    let now = relay.now;
+    relay.core = Core::new(CoreLimits { mailbox_notices: 1, ..test_limits() }, 4, 1, now);
+    let (to_alice, to_bob) = (relay.message(BOB, ALICE), relay.message(ALICE, BOB));
+    let kind = RowKind::Notice { outcome: Outcome::Expired, reason: None };
+    let waiting = RestoredRow { row: 2, ..restored_row(&relay, &to_alice) };
+    let expired_notice = RestoredRow { row: 1, kind, size: 0, expires: now.unix - 1, ..waiting.clone() };
+    let ended = RestoredRow { row: 3, expires: now.unix - 2, ..restored_row(&relay, &to_bob) };
+    for row in [expired_notice, waiting, ended] {
+        relay.core.restore(&row, &FixedAgents);
+    }
+    relay.open(1, ALICE);
+    let effects = relay.pass(1);
+    assert_eq!(removals(&effects), [(1, None)], "the notice of the row 3 takes its place");
+    let is_read = |effect: &Effect| matches!(effect, Effect::LoadPage { rows, .. } if *rows == [2]);
+    assert!(effects.iter().any(is_read), "{effects:?}");
+}
