@@ -53,6 +53,8 @@ use std::collections::{HashMap, VecDeque};
 use protocol::did::TenantId;
 
 pub use answers::SendError;
+#[cfg(test)]
+pub(crate) use check::ExceededLimits;
 pub use daemon::token_bucket::Rate;
 pub use effect::{Counter, Effect};
 pub use event::{AgentRegistry, Event, NewSession, Submission};

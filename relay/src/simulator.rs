@@ -38,11 +38,26 @@ fn run(seed: u64, mutation: Option<Mutation>) -> Vec<Violation> {
 fn assert_holds(seed: u64) {
     let violations = run(seed, None);
     let shown: Vec<_> = violations.iter().take(5).map(ToString::to_string).collect();
-    assert!(violations.is_empty(), "MSG2AGENT_SIM_SEED={seed}: {} in all, {shown:#?}", violations.len());
+    let shown = shown.join("\n");
+    assert!(violations.is_empty(), "MSG2AGENT_SIM_SEED={seed}: {} in all: {shown}", violations.len());
 }
 
 fn number(variable: &str) -> Option<u64> {
     std::env::var(variable).ok()?.parse().ok()
+}
+
+/// Ends the other threads of a test when one has failed.
+struct EndOnPanic<'a> {
+    next: &'a AtomicU64,
+    end: u64,
+}
+
+impl Drop for EndOnPanic<'_> {
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            self.next.store(self.end, Ordering::Relaxed);
+        }
+    }
 }
 
 /// The first seed: another one each day, or the one that was given.
@@ -63,6 +78,7 @@ fn invariants_hold_in_every_seed() {
     std::thread::scope(|scope| {
         for _ in 0..threads {
             scope.spawn(|| {
+                let _end = EndOnPanic { next: &next, end: base + count };
                 loop {
                     let seed = next.fetch_add(1, Ordering::Relaxed);
                     if seed >= base + count {

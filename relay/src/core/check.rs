@@ -1,7 +1,11 @@
 //! The rules over all structures of the core. The simulator and the tests check them after each
 //! step.
 
+mod capacity;
+
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
+
+pub(crate) use capacity::ExceededLimits;
 
 use super::agent::{Agent, RowContent};
 use super::agent_session::{AgentSession, DeliveryMode, PageLoad};
@@ -29,6 +33,8 @@ struct Census {
     /// Messages whose sender has no answer yet.
     open: HashSet<MessageKey>,
     uncommitted: BTreeSet<RowId>,
+    /// Messages whose end is not on disk yet.
+    ending: HashSet<MessageKey>,
     unstored: usize,
 }
 
@@ -72,6 +78,9 @@ impl Core {
                     notices += 1;
                     require!(agent.notices.contains(number), "notice {number} of {did} is not counted");
                     require!(notice.ends.is_some() != row.committed, "notice {number} has ended its message");
+                    if notice.ends.is_some() {
+                        census.ending.insert(MessageKey { sender: slot, id: row.id });
+                    }
                 }
                 RowContent::Message { sender: Some(sender) } if !row.committed => {
                     census.open.insert(MessageKey { sender: *sender, id: row.id });
@@ -124,7 +133,10 @@ impl Core {
         let live = session.live().map(|live| live.iter().collect::<Vec<_>>()).unwrap_or_default();
         let held: Vec<u64> = live.iter().map(|(seq, _)| *seq).collect();
         require!(held == memory, "{did} has {held:?} in memory, and {memory:?} in flight");
-        census.live_bytes += live.iter().map(|(_, message)| message.envelope.len()).sum::<usize>();
+        let live_bytes = live.iter().map(|(_, message)| message.envelope.len()).sum::<usize>();
+        let counted = session.live().map_or(0, |live| live.size().1);
+        require!(live_bytes == counted, "{did} has {live_bytes} bytes in memory, and counts {counted}");
+        census.live_bytes += live_bytes;
         census.open.extend(live.iter().map(|(_, message)| message.key));
         Ok(())
     }
@@ -180,6 +192,8 @@ impl Core {
         for (tenant, budget) in &self.tenants {
             let held = census.by_tenant.get(tenant.as_str()).copied().unwrap_or_default();
             require!(held == budget.usage, "{tenant:?} holds {held:?}, not {:?}", budget.usage);
+            let leaves = held.messages > 0 || self.removed.iter().any(|mailbox| mailbox.tenant == *tenant);
+            require!(leaves || !budget.removed, "{tenant:?} was removed and is still there");
         }
         require!(census.expiry == self.expiry.rows().len(), "the expiry queue has rows that are not there");
         let pending: usize = self.pending_writes.iter().map(|written| written.size).sum();
@@ -195,11 +209,17 @@ impl Core {
 
     fn check_ids(&self, census: &Census) -> Result<(), String> {
         let (mut count, mut waiting) = (0, HashMap::new());
+        let is_unsent = |key: MessageKey| {
+            self.unsent_notices.iter().any(|notice| notice.sender == Some(key.sender) && notice.id == key.id)
+        };
         for (key, entry) in self.dedup.iter() {
             count += 1;
             let open = matches!(entry.state, AnswerState::Waiting { .. } | AnswerState::Released);
             require!(open == census.open.contains(&key), "{key:?} is {:?}", entry.state);
             require!(self.unstored.get(key).is_none(), "{key:?} is unstored and {:?}", entry.state);
+            require!(self.agents.agent(key.sender).is_some(), "{key:?} is of a removed agent");
+            let ends = entry.state != AnswerState::Ending || census.ending.contains(&key) || is_unsent(key);
+            require!(ends, "{key:?} never ends");
             let waits = matches!(entry.state, AnswerState::Waiting { .. });
             *waiting.entry(key.sender).or_insert(0) += u32::from(waits);
         }

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use std::fmt;
 
 use protocol::envelope::{Class, MessageId};
-use protocol::frame::SendStatus;
+use protocol::frame::{Outcome, SendStatus};
 
 use super::history::MessageHistory;
 use super::simulation::Simulation;
@@ -54,13 +54,17 @@ pub(super) fn check(simulation: &Simulation) -> Vec<Violation> {
             violation("I9", format!("client {index} waits for {:?}", client.outbox));
         }
     }
+    if !simulation.has_rested() {
+        violation("I9", format!("not everything was delivered or ended: {:?}", simulation.stats()));
+    }
     found
 }
 
-/// A message that was promised has to be settled by its recipient, or to end with a notice.
+/// A message that was promised has to be acknowledged by its recipient, or to end with a notice.
 fn is_lost(record: &MessageHistory) -> bool {
     let promised = record.statuses.iter().any(|s| *s != SendStatus::Forwarded);
-    promised && record.settled.is_none() && record.ended.is_empty() && !record.sender_gone
+    let acknowledged = record.settled.is_some_and(|settled| settled.outcome == Outcome::Delivered);
+    promised && !acknowledged && record.ended.is_empty() && !record.sender_gone
 }
 
 type Overtaking<'a> = (&'a MessageHistory, &'a MessageHistory);

@@ -17,6 +17,12 @@ pub(super) struct Settlement {
     pub(super) run: u64,
 }
 
+impl Settlement {
+    const fn delivered(run: u64) -> Self {
+        Self { outcome: Outcome::Delivered, run }
+    }
+}
+
 #[derive(Debug)]
 pub(super) struct MessageHistory {
     pub(super) to: usize,
@@ -29,7 +35,6 @@ pub(super) struct MessageHistory {
     got_ms: Option<(u64, u64)>,
     /// The run of the first attempt. The end of a message was computed then.
     first_run: u64,
-    got_run: u64,
     pub(super) statuses: Vec<SendStatus>,
     /// Position in the history and epoch of every delivery that reached the client.
     pub(super) received: Vec<(u64, u64)>,
@@ -38,10 +43,16 @@ pub(super) struct MessageHistory {
     pub(super) ended: BTreeSet<&'static str>,
     /// The relay has written that the message ended.
     end_written: bool,
+    /// It was promised and acknowledged, and the disk has it no longer in the mailbox.
+    left_disk: bool,
+    /// The body of the last delivery.
+    delivered_body: Option<Bytes>,
     /// The body that was answered, and whether a restart may forget it.
     accepted: Option<(Bytes, Option<u64>)>,
     /// The sender was removed, and hears no more of it.
     pub(super) sender_gone: bool,
+    /// The run in which that was.
+    gone_run: Option<u64>,
     /// The recipient was removed. A crash may bring back what was in its mailbox.
     pub(super) recipient_gone: bool,
 }
@@ -51,6 +62,12 @@ impl MessageHistory {
     /// promised: a commit that was reported as failed may be durable.
     pub(super) const fn is_accepted(&self) -> bool {
         self.accepted.is_some()
+    }
+
+    /// The body that was answered last, if this run of the relay has to know it.
+    fn promised_body(&self, run: u64) -> Option<&Bytes> {
+        let (body, until) = self.accepted.as_ref()?;
+        until.is_none_or(|until| until == run).then_some(body)
     }
 
     /// The relay has decided that the message ended without a delivery.
@@ -95,14 +112,16 @@ impl History {
             last_attempt: position,
             got_ms: None,
             first_run: 0,
-            got_run: 0,
             statuses: Vec::new(),
             received: Vec::new(),
             settled: None,
             ended: BTreeSet::new(),
             end_written: false,
+            left_disk: false,
+            delivered_body: None,
             accepted: None,
             sender_gone: false,
+            gone_run: None,
             recipient_gone: false,
         });
         record.last_attempt = position;
@@ -115,7 +134,6 @@ impl History {
                 record.first_run = now.run;
             }
             record.got_ms = Some((record.got_ms.map_or(now.ms, |(first, _)| first), now.ms));
-            record.got_run = now.run;
         }
     }
 
@@ -140,6 +158,14 @@ impl History {
         if status == SendStatus::Delivered && !acknowledged {
             faults.push(("I4", "was answered delivered before it was acknowledged"));
         }
+        let acknowledged = record.left_disk || record.settled == Some(Settlement::delivered(run));
+        if status == SendStatus::Stored && remembers && acknowledged {
+            faults.push(("I11", "was acknowledged, and is said to wait"));
+        }
+        let other_body = record.delivered_body.as_ref().is_some_and(|delivered| delivered != body);
+        if status == SendStatus::Delivered && remembers && other_body {
+            faults.push(("I2", "is said to be delivered with another body"));
+        }
         if status != SendStatus::Forwarded && remembers {
             if !record.ended.is_empty() {
                 faults.push(("I11", "has ended, and was accepted after that"));
@@ -147,10 +173,7 @@ impl History {
             if record.settled == Some(Settlement { outcome: Outcome::Refused, run }) {
                 faults.push(("I11", "was refused by its recipient, and is promised"));
             }
-            let other = |(accepted, until): &(Bytes, Option<u64>)| {
-                accepted != body && until.is_none_or(|until| until == run)
-            };
-            if record.accepted.as_ref().is_some_and(other) {
+            if record.promised_body(run).is_some_and(|promised| promised != body) {
                 faults.push(("I2", "was accepted with two bodies"));
             }
         }
@@ -164,7 +187,8 @@ impl History {
     }
 
     /// The relay refuses an attempt.
-    pub(super) fn refused(&mut self, from: usize, id: MessageId, reason: Reason) {
+    pub(super) fn refused(&mut self, from: usize, id: MessageId, reason: Reason, body: &Bytes, run: u64) {
+        let remembers = self.remembers_all;
         let Some(record) = self.messages.get_mut(&(from, id)) else { return };
         let refused = record.settled.is_some_and(|settled| settled.outcome == Outcome::Refused);
         let mut faults = Vec::new();
@@ -173,6 +197,9 @@ impl History {
             if !record.end_written && !refused {
                 faults.push(("I11", "is said to have ended, and did not"));
             }
+        }
+        if reason == Reason::DuplicateId && remembers && record.promised_body(run) == Some(body) {
+            faults.push(("I2", "is repeated, and taken for another message"));
         }
         if reason == Reason::Refused {
             self.coverage.refused_by_recipient += 1;
@@ -184,7 +211,7 @@ impl History {
     }
 
     /// The relay puts a delivery on a connection.
-    pub(super) fn delivers(&mut self, from: usize, id: MessageId, now: Moment) {
+    pub(super) fn delivers(&mut self, from: usize, id: MessageId, body: &Bytes, now: Moment) {
         let (remembers, steady) = (self.remembers_all, self.steady_wall);
         let Some(record) = self.messages.get_mut(&(from, id)) else { return };
         let mut faults = Vec::new();
@@ -194,8 +221,14 @@ impl History {
         if remembers && record.settled.is_some_and(|settled| settled.run == now.run) {
             faults.push(("I2", "was settled, and is delivered again"));
         }
-        let comparable = steady || record.got_run == now.run;
-        let late = record.got_ms.is_some_and(|(_, last)| now.ms > last + record.ttl_ms + 3_000);
+        if remembers && record.left_disk {
+            faults.push(("I2", "has left the disk as delivered, and is delivered again"));
+        }
+        record.delivered_body = Some(body.clone());
+        let comparable = steady || record.first_run == now.run;
+        // The disk has whole seconds, and a restart begins with one.
+        let rounding_ms = if record.first_run == now.run { 0 } else { 2_000 };
+        let late = record.got_ms.is_some_and(|(_, last)| now.ms > last + record.ttl_ms + rounding_ms);
         if record.class == Class::Reliable && comparable && late {
             faults.push(("I12", "is delivered after its end"));
         }
@@ -232,6 +265,15 @@ impl History {
         }
     }
 
+    /// The disk has the message no longer in the mailbox.
+    pub(super) fn left_disk(&mut self, from: usize, id: MessageId) {
+        if let Some(record) = self.messages.get_mut(&(from, id)) {
+            let promised = record.accepted.as_ref().is_some_and(|(_, until)| until.is_none());
+            let acknowledged = record.settled.is_some_and(|settled| settled.outcome == Outcome::Delivered);
+            record.left_disk |= promised && acknowledged;
+        }
+    }
+
     /// The relay writes that a message has ended.
     pub(super) fn end_written(&mut self, from: usize, id: MessageId) {
         if let Some(record) = self.messages.get_mut(&(from, id)) {
@@ -248,8 +290,13 @@ impl History {
             Outcome::Refused => self.coverage.late_refused += 1,
         }
         let (steady, remembers) = (self.steady_wall, self.remembers_all);
-        let Some(record) = self.messages.get_mut(&(from, id)) else { return };
+        let Some(record) = self.messages.get_mut(&(from, id)) else {
+            return self.violation("I6", format!("client {from} is told of a message that it did not send"));
+        };
         let mut faults = Vec::new();
+        if record.gone_run == Some(now.run) {
+            faults.push(("I6", "is told to another agent than the one that sent it"));
+        }
         let settled = record.settled;
         if outcome == Outcome::Delivered {
             if settled.is_none_or(|settled| settled.outcome != Outcome::Delivered) {
@@ -278,10 +325,13 @@ impl History {
     }
 
     /// A client was removed, with its mailbox and what is remembered of its sends.
-    pub(super) fn removed(&mut self, client: usize) {
+    pub(super) fn removed(&mut self, client: usize, run: u64) {
         for ((from, _), record) in &mut self.messages {
             record.recipient_gone |= record.to == client;
-            record.sender_gone |= *from == client;
+            if *from == client {
+                record.sender_gone = true;
+                record.gone_run = Some(run);
+            }
         }
     }
 

@@ -20,6 +20,8 @@ pub(super) struct ModelStore {
     pub(super) full: bool,
     pub(super) next_row: RowId,
     pub(super) starts: u64,
+    /// Rows that left their mailbox since this was looked at.
+    pub(super) left: Vec<RowId>,
     /// Rows whose body cannot be read any more.
     pub(super) damaged: HashSet<RowId>,
 }
@@ -124,10 +126,11 @@ impl ModelStore {
     }
 
     fn remove(&mut self, row: RowId, outcome: Option<Outcome>) {
-        match (outcome, self.rows.get_mut(&row)) {
-            (Some(outcome), Some(saved)) => saved.state = RowState::Left(outcome),
-            (None, Some(_)) => drop(self.rows.remove(&row)),
-            (_, None) => {}
+        let Some(saved) = self.rows.get_mut(&row) else { return };
+        self.left.push(row);
+        match outcome {
+            Some(outcome) => saved.state = RowState::Left(outcome),
+            None => drop(self.rows.remove(&row)),
         }
     }
 

@@ -5,13 +5,14 @@ mod arrivals;
 mod faults;
 mod limits;
 mod relay;
+mod send_checks;
 
 use std::collections::{BTreeMap, HashMap, VecDeque};
 
 use bytes::Bytes;
-use protocol::Did;
 use protocol::did::TenantId;
 use protocol::envelope::MessageId;
+use protocol::{Did, Reason};
 use rand::rngs::StdRng;
 use rand::{RngExt, SeedableRng};
 
@@ -20,8 +21,10 @@ use super::model_client::ModelClient;
 use super::model_connection::{ModelConnection, ToClient, ToRelay};
 use super::model_store::ModelStore;
 use super::mutation::Mutation;
+use crate::core::limits::CLOCK_STEP_GRACE_SECONDS;
 use crate::core::{AgentRegistry, AgentSlot, ConnId, Core, CoreLimits, CoreStats, Effect, Event, Now, RowId};
 use limits::{DEDUP_ENTRIES_OF_ALL, FaultKinds, NOTICES_OF_ALL};
+use send_checks::SendCounts;
 
 const EPOCH_UNIX: u64 = 1_790_000_000;
 /// Steps with faults. A step is 1 to 8 ms of virtual time.
@@ -75,18 +78,21 @@ pub(super) struct Simulation {
     now_ms: u64,
     /// How far the wall clock was set, in seconds.
     wall_offset: i64,
+    /// That at the start of this run of the relay.
+    start_offset: i64,
     core: Core,
     directory: ModelDirectory,
     pub(super) store: ModelStore,
     stall_reported: bool,
+    /// The store has reported that it takes messages.
+    store_takes_messages: bool,
     loads: VecDeque<PendingLoad>,
     pub(super) clients: Vec<ModelClient>,
     links: BTreeMap<ConnId, ModelConnection>,
     requests: HashMap<u64, Asked>,
     /// Sender and id of the message in each row.
     row_messages: HashMap<RowId, (usize, MessageId)>,
-    /// Sends of each client that passed its rate limit, and since when they are counted.
-    sends: Vec<(u64, u64)>,
+    sends: SendCounts,
     pub(super) history: History,
     next_conn: u64,
     next_id: u64,
@@ -94,8 +100,10 @@ pub(super) struct Simulation {
     /// The relay is draining and will be restarted.
     draining: bool,
     effects: Vec<Effect>,
-    /// The last send was refused before it took a token of its rate limit.
-    rate_limited: bool,
+    /// Requests that were refused since the last send.
+    refusals: Vec<(u64, Reason)>,
+    /// Everything was answered and settled.
+    rested: bool,
     first_epoch: Option<u64>,
     previous: Option<Bytes>,
 }
@@ -120,6 +128,7 @@ impl Simulation {
             mutation,
             now_ms: 0,
             wall_offset: 0,
+            start_offset: 0,
             core: Core::new(limits.clone(), 1, 0, Now { mono_ms: 0, unix: EPOCH_UNIX }),
             limits,
             faults,
@@ -127,18 +136,20 @@ impl Simulation {
             directory: ModelDirectory { dids, present: vec![true; TENANTS.len()] },
             store,
             stall_reported: false,
+            store_takes_messages: true,
             loads: VecDeque::new(),
             links: BTreeMap::new(),
             requests: HashMap::new(),
             row_messages: HashMap::new(),
-            sends: vec![(0, 0); TENANTS.len()],
+            sends: SendCounts::new(0),
             history,
             next_conn: 1,
             next_id: 0,
             faults_stopped: false,
             draining: false,
             effects: Vec::new(),
-            rate_limited: false,
+            refusals: Vec::new(),
+            rested: false,
             first_epoch: None,
             previous: None,
         }
@@ -178,10 +189,16 @@ impl Simulation {
         self.stop_faults();
         for _ in 0..QUIET_STEPS {
             self.step();
-            if self.is_quiet() || self.is_broken() {
+            self.rested = self.is_quiet();
+            if self.rested || self.is_broken() {
                 return;
             }
         }
+    }
+
+    /// Whether everything was answered and settled in the end.
+    pub(super) const fn has_rested(&self) -> bool {
+        self.rested
     }
 
     /// A violation ends the run at once. A mutation is let on until the invariant breaks that it is
@@ -220,6 +237,16 @@ impl Simulation {
             self.history.violation("I10", rule);
         }
         self.check_answers();
+        self.check_clock();
+    }
+
+    /// The relay knows how far its wall clock was set.
+    fn check_clock(&mut self) {
+        let (known, stepped) = (self.stats().clock_step_seconds, self.wall_offset - self.start_offset);
+        if known.abs_diff(stepped) > CLOCK_STEP_GRACE_SECONDS + 1 {
+            let text = format!("the clock was set by {stepped} s, and the relay knows of {known} s");
+            self.history.violation("I12", text);
+        }
     }
 
     /// Every request is answered in time, or its connection is gone.
@@ -262,18 +289,14 @@ impl Simulation {
         for event in self.store.end(self.now_ms, lost_removal) {
             let reported =
                 self.mutation == Some(Mutation::EarlyCommit) && matches!(event, Event::Stored { .. });
-            match event {
-                Event::StoreFull => self.history.coverage.full_disks += 1,
-                Event::StoreFailed { .. } => self.stall_reported = false,
-                _ => {}
-            }
             if !reported {
-                self.step_core(event);
+                self.report_of_store(event);
             }
         }
+        self.note_what_left();
         let takes_ms = self.draw_commit_time();
         if let Some(event) = self.store.begin(self.now_ms, takes_ms) {
-            self.step_core(event);
+            self.report_of_store(event);
         }
         let stalled = self.store.oldest_ms(self.now_ms) >= STALLED_AFTER_MS;
         if stalled && !self.stall_reported {
@@ -282,6 +305,31 @@ impl Simulation {
         }
         self.stall_reported = stalled;
         self.run_loads();
+    }
+
+    fn report_of_store(&mut self, event: Event<'_>) {
+        match event {
+            Event::StoreFull => {
+                self.history.coverage.full_disks += 1;
+                self.store_takes_messages = false;
+            }
+            Event::StoreFailed { .. } => {
+                self.stall_reported = false;
+                self.store_takes_messages = false;
+            }
+            Event::StoreRecovered => self.store_takes_messages = true,
+            _ => {}
+        }
+        self.step_core(event);
+    }
+
+    /// Learns which messages are no longer in a mailbox on the disk.
+    fn note_what_left(&mut self) {
+        for row in std::mem::take(&mut self.store.left) {
+            if let Some((from, id)) = self.row_messages.get(&row) {
+                self.history.left_disk(*from, *id);
+            }
+        }
     }
 
     fn draw_commit_time(&mut self) -> u64 {

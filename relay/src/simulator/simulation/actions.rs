@@ -85,7 +85,9 @@ impl Simulation {
 
     fn draw_body(&mut self, client: usize, to: usize, id: MessageId) -> Bytes {
         let padding = self.rng.random_range(0..200);
-        Bytes::from(format!("{client} {to} {id} {}", "x".repeat(padding)))
+        let mut letter = || ["x", "y", "z"][self.rng.random_range(0..3)];
+        let (letter, last) = (letter(), letter());
+        Bytes::from(format!("{client} {to} {id} {}{last}", letter.repeat(padding)))
     }
 
     /// Sends a message again that was answered, now and then with another body.

@@ -3,6 +3,7 @@
 
 use rand::RngExt;
 
+use super::send_checks::SendCounts;
 use super::{Simulation, TENANTS};
 use crate::core::{ConnId, Core, Event};
 use crate::simulator::model_client::{ModelClient, Pace};
@@ -70,6 +71,7 @@ impl Simulation {
                 self.forget_client(client);
                 let did = self.clients[client].did.clone();
                 self.step_core(Event::AgentRemoved { did: did.as_str() });
+                self.close_links(client);
             }
         }
         for client in 0..self.clients.len() {
@@ -81,26 +83,31 @@ impl Simulation {
 
     fn remove_tenant(&mut self, tenant: &str) {
         self.history.coverage.tenant_removals += 1;
-        for client in (0..self.clients.len()).filter(|client| TENANTS[*client] == tenant) {
-            self.forget_client(client);
-        }
+        let members: Vec<_> = (0..self.clients.len()).filter(|client| TENANTS[*client] == tenant).collect();
+        members.iter().for_each(|client| self.forget_client(*client));
         self.step_core(Event::TenantRemoved { tenant: &tenant.parse().unwrap() });
+        members.iter().for_each(|client| self.close_links(*client));
+        self.sends.removed_tenant(tenant, self.now_ms);
     }
 
-    /// The directory removes the agent, and the hub closes its connections.
+    /// The directory removes the agent.
     fn forget_client(&mut self, client: usize) {
         self.directory.present[client] = false;
+        self.clients[client].disconnected();
+        self.clients[client].outbox.clear();
+        self.clients[client].sent.clear();
+        self.sends.removed(client, self.now_ms);
+        self.history.removed(client, self.store.starts);
+    }
+
+    /// The hub closes the connections of a removed agent.
+    fn close_links(&mut self, client: usize) {
         let conns = self.links.iter().filter(|(_, link)| link.client == client);
         let conns: Vec<ConnId> = conns.map(|(conn, _)| *conn).collect();
         for conn in conns {
             self.links.remove(&conn);
             self.step_core(Event::Closed { conn });
         }
-        self.clients[client].disconnected();
-        self.clients[client].outbox.clear();
-        self.clients[client].sent.clear();
-        self.sends[client] = (0, self.now_ms);
-        self.history.removed(client);
     }
 
     /// Disconnects a client. The relay notices after `notice_ms`, and some of what was sent still
@@ -120,12 +127,15 @@ impl Simulation {
         self.draining = false;
         let happened = self.rng.random_bool(0.5);
         self.store.crash(happened, self.mutation == Some(Mutation::LostRemoval));
+        self.store_takes_messages = true;
+        self.note_what_left();
         self.links.clear();
         self.loads.clear();
         self.clients.iter_mut().for_each(ModelClient::disconnected);
         self.store.starts += 1;
         self.stall_reported = false;
-        self.sends = vec![(0, self.now_ms); self.clients.len()];
+        self.sends = SendCounts::new(self.now_ms);
+        self.start_offset = self.wall_offset;
         let (next_row, starts) = (self.store.next_row, self.store.starts);
         self.core = Core::new(self.limits.clone(), next_row, starts, self.now());
         for row in self.store.restored() {

@@ -56,11 +56,8 @@ pub(super) fn draw_limits(rng: &mut StdRng) -> CoreLimits {
         tenant_bytes,
         relay_messages,
         relay_bytes,
-        sender_rate: Rate { per_second: 200.0, burst: 40.0 },
-        tenant_rate: pick(
-            rng,
-            [Rate { per_second: 2_000.0, burst: 400.0 }, Rate { per_second: 150.0, burst: 60.0 }],
-        ),
+        sender_rate: pick(rng, [rate(200.0, 40.0), rate(200.0, 40.0), rate(200.0, 40.0), rate(10.0, 5.0)]),
+        tenant_rate: pick(rng, [rate(2_000.0, 400.0), rate(150.0, 60.0), rate(40.0, 20.0)]),
         held_bytes_max: pick(rng, [4_000, 20_000, 100_000]),
         dedup_entries_max: pick(rng, [12, 60, DEDUP_ENTRIES_OF_ALL, DEDUP_ENTRIES_OF_ALL]),
         window_messages,
@@ -69,6 +66,10 @@ pub(super) fn draw_limits(rng: &mut StdRng) -> CoreLimits {
         unanswered_sends: pick(rng, [4, 20, 4_096]),
         writes_pending: pick(rng, [16, 100, 16_384]),
     }
+}
+
+const fn rate(per_second: f64, burst: f64) -> Rate {
+    Rate { per_second, burst }
 }
 
 fn pick<T: Copy, const N: usize>(rng: &mut StdRng, of: [T; N]) -> T {
