@@ -13,6 +13,13 @@ pub(super) struct AckDeadline {
     seq: u64,
 }
 
+impl AckDeadline {
+    #[cfg(test)]
+    pub(super) fn is_for(&self, mailbox: AgentSlot, epoch: u64, seq: u64) -> bool {
+        self.mailbox == mailbox && self.epoch == epoch && self.seq == seq
+    }
+}
+
 impl Core {
     pub(super) fn start_ack_grace(&mut self, mailbox: AgentSlot, epoch: u64, seq: u64, now: CoreTime) {
         let at_ms = now.mono_ms + u64::try_from(ACK_GRACE.as_millis()).unwrap_or(u64::MAX);

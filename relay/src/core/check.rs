@@ -133,6 +133,8 @@ impl Core {
         let live = session.live().map(|live| live.iter().collect::<Vec<_>>()).unwrap_or_default();
         let held: Vec<u64> = live.iter().map(|(seq, _)| *seq).collect();
         require!(held == memory, "{did} has {held:?} in memory, and {memory:?} in flight");
+        let is_due = |seq: &u64| self.ack_deadlines.iter().any(|due| due.is_for(slot, session.epoch, *seq));
+        require!(held.iter().all(is_due), "a message in memory of {did} is never written");
         let live_bytes = live.iter().map(|(_, message)| message.envelope.len()).sum::<usize>();
         let counted = session.live().map_or(0, |live| live.size().1);
         require!(live_bytes == counted, "{did} has {live_bytes} bytes in memory, and counts {counted}");

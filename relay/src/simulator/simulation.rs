@@ -233,11 +233,16 @@ impl Simulation {
             self.maybe_connect(client);
             self.maybe_ack(client);
         }
+        self.check_core();
+        self.check_answers();
+        self.check_clock();
+    }
+
+    /// The rules of the core hold.
+    fn check_core(&mut self) {
         if let Err(rule) = self.core.check(self.now()) {
             self.history.violation("I10", rule);
         }
-        self.check_answers();
-        self.check_clock();
     }
 
     /// The relay knows how far its wall clock was set.

@@ -71,6 +71,7 @@ impl Simulation {
                 self.forget_client(client);
                 let did = self.clients[client].did.clone();
                 self.step_core(Event::AgentRemoved { did: did.as_str() });
+                self.check_core();
                 self.close_links(client);
             }
         }
@@ -86,6 +87,7 @@ impl Simulation {
         let members: Vec<_> = (0..self.clients.len()).filter(|client| TENANTS[*client] == tenant).collect();
         members.iter().for_each(|client| self.forget_client(*client));
         self.step_core(Event::TenantRemoved { tenant: &tenant.parse().unwrap() });
+        self.check_core();
         members.iter().for_each(|client| self.close_links(*client));
         self.sends.removed_tenant(tenant, self.now_ms);
     }
