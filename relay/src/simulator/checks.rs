@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use std::fmt;
 
 use protocol::envelope::{Class, MessageId};
-use protocol::frame::{Outcome, SendStatus};
+use protocol::frame::SendStatus;
 
 use super::history::MessageHistory;
 use super::simulation::Simulation;
@@ -63,8 +63,7 @@ pub(super) fn check(simulation: &Simulation) -> Vec<Violation> {
 /// A message that was promised has to be acknowledged by its recipient, or to end with a notice.
 fn is_lost(record: &MessageHistory) -> bool {
     let promised = record.statuses.iter().any(|s| *s != SendStatus::Forwarded);
-    let acknowledged = record.settled.is_some_and(|settled| settled.outcome == Outcome::Delivered);
-    promised && !acknowledged && record.ended.is_empty() && !record.sender_gone
+    promised && !record.acknowledged && record.ended.is_empty() && !record.sender_gone
 }
 
 type Overtaking<'a> = (&'a MessageHistory, &'a MessageHistory);

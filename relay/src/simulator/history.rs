@@ -39,6 +39,8 @@ pub(super) struct MessageHistory {
     /// Position in the history and epoch of every delivery that reached the client.
     pub(super) received: Vec<(u64, u64)>,
     pub(super) settled: Option<Settlement>,
+    /// A recipient has acknowledged it once, whatever happened to it after that.
+    pub(super) acknowledged: bool,
     /// The outcomes of which the sender was told that the message ended with them.
     pub(super) ended: BTreeSet<&'static str>,
     /// The relay has written that the message ended.
@@ -115,6 +117,7 @@ impl History {
             statuses: Vec::new(),
             received: Vec::new(),
             settled: None,
+            acknowledged: false,
             ended: BTreeSet::new(),
             end_written: false,
             left_disk: false,
@@ -260,6 +263,7 @@ impl History {
     pub(super) fn settled(&mut self, from: usize, id: MessageId, outcome: Outcome, run: u64) {
         let Some(record) = self.messages.get_mut(&(from, id)) else { return };
         record.settled = Some(Settlement { outcome, run });
+        record.acknowledged |= outcome == Outcome::Delivered;
         if outcome == Outcome::Delivered && self.remembers_all && !record.ended.is_empty() {
             self.add_faults(from, id, &[("I11", "has ended, and is acknowledged")]);
         }

@@ -3,6 +3,7 @@
 use protocol::Reason;
 use protocol::envelope::Class;
 
+use super::limits::DEDUP_ENTRIES_OF_ALL;
 use super::{Simulation, TENANTS};
 use crate::core::{ConnId, ExceededLimits, Rate};
 use crate::simulator::model_connection::ModelSend;
@@ -52,7 +53,8 @@ impl Simulation {
     }
 
     fn remembered_ids(&self) -> Vec<usize> {
-        let dids = self.directory.dids.iter().filter(|_| !self.history.remembers_all);
+        let forgets = self.limits.dedup_entries_max < DEDUP_ENTRIES_OF_ALL;
+        let dids = self.directory.dids.iter().filter(|_| forgets);
         dids.map(|did| self.core.remembered_ids(did.as_str())).collect()
     }
 
