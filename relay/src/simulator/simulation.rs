@@ -44,12 +44,19 @@ const STALLED_AFTER_MS: u64 = 2_000;
 struct ModelDirectory {
     dids: Vec<Did>,
     present: Vec<bool>,
+    /// Whether each was deleted and its mailbox retained.
+    retained: Vec<bool>,
 }
 
 impl AgentRegistry for ModelDirectory {
     fn tenant_of(&self, did: &str) -> Option<TenantId> {
         let found = self.dids.iter().zip(&self.present).find(|(known, _)| known.as_str() == did);
         found.filter(|(_, present)| **present).map(|(known, _)| known.tenant())
+    }
+
+    fn accepts_messages(&self, did: &str) -> bool {
+        let found = self.dids.iter().zip(&self.retained).find(|(known, _)| known.as_str() == did);
+        self.tenant_of(did).is_some() && found.is_some_and(|(_, retained)| !retained)
     }
 }
 
@@ -133,7 +140,11 @@ impl Simulation {
             limits,
             faults,
             clients: dids.iter().cloned().map(ModelClient::new).collect(),
-            directory: ModelDirectory { dids, present: vec![true; TENANTS.len()] },
+            directory: ModelDirectory {
+                dids,
+                present: vec![true; TENANTS.len()],
+                retained: vec![false; TENANTS.len()],
+            },
             store,
             stall_reported: false,
             store_takes_messages: true,

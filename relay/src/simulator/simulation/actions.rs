@@ -25,8 +25,8 @@ impl Simulation {
 
     pub(super) fn maybe_connect(&mut self, client: usize) {
         let wanted = if self.faults_stopped { 1.0 } else { 0.02 };
-        let absent = self.clients[client].conn.is_none() && self.directory.present[client];
-        if !absent || !self.rng.random_bool(wanted) {
+        let exists = self.directory.present[client] && !self.directory.retained[client];
+        if self.clients[client].conn.is_some() || !exists || !self.rng.random_bool(wanted) {
             return;
         }
         let conn = ConnId(self.next_conn);

@@ -75,9 +75,19 @@ impl Simulation {
                 self.close_links(client);
             }
         }
+        if self.faults.removals && self.rng.random_bool(0.002) {
+            let client = self.rng.random_range(0..self.clients.len());
+            self.history.coverage.retained_mailboxes += 1;
+            self.directory.retained[client] = true;
+            self.clients[client].disconnected();
+            self.close_links(client);
+        }
         for client in 0..self.clients.len() {
             if !self.directory.present[client] && self.rng.random_bool(0.01) {
                 self.directory.present[client] = true;
+            }
+            if self.directory.retained[client] && self.rng.random_bool(0.01) {
+                self.directory.retained[client] = false;
             }
         }
     }
@@ -157,6 +167,7 @@ impl Simulation {
         self.store.failing = None;
         self.store.full = false;
         self.directory.present.fill(true);
+        self.directory.retained.fill(false);
         for client in &mut self.clients {
             client.pace = Pace::Quick;
             if client.unacked > 0 {

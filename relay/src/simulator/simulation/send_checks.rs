@@ -65,6 +65,7 @@ impl Simulation {
         let new = send.class == Class::Reliable && !before.remembered;
         let fault = match (refusal, before.exceeded) {
             (None, _) if self.draining => Some(("I9", "is taken by a relay that drains")),
+            (None, _) if self.directory.retained[send.to] => Some(("I6", "is taken for a deleted agent")),
             (None, Some(exceeded)) if new && exceeded.any() => Some(("I8", "is taken above a limit")),
             (Some(Reason::MailboxFull), Some(exceeded)) if !exceeded.mailbox => {
                 Some(("I8", "is refused by a mailbox that has room"))
