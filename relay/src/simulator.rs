@@ -11,6 +11,7 @@ mod coverage;
 mod history;
 mod model_client;
 mod model_connection;
+mod model_directory;
 mod model_store;
 mod mutation;
 mod simulation;

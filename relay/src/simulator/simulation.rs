@@ -10,7 +10,6 @@ mod send_checks;
 use std::collections::{BTreeMap, HashMap, VecDeque};
 
 use bytes::Bytes;
-use protocol::did::TenantId;
 use protocol::envelope::MessageId;
 use protocol::{Did, Reason};
 use rand::rngs::StdRng;
@@ -19,10 +18,11 @@ use rand::{RngExt, SeedableRng};
 use super::history::{History, Moment};
 use super::model_client::ModelClient;
 use super::model_connection::{ModelConnection, ToClient, ToRelay};
+use super::model_directory::ModelDirectory;
 use super::model_store::ModelStore;
 use super::mutation::Mutation;
 use crate::core::limits::CLOCK_STEP_GRACE_SECONDS;
-use crate::core::{AgentRegistry, AgentSlot, ConnId, Core, CoreLimits, CoreStats, Effect, Event, Now, RowId};
+use crate::core::{AgentSlot, ConnId, Core, CoreLimits, CoreStats, Effect, Event, Now, RowId};
 use limits::{DEDUP_ENTRIES_OF_ALL, FaultKinds, NOTICES_OF_ALL};
 use send_checks::SendCounts;
 
@@ -38,27 +38,6 @@ const TENANTS: [&str; 7] = ["a", "a", "a", "a", "b", "b", "b"];
 const ANSWER_TIMEOUT_MS: u64 = 3_000;
 /// When the hub says that the store is stalled.
 const STALLED_AFTER_MS: u64 = 2_000;
-
-/// The agents of the directory, and whether each is there.
-#[derive(Debug)]
-struct ModelDirectory {
-    dids: Vec<Did>,
-    present: Vec<bool>,
-    /// Whether each was deleted and its mailbox retained.
-    retained: Vec<bool>,
-}
-
-impl AgentRegistry for ModelDirectory {
-    fn tenant_of(&self, did: &str) -> Option<TenantId> {
-        let found = self.dids.iter().zip(&self.present).find(|(known, _)| known.as_str() == did);
-        found.filter(|(_, present)| **present).map(|(known, _)| known.tenant())
-    }
-
-    fn accepts_messages(&self, did: &str) -> bool {
-        let found = self.dids.iter().zip(&self.retained).find(|(known, _)| known.as_str() == did);
-        self.tenant_of(did).is_some() && found.is_some_and(|(_, retained)| !retained)
-    }
-}
 
 #[derive(Debug)]
 struct PendingLoad {
@@ -140,11 +119,7 @@ impl Simulation {
             limits,
             faults,
             clients: dids.iter().cloned().map(ModelClient::new).collect(),
-            directory: ModelDirectory {
-                dids,
-                present: vec![true; TENANTS.len()],
-                retained: vec![false; TENANTS.len()],
-            },
+            directory: ModelDirectory::new(dids),
             store,
             stall_reported: false,
             store_takes_messages: true,
