@@ -47,7 +47,8 @@ impl ModelStore {
     }
 
     pub(super) fn is_idle(&mut self, now_ms: u64) -> bool {
-        self.commit.is_none() && self.scheduler.oldest_ms(now_ms) == 0 && !self.scheduler.is_failing()
+        // What was pushed just now waits for less than a millisecond, and waits.
+        self.commit.is_none() && self.scheduler.oldest_ms(now_ms + 1) == 0 && !self.scheduler.is_failing()
     }
 
     /// How long the oldest write waits.
