@@ -41,6 +41,8 @@ pub(super) struct MessageHistory {
     pub(super) settled: Option<Settlement>,
     /// A recipient has acknowledged it once, whatever happened to it after that.
     pub(super) acknowledged: bool,
+    /// A recipient has refused it once. An id that was forgotten may be delivered twice.
+    refused: bool,
     /// The outcomes of which the sender was told that the message ended with them.
     pub(super) ended: BTreeSet<&'static str>,
     /// The relay has written that the message ended.
@@ -118,6 +120,7 @@ impl History {
             received: Vec::new(),
             settled: None,
             acknowledged: false,
+            refused: false,
             ended: BTreeSet::new(),
             end_written: false,
             left_disk: false,
@@ -193,7 +196,7 @@ impl History {
     pub(super) fn refused(&mut self, from: usize, id: MessageId, reason: Reason, body: &Bytes, run: u64) {
         let remembers = self.remembers_all;
         let Some(record) = self.messages.get_mut(&(from, id)) else { return };
-        let refused = record.settled.is_some_and(|settled| settled.outcome == Outcome::Refused);
+        let refused = record.refused;
         let mut faults = Vec::new();
         if reason == Reason::Ended {
             self.coverage.ended += 1;
@@ -264,6 +267,7 @@ impl History {
         let Some(record) = self.messages.get_mut(&(from, id)) else { return };
         record.settled = Some(Settlement { outcome, run });
         record.acknowledged |= outcome == Outcome::Delivered;
+        record.refused |= outcome == Outcome::Refused;
         if outcome == Outcome::Delivered && self.remembers_all && !record.ended.is_empty() {
             self.add_faults(from, id, &[("I11", "has ended, and is acknowledged")]);
         }
@@ -318,7 +322,7 @@ impl History {
         if remembers && settled == Some(Settlement { outcome: Outcome::Delivered, run: now.run }) {
             faults.push(("I11", "was acknowledged, and ended"));
         }
-        if outcome == Outcome::Refused && settled.is_none_or(|settled| settled.outcome != outcome) {
+        if outcome == Outcome::Refused && !record.refused {
             faults.push(("I4", "is said to be refused by its recipient, and was not"));
         }
         let early = record.got_ms.is_some_and(|(first, _)| now.ms < first + record.ttl_ms);
