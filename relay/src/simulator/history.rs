@@ -312,7 +312,8 @@ impl History {
             }
             return self.add_faults(from, id, &faults);
         }
-        if !record.statuses.contains(&SendStatus::Stored) && record.accepted.is_some() {
+        // What was only delivered may come back with a restart, and end then.
+        if !record.statuses.contains(&SendStatus::Stored) && record.promised_body(now.run).is_some() {
             faults.push(("I11", "was never stored, and ended"));
         }
         record.ended.insert(outcome.as_str());
