@@ -32,7 +32,8 @@ impl Duration {
     /// refuses.
     #[must_use]
     pub fn as_secs(&self) -> Option<u64> {
-        let parsed: kube::core::Duration = self.0.parse().ok()?;
+        // The parser reads an empty text as zero.
+        let parsed: kube::core::Duration = Some(&self.0).filter(|text| !text.is_empty())?.parse().ok()?;
         (!parsed.is_negative()).then(|| std::time::Duration::from(parsed).as_secs())
     }
 }

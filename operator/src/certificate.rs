@@ -223,11 +223,11 @@ fn host(name: &GeneralName<'_>) -> Option<String> {
 mod tests {
     use super::*;
 
-    fn at(day: i64) -> jiff::Timestamp {
+    pub(super) fn at(day: i64) -> jiff::Timestamp {
         jiff::Timestamp::from_second(1_790_000_000 + seconds(day)).unwrap()
     }
 
-    fn hosts(names: &[&str]) -> Vec<String> {
+    pub(super) fn hosts(names: &[&str]) -> Vec<String> {
         names.iter().map(|name| (*name).to_owned()).collect()
     }
 

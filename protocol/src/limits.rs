@@ -39,8 +39,9 @@ pub const WINDOW_MESSAGES: u64 = 256;
 /// Bytes of envelopes that a recipient may leave unacknowledged before the relay stops sending: 256
 /// messages of 4 KiB, or one frame of the largest size.
 pub const WINDOW_BYTES: usize = 1 << 20;
-/// Notices that wait for one agent. The oldest is dropped beyond it, and the next one says how many
-/// were: they tell less than messages, and must not take their room.
+/// Notices that wait for one agent, at a relay that announces `refuse`. The oldest is dropped
+/// beyond it, and the next one says how many were: they tell less than messages, and must not take
+/// their room.
 pub const NOTICES_MAX: u32 = 10_000;
 /// Sends of one agent without an answer. A client above it does not wait for answers at all.
 pub const UNANSWERED_SENDS_MAX: u32 = 4096;

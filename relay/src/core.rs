@@ -9,7 +9,8 @@
 //! *Backlog*: the window was full; everything goes to the mailbox and is delivered from there in
 //! pages until nothing in it waits. Every change of state first writes what is in flight, in
 //! order, so that the messages of one sender keep their order. What the store refuses while it is
-//! in flight is in one table, `unstored`.
+//! in flight is in one table, `unstored`, and what has ended while it is in the store in another,
+//! `leaving`.
 //!
 //! `check` states the rules over all structures; the simulator runs it after each step. A branch
 //! that these rules exclude is counted in [`CoreStats::broken`].
@@ -31,6 +32,7 @@ mod effect;
 mod event;
 mod expiry;
 mod ids;
+mod leaving;
 pub mod limits;
 mod mailbox;
 mod mailbox_pages;
@@ -67,6 +69,7 @@ use agent::UndeliveredMessage;
 use agent_table::AgentTable;
 use dedup::DedupTable;
 use expiry::ExpiryQueue;
+use leaving::LeavingMessages;
 use mailbox_pages::FailedLoad;
 use pending_writes::{PendingWrites, StoreState};
 use removal::RemovedMailboxes;
@@ -76,7 +79,7 @@ use unstored::UnstoredMessages;
 
 /// Bits of the epoch counter of one start: 4 billion sessions. Even after 2 million starts an epoch
 /// is below 2^53, so every JSON reader represents it exactly.
-const EPOCH_BITS: u32 = 32;
+pub(crate) const EPOCH_BITS: u32 = 32;
 
 /// The current time, the only clock that the core has.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -114,6 +117,7 @@ pub struct Core {
     tenants: HashMap<TenantId, TenantBudget>,
     dedup: DedupTable,
     unstored: UnstoredMessages,
+    leaving: LeavingMessages,
     pending_writes: PendingWrites,
     expiry: ExpiryQueue,
     ack_deadlines: VecDeque<AckDeadline>,
@@ -140,6 +144,7 @@ impl Core {
         Self {
             dedup: DedupTable::new(limits.dedup_entries_max),
             unstored: UnstoredMessages::default(),
+            leaving: LeavingMessages::default(),
             limits,
             agents: AgentTable::default(),
             sessions: HashMap::new(),
@@ -175,6 +180,7 @@ impl Core {
                 self.refuse_delivery(conn, epoch, seq, reason, now, out);
             }
             Event::Stored { upto } => self.on_rows_stored(upto, now, out),
+            Event::Removed { rows } => self.on_rows_removed(&rows, now, out),
             Event::StoreFailed { upto } => self.on_store_failed(upto, now, out),
             Event::StoreFull => self.on_store_full(now, out),
             Event::StoreStalled => self.on_store_stalled(out),

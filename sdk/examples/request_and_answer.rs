@@ -47,7 +47,11 @@ async fn answer_requests(agent: Agent) -> Result<(), msg2agent::Error> {
                 _ => message.reply_error(Content::text("I do not understand")).await?,
             };
         }
-        message.ack().await?;
+        match message.ack().await {
+            // The agent was closed right after its answer. The request would come again.
+            Err(error) if error.is_closed() => break,
+            other => other?,
+        }
     }
     Ok(())
 }

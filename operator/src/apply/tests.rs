@@ -58,6 +58,13 @@ fn service(owner: &str, relay: &str, port: i32) -> Service {
     with_owners(&json!([reference]), relay, port)
 }
 
+/// The owners of an object that nobody living owns.
+fn without_living_owner() -> [Value; 2] {
+    let dead =
+        json!({"apiVersion": "msg2agent.xyz/v1alpha1", "kind": "Relay", "name": "main", "uid": "dead"});
+    [json!([]), json!([dead])]
+}
+
 fn with_owners(owners: &Value, relay: &str, port: i32) -> Service {
     serde_json::from_value(json!({
         "metadata": {"name": "main", "namespace": "team", "ownerReferences": owners,
@@ -120,10 +127,7 @@ async fn an_object_that_was_created_again_since_the_watch_saw_it_is_not_deleted(
 
 #[tokio::test(start_paused = true)]
 async fn an_object_without_a_living_owner_is_adopted() {
-    for owners in [
-        json!([]),
-        json!([{"apiVersion": "msg2agent.xyz/v1alpha1", "kind": "Relay", "name": "main", "uid": "dead"}]),
-    ] {
+    for owners in without_living_owner() {
         let fixture = Fixture::new().await;
         let created = fixture.create(&with_owners(&owners, "main", 1)).await;
         fixture.caches.fingerprints.saw(&created);
@@ -153,10 +157,7 @@ async fn an_unchanged_object_costs_no_request_and_a_changed_one_is_put_back() {
 
 #[tokio::test(start_paused = true)]
 async fn an_object_that_is_not_wanted_and_has_no_living_owner_is_deleted() {
-    for owners in [
-        json!([]),
-        json!([{"apiVersion": "msg2agent.xyz/v1alpha1", "kind": "Relay", "name": "main", "uid": "dead"}]),
-    ] {
+    for owners in without_living_owner() {
         let fixture = Fixture::new().await;
         let created = fixture.create(&with_owners(&owners, "main", 1)).await;
         fixture.caches.fingerprints.saw(&created);

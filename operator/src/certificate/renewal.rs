@@ -60,16 +60,9 @@ pub fn until_renewal(info: &CertificateInfo, now: jiff::Timestamp) -> Duration {
 
 #[cfg(test)]
 mod tests {
+    use super::super::tests::{at, hosts};
     use super::super::{AuthoritySubject, SERVING_TTL_DAYS, create_authority, issue_serving};
     use super::*;
-
-    fn at(day: i64) -> jiff::Timestamp {
-        jiff::Timestamp::from_second(1_790_000_000 + seconds(day)).unwrap()
-    }
-
-    fn hosts(names: &[&str]) -> Vec<String> {
-        names.iter().map(|name| (*name).to_owned()).collect()
-    }
 
     #[test]
     fn a_serving_certificate_is_kept_until_a_third_of_its_life_is_left() {

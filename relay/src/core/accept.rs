@@ -146,6 +146,9 @@ impl Core {
         out: &mut Vec<Effect>,
     ) -> Result<(), SendError> {
         let key = MessageKey { sender, id: sent.id };
+        if self.pending_writes.is_uncertain(key) {
+            return Err(SendError::storage_unavailable());
+        }
         let digest = digest(sent.envelope);
         if self.dedup.entry(key).is_some() {
             return self.accept_resend(key, digest, sent, out);

@@ -2,15 +2,15 @@
 //! or will never process one of them.
 
 use protocol::close::CloseCode;
-use protocol::envelope::MessageId;
 use protocol::frame::{Outcome, SendStatus};
 use protocol::refusal::RefusalReason;
 
 use super::agent::{RowContent, UndeliveredMessage};
 use super::answers::SendError;
-use super::dedup::{AnswerState, MessageKey};
+use super::dedup::MessageKey;
 use super::delivery_window::Content;
-use super::{AgentSlot, ConnId, Core, CoreTime, Effect, RowId, Write};
+use super::leaving::{LeavingMessage, MessageEnd};
+use super::{AgentSlot, ConnId, Core, CoreTime, Effect, RowId};
 
 impl Core {
     pub(super) fn acknowledge(
@@ -92,7 +92,7 @@ impl Core {
                     self.answer_sender(key, SendStatus::Delivered, out);
                 }
             }
-            Content::Row(row) => self.on_row_acknowledged(slot, row, now, out),
+            Content::Row(row) => self.on_row_acknowledged(slot, row, out),
             Content::Unstored(key) => self.settle_unstored(key, Outcome::Delivered, now),
             Content::Nowhere => {}
         }
@@ -109,23 +109,16 @@ impl Core {
         Some(message.key)
     }
 
-    fn on_row_acknowledged(&mut self, slot: AgentSlot, row: RowId, now: CoreTime, out: &mut Vec<Effect>) {
+    fn on_row_acknowledged(&mut self, slot: AgentSlot, row: RowId, out: &mut Vec<Effect>) {
+        let recipient = self.did(slot);
         let Some(removed) = self.remove_row(slot, row) else {
             return self.broken("a row in flight is not in the mailbox");
         };
         let RowContent::Message { sender } = removed.content else {
             return self.remove_notice(row, removed.content, out);
         };
-        out.push(Effect::Write(Write::Remove { row, outcome: Some(Outcome::Delivered) }));
-        let Some(sender) = sender else { return };
-        let key = MessageKey { sender, id: removed.id };
-        if removed.committed {
-            let (stored, delivered) = (SendStatus::Stored, SendStatus::Delivered);
-            self.dedup.follow(key, &AnswerState::Answered(stored), AnswerState::Answered(delivered));
-            self.notify_delivered(sender, slot, removed.id, now, out);
-        } else {
-            self.answer_sender(key, SendStatus::Delivered, out);
-        }
+        let end = if removed.committed { MessageEnd::DeliveredLate } else { MessageEnd::Delivered };
+        self.leave(row, LeavingMessage { sender, recipient, id: removed.id, end }, out);
     }
 
     fn on_row_refused_by_recipient(
@@ -143,29 +136,16 @@ impl Core {
         let RowContent::Message { sender } = removed.content else {
             return self.remove_notice(row, removed.content, out);
         };
-        let (id, outcome) = (removed.id, Outcome::Refused);
+        let id = removed.id;
         if removed.committed {
-            let refused = UndeliveredMessage { sender, recipient, id, outcome, reason: Some(reason), row };
-            return self.write_notice(refused, now, out);
+            let (outcome, reason) = (Outcome::Refused, Some(reason));
+            return self.write_notice(
+                UndeliveredMessage { sender, recipient, id, outcome, reason, row },
+                now,
+                out,
+            );
         }
-        out.push(Effect::Write(Write::Remove { row, outcome: Some(outcome) }));
-        if let Some(sender) = sender {
-            self.end_unpromised(MessageKey { sender, id }, outcome, SendError::refused(reason), out);
-        }
-    }
-
-    /// A best-effort notice: it reaches the sender only while the sender is connected.
-    fn notify_delivered(
-        &self,
-        sender: AgentSlot,
-        recipient: AgentSlot,
-        id: MessageId,
-        now: CoreTime,
-        out: &mut Vec<Effect>,
-    ) {
-        let Some(session) = self.agents.session(sender) else { return };
-        let (conn, epoch, to) = (session.conn, session.epoch, self.did(recipient));
-        let (outcome, at) = (Outcome::Delivered, now.unix);
-        out.push(Effect::Notice { conn, epoch, seq: 0, id, to, outcome, reason: None, at, missed: 0 });
+        let end = MessageEnd::Refused(reason);
+        self.leave(row, LeavingMessage { sender, recipient, id, end }, out);
     }
 }

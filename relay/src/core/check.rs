@@ -61,6 +61,7 @@ impl Core {
             require!(session.is_some_and(|s| s.conn == *conn), "{conn:?} has no session");
         }
         self.check_removed(&mut census);
+        census.open.extend(self.leaving.open());
         self.check_budgets(&census)?;
         self.check_ids(&census)
     }
@@ -206,6 +207,8 @@ impl Core {
         require!(numbers.is_sorted(), "rows are written out of order: {numbers:?}");
         let pending: BTreeSet<RowId> = numbers.into_iter().collect();
         require!(census.uncommitted.is_subset(&pending), "a row waits for a commit that does not come");
+        let failed = !self.pending_writes.takes_notices();
+        require!(failed || !self.pending_writes.has_uncertain(), "ids are refused although the store works");
         Ok(())
     }
 

@@ -44,6 +44,7 @@ impl Core {
     pub(super) fn on_store_failed(&mut self, upto: RowId, now: CoreTime, out: &mut Vec<Effect>) {
         self.pending_writes.stalled = false;
         self.pending_writes.store = StoreState::Failed;
+        self.release_leaving(SendError::storage_unavailable(), out);
         while let Some(written) = self.pending_writes.pop_upto(upto) {
             self.held_bytes -= written.size;
             self.on_row_failed(written, out);
@@ -56,7 +57,9 @@ impl Core {
         let Some(removed) = self.remove_row(mailbox, row) else { return };
         match removed.content {
             RowContent::Message { sender: Some(sender) } => {
-                self.on_row_refused(mailbox, row, MessageKey { sender, id: removed.id }, out);
+                let key = MessageKey { sender, id: removed.id };
+                self.pending_writes.mark_uncertain(key);
+                self.on_row_refused(mailbox, row, key, out);
             }
             RowContent::Message { sender: None } => self.broken("a restored row is written again"),
             RowContent::Notice(Notice { about: recipient, outcome, reason, ends: Some(row), .. }) => {
@@ -69,13 +72,13 @@ impl Core {
 
     /// The disk is full: messages have no room, and what frees room is written.
     pub(super) fn on_store_full(&mut self, now: CoreTime, out: &mut Vec<Effect>) {
-        self.pending_writes.store = StoreState::Full;
+        self.pending_writes.recover(StoreState::Full);
         self.write_unsent_notices(now, out);
         self.deliver_all_backlogs(now, out);
     }
 
     pub(super) fn on_store_recovered(&mut self, now: CoreTime, out: &mut Vec<Effect>) {
-        self.pending_writes.store = StoreState::Working;
+        self.pending_writes.recover(StoreState::Working);
         self.write_unsent_notices(now, out);
         self.deliver_all_backlogs(now, out);
     }
@@ -92,6 +95,7 @@ impl Core {
                 self.release_sender(key, SendError::overloaded(), out);
             }
         }
+        self.release_leaving(SendError::overloaded(), out);
     }
 
     fn write_unsent_notices(&mut self, now: CoreTime, out: &mut Vec<Effect>) {

@@ -33,6 +33,10 @@ pub enum Event<'a> {
     Stored {
         upto: RowId,
     },
+    /// The removal of these rows is on disk.
+    Removed {
+        rows: Vec<RowId>,
+    },
     /// No row up to this one is on disk, except those that were reported stored before.
     StoreFailed {
         upto: RowId,

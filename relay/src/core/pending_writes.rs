@@ -1,8 +1,9 @@
 //! The rows that were handed to the store and are not committed yet, in order, and whether the
 //! store takes more.
 
-use std::collections::VecDeque;
+use std::collections::{HashSet, VecDeque};
 
+use super::dedup::MessageKey;
 use super::{AgentSlot, RowId};
 
 /// Commits are reported in order, so a queue is enough to find the result of each row.
@@ -11,6 +12,9 @@ pub(super) struct PendingWrites {
     next_row: RowId,
     pending: VecDeque<PendingWrite>,
     pub(super) store: StoreState,
+    /// The ids of rows that failed and may be on disk all the same. The next good commit deletes
+    /// those rows; until then the ids are not accepted again. Bounded as `pending` is.
+    uncertain: HashSet<MessageKey>,
     /// The oldest row has waited too long for its commit.
     pub(super) stalled: bool,
 }
@@ -33,8 +37,14 @@ pub(super) enum StoreState {
 }
 
 impl PendingWrites {
-    pub(super) const fn new(next_row: RowId) -> Self {
-        Self { next_row, pending: VecDeque::new(), store: StoreState::Working, stalled: false }
+    pub(super) fn new(next_row: RowId) -> Self {
+        Self {
+            next_row,
+            pending: VecDeque::new(),
+            store: StoreState::Working,
+            uncertain: HashSet::new(),
+            stalled: false,
+        }
     }
 
     /// Reserves the number of the next row.
@@ -56,6 +66,25 @@ impl PendingWrites {
 
     pub(super) fn iter(&self) -> impl Iterator<Item = &PendingWrite> {
         self.pending.iter()
+    }
+
+    /// The store works again, or takes at least what frees room.
+    pub(super) fn recover(&mut self, store: StoreState) {
+        self.store = store;
+        self.uncertain.clear();
+    }
+
+    pub(super) fn mark_uncertain(&mut self, key: MessageKey) {
+        self.uncertain.insert(key);
+    }
+
+    pub(super) fn is_uncertain(&self, key: MessageKey) -> bool {
+        self.uncertain.contains(&key)
+    }
+
+    #[cfg(test)]
+    pub(super) fn has_uncertain(&self) -> bool {
+        !self.uncertain.is_empty()
     }
 
     pub(super) fn takes_messages(&self) -> bool {

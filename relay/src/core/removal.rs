@@ -12,11 +12,11 @@ use protocol::frame::Outcome;
 
 use super::agent::{MailboxRow, RowContent, UndeliveredMessage};
 use super::agent_session::LiveMessages;
-use super::dedup::MessageKey;
 use super::delivery_window::Content;
+use super::leaving::{LeavingMessage, MessageEnd};
 use super::limits::REMOVED_PER_TICK_MAX;
 use super::pending_writes::PendingWrite;
-use super::{AgentSlot, Core, CoreTime, Counter, Effect, RowId, Write};
+use super::{AgentSlot, Core, CoreTime, Counter, Effect, RowId};
 
 /// The rows of an agent that is no longer there.
 #[derive(Debug)]
@@ -114,15 +114,13 @@ impl Core {
     /// Refuses a message that is being written and was not promised yet.
     fn drop_pending_row(&mut self, written: PendingWrite, out: &mut Vec<Effect>) {
         let PendingWrite { row, mailbox, .. } = written;
+        let recipient = self.did(mailbox);
         let Some(removed) = self.remove_row(mailbox, row) else { return };
         let RowContent::Message { sender } = removed.content else {
             return self.remove_notice(row, removed.content, out);
         };
-        if let Some(sender) = sender {
-            let key = MessageKey { sender, id: removed.id };
-            self.refuse_and_forget(key, Reason::NotFound.into(), out);
-        }
-        out.push(Effect::Write(Write::Remove { row, outcome: None }));
+        let end = MessageEnd::RecipientRemoved;
+        self.leave(row, LeavingMessage { sender, recipient, id: removed.id, end }, out);
     }
 
     /// Drops the next rows of removed agents, as many as one tick may.

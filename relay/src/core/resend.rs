@@ -29,6 +29,9 @@ impl Core {
                 return Err(SendError::overloaded());
             }
             AnswerState::Released if self.pending_writes.stalled => return Err(SendError::overloaded()),
+            AnswerState::Released if !self.pending_writes.takes_notices() => {
+                return Err(SendError::storage_unavailable());
+            }
             // How it ended is said when it is on disk.
             AnswerState::Ending => return Err(SendError::overloaded()),
             AnswerState::Waiting { .. } | AnswerState::Released => {

@@ -1,169 +1,27 @@
 //! Unit tests of the core, one rule each. The simulator tests how the rules interact.
 
 use bytes::Bytes;
+use protocol::Reason;
 use protocol::close::CloseCode;
-use protocol::did::TenantId;
-use protocol::envelope::{Class, MessageId};
 use protocol::frame::{Outcome, SendStatus};
-use protocol::{Did, Reason};
 
 use super::*;
 
+mod clock_steps;
+mod effect_filters;
+mod ended_messages;
+mod leaving_messages;
+mod notice_limit;
+mod quotas;
+mod removed_agents;
+mod repeated_unstored;
+mod sender_shares;
+mod store_failures;
 mod tenants;
+mod test_core;
 
-const AGENTS: [(&str, &str); 4] = [("a", "alice"), ("a", "bob"), ("b", "eve"), ("b", "mallory")];
-
-#[derive(Debug)]
-struct FixedAgents;
-
-impl AgentRegistry for FixedAgents {
-    fn tenant_of(&self, did: &str) -> Option<TenantId> {
-        let known = (0..AGENTS.len()).map(agent).find(|known| known.as_str() == did);
-        known.map(|known| known.tenant())
-    }
-}
-
-fn agent(index: usize) -> Did {
-    let (tenant, name) = AGENTS[index];
-    Did::new(&"example.com".parse().unwrap(), &tenant.parse().unwrap(), &name.parse().unwrap())
-}
-
-const ALICE: usize = 0;
-const BOB: usize = 1;
-const EVE: usize = 2;
-
-fn limits() -> CoreLimits {
-    CoreLimits {
-        mailbox_messages: 10_000,
-        mailbox_bytes: 64 << 20,
-        sender_rate: Rate { per_second: 1_000.0, burst: 2_000.0 },
-        tenant_rate: Rate { per_second: 10_000.0, burst: 20_000.0 },
-        held_bytes_max: 256 << 20,
-        dedup_entries_max: limits::DEDUP_ENTRIES_MAX,
-        mailbox_notices: 10_000,
-        tenant_messages: 1 << 30,
-        tenant_bytes: 1 << 40,
-        relay_messages: 1 << 30,
-        relay_bytes: 1 << 40,
-        window_messages: 256,
-        window_bytes: 1 << 20,
-        page_rows: 64,
-        unanswered_sends: 4096,
-        writes_pending: 16_384,
-    }
-}
-
-/// A core with its clock and its effects.
-#[derive(Debug)]
-struct TestCore {
-    core: Core,
-    now: Now,
-    effects: Vec<Effect>,
-    next: u64,
-}
-
-impl TestCore {
-    fn new() -> Self {
-        Self::with(limits())
-    }
-
-    fn with(limits: CoreLimits) -> Self {
-        let now = Now { mono_ms: 0, unix: 1_790_000_000 };
-        Self { core: Core::new(limits, 1, 1, now), now, effects: Vec::new(), next: 0 }
-    }
-
-    fn step(&mut self, event: Event<'_>) -> Vec<Effect> {
-        self.core.step(event, self.now, &FixedAgents, &mut self.effects);
-        assert_eq!(self.core.check(self.now), Ok(()));
-        std::mem::take(&mut self.effects)
-    }
-
-    fn open(&mut self, conn: u64, index: usize) -> Vec<Effect> {
-        let did = agent(index);
-        let (tenant, request) = (did.tenant(), RequestId::Number(0));
-        self.step(Event::Opened(NewSession { conn: ConnId(conn), did, tenant, request }))
-    }
-
-    fn send(&mut self, conn: u64, from: usize, to: &str, class: Class) -> Vec<Effect> {
-        self.next += 1;
-        let mut random = [0; 10];
-        random[..8].copy_from_slice(&self.next.to_be_bytes());
-        let id = MessageId::new(self.now.unix, random);
-        let envelope = Bytes::from(format!("{from} {}", self.next));
-        self.send_as(conn, from, to, class, id, &envelope)
-    }
-
-    fn send_as(
-        &mut self,
-        conn: u64,
-        from: usize,
-        to: &str,
-        class: Class,
-        id: MessageId,
-        envelope: &Bytes,
-    ) -> Vec<Effect> {
-        let from = agent(from);
-        let ttl = (class == Class::Reliable).then_some(60);
-        self.step(Event::Sent(Submission {
-            conn: ConnId(conn),
-            request: RequestId::Number(self.next),
-            to,
-            from: from.as_str(),
-            id,
-            class,
-            ttl,
-            envelope,
-        }))
-    }
-
-    fn reliable(&mut self, conn: u64, from: usize, to: usize) -> Vec<Effect> {
-        self.send(conn, from, agent(to).as_str(), Class::Reliable)
-    }
-
-    fn pass(&mut self, ms: u64) -> Vec<Effect> {
-        self.now.mono_ms += ms;
-        self.now.unix += ms / 1000;
-        self.step(Event::Tick)
-    }
-}
-
-fn deliveries(effects: &[Effect]) -> Vec<(u64, u64)> {
-    let delivery = |effect: &Effect| match effect {
-        Effect::Deliver { conn, seq, .. } => Some((conn.0, *seq)),
-        _ => None,
-    };
-    effects.iter().filter_map(delivery).collect()
-}
-
-fn rows(effects: &[Effect]) -> Vec<RowId> {
-    let row = |effect: &Effect| match effect {
-        Effect::Write(Write::Insert(row)) => Some(row.row),
-        _ => None,
-    };
-    effects.iter().filter_map(row).collect()
-}
-
-fn status(effects: &[Effect]) -> Option<SendStatus> {
-    effects.iter().find_map(|effect| match effect {
-        Effect::Answer { status, .. } => Some(*status),
-        _ => None,
-    })
-}
-
-fn refusal(effects: &[Effect]) -> Option<Reason> {
-    effects.iter().find_map(|effect| match effect {
-        Effect::Refuse { error, .. } => Some(error.reason),
-        _ => None,
-    })
-}
-
-fn epoch(effects: &[Effect]) -> u64 {
-    let registered = effects.iter().find_map(|effect| match effect {
-        Effect::Registered { epoch, .. } => Some(*epoch),
-        _ => None,
-    });
-    registered.unwrap()
-}
+use effect_filters::*;
+use test_core::*;
 
 #[test]
 fn an_acknowledged_message_never_touches_the_disk() {
@@ -240,7 +98,7 @@ fn an_older_epoch_acknowledges_nothing() {
 
 #[test]
 fn a_full_window_spills_in_order_and_what_follows_waits_behind_it() {
-    let limits = CoreLimits { sender_rate: Rate { per_second: 1.0, burst: 1e6 }, ..limits() };
+    let limits = CoreLimits { sender_rate: Rate { per_second: 1.0, burst: 1e6 }, ..test_limits() };
     let mut relay = TestCore::with(limits);
     relay.open(1, ALICE);
     relay.open(2, BOB);
@@ -306,7 +164,7 @@ fn draining_writes_what_is_in_flight_and_takes_nothing_more() {
 
 #[test]
 fn memory_for_all_has_an_end() {
-    let limits = CoreLimits { held_bytes_max: 10, ..limits() };
+    let limits = CoreLimits { held_bytes_max: 10, ..test_limits() };
     let mut relay = TestCore::with(limits);
     relay.open(1, ALICE);
     let answers: Vec<_> = (0..6).map(|_| refusal(&relay.reliable(1, ALICE, BOB))).collect();
@@ -316,7 +174,7 @@ fn memory_for_all_has_an_end() {
 
 #[test]
 fn the_oldest_answer_is_forgotten_when_the_dedup_table_is_full() {
-    let limits = CoreLimits { dedup_entries_max: 10, ..limits() };
+    let limits = CoreLimits { dedup_entries_max: 10, ..test_limits() };
     let mut relay = TestCore::with(limits);
     relay.open(1, ALICE);
     let epoch = epoch(&relay.open(2, BOB));

@@ -57,6 +57,7 @@ impl Hub {
                     self.metrics.committed(rows, took);
                     Event::Stored { upto }
                 }
+                StoreReport::Removed { rows } => Event::Removed { rows },
                 StoreReport::StoreFailed { upto } => {
                     self.metrics.store_failures.inc();
                     Event::StoreFailed { upto }

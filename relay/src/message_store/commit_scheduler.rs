@@ -2,7 +2,7 @@
 //! runs it over SQLite, and the simulator over a model of a faulty disk.
 //!
 //! A commit that failed may be on disk all the same. Its rows were reported failed, so the next
-//! successful commit deletes them.
+//! successful commit deletes them, and the messages that their notices have ended wait again.
 
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -29,6 +29,9 @@ pub(crate) struct Batch {
     pub(crate) writes: Vec<Write>,
     /// Rows that were reported failed. They are deleted if they are on disk after all.
     pub(crate) discarded: Vec<RowId>,
+    /// Messages that discarded notices may have ended. They wait again, without their bodies, so
+    /// that a crash before the next notice does not lose them without a word.
+    pub(crate) revived: Vec<RowId>,
 }
 
 #[derive(Debug, PartialEq, Eq)]
@@ -75,6 +78,7 @@ pub(crate) struct CommitScheduler {
     /// Rows that failed and are not reported yet, because earlier ones are not decided.
     refused: Vec<RowId>,
     discarded: Vec<RowId>,
+    revived: Vec<RowId>,
     closed: bool,
     closing_attempts: u32,
 }
@@ -93,6 +97,7 @@ impl Default for CommitScheduler {
             condition: Condition::Working,
             refused: Vec::new(),
             discarded: Vec::new(),
+            revived: Vec::new(),
             closed: false,
             closing_attempts: 0,
         }
@@ -114,9 +119,11 @@ impl CommitScheduler {
         match self.condition {
             Condition::Working if self.queued.is_empty() => self.when_empty(NextCommit::Idle),
             Condition::Working => self.begin(now_ms),
-            Condition::Full { look_at_ms, .. } => {
+            Condition::Full { look_at_ms, reported } => {
                 self.refuse_messages();
-                if self.queued.is_empty() && self.refused.is_empty() {
+                // Rows of an earlier failure may be on disk, and are deleted before the report.
+                let undone = reported || self.discarded.is_empty();
+                if self.queued.is_empty() && self.refused.is_empty() && undone {
                     return self.when_empty(NextCommit::LookForSpaceAt(look_at_ms));
                 }
                 self.begin(now_ms)
@@ -138,7 +145,7 @@ impl CommitScheduler {
             Ok(took) => self.on_success(&batch, took),
             Err(failure) => {
                 let batch = Arc::try_unwrap(batch)
-                    .unwrap_or_else(|shared| Batch { writes: shared.writes.clone(), discarded: Vec::new() });
+                    .unwrap_or_else(|shared| Batch { writes: shared.writes.clone(), ..Batch::default() });
                 for write in batch.writes.into_iter().rev() {
                     self.queued.push_front((now_ms, write));
                 }
@@ -190,6 +197,12 @@ impl CommitScheduler {
         under_way.or(queued).map_or(0, |since| now_ms.saturating_sub(since))
     }
 
+    /// Whether something waits or is being committed.
+    #[cfg(test)]
+    pub(crate) fn has_writes(&self) -> bool {
+        self.under_way.is_some() || !self.queued.is_empty()
+    }
+
     fn when_empty(&self, otherwise: NextCommit) -> NextCommit {
         if self.closed { NextCommit::Finished } else { otherwise }
     }
@@ -205,23 +218,28 @@ impl CommitScheduler {
         }
         let oldest_ms = self.queued.front().map_or(now_ms, |(pushed_ms, _)| *pushed_ms);
         let writes = self.queued.drain(..count).map(|(_, write)| write).collect();
-        let batch = Arc::new(Batch { writes, discarded: self.discarded.clone() });
+        let (discarded, revived) = (self.discarded.clone(), self.revived.clone());
+        let batch = Arc::new(Batch { writes, discarded, revived });
         self.under_way = Some(UnderWay { batch: Arc::clone(&batch), oldest_ms });
         NextCommit::Commit(batch)
     }
 
     fn on_success(&mut self, batch: &Batch, took: Duration) -> Vec<StoreReport> {
         self.discarded.clear();
+        self.revived.clear();
         let mut found = Vec::new();
         if matches!(self.condition, Condition::Failed { .. }) {
             self.condition = Condition::Working;
             found.push(StoreReport::Recovered);
         }
+        found.extend(removed(batch));
         let stored = batch.writes.iter().filter_map(insertion).map(|row| (row.row, RowOutcome::Stored));
+        let refuses = !self.refused.is_empty();
         found.extend(self.decided(stored.collect(), took));
         if let Condition::Full { reported, .. } = &mut self.condition
-            && !std::mem::replace(reported, true)
+            && (!std::mem::replace(reported, true) || refuses)
         {
+            // A report of refused rows says that the store fails, and this one that it takes some.
             found.push(StoreReport::Full);
         }
         found
@@ -250,10 +268,12 @@ impl CommitScheduler {
     fn on_failure(&mut self, now_ms: u64) -> Vec<StoreReport> {
         self.condition = Condition::Failed { retry_at_ms: later(now_ms) };
         self.closing_attempts += u32::from(self.closed);
-        let refused = &mut self.refused;
+        let (refused, revived) = (&mut self.refused, &mut self.revived);
         self.queued.retain(|(_, write)| {
-            refused.extend(insertion(write).map(|row| row.row));
-            insertion(write).is_none()
+            let Some(row) = insertion(write) else { return true };
+            refused.push(row.row);
+            revived.extend(ended_by(row));
+            false
         });
         if self.refused.is_empty() {
             // No row has the number 0. It reports the failure of a batch that held only removals.
@@ -279,6 +299,23 @@ pub(super) const fn insertion(write: &Write) -> Option<&WriteRow> {
     match write {
         Write::Insert(row) => Some(row),
         Write::Remove { .. } | Write::Forget { .. } => None,
+    }
+}
+
+fn removed(batch: &Batch) -> Option<StoreReport> {
+    let removal = |write: &Write| match write {
+        Write::Remove { row, .. } => Some(*row),
+        Write::Insert(_) | Write::Forget { .. } => None,
+    };
+    let rows: Vec<RowId> = batch.writes.iter().filter_map(removal).collect();
+    (!rows.is_empty()).then_some(StoreReport::Removed { rows })
+}
+
+/// The message that this notice ends.
+const fn ended_by(row: &WriteRow) -> Option<RowId> {
+    match row.content {
+        WriteContent::Notice { ends, .. } => ends,
+        WriteContent::Message(_) => None,
     }
 }
 

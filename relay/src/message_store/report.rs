@@ -14,6 +14,10 @@ pub(crate) enum StoreReport {
         rows: usize,
         took: Duration,
     },
+    /// These rows are removed.
+    Removed {
+        rows: Vec<RowId>,
+    },
     StoreFailed {
         upto: RowId,
     },

@@ -18,7 +18,7 @@ const MESSAGE_COLUMNS: &str = "(?,?,?,?,?,?,?,?,?,?,?)";
 const BODY_COLUMNS: &str = "(?,?)";
 
 const REMOVE_BODIES: &str = "delete from bodies where row in (select value from json_each(?))";
-const REMOVE_MESSAGES: &str = "update messages set state = ? where row in (select value from json_each(?))";
+const SET_STATES: &str = "update messages set state = ? where row in (select value from json_each(?))";
 const DELETE_MESSAGES: &str = "delete from messages where row in (select value from json_each(?))";
 const PROBE: &str = "update mailbox_meta set probed = unixepoch()";
 
@@ -52,6 +52,7 @@ impl Statements {
         }
         let mut transaction = on.begin().await?;
         discard(&mut transaction, &batch.discarded).await?;
+        revive(&mut transaction, &batch.revived).await?;
         self.insert_messages(&mut transaction, &inserted, &removed).await?;
         self.insert_bodies(&mut transaction, &inserted, &removed).await?;
         remove(&mut transaction, removed, forgetting).await?;
@@ -130,6 +131,16 @@ async fn discard(on: &mut SqliteConnection, rows: &[RowId]) -> sqlx::Result<()> 
     Ok(())
 }
 
+/// Puts messages back that were ended by notices that are discarded.
+async fn revive(on: &mut SqliteConnection, rows: &[RowId]) -> sqlx::Result<()> {
+    if rows.is_empty() {
+        return Ok(());
+    }
+    let rows = json_array(rows.iter().copied());
+    sqlx::query(SET_STATES).bind(state_number(None)).bind(rows).execute(&mut *on).await?;
+    Ok(())
+}
+
 /// Removes rows from the mailboxes. Those with an outcome are remembered with it.
 async fn remove(
     on: &mut SqliteConnection,
@@ -150,7 +161,7 @@ async fn remove(
     }
     for (state, rows) in remembered {
         let rows = json_array(rows.into_iter());
-        sqlx::query(REMOVE_MESSAGES).bind(state).bind(rows).execute(&mut *on).await?;
+        sqlx::query(SET_STATES).bind(state).bind(rows).execute(&mut *on).await?;
     }
     if !deleted.is_empty() {
         let rows = json_array(deleted.into_iter());

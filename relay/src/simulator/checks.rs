@@ -63,7 +63,7 @@ pub(super) fn check(simulation: &Simulation) -> Vec<Violation> {
 /// A message that was promised has to be acknowledged by its recipient, or to end with a notice.
 fn is_lost(record: &MessageHistory) -> bool {
     let promised = record.statuses.iter().any(|s| *s != SendStatus::Forwarded);
-    promised && !record.acknowledged && record.ended.is_empty() && !record.sender_gone
+    promised && !record.was_acknowledged && record.ended.is_empty() && !record.sender_gone
 }
 
 type Overtaking<'a> = (&'a MessageHistory, &'a MessageHistory);
@@ -73,8 +73,7 @@ type Overtaking<'a> = (&'a MessageHistory, &'a MessageHistory);
 fn overtaken(simulation: &Simulation) -> Vec<Overtaking<'_>> {
     let mut pairs: BTreeMap<(usize, usize), Vec<(MessageId, &MessageHistory, u64)>> = BTreeMap::new();
     for ((from, id), record) in &simulation.history.messages {
-        // What was to leave may come back after a crash, later than others.
-        let removed = record.sender_gone || record.recipient_gone || record.has_end_written();
+        let removed = record.sender_gone || record.recipient_gone || record.came_back();
         let first = record.received.first().filter(|_| !removed && record.is_accepted());
         if let (Class::Reliable, Some((at, _))) = (record.class, first) {
             pairs.entry((*from, record.to)).or_default().push((*id, record, *at));

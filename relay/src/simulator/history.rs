@@ -9,6 +9,7 @@ use protocol::envelope::{Class, MessageId};
 use protocol::frame::{Outcome, SendStatus};
 
 pub(super) use super::coverage::Coverage;
+use crate::core::EPOCH_BITS;
 
 /// A recipient's settlement of a message that the relay took, and the run of the relay.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -35,18 +36,22 @@ pub(super) struct MessageHistory {
     got_ms: Option<(u64, u64)>,
     /// The run of the first attempt. The end of a message was computed then.
     first_run: u64,
+    /// The run of the last attempt.
+    got_run: u64,
     pub(super) statuses: Vec<SendStatus>,
     /// Position in the history and epoch of every delivery that reached the client.
     pub(super) received: Vec<(u64, u64)>,
     pub(super) settled: Option<Settlement>,
+    /// The recipient has refused it once, perhaps before it was delivered again.
+    was_refused: bool,
     /// A recipient has acknowledged it once, whatever happened to it after that.
-    pub(super) acknowledged: bool,
-    /// A recipient has refused it once. An id that was forgotten may be delivered twice.
-    refused: bool,
+    pub(super) was_acknowledged: bool,
     /// The outcomes of which the sender was told that the message ended with them.
     pub(super) ended: BTreeSet<&'static str>,
-    /// The relay has written that the message ended.
-    end_written: bool,
+    /// The outcome that the sender was told as the last one, and the run of the relay.
+    told: Option<Settlement>,
+    /// The run in which the relay wrote first that the message ended without a delivery.
+    end_written: Option<u64>,
     /// It was promised and acknowledged, and the disk has it no longer in the mailbox.
     left_disk: bool,
     /// The body of the last delivery.
@@ -74,9 +79,18 @@ impl MessageHistory {
         until.is_none_or(|until| until == run).then_some(body)
     }
 
-    /// The relay has decided that the message ended without a delivery.
-    pub(super) const fn has_end_written(&self) -> bool {
-        self.end_written
+    /// The relay decided that the message ended, forgot that in a crash, and delivered it for the
+    /// first time after that.
+    pub(super) fn came_back(&self) -> bool {
+        let delivered_run = self.received.first().map(|(_, epoch)| epoch >> EPOCH_BITS);
+        self.end_written.zip(delivered_run).is_some_and(|(written, delivered)| written < delivered)
+    }
+
+    /// The sender is told how the message ended. True if it was told otherwise before, although no
+    /// attempt has reached a later run of the relay, which may have forgotten the message.
+    fn contradicts(&mut self, outcome: Outcome, run: u64) -> bool {
+        let told = self.told.replace(Settlement { outcome, run });
+        told.is_some_and(|told| told.outcome != outcome && self.got_run <= told.run)
     }
 }
 
@@ -116,13 +130,15 @@ impl History {
             last_attempt: position,
             got_ms: None,
             first_run: 0,
+            got_run: 0,
             statuses: Vec::new(),
             received: Vec::new(),
             settled: None,
-            acknowledged: false,
-            refused: false,
+            was_refused: false,
+            was_acknowledged: false,
             ended: BTreeSet::new(),
-            end_written: false,
+            told: None,
+            end_written: None,
             left_disk: false,
             delivered_body: None,
             accepted: None,
@@ -140,6 +156,7 @@ impl History {
                 record.first_run = now.run;
             }
             record.got_ms = Some((record.got_ms.map_or(now.ms, |(first, _)| first), now.ms));
+            record.got_run = now.run;
         }
     }
 
@@ -160,8 +177,7 @@ impl History {
         let remembers = self.remembers_all;
         let Some(record) = self.messages.get_mut(&(from, id)) else { return };
         let mut faults = Vec::new();
-        let acknowledged = record.settled.is_some_and(|settled| settled.outcome == Outcome::Delivered);
-        if status == SendStatus::Delivered && !acknowledged {
+        if status == SendStatus::Delivered && !record.was_acknowledged {
             faults.push(("I4", "was answered delivered before it was acknowledged"));
         }
         let acknowledged = record.left_disk || record.settled == Some(Settlement::delivered(run));
@@ -184,6 +200,9 @@ impl History {
             }
         }
         if status != SendStatus::Forwarded {
+            if status == SendStatus::Delivered && record.contradicts(Outcome::Delivered, run) && remembers {
+                faults.push(("I11", "is said to be delivered, and had ended otherwise"));
+            }
             let until = (status == SendStatus::Delivered).then_some(run);
             let durable = record.accepted.as_ref().is_some_and(|(_, until)| until.is_none());
             record.accepted = Some((body.clone(), until.filter(|_| !durable)));
@@ -196,11 +215,11 @@ impl History {
     pub(super) fn refused(&mut self, from: usize, id: MessageId, reason: Reason, body: &Bytes, run: u64) {
         let remembers = self.remembers_all;
         let Some(record) = self.messages.get_mut(&(from, id)) else { return };
-        let refused = record.refused;
+        let refused = record.was_refused;
         let mut faults = Vec::new();
         if reason == Reason::Ended {
             self.coverage.ended += 1;
-            if !record.end_written && !refused {
+            if record.end_written.is_none() && !refused {
                 faults.push(("I11", "is said to have ended, and did not"));
             }
         }
@@ -211,6 +230,9 @@ impl History {
             self.coverage.refused_by_recipient += 1;
             if !refused {
                 faults.push(("I4", "is said to be refused by its recipient, and was not"));
+            }
+            if record.contradicts(Outcome::Refused, run) && remembers {
+                faults.push(("I11", "is said to be refused, and had ended otherwise"));
             }
         }
         self.add_faults(from, id, &faults);
@@ -266,8 +288,8 @@ impl History {
     pub(super) fn settled(&mut self, from: usize, id: MessageId, outcome: Outcome, run: u64) {
         let Some(record) = self.messages.get_mut(&(from, id)) else { return };
         record.settled = Some(Settlement { outcome, run });
-        record.acknowledged |= outcome == Outcome::Delivered;
-        record.refused |= outcome == Outcome::Refused;
+        record.was_refused |= outcome == Outcome::Refused;
+        record.was_acknowledged |= outcome == Outcome::Delivered;
         if outcome == Outcome::Delivered && self.remembers_all && !record.ended.is_empty() {
             self.add_faults(from, id, &[("I11", "has ended, and is acknowledged")]);
         }
@@ -283,9 +305,9 @@ impl History {
     }
 
     /// The relay writes that a message has ended.
-    pub(super) fn end_written(&mut self, from: usize, id: MessageId) {
+    pub(super) fn end_written(&mut self, from: usize, id: MessageId, run: u64) {
         if let Some(record) = self.messages.get_mut(&(from, id)) {
-            record.end_written = true;
+            record.end_written.get_or_insert(run);
         }
     }
 
@@ -306,15 +328,14 @@ impl History {
             faults.push(("I6", "is told to another agent than the one that sent it"));
         }
         let settled = record.settled;
+        if record.contradicts(outcome, now.run) && remembers {
+            faults.push(("I11", "was said to have ended otherwise"));
+        }
         if outcome == Outcome::Delivered {
-            if settled.is_none_or(|settled| settled.outcome != Outcome::Delivered) {
+            if !record.was_acknowledged {
                 faults.push(("I4", "is said to be delivered, and was not"));
             }
             return self.add_faults(from, id, &faults);
-        }
-        // What was only delivered may come back with a restart, and end then.
-        if !record.statuses.contains(&SendStatus::Stored) && record.promised_body(now.run).is_some() {
-            faults.push(("I11", "was never stored, and ended"));
         }
         record.ended.insert(outcome.as_str());
         if remembers && record.ended.len() > 1 {
@@ -323,7 +344,7 @@ impl History {
         if remembers && settled == Some(Settlement { outcome: Outcome::Delivered, run: now.run }) {
             faults.push(("I11", "was acknowledged, and ended"));
         }
-        if outcome == Outcome::Refused && !record.refused {
+        if outcome == Outcome::Refused && !record.was_refused {
             faults.push(("I4", "is said to be refused by its recipient, and was not"));
         }
         let early = record.got_ms.is_some_and(|(first, _)| now.ms < first + record.ttl_ms);

@@ -46,9 +46,8 @@ impl ModelStore {
         self.scheduler.push(write, now_ms);
     }
 
-    pub(super) fn is_idle(&mut self, now_ms: u64) -> bool {
-        // What was pushed just now waits for less than a millisecond, and waits.
-        self.commit.is_none() && self.scheduler.oldest_ms(now_ms + 1) == 0 && !self.scheduler.is_failing()
+    pub(super) fn is_idle(&self) -> bool {
+        !self.scheduler.has_writes() && !self.scheduler.is_failing()
     }
 
     /// How long the oldest write waits.
@@ -108,6 +107,11 @@ impl ModelStore {
         for row in &batch.discarded {
             self.rows.remove(row);
         }
+        for row in &batch.revived {
+            if let Some(saved) = self.rows.get_mut(row) {
+                saved.state = RowState::Waiting;
+            }
+        }
         for write in &batch.writes {
             match write {
                 Write::Insert(row) => {
@@ -163,6 +167,7 @@ impl ModelStore {
 fn event(report: StoreReport) -> Option<Event<'static>> {
     Some(match report {
         StoreReport::Stored { upto, .. } => Event::Stored { upto },
+        StoreReport::Removed { rows } => Event::Removed { rows },
         StoreReport::StoreFailed { upto } => Event::StoreFailed { upto },
         StoreReport::Full => Event::StoreFull,
         StoreReport::Recovered => Event::StoreRecovered,

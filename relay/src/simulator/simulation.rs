@@ -193,7 +193,7 @@ impl Simulation {
         self.mutation.is_none() && !self.history.violations.is_empty()
     }
 
-    fn is_quiet(&mut self) -> bool {
+    fn is_quiet(&self) -> bool {
         let clients = self
             .clients
             .iter()
@@ -201,7 +201,7 @@ impl Simulation {
         let links = self.links.values().all(|l| l.connected && l.up.len() == 0 && l.down.len() == 0);
         clients
             && links
-            && self.store.is_idle(self.now_ms)
+            && self.store.is_idle()
             && self.loads.is_empty()
             && self.held_bytes() == 0
             && self.stats().rows == 0
@@ -309,6 +309,8 @@ impl Simulation {
                 self.store_takes_messages = false;
             }
             Event::StoreRecovered => self.store_takes_messages = true,
+            // The core takes these as the end of a stall, and has to hear if it goes on.
+            Event::Stored { .. } | Event::Removed { .. } => self.stall_reported = false,
             _ => {}
         }
         self.step_core(event);

@@ -83,7 +83,7 @@ impl RunningRelay {
             task_wrapper,
         } = relay;
         let (registry, readiness) = (Registry::new(), Readiness::default());
-        let metrics = Arc::new(HubMetrics::register(&registry)?);
+        let metrics = register_metrics(&registry, build, &directory)?;
         let serving = readiness.check("serving", "the relay is starting");
         let (tasks, admin_end) = (Tasks::new(shutdown.clone()), Shutdown::new());
         let tls = certificate.as_ref().map(https::server_config).transpose()?;
@@ -115,7 +115,7 @@ impl RunningRelay {
             _folder: folder,
         };
         let setup = StartContext { config: &config, build, registry, readiness, shutdown };
-        running.connect(&setup)?;
+        running.connect(&setup);
         vital.spawn("directory-writer", writer.run());
         running.authorization.spawn_tasks(&running.tasks, setup.shutdown);
         running.start_public(&setup, (socket, tls), certificate, domain_document)?;
@@ -124,18 +124,14 @@ impl RunningRelay {
         Ok(running)
     }
 
-    /// Connects the directory to the hub, which enforces revocations, and both to probes and
-    /// metrics.
-    fn connect(&self, setup: &StartContext<'_>) -> Result<()> {
+    /// Connects the directory to the hub, which enforces revocations, and both to probes.
+    fn connect(&self, setup: &StartContext<'_>) {
         let hub = Arc::clone(&self.hub);
         self.directory.enforce_with(Box::new(move |revocation| hub.enforce(revocation)));
         let directory = Arc::clone(&self.directory);
         setup.readiness.probe("directory", move || directory.readiness());
         let hub = Arc::clone(&self.hub);
         setup.readiness.probe("mailbox", move || hub.readiness());
-        setup.build.register(&setup.registry)?;
-        directory_metrics::register(&setup.registry, &self.directory)?;
-        Ok(())
     }
 
     fn start_public(
@@ -182,20 +178,33 @@ impl RunningRelay {
     }
 
     /// Ends everything in order: the relay is no longer ready, sessions are closed, then the state,
-    /// and the probes last.
+    /// and the probes last. Whoever connects until the messages are on disk is told that the relay
+    /// is draining.
     pub(super) async fn drain(self, timeout: Duration) {
         self.serving.fail("the relay is shutting down");
         self.hub.drain(timeout).await;
+        // The core accepts nothing more, so that what is still open writes nothing either.
+        self.hub.close().await;
         self.closing.begin();
         self.sessions.close();
         within(SESSIONS_TIMEOUT, "sessions", self.sessions.wait()).await;
-        self.hub.close().await;
         self.directory.close();
         self.admin_end.begin();
         self.tasks.finished(TASKS_TIMEOUT).await;
         self.authorization.close().await;
         self.store.close().await;
     }
+}
+
+/// Registers the metrics that are served before the mailboxes are restored.
+fn register_metrics(
+    registry: &Registry,
+    build: BuildInfo,
+    directory: &Arc<Directory>,
+) -> Result<Arc<HubMetrics>> {
+    build.register(registry)?;
+    directory_metrics::register(registry, directory)?;
+    Ok(Arc::new(HubMetrics::register(registry)?))
 }
 
 fn hub_settings(config: &Config) -> HubSettings {

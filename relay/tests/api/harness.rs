@@ -124,6 +124,11 @@ impl TestRelay {
         msg2agent_relay::store::path(&self.folder.path().join("data"))
     }
 
+    /// The SQLite file of the mailboxes.
+    pub(crate) fn mailbox_file(&self) -> std::path::PathBuf {
+        msg2agent_relay::store::mailbox_path(&self.folder.path().join("data"))
+    }
+
     pub(crate) fn token_file(&self) -> std::path::PathBuf {
         self.folder.path().join("data/admin-token")
     }

@@ -1,8 +1,13 @@
 //! Tests of the two listeners: probes, limits, metrics.
 
+use std::time::Duration;
+
 use protocol::Reason;
 use protocol::admin::Problem;
+use protocol::close::CloseCode;
 use serde_json::{Value, json};
+use sqlx::ConnectOptions as _;
+use sqlx::sqlite::SqliteConnectOptions;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 
@@ -114,9 +119,14 @@ async fn a_request_head_that_is_too_long_is_refused() {
 
 #[tokio::test]
 async fn a_draining_relay_is_not_ready_and_refuses_new_connections() {
-    let relay = start().await;
-    // It never answers the close frame, so the drain takes a moment.
-    let (_held, key) = Agent::join(&relay, "alice").await;
+    let relay = start_with(|config, _| config.drain_timeout = Duration::from_millis(100)).await;
+    let (mut alice, key) = Agent::join(&relay, "alice").await;
+    // The message cannot be written before this lock is released, so the drain takes a moment.
+    let file = SqliteConnectOptions::new().filename(relay.mailbox_file());
+    let mut other = file.connect().await.unwrap();
+    sqlx::query("begin immediate").execute(&mut other).await.unwrap();
+    let envelope = alice.envelope(&alice.did);
+    alice.submit(&envelope).await;
     relay.begin_shutdown();
     let body: Value = eventually("the probe fails", async || {
         let answer = relay.client.get(format!("{}/readyz", relay.health_url)).send().await.unwrap();
@@ -125,8 +135,11 @@ async fn a_draining_relay_is_not_ready_and_refuses_new_connections() {
     .await;
     let serving = json!({"name": "serving", "ok": false, "reason": "the relay is shutting down"});
     assert_eq!((&body["ready"], &body["checks"][0]), (&json!(false), &serving));
+    assert_eq!(alice.closed().await, CloseCode::Restart.number());
     let refused =
         relay.client.get(format!("{}/ws", relay.url)).bearer_auth(key.reveal()).send().await.unwrap();
     assert_eq!((refused.status().as_u16(), refused.headers()["retry-after"].as_bytes()), (503, &b"1"[..]));
     assert_eq!(refused.json::<Value>().await.unwrap()["reason"], "draining");
+    sqlx::query("rollback").execute(&mut other).await.unwrap();
+    relay.stop().await;
 }

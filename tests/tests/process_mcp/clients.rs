@@ -47,5 +47,6 @@ async fn the_python_client_works_in_each_of_its_modes() {
         assert_eq!((&saw["refused"], &saw["inbox"]["unread"]), (&json!(true), &json!(0)), "{mode}: {saw}");
         let arrived = endpoint.bob.inbox().next().await.unwrap();
         assert_eq!(arrived.text(), Some(format!("from Python, {mode}").as_str()));
+        arrived.ack().await.unwrap();
     }
 }

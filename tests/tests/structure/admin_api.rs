@@ -5,11 +5,11 @@
 
 use body_type::{BodyType, Member, body_types, prose};
 
+use crate::generated_page;
 use crate::workspace::root;
 
 mod body_type;
 
-const REWRITE: &str = "MSG2AGENT_WRITE_GOLDEN";
 const PAGE: &str = "docs/admin-api.md";
 /// The types of these files are described, in this order.
 const SOURCES: [&str; 5] = [
@@ -38,14 +38,7 @@ status and a [`Problem`](#problem) with a reason of [protocol.md](protocol.md#er
 
 #[test]
 fn the_page_of_the_admin_api_is_what_the_types_say() {
-    let wanted = page();
-    let path = root().join(PAGE);
-    if std::env::var_os(REWRITE).is_some() {
-        std::fs::write(&path, &wanted).expect("a writable page");
-    }
-    let found = std::fs::read_to_string(&path).unwrap_or_default();
-    let line = found.lines().zip(wanted.lines()).find(|(found, wanted)| found != wanted);
-    assert!(found == wanted, "{PAGE} is not current, `make gen` writes it. First difference: {line:?}");
+    generated_page::check(PAGE, &page());
 }
 
 fn page() -> String {

@@ -5,12 +5,12 @@
 use constants::Constant;
 use value::Values;
 
-use crate::workspace::{self, root};
+use crate::generated_page;
+use crate::workspace;
 
 mod constants;
 mod value;
 
-const REWRITE: &str = "MSG2AGENT_WRITE_GOLDEN";
 const PAGE: &str = "docs/limits.md";
 /// Members of the workspace that run in tests only.
 const TEST_MEMBERS: [&str; 2] = ["tests", "devtools"];
@@ -27,14 +27,7 @@ docs/gateway.md.
 
 #[test]
 fn the_page_of_limits_is_what_the_constants_say() {
-    let wanted = page();
-    let path = root().join(PAGE);
-    if std::env::var_os(REWRITE).is_some() {
-        std::fs::write(&path, &wanted).expect("a writable page");
-    }
-    let found = std::fs::read_to_string(&path).unwrap_or_default();
-    let line = found.lines().zip(wanted.lines()).find(|(found, wanted)| found != wanted);
-    assert!(found == wanted, "{PAGE} is not current, `make gen` writes it. First difference: {line:?}");
+    generated_page::check(PAGE, &page());
 }
 
 #[test]

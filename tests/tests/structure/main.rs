@@ -13,6 +13,7 @@ mod architecture;
 mod circles;
 mod crate_graph;
 mod files;
+mod generated_page;
 mod limits;
 mod line_lengths;
 mod module_graph;

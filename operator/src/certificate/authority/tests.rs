@@ -10,14 +10,11 @@ use rustls::client::danger::ServerCertVerifier as _;
 use rustls::pki_types::pem::PemObject as _;
 use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
 
+use super::super::tests::at;
 use super::super::{AUTHORITY_TTL_DAYS, issue_serving, needs_renewal};
 use super::*;
 
 const HOST: &str = "main.team.svc";
-
-fn at(day: i64) -> jiff::Timestamp {
-    jiff::Timestamp::from_second(1_790_000_000 + seconds(day)).unwrap()
-}
 
 fn subject() -> AuthoritySubject {
     AuthoritySubject::relay("main")

@@ -3,7 +3,7 @@
 
 use crds::{Relay, label, name};
 use k8s_openapi::api::core::v1::Secret;
-use kube::ResourceExt as _;
+use kube::{Api, ResourceExt as _};
 
 use crate::certificate::authority::{self, Authority, RenewalStep};
 use crate::certificate::{self, AuthoritySubject, CertifiedKey};
@@ -86,11 +86,38 @@ pub async fn converge_authority(context: &Context, relay: &Relay, kind: Authorit
                 authority.advance(step, &subject, now)?
             }
         },
-        None => Authority::create(&subject, now)?,
+        None => {
+            if kind == AuthorityKind::Relay {
+                check_never_recorded(context, relay, &found, &secret_name).await?;
+            }
+            Authority::create(&subject, now)?
+        }
     };
     let desired = authority_secret(relay, &secret_name, kind, &next);
     secret::write(context, &found, desired).await?;
     Ok(next)
+}
+
+/// Asks the API server for the recorded fingerprint before the first authority is created, because
+/// the cache may be older than the record.
+///
+/// # Errors
+/// [`Error::AuthorityLost`], [`Error::Deleted`] for a Relay that is gone, and errors of the API
+/// server.
+async fn check_never_recorded(
+    context: &Context,
+    relay: &Relay,
+    found: &Found,
+    secret: &NamespacedName,
+) -> Result<()> {
+    let api = Api::<Relay>::namespaced(context.client.clone(), &secret.namespace);
+    let current = api.get_opt(&relay.name_any()).await.map_err(Error::cluster("read the Relay"))?;
+    let current = current.filter(|current| current.uid() == relay.uid());
+    let current = current.ok_or_else(|| Error::Deleted(NamespacedName::from_object(relay).to_string()))?;
+    match unconfirmed_loss(found, None, &current) {
+        Some(fingerprint) => Err(Error::AuthorityLost { secret: secret.to_string(), fingerprint }),
+        None => Ok(()),
+    }
 }
 
 fn is_recorded(relay: &Relay) -> bool {

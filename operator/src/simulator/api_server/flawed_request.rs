@@ -26,7 +26,9 @@ pub(super) fn plant(server: &ApiServer, network: &ModelNetwork, request: ApiRequ
         }),
         (Flaw::OverwrittenSecret, ApiVerb::Create) if is_secret => overwriting(server, request),
         (Flaw::OverwrittenSecret, ApiVerb::Get) if is_secret && is_foreign(server, &request) => gone(),
-        (Flaw::ForgottenRootKey, ApiVerb::Get) if plural == "agents" => {
+        (Flaw::ForgottenRootKey | Flaw::ForgottenAuthority, ApiVerb::Get)
+            if matches!(plural, "agents" | "relays") =>
+        {
             let found = server.with(|store| store.get(&id(&request)));
             FlawedRequest::Answered(found.map(|found| flawed_object::shown(network, &found).into_owned()))
         }

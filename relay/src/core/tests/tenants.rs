@@ -1,8 +1,12 @@
 //! Property test: agents of two tenants never reach each other, whatever they do.
 
+use bytes::Bytes;
 use proptest::prelude::*;
+use protocol::envelope::Class;
+use protocol::{Did, Reason};
 
-use super::*;
+use super::test_core::*;
+use crate::core::{ConnId, Effect, Event, RowId, SendError, Write, WriteContent};
 
 const UNKNOWN: &str = "did:wba:example.com:agent:a:nobody";
 
@@ -58,6 +62,7 @@ struct Scenario {
     seqs: [(u64, u64); AGENTS.len()],
     written: RowId,
     bodies: std::collections::HashMap<RowId, Bytes>,
+    removed: Vec<RowId>,
 }
 
 impl Scenario {
@@ -69,6 +74,7 @@ impl Scenario {
             seqs: [(0, 0); AGENTS.len()],
             written: 0,
             bodies: std::collections::HashMap::new(),
+            removed: Vec::new(),
         }
     }
 
@@ -91,7 +97,12 @@ impl Scenario {
                 self.relay.step(Event::Acked { conn, epoch, seq: seq + beyond })
             }
             Action::Pass { ms } => self.relay.pass(ms),
-            Action::Stored => self.relay.step(Event::Stored { upto: self.written }),
+            Action::Stored => {
+                let rows = std::mem::take(&mut self.removed);
+                let removed = self.relay.step(Event::Removed { rows });
+                self.observe(removed);
+                self.relay.step(Event::Stored { upto: self.written })
+            }
             Action::StoreFailed => {
                 let failed = self.relay.step(Event::StoreFailed { upto: self.written });
                 self.observe(failed);
@@ -150,6 +161,7 @@ impl Scenario {
                         self.bodies.insert(row.row, body);
                     }
                 }
+                Effect::Write(Write::Remove { row, .. }) => self.removed.push(row),
                 Effect::LoadPage { agent, epoch, rows } => {
                     let page = rows.iter().map(|row| (*row, self.bodies[row].clone())).collect();
                     let loaded = self.relay.step(Event::Loaded { agent, epoch, page });

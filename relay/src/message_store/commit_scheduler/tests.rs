@@ -49,13 +49,17 @@ fn stored(upto: RowId, rows: usize) -> StoreReport {
     StoreReport::Stored { upto, rows, took: Duration::ZERO }
 }
 
+fn removed(rows: &[RowId]) -> StoreReport {
+    StoreReport::Removed { rows: rows.to_vec() }
+}
+
 const OK: Result<Duration, CommitFailure> = Ok(Duration::ZERO);
 
 #[test]
 fn what_waits_is_committed_together_and_reported_once() {
     let mut scheduler = with([message(1), message(2), remove(1)]);
     assert_eq!(begun(&mut scheduler, 0).0.len(), 3);
-    assert_eq!(scheduler.finished(OK, 1), [stored(2, 2)]);
+    assert_eq!(scheduler.finished(OK, 1), [removed(&[1]), stored(2, 2)]);
     assert_eq!(scheduler.next(1), NextCommit::Idle);
     scheduler.close();
     assert_eq!(scheduler.next(1), NextCommit::Finished);
@@ -77,9 +81,23 @@ fn a_commit_that_failed_but_is_on_disk_is_undone_by_the_next() {
     begun(&mut scheduler, 0);
     scheduler.finished(Err(CommitFailure::Other), 0);
     assert_eq!(begun(&mut scheduler, 1_000), (vec![remove(9)], vec![1]));
-    assert_eq!(scheduler.finished(OK, 1_001), [StoreReport::Recovered]);
+    assert_eq!(scheduler.finished(OK, 1_001), [StoreReport::Recovered, removed(&[9])]);
     scheduler.push(message(2), 1_002);
     assert_eq!(begun(&mut scheduler, 1_002), (vec![message(2)], Vec::new()));
+}
+
+#[test]
+fn a_message_that_a_failed_notice_may_have_ended_waits_again() {
+    let content = WriteContent::Notice { outcome: Outcome::Expired, reason: None, ends: Some(1) };
+    let mut scheduler = with([row(2, content)]);
+    begun(&mut scheduler, 0);
+    scheduler.finished(Err(CommitFailure::Other), 0);
+    let undone = Batch { discarded: vec![2], revived: vec![1], ..Batch::default() };
+    assert_eq!(scheduler.next(1_000), NextCommit::Commit(Arc::new(undone)));
+    scheduler.finished(OK, 1_000);
+    scheduler.push(message(3), 1_000);
+    let next = Batch { writes: vec![message(3)], ..Batch::default() };
+    assert_eq!(scheduler.next(1_000), NextCommit::Commit(Arc::new(next)));
 }
 
 #[test]
@@ -101,16 +119,19 @@ fn a_full_disk_takes_removals_and_notices_and_refuses_every_message() {
     assert_eq!(scheduler.finished(Err(CommitFailure::Full), 0), []);
     assert_eq!(begun(&mut scheduler, 0).0, [notice(2), remove(9)], "at once");
     let failed = |upto| StoreReport::StoreFailed { upto };
-    let expected = [failed(1), stored(2, 1), failed(4), StoreReport::Full];
+    let expected = [removed(&[9]), failed(1), stored(2, 1), failed(4), StoreReport::Full];
     assert_eq!(scheduler.finished(OK, 0), expected);
     assert_eq!(scheduler.next(0), NextCommit::LookForSpaceAt(1_000));
 
     scheduler.push(remove(8), 5);
     assert_eq!(begun(&mut scheduler, 5), (vec![remove(8)], vec![1, 3, 4]));
-    assert_eq!(scheduler.finished(OK, 6), [], "it is known to be full");
+    assert_eq!(scheduler.finished(OK, 6), [removed(&[8])], "it is known to be full");
+    scheduler.push(message(5), 7);
+    assert_eq!(begun(&mut scheduler, 7), (Vec::new(), Vec::new()), "nothing fits");
+    assert_eq!(scheduler.finished(OK, 8), [failed(5), StoreReport::Full], "the core learns it again");
     assert_eq!(scheduler.looked_for_space(true, 1_000), Some(StoreReport::Recovered));
-    scheduler.push(message(5), 1_000);
-    assert_eq!(begun(&mut scheduler, 1_000).0, [message(5)]);
+    scheduler.push(message(6), 1_000);
+    assert_eq!(begun(&mut scheduler, 1_000).0, [message(6)]);
 }
 
 #[test]
@@ -122,7 +143,19 @@ fn a_disk_too_full_for_removals_fails_as_any_other() {
     let reports = scheduler.finished(Err(CommitFailure::Full), 0);
     assert_eq!(reports, [StoreReport::StoreFailed { upto: 2 }]);
     assert_eq!(begun(&mut scheduler, 1_000), (vec![remove(9)], vec![1, 2]));
-    assert_eq!(scheduler.finished(OK, 1_000), [StoreReport::Recovered]);
+    assert_eq!(scheduler.finished(OK, 1_000), [StoreReport::Recovered, removed(&[9])]);
+}
+
+#[test]
+fn a_disk_that_is_full_after_a_failure_first_undoes_what_failed() {
+    let mut scheduler = with([message(1)]);
+    begun(&mut scheduler, 0);
+    scheduler.finished(Err(CommitFailure::Other), 0);
+    begun(&mut scheduler, 1_000);
+    assert_eq!(scheduler.finished(Err(CommitFailure::Full), 1_000), []);
+    assert_eq!(begun(&mut scheduler, 1_000), (Vec::new(), vec![1]));
+    assert_eq!(scheduler.finished(OK, 1_000), [StoreReport::Full]);
+    assert_eq!(scheduler.next(1_000), NextCommit::LookForSpaceAt(2_000));
 }
 
 #[test]
@@ -130,7 +163,7 @@ fn a_disk_without_room_is_known_before_a_message_is_written() {
     let mut scheduler = with([message(1), remove(9)]);
     scheduler.disk_is_full(0);
     assert_eq!(begun(&mut scheduler, 0).0, [remove(9)]);
-    let expected = [StoreReport::StoreFailed { upto: 1 }, StoreReport::Full];
+    let expected = [removed(&[9]), StoreReport::StoreFailed { upto: 1 }, StoreReport::Full];
     assert_eq!(scheduler.finished(OK, 0), expected);
     assert_eq!(scheduler.looked_for_space(false, 1_000), None);
     assert_eq!(scheduler.next(1_000), NextCommit::LookForSpaceAt(2_000));

@@ -266,7 +266,7 @@ impl Simulation {
 
     fn end(&mut self, row: RowId) {
         if let Some((from, id)) = self.row_messages.get(&row) {
-            self.history.end_written(*from, *id);
+            self.history.end_written(*from, *id, self.store.starts);
         }
     }
 
