@@ -18,12 +18,6 @@ pub(super) struct Settlement {
     pub(super) run: u64,
 }
 
-impl Settlement {
-    const fn delivered(run: u64) -> Self {
-        Self { outcome: Outcome::Delivered, run }
-    }
-}
-
 #[derive(Debug)]
 pub(super) struct MessageHistory {
     pub(super) to: usize,
@@ -52,8 +46,10 @@ pub(super) struct MessageHistory {
     told: Option<Settlement>,
     /// The run in which the relay wrote first that the message ended without a delivery.
     end_written: Option<u64>,
-    /// It was promised and acknowledged, and the disk has it no longer in the mailbox.
-    left_disk: bool,
+    /// The run in which the disk had it no longer in the mailbox, promised and acknowledged.
+    left_disk: Option<u64>,
+    /// The store has reported that.
+    left_reported: bool,
     /// The body of the last delivery.
     delivered_body: Option<Bytes>,
     /// The body that was answered, and whether a restart may forget it.
@@ -139,7 +135,8 @@ impl History {
             ended: BTreeSet::new(),
             told: None,
             end_written: None,
-            left_disk: false,
+            left_disk: None,
+            left_reported: false,
             delivered_body: None,
             accepted: None,
             sender_gone: false,
@@ -180,8 +177,8 @@ impl History {
         if status == SendStatus::Delivered && !record.was_acknowledged {
             faults.push(("I4", "was answered delivered before it was acknowledged"));
         }
-        let acknowledged = record.left_disk || record.settled == Some(Settlement::delivered(run));
-        if status == SendStatus::Stored && remembers && acknowledged {
+        let left = record.left_reported || record.left_disk.is_some_and(|left| left < run);
+        if status == SendStatus::Stored && remembers && left {
             faults.push(("I11", "was acknowledged, and is said to wait"));
         }
         let other_body = record.delivered_body.as_ref().is_some_and(|delivered| delivered != body);
@@ -249,7 +246,7 @@ impl History {
         if remembers && record.settled.is_some_and(|settled| settled.run == now.run) {
             faults.push(("I2", "was settled, and is delivered again"));
         }
-        if remembers && record.left_disk {
+        if remembers && record.left_disk.is_some() {
             faults.push(("I2", "has left the disk as delivered, and is delivered again"));
         }
         record.delivered_body = Some(body.clone());
@@ -296,11 +293,20 @@ impl History {
     }
 
     /// The disk has the message no longer in the mailbox.
-    pub(super) fn left_disk(&mut self, from: usize, id: MessageId) {
+    pub(super) fn left_disk(&mut self, from: usize, id: MessageId, run: u64) {
         if let Some(record) = self.messages.get_mut(&(from, id)) {
             let promised = record.accepted.as_ref().is_some_and(|(_, until)| until.is_none());
             let acknowledged = record.settled.is_some_and(|settled| settled.outcome == Outcome::Delivered);
-            record.left_disk |= promised && acknowledged;
+            if promised && acknowledged {
+                record.left_disk.get_or_insert(run);
+            }
+        }
+    }
+
+    /// The relay learns that the disk has the message no longer in the mailbox.
+    pub(super) fn left_reported(&mut self, from: usize, id: MessageId) {
+        if let Some(record) = self.messages.get_mut(&(from, id)) {
+            record.left_reported |= record.left_disk.is_some();
         }
     }
 

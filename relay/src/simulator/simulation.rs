@@ -277,14 +277,15 @@ impl Simulation {
 
     fn run_store(&mut self) {
         let lost_removal = self.mutation == Some(Mutation::LostRemoval);
-        for event in self.store.end(self.now_ms, lost_removal) {
+        let events = self.store.end(self.now_ms, lost_removal);
+        self.note_what_left();
+        for event in events {
             let reported =
                 self.mutation == Some(Mutation::EarlyCommit) && matches!(event, Event::Stored { .. });
             if !reported {
                 self.report_of_store(event);
             }
         }
-        self.note_what_left();
         let takes_ms = self.draw_commit_time();
         if let Some(event) = self.store.begin(self.now_ms, takes_ms) {
             self.report_of_store(event);
@@ -299,7 +300,7 @@ impl Simulation {
     }
 
     fn report_of_store(&mut self, event: Event<'_>) {
-        match event {
+        match &event {
             Event::StoreFull => {
                 self.history.coverage.full_disks += 1;
                 self.store_takes_messages = false;
@@ -310,7 +311,11 @@ impl Simulation {
             }
             Event::StoreRecovered => self.store_takes_messages = true,
             // The core takes these as the end of a stall, and has to hear if it goes on.
-            Event::Stored { .. } | Event::Removed { .. } => self.stall_reported = false,
+            Event::Stored { .. } => self.stall_reported = false,
+            Event::Removed { rows } => {
+                self.stall_reported = false;
+                self.note_removals(rows);
+            }
             _ => {}
         }
         self.step_core(event);
@@ -320,7 +325,16 @@ impl Simulation {
     fn note_what_left(&mut self) {
         for row in std::mem::take(&mut self.store.left) {
             if let Some((from, id)) = self.row_messages.get(&row) {
-                self.history.left_disk(*from, *id);
+                self.history.left_disk(*from, *id, self.store.starts);
+            }
+        }
+    }
+
+    /// The relay learns which rows are removed.
+    fn note_removals(&mut self, rows: &[RowId]) {
+        for row in rows {
+            if let Some((from, id)) = self.row_messages.get(row) {
+                self.history.left_reported(*from, *id);
             }
         }
     }
