@@ -45,7 +45,7 @@ pub(super) struct MessageHistory {
     /// The outcome that the sender was told as the last one, and the run of the relay.
     told: Option<Settlement>,
     /// The run in which the relay wrote first that the message ended without a delivery.
-    end_written: Option<u64>,
+    pub(super) end_written: Option<u64>,
     /// The run in which the disk had it no longer in the mailbox, promised and acknowledged.
     left_disk: Option<u64>,
     /// The store has reported that.

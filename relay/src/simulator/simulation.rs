@@ -153,10 +153,21 @@ impl Simulation {
         self.core.stats()
     }
 
-    /// Whether the relay may have dropped notices for this client, which it then counts.
-    pub(super) fn may_have_missed_notices(&self, client: usize) -> bool {
-        let crashed = self.store.starts > 0;
-        self.limits.mailbox_notices < NOTICES_OF_ALL && (self.clients[client].missed > 0 || crashed)
+    /// How many notices to this client the relay has dropped, as it says. It forgets that when it
+    /// restarts.
+    pub(super) fn missed_notices(&self, client: usize) -> u64 {
+        let drops = self.limits.mailbox_notices < NOTICES_OF_ALL;
+        match self.store.starts {
+            _ if !drops => 0,
+            0 => self.clients[client].missed + self.core.missed_notices(self.clients[client].did.as_str()),
+            _ => u64::MAX,
+        }
+    }
+
+    /// Whether a notice of an earlier run may have expired, as the clock was set before a restart.
+    pub(super) const fn may_have_expired(&self, end_written: Option<u64>) -> bool {
+        let restarted = matches!(end_written, Some(run) if run < self.store.starts);
+        self.faults.clock_steps && restarted
     }
 
     pub(super) fn run_with_faults(&mut self) {

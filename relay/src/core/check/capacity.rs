@@ -3,7 +3,7 @@
 
 use protocol::envelope::MessageId;
 
-use super::super::agent::{Agent, RowContent};
+use super::super::agent::{Agent, MailboxRow, RowContent};
 use super::super::dedup::{AnswerState, MessageKey};
 use super::super::limits::RESERVED_PART;
 use super::super::tenant_budget::MailboxUsage;
@@ -51,6 +51,13 @@ impl Core {
         self.dedup.iter().filter(|(key, _)| Some(key.sender) == sender).count()
     }
 
+    /// Notices to this agent that were dropped, and of which it was not told yet.
+    pub(crate) fn missed_notices(&self, to: &str) -> u64 {
+        let agent = self.agents.find(to).and_then(|slot| self.agents.agent(slot));
+        let waiting = |agent: &Agent| agent.rows.values().map(missed_before).sum::<u64>();
+        agent.map_or(0, |agent| agent.missed + waiting(agent))
+    }
+
     fn exceeds_mailbox(&self, recipient: &Agent, size: u64) -> bool {
         let rows = recipient.rows.values();
         let sizes = rows.filter(|row| matches!(row.content, RowContent::Message { .. })).map(|row| row.size);
@@ -91,5 +98,12 @@ impl Core {
         waiting.count() >= self.limits.unanswered_sends as usize
             || self.held_bytes + size > self.limits.held_bytes_max
             || self.pending_writes.len() >= self.limits.writes_pending
+    }
+}
+
+const fn missed_before(row: &MailboxRow) -> u64 {
+    match &row.content {
+        RowContent::Notice(notice) => notice.missed,
+        RowContent::Message { .. } => 0,
     }
 }
