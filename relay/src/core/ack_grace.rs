@@ -14,9 +14,10 @@ pub(super) struct AckDeadline {
 }
 
 impl AckDeadline {
+    /// The delivery that this is about, if it is one of this session.
     #[cfg(test)]
-    pub(super) fn is_for(&self, mailbox: AgentSlot, epoch: u64, seq: u64) -> bool {
-        self.mailbox == mailbox && self.epoch == epoch && self.seq == seq
+    pub(super) fn seq_of(&self, mailbox: AgentSlot, epoch: u64) -> Option<u64> {
+        (self.mailbox == mailbox && self.epoch == epoch).then_some(self.seq)
     }
 }
 
