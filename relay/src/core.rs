@@ -42,6 +42,7 @@ mod removal;
 mod resend;
 mod restore;
 mod row;
+mod send_error;
 mod sessions;
 mod steady_clock;
 mod tenant_budget;
@@ -54,7 +55,6 @@ use std::collections::{HashMap, VecDeque};
 
 use protocol::did::TenantId;
 
-pub use answers::SendError;
 #[cfg(test)]
 pub(crate) use check::ExceededLimits;
 pub use daemon::token_bucket::Rate;
@@ -63,6 +63,7 @@ pub use event::{AgentRegistry, Event, NewSession, Submission};
 pub use ids::{AgentSlot, ConnId, RequestId};
 pub use limits::CoreLimits;
 pub use row::{RestoredRow, RowId, RowKind, RowState, Write, WriteContent, WriteRow};
+pub use send_error::SendError;
 
 use ack_grace::AckDeadline;
 use agent::UndeliveredMessage;

@@ -173,7 +173,7 @@ class Client:
     async def receive(self):
         """The next new message as (header, content, delivery); a repetition is acknowledged."""
         while True:
-            delivery = await self.deliveries.get()
+            delivery = await self.delivery()
             envelope = delivery["envelope"]
             try:
                 keys = await self.keys(envelope["from"])
@@ -187,6 +187,16 @@ class Client:
                 continue
             self.processed.add(key)
             return header, content, delivery
+
+    async def delivery(self) -> dict:
+        """The next delivery. An idle client also reconnects, or nothing reaches it."""
+        while True:
+            connection = await self.connected()
+            arriving = asyncio.create_task(self.deliveries.get())
+            await asyncio.wait({arriving, connection.reading}, return_when=asyncio.FIRST_COMPLETED)
+            if arriving.done():
+                return arriving.result()
+            arriving.cancel()
 
     async def acknowledge(self, delivery: dict):
         await self.answer_delivery("relay.ack", delivery)

@@ -34,9 +34,8 @@ pub async fn undisturbed() -> RwLockReadGuard<'static, ()> {
 pub async fn alone() -> anyhow::Result<RwLockWriteGuard<'static, ()>> {
     let alone = OPERATORS.write().await;
     let client = client().await?;
-    eventually("both replicas of the operator are ready and at rest", SETTLE_TIMEOUT, async || {
-        let ready = pods(&client).await?.iter().filter(|pod| is_ready(pod)).count();
-        ensure!(ready == REPLICAS, "{ready} are");
+    rolled_out(&client).await?;
+    eventually("the operators are at rest", SETTLE_TIMEOUT, async || {
         let namespaces = Api::<Namespace>::all(client.clone()).list(&ListParams::default()).await?;
         let ending = namespaces.iter().filter(|namespace| namespace.metadata.deletion_timestamp.is_some());
         ensure!(ending.count() == 0, "they still tear down what other tests left");
@@ -44,6 +43,27 @@ pub async fn alone() -> anyhow::Result<RwLockWriteGuard<'static, ()>> {
     })
     .await?;
     Ok(alone)
+}
+
+/// Waits until both replicas have the Deployment's current settings and one of them leads. A test
+/// that changed the settings waits, or workloads of the next test restart once more.
+pub async fn rolled_out(client: &Client) -> anyhow::Result<()> {
+    let deployments = Api::<Deployment>::namespaced(client.clone(), OPERATOR_NAMESPACE);
+    eventually("both replicas of the operator are current and one leads", SETTLE_TIMEOUT, async || {
+        let found = deployments.get(OPERATOR).await?;
+        let status = found.status.unwrap_or_default();
+        let is_seen = status.observed_generation == found.metadata.generation;
+        let updated = status.updated_replicas.and_then(|count| usize::try_from(count).ok());
+        ensure!(is_seen && updated == Some(REPLICAS), "{status:?}");
+        let pods = pods(client).await?;
+        let ready = pods.iter().filter(|pod| is_ready(pod)).count();
+        ensure!((ready, pods.len()) == (REPLICAS, REPLICAS), "{ready} of {} are ready", pods.len());
+        let holder = leader(client).await?;
+        let is_held = pods.iter().any(|pod| holder.starts_with(&pod.name_any()));
+        ensure!(is_held, "{holder} held the lease and has ended");
+        Ok(())
+    })
+    .await
 }
 
 /// The processes of all replicas.

@@ -86,15 +86,17 @@ impl RunningClient {
     /// # Errors
     /// The client ends before, or says nothing for too long. The error has what it wrote to stderr.
     pub async fn line_with(&mut self, member: &str) -> anyhow::Result<Value> {
+        let mut before = Vec::new();
         loop {
             let line = tokio::time::timeout(LINE_TIMEOUT, self.lines.next_line()).await;
-            let Some(line) = line.with_context(|| format!("no {member} in time"))?? else {
+            let Some(line) = line.with_context(|| format!("no {member} in time after {before:?}"))?? else {
                 bail!("the client ended before it said {member}: {}", self.complaint().await);
             };
             let line: Value = serde_json::from_str(&line).with_context(|| format!("read {line}"))?;
             if line.get(member).is_some() {
                 return Ok(line);
             }
+            before.push(line);
         }
     }
 

@@ -10,11 +10,11 @@ use protocol::limits::{ENVELOPE_BYTES_MAX, MAX_TTL_SECONDS};
 use protocol::quota::QuotaName;
 
 use super::agent_session::MemoryOnly;
-use super::answers::SendError;
 use super::dedup::{AnswerState, MessageKey};
 use super::delivery_window::Content;
 use super::digest::digest;
 use super::limits::{COPY_BELOW_BYTES, DRAIN_RETRY_INTERVAL, STORAGE_RETRY_INTERVAL};
+use super::send_error::SendError;
 use super::tenant_budget::{MailboxUsage, exceeded_budget};
 use super::{AgentRegistry, AgentSlot, Core, CoreTime, Effect, Submission};
 
@@ -27,7 +27,7 @@ impl Core {
         out: &mut Vec<Effect>,
     ) {
         if let Err(error) = self.try_accept(sent, now, registry, out) {
-            out.push(error.into_effect(sent.conn, sent.request.clone()));
+            out.push(Effect::refusal(sent.conn, sent.request.clone(), error));
         }
     }
 

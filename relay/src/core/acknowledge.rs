@@ -6,10 +6,10 @@ use protocol::frame::{Outcome, SendStatus};
 use protocol::refusal::RefusalReason;
 
 use super::agent::{RowContent, UndeliveredMessage};
-use super::answers::SendError;
 use super::dedup::MessageKey;
 use super::delivery_window::Content;
 use super::leaving::{LeavingMessage, MessageEnd};
+use super::send_error::SendError;
 use super::{AgentSlot, ConnId, Core, CoreTime, Effect, RowId};
 
 impl Core {

@@ -4,9 +4,9 @@
 use protocol::frame::SendStatus;
 
 use super::agent::{Notice, RowContent, UndeliveredMessage};
-use super::answers::SendError;
 use super::dedup::MessageKey;
 use super::pending_writes::{PendingWrite, StoreState};
+use super::send_error::SendError;
 use super::{AgentSlot, Core, CoreTime, Effect, RowId};
 
 impl Core {

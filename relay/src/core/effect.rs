@@ -68,6 +68,12 @@ pub enum Effect {
     Count(Counter),
 }
 
+impl Effect {
+    pub(super) fn refusal(conn: ConnId, request: RequestId, error: SendError) -> Self {
+        Self::Refuse { conn, request, error: Box::new(error) }
+    }
+}
+
 /// Events that are counted because no other effect shows them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Counter {

@@ -10,8 +10,8 @@ use protocol::envelope::MessageId;
 use protocol::frame::{Outcome, SendStatus};
 use protocol::refusal::RefusalReason;
 
-use super::answers::SendError;
 use super::dedup::{AnswerState, MessageKey};
+use super::send_error::SendError;
 use super::{AgentSlot, Core, CoreTime, Effect, RowId, Write};
 
 /// Bounded by the mailboxes: each entry was a row of one, and goes with the next good commit.

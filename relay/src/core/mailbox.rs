@@ -4,8 +4,8 @@ use protocol::envelope::MessageId;
 
 use super::agent::{MailboxRow, RowContent};
 use super::agent_session::{Backlog, DeliveryMode, LiveMessages, MemoryOnly};
-use super::answers::SendError;
 use super::delivery_window::Content;
+use super::send_error::SendError;
 use super::{AgentSlot, Core, CoreTime, Counter, Effect, RowId, Write, WriteContent, WriteRow};
 
 /// A row that enters the index of a mailbox.

@@ -2,8 +2,8 @@
 
 use protocol::Reason;
 
-use super::answers::SendError;
 use super::dedup::{AnswerState, MessageKey};
+use super::send_error::SendError;
 use super::{Core, Counter, Effect, Submission};
 
 impl Core {

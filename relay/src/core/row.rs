@@ -37,8 +37,8 @@ pub enum RowState {
 pub enum Write {
     Insert(WriteRow),
     /// The row left the mailbox with this outcome, which stays in the store with the message's id
-    /// until [`Write::Forget`], so that a repetition is answered rightly. Without an outcome nothing
-    /// of the row is kept. The row may be unknown: its insertion may have failed.
+    /// until [`Write::Forget`], so that a repetition is answered rightly. Without an outcome
+    /// nothing of the row is kept. The row may be unknown: its insertion may have failed.
     Remove {
         row: RowId,
         outcome: Option<Outcome>,

@@ -8,9 +8,9 @@ use protocol::did::TenantId;
 
 use super::agent::Agent;
 use super::agent_session::AgentSession;
-use super::answers::SendError;
 use super::delivery_window::Content;
 use super::limits::DRAIN_RETRY_INTERVAL;
+use super::send_error::SendError;
 use super::tenant_budget::TenantBudget;
 use super::{AgentSlot, ConnId, Core, CoreTime, Effect, NewSession};
 
@@ -21,12 +21,12 @@ impl Core {
         let NewSession { conn, did, tenant, request } = opened;
         if self.draining {
             let error = SendError::retry_later(Reason::Draining, DRAIN_RETRY_INTERVAL);
-            return out.push(error.into_effect(conn, request));
+            return out.push(Effect::refusal(conn, request, error));
         }
         let found = self.agents.find(did.as_str());
         let slot = found.unwrap_or_else(|| self.add_agent(did.as_str(), tenant.clone()));
         if self.sessions.get(&conn).is_some_and(|held| *held != slot) {
-            return out.push(SendError::from(Reason::Forbidden).into_effect(conn, request));
+            return out.push(Effect::refusal(conn, request, Reason::Forbidden.into()));
         }
         self.replace_session(slot, conn, now, out);
 

@@ -1,4 +1,5 @@
-//! What the mailboxes of one tenant, and those of all tenants, hold and may hold.
+//! The rows and bytes that the mailboxes of one tenant, and those of all tenants, hold and may
+//! hold.
 
 use daemon::token_bucket::TokenBucket;
 use protocol::quota::QuotaName;

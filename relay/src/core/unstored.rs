@@ -9,9 +9,9 @@ use std::collections::HashMap;
 use protocol::Reason;
 use protocol::frame::{Outcome, SendStatus};
 
-use super::answers::SendError;
 use super::dedup::{AnswerState, MessageKey};
 use super::delivery_window::Content;
+use super::send_error::SendError;
 use super::{AgentSlot, Core, CoreTime, Counter, Effect, RowId, Submission};
 
 /// Bounded by the delivery windows: each entry is a delivery in flight.

@@ -40,8 +40,8 @@ impl MessageStore {
     }
 
     /// Passes on, in order, every row that waits, and those of the newest
-    /// [`remembered_max`](super::MessageStoreSettings::remembered_max) that were accepted since this
-    /// Unix second.
+    /// [`remembered_max`](super::MessageStoreSettings::remembered_max) that were accepted since
+    /// this Unix second.
     pub(crate) async fn restore(
         &mut self,
         remembered_since: u64,

@@ -5,7 +5,6 @@ use std::collections::BTreeMap;
 use std::fmt;
 
 use protocol::envelope::{Class, MessageId};
-use protocol::frame::SendStatus;
 
 use super::history::MessageHistory;
 use super::simulation::Simulation;
@@ -34,7 +33,7 @@ pub(super) fn check(simulation: &Simulation) -> Vec<Violation> {
     let mut violation = |invariant, what| found.push(Violation { invariant, what });
     let mut lost: BTreeMap<usize, Vec<(&MessageId, &MessageHistory)>> = BTreeMap::new();
     for ((from, id), record) in &simulation.history.messages {
-        if is_lost(record) && !simulation.may_have_expired(record.end_written) {
+        if record.is_lost() {
             lost.entry(*from).or_default().push((id, record));
         }
         if simulation.tenant(*from) != simulation.tenant(record.to) && !record.received.is_empty() {
@@ -67,18 +66,14 @@ pub(super) fn check(simulation: &Simulation) -> Vec<Violation> {
     found
 }
 
-/// A message that was promised has to be acknowledged by its recipient, or to end with a notice.
-fn is_lost(record: &MessageHistory) -> bool {
-    let promised = record.statuses.iter().any(|s| *s != SendStatus::Forwarded);
-    promised && !record.was_acknowledged && record.ended.is_empty() && !record.sender_gone
-}
-
 type Overtaking<'a> = (&'a MessageHistory, &'a MessageHistory);
+/// The id, the history and the first delivery of a message.
+type FirstDelivery<'a> = (MessageId, &'a MessageHistory, u64);
 
 /// Messages of one sender to one recipient that were delivered in the wrong order: every attempt of
 /// the first came before every attempt of the second, and its first delivery came later.
 fn overtaken(simulation: &Simulation) -> Vec<Overtaking<'_>> {
-    let mut pairs: BTreeMap<(usize, usize), Vec<(MessageId, &MessageHistory, u64)>> = BTreeMap::new();
+    let mut pairs: BTreeMap<(usize, usize), Vec<FirstDelivery<'_>>> = BTreeMap::new();
     for ((from, id), record) in &simulation.history.messages {
         let removed = record.sender_gone || record.recipient_gone || record.came_back();
         let first = record.received.first().filter(|_| !removed && record.is_accepted());
@@ -89,7 +84,7 @@ fn overtaken(simulation: &Simulation) -> Vec<Overtaking<'_>> {
     pairs.into_values().flat_map(overtaken_in_pair).collect()
 }
 
-fn overtaken_in_pair<'a>(mut messages: Vec<(MessageId, &'a MessageHistory, u64)>) -> Vec<Overtaking<'a>> {
+fn overtaken_in_pair<'a>(mut messages: Vec<FirstDelivery<'a>>) -> Vec<Overtaking<'a>> {
     let mut earlier = messages.clone();
     earlier.sort_by_key(|(_, record, _)| record.last_attempt);
     messages.sort_by_key(|(_, record, _)| record.first_attempt);

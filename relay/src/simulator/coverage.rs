@@ -1,4 +1,4 @@
-//! How often each kind of event happened in the runs.
+//! Counts how often each kind of event happened in the runs.
 
 macro_rules! coverage {
     ($($name:ident,)+) => {

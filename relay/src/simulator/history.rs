@@ -39,13 +39,15 @@ pub(super) struct MessageHistory {
     /// The recipient has refused it once, perhaps before it was delivered again.
     was_refused: bool,
     /// A recipient has acknowledged it once, whatever happened to it after that.
-    pub(super) was_acknowledged: bool,
+    was_acknowledged: bool,
     /// The outcomes of which the sender was told that the message ended with them.
     pub(super) ended: BTreeSet<&'static str>,
     /// The outcome that the sender was told as the last one, and the run of the relay.
     told: Option<Settlement>,
+    /// The notice of its end was older than notices may be, by the wall clock at a restart.
+    notice_aged: bool,
     /// The run in which the relay wrote first that the message ended without a delivery.
-    pub(super) end_written: Option<u64>,
+    end_written: Option<u64>,
     /// The run in which the disk had it no longer in the mailbox, promised and acknowledged.
     left_disk: Option<u64>,
     /// The store has reported that.
@@ -73,6 +75,15 @@ impl MessageHistory {
     fn promised_body(&self, run: u64) -> Option<&Bytes> {
         let (body, until) = self.accepted.as_ref()?;
         until.is_none_or(|until| until == run).then_some(body)
+    }
+
+    /// A message that was promised has to be acknowledged by its recipient, or to end with a notice.
+    /// After a restart the relay cannot tell a wall clock that was set from the time that passed,
+    /// so a notice may be too old for its sender then.
+    pub(super) fn is_lost(&self) -> bool {
+        let promised = self.statuses.iter().any(|status| *status != SendStatus::Forwarded);
+        let told = !self.ended.is_empty() || self.notice_aged;
+        promised && !self.was_acknowledged && !told && !self.sender_gone
     }
 
     /// The relay decided that the message ended, forgot that in a crash, and delivered it for the
@@ -134,6 +145,7 @@ impl History {
             was_acknowledged: false,
             ended: BTreeSet::new(),
             told: None,
+            notice_aged: false,
             end_written: None,
             left_disk: None,
             left_reported: false,
@@ -314,6 +326,13 @@ impl History {
     pub(super) fn end_written(&mut self, from: usize, id: MessageId, run: u64) {
         if let Some(record) = self.messages.get_mut(&(from, id)) {
             record.end_written.get_or_insert(run);
+        }
+    }
+
+    /// The relay restarts, and its wall clock says that the notice has expired.
+    pub(super) fn notice_aged(&mut self, from: usize, id: MessageId) {
+        if let Some(record) = self.messages.get_mut(&(from, id)) {
+            record.notice_aged = true;
         }
     }
 

@@ -164,12 +164,6 @@ impl Simulation {
         }
     }
 
-    /// Whether a notice of an earlier run may have expired, as the clock was set before a restart.
-    pub(super) const fn may_have_expired(&self, end_written: Option<u64>) -> bool {
-        let restarted = matches!(end_written, Some(run) if run < self.store.starts);
-        self.faults.clock_steps && restarted
-    }
-
     pub(super) fn run_with_faults(&mut self) {
         for _ in 0..STEPS {
             self.step();

@@ -15,8 +15,8 @@ use rustix::io::Errno;
 /// Name of the file below the data folder.
 const FILE: &str = "reserve";
 /// Bytes of the mailbox's write-ahead log at which the writer restarts it, see
-/// `message_store::write_ahead_log`. It is small beside a volume, and restarted a few times a second
-/// at most.
+/// `message_store::write_ahead_log`. It is small beside a volume, and restarted a few times a
+/// second at most.
 const LOG_BYTES_MAX: u64 = 32 << 20;
 /// Parts of the volume of which the log is one.
 const LOGS_PER_VOLUME: u64 = 32;

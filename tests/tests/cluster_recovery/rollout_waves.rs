@@ -13,7 +13,7 @@ use kube::{Api, Client, ResourceExt as _};
 use msg2agent_tests::custom_resources::{RELAY, TENANT, apply, becomes_ready};
 use msg2agent_tests::installed_operator::{OPERATOR, OPERATOR_NAMESPACE, in_installed};
 use msg2agent_tests::namespace::TestNamespace;
-use msg2agent_tests::operator_replicas::alone;
+use msg2agent_tests::operator_replicas::{alone, rolled_out};
 use serde_json::json;
 
 /// Both operators are replaced, and six pods restart one after the other.
@@ -32,6 +32,7 @@ async fn an_upgrade_restarts_relays_before_their_endpoints_and_one_workload_at_a
         settings(&namespace.client, "of-the-next-version", 1).await?;
         let followed = follow(&namespace, &before).await;
         settings(&namespace.client, "", 10).await?;
+        rolled_out(&namespace.client).await?;
         let order = followed?;
         for (endpoint, relay) in ENDPOINTS {
             let position = |wanted: &str| order.iter().position(|name| name == wanted);

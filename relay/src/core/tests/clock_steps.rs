@@ -3,7 +3,8 @@
 
 use super::*;
 
-const YEAR_SECONDS: u64 = 365 * 86_400;
+/// A year, in seconds.
+const CLOCK_STEP: u64 = 365 * 86_400;
 
 /// Alice has sent a message that lives a minute to bob, who is away, and it is stored.
 fn stored() -> TestCore {
@@ -21,10 +22,10 @@ fn steps(effects: &[Effect]) -> usize {
 #[test]
 fn a_wall_clock_that_jumps_ahead_expires_nothing_early() {
     let mut relay = stored();
-    relay.now.unix += YEAR_SECONDS;
+    relay.now.unix += CLOCK_STEP;
     let stepped = relay.pass(10);
     assert_eq!((rows(&stepped), steps(&stepped)), (vec![], 1), "it is counted once");
-    assert_eq!(relay.core.stats().clock_step_seconds, i64::try_from(YEAR_SECONDS).unwrap());
+    assert_eq!(relay.core.stats().clock_step_seconds, i64::try_from(CLOCK_STEP).unwrap());
     assert_eq!(steps(&relay.pass(10)), 0);
     assert_eq!(rows(&relay.pass(59_979)), [] as [RowId; 0]);
     assert_eq!(rows(&relay.pass(1)), [2]);
@@ -33,7 +34,7 @@ fn a_wall_clock_that_jumps_ahead_expires_nothing_early() {
 #[test]
 fn a_wall_clock_that_jumps_back_expires_and_forgets_as_before() {
     let mut relay = stored();
-    relay.now.unix -= YEAR_SECONDS;
+    relay.now.unix -= CLOCK_STEP;
     assert_eq!(steps(&relay.pass(10)), 1);
     assert_eq!(rows(&relay.pass(59_990)), [2]);
     relay.step(Event::Stored { upto: 2 });

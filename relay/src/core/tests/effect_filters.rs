@@ -1,4 +1,4 @@
-//! What a test looks for among the effects of a step.
+//! Filters for what a test looks for among the effects of a step.
 
 use bytes::Bytes;
 use protocol::Reason;

@@ -5,7 +5,7 @@ use rand::RngExt;
 
 use super::send_checks::SendCounts;
 use super::{Simulation, TENANTS};
-use crate::core::{ConnId, Core, Event};
+use crate::core::{ConnId, Core, Event, RowKind};
 use crate::simulator::model_client::{ModelClient, Pace};
 use crate::simulator::model_connection::ToRelay;
 use crate::simulator::model_store::Durable;
@@ -148,6 +148,7 @@ impl Simulation {
         self.stall_reported = false;
         self.sends = SendCounts::new(self.now_ms);
         self.start_offset = self.wall_offset;
+        self.note_aged_notices();
         let (next_row, starts) = (self.store.next_row, self.store.starts);
         self.core = Core::new(self.limits.clone(), next_row, starts, self.now());
         for row in self.store.restored() {
@@ -155,6 +156,22 @@ impl Simulation {
         }
         if self.core.stats().remembered > self.limits.dedup_entries_max {
             self.history.violation("I8", "more ids are remembered than allowed".into());
+        }
+    }
+
+    /// Learns which notices have expired by the wall clock, which may have been set.
+    fn note_aged_notices(&mut self) {
+        if !self.faults.clock_steps {
+            return;
+        }
+        let unix = self.now().unix;
+        for saved in self.store.rows.values().filter(|saved| saved.row.expires <= unix) {
+            let mut dids = self.directory.dids.iter();
+            if let (RowKind::Notice { .. }, Some(sender)) =
+                (saved.row.kind(), dids.position(|did| did.as_str() == &*saved.row.recipient))
+            {
+                self.history.notice_aged(sender, saved.row.id);
+            }
         }
     }
 
