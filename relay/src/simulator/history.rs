@@ -1,6 +1,8 @@
 //! The history of a run: what each message went through, as the relay did it and as the clients
 //! saw it. What contradicts itself is recorded as a violation when it happens.
 
+mod settlements;
+
 use std::collections::{BTreeMap, BTreeSet};
 
 use bytes::Bytes;
@@ -77,7 +79,7 @@ impl MessageHistory {
         until.is_none_or(|until| until == run).then_some(body)
     }
 
-    /// A message that was promised has to be acknowledged by its recipient, or to end with a notice.
+    /// A message that was promised has to be acknowledged by its recipient, or ends with a notice.
     /// After a restart the relay cannot tell a wall clock that was set from the time that passed,
     /// so a notice may be too old for its sender then.
     pub(super) fn is_lost(&self) -> bool {
@@ -91,6 +93,12 @@ impl MessageHistory {
     pub(super) fn came_back(&self) -> bool {
         let delivered_run = self.received.first().map(|(_, epoch)| epoch >> EPOCH_BITS);
         self.end_written.zip(delivered_run).is_some_and(|(written, delivered)| written < delivered)
+    }
+
+    /// An earlier run told the sender that the message was delivered, and no attempt came since.
+    fn was_told_before(&self, run: u64) -> bool {
+        let of_earlier = |told: Settlement| told.run < run && self.got_run <= told.run;
+        self.told.is_some_and(|told| told.outcome == Outcome::Delivered && of_earlier(told))
     }
 
     /// The sender is told how the message ended. True if it was told otherwise before, although no
@@ -258,6 +266,9 @@ impl History {
         if remembers && record.settled.is_some_and(|settled| settled.run == now.run) {
             faults.push(("I2", "was settled, and is delivered again"));
         }
+        if remembers && record.was_told_before(now.run) {
+            faults.push(("I2", "is said to be delivered, and is delivered again"));
+        }
         if remembers && record.left_disk.is_some() {
             faults.push(("I2", "has left the disk as delivered, and is delivered again"));
         }
@@ -291,92 +302,6 @@ impl History {
             self.coverage.redelivered += 1;
         }
         record.received.push((position, epoch));
-    }
-
-    /// The relay takes a recipient's acknowledgement or refusal.
-    pub(super) fn settled(&mut self, from: usize, id: MessageId, outcome: Outcome, run: u64) {
-        let Some(record) = self.messages.get_mut(&(from, id)) else { return };
-        record.settled = Some(Settlement { outcome, run });
-        record.was_refused |= outcome == Outcome::Refused;
-        record.was_acknowledged |= outcome == Outcome::Delivered;
-        if outcome == Outcome::Delivered && self.remembers_all && !record.ended.is_empty() {
-            self.add_faults(from, id, &[("I11", "has ended, and is acknowledged")]);
-        }
-    }
-
-    /// The disk has the message no longer in the mailbox.
-    pub(super) fn left_disk(&mut self, from: usize, id: MessageId, run: u64) {
-        if let Some(record) = self.messages.get_mut(&(from, id)) {
-            let promised = record.accepted.as_ref().is_some_and(|(_, until)| until.is_none());
-            let acknowledged = record.settled.is_some_and(|settled| settled.outcome == Outcome::Delivered);
-            if promised && acknowledged {
-                record.left_disk.get_or_insert(run);
-            }
-        }
-    }
-
-    /// The relay learns that the disk has the message no longer in the mailbox.
-    pub(super) fn left_reported(&mut self, from: usize, id: MessageId) {
-        if let Some(record) = self.messages.get_mut(&(from, id)) {
-            record.left_reported |= record.left_disk.is_some();
-        }
-    }
-
-    /// The relay writes that a message has ended.
-    pub(super) fn end_written(&mut self, from: usize, id: MessageId, run: u64) {
-        if let Some(record) = self.messages.get_mut(&(from, id)) {
-            record.end_written.get_or_insert(run);
-        }
-    }
-
-    /// The relay restarts, and its wall clock says that the notice has expired.
-    pub(super) fn notice_aged(&mut self, from: usize, id: MessageId) {
-        if let Some(record) = self.messages.get_mut(&(from, id)) {
-            record.notice_aged = true;
-        }
-    }
-
-    /// The relay tells the sender what became of a message.
-    pub(super) fn noticed(&mut self, from: usize, id: MessageId, outcome: Outcome, now: Moment) {
-        match outcome {
-            Outcome::Delivered => self.coverage.late_delivered += 1,
-            Outcome::Expired => self.coverage.expired += 1,
-            Outcome::Dropped => self.coverage.dropped += 1,
-            Outcome::Refused => self.coverage.late_refused += 1,
-        }
-        let (steady, remembers) = (self.steady_wall, self.remembers_all);
-        let Some(record) = self.messages.get_mut(&(from, id)) else {
-            return self.violation("I6", format!("client {from} is told of a message that it did not send"));
-        };
-        let mut faults = Vec::new();
-        if record.gone_run == Some(now.run) {
-            faults.push(("I6", "is told to another agent than the one that sent it"));
-        }
-        let settled = record.settled;
-        if record.contradicts(outcome, now.run) && remembers {
-            faults.push(("I11", "was said to have ended otherwise"));
-        }
-        if outcome == Outcome::Delivered {
-            if !record.was_acknowledged {
-                faults.push(("I4", "is said to be delivered, and was not"));
-            }
-            return self.add_faults(from, id, &faults);
-        }
-        record.ended.insert(outcome.as_str());
-        if remembers && record.ended.len() > 1 {
-            faults.push(("I11", "ended in two ways"));
-        }
-        if remembers && settled == Some(Settlement { outcome: Outcome::Delivered, run: now.run }) {
-            faults.push(("I11", "was acknowledged, and ended"));
-        }
-        if outcome == Outcome::Refused && !record.was_refused {
-            faults.push(("I4", "is said to be refused by its recipient, and was not"));
-        }
-        let early = record.got_ms.is_some_and(|(first, _)| now.ms < first + record.ttl_ms);
-        if outcome == Outcome::Expired && early && (steady || record.first_run == now.run) {
-            faults.push(("I12", "expired before its time"));
-        }
-        self.add_faults(from, id, &faults);
     }
 
     /// A client was removed, with its mailbox and what is remembered of its sends.

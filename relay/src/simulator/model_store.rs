@@ -20,7 +20,7 @@ pub(super) struct ModelStore {
     pub(super) full: bool,
     pub(super) next_row: RowId,
     pub(super) starts: u64,
-    /// Rows that left their mailbox since this was looked at.
+    /// Rows that left their mailbox as delivered since this was looked at.
     pub(super) left: Vec<RowId>,
     /// Rows whose body cannot be read any more.
     pub(super) damaged: HashSet<RowId>,
@@ -132,7 +132,9 @@ impl ModelStore {
 
     fn remove(&mut self, row: RowId, outcome: Option<Outcome>) {
         let Some(saved) = self.rows.get_mut(&row) else { return };
-        self.left.push(row);
+        if outcome == Some(Outcome::Delivered) {
+            self.left.push(row);
+        }
         match outcome {
             Some(outcome) => saved.state = RowState::Left(outcome),
             None => drop(self.rows.remove(&row)),

@@ -6,6 +6,7 @@ mod faults;
 mod limits;
 mod relay;
 mod send_checks;
+mod store_reports;
 
 use std::collections::{BTreeMap, HashMap, VecDeque};
 
@@ -36,8 +37,6 @@ const TENANTS: [&str; 7] = ["a", "a", "a", "a", "b", "b", "b"];
 /// Within this time a request is answered: after the longest commit of a store that works, or when
 /// the store is found to be stalled.
 const ANSWER_TIMEOUT_MS: u64 = 3_000;
-/// When the hub says that the store is stalled.
-const STALLED_AFTER_MS: u64 = 2_000;
 
 #[derive(Debug)]
 struct PendingLoad {
@@ -70,6 +69,8 @@ pub(super) struct Simulation {
     directory: ModelDirectory,
     pub(super) store: ModelStore,
     stall_reported: bool,
+    /// The relay believes that the store is stalled.
+    believes_stalled: bool,
     /// The store has reported that it takes messages.
     store_takes_messages: bool,
     loads: VecDeque<PendingLoad>,
@@ -122,6 +123,7 @@ impl Simulation {
             directory: ModelDirectory::new(dids),
             store,
             stall_reported: false,
+            believes_stalled: false,
             store_takes_messages: true,
             loads: VecDeque::new(),
             links: BTreeMap::new(),
@@ -278,88 +280,6 @@ impl Simulation {
             self.apply_effect(effect);
         }
         self.effects = effects;
-    }
-
-    fn run_store(&mut self) {
-        let lost_removal = self.mutation == Some(Mutation::LostRemoval);
-        let events = self.store.end(self.now_ms, lost_removal);
-        self.note_what_left();
-        for event in events {
-            let reported =
-                self.mutation == Some(Mutation::EarlyCommit) && matches!(event, Event::Stored { .. });
-            if !reported {
-                self.report_of_store(event);
-            }
-        }
-        let takes_ms = self.draw_commit_time();
-        if let Some(event) = self.store.begin(self.now_ms, takes_ms) {
-            self.report_of_store(event);
-        }
-        let stalled = self.store.oldest_ms(self.now_ms) >= STALLED_AFTER_MS;
-        if stalled && !self.stall_reported {
-            self.history.coverage.stalls += 1;
-            self.step_core(Event::StoreStalled);
-        }
-        self.stall_reported = stalled;
-        self.run_loads();
-    }
-
-    fn report_of_store(&mut self, event: Event<'_>) {
-        match &event {
-            Event::StoreFull => {
-                self.history.coverage.full_disks += 1;
-                self.store_takes_messages = false;
-            }
-            Event::StoreFailed { .. } => {
-                self.stall_reported = false;
-                self.store_takes_messages = false;
-            }
-            Event::StoreRecovered => self.store_takes_messages = true,
-            // The core takes these as the end of a stall, and has to hear if it goes on.
-            Event::Stored { .. } => self.stall_reported = false,
-            Event::Removed { rows } => {
-                self.stall_reported = false;
-                self.note_removals(rows);
-            }
-            _ => {}
-        }
-        self.step_core(event);
-    }
-
-    /// Learns which messages are no longer in a mailbox on the disk.
-    fn note_what_left(&mut self) {
-        for row in std::mem::take(&mut self.store.left) {
-            if let Some((from, id)) = self.row_messages.get(&row) {
-                self.history.left_disk(*from, *id, self.store.starts);
-            }
-        }
-    }
-
-    /// The relay learns which rows are removed.
-    fn note_removals(&mut self, rows: &[RowId]) {
-        for row in rows {
-            if let Some((from, id)) = self.row_messages.get(row) {
-                self.history.left_reported(*from, *id);
-            }
-        }
-    }
-
-    fn draw_commit_time(&mut self) -> u64 {
-        let stalls = self.faults.stalls && !self.faults_stopped && self.rng.random_bool(0.003);
-        if stalls { self.rng.random_range(1_000..4_000) } else { self.rng.random_range(1..30) }
-    }
-
-    fn run_loads(&mut self) {
-        while let Some(load) = self.loads.pop_front_if(|load| load.due_ms <= self.now_ms) {
-            let (agent, epoch) = (load.agent, load.epoch);
-            if !self.faults_stopped && self.rng.random_bool(0.05) {
-                self.history.coverage.failed_loads += 1;
-                self.step_core(Event::LoadFailed { agent, epoch });
-            } else {
-                let page = self.store.read(&load.rows);
-                self.step_core(Event::Loaded { agent, epoch, page });
-            }
-        }
     }
 
     fn down(&mut self, conn: ConnId, item: ToClient) {

@@ -40,8 +40,10 @@ impl Simulation {
 
     fn inject_store_fault(&mut self) {
         if self.store.failing.is_some() {
-            if self.rng.random_bool(0.01) {
+            if self.rng.random_bool(if self.faults.long_failures { 0.002 } else { 0.01 }) {
                 self.store.failing = None;
+            } else if self.faults.crashes && self.rng.random_bool(0.005) {
+                self.crash();
             }
         } else if self.faults.failing_store && self.rng.random_bool(0.004) {
             let durable = self.rng.random_bool(0.3);
@@ -73,6 +75,9 @@ impl Simulation {
                 self.step_core(Event::AgentRemoved { did: did.as_str() });
                 self.check_core();
                 self.close_links(client);
+            }
+            if self.faults.crashes && self.rng.random_bool(0.3) {
+                self.crash();
             }
         }
         if self.faults.removals && self.rng.random_bool(0.002) {
@@ -145,7 +150,7 @@ impl Simulation {
         self.loads.clear();
         self.clients.iter_mut().for_each(ModelClient::disconnected);
         self.store.starts += 1;
-        self.stall_reported = false;
+        self.stall_ended();
         self.sends = SendCounts::new(self.now_ms);
         self.start_offset = self.wall_offset;
         self.note_aged_notices();

@@ -141,7 +141,8 @@ impl Simulation {
                 if count > limits.page_rows || count as u64 > limits.window_messages {
                     self.history.violation("I8", format!("a page of {count} rows is read"));
                 }
-                let due_ms = self.now_ms + 3;
+                let slow = self.rng.random_bool(0.1);
+                let due_ms = self.now_ms + if slow { self.rng.random_range(50..1_200) } else { 3 };
                 self.loads.push_back(PendingLoad { due_ms, agent, epoch, rows });
             }
             Effect::Count(counter) => self.count(counter),

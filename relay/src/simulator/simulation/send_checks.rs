@@ -63,6 +63,8 @@ impl Simulation {
         let refusal = self.refusals.iter().find(|(request, _)| *request == send.request);
         let refusal = refusal.map(|(_, reason)| *reason);
         let new = send.class == Class::Reliable && !before.remembered;
+        let forgets = self.limits.dedup_entries_max < DEDUP_ENTRIES_OF_ALL;
+        let busy = self.believes_stalled || forgets;
         let fault = match (refusal, before.exceeded) {
             (None, _) if self.draining => Some(("I9", "is taken by a relay that drains")),
             (None, _) if self.directory.retained[send.to] => Some(("I6", "is taken for a deleted agent")),
@@ -72,6 +74,9 @@ impl Simulation {
             }
             (Some(Reason::StorageFull), Some(exceeded)) if !exceeded.storage => {
                 Some(("I8", "is refused by a store that has room"))
+            }
+            (Some(Reason::Overloaded), Some(exceeded)) if new && !exceeded.load && !busy => {
+                Some(("I9", "is refused by a relay that is not overloaded"))
             }
             _ => None,
         };
