@@ -23,7 +23,7 @@ use checks::Violation;
 use mutation::Mutation;
 use simulation::Simulation;
 
-const SEEDS: u64 = 2_000;
+const SEEDS: u64 = 20_000;
 /// Seeds within which every mutation has to be found.
 const MUTATION_SEEDS: u64 = 400;
 /// Seeds whose runs violated an invariant once.

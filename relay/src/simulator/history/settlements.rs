@@ -40,7 +40,8 @@ impl History {
     pub(in crate::simulator) fn must_have_told(&mut self, from: usize, id: MessageId, run: u64) {
         let Some(record) = self.messages.get(&(from, id)) else { return };
         let delivered = Some(Settlement { outcome: Outcome::Delivered, run });
-        if record.left_disk == Some(run) && record.told != delivered && !record.sender_gone {
+        let left = self.remembers_all && record.left_disk == Some(run);
+        if left && record.told != delivered && !record.sender_gone {
             self.add_faults(from, id, &[("I11", "was delivered, and its sender does not hear it")]);
         }
     }
