@@ -161,7 +161,10 @@ impl Simulation {
         let drops = self.limits.mailbox_notices < NOTICES_OF_ALL;
         match self.store.starts {
             _ if !drops => 0,
-            0 => self.clients[client].missed + self.core.missed_notices(self.clients[client].did.as_str()),
+            0 => {
+                let (next, waiting) = self.core.missed_notices(self.clients[client].did.as_str());
+                self.clients[client].missed + next + waiting
+            }
             _ => u64::MAX,
         }
     }
@@ -229,6 +232,11 @@ impl Simulation {
         self.check_core();
         self.check_answers();
         self.check_clock();
+        if self.limits.mailbox_notices < NOTICES_OF_ALL {
+            for client in &mut self.clients {
+                client.untold = self.core.missed_notices(client.did.as_str()).0;
+            }
+        }
     }
 
     /// The rules of the core hold.

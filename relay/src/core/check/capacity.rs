@@ -51,11 +51,12 @@ impl Core {
         self.dedup.iter().filter(|(key, _)| Some(key.sender) == sender).count()
     }
 
-    /// Notices to this agent that were dropped, and of which it was not told yet.
-    pub(crate) fn missed_notices(&self, to: &str) -> u64 {
+    /// Notices to this agent that were dropped, and of which it was not told yet: those that the
+    /// next notice tells of, and those that notices in its mailbox tell of.
+    pub(crate) fn missed_notices(&self, to: &str) -> (u64, u64) {
         let agent = self.agents.find(to).and_then(|slot| self.agents.agent(slot));
         let waiting = |agent: &Agent| agent.rows.values().map(missed_before).sum::<u64>();
-        agent.map_or(0, |agent| agent.missed + waiting(agent))
+        agent.map_or((0, 0), |agent| (agent.missed, waiting(agent)))
     }
 
     fn exceeds_mailbox(&self, recipient: &Agent, size: u64) -> bool {

@@ -6,7 +6,7 @@ use rand::RngExt;
 use super::send_checks::SendCounts;
 use super::{Simulation, TENANTS};
 use crate::core::{ConnId, Core, Event, RowKind};
-use crate::simulator::model_client::{ModelClient, Pace};
+use crate::simulator::model_client::Pace;
 use crate::simulator::model_connection::ToRelay;
 use crate::simulator::model_store::Durable;
 use crate::simulator::mutation::Mutation;
@@ -113,6 +113,7 @@ impl Simulation {
         self.clients[client].disconnected();
         self.clients[client].outbox.clear();
         self.clients[client].sent.clear();
+        self.clients[client].untold = 0;
         self.sends.removed(client, self.now_ms);
         self.history.removed(client, self.store.starts);
     }
@@ -148,7 +149,10 @@ impl Simulation {
         self.note_what_left();
         self.links.clear();
         self.loads.clear();
-        self.clients.iter_mut().for_each(ModelClient::disconnected);
+        for client in &mut self.clients {
+            client.disconnected();
+            client.untold = 0;
+        }
         self.store.starts += 1;
         self.stall_ended();
         self.sends = SendCounts::new(self.now_ms);

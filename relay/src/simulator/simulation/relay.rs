@@ -121,6 +121,10 @@ impl Simulation {
                     link.last_seq = link.last_seq.max(seq);
                     let client = link.client;
                     self.history.noticed(client, id, outcome, now);
+                    if seq > 0 && missed < std::mem::take(&mut self.clients[client].untold) {
+                        let text = format!("client {client} does not hear that notices were dropped");
+                        self.history.violation("I7", text);
+                    }
                 }
                 self.down(conn, ToClient::Notice { epoch, seq, to: to.to_string(), missed });
             }

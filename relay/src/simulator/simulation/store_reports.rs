@@ -95,7 +95,7 @@ impl Simulation {
 
     fn draw_commit_time(&mut self) -> u64 {
         let stalls = self.faults.stalls && !self.faults_stopped && self.rng.random_bool(0.01);
-        if stalls { self.rng.random_range(1_000..4_000) } else { self.rng.random_range(1..30) }
+        if stalls { self.rng.random_range(1_000..9_000) } else { self.rng.random_range(1..30) }
     }
 
     fn run_loads(&mut self) {
