@@ -166,10 +166,25 @@ pub struct LookupParams {
 
 /// Result of `relay.lookup`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
 pub struct LookupResult {
     /// base64url of the record's bytes.
     pub record: String,
     pub online: bool,
+    /// The root keys that the agent's administrator replaced, the newest last; at most
+    /// [`FORMER_ROOT_KEYS_MAX`](crate::limits::FORMER_ROOT_KEYS_MAX). Who trusts the
+    /// administrator may accept the new root key in place of one of these.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub former_root_keys: Vec<FormerRootKey>,
+}
+
+/// A root key that the agent's administrator replaced by another one.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct FormerRootKey {
+    /// As a Multikey.
+    pub root_key: String,
+    pub replaced_at: UnixSeconds,
 }
 
 /// The relay's answer to a message that it accepted.

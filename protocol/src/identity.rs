@@ -110,6 +110,19 @@ impl Identity {
         self.prune(now);
     }
 
+    /// The time before which a rotation drops a key that messages in transit may need, because it
+    /// would be one of more than [`KEYS_PER_USE_MAX`]. `None`: now is right.
+    #[must_use]
+    pub fn rotation_loses_messages_until(&self, now: UnixSeconds) -> Option<UnixSeconds> {
+        let wanted = |keys: &mut dyn Iterator<Item = UnixSeconds>| {
+            // A key is needed until its successor is older than the longest TTL.
+            let needed: Vec<_> = keys.skip(1).map(retires).filter(|until| *until > now).collect();
+            (needed.len() >= KEYS_PER_USE_MAX - 1).then(|| needed.first().copied()).flatten()
+        };
+        let signing = wanted(&mut self.signing.iter().map(|key| key.created));
+        signing.max(wanted(&mut self.encryption.iter().map(|key| key.created)))
+    }
+
     /// Replaces the signing keys at once, because somebody else may have them. Receivers refuse
     /// messages in transit that an old one signed. Encryption keys are [rotated](Self::rotate), so
     /// that messages that were encrypted to an old one can still be read.
@@ -143,11 +156,16 @@ fn next_kid<K>(keys: &[DatedKey<K>], of: KeyUse) -> Kid {
     Kid::new(of, keys.iter().map(|k| k.kid.number()).max().unwrap_or(0).saturating_add(1))
 }
 
+/// When a key is no longer needed whose successor was made then.
+const fn retires(successor_made: UnixSeconds) -> UnixSeconds {
+    successor_made.saturating_add(MAX_TTL_SECONDS).saturating_add(1)
+}
+
 fn prune<K>(keys: &mut Vec<DatedKey<K>>, now: UnixSeconds) {
     let successors: Vec<_> = keys.iter().skip(1).map(|k| k.created).collect();
     let mut index = 0;
     keys.retain(|_| {
-        let retired = successors.get(index).is_some_and(|made| made.saturating_add(MAX_TTL_SECONDS) < now);
+        let retired = successors.get(index).is_some_and(|made| retires(*made) <= now);
         index += 1;
         !retired
     });
@@ -194,6 +212,22 @@ mod tests {
         assert_eq!(it.encryption().len(), 3);
         assert!(it.encryption_secret(&first).is_some());
         assert_eq!(it.root_public(), root);
+    }
+
+    #[test]
+    fn an_eighth_rotation_within_the_longest_ttl_waits_for_the_messages_of_the_oldest_key() {
+        let mut it = identity();
+        for day in 1..KEYS_PER_USE_MAX as u64 {
+            assert_eq!(it.rotation_loses_messages_until(2_000 + day), None);
+            it.rotate(2_000 + day, &mut rand::rng());
+        }
+        let until = 2_001 + MAX_TTL_SECONDS + 1;
+        assert_eq!(it.rotation_loses_messages_until(until - 1), Some(until));
+        assert_eq!(it.rotation_loses_messages_until(until), None);
+        let oldest = it.encryption()[0].kid.clone();
+        it.rotate(until, &mut rand::rng());
+        assert_eq!(it.encryption().len(), KEYS_PER_USE_MAX);
+        assert!(it.encryption_secret(&oldest).is_none(), "nobody needs it any more");
     }
 
     #[test]

@@ -32,6 +32,9 @@ pub const DESCRIPTION_BYTES_MAX: usize = 2048;
 /// Signing keys, or encryption keys, of one document: the current one and older ones that overlap
 /// with it.
 pub const KEYS_PER_USE_MAX: usize = 8;
+/// Former root keys of an agent that its administrator's relay announces. A contact that was away
+/// through more replacements has to ask a person.
+pub const FORMER_ROOT_KEYS_MAX: usize = 8;
 /// Agents in one page of a discovery result. 100 cards of ordinary size stay far below a frame.
 pub const DISCOVER_PAGE_MAX: usize = 100;
 /// Deliveries that a recipient may leave unacknowledged before the relay stops sending.

@@ -50,7 +50,7 @@ impl AgentState {
         let identity = config.load_identity()?;
         Ok(Self {
             acknowledgements: Acknowledgements::open(state_dir.map(StateDir::dedup_file))?,
-            contacts: Contacts::open(state_dir.map(StateDir::pins), config.anchors.clone())?,
+            contacts: Contacts::open(state_dir.map(StateDir::pins), &config)?,
             queue: InboxQueue::default(),
             pending_requests: PendingRequests::default(),
             notices: NoticeLog::open(state_dir.map(StateDir::notices))?,

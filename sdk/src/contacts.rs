@@ -1,6 +1,5 @@
 //! The agents this one knows: verified records, with root keys pinned on first use (TOFU).
 
-use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
@@ -11,6 +10,7 @@ use protocol::frame::{LookupParams, LookupResult, method};
 use protocol::record::VerifiedRecord;
 use protocol::{Did, multikey};
 
+use crate::config::Config;
 use crate::error::{Error, ErrorKind};
 use crate::rpc::RpcClient;
 use crate::state_dir;
@@ -74,9 +74,10 @@ pub(crate) struct Contacts {
 
 impl Contacts {
     /// Keeps the pinned root keys in the file at `path`, or in memory only.
-    /// `anchors` are root keys that are known to be right.
-    pub(crate) fn open(path: Option<PathBuf>, anchors: HashMap<Did, RootKey>) -> Result<Self, Error> {
-        Ok(Self { store: Arc::new(ContactStore::open(path, anchors)?), lookups: SingleFlight::default() })
+    pub(crate) fn open(path: Option<PathBuf>, config: &Config) -> Result<Self, Error> {
+        let (anchors, accepts) = (config.anchors.clone(), config.accepts_announced_root_keys);
+        let store = Arc::new(ContactStore::open(path, anchors, accepts)?);
+        Ok(Self { store, lookups: SingleFlight::default() })
     }
 
     /// The agent's verified record, from the cache if it is recent enough. Concurrent callers share
@@ -150,7 +151,7 @@ async fn look_up(
 ) -> Result<(Arc<VerifiedRecord>, bool), Error> {
     let attempt = format!("cannot look up {did}");
     let answer: LookupResult = rpc.call(method::LOOKUP, &LookupParams { did: did.clone() }, &attempt).await?;
-    Ok((store.verify(&answer.record, did)?, answer.online))
+    Ok((store.verify(&answer, did)?, answer.online))
 }
 
 fn overloaded(did: &Did) -> Error {

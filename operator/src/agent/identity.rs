@@ -122,7 +122,7 @@ fn root_key(context: &Context, agent: &Agent, resolved: &ResolvedAgent, secret: 
             RootKey::Rotated { identity: Box::new(identity), secret }
         } else {
             let public = multikey::encode_ed25519(&identity.root_public());
-            RootKey::Stored { public, due: identity_rotation::due(&identity), secret }
+            RootKey::Stored { public, due: identity_rotation::due(&identity, now), secret }
         });
     }
     if matches!(secret, Found::Foreign) {
@@ -152,6 +152,8 @@ fn rotate(agent: &Agent, held: &Secret, identity: &mut Identity, now: UnixSecond
     let age = identity_rotation::age(identity, now);
     match identity_rotation::decide(age, rotation.requested_rotation.as_deref(), handled, overlap) {
         IdentityRotation::Wait => return false,
+        // The request stays, and is carried out when no message in transit needs the oldest keys.
+        IdentityRotation::Rotate if identity.rotation_loses_messages_until(now).is_some() => return false,
         IdentityRotation::Rotate => identity.rotate(now, &mut rand::rng()),
         IdentityRotation::Replace => identity.rotate_compromised(now, &mut rand::rng()),
     }
@@ -314,6 +316,25 @@ mod tests {
         let written =
             secret::merge(Some(&before), build(&agent, Some(&before), Some(identity.to_key_file())));
         assert!(!rotate(&agent, &written, &mut identity, 10), "the Secret says that it was handled");
+    }
+
+    #[test]
+    fn a_request_waits_while_messages_in_transit_need_the_oldest_key_and_a_leak_does_not() {
+        let requested = |overlap: &str| {
+            agent(serde_json::json!({"tenantRef": {"name": "acme"},
+                "credentials": {"rotation": {"requestedRotation": "again", "overlap": overlap}}}))
+        };
+        let mut identity = generate(&resolved().did);
+        (1..8).for_each(|time| identity.rotate(time, &mut rand::rng()));
+        let mut held = stored(&identity);
+        held.metadata.annotations = Some([(label::ROTATION.to_owned(), String::new())].into());
+        let newest = |identity: &Identity| identity.current_signing().unwrap().kid.to_string();
+        let before = newest(&identity);
+        assert!(!rotate(&requested("1h"), &held, &mut identity, 10));
+        assert_eq!((newest(&identity), identity_rotation::due(&identity, 10)), (before, 7 * 86_400 + 2));
+        let mut leaked = Identity::from_key_file(&identity.to_key_file()).unwrap();
+        assert!(rotate(&requested("0s"), &held, &mut leaked, 10));
+        assert!(rotate(&requested("1h"), &held, &mut identity, 7 * 86_400 + 2));
     }
 
     #[test]

@@ -40,10 +40,11 @@ pub(super) fn decide(
     }
 }
 
-/// When the keys in use reach the age at which they are rotated.
-pub(super) fn due(identity: &Identity) -> UnixSeconds {
+/// When the keys in use reach the age at which they are rotated, or may be rotated on request again.
+pub(super) fn due(identity: &Identity, now: UnixSeconds) -> UnixSeconds {
     let created = identity.current_signing().map_or(0, |key| key.created);
-    created.saturating_add(IDENTITY_KEY_TTL.as_secs())
+    let aged = created.saturating_add(IDENTITY_KEY_TTL.as_secs());
+    identity.rotation_loses_messages_until(now).map_or(aged, |until| until.min(aged))
 }
 
 /// The age of the keys in use.
@@ -91,7 +92,7 @@ mod tests {
         assert_eq!(age(&identity, 1_060), Duration::from_secs(60));
         identity.rotate(1_050, &mut rand::rng());
         assert_eq!(age(&identity, 1_060), Duration::from_secs(10));
-        assert_eq!(due(&identity), 1_050 + 30 * 86_400);
+        assert_eq!(due(&identity, 1_060), 1_050 + 30 * 86_400);
         assert_eq!(age(&identity, 900), Duration::ZERO, "the clock was set back");
     }
 }

@@ -221,15 +221,7 @@ impl Core {
 
     /// Refuses what would be too much for the relay's memory, or too much at once for its store.
     fn check_load(&self, sender: AgentSlot, size: usize) -> Result<(), SendError> {
-        let waiting = self.dedup.waiting(sender);
-        if waiting >= self.limits.unanswered_sends {
-            let limit = self.limits.unanswered_sends.into();
-            return Err(SendError::overloaded().with_quota(
-                QuotaName::UnansweredSends,
-                limit,
-                waiting.into(),
-            ));
-        }
+        self.check_unanswered(sender)?;
         if self.held_bytes + size > self.limits.held_bytes_max {
             let (limit, current) = (self.limits.held_bytes_max as u64, self.held_bytes as u64);
             return Err(SendError::overloaded().with_quota(QuotaName::MemoryBytes, limit, current));
@@ -238,6 +230,16 @@ impl Core {
             return Err(SendError::overloaded());
         }
         Ok(())
+    }
+
+    /// Refuses a send, or a repetition of one that was released, while too many others wait.
+    pub(super) fn check_unanswered(&self, sender: AgentSlot) -> Result<(), SendError> {
+        let (waiting, limit) = (self.dedup.waiting(sender), self.limits.unanswered_sends);
+        if waiting < limit {
+            return Ok(());
+        }
+        let name = QuotaName::UnansweredSends;
+        Err(SendError::overloaded().with_quota(name, limit.into(), waiting.into()))
     }
 
     /// Delivers to the connection of a live recipient, or else writes to the mailbox.

@@ -34,7 +34,11 @@ impl Core {
             }
             // How it ended is said when it is on disk.
             AnswerState::Ending => return Err(SendError::overloaded()),
-            AnswerState::Waiting { .. } | AnswerState::Released => {
+            AnswerState::Waiting { .. } => {
+                self.dedup.set(key, AnswerState::Waiting { conn, request });
+            }
+            AnswerState::Released => {
+                self.check_unanswered(key.sender)?;
                 self.dedup.set(key, AnswerState::Waiting { conn, request });
             }
         }

@@ -3,6 +3,7 @@
 use protocol::admin::{DeletionPolicy, McpSpec, Owner, TenantSpec, Term};
 use protocol::api_key::KeyHash;
 use protocol::did::TenantId;
+use protocol::frame::FormerRootKey;
 use protocol::record::Card;
 use protocol::{Did, UnixSeconds};
 use sqlx::SqliteConnection;
@@ -108,15 +109,16 @@ async fn put_agent(to: &mut SqliteConnection, agent: &AgentEntry) -> Result {
     sqlx::query(
         "insert into agents
            (tenant, name, root_key, declared_card, suspended, record, record_created, registered_card, mcp_url,
-            mcp_accounts, mcp_endpoint, root_key_declared, deletion_policy, owner, released)
-         values (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+            mcp_accounts, mcp_endpoint, root_key_declared, deletion_policy, owner, released, former_root_keys)
+         values (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
          on conflict (tenant, name) do update set
            root_key = excluded.root_key, declared_card = excluded.declared_card, suspended = excluded.suspended,
            record = excluded.record, record_created = excluded.record_created,
            registered_card = excluded.registered_card, mcp_url = excluded.mcp_url,
            mcp_accounts = excluded.mcp_accounts, mcp_endpoint = excluded.mcp_endpoint,
            root_key_declared = excluded.root_key_declared, deletion_policy = excluded.deletion_policy,
-           owner = excluded.owner, released = excluded.released",
+           owner = excluded.owner, released = excluded.released,
+           former_root_keys = excluded.former_root_keys",
     )
     .bind(agent.tenant.as_str())
     .bind(agent.did.name())
@@ -133,6 +135,7 @@ async fn put_agent(to: &mut SqliteConnection, agent: &AgentEntry) -> Result {
     .bind(agent.deletion_policy.map(policy_text))
     .bind(agent.ownership.owner().map(Owner::to_string))
     .bind(released(&agent.ownership))
+    .bind(former_root_keys_json(&agent.former_root_keys)?)
     .execute(&mut *to)
     .await?;
     end_grants(to, agent).await?;
@@ -205,6 +208,11 @@ async fn remove_key(to: &mut SqliteConnection, hash: &KeyHash) -> Result {
 
 fn card_json(card: Option<&Card>) -> Result<Option<String>> {
     card.map(serde_json::to_string).transpose().map_err(|error| sqlx::Error::Encode(error.into()))
+}
+
+fn former_root_keys_json(former: &[FormerRootKey]) -> Result<Option<String>> {
+    let json = (!former.is_empty()).then(|| serde_json::to_string(former)).transpose();
+    json.map_err(|error| sqlx::Error::Encode(error.into()))
 }
 
 fn accounts_json(mcp: Option<&McpSpec>) -> Result<Option<String>> {

@@ -5,6 +5,8 @@ use std::sync::Arc;
 use protocol::admin::{AgentKey, AgentSpec, DeletionPolicy, McpSpec};
 use protocol::api_key::{KeyHash, KeyId};
 use protocol::did::TenantId;
+use protocol::frame::FormerRootKey;
+use protocol::limits::FORMER_ROOT_KEYS_MAX;
 use protocol::record::{Card, Discovery};
 use protocol::{Did, UnixSeconds};
 
@@ -21,6 +23,8 @@ pub struct AgentEntry {
     pub root_key: Option<String>,
     /// Whether the root key is part of the declaration. Otherwise the first registration pinned it.
     pub root_key_declared: bool,
+    /// The registered root keys that its owner replaced, the newest last.
+    pub former_root_keys: Vec<FormerRootKey>,
     pub ownership: Ownership,
     /// The policy of a deletion that names none.
     pub deletion_policy: Option<DeletionPolicy>,
@@ -52,6 +56,7 @@ impl AgentEntry {
             did,
             root_key: None,
             root_key_declared: false,
+            former_root_keys: Vec::new(),
             ownership: Ownership::Unrecorded,
             deletion_policy: None,
             suspended: false,
@@ -83,6 +88,19 @@ impl AgentEntry {
         }
     }
 
+    /// The announced root keys once the current one is replaced too. One that never registered was
+    /// seen by nobody.
+    pub(super) fn former_root_keys_once_replaced(&self, now: UnixSeconds) -> Vec<FormerRootKey> {
+        let mut former = self.former_root_keys.clone();
+        if let Some(root_key) = self.root_key.clone().filter(|_| self.record.is_some()) {
+            former.retain(|earlier| earlier.root_key != root_key);
+            former.push(FormerRootKey { root_key, replaced_at: now });
+        }
+        let surplus = former.len().saturating_sub(FORMER_ROOT_KEYS_MAX);
+        former.drain(..surplus);
+        former
+    }
+
     /// Whether discovery may show the agent.
     pub(crate) fn is_discoverable(&self) -> bool {
         !self.suspended && self.card().is_some_and(|card| card.discovery == Discovery::Tenant)
@@ -96,5 +114,25 @@ impl AgentEntry {
 impl TenantKey {
     pub(crate) fn id(&self) -> KeyId {
         self.sha256.key_id()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn replaced_root_keys_that_registered_are_announced_and_the_oldest_goes_first() {
+        let mut entry = AgentEntry::new("did:wba:localhost:agent:acme:alice".parse().unwrap());
+        let seen: Arc<[u8]> = b"{}".as_slice().into();
+        for number in 0..=FORMER_ROOT_KEYS_MAX {
+            (entry.root_key, entry.record) = (Some(format!("seen {number}")), Some(Arc::clone(&seen)));
+            entry.former_root_keys = entry.former_root_keys_once_replaced(7);
+            (entry.root_key, entry.record) = (Some(format!("never seen {number}")), None);
+            entry.former_root_keys = entry.former_root_keys_once_replaced(8);
+        }
+        let expected = (1..=FORMER_ROOT_KEYS_MAX)
+            .map(|number| FormerRootKey { root_key: format!("seen {number}"), replaced_at: 7 });
+        assert_eq!(entry.former_root_keys, expected.collect::<Vec<_>>());
     }
 }

@@ -7,6 +7,7 @@ use std::sync::Arc;
 use protocol::admin::{AgentKey, DeletionPolicy, McpSpec, Owner, TenantSpec};
 use protocol::api_key::KeyHash;
 use protocol::did::{AgentName, Domain, TenantId};
+use protocol::frame::FormerRootKey;
 use protocol::record::Card;
 use protocol::{Did, UnixSeconds};
 use sqlx::Row as _;
@@ -41,7 +42,7 @@ impl Store {
         let mut bound = self.load_keys(domain, &mut state).await?;
         let agents = "select tenant, name, root_key, declared_card, suspended, record, record_created, \
                       registered_card, mcp_url, mcp_accounts, mcp_endpoint, root_key_declared, deletion_policy, \
-                      owner, released from agents";
+                      owner, released, former_root_keys from agents";
         for row in self.all(agents).await? {
             let mut agent = agent(&row, domain)?;
             agent.keys = bound.remove(&agent.did).unwrap_or_default();
@@ -97,6 +98,7 @@ fn agent(row: &SqliteRow, domain: &Domain) -> Result<AgentEntry, StoreError> {
     Ok(AgentEntry {
         root_key: column(row, "root_key")?,
         root_key_declared: declared(row)?,
+        former_root_keys: former_root_keys(row)?,
         ownership: ownership(row)?,
         deletion_policy: policy(row)?,
         suspended: column(row, "suspended")?,
@@ -113,6 +115,13 @@ fn agent(row: &SqliteRow, domain: &Domain) -> Result<AgentEntry, StoreError> {
 fn declared(row: &SqliteRow) -> Result<bool, StoreError> {
     let root_key: Option<String> = column(row, "root_key")?;
     Ok(root_key.is_some() && column(row, "root_key_declared")?)
+}
+
+fn former_root_keys(row: &SqliteRow) -> Result<Vec<FormerRootKey>, StoreError> {
+    let name = "former_root_keys";
+    let text: Option<String> = column(row, name)?;
+    let read = |text: String| serde_json::from_str(&text).map_err(|error| unreadable(name, error));
+    text.map_or_else(|| Ok(Vec::new()), read)
 }
 
 fn ownership(row: &SqliteRow) -> Result<Ownership, StoreError> {

@@ -275,6 +275,29 @@ async fn a_hundred_thousand_rows_are_restored_in_two_seconds() {
     assert!(started.elapsed() < Duration::from_secs(2), "{:?}", started.elapsed());
 }
 
+/// Commits batches as the writer does.
+async fn commit(folder: &Path, batches: impl IntoIterator<Item = Batch>) {
+    let mut writer = open(folder).await.start(LOADS_MAX).await.unwrap().writer;
+    for batch in batches {
+        writer.try_commit(&batch).await.unwrap();
+    }
+}
+
+#[tokio::test]
+async fn a_message_that_a_discarded_notice_has_ended_waits_again_without_its_body() {
+    let (_folder, path) = new_folder();
+    let ends = |ends| WriteContent::Notice { outcome: Outcome::Expired, reason: None, ends: Some(ends) };
+    let written = Batch { writes: vec![message(1), message(2)], ..Batch::default() };
+    let failed_but_durable = Batch { writes: vec![Write::Insert(row(3, ends(1)))], ..Batch::default() };
+    let undone = Batch { discarded: vec![3, 4], revived: vec![1, 2], ..Batch::default() };
+    // The notice 4, which would have ended the message 2, is not on disk.
+    commit(&path, [written, failed_but_durable, undone]).await;
+    let states: Vec<_> = restored(&path, 0).await.iter().map(|row| (row.row, row.state)).collect();
+    assert_eq!(states, [(1, RowState::Waiting), (2, RowState::Waiting)]);
+    let bodies: Vec<RowId> = page(&path, &[1, 2]).await.iter().map(|(row, _)| *row).collect();
+    assert_eq!(bodies, [2], "the first is dropped with a notice when it is read");
+}
+
 #[tokio::test]
 async fn a_row_keeps_how_it_left_and_a_notice_ends_its_message_with_it() {
     let (_folder, path) = new_folder();

@@ -69,7 +69,7 @@ impl MessageWriter {
         self.queue.finished(result).into_iter().for_each(|found| report(found));
     }
 
-    async fn try_commit(&mut self, batch: &Batch) -> sqlx::Result<()> {
+    pub(super) async fn try_commit(&mut self, batch: &Batch) -> sqlx::Result<()> {
         if self.failed {
             self.connection = self.options.connect().await?;
         }

@@ -50,5 +50,5 @@ fn discover(directory: &Directory, tenant: &TenantId, params: &DiscoverParams) -
 fn lookup(directory: &Directory, tenant: &TenantId, params: &LookupParams) -> Option<LookupResult> {
     let entry = directory.lookup(tenant, &params.did)?;
     let record = base64url::encode(entry.record.as_ref()?);
-    Some(LookupResult { record, online: false })
+    Some(LookupResult { record, online: false, former_root_keys: entry.former_root_keys.clone() })
 }

@@ -15,6 +15,7 @@ use protocol::frame::{
     SendResult, SendStatus, SessionLimits, method, write_notification, write_request,
 };
 use protocol::record::{Card, Discovery};
+use protocol::refusal::RefusalReason;
 use protocol::{Did, Envelope, Identity, Reason, base64url, challenge, record};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -221,6 +222,14 @@ impl Agent {
         let params = protocol::frame::AckParams { epoch: self.registered.epoch, seq };
         let mut out = Vec::new();
         write_notification(&mut out, method::ACK, &params);
+        self.text(String::from_utf8(out).unwrap()).await;
+    }
+
+    /// Says that this delivery will never be processed.
+    pub(crate) async fn refuse(&mut self, seq: u64, reason: RefusalReason) {
+        let params = protocol::frame::RefuseParams { epoch: self.registered.epoch, seq, reason };
+        let mut out = Vec::new();
+        write_notification(&mut out, method::REFUSE, &params);
         self.text(String::from_utf8(out).unwrap()).await;
     }
 

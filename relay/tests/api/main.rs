@@ -5,6 +5,7 @@
 
 mod admin;
 mod agent;
+mod announced_root_key;
 mod batch;
 mod binary;
 mod deletion_policy;
@@ -17,6 +18,7 @@ mod listener;
 mod oauth;
 mod owners;
 mod previous_version;
+mod refused_messages;
 mod registration;
 mod restart;
 mod sessions;

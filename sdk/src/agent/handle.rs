@@ -159,7 +159,8 @@ impl Agent {
     /// Messages that were encrypted to the old key stay readable for 7 days.
     ///
     /// # Errors
-    /// [`ErrorKind::KeyFile`] if the key file cannot be written; the old keys then stay in use.
+    /// [`ErrorKind::KeyFile`] if the key file cannot be written, or if messages in transit may need
+    /// a key that an eighth rotation within 7 days would drop; the old keys then stay in use.
     pub async fn rotate(&self) -> Result<(), Error> {
         connection::key_rotation::rotate(&self.state().config)?;
         self.sender.rpc().send_command(Command::Reregister).await;

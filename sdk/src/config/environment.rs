@@ -40,6 +40,7 @@ impl Config {
     /// | `MSG2AGENT_CA_FILE` | PEM certificates of a private certificate authority |
     /// | `MSG2AGENT_STATE_DIR` | see [`Config::with_state_dir`] |
     /// | `MSG2AGENT_INSECURE_PLAINTEXT` | `true` allows `ws://` to hosts other than this one |
+    /// | `MSG2AGENT_ACCEPT_ANNOUNCED_ROOT_KEYS` | `true`: see [`Config::accepting_announced_root_keys`] |
     ///
     /// # Errors
     /// [`ErrorKind::Config`]; the text contains the variable's name.
@@ -55,6 +56,14 @@ impl Config {
     }
 }
 
+impl Config {
+    /// Whom the agent trusts is a decision of who runs it, wherever its credentials come from.
+    pub(super) fn with_trust_from_variables(self) -> Result<Self, Error> {
+        let accepts = flag("MSG2AGENT_ACCEPT_ANNOUNCED_ROOT_KEYS")?;
+        Ok(if accepts { self.accepting_announced_root_keys() } else { self })
+    }
+}
+
 fn from_variables() -> Result<Config, Error> {
     let ca = match text("MSG2AGENT_CA_FILE")? {
         Some(path) if !Path::new(&path).is_file() => return Err(missing("MSG2AGENT_CA_FILE")),
@@ -63,7 +72,7 @@ fn from_variables() -> Result<Config, Error> {
     let endpoint =
         Endpoint::from_setting(&required("MSG2AGENT_URL")?, ca, flag("MSG2AGENT_INSECURE_PLAINTEXT")?)?;
     let keys = KeySource::File(required("MSG2AGENT_IDENTITY_FILE")?.into());
-    Ok(Config::new(endpoint, required("MSG2AGENT_DID")?.parse()?, token()?, keys))
+    Config::new(endpoint, required("MSG2AGENT_DID")?.parse()?, token()?, keys).with_trust_from_variables()
 }
 
 fn token() -> Result<TokenSource, Error> {

@@ -64,7 +64,7 @@ impl Config {
         if let Some(card) = read(&credentials.join("card.json"))? {
             config.card = parse_card(&card, &credentials.join("card.json"))?;
         }
-        Ok(config)
+        config.with_trust_from_variables()
     }
 }
 

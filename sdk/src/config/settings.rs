@@ -57,6 +57,8 @@ pub struct Config {
     pub(crate) yields: bool,
     /// Root keys that are known to be right.
     pub(crate) anchors: HashMap<Did, RootKey>,
+    /// Whether the relay's administrator may replace the pinned root key of another agent.
+    pub(crate) accepts_announced_root_keys: bool,
 }
 
 /// Where the agent's keys are stored.
@@ -85,6 +87,7 @@ impl Config {
             awaits_credentials: false,
             yields: false,
             anchors: HashMap::new(),
+            accepts_announced_root_keys: false,
         }
     }
 
@@ -170,6 +173,16 @@ impl Config {
         })?;
         self.anchors.insert(did, *root.as_bytes());
         Ok(self)
+    }
+
+    /// Trusts the administrator of the relay to replace the root keys of other agents: a new one is
+    /// accepted if the relay announces that it replaces the pinned one. Without it, the relay and
+    /// who runs it cannot put another agent in the place of a known one, and a person accepts the
+    /// new key with `m2a agents --forget`. An anchor is never replaced.
+    #[must_use]
+    pub fn accepting_announced_root_keys(mut self) -> Self {
+        self.accepts_announced_root_keys = true;
+        self
     }
 
     pub(crate) fn load_identity(&self) -> Result<Arc<Identity>, Error> {

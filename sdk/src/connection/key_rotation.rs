@@ -19,6 +19,12 @@ pub(crate) fn rotate(config: &Config) -> Result<(), Error> {
             .advising("rotate the keys where they are stored"));
     }
     let mut identity = key_file::load(path).map_err(|e| failed().caused_by(e))?;
+    if let Some(until) = identity.rotation_loses_messages_until(clock::now()) {
+        let seconds = until.saturating_sub(clock::now());
+        return Err(failed()
+            .caused_by("messages in transit may still need the oldest of its keys")
+            .advising(format!("rotate them again in {seconds} s or later")));
+    }
     identity.rotate(clock::now(), &mut rand::rng());
     key_file::replace(path, &identity).map_err(|e| failed().caused_by(e))
 }
@@ -61,6 +67,23 @@ mod tests {
     use super::*;
     use crate::config::Endpoint;
     use crate::token::TokenSource;
+
+    #[test]
+    fn a_rotation_that_would_lose_messages_is_refused_and_says_when_it_is_possible() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("identity.json");
+        let did: protocol::Did = "did:wba:example.com:agent:acme:alice".parse().unwrap();
+        key_file::create(&path, &Identity::generate(did.clone(), clock::now(), &mut rand::rng())).unwrap();
+        let endpoint = Endpoint::new("wss://relay.example.com/ws").unwrap();
+        let token = TokenSource::File(folder.path().join("token"));
+        let config = Config::new(endpoint, did, token, KeySource::File(path.clone()));
+        (1..8).for_each(|_| rotate(&config).unwrap());
+        let before = std::fs::read(&path).unwrap();
+        let refused = rotate(&config).unwrap_err();
+        assert_eq!(refused.kind(), ErrorKind::KeyFile);
+        assert!(refused.chain().contains("the oldest of its keys"), "{refused:?}");
+        assert_eq!(std::fs::read(&path).unwrap(), before);
+    }
 
     #[test]
     fn keys_that_somebody_else_changed_in_the_key_file_are_registered() {

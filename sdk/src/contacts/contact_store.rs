@@ -5,8 +5,10 @@ use std::path::PathBuf;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
+use protocol::frame::LookupResult;
+use protocol::limits::FORMER_ROOT_KEYS_MAX;
 use protocol::record::VerifiedRecord;
-use protocol::{Did, base64url};
+use protocol::{Did, base64url, multikey};
 
 use super::pin_file::PinFile;
 use super::record_cache::{RecordCache, RecordCheck, RootKey};
@@ -15,15 +17,21 @@ use crate::error::{Error, ErrorKind};
 pub(super) struct ContactStore {
     cache: Mutex<RecordCache>,
     pins: Mutex<PinFile>,
+    accepts_announced_root_keys: bool,
 }
 
 impl ContactStore {
-    pub(super) fn open(path: Option<PathBuf>, anchors: HashMap<Did, RootKey>) -> Result<Self, Error> {
+    pub(super) fn open(
+        path: Option<PathBuf>,
+        anchors: HashMap<Did, RootKey>,
+        accepts_announced_root_keys: bool,
+    ) -> Result<Self, Error> {
         let failed = |e: std::io::Error| {
             Error::new(ErrorKind::State, "cannot open the list of pinned root keys").caused_by(e)
         };
         let (pins, known) = PinFile::open(path).map_err(failed)?;
-        Ok(Self { cache: Mutex::new(RecordCache::new(known, anchors)), pins: Mutex::new(pins) })
+        let cache = Mutex::new(RecordCache::new(known, anchors));
+        Ok(Self { cache, pins: Mutex::new(pins), accepts_announced_root_keys })
     }
 
     /// The record, if it was looked up at most `age_max` ago.
@@ -45,14 +53,14 @@ impl ContactStore {
     }
 
     /// Verifies the relay's answer for `did` and updates cache and pins.
-    pub(super) fn verify(&self, record: &str, did: &Did) -> Result<Arc<VerifiedRecord>, Error> {
+    pub(super) fn verify(&self, answer: &LookupResult, did: &Did) -> Result<Arc<VerifiedRecord>, Error> {
         let unverified = || {
             Error::new(ErrorKind::Unverified, format!("the record of {did} does not verify"))
                 .advising("the relay or that agent is faulty; nothing was sent")
         };
-        let bytes = base64url::decode(record).map_err(|e| unverified().caused_by(e))?;
+        let bytes = base64url::decode(&answer.record).map_err(|e| unverified().caused_by(e))?;
         let record = VerifiedRecord::parse(&bytes, did).map_err(|e| unverified().caused_by(e))?;
-        self.update(record, Instant::now())
+        self.update(record, &self.replaceable(answer), Instant::now())
     }
 
     pub(super) fn forget(&self, did: &Did) -> Result<bool, Error> {
@@ -64,16 +72,33 @@ impl ContactStore {
         Ok(known)
     }
 
+    /// The root keys that the relay says were replaced, if its administrator is trusted. One that
+    /// cannot be read replaces nothing.
+    fn replaceable(&self, answer: &LookupResult) -> Vec<RootKey> {
+        let announced = answer.former_root_keys.iter().filter(|_| self.accepts_announced_root_keys);
+        let decoded = announced.filter_map(|former| multikey::decode_ed25519(&former.root_key).ok());
+        decoded.map(|root| *root.as_bytes()).take(FORMER_ROOT_KEYS_MAX).collect()
+    }
+
     /// Writes the pin before the record is used, so that no restart forgets what was trusted.
-    fn update(&self, record: VerifiedRecord, now: Instant) -> Result<Arc<VerifiedRecord>, Error> {
+    fn update(
+        &self,
+        record: VerifiedRecord,
+        replaceable: &[RootKey],
+        now: Instant,
+    ) -> Result<Arc<VerifiedRecord>, Error> {
         let did = record.did.clone();
         let mut cache = self.cache();
-        match cache.check(&record) {
+        let check = cache.check(&record, replaceable);
+        match check {
             RecordCheck::Known => Ok(cache.insert(record, None, now)),
-            RecordCheck::Newer(pin) => {
+            RecordCheck::Newer(pin) | RecordCheck::Replaced(pin) => {
                 self.pins()
                     .append(&did, &pin)
                     .map_err(|e| cannot_pin(&did, ErrorKind::State).caused_by(e))?;
+                if matches!(check, RecordCheck::Replaced(_)) {
+                    tracing::warn!(agent.did = %did, "the administrator of its relay replaced its root key");
+                }
                 Ok(cache.insert(record, Some(pin), now))
             }
             RecordCheck::Older => cache.keep_newer(&record, now).ok_or_else(|| rolled_back(&did)),

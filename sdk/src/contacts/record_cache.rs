@@ -51,6 +51,9 @@ pub(crate) enum RecordCheck {
     Newer(Pin),
     /// A newer record was seen before. The relay brings back old keys.
     Older,
+    /// The administrator of the agent's relay replaced the pinned root key by this one, and is
+    /// trusted to. This pin must be written before the record is used.
+    Replaced(Pin),
     /// The root key differs from the pinned one or from the anchor.
     KeyChanged,
     /// The table of pins is full.
@@ -88,14 +91,20 @@ impl RecordCache {
         self.records.values_mut().for_each(|entry| entry.looked_up = None);
     }
 
-    pub(crate) fn check(&self, record: &VerifiedRecord) -> RecordCheck {
+    /// `replaceable` are the root keys in whose place this record's may be accepted.
+    pub(crate) fn check(&self, record: &VerifiedRecord, replaceable: &[RootKey]) -> RecordCheck {
         let (root, created) = (*record.keys.root.as_bytes(), record.keys.created);
         if self.anchors.get(&record.did).is_some_and(|anchor| *anchor != root) {
             return RecordCheck::KeyChanged;
         }
         match self.pins.get(&record.did) {
             Some(pin) if pin.root != root && !self.anchors.contains_key(&record.did) => {
-                RecordCheck::KeyChanged
+                let is_announced = replaceable.contains(&pin.root);
+                if is_announced {
+                    RecordCheck::Replaced(Pin { root, created })
+                } else {
+                    RecordCheck::KeyChanged
+                }
             }
             Some(pin) if pin.root == root && created < pin.created => RecordCheck::Older,
             Some(pin) if pin.root == root && created == pin.created => RecordCheck::Known,
@@ -180,7 +189,7 @@ mod tests {
     }
 
     fn learn(cache: &mut RecordCache, record: VerifiedRecord, now: Instant) -> RecordCheck {
-        let check = cache.check(&record);
+        let check = cache.check(&record, &[]);
         match check {
             RecordCheck::Known => drop(cache.insert(record, None, now)),
             RecordCheck::Newer(pin) => drop(cache.insert(record, Some(pin), now)),
@@ -216,7 +225,7 @@ mod tests {
         let old = record(&identity, 1);
         identity.rotate(5, &mut rand::rng());
         learn(&mut cache, record(&identity, 5), now);
-        assert_eq!(cache.check(&old), RecordCheck::Older);
+        assert_eq!(cache.check(&old, &[]), RecordCheck::Older);
         assert_eq!(cache.keep_newer(&old, now).unwrap().keys.created, 5);
     }
 
@@ -228,7 +237,7 @@ mod tests {
         let mut before = cache();
         learn(&mut before, record(&identity, 5), now);
         let mut after = RecordCache::new(before.pins().clone(), HashMap::new());
-        assert_eq!(after.check(&old), RecordCheck::Older);
+        assert_eq!(after.check(&old, &[]), RecordCheck::Older);
         assert!(after.keep_newer(&old, now).is_none());
     }
 

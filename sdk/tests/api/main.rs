@@ -10,6 +10,7 @@
     reason = "a test that cannot set itself up should fail on the spot; tungstenite wants callbacks of that shape"
 )]
 
+mod announced_root_keys;
 mod connected_agent;
 mod connection;
 mod identities;

@@ -232,7 +232,7 @@ impl RelayConnection {
 
 /// The answer to a lookup.
 pub(crate) fn lookup_result(record: &VerifiedRecord) -> LookupResult {
-    LookupResult { record: base64url::encode(&record.bytes), online: true }
+    LookupResult { record: base64url::encode(&record.bytes), online: true, former_root_keys: Vec::new() }
 }
 
 /// The message id in a send.

@@ -78,6 +78,22 @@ async fn node_asks_and_python_answers_each_once_and_in_order_although_the_relay_
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_message_that_its_recipient_cannot_open_is_refused_with_its_word_and_never_delivered() {
+    let scene = Scene::new().await;
+    for (recipient, names) in [(Language::Python, ["alice", "bob"]), (Language::Node, ["carol", "dave"])] {
+        let [alice, bob] = names;
+        let (alice, bob) = (scene.settings(alice, bob).await, scene.settings(bob, alice).await);
+        let mut bob = scene.clients.start(recipient, "answer", &bob).unwrap();
+        let online = bob.line_with("online").await.unwrap();
+        assert_eq!(online["features"], json!(["refuse"]));
+        let mut alice = scene.clients.start(Language::Python, "refuse", &alice).unwrap();
+        let said = alice.line_with("answer").await.unwrap();
+        assert_eq!((&said["outcome"], &said["word"]), (&json!("refused"), &json!("undecryptable")), "{said}");
+        assert!(said["answer"] == "refused" || said["answer"] == "stored", "{said}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_client_that_misbehaves_is_refused_by_reason() {
     let scene = Scene::new().await;
     scene.settings("bob", "mallory").await;

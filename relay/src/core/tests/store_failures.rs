@@ -1,5 +1,7 @@
 //! Regression tests: while the store fails, hangs or is full, every sender gets an answer.
 
+use protocol::quota::QuotaName;
+
 use super::*;
 
 fn refusals(effects: &[Effect], reason: Reason) -> usize {
@@ -40,6 +42,24 @@ fn nobody_waits_for_a_commit_that_hangs_and_a_repetition_learns_its_result() {
     assert_eq!(status(&stored), None, "each request has its answer");
     assert_eq!(status(&relay.submit(1, &sent[0])), Some(SendStatus::Stored));
     assert_eq!(rows(&relay.reliable(1, ALICE, BOB)), [4]);
+}
+
+#[test]
+fn repetitions_that_wait_again_count_as_sends_that_wait() {
+    let mut relay = TestCore::with(CoreLimits { unanswered_sends: 2, ..test_limits() });
+    relay.open(1, ALICE);
+    let sent: Vec<TestMessage> = (0..2).map(|_| relay.message(ALICE, BOB)).collect();
+    for message in &sent {
+        relay.submit(1, message);
+    }
+    relay.step(Event::StoreStalled);
+    relay.step(Event::Removed { rows: Vec::new() });
+    assert_eq!(rows(&relay.reliable(1, ALICE, BOB)), [3]);
+    assert_eq!(refusal(&relay.submit(1, &sent[0])), None, "it waits again, as the second");
+    let refused = error(&relay.submit(1, &sent[1])).unwrap();
+    assert_eq!(refused.quota.map(|quota| quota.name), Some(QuotaName::UnansweredSends));
+    relay.step(Event::Stored { upto: 3 });
+    assert_eq!(status(&relay.submit(1, &sent[1])), Some(SendStatus::Stored));
 }
 
 #[test]

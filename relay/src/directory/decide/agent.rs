@@ -27,9 +27,9 @@ pub(super) fn put(
     let (spec, endpoint) = mcp::with_accepted_endpoint(context, before, spec);
     let owner = ownership::declared(Some(&before.ownership), by);
     let decision = if is_another_identity(before, &owner, &spec) {
-        replaced(before, declared(&AgentEntry::new(did), spec, owner))
+        replaced(before, declared(context, &AgentEntry::new(did), spec, owner))
     } else {
-        changed(context, before, declared(before, spec, owner))
+        changed(context, before, declared(context, before, spec, owner))
     };
     Ok(Decision { endpoint, ..decision })
 }
@@ -47,7 +47,7 @@ fn create(
     context.check_capacity(&did.tenant())?;
     let new = AgentEntry::new(did);
     let (spec, endpoint) = mcp::with_accepted_endpoint(context, &new, spec);
-    let after = declared(&new, spec, ownership::declared(None, by));
+    let after = declared(context, &new, spec, ownership::declared(None, by));
     Ok(Decision { endpoint, ..Decision::apply(Edit::PutAgent(Arc::new(after)), Vec::new()) })
 }
 
@@ -142,7 +142,7 @@ fn check_keys(context: Context<'_>, did: &Did, keys: &[AgentKey]) -> Result<(), 
 /// The agent as declared, with the record that it registered itself. Without a root key in the
 /// spec, a registered record keeps its key; otherwise the next agent to register could take the
 /// name.
-fn declared(before: &AgentEntry, spec: AgentSpec, ownership: Ownership) -> AgentEntry {
+fn declared(context: Context<'_>, before: &AgentEntry, spec: AgentSpec, ownership: Ownership) -> AgentEntry {
     let pinned = before.root_key.clone().filter(|_| before.record.is_some());
     let root_key_declared = spec.root_key.is_some();
     let mut after = AgentEntry {
@@ -157,6 +157,7 @@ fn declared(before: &AgentEntry, spec: AgentSpec, ownership: Ownership) -> Agent
         ..before.clone()
     };
     if before.root_key.is_some() && after.root_key != before.root_key {
+        after.former_root_keys = before.former_root_keys_once_replaced(context.now);
         after.record = None;
         after.record_created = 0;
         after.registered_card = None;
@@ -184,6 +185,7 @@ fn revocations_of(context: Context<'_>, before: &AgentEntry, after: &AgentEntry)
 mod tests {
     use protocol::Identity;
     use protocol::admin::Owner;
+    use protocol::frame::FormerRootKey;
     use protocol::multikey::encode_ed25519;
 
     use super::*;
@@ -271,12 +273,19 @@ mod tests {
         let registered = registered(Ownership::Unrecorded);
         state.apply(&Edit::PutAgent(Arc::new(registered.clone())));
 
-        let kept = declared(&registered, spec(&[]), Ownership::Unrecorded);
-        assert_eq!((kept.root_key, kept.record), (registered.root_key, registered.record));
+        let kept = declared(context(&state), &registered, spec(&[]), Ownership::Unrecorded);
+        assert_eq!((&kept.root_key, &kept.record), (&registered.root_key, &registered.record));
 
         let replacing = AgentSpec { root_key: Some(root("alice")), ..spec(&[]) };
         let decision = put_alice(&state, replacing).unwrap();
         assert_eq!(decision.revocations, [Revocation::AgentSuspended(did("acme", "alice"))]);
+        state.apply(&decision.edits[0]);
+        let announced = &state.agent(&did("acme", "alice")).unwrap().former_root_keys;
+        let former = FormerRootKey {
+            root_key: registered.root_key.clone().unwrap(),
+            replaced_at: context(&state).now,
+        };
+        assert_eq!(*announced, [former]);
     }
 
     #[test]
