@@ -46,7 +46,8 @@ pub(super) struct MessageHistory {
     pub(super) ended: BTreeSet<&'static str>,
     /// The outcome that the sender was told as the last one, and the run of the relay.
     told: Option<Settlement>,
-    /// The notice of its end was older than notices may be, by the wall clock at a restart.
+    /// The notice of its end was older than notices may be, by the wall clock at a restart, or was
+    /// lost with a commit that is reported as failed and has forgotten the message.
     notice_aged: bool,
     /// The run in which the relay wrote first that the message ended without a delivery.
     end_written: Option<u64>,
