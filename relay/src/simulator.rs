@@ -27,8 +27,18 @@ const SEEDS: u64 = 20_000;
 /// Seeds within which every mutation has to be found.
 const MUTATION_SEEDS: u64 = 400;
 /// Seeds whose runs violated an invariant once.
-const REGRESSIONS: [u64; 8] =
-    [209, 249, 1_102, 1_147, 300_003_801, 300_004_650, 20_783_000_004, 20_783_000_060];
+const REGRESSIONS: [u64; 10] = [
+    209,
+    249,
+    1_102,
+    1_147,
+    300_003_801,
+    300_004_650,
+    20_783_000_004,
+    20_783_000_060,
+    20_783_004_655,
+    20_783_006_964,
+];
 
 fn run(seed: u64, mutation: Option<Mutation>) -> Vec<Violation> {
     let mut simulation = Simulation::new(seed, mutation);
