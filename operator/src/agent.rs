@@ -18,7 +18,7 @@ use crate::error::{Category, Error, Result};
 use crate::index;
 use crate::object_key::{Kind, NamespacedName};
 use crate::observed::Observed;
-use crate::programming::{RETRY_INTERVAL, UNKNOWN_RETRY_INTERVAL};
+use crate::programming::{RETRY_INTERVAL, unknown_retry_interval};
 use crate::refusal::Refusal;
 use crate::relay_api::Writer;
 use crate::secret::Reading;
@@ -36,6 +36,7 @@ mod key_rotation;
 mod labels;
 mod mcp;
 mod public_host;
+mod relay_write;
 mod resolve;
 pub mod urls;
 
@@ -66,7 +67,7 @@ async fn converge(context: &Context, agent: &Agent) -> Result<Option<Duration>> 
     finalizer::remove(&context.client, agent, label::REVOCATION).await?;
     match resolve(context, agent) {
         Ok(Observed::Known(resolved)) => provision(context, agent, &resolved).await,
-        Ok(Observed::Unknown) => Ok(Some(UNKNOWN_RETRY_INTERVAL)),
+        Ok(Observed::Unknown) => Ok(Some(unknown_retry_interval(relay_answers(context, agent)))),
         Err(refusal) => {
             take_keys_away(context, agent).await?;
             let next = agent_status::refused(agent, &refusal, context.now());
@@ -74,6 +75,11 @@ async fn converge(context: &Context, agent: &Agent) -> Result<Option<Duration>> 
             Ok(Some(RESYNC_INTERVAL))
         }
     }
+}
+
+fn relay_answers(context: &Context, agent: &Agent) -> bool {
+    let tenant = context.caches.tenant(&index::tenant_of(agent));
+    tenant.is_some_and(|tenant| context.relay_replicas.has_replicas(&index::relay_of(&tenant)))
 }
 
 fn resolve(context: &Context, agent: &Agent) -> Result<Observed<ResolvedAgent>, Refusal> {

@@ -6,6 +6,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use daemon::error_chain;
+use kube::Resource;
 use tokio::time::Instant;
 use tracing::Instrument as _;
 
@@ -28,16 +29,22 @@ const TIMED_OUT_RETRY_INTERVAL: Duration = Duration::from_secs(5);
 /// one waits for something that is due, such as a certificate.
 const UNFINISHED_INTERVAL: Duration = Duration::from_secs(60);
 
-/// Consecutive failures for each object. The first success removes an entry.
+/// What a person changes of an object: its uid, its generation, and whether it is paused.
+type ObjectState = (Option<String>, Option<i64>, bool);
+
+/// Consecutive failures for each object in its present state. The first success removes an entry.
 #[derive(Debug, Default)]
-pub struct Failures(Mutex<HashMap<ObjectKey, u32>>);
+pub struct Failures(Mutex<HashMap<ObjectKey, (u32, ObjectState)>>);
 
 impl Failures {
-    fn count(&self, key: &ObjectKey) -> u32 {
+    /// Counts a failure. An object that was put right, or goes on after a pause, begins anew: what
+    /// failed before says nothing about it.
+    fn count(&self, key: &ObjectKey, state: ObjectState) -> u32 {
         let mut map = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let count = map.entry(key.clone()).or_default();
-        *count = count.saturating_add(1);
-        *count
+        let entry = map.entry(key.clone()).or_default();
+        let former = if entry.1 == state { entry.0 } else { 0 };
+        *entry = (former.saturating_add(1), state);
+        entry.0
     }
 
     /// Forgets all failures, when a term begins.
@@ -47,6 +54,20 @@ impl Failures {
 
     fn clear(&self, key: &ObjectKey) {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).remove(key);
+    }
+}
+
+/// The state of an object as the caches have it.
+fn object_state(context: &Context, key: &ObjectKey) -> ObjectState {
+    fn of(object: Option<Arc<impl Resource>>) -> ObjectState {
+        let Some(object) = object else { return ObjectState::default() };
+        let meta = object.meta();
+        (meta.uid.clone(), meta.generation, paused::is_paused(&*object))
+    }
+    match key.kind {
+        Kind::Relay => of(context.caches.relay(&key.name)),
+        Kind::Tenant => of(context.caches.tenant(&key.name)),
+        Kind::Agent => of(context.caches.agent(&key.name)),
     }
 }
 
@@ -109,7 +130,7 @@ async fn reconcile_once(context: &Context, failures: &Failures, key: &ObjectKey)
         Err(_) => {
             context.metrics.failed(key.kind, Category::Timeout);
             tracing::warn!(timeout_seconds = RECONCILE_TIMEOUT.as_secs(), "reconcile timed out; retrying");
-            failures.count(key);
+            failures.count(key, object_state(context, key));
             NextPass::Retry(TIMED_OUT_RETRY_INTERVAL)
         }
     }
@@ -128,7 +149,8 @@ fn next_pass(delay: Option<Duration>, jitter: f64) -> NextPass {
 fn on_failure(context: &Context, failures: &Failures, key: &ObjectKey, error: &Error) -> Duration {
     let category = error.category();
     context.metrics.failed(key.kind, category);
-    let delay = backoff::delay(category, failures.count(key), context.jitter.draw());
+    let failures = failures.count(key, object_state(context, key));
+    let delay = backoff::delay(category, failures, context.jitter.draw());
     let is_busy = matches!(error, Error::Relay(RelayError::Busy(_)));
     let (error, retry_seconds) = (error_chain(error), delay.as_secs_f64());
     match category {
@@ -176,6 +198,18 @@ async fn pause<K: HasConditions + Child>(context: &Context, object: Option<Arc<K
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::object_key::NamespacedName;
+
+    #[test]
+    fn an_object_that_somebody_changed_is_tried_again_as_if_it_had_never_failed() {
+        let (failures, key) = (Failures::default(), NamespacedName::new("platform", "main").key(Kind::Relay));
+        let state = |generation, is_paused| (Some("uid".to_owned()), Some(generation), is_paused);
+        let counts = [(1, true), (1, true), (1, false), (1, false), (2, false), (2, false)];
+        let counts = counts.map(|(generation, is_paused)| failures.count(&key, state(generation, is_paused)));
+        assert_eq!(counts, [1, 2, 1, 2, 1, 2]);
+        failures.clear(&key);
+        assert_eq!(failures.count(&key, state(2, false)), 1);
+    }
 
     #[test]
     fn a_pass_that_is_not_done_keeps_its_priority_and_nobody_comes_back_at_the_same_time() {

@@ -86,7 +86,8 @@ impl Fingerprints {
         self.enqueue(Fingerprint::from_object(object).owner);
     }
 
-    /// Compares with a complete list of a kind within `scope`. Objects that are gone are forgotten.
+    /// Compares with a complete list of a kind within `scope`. Objects that are gone are forgotten,
+    /// also those that were deleted before the watch had shown what this process wrote.
     pub(crate) fn saw_list<K: Resource<DynamicType = ()> + Serialize>(
         &self,
         scope: &WatchScope,
@@ -95,10 +96,11 @@ impl Fingerprints {
         let listed: HashSet<_> = objects.iter().map(ChildKey::from_object).collect();
         let kind = K::kind(&());
         let gone = self.remove_where(|key, entry| {
-            let is_listable = *key.kind == *kind && scope.contains(&key.name) && entry.seen.is_some();
+            let is_listable = *key.kind == *kind && scope.contains(&key.name) && entry.is_known();
             is_listable && !listed.contains(key)
         });
-        gone.into_iter().for_each(|entry| self.enqueue(entry.seen.and_then(|seen| seen.owner)));
+        let last = |entry: Entry| entry.seen.or(entry.written);
+        gone.into_iter().for_each(|entry| self.enqueue(last(entry).and_then(|last| last.owner)));
         objects.iter().for_each(|object| self.saw(object));
     }
 
@@ -143,7 +145,7 @@ impl Fingerprints {
 
     /// Whether a watch saw the object, or this process wrote it.
     pub(crate) fn exists(&self, key: &ChildKey) -> bool {
-        self.lock().get(key).is_some_and(|entry| entry.seen.is_some() || entry.written.is_some())
+        self.lock().get(key).is_some_and(Entry::is_known)
     }
 
     /// Forgets what was applied, after the object was deleted by the operator.
@@ -172,6 +174,11 @@ impl Fingerprints {
 }
 
 impl Entry {
+    /// Whether a watch saw the object, or this process wrote it.
+    const fn is_known(&self) -> bool {
+        self.seen.is_some() || self.written.is_some()
+    }
+
     /// Remembers what the watch saw. Returns whether the owner must be reconciled now.
     fn see(&mut self, seen: Fingerprint) -> bool {
         let is_new = self.seen.as_ref() != Some(&seen);
@@ -291,6 +298,19 @@ mod tests {
         assert!(!fingerprints.is_applied(&ChildKey::from_object(&lost), 7, false), "it is made again");
         assert!(fingerprints.is_applied(&ChildKey::from_object(&kept), 7, false));
         assert!(!fingerprints.exists(&ChildKey::from_object(&lost)));
+    }
+
+    #[test]
+    fn a_child_that_was_deleted_before_any_watch_showed_it_is_missed_by_the_next_list() {
+        let (fingerprints, queue) = fingerprints();
+        let written = secret("a", "2");
+        let write = fingerprints.begin_write(ChildKey::from_object(&written));
+        fingerprints.saw_list::<Secret>(&WatchScope::Cluster, &[]);
+        assert!(!queue.contains(&alice()), "it is being written");
+        write.finish(&written, Some(7));
+        fingerprints.saw_list::<Secret>(&WatchScope::Cluster, &[]);
+        assert!(queue.contains(&alice()));
+        assert!(!fingerprints.exists(&ChildKey::from_object(&written)));
     }
 
     #[test]

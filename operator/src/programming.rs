@@ -16,6 +16,13 @@ pub const RETRY_INTERVAL: Duration = Duration::from_secs(15);
 /// The same while the relay is not there. The Relay's own pass contacts it.
 pub const UNKNOWN_RETRY_INTERVAL: Duration = Duration::from_secs(300);
 
+/// The interval before an object is reconciled again whose acceptance depends on what the relay
+/// records. At a relay that answers, that is known as soon as a write under way is answered.
+#[must_use]
+pub const fn unknown_retry_interval(relay_answers: bool) -> Duration {
+    if relay_answers { RETRY_INTERVAL } else { UNKNOWN_RETRY_INTERVAL }
+}
+
 /// The result of writing an object's content to its relay.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Programming {
@@ -42,7 +49,7 @@ impl Programming {
             Ok(Observed::Known(Progress { ready: 0, .. })) => Self::Lost,
             Ok(Observed::Known(progress)) => Self::Progress(*progress),
             Err(error) if error.reason() == Some(protocol::Reason::OwnerConflict) => {
-                Self::OwnedByAnother { message: error_chain(error) }
+                Self::OwnedByAnother { message: protocol::Reason::OwnerConflict.advice().to_owned() }
             }
             Err(error) => Self::Failed { message: error_chain(error), is_refusal: error.is_refusal() },
         }
@@ -148,6 +155,14 @@ mod tests {
         let conflict = refused(protocol::Reason::OwnerConflict);
         assert_eq!(conflict.draft(former()).reason, Reason::OwnedByAnother);
         assert_eq!(refused(protocol::Reason::InvalidRequest).draft(former()).reason, Reason::Rejected);
+    }
+
+    #[test]
+    fn a_conflict_reads_the_same_from_the_relay_and_from_its_listing() {
+        let owner = protocol::admin::Owner::CommandLine;
+        let recorded = RelayError::OwnedByAnother { path: "/admin/v1/tenants/acme".into(), owner };
+        let answered = refused(protocol::Reason::OwnerConflict);
+        assert_eq!(Programming::from_result(&Err(recorded)), answered, "a restart changes no status");
     }
 
     #[test]

@@ -65,6 +65,9 @@ pub enum RelayError {
     },
     #[error("the relay at {address} refused the request ({}): {detail}", refusal_code(*reason, *status))]
     Refused { address: SocketAddr, status: u16, reason: Option<Reason>, detail: String },
+    /// Nothing was sent, because the relay's listing says so.
+    #[error("{path} belongs to {owner} at the relay")]
+    OwnedByAnother { path: String, owner: Owner },
     #[error("Relay {0} has enough requests to answer; this one is sent later")]
     Busy(String),
     #[error("this replica does not lead, so it does not write to relays")]
@@ -80,13 +83,18 @@ impl RelayError {
     /// Whether the relay refused the content, so that a retry with the same content fails again.
     #[must_use]
     pub fn is_refusal(&self) -> bool {
-        matches!(self, Self::Refused { status, .. } if (400..500).contains(status) && *status != 401)
+        match self {
+            Self::Refused { status, .. } => (400..500).contains(status) && *status != 401,
+            Self::OwnedByAnother { .. } => true,
+            Self::Build(_) | Self::Reach { .. } | Self::Busy(_) | Self::NotLeading => false,
+        }
     }
 
     #[must_use]
     pub fn reason(&self) -> Option<Reason> {
         match self {
             Self::Refused { reason, .. } => *reason,
+            Self::OwnedByAnother { .. } => Some(Reason::OwnerConflict),
             Self::Build(_) | Self::Reach { .. } | Self::Busy(_) | Self::NotLeading => None,
         }
     }

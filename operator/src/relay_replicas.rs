@@ -191,10 +191,12 @@ impl RelayReplicas {
         held.known()??.refused_endpoint
     }
 
-    /// Whether there is a ready replica, and every one holds some known content at `path`.
+    /// Whether there is a ready replica, and every one holds some known content at `path` that
+    /// belongs to the object with this uid.
     #[must_use]
-    pub fn is_acknowledged(&self, relay: &NamespacedName, path: &str) -> bool {
-        self.shared.state(relay, |state| state.replicas.is_acknowledged(path)).unwrap_or(false)
+    pub fn is_acknowledged(&self, relay: &NamespacedName, path: &str, uid: &str) -> bool {
+        let owner = Owner::Kubernetes(uid.into());
+        self.shared.state(relay, |state| state.replicas.is_acknowledged(path, &owner)).unwrap_or(false)
     }
 
     /// Whether the relay answers, or stopped answering only a short time ago.

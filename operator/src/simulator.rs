@@ -2,9 +2,10 @@
 //! of an API server and of relays, in one process, on a virtual clock, with seeded faults.
 //!
 //! A failing run prints its seed. `MSG2AGENT_SIM_SEED=<seed>` repeats it alone and prints what
-//! happened, and `MSG2AGENT_SIM_SEEDS=<count>` runs another number of seeds. Most seeds repeat
-//! themselves exactly. Tokio wakes some tasks in an order that does not come from the seed, so that
-//! a rare violation may need several attempts.
+//! happened, `MSG2AGENT_SIM_SEEDS=<count>` runs another number of seeds, and
+//! `MSG2AGENT_SIM_FIRST=<seed>` begins with another one. Most seeds repeat themselves exactly. Keys
+//! and the order of hash maps do not come from the seed, so that a rare violation may need several
+//! attempts.
 
 pub(crate) mod api_server;
 mod checks;
@@ -20,16 +21,12 @@ mod simulation;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use checks::{Invariant, Violation};
+use checks::Violation;
 use flaw::Flaw;
 use simulation::Simulation;
 
 /// Seeds of an ordinary run.
 const SEEDS: u64 = 2_000;
-/// The invariants that O13 in docs/weaknesses.md breaks: late, but in no dangerous direction.
-const OPEN: [Invariant; 2] = [Invariant::Convergence, Invariant::UnchangedByRestart];
-/// At most one of so many runs may break one of [`OPEN`]. Two of 2,000 do.
-const OPEN_RUNS_EACH: u64 = 400;
 
 struct Run {
     seed: u64,
@@ -56,7 +53,8 @@ fn simulate<T>(seed: u64, flaw: Option<Flaw>, finish: impl FnOnce(Simulation) ->
     })
 }
 
-/// Runs the seeds on all cores. Returns the runs with violations.
+/// Runs the seeds on all cores, each in a thread of its own: what a thread keeps would tell one run
+/// what ran before it. Returns the runs with violations.
 fn run_all(seeds: std::ops::Range<u64>) -> Vec<Run> {
     let (next, failed) = (AtomicU64::new(seeds.start), Mutex::new(Vec::new()));
     let threads = std::thread::available_parallelism().map_or(1, usize::from);
@@ -68,7 +66,7 @@ fn run_all(seeds: std::ops::Range<u64>) -> Vec<Run> {
                     if seed >= seeds.end {
                         return;
                     }
-                    let run = run(seed, None);
+                    let run = std::thread::scope(|scope| scope.spawn(|| run(seed, None)).join().unwrap());
                     if !run.violations.is_empty() {
                         failed.lock().unwrap().push(run);
                     }
@@ -87,7 +85,8 @@ fn number(variable: &str) -> Option<u64> {
 fn invariants_hold_in_every_seed() {
     let chosen = number("MSG2AGENT_SIM_SEED");
     let count = number("MSG2AGENT_SIM_SEEDS").unwrap_or(SEEDS);
-    let failed = run_all(chosen.map_or(0..count, |seed| seed..seed + 1));
+    let first = number("MSG2AGENT_SIM_FIRST").unwrap_or(0);
+    let failed = run_all(chosen.map_or(first..first + count, |seed| seed..seed + 1));
     for run in &failed {
         if chosen.is_some() {
             println!("{}", run.events.join("\n"));
@@ -96,11 +95,7 @@ fn invariants_hold_in_every_seed() {
             println!("MSG2AGENT_SIM_SEED={}: {violation}", run.seed);
         }
     }
-    let is_open = |violation: &Violation| OPEN.contains(&violation.invariant);
-    let found = failed.iter().flat_map(|run| &run.violations).filter(|violation| !is_open(violation)).count();
-    let open_max = if chosen.is_some() { 0 } else { count / OPEN_RUNS_EACH };
-    let is_as_known = found == 0 && failed.len() as u64 <= open_max;
-    assert!(is_as_known, "{} of {count} seeds failed, {found} violations are not known", failed.len());
+    assert!(failed.is_empty(), "{} of {count} seeds failed", failed.len());
 }
 
 /// Seeds within which every flaw has to be found.

@@ -13,7 +13,7 @@ use crate::error::{Error, Result};
 use crate::index;
 use crate::object_key::{Kind, NamespacedName};
 use crate::observed::Observed;
-use crate::programming::{Programming, UNKNOWN_RETRY_INTERVAL};
+use crate::programming::{Programming, unknown_retry_interval};
 use crate::queue::Priority;
 use crate::relay_api::Writer;
 use crate::teardown::{self, Deletion, Outcome};
@@ -49,7 +49,9 @@ async fn converge(context: &Context, tenant: &Tenant) -> Result<Option<Duration>
     }
     match resolved {
         Ok(Observed::Known(resolved)) => provision(context, tenant, &relay_name, &resolved).await,
-        Ok(Observed::Unknown) => Ok(Some(UNKNOWN_RETRY_INTERVAL)),
+        Ok(Observed::Unknown) => {
+            Ok(Some(unknown_retry_interval(context.relay_replicas.has_replicas(&relay_name))))
+        }
         Err(refusal) => {
             suspend_refused(context, tenant, &relay_name).await?;
             let agents = accepted_agents(context, &NamespacedName::from_object(tenant));
@@ -69,11 +71,13 @@ async fn provision(
 ) -> Result<Option<Duration>> {
     finalizer::add(&context.client, tenant, label::TEARDOWN).await?;
     let path = admin::tenant_path(&resolved.tenant_id);
-    let was_acknowledged = context.relay_replicas.is_acknowledged(relay, &path);
-    let writer = context.relay_replicas.writer(&tenant.uid().unwrap_or_default());
-    let writer = Writer { former_owner: resolved.former_owner.clone(), ..writer };
-    let written = context.relay_replicas.write(relay, &path, &writer, &admin_spec(tenant)).await;
-    if !was_acknowledged && context.relay_replicas.is_acknowledged(relay, &path) {
+    let (replicas, uid, content) =
+        (&context.relay_replicas, tenant.uid().unwrap_or_default(), admin_spec(tenant));
+    let writer = Writer { former_owner: resolved.former_owner.clone(), ..replicas.writer(&uid) };
+    // An Agent may have found the tenant unknown while it was being written.
+    let was_held = replicas.holds(relay, &path, &writer, &content);
+    let written = replicas.write(relay, &path, &writer, &content).await;
+    if !was_held && replicas.is_acknowledged(relay, &path, &uid) {
         enqueue_agents(context, &NamespacedName::from_object(tenant));
     }
     let programming = Programming::from_result(&written);

@@ -81,6 +81,7 @@ pub use version::{Version, capability};
 
 use crate::api_key::{KeyHash, KeyId};
 use crate::did::TenantId;
+use crate::quota::{self, Quota};
 use crate::record::Card;
 use crate::{Did, Reason, UnixSeconds};
 
@@ -309,6 +310,9 @@ pub struct Problem {
     pub reason: Reason,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub detail: Option<String>,
+    /// The limit that the request met, with the members of the quota of an error.
+    #[serde(default, skip_serializing_if = "Option::is_none", deserialize_with = "quota::known")]
+    pub quota: Option<Quota>,
 }
 
 impl Problem {
@@ -321,6 +325,14 @@ impl Problem {
             status: reason.http_status(),
             reason,
             detail,
+            quota: None,
         }
+    }
+
+    /// The same problem with the limit that was met.
+    #[must_use]
+    pub const fn with_quota(mut self, quota: Option<Quota>) -> Self {
+        self.quota = quota;
+        self
     }
 }

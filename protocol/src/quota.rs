@@ -2,7 +2,7 @@
 //!
 //! People and models then know what to wait for.
 
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize};
 
 use crate::strict_json;
 
@@ -59,6 +59,7 @@ quota_names! {
     TenantSendsBurst = "tenant_sends_burst", "Messages that all agents of a tenant may send at once.";
     QueriesBurst = "queries_burst", "Requests other than sends that one connection may make at once.";
     Registrations = "registrations", "Registrations of one agent with a new record within a minute.";
+    TenantRegistrations = "tenant_registrations", "Registrations of all agents of a tenant with a new record within a minute.";
     UnansweredSends = "unanswered_sends", "Sends of one agent that wait for their answer.";
     MailboxMessages = "mailbox_messages", "Messages that wait in the recipient's mailbox.";
     MailboxBytes = "mailbox_bytes", "Bytes of the messages that wait in the recipient's mailbox.";
@@ -72,7 +73,16 @@ quota_names! {
     AgentConnections = "agent_connections", "Connections of one agent.";
     TenantConnections = "tenant_connections", "Connections of all agents of a tenant.";
     AddressConnections = "address_connections", "Connections from one network address.";
+    ListenerConnections = "listener_connections", "Connections of all clients.";
     TenantAgents = "tenant_agents", "Agents of a tenant.";
+    RelayAgents = "relay_agents", "Agents of the relay, over all tenants.";
+    RelayTenants = "relay_tenants", "Tenants of the relay.";
+}
+
+/// Reads a quota, or nothing if a newer relay has a name that this version does not know.
+pub(crate) fn known<'de, D: Deserializer<'de>>(from: D) -> Result<Option<Quota>, D::Error> {
+    let quota = strict_json::value(from)?;
+    Ok(serde_json::from_value(quota).ok())
 }
 
 impl Quota {

@@ -17,6 +17,7 @@ mod error;
 mod layer;
 mod limits;
 mod load;
+mod mailbox_budgets;
 mod oauth;
 mod show;
 mod unknown_members;

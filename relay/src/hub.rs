@@ -8,12 +8,16 @@
 mod clocks;
 mod command;
 mod connection;
+mod connection_share;
+mod connection_shares;
 mod connections;
+mod core_alarms;
 mod drain;
 mod enforce;
 mod execute;
 mod metrics;
 mod open;
+mod registration_shares;
 mod socket;
 mod state;
 mod timeouts;
@@ -43,9 +47,13 @@ use crate::store::DiskReserve;
 
 pub(crate) use command::{Command, CommandBatch, PreparedAgent, PreparedPage, RequestRefusal};
 pub(crate) use connection::Connection;
+pub(crate) use connection_share::ConnectionShare;
+pub use connection_shares::ConnectionLimits;
 pub use metrics::HubMetrics;
 pub use open::HubError;
 
+use connection_share::SharedConnectionShares;
+use registration_shares::RegistrationShares;
 use state::HubState;
 use timeouts::ConnectionTimeouts;
 
@@ -53,6 +61,7 @@ use timeouts::ConnectionTimeouts;
 #[derive(Debug, Clone, PartialEq)]
 pub struct HubSettings {
     pub limits: CoreLimits,
+    pub connections: ConnectionLimits,
     /// Page loads that wait for the reader: one for each session is enough, so this is the number
     /// of connections. A load above it fails and is retried with the next tick.
     pub page_loads_max: usize,
@@ -64,6 +73,8 @@ pub struct HubSettings {
 pub struct Hub {
     state: Mutex<HubState>,
     timeouts: Mutex<ConnectionTimeouts>,
+    connection_shares: SharedConnectionShares,
+    registration_shares: Mutex<RegistrationShares>,
     directory: Arc<Directory>,
     metrics: Arc<HubMetrics>,
     queue: Arc<WriteQueue>,

@@ -7,6 +7,7 @@
 
 mod checkpoint;
 mod commit_scheduler;
+mod damage;
 mod forgetting;
 mod former_file;
 mod reader;
@@ -19,6 +20,8 @@ mod write_ahead_log;
 mod write_queue;
 mod writer;
 
+#[cfg(test)]
+mod damaged_page;
 #[cfg(test)]
 pub(crate) mod fixtures;
 #[cfg(test)]

@@ -1,7 +1,7 @@
 //! Ends the process when a panic left shared state half changed.
 //!
-//! The message core, the connection timeouts, the directory and the queue of writes are never used
-//! after a panic under their lock: a wrong count, or a right that should be gone, would go
+//! The message core, the tables of connections, the directory and the queue of writes are never
+//! used after a panic under their lock: a wrong count, or a right that should be gone, would go
 //! unnoticed. A restart rebuilds them from the store. A panic under the lock of one connection ends
 //! that connection only, see `hub::connection`.
 

@@ -10,6 +10,7 @@ mod discovery;
 mod frame_reader;
 mod registered;
 mod request;
+mod request_rate;
 mod serve;
 mod trace;
 mod unregistered;

@@ -52,7 +52,7 @@ pub struct Relay {
 impl Relay {
     /// # Errors
     /// A port, file or store cannot be opened. The error text names it.
-    pub async fn bind(config: Config, build: BuildInfo) -> Result<Self> {
+    pub async fn bind(mut config: Config, build: BuildInfo) -> Result<Self> {
         let folder = DataFolder::open(&config.data_dir)?;
         identity::ensure_admin_token(&config.admin_token_file)?;
         let key = identity::load_or_create_key(&config.data_dir)?;
@@ -70,6 +70,7 @@ impl Relay {
         let document =
             protocol::document::build_for_domain(&domain, &key, &config.public_url_of(&domain), unix_now());
         let reserve = Arc::new(DiskReserve::open(&config.data_dir));
+        config.limits = config.limits.on_volume(reserve.plan());
         let messages = MessageStore::open(message_store_settings(&config, &reserve)).await?;
         let store = Store::open(&store::path(&config.data_dir)).await?.with_reserve(Arc::clone(&reserve));
         let (directory, writer) =

@@ -33,6 +33,11 @@ pub const REQUEST_HEAD_BYTES_MAX: usize = 16 * 1024;
 /// network recovers in less time, and a vanished peer is noticed before the idle timeout.
 pub const UNACKNOWLEDGED_TIMEOUT: Duration = Duration::from_secs(20);
 
+/// Bytes that the kernel takes for a connection beyond what the peer's window lets it send. With
+/// more in the kernel a process could not see whether a slow peer reads at all. It keeps a fast
+/// peer busy until the process writes again.
+pub const UNSENT_BYTES_MAX: u32 = 64 * 1024;
+
 /// Pause after a failed accept, so that a lack of file descriptors does not become a busy loop.
 pub const ACCEPT_RETRY_INTERVAL: Duration = Duration::from_millis(100);
 

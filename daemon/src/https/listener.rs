@@ -18,6 +18,7 @@ use super::connection::{self, Ended};
 use super::handshake::{HandshakeError, Handshakes};
 use super::limits::{
     ACCEPT_RETRY_INTERVAL, ListenerLimits, REFUSAL_TIMEOUT, REFUSALS_MAX, UNACKNOWLEDGED_TIMEOUT,
+    UNSENT_BYTES_MAX,
 };
 use super::metrics::{ListenerMetrics, RejectReason};
 use super::refusal;
@@ -110,7 +111,7 @@ impl Shared {
             let _permit = permit;
             let answer = async {
                 let stream = shared.secure(socket, peer.ip().into()).await.map_err(io::Error::other)?;
-                refusal::answer(stream).await
+                refusal::answer(stream, &refusal::problem(limit, shared.limits)).await
             };
             if let Ok(Err(error)) = tokio::time::timeout(REFUSAL_TIMEOUT, answer).await {
                 tracing::debug!(error = error_chain(&error), %peer, "failed to answer a refused connection");
@@ -165,11 +166,13 @@ const fn cause(error: &HandshakeError) -> RejectReason {
     }
 }
 
-/// Small writes leave at once, and a peer that vanished is noticed while there is something to send
-/// to it.
+/// Small writes leave at once, a peer that vanished is noticed while there is something to send to
+/// it, and a peer that reads slowly is told from one that has stopped.
 fn set_options(socket: &TcpStream) -> io::Result<()> {
     socket.set_nodelay(true)?;
-    SockRef::from(socket).set_tcp_user_timeout(Some(UNACKNOWLEDGED_TIMEOUT))
+    let socket = SockRef::from(socket);
+    socket.set_tcp_user_timeout(Some(UNACKNOWLEDGED_TIMEOUT))?;
+    socket.set_tcp_notsent_lowat(UNSENT_BYTES_MAX)
 }
 
 impl std::fmt::Debug for Listener {

@@ -5,8 +5,10 @@ use std::time::Duration;
 
 use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _};
 
-/// The problem (RFC 9457) that a client is told, with a reason of the protocol.
-const PROBLEM: &str = r#"{"type":"about:blank","title":"too many connections are open; wait for the seconds in Retry-After, then try again","status":503,"reason":"overloaded"}"#;
+use super::address_share::AtLimit;
+use super::limits::ListenerLimits;
+
+const TITLE: &str = "too many connections are open; wait for the seconds in Retry-After, then try again";
 
 /// How long the request is waited for. A client that gets a response before it has sent its request
 /// may take it for a protocol error.
@@ -18,7 +20,7 @@ const REQUEST_BYTES_MAX: u64 = 64 * 1024;
 
 /// Answers the first request of `stream`, then closes it. Ends with the client or with the caller's
 /// timeout.
-pub(super) async fn answer<S>(mut stream: S) -> io::Result<()>
+pub(super) async fn answer<S>(mut stream: S, problem: &str) -> io::Result<()>
 where
     S: AsyncRead + AsyncWrite + Unpin,
 {
@@ -26,17 +28,28 @@ where
     if let Ok(read) = tokio::time::timeout(REQUEST_TIMEOUT, stream.read(&mut bytes)).await {
         read?;
     }
-    stream.write_all(response().as_bytes()).await?;
+    stream.write_all(response(problem).as_bytes()).await?;
     stream.shutdown().await?;
     tokio::io::copy(&mut stream.take(REQUEST_BYTES_MAX), &mut tokio::io::sink()).await?;
     Ok(())
 }
 
-fn response() -> String {
+/// The problem (RFC 9457) that a client is told, with a reason and a quota of the protocol.
+pub(super) fn problem(at: AtLimit, limits: ListenerLimits) -> String {
+    let (name, limit) = match at {
+        AtLimit::Connections => ("listener_connections", limits.connections),
+        AtLimit::Address => ("address_connections", limits.connections_per_address),
+    };
+    format!(
+        r#"{{"type":"about:blank","title":"{TITLE}","status":503,"reason":"overloaded","quota":{{"plan":"default","name":"{name}","limit":{limit},"current":{limit}}}}}"#
+    )
+}
+
+fn response(problem: &str) -> String {
     format!(
         "HTTP/1.1 503 Service Unavailable\r\nRetry-After: 5\r\nContent-Type: application/problem+json\r\n\
-         Content-Length: {}\r\nConnection: close\r\n\r\n{PROBLEM}",
-        PROBLEM.len()
+         Content-Length: {}\r\nConnection: close\r\n\r\n{problem}",
+        problem.len()
     )
 }
 
@@ -46,7 +59,7 @@ mod tests {
 
     async fn response_to(request: &[u8]) -> String {
         let (mut client, server) = tokio::io::duplex(4096);
-        let answering = tokio::spawn(answer(server));
+        let answering = tokio::spawn(async { answer(server, "{}").await });
         client.write_all(request).await.unwrap();
         let mut response = String::new();
         client.read_to_string(&mut response).await.unwrap();
@@ -63,8 +76,22 @@ mod tests {
                 response.starts_with("HTTP/1.1 503 ") && response.contains("Retry-After: 5\r\n"),
                 "{response}"
             );
-            let body = response.split_once("\r\n\r\n").unwrap().1;
-            assert!(body.starts_with('{') && body.ends_with(r#""reason":"overloaded"}"#), "{body}");
+            assert!(response.ends_with("\r\n\r\n{}"), "{response}");
+        }
+    }
+
+    #[test]
+    fn a_client_learns_which_limit_its_connection_met() {
+        let limits = ListenerLimits::new(40);
+        for (at, name, limit) in [
+            (AtLimit::Connections, "listener_connections", 40),
+            (AtLimit::Address, "address_connections", 30),
+        ] {
+            let problem: serde_json::Value = serde_json::from_str(&problem(at, limits)).unwrap();
+            assert_eq!(problem["reason"], "overloaded");
+            let quota =
+                serde_json::json!({"plan": "default", "name": name, "limit": limit, "current": limit});
+            assert_eq!(problem["quota"], quota);
         }
     }
 

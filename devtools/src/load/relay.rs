@@ -25,13 +25,16 @@ const TENANT: &str = "load";
 const RATE: &str = "100000000";
 /// The relay gets one worker, as it starts by itself on one CPU. No limit is reached, and the log
 /// has warnings and errors only.
-const SETTINGS: [(&str, &str); 6] = [
+const SETTINGS: [(&str, &str); 9] = [
     ("TOKIO_WORKER_THREADS", "1"),
     ("MSG2AGENT_RELAY_LOG_FILTER", "warn"),
     ("MSG2AGENT_RELAY_LIMIT_SENDS_PER_SECOND", RATE),
     ("MSG2AGENT_RELAY_LIMIT_SENDS_BURST", RATE),
     ("MSG2AGENT_RELAY_LIMIT_TENANT_SENDS_PER_SECOND", RATE),
     ("MSG2AGENT_RELAY_LIMIT_TENANT_SENDS_BURST", RATE),
+    ("MSG2AGENT_RELAY_LIMIT_TENANT_SHARE_PERCENT", "100"),
+    ("MSG2AGENT_RELAY_LIMIT_TENANT_MAILBOX_MESSAGES", RATE),
+    ("MSG2AGENT_RELAY_LIMIT_RELAY_MAILBOX_MESSAGES", RATE),
 ];
 
 /// A running relay, its tenant's key, and the agents of each pair.

@@ -8,7 +8,6 @@ use crds::{Agent, label};
 use k8s_openapi::api::core::v1::Secret;
 use kube::ResourceExt as _;
 use kube::runtime::events::{Event, EventType};
-use protocol::admin;
 use protocol::api_key::{ApiKey, KeyHash};
 
 use super::admin_spec::admin_spec;
@@ -16,6 +15,7 @@ use super::agent_status::{KeyRingSummary, KeySummary};
 use super::credentials_secret::{self, DID};
 use super::identity::{self, RootKey};
 use super::key_rotation::{KeyRing, RotationStep};
+use super::relay_write::{self, Written};
 use super::resolve::ResolvedAgent;
 use crate::context::Context;
 use crate::error::{Error, Result};
@@ -23,8 +23,6 @@ use crate::issued_keys::IssuedKeys;
 use crate::object_key::NamespacedName;
 use crate::observed::Observed;
 use crate::programming::Programming;
-use crate::relay_api::{RelayError, Writer};
-use crate::relay_replicas::Progress;
 use crate::secret::{self, Found, Reading};
 use crate::settled_secrets::SecretVersions;
 use crate::status_writer;
@@ -33,8 +31,6 @@ use crate::status_writer;
 const STEPS_MAX: usize = 4;
 /// Overlap when the spec's one is malformed, which the API server excludes.
 const DEFAULT_OVERLAP_GRACE: Duration = Duration::from_secs(24 * 3600);
-
-type Written = Result<Observed<Progress>, RelayError>;
 
 /// The stored credentials of an agent.
 pub(super) struct StoredCredentials {
@@ -227,24 +223,11 @@ impl CredentialsPass<'_> {
         secret::update(self.context, secret, desired).await
     }
 
-    /// Writes the agent's content to the relay. Nothing is written before the relay has
-    /// acknowledged the tenant.
     async fn write_to_relay(&self, keys: &IssuedKeys) -> Written {
         let Self { context, agent, resolved, root_key } = self;
-        let (replicas, relay) = (&context.relay_replicas, &resolved.relay);
-        let tenant_path = admin::tenant_path(&resolved.tenant_id);
-        if !replicas.is_acknowledged(relay, &tenant_path) {
-            let waiting = Progress { acknowledged: 0, ready: 1 };
-            let is_reached =
-                replicas.has_replicas(relay) && !replicas.holder(relay, &tenant_path).is_unknown();
-            return Ok(if is_reached { Observed::Known(waiting) } else { Observed::Unknown });
-        }
         let cluster_domain = &context.settings.cluster_domain;
         let content = admin_spec(agent, resolved, &root_key.public(), keys.agent_keys(), cluster_domain);
-        let path = admin::agent_path(&resolved.tenant_id, &resolved.name);
-        let writer = replicas.writer(&agent.uid().unwrap_or_default());
-        let writer = Writer { former_owner: resolved.former_owner.clone(), ..writer };
-        replicas.write(relay, &path, &writer, &content).await
+        relay_write::write(context, agent, resolved, &content).await
     }
 
     async fn publish_rotated(&self, keys: &KeyRing) {

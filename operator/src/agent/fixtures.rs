@@ -31,6 +31,7 @@ pub(super) fn resolved() -> ResolvedAgent {
     ResolvedAgent {
         did: "did:wba:agents.example.com:agent:acme:alice".parse().unwrap(),
         tenant_id: "acme".parse().unwrap(),
+        tenant_uid: "uid-team-acme".into(),
         name: "alice".parse().unwrap(),
         relay: NamespacedName::new("platform", "main"),
         tenant_is_suspended: false,
@@ -45,7 +46,7 @@ pub(super) fn resolved() -> ResolvedAgent {
 pub(super) fn tenant(spec: serde_json::Value, accepted: &str) -> Tenant {
     serde_json::from_value(serde_json::json!({
         "apiVersion": "msg2agent.xyz/v1alpha1", "kind": "Tenant",
-        "metadata": {"name": "acme", "namespace": "team"},
+        "metadata": {"name": "acme", "namespace": "team", "uid": "uid-team-acme"},
         "spec": spec,
         "status": {"conditions": [{"type": "Accepted", "status": accepted, "reason": "Accepted", "message": "",
             "lastTransitionTime": EARLY}]},

@@ -40,7 +40,8 @@ pub(super) fn decide(
     }
 }
 
-/// When the keys in use reach the age at which they are rotated, or may be rotated on request again.
+/// When the keys in use reach the age at which they are rotated, or may be rotated on request
+/// again.
 pub(super) fn due(identity: &Identity, now: UnixSeconds) -> UnixSeconds {
     let created = identity.current_signing().map_or(0, |key| key.created);
     let aged = created.saturating_add(IDENTITY_KEY_TTL.as_secs());

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use crds::condition::Reason;
 use crds::{Agent, Relay, Tenant, name};
-use kube::Resource as _;
+use kube::{Resource as _, ResourceExt as _};
 use protocol::admin::Owner;
 use protocol::did::{AgentName, Domain, TenantId};
 use protocol::{Did, multikey};
@@ -40,6 +40,8 @@ pub(crate) struct AgentSnapshot<'a> {
 pub(crate) struct ResolvedAgent {
     pub did: Did,
     pub tenant_id: TenantId,
+    /// The uid of the Tenant, which owns the tenant at the relay.
+    pub tenant_uid: String,
     /// The handle of the Agent.
     pub name: AgentName,
     pub relay: NamespacedName,
@@ -157,6 +159,7 @@ fn resolve_names(agent: &Agent, tenant: &Tenant, relay: &Relay) -> Result<Resolv
     Ok(ResolvedAgent {
         did: Did::new(&domain, &tenant_id, &name),
         tenant_id,
+        tenant_uid: tenant.uid().unwrap_or_default(),
         name,
         relay: NamespacedName::from_object(relay),
         tenant_is_suspended: tenant.spec.suspend,

@@ -11,6 +11,7 @@ use protocol::admin::Owner;
 
 use super::entry_path::{is_listed_path, is_removed_with};
 use crate::observed::Observed;
+use crate::relay_api::Writer;
 
 /// Entries in the record of one store. What is above is written again each time.
 pub(super) const ENTRIES_MAX: usize = 200_000;
@@ -27,6 +28,16 @@ pub(super) struct Held {
     pub digest: Option<Digest>,
     /// Why the relay took this content without its MCP endpoint.
     pub refused_endpoint: Option<Reason>,
+}
+
+impl Held {
+    /// The owner that would make the relay refuse this writer.
+    pub(super) fn other_owner(&self, writer: &Writer) -> Option<&Owner> {
+        let is_ours = |owner: &&Owner| **owner == writer.owner;
+        let is_handed_over =
+            |owner: &&Owner| !writer.if_owned && writer.former_owner.as_ref() == Some(*owner);
+        self.owner.as_ref().filter(|owner| !is_ours(owner) && !is_handed_over(owner))
+    }
 }
 
 #[derive(Debug)]
@@ -188,10 +199,10 @@ impl EntryTable {
         held.digest == Some(digest) && owner.is_none_or(|owner| held.owner.as_ref() == Some(owner))
     }
 
-    /// Whether a known content is at `path`.
-    pub(super) fn is_acknowledged(&self, path: &str) -> bool {
-        let entry = self.entries.get(path).map(|entry| entry.held.as_ref());
-        matches!(entry, Some(Observed::Known(held)) if held.digest.is_some())
+    /// Whether a known content of this owner is at `path`. Without an owner, everybody's counts.
+    pub(super) fn is_acknowledged(&self, path: &str, owner: Option<&Owner>) -> bool {
+        let Some(Entry { held: Observed::Known(held), .. }) = self.entries.get(path) else { return false };
+        held.digest.is_some() && owner.is_none_or(|owner| held.owner.as_ref() == Some(owner))
     }
 
     pub(super) const fn is_listed(&self) -> bool {

@@ -12,6 +12,7 @@ use serde_json::Value;
 use super::content::RelayContent;
 use super::entry_table::{Digest, EntryTable, Held};
 use crate::observed::Observed;
+use crate::relay_api::Writer;
 
 /// One store and the ready replicas that serve it.
 #[derive(Debug)]
@@ -83,6 +84,13 @@ impl Replica {
     fn holds(&self, path: &str, owner: &Owner, digest: Digest) -> bool {
         let owner = self.knows(capability::OWNERS).then_some(owner);
         self.entries.holds(path, owner, digest)
+    }
+
+    /// Whether the store has some known content of this owner at `path`. A relay that records no
+    /// owners has it for anybody.
+    fn is_acknowledged(&self, path: &str, owner: &Owner) -> bool {
+        let owner = self.knows(capability::OWNERS).then_some(owner);
+        self.entries.is_acknowledged(path, owner)
     }
 }
 
@@ -174,6 +182,12 @@ impl ReplicaTable {
         Progress { acknowledged: self.replicas.values().filter(holds).count(), ready: self.replicas.len() }
     }
 
+    /// Why a store would refuse the writer: what it holds belongs to somebody else.
+    pub(super) fn other_owner(&self, instance: &str, path: &str, writer: &Writer) -> Option<Owner> {
+        let replica = self.replicas.get(instance).filter(|replica| replica.knows(capability::OWNERS))?;
+        replica.entries.held(path).known()??.other_owner(writer).cloned()
+    }
+
     /// Records that a store enforces this version.
     pub(super) fn reached(&mut self, instance: &str, version: u64) {
         if let Some(replica) = self.replicas.get_mut(instance) {
@@ -182,10 +196,10 @@ impl ReplicaTable {
         }
     }
 
-    /// Whether there is a store, and each has some known content at `path`.
-    pub(super) fn is_acknowledged(&self, path: &str) -> bool {
+    /// Whether there is a store, and each has some known content of `owner` at `path`.
+    pub(super) fn is_acknowledged(&self, path: &str, owner: &Owner) -> bool {
         !self.replicas.is_empty()
-            && self.replicas.values().all(|replica| replica.entries.is_acknowledged(path))
+            && self.replicas.values().all(|replica| replica.is_acknowledged(path, owner))
     }
 
     /// The entry at `path`. Unknown as soon as one store's is.

@@ -84,8 +84,8 @@ impl Bench {
         self.replicas.write(&self.relay, path, &self.replicas.writer(uid), body).await
     }
 
-    fn is_acknowledged(&self, path: &str) -> bool {
-        self.replicas.is_acknowledged(&self.relay, path)
+    fn is_acknowledged(&self, path: &str, uid: &str) -> bool {
+        self.replicas.is_acknowledged(&self.relay, path, uid)
     }
 
     fn holder(&self, path: &str) -> Observed<Option<Owner>> {
@@ -143,13 +143,34 @@ async fn a_new_leader_that_lists_the_relay_writes_nothing_again() {
     bench.write(ALICE, "alice", &agent(false)).await.unwrap();
     bench.model.take_requests();
     bench.leadership.set_term(Some("1700000000.2".parse().unwrap()));
-    assert!(!bench.is_acknowledged(ACME), "what an earlier term knew is forgotten");
+    assert!(!bench.is_acknowledged(ACME, "t"), "what an earlier term knew is forgotten");
     bench.reach();
     bench.contact(1).await;
     assert!(bench.list().await.unwrap().is_first);
     assert_eq!(bench.write(ACME, "t", &tenant("a")).await.unwrap(), COMPLETE);
     assert_eq!(bench.write(ALICE, "alice", &agent(false)).await.unwrap(), COMPLETE);
     assert_eq!(bench.model.take_requests(), Vec::<String>::new());
+}
+
+/// Otherwise each attempt would make the entry unknown to everybody else who needs to know it.
+#[tokio::test]
+async fn what_the_listing_shows_of_somebody_else_is_not_written_and_stays_known() {
+    for owner in [Owner::CommandLine, Owner::Registration, kubernetes("other")] {
+        let bench = Bench::new();
+        bench.model.write_by_hand(ACME, owner.clone(), serde_json::json!({"suspended": false}));
+        bench.reach();
+        bench.contact(1).await;
+        bench.list().await;
+        bench.model.take_requests();
+        let refused = bench.write(ACME, "t", &tenant("a")).await.unwrap_err();
+        assert_eq!(refused.reason(), Some(protocol::Reason::OwnerConflict));
+        assert_eq!(bench.holder(ACME), Observed::Known(Some(owner.clone())));
+        assert!(!bench.is_acknowledged(ACME, "t"));
+        assert_eq!(bench.model.take_requests(), Vec::<String>::new());
+        let heir = Writer { former_owner: Some(owner), ..bench.replicas.writer("t") };
+        bench.replicas.write(&bench.relay, ACME, &heir, &tenant("a")).await.unwrap();
+        assert!(bench.is_acknowledged(ACME, "t"), "it was handed over");
+    }
 }
 
 /// The answer to a suspension is lost although the relay applied it, and the former content is
@@ -160,7 +181,7 @@ async fn a_write_whose_answer_was_lost_is_never_taken_for_what_was_there_before(
     bench.write(ALICE, "alice", &agent(true)).await.unwrap();
     *bench.model.fault.lock().unwrap() = Fault::LostAfter;
     bench.write(ALICE, "alice", &agent(false)).await.unwrap_err();
-    assert!(!bench.is_acknowledged(ALICE));
+    assert!(!bench.is_acknowledged(ALICE, "alice"));
     assert_eq!(
         bench.queue.next(WorkerKind::General).await.key,
         bench.relay.clone().key(Kind::Relay),
@@ -179,7 +200,7 @@ async fn a_write_that_was_dropped_leaves_the_entry_unknown() {
     let (renamed, limit) = (tenant("b"), Duration::from_secs(1));
     let dropped = tokio::time::timeout(limit, bench.write(ACME, "t", &renamed)).await;
     assert!(dropped.is_err());
-    assert!(!bench.is_acknowledged(ACME));
+    assert!(!bench.is_acknowledged(ACME, "t"));
     assert_eq!(bench.holder(ACME), Observed::Unknown);
     bench.write(ACME, "t", &tenant("a")).await.unwrap();
     let volume = bench.model.volume();
@@ -221,7 +242,7 @@ async fn an_answer_to_a_write_of_a_former_term_makes_nothing_known() {
     let present = write(true);
     tokio::time::sleep(Duration::from_millis(2_500)).await;
     assert!(former.is_finished() && !present.is_finished());
-    assert!(!bench.is_acknowledged(ALICE), "only the write of this term says what the relay holds");
+    assert!(!bench.is_acknowledged(ALICE, "alice"), "only the write of this term says what the relay holds");
     present.await.unwrap().unwrap();
 }
 
@@ -321,7 +342,7 @@ async fn only_the_entries_of_the_uid_are_removed() {
 #[tokio::test]
 async fn an_entry_is_handed_over_by_its_former_owner_only() {
     let bench = Bench::ready().await;
-    bench.write(ALICE, "old", &agent(false)).await.unwrap();
+    bench.model.write_by_hand(ALICE, kubernetes("old"), serde_json::json!({"suspended": false}));
     let error = bench.write(ALICE, "new", &agent(false)).await.unwrap_err();
     assert_eq!(error.reason(), Some(Reason::OwnerConflict));
     assert_eq!(bench.holder(ALICE), Observed::Unknown, "the record was wrong, so the relay is listed");

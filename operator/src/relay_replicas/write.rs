@@ -21,6 +21,9 @@ impl RelayReplicas {
     /// Writes content to every store that does not hold it yet. `Unknown`: the relay was not
     /// contacted in this term, or the term has ended, and nothing was written.
     ///
+    /// What the relay's listing says belongs to somebody else is not written. The next listing
+    /// shows it when that has changed.
+    ///
     /// A relay that stopped answering is not asked. What it acknowledged counts until
     /// [`LOST_GRACE`] has passed, and the objects are reconciled again when it is back.
     ///
@@ -65,6 +68,14 @@ impl RelayReplicas {
         Ok(progress.map_or(Observed::Unknown, Observed::Known))
     }
 
+    /// Whether every ready replica is known to hold this content for the writer.
+    #[must_use]
+    pub fn holds<B: Serialize>(&self, relay: &NamespacedName, path: &str, writer: &Writer, body: &B) -> bool {
+        let body = serde_json::to_value(body).unwrap_or_default();
+        let progress = |state: &mut RelayState| state.replicas.progress(path, &body, &writer.owner);
+        self.shared.state(relay, progress).is_some_and(Progress::is_complete)
+    }
+
     /// Waits for earlier writes to the path, and writes what is still missing then.
     async fn write_missing(
         &self,
@@ -92,6 +103,10 @@ impl RelayReplicas {
         order: &Arc<OwnedMutexGuard<()>>,
     ) -> Result<(), RelayError> {
         let PlannedWrite { instance, address, content, is_bulk } = planned;
+        let other = self.shared.state(relay, |state| state.replicas.other_owner(&instance, path, writer));
+        if let Some(owner) = other.flatten() {
+            return Err(RelayError::OwnedByAnother { path: path.to_owned(), owner });
+        }
         let Some(access) = self.access(relay) else { return Ok(()) };
         let target = Target { address, access };
         let change = Change::Write { owner: writer.owner.clone(), digest: content.digest };

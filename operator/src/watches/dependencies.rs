@@ -17,6 +17,9 @@ pub(super) enum Field {
     Deleting,
     /// The condition `Accepted`.
     Accepted,
+    /// A pause of the object ended. What depends on it was decided although its status did not
+    /// change.
+    Resumed,
     /// The number of Agents in the status of a Tenant.
     AgentCount,
     /// A field of the spec, as a JSON pointer.
@@ -32,7 +35,8 @@ pub(super) enum Dependents {
     TenantsByConsent,
     /// The Agents of a Tenant, or of all Tenants of a Relay.
     Agents,
-    /// The Agents of a Tenant for which the change grants or takes consent.
+    /// The Agents of a Tenant for which the change grants or takes consent, or those of the
+    /// [`Dependents::TenantsByConsent`] of a Relay.
     AgentsByConsent,
     /// The Agents of a Tenant that a changed list of people names.
     AgentsOfPeople,
@@ -62,12 +66,12 @@ pub(super) const EDGES: &[Edge] = {
         Agents, AgentsByConsent, AgentsOfPeople, OtherClaimants, Referent, RefusedAgents, Tenants,
         TenantsByConsent,
     };
-    use Field::{Accepted, AgentCount, Created, Deleted, Deleting, Spec};
+    use Field::{Accepted, AgentCount, Created, Deleted, Deleting, Resumed, Spec};
     &[
         edge(Kind::Relay, Created, &[Tenants, Agents]),
         edge(Kind::Relay, Deleted, &[Tenants, Agents]),
         edge(Kind::Relay, Spec("/domain"), &[Agents]),
-        edge(Kind::Relay, Spec("/tenants"), &[TenantsByConsent]),
+        edge(Kind::Relay, Spec("/tenants"), &[TenantsByConsent, AgentsByConsent]),
         edge(Kind::Relay, Spec("/oauth"), &[Agents]),
         edge(Kind::Relay, Spec("/gateway"), &[Agents]),
         edge(Kind::Relay, Spec("/publicHosts"), &[Agents]),
@@ -75,6 +79,7 @@ pub(super) const EDGES: &[Edge] = {
         edge(Kind::Tenant, Deleted, &[OtherClaimants, Agents, Referent]),
         edge(Kind::Tenant, Deleting, &[OtherClaimants, Agents]),
         edge(Kind::Tenant, Accepted, &[OtherClaimants, Agents, Referent]),
+        edge(Kind::Tenant, Resumed, &[OtherClaimants, Agents]),
         edge(Kind::Tenant, AgentCount, &[Referent]),
         edge(Kind::Tenant, Spec("/relayRef"), &[OtherClaimants, Agents, Referent]),
         edge(Kind::Tenant, Spec("/tenantId"), &[OtherClaimants, Agents]),
@@ -86,6 +91,7 @@ pub(super) const EDGES: &[Edge] = {
         edge(Kind::Agent, Deleted, &[OtherClaimants, RefusedAgents, Referent]),
         edge(Kind::Agent, Deleting, &[OtherClaimants, RefusedAgents]),
         edge(Kind::Agent, Accepted, &[OtherClaimants, RefusedAgents, Referent]),
+        edge(Kind::Agent, Resumed, &[OtherClaimants]),
         edge(Kind::Agent, Spec("/tenantRef"), &[OtherClaimants, RefusedAgents, Referent]),
         edge(Kind::Agent, Spec("/handle"), &[OtherClaimants, Referent]),
         // The Secrets of invitations name the URL of the endpoint.

@@ -73,14 +73,16 @@ impl Enqueuer {
             let Some(relay) = caches.relay(&index::relay_of(&tenant)) else { continue };
             let (allowed, own) = (&relay.spec.tenants.allowed_from, relay.metadata.namespace.as_deref());
             let admits = |labels| consent::admits(allowed, own.unwrap_or_default(), namespace, labels);
-            self.enqueue_consent(name.key(Kind::Tenant), admits(before), admits(after));
+            if self.enqueue_consent(&*tenant, admits(before), admits(after)) {
+                self.enqueue_names(Kind::Agent, caches.index.referrers(Kind::Agent, &name));
+            }
         }
         for name in caches.index.in_namespace(Kind::Agent, namespace) {
             let Some(agent) = caches.agent(&name) else { continue };
             let Some(tenant) = caches.tenant(&index::tenant_of(&agent)) else { continue };
             let (allowed, own) = (&tenant.spec.agents.allowed_from, tenant.metadata.namespace.as_deref());
             let admits = |labels| consent::admits(allowed, own.unwrap_or_default(), namespace, labels);
-            self.enqueue_consent(name.key(Kind::Agent), admits(before), admits(after));
+            self.enqueue_consent(&*agent, admits(before), admits(after));
         }
     }
 
@@ -101,10 +103,22 @@ impl Enqueuer {
         deleted.keys().into_iter().for_each(|key| self.queue.add(key, Priority::Urgent));
     }
 
-    fn enqueue_consent(&self, key: ObjectKey, before: bool, after: bool) {
-        if let Some(priority) = consent_priority(before, after) {
-            self.queue.add(key, priority);
+    /// Enqueues an object whose consent changed, and who claims the same name. Returns whether it
+    /// changed.
+    ///
+    /// What depends on it is not left to its status, which stays as it is while the object is
+    /// paused, and when consent is back before anybody looked.
+    fn enqueue_consent<K: FindDependents>(&self, object: &K, before: bool, after: bool) -> bool {
+        let Some(priority) = consent_priority(before, after) else { return false };
+        if let Some((referent, claimed)) = object.claim() {
+            self.enqueue_names(K::KIND, self.caches.index.claimants(K::KIND, &referent, &claimed));
         }
+        self.queue.add(NamespacedName::from_object(object).key(K::KIND), priority);
+        true
+    }
+
+    fn enqueue_names(&self, kind: Kind, names: Vec<NamespacedName>) {
+        names.into_iter().for_each(|name| self.queue.add(name.key(kind), Priority::Normal));
     }
 
     /// Enqueues everything that a namespace contains. Its deletion changes how long the deletion of

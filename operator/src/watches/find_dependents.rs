@@ -91,32 +91,33 @@ impl FindDependents for Relay {
         object: Option<&Self>,
     ) -> Vec<(ObjectKey, Wake)> {
         let Some(name) = object.or(former).map(NamespacedName::from_object) else { return Vec::new() };
-        let tenants = caches.index.referrers(Kind::Tenant, &name);
+        let mut tenants = caches.index.referrers(Kind::Tenant, &name);
+        let admits = |relay: Option<&Self>, tenant: &Tenant| {
+            relay.is_some_and(|relay| caches.is_permitted(&relay.spec.tenants.allowed_from, relay, tenant))
+        };
+        let consent = |name: &NamespacedName| {
+            let tenant = caches.tenant(name)?;
+            consent_priority(admits(former, &tenant), admits(object, &tenant))
+        };
         match dependents {
             Dependents::Tenants => keys(tenants, Kind::Tenant).collect(),
-            Dependents::TenantsByConsent => {
-                let admits = |relay: Option<&Self>, tenant: &Tenant| {
-                    relay.is_some_and(|relay| {
-                        caches.is_permitted(&relay.spec.tenants.allowed_from, relay, tenant)
-                    })
-                };
-                let consent = |name: &NamespacedName| {
-                    let tenant = caches.tenant(name)?;
-                    consent_priority(admits(former, &tenant), admits(object, &tenant))
-                };
-                prioritized(tenants, Kind::Tenant, consent)
+            Dependents::TenantsByConsent => prioritized(tenants, Kind::Tenant, consent),
+            Dependents::Agents => agents_of(caches, &tenants),
+            Dependents::AgentsByConsent => {
+                tenants.retain(|tenant| consent(tenant).is_some());
+                agents_of(caches, &tenants)
             }
-            Dependents::Agents => tenants
-                .iter()
-                .flat_map(|tenant| keys(caches.index.referrers(Kind::Agent, tenant), Kind::Agent))
-                .collect(),
-            Dependents::AgentsByConsent
-            | Dependents::AgentsOfPeople
+            Dependents::AgentsOfPeople
             | Dependents::RefusedAgents
             | Dependents::OtherClaimants
             | Dependents::Referent => Vec::new(),
         }
     }
+}
+
+fn agents_of(caches: &Caches, tenants: &[NamespacedName]) -> Vec<(ObjectKey, Wake)> {
+    let agents = tenants.iter().flat_map(|tenant| caches.index.referrers(Kind::Agent, tenant));
+    keys(agents.collect(), Kind::Agent).collect()
 }
 
 impl FindDependents for Tenant {

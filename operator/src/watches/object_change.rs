@@ -10,6 +10,7 @@ use serde_json::Value;
 use super::dependencies::{EDGES, Edge, Field};
 use crate::conditions;
 use crate::index::Indexed;
+use crate::paused;
 use crate::queue::Priority;
 
 /// Annotations with this prefix tell the operator something.
@@ -84,6 +85,7 @@ pub(super) fn changed_edges<K: ReconciledKind>(former: Option<&K>, object: Optio
             former.meta().deletion_timestamp.is_some() != object.meta().deletion_timestamp.is_some()
         }
         Field::Accepted => former.is_accepted() != object.is_accepted(),
+        Field::Resumed => paused::is_paused(former) && !paused::is_paused(object),
         Field::AgentCount => former.agents() != object.agents(),
         Field::Spec(pointer) => {
             specs.as_ref().is_some_and(|(before, after)| before.pointer(pointer) != after.pointer(pointer))

@@ -3,7 +3,7 @@
 use serde::{Deserialize, Deserializer, Serialize};
 
 use super::Outcome;
-use crate::quota::Quota;
+use crate::quota::{self, Quota};
 use crate::refusal::{self, RefusalReason};
 use crate::{Reason, strict_json};
 
@@ -27,7 +27,7 @@ pub struct RpcErrorData {
     pub retry_after_ms: Option<u64>,
     /// With a reason that names a limit: the limit that was met. One that is newer than its reader
     /// is left out.
-    #[serde(default, skip_serializing_if = "Option::is_none", deserialize_with = "known_quota")]
+    #[serde(default, skip_serializing_if = "Option::is_none", deserialize_with = "quota::known")]
     pub quota: Option<Quota>,
     /// With `refused`: why the recipient refused the message.
     #[serde(default, skip_serializing_if = "Option::is_none", deserialize_with = "refusal::optional_reason")]
@@ -84,11 +84,6 @@ fn known_reason<'de, D: Deserializer<'de>>(from: D) -> Result<Reason, D::Error> 
 
 fn known_outcome<'de, D: Deserializer<'de>>(from: D) -> Result<Option<Outcome>, D::Error> {
     refusal::known_word(from, &Outcome::ALL, |outcome| outcome.as_str())
-}
-
-fn known_quota<'de, D: Deserializer<'de>>(from: D) -> Result<Option<Quota>, D::Error> {
-    let quota = strict_json::value(from)?;
-    Ok(serde_json::from_value(quota).ok())
 }
 
 #[cfg(test)]

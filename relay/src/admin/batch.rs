@@ -24,8 +24,8 @@ pub(super) async fn put(
     let results = written.into_iter().map(|result| match result {
         Ok(written) => BatchResult::Applied(applied(written, true)),
         Err(error) => {
-            let ProblemResponse { reason, detail } = error.into();
-            BatchResult::Problem(Problem::new(reason, detail))
+            let ProblemResponse { reason, detail, quota } = error.into();
+            BatchResult::Problem(Problem::new(reason, detail).with_quota(quota))
         }
     });
     Ok(Json(BatchApplied { results: results.collect() }))

@@ -57,6 +57,6 @@ pub(super) fn current_version(directory: &Directory) -> Json<Applied> {
 impl From<WriteError> for ProblemResponse {
     fn from(error: WriteError) -> Self {
         let cause = std::error::Error::source(&error).map(|cause| format!(": {cause}")).unwrap_or_default();
-        Self::new(error.reason(), format!("{error}{cause}"))
+        Self { quota: error.quota(), ..Self::new(error.reason(), format!("{error}{cause}")) }
     }
 }

@@ -12,6 +12,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::core::limits::{DEDUP_ENTRIES_MAX, PAGE_ROWS, WRITES_PENDING_MAX};
 use crate::core::{CoreLimits, Rate};
+use crate::hub::ConnectionLimits;
 
 macro_rules! limits {
     ($($name:ident: $type:ty {
@@ -102,6 +103,15 @@ limits! {
         max: 100,
         help: "Share of the connections that one client address (IPv6: one /64 network) may hold; 100 if one proxy carries all clients",
     }
+    tenant_share_percent: u8 {
+        flag: "limit-tenant-share-percent",
+        env: "MSG2AGENT_RELAY_LIMIT_TENANT_SHARE_PERCENT",
+        unit: "PERCENT",
+        default: 75,
+        min: 1,
+        max: 100,
+        help: "Share of the connections that the agents of one tenant may hold together; 100 if the relay has one tenant",
+    }
     tenants: usize {
         flag: "limit-tenants",
         env: "MSG2AGENT_RELAY_LIMIT_TENANTS",
@@ -134,6 +144,39 @@ limits! {
         default: 67_108_864,
         min: 1,
         help: "Bytes in the mailbox of one agent",
+    }
+    tenant_mailbox_messages: u64 {
+        flag: "limit-tenant-mailbox-messages",
+        env: "MSG2AGENT_RELAY_LIMIT_TENANT_MAILBOX_MESSAGES",
+        unit: "COUNT",
+        default: 500_000,
+        min: 1,
+        help: "Messages and notices in all mailboxes of a tenant",
+    }
+    tenant_mailbox_bytes: u64 {
+        flag: "limit-tenant-mailbox-bytes",
+        env: "MSG2AGENT_RELAY_LIMIT_TENANT_MAILBOX_BYTES",
+        unit: "BYTES",
+        default: 4_294_967_296,
+        min: 1,
+        help: "Bytes in all mailboxes of a tenant; less on a small volume, where it keeps its proportion to the relay's",
+    }
+    // Each one needs a few hundred bytes of memory, also while its body is on disk.
+    relay_mailbox_messages: u64 {
+        flag: "limit-relay-mailbox-messages",
+        env: "MSG2AGENT_RELAY_LIMIT_RELAY_MAILBOX_MESSAGES",
+        unit: "COUNT",
+        default: 1_000_000,
+        min: 1,
+        help: "Messages and notices in all mailboxes; an eighth is kept for tenants that hold little",
+    }
+    relay_mailbox_bytes: u64 {
+        flag: "limit-relay-mailbox-bytes",
+        env: "MSG2AGENT_RELAY_LIMIT_RELAY_MAILBOX_BYTES",
+        unit: "BYTES",
+        default: 8_589_934_592,
+        min: 1,
+        help: "Bytes in all mailboxes, but never more than about half of the volume; an eighth is kept for tenants that hold little",
     }
     memory_bytes: usize {
         flag: "limit-memory-bytes",
@@ -189,6 +232,12 @@ impl Limits {
         ListenerLimits::new(self.connections).with_address_share(self.address_share_percent)
     }
 
+    /// The shares of the connections by key, agent and tenant.
+    #[must_use]
+    pub const fn connection_shares(&self) -> ConnectionLimits {
+        ConnectionLimits { connections: self.connections, tenant_share_percent: self.tenant_share_percent }
+    }
+
     /// The limits of the message core.
     #[must_use]
     pub fn core(&self) -> CoreLimits {
@@ -196,10 +245,10 @@ impl Limits {
             mailbox_messages: self.mailbox_messages,
             mailbox_bytes: self.mailbox_bytes,
             mailbox_notices: NOTICES_MAX as usize,
-            tenant_messages: u64::MAX,
-            tenant_bytes: u64::MAX,
-            relay_messages: u64::MAX,
-            relay_bytes: u64::MAX,
+            tenant_messages: self.tenant_mailbox_messages,
+            tenant_bytes: self.tenant_mailbox_bytes,
+            relay_messages: self.relay_mailbox_messages,
+            relay_bytes: self.relay_mailbox_bytes,
             sender_rate: rate(self.sends_per_second, self.sends_burst),
             tenant_rate: rate(self.tenant_sends_per_second, self.tenant_sends_burst),
             held_bytes_max: self.memory_bytes,
@@ -234,7 +283,7 @@ mod tests {
             layer.or_default().out_of_range().map(|(name, _)| name.to_owned())
         };
         let shown = toml::Table::try_from(Limits::default()).unwrap();
-        assert_eq!(shown.len(), 11);
+        assert_eq!(shown.len(), 16);
         for member in shown.keys() {
             assert_eq!(zero(member), Some(format!("limits.{member}")));
         }

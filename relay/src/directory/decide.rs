@@ -11,6 +11,7 @@ use protocol::api_key::KeyId;
 use protocol::did::TenantId;
 use protocol::limits::RECORD_SKEW_GRACE_SECONDS;
 use protocol::multikey::MultikeyError;
+use protocol::quota::{Quota, QuotaName};
 use protocol::record::{RecordError, VerifiedRecord};
 use protocol::{Did, Reason, UnixSeconds};
 
@@ -92,12 +93,8 @@ pub enum OperationError {
         "accounts may list at most {MCP_ACCOUNTS_MAX} different names of 1 to {MCP_ACCOUNT_BYTES_MAX} printable characters"
     )]
     McpAccounts,
-    #[error("this relay has reached its limit of tenants")]
-    TenantsFull,
-    #[error("this relay has reached its limit of agents")]
-    AgentsFull,
-    #[error("the tenant may have at most {0} agents")]
-    AgentsOfTenant(u32),
+    #[error("{} of {} {} are in use", .0.current, .0.limit, .0.name.as_str())]
+    Full(Quota),
     #[error("rootKey is not an Ed25519 Multikey")]
     RootKey(#[source] MultikeyError),
     #[error("card is not valid")]
@@ -135,7 +132,7 @@ impl OperationError {
             Self::TenantMissing(_) | Self::AgentMissing(_) => Reason::NotFound,
             Self::OwnedByAnother(_) | Self::Unowned | Self::McpUrlTaken => Reason::OwnerConflict,
             Self::StaleTerm(_) => Reason::StaleTerm,
-            Self::TenantsFull | Self::AgentsFull | Self::AgentsOfTenant(_) => Reason::QuotaExceeded,
+            Self::Full(_) => Reason::QuotaExceeded,
             Self::RootKey(_)
             | Self::Card(_)
             | Self::KeysOfAgent
@@ -156,6 +153,23 @@ impl OperationError {
             Self::FromTheFuture => Reason::RecordInFuture,
         }
     }
+
+    /// The limit that the operation met.
+    #[must_use]
+    pub const fn quota(&self) -> Option<Quota> {
+        match self {
+            Self::Full(quota) => Some(*quota),
+            _ => None,
+        }
+    }
+}
+
+/// Whether there may be one more.
+fn check_room(name: QuotaName, limit: usize, current: usize) -> Result<(), OperationError> {
+    if current < limit {
+        return Ok(());
+    }
+    Err(OperationError::Full(Quota::of_default_plan(name, limit as u64, current as u64)))
 }
 
 /// The state and the rules that an operation is decided against.
@@ -197,20 +211,14 @@ fn administer(
 impl Context<'_> {
     /// Whether the relay may hold one more agent, and the tenant have one more.
     fn check_capacity(&self, tenant: &TenantId) -> Result<(), OperationError> {
-        if self.state.agents_count() >= self.capacity.agents {
-            return Err(OperationError::AgentsFull);
-        }
+        check_room(QuotaName::RelayAgents, self.capacity.agents, self.state.agents_count())?;
         self.check_capacity_of_tenant(tenant)
     }
 
     fn check_capacity_of_tenant(&self, tenant: &TenantId) -> Result<(), OperationError> {
         let holder = self.live_tenant(tenant)?;
-        match holder.spec.agents_max {
-            Some(max) if holder.live_agents() >= usize::try_from(max).unwrap_or(usize::MAX) => {
-                Err(OperationError::AgentsOfTenant(max))
-            }
-            _ => Ok(()),
-        }
+        let Some(max) = holder.spec.agents_max else { return Ok(()) };
+        check_room(QuotaName::TenantAgents, max as usize, holder.live_agents())
     }
 
     /// The tenant, unless it does not exist or was deleted and its content retained.

@@ -1,6 +1,7 @@
 //! A change that waits for the writer, and its result.
 
 use protocol::Reason;
+use protocol::quota::Quota;
 use tokio::sync::oneshot;
 
 use super::decide::{Operation, OperationError};
@@ -44,6 +45,15 @@ impl WriteError {
             Self::Operation(error) => error.reason(),
             Self::Store => Reason::StorageUnavailable,
             Self::Closed => Reason::Draining,
+        }
+    }
+
+    /// The limit that the change met.
+    #[must_use]
+    pub const fn quota(&self) -> Option<Quota> {
+        match self {
+            Self::Operation(error) => error.quota(),
+            Self::Store | Self::Closed => None,
         }
     }
 }

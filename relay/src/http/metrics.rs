@@ -19,7 +19,13 @@ impl HttpMetrics {
         let auth_failures = IntCounterVec::new(options, &["reason"])?;
         registry.register(Box::new(auth_failures.clone()))?;
         // The series start at zero, so that alerts on their rates work from the beginning.
-        for reason in [Reason::KeyMissing, Reason::KeyUnknown, Reason::KeyExpired, Reason::Suspended] {
+        for reason in [
+            Reason::KeyMissing,
+            Reason::KeyUnknown,
+            Reason::KeyExpired,
+            Reason::Suspended,
+            Reason::TooManyConnections,
+        ] {
             auth_failures.with_label_values(&[reason.as_str()]);
         }
         Ok(Self { auth_failures })

@@ -12,6 +12,7 @@ use protocol::frame::SUBPROTOCOL;
 
 use super::{PublicState, handshake};
 use crate::directory::Principal;
+use crate::hub::ConnectionShare;
 use crate::problem::ProblemResponse;
 use crate::session;
 use daemon::bearer::bearer;
@@ -21,9 +22,7 @@ pub(super) async fn handle(
     Extension(connection): Extension<ConnectionSlot>,
     mut request: Request,
 ) -> Response {
-    let admitted = authenticate(&public, request.headers())
-        .and_then(|principal| Ok((principal, handshake::accept(request.method(), request.headers())?)));
-    let (principal, accept) = match admitted {
+    let (admitted, accept) = match admit(&public, &request) {
         Ok(admitted) => admitted,
         Err(refusal) => {
             public.metrics.refused(refusal.reason);
@@ -35,8 +34,23 @@ pub(super) async fn handle(
         return ProblemResponse::from(Reason::BadRequest).into_response();
     };
     let sessions = public.sessions.clone();
-    sessions.spawn(serve(public, upgrade, principal, connection));
+    sessions.spawn(serve(public, upgrade, admitted, connection));
     switching(&accept)
+}
+
+/// Who may upgrade, and its place among the connections.
+struct Admitted {
+    principal: Principal,
+    share: ConnectionShare,
+}
+
+/// Also returns the value of `Sec-WebSocket-Accept`.
+fn admit(public: &PublicState, request: &Request) -> Result<(Admitted, String), ProblemResponse> {
+    let principal = authenticate(public, request.headers())?;
+    let accept = handshake::accept(request.method(), request.headers())?;
+    let share = public.hub.take_connection(&principal);
+    let share = share.map_err(|quota| ProblemResponse::over(Reason::TooManyConnections, quota))?;
+    Ok((Admitted { principal, share }, accept))
 }
 
 fn authenticate(public: &PublicState, headers: &HeaderMap) -> Result<Principal, ProblemResponse> {
@@ -60,8 +74,9 @@ fn switching(accept: &str) -> Response {
     response
 }
 
-/// Runs as long as the session. `connection` keeps its slot until then.
-async fn serve(public: PublicState, upgrade: OnUpgrade, principal: Principal, connection: ConnectionSlot) {
+/// Runs as long as the session. `connection` keeps its slot, and `admitted` its share, until then.
+async fn serve(public: PublicState, upgrade: OnUpgrade, admitted: Admitted, connection: ConnectionSlot) {
+    let Admitted { principal, share: _share } = admitted;
     let upgraded = match upgrade.await {
         Ok(upgraded) => upgraded,
         Err(error) => {
@@ -73,6 +88,6 @@ async fn serve(public: PublicState, upgrade: OnUpgrade, principal: Principal, co
         tracing::error!("an upgraded connection does not come from the public listener");
         return;
     };
-    let admitted = public.hub.add_connection(stream, principal, connection.peer());
-    session::serve(public.hub, admitted, leftover).await;
+    let served = public.hub.add_connection(stream, principal, connection.peer());
+    session::serve(public.hub, served, leftover).await;
 }

@@ -7,6 +7,7 @@ use protocol::close::CloseCode;
 use tokio::time::{MissedTickBehavior, interval};
 
 use super::Hub;
+use super::core_alarms::CoreAlarms;
 use super::timeouts::{TICK_INTERVAL, TimeoutAction};
 use crate::core::Event;
 use crate::message_store::StoreCondition;
@@ -29,9 +30,10 @@ pub(super) async fn tick_core(hub: Weak<Hub>) {
 pub(super) async fn check_timeouts(hub: Weak<Hub>) {
     let mut ticks = interval(TICK_INTERVAL);
     ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
-    let mut stalled = false;
+    let (mut stalled, mut alarms) = (false, CoreAlarms::default());
     while let Some(hub) = hub.upgrade().filter(|hub| !hub.stop.is_cancelled()) {
         check_once(&hub);
+        check_core(&hub, &mut alarms);
         stalled = check_store(&hub, stalled);
         drop(hub);
         ticks.tick().await;
@@ -47,22 +49,24 @@ fn check_once(hub: &Arc<Hub>) {
                 connection.push_ping();
                 hub.flush(&[connection]);
             }
-            TimeoutAction::EndIdle => {
-                hub.metrics.closed(CloseCode::GoingAway);
-                connection.abort();
-            }
-            // The socket would not accept a close frame either.
-            TimeoutAction::EndStalled => {
-                hub.metrics.closed(CloseCode::TryAgain);
-                connection.abort();
-            }
+            TimeoutAction::EndIdle => hub.close_connection(&connection, CloseCode::GoingAway),
+            TimeoutAction::EndStalled => hub.close_stalled(&connection),
             TimeoutAction::EndUnregistered => {
                 hub.close_connection(&connection, CloseCode::RegistrationTimeout);
             }
         }
     }
-    let stats = hub.state().core.stats();
+}
+
+fn check_core(hub: &Hub, alarms: &mut CoreAlarms) {
+    let (stats, rule) = {
+        let state = hub.state();
+        (state.core.stats(), state.core.last_broken())
+    };
     hub.metrics.observe(stats);
+    for alarm in alarms.raise(stats) {
+        alarm.log(rule);
+    }
 }
 
 /// Tells the core when a write does not end, and when it has ended. Returns whether one does not.

@@ -3,6 +3,7 @@
 use bytes::Bytes;
 use protocol::envelope::Routing;
 use protocol::frame::{AckParams, ChallengeResult, LookupResult, RefuseParams};
+use protocol::quota::Quota;
 use protocol::{Did, Reason};
 use serde::Serialize;
 use serde_json::value::RawValue;
@@ -65,19 +66,27 @@ pub(crate) struct RequestRefusal {
     pub(crate) reason: Reason,
     /// What exactly is wrong, for the programmer of the client.
     pub(crate) detail: Option<Box<str>>,
+    /// The limit that the request met.
+    pub(crate) quota: Option<Quota>,
+    /// When the same request may succeed.
+    pub(crate) retry_ms: Option<u64>,
 }
 
 impl RequestRefusal {
     pub(crate) fn with_detail(reason: Reason, detail: &str) -> Self {
         // A detail may quote the request.
         let end = detail.floor_char_boundary(DETAIL_BYTES_MAX);
-        Self { reason, detail: Some(detail.get(..end).unwrap_or_default().into()) }
+        Self { detail: Some(detail.get(..end).unwrap_or_default().into()), ..reason.into() }
+    }
+
+    pub(crate) fn over(reason: Reason, quota: Quota, retry_ms: u64) -> Self {
+        Self { quota: Some(quota), retry_ms: Some(retry_ms), ..reason.into() }
     }
 }
 
 impl From<Reason> for RequestRefusal {
     fn from(reason: Reason) -> Self {
-        Self { reason, detail: None }
+        Self { reason, detail: None, quota: None, retry_ms: None }
     }
 }
 

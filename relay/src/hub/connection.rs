@@ -33,8 +33,9 @@ pub(crate) struct Connection {
     /// Whether the connection is in the hub's list of connections to flush.
     dirty: AtomicBool,
     aborted: AtomicBool,
-    /// Hub milliseconds when the last byte was read.
-    read_ms: AtomicU64,
+    /// Hub milliseconds of the last sign of life: a byte that was read, or bytes that a blocked
+    /// socket took, because the peer read what stood before them.
+    alive_ms: AtomicU64,
     /// Hub milliseconds since when the socket accepts no bytes, or 0 if it accepts them.
     blocked_ms: AtomicU64,
 }
@@ -57,7 +58,7 @@ impl Connection {
             task: AtomicWaker::new(),
             dirty: AtomicBool::new(false),
             aborted: AtomicBool::new(false),
-            read_ms: AtomicU64::new(now_ms),
+            alive_ms: AtomicU64::new(now_ms),
             blocked_ms: AtomicU64::new(0),
         }
     }
@@ -84,7 +85,12 @@ impl Connection {
         first
     }
 
-    /// Ends the connection without a close frame, because the peer no longer reads or sends.
+    /// Drops what the socket has not begun to take, so that a close frame comes next.
+    pub(crate) fn discard_unsent(&self) {
+        self.buffer().discard();
+    }
+
+    /// Ends the connection without a close frame, because the socket does not take one.
     pub(crate) fn abort(&self) {
         self.aborted.store(true, Ordering::Release);
         self.task.wake();
@@ -104,13 +110,13 @@ impl Connection {
         !self.dirty.swap(true, Ordering::AcqRel)
     }
 
-    pub(crate) fn mark_read(&self, now_ms: u64) {
-        self.read_ms.store(now_ms, Ordering::Relaxed);
+    pub(crate) fn mark_alive(&self, now_ms: u64) {
+        self.alive_ms.store(now_ms, Ordering::Relaxed);
     }
 
-    /// How long ago the last byte was read.
+    /// How long ago the last sign of life was.
     pub(crate) fn idle_ms(&self, now_ms: u64) -> u64 {
-        now_ms.saturating_sub(self.read_ms.load(Ordering::Relaxed))
+        now_ms.saturating_sub(self.alive_ms.load(Ordering::Relaxed))
     }
 
     /// How long the socket has accepted no bytes.
@@ -127,6 +133,11 @@ impl Connection {
         self.dirty.store(false, Ordering::Release);
         let mut socket = self.socket();
         if socket.blocked {
+            if self.is_closing() {
+                // The task may wait for the peer to send or to read. It has to write the close
+                // frame.
+                self.task.wake();
+            }
             return false;
         }
         let mut no_task = Context::from_waker(Waker::noop());
@@ -177,16 +188,15 @@ impl Connection {
 
     fn continue_write(&self, socket: &mut Socket, cx: &mut Context<'_>, now_ms: u64) -> io::Result<()> {
         let before = socket.written();
-        match socket.poll_write_all(cx, || self.buffer().take()) {
-            Poll::Ready(result) => {
-                result?;
-                socket.blocked = false;
-                self.blocked_ms.store(0, Ordering::Relaxed);
-            }
-            Poll::Pending if socket.written() != before => {
-                self.blocked_ms.store(now_ms.max(1), Ordering::Relaxed);
-            }
-            Poll::Pending => {}
+        let poll = socket.poll_write_all(cx, || self.buffer().take());
+        let unblocked = poll.is_ready();
+        if let Poll::Ready(result) = poll {
+            result?;
+        }
+        if unblocked || socket.written() != before {
+            socket.blocked = !unblocked;
+            self.blocked_ms.store(if unblocked { 0 } else { now_ms.max(1) }, Ordering::Relaxed);
+            self.mark_alive(now_ms);
         }
         Ok(())
     }

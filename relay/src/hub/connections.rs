@@ -58,6 +58,18 @@ impl Hub {
             state.close(connection.id, code);
         });
     }
+
+    /// Ends the connection of a peer that does not read. The close frame comes right after the
+    /// frame that the socket has begun to take, and reaches a peer that reads again while the
+    /// socket closes.
+    pub(super) fn close_stalled(&self, connection: &Connection) {
+        if connection.is_closing() {
+            // Its close frame does not get out.
+            return connection.abort();
+        }
+        connection.discard_unsent();
+        self.close_connection(connection, CloseCode::TryAgain);
+    }
 }
 
 /// The code that tells a client why it has no access.

@@ -132,9 +132,9 @@ impl Hub {
                 result.online = state.core.is_online(did.as_str());
                 state.write(conn, |out| write_result(out, &id.to_string(), &result));
             }
-            Command::Refuse { id, refusal: RequestRefusal { reason, detail } } => {
+            Command::Refuse { id, refusal: RequestRefusal { reason, detail, quota, retry_ms } } => {
                 self.metrics.refused(reason);
-                let error = RpcError::new(reason, None).with_detail(detail.as_deref());
+                let error = RpcError::new(reason, retry_ms).with_quota(quota).with_detail(detail.as_deref());
                 let id = id.map(|id| id.to_string());
                 state.write(conn, |out| write_error(out, id.as_deref(), &error));
             }

@@ -36,6 +36,8 @@ pub struct HubMetrics {
     log_bytes: IntGauge,
     free_bytes: IntGauge,
     store_condition: IntGaugeVec,
+    broken_rules: IntCounter,
+    clock_step_seconds: IntGauge,
 }
 
 impl HubMetrics {
@@ -128,6 +130,14 @@ impl HubMetrics {
                     &["condition"],
                 )?,
             )?,
+            broken_rules: counter(
+                "msg2agent_relay_broken_rules_total",
+                "Times that the message core did what its rules exclude. Each is a bug.",
+            )?,
+            clock_step_seconds: gauge(
+                "msg2agent_relay_clock_step_seconds",
+                "How far the wall clock is ahead because it was set while the relay ran.",
+            )?,
         })
     }
 
@@ -188,6 +198,8 @@ impl HubMetrics {
         self.mailbox_rows.set(signed(stats.rows as u64));
         self.mailbox_bytes.set(signed(stats.row_bytes));
         self.held_bytes.set(signed(stats.held_bytes as u64));
+        self.clock_step_seconds.set(stats.clock_step_seconds);
+        self.broken_rules.inc_by(stats.broken.saturating_sub(self.broken_rules.get()));
     }
 }
 

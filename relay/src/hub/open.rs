@@ -9,7 +9,9 @@ use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
+use super::connection_shares::ConnectionShares;
 use super::metrics::HubMetrics;
+use super::registration_shares::RegistrationShares;
 use super::state::{EffectSinks, HubState};
 use super::{Hub, HubSettings, clocks};
 use crate::clock::unix_now;
@@ -50,6 +52,8 @@ impl Hub {
         let hub = Arc::new(Self {
             state: Mutex::new(state),
             timeouts: Mutex::default(),
+            connection_shares: Arc::new(Mutex::new(ConnectionShares::new(settings.connections))),
+            registration_shares: Mutex::new(RegistrationShares::new(settings.connections.of_tenant())),
             directory,
             metrics,
             queue,

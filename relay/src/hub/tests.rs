@@ -27,8 +27,12 @@ pub(super) async fn open_hub(folder: &Path, tasks: &Tasks) -> Arc<Hub> {
     let (directory, writer) =
         Directory::open(store, "example.com".parse().unwrap(), rules, clock).await.unwrap();
     tokio::spawn(writer.run());
-    let settings =
-        HubSettings { limits: Limits::default().core(), page_loads_max: 1, reconnect_spread: Duration::ZERO };
+    let settings = HubSettings {
+        limits: Limits::default().core(),
+        connections: Limits::default().connection_shares(),
+        page_loads_max: 1,
+        reconnect_spread: Duration::ZERO,
+    };
     let metrics = Arc::new(HubMetrics::register(&Registry::new()).unwrap());
     Hub::open(messages, directory, settings, metrics, &VitalTasks::new(tasks.clone(), None)).await.unwrap()
 }

@@ -14,8 +14,9 @@ use crate::core::ConnId;
 
 /// How often timeouts are checked.
 pub(super) const TICK_INTERVAL: Duration = Duration::from_secs(1);
-/// How long a socket may accept no bytes before its connection ends.
-const STALL_TIMEOUT: Duration = Duration::from_secs(10);
+/// How long a socket may accept no bytes before its connection ends: less than the time after which
+/// the kernel resets it. A peer that reads 8 KB/s makes room for more bytes within it.
+const STALL_TIMEOUT: Duration = Duration::from_secs(15);
 /// Ticks in one ping interval.
 const SLOTS: usize = 20;
 const _: () = assert!(SLOTS as u64 * TICK_INTERVAL.as_secs() == PING_INTERVAL.as_secs());
@@ -35,7 +36,7 @@ pub(super) struct ConnectionTimeouts {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum TimeoutAction {
     Ping,
-    /// Nothing arrived for too long.
+    /// Nothing arrived for too long, and a blocked socket took nothing.
     EndIdle,
     /// The socket accepted nothing for too long.
     EndStalled,
@@ -117,8 +118,11 @@ fn millis(duration: Duration) -> u64 {
 
 #[cfg(test)]
 mod tests {
+    use std::pin::Pin;
+    use std::task::{Context, Waker};
+
     use protocol::api_key::KeyHash;
-    use tokio::io::DuplexStream;
+    use tokio::io::{AsyncRead as _, DuplexStream, ReadBuf};
 
     use super::*;
     use crate::directory::Principal;
@@ -166,14 +170,14 @@ mod tests {
         let (connection, _far) = connection(&mut timeouts);
         timeouts.mark_registered(connection.id);
         for minute in 1..=10 {
-            connection.mark_read(minute * 60_000 - 1);
+            connection.mark_alive(minute * 60_000 - 1);
             let found = actions(&mut timeouts, (minute - 1) * 60 + 1..=minute * 60);
             assert!(found.iter().all(|(_, action)| *action == TimeoutAction::Ping), "{found:?}");
         }
     }
 
     #[test]
-    fn a_socket_that_accepts_no_bytes_ends_after_ten_seconds() {
+    fn a_socket_that_accepts_no_bytes_ends_after_fifteen_seconds() {
         let mut timeouts = ConnectionTimeouts::default();
         let (connection, _far) = connection(&mut timeouts);
         timeouts.mark_registered(connection.id);
@@ -181,6 +185,29 @@ mod tests {
         assert!(connection.flush(1_000));
         assert!(!connection.flush(2_000), "blocked already");
         timeouts.mark_blocked(&connection);
-        assert_eq!(actions(&mut timeouts, 2..=12), [(11, TimeoutAction::EndStalled)]);
+        assert_eq!(actions(&mut timeouts, 2..=17), [(16, TimeoutAction::EndStalled)]);
+    }
+
+    #[test]
+    fn a_peer_that_takes_a_large_frame_slowly_is_alive() {
+        let mut timeouts = ConnectionTimeouts::default();
+        let (connection, mut far) = connection(&mut timeouts);
+        timeouts.mark_registered(connection.id);
+        connection.push_text(&[b' '; 1_000]);
+        assert!(connection.flush(0));
+        timeouts.mark_blocked(&connection);
+        let mut cx = Context::from_waker(Waker::noop());
+        for second in 1..=180 {
+            if second % 9 == 0 {
+                let mut bytes = [0; 16];
+                let mut taken = ReadBuf::new(&mut bytes);
+                assert!(Pin::new(&mut far).poll_read(&mut cx, &mut taken).is_ready());
+                let mut nothing = [0; 16];
+                let read = connection.poll_read(&mut cx, &mut ReadBuf::new(&mut nothing), second * 1_000);
+                assert!(read.is_pending());
+            }
+            let due = timeouts.tick(second * 1_000);
+            assert!(due.iter().all(|(_, action)| *action == TimeoutAction::Ping), "{second}: {due:?}");
+        }
     }
 }

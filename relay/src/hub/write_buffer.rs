@@ -46,6 +46,14 @@ impl WriteBuffer {
         true
     }
 
+    /// Drops the frames that the socket has not begun to take, except a close frame and what comes
+    /// before it.
+    pub(super) fn discard(&mut self) {
+        if !self.closing {
+            self.bytes = Vec::new();
+        }
+    }
+
     pub(super) const fn is_closing(&self) -> bool {
         self.closing
     }
@@ -89,6 +97,16 @@ mod tests {
         buffer.push_text(b"late");
         assert!(!buffer.push_close(CloseCode::Normal));
         assert_eq!(buffer.take(), [0x81, 2, b'{', b'}', 0x88, 2, 0x11, 0x39]);
+    }
+
+    #[test]
+    fn frames_are_discarded_only_before_a_close_frame_is_there() {
+        let mut buffer = WriteBuffer::default();
+        buffer.push_text(b"{}");
+        buffer.discard();
+        assert!(buffer.push_close(CloseCode::TryAgain));
+        buffer.discard();
+        assert_eq!(buffer.take(), [0x88, 2, 0x03, 0xf5]);
     }
 
     #[test]

@@ -1,16 +1,27 @@
-//! Reads pages of message bodies, one request at a time.
+//! Reads pages of message bodies, one request at a time. A damaged page of the file costs the
+//! messages that are on it, and no others.
 
 use bytes::Bytes;
 use sqlx::SqliteConnection;
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
+use super::damage::{halves, is_damage};
 use super::report::{ReportHandler, StoreReport};
 use super::sql::json_array;
 use crate::core::{AgentSlot, RowId};
 
 const PAGE: &str =
     "select row, envelope from bodies where row in (select value from json_each(?)) order by row";
+
+/// The first and the last body.
+const ENDS: [&str; 2] = [
+    "select length(envelope) from bodies order by row limit 1",
+    "select length(envelope) from bodies order by row desc limit 1",
+];
+
+/// Bodies by their rows, in order.
+type Page = Vec<(RowId, Bytes)>;
 
 #[derive(Debug)]
 pub(crate) struct LoadRequest {
@@ -44,10 +55,54 @@ impl MessageReader {
         }
     }
 
-    async fn page(&mut self, rows: &[RowId]) -> sqlx::Result<Vec<(RowId, Bytes)>> {
+    /// Rows on damaged pages are missing in the result. An error means that nobody knows which rows
+    /// can be read.
+    async fn page(&mut self, rows: &[RowId]) -> sqlx::Result<Page> {
+        match self.read(rows).await {
+            Err(error) if is_damage(&error) => self.read_undamaged(rows).await,
+            result => result,
+        }
+    }
+
+    async fn read(&mut self, rows: &[RowId]) -> sqlx::Result<Page> {
         let rows = json_array(rows.iter().copied());
         let found: Vec<(i64, Vec<u8>)> =
             sqlx::query_as(PAGE).bind(rows).fetch_all(&mut self.connection).await?;
         Ok(found.into_iter().map(|(row, envelope)| (row.cast_unsigned(), envelope.into())).collect())
+    }
+
+    /// Reads smaller and smaller parts, in order, until those that fail are single rows.
+    async fn read_undamaged(&mut self, rows: &[RowId]) -> sqlx::Result<Page> {
+        let (mut parts, mut found, mut damaged) = (vec![rows], Page::new(), None);
+        while let Some(part) = parts.pop() {
+            match (self.read(part).await, halves(part)) {
+                (Ok(page), _) => found.extend(page),
+                (Err(error), Some((first, second))) if is_damage(&error) => parts.extend([second, first]),
+                (Err(error), None) if is_damage(&error) => {
+                    tracing::error!(%error, row = part.first(), "a message in the mailbox is damaged");
+                    damaged = Some(error);
+                }
+                (Err(error), _) => return Err(error),
+            }
+        }
+        // All bodies may be behind the damage. Then a person can repair the file, and nothing is
+        // given up before.
+        if let Some(error) = damaged
+            && found.is_empty()
+            && !self.reads_anything().await
+        {
+            return Err(error);
+        }
+        Ok(found)
+    }
+
+    /// Whether one end of the table can be read.
+    async fn reads_anything(&mut self) -> bool {
+        for end in ENDS {
+            if sqlx::query(end).fetch_optional(&mut self.connection).await.is_ok() {
+                return true;
+            }
+        }
+        false
     }
 }

@@ -8,6 +8,7 @@ use protocol::frame::Outcome;
 use sqlx::{AssertSqlSafe, Connection as _, SqliteConnection};
 
 use super::commit_scheduler::{Batch, insertion};
+use super::damage::{delete_bodies, delete_undamaged_bodies, is_damage};
 use super::forgetting::Forgetting;
 use super::sql::{json_array, kind_number, reason_number, state_number};
 use crate::core::{RowId, Write, WriteContent, WriteRow};
@@ -17,7 +18,6 @@ const CHUNKS: [usize; 3] = [64, 8, 1];
 const MESSAGE_COLUMNS: &str = "(?,?,?,?,?,?,?,?,?,?,?)";
 const BODY_COLUMNS: &str = "(?,?)";
 
-const REMOVE_BODIES: &str = "delete from bodies where row in (select value from json_each(?))";
 const SET_STATES: &str = "update messages set state = ? where row in (select value from json_each(?))";
 const DELETE_MESSAGES: &str = "delete from messages where row in (select value from json_each(?))";
 const PROBE: &str = "update mailbox_meta set probed = unixepoch()";
@@ -32,18 +32,45 @@ pub(super) struct Statements {
 impl Statements {
     pub(super) fn new() -> Self {
         let insert = |into: &str, columns: &str| {
-            CHUNKS.map(|rows| format!("insert into {into} values {}", vec![columns; rows].join(",")).into())
+            CHUNKS.map(|rows| format!("insert {into} values {}", vec![columns; rows].join(",")).into())
         };
-        Self { messages: insert("messages", MESSAGE_COLUMNS), bodies: insert("bodies", BODY_COLUMNS) }
+        Self {
+            messages: insert("into messages", MESSAGE_COLUMNS),
+            // A body that could not be deleted may have a number that is given again after a
+            // restart.
+            bodies: insert("or replace into bodies", BODY_COLUMNS),
+        }
     }
 
     /// Commits the whole batch in one transaction, or nothing of it, together with the next slice
     /// of the rows to forget.
+    ///
+    /// A body on a damaged page cannot be deleted. It does not stop the batch, which is committed
+    /// without the deletion of bodies.
     pub(super) async fn commit(
         &self,
         on: &mut SqliteConnection,
         batch: &Batch,
         forgetting: &mut Forgetting,
+    ) -> sqlx::Result<()> {
+        match self.commit_with(on, batch, forgetting, OldBodies::Delete).await {
+            Err(error) if is_damage(&error) => {
+                self.commit_with(on, batch, forgetting, OldBodies::Keep).await?;
+                let removed = batch.writes.iter().filter_map(removal).map(|(row, _)| row);
+                let old: Vec<RowId> = removed.chain(batch.discarded.iter().copied()).collect();
+                delete_undamaged_bodies(on, &old).await;
+                Ok(())
+            }
+            result => result,
+        }
+    }
+
+    async fn commit_with(
+        &self,
+        on: &mut SqliteConnection,
+        batch: &Batch,
+        forgetting: &mut Forgetting,
+        old_bodies: OldBodies,
     ) -> sqlx::Result<()> {
         let removed: HashMap<RowId, Option<Outcome>> = batch.writes.iter().filter_map(removal).collect();
         let inserted: Vec<&WriteRow> = batch.writes.iter().filter_map(insertion).collect();
@@ -51,11 +78,11 @@ impl Statements {
             forgetting.extend(on, accepted_before).await?;
         }
         let mut transaction = on.begin().await?;
-        discard(&mut transaction, &batch.discarded).await?;
+        discard(&mut transaction, &batch.discarded, old_bodies).await?;
         revive(&mut transaction, &batch.revived).await?;
         self.insert_messages(&mut transaction, &inserted, &removed).await?;
         self.insert_bodies(&mut transaction, &inserted, &removed).await?;
-        remove(&mut transaction, removed, forgetting).await?;
+        remove(&mut transaction, removed, forgetting, old_bodies).await?;
         let forgotten = match forgetting.is_done() {
             true => None,
             false => Some(forgetting.delete_slice(&mut transaction).await?),
@@ -120,13 +147,30 @@ impl Statements {
     }
 }
 
+/// What a commit does with the bodies of rows that leave the mailbox.
+#[derive(Debug, Clone, Copy)]
+enum OldBodies {
+    Delete,
+    /// The caller deletes those that can be deleted.
+    Keep,
+}
+
+impl OldBodies {
+    async fn settle(self, on: &mut SqliteConnection, rows: &[RowId]) -> sqlx::Result<()> {
+        match self {
+            Self::Delete => delete_bodies(on, rows).await,
+            Self::Keep => Ok(()),
+        }
+    }
+}
+
 /// Deletes rows that were reported failed, in case that they are on disk after all.
-async fn discard(on: &mut SqliteConnection, rows: &[RowId]) -> sqlx::Result<()> {
+async fn discard(on: &mut SqliteConnection, rows: &[RowId], old_bodies: OldBodies) -> sqlx::Result<()> {
     if rows.is_empty() {
         return Ok(());
     }
+    old_bodies.settle(on, rows).await?;
     let rows = json_array(rows.iter().copied());
-    sqlx::query(REMOVE_BODIES).bind(&rows).execute(&mut *on).await?;
     sqlx::query(DELETE_MESSAGES).bind(&rows).execute(&mut *on).await?;
     Ok(())
 }
@@ -146,12 +190,13 @@ async fn remove(
     on: &mut SqliteConnection,
     rows: HashMap<RowId, Option<Outcome>>,
     forgetting: &Forgetting,
+    old_bodies: OldBodies,
 ) -> sqlx::Result<()> {
     if rows.is_empty() {
         return Ok(());
     }
-    let all = json_array(rows.keys().copied());
-    sqlx::query(REMOVE_BODIES).bind(&all).execute(&mut *on).await?;
+    let all: Vec<RowId> = rows.keys().copied().collect();
+    old_bodies.settle(on, &all).await?;
     let (mut deleted, mut remembered) = (Vec::new(), BTreeMap::<i64, Vec<RowId>>::new());
     for (row, outcome) in rows {
         match outcome.filter(|_| !forgetting.is_forgotten(row)) {

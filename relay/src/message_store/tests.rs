@@ -311,3 +311,40 @@ async fn a_row_keeps_how_it_left_and_a_notice_ends_its_message_with_it() {
     let (refused, expired) = (RowState::Left(Outcome::Refused), RowState::Left(Outcome::Expired));
     assert_eq!(states, [(1, refused), (2, expired), (4, RowState::Waiting), (5, RowState::Waiting)]);
 }
+
+/// A message that has a page of the file for itself.
+fn large(number: RowId) -> Write {
+    let body = format!("body {number} {}", "x".repeat(10_000));
+    Write::Insert(row(number, WriteContent::Message(Bytes::from(body))))
+}
+
+#[tokio::test]
+async fn a_damaged_page_costs_its_own_messages_and_the_store_goes_on() {
+    let (_folder, path) = new_folder();
+    write(&path, (1..=6).map(large)).await;
+    damaged_page::damage_page(&path.join("mailbox.db"), b"body 3 ").await;
+    let found: Vec<RowId> = page(&path, &[1, 2, 3, 4, 5, 6]).await.into_iter().map(|(row, _)| row).collect();
+    assert_eq!(found, [1, 2, 4, 5, 6]);
+    let remove = |row| Write::Remove { row, outcome: Some(Outcome::Delivered) };
+    let reports = write(&path, (1..=6).map(remove).chain([large(7)])).await;
+    assert_eq!(reports, ["Removed { rows: [1, 2, 3, 4, 5, 6] }", "stored 1 to 7"]);
+    let waiting = restored(&path, 0).await.into_iter().filter(|row| row.state == RowState::Waiting);
+    assert_eq!(waiting.map(|row| row.row).collect::<Vec<_>>(), [7]);
+}
+
+#[tokio::test]
+async fn a_file_in_which_no_message_can_be_read_gives_none_up() {
+    let (_folder, path) = new_folder();
+    write(&path, (1..=3).map(message)).await;
+    damaged_page::damage_page(&path.join("mailbox.db"), b"body 3").await;
+    let started = open(&path).await.start(LOADS_MAX).await.unwrap();
+    let agent = crate::core::AgentSlot::default();
+    started.loads.try_send(LoadRequest { agent, epoch: 1, rows: vec![1, 2, 3] }).unwrap();
+    drop(started.loads);
+    let reports = Arc::new(Mutex::new(Vec::new()));
+    let seen = Arc::clone(&reports);
+    let report = move |report| seen.lock().unwrap().push(report);
+    started.reader.run(Arc::new(report), CancellationToken::new()).await;
+    let reports = Arc::into_inner(reports).unwrap().into_inner().unwrap();
+    assert_eq!(reports, [StoreReport::LoadFailed { agent, epoch: 1 }]);
+}

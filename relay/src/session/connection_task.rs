@@ -3,17 +3,17 @@
 
 use std::sync::Arc;
 
-use daemon::token_bucket::{Rate, TokenBucket};
 use protocol::Reason;
 use protocol::close::CloseCode;
 use protocol::frame::{ChallengeParams, ChallengeResult, RegisterParams};
-use protocol::limits::{CHALLENGE_TTL, QUERIES_BURST, QUERIES_PER_SECOND};
+use protocol::limits::CHALLENGE_TTL;
 use protocol::multikey;
 use tokio_tungstenite::tungstenite::Utf8Bytes;
 
 use super::challenge::{OutstandingChallenge, covers};
 use super::frame_reader::FrameReader;
 use super::request::{ClientRequest, Query, parse};
+use super::request_rate::RequestRate;
 use super::trace::send_span;
 use crate::core::{NewSession, RequestId};
 use crate::hub::{Command, CommandBatch, Connection, Hub, RequestRefusal};
@@ -33,7 +33,7 @@ pub(super) struct ConnectionTask {
     pub(super) connection: Arc<Connection>,
     reader: FrameReader,
     challenge: OutstandingChallenge,
-    requests: TokenBucket,
+    requests: RequestRate,
     unreadable: u32,
 }
 
@@ -42,7 +42,7 @@ impl ConnectionTask {
         Self {
             reader: FrameReader::new(Arc::clone(&hub), Arc::clone(&connection), leftover),
             challenge: OutstandingChallenge::default(),
-            requests: TokenBucket::full(request_rate(), hub.now_ms()),
+            requests: RequestRate::new(hub.now_ms()),
             unreadable: 0,
             hub,
             connection,
@@ -95,15 +95,16 @@ impl ConnectionTask {
     }
 
     fn command_for<'a>(&mut self, request: ClientRequest<'a>, answer: AnswerQuery) -> Option<Command<'a>> {
+        if request.counts()
+            && let Err(refusal) = self.requests.take(self.hub.now_ms())
+        {
+            return Some(Command::Refuse { id: Some(request.into_id()?), refusal });
+        }
         match request {
             ClientRequest::Send { id, routing, envelope } => Some(Command::Send { id, routing, envelope }),
             ClientRequest::Ack(ack) => Some(Command::Ack(ack)),
             ClientRequest::RefuseDelivery(refusal) => Some(Command::RefuseDelivery(refusal)),
             ClientRequest::Register { .. } => None,
-            request if !self.take_token() => {
-                let id = request.into_id()?;
-                Some(Command::Refuse { id: Some(id), refusal: Reason::RateLimited.into() })
-            }
             ClientRequest::Challenge { id, params } => Some(self.issue_challenge(id, params)),
             ClientRequest::Query { id, query } => Some(answer(self, id, query)),
             ClientRequest::Invalid { id, refusal } => {
@@ -112,14 +113,6 @@ impl ConnectionTask {
             }
             ClientRequest::Ignored => None,
         }
-    }
-
-    fn take_token(&mut self) -> bool {
-        let available = self.requests.wait(request_rate(), self.hub.now_ms()).is_none();
-        if available {
-            self.requests.take();
-        }
-        available
     }
 
     fn issue_challenge(&mut self, id: RequestId, params: ChallengeParams) -> Command<'static> {
@@ -150,23 +143,23 @@ impl ConnectionTask {
 
     /// Returns the root key of the registered record.
     async fn try_register(&mut self, params: &RegisterParams) -> Result<String, RequestRefusal> {
-        if !self.take_token() {
-            return Err(Reason::RateLimited.into());
-        }
+        self.requests.take(self.hub.now_ms())?;
         if self.connection.did.get().is_some_and(|did| *did != params.did) {
             return Err(Reason::Forbidden.into());
         }
         let (directory, principal) = (self.hub.directory(), &self.connection.principal);
         let now_ms = self.hub.now_ms();
         let record = self.challenge.verify(params, principal, directory.domain(), now_ms)?;
+        let on_file = directory.agent(&params.did).and_then(|known| known.record.clone());
+        if on_file.is_none_or(|bytes| *bytes != *record.bytes) {
+            self.hub.take_registration(&params.did)?;
+        }
         let root_key = multikey::encode_ed25519(&record.keys.root);
         let published = directory.publish(principal, &params.did, record).await;
-        published.map_err(|error| RequestRefusal::with_detail(error.reason(), &error.to_string()))?;
+        published.map_err(|error| RequestRefusal {
+            quota: error.quota(),
+            ..RequestRefusal::with_detail(error.reason(), &error.to_string())
+        })?;
         Ok(root_key)
     }
-}
-
-/// The rate limit for the requests of one connection, except sends, which the core limits.
-fn request_rate() -> Rate {
-    Rate { per_second: QUERIES_PER_SECOND.into(), burst: QUERIES_BURST.into() }
 }

@@ -86,7 +86,7 @@ impl FrameReader {
                 match connection.poll_read(cx, &mut buffer, now_ms) {
                     Poll::Pending => Poll::Pending,
                     Poll::Ready(Ok(1..)) => {
-                        connection.mark_read(now_ms);
+                        connection.mark_alive(now_ms);
                         Poll::Ready(decode(codec, connection, buffer.filled(), frames))
                     }
                     Poll::Ready(_) => Poll::Ready(StreamState::Closed),

@@ -52,6 +52,15 @@ pub(super) enum Query {
 }
 
 impl ClientRequest<'_> {
+    /// Whether [`RequestRate`](super::request_rate::RequestRate) counts the request when it is
+    /// read. Sends have limits in the core, and a registration is counted when it is verified.
+    pub(super) const fn counts(&self) -> bool {
+        match self {
+            Self::Challenge { .. } | Self::Query { .. } | Self::Invalid { .. } | Self::Ignored => true,
+            Self::Send { .. } | Self::Ack(_) | Self::RefuseDelivery(_) | Self::Register { .. } => false,
+        }
+    }
+
     /// The id to answer, if the request has one.
     pub(super) fn into_id(self) -> Option<RequestId> {
         match self {

@@ -210,6 +210,7 @@ fn register_metrics(
 fn hub_settings(config: &Config) -> HubSettings {
     HubSettings {
         limits: config.limits.core(),
+        connections: config.limits.connection_shares(),
         page_loads_max: config.limits.connections,
         reconnect_spread: config.drain_timeout,
     }

@@ -24,6 +24,13 @@ const LOGS_PER_VOLUME: u64 = 32;
 /// that removals write after that.
 const LOGS_PER_RESERVE: u64 = 2;
 
+/// Of what the log and the reserve leave, the bodies of messages get one part in this number. A
+/// body a little larger than a page of SQLite's takes two, so it may need twice its size.
+const BODIES_PER_ROOM: u64 = 2;
+/// Bytes of a message's row beside its body: two DIDs, numbers, and its place in the tree. The half
+/// of the room that bodies may leave holds the rows.
+const ROW_BYTES: u64 = 512;
+
 /// How the bytes of a volume are used.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct VolumePlan {
@@ -33,6 +40,10 @@ pub struct VolumePlan {
     /// Bytes of a volume with messages that must be free to store another one: for the database to
     /// grow when the log is copied into it.
     pub free_bytes: u64,
+    /// Bytes of messages that the volume holds for certain.
+    pub mailbox_bytes: u64,
+    /// Messages and notices that the volume holds for certain.
+    pub mailbox_messages: u64,
 }
 
 impl VolumePlan {
@@ -41,7 +52,12 @@ impl VolumePlan {
     pub const fn new(volume_bytes: u64) -> Self {
         let share = volume_bytes / LOGS_PER_VOLUME;
         let log_bytes = if share < LOG_BYTES_MAX { share } else { LOG_BYTES_MAX };
-        Self { log_bytes, reserve_bytes: log_bytes * LOGS_PER_RESERVE, free_bytes: log_bytes }
+        let (reserve_bytes, free_bytes) = (log_bytes * LOGS_PER_RESERVE, log_bytes);
+        // The log is a file of the volume, too.
+        let room = volume_bytes - log_bytes - reserve_bytes - free_bytes;
+        let mailbox_bytes = room / BODIES_PER_ROOM;
+        let mailbox_messages = (room - mailbox_bytes) / ROW_BYTES;
+        Self { log_bytes, reserve_bytes, free_bytes, mailbox_bytes, mailbox_messages }
     }
 }
 
@@ -153,9 +169,10 @@ impl DiskReserve {
     }
 }
 
-/// The bytes of the volume, and those that are free for us.
+/// The bytes of the volume, and those that are free for us. A file system that reports no blocks at
+/// all does not know its size.
 fn size(folder: &Path) -> Option<(u64, u64)> {
-    let volume = statvfs(folder).ok()?;
+    let volume = statvfs(folder).ok().filter(|volume| volume.f_blocks > 0)?;
     Some((volume.f_blocks.saturating_mul(volume.f_frsize), volume.f_bavail.saturating_mul(volume.f_frsize)))
 }
 
@@ -179,6 +196,19 @@ mod tests {
         let (small, large) = (VolumePlan::new(256 << 20), VolumePlan::new(1 << 40));
         assert_eq!((small.log_bytes, small.reserve_bytes), (8 << 20, 16 << 20));
         assert_eq!((large.log_bytes, large.reserve_bytes), (32 << 20, 64 << 20));
+    }
+
+    #[test]
+    fn what_the_mailboxes_may_hold_fits_the_volume_with_its_log_and_reserve() {
+        for volume in [0, 1 << 20, 256 << 20, 1 << 30, 1 << 40, u64::MAX] {
+            let plan = VolumePlan::new(volume);
+            let kept = plan.log_bytes + plan.reserve_bytes + plan.free_bytes;
+            let rows = u128::from(plan.mailbox_messages) * u128::from(ROW_BYTES);
+            let used = u128::from(kept) + u128::from(plan.mailbox_bytes) + rows;
+            assert!(used <= u128::from(volume), "{plan:?}");
+        }
+        assert_eq!(VolumePlan::new(1 << 30).mailbox_bytes, 448 << 20);
+        assert_eq!(VolumePlan::new(1 << 30).mailbox_messages, 917_504);
     }
 
     #[test]

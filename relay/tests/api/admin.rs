@@ -3,6 +3,7 @@
 
 use protocol::Reason;
 use protocol::admin::{AgentView, KeySpec, KeyView, Page, TenantSpec, TenantView, Version};
+use protocol::quota::QuotaName;
 use serde_json::json;
 
 use crate::harness::{agent_spec, new_key, start};
@@ -176,4 +177,6 @@ async fn a_tenant_cannot_exceed_its_limit_of_agents() {
     relay.put("tenants/acme/agents/a", &agent_spec(&[])).await.unwrap();
     let refused = relay.put("tenants/acme/agents/b", &agent_spec(&[])).await.unwrap_err();
     assert_eq!((refused.reason, refused.status), (Reason::QuotaExceeded, 409));
+    let quota = refused.quota.unwrap();
+    assert_eq!((quota.name, quota.limit, quota.current), (QuotaName::TenantAgents, 1, 1));
 }

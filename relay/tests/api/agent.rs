@@ -131,10 +131,19 @@ impl Agent {
 
     /// The same with a record that was made at another time.
     pub(crate) async fn registration_at(&mut self, created: u64) -> Result<RegisterParams, Reason> {
+        self.registration_of(card(self.did.name()), created).await
+    }
+
+    /// The same with another card.
+    pub(crate) async fn registration_of(
+        &mut self,
+        card: Card,
+        created: u64,
+    ) -> Result<RegisterParams, Reason> {
         let did = self.did.clone();
         let challenge: ChallengeResult =
             self.call(method::CHALLENGE, &protocol::frame::ChallengeParams { did: did.clone() }).await?;
-        let record = record::build(&self.identity, card(did.name()), None, created).unwrap();
+        let record = record::build(&self.identity, card, None, created).unwrap();
         let signing = self.identity.current_signing().unwrap();
         let signature = challenge::sign(&signing.key, &challenge.domain, &challenge.nonce, &record);
         Ok(RegisterParams { did, record: base64url::encode(&record), kid: signing.kid.clone(), signature })

@@ -110,6 +110,15 @@ impl TestRelay {
         start_in(folder, config).await
     }
 
+    /// Stops the relay, changes its mailbox file, and starts another one.
+    pub(crate) async fn restart_on(self, change: impl AsyncFnOnce(&Path)) -> Self {
+        let (folder, file) = (Arc::clone(&self.folder), self.mailbox_file());
+        self.stop().await;
+        change(&file).await;
+        let config = config(folder.path());
+        start_in(folder, config).await
+    }
+
     pub(crate) async fn stop(self) {
         self.begin_shutdown();
         tokio::time::timeout(TEST_TIMEOUT, self.running).await.unwrap().unwrap().unwrap();
@@ -201,8 +210,17 @@ pub(crate) fn agent_spec(keys: &[(&ApiKey, Option<u64>)]) -> AgentSpec {
 }
 
 /// Repeats `ask` until it returns something, or fails the test after [`TEST_TIMEOUT`].
-pub(crate) async fn eventually<T>(what: &str, mut ask: impl AsyncFnMut() -> Option<T>) -> T {
-    let deadline = tokio::time::Instant::now() + TEST_TIMEOUT;
+pub(crate) async fn eventually<T>(what: &str, ask: impl AsyncFnMut() -> Option<T>) -> T {
+    eventually_after(Duration::ZERO, what, ask).await
+}
+
+/// The same for something that does not happen before `earliest`.
+pub(crate) async fn eventually_after<T>(
+    earliest: Duration,
+    what: &str,
+    mut ask: impl AsyncFnMut() -> Option<T>,
+) -> T {
+    let deadline = tokio::time::Instant::now() + earliest + TEST_TIMEOUT;
     loop {
         if let Some(found) = ask().await {
             return found;

@@ -5,6 +5,7 @@ use std::time::Duration;
 use protocol::Reason;
 use protocol::admin::Problem;
 use protocol::close::CloseCode;
+use protocol::quota::QuotaName;
 use serde_json::{Value, json};
 use sqlx::ConnectOptions as _;
 use sqlx::sqlite::SqliteConnectOptions;
@@ -94,7 +95,14 @@ async fn a_connection_above_the_limit_is_refused_and_counted() {
     let mut refused = TcpStream::connect(relay.address).await.unwrap();
     let mut answer = String::new();
     refused.read_to_string(&mut answer).await.unwrap();
-    assert!(answer.starts_with("HTTP/1.1 503 "), "{answer:?}");
+    let (head, problem) = answer.split_once("\r\n\r\n").unwrap();
+    assert!(head.starts_with("HTTP/1.1 503 "), "{answer:?}");
+    let problem: Problem = serde_json::from_str(problem).unwrap();
+    let quota = problem.quota.unwrap();
+    assert_eq!(
+        (problem.reason, quota.name, quota.limit),
+        (Reason::Overloaded, QuotaName::ListenerConnections, 1)
+    );
     let full = "msg2agent_relay_connections_turned_away_total{cause=\"full\"}";
     assert_eq!(relay.metric(full).await, Some(1.0));
 

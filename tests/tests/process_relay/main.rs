@@ -25,3 +25,4 @@ mod reconnect;
 mod secrecy;
 mod tenant_isolation;
 mod tenants;
+mod unread_output;

@@ -104,6 +104,7 @@ fn type_text(of: &str, names: &[String]) -> String {
         "KeyHash" => "SHA-256 in 64 lower-case hex digits",
         "KeyId" => "`k_` and the first 12 hex digits of the SHA-256",
         "Reason" => "reason",
+        "Quota" => "quota",
         "Owner" => "owner, as in `M2A-Owner`",
         "T" => "the entry",
         _ => {

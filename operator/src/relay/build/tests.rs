@@ -201,12 +201,13 @@ fn the_store_is_kept_unless_the_spec_says_purge() {
 
 #[test]
 fn limits_are_in_the_settings_file_under_the_relays_names() {
-    let limits = serde_json::json!({"agents": 50, "mailboxBytes": 1_048_576, "tenantSendsPerSecond": 10});
+    let limits = serde_json::json!({"agents": 50, "mailboxBytes": 1_048_576, "relayMailboxBytes": 1_073_741_824, "tenantSendsPerSecond": 10});
     let file = file(&relay(serde_json::json!({"domain": "agents.example.com", "limits": limits})));
     let limits = file["limits"].as_table().unwrap();
-    assert_eq!(limits.len(), 3, "the relay has its own defaults for the others");
+    assert_eq!(limits.len(), 4, "the relay has its own defaults for the others");
     assert_eq!(limits["agents"].as_integer(), Some(50));
     assert_eq!(limits["mailbox_bytes"].as_integer(), Some(1_048_576));
+    assert_eq!(limits["relay_mailbox_bytes"].as_integer(), Some(1_073_741_824));
     assert_eq!(limits["tenant_sends_per_second"].as_integer(), Some(10));
     assert!(!super::tests::file(&minimal()).contains_key("limits"));
 }

@@ -6,9 +6,12 @@ const ALICE: &str = "/admin/v1/tenants/acme/agents/alice";
 const ACME: &str = "/admin/v1/tenants/acme";
 const INVITATION: &str = "/admin/v1/tenants/acme/invitations/claude";
 
-fn held(owner: &str, content: u8) -> Held {
-    let owner = Some(Owner::Kubernetes(owner.into()));
-    Held { owner, digest: Some([content; 32]), refused_endpoint: None }
+fn owner(uid: &str) -> Owner {
+    Owner::Kubernetes(uid.into())
+}
+
+fn held(uid: &str, content: u8) -> Held {
+    Held { owner: Some(owner(uid)), digest: Some([content; 32]), refused_endpoint: None }
 }
 
 fn written(path: &str, content: u8) -> EntryTable {
@@ -27,7 +30,7 @@ fn an_entry_is_unknown_from_before_the_write_until_its_acknowledgement() {
     let mut table = written(ALICE, 1);
     let ticket = table.begin_write(ALICE);
     assert_eq!(table.held(ALICE), Observed::Unknown);
-    assert!(!table.is_acknowledged(ALICE));
+    assert!(!table.is_acknowledged(ALICE, Some(&owner("uid"))));
     table.acknowledge(ALICE, ticket, held("uid", 2));
     assert!(table.holds(ALICE, None, [2; 32]));
 }
@@ -133,10 +136,10 @@ fn invitations_are_kept_by_a_listing_and_forgotten_with_their_tenant() {
     let mut table = written(INVITATION, 1);
     let begun = table.begin_listing();
     table.merge(begun, &listing(&[(ACME, held("uid", 1))]));
-    assert!(table.is_acknowledged(INVITATION));
+    assert!(table.is_acknowledged(INVITATION, Some(&owner("uid"))));
     let begun = table.begin_listing();
     table.merge(begun, &BTreeMap::new());
-    assert!(!table.is_acknowledged(INVITATION));
+    assert!(!table.is_acknowledged(INVITATION, Some(&owner("uid"))));
 }
 
 #[test]
@@ -157,4 +160,20 @@ fn a_full_record_forgets_instead_of_growing() {
         table.acknowledge(&path, ticket, held("uid", 1));
     }
     assert_eq!(table.entries.len(), ENTRIES_MAX);
+}
+
+#[test]
+fn only_the_content_of_its_own_owner_is_acknowledged() {
+    let is_acknowledged = |recorded: Option<Owner>, asks: Option<Owner>| {
+        let mut table = EntryTable::default();
+        let begun = table.begin_listing();
+        table.merge(begun, &listing(&[(ACME, Held { owner: recorded, ..held("uid", 1) })]));
+        table.is_acknowledged(ACME, asks.as_ref())
+    };
+    let ours = || Some(owner("uid"));
+    assert!(is_acknowledged(ours(), ours()));
+    for other in [Some(owner("other")), Some(Owner::CommandLine), Some(Owner::Registration), None] {
+        assert!(!is_acknowledged(other.clone(), ours()), "{other:?}");
+        assert!(is_acknowledged(other, None), "a relay that records no owners");
+    }
 }

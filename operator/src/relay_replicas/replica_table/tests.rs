@@ -56,7 +56,7 @@ fn a_lost_or_restored_store_is_written_to_from_the_start() {
         table.update(&[answer(1, "a", 3)]);
         write(&mut table, "a", 5);
         assert!(table.update(&[answer_after]).is_fresh);
-        assert!(!table.is_acknowledged(PATH));
+        assert!(!table.is_acknowledged(PATH, &owner()));
         assert_eq!(table.missing(PATH, &body(), &owner(), false).len(), 1);
     }
 }
@@ -77,6 +77,19 @@ fn the_same_content_of_another_owner_is_written() {
     assert_eq!(table.missing(PATH, &body(), &other, false).len(), 1);
     assert_eq!(table.progress(PATH, &body(), &other), Progress { acknowledged: 0, ready: 1 });
     assert!(table.progress(PATH, &body(), &owner()).is_complete());
+}
+
+#[test]
+fn a_tenant_of_somebody_else_is_not_acknowledged_unless_the_relay_records_no_owners() {
+    let (address, mut version) = answer(1, "a", 3);
+    for is_recorded in [true, false] {
+        version.capabilities.retain(|word| is_recorded && word == capability::OWNERS);
+        let mut table = ReplicaTable::default();
+        table.update(&[(address, version.clone())]);
+        write(&mut table, "a", 5);
+        assert!(table.is_acknowledged(PATH, &owner()));
+        assert_eq!(table.is_acknowledged(PATH, &Owner::Kubernetes("other".into())), !is_recorded);
+    }
 }
 
 #[test]

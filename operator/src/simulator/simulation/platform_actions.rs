@@ -37,9 +37,7 @@ impl Simulation {
     pub(super) fn act_on_platform(&mut self) {
         match self.rng.random_range(0..12) {
             0 => self.replace_namespace(),
-            // Pauses beside other faults are O13 in docs/weaknesses.md; `check_pause` has one
-            // alone.
-            1..=3 => {}
+            1..=3 => self.toggle_pause(),
             4..=6 => {
                 let kind = SECRET_KINDS[self.rng.random_range(0..SECRET_KINDS.len())];
                 self.delete_secret(kind);
@@ -63,6 +61,13 @@ impl Simulation {
                 self.create("Namespace", "", json!({"metadata": {"name": name, "labels": labels}}));
             }
         }
+    }
+
+    fn toggle_pause(&mut self) {
+        let kind = ["Agent", "Agent", "Tenant", "Relay"][self.rng.random_range(0..4)];
+        let Some(id) = self.random_id(kind) else { return };
+        let is_paused = self.find(&id).is_some_and(|found| is_paused(&found));
+        self.set_paused(&id, !is_paused);
     }
 
     pub(super) fn set_paused(&mut self, id: &ObjectId, is_paused: bool) {
@@ -106,11 +111,10 @@ impl Simulation {
         }
     }
 
-    /// A person makes a tenant with one agent at a relay, under an id that no object claims. One
-    /// that an object claims is O12 in docs/weaknesses.md.
+    /// A person makes a tenant with one agent at a relay, perhaps under an id that objects claim.
     fn make_tenant_by_hand(&mut self) {
         let Some(relay) = self.random(&self.relay_names()) else { return };
-        let id = ["people", "staff", "guests"][self.rng.random_range(0..3)];
+        let id = ["people", "tenant-0", "tenant-1"][self.rng.random_range(0..3)];
         let made = self.cluster.relays.with(|state| {
             let claim = state.relays[&relay].claim.clone();
             let volume = state.volume(&claim);

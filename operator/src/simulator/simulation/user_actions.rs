@@ -6,6 +6,7 @@ use serde_json::{Value, json};
 use super::Simulation;
 use crate::simulator::api_server::model_kind::ModelKind;
 use crate::simulator::api_server::object_store::{ObjectId, ObjectStore};
+use crate::simulator::checks;
 
 pub(super) const MANAGER: &str = "kubectl";
 /// Namespaces of teams. The relays admit those with the label.
@@ -218,11 +219,14 @@ impl Simulation {
         self.delete(&id, "Background");
     }
 
-    /// Deletes a child of the object with this uid, if it has one.
+    /// Deletes a child of the object with this uid, if it has one. Those of an object that is not
+    /// ready are left alone, by the operator too.
     pub(super) fn delete_child_of(&mut self, uid: &str) -> Option<ObjectId> {
         let children = self.children().into_iter();
+        let is_kept = |child: &Value| self.cluster.server.with(|store| checks::has_ready_owner(store, child));
+        let is_meant = |child: &Value| is_owned_by(child, uid) && is_kept(child);
         let of_owner: Vec<_> =
-            children.filter(|id| self.find(id).is_some_and(|child| is_owned_by(&child, uid))).collect();
+            children.filter(|id| self.find(id).is_some_and(|child| is_meant(&child))).collect();
         let id = self.random(&of_owner)?;
         self.delete(&id, "Background");
         Some(id)

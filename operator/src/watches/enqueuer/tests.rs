@@ -191,3 +191,46 @@ async fn an_agent_that_is_accepted_leaves_no_place_to_others() {
     enqueuer.enqueue_change(&NamespacedName::from_object(&after), Some(&after), Some(&before));
     assert!(queued(&enqueuer).await.contains(&("Agent/eleventh".to_owned(), Priority::Normal)));
 }
+
+/// The status of a Tenant that is paused, or gets consent back before anybody looked, does not
+/// change.
+#[tokio::test(start_paused = true)]
+async fn agents_learn_of_their_tenants_consent_without_a_change_of_its_status() {
+    let enqueuer = enqueuer();
+    let selector = json!({"from": "Selector", "selector": {"matchLabels": {"relay": "yes"}}});
+    let relay = |generation: i64, allowed: Value| -> Relay {
+        object(
+            "Relay",
+            ("team", "main"),
+            generation,
+            json!({"domain": "example.com", "tenants": {"allowedFrom": allowed},
+                "store": {"type": "Embedded", "embedded": {"volume": {"size": "1Gi"}}}}),
+        )
+    };
+    let reference = json!({"relayRef": {"name": "main", "namespace": "team"}, "tenantId": "acme"});
+    let tenant: Tenant = object("Tenant", ("guests", "acme"), 1, reference.clone());
+    let rival: Tenant = object("Tenant", ("rivals", "rival"), 1, reference);
+    let alice: Agent =
+        object("Agent", ("team", "alice"), 1, json!({"tenantRef": {"name": "acme", "namespace": "guests"}}));
+    store(&enqueuer, &enqueuer.caches.relays, relay(1, selector.clone()));
+    store(&enqueuer, &enqueuer.caches.tenants, tenant);
+    store(&enqueuer, &enqueuer.caches.tenants, rival);
+    store(&enqueuer, &enqueuer.caches.agents, alice);
+    let yes = BTreeMap::from([("relay".to_owned(), "yes".to_owned())]);
+    enqueuer.enqueue_namespace("guests", Some(&yes), None);
+    let expected = [
+        ("Agent/alice".to_owned(), Priority::Normal),
+        ("Tenant/acme".to_owned(), Priority::Urgent),
+        ("Tenant/rival".to_owned(), Priority::Normal),
+    ];
+    assert_eq!(queued(&enqueuer).await, expected);
+    for (kind, namespace, name) in
+        [(Kind::Agent, "team", "alice"), (Kind::Tenant, "guests", "acme"), (Kind::Tenant, "rivals", "rival")]
+    {
+        let key = NamespacedName::new(namespace, name).key(kind);
+        enqueuer.queue.finish(key, crate::queue::NextPass::OnEvent);
+    }
+    let (before, after) = (relay(1, json!({"from": "All"})), relay(2, selector));
+    enqueuer.enqueue_change(&NamespacedName::from_object(&after), Some(&before), Some(&after));
+    assert!(queued(&enqueuer).await.contains(&("Agent/alice".to_owned(), Priority::Normal)));
+}

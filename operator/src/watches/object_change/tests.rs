@@ -161,3 +161,17 @@ fn another_object_of_the_same_name_changes_everything() {
     assert!(fields.contains(&Field::Created) && fields.contains(&Field::Deleted));
     assert!(changed_edges(Some(&before), Some(&after)).iter().all(|edge| edge.kind == Kind::Tenant));
 }
+
+#[test]
+fn who_depends_on_an_object_looks_again_when_its_pause_ends() {
+    let paused = json!({"annotations": {label::PAUSED: "true"}});
+    let (tenant_paused, tenant_resumed) =
+        (tenant(1, paused.clone(), json!({})), tenant(1, json!({}), json!({})));
+    let (agent_paused, agent_resumed) = (agent(1, paused, json!({})), agent(1, json!({}), json!({})));
+    assert_eq!(
+        dependents(Some(&tenant_paused), Some(&tenant_resumed)),
+        [Dependents::OtherClaimants, Dependents::Agents]
+    );
+    assert_eq!(dependents(Some(&agent_paused), Some(&agent_resumed)), [Dependents::OtherClaimants]);
+    assert_eq!(dependents(Some(&tenant_resumed), Some(&tenant_paused)), [], "nothing is decided anew");
+}

@@ -362,7 +362,8 @@ mod tests {
         state.apply(&Edit::PutTenant(tenant, limited, Ownership::Unrecorded));
         state.apply(&Edit::PutAgent(agent_with_keys("acme", "alice", &[])));
         let bob = |state: &DirectoryState| put(context(state), &anybody(), did("acme", "bob"), spec(&[]));
-        assert!(matches!(bob(&state), Err(OperationError::AgentsOfTenant(1))));
+        let full = Some(Quota::of_default_plan(QuotaName::TenantAgents, 1, 1));
+        assert_eq!(bob(&state).unwrap_err().quota(), full);
         let refused = put(context(&state), &anybody(), did("other", "bob"), spec(&[])).unwrap_err();
         assert!(matches!(refused, OperationError::TenantMissing(_)));
 
@@ -370,6 +371,6 @@ mod tests {
             delete(context(&state), &anybody(), did("acme", "alice"), Some(DeletionPolicy::Retain));
         state.apply(&released.unwrap().edits[0]);
         state.apply(&bob(&state).unwrap().edits[0]);
-        assert!(matches!(put_alice(&state, spec(&[])), Err(OperationError::AgentsOfTenant(1))));
+        assert_eq!(put_alice(&state, spec(&[])).unwrap_err().quota(), full);
     }
 }

@@ -32,10 +32,7 @@ fn check_right(
     match before {
         Some(before) => drop(ownership::right(&before.ownership, by)?),
         None if by.if_owned => return Err(OperationError::TenantMissing(tenant.clone())),
-        None if context.state.tenants().len() >= context.capacity.tenants => {
-            return Err(OperationError::TenantsFull);
-        }
-        None => {}
+        None => check_room(QuotaName::RelayTenants, context.capacity.tenants, context.state.tenants().len())?,
     }
     Ok(ownership::declared(before.map(|before| &before.ownership), by))
 }
@@ -112,7 +109,8 @@ mod tests {
         let full = Context { capacity: Capacity { tenants: 1, agents: 1 }, ..context(&state) };
         let spec = TenantSpec { display_name: "Acme".into(), ..TenantSpec::default() };
         assert!(!put_tenant(full, "acme", spec.clone()).unwrap().is_unchanged());
-        assert!(matches!(put_tenant(full, "other", spec), Err(OperationError::TenantsFull)));
+        let refused = put_tenant(full, "other", spec).unwrap_err().quota().unwrap();
+        assert_eq!((refused.name, refused.limit, refused.current), (QuotaName::RelayTenants, 1, 1));
     }
 
     #[test]

@@ -1,0 +1,66 @@
+//! Damaged pages of the mailbox's file: what is on them is given up, and everything else stays
+//! usable.
+
+use sqlx::SqliteConnection;
+
+use super::sql::json_array;
+use crate::core::RowId;
+
+/// SQLite's codes for a page that contradicts itself or its neighbours, for a file that ends too
+/// early, and for a file system that found a wrong checksum. Any other failed read may succeed when
+/// it is repeated.
+const DAMAGE: [&str; 6] = ["11", "267", "779", "522", "8202", "8458"];
+const REMOVE_BODIES: &str = "delete from bodies where row in (select value from json_each(?))";
+
+/// Whether reading the same again would fail again.
+pub(super) fn is_damage(error: &sqlx::Error) -> bool {
+    let code = error.as_database_error().and_then(sqlx::error::DatabaseError::code);
+    code.is_some_and(|code| DAMAGE.contains(&&*code))
+}
+
+/// Both halves of a part that has several rows.
+pub(super) const fn halves<T>(part: &[T]) -> Option<(&[T], &[T])> {
+    if part.len() < 2 { None } else { Some(part.split_at(part.len() / 2)) }
+}
+
+/// Deletes bodies in one statement.
+pub(super) async fn delete_bodies(on: &mut SqliteConnection, rows: &[RowId]) -> sqlx::Result<()> {
+    sqlx::query(REMOVE_BODIES).bind(json_array(rows.iter().copied())).execute(on).await?;
+    Ok(())
+}
+
+/// Deletes bodies that nothing refers to any more, except for those on damaged pages and beside
+/// them. They stay there.
+///
+/// Each statement is a transaction of its own: after damage was met, SQLite refuses to commit
+/// anything of the same transaction.
+pub(super) async fn delete_undamaged_bodies(on: &mut SqliteConnection, rows: &[RowId]) {
+    let mut parts = vec![rows];
+    while let Some(part) = parts.pop() {
+        match (delete_bodies(on, part).await, halves(part)) {
+            (Ok(()), _) => {}
+            (Err(error), Some((first, second))) if is_damage(&error) => parts.extend([second, first]),
+            (Err(error), _) => {
+                tracing::error!(%error, rows = part.len(), row = part.first(), "failed to delete bodies");
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_part_is_halved_until_it_is_one_row() {
+        assert_eq!(halves(&[1, 2, 3]), Some((&[1][..], &[2, 3][..])));
+        assert_eq!(halves(&[1]), None);
+        assert_eq!(halves::<RowId>(&[]), None);
+    }
+
+    #[test]
+    fn only_what_fails_each_time_is_damage() {
+        assert!(!is_damage(&sqlx::Error::PoolClosed));
+        assert!(!is_damage(&sqlx::Error::RowNotFound));
+    }
+}
