@@ -55,6 +55,8 @@ use std::collections::{HashMap, VecDeque};
 
 use protocol::did::TenantId;
 
+#[cfg(test)]
+pub(crate) use check::ExceededLimits;
 pub use daemon::token_bucket::Rate;
 pub use effect::{Counter, Effect};
 pub use event::{AgentRegistry, Event, NewSession, Submission};
@@ -216,13 +218,6 @@ impl Core {
     pub fn mailbox_rows(&self, did: &str) -> u64 {
         let agent = self.agents.find(did).and_then(|slot| self.agents.agent(slot));
         agent.map_or(0, |agent| agent.rows.len() as u64)
-    }
-
-    /// Notices for this agent that were dropped and that no notice has told of yet.
-    #[cfg(test)]
-    pub(crate) fn missed_notices(&self, did: &str) -> u64 {
-        let agent = self.agents.find(did).and_then(|slot| self.agents.agent(slot));
-        agent.map_or(0, |agent| agent.missed)
     }
 
     /// Whether the store refuses messages.

@@ -60,7 +60,7 @@ fn crate_root(repository: &Path, file: &Path) -> anyhow::Result<PathBuf> {
 }
 
 fn switched(text: &str, mutants: &[(usize, &Mutant)]) -> anyhow::Result<String> {
-    let code = text.find("#[cfg(test)]\nmod ").map_or(text, |end| text.get(..end).unwrap_or(text));
+    let code = text.find("#[cfg(test)]\nmod tests {").map_or(text, |end| text.get(..end).unwrap_or(text));
     let mut edits = Vec::new();
     for (index, mutant) in mutants {
         let at = place(code, &mutant.find).with_context(|| format!("mutant {}", mutant.name))?;

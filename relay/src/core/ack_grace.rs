@@ -13,6 +13,14 @@ pub(super) struct AckDeadline {
     seq: u64,
 }
 
+impl AckDeadline {
+    /// The delivery that this is about, if it is one of this session.
+    #[cfg(test)]
+    pub(super) fn seq_of(&self, mailbox: AgentSlot, epoch: u64) -> Option<u64> {
+        (self.mailbox == mailbox && self.epoch == epoch).then_some(self.seq)
+    }
+}
+
 impl Core {
     pub(super) fn start_ack_grace(&mut self, mailbox: AgentSlot, epoch: u64, seq: u64, now: CoreTime) {
         let at_ms = now.mono_ms + u64::try_from(ACK_GRACE.as_millis()).unwrap_or(u64::MAX);

@@ -1,11 +1,15 @@
 //! The rules over all structures of the core. The simulator and the tests check them after each
 //! step.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
+mod capacity;
 
-use super::agent::{Agent, RowContent};
+use std::collections::{BTreeMap, BTreeSet, HashSet};
+
+pub(crate) use capacity::ExceededLimits;
+
+use super::agent::{Agent, MailboxRow, RowContent};
 use super::agent_session::{AgentSession, DeliveryMode, PageLoad};
-use super::dedup::{AnswerState, MessageKey};
+use super::dedup::{AnswerState, DedupEntry, MessageKey};
 use super::delivery_window::Content;
 use super::tenant_budget::MailboxUsage;
 use super::{AgentSlot, Core, Now, RowId};
@@ -29,6 +33,8 @@ struct Census {
     /// Messages whose sender has no answer yet.
     open: HashSet<MessageKey>,
     uncommitted: BTreeSet<RowId>,
+    /// Messages whose end is not on disk yet.
+    ending: HashSet<MessageKey>,
     unstored: usize,
 }
 
@@ -73,6 +79,9 @@ impl Core {
                     notices += 1;
                     require!(agent.notices.contains(number), "notice {number} of {did} is not counted");
                     require!(notice.ends.is_some() != row.committed, "notice {number} has ended its message");
+                    if notice.ends.is_some() {
+                        census.ending.insert(MessageKey { sender: slot, id: row.id });
+                    }
                 }
                 RowContent::Message { sender: Some(sender) } if !row.committed => {
                     census.open.insert(MessageKey { sender: *sender, id: row.id });
@@ -82,8 +91,8 @@ impl Core {
             if !row.committed {
                 census.uncommitted.insert(*number);
             }
-            census.count(agent.tenant.as_str(), row.size);
         }
+        census.count(agent.tenant.as_str(), agent.rows.values());
         census.expiry += agent.rows.len();
         require!(bytes == agent.row_bytes, "{did} has {bytes} bytes, and counts {}", agent.row_bytes);
         require!(notices == agent.notices.len(), "{did} counts notices that are not there");
@@ -125,7 +134,13 @@ impl Core {
         let live = session.live().map(|live| live.iter().collect::<Vec<_>>()).unwrap_or_default();
         let held: Vec<u64> = live.iter().map(|(seq, _)| *seq).collect();
         require!(held == memory, "{did} has {held:?} in memory, and {memory:?} in flight");
-        census.live_bytes += live.iter().map(|(_, message)| message.envelope.len()).sum::<usize>();
+        let due: BTreeSet<u64> =
+            self.ack_deadlines.iter().filter_map(|due| due.seq_of(slot, session.epoch)).collect();
+        require!(held.iter().all(|seq| due.contains(seq)), "a message in memory of {did} is never written");
+        let live_bytes = live.iter().map(|(_, message)| message.envelope.len()).sum::<usize>();
+        let counted = session.live().map_or(0, |live| live.size().1);
+        require!(live_bytes == counted, "{did} has {live_bytes} bytes in memory, and counts {counted}");
+        census.live_bytes += live_bytes;
         census.open.extend(live.iter().map(|(_, message)| message.key));
         Ok(())
     }
@@ -168,8 +183,8 @@ impl Core {
 
     fn check_removed(&self, census: &mut Census) {
         for mailbox in self.removed.iter() {
+            census.count(mailbox.tenant.as_str(), mailbox.rows.values());
             for (number, row) in &mailbox.rows {
-                census.count(mailbox.tenant.as_str(), row.size);
                 let waits = self.expiry.rows().contains(&(row.check_ms, mailbox.slot, *number));
                 census.expiry += usize::from(waits);
             }
@@ -181,6 +196,8 @@ impl Core {
         for (tenant, budget) in &self.tenants {
             let held = census.by_tenant.get(tenant.as_str()).copied().unwrap_or_default();
             require!(held == budget.usage, "{tenant:?} holds {held:?}, not {:?}", budget.usage);
+            let leaves = held.messages > 0 || self.removed.iter().any(|mailbox| mailbox.tenant == *tenant);
+            require!(leaves || !budget.removed, "{tenant:?} was removed and is still there");
         }
         require!(census.expiry == self.expiry.rows().len(), "the expiry queue has rows that are not there");
         let pending: usize = self.pending_writes.iter().map(|written| written.size).sum();
@@ -197,20 +214,28 @@ impl Core {
     }
 
     fn check_ids(&self, census: &Census) -> Result<(), String> {
-        let (mut count, mut waiting) = (0, HashMap::new());
+        let (mut count, mut open, mut waiting) = (0, 0, BTreeMap::new());
+        let is_unsent = |key: MessageKey| {
+            self.unsent_notices.iter().any(|notice| notice.sender == Some(key.sender) && notice.id == key.id)
+        };
         for (key, entry) in self.dedup.iter() {
             count += 1;
-            let open = matches!(entry.state, AnswerState::Waiting { .. } | AnswerState::Released);
-            require!(open == census.open.contains(&key), "{key:?} is {:?}", entry.state);
-            require!(self.unstored.get(key).is_none(), "{key:?} is unstored and {:?}", entry.state);
-            let waits = matches!(entry.state, AnswerState::Waiting { .. });
-            *waiting.entry(key.sender).or_insert(0) += u32::from(waits);
+            open += usize::from(entry.is_open());
+            require!(self.agents.agent(key.sender).is_some(), "{key:?} is of a removed agent");
+            let ends = entry.state != AnswerState::Ending || census.ending.contains(&key) || is_unsent(key);
+            require!(ends, "{key:?} never ends");
+            if matches!(entry.state, AnswerState::Waiting { .. }) {
+                *waiting.entry(key.sender).or_insert(0) += 1;
+            }
         }
-        for key in census.open.iter().filter(|key| self.agents.agent(key.sender).is_some()) {
-            require!(self.dedup.entry(*key).is_some(), "{key:?} is open and not remembered");
+        let present = census.open.iter().filter(|key| self.agents.agent(key.sender).is_some());
+        let present: Vec<_> = present.map(|key| (key, self.dedup.entry(*key))).collect();
+        for (key, entry) in &present {
+            require!(entry.is_some_and(DedupEntry::is_open), "{key:?} is open, and {entry:?}");
         }
-        for (sender, waits) in waiting {
-            let counted = self.dedup.waiting(sender);
+        require!(open == present.len(), "{open} ids are open, and {} messages", present.len());
+        for (sender, _) in self.agents.iter() {
+            let (waits, counted) = (waiting.remove(&sender).unwrap_or(0), self.dedup.waiting(sender));
             require!(waits == counted, "{sender:?} waits for {waits} answers, not {counted}");
             require!(waits <= self.limits.unanswered_sends, "{sender:?} waits for {waits} answers");
         }
@@ -218,16 +243,23 @@ impl Core {
         require!(senders == turns, "{senders} senders have {turns} turns");
         require!(count == self.dedup.len(), "{count} ids are remembered, not {}", self.dedup.len());
         require!(count <= self.limits.dedup_entries_max, "{count} ids are remembered");
-        let unstored = self.unstored.iter().count();
+        let mut unstored = 0;
+        for (key, _) in self.unstored.iter() {
+            unstored += 1;
+            require!(self.dedup.entry(*key).is_none(), "{key:?} is unstored and remembered");
+        }
         require!(unstored == census.unstored, "{unstored} unstored messages, {} in flight", census.unstored);
         Ok(())
     }
 }
 
 impl Census {
-    fn count(&mut self, tenant: &str, size: u32) {
-        self.usage.add(size);
-        self.by_tenant.entry(tenant.to_owned()).or_default().add(size);
+    fn count<'a>(&mut self, tenant: &str, rows: impl Iterator<Item = &'a MailboxRow>) {
+        let of_tenant = self.by_tenant.entry(tenant.to_owned()).or_default();
+        for row in rows {
+            self.usage.add(row.size);
+            of_tenant.add(row.size);
+        }
     }
 }
 

@@ -308,7 +308,9 @@ fn removed(batch: &Batch) -> Option<StoreReport> {
         Write::Insert(_) | Write::Forget { .. } => None,
     };
     let rows: Vec<RowId> = batch.writes.iter().filter_map(removal).collect();
-    (!rows.is_empty()).then_some(StoreReport::Removed { rows })
+    // A batch that only forgets is reported as well: it ends a stall.
+    let reported = batch.writes.iter().any(|write| !matches!(write, Write::Insert(_)));
+    reported.then_some(StoreReport::Removed { rows })
 }
 
 /// The message that this notice ends.

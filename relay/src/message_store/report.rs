@@ -14,7 +14,7 @@ pub(crate) enum StoreReport {
         rows: usize,
         took: Duration,
     },
-    /// These rows are removed.
+    /// These rows are removed. There are none if the commit only forgot what had left.
     Removed {
         rows: Vec<RowId>,
     },

@@ -31,12 +31,19 @@ pub(super) fn check(simulation: &Simulation) -> Vec<Violation> {
         return found;
     }
     let mut violation = |invariant, what| found.push(Violation { invariant, what });
+    let mut lost: BTreeMap<usize, Vec<(&MessageId, &MessageHistory)>> = BTreeMap::new();
     for ((from, id), record) in &simulation.history.messages {
-        if record.is_lost() && !simulation.may_have_missed_notices(*from) {
-            violation("I1", format!("{id} of {from} was accepted and is lost: {record:?}"));
+        if record.is_lost() {
+            lost.entry(*from).or_default().push((id, record));
         }
         if simulation.tenant(*from) != simulation.tenant(record.to) && !record.received.is_empty() {
             violation("I6", format!("{id} of {from} reached another tenant"));
+        }
+    }
+    for (from, lost) in lost {
+        let missed = simulation.missed_notices(from);
+        if lost.len() as u64 > missed {
+            violation("I1", format!("{from} missed {missed} notices, and these messages are lost: {lost:?}"));
         }
     }
     for (earlier, later) in overtaken(simulation) {
@@ -52,6 +59,9 @@ pub(super) fn check(simulation: &Simulation) -> Vec<Violation> {
         if !client.outbox.is_empty() {
             violation("I9", format!("client {index} waits for {:?}", client.outbox));
         }
+    }
+    if !simulation.has_rested() {
+        violation("I9", format!("not everything was delivered or ended: {:?}", simulation.stats()));
     }
     found
 }

@@ -49,6 +49,7 @@ coverage! {
     drains,
     removals,
     tenant_removals,
+    retained_mailboxes,
     unreadable,
     failed_loads,
     clock_steps,

@@ -1,6 +1,8 @@
 //! The history of a run: what each message went through, as the relay did it and as the clients
 //! saw it. What contradicts itself is recorded as a violation when it happens.
 
+mod settlements;
+
 use std::collections::{BTreeMap, BTreeSet};
 
 use bytes::Bytes;
@@ -30,26 +32,37 @@ pub(super) struct MessageHistory {
     got_ms: Option<(u64, u64)>,
     /// The run of the first attempt. The end of a message was computed then.
     first_run: u64,
+    /// The run of the last attempt.
     got_run: u64,
     pub(super) statuses: Vec<SendStatus>,
     /// Position in the history and epoch of every delivery that reached the client.
     pub(super) received: Vec<(u64, u64)>,
     pub(super) settled: Option<Settlement>,
-    /// The recipient has refused it, perhaps before it was delivered again.
+    /// The recipient has refused it once, perhaps before it was delivered again.
     was_refused: bool,
+    /// A recipient has acknowledged it once, whatever happened to it after that.
     was_acknowledged: bool,
     /// The outcomes of which the sender was told that the message ended with them.
     pub(super) ended: BTreeSet<&'static str>,
     /// The outcome that the sender was told as the last one, and the run of the relay.
     told: Option<Settlement>,
-    /// The notice of its end was older than notices may be, by the wall clock at a restart.
+    /// The notice of its end was older than notices may be, by the wall clock at a restart, or was
+    /// lost with a commit that is reported as failed and has forgotten the message.
     notice_aged: bool,
     /// The run in which the relay wrote first that the message ended without a delivery.
     end_written: Option<u64>,
+    /// The run in which the disk had it no longer in the mailbox, promised and acknowledged.
+    left_disk: Option<u64>,
+    /// The store has reported that.
+    left_reported: bool,
+    /// The body of the last delivery.
+    delivered_body: Option<Bytes>,
     /// The body that was answered, and whether a restart may forget it.
     accepted: Option<(Bytes, Option<u64>)>,
     /// The sender was removed, and hears no more of it.
     pub(super) sender_gone: bool,
+    /// The run in which that was.
+    gone_run: Option<u64>,
     /// The recipient was removed. A crash may bring back what was in its mailbox.
     pub(super) recipient_gone: bool,
 }
@@ -61,13 +74,19 @@ impl MessageHistory {
         self.accepted.is_some()
     }
 
-    /// A message that was promised has to be settled by its recipient, or to end with a notice.
+    /// The body that was answered last, if this run of the relay has to know it.
+    fn promised_body(&self, run: u64) -> Option<&Bytes> {
+        let (body, until) = self.accepted.as_ref()?;
+        until.is_none_or(|until| until == run).then_some(body)
+    }
+
+    /// A message that was promised has to be acknowledged by its recipient, or ends with a notice.
     /// After a restart the relay cannot tell a wall clock that was set from the time that passed,
     /// so a notice may be too old for its sender then.
     pub(super) fn is_lost(&self) -> bool {
         let promised = self.statuses.iter().any(|status| *status != SendStatus::Forwarded);
         let told = !self.ended.is_empty() || self.notice_aged;
-        promised && self.settled.is_none() && !told && !self.sender_gone
+        promised && !self.was_acknowledged && !told && !self.sender_gone
     }
 
     /// The relay decided that the message ended, forgot that in a crash, and delivered it for the
@@ -75,6 +94,12 @@ impl MessageHistory {
     pub(super) fn came_back(&self) -> bool {
         let delivered_run = self.received.first().map(|(_, epoch)| epoch >> EPOCH_BITS);
         self.end_written.zip(delivered_run).is_some_and(|(written, delivered)| written < delivered)
+    }
+
+    /// An earlier run told the sender that the message was delivered, and no attempt came since.
+    fn was_told_before(&self, run: u64) -> bool {
+        let of_earlier = |told: Settlement| told.run < run && self.got_run <= told.run;
+        self.told.is_some_and(|told| told.outcome == Outcome::Delivered && of_earlier(told))
     }
 
     /// The sender is told how the message ended. True if it was told otherwise before, although no
@@ -131,8 +156,12 @@ impl History {
             told: None,
             notice_aged: false,
             end_written: None,
+            left_disk: None,
+            left_reported: false,
+            delivered_body: None,
             accepted: None,
             sender_gone: false,
+            gone_run: None,
             recipient_gone: false,
         });
         record.last_attempt = position;
@@ -169,6 +198,14 @@ impl History {
         if status == SendStatus::Delivered && !record.was_acknowledged {
             faults.push(("I4", "was answered delivered before it was acknowledged"));
         }
+        let left = record.left_reported || record.left_disk.is_some_and(|left| left < run);
+        if status == SendStatus::Stored && remembers && left {
+            faults.push(("I11", "was acknowledged, and is said to wait"));
+        }
+        let other_body = record.delivered_body.as_ref().is_some_and(|delivered| delivered != body);
+        if status == SendStatus::Delivered && remembers && other_body {
+            faults.push(("I2", "is said to be delivered with another body"));
+        }
         if status != SendStatus::Forwarded && remembers {
             if !record.ended.is_empty() {
                 faults.push(("I11", "has ended, and was accepted after that"));
@@ -176,10 +213,7 @@ impl History {
             if record.settled == Some(Settlement { outcome: Outcome::Refused, run }) {
                 faults.push(("I11", "was refused by its recipient, and is promised"));
             }
-            let other = |(accepted, until): &(Bytes, Option<u64>)| {
-                accepted != body && until.is_none_or(|until| until == run)
-            };
-            if record.accepted.as_ref().is_some_and(other) {
+            if record.promised_body(run).is_some_and(|promised| promised != body) {
                 faults.push(("I2", "was accepted with two bodies"));
             }
         }
@@ -196,7 +230,7 @@ impl History {
     }
 
     /// The relay refuses an attempt.
-    pub(super) fn refused(&mut self, from: usize, id: MessageId, reason: Reason, run: u64) {
+    pub(super) fn refused(&mut self, from: usize, id: MessageId, reason: Reason, body: &Bytes, run: u64) {
         let remembers = self.remembers_all;
         let Some(record) = self.messages.get_mut(&(from, id)) else { return };
         let refused = record.was_refused;
@@ -206,6 +240,9 @@ impl History {
             if record.end_written.is_none() && !refused {
                 faults.push(("I11", "is said to have ended, and did not"));
             }
+        }
+        if reason == Reason::DuplicateId && remembers && record.promised_body(run) == Some(body) {
+            faults.push(("I2", "is repeated, and taken for another message"));
         }
         if reason == Reason::Refused {
             self.coverage.refused_by_recipient += 1;
@@ -220,7 +257,7 @@ impl History {
     }
 
     /// The relay puts a delivery on a connection.
-    pub(super) fn delivers(&mut self, from: usize, id: MessageId, now: Moment) {
+    pub(super) fn delivers(&mut self, from: usize, id: MessageId, body: &Bytes, now: Moment) {
         let (remembers, steady) = (self.remembers_all, self.steady_wall);
         let Some(record) = self.messages.get_mut(&(from, id)) else { return };
         let mut faults = Vec::new();
@@ -230,8 +267,17 @@ impl History {
         if remembers && record.settled.is_some_and(|settled| settled.run == now.run) {
             faults.push(("I2", "was settled, and is delivered again"));
         }
-        let comparable = steady || record.got_run == now.run;
-        let late = record.got_ms.is_some_and(|(_, last)| now.ms > last + record.ttl_ms + 3_000);
+        if remembers && record.was_told_before(now.run) {
+            faults.push(("I2", "is said to be delivered, and is delivered again"));
+        }
+        if remembers && record.left_disk.is_some() {
+            faults.push(("I2", "has left the disk as delivered, and is delivered again"));
+        }
+        record.delivered_body = Some(body.clone());
+        let comparable = steady || record.first_run == now.run;
+        // The disk has whole seconds, and a restart begins with one.
+        let rounding_ms = if record.first_run == now.run { 0 } else { 2_000 };
+        let late = record.got_ms.is_some_and(|(_, last)| now.ms > last + record.ttl_ms + rounding_ms);
         if record.class == Class::Reliable && comparable && late {
             faults.push(("I12", "is delivered after its end"));
         }
@@ -259,74 +305,14 @@ impl History {
         record.received.push((position, epoch));
     }
 
-    /// The relay takes a recipient's acknowledgement or refusal.
-    pub(super) fn settled(&mut self, from: usize, id: MessageId, outcome: Outcome, run: u64) {
-        let Some(record) = self.messages.get_mut(&(from, id)) else { return };
-        record.settled = Some(Settlement { outcome, run });
-        record.was_refused |= outcome == Outcome::Refused;
-        record.was_acknowledged |= outcome == Outcome::Delivered;
-        if outcome == Outcome::Delivered && self.remembers_all && !record.ended.is_empty() {
-            self.add_faults(from, id, &[("I11", "has ended, and is acknowledged")]);
-        }
-    }
-
-    /// The relay writes that a message has ended.
-    pub(super) fn end_written(&mut self, from: usize, id: MessageId, run: u64) {
-        if let Some(record) = self.messages.get_mut(&(from, id)) {
-            record.end_written.get_or_insert(run);
-        }
-    }
-
-    /// The relay restarts, and its wall clock says that the notice has expired.
-    pub(super) fn notice_aged(&mut self, from: usize, id: MessageId) {
-        if let Some(record) = self.messages.get_mut(&(from, id)) {
-            record.notice_aged = true;
-        }
-    }
-
-    /// The relay tells the sender what became of a message.
-    pub(super) fn noticed(&mut self, from: usize, id: MessageId, outcome: Outcome, now: Moment) {
-        match outcome {
-            Outcome::Delivered => self.coverage.late_delivered += 1,
-            Outcome::Expired => self.coverage.expired += 1,
-            Outcome::Dropped => self.coverage.dropped += 1,
-            Outcome::Refused => self.coverage.late_refused += 1,
-        }
-        let (steady, remembers) = (self.steady_wall, self.remembers_all);
-        let Some(record) = self.messages.get_mut(&(from, id)) else { return };
-        let mut faults = Vec::new();
-        let settled = record.settled;
-        if record.contradicts(outcome, now.run) && remembers {
-            faults.push(("I11", "was said to have ended otherwise"));
-        }
-        if outcome == Outcome::Delivered {
-            if !record.was_acknowledged {
-                faults.push(("I4", "is said to be delivered, and was not"));
-            }
-            return self.add_faults(from, id, &faults);
-        }
-        record.ended.insert(outcome.as_str());
-        if remembers && record.ended.len() > 1 {
-            faults.push(("I11", "ended in two ways"));
-        }
-        if remembers && settled == Some(Settlement { outcome: Outcome::Delivered, run: now.run }) {
-            faults.push(("I11", "was acknowledged, and ended"));
-        }
-        if outcome == Outcome::Refused && !record.was_refused {
-            faults.push(("I4", "is said to be refused by its recipient, and was not"));
-        }
-        let early = record.got_ms.is_some_and(|(first, _)| now.ms < first + record.ttl_ms);
-        if outcome == Outcome::Expired && early && (steady || record.first_run == now.run) {
-            faults.push(("I12", "expired before its time"));
-        }
-        self.add_faults(from, id, &faults);
-    }
-
     /// A client was removed, with its mailbox and what is remembered of its sends.
-    pub(super) fn removed(&mut self, client: usize) {
+    pub(super) fn removed(&mut self, client: usize, run: u64) {
         for ((from, _), record) in &mut self.messages {
             record.recipient_gone |= record.to == client;
-            record.sender_gone |= *from == client;
+            if *from == client {
+                record.sender_gone = true;
+                record.gone_run = Some(run);
+            }
         }
     }
 

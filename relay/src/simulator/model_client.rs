@@ -30,6 +30,8 @@ pub(super) struct ModelClient {
     pub(super) pace: Pace,
     /// Notices that the relay said it has dropped.
     pub(super) missed: u64,
+    /// Those that the next notice has to tell of.
+    pub(super) untold: u64,
 }
 
 /// How a client acknowledges.
@@ -66,6 +68,7 @@ impl ModelClient {
             sent: VecDeque::new(),
             pace: Pace::Quick,
             missed: 0,
+            untold: 0,
         }
     }
 

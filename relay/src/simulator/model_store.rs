@@ -20,6 +20,10 @@ pub(super) struct ModelStore {
     pub(super) full: bool,
     pub(super) next_row: RowId,
     pub(super) starts: u64,
+    /// Rows that left their mailbox as delivered since this was looked at.
+    pub(super) left: Vec<RowId>,
+    /// Rows that were ended by a commit that is reported as failed, and forgotten by it as well.
+    pub(super) forgotten_ends: Vec<RowId>,
     /// Rows whose body cannot be read any more.
     pub(super) damaged: HashSet<RowId>,
 }
@@ -122,6 +126,9 @@ impl ModelStore {
                 Write::Remove { .. } => {}
                 Write::Forget { accepted_before } => {
                     let kept = |saved: &Saved| saved.state == RowState::Waiting;
+                    let old = self.rows.values().filter(|s| !kept(s) && s.row.accepted < *accepted_before);
+                    let failing = self.failing.is_some();
+                    self.forgotten_ends.extend(old.filter(|_| failing).map(|saved| saved.row.row));
                     self.rows.retain(|_, saved| kept(saved) || saved.row.accepted >= *accepted_before);
                 }
             }
@@ -129,10 +136,13 @@ impl ModelStore {
     }
 
     fn remove(&mut self, row: RowId, outcome: Option<Outcome>) {
-        match (outcome, self.rows.get_mut(&row)) {
-            (Some(outcome), Some(saved)) => saved.state = RowState::Left(outcome),
-            (None, Some(_)) => drop(self.rows.remove(&row)),
-            (_, None) => {}
+        let Some(saved) = self.rows.get_mut(&row) else { return };
+        if outcome == Some(Outcome::Delivered) {
+            self.left.push(row);
+        }
+        match outcome {
+            Some(outcome) => saved.state = RowState::Left(outcome),
+            None => drop(self.rows.remove(&row)),
         }
     }
 

@@ -5,23 +5,27 @@ mod arrivals;
 mod faults;
 mod limits;
 mod relay;
+mod send_checks;
+mod store_reports;
 
 use std::collections::{BTreeMap, HashMap, VecDeque};
 
 use bytes::Bytes;
-use protocol::Did;
-use protocol::did::TenantId;
 use protocol::envelope::MessageId;
+use protocol::{Did, Reason};
 use rand::rngs::StdRng;
 use rand::{RngExt, SeedableRng};
 
 use super::history::{History, Moment};
 use super::model_client::ModelClient;
 use super::model_connection::{ModelConnection, ToClient, ToRelay};
+use super::model_directory::ModelDirectory;
 use super::model_store::ModelStore;
 use super::mutation::Mutation;
-use crate::core::{AgentRegistry, AgentSlot, ConnId, Core, CoreLimits, CoreStats, Effect, Event, Now, RowId};
+use crate::core::limits::CLOCK_STEP_GRACE_SECONDS;
+use crate::core::{AgentSlot, ConnId, Core, CoreLimits, CoreStats, Effect, Event, Now, RowId};
 use limits::{DEDUP_ENTRIES_OF_ALL, FaultKinds, NOTICES_OF_ALL};
+use send_checks::SendCounts;
 
 const EPOCH_UNIX: u64 = 1_790_000_000;
 /// Steps with faults. A step is 1 to 8 ms of virtual time.
@@ -33,22 +37,6 @@ const TENANTS: [&str; 7] = ["a", "a", "a", "a", "b", "b", "b"];
 /// Within this time a request is answered: after the longest commit of a store that works, or when
 /// the store is found to be stalled.
 const ANSWER_TIMEOUT_MS: u64 = 3_000;
-/// When the hub says that the store is stalled.
-const STALLED_AFTER_MS: u64 = 2_000;
-
-/// The agents of the directory, and whether each is there.
-#[derive(Debug)]
-struct ModelDirectory {
-    dids: Vec<Did>,
-    present: Vec<bool>,
-}
-
-impl AgentRegistry for ModelDirectory {
-    fn tenant_of(&self, did: &str) -> Option<TenantId> {
-        let found = self.dids.iter().zip(&self.present).find(|(known, _)| known.as_str() == did);
-        found.filter(|(_, present)| **present).map(|(known, _)| known.tenant())
-    }
-}
 
 #[derive(Debug)]
 struct PendingLoad {
@@ -75,18 +63,23 @@ pub(super) struct Simulation {
     now_ms: u64,
     /// How far the wall clock was set, in seconds.
     wall_offset: i64,
+    /// That at the start of this run of the relay.
+    start_offset: i64,
     core: Core,
     directory: ModelDirectory,
     pub(super) store: ModelStore,
     stall_reported: bool,
+    /// The relay believes that the store is stalled.
+    believes_stalled: bool,
+    /// The store has reported that it takes messages.
+    store_takes_messages: bool,
     loads: VecDeque<PendingLoad>,
     pub(super) clients: Vec<ModelClient>,
     links: BTreeMap<ConnId, ModelConnection>,
     requests: HashMap<u64, Asked>,
     /// Sender and id of the message in each row.
     row_messages: HashMap<RowId, (usize, MessageId)>,
-    /// Sends of each client that passed its rate limit, and since when they are counted.
-    sends: Vec<(u64, u64)>,
+    sends: SendCounts,
     pub(super) history: History,
     next_conn: u64,
     next_id: u64,
@@ -94,8 +87,10 @@ pub(super) struct Simulation {
     /// The relay is draining and will be restarted.
     draining: bool,
     effects: Vec<Effect>,
-    /// The last send was refused before it took a token of its rate limit.
-    rate_limited: bool,
+    /// Requests that were refused since the last send.
+    refusals: Vec<(u64, Reason)>,
+    /// Everything was answered and settled.
+    rested: bool,
     first_epoch: Option<u64>,
     previous: Option<Bytes>,
 }
@@ -120,25 +115,29 @@ impl Simulation {
             mutation,
             now_ms: 0,
             wall_offset: 0,
+            start_offset: 0,
             core: Core::new(limits.clone(), 1, 0, Now { mono_ms: 0, unix: EPOCH_UNIX }),
             limits,
             faults,
             clients: dids.iter().cloned().map(ModelClient::new).collect(),
-            directory: ModelDirectory { dids, present: vec![true; TENANTS.len()] },
+            directory: ModelDirectory::new(dids),
             store,
             stall_reported: false,
+            believes_stalled: false,
+            store_takes_messages: true,
             loads: VecDeque::new(),
             links: BTreeMap::new(),
             requests: HashMap::new(),
             row_messages: HashMap::new(),
-            sends: vec![(0, 0); TENANTS.len()],
+            sends: SendCounts::new(0),
             history,
             next_conn: 1,
             next_id: 0,
             faults_stopped: false,
             draining: false,
             effects: Vec::new(),
-            rate_limited: false,
+            refusals: Vec::new(),
+            rested: false,
             first_epoch: None,
             previous: None,
         }
@@ -156,13 +155,18 @@ impl Simulation {
         self.core.stats()
     }
 
-    /// Whether the relay may have dropped notices for this client, which it then counts. The client
-    /// learns the count with its next notice.
-    pub(super) fn may_have_missed_notices(&self, client: usize) -> bool {
-        let crashed = self.store.starts > 0;
-        let missed =
-            self.clients[client].missed + self.core.missed_notices(self.clients[client].did.as_str());
-        self.limits.mailbox_notices < NOTICES_OF_ALL && (missed > 0 || crashed)
+    /// How many notices to this client the relay has dropped, as it says. It forgets that when it
+    /// restarts.
+    pub(super) fn missed_notices(&self, client: usize) -> u64 {
+        let drops = self.limits.mailbox_notices < NOTICES_OF_ALL;
+        match self.store.starts {
+            _ if !drops => 0,
+            0 => {
+                let (next, waiting) = self.core.missed_notices(self.clients[client].did.as_str());
+                self.clients[client].missed + next + waiting
+            }
+            _ => u64::MAX,
+        }
     }
 
     pub(super) fn run_with_faults(&mut self) {
@@ -181,10 +185,16 @@ impl Simulation {
         self.stop_faults();
         for _ in 0..QUIET_STEPS {
             self.step();
-            if self.is_quiet() || self.is_broken() {
+            self.rested = self.is_quiet();
+            if self.rested || self.is_broken() {
                 return;
             }
         }
+    }
+
+    /// Whether everything was answered and settled in the end.
+    pub(super) const fn has_rested(&self) -> bool {
+        self.rested
     }
 
     /// A violation ends the run at once. A mutation is let on until the invariant breaks that it is
@@ -219,10 +229,30 @@ impl Simulation {
             self.maybe_connect(client);
             self.maybe_ack(client);
         }
+        self.check_core();
+        self.check_answers();
+        self.check_clock();
+        if self.limits.mailbox_notices < NOTICES_OF_ALL {
+            for client in &mut self.clients {
+                client.untold = self.core.missed_notices(client.did.as_str()).0;
+            }
+        }
+    }
+
+    /// The rules of the core hold.
+    fn check_core(&mut self) {
         if let Err(rule) = self.core.check(self.now()) {
             self.history.violation("I10", rule);
         }
-        self.check_answers();
+    }
+
+    /// The relay knows how far its wall clock was set.
+    fn check_clock(&mut self) {
+        let (known, stepped) = (self.stats().clock_step_seconds, self.wall_offset - self.start_offset);
+        if known.abs_diff(stepped) > CLOCK_STEP_GRACE_SECONDS + 1 {
+            let text = format!("the clock was set by {stepped} s, and the relay knows of {known} s");
+            self.history.violation("I12", text);
+        }
     }
 
     /// Every request is answered in time, or its connection is gone.
@@ -258,54 +288,6 @@ impl Simulation {
             self.apply_effect(effect);
         }
         self.effects = effects;
-    }
-
-    fn run_store(&mut self) {
-        let lost_removal = self.mutation == Some(Mutation::LostRemoval);
-        for event in self.store.end(self.now_ms, lost_removal) {
-            let reported =
-                self.mutation == Some(Mutation::EarlyCommit) && matches!(event, Event::Stored { .. });
-            match event {
-                Event::StoreFull => self.history.coverage.full_disks += 1,
-                // The core takes these as the end of a stall, and has to hear if it goes on.
-                Event::Stored { .. } | Event::Removed { .. } | Event::StoreFailed { .. } => {
-                    self.stall_reported = false;
-                }
-                _ => {}
-            }
-            if !reported {
-                self.step_core(event);
-            }
-        }
-        let takes_ms = self.draw_commit_time();
-        if let Some(event) = self.store.begin(self.now_ms, takes_ms) {
-            self.step_core(event);
-        }
-        let stalled = self.store.oldest_ms(self.now_ms) >= STALLED_AFTER_MS;
-        if stalled && !self.stall_reported {
-            self.history.coverage.stalls += 1;
-            self.step_core(Event::StoreStalled);
-        }
-        self.stall_reported = stalled;
-        self.run_loads();
-    }
-
-    fn draw_commit_time(&mut self) -> u64 {
-        let stalls = self.faults.stalls && !self.faults_stopped && self.rng.random_bool(0.003);
-        if stalls { self.rng.random_range(1_000..4_000) } else { self.rng.random_range(1..30) }
-    }
-
-    fn run_loads(&mut self) {
-        while let Some(load) = self.loads.pop_front_if(|load| load.due_ms <= self.now_ms) {
-            let (agent, epoch) = (load.agent, load.epoch);
-            if !self.faults_stopped && self.rng.random_bool(0.05) {
-                self.history.coverage.failed_loads += 1;
-                self.step_core(Event::LoadFailed { agent, epoch });
-            } else {
-                let page = self.store.read(&load.rows);
-                self.step_core(Event::Loaded { agent, epoch, page });
-            }
-        }
     }
 
     fn down(&mut self, conn: ConnId, item: ToClient) {

@@ -87,6 +87,13 @@ fn a_commit_that_failed_but_is_on_disk_is_undone_by_the_next() {
 }
 
 #[test]
+fn a_commit_that_only_forgets_is_reported_and_ends_a_stall() {
+    let mut scheduler = with([Write::Forget { accepted_before: 7 }]);
+    begun(&mut scheduler, 0);
+    assert_eq!(scheduler.finished(OK, 3_000), [removed(&[])]);
+}
+
+#[test]
 fn a_message_that_a_failed_notice_may_have_ended_waits_again() {
     let content = WriteContent::Notice { outcome: Outcome::Expired, reason: None, ends: Some(1) };
     let mut scheduler = with([row(2, content)]);

@@ -25,8 +25,8 @@ impl Simulation {
 
     pub(super) fn maybe_connect(&mut self, client: usize) {
         let wanted = if self.faults_stopped { 1.0 } else { 0.02 };
-        let absent = self.clients[client].conn.is_none() && self.directory.present[client];
-        if !absent || !self.rng.random_bool(wanted) {
+        let exists = self.directory.present[client] && !self.directory.retained[client];
+        if self.clients[client].conn.is_some() || !exists || !self.rng.random_bool(wanted) {
             return;
         }
         let conn = ConnId(self.next_conn);
@@ -56,7 +56,7 @@ impl Simulation {
                 self.send_something(client, to);
             }
         }
-        if self.rng.random_bool(0.05) {
+        if self.rng.random_bool(0.1) {
             self.send_again(client);
         }
         if self.faults.bad_clients && self.rng.random_bool(0.05) {
@@ -85,23 +85,47 @@ impl Simulation {
 
     fn draw_body(&mut self, client: usize, to: usize, id: MessageId) -> Bytes {
         let padding = self.rng.random_range(0..200);
-        Bytes::from(format!("{client} {to} {id} {}", "x".repeat(padding)))
+        let mut letter = || ["x", "y", "z"][self.rng.random_range(0..3)];
+        let (letter, last) = (letter(), letter());
+        Bytes::from(format!("{client} {to} {id} {}{last}", letter.repeat(padding)))
     }
 
-    /// Sends a message again that was answered, now and then with another body.
+    /// Sends a message again that was answered, or that waits for its answer, now and then with
+    /// another body.
     fn send_again(&mut self, client: usize) {
+        let waits = self.rng.random_bool(0.2);
         let state = &self.clients[client];
-        if state.epoch.is_none() || state.sent.is_empty() || state.outbox.len() >= OUTBOX_MAX {
+        let messages = if waits { &state.outbox } else { &state.sent };
+        if state.epoch.is_none() || messages.is_empty() || state.outbox.len() >= OUTBOX_MAX {
             return;
         }
-        let index = self.rng.random_range(0..self.clients[client].sent.len());
-        let mut message = self.clients[client].sent[index].clone();
+        let last = messages.len() - 1;
+        let index = if self.rng.random_bool(0.4) { last } else { self.rng.random_range(0..=last) };
+        let mut message = messages[index].clone();
+        if message.class == Class::Ephemeral {
+            return;
+        }
         message.request = self.next_number();
         if self.rng.random_bool(0.3) {
-            message.envelope = self.draw_body(client, message.to, message.id);
+            message.envelope = self.draw_other_body(client, &message);
         }
         self.clients[client].outbox.push_back(message.clone());
         self.submit(client, &message);
+    }
+
+    /// Another body for this message, often of the same length or with another last letter.
+    fn draw_other_body(&mut self, client: usize, message: &OutboxMessage) -> Bytes {
+        if self.rng.random_bool(0.4) {
+            return self.draw_body(client, message.to, message.id);
+        }
+        let text = std::str::from_utf8(&message.envelope).unwrap();
+        let (head, body) = text.rsplit_once(' ').unwrap();
+        let (padding, last) = body.split_at(body.len() - 1);
+        let other = if last == "x" { "y" } else { "x" };
+        if self.rng.random_bool(0.5) {
+            return Bytes::from(format!("{head} {padding}{other}"));
+        }
+        Bytes::from(format!("{head} {}{last}", other.repeat(padding.len())))
     }
 
     /// What no good client does, and what the relay has to refuse or to ignore.

@@ -3,9 +3,10 @@
 
 use rand::RngExt;
 
+use super::send_checks::SendCounts;
 use super::{Simulation, TENANTS};
 use crate::core::{ConnId, Core, Event, RowKind};
-use crate::simulator::model_client::{ModelClient, Pace};
+use crate::simulator::model_client::Pace;
 use crate::simulator::model_connection::ToRelay;
 use crate::simulator::model_store::Durable;
 use crate::simulator::mutation::Mutation;
@@ -39,8 +40,10 @@ impl Simulation {
 
     fn inject_store_fault(&mut self) {
         if self.store.failing.is_some() {
-            if self.rng.random_bool(0.01) {
+            if self.rng.random_bool(if self.faults.long_failures { 0.002 } else { 0.01 }) {
                 self.store.failing = None;
+            } else if self.faults.crashes && self.rng.random_bool(0.005) {
+                self.crash();
             }
         } else if self.faults.failing_store && self.rng.random_bool(0.004) {
             let durable = self.rng.random_bool(0.3);
@@ -70,37 +73,59 @@ impl Simulation {
                 self.forget_client(client);
                 let did = self.clients[client].did.clone();
                 self.step_core(Event::AgentRemoved { did: did.as_str() });
+                self.check_core();
+                self.close_links(client);
             }
+            if self.faults.crashes && self.rng.random_bool(0.3) {
+                self.crash();
+            }
+        }
+        if self.faults.removals && self.rng.random_bool(0.002) {
+            let client = self.rng.random_range(0..self.clients.len());
+            self.history.coverage.retained_mailboxes += 1;
+            self.directory.retained[client] = true;
+            self.clients[client].disconnected();
+            self.close_links(client);
         }
         for client in 0..self.clients.len() {
             if !self.directory.present[client] && self.rng.random_bool(0.01) {
                 self.directory.present[client] = true;
+            }
+            if self.directory.retained[client] && self.rng.random_bool(0.01) {
+                self.directory.retained[client] = false;
             }
         }
     }
 
     fn remove_tenant(&mut self, tenant: &str) {
         self.history.coverage.tenant_removals += 1;
-        for client in (0..self.clients.len()).filter(|client| TENANTS[*client] == tenant) {
-            self.forget_client(client);
-        }
+        let members: Vec<_> = (0..self.clients.len()).filter(|client| TENANTS[*client] == tenant).collect();
+        members.iter().for_each(|client| self.forget_client(*client));
         self.step_core(Event::TenantRemoved { tenant: &tenant.parse().unwrap() });
+        self.check_core();
+        members.iter().for_each(|client| self.close_links(*client));
+        self.sends.removed_tenant(tenant, self.now_ms);
     }
 
-    /// The directory removes the agent, and the hub closes its connections.
+    /// The directory removes the agent.
     fn forget_client(&mut self, client: usize) {
         self.directory.present[client] = false;
+        self.clients[client].disconnected();
+        self.clients[client].outbox.clear();
+        self.clients[client].sent.clear();
+        self.clients[client].untold = 0;
+        self.sends.removed(client, self.now_ms);
+        self.history.removed(client, self.store.starts);
+    }
+
+    /// The hub closes the connections of a removed agent.
+    fn close_links(&mut self, client: usize) {
         let conns = self.links.iter().filter(|(_, link)| link.client == client);
         let conns: Vec<ConnId> = conns.map(|(conn, _)| *conn).collect();
         for conn in conns {
             self.links.remove(&conn);
             self.step_core(Event::Closed { conn });
         }
-        self.clients[client].disconnected();
-        self.clients[client].outbox.clear();
-        self.clients[client].sent.clear();
-        self.sends[client] = (0, self.now_ms);
-        self.history.removed(client);
     }
 
     /// Disconnects a client. The relay notices after `notice_ms`, and some of what was sent still
@@ -120,12 +145,18 @@ impl Simulation {
         self.draining = false;
         let happened = self.rng.random_bool(0.5);
         self.store.crash(happened, self.mutation == Some(Mutation::LostRemoval));
+        self.store_takes_messages = true;
+        self.note_what_left();
         self.links.clear();
         self.loads.clear();
-        self.clients.iter_mut().for_each(ModelClient::disconnected);
+        for client in &mut self.clients {
+            client.disconnected();
+            client.untold = 0;
+        }
         self.store.starts += 1;
-        self.stall_reported = false;
-        self.sends = vec![(0, self.now_ms); self.clients.len()];
+        self.stall_ended();
+        self.sends = SendCounts::new(self.now_ms);
+        self.start_offset = self.wall_offset;
         self.note_aged_notices();
         let (next_row, starts) = (self.store.next_row, self.store.starts);
         self.core = Core::new(self.limits.clone(), next_row, starts, self.now());
@@ -139,6 +170,9 @@ impl Simulation {
 
     /// Learns which notices have expired by the wall clock, which may have been set.
     fn note_aged_notices(&mut self) {
+        if !self.faults.clock_steps {
+            return;
+        }
         let unix = self.now().unix;
         for saved in self.store.rows.values().filter(|saved| saved.row.expires <= unix) {
             let mut dids = self.directory.dids.iter();
@@ -159,6 +193,7 @@ impl Simulation {
         self.store.failing = None;
         self.store.full = false;
         self.directory.present.fill(true);
+        self.directory.retained.fill(false);
         for client in &mut self.clients {
             client.pace = Pace::Quick;
             if client.unacked > 0 {

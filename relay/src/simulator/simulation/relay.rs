@@ -29,7 +29,7 @@ impl Simulation {
                         self.open(conn, client, request);
                     }
                 }
-                ToRelay::Send(send) => self.submit_to_core(conn, send),
+                ToRelay::Send(send) => self.submit_to_core(conn, &send),
                 ToRelay::Ack { epoch, seq } => {
                     self.settle(conn, epoch, |delivered| delivered <= seq, seq, Outcome::Delivered);
                     self.step_core(Event::Acked { conn, epoch, seq });
@@ -58,8 +58,8 @@ impl Simulation {
         }
     }
 
-    fn submit_to_core(&mut self, conn: ConnId, send: ModelSend) {
-        let ModelSend { request, from, to, id, class, ttl, envelope } = send;
+    fn submit_to_core(&mut self, conn: ConnId, send: &ModelSend) {
+        let ModelSend { request, from, to, id, class, ttl, ref envelope } = *send;
         let now = self.moment();
         if let Some(link) = self.links.get_mut(&conn) {
             link.requests.insert(request, now.ms);
@@ -67,6 +67,8 @@ impl Simulation {
         if let Some(asked) = self.requests.get(&request) {
             self.history.got(asked.client, asked.id, now);
         }
+        let before = self.before_send(send);
+        self.refusals.clear();
         let (to, from) = (self.directory.dids[to].clone(), self.directory.dids[from].clone());
         self.step_core(Event::Sent(Submission {
             conn,
@@ -76,24 +78,9 @@ impl Simulation {
             id,
             class,
             ttl,
-            envelope: &envelope,
+            envelope,
         }));
-        let limited = std::mem::take(&mut self.rate_limited);
-        let client = self.links.get(&conn).filter(|link| link.epoch.is_some()).map(|link| link.client);
-        if let Some(client) = client.filter(|_| !limited && self.requests.contains_key(&request)) {
-            self.count_send(client);
-        }
-    }
-
-    /// No client sends faster than its rate limit.
-    fn count_send(&mut self, client: usize) {
-        let (count, since_ms) = &mut self.sends[client];
-        *count += 1;
-        let rate = self.limits.sender_rate;
-        let seconds = (self.now_ms - *since_ms) as f64 / 1000.0;
-        if *count as f64 > rate.burst + rate.per_second * seconds + 1.0 {
-            self.history.violation("I8", format!("client {client} sent {count} messages in {seconds} s"));
-        }
+        self.check_send(conn, send, &before);
     }
 
     /// Records what the relay has to take from an acknowledgement or a refusal.
@@ -134,6 +121,10 @@ impl Simulation {
                     link.last_seq = link.last_seq.max(seq);
                     let client = link.client;
                     self.history.noticed(client, id, outcome, now);
+                    if seq > 0 && missed < std::mem::take(&mut self.clients[client].untold) {
+                        let text = format!("client {client} does not hear that notices were dropped");
+                        self.history.violation("I7", text);
+                    }
                 }
                 self.down(conn, ToClient::Notice { epoch, seq, to: to.to_string(), missed });
             }
@@ -141,13 +132,21 @@ impl Simulation {
                 self.history.coverage.replaced += 1;
                 if let Some(link) = self.links.get_mut(&conn) {
                     link.epoch = None;
-                    link.must_close &= code != CloseCode::Policy;
+                    if code == CloseCode::Policy && !std::mem::take(&mut link.must_close) {
+                        let text = format!("client {} is closed for a good settlement", link.client);
+                        self.history.violation("I5", text);
+                    }
                 }
                 self.down(conn, ToClient::End);
             }
             Effect::Write(write) => self.write(write),
             Effect::LoadPage { agent, epoch, rows } => {
-                let due_ms = self.now_ms + 3;
+                let (count, limits) = (rows.len(), &self.limits);
+                if count > limits.page_rows || count as u64 > limits.window_messages {
+                    self.history.violation("I8", format!("a page of {count} rows is read"));
+                }
+                let slow = self.rng.random_bool(0.1);
+                let due_ms = self.now_ms + if slow { self.rng.random_range(50..1_200) } else { 3 };
                 self.loads.push_back(PendingLoad { due_ms, agent, epoch, rows });
             }
             Effect::Count(counter) => self.count(counter),
@@ -204,21 +203,22 @@ impl Simulation {
     fn on_refuse(&mut self, conn: ConnId, request: u64, reason: Reason) {
         let coverage = &mut self.history.coverage;
         coverage.refused += 1;
+        self.refusals.push((request, reason));
         match reason {
             Reason::StorageUnavailable => coverage.storage_refusals += 1,
             Reason::StorageFull => coverage.storage_full += 1,
             Reason::MailboxFull => coverage.mailbox_full += 1,
             Reason::Overloaded => coverage.overloaded += 1,
             Reason::DuplicateId => coverage.duplicate_ids += 1,
-            Reason::RateLimited => {
-                coverage.rate_limited += 1;
-                self.rate_limited = true;
-            }
-            Reason::Draining => self.rate_limited = true,
+            Reason::RateLimited => coverage.rate_limited += 1,
             _ => {}
         }
+        if reason == Reason::StorageUnavailable && self.store_takes_messages {
+            self.history.violation("I9", "a send is refused by a store that takes messages".into());
+        }
+        let run = self.store.starts;
         if let Some(asked) = self.requests.get(&request) {
-            self.history.refused(asked.client, asked.id, reason, self.store.starts);
+            self.history.refused(asked.client, asked.id, reason, &asked.body, run);
         }
         if let Some(link) = self.links.get_mut(&conn) {
             link.requests.remove(&request);
@@ -247,9 +247,16 @@ impl Simulation {
         match write {
             Write::Insert(row) => {
                 if let WriteContent::Message(body) = &row.content {
+                    if !self.store_takes_messages {
+                        self.history.violation("I8", "a message goes to a store that takes none".into());
+                    }
                     let (from, _, id) = route(body);
                     self.row_messages.insert(row.row, (from, id));
-                } else if let WriteContent::Notice { ends: Some(ends), .. } = row.content {
+                } else {
+                    // A row that a crash has lost gave its number back.
+                    self.row_messages.remove(&row.row);
+                }
+                if let WriteContent::Notice { ends: Some(ends), .. } = row.content {
                     self.end(ends);
                 }
                 Some(row.row)
@@ -287,7 +294,7 @@ impl Simulation {
         if let Some(link) = self.links.get_mut(&conn) {
             link.deliveries.insert(seq, (from, id));
             link.last_seq = link.last_seq.max(seq);
-            self.history.delivers(from, id, now);
+            self.history.delivers(from, id, &envelope, now);
         }
         self.down(conn, ToClient::Deliver { epoch, seq, envelope });
         if self.mutation == Some(Mutation::ForgedAck) && self.rng.random_bool(0.1) {
