@@ -49,6 +49,17 @@ pub enum Write {
     },
 }
 
+impl Write {
+    /// The message that leaves its mailbox with this write because the write is the notice of its
+    /// end.
+    pub(crate) const fn ended_by_notice(&self) -> Option<RowId> {
+        match self {
+            Self::Insert(WriteRow { content: WriteContent::Notice { ends, .. }, .. }) => *ends,
+            Self::Insert(_) | Self::Remove { .. } | Self::Forget { .. } => None,
+        }
+    }
+}
+
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct WriteRow {
     pub row: RowId,

@@ -2,9 +2,15 @@
 //!
 //! Row numbers ascend with the time of acceptance, so the old rows are a range at the front. It is
 //! deleted in slices: the commit that carries one must not keep senders waiting.
+//!
+//! A message that a notice ends stays until a later commit. If the commit of the notice is reported
+//! as failed although it is on disk, the notice is discarded, and its message has to wait again.
+
+use std::collections::HashSet;
 
 use sqlx::SqliteConnection;
 
+use super::sql::json_array;
 use crate::core::RowId;
 
 /// Rows that one commit looks at, about 1 ms of work.
@@ -12,7 +18,10 @@ const SLICE_ROWS: i64 = 1024;
 
 const NEXT_ROW: &str = "select row, accepted from messages where row >= ? order by row limit 1";
 const SLICE_END: &str = "select row from messages where row >= ? order by row limit 1 offset ?";
-const DELETE_SLICE: &str = "delete from messages where row >= ? and row < ? and state <> 1";
+const DELETE_SLICE: &str = "delete from messages where row >= ? and row < ? and state <> 1 \
+                            and row not in (select value from json_each(?))";
+const DELETE_POSTPONED: &str =
+    "delete from messages where state <> 1 and row in (select value from json_each(?))";
 
 /// The range of rows that is being forgotten.
 #[derive(Debug)]
@@ -23,11 +32,14 @@ pub(super) struct Forgetting {
     target: RowId,
     /// Rows that are remembered at most, counted from the newest.
     remembered_max: u64,
+    /// Rows that the last commit would have deleted, had it not held the notice of their end. They
+    /// are as many as one batch ends at most.
+    postponed: Vec<RowId>,
 }
 
 impl Forgetting {
     pub(super) const fn new(remembered_max: u64) -> Self {
-        Self { done_below: 0, target: 0, remembered_max }
+        Self { done_below: 0, target: 0, remembered_max, postponed: Vec::new() }
     }
 
     /// Whether a row that leaves the mailbox now is deleted at once.
@@ -56,18 +68,35 @@ impl Forgetting {
 
     /// Deletes the next slice in the transaction of `on`. Call [`Self::committed`] with the result
     /// after its commit.
-    pub(super) async fn delete_slice(&self, on: &mut SqliteConnection) -> sqlx::Result<RowId> {
+    /// The rows of `ended` stay, because this transaction holds the notices that end them.
+    pub(super) async fn delete_slice(
+        &self,
+        on: &mut SqliteConnection,
+        ended: &HashSet<RowId>,
+    ) -> sqlx::Result<RowId> {
         let from = self.done_below.cast_signed();
         let end: Option<i64> =
             sqlx::query_scalar(SLICE_END).bind(from).bind(SLICE_ROWS).fetch_optional(&mut *on).await?;
         let end = end.map_or(self.target, i64::unsigned_abs).min(self.target);
-        sqlx::query(DELETE_SLICE).bind(from).bind(end.cast_signed()).execute(on).await?;
+        let kept = json_array(ended.iter().copied());
+        sqlx::query(DELETE_SLICE).bind(from).bind(end.cast_signed()).bind(kept).execute(on).await?;
         Ok(end)
     }
 
-    /// Every row below `end` that is not in the mailbox is deleted.
-    pub(super) fn committed(&mut self, end: RowId) {
-        self.done_below = self.done_below.max(end);
+    /// Deletes the rows that the commit before left, unless they wait again.
+    pub(super) async fn delete_postponed(&self, on: &mut SqliteConnection) -> sqlx::Result<()> {
+        if self.postponed.is_empty() {
+            return Ok(());
+        }
+        let rows = json_array(self.postponed.iter().copied());
+        sqlx::query(DELETE_POSTPONED).bind(rows).execute(on).await.map(|_| ())
+    }
+
+    /// Every row below `end` that is not in the mailbox is deleted, except those of `ended`, which
+    /// the next commit deletes.
+    pub(super) fn committed(&mut self, end: Option<RowId>, ended: &HashSet<RowId>) {
+        self.done_below = self.done_below.max(end.unwrap_or_default());
+        self.postponed = ended.iter().copied().filter(|row| self.is_forgotten(*row)).collect();
     }
 }
 

@@ -1,7 +1,7 @@
 //! Commits one batch of writes with few statements: rows are inserted many at a time, and all
 //! removals are one statement.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::Arc;
 
 use protocol::frame::Outcome;
@@ -74,6 +74,7 @@ impl Statements {
     ) -> sqlx::Result<()> {
         let removed: HashMap<RowId, Option<Outcome>> = batch.writes.iter().filter_map(removal).collect();
         let inserted: Vec<&WriteRow> = batch.writes.iter().filter_map(insertion).collect();
+        let ended: HashSet<RowId> = batch.writes.iter().filter_map(Write::ended_by_notice).collect();
         for accepted_before in batch.writes.iter().filter_map(forget) {
             forgetting.extend(on, accepted_before).await?;
         }
@@ -82,16 +83,18 @@ impl Statements {
         revive(&mut transaction, &batch.revived).await?;
         self.insert_messages(&mut transaction, &inserted, &removed).await?;
         self.insert_bodies(&mut transaction, &inserted, &removed).await?;
-        remove(&mut transaction, removed, forgetting, old_bodies).await?;
+        let keeps = |row: RowId| ended.contains(&row) || !forgetting.is_forgotten(row);
+        remove(&mut transaction, removed, keeps, old_bodies).await?;
+        forgetting.delete_postponed(&mut transaction).await?;
         let forgotten = match forgetting.is_done() {
             true => None,
-            false => Some(forgetting.delete_slice(&mut transaction).await?),
+            false => Some(forgetting.delete_slice(&mut transaction, &ended).await?),
         };
         if batch.writes.is_empty() {
             sqlx::query(PROBE).execute(&mut *transaction).await?;
         }
         transaction.commit().await?;
-        forgotten.into_iter().for_each(|end| forgetting.committed(end));
+        forgetting.committed(forgotten, &ended);
         Ok(())
     }
 
@@ -185,11 +188,12 @@ async fn revive(on: &mut SqliteConnection, rows: &[RowId]) -> sqlx::Result<()> {
     Ok(())
 }
 
-/// Removes rows from the mailboxes. Those with an outcome are remembered with it.
+/// Removes rows from the mailboxes. Those with an outcome are remembered with it if `keeps` says
+/// so.
 async fn remove(
     on: &mut SqliteConnection,
     rows: HashMap<RowId, Option<Outcome>>,
-    forgetting: &Forgetting,
+    keeps: impl Fn(RowId) -> bool,
     old_bodies: OldBodies,
 ) -> sqlx::Result<()> {
     if rows.is_empty() {
@@ -199,7 +203,7 @@ async fn remove(
     old_bodies.settle(on, &all).await?;
     let (mut deleted, mut remembered) = (Vec::new(), BTreeMap::<i64, Vec<RowId>>::new());
     for (row, outcome) in rows {
-        match outcome.filter(|_| !forgetting.is_forgotten(row)) {
+        match outcome.filter(|_| keeps(row)) {
             Some(outcome) => remembered.entry(state_number(Some(outcome))).or_default().push(row),
             None => deleted.push(row),
         }

@@ -301,6 +301,25 @@ async fn a_message_that_a_discarded_notice_has_ended_waits_again_without_its_bod
 }
 
 #[tokio::test]
+async fn a_message_is_forgotten_by_a_later_commit_than_the_one_with_the_notice_of_its_end() {
+    let (_folder, path) = new_folder();
+    let written = || Batch { writes: vec![message(1), message(2)], ..Batch::default() };
+    let ends = WriteContent::Notice { outcome: Outcome::Expired, reason: None, ends: Some(1) };
+    let forget = Write::Forget { accepted_before: u64::MAX >> 1 };
+    let ended =
+        || Batch { writes: vec![Write::Insert(row(3, ends.clone())), forget.clone()], ..Batch::default() };
+    let rows =
+        async || -> Vec<_> { restored(&path, 0).await.iter().map(|row| (row.row, row.state)).collect() };
+    // The commit of the notice is reported as failed although it is on disk.
+    let undone = Batch { discarded: vec![3], revived: vec![1], ..Batch::default() };
+    commit(&path, [written(), ended(), undone]).await;
+    assert_eq!(rows().await, [(1, RowState::Waiting), (2, RowState::Waiting)]);
+    // It succeeds, and the next one forgets the message.
+    commit(&path, [ended(), Batch::default()]).await;
+    assert_eq!(rows().await, [(2, RowState::Waiting), (3, RowState::Waiting)]);
+}
+
+#[tokio::test]
 async fn a_row_keeps_how_it_left_and_a_notice_ends_its_message_with_it() {
     let (_folder, path) = new_folder();
     let ends = |outcome| WriteContent::Notice { outcome, reason: None, ends: Some(2) };

@@ -22,8 +22,6 @@ pub(super) struct ModelStore {
     pub(super) starts: u64,
     /// Rows that left their mailbox as delivered since this was looked at.
     pub(super) left: Vec<RowId>,
-    /// Rows that were ended by a commit that is reported as failed, and forgotten by it as well.
-    pub(super) forgotten_ends: Vec<RowId>,
     /// Rows whose body cannot be read any more.
     pub(super) damaged: HashSet<RowId>,
 }
@@ -125,10 +123,9 @@ impl ModelStore {
                 Write::Remove { row, outcome } if !keep_removed => self.remove(*row, *outcome),
                 Write::Remove { .. } => {}
                 Write::Forget { accepted_before } => {
-                    let kept = |saved: &Saved| saved.state == RowState::Waiting;
-                    let old = self.rows.values().filter(|s| !kept(s) && s.row.accepted < *accepted_before);
-                    let failing = self.failing.is_some();
-                    self.forgotten_ends.extend(old.filter(|_| failing).map(|saved| saved.row.row));
+                    let ended: Vec<RowId> = batch.writes.iter().filter_map(Write::ended_by_notice).collect();
+                    let kept =
+                        |saved: &Saved| saved.state == RowState::Waiting || ended.contains(&saved.row.row);
                     self.rows.retain(|_, saved| kept(saved) || saved.row.accepted >= *accepted_before);
                 }
             }

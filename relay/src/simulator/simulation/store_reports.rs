@@ -67,12 +67,6 @@ impl Simulation {
 
     /// Learns which messages are no longer in a mailbox on the disk.
     pub(super) fn note_what_left(&mut self) {
-        // An open fault: such a row cannot wait again, and a crash before its next notice loses it.
-        for row in std::mem::take(&mut self.store.forgotten_ends) {
-            if let Some((from, id)) = self.row_messages.get(&row) {
-                self.history.notice_aged(*from, *id);
-            }
-        }
         for row in std::mem::take(&mut self.store.left) {
             if let Some((from, id)) = self.row_messages.get(&row) {
                 self.history.left_disk(*from, *id, self.store.starts);
