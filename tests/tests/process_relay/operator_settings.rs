@@ -55,7 +55,7 @@ fn the_relay_takes_every_setting_that_the_operator_writes() {
         let found = differences(&file, &effective_settings(&file), "");
         assert!(found.is_empty(), "{fixture}: {found:#?}");
     }
-    assert_eq!(settings_file("relay-full")["limits"].as_table().unwrap().len(), 11, "every limit is set");
+    assert_eq!(settings_file("relay-full")["limits"].as_table().unwrap().len(), 16, "every limit is set");
     assert!(
         settings_file("relay-full")["oauth"].as_table().unwrap().len() >= 9,
         "the fixture sets every field"
