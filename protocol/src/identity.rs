@@ -114,13 +114,7 @@ impl Identity {
     /// would be one of more than [`KEYS_PER_USE_MAX`]. `None`: now is right.
     #[must_use]
     pub fn rotation_loses_messages_until(&self, now: UnixSeconds) -> Option<UnixSeconds> {
-        let wanted = |keys: &mut dyn Iterator<Item = UnixSeconds>| {
-            // A key is needed until its successor is older than the longest TTL.
-            let needed: Vec<_> = keys.skip(1).map(retires).filter(|until| *until > now).collect();
-            (needed.len() >= KEYS_PER_USE_MAX - 1).then(|| needed.first().copied()).flatten()
-        };
-        let signing = wanted(&mut self.signing.iter().map(|key| key.created));
-        signing.max(wanted(&mut self.encryption.iter().map(|key| key.created)))
+        oldest_needed_until(&self.signing, now).max(oldest_needed_until(&self.encryption, now))
     }
 
     /// Replaces the signing keys at once, because somebody else may have them. Receivers refuse
@@ -159,6 +153,15 @@ fn next_kid<K>(keys: &[DatedKey<K>], of: KeyUse) -> Kid {
 /// When a key is no longer needed whose successor was made then.
 const fn retires(successor_made: UnixSeconds) -> UnixSeconds {
     successor_made.saturating_add(MAX_TTL_SECONDS).saturating_add(1)
+}
+
+/// Until when the oldest key is needed, if the keys that are needed leave no room for one more.
+fn oldest_needed_until<K>(keys: &[DatedKey<K>], now: UnixSeconds) -> Option<UnixSeconds> {
+    let replaced = keys.iter().skip(1).map(|successor| retires(successor.created));
+    let needed: Vec<_> = replaced.filter(|until| *until > now).collect();
+    // The key in use and the new one come on top.
+    let is_full = needed.len() + 2 > KEYS_PER_USE_MAX;
+    needed.first().copied().filter(|_| is_full)
 }
 
 fn prune<K>(keys: &mut Vec<DatedKey<K>>, now: UnixSeconds) {
