@@ -16,6 +16,7 @@ mod restore;
 mod row_outcomes;
 mod sql;
 mod statements;
+mod transaction;
 mod write_ahead_log;
 mod write_queue;
 mod writer;

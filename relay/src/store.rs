@@ -7,6 +7,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use protocol::did::Domain;
+use sqlx::Connection as _;
 use sqlx::sqlite::{
     SqliteConnectOptions, SqliteJournalMode, SqlitePool, SqlitePoolOptions, SqliteSynchronous,
 };
@@ -78,8 +79,23 @@ pub fn mailbox_path(data_dir: &Path) -> PathBuf {
 /// # Errors
 /// The file cannot be opened.
 pub(crate) async fn open_pool(path: &Path) -> Result<SqlitePool, StoreError> {
-    let opened = SqlitePoolOptions::new().max_connections(1).connect_with(options(path)).await;
+    let opened = pool_options().connect_with(options(path)).await;
     opened.map_err(|source| StoreError::Open { path: path.to_owned(), source })
+}
+
+/// One connection is enough: all writes of the directory come from one task.
+///
+/// SQLite ends a transaction by itself when a statement finds the disk full or broken. sqlx counts
+/// it as open then, and may report later ones as committed that are not. Such a connection is
+/// closed.
+fn pool_options() -> SqlitePoolOptions {
+    SqlitePoolOptions::new().max_connections(1).after_release(|connection, _| {
+        Box::pin(async move {
+            // Behind the rollback, which the connection has been told to make.
+            connection.ping().await?;
+            Ok(!connection.is_in_transaction())
+        })
+    })
 }
 
 /// The options that all connections share.
@@ -108,9 +124,7 @@ impl Store {
     pub async fn open(path: &Path) -> Result<Self, StoreError> {
         // The size of a page matters for a new file only. Records have about 3 KiB.
         let options = options(path).create_if_missing(true).page_size(16 * 1024);
-        // One connection is enough: all writes of the directory come from one task.
-        let pool = SqlitePoolOptions::new()
-            .max_connections(1)
+        let pool = pool_options()
             .connect_with(options)
             .await
             .map_err(|source| StoreError::Open { path: path.to_owned(), source })?;

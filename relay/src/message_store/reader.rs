@@ -2,7 +2,7 @@
 //! messages that are on it, and no others.
 
 use bytes::Bytes;
-use sqlx::SqliteConnection;
+use sqlx::{Connection as _, SqliteConnection};
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
@@ -52,6 +52,9 @@ impl MessageReader {
                     report(StoreReport::LoadFailed { agent, epoch });
                 }
             }
+        }
+        if let Err(error) = self.connection.close().await {
+            tracing::warn!(%error, "failed to close the mailbox after its last page");
         }
     }
 
