@@ -262,12 +262,16 @@ async fn what_waited_for_the_clock_is_shown_before_what_comes_after_it_was_set()
         line.deliver(1, seq, &bob.seal_at(&record, TestMessage::event(text), time).envelope).await;
     }
     line.answer_lookup(&bob.record).await;
-    assert_eq!(within("the second", inbox.next()).await.unwrap().text(), Some("now"));
+    let second = within("the second", inbox.next()).await.unwrap();
+    assert_eq!(second.text(), Some("now"));
     set.store(ahead, Ordering::SeqCst);
     line.deliver(1, 3, &bob.seal_at(&record, TestMessage::event("later"), ahead).envelope).await;
     for text in ["early", "later"] {
-        assert_eq!(within("a message", inbox.next()).await.unwrap().text(), Some(text));
+        let message = within("a message", inbox.next()).await.unwrap();
+        assert_eq!(message.text(), Some(text));
+        message.ack().await.unwrap();
     }
+    second.ack().await.unwrap();
 }
 
 #[tokio::test]
