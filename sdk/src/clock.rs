@@ -25,8 +25,8 @@ impl Clock {
         Self::from_fn(|| SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs()))
     }
 
-    /// A clock that reads what `now` returns, in seconds since the Unix epoch. It is called for each
-    /// message, and must not block.
+    /// A clock that reads what `now` returns, in seconds since the Unix epoch. It is called for
+    /// each message, and must not block.
     #[must_use]
     pub fn from_fn(now: impl Fn() -> UnixSeconds + Send + Sync + 'static) -> Self {
         Self(Arc::new(now))

@@ -92,8 +92,8 @@ impl Agent {
     /// begins when the relay has accepted the request.
     ///
     /// # Errors
-    /// Those of [`send`](Self::send), and [`ErrorKind::Rejected`] when the relay says that a request
-    /// that it stored was refused, has expired or was dropped.
+    /// Those of [`send`](Self::send), and [`ErrorKind::Rejected`] when the relay says that a
+    /// request that it stored was refused, has expired or was dropped.
     pub async fn try_request_with(
         &self,
         to: &Did,

@@ -1,5 +1,5 @@
-//! Sends to a recipient that has lost keys: the sender is told what could not be opened, and what is
-//! sent afterwards is sealed to the new key, or not sent.
+//! Sends to a recipient that has lost keys: the sender is told what could not be opened, and what
+//! is sent afterwards is sealed to the new key, or not sent.
 
 use std::time::Duration;
 
