@@ -74,7 +74,8 @@ async fn what_waited_for_a_recipient_that_comes_back_ten_minutes_behind_is_kept_
     bob.close().await;
     let bob = scene.bob_connects().await;
     let mut inbox = bob.inbox();
-    (scene.alice.clock.set(0), scene.bob.clock.set(0));
+    scene.alice.clock.set(0);
+    scene.bob.clock.set(0);
     shown(&mut inbox, "while away").await.ack().await.unwrap();
     scene.told_delivered(waiting).await;
     drop(inbox);
