@@ -17,6 +17,7 @@ mod row_outcomes;
 mod sql;
 mod statements;
 mod transaction;
+mod unreadable_rows;
 mod write_ahead_log;
 mod write_queue;
 mod writer;

@@ -2,6 +2,8 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use sqlite_faults::Fault;
+
 use super::super::*;
 use crate::core::{RestoredRow, RowKind};
 
@@ -40,15 +42,15 @@ pub(super) struct Expected {
     forgets: bool,
     violations: Vec<String>,
     /// The faults so far.
-    faults: Vec<String>,
+    faults: Vec<Fault>,
 }
 
 impl Expected {
     pub(super) fn violation(&mut self, text: String) {
-        self.violations.push(format!("{}: {text}", self.faults.join(" ")));
+        self.violations.push(format!("{:?}: {text}", self.faults));
     }
 
-    pub(super) fn violation_context(&mut self, fault: String) {
+    pub(super) fn on_fault(&mut self, fault: Fault) {
         self.faults.push(fault);
     }
 

@@ -219,8 +219,9 @@ impl<'a> Life<'a> {
     /// Stops the relay, with its power if that is still there.
     pub(super) async fn end(self) {
         let Self { disk, expected, queue, loads, mut reports, checkpointer, tasks, .. } = self;
-        // A hang that did not strike would hold up the end.
+        // A hang would hold up the end.
         disk.repair();
+        disk.release(true);
         queue.close();
         drop(loads);
         checkpointer.close().await;

@@ -70,11 +70,8 @@ async fn live(
     (disk, expected, rng): (&Disk, &mut Expected, &mut StdRng),
     flaw: Option<Flaw>,
 ) -> Result<(), String> {
-    let mut fault = *FAULTS.choose(rng).unwrap();
-    if let Ok(wanted) = std::env::var("MSG2AGENT_DISK_FAULT") {
-        fault = *FAULTS.iter().find(|fault| format!("{fault:?}") == wanted).unwrap();
-    }
-    expected.violation_context(format!("{fault:?}"));
+    let fault = *FAULTS.choose(rng).unwrap();
+    expected.on_fault(fault);
     let hangs = matches!(fault, Fault::Hang | Fault::HangingSync);
     if !hangs && rng.random_bool(0.2) {
         disk.plan(fault, rng.random_range(0..40), rng.random_range(1..4));
