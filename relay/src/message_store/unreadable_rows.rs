@@ -22,7 +22,9 @@ pub(super) struct UnreadableRows {
 impl UnreadableRows {
     pub(super) fn readable(&mut self, rows: impl IntoIterator<Item = RowId>) {
         if !self.since.is_empty() {
-            rows.into_iter().for_each(|row| drop(self.since.remove(&row)));
+            for row in rows {
+                self.since.remove(&row);
+            }
         }
     }
 
