@@ -140,6 +140,12 @@ mod tests {
     }
 
     #[test]
+    fn what_a_relay_records_is_asked_soon_if_it_answers() {
+        assert_eq!(unknown_retry_interval(true), Duration::from_secs(15));
+        assert_eq!(unknown_retry_interval(false), Duration::from_secs(300), "its own pass finds it");
+    }
+
+    #[test]
     fn what_a_lost_relay_enforces_is_not_known() {
         let former = Draft::holds(Type::Programmed, Reason::Programmed, "as before");
         let lost = Observed::Known(Progress { acknowledged: 0, ready: 0 });

@@ -42,11 +42,14 @@ fn run(seed: u64, flaw: Option<Flaw>) -> Run {
     simulate(seed, flaw, finish)
 }
 
+/// A runtime with a virtual clock.
+fn runtime() -> tokio::runtime::Runtime {
+    tokio::runtime::Builder::new_current_thread().enable_time().start_paused(true).build().unwrap()
+}
+
 /// Runs a seed. `finish` makes the result.
 fn simulate<T>(seed: u64, flaw: Option<Flaw>, finish: impl FnOnce(Simulation) -> T) -> T {
-    let runtime =
-        tokio::runtime::Builder::new_current_thread().enable_time().start_paused(true).build().unwrap();
-    runtime.block_on(async {
+    runtime().block_on(async {
         let mut simulation = Simulation::new(seed, flaw);
         simulation.run().await;
         finish(simulation)
@@ -96,6 +99,12 @@ fn invariants_hold_in_every_seed() {
         }
     }
     assert!(failed.is_empty(), "{} of {count} seeds failed", failed.len());
+}
+
+#[test]
+fn a_pass_over_agents_that_are_settled_reads_none_of_their_secrets() {
+    let reads = runtime().block_on(async { Simulation::new(7, None).secret_reads_at_rest().await });
+    assert_eq!(reads, [0, 4], "of two Agents with two Secrets each, before and after these are forgotten");
 }
 
 /// Seeds within which every flaw has to be found.

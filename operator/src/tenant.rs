@@ -74,10 +74,9 @@ async fn provision(
     let (replicas, uid, content) =
         (&context.relay_replicas, tenant.uid().unwrap_or_default(), admin_spec(tenant));
     let writer = Writer { former_owner: resolved.former_owner.clone(), ..replicas.writer(&uid) };
-    // An Agent may have found the tenant unknown while it was being written.
     let was_held = replicas.holds(relay, &path, &writer, &content);
     let written = replicas.write(relay, &path, &writer, &content).await;
-    if !was_held && replicas.is_acknowledged(relay, &path, &uid) {
+    if agents_may_wait(was_held, replicas.is_acknowledged(relay, &path, &uid)) {
         enqueue_agents(context, &NamespacedName::from_object(tenant));
     }
     let programming = Programming::from_result(&written);
@@ -91,6 +90,12 @@ async fn provision(
         return Err(error);
     }
     Ok(Some(programming.retry_interval()))
+}
+
+/// Whether Agents may wait for the tenant: one of them may have met it while it was being written.
+/// That the relay acknowledged it before does not help, because a write in between made it unknown.
+const fn agents_may_wait(was_held: bool, is_acknowledged: bool) -> bool {
+    !was_held && is_acknowledged
 }
 
 /// Agents are written to the relay only after it has acknowledged their tenant.
@@ -158,4 +163,16 @@ async fn teardown(
     teardown::publish(context, tenant, &outcome).await;
     finalizer::remove(&context.client, tenant, label::TEARDOWN).await?;
     Ok(None)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn agents_that_met_their_tenant_while_it_was_written_are_woken_when_it_is_there() {
+        assert!(agents_may_wait(false, true));
+        assert!(!agents_may_wait(false, false), "the relay has not answered yet");
+        assert!(!agents_may_wait(true, true), "nothing was written, so nobody met it half written");
+    }
 }

@@ -14,6 +14,10 @@ pub struct MutantList {
     /// Settings of cargo for this build, such as a profile's `opt-level`.
     #[serde(default)]
     pub cargo_config: Vec<String>,
+    /// Files that are others in the copy, by their path from the repository's root. With them a group
+    /// builds only the modules that its test needs.
+    #[serde(default)]
+    pub replaced_files: BTreeMap<String, String>,
     /// Arguments of each test program that was built, which select the tests.
     pub test: Vec<String>,
     /// Environment of the test programs.
@@ -56,6 +60,12 @@ impl MutantList {
         for mutant in &list.mutants {
             ensure!(names.insert(&mutant.name), "two mutants are called {}", mutant.name);
             ensure!(
+                !list.replaced_files.contains_key(&mutant.file),
+                "{}: {} is not built",
+                mutant.name,
+                mutant.file
+            );
+            ensure!(
                 !mutant.find.trim_start().starts_with("let "),
                 "{}: mutate the value of `let`",
                 mutant.name
@@ -67,6 +77,21 @@ impl MutantList {
 
 #[cfg(test)]
 mod tests {
+    use super::*;
+
+    #[test]
+    fn a_mutant_in_a_file_that_is_replaced_is_refused() {
+        let list = |file: &str| {
+            format!(
+                "build = []\ntest = []\ntimeout_seconds = 1\ncaught_percent_min = 1\n\
+                 replaced_files = {{ \"a.rs\" = \"\" }}\n\
+                 mutant = [{{ name = \"m\", file = \"{file}\", find = \"1\", replace = \"2\", fault = \"f\" }}]"
+            )
+        };
+        assert_eq!(MutantList::parse(&list("a.rs")).unwrap_err().to_string(), "m: a.rs is not built");
+        assert!(MutantList::parse(&list("b.rs")).is_ok());
+    }
+
     #[test]
     fn every_list_of_the_repository_can_be_read_and_applied() {
         let repository = crate::repository();

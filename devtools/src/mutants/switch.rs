@@ -21,7 +21,8 @@ struct Edit<'a> {
     branch: Option<(usize, &'a str)>,
 }
 
-/// The changed files by their path from the repository's root.
+/// The changed files by their path from the repository's root: those with mutants, the roots of
+/// their crates, and those that the list replaces.
 pub(super) fn switched_files(
     list: &MutantList,
     repository: &Path,
@@ -30,7 +31,8 @@ pub(super) fn switched_files(
     for (index, mutant) in list.mutants.iter().enumerate() {
         by_file.entry(&mutant.file).or_default().push((index, mutant));
     }
-    let mut files = BTreeMap::new();
+    let replaced = list.replaced_files.iter().map(|(path, text)| (PathBuf::from(path), text.clone()));
+    let mut files: BTreeMap<PathBuf, String> = replaced.collect();
     let mut roots = Vec::new();
     for (file, mutants) in by_file {
         let text = fs::read_to_string(repository.join(file)).with_context(|| format!("read {file}"))?;

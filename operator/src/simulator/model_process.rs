@@ -18,6 +18,8 @@ use crate::context::Context;
 use crate::jitter::Jitter;
 use crate::lease::{WriteFence, WriteFenceLayer};
 use crate::metrics::Metrics;
+use crate::object_key::{Kind, NamespacedName};
+use crate::queue::Priority;
 use crate::settings::Settings;
 use crate::startup::{self, Environment};
 
@@ -79,6 +81,16 @@ impl ModelProcess {
     /// Ends the process as SIGTERM does.
     pub(crate) fn terminate(&self) {
         self.shutdown.begin();
+    }
+
+    /// Reconciles an Agent, though nothing has changed.
+    pub(crate) fn pass_over(&self, agent: NamespacedName) {
+        self.context.queue.add(agent.key(Kind::Agent), Priority::Normal);
+    }
+
+    /// Forgets what the Secrets of all Agents contain.
+    pub(crate) fn forget_secrets(&self) {
+        self.context.settled_secrets.clear();
     }
 
     pub(crate) fn leads(&self) -> bool {

@@ -75,6 +75,8 @@ struct NetworkState {
     writes_until_cut: Option<u32>,
     /// Every write that arrived.
     writes: Vec<ArrivedWrite>,
+    /// By namespace: Secrets that were read one by one.
+    secret_reads: BTreeMap<String, usize>,
 }
 
 /// Cheap to clone. Clones share the state.
@@ -100,6 +102,7 @@ impl ModelNetwork {
             watches_ended: None,
             writes_until_cut: None,
             writes: Vec::new(),
+            secret_reads: BTreeMap::new(),
         };
         let state = Arc::new(Mutex::new(state));
         Self { name: name.into(), flaw, state, changed: Arc::default() }
@@ -225,6 +228,15 @@ impl ModelNetwork {
                 state.is_cut |= *left == 0;
             }
         });
+    }
+
+    pub(crate) fn record_secret_read(&self, namespace: &str) {
+        self.with(|state| *state.secret_reads.entry(namespace.to_owned()).or_default() += 1);
+    }
+
+    /// How many Secrets of this namespace were read so far.
+    pub(crate) fn secret_reads(&self, namespace: &str) -> usize {
+        self.with(|state| state.secret_reads.get(namespace).copied().unwrap_or_default())
     }
 
     pub(crate) fn all_writes(&self) -> Vec<ArrivedWrite> {

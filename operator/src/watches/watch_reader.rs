@@ -9,8 +9,8 @@ use super::sync_state::{STUCK_TIMEOUT, StoreSync};
 use super::watch_source::{Events, ListPage, Versioned, WatchSource};
 
 /// Longest time that a watch is silent before it is started again. The API server sends a bookmark
-/// every minute.
-const SILENCE_TIMEOUT: Duration = Duration::from_secs(70);
+/// every 60 to 75 seconds.
+const SILENCE_TIMEOUT: Duration = Duration::from_secs(78);
 /// Bounds one page of a list, and the start of a watch.
 const REQUEST_TIMEOUT: Duration = Duration::from_secs(20);
 /// How long the API server keeps a watch open, in seconds. It ends a longer one anyway.

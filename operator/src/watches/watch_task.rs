@@ -9,8 +9,8 @@
 use daemon::error_chain;
 use tokio::time::Instant;
 
-use super::listed_changes::ListedChanges;
 use super::retry_pace::RetryPace;
+use super::unfinished_list::UnfinishedList;
 use super::watch_reader::{Position, WatchEnd, WatchError, WatchReader};
 use super::watch_source::{Decoded, Observation, WatchSource};
 use crate::jitter::Jitter;
@@ -18,10 +18,22 @@ use crate::metrics::Metrics;
 
 /// What a watch fills.
 pub(super) trait WatchSink<K>: Send + 'static {
+    /// What is kept of an object until its list is complete: little, because there may be ten
+    /// thousand of them.
+    type Listed: Send;
+
+    /// One object of a list that is not complete yet.
+    fn read(&self, object: Decoded<K>) -> Self::Listed;
     /// The complete list of objects.
-    fn listed(&mut self, objects: Vec<Decoded<K>>);
+    fn listed(&mut self, objects: Vec<Self::Listed>);
     fn applied(&mut self, object: Decoded<K>);
     fn deleted(&mut self, object: Decoded<K>);
+
+    #[cfg(test)]
+    fn list(&mut self, objects: Vec<Decoded<K>>) {
+        let read = objects.into_iter().map(|object| self.read(object)).collect();
+        self.listed(read);
+    }
 }
 
 /// A watch and what it fills.
@@ -83,8 +95,10 @@ impl<K: Clone + Send + 'static, S: WatchSource<K>, W: WatchSink<K>> WatchTask<K,
         let Self { reader, sink, .. } = self;
         let first = reader.page(None).await?;
         let mut position = Position { version: first.resource_version, events: None };
-        let (mut objects, mut next) = (first.objects, first.next);
-        let (mut changes, mut is_followed) = (ListedChanges::default(), true);
+        let (mut list, mut is_followed) = (UnfinishedList::default(), true);
+        let name = |object: &Decoded<K>| reader.source.name(object);
+        list.add_page(first.objects, name, |object| sink.read(object));
+        let mut next = first.next;
         while let Some(token) = next.filter(|token| !token.is_empty()) {
             let mut page = std::pin::pin!(reader.page(Some(token)));
             let read = loop {
@@ -93,7 +107,7 @@ impl<K: Clone + Send + 'static, S: WatchSource<K>, W: WatchSink<K>> WatchTask<K,
                     read = &mut page => break read?,
                     event = reader.next_event(&mut position), if is_followed => match event {
                         Ok((observation, _)) => {
-                            changes.record(&observation, |object| reader.source.name(object));
+                            list.change(&observation, name, |object| sink.read(object));
                             is_followed = take(sink, observation).is_none();
                         }
                         // The list goes on. The watch is started again after it.
@@ -101,10 +115,10 @@ impl<K: Clone + Send + 'static, S: WatchSource<K>, W: WatchSink<K>> WatchTask<K,
                     },
                 }
             };
-            objects.extend(read.objects);
+            list.add_page(read.objects, name, |object| sink.read(object));
             next = read.next;
         }
-        sink.listed(changes.merge(objects, |object| reader.source.name(object)));
+        sink.listed(list.finish());
         reader.sync.synced();
         Ok(if is_followed { position } else { Position { events: None, ..position } })
     }

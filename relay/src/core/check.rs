@@ -3,7 +3,7 @@
 
 mod capacity;
 
-use std::collections::{BTreeMap, BTreeSet, HashSet};
+use std::collections::{BTreeMap, BTreeSet};
 
 pub(crate) use capacity::ExceededLimits;
 
@@ -25,16 +25,16 @@ macro_rules! require {
 
 /// What was met while walking over all agents.
 #[derive(Debug, Default)]
-struct Census {
+struct Census<'a> {
     usage: MailboxUsage,
-    by_tenant: BTreeMap<String, MailboxUsage>,
+    by_tenant: BTreeMap<&'a str, MailboxUsage>,
     expiry: usize,
     live_bytes: usize,
     /// Messages whose sender has no answer yet.
-    open: HashSet<MessageKey>,
-    uncommitted: BTreeSet<RowId>,
+    open: BTreeSet<MessageKey>,
+    uncommitted: Vec<RowId>,
     /// Messages whose end is not on disk yet.
-    ending: HashSet<MessageKey>,
+    ending: BTreeSet<MessageKey>,
     unstored: usize,
 }
 
@@ -66,7 +66,12 @@ impl Core {
         self.check_ids(&census)
     }
 
-    fn check_rows(&self, slot: AgentSlot, agent: &Agent, census: &mut Census) -> Result<(), String> {
+    fn check_rows<'a>(
+        &self,
+        slot: AgentSlot,
+        agent: &'a Agent,
+        census: &mut Census<'a>,
+    ) -> Result<(), String> {
         let did = &agent.did;
         let (mut bytes, mut notices) = (0, 0);
         for (number, row) in &agent.rows {
@@ -89,7 +94,7 @@ impl Core {
                 RowContent::Message { .. } => {}
             }
             if !row.committed {
-                census.uncommitted.insert(*number);
+                census.uncommitted.push(*number);
             }
         }
         census.count(agent.tenant.as_str(), agent.rows.values());
@@ -105,7 +110,7 @@ impl Core {
         slot: AgentSlot,
         agent: &Agent,
         session: &AgentSession,
-        census: &mut Census,
+        census: &mut Census<'_>,
     ) -> Result<(), String> {
         let did = &agent.did;
         let (count, bytes, sum) = session.window.size();
@@ -134,8 +139,8 @@ impl Core {
         let live = session.live().map(|live| live.iter().collect::<Vec<_>>()).unwrap_or_default();
         let held: Vec<u64> = live.iter().map(|(seq, _)| *seq).collect();
         require!(held == memory, "{did} has {held:?} in memory, and {memory:?} in flight");
-        let due: BTreeSet<u64> =
-            self.ack_deadlines.iter().filter_map(|due| due.seq_of(slot, session.epoch)).collect();
+        let deadlines = self.ack_deadlines.iter().filter(|_| !held.is_empty());
+        let due: BTreeSet<u64> = deadlines.filter_map(|due| due.seq_of(slot, session.epoch)).collect();
         require!(held.iter().all(|seq| due.contains(seq)), "a message in memory of {did} is never written");
         let live_bytes = live.iter().map(|(_, message)| message.envelope.len()).sum::<usize>();
         let counted = session.live().map_or(0, |live| live.size().1);
@@ -153,10 +158,11 @@ impl Core {
         steady_ms: u64,
     ) -> Result<(), String> {
         let did = &agent.did;
-        let in_flight: BTreeSet<RowId> =
-            session.window.contents().filter_map(|(_, content)| row_of(content)).collect();
+        let in_flight = session.window.contents().filter_map(|(_, content)| row_of(content));
+        let mut in_flight: Vec<RowId> = in_flight.collect();
+        in_flight.sort_unstable();
         let sent = agent.rows.keys().copied().filter(|row| session.has_in_flight(*row));
-        let sent: BTreeSet<RowId> = sent.collect();
+        let sent: Vec<RowId> = sent.collect();
         require!(sent == in_flight, "{did} has sent {sent:?}, and {in_flight:?} is in flight");
         let DeliveryMode::Backlog(backlog) = &session.mode else { return Ok(()) };
         let above = |row: &RowId| *row > backlog.sent_upto() && agent.rows.contains_key(row);
@@ -181,7 +187,7 @@ impl Core {
         Ok(())
     }
 
-    fn check_removed(&self, census: &mut Census) {
+    fn check_removed<'a>(&'a self, census: &mut Census<'a>) {
         for mailbox in self.removed.iter() {
             census.count(mailbox.tenant.as_str(), mailbox.rows.values());
             for (number, row) in &mailbox.rows {
@@ -191,7 +197,7 @@ impl Core {
         }
     }
 
-    fn check_budgets(&self, census: &Census) -> Result<(), String> {
+    fn check_budgets(&self, census: &Census<'_>) -> Result<(), String> {
         require!(census.usage == self.usage, "the mailboxes hold {:?}, not {:?}", census.usage, self.usage);
         for (tenant, budget) in &self.tenants {
             let held = census.by_tenant.get(tenant.as_str()).copied().unwrap_or_default();
@@ -206,40 +212,46 @@ impl Core {
         require!(held <= self.limits.held_bytes_max, "{held} bytes are held, more than allowed");
         let numbers: Vec<RowId> = self.pending_writes.iter().map(|written| written.row).collect();
         require!(numbers.is_sorted(), "rows are written out of order: {numbers:?}");
-        let pending: BTreeSet<RowId> = numbers.into_iter().collect();
-        require!(census.uncommitted.is_subset(&pending), "a row waits for a commit that does not come");
+        let is_written = |row: &RowId| numbers.binary_search(row).is_ok();
+        require!(census.uncommitted.iter().all(is_written), "a row waits for a commit that does not come");
         let failed = !self.pending_writes.takes_notices();
         require!(failed || !self.pending_writes.has_uncertain(), "ids are refused although the store works");
         Ok(())
     }
 
-    fn check_ids(&self, census: &Census) -> Result<(), String> {
-        let (mut count, mut open, mut waiting) = (0, 0, BTreeMap::new());
+    fn check_ids(&self, census: &Census<'_>) -> Result<(), String> {
+        let (mut count, mut open) = (0, 0);
         let is_unsent = |key: MessageKey| {
             self.unsent_notices.iter().any(|notice| notice.sender == Some(key.sender) && notice.id == key.id)
         };
-        for (key, entry) in self.dedup.iter() {
-            count += 1;
-            open += usize::from(entry.is_open());
-            require!(self.agents.agent(key.sender).is_some(), "{key:?} is of a removed agent");
-            let ends = entry.state != AnswerState::Ending || census.ending.contains(&key) || is_unsent(key);
-            require!(ends, "{key:?} never ends");
-            if matches!(entry.state, AnswerState::Waiting { .. }) {
-                *waiting.entry(key.sender).or_insert(0) += 1;
+        for sender in self.dedup.senders() {
+            let mut waits = 0;
+            for (key, entry) in self.dedup.of_sender(sender) {
+                count += 1;
+                open += usize::from(entry.is_open());
+                match entry.state {
+                    AnswerState::Waiting { .. } => waits += 1,
+                    AnswerState::Ending => {
+                        require!(census.ending.contains(&key) || is_unsent(key), "{key:?} never ends");
+                    }
+                    _ => {}
+                }
             }
-        }
-        let present = census.open.iter().filter(|key| self.agents.agent(key.sender).is_some());
-        let present: Vec<_> = present.map(|key| (key, self.dedup.entry(*key))).collect();
-        for (key, entry) in &present {
-            require!(entry.is_some_and(DedupEntry::is_open), "{key:?} is open, and {entry:?}");
-        }
-        require!(open == present.len(), "{open} ids are open, and {} messages", present.len());
-        for (sender, _) in self.agents.iter() {
-            let (waits, counted) = (waiting.remove(&sender).unwrap_or(0), self.dedup.waiting(sender));
+            let known = self.agents.agent(sender).is_some() || self.dedup.remembered(sender) == 0;
+            require!(known, "ids of the removed {sender:?} are remembered");
+            let counted = self.dedup.waiting(sender);
             require!(waits == counted, "{sender:?} waits for {waits} answers, not {counted}");
             require!(waits <= self.limits.unanswered_sends, "{sender:?} waits for {waits} answers");
         }
-        let (senders, turns) = self.dedup.senders();
+        let present = census.open.iter().filter(|key| self.agents.agent(key.sender).is_some());
+        let mut messages = 0;
+        for key in present {
+            messages += 1;
+            let entry = self.dedup.entry(*key);
+            require!(entry.is_some_and(DedupEntry::is_open), "{key:?} is open, and {entry:?}");
+        }
+        require!(open == messages, "{open} ids are open, and {messages} messages");
+        let (senders, turns) = self.dedup.turns();
         require!(senders == turns, "{senders} senders have {turns} turns");
         require!(count == self.dedup.len(), "{count} ids are remembered, not {}", self.dedup.len());
         require!(count <= self.limits.dedup_entries_max, "{count} ids are remembered");
@@ -253,9 +265,9 @@ impl Core {
     }
 }
 
-impl Census {
-    fn count<'a>(&mut self, tenant: &str, rows: impl Iterator<Item = &'a MailboxRow>) {
-        let of_tenant = self.by_tenant.entry(tenant.to_owned()).or_default();
+impl<'a> Census<'a> {
+    fn count(&mut self, tenant: &'a str, rows: impl Iterator<Item = &'a MailboxRow>) {
+        let of_tenant = self.by_tenant.entry(tenant).or_default();
         for row in rows {
             self.usage.add(row.size);
             of_tenant.add(row.size);

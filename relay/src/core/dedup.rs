@@ -20,7 +20,7 @@ const ROOM_STEPS_MAX: usize = 64;
 /// Entries of one sender that one tick looks at, so that the ids of idle senders go as well.
 const SWEEP_STEPS_MAX: usize = 64;
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub(super) struct MessageKey {
     pub(super) sender: AgentSlot,
     pub(super) id: MessageId,
@@ -255,15 +255,27 @@ impl DedupTable {
         }
     }
 
+    /// The senders that have ids.
     #[cfg(test)]
-    pub(super) fn iter(&self) -> impl Iterator<Item = (MessageKey, &DedupEntry)> {
-        self.senders.iter().flat_map(|(sender, ids)| {
-            ids.entries.iter().map(|(id, entry)| (MessageKey { sender: *sender, id: *id }, entry))
-        })
+    pub(super) fn senders(&self) -> impl Iterator<Item = AgentSlot> {
+        self.senders.keys().copied()
     }
 
     #[cfg(test)]
-    pub(super) fn senders(&self) -> (usize, usize) {
+    pub(super) fn of_sender(&self, sender: AgentSlot) -> impl Iterator<Item = (MessageKey, &DedupEntry)> {
+        let entries = self.senders.get(&sender).into_iter().flat_map(|ids| &ids.entries);
+        entries.map(move |(id, entry)| (MessageKey { sender, id: *id }, entry))
+    }
+
+    /// The number of ids of this sender.
+    #[cfg(test)]
+    pub(super) fn remembered(&self, sender: AgentSlot) -> usize {
+        self.senders.get(&sender).map_or(0, |ids| ids.entries.len())
+    }
+
+    /// The numbers of senders, and of those that have a turn.
+    #[cfg(test)]
+    pub(super) fn turns(&self) -> (usize, usize) {
         (self.senders.len(), self.turns.len())
     }
 }

@@ -50,6 +50,11 @@ impl ModelStore {
         !self.scheduler.has_writes() && !self.scheduler.is_failing()
     }
 
+    /// The scheduler has found that the disk is full, and has said so if it refused anything.
+    pub(super) const fn is_full(&self) -> bool {
+        self.scheduler.is_full()
+    }
+
     /// How long the oldest write waits.
     pub(super) fn oldest_ms(&self, now_ms: u64) -> u64 {
         self.scheduler.oldest_ms(now_ms)

@@ -73,6 +73,8 @@ pub(super) struct Simulation {
     believes_stalled: bool,
     /// The store has reported that it takes messages.
     store_takes_messages: bool,
+    /// The last that the relay heard of the store is that it fails.
+    believes_failed: bool,
     loads: VecDeque<PendingLoad>,
     pub(super) clients: Vec<ModelClient>,
     links: BTreeMap<ConnId, ModelConnection>,
@@ -125,6 +127,7 @@ impl Simulation {
             stall_reported: false,
             believes_stalled: false,
             store_takes_messages: true,
+            believes_failed: false,
             loads: VecDeque::new(),
             links: BTreeMap::new(),
             requests: HashMap::new(),
@@ -162,8 +165,8 @@ impl Simulation {
         match self.store.starts {
             _ if !drops => 0,
             0 => {
-                let (next, waiting) = self.core.missed_notices(self.clients[client].did.as_str());
-                self.clients[client].missed + next + waiting
+                let did = self.clients[client].did.as_str();
+                self.clients[client].missed + self.core.untold_notices(did) + self.core.told_in_mailbox(did)
             }
             _ => u64::MAX,
         }
@@ -234,7 +237,7 @@ impl Simulation {
         self.check_clock();
         if self.limits.mailbox_notices < NOTICES_OF_ALL {
             for client in &mut self.clients {
-                client.untold = self.core.missed_notices(client.did.as_str()).0;
+                client.untold = self.core.untold_notices(client.did.as_str());
             }
         }
     }

@@ -72,6 +72,9 @@ impl ApiConnection {
         if request.verb.is_write() && request.kind.plural != "leases" {
             self.network.record_write(request.summary(), self.holds_lease());
         }
+        if request.verb == ApiVerb::Get && request.kind.plural == "secrets" {
+            self.network.record_secret_read(&request.namespace);
+        }
         if request.verb == ApiVerb::Watch {
             return Ok(watch_stream::open(self.server.clone(), self.network.clone(), &request));
         }

@@ -8,6 +8,7 @@ use tokio::time::Instant;
 
 use super::Simulation;
 use super::user_actions::{STRANGERS, TEAMS};
+use crate::object_key::NamespacedName;
 use crate::simulator::api_server::object_store::{ObjectChange, ObjectId};
 use crate::simulator::checks::{self, Invariant};
 
@@ -60,6 +61,31 @@ impl Simulation {
             let spec = json!({"tenantRef": {"name": format!("tenant-{number}")}});
             self.create("Agent", team, json!({"metadata": {"name": "alice"}, "spec": spec}));
         }
+    }
+
+    /// Lets a cluster without faults come to rest, and passes over every Agent. Returns how many
+    /// Secrets the next pass reads, and how many the one after that, when the process has forgotten
+    /// what they contain.
+    pub(crate) async fn secret_reads_at_rest(&mut self) -> [usize; 2] {
+        self.rates = crate::simulator::network::FaultRates::default();
+        self.prepare();
+        self.remove_foreign_secrets();
+        self.start_process();
+        assert!(self.converges().await, "{:?}", self.violations);
+        self.secret_reads_of_a_pass().await;
+        let kept = self.secret_reads_of_a_pass().await;
+        self.processes[0].forget_secrets();
+        [kept, self.secret_reads_of_a_pass().await]
+    }
+
+    async fn secret_reads_of_a_pass(&mut self) -> usize {
+        self.pass(Duration::from_secs(30)).await;
+        let process = &self.processes[0];
+        let reads = || TEAMS.iter().map(|team| process.network.secret_reads(team)).sum::<usize>();
+        let before = reads();
+        TEAMS.iter().for_each(|team| process.pass_over(NamespacedName::new(*team, "alice")));
+        tokio::time::sleep(Duration::from_secs(5)).await;
+        reads() - before
     }
 
     /// Ends all faults, and checks what must be true then.

@@ -47,16 +47,18 @@ impl Core {
 
     /// The number of ids that are remembered of this sender.
     pub(crate) fn remembered_ids(&self, from: &str) -> usize {
-        let sender = self.agents.find(from);
-        self.dedup.iter().filter(|(key, _)| Some(key.sender) == sender).count()
+        self.agents.find(from).map_or(0, |sender| self.dedup.remembered(sender))
     }
 
-    /// Notices to this agent that were dropped, and of which it was not told yet: those that the
-    /// next notice tells of, and those that notices in its mailbox tell of.
-    pub(crate) fn missed_notices(&self, to: &str) -> (u64, u64) {
+    /// Notices to this agent that were dropped, and of which the next one has to tell.
+    pub(crate) fn untold_notices(&self, to: &str) -> u64 {
+        self.agents.find(to).and_then(|slot| self.agents.agent(slot)).map_or(0, |agent| agent.missed)
+    }
+
+    /// Dropped notices of which those in the mailbox of this agent tell.
+    pub(crate) fn told_in_mailbox(&self, to: &str) -> u64 {
         let agent = self.agents.find(to).and_then(|slot| self.agents.agent(slot));
-        let waiting = |agent: &Agent| agent.rows.values().map(missed_before).sum::<u64>();
-        agent.map_or((0, 0), |agent| (agent.missed, waiting(agent)))
+        agent.map_or(0, |agent| agent.rows.values().map(missed_before).sum())
     }
 
     fn exceeds_mailbox(&self, recipient: &Agent, size: u64) -> bool {
@@ -94,7 +96,7 @@ impl Core {
     }
 
     fn exceeds_load(&self, sender: AgentSlot, size: usize) -> bool {
-        let of_sender = self.dedup.iter().filter(|(key, _)| key.sender == sender);
+        let of_sender = self.dedup.of_sender(sender);
         let waiting = of_sender.filter(|(_, entry)| matches!(entry.state, AnswerState::Waiting { .. }));
         waiting.count() >= self.limits.unanswered_sends as usize
             || self.held_bytes + size > self.limits.held_bytes_max

@@ -65,7 +65,7 @@ fn ids_of_a_removed_sender_leave_with_it() {
     let mut table = DedupTable::new(100);
     (0..10).for_each(|number| assert!(add(&mut table, key(1, number), waiting())));
     table.remove_sender(key(1, 0).sender);
-    assert_eq!((table.len(), table.senders()), (0, (0, 0)));
+    assert_eq!((table.len(), table.turns()), (0, (0, 0)));
 }
 
 #[test]
@@ -75,7 +75,7 @@ fn the_ids_of_an_idle_sender_are_forgotten_after_the_dedup_window() {
     table.sweep(NOW + DEDUP_TTL.as_secs() * 1000 - 1);
     assert_eq!(table.len(), 10);
     table.sweep(NOW + DEDUP_TTL.as_secs() * 1000);
-    assert_eq!((table.len(), table.senders()), (0, (0, 0)));
+    assert_eq!((table.len(), table.turns()), (0, (0, 0)));
 }
 
 #[test]

@@ -146,6 +146,7 @@ impl Simulation {
         let happened = self.rng.random_bool(0.5);
         self.store.crash(happened, self.mutation == Some(Mutation::LostRemoval));
         self.store_takes_messages = true;
+        self.believes_failed = false;
         self.note_what_left();
         self.links.clear();
         self.loads.clear();

@@ -32,6 +32,10 @@ impl Simulation {
             self.step_core(Event::StoreStalled);
         }
         self.stall_reported = stalled;
+        if self.store.is_full() && self.believes_failed {
+            let text = "a full disk, which takes removals, is taken for one that fails";
+            self.history.violation("I9", text.into());
+        }
         self.run_loads();
     }
 
@@ -40,12 +44,17 @@ impl Simulation {
             Event::StoreFull => {
                 self.history.coverage.full_disks += 1;
                 self.store_takes_messages = false;
+                self.believes_failed = false;
             }
             Event::StoreFailed { .. } => {
                 self.stall_ended();
                 self.store_takes_messages = false;
+                self.believes_failed = true;
             }
-            Event::StoreRecovered => self.store_takes_messages = true,
+            Event::StoreRecovered => {
+                self.store_takes_messages = true;
+                self.believes_failed = false;
+            }
             // The core takes these as the end of a stall, and has to hear if it goes on.
             Event::Stored { .. } => self.stall_ended(),
             Event::Removed { rows } => {
