@@ -2,7 +2,7 @@
 //! those that a profile has pinned, and those of the DID documents at the agents' domains.
 
 use std::collections::BTreeMap;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use clap::Args;
@@ -19,6 +19,8 @@ use crate::relay::admin_client::https_client;
 
 /// How long one DID document may take.
 const DOCUMENT_TIMEOUT: Duration = Duration::from_secs(10);
+/// How long all DID documents of one proof may take: the file says how many there are.
+const DOCUMENTS_TIMEOUT: Duration = Duration::from_secs(60);
 
 #[derive(Args)]
 pub(crate) struct AnchorArgs {
@@ -78,13 +80,23 @@ impl Anchors {
             }
         }
         if args.online {
-            let client = https_client(args.ca_file.as_deref(), DOCUMENT_TIMEOUT)?;
-            for did in needed.iter().filter(|did| !anchors.0.contains_key(did)).cloned().collect::<Vec<_>>() {
-                let root = fetch_root(&client, &did).await?;
-                anchors.add(did, root, AnchorSource::DidDocument)?;
-            }
+            let fetched = anchors.fetch(args.ca_file.as_deref(), needed);
+            let fetched = tokio::time::timeout(DOCUMENTS_TIMEOUT, fetched).await;
+            fetched.unwrap_or_else(|_| Err(documents_late()))?;
         }
         Ok(anchors)
+    }
+
+    /// Fetches what is still missing of `needed`.
+    async fn fetch(&mut self, ca_file: Option<&Path>, needed: &[Did]) -> Result<(), Failure> {
+        let client = https_client(ca_file, DOCUMENT_TIMEOUT)?;
+        for did in needed {
+            if self.root(did).is_none() {
+                let root = fetch_root(&client, did).await?;
+                self.add(did.clone(), root, AnchorSource::DidDocument)?;
+            }
+        }
+        Ok(())
     }
 
     /// The Multikey of an agent's root key.
@@ -120,16 +132,34 @@ fn document_url(did: &Did) -> String {
     format!("https://{}{}", did.domain().replace("%3A", ":"), did.document_path())
 }
 
+/// Why an answer with this status is no DID document. A server that fails says neither yes nor no.
+fn judge(status: StatusCode) -> Option<(ExitKind, &'static str)> {
+    let later = status.is_server_error()
+        || matches!(status, StatusCode::TOO_MANY_REQUESTS | StatusCode::REQUEST_TIMEOUT);
+    match status {
+        StatusCode::OK => None,
+        _ if later => Some((ExitKind::TryAgain, "try again, or give the root key with --root DID=MULTIKEY")),
+        _ if status.is_redirection() => Some((
+            ExitKind::NotVerified,
+            "redirects are not followed, because the domain itself must vouch for its agents",
+        )),
+        _ => Some((ExitKind::NotVerified, "the domain does not vouch for this agent")),
+    }
+}
+
+fn documents_late() -> Failure {
+    let seconds = DOCUMENTS_TIMEOUT.as_secs();
+    Failure::new(ExitKind::TryAgain, format!("cannot fetch the DID documents within {seconds} s"))
+        .advising("give the root keys with --root DID=MULTIKEY")
+}
+
 async fn fetch_root(client: &Client, did: &Did) -> Result<String, Failure> {
     let url = document_url(did);
     let failed = || Failure::new(ExitKind::TryAgain, format!("cannot fetch {url}"));
     let mut response = client.get(&url).send().await.map_err(|e| failed().caused_by(&e.without_url()))?;
-    if response.status() != StatusCode::OK {
-        return Err(Failure::new(
-            ExitKind::NotVerified,
-            format!("{url} answers HTTP {}", response.status().as_u16()),
-        )
-        .advising("the domain does not vouch for this agent"));
+    if let Some((exit, advice)) = judge(response.status()) {
+        let attempt = format!("{url} answers HTTP {}", response.status().as_u16());
+        return Err(Failure::new(exit, attempt).advising(advice));
     }
     let mut bytes = Vec::new();
     while let Some(chunk) = response.chunk().await.map_err(|e| failed().caused_by(&e.without_url()))? {

@@ -35,6 +35,19 @@ impl ChildKey {
     }
 }
 
+/// An owned object, as a list shows it.
+#[derive(Debug)]
+pub(crate) struct SeenChild {
+    key: ChildKey,
+    fingerprint: Fingerprint,
+}
+
+impl SeenChild {
+    pub(crate) fn from_object<K: Resource<DynamicType = ()> + Serialize>(object: &K) -> Self {
+        Self { key: ChildKey::from_object(object), fingerprint: Fingerprint::from_object(object) }
+    }
+}
+
 /// What is known about one owned object.
 #[derive(Debug, Default, PartialEq, Eq)]
 struct Entry {
@@ -73,9 +86,12 @@ impl Fingerprints {
 
     /// Remembers what a watch saw, and enqueues the owner if somebody else changed the object.
     pub(crate) fn saw<K: Resource<DynamicType = ()> + Serialize>(&self, object: &K) {
-        let seen = Fingerprint::from_object(object);
-        let owner = seen.owner.clone();
-        if self.lock().entry(ChildKey::from_object(object)).or_default().see(seen) {
+        self.see(SeenChild::from_object(object));
+    }
+
+    fn see(&self, child: SeenChild) {
+        let owner = child.fingerprint.owner.clone();
+        if self.lock().entry(child.key).or_default().see(child.fingerprint) {
             self.enqueue(owner);
         }
     }
@@ -88,12 +104,12 @@ impl Fingerprints {
 
     /// Compares with a complete list of a kind within `scope`. Objects that are gone are forgotten,
     /// also those that were deleted before the watch had shown what this process wrote.
-    pub(crate) fn saw_list<K: Resource<DynamicType = ()> + Serialize>(
+    pub(crate) fn saw_list<K: Resource<DynamicType = ()>>(
         &self,
         scope: &WatchScope,
-        objects: &[K],
+        children: Vec<SeenChild>,
     ) {
-        let listed: HashSet<_> = objects.iter().map(ChildKey::from_object).collect();
+        let listed: HashSet<_> = children.iter().map(|child| &child.key).collect();
         let kind = K::kind(&());
         let gone = self.remove_where(|key, entry| {
             let is_listable = *key.kind == *kind && scope.contains(&key.name) && entry.is_known();
@@ -101,7 +117,7 @@ impl Fingerprints {
         });
         let last = |entry: Entry| entry.seen.or(entry.written);
         gone.into_iter().for_each(|entry| self.enqueue(last(entry).and_then(|last| last.owner)));
-        objects.iter().for_each(|object| self.saw(object));
+        children.into_iter().for_each(|child| self.see(child));
     }
 
     fn remove_where(&self, is_gone: impl Fn(&ChildKey, &Entry) -> bool) -> Vec<Entry> {
@@ -293,7 +309,7 @@ mod tests {
             fingerprints.begin_write(ChildKey::from_object(object)).finish(object, Some(7));
             fingerprints.saw(object);
         }
-        fingerprints.saw_list(&WatchScope::Cluster, std::slice::from_ref(&kept));
+        fingerprints.saw_list::<Secret>(&WatchScope::Cluster, vec![SeenChild::from_object(&kept)]);
         assert!(queue.contains(&alice()));
         assert!(!fingerprints.is_applied(&ChildKey::from_object(&lost), 7, false), "it is made again");
         assert!(fingerprints.is_applied(&ChildKey::from_object(&kept), 7, false));
@@ -305,10 +321,10 @@ mod tests {
         let (fingerprints, queue) = fingerprints();
         let written = secret("a", "2");
         let write = fingerprints.begin_write(ChildKey::from_object(&written));
-        fingerprints.saw_list::<Secret>(&WatchScope::Cluster, &[]);
+        fingerprints.saw_list::<Secret>(&WatchScope::Cluster, vec![]);
         assert!(!queue.contains(&alice()), "it is being written");
         write.finish(&written, Some(7));
-        fingerprints.saw_list::<Secret>(&WatchScope::Cluster, &[]);
+        fingerprints.saw_list::<Secret>(&WatchScope::Cluster, vec![]);
         assert!(queue.contains(&alice()));
         assert!(!fingerprints.exists(&ChildKey::from_object(&written)));
     }
@@ -317,8 +333,8 @@ mod tests {
     fn a_list_of_another_kind_or_namespace_says_nothing() {
         let (fingerprints, _queue) = fingerprints();
         fingerprints.saw(&secret("a", "2"));
-        fingerprints.saw_list::<k8s_openapi::api::core::v1::Service>(&WatchScope::Cluster, &[]);
-        fingerprints.saw_list::<Secret>(&WatchScope::Namespace("other".into()), &[]);
+        fingerprints.saw_list::<k8s_openapi::api::core::v1::Service>(&WatchScope::Cluster, vec![]);
+        fingerprints.saw_list::<Secret>(&WatchScope::Namespace("other".into()), vec![]);
         assert!(fingerprints.exists(&ChildKey::from_object(&secret("a", "2"))));
     }
 

@@ -101,11 +101,9 @@ pub fn handle_of(agent: &Agent) -> String {
 
 impl KindIndex {
     /// The entries of `objects`.
-    pub(crate) fn build<'a, K: Indexed + 'a>(
-        objects: impl IntoIterator<Item = (&'a NamespacedName, &'a K)>,
-    ) -> Self {
+    pub(crate) fn build<K: Indexed>(objects: impl IntoIterator<Item = (NamespacedName, Arc<K>)>) -> Self {
         let mut index = Self::default();
-        objects.into_iter().for_each(|(name, object)| index.insert(name, object.claim()));
+        objects.into_iter().for_each(|(name, object)| index.insert(&name, object.claim()));
         index
     }
 
@@ -266,7 +264,7 @@ mod tests {
         }))
         .unwrap();
         index.insert(&acme(), &tenant);
-        index.replace(Kind::Agent, KindIndex::build([(&bob.0, &bob.1)]));
+        index.replace(Kind::Agent, KindIndex::build([(bob.0.clone(), Arc::new(bob.1))]));
         assert_eq!(index.referrers(Kind::Agent, &acme()), [bob.0]);
         assert_eq!(index.referrers(Kind::Tenant, &main), [acme()]);
     }

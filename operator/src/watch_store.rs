@@ -14,11 +14,10 @@ use crate::watch_scope::WatchScope;
 
 mod kept_object;
 
-use kept_object::KeptObject;
+pub(crate) use kept_object::KeptObject;
 
 /// The objects of one kind by name.
-pub(crate) type Objects<K> = BTreeMap<NamespacedName, Arc<K>>;
-type KeptObjects<K> = BTreeMap<NamespacedName, KeptObject<K>>;
+pub(crate) type KeptObjects<K> = BTreeMap<NamespacedName, KeptObject<K>>;
 
 /// The watched objects of one kind. Cheap to clone; clones share the objects.
 #[derive(Debug)]
@@ -61,8 +60,7 @@ impl<K> WatchStore<K> {
 impl<K: Serialize + DeserializeOwned> WatchStore<K> {
     #[must_use]
     pub fn get(&self, name: &NamespacedName) -> Option<Arc<K>> {
-        let kept = self.objects.read().unwrap_or_else(PoisonError::into_inner).get(name).cloned();
-        kept.and_then(|kept| kept.object())
+        self.kept(name).and_then(|kept| kept.object())
     }
 
     #[must_use]
@@ -79,6 +77,17 @@ impl<K: Serialize + DeserializeOwned> WatchStore<K> {
         kept.iter().filter_map(KeptObject::object).filter(|object| is_wanted(object)).collect()
     }
 
+    /// The object as this store keeps it. One that is there already shares its memory.
+    pub(crate) fn keep(&self, name: &NamespacedName, object: Arc<K>) -> KeptObject<K> {
+        let kept = KeptObject::new(object, self.is_packed);
+        let present = self.kept(name).filter(|present| present.is_same(&kept));
+        present.unwrap_or(kept)
+    }
+
+    pub(crate) fn kept(&self, name: &NamespacedName) -> Option<KeptObject<K>> {
+        self.objects.read().unwrap_or_else(PoisonError::into_inner).get(name).cloned()
+    }
+
     /// Adds or replaces an object. Returns the former one.
     pub(crate) fn insert(&self, name: NamespacedName, object: Arc<K>) -> Option<Arc<K>> {
         let kept = KeptObject::new(object, self.is_packed);
@@ -93,9 +102,8 @@ impl<K: Serialize + DeserializeOwned> WatchStore<K> {
     }
 
     /// Replaces all objects of `scope` at once. Returns the former ones.
-    pub(crate) fn replace(&self, scope: &WatchScope, objects: Objects<K>) -> ReplacedObjects<K> {
-        let keep = |(name, object)| (name, KeptObject::new(object, self.is_packed));
-        let mut kept: KeptObjects<K> = objects.into_iter().map(keep).collect();
+    pub(crate) fn replace(&self, scope: &WatchScope, objects: KeptObjects<K>) -> ReplacedObjects<K> {
+        let mut kept = objects;
         let mut found = self.objects.write().unwrap_or_else(PoisonError::into_inner);
         let (former, others) = std::mem::take(&mut *found)
             .into_iter()
@@ -109,6 +117,11 @@ impl<K: Serialize + DeserializeOwned> WatchStore<K> {
 impl<K: DeserializeOwned> ReplacedObjects<K> {
     pub(crate) fn get(&self, name: &NamespacedName) -> Option<Arc<K>> {
         self.0.get(name).and_then(KeptObject::object)
+    }
+
+    /// Whether this object was there as it is now.
+    pub(crate) fn is_same(&self, name: &NamespacedName, present: &KeptObject<K>) -> bool {
+        self.0.get(name).is_some_and(|former| former.is_same(present))
     }
 
     /// Those that `objects` does not contain.

@@ -37,7 +37,10 @@ mod object_change;
 mod owned_sinks;
 mod prune;
 mod reconciled_sink;
+mod retry_pace;
 mod sync_state;
+mod unfinished_list;
+mod watch_reader;
 mod watch_source;
 mod watch_task;
 
@@ -49,6 +52,7 @@ use reconciled_sink::ReconciledSink;
 #[cfg(test)]
 pub(crate) use sync_state::StoreSync;
 pub use sync_state::SyncState;
+use watch_reader::WatchReader;
 use watch_source::{MetadataOnly, WatchSource, WholeObjects};
 use watch_task::{WatchSink, WatchTask};
 
@@ -188,7 +192,7 @@ impl Watches {
         }
     }
 
-    fn spawn<K: Send + 'static, S: WatchSource<K>, W: WatchSink<K>>(
+    fn spawn<K: Clone + Send + 'static, S: WatchSource<K>, W: WatchSink<K>>(
         &self,
         name: &'static str,
         scope: &WatchScope,
@@ -202,7 +206,8 @@ impl Watches {
         self.readiness.probe(name, move || state.check(&store));
         let metrics = self.metrics.clone();
         let jitter = self.jitter.clone();
-        let task = WatchTask { name, source, sink, label_selector, sync, metrics, jitter, kind: PhantomData };
+        let reader = WatchReader { source, label_selector, sync };
+        let task = WatchTask { name, reader, sink, metrics, jitter, kind: PhantomData };
         let shutdown = self.tasks.shutdown().clone();
         self.tasks.spawn_vital(name, async move {
             tokio::select! { biased; () = shutdown.begun() => {}, () = task.run() => {} }

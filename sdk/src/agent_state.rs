@@ -3,9 +3,10 @@
 use std::fs::File;
 use std::sync::{Arc, PoisonError, RwLock};
 
-use protocol::Identity;
 use protocol::document::DidDocument;
-use protocol::frame::AckParams;
+use protocol::frame::{AckParams, NoticeParams};
+use protocol::refusal::RefusalReason;
+use protocol::{Did, Identity, UnixSeconds};
 use tokio::sync::watch;
 
 use crate::config::Config;
@@ -49,7 +50,10 @@ impl AgentState {
     ) -> Result<Self, Error> {
         let identity = config.load_identity()?;
         Ok(Self {
-            acknowledgements: Acknowledgements::open(state_dir.map(StateDir::dedup_file))?,
+            acknowledgements: Acknowledgements::open(
+                state_dir.map(StateDir::dedup_file),
+                config.clock.clone(),
+            )?,
             contacts: Contacts::open(state_dir.map(StateDir::pins), &config)?,
             queue: InboxQueue::default(),
             pending_requests: PendingRequests::default(),
@@ -59,6 +63,11 @@ impl AgentState {
             registered: RwLock::new(Registered { identity, document: None }),
             config,
         })
+    }
+
+    /// The time of the agent's clock.
+    pub(crate) fn now(&self) -> UnixSeconds {
+        self.config.clock.now()
     }
 
     /// The keys of the last registration; before the first one, those of the key file.
@@ -82,6 +91,20 @@ impl AgentState {
             && let Some((received, delay)) = self.acknowledgements.release(&received.key())
         {
             self.queue.push_later(received, delay);
+        }
+    }
+
+    /// Ends the request that will not be answered, and forgets the keys of a recipient that cannot
+    /// open what is sealed to them.
+    pub(crate) fn on_notice(&self, notice: &NoticeParams) {
+        self.on_refusal(&notice.to, notice.reason);
+        self.pending_requests.on_notice(notice);
+    }
+
+    /// Notes that a recipient refused a message.
+    pub(crate) fn on_refusal(&self, recipient: &Did, reason: Option<RefusalReason>) {
+        if reason == Some(RefusalReason::Undecryptable) {
+            self.contacts.on_undecryptable(recipient);
         }
     }
 

@@ -105,6 +105,14 @@ impl Contacts {
         self.store.may_refresh(did, age_min)
     }
 
+    /// Makes the record of an agent old that could not open a message: it has other keys now, or
+    /// will register them. Few lookups are caused so, for an agent that refuses every message.
+    pub(crate) fn on_undecryptable(&self, did: &Did) {
+        if self.store.may_refresh(did, Duration::ZERO) {
+            self.store.expire(did);
+        }
+    }
+
     /// Makes every record old, because the machine slept for an unknown time.
     pub(crate) fn expire_all(&self) {
         self.store.expire_all();

@@ -66,6 +66,7 @@ mod state_dir;
 mod tls;
 
 pub use agent::{Agent, Contact, Exchange, RequestOutcome, Trust, Whoami};
+pub use clock::Clock;
 pub use config::{Config, KeySource};
 pub use connection_state::{ConnectionState, Session};
 pub use error::{Error, ErrorKind};

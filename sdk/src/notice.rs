@@ -90,10 +90,10 @@ impl StoredNotice {
     }
 }
 
-impl From<NoticeParams> for StoredNotice {
-    fn from(params: NoticeParams) -> Self {
+impl From<&NoticeParams> for StoredNotice {
+    fn from(params: &NoticeParams) -> Self {
         let NoticeParams { id, to, outcome, reason, at, .. } = params;
-        Self { id, to, outcome, reason, at }
+        Self { id: *id, to: to.clone(), outcome: *outcome, reason: *reason, at: *at }
     }
 }
 
@@ -121,7 +121,7 @@ impl NoticeLog {
     }
 
     /// Keeps a notice. After this returned `Ok` and the file was synced, the relay may forget it.
-    pub(crate) fn record(&self, params: NoticeParams) -> std::io::Result<()> {
+    pub(crate) fn record(&self, params: &NoticeParams) -> std::io::Result<()> {
         if params.missed > 0 {
             tracing::warn!(notices.missed = params.missed, "the relay has dropped older notices");
         }

@@ -6,6 +6,8 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use protocol::Did;
 use protocol::envelope::{Header, MessageId, MessageType};
+use protocol::frame::{NoticeParams, Outcome};
+use protocol::refusal::RefusalReason;
 use tokio::sync::oneshot;
 
 use crate::delivery::received::Received;
@@ -18,7 +20,17 @@ pub(crate) struct PendingRequests(Mutex<HashMap<MessageId, PendingRequest>>);
 struct PendingRequest {
     /// Only this agent may answer.
     recipient: Did,
-    answer: oneshot::Sender<Arc<Received>>,
+    end: oneshot::Sender<RequestEnd>,
+}
+
+/// How the wait for an answer ends, unless its caller gives up.
+pub(crate) enum RequestEnd {
+    Answered(Arc<Received>),
+    /// The relay says that the recipient will never process the request.
+    Undelivered {
+        outcome: Outcome,
+        reason: Option<RefusalReason>,
+    },
 }
 
 /// Where a received message goes.
@@ -37,8 +49,8 @@ impl PendingRequests {
     pub(crate) fn register(&self, id: MessageId, recipient: Did) -> Option<PendingAnswer<'_>> {
         let mut requests = self.lock();
         let Entry::Vacant(entry) = requests.entry(id) else { return None };
-        let (answer, receiver) = oneshot::channel();
-        entry.insert(PendingRequest { recipient, answer });
+        let (end, receiver) = oneshot::channel();
+        entry.insert(PendingRequest { recipient, end });
         Some(PendingAnswer { requests: self, id, receiver })
     }
 
@@ -58,8 +70,23 @@ impl PendingRequests {
     pub(crate) fn complete(&self, received: Arc<Received>) -> Result<(), Arc<Received>> {
         let request = received.header.re.and_then(|re| self.lock().remove(&re));
         match request {
-            Some(request) => request.answer.send(received),
+            Some(request) => match request.end.send(RequestEnd::Answered(received)) {
+                Err(RequestEnd::Answered(received)) => Err(received),
+                Ok(()) | Err(RequestEnd::Undelivered { .. }) => Ok(()),
+            },
             None => Err(received),
+        }
+    }
+
+    /// Ends the wait of a request that will not be answered, because it was not delivered.
+    pub(crate) fn on_notice(&self, notice: &NoticeParams) {
+        let NoticeParams { id, outcome, reason, .. } = *notice;
+        if outcome == Outcome::Delivered {
+            return;
+        }
+        if let Some(request) = self.lock().remove(&id) {
+            // The caller may have given up in the meantime.
+            let _ = request.end.send(RequestEnd::Undelivered { outcome, reason });
         }
     }
 
@@ -77,19 +104,22 @@ impl PendingRequests {
 pub(crate) struct PendingAnswer<'a> {
     requests: &'a PendingRequests,
     id: MessageId,
-    receiver: oneshot::Receiver<Arc<Received>>,
+    receiver: oneshot::Receiver<RequestEnd>,
 }
 
 impl PendingAnswer<'_> {
     /// `None` when the agent ended first.
-    pub(crate) async fn receive(&mut self) -> Option<Arc<Received>> {
+    pub(crate) async fn receive(&mut self) -> Option<RequestEnd> {
         (&mut self.receiver).await.ok()
     }
 
     /// Takes the answer that came and that nobody has received. No further one can come.
     pub(crate) fn take_unclaimed(&mut self) -> Option<Arc<Received>> {
         self.receiver.close();
-        self.receiver.try_recv().ok()
+        match self.receiver.try_recv() {
+            Ok(RequestEnd::Answered(received)) => Some(received),
+            Ok(RequestEnd::Undelivered { .. }) | Err(_) => None,
+        }
     }
 }
 
@@ -98,7 +128,7 @@ impl Drop for PendingAnswer<'_> {
         self.receiver.close();
         let mut requests = self.requests.lock();
         // After an answer, another request may have been registered with the same id.
-        if requests.get(&self.id).is_some_and(|request| request.answer.is_closed()) {
+        if requests.get(&self.id).is_some_and(|request| request.end.is_closed()) {
             requests.remove(&self.id);
         }
     }

@@ -166,7 +166,8 @@ fn timed_out(attempt: &str, after: Duration, written: bool) -> Error {
     Error::new(ErrorKind::Timeout, attempt).caused_by(cause).advising(advice).possibly_sent(written)
 }
 
-fn rejected(attempt: &str, rejection: &RpcError) -> Error {
+/// The error of a request that the relay answers with this one.
+pub(crate) fn rejected(attempt: &str, rejection: &RpcError) -> Error {
     let data = &rejection.data;
     Error::new(ErrorKind::Rejected(data.reason), attempt)
         .caused_by(rejection_text(rejection))

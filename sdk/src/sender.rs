@@ -8,7 +8,6 @@ use protocol::frame::{SendResult, method};
 use protocol::record::VerifiedRecord;
 
 use crate::agent_state::AgentState;
-use crate::clock;
 use crate::contacts::Freshness;
 use crate::error::{Error, ErrorKind};
 use crate::evidence::Evidence;
@@ -73,7 +72,7 @@ impl Sender {
 
     /// Sends one message. An error carries the message's id.
     pub(crate) async fn send(&self, to: &Did, content: Content, options: SendOptions) -> Result<Sent, Error> {
-        let id = options.id.unwrap_or_else(new_message_id);
+        let id = options.id.unwrap_or_else(|| self.new_message_id());
         self.send_with_id(to, content, id, options).await.map_err(|e| e.about(id))
     }
 
@@ -97,7 +96,9 @@ impl Sender {
         };
         let sealed = self.seal(draft, &recipient)?;
         let attempt = format!("cannot send to {to}");
-        let SendResult { status } = self.rpc.call(method::SEND, &sealed.envelope, &attempt).await?;
+        let answer = self.rpc.call(method::SEND, &sealed.envelope, &attempt).await;
+        let SendResult { status } =
+            answer.inspect_err(|error: &Error| self.state.on_refusal(to, error.refusal()))?;
         let evidence = Evidence::new(sealed.envelope, sealed.prk, recipient.document.clone());
         Ok(Sent { id, to: to.clone(), status, evidence })
     }
@@ -107,12 +108,12 @@ impl Sender {
         let keyless =
             || Error::new(ErrorKind::Unverified, format!("the record of {to} lists no encryption key"));
         let key = recipient.keys.current_encryption().ok_or_else(keyless)?;
-        seal(draft, &self.state.identity(), key, clock::now(), &mut rand::rng()).map_err(|e| {
+        seal(draft, &self.state.identity(), key, self.state.now(), &mut rand::rng()).map_err(|e| {
             Error::new(ErrorKind::Message, format!("cannot seal a message to {to}")).caused_by(e)
         })
     }
-}
 
-pub(crate) fn new_message_id() -> MessageId {
-    MessageId::new(clock::now(), rand::random())
+    pub(crate) fn new_message_id(&self) -> MessageId {
+        MessageId::new(self.state.now(), rand::random())
+    }
 }

@@ -7,7 +7,9 @@
     reason = "a test that cannot set itself up should fail on the spot"
 )]
 
+mod document_site;
 mod process;
 mod profiles;
 mod proof;
 mod verify;
+mod verify_online;

@@ -12,13 +12,20 @@ pub(crate) struct Sample {
     pub(crate) file: Vec<u8>,
     /// `DID=MULTIKEY` of Alice, who sent the message and wrote the file.
     pub(crate) root: String,
+    /// Alice's DID document.
+    pub(crate) document: Vec<u8>,
 }
 
 /// Each call makes agents of the same names with new keys, as anybody can.
 pub(crate) fn sample() -> Sample {
+    sample_at("localhost")
+}
+
+/// The same with agents at this domain.
+pub(crate) fn sample_at(domain: &str) -> Sample {
     let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_secs();
-    let (alice, alice_record) = agent("alice", now);
-    let (_, bob_record) = agent("bob", now);
+    let (alice, alice_record) = agent(domain, "alice", now);
+    let (_, bob_record) = agent(domain, "bob", now);
     let draft = Draft {
         to: bob_record.did.clone(),
         id: MessageId::new(now, rand::random()),
@@ -32,13 +39,14 @@ pub(crate) fn sample() -> Sample {
     let key = bob_record.keys.current_encryption().unwrap();
     let sealed = seal(draft, &alice, key, now, &mut rand::rng()).unwrap();
     let message = ProvenMessage { envelope: sealed.envelope, prk: sealed.prk.disclose() };
+    let document = serde_json::to_vec(&alice_record.document).unwrap();
     let documents = vec![alice_record.document, bob_record.document];
     let file = proof::write(vec![message], documents, &alice, now).unwrap();
-    Sample { file, root: format!("{}={}", alice.did(), encode_ed25519(&alice.root_public())) }
+    Sample { file, root: format!("{}={}", alice.did(), encode_ed25519(&alice.root_public())), document }
 }
 
-fn agent(name: &str, now: u64) -> (Identity, VerifiedRecord) {
-    let did: Did = format!("did:wba:localhost:agent:acme:{name}").parse().unwrap();
+fn agent(domain: &str, name: &str, now: u64) -> (Identity, VerifiedRecord) {
+    let did: Did = format!("did:wba:{domain}:agent:acme:{name}").parse().unwrap();
     let identity = Identity::generate(did.clone(), now, &mut rand::rng());
     let bytes = build(&identity, Card::default(), None, now).unwrap();
     let record = VerifiedRecord::parse(&bytes, &did).unwrap();

@@ -19,7 +19,7 @@ fn verify(bytes: &[u8], form: &str, anchors: &[&str]) -> Output {
 
 #[test]
 fn a_proof_says_who_said_what_to_whom_under_which_key_and_who_vouches_for_it() {
-    let Sample { file, root } = sample();
+    let Sample { file, root, .. } = sample();
     let anchors = ["--root", &root];
     let verified = verify(&file, "json", &anchors);
     assert!(verified.status.success(), "{verified:?}");
@@ -40,7 +40,7 @@ fn a_proof_says_who_said_what_to_whom_under_which_key_and_who_vouches_for_it() {
 /// Anybody can make a file from keys of his own, under the names of others.
 #[test]
 fn a_file_without_an_anchor_is_consistent_and_never_called_verified() {
-    let Sample { file, root } = sample();
+    let Sample { file, root, .. } = sample();
     for (form, said) in [("text", "consistent, not anchored: 1 message"), ("json", "consistent_not_anchored")]
     {
         let alone = verify(&file, form, &[]);
@@ -68,7 +68,7 @@ fn a_forgery_does_not_pass_under_the_real_root_key() {
 #[test]
 fn a_profile_anchors_what_it_has_pinned() {
     let home = tempfile::tempdir().unwrap();
-    let Sample { file, root } = sample();
+    let Sample { file, root, .. } = sample();
     let path = home.path().join("proof.json");
     std::fs::write(&path, file).unwrap();
     let run = |words: &[&str]| m2a(home.path()).args(words).args(["--output", "json"]).output().unwrap();

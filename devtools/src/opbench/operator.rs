@@ -3,7 +3,8 @@
 
 use anyhow::{Context as _, ensure};
 use k8s_openapi::api::coordination::v1::Lease;
-use k8s_openapi::api::core::v1::Pod;
+use k8s_openapi::api::core::v1::{Event, Pod};
+use kube::api::ListParams;
 use kube::{Api, ResourceExt as _};
 
 use crate::pod_process::PodProcess;
@@ -14,6 +15,8 @@ use super::writes::Writes;
 
 /// Port of the operator's metrics.
 const METRICS_PORT: u16 = 8081;
+/// The controller that its Events name.
+const CONTROLLER: &str = "msg2agent.xyz/operator";
 
 /// Where the operator runs.
 #[derive(Debug, Clone)]
@@ -45,13 +48,25 @@ impl Reading {
         let kubelet = cluster.page(&format!("/api/v1/nodes/{node}/proxy/metrics/resource")).await?;
         let of_pod = |metric| sum_of_pod(&kubelet, metric, &operator.namespace, &name);
         let process = PodProcess::of(&cluster.client, &operator.namespace, &name).await.ok();
+        let everywhere = Api::<Event>::all(cluster.client.clone());
         Ok(Self {
             memory_bytes: of_pod("container_memory_working_set_bytes")?,
             peak_bytes: process.and_then(|process| process.peak_memory().ok()),
             cpu_seconds: of_pod("container_cpu_usage_seconds_total")?,
-            writes: Writes::read(&cluster.page("/metrics").await?)?,
+            writes: Writes::read(&cluster.page("/metrics").await?, published_events(&everywhere).await?)?,
         })
     }
+}
+
+/// The number of Events that the operator has published. The kubelet's and those of other
+/// controllers are not among them.
+///
+/// # Errors
+/// An error of the API server.
+pub async fn published_events(events: &Api<Event>) -> anyhow::Result<u64> {
+    let own = ListParams::default().fields(&format!("reportingComponent={CONTROLLER}"));
+    let list = events.list_metadata(&own).await.context("list the operator's Events")?;
+    Ok(list.items.len() as u64)
 }
 
 /// The holder of the Lease, as `<pod>_<id>`; empty when nobody holds it.

@@ -1,5 +1,5 @@
-//! Ends the API server, which forgets every watch, and revokes keys as soon as the next one
-//! answers, while the operator lists everything again.
+//! Ends the API server, which forgets every watch, and revokes keys as soon as the next one is
+//! ready, while the operator lists everything again.
 
 use std::fmt;
 use std::fs;
@@ -8,7 +8,6 @@ use std::time::{Duration, Instant};
 use anyhow::{Context as _, bail, ensure};
 
 use super::bench_cluster::RelayAccess;
-use super::objects::Kind;
 use super::revoke::RevocationLatency;
 use super::{Bench, revoke, victims};
 use crate::cluster::process_identity::ProcessIdentity;
@@ -35,10 +34,10 @@ pub async fn run(bench: &Bench) -> anyhow::Result<Relist> {
     let prepared = victims::prepare(bench).await?;
     let ended = Instant::now();
     api_server()?.kill()?;
-    eventually("the API server answers again", RESTART_TIMEOUT, async || {
+    eventually("the API server is ready again", RESTART_TIMEOUT, async || {
         api_server()?;
-        let relays = bench.cluster.objects(Kind::Relay);
-        Ok(relays.list(&kube::api::ListParams::default()).await.map(drop)?)
+        // What a load balancer waits for before it sends anybody to this server.
+        bench.cluster.page("/readyz").await.map(drop)
     })
     .await?;
     let away = ended.elapsed();

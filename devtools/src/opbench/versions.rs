@@ -11,6 +11,7 @@ use kube::{Api, ResourceExt as _};
 
 use super::bench_cluster::BenchCluster;
 use super::objects::{self, Kind};
+use super::operator;
 
 /// Objects of one page of a list.
 const PAGE_MAX: u32 = 500;
@@ -24,7 +25,7 @@ pub struct Versions {
     ready_since: BTreeMap<String, String>,
     /// All conditions by Agent.
     conditions: BTreeMap<String, String>,
-    events: usize,
+    events: u64,
 }
 
 /// What differs between two states.
@@ -34,7 +35,7 @@ pub struct Changes {
     pub objects: Vec<(&'static str, String)>,
     /// Agents whose condition Ready has changed.
     pub transitions: Vec<String>,
-    pub events: usize,
+    pub events: u64,
     /// The conditions of the first Agent that was written, before and after.
     pub example: Option<(String, String)>,
 }
@@ -55,7 +56,7 @@ impl Versions {
             versions.objects.insert(("Secret", secret.name_any()), version);
         }
         let events = Api::<Event>::namespaced(cluster.client.clone(), &cluster.namespace);
-        versions.events = all_metadata(&events).await?.len();
+        versions.events = operator::published_events(&events).await?;
         Ok(versions)
     }
 
@@ -120,7 +121,7 @@ where
 mod tests {
     use super::*;
 
-    fn state(version: &str, since: &str, events: usize) -> Versions {
+    fn state(version: &str, since: &str, events: u64) -> Versions {
         Versions {
             objects: [(("Agent", "a".to_owned()), version.to_owned())].into(),
             ready_since: [("a".to_owned(), since.to_owned())].into(),

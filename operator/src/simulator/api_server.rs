@@ -33,8 +33,8 @@ use connection::ApiConnection;
 use label_selector::LabelSelector;
 use object_store::{ObjectId, ObjectStore};
 
-/// Entries in a page when the request does not say.
-const PAGE_MAX: usize = 500;
+/// Entries in a page when neither the request nor the seed says.
+pub(crate) const PAGE_MAX: usize = 500;
 
 /// Cheap to clone. Clones share the objects.
 #[derive(Debug, Clone)]
@@ -42,12 +42,19 @@ pub(crate) struct ApiServer {
     store: Arc<Mutex<ObjectStore>>,
     /// Wakes watches in the order of waiting, so that a seed repeats itself.
     changed: Arc<Notify>,
+    /// The most entries in a page. A server may give fewer than it is asked for.
+    page_max: usize,
 }
 
 impl ApiServer {
     pub(crate) fn new(clock: ModelClock) -> Self {
         let store = ObjectStore::new(clock);
-        Self { changed: Arc::default(), store: Arc::new(Mutex::new(store)) }
+        Self { changed: Arc::default(), store: Arc::new(Mutex::new(store)), page_max: PAGE_MAX }
+    }
+
+    /// Gives at most `page_max` entries in a page.
+    pub(crate) fn with_pages_of(self, page_max: usize) -> Self {
+        Self { page_max, ..self }
     }
 
     /// A client whose requests go through `network`.
@@ -87,7 +94,7 @@ impl ApiServer {
 
     /// One page. The token of the next one names the revision and the last object.
     fn list(&self, network: &ModelNetwork, request: &ApiRequest) -> Result<Value, ApiFailure> {
-        let limit = request.parameter("limit").parse().unwrap_or(PAGE_MAX);
+        let limit = request.parameter("limit").parse().unwrap_or(PAGE_MAX).min(self.page_max);
         let selector = LabelSelector::parse(request.parameter("labelSelector"));
         self.with(|store| {
             let (revision, skipped) = match request.parameter("continue").split_once('.') {

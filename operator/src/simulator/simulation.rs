@@ -7,7 +7,7 @@ use rand::rngs::StdRng;
 use rand::{RngExt, SeedableRng};
 use tokio::time::Instant;
 
-use super::api_server::ApiServer;
+use super::api_server::{ApiServer, PAGE_MAX};
 use super::checks::{self, Invariant, Violation};
 use super::cluster_controllers::ClusterControllers;
 use super::expected_state::{ExpectedState, NameClaim};
@@ -53,10 +53,21 @@ pub(crate) struct Simulation {
     pub(crate) violations: Vec<Violation>,
 }
 
+/// Most seeds have lists of several pages, between which objects change.
+fn page_max(seed: u64) -> usize {
+    match seed % 4 {
+        0 => PAGE_MAX,
+        1 => 1,
+        2 => 2,
+        _ => 5,
+    }
+}
+
 impl Simulation {
     pub(crate) fn new(seed: u64, flaw: Option<Flaw>) -> Self {
         let clock = ModelClock::start();
-        let (server, relays) = (ApiServer::new(clock.clone()), ModelRelays::default());
+        let server = ApiServer::new(clock.clone()).with_pages_of(page_max(seed));
+        let relays = ModelRelays::default();
         let mut rng = StdRng::seed_from_u64(seed);
         let rates = FaultRates {
             refused: rng.random_range(0..40),

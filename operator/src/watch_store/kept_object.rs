@@ -7,7 +7,7 @@ use serde::de::DeserializeOwned;
 
 /// An object in memory. A decoded Agent takes 3.9 KiB, its JSON a third of that.
 #[derive(Debug)]
-pub(super) enum KeptObject<K> {
+pub(crate) enum KeptObject<K> {
     Whole(Arc<K>),
     Packed(Arc<[u8]>),
 }
@@ -33,9 +33,20 @@ impl<K: Serialize + DeserializeOwned> KeptObject<K> {
     }
 }
 
+impl<K> KeptObject<K> {
+    /// Whether both have the same JSON, or are the same object in memory.
+    pub(super) fn is_same(&self, other: &Self) -> bool {
+        match (self, other) {
+            (Self::Whole(one), Self::Whole(other)) => Arc::ptr_eq(one, other),
+            (Self::Packed(one), Self::Packed(other)) => one == other,
+            (Self::Whole(_), Self::Packed(_)) | (Self::Packed(_), Self::Whole(_)) => false,
+        }
+    }
+}
+
 impl<K: DeserializeOwned> KeptObject<K> {
     /// The object. Never `None`, because [`Self::new`] has read the JSON.
-    pub(super) fn object(&self) -> Option<Arc<K>> {
+    pub(crate) fn object(&self) -> Option<Arc<K>> {
         match self {
             Self::Whole(object) => Some(Arc::clone(object)),
             Self::Packed(json) => serde_json::from_slice(json).ok().map(Arc::new),
@@ -65,6 +76,17 @@ mod tests {
         let kept = KeptObject::new(Arc::new(whole.clone()), true);
         assert!(matches!(kept, KeptObject::Packed(_)));
         assert_eq!(kept.object().as_deref(), Some(&whole));
+    }
+
+    #[test]
+    fn an_object_with_other_json_is_not_the_same() {
+        let kept = |agent: Agent| KeptObject::new(Arc::new(agent), true);
+        let changed = |mut agent: Agent| {
+            agent.metadata.resource_version = Some("2".to_owned());
+            agent
+        };
+        assert!(kept(agent()).is_same(&kept(agent())));
+        assert!(!kept(agent()).is_same(&kept(changed(agent()))));
     }
 
     #[test]

@@ -14,11 +14,14 @@ use super::enqueuer::Enqueuer;
 use super::prune::{PrunableWorkload, prune};
 use super::watch_source::Decoded;
 use super::watch_task::WatchSink;
-use crate::fingerprints::labelled_owner;
+use crate::fingerprints::{SeenChild, labelled_owner};
 use crate::object_key::NamespacedName;
 use crate::queue::Priority;
 use crate::watch_scope::WatchScope;
-use crate::watch_store::WatchStore;
+use crate::watch_store::{KeptObject, KeptObjects, WatchStore};
+
+/// An object of a list, as a store keeps it.
+type Named<K> = (NamespacedName, KeptObject<K>);
 
 /// Keeps only the fingerprints of owned objects.
 pub(super) struct OwnedSink {
@@ -27,9 +30,15 @@ pub(super) struct OwnedSink {
 }
 
 impl<K: Resource<DynamicType = ()> + Serialize> WatchSink<K> for OwnedSink {
-    fn listed(&mut self, objects: Vec<Decoded<K>>) {
-        let objects: Vec<_> = objects.into_iter().filter_map(decoded).collect();
-        self.enqueuer.caches.fingerprints.saw_list(&self.scope, &objects);
+    type Listed = Option<SeenChild>;
+
+    fn read(&self, object: Decoded<K>) -> Option<SeenChild> {
+        decoded(object).as_ref().map(SeenChild::from_object)
+    }
+
+    fn listed(&mut self, objects: Vec<Option<SeenChild>>) {
+        let children = objects.into_iter().flatten().collect();
+        self.enqueuer.caches.fingerprints.saw_list::<K>(&self.scope, children);
     }
 
     fn applied(&mut self, object: Decoded<K>) {
@@ -61,10 +70,17 @@ pub(super) struct WorkloadSink<K> {
 impl<K: Resource<DynamicType = ()> + PrunableWorkload + Serialize + DeserializeOwned + Send + Sync + 'static>
     WatchSink<K> for WorkloadSink<K>
 {
-    fn listed(&mut self, objects: Vec<Decoded<K>>) {
-        let objects: Vec<_> = objects.into_iter().filter_map(decoded).collect();
-        self.enqueuer.caches.fingerprints.saw_list(&self.scope, &objects);
-        let former = self.store.replace(&self.scope, objects.into_iter().map(pruned).collect());
+    type Listed = Option<(SeenChild, Named<K>)>;
+
+    fn read(&self, object: Decoded<K>) -> Self::Listed {
+        let object = decoded(object)?;
+        Some((SeenChild::from_object(&object), self.named(pruned(object))))
+    }
+
+    fn listed(&mut self, objects: Vec<Self::Listed>) {
+        let (children, objects): (Vec<_>, KeptObjects<K>) = objects.into_iter().flatten().unzip();
+        self.enqueuer.caches.fingerprints.saw_list::<K>(&self.scope, children);
+        let former = self.store.replace(&self.scope, objects);
         let present = self.store.all();
         for object in present {
             self.report_status(former.get(&NamespacedName::from_object(&*object)).as_deref(), &object);
@@ -86,7 +102,12 @@ impl<K: Resource<DynamicType = ()> + PrunableWorkload + Serialize + DeserializeO
     }
 }
 
-impl<K: Resource<DynamicType = ()> + PrunableWorkload> WorkloadSink<K> {
+impl<K: Resource<DynamicType = ()> + PrunableWorkload + Serialize + DeserializeOwned> WorkloadSink<K> {
+    fn named(&self, (name, object): (NamespacedName, Arc<K>)) -> Named<K> {
+        let kept = self.store.keep(&name, object);
+        (name, kept)
+    }
+
     fn report_status(&self, former: Option<&K>, object: &K) {
         if !former.is_some_and(|former| former.same_status(object)) {
             enqueue_owner(&self.enqueuer, object);
@@ -112,12 +133,18 @@ pub(super) struct EndpointSliceSink {
 }
 
 impl WatchSink<EndpointSlice> for EndpointSliceSink {
-    fn listed(&mut self, objects: Vec<Decoded<EndpointSlice>>) {
-        let named = |mut slice: EndpointSlice| {
-            prune(&mut slice);
-            (NamespacedName::from_object(&slice), Arc::new(slice))
-        };
-        let present = objects.into_iter().filter_map(decoded).map(named).collect();
+    type Listed = Option<Named<EndpointSlice>>;
+
+    fn read(&self, slice: Decoded<EndpointSlice>) -> Self::Listed {
+        let mut slice = decoded(slice)?;
+        prune(&mut slice);
+        let name = NamespacedName::from_object(&slice);
+        let kept = self.store.keep(&name, Arc::new(slice));
+        Some((name, kept))
+    }
+
+    fn listed(&mut self, slices: Vec<Self::Listed>) {
+        let present = slices.into_iter().flatten().collect();
         let former = self.store.replace(&self.scope, present);
         for slice in self.store.all() {
             if former.get(&NamespacedName::from_object(&*slice)).as_ref() != Some(&slice) {
@@ -151,12 +178,18 @@ pub(super) struct NamespaceSink {
 }
 
 impl WatchSink<PartialObjectMeta<Namespace>> for NamespaceSink {
-    fn listed(&mut self, objects: Vec<Decoded<PartialObjectMeta<Namespace>>>) {
-        let named = |mut namespace: PartialObjectMeta<Namespace>| {
-            prune(&mut namespace);
-            (NamespacedName::from_object(&namespace), Arc::new(namespace))
-        };
-        let present = objects.into_iter().filter_map(decoded).map(named).collect();
+    type Listed = Option<Named<PartialObjectMeta<Namespace>>>;
+
+    fn read(&self, namespace: Decoded<PartialObjectMeta<Namespace>>) -> Self::Listed {
+        let mut namespace = decoded(namespace)?;
+        prune(&mut namespace);
+        let name = NamespacedName::from_object(&namespace);
+        let kept = self.store.keep(&name, Arc::new(namespace));
+        Some((name, kept))
+    }
+
+    fn listed(&mut self, namespaces: Vec<Self::Listed>) {
+        let present = namespaces.into_iter().flatten().collect();
         let former = self.store.replace(&WatchScope::Cluster, present);
         for name in self.store.names() {
             self.compare(&name, former.get(&name).as_deref());

@@ -15,7 +15,7 @@ use crate::index::KindIndex;
 use crate::metrics::Metrics;
 use crate::object_key::{NamespacedName, ObjectKey};
 use crate::watch_scope::WatchScope;
-use crate::watch_store::{Objects, WatchStore};
+use crate::watch_store::{KeptObject, KeptObjects, WatchStore};
 
 /// The store of one kind, and who is told about its changes.
 pub(super) struct ReconciledSink<K> {
@@ -26,18 +26,42 @@ pub(super) struct ReconciledSink<K> {
     pub metrics: Metrics,
 }
 
+/// An object of a list, as the store keeps it.
+pub(super) enum ListedObject<K> {
+    Known(NamespacedName, KeptObject<K>),
+    /// It cannot be decoded.
+    Unknown(Box<InvalidObject>),
+}
+
 impl<K: FindDependents + Send + Sync + 'static> WatchSink<K> for ReconciledSink<K> {
+    type Listed = ListedObject<K>;
+
+    fn read(&self, object: Decoded<K>) -> ListedObject<K> {
+        match object {
+            Ok(mut object) => {
+                prune(&mut object);
+                let name = NamespacedName::from_object(&object);
+                let kept = self.store.keep(&name, Arc::new(object));
+                ListedObject::Known(name, kept)
+            }
+            Err(invalid) => ListedObject::Unknown(invalid),
+        }
+    }
+
     /// Replaces the store and the index at once, then compares with what was there before. Objects
     /// that are gone were deleted while nobody watched.
-    fn listed(&mut self, objects: Vec<Decoded<K>>) {
+    ///
+    /// Objects are decoded one by one: all ten thousand at once would be 40 MiB.
+    fn listed(&mut self, objects: Vec<ListedObject<K>>) {
         let (objects, invalid) = self.sort(objects);
         let caches = Arc::clone(&self.enqueuer.caches);
         // Indexed before it is stored, so that whatever a reader finds in the store is indexed.
-        objects.iter().for_each(|(name, object)| caches.index.insert(name, &**object));
+        for (name, object) in &objects {
+            object.object().iter().for_each(|object| caches.index.insert(name, &**object));
+        }
         let former = self.store.replace(&self.scope, objects.clone());
-        let all = self.store.all();
-        let names: Vec<_> = all.iter().map(|object| NamespacedName::from_object(&**object)).collect();
-        let entries = names.iter().zip(all.iter().map(|object| &**object));
+        let stored = self.store.names().into_iter();
+        let entries = stored.filter_map(|name| self.store.get(&name).map(|object| (name, object)));
         caches.index.replace(K::KIND, KindIndex::build(entries));
         let unknown_before = caches.undecodable.replace(K::KIND, &self.scope, invalid);
         self.count_undecodable();
@@ -45,10 +69,13 @@ impl<K: FindDependents + Send + Sync + 'static> WatchSink<K> for ReconciledSink<
             self.tell_deleted(name, &gone);
         }
         for (name, object) in &objects {
-            let former = former.get(name);
-            self.record_replaced(name, former.as_deref(), object);
             let was_known = !unknown_before.contains_key(&name.clone().key(K::KIND));
-            self.enqueuer.enqueue_change(name, former.as_deref().filter(|_| was_known), Some(&**object));
+            if was_known && former.is_same(name, object) {
+                continue;
+            }
+            let (Some(object), former) = (object.object(), former.get(name)) else { continue };
+            self.record_replaced(name, former.as_deref(), &object);
+            self.enqueuer.enqueue_change(name, former.as_deref().filter(|_| was_known), Some(&*object));
         }
     }
 
@@ -92,18 +119,15 @@ impl<K: FindDependents + Send + Sync + 'static> ReconciledSink<K> {
 
     /// Separates the objects from those that cannot be decoded. Of these the last known version is
     /// kept.
-    fn sort(&self, objects: Vec<Decoded<K>>) -> (Objects<K>, HashMap<ObjectKey, String>) {
-        let (mut found, mut unknown) = (Objects::new(), HashMap::new());
+    fn sort(&self, objects: Vec<ListedObject<K>>) -> (KeptObjects<K>, HashMap<ObjectKey, String>) {
+        let (mut found, mut unknown) = (KeptObjects::new(), HashMap::new());
         for object in objects {
             match object {
-                Ok(mut object) => {
-                    prune(&mut object);
-                    found.insert(NamespacedName::from_object(&object), Arc::new(object));
-                }
-                Err(invalid) => {
+                ListedObject::Known(name, object) => drop(found.insert(name, object)),
+                ListedObject::Unknown(invalid) => {
                     let name = name_of(&invalid);
                     self.tell_undecodable(&name, &invalid);
-                    found.extend(self.store.get(&name).map(|former| (name.clone(), former)));
+                    found.extend(self.store.kept(&name).map(|former| (name.clone(), former)));
                     unknown.insert(name.key(K::KIND), invalid.metadata.uid.unwrap_or_default());
                 }
             }

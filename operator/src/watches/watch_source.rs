@@ -12,6 +12,8 @@ use kube::core::{DeserializeGuard, PartialObjectMeta, Status, WatchEvent};
 use kube::{Api, Resource};
 use serde::de::DeserializeOwned;
 
+use crate::object_key::NamespacedName;
+
 pub(super) use kube::core::error_boundary::InvalidObject;
 
 /// An object, or what is known about one that cannot be decoded.
@@ -37,7 +39,8 @@ pub(super) enum Observation<K> {
 /// An observation with the version after which a watch continues.
 pub(super) type Versioned<K> = (Observation<K>, Option<String>);
 
-type Events<K> = BoxStream<'static, kube::Result<Versioned<K>>>;
+/// The events of a watch.
+pub(super) type Events<K> = BoxStream<'static, kube::Result<Versioned<K>>>;
 
 /// Where the objects of a kind come from.
 pub(super) trait WatchSource<K>: Send + Sync + 'static {
@@ -48,6 +51,8 @@ pub(super) trait WatchSource<K>: Send + Sync + 'static {
         params: &'a WatchParams,
         version: &'a str,
     ) -> BoxFuture<'a, kube::Result<Events<K>>>;
+
+    fn name(&self, object: &Decoded<K>) -> NamespacedName;
 }
 
 /// A kind that can be watched.
@@ -75,6 +80,10 @@ impl<K: Watched + DeserializeOwned> WatchSource<K> for WholeObjects<K> {
     ) -> BoxFuture<'a, kube::Result<Events<K>>> {
         let decode = |event: WatchEvent<DeserializeGuard<K>>| observe(event, unguarded);
         self.0.watch(params, version).map_ok(move |events| versioned(events, decode)).boxed()
+    }
+
+    fn name(&self, object: &Decoded<K>) -> NamespacedName {
+        name_of(object)
     }
 }
 
@@ -106,6 +115,21 @@ impl<K: Watched + DeserializeOwned> WatchSource<PartialObjectMeta<K>> for Metada
         let decode = |event: WatchEvent<PartialObjectMeta<K>>| observe(event, Ok);
         self.0.watch_metadata(params, version).map_ok(move |events| versioned(events, decode)).boxed()
     }
+
+    fn name(&self, object: &Decoded<PartialObjectMeta<K>>) -> NamespacedName {
+        name_of(object)
+    }
+}
+
+fn name_of<K: Resource>(object: &Decoded<K>) -> NamespacedName {
+    let metadata = match object {
+        Ok(object) => object.meta(),
+        Err(invalid) => &invalid.metadata,
+    };
+    NamespacedName::new(
+        metadata.namespace.as_deref().unwrap_or_default(),
+        metadata.name.as_deref().unwrap_or_default(),
+    )
 }
 
 fn versioned<E: 'static, K>(

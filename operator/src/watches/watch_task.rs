@@ -2,82 +2,62 @@
 //! API server no longer has the version.
 //!
 //! kube's watcher is not used because it hides bookmarks. They are the sign of life of a kind where
-//! nothing changes, and the list tells what was deleted in a gap.
-
-use std::ops::ControlFlow;
-use std::time::Duration;
+//! nothing changes, and the list tells what was deleted in a gap. The watch begins with the second
+//! page of a list: a key that is revoked while ten thousand objects are listed does not wait for
+//! them.
 
 use daemon::error_chain;
-use futures::StreamExt as _;
-use kube::api::{ListParams, WatchParams};
 use tokio::time::Instant;
 
-use super::sync_state::{STUCK_TIMEOUT, StoreSync};
+use super::retry_pace::RetryPace;
+use super::unfinished_list::UnfinishedList;
+use super::watch_reader::{Position, WatchEnd, WatchError, WatchReader};
 use super::watch_source::{Decoded, Observation, WatchSource};
 use crate::jitter::Jitter;
 use crate::metrics::Metrics;
 
-/// Longest time that a watch is silent before it is started again. The API server sends a bookmark
-/// every minute.
-const SILENCE_TIMEOUT: Duration = Duration::from_secs(70);
-/// Bounds one page of a list, and the start of a watch.
-const REQUEST_TIMEOUT: Duration = Duration::from_secs(20);
-/// How long the API server keeps a watch open, in seconds. It ends a longer one anyway.
-const WATCH_TTL_SECONDS: u32 = 290;
-/// Number of objects in one page of a list. A page of whole objects is about 2 MiB.
-const LIST_PAGE_MAX: u32 = 500;
-/// Delay after the first failure, and after a watch that ended at once.
-const BASE_RETRY_INTERVAL: Duration = Duration::from_millis(200);
-/// Longest delay between two attempts.
-const MAX_RETRY_INTERVAL: Duration = Duration::from_secs(15);
-
-const _: () = assert!(
-    SILENCE_TIMEOUT.as_secs() + REQUEST_TIMEOUT.as_secs() < STUCK_TIMEOUT.as_secs(),
-    "a lost connection must not make a store count as stuck"
-);
-
 /// What a watch fills.
 pub(super) trait WatchSink<K>: Send + 'static {
+    /// What is kept of an object until its list is complete: little, because there may be ten
+    /// thousand of them.
+    type Listed: Send;
+
+    /// One object of a list that is not complete yet.
+    fn read(&self, object: Decoded<K>) -> Self::Listed;
     /// The complete list of objects.
-    fn listed(&mut self, objects: Vec<Decoded<K>>);
+    fn listed(&mut self, objects: Vec<Self::Listed>);
     fn applied(&mut self, object: Decoded<K>);
     fn deleted(&mut self, object: Decoded<K>);
+
+    #[cfg(test)]
+    fn list(&mut self, objects: Vec<Decoded<K>>) {
+        let read = objects.into_iter().map(|object| self.read(object)).collect();
+        self.listed(read);
+    }
 }
 
 /// A watch and what it fills.
 pub(super) struct WatchTask<K, S, W> {
     /// The plural name of the kind, for logs and metrics.
     pub name: &'static str,
-    pub source: S,
+    pub reader: WatchReader<S>,
     pub sink: W,
-    pub label_selector: Option<String>,
-    pub sync: StoreSync,
     pub metrics: Metrics,
     pub jitter: Jitter,
     pub kind: std::marker::PhantomData<fn(K)>,
 }
 
-/// Why a watch ended.
-enum WatchEnd {
-    /// The API server no longer has the version.
-    Expired,
-    /// An event could not be read.
-    Garbled(serde_json::Error),
-    /// It continues after the version.
-    Closed,
-    Failed(Box<dyn std::error::Error + Send + Sync>),
-}
-
-impl<K: Send + 'static, S: WatchSource<K>, W: WatchSink<K>> WatchTask<K, S, W> {
+impl<K: Clone + Send + 'static, S: WatchSource<K>, W: WatchSink<K>> WatchTask<K, S, W> {
     /// Runs until it is dropped.
     pub(super) async fn run(mut self) {
-        let (mut version, mut failures) = (None, 0_u32);
+        let (mut position, mut pace) = (None, RetryPace::default());
         loop {
             let begun = Instant::now();
-            let end = match version.take() {
+            let end = match position.take() {
                 None => match self.list().await {
                     Ok(listed) => {
-                        (version, failures) = (Some(listed), 0);
+                        pace.listed(Instant::now());
+                        position = Some(listed);
                         continue;
                     }
                     Err(error) => WatchEnd::Failed(error),
@@ -85,19 +65,22 @@ impl<K: Send + 'static, S: WatchSource<K>, W: WatchSink<K>> WatchTask<K, S, W> {
                 Some(mut at) => {
                     let end = self.follow(&mut at).await;
                     let must_list = matches!(end, WatchEnd::Expired | WatchEnd::Garbled(_));
-                    version = (!must_list).then_some(at);
+                    position = (!must_list).then_some(Position { events: None, ..at });
                     end
                 }
             };
-            failures = if begun.elapsed() > MAX_RETRY_INTERVAL { 0 } else { failures.saturating_add(1) };
-            let delay = retry_delay(failures, self.jitter.draw());
-            match end {
-                WatchEnd::Closed => {}
-                WatchEnd::Expired => tracing::info!(watch = self.name, "the watch expired; listing again"),
-                WatchEnd::Garbled(error) => self.tell_failure(&error),
-                WatchEnd::Failed(error) => self.tell_failure(&*error),
-            }
+            let delay = pace.delay(&end, (begun, Instant::now()), self.jitter.draw());
+            self.tell(end);
             tokio::time::sleep(delay).await;
+        }
+    }
+
+    fn tell(&self, end: WatchEnd) {
+        match end {
+            WatchEnd::Closed => {}
+            WatchEnd::Expired => tracing::info!(watch = self.name, "the watch expired; listing again"),
+            WatchEnd::Garbled(error) => self.tell_failure(&error),
+            WatchEnd::Failed(error) => self.tell_failure(&*error),
         }
     }
 
@@ -106,84 +89,67 @@ impl<K: Send + 'static, S: WatchSource<K>, W: WatchSink<K>> WatchTask<K, S, W> {
         tracing::warn!(watch = self.name, error = error_chain(error), "watch failed; retrying");
     }
 
-    /// Lists all pages into the sink. Returns the version of the list.
-    async fn list(&mut self) -> Result<String, Box<dyn std::error::Error + Send + Sync>> {
-        let (mut objects, mut next) = (Vec::new(), None);
-        loop {
-            let params = ListParams {
-                label_selector: self.label_selector.clone(),
-                limit: Some(LIST_PAGE_MAX),
-                continue_token: next.take(),
-                ..ListParams::default()
-            };
-            let page = tokio::time::timeout(REQUEST_TIMEOUT, self.source.list(&params)).await??;
-            self.sync.heard();
-            objects.extend(page.objects);
-            match page.next.filter(|next| !next.is_empty()) {
-                Some(found) => next = Some(found),
-                None => {
-                    self.sink.listed(objects);
-                    self.sync.synced();
-                    return Ok(page.resource_version);
+    /// Lists all pages into the sink. What changes meanwhile reaches the sink at once, and again
+    /// with the list, which would otherwise take it back.
+    async fn list(&mut self) -> Result<Position<K>, WatchError> {
+        let Self { reader, sink, .. } = self;
+        let first = reader.page(None).await?;
+        let mut position = Position { version: first.resource_version, events: None };
+        let (mut list, mut is_followed) = (UnfinishedList::default(), true);
+        let name = |object: &Decoded<K>| reader.source.name(object);
+        list.add_page(first.objects, name, |object| sink.read(object));
+        let mut next = first.next;
+        while let Some(token) = next.filter(|token| !token.is_empty()) {
+            let mut page = std::pin::pin!(reader.page(Some(token)));
+            let read = loop {
+                tokio::select! {
+                    biased;
+                    read = &mut page => break read?,
+                    event = reader.next_event(&mut position), if is_followed => match event {
+                        Ok((observation, _)) => {
+                            list.change(&observation, name, |object| sink.read(object));
+                            is_followed = take(sink, observation).is_none();
+                        }
+                        // The list goes on. The watch is started again after it.
+                        Err(_) => is_followed = false,
+                    },
                 }
-            }
-        }
-    }
-
-    /// Follows a watch until it ends. `version` is that of the last event.
-    async fn follow(&mut self, version: &mut String) -> WatchEnd {
-        let params = WatchParams {
-            label_selector: self.label_selector.clone(),
-            timeout: Some(WATCH_TTL_SECONDS),
-            bookmarks: true,
-            ..WatchParams::default()
-        };
-        let started = tokio::time::timeout(REQUEST_TIMEOUT, self.source.watch(&params, version)).await;
-        let mut events = match started {
-            Ok(Ok(events)) => events,
-            Ok(Err(kube::Error::Api(status))) if status.code == 410 => return WatchEnd::Expired,
-            Ok(Err(error)) => return WatchEnd::Failed(Box::new(error)),
-            Err(elapsed) => return WatchEnd::Failed(Box::new(elapsed)),
-        };
-        self.sync.heard();
-        loop {
-            let event = match tokio::time::timeout(SILENCE_TIMEOUT, events.next()).await {
-                Ok(Some(Ok(event))) => event,
-                // An event that is no object at all would come again after the same version.
-                Ok(Some(Err(kube::Error::SerdeError(error)))) => return WatchEnd::Garbled(error),
-                Ok(Some(Err(error))) => return WatchEnd::Failed(Box::new(error)),
-                Ok(None) => return WatchEnd::Closed,
-                Err(elapsed) => return WatchEnd::Failed(Box::new(elapsed)),
             };
-            self.sync.heard();
-            let (observation, at) = event;
-            if let ControlFlow::Break(end) = self.take(observation) {
-                return end;
-            }
-            *version = at.filter(|at| !at.is_empty()).unwrap_or_else(|| std::mem::take(version));
+            list.add_page(read.objects, name, |object| sink.read(object));
+            next = read.next;
         }
+        sink.listed(list.finish());
+        reader.sync.synced();
+        Ok(if is_followed { position } else { Position { events: None, ..position } })
     }
 
-    fn take(&mut self, observation: Observation<K>) -> ControlFlow<WatchEnd> {
-        match observation {
-            Observation::Applied(object) => self.sink.applied(object),
-            Observation::Deleted(object) => self.sink.deleted(object),
-            Observation::Bookmark => {}
-            Observation::Failed(status) if status.code == 410 => {
-                return ControlFlow::Break(WatchEnd::Expired);
-            }
-            Observation::Failed(status) => {
-                return ControlFlow::Break(WatchEnd::Failed(Box::new(kube::Error::Api(status))));
+    /// Follows a watch until it ends.
+    async fn follow(&mut self, position: &mut Position<K>) -> WatchEnd {
+        loop {
+            match self.reader.next_event(position).await {
+                Ok((observation, _)) => {
+                    if let Some(end) = take(&mut self.sink, observation) {
+                        return end;
+                    }
+                }
+                Err(end) => return end,
             }
         }
-        ControlFlow::Continue(())
     }
 }
 
-/// The delay after `failures` attempts in succession. `jitter` is a fraction from 0 to 1.
-fn retry_delay(failures: u32, jitter: f64) -> Duration {
-    let ceiling = BASE_RETRY_INTERVAL.saturating_mul(1 << failures.min(10)).min(MAX_RETRY_INTERVAL);
-    if failures == 0 { Duration::ZERO } else { ceiling.mul_f64(0.5 + jitter.clamp(0.0, 1.0) / 2.0) }
+/// Gives an observation to the sink. Returns why the watch ended, if it says so.
+fn take<K>(sink: &mut impl WatchSink<K>, observation: Observation<K>) -> Option<WatchEnd> {
+    match observation {
+        Observation::Applied(object) => sink.applied(object),
+        Observation::Deleted(object) => sink.deleted(object),
+        Observation::Bookmark => {}
+        Observation::Failed(status) if status.code == 410 => return Some(WatchEnd::Expired),
+        Observation::Failed(status) => {
+            return Some(WatchEnd::Failed(Box::new(kube::Error::Api(status))));
+        }
+    }
+    None
 }
 
 #[cfg(test)]

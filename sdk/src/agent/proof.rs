@@ -3,7 +3,6 @@
 use protocol::proof::write;
 
 use super::handle::Agent;
-use crate::clock;
 use crate::error::{Error, ErrorKind};
 use crate::evidence::Evidence;
 
@@ -40,6 +39,7 @@ impl Agent {
             documents.retain(|known| known.id != evidence.peer().id);
             documents.push(evidence.peer().clone());
         }
-        write(disclosed, documents, &self.state().identity(), clock::now()).map_err(|e| failed().caused_by(e))
+        write(disclosed, documents, &self.state().identity(), self.state().now())
+            .map_err(|e| failed().caused_by(e))
     }
 }

@@ -2,15 +2,18 @@
 
 use std::time::Duration;
 
-use protocol::Did;
 use protocol::envelope::{Content, MessageId, MessageType};
+use protocol::frame::{Outcome, RpcError};
+use protocol::refusal::RefusalReason;
+use protocol::{Did, Reason};
 
 use super::handle::Agent;
 use crate::agent_state::AgentState;
 use crate::error::{Error, ErrorKind};
 use crate::message::Message;
-use crate::pending_requests::PendingAnswer;
-use crate::sender::{SendOptions, new_message_id};
+use crate::pending_requests::{PendingAnswer, RequestEnd};
+use crate::rpc;
+use crate::sender::SendOptions;
 use crate::sent::Sent;
 
 /// A request and its answer.
@@ -38,7 +41,8 @@ impl Agent {
     ///
     /// # Errors
     /// Those of [`send`](Self::send), and [`ErrorKind::Timeout`] if no answer came in time. A late
-    /// answer comes to the inbox.
+    /// answer comes to the inbox. If the recipient refuses a request that the relay has stored, the
+    /// wait ends with [`ErrorKind::Rejected`].
     ///
     /// # Examples
     /// ```no_run
@@ -74,7 +78,7 @@ impl Agent {
         timeout: Duration,
         options: SendOptions,
     ) -> Result<Exchange, Error> {
-        let id = options.id.unwrap_or_else(new_message_id);
+        let id = options.id.unwrap_or_else(|| self.sender.new_message_id());
         let options = SendOptions { id: Some(id), ..options };
         let outcome =
             tokio::time::timeout(timeout, self.try_request_with(to, content, timeout, options)).await;
@@ -88,7 +92,8 @@ impl Agent {
     /// begins when the relay has accepted the request.
     ///
     /// # Errors
-    /// Those of [`send`](Self::send).
+    /// Those of [`send`](Self::send), and [`ErrorKind::Rejected`] when the relay says that a
+    /// request that it stored was refused, has expired or was dropped.
     pub async fn try_request_with(
         &self,
         to: &Did,
@@ -96,23 +101,27 @@ impl Agent {
         timeout: Duration,
         options: SendOptions,
     ) -> Result<RequestOutcome, Error> {
-        let id = options.id.unwrap_or_else(new_message_id);
+        let id = options.id.unwrap_or_else(|| self.sender.new_message_id());
         let r#type = waiting_type(options.r#type);
         let options = SendOptions { r#type, id: Some(id), ..options };
         let pending = self.state().pending_requests.register(id, to.clone());
         let pending = pending.ok_or_else(|| already_waits(to, id))?;
         let mut expected = ExpectedAnswer { pending, state: self.state() };
         let sent = self.send_with(to, content, options).await?;
-        let Ok(received) = tokio::time::timeout(timeout, expected.pending.receive()).await else {
-            return Ok(RequestOutcome { sent, answer: None });
-        };
-        let ended = || {
-            let attempt = format!("the agent ended before {to} answered");
-            self.state().ending().repeated(attempt).possibly_sent(true).about(id)
-        };
-        let answer =
-            received.map(|received| Message::new(received, self.sender.clone())).ok_or_else(ended)?;
-        Ok(RequestOutcome { sent, answer: Some(answer) })
+        match tokio::time::timeout(timeout, expected.pending.receive()).await {
+            Err(_) => Ok(RequestOutcome { sent, answer: None }),
+            Ok(Some(RequestEnd::Answered(received))) => {
+                let answer = Message::new(received, self.sender.clone());
+                Ok(RequestOutcome { sent, answer: Some(answer) })
+            }
+            Ok(Some(RequestEnd::Undelivered { outcome, reason })) => {
+                Err(undelivered(to, outcome, reason).about(id))
+            }
+            Ok(None) => {
+                let attempt = format!("the agent ended before {to} answered");
+                Err(self.state().ending().repeated(attempt).possibly_sent(true).about(id))
+            }
+        }
     }
 }
 
@@ -143,6 +152,16 @@ fn already_waits(to: &Did, id: MessageId) -> Error {
         .caused_by(format!("a request with the id {id} waits for its answer already"))
         .advising("wait for the first one, or use another id")
         .about(id)
+}
+
+/// The error of a request that was stored first, as if it had been refused at once.
+fn undelivered(to: &Did, outcome: Outcome, reason: Option<RefusalReason>) -> Error {
+    let rejection = match (outcome, reason) {
+        (Outcome::Refused, Some(reason)) => RpcError::refused(reason),
+        (Outcome::Refused, None) => RpcError::new(Reason::Refused, None),
+        (outcome, _) => RpcError::ended(outcome),
+    };
+    rpc::rejected(&format!("{to} will not answer"), &rejection)
 }
 
 fn no_answer(to: &Did, timeout: Duration, id: MessageId) -> Error {

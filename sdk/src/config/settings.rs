@@ -9,6 +9,7 @@ use protocol::record::Card;
 use protocol::{Did, Identity, multikey};
 
 use super::endpoint::Endpoint;
+use crate::clock::Clock;
 use crate::contacts::RootKey;
 use crate::error::{Error, ErrorKind};
 use crate::key_file;
@@ -59,6 +60,7 @@ pub struct Config {
     pub(crate) anchors: HashMap<Did, RootKey>,
     /// Whether the relay's administrator may replace the pinned root key of another agent.
     pub(crate) accepts_announced_root_keys: bool,
+    pub(crate) clock: Clock,
 }
 
 /// Where the agent's keys are stored.
@@ -88,6 +90,7 @@ impl Config {
             yields: false,
             anchors: HashMap::new(),
             accepts_announced_root_keys: false,
+            clock: Clock::system(),
         }
     }
 
@@ -182,6 +185,13 @@ impl Config {
     #[must_use]
     pub fn accepting_announced_root_keys(mut self) -> Self {
         self.accepts_announced_root_keys = true;
+        self
+    }
+
+    /// Sets the clock of the agent, for example in a test. The default is that of this machine.
+    #[must_use]
+    pub fn with_clock(mut self, clock: Clock) -> Self {
+        self.clock = clock;
         self
     }
 

@@ -1,11 +1,11 @@
 //! Rotates signing and encryption keys, on request or by age. The key file is written first.
 
-use protocol::Identity;
+use protocol::{Identity, UnixSeconds};
 
 use super::own_record;
 use crate::config::{Config, KeySource};
 use crate::error::{Error, ErrorKind};
-use crate::{clock, key_file};
+use crate::key_file;
 
 /// Generates new keys and writes them. The next registration publishes them.
 pub(crate) fn rotate(config: &Config) -> Result<(), Error> {
@@ -19,13 +19,14 @@ pub(crate) fn rotate(config: &Config) -> Result<(), Error> {
             .advising("rotate the keys where they are stored"));
     }
     let mut identity = key_file::load(path).map_err(|e| failed().caused_by(e))?;
-    if let Some(until) = identity.rotation_loses_messages_until(clock::now()) {
-        let seconds = until.saturating_sub(clock::now());
+    let now = config.clock.now();
+    if let Some(until) = identity.rotation_loses_messages_until(now) {
+        let seconds = until.saturating_sub(now);
         return Err(failed()
             .caused_by("messages in transit may still need the oldest of its keys")
             .advising(format!("rotate them again in {seconds} s or later")));
     }
-    identity.rotate(clock::now(), &mut rand::rng());
+    identity.rotate(now, &mut rand::rng());
     key_file::replace(path, &identity).map_err(|e| failed().caused_by(e))
 }
 
@@ -42,7 +43,7 @@ pub(super) fn rotate_if_due(config: &Config) -> bool {
     let (Some(ttl), KeySource::File(path)) = (config.key_ttl, &config.keys) else {
         return false;
     };
-    let old = key_file::load(path).is_ok_and(|identity| age(&identity) >= ttl.as_secs());
+    let old = key_file::load(path).is_ok_and(|identity| age(&identity, config.clock.now()) >= ttl.as_secs());
     if !old || !key_file::is_writable(path) {
         return false;
     }
@@ -58,13 +59,14 @@ pub(super) fn rotate_if_due(config: &Config) -> bool {
     }
 }
 
-fn age(identity: &Identity) -> u64 {
-    identity.current_signing().map_or(0, |key| clock::now().saturating_sub(key.created))
+fn age(identity: &Identity, now: UnixSeconds) -> u64 {
+    identity.current_signing().map_or(0, |key| now.saturating_sub(key.created))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::clock::Clock;
     use crate::config::Endpoint;
     use crate::token::TokenSource;
 
@@ -73,7 +75,8 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("identity.json");
         let did: protocol::Did = "did:wba:example.com:agent:acme:alice".parse().unwrap();
-        key_file::create(&path, &Identity::generate(did.clone(), clock::now(), &mut rand::rng())).unwrap();
+        key_file::create(&path, &Identity::generate(did.clone(), Clock::system().now(), &mut rand::rng()))
+            .unwrap();
         let endpoint = Endpoint::new("wss://relay.example.com/ws").unwrap();
         let token = TokenSource::File(folder.path().join("token"));
         let config = Config::new(endpoint, did, token, KeySource::File(path.clone()));
@@ -90,14 +93,14 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("identity.json");
         let did: protocol::Did = "did:wba:example.com:agent:acme:alice".parse().unwrap();
-        let registered = Identity::generate(did.clone(), clock::now(), &mut rand::rng());
+        let registered = Identity::generate(did.clone(), Clock::system().now(), &mut rand::rng());
         key_file::create(&path, &registered).unwrap();
         let endpoint = Endpoint::new("wss://relay.example.com/ws").unwrap();
         let token = TokenSource::File(folder.path().join("token"));
         let config = Config::new(endpoint, did, token, KeySource::File(path.clone()));
         assert!(!must_register(&config, &registered));
         let mut rotated = Identity::from_key_file(&registered.to_key_file()).unwrap();
-        rotated.rotate(clock::now(), &mut rand::rng());
+        rotated.rotate(Clock::system().now(), &mut rand::rng());
         key_file::replace(&path, &rotated).unwrap();
         assert!(must_register(&config, &registered));
         assert!(!must_register(&config, &rotated));

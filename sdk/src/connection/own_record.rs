@@ -8,15 +8,12 @@ use protocol::identity::public_of;
 use protocol::record::{self, VerifiedRecord};
 use protocol::{Identity, Reason};
 
-use crate::clock;
 use crate::config::Config;
 use crate::error::{Error, ErrorKind};
 
 #[derive(Clone)]
 pub(super) struct OwnRecord {
     built: Option<Built>,
-    /// Whether it was built for the next attempt.
-    fresh: bool,
     outdated: bool,
 }
 
@@ -29,7 +26,7 @@ struct Built {
 
 impl OwnRecord {
     pub(super) fn new() -> Self {
-        Self { built: None, fresh: false, outdated: false }
+        Self { built: None, outdated: false }
     }
 
     /// Reads the keys, because they may have been rotated, and builds a new record if they differ.
@@ -48,16 +45,11 @@ impl OwnRecord {
         };
         let same = self.built.as_ref().is_some_and(|built| same_keys(&built.identity, &identity));
         if same && !self.outdated {
-            self.fresh = false;
             return Ok(());
         }
         self.built = Some(build(config, identity)?);
-        (self.fresh, self.outdated) = (true, false);
+        self.outdated = false;
         Ok(())
-    }
-
-    pub(super) fn is_fresh(&self) -> bool {
-        self.fresh
     }
 
     /// Lets the next attempt sign the record again, because the relay does not take its time.
@@ -82,8 +74,8 @@ fn build(config: &Config, identity: Arc<Identity>) -> Result<Built, Error> {
     let failed = |e: record::RecordError| {
         Error::new(ErrorKind::Config, "cannot build the agent's record").caused_by(e)
     };
-    let bytes =
-        record::build(&identity, config.card.clone(), Some(config.url()), clock::now()).map_err(failed)?;
+    let bytes = record::build(&identity, config.card.clone(), Some(config.url()), config.clock.now())
+        .map_err(failed)?;
     let record = VerifiedRecord::parse(&bytes, &config.did).map_err(failed)?;
     Ok(Built { identity, document: Arc::new(record.document), bytes: record.bytes })
 }

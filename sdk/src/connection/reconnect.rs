@@ -19,8 +19,6 @@ pub(super) struct Circumstances {
     pub(super) registered_before: bool,
     pub(super) token_rotates: bool,
     pub(super) awaits_credentials: bool,
-    /// Whether the record was signed for this attempt, with the time that this machine has.
-    pub(super) record_is_fresh: bool,
 }
 
 impl Circumstances {
@@ -94,20 +92,19 @@ fn after_refusal(refusal: &RpcError, circumstances: Circumstances) -> Decision {
     let error = refused(refusal);
     let awaited = circumstances.awaits_credentials && !circumstances.registered_before;
     let suspended = refusal.data.reason == Reason::Suspended;
-    // Another process with the same keys may have registered a newer record. It is signed again.
-    let outdated = refusal.data.reason == Reason::RecordRollback && !circumstances.record_is_fresh;
-    if (awaited && !suspended) || outdated || is_transient(refusal.data.reason) {
+    if (awaited && !suspended) || is_transient(refusal.data.reason) {
         let after = error.retry_after();
         return retry(error, after);
     }
     Decision::Stop(error)
 }
 
-/// Whether the same registration may succeed later: the relay says so, or this machine's clock,
-/// which is ahead, may be set.
+/// Whether a registration may succeed later: the relay says so, or the record is signed again with
+/// another time. A clock that is ahead or behind may be set, and another process with the same keys
+/// may have registered a newer record.
 fn is_transient(reason: Reason) -> bool {
     let Retry::Changed = reason.retry() else { return true };
-    reason == Reason::RecordInFuture
+    matches!(reason, Reason::RecordInFuture | Reason::RecordRollback)
 }
 
 #[cfg(test)]
@@ -117,12 +114,8 @@ mod tests {
     use super::*;
     use crate::connection::disconnect::suspended;
 
-    const RUNNING: Circumstances = Circumstances {
-        registered_before: true,
-        token_rotates: true,
-        awaits_credentials: false,
-        record_is_fresh: true,
-    };
+    const RUNNING: Circumstances =
+        Circumstances { registered_before: true, token_rotates: true, awaits_credentials: false };
     const STARTING_PROFILE: Circumstances = Circumstances { registered_before: false, ..RUNNING };
     const STARTING_POD: Circumstances = Circumstances { awaits_credentials: true, ..STARTING_PROFILE };
 
@@ -190,12 +183,10 @@ mod tests {
     }
 
     #[test]
-    fn a_record_is_signed_again_where_that_can_help() {
-        let old = Circumstances { record_is_fresh: false, ..RUNNING };
-        assert_eq!(stops(refusal(Reason::RecordRollback), old), None);
-        let kind = stops(refusal(Reason::RecordRollback), RUNNING);
-        assert_eq!(kind, Some(ErrorKind::Registration(Reason::RecordRollback)));
-        assert_eq!(stops(refusal(Reason::RecordInFuture), RUNNING), None, "the clock may be set");
+    fn a_record_is_signed_again_until_the_relay_takes_its_time() {
+        for reason in [Reason::RecordRollback, Reason::RecordInFuture] {
+            assert_eq!(stops(refusal(reason), RUNNING), None, "the clock may be set");
+        }
     }
 
     #[test]

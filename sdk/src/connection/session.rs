@@ -21,7 +21,6 @@ use super::handshake::RegisteredSession;
 use super::request_queue::RequestQueue;
 use super::session_driver::SessionDriver;
 use crate::agent_state::AgentState;
-use crate::clock;
 use crate::delivery::admission::{Admission, Delivery, admit};
 use crate::rpc::WeakRpcClient;
 
@@ -96,10 +95,15 @@ async fn admit_deliveries(
     loop {
         let now_due = tokio::select! {
             delivery = queued.recv() => match delivery {
-                Some(delivery) => vec![delivery],
+                Some(delivery) => {
+                    // Those of the same sender that waited came before it.
+                    let mut now_due = take_due(&mut waiting, state.now());
+                    now_due.push(delivery);
+                    now_due
+                }
                 None => break,
             },
-            _ = retry.tick(), if !waiting.is_empty() => take_due(&mut waiting, clock::now()),
+            _ = retry.tick(), if !waiting.is_empty() => take_due(&mut waiting, state.now()),
         };
         let Some(rpc) = rpc.upgrade() else { break };
         for delivery in now_due {

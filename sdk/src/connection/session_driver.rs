@@ -308,8 +308,11 @@ impl<'a> SessionDriver<'a> {
         }
         let seq = notice.seq;
         self.state.acknowledgements.on_arrival(seq, 0);
-        match self.state.notices.record(notice) {
-            Ok(()) => self.state.acknowledgements.settle(seq),
+        match self.state.notices.record(&notice) {
+            Ok(()) => {
+                self.state.acknowledgements.settle(seq);
+                self.state.on_notice(&notice);
+            }
             Err(error) => tracing::warn!(error = %error, "cannot write a notice, which stays at the relay"),
         }
     }

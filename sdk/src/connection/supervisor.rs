@@ -130,7 +130,6 @@ impl Supervisor {
                 registered_before: self.registered_before,
                 token_rotates: self.state.config.token.rotates(),
                 awaits_credentials: self.state.config.awaits_credentials,
-                record_is_fresh: self.record.is_fresh(),
             };
             if let Disconnect::Refused(refusal) = &disconnect {
                 self.record.on_refusal(refusal.data.reason);

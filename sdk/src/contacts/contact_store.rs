@@ -44,6 +44,10 @@ impl ContactStore {
         self.cache().may_refresh(did, Instant::now(), age_min)
     }
 
+    pub(super) fn expire(&self, did: &Did) {
+        self.cache().expire(did);
+    }
+
     pub(super) fn expire_all(&self) {
         self.cache().expire_all();
     }

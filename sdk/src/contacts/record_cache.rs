@@ -86,6 +86,13 @@ impl RecordCache {
         true
     }
 
+    /// Makes the record of this agent old.
+    pub(crate) fn expire(&mut self, did: &Did) {
+        if let Some(entry) = self.records.get_mut(did) {
+            entry.looked_up = None;
+        }
+    }
+
     /// Makes every record old, because the machine slept for an unknown time.
     pub(crate) fn expire_all(&mut self) {
         self.records.values_mut().for_each(|entry| entry.looked_up = None);

@@ -13,13 +13,14 @@ use tokio::sync::Notify;
 
 use super::dedup_file::DedupFile;
 use super::received::Received;
-use crate::clock;
+use crate::clock::Clock;
 use crate::error::{Error, ErrorKind};
 use crate::state_machine::{AckTracker, DedupTable, DeliveryState, MessageKey};
 
 pub(crate) struct Acknowledgements {
     inner: Mutex<Inner>,
     changed: Notify,
+    clock: Clock,
 }
 
 struct Inner {
@@ -42,11 +43,11 @@ pub(crate) struct PendingSync {
 
 impl Acknowledgements {
     /// Keeps the dedup table in the file at `path`, or in memory only.
-    pub(crate) fn open(path: Option<PathBuf>) -> Result<Self, Error> {
+    pub(crate) fn open(path: Option<PathBuf>, clock: Clock) -> Result<Self, Error> {
         let failed = |e: std::io::Error| {
             Error::new(ErrorKind::State, "cannot open the list of processed messages").caused_by(e)
         };
-        let opened = path.map(|path| DedupFile::open(path, clock::now())).transpose().map_err(failed)?;
+        let opened = path.map(|path| DedupFile::open(path, clock.now())).transpose().map_err(failed)?;
         let (file, table) = opened.map_or_else(|| (None, DedupTable::new()), |(f, table)| (Some(f), table));
         let inner = Inner {
             tracker: AckTracker::new(table),
@@ -55,7 +56,7 @@ impl Acknowledgements {
             must_rewrite: false,
             ended: None,
         };
-        Ok(Self { inner: Mutex::new(inner), changed: Notify::new() })
+        Ok(Self { inner: Mutex::new(inner), changed: Notify::new(), clock })
     }
 
     pub(crate) fn start_epoch(&self, epoch: u64, takes_refusals: bool) {
@@ -76,8 +77,8 @@ impl Acknowledgements {
 
     /// Accepts an ephemeral message. Returns `false` for a duplicate, as far back as this process.
     pub(crate) fn accept_ephemeral(&self, seq: u64, received: &Received) -> bool {
-        let (key, until) = (received.key(), received.until());
-        self.change(|inner| inner.tracker.accept_ephemeral(seq, key, until, clock::now()))
+        let (key, until, now) = (received.key(), received.until(), self.clock.now());
+        self.change(|inner| inner.tracker.accept_ephemeral(seq, key, until, now))
     }
 
     pub(crate) fn settle(&self, seq: u64) {
@@ -106,18 +107,19 @@ impl Acknowledgements {
     /// acknowledged to the relay that would appear again after a restart. If that fails, it is
     /// repeated by [`retry`](Self::retry), and the message is not shown again meanwhile.
     pub(crate) fn mark_processed(&self, received: &Received) -> Result<(), Error> {
-        let (key, until) = (received.key(), received.until());
-        self.change(|inner| inner.mark_processed(key, until))
+        let (key, until, now) = (received.key(), received.until(), self.clock.now());
+        self.change(|inner| inner.mark_processed(key, until, now))
     }
 
     /// Writes what could not be written before, and forgets what has expired.
     pub(crate) fn retry(&self) {
+        let now = self.clock.now();
         self.change(|inner| {
             for (key, until) in std::mem::take(&mut inner.unwritten) {
                 // It is on the list again if it fails again.
-                let _ = inner.mark_processed(key, until);
+                let _ = inner.mark_processed(key, until, now);
             }
-            inner.tracker.forget_expired(clock::now());
+            inner.tracker.forget_expired(now);
         });
     }
 
@@ -189,7 +191,7 @@ impl Acknowledgements {
 }
 
 impl Inner {
-    fn mark_processed(&mut self, key: MessageKey, until: UnixSeconds) -> Result<(), Error> {
+    fn mark_processed(&mut self, key: MessageKey, until: UnixSeconds, now: UnixSeconds) -> Result<(), Error> {
         if self.tracker.is_processed(&key) {
             return Ok(());
         }
@@ -203,7 +205,7 @@ impl Inner {
             }
             return Err(not_written(error));
         }
-        self.tracker.mark_processed(&key, until, clock::now());
+        self.tracker.mark_processed(&key, until, now);
         if let Some(file) = &mut self.file
             && let Err(error) = file.compact(self.tracker.processed())
         {
@@ -235,11 +237,12 @@ mod tests {
     #[test]
     fn an_acknowledgement_that_a_full_disk_refused_is_written_later() {
         let folder = tempfile::tempdir().unwrap();
-        let acks = Acknowledgements::open(Some(folder.path().join("processed"))).unwrap();
-        let until = clock::now() + 100;
+        let (now, until) = (10_000, 10_100);
+        let clock = Clock::from_fn(move || now);
+        let acks = Acknowledgements::open(Some(folder.path().join("processed")), clock).unwrap();
         acks.lock().file.as_mut().unwrap().break_for_test();
-        assert!(acks.lock().mark_processed(key(1), until).is_err());
-        assert!(acks.lock().mark_processed(key(1), until).is_err(), "asked again, it waits once");
+        assert!(acks.lock().mark_processed(key(1), until, now).is_err());
+        assert!(acks.lock().mark_processed(key(1), until, now).is_err(), "asked again, it waits once");
         assert_eq!(acks.lock().unwritten.len(), 1);
         let (file, _) = DedupFile::open(folder.path().join("processed"), 0).unwrap();
         acks.lock().file = Some(file);
@@ -250,9 +253,9 @@ mod tests {
 
     #[test]
     fn an_agent_that_has_ended_writes_nothing_and_says_why() {
-        let acks = Acknowledgements::open(None).unwrap();
+        let acks = Acknowledgements::open(None, Clock::system()).unwrap();
         acks.end(&Error::new(ErrorKind::Replaced, "another session took over"));
-        let error = acks.lock().mark_processed(key(1), 100).unwrap_err();
+        let error = acks.lock().mark_processed(key(1), 100, 1).unwrap_err();
         assert_eq!(error.kind(), ErrorKind::Replaced);
     }
 }

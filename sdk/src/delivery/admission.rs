@@ -17,7 +17,6 @@ use serde_json::value::RawValue;
 
 use super::received::Received;
 use crate::agent_state::AgentState;
-use crate::clock;
 use crate::contacts::{Freshness, Suspicion};
 use crate::error::{Error, ErrorKind};
 use crate::evidence::Evidence;
@@ -98,7 +97,7 @@ pub(crate) async fn admit(
                 cause,
                 "a message waits before it is shown"
             );
-            Ok(Admission::Later(delivery, clock::now().saturating_add(seconds)))
+            Ok(Admission::Later(delivery, state.now().saturating_add(seconds)))
         }
     }
 }
@@ -131,7 +130,7 @@ async fn verify(
 ) -> Result<(Opened, Arc<VerifiedRecord>), Unverified> {
     let sender = resolve_sender(state, rpc, &envelope.from).await?;
     let identity = state.identity();
-    let error = match open(envelope, &sender.keys, &identity, clock::now()) {
+    let error = match open(envelope, &sender.keys, &identity, state.now()) {
         Ok(opened) => return Ok((opened, sender)),
         Err(error) => error,
     };
@@ -144,7 +143,7 @@ async fn verify(
         return Err(error.into());
     }
     let sender = repeat_lookup(|| state.contacts.look_up(rpc, &envelope.from)).await?.0;
-    let opened = open(envelope, &sender.keys, &identity, clock::now())?;
+    let opened = open(envelope, &sender.keys, &identity, state.now())?;
     Ok((opened, sender))
 }
 

@@ -1,12 +1,15 @@
 //! Receiving with faults: order of acknowledgements, duplicates, forgeries, restarts.
 
-use msg2agent::{Agent, DiscardReason, Identity, RefusalReason};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use msg2agent::{Agent, Clock, DiscardReason, Identity, RefusalReason};
 use protocol::Reason;
 use protocol::envelope::Envelope;
 use protocol::frame::method;
 use protocol::record::VerifiedRecord;
 
-use crate::identities::{Alice, TestAgent, TestMessage};
+use crate::identities::{Alice, TestAgent, TestMessage, now};
 use crate::scripted_relay::{RelayConnection, ScriptedRelay, lookup_result, within};
 
 pub(crate) async fn connected(
@@ -128,7 +131,7 @@ async fn a_rotated_signing_key_is_looked_up_once() {
     let (mut line, record, agent) = connected(&relay, &alice, 1).await;
     line.deliver(1, 1, &bob.seal(&record, TestMessage::event("old key")).envelope).await;
     line.answer_lookup(&bob.record).await;
-    bob.identity.rotate(crate::identities::now(), &mut rand::rng());
+    bob.identity.rotate(now(), &mut rand::rng());
     let bob = TestAgent::with(bob.identity);
     line.deliver(1, 2, &bob.seal(&record, TestMessage::event("new key")).envelope).await;
     line.answer_lookup(&bob.record).await;
@@ -149,7 +152,7 @@ async fn a_sender_that_shows_another_root_key_is_refused() {
     line.answer_lookup(&bob.record).await;
     within("bob's message", agent.inbox().next()).await.unwrap();
     let mut rotated = impostor.identity;
-    rotated.rotate(crate::identities::now(), &mut rand::rng());
+    rotated.rotate(now(), &mut rand::rng());
     let impostor = TestAgent::with(rotated);
     let mut refusals = agent.refusals();
     line.deliver(1, 2, &impostor.seal(&record, TestMessage::event("hi")).envelope).await;
@@ -180,7 +183,7 @@ async fn messages_with_an_unknown_key_cost_one_lookup_and_never_the_session() {
     let (mut line, record, agent) = connected(&relay, &alice, 1).await;
     // A key that the record of mallory does not list.
     let mut unlisted = Identity::from_key_file(&mallory.identity.to_key_file()).unwrap();
-    unlisted.rotate(crate::identities::now(), &mut rand::rng());
+    unlisted.rotate(now(), &mut rand::rng());
     let unlisted = TestAgent::with(unlisted);
     for seq in 1..=150 {
         line.deliver(1, seq, &unlisted.seal(&record, TestMessage::event("x")).envelope).await;
@@ -247,12 +250,37 @@ async fn what_is_sealed_to_a_lost_key_is_refused_as_undecryptable() {
 }
 
 #[tokio::test]
+async fn what_waited_for_the_clock_is_shown_before_what_comes_after_it_was_set() {
+    let (relay, bob, ahead) = (ScriptedRelay::new().await, TestAgent::new("bob"), now() + 600);
+    let mut alice = Alice::new(&relay.url());
+    let set = Arc::new(AtomicU64::new(now()));
+    let read = Arc::clone(&set);
+    alice.config = alice.config.clone().with_clock(Clock::from_fn(move || read.load(Ordering::SeqCst)));
+    let (mut line, record, agent) = connected(&relay, &alice, 1).await;
+    let mut inbox = agent.inbox();
+    for (seq, text, time) in [(1, "early", ahead), (2, "now", now())] {
+        line.deliver(1, seq, &bob.seal_at(&record, TestMessage::event(text), time).envelope).await;
+    }
+    line.answer_lookup(&bob.record).await;
+    let second = within("the second", inbox.next()).await.unwrap();
+    assert_eq!(second.text(), Some("now"));
+    set.store(ahead, Ordering::SeqCst);
+    line.deliver(1, 3, &bob.seal_at(&record, TestMessage::event("later"), ahead).envelope).await;
+    for text in ["early", "later"] {
+        let message = within("a message", inbox.next()).await.unwrap();
+        assert_eq!(message.text(), Some(text));
+        message.ack().await.unwrap();
+    }
+    second.ack().await.unwrap();
+}
+
+#[tokio::test]
 async fn a_message_from_the_future_waits_for_its_time() {
     let (relay, bob) = (ScriptedRelay::new().await, TestAgent::new("bob"));
     let alice = Alice::new(&relay.url());
     let (mut line, record, agent) = connected(&relay, &alice, 1).await;
     // Two seconds further ahead than clocks may differ.
-    let ahead = crate::identities::now() + 302;
+    let ahead = now() + 302;
     line.deliver(1, 1, &bob.seal_at(&record, TestMessage::event("early"), ahead).envelope).await;
     line.deliver(1, 2, &bob.seal(&record, TestMessage::event("now")).envelope).await;
     line.answer_lookup(&bob.record).await;

@@ -4,9 +4,11 @@ use std::time::Duration;
 
 use msg2agent::multikey::decode_ed25519;
 use msg2agent::{
-    Agent, Content, Did, DiscardReason, ErrorKind, MessageId, MessageType, RefusalReason, SendOptions,
+    Agent, Content, Did, DiscardReason, ErrorKind, MessageId, MessageType, Outcome, Reason, RefusalReason,
+    SendOptions,
 };
 use protocol::envelope::open;
+use protocol::frame::{NoticeParams, method};
 use protocol::proof;
 
 use crate::connected_agent::ConnectedAgent;
@@ -62,6 +64,32 @@ async fn a_late_answer_comes_to_the_inbox() {
     line.deliver(1, 1, &bob.seal(&alice, TestMessage::response("4", id)).envelope).await;
     let late = within("the late answer", agent.inbox().next()).await.unwrap();
     assert_eq!((late.text(), late.re()), (Some("4"), Some(id)));
+}
+
+#[tokio::test]
+async fn a_request_that_is_refused_after_it_was_stored_ends_with_the_reason() {
+    let ConnectedAgent { mut line, agent, bob, _alice, .. } = ConnectedAgent::new().await;
+    let relay = async {
+        for (seq, outcome, reason) in
+            [(1, Outcome::Refused, Some(RefusalReason::Undecryptable)), (2, Outcome::Expired, None)]
+        {
+            // What cannot be opened makes the record old.
+            line.answer_lookup(&bob.record).await;
+            let id = line.answer_send().await.id;
+            let to = bob.did().clone();
+            let notice = NoticeParams { epoch: 1, seq, id, to, outcome, at: 7, reason, missed: 0 };
+            line.notify(method::NOTICE, &notice).await;
+            assert_eq!(line.acked().await, (1, seq));
+        }
+    };
+    let client = async {
+        let refused = agent.request(bob.did(), Content::text("2+2?"), TEST_TIMEOUT).await.unwrap_err();
+        assert_eq!(refused.kind(), ErrorKind::Rejected(Reason::Refused));
+        assert_eq!(refused.refusal(), Some(RefusalReason::Undecryptable));
+        let expired = agent.request(bob.did(), Content::text("2+2?"), TEST_TIMEOUT).await.unwrap_err();
+        assert_eq!((expired.reason(), expired.outcome()), (Some(Reason::Ended), Some(Outcome::Expired)));
+    };
+    tokio::join!(relay, client);
 }
 
 #[tokio::test]

@@ -1,9 +1,10 @@
-//! Runs clients that were written from `docs/protocol.md` alone, in Python and Node, against the
-//! relay as a process.
+//! Runs clients against the relay as a process: in Python and Node, written from `docs/protocol.md`
+//! alone, and of the SDK, to a recipient whose clock or keys are wrong.
 
 #![expect(
     clippy::unwrap_used,
     clippy::indexing_slicing,
+    clippy::panic,
     reason = "a test that cannot set itself up should fail on the spot"
 )]
 
@@ -13,6 +14,10 @@ use msg2agent_tests::protocol_clients::{Language, ProtocolClients};
 use protocol::admin::{AgentKey, AgentSpec, TenantSpec};
 use protocol::api_key::ApiKey;
 use serde_json::{Value, json};
+
+mod recipient;
+mod recipient_clocks;
+mod recipient_keys;
 
 const TENANT: &str = "acme";
 /// Requests of one conversation. The relay is killed in the middle of them.

@@ -38,13 +38,13 @@ fn a_workloads_status_reconciles_its_owner_and_an_equal_one_does_not() {
     let enqueuer = enqueuer();
     let store = enqueuer.caches.stateful_sets.clone();
     let mut sink = WorkloadSink { store, scope: WatchScope::Cluster, enqueuer: enqueuer.clone() };
-    sink.listed(vec![Ok(set(0))]);
+    sink.list(vec![Ok(set(0))]);
     assert!(is_queued(&enqueuer, &relay()));
     sink.applied(Ok(set(0)));
     assert!(!is_queued(&enqueuer, &relay()));
     sink.applied(Ok(set(1)));
     assert!(is_queued(&enqueuer, &relay()));
-    sink.listed(vec![]);
+    sink.list(vec![]);
     assert!(is_queued(&enqueuer, &relay()), "it was deleted in the gap");
     assert!(enqueuer.caches.stateful_sets.get(&NamespacedName::new("team", "main-relay")).is_none());
 }
@@ -56,9 +56,9 @@ fn an_owned_object_that_was_deleted_in_a_gap_reconciles_its_owner() {
     let secret: Secret = serde_json::from_value(json!({"metadata": {"name": "main-ca", "namespace": "team",
         "uid": "1", "resourceVersion": "1", "labels": {"msg2agent.xyz/relay": "main"}}}))
     .unwrap();
-    sink.listed(vec![Ok(secret)]);
+    sink.list(vec![Ok(secret)]);
     enqueuer.queue.clear();
-    WatchSink::<Secret>::listed(&mut sink, vec![]);
+    WatchSink::<Secret>::list(&mut sink, vec![]);
     assert!(is_queued(&enqueuer, &relay()));
 }
 
@@ -85,10 +85,10 @@ fn a_label_that_a_namespace_lost_in_a_gap_takes_consent() {
     enqueuer.caches.index.insert(&name, &agent);
     enqueuer.caches.agents.insert(name.clone(), Arc::new(agent));
     let mut sink = NamespaceSink { store: enqueuer.caches.namespaces.clone(), enqueuer: enqueuer.clone() };
-    sink.listed(vec![Ok(namespace(json!({"tier": "paid"})))]);
+    sink.list(vec![Ok(namespace(json!({"tier": "paid"})))]);
     enqueuer.queue.clear();
-    sink.listed(vec![Ok(namespace(json!({"tier": "paid"})))]);
+    sink.list(vec![Ok(namespace(json!({"tier": "paid"})))]);
     assert!(!is_queued(&enqueuer, &name.clone().key(Kind::Agent)));
-    sink.listed(vec![Ok(namespace(json!({})))]);
+    sink.list(vec![Ok(namespace(json!({})))]);
     assert!(is_queued(&enqueuer, &name.key(Kind::Agent)));
 }

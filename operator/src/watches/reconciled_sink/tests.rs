@@ -62,9 +62,9 @@ impl ReconciledSink<Agent> {
 #[test]
 fn a_new_list_shows_what_was_deleted_in_the_gap() {
     let mut sink = sink();
-    sink.listed(vec![Ok(agent("alice", "1")), Ok(agent("bob", "2"))]);
+    sink.list(vec![Ok(agent("alice", "1")), Ok(agent("bob", "2"))]);
     sink.enqueuer.queue.clear();
-    sink.listed(vec![Ok(agent("alice", "1"))]);
+    sink.list(vec![Ok(agent("alice", "1"))]);
     assert_eq!(sink.deleted.take(&key("bob")), ["2"]);
     assert!(sink.deleted.take(&key("alice")).is_empty());
     assert!(!sink.enqueuer.queue.contains(&key("alice")), "nothing of it changed");
@@ -76,9 +76,9 @@ fn a_new_list_shows_what_was_deleted_in_the_gap() {
 #[test]
 fn an_object_that_was_deleted_and_created_again_in_the_gap_is_both() {
     let mut sink = sink();
-    sink.listed(vec![Ok(agent("alice", "1"))]);
+    sink.list(vec![Ok(agent("alice", "1"))]);
     sink.enqueuer.queue.clear();
-    sink.listed(vec![Ok(agent("alice", "2"))]);
+    sink.list(vec![Ok(agent("alice", "2"))]);
     assert_eq!(sink.deleted.take(&key("alice")), ["1"]);
     assert!(sink.was_queued("alice"));
 }
@@ -86,9 +86,9 @@ fn an_object_that_was_deleted_and_created_again_in_the_gap_is_both() {
 #[test]
 fn a_list_of_one_namespace_says_nothing_about_others() {
     let mut sink = sink();
-    sink.listed(vec![Ok(agent("alice", "1"))]);
+    sink.list(vec![Ok(agent("alice", "1"))]);
     sink.scope = WatchScope::Namespace("other".into());
-    sink.listed(vec![]);
+    sink.list(vec![]);
     assert!(sink.store.get(&key("alice").name).is_some());
     assert!(sink.deleted.take(&key("alice")).is_empty());
     assert_eq!(sink.claimants("alice"), 1);
@@ -97,9 +97,9 @@ fn a_list_of_one_namespace_says_nothing_about_others() {
 #[test]
 fn one_undecodable_object_stops_only_itself_and_is_not_deleted() {
     let mut sink = sink();
-    sink.listed(vec![Ok(agent("alice", "1")), Ok(agent("bob", "2"))]);
+    sink.list(vec![Ok(agent("alice", "1")), Ok(agent("bob", "2"))]);
     sink.enqueuer.queue.clear();
-    sink.listed(vec![Ok(agent("alice", "1")), Err(invalid("bob", "2"))]);
+    sink.list(vec![Ok(agent("alice", "1")), Err(invalid("bob", "2"))]);
     let caches = Arc::clone(&sink.enqueuer.caches);
     assert!(caches.is_unknown(&key("bob")) && !caches.is_unknown(&key("alice")));
     assert!(caches.undecodable.contains_uid("2"));
@@ -125,7 +125,7 @@ fn an_undecodable_object_that_is_deleted_is_recorded() {
 #[test]
 fn nothing_is_decided_about_an_agent_whose_tenant_cannot_be_decoded() {
     let mut sink = sink();
-    sink.listed(vec![Ok(agent("alice", "1"))]);
+    sink.list(vec![Ok(agent("alice", "1"))]);
     let caches = Arc::clone(&sink.enqueuer.caches);
     let mut tenants = ReconciledSink::<Tenant> {
         store: caches.tenants.clone(),
@@ -134,9 +134,9 @@ fn nothing_is_decided_about_an_agent_whose_tenant_cannot_be_decoded() {
         deleted: Arc::clone(&sink.deleted),
         metrics: sink.metrics.clone(),
     };
-    tenants.listed(vec![Err(invalid("acme", "3"))]);
+    tenants.list(vec![Err(invalid("acme", "3"))]);
     assert!(caches.is_unknown(&key("alice")));
-    tenants.listed(vec![]);
+    tenants.list(vec![]);
     assert!(!caches.is_unknown(&key("alice")), "now it is known that there is none");
 }
 
@@ -149,7 +149,7 @@ fn what_a_deleted_object_was_is_told_to_those_who_claim_its_name() {
         "spec": {"tenantRef": {"name": "acme"}, "handle": "alice"},
     }))
     .unwrap();
-    sink.listed(vec![Ok(agent("alice", "1")), Ok(rival)]);
+    sink.list(vec![Ok(agent("alice", "1")), Ok(rival)]);
     sink.enqueuer.queue.clear();
     sink.deleted(Ok(agent("alice", "1")));
     assert!(sink.was_queued("rival"));

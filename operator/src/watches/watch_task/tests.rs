@@ -3,21 +3,26 @@
 use std::collections::VecDeque;
 use std::marker::PhantomData;
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
-use futures::FutureExt as _;
 use futures::future::BoxFuture;
 use futures::stream::{self, BoxStream};
+use futures::{FutureExt as _, StreamExt as _};
+use kube::api::{ListParams, WatchParams};
 use kube::core::Status;
 
 use super::super::sync_state::SyncState;
 use super::super::watch_source::{ListPage, Versioned};
 use super::*;
+use crate::object_key::NamespacedName;
 
 type Events = BoxStream<'static, kube::Result<Versioned<u32>>>;
 
 /// What the source answers to one request.
 enum Answer {
     List(Vec<u32>, Option<&'static str>),
+    /// The last page, after a second.
+    SlowList(Vec<u32>),
     ListFails,
     /// Events, and whether the watch then stays open.
     Watch(Vec<Versioned<u32>>, bool),
@@ -47,12 +52,17 @@ impl WatchSource<u32> for Script {
     fn list<'a>(&'a self, params: &'a ListParams) -> BoxFuture<'a, kube::Result<ListPage<u32>>> {
         let answer = self.next(format!("list {}", params.continue_token.as_deref().unwrap_or("")));
         async move {
+            let page = |objects: Vec<u32>, next: Option<&str>| ListPage {
+                objects: objects.into_iter().map(Ok).collect(),
+                next: next.map(str::to_owned),
+                resource_version: "5".to_owned(),
+            };
             match answer {
-                Some(Answer::List(objects, next)) => Ok(ListPage {
-                    objects: objects.into_iter().map(Ok).collect(),
-                    next: next.map(str::to_owned),
-                    resource_version: "5".to_owned(),
-                }),
+                Some(Answer::List(objects, next)) => Ok(page(objects, next)),
+                Some(Answer::SlowList(objects)) => {
+                    tokio::time::sleep(seconds(1)).await;
+                    Ok(page(objects, None))
+                }
                 Some(_) => Err(failure(500)),
                 None => std::future::pending().await,
             }
@@ -79,12 +89,22 @@ impl WatchSource<u32> for Script {
         }
         .boxed()
     }
+
+    fn name(&self, object: &Decoded<u32>) -> NamespacedName {
+        NamespacedName::new("", &object.as_ref().unwrap().to_string())
+    }
 }
 
 #[derive(Clone, Default)]
 struct Seen(Arc<Mutex<Vec<String>>>);
 
 impl WatchSink<u32> for Seen {
+    type Listed = Decoded<u32>;
+
+    fn read(&self, object: Decoded<u32>) -> Decoded<u32> {
+        object
+    }
+
     fn listed(&mut self, objects: Vec<Decoded<u32>>) {
         let objects: Vec<_> = objects.into_iter().flatten().collect();
         self.0.lock().unwrap().push(format!("list {objects:?}"));
@@ -105,10 +125,8 @@ async fn run(answers: impl Into<VecDeque<Answer>>, time: Duration) -> (Vec<Strin
     *script.answers.lock().unwrap() = answers.into();
     let task = WatchTask {
         name: "agents",
-        source: script.clone(),
+        reader: WatchReader { source: script.clone(), label_selector: None, sync: state.register("agents") },
         sink: seen.clone(),
-        label_selector: None,
-        sync: state.register("agents"),
         metrics: Metrics::register(&prometheus::Registry::new()).unwrap(),
         jitter: Jitter::random(),
         kind: PhantomData,
@@ -133,6 +151,33 @@ async fn a_list_of_several_pages_reaches_the_sink_whole() {
     assert_eq!(requests, ["list ", "list two", "watch 5"]);
     assert_eq!(seen, ["list [1, 2, 3]"]);
     assert_eq!(state.check_all(), Ok(()));
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_changes_while_pages_are_listed_is_told_at_once_and_is_in_the_list() {
+    let deleted = (Observation::Deleted(Ok(1)), Some("7".to_owned()));
+    let answers = [
+        Answer::List(vec![1, 2], Some("two")),
+        Answer::SlowList(vec![3]),
+        Answer::Watch(vec![event(4, "6"), deleted], true),
+    ];
+    let (requests, seen, state) = run(answers, seconds(5)).await;
+    assert_eq!(requests, ["list ", "list two", "watch 5"], "the watch goes on after the list");
+    assert_eq!(seen, ["applied 4", "deleted 1", "list [2, 3, 4]"]);
+    assert_eq!(state.check_all(), Ok(()));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_watch_that_ends_while_pages_are_listed_continues_after_the_list() {
+    let answers = [
+        Answer::List(vec![1], Some("two")),
+        Answer::SlowList(vec![2]),
+        Answer::Watch(vec![event(3, "6")], false),
+        Answer::Watch(vec![event(4, "7")], true),
+    ];
+    let (requests, seen, _) = run(answers, seconds(5)).await;
+    assert_eq!(requests, ["list ", "list two", "watch 5", "watch 6"]);
+    assert_eq!(seen, ["applied 3", "list [1, 2, 3]", "applied 4"]);
 }
 
 #[tokio::test(start_paused = true)]
@@ -179,8 +224,8 @@ async fn a_failure_is_retried_without_a_new_list() {
 async fn a_silent_watch_is_started_again_and_does_not_count_as_stuck() {
     let silent = || Answer::Watch(vec![], true);
     let answers = [Answer::List(vec![], None), silent(), silent(), silent()];
-    let (requests, _, state) = run(answers, seconds(150)).await;
-    assert_eq!(requests.len(), 4, "started again after 70 s: {requests:?}");
+    let (requests, _, state) = run(answers, seconds(160)).await;
+    assert_eq!(requests.len(), 4, "started again after 78 s: {requests:?}");
     assert_eq!(state.check_all(), Ok(()));
 }
 
@@ -194,11 +239,4 @@ async fn a_store_whose_list_always_fails_is_never_synced_and_one_that_stops_is_s
     let answers: VecDeque<_> = std::iter::once(Answer::List(vec![], None)).chain(failing).collect();
     let (_, _, state) = run(answers, seconds(101)).await;
     assert!(state.check_all().unwrap_err().contains("heard nothing"));
-}
-
-#[test]
-fn attempts_are_spread_and_never_further_apart_than_fifteen_seconds() {
-    assert_eq!(retry_delay(0, 1.0), Duration::ZERO);
-    assert_eq!(retry_delay(1, 0.0), Duration::from_millis(200));
-    assert_eq!(retry_delay(60, 1.0), Duration::from_secs(15));
 }
