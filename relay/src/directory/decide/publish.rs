@@ -151,7 +151,7 @@ mod tests {
         assert!(publish_on_full(&record(&alice, Card::default(), 20)).is_unchanged());
         let other_card = Card { name: "other".into(), ..Card::default() };
         assert!(!publish_on_full(&record(&alice, other_card, 20)).is_unchanged());
-        let mut rotated = Identity::from_key_file(&alice.to_key_file().to_string()).unwrap();
+        let mut rotated = Identity::from_key_file(&alice.to_key_file()).unwrap();
         rotated.rotate(15, &mut rand::rng());
         assert!(!publish_on_full(&record(&rotated, Card::default(), 20)).is_unchanged());
     }

@@ -20,8 +20,8 @@ async fn a_commit_after_one_that_found_the_disk_full_is_a_transaction_of_its_own
     assert_eq!(restored(&path, 0).await.len(), 1);
 }
 
-/// Messages of sixteen mailboxes lie between each other, and those of one after the other leave: each
-/// is on a page of its own.
+/// Messages of sixteen mailboxes lie between each other, and those of one after the other leave:
+/// each is on a page of its own.
 #[tokio::test]
 async fn the_log_stays_within_its_limit_when_messages_between_others_leave() {
     const MAILBOXES: RowId = 16;

@@ -1,5 +1,5 @@
-//! Senders write for ten minutes to recipients that are away most of the time, while the size of the
-//! relay's write-ahead log is watched.
+//! Senders write for ten minutes to recipients that are away most of the time, while the size of
+//! the relay's write-ahead log is watched.
 
 use std::cell::Cell;
 use std::path::Path;

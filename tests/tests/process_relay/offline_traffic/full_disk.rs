@@ -1,5 +1,5 @@
-//! A tenant takes all the disk that it can get, then somebody else takes the rest: others go on, and
-//! the relay recovers by itself.
+//! A tenant takes all the disk that it can get, then somebody else takes the rest: others go on,
+//! and the relay recovers by itself.
 
 use std::time::{Duration, Instant};
 
@@ -26,8 +26,8 @@ const GREEDY_BODY_CHARACTERS: usize = 7_600;
 /// Bounds the return of a relay to work when its disk has room again.
 const RECOVERY_TIMEOUT: Duration = Duration::from_secs(60);
 
-/// The tenant's senders fill mailboxes until its quota refuses them. Another tenant still sends, and
-/// a revocation is carried out.
+/// The tenant's senders fill mailboxes until its quota refuses them. Another tenant still sends,
+/// and a revocation is carried out.
 pub(super) async fn one_tenant_takes_all_it_can(relay: &RelayProcess, other: &mut MailPair) -> Vec<MailPair> {
     let mut greedy = Vec::new();
     for number in 0..GREEDY {
