@@ -7,8 +7,10 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use protocol::did::Domain;
+use sqlx::Connection as _;
 use sqlx::sqlite::{
-    SqliteConnectOptions, SqliteJournalMode, SqlitePool, SqlitePoolOptions, SqliteSynchronous,
+    SqliteConnectOptions, SqliteConnection, SqliteJournalMode, SqlitePool, SqlitePoolOptions,
+    SqliteSynchronous,
 };
 
 mod disk_reserve;
@@ -78,8 +80,21 @@ pub fn mailbox_path(data_dir: &Path) -> PathBuf {
 /// # Errors
 /// The file cannot be opened.
 pub(crate) async fn open_pool(path: &Path) -> Result<SqlitePool, StoreError> {
-    let opened = SqlitePoolOptions::new().max_connections(1).connect_with(options(path)).await;
+    let opened = pool_options().connect_with(options(path)).await;
     opened.map_err(|source| StoreError::Open { path: path.to_owned(), source })
+}
+
+/// A pool of one connection. It is replaced after a transaction that SQLite has ended by itself, as
+/// on a full disk: sqlx goes on to count that transaction as open, and begins no other one.
+fn pool_options() -> SqlitePoolOptions {
+    let options = SqlitePoolOptions::new().max_connections(1);
+    options.after_release(|connection, _| Box::pin(has_no_transaction(connection)))
+}
+
+async fn has_no_transaction(connection: &mut SqliteConnection) -> sqlx::Result<bool> {
+    // It waits until the transaction, if it was dropped, is rolled back.
+    connection.ping().await?;
+    Ok(!connection.is_in_transaction())
 }
 
 /// The options that all connections share.
@@ -109,8 +124,7 @@ impl Store {
         // The size of a page matters for a new file only. Records have about 3 KiB.
         let options = options(path).create_if_missing(true).page_size(16 * 1024);
         // One connection is enough: all writes of the directory come from one task.
-        let pool = SqlitePoolOptions::new()
-            .max_connections(1)
+        let pool = pool_options()
             .connect_with(options)
             .await
             .map_err(|source| StoreError::Open { path: path.to_owned(), source })?;
@@ -132,9 +146,9 @@ impl Store {
         self.reserve.as_ref().is_none_or(|reserve| reserve.has_room())
     }
 
-    /// Frees the reserve of the disk after a failed change. False if there is none left.
-    pub(crate) fn release_reserve(&self) -> bool {
-        self.reserve.as_ref().is_some_and(|reserve| reserve.release())
+    /// Frees the reserve of the disk, if there is one, after a failed change.
+    pub(crate) fn release_reserve(&self) {
+        self.reserve.iter().for_each(|reserve| _ = reserve.release());
     }
 
     pub(crate) fn pool(&self) -> &SqlitePool {

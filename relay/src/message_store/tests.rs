@@ -1,5 +1,6 @@
 //! Tests of the message store over a real file.
 
+mod full_disk;
 mod power_failures;
 
 use std::sync::Mutex;
