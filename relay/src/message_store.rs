@@ -16,6 +16,8 @@ mod restore;
 mod row_outcomes;
 mod sql;
 mod statements;
+mod transaction;
+mod unreadable_rows;
 mod write_ahead_log;
 mod write_queue;
 mod writer;

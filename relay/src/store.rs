@@ -9,8 +9,7 @@ use std::time::Duration;
 use protocol::did::Domain;
 use sqlx::Connection as _;
 use sqlx::sqlite::{
-    SqliteConnectOptions, SqliteConnection, SqliteJournalMode, SqlitePool, SqlitePoolOptions,
-    SqliteSynchronous,
+    SqliteConnectOptions, SqliteJournalMode, SqlitePool, SqlitePoolOptions, SqliteSynchronous,
 };
 
 mod disk_reserve;
@@ -84,17 +83,19 @@ pub(crate) async fn open_pool(path: &Path) -> Result<SqlitePool, StoreError> {
     opened.map_err(|source| StoreError::Open { path: path.to_owned(), source })
 }
 
-/// A pool of one connection. It is replaced after a transaction that SQLite has ended by itself, as
-/// on a full disk: sqlx goes on to count that transaction as open, and begins no other one.
+/// One connection is enough: all writes of the directory come from one task.
+///
+/// SQLite ends a transaction by itself when a statement finds the disk full or broken. sqlx counts
+/// it as open then, and may report later ones as committed that are not. Such a connection is
+/// closed.
 fn pool_options() -> SqlitePoolOptions {
-    let options = SqlitePoolOptions::new().max_connections(1);
-    options.after_release(|connection, _| Box::pin(has_no_transaction(connection)))
-}
-
-async fn has_no_transaction(connection: &mut SqliteConnection) -> sqlx::Result<bool> {
-    // It waits until the transaction, if it was dropped, is rolled back.
-    connection.ping().await?;
-    Ok(!connection.is_in_transaction())
+    SqlitePoolOptions::new().max_connections(1).after_release(|connection, _| {
+        Box::pin(async move {
+            // Behind the rollback, which the connection has been told to make.
+            connection.ping().await?;
+            Ok(!connection.is_in_transaction())
+        })
+    })
 }
 
 /// The options that all connections share.
@@ -123,7 +124,6 @@ impl Store {
     pub async fn open(path: &Path) -> Result<Self, StoreError> {
         // The size of a page matters for a new file only. Records have about 3 KiB.
         let options = options(path).create_if_missing(true).page_size(16 * 1024);
-        // One connection is enough: all writes of the directory come from one task.
         let pool = pool_options()
             .connect_with(options)
             .await

@@ -3,7 +3,7 @@
 
 use std::time::Duration;
 
-use sqlx::SqliteConnection;
+use sqlx::{Connection as _, SqliteConnection};
 use tokio_util::sync::CancellationToken;
 
 use super::write_ahead_log::{Checkpoint, WriteAheadLog};
@@ -25,9 +25,20 @@ impl Checkpointer {
     /// Runs until `stop`. A failed checkpoint is retried, by the writer at the latest.
     pub(crate) async fn run(mut self, stop: CancellationToken) {
         while stop.run_until_cancelled(tokio::time::sleep(CHECKPOINT_INTERVAL)).await.is_some() {
-            if let Err(error) = self.log.checkpoint(&mut self.connection, Checkpoint::Passive).await {
-                tracing::warn!(%error, "a checkpoint of the mailbox failed");
-            }
+            self.copy().await;
+        }
+        self.close().await;
+    }
+
+    pub(super) async fn copy(&mut self) {
+        if let Err(error) = self.log.checkpoint(&mut self.connection, Checkpoint::Passive).await {
+            tracing::warn!(%error, "a checkpoint of the mailbox failed");
+        }
+    }
+
+    pub(super) async fn close(self) {
+        if let Err(error) = self.connection.close().await {
+            tracing::warn!(%error, "failed to close the mailbox after its last checkpoint");
         }
     }
 }

@@ -1,14 +1,16 @@
 //! Reads pages of message bodies, one request at a time. A damaged page of the file costs the
-//! messages that are on it, and no others.
+//! messages that are on it, and no others, once it has been unreadable for some seconds.
 
 use bytes::Bytes;
-use sqlx::SqliteConnection;
+use sqlx::{Connection as _, SqliteConnection};
 use tokio::sync::mpsc;
+use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use super::damage::{halves, is_damage};
 use super::report::{ReportHandler, StoreReport};
 use super::sql::json_array;
+use super::unreadable_rows::UnreadableRows;
 use crate::core::{AgentSlot, RowId};
 
 const PAGE: &str =
@@ -34,11 +36,12 @@ pub(crate) struct LoadRequest {
 pub(crate) struct MessageReader {
     connection: SqliteConnection,
     requests: mpsc::Receiver<LoadRequest>,
+    unreadable: UnreadableRows,
 }
 
 impl MessageReader {
-    pub(super) const fn new(connection: SqliteConnection, requests: mpsc::Receiver<LoadRequest>) -> Self {
-        Self { connection, requests }
+    pub(super) fn new(connection: SqliteConnection, requests: mpsc::Receiver<LoadRequest>) -> Self {
+        Self { connection, requests, unreadable: UnreadableRows::default() }
     }
 
     /// Runs until `stop`, or until no sender of requests is left.
@@ -53,14 +56,21 @@ impl MessageReader {
                 }
             }
         }
+        if let Err(error) = self.connection.close().await {
+            tracing::warn!(%error, "failed to close the mailbox after its last page");
+        }
     }
 
     /// Rows on damaged pages are missing in the result. An error means that nobody knows which rows
-    /// can be read.
+    /// can be read, or that those which cannot be read now may come back.
     async fn page(&mut self, rows: &[RowId]) -> sqlx::Result<Page> {
         match self.read(rows).await {
             Err(error) if is_damage(&error) => self.read_undamaged(rows).await,
-            result => result,
+            Ok(page) => {
+                self.unreadable.readable(rows.iter().copied());
+                Ok(page)
+            }
+            Err(error) => Err(error),
         }
     }
 
@@ -73,26 +83,30 @@ impl MessageReader {
 
     /// Reads smaller and smaller parts, in order, until those that fail are single rows.
     async fn read_undamaged(&mut self, rows: &[RowId]) -> sqlx::Result<Page> {
-        let (mut parts, mut found, mut damaged) = (vec![rows], Page::new(), None);
+        let (mut parts, mut found) = (vec![rows], Page::new());
+        let (mut damaged, mut failure) = (Vec::new(), None);
         while let Some(part) = parts.pop() {
             match (self.read(part).await, halves(part)) {
                 (Ok(page), _) => found.extend(page),
                 (Err(error), Some((first, second))) if is_damage(&error) => parts.extend([second, first]),
                 (Err(error), None) if is_damage(&error) => {
-                    tracing::error!(%error, row = part.first(), "a message in the mailbox is damaged");
-                    damaged = Some(error);
+                    damaged.extend(part);
+                    failure = Some(error);
                 }
                 (Err(error), _) => return Err(error),
             }
         }
+        self.unreadable.readable(found.iter().map(|(row, _)| *row));
+        let Some(error) = failure else { return Ok(found) };
         // All bodies may be behind the damage. Then a person can repair the file, and nothing is
         // given up before.
-        if let Some(error) = damaged
-            && found.is_empty()
-            && !self.reads_anything().await
-        {
+        if found.is_empty() && !self.reads_anything().await {
             return Err(error);
         }
+        if !self.unreadable.are_lost(&damaged, Instant::now()) {
+            return Err(error);
+        }
+        tracing::error!(%error, rows = ?damaged, "messages in the mailbox are damaged");
         Ok(found)
     }
 

@@ -5,12 +5,13 @@ use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::Arc;
 
 use protocol::frame::Outcome;
-use sqlx::{AssertSqlSafe, Connection as _, SqliteConnection};
+use sqlx::{AssertSqlSafe, SqliteConnection};
 
 use super::commit_scheduler::{Batch, insertion};
 use super::damage::{delete_bodies, delete_undamaged_bodies, is_damage};
 use super::forgetting::Forgetting;
 use super::sql::{json_array, kind_number, reason_number, state_number};
+use super::transaction;
 use crate::core::{RowId, Write, WriteContent, WriteRow};
 
 /// Rows of one INSERT. With three sizes, three prepared statements serve every batch.
@@ -72,30 +73,41 @@ impl Statements {
         forgetting: &mut Forgetting,
         old_bodies: OldBodies,
     ) -> sqlx::Result<()> {
-        let removed: HashMap<RowId, Option<Outcome>> = batch.writes.iter().filter_map(removal).collect();
-        let inserted: Vec<&WriteRow> = batch.writes.iter().filter_map(insertion).collect();
         let ended: HashSet<RowId> = batch.writes.iter().filter_map(Write::ended_by_notice).collect();
         for accepted_before in batch.writes.iter().filter_map(forget) {
             forgetting.extend(on, accepted_before).await?;
         }
-        let mut transaction = on.begin().await?;
-        discard(&mut transaction, &batch.discarded, old_bodies).await?;
-        revive(&mut transaction, &batch.revived).await?;
-        self.insert_messages(&mut transaction, &inserted, &removed).await?;
-        self.insert_bodies(&mut transaction, &inserted, &removed).await?;
-        let keeps = |row: RowId| ended.contains(&row) || !forgetting.is_forgotten(row);
-        remove(&mut transaction, removed, keeps, old_bodies).await?;
-        forgetting.delete_postponed(&mut transaction).await?;
-        let forgotten = match forgetting.is_done() {
-            true => None,
-            false => Some(forgetting.delete_slice(&mut transaction, &ended).await?),
-        };
-        if batch.writes.is_empty() {
-            sqlx::query(PROBE).execute(&mut *transaction).await?;
-        }
-        transaction.commit().await?;
+        transaction::begin(on).await?;
+        let written = self.write(on, batch, (forgetting, &ended), old_bodies).await;
+        let forgotten = transaction::end(on, written).await?;
         forgetting.committed(forgotten, &ended);
         Ok(())
+    }
+
+    /// The statements of the batch. Returns the end of the slice that was forgotten.
+    async fn write(
+        &self,
+        on: &mut SqliteConnection,
+        batch: &Batch,
+        (forgetting, ended): (&Forgetting, &HashSet<RowId>),
+        old_bodies: OldBodies,
+    ) -> sqlx::Result<Option<RowId>> {
+        let removed: HashMap<RowId, Option<Outcome>> = batch.writes.iter().filter_map(removal).collect();
+        let inserted: Vec<&WriteRow> = batch.writes.iter().filter_map(insertion).collect();
+        discard(on, &batch.discarded, old_bodies).await?;
+        revive(on, &batch.revived).await?;
+        self.insert_messages(on, &inserted, &removed).await?;
+        self.insert_bodies(on, &inserted, &removed).await?;
+        let keeps = |row: RowId| ended.contains(&row) || !forgetting.is_forgotten(row);
+        remove(on, removed, keeps, old_bodies).await?;
+        forgetting.delete_postponed(on).await?;
+        if batch.writes.is_empty() {
+            sqlx::query(PROBE).execute(&mut *on).await?;
+        }
+        if forgetting.is_done() {
+            return Ok(None);
+        }
+        forgetting.delete_slice(on, ended).await.map(Some)
     }
 
     async fn insert_messages(

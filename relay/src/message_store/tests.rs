@@ -1,5 +1,6 @@
 //! Tests of the message store over a real file.
 
+mod disk_faults;
 mod full_disk;
 mod power_failures;
 
@@ -71,19 +72,30 @@ async fn restored(path: &Path, since: u64) -> Vec<RestoredRow> {
 }
 
 async fn page(path: &Path, rows: &[RowId]) -> Vec<(RowId, Bytes)> {
-    let started = open(path).await.start(LOADS_MAX).await.unwrap();
-    let agent = crate::core::AgentSlot::default();
-    started.loads.try_send(LoadRequest { agent, epoch: 1, rows: rows.to_vec() }).unwrap();
-    drop(started.loads);
-    let pages = Arc::new(Mutex::new(Vec::new()));
-    let seen = Arc::clone(&pages);
-    let report = move |report| {
-        if let StoreReport::Loaded { page, .. } = report {
-            seen.lock().unwrap().extend(page);
+    match load(path, rows, 1).await.pop() {
+        Some(StoreReport::Loaded { page, .. }) => page,
+        other => panic!("{other:?}"),
+    }
+}
+
+/// The answers to requests for the same page, with the time between them after which damage counts.
+async fn load(path: &Path, rows: &[RowId], requests: usize) -> Vec<StoreReport> {
+    let StartedStore { loads, reader, .. } = open(path).await.start(LOADS_MAX).await.unwrap();
+    let (seen, mut reports) = mpsc::unbounded_channel();
+    let report = move |report| seen.send(report).unwrap();
+    let reader = tokio::spawn(reader.run(Arc::new(report), CancellationToken::new()));
+    let mut found = Vec::new();
+    for request in 0..requests {
+        if request > 0 {
+            tokio::time::advance(unreadable_rows::DAMAGE_GRACE).await;
         }
-    };
-    started.reader.run(Arc::new(report), CancellationToken::new()).await;
-    Arc::into_inner(pages).unwrap().into_inner().unwrap()
+        let agent = crate::core::AgentSlot::default();
+        loads.send(LoadRequest { agent, epoch: 1, rows: rows.to_vec() }).await.unwrap();
+        found.push(reports.recv().await.unwrap());
+    }
+    drop(loads);
+    reader.await.unwrap();
+    found
 }
 
 fn new_folder() -> (tempfile::TempDir, PathBuf) {
@@ -340,13 +352,15 @@ fn large(number: RowId) -> Write {
     Write::Insert(row(number, WriteContent::Message(Bytes::from(body))))
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn a_damaged_page_costs_its_own_messages_and_the_store_goes_on() {
     let (_folder, path) = new_folder();
     write(&path, (1..=6).map(large)).await;
     damaged_page::damage_page(&path.join("mailbox.db"), b"body 3 ").await;
-    let found: Vec<RowId> = page(&path, &[1, 2, 3, 4, 5, 6]).await.into_iter().map(|(row, _)| row).collect();
-    assert_eq!(found, [1, 2, 4, 5, 6]);
+    let mut reports = load(&path, &[1, 2, 3, 4, 5, 6], 2).await;
+    let Some(StoreReport::Loaded { page, .. }) = reports.pop() else { panic!("{reports:?}") };
+    assert_eq!(page.into_iter().map(|(row, _)| row).collect::<Vec<_>>(), [1, 2, 4, 5, 6]);
+    assert!(matches!(reports[..], [StoreReport::LoadFailed { .. }]), "it may come back: {reports:?}");
     let remove = |row| Write::Remove { row, outcome: Some(Outcome::Delivered) };
     let reports = write(&path, (1..=6).map(remove).chain([large(7)])).await;
     assert_eq!(reports, ["Removed { rows: [1, 2, 3, 4, 5, 6] }", "stored 1 to 7"]);
@@ -354,19 +368,20 @@ async fn a_damaged_page_costs_its_own_messages_and_the_store_goes_on() {
     assert_eq!(waiting.map(|row| row.row).collect::<Vec<_>>(), [7]);
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn a_file_in_which_no_message_can_be_read_gives_none_up() {
     let (_folder, path) = new_folder();
     write(&path, (1..=3).map(message)).await;
     damaged_page::damage_page(&path.join("mailbox.db"), b"body 3").await;
-    let started = open(&path).await.start(LOADS_MAX).await.unwrap();
-    let agent = crate::core::AgentSlot::default();
-    started.loads.try_send(LoadRequest { agent, epoch: 1, rows: vec![1, 2, 3] }).unwrap();
-    drop(started.loads);
-    let reports = Arc::new(Mutex::new(Vec::new()));
-    let seen = Arc::clone(&reports);
-    let report = move |report| seen.lock().unwrap().push(report);
-    started.reader.run(Arc::new(report), CancellationToken::new()).await;
-    let reports = Arc::into_inner(reports).unwrap().into_inner().unwrap();
-    assert_eq!(reports, [StoreReport::LoadFailed { agent, epoch: 1 }]);
+    let reports = load(&path, &[1, 2, 3], 2).await;
+    let failed = || StoreReport::LoadFailed { agent: crate::core::AgentSlot::default(), epoch: 1 };
+    assert_eq!(reports, [failed(), failed()]);
+}
+
+#[tokio::test]
+async fn a_damaged_last_page_of_the_bodies_refuses_new_messages() {
+    let (_folder, path) = new_folder();
+    write(&path, (1..=6).map(large)).await;
+    damaged_page::damage_page(&path.join("mailbox.db"), b"body 6 ").await;
+    assert_eq!(write(&path, [large(7)]).await, ["probe"]);
 }

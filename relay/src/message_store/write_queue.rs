@@ -1,9 +1,10 @@
 //! The queue of writes that wait for the next commit, shared by the core and the writer.
 
 use std::sync::{Mutex, MutexGuard};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use tokio::sync::Notify;
+use tokio::time::Instant;
 
 use super::commit_scheduler::{CommitFailure, CommitScheduler, NextCommit, RETRY_INTERVAL};
 use super::report::StoreReport;

@@ -67,7 +67,7 @@ impl MessageWriter {
             Ok(()) => Ok(started.elapsed()),
             Err(error) => Err(self.failure(&error).await),
         };
-        self.failed = result == Err(CommitFailure::Other);
+        self.failed |= result == Err(CommitFailure::Other);
         // The scheduler takes the writes back without a copy.
         drop(batch);
         self.queue.finished(result).into_iter().for_each(|found| report(found));
@@ -75,7 +75,7 @@ impl MessageWriter {
 
     pub(super) async fn try_commit(&mut self, batch: &Batch) -> sqlx::Result<()> {
         if self.failed {
-            self.connection = self.options.connect().await?;
+            self.reopen().await?;
         }
         self.leave_transaction().await?;
         self.log.make_room(&mut self.connection).await?;
@@ -94,6 +94,16 @@ impl MessageWriter {
         if self.connection.is_in_transaction() {
             self.connection = self.options.connect().await?;
         }
+        Ok(())
+    }
+
+    /// The former connection is closed before the next commit, which would wait for its locks.
+    async fn reopen(&mut self) -> sqlx::Result<()> {
+        let opened = self.options.connect().await?;
+        if let Err(error) = std::mem::replace(&mut self.connection, opened).close().await {
+            tracing::warn!(%error, "failed to close the mailbox after a failed commit");
+        }
+        self.failed = false;
         Ok(())
     }
 

@@ -8,9 +8,10 @@ use serde_json::Value;
 use crate::workspace::{members, root};
 
 /// Direct dependencies between our own packages, test dependencies aside.
-const EDGES: [(&str, &[&str]); 11] = [
+const EDGES: [(&str, &[&str]); 12] = [
     ("msg2agent-protocol", &[]),
     ("msg2agent-daemon", &[]),
+    ("msg2agent-sqlite-faults", &[]),
     ("msg2agent-crds", &["msg2agent-protocol"]),
     ("msg2agent", &["msg2agent-protocol"]),
     ("m2a", &["msg2agent", "msg2agent-protocol"]),
