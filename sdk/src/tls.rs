@@ -9,7 +9,13 @@ use rustls::{ClientConfig, RootCertStore};
 use rustls_pki_types::CertificateDer;
 use rustls_pki_types::pem::PemObject as _;
 
-use crate::config::CaSource;
+/// Where the PEM certificates of a private authority come from.
+#[derive(Debug, Clone)]
+pub(crate) enum CaSource {
+    Value(Vec<u8>),
+    /// Read at every connection attempt, because authorities are replaced while agents run.
+    File(PathBuf),
+}
 
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum TlsError {

@@ -4,13 +4,11 @@ use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use crate::disk::SharedDisk;
-use crate::vfs;
+use crate::shared_disk::SharedDisk;
 
 static DISKS: Mutex<Option<HashMap<PathBuf, Arc<SharedDisk>>>> = Mutex::new(None);
 
 pub(crate) fn mount(folder: &Path, disk: &Arc<SharedDisk>) {
-    vfs::register();
     disks().get_or_insert_default().insert(folder.to_owned(), Arc::clone(disk));
 }
 

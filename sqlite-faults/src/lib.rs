@@ -10,6 +10,8 @@
 mod contents;
 mod disk;
 mod folders;
+mod shared_disk;
 mod vfs;
 
-pub use disk::{Disk, Fault, Hanging};
+pub use disk::Disk;
+pub use shared_disk::{Fault, Hanging};

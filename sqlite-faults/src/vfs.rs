@@ -18,8 +18,8 @@ use libsqlite3_sys::{
     sqlite3_io_methods, sqlite3_vfs, sqlite3_vfs_find, sqlite3_vfs_register,
 };
 
-use crate::disk::{Operation, SharedDisk, Verdict};
 use crate::folders;
+use crate::shared_disk::{Operation, SharedDisk, Verdict};
 
 const NAME: &CStr = c"msg2agent-faults";
 

@@ -10,7 +10,7 @@ use protocol::url::Transport;
 use rustls::ClientConfig;
 
 use crate::error::{Error, ErrorKind};
-use crate::tls::{SharedTls, TlsError};
+use crate::tls::{CaSource, SharedTls, TlsError};
 
 /// The checked URL of a relay. Agents whose settings have clones of one endpoint share its
 /// certificate authorities and TLS sessions.
@@ -33,14 +33,6 @@ pub struct Endpoint {
     /// `None` means the public CAs.
     ca: Option<CaSource>,
     tls: Arc<SharedTls>,
-}
-
-/// Where the PEM certificates of a private authority come from.
-#[derive(Debug, Clone)]
-pub(crate) enum CaSource {
-    Value(Vec<u8>),
-    /// Read at every connection attempt, because authorities are replaced while agents run.
-    File(PathBuf),
 }
 
 impl Endpoint {

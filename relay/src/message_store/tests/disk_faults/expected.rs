@@ -1,4 +1,4 @@
-//! What the store has promised about each row, and what of it a restart has to find.
+//! Keeps what the store has promised about each row, which a restart has to find.
 
 use std::collections::{BTreeMap, BTreeSet};
 
