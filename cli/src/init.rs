@@ -2,13 +2,14 @@
 
 use std::fs::OpenOptions;
 use std::io::Write as _;
-use std::os::unix::fs::OpenOptionsExt as _;
+use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use clap::Args;
 use msg2agent::config::{DEFAULT_PROFILE, Endpoint, profile_dir};
-use msg2agent::{Capability, Card, Did, Identity, key_file};
+use msg2agent::key_file::{self, KeyStoreError};
+use msg2agent::{Capability, Card, Did, Identity};
 use protocol::api_key::ApiKey;
 use protocol::did::{AgentName, Domain, TenantId};
 use protocol::multikey;
@@ -72,25 +73,17 @@ pub(crate) fn run(profile: Option<&str>, args: InitArgs, output: &Output) -> Res
     let token = args.token_file.as_deref().map(read_token).transpose()?;
     let ca = args.ca_file.as_deref().map(read_text).transpose()?;
 
-    // The key file comes first: it must not exist yet, and its folder is created private.
     let identity = Identity::generate(did.clone(), unix_now(), &mut rand::rng());
-    key_file::create(&folder.join("identity.json"), &identity).map_err(|e| {
+    let settings = Settings { url: endpoint.url(), did: &did, card: &card, ca: ca.as_deref(), token };
+    let has_token = settings.token.is_some();
+    create_profile(&folder, &settings, &identity).map_err(|e| {
         Failure::new(ExitKind::Failed, format!("cannot create the profile {profile:?}")).caused_by(&e)
     })?;
-    write(&folder, "url", endpoint.url())?;
-    write(&folder, "did", did.as_str())?;
-    write(&folder, "card.json", &serde_json::to_string(&card).unwrap_or_default())?;
-    if let Some(pem) = &ca {
-        write(&folder, "ca.crt", pem)?;
-    }
-    if let Some(token) = &token {
-        write(&folder, "token", token.reveal())?;
-    }
     let view = ProfileView {
         did: did.to_string(),
         profile: profile.to_owned(),
         root_key: multikey::encode_ed25519(&identity.root_public()),
-        has_token: token.is_some(),
+        has_token,
         folder,
     };
     output.result(&view, text(&view, output));
@@ -162,12 +155,51 @@ fn read_text(path: &Path) -> Result<String, Failure> {
     std::fs::read_to_string(path).map_err(|e| Failure::io(format!("cannot read {}", path.display()), e))
 }
 
-fn write(folder: &Path, name: &str, text: &str) -> Result<(), Failure> {
-    let path = folder.join(name);
-    let failed = |e| Failure::io(format!("cannot write {}", path.display()), e);
-    let mut file =
-        OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(&path).map_err(failed)?;
-    file.write_all(text.as_bytes()).and_then(|()| file.write_all(b"\n")).map_err(failed)
+/// The files of a profile besides its keys.
+struct Settings<'a> {
+    url: &'a str,
+    did: &'a Did,
+    card: &'a Card,
+    ca: Option<&'a str>,
+    token: Option<ApiKey>,
+}
+
+/// Writes the key file last, and all durably: a profile that could not be written whole has no
+/// keys, and can be made again; one with keys is whole, also after a power loss.
+fn create_profile(folder: &Path, settings: &Settings<'_>, identity: &Identity) -> Result<(), KeyStoreError> {
+    let keys = folder.join("identity.json");
+    if keys.exists() {
+        return Err(KeyStoreError::Exists { path: keys });
+    }
+    let failed = |path: PathBuf| move |source| KeyStoreError::Write { path, source };
+    std::fs::DirBuilder::new()
+        .recursive(true)
+        .mode(0o700)
+        .create(folder)
+        .map_err(failed(folder.to_owned()))?;
+    let card = serde_json::to_string(settings.card).unwrap_or_default();
+    let token = settings.token.as_ref().map(ApiKey::reveal);
+    let files = [
+        ("url", Some(settings.url)),
+        ("did", Some(settings.did.as_str())),
+        ("card.json", Some(card.as_str())),
+        ("ca.crt", settings.ca),
+        ("token", token),
+    ];
+    for (name, text) in files {
+        let path = folder.join(name);
+        if let Some(text) = text {
+            write(&path, text).map_err(failed(path))?;
+        }
+    }
+    key_file::create(&keys, identity)
+}
+
+fn write(path: &Path, text: &str) -> std::io::Result<()> {
+    let mut file = OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(path)?;
+    file.write_all(text.as_bytes())?;
+    file.write_all(b"\n")?;
+    file.sync_all()
 }
 
 fn text(view: &ProfileView, output: &Output) -> String {

@@ -13,6 +13,7 @@ pub mod http_client;
 pub mod image;
 pub mod load;
 pub mod mcp_load;
+pub mod memory_usage;
 pub mod mutants;
 pub mod npm;
 pub mod opbench;

@@ -12,6 +12,7 @@ use k8s_openapi::api::core::v1::Pod;
 use kube::{Api, Client};
 
 use crate::cluster::process_identity::ProcessIdentity;
+use crate::memory_usage;
 
 /// The one process of a pod's one container, and its pod as it was then.
 #[derive(Debug, Clone)]
@@ -73,9 +74,7 @@ impl PodProcess {
     /// # Errors
     /// It has ended.
     pub fn peak_memory(&self) -> anyhow::Result<u64> {
-        let status = fs::read_to_string(format!("/proc/{}/status", self.pid()));
-        let status = status.with_context(|| format!("read the memory of {}", self.pod))?;
-        peak_memory(&status).context("the kernel names no VmHWM")
+        memory_usage::peak(self.pid()).with_context(|| format!("read the memory of {}", self.pod))
     }
 
     /// Counts the peak from now on.
@@ -102,12 +101,6 @@ impl Drop for Paused<'_> {
     }
 }
 
-/// `VmHWM` of proc_pid_status(5), in bytes.
-fn peak_memory(status: &str) -> Option<u64> {
-    let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"))?;
-    Some(line.trim().strip_suffix("kB")?.trim().parse::<u64>().ok()? * 1024)
-}
-
 /// The process whose control group is that of the container; the name of the group ends with the
 /// container's id.
 fn process_of(container: &str) -> anyhow::Result<ProcessIdentity> {
@@ -121,16 +114,5 @@ fn process_of(container: &str) -> anyhow::Result<ProcessIdentity> {
         [one] => Ok(*one),
         [] => anyhow::bail!("no process here is in the control group of container {container}"),
         several => anyhow::bail!("{} processes are in container {container}", several.len()),
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn the_peak_is_read_in_bytes() {
-        assert_eq!(peak_memory("VmPeak:\t 9 kB\nVmHWM:\t   2048 kB\nVmRSS:\t 1 kB\n"), Some(2 << 20));
-        assert_eq!(peak_memory("VmRSS:\t 1 kB\n"), None);
     }
 }

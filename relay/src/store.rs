@@ -146,9 +146,9 @@ impl Store {
         self.reserve.as_ref().is_none_or(|reserve| reserve.has_room())
     }
 
-    /// Frees the reserve of the disk after a failed change. False if there is none left.
-    pub(crate) fn release_reserve(&self) -> bool {
-        self.reserve.as_ref().is_some_and(|reserve| reserve.release())
+    /// Frees the reserve of the disk, if there is one, after a failed change.
+    pub(crate) fn release_reserve(&self) {
+        self.reserve.iter().for_each(|reserve| _ = reserve.release());
     }
 
     pub(crate) fn pool(&self) -> &SqlitePool {

@@ -18,7 +18,6 @@ mod setting_file;
 mod settings;
 mod variables;
 
-pub(crate) use endpoint::CaSource;
 pub use endpoint::Endpoint;
 pub use profile::{DEFAULT_PROFILE, profile_dir, profiles_dir};
 pub use settings::{Config, KeySource};

@@ -6,9 +6,9 @@
 //! ([`Config::with_state_dir`](crate::Config::with_state_dir)). A response that no request waits
 //! for appears here too.
 //!
-//! A message that does not verify is acknowledged to the relay, so that it does not block the next
-//! one. It is counted and reported through [`Agent::refusals`](crate::Agent::refusals); its sender
-//! sees it as delivered.
+//! A message that does not verify is refused, so that it does not block the next one. It is counted
+//! and reported through [`Agent::refusals`](crate::Agent::refusals), and its sender is told why. To
+//! a relay that takes no refusals it is acknowledged, and the sender sees it as delivered.
 
 use crate::message::Message;
 use crate::sender::Sender;

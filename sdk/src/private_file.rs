@@ -22,15 +22,18 @@ fn set_mode(options: &mut OpenOptions) {
 #[cfg(not(unix))]
 fn set_mode(_: &mut OpenOptions) {}
 
-/// Creates a folder that only its owner can access.
+/// Creates a folder that only its owner can access. What is created has a durable name.
 pub(crate) fn create_folder(folder: &Path) -> std::io::Result<()> {
+    let is_missing = |folder: &&Path| !folder.as_os_str().is_empty() && !folder.exists();
+    let missing: Vec<_> = folder.ancestors().take_while(is_missing).collect();
     let mut builder = fs::DirBuilder::new();
     #[cfg(unix)]
     {
         use std::os::unix::fs::DirBuilderExt as _;
         builder.mode(0o700);
     }
-    builder.recursive(true).create(folder)
+    builder.recursive(true).create(folder)?;
+    missing.into_iter().try_for_each(sync_folder_of)
 }
 
 /// The mode of a file that others than its owner can read; `None` if there are none.

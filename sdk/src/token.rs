@@ -12,7 +12,9 @@ use crate::error::{Error, ErrorKind};
 pub enum TokenSource {
     /// A file. It is read at every connection attempt, so that the agent picks up a rotated key.
     File(PathBuf),
-    /// A key that never changes.
+    /// A key that never changes. An agent that the relay answers `key_unknown` tries it for five
+    /// more minutes after its last session, because a relay that was restored is told its keys
+    /// again; then the agent ends.
     Value(ApiKey),
 }
 

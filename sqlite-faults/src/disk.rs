@@ -1,4 +1,4 @@
-//! A disk that a test mounts below a folder, and the faults that it plans there.
+//! A disk below one folder, from the folder's files.
 
 use std::collections::BTreeMap;
 use std::io;
@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use crate::contents::Contents;
-use crate::shared_disk::{Fault, Hanging, Planned, SharedDisk, State};
+use crate::shared_disk::{Fault, Hanging, SharedDisk};
 use crate::{folders, vfs};
 
 /// A disk below one folder. It is removed from the folder when it is dropped; files that are open
@@ -40,43 +40,38 @@ impl Disk {
 
     /// Lets `after` operations of the fault's kind succeed, and strikes the next `times`.
     pub fn plan(&self, fault: Fault, after: u64, times: u64) {
-        self.shared.state().planned = Some(Planned { fault, after, times });
+        self.shared.plan(fault, after, times);
     }
 
     /// Ends a fault, except for a power loss.
     pub fn repair(&self) {
-        self.shared.state().planned = None;
+        self.shared.repair();
     }
 
     /// Operations that a fault has struck so far.
     #[must_use]
     pub fn struck(&self) -> u64 {
-        self.shared.state().struck
+        self.shared.struck()
     }
 
     pub fn cut_power(&self) {
-        self.shared.state().without_power = true;
-        self.release(false);
+        self.shared.cut_power();
     }
 
     #[must_use]
     pub fn has_power(&self) -> bool {
-        !self.shared.state().without_power
+        self.shared.has_power()
     }
 
     /// The operation that hangs now.
     #[must_use]
     pub fn hanging(&self) -> Option<Hanging> {
-        self.shared.state().hanging.clone()
+        self.shared.hanging()
     }
 
     /// Lets an operation that hangs return.
     pub fn release(&self, succeeds: bool) {
-        let mut state = self.shared.state();
-        if state.hanging.is_some() {
-            state.release = Some(succeeds);
-            self.shared.released.notify_all();
-        }
+        self.shared.release(succeeds);
     }
 
     /// Writes the files as they are after a power loss at this moment.
@@ -84,13 +79,7 @@ impl Disk {
     /// # Errors
     /// A file cannot be written.
     pub fn write_remains(&self, into: &Path) -> io::Result<()> {
-        let mut guard = self.shared.state();
-        let State { files, rng, .. } = &mut *guard;
-        for (path, contents) in files {
-            let (Some(bytes), Some(name)) = (contents.remains(rng), path.file_name()) else { continue };
-            std::fs::write(into.join(name), bytes)?;
-        }
-        Ok(())
+        self.shared.write_remains(into)
     }
 }
 

@@ -1,6 +1,7 @@
 //! The state of a disk: which operation fails or hangs, and what of the files is synced.
 
 use std::collections::BTreeMap;
+use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 
@@ -22,9 +23,9 @@ pub enum Fault {
     Write,
     /// A sync fails, and nobody knows what was written.
     Sync,
-    /// A write or a sync does not return until [`Disk::release`] is called.
+    /// A write or a sync does not return until [`Disk::release`](crate::Disk::release) is called.
     Hang,
-    /// A sync does not return until [`Disk::release`] is called.
+    /// A sync does not return until [`Disk::release`](crate::Disk::release) is called.
     HangingSync,
 }
 
@@ -60,29 +61,29 @@ pub struct Hanging {
 #[derive(Debug)]
 pub(crate) struct SharedDisk {
     state: Mutex<State>,
-    pub(crate) released: Condvar,
+    released: Condvar,
 }
 
 #[derive(Debug)]
-pub(crate) struct State {
-    pub(crate) rng: StdRng,
-    pub(crate) files: BTreeMap<PathBuf, Contents>,
-    pub(crate) planned: Option<Planned>,
-    pub(crate) without_power: bool,
+struct State {
+    rng: StdRng,
+    files: BTreeMap<PathBuf, Contents>,
+    planned: Option<Planned>,
+    without_power: bool,
     /// Faults that have struck.
-    pub(crate) struck: u64,
-    pub(crate) hanging: Option<Hanging>,
+    struck: u64,
+    hanging: Option<Hanging>,
     /// Whether the operation that hung succeeds.
-    pub(crate) release: Option<bool>,
+    release: Option<bool>,
 }
 
 #[derive(Debug)]
-pub(crate) struct Planned {
-    pub(crate) fault: Fault,
+struct Planned {
+    fault: Fault,
     /// Operations of the fault's kind that still succeed.
-    pub(crate) after: u64,
+    after: u64,
     /// Operations that it still strikes.
-    pub(crate) times: u64,
+    times: u64,
 }
 
 impl SharedDisk {
@@ -97,6 +98,49 @@ impl SharedDisk {
             release: None,
         };
         Self { state: Mutex::new(state), released: Condvar::new() }
+    }
+
+    pub(crate) fn plan(&self, fault: Fault, after: u64, times: u64) {
+        self.state().planned = Some(Planned { fault, after, times });
+    }
+
+    pub(crate) fn repair(&self) {
+        self.state().planned = None;
+    }
+
+    pub(crate) fn struck(&self) -> u64 {
+        self.state().struck
+    }
+
+    pub(crate) fn cut_power(&self) {
+        self.state().without_power = true;
+        self.release(false);
+    }
+
+    pub(crate) fn has_power(&self) -> bool {
+        !self.state().without_power
+    }
+
+    pub(crate) fn hanging(&self) -> Option<Hanging> {
+        self.state().hanging.clone()
+    }
+
+    pub(crate) fn release(&self, succeeds: bool) {
+        let mut state = self.state();
+        if state.hanging.is_some() {
+            state.release = Some(succeeds);
+            self.released.notify_all();
+        }
+    }
+
+    pub(crate) fn write_remains(&self, into: &Path) -> io::Result<()> {
+        let mut guard = self.state();
+        let State { files, rng, .. } = &mut *guard;
+        for (path, contents) in files {
+            let (Some(bytes), Some(name)) = (contents.remains(rng), path.file_name()) else { continue };
+            std::fs::write(into.join(name), bytes)?;
+        }
+        Ok(())
     }
 
     /// Decides about an operation, after it has hung if it is to hang.
@@ -162,7 +206,7 @@ impl SharedDisk {
         self.state().change(path, |file, _| file.delete());
     }
 
-    pub(crate) fn state(&self) -> MutexGuard<'_, State> {
+    fn state(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

@@ -1,6 +1,6 @@
 //! The harness of the suites: namespaces and custom resources of a test, port forwards into a
-//! cluster, a browser, an OAuth client, other people's MCP clients, faults between processes, and
-//! checks of logs and memory.
+//! cluster, a browser, an OAuth client, other people's MCP clients, faults between processes,
+//! namespaces of the kernel, and checks of logs and memory.
 
 pub mod browser;
 pub mod chromium;
@@ -13,6 +13,7 @@ pub mod mcp_clients;
 pub mod namespace;
 pub mod oauth_client;
 pub mod operator_replicas;
+pub mod own_namespaces;
 pub mod poisoned_environment;
 pub mod process_memory;
 pub mod protocol_clients;

@@ -55,6 +55,21 @@ fn init_never_overwrites_keys() {
 }
 
 #[test]
+fn a_profile_that_could_not_be_written_has_no_keys_and_is_made_again() {
+    let home = tempfile::tempdir().unwrap();
+    // A folder where a file should be.
+    let in_the_way = home.path().join("default/card.json");
+    fs::create_dir_all(&in_the_way).unwrap();
+    let failed = init(home.path(), &[]);
+    assert_eq!(failed.status.code(), Some(1));
+    assert!(error(&failed)["causes"][0].as_str().unwrap().contains("card.json"), "{failed:?}");
+    assert!(!home.path().join("default/identity.json").exists());
+    fs::remove_dir(&in_the_way).unwrap();
+    let made = init(home.path(), &[]);
+    assert!(made.status.success(), "{made:?}");
+}
+
+#[test]
 fn a_key_file_that_others_may_read_is_refused_with_what_to_do() {
     let home = tempfile::tempdir().unwrap();
     assert!(init(home.path(), &[]).status.success());

@@ -35,7 +35,7 @@ async fn verify(file: &[u8], certificate: &str, more: &[&str]) -> Output {
         .kill_on_drop(true)
         .spawn()
         .unwrap();
-    tokio::time::timeout(ANSWER_TIMEOUT, running.wait_with_output()).await.expect("an answer").unwrap()
+    tokio::time::timeout(ANSWER_TIMEOUT, running.wait_with_output()).await.unwrap().unwrap()
 }
 
 /// Asserts the exit code, that nothing is called verified, and that the words are there.

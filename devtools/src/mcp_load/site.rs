@@ -13,7 +13,7 @@ use crate::eventually::eventually;
 use crate::free_port::free_port;
 use crate::gateway_site::GatewaySite;
 use crate::process::TestProcess;
-use crate::{http_client, programs};
+use crate::{http_client, memory_usage, programs};
 
 /// Sessions that are opened at a time.
 const OPENING: usize = 16;
@@ -106,10 +106,14 @@ impl Memory {
     fn of(site: &GatewaySite, bare: &TestProcess) -> anyhow::Result<Self> {
         let mut endpoints = 0;
         for agent in &site.agents {
-            endpoints += resident(agent.process.pid().context("an endpoint has ended")?)?;
+            endpoints += memory_usage::resident(agent.process.pid().context("an endpoint has ended")?)?;
         }
-        let gateway = resident(site.first()?.pid()?)?;
-        Ok(Self { gateway, endpoints, bare: resident(bare.pid().context("the bare server has ended")?)? })
+        let gateway = memory_usage::resident(site.first()?.pid()?)?;
+        Ok(Self {
+            gateway,
+            endpoints,
+            bare: memory_usage::resident(bare.pid().context("the bare server has ended")?)?,
+        })
     }
 
     const fn since(self, before: Self) -> Self {
@@ -119,12 +123,4 @@ impl Memory {
             bare: self.bare.saturating_sub(before.bare),
         }
     }
-}
-
-/// Resident memory of a process in bytes.
-fn resident(pid: u32) -> anyhow::Result<u64> {
-    let status = std::fs::read_to_string(format!("/proc/{pid}/status")).context("read a process's status")?;
-    let line =
-        status.lines().find_map(|line| line.strip_prefix("VmRSS:")).context("a process without memory")?;
-    Ok(line.trim().trim_end_matches(" kB").parse::<u64>().context("read its memory")? * 1024)
 }

@@ -14,8 +14,8 @@ pub struct MutantList {
     /// Settings of cargo for this build, such as a profile's `opt-level`.
     #[serde(default)]
     pub cargo_config: Vec<String>,
-    /// Files that are others in the copy, by their path from the repository's root. With them a group
-    /// builds only the modules that its test needs.
+    /// Files that are others in the copy, by their path from the repository's root. With them a
+    /// group builds only the modules that its test needs.
     #[serde(default)]
     pub replaced_files: BTreeMap<String, String>,
     /// Arguments of each test program that was built, which select the tests.

@@ -38,8 +38,8 @@ const OF_THE_OPERATOR: [&str; 11] = [
 pub struct Writes(BTreeMap<(String, String), u64>);
 
 impl Writes {
-    /// From the API server's metrics: requests of all clients, refused ones included. `events` is the
-    /// number of Events that the operator has published, each with one request.
+    /// From the API server's metrics: requests of all clients, refused ones included. `events` is
+    /// the number of Events that the operator has published, each with one request.
     ///
     /// # Errors
     /// Not an API server's metrics.

@@ -10,8 +10,8 @@ use super::watch_reader::WatchEnd;
 const BASE_RETRY_INTERVAL: Duration = Duration::from_millis(200);
 /// Longest delay between two attempts that the API server refuses.
 const MAX_RETRY_INTERVAL: Duration = Duration::from_secs(15);
-/// Longest delay while no API server answers. An attempt costs nobody anything, and one that is back
-/// must be heard at once.
+/// Longest delay while no API server answers. An attempt costs nobody anything, and a server that
+/// is back must be heard at once.
 const CONNECT_INTERVAL: Duration = Duration::from_millis(500);
 
 /// Counts failures in succession.

@@ -12,7 +12,7 @@ use tokio::time::Instant;
 use super::retry_pace::RetryPace;
 use super::unfinished_list::UnfinishedList;
 use super::watch_reader::{Position, WatchEnd, WatchError, WatchReader};
-use super::watch_source::{Decoded, Observation, WatchSource};
+use super::watch_source::{Decoded, ListPage, Observation, WatchSource};
 use crate::jitter::Jitter;
 use crate::metrics::Metrics;
 
@@ -92,35 +92,45 @@ impl<K: Clone + Send + 'static, S: WatchSource<K>, W: WatchSink<K>> WatchTask<K,
     /// Lists all pages into the sink. What changes meanwhile reaches the sink at once, and again
     /// with the list, which would otherwise take it back.
     async fn list(&mut self) -> Result<Position<K>, WatchError> {
-        let Self { reader, sink, .. } = self;
-        let first = reader.page(None).await?;
-        let mut position = Position { version: first.resource_version, events: None };
-        let (mut list, mut is_followed) = (UnfinishedList::default(), true);
-        let name = |object: &Decoded<K>| reader.source.name(object);
-        list.add_page(first.objects, name, |object| sink.read(object));
-        let mut next = first.next;
-        while let Some(token) = next.filter(|token| !token.is_empty()) {
-            let mut page = std::pin::pin!(reader.page(Some(token)));
-            let read = loop {
-                tokio::select! {
-                    biased;
-                    read = &mut page => break read?,
-                    event = reader.next_event(&mut position), if is_followed => match event {
-                        Ok((observation, _)) => {
-                            list.change(&observation, name, |object| sink.read(object));
-                            is_followed = take(sink, observation).is_none();
-                        }
-                        // The list goes on. The watch is started again after it.
-                        Err(_) => is_followed = false,
-                    },
-                }
-            };
-            list.add_page(read.objects, name, |object| sink.read(object));
-            next = read.next;
+        let mut list = UnfinishedList::default();
+        let mut page = self.reader.page(None).await?;
+        let version = std::mem::take(&mut page.resource_version);
+        let (mut position, mut is_followed) = (Position { version, events: None }, true);
+        loop {
+            let (source, sink) = (&self.reader.source, &self.sink);
+            list.add_page(page.objects, |object| source.name(object), |object| sink.read(object));
+            let Some(token) = page.next.filter(|token| !token.is_empty()) else { break };
+            page = self.next_page(token, (&mut position, &mut is_followed), &mut list).await?;
         }
-        sink.listed(list.finish());
-        reader.sync.synced();
+        self.sink.listed(list.finish());
+        self.reader.sync.synced();
         Ok(if is_followed { position } else { Position { events: None, ..position } })
+    }
+
+    /// Reads a page, and what changes until it is there.
+    async fn next_page(
+        &mut self,
+        token: String,
+        (position, is_followed): (&mut Position<K>, &mut bool),
+        list: &mut UnfinishedList<W::Listed>,
+    ) -> Result<ListPage<K>, WatchError> {
+        let Self { reader, sink, .. } = self;
+        let mut page = std::pin::pin!(reader.page(Some(token)));
+        loop {
+            tokio::select! {
+                biased;
+                read = &mut page => return read,
+                event = reader.next_event(position), if *is_followed => match event {
+                    Ok((observation, _)) => {
+                        let name = |object: &Decoded<K>| reader.source.name(object);
+                        list.change(&observation, name, |object| sink.read(object));
+                        *is_followed = take(sink, observation).is_none();
+                    }
+                    // The list goes on. The watch is started again after it.
+                    Err(_) => *is_followed = false,
+                },
+            }
+        }
     }
 
     /// Follows a watch until it ends.

@@ -27,7 +27,9 @@ impl Store {
         version: u64,
     ) -> std::result::Result<(), StoreError> {
         let mut committed = self.try_commit(edits, version).await;
-        if committed.as_ref().is_err_and(is_disk_full) && self.release_reserve() {
+        if committed.as_ref().is_err_and(is_disk_full) {
+            // The writer of the mailbox may have freed it since.
+            self.release_reserve();
             committed = self.try_commit(edits, version).await;
         }
         committed.map_err(StoreError::Commit)
@@ -237,4 +239,35 @@ fn released(ownership: &Ownership) -> Option<i64> {
 /// SQLite has only signed integers. A time beyond them is stored as the largest.
 fn integer(seconds: UnixSeconds) -> i64 {
     i64::try_from(seconds).unwrap_or(i64::MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use super::*;
+    use crate::directory::fixtures::{agent_with_keys, tenant};
+
+    async fn set_pages_max(store: &Store, pages: u32) {
+        let pragma = format!("pragma max_page_count = {pages}");
+        sqlx::query(sqlx::AssertSqlSafe(pragma)).execute(store.pool()).await.unwrap();
+    }
+
+    #[tokio::test]
+    async fn a_change_is_committed_after_one_that_found_the_disk_full() {
+        let folder = tempfile::tempdir().unwrap();
+        let store = Store::open(&folder.path().join("relay.db")).await.unwrap();
+        store.load_directory(&"example.com".parse().unwrap()).await.unwrap();
+        let acme = Edit::PutTenant(tenant("acme"), TenantSpec::default(), Ownership::Unrecorded);
+        store.commit_edits(&[acme], 1).await.unwrap();
+        let record = Some(vec![7; 1 << 20].into());
+        let large = AgentEntry { record, ..(*agent_with_keys("acme", "alice", &[])).clone() };
+        let large = [Edit::PutAgent(Arc::new(large))];
+        // SQLite takes the smallest number that holds the file, and ends the transaction itself.
+        set_pages_max(&store, 1).await;
+        let error = store.try_commit(&large, 2).await.unwrap_err();
+        assert!(is_disk_full(&error), "{error}");
+        set_pages_max(&store, u32::MAX).await;
+        store.commit_edits(&large, 2).await.unwrap();
+    }
 }

@@ -179,6 +179,8 @@ pub(super) struct Context<'a> {
     pub(super) capacity: Capacity,
     /// URL of the relay's MCP gateway, which no agent may declare as its own.
     pub(super) gateway_url: Option<&'a str>,
+    /// Whether the disk has room for changes that can wait.
+    pub(super) has_room: bool,
     pub(super) now: UnixSeconds,
 }
 
@@ -240,5 +242,6 @@ impl Context<'_> {
 
 #[cfg(test)]
 pub(super) fn context(state: &DirectoryState) -> Context<'_> {
-    Context { state, capacity: Capacity { tenants: 10, agents: 10 }, gateway_url: None, now: 1_000 }
+    let capacity = Capacity { tenants: 10, agents: 10 };
+    Context { state, capacity, gateway_url: None, has_room: true, now: 1_000 }
 }

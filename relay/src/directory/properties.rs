@@ -234,7 +234,8 @@ async fn run(steps: Vec<(Requester, Step)>) -> Result<(DirectoryState, Directory
     for (by, step) in steps {
         let about_an_agent = step.is_about_an_agent();
         let operation = step.operation(by.clone(), &state);
-        let context = Context { state: &state, capacity: CAPACITY, gateway_url: None, now: NOW };
+        let context =
+            Context { state: &state, capacity: CAPACITY, gateway_url: None, has_room: true, now: NOW };
         let Ok(decision) = decide(context, operation) else { continue };
         if decision.is_unchanged() {
             continue;

@@ -101,11 +101,12 @@ impl DirectoryWriter {
             group.edits.push(raise);
         }
         let audit = AuditEntry::new(&operation);
-        let can_wait = matches!(operation, Operation::Publish(..));
+        let has_room = !matches!(operation, Operation::Publish(..)) || self.store.has_room();
         let context = Context {
             state: &self.draft,
             capacity: self.rules.capacity,
             gateway_url: self.rules.gateway_url.as_deref(),
+            has_room,
             now: self.directory.now(),
         };
         let decision = decide(context, operation)?;
@@ -114,7 +115,7 @@ impl DirectoryWriter {
         if !changed {
             return Ok(Written { version, changed, endpoint });
         }
-        if can_wait && !self.store.has_room() {
+        if !has_room {
             // The last bytes of the disk are for changes of administrators.
             return Err(WriteError::Store);
         }

@@ -79,6 +79,9 @@ pub(crate) struct CommitScheduler {
     refused: Vec<RowId>,
     discarded: Vec<RowId>,
     revived: Vec<RowId>,
+    /// Writes of the next commit. Each commit that finds the disk full halves them, because a small
+    /// commit of removals fits where a large one does not.
+    writes_max: usize,
     closed: bool,
     closing_attempts: u32,
 }
@@ -98,6 +101,7 @@ impl Default for CommitScheduler {
             refused: Vec::new(),
             discarded: Vec::new(),
             revived: Vec::new(),
+            writes_max: BATCH_WRITES_MAX,
             closed: false,
             closing_attempts: 0,
         }
@@ -172,6 +176,7 @@ impl CommitScheduler {
             return None;
         }
         self.condition = Condition::Working;
+        self.writes_max = BATCH_WRITES_MAX;
         Some(StoreReport::Recovered)
     }
 
@@ -209,7 +214,7 @@ impl CommitScheduler {
 
     fn begin(&mut self, now_ms: u64) -> NextCommit {
         let (mut count, mut bytes) = (0, 0);
-        for (_, write) in self.queued.iter().take(BATCH_WRITES_MAX) {
+        for (_, write) in self.queued.iter().take(self.writes_max) {
             bytes += size(write);
             count += 1;
             if bytes >= BATCH_BYTES {
@@ -228,9 +233,13 @@ impl CommitScheduler {
         self.discarded.clear();
         self.revived.clear();
         let mut found = Vec::new();
-        if matches!(self.condition, Condition::Failed { .. }) {
-            self.condition = Condition::Working;
-            found.push(StoreReport::Recovered);
+        match self.condition {
+            Condition::Working => self.writes_max = (self.writes_max * 2).min(BATCH_WRITES_MAX),
+            Condition::Failed { .. } => {
+                self.condition = Condition::Working;
+                found.push(StoreReport::Recovered);
+            }
+            Condition::Full { .. } => {}
         }
         found.extend(removed(batch));
         let stored = batch.writes.iter().filter_map(insertion).map(|row| (row.row, RowOutcome::Stored));
@@ -247,6 +256,7 @@ impl CommitScheduler {
 
     /// Keeps removals and notices, which are committed next, and refuses every message that waits.
     fn on_full(&mut self, now_ms: u64) -> Vec<StoreReport> {
+        self.writes_max = (self.writes_max / 2).max(1);
         if self.is_full() && !self.queued.iter().any(|(_, write)| is_message(write)) {
             // Not even removals fit.
             return self.on_failure(now_ms);

@@ -244,7 +244,7 @@ fn chunks<'a, T>(texts: &[Arc<str>; 3], rows: &'a [T]) -> Vec<(Arc<str>, &'a [T]
 }
 
 /// The row that leaves the mailbox with this write, and how.
-const fn removal(write: &Write) -> Option<(RowId, Option<Outcome>)> {
+pub(super) const fn removal(write: &Write) -> Option<(RowId, Option<Outcome>)> {
     match write {
         Write::Remove { row, outcome } => Some((*row, *outcome)),
         Write::Insert(WriteRow {

@@ -1,6 +1,7 @@
 //! Tests of the message store over a real file.
 
 mod disk_faults;
+mod full_disk;
 mod power_failures;
 
 use std::sync::Mutex;

@@ -11,10 +11,18 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use sqlx::SqliteConnection;
 use tokio::sync::Mutex;
 
+use super::PAGE_BYTES;
+
 /// Parts of the limit after which the writer looks at the size of the log.
 const LOOKS_PER_LOG: u64 = 8;
 /// Pages of one commit besides those of its messages, in bytes: two tables with two pages each.
-const COMMIT_BYTES: u64 = 64 * 1024;
+const COMMIT_BYTES: u64 = 4 * PAGE_BYTES as u64;
+/// Pages that change when one row leaves its mailbox, in bytes: its own and that of its body. The
+/// rows of one mailbox may each be on pages of their own, between those of others.
+const REMOVAL_BYTES: u64 = 2 * PAGE_BYTES as u64;
+/// The part of a page that a body may leave empty: a body a little larger than half a page takes a
+/// whole one.
+const BYTES_PER_BODY_BYTE: u64 = 2;
 
 /// What the writer and the checkpointer share about the log.
 #[derive(Debug, Clone, Default)]
@@ -73,6 +81,10 @@ impl LogLimit {
         Self { log, bytes_max, unmeasured: 0 }
     }
 
+    pub(super) const fn bytes_max(&self) -> u64 {
+        self.bytes_max
+    }
+
     /// Before a commit: restarts a log that is at its limit.
     ///
     /// # Errors
@@ -92,8 +104,11 @@ impl LogLimit {
         self.log.checkpoint(on, Checkpoint::Restart).await.map(|_| ())
     }
 
-    /// After a commit with this many bytes of messages.
-    pub(super) const fn grown(&mut self, message_bytes: u64) {
-        self.unmeasured = self.unmeasured.saturating_add(message_bytes).saturating_add(COMMIT_BYTES);
+    /// After a commit with this many bytes of messages, by which this many rows left.
+    pub(super) const fn grown(&mut self, message_bytes: u64, removals: u64) {
+        let messages = message_bytes.saturating_mul(BYTES_PER_BODY_BYTE);
+        let removals = removals.saturating_mul(REMOVAL_BYTES);
+        self.unmeasured =
+            self.unmeasured.saturating_add(messages).saturating_add(removals).saturating_add(COMMIT_BYTES);
     }
 }

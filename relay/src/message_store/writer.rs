@@ -12,17 +12,21 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use sqlx::sqlite::SqliteConnectOptions;
-use sqlx::{ConnectOptions as _, Connection as _, SqliteConnection};
+use sqlx::{AssertSqlSafe, ConnectOptions as _, Connection as _, SqliteConnection};
 
 use super::commit_scheduler::{Batch, CommitFailure, NextCommit, insertion};
 use super::forgetting::Forgetting;
-use super::statements::Statements;
+use super::statements::{Statements, removal};
 use super::write_ahead_log::LogLimit;
-use super::{ReportHandler, WriteQueue};
+use super::{PAGE_BYTES, ReportHandler, WriteQueue};
 use crate::store::{DiskReserve, is_disk_full};
 
-/// Pages that are given back to a full disk at a time: 16 MiB.
-const SHRINK: &str = "pragma incremental_vacuum(1024)";
+/// Parts of the log's limit that are given back to a full disk at a time. Giving back moves pages
+/// from the end of the file, and each moved page takes up to three in the log, which must not grow.
+const SHRINKS_PER_LOG: u64 = 4;
+/// Such steps of one look at a full disk. More would keep removals waiting.
+const SHRINKS_PER_LOOK: usize = 4;
+
 #[derive(Debug)]
 pub(crate) struct MessageWriter {
     pub(super) options: SqliteConnectOptions,
@@ -73,10 +77,23 @@ impl MessageWriter {
         if self.failed {
             self.reopen().await?;
         }
+        self.leave_transaction().await?;
         self.log.make_room(&mut self.connection).await?;
         self.statements.commit(&mut self.connection, batch, &mut self.forgetting).await?;
         let bytes: usize = batch.writes.iter().filter_map(insertion).map(|row| row.size()).sum();
-        self.log.grown(bytes as u64);
+        let removals = batch.writes.iter().filter(|write| removal(write).is_some()).count();
+        self.log.grown(bytes as u64, removals as u64);
+        Ok(())
+    }
+
+    /// Opens the file anew after a transaction that SQLite has ended by itself, as on a full disk:
+    /// sqlx counts it as open, and might take the next commit for a part of it.
+    async fn leave_transaction(&mut self) -> sqlx::Result<()> {
+        // It waits until the transaction, if it was dropped, is rolled back.
+        self.connection.ping().await?;
+        if self.connection.is_in_transaction() {
+            self.connection = self.options.connect().await?;
+        }
         Ok(())
     }
 
@@ -98,7 +115,7 @@ impl MessageWriter {
         }
         tracing::error!(%error, "the mailbox is full; messages are refused until there is room");
         self.reserve.release();
-        if let Err(error) = self.log.restart(&mut self.connection).await {
+        if let Err(error) = self.shorten_log().await {
             tracing::warn!(%error, "failed to copy the log of the mailbox on a full disk");
         }
         CommitFailure::Full
@@ -120,9 +137,19 @@ impl MessageWriter {
         }
     }
 
-    async fn shrink(&mut self) -> sqlx::Result<()> {
-        sqlx::query(SHRINK).execute(&mut self.connection).await?;
+    async fn shorten_log(&mut self) -> sqlx::Result<()> {
+        self.leave_transaction().await?;
         self.log.restart(&mut self.connection).await
+    }
+
+    async fn shrink(&mut self) -> sqlx::Result<()> {
+        let pages = self.log.bytes_max() / SHRINKS_PER_LOG / u64::from(PAGE_BYTES);
+        let vacuum = format!("pragma incremental_vacuum({})", pages.max(1));
+        for _ in 0..SHRINKS_PER_LOOK {
+            self.shorten_log().await?;
+            sqlx::query(AssertSqlSafe(vacuum.as_str())).execute(&mut self.connection).await?;
+        }
+        self.shorten_log().await
     }
 
     /// Deletes old rows while there is nothing else to do, or waits.
@@ -131,10 +158,15 @@ impl MessageWriter {
             let until_ms = (!self.reserve.take()).then(|| self.queue.later_ms());
             return self.queue.wait(until_ms).await;
         }
-        let empty = Batch::default();
-        if let Err(error) = self.statements.commit(&mut self.connection, &empty, &mut self.forgetting).await {
+        if let Err(error) = self.forget_slice().await {
             tracing::warn!(%error, "failed to delete old rows of the mailbox");
             self.queue.wait(Some(self.queue.later_ms())).await;
         }
+    }
+
+    async fn forget_slice(&mut self) -> sqlx::Result<()> {
+        self.leave_transaction().await?;
+        let empty = Batch::default();
+        self.statements.commit(&mut self.connection, &empty, &mut self.forgetting).await
     }
 }

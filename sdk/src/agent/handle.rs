@@ -177,7 +177,8 @@ impl Agent {
     }
 
     /// Sends pending acknowledgements and ends the connection. Later calls on any clone fail with
-    /// [`ErrorKind::Closed`].
+    /// [`ErrorKind::Closed`], and so do sends of other tasks that have no answer yet: wait for them
+    /// first. [`Error::may_have_been_sent`] says of each whether the relay may have it.
     pub async fn close(&self) {
         let mut progress = self.state().connection.subscribe();
         self.sender.rpc().send_command(Command::Close).await;

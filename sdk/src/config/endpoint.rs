@@ -3,13 +3,17 @@
 //! Plaintext is allowed to this machine only, unless the caller opts in.
 
 use std::path::PathBuf;
+use std::sync::Arc;
 
 use http::Uri;
 use protocol::url::Transport;
+use rustls::ClientConfig;
 
 use crate::error::{Error, ErrorKind};
+use crate::tls::{CaSource, SharedTls, TlsError};
 
-/// The checked URL of a relay.
+/// The checked URL of a relay. Agents whose settings have clones of one endpoint share its
+/// certificate authorities and TLS sessions.
 ///
 /// ```
 /// use msg2agent::config::Endpoint;
@@ -28,14 +32,7 @@ pub struct Endpoint {
     secure: bool,
     /// `None` means the public CAs.
     ca: Option<CaSource>,
-}
-
-/// Where the PEM certificates of a private authority come from.
-#[derive(Debug, Clone)]
-pub(crate) enum CaSource {
-    Value(Vec<u8>),
-    /// Read at every connection attempt, because authorities are replaced while agents run.
-    File(PathBuf),
+    tls: Arc<SharedTls>,
 }
 
 impl Endpoint {
@@ -60,7 +57,7 @@ impl Endpoint {
     /// Trusts these PEM certificates instead of the public authorities.
     #[must_use]
     pub fn with_ca(mut self, pem: Vec<u8>) -> Self {
-        self.ca = Some(CaSource::Value(pem));
+        (self.ca, self.tls) = (Some(CaSource::Value(pem)), Arc::default());
         self
     }
 
@@ -68,7 +65,7 @@ impl Endpoint {
     /// at every connection attempt.
     #[must_use]
     pub fn with_ca_file(mut self, path: impl Into<PathBuf>) -> Self {
-        self.ca = Some(CaSource::File(path.into()));
+        (self.ca, self.tls) = (Some(CaSource::File(path.into())), Arc::default());
         self
     }
 
@@ -107,8 +104,9 @@ impl Endpoint {
         self.secure
     }
 
-    pub(crate) fn ca(&self) -> Option<&CaSource> {
-        self.ca.as_ref()
+    /// The TLS configuration with the authorities as they are now.
+    pub(crate) fn tls(&self) -> Result<Arc<ClientConfig>, TlsError> {
+        self.tls.current(self.ca.as_ref())
     }
 
     fn parse(url: &str, insecure_plaintext: bool) -> Result<Self, Error> {
@@ -134,7 +132,7 @@ impl Endpoint {
         let port = uri.port_u16().unwrap_or(if secure { 443 } else { 80 });
         let uri = with_default_path(uri)
             .map_err(|e| failed("give a URL like wss://relay.example/ws").caused_by(e))?;
-        Ok(Self { url: uri.to_string(), uri, host, port, secure, ca: None })
+        Ok(Self { url: uri.to_string(), uri, host, port, secure, ca: None, tls: Arc::default() })
     }
 }
 

@@ -1,6 +1,5 @@
 //! Dials the relay: DNS, TCP, TLS and WebSocket upgrade, within one timeout.
 
-use std::sync::Arc;
 use std::time::Duration;
 
 use http::header::{AUTHORIZATION, HeaderMap, HeaderValue, RETRY_AFTER, SEC_WEBSOCKET_PROTOCOL};
@@ -8,7 +7,6 @@ use protocol::Reason;
 use protocol::admin::Problem;
 use protocol::frame::SUBPROTOCOL;
 use protocol::limits::FRAME_BYTES_MAX;
-use rustls::ClientConfig;
 use rustls_pki_types::ServerName;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
@@ -22,7 +20,7 @@ use zeroize::Zeroizing;
 use super::disconnect::Disconnect;
 use super::first_connection;
 use super::upgrade_refusal::UpgradeRefusal;
-use crate::config::{CaSource, Config, Endpoint};
+use crate::config::{Config, Endpoint};
 use crate::error::{Error, ErrorKind};
 use crate::tls;
 use crate::token::TokenSource;
@@ -44,15 +42,13 @@ pub(super) type Socket = WebSocketStream<Box<dyn ByteStream>>;
 pub(super) struct Dialer {
     endpoint: Endpoint,
     token: TokenSource,
-    /// Built when the agent connected; used when the certificate file cannot be read.
-    tls: Arc<ClientConfig>,
 }
 
 impl Dialer {
     pub(super) fn new(config: &Config) -> Result<Self, Error> {
         let failed = |e: tls::TlsError| Error::new(ErrorKind::Config, "cannot prepare TLS").caused_by(e);
-        let tls = tls::client_config(config.endpoint.ca()).map_err(failed)?;
-        Ok(Self { endpoint: config.endpoint.clone(), token: config.token.clone(), tls })
+        config.endpoint.tls().map_err(failed)?;
+        Ok(Self { endpoint: config.endpoint.clone(), token: config.token.clone() })
     }
 
     pub(super) async fn dial(&self) -> Result<Socket, Disconnect> {
@@ -80,18 +76,10 @@ impl Dialer {
 
     async fn connect_tls(&self, tcp: TcpStream) -> Result<Box<dyn ByteStream>, Disconnect> {
         let name = ServerName::try_from(self.endpoint.host().to_owned()).map_err(|e| self.unreachable(e))?;
-        let connector = tokio_rustls::TlsConnector::from(self.current_tls());
+        let tls = self.endpoint.tls().map_err(|e| self.unreachable(e))?;
+        let connector = tokio_rustls::TlsConnector::from(tls);
         let stream = connector.connect(name, tcp).await.map_err(|e| self.unreachable(e))?;
         Ok(Box::new(stream))
-    }
-
-    /// Reads the file of authorities now, because they are replaced while agents run. A file that
-    /// cannot be used, such as one that is being written, leaves the earlier authorities in place.
-    fn current_tls(&self) -> Arc<ClientConfig> {
-        match self.endpoint.ca() {
-            ca @ Some(CaSource::File(_)) => tls::client_config(ca).unwrap_or_else(|_| Arc::clone(&self.tls)),
-            Some(CaSource::Value(_)) | None => Arc::clone(&self.tls),
-        }
     }
 
     /// Reads the API key now, so that a rotated key is used.

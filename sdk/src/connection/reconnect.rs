@@ -18,6 +18,9 @@ const MAX_RECONNECT_INTERVAL: Duration = Duration::from_secs(60);
 pub(super) struct Circumstances {
     pub(super) registered_before: bool,
     pub(super) token_rotates: bool,
+    /// Whether a session ended so recently that a relay which does not know the key may be one that
+    /// has lost its table, and is being told it again.
+    pub(super) registered_recently: bool,
     pub(super) awaits_credentials: bool,
 }
 
@@ -63,7 +66,9 @@ pub(super) fn decide(disconnect: Disconnect, circumstances: Circumstances) -> De
         }
         Disconnect::ClosedByRelay(code) => after_close(code),
         Disconnect::Unauthorized(error) => {
-            if circumstances.token_rotates && circumstances.credentials_may_change() {
+            let rotates = circumstances.token_rotates && circumstances.credentials_may_change();
+            let forgotten = circumstances.registered_recently && error.reason() == Some(Reason::KeyUnknown);
+            if rotates || forgotten {
                 let after = error.retry_after();
                 retry(error, after)
             } else {
@@ -114,8 +119,12 @@ mod tests {
     use super::*;
     use crate::connection::disconnect::suspended;
 
-    const RUNNING: Circumstances =
-        Circumstances { registered_before: true, token_rotates: true, awaits_credentials: false };
+    const RUNNING: Circumstances = Circumstances {
+        registered_before: true,
+        token_rotates: true,
+        registered_recently: false,
+        awaits_credentials: false,
+    };
     const STARTING_PROFILE: Circumstances = Circumstances { registered_before: false, ..RUNNING };
     const STARTING_POD: Circumstances = Circumstances { awaits_credentials: true, ..STARTING_PROFILE };
 
@@ -145,6 +154,19 @@ mod tests {
         assert_eq!(stops(unauthorized(), RUNNING), None);
         let fixed = Circumstances { token_rotates: false, ..RUNNING };
         assert_eq!(stops(unauthorized(), fixed), Some(ErrorKind::Unauthorized));
+    }
+
+    #[test]
+    fn a_fixed_key_is_tried_again_for_a_while_at_a_relay_that_has_lost_its_table() {
+        let fixed = Circumstances { token_rotates: false, ..RUNNING };
+        let recently = Circumstances { registered_recently: true, ..fixed };
+        let refused = |reason| {
+            let error = Error::new(ErrorKind::Unauthorized, "refused").with_reason(Some(reason));
+            Disconnect::Unauthorized(error)
+        };
+        assert_eq!(stops(refused(Reason::KeyUnknown), recently), None);
+        assert_eq!(stops(refused(Reason::KeyUnknown), fixed), Some(ErrorKind::Unauthorized));
+        assert_eq!(stops(refused(Reason::KeyExpired), recently), Some(ErrorKind::Unauthorized));
     }
 
     #[test]

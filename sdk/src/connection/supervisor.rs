@@ -23,6 +23,10 @@ use crate::rpc::{Command, WeakRpcClient};
 use crate::state_dir::StateDir;
 use crate::state_machine::Backoff;
 
+/// How long after a session a key that the relay does not know is tried again, although it never
+/// changes: a relay whose volume was lost is told its keys again within minutes.
+const UNKNOWN_KEY_GRACE: Duration = Duration::from_secs(300);
+
 struct Supervisor {
     state: Arc<AgentState>,
     requests: RequestQueue,
@@ -34,6 +38,7 @@ struct Supervisor {
     /// When connecting fails for good; `None` after the first registration, and if that is never.
     connect_deadline: Option<Instant>,
     registered_before: bool,
+    session_ended: Option<Instant>,
 }
 
 /// Ends every wait of the application when the connection task is gone, also when it panics or its
@@ -103,6 +108,7 @@ pub(crate) fn spawn(
         attempt: 0,
         connect_deadline: Instant::now().checked_add(state.config.connect_timeout),
         registered_before: false,
+        session_ended: None,
         state,
         rpc,
     };
@@ -126,9 +132,11 @@ impl Supervisor {
         loop {
             let Attempt { disconnect, session } = self.run_session().await;
             self.backoff.on_disconnect(session);
+            self.session_ended = session.map(|_| Instant::now()).or(self.session_ended);
             let circumstances = Circumstances {
                 registered_before: self.registered_before,
                 token_rotates: self.state.config.token.rotates(),
+                registered_recently: self.session_ended.is_some_and(|at| at.elapsed() < UNKNOWN_KEY_GRACE),
                 awaits_credentials: self.state.config.awaits_credentials,
             };
             if let Disconnect::Refused(refusal) = &disconnect {

@@ -182,9 +182,7 @@ impl Endpoint {
     /// Resident memory of the server.
     pub(crate) fn resident_mib(&self) -> u64 {
         let pid = self.process.as_ref().unwrap().pid().unwrap();
-        let status = std::fs::read_to_string(format!("/proc/{pid}/status")).unwrap();
-        let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).unwrap();
-        line.trim().trim_end_matches(" kB").parse::<u64>().unwrap() / 1024
+        devtools::memory_usage::resident(pid).unwrap() >> 20
     }
 
     pub(crate) fn identity(&self) -> Identity {

@@ -19,6 +19,7 @@ mod examples;
 mod forgery;
 mod identity;
 mod m2a;
+mod offline_traffic;
 mod operator_settings;
 mod raw_connection;
 mod reconnect;

@@ -11,6 +11,7 @@ use protocol::frame::{
     AckParams, ChallengeParams, ChallengeResult, DeliverParams, Incoming, NoticeParams, RegisterParams,
     RegisterResult, SendResult, SendStatus, method, write_notification, write_request,
 };
+use protocol::quota::QuotaName;
 use protocol::{Envelope, Identity, Reason, base64url, challenge};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -30,6 +31,8 @@ pub(crate) fn now() -> u64 {
 pub(crate) struct RawConnection {
     socket: WebSocketStream<TcpStream>,
     epoch: u64,
+    /// Messages and notices that waited when it registered.
+    pub(crate) pending: u64,
     /// What arrived while something else was awaited.
     pub(crate) deliveries: Vec<DeliverParams>,
     pub(crate) notices: Vec<NoticeParams>,
@@ -48,6 +51,12 @@ impl Answer {
         }
     }
 
+    /// The quota that a refusal names.
+    pub(crate) fn quota(&self) -> Option<QuotaName> {
+        let Incoming::Error { error, .. } = Incoming::parse(&self.0).unwrap() else { return None };
+        error.data.quota.map(|quota| quota.name)
+    }
+
     pub(crate) fn refusal(&self) -> Option<Reason> {
         self.result::<serde_json::Value>().err()
     }
@@ -61,14 +70,14 @@ impl RawConnection {
         let Upgrade::Open(socket) = open(stream, &url, key).await.unwrap() else {
             panic!("the relay refuses the API key")
         };
-        Self { socket: *socket, epoch: 0, deliveries: Vec::new(), notices: Vec::new() }
+        Self { socket: *socket, epoch: 0, pending: 0, deliveries: Vec::new(), notices: Vec::new() }
     }
 
     /// Registers with this record.
     pub(crate) async fn register(&mut self, identity: &Identity, record: &[u8]) -> Result<(), Reason> {
         let params = self.registration(identity, record).await?;
         let registered: RegisterResult = self.ask(method::REGISTER, &params).await.result()?;
-        self.epoch = registered.epoch;
+        (self.epoch, self.pending) = (registered.epoch, registered.pending);
         Ok(())
     }
 

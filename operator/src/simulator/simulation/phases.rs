@@ -83,7 +83,7 @@ impl Simulation {
         let process = &self.processes[0];
         let reads = || TEAMS.iter().map(|team| process.network.secret_reads(team)).sum::<usize>();
         let before = reads();
-        TEAMS.iter().for_each(|team| process.pass_over(NamespacedName::new(*team, "alice")));
+        TEAMS.iter().for_each(|team| process.pass_over(NamespacedName::new(team, "alice")));
         tokio::time::sleep(Duration::from_secs(5)).await;
         reads() - before
     }

@@ -4,6 +4,7 @@
 use std::sync::Arc;
 
 use protocol::admin::Owner;
+use protocol::document::DidDocument;
 use protocol::multikey;
 
 use super::*;
@@ -45,7 +46,23 @@ pub(super) fn publish(
     if comparable && record.keys.created < before.record_created {
         return Err(OperationError::Rollback);
     }
+    if !context.has_room && is_on_record(before, record) {
+        // A program that has just started has signed its record anew. On a full disk it connects
+        // without a write, because recipients have to come to make room.
+        return Ok(Decision::unchanged());
+    }
     Ok(registered(before, record, root_key))
+}
+
+/// Whether the record on file says the same as this one, but for the time of its signatures.
+fn is_on_record(before: &AgentEntry, record: &VerifiedRecord) -> bool {
+    let stored = before.record.as_ref().and_then(|bytes| VerifiedRecord::parse(bytes, &before.did).ok());
+    let unsigned = |document: &DidDocument| DidDocument { proof: None, ..document.clone() };
+    stored.is_some_and(|stored| {
+        stored.card == record.card
+            && unsigned(&stored.document) == unsigned(&record.document)
+            && unsigned(&stored.self_certifying) == unsigned(&record.self_certifying)
+    })
 }
 
 const fn is_from_the_future(context: Context<'_>, created: UnixSeconds) -> bool {
@@ -122,6 +139,21 @@ mod tests {
         let refused = published(&mut state, &alice, 19).unwrap_err();
         assert_eq!(refused.reason(), Reason::RecordRollback);
         assert!(!published(&mut state, &alice, 21).unwrap().is_unchanged());
+    }
+
+    #[test]
+    fn on_a_full_disk_a_record_that_is_on_file_needs_no_write_when_it_is_signed_again() {
+        let mut state = state_with_key();
+        let alice = identity("alice");
+        published(&mut state, &alice, 10).unwrap();
+        let full = Context { has_room: false, ..context(&state) };
+        let publish_on_full = |record: &VerifiedRecord| publish(full, &tenant_key(), record).unwrap();
+        assert!(publish_on_full(&record(&alice, Card::default(), 20)).is_unchanged());
+        let other_card = Card { name: "other".into(), ..Card::default() };
+        assert!(!publish_on_full(&record(&alice, other_card, 20)).is_unchanged());
+        let mut rotated = Identity::from_key_file(&alice.to_key_file()).unwrap();
+        rotated.rotate(15, &mut rand::rng());
+        assert!(!publish_on_full(&record(&rotated, Card::default(), 20)).is_unchanged());
     }
 
     #[test]

@@ -154,6 +154,20 @@ fn a_disk_too_full_for_removals_fails_as_any_other() {
 }
 
 #[test]
+fn removals_that_do_not_fit_on_a_full_disk_are_committed_in_smaller_parts() {
+    let mut scheduler = with((1..=1_024).map(remove));
+    assert_eq!(begun(&mut scheduler, 0).0.len(), 1_024);
+    scheduler.finished(Err(CommitFailure::Full), 0);
+    assert_eq!(begun(&mut scheduler, 1_000).0.len(), 512);
+    scheduler.finished(Err(CommitFailure::Full), 1_000);
+    assert_eq!(begun(&mut scheduler, 2_000).0.len(), 256);
+    scheduler.finished(OK, 2_000);
+    assert_eq!(begun(&mut scheduler, 2_000).0.len(), 256);
+    scheduler.finished(OK, 2_000);
+    assert_eq!(begun(&mut scheduler, 2_000).0.len(), 512, "it grows again while the disk works");
+}
+
+#[test]
 fn a_disk_that_is_full_after_a_failure_first_undoes_what_failed() {
     let mut scheduler = with([message(1)]);
     begun(&mut scheduler, 0);

@@ -1,4 +1,4 @@
-//! The promises of the store about each row, and what of them a restart has to find.
+//! Keeps what the store has promised about each row, which a restart has to find.
 
 use std::collections::{BTreeMap, BTreeSet};
 
