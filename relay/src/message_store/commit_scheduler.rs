@@ -294,7 +294,12 @@ impl CommitScheduler {
 
     /// The reports about rows that are decided now, together with the refused ones.
     fn decided(&mut self, mut rows: Vec<(RowId, RowOutcome)>, took: Duration) -> Vec<StoreReport> {
-        let refused = std::mem::take(&mut self.refused);
+        // A report covers every row up to its number, also notices that a later commit holds.
+        let undecided = self.queued.iter().filter_map(|(_, write)| insertion(write)).map(|row| row.row).min();
+        let (refused, later) = std::mem::take(&mut self.refused)
+            .into_iter()
+            .partition::<Vec<_>, _>(|row| undecided.is_none_or(|undecided| *row < undecided));
+        self.refused = later;
         self.discarded.extend(&refused);
         rows.extend(refused.into_iter().map(|row| (row, RowOutcome::Failed)));
         reports(rows, took)

@@ -154,6 +154,18 @@ fn a_disk_too_full_for_removals_fails_as_any_other() {
 }
 
 #[test]
+fn a_message_that_a_full_disk_refuses_is_reported_after_every_notice_before_it() {
+    let mut scheduler = with((1..=600).map(notice).chain([message(601)]));
+    assert_eq!(begun(&mut scheduler, 0).0.len(), 601);
+    scheduler.finished(Err(CommitFailure::Full), 0);
+    assert_eq!(begun(&mut scheduler, 0).0.len(), 512);
+    assert_eq!(scheduler.finished(OK, 0), [stored(512, 512), StoreReport::Full]);
+    assert_eq!(begun(&mut scheduler, 0).0.len(), 88);
+    let failed = StoreReport::StoreFailed { upto: 601 };
+    assert_eq!(scheduler.finished(OK, 0), [stored(600, 88), failed, StoreReport::Full]);
+}
+
+#[test]
 fn removals_that_do_not_fit_on_a_full_disk_are_committed_in_smaller_parts() {
     let mut scheduler = with((1..=1_024).map(remove));
     assert_eq!(begun(&mut scheduler, 0).0.len(), 1_024);

@@ -18,6 +18,8 @@ use run::{Flaw, violations};
 const SEEDS: u64 = 300;
 /// Seeds within which every flaw has to be found.
 const FLAW_SEEDS: u64 = 60;
+/// Seeds whose runs violated something once.
+const REGRESSIONS: [u64; 2] = [20_783_000_272, 20_783_000_275];
 
 fn number(variable: &str) -> Option<u64> {
     std::env::var(variable).ok()?.parse().ok()
@@ -53,6 +55,11 @@ fn what_was_answered_holds_on_a_disk_that_fails_in_every_way() {
         };
         (0..threads).for_each(|_| drop(scope.spawn(work)));
     });
+}
+
+#[test]
+fn it_holds_in_seeds_that_violated_it_once() {
+    REGRESSIONS.into_iter().for_each(assert_holds);
 }
 
 #[test]
