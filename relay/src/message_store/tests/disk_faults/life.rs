@@ -20,6 +20,8 @@ const BODY_BYTES: [usize; 4] = [20, 900, 9_000, 20_000];
 const WRITES_MAX: u64 = 12;
 /// Operations that a fault strikes: as few as one retry gets past, and more than many.
 const TIMES: [u64; 3] = [1, 4, 100];
+/// Longer than the writer needs for as many attempts as a fault strikes, in the runtime's time.
+const RECOVERY_TIMEOUT: Duration = Duration::from_secs(300);
 const OUTCOMES: [Option<Outcome>; 4] =
     [Some(Outcome::Delivered), Some(Outcome::Expired), Some(Outcome::Refused), None];
 
@@ -142,6 +144,9 @@ impl<'a> Life<'a> {
     async fn settle(&mut self) {
         let (started, mut late) = (tokio::time::Instant::now(), false);
         while self.expected.has_open() && self.disk.has_power() {
+            if started.elapsed() > RECOVERY_TIMEOUT {
+                return self.expected.violation("the store does not work again".to_owned());
+            }
             tokio::select! {
                 biased;
                 report = self.reports.recv() => self.expected.on_report(&report.unwrap()),
