@@ -84,6 +84,11 @@ impl<K: Serialize + DeserializeOwned> WatchStore<K> {
         present.unwrap_or(kept)
     }
 
+    /// Whether the store has this object as it is.
+    pub(crate) fn holds(&self, name: &NamespacedName, object: &KeptObject<K>) -> bool {
+        self.kept(name).is_some_and(|present| present.is_same(object))
+    }
+
     pub(crate) fn kept(&self, name: &NamespacedName) -> Option<KeptObject<K>> {
         self.objects.read().unwrap_or_else(PoisonError::into_inner).get(name).cloned()
     }

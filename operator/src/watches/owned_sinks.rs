@@ -74,7 +74,7 @@ impl<K: Resource<DynamicType = ()> + PrunableWorkload + Serialize + DeserializeO
 
     fn read(&self, object: Decoded<K>) -> Self::Listed {
         let object = decoded(object)?;
-        Some((SeenChild::from_object(&object), self.named(pruned(object))))
+        Some((SeenChild::from_object(&object), named(&self.store, pruned(object))))
     }
 
     fn listed(&mut self, objects: Vec<Self::Listed>) {
@@ -90,8 +90,8 @@ impl<K: Resource<DynamicType = ()> + PrunableWorkload + Serialize + DeserializeO
     fn applied(&mut self, object: Decoded<K>) {
         let Some(object) = decoded(object) else { return };
         self.enqueuer.caches.fingerprints.saw(&object);
-        let (name, object) = pruned(object);
-        let former = self.store.insert(name, Arc::clone(&object));
+        let object = Arc::new(pruned(object));
+        let former = self.store.insert(NamespacedName::from_object(&*object), Arc::clone(&object));
         self.report_status(former.as_deref(), &object);
     }
 
@@ -102,12 +102,7 @@ impl<K: Resource<DynamicType = ()> + PrunableWorkload + Serialize + DeserializeO
     }
 }
 
-impl<K: Resource<DynamicType = ()> + PrunableWorkload + Serialize + DeserializeOwned> WorkloadSink<K> {
-    fn named(&self, (name, object): (NamespacedName, Arc<K>)) -> Named<K> {
-        let kept = self.store.keep(&name, object);
-        (name, kept)
-    }
-
+impl<K: Resource<DynamicType = ()> + PrunableWorkload> WorkloadSink<K> {
     fn report_status(&self, former: Option<&K>, object: &K) {
         if !former.is_some_and(|former| former.same_status(object)) {
             enqueue_owner(&self.enqueuer, object);
@@ -119,10 +114,17 @@ fn enqueue_owner(enqueuer: &Enqueuer, object: &impl Resource) {
     labelled_owner(object).into_iter().for_each(|owner| enqueuer.queue.add(owner, Priority::Normal));
 }
 
-fn pruned<K: Resource<DynamicType = ()> + PrunableWorkload>(mut object: K) -> (NamespacedName, Arc<K>) {
+fn pruned<K: Resource + PrunableWorkload>(mut object: K) -> K {
     prune(&mut object);
     object.prune_template();
-    (NamespacedName::from_object(&object), Arc::new(object))
+    object
+}
+
+/// An object of a list, as `store` keeps it.
+fn named<K: Resource + Serialize + DeserializeOwned>(store: &WatchStore<K>, object: K) -> Named<K> {
+    let name = NamespacedName::from_object(&object);
+    let kept = store.keep(&name, Arc::new(object));
+    (name, kept)
 }
 
 /// Keeps the endpoint slices of relays. A relay pod that became ready must be written to.
@@ -138,9 +140,7 @@ impl WatchSink<EndpointSlice> for EndpointSliceSink {
     fn read(&self, slice: Decoded<EndpointSlice>) -> Self::Listed {
         let mut slice = decoded(slice)?;
         prune(&mut slice);
-        let name = NamespacedName::from_object(&slice);
-        let kept = self.store.keep(&name, Arc::new(slice));
-        Some((name, kept))
+        Some(named(&self.store, slice))
     }
 
     fn listed(&mut self, slices: Vec<Self::Listed>) {
@@ -183,9 +183,7 @@ impl WatchSink<PartialObjectMeta<Namespace>> for NamespaceSink {
     fn read(&self, namespace: Decoded<PartialObjectMeta<Namespace>>) -> Self::Listed {
         let mut namespace = decoded(namespace)?;
         prune(&mut namespace);
-        let name = NamespacedName::from_object(&namespace);
-        let kept = self.store.keep(&name, Arc::new(namespace));
-        Some((name, kept))
+        Some(named(&self.store, namespace))
     }
 
     fn listed(&mut self, namespaces: Vec<Self::Listed>) {

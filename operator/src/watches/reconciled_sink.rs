@@ -56,7 +56,7 @@ impl<K: FindDependents + Send + Sync + 'static> WatchSink<K> for ReconciledSink<
         let (objects, invalid) = self.sort(objects);
         let caches = Arc::clone(&self.enqueuer.caches);
         // Indexed before it is stored, so that whatever a reader finds in the store is indexed.
-        for (name, object) in &objects {
+        for (name, object) in objects.iter().filter(|(name, object)| !self.store.holds(name, object)) {
             object.object().iter().for_each(|object| caches.index.insert(name, &**object));
         }
         let former = self.store.replace(&self.scope, objects.clone());

@@ -77,23 +77,11 @@ impl MessageWriter {
         if self.failed {
             self.reopen().await?;
         }
-        self.leave_transaction().await?;
         self.log.make_room(&mut self.connection).await?;
         self.statements.commit(&mut self.connection, batch, &mut self.forgetting).await?;
         let bytes: usize = batch.writes.iter().filter_map(insertion).map(|row| row.size()).sum();
         let removals = batch.writes.iter().filter(|write| removal(write).is_some()).count();
         self.log.grown(bytes as u64, removals as u64);
-        Ok(())
-    }
-
-    /// Opens the file anew after a transaction that SQLite has ended by itself, as on a full disk:
-    /// sqlx counts it as open, and might take the next commit for a part of it.
-    async fn leave_transaction(&mut self) -> sqlx::Result<()> {
-        // It waits until the transaction, if it was dropped, is rolled back.
-        self.connection.ping().await?;
-        if self.connection.is_in_transaction() {
-            self.connection = self.options.connect().await?;
-        }
         Ok(())
     }
 
@@ -138,7 +126,6 @@ impl MessageWriter {
     }
 
     async fn shorten_log(&mut self) -> sqlx::Result<()> {
-        self.leave_transaction().await?;
         self.log.restart(&mut self.connection).await
     }
 
@@ -165,7 +152,6 @@ impl MessageWriter {
     }
 
     async fn forget_slice(&mut self) -> sqlx::Result<()> {
-        self.leave_transaction().await?;
         let empty = Batch::default();
         self.statements.commit(&mut self.connection, &empty, &mut self.forgetting).await
     }
