@@ -7,7 +7,7 @@ use kube::ResourceExt as _;
 
 use super::enqueuer::Enqueuer;
 use super::find_dependents::FindDependents;
-use super::prune::prune;
+use super::prune::prune_managed_fields;
 use super::watch_source::{Decoded, InvalidObject};
 use super::watch_task::WatchSink;
 use crate::deleted_objects::DeletedObjects;
@@ -39,7 +39,7 @@ impl<K: FindDependents + Send + Sync + 'static> WatchSink<K> for ReconciledSink<
     fn read(&self, object: Decoded<K>) -> ListedObject<K> {
         match object {
             Ok(mut object) => {
-                prune(&mut object);
+                prune_managed_fields(&mut object);
                 let name = NamespacedName::from_object(&object);
                 let kept = self.store.keep(&name, Arc::new(object));
                 ListedObject::Known(name, kept)
@@ -106,7 +106,7 @@ impl<K: FindDependents + Send + Sync + 'static> WatchSink<K> for ReconciledSink<
 
 impl<K: FindDependents + Send + Sync + 'static> ReconciledSink<K> {
     fn apply(&self, mut object: K) {
-        prune(&mut object);
+        prune_managed_fields(&mut object);
         let (name, object) = (NamespacedName::from_object(&object), Arc::new(object));
         self.enqueuer.caches.index.insert(&name, &*object);
         let former = self.store.insert(name.clone(), Arc::clone(&object));
