@@ -10,7 +10,7 @@ use crds::condition::{Condition, Reason, Type};
 use kube::api::{PostParams, Request};
 use kube::core::ObjectMeta;
 use kube::runtime::events::{Event, EventType};
-use kube::{Resource, ResourceExt as _};
+use kube::{Client, Resource, ResourceExt as _};
 use serde::{Deserialize, Serialize};
 
 use crate::apply::Child;
@@ -84,7 +84,7 @@ pub async fn report<K: HasConditions + Child>(
         return Ok(());
     }
     let version = next.present_version(sent.as_ref());
-    let written = match replace(context, object, status, version).await {
+    let written = match replace(&context.client, object, status, version).await {
         // Its own event triggers a reconcile.
         Err(kube::Error::Api(answer)) if answer.code == 404 => return Ok(()),
         other => other.map_err(Error::cluster(format!(
@@ -106,7 +106,7 @@ pub async fn report<K: HasConditions + Child>(
 /// Replaces the status of an object that still has this version. The uid keeps the status from an
 /// object that was created later under the same name.
 async fn replace<K: HasConditions + Child>(
-    context: &Context,
+    client: &Client,
     object: &K,
     status: &K::Status,
     version: Option<String>,
@@ -119,7 +119,7 @@ async fn replace<K: HasConditions + Child>(
     let request = Request::new(path).replace_subresource("status", &object.name_any(), &params, body);
     let mut request = request.map_err(kube::Error::BuildRequest)?;
     request.headers_mut().insert(ACCEPT, METADATA_ONLY);
-    context.client.request(request).await
+    client.request(request).await
 }
 
 /// One Event for each published condition whose status or reason changed, if somebody should look
@@ -158,7 +158,17 @@ pub async fn publish<K: Resource<DynamicType = ()>>(context: &Context, object: &
 
 #[cfg(test)]
 mod tests {
+    use crds::{Agent, AgentStatus};
+    use k8s_openapi::api::core::v1::Namespace;
+    use kube::Api;
+    use kube::api::{Patch, PatchParams};
+    use serde_json::json;
+
     use super::*;
+    use crate::error::Category;
+    use crate::simulator::api_server::ApiServer;
+    use crate::simulator::model_clock::ModelClock;
+    use crate::simulator::network::ModelNetwork;
 
     fn condition(about: Type, status: &str, reason: &str) -> Condition {
         serde_json::from_value(serde_json::json!({"type": about.as_str(), "status": status, "reason": reason,
@@ -195,5 +205,46 @@ mod tests {
         assert!(published.iter().all(|event| matches!(event.type_, EventType::Normal)));
         let waiting = [condition(Type::Accepted, "False", "TenantNotAccepted")];
         assert_eq!(events(&[], &waiting).len(), 0);
+    }
+
+    /// An Agent with a status that a former version of the operator has applied.
+    async fn agent_of_a_former_version() -> (Client, Api<Agent>) {
+        let client = ApiServer::new(ModelClock::start()).client(&ModelNetwork::perfect());
+        let namespace: Namespace = serde_json::from_value(json!({"metadata": {"name": "team"}})).unwrap();
+        Api::all(client.clone()).create(&PostParams::default(), &namespace).await.unwrap();
+        let agents = Api::<Agent>::namespaced(client.clone(), "team");
+        let agent = json!({"apiVersion": "msg2agent.xyz/v1alpha1", "kind": "Agent",
+            "metadata": {"name": "alice", "labels": {"of": "a person"}},
+            "spec": {"tenantRef": {"name": "acme"}}});
+        agents.create(&PostParams::default(), &serde_json::from_value(agent).unwrap()).await.unwrap();
+        let status = json!({"apiVersion": "msg2agent.xyz/v1alpha1", "kind": "Agent",
+            "metadata": {"name": "alice"}, "status": {"url": "wss://stale", "did": "did:wba:a"}});
+        let params = PatchParams::apply(FIELD_MANAGER).force();
+        agents.patch_status("alice", &params, &Patch::Apply(status)).await.unwrap();
+        (client, agents)
+    }
+
+    #[tokio::test]
+    async fn a_status_replaces_one_of_a_former_version_whole_and_changes_nothing_else() {
+        let (client, agents) = agent_of_a_former_version().await;
+        let found = agents.get("alice").await.unwrap();
+        let next = AgentStatus { did: Some("did:wba:b".into()), ..AgentStatus::default() };
+        let written = replace(&client, &found, &next, found.resource_version()).await.unwrap();
+        let stored = agents.get("alice").await.unwrap();
+        assert_eq!(stored.resource_version(), written.metadata.resource_version);
+        assert_eq!(stored.status.as_ref(), Some(&next));
+        assert_eq!((stored.labels(), &stored.spec), (found.labels(), &found.spec));
+    }
+
+    #[tokio::test]
+    async fn a_status_of_an_object_that_changed_meanwhile_is_a_conflict() {
+        let (client, agents) = agent_of_a_former_version().await;
+        let found = agents.get("alice").await.unwrap();
+        let edit = Patch::Merge(json!({"spec": {"suspend": true}}));
+        agents.patch("alice", &PatchParams::default(), &edit).await.unwrap();
+        let refused = replace(&client, &found, &AgentStatus::default(), found.resource_version()).await;
+        let error = Error::cluster("write it")(refused.unwrap_err());
+        assert_eq!(error.category(), Category::Conflict, "the reconcile begins anew");
+        assert_eq!(agents.get("alice").await.unwrap().status, found.status);
     }
 }
