@@ -121,8 +121,8 @@ fn is_new_report(change: &ObjectChange) -> bool {
     report(&change.after).is_some_and(|after| report(&change.before) != Some(after))
 }
 
-/// What an applied content lacks of an Agent that is said to be programmed. A suspension is compared
-/// only while the status is about the current spec.
+/// What an applied content lacks of an Agent that is said to be programmed. A suspension is
+/// compared only while the status is about the current spec.
 fn content_difference(agent: &Value, content: &Value) -> Option<String> {
     let content: AgentSpec = serde_json::from_value(content.clone()).ok()?;
     let is_current = agent["status"]["observedGeneration"] == agent["metadata"]["generation"];
