@@ -99,11 +99,11 @@ fn unapplied(changes: &[ObjectChange], applied: &[AppliedWrite]) -> Vec<String> 
     let unapplied = reports.filter_map(|change| {
         let after = change.after.as_ref()?;
         let uid = after["metadata"]["uid"].as_str();
-        let puts = applied.iter().filter(|write| write.at <= change.at).filter_map(|write| {
+        let mut puts = applied.iter().filter(|write| write.at <= change.at).filter_map(|write| {
             let WriteKind::Put(content) = &write.kind else { return None };
             (write.writer.owner.kubernetes_uid() == uid).then_some(content)
         });
-        let difference = match puts.last() {
+        let difference = match puts.next_back() {
             Some(content) => content_difference(after, content)?,
             None => "nothing".to_owned(),
         };
