@@ -18,6 +18,8 @@ use crate::raw_connection::{Answer, RawConnection, now};
 const REFUSED_TIMEOUT: Duration = Duration::from_secs(60);
 /// Deliveries between two acknowledgements: less than half of a window.
 const ACKNOWLEDGED: usize = 64;
+/// Messages that are sent before their answers are awaited: far less than may be unanswered.
+const SENT_TOGETHER: usize = 256;
 /// Characters of the header and the signature of a usual message.
 const PROTECTED_CHARACTERS: usize = 480;
 const SIGNATURE_CHARACTERS: usize = 86;
@@ -74,6 +76,21 @@ impl MailPair {
         self.refused += 1;
         let again = async || sender.send(message).await.ok().context("it is refused");
         eventually(&format!("what was refused ({reason:?}) is taken"), REFUSED_TIMEOUT, again).await.unwrap()
+    }
+
+    /// Sends this many messages, of which none may be refused.
+    pub(crate) async fn send_many(&mut self, relay: &RelayProcess, template: &Envelope, count: usize) {
+        let mut sender = self.connect_sender(relay).await;
+        let ids: Vec<MessageId> = (0..count).map(|_| new_id()).collect();
+        for ids in ids.chunks(SENT_TOGETHER) {
+            let messages: Vec<Envelope> =
+                ids.iter().map(|id| Envelope { id: *id, ..template.clone() }).collect();
+            for answer in sender.send_together(&messages).await {
+                assert_eq!(answer.refusal(), None);
+            }
+            self.stored.extend(ids);
+        }
+        sender.leave().await;
     }
 
     /// One message to the recipient and the answer as it is.
