@@ -1,5 +1,5 @@
-//! Tests that a relay with many stored messages is ready soon after it was killed, has them all, and
-//! needs memory for those that wait and not for those that have left.
+//! Tests that a relay with many stored messages is ready soon after it was killed, has all of them,
+//! and needs memory for those that wait and not for those that have left.
 //!
 //! `MSG2AGENT_TEST_STORED_MESSAGES=1000000` stores so many instead of 50,000.
 
