@@ -5,7 +5,7 @@
 //! acknowledgement tracker) until a short queue of frames has a free slot.
 
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use futures::stream::SplitSink;
 use futures::{SinkExt as _, StreamExt as _};
@@ -22,6 +22,7 @@ use super::request_queue::RequestQueue;
 use super::session_driver::SessionDriver;
 use crate::agent_state::AgentState;
 use crate::delivery::admission::{Admission, Delivery, admit};
+use crate::delivery::relay_clock::RelayClock;
 use crate::rpc::WeakRpcClient;
 
 /// Frames between driver and socket: enough to keep the socket busy, few enough that order and
@@ -52,11 +53,12 @@ pub(super) async fn run(
     let (sink, stream) = socket.split();
     let (frames, queued_frames) = mpsc::channel(FRAMES_MAX);
     let (deliveries, queued_deliveries) = mpsc::channel(DELIVERIES_MAX);
+    let relay_clock = RelayClock::told(result.time, Instant::now());
     let driver = SessionDriver::new(Arc::clone(state), requests, &result, frames, deliveries);
     tokio::select! {
         disconnect = driver.run(stream) => disconnect,
         disconnect = write_frames(sink, queued_frames) => disconnect,
-        disconnect = admit_deliveries(state, rpc, queued_deliveries) => disconnect,
+        disconnect = admit_deliveries(state, rpc, queued_deliveries, relay_clock) => disconnect,
     }
 }
 
@@ -86,6 +88,7 @@ async fn admit_deliveries(
     state: &AgentState,
     rpc: &WeakRpcClient,
     mut queued: mpsc::Receiver<Delivery>,
+    relay_clock: RelayClock,
 ) -> Disconnect {
     // Deliveries that cannot be shown or refused yet, with their time. They end with the session,
     // and the relay delivers them again. Bounded by the relay's window.
@@ -107,7 +110,7 @@ async fn admit_deliveries(
         };
         let Some(rpc) = rpc.upgrade() else { break };
         for delivery in now_due {
-            match admit(state, &rpc, delivery).await {
+            match admit(state, &rpc, delivery, relay_clock).await {
                 Ok(Admission::Done) => {}
                 Ok(Admission::Later(delivery, at)) if waiting.len() < DELIVERIES_MAX => {
                     waiting.push((delivery, at));

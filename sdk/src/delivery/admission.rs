@@ -4,7 +4,7 @@
 //! answer now is repeated in place, so that nobody's messages end the session.
 
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use protocol::envelope::freshness::NotFresh;
 use protocol::envelope::{Class, Envelope, MessageId, OpenError, Opened, open};
@@ -16,6 +16,7 @@ use serde::Deserialize;
 use serde_json::value::RawValue;
 
 use super::received::Received;
+use super::relay_clock::RelayClock;
 use crate::agent_state::AgentState;
 use crate::contacts::{Freshness, Suspicion};
 use crate::error::{Error, ErrorKind};
@@ -67,6 +68,7 @@ pub(crate) async fn admit(
     state: &AgentState,
     rpc: &RpcClient,
     delivery: Delivery,
+    relay_clock: RelayClock,
 ) -> Result<Admission, Error> {
     let seq = delivery.seq;
     let Ok(envelope) = Envelope::parse(delivery.envelope.get()) else {
@@ -83,7 +85,7 @@ pub(crate) async fn admit(
             }
         }
     }
-    match verify(state, rpc, &envelope).await {
+    match verify(state, rpc, &envelope, relay_clock).await {
         Ok((opened, sender)) => accept(state, seq, envelope, opened, &sender).map(|()| Admission::Done),
         Err(Unverified::Refused(reason)) => {
             refuse(state, seq, reason, Some((&envelope.from, envelope.id)));
@@ -108,16 +110,20 @@ enum Unverified {
     Later { seconds: u64, cause: String },
 }
 
-impl From<OpenError> for Unverified {
-    fn from(error: OpenError) -> Self {
-        match error {
-            // It is not refused, because it cures itself: the clocks are set, or time passes.
-            OpenError::NotFresh(NotFresh::Future(ahead)) => Self::Later {
+/// Why a message that cannot be opened at `now` is not shown.
+fn unverified(error: &OpenError, now: UnixSeconds, relay_clock: RelayClock) -> Unverified {
+    match error {
+        // The sender's clock is wrong if the relay's does not agree with it. Otherwise ours is, and
+        // the message is not refused, because that cures itself: the clock is set, or time passes.
+        OpenError::NotFresh(NotFresh::Future(ahead))
+            if !relay_clock.is_behind(now.saturating_add(*ahead), Instant::now()) =>
+        {
+            Unverified::Later {
                 seconds: ahead.saturating_sub(CLOCK_SKEW_GRACE_SECONDS),
-                cause: NotFresh::Future(ahead).to_string(),
-            },
-            error => Self::Refused(refusal_reason(&error)),
+                cause: NotFresh::Future(*ahead).to_string(),
+            }
         }
+        error => Unverified::Refused(refusal_reason(error)),
     }
 }
 
@@ -127,24 +133,27 @@ async fn verify(
     state: &AgentState,
     rpc: &RpcClient,
     envelope: &Envelope,
+    relay_clock: RelayClock,
 ) -> Result<(Opened, Arc<VerifiedRecord>), Unverified> {
     let sender = resolve_sender(state, rpc, &envelope.from).await?;
     let identity = state.identity();
-    let error = match open(envelope, &sender.keys, &identity, state.now()) {
+    let now = state.now();
+    let error = match open(envelope, &sender.keys, &identity, now) {
         Ok(opened) => return Ok((opened, sender)),
         Err(error) => error,
     };
     let suspicion = match &error {
         OpenError::UnknownSigningKey(_) => Suspicion::UnknownKey,
         OpenError::Signature(_) => Suspicion::BadSignature,
-        _ => return Err(error.into()),
+        _ => return Err(unverified(&error, now, relay_clock)),
     };
     if !state.contacts.may_refresh(&envelope.from, suspicion) {
-        return Err(error.into());
+        return Err(unverified(&error, now, relay_clock));
     }
     let sender = repeat_lookup(|| state.contacts.look_up(rpc, &envelope.from)).await?.0;
-    let opened = open(envelope, &sender.keys, &identity, state.now())?;
-    Ok((opened, sender))
+    let now = state.now();
+    let opened = open(envelope, &sender.keys, &identity, now);
+    opened.map(|opened| (opened, sender)).map_err(|error| unverified(&error, now, relay_clock))
 }
 
 async fn resolve_sender(
