@@ -168,3 +168,14 @@ fn overloaded(did: &Did) -> Error {
         .caused_by(format!("{CALLERS_MAX} callers are already waiting for this lookup"))
         .advising("send fewer messages to one agent concurrently")
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn records_are_used_as_long_as_the_pages_promise() {
+        assert_eq!(Freshness::ToSend.age_max(), Duration::from_secs(10 * 60));
+        assert_eq!(Freshness::ToReceive.age_max(), Duration::from_secs(60 * 60));
+    }
+}

@@ -21,7 +21,7 @@ use super::handshake::RegisteredSession;
 use super::request_queue::RequestQueue;
 use super::session_driver::SessionDriver;
 use crate::agent_state::AgentState;
-use crate::delivery::admission::{Admission, Delivery, admit};
+use crate::delivery::admission::{Admission, Delivery, WaitingDelivery, admit};
 use crate::delivery::relay_clock::RelayClock;
 use crate::rpc::WeakRpcClient;
 
@@ -90,9 +90,8 @@ async fn admit_deliveries(
     mut queued: mpsc::Receiver<Delivery>,
     relay_clock: RelayClock,
 ) -> Disconnect {
-    // Deliveries that cannot be shown or refused yet, with their time. They end with the session,
-    // and the relay delivers them again. Bounded by the relay's window.
-    let mut waiting: Vec<(Delivery, UnixSeconds)> = Vec::new();
+    // They end with the session, and the relay delivers them again. Bounded by the relay's window.
+    let mut waiting: Vec<WaitingDelivery> = Vec::new();
     let mut retry = interval(WAITING_DELIVERY_INTERVAL);
     retry.set_missed_tick_behavior(MissedTickBehavior::Delay);
     loop {
@@ -112,10 +111,9 @@ async fn admit_deliveries(
         for delivery in now_due {
             match admit(state, &rpc, delivery, relay_clock).await {
                 Ok(Admission::Done) => {}
-                Ok(Admission::Later(delivery, at)) if waiting.len() < DELIVERIES_MAX => {
-                    waiting.push((delivery, at));
-                }
-                Ok(Admission::Later(..)) => {
+                Ok(Admission::Later(later)) if !later.has_share(state, &waiting) => {}
+                Ok(Admission::Later(later)) if waiting.len() < DELIVERIES_MAX => waiting.push(later),
+                Ok(Admission::Later(_)) => {
                     return Disconnect::lost("it sent more than the window allows");
                 }
                 Err(error) => return Disconnect::Lost(error),
@@ -126,6 +124,6 @@ async fn admit_deliveries(
 }
 
 /// Takes the deliveries out whose time has come, in the order in which they arrived.
-fn take_due(waiting: &mut Vec<(Delivery, UnixSeconds)>, now: UnixSeconds) -> Vec<Delivery> {
-    waiting.extract_if(.., |(_, at)| *at <= now).map(|(delivery, _)| delivery).collect()
+fn take_due(waiting: &mut Vec<WaitingDelivery>, now: UnixSeconds) -> Vec<Delivery> {
+    waiting.extract_if(.., |later| later.at <= now).map(|later| later.delivery).collect()
 }

@@ -4,7 +4,6 @@
 use std::time::Instant;
 
 use protocol::UnixSeconds;
-use protocol::limits::CLOCK_SKEW_GRACE_SECONDS;
 
 /// A time of the relay, and when it was told. `None` if the relay does not tell it.
 #[derive(Debug, Clone, Copy)]
@@ -15,12 +14,12 @@ impl RelayClock {
         Self(time.map(|time| (time, at)))
     }
 
-    /// Whether this time is further ahead of the relay's clock than clocks may differ. `false` if
-    /// the relay does not tell its time.
-    pub(crate) fn is_behind(self, time: UnixSeconds, now: Instant) -> bool {
-        self.0.is_some_and(|(told, at)| {
+    /// How many seconds this time is ahead of the relay's clock; 0 if the relay does not tell
+    /// its time.
+    pub(crate) fn seconds_behind(self, time: UnixSeconds, now: Instant) -> u64 {
+        self.0.map_or(0, |(told, at)| {
             let relay_now = told.saturating_add(now.saturating_duration_since(at).as_secs());
-            time.saturating_sub(relay_now) > CLOCK_SKEW_GRACE_SECONDS
+            time.saturating_sub(relay_now)
         })
     }
 }
@@ -35,9 +34,9 @@ mod tests {
     fn the_relays_clock_goes_on_after_it_was_told() {
         let start = Instant::now();
         let clock = RelayClock::told(Some(10_000), start);
-        assert!(!clock.is_behind(10_300, start));
-        assert!(clock.is_behind(10_301, start));
-        assert!(!clock.is_behind(10_301, start + Duration::from_secs(1)));
-        assert!(!RelayClock::told(None, start).is_behind(u64::MAX, start));
+        assert_eq!(clock.seconds_behind(10_300, start), 300);
+        assert_eq!(clock.seconds_behind(10_300, start + Duration::from_secs(1)), 299);
+        assert_eq!(clock.seconds_behind(9_000, start), 0);
+        assert_eq!(RelayClock::told(None, start).seconds_behind(u64::MAX, start), 0);
     }
 }
