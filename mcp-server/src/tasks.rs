@@ -27,8 +27,8 @@ pub use task::{
     TaskReceiveOutcome, TaskRole,
 };
 
-/// Locks that the tasks share, so that the messages of one task leave one after the other. Two tasks
-/// with the same lock wait for each other now and then.
+/// Locks that the tasks share, so that the messages of one task leave one after the other. Two
+/// tasks with the same lock wait for each other now and then.
 const TURNS_MAX: usize = 64;
 
 /// Cheap to clone.
