@@ -111,7 +111,7 @@ async fn admit_deliveries(
         for delivery in now_due {
             match admit(state, &rpc, delivery, relay_clock).await {
                 Ok(Admission::Done) => {}
-                Ok(Admission::Later(later)) if !later.has_share(state, &waiting) => {}
+                Ok(Admission::Later(later)) if !later.has_share(&waiting) => later.refuse(state),
                 Ok(Admission::Later(later)) if waiting.len() < DELIVERIES_MAX => waiting.push(later),
                 Ok(Admission::Later(_)) => {
                     return Disconnect::lost("it sent more than the window allows");

@@ -75,16 +75,17 @@ pub(crate) struct WaitingDelivery {
 }
 
 impl WaitingDelivery {
-    /// Refuses the message if as many as may be ahead of the relay's clock wait already.
-    pub(crate) fn has_share(&self, state: &AgentState, waiting: &[Self]) -> bool {
-        let ahead =
-            || waiting.iter().filter(|waiting| waiting.is_ahead).map(|waiting| waiting.delivery.bytes());
+    /// Whether it may wait beside these: a message that is ahead of the relay's clock has a share of
+    /// the window.
+    pub(crate) fn has_share(&self, waiting: &[Self]) -> bool {
+        let ahead = || waiting.iter().filter(|other| other.is_ahead).map(|other| other.delivery.bytes());
         let (count, bytes) = (ahead().count(), ahead().sum::<usize>() + self.delivery.bytes());
-        let has_share = !self.is_ahead || (count < AHEAD_MAX && (count == 0 || bytes <= AHEAD_BYTES_MAX));
-        if !has_share {
-            refuse(state, self.delivery.seq, RefusalReason::NotFresh, None);
-        }
-        has_share
+        !self.is_ahead || (count < AHEAD_MAX && (count == 0 || bytes <= AHEAD_BYTES_MAX))
+    }
+
+    /// Refuses it, because its sender's clock is wrong.
+    pub(crate) fn refuse(&self, state: &AgentState) {
+        refuse(state, self.delivery.seq, RefusalReason::NotFresh, None);
     }
 }
 
