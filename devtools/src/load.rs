@@ -3,17 +3,20 @@
 //! message.
 //!
 //! Reading order: [`plan`] (what runs), [`round`] (one measurement), [`pair`] (the loop),
-//! [`report`] (the table). Loopback only.
+//! [`report`] (the table). [`noisy_neighbour`] is a run of its own. Loopback only.
 
+pub mod buffered_stream;
 pub mod codec;
 pub mod forwarder;
 pub mod nats;
+pub mod noisy_neighbour;
 pub mod pair;
 pub mod plan;
 pub mod process;
 pub mod relay;
 pub mod report;
 pub mod round;
+pub mod send_schedule;
 pub mod server;
 pub mod websocket;
 pub mod window;

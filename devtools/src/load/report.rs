@@ -71,30 +71,30 @@ impl fmt::Display for LoadReport {
 }
 
 #[expect(clippy::cast_precision_loss, reason = "latencies are far below 2^52 microseconds")]
-fn microseconds(value: u64) -> f64 {
+pub(super) fn microseconds(value: u64) -> f64 {
     value as f64
 }
 
-fn median(mut values: Vec<f64>) -> Option<f64> {
+pub(super) fn median(mut values: Vec<f64>) -> Option<f64> {
     values.sort_by(f64::total_cmp);
     let upper = *values.get(values.len() / 2)?;
     let lower = *values.get((values.len() - 1) / 2)?;
     Some(f64::midpoint(lower, upper))
 }
 
-fn least(values: &[f64]) -> Option<f64> {
+pub(super) fn least(values: &[f64]) -> Option<f64> {
     values.iter().copied().min_by(f64::total_cmp)
 }
 
-fn greatest(values: &[f64]) -> Option<f64> {
+pub(super) fn greatest(values: &[f64]) -> Option<f64> {
     values.iter().copied().max_by(f64::total_cmp)
 }
 
-fn whole(value: Option<f64>) -> String {
+pub(super) fn whole(value: Option<f64>) -> String {
     value.map_or_else(|| "-".to_owned(), |value| format!("{value:.0}"))
 }
 
-fn two_digits(value: Option<f64>) -> String {
+pub(super) fn two_digits(value: Option<f64>) -> String {
     value.map_or_else(|| "-".to_owned(), |value| format!("{value:.2}"))
 }
 

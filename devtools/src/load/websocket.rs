@@ -3,10 +3,6 @@
 
 use anyhow::{bail, ensure};
 
-/// Bytes before the payload of a client's frame of 126 to 65,535 bytes: flags, length, extended
-/// length, mask.
-pub const CLIENT_HEADER_BYTES: usize = 8;
-
 /// Opcodes (section 5.2).
 const TEXT: u8 = 1;
 const CLOSE: u8 = 8;
@@ -18,27 +14,37 @@ const MASKED: u8 = 0x80;
 const LENGTH_16: u8 = 126;
 const LENGTH_64: u8 = 127;
 
-/// Appends one text frame of at most 65,535 bytes.
-///
-/// # Errors
-/// A longer payload.
-pub fn write_text(payload: &[u8], out: &mut Vec<u8>) -> anyhow::Result<()> {
-    write(TEXT, payload, out)
+/// Bytes before the payload of a client's frame: flags, length, extended length, mask.
+#[must_use]
+pub const fn client_header_bytes(payload: usize) -> usize {
+    match payload {
+        ..126 => 6,
+        126..65_536 => 8,
+        _ => 14,
+    }
 }
 
-fn write(opcode: u8, payload: &[u8], out: &mut Vec<u8>) -> anyhow::Result<()> {
-    let length = u16::try_from(payload.len())?;
+/// Appends one text frame.
+pub fn write_text(payload: &[u8], out: &mut Vec<u8>) {
+    write(TEXT, payload, out);
+}
+
+fn write(opcode: u8, payload: &[u8], out: &mut Vec<u8>) {
     out.push(FIN | opcode);
-    match u8::try_from(length) {
-        Ok(short) if short < LENGTH_16 => out.push(MASKED | short),
-        _ => {
+    let length = payload.len();
+    match (u8::try_from(length), u16::try_from(length)) {
+        (Ok(short), _) if short < LENGTH_16 => out.push(MASKED | short),
+        (_, Ok(length)) => {
             out.push(MASKED | LENGTH_16);
             out.extend_from_slice(&length.to_be_bytes());
+        }
+        _ => {
+            out.push(MASKED | LENGTH_64);
+            out.extend_from_slice(&(length as u64).to_be_bytes());
         }
     }
     out.extend_from_slice(&[0; 4]);
     out.extend_from_slice(payload);
-    Ok(())
 }
 
 /// Calls `text` with each whole text frame, answers pings into `reply`; the bytes that were read.
@@ -54,7 +60,7 @@ pub fn read(
     while let Some((opcode, payload, length)) = first(input.get(consumed..).unwrap_or_default())? {
         match opcode {
             TEXT => text(payload)?,
-            PING => write(PONG, payload, reply)?,
+            PING => write(PONG, payload, reply),
             PONG => (),
             CLOSE => bail!("the relay closes with {}", close_code(payload)),
             other => bail!("the relay sends a frame with opcode {other}"),
@@ -128,9 +134,15 @@ mod tests {
     }
 
     #[test]
-    fn a_message_of_1_kib_has_the_header_that_the_forwarder_assumes() {
-        let mut out = vec![];
-        write_text(&[b'x'; 1024], &mut out).unwrap();
-        assert_eq!(out.len(), 1024 + CLIENT_HEADER_BYTES);
+    fn a_client_s_frame_has_the_header_that_the_forwarder_assumes() {
+        for size in [1, 125, 126, 1024, 65_535, 65_536] {
+            let mut out = vec![];
+            write_text(&vec![b'x'; size], &mut out);
+            assert_eq!(out.len(), size + client_header_bytes(size));
+            // A server's frame differs by the mask alone.
+            out[1] &= !MASKED;
+            out.drain(client_header_bytes(size) - 4..client_header_bytes(size));
+            assert_eq!(texts(&out).unwrap().0, [size]);
+        }
     }
 }

@@ -1,0 +1,175 @@
+//! The attacker: a thread of its own that asks without pause until it is told to end.
+
+use std::net::Ipv4Addr;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::thread::JoinHandle;
+
+use anyhow::{Context as _, bail};
+use protocol::frame::{DiscoverParams, LookupParams};
+use tokio::sync::{Notify, oneshot};
+use tokio::task::{JoinSet, LocalSet};
+
+use super::super::process;
+use super::answers::Answers;
+use super::flood::Request;
+use super::scenario::{AttackedResource, AttackerScope};
+use super::site::{AttackTarget, AttackingAgent};
+use super::{flood, half_open, held_connections, registrations};
+
+/// Bytes of a message to an agent that is away.
+const STORED_BYTES: usize = 1024;
+/// Bytes of a message to an agent that does not read: half of the largest frame.
+const LARGE_BYTES: usize = 512 * 1024;
+
+/// A running attack. It ends with [`Attack::end`], or when it is dropped.
+pub struct Attack {
+    thread: JoinHandle<anyhow::Result<()>>,
+    answers: Arc<AttackAnswers>,
+    stop: oneshot::Sender<()>,
+}
+
+/// The answers so far, of all tasks of the attacker.
+#[derive(Default)]
+pub(super) struct AttackAnswers {
+    counts: Mutex<Answers>,
+    /// Something was answered.
+    first: Notify,
+    /// Something was refused, or the attacker has ended.
+    refused: Notify,
+}
+
+impl AttackAnswers {
+    pub(super) fn accept(&self) {
+        self.counts().accept();
+        self.first.notify_one();
+    }
+
+    pub(super) fn refuse(&self, word: &str) {
+        self.counts().refuse(word);
+        self.first.notify_one();
+        self.refused.notify_one();
+    }
+
+    pub(super) fn add(&self, answers: &Answers) {
+        self.counts().add(answers);
+        self.first.notify_one();
+        if answers.refused() > 0 {
+            self.refused.notify_one();
+        }
+    }
+
+    fn counts(&self) -> MutexGuard<'_, Answers> {
+        self.counts.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Attack {
+    /// # Errors
+    /// No thread.
+    pub fn start(target: AttackTarget, resource: AttackedResource, pinned: bool) -> anyhow::Result<Self> {
+        let (answers, (stop, stopped)) = (Arc::new(AttackAnswers::default()), oneshot::channel());
+        let counted = Arc::clone(&answers);
+        let thread = std::thread::Builder::new().name("attacker".to_owned());
+        let thread = thread.spawn(move || {
+            if pinned {
+                process::yield_to_others()?;
+            }
+            let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+            runtime.block_on(LocalSet::new().run_until(attack(target, resource, counted, stopped)))
+        })?;
+        Ok(Self { thread, answers, stop })
+    }
+
+    /// Returns when the relay has answered once, or the attacker has failed.
+    pub async fn begun(&self) {
+        self.answers.first.notified().await;
+    }
+
+    /// Returns when the relay has refused something, or the attacker has failed.
+    pub async fn refused(&self) {
+        self.answers.refused.notified().await;
+    }
+
+    /// # Errors
+    /// The attacker could not do what it had to.
+    pub fn end(self) -> anyhow::Result<Answers> {
+        drop(self.stop);
+        match self.thread.join() {
+            Ok(ended) => ended.context("attack")?,
+            Err(_) => bail!("the attacker panicked"),
+        }
+        Ok(self.answers.counts().clone())
+    }
+}
+
+async fn attack(
+    target: AttackTarget,
+    resource: AttackedResource,
+    answers: Arc<AttackAnswers>,
+    stopped: oneshot::Receiver<()>,
+) -> anyhow::Result<()> {
+    let target = Arc::new(target);
+    let mut tasks = JoinSet::new();
+    match resource {
+        AttackedResource::Connections => held_connections::spawn(&target, &answers, &mut tasks),
+        AttackedResource::Handshakes => half_open::spawn(&target, &answers, &mut tasks),
+        AttackedResource::Registrations => registrations::spawn(&target, &answers, &mut tasks),
+        AttackedResource::Discovery
+        | AttackedResource::Lookups
+        | AttackedResource::Disk
+        | AttackedResource::Memory => {
+            for pair in &target.pairs {
+                let request = request(resource, pair)?;
+                tasks.spawn_local(flood::run(
+                    Arc::clone(&target),
+                    pair.clone(),
+                    request,
+                    Arc::clone(&answers),
+                ));
+            }
+        }
+    }
+    tokio::select! {
+        _ = stopped => Ok(()),
+        ended = failed(&mut tasks) => {
+            answers.first.notify_one();
+            answers.refused.notify_one();
+            ended
+        }
+    }
+}
+
+/// Returns when a task has ended, which only a failure does.
+async fn failed(tasks: &mut JoinSet<anyhow::Result<()>>) -> anyhow::Result<()> {
+    match tasks.join_next().await {
+        Some(ended) => ended.context("a task of the attacker panicked")?,
+        None => bail!("the attacker has nothing to do"),
+    }
+}
+
+fn request(
+    resource: AttackedResource,
+    (sender, recipient): &(AttackingAgent, AttackingAgent),
+) -> anyhow::Result<Request> {
+    let (from, to) = (sender.identity.did(), recipient.identity.did());
+    Ok(match resource {
+        AttackedResource::Discovery => {
+            Request::query(protocol::frame::method::DISCOVER, &DiscoverParams::default())
+        }
+        AttackedResource::Disk => Request::message(from, to, STORED_BYTES, false)?,
+        AttackedResource::Memory => Request::message(from, to, LARGE_BYTES, true)?,
+        _ => Request::query(protocol::frame::method::LOOKUP, &LookupParams { did: from.clone() }),
+    })
+}
+
+/// The keys that the attacker has, and where it comes from with each.
+pub(super) fn keys(target: &AttackTarget) -> Vec<AttackingAgent> {
+    let both = target.scope != AttackerScope::Key;
+    let pairs = target.pairs.iter();
+    pairs.flat_map(|(one, other)| [Some(one), both.then_some(other)]).flatten().cloned().collect()
+}
+
+/// The address of an attacker that shows no key.
+pub(super) fn source(target: &AttackTarget) -> anyhow::Result<Ipv4Addr> {
+    Ok(target.pairs.first().context("an attacker without an address")?.0.source)
+}
