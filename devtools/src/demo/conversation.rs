@@ -38,7 +38,8 @@ pub(super) fn roots(tools: &UserTools) -> anyhow::Result<Vec<String>> {
 /// Prints what was said, writes the proof and has it verified by `m2a` against the root keys, which
 /// needs no network.
 pub(super) fn prove(log: &str, roots: &[String], file: &Path) -> anyhow::Result<()> {
-    let (conversation, proof) = split(log).context("find the proof in the job's log")?;
+    let (conversation, proof) =
+        split(log).with_context(|| format!("find the proof in the job's log:\n{log}"))?;
     println!("{conversation}");
     fs::write(file, proof).with_context(|| format!("write {}", file.display()))?;
     println!("  $ {}", verification(roots, file));
@@ -71,6 +72,13 @@ mod tests {
     fn the_proof_is_taken_out_of_the_conversation() {
         let log = "alice: done?\n{\"attestation\":{}}\nbob: yes\n";
         assert_eq!(split(log), Some(("alice: done?\nbob: yes".to_owned(), "{\"attestation\":{}}")));
+    }
+
+    /// With `Never` each attempt is a pod of its own, and `kubectl logs` of the job takes one of them.
+    #[test]
+    fn an_attempt_that_failed_leaves_no_second_pod_whose_log_could_be_taken() {
+        let example = include_str!("../../../examples/conversation.yaml");
+        assert!(example.contains("restartPolicy: OnFailure") && !example.contains("restartPolicy: Never"));
     }
 
     #[test]

@@ -1,7 +1,7 @@
 //! Runs the demo once, as `make demo` does after the build, and checks the proof that it leaves.
 
 use std::path::Path;
-use std::process::Command;
+use std::process::{Command, Stdio};
 
 use anyhow::{Context as _, ensure};
 use devtools::cluster::options::ClusterOptions;
@@ -38,7 +38,10 @@ fn run_demo() -> anyhow::Result<()> {
     demo.arg("--folder").arg(test_cluster::folder(CLUSTER)?.root()).arg("--proof").arg(&proof);
     demo.args(["--without-claude-code", "--promise-seconds", PROMISE_TIMEOUT_SECONDS]);
     demo.args(cluster_arguments()?).envs(environment.variables());
-    let printed = output_of(&mut demo)?;
+    let output = demo.stdin(Stdio::null()).output().context("start the demo")?;
+    let printed = String::from_utf8_lossy(&output.stdout);
+    let said = String::from_utf8_lossy(&output.stderr);
+    ensure!(output.status.success(), "the demo failed ({}): {said}\n{printed}", output.status);
     for line in
         ["$ helm upgrade --install msg2agent charts/msg2agent", "from helm install to the verified proof:"]
     {
