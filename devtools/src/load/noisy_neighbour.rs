@@ -34,8 +34,8 @@ use crate::open_files;
 const OPEN_FILES: u64 = 4_096;
 /// Time the attacker gets to connect its agents.
 const START_TIMEOUT: Duration = Duration::from_secs(60);
-/// Time after the measurement until a limit is met that takes longer than it.
-const REFUSAL_TIMEOUT: Duration = Duration::from_secs(60);
+/// Time after the measurement until the limit is met, if that takes longer.
+const LIMIT_TIMEOUT: Duration = Duration::from_secs(120);
 
 /// What a run measures.
 #[derive(Debug, Clone)]
@@ -60,7 +60,7 @@ pub struct AttackRound {
 ///
 /// # Errors
 /// The relay does not start, the pair loses a message or gets one twice, or the attacker was not
-/// refused at all.
+/// refused by its limit.
 pub async fn run(plan: &NoisyNeighbourPlan) -> anyhow::Result<NoisyNeighbourReport> {
     open_files::allow(OPEN_FILES)?;
     let site = AttackSite::start(plan).await?;
@@ -86,20 +86,26 @@ async fn round(
     let alone = bystander::measure(site.bystanders().await?, site.pid()?, plan.times).await?;
     let pair = site.bystanders().await?;
     let attack = Attack::start(site.target(scenario, number), scenario.resource, plan.pinned)?;
-    let attacked = beside(&attack, pair, site.pid()?, plan.times).await;
+    let attacked = beside(&attack, scenario, pair, site.pid()?, plan.times).await;
     let answers = attack.end()?;
     let attacked = attacked.with_context(|| format!("beside the attacker, who got {answers}"))?;
-    ensure!(answers.refused() > 0, "the attacker was not refused: {answers}");
+    ensure!(answers.refused_by(scenario.limit()) > 0, "the attacker has not met its limit: {answers}");
     site.quiet().await?;
     Ok(AttackRound { alone, attacked, answers })
 }
 
-/// Measures the pair while the attack runs, which goes on until something was refused.
-async fn beside(attack: &Attack, pair: Connected, relay: u32, times: RoundTimes) -> anyhow::Result<Round> {
-    let begun = tokio::time::timeout(START_TIMEOUT, attack.begun());
-    begun.await.context("the relay does not answer the attacker")?;
+/// Measures the pair while the attack runs, which goes on until its limit is met.
+async fn beside(
+    attack: &Attack,
+    scenario: AttackScenario,
+    pair: Connected,
+    relay: u32,
+    times: RoundTimes,
+) -> anyhow::Result<Round> {
+    let begun = attack.until(|answers| answers.accepted() + answers.refused() > 0);
+    tokio::time::timeout(START_TIMEOUT, begun).await.context("the relay does not answer the attacker")?;
     let attacked = bystander::measure(pair, relay, times).await?;
-    let refused = tokio::time::timeout(REFUSAL_TIMEOUT, attack.refused());
-    refused.await.context("the relay refuses nothing")?;
+    let met = attack.until(|answers| answers.refused_by(scenario.limit()) > 0);
+    tokio::time::timeout(LIMIT_TIMEOUT, met).await.with_context(|| format!("no {}", scenario.limit()))?;
     Ok(attacked)
 }

@@ -32,30 +32,24 @@ pub struct Attack {
 #[derive(Default)]
 pub(super) struct AttackAnswers {
     counts: Mutex<Answers>,
-    /// Something was answered.
-    first: Notify,
-    /// Something was refused, or the attacker has ended.
-    refused: Notify,
+    /// There is a new answer, or the attacker has failed.
+    changed: Notify,
 }
 
 impl AttackAnswers {
     pub(super) fn accept(&self) {
         self.counts().accept();
-        self.first.notify_one();
+        self.changed.notify_one();
     }
 
     pub(super) fn refuse(&self, word: &str) {
         self.counts().refuse(word);
-        self.first.notify_one();
-        self.refused.notify_one();
+        self.changed.notify_one();
     }
 
     pub(super) fn add(&self, answers: &Answers) {
         self.counts().add(answers);
-        self.first.notify_one();
-        if answers.refused() > 0 {
-            self.refused.notify_one();
-        }
+        self.changed.notify_one();
     }
 
     fn counts(&self) -> MutexGuard<'_, Answers> {
@@ -75,19 +69,19 @@ impl Attack {
                 process::yield_to_others()?;
             }
             let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-            runtime.block_on(LocalSet::new().run_until(attack(target, resource, counted, stopped)))
+            let attacked =
+                runtime.block_on(LocalSet::new().run_until(attack(target, resource, &counted, stopped)));
+            counted.changed.notify_one();
+            attacked
         })?;
         Ok(Self { thread, answers, stop })
     }
 
-    /// Returns when the relay has answered once, or the attacker has failed.
-    pub async fn begun(&self) {
-        self.answers.first.notified().await;
-    }
-
-    /// Returns when the relay has refused something, or the attacker has failed.
-    pub async fn refused(&self) {
-        self.answers.refused.notified().await;
+    /// Returns when the answers are as wanted, or the attacker has failed.
+    pub async fn until(&self, wanted: impl Fn(&Answers) -> bool) {
+        while !self.thread.is_finished() && !wanted(&self.answers.counts()) {
+            self.answers.changed.notified().await;
+        }
     }
 
     /// # Errors
@@ -105,15 +99,15 @@ impl Attack {
 async fn attack(
     target: AttackTarget,
     resource: AttackedResource,
-    answers: Arc<AttackAnswers>,
+    answers: &Arc<AttackAnswers>,
     stopped: oneshot::Receiver<()>,
 ) -> anyhow::Result<()> {
     let target = Arc::new(target);
     let mut tasks = JoinSet::new();
     match resource {
-        AttackedResource::Connections => held_connections::spawn(&target, &answers, &mut tasks),
-        AttackedResource::Handshakes => half_open::spawn(&target, &answers, &mut tasks),
-        AttackedResource::Registrations => registrations::spawn(&target, &answers, &mut tasks),
+        AttackedResource::Connections => held_connections::spawn(&target, answers, &mut tasks),
+        AttackedResource::Handshakes => half_open::spawn(&target, answers, &mut tasks),
+        AttackedResource::Registrations => registrations::spawn(&target, answers, &mut tasks),
         AttackedResource::Discovery
         | AttackedResource::Lookups
         | AttackedResource::Disk
@@ -124,7 +118,7 @@ async fn attack(
                     Arc::clone(&target),
                     pair.clone(),
                     request,
-                    Arc::clone(&answers),
+                    Arc::clone(answers),
                 ));
             }
         }
@@ -132,8 +126,6 @@ async fn attack(
     tokio::select! {
         _ = stopped => Ok(()),
         ended = failed(&mut tasks) => {
-            answers.first.notify_one();
-            answers.refused.notify_one();
             ended
         }
     }

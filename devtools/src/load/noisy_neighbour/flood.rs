@@ -129,6 +129,8 @@ async fn flood(mut stream: BufferedStream, request: &Request, answers: &AttackAn
                 stream.read(&mut buffer, |input, reply| read(input, reply, &mut counted))?;
                 in_flight = in_flight.saturating_sub(usize::try_from(counted.accepted() + counted.refused())?);
                 answers.add(&counted);
+                // All connections of the attacker get their turn.
+                tokio::task::yield_now().await;
             }
             ready = stream.stream.writable(), if stream.is_behind() => ready?,
         }

@@ -3,6 +3,9 @@
 use std::fmt;
 
 use clap::ValueEnum;
+use protocol::quota::QuotaName;
+
+use super::answers::CLOSED;
 
 /// What the attacker takes as much of as the relay lets it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, ValueEnum)]
@@ -50,6 +53,27 @@ impl AttackScenario {
         every
             .filter(|it| it.resource != AttackedResource::Handshakes || it.scope == AttackerScope::Address)
             .collect()
+    }
+
+    /// The word of the limit that the attacker has to meet.
+    #[must_use]
+    pub const fn limit(self) -> &'static str {
+        use AttackedResource as Resource;
+        use AttackerScope as Scope;
+        let quota = match (self.resource, self.scope) {
+            (Resource::Handshakes, _) => return CLOSED,
+            (Resource::Connections, Scope::Key) => QuotaName::KeyConnections,
+            (Resource::Connections, Scope::Tenant) => QuotaName::TenantConnections,
+            (Resource::Connections, Scope::Address) => QuotaName::AddressConnections,
+            (Resource::Registrations, Scope::Key) => QuotaName::Registrations,
+            (Resource::Registrations, _) => QuotaName::TenantRegistrations,
+            (Resource::Discovery | Resource::Lookups, _) => QuotaName::QueriesBurst,
+            (Resource::Disk, Scope::Tenant) => QuotaName::TenantSendsBurst,
+            (Resource::Disk, _) => QuotaName::SendsBurst,
+            (Resource::Memory, Scope::Tenant) => QuotaName::TenantMailboxBytes,
+            (Resource::Memory, _) => QuotaName::MailboxBytes,
+        };
+        quota.as_str()
     }
 }
 

@@ -37,7 +37,7 @@ const BYSTANDER_ADDRESS: Ipv4Addr = Ipv4Addr::new(127, 0, 0, 2);
 /// Bytes of a bystander's message on the wire.
 const MESSAGE_BYTES: usize = 1024;
 /// Agents of an attacker with many keys: with 8 connections each, more than three quarters of all.
-const AGENTS: u16 = 100;
+const AGENTS: u16 = 104;
 /// Tenants of the attacker that is one address.
 const TENANTS_OF_ADDRESS: u16 = 4;
 /// Time after an attack until the relay has noticed that all of its connections are closed.
