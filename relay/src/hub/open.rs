@@ -10,6 +10,7 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use super::connection_shares::ConnectionShares;
+use super::fair_turns::FairTurns;
 use super::metrics::HubMetrics;
 use super::registration_shares::RegistrationShares;
 use super::state::{EffectSinks, HubState};
@@ -54,6 +55,7 @@ impl Hub {
             timeouts: Mutex::default(),
             connection_shares: Arc::new(Mutex::new(ConnectionShares::new(settings.connections))),
             registration_shares: Mutex::new(RegistrationShares::new(settings.connections.of_tenant())),
+            turns: FairTurns::new(tokio::runtime::Handle::current().metrics().num_workers()),
             directory,
             metrics,
             queue,

@@ -2,15 +2,60 @@
 
 use std::collections::BTreeMap;
 use std::fmt;
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use protocol::Reason;
 use protocol::quota::Quota;
+use tokio::sync::Notify;
 
 /// Answers by their word.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Answers {
     accepted: u64,
     refused: BTreeMap<String, u64>,
+}
+
+/// The answers so far, of all tasks of the attacker.
+#[derive(Debug, Default)]
+pub struct SharedAnswers {
+    counts: Mutex<Answers>,
+    /// There is a new answer, or the attacker has ended.
+    changed: Notify,
+}
+
+impl SharedAnswers {
+    pub fn accept(&self) {
+        self.counts().accept();
+        self.notify();
+    }
+
+    pub fn refuse(&self, word: &str) {
+        self.counts().refuse(word);
+        self.notify();
+    }
+
+    pub fn add(&self, answers: &Answers) {
+        self.counts().add(answers);
+        self.notify();
+    }
+
+    pub fn notify(&self) {
+        self.changed.notify_one();
+    }
+
+    /// Returns when something has changed since the last call.
+    pub async fn changed(&self) {
+        self.changed.notified().await;
+    }
+
+    #[must_use]
+    pub fn so_far(&self) -> Answers {
+        self.counts().clone()
+    }
+
+    fn counts(&self) -> MutexGuard<'_, Answers> {
+        self.counts.lock().unwrap_or_else(PoisonError::into_inner)
+    }
 }
 
 /// The relay ended the connection and said nothing.

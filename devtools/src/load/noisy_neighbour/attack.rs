@@ -1,18 +1,17 @@
 //! The attacker: a thread of its own that asks without pause until it is told to end.
 
-use std::net::Ipv4Addr;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 use std::thread::JoinHandle;
 
 use anyhow::{Context as _, bail};
 use protocol::frame::{DiscoverParams, LookupParams};
-use tokio::sync::{Notify, oneshot};
+use tokio::sync::oneshot;
 use tokio::task::{JoinSet, LocalSet};
 
 use super::super::process;
-use super::answers::Answers;
+use super::answers::{Answers, SharedAnswers};
 use super::flood::Request;
-use super::scenario::{AttackedResource, AttackerScope};
+use super::scenario::AttackedResource;
 use super::site::{AttackTarget, AttackingAgent};
 use super::{flood, half_open, held_connections, registrations};
 
@@ -24,44 +23,15 @@ const LARGE_BYTES: usize = 512 * 1024;
 /// A running attack. It ends with [`Attack::end`], or when it is dropped.
 pub struct Attack {
     thread: JoinHandle<anyhow::Result<()>>,
-    answers: Arc<AttackAnswers>,
+    answers: Arc<SharedAnswers>,
     stop: oneshot::Sender<()>,
-}
-
-/// The answers so far, of all tasks of the attacker.
-#[derive(Default)]
-pub(super) struct AttackAnswers {
-    counts: Mutex<Answers>,
-    /// There is a new answer, or the attacker has failed.
-    changed: Notify,
-}
-
-impl AttackAnswers {
-    pub(super) fn accept(&self) {
-        self.counts().accept();
-        self.changed.notify_one();
-    }
-
-    pub(super) fn refuse(&self, word: &str) {
-        self.counts().refuse(word);
-        self.changed.notify_one();
-    }
-
-    pub(super) fn add(&self, answers: &Answers) {
-        self.counts().add(answers);
-        self.changed.notify_one();
-    }
-
-    fn counts(&self) -> MutexGuard<'_, Answers> {
-        self.counts.lock().unwrap_or_else(PoisonError::into_inner)
-    }
 }
 
 impl Attack {
     /// # Errors
     /// No thread.
     pub fn start(target: AttackTarget, resource: AttackedResource, pinned: bool) -> anyhow::Result<Self> {
-        let (answers, (stop, stopped)) = (Arc::new(AttackAnswers::default()), oneshot::channel());
+        let (answers, (stop, stopped)) = (Arc::new(SharedAnswers::default()), oneshot::channel());
         let counted = Arc::clone(&answers);
         let thread = std::thread::Builder::new().name("attacker".to_owned());
         let thread = thread.spawn(move || {
@@ -71,7 +41,7 @@ impl Attack {
             let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
             let attacked =
                 runtime.block_on(LocalSet::new().run_until(attack(target, resource, &counted, stopped)));
-            counted.changed.notify_one();
+            counted.notify();
             attacked
         })?;
         Ok(Self { thread, answers, stop })
@@ -79,8 +49,8 @@ impl Attack {
 
     /// Returns when the answers are as wanted, or the attacker has failed.
     pub async fn until(&self, wanted: impl Fn(&Answers) -> bool) {
-        while !self.thread.is_finished() && !wanted(&self.answers.counts()) {
-            self.answers.changed.notified().await;
+        while !self.thread.is_finished() && !wanted(&self.answers.so_far()) {
+            self.answers.changed().await;
         }
     }
 
@@ -92,14 +62,14 @@ impl Attack {
             Ok(ended) => ended.context("attack")?,
             Err(_) => bail!("the attacker panicked"),
         }
-        Ok(self.answers.counts().clone())
+        Ok(self.answers.so_far())
     }
 }
 
 async fn attack(
     target: AttackTarget,
     resource: AttackedResource,
-    answers: &Arc<AttackAnswers>,
+    answers: &Arc<SharedAnswers>,
     stopped: oneshot::Receiver<()>,
 ) -> anyhow::Result<()> {
     let target = Arc::new(target);
@@ -152,16 +122,4 @@ fn request(
         AttackedResource::Memory => Request::message(from, to, LARGE_BYTES, true)?,
         _ => Request::query(protocol::frame::method::LOOKUP, &LookupParams { did: from.clone() }),
     })
-}
-
-/// The keys that the attacker has, and where it comes from with each.
-pub(super) fn keys(target: &AttackTarget) -> Vec<AttackingAgent> {
-    let both = target.scope != AttackerScope::Key;
-    let pairs = target.pairs.iter();
-    pairs.flat_map(|(one, other)| [Some(one), both.then_some(other)]).flatten().cloned().collect()
-}
-
-/// The address of an attacker that shows no key.
-pub(super) fn source(target: &AttackTarget) -> anyhow::Result<Ipv4Addr> {
-    Ok(target.pairs.first().context("an attacker without an address")?.0.source)
 }

@@ -1,5 +1,5 @@
-//! The pair of agents that has nothing to do with the attacker: it sends at a steady rate, far below
-//! its limits, and each message is acknowledged and answered.
+//! The pair of agents that has nothing to do with the attacker: it sends at a steady rate below its
+//! limits, and each message is acknowledged and answered.
 
 use std::rc::Rc;
 use std::time::Duration;

@@ -14,8 +14,7 @@ use super::super::buffered_stream::{BufferedStream, READ_BYTES};
 use super::super::codec::{Codec as _, Consumed};
 use super::super::relay::{Frames, IdSpace, admission};
 use super::super::websocket;
-use super::answers::{Answers, CLOSED, word_of};
-use super::attack::AttackAnswers;
+use super::answers::{Answers, CLOSED, SharedAnswers, word_of};
 use super::site::{AttackTarget, AttackingAgent, connect};
 
 /// Bytes of requests that wait for an answer.
@@ -89,7 +88,7 @@ pub(super) async fn run(
     target: Arc<AttackTarget>,
     (sender, recipient): (AttackingAgent, AttackingAgent),
     request: Request,
-    answers: Arc<AttackAnswers>,
+    answers: Arc<SharedAnswers>,
 ) -> anyhow::Result<()> {
     loop {
         let reader = match request.recipient_connects {
@@ -111,7 +110,7 @@ async fn registered(target: &AttackTarget, agent: &AttackingAgent) -> anyhow::Re
     Ok(connected.with_context(|| format!("connect {}", agent.identity.did()))?.0)
 }
 
-async fn flood(mut stream: BufferedStream, request: &Request, answers: &AttackAnswers) -> anyhow::Result<()> {
+async fn flood(mut stream: BufferedStream, request: &Request, answers: &SharedAnswers) -> anyhow::Result<()> {
     let in_flight_max = (IN_FLIGHT_BYTES_MAX / request.bytes).clamp(1, IN_FLIGHT_MAX);
     let (mut write, mut in_flight) = (request.writer()?, 0);
     let mut buffer = vec![0; READ_BYTES];

@@ -6,8 +6,7 @@ use std::sync::Arc;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::task::JoinSet;
 
-use super::answers::CLOSED;
-use super::attack::{AttackAnswers, source};
+use super::answers::{CLOSED, SharedAnswers};
 use super::site::{AttackTarget, connect};
 
 /// Connections at a time: more than a quarter of all, which is what one address may have without a
@@ -16,13 +15,13 @@ const HALF_OPEN: usize = 400;
 
 pub(super) fn spawn(
     target: &Arc<AttackTarget>,
-    answers: &Arc<AttackAnswers>,
+    answers: &Arc<SharedAnswers>,
     tasks: &mut JoinSet<anyhow::Result<()>>,
 ) {
     for _ in 0..HALF_OPEN {
         let (target, answers) = (Arc::clone(target), Arc::clone(answers));
         tasks.spawn_local(async move {
-            let source = source(&target)?;
+            let source = target.source()?;
             loop {
                 // A connection that is reset is closed too.
                 drop(open_half(&target, source, &answers).await);
@@ -33,7 +32,7 @@ pub(super) fn spawn(
 }
 
 /// Returns when the relay has closed the connection.
-async fn open_half(target: &AttackTarget, source: Ipv4Addr, answers: &AttackAnswers) -> std::io::Result<()> {
+async fn open_half(target: &AttackTarget, source: Ipv4Addr, answers: &SharedAnswers) -> std::io::Result<()> {
     let mut stream = connect(target.address, source).await?;
     stream.write_all(b"GET /ws HTTP/1.1\r\nhost: relay.test\r\n").await?;
     answers.accept();

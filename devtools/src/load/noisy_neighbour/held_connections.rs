@@ -10,8 +10,7 @@ use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 use tokio::task::JoinSet;
 
-use super::answers::{CLOSED, word_of};
-use super::attack::{AttackAnswers, keys};
+use super::answers::{CLOSED, SharedAnswers, word_of};
 use super::site::{AttackTarget, AttackingAgent, connect};
 
 /// Tasks that open connections at the same time.
@@ -23,10 +22,10 @@ const ANSWER_BYTES_MAX: usize = 4096;
 
 pub(super) fn spawn(
     target: &Arc<AttackTarget>,
-    answers: &Arc<AttackAnswers>,
+    answers: &Arc<SharedAnswers>,
     tasks: &mut JoinSet<anyhow::Result<()>>,
 ) {
-    let keys = keys(target);
+    let keys = target.keys();
     for task in 0..TASKS {
         // Each task begins with another key.
         let mut keys = keys.clone();
@@ -39,7 +38,7 @@ pub(super) fn spawn(
 async fn hold(
     target: Arc<AttackTarget>,
     keys: Vec<AttackingAgent>,
-    answers: Arc<AttackAnswers>,
+    answers: Arc<SharedAnswers>,
 ) -> anyhow::Result<()> {
     let mut held = VecDeque::new();
     for agent in keys.iter().cycle() {

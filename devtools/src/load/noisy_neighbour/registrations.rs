@@ -6,16 +6,15 @@ use protocol::record::Card;
 use tokio::task::JoinSet;
 
 use super::super::relay::admission::{self, RequestRefused, Upgrade};
-use super::answers::{CLOSED, word_of};
-use super::attack::{AttackAnswers, keys};
+use super::answers::{CLOSED, SharedAnswers, word_of};
 use super::site::{AttackTarget, AttackingAgent, connect};
 
 pub(super) fn spawn(
     target: &Arc<AttackTarget>,
-    answers: &Arc<AttackAnswers>,
+    answers: &Arc<SharedAnswers>,
     tasks: &mut JoinSet<anyhow::Result<()>>,
 ) {
-    for agent in keys(target) {
+    for agent in target.keys() {
         let (target, answers) = (Arc::clone(target), Arc::clone(answers));
         tasks.spawn_local(async move {
             let mut number = 0_u64;
@@ -33,7 +32,7 @@ pub(super) fn spawn(
 async fn register_often(
     target: &AttackTarget,
     agent: &AttackingAgent,
-    answers: &AttackAnswers,
+    answers: &SharedAnswers,
     number: &mut u64,
 ) -> anyhow::Result<()> {
     let stream = connect(target.address, agent.source).await?;

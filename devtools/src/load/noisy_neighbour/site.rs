@@ -63,6 +63,24 @@ pub struct AttackTarget {
     pub scope: AttackerScope,
 }
 
+impl AttackTarget {
+    /// The keys that the attacker has, and where it comes from with each.
+    #[must_use]
+    pub fn keys(&self) -> Vec<AttackingAgent> {
+        let both = self.scope != AttackerScope::Key;
+        let pairs = self.pairs.iter();
+        pairs.flat_map(|(one, other)| [Some(one), both.then_some(other)]).flatten().cloned().collect()
+    }
+
+    /// The address of an attacker that shows no key.
+    ///
+    /// # Errors
+    /// An attacker without agents.
+    pub fn source(&self) -> anyhow::Result<Ipv4Addr> {
+        Ok(self.pairs.first().context("an attacker without an address")?.0.source)
+    }
+}
+
 pub struct AttackSite {
     process: RelayProcess,
     key: ApiKey,
