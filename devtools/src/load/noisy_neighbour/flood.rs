@@ -34,6 +34,9 @@ pub(super) struct Request {
     recipient_connects: bool,
 }
 
+/// Appends the next request.
+type WriteRequest = Box<dyn FnMut(&mut Vec<u8>)>;
+
 enum RequestKind {
     /// The same bytes each time.
     Query(Vec<u8>),
@@ -65,7 +68,7 @@ impl Request {
         Ok(Self { kind, bytes, recipient_connects })
     }
 
-    fn writer(&self) -> anyhow::Result<Box<dyn FnMut(&mut Vec<u8>)>> {
+    fn writer(&self) -> anyhow::Result<WriteRequest> {
         Ok(match &self.kind {
             RequestKind::Query(frame) => {
                 let frame = frame.clone();

@@ -61,12 +61,12 @@ impl fmt::Display for NoisyNeighbourReport {
     }
 }
 
+/// One measurement of a round.
+type Part = fn(&AttackRound) -> &Round;
+
 fn line(f: &mut fmt::Formatter<'_>, scenario: AttackScenario, rounds: &[AttackRound]) -> fmt::Result {
-    let shown = |part: fn(&AttackRound) -> &Round, q| {
-        whole(median(rounds.iter().map(|round| quantile(part(round), q)).collect()))
-    };
-    let (alone, attacked): (fn(&AttackRound) -> &Round, fn(&AttackRound) -> &Round) =
-        (|round| &round.alone, |round| &round.attacked);
+    let shown = |part: Part, q| whole(median(rounds.iter().map(|round| quantile(part(round), q)).collect()));
+    let (alone, attacked): (Part, Part) = (|round| &round.alone, |round| &round.attacked);
     write!(f, "| {scenario} | {} | {}", shown(alone, 0.5), shown(alone, 0.99))?;
     write!(f, " | {} | {}", shown(attacked, 0.5), shown(attacked, 0.99))?;
     let ratios = ratios(rounds);
