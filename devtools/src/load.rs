@@ -38,6 +38,10 @@ pub async fn run(plan: &LoadPlan) -> anyhow::Result<LoadReport> {
     for workload in &plan.workloads {
         for number in 0..plan.rounds {
             for subject in &plan.subjects {
+                if let Some(reason) = servers.missing(*subject) {
+                    report.leave_out(*subject, reason);
+                    continue;
+                }
                 let round = round::run(&servers, *subject, *workload, plan)
                     .await
                     .with_context(|| format!("{subject}, {workload}, round {}", number + 1))?;

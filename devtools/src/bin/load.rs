@@ -1,5 +1,5 @@
 //! Prints how many messages per second of server CPU the relay handles, beside a TCP forwarder and
-//! nats-server.
+//! nats-server, and what agents notice beside an attacker.
 
 use std::time::Duration;
 
@@ -85,6 +85,7 @@ async fn main() -> anyhow::Result<()> {
     match &arguments.command {
         Some(Command::NoisyNeighbour(attacks)) => beside_attackers(&arguments, attacks).await,
         _ => {
+            load::nats::build()?;
             let report = load::run(&plan(arguments)).await?;
             print!("{report}");
             Ok(())

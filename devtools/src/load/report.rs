@@ -10,11 +10,17 @@ use super::round::Round;
 #[derive(Debug, Default)]
 pub struct LoadReport {
     rounds: BTreeMap<(Workload, LoadSubject), Vec<Round>>,
+    left_out: BTreeMap<LoadSubject, String>,
 }
 
 impl LoadReport {
     pub fn add(&mut self, workload: Workload, subject: LoadSubject, round: Round) {
         self.rounds.entry((workload, subject)).or_default().push(round);
+    }
+
+    /// This machine cannot run the subject.
+    pub fn leave_out(&mut self, subject: LoadSubject, reason: &str) {
+        self.left_out.insert(subject, reason.to_owned());
     }
 
     pub fn rounds(&self) -> impl Iterator<Item = (Workload, LoadSubject, &[Round])> {
@@ -42,15 +48,11 @@ impl LoadReport {
         let walls = rounds.iter().map(Round::per_wall_second).collect();
         let quantile =
             |q| median(rounds.iter().map(|r| microseconds(r.latency.value_at_quantile(q))).collect());
-        let (forwarder, nats) = subject.anchors();
         write!(f, "| {workload} | {subject} | {}", whole(median(rates.clone())))?;
         write!(f, " | {} to {}", whole(least(&rates)), whole(greatest(&rates)))?;
-        write!(
-            f,
-            " | {} | {}",
-            two_digits(self.ratio(workload, subject, forwarder)),
-            two_digits(self.ratio(workload, subject, nats))
-        )?;
+        for anchor in subject.anchors() {
+            write!(f, " | {}", two_digits(self.ratio(workload, subject, anchor)))?;
+        }
         write!(f, " | {} | {}", whole(quantile(0.5)), whole(quantile(0.99)))?;
         let total: u64 = rounds.iter().map(|round| round.total).sum();
         let stored: u64 = rounds.iter().map(|round| round.stored).sum();
@@ -62,11 +64,14 @@ impl fmt::Display for LoadReport {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         writeln!(
             f,
-            "| pairs x in flight | server | messages per server CPU second | least to most | of forwarder | of nats \
+            "| pairs x in flight | server | messages per server CPU second | least to most | of forwarder | of nats | of nats over WebSocket \
              | p50 µs | p99 µs | messages per wall second | sent = received | answered `stored` |"
         )?;
-        writeln!(f, "|---|---|---:|---:|---:|---:|---:|---:|---:|---:|---:|")?;
-        self.rounds().try_for_each(|(workload, subject, rounds)| self.line(f, workload, subject, rounds))
+        writeln!(f, "|---|---|---:|---|---:|---:|---:|---:|---:|---:|---:|---:|")?;
+        self.rounds().try_for_each(|(workload, subject, rounds)| self.line(f, workload, subject, rounds))?;
+        self.left_out
+            .iter()
+            .try_for_each(|(subject, reason)| writeln!(f, "| | {subject} | not measured: {reason} |"))
     }
 }
 

@@ -5,6 +5,7 @@ use anyhow::{bail, ensure};
 
 /// Opcodes (section 5.2).
 const TEXT: u8 = 1;
+const BINARY: u8 = 2;
 const CLOSE: u8 = 8;
 const PING: u8 = 9;
 const PONG: u8 = 10;
@@ -29,6 +30,11 @@ pub fn write_text(payload: &[u8], out: &mut Vec<u8>) {
     write(TEXT, payload, out);
 }
 
+/// Appends one binary frame.
+pub fn write_binary(payload: &[u8], out: &mut Vec<u8>) {
+    write(BINARY, payload, out);
+}
+
 fn write(opcode: u8, payload: &[u8], out: &mut Vec<u8>) {
     out.push(FIN | opcode);
     let length = payload.len();
@@ -47,23 +53,23 @@ fn write(opcode: u8, payload: &[u8], out: &mut Vec<u8>) {
     out.extend_from_slice(payload);
 }
 
-/// Calls `text` with each whole text frame, answers pings into `reply`; the bytes that were read.
+/// Calls `take` with each whole text or binary frame, answers pings into `reply`; the bytes that were read.
 ///
 /// # Errors
-/// A close, a fragment, a masked frame, and what `text` refuses.
+/// A close, a fragment, a masked frame, and what `take` refuses.
 pub fn read(
     input: &[u8],
     reply: &mut Vec<u8>,
-    mut text: impl FnMut(&[u8]) -> anyhow::Result<()>,
+    mut take: impl FnMut(&[u8]) -> anyhow::Result<()>,
 ) -> anyhow::Result<usize> {
     let mut consumed = 0;
     while let Some((opcode, payload, length)) = first(input.get(consumed..).unwrap_or_default())? {
         match opcode {
-            TEXT => text(payload)?,
+            TEXT | BINARY => take(payload)?,
             PING => write(PONG, payload, reply),
             PONG => (),
-            CLOSE => bail!("the relay closes with {}", close_code(payload)),
-            other => bail!("the relay sends a frame with opcode {other}"),
+            CLOSE => bail!("the server closes with {}", close_code(payload)),
+            other => bail!("the server sends a frame with opcode {other}"),
         }
         consumed += length;
     }
@@ -73,8 +79,8 @@ pub fn read(
 /// Opcode, payload and whole length of the first frame, if it is there.
 fn first(input: &[u8]) -> anyhow::Result<Option<(u8, &[u8], usize)>> {
     let [flags, length, rest @ ..] = input else { return Ok(None) };
-    ensure!(flags & FIN != 0, "the relay sends a fragment");
-    ensure!(length & MASKED == 0, "the relay masks a frame");
+    ensure!(flags & FIN != 0, "the server sends a fragment");
+    ensure!(length & MASKED == 0, "the server masks a frame");
     let (extended, length) = match *length {
         LENGTH_16 => {
             let Some(bytes) = rest.first_chunk() else { return Ok(None) };
@@ -130,7 +136,7 @@ mod tests {
     #[test]
     fn a_close_is_an_error_that_names_its_code() {
         let error = texts(&[0x88, 4, 0x11, 0x3a, b'b', b'y']).unwrap_err();
-        assert_eq!(error.to_string(), "the relay closes with 4410 by");
+        assert_eq!(error.to_string(), "the server closes with 4410 by");
     }
 
     #[test]

@@ -54,11 +54,17 @@ async fn the_forwarder_loses_and_repeats_nothing() {
 
 #[tokio::test]
 async fn nats_loses_and_repeats_nothing() {
-    if !devtools::load::nats::is_installed() {
-        eprintln!("nats-server is not installed; nothing is compared with it here");
+    if let Err(error) = devtools::load::nats::program() {
+        eprintln!("nothing is compared with nats-server here: {error:#}");
         return;
     }
-    assert_counted(&two_rounds_of(&[LoadSubject::Nats, LoadSubject::NatsAnswered]).await.unwrap(), 2);
+    let subjects = [
+        LoadSubject::Nats,
+        LoadSubject::NatsWebSocket,
+        LoadSubject::NatsAnswered,
+        LoadSubject::NatsWebSocketAnswered,
+    ];
+    assert_counted(&two_rounds_of(&subjects).await.unwrap(), 4);
 }
 
 #[tokio::test]
