@@ -33,4 +33,5 @@ gen: ## Writes the generated files
 bench: ## The relay beside a TCP forwarder and nats-server, the MCP gateway beside a bare rmcp server
 	$(CARGO) build -q --workspace --bins
 	$(CARGO) run -q --bin load
+	$(CARGO) run -q --bin load -- --size 65536 --workload 4x2
 	$(CARGO) run -q --bin mcpload

@@ -1,6 +1,7 @@
 //! Prints how many messages per second of server CPU the relay handles, beside a TCP forwarder and
 //! nats-server, and what agents notice beside an attacker.
 
+use std::ops::RangeInclusive;
 use std::time::Duration;
 
 use anyhow::ensure;
@@ -36,12 +37,15 @@ struct Arguments {
     #[arg(long, global = true, default_value_t = 1.0, value_parser = seconds)]
     warm_up: f64,
     /// Bytes of a message on the wire.
-    #[arg(long, default_value_t = 1024, value_parser = clap::value_parser!(u16).range(1024..))]
-    size: u16,
+    #[arg(long, default_value_t = 1024, value_parser = clap::value_parser!(u32).range(SIZES))]
+    size: u32,
     /// Do not put servers on CPU 0 and this program on CPU 1.
     #[arg(long, global = true)]
     unpinned: bool,
 }
+
+/// From the smallest envelope with a signature to half of the relay's largest frame.
+const SIZES: RangeInclusive<i64> = 1024..=512 * 1024;
 
 #[derive(Subcommand)]
 enum Command {
@@ -121,7 +125,7 @@ fn plan(arguments: Arguments) -> LoadPlan {
         rounds: arguments.rounds,
         warm_up: Duration::from_secs_f64(arguments.warm_up),
         measured: Duration::from_secs_f64(arguments.seconds),
-        size: arguments.size.into(),
+        size: usize::try_from(arguments.size).unwrap_or(usize::MAX),
         pinned: !arguments.unpinned,
     }
 }

@@ -10,7 +10,7 @@ use anyhow::{Context as _, ensure};
 use protocol::Did;
 use protocol::envelope::{Class, Routing};
 use protocol::frame::SendStatus;
-use protocol::limits::WINDOW_MESSAGES;
+use protocol::limits::{WINDOW_BYTES, WINDOW_MESSAGES};
 
 use crate::load::codec::{Codec, Consumed};
 use crate::load::websocket;
@@ -24,8 +24,10 @@ const SIGNATURE_CHARACTERS: usize = 86;
 const TTL: u64 = 600;
 /// The last group of a UUID, which counts the messages.
 const COUNTER_DIGITS: usize = 12;
-/// Ephemeral deliveries left without acknowledgement: half of what the relay allows.
+/// Ephemeral deliveries left without acknowledgement, and their bytes: half of what the relay
+/// allows.
 const EPHEMERAL_UNACKNOWLEDGED: u64 = WINDOW_MESSAGES / 2;
+const EPHEMERAL_UNACKNOWLEDGED_BYTES: usize = WINDOW_BYTES / 2;
 
 const REQUEST_OPEN: &str = r#"{"jsonrpc":"2.0","id":"#;
 const DELIVER_OPEN: &[u8] = br#"{"jsonrpc":"2.0","method":"relay.deliver","params":{"epoch":"#;
@@ -102,8 +104,12 @@ impl Frames {
         Ok(Delivery { epoch, seq })
     }
 
+    fn ephemeral_unacknowledged(&self) -> u64 {
+        EPHEMERAL_UNACKNOWLEDGED.min((EPHEMERAL_UNACKNOWLEDGED_BYTES / self.template.len()) as u64)
+    }
+
     fn acknowledge(&mut self, last: Delivery, reply: &mut Vec<u8>) {
-        if self.class == Class::Ephemeral && self.unacknowledged < EPHEMERAL_UNACKNOWLEDGED {
+        if self.class == Class::Ephemeral && self.unacknowledged < self.ephemeral_unacknowledged() {
             return;
         }
         self.unacknowledged = 0;
