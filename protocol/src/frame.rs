@@ -34,12 +34,16 @@ use crate::{Did, Envelope, Reason, UnixSeconds, base64url, strict_json};
 mod incoming;
 mod outgoing;
 mod rpc_error;
+mod send_frame;
 mod session_limits;
 mod trace_context;
 
 pub use incoming::{Incoming, IncomingError, RequestId};
-pub use outgoing::{write_deliver, write_error, write_notification, write_request, write_result};
+pub use outgoing::{
+    write_deliver, write_error, write_notification, write_request, write_result, write_send_result,
+};
 pub use rpc_error::{RpcError, RpcErrorData};
+pub use send_frame::SendFrame;
 pub use session_limits::SessionLimits;
 pub use trace_context::{request_number, traced_id, traceparent_of};
 

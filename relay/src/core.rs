@@ -51,8 +51,9 @@ mod unstored;
 #[cfg(test)]
 mod tests;
 
-use std::collections::{HashMap, VecDeque};
+use std::collections::VecDeque;
 
+use foldhash::HashMap;
 use protocol::did::TenantId;
 
 #[cfg(test)]
@@ -110,6 +111,10 @@ pub struct CoreStats {
 }
 
 /// The state of message delivery. One owner runs one step at a time.
+///
+/// Its tables use a fast hash with a random seed. Agents and connections are named by the relay and
+/// its administrators; only the ids of messages are chosen by a sender, and each sender has a table
+/// of its own for them.
 #[derive(Debug)]
 pub struct Core {
     limits: CoreLimits,
@@ -150,8 +155,8 @@ impl Core {
             leaving: LeavingMessages::default(),
             limits,
             agents: AgentTable::default(),
-            sessions: HashMap::new(),
-            tenants: HashMap::new(),
+            sessions: HashMap::default(),
+            tenants: HashMap::default(),
             pending_writes: PendingWrites::new(next_row),
             expiry: ExpiryQueue::default(),
             ack_deadlines: VecDeque::new(),

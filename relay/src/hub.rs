@@ -20,6 +20,7 @@ mod metrics;
 mod open;
 mod registration_shares;
 mod socket;
+mod spare_buffers;
 mod state;
 mod timeouts;
 mod write_buffer;

@@ -33,6 +33,18 @@ pub struct Routing<'a> {
 }
 
 impl<'a> Routing<'a> {
+    /// The routing members of an envelope whose opaque members were checked to be strings.
+    pub(crate) const fn new(
+        to: &'a str,
+        from: &'a str,
+        id: MessageId,
+        class: Class,
+        ttl: Option<u64>,
+    ) -> Self {
+        let (to, from) = (Cow::Borrowed(to), Cow::Borrowed(from));
+        Self { to, from, id, class, ttl, protected: Text, body: Text, signature: Text }
+    }
+
     /// Reads the JSON of one envelope.
     ///
     /// # Errors

@@ -13,13 +13,20 @@ const REQUEST_ID_BYTES_MAX: usize = 66;
 
 /// The id of a request: a string or a non-negative integer. It is echoed as its exact JSON.
 #[derive(Debug, Clone, Copy)]
-pub struct RequestId<'a>(&'a RawValue);
+pub struct RequestId<'a>(&'a str);
 
 impl<'a> RequestId<'a> {
+    /// `None` if this JSON is no id of a request. It must be valid JSON.
+    pub(super) fn new(json: &'a str) -> Option<Self> {
+        let integer = !json.is_empty() && json.bytes().all(|b| b.is_ascii_digit());
+        let fits = json.len() <= REQUEST_ID_BYTES_MAX && (integer || json.starts_with('"'));
+        fits.then_some(Self(json))
+    }
+
     /// The id's JSON.
     #[must_use]
     pub fn as_json(&self) -> &'a str {
-        self.0.get()
+        self.0
     }
 }
 
@@ -116,12 +123,8 @@ impl<'a> Incoming<'a> {
 }
 
 fn request_id(raw: &RawValue) -> Result<RequestId<'_>, IncomingError> {
-    let text = raw.get();
-    let integer = !text.is_empty() && text.bytes().all(|b| b.is_ascii_digit());
-    if text.len() <= REQUEST_ID_BYTES_MAX && (integer || text.starts_with('"')) {
-        return Ok(RequestId(raw));
-    }
-    Err(IncomingError::Rpc("id is not a string of at most 64 bytes or a non-negative integer"))
+    let error = IncomingError::Rpc("id is not a string of at most 64 bytes or a non-negative integer");
+    RequestId::new(raw.get()).ok_or(error)
 }
 
 #[cfg(test)]

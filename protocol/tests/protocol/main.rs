@@ -14,6 +14,7 @@ mod golden;
 mod mutation;
 mod properties;
 mod routing_agreement;
+mod send_frame_agreement;
 mod tamper;
 mod wycheproof;
 

@@ -68,7 +68,7 @@ fn by_the_agent(text: &str) -> Option<(String, String, String)> {
 }
 
 /// The value of a member, which is odd more often than by chance.
-fn value() -> impl Strategy<Value = String> {
+pub(crate) fn value() -> impl Strategy<Value = String> {
     prop::sample::select(vec![
         r#""did:wba:example.com:agent:acme:alice""#,
         r#""did:wba:example.com:agent:acme:bob""#,
@@ -112,7 +112,7 @@ fn fitting(name: &str) -> &'static str {
 }
 
 /// A good envelope in some order of members, with up to two members changed, dropped or added.
-fn envelope() -> impl Strategy<Value = String> {
+pub(crate) fn envelope() -> impl Strategy<Value = String> {
     let order = Just(NAMES.to_vec()).prop_shuffle();
     let odd = prop::collection::vec((0..4_u8, any::<prop::sample::Index>(), name(), value()), 0..3);
     let space = prop::sample::select(vec!["", " ", "\n\t"]);

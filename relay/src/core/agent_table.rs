@@ -1,8 +1,9 @@
 //! The table of the agents that the core has met. A DID is looked up once for each message;
 //! everything else uses the agent's slot.
 
-use std::collections::HashMap;
 use std::sync::Arc;
+
+use foldhash::HashMap;
 
 use super::AgentSlot;
 use super::agent::Agent;

@@ -5,8 +5,9 @@
 //! table the oldest settled id goes of a sender that has more than its share, so that nobody loses
 //! ids because of others.
 
-use std::collections::{HashMap, VecDeque};
+use std::collections::VecDeque;
 
+use foldhash::HashMap;
 use protocol::envelope::MessageId;
 use protocol::frame::{Outcome, SendStatus};
 use protocol::limits::DEDUP_TTL;
@@ -128,7 +129,13 @@ impl SenderIds {
 
 impl DedupTable {
     pub(super) fn new(entries_max: usize) -> Self {
-        Self { senders: HashMap::new(), turns: VecDeque::new(), entry_count: 0, entries_max, next_number: 0 }
+        Self {
+            senders: HashMap::default(),
+            turns: VecDeque::new(),
+            entry_count: 0,
+            entries_max,
+            next_number: 0,
+        }
     }
 
     pub(super) const fn len(&self) -> usize {

@@ -1,10 +1,11 @@
 //! The rows that were handed to the store and are not committed yet, in order, and whether the
 //! store takes more.
 
-use std::collections::{HashSet, VecDeque};
+use std::collections::VecDeque;
 
 use super::dedup::MessageKey;
 use super::{AgentSlot, RowId};
+use foldhash::HashSet;
 
 /// Commits are reported in order, so a queue is enough to find the result of each row.
 #[derive(Debug)]
@@ -42,7 +43,7 @@ impl PendingWrites {
             next_row,
             pending: VecDeque::new(),
             store: StoreState::Working,
-            uncertain: HashSet::new(),
+            uncertain: HashSet::default(),
             stalled: false,
         }
     }

@@ -4,8 +4,7 @@
 //! This table alone owns them: their ids are in it, and not in the deduplication table. They leave
 //! by the recipient's acknowledgement, by a repetition, or with the recipient's session.
 
-use std::collections::HashMap;
-
+use foldhash::HashMap;
 use protocol::Reason;
 use protocol::frame::{Outcome, SendStatus};
 

@@ -63,8 +63,9 @@ impl Connection {
         }
     }
 
-    pub(crate) fn push_text(&self, payload: &[u8]) {
-        self.buffer().push_text(payload);
+    /// Appends a text frame with the payload that `write` appends.
+    pub(crate) fn push_text(&self, write: impl FnOnce(&mut Vec<u8>)) {
+        self.buffer().push_text(write);
     }
 
     pub(crate) fn push_ping(&self) {

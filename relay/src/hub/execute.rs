@@ -120,23 +120,22 @@ impl Hub {
                 state.step(Event::Refused { conn, epoch, seq, reason }, now, &*self.directory);
             }
             Command::Challenged { id, result } => {
-                state.write(conn, |out| write_result(out, &id.to_string(), &result));
+                state.write(conn, |out| write_result(out, &id, &result));
             }
             Command::Discovered { id, mut result } => {
                 for found in &mut result.agents {
                     found.online = state.core.is_online(found.did.as_str());
                 }
-                state.write(conn, |out| write_result(out, &id.to_string(), &result));
+                state.write(conn, |out| write_result(out, &id, &result));
             }
             Command::LookedUp { id, did, mut result } => {
                 result.online = state.core.is_online(did.as_str());
-                state.write(conn, |out| write_result(out, &id.to_string(), &result));
+                state.write(conn, |out| write_result(out, &id, &result));
             }
             Command::Refuse { id, refusal: RequestRefusal { reason, detail, quota, retry_ms } } => {
                 self.metrics.refused(reason);
                 let error = RpcError::new(reason, retry_ms).with_quota(quota).with_detail(detail.as_deref());
-                let id = id.map(|id| id.to_string());
-                state.write(conn, |out| write_error(out, id.as_deref(), &error));
+                state.write(conn, |out| write_error(out, id.as_ref(), &error));
             }
         }
     }

@@ -25,7 +25,8 @@ pub struct HubMetrics {
     submitted_bytes: IntCounter,
     delivered: IntCounter,
     delivered_bytes: IntCounter,
-    answers: IntCounterVec,
+    /// One for each status, because they are counted for each message.
+    answers: [IntCounter; SendStatus::ALL.len()],
     refusals: IntCounterVec,
     notices: IntCounterVec,
     closes: IntCounterVec,
@@ -75,11 +76,11 @@ impl HubMetrics {
                 "msg2agent_relay_delivered_bytes_total",
                 "Envelope bytes written to connections.",
             )?,
-            answers: labelled(
-                "msg2agent_relay_answers_total",
-                "Sends that were accepted, by answer.",
-                "status",
-            )?,
+            answers: {
+                let (name, help) = ("msg2agent_relay_answers_total", "Sends that were accepted, by answer.");
+                let answers = labelled(name, help, "status")?;
+                SendStatus::ALL.map(|status| answers.with_label_values(&[status.as_str()]))
+            },
             refusals: labelled(
                 "msg2agent_relay_refusals_total",
                 "Requests that were refused, by reason.",
@@ -152,7 +153,10 @@ impl HubMetrics {
     }
 
     pub(super) fn answered(&self, status: SendStatus) {
-        self.answers.with_label_values(&[status.as_str()]).inc();
+        let known = SendStatus::ALL.iter().zip(&self.answers).find(|(known, _)| **known == status);
+        if let Some((_, counter)) = known {
+            counter.inc();
+        }
     }
 
     pub(super) fn refused(&self, reason: Reason) {

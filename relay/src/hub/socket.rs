@@ -6,6 +6,8 @@ use std::task::{Context, Poll};
 
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
+use super::spare_buffers;
+
 /// Any transport of a WebSocket: TCP, TLS, or a pipe in tests.
 pub(crate) trait ByteStream: AsyncRead + AsyncWrite + Unpin + Send {}
 
@@ -37,7 +39,7 @@ impl Socket {
     ) -> Poll<io::Result<()>> {
         loop {
             let Some(rest) = self.writing.get(self.written..).filter(|rest| !rest.is_empty()) else {
-                self.writing = take();
+                spare_buffers::give_back(std::mem::replace(&mut self.writing, take()));
                 self.written = 0;
                 if self.writing.is_empty() {
                     return Pin::new(&mut self.stream).poll_flush(cx);

@@ -1,12 +1,12 @@
 //! The state under the hub's lock, and the effects of the core as bytes in write buffers.
 
-use std::collections::HashMap;
 use std::sync::Arc;
 
+use foldhash::HashMap;
 use protocol::close::CloseCode;
 use protocol::frame::{
-    NoticeParams, RegisterResult, RpcError, SendResult, SessionLimits, feature, method, write_deliver,
-    write_error, write_notification, write_result,
+    NoticeParams, RegisterResult, RpcError, SessionLimits, feature, method, write_deliver, write_error,
+    write_notification, write_result, write_send_result,
 };
 use tokio::sync::mpsc;
 
@@ -22,8 +22,6 @@ pub(super) struct HubState {
     /// What agents are told when they register.
     session_limits: SessionLimits,
     effects: Vec<Effect>,
-    /// Holds the payload of one frame while it is serialized.
-    payload: Vec<u8>,
     dirty: Vec<Arc<Connection>>,
     /// Page loads that did not fit into the reader's queue.
     rejected_loads: Vec<(AgentSlot, u64)>,
@@ -42,10 +40,9 @@ impl HubState {
     pub(super) fn new(core: Core, session_limits: SessionLimits, sinks: EffectSinks) -> Self {
         Self {
             core,
-            connections: HashMap::new(),
+            connections: HashMap::default(),
             session_limits,
             effects: Vec::new(),
-            payload: Vec::new(),
             dirty: Vec::new(),
             rejected_loads: Vec::new(),
             sinks,
@@ -86,12 +83,12 @@ impl HubState {
             }
             Effect::Answer { conn, request, status } => {
                 self.sinks.metrics.answered(status);
-                self.write(conn, |out| write_result(out, &request.to_string(), &SendResult { status }));
+                self.write(conn, |out| write_send_result(out, &request, status));
             }
             Effect::Refuse { conn, request, error } => {
                 self.sinks.metrics.refused(error.reason);
                 let error = rpc_error(&error);
-                self.write(conn, |out| write_error(out, Some(&request.to_string()), &error));
+                self.write(conn, |out| write_error(out, Some(&request), &error));
             }
             Effect::Notice { conn, epoch, seq, id, to, outcome, reason, at, missed } => {
                 self.sinks.metrics.noticed(outcome);
@@ -107,7 +104,7 @@ impl HubState {
                 let window = limits.window_messages;
                 let features = vec![feature::REFUSE.to_owned()];
                 let result = RegisterResult { epoch, tenant, window, pending, limits, features };
-                self.write(conn, |out| write_result(out, &request.to_string(), &result));
+                self.write(conn, |out| write_result(out, &request, &result));
             }
         }
     }
@@ -115,9 +112,7 @@ impl HubState {
     /// Appends one frame to a connection's write buffer, if the connection is still there.
     pub(super) fn write(&mut self, conn: ConnId, payload: impl FnOnce(&mut Vec<u8>)) {
         let Some(connection) = self.connections.get(&conn) else { return };
-        self.payload.clear();
-        payload(&mut self.payload);
-        connection.push_text(&self.payload);
+        connection.push_text(payload);
         mark_dirty(&mut self.dirty, connection);
     }
 

@@ -181,7 +181,7 @@ mod tests {
         let mut timeouts = ConnectionTimeouts::default();
         let (connection, _far) = connection(&mut timeouts);
         timeouts.mark_registered(connection.id);
-        connection.push_text(&[b' '; 100]);
+        connection.push_text(|out| out.extend_from_slice(&[b' '; 100]));
         assert!(connection.flush(1_000));
         assert!(!connection.flush(2_000), "blocked already");
         timeouts.mark_blocked(&connection);
@@ -193,7 +193,7 @@ mod tests {
         let mut timeouts = ConnectionTimeouts::default();
         let (connection, mut far) = connection(&mut timeouts);
         timeouts.mark_registered(connection.id);
-        connection.push_text(&[b' '; 1_000]);
+        connection.push_text(|out| out.extend_from_slice(&[b' '; 1_000]));
         assert!(connection.flush(0));
         timeouts.mark_blocked(&connection);
         let mut cx = Context::from_waker(Waker::noop());

@@ -5,12 +5,19 @@ use tokio_tungstenite::tungstenite::protocol::frame::coding::{Control, Data, OpC
 
 use protocol::close::CloseCode;
 
+use super::spare_buffers;
+
 /// Above this, nothing more is read from the connection: a client that does not read its answers
 /// gets no new ones.
 pub(super) const SOFT_BYTES_MAX: usize = 256 * 1024;
 /// Above this, the connection ends: room for a window of deliveries, a page of discovery, and
 /// answers.
 const HARD_BYTES_MAX: usize = 8 << 20;
+/// Room that is left for a header: enough for payloads from 126 bytes to 64 KiB. The payload is
+/// moved if its header is shorter or longer.
+const USUAL_HEADER_BYTES: usize = 4;
+/// Bytes of the longest header that a server sends.
+const HEADER_BYTES_MAX: usize = 10;
 
 #[derive(Debug, Default)]
 pub(super) struct WriteBuffer {
@@ -21,12 +28,13 @@ pub(super) struct WriteBuffer {
 }
 
 impl WriteBuffer {
-    pub(super) fn push_text(&mut self, payload: &[u8]) {
-        self.push(OpCode::Data(Data::Text), payload);
+    /// Appends a text frame with the payload that `write` appends.
+    pub(super) fn push_text(&mut self, write: impl FnOnce(&mut Vec<u8>)) {
+        self.push(OpCode::Data(Data::Text), write);
     }
 
     pub(super) fn push_ping(&mut self) {
-        self.push(OpCode::Control(Control::Ping), &[]);
+        self.push(OpCode::Control(Control::Ping), |_| {});
     }
 
     /// Frames made by the codec: pongs, and the answer to a close.
@@ -41,7 +49,8 @@ impl WriteBuffer {
         if self.closing {
             return false;
         }
-        self.push(OpCode::Control(Control::Close), &code.number().to_be_bytes());
+        let code = code.number().to_be_bytes();
+        self.push(OpCode::Control(Control::Close), |out| out.extend_from_slice(&code));
         self.closing = true;
         true
     }
@@ -70,31 +79,70 @@ impl WriteBuffer {
         std::mem::take(&mut self.bytes)
     }
 
-    fn push(&mut self, opcode: OpCode, payload: &[u8]) {
+    fn push(&mut self, opcode: OpCode, write: impl FnOnce(&mut Vec<u8>)) {
         if self.closing || self.overflowed {
             return;
         }
-        if self.bytes.len() + payload.len() > HARD_BYTES_MAX {
+        if self.bytes.capacity() == 0 {
+            self.bytes = spare_buffers::take();
+        }
+        let start = self.bytes.len();
+        self.bytes.extend_from_slice(&[0; USUAL_HEADER_BYTES]);
+        write(&mut self.bytes);
+        if self.bytes.len() > HARD_BYTES_MAX {
+            self.bytes.truncate(start);
             self.overflowed = true;
             return;
         }
+        self.write_header(opcode, start);
+    }
+
+    /// Replaces the room before the last payload with its header (RFC 6455 section 5.2).
+    fn write_header(&mut self, opcode: OpCode, start: usize) {
+        let payload = start + USUAL_HEADER_BYTES;
+        let payload_bytes = (self.bytes.len() - payload) as u64;
         let header = FrameHeader { opcode, ..FrameHeader::default() };
-        // Writing into a `Vec` cannot fail.
-        let _ = header.format(payload.len() as u64, &mut self.bytes);
-        self.bytes.extend_from_slice(payload);
+        let mut bytes = [0; HEADER_BYTES_MAX];
+        // No header is longer than the room for it.
+        let _ = header.format(payload_bytes, &mut bytes.as_mut_slice());
+        let used = bytes.get(..header.len(payload_bytes)).unwrap_or_default();
+        self.bytes.splice(start..payload, used.iter().copied());
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use tokio_tungstenite::tungstenite::Message;
+    use tokio_tungstenite::tungstenite::protocol::{Role, WebSocket};
+
     use super::*;
+
+    fn text(payload: &[u8]) -> impl FnOnce(&mut Vec<u8>) {
+        |out| out.extend_from_slice(payload)
+    }
+
+    #[test]
+    fn a_payload_of_any_length_is_read_back_by_tungstenite() {
+        for length in [0, 1, 125, 126, 127, 65_535, 65_536, 100_000] {
+            let mut buffer = WriteBuffer::default();
+            let payload = "x".repeat(length);
+            buffer.push_text(text(b"before"));
+            buffer.push_text(text(payload.as_bytes()));
+            buffer.push_text(text(b"after"));
+            let bytes = std::io::Cursor::new(buffer.take());
+            let mut reader = WebSocket::from_raw_socket(bytes, Role::Client, None);
+            for expected in ["before", &payload, "after"] {
+                assert_eq!(reader.read().unwrap(), Message::text(expected), "{length}");
+            }
+        }
+    }
 
     #[test]
     fn nothing_follows_a_close_frame() {
         let mut buffer = WriteBuffer::default();
-        buffer.push_text(b"{}");
+        buffer.push_text(text(b"{}"));
         assert!(buffer.push_close(CloseCode::Replaced));
-        buffer.push_text(b"late");
+        buffer.push_text(text(b"late"));
         assert!(!buffer.push_close(CloseCode::Normal));
         assert_eq!(buffer.take(), [0x81, 2, b'{', b'}', 0x88, 2, 0x11, 0x39]);
     }
@@ -102,7 +150,7 @@ mod tests {
     #[test]
     fn frames_are_discarded_only_before_a_close_frame_is_there() {
         let mut buffer = WriteBuffer::default();
-        buffer.push_text(b"{}");
+        buffer.push_text(text(b"{}"));
         buffer.discard();
         assert!(buffer.push_close(CloseCode::TryAgain));
         buffer.discard();
@@ -114,7 +162,7 @@ mod tests {
         let mut buffer = WriteBuffer::default();
         let megabyte = vec![b' '; 1 << 20];
         for _ in 0..20 {
-            buffer.push_text(&megabyte);
+            buffer.push_text(text(&megabyte));
         }
         assert!(buffer.has_overflowed());
         assert!(buffer.len() <= HARD_BYTES_MAX + 128);

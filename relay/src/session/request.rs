@@ -3,7 +3,8 @@
 use protocol::Reason;
 use protocol::envelope::Routing;
 use protocol::frame::{
-    AckParams, ChallengeParams, DiscoverParams, Incoming, LookupParams, RefuseParams, RegisterParams, method,
+    AckParams, ChallengeParams, DiscoverParams, Incoming, LookupParams, RefuseParams, RegisterParams,
+    SendFrame, method,
 };
 use protocol::strict_json;
 use serde::de::DeserializeOwned;
@@ -75,6 +76,17 @@ impl ClientRequest<'_> {
 }
 
 pub(super) fn parse(frame: &Utf8Bytes) -> ClientRequest<'_> {
+    SendFrame::scan(frame.as_str()).map_or_else(
+        || parse_any(frame),
+        |SendFrame { id, routing, envelope }| ClientRequest::Send {
+            id: RequestId::from_json(id.as_json()),
+            routing,
+            envelope: slice_of(frame, envelope),
+        },
+    )
+}
+
+fn parse_any(frame: &Utf8Bytes) -> ClientRequest<'_> {
     match Incoming::parse(frame.as_str()) {
         Ok(Incoming::Request { id, method, params }) => {
             let id = RequestId::from_json(id.as_json());
