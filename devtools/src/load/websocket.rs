@@ -53,7 +53,8 @@ fn write(opcode: u8, payload: &[u8], out: &mut Vec<u8>) {
     out.extend_from_slice(payload);
 }
 
-/// Calls `take` with each whole text or binary frame, answers pings into `reply`; the bytes that were read.
+/// Calls `take` with each whole text or binary frame, answers pings into `reply`; the bytes that
+/// were read.
 ///
 /// # Errors
 /// A close, a fragment, a masked frame, and what `take` refuses.

@@ -1,5 +1,5 @@
-//! The part of the text protocol of NATS that a pair needs, over TCP or inside WebSocket frames: PUB,
-//! SUB, MSG, PING.
+//! The part of the text protocol of NATS that a pair needs, over TCP or inside WebSocket frames:
+//! PUB, SUB, MSG, PING.
 //!
 //! Source: docs.nats.io, "Client Protocol".
 
