@@ -30,7 +30,9 @@ gen: ## Writes the generated files
 	MSG2AGENT_WRITE_GOLDEN=1 $(CARGO) test -q -p msg2agent-tests --test charts golden
 	MSG2AGENT_WRITE_GOLDEN=1 $(CARGO) test -q -p msg2agent-tests --test structure -- limits admin_api
 
-bench: ## The relay beside a TCP forwarder and nats-server, the MCP gateway beside a bare rmcp server
+bench: ## The relay beside a TCP forwarder, nats-server and attackers, the MCP gateway beside a bare rmcp server
 	$(CARGO) build -q --workspace --bins
 	$(CARGO) run -q --bin load
+	$(CARGO) run -q --bin load -- --size 65536 --workload 4x2
 	$(CARGO) run -q --bin mcpload
+	$(CARGO) run -q --bin load -- noisy-neighbour

@@ -43,6 +43,7 @@ mod tls;
 mod tracked;
 mod upgrade;
 
+pub use address_share::ClientNetwork;
 pub use certificate::{CertificateError, ReloadingCertificate, TlsFiles};
 pub use limits::ListenerLimits;
 pub use listener::Listener;

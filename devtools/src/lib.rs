@@ -17,6 +17,7 @@ pub mod memory_usage;
 pub mod mutants;
 pub mod npm;
 pub mod opbench;
+pub mod open_files;
 pub mod pod_process;
 pub mod process;
 pub mod programs;

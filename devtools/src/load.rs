@@ -3,17 +3,20 @@
 //! message.
 //!
 //! Reading order: [`plan`] (what runs), [`round`] (one measurement), [`pair`] (the loop),
-//! [`report`] (the table). Loopback only.
+//! [`report`] (the table). [`noisy_neighbour`] is a run of its own. Loopback only.
 
+pub mod buffered_stream;
 pub mod codec;
 pub mod forwarder;
 pub mod nats;
+pub mod noisy_neighbour;
 pub mod pair;
 pub mod plan;
 pub mod process;
 pub mod relay;
 pub mod report;
 pub mod round;
+pub mod send_schedule;
 pub mod server;
 pub mod websocket;
 pub mod window;
@@ -35,6 +38,10 @@ pub async fn run(plan: &LoadPlan) -> anyhow::Result<LoadReport> {
     for workload in &plan.workloads {
         for number in 0..plan.rounds {
             for subject in &plan.subjects {
+                if let Some(reason) = servers.missing(*subject) {
+                    report.leave_out(*subject, reason);
+                    continue;
+                }
                 let round = round::run(&servers, *subject, *workload, plan)
                     .await
                     .with_context(|| format!("{subject}, {workload}, round {}", number + 1))?;

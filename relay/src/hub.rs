@@ -15,6 +15,7 @@ mod core_alarms;
 mod drain;
 mod enforce;
 mod execute;
+mod fair_turns;
 mod metrics;
 mod open;
 mod registration_shares;
@@ -50,10 +51,12 @@ pub(crate) use command::{Command, CommandBatch, PreparedAgent, PreparedPage, Req
 pub(crate) use connection::Connection;
 pub(crate) use connection_share::ConnectionShare;
 pub use connection_shares::ConnectionLimits;
+pub(crate) use fair_turns::ConnectionTurns;
 pub use metrics::HubMetrics;
 pub use open::HubError;
 
 use connection_share::SharedConnectionShares;
+use fair_turns::FairTurns;
 use registration_shares::RegistrationShares;
 use state::HubState;
 use timeouts::ConnectionTimeouts;
@@ -76,6 +79,7 @@ pub struct Hub {
     timeouts: Mutex<ConnectionTimeouts>,
     connection_shares: SharedConnectionShares,
     registration_shares: Mutex<RegistrationShares>,
+    turns: FairTurns,
     directory: Arc<Directory>,
     metrics: Arc<HubMetrics>,
     queue: Arc<WriteQueue>,

@@ -12,7 +12,7 @@ mod properties;
 
 /// The unit in which client addresses are counted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub(super) enum ClientNetwork {
+pub enum ClientNetwork {
     V4(Ipv4Addr),
     /// The first 64 bits.
     V6(u64),

@@ -1,5 +1,5 @@
-//! Builds the Go programs of the test cluster once per version of their sources, and keeps them in
-//! the user's cache folder.
+//! Builds the Go programs of the test cluster and of the load generator once per version of their
+//! sources, and keeps them in the user's cache folder.
 
 use std::{
     fs,
@@ -62,6 +62,15 @@ pub const HELM3: GoProgram = GoProgram {
                    -X helm.sh/helm/v3/pkg/chartutil.k8sVersionMajor=1 -X helm.sh/helm/v3/pkg/chartutil.k8sVersionMinor=35 \
                    -X helm.sh/helm/v3/pkg/lint/rules.k8sVersionMajor=1 -X helm.sh/helm/v3/pkg/lint/rules.k8sVersionMinor=35",
     expected: Duration::from_secs(135),
+};
+
+/// The message broker that the relay is measured beside.
+pub const NATS_SERVER: GoProgram = GoProgram {
+    name: "nats-server",
+    module: "github.com/nats-io/nats-server/v2",
+    package: "github.com/nats-io/nats-server/v2",
+    linker_flags: "",
+    expected: Duration::from_secs(60),
 };
 
 impl GoProgram {
@@ -204,7 +213,7 @@ mod tests {
 
     #[test]
     fn every_program_has_its_module_in_the_repository() {
-        for program in [KUBERNETES, COREDNS, HELM3] {
+        for program in [KUBERNETES, COREDNS, HELM3, NATS_SERVER] {
             let sources = super::super::sources_folder().join(program.name);
             let name = program.cache_name(&sources).unwrap();
             assert!(name.starts_with(&format!("{}-v", program.name)), "{name}");

@@ -13,7 +13,7 @@ use tokio::net::{TcpListener, TcpStream};
 
 use super::codec::{Codec, Consumed};
 use super::process::{self, Process};
-use super::websocket::CLIENT_HEADER_BYTES;
+use super::websocket::client_header_bytes;
 
 /// Bytes forwarded at once.
 const BUFFER_BYTES: usize = 64 * 1024;
@@ -100,7 +100,7 @@ impl Blocks {
     /// `size` bytes and as many as a WebSocket client puts before them.
     #[must_use]
     pub fn new(size: usize, answers: bool) -> Self {
-        Self { block: vec![b'x'; size + CLIENT_HEADER_BYTES], answers }
+        Self { block: vec![b'x'; size + client_header_bytes(size)], answers }
     }
 }
 
@@ -140,7 +140,7 @@ mod tests {
         blocks.message(0, &mut out);
         blocks.message(1, &mut out);
         let consumed = blocks.at_recipient(&out[..150], &mut reply).unwrap();
-        assert_eq!(consumed, Consumed { bytes: 100 + CLIENT_HEADER_BYTES, count: 1, stored: 0 });
+        assert_eq!(consumed, Consumed { bytes: 100 + client_header_bytes(100), count: 1, stored: 0 });
         assert_eq!(reply.len(), ANSWER_BYTES);
     }
 }

@@ -1,56 +1,89 @@
-//! Runs Debian's nats-server and speaks the part of its text protocol that a pair needs: PUB, SUB,
-//! MSG, PING.
-//!
-//! Source: docs.nats.io, "Client Protocol".
+//! Runs nats-server, and connects to it over TCP and over WebSocket.
 
 use std::net::{Ipv4Addr, SocketAddr};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::Stdio;
 use std::time::Duration;
 
-use anyhow::{Context as _, bail, ensure};
+use anyhow::{Context as _, ensure};
+use futures::{SinkExt as _, StreamExt as _};
 use tokio::io::{AsyncBufReadExt as _, AsyncWriteExt as _, BufReader};
 use tokio::net::TcpStream;
+use tokio_tungstenite::tungstenite::Message;
 
-use super::codec::{Codec, Consumed};
 use super::process::{self, Process};
+use crate::cluster::go_program::NATS_SERVER;
+use crate::command::find_program;
 
-/// Where Debian's package puts it.
-const PROGRAM: &str = "/usr/sbin/nats-server";
+mod subjects;
+
+pub use subjects::{Subjects, SubjectsInFrames};
+
 /// Time the server gets to write down its port.
 const START_TIMEOUT: Duration = Duration::from_secs(10);
 /// Interval of looking for that file; the server gives no other sign.
 const POLL_INTERVAL: Duration = Duration::from_millis(20);
-/// Bytes of a line before its payload; the server's own limit is 4 KiB.
-const LINE_BYTES_MAX: usize = 4096;
+/// The settings: both listeners on free ports of loopback, no compression.
+const SETTINGS: &str = r#"
+listen: "127.0.0.1:-1"
+websocket { listen: "127.0.0.1:-1", no_tls: true, compression: false }
+"#;
 
-#[must_use]
-pub fn is_installed() -> bool {
-    Path::new(PROGRAM).is_file()
+/// Builds the version that this repository pins, where there is Go.
+///
+/// # Errors
+/// The build fails.
+pub fn build() -> anyhow::Result<()> {
+    if find_program("go").is_some() {
+        NATS_SERVER.ensure()?;
+    }
+    Ok(())
+}
+
+/// The nats-server that is measured: the one that was built, or Debian's.
+///
+/// # Errors
+/// There is neither.
+pub fn program() -> anyhow::Result<PathBuf> {
+    if NATS_SERVER.is_built()? {
+        return NATS_SERVER.ensure();
+    }
+    find_program("nats-server").context("there is no Go to build nats-server, and Debian's is not installed")
 }
 
 /// A running nats-server. Its folder is deleted when it is dropped.
 #[derive(Debug)]
 pub struct Nats {
     pub process: Process,
-    pub address: SocketAddr,
+    address: SocketAddr,
+    websocket: SocketAddr,
     _folder: tempfile::TempDir,
+}
+
+/// How a client reaches the server.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum NatsTransport {
+    Tcp,
+    WebSocket,
 }
 
 impl Nats {
     /// # Errors
     /// Not installed, or not listening within 10 s.
-    pub async fn start(pinned: bool) -> anyhow::Result<Self> {
+    pub async fn start(program: &Path, pinned: bool) -> anyhow::Result<Self> {
         let folder = tempfile::tempdir().context("make a folder for nats-server")?;
-        let mut command = process::command(Path::new(PROGRAM), pinned);
-        command.args(["--addr", "127.0.0.1", "--port", "-1", "--ports_file_dir"]).arg(folder.path());
+        let settings = folder.path().join("settings");
+        std::fs::write(&settings, SETTINGS).context("write the settings of nats-server")?;
+        let mut command = process::command(program, pinned);
+        command.arg("--config").arg(settings).arg("--ports_file_dir").arg(folder.path());
         command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
-        let process = Process::start(command).context("is Debian's package nats-server installed?")?;
-        let file = folder.path().join(format!("nats-server_{}.ports", process.id()));
-        let address = tokio::time::timeout(START_TIMEOUT, listening(&file))
+        let process = Process::start(command)?;
+        let name = program.file_name().unwrap_or_default().to_string_lossy();
+        let file = folder.path().join(format!("{name}_{}.ports", process.id()));
+        let (address, websocket) = tokio::time::timeout(START_TIMEOUT, listening(&file))
             .await
             .context("nats-server does not start")??;
-        Ok(Self { process, address, _folder: folder })
+        Ok(Self { process, address, websocket, _folder: folder })
     }
 
     /// The two connections of pair `number`; the recipient has subscribed, and the sender too if
@@ -58,18 +91,30 @@ impl Nats {
     ///
     /// # Errors
     /// A refused connection.
-    pub async fn connect(&self, number: u16, answers: bool) -> anyhow::Result<(TcpStream, TcpStream)> {
-        let recipient = self.client(&format!("SUB pair.{number} 1\r\n")).await?;
+    pub async fn connect(
+        &self,
+        transport: NatsTransport,
+        number: u16,
+        answers: bool,
+    ) -> anyhow::Result<(TcpStream, TcpStream)> {
+        let recipient = self.client(transport, &format!("SUB pair.{number} 1\r\n")).await?;
         let hears = if answers { format!("SUB answer.{number} 1\r\n") } else { String::new() };
-        Ok((self.client(&hears).await?, recipient))
+        Ok((self.client(transport, &hears).await?, recipient))
     }
 
-    async fn client(&self, subscription: &str) -> anyhow::Result<TcpStream> {
+    async fn client(&self, transport: NatsTransport, subscription: &str) -> anyhow::Result<TcpStream> {
+        let hello = format!("CONNECT {{\"verbose\":false,\"pedantic\":false}}\r\n{subscription}PING\r\n");
+        match transport {
+            NatsTransport::Tcp => self.tcp_client(&hello).await,
+            NatsTransport::WebSocket => self.websocket_client(&hello).await,
+        }
+    }
+
+    async fn tcp_client(&self, hello: &str) -> anyhow::Result<TcpStream> {
         let mut stream = BufReader::new(TcpStream::connect(self.address).await?);
         let mut line = String::new();
         stream.read_line(&mut line).await?;
         ensure!(line.starts_with("INFO "), "nats-server greets with {line:?}");
-        let hello = format!("CONNECT {{\"verbose\":false,\"pedantic\":false}}\r\n{subscription}PING\r\n");
         stream.write_all(hello.as_bytes()).await?;
         line.clear();
         stream.read_line(&mut line).await?;
@@ -77,111 +122,44 @@ impl Nats {
         ensure!(stream.buffer().is_empty(), "nats-server sent more than PONG");
         Ok(stream.into_inner())
     }
+
+    /// What comes in frames before the answer to PING is the greeting.
+    async fn websocket_client(&self, hello: &str) -> anyhow::Result<TcpStream> {
+        let stream = TcpStream::connect(self.websocket).await?;
+        let url = format!("ws://{}/", self.websocket);
+        let (mut socket, _) =
+            tokio_tungstenite::client_async(url, stream).await.context("open a WebSocket")?;
+        socket.send(Message::binary(hello.as_bytes().to_vec())).await?;
+        loop {
+            let message = socket.next().await.context("nats-server closed the WebSocket")??;
+            let data = message.into_data();
+            if data.ends_with(b"PONG\r\n") {
+                return Ok(socket.into_inner());
+            }
+            ensure!(data.starts_with(b"INFO "), "nats-server sends {:?}", String::from_utf8_lossy(&data));
+        }
+    }
 }
 
-async fn listening(file: &Path) -> anyhow::Result<SocketAddr> {
+/// The addresses of both listeners.
+async fn listening(file: &Path) -> anyhow::Result<(SocketAddr, SocketAddr)> {
     #[derive(serde::Deserialize)]
     struct Ports {
         nats: Vec<String>,
+        websocket: Vec<String>,
     }
     loop {
         // Not there yet, or written in part.
         let written = std::fs::read(file).ok().and_then(|text| serde_json::from_slice::<Ports>(&text).ok());
         if let Some(ports) = written {
-            let url = ports.nats.first().context("nats-server reports no port")?;
-            let (_, port) = url.rsplit_once(':').context("nats-server's URL has no port")?;
-            return Ok((Ipv4Addr::LOCALHOST, port.parse()?).into());
+            return Ok((address_of(&ports.nats)?, address_of(&ports.websocket)?));
         }
         tokio::time::sleep(POLL_INTERVAL).await;
     }
 }
 
-/// Publishes to `pair.<number>`; with `answers`, the recipient publishes to the reply subject.
-pub struct Subjects {
-    message: Vec<u8>,
-    answer: Option<Vec<u8>>,
-}
-
-impl Subjects {
-    #[must_use]
-    pub fn new(number: u16, size: usize, answers: bool) -> Self {
-        let reply = if answers { format!(" answer.{number}") } else { String::new() };
-        let mut message = format!("PUB pair.{number}{reply} {size}\r\n").into_bytes();
-        message.resize(message.len() + size, b'x');
-        message.extend_from_slice(b"\r\n");
-        let answer = answers.then(|| format!("PUB answer.{number} 2\r\nok\r\n").into_bytes());
-        Self { message, answer }
-    }
-}
-
-impl Codec for Subjects {
-    fn message(&mut self, _: u64, out: &mut Vec<u8>) {
-        out.extend_from_slice(&self.message);
-    }
-
-    fn at_recipient(&mut self, input: &[u8], reply: &mut Vec<u8>) -> anyhow::Result<Consumed> {
-        let consumed = read(input, reply)?;
-        if let Some(answer) = &self.answer {
-            (0..consumed.count).for_each(|_| reply.extend_from_slice(answer));
-        }
-        Ok(consumed)
-    }
-
-    fn at_sender(&mut self, input: &[u8], reply: &mut Vec<u8>) -> anyhow::Result<Consumed> {
-        read(input, reply)
-    }
-}
-
-/// Counts MSG, answers PING, skips INFO and PONG; anything else is an error.
-fn read(input: &[u8], reply: &mut Vec<u8>) -> anyhow::Result<Consumed> {
-    let mut consumed = Consumed::default();
-    loop {
-        let rest = input.get(consumed.bytes..).unwrap_or_default();
-        let Some(end) = rest.iter().take(LINE_BYTES_MAX).position(|byte| *byte == b'\n') else {
-            ensure!(rest.len() < LINE_BYTES_MAX, "nats-server sends a line without end");
-            return Ok(consumed);
-        };
-        let line = rest.get(..end).unwrap_or_default().trim_ascii_end();
-        let mut length = end + 1;
-        if line.starts_with(b"MSG ") {
-            length += payload_length(line)? + 2;
-            if rest.len() < length {
-                return Ok(consumed);
-            }
-            consumed.count += 1;
-        } else if line == b"PING" {
-            reply.extend_from_slice(b"PONG\r\n");
-        } else if !(line.starts_with(b"INFO ") || line == b"PONG") {
-            bail!("nats-server says {:?}", String::from_utf8_lossy(line));
-        }
-        consumed.bytes += length;
-    }
-}
-
-/// The last word of `MSG <subject> <sid> [reply] <bytes>`.
-fn payload_length(line: &[u8]) -> anyhow::Result<usize> {
-    let word = line.rsplit(|byte| *byte == b' ').next().unwrap_or_default();
-    let text = std::str::from_utf8(word).context("MSG without length")?;
-    text.parse().context("MSG without length")
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn whole_messages_are_counted_and_a_part_waits() {
-        let mut subjects = Subjects::new(3, 5, true);
-        let mut reply = vec![];
-        let input = b"MSG pair.3 1 answer.3 5\r\nhello\r\nPING\r\nMSG pair.3 1 answer.3 5\r\nhel";
-        let consumed = subjects.at_recipient(input, &mut reply).unwrap();
-        assert_eq!(consumed, Consumed { bytes: 38, count: 1, stored: 0 });
-        assert_eq!(reply, b"PONG\r\nPUB answer.3 2\r\nok\r\n");
-    }
-
-    #[test]
-    fn an_error_of_the_server_ends_the_round() {
-        let error = read(b"-ERR 'Slow Consumer'\r\n", &mut vec![]).unwrap_err();
-        assert!(error.to_string().contains("Slow Consumer"), "{error}");
-    }
+fn address_of(urls: &[String]) -> anyhow::Result<SocketAddr> {
+    let url = urls.first().context("nats-server reports no port")?;
+    let (_, port) = url.rsplit_once(':').context("nats-server's URL has no port")?;
+    Ok((Ipv4Addr::LOCALHOST, port.parse()?).into())
 }

@@ -2,21 +2,22 @@
 //! arrives until the round ends.
 
 use std::cell::RefCell;
-use std::io::ErrorKind;
 use std::rc::Rc;
 use std::time::{Duration, Instant};
 
-use anyhow::{Context as _, bail};
+use anyhow::Context as _;
 use hdrhistogram::Histogram;
 use tokio::net::TcpStream;
 
+use super::buffered_stream::{BufferedStream, READ_BYTES};
 use super::codec::{Codec, Consumed};
+use super::send_schedule::SendSchedule;
 use super::window::Window;
 
-/// Bytes read at once: larger than a whole window of 1 KiB messages.
-const READ_BYTES: usize = 64 * 1024;
-/// Bytes of a frame that is still incomplete. More means that the codec does not understand them.
-const PARTIAL_BYTES_MAX: usize = 2 * 1024 * 1024;
+/// Microseconds of the longest latency that is recorded exactly.
+const MAX_LATENCY: u64 = 60_000_000;
+/// Digits of a latency.
+const LATENCY_DIGITS: u8 = 3;
 
 /// The counts of all pairs of a round. They run on one thread.
 #[derive(Debug)]
@@ -33,18 +34,21 @@ pub struct MessageCounts {
     pub latency: Histogram<u64>,
 }
 
-/// One end of a pair.
-struct End {
-    stream: TcpStream,
-    input: Vec<u8>,
-    output: Vec<u8>,
+impl MessageCounts {
+    /// # Errors
+    /// Never: the bounds of latencies are constants.
+    pub fn shared() -> anyhow::Result<Rc<RefCell<Self>>> {
+        let latency = Histogram::new_with_bounds(1, MAX_LATENCY, LATENCY_DIGITS)?;
+        Ok(Rc::new(RefCell::new(Self { done: 0, stored: 0, recording: false, stopping: false, latency })))
+    }
 }
 
 pub struct Pair {
-    sender: End,
-    recipient: End,
+    sender: BufferedStream,
+    recipient: BufferedStream,
     codec: Box<dyn Codec>,
     window: Window,
+    schedule: SendSchedule,
     counts: Rc<RefCell<MessageCounts>>,
 }
 
@@ -56,7 +60,18 @@ impl Pair {
         window: Window,
         counts: Rc<RefCell<MessageCounts>>,
     ) -> Self {
-        Self { sender: End::new(sender), recipient: End::new(recipient), codec, window, counts }
+        // A failure shows at the first write.
+        for stream in [&sender, &recipient] {
+            drop(stream.set_nodelay(true));
+        }
+        let (sender, recipient) = (BufferedStream::new(sender), BufferedStream::new(recipient));
+        Self { sender, recipient, codec, window, schedule: SendSchedule::Unpaced, counts }
+    }
+
+    /// The same pair in an open loop: one message in each interval, as long as the window allows.
+    #[must_use]
+    pub fn paced(self, interval: Duration) -> Self {
+        Self { schedule: SendSchedule::paced(interval, Instant::now()), ..self }
     }
 
     /// Messages sent, all of them done, when `stopping` is set.
@@ -79,13 +94,14 @@ impl Pair {
                 ready = self.sender.stream.readable() => { ready?; self.read_sender(&mut buffer)?; }
                 ready = self.sender.stream.writable(), if self.sender.is_behind() => ready?,
                 ready = self.recipient.stream.writable(), if self.recipient.is_behind() => ready?,
+                () = self.schedule.wait() => (),
             }
         }
     }
 
     fn fill(&mut self) {
         let now = Instant::now();
-        for _ in 0..self.window.room() {
+        for _ in 0..self.schedule.take(self.window.room(), now) {
             self.codec.message(self.window.sent(), &mut self.sender.output);
             self.window.send(now);
         }
@@ -119,48 +135,5 @@ impl Pair {
         counts.done += self.window.done() - before;
         counts.stored += consumed.stored;
         Ok(())
-    }
-}
-
-impl End {
-    fn new(stream: TcpStream) -> Self {
-        Self { stream, input: Vec::with_capacity(READ_BYTES), output: Vec::with_capacity(READ_BYTES) }
-    }
-
-    fn is_behind(&self) -> bool {
-        !self.output.is_empty()
-    }
-
-    /// Writes as much as the socket takes.
-    fn flush(&mut self) -> std::io::Result<()> {
-        while self.is_behind() {
-            match self.stream.try_write(&self.output) {
-                Ok(written) => drop(self.output.drain(..written)),
-                Err(error) if error.kind() == ErrorKind::WouldBlock => return Ok(()),
-                Err(error) => return Err(error),
-            }
-        }
-        Ok(())
-    }
-
-    /// Reads once and lets `take` count; what it leaves waits for the rest.
-    fn read(
-        &mut self,
-        buffer: &mut [u8],
-        take: impl FnOnce(&[u8], &mut Vec<u8>) -> anyhow::Result<Consumed>,
-    ) -> anyhow::Result<Consumed> {
-        let length = match self.stream.try_read(buffer) {
-            Ok(0) => bail!("the server closed the connection"),
-            Ok(length) => length,
-            Err(error) if error.kind() == ErrorKind::WouldBlock => return Ok(Consumed::default()),
-            Err(error) => return Err(error).context("read from the server"),
-        };
-        self.input.extend_from_slice(buffer.get(..length).unwrap_or_default());
-        let consumed = take(&self.input, &mut self.output)?;
-        self.input.drain(..consumed.bytes);
-        if self.input.len() > PARTIAL_BYTES_MAX {
-            bail!("{} bytes came that are not a whole frame", self.input.len());
-        }
-        Ok(consumed)
     }
 }

@@ -37,14 +37,18 @@ pub struct LoadPlan {
 pub enum LoadSubject {
     /// The dumb TCP forwarder, messages one way: the baseline of one read and one write.
     Forwarder,
-    /// NATS core publish and subscribe.
+    /// NATS core publish and subscribe over TCP.
     Nats,
+    /// The same over WebSocket.
+    NatsWebSocket,
     /// The relay, class ephemeral: it forwards the message and answers `forwarded` to the sender.
     RelayEphemeral,
     /// The forwarder, and the recipient answers: the baseline of two reads and two writes.
     ForwarderAnswered,
-    /// NATS request and reply.
+    /// NATS request and reply over TCP.
     NatsAnswered,
+    /// The same over WebSocket.
+    NatsWebSocketAnswered,
     /// The relay, class reliable: acknowledged by the recipient, `delivered` to the sender.
     RelayReliable,
 }
@@ -53,22 +57,25 @@ impl LoadSubject {
     /// Whether the sender hears of each message, so that it counts as done only then.
     #[must_use]
     pub const fn sender_hears(self) -> bool {
-        !matches!(self, Self::Forwarder | Self::Nats)
+        !matches!(self, Self::Forwarder | Self::Nats | Self::NatsWebSocket)
     }
 
     /// Whether the latency ends at the sender's answer, not at the recipient.
     #[must_use]
     pub const fn timed_to_answer(self) -> bool {
-        matches!(self, Self::ForwarderAnswered | Self::NatsAnswered | Self::RelayReliable)
+        matches!(
+            self,
+            Self::ForwarderAnswered | Self::NatsAnswered | Self::NatsWebSocketAnswered | Self::RelayReliable
+        )
     }
 
-    /// The forwarder and the NATS subject that do the same work.
+    /// The subjects that do the same work: the forwarder, NATS over TCP, NATS over WebSocket.
     #[must_use]
-    pub const fn anchors(self) -> (Self, Self) {
+    pub const fn anchors(self) -> [Self; 3] {
         if self.timed_to_answer() {
-            (Self::ForwarderAnswered, Self::NatsAnswered)
+            [Self::ForwarderAnswered, Self::NatsAnswered, Self::NatsWebSocketAnswered]
         } else {
-            (Self::Forwarder, Self::Nats)
+            [Self::Forwarder, Self::Nats, Self::NatsWebSocket]
         }
     }
 }
@@ -78,9 +85,11 @@ impl fmt::Display for LoadSubject {
         f.write_str(match self {
             Self::Forwarder => "forwarder",
             Self::Nats => "nats",
+            Self::NatsWebSocket => "nats over WebSocket",
             Self::RelayEphemeral => "relay, ephemeral",
             Self::ForwarderAnswered => "forwarder, answered",
             Self::NatsAnswered => "nats, answered",
+            Self::NatsWebSocketAnswered => "nats over WebSocket, answered",
             Self::RelayReliable => "relay, reliable",
         })
     }

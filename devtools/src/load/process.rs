@@ -44,6 +44,17 @@ pub fn pin(process: u32, cpu: &str) -> anyhow::Result<()> {
     Ok(())
 }
 
+/// Lets the calling thread run only while no other thread wants its CPU.
+///
+/// # Errors
+/// No `chrt`.
+pub fn yield_to_others() -> anyhow::Result<()> {
+    let thread = std::fs::read_link("/proc/thread-self").context("find the id of this thread")?;
+    let id = thread.file_name().context("a thread without an id")?.to_string_lossy().into_owned();
+    run("chrt", ["--idle", "--pid", "0", &id])?;
+    Ok(())
+}
+
 /// User and system time of a process so far, of all its threads.
 ///
 /// # Errors

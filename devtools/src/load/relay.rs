@@ -3,21 +3,21 @@
 
 use std::time::{SystemTime, UNIX_EPOCH};
 
-use anyhow::{Context as _, bail, ensure};
+use anyhow::{Context as _, ensure};
 use protocol::admin::TenantSpec;
 use protocol::api_key::ApiKey;
 use protocol::envelope::Class;
+use protocol::record::Card;
 use protocol::{Identity, UnixSeconds};
 use tokio::net::TcpStream;
 
 use super::process;
 use crate::relay_process::RelayProcess;
-use admission::Upgrade;
 
 pub mod admission;
 mod frames;
 
-pub use frames::Frames;
+pub use frames::{Frames, IdSpace};
 
 /// The tenant of all agents of a run.
 const TENANT: &str = "load";
@@ -83,29 +83,17 @@ impl Relay {
     ) -> anyhow::Result<((TcpStream, TcpStream), Frames)> {
         let (sender, recipient) = self.pairs.get(usize::from(number)).context("no such pair")?;
         let streams = (self.registered(sender).await?, self.registered(recipient).await?);
-        let milliseconds = u64::try_from(SystemTime::now().duration_since(UNIX_EPOCH)?.as_millis())?;
-        let ids = frames::IdSpace { milliseconds, number };
-        let frames = Frames::new(sender.did(), recipient.did(), class, size, ids)?;
+        let frames = Frames::new(sender.did(), recipient.did(), class, size, IdSpace::now(number))?;
         Ok((streams, frames))
     }
 
     async fn registered(&self, identity: &Identity) -> anyhow::Result<TcpStream> {
+        let stream = TcpStream::connect(self.process.address()).await?;
         let url = self.process.url();
-        let address = url.strip_prefix("ws://").and_then(|rest| rest.split('/').next());
-        let stream = TcpStream::connect(address.context("a URL without an address")?).await?;
-        match admission::open(stream, &url, &self.key).await? {
-            Upgrade::Open(mut socket) => {
-                let registered = admission::register(&mut socket, identity).await?;
-                ensure!(
-                    registered.pending == 0,
-                    "{} messages wait for {}",
-                    registered.pending,
-                    identity.did()
-                );
-                Ok(socket.into_inner())
-            }
-            Upgrade::Refused(status) => bail!("the relay refuses the run's own key with {status}"),
-        }
+        let (stream, registered) =
+            admission::connect(stream, &url, &self.key, identity, Card::default()).await?;
+        ensure!(registered.pending == 0, "{} messages wait for {}", registered.pending, identity.did());
+        Ok(stream)
     }
 }
 

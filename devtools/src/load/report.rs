@@ -10,11 +10,17 @@ use super::round::Round;
 #[derive(Debug, Default)]
 pub struct LoadReport {
     rounds: BTreeMap<(Workload, LoadSubject), Vec<Round>>,
+    left_out: BTreeMap<LoadSubject, String>,
 }
 
 impl LoadReport {
     pub fn add(&mut self, workload: Workload, subject: LoadSubject, round: Round) {
         self.rounds.entry((workload, subject)).or_default().push(round);
+    }
+
+    /// This machine cannot run the subject.
+    pub fn leave_out(&mut self, subject: LoadSubject, reason: &str) {
+        self.left_out.insert(subject, reason.to_owned());
     }
 
     pub fn rounds(&self) -> impl Iterator<Item = (Workload, LoadSubject, &[Round])> {
@@ -42,15 +48,11 @@ impl LoadReport {
         let walls = rounds.iter().map(Round::per_wall_second).collect();
         let quantile =
             |q| median(rounds.iter().map(|r| microseconds(r.latency.value_at_quantile(q))).collect());
-        let (forwarder, nats) = subject.anchors();
         write!(f, "| {workload} | {subject} | {}", whole(median(rates.clone())))?;
         write!(f, " | {} to {}", whole(least(&rates)), whole(greatest(&rates)))?;
-        write!(
-            f,
-            " | {} | {}",
-            two_digits(self.ratio(workload, subject, forwarder)),
-            two_digits(self.ratio(workload, subject, nats))
-        )?;
+        for anchor in subject.anchors() {
+            write!(f, " | {}", two_digits(self.ratio(workload, subject, anchor)))?;
+        }
         write!(f, " | {} | {}", whole(quantile(0.5)), whole(quantile(0.99)))?;
         let total: u64 = rounds.iter().map(|round| round.total).sum();
         let stored: u64 = rounds.iter().map(|round| round.stored).sum();
@@ -62,39 +64,42 @@ impl fmt::Display for LoadReport {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         writeln!(
             f,
-            "| pairs x in flight | server | messages per server CPU second | least to most | of forwarder | of nats \
+            "| pairs x in flight | server | messages per server CPU second | least to most | of forwarder | of nats | of nats over WebSocket \
              | p50 µs | p99 µs | messages per wall second | sent = received | answered `stored` |"
         )?;
-        writeln!(f, "|---|---|---:|---:|---:|---:|---:|---:|---:|---:|---:|")?;
-        self.rounds().try_for_each(|(workload, subject, rounds)| self.line(f, workload, subject, rounds))
+        writeln!(f, "|---|---|---:|---|---:|---:|---:|---:|---:|---:|---:|---:|")?;
+        self.rounds().try_for_each(|(workload, subject, rounds)| self.line(f, workload, subject, rounds))?;
+        self.left_out
+            .iter()
+            .try_for_each(|(subject, reason)| writeln!(f, "| | {subject} | not measured: {reason} |"))
     }
 }
 
 #[expect(clippy::cast_precision_loss, reason = "latencies are far below 2^52 microseconds")]
-fn microseconds(value: u64) -> f64 {
+pub(super) fn microseconds(value: u64) -> f64 {
     value as f64
 }
 
-fn median(mut values: Vec<f64>) -> Option<f64> {
+pub(super) fn median(mut values: Vec<f64>) -> Option<f64> {
     values.sort_by(f64::total_cmp);
     let upper = *values.get(values.len() / 2)?;
     let lower = *values.get((values.len() - 1) / 2)?;
     Some(f64::midpoint(lower, upper))
 }
 
-fn least(values: &[f64]) -> Option<f64> {
+pub(super) fn least(values: &[f64]) -> Option<f64> {
     values.iter().copied().min_by(f64::total_cmp)
 }
 
-fn greatest(values: &[f64]) -> Option<f64> {
+pub(super) fn greatest(values: &[f64]) -> Option<f64> {
     values.iter().copied().max_by(f64::total_cmp)
 }
 
-fn whole(value: Option<f64>) -> String {
+pub(super) fn whole(value: Option<f64>) -> String {
     value.map_or_else(|| "-".to_owned(), |value| format!("{value:.0}"))
 }
 
-fn two_digits(value: Option<f64>) -> String {
+pub(super) fn two_digits(value: Option<f64>) -> String {
     value.map_or_else(|| "-".to_owned(), |value| format!("{value:.2}"))
 }
 

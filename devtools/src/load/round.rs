@@ -17,10 +17,6 @@ use super::window::Window;
 
 /// Time for what is in flight to come after the measurement.
 const DRAIN_TIMEOUT: Duration = Duration::from_secs(10);
-/// Microseconds of the longest latency that is recorded exactly.
-const MAX_LATENCY: u64 = 60_000_000;
-/// Digits of a latency.
-const LATENCY_DIGITS: u8 = 3;
 
 /// The measurements of one round.
 #[derive(Debug, Clone)]
@@ -61,45 +57,58 @@ pub async fn run(
     workload: Workload,
     plan: &LoadPlan,
 ) -> anyhow::Result<Round> {
-    let counts = Rc::new(RefCell::new(MessageCounts {
-        done: 0,
-        stored: 0,
-        recording: false,
-        stopping: false,
-        latency: Histogram::new_with_bounds(1, MAX_LATENCY, LATENCY_DIGITS)?,
-    }));
+    let counts = MessageCounts::shared()?;
+    let connected = servers.connect(subject, workload.pairs, plan.size).await.context("connect the pairs")?;
+    let pairs = connected.into_iter().map(|(streams, codec)| {
+        Pair::new(streams, codec, Window::new(workload.window, subject), Rc::clone(&counts))
+    });
+    let times = RoundTimes { warm_up: plan.warm_up, measured: plan.measured };
+    let round = drive(pairs.collect(), &counts, servers.process(subject)?, times).await?;
+    ensure!(round.messages > 0, "no message was done in {} s", times.measured.as_secs_f64());
+    Ok(round)
+}
+
+/// How long the parts of a round take.
+#[derive(Debug, Clone, Copy)]
+pub struct RoundTimes {
+    pub warm_up: Duration,
+    pub measured: Duration,
+}
+
+/// Runs pairs that share `counts`, and counts the CPU time of the process `server`.
+///
+/// # Errors
+/// A server that loses or repeats a message.
+pub async fn drive(
+    pairs: Vec<Pair>,
+    counts: &RefCell<MessageCounts>,
+    server: u32,
+    times: RoundTimes,
+) -> anyhow::Result<Round> {
     let local = LocalSet::new();
-    let mut pairs = JoinSet::new();
-    for (streams, codec) in
-        servers.connect(subject, workload.pairs, plan.size).await.context("connect the pairs")?
-    {
-        streams.0.set_nodelay(true)?;
-        streams.1.set_nodelay(true)?;
-        let pair = Pair::new(streams, codec, Window::new(workload.window, subject), Rc::clone(&counts));
-        pairs.spawn_local_on(pair.run(), &local);
+    let mut running = JoinSet::new();
+    for pair in pairs {
+        running.spawn_local_on(pair.run(), &local);
     }
-    local.run_until(measure(servers, subject, plan, &counts, pairs)).await
+    local.run_until(measure(running, counts, server, times)).await
 }
 
 async fn measure(
-    servers: &Servers,
-    subject: LoadSubject,
-    plan: &LoadPlan,
-    counts: &RefCell<MessageCounts>,
     mut pairs: JoinSet<anyhow::Result<u64>>,
+    counts: &RefCell<MessageCounts>,
+    server: u32,
+    times: RoundTimes,
 ) -> anyhow::Result<Round> {
-    let server = servers.process(subject)?;
-    undisturbed(&mut pairs, plan.warm_up).await?;
+    undisturbed(&mut pairs, times.warm_up).await?;
     let (start, cpu, done) = (Instant::now(), process::cpu_time(server)?, counts.borrow().done);
     counts.borrow_mut().recording = true;
-    undisturbed(&mut pairs, plan.measured).await?;
+    undisturbed(&mut pairs, times.measured).await?;
     let (wall, cpu) = (start.elapsed(), process::cpu_time(server)?.saturating_sub(cpu));
     let messages = counts.borrow().done - done;
     counts.borrow_mut().recording = false;
     counts.borrow_mut().stopping = true;
     let total =
         tokio::time::timeout(DRAIN_TIMEOUT, sum(&mut pairs)).await.context("messages are missing")??;
-    ensure!(messages > 0, "no message was done in {} s", plan.measured.as_secs_f64());
     ensure!(total == counts.borrow().done, "{total} messages sent, {} done", counts.borrow().done);
     let MessageCounts { latency, stored, .. } = &*counts.borrow();
     Ok(Round { messages, wall, cpu, latency: latency.clone(), total, stored: *stored })

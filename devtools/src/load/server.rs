@@ -1,12 +1,14 @@
 //! Starts the server processes of a run once, and connects to them.
 
+use std::collections::BTreeMap;
+
 use anyhow::Context as _;
 use protocol::envelope::Class;
 use tokio::net::TcpStream;
 
 use super::codec::Codec;
 use super::forwarder::{Blocks, Forwarder};
-use super::nats::{Nats, Subjects};
+use super::nats::{self, Nats, NatsTransport, Subjects, SubjectsInFrames};
 use super::plan::{LoadPlan, LoadSubject};
 use super::relay::Relay;
 use crate::programs;
@@ -20,6 +22,7 @@ pub struct Servers {
     forwarder: Option<Forwarder>,
     nats: Option<Nats>,
     relay: Option<Relay>,
+    missing: BTreeMap<LoadSubject, String>,
 }
 
 impl Servers {
@@ -32,8 +35,16 @@ impl Servers {
                 LoadSubject::Forwarder | LoadSubject::ForwarderAnswered if servers.forwarder.is_none() => {
                     servers.forwarder = Some(Forwarder::start(&programs::path("load")?, plan.pinned)?);
                 }
-                LoadSubject::Nats | LoadSubject::NatsAnswered if servers.nats.is_none() => {
-                    servers.nats = Some(Nats::start(plan.pinned).await?);
+                LoadSubject::Nats
+                | LoadSubject::NatsWebSocket
+                | LoadSubject::NatsAnswered
+                | LoadSubject::NatsWebSocketAnswered
+                    if servers.nats.is_none() =>
+                {
+                    match nats::program() {
+                        Ok(program) => servers.nats = Some(Nats::start(&program, plan.pinned).await?),
+                        Err(error) => drop(servers.missing.insert(*subject, format!("{error:#}"))),
+                    }
                 }
                 LoadSubject::RelayEphemeral | LoadSubject::RelayReliable if servers.relay.is_none() => {
                     let pairs =
@@ -44,6 +55,12 @@ impl Servers {
             }
         }
         Ok(servers)
+    }
+
+    /// Why this machine has no server for the subject.
+    #[must_use]
+    pub fn missing(&self, subject: LoadSubject) -> Option<&str> {
+        self.missing.get(&subject).map(String::as_str)
     }
 
     fn forwarder(&self) -> anyhow::Result<&Forwarder> {
@@ -65,7 +82,10 @@ impl Servers {
     pub fn process(&self, subject: LoadSubject) -> anyhow::Result<u32> {
         Ok(match subject {
             LoadSubject::Forwarder | LoadSubject::ForwarderAnswered => self.forwarder()?.process.id(),
-            LoadSubject::Nats | LoadSubject::NatsAnswered => self.nats()?.process.id(),
+            LoadSubject::Nats
+            | LoadSubject::NatsWebSocket
+            | LoadSubject::NatsAnswered
+            | LoadSubject::NatsWebSocketAnswered => self.nats()?.process.id(),
             LoadSubject::RelayEphemeral | LoadSubject::RelayReliable => self.relay()?.id()?,
         })
     }
@@ -97,7 +117,12 @@ impl Servers {
                 (self.forwarder()?.connect().await?, Box::new(Blocks::new(size, answers)))
             }
             LoadSubject::Nats | LoadSubject::NatsAnswered => {
-                (self.nats()?.connect(number, answers).await?, Box::new(Subjects::new(number, size, answers)))
+                let streams = self.nats()?.connect(NatsTransport::Tcp, number, answers).await?;
+                (streams, Box::new(Subjects::new(number, size, answers)))
+            }
+            LoadSubject::NatsWebSocket | LoadSubject::NatsWebSocketAnswered => {
+                let streams = self.nats()?.connect(NatsTransport::WebSocket, number, answers).await?;
+                (streams, Box::new(SubjectsInFrames::new(Subjects::new(number, size, answers))))
             }
             LoadSubject::RelayEphemeral => {
                 boxed(self.relay()?.connect(number, Class::Ephemeral, size).await?)

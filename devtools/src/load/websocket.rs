@@ -3,12 +3,9 @@
 
 use anyhow::{bail, ensure};
 
-/// Bytes before the payload of a client's frame of 126 to 65,535 bytes: flags, length, extended
-/// length, mask.
-pub const CLIENT_HEADER_BYTES: usize = 8;
-
 /// Opcodes (section 5.2).
 const TEXT: u8 = 1;
+const BINARY: u8 = 2;
 const CLOSE: u8 = 8;
 const PING: u8 = 9;
 const PONG: u8 = 10;
@@ -18,46 +15,62 @@ const MASKED: u8 = 0x80;
 const LENGTH_16: u8 = 126;
 const LENGTH_64: u8 = 127;
 
-/// Appends one text frame of at most 65,535 bytes.
-///
-/// # Errors
-/// A longer payload.
-pub fn write_text(payload: &[u8], out: &mut Vec<u8>) -> anyhow::Result<()> {
-    write(TEXT, payload, out)
+/// Bytes before the payload of a client's frame: flags, length, extended length, mask.
+#[must_use]
+pub const fn client_header_bytes(payload: usize) -> usize {
+    match payload {
+        ..126 => 6,
+        126..65_536 => 8,
+        _ => 14,
+    }
 }
 
-fn write(opcode: u8, payload: &[u8], out: &mut Vec<u8>) -> anyhow::Result<()> {
-    let length = u16::try_from(payload.len())?;
+/// Appends one text frame.
+pub fn write_text(payload: &[u8], out: &mut Vec<u8>) {
+    write(TEXT, payload, out);
+}
+
+/// Appends one binary frame.
+pub fn write_binary(payload: &[u8], out: &mut Vec<u8>) {
+    write(BINARY, payload, out);
+}
+
+fn write(opcode: u8, payload: &[u8], out: &mut Vec<u8>) {
     out.push(FIN | opcode);
-    match u8::try_from(length) {
-        Ok(short) if short < LENGTH_16 => out.push(MASKED | short),
-        _ => {
+    let length = payload.len();
+    match (u8::try_from(length), u16::try_from(length)) {
+        (Ok(short), _) if short < LENGTH_16 => out.push(MASKED | short),
+        (_, Ok(length)) => {
             out.push(MASKED | LENGTH_16);
             out.extend_from_slice(&length.to_be_bytes());
+        }
+        _ => {
+            out.push(MASKED | LENGTH_64);
+            out.extend_from_slice(&(length as u64).to_be_bytes());
         }
     }
     out.extend_from_slice(&[0; 4]);
     out.extend_from_slice(payload);
-    Ok(())
 }
 
-/// Calls `text` with each whole text frame, answers pings into `reply`; the bytes that were read.
+/// Calls `take` with each whole text or binary frame, answers pings into `reply`; the bytes that
+/// were read.
 ///
 /// # Errors
-/// A close, a fragment, a masked frame, and what `text` refuses.
+/// A close, a fragment, a masked frame, and what `take` refuses.
 pub fn read(
     input: &[u8],
     reply: &mut Vec<u8>,
-    mut text: impl FnMut(&[u8]) -> anyhow::Result<()>,
+    mut take: impl FnMut(&[u8]) -> anyhow::Result<()>,
 ) -> anyhow::Result<usize> {
     let mut consumed = 0;
     while let Some((opcode, payload, length)) = first(input.get(consumed..).unwrap_or_default())? {
         match opcode {
-            TEXT => text(payload)?,
-            PING => write(PONG, payload, reply)?,
+            TEXT | BINARY => take(payload)?,
+            PING => write(PONG, payload, reply),
             PONG => (),
-            CLOSE => bail!("the relay closes with {}", close_code(payload)),
-            other => bail!("the relay sends a frame with opcode {other}"),
+            CLOSE => bail!("the server closes with {}", close_code(payload)),
+            other => bail!("the server sends a frame with opcode {other}"),
         }
         consumed += length;
     }
@@ -67,8 +80,8 @@ pub fn read(
 /// Opcode, payload and whole length of the first frame, if it is there.
 fn first(input: &[u8]) -> anyhow::Result<Option<(u8, &[u8], usize)>> {
     let [flags, length, rest @ ..] = input else { return Ok(None) };
-    ensure!(flags & FIN != 0, "the relay sends a fragment");
-    ensure!(length & MASKED == 0, "the relay masks a frame");
+    ensure!(flags & FIN != 0, "the server sends a fragment");
+    ensure!(length & MASKED == 0, "the server masks a frame");
     let (extended, length) = match *length {
         LENGTH_16 => {
             let Some(bytes) = rest.first_chunk() else { return Ok(None) };
@@ -124,13 +137,19 @@ mod tests {
     #[test]
     fn a_close_is_an_error_that_names_its_code() {
         let error = texts(&[0x88, 4, 0x11, 0x3a, b'b', b'y']).unwrap_err();
-        assert_eq!(error.to_string(), "the relay closes with 4410 by");
+        assert_eq!(error.to_string(), "the server closes with 4410 by");
     }
 
     #[test]
-    fn a_message_of_1_kib_has_the_header_that_the_forwarder_assumes() {
-        let mut out = vec![];
-        write_text(&[b'x'; 1024], &mut out).unwrap();
-        assert_eq!(out.len(), 1024 + CLIENT_HEADER_BYTES);
+    fn a_client_s_frame_has_the_header_that_the_forwarder_assumes() {
+        for size in [1, 125, 126, 1024, 65_535, 65_536] {
+            let mut out = vec![];
+            write_text(&vec![b'x'; size], &mut out);
+            assert_eq!(out.len(), size + client_header_bytes(size));
+            // A server's frame differs by the mask alone.
+            out[1] &= !MASKED;
+            out.drain(client_header_bytes(size) - 4..client_header_bytes(size));
+            assert_eq!(texts(&out).unwrap().0, [size]);
+        }
     }
 }

@@ -99,6 +99,11 @@ impl<'a> CommandBatch<'a> {
     pub(crate) fn extend(&mut self, command: Option<Command<'a>>) {
         self.commands.extend(command);
     }
+
+    /// Whether the last command answers with a page of agents.
+    pub(crate) fn ends_with_page(&self) -> bool {
+        matches!(self.commands.last(), Some(Command::Discovered { .. }))
+    }
 }
 
 impl<'a> From<Command<'a>> for CommandBatch<'a> {

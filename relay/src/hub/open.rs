@@ -10,6 +10,7 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use super::connection_shares::ConnectionShares;
+use super::fair_turns::FairTurns;
 use super::metrics::HubMetrics;
 use super::registration_shares::RegistrationShares;
 use super::state::{EffectSinks, HubState};
@@ -55,6 +56,7 @@ impl Hub {
             timeouts: Mutex::new(ConnectionTimeouts::new(settings.limits.held_bytes_max)),
             connection_shares: Arc::new(Mutex::new(ConnectionShares::new(settings.connections))),
             registration_shares: Mutex::new(RegistrationShares::new(settings.connections.of_tenant())),
+            turns: FairTurns::new(tokio::runtime::Handle::current().metrics().num_workers()),
             directory,
             metrics,
             queue,

@@ -9,12 +9,10 @@ use tokio::io::ReadBuf;
 use tokio_tungstenite::tungstenite::Utf8Bytes;
 
 use super::websocket_codec::{StreamState, WebSocketCodec};
-use crate::hub::{Connection, Hub};
+use crate::hub::{Connection, ConnectionTurns, Hub};
 
 /// Bytes of one read. All connections of a thread share the buffer, so an idle connection has none.
 const READ_BUFFER_BYTES: usize = 64 * 1024;
-/// Reads in a row before other connections get a turn: 256 KiB.
-const READS_PER_TURN: u32 = 4;
 
 thread_local! {
     static READ_BUFFER: RefCell<Box<[u8]>> = RefCell::new(vec![0; READ_BUFFER_BYTES].into_boxed_slice());
@@ -28,30 +26,44 @@ pub(super) struct FrameReader {
     /// The state of the stream after the last read. It takes effect when the frames of that read
     /// have been handled.
     state: StreamState,
-    reads: u32,
+    turns: ConnectionTurns,
+    /// More is waiting, in `frames` or in the socket, and others go first.
+    busy: bool,
 }
 
 impl FrameReader {
     pub(super) fn new(hub: Arc<Hub>, connection: Arc<Connection>, leftover: &[u8]) -> Self {
         let (mut codec, mut frames) = (WebSocketCodec::new(), Vec::new());
         let state = decode(&mut codec, &connection, leftover, &mut frames);
-        Self { hub, connection, codec, frames, state, reads: 0 }
+        let turns = hub.turns_of(&connection.principal, connection.peer);
+        Self { hub, connection, codec, frames, state, turns, busy: false }
     }
 
     /// The next frames, at least one. `None` when the connection ends.
     pub(super) async fn next_frames(&mut self) -> Option<Vec<Utf8Bytes>> {
+        self.wait_for_turn().await;
         while self.frames.is_empty() {
             if !self.finish_read() || self.connection.is_closing() {
                 return None;
             }
-            if self.reads != 0 && self.reads.is_multiple_of(READS_PER_TURN) {
-                tokio::task::yield_now().await;
-            }
+            self.wait_for_turn().await;
             self.read_once().await;
-            self.reads = self.reads.wrapping_add(1);
         }
         let open = !self.connection.is_closing();
         open.then(|| std::mem::take(&mut self.frames))
+    }
+
+    /// Waits if the connection is busy. What it has done so far is answered before.
+    pub(super) async fn wait_for_turn(&mut self) {
+        if std::mem::take(&mut self.busy) {
+            self.hub.flush(std::slice::from_ref(&self.connection));
+            self.turns.next().await;
+        }
+    }
+
+    /// Ends the connection's turn: others go before it is read, or handed frames, again.
+    pub(super) fn end_turn(&mut self) {
+        self.busy = true;
     }
 
     /// Gives back frames that were not handled, to be returned first.
@@ -78,7 +90,7 @@ impl FrameReader {
     }
 
     async fn read_once(&mut self) {
-        let Self { hub, connection, codec, frames, .. } = self;
+        let Self { hub, connection, codec, frames, busy, .. } = self;
         self.state = poll_fn(|cx| {
             READ_BUFFER.with_borrow_mut(|buffer| {
                 let mut buffer = ReadBuf::new(buffer);
@@ -87,6 +99,8 @@ impl FrameReader {
                     Poll::Pending => Poll::Pending,
                     Poll::Ready(Ok(1..)) => {
                         connection.mark_alive(now_ms);
+                        // As much as one read takes: there may be more.
+                        *busy = buffer.remaining() == 0;
                         Poll::Ready(decode(codec, connection, buffer.filled(), frames))
                     }
                     Poll::Ready(_) => Poll::Ready(StreamState::Closed),

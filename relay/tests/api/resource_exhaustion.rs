@@ -4,13 +4,15 @@
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
 
+use futures::{FutureExt as _, SinkExt as _, StreamExt as _};
 use protocol::admin::{Problem, TenantSpec};
 use protocol::api_key::ApiKey;
-use protocol::frame::{DiscoverParams, RpcError, SendStatus, method};
+use protocol::frame::{DiscoverParams, RpcError, SendStatus, method, write_request};
 use protocol::quota::QuotaName;
 use protocol::{Did, Reason};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpSocket, TcpStream};
+use tokio_tungstenite::tungstenite::Message;
 
 use crate::agent::{Agent, did, identity};
 use crate::harness::{DOMAIN, TestRelay, agent_spec, new_key, start_with};
@@ -202,4 +204,34 @@ async fn one_address_that_takes_everything_is_refused_by_its_quota_and_others_co
     assert!(relay.metric(closed).await.unwrap() >= 90.0);
     others.work().await;
     Agent::join(&relay, "newcomer").await;
+}
+
+/// Requests that arrive in one read.
+const FLOOD_OF_ONE_READ: usize = 600;
+
+/// Relay and agents share one thread, so that an answer that was written is there.
+#[tokio::test]
+async fn a_flood_of_requests_in_one_read_is_answered_in_turns_with_others() {
+    let relay = start_with(|_, _| ()).await;
+    let mut others = Others::join(&relay).await;
+    let (mut mallory, _) = Agent::join(&relay, "mallory").await;
+    let mut request = Vec::new();
+    write_request(&mut request, 7, method::DISCOVER, &DiscoverParams::default());
+    let request = Message::text(String::from_utf8(request).unwrap());
+    for _ in 0..FLOOD_OF_ONE_READ {
+        mallory.socket.feed(request.clone()).await.unwrap();
+    }
+    mallory.socket.flush().await.unwrap();
+    let found = others.alice.request(method::DISCOVER, &DiscoverParams::default()).await;
+    others.alice.answer(found).await.unwrap();
+
+    let mut answered = 0;
+    while mallory.socket.next().now_or_never().is_some() {
+        answered += 1;
+    }
+    assert!(answered < FLOOD_OF_ONE_READ / 2, "{answered} were answered before");
+    while answered < FLOOD_OF_ONE_READ {
+        mallory.socket.next().await.unwrap().unwrap();
+        answered += 1;
+    }
 }

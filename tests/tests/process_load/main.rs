@@ -3,6 +3,8 @@
 
 #![expect(clippy::unwrap_used, reason = "a test that cannot set itself up should fail on the spot")]
 
+mod noisy_neighbour;
+
 use std::time::Duration;
 
 use devtools::load::plan::{LoadPlan, LoadSubject, Workload};
@@ -52,11 +54,17 @@ async fn the_forwarder_loses_and_repeats_nothing() {
 
 #[tokio::test]
 async fn nats_loses_and_repeats_nothing() {
-    if !devtools::load::nats::is_installed() {
-        eprintln!("nats-server is not installed; nothing is compared with it here");
+    if let Err(error) = devtools::load::nats::program() {
+        eprintln!("nothing is compared with nats-server here: {error:#}");
         return;
     }
-    assert_counted(&two_rounds_of(&[LoadSubject::Nats, LoadSubject::NatsAnswered]).await.unwrap(), 2);
+    let subjects = [
+        LoadSubject::Nats,
+        LoadSubject::NatsWebSocket,
+        LoadSubject::NatsAnswered,
+        LoadSubject::NatsWebSocketAnswered,
+    ];
+    assert_counted(&two_rounds_of(&subjects).await.unwrap(), 4);
 }
 
 #[tokio::test]
@@ -70,22 +78,12 @@ async fn the_relay_loses_and_repeats_nothing_in_either_class() {
 /// Open files that a thousand sessions need: a stream each, at two servers, and room.
 const FILES: u64 = 8_192;
 
-/// Programs that this process starts inherit its limit.
-fn allow_open_files() {
-    let limits = std::fs::read_to_string("/proc/self/limits").unwrap();
-    let files = limits.lines().find_map(|line| line.strip_prefix("Max open files")).unwrap();
-    let allowed = files.split_whitespace().next().unwrap().parse::<u64>().unwrap_or(u64::MAX);
-    if allowed < FILES {
-        let (process, files) = (std::process::id().to_string(), format!("--nofile={FILES}:"));
-        devtools::command::run("prlimit", ["--pid", &process, &files]).unwrap();
-    }
-}
-
 /// Each call that fails ends the run with an error.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_thousand_sessions_on_one_gateway_answer_every_call() {
     devtools::install_tls_provider();
-    allow_open_files();
+    // Programs that this process starts inherit its limit.
+    devtools::open_files::allow(FILES).unwrap();
     let plan = mcp_load::McpLoadPlan {
         sessions: 1_000,
         agents: 8,

@@ -7,13 +7,14 @@ use http::header::{AUTHORIZATION, HeaderValue, SEC_WEBSOCKET_PROTOCOL};
 use protocol::api_key::ApiKey;
 use protocol::did::Domain;
 use protocol::frame::{
-    ChallengeParams, ChallengeResult, Incoming, RegisterParams, RegisterResult, SUBPROTOCOL, method,
-    write_request,
+    ChallengeParams, ChallengeResult, Incoming, RegisterParams, RegisterResult, RpcError, SUBPROTOCOL,
+    method, write_request,
 };
 use protocol::record::Card;
 use protocol::{Identity, base64url, challenge, record};
 use serde::{Serialize, de::DeserializeOwned};
 use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::net::TcpStream;
 use tokio_tungstenite::WebSocketStream;
 use tokio_tungstenite::tungstenite::{Error, Message, client::IntoClientRequest as _};
 
@@ -24,6 +25,35 @@ pub enum Upgrade<S> {
     Open(Box<WebSocketStream<S>>),
     /// The HTTP status.
     Refused(u16),
+}
+
+/// The relay refuses a request of the admission.
+#[derive(Debug, thiserror::Error)]
+#[error("the relay refuses {method} with {}: {}", error.data.reason.as_str(), error.message)]
+pub struct RequestRefused {
+    method: String,
+    pub error: RpcError,
+}
+
+/// Opens the WebSocket at `url` over `stream` and registers: the stream, on which nothing else has
+/// happened, if no messages wait for the agent.
+///
+/// # Errors
+/// The relay refuses the key or the registration.
+pub async fn connect(
+    stream: TcpStream,
+    url: &str,
+    key: &ApiKey,
+    identity: &Identity,
+    card: Card,
+) -> anyhow::Result<(TcpStream, RegisterResult)> {
+    match open(stream, url, key).await? {
+        Upgrade::Open(mut socket) => {
+            let registered = register_with(&mut socket, identity, card).await?;
+            Ok((socket.into_inner(), registered))
+        }
+        Upgrade::Refused(status) => bail!("the relay refuses the key of {} with {status}", identity.did()),
+    }
 }
 
 /// Asks for the WebSocket at `url` over `stream`.
@@ -55,13 +85,25 @@ pub async fn register<S: AsyncRead + AsyncWrite + Unpin>(
     socket: &mut WebSocketStream<S>,
     identity: &Identity,
 ) -> anyhow::Result<RegisterResult> {
+    register_with(socket, identity, Card::default()).await
+}
+
+/// As [`register`], with a card.
+///
+/// # Errors
+/// As [`register`].
+pub async fn register_with<S: AsyncRead + AsyncWrite + Unpin>(
+    socket: &mut WebSocketStream<S>,
+    identity: &Identity,
+    card: Card,
+) -> anyhow::Result<RegisterResult> {
     let did = identity.did().clone();
     let domain: Domain = did.domain().parse()?;
     let challenge: ChallengeResult =
         call(socket, 1, method::CHALLENGE, &ChallengeParams { did: did.clone() }).await?;
     ensure!(challenge.domain == domain, "the relay answers for {}", challenge.domain);
     let signing = identity.current_signing().context("an identity without a signing key")?;
-    let record = record::build(identity, Card::default(), None, now())?;
+    let record = record::build(identity, card, None, now())?;
     let signature = challenge::sign(&signing.key, &domain, &challenge.nonce, &record);
     let params =
         RegisterParams { did, record: base64url::encode(&record), kid: signing.kid.clone(), signature };
@@ -81,6 +123,7 @@ async fn call<S: AsyncRead + AsyncWrite + Unpin, R: DeserializeOwned>(
     let text = answer.to_text()?;
     match Incoming::parse(text)? {
         Incoming::Result { result, .. } => Ok(serde_json::from_str(result)?),
+        Incoming::Error { error, .. } => Err(RequestRefused { method: method.to_owned(), error }.into()),
         _ => bail!("the relay answers {text} to {method}"),
     }
 }

@@ -4,11 +4,13 @@
 //! The envelopes' protected header, body and signature are random text: the relay reads none of
 //! them.
 
+use std::time::{SystemTime, UNIX_EPOCH};
+
 use anyhow::{Context as _, ensure};
 use protocol::Did;
 use protocol::envelope::{Class, Routing};
 use protocol::frame::SendStatus;
-use protocol::limits::WINDOW_MESSAGES;
+use protocol::limits::{WINDOW_BYTES, WINDOW_MESSAGES};
 
 use crate::load::codec::{Codec, Consumed};
 use crate::load::websocket;
@@ -22,8 +24,10 @@ const SIGNATURE_CHARACTERS: usize = 86;
 const TTL: u64 = 600;
 /// The last group of a UUID, which counts the messages.
 const COUNTER_DIGITS: usize = 12;
-/// Ephemeral deliveries left without acknowledgement: half of what the relay allows.
+/// Ephemeral deliveries left without acknowledgement, and their bytes: half of what the relay
+/// allows.
 const EPHEMERAL_UNACKNOWLEDGED: u64 = WINDOW_MESSAGES / 2;
+const EPHEMERAL_UNACKNOWLEDGED_BYTES: usize = WINDOW_BYTES / 2;
 
 const REQUEST_OPEN: &str = r#"{"jsonrpc":"2.0","id":"#;
 const DELIVER_OPEN: &[u8] = br#"{"jsonrpc":"2.0","method":"relay.deliver","params":{"epoch":"#;
@@ -34,6 +38,15 @@ const NOTICE_OPEN: &[u8] = br#"{"jsonrpc":"2.0","method":"relay.notice","#;
 pub struct IdSpace {
     pub milliseconds: u64,
     pub number: u16,
+}
+
+impl IdSpace {
+    /// Ids of this millisecond.
+    #[must_use]
+    pub fn now(number: u16) -> Self {
+        let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+        Self { milliseconds: u64::try_from(now.as_millis()).unwrap_or_default(), number }
+    }
 }
 
 /// Frames of one pair.
@@ -58,8 +71,8 @@ impl Frames {
             envelope(from, to, class, size.saturating_sub(open.len() + 1), ids)?;
         Routing::parse(&envelope).context("the envelope made for this run is not one")?;
         let mut template = vec![];
-        websocket::write_text(format!("{open}{envelope}}}").as_bytes(), &mut template)?;
-        let header = websocket::CLIENT_HEADER_BYTES;
+        websocket::write_text(format!("{open}{envelope}}}").as_bytes(), &mut template);
+        let header = websocket::client_header_bytes(size);
         ensure!(template.len() == size + header, "a frame of {size} bytes has another header than expected");
         Ok(Self {
             class,
@@ -91,15 +104,19 @@ impl Frames {
         Ok(Delivery { epoch, seq })
     }
 
-    fn acknowledge(&mut self, last: Delivery, reply: &mut Vec<u8>) -> anyhow::Result<()> {
-        if self.class == Class::Ephemeral && self.unacknowledged < EPHEMERAL_UNACKNOWLEDGED {
-            return Ok(());
+    fn ephemeral_unacknowledged(&self) -> u64 {
+        EPHEMERAL_UNACKNOWLEDGED.min((EPHEMERAL_UNACKNOWLEDGED_BYTES / self.template.len()) as u64)
+    }
+
+    fn acknowledge(&mut self, last: Delivery, reply: &mut Vec<u8>) {
+        if self.class == Class::Ephemeral && self.unacknowledged < self.ephemeral_unacknowledged() {
+            return;
         }
         self.unacknowledged = 0;
         let Delivery { epoch, seq } = last;
         let ack =
             format!(r#"{{"jsonrpc":"2.0","method":"relay.ack","params":{{"epoch":{epoch},"seq":{seq}}}}}"#);
-        websocket::write_text(ack.as_bytes(), reply)
+        websocket::write_text(ack.as_bytes(), reply);
     }
 }
 
@@ -125,7 +142,7 @@ impl Codec for Frames {
             Ok(())
         })?;
         if let Some(last) = last {
-            self.acknowledge(last, reply)?;
+            self.acknowledge(last, reply);
         }
         Ok(Consumed { bytes, count, stored: 0 })
     }
@@ -237,8 +254,8 @@ mod tests {
     fn payload(frames: &mut Frames, n: u64) -> String {
         let mut out = vec![];
         frames.message(n, &mut out);
-        assert_eq!(out.len(), 1024 + websocket::CLIENT_HEADER_BYTES);
-        String::from_utf8(out.split_off(websocket::CLIENT_HEADER_BYTES)).unwrap()
+        assert_eq!(out.len(), 1024 + websocket::client_header_bytes(1024));
+        String::from_utf8(out.split_off(websocket::client_header_bytes(1024))).unwrap()
     }
 
     fn delivered(payload: &str, seq: u64) -> Vec<u8> {

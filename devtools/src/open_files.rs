@@ -1,0 +1,37 @@
+//! Raises the number of files that this process, and the programs it starts, may have open.
+
+use anyhow::Context as _;
+
+use crate::command::run;
+
+/// Leaves a limit alone that is high enough.
+///
+/// # Errors
+/// The system does not allow so many.
+pub fn allow(files: u64) -> anyhow::Result<()> {
+    let limits = std::fs::read_to_string("/proc/self/limits").context("read the limits of this process")?;
+    if soft_limit(&limits).is_some_and(|allowed| allowed >= files) {
+        return Ok(());
+    }
+    let (process, files) = (std::process::id().to_string(), format!("--nofile={files}:"));
+    run("prlimit", ["--pid", &process, &files])?;
+    Ok(())
+}
+
+fn soft_limit(limits: &str) -> Option<u64> {
+    let files = limits.lines().find_map(|line| line.strip_prefix("Max open files"))?;
+    Some(files.split_whitespace().next()?.parse().unwrap_or(u64::MAX))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_soft_limit_is_the_first_number() {
+        let limits = "Max processes  9  9  processes\nMax open files            1024  20000  files\n";
+        assert_eq!(soft_limit(limits), Some(1024));
+        assert_eq!(soft_limit("Max open files  unlimited  unlimited  files"), Some(u64::MAX));
+        assert_eq!(soft_limit(""), None);
+    }
+}
