@@ -1,15 +1,13 @@
 //! `m2a init`: creates an agent's keys and profile. It never overwrites keys.
 
-use std::fs::OpenOptions;
 use std::io::Write as _;
-use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use clap::Args;
 use msg2agent::config::{DEFAULT_PROFILE, Endpoint, profile_dir};
 use msg2agent::key_file::{self, KeyStoreError};
-use msg2agent::{Capability, Card, Did, Identity};
+use msg2agent::{Capability, Card, Did, Identity, private_file};
 use protocol::api_key::ApiKey;
 use protocol::did::{AgentName, Domain, TenantId};
 use protocol::multikey;
@@ -172,11 +170,7 @@ fn create_profile(folder: &Path, settings: &Settings<'_>, identity: &Identity) -
         return Err(KeyStoreError::Exists { path: keys });
     }
     let failed = |path: PathBuf| move |source| KeyStoreError::Write { path, source };
-    std::fs::DirBuilder::new()
-        .recursive(true)
-        .mode(0o700)
-        .create(folder)
-        .map_err(failed(folder.to_owned()))?;
+    private_file::create_folder(folder).map_err(failed(folder.to_owned()))?;
     let card = serde_json::to_string(settings.card).unwrap_or_default();
     let token = settings.token.as_ref().map(ApiKey::reveal);
     let files = [
@@ -196,7 +190,7 @@ fn create_profile(folder: &Path, settings: &Settings<'_>, identity: &Identity) -
 }
 
 fn write(path: &Path, text: &str) -> std::io::Result<()> {
-    let mut file = OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(path)?;
+    let mut file = private_file::options().write(true).create(true).truncate(true).open(path)?;
     file.write_all(text.as_bytes())?;
     file.write_all(b"\n")?;
     file.sync_all()

@@ -221,8 +221,9 @@ pub struct Mcp {
     /// it outlives the endpoint.
     #[serde(default)]
     pub volume: Volume,
-    /// The NetworkPolicy of the endpoint. It allows ingress on the HTTPS port from anywhere, and
-    /// egress to DNS and the agent's relay.
+    /// The NetworkPolicy of the endpoint. It allows ingress on the HTTPS port from anywhere, and on
+    /// the port with the metrics from the monitoring namespaces of the operator's settings. It
+    /// allows egress to DNS and the agent's relay.
     #[serde(default)]
     pub network_policy: NetworkPolicy,
     /// Parts of the endpoint's pod, such as its resources, labels and node selector. Resources

@@ -46,7 +46,8 @@ words! {
         Paused,
         /// Summarizes the others. `kubectl wait` uses it.
         Ready,
-        /// Other objects still refer to this one, so its deletion waits.
+        /// The deletion waits: other objects still refer to this one, or the relay has not taken
+        /// its keys away yet.
         DeletionBlocked,
         /// The operator is working towards the spec (kstatus).
         Reconciling,
@@ -66,11 +67,11 @@ words! {
         TenantNotFound,
         /// The Tenant exists but is not accepted.
         TenantNotAccepted,
-        /// An older Tenant of the relay claims the id.
+        /// Another Tenant of the relay holds the id.
         TenantIdConflict,
-        /// An older Agent of the tenant claims the handle.
+        /// Another Agent of the tenant holds the handle.
         HandleConflict,
-        /// Older Agents reach the Tenant's `agents.max`.
+        /// Other Agents have all places of the Tenant's `agents.max`.
         TooManyAgents,
         /// The spec violates a rule that the API server cannot check, for example that the root key
         /// is an Ed25519 Multikey.

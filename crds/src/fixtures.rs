@@ -122,8 +122,8 @@ mod tests {
         }
     }
 
-    #[test]
-    fn examples_and_full_fixtures_have_no_member_that_the_types_do_not_know() {
+    /// The documents of all examples, each with the name of its file.
+    fn examples() -> Vec<(String, serde_json::Value)> {
         let examples = concat!(env!("CARGO_MANIFEST_DIR"), "/../examples");
         let mut manifests = Vec::new();
         for name in ["quickstart.yaml", "production.yaml"] {
@@ -132,6 +132,26 @@ mod tests {
                 manifests.push((name.to_owned(), serde_json::Value::deserialize(document).unwrap()));
             }
         }
+        manifests
+    }
+
+    /// Every address in such a network chooses the address that it is counted under.
+    #[test]
+    fn examples_trust_the_addresses_of_proxies_and_no_whole_network_of_pods() {
+        let mut found = 0;
+        for (name, manifest) in examples() {
+            for network in manifest["spec"]["oauth"]["trustedProxies"].as_array().into_iter().flatten() {
+                let (_, bits) = network.as_str().unwrap().split_once('/').unwrap();
+                assert!(bits.parse::<u8>().unwrap() >= 28, "{name}: {network}");
+                found += 1;
+            }
+        }
+        assert!(found > 0);
+    }
+
+    #[test]
+    fn examples_and_full_fixtures_have_no_member_that_the_types_do_not_know() {
+        let mut manifests = examples();
         manifests.retain(|(_, manifest)| manifest["apiVersion"] == "msg2agent.xyz/v1alpha1");
         assert!(manifests.len() >= 7, "the examples have Relays, Tenants and Agents");
         // A member that has its default may be left out when it is written, so others are not read.

@@ -27,11 +27,12 @@ pub struct OAuth {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub provider: Option<Provider>,
     /// Networks of proxies in front of the relay, in CIDR notation. The relay takes client
-    /// addresses for its rate limits from the `X-Forwarded-For` header of these proxies. Without
-    /// them, all clients behind an Ingress share one limit.
+    /// addresses for its rate limits from the `X-Forwarded-For` header of these proxies. Name the
+    /// addresses of the proxies and no others: whoever has one of them chooses the address that he
+    /// is counted under. Without them, all clients behind an Ingress share one limit.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(length(max = 16), inner(length(max = 50)))]
-    #[x_kube(validation = Rule::new("self.all(network, isCIDR(network))").message("trustedProxies must be networks such as 10.0.0.0/8"))]
+    #[x_kube(validation = Rule::new("self.all(network, isCIDR(network))").message("trustedProxies must be networks such as 10.0.12.0/28"))]
     pub trusted_proxies: Vec<String>,
     /// The keys that sign access tokens. They are in the Secret `<name>-oauth-keys`.
     #[serde(default)]

@@ -78,9 +78,11 @@ pub struct RelaySpec {
     pub limits: RelayLimits,
     /// The NetworkPolicies of the relay and of its MCP gateway. The relay's policy allows ingress
     /// on the public port from anywhere, and on the admin port from the operator only. It allows
-    /// egress to DNS, the OTLP endpoint, the identity provider, and public addresses on port 443.
-    /// The gateway's policy allows ingress on the public port from anywhere, and egress to DNS, the
-    /// OTLP endpoint, the relay, and MCP endpoints in every namespace.
+    /// egress to DNS, the OTLP endpoint, the identity provider, the proxy of the operator's
+    /// settings, and public addresses on port 443. The gateway's policy allows ingress on the
+    /// public port from anywhere, and egress to DNS, the OTLP endpoint, the relay, and MCP
+    /// endpoints in every namespace. Both allow ingress on the port with the metrics from the
+    /// monitoring namespaces of the operator's settings.
     #[serde(default)]
     pub network_policy: NetworkPolicy,
     /// Parts of the relay's pod, such as its resources, labels and node selector. Resources default

@@ -81,7 +81,8 @@ pub struct Agents {
     /// The namespaces whose Agents may join this tenant.
     #[serde(default)]
     pub allowed_from: AllowedFrom,
-    /// The maximum number of Agents. The oldest ones are accepted. Defaults to no limit.
+    /// The maximum number of Agents. Those that the relay has keep their places, and the oldest of
+    /// the others get what is left. Defaults to no limit.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(range(min = 0, max = 100_000))]
     pub max: Option<u32>,
@@ -162,8 +163,8 @@ pub struct TenantStatus {
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(length(max = 128), extend("x-kubernetes-list-type" = "map", "x-kubernetes-list-map-keys" = ["name"]))]
     pub invitations: Vec<InvitationStatus>,
-    /// Conditions: Accepted, Programmed and Ready. Suspended, Paused, Reconciling and Stalled are
-    /// present only while they are true.
+    /// Conditions: Accepted, Programmed and Ready. DeletionBlocked, Suspended, Paused, Reconciling
+    /// and Stalled are present only while they are true.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(extend("x-kubernetes-list-type" = "map", "x-kubernetes-list-map-keys" = ["type"]))]
     pub conditions: Vec<Condition>,

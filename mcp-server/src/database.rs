@@ -5,10 +5,8 @@
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use sqlx::Connection as _;
 use sqlx::sqlite::{
-    SqliteConnectOptions, SqliteConnection, SqliteJournalMode, SqlitePool, SqlitePoolOptions,
-    SqliteSynchronous,
+    SqliteConnectOptions, SqliteJournalMode, SqlitePool, SqlitePoolOptions, SqliteSynchronous,
 };
 
 /// Name of the database file in the state folder.
@@ -72,19 +70,16 @@ impl Database {
 
     async fn connect(options: SqliteConnectOptions, durable: bool) -> Result<Self, DatabaseError> {
         let options = options.foreign_keys(true).busy_timeout(LOCK_TIMEOUT);
-        // One connection that is never closed: a database in memory lives as long as it does. That
-        // of a file is replaced after a transaction that SQLite has ended by itself, as on a full
-        // disk: sqlx counts it as open, and might take the next one for a part of it.
+        // One connection that is never closed: a database in memory lives as long as it does.
         let pool = SqlitePoolOptions::new()
-            .after_release(move |connection, _| Box::pin(is_reusable(connection, durable)))
             .min_connections(1)
             .max_connections(1)
             .idle_timeout(None)
             .max_lifetime(None)
-            .test_before_acquire(false)
-            .connect_with(options)
-            .await
-            .map_err(DatabaseError::Read)?;
+            .test_before_acquire(false);
+        // That of a file is replaced after a full disk.
+        let pool = if durable { sqlite_pool::closing_lost_transactions(pool) } else { pool };
+        let pool = pool.connect_with(options).await.map_err(DatabaseError::Read)?;
         sqlx::migrate!("./migrations").run(&pool).await.map_err(DatabaseError::Migrate)?;
         Ok(Self { pool, durable })
     }
@@ -103,12 +98,6 @@ impl Database {
     pub async fn close(&self) {
         self.pool.close().await;
     }
-}
-
-async fn is_reusable(connection: &mut SqliteConnection, durable: bool) -> sqlx::Result<bool> {
-    // It waits until the transaction, if it was dropped, is rolled back.
-    connection.ping().await?;
-    Ok(!durable || !connection.is_in_transaction())
 }
 
 fn create_private_folder(folder: &Path) -> std::io::Result<()> {

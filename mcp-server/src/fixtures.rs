@@ -1,5 +1,6 @@
 //! Messages, tasks, and a toolbox on a network with scripted answers, for unit tests.
 
+use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Duration;
 
@@ -103,7 +104,10 @@ struct Script {
     asked: Mutex<Vec<DiscoverParams>>,
     found: Mutex<Vec<frame::DiscoveredAgent>>,
     reply: Mutex<Option<(ReceivedMessage, Box<dyn Acknowledge>)>>,
-    refusal: Mutex<Option<NetworkError>>,
+    /// The answers to the next calls, before those that succeed.
+    refusals: Mutex<VecDeque<NetworkError>>,
+    /// What arrives while the next message is being sent.
+    meanwhile: Mutex<Option<(Arc<MessageStore>, ReceivedMessage, Box<dyn Acknowledge>)>>,
 }
 
 impl ToolboxFixture {
@@ -160,7 +164,15 @@ impl ToolboxFixture {
     }
 
     pub(crate) fn refuse_with(&self, refusal: NetworkError) {
-        *self.network.refusal.lock().unwrap() = Some(refusal);
+        self.network.refusals.lock().unwrap().push_back(refusal);
+    }
+
+    /// Stores an incoming message of another agent about a task while the next message is sent.
+    pub(crate) fn hear_meanwhile(&self, n: u64, from: &str, message: &TaskMessage) {
+        let mut received = self::message(n, from, "");
+        received.content = message.to_content();
+        let arriving = (Arc::clone(&self.toolbox.store), received, self.acks.token(n));
+        *self.network.meanwhile.lock().unwrap() = Some(arriving);
     }
 
     pub(crate) fn sent(&self) -> MutexGuard<'_, Vec<OutgoingMessage>> {
@@ -175,7 +187,7 @@ impl ToolboxFixture {
 impl Script {
     /// Every answer of this network is ready immediately.
     fn answer<T: Send + 'static>(&self, answer: T) -> BoxFuture<'_, Result<T, NetworkError>> {
-        let refusal = self.refusal.lock().unwrap().take();
+        let refusal = self.refusals.lock().unwrap().pop_front();
         Box::pin(std::future::ready(refusal.map_or(Ok(answer), Err)))
     }
 }
@@ -192,7 +204,14 @@ impl Network for Script {
     fn send(&self, message: OutgoingMessage) -> BoxFuture<'_, Result<SentMessage, NetworkError>> {
         let id = message.id.unwrap_or_else(|| message_id(1));
         self.sent.lock().unwrap().push(message);
-        self.answer(SentMessage { id, status: SendStatus::Stored })
+        let meanwhile = self.meanwhile.lock().unwrap().take();
+        let answer = self.answer(SentMessage { id, status: SendStatus::Stored });
+        Box::pin(async move {
+            if let Some((store, message, token)) = meanwhile {
+                store.receive(message, token).await;
+            }
+            answer.await
+        })
     }
 
     fn request(

@@ -2,38 +2,64 @@
 //! [`rules`] decides how a message changes a task. The change and the message are stored in one
 //! transaction.
 
-use protocol::envelope::MessageId;
+use std::sync::Arc;
+
+use protocol::envelope::{Content, MessageId};
 use protocol::task::{Input, Status, Submit, TaskMessage};
 use protocol::{Did, UnixSeconds};
 use serde_json::Value;
+use sqlx::SqliteConnection;
+use tokio::sync::{Mutex, MutexGuard};
 
 use crate::database::{Database, DatabaseError};
 
+mod outbox;
 mod query;
 mod row;
 pub mod rules;
 mod task;
 
+pub use outbox::{UNSENT_MESSAGES_MAX, UnsentMessage};
 pub use query::{TASK_BYTES_MAX, TASK_ENTRIES_MAX, TASKS_MAX};
 use rules::Transition;
 pub use task::{
-    EntryContent, EntryKind, FindTaskError, Task, TaskEntry, TaskFilter, TaskPage, TaskReceiveOutcome,
-    TaskRole,
+    EntryContent, EntryKind, FindTaskError, OutgoingError, Task, TaskEntry, TaskFilter, TaskPage,
+    TaskReceiveOutcome, TaskRole,
 };
+
+/// Locks that the tasks share, so that the messages of one task leave one after the other. Two
+/// tasks with the same lock wait for each other now and then.
+const TURNS_MAX: usize = 64;
 
 /// Cheap to clone.
 #[derive(Debug, Clone)]
 pub struct Tasks {
     database: Database,
+    turns: Arc<[Mutex<()>; TURNS_MAX]>,
 }
 
 impl Tasks {
     #[must_use]
-    pub const fn new(database: Database) -> Self {
-        Self { database }
+    pub fn new(database: Database) -> Self {
+        Self { database, turns: Arc::new(std::array::from_fn(|_| Mutex::default())) }
     }
 
-    /// Stores a task that this agent is about to give. `None`: the limit of open tasks is reached.
+    /// Waits until no other message of this task is being sent.
+    pub async fn turn(&self, task: i64) -> Option<MutexGuard<'_, ()>> {
+        match self.turns.get(turn_index(task)) {
+            Some(turn) => Some(turn.lock().await),
+            None => None,
+        }
+    }
+
+    /// `None`: a message of this task is being sent.
+    #[must_use]
+    pub fn try_turn(&self, task: i64) -> Option<MutexGuard<'_, ()>> {
+        self.turns.get(turn_index(task)).and_then(|turn| turn.try_lock().ok())
+    }
+
+    /// Stores a task that this agent is about to give, and the message that submits it. `None`: the
+    /// limit of open tasks or of unsent messages is reached.
     ///
     /// # Errors
     /// The database cannot be written.
@@ -42,9 +68,18 @@ impl Tasks {
         to: &Did,
         id: MessageId,
         submit: &Submit,
+        content: &Content,
         now: UnixSeconds,
     ) -> Result<Option<Task>, DatabaseError> {
-        self.create(TaskRole::Giver, to, id, submit, now).await
+        let mut transaction = self.database.pool().begin().await.map_err(DatabaseError::Write)?;
+        let Some(task) = create(&mut transaction, TaskRole::Giver, to, id, submit, now).await? else {
+            return Ok(None);
+        };
+        if !outbox::insert(&mut transaction, &task, id, content, false).await? {
+            return Ok(None);
+        }
+        transaction.commit().await.map_err(DatabaseError::Write)?;
+        Ok(Some(task))
     }
 
     /// Stores a message of another agent about a task.
@@ -64,13 +99,15 @@ impl Tasks {
             TaskMessage::Input(Input { task, .. }) => (TaskRole::Worker, *task),
             TaskMessage::Cancel(cancel) => (TaskRole::Worker, cancel.task),
         };
-        let Some(task) = self.find_by_peer(role, from, id).await? else {
+        let mut transaction = self.database.pool().begin().await.map_err(DatabaseError::Write)?;
+        let Some(row) = query::find_by_peer(&mut *transaction, role, from, id).await? else {
             return Ok(TaskReceiveOutcome::NotATask);
         };
-        match rules::receive(&task, body) {
-            Some(transition) => self.apply(&task, &transition, false, message, now).await,
-            None => Ok(TaskReceiveOutcome::Duplicate),
-        }
+        let task = row.into_task()?;
+        let Some(transition) = rules::receive(&task, body) else { return Ok(TaskReceiveOutcome::Duplicate) };
+        let changed = change(&mut transaction, &task, &transition, false, message, now).await?;
+        transaction.commit().await.map_err(DatabaseError::Write)?;
+        Ok(changed.map_or(TaskReceiveOutcome::Duplicate, |task| TaskReceiveOutcome::Changed(Box::new(task))))
     }
 
     /// Stores the answer to a task by an agent that implements requests and responses but no tasks.
@@ -85,51 +122,44 @@ impl Tasks {
         (failed, content): (bool, Value),
         now: UnixSeconds,
     ) -> Result<TaskReceiveOutcome, DatabaseError> {
-        let Some(task) = self.find_by_peer(TaskRole::Giver, from, re).await? else {
+        let mut transaction = self.database.pool().begin().await.map_err(DatabaseError::Write)?;
+        let Some(row) = query::find_by_peer(&mut *transaction, TaskRole::Giver, from, re).await? else {
             return Ok(TaskReceiveOutcome::NotATask);
         };
-        match rules::receive_answer(&task, failed, content) {
-            Some(transition) => self.apply(&task, &transition, false, message, now).await,
-            // The task has ended: a later answer is an ordinary message.
-            None => Ok(TaskReceiveOutcome::NotATask),
-        }
+        let task = row.into_task()?;
+        // The task has ended: a later answer is an ordinary message.
+        let Some(transition) = rules::receive_answer(&task, failed, content) else {
+            return Ok(TaskReceiveOutcome::NotATask);
+        };
+        let changed = change(&mut transaction, &task, &transition, false, message, now).await?;
+        transaction.commit().await.map_err(DatabaseError::Write)?;
+        Ok(changed.map_or(TaskReceiveOutcome::Duplicate, |task| TaskReceiveOutcome::Changed(Box::new(task))))
     }
 
-    /// Stores a message of this agent about a task, before it is sent. `None`: a limit is reached.
+    /// Stores a message of this agent about a task, and what it changes, before it is sent.
+    /// `decide` gets the task as it is in this transaction.
     ///
     /// # Errors
-    /// The database cannot be written.
-    pub async fn record_outgoing(
+    /// `decide` refused, a limit is reached, or the database cannot be written.
+    pub async fn record_outgoing<E>(
         &self,
-        task: &Task,
-        transition: &Transition,
+        task: i64,
         message: MessageId,
         now: UnixSeconds,
-    ) -> Result<Option<Task>, DatabaseError> {
-        Ok(match self.apply(task, transition, true, message, now).await? {
-            TaskReceiveOutcome::Changed(task) => Some(*task),
-            TaskReceiveOutcome::Duplicate => Some(task.clone()),
-            TaskReceiveOutcome::NotATask => None,
-        })
-    }
-
-    /// Removes a message that was not sent, and restores the task as it was `before`.
-    ///
-    /// # Errors
-    /// The database cannot be written.
-    pub async fn undo_outgoing(&self, before: &Task, message: MessageId) -> Result<(), DatabaseError> {
-        let mut transaction = self.database.pool().begin().await.map_err(DatabaseError::Write)?;
-        query::remove_entry(&mut transaction, before.number, message).await?;
-        query::update(&mut transaction, before).await?;
-        transaction.commit().await.map_err(DatabaseError::Write)
-    }
-
-    /// Removes a task that was stored and then not sent.
-    ///
-    /// # Errors
-    /// The database cannot be written.
-    pub async fn remove(&self, task: &Task) -> Result<(), DatabaseError> {
-        query::remove(self.database.pool(), task.number).await
+        decide: impl FnOnce(&Task) -> Result<(Transition, Content), E>,
+    ) -> Result<Task, OutgoingError<E>> {
+        let begun = self.database.pool().begin().await;
+        let mut transaction = begun.map_err(DatabaseError::Write)?;
+        let before = query::by_number(&mut transaction, task).await?.into_task()?;
+        let (transition, content) = decide(&before).map_err(OutgoingError::Refused)?;
+        let changed = change(&mut transaction, &before, &transition, true, message, now).await?;
+        let changed = changed.ok_or(DatabaseError::Row("id of a new message"))?;
+        let requests_cancel = changed.cancel_requested && !before.cancel_requested;
+        if !outbox::insert(&mut transaction, &before, message, &content, requests_cancel).await? {
+            return Err(OutgoingError::Full);
+        }
+        transaction.commit().await.map_err(DatabaseError::Write)?;
+        Ok(changed)
     }
 
     /// # Errors
@@ -193,67 +223,61 @@ impl Tasks {
         submit: &Submit,
         now: UnixSeconds,
     ) -> Result<TaskReceiveOutcome, DatabaseError> {
-        if self.find_by_peer(TaskRole::Worker, from, id).await?.is_some() {
+        let mut transaction = self.database.pool().begin().await.map_err(DatabaseError::Write)?;
+        if query::find_by_peer(&mut *transaction, TaskRole::Worker, from, id).await?.is_some() {
             return Ok(TaskReceiveOutcome::Duplicate);
         }
-        let created = self.create(TaskRole::Worker, from, id, submit, now).await?;
-        let changed = |task| TaskReceiveOutcome::Changed(Box::new(task));
-        Ok(created.map_or(TaskReceiveOutcome::NotATask, changed))
-    }
-
-    async fn create(
-        &self,
-        role: TaskRole,
-        peer: &Did,
-        id: MessageId,
-        submit: &Submit,
-        now: UnixSeconds,
-    ) -> Result<Option<Task>, DatabaseError> {
-        let body = Some(submit.input.clone());
-        let content = EntryContent { kind: EntryKind::Submit, state: None, note: None, body };
-        let mut transaction = self.database.pool().begin().await.map_err(DatabaseError::Write)?;
-        if !query::free_capacity(&mut transaction).await? {
-            return Ok(None);
-        }
-        let number = query::insert(&mut transaction, role, peer, id, submit.title.as_deref(), now).await?;
-        query::add_entry(&mut transaction, number, role == TaskRole::Giver, id, &content, now).await?;
-        let task = query::by_number(&mut transaction, number).await?.into_task()?;
-        transaction.commit().await.map_err(DatabaseError::Write)?;
-        Ok(Some(task))
-    }
-
-    async fn apply(
-        &self,
-        task: &Task,
-        transition: &Transition,
-        mine: bool,
-        message: MessageId,
-        now: UnixSeconds,
-    ) -> Result<TaskReceiveOutcome, DatabaseError> {
-        let mut transaction = self.database.pool().begin().await.map_err(DatabaseError::Write)?;
-        if !query::free_capacity(&mut transaction).await? {
+        let Some(task) = create(&mut transaction, TaskRole::Worker, from, id, submit, now).await? else {
             return Ok(TaskReceiveOutcome::NotATask);
-        }
-        let content = &transition.content;
-        if !query::add_entry(&mut transaction, task.number, mine, message, content, now).await? {
-            return Ok(TaskReceiveOutcome::Duplicate);
-        }
-        let changed = Task { updated: now, ..transition.apply_to(task) };
-        query::update(&mut transaction, &changed).await?;
-        let task = query::by_number(&mut transaction, task.number).await?.into_task()?;
+        };
         transaction.commit().await.map_err(DatabaseError::Write)?;
         Ok(TaskReceiveOutcome::Changed(Box::new(task)))
     }
+}
 
-    async fn find_by_peer(
-        &self,
-        role: TaskRole,
-        peer: &Did,
-        id: MessageId,
-    ) -> Result<Option<Task>, DatabaseError> {
-        let row = query::find_by_peer(self.database.pool(), role, peer, id).await?;
-        row.map(row::TaskRow::into_task).transpose()
+fn turn_index(task: i64) -> usize {
+    usize::try_from(task.unsigned_abs()).unwrap_or_default() % TURNS_MAX
+}
+
+/// `None`: the limit of open tasks is reached.
+async fn create(
+    on: &mut SqliteConnection,
+    role: TaskRole,
+    peer: &Did,
+    id: MessageId,
+    submit: &Submit,
+    now: UnixSeconds,
+) -> Result<Option<Task>, DatabaseError> {
+    let body = Some(submit.input.clone());
+    let content = EntryContent { kind: EntryKind::Submit, state: None, note: None, body };
+    if !query::free_capacity(on).await? {
+        return Ok(None);
     }
+    let number = query::insert(on, role, peer, id, submit.title.as_deref(), now).await?;
+    query::add_entry(on, number, role == TaskRole::Giver, id, &content, now).await?;
+    query::by_number(on, number).await?.into_task().map(Some)
+}
+
+/// Adds a message to a task and changes it. `None`: the task holds the message already. Without
+/// capacity the older messages of the task make room, because a full store must not keep a task
+/// from its end.
+async fn change(
+    on: &mut SqliteConnection,
+    task: &Task,
+    transition: &Transition,
+    mine: bool,
+    message: MessageId,
+    now: UnixSeconds,
+) -> Result<Option<Task>, DatabaseError> {
+    if !query::free_capacity(on).await? {
+        query::trim_to_first_entry(on, task.number).await?;
+    }
+    if !query::add_entry(on, task.number, mine, message, &transition.content, now).await? {
+        return Ok(None);
+    }
+    let changed = Task { updated: now, ..transition.apply_to(task) };
+    query::update(on, &changed).await?;
+    query::by_number(on, task.number).await?.into_task().map(Some)
 }
 
 #[cfg(test)]

@@ -22,11 +22,13 @@ mod send_message;
 mod send_task_input;
 mod submit_task;
 mod task_exchange;
+mod task_sender;
 mod toolbox;
 mod update_task;
 mod wait;
 
 pub use registry::UnknownTool;
+pub use task_sender::resend_unsent;
 pub use toolbox::Toolbox;
 
 #[cfg(test)]

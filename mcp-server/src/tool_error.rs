@@ -11,8 +11,8 @@ use serde_json::json;
 use crate::database::DatabaseError;
 use crate::inbox::FindMessageError;
 use crate::network::NetworkError;
-use crate::tasks::FindTaskError;
 use crate::tasks::rules::RuleError;
+use crate::tasks::{FindTaskError, OutgoingError};
 
 /// The advised delay while the database cannot be used: a full disk is not emptied sooner.
 const DATABASE_RETRY_INTERVAL_MS: u64 = 30_000;
@@ -43,7 +43,9 @@ pub enum ToolError {
     TaskRule(#[source] RuleError),
     #[error("{0}")]
     TaskBody(#[source] TaskError),
-    #[error("there are too many open tasks; cancel or finish some, then try again")]
+    #[error(
+        "there are too many open tasks, or too many messages about them wait; cancel or finish some, then try again"
+    )]
     TasksFull,
     #[error(
         "this server cannot use its database at the moment; try again, and report it to the operator if it persists"
@@ -51,6 +53,12 @@ pub enum ToolError {
     Database(#[source] DatabaseError),
     #[error("{0}")]
     Network(#[source] NetworkError),
+    /// The message is stored and will leave.
+    #[error(
+        "the relay did not answer in time; the message is stored here and is sent until the relay has answered. Do not \
+         repeat the call; see get_task_status"
+    )]
+    Unanswered,
     #[error("this server failed; its log contains the cause")]
     Internal,
 }
@@ -80,6 +88,7 @@ impl ToolError {
             | Self::FindTask(FindTaskError::Database(_)) => "store_unavailable",
             Self::TooLarge => Reason::TooLarge.as_str(),
             Self::Network(error) => error.reason(),
+            Self::Unanswered => "unanswered",
             Self::Internal => "internal",
         }
     }
@@ -109,6 +118,16 @@ impl ToolError {
             error.insert("quota".into(), json!(quota));
         }
         CallToolResult::error(vec![ContentBlock::text(json!({"error": error}).to_string())])
+    }
+}
+
+impl From<OutgoingError<Self>> for ToolError {
+    fn from(error: OutgoingError<Self>) -> Self {
+        match error {
+            OutgoingError::Refused(error) => error,
+            OutgoingError::Full => Self::TasksFull,
+            OutgoingError::Database(error) => Self::Database(error),
+        }
     }
 }
 

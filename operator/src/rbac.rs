@@ -32,10 +32,11 @@ pub const WATCHED: &[Rule] = &[
         resources: &["relays", "tenants", "agents"],
         verbs: &["get", "list", "watch", "patch"],
     },
+    // A status is replaced whole, with a resourceVersion.
     Rule {
         group: crds::GROUP,
         resources: &["relays/status", "tenants/status", "agents/status"],
-        verbs: &["patch"],
+        verbs: &["update"],
     },
     // Contents are read one by one. Lists and watches request metadata only, which RBAC cannot
     // express. `update` is for replacing a Secret with a resourceVersion, so that two writers

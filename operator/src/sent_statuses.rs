@@ -20,6 +20,8 @@ pub(crate) struct SentStatus {
     hash: u64,
     /// The resourceVersion of the cached object at that time.
     cached_version: Option<String>,
+    /// The resourceVersion that the write made.
+    written_version: Option<String>,
 }
 
 impl SentStatuses {
@@ -47,11 +49,23 @@ impl SentStatus {
         let mut hasher = DefaultHasher::new();
         // A status always serializes. One that did not would be sent every time.
         serde_json::to_string(status).ok().hash(&mut hasher);
-        Self { hash: hasher.finish(), cached_version }
+        Self { hash: hasher.finish(), cached_version, written_version: None }
     }
 
     pub(crate) const fn is_same(&self, other: &Self) -> bool {
         self.hash == other.hash
+    }
+
+    /// This status after it was written.
+    pub(crate) fn written(self, version: Option<String>) -> Self {
+        Self { written_version: version, ..self }
+    }
+
+    /// The version of the object at the API server, as far as this process knows. A cache that has
+    /// not moved since the last write has not seen it.
+    pub(crate) fn present_version(&self, last: Option<&Self>) -> Option<String> {
+        let unseen = last.filter(|last| last.cached_version == self.cached_version);
+        unseen.and_then(|last| last.written_version.clone()).or_else(|| self.cached_version.clone())
     }
 
     /// Whether this status has to be sent. `is_cached`: the cached object has it. `last` is the one
@@ -72,7 +86,7 @@ mod tests {
     use super::*;
 
     fn sent(hash: u64, cached_version: &str) -> SentStatus {
-        SentStatus { hash, cached_version: Some(cached_version.into()) }
+        SentStatus { hash, cached_version: Some(cached_version.into()), written_version: None }
     }
 
     #[test]
@@ -84,5 +98,15 @@ mod tests {
         assert!(!sent(2, "5").must_be_sent(false, Some(&last)), "the cache has not caught up");
         assert!(!sent(2, "6").must_be_sent(true, Some(&last)));
         assert!(sent(2, "7").must_be_sent(false, Some(&last)), "somebody else changed the status");
+    }
+
+    #[test]
+    fn a_write_that_the_cache_has_not_seen_is_what_the_next_one_follows() {
+        let version = |cached: &str, last: Option<&SentStatus>| sent(1, cached).present_version(last);
+        assert_eq!(version("5", None).as_deref(), Some("5"));
+        let last = sent(2, "5").written(Some("6".into()));
+        assert_eq!(version("5", Some(&last)).as_deref(), Some("6"));
+        assert_eq!(version("7", Some(&last)).as_deref(), Some("7"), "the cache has moved on");
+        assert_eq!(version("5", Some(&sent(2, "5"))).as_deref(), Some("5"), "the answer named no version");
     }
 }

@@ -20,6 +20,7 @@ mod simulation;
 
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
 
 use checks::Violation;
 use flaw::Flaw;
@@ -105,6 +106,24 @@ fn invariants_hold_in_every_seed() {
 fn a_pass_over_agents_that_are_settled_reads_none_of_their_secrets() {
     let reads = runtime().block_on(async { Simulation::new(7, None).secret_reads_at_rest().await });
     assert_eq!(reads, [0, 4], "of two Agents with two Secrets each, before and after these are forgotten");
+}
+
+#[test]
+fn no_secret_is_read_for_a_new_agent_because_the_watch_says_that_there_is_none() {
+    let reads = runtime().block_on(async { Simulation::new(7, None).secret_reads_of_a_new_agent().await });
+    assert_eq!(reads, 0);
+}
+
+/// Two agents were deleted meanwhile, and the keys of a third one came back with a volume.
+#[test]
+fn what_was_deleted_while_no_operator_ran_for_a_day_is_refused_five_seconds_after_its_return() {
+    for seed in 0..8 {
+        let after = Duration::from_secs(5);
+        let absence = async { Simulation::new(seed, None).admitted_around_an_absence(after).await };
+        let [before, left] = runtime().block_on(absence);
+        assert_eq!(before.len(), 3, "seed {seed}, nothing would be shown: {before:?}");
+        assert_eq!(left, Vec::<String>::new(), "seed {seed}");
+    }
 }
 
 /// Seeds within which every flaw has to be found.

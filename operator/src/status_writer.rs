@@ -1,10 +1,17 @@
 //! Writes the status of an object if it changed, and publishes Events about what somebody should
 //! look at.
+//!
+//! The status is replaced whole, at the version of the object that it describes. That costs the API
+//! server less than server-side apply, and keeps no field of a former version of the operator.
 
+use axum::http::HeaderValue;
+use axum::http::header::ACCEPT;
 use crds::condition::{Condition, Reason, Type};
-use kube::api::{Patch, PatchParams};
+use kube::api::{PostParams, Request};
+use kube::core::ObjectMeta;
 use kube::runtime::events::{Event, EventType};
-use kube::{Api, Resource, ResourceExt as _};
+use kube::{Client, Resource, ResourceExt as _};
+use serde::{Deserialize, Serialize};
 
 use crate::apply::Child;
 use crate::conditions::{self, HasConditions};
@@ -14,6 +21,10 @@ use crate::sent_statuses::SentStatus;
 
 /// Field manager of the status. Owned objects have another one.
 pub const FIELD_MANAGER: &str = "msg2agent-operator-status";
+
+/// Asks for the metadata of the object that was written, because nobody reads the rest of it.
+const METADATA_ONLY: HeaderValue =
+    HeaderValue::from_static("application/json;as=PartialObjectMetadata;g=meta.k8s.io;v=v1");
 
 /// Maximum length of a note. The API server allows 1024 bytes, and a character has up to four.
 const NOTE_CHARS_MAX: usize = 256;
@@ -33,10 +44,34 @@ const WAITING: [Reason; 7] = [
     Reason::Suspended,
 ];
 
+/// An object as it is sent to replace its status. The API server ignores what is not here, but for
+/// the metadata: fields that were missing would no longer belong to whoever applied them.
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+struct StatusReplacement<'a, S> {
+    api_version: std::borrow::Cow<'static, str>,
+    kind: std::borrow::Cow<'static, str>,
+    metadata: ObjectMeta,
+    status: &'a S,
+}
+
+/// The part of an answer that is read.
+#[derive(Debug, Deserialize)]
+struct WrittenObject {
+    metadata: WrittenMetadata,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct WrittenMetadata {
+    resource_version: Option<String>,
+}
+
 /// Writes `status` unless `object` has it already, and publishes Events.
 ///
 /// # Errors
-/// Errors of the API server. An object that was deleted is none.
+/// A conflict when the object changed since it was read, and other errors of the API server. An
+/// object that was deleted is none.
 pub async fn report<K: HasConditions + Child>(
     context: &Context,
     object: &K,
@@ -48,28 +83,43 @@ pub async fn report<K: HasConditions + Child>(
     if !next.must_be_sent(object.status() == Some(status), sent.as_ref()) {
         return Ok(());
     }
-    let name = object.name_any();
-    let api = Api::<K>::namespaced(context.client.clone(), &object.namespace().unwrap_or_default());
-    let body = serde_json::json!({
-        "apiVersion": K::api_version(&()), "kind": K::kind(&()),
-        // The uid keeps the status from an object that was created later under the same name.
-        "metadata": {"name": name, "uid": object.uid()},
-        "status": status,
-    });
-    let params = PatchParams::apply(FIELD_MANAGER).force();
-    match api.patch_status(&name, &params, &Patch::Apply(body)).await {
-        // The object was deleted, or deleted and created again. Its own event triggers a reconcile.
-        Err(kube::Error::Api(answer)) if answer.code == 404 || answer.code == 409 => return Ok(()),
-        other => drop(other.map_err(Error::cluster(format!("write the status of {} {name}", K::kind(&()))))?),
-    }
+    let version = next.present_version(sent.as_ref());
+    let written = match replace(&context.client, object, status, version).await {
+        // Its own event triggers a reconcile.
+        Err(kube::Error::Api(answer)) if answer.code == 404 => return Ok(()),
+        other => other.map_err(Error::cluster(format!(
+            "write the status of {} {}",
+            K::kind(&()),
+            object.name_any()
+        )))?,
+    };
     let is_repeated = sent.is_some_and(|sent| sent.is_same(&next));
-    context.sent_statuses.insert(uid, next);
+    context.sent_statuses.insert(uid, next.written(written.metadata.resource_version));
     if !is_repeated {
         for event in events(conditions::current(object), K::conditions(status)) {
             publish(context, object, event).await;
         }
     }
     Ok(())
+}
+
+/// Replaces the status of an object that still has this version. The uid keeps the status from an
+/// object that was created later under the same name.
+async fn replace<K: HasConditions + Child>(
+    client: &Client,
+    object: &K,
+    status: &K::Status,
+    version: Option<String>,
+) -> kube::Result<WrittenObject> {
+    let metadata = ObjectMeta { resource_version: version, managed_fields: None, ..object.meta().clone() };
+    let body = StatusReplacement { api_version: K::api_version(&()), kind: K::kind(&()), metadata, status };
+    let body = serde_json::to_vec(&body).map_err(kube::Error::SerdeError)?;
+    let params = PostParams { field_manager: Some(FIELD_MANAGER.to_owned()), ..PostParams::default() };
+    let path = K::url_path(&(), object.namespace().as_deref());
+    let request = Request::new(path).replace_subresource("status", &object.name_any(), &params, body);
+    let mut request = request.map_err(kube::Error::BuildRequest)?;
+    request.headers_mut().insert(ACCEPT, METADATA_ONLY);
+    client.request(request).await
 }
 
 /// One Event for each published condition whose status or reason changed, if somebody should look
@@ -108,7 +158,17 @@ pub async fn publish<K: Resource<DynamicType = ()>>(context: &Context, object: &
 
 #[cfg(test)]
 mod tests {
+    use crds::{Agent, AgentStatus};
+    use k8s_openapi::api::core::v1::Namespace;
+    use kube::Api;
+    use kube::api::{Patch, PatchParams};
+    use serde_json::json;
+
     use super::*;
+    use crate::error::Category;
+    use crate::simulator::api_server::ApiServer;
+    use crate::simulator::model_clock::ModelClock;
+    use crate::simulator::network::ModelNetwork;
 
     fn condition(about: Type, status: &str, reason: &str) -> Condition {
         serde_json::from_value(serde_json::json!({"type": about.as_str(), "status": status, "reason": reason,
@@ -145,5 +205,46 @@ mod tests {
         assert!(published.iter().all(|event| matches!(event.type_, EventType::Normal)));
         let waiting = [condition(Type::Accepted, "False", "TenantNotAccepted")];
         assert_eq!(events(&[], &waiting).len(), 0);
+    }
+
+    /// An Agent with a status that a former version of the operator has applied.
+    async fn agent_of_a_former_version() -> (Client, Api<Agent>) {
+        let client = ApiServer::new(ModelClock::start()).client(&ModelNetwork::perfect());
+        let namespace: Namespace = serde_json::from_value(json!({"metadata": {"name": "team"}})).unwrap();
+        Api::all(client.clone()).create(&PostParams::default(), &namespace).await.unwrap();
+        let agents = Api::<Agent>::namespaced(client.clone(), "team");
+        let agent = json!({"apiVersion": "msg2agent.xyz/v1alpha1", "kind": "Agent",
+            "metadata": {"name": "alice", "labels": {"of": "a person"}},
+            "spec": {"tenantRef": {"name": "acme"}}});
+        agents.create(&PostParams::default(), &serde_json::from_value(agent).unwrap()).await.unwrap();
+        let status = json!({"apiVersion": "msg2agent.xyz/v1alpha1", "kind": "Agent",
+            "metadata": {"name": "alice"}, "status": {"url": "wss://stale", "did": "did:wba:a"}});
+        let params = PatchParams::apply(FIELD_MANAGER).force();
+        agents.patch_status("alice", &params, &Patch::Apply(status)).await.unwrap();
+        (client, agents)
+    }
+
+    #[tokio::test]
+    async fn a_status_replaces_one_of_a_former_version_whole_and_changes_nothing_else() {
+        let (client, agents) = agent_of_a_former_version().await;
+        let found = agents.get("alice").await.unwrap();
+        let next = AgentStatus { did: Some("did:wba:b".into()), ..AgentStatus::default() };
+        let written = replace(&client, &found, &next, found.resource_version()).await.unwrap();
+        let stored = agents.get("alice").await.unwrap();
+        assert_eq!(stored.resource_version(), written.metadata.resource_version);
+        assert_eq!(stored.status.as_ref(), Some(&next));
+        assert_eq!((stored.labels(), &stored.spec), (found.labels(), &found.spec));
+    }
+
+    #[tokio::test]
+    async fn a_status_of_an_object_that_changed_meanwhile_is_a_conflict() {
+        let (client, agents) = agent_of_a_former_version().await;
+        let found = agents.get("alice").await.unwrap();
+        let edit = Patch::Merge(json!({"spec": {"suspend": true}}));
+        agents.patch("alice", &PatchParams::default(), &edit).await.unwrap();
+        let refused = replace(&client, &found, &AgentStatus::default(), found.resource_version()).await;
+        let error = Error::cluster("write it")(refused.unwrap_err());
+        assert_eq!(error.category(), Category::Conflict, "the reconcile begins anew");
+        assert_eq!(agents.get("alice").await.unwrap().status, found.status);
     }
 }

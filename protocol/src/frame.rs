@@ -119,6 +119,9 @@ pub struct RegisterResult {
     /// What this relay can do beyond the first version of the protocol, see [`feature`].
     #[serde(default)]
     pub features: Vec<String>,
+    /// The time of the relay's clock. A relay of an earlier version does not say it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub time: Option<crate::UnixSeconds>,
 }
 
 impl RegisterResult {

@@ -76,7 +76,7 @@ refusal_reasons! {
         "Its signed header names another recipient.",
         "seal it for the recipient";
     NotFresh = 8, "not_fresh",
-        "It is older than its ttl and the allowed difference of clocks.",
+        "Its time is ahead of all clocks, or older than its ttl and the allowed difference of clocks.",
         "set the clocks of both machines, and send it again with a new id";
     Undecryptable = 9, "undecryptable",
         "It is sealed to a key that the recipient does not have, or its body was changed.",

@@ -29,7 +29,7 @@ pub(crate) mod fixtures;
 #[cfg(test)]
 mod tests;
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -112,7 +112,7 @@ impl MessageStore {
     pub async fn open(settings: MessageStoreSettings) -> Result<Self, MessageStoreError> {
         let options = options(&settings);
         let failed = |source| MessageStoreError::Open { path: settings.path.clone(), source };
-        let mut writing = options.clone().create_if_missing(true).connect().await.map_err(failed)?;
+        let mut writing = first_options(&options, &settings.path).connect().await.map_err(failed)?;
         sqlx::migrate!("./mailbox_migrations")
             .run(&mut writing)
             .await
@@ -148,12 +148,27 @@ fn options(settings: &MessageStoreSettings) -> SqliteConnectOptions {
     SqliteConnectOptions::new()
         .filename(&settings.path)
         .page_size(PAGE_BYTES)
-        // On a full disk, the writer gives unused pages back.
-        .auto_vacuum(SqliteAutoVacuum::Incremental)
         .journal_mode(SqliteJournalMode::Wal)
         .synchronous(SqliteSynchronous::Full)
         .busy_timeout(BUSY_TIMEOUT)
         // A checkpoint inside a commit takes 30 to 60 ms.
         .pragma("wal_autocheckpoint", "0")
         .pragma("journal_size_limit", settings.log_bytes_max.to_string())
+}
+
+/// The options of the connection that may have to create the file. On a full disk, the writer gives
+/// unused pages back, which has to be chosen before there are tables.
+///
+/// Chosen again, it would be a commit with each connection that is opened: a start would wait for
+/// each of them on a slow disk, and fail on a full one.
+fn first_options(options: &SqliteConnectOptions, path: &Path) -> SqliteConnectOptions {
+    let options = options.clone().create_if_missing(true);
+    if has_tables(path) { options } else { options.auto_vacuum(SqliteAutoVacuum::Incremental) }
+}
+
+/// False if the file is missing, or may be empty because its creation was interrupted.
+fn has_tables(path: &Path) -> bool {
+    // Only the creation uses a journal; everything after it uses the write-ahead log.
+    let interrupted = path.with_extension("db-journal").exists();
+    !interrupted && std::fs::metadata(path).is_ok_and(|file| file.len() > 0)
 }

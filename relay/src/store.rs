@@ -7,7 +7,6 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use protocol::did::Domain;
-use sqlx::Connection as _;
 use sqlx::sqlite::{
     SqliteConnectOptions, SqliteJournalMode, SqlitePool, SqlitePoolOptions, SqliteSynchronous,
 };
@@ -84,18 +83,8 @@ pub(crate) async fn open_pool(path: &Path) -> Result<SqlitePool, StoreError> {
 }
 
 /// One connection is enough: all writes of the directory come from one task.
-///
-/// SQLite ends a transaction by itself when a statement finds the disk full or broken. sqlx counts
-/// it as open then, and may report later ones as committed that are not. Such a connection is
-/// closed.
 fn pool_options() -> SqlitePoolOptions {
-    SqlitePoolOptions::new().max_connections(1).after_release(|connection, _| {
-        Box::pin(async move {
-            // Behind the rollback, which the connection has been told to make.
-            connection.ping().await?;
-            Ok(!connection.is_in_transaction())
-        })
-    })
+    sqlite_pool::closing_lost_transactions(SqlitePoolOptions::new().max_connections(1))
 }
 
 /// The options that all connections share.

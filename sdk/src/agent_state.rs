@@ -1,6 +1,5 @@
 //! The state that an agent's handles share with its connection task.
 
-use std::fs::File;
 use std::sync::{Arc, PoisonError, RwLock};
 
 use protocol::document::DidDocument;
@@ -16,10 +15,12 @@ use crate::delivery::acknowledgements::{Acknowledgements, PendingSync};
 use crate::delivery::queue::InboxQueue;
 use crate::delivery::received::Received;
 use crate::error::{Error, ErrorKind};
+use crate::line_file::{PendingRewrite, UnsyncedLines};
 use crate::notice::NoticeLog;
 use crate::pending_requests::PendingRequests;
 use crate::refusal::RefusalLog;
 use crate::state_dir::StateDir;
+use crate::state_machine::DedupTable;
 
 pub(crate) struct AgentState {
     pub(crate) config: Config,
@@ -53,6 +54,7 @@ impl AgentState {
             acknowledgements: Acknowledgements::open(
                 state_dir.map(StateDir::dedup_file),
                 config.clock.clone(),
+                DedupTable::with_entries_max(config.memory_limits.dedup_entries),
             )?,
             contacts: Contacts::open(state_dir.map(StateDir::pins), &config)?,
             queue: InboxQueue::default(),
@@ -108,11 +110,21 @@ impl AgentState {
         }
     }
 
-    /// The acknowledgement that becomes due, with the files that must be synced before.
-    pub(crate) fn begin_sync(&self) -> std::io::Result<Option<SyncJob>> {
+    /// What the disk must do next: write a file again, or sync what the next acknowledgement is
+    /// about.
+    pub(crate) fn next_disk_job(&self) -> std::io::Result<Option<DiskJob>> {
+        if let Some(rewrite) = self.acknowledgements.begin_rewrite() {
+            return Ok(Some(DiskJob::RewriteProcessed(rewrite)));
+        }
+        if let Some(rewrite) = self.notices.begin_rewrite() {
+            return Ok(Some(DiskJob::RewriteNotices(rewrite)));
+        }
+        if !self.notices.can_sync() {
+            return Ok(None);
+        }
         let Some(PendingSync { ack, file }) = self.acknowledgements.begin_sync()? else { return Ok(None) };
         let files = [file, self.notices.unsynced()?].into_iter().flatten().collect();
-        Ok(Some(SyncJob { ack, files }))
+        Ok(Some(DiskJob::Sync { ack, files }))
     }
 
     pub(crate) fn on_sync_failed(&self) {
@@ -142,20 +154,27 @@ impl AgentState {
     }
 }
 
-/// Files that must be synced before an acknowledgement is sent.
-pub(crate) struct SyncJob {
-    pub(crate) ack: AckParams,
-    files: Vec<File>,
+/// Work of the disk that an acknowledgement waits for.
+pub(crate) enum DiskJob {
+    /// Sync these files before the acknowledgement is sent.
+    Sync { ack: AckParams, files: Vec<UnsyncedLines> },
+    /// Write the list of processed messages again.
+    RewriteProcessed(PendingRewrite),
+    /// Write the list of notices again.
+    RewriteNotices(PendingRewrite),
 }
 
-impl SyncJob {
-    /// Whether there is nothing to sync.
-    pub(crate) fn is_done(&self) -> bool {
-        self.files.is_empty()
-    }
-
-    /// Syncs the files. It blocks for as long as the disk needs.
-    pub(crate) fn run(&self) -> std::io::Result<()> {
-        self.files.iter().try_for_each(File::sync_data)
+impl DiskJob {
+    /// Does the work, and returns the acknowledgement that is due after it. It blocks for as long
+    /// as the disk needs.
+    pub(crate) fn run(self, state: &AgentState) -> std::io::Result<Option<AckParams>> {
+        match self {
+            Self::Sync { ack, files } => {
+                files.iter().try_for_each(UnsyncedLines::sync)?;
+                Ok(Some(ack))
+            }
+            Self::RewriteProcessed(rewrite) => state.acknowledgements.rewrite(rewrite).map(|()| None),
+            Self::RewriteNotices(rewrite) => state.notices.rewrite(rewrite).map(|()| None),
+        }
     }
 }

@@ -12,6 +12,7 @@
 mod endpoint;
 mod environment;
 mod known_root_keys;
+mod memory_limits;
 mod profile;
 mod service_binding;
 mod setting_file;
@@ -19,5 +20,6 @@ mod settings;
 mod variables;
 
 pub use endpoint::Endpoint;
+pub use memory_limits::MemoryLimits;
 pub use profile::{DEFAULT_PROFILE, profile_dir, profiles_dir};
 pub use settings::{Config, KeySource};

@@ -21,7 +21,7 @@ mod record_cache;
 mod single_flight;
 
 use contact_store::ContactStore;
-pub(crate) use record_cache::RootKey;
+pub(crate) use record_cache::{RECORDS_MAX, RootKey};
 use single_flight::{CALLERS_MAX, SingleFlight, TooManyCallers};
 
 /// How long a cached record may be used for sending. Rotated keys stay usable for 7 days, so that
@@ -76,7 +76,8 @@ impl Contacts {
     /// Keeps the pinned root keys in the file at `path`, or in memory only.
     pub(crate) fn open(path: Option<PathBuf>, config: &Config) -> Result<Self, Error> {
         let (anchors, accepts) = (config.anchors.clone(), config.accepts_announced_root_keys);
-        let store = Arc::new(ContactStore::open(path, anchors, accepts)?);
+        let records_max = config.memory_limits.records;
+        let store = Arc::new(ContactStore::open(path, anchors, accepts, records_max)?);
         Ok(Self { store, lookups: SingleFlight::default() })
     }
 
@@ -166,4 +167,15 @@ fn overloaded(did: &Did) -> Error {
     Error::new(ErrorKind::Overloaded, format!("cannot look up {did}"))
         .caused_by(format!("{CALLERS_MAX} callers are already waiting for this lookup"))
         .advising("send fewer messages to one agent concurrently")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn records_are_used_as_long_as_the_pages_promise() {
+        assert_eq!(Freshness::ToSend.age_max(), Duration::from_secs(10 * 60));
+        assert_eq!(Freshness::ToReceive.age_max(), Duration::from_secs(60 * 60));
+    }
 }

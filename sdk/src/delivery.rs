@@ -4,5 +4,6 @@ pub(crate) mod acknowledgements;
 pub(crate) mod admission;
 pub(crate) mod queue;
 pub(crate) mod received;
+pub(crate) mod relay_clock;
 
 mod dedup_file;

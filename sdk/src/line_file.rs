@@ -3,6 +3,9 @@
 //! A line that could not be written whole leaves nothing behind. A torn last line, which a crash
 //! can leave, is dropped when the file is opened: nobody was told that it was written. What is
 //! appended is durable after [`LineFile::unsynced`] was synced.
+//!
+//! A long file is replaced by a short one that is written beside it, without the lock of whoever
+//! appends: [`LineFile::begin_rewrite`], [`PendingRewrite::write`], [`LineFile::finish_rewrite`].
 
 use std::fs::{self, File};
 use std::io::{BufWriter, Write as _};
@@ -10,12 +13,65 @@ use std::path::{Path, PathBuf};
 
 use crate::private_file;
 
+/// Lines that are appended after a failed rewrite before the next one, if the old file is whole.
+const RETRY_LINES: usize = 1024;
+
 pub(crate) struct LineFile {
     path: PathBuf,
     file: File,
     bytes: u64,
+    lines: usize,
     /// Whether lines were appended that nobody has synced.
     dirty: bool,
+    /// Whether the file has its name only since a rename that nobody has synced.
+    renamed: bool,
+    /// Whether a sync failed. The kernel may have dropped what it could not write, so that only a
+    /// rewrite makes the lines durable.
+    damaged: bool,
+    rewrite: Option<RunningRewrite>,
+    /// After a rewrite failed: how many lines the file has before the next one.
+    next_rewrite_lines: usize,
+}
+
+/// A rewrite that has begun.
+struct RunningRewrite {
+    /// The lines that were appended since.
+    appended: String,
+    /// The lines that the new file does not have.
+    dead_lines: usize,
+}
+
+/// The new content of a file, which is written beside it.
+pub(crate) struct PendingRewrite {
+    temporary: PathBuf,
+    lines: Box<dyn Iterator<Item = String> + Send>,
+}
+
+impl PendingRewrite {
+    /// Writes the new file durably. It blocks for as long as the disk needs.
+    pub(crate) fn write(self) -> std::io::Result<File> {
+        // An agent that ended may still write to an earlier file of this name.
+        match fs::remove_file(&self.temporary) {
+            Err(e) if e.kind() != std::io::ErrorKind::NotFound => return Err(e),
+            _ => {}
+        }
+        let file = private_file::options().create_new(true).append(true).open(&self.temporary)?;
+        write_lines(file, self.lines).map(|(file, ..)| file)
+    }
+}
+
+/// What makes appended lines durable.
+pub(crate) struct UnsyncedLines {
+    file: File,
+    /// The path, if its name must be made durable too.
+    renamed: Option<PathBuf>,
+}
+
+impl UnsyncedLines {
+    pub(crate) fn sync(&self) -> std::io::Result<()> {
+        self.file.sync_data()?;
+        self.renamed.as_deref().map_or(Ok(()), private_file::sync_folder_of)
+    }
 }
 
 impl LineFile {
@@ -27,7 +83,18 @@ impl LineFile {
         if file.metadata()?.len() > bytes {
             file.set_len(bytes)?;
         }
-        Ok((Self { path, file, bytes, dirty: false }, text))
+        let opened = Self {
+            path,
+            file,
+            bytes,
+            lines: text.lines().count(),
+            dirty: false,
+            renamed: false,
+            damaged: false,
+            rewrite: None,
+            next_rewrite_lines: 0,
+        };
+        Ok((opened, text))
     }
 
     /// Appends one line, which includes its line break. After an error the file is as before.
@@ -39,24 +106,81 @@ impl LineFile {
             return Err(error);
         }
         self.bytes += u64::try_from(line.len()).unwrap_or(u64::MAX);
+        self.lines += 1;
         self.dirty = true;
+        if let Some(rewrite) = &mut self.rewrite {
+            rewrite.appended.push_str(line);
+        }
         Ok(())
     }
 
-    /// A handle to sync, if lines were appended since the last one.
-    pub(crate) fn unsynced(&mut self) -> std::io::Result<Option<File>> {
+    /// Whether a sync makes the appended lines durable: no rewrite is running or needed.
+    pub(crate) fn can_sync(&self) -> bool {
+        !self.damaged && self.rewrite.is_none()
+    }
+
+    /// What to sync, if lines were appended since the last time.
+    pub(crate) fn unsynced(&mut self) -> std::io::Result<Option<UnsyncedLines>> {
         if !self.dirty {
             return Ok(None);
         }
         let file = self.file.try_clone()?;
-        self.dirty = false;
-        Ok(Some(file))
+        let renamed = self.renamed.then(|| self.path.clone());
+        (self.dirty, self.renamed) = (false, false);
+        Ok(Some(UnsyncedLines { file, renamed }))
     }
 
-    /// Notes that a sync failed. The kernel may have dropped what it could not write, so that only
-    /// a rewrite makes the lines durable.
+    /// Notes that a sync failed.
     pub(crate) fn on_sync_failed(&mut self) {
-        self.dirty = true;
+        self.damaged = true;
+    }
+
+    /// Whether the file must be written again: a sync failed, or more than `dead_max` of its lines
+    /// are not among the `live` ones.
+    pub(crate) fn needs_rewrite(&self, live: usize, dead_max: usize) -> bool {
+        let is_long = self.lines > (live + dead_max).max(self.next_rewrite_lines);
+        self.rewrite.is_none() && (self.damaged || is_long)
+    }
+
+    /// Begins to replace all lines by these. Lines that are appended until it is finished are in
+    /// the old file and in the new one.
+    pub(crate) fn begin_rewrite(
+        &mut self,
+        lines: impl ExactSizeIterator<Item = String> + Send + 'static,
+    ) -> PendingRewrite {
+        let dead_lines = self.lines.saturating_sub(lines.len());
+        self.rewrite = Some(RunningRewrite { appended: String::new(), dead_lines });
+        PendingRewrite { temporary: self.path.with_extension("next"), lines: Box::new(lines) }
+    }
+
+    /// Puts the new file in the place of the old one. After an error the old one stays in use.
+    ///
+    /// # Errors
+    /// The new file cannot be written, and the old one cannot be made durable.
+    pub(crate) fn finish_rewrite(&mut self, written: std::io::Result<File>) -> std::io::Result<()> {
+        let Some(RunningRewrite { appended, dead_lines }) = self.rewrite.take() else { return Ok(()) };
+        match written.and_then(|file| self.replace_by(file, &appended)) {
+            Ok(()) => {
+                self.lines = self.lines.saturating_sub(dead_lines);
+                (self.dirty, self.renamed, self.damaged) = (true, true, false);
+                Ok(())
+            }
+            Err(error) if self.damaged => Err(error),
+            Err(error) => {
+                // The lines are all in the old file.
+                tracing::warn!(path = %self.path.display(), error = %error, "cannot shorten a file");
+                self.next_rewrite_lines = self.lines + RETRY_LINES;
+                Ok(())
+            }
+        }
+    }
+
+    fn replace_by(&mut self, mut file: File, appended: &str) -> std::io::Result<()> {
+        file.write_all(appended.as_bytes())?;
+        let bytes = file.metadata()?.len();
+        fs::rename(self.path.with_extension("next"), &self.path)?;
+        (self.file, self.bytes) = (file, bytes);
+        Ok(())
     }
 
     /// Appends one line and makes it durable.
@@ -70,11 +194,12 @@ impl LineFile {
     /// Replaces all lines, durably.
     pub(crate) fn rewrite(&mut self, lines: impl Iterator<Item = String>) -> std::io::Result<()> {
         let temporary = self.path.with_extension("new");
-        let bytes = write_all(&temporary, lines)?;
+        let file = private_file::options().create(true).truncate(true).write(true).open(&temporary)?;
+        let (_, bytes, lines) = write_lines(file, lines)?;
         fs::rename(&temporary, &self.path)?;
         private_file::sync_folder_of(&self.path)?;
         self.file = private_file::options().append(true).open(&self.path)?;
-        (self.bytes, self.dirty) = (bytes, false);
+        (self.bytes, self.lines, self.dirty) = (bytes, lines, false);
         Ok(())
     }
 
@@ -97,73 +222,18 @@ pub(crate) fn read(path: &Path) -> std::io::Result<String> {
     Ok(text)
 }
 
-/// Writes a file and syncs it; returns its length.
-fn write_all(path: &Path, lines: impl Iterator<Item = String>) -> std::io::Result<u64> {
-    let file = private_file::options().create(true).truncate(true).write(true).open(path)?;
-    let mut writer = BufWriter::new(file);
+/// Writes the lines and syncs the file; returns it with its length and the number of lines.
+fn write_lines(file: File, lines: impl Iterator<Item = String>) -> std::io::Result<(File, u64, usize)> {
+    let (mut writer, mut count) = (BufWriter::new(file), 0);
     for line in lines {
         writer.write_all(line.as_bytes())?;
+        count += 1;
     }
-    writer.flush()?;
-    writer.get_ref().sync_all()?;
-    Ok(writer.get_ref().metadata()?.len())
+    let file = writer.into_inner().map_err(std::io::IntoInnerError::into_error)?;
+    file.sync_all()?;
+    let bytes = file.metadata()?.len();
+    Ok((file, bytes, count))
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn open(path: &Path) -> (LineFile, String) {
-        LineFile::open(path.into()).unwrap()
-    }
-
-    #[test]
-    fn a_torn_last_line_is_dropped_and_does_not_spoil_the_next() {
-        let folder = tempfile::tempdir().unwrap();
-        let path = folder.path().join("lines");
-        fs::write(&path, "one\ntwo\nthr").unwrap();
-        let (mut file, text) = open(&path);
-        assert_eq!(text, "one\ntwo\n");
-        file.append("four\n").unwrap();
-        assert_eq!(open(&path).1, "one\ntwo\nfour\n");
-    }
-
-    #[test]
-    fn a_line_that_could_not_be_written_whole_leaves_nothing_behind() {
-        let folder = tempfile::tempdir().unwrap();
-        let path = folder.path().join("lines");
-        let (mut file, _) = open(&path);
-        file.append("one\n").unwrap();
-        // As a full disk does: some bytes are written, and then the write fails.
-        let writable = std::mem::replace(&mut file.file, File::open(&path).unwrap());
-        fs::write(&path, "one\ntw").unwrap();
-        assert!(file.append("two\n").is_err());
-        file.file = writable;
-        file.file.set_len(file.bytes).unwrap();
-        file.append("three\n").unwrap();
-        assert_eq!(open(&path).1, "one\nthree\n");
-    }
-
-    #[test]
-    fn what_was_appended_is_synced_once() {
-        let folder = tempfile::tempdir().unwrap();
-        let (mut file, _) = open(&folder.path().join("lines"));
-        assert!(file.unsynced().unwrap().is_none());
-        file.append("one\n").unwrap();
-        assert!(file.unsynced().unwrap().is_some());
-        assert!(file.unsynced().unwrap().is_none());
-        file.on_sync_failed();
-        assert!(file.unsynced().unwrap().is_some());
-    }
-
-    #[test]
-    fn a_rewritten_file_takes_further_lines() {
-        let folder = tempfile::tempdir().unwrap();
-        let path = folder.path().join("lines");
-        let (mut file, _) = open(&path);
-        file.append("one\n").unwrap();
-        file.rewrite(std::iter::once("two\n".to_owned())).unwrap();
-        file.append("three\n").unwrap();
-        assert_eq!(open(&path).1, "two\nthree\n");
-    }
-}
+mod tests;

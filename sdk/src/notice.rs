@@ -3,7 +3,6 @@
 //! With a state folder, a notice is on disk before the relay is told that it arrived, and stays
 //! there until the application acknowledges it. Without one it is in memory only.
 
-use std::fs::File;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 
@@ -14,6 +13,7 @@ use protocol::{Did, UnixSeconds};
 use tokio::sync::Notify;
 
 use crate::error::{Error, ErrorKind};
+use crate::line_file::{PendingRewrite, UnsyncedLines};
 
 mod notice_file;
 mod notice_table;
@@ -137,12 +137,6 @@ impl NoticeLog {
         if table.insert(notice) {
             tracing::warn!("more notices wait than are kept; the oldest is dropped");
         }
-        if let Some(file) = file
-            && let Err(error) = file.compact(table.waiting())
-        {
-            // The lines are all there; a later notice compacts them.
-            tracing::warn!(error = %error, "cannot compact the list of notices");
-        }
         drop(inner);
         self.changed.notify_one();
         Ok(())
@@ -156,18 +150,32 @@ impl NoticeLog {
         Notices(Arc::clone(self))
     }
 
-    /// A handle to sync, if notices were written since the last one.
-    pub(crate) fn unsynced(&self) -> std::io::Result<Option<File>> {
+    /// The file's new content, if it must be written again.
+    pub(crate) fn begin_rewrite(&self) -> Option<PendingRewrite> {
+        let mut inner = self.lock();
+        let Inner { table, file, .. } = &mut *inner;
+        file.as_mut()?.begin_rewrite(table.waiting())
+    }
+
+    /// Writes the file again. It blocks for as long as the disk needs, without the lock that
+    /// readers and the connection take.
+    pub(crate) fn rewrite(&self, rewrite: PendingRewrite) -> std::io::Result<()> {
+        let written = rewrite.write();
+        self.lock().file.as_mut().map_or(Ok(()), |file| file.finish_rewrite(written))
+    }
+
+    /// Whether a sync makes the notices durable: the file is not being written again.
+    pub(crate) fn can_sync(&self) -> bool {
+        self.lock().file.as_ref().is_none_or(NoticeFile::can_sync)
+    }
+
+    /// What to sync, if notices were written since the last time.
+    pub(crate) fn unsynced(&self) -> std::io::Result<Option<UnsyncedLines>> {
         self.lock().file.as_mut().map_or(Ok(None), NoticeFile::unsynced)
     }
 
     pub(crate) fn on_sync_failed(&self) {
-        let mut inner = self.lock();
-        let Inner { table, file, .. } = &mut *inner;
-        if let Some(file) = file
-            && let Err(error) = file.rewrite(table.waiting())
-        {
-            tracing::warn!(error = %error, "cannot write the list of notices");
+        if let Some(file) = &mut self.lock().file {
             file.on_sync_failed();
         }
     }

@@ -6,8 +6,10 @@
 use std::fs::{self, File, Metadata, OpenOptions};
 use std::path::Path;
 
-/// Options to open a file that only its owner can read.
-pub(crate) fn options() -> OpenOptions {
+/// Options to open a file that only its owner can read, if it is created by it. Access is to be
+/// added.
+#[must_use]
+pub fn options() -> OpenOptions {
     let mut options = OpenOptions::new();
     set_mode(&mut options);
     options
@@ -22,8 +24,12 @@ fn set_mode(options: &mut OpenOptions) {
 #[cfg(not(unix))]
 fn set_mode(_: &mut OpenOptions) {}
 
-/// Creates a folder that only its owner can access. What is created has a durable name.
-pub(crate) fn create_folder(folder: &Path) -> std::io::Result<()> {
+/// Creates a folder that only its owner can access, and those above it that are missing. What is
+/// created has a durable name. One that exists keeps its mode.
+///
+/// # Errors
+/// The folder cannot be created or synced.
+pub fn create_folder(folder: &Path) -> std::io::Result<()> {
     let is_missing = |folder: &&Path| !folder.as_os_str().is_empty() && !folder.exists();
     let missing: Vec<_> = folder.ancestors().take_while(is_missing).collect();
     let mut builder = fs::DirBuilder::new();

@@ -16,8 +16,9 @@ use crate::error::{Error, ErrorKind};
 use crate::state_machine::Request;
 use crate::trace;
 
-/// KiB of requests in flight: 32 of the largest frames. Callers beyond it wait.
-const IN_FLIGHT_KIB_MAX: usize = 32 * 1024;
+/// KiB of requests in flight unless the settings say otherwise: 32 of the largest frames. Callers
+/// beyond it wait.
+pub(crate) const IN_FLIGHT_KIB_MAX: usize = 32 * 1024;
 /// Commands queued between callers and the connection task. A longer queue would not send faster.
 pub(crate) const COMMANDS_MAX: usize = 64;
 
@@ -81,8 +82,8 @@ pub(crate) struct WeakRpcClient {
 }
 
 impl RpcClient {
-    pub(crate) fn new(commands: mpsc::Sender<Command>, timeout: Duration) -> Self {
-        let in_flight = Arc::new(Semaphore::new(IN_FLIGHT_KIB_MAX));
+    pub(crate) fn new(commands: mpsc::Sender<Command>, timeout: Duration, in_flight_kib_max: usize) -> Self {
+        let in_flight = Arc::new(Semaphore::new(in_flight_kib_max));
         Self { commands, in_flight, timeout, ending: Arc::default() }
     }
 

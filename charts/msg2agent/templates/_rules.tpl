@@ -5,9 +5,10 @@
 - apiGroups: [msg2agent.xyz]
   resources: [relays, tenants, agents]
   verbs: [get, list, watch, patch]
+# A status is replaced whole, with a resourceVersion.
 - apiGroups: [msg2agent.xyz]
   resources: [relays/status, tenants/status, agents/status]
-  verbs: [patch]
+  verbs: [update]
 # Contents are read one by one. Lists and watches request metadata only, which RBAC cannot express.
 # There is no `delete`: Secrets are deleted with their owners.
 - apiGroups: [""]

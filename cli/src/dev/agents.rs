@@ -4,10 +4,9 @@
 
 use std::fs;
 use std::io::Write as _;
-use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
 
-use msg2agent::{Capability, Card, Did, Identity, key_file};
+use msg2agent::{Capability, Card, Did, Identity, key_file, private_file};
 use protocol::admin::{AgentKey, AgentSpec, Applied, TenantSpec, agent_path, tenant_path};
 use protocol::api_key::ApiKey;
 use protocol::did::{AgentName, Domain, TenantId};
@@ -91,8 +90,8 @@ fn load_or_create_api_key(profile: &Path) -> Result<ApiKey, Failure> {
 fn write(profile: &Path, name: &str, text: &str) -> Result<(), Failure> {
     let path = profile.join(name);
     let failed = |e| Failure::io(format!("cannot write {}", path.display()), e);
-    let mut options = fs::OpenOptions::new();
-    let mut file = options.write(true).create(true).truncate(true).mode(0o600).open(&path).map_err(failed)?;
+    let mut options = private_file::options();
+    let mut file = options.write(true).create(true).truncate(true).open(&path).map_err(failed)?;
     file.write_all(text.as_bytes()).map_err(failed)
 }
 

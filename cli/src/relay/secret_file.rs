@@ -2,10 +2,11 @@
 //!
 //! It is created before the relay gets or creates the secret, so that no valid secret is lost.
 
-use std::fs::{File, OpenOptions};
+use std::fs::File;
 use std::io::Write as _;
-use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
+
+use msg2agent::private_file;
 
 use crate::failure::Failure;
 
@@ -19,7 +20,7 @@ pub(super) struct SecretFile {
 impl SecretFile {
     /// Fails if the file exists; it is never overwritten.
     pub(super) fn create(path: &Path, what: &'static str) -> Result<Self, Failure> {
-        let opened = OpenOptions::new().write(true).create_new(true).mode(0o600).open(path);
+        let opened = private_file::options().write(true).create_new(true).open(path);
         let file = opened.map_err(|e| failed(what, path, e))?;
         Ok(Self { file, path: path.to_owned(), what })
     }

@@ -74,7 +74,8 @@ mod tests {
         assert_eq!(split(log), Some(("alice: done?\nbob: yes".to_owned(), "{\"attestation\":{}}")));
     }
 
-    /// With `Never` each attempt is a pod of its own, and `kubectl logs` of the job takes one of them.
+    /// With `Never` each attempt is a pod of its own, and `kubectl logs` of the job takes one of
+    /// them.
     #[test]
     fn an_attempt_that_failed_leaves_no_second_pod_whose_log_could_be_taken() {
         let example = include_str!("../../../examples/conversation.yaml");

@@ -23,7 +23,7 @@ use crate::metrics::EndpointMetrics;
 use crate::process::{ProcessParts, open_listener};
 use crate::relay_connection::RelayConnection;
 use crate::server::Server;
-use crate::tool::Toolbox;
+use crate::tool::{Toolbox, resend_unsent};
 
 mod sign_in;
 
@@ -50,6 +50,7 @@ pub async fn run(settings: EndpointSettings, shutdown: Shutdown) -> anyhow::Resu
     let ended = keep_connected(Arc::clone(&connection), Arc::clone(&store), metrics.clone(), relay, tasks);
     let network = Arc::clone(&connection) as Arc<_>;
     let toolbox = Toolbox { network, store: Arc::clone(&store), metrics: metrics.clone() };
+    tasks.spawn("task-outbox", resend_unsent(toolbox.clone(), shutdown.clone()));
     let server = Server::new(Arc::new(toolbox));
 
     let served = async {

@@ -107,7 +107,12 @@ async fn task_messages_go_to_the_tasks_and_what_does_not_fit_to_the_inbox() {
 async fn a_task_whose_message_nobody_will_process_has_failed() {
     let store = in_memory().await;
     let submit = Submit { title: None, input: json!("sum") };
-    store.tasks.create_given(&did("bob"), message_id(1), &submit, 1).await.unwrap().unwrap();
+    store
+        .tasks
+        .create_given(&did("bob"), message_id(1), &submit, &Content::text("x"), 1)
+        .await
+        .unwrap()
+        .unwrap();
     store.fail_task(&did("bob"), message_id(1), "it expired").await.unwrap();
     store.fail_task(&did("bob"), message_id(2), "no task").await.unwrap();
     let task = store.tasks.find(message_id(1), None).await.unwrap();

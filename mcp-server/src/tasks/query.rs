@@ -33,7 +33,8 @@ const TRIM_ENTRIES: &str = "delete from task_entries where task = ?1 and number 
 
 /// Deletes the task that ended longest ago while a limit is reached.
 const DELETE_OLDEST_ENDED: &str = "delete from tasks where number = (select number from tasks \
-    where state in ('completed', 'failed', 'rejected', 'canceled') order by updated, number limit 1) \
+    where state in ('completed', 'failed', 'rejected', 'canceled') \
+    and number not in (select task from task_outbox) order by updated, number limit 1) \
     and exists (select 1 from totals where tasks >= ? or task_bytes >= ?)";
 
 const PAGE: &str = "select * from tasks where (?1 is null or given = ?1) and (?2 is null or peer = ?2) \
@@ -110,6 +111,13 @@ pub(super) async fn add_entry(
         .await
         .map_err(DatabaseError::Write)?;
     Ok(added.rows_affected() > 0)
+}
+
+/// Deletes the messages of a task after the one that submitted it.
+pub(super) async fn trim_to_first_entry(on: &mut SqliteConnection, task: i64) -> Result<(), DatabaseError> {
+    let trimmed = sqlx::query("delete from task_entries where task = ? and number > 1").bind(task);
+    trimmed.execute(on).await.map_err(DatabaseError::Write)?;
+    Ok(())
 }
 
 pub(super) async fn remove_entry(

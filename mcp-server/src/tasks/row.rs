@@ -77,7 +77,7 @@ impl EntryRow {
     }
 }
 
-fn state(name: &str) -> Result<State, DatabaseError> {
+pub(super) fn state(name: &str) -> Result<State, DatabaseError> {
     let found = State::ALL.into_iter().find(|state| state.as_str() == name);
     found.ok_or(DatabaseError::Row("state of a task"))
 }

@@ -112,6 +112,21 @@ pub enum TaskReceiveOutcome {
     NotATask,
 }
 
+/// Why a message of this agent about a task was not stored.
+#[derive(Debug)]
+pub enum OutgoingError<E> {
+    Refused(E),
+    /// Too many messages wait to be sent.
+    Full,
+    Database(DatabaseError),
+}
+
+impl<E> From<DatabaseError> for OutgoingError<E> {
+    fn from(error: DatabaseError) -> Self {
+        Self::Database(error)
+    }
+}
+
 #[derive(Debug, thiserror::Error)]
 pub enum FindTaskError {
     #[error("there is no such task here")]

@@ -29,7 +29,11 @@ async fn in_memory() -> Tasks {
 #[tokio::test]
 async fn a_given_task_follows_its_worker_and_nobody_else() {
     let tasks = in_memory().await;
-    let task = tasks.create_given(&did("bob"), message_id(1), &submit("sum"), 100).await.unwrap().unwrap();
+    let task = tasks
+        .create_given(&did("bob"), message_id(1), &submit("sum"), &Content::text("sum"), 100)
+        .await
+        .unwrap()
+        .unwrap();
     assert_eq!((task.role, task.state, task.created), (TaskRole::Giver, State::Submitted, 100));
     let forged =
         tasks.receive(&did("mallory"), message_id(2), &status(1, State::Completed), 101).await.unwrap();
@@ -73,10 +77,16 @@ async fn what_was_not_sent_is_taken_back() {
     let task = tasks.find(message_id(1), None).await.unwrap();
     let update =
         rules::StatusUpdate { state: State::Completed, note: None, progress: None, output: Some(json!(3)) };
-    let (transition, _) = rules::update(&task, update).unwrap();
-    let said = tasks.record_outgoing(&task, &transition, message_id(2), 101).await.unwrap().unwrap();
+    let decide = |task: &Task| {
+        let (transition, status) = rules::update(task, update)?;
+        Ok::<_, rules::RuleError>((transition, TaskMessage::Status(status).to_content()))
+    };
+    let said = tasks.record_outgoing(task.number, message_id(2), 101, decide).await.unwrap();
     assert_eq!((said.state, said.revision), (State::Completed, 1));
-    tasks.undo_outgoing(&task, message_id(2)).await.unwrap();
+    let unsent = tasks.unsent(task.number).await.unwrap().pop().unwrap();
+    assert_eq!((unsent.message, unsent.to.clone(), unsent.is_submit()), (message_id(2), did("bob"), false));
+    tasks.undo(&unsent).await.unwrap();
+    assert!(tasks.with_unsent().await.unwrap().is_empty());
     let back = tasks.find(message_id(1), None).await.unwrap();
     assert_eq!((back.state, back.revision), (State::Submitted, 0));
     assert_eq!(tasks.entries(&back, 10).await.unwrap().len(), 1);
@@ -97,7 +107,10 @@ async fn the_same_id_with_two_agents_needs_a_name() {
 async fn filters_and_pages_of_the_list() {
     let tasks = in_memory().await;
     for n in 1..=3 {
-        tasks.create_given(&did("bob"), message_id(n), &submit("sum"), n).await.unwrap();
+        tasks
+            .create_given(&did("bob"), message_id(n), &submit("sum"), &Content::text("sum"), n)
+            .await
+            .unwrap();
     }
     tasks.receive(&did("carol"), message_id(4), &TaskMessage::Submit(submit("sum")), 4).await.unwrap();
     tasks.receive(&did("bob"), message_id(9), &status(1, State::Completed), 5).await.unwrap();
@@ -117,7 +130,11 @@ async fn filters_and_pages_of_the_list() {
 #[tokio::test]
 async fn a_long_task_keeps_its_beginning_and_its_end() {
     let tasks = in_memory().await;
-    let task = tasks.create_given(&did("bob"), message_id(1), &submit("sum"), 100).await.unwrap().unwrap();
+    let task = tasks
+        .create_given(&did("bob"), message_id(1), &submit("sum"), &Content::text("sum"), 100)
+        .await
+        .unwrap()
+        .unwrap();
     let last = TASK_ENTRIES_MAX.cast_unsigned() + 10;
     for revision in 1..=last {
         tasks
@@ -130,4 +147,72 @@ async fn a_long_task_keeps_its_beginning_and_its_end() {
     let kept = tasks.entries(&task, 1000).await.unwrap();
     assert_eq!(kept.len() as i64, TASK_ENTRIES_MAX + 1);
     assert_eq!(kept.last().unwrap().content.body, Some(json!({"n": last})));
+}
+
+#[tokio::test]
+async fn what_was_stored_and_not_sent_is_there_after_a_restart() {
+    let folder = tempfile::tempdir().unwrap();
+    let database = Database::open(folder.path()).await.unwrap();
+    let content = Content::text("sum");
+    let given = Tasks::new(database.clone())
+        .create_given(&did("bob"), message_id(1), &submit("sum"), &content, 100)
+        .await;
+    let number = given.unwrap().unwrap().number;
+    database.close().await;
+    let tasks = Tasks::new(Database::open(folder.path()).await.unwrap());
+    assert_eq!(tasks.with_unsent().await.unwrap(), [number]);
+    let unsent = tasks.unsent(number).await.unwrap().pop().unwrap();
+    assert!(unsent.is_submit());
+    assert_eq!((&unsent.content, &unsent.to), (&content, &did("bob")));
+    tasks.mark_sent(&unsent).await.unwrap();
+    assert!(tasks.with_unsent().await.unwrap().is_empty());
+    assert!(tasks.find(message_id(1), None).await.is_ok());
+}
+
+#[tokio::test]
+async fn a_full_store_keeps_no_task_from_its_end_and_forgets_none_whose_end_was_not_sent() {
+    let tasks = in_memory().await;
+    let submitted = TaskMessage::Submit(submit("sum"));
+    tasks.receive(&did("bob"), message_id(1), &submitted, 100).await.unwrap();
+    let input = TaskMessage::Input(Input { task: message_id(1), input: json!(1) });
+    tasks.receive(&did("bob"), message_id(2), &input, 101).await.unwrap();
+    let use_bytes = async |bytes: u64| {
+        let used = sqlx::query("update totals set task_bytes = ?").bind(bytes.cast_signed());
+        used.execute(tasks.database.pool()).await.unwrap();
+    };
+    use_bytes(TASK_BYTES_MAX + 1000).await;
+    let task = tasks.find(message_id(1), None).await.unwrap();
+    let update = rules::StatusUpdate { state: State::Completed, note: None, progress: None, output: None };
+    let decide = |task: &Task| {
+        let (transition, status) = rules::update(task, update)?;
+        Ok::<_, rules::RuleError>((transition, TaskMessage::Status(status).to_content()))
+    };
+    tasks.record_outgoing(task.number, message_id(3), 102, decide).await.unwrap();
+    let refused = tasks.receive(&did("carol"), message_id(9), &submitted, 103).await.unwrap();
+    assert_eq!(refused, TaskReceiveOutcome::NotATask, "a new task has no room");
+    let kept = tasks.find(message_id(1), None).await.unwrap();
+    assert_eq!(kept.state, State::Completed);
+    assert_eq!(tasks.entries(&kept, 9).await.unwrap().len(), 2, "the oldest and the newest");
+    let unsent = tasks.unsent(task.number).await.unwrap().pop().unwrap();
+    tasks.mark_sent(&unsent).await.unwrap();
+    use_bytes(TASK_BYTES_MAX).await;
+    tasks.receive(&did("carol"), message_id(9), &submitted, 104).await.unwrap();
+    assert!(matches!(tasks.find(message_id(1), None).await, Err(FindTaskError::Absent)));
+}
+
+#[tokio::test]
+async fn more_messages_than_may_wait_are_refused() {
+    let tasks = in_memory().await;
+    let fill =
+        "insert into tasks (given, peer, id, state, revision, cancel_requested, change, created, updated)
+        values (1, 'did:wba:example.com:agent:acme:bob', 'x', 'submitted', 0, 0, 1, 1, 1)";
+    sqlx::query(fill).execute(tasks.database.pool()).await.unwrap();
+    let fill = "with recursive n(i) as (select 1 union all select i + 1 from n where i < ?)
+        insert into task_outbox (task, message, content, state, revision, requests_cancel)
+        select 1, i, '{}', 'submitted', 0, 0 from n";
+    sqlx::query(fill).bind(UNSENT_MESSAGES_MAX).execute(tasks.database.pool()).await.unwrap();
+    let given =
+        tasks.create_given(&did("bob"), message_id(1), &submit("sum"), &Content::text("sum"), 100).await;
+    assert_eq!(given.unwrap(), None);
+    assert!(tasks.find(message_id(1), None).await.is_err(), "nothing of it is left");
 }

@@ -9,7 +9,7 @@ use super::hints::Hints;
 use super::task_exchange::{self, TaskReference};
 use super::toolbox::{Tool, Toolbox};
 use crate::scope::Scope;
-use crate::tasks::rules;
+use crate::tasks::{Task, rules};
 use crate::tool_error::ToolError;
 use crate::view::TaskView;
 
@@ -41,12 +41,16 @@ impl Tool for CancelTask {
 
     async fn call(toolbox: &Toolbox, arguments: CancelTaskArguments) -> Result<TaskView, ToolError> {
         let task = TaskReference { id: arguments.id, with: arguments.with }.find(toolbox).await?;
-        let transition = rules::cancel(&task, arguments.note.clone()).map_err(ToolError::TaskRule)?;
+        rules::cancel(&task, None).map_err(ToolError::TaskRule)?;
         if task.cancel_requested {
             return task_exchange::show(toolbox, &task, false).await;
         }
-        let message = TaskMessage::Cancel(Cancel { task: task.id, note: arguments.note });
-        let task = task_exchange::send_about_task(toolbox, &task, &transition, message).await?;
+        let note = arguments.note;
+        let decide = move |task: &Task| {
+            let transition = rules::cancel(task, note.clone()).map_err(ToolError::TaskRule)?;
+            Ok((transition, TaskMessage::Cancel(Cancel { task: task.id, note })))
+        };
+        let task = task_exchange::send_about_task(toolbox, &task, decide).await?;
         task_exchange::show(toolbox, &task, false).await
     }
 }

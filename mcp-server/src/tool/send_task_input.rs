@@ -11,7 +11,7 @@ use super::task_exchange::{self, TaskReference};
 use super::toolbox::{Tool, Toolbox};
 use super::{content, wait};
 use crate::scope::Scope;
-use crate::tasks::rules;
+use crate::tasks::{Task, rules};
 use crate::tool_error::ToolError;
 use crate::view::TaskView;
 
@@ -49,13 +49,15 @@ impl Tool for SendTaskInput {
         let wait = wait::parse_seconds(arguments.wait_seconds)?;
         let input = content::text_or_json(arguments.text, arguments.json)?;
         let task = TaskReference { id: arguments.id, with: arguments.with }.find(toolbox).await?;
-        let transition = rules::give_input(&task, input.clone()).map_err(ToolError::TaskRule)?;
-        let message = TaskMessage::Input(Input { task: task.id, input });
-        let mut task = task_exchange::send_about_task(toolbox, &task, &transition, message).await?;
+        let decide = move |task: &Task| {
+            let transition = rules::give_input(task, input.clone()).map_err(ToolError::TaskRule)?;
+            Ok((transition, TaskMessage::Input(Input { task: task.id, input })))
+        };
+        let mut task = task_exchange::send_about_task(toolbox, &task, decide).await?;
         let mut timed_out = false;
         if let Some(wait) = wait {
             let revision = task.revision;
-            let next = |task: &crate::tasks::Task| task.revision > revision;
+            let next = |task: &Task| task.revision > revision;
             let answered = task_exchange::wait_for_task(toolbox, task.id, &task.peer, wait, next).await?;
             timed_out = answered.is_none();
             task = answered.unwrap_or(task);

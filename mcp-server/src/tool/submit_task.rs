@@ -1,7 +1,7 @@
 //! `submit_task`: gives a task to another agent, and can wait until it ends or needs input.
 
 use protocol::Did;
-use protocol::envelope::{Content, MessageType};
+use protocol::envelope::Content;
 use protocol::limits::{CONTENT_BYTES_MAX, DID_BYTES_MAX};
 use protocol::task::{Submit, TITLE_BYTES_MAX, TaskMessage};
 use schemars::JsonSchema;
@@ -10,10 +10,10 @@ use serde_json::{Map, Value};
 
 use super::hints::Hints;
 use super::toolbox::{Tool, Toolbox};
-use super::{agent_reference, content, task_exchange, wait};
+use super::{agent_reference, content, task_exchange, task_sender, wait};
 use crate::change_feed::Change;
 use crate::clock;
-use crate::network::{NetworkError, OutgoingMessage};
+use crate::network::NetworkError;
 use crate::scope::Scope;
 use crate::tasks::Task;
 use crate::tool_error::ToolError;
@@ -87,18 +87,10 @@ async fn store_and_send(
     content: Content,
 ) -> Result<Task, ToolError> {
     let (tasks, id) = (&toolbox.store.tasks, clock::new_message_id());
-    let task = tasks.create_given(&to, id, submit, clock::now()).await.map_err(ToolError::Database)?;
-    let task = task.ok_or(ToolError::TasksFull)?;
-    let thread = Some(id.to_string());
-    let outgoing =
-        OutgoingMessage { to, id: Some(id), kind: MessageType::Request, content, thread, re: None };
-    let sent = task_exchange::send_with_retry(toolbox, outgoing).await;
-    if let Err(error) = &sent
-        && !error.is_uncertain()
-    {
-        tasks.remove(&task).await.map_err(ToolError::Database)?;
-    }
+    let task = tasks.create_given(&to, id, submit, &content, clock::now()).await;
+    let task = task.map_err(ToolError::Database)?.ok_or(ToolError::TasksFull)?;
+    let _turn = tasks.turn(task.number).await;
+    let sent = task_sender::send_unsent(toolbox, task.number, Some(id)).await;
     toolbox.store.changes.publish(Change::TaskAdded { id });
-    sent?;
-    Ok(task)
+    sent.map(|()| task)
 }

@@ -3,18 +3,17 @@
 use std::time::Duration;
 
 use protocol::Did;
-use protocol::Reason;
-use protocol::envelope::{Content, MessageId, MessageType};
+use protocol::envelope::{Content, MessageId};
 use protocol::limits::DID_BYTES_MAX;
 use protocol::task::{State, TaskMessage};
 use schemars::JsonSchema;
 use serde::Deserialize;
 
 use super::toolbox::Toolbox;
-use super::{agent_reference, content, wait};
+use super::{agent_reference, content, task_sender, wait};
 use crate::change_feed::Change;
 use crate::clock;
-use crate::network::{NetworkError, OutgoingMessage};
+use crate::network::NetworkError;
 use crate::tasks::Task;
 use crate::tasks::rules::Transition;
 use crate::tool_error::ToolError;
@@ -46,60 +45,38 @@ pub(super) fn task_content(message: TaskMessage) -> Result<Content, ToolError> {
     content::check_size(message.checked().map_err(ToolError::TaskBody)?.to_content())
 }
 
-/// Stores a message about a task, sends it, and undoes the change when it was not sent. A caller
-/// that goes away meanwhile does not stop it: what is stored must leave.
+/// Stores a message about a task and sends it. `decide` gets the task as it is stored when its turn
+/// has come. A caller that goes away meanwhile does not stop it.
+///
+/// # Errors
+/// `decide` or the relay refused it, which leaves the task as it was; or the relay did not answer,
+/// and it is sent later.
 pub(super) async fn send_about_task(
     toolbox: &Toolbox,
     task: &Task,
-    transition: &Transition,
-    message: TaskMessage,
+    decide: impl FnOnce(&Task) -> Result<(Transition, TaskMessage), ToolError> + Send + 'static,
 ) -> Result<Task, ToolError> {
-    let content = task_content(message)?;
-    let (toolbox, task, transition) = (toolbox.clone(), task.clone(), transition.clone());
+    let (toolbox, number) = (toolbox.clone(), task.number);
     // It ends by itself: both attempts to send have a time limit.
-    let sending = tokio::spawn(async move { store_and_send(&toolbox, &task, &transition, content).await });
+    let sending = tokio::spawn(async move { store_and_send(&toolbox, number, decide).await });
     sending.await.unwrap_or(Err(ToolError::Network(NetworkError::Internal)))
 }
 
 async fn store_and_send(
     toolbox: &Toolbox,
-    task: &Task,
-    transition: &Transition,
-    content: Content,
+    number: i64,
+    decide: impl FnOnce(&Task) -> Result<(Transition, TaskMessage), ToolError>,
 ) -> Result<Task, ToolError> {
     let (tasks, id) = (&toolbox.store.tasks, clock::new_message_id());
-    let changed = tasks.record_outgoing(task, transition, id, clock::now()).await;
-    let changed = changed.map_err(ToolError::Database)?.ok_or(ToolError::TasksFull)?;
-    let outgoing = OutgoingMessage {
-        to: task.peer.clone(),
-        id: Some(id),
-        kind: MessageType::Event,
-        content,
-        thread: Some(task.id.to_string()),
-        re: Some(task.id),
+    let _turn = tasks.turn(number).await;
+    let decide = |task: &Task| {
+        let (transition, message) = decide(task)?;
+        Ok((transition, task_content(message)?))
     };
-    let sent = send_with_retry(toolbox, outgoing).await;
-    if let Err(error) = &sent
-        && !error.is_uncertain()
-    {
-        tasks.undo_outgoing(task, id).await.map_err(ToolError::Database)?;
-    }
-    toolbox.store.changes.publish(Change::TaskChanged { id: task.id });
-    sent?;
-    Ok(changed)
-}
-
-/// Sends a message. When it is unknown whether the relay accepted it, sends it once more with the
-/// same id, which the relay accepts only once.
-pub(super) async fn send_with_retry(toolbox: &Toolbox, message: OutgoingMessage) -> Result<(), NetworkError> {
-    let again = message.clone();
-    match toolbox.network.send(message).await {
-        Err(error) if error.is_uncertain() => match toolbox.network.send(again).await {
-            Ok(_) | Err(NetworkError::Relay { reason: Reason::DuplicateId, .. }) => Ok(()),
-            Err(_) => Err(error),
-        },
-        sent => sent.map(drop),
-    }
+    let changed = tasks.record_outgoing(number, id, clock::now(), decide).await?;
+    let sent = task_sender::send_unsent(toolbox, number, Some(id)).await;
+    toolbox.store.changes.publish(Change::TaskChanged { id: changed.id });
+    sent.map(|()| changed)
 }
 
 /// Waits until the task satisfies `done`; `None` when the time is over first.

@@ -11,6 +11,7 @@ use super::hints::Hints;
 use super::task_exchange::{self, TaskReference};
 use super::toolbox::{Tool, Toolbox};
 use crate::scope::Scope;
+use crate::tasks::Task;
 use crate::tasks::rules::{self, StatusUpdate};
 use crate::tool_error::ToolError;
 use crate::view::TaskView;
@@ -72,9 +73,11 @@ impl Tool for UpdateTask {
         let task = TaskReference { id: arguments.id, with: arguments.with }.find(toolbox).await?;
         let (state, note, progress) = (arguments.state.into(), arguments.note, arguments.progress);
         let update = StatusUpdate { state, note, progress, output };
-        let (transition, status) = rules::update(&task, update).map_err(ToolError::TaskRule)?;
-        let task =
-            task_exchange::send_about_task(toolbox, &task, &transition, TaskMessage::Status(status)).await?;
+        let decide = move |task: &Task| {
+            let (transition, status) = rules::update(task, update).map_err(ToolError::TaskRule)?;
+            Ok((transition, TaskMessage::Status(status)))
+        };
+        let task = task_exchange::send_about_task(toolbox, &task, decide).await?;
         task_exchange::show(toolbox, &task, false).await
     }
 }

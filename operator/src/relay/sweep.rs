@@ -3,11 +3,11 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use crds::{Relay, label};
+use crds::Relay;
 use kube::{Resource as _, ResourceExt as _};
 use protocol::admin::{self, DeletionPolicy};
 
-use super::sweep_plan::{EntryClaim, SweepPlan, SweepSnapshot};
+use super::sweep_plan::{EntryClaim, SweepPlan, SweepSnapshot, confirmed_removals};
 use crate::context::Context;
 use crate::error::Result;
 use crate::index;
@@ -22,7 +22,7 @@ use crate::relay_replicas::SweepResult;
 /// The relay does not answer, or refuses the listing.
 pub(super) async fn sweep(context: &Context, relay: &Relay, name: &NamespacedName) -> Result<()> {
     let replicas = &context.relay_replicas;
-    let confirmed = relay.annotations().get(label::CONFIRM_REMOVAL).map(String::as_str);
+    let confirmed = confirmed_removals(relay);
     let is_held_back = replicas.last_sweep(name).known().is_some_and(|last| last.is_blocked);
     if is_held_back && confirmed.is_some() {
         replicas.list_again(name);
@@ -66,7 +66,7 @@ async fn release(context: &Context, name: &NamespacedName, successions: &BTreeSe
     }
 }
 
-fn enqueue_all(context: &Context, snapshot: &SweepSnapshot<'_>) {
+fn enqueue_all(context: &Context, snapshot: &SweepSnapshot) {
     for object in snapshot.objects() {
         let priority = if object.kind == Kind::Tenant { Priority::Urgent } else { Priority::Normal };
         context.queue.add(object, priority);
@@ -117,7 +117,7 @@ fn gather_claims(
 }
 
 /// Adds the uids of objects that exist and whose path is not known.
-fn gather_unresolved(context: &Context, snapshot: &mut SweepSnapshot<'_>) {
+fn gather_unresolved(context: &Context, snapshot: &mut SweepSnapshot) {
     let undecodable = &context.caches.undecodable;
     snapshot.unresolved.extend(undecodable.uids());
     for agent in context.caches.agents.all() {

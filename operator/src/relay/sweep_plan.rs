@@ -3,7 +3,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use crds::{Agent, Tenant};
+use crds::{Agent, Relay, Tenant, label};
 use kube::{Resource as _, ResourceExt as _};
 use protocol::admin::Owner;
 
@@ -58,15 +58,24 @@ impl EntryClaim {
 
 /// Everything that the decision depends on.
 #[derive(Debug, Default)]
-pub(super) struct SweepSnapshot<'a> {
+pub(super) struct SweepSnapshot {
     pub listing: Listing,
     pub claims: BTreeMap<String, Vec<EntryClaim>>,
     /// Uids of objects whose path is not known, because something cannot be decoded.
     pub unresolved: BTreeSet<String>,
     /// Uids of Agents whose Tenant does not exist, so that nobody consents to their keys.
     pub without_tenant: BTreeSet<String>,
-    /// The annotation by which a person confirms a number of removals.
-    pub confirmed: Option<&'a str>,
+    /// How many removals a person has confirmed.
+    pub confirmed: Option<usize>,
+}
+
+/// How many removals a person has confirmed: as many as the Relay reports that it holds back. An
+/// annotation with another number was the answer to an earlier question, and must not answer the
+/// next one.
+pub(super) fn confirmed_removals(relay: &Relay) -> Option<usize> {
+    let confirmed: i32 = relay.annotations().get(label::CONFIRM_REMOVAL)?.parse().ok()?;
+    let reported = relay.status.as_ref()?.unclaimed?;
+    usize::try_from(confirmed).ok().filter(|_| confirmed == reported)
 }
 
 /// What a sweep does.
@@ -85,7 +94,7 @@ pub(super) struct SweepPlan {
     pub different: BTreeSet<ObjectKey>,
 }
 
-impl SweepSnapshot<'_> {
+impl SweepSnapshot {
     pub(super) fn plan(&self) -> SweepPlan {
         let owned = self.listing.owners.iter().filter_map(|(path, owner)| Some((path, uid(owner)?)));
         let owned: Vec<_> = owned.collect();
@@ -136,8 +145,7 @@ impl SweepSnapshot<'_> {
     }
 
     fn is_confirmed(&self, count: usize) -> bool {
-        let confirmed = self.confirmed.and_then(|text| text.parse::<usize>().ok());
-        confirmed.is_some_and(|confirmed| count <= confirmed)
+        self.confirmed.is_some_and(|confirmed| count <= confirmed)
     }
 
     fn different(&self) -> BTreeSet<ObjectKey> {

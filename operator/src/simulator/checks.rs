@@ -262,6 +262,10 @@ fn check_agent(
     if ready != "True" {
         found.push(format!("{who} is Ready={ready}: {}", reasons(object)));
     }
+    found.extend(
+        other_authority(store, object, claim)
+            .then(|| format!("the Secret of {who} has another authority than its relay")),
+    );
     let uid = object["metadata"]["uid"].as_str().unwrap();
     simulation.cluster.relays.with(|state| {
         let Some(volume) = state.volume_of(&claim.relay) else { return };
@@ -272,12 +276,22 @@ fn check_agent(
         if record.owner.as_ref().and_then(Owner::kubernetes_uid) != Some(uid) {
             found.push(format!("at the relay, {who} belongs to {:?}", record.owner));
         }
+        if !is_suspended && !volume.admits(&claim.tenant, claim.agent.as_deref().unwrap()) {
+            found.push(format!("the relay does not admit {who}"));
+        }
         match active_key(store, object) {
             Some(key) if record.spec.keys.iter().any(|held| held.sha256 == key.hash()) || is_suspended => {}
             Some(_) => found.push(format!("the relay does not know the key of {who}")),
             None => found.push(format!("the Secret of {who} has no key")),
         }
     });
+}
+
+/// Whether the credentials Secret of an agent has another authority than the relay.
+fn other_authority(store: &ObjectStore, agent: &Value, claim: &NameClaim) -> bool {
+    let member = |secret: Option<Secret>, name: &str| crate::secret::text(&secret?, name);
+    let relays = secret_of(store, &claim.relay.namespace, &crds::name::relay_ca(&claim.relay.name));
+    member(credentials(store, agent), "ca.crt") != member(relays, "tls.crt")
 }
 
 /// The key in the credentials Secret of an agent.
@@ -293,7 +307,10 @@ fn has_secret_of_another_did(store: &ObjectStore, agent: &Value) -> bool {
 
 fn credentials(store: &ObjectStore, agent: &Value) -> Option<Secret> {
     let name = agent["status"]["secretName"].as_str()?;
-    let namespace = agent["metadata"]["namespace"].as_str()?;
+    secret_of(store, agent["metadata"]["namespace"].as_str()?, name)
+}
+
+fn secret_of(store: &ObjectStore, namespace: &str, name: &str) -> Option<Secret> {
     let secret = store.find(&ObjectId::new(ModelKind::named("Secret"), namespace, name))?;
     serde_json::from_value(Value::clone(&secret)).ok()
 }

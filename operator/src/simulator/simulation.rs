@@ -20,6 +20,7 @@ use crate::object_key::NamespacedName;
 pub(crate) use platform_actions::{LOST_ENTRIES, LOST_UID_PREFIX};
 use user_actions::TEAMS;
 
+mod absence;
 mod faults;
 mod phases;
 mod platform_actions;

@@ -79,6 +79,8 @@ fn status(
 
 #[cfg(test)]
 mod tests {
+    use kube::CustomResourceExt as _;
+
     use super::*;
     use crate::relay_replicas::Progress;
     use crate::tenant::admin_spec::admin_spec;
@@ -122,5 +124,65 @@ mod tests {
             assert!(conditions::find(&status.conditions, progress).is_none(), "{progress:?}");
         }
         assert!(admin_spec(&tenant).suspended);
+    }
+
+    /// The status of a Tenant that was accepted and had an invitation.
+    fn former() -> TenantStatus {
+        serde_json::from_value(serde_json::json!({"tenantId": "acme", "agents": 2, "invitations": [
+            {"name": "carol", "state": "Open", "secretName": "acme-invitation-carol"},
+        ]}))
+        .unwrap()
+    }
+
+    fn waiting_for_its_relay() -> TenantStatus {
+        let mut tenant = tenant(serde_json::json!({"relayRef": {"name": "main"}}));
+        tenant.status = Some(former());
+        blocked(&tenant, 2, jiff::Timestamp::UNIX_EPOCH)
+    }
+
+    fn refused_for(reason: Reason) -> TenantStatus {
+        let mut tenant = tenant(serde_json::json!({"relayRef": {"name": "main"}}));
+        tenant.status = Some(former());
+        refused(&tenant, &Refusal::new(reason, "no"), 2, jiff::Timestamp::UNIX_EPOCH)
+    }
+
+    #[test]
+    fn a_deleted_tenant_says_that_it_waits_for_its_relay() {
+        let status = waiting_for_its_relay();
+        let found = |about| {
+            let found = conditions::find(&status.conditions, about).unwrap();
+            (&*found.status, &*found.reason)
+        };
+        assert_eq!(found(Type::DeletionBlocked), ("True", "RelayUnavailable"));
+        assert_eq!(found(Type::Ready), ("False", "Terminating"));
+        assert_eq!((status.tenant_id.as_deref(), status.agents), (Some("acme"), 2));
+    }
+
+    /// What was issued before must be revoked when the Tenant is accepted again.
+    #[test]
+    fn a_tenant_that_is_refused_or_deleted_keeps_its_id_and_its_invitations() {
+        for status in [refused_for(Reason::TenantIdConflict), waiting_for_its_relay()] {
+            assert_eq!((status.tenant_id, status.invitations), (former().tenant_id, former().invitations));
+        }
+    }
+
+    #[test]
+    fn every_condition_that_a_tenant_gets_is_named_in_its_definition() {
+        let suspended = tenant(serde_json::json!({"relayRef": {"name": "main"}, "suspend": true}));
+        let resolved = ResolvedTenant { tenant_id: "acme".parse().unwrap(), former_owner: None };
+        let now = jiff::Timestamp::UNIX_EPOCH;
+        let statuses = [
+            accepted(&suspended, &resolved, &Programming::Unknown, 0, now),
+            refused_for(Reason::TenantIdConflict),
+            refused_for(Reason::RelayNotFound),
+            waiting_for_its_relay(),
+        ];
+        let definition = serde_json::to_value(Tenant::crd()).unwrap();
+        let path =
+            "/spec/versions/0/schema/openAPIV3Schema/properties/status/properties/conditions/description";
+        let described = definition.pointer(path).and_then(serde_json::Value::as_str).unwrap();
+        for condition in statuses.into_iter().flat_map(|status| status.conditions) {
+            assert!(described.contains(&condition.type_), "{}: {described}", condition.type_);
+        }
     }
 }

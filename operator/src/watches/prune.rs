@@ -4,9 +4,15 @@ use k8s_openapi::api::apps::v1::{Deployment, StatefulSet};
 use k8s_openapi::api::core::v1::{Container, PodSpec, PodTemplateSpec};
 use kube::{Resource, ResourceExt as _};
 
+/// Drops what the API server keeps itself: it takes no managed fields from whoever writes a status.
+/// Annotations stay, because they are sent with the status.
+pub(super) fn prune_managed_fields<K: Resource>(object: &mut K) {
+    object.managed_fields_mut().clear();
+}
+
 /// Drops the large metadata that nothing here reads.
 pub(super) fn prune<K: Resource>(object: &mut K) {
-    object.managed_fields_mut().clear();
+    prune_managed_fields(object);
     object.annotations_mut().remove("kubectl.kubernetes.io/last-applied-configuration");
 }
 

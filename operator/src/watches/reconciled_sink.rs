@@ -7,7 +7,7 @@ use kube::ResourceExt as _;
 
 use super::enqueuer::Enqueuer;
 use super::find_dependents::FindDependents;
-use super::prune::prune;
+use super::prune::prune_managed_fields;
 use super::watch_source::{Decoded, InvalidObject};
 use super::watch_task::WatchSink;
 use crate::deleted_objects::DeletedObjects;
@@ -39,7 +39,7 @@ impl<K: FindDependents + Send + Sync + 'static> WatchSink<K> for ReconciledSink<
     fn read(&self, object: Decoded<K>) -> ListedObject<K> {
         match object {
             Ok(mut object) => {
-                prune(&mut object);
+                prune_managed_fields(&mut object);
                 let name = NamespacedName::from_object(&object);
                 let kept = self.store.keep(&name, Arc::new(object));
                 ListedObject::Known(name, kept)
@@ -79,6 +79,22 @@ impl<K: FindDependents + Send + Sync + 'static> WatchSink<K> for ReconciledSink<
         }
     }
 
+    fn needs_names(&self) -> bool {
+        self.store.names().iter().any(|name| self.scope.contains(name))
+    }
+
+    /// An object that was deleted and created again is told by the complete list.
+    fn drop_absent(&mut self, is_present: impl Fn(&NamespacedName) -> bool) -> Vec<NamespacedName> {
+        let mut absent = self.store.names();
+        absent.retain(|name| self.scope.contains(name) && !is_present(name));
+        for name in &absent {
+            if let Some(gone) = self.forget(name) {
+                self.tell_deleted(name, &gone);
+            }
+        }
+        absent
+    }
+
     fn applied(&mut self, object: Decoded<K>) {
         match object {
             Ok(object) => self.apply(object),
@@ -91,12 +107,8 @@ impl<K: FindDependents + Send + Sync + 'static> WatchSink<K> for ReconciledSink<
             Ok(object) => (NamespacedName::from_object(object), object.uid()),
             Err(invalid) => (name_of(invalid), invalid.metadata.uid.clone()),
         };
-        let key = name.clone().key(K::KIND);
-        let former = self.store.remove(&name);
-        self.enqueuer.caches.index.remove(K::KIND, &name);
-        self.enqueuer.caches.undecodable.remove(&key);
-        self.count_undecodable();
-        self.deleted.record(key, uid.unwrap_or_default());
+        let former = self.forget(&name);
+        self.deleted.record(name.clone().key(K::KIND), uid.unwrap_or_default());
         match former.as_deref().or(object.as_ref().ok()) {
             Some(gone) => self.enqueuer.enqueue_change(&name, Some(gone), None),
             None => self.enqueuer.enqueue_change::<K>(&name, None, None),
@@ -106,7 +118,7 @@ impl<K: FindDependents + Send + Sync + 'static> WatchSink<K> for ReconciledSink<
 
 impl<K: FindDependents + Send + Sync + 'static> ReconciledSink<K> {
     fn apply(&self, mut object: K) {
-        prune(&mut object);
+        prune_managed_fields(&mut object);
         let (name, object) = (NamespacedName::from_object(&object), Arc::new(object));
         self.enqueuer.caches.index.insert(&name, &*object);
         let former = self.store.insert(name.clone(), Arc::clone(&object));
@@ -115,6 +127,15 @@ impl<K: FindDependents + Send + Sync + 'static> ReconciledSink<K> {
         self.count_undecodable();
         self.record_replaced(&name, former.as_deref(), &object);
         self.enqueuer.enqueue_change(&name, former.as_deref().filter(|_| !was_unknown), Some(&*object));
+    }
+
+    /// Removes an object from the store, and from what is derived of it.
+    fn forget(&self, name: &NamespacedName) -> Option<Arc<K>> {
+        let former = self.store.remove(name);
+        self.enqueuer.caches.index.remove(K::KIND, name);
+        self.enqueuer.caches.undecodable.remove(&name.clone().key(K::KIND));
+        self.count_undecodable();
+        former
     }
 
     /// Separates the objects from those that cannot be decoded. Of these the last known version is

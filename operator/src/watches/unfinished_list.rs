@@ -47,6 +47,16 @@ impl<V> UnfinishedList<V> {
         self.changes.insert(name(object), change);
     }
 
+    /// Whether a watch told of the object.
+    pub(super) fn has_changed(&self, name: &NamespacedName) -> bool {
+        self.changes.contains_key(name)
+    }
+
+    /// Notes that objects were deleted.
+    pub(super) fn delete(&mut self, names: Vec<NamespacedName>) {
+        self.changes.extend(names.into_iter().map(|name| (name, None)));
+    }
+
     /// The present objects.
     pub(super) fn finish(mut self) -> Vec<V> {
         for (name, change) in self.changes {

@@ -6,13 +6,15 @@ use futures::StreamExt as _;
 use kube::api::{ListParams, WatchParams};
 
 use super::sync_state::{STUCK_TIMEOUT, StoreSync};
-use super::watch_source::{Events, ListPage, Versioned, WatchSource};
+use super::watch_source::{Events, ListPage, ListedNames, Versioned, WatchSource};
 
 /// Longest time that a watch is silent before it is started again. The API server sends a bookmark
 /// every 60 to 75 seconds.
 const SILENCE_TIMEOUT: Duration = Duration::from_secs(78);
 /// Bounds one page of a list, and the start of a watch.
 const REQUEST_TIMEOUT: Duration = Duration::from_secs(20);
+/// Bounds the list of all names. The pages of the objects, which are read after it, say the same.
+const NAMES_TIMEOUT: Duration = Duration::from_secs(5);
 /// How long the API server keeps a watch open, in seconds. It ends a longer one anyway.
 const WATCH_TTL_SECONDS: u32 = 290;
 /// Number of objects in one page of a list. A page of whole objects is about 2 MiB.
@@ -69,6 +71,18 @@ impl<S> WatchReader<S> {
         let page = tokio::time::timeout(REQUEST_TIMEOUT, self.source.list(&params)).await??;
         self.sync.heard();
         Ok(page)
+    }
+
+    /// The names of all objects. `None`: they are not known.
+    pub(super) async fn names<K>(&self) -> Option<ListedNames>
+    where
+        S: WatchSource<K>,
+    {
+        let params = ListParams { label_selector: self.label_selector.clone(), ..ListParams::default() };
+        let listed = tokio::time::timeout(NAMES_TIMEOUT, self.source.names(&params)).await;
+        let names = listed.ok()?.ok()??;
+        self.sync.heard();
+        Some(names)
     }
 
     /// The next event. A call that is dropped loses none.

@@ -2,14 +2,16 @@
 //!
 //! An object that cannot be decoded is an item of its own, so that it stops only itself.
 
+use std::collections::BTreeSet;
 use std::fmt::Debug;
 
 use futures::future::BoxFuture;
 use futures::stream::BoxStream;
 use futures::{FutureExt as _, StreamExt as _, TryFutureExt as _};
-use kube::api::{ListParams, WatchParams};
+use kube::api::{ListParams, Request, WatchParams};
 use kube::core::{DeserializeGuard, PartialObjectMeta, Status, WatchEvent};
-use kube::{Api, Resource};
+use kube::{Api, Client, Resource};
+use serde::Deserialize;
 use serde::de::DeserializeOwned;
 
 use crate::object_key::NamespacedName;
@@ -26,6 +28,9 @@ pub(super) struct ListPage<K> {
     pub next: Option<String>,
     pub resource_version: String,
 }
+
+/// The names of all objects.
+pub(super) type ListedNames = BTreeSet<NamespacedName>;
 
 /// One event of a watch.
 pub(super) enum Observation<K> {
@@ -45,6 +50,9 @@ pub(super) type Events<K> = BoxStream<'static, kube::Result<Versioned<K>>>;
 /// Where the objects of a kind come from.
 pub(super) trait WatchSource<K>: Send + Sync + 'static {
     fn list<'a>(&'a self, params: &'a ListParams) -> BoxFuture<'a, kube::Result<ListPage<K>>>;
+
+    /// The names of all objects in one answer. `None`: it contains only some of them.
+    fn names<'a>(&'a self, params: &'a ListParams) -> BoxFuture<'a, kube::Result<Option<ListedNames>>>;
 
     fn watch<'a>(
         &'a self,
@@ -71,6 +79,10 @@ impl<K: Watched + DeserializeOwned> WatchSource<K> for WholeObjects<K> {
             resource_version: list.metadata.resource_version.unwrap_or_default(),
         });
         list.boxed()
+    }
+
+    fn names<'a>(&'a self, params: &'a ListParams) -> BoxFuture<'a, kube::Result<Option<ListedNames>>> {
+        list_names(self.0.clone().into_client(), self.0.resource_url(), params).boxed()
     }
 
     fn watch<'a>(
@@ -107,6 +119,10 @@ impl<K: Watched + DeserializeOwned> WatchSource<PartialObjectMeta<K>> for Metada
         list.boxed()
     }
 
+    fn names<'a>(&'a self, params: &'a ListParams) -> BoxFuture<'a, kube::Result<Option<ListedNames>>> {
+        list_names(self.0.clone().into_client(), self.0.resource_url(), params).boxed()
+    }
+
     fn watch<'a>(
         &'a self,
         params: &'a WatchParams,
@@ -119,6 +135,38 @@ impl<K: Watched + DeserializeOwned> WatchSource<PartialObjectMeta<K>> for Metada
     fn name(&self, object: &Decoded<PartialObjectMeta<K>>) -> NamespacedName {
         name_of(object)
     }
+}
+
+/// A list of metadata, of which only the names are decoded.
+#[derive(Deserialize)]
+struct NameList {
+    metadata: NameListMetadata,
+    items: Vec<NamedItem>,
+}
+
+#[derive(Deserialize)]
+struct NameListMetadata {
+    #[serde(default)]
+    r#continue: String,
+}
+
+#[derive(Deserialize)]
+struct NamedItem {
+    metadata: ItemName,
+}
+
+#[derive(Deserialize)]
+struct ItemName {
+    #[serde(default)]
+    namespace: String,
+    name: String,
+}
+
+async fn list_names(client: Client, url: &str, params: &ListParams) -> kube::Result<Option<ListedNames>> {
+    let request = Request::new(url).list_metadata(params).map_err(kube::Error::BuildRequest)?;
+    let NameList { metadata, items } = client.request(request).await?;
+    let name = |item: NamedItem| NamespacedName::new(&item.metadata.namespace, &item.metadata.name);
+    Ok(metadata.r#continue.is_empty().then(|| items.into_iter().map(name).collect()))
 }
 
 fn name_of<K: Resource>(object: &Decoded<K>) -> NamespacedName {

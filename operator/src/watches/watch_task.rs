@@ -2,9 +2,9 @@
 //! API server no longer has the version.
 //!
 //! kube's watcher is not used because it hides bookmarks. They are the sign of life of a kind where
-//! nothing changes, and the list tells what was deleted in a gap. The watch begins with the second
-//! page of a list: a key that is revoked while ten thousand objects are listed does not wait for
-//! them.
+//! nothing changes, and the list tells what was deleted in a gap. A key that is revoked in a gap, or
+//! while ten thousand objects are listed, does not wait for them: the watch begins with the first
+//! page of a list, and then the names alone are read, which takes a fraction of the time.
 
 use daemon::error_chain;
 use tokio::time::Instant;
@@ -12,9 +12,10 @@ use tokio::time::Instant;
 use super::retry_pace::RetryPace;
 use super::unfinished_list::UnfinishedList;
 use super::watch_reader::{Position, WatchEnd, WatchError, WatchReader};
-use super::watch_source::{Decoded, ListPage, Observation, WatchSource};
+use super::watch_source::{Decoded, Observation, WatchSource};
 use crate::jitter::Jitter;
 use crate::metrics::Metrics;
+use crate::object_key::NamespacedName;
 
 /// What a watch fills.
 pub(super) trait WatchSink<K>: Send + 'static {
@@ -28,6 +29,16 @@ pub(super) trait WatchSink<K>: Send + 'static {
     fn listed(&mut self, objects: Vec<Self::Listed>);
     fn applied(&mut self, object: Decoded<K>);
     fn deleted(&mut self, object: Decoded<K>);
+
+    /// Whether it is urgent to learn what was deleted in a gap.
+    fn needs_names(&self) -> bool {
+        false
+    }
+
+    /// Drops the objects that are not present, which were deleted. Returns their names.
+    fn drop_absent(&mut self, _is_present: impl Fn(&NamespacedName) -> bool) -> Vec<NamespacedName> {
+        Vec::new()
+    }
 
     #[cfg(test)]
     fn list(&mut self, objects: Vec<Decoded<K>>) {
@@ -92,45 +103,27 @@ impl<K: Clone + Send + 'static, S: WatchSource<K>, W: WatchSink<K>> WatchTask<K,
     /// Lists all pages into the sink. What changes meanwhile reaches the sink at once, and again
     /// with the list, which would otherwise take it back.
     async fn list(&mut self) -> Result<Position<K>, WatchError> {
-        let mut list = UnfinishedList::default();
-        let mut page = self.reader.page(None).await?;
-        let version = std::mem::take(&mut page.resource_version);
-        let (mut position, mut is_followed) = (Position { version, events: None }, true);
-        loop {
-            let (source, sink) = (&self.reader.source, &self.sink);
-            list.add_page(page.objects, |object| source.name(object), |object| sink.read(object));
-            let Some(token) = page.next.filter(|token| !token.is_empty()) else { break };
-            page = self.next_page(token, (&mut position, &mut is_followed), &mut list).await?;
-        }
-        self.sink.listed(list.finish());
-        self.reader.sync.synced();
-        Ok(if is_followed { position } else { Position { events: None, ..position } })
-    }
-
-    /// Reads a page, and what changes until it is there.
-    async fn next_page(
-        &mut self,
-        token: String,
-        (position, is_followed): (&mut Position<K>, &mut bool),
-        list: &mut UnfinishedList<W::Listed>,
-    ) -> Result<ListPage<K>, WatchError> {
         let Self { reader, sink, .. } = self;
-        let mut page = std::pin::pin!(reader.page(Some(token)));
-        loop {
-            tokio::select! {
-                biased;
-                read = &mut page => return read,
-                event = reader.next_event(position), if *is_followed => match event {
-                    Ok((observation, _)) => {
-                        let name = |object: &Decoded<K>| reader.source.name(object);
-                        list.change(&observation, name, |object| sink.read(object));
-                        *is_followed = take(sink, observation).is_none();
-                    }
-                    // The list goes on. The watch is started again after it.
-                    Err(_) => *is_followed = false,
-                },
+        let mut page = reader.page(None).await?;
+        let mut following = Following::from_version(std::mem::take(&mut page.resource_version));
+        let mut list = UnfinishedList::default();
+        let has_more = page.next.as_ref().is_some_and(|token| !token.is_empty());
+        if has_more && sink.needs_names() {
+            let names = following.during(reader.names(), reader, sink, &mut list).await;
+            if let Some(names) = names {
+                // The watch has told what was made after the first page.
+                let is_present = |name: &NamespacedName| names.contains(name) || list.has_changed(name);
+                list.delete(sink.drop_absent(is_present));
             }
         }
+        loop {
+            list.add_page(page.objects, |object| reader.source.name(object), |object| sink.read(object));
+            let Some(token) = page.next.filter(|token| !token.is_empty()) else { break };
+            page = following.during(reader.page(Some(token)), reader, sink, &mut list).await?;
+        }
+        sink.listed(list.finish());
+        reader.sync.synced();
+        Ok(following.position())
     }
 
     /// Follows a watch until it ends.
@@ -145,6 +138,51 @@ impl<K: Clone + Send + 'static, S: WatchSource<K>, W: WatchSink<K>> WatchTask<K,
                 Err(end) => return end,
             }
         }
+    }
+}
+
+/// A watch that is followed while pages are read.
+struct Following<K> {
+    position: Position<K>,
+    /// Whether it has not ended.
+    is_open: bool,
+}
+
+impl<K: Clone + Send + 'static> Following<K> {
+    const fn from_version(version: String) -> Self {
+        Self { position: Position { version, events: None }, is_open: true }
+    }
+
+    /// Waits for the answer to `request`. What changes until then reaches the sink and the list.
+    async fn during<T, S: WatchSource<K>, W: WatchSink<K>>(
+        &mut self,
+        request: impl Future<Output = T>,
+        reader: &WatchReader<S>,
+        sink: &mut W,
+        list: &mut UnfinishedList<W::Listed>,
+    ) -> T {
+        let mut request = std::pin::pin!(request);
+        while self.is_open {
+            tokio::select! {
+                biased;
+                answer = &mut request => return answer,
+                event = reader.next_event(&mut self.position) => match event {
+                    Ok((observation, _)) => {
+                        let name = |object: &Decoded<K>| reader.source.name(object);
+                        list.change(&observation, name, |object| sink.read(object));
+                        self.is_open = take(sink, observation).is_none();
+                    }
+                    // The list goes on. The watch is started again after it.
+                    Err(_) => self.is_open = false,
+                },
+            }
+        }
+        request.await
+    }
+
+    fn position(self) -> Position<K> {
+        let events = self.position.events.filter(|_| self.is_open);
+        Position { events, ..self.position }
     }
 }
 

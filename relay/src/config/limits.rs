@@ -184,7 +184,7 @@ limits! {
         unit: "BYTES",
         default: 268_435_456,
         min: 16_777_216,
-        help: "Bytes of undelivered messages in memory, for all agents together; above it senders have to retry",
+        help: "Bytes of undelivered messages in memory, for all agents together; above it senders have to retry. As many bytes may wait for slow sockets; above it the connections with the most of them end",
     }
     sends_per_second: u32 {
         flag: "limit-sends-per-second",

@@ -50,7 +50,7 @@ fn check_once(hub: &Arc<Hub>) {
                 hub.flush(&[connection]);
             }
             TimeoutAction::EndIdle => hub.close_connection(&connection, CloseCode::GoingAway),
-            TimeoutAction::EndStalled => hub.close_stalled(&connection),
+            TimeoutAction::EndStalled | TimeoutAction::EndLargest => hub.close_stalled(&connection),
             TimeoutAction::EndUnregistered => {
                 hub.close_connection(&connection, CloseCode::RegistrationTimeout);
             }

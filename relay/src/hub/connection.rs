@@ -106,6 +106,11 @@ impl Connection {
         self.buffer().len() > SOFT_BYTES_MAX
     }
 
+    /// Bytes in memory that the socket has not taken.
+    pub(crate) fn unsent_bytes(&self) -> usize {
+        self.socket().unwritten() + self.buffer().len()
+    }
+
     /// True for the first call since the last flush.
     pub(crate) fn mark_dirty(&self) -> bool {
         !self.dirty.swap(true, Ordering::AcqRel)

@@ -14,6 +14,7 @@ use super::fair_turns::FairTurns;
 use super::metrics::HubMetrics;
 use super::registration_shares::RegistrationShares;
 use super::state::{EffectSinks, HubState};
+use super::timeouts::ConnectionTimeouts;
 use super::{Hub, HubSettings, clocks};
 use crate::clock::unix_now;
 use crate::core::{Core, Now};
@@ -52,7 +53,7 @@ impl Hub {
         let state = HubState::new(core, settings.limits.of_session(), sinks);
         let hub = Arc::new(Self {
             state: Mutex::new(state),
-            timeouts: Mutex::default(),
+            timeouts: Mutex::new(ConnectionTimeouts::new(settings.limits.held_bytes_max)),
             connection_shares: Arc::new(Mutex::new(ConnectionShares::new(settings.connections))),
             registration_shares: Mutex::new(RegistrationShares::new(settings.connections.of_tenant())),
             turns: FairTurns::new(tokio::runtime::Handle::current().metrics().num_workers()),

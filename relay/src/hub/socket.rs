@@ -31,6 +31,11 @@ impl Socket {
         self.written
     }
 
+    /// Bytes that are being written and were not taken yet.
+    pub(super) const fn unwritten(&self) -> usize {
+        self.writing.len() - self.written
+    }
+
     /// Writes and flushes everything that `take` returns, until that is empty.
     pub(super) fn poll_write_all(
         &mut self,

@@ -12,6 +12,7 @@ use tokio::sync::mpsc;
 
 use super::connection::Connection;
 use super::metrics::HubMetrics;
+use crate::clock::unix_now;
 use crate::core::{AgentRegistry, AgentSlot, ConnId, Core, Effect, Event, Now, SendError};
 use crate::message_store::{LoadRequest, WriteQueue};
 
@@ -103,7 +104,8 @@ impl HubState {
                 let limits = self.session_limits;
                 let window = limits.window_messages;
                 let features = vec![feature::REFUSE.to_owned()];
-                let result = RegisterResult { epoch, tenant, window, pending, limits, features };
+                let time = Some(unix_now());
+                let result = RegisterResult { epoch, tenant, window, pending, limits, features, time };
                 self.write(conn, |out| write_result(out, &request, &result));
             }
         }

@@ -3,7 +3,7 @@
 //! A timer wheel replaces a timer for each connection: every connection is in one slot, and a slot
 //! is checked once in each ping interval.
 
-use std::collections::{HashSet, VecDeque};
+use std::collections::{HashMap, HashSet, VecDeque};
 use std::sync::{Arc, Weak};
 use std::time::Duration;
 
@@ -29,7 +29,9 @@ pub(super) struct ConnectionTimeouts {
     /// them in the order of their deadlines.
     unregistered: VecDeque<(u64, Weak<Connection>)>,
     registered: HashSet<ConnId>,
-    blocked: Vec<Weak<Connection>>,
+    blocked: HashMap<ConnId, Weak<Connection>>,
+    /// Bytes that may wait for blocked sockets, for all connections together.
+    unsent_bytes_max: usize,
 }
 
 /// The action that is due for one connection.
@@ -40,23 +42,24 @@ pub(super) enum TimeoutAction {
     EndIdle,
     /// The socket accepted nothing for too long.
     EndStalled,
+    /// The bytes that wait for blocked sockets are too many, and no other connection has more.
+    EndLargest,
     /// The agent did not register in time.
     EndUnregistered,
 }
 
-impl Default for ConnectionTimeouts {
-    fn default() -> Self {
+impl ConnectionTimeouts {
+    pub(super) fn new(unsent_bytes_max: usize) -> Self {
         Self {
             wheel: std::array::from_fn(|_| Vec::new()),
             slot: 0,
             unregistered: VecDeque::new(),
             registered: HashSet::new(),
-            blocked: Vec::new(),
+            blocked: HashMap::new(),
+            unsent_bytes_max,
         }
     }
-}
 
-impl ConnectionTimeouts {
     pub(super) fn add(&mut self, connection: &Arc<Connection>, now_ms: u64) {
         if let Some(slot) = self.wheel.get_mut(self.slot) {
             slot.push(Arc::downgrade(connection));
@@ -73,13 +76,14 @@ impl ConnectionTimeouts {
     }
 
     pub(super) fn mark_blocked(&mut self, connection: &Arc<Connection>) {
-        self.blocked.push(Arc::downgrade(connection));
+        self.blocked.insert(connection.id, Arc::downgrade(connection));
     }
 
     pub(super) fn tick(&mut self, now_ms: u64) -> Vec<(Arc<Connection>, TimeoutAction)> {
         let mut found = Vec::new();
         self.tick_wheel(now_ms, &mut found);
         self.tick_blocked(now_ms, &mut found);
+        self.keep_budget(&mut found);
         while let Some((_, weak)) = self.unregistered.pop_front_if(|(at, _)| *at <= now_ms) {
             let connection = weak.upgrade().filter(|c| !self.registered.contains(&c.id));
             found.extend(connection.map(|c| (c, TimeoutAction::EndUnregistered)));
@@ -100,7 +104,7 @@ impl ConnectionTimeouts {
     }
 
     fn tick_blocked(&mut self, now_ms: u64, found: &mut Vec<(Arc<Connection>, TimeoutAction)>) {
-        self.blocked.retain(|weak| {
+        self.blocked.retain(|_, weak| {
             let Some(connection) = weak.upgrade() else { return false };
             let blocked_ms = connection.blocked_for_ms(now_ms.saturating_add(1));
             if blocked_ms > millis(STALL_TIMEOUT) {
@@ -109,6 +113,24 @@ impl ConnectionTimeouts {
             }
             blocked_ms > 0
         });
+    }
+
+    /// Ends the connections for which the most bytes wait, until the others are within the budget.
+    fn keep_budget(&mut self, found: &mut Vec<(Arc<Connection>, TimeoutAction)>) {
+        let waiting = self.blocked.values().filter_map(Weak::upgrade).map(|c| (c.unsent_bytes(), c));
+        let mut waiting: Vec<(usize, Arc<Connection>)> = waiting.collect();
+        let mut bytes: usize = waiting.iter().map(|(bytes, _)| bytes).sum();
+        if bytes <= self.unsent_bytes_max {
+            return;
+        }
+        waiting.sort_unstable_by_key(|(bytes, _)| *bytes);
+        while bytes > self.unsent_bytes_max
+            && let Some((largest, connection)) = waiting.pop()
+        {
+            bytes -= largest;
+            self.blocked.remove(&connection.id);
+            found.push((connection, TimeoutAction::EndLargest));
+        }
     }
 }
 
@@ -127,13 +149,19 @@ mod tests {
     use super::*;
     use crate::directory::Principal;
 
+    const UNSENT_BYTES_MAX: usize = 2_000;
+
     /// A connection over a pipe of 16 bytes, and the other end of the pipe.
     fn connection(timeouts: &mut ConnectionTimeouts) -> (Arc<Connection>, DuplexStream) {
+        connection_with_id(timeouts, ConnId(1))
+    }
+
+    fn connection_with_id(timeouts: &mut ConnectionTimeouts, id: ConnId) -> (Arc<Connection>, DuplexStream) {
         let (near, far) = tokio::io::duplex(16);
         let key_id = KeyHash::sha256("a key").key_id();
         let principal = Principal { tenant: "acme".parse().unwrap(), agent: None, key_id };
         let peer = "127.0.0.1:1".parse().unwrap();
-        let connection = Arc::new(Connection::new(ConnId(1), Box::new(near), principal, peer, 0));
+        let connection = Arc::new(Connection::new(id, Box::new(near), principal, peer, 0));
         timeouts.add(&connection, 0);
         (connection, far)
     }
@@ -149,14 +177,14 @@ mod tests {
 
     #[test]
     fn a_connection_that_does_not_register_ends_after_ten_seconds() {
-        let mut timeouts = ConnectionTimeouts::default();
+        let mut timeouts = ConnectionTimeouts::new(UNSENT_BYTES_MAX);
         let _kept = connection(&mut timeouts);
         assert_eq!(actions(&mut timeouts, 1..=19), [(10, TimeoutAction::EndUnregistered)]);
     }
 
     #[test]
     fn an_idle_connection_is_pinged_twice_and_ends_after_a_minute() {
-        let mut timeouts = ConnectionTimeouts::default();
+        let mut timeouts = ConnectionTimeouts::new(UNSENT_BYTES_MAX);
         let (connection, _far) = connection(&mut timeouts);
         timeouts.mark_registered(connection.id);
         let found = actions(&mut timeouts, 1..=80);
@@ -166,7 +194,7 @@ mod tests {
 
     #[test]
     fn a_connection_that_sends_is_kept() {
-        let mut timeouts = ConnectionTimeouts::default();
+        let mut timeouts = ConnectionTimeouts::new(UNSENT_BYTES_MAX);
         let (connection, _far) = connection(&mut timeouts);
         timeouts.mark_registered(connection.id);
         for minute in 1..=10 {
@@ -178,7 +206,7 @@ mod tests {
 
     #[test]
     fn a_socket_that_accepts_no_bytes_ends_after_fifteen_seconds() {
-        let mut timeouts = ConnectionTimeouts::default();
+        let mut timeouts = ConnectionTimeouts::new(UNSENT_BYTES_MAX);
         let (connection, _far) = connection(&mut timeouts);
         timeouts.mark_registered(connection.id);
         connection.push_text(|out| out.extend_from_slice(&[b' '; 100]));
@@ -190,7 +218,7 @@ mod tests {
 
     #[test]
     fn a_peer_that_takes_a_large_frame_slowly_is_alive() {
-        let mut timeouts = ConnectionTimeouts::default();
+        let mut timeouts = ConnectionTimeouts::new(UNSENT_BYTES_MAX);
         let (connection, mut far) = connection(&mut timeouts);
         timeouts.mark_registered(connection.id);
         connection.push_text(|out| out.extend_from_slice(&[b' '; 1_000]));
@@ -209,5 +237,25 @@ mod tests {
             let due = timeouts.tick(second * 1_000);
             assert!(due.iter().all(|(_, action)| *action == TimeoutAction::Ping), "{second}: {due:?}");
         }
+    }
+
+    #[test]
+    fn of_blocked_connections_the_largest_end_until_the_others_are_within_the_budget() {
+        let mut timeouts = ConnectionTimeouts::new(UNSENT_BYTES_MAX);
+        let mut kept = Vec::new();
+        for (id, bytes) in [(1, 900), (2, 1_000), (3, 2_000), (4, 100)] {
+            let (connection, far) = connection_with_id(&mut timeouts, ConnId(id));
+            timeouts.mark_registered(connection.id);
+            connection.push_text(&vec![b' '; bytes]);
+            assert!(connection.flush(1_000));
+            // A socket that was blocked again in between is there once.
+            timeouts.mark_blocked(&connection);
+            timeouts.mark_blocked(&connection);
+            kept.push((connection, far));
+        }
+        assert_eq!(timeouts.blocked.len(), 4);
+        let ended = timeouts.tick(2_000).into_iter().map(|(connection, action)| (connection.id.0, action));
+        assert_eq!(ended.collect::<Vec<_>>(), [(3, TimeoutAction::EndLargest)]);
+        assert_eq!(timeouts.tick(3_000).len(), 0);
     }
 }

@@ -16,6 +16,11 @@ use crate::core::{RowId, Write, WriteContent, WriteRow};
 const BATCH_WRITES_MAX: usize = 1024;
 /// Bytes after which a commit takes no further write, for the same reason.
 const BATCH_BYTES: usize = 1 << 20;
+/// Rows that leave their mailbox with one commit. Each changes the page of its body, which may hold
+/// no other such row: more of them would take more than half of a small volume's log.
+const BATCH_REMOVALS_MAX: usize = 256;
+/// What such a row counts among the bytes of a commit.
+const REMOVAL_BYTES: usize = BATCH_BYTES / BATCH_REMOVALS_MAX;
 /// Between two attempts to write to a store that failed, and two looks at a full disk.
 pub(crate) const RETRY_INTERVAL: Duration = Duration::from_secs(1);
 /// Attempts after the queue was closed. A relay that shuts down does not wait for a disk any
@@ -256,7 +261,7 @@ impl CommitScheduler {
 
     /// Keeps removals and notices, which are committed next, and refuses every message that waits.
     fn on_full(&mut self, now_ms: u64) -> Vec<StoreReport> {
-        self.writes_max = (self.writes_max / 2).max(1);
+        self.writes_max = (self.writes_max.min(BATCH_REMOVALS_MAX) / 2).max(1);
         if self.is_full() && !self.queued.iter().any(|(_, write)| is_message(write)) {
             // Not even removals fit.
             return self.on_failure(now_ms);
@@ -340,10 +345,12 @@ const fn is_message(write: &Write) -> bool {
     matches!(write, Write::Insert(WriteRow { content: WriteContent::Message(_), .. }))
 }
 
-const fn size(write: &Write) -> usize {
+fn size(write: &Write) -> usize {
     match write {
-        Write::Insert(row) => row.size(),
-        Write::Remove { .. } | Write::Forget { .. } => 0,
+        Write::Insert(row) if is_message(write) => row.size(),
+        // A notice ends a message.
+        Write::Insert(_) | Write::Remove { .. } => REMOVAL_BYTES,
+        Write::Forget { .. } => 0,
     }
 }
 

@@ -1,5 +1,9 @@
 //! Damaged pages of the mailbox's file: what is on them is given up, and everything else stays
 //! usable.
+//!
+//! SQLite adds rows to the last page of a table. While that page of `bodies` is damaged, new bodies
+//! go to `spare_bodies`. Whoever looks for a body looks there first, because to look for its row in
+//! `bodies` would meet the damage.
 
 use sqlx::SqliteConnection;
 
@@ -10,7 +14,9 @@ use crate::core::RowId;
 /// early, and for a file system that found a wrong checksum. Any other failed read may succeed when
 /// it is repeated.
 const DAMAGE: [&str; 6] = ["11", "267", "779", "522", "8202", "8458"];
-const REMOVE_BODIES: &str = "delete from bodies where row in (select value from json_each(?))";
+const REMOVE_BODIES: &str = "delete from bodies where row in \
+    (select value from json_each(?) where value not in (select row from spare_bodies))";
+const REMOVE_SPARE_BODIES: &str = "delete from spare_bodies where row in (select value from json_each(?))";
 
 /// Whether reading the same again would fail again.
 pub(super) fn is_damage(error: &sqlx::Error) -> bool {
@@ -23,9 +29,15 @@ pub(super) const fn halves<T>(part: &[T]) -> Option<(&[T], &[T])> {
     if part.len() < 2 { None } else { Some(part.split_at(part.len() / 2)) }
 }
 
-/// Deletes bodies in one statement.
+/// Deletes bodies, wherever they are.
 pub(super) async fn delete_bodies(on: &mut SqliteConnection, rows: &[RowId]) -> sqlx::Result<()> {
-    sqlx::query(REMOVE_BODIES).bind(json_array(rows.iter().copied())).execute(on).await?;
+    sqlx::query(REMOVE_BODIES).bind(json_array(rows.iter().copied())).execute(&mut *on).await?;
+    delete_spare_bodies(on, rows).await
+}
+
+/// Deletes those of these bodies that are spare ones.
+pub(super) async fn delete_spare_bodies(on: &mut SqliteConnection, rows: &[RowId]) -> sqlx::Result<()> {
+    sqlx::query(REMOVE_SPARE_BODIES).bind(json_array(rows.iter().copied())).execute(on).await?;
     Ok(())
 }
 

@@ -13,8 +13,10 @@ use super::sql::json_array;
 use super::unreadable_rows::UnreadableRows;
 use crate::core::{AgentSlot, RowId};
 
-const PAGE: &str =
-    "select row, envelope from bodies where row in (select value from json_each(?)) order by row";
+const PAGE: &str = "select row, envelope from spare_bodies where row in (select value from json_each(?1))
+    union all select row, envelope from bodies where row in
+        (select value from json_each(?1) where value not in (select row from spare_bodies))
+    order by row";
 
 /// The first and the last body.
 const ENDS: [&str; 2] = [

@@ -7,6 +7,8 @@ use std::collections::HashMap;
 
 use protocol::Did;
 use protocol::envelope::MessageId;
+use sqlx::SqliteConnection;
+use tokio::sync::mpsc;
 
 use super::sql::{kind_from_numbers, state_from_number};
 use super::{MessageStore, MessageStoreError};
@@ -14,6 +16,8 @@ use crate::core::{RestoredRow, RowId};
 
 /// Rows of one value, about 1 MiB.
 const LINES: i64 = 8192;
+/// Pages that are read before somebody takes them.
+const PAGES_AHEAD: usize = 1;
 /// Rows after this one, in order: those that wait, and those that are new enough to be remembered.
 const PAGE: &str = "select max(row), group_concat(concat_ws(',', row, state, kind, coalesce(reason, 0), size, accepted, expires,
         digest, hex(id), recipient, peer), char(10))
@@ -48,20 +52,42 @@ impl MessageStore {
         mut each: impl FnMut(RestoredRow),
     ) -> Result<(), MessageStoreError> {
         let first = self.next_row().await?.saturating_sub(self.settings.remembered_max as u64);
-        let mut names = Names::default();
-        let mut last = 0;
-        loop {
-            let page = sqlx::query_as(PAGE).bind(last).bind(first.cast_signed());
-            let page = page.bind(remembered_since.cast_signed()).bind(LINES);
-            let (upto, lines): (Option<i64>, Option<String>) =
-                page.fetch_one(&mut self.reading).await.map_err(MessageStoreError::Restore)?;
-            let (Some(upto), Some(lines)) = (upto, lines) else { return Ok(()) };
-            for line in lines.lines() {
-                let damaged = || MessageStoreError::Damaged { line: line.to_owned() };
-                each(names.row(line).ok_or_else(damaged)?);
+        let (pages, mut read) = mpsc::channel(PAGES_AHEAD);
+        // While the caller takes the rows of one page, SQLite reads the next.
+        let reading = async {
+            let read = read_pages(&mut self.reading, (first, remembered_since), pages).await;
+            read.map_err(MessageStoreError::Restore)
+        };
+        let taking = async {
+            let mut names = Names::default();
+            while let Some(lines) = read.recv().await {
+                for line in lines.lines() {
+                    let damaged = || MessageStoreError::Damaged { line: line.to_owned() };
+                    each(names.row(line).ok_or_else(damaged)?);
+                }
             }
-            last = upto;
+            Ok::<(), MessageStoreError>(())
+        };
+        tokio::try_join!(reading, taking).map(|((), ())| ())
+    }
+}
+
+/// Sends the lines of every page, until nobody takes them any more.
+async fn read_pages(
+    on: &mut SqliteConnection,
+    (first, remembered_since): (RowId, u64),
+    pages: mpsc::Sender<String>,
+) -> sqlx::Result<()> {
+    let mut last = 0;
+    loop {
+        let page = sqlx::query_as(PAGE).bind(last).bind(first.cast_signed());
+        let page = page.bind(remembered_since.cast_signed()).bind(LINES);
+        let found: (Option<i64>, Option<String>) = page.fetch_one(&mut *on).await?;
+        let (Some(upto), Some(lines)) = found else { return Ok(()) };
+        if pages.send(lines).await.is_err() {
+            return Ok(());
         }
+        last = upto;
     }
 }
 

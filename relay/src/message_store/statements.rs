@@ -1,5 +1,7 @@
 //! Commits one batch of writes with few statements: rows are inserted many at a time, and all
 //! removals are one statement.
+//!
+//! A batch that meets a damaged page is tried again around the damage.
 
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::Arc;
@@ -8,7 +10,7 @@ use protocol::frame::Outcome;
 use sqlx::{AssertSqlSafe, SqliteConnection};
 
 use super::commit_scheduler::{Batch, insertion};
-use super::damage::{delete_bodies, delete_undamaged_bodies, is_damage};
+use super::damage::{delete_bodies, delete_spare_bodies, delete_undamaged_bodies, is_damage};
 use super::forgetting::Forgetting;
 use super::sql::{json_array, kind_number, reason_number, state_number};
 use super::transaction;
@@ -28,6 +30,8 @@ const PROBE: &str = "update mailbox_meta set probed = unixepoch()";
 pub(super) struct Statements {
     messages: [Arc<str>; 3],
     bodies: [Arc<str>; 3],
+    spare_bodies: [Arc<str>; 3],
+    new_bodies: NewBodies,
 }
 
 impl Statements {
@@ -40,30 +44,39 @@ impl Statements {
             // A body that could not be deleted may have a number that is given again after a
             // restart.
             bodies: insert("or replace into bodies", BODY_COLUMNS),
+            spare_bodies: insert("or replace into spare_bodies", BODY_COLUMNS),
+            new_bodies: NewBodies::Append,
         }
     }
 
     /// Commits the whole batch in one transaction, or nothing of it, together with the next slice
     /// of the rows to forget.
     ///
-    /// A body on a damaged page cannot be deleted. It does not stop the batch, which is committed
-    /// without the deletion of bodies.
+    /// A body on a damaged page cannot be deleted, and a new one cannot be added to it. Neither
+    /// stops the batch: it is committed without the deletion of bodies, and new ones become spare
+    /// bodies from then on.
     pub(super) async fn commit(
-        &self,
+        &mut self,
         on: &mut SqliteConnection,
         batch: &Batch,
         forgetting: &mut Forgetting,
     ) -> sqlx::Result<()> {
-        match self.commit_with(on, batch, forgetting, OldBodies::Delete).await {
-            Err(error) if is_damage(&error) => {
-                self.commit_with(on, batch, forgetting, OldBodies::Keep).await?;
-                let removed = batch.writes.iter().filter_map(removal).map(|(row, _)| row);
-                let old: Vec<RowId> = removed.chain(batch.discarded.iter().copied()).collect();
-                delete_undamaged_bodies(on, &old).await;
-                Ok(())
-            }
-            result => result,
+        let mut result = self.commit_with(on, batch, forgetting, OldBodies::Delete).await;
+        if !is_damaged(&result) {
+            return result;
         }
+        result = self.commit_with(on, batch, forgetting, OldBodies::Keep).await;
+        if is_damaged(&result) && self.new_bodies == NewBodies::Append {
+            tracing::error!("new messages cannot be added to a damaged page; they are stored beside it");
+            self.new_bodies = NewBodies::Spare;
+            result = self.commit_with(on, batch, forgetting, OldBodies::Keep).await;
+        }
+        if result.is_ok() {
+            let removed = batch.writes.iter().filter_map(removal).map(|(row, _)| row);
+            let old: Vec<RowId> = removed.chain(batch.discarded.iter().copied()).collect();
+            delete_undamaged_bodies(on, &old).await;
+        }
+        result
     }
 
     async fn commit_with(
@@ -151,7 +164,11 @@ impl Statements {
             _ => None,
         };
         let bodies: Vec<(RowId, bytes::Bytes)> = rows.iter().filter_map(body).collect();
-        for (sql, chunk) in chunks(&self.bodies, &bodies) {
+        let texts = match self.new_bodies {
+            NewBodies::Append => &self.bodies,
+            NewBodies::Spare => &self.spare_bodies,
+        };
+        for (sql, chunk) in chunks(texts, &bodies) {
             let mut query = sqlx::query(AssertSqlSafe(sql));
             for (row, envelope) in chunk {
                 query = query.bind(row.cast_signed()).bind(envelope.as_ref());
@@ -160,6 +177,14 @@ impl Statements {
         }
         Ok(())
     }
+}
+
+/// Where new bodies are stored, until the next start.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum NewBodies {
+    Append,
+    /// In the table beside, because of a damaged page.
+    Spare,
 }
 
 /// What a commit does with the bodies of rows that leave the mailbox.
@@ -174,7 +199,8 @@ impl OldBodies {
     async fn settle(self, on: &mut SqliteConnection, rows: &[RowId]) -> sqlx::Result<()> {
         match self {
             Self::Delete => delete_bodies(on, rows).await,
-            Self::Keep => Ok(()),
+            // A spare body goes with its row, because the number may be given again.
+            Self::Keep => delete_spare_bodies(on, rows).await,
         }
     }
 }
@@ -229,6 +255,10 @@ async fn remove(
         sqlx::query(DELETE_MESSAGES).bind(rows).execute(&mut *on).await?;
     }
     Ok(())
+}
+
+fn is_damaged(result: &sqlx::Result<()>) -> bool {
+    result.as_ref().is_err_and(is_damage)
 }
 
 /// Splits rows into as few statements of the known sizes as possible.

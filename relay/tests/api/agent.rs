@@ -110,6 +110,7 @@ impl Agent {
                 pending: 0,
                 limits: SessionLimits::default(),
                 features: Vec::new(),
+                time: None,
             },
             deliveries: VecDeque::new(),
             notices: VecDeque::new(),

@@ -79,6 +79,36 @@ async fn nobody_but_its_owner_writes_an_entry_or_what_belongs_to_it() {
     put(&relay, &[A], &format!("{ALICE}/suspension"), &suspended).await.unwrap();
 }
 
+/// A session that was closed and opened again would begin with the first delivery.
+#[tokio::test]
+async fn refused_writes_leave_the_session_and_the_mail_of_an_agent_as_they_are() {
+    let relay = start().await;
+    let (path, key) = ("tenants/default/agents/bob", new_key());
+    put(&relay, &[A], path, &agent_spec(&[(&key, None)])).await.unwrap();
+    let mut bob = Agent::open(&relay, &key, identity(&did("bob"))).await.unwrap();
+    let (mut alice, _) = Agent::join(&relay, "alice").await;
+    let sent = [alice.envelope(&bob.did), alice.envelope(&bob.did)];
+    alice.submit(&sent[0]).await;
+    let first = bob.delivery().await;
+    for by in [&[B][..], &[PERSON], &[B, IF_OWNED], &[B, (FORMER_OWNER_HEADER, "kubernetes:c")]] {
+        let suspended = AgentSpec { suspended: true, ..AgentSpec::default() };
+        let refused = [
+            put(&relay, by, path, &suspended).await,
+            put(&relay, by, &format!("{path}/suspension"), &Suspension { suspended: true }).await,
+            delete(&relay, by, path).await,
+        ];
+        for refused in refused {
+            assert_eq!(refused.unwrap_err().reason, Reason::OwnerConflict, "{by:?}");
+        }
+    }
+    alice.submit(&sent[1]).await;
+    let second = bob.delivery().await;
+    assert_eq!((second.epoch, second.seq), (first.epoch, first.seq + 1), "the same session goes on");
+    bob.socket.close(None).await.unwrap();
+    let mut bob = Agent::open(&relay, &key, bob.identity.clone()).await.unwrap();
+    assert_eq!(bob.take(2).await, sent.map(|envelope| envelope.id), "nothing was acknowledged");
+}
+
 #[tokio::test]
 async fn views_name_the_owner_and_the_digest_and_a_restart_keeps_them() {
     let relay = start_owned().await;

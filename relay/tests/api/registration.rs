@@ -138,13 +138,14 @@ async fn a_record_from_the_future_is_refused_and_locks_nobody_out() {
 }
 
 #[tokio::test]
-async fn a_session_is_told_its_limits() {
+async fn a_session_is_told_its_limits_and_the_relays_time() {
     let relay = start().await;
     let (alice, _) = Agent::join(&relay, "alice").await;
     let limits = alice.registered.limits;
     assert_eq!((limits.window_messages, limits.window_bytes), (256, 1 << 20));
     assert_eq!((limits.queries_per_second, limits.queries_burst), (20, 100));
     assert_eq!(limits.envelope_bytes, 1_047_552);
+    assert!(alice.registered.time.is_some_and(|time| time.abs_diff(crate::agent::now()) < 60));
 }
 
 #[tokio::test]

@@ -70,7 +70,8 @@ impl Agent {
         };
         let state = Arc::new(AgentState::open(config, connection, state_dir.as_ref())?);
         let (commands, received) = mpsc::channel(COMMANDS_MAX);
-        let rpc = RpcClient::new(commands, state.config.answer_timeout);
+        let rpc =
+            RpcClient::new(commands, state.config.answer_timeout, state.config.memory_limits.request_kib);
         connection::spawn(Arc::clone(&state), received, rpc.downgrade(), state_dir)?;
         let settled = progress.wait_for(|now| !matches!(now, ConnectionState::Connecting { .. })).await;
         match settled.map(|now| now.clone()) {

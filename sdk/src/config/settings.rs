@@ -9,6 +9,7 @@ use protocol::record::Card;
 use protocol::{Did, Identity, multikey};
 
 use super::endpoint::Endpoint;
+use super::memory_limits::MemoryLimits;
 use crate::clock::Clock;
 use crate::contacts::RootKey;
 use crate::error::{Error, ErrorKind};
@@ -60,6 +61,7 @@ pub struct Config {
     pub(crate) anchors: HashMap<Did, RootKey>,
     /// Whether the relay's administrator may replace the pinned root key of another agent.
     pub(crate) accepts_announced_root_keys: bool,
+    pub(crate) memory_limits: MemoryLimits,
     pub(crate) clock: Clock,
 }
 
@@ -90,6 +92,7 @@ impl Config {
             yields: false,
             anchors: HashMap::new(),
             accepts_announced_root_keys: false,
+            memory_limits: MemoryLimits::default(),
             clock: Clock::system(),
         }
     }
@@ -185,6 +188,14 @@ impl Config {
     #[must_use]
     pub fn accepting_announced_root_keys(mut self) -> Self {
         self.accepts_announced_root_keys = true;
+        self
+    }
+
+    /// Sets how much the agent keeps in memory. Limits that are too low for one agent count as the
+    /// lowest that it needs.
+    #[must_use]
+    pub fn with_memory_limits(mut self, limits: MemoryLimits) -> Self {
+        self.memory_limits = limits.at_least_needed();
         self
     }
 

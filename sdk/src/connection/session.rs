@@ -5,7 +5,7 @@
 //! acknowledgement tracker) until a short queue of frames has a free slot.
 
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use futures::stream::SplitSink;
 use futures::{SinkExt as _, StreamExt as _};
@@ -21,7 +21,8 @@ use super::handshake::RegisteredSession;
 use super::request_queue::RequestQueue;
 use super::session_driver::SessionDriver;
 use crate::agent_state::AgentState;
-use crate::delivery::admission::{Admission, Delivery, admit};
+use crate::delivery::admission::{Admission, Delivery, WaitingDelivery, admit};
+use crate::delivery::relay_clock::RelayClock;
 use crate::rpc::WeakRpcClient;
 
 /// Frames between driver and socket: enough to keep the socket busy, few enough that order and
@@ -52,11 +53,12 @@ pub(super) async fn run(
     let (sink, stream) = socket.split();
     let (frames, queued_frames) = mpsc::channel(FRAMES_MAX);
     let (deliveries, queued_deliveries) = mpsc::channel(DELIVERIES_MAX);
+    let relay_clock = RelayClock::told(result.time, Instant::now());
     let driver = SessionDriver::new(Arc::clone(state), requests, &result, frames, deliveries);
     tokio::select! {
         disconnect = driver.run(stream) => disconnect,
         disconnect = write_frames(sink, queued_frames) => disconnect,
-        disconnect = admit_deliveries(state, rpc, queued_deliveries) => disconnect,
+        disconnect = admit_deliveries(state, rpc, queued_deliveries, relay_clock) => disconnect,
     }
 }
 
@@ -86,10 +88,10 @@ async fn admit_deliveries(
     state: &AgentState,
     rpc: &WeakRpcClient,
     mut queued: mpsc::Receiver<Delivery>,
+    relay_clock: RelayClock,
 ) -> Disconnect {
-    // Deliveries that cannot be shown or refused yet, with their time. They end with the session,
-    // and the relay delivers them again. Bounded by the relay's window.
-    let mut waiting: Vec<(Delivery, UnixSeconds)> = Vec::new();
+    // They end with the session, and the relay delivers them again. Bounded by the relay's window.
+    let mut waiting: Vec<WaitingDelivery> = Vec::new();
     let mut retry = interval(WAITING_DELIVERY_INTERVAL);
     retry.set_missed_tick_behavior(MissedTickBehavior::Delay);
     loop {
@@ -107,12 +109,11 @@ async fn admit_deliveries(
         };
         let Some(rpc) = rpc.upgrade() else { break };
         for delivery in now_due {
-            match admit(state, &rpc, delivery).await {
+            match admit(state, &rpc, delivery, relay_clock).await {
                 Ok(Admission::Done) => {}
-                Ok(Admission::Later(delivery, at)) if waiting.len() < DELIVERIES_MAX => {
-                    waiting.push((delivery, at));
-                }
-                Ok(Admission::Later(..)) => {
+                Ok(Admission::Later(later)) if !later.has_share(&waiting) => later.refuse(state),
+                Ok(Admission::Later(later)) if waiting.len() < DELIVERIES_MAX => waiting.push(later),
+                Ok(Admission::Later(_)) => {
                     return Disconnect::lost("it sent more than the window allows");
                 }
                 Err(error) => return Disconnect::Lost(error),
@@ -123,6 +124,6 @@ async fn admit_deliveries(
 }
 
 /// Takes the deliveries out whose time has come, in the order in which they arrived.
-fn take_due(waiting: &mut Vec<(Delivery, UnixSeconds)>, now: UnixSeconds) -> Vec<Delivery> {
-    waiting.extract_if(.., |(_, at)| *at <= now).map(|(delivery, _)| delivery).collect()
+fn take_due(waiting: &mut Vec<WaitingDelivery>, now: UnixSeconds) -> Vec<Delivery> {
+    waiting.extract_if(.., |later| later.at <= now).map(|later| later.delivery).collect()
 }

@@ -22,7 +22,7 @@ use super::disconnect::Disconnect;
 use super::key_rotation;
 use super::request_queue::{RequestQueue, sweep_interval};
 use super::session_health::SessionHealth;
-use crate::agent_state::AgentState;
+use crate::agent_state::{AgentState, DiskJob};
 use crate::connection_state::{ConnectionState, Session};
 use crate::delivery::admission::Delivery;
 use crate::rpc::{Command, PendingResponse, RpcFailure};
@@ -49,16 +49,17 @@ pub(super) struct SessionDriver<'a> {
     sync: Sync,
 }
 
-/// The sync in front of the next acknowledgement. It runs on a thread that may block.
+/// The work of the disk in front of the next acknowledgement. It runs on a thread that may block,
+/// and ends there if the session ends first.
 enum Sync {
     Idle,
-    Running(JoinHandle<std::io::Result<AckParams>>),
+    Running(JoinHandle<std::io::Result<Option<AckParams>>>),
     /// It failed, and is repeated at this time.
     Failed(Instant),
 }
 
 impl Sync {
-    async fn finished(&mut self) -> std::io::Result<AckParams> {
+    async fn finished(&mut self) -> std::io::Result<Option<AckParams>> {
         match self {
             Self::Running(job) => job.await.unwrap_or_else(|e| Err(std::io::Error::other(e))),
             Self::Idle | Self::Failed(_) => std::future::pending().await,
@@ -130,32 +131,31 @@ impl<'a> SessionDriver<'a> {
         }
     }
 
-    /// Begins to sync what the next acknowledgement is about, unless a sync is running.
+    /// Begins what the disk must do for the next acknowledgement, unless it is at work.
     fn start_sync(&mut self) {
         match self.sync {
             Sync::Running(_) => return,
             Sync::Failed(again) if Instant::now() < again => return,
             Sync::Failed(_) | Sync::Idle => {}
         }
-        match self.state.begin_sync() {
+        match self.state.next_disk_job() {
             Ok(None) => self.sync = Sync::Idle,
-            Ok(Some(job)) if job.is_done() => {
-                self.sync = Sync::Idle;
-                self.state.acknowledgements.on_synced(job.ack);
-            }
+            Ok(Some(DiskJob::Sync { ack, files })) if files.is_empty() => self.on_synced(Ok(Some(ack))),
             Ok(Some(job)) => {
-                let run = move || job.run().map(|()| job.ack);
-                self.sync = Sync::Running(tokio::task::spawn_blocking(run));
+                let state = Arc::clone(&self.state);
+                self.sync = Sync::Running(tokio::task::spawn_blocking(move || job.run(&state)));
             }
             Err(error) => self.on_synced(Err(error)),
         }
     }
 
-    fn on_synced(&mut self, synced: std::io::Result<AckParams>) {
+    fn on_synced(&mut self, synced: std::io::Result<Option<AckParams>>) {
         match synced {
             Ok(ack) => {
                 self.sync = Sync::Idle;
-                self.state.acknowledgements.on_synced(ack);
+                if let Some(ack) = ack {
+                    self.state.acknowledgements.on_synced(ack);
+                }
             }
             Err(error) => {
                 tracing::warn!(error = %error, "cannot sync the state folder; nothing is acknowledged until then");

@@ -25,12 +25,13 @@ impl ContactStore {
         path: Option<PathBuf>,
         anchors: HashMap<Did, RootKey>,
         accepts_announced_root_keys: bool,
+        records_max: usize,
     ) -> Result<Self, Error> {
         let failed = |e: std::io::Error| {
             Error::new(ErrorKind::State, "cannot open the list of pinned root keys").caused_by(e)
         };
         let (pins, known) = PinFile::open(path).map_err(failed)?;
-        let cache = Mutex::new(RecordCache::new(known, anchors));
+        let cache = Mutex::new(RecordCache::new(known, anchors, records_max));
         Ok(Self { cache, pins: Mutex::new(pins), accepts_announced_root_keys })
     }
 

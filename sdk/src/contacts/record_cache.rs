@@ -7,8 +7,9 @@ use std::time::{Duration, Instant};
 use protocol::record::VerifiedRecord;
 use protocol::{Did, UnixSeconds};
 
-/// Records in the cache, a few MiB. The record that was looked up longest ago is evicted first.
-const RECORDS_MAX: usize = 1024;
+/// Records in the cache unless the settings say otherwise, a few MiB. The record that was looked up
+/// longest ago is evicted first.
+pub(crate) const RECORDS_MAX: usize = 1024;
 /// Pinned root keys. Beyond it new agents are refused, because evicting a pin would hide a changed
 /// key.
 const PINS_MAX: usize = 65_536;
@@ -28,6 +29,7 @@ pub(crate) struct Pin {
 
 pub(crate) struct RecordCache {
     records: HashMap<Did, Entry>,
+    records_max: usize,
     pins: HashMap<Did, Pin>,
     /// Root keys that the application was given, which are known to be right.
     anchors: HashMap<Did, RootKey>,
@@ -61,8 +63,8 @@ pub(crate) enum RecordCheck {
 }
 
 impl RecordCache {
-    pub(crate) fn new(pins: HashMap<Did, Pin>, anchors: HashMap<Did, RootKey>) -> Self {
-        Self { records: HashMap::new(), pins, anchors }
+    pub(crate) fn new(pins: HashMap<Did, Pin>, anchors: HashMap<Did, RootKey>, records_max: usize) -> Self {
+        Self { records: HashMap::new(), records_max, pins, anchors }
     }
 
     /// The record, if it was looked up at most `age_max` ago.
@@ -130,7 +132,7 @@ impl RecordCache {
         if let Some(pin) = pin {
             self.pins.insert(record.did.clone(), pin);
         }
-        if self.records.len() >= RECORDS_MAX && !self.records.contains_key(&record.did) {
+        if self.records.len() >= self.records_max && !self.records.contains_key(&record.did) {
             self.evict();
         }
         let (did, record) = (record.did.clone(), Arc::new(record));
@@ -192,7 +194,7 @@ mod tests {
     }
 
     fn cache() -> RecordCache {
-        RecordCache::new(HashMap::new(), HashMap::new())
+        RecordCache::new(HashMap::new(), HashMap::new(), RECORDS_MAX)
     }
 
     fn learn(cache: &mut RecordCache, record: VerifiedRecord, now: Instant) -> RecordCheck {
@@ -203,6 +205,22 @@ mod tests {
             _ => {}
         }
         check
+    }
+
+    #[test]
+    fn a_full_cache_forgets_the_record_that_was_looked_up_first_and_keeps_every_pin() {
+        let (mut cache, start) = (RecordCache::new(HashMap::new(), HashMap::new(), 2), Instant::now());
+        let dids =
+            ["a", "b", "c"].map(|name| -> Did { format!("did:wba:localhost:agent:{name}").parse().unwrap() });
+        for (did, second) in dids.iter().zip(0..) {
+            let identity = Identity::generate(did.clone(), 1, &mut rand::rng());
+            let bytes = build(&identity, Card::default(), None, 1).unwrap();
+            let record = VerifiedRecord::parse(&bytes, did).unwrap();
+            learn(&mut cache, record, start + Duration::from_secs(second));
+        }
+        let found = dids.each_ref().map(|did| cache.get(did, start, Duration::MAX).is_some());
+        assert_eq!(found, [false, true, true]);
+        assert!(dids.iter().all(|did| cache.pins().contains_key(did)));
     }
 
     #[test]
@@ -243,7 +261,7 @@ mod tests {
         identity.rotate(5, &mut rand::rng());
         let mut before = cache();
         learn(&mut before, record(&identity, 5), now);
-        let mut after = RecordCache::new(before.pins().clone(), HashMap::new());
+        let mut after = RecordCache::new(before.pins().clone(), HashMap::new(), RECORDS_MAX);
         assert_eq!(after.check(&old, &[]), RecordCheck::Older);
         assert!(after.keep_newer(&old, now).is_none());
     }
@@ -252,11 +270,11 @@ mod tests {
     fn an_anchor_counts_more_than_a_pin_and_than_what_the_relay_says() {
         let (right, wrong, now) = (identity(), identity(), Instant::now());
         let anchors = HashMap::from([(bob(), *right.root_public().as_bytes())]);
-        let mut cache = RecordCache::new(HashMap::new(), anchors.clone());
+        let mut cache = RecordCache::new(HashMap::new(), anchors.clone(), RECORDS_MAX);
         assert_eq!(learn(&mut cache, record(&wrong, 1), now), RecordCheck::KeyChanged);
         assert!(cache.is_anchored(&bob()));
         let pins = HashMap::from([(bob(), Pin { root: *wrong.root_public().as_bytes(), created: 9 })]);
-        let mut cache = RecordCache::new(pins, anchors);
+        let mut cache = RecordCache::new(pins, anchors, RECORDS_MAX);
         assert!(matches!(learn(&mut cache, record(&right, 1), now), RecordCheck::Newer(_)));
     }
 

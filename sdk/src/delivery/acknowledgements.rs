@@ -1,7 +1,6 @@
 //! Acknowledgements: the tracker with its persisted dedup table, shared by the application and the
 //! connection task.
 
-use std::fs::File;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -15,6 +14,7 @@ use super::dedup_file::DedupFile;
 use super::received::Received;
 use crate::clock::Clock;
 use crate::error::{Error, ErrorKind};
+use crate::line_file::{PendingRewrite, UnsyncedLines};
 use crate::state_machine::{AckTracker, DedupTable, DeliveryState, MessageKey};
 
 pub(crate) struct Acknowledgements {
@@ -29,8 +29,6 @@ struct Inner {
     /// Acknowledged messages whose line could not be written. Bounded by the messages that are
     /// held.
     unwritten: Vec<(MessageKey, UnixSeconds)>,
-    /// Whether the last sync failed, so that the file must be written again as a whole.
-    must_rewrite: bool,
     /// Why the agent has ended. Another process may use the file from then on.
     ended: Option<Error>,
 }
@@ -38,24 +36,23 @@ struct Inner {
 /// The acknowledgement that becomes due once the file is synced; without a file it is due now.
 pub(crate) struct PendingSync {
     pub(crate) ack: AckParams,
-    pub(crate) file: Option<File>,
+    pub(crate) file: Option<UnsyncedLines>,
 }
 
 impl Acknowledgements {
-    /// Keeps the dedup table in the file at `path`, or in memory only.
-    pub(crate) fn open(path: Option<PathBuf>, clock: Clock) -> Result<Self, Error> {
+    /// Keeps the dedup table, which is empty, in the file at `path`, or in memory only.
+    pub(crate) fn open(path: Option<PathBuf>, clock: Clock, table: DedupTable) -> Result<Self, Error> {
         let failed = |e: std::io::Error| {
             Error::new(ErrorKind::State, "cannot open the list of processed messages").caused_by(e)
         };
-        let opened = path.map(|path| DedupFile::open(path, clock.now())).transpose().map_err(failed)?;
-        let (file, table) = opened.map_or_else(|| (None, DedupTable::new()), |(f, table)| (Some(f), table));
-        let inner = Inner {
-            tracker: AckTracker::new(table),
-            file,
-            unwritten: Vec::new(),
-            must_rewrite: false,
-            ended: None,
+        let (file, table) = match path {
+            None => (None, table),
+            Some(path) => {
+                let (file, table) = DedupFile::open(path, clock.now(), table).map_err(failed)?;
+                (Some(file), table)
+            }
         };
+        let inner = Inner { tracker: AckTracker::new(table), file, unwritten: Vec::new(), ended: None };
         Ok(Self { inner: Mutex::new(inner), changed: Notify::new(), clock })
     }
 
@@ -123,15 +120,28 @@ impl Acknowledgements {
         });
     }
 
+    /// The file's new content, if it must be written again. Until
+    /// [`finish_rewrite`](Self::finish_rewrite) no acknowledgement becomes due.
+    pub(crate) fn begin_rewrite(&self) -> Option<PendingRewrite> {
+        let mut inner = self.lock();
+        let Inner { file, tracker, .. } = &mut *inner;
+        file.as_mut()?.begin_rewrite(tracker.processed())
+    }
+
+    /// Writes the file again. It blocks for as long as the disk needs, without the lock that
+    /// acknowledging takes.
+    pub(crate) fn rewrite(&self, rewrite: PendingRewrite) -> std::io::Result<()> {
+        let written = rewrite.write();
+        self.change(|inner| inner.file.as_mut().map_or(Ok(()), |file| file.finish_rewrite(written)))
+    }
+
     /// The acknowledgement to sync for, if there is a new one.
     pub(crate) fn begin_sync(&self) -> std::io::Result<Option<PendingSync>> {
         let mut inner = self.lock();
         let Some(ack) = inner.tracker.to_sync() else { return Ok(None) };
-        let Inner { file, tracker, must_rewrite, .. } = &mut *inner;
-        let Some(dedup) = file else { return Ok(Some(PendingSync { ack, file: None })) };
-        if *must_rewrite {
-            dedup.rewrite(tracker.processed())?;
-            *must_rewrite = false;
+        let Some(dedup) = &mut inner.file else { return Ok(Some(PendingSync { ack, file: None })) };
+        if !dedup.can_sync() {
+            return Ok(None);
         }
         Ok(Some(PendingSync { ack, file: dedup.unsynced()? }))
     }
@@ -141,7 +151,9 @@ impl Acknowledgements {
     }
 
     pub(crate) fn on_sync_failed(&self) {
-        self.lock().must_rewrite = true;
+        if let Some(file) = &mut self.lock().file {
+            file.on_sync_failed();
+        }
     }
 
     pub(crate) fn has_frame(&self) -> bool {
@@ -206,12 +218,6 @@ impl Inner {
             return Err(not_written(error));
         }
         self.tracker.mark_processed(&key, until, now);
-        if let Some(file) = &mut self.file
-            && let Err(error) = file.compact(self.tracker.processed())
-        {
-            // The lines are all there; a later acknowledgement compacts them.
-            tracing::warn!(error = %error, "cannot compact the list of processed messages");
-        }
         Ok(())
     }
 
@@ -239,12 +245,13 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let (now, until) = (10_000, 10_100);
         let clock = Clock::from_fn(move || now);
-        let acks = Acknowledgements::open(Some(folder.path().join("processed")), clock).unwrap();
+        let path = folder.path().join("processed");
+        let acks = Acknowledgements::open(Some(path.clone()), clock, DedupTable::new()).unwrap();
         acks.lock().file.as_mut().unwrap().break_for_test();
         assert!(acks.lock().mark_processed(key(1), until, now).is_err());
         assert!(acks.lock().mark_processed(key(1), until, now).is_err(), "asked again, it waits once");
         assert_eq!(acks.lock().unwritten.len(), 1);
-        let (file, _) = DedupFile::open(folder.path().join("processed"), 0).unwrap();
+        let (file, _) = DedupFile::open(path, 0, DedupTable::new()).unwrap();
         acks.lock().file = Some(file);
         acks.retry();
         assert!(acks.lock().tracker.is_processed(&key(1)));
@@ -252,8 +259,35 @@ mod tests {
     }
 
     #[test]
+    fn the_application_acknowledges_while_the_file_is_written_again() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("processed");
+        let (now, until, entries_max) = (10, 100, 4);
+        let clock = Clock::from_fn(move || now);
+        let table = || DedupTable::with_entries_max(entries_max);
+        let acks = Acknowledgements::open(Some(path.clone()), clock, table()).unwrap();
+        acks.start_epoch(1, true);
+        let process = |n: u8| {
+            acks.change(|inner| inner.mark_processed(key(n), until, now)).unwrap();
+            acks.settle(n.into());
+        };
+        (1..=9).for_each(process);
+        let rewrite = acks.begin_rewrite().unwrap();
+        process(10);
+        assert!(acks.begin_sync().unwrap().is_none(), "the new file does not have it yet");
+        assert!(acks.begin_rewrite().is_none(), "one at a time");
+        acks.rewrite(rewrite).unwrap();
+        let sync = acks.begin_sync().unwrap().unwrap();
+        sync.file.unwrap().sync().unwrap();
+        assert_eq!(sync.ack.seq, 10);
+        let (_, found) = DedupFile::open(path.clone(), now, table()).unwrap();
+        assert!((7..=10).all(|n| found.contains(&key(n))));
+        assert_eq!(std::fs::read_to_string(path).unwrap().lines().count(), entries_max);
+    }
+
+    #[test]
     fn an_agent_that_has_ended_writes_nothing_and_says_why() {
-        let acks = Acknowledgements::open(None, Clock::system()).unwrap();
+        let acks = Acknowledgements::open(None, Clock::system(), DedupTable::new()).unwrap();
         acks.end(&Error::new(ErrorKind::Replaced, "another session took over"));
         let error = acks.lock().mark_processed(key(1), 100, 1).unwrap_err();
         assert_eq!(error.kind(), ErrorKind::Replaced);

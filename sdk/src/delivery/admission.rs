@@ -4,11 +4,11 @@
 //! answer now is repeated in place, so that nobody's messages end the session.
 
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use protocol::envelope::freshness::NotFresh;
 use protocol::envelope::{Class, Envelope, MessageId, OpenError, Opened, open};
-use protocol::limits::CLOCK_SKEW_GRACE_SECONDS;
+use protocol::limits::{CLOCK_SKEW_GRACE_SECONDS, WINDOW_BYTES};
 use protocol::record::VerifiedRecord;
 use protocol::refusal::RefusalReason;
 use protocol::{Did, UnixSeconds};
@@ -16,6 +16,7 @@ use serde::Deserialize;
 use serde_json::value::RawValue;
 
 use super::received::Received;
+use super::relay_clock::RelayClock;
 use crate::agent_state::AgentState;
 use crate::contacts::{Freshness, Suspicion};
 use crate::error::{Error, ErrorKind};
@@ -29,6 +30,15 @@ use crate::state_machine::DeliveryState;
 const LOOKUP_RETRY_INTERVAL: Duration = Duration::from_secs(1);
 /// How long the relay may delay a lookup. A wrong value must not stop receiving.
 const MAX_LOOKUP_RETRY_INTERVAL: Duration = Duration::from_secs(30);
+
+/// How far a message may be ahead of the relay's clock, to wait for its time. Clocks that are wrong
+/// by minutes happen; one that is further ahead is refused, because its sender must hear of it.
+const AHEAD_TTL_SECONDS: u64 = 3600;
+/// Messages ahead of the relay's clock that may wait: a quarter of the window, so that no sender
+/// with a wrong clock keeps others from being heard. The next one is refused.
+const AHEAD_MAX: usize = 64;
+/// Bytes of such messages: a quarter of the window, as well.
+const AHEAD_BYTES_MAX: usize = WINDOW_BYTES / 4;
 
 /// Before a message is tried again whose sender's key could not be written to the state folder.
 const DISK_RETRY_INTERVAL_SECONDS: u64 = 5;
@@ -52,9 +62,31 @@ impl Delivery {
 pub(crate) enum Admission {
     /// It is queued, handed to the request that it answers, or settled.
     Done,
-    /// It cannot be shown or refused yet. It must be admitted again at this time, and is not
-    /// settled before.
-    Later(Delivery, UnixSeconds),
+    /// It cannot be shown or refused yet.
+    Later(WaitingDelivery),
+}
+
+/// A delivery that must be admitted again at a time, and is not settled before.
+pub(crate) struct WaitingDelivery {
+    pub(crate) delivery: Delivery,
+    pub(crate) at: UnixSeconds,
+    /// Whether the message is further ahead of the relay's clock than clocks may differ.
+    is_ahead: bool,
+}
+
+impl WaitingDelivery {
+    /// Whether it may wait beside these: a message that is ahead of the relay's clock has a share of
+    /// the window.
+    pub(crate) fn has_share(&self, waiting: &[Self]) -> bool {
+        let ahead = || waiting.iter().filter(|other| other.is_ahead).map(|other| other.delivery.bytes());
+        let (count, bytes) = (ahead().count(), ahead().sum::<usize>() + self.delivery.bytes());
+        !self.is_ahead || (count < AHEAD_MAX && (count == 0 || bytes <= AHEAD_BYTES_MAX))
+    }
+
+    /// Refuses it, because its sender's clock is wrong.
+    pub(crate) fn refuse(&self, state: &AgentState) {
+        refuse(state, self.delivery.seq, RefusalReason::NotFresh, None);
+    }
 }
 
 /// Queues the message, hands it to the request it answers, or refuses it. A refused message is
@@ -67,6 +99,7 @@ pub(crate) async fn admit(
     state: &AgentState,
     rpc: &RpcClient,
     delivery: Delivery,
+    relay_clock: RelayClock,
 ) -> Result<Admission, Error> {
     let seq = delivery.seq;
     let Ok(envelope) = Envelope::parse(delivery.envelope.get()) else {
@@ -83,13 +116,13 @@ pub(crate) async fn admit(
             }
         }
     }
-    match verify(state, rpc, &envelope).await {
+    match verify(state, rpc, &envelope, relay_clock).await {
         Ok((opened, sender)) => accept(state, seq, envelope, opened, &sender).map(|()| Admission::Done),
         Err(Unverified::Refused(reason)) => {
             refuse(state, seq, reason, Some((&envelope.from, envelope.id)));
             Ok(Admission::Done)
         }
-        Err(Unverified::Later { seconds, cause }) => {
+        Err(Unverified::Later { seconds, is_ahead, cause }) => {
             tracing::warn!(
                 message.id = %envelope.id,
                 message.from = %envelope.from,
@@ -97,7 +130,8 @@ pub(crate) async fn admit(
                 cause,
                 "a message waits before it is shown"
             );
-            Ok(Admission::Later(delivery, state.now().saturating_add(seconds)))
+            let at = state.now().saturating_add(seconds);
+            Ok(Admission::Later(WaitingDelivery { delivery, at, is_ahead }))
         }
     }
 }
@@ -105,19 +139,24 @@ pub(crate) async fn admit(
 /// Why a message is not shown now.
 enum Unverified {
     Refused(RefusalReason),
-    Later { seconds: u64, cause: String },
+    Later { seconds: u64, is_ahead: bool, cause: String },
 }
 
-impl From<OpenError> for Unverified {
-    fn from(error: OpenError) -> Self {
-        match error {
-            // It is not refused, because it cures itself: the clocks are set, or time passes.
-            OpenError::NotFresh(NotFresh::Future(ahead)) => Self::Later {
-                seconds: ahead.saturating_sub(CLOCK_SKEW_GRACE_SECONDS),
-                cause: NotFresh::Future(ahead).to_string(),
-            },
-            error => Self::Refused(refusal_reason(&error)),
-        }
+/// Why a message that cannot be opened at `now` is not shown.
+fn unverified(error: &OpenError, now: UnixSeconds, relay_clock: RelayClock) -> Unverified {
+    let OpenError::NotFresh(NotFresh::Future(ahead)) = error else {
+        return Unverified::Refused(refusal_reason(error));
+    };
+    // If the relay's clock does not agree with the sender's either, the sender must set it.
+    // Otherwise ours is wrong, and that cures itself: it is set, or time passes.
+    let ahead_of_relay = relay_clock.seconds_behind(now.saturating_add(*ahead), Instant::now());
+    if ahead_of_relay > AHEAD_TTL_SECONDS {
+        return Unverified::Refused(RefusalReason::NotFresh);
+    }
+    Unverified::Later {
+        seconds: ahead.saturating_sub(CLOCK_SKEW_GRACE_SECONDS),
+        is_ahead: ahead_of_relay > CLOCK_SKEW_GRACE_SECONDS,
+        cause: NotFresh::Future(*ahead).to_string(),
     }
 }
 
@@ -127,24 +166,27 @@ async fn verify(
     state: &AgentState,
     rpc: &RpcClient,
     envelope: &Envelope,
+    relay_clock: RelayClock,
 ) -> Result<(Opened, Arc<VerifiedRecord>), Unverified> {
     let sender = resolve_sender(state, rpc, &envelope.from).await?;
     let identity = state.identity();
-    let error = match open(envelope, &sender.keys, &identity, state.now()) {
+    let now = state.now();
+    let error = match open(envelope, &sender.keys, &identity, now) {
         Ok(opened) => return Ok((opened, sender)),
         Err(error) => error,
     };
     let suspicion = match &error {
         OpenError::UnknownSigningKey(_) => Suspicion::UnknownKey,
         OpenError::Signature(_) => Suspicion::BadSignature,
-        _ => return Err(error.into()),
+        _ => return Err(unverified(&error, now, relay_clock)),
     };
     if !state.contacts.may_refresh(&envelope.from, suspicion) {
-        return Err(error.into());
+        return Err(unverified(&error, now, relay_clock));
     }
     let sender = repeat_lookup(|| state.contacts.look_up(rpc, &envelope.from)).await?.0;
-    let opened = open(envelope, &sender.keys, &identity, state.now())?;
-    Ok((opened, sender))
+    let now = state.now();
+    let opened = open(envelope, &sender.keys, &identity, now);
+    opened.map(|opened| (opened, sender)).map_err(|error| unverified(&error, now, relay_clock))
 }
 
 async fn resolve_sender(
@@ -169,7 +211,8 @@ async fn repeat_lookup<T, F: Future<Output = Result<T, Error>>>(
         }
         if error.kind() == ErrorKind::State {
             // The disk is full: messages of agents that are known already must not wait for it.
-            return Err(Unverified::Later { seconds: DISK_RETRY_INTERVAL_SECONDS, cause: error.chain() });
+            let (seconds, is_ahead) = (DISK_RETRY_INTERVAL_SECONDS, false);
+            return Err(Unverified::Later { seconds, is_ahead, cause: error.chain() });
         }
         tracing::info!(error = error.chain(), "cannot look up the sender of a message now; trying again");
         tokio::time::sleep(lookup_delay(error.retry_after())).await;

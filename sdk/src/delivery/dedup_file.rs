@@ -9,65 +9,65 @@ use std::path::PathBuf;
 
 use protocol::UnixSeconds;
 
-use crate::line_file::LineFile;
-use crate::state_machine::{DEDUP_ENTRIES_MAX, DedupTable, MessageKey};
+use crate::line_file::{LineFile, PendingRewrite, UnsyncedLines};
+use crate::state_machine::{DedupTable, MessageKey};
 
-/// Dead lines that trigger a compaction: the file stays below twice its useful size.
-const DEAD_LINES_MAX: usize = DEDUP_ENTRIES_MAX;
-
-pub(crate) struct DedupFile {
-    file: LineFile,
-    lines: usize,
-}
+pub(crate) struct DedupFile(LineFile);
 
 impl DedupFile {
-    /// Opens the file and reads the entries that have not expired.
-    pub(crate) fn open(path: PathBuf, now: UnixSeconds) -> std::io::Result<(Self, DedupTable)> {
+    /// Opens the file and fills the empty table with the entries that have not expired.
+    pub(crate) fn open(
+        path: PathBuf,
+        now: UnixSeconds,
+        mut table: DedupTable,
+    ) -> std::io::Result<(Self, DedupTable)> {
         let (mut file, text) = LineFile::open(path)?;
-        let mut table = DedupTable::new();
         let entries = text.lines().filter_map(parse).filter(|(_, until)| *until >= now);
         entries.for_each(|(key, until)| table.insert(key, until, now));
-        file.rewrite(lines(&table))?;
-        let lines = table.len();
-        Ok((Self { file, lines }, table))
+        file.rewrite(table.entries().map(|(key, until)| line(key, until)))?;
+        Ok((Self(file), table))
     }
 
     pub(crate) fn append(&mut self, key: &MessageKey, until: UnixSeconds) -> std::io::Result<()> {
-        self.file.append(&line(key, until))?;
-        self.lines += 1;
-        Ok(())
+        self.0.append(&line(key, until))
     }
 
-    /// Rewrites the file when it has too many dead lines.
-    pub(crate) fn compact(&mut self, table: &DedupTable) -> std::io::Result<()> {
-        if self.lines > table.len() + DEAD_LINES_MAX { self.rewrite(table) } else { Ok(()) }
+    /// Begins to write the table again, if a sync failed, or if the file has as many dead lines as
+    /// the table may have entries.
+    pub(crate) fn begin_rewrite(&mut self, table: &DedupTable) -> Option<PendingRewrite> {
+        if !self.0.needs_rewrite(table.len(), table.entries_max()) {
+            return None;
+        }
+        let entries: Vec<_> = table.entries().map(|(key, until)| (key.clone(), until)).collect();
+        Some(self.0.begin_rewrite(entries.into_iter().map(|(key, until)| line(&key, until))))
     }
 
-    /// Writes the whole table again, durably.
-    pub(crate) fn rewrite(&mut self, table: &DedupTable) -> std::io::Result<()> {
-        self.file.rewrite(lines(table))?;
-        self.lines = table.len();
-        Ok(())
+    pub(crate) fn finish_rewrite(&mut self, written: std::io::Result<File>) -> std::io::Result<()> {
+        self.0.finish_rewrite(written)
     }
 
-    /// A handle to sync, if lines were appended since the last one.
-    pub(crate) fn unsynced(&mut self) -> std::io::Result<Option<File>> {
-        self.file.unsynced()
+    pub(crate) fn can_sync(&self) -> bool {
+        self.0.can_sync()
+    }
+
+    /// What to sync, if lines were appended since the last time.
+    pub(crate) fn unsynced(&mut self) -> std::io::Result<Option<UnsyncedLines>> {
+        self.0.unsynced()
+    }
+
+    pub(crate) fn on_sync_failed(&mut self) {
+        self.0.on_sync_failed();
     }
 
     /// Lets every write fail, as on a full disk.
     #[cfg(test)]
     pub(crate) fn break_for_test(&mut self) {
-        self.file.break_for_test();
+        self.0.break_for_test();
     }
 }
 
 fn line((from, id): &MessageKey, until: UnixSeconds) -> String {
     format!("{until} {id} {from}\n")
-}
-
-fn lines(table: &DedupTable) -> impl Iterator<Item = String> {
-    table.entries().map(|(key, until)| line(key, until))
 }
 
 fn parse(line: &str) -> Option<(MessageKey, UnixSeconds)> {
@@ -80,10 +80,15 @@ fn parse(line: &str) -> Option<(MessageKey, UnixSeconds)> {
 mod tests {
     use std::fs;
     use std::io::Write as _;
+    use std::path::Path;
 
     use protocol::envelope::MessageId;
 
     use super::*;
+
+    fn open(path: &Path, now: UnixSeconds) -> (DedupFile, DedupTable) {
+        DedupFile::open(path.to_owned(), now, DedupTable::with_entries_max(3)).unwrap()
+    }
 
     fn key(n: u64) -> MessageKey {
         ("did:wba:localhost:agent:bob".parse().unwrap(), MessageId::new(n, [0; 10]))
@@ -93,12 +98,12 @@ mod tests {
     fn processed_messages_are_remembered_across_a_restart() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("processed");
-        let (mut file, table) = DedupFile::open(path.clone(), 10).unwrap();
+        let (mut file, table) = open(&path, 10);
         assert_eq!(table.len(), 0);
         file.append(&key(1), 100).unwrap();
         file.append(&key(2), 15).unwrap();
         drop(file);
-        let (_, table) = DedupFile::open(path, 20).unwrap();
+        let (_, table) = open(&path, 20);
         assert!(table.contains(&key(1)));
         assert!(!table.contains(&key(2)), "expired");
     }
@@ -107,16 +112,16 @@ mod tests {
     fn a_torn_last_line_is_no_message_of_another_agent() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("processed");
-        let (mut file, _) = DedupFile::open(path.clone(), 10).unwrap();
+        let (mut file, _) = open(&path, 10);
         file.append(&key(1), 100).unwrap();
         drop(file);
         let torn = line(&key(2), 100).replace("bob\n", "bo");
         fs::OpenOptions::new().append(true).open(&path).unwrap().write_all(torn.as_bytes()).unwrap();
-        let (mut file, table) = DedupFile::open(path.clone(), 20).unwrap();
+        let (mut file, table) = open(&path, 20);
         assert_eq!(table.len(), 1);
         file.append(&key(2), 100).unwrap();
         drop(file);
-        let (_, table) = DedupFile::open(path, 20).unwrap();
+        let (_, table) = open(&path, 20);
         assert!(table.contains(&key(1)) && table.contains(&key(2)));
     }
 
@@ -124,14 +129,18 @@ mod tests {
     fn dead_lines_are_compacted_away() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("processed");
-        let (mut file, mut table) = DedupFile::open(path.clone(), 10).unwrap();
+        let (mut file, mut table) = open(&path, 10);
         table.insert(key(1), 100, 10);
-        for _ in 0..=DEAD_LINES_MAX + 1 {
+        for _ in 0..=table.entries_max() {
+            assert!(file.begin_rewrite(&table).is_none());
             file.append(&key(1), 100).unwrap();
         }
-        file.compact(&table).unwrap();
-        assert_eq!(fs::read_to_string(&path).unwrap().lines().count(), 1);
+        file.append(&key(1), 100).unwrap();
+        let rewrite = file.begin_rewrite(&table).unwrap();
         file.append(&key(2), 100).unwrap();
+        file.finish_rewrite(rewrite.write()).unwrap();
         assert_eq!(fs::read_to_string(&path).unwrap().lines().count(), 2);
+        let (_, table) = open(&path, 20);
+        assert!(table.contains(&key(1)) && table.contains(&key(2)));
     }
 }

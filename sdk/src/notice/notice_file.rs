@@ -11,18 +11,15 @@ use protocol::refusal::RefusalReason;
 
 use super::StoredNotice;
 use super::notice_table::NOTICES_MAX;
-use crate::line_file::LineFile;
+use crate::line_file::{LineFile, PendingRewrite, UnsyncedLines};
 
-pub(super) struct NoticeFile {
-    file: LineFile,
-    lines: usize,
-}
+pub(super) struct NoticeFile(LineFile);
 
 impl NoticeFile {
     /// Opens the file and reads the notices that nobody has acknowledged. A line that cannot be
     /// read is skipped.
     pub(super) fn open(path: PathBuf) -> std::io::Result<(Self, Vec<StoredNotice>)> {
-        let (file, text) = LineFile::open(path)?;
+        let (mut file, text) = LineFile::open(path)?;
         let mut waiting: Vec<StoredNotice> = Vec::new();
         for line in text.lines() {
             match parse(line) {
@@ -33,50 +30,46 @@ impl NoticeFile {
                 None => tracing::warn!("skipping a damaged line of the list of notices"),
             }
         }
-        let mut opened = Self { file, lines: 0 };
-        opened.rewrite(waiting.iter())?;
-        Ok((opened, waiting))
+        file.rewrite(waiting.iter().map(added))?;
+        Ok((Self(file), waiting))
     }
 
     pub(super) fn append(&mut self, notice: &StoredNotice) -> std::io::Result<()> {
-        self.append_line(&added(notice))
+        self.0.append(&added(notice))
     }
 
     pub(super) fn append_acknowledged(&mut self, id: MessageId, outcome: Outcome) -> std::io::Result<()> {
-        self.append_line(&format!("- {id} {}\n", outcome.as_str()))
+        self.0.append(&format!("- {id} {}\n", outcome.as_str()))
     }
 
-    /// Rewrites the file when it has too many dead lines.
-    pub(super) fn compact<'a>(
+    /// Begins to write the waiting notices again, if a sync failed, or if the file has too many
+    /// dead lines.
+    pub(super) fn begin_rewrite<'a>(
         &mut self,
         waiting: impl ExactSizeIterator<Item = &'a StoredNotice>,
-    ) -> std::io::Result<()> {
-        if self.lines > waiting.len() + 2 * NOTICES_MAX { self.rewrite(waiting) } else { Ok(()) }
+    ) -> Option<PendingRewrite> {
+        if !self.0.needs_rewrite(waiting.len(), 2 * NOTICES_MAX) {
+            return None;
+        }
+        let lines: Vec<String> = waiting.map(added).collect();
+        Some(self.0.begin_rewrite(lines.into_iter()))
     }
 
-    pub(super) fn rewrite<'a>(
-        &mut self,
-        waiting: impl ExactSizeIterator<Item = &'a StoredNotice>,
-    ) -> std::io::Result<()> {
-        let lines = waiting.len();
-        self.file.rewrite(waiting.map(added))?;
-        self.lines = lines;
-        Ok(())
+    pub(super) fn finish_rewrite(&mut self, written: std::io::Result<File>) -> std::io::Result<()> {
+        self.0.finish_rewrite(written)
     }
 
-    /// A handle to sync, if lines were appended since the last one.
-    pub(super) fn unsynced(&mut self) -> std::io::Result<Option<File>> {
-        self.file.unsynced()
+    pub(super) fn can_sync(&self) -> bool {
+        self.0.can_sync()
+    }
+
+    /// What to sync, if lines were appended since the last time.
+    pub(super) fn unsynced(&mut self) -> std::io::Result<Option<UnsyncedLines>> {
+        self.0.unsynced()
     }
 
     pub(super) fn on_sync_failed(&mut self) {
-        self.file.on_sync_failed();
-    }
-
-    fn append_line(&mut self, line: &str) -> std::io::Result<()> {
-        self.file.append(line)?;
-        self.lines += 1;
-        Ok(())
+        self.0.on_sync_failed();
     }
 }
 

@@ -86,7 +86,8 @@ pub fn redelivery_delay(drops: u32) -> Duration {
 }
 
 impl<M: Clone> AckTracker<M> {
-    /// Starts with the messages that were processed before.
+    /// Starts with the messages that were processed before. The table of ephemeral messages gets
+    /// the same limit.
     #[must_use]
     pub fn new(processed: DedupTable) -> Self {
         Self {
@@ -99,8 +100,8 @@ impl<M: Clone> AckTracker<M> {
             sizes: BTreeMap::new(),
             refusals: VecDeque::new(),
             held: HashMap::new(),
+            ephemeral: DedupTable::with_entries_max(processed.entries_max()),
             processed,
-            ephemeral: DedupTable::new(),
         }
     }
 

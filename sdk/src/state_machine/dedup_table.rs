@@ -8,20 +8,39 @@ use protocol::{Did, UnixSeconds};
 /// Identifies a message: ids are unique per sender.
 pub type MessageKey = (Did, MessageId);
 
-/// Messages remembered, about 16 MiB. Beyond it the oldest entry is evicted. A malicious relay
-/// could then replay that message.
+/// Messages remembered unless the settings say otherwise, about 16 MiB. Beyond it the oldest entry
+/// is evicted. A malicious relay could then replay that message.
 pub const DEDUP_ENTRIES_MAX: usize = 65_536;
 
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct DedupTable {
     until: HashMap<MessageKey, UnixSeconds>,
     order: VecDeque<MessageKey>,
+    entries_max: usize,
+}
+
+impl Default for DedupTable {
+    fn default() -> Self {
+        Self::new()
+    }
 }
 
 impl DedupTable {
+    /// An empty table for [`DEDUP_ENTRIES_MAX`] messages.
     #[must_use]
     pub fn new() -> Self {
-        Self { until: HashMap::new(), order: VecDeque::new() }
+        Self::with_entries_max(DEDUP_ENTRIES_MAX)
+    }
+
+    /// An empty table for this many messages.
+    #[must_use]
+    pub fn with_entries_max(entries_max: usize) -> Self {
+        Self { until: HashMap::new(), order: VecDeque::new(), entries_max }
+    }
+
+    #[must_use]
+    pub fn entries_max(&self) -> usize {
+        self.entries_max
     }
 
     #[must_use]
@@ -36,7 +55,7 @@ impl DedupTable {
             self.order.push_back(key);
         }
         self.forget_expired(now);
-        while self.order.len() > DEDUP_ENTRIES_MAX {
+        while self.order.len() > self.entries_max {
             self.forget_oldest();
         }
     }
@@ -93,10 +112,12 @@ mod tests {
 
     #[test]
     fn a_full_memory_forgets_the_oldest() {
-        let mut table = DedupTable::new();
-        let count = u64::try_from(DEDUP_ENTRIES_MAX).unwrap() + 1;
-        (0..count).for_each(|n| table.insert(key(n), u64::MAX, 0));
-        assert_eq!(table.len(), DEDUP_ENTRIES_MAX);
-        assert!(!table.contains(&key(0)) && table.contains(&key(1)));
+        for entries_max in [3, DEDUP_ENTRIES_MAX] {
+            let mut table = DedupTable::with_entries_max(entries_max);
+            let count = u64::try_from(entries_max).unwrap() + 1;
+            (0..count).for_each(|n| table.insert(key(n), u64::MAX, 0));
+            assert_eq!(table.len(), entries_max);
+            assert!(!table.contains(&key(0)) && table.contains(&key(1)));
+        }
     }
 }

@@ -12,7 +12,7 @@ use protocol::frame::{
 };
 use protocol::record::VerifiedRecord;
 use protocol::refusal::RefusalReason;
-use protocol::{Reason, base64url, challenge};
+use protocol::{Reason, UnixSeconds, base64url, challenge};
 use serde::Serialize;
 use serde_json::Value;
 use tokio::net::{TcpListener, TcpStream};
@@ -33,12 +33,15 @@ pub(crate) async fn within<T>(what: &str, future: impl Future<Output = T>) -> T 
 
 pub(crate) struct ScriptedRelay {
     listener: TcpListener,
+    /// The time that it tells at a registration.
+    pub(crate) time: Option<UnixSeconds>,
 }
 
 /// One connection of a client.
 pub(crate) struct RelayConnection {
     socket: WebSocketStream<TcpStream>,
     pub(crate) bearer: String,
+    relay_time: Option<UnixSeconds>,
 }
 
 /// A request or notification of the client.
@@ -51,7 +54,7 @@ pub(crate) struct ReceivedFrame {
 
 impl ScriptedRelay {
     pub(crate) async fn new() -> Self {
-        Self { listener: TcpListener::bind("127.0.0.1:0").await.unwrap() }
+        Self { listener: TcpListener::bind("127.0.0.1:0").await.unwrap(), time: None }
     }
 
     pub(crate) fn url(&self) -> String {
@@ -69,7 +72,7 @@ impl ScriptedRelay {
             Ok(response)
         };
         let socket = accept_hdr_async(tcp, callback).await.unwrap();
-        RelayConnection { socket, bearer }
+        RelayConnection { socket, bearer, relay_time: self.time }
     }
 
     /// Refuses the next connection because of an unknown API key.
@@ -127,6 +130,7 @@ impl RelayConnection {
             pending: 0,
             limits: SessionLimits::default(),
             features: vec![feature::REFUSE.to_owned()],
+            time: self.relay_time,
         };
         self.answer(&asked, &result).await;
         record

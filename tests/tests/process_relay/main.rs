@@ -24,6 +24,7 @@ mod operator_settings;
 mod raw_connection;
 mod reconnect;
 mod secrecy;
+mod stored_messages;
 mod tenant_isolation;
 mod tenants;
 mod unread_output;

@@ -13,7 +13,7 @@ use protocol::admin::TenantSpec;
 mod bounded_volume;
 mod day_of_mail;
 mod full_disk;
-mod mail_pair;
+pub(crate) mod mail_pair;
 mod memory_limit;
 
 use bounded_volume::{BoundedVolume, FileSystem};
@@ -30,7 +30,7 @@ const HELD_BYTES: u64 = MEMORY_BYTES / 4;
 /// Half of them in each of two tenants.
 const PAIRS: usize = 10;
 /// Characters of a body: with header and signature, 1 KiB.
-const BODY_CHARACTERS: usize = 256;
+pub(crate) const BODY_CHARACTERS: usize = 256;
 
 /// A restart takes less than two seconds on a quiet machine. Tests share theirs.
 const RESTART_TIMEOUT: Duration = Duration::from_secs(20);
@@ -114,7 +114,7 @@ async fn restart(relay: &mut RelayProcess, limit: Option<&MemoryLimit>, pairs: &
     assert!(restored >= waiting as f64, "{restored} of {waiting}");
 }
 
-async fn metric(relay: &RelayProcess, name: &str) -> Option<f64> {
+pub(crate) async fn metric(relay: &RelayProcess, name: &str) -> Option<f64> {
     let text = relay.metrics().await.unwrap();
     let line = text.lines().find(|line| line.strip_prefix(name).is_some_and(|rest| rest.starts_with(' ')))?;
     line.rsplit_once(' ')?.1.parse().ok()

@@ -8,6 +8,7 @@ use std::process::Command;
 
 use crds::{Relay, fixtures};
 use devtools::{command, programs};
+use kube::CustomResourceExt as _;
 use operator::relay::build;
 use toml::{Table, Value};
 
@@ -60,4 +61,32 @@ fn the_relay_takes_every_setting_that_the_operator_writes() {
         settings_file("relay-full")["oauth"].as_table().unwrap().len() >= 9,
         "the fixture sets every field"
     );
+}
+
+/// The default of every limit, as the definition of the Relay describes it, by the relay's name.
+fn described_defaults() -> Table {
+    let definition = serde_json::to_value(Relay::crd()).unwrap();
+    let spec = definition.pointer("/spec/versions/0/schema/openAPIV3Schema/properties/spec/properties");
+    let limits = spec.unwrap().pointer("/limits/properties").unwrap().as_object().unwrap().clone();
+    let described = limits.into_iter().map(|(name, limit)| {
+        let words: Vec<_> = limit["description"].as_str().unwrap().split_whitespace().collect();
+        let text = words.join(" ");
+        let after = text.split("Defaults to ").nth(1).unwrap_or_else(|| panic!("{name}: {text}"));
+        let digits: String = after.chars().take_while(char::is_ascii_digit).collect();
+        let name = name.chars().flat_map(|letter| {
+            let word_begins = letter.is_ascii_uppercase().then_some('_');
+            word_begins.into_iter().chain([letter.to_ascii_lowercase()])
+        });
+        (name.collect(), Value::Integer(digits.parse().unwrap()))
+    });
+    described.collect()
+}
+
+#[test]
+fn the_defaults_that_the_definition_describes_are_those_of_the_relay() {
+    let described = described_defaults();
+    assert_eq!(described.len(), 16);
+    let effective = effective_settings(&settings_file("relay-minimal"));
+    let found = differences(&described, effective["limits"].as_table().unwrap(), "limits.");
+    assert!(found.is_empty(), "{found:#?}");
 }

@@ -111,6 +111,21 @@ impl RawConnection {
         }
     }
 
+    /// Sends all of these before it waits for an answer; the answers, in order.
+    pub(crate) async fn send_together(&mut self, envelopes: &[Envelope]) -> Vec<Answer> {
+        for envelope in envelopes {
+            let mut frame = Vec::new();
+            write_request(&mut frame, REQUEST, method::SEND, envelope);
+            self.socket.feed(Message::text(String::from_utf8(frame).unwrap())).await.unwrap();
+        }
+        self.socket.flush().await.unwrap();
+        let mut answers = Vec::new();
+        while answers.len() < envelopes.len() {
+            answers.extend(self.read().await);
+        }
+        answers
+    }
+
     /// Waits for one more frame of the relay's own accord.
     pub(crate) async fn more(&mut self) {
         assert_eq!(self.read().await, None, "an answer to nothing");

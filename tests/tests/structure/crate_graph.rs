@@ -8,17 +8,24 @@ use serde_json::Value;
 use crate::workspace::{members, root};
 
 /// Direct dependencies between our own packages, test dependencies aside.
-const EDGES: [(&str, &[&str]); 12] = [
+const EDGES: [(&str, &[&str]); 13] = [
     ("msg2agent-protocol", &[]),
     ("msg2agent-daemon", &[]),
     ("msg2agent-sqlite-faults", &[]),
+    ("msg2agent-sqlite-pool", &[]),
     ("msg2agent-crds", &["msg2agent-protocol"]),
     ("msg2agent", &["msg2agent-protocol"]),
     ("m2a", &["msg2agent", "msg2agent-protocol"]),
     ("msg2agent-authorization", &["msg2agent-daemon", "msg2agent-protocol"]),
-    ("msg2agent-relay", &["msg2agent-authorization", "msg2agent-daemon", "msg2agent-protocol"]),
+    (
+        "msg2agent-relay",
+        &["msg2agent-authorization", "msg2agent-daemon", "msg2agent-protocol", "msg2agent-sqlite-pool"],
+    ),
     ("msg2agent-operator", &["msg2agent-crds", "msg2agent-daemon", "msg2agent-protocol"]),
-    ("msg2agent-mcp-server", &["msg2agent", "msg2agent-daemon", "msg2agent-protocol"]),
+    (
+        "msg2agent-mcp-server",
+        &["msg2agent", "msg2agent-daemon", "msg2agent-protocol", "msg2agent-sqlite-pool"],
+    ),
     ("msg2agent-devtools", &["msg2agent", "msg2agent-protocol"]),
     ("msg2agent-tests", &["msg2agent", "msg2agent-crds", "msg2agent-devtools", "msg2agent-protocol"]),
 ];

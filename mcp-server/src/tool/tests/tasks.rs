@@ -9,6 +9,7 @@ use serde_json::{Value, json};
 
 use crate::fixtures::{ToolboxFixture, did, message_id};
 use crate::network::NetworkError;
+use crate::tool::task_sender::send_all_unsent;
 
 async fn given(network: &ToolboxFixture) -> Value {
     network.call("submit_task", json!({"to": "bob", "text": "sum 1 2", "title": "sum"})).await.unwrap()
@@ -148,6 +149,70 @@ async fn an_uncertain_send_is_repeated_once_under_the_same_id() {
     assert_eq!(sent.len(), 2);
     assert_eq!(sent[0].id, sent[1].id);
     assert_eq!(task["task"]["state"], "submitted");
+}
+
+#[tokio::test]
+async fn a_status_that_the_relay_never_answered_is_sent_until_it_does_and_before_the_next_one() {
+    let network = ToolboxFixture::new().await;
+    network.hear(1, "bob", &TaskMessage::Submit(Submit { title: None, input: json!(1) })).await;
+    let id = message_id(1).to_string();
+    (0..4).for_each(|_| network.refuse_with(NetworkError::RelayTimeout));
+    for state in ["working", "completed"] {
+        let said = network.refusal("update_task", json!({"id": id, "state": state})).await;
+        assert_eq!(said, "unanswered", "{state}");
+    }
+    let first = network.sent()[0].id;
+    assert!(network.sent().iter().all(|sent| sent.id == first), "the second one waits behind it");
+    let seen = network.call("get_task_status", json!({"id": id})).await.unwrap();
+    assert_eq!(seen["task"]["state"], "completed");
+
+    network.refuse_with(NetworkError::RelayUnreachable);
+    send_all_unsent(&network.toolbox).await.unwrap();
+    let duplicate = Reason::DuplicateId;
+    network.refuse_with(NetworkError::Relay { reason: duplicate, retry_after_ms: None, quota: None });
+    send_all_unsent(&network.toolbox).await.unwrap();
+    let revisions: Vec<_> = network.sent()[4..]
+        .iter()
+        .map(|sent| match TaskMessage::from_content(&sent.content).unwrap().unwrap() {
+            TaskMessage::Status(status) => status.revision,
+            other => panic!("{other:?}"),
+        })
+        .collect();
+    assert_eq!(revisions, [1, 1, 2]);
+    send_all_unsent(&network.toolbox).await.unwrap();
+    assert_eq!(network.sent().len(), 7, "nothing waits any more");
+}
+
+#[tokio::test]
+async fn a_refused_cancel_takes_nothing_back_that_the_worker_said_meanwhile() {
+    let network = ToolboxFixture::new().await;
+    let id = given(&network).await["task"]["id"].clone();
+    network.hear_meanwhile(2, "bob", &status(&id, 1, State::Completed, Some(json!(3))));
+    network.refuse_with(NetworkError::Relay {
+        reason: Reason::MailboxFull,
+        retry_after_ms: Some(9),
+        quota: None,
+    });
+    assert_eq!(network.refusal("cancel_task", json!({"id": id})).await, "mailbox_full");
+    let seen = network.call("get_task_status", json!({"id": id})).await.unwrap();
+    assert_eq!(
+        (&seen["task"]["state"], &seen["task"]["cancel_requested"]),
+        (&json!("completed"), &json!(false))
+    );
+}
+
+#[tokio::test]
+async fn two_updates_at_once_have_two_revisions_and_leave_in_their_order() {
+    let network = ToolboxFixture::new().await;
+    network.hear(1, "bob", &TaskMessage::Submit(Submit { title: None, input: json!(1) })).await;
+    let id = message_id(1).to_string();
+    let update = |state| network.call("update_task", json!({"id": id, "state": state}));
+    let (working, completed) = tokio::join!(update("working"), update("completed"));
+    let ended = completed.unwrap();
+    assert_eq!(ended["task"]["state"], "completed");
+    assert!(working.is_ok() || working == Err("task_ended".into()));
+    let TaskMessage::Status(last) = last_sent(&network) else { panic!("no status") };
+    assert_eq!((last.state, last.revision), (State::Completed, network.sent().len() as u64));
 }
 
 #[tokio::test]

@@ -19,7 +19,7 @@ fn claim(kind: Kind, name: &str, uid: &str, is_permitted: bool) -> EntryClaim {
 }
 
 /// A tenant with the agent alice, both as their objects say.
-fn converged() -> SweepSnapshot<'static> {
+fn converged() -> SweepSnapshot {
     let alice = agent_path("alice");
     let owners = [(ACME.to_owned(), owner("acme-uid")), (alice.clone(), owner("alice-uid"))];
     let claims = [
@@ -33,7 +33,7 @@ fn converged() -> SweepSnapshot<'static> {
     }
 }
 
-fn removals(snapshot: &SweepSnapshot<'_>) -> Vec<String> {
+fn removals(snapshot: &SweepSnapshot) -> Vec<String> {
     snapshot.plan().removals.into_iter().map(|(path, _)| path).collect()
 }
 
@@ -135,7 +135,7 @@ fn a_tenant_is_removed_once_with_its_agents() {
 }
 
 /// A relay with `held` agents, of which `unclaimed` have no object.
-fn crowd(held: usize, unclaimed: usize, confirmed: Option<&str>) -> SweepSnapshot<'_> {
+fn crowd(held: usize, unclaimed: usize, confirmed: Option<usize>) -> SweepSnapshot {
     let mut snapshot = SweepSnapshot { confirmed, ..SweepSnapshot::default() };
     for number in 0..held {
         let (path, uid) = (agent_path(&format!("agent-{number}")), format!("uid-{number}"));
@@ -161,9 +161,27 @@ fn more_than_fifty_removals_of_more_than_half_wait_for_a_person() {
 
 #[test]
 fn a_confirmed_number_lifts_the_guard_and_a_smaller_one_does_not() {
-    for (confirmed, removed) in [("51", 51), ("60", 51), ("50", 0), ("", 0), ("all", 0)] {
-        assert_eq!(crowd(60, 51, Some(confirmed)).plan().removals.len(), removed, "{confirmed}");
+    for (confirmed, removed) in [(Some(51), 51), (Some(60), 51), (Some(50), 0), (None, 0)] {
+        assert_eq!(crowd(60, 51, confirmed).plan().removals.len(), removed, "{confirmed:?}");
     }
+}
+
+/// An annotation that stays would confirm every later loss of as many entries.
+#[test]
+fn only_the_number_that_the_relay_reports_as_held_back_is_confirmed() {
+    let confirmed = |annotation: &str, unclaimed: Option<i32>| {
+        let mut relay = crate::relay::build::tests::relay(serde_json::json!({"domain": "a.example"}));
+        relay.metadata.annotations =
+            Some([(label::CONFIRM_REMOVAL.to_owned(), annotation.to_owned())].into());
+        relay.status = Some(crds::RelayStatus { unclaimed, ..crds::RelayStatus::default() });
+        confirmed_removals(&relay)
+    };
+    assert_eq!(confirmed("51", Some(51)), Some(51));
+    assert_eq!(confirmed("5000", Some(51)), None, "it is the answer to an earlier question");
+    assert_eq!(confirmed("50", Some(51)), None);
+    assert_eq!(confirmed("51", Some(0)), None, "it is done");
+    assert_eq!(confirmed("51", None), None, "nobody asked");
+    assert_eq!((confirmed("", Some(0)), confirmed("all", Some(51))), (None, None));
 }
 
 #[test]

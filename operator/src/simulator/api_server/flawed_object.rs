@@ -18,7 +18,8 @@ pub(super) fn shown<'a>(network: &ModelNetwork, object: &'a Value) -> Cow<'a, Va
         (Some(Flaw::ForgottenRootKey), "Agent") => |object| remove(&mut object["status"], "rootKeyMultibase"),
         (Some(Flaw::ForgottenAuthority), "Relay") => |object| remove(&mut object["status"], "caFingerprint"),
         (Some(Flaw::ForgedConfirmation), "Relay") => |object| {
-            object["metadata"]["annotations"][label::CONFIRM_REMOVAL] = json!("1000");
+            let reported = object["status"]["unclaimed"].to_string();
+            object["metadata"]["annotations"][label::CONFIRM_REMOVAL] = reported.into();
         },
         (Some(Flaw::IgnoredPause), "Relay" | "Tenant" | "Agent") => {
             |object| remove(&mut object["metadata"]["annotations"], label::PAUSED)

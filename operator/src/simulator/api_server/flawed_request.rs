@@ -35,12 +35,12 @@ pub(super) fn plant(server: &ApiServer, network: &ModelNetwork, request: ApiRequ
         (Flaw::SharedLease, ApiVerb::Get | ApiVerb::Replace) if plural == "leases" => {
             shared_lease(server, network, request)
         }
-        (Flaw::SkippedStatus, ApiVerb::Apply) if request.is_status && network.happens(300) => {
+        (Flaw::SkippedStatus, ApiVerb::Replace) if request.is_status && network.happens(300) => {
             FlawedRequest::Answered(
                 server.with(|store| store.get(&id(&request))).map(|found| Value::clone(&found)),
             )
         }
-        (Flaw::RestlessStatus, ApiVerb::Apply) if request.is_status => {
+        (Flaw::RestlessStatus, ApiVerb::Replace) if request.is_status => {
             let name = network.name().to_owned();
             edited(request, move |object| {
                 for condition in object["status"]["conditions"].as_array_mut().into_iter().flatten() {

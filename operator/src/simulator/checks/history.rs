@@ -5,14 +5,14 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use protocol::Identity;
-use protocol::admin::Owner;
+use protocol::admin::{AgentSpec, Owner};
 use serde_json::Value;
 
 use super::{Invariant, Simulation, condition, confirmation, is_of_operator};
 use crate::secret;
 use crate::simulator::api_server::object_store::ObjectChange;
 use crate::simulator::expected_state::NameClaim;
-use crate::simulator::model_relay::AppliedWrite;
+use crate::simulator::model_relay::{AppliedWrite, WriteKind};
 use crate::simulator::simulation::LOST_UID_PREFIX;
 
 /// Members of Secrets that the operator removes in normal operation.
@@ -32,7 +32,7 @@ pub(crate) fn check_history(simulation: &mut Simulation) {
     found.extend(confirmation::check(&changes, &applied));
     found.extend(unfenced(simulation).into_iter().map(|what| (Invariant::Fencing, what)));
     found.extend(
-        early_ready(&changes, &applied).into_iter().map(|what| (Invariant::ProgrammedBeforeReady, what)),
+        unapplied(&changes, &applied).into_iter().map(|what| (Invariant::ProgrammedBeforeReady, what)),
     );
     let without_term = applied.iter().filter(|write| write.writer.term.is_none());
     found.extend(
@@ -92,21 +92,48 @@ fn overwritten(change: &ObjectChange) -> Option<String> {
     (is_foreign && before["data"] != after["data"]).then(|| format!("{} was overwritten", change.id))
 }
 
-/// An Agent is Ready only after a relay has applied its content.
-fn early_ready(changes: &[ObjectChange], applied: &[AppliedWrite]) -> Vec<String> {
-    let is_ready = |object: &Option<Arc<Value>>| {
-        object.as_ref().is_some_and(|object| condition(object, "Ready") == "True")
+/// An Agent is programmed only when its relay has applied the content that the status is about: the
+/// suspension of that generation, and the active key.
+fn unapplied(changes: &[ObjectChange], applied: &[AppliedWrite]) -> Vec<String> {
+    let reports = changes.iter().filter(|change| change.id.kind.kind == "Agent" && is_new_report(change));
+    let unapplied = reports.filter_map(|change| {
+        let after = change.after.as_ref()?;
+        let uid = after["metadata"]["uid"].as_str();
+        let mut puts = applied.iter().filter(|write| write.at <= change.at).filter_map(|write| {
+            let WriteKind::Put(content) = &write.kind else { return None };
+            (write.writer.owner.kubernetes_uid() == uid).then_some(content)
+        });
+        let difference = match puts.next_back() {
+            Some(content) => content_difference(after, content)?,
+            None => "nothing".to_owned(),
+        };
+        Some(format!("{} was programmed when the last applied content was {difference}", change.id))
+    });
+    unapplied.collect()
+}
+
+/// Whether the change says of a generation or of keys for the first time that the relay has them.
+fn is_new_report(change: &ObjectChange) -> bool {
+    let report = |object: &Option<Arc<Value>>| {
+        let object = object.as_ref().filter(|object| condition(object, "Programmed") == "True")?;
+        Some((object["status"]["observedGeneration"].clone(), object["status"]["keys"].clone()))
     };
-    let became_ready = changes.iter().filter(|change| {
-        change.id.kind.kind == "Agent" && is_ready(&change.after) && !is_ready(&change.before)
-    });
-    let early = became_ready.filter(|change| {
-        let uid = change.after.as_ref().and_then(|after| after["metadata"]["uid"].as_str());
-        let is_its =
-            |write: &&AppliedWrite| write.writer.owner.kubernetes_uid() == uid && write.at <= change.at;
-        !applied.iter().any(|write| is_its(&write))
-    });
-    early.map(|change| format!("{} became ready before a relay had its content", change.id)).collect()
+    report(&change.after).is_some_and(|after| report(&change.before) != Some(after))
+}
+
+/// What an applied content lacks of an Agent that is said to be programmed. A suspension is
+/// compared only while the status is about the current spec.
+fn content_difference(agent: &Value, content: &Value) -> Option<String> {
+    let content: AgentSpec = serde_json::from_value(content.clone()).ok()?;
+    let is_current = agent["status"]["observedGeneration"] == agent["metadata"]["generation"];
+    let suspended = agent["spec"]["suspend"] == true;
+    if is_current && content.suspended != suspended {
+        return Some(format!("suspended: {}", content.suspended));
+    }
+    let keys = agent["status"]["keys"].as_array().into_iter().flatten();
+    let active = keys.filter(|key| key["state"] == "Active").filter_map(|key| key["keyId"].as_str());
+    let is_missing = |id: &&str| !content.keys.iter().any(|key| key.sha256.key_id().as_str() == *id);
+    active.filter(is_missing).map(|id| format!("without the key {id}")).next()
 }
 
 /// Writes of objects to entries that they never could claim, and deletions of the entries of

@@ -38,7 +38,9 @@ impl Invariant {
             Self::Terms => "every write to a relay carries the term of the lease",
             Self::EntryOwners => "no object writes an entry that it could never claim",
             Self::PeoplesEntries => "no object changes an entry that a person or an agent made",
-            Self::ProgrammedBeforeReady => "an Agent is ready only after its relay has its key",
+            Self::ProgrammedBeforeReady => {
+                "an Agent is programmed only when its relay has its suspension and its key"
+            }
             Self::Revocation => "a relay refuses what was deleted or suspended within the bound",
             Self::Convergence => "everything becomes as declared after the faults end",
             Self::QuietWhenIdle => "nothing is written while nothing changes",

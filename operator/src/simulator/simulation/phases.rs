@@ -119,7 +119,7 @@ impl Simulation {
     }
 
     /// Waits until everything is as declared.
-    async fn converges(&mut self) -> bool {
+    pub(super) async fn converges(&mut self) -> bool {
         let begun = Instant::now();
         let mut is_revoked = false;
         loop {

@@ -184,7 +184,7 @@ impl Simulation {
         let Some(relay) = self.find(id) else { return };
         let unclaimed = relay["status"]["unclaimed"].as_u64().unwrap_or_default();
         let confirmed = confirmed_removals(&relay).unwrap_or_default();
-        if has_reason(&relay, "RemovalBlocked") && confirmed < unclaimed {
+        if has_reason(&relay, "RemovalBlocked") && confirmed != unclaimed {
             self.annotate(id, label::CONFIRM_REMOVAL, &unclaimed.to_string());
         }
     }

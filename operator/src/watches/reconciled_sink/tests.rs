@@ -154,3 +154,19 @@ fn what_a_deleted_object_was_is_told_to_those_who_claim_its_name() {
     sink.deleted(Ok(agent("alice", "1")));
     assert!(sink.was_queued("rival"));
 }
+
+#[test]
+fn an_object_that_is_absent_from_the_names_is_deleted_and_one_of_another_namespace_is_not() {
+    let mut sink = sink();
+    assert!(!sink.needs_names(), "nothing is known yet");
+    sink.list(vec![Ok(agent("alice", "a")), Ok(agent("bob", "b"))]);
+    sink.enqueuer.queue.clear();
+    assert!(sink.needs_names());
+    let absent = sink.drop_absent(|name| name.name == "alice".into());
+    assert_eq!(absent, [NamespacedName::new("team", "bob")]);
+    assert!(sink.was_queued("bob") && sink.store.get(&absent[0]).is_none());
+    assert_eq!(sink.claimants("bob"), 0);
+    sink.scope = WatchScope::Namespace("other".into());
+    assert!(!sink.needs_names());
+    assert_eq!(sink.drop_absent(|_| false), []);
+}

@@ -12,7 +12,7 @@ use kube::api::{ListParams, WatchParams};
 use kube::core::Status;
 
 use super::super::sync_state::SyncState;
-use super::super::watch_source::{ListPage, Versioned};
+use super::super::watch_source::{ListPage, ListedNames, Versioned};
 use super::*;
 use crate::object_key::NamespacedName;
 
@@ -24,6 +24,8 @@ enum Answer {
     /// The last page, after a second.
     SlowList(Vec<u32>),
     ListFails,
+    /// The names of objects, after a second.
+    Names(Option<Vec<u32>>),
     /// Events, and whether the watch then stays open.
     Watch(Vec<Versioned<u32>>, bool),
     WatchFails(u16),
@@ -70,6 +72,18 @@ impl WatchSource<u32> for Script {
         .boxed()
     }
 
+    fn names<'a>(&'a self, _: &'a ListParams) -> BoxFuture<'a, kube::Result<Option<ListedNames>>> {
+        let answer = self.next("names".to_owned());
+        async move {
+            tokio::time::sleep(seconds(1)).await;
+            match answer {
+                Some(Answer::Names(names)) => Ok(names.map(|names| names.into_iter().map(name).collect())),
+                _ => Err(failure(500)),
+            }
+        }
+        .boxed()
+    }
+
     fn watch<'a>(&'a self, _: &'a WatchParams, version: &'a str) -> BoxFuture<'a, kube::Result<Events>> {
         let answer = self.next(format!("watch {version}"));
         async move {
@@ -91,8 +105,12 @@ impl WatchSource<u32> for Script {
     }
 
     fn name(&self, object: &Decoded<u32>) -> NamespacedName {
-        NamespacedName::new("", &object.as_ref().unwrap().to_string())
+        name(*object.as_ref().unwrap())
     }
+}
+
+fn name(number: u32) -> NamespacedName {
+    NamespacedName::new("", &number.to_string())
 }
 
 #[derive(Clone, Default)]
@@ -116,6 +134,17 @@ impl WatchSink<u32> for Seen {
 
     fn deleted(&mut self, object: Decoded<u32>) {
         self.0.lock().unwrap().push(format!("deleted {}", object.unwrap()));
+    }
+
+    fn needs_names(&self) -> bool {
+        self.0.lock().unwrap().iter().any(|seen| seen.starts_with("list"))
+    }
+
+    fn drop_absent(&mut self, is_present: impl Fn(&NamespacedName) -> bool) -> Vec<NamespacedName> {
+        let absent: Vec<_> = (1..=5).map(name).filter(|name| !is_present(name)).collect();
+        let numbers = absent.iter().map(|name| name.name.to_string()).collect::<Vec<_>>();
+        self.0.lock().unwrap().push(format!("absent {}", numbers.join(" ")));
+        absent
     }
 }
 
@@ -239,4 +268,33 @@ async fn a_store_whose_list_always_fails_is_never_synced_and_one_that_stops_is_s
     let answers: VecDeque<_> = std::iter::once(Answer::List(vec![], None)).chain(failing).collect();
     let (_, _, state) = run(answers, seconds(101)).await;
     assert!(state.check_all().unwrap_err().contains("heard nothing"));
+}
+
+/// The answers of a server that has forgotten the version, to a sink that knows 1 to 5.
+fn second_list(names: Answer) -> [Answer; 6] {
+    [
+        Answer::List(vec![1, 2, 3, 4, 5], None),
+        Answer::WatchFails(410),
+        Answer::List(vec![1, 2], Some("two")),
+        names,
+        Answer::Watch(vec![event(5, "6")], true),
+        Answer::List(vec![3], None),
+    ]
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_was_deleted_in_a_gap_is_told_before_the_pages_are_read_and_is_not_in_the_list() {
+    // 2 was deleted, and 5 made, after the first page.
+    let (requests, seen, _) = run(second_list(Answer::Names(Some(vec![1, 3]))), seconds(5)).await;
+    assert_eq!(requests, ["list ", "watch 5", "list ", "names", "watch 5", "list two"]);
+    assert_eq!(seen, ["list [1, 2, 3, 4, 5]", "applied 5", "absent 2 4", "list [1, 3, 5]"]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn without_all_names_nothing_counts_as_deleted_before_the_list_is_complete() {
+    for unknown in [Answer::Names(None), Answer::ListFails] {
+        let (_, seen, state) = run(second_list(unknown), seconds(5)).await;
+        assert_eq!(seen, ["list [1, 2, 3, 4, 5]", "applied 5", "list [1, 2, 3, 5]"]);
+        assert_eq!(state.check_all(), Ok(()));
+    }
 }

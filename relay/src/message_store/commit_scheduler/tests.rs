@@ -168,15 +168,27 @@ fn a_message_that_a_full_disk_refuses_is_reported_after_every_notice_before_it()
 #[test]
 fn removals_that_do_not_fit_on_a_full_disk_are_committed_in_smaller_parts() {
     let mut scheduler = with((1..=1_024).map(remove));
-    assert_eq!(begun(&mut scheduler, 0).0.len(), 1_024);
+    assert_eq!(begun(&mut scheduler, 0).0.len(), 256);
     scheduler.finished(Err(CommitFailure::Full), 0);
-    assert_eq!(begun(&mut scheduler, 1_000).0.len(), 512);
+    assert_eq!(begun(&mut scheduler, 1_000).0.len(), 128);
     scheduler.finished(Err(CommitFailure::Full), 1_000);
-    assert_eq!(begun(&mut scheduler, 2_000).0.len(), 256);
+    assert_eq!(begun(&mut scheduler, 2_000).0.len(), 64);
     scheduler.finished(OK, 2_000);
-    assert_eq!(begun(&mut scheduler, 2_000).0.len(), 256);
+    assert_eq!(begun(&mut scheduler, 2_000).0.len(), 64);
     scheduler.finished(OK, 2_000);
-    assert_eq!(begun(&mut scheduler, 2_000).0.len(), 512, "it grows again while the disk works");
+    assert_eq!(begun(&mut scheduler, 2_000).0.len(), 128, "it grows again while the disk works");
+}
+
+/// Each of them changes a page of its own, and the log holds every page of a commit.
+#[test]
+fn what_leaves_after_a_stall_is_committed_in_parts_that_fit_the_log() {
+    let notices = (2_000..2_500).map(notice);
+    let mut scheduler = with((1..=1_000).map(remove).chain(notices));
+    for writes in [256, 256, 256, 256, 256, 220] {
+        assert_eq!(begun(&mut scheduler, 0).0.len(), writes);
+        scheduler.finished(OK, 0);
+    }
+    assert_eq!(scheduler.next(0), NextCommit::Idle);
 }
 
 #[test]

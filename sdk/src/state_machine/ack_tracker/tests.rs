@@ -247,3 +247,12 @@ proptest! {
         prop_assert_eq!(due(&mut tracker).unwrap_or(0), u64::try_from(rest.len()).unwrap());
     }
 }
+
+#[test]
+fn ephemeral_messages_are_remembered_up_to_the_same_limit() {
+    let mut tracker = AckTracker::<u8>::new(DedupTable::with_entries_max(2));
+    tracker.start_epoch(1, true);
+    (1..=3).for_each(|n| assert!(tracker.accept_ephemeral(n.into(), key(n), 100, 1)));
+    assert!(!tracker.accept_ephemeral(4, key(3), 100, 1));
+    assert!(tracker.accept_ephemeral(5, key(1), 100, 1), "the oldest is forgotten");
+}

@@ -18,6 +18,9 @@ use crate::raw_connection::{Answer, RawConnection, now};
 const REFUSED_TIMEOUT: Duration = Duration::from_secs(60);
 /// Deliveries between two acknowledgements: less than half of a window.
 const ACKNOWLEDGED: usize = 64;
+/// Messages that are sent before their answers are awaited. A hundred senders stay far below what
+/// may wait for the relay's disk.
+const SENT_TOGETHER: usize = 64;
 /// Characters of the header and the signature of a usual message.
 const PROTECTED_CHARACTERS: usize = 480;
 const SIGNATURE_CHARACTERS: usize = 86;
@@ -74,6 +77,23 @@ impl MailPair {
         self.refused += 1;
         let again = async || sender.send(message).await.ok().context("it is refused");
         eventually(&format!("what was refused ({reason:?}) is taken"), REFUSED_TIMEOUT, again).await.unwrap()
+    }
+
+    /// Sends this many messages, and those again that are refused.
+    pub(crate) async fn send_many(&mut self, relay: &RelayProcess, template: &Envelope, count: usize) {
+        let mut sender = self.connect_sender(relay).await;
+        let messages = (0..count).map(|_| Envelope { id: new_id(), ..template.clone() });
+        let messages: Vec<Envelope> = messages.collect();
+        for messages in messages.chunks(SENT_TOGETHER) {
+            let answers = sender.send_together(messages).await;
+            for (message, answer) in messages.iter().zip(answers) {
+                if let Some(reason) = answer.refusal() {
+                    self.send_again(&mut sender, message, reason).await;
+                }
+                self.stored.insert(message.id);
+            }
+        }
+        sender.leave().await;
     }
 
     /// One message to the recipient and the answer as it is.

@@ -250,8 +250,8 @@ async fn compare(store: &mut MessageStore, disk: &Disk, expected: &mut Expected)
     let (mut rows, struck) = (Vec::new(), disk.struck());
     store.restore(0, |row| rows.push(row)).await.map_err(|error| format!("{error:?}"))?;
     let read = async |store: &mut MessageStore| -> sqlx::Result<_> {
-        let bodies: Vec<(i64, Vec<u8>)> =
-            sqlx::query_as("select row, envelope from bodies").fetch_all(&mut store.reading).await?;
+        let bodies = "select row, envelope from bodies union all select row, envelope from spare_bodies";
+        let bodies: Vec<(i64, Vec<u8>)> = sqlx::query_as(bodies).fetch_all(&mut store.reading).await?;
         let health: Vec<String> =
             sqlx::query_scalar("pragma integrity_check").fetch_all(&mut store.reading).await?;
         let vacuum: i64 = sqlx::query_scalar("pragma auto_vacuum").fetch_one(&mut store.reading).await?;
