@@ -246,7 +246,7 @@ mod tests {
         for (id, bytes) in [(1, 900), (2, 1_000), (3, 2_000), (4, 100)] {
             let (connection, far) = connection_with_id(&mut timeouts, ConnId(id));
             timeouts.mark_registered(connection.id);
-            connection.push_text(&vec![b' '; bytes]);
+            connection.push_text(|out| out.resize(out.len() + bytes, b' '));
             assert!(connection.flush(1_000));
             // A socket that was blocked again in between is there once.
             timeouts.mark_blocked(&connection);
