@@ -19,7 +19,8 @@ async fn attacked<const N: usize>(attacks: [(AttackedResource, AttackerScope); N
     println!("{report}");
     scenarios.map(|scenario| {
         let (_, rounds) = report.rounds().find(|(found, _)| *found == scenario).unwrap();
-        let [round] = rounds else { panic!("{report}") };
+        assert_eq!(rounds.len(), 1, "{report}");
+        let round = rounds.first().unwrap();
         assert!(round.alone.total > 0 && round.attacked.total > 0, "{report}");
         assert!(round.answers.refused_by(scenario.limit()) > 0, "{report}");
         round.answers.clone()
