@@ -155,14 +155,14 @@ fn a_disk_too_full_for_removals_fails_as_any_other() {
 
 #[test]
 fn a_message_that_a_full_disk_refuses_is_reported_after_every_notice_before_it() {
-    let mut scheduler = with((1..=600).map(notice).chain([message(601)]));
-    assert_eq!(begun(&mut scheduler, 0).0.len(), 601);
+    let mut scheduler = with((1..=200).map(notice).chain([message(201)]));
+    assert_eq!(begun(&mut scheduler, 0).0.len(), 201);
     scheduler.finished(Err(CommitFailure::Full), 0);
-    assert_eq!(begun(&mut scheduler, 0).0.len(), 512);
-    assert_eq!(scheduler.finished(OK, 0), [stored(512, 512), StoreReport::Full]);
-    assert_eq!(begun(&mut scheduler, 0).0.len(), 88);
-    let failed = StoreReport::StoreFailed { upto: 601 };
-    assert_eq!(scheduler.finished(OK, 0), [stored(600, 88), failed, StoreReport::Full]);
+    assert_eq!(begun(&mut scheduler, 0).0.len(), 128);
+    assert_eq!(scheduler.finished(OK, 0), [stored(128, 128), StoreReport::Full]);
+    assert_eq!(begun(&mut scheduler, 0).0.len(), 72);
+    let failed = StoreReport::StoreFailed { upto: 201 };
+    assert_eq!(scheduler.finished(OK, 0), [stored(200, 72), failed, StoreReport::Full]);
 }
 
 #[test]
