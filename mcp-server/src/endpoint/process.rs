@@ -5,7 +5,7 @@ use std::sync::Arc;
 use anyhow::Context as _;
 use daemon::readiness::Check;
 use daemon::token_file::{ReloadingToken, TokenFile};
-use daemon::{Readiness, Shutdown, Tasks};
+use daemon::{Shutdown, Tasks};
 use msg2agent::Config;
 use protocol::api_key::ApiKey;
 use rmcp::ServiceExt as _;
@@ -39,9 +39,10 @@ pub async fn run(settings: EndpointSettings, shutdown: Shutdown) -> anyhow::Resu
     let http = settings.http()?;
     let process = ProcessParts::new(shutdown.clone(), "msg2agent_mcp")?;
     let metrics = EndpointMetrics::register(&process.registry)?;
-    process.start_admin(settings.listen.admin_listen).await?;
+    // Before the probe is served: a process without checks is ready.
     let relay = process.readiness.check("relay", "connecting to the relay for the first time");
-    let draining = drain_check(&process.readiness);
+    let listening = process.readiness.check("process", "starting");
+    process.start_admin(settings.listen.admin_listen).await?;
     let tasks = &process.tasks;
 
     let config = config(&settings)?;
@@ -55,8 +56,11 @@ pub async fn run(settings: EndpointSettings, shutdown: Shutdown) -> anyhow::Resu
 
     let served = async {
         match http {
-            Some(http) => serve_http(server, http, metrics, &settings, &process).await,
-            None => serve_stdio(server, &shutdown).await,
+            Some(http) => serve_http(server, http, metrics, (&settings, &process), &listening).await,
+            None => {
+                listening.pass();
+                serve_stdio(server, &shutdown).await
+            }
         }
     };
     let result = tokio::select! {
@@ -65,7 +69,7 @@ pub async fn run(settings: EndpointSettings, shutdown: Shutdown) -> anyhow::Resu
         Ok(error) = ended => Err(anyhow::Error::new(error).context("failed to run the agent")),
     };
     shutdown.begin();
-    draining.fail("shutting down");
+    listening.fail("shutting down");
     let grace = settings.listen.drain_grace();
     daemon::shutdown::within(grace, "relay", connection.close()).await;
     tasks.finished(grace).await;
@@ -91,12 +95,6 @@ async fn open_database(config: &Config) -> anyhow::Result<Database> {
     database.context("failed to open the database of messages and tasks")
 }
 
-fn drain_check(readiness: &Readiness) -> Check {
-    let check = readiness.check("process", "starting");
-    check.pass();
-    check
-}
-
 /// Starts the task that keeps the agent connected. Its error arrives when the agent cannot go on.
 fn keep_connected(
     connection: Arc<RelayConnection>,
@@ -120,8 +118,8 @@ async fn serve_http(
     server: Server,
     http: HttpSettings,
     metrics: EndpointMetrics,
-    settings: &EndpointSettings,
-    process: &ProcessParts,
+    (settings, process): (&EndpointSettings, &ProcessParts),
+    listening: &Check,
 ) -> anyhow::Result<()> {
     let tasks = &process.tasks;
     let agent = server.agent();
@@ -135,6 +133,8 @@ async fn serve_http(
     let listener = open_listener(http.listen, http.tls, limits, router, process).await?;
     let (address, tls) = (listener.socket.local_addr()?, listener.tls.is_some());
     tracing::info!(%address, tls, "serving MCP at /mcp");
+    // Not before, although the relay may be connected already: nobody could reach the endpoint.
+    listening.pass();
     listener.serve(tasks.shutdown().clone(), settings.listen.drain_grace()).await;
     Ok(())
 }

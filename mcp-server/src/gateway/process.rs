@@ -25,8 +25,9 @@ pub async fn run(settings: GatewaySettings, shutdown: Shutdown) -> anyhow::Resul
     settings.check()?;
     let process = ProcessParts::new(shutdown.clone(), "msg2agent_gateway")?;
     let metrics = GatewayMetrics::register(&process.registry)?;
-    process.start_admin(settings.listen.admin_listen).await?;
+    // Before the probe is served: a process without checks is ready.
     let ready = process.readiness.check("process", "starting");
+    process.start_admin(settings.listen.admin_listen).await?;
     let tasks = &process.tasks;
     let closing = Shutdown::new();
     let proxy = start_proxy(&settings, metrics, tasks, closing.clone()).await?;

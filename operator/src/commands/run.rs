@@ -36,12 +36,12 @@ pub async fn run(settings: Settings) -> anyhow::Result<()> {
     let metrics = Metrics::register(&registry)?;
     let shutdown = Shutdown::on_signals()?;
     let (tasks, readiness) = (Tasks::new(shutdown.clone()), Readiness::default());
+    // Before the probe is served: a process without checks is ready.
+    let may_run = readiness.check("installation", "the installation has not been checked yet");
     serve_admin(&settings, &readiness, registry, &tasks).await?;
 
     let config = kube::Config::infer().await.context("failed to find the cluster's configuration")?;
-    let may_run = readiness.check("installation", "the installation has not been checked yet");
     preconditions::wait(&Client::try_from(config.clone())?, &settings, &shutdown).await?;
-    may_run.pass();
     let fence = WriteFence::default();
     let unfenced = Client::try_from(config.clone()).context("failed to create a Kubernetes client")?;
     let layer = WriteFenceLayer { fence: fence.clone(), metrics: metrics.clone() };
@@ -50,6 +50,7 @@ pub async fn run(settings: Settings) -> anyhow::Result<()> {
     let environment =
         Environment { unfenced, fenced, fence, relay_api, clock: Clock::system(), jitter: Jitter::random() };
     let _context = startup::start(environment, settings, metrics, &readiness, &tasks);
+    may_run.pass();
 
     tokio::select! {
         () = shutdown.begun() => {}

@@ -2,9 +2,9 @@
 //! API server no longer has the version.
 //!
 //! kube's watcher is not used because it hides bookmarks. They are the sign of life of a kind where
-//! nothing changes, and the list tells what was deleted in a gap. A key that is revoked in a gap, or
-//! while ten thousand objects are listed, does not wait for them: the watch begins with the first
-//! page of a list, and then the names alone are read, which takes a fraction of the time.
+//! nothing changes, and the list tells what was deleted in a gap. A key that is revoked in a gap,
+//! or while ten thousand objects are listed, does not wait for them: the watch begins with the
+//! first page of a list, and then the names alone are read, which takes a fraction of the time.
 
 use daemon::error_chain;
 use tokio::time::Instant;

@@ -75,8 +75,8 @@ pub(crate) struct WaitingDelivery {
 }
 
 impl WaitingDelivery {
-    /// Whether it may wait beside these: a message that is ahead of the relay's clock has a share of
-    /// the window.
+    /// Whether it may wait beside these: a message that is ahead of the relay's clock has a share
+    /// of the window.
     pub(crate) fn has_share(&self, waiting: &[Self]) -> bool {
         let ahead = || waiting.iter().filter(|other| other.is_ahead).map(|other| other.delivery.bytes());
         let (count, bytes) = (ahead().count(), ahead().sum::<usize>() + self.delivery.bytes());

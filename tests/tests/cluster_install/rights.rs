@@ -11,7 +11,7 @@ use crate::helm::NAMESPACE;
 type Right = (&'static str, &'static str, &'static str);
 
 const ALLOWED: [Right; 7] = [
-    ("msg2agent.xyz", "relays/status", "patch"),
+    ("msg2agent.xyz", "relays/status", "update"),
     ("msg2agent.xyz", "agents", "watch"),
     ("", "secrets", "create"),
     ("", "persistentvolumeclaims", "patch"),
