@@ -98,16 +98,19 @@ pub(crate) struct ToolboxFixture {
     network: Arc<Script>,
 }
 
+/// A message and its acknowledgement.
+type Delivery = (ReceivedMessage, Box<dyn Acknowledge>);
+
 #[derive(Default)]
 struct Script {
     sent: Mutex<Vec<OutgoingMessage>>,
     asked: Mutex<Vec<DiscoverParams>>,
     found: Mutex<Vec<frame::DiscoveredAgent>>,
-    reply: Mutex<Option<(ReceivedMessage, Box<dyn Acknowledge>)>>,
+    reply: Mutex<Option<Delivery>>,
     /// The answers to the next calls, before those that succeed.
     refusals: Mutex<VecDeque<NetworkError>>,
     /// What arrives while the next message is being sent.
-    meanwhile: Mutex<Option<(Arc<MessageStore>, ReceivedMessage, Box<dyn Acknowledge>)>>,
+    meanwhile: Mutex<Option<(Arc<MessageStore>, Delivery)>>,
 }
 
 impl ToolboxFixture {
@@ -171,7 +174,7 @@ impl ToolboxFixture {
     pub(crate) fn hear_meanwhile(&self, n: u64, from: &str, message: &TaskMessage) {
         let mut received = self::message(n, from, "");
         received.content = message.to_content();
-        let arriving = (Arc::clone(&self.toolbox.store), received, self.acks.token(n));
+        let arriving = (Arc::clone(&self.toolbox.store), (received, self.acks.token(n)));
         *self.network.meanwhile.lock().unwrap() = Some(arriving);
     }
 
@@ -207,7 +210,7 @@ impl Network for Script {
         let meanwhile = self.meanwhile.lock().unwrap().take();
         let answer = self.answer(SentMessage { id, status: SendStatus::Stored });
         Box::pin(async move {
-            if let Some((store, message, token)) = meanwhile {
+            if let Some((store, (message, token))) = meanwhile {
                 store.receive(message, token).await;
             }
             answer.await
