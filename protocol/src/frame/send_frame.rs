@@ -120,6 +120,7 @@ mod tests {
     #[test]
     fn what_the_general_parser_might_refuse_is_left_to_it() {
         let with = |from: &str, to: &str| frame(&PARAMS.replacen(from, to, 1));
+        let framed = |from: &str, to: &str| frame(PARAMS).replacen(from, to, 1);
         for text in [
             with("\"ttl\":5", "\"ttl\":05"),
             with("\"ttl\":5", "\"ttl\":5.0"),
@@ -134,11 +135,11 @@ mod tests {
             with("reliable", "Reliable"),
             with("01a0f4c8", "01A0F4C8"),
             with("\"s\"}", "\"s\",}"),
-            frame(PARAMS).replacen("\"2.0\"", "\"1.0\"", 1),
-            frame(PARAMS).replacen("\"id\":1,", "", 1),
-            frame(PARAMS).replacen("\"id\":1,", "\"id\":null,", 1),
-            frame(PARAMS).replacen("\"id\":1,", &format!("\"id\":\"{}\",", "i".repeat(65)), 1),
-            frame(PARAMS).replacen("message.send", "message.Send", 1),
+            framed("\"2.0\"", "\"1.0\""),
+            framed("\"id\":1,", ""),
+            framed("\"id\":1,", "\"id\":null,"),
+            framed("\"id\":1,", &format!("\"id\":\"{}\",", "i".repeat(65))),
+            framed("message.send", "message.Send"),
             format!("{} x", frame(PARAMS)),
             frame(PARAMS).trim_end_matches('}').to_owned(),
             format!("[{}]", frame(PARAMS)),

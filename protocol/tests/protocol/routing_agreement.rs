@@ -86,6 +86,7 @@ pub(crate) fn value() -> impl Strategy<Value = String> {
         "null",
         "60",
         "60.0",
+        "060",
         "-1",
         "18446744073709551616",
         "[\"a\"]",
