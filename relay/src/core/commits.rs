@@ -6,8 +6,7 @@ use protocol::frame::SendStatus;
 use super::agent::{Notice, RowContent, UndeliveredMessage};
 use super::dedup::MessageKey;
 use super::pending_writes::{PendingWrite, StoreState};
-use super::send_error::SendError;
-use super::{AgentSlot, Core, CoreTime, Effect, RowId};
+use super::{AgentSlot, Core, CoreTime, Effect, RowId, SendRule};
 
 impl Core {
     pub(super) fn on_rows_stored(&mut self, upto: RowId, now: CoreTime, out: &mut Vec<Effect>) {
@@ -44,7 +43,7 @@ impl Core {
     pub(super) fn on_store_failed(&mut self, upto: RowId, now: CoreTime, out: &mut Vec<Effect>) {
         self.pending_writes.stalled = false;
         self.pending_writes.store = StoreState::Failed;
-        self.release_leaving(SendError::storage_unavailable(), out);
+        self.release_leaving(SendRule::StoreWorks.into(), out);
         while let Some(written) = self.pending_writes.pop_upto(upto) {
             self.held_bytes -= written.size;
             self.on_row_failed(written, out);
@@ -92,10 +91,10 @@ impl Core {
             let Some(row) = agent.and_then(|agent| agent.rows.get(&written.row)) else { continue };
             if let RowContent::Message { sender: Some(sender) } = row.content {
                 let key = MessageKey { sender, id: row.id };
-                self.release_sender(key, SendError::overloaded(), out);
+                self.release_sender(key, SendRule::StoreAnswers.into(), out);
             }
         }
-        self.release_leaving(SendError::overloaded(), out);
+        self.release_leaving(SendRule::StoreAnswers.into(), out);
     }
 
     fn write_unsent_notices(&mut self, now: CoreTime, out: &mut Vec<Effect>) {

@@ -5,8 +5,7 @@ use protocol::envelope::MessageId;
 use super::agent::{MailboxRow, RowContent};
 use super::agent_session::{Backlog, DeliveryMode, LiveMessages, MemoryOnly};
 use super::delivery_window::Content;
-use super::send_error::SendError;
-use super::{AgentSlot, Core, CoreTime, Counter, Effect, RowId, Write, WriteContent, WriteRow};
+use super::{AgentSlot, Core, CoreTime, Counter, Effect, RowId, SendRule, Write, WriteContent, WriteRow};
 
 /// A row that enters the index of a mailbox.
 #[derive(Debug)]
@@ -93,7 +92,7 @@ impl Core {
             content: WriteContent::Message(envelope.clone()),
         })));
         if self.pending_writes.stalled {
-            self.release_sender(*key, SendError::overloaded(), out);
+            self.release_sender(*key, SendRule::StoreAnswers.into(), out);
         }
         row
     }

@@ -5,7 +5,7 @@ use protocol::frame::{Outcome, SendStatus};
 use super::agent::{MailboxRow, Notice, RowContent};
 use super::dedup::{AnswerState, MessageKey};
 use super::mailbox::NewRow;
-use super::{AgentRegistry, AgentSlot, Core, RestoredRow, RowKind, RowState};
+use super::{AgentRegistry, Core, RestoredRow, RowKind, RowState};
 
 impl Core {
     /// Adds one row of the store. Messages of a mailbox that belongs to no agent any longer are
@@ -54,13 +54,5 @@ impl Core {
         if self.dedup.make_room(key.sender, accepted_ms) {
             self.dedup.insert(key, found.digest, state, accepted_ms);
         }
-    }
-
-    fn find_or_add(&mut self, did: &str, registry: &dyn AgentRegistry) -> Option<AgentSlot> {
-        if let Some(slot) = self.agents.find(did) {
-            return Some(slot);
-        }
-        let tenant = registry.tenant_of(did)?;
-        Some(self.add_agent(did, tenant))
     }
 }

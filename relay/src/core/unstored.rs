@@ -5,13 +5,12 @@
 //! by the recipient's acknowledgement, by a repetition, or with the recipient's session.
 
 use foldhash::HashMap;
-use protocol::Reason;
 use protocol::frame::{Outcome, SendStatus};
 
 use super::dedup::{AnswerState, MessageKey};
 use super::delivery_window::Content;
 use super::send_error::SendError;
-use super::{AgentSlot, Core, CoreTime, Counter, Effect, RowId, Submission};
+use super::{AgentSlot, Core, CoreTime, Counter, Effect, RowId, SendRule, Submission};
 
 /// Bounded by the delivery windows: each entry is a delivery in flight.
 #[derive(Debug, Default)]
@@ -23,7 +22,7 @@ pub(super) struct UnstoredMessages {
 pub(super) struct UnstoredMessage {
     pub(super) mailbox: AgentSlot,
     pub(super) seq: u64,
-    digest: u64,
+    pub(super) digest: u64,
 }
 
 impl UnstoredMessages {
@@ -50,7 +49,7 @@ impl Core {
         key: MessageKey,
         out: &mut Vec<Effect>,
     ) {
-        self.release_sender(key, SendError::storage_unavailable(), out);
+        self.release_sender(key, SendRule::StoreWorks.into(), out);
         let content = match self.dedup.remove(key) {
             Some(digest) => {
                 self.unstored.by_key.insert(key, UnstoredMessage { mailbox, seq, digest });
@@ -83,7 +82,7 @@ impl Core {
         });
         match seq {
             Some(seq) => self.become_unstored(mailbox, seq, key, out),
-            None => self.refuse_and_forget(key, SendError::storage_unavailable(), out),
+            None => self.refuse_and_forget(key, SendRule::StoreWorks.into(), out),
         }
     }
 
@@ -107,16 +106,11 @@ impl Core {
         &mut self,
         key: MessageKey,
         unstored: UnstoredMessage,
-        digest: u64,
         sent: &Submission<'_>,
         now: CoreTime,
         out: &mut Vec<Effect>,
     ) -> Result<(), SendError> {
-        if unstored.digest != digest {
-            return Err(Reason::DuplicateId.into());
-        }
-        self.check_capacity(key.sender, unstored.mailbox, sent.envelope.len())?;
-        self.remember_waiting(key, digest, sent, now)?;
+        self.remember_waiting(key, unstored.digest, sent, now)?;
         self.unstored.forget(key);
         out.push(Effect::Count(Counter::Repeated));
         let UnstoredMessage { mailbox, seq, .. } = unstored;

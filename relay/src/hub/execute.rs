@@ -98,7 +98,7 @@ impl Hub {
 
     fn execute_command(&self, state: &mut HubState, conn: ConnId, command: Command<'_>, now: Now) {
         match command {
-            Command::Send { id, routing, envelope } => {
+            Command::Send { id, routing, envelope, digest } => {
                 let submission = Submission {
                     conn,
                     request: id,
@@ -108,6 +108,7 @@ impl Hub {
                     class: routing.class,
                     ttl: routing.ttl,
                     envelope: &envelope,
+                    digest,
                 };
                 self.metrics.submitted(envelope.len());
                 state.step(Event::Sent(submission), now, &*self.directory);

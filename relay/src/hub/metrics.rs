@@ -11,7 +11,7 @@ use protocol::Reason;
 use protocol::close::CloseCode;
 use protocol::frame::{Outcome, SendStatus};
 
-use crate::core::{CoreStats, Counter};
+use crate::core::{CoreStats, Counter, SendRule};
 use crate::message_store::StoreCondition;
 
 #[derive(Debug)]
@@ -28,6 +28,8 @@ pub struct HubMetrics {
     /// One for each status, because they are counted for each message.
     answers: [IntCounter; SendStatus::ALL.len()],
     refusals: IntCounterVec,
+    /// One for each rule, in their order.
+    refused_sends: Vec<IntCounter>,
     notices: IntCounterVec,
     closes: IntCounterVec,
     events: IntCounterVec,
@@ -86,6 +88,11 @@ impl HubMetrics {
                 "Requests that were refused, by reason.",
                 "reason",
             )?,
+            refused_sends: {
+                let help = "Requests that the message core refused, by the rule that they broke.";
+                let refused = labelled("msg2agent_relay_core_refusals_total", help, "rule")?;
+                SendRule::ALL.iter().map(|rule| refused.with_label_values(&[rule.as_str()])).collect()
+            },
             notices: labelled(
                 "msg2agent_relay_notices_total",
                 "Notices sent about stored messages, by outcome.",
@@ -161,6 +168,12 @@ impl HubMetrics {
 
     pub(super) fn refused(&self, reason: Reason) {
         self.refusals.with_label_values(&[reason.as_str()]).inc();
+    }
+
+    pub(super) fn refused_by(&self, rule: SendRule) {
+        if let Some(counter) = self.refused_sends.get(rule as usize) {
+            counter.inc();
+        }
     }
 
     pub(super) fn noticed(&self, outcome: Outcome) {

@@ -88,6 +88,7 @@ impl HubState {
             }
             Effect::Refuse { conn, request, error } => {
                 self.sinks.metrics.refused(error.reason);
+                self.sinks.metrics.refused_by(error.rule);
                 let error = rpc_error(&error);
                 self.write(conn, |out| write_error(out, Some(&request), &error));
             }

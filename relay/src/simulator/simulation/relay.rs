@@ -10,7 +10,7 @@ use rand::RngExt;
 use super::PendingLoad;
 use super::{Simulation, route};
 use crate::core::{
-    ConnId, Counter, Effect, Event, NewSession, RequestId, RowId, Submission, Write, WriteContent,
+    ConnId, Counter, Effect, Event, NewSession, RequestId, RowId, Submission, Write, WriteContent, digest,
 };
 use crate::simulator::model_connection::{ModelSend, ToClient, ToRelay};
 use crate::simulator::mutation::Mutation;
@@ -79,6 +79,7 @@ impl Simulation {
             class,
             ttl,
             envelope,
+            digest: digest(envelope),
         }));
         self.check_send(conn, send, &before);
     }
