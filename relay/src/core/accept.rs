@@ -8,11 +8,11 @@ use protocol::frame::SendStatus;
 use protocol::quota::QuotaName;
 
 use super::agent_session::MemoryOnly;
-use super::dedup::{AnswerState, MessageKey};
+use super::dedup::MessageKey;
 use super::delivery_window::Content;
 use super::limits::COPY_BELOW_BYTES;
 use super::may_send::{
-    Decision, Header, IdUse, Recipient, RecipientSession, RelayLoad, Sender, Tokens, may_send,
+    Header, IdUse, Recipient, RecipientSession, RelayLoad, SendDecision, Sender, Tokens, may_send,
 };
 use super::send_error::{ExceededLimit, SendError};
 use super::unstored::UnstoredMessage;
@@ -45,7 +45,7 @@ impl Core {
         let recipient = if waits { None } else { self.find_or_add(sent.to, registry) };
         let key = sender.map(|sender| MessageKey { sender, id: sent.id });
         let (id, unstored) = match key.filter(|_| sent.class == Class::Reliable) {
-            Some(key) => self.id_use(key, sent.digest),
+            Some(key) => self.id_use(key, sent.digest, now),
             None => (IdUse::New, None),
         };
         let decision = self.decide(sender.zip(tokens), recipient, sent, id, registry);
@@ -55,8 +55,8 @@ impl Core {
         decision.into_result()?;
         let (key, recipient) = key.zip(recipient).ok_or(SendRule::TablesAgree)?;
         match (sent.class, id, unstored) {
-            (Class::Ephemeral, ..) => self.forward_ephemeral(recipient, sent, out),
-            (Class::Reliable, IdUse::Repeated, _) => self.accept_resend(key, sent, out),
+            (Class::Ephemeral, ..) => self.forward_ephemeral(key.sender, recipient, sent, out),
+            (Class::Reliable, IdUse::Repeated, _) => self.accept_resend(key, sent, now, out),
             (Class::Reliable, _, Some(unstored)) => self.resend_unstored(key, unstored, sent, now, out),
             (Class::Reliable, _, None) => self.accept_new(key, recipient, sent, now, out),
         }
@@ -86,11 +86,11 @@ impl Core {
     }
 
     /// What is known of the id, and the delivery in flight that the store refused under it.
-    fn id_use(&self, key: MessageKey, digest: u64) -> (IdUse, Option<UnstoredMessage>) {
+    fn id_use(&self, key: MessageKey, digest: u64, now: CoreTime) -> (IdUse, Option<UnstoredMessage>) {
         if self.pending_writes.is_uncertain(key) {
             return (IdUse::Uncertain, None);
         }
-        let known = self.dedup.entry(key).map(|entry| entry.digest);
+        let known = self.dedup.find(key, now.steady_ms).map(|known| known.digest());
         let unstored = self.unstored.get(key).filter(|_| known.is_none());
         let same = known.or(unstored.map(|unstored| unstored.digest)).is_none_or(|known| known == digest);
         let id = match known {
@@ -108,7 +108,7 @@ impl Core {
         sent: &Submission<'_>,
         id: IdUse,
         registry: &dyn AgentRegistry,
-    ) -> Decision {
+    ) -> SendDecision {
         let size = sent.envelope.len();
         let sender = sender.and_then(|(slot, (tokens, tenant_tokens))| {
             let agent = self.agents.agent(slot)?;
@@ -146,6 +146,7 @@ impl Core {
     /// Forwards an ephemeral message to the recipient's connection.
     fn forward_ephemeral(
         &mut self,
+        sender: AgentSlot,
         recipient: AgentSlot,
         sent: &Submission<'_>,
         out: &mut Vec<Effect>,
@@ -154,6 +155,7 @@ impl Core {
         let seq = session.window.push(sent.envelope.len(), Content::Nowhere);
         let (conn, epoch) = (session.conn, session.epoch);
         out.push(Effect::Deliver { conn, epoch, seq, envelope: sent.envelope.clone() });
+        self.meter(sender, Class::Ephemeral, sent.envelope.len());
         let (conn, request) = (sent.conn, sent.request.clone());
         out.push(Effect::Answer { conn, request, status: SendStatus::Forwarded });
         Ok(())
@@ -186,8 +188,8 @@ impl Core {
             let exceeded = ExceededLimit { name: QuotaName::DedupEntries, limit, current };
             return Err(SendError::new(SendRule::IdRoom).with_limit(exceeded));
         }
-        let state = AnswerState::Waiting { conn: sent.conn, request: sent.request.clone() };
-        self.dedup.insert(key, digest, state, now.steady_ms);
+        let request = (sent.conn, sent.request.clone());
+        self.dedup.insert_waiting(key, digest, request, now.steady_ms);
         Ok(())
     }
 

@@ -10,6 +10,7 @@ use protocol::frame::Outcome;
 use protocol::refusal::RefusalReason;
 
 use super::agent_session::{AgentSession, LiveMessages};
+use super::meter::UntoldSends;
 use super::tenant_budget::MailboxUsage;
 use super::{AgentSlot, RowId};
 
@@ -26,6 +27,7 @@ pub(super) struct Agent {
     /// Notices that were dropped and that no later notice has told of.
     pub(super) missed: u64,
     pub(super) bucket: Option<TokenBucket>,
+    pub(super) untold_sends: UntoldSends,
 }
 
 /// The part of a mailbox row that is kept in memory.
@@ -77,7 +79,7 @@ pub(super) struct UndeliveredMessage {
 }
 
 impl Agent {
-    pub(super) const fn new(did: Arc<str>, tenant: TenantId) -> Self {
+    pub(super) fn new(did: Arc<str>, tenant: TenantId) -> Self {
         Self {
             did,
             tenant,
@@ -87,6 +89,7 @@ impl Agent {
             notices: BTreeSet::new(),
             missed: 0,
             bucket: None,
+            untold_sends: UntoldSends::default(),
         }
     }
 

@@ -30,10 +30,10 @@ impl Core {
         let Some(agent) = self.agents.agent_mut(mailbox) else { return };
         let Some(row) = agent.rows.get_mut(&number) else { return };
         row.committed = true;
-        let id = row.id;
+        let (id, size) = (row.id, row.size as usize);
         match row.content {
             RowContent::Message { sender: Some(sender) } => {
-                self.answer_sender(MessageKey { sender, id }, SendStatus::Stored, out);
+                self.answer_sender(MessageKey { sender, id }, SendStatus::Stored, size, out);
             }
             RowContent::Message { sender: None } => {}
             RowContent::Notice(_) => self.on_notice_stored(mailbox, id, number),
@@ -58,7 +58,7 @@ impl Core {
             RowContent::Message { sender: Some(sender) } => {
                 let key = MessageKey { sender, id: removed.id };
                 self.pending_writes.mark_uncertain(key);
-                self.on_row_refused(mailbox, row, key, out);
+                self.on_row_refused(mailbox, row, (key, removed.size as usize), out);
             }
             RowContent::Message { sender: None } => self.broken("a restored row is written again"),
             RowContent::Notice(Notice { about: recipient, outcome, reason, ends: Some(row), .. }) => {

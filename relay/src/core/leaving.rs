@@ -9,7 +9,7 @@ use protocol::envelope::MessageId;
 use protocol::frame::{Outcome, SendStatus};
 use protocol::refusal::RefusalReason;
 
-use super::dedup::{AnswerState, MessageKey};
+use super::dedup::MessageKey;
 use super::send_error::SendError;
 use super::{AgentSlot, Core, CoreTime, Effect, RowId, SendRule, Write};
 
@@ -25,6 +25,7 @@ pub(super) struct LeavingMessage {
     pub(super) sender: Option<AgentSlot>,
     pub(super) recipient: Arc<str>,
     pub(super) id: MessageId,
+    pub(super) size: u32,
     pub(super) end: MessageEnd,
 }
 
@@ -94,11 +95,12 @@ impl Core {
         let key = MessageKey { sender, id: message.id };
         match message.end {
             MessageEnd::DeliveredLate => {
-                let (stored, delivered) = (SendStatus::Stored, SendStatus::Delivered);
-                self.dedup.follow(key, &AnswerState::Answered(stored), AnswerState::Answered(delivered));
+                self.dedup.stored_was_delivered(key);
                 self.notify_delivered(message, now, out);
             }
-            MessageEnd::Delivered => self.answer_sender(key, SendStatus::Delivered, out),
+            MessageEnd::Delivered => {
+                self.answer_sender(key, SendStatus::Delivered, message.size as usize, out);
+            }
             MessageEnd::Refused(reason) => {
                 self.end_unpromised(key, Outcome::Refused, SendError::refused(reason), out);
             }

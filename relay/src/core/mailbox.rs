@@ -54,7 +54,7 @@ impl Core {
     ) {
         if self.agents.agent(message.key.sender).is_none() || !self.pending_writes.takes_messages() {
             self.held_bytes -= message.envelope.len();
-            return self.become_unstored(mailbox, seq, message.key, out);
+            return self.become_unstored(mailbox, seq, (message.key, message.envelope.len()), out);
         }
         let row = self.write_message(mailbox, message, now, out);
         let session = self.agents.session_mut(mailbox);
@@ -77,7 +77,7 @@ impl Core {
         let size = u32::try_from(envelope.len()).unwrap_or(u32::MAX);
         let new = NewRow { id: key.id, size, expires_ms: *expires_ms, content, committed: false };
         self.index_row(mailbox, row, new);
-        let digest = self.dedup.entry(*key).map(|entry| entry.digest);
+        let digest = self.dedup.open(*key).map(|entry| entry.digest);
         if digest.is_none() {
             self.broken("a message is written whose id is not remembered");
         }

@@ -94,13 +94,13 @@ pub(super) struct RelayLoad<'a> {
 /// What was decided about a send.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[must_use]
-pub(super) enum Decision {
+pub(super) enum SendDecision {
     Allow,
     /// It breaks the rule that the error names.
     Refuse(SendError),
 }
 
-impl Decision {
+impl SendDecision {
     /// Whether the send takes its tokens.
     pub(super) fn takes_tokens(&self) -> bool {
         match self {
@@ -124,10 +124,10 @@ pub(super) fn may_send(
     recipient: Option<&Recipient<'_>>,
     header: &Header<'_>,
     relay: &RelayLoad<'_>,
-) -> Decision {
+) -> SendDecision {
     match decide(sender, recipient, header, relay) {
-        Ok(()) => Decision::Allow,
-        Err(error) => Decision::Refuse(error),
+        Ok(()) => SendDecision::Allow,
+        Err(error) => SendDecision::Refuse(error),
     }
 }
 

@@ -84,6 +84,7 @@ impl Core {
         }
         for slot in slots {
             self.dedup.remove_sender(*slot);
+            self.tell_sends_of(*slot, out);
             let Some(agent) = self.agents.remove(*slot) else { continue };
             self.removed.mailboxes.push_back(RemovedMailbox {
                 slot: *slot,
@@ -119,7 +120,7 @@ impl Core {
             return self.remove_notice(row, removed.content, out);
         };
         let end = MessageEnd::RecipientRemoved;
-        self.leave(row, LeavingMessage { sender, recipient, id: removed.id, end }, out);
+        self.leave(row, LeavingMessage { sender, recipient, id: removed.id, size: removed.size, end }, out);
     }
 
     /// Drops the next rows of removed agents, as many as one tick may.

@@ -9,9 +9,10 @@ use prometheus::{
 };
 use protocol::Reason;
 use protocol::close::CloseCode;
+use protocol::envelope::Class;
 use protocol::frame::{Outcome, SendStatus};
 
-use crate::core::{CoreStats, Counter, SendRule};
+use crate::core::{CoreStats, Counter, MeterEvent, SendRule};
 use crate::message_store::StoreCondition;
 
 #[derive(Debug)]
@@ -23,6 +24,8 @@ pub struct HubMetrics {
     held_bytes: IntGauge,
     submitted: IntCounter,
     submitted_bytes: IntCounter,
+    /// Those of reliable and of ephemeral messages.
+    accepted: [AcceptedSends; 2],
     delivered: IntCounter,
     delivered_bytes: IntCounter,
     /// One for each status, because they are counted for each message.
@@ -41,6 +44,13 @@ pub struct HubMetrics {
     store_condition: IntGaugeVec,
     broken_rules: IntCounter,
     clock_step_seconds: IntGauge,
+}
+
+/// The accepted sends of one class.
+#[derive(Debug)]
+struct AcceptedSends {
+    messages: IntCounter,
+    bytes: IntCounter,
 }
 
 impl HubMetrics {
@@ -70,6 +80,22 @@ impl HubMetrics {
                 "Messages agents sent, refused ones included.",
             )?,
             submitted_bytes: counter("msg2agent_relay_submitted_bytes_total", "Envelope bytes agents sent.")?,
+            accepted: {
+                let messages = labelled(
+                    "msg2agent_relay_accepted_total",
+                    "Messages that were forwarded, delivered or stored, each once, by class.",
+                    "class",
+                )?;
+                let bytes = labelled(
+                    "msg2agent_relay_accepted_bytes_total",
+                    "Envelope bytes of the messages that were accepted, by class.",
+                    "class",
+                )?;
+                ["reliable", "ephemeral"].map(|class| AcceptedSends {
+                    messages: messages.with_label_values(&[class]),
+                    bytes: bytes.with_label_values(&[class]),
+                })
+            },
             delivered: counter(
                 "msg2agent_relay_deliveries_total",
                 "Deliveries written to connections, repeated ones included.",
@@ -152,6 +178,16 @@ impl HubMetrics {
     pub(super) fn submitted(&self, bytes: usize) {
         self.submitted.inc();
         self.submitted_bytes.inc_by(bytes as u64);
+    }
+
+    pub(super) fn metered(&self, event: &MeterEvent) {
+        let [reliable, ephemeral] = &self.accepted;
+        let sends = match event.class {
+            Class::Reliable => reliable,
+            Class::Ephemeral => ephemeral,
+        };
+        sends.messages.inc_by(event.messages);
+        sends.bytes.inc_by(event.bytes);
     }
 
     pub(super) fn delivered(&self, bytes: usize) {

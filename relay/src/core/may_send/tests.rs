@@ -8,7 +8,7 @@ use crate::core::Rate;
 
 const ALICE: &str = "did:wba:example.com:agent:a:alice";
 const ENVELOPE_BYTES: usize = 100;
-const WAIT: Duration = Duration::from_millis(20);
+const RETRY_INTERVAL: Duration = Duration::from_millis(20);
 
 /// The rules that a send of each class can break.
 const OF_ALL: [SendRule; 10] = [
@@ -63,7 +63,7 @@ const fn usage(messages: u64, bytes: u64) -> MailboxUsage {
 
 /// Decides about a send that breaks these rules and no other. The recipient's connection is live
 /// if `direct`, and in backlog if not.
-fn decide_broken(class: Class, broken: &[SendRule], repeated: bool, direct: bool) -> Decision {
+fn decide_broken(class: Class, broken: &[SendRule], repeated: bool, direct: bool) -> SendDecision {
     let is = |rule| broken.contains(&rule);
     let tenant = |name: &str| name.parse::<TenantId>().unwrap();
     let (own, other) = (tenant("a"), tenant("b"));
@@ -72,8 +72,8 @@ fn decide_broken(class: Class, broken: &[SendRule], repeated: bool, direct: bool
     let sender = Sender {
         did: ALICE,
         tenant: &own,
-        tokens: tokens(is(SendRule::SenderRate), WAIT),
-        tenant_tokens: tokens(is(SendRule::TenantRate), WAIT / 2),
+        tokens: tokens(is(SendRule::SenderRate), RETRY_INTERVAL),
+        tenant_tokens: tokens(is(SendRule::TenantRate), RETRY_INTERVAL / 2),
         unanswered: if is(SendRule::UnansweredSends) { 5 } else { 4 },
         tenant_usage: usage(if is(SendRule::StorageRoom) { 100 } else { 99 }, 0),
     };
@@ -115,10 +115,10 @@ fn decide_broken(class: Class, broken: &[SendRule], repeated: bool, direct: bool
     may_send(sender, recipient, &header, &relay)
 }
 
-fn rule_of(decision: Decision) -> Option<SendRule> {
+fn rule_of(decision: SendDecision) -> Option<SendRule> {
     match decision {
-        Decision::Allow => None,
-        Decision::Refuse(error) => Some(error.rule),
+        SendDecision::Allow => None,
+        SendDecision::Refuse(error) => Some(error.rule),
     }
 }
 
@@ -156,7 +156,7 @@ fn no_limit_refuses_a_repetition() {
 #[test]
 fn a_live_connection_needs_no_store() {
     let broken = [SendRule::StoreWorks, SendRule::StoreAnswers];
-    assert_eq!(decide_broken(Class::Reliable, &broken, false, true), Decision::Allow);
+    assert_eq!(decide_broken(Class::Reliable, &broken, false, true), SendDecision::Allow);
     let full = [SendRule::WindowRoom, SendRule::StoreWorks, SendRule::StoreAnswers];
     assert_eq!(rule_of(decide_broken(Class::Reliable, &full, false, true)), Some(SendRule::StoreWorks));
 }
@@ -165,7 +165,9 @@ fn a_live_connection_needs_no_store() {
 fn a_sender_cannot_tell_another_tenant_from_nobody() {
     let hidden = [SendRule::RecipientKnown, SendRule::TenantWall, SendRule::RecipientReads];
     for rule in hidden {
-        let Decision::Refuse(error) = decide_broken(Class::Reliable, &[rule], false, true) else { panic!() };
+        let SendDecision::Refuse(error) = decide_broken(Class::Reliable, &[rule], false, true) else {
+            panic!()
+        };
         assert_eq!(SendError { rule: hidden[0], ..error }, SendError::new(hidden[0]));
         assert_eq!(error.reason, Reason::NotFound);
     }
