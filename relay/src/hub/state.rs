@@ -9,6 +9,7 @@ use tokio::sync::mpsc;
 
 use super::connection::Connection;
 use super::fixed_frames::{NoticeFrame, RegistrationFrame};
+use super::message_counts::MessageCounts;
 use super::metrics::HubMetrics;
 use super::reply::{Reply, ReplyContent};
 use crate::clock::unix_now;
@@ -23,6 +24,7 @@ pub(super) struct HubState {
     effects: Vec<Effect>,
     dirty: Vec<Arc<Connection>>,
     replies: Vec<Reply>,
+    pub(super) counts: MessageCounts,
     /// Page loads that did not fit into the reader's queue.
     rejected_loads: Vec<(AgentSlot, u64)>,
     sinks: EffectSinks,
@@ -45,6 +47,7 @@ impl HubState {
             effects: Vec::new(),
             dirty: Vec::new(),
             replies: Vec::new(),
+            counts: MessageCounts::default(),
             rejected_loads: Vec::new(),
             sinks,
         }
@@ -78,6 +81,11 @@ impl HubState {
         std::mem::take(&mut self.dirty)
     }
 
+    /// What was counted since the last call.
+    pub(super) fn take_counts(&mut self) -> MessageCounts {
+        std::mem::take(&mut self.counts)
+    }
+
     /// Answers to be written after the lock is released.
     pub(super) fn take_replies(&mut self) -> Vec<Reply> {
         std::mem::take(&mut self.replies)
@@ -95,11 +103,11 @@ impl HubState {
             Effect::Count(counter) => self.sinks.metrics.count_event(counter),
             Effect::Close { conn, code } => self.close(conn, code),
             Effect::Deliver { conn, epoch, seq, envelope } => {
-                self.sinks.metrics.delivered(envelope.len());
+                self.counts.delivered.add(envelope.len());
                 self.write(conn, |out| write_deliver(out, epoch, seq, &envelope));
             }
             Effect::Answer { conn, request, status } => {
-                self.sinks.metrics.answered(status);
+                self.counts.answered(status);
                 self.write(conn, |out| write_send_result(out, &request, status));
             }
             Effect::Refuse { conn, request: id, error } => {
