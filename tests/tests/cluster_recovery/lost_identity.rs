@@ -36,6 +36,7 @@ async fn a_lost_identity_stalls_until_it_is_confirmed_and_peers_accept_the_annou
         bob.close().await;
         identity_is_replaced(&namespace).await?;
         let bob = connect(&namespace, &relay, "bob").await?;
+        alice.lookup(bob.did()).await?;
         bob.send(alice.did(), Content::text("from the new bob")).await?;
         receives(&alice, &["from the new bob"]).await?;
         alice.send(bob.did(), Content::text("to the new bob")).await?;
