@@ -2,8 +2,9 @@
 //!
 //! One lock guards the core and the table of connections. A batch of frames is parsed before the
 //! lock is taken and written to sockets after it is released; under the lock there are only
-//! decisions and copies into write buffers, so the order of effects is the order of bytes on every
-//! connection. Nothing waits while the lock is held.
+//! decisions and copies into write buffers, so the order of deliveries is the order of bytes on
+//! every connection. Answers that need a serializer are written after it. Nothing waits while the
+//! lock is held.
 
 mod clocks;
 mod command;
@@ -16,9 +17,12 @@ mod drain;
 mod enforce;
 mod execute;
 mod fair_turns;
+mod fixed_frames;
+mod message_counts;
 mod metrics;
 mod open;
 mod registration_shares;
+mod reply;
 mod socket;
 mod spare_buffers;
 mod state;

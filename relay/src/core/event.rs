@@ -92,6 +92,8 @@ pub struct Submission<'a> {
     pub ttl: Option<u64>,
     /// The bytes as they arrived, which are also the bytes that are delivered.
     pub envelope: &'a Bytes,
+    /// The [`digest`](super::digest()) of the envelope of a reliable message.
+    pub digest: u64,
 }
 
 /// Looks up the agents that exist. The core asks once for each recipient and hears of removals

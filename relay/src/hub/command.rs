@@ -1,14 +1,14 @@
 //! The commands that one read of a connection contained, ready to be executed under the lock.
 
 use bytes::Bytes;
-use protocol::envelope::Routing;
+use protocol::envelope::{Class, Routing};
 use protocol::frame::{AckParams, ChallengeResult, LookupResult, RefuseParams};
 use protocol::quota::Quota;
 use protocol::{Did, Reason};
 use serde::Serialize;
 use serde_json::value::RawValue;
 
-use crate::core::RequestId;
+use crate::core::{RequestId, digest};
 
 /// Bytes of the detail of a refusal: a sentence.
 const DETAIL_BYTES_MAX: usize = 256;
@@ -19,6 +19,8 @@ pub(crate) enum Command<'a> {
         id: RequestId,
         routing: Routing<'a>,
         envelope: Bytes,
+        /// That of the envelope of a reliable message.
+        digest: u64,
     },
     Ack(AckParams),
     RefuseDelivery(RefuseParams),
@@ -42,6 +44,14 @@ pub(crate) enum Command<'a> {
         id: Option<RequestId>,
         refusal: RequestRefusal,
     },
+}
+
+impl<'a> Command<'a> {
+    /// A send whose digest is computed now, before the hub is locked.
+    pub(crate) fn send(id: RequestId, routing: Routing<'a>, envelope: Bytes) -> Self {
+        let digest = if routing.class == Class::Reliable { digest(&envelope) } else { 0 };
+        Self::Send { id, routing, envelope, digest }
+    }
 }
 
 /// The result of `relay.discover` with its cards as JSON already, because it is written under the

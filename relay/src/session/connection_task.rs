@@ -113,7 +113,7 @@ impl ConnectionTask {
             return Some(Command::Refuse { id: Some(request.into_id()?), refusal });
         }
         match request {
-            ClientRequest::Send { id, routing, envelope } => Some(Command::Send { id, routing, envelope }),
+            ClientRequest::Send { id, routing, envelope } => Some(Command::send(id, routing, envelope)),
             ClientRequest::Ack(ack) => Some(Command::Ack(ack)),
             ClientRequest::RefuseDelivery(refusal) => Some(Command::RefuseDelivery(refusal)),
             ClientRequest::Register { .. } => None,

@@ -7,10 +7,9 @@ use protocol::Did;
 use protocol::did::TenantId;
 use protocol::envelope::{Class, MessageId};
 
-use crate::core::digest::digest;
 use crate::core::{
     AgentRegistry, ConnId, Core, CoreLimits, Effect, Event, NewSession, Now, Rate, RequestId, RestoredRow,
-    RowId, RowKind, RowState, Submission, Write, WriteContent, WriteRow, limits,
+    RowId, RowKind, RowState, Submission, Write, WriteContent, WriteRow, digest, limits,
 };
 
 pub(super) const AGENTS: [(&str, &str); 5] =
@@ -152,6 +151,7 @@ impl TestCore {
             class,
             ttl,
             envelope: &message.envelope,
+            digest: digest(&message.envelope),
         }))
     }
 
