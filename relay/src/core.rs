@@ -60,7 +60,7 @@ use protocol::did::TenantId;
 pub(crate) use check::ExceededLimits;
 pub use daemon::token_bucket::Rate;
 pub use effect::{Counter, Effect};
-pub use event::{AgentRegistry, Event, NewSession, Submission};
+pub use event::{AgentRegistry, Event, NewSession, Submission, SubmittedEnvelope};
 pub use ids::{AgentSlot, ConnId, RequestId};
 pub use limits::CoreLimits;
 pub use row::{RestoredRow, RowId, RowKind, RowState, Write, WriteContent, WriteRow};

@@ -1,7 +1,6 @@
 //! Accepts or refuses one `message.send`: sender, rate limits, recipient, duplicates, capacity.
 //! Then it decides whether the message goes to a connection or to a mailbox.
 
-use bytes::Bytes;
 use daemon::token_bucket::TokenBucket;
 use protocol::Reason;
 use protocol::envelope::Class;
@@ -13,7 +12,7 @@ use super::agent_session::MemoryOnly;
 use super::dedup::{AnswerState, MessageKey};
 use super::delivery_window::Content;
 use super::digest::digest;
-use super::limits::{COPY_BELOW_BYTES, DRAIN_RETRY_INTERVAL, STORAGE_RETRY_INTERVAL};
+use super::limits::{DRAIN_RETRY_INTERVAL, STORAGE_RETRY_INTERVAL};
 use super::send_error::SendError;
 use super::tenant_budget::{MailboxUsage, exceeded_budget};
 use super::{AgentRegistry, AgentSlot, Core, CoreTime, Effect, Submission};
@@ -131,7 +130,7 @@ impl Core {
         }
         let seq = session.window.push(size, Content::Nowhere);
         let (conn, epoch) = (session.conn, session.epoch);
-        out.push(Effect::Deliver { conn, epoch, seq, envelope: sent.envelope.clone() });
+        out.push(Effect::Forward { conn, epoch, seq });
         let (conn, request) = (sent.conn, sent.request.clone());
         out.push(Effect::Answer { conn, request, status: SendStatus::Forwarded });
         Ok(())
@@ -149,7 +148,7 @@ impl Core {
         if self.pending_writes.is_uncertain(key) {
             return Err(SendError::storage_unavailable());
         }
-        let digest = digest(sent.envelope);
+        let digest = digest(sent.envelope.as_slice());
         if self.dedup.entry(key).is_some() {
             return self.accept_resend(key, digest, sent, out);
         }
@@ -183,7 +182,7 @@ impl Core {
     /// Accounts for a message that is only in memory and whose sender waits for an answer.
     pub(super) fn hold(&mut self, key: MessageKey, sent: &Submission<'_>, now: CoreTime) -> MemoryOnly {
         let ttl_seconds = sent.ttl.unwrap_or(0);
-        let envelope = copy_if_small(sent.envelope);
+        let envelope = sent.envelope.to_bytes();
         self.held_bytes += envelope.len();
         MemoryOnly { key, ttl_seconds, expires_ms: now.after_seconds(ttl_seconds), envelope }
     }
@@ -265,9 +264,4 @@ impl Core {
         self.enter_backlog(recipient, now, out);
         self.write_message(recipient, &message, now, out);
     }
-}
-
-/// A small envelope is copied, so that it does not keep the connection's read buffer in memory.
-fn copy_if_small(envelope: &Bytes) -> Bytes {
-    if envelope.len() < COPY_BELOW_BYTES { Bytes::copy_from_slice(envelope) } else { envelope.clone() }
 }

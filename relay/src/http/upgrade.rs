@@ -12,7 +12,7 @@ use protocol::frame::SUBPROTOCOL;
 
 use super::{PublicState, handshake};
 use crate::directory::Principal;
-use crate::hub::ConnectionShare;
+use crate::hub::{ByteStream, ConnectionShare};
 use crate::problem::ProblemResponse;
 use crate::session;
 use daemon::bearer::bearer;
@@ -87,6 +87,11 @@ async fn serve(public: PublicState, upgrade: OnUpgrade, admitted: Admitted, conn
     let Ok((stream, leftover)) = https::into_stream(upgraded) else {
         tracing::error!("an upgraded connection does not come from the public listener");
         return;
+    };
+    let stream: Box<dyn ByteStream> = Box::new(stream);
+    let stream = match &public.stream_wrapper {
+        Some(wrapper) => wrapper.wrap(stream),
+        None => stream,
     };
     let served = public.hub.add_connection(stream, principal, connection.peer());
     session::serve(public.hub, served, leftover).await;

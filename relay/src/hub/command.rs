@@ -1,14 +1,14 @@
 //! The commands that one read of a connection contained, ready to be executed under the lock.
 
 use bytes::Bytes;
-use protocol::envelope::Routing;
+use protocol::envelope::{Class, Routing};
 use protocol::frame::{AckParams, ChallengeResult, LookupResult, RefuseParams};
 use protocol::quota::Quota;
 use protocol::{Did, Reason};
 use serde::Serialize;
 use serde_json::value::RawValue;
 
-use crate::core::RequestId;
+use crate::core::{RequestId, SubmittedEnvelope};
 
 /// Bytes of the detail of a refusal: a sentence.
 const DETAIL_BYTES_MAX: usize = 256;
@@ -18,7 +18,7 @@ pub(crate) enum Command<'a> {
     Send {
         id: RequestId,
         routing: Routing<'a>,
-        envelope: Bytes,
+        envelope: ReadEnvelope<'a>,
     },
     Ack(AckParams),
     RefuseDelivery(RefuseParams),
@@ -42,6 +42,31 @@ pub(crate) enum Command<'a> {
         id: Option<RequestId>,
         refusal: RequestRefusal,
     },
+}
+
+/// An envelope that was read, before the hub is locked.
+#[derive(Debug)]
+pub(crate) enum ReadEnvelope<'a> {
+    /// Of an ephemeral message.
+    Borrowed(&'a [u8]),
+    /// Of a reliable message, which the core may keep.
+    Copied(Bytes),
+}
+
+impl<'a> ReadEnvelope<'a> {
+    pub(crate) fn new(class: Class, envelope: &'a str) -> Self {
+        match class {
+            Class::Ephemeral => Self::Borrowed(envelope.as_bytes()),
+            Class::Reliable => Self::Copied(Bytes::copy_from_slice(envelope.as_bytes())),
+        }
+    }
+
+    pub(super) fn submitted(&self) -> SubmittedEnvelope<'_> {
+        match self {
+            Self::Borrowed(bytes) => SubmittedEnvelope::Borrowed(bytes),
+            Self::Copied(bytes) => SubmittedEnvelope::Shared(bytes),
+        }
+    }
 }
 
 /// The result of `relay.discover` with its cards as JSON already, because it is written under the
@@ -87,27 +112,5 @@ impl RequestRefusal {
 impl From<Reason> for RequestRefusal {
     fn from(reason: Reason) -> Self {
         Self { reason, detail: None, quota: None, retry_ms: None }
-    }
-}
-
-#[derive(Debug, Default)]
-pub(crate) struct CommandBatch<'a> {
-    pub(super) commands: Vec<Command<'a>>,
-}
-
-impl<'a> CommandBatch<'a> {
-    pub(crate) fn extend(&mut self, command: Option<Command<'a>>) {
-        self.commands.extend(command);
-    }
-
-    /// Whether the last command answers with a page of agents.
-    pub(crate) fn ends_with_page(&self) -> bool {
-        matches!(self.commands.last(), Some(Command::Discovered { .. }))
-    }
-}
-
-impl<'a> From<Command<'a>> for CommandBatch<'a> {
-    fn from(command: Command<'a>) -> Self {
-        Self { commands: vec![command] }
     }
 }

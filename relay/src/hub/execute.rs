@@ -14,8 +14,8 @@ use crate::message_store::StoreReport;
 impl Hub {
     /// Executes the commands of one read. Does nothing if the connection is closing.
     pub(crate) fn execute<'a>(&self, connection: &Connection, batch: impl Into<CommandBatch<'a>>) {
-        let batch = batch.into();
-        if batch.commands.is_empty() {
+        let mut batch = batch.into();
+        if batch.is_empty() {
             return;
         }
         self.with_state(|state| {
@@ -23,7 +23,7 @@ impl Hub {
                 return;
             }
             let now = self.now();
-            for command in batch.commands {
+            for command in batch.drain() {
                 self.execute_command(state, connection.id, command, now);
             }
         });
@@ -99,6 +99,7 @@ impl Hub {
     fn execute_command(&self, state: &mut HubState, conn: ConnId, command: Command<'_>, now: Now) {
         match command {
             Command::Send { id, routing, envelope } => {
+                let envelope = envelope.submitted();
                 let submission = Submission {
                     conn,
                     request: id,
@@ -107,9 +108,9 @@ impl Hub {
                     id: routing.id,
                     class: routing.class,
                     ttl: routing.ttl,
-                    envelope: &envelope,
+                    envelope,
                 };
-                self.metrics.submitted(envelope.len());
+                self.metrics.submitted(envelope.as_slice().len());
                 state.step(Event::Sent(submission), now, &*self.directory);
             }
             Command::Ack(ack) => {

@@ -11,6 +11,7 @@ use protocol::frame::{
 use tokio::sync::mpsc;
 
 use super::connection::Connection;
+use super::dirty_connections::DirtyConnections;
 use super::metrics::HubMetrics;
 use crate::clock::unix_now;
 use crate::core::{AgentRegistry, AgentSlot, ConnId, Core, Effect, Event, Now, SendError};
@@ -23,7 +24,7 @@ pub(super) struct HubState {
     /// What agents are told when they register.
     session_limits: SessionLimits,
     effects: Vec<Effect>,
-    dirty: Vec<Arc<Connection>>,
+    dirty: DirtyConnections,
     /// Page loads that did not fit into the reader's queue.
     rejected_loads: Vec<(AgentSlot, u64)>,
     sinks: EffectSinks,
@@ -44,7 +45,7 @@ impl HubState {
             connections: HashMap::default(),
             session_limits,
             effects: Vec::new(),
-            dirty: Vec::new(),
+            dirty: DirtyConnections::default(),
             rejected_loads: Vec::new(),
             sinks,
         }
@@ -52,9 +53,10 @@ impl HubState {
 
     pub(super) fn step(&mut self, event: Event<'_>, now: Now, registry: &dyn AgentRegistry) {
         let mut effects = std::mem::take(&mut self.effects);
+        let submitted = event.submitted_envelope();
         self.core.step(event, now, registry, &mut effects);
         for effect in effects.drain(..) {
-            self.apply(effect);
+            self.apply(effect, submitted);
         }
         for (agent, epoch) in std::mem::take(&mut self.rejected_loads) {
             // A failed load has no effect before the next tick.
@@ -64,11 +66,12 @@ impl HubState {
     }
 
     /// Connections with bytes to write, to be flushed after the lock is released.
-    pub(super) fn take_dirty(&mut self) -> Vec<Arc<Connection>> {
-        std::mem::take(&mut self.dirty)
+    pub(super) fn take_dirty(&mut self) -> DirtyConnections {
+        self.dirty.take()
     }
 
-    pub(super) fn apply(&mut self, effect: Effect) {
+    /// `submitted` is the envelope that the step was about.
+    fn apply(&mut self, effect: Effect, submitted: &[u8]) {
         match effect {
             Effect::Write(write) => self.sinks.queue.push(write),
             Effect::LoadPage { agent, epoch, rows } => {
@@ -78,10 +81,8 @@ impl HubState {
             }
             Effect::Count(counter) => self.sinks.metrics.count_event(counter),
             Effect::Close { conn, code } => self.close(conn, code),
-            Effect::Deliver { conn, epoch, seq, envelope } => {
-                self.sinks.metrics.delivered(envelope.len());
-                self.write(conn, |out| write_deliver(out, epoch, seq, &envelope));
-            }
+            Effect::Deliver { conn, epoch, seq, envelope } => self.deliver(conn, epoch, seq, &envelope),
+            Effect::Forward { conn, epoch, seq } => self.deliver(conn, epoch, seq, submitted),
             Effect::Answer { conn, request, status } => {
                 self.sinks.metrics.answered(status);
                 self.write(conn, |out| write_send_result(out, &request, status));
@@ -111,11 +112,16 @@ impl HubState {
         }
     }
 
+    fn deliver(&mut self, conn: ConnId, epoch: u64, seq: u64, envelope: &[u8]) {
+        self.sinks.metrics.delivered(envelope.len());
+        self.write(conn, |out| write_deliver(out, epoch, seq, envelope));
+    }
+
     /// Appends one frame to a connection's write buffer, if the connection is still there.
     pub(super) fn write(&mut self, conn: ConnId, payload: impl FnOnce(&mut Vec<u8>)) {
         let Some(connection) = self.connections.get(&conn) else { return };
         connection.push_text(payload);
-        mark_dirty(&mut self.dirty, connection);
+        self.dirty.mark(connection);
     }
 
     pub(super) fn close(&mut self, conn: ConnId, code: CloseCode) {
@@ -123,7 +129,7 @@ impl HubState {
         if connection.close(code) {
             self.sinks.metrics.closed(code);
         }
-        mark_dirty(&mut self.dirty, connection);
+        self.dirty.mark(connection);
     }
 }
 
@@ -132,10 +138,4 @@ fn rpc_error(error: &SendError) -> RpcError {
     let mut shown = RpcError::new(error.reason, retry_ms).with_quota(error.quota);
     (shown.data.refusal, shown.data.outcome) = (error.refusal, error.outcome);
     shown
-}
-
-fn mark_dirty(dirty: &mut Vec<Arc<Connection>>, connection: &Arc<Connection>) {
-    if connection.mark_dirty() {
-        dirty.push(Arc::clone(connection));
-    }
 }

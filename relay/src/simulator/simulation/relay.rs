@@ -10,7 +10,8 @@ use rand::RngExt;
 use super::PendingLoad;
 use super::{Simulation, route};
 use crate::core::{
-    ConnId, Counter, Effect, Event, NewSession, RequestId, RowId, Submission, Write, WriteContent,
+    ConnId, Counter, Effect, Event, NewSession, RequestId, RowId, Submission, SubmittedEnvelope, Write,
+    WriteContent,
 };
 use crate::simulator::model_connection::{ModelSend, ToClient, ToRelay};
 use crate::simulator::mutation::Mutation;
@@ -78,7 +79,7 @@ impl Simulation {
             id,
             class,
             ttl,
-            envelope,
+            envelope: SubmittedEnvelope::Shared(envelope),
         }));
         self.check_send(conn, send, &before);
     }
@@ -115,6 +116,7 @@ impl Simulation {
                 self.on_refuse(conn, number(&request), error.reason);
             }
             Effect::Deliver { conn, epoch, seq, envelope } => self.deliver(conn, epoch, seq, envelope),
+            Effect::Forward { .. } => unreachable!("step_core makes deliveries of them"),
             Effect::Notice { conn, epoch, seq, id, to, outcome, missed, .. } => {
                 let now = self.moment();
                 if let Some(link) = self.links.get_mut(&conn) {
