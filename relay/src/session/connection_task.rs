@@ -81,9 +81,10 @@ impl ConnectionTask {
         Turn { is_long, registration }
     }
 
-    /// Registers the agent and opens its session. False if it was refused.
+    /// Registers the agent and opens its session. False if it was refused. What this needs is
+    /// boxed, so that a connection that has registered does not hold it.
     pub(super) async fn register(&mut self, (id, params): Registration) -> bool {
-        let root_key = match self.handler.try_register(&params).await {
+        let root_key = match Box::pin(self.handler.try_register(&params)).await {
             Ok(root_key) => root_key,
             Err(refusal) => {
                 let refused = Command::Refuse { id: Some(id), refusal };

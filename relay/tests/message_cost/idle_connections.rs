@@ -10,7 +10,7 @@ use crate::raw_agent::RawAgent;
 
 const CONNECTIONS: usize = 200;
 /// Bytes of one, those of the client's socket included.
-const CONNECTION_BYTES_MAX: usize = 4096;
+const CONNECTION_BYTES_MAX: usize = 3072;
 
 fn allocated() -> usize {
     let stats = INSTRUMENTED_SYSTEM.stats();

@@ -100,6 +100,31 @@ proptest! {
 }
 
 #[test]
+fn the_fragments_of_a_message_are_together_below_the_limit() {
+    let half = "x".repeat(MESSAGE_BYTES_MAX / 2);
+    let fragments = [with_first_byte(TEXT, &half), with_first_byte(CONTINUATION, &half)];
+    let whole = [fragments.concat(), with_first_byte(FINAL | CONTINUATION, "")].concat();
+    let longer = [fragments.concat(), with_first_byte(FINAL | CONTINUATION, "x")].concat();
+    let read = |bytes: &[u8]| {
+        let mut tungstenite = TungsteniteDecoder::new(MESSAGE_BYTES_MAX);
+        let ours = read_ours(&[bytes.to_vec()]);
+        assert_eq!(ours, DecodedStream::read(&mut tungstenite, [bytes]));
+        (ours.texts.len(), ours.end)
+    };
+    assert_eq!(read(&whole), (1, None));
+    assert_eq!(read(&longer), (0, Some(StreamEnd::Violation(Violation::TooBig))));
+}
+
+#[test]
+fn nothing_is_read_after_the_end() {
+    let mut decoder = FrameDecoder::new(MESSAGE_BYTES_MAX);
+    let broken = DecodedStream::read(&mut decoder, [with_first_byte(0x70 | FINAL, "").as_slice()]);
+    let after = DecodedStream::read(&mut decoder, [with_first_byte(FINAL | TEXT, "x").as_slice()]);
+    assert_eq!(broken.end, Some(StreamEnd::Violation(Violation::Protocol)));
+    assert_eq!(after, broken);
+}
+
+#[test]
 fn a_larger_limit_takes_effect_with_the_next_frame() {
     let text = "x".repeat(MESSAGE_BYTES_MAX + 1);
     let bytes = with_first_byte(FINAL | TEXT, &text);
@@ -109,4 +134,24 @@ fn a_larger_limit_takes_effect_with_the_next_frame() {
     assert_eq!(read.texts, [text]);
     let read = DecodedStream::read(&mut decoder, [header(FINAL | TEXT, MESSAGE_BYTES_MAX + 2).as_slice()]);
     assert_eq!(read.end, Some(StreamEnd::Violation(Violation::TooBig)));
+}
+
+#[test]
+fn buffers_that_are_given_back_between_pieces_change_nothing() {
+    let deep = format!("{}{}", "[".repeat(100_000), "]".repeat(100_000));
+    let frames = [with_first_byte(FINAL | TEXT, "{"), with_first_byte(FINAL | TEXT, &deep)];
+    let bytes = [frames.concat(), with_first_byte(FINAL | TEXT, "}")].concat();
+    for size in [1, 13, 65_536] {
+        let (mut decoder, mut answers, mut texts) = (FrameDecoder::new(1 << 20), Vec::new(), Vec::new());
+        for chunk in bytes.chunks(size) {
+            let (mut chunk, mut spare) = (chunk.to_vec(), Some(vec![7; 100]));
+            let mut input = chunk.as_mut_slice();
+            decoder.set_buffer(|| spare.take().unwrap());
+            while let Some(text) = decoder.next_text(&mut input, &mut answers).unwrap() {
+                texts.push(text.into_owned());
+            }
+            decoder.take_buffer();
+        }
+        assert!(texts == ["{", &deep, "}"], "in pieces of {size}");
+    }
 }
