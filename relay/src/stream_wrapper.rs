@@ -5,9 +5,11 @@ use std::sync::Arc;
 
 use crate::hub::ByteStream;
 
+type Wrap = dyn Fn(Box<dyn ByteStream>) -> Box<dyn ByteStream> + Send + Sync;
+
 /// Changes the stream of every connection after its upgrade.
 #[derive(Clone)]
-pub struct StreamWrapper(Arc<dyn Fn(Box<dyn ByteStream>) -> Box<dyn ByteStream> + Send + Sync>);
+pub struct StreamWrapper(Arc<Wrap>);
 
 impl StreamWrapper {
     pub fn new(wrap: impl Fn(Box<dyn ByteStream>) -> Box<dyn ByteStream> + Send + Sync + 'static) -> Self {

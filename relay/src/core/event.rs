@@ -129,7 +129,6 @@ impl<'a> SubmittedEnvelope<'a> {
         }
     }
 
-    #[expect(clippy::len_without_is_empty, reason = "no envelope is empty")]
     pub(super) fn len(self) -> usize {
         self.as_slice().len()
     }
