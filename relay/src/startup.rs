@@ -5,6 +5,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 
 use anyhow::{Context as _, Result};
+use axum::Router;
 use daemon::https::ReloadingCertificate;
 use daemon::{BuildInfo, Shutdown};
 use protocol::did::Domain;
@@ -49,6 +50,7 @@ pub struct Relay {
     folder: DataFolder,
     task_wrapper: Option<TaskWrapper>,
     stream_wrapper: Option<StreamWrapper>,
+    admin_wrapper: Option<fn(Router) -> Router>,
 }
 
 impl Relay {
@@ -97,6 +99,7 @@ impl Relay {
             folder,
             task_wrapper: None,
             stream_wrapper: None,
+            admin_wrapper: None,
         })
     }
 
@@ -149,6 +152,14 @@ impl Relay {
     #[must_use]
     pub fn with_stream_wrapper(mut self, wrapper: StreamWrapper) -> Self {
         self.stream_wrapper = Some(wrapper);
+        self
+    }
+
+    /// Wraps the admin API, so that a test can run a relay of another release.
+    #[doc(hidden)]
+    #[must_use]
+    pub fn with_admin_wrapper(mut self, wrapper: fn(Router) -> Router) -> Self {
+        self.admin_wrapper = Some(wrapper);
         self
     }
 
