@@ -2,8 +2,9 @@
 //!
 //! One lock guards the core and the table of connections. A batch of frames is parsed before the
 //! lock is taken and written to sockets after it is released; under the lock there are only
-//! decisions and copies into write buffers, so the order of effects is the order of bytes on every
-//! connection. Nothing waits while the lock is held.
+//! decisions and copies into write buffers, so the order of deliveries is the order of bytes on
+//! every connection. Answers that need a serializer are written after it. Nothing waits while the
+//! lock is held.
 
 mod clocks;
 mod command;
@@ -18,9 +19,11 @@ mod drain;
 mod enforce;
 mod execute;
 mod fair_turns;
+mod fixed_frames;
 mod metrics;
 mod open;
 mod registration_shares;
+mod reply;
 mod socket;
 pub(crate) mod spare_buffers;
 mod state;
@@ -49,7 +52,7 @@ use crate::message_store::{StoreCondition, WriteAheadLog, WriteQueue};
 use crate::poison::exit_if_poisoned;
 use crate::store::DiskReserve;
 
-pub(crate) use command::{Command, PreparedAgent, PreparedPage, ReadEnvelope, RequestRefusal};
+pub(crate) use command::{Command, PreparedAgent, PreparedPage, RequestRefusal};
 pub(crate) use command_batch::CommandBatch;
 pub(crate) use connection::Connection;
 pub(crate) use connection_share::ConnectionShare;

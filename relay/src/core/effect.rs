@@ -5,7 +5,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 use protocol::close::CloseCode;
 use protocol::did::TenantId;
-use protocol::envelope::MessageId;
+use protocol::envelope::{Class, MessageId};
 use protocol::frame::{Outcome, SendStatus};
 use protocol::refusal::RefusalReason;
 
@@ -70,8 +70,21 @@ pub enum Effect {
         epoch: u64,
         rows: Vec<RowId>,
     },
+    /// Meter accepted sends.
+    Metered(MeterEvent),
     /// Count an event that causes no other effect.
     Count(Counter),
+}
+
+/// The accepted sends of one agent and class since they were told last.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct MeterEvent {
+    pub tenant: TenantId,
+    pub agent: Arc<str>,
+    pub class: Class,
+    pub messages: u64,
+    /// Bytes of the envelopes.
+    pub bytes: u64,
 }
 
 impl Effect {

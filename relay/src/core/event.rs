@@ -102,6 +102,8 @@ pub struct Submission<'a> {
     pub ttl: Option<u64>,
     /// The bytes as they arrived, which are also the bytes that are delivered.
     pub envelope: SubmittedEnvelope<'a>,
+    /// The [`digest`](super::digest()) of the envelope of a reliable message.
+    pub digest: u64,
 }
 
 /// The bytes of a submitted envelope.

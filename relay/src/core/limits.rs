@@ -15,7 +15,7 @@ pub const ACK_GRACE: Duration = Duration::from_millis(50);
 pub const PAGE_ROWS: usize = 64;
 /// Rows that wait for the store: 16 commits of the largest batch, about 50 ms of work.
 pub const WRITES_PENDING_MAX: usize = 16_384;
-/// `(from, id)` pairs that are remembered, about 150 MB. Senders have equal shares of them. When
+/// `(from, id)` pairs that are remembered, at most 100 MB. Senders have equal shares of them. When
 /// one is forgotten, only the recipient's own memory recognizes a repetition of it.
 pub const DEDUP_ENTRIES_MAX: usize = 1 << 20;
 /// Advice to a sender when the relay itself is overloaded.
@@ -43,6 +43,10 @@ pub const CLOCK_STEP_GRACE_SECONDS: u64 = 60;
 /// Rows of removed agents that leave in one tick. The rest waits for the next tick, so that no
 /// agent waits long for the lock.
 pub const REMOVED_PER_TICK_MAX: usize = 512;
+
+/// Agents whose accepted sends are told in one tick. The rest waits for the next tick, so that no
+/// agent waits long for the lock.
+pub const METERED_PER_TICK_MAX: usize = 512;
 
 /// The limits of a core that are not constants.
 #[derive(Debug, Clone, PartialEq)]

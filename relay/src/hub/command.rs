@@ -8,7 +8,7 @@ use protocol::{Did, Reason};
 use serde::Serialize;
 use serde_json::value::RawValue;
 
-use crate::core::{RequestId, SubmittedEnvelope};
+use crate::core::{RequestId, SubmittedEnvelope, digest};
 
 /// Bytes of the detail of a refusal: a sentence.
 const DETAIL_BYTES_MAX: usize = 256;
@@ -19,6 +19,8 @@ pub(crate) enum Command<'a> {
         id: RequestId,
         routing: Routing<'a>,
         envelope: ReadEnvelope<'a>,
+        /// That of the envelope of a reliable message.
+        digest: u64,
     },
     Ack(AckParams),
     RefuseDelivery(RefuseParams),
@@ -44,6 +46,19 @@ pub(crate) enum Command<'a> {
     },
 }
 
+impl<'a> Command<'a> {
+    /// A send whose envelope is copied and digested now, before the hub is locked, if the core may
+    /// keep it.
+    pub(crate) fn send(id: RequestId, routing: Routing<'a>, envelope: &'a str) -> Self {
+        let envelope = envelope.as_bytes();
+        let (envelope, digest) = match routing.class {
+            Class::Ephemeral => (ReadEnvelope::Borrowed(envelope), 0),
+            Class::Reliable => (ReadEnvelope::Copied(Bytes::copy_from_slice(envelope)), digest(envelope)),
+        };
+        Self::Send { id, routing, envelope, digest }
+    }
+}
+
 /// An envelope that was read, before the hub is locked.
 #[derive(Debug)]
 pub(crate) enum ReadEnvelope<'a> {
@@ -53,14 +68,7 @@ pub(crate) enum ReadEnvelope<'a> {
     Copied(Bytes),
 }
 
-impl<'a> ReadEnvelope<'a> {
-    pub(crate) fn new(class: Class, envelope: &'a str) -> Self {
-        match class {
-            Class::Ephemeral => Self::Borrowed(envelope.as_bytes()),
-            Class::Reliable => Self::Copied(Bytes::copy_from_slice(envelope.as_bytes())),
-        }
-    }
-
+impl ReadEnvelope<'_> {
     pub(super) fn submitted(&self) -> SubmittedEnvelope<'_> {
         match self {
             Self::Borrowed(bytes) => SubmittedEnvelope::Borrowed(bytes),

@@ -2,12 +2,13 @@
 
 use std::sync::Arc;
 
-use protocol::frame::{RefuseParams, RpcError, write_error, write_result};
+use protocol::frame::RefuseParams;
 
 use super::connection::Connection;
 use super::connections::close_code;
+use super::reply::ReplyContent;
 use super::state::HubState;
-use super::{Command, CommandBatch, Hub, RequestRefusal};
+use super::{Command, CommandBatch, Hub};
 use crate::core::{ConnId, Event, NewSession, Now, Submission};
 use crate::message_store::StoreReport;
 
@@ -72,13 +73,18 @@ impl Hub {
         self.changed.notify_waiters();
     }
 
-    /// Runs a function under the lock, then writes to every socket that got bytes.
+    /// Runs a function under the lock, then serializes answers, and writes to every socket that got
+    /// bytes.
     pub(super) fn with_state<T>(&self, run: impl FnOnce(&mut HubState) -> T) -> T {
-        let (result, dirty) = {
+        let (result, mut dirty, replies) = {
             let mut state = self.state();
             let result = run(&mut state);
-            (result, state.take_dirty())
+            (result, state.take_dirty(), state.take_replies())
         };
+        for reply in replies {
+            reply.write();
+            dirty.mark(&reply.connection);
+        }
         self.flush(&dirty);
         result
     }
@@ -98,7 +104,7 @@ impl Hub {
 
     fn execute_command(&self, state: &mut HubState, conn: ConnId, command: Command<'_>, now: Now) {
         match command {
-            Command::Send { id, routing, envelope } => {
+            Command::Send { id, routing, envelope, digest } => {
                 let envelope = envelope.submitted();
                 let submission = Submission {
                     conn,
@@ -109,6 +115,7 @@ impl Hub {
                     class: routing.class,
                     ttl: routing.ttl,
                     envelope,
+                    digest,
                 };
                 self.metrics.submitted(envelope.as_slice().len());
                 state.step(Event::Sent(submission), now, &*self.directory);
@@ -120,23 +127,20 @@ impl Hub {
             Command::RefuseDelivery(RefuseParams { epoch, seq, reason }) => {
                 state.step(Event::Refused { conn, epoch, seq, reason }, now, &*self.directory);
             }
-            Command::Challenged { id, result } => {
-                state.write(conn, |out| write_result(out, &id, &result));
-            }
+            Command::Challenged { id, result } => state.reply(conn, ReplyContent::Challenged { id, result }),
             Command::Discovered { id, mut result } => {
                 for found in &mut result.agents {
                     found.online = state.core.is_online(found.did.as_str());
                 }
-                state.write(conn, |out| write_result(out, &id, &result));
+                state.reply(conn, ReplyContent::Discovered { id, result });
             }
             Command::LookedUp { id, did, mut result } => {
                 result.online = state.core.is_online(did.as_str());
-                state.write(conn, |out| write_result(out, &id, &result));
+                state.reply(conn, ReplyContent::LookedUp { id, result });
             }
-            Command::Refuse { id, refusal: RequestRefusal { reason, detail, quota, retry_ms } } => {
-                self.metrics.refused(reason);
-                let error = RpcError::new(reason, retry_ms).with_quota(quota).with_detail(detail.as_deref());
-                state.write(conn, |out| write_error(out, id.as_ref(), &error));
+            Command::Refuse { id, refusal } => {
+                self.metrics.refused(refusal.reason);
+                state.reply(conn, ReplyContent::Refused { id, refusal });
             }
         }
     }

@@ -13,7 +13,7 @@ use super::challenge::{OutstandingChallenge, covers};
 use super::request::{ClientRequest, Query};
 use super::request_rate::RequestRate;
 use crate::core::RequestId;
-use crate::hub::{Command, Connection, Hub, ReadEnvelope, RequestRefusal};
+use crate::hub::{Command, Connection, Hub, RequestRefusal};
 
 /// Unreadable frames before the connection is closed. A client with a bug first gets errors that
 /// say what is wrong.
@@ -60,10 +60,7 @@ impl RequestHandler {
             return Some(Command::Refuse { id: Some(request.into_id()?), refusal });
         }
         match request {
-            ClientRequest::Send { id, routing, envelope } => {
-                let envelope = ReadEnvelope::new(routing.class, envelope);
-                Some(Command::Send { id, routing, envelope })
-            }
+            ClientRequest::Send { id, routing, envelope } => Some(Command::send(id, routing, envelope)),
             ClientRequest::Ack(ack) => Some(Command::Ack(ack)),
             ClientRequest::RefuseDelivery(refusal) => Some(Command::RefuseDelivery(refusal)),
             ClientRequest::Register { .. } => None,

@@ -7,10 +7,9 @@ use protocol::Did;
 use protocol::did::TenantId;
 use protocol::envelope::{Class, MessageId};
 
-use crate::core::digest::digest;
 use crate::core::{
     AgentRegistry, ConnId, Core, CoreLimits, Effect, Event, NewSession, Now, Rate, RequestId, RestoredRow,
-    RowId, RowKind, RowState, Submission, SubmittedEnvelope, Write, WriteContent, WriteRow, limits,
+    RowId, RowKind, RowState, Submission, SubmittedEnvelope, Write, WriteContent, WriteRow, digest, limits,
 };
 
 pub(super) const AGENTS: [(&str, &str); 5] =
@@ -154,6 +153,7 @@ impl TestCore {
             class,
             ttl,
             envelope: SubmittedEnvelope::Shared(&message.envelope),
+            digest: digest(&message.envelope),
         }))
     }
 
