@@ -20,6 +20,7 @@ mod enforce;
 mod execute;
 mod fair_turns;
 mod fixed_frames;
+mod message_counts;
 mod metrics;
 mod open;
 mod registration_shares;

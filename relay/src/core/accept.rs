@@ -13,8 +13,25 @@ use super::may_send::{
     Header, IdUse, Recipient, RecipientSession, RelayLoad, SendDecision, Sender, Tokens, may_send,
 };
 use super::send_error::{ExceededLimit, SendError};
+use super::tenant_budget::MailboxUsage;
 use super::unstored::UnstoredMessage;
 use super::{AgentRegistry, AgentSlot, Core, CoreTime, Effect, Rate, SendRule, Submission};
+
+/// What a sender and its tenant may send and hold.
+#[derive(Debug)]
+struct SenderBudget {
+    sender: AgentSlot,
+    own: Tokens,
+    shared: Tokens,
+    /// What the mailboxes of the tenant hold.
+    usage: MailboxUsage,
+}
+
+impl SenderBudget {
+    const fn has_tokens(&self) -> bool {
+        self.own.wait.is_none() && self.shared.wait.is_none()
+    }
+}
 
 impl Core {
     pub(super) fn accept(
@@ -37,16 +54,16 @@ impl Core {
         out: &mut Vec<Effect>,
     ) -> Result<(), SendError> {
         let sender = self.sessions.get(&sent.conn).copied();
-        let tokens = sender.and_then(|sender| self.tokens(sender, now));
+        let budget = sender.and_then(|sender| self.sender_budget(sender, now));
         // Whoever has to wait is refused whoever the recipient is.
-        let waits = tokens.is_none_or(|(own, shared)| own.wait.is_some() || shared.wait.is_some());
-        let recipient = if waits { None } else { self.find_or_add(sent.to, registry) };
+        let has_tokens = budget.as_ref().is_some_and(SenderBudget::has_tokens);
+        let recipient = if has_tokens { self.find_or_add(sent.to, registry) } else { None };
         let key = sender.map(|sender| MessageKey { sender, id: sent.id });
         let (id, unstored) = match key.filter(|_| sent.class == Class::Reliable) {
             Some(key) => self.id_use(key, sent.digest, now),
             None => (IdUse::New, None),
         };
-        let decision = self.decide(sender.zip(tokens), recipient, sent, id, registry);
+        let decision = self.decide(budget, recipient, sent, id, registry);
         if decision.takes_tokens() {
             self.take_tokens(sender);
         }
@@ -60,18 +77,18 @@ impl Core {
         }
     }
 
-    /// The state of the sender's bucket and of its tenant's.
-    fn tokens(&mut self, sender: AgentSlot, now: CoreTime) -> Option<(Tokens, Tokens)> {
+    /// The state of the sender's bucket and of its tenant's, and what the tenant's mailboxes hold.
+    fn sender_budget(&mut self, sender: AgentSlot, now: CoreTime) -> Option<SenderBudget> {
         let (own, shared) = (self.limits.sender_rate, self.limits.tenant_rate);
         let agent = self.agents.agent_mut(sender)?;
-        let tenant = &mut self.tenants.get_mut(&agent.tenant)?.bucket;
+        let tenant = self.tenants.get_mut(&agent.tenant)?;
         let bucket = agent.bucket.get_or_insert_with(|| TokenBucket::full(own, now.mono_ms));
-        let tokens = |bucket: &mut TokenBucket, rate: Rate| Tokens {
-            wait: bucket.wait(rate, now.mono_ms),
-            burst: rate.burst_count(),
-            taken: bucket.taken(rate),
+        let tokens = |bucket: &mut TokenBucket, rate: Rate| {
+            let wait = bucket.wait(rate, now.mono_ms);
+            Tokens { wait, bucket: bucket.clone(), rate }
         };
-        Some((tokens(bucket, own), tokens(tenant, shared)))
+        let (own, shared) = (tokens(bucket, own), tokens(&mut tenant.bucket, shared));
+        Some(SenderBudget { sender, own, shared, usage: tenant.usage })
     }
 
     /// Takes one token of the sender and one of its tenant.
@@ -101,18 +118,23 @@ impl Core {
 
     fn decide(
         &self,
-        sender: Option<(AgentSlot, (Tokens, Tokens))>,
+        budget: Option<SenderBudget>,
         recipient: Option<AgentSlot>,
         sent: &Submission<'_>,
         id: IdUse,
         registry: &dyn AgentRegistry,
     ) -> SendDecision {
         let size = sent.envelope.len();
-        let sender = sender.and_then(|(slot, (tokens, tenant_tokens))| {
-            let agent = self.agents.agent(slot)?;
-            let tenant_usage = self.tenants.get(&agent.tenant).map(|tenant| tenant.usage)?;
-            let (did, tenant, unanswered) = (&*agent.did, &agent.tenant, self.dedup.waiting(slot));
-            Some(Sender { did, tenant, tokens, tenant_tokens, unanswered, tenant_usage })
+        let sender = budget.and_then(|SenderBudget { sender, own, shared, usage }| {
+            let agent = self.agents.agent(sender)?;
+            Some(Sender {
+                did: &agent.did,
+                tenant: &agent.tenant,
+                tokens: own,
+                tenant_tokens: shared,
+                unanswered: self.dedup.waiting(sender),
+                tenant_usage: usage,
+            })
         });
         let recipient = recipient.and_then(|slot| self.agents.agent(slot)).map(|agent| Recipient {
             tenant: &agent.tenant,

@@ -3,6 +3,7 @@
 
 use std::time::Duration;
 
+use daemon::token_bucket::{Rate, TokenBucket};
 use protocol::did::TenantId;
 use protocol::envelope::Class;
 use protocol::limits::{ENVELOPE_BYTES_MAX, MAX_TTL_SECONDS};
@@ -14,7 +15,7 @@ use super::tenant_budget::{MailboxUsage, exceeded_budget};
 use super::{CoreLimits, SendRule};
 
 /// The facts of an agent that sends.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug)]
 pub(super) struct Sender<'a> {
     pub(super) did: &'a str,
     pub(super) tenant: &'a TenantId,
@@ -27,12 +28,12 @@ pub(super) struct Sender<'a> {
 }
 
 /// The state of a token bucket.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug)]
 pub(super) struct Tokens {
     /// The time until there is a token; `None`: there is one.
     pub(super) wait: Option<Duration>,
-    pub(super) burst: u64,
-    pub(super) taken: u64,
+    pub(super) bucket: TokenBucket,
+    pub(super) rate: Rate,
 }
 
 /// The facts of the agent that a message is for.
@@ -169,14 +170,15 @@ fn check_header(sender: &Sender<'_>, header: &Header<'_>) -> Result<(), SendErro
 
 /// The longer wait counts: after the shorter one the send would be refused again.
 fn check_rates(sender: &Sender<'_>) -> Result<(), SendError> {
-    let (own, shared) = (sender.tokens, sender.tenant_tokens);
+    let (own, shared) = (&sender.tokens, &sender.tenant_tokens);
     let Some(wait) = own.wait.max(shared.wait) else { return Ok(()) };
     let (rule, name, tokens) = if own.wait >= shared.wait {
         (SendRule::SenderRate, QuotaName::SendsBurst, own)
     } else {
         (SendRule::TenantRate, QuotaName::TenantSendsBurst, shared)
     };
-    let exceeded = ExceededLimit { name, limit: tokens.burst, current: tokens.taken };
+    let (limit, current) = (tokens.rate.burst_count(), tokens.bucket.taken(tokens.rate));
+    let exceeded = ExceededLimit { name, limit, current };
     Err(SendError::new(rule).after(wait).with_limit(exceeded))
 }
 

@@ -76,11 +76,12 @@ impl Hub {
     /// Runs a function under the lock, then serializes answers, and writes to every socket that got
     /// bytes.
     pub(super) fn with_state<T>(&self, run: impl FnOnce(&mut HubState) -> T) -> T {
-        let (result, mut dirty, replies) = {
+        let (result, mut dirty, replies, counts) = {
             let mut state = self.state();
             let result = run(&mut state);
-            (result, state.take_dirty(), state.take_replies())
+            (result, state.take_dirty(), state.take_replies(), state.take_counts())
         };
+        self.metrics.add(&counts);
         for reply in replies {
             reply.write();
             dirty.mark(&reply.connection);
@@ -117,7 +118,7 @@ impl Hub {
                     envelope,
                     digest,
                 };
-                self.metrics.submitted(envelope.as_slice().len());
+                state.counts.submitted.add(envelope.as_slice().len());
                 state.step(Event::Sent(submission), now, &*self.directory);
             }
             Command::Ack(ack) => {

@@ -12,6 +12,7 @@ use protocol::close::CloseCode;
 use protocol::envelope::Class;
 use protocol::frame::{Outcome, SendStatus};
 
+use super::message_counts::MessageCounts;
 use crate::core::{CoreStats, Counter, MeterEvent, SendRule};
 use crate::message_store::StoreCondition;
 
@@ -28,7 +29,7 @@ pub struct HubMetrics {
     accepted: [AcceptedSends; 2],
     delivered: IntCounter,
     delivered_bytes: IntCounter,
-    /// One for each status, because they are counted for each message.
+    /// One for each status.
     answers: [IntCounter; SendStatus::ALL.len()],
     refusals: IntCounterVec,
     /// One for each rule, in their order.
@@ -175,9 +176,19 @@ impl HubMetrics {
         })
     }
 
-    pub(super) fn submitted(&self, bytes: usize) {
-        self.submitted.inc();
-        self.submitted_bytes.inc_by(bytes as u64);
+    /// Adds the counts of one hold of the hub's lock.
+    pub(super) fn add(&self, counts: &MessageCounts) {
+        let MessageCounts { submitted, delivered, answers } = counts;
+        let answered = self.answers.iter().zip(answers).map(|(counter, count)| (counter, *count));
+        let others = [
+            (&self.submitted, submitted.messages),
+            (&self.submitted_bytes, submitted.bytes),
+            (&self.delivered, delivered.messages),
+            (&self.delivered_bytes, delivered.bytes),
+        ];
+        for (counter, count) in answered.chain(others).filter(|(_, count)| *count > 0) {
+            counter.inc_by(count);
+        }
     }
 
     pub(super) fn metered(&self, event: &MeterEvent) {
@@ -188,18 +199,6 @@ impl HubMetrics {
         };
         sends.messages.inc_by(event.messages);
         sends.bytes.inc_by(event.bytes);
-    }
-
-    pub(super) fn delivered(&self, bytes: usize) {
-        self.delivered.inc();
-        self.delivered_bytes.inc_by(bytes as u64);
-    }
-
-    pub(super) fn answered(&self, status: SendStatus) {
-        let known = SendStatus::ALL.iter().zip(&self.answers).find(|(known, _)| **known == status);
-        if let Some((_, counter)) = known {
-            counter.inc();
-        }
     }
 
     pub(super) fn refused(&self, reason: Reason) {

@@ -10,6 +10,7 @@ use tokio::sync::mpsc;
 use super::connection::Connection;
 use super::dirty_connections::DirtyConnections;
 use super::fixed_frames::{NoticeFrame, RegistrationFrame};
+use super::message_counts::MessageCounts;
 use super::metrics::HubMetrics;
 use super::reply::{Reply, ReplyContent};
 use crate::clock::unix_now;
@@ -24,6 +25,7 @@ pub(super) struct HubState {
     effects: Vec<Effect>,
     dirty: DirtyConnections,
     replies: Vec<Reply>,
+    pub(super) counts: MessageCounts,
     /// Page loads that did not fit into the reader's queue.
     rejected_loads: Vec<(AgentSlot, u64)>,
     sinks: EffectSinks,
@@ -46,6 +48,7 @@ impl HubState {
             effects: Vec::new(),
             dirty: DirtyConnections::default(),
             replies: Vec::new(),
+            counts: MessageCounts::default(),
             rejected_loads: Vec::new(),
             sinks,
         }
@@ -80,6 +83,11 @@ impl HubState {
         self.dirty.take()
     }
 
+    /// What was counted since the last call.
+    pub(super) fn take_counts(&mut self) -> MessageCounts {
+        std::mem::take(&mut self.counts)
+    }
+
     /// Answers to be written after the lock is released.
     pub(super) fn take_replies(&mut self) -> Vec<Reply> {
         std::mem::take(&mut self.replies)
@@ -100,7 +108,7 @@ impl HubState {
             Effect::Deliver { conn, epoch, seq, envelope } => self.deliver(conn, epoch, seq, &envelope),
             Effect::Forward { conn, epoch, seq } => self.deliver(conn, epoch, seq, submitted),
             Effect::Answer { conn, request, status } => {
-                self.sinks.metrics.answered(status);
+                self.counts.answered(status);
                 self.write(conn, |out| write_send_result(out, &request, status));
             }
             Effect::Refuse { conn, request: id, error } => {
@@ -126,7 +134,7 @@ impl HubState {
     }
 
     fn deliver(&mut self, conn: ConnId, epoch: u64, seq: u64, envelope: &[u8]) {
-        self.sinks.metrics.delivered(envelope.len());
+        self.counts.delivered.add(envelope.len());
         self.write(conn, |out| write_deliver(out, epoch, seq, envelope));
     }
 

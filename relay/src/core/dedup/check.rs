@@ -1,4 +1,4 @@
-//! What tests and the rules of the core look at in the deduplication table.
+//! Lists and checks what is in the deduplication table, for tests and for the rules of the core.
 
 use super::sender_ids::SenderIds;
 use super::{DedupTable, MessageKey, OpenEntry};

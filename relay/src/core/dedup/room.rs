@@ -14,7 +14,7 @@ const SWEEP_STEPS_MAX: usize = 64;
 impl DedupTable {
     /// Makes room for one more id of this sender. False if every id that could go still waits for
     /// its answer.
-    pub(super) fn make_room(&mut self, sender: AgentSlot, now_ms: u64) -> bool {
+    pub(in crate::core) fn make_room(&mut self, sender: AgentSlot, now_ms: u64) -> bool {
         for _ in 0..TRIM_STEPS_MAX {
             if !self.forget(sender, |ids| ids.forget_aged(seconds(now_ms))) {
                 break;
@@ -55,7 +55,7 @@ impl DedupTable {
     }
 
     /// Forgets old ids of the sender whose turn it is.
-    pub(super) fn sweep(&mut self, now_ms: u64) {
+    pub(in crate::core) fn sweep(&mut self, now_ms: u64) {
         let Some(next) = self.turns.pop_front() else { return };
         for _ in 0..SWEEP_STEPS_MAX {
             if !self.forget(next, |ids| ids.forget_aged(seconds(now_ms))) {

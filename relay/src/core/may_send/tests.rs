@@ -4,7 +4,6 @@ use proptest::prelude::*;
 use protocol::Reason;
 
 use super::*;
-use crate::core::Rate;
 
 const ALICE: &str = "did:wba:example.com:agent:a:alice";
 const ENVELOPE_BYTES: usize = 100;
@@ -57,6 +56,12 @@ fn limits() -> CoreLimits {
     }
 }
 
+const RATE: Rate = Rate { per_second: 1.0, burst: 9.0 };
+
+fn tokens(wait: Option<Duration>) -> Tokens {
+    Tokens { wait, bucket: TokenBucket::full(RATE, 0), rate: RATE }
+}
+
 const fn usage(messages: u64, bytes: u64) -> MailboxUsage {
     MailboxUsage { messages, bytes }
 }
@@ -67,8 +72,7 @@ fn decide_broken(class: Class, broken: &[SendRule], repeated: bool, direct: bool
     let is = |rule| broken.contains(&rule);
     let tenant = |name: &str| name.parse::<TenantId>().unwrap();
     let (own, other) = (tenant("a"), tenant("b"));
-    let tokens =
-        |empty: bool, wait| Tokens { wait: empty.then_some(wait), burst: 1, taken: u64::from(empty) };
+    let tokens = |empty: bool, wait| tokens(empty.then_some(wait));
     let sender = Sender {
         did: ALICE,
         tenant: &own,
@@ -223,9 +227,8 @@ proptest! {
         tenants in 1..4usize,
     ) {
         let own: TenantId = "a".parse().unwrap();
-        let full = Tokens { wait: None, burst: 1, taken: 0 };
         let tenant_usage = usage(tenant.0, tenant.1);
-        let sender = Sender { did: ALICE, tenant: &own, tokens: full, tenant_tokens: full, unanswered, tenant_usage };
+        let sender = Sender { did: ALICE, tenant: &own, tokens: tokens(None), tenant_tokens: tokens(None), unanswered, tenant_usage };
         let mailbox = usage(mailbox.0, mailbox.1);
         let recipient = Recipient { tenant: &own, reads: true, session: None, mailbox };
         let header = Header {
@@ -244,9 +247,8 @@ proptest! {
     fn the_longer_wait_of_sender_and_tenant_is_told(own in 0..50u64, shared in 0..50u64) {
         let wait = |ms| (ms > 0).then(|| Duration::from_millis(ms));
         let tenant: TenantId = "a".parse().unwrap();
-        let tokens = |ms| Tokens { wait: wait(ms), burst: 9, taken: 8 };
         let sender = Sender {
-            did: ALICE, tenant: &tenant, tokens: tokens(own), tenant_tokens: tokens(shared), unanswered: 0,
+            did: ALICE, tenant: &tenant, tokens: tokens(wait(own)), tenant_tokens: tokens(wait(shared)), unanswered: 0,
             tenant_usage: usage(0, 0),
         };
         let told = check_rates(&sender).err();
