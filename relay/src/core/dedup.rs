@@ -181,13 +181,14 @@ impl DedupTable {
         };
         let entry = SettledEntry { digest, state, accepted, generation };
         match self.settled.insert(key, entry, is_alive) {
-            Ok(Some(former)) if is_alive(key.sender, former.generation) => {
+            Ok(Some(former)) => {
+                // Its place has the new entry, so that nothing died.
                 self.entry_count -= 1;
                 if let Some(ids) = self.sender_mut(key.sender) {
                     ids.discount(former.generation);
                 }
             }
-            Ok(_) => {}
+            Ok(None) => {}
             Err(NoPlaceError) => self.lost += 1,
         }
     }
@@ -209,6 +210,7 @@ impl DedupTable {
     pub(super) fn remove_sender(&mut self, sender: AgentSlot) {
         if let Some(ids) = self.take_sender(sender) {
             self.entry_count -= ids.len();
+            self.settled.died(ids.settled());
             self.turns.retain(|other| *other != sender);
         }
     }
@@ -245,6 +247,7 @@ impl DedupTable {
         let SettledEntry { digest, accepted, .. } = entry;
         ids.open.insert(key.id, OpenEntry { digest, state: OpenState::Ending, accepted });
         self.settled.replace(key, SettledEntry { generation: dead, ..entry });
+        self.settled.died(1);
     }
 
     /// The end of a message is on disk.

@@ -29,13 +29,18 @@ impl DedupTable {
 
     /// Checks that what is counted is there.
     pub(in crate::core) fn check(&self) -> Result<(), String> {
-        let mut count = 0;
+        let (mut count, mut settled) = (0, 0);
         for ids in self.senders.iter().flatten() {
             let waiting = ids.open.values().filter(|entry| entry.state.is_waiting()).count();
             if (waiting, ids.counted()) != (ids.waiting as usize, ids.settled()) {
                 return Err(format!("{:?} counts ids that are not there", ids.sender));
             }
             count += ids.len();
+            settled += ids.settled();
+        }
+        let (used, dead, _) = self.settled.size();
+        if settled + dead != used {
+            return Err(format!("{used} places are used by {settled} settled and {dead} dead ids"));
         }
         let (senders, turns) = (self.senders().count(), self.turns.len());
         if (count, senders, self.lost) != (self.entry_count, turns, 0) {

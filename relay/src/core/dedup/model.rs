@@ -152,7 +152,7 @@ impl Scenario {
             assert!(found.is_none() || !aged || !matches!(state, Model::Settled(_)), "{key:?} is too old");
             found.is_some()
         });
-        let (used, places) = self.table.settled.size();
+        let (used, _, places) = self.table.settled.size();
         assert!(used < places, "{used} of {places} places are used");
     }
 }
@@ -181,7 +181,7 @@ fn a_sender_keeps_its_newest_ids() {
         table.settle(key(1, number), SettledState::Answered(SendStatus::Delivered));
         let kept = number.saturating_sub(if number < max { number } else { max - max / 8 - 1 });
         assert!(table.is_known(key(1, kept)), "{kept} at {number}");
-        let (used, places) = table.settled.size();
+        let (used, _, places) = table.settled.size();
         assert!(used * 8 <= places * 5, "{used} of {places}");
     }
     assert_eq!(table.check(), Ok(()));

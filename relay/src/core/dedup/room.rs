@@ -51,6 +51,7 @@ impl DedupTable {
     fn forget(&mut self, sender: AgentSlot, forget: impl FnOnce(&mut SenderIds) -> Option<usize>) -> bool {
         let forgotten = self.sender_mut(sender).and_then(forget);
         self.entry_count -= forgotten.unwrap_or(0);
+        self.settled.died(forgotten.unwrap_or(0));
         forgotten.is_some()
     }
 

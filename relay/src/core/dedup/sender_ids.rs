@@ -131,7 +131,6 @@ impl SenderIds {
         self.generations.iter().map(|generation| generation.ids).sum()
     }
 
-    #[cfg(test)]
     pub(super) const fn settled(&self) -> usize {
         self.settled
     }

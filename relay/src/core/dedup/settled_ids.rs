@@ -63,6 +63,8 @@ pub(super) struct SettledIds {
     hasher: RandomState,
     hand: usize,
     used: usize,
+    /// Used places whose entries are dead.
+    dead: usize,
 }
 
 impl SettledIds {
@@ -70,7 +72,7 @@ impl SettledIds {
     pub(super) fn new(entries_max: usize) -> Self {
         let places =
             entries_max.saturating_mul(PLACES_PER_ENTRY).max(PLACES_PER_INSERTION).next_power_of_two();
-        Self { places: vec![FREE; places], hasher: RandomState::default(), hand: 0, used: 0 }
+        Self { places: vec![FREE; places], hasher: RandomState::default(), hand: 0, used: 0, dead: 0 }
     }
 
     /// The entry of this id. It may be dead.
@@ -79,7 +81,12 @@ impl SettledIds {
         unpack(self.place(index))
     }
 
-    /// Adds an id, and returns the entry of the same one that was there.
+    /// Says that so many more entries are dead. The hand moves only while there are any.
+    pub(super) const fn died(&mut self, entries: usize) {
+        self.dead += entries;
+    }
+
+    /// Adds an id, and returns the entry of the same one that was there and is alive.
     ///
     /// # Errors
     /// There is no place, which cannot be while the living are not more than was agreed.
@@ -90,6 +97,9 @@ impl SettledIds {
         is_alive: impl Fn(AgentSlot, u32) -> bool,
     ) -> Result<Option<SettledEntry>, NoPlaceError> {
         for _ in 0..PLACES_PER_INSERTION {
+            if self.dead == 0 {
+                break;
+            }
             self.move_hand(&is_alive);
         }
         let words = words(key);
@@ -103,7 +113,9 @@ impl SettledIds {
             self.used += 1;
         }
         self.put(index, pack(words, entry));
-        Ok(former)
+        let alive = former.filter(|former| is_alive(key.sender, former.generation));
+        self.dead -= usize::from(former.is_some() && alive.is_none());
+        Ok(alive)
     }
 
     /// Changes what is known of an id that is in the table.
@@ -144,6 +156,7 @@ impl SettledIds {
         }
         self.put(free, FREE);
         self.used -= 1;
+        self.dead -= 1;
     }
 
     fn index_of(&self, words: [u64; 3]) -> Option<usize> {
@@ -181,10 +194,10 @@ impl SettledIds {
         }
     }
 
-    /// The number of used places and of all.
+    /// The number of used places, of the dead ones among them, and of all.
     #[cfg(test)]
-    pub(super) const fn size(&self) -> (usize, usize) {
-        (self.used, self.places.len())
+    pub(super) const fn size(&self) -> (usize, usize, usize) {
+        (self.used, self.dead, self.places.len())
     }
 }
 
