@@ -64,7 +64,7 @@ pub(crate) use check::ExceededLimits;
 pub use daemon::token_bucket::Rate;
 pub use digest::digest;
 pub use effect::{Counter, Effect, MeterEvent};
-pub use event::{AgentRegistry, Event, NewSession, Submission};
+pub use event::{AgentRegistry, Event, NewSession, Submission, SubmittedEnvelope};
 pub use ids::{AgentSlot, ConnId, RequestId};
 pub use limits::CoreLimits;
 pub use row::{RestoredRow, RowId, RowKind, RowState, Write, WriteContent, WriteRow};

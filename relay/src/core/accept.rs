@@ -1,7 +1,6 @@
 //! Accepts or refuses one `message.send`: collects the facts, asks [`may_send`], and then delivers
 //! the message to a connection or writes it to a mailbox.
 
-use bytes::Bytes;
 use daemon::token_bucket::TokenBucket;
 use protocol::envelope::Class;
 use protocol::frame::SendStatus;
@@ -10,7 +9,6 @@ use protocol::quota::QuotaName;
 use super::agent_session::MemoryOnly;
 use super::dedup::MessageKey;
 use super::delivery_window::Content;
-use super::limits::COPY_BELOW_BYTES;
 use super::may_send::{
     Header, IdUse, Recipient, RecipientSession, RelayLoad, SendDecision, Sender, Tokens, may_send,
 };
@@ -176,7 +174,7 @@ impl Core {
         let session = self.agents.session_mut(recipient).ok_or(SendRule::TablesAgree)?;
         let seq = session.window.push(sent.envelope.len(), Content::Nowhere);
         let (conn, epoch) = (session.conn, session.epoch);
-        out.push(Effect::Deliver { conn, epoch, seq, envelope: sent.envelope.clone() });
+        out.push(Effect::Forward { conn, epoch, seq });
         self.meter(sender, Class::Ephemeral, sent.envelope.len());
         let (conn, request) = (sent.conn, sent.request.clone());
         out.push(Effect::Answer { conn, request, status: SendStatus::Forwarded });
@@ -218,7 +216,7 @@ impl Core {
     /// Accounts for a message that is only in memory and whose sender waits for an answer.
     pub(super) fn hold(&mut self, key: MessageKey, sent: &Submission<'_>, now: CoreTime) -> MemoryOnly {
         let ttl_seconds = sent.ttl.unwrap_or(0);
-        let envelope = copy_if_small(sent.envelope);
+        let envelope = sent.envelope.to_bytes();
         self.held_bytes += envelope.len();
         MemoryOnly { key, ttl_seconds, expires_ms: now.after_seconds(ttl_seconds), envelope }
     }
@@ -246,9 +244,4 @@ impl Core {
         self.enter_backlog(recipient, now, out);
         self.write_message(recipient, &message, now, out);
     }
-}
-
-/// A small envelope is copied, so that it does not keep the connection's read buffer in memory.
-fn copy_if_small(envelope: &Bytes) -> Bytes {
-    if envelope.len() < COPY_BELOW_BYTES { Bytes::copy_from_slice(envelope) } else { envelope.clone() }
 }

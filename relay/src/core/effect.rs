@@ -39,6 +39,12 @@ pub enum Effect {
         seq: u64,
         envelope: Bytes,
     },
+    /// Deliver the envelope that was submitted with the event of this step. It is not kept.
+    Forward {
+        conn: ConnId,
+        epoch: u64,
+        seq: u64,
+    },
     /// A notice with `seq` 0 needs no acknowledgement, and a slow connection may skip it.
     Notice {
         conn: ConnId,
@@ -84,6 +90,19 @@ pub struct MeterEvent {
 impl Effect {
     pub(super) fn refusal(conn: ConnId, request: RequestId, error: SendError) -> Self {
         Self::Refuse { conn, request, error: Box::new(error) }
+    }
+}
+
+#[cfg(test)]
+impl Effect {
+    /// A forwarded envelope as a delivery, because both are the same to a recipient.
+    pub(crate) fn with_envelope(self, submitted: &[u8]) -> Self {
+        match self {
+            Self::Forward { conn, epoch, seq } => {
+                Self::Deliver { conn, epoch, seq, envelope: Bytes::copy_from_slice(submitted) }
+            }
+            other => other,
+        }
     }
 }
 

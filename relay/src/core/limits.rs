@@ -24,9 +24,6 @@ pub const OVERLOAD_RETRY_INTERVAL: Duration = Duration::from_millis(250);
 pub const STORAGE_RETRY_INTERVAL: Duration = Duration::from_secs(5);
 /// Advice while draining: the next relay needs a moment to be ready.
 pub const DRAIN_RETRY_INTERVAL: Duration = Duration::from_secs(1);
-/// Envelopes below this size are copied out of the read buffer, so that a small message does not
-/// keep a large buffer in memory.
-pub const COPY_BELOW_BYTES: usize = 16 * 1024;
 /// How often forgotten messages are deleted from the store.
 pub const PRUNE_INTERVAL: Duration = Duration::from_secs(600);
 /// How long an unread notice is kept for its sender: as long as the longest-lived message.

@@ -8,7 +8,7 @@ use protocol::{Did, Reason};
 use serde::Serialize;
 use serde_json::value::RawValue;
 
-use crate::core::{RequestId, digest};
+use crate::core::{RequestId, SubmittedEnvelope, digest};
 
 /// Bytes of the detail of a refusal: a sentence.
 const DETAIL_BYTES_MAX: usize = 256;
@@ -18,7 +18,7 @@ pub(crate) enum Command<'a> {
     Send {
         id: RequestId,
         routing: Routing<'a>,
-        envelope: Bytes,
+        envelope: ReadEnvelope<'a>,
         /// That of the envelope of a reliable message.
         digest: u64,
     },
@@ -47,10 +47,33 @@ pub(crate) enum Command<'a> {
 }
 
 impl<'a> Command<'a> {
-    /// A send whose digest is computed now, before the hub is locked.
-    pub(crate) fn send(id: RequestId, routing: Routing<'a>, envelope: Bytes) -> Self {
-        let digest = if routing.class == Class::Reliable { digest(&envelope) } else { 0 };
+    /// A send whose envelope is copied and digested now, before the hub is locked, if the core may
+    /// keep it.
+    pub(crate) fn send(id: RequestId, routing: Routing<'a>, envelope: &'a str) -> Self {
+        let envelope = envelope.as_bytes();
+        let (envelope, digest) = match routing.class {
+            Class::Ephemeral => (ReadEnvelope::Borrowed(envelope), 0),
+            Class::Reliable => (ReadEnvelope::Copied(Bytes::copy_from_slice(envelope)), digest(envelope)),
+        };
         Self::Send { id, routing, envelope, digest }
+    }
+}
+
+/// An envelope that was read, before the hub is locked.
+#[derive(Debug)]
+pub(crate) enum ReadEnvelope<'a> {
+    /// Of an ephemeral message.
+    Borrowed(&'a [u8]),
+    /// Of a reliable message, which the core may keep.
+    Copied(Bytes),
+}
+
+impl ReadEnvelope<'_> {
+    pub(super) fn submitted(&self) -> SubmittedEnvelope<'_> {
+        match self {
+            Self::Borrowed(bytes) => SubmittedEnvelope::Borrowed(bytes),
+            Self::Copied(bytes) => SubmittedEnvelope::Shared(bytes),
+        }
     }
 }
 
@@ -97,27 +120,5 @@ impl RequestRefusal {
 impl From<Reason> for RequestRefusal {
     fn from(reason: Reason) -> Self {
         Self { reason, detail: None, quota: None, retry_ms: None }
-    }
-}
-
-#[derive(Debug, Default)]
-pub(crate) struct CommandBatch<'a> {
-    pub(super) commands: Vec<Command<'a>>,
-}
-
-impl<'a> CommandBatch<'a> {
-    pub(crate) fn extend(&mut self, command: Option<Command<'a>>) {
-        self.commands.extend(command);
-    }
-
-    /// Whether the last command answers with a page of agents.
-    pub(crate) fn ends_with_page(&self) -> bool {
-        matches!(self.commands.last(), Some(Command::Discovered { .. }))
-    }
-}
-
-impl<'a> From<Command<'a>> for CommandBatch<'a> {
-    fn from(command: Command<'a>) -> Self {
-        Self { commands: vec![command] }
     }
 }

@@ -15,8 +15,8 @@ use crate::message_store::StoreReport;
 impl Hub {
     /// Executes the commands of one read. Does nothing if the connection is closing.
     pub(crate) fn execute<'a>(&self, connection: &Connection, batch: impl Into<CommandBatch<'a>>) {
-        let batch = batch.into();
-        if batch.commands.is_empty() {
+        let mut batch = batch.into();
+        if batch.is_empty() {
             return;
         }
         self.with_state(|state| {
@@ -24,7 +24,7 @@ impl Hub {
                 return;
             }
             let now = self.now();
-            for command in batch.commands {
+            for command in batch.drain() {
                 self.execute_command(state, connection.id, command, now);
             }
         });
@@ -84,9 +84,7 @@ impl Hub {
         self.metrics.add(&counts);
         for reply in replies {
             reply.write();
-            if reply.connection.mark_dirty() {
-                dirty.push(reply.connection);
-            }
+            dirty.mark(&reply.connection);
         }
         self.flush(&dirty);
         result
@@ -108,6 +106,7 @@ impl Hub {
     fn execute_command(&self, state: &mut HubState, conn: ConnId, command: Command<'_>, now: Now) {
         match command {
             Command::Send { id, routing, envelope, digest } => {
+                let envelope = envelope.submitted();
                 let submission = Submission {
                     conn,
                     request: id,
@@ -116,10 +115,10 @@ impl Hub {
                     id: routing.id,
                     class: routing.class,
                     ttl: routing.ttl,
-                    envelope: &envelope,
+                    envelope,
                     digest,
                 };
-                state.counts.submitted.add(envelope.len());
+                state.counts.submitted.add(envelope.as_slice().len());
                 state.step(Event::Sent(submission), now, &*self.directory);
             }
             Command::Ack(ack) => {

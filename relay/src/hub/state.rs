@@ -8,6 +8,7 @@ use protocol::frame::{SessionLimits, write_deliver, write_send_result};
 use tokio::sync::mpsc;
 
 use super::connection::Connection;
+use super::dirty_connections::DirtyConnections;
 use super::fixed_frames::{NoticeFrame, RegistrationFrame};
 use super::message_counts::MessageCounts;
 use super::metrics::HubMetrics;
@@ -22,7 +23,7 @@ pub(super) struct HubState {
     pub(super) connections: HashMap<ConnId, Arc<Connection>>,
     registration: RegistrationFrame,
     effects: Vec<Effect>,
-    dirty: Vec<Arc<Connection>>,
+    dirty: DirtyConnections,
     replies: Vec<Reply>,
     pub(super) counts: MessageCounts,
     /// Page loads that did not fit into the reader's queue.
@@ -45,7 +46,7 @@ impl HubState {
             connections: HashMap::default(),
             registration: RegistrationFrame::new(session_limits),
             effects: Vec::new(),
-            dirty: Vec::new(),
+            dirty: DirtyConnections::default(),
             replies: Vec::new(),
             counts: MessageCounts::default(),
             rejected_loads: Vec::new(),
@@ -55,9 +56,10 @@ impl HubState {
 
     pub(super) fn step(&mut self, event: Event<'_>, now: Now, registry: &dyn AgentRegistry) {
         let mut effects = std::mem::take(&mut self.effects);
+        let submitted = event.submitted_envelope();
         self.core.step(event, now, registry, &mut effects);
         for effect in effects.drain(..) {
-            self.apply(effect);
+            self.apply(effect, submitted);
         }
         for (agent, epoch) in std::mem::take(&mut self.rejected_loads) {
             // A failed load has no effect before the next tick.
@@ -71,14 +73,14 @@ impl HubState {
         let mut effects = std::mem::take(&mut self.effects);
         self.core.tell_all_metered(&mut effects);
         for effect in effects.drain(..) {
-            self.apply(effect);
+            self.apply(effect, &[]);
         }
         self.effects = effects;
     }
 
     /// Connections with bytes to write, to be flushed after the lock is released.
-    pub(super) fn take_dirty(&mut self) -> Vec<Arc<Connection>> {
-        std::mem::take(&mut self.dirty)
+    pub(super) fn take_dirty(&mut self) -> DirtyConnections {
+        self.dirty.take()
     }
 
     /// What was counted since the last call.
@@ -91,7 +93,8 @@ impl HubState {
         std::mem::take(&mut self.replies)
     }
 
-    pub(super) fn apply(&mut self, effect: Effect) {
+    /// `submitted` is the envelope that the step was about.
+    fn apply(&mut self, effect: Effect, submitted: &[u8]) {
         match effect {
             Effect::Write(write) => self.sinks.queue.push(write),
             Effect::LoadPage { agent, epoch, rows } => {
@@ -102,10 +105,8 @@ impl HubState {
             Effect::Metered(event) => self.sinks.metrics.metered(&event),
             Effect::Count(counter) => self.sinks.metrics.count_event(counter),
             Effect::Close { conn, code } => self.close(conn, code),
-            Effect::Deliver { conn, epoch, seq, envelope } => {
-                self.counts.delivered.add(envelope.len());
-                self.write(conn, |out| write_deliver(out, epoch, seq, &envelope));
-            }
+            Effect::Deliver { conn, epoch, seq, envelope } => self.deliver(conn, epoch, seq, &envelope),
+            Effect::Forward { conn, epoch, seq } => self.deliver(conn, epoch, seq, submitted),
             Effect::Answer { conn, request, status } => {
                 self.counts.answered(status);
                 self.write(conn, |out| write_send_result(out, &request, status));
@@ -127,9 +128,14 @@ impl HubState {
                 let Some(connection) = self.connections.get(&conn) else { return };
                 let registered = (epoch, &tenant, pending);
                 connection.push_text(|out| self.registration.write(out, &request, registered, unix_now()));
-                mark_dirty(&mut self.dirty, connection);
+                self.dirty.mark(connection);
             }
         }
+    }
+
+    fn deliver(&mut self, conn: ConnId, epoch: u64, seq: u64, envelope: &[u8]) {
+        self.counts.delivered.add(envelope.len());
+        self.write(conn, |out| write_deliver(out, epoch, seq, envelope));
     }
 
     /// Answers a request after the lock is released, if the connection is still there.
@@ -143,7 +149,7 @@ impl HubState {
     pub(super) fn write(&mut self, conn: ConnId, payload: impl FnOnce(&mut Vec<u8>)) {
         let Some(connection) = self.connections.get(&conn) else { return };
         connection.push_text(payload);
-        mark_dirty(&mut self.dirty, connection);
+        self.dirty.mark(connection);
     }
 
     pub(super) fn close(&mut self, conn: ConnId, code: CloseCode) {
@@ -151,12 +157,6 @@ impl HubState {
         if connection.close(code) {
             self.sinks.metrics.closed(code);
         }
-        mark_dirty(&mut self.dirty, connection);
-    }
-}
-
-fn mark_dirty(dirty: &mut Vec<Arc<Connection>>, connection: &Arc<Connection>) {
-    if connection.mark_dirty() {
-        dirty.push(Arc::clone(connection));
+        self.dirty.mark(connection);
     }
 }

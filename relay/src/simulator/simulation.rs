@@ -290,10 +290,10 @@ impl Simulation {
 
     fn step_core(&mut self, event: Event<'_>) {
         let mut effects = std::mem::take(&mut self.effects);
-        let now = self.now();
+        let (now, submitted) = (self.now(), event.submitted_envelope());
         self.core.step(event, now, &self.directory, &mut effects);
         for effect in effects.drain(..) {
-            self.apply_effect(effect);
+            self.apply_effect(effect.with_envelope(submitted));
         }
         self.effects = effects;
     }

@@ -1,6 +1,6 @@
 //! The path of a message through the core alone: what `make instructions` counts under callgrind.
 
-use crate::core::digest;
+use crate::core::{SubmittedEnvelope, digest};
 
 use super::*;
 
@@ -38,7 +38,7 @@ fn exchange(count: u64) {
             id: protocol::envelope::MessageId::new(now.unix, random),
             class: protocol::envelope::Class::Reliable,
             ttl: Some(60),
-            envelope: &envelope,
+            envelope: SubmittedEnvelope::Shared(&envelope),
             digest: digest(&envelope),
         };
         core.step(Event::Sent(sent), now, &FixedAgents, &mut out);

@@ -10,7 +10,8 @@ use rand::RngExt;
 use super::PendingLoad;
 use super::{Simulation, route};
 use crate::core::{
-    ConnId, Counter, Effect, Event, NewSession, RequestId, RowId, Submission, Write, WriteContent, digest,
+    ConnId, Counter, Effect, Event, NewSession, RequestId, RowId, Submission, SubmittedEnvelope, Write,
+    WriteContent, digest,
 };
 use crate::simulator::model_connection::{ModelSend, ToClient, ToRelay};
 use crate::simulator::mutation::Mutation;
@@ -79,7 +80,7 @@ impl Simulation {
             id,
             class,
             ttl,
-            envelope,
+            envelope: SubmittedEnvelope::Shared(envelope),
             digest: digest(envelope),
         }));
         self.check_send(conn, send, &before);
@@ -117,6 +118,7 @@ impl Simulation {
                 self.on_refuse(conn, number(&request), error.reason);
             }
             Effect::Deliver { conn, epoch, seq, envelope } => self.deliver(conn, epoch, seq, envelope),
+            Effect::Forward { .. } => unreachable!("step_core makes deliveries of them"),
             Effect::Notice { conn, epoch, seq, id, to, outcome, missed, .. } => {
                 let now = self.moment();
                 if let Some(link) = self.links.get_mut(&conn) {
