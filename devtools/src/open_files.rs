@@ -18,6 +18,15 @@ pub fn allow(files: u64) -> anyhow::Result<()> {
     Ok(())
 }
 
+/// How many files a process has open, sockets included.
+///
+/// # Errors
+/// It has ended.
+pub fn of(pid: u32) -> anyhow::Result<usize> {
+    let path = format!("/proc/{pid}/fd");
+    Ok(std::fs::read_dir(&path).with_context(|| format!("list {path}"))?.count())
+}
+
 fn soft_limit(limits: &str) -> Option<u64> {
     let files = limits.lines().find_map(|line| line.strip_prefix("Max open files"))?;
     Some(files.split_whitespace().next()?.parse().unwrap_or(u64::MAX))

@@ -15,7 +15,9 @@ use super::process;
 use crate::relay_process::RelayProcess;
 
 pub mod admission;
+pub mod agents;
 mod frames;
+mod unbuffered;
 
 pub use frames::{Frames, IdSpace};
 
