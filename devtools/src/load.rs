@@ -1,10 +1,10 @@
 //! Generates load in a closed or an open loop: pairs of agents exchange messages through a relay, a
-//! plain TCP forwarder and a NATS server in interleaved rounds, and the server's CPU time is counted
-//! per message.
+//! plain TCP forwarder and a NATS server in interleaved rounds, and the server's CPU time is
+//! counted per message.
 //!
 //! Reading order: [`plan`] (what runs), [`round`] (one measurement), [`pair`] (the loop),
-//! [`report`] and [`latency_report`] (the tables). [`noisy_neighbour`], [`idle`], [`backlog`] and [`reconnects`] are runs of their own.
-//! Loopback only.
+//! [`report`] and [`latency_report`] (the tables). [`noisy_neighbour`], [`idle`], [`backlog`] and
+//! [`reconnects`] are runs of their own. Loopback only.
 
 pub mod backlog;
 pub mod buffered_stream;

@@ -80,12 +80,12 @@ pub async fn run(plan: &BacklogPlan) -> anyhow::Result<BacklogReport> {
 async fn round(population: &AgentPopulation, plan: &BacklogPlan) -> anyhow::Result<BacklogRound> {
     let pid = population.process.pid()?;
     let pairs = usize::from(plan.workload.pairs);
-    let files = open_files::of(pid)?;
+    let sockets = open_files::sockets_of(pid)?;
     // The relay knows them then, and they are away.
     for recipient in pairs..2 * pairs {
         drop(population.connect(recipient).await?);
     }
-    closed(pid, files).await?;
+    closed(pid, sockets).await?;
     let mut frames = Vec::new();
     for number in 0..plan.workload.pairs {
         let sender = usize::from(number);

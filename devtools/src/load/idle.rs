@@ -133,10 +133,10 @@ impl IdleServer {
 
 async fn round(server: &IdleServer, plan: &IdlePlan) -> anyhow::Result<IdleRound> {
     let pid = server.pid()?;
-    let files = open_files::of(pid)?;
+    let sockets = open_files::sockets_of(pid)?;
     // The first connection makes pools and tables that are no connection's.
     drop(server.connect(plan.connections).await?);
-    closed(pid, files).await?;
+    closed(pid, sockets).await?;
     let (before, cpu) = (memory_usage::resident(pid)?, process::cpu_time(pid)?);
     let opening = futures::stream::iter(0..plan.connections).map(|number| server.connect(number));
     let open: Vec<_> = opening.buffer_unordered(OPENING).try_collect().await?;
@@ -149,16 +149,16 @@ async fn round(server: &IdleServer, plan: &IdlePlan) -> anyhow::Result<IdleRound
         still_open(stream.tcp())?;
     }
     drop(open);
-    closed(pid, files).await?;
+    closed(pid, sockets).await?;
     let after = memory_usage::resident(pid)?;
     Ok(IdleRound { before, open: bytes, after, opening_cpu, idle_cpu, idle })
 }
 
 /// Waits until the server has closed its ends.
-pub(super) async fn closed(pid: u32, files: usize) -> anyhow::Result<()> {
+pub(super) async fn closed(pid: u32, sockets: usize) -> anyhow::Result<()> {
     eventually("the server has closed all connections", CLOSED_TIMEOUT, async || {
-        let open = open_files::of(pid)?;
-        ensure!(open <= files, "{open} files are open, {files} were");
+        let open = open_files::sockets_of(pid)?;
+        ensure!(open <= sockets, "{open} sockets are open, {sockets} were");
         Ok(())
     })
     .await

@@ -29,7 +29,8 @@ use storm::Storm;
 
 /// Bytes of a bystander's message on the wire.
 const MESSAGE_BYTES: usize = 1024;
-/// The sender and the recipient that stay connected.
+/// The sender and the recipient that stay connected. Those of each round are others: the relay may
+/// not have read the last acknowledgement of a round when its connections end.
 const BYSTANDERS: usize = 2;
 /// Time for the bystanders' last messages.
 const DRAIN_TIMEOUT: Duration = Duration::from_secs(30);
@@ -69,13 +70,15 @@ pub async fn run(plan: &ReconnectsPlan) -> anyhow::Result<ReconnectsReport> {
     open_files::allow(plan.connections as u64 + SPARE_FILES)?;
     let mut populations = Vec::new();
     for transport in &plan.transports {
-        let started = AgentPopulation::start(plan.connections + BYSTANDERS, *transport, plan.pinned).await?;
+        let agents = plan.connections + BYSTANDERS * usize::try_from(plan.rounds)?;
+        let started = AgentPopulation::start(agents, *transport, plan.pinned).await?;
         populations.push((*transport, Arc::new(started)));
     }
     let mut report = ReconnectsReport::new(plan.connections);
     for number in 0..plan.rounds {
         for (transport, population) in &populations {
-            let round = LocalSet::new().run_until(round(population, plan)).await;
+            let first = plan.connections + BYSTANDERS * usize::try_from(number)?;
+            let round = LocalSet::new().run_until(round(population, first, plan)).await;
             let round = round.with_context(|| format!("{transport}, round {}", number + 1))?;
             tracing::info!(%transport, round = number + 1, took = ?round.took, "round done");
             report.add(*transport, round);
@@ -84,12 +87,17 @@ pub async fn run(plan: &ReconnectsPlan) -> anyhow::Result<ReconnectsReport> {
     Ok(report)
 }
 
-async fn round(population: &Arc<AgentPopulation>, plan: &ReconnectsPlan) -> anyhow::Result<ReconnectsRound> {
+/// The bystanders are agent `first` and the one after it.
+async fn round(
+    population: &Arc<AgentPopulation>,
+    first: usize,
+    plan: &ReconnectsPlan,
+) -> anyhow::Result<ReconnectsRound> {
     let pid = population.process.pid()?;
-    let files = open_files::of(pid)?;
+    let sockets = open_files::sockets_of(pid)?;
     let storm = Storm::start(population, plan).await?;
     let counts = MessageCounts::shared()?;
-    let pair = bystander::pair(bystanders(population, plan.connections).await?, &counts);
+    let pair = bystander::pair(bystanders(population, first).await?, &counts);
     let mut pairs = JoinSet::new();
     pairs.spawn_local(pair.run());
     let measured = async {
@@ -113,7 +121,7 @@ async fn round(population: &Arc<AgentPopulation>, plan: &ReconnectsPlan) -> anyh
     let messages = sent.context("no bystanders")?.context("a bystander panicked")??;
     let done = counts.borrow().done;
     ensure!(messages == done, "{messages} messages sent, {done} done");
-    closed(pid, files).await?;
+    closed(pid, sockets).await?;
     Ok(ReconnectsRound { took, cpu, calm, meanwhile, messages })
 }
 

@@ -16,8 +16,8 @@ use crate::relay_process::RelayProcess;
 
 pub mod admission;
 pub mod agents;
+mod frame_by_frame;
 mod frames;
-mod unbuffered;
 
 pub use frames::{Frames, IdSpace};
 

@@ -18,14 +18,15 @@ use tokio_rustls::client::TlsStream;
 use tokio_tungstenite::WebSocketStream;
 
 use super::admission::{self, Upgrade};
-use super::unbuffered::Unbuffered;
+use super::frame_by_frame::FrameByFrame;
 use super::{SETTINGS, TENANT, now};
 use crate::load::client_socket;
 use crate::load::process;
 use crate::relay_process::RelayProcess;
 
-/// Connections beside those of the agents: probes, and those that have just ended.
-const SPARE_CONNECTIONS: usize = 64;
+/// Connections beside those of the agents. A quarter of all may be those of one address that have
+/// sent no request yet, and so many agents connect at the same time.
+const SPARE_CONNECTIONS: usize = 1_024;
 /// Where all agents come from.
 const SOURCE: Ipv4Addr = Ipv4Addr::new(127, 0, 0, 5);
 
@@ -145,16 +146,17 @@ impl AgentPopulation {
         }
     }
 
-    /// Agent `number` over plain text, and how many messages wait for it; these are what comes first.
+    /// Agent `number` over plain text, and how many messages wait for it. They come first.
     ///
     /// # Errors
     /// The relay does not let it in, or serves TLS.
     pub async fn connect_pending(&self, number: usize) -> anyhow::Result<(TcpStream, u64)> {
         anyhow::ensure!(self.tls.is_none(), "the relay serves TLS");
         let agent = self.agent(number)?;
-        let mut socket = self.upgrade(Unbuffered(self.tcp().await?)).await?;
+        let mut socket = self.upgrade(FrameByFrame::new(self.tcp().await?)).await?;
+        socket.get_mut().stop_reading_ahead();
         let registered = admission::register_record(&mut socket, &agent.identity, &agent.record).await?;
-        Ok((socket.into_inner().0, registered.pending))
+        Ok((socket.into_inner().into_inner(), registered.pending))
     }
 
     async fn tcp(&self) -> anyhow::Result<TcpStream> {
