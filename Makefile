@@ -31,8 +31,12 @@ gen: ## Writes the generated files
 	MSG2AGENT_WRITE_GOLDEN=1 $(CARGO) test -q -p msg2agent-tests --test structure -- limits admin_api
 
 bench: ## The relay beside a TCP forwarder, nats-server and attackers, the MCP gateway beside a bare rmcp server
-	$(CARGO) build -q --workspace --bins
-	$(CARGO) run -q --bin load
-	$(CARGO) run -q --bin load -- --size 65536 --workload 4x2
-	$(CARGO) run -q --bin mcpload
-	$(CARGO) run -q --bin load -- noisy-neighbour
+	$(CARGO) build -q --release --workspace --bins
+	$(CARGO) run -q --release --bin load -- --rounds 5
+	$(CARGO) run -q --release --bin load -- --rounds 5 --size 65536 --workload 4x2
+	$(CARGO) run -q --release --bin load -- --rounds 5 latency
+	$(CARGO) run -q --release --bin load -- --rounds 5 --seconds 10 idle
+	$(CARGO) run -q --release --bin load -- --rounds 5 backlog
+	$(CARGO) run -q --release --bin load -- --rounds 5 reconnects
+	$(CARGO) run -q --release --bin mcpload
+	$(CARGO) run -q --release --bin load -- noisy-neighbour

@@ -1,18 +1,24 @@
-//! Generates load in a closed loop: pairs of agents exchange messages through a relay, a plain TCP
-//! forwarder and a NATS server in interleaved rounds, and the server's CPU time is counted per
-//! message.
+//! Generates load in a closed or an open loop: pairs of agents exchange messages through a relay, a
+//! plain TCP forwarder and a NATS server in interleaved rounds, and the server's CPU time is
+//! counted per message.
 //!
 //! Reading order: [`plan`] (what runs), [`round`] (one measurement), [`pair`] (the loop),
-//! [`report`] (the table). [`noisy_neighbour`] is a run of its own. Loopback only.
+//! [`report`] and [`latency_report`] (the tables). [`noisy_neighbour`], [`idle`], [`backlog`] and
+//! [`reconnects`] are runs of their own. Loopback only.
 
+pub mod backlog;
 pub mod buffered_stream;
+pub mod client_socket;
 pub mod codec;
 pub mod forwarder;
+pub mod idle;
+pub mod latency_report;
 pub mod nats;
 pub mod noisy_neighbour;
 pub mod pair;
 pub mod plan;
 pub mod process;
+pub mod reconnects;
 pub mod relay;
 pub mod report;
 pub mod round;

@@ -18,6 +18,22 @@ pub fn allow(files: u64) -> anyhow::Result<()> {
     Ok(())
 }
 
+/// How many sockets a process has open, those that listen included.
+///
+/// # Errors
+/// It has ended.
+pub fn sockets_of(pid: u32) -> anyhow::Result<usize> {
+    let path = format!("/proc/{pid}/fd");
+    let files = std::fs::read_dir(&path).with_context(|| format!("list {path}"))?;
+    // One that cannot be read was closed meanwhile.
+    let links = files.flatten().filter_map(|file| std::fs::read_link(file.path()).ok());
+    Ok(links.filter(|link| is_socket(&link.to_string_lossy())).count())
+}
+
+fn is_socket(link: &str) -> bool {
+    link.starts_with("socket:[")
+}
+
 fn soft_limit(limits: &str) -> Option<u64> {
     let files = limits.lines().find_map(|line| line.strip_prefix("Max open files"))?;
     Some(files.split_whitespace().next()?.parse().unwrap_or(u64::MAX))
@@ -26,6 +42,15 @@ fn soft_limit(limits: &str) -> Option<u64> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn sockets_are_told_apart_from_files_by_their_links() {
+        assert!(is_socket("socket:[4711]"));
+        assert!(!is_socket("/tmp/socket:[4711]") && !is_socket("anon_inode:[eventpoll]"));
+        let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+        assert!(sockets_of(std::process::id()).unwrap() > 0);
+        drop(listener);
+    }
 
     #[test]
     fn the_soft_limit_is_the_first_number() {

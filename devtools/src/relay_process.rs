@@ -121,6 +121,15 @@ impl RelayProcess {
         self.ready().await
     }
 
+    /// As [`restart`](Self::restart), with more environment variables.
+    ///
+    /// # Errors
+    /// As [`start`](Self::start).
+    pub async fn restart_with(&mut self, settings: &[(&str, &str)]) -> anyhow::Result<()> {
+        self.settings.extend(settings.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())));
+        self.restart().await
+    }
+
     /// # Errors
     /// The process has ended.
     pub fn pid(&self) -> anyhow::Result<u32> {

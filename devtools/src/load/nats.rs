@@ -102,6 +102,14 @@ impl Nats {
         Ok((self.client(transport, &hears).await?, recipient))
     }
 
+    /// One connection with one subscription, as that of an agent.
+    ///
+    /// # Errors
+    /// A refused connection.
+    pub async fn subscribe(&self, transport: NatsTransport, number: usize) -> anyhow::Result<TcpStream> {
+        self.client(transport, &format!("SUB agent.{number} 1\r\n")).await
+    }
+
     async fn client(&self, transport: NatsTransport, subscription: &str) -> anyhow::Result<TcpStream> {
         let hello = format!("CONNECT {{\"verbose\":false,\"pedantic\":false}}\r\n{subscription}PING\r\n");
         match transport {

@@ -36,11 +36,19 @@ pub struct MessageCounts {
 
 impl MessageCounts {
     /// # Errors
-    /// Never: the bounds of latencies are constants.
+    /// As [`new_latencies`].
     pub fn shared() -> anyhow::Result<Rc<RefCell<Self>>> {
-        let latency = Histogram::new_with_bounds(1, MAX_LATENCY, LATENCY_DIGITS)?;
+        let latency = new_latencies()?;
         Ok(Rc::new(RefCell::new(Self { done: 0, stored: 0, recording: false, stopping: false, latency })))
     }
+}
+
+/// Latencies in microseconds, none yet.
+///
+/// # Errors
+/// Never: the bounds are constants.
+pub fn new_latencies() -> anyhow::Result<Histogram<u64>> {
+    Ok(Histogram::new_with_bounds(1, MAX_LATENCY, LATENCY_DIGITS)?)
 }
 
 pub struct Pair {
@@ -68,10 +76,10 @@ impl Pair {
         Self { sender, recipient, codec, window, schedule: SendSchedule::Unpaced, counts }
     }
 
-    /// The same pair in an open loop: one message in each interval, as long as the window allows.
+    /// The same pair with another schedule than as fast as its window allows.
     #[must_use]
-    pub fn paced(self, interval: Duration) -> Self {
-        Self { schedule: SendSchedule::paced(interval, Instant::now()), ..self }
+    pub fn scheduled(self, schedule: SendSchedule) -> Self {
+        Self { schedule, ..self }
     }
 
     /// Messages sent, all of them done, when `stopping` is set.
@@ -101,10 +109,11 @@ impl Pair {
 
     fn fill(&mut self) {
         let now = Instant::now();
-        for _ in 0..self.schedule.take(self.window.room(), now) {
-            self.codec.message(self.window.sent(), &mut self.sender.output);
-            self.window.send(now);
-        }
+        let Self { schedule, window, codec, sender, .. } = self;
+        schedule.take(window.room(), now, |moment| {
+            codec.message(window.sent(), &mut sender.output);
+            window.send(moment);
+        });
     }
 
     fn read_recipient(&mut self, buffer: &mut [u8]) -> anyhow::Result<()> {

@@ -2,10 +2,12 @@
 
 use std::fmt;
 use std::str::FromStr;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use anyhow::Context as _;
 use clap::ValueEnum;
+
+use super::send_schedule::SendSchedule;
 
 /// Rounds of one run: more tells nothing new and holds the machine for minutes.
 pub const ROUNDS_MAX: u32 = 20;
@@ -21,6 +23,7 @@ pub const WINDOW_MAX: u16 = 256;
 pub struct LoadPlan {
     pub subjects: Vec<LoadSubject>,
     pub workloads: Vec<Workload>,
+    pub pace: SendPace,
     pub rounds: u32,
     pub warm_up: Duration,
     pub measured: Duration,
@@ -29,6 +32,25 @@ pub struct LoadPlan {
     pub size: usize,
     /// Servers on CPU 0, generator on CPU 1.
     pub pinned: bool,
+}
+
+/// When the senders of a run send.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum SendPace {
+    /// As soon as the window has room.
+    ClosedLoop,
+    /// So many messages a second, of all pairs together, each at its scheduled time.
+    OpenLoop { per_second: u32 },
+}
+
+impl SendPace {
+    /// The schedule of pair `number` of `pairs`. Those of an open loop take turns.
+    #[must_use]
+    pub fn schedule(self, number: u16, pairs: u16, start: Instant) -> SendSchedule {
+        let Self::OpenLoop { per_second } = self else { return SendSchedule::Unpaced };
+        let turn = Duration::from_secs(1) / per_second.max(1);
+        SendSchedule::OpenLoop { interval: turn * pairs.into(), next: start + turn * number.into() }
+    }
 }
 
 /// A server and the way it is used. `answered` subjects confirm every message to its sender end to
@@ -133,6 +155,17 @@ mod tests {
         let workload: Workload = "64x1".parse().unwrap();
         assert_eq!(workload, Workload { pairs: 64, window: 1 });
         assert_eq!(workload.to_string(), "64x1");
+    }
+
+    #[test]
+    fn the_pairs_of_an_open_loop_take_turns() {
+        let (pace, start) = (SendPace::OpenLoop { per_second: 40_000 }, Instant::now());
+        let schedules: Vec<_> = (0..16).map(|number| pace.schedule(number, 16, start)).collect();
+        for (number, schedule) in (0_u32..).zip(schedules) {
+            let SendSchedule::OpenLoop { interval, next } = schedule else { panic!("{schedule:?}") };
+            assert_eq!(interval, Duration::from_micros(400));
+            assert_eq!(next, start + Duration::from_micros(25) * number);
+        }
     }
 
     #[test]

@@ -15,6 +15,8 @@ use super::process;
 use crate::relay_process::RelayProcess;
 
 pub mod admission;
+pub mod agents;
+mod frame_by_frame;
 mod frames;
 
 pub use frames::{Frames, IdSpace};

@@ -27,6 +27,11 @@ impl LoadReport {
         self.rounds.iter().map(|((workload, subject), rounds)| (*workload, *subject, rounds.as_slice()))
     }
 
+    /// The subjects that were not measured, and why.
+    pub fn left_out(&self) -> impl Iterator<Item = (LoadSubject, &str)> {
+        self.left_out.iter().map(|(subject, reason)| (*subject, reason.as_str()))
+    }
+
     /// Median over the rounds of `subject` by `anchor`, both in messages per server CPU second.
     #[must_use]
     pub fn ratio(&self, workload: Workload, subject: LoadSubject, anchor: LoadSubject) -> Option<f64> {
@@ -69,8 +74,7 @@ impl fmt::Display for LoadReport {
         )?;
         writeln!(f, "|---|---|---:|---|---:|---:|---:|---:|---:|---:|---:|---:|")?;
         self.rounds().try_for_each(|(workload, subject, rounds)| self.line(f, workload, subject, rounds))?;
-        self.left_out
-            .iter()
+        self.left_out()
             .try_for_each(|(subject, reason)| writeln!(f, "| | {subject} | not measured: {reason} |"))
     }
 }

@@ -59,8 +59,11 @@ pub async fn run(
 ) -> anyhow::Result<Round> {
     let counts = MessageCounts::shared()?;
     let connected = servers.connect(subject, workload.pairs, plan.size).await.context("connect the pairs")?;
-    let pairs = connected.into_iter().map(|(streams, codec)| {
-        Pair::new(streams, codec, Window::new(workload.window, subject), Rc::clone(&counts))
+    let start = Instant::now();
+    let pairs = (0_u16..).zip(connected).map(|(number, (streams, codec))| {
+        let window = Window::new(workload.window, subject);
+        let schedule = plan.pace.schedule(number, workload.pairs, start);
+        Pair::new(streams, codec, window, Rc::clone(&counts)).scheduled(schedule)
     });
     let times = RoundTimes { warm_up: plan.warm_up, measured: plan.measured };
     let round = drive(pairs.collect(), &counts, servers.process(subject)?, times).await?;

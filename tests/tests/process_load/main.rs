@@ -3,11 +3,14 @@
 
 #![expect(clippy::unwrap_used, reason = "a test that cannot set itself up should fail on the spot")]
 
+mod backlog;
+mod connections;
 mod noisy_neighbour;
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
-use devtools::load::plan::{LoadPlan, LoadSubject, Workload};
+use devtools::load::latency_report::LatencyReport;
+use devtools::load::plan::{LoadPlan, LoadSubject, SendPace, Workload};
 use devtools::load::report::LoadReport;
 use devtools::mcp_load;
 use devtools::mcp_load::round::CallSubject;
@@ -16,16 +19,20 @@ use devtools::mcp_load::round::CallSubject;
 /// is an error.
 async fn two_rounds_of(subjects: &[LoadSubject]) -> anyhow::Result<LoadReport> {
     devtools::install_tls_provider();
-    let plan = LoadPlan {
+    devtools::load::run(&short_plan(subjects)).await
+}
+
+fn short_plan(subjects: &[LoadSubject]) -> LoadPlan {
+    LoadPlan {
         subjects: subjects.to_vec(),
         workloads: vec![Workload { pairs: 2, window: 4 }],
+        pace: SendPace::ClosedLoop,
         rounds: 2,
         warm_up: Duration::from_millis(50),
         measured: Duration::from_millis(200),
         size: 1024,
         pinned: false,
-    };
-    devtools::load::run(&plan).await
+    }
 }
 
 fn assert_counted(report: &LoadReport, subjects: usize) {
@@ -73,6 +80,36 @@ async fn the_relay_loses_and_repeats_nothing_in_either_class() {
         &two_rounds_of(&[LoadSubject::RelayEphemeral, LoadSubject::RelayReliable]).await.unwrap(),
         2,
     );
+}
+
+/// Messages per second of an open loop.
+const OPEN_LOOP_RATE: u32 = 2_000;
+
+#[tokio::test]
+async fn an_open_loop_sends_no_more_than_its_schedule_and_loses_nothing() {
+    devtools::install_tls_provider();
+    // Reliable messages would wait for the disk, which may take longer than the measurement.
+    let subjects = [LoadSubject::Forwarder, LoadSubject::RelayEphemeral];
+    let plan = LoadPlan {
+        workloads: vec![Workload { pairs: 2, window: 256 }],
+        pace: SendPace::OpenLoop { per_second: OPEN_LOOP_RATE },
+        measured: Duration::from_secs(1),
+        ..short_plan(&subjects)
+    };
+    let begun = Instant::now();
+    let report = devtools::load::run(&plan).await.unwrap();
+    println!("{}", LatencyReport(&report));
+    assert_eq!(report.rounds().count(), subjects.len());
+    let mut sent = 0;
+    for (_, subject, rounds) in report.rounds() {
+        for round in rounds {
+            assert!(0 < round.messages && round.messages <= round.total, "{subject}: {round:?}");
+            sent += round.total;
+        }
+    }
+    // Each pair sends its first message at the start of a round.
+    let first = (subjects.len() * 2 * 2) as f64;
+    assert!(sent as f64 <= f64::from(OPEN_LOOP_RATE) * begun.elapsed().as_secs_f64() + first, "{report}");
 }
 
 /// Open files that a thousand sessions need: a stream each, at two servers, and room.

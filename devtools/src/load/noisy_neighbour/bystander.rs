@@ -1,12 +1,14 @@
 //! The pair of agents that has nothing to do with the attacker: it sends at a steady rate below its
 //! limits, and each message is acknowledged and answered.
 
+use std::cell::RefCell;
 use std::rc::Rc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use super::super::pair::{MessageCounts, Pair};
 use super::super::plan::LoadSubject;
 use super::super::round::{self, Round, RoundTimes};
+use super::super::send_schedule::SendSchedule;
 use super::super::server::Connected;
 use super::super::window::Window;
 
@@ -19,9 +21,14 @@ const WINDOW_MAX: u16 = 250;
 ///
 /// # Errors
 /// A message that is refused, lost, repeated or out of order.
-pub async fn measure((streams, codec): Connected, relay: u32, times: RoundTimes) -> anyhow::Result<Round> {
+pub async fn measure(connected: Connected, relay: u32, times: RoundTimes) -> anyhow::Result<Round> {
     let counts = MessageCounts::shared()?;
+    round::drive(vec![pair(connected, &counts)], &counts, relay, times).await
+}
+
+/// The pair, which begins to send now.
+pub fn pair((streams, codec): Connected, counts: &Rc<RefCell<MessageCounts>>) -> Pair {
     let window = Window::new(WINDOW_MAX, LoadSubject::RelayReliable);
-    let pair = Pair::new(streams, codec, window, Rc::clone(&counts)).paced(SEND_INTERVAL);
-    round::drive(vec![pair], &counts, relay, times).await
+    let schedule = SendSchedule::paced(SEND_INTERVAL, Instant::now());
+    Pair::new(streams, codec, window, Rc::clone(counts)).scheduled(schedule)
 }

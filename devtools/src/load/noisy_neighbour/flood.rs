@@ -11,11 +11,12 @@ use protocol::record::Card;
 use serde::Serialize;
 
 use super::super::buffered_stream::{BufferedStream, READ_BYTES};
+use super::super::client_socket::connect;
 use super::super::codec::{Codec as _, Consumed};
 use super::super::relay::{Frames, IdSpace, admission};
 use super::super::websocket;
 use super::answers::{Answers, CLOSED, SharedAnswers, word_of};
-use super::site::{AttackTarget, AttackingAgent, connect};
+use super::site::{AttackTarget, AttackingAgent};
 
 /// Bytes of requests that wait for an answer.
 const IN_FLIGHT_BYTES_MAX: usize = 1024 * 1024;

@@ -6,8 +6,9 @@ use std::sync::Arc;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::task::JoinSet;
 
+use super::super::client_socket::connect;
 use super::answers::{CLOSED, SharedAnswers};
-use super::site::{AttackTarget, connect};
+use super::site::AttackTarget;
 
 /// Connections at a time: more than a quarter of all, which is what one address may have without a
 /// whole request.

@@ -10,8 +10,9 @@ use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 use tokio::task::JoinSet;
 
+use super::super::client_socket::connect;
 use super::answers::{CLOSED, SharedAnswers, word_of};
-use super::site::{AttackTarget, AttackingAgent, connect};
+use super::site::{AttackTarget, AttackingAgent};
 
 /// Tasks that open connections at the same time.
 const TASKS: usize = 16;

@@ -5,9 +5,10 @@ use std::sync::Arc;
 use protocol::record::Card;
 use tokio::task::JoinSet;
 
+use super::super::client_socket::connect;
 use super::super::relay::admission::{self, RequestRefused, Upgrade};
 use super::answers::{CLOSED, SharedAnswers, word_of};
-use super::site::{AttackTarget, AttackingAgent, connect};
+use super::site::{AttackTarget, AttackingAgent};
 
 pub(super) fn spawn(
     target: &Arc<AttackTarget>,

@@ -12,8 +12,9 @@ use protocol::admin::TenantSpec;
 use protocol::api_key::ApiKey;
 use protocol::envelope::Class;
 use protocol::record::Card;
-use tokio::net::{TcpSocket, TcpStream};
+use tokio::net::TcpStream;
 
+use super::super::client_socket::connect;
 use super::super::process;
 use super::super::relay::{Frames, IdSpace, admission};
 use super::super::server::Connected;
@@ -167,18 +168,6 @@ impl AttackSite {
         })
         .await
     }
-}
-
-/// A connection from this address.
-///
-/// # Errors
-/// The relay's listener does not take it.
-pub async fn connect(relay: SocketAddr, source: Ipv4Addr) -> std::io::Result<TcpStream> {
-    let socket = TcpSocket::new_v4()?;
-    // What the attacker closes leaves no port behind.
-    socket.set_zero_linger()?;
-    socket.bind((source, 0).into())?;
-    socket.connect(relay).await
 }
 
 async fn attackers_of(

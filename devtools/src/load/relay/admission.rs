@@ -97,16 +97,28 @@ pub async fn register_with<S: AsyncRead + AsyncWrite + Unpin>(
     identity: &Identity,
     card: Card,
 ) -> anyhow::Result<RegisterResult> {
+    register_record(socket, identity, &record::build(identity, card, None, now())?).await
+}
+
+/// As [`register`], with a record that was built before. One that the relay has on file costs it no
+/// commit.
+///
+/// # Errors
+/// As [`register`].
+pub async fn register_record<S: AsyncRead + AsyncWrite + Unpin>(
+    socket: &mut WebSocketStream<S>,
+    identity: &Identity,
+    record: &[u8],
+) -> anyhow::Result<RegisterResult> {
     let did = identity.did().clone();
     let domain: Domain = did.domain().parse()?;
     let challenge: ChallengeResult =
         call(socket, 1, method::CHALLENGE, &ChallengeParams { did: did.clone() }).await?;
     ensure!(challenge.domain == domain, "the relay answers for {}", challenge.domain);
     let signing = identity.current_signing().context("an identity without a signing key")?;
-    let record = record::build(identity, card, None, now())?;
-    let signature = challenge::sign(&signing.key, &domain, &challenge.nonce, &record);
+    let signature = challenge::sign(&signing.key, &domain, &challenge.nonce, record);
     let params =
-        RegisterParams { did, record: base64url::encode(&record), kid: signing.kid.clone(), signature };
+        RegisterParams { did, record: base64url::encode(record), kid: signing.kid.clone(), signature };
     call(socket, 2, method::REGISTER, &params).await
 }
 
