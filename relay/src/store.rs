@@ -60,6 +60,13 @@ pub enum StoreError {
     Commit(#[source] sqlx::Error),
 }
 
+impl StoreError {
+    /// Whether a write failed for lack of space. Then nothing of it is on disk.
+    pub(crate) fn is_disk_full(&self) -> bool {
+        matches!(self, Self::Commit(error) if is_disk_full(error))
+    }
+}
+
 /// The path of the store below the data folder.
 #[must_use]
 pub fn path(data_dir: &Path) -> PathBuf {

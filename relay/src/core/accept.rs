@@ -226,7 +226,7 @@ impl Core {
             let (limit, current) = (self.limits.held_bytes_max as u64, self.held_bytes as u64);
             return Err(SendError::overloaded().with_quota(QuotaName::MemoryBytes, limit, current));
         }
-        if self.pending_writes.len() >= self.limits.writes_pending {
+        if self.has_many_writes(sender) {
             return Err(SendError::overloaded());
         }
         Ok(())

@@ -2,7 +2,7 @@
 
 use protocol::admin::{DeletionPolicy, McpSpec, Owner, TenantSpec, Term};
 use protocol::api_key::KeyHash;
-use protocol::did::TenantId;
+use protocol::did::{Domain, TenantId};
 use protocol::frame::FormerRootKey;
 use protocol::record::Card;
 use protocol::{Did, UnixSeconds};
@@ -11,6 +11,7 @@ use sqlx::SqliteConnection;
 use super::edit::Edit;
 use super::entry::{AgentEntry, TenantKey};
 use super::ownership::Ownership;
+use super::state::DirectoryState;
 use crate::store::{Store, StoreError, is_disk_full};
 
 type Result<T = ()> = std::result::Result<T, sqlx::Error>;
@@ -42,6 +43,19 @@ impl Store {
     pub(crate) async fn probe(&self) -> std::result::Result<(), StoreError> {
         let touched = "update directory_meta set version = version where id = 1";
         sqlx::query(touched).execute(self.pool()).await.map(|_| ()).map_err(StoreError::Commit)
+    }
+
+    /// Reads the directory as it is on disk, whatever became of earlier commits.
+    ///
+    /// # Errors
+    /// The store cannot be written or read.
+    pub(super) async fn read_durably(
+        &self,
+        domain: &Domain,
+    ) -> std::result::Result<DirectoryState, StoreError> {
+        // This commit syncs what earlier ones have written, or writes over it.
+        self.probe().await?;
+        Ok(self.load_directory(domain).await?.1)
     }
 
     async fn try_commit(&self, edits: &[Edit], version: u64) -> Result {

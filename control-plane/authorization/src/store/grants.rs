@@ -87,7 +87,7 @@ pub(crate) async fn delete(to: &mut SqliteConnection, id: &str) -> Result {
 pub(crate) async fn delete_oldest(to: &mut SqliteConnection, account: &str, keep: u32) -> Result {
     sqlx::query(
         "delete from oauth_grants where grant_id in (
-           select grant_id from oauth_grants where account = ? order by created desc, grant_id limit -1 offset ?)",
+           select grant_id from oauth_grants where account = ? order by created desc, rowid desc limit -1 offset ?)",
     )
     .bind(account)
     .bind(keep)
