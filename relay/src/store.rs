@@ -58,6 +58,8 @@ pub enum StoreError {
     OtherDomain { found: String, wanted: Domain },
     #[error("failed to commit a change of the directory")]
     Commit(#[source] sqlx::Error),
+    #[error("the log of the store is in use")]
+    Busy,
 }
 
 impl StoreError {

@@ -36,13 +36,17 @@ impl Store {
         committed.map_err(StoreError::Commit)
     }
 
-    /// Tests whether commits work, with one that changes nothing.
+    /// Tests whether commits work, with one that nobody reads. An update of a column to its own
+    /// value would write nothing.
     ///
     /// # Errors
     /// As [`Self::commit_edits`].
     pub(crate) async fn probe(&self) -> std::result::Result<(), StoreError> {
-        let touched = "update directory_meta set version = version where id = 1";
-        sqlx::query(touched).execute(self.pool()).await.map(|_| ()).map_err(StoreError::Commit)
+        sqlx::query("pragma user_version = 1")
+            .execute(self.pool())
+            .await
+            .map(|_| ())
+            .map_err(StoreError::Commit)
     }
 
     /// Reads the directory as it is on disk, whatever became of earlier commits.
@@ -53,7 +57,15 @@ impl Store {
         &self,
         domain: &Domain,
     ) -> std::result::Result<DirectoryState, StoreError> {
-        // This commit syncs what earlier ones have written, or writes over it.
+        // A failed sync may have dropped a part of the log, and what is written behind it would be
+        // lost with it. So the log is begun anew.
+        let busy: bool = sqlx::query_scalar("pragma wal_checkpoint(truncate)")
+            .fetch_one(self.pool())
+            .await
+            .map_err(StoreError::Commit)?;
+        if busy {
+            return Err(StoreError::Busy);
+        }
         self.probe().await?;
         Ok(self.load_directory(domain).await?.1)
     }

@@ -82,8 +82,7 @@ impl DirectoryWriter {
 
     /// Commits all requests together, and answers them after that.
     async fn answer(&mut self, requests: Vec<WriteRequest>) {
-        // Those that are decided against what is on disk tell when it cannot be read.
-        let _ = self.find_out().await;
+        let found = self.find_out().await;
         let mut group = Group::default();
         let mut answers = Vec::with_capacity(requests.len());
         for request in requests {
@@ -91,7 +90,14 @@ impl DirectoryWriter {
             let results: Vec<_> = request.operations.into_iter().map(decide).collect();
             answers.push((request.answer, results));
         }
-        let committed = self.commit(&group).await;
+        let committed = match found {
+            Ok(()) => self.commit(&group).await,
+            Err(_) if group.edits.is_empty() => Ok(()),
+            Err(error) => {
+                self.draft = self.directory.read().clone();
+                Err(error)
+            }
+        };
         for (answer, mut results) in answers {
             if committed.is_err() {
                 // Each was decided together with changes that are not stored.
