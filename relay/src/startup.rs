@@ -5,6 +5,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 
 use anyhow::{Context as _, Result};
+use axum::Router;
 use daemon::https::ReloadingCertificate;
 use daemon::{BuildInfo, Shutdown};
 use protocol::did::Domain;
@@ -50,6 +51,7 @@ pub struct Relay {
     writer: DirectoryWriter,
     folder: DataFolder,
     task_wrapper: Option<TaskWrapper>,
+    admin_wrapper: Option<fn(Router) -> Router>,
 }
 
 impl Relay {
@@ -101,6 +103,7 @@ impl Relay {
             writer,
             folder,
             task_wrapper: None,
+            admin_wrapper: None,
         })
     }
 
@@ -145,6 +148,14 @@ impl Relay {
     #[must_use]
     pub fn with_task_wrapper(mut self, wrapper: TaskWrapper) -> Self {
         self.task_wrapper = Some(wrapper);
+        self
+    }
+
+    /// Wraps the admin API, so that a test can run a relay of another release.
+    #[doc(hidden)]
+    #[must_use]
+    pub fn with_admin_wrapper(mut self, wrapper: fn(Router) -> Router) -> Self {
+        self.admin_wrapper = Some(wrapper);
         self
     }
 

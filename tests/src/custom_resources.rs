@@ -94,15 +94,26 @@ pub async fn connect(
     relay: &RelayPortForward,
     agent: &str,
 ) -> anyhow::Result<Agent> {
+    Ok(Agent::connect(config(namespace, relay, agent).await?).await?)
+}
+
+/// The configuration with which [`connect`] connects.
+///
+/// # Errors
+/// A Secret is incomplete.
+pub async fn config(
+    namespace: &TestNamespace,
+    relay: &RelayPortForward,
+    agent: &str,
+) -> anyhow::Result<Config> {
     let secrets = namespace.api::<Secret>();
     let credentials = secrets.get(&name::agent_credentials(agent)).await?;
     let identity = secrets.get(&name::agent_identity(agent)).await?;
     let identity = Identity::from_key_file(&value(&identity, "identity.json")?)?;
     let token = TokenSource::Value(value(&credentials, "token")?.parse()?);
     let (did, keys) = (value(&credentials, "did")?.parse()?, KeySource::Memory(Arc::new(identity)));
-    let config =
-        Config::new(Endpoint::new(&relay.url())?, did, token, keys).with_connect_timeout(CONNECT_TIMEOUT);
-    Ok(Agent::connect(config).await?)
+    let endpoint = Endpoint::new(&relay.url())?;
+    Ok(Config::new(endpoint, did, token, keys).with_connect_timeout(CONNECT_TIMEOUT))
 }
 
 /// A text in a Secret.

@@ -163,6 +163,7 @@ async fn keep_running(component: Component, log: File) -> anyhow::Result<()> {
     for _ in 0..=RESTARTS_MAX {
         let mut child = Command::new(&component.program)
             .args(&component.arguments)
+            .envs(component.environment.iter().copied())
             .stdin(Stdio::null())
             .stdout(log.try_clone().context("share a component's log")?)
             .stderr(log.try_clone().context("share a component's log")?)

@@ -1,4 +1,5 @@
-//! Describes the machine beside the figures: its cores, and how long etcd waits for its disk.
+//! Describes the machine beside the figures: its cores, how long etcd waits for its disk, and how
+//! often the API server collects garbage.
 
 use std::fmt;
 
@@ -9,12 +10,16 @@ use crate::cluster::component::ETCD_METRICS_PORT;
 /// The name of the built-in cluster's node.
 const NODE: &str = "node";
 const METRIC: &str = "etcd_disk_wal_fsync_duration_seconds";
+/// The API server's own word for its `GOGC`.
+const COLLECTION_METRIC: &str = "go_gc_gogc_percent";
 
 /// The machine that a benchmark runs on.
 #[derive(Debug)]
 pub struct BenchMachine {
     cores: usize,
     pub etcd: EtcdDisk,
+    /// Growth of the API server's heap, in percent, after which it collects. `None`: not known.
+    collection_percent: Option<f64>,
 }
 
 /// What etcd's metrics say about its write-ahead log.
@@ -37,7 +42,10 @@ impl BenchMachine {
             Ok(text) => EtcdDisk::read(&text)?,
             Err(_) => EtcdDisk::Unknown,
         };
-        Ok(Self { cores: std::thread::available_parallelism()?.get(), etcd })
+        let metrics = cluster.page("/metrics").await.unwrap_or_default();
+        let collection_percent =
+            exposition::samples(&metrics, COLLECTION_METRIC)?.first().map(|sample| sample.value);
+        Ok(Self { cores: std::thread::available_parallelism()?.get(), etcd, collection_percent })
     }
 }
 
@@ -71,7 +79,11 @@ impl fmt::Display for EtcdDisk {
 
 impl fmt::Display for BenchMachine {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{} cores; {}", self.cores, self.etcd)
+        write!(f, "{} cores; {}", self.cores, self.etcd)?;
+        match self.collection_percent {
+            Some(percent) => write!(f, "; API server: GOGC={percent}"),
+            None => f.write_str("; API server: its GOGC is not known"),
+        }
     }
 }
 

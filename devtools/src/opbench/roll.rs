@@ -6,7 +6,6 @@ use futures::{StreamExt as _, TryStreamExt as _, stream};
 use kube::api::{Patch, PatchParams};
 
 use super::objects::{self, Kind};
-use super::platform::WRITES_AT_ONCE;
 use super::{Bench, converge, readiness};
 
 /// Requests a rotation of each of the Agents.
@@ -23,7 +22,7 @@ pub async fn request(bench: &Bench, id: &str, agents: impl Iterator<Item = u32>)
             api.patch(&name, &PatchParams::default(), change).await.map(drop)
         }
     });
-    Ok(stream::iter(requests).buffer_unordered(WRITES_AT_ONCE).try_collect().await?)
+    Ok(stream::iter(requests).buffer_unordered(bench.plan.writes_at_once.into()).try_collect().await?)
 }
 
 /// Waits until the rotation is carried out for `count` Agents.

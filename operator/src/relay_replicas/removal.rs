@@ -46,6 +46,8 @@ impl RelayReplicas {
             let target = Target { address, access: Arc::clone(&access) };
             let begun = Attempt::begin(&self.shared, relay, &instance, path, Change::Removal, &turn.order);
             let Some(attempt) = begun else { continue };
+            let known = self.shared.state(relay, |state| state.replicas.known_policy(&instance, policy));
+            let policy = known.flatten();
             let result = self.shared.api.delete(&target, path, writer, policy).await;
             attempt.settle(&result);
             failure = failure.or(result.err());

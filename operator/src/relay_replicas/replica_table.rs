@@ -6,7 +6,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::SocketAddr;
 
-use protocol::admin::{Owner, Version, capability};
+use protocol::admin::{DeletionPolicy, Owner, Version, capability};
 use serde_json::Value;
 
 use super::content::RelayContent;
@@ -186,6 +186,16 @@ impl ReplicaTable {
     pub(super) fn other_owner(&self, instance: &str, path: &str, writer: &Writer) -> Option<Owner> {
         let replica = self.replicas.get(instance).filter(|replica| replica.knows(capability::OWNERS))?;
         replica.entries.held(path).known()??.other_owner(writer).cloned()
+    }
+
+    /// The policy that a deletion at the store names. A store without policies removes everything.
+    pub(super) fn known_policy(
+        &self,
+        instance: &str,
+        policy: Option<DeletionPolicy>,
+    ) -> Option<DeletionPolicy> {
+        let knows = |replica: &Replica| replica.knows(capability::DELETION_POLICY);
+        policy.filter(|_| self.replicas.get(instance).is_some_and(knows))
     }
 
     /// Records that a store enforces this version.

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use futures::FutureExt as _;
-use protocol::admin::{AgentSpec, Owner, TenantSpec};
+use protocol::admin::{AgentSpec, DeletionPolicy, Owner, TenantSpec};
 use serde::Serialize;
 use zeroize::Zeroizing;
 
@@ -14,6 +14,7 @@ use crate::lease::WriteFence;
 use crate::object_key::Kind;
 use crate::queue::WorkerKind;
 use crate::relay_api::Writer;
+use crate::simulator::model_relay::CAPABILITIES;
 use model_relay::{Fault, ModelRelay, address};
 
 mod model_relay;
@@ -302,12 +303,30 @@ async fn an_older_relay_gets_one_request_for_each_agent() {
     let bench = Bench::with(model);
     bench.reach();
     bench.contact(1).await;
-    let content =
-        AgentSpec { deletion_policy: Some(protocol::admin::DeletionPolicy::Retain), ..agent(false) };
+    let content = AgentSpec { deletion_policy: Some(DeletionPolicy::Retain), ..agent(false) };
     let writes = [ALICE, BOB].map(|path| bench.write(path, "uid", &content));
     futures::future::join_all(writes).await;
     assert_eq!(bench.model.take_requests(), [format!("PUT {ALICE}"), format!("PUT {BOB}")]);
     assert_eq!(bench.model.agent("alice").unwrap().spec.deletion_policy, None);
+}
+
+#[tokio::test]
+async fn a_deletion_names_a_policy_only_to_a_relay_that_knows_policies() {
+    for (capabilities, request) in [
+        (vec![], format!("DELETE {ALICE}")),
+        (CAPABILITIES.to_vec(), format!("DELETE {ALICE}?policy=retain")),
+    ] {
+        let mut model = ModelRelay::new();
+        model.capabilities = capabilities;
+        let bench = Bench::with(model);
+        bench.reach();
+        bench.contact(1).await;
+        bench.write(ALICE, "uid", &agent(false)).await.unwrap();
+        bench.model.take_requests();
+        let (writer, policy) = (bench.replicas.writer("uid"), Some(DeletionPolicy::Retain));
+        assert!(bench.replicas.delete(&bench.relay, ALICE, &writer, policy).await.unwrap());
+        assert_eq!(bench.model.take_requests(), [request]);
+    }
 }
 
 #[tokio::test]

@@ -83,6 +83,7 @@ impl RunningRelay {
             writer,
             folder,
             task_wrapper,
+            admin_wrapper,
         } = relay;
         let (registry, readiness) = (Registry::new(), Readiness::default());
         let metrics = register_metrics(&registry, build, &directory)?;
@@ -123,7 +124,11 @@ impl RunningRelay {
         vital.spawn("directory-writer", writer.run());
         running.authorization.spawn_tasks(&running.tasks, setup.shutdown);
         running.start_public(&setup, (socket, tls), certificate, domain_document)?;
-        operations.set(running.admin_routes(&setup)?);
+        let routes = running.admin_routes(&setup)?;
+        operations.set(match admin_wrapper {
+            Some(wrap) => wrap(routes),
+            None => routes,
+        });
         running.serving.pass();
         Ok(running)
     }

@@ -11,6 +11,7 @@ mod claude_code;
 mod control_plane;
 mod doctor;
 mod gateway;
+mod paused;
 mod settings_file;
 mod sign_in;
 mod workloads;

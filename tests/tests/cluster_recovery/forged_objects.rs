@@ -1,7 +1,6 @@
 //! Tests that objects that claim to have been accepted, by finalizers that anybody can write, take
 //! nothing from those who were: neither while they are refused nor when they are deleted.
 
-use anyhow::ensure;
 use crds::{Agent, Tenant, label};
 use kube::api::{DeleteParams, Patch, PatchParams};
 use msg2agent::Content;
@@ -12,7 +11,8 @@ use msg2agent_tests::operator_replicas;
 use msg2agent_tests::relay_port_forward::RelayPortForward;
 use serde_json::{Value, json};
 
-use crate::agent_state::{AgentState, CHANGE_TIMEOUT, condition, gone};
+use crate::agent_state::{AgentState, condition, gone};
+use crate::session::{Session, receives};
 
 const STORED: &str = "stored before the forgery";
 
@@ -54,7 +54,7 @@ async fn an_agent_that_its_tenant_does_not_admit_takes_nothing_from_the_agent_of
     .await;
 }
 
-/// Sets up alice and bob with a session and a stored message, runs the forgery, deletes what it
+/// Sets up alice, and bob with a session and a stored message, runs the forgery, deletes what it
 /// returns (namespace, Agent, Tenant), and shows each time that nothing has changed.
 async fn attacked(
     name: &str,
@@ -69,11 +69,9 @@ async fn attacked(
             ready_agent(&victim, agent, json!({})).await?;
         }
         let relay = RelayPortForward::open(&victim, RELAY).await?;
-        let bob = connect(&victim, &relay, "bob").await?;
-        let did = bob.did().clone();
-        bob.close().await;
         let alice = connect(&victim, &relay, "alice").await?;
-        alice.send(&did, Content::text(STORED)).await?;
+        let bob = Session::open(connect(&victim, &relay, "bob").await?, &alice, STORED).await?;
+        let did = bob.did().clone();
         let states = [AgentState::read(&victim, "alice").await?, AgentState::read(&victim, "bob").await?];
         in_namespace(victim.client.clone(), "evil", async |evil| {
             let forged = forgery(&victim, &evil).await?;
@@ -92,14 +90,12 @@ async fn attacked(
             Ok(())
         })
         .await?;
+        bob.close_unharmed(&victim).await?;
         alice.send(&did, Content::text("sent after it")).await?;
         let bob = connect(&victim, &relay, "bob").await?;
-        let mut inbox = bob.inbox();
-        for wanted in [STORED, "sent after it"] {
-            let message = tokio::time::timeout(CHANGE_TIMEOUT, inbox.next()).await?;
-            let text = message.as_ref().and_then(|message| message.text());
-            ensure!(text == Some(wanted), "{text:?} came in place of {wanted}");
-        }
+        receives(&bob, &[STORED, "sent after it"]).await?;
+        bob.close().await;
+        alice.close().await;
         Ok(())
     })
     .await

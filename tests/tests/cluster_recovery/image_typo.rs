@@ -1,7 +1,8 @@
-//! Tests that a wrong image tag that was put right heals by itself.
+//! Tests that a wrong image tag or another wrong setting of a pod, once it is put right, heals by
+//! itself.
 
 use anyhow::{Context as _, ensure};
-use crds::Relay;
+use crds::{Agent, Relay};
 use devtools::eventually::eventually;
 use k8s_openapi::api::core::v1::Pod;
 use kube::api::{Patch, PatchParams};
@@ -32,6 +33,35 @@ async fn a_typo_in_the_image_tag_that_is_put_right_heals() {
         condition::<Relay>(&namespace, RELAY, ("Ready", "True", "Ready")).await?;
         becomes_ready(&namespace, "alice").await?;
         answered(&namespace, &token(&namespace, "alice").await?, ACCEPTED, READY_TIMEOUT).await
+    })
+    .await
+    .unwrap();
+}
+
+#[tokio::test]
+async fn a_typo_in_the_template_of_an_endpoint_that_is_put_right_heals() {
+    let _undisturbed = undisturbed().await;
+    in_installed("endpoint-typo", async |namespace| {
+        ready_agent(&namespace, "alice", json!({"mcp": {"enabled": true}})).await?;
+        let selector = |nodes: Value| {
+            Patch::Merge(json!({"spec": {"mcp": {"template": {"spec": {"nodeSelector": nodes}}}}}))
+        };
+        let agents = namespace.api::<Agent>();
+        let typo = selector(json!({"kubernetes.io/so": "linux"}));
+        agents.patch("alice", &PatchParams::default(), &typo).await?;
+        eventually("the endpoint's pod waits for a node that is not there", READY_TIMEOUT, async || {
+            let pod = namespace.api::<Pod>().get("alice-mcp-0").await?;
+            let conditions = pod.status.and_then(|status| status.conditions).unwrap_or_default();
+            let waits = conditions.iter().any(|found| found.reason.as_deref() == Some("Unschedulable"));
+            ensure!(waits, "{conditions:?}");
+            Ok(())
+        })
+        .await?;
+        condition::<Agent>(&namespace, "alice", ("McpReady", "False", "WorkloadUnavailable")).await?;
+        answered(&namespace, &token(&namespace, "alice").await?, ACCEPTED, READY_TIMEOUT).await?;
+        agents.patch("alice", &PatchParams::default(), &selector(Value::Null)).await?;
+        condition::<Agent>(&namespace, "alice", ("McpReady", "True", "WorkloadAvailable")).await?;
+        becomes_ready(&namespace, "alice").await.map(drop)
     })
     .await
     .unwrap();

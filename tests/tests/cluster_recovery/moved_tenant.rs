@@ -1,5 +1,6 @@
 //! Tests a team that moves its Tenant and Agent to another namespace and deletes the old one later.
 
+use anyhow::Context as _;
 use crds::{Agent, Relay, Tenant};
 use devtools::eventually::eventually;
 use k8s_openapi::api::core::v1::Namespace;
@@ -14,13 +15,16 @@ use msg2agent_tests::relay_port_forward::RelayPortForward;
 use serde_json::{Value, json};
 
 use crate::agent_state::{AgentState, CHANGE_TIMEOUT, answered, condition, token};
+use crate::session::{Session, receives};
+
+const STORED: &str = "stored before the old namespace ends";
 
 #[tokio::test]
 async fn a_tenant_that_moves_hands_over_and_the_end_of_the_old_namespace_harms_nobody() {
     let _undisturbed = undisturbed().await;
     in_installed("moved", async |platform| {
         in_namespace(platform.client.clone(), "moved-new", async |new| {
-            let mut moved = None;
+            let (mut before, mut sessions) = (None, None);
             let mut old_name = String::new();
             in_namespace(platform.client.clone(), "moved-old", async |old| {
                 let old_token = joins(&platform, &old).await?;
@@ -29,24 +33,39 @@ async fn a_tenant_that_moves_hands_over_and_the_end_of_the_old_namespace_harms_n
                 answered(&platform, &old_token, REFUSED, CHANGE_TIMEOUT).await?;
                 let new_token = joins(&platform, &new).await?;
                 anyhow::ensure!(new_token != old_token, "the key was handed over, too");
-                moved = Some(AgentState::read(&new, "alice").await?);
+                agent(&new, "bob", json!({})).await?;
+                becomes_ready(&new, "bob").await?;
+                before = Some(AgentState::read(&new, "alice").await?);
+                sessions = Some(open_sessions(&platform, &new).await?);
                 old_name.clone_from(&old.name);
                 Ok(())
             })
             .await?;
-            let relay = RelayPortForward::open(&platform, RELAY).await?;
-            let session = connect(&new, &relay, "alice").await?;
             is_gone(&platform, &old_name).await?;
-            if let Some(state) = &moved {
-                state.ensure_unharmed_at(&new, &platform).await?;
-            }
-            session.close().await;
+            before.context("a state")?.ensure_unharmed_at(&new, &platform).await?;
+            let (alice, bob, relay) = sessions.context("a session")?;
+            alice.close_unharmed(&platform).await?;
+            bob.close().await;
+            let alice = connect(&new, &relay, "alice").await?;
+            receives(&alice, &[STORED]).await?;
+            alice.close().await;
             Ok(())
         })
         .await
     })
     .await
     .unwrap();
+}
+
+/// Alice of the new namespace, on line with a stored message of bob's.
+async fn open_sessions(
+    platform: &TestNamespace,
+    team: &TestNamespace,
+) -> anyhow::Result<(Session, msg2agent::Agent, RelayPortForward)> {
+    let relay = RelayPortForward::open(platform, RELAY).await?;
+    let bob = connect(team, &relay, "bob").await?;
+    let alice = Session::open(connect(team, &relay, "alice").await?, &bob, STORED).await?;
+    Ok((alice, bob, relay))
 }
 
 /// Lets the Relay admit the namespace alone.

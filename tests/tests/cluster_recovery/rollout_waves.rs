@@ -1,5 +1,6 @@
 //! Tests that a change by the operator itself, as an upgrade brings it, restarts relays before
-//! their endpoints and never more workloads at a time than the budget says.
+//! their endpoints and never more workloads at a time than the budget says, and that a wrong image
+//! stays at the first of them and heals.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -8,6 +9,7 @@ use anyhow::{Context as _, ensure};
 use crds::{Relay, Tenant, label};
 use devtools::eventually::eventually;
 use k8s_openapi::api::apps::v1::{Deployment, StatefulSet};
+use k8s_openapi::api::core::v1::Pod;
 use kube::api::{ListParams, Patch, PatchParams};
 use kube::{Api, Client, ResourceExt as _};
 use msg2agent_tests::custom_resources::{RELAY, TENANT, apply, becomes_ready};
@@ -19,6 +21,10 @@ use serde_json::json;
 /// Both operators are replaced, and six pods restart one after the other.
 const ROLLOUT_TIMEOUT: Duration = Duration::from_secs(300);
 const SECOND_RELAY: &str = "second";
+const PULL_SECRETS: &str = "MSG2AGENT_OPERATOR_IMAGE_PULL_SECRETS";
+const BUDGET: &str = "MSG2AGENT_OPERATOR_ROLLOUT_BUDGET";
+const IMAGE: &str = "MSG2AGENT_OPERATOR_MCP_SERVER_IMAGE";
+const DEFAULT_IMAGE: &str = "localhost/msg2agent-mcp-server:dev";
 /// Each endpoint with its relay.
 const ENDPOINTS: [(&str, &str); 4] =
     [("alice-mcp", RELAY), ("bob-mcp", RELAY), ("carol-mcp", SECOND_RELAY), ("dave-mcp", SECOND_RELAY)];
@@ -29,19 +35,54 @@ async fn an_upgrade_restarts_relays_before_their_endpoints_and_one_workload_at_a
     in_installed("rollout-waves", async |namespace| {
         relays_and_endpoints(&namespace).await?;
         let before = Workloads::read(&namespace).await?;
-        settings(&namespace.client, "of-the-next-version", 1).await?;
-        let followed = follow(&namespace, &before).await;
-        settings(&namespace.client, "", 10).await?;
+        settings(&namespace.client, &[(PULL_SECRETS, "of-the-next-version"), (BUDGET, "1")]).await?;
+        let outcome = async {
+            let order = follow(&namespace, &before).await?;
+            a_wrong_image_stays_at_one_endpoint(&namespace).await?;
+            anyhow::Ok(order)
+        };
+        let outcome = outcome.await;
+        settings(&namespace.client, &[(PULL_SECRETS, ""), (BUDGET, "10"), (IMAGE, DEFAULT_IMAGE)]).await?;
         rolled_out(&namespace.client).await?;
-        let order = followed?;
+        let order = outcome?;
         for (endpoint, relay) in ENDPOINTS {
             let position = |wanted: &str| order.iter().position(|name| name == wanted);
             ensure!(position(relay) < position(endpoint), "{relay} before {endpoint}: {order:?}");
+            becomes_ready(&namespace, agent_of(endpoint)?).await?;
         }
-        Ok(())
+        eventually("the wrong image is put right", ROLLOUT_TIMEOUT, async || {
+            let now = Workloads::read(&namespace).await?;
+            let broken: Vec<_> = now.0.iter().filter(|(_, found)| !found.is_settled).collect();
+            ensure!(broken.is_empty(), "{broken:?}");
+            Ok(())
+        })
+        .await
     })
     .await
     .unwrap();
+}
+
+/// An image that does not start is given to one endpoint. The others keep what they have.
+async fn a_wrong_image_stays_at_one_endpoint(namespace: &TestNamespace) -> anyhow::Result<()> {
+    let before = Workloads::read(namespace).await?;
+    settings(&namespace.client, &[(IMAGE, "localhost/msg2agent-mcp-server:nope")]).await?;
+    eventually("an endpoint waits for an image that is not there", ROLLOUT_TIMEOUT, async || {
+        let waiting = waiting(namespace).await?;
+        ensure!(waiting.iter().any(|reason| reason == "ImagePullBackOff"), "{waiting:?}");
+        Ok(())
+    })
+    .await?;
+    let now = Workloads::read(namespace).await?;
+    let changed: Vec<_> = now.0.iter().filter(|(name, found)| before.differs(name, found)).collect();
+    ensure!(changed.len() == 1, "{changed:?}");
+    Ok(())
+}
+
+/// Why containers of the namespace wait.
+async fn waiting(namespace: &TestNamespace) -> anyhow::Result<Vec<String>> {
+    let pods = namespace.api::<Pod>().list(&ListParams::default()).await?;
+    let statuses = pods.items.into_iter().filter_map(|pod| pod.status?.container_statuses).flatten();
+    Ok(statuses.filter_map(|status| status.state?.waiting?.reason).collect())
 }
 
 async fn relays_and_endpoints(namespace: &TestNamespace) -> anyhow::Result<()> {
@@ -66,11 +107,9 @@ fn agent_of(endpoint: &str) -> anyhow::Result<&str> {
 }
 
 /// Gives the operators other settings, which are in the pods of every workload, as an upgrade does.
-async fn settings(client: &Client, pull_secret: &str, budget: u16) -> anyhow::Result<()> {
-    let variables = json!([
-        {"name": "MSG2AGENT_OPERATOR_IMAGE_PULL_SECRETS", "value": pull_secret},
-        {"name": "MSG2AGENT_OPERATOR_ROLLOUT_BUDGET", "value": budget.to_string()},
-    ]);
+async fn settings(client: &Client, variables: &[(&str, &str)]) -> anyhow::Result<()> {
+    let variables = variables.iter().map(|(name, value)| json!({"name": name, "value": value}));
+    let variables: Vec<_> = variables.collect();
     let containers = json!([{"name": "operator", "env": variables}]);
     let change = json!({"spec": {"template": {"spec": {"containers": containers}}}});
     let deployments = Api::<Deployment>::namespaced(client.clone(), OPERATOR_NAMESPACE);
@@ -106,6 +145,7 @@ async fn follow(namespace: &TestNamespace, before: &Workloads) -> anyhow::Result
 }
 
 /// A relay or an endpoint.
+#[derive(Debug)]
 struct Workload {
     template: String,
     /// Whether every pod has the current template and serves.

@@ -27,7 +27,17 @@ const EDGES: [(&str, &[&str]); 13] = [
         &["msg2agent", "msg2agent-daemon", "msg2agent-protocol", "msg2agent-sqlite-pool"],
     ),
     ("msg2agent-devtools", &["msg2agent", "msg2agent-protocol"]),
-    ("msg2agent-tests", &["msg2agent", "msg2agent-crds", "msg2agent-devtools", "msg2agent-protocol"]),
+    (
+        "msg2agent-tests",
+        &[
+            "msg2agent",
+            "msg2agent-crds",
+            "msg2agent-daemon",
+            "msg2agent-devtools",
+            "msg2agent-protocol",
+            "msg2agent-relay",
+        ],
+    ),
 ];
 
 /// Foreign crates that must not be reachable from a package, with the reason.

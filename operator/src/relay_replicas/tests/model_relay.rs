@@ -156,7 +156,8 @@ impl RelayApi for ModelRelay {
         policy: Option<DeletionPolicy>,
     ) -> BoxFuture<'a, Result<Applied, RelayError>> {
         let change = move |volume: &mut RelayVolume| write(volume, path, writer, &WriteKind::Delete(policy));
-        self.change(target, format!("DELETE {path}"), change).boxed()
+        let query = policy.map(|policy| format!("?policy={}", policy.as_query())).unwrap_or_default();
+        self.change(target, format!("DELETE {path}{query}"), change).boxed()
     }
 
     fn tenants<'a>(
