@@ -98,8 +98,8 @@ impl PendingWrites {
 }
 
 impl Core {
-    /// Whether no more rows of this agent's tenant may wait for the store. A tenant may have as many
-    /// as are free, so that there is room for a tenant that has few, however many others there are.
+    /// Whether no more rows of this agent's tenant may wait for the store. A tenant may have as
+    /// many as are free, so there is room for one that has few, however many others there are.
     pub(super) fn has_many_writes(&self, agent: AgentSlot) -> bool {
         let free = self.limits.writes_pending.saturating_sub(self.pending_writes.len());
         let tenant = self.agents.agent(agent).and_then(|agent| self.tenants.get(&agent.tenant));

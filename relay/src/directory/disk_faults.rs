@@ -1,8 +1,8 @@
-//! The directory over a disk that loses power at any operation, tears pages, fills, fails and hangs.
+//! The directory over a disk that loses power at any operation, tears pages, fills, fails, hangs.
 //!
-//! A run is some lives of a relay on one disk. In each, an administrator suspends, resumes, declares
-//! and deletes while a fault strikes. What was answered is there in the next life, whole; of what
-//! was refused there is all or nothing; and nothing was answered that is not in memory and enforced.
+//! A run is some lives of a relay on one disk. In each, an administrator suspends, resumes,
+//! declares and deletes while a fault strikes. What was answered is there in the next life, whole;
+//! of what was refused there is all or nothing; and what was answered is in memory and enforced.
 //!
 //! A failing run prints its seed. `MSG2AGENT_DISK_SEED=<seed>` repeats it alone.
 

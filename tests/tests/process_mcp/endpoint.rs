@@ -171,8 +171,8 @@ impl Endpoint {
         self.ready().await;
     }
 
-    /// Starts the server anew with a certificate that cannot be read to its end, so that it does not
-    /// listen until [`Self::certificate_comes`]. Returns the certificate.
+    /// Starts the server anew with a certificate that cannot be read to its end, so that it does
+    /// not listen until [`Self::certificate_comes`]. Returns the certificate.
     pub(crate) async fn restart_without_certificate(&mut self) -> String {
         self.process.take().unwrap().kill().await.unwrap();
         let file = self.folder.path().join("tls.crt");

@@ -97,3 +97,47 @@ pub(crate) async fn delete_oldest(to: &mut SqliteConnection, new: &Grant, keep: 
     .await
     .map(|_| ())
 }
+
+#[cfg(test)]
+mod tests {
+    use protocol::Did;
+    use sqlx::Connection as _;
+
+    use super::*;
+
+    /// Tables of the relay with one agent and one account.
+    async fn database() -> SqliteConnection {
+        let mut database = SqliteConnection::connect("sqlite::memory:").await.unwrap();
+        sqlx::migrate!("../../relay/migrations").run(&mut database).await.unwrap();
+        for statement in [
+            "insert into tenants (tenant, display_name, suspended) values ('default', 'Default', 0)",
+            "insert into agents (tenant, name, suspended) values ('default', 'alice', 0)",
+            "insert into oauth_accounts (account, issuer, subject) values ('ann', 'issuer', 'ann')",
+        ] {
+            sqlx::query(statement).execute(&mut database).await.unwrap();
+        }
+        database
+    }
+
+    fn grant(id: &str) -> Grant {
+        let agent: Did = "did:wba:example.com:agent:default:alice".parse().unwrap();
+        let (account, client_id) = ("ann".to_owned(), "client".to_owned());
+        let (resource, scope) = ("https://mcp.example".to_owned(), "mcp:read".to_owned());
+        Grant { id: id.to_owned(), account, client_id, agent, resource, gateway: false, scope, expires: 100 }
+    }
+
+    #[tokio::test]
+    async fn a_new_grant_ends_the_oldest_ones_and_never_itself() {
+        let mut database = database().await;
+        for (id, now) in [("d", 1), ("c", 2), ("b", 3), ("z", 3)] {
+            let new = grant(id);
+            insert(&mut database, &new, now).await.unwrap();
+            delete_oldest(&mut database, &new, 1).await.unwrap();
+        }
+        let left: Vec<String> = sqlx::query_scalar("select grant_id from oauth_grants order by grant_id")
+            .fetch_all(&mut database)
+            .await
+            .unwrap();
+        assert_eq!(left, ["b", "z"], "the newest is kept although its id sorts last");
+    }
+}

@@ -35,43 +35,25 @@ async fn register(server: &TestServer) -> String {
 /// code.
 async fn connect(server: &TestServer, resource: &str) -> Tokens {
     let client_id = register(server).await;
-    let mut browser = Browser::new(server);
-    let sign_in = ask(&mut browser, &client_id, resource).await;
-    let consent = sign_in_with_invitation(server, &mut browser, &sign_in).await;
-    allow(server, &mut browser, client_id, &consent).await
-}
-
-/// Opens the page on which a client asks for access. Returns what the person sees.
-async fn ask(browser: &mut Browser<'_>, client_id: &str, resource: &str) -> String {
     let challenge = base64url::encode(&Sha256::digest(VERIFIER));
     let request = encode(&[
         ("response_type", "code"),
-        ("client_id", client_id),
+        ("client_id", &client_id),
         ("redirect_uri", REDIRECT_URI),
         ("code_challenge", &challenge),
         ("code_challenge_method", "S256"),
         ("scope", "mcp:read"),
         ("resource", resource),
     ]);
-    let page = browser.get(&format!("/oauth/authorize?{request}")).await;
-    let page = if page.status() == StatusCode::SEE_OTHER { browser.follow(&page).await } else { page };
-    page.text().await.unwrap()
-}
-
-/// Returns the page on which the person allows the client.
-async fn sign_in_with_invitation(server: &TestServer, browser: &mut Browser<'_>, sign_in: &str) -> String {
+    let mut browser = Browser::new(server);
+    let sign_in = browser.get(&format!("/oauth/authorize?{request}")).await.text().await.unwrap();
     let invitation = invite(server).await;
-    let signed_in = browser.submit("/oauth/sign-in/invitation", sign_in, &[("code", &invitation)]).await;
+    let signed_in = browser.submit("/oauth/sign-in/invitation", &sign_in, &[("code", &invitation)]).await;
     assert_eq!(signed_in.status(), StatusCode::SEE_OTHER);
     let consent = browser.follow(&signed_in).await.text().await.unwrap();
     assert!(consent.contains("Alice of Acme") && consent.contains(ALICE), "{consent}");
-    consent
-}
-
-/// Allows the client and exchanges its code.
-async fn allow(server: &TestServer, browser: &mut Browser<'_>, client_id: String, consent: &str) -> Tokens {
     let decision = [("decision", "allow"), ("agent", ALICE)];
-    let allowed = browser.submit("/oauth/consent", consent, &decision).await;
+    let allowed = browser.submit("/oauth/consent", &consent, &decision).await;
     let redirect = url::Url::parse(location(&allowed)).unwrap();
     let code = redirect.query_pairs().find(|(name, _)| name == "code").unwrap().1.into_owned();
     let form = [
@@ -141,27 +123,4 @@ async fn the_gateway_gets_the_agent_of_a_token_and_of_a_key_or_the_reason_why_no
     }
     server.relay.suspend(true);
     assert_eq!(introspect(&server, &tokens.access, GATEWAY_TOKEN).await["reason"], "suspended");
-}
-
-/// Clients register anew for each connection, and nobody takes the old grants back.
-#[tokio::test]
-async fn an_account_keeps_its_newest_fifty_grants() {
-    let server = TestServer::start().await;
-    let client_id = register(&server).await;
-    let mut browser = Browser::new(&server);
-    let sign_in = ask(&mut browser, &client_id, RESOURCE).await;
-    let consent = sign_in_with_invitation(&server, &mut browser, &sign_in).await;
-    let mut granted = vec![allow(&server, &mut browser, client_id.clone(), &consent).await];
-    for _ in 0..50 {
-        let consent = ask(&mut browser, &client_id, RESOURCE).await;
-        granted.push(allow(&server, &mut browser, client_id.clone(), &consent).await);
-    }
-    let mut ended = 0;
-    let (newest, others) = granted.split_last().unwrap();
-    for tokens in others {
-        let active = introspect(&server, &tokens.access, API_KEY).await["active"] == true;
-        ended += usize::from(!active);
-    }
-    assert_eq!(ended, 1, "all are of the same second");
-    assert_eq!(introspect(&server, &newest.access, API_KEY).await["active"], true);
 }
