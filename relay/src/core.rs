@@ -36,6 +36,8 @@ mod leaving;
 pub mod limits;
 mod mailbox;
 mod mailbox_pages;
+mod may_send;
+mod meter;
 mod notices;
 mod pending_writes;
 mod removal;
@@ -43,6 +45,7 @@ mod resend;
 mod restore;
 mod row;
 mod send_error;
+mod send_rule;
 mod sessions;
 mod steady_clock;
 mod tenant_budget;
@@ -59,12 +62,14 @@ use protocol::did::TenantId;
 #[cfg(test)]
 pub(crate) use check::ExceededLimits;
 pub use daemon::token_bucket::Rate;
-pub use effect::{Counter, Effect};
-pub use event::{AgentRegistry, Event, NewSession, Submission};
+pub use digest::digest;
+pub use effect::{Counter, Effect, MeterEvent};
+pub use event::{AgentRegistry, Event, NewSession, Submission, SubmittedEnvelope};
 pub use ids::{AgentSlot, ConnId, RequestId};
 pub use limits::CoreLimits;
 pub use row::{RestoredRow, RowId, RowKind, RowState, Write, WriteContent, WriteRow};
 pub use send_error::SendError;
+pub use send_rule::SendRule;
 
 use ack_grace::AckDeadline;
 use agent::UndeliveredMessage;
@@ -138,6 +143,8 @@ pub struct Core {
     removed: RemovedMailboxes,
     broken_count: u64,
     last_broken: Option<&'static str>,
+    /// Agents with accepted sends that were not told yet. An agent is in it once.
+    metered: VecDeque<AgentSlot>,
     /// Notices that the store refused. They are written again when the store has recovered.
     unsent_notices: Vec<UndeliveredMessage>,
     /// Mailboxes that lost a notice to a newer one in this step. Others may have waited behind it.
@@ -170,6 +177,7 @@ impl Core {
             removed: RemovedMailboxes::default(),
             broken_count: 0,
             last_broken: None,
+            metered: VecDeque::new(),
             unsent_notices: Vec::new(),
             unblocked: Vec::new(),
         }
@@ -241,7 +249,7 @@ impl Core {
             writing: self.pending_writes.len(),
             remembered: self.dedup.len(),
             clock_step_seconds: self.clock.step_seconds(),
-            broken: self.broken_count,
+            broken: self.broken_count + self.dedup.lost(),
         }
     }
 
@@ -265,6 +273,7 @@ impl Core {
         self.expire(now, out);
         self.retry_loads(now, out);
         self.dedup.sweep(now.steady_ms);
+        self.tell_metered(out);
         if now.mono_ms >= self.next_prune_ms {
             self.next_prune_ms = now.mono_ms.saturating_add(PRUNE_MS);
             out.push(Effect::Write(Write::Forget { accepted_before: remembered_since(now) }));

@@ -11,6 +11,7 @@ use tokio_util::task::TaskTracker;
 use crate::directory::Directory;
 use crate::hub::Hub;
 use crate::problem::ProblemResponse;
+use crate::stream_wrapper::StreamWrapper;
 
 mod documents;
 mod handshake;
@@ -30,6 +31,8 @@ pub struct PublicState {
     pub draining: daemon::Shutdown,
     /// Connections and sessions, which shutdown waits for.
     pub sessions: TaskTracker,
+    /// Set by tests only.
+    pub stream_wrapper: Option<StreamWrapper>,
 }
 
 /// The public routes, together with those of the authorization server.

@@ -2,25 +2,31 @@
 //!
 //! One lock guards the core and the table of connections. A batch of frames is parsed before the
 //! lock is taken and written to sockets after it is released; under the lock there are only
-//! decisions and copies into write buffers, so the order of effects is the order of bytes on every
-//! connection. Nothing waits while the lock is held.
+//! decisions and copies into write buffers, so the order of deliveries is the order of bytes on
+//! every connection. Answers that need a serializer are written after it. Nothing waits while the
+//! lock is held.
 
 mod clocks;
 mod command;
+mod command_batch;
 mod connection;
 mod connection_share;
 mod connection_shares;
 mod connections;
 mod core_alarms;
+mod dirty_connections;
 mod drain;
 mod enforce;
 mod execute;
 mod fair_turns;
+mod fixed_frames;
+mod message_counts;
 mod metrics;
 mod open;
 mod registration_shares;
+mod reply;
 mod socket;
-mod spare_buffers;
+pub(crate) mod spare_buffers;
 mod state;
 mod timeouts;
 mod write_buffer;
@@ -47,13 +53,16 @@ use crate::message_store::{StoreCondition, WriteAheadLog, WriteQueue};
 use crate::poison::exit_if_poisoned;
 use crate::store::DiskReserve;
 
-pub(crate) use command::{Command, CommandBatch, PreparedAgent, PreparedPage, RequestRefusal};
+pub(crate) use command::{Command, PreparedAgent, PreparedPage, RequestRefusal};
+pub(crate) use command_batch::CommandBatch;
 pub(crate) use connection::Connection;
 pub(crate) use connection_share::ConnectionShare;
 pub use connection_shares::ConnectionLimits;
 pub(crate) use fair_turns::ConnectionTurns;
 pub use metrics::HubMetrics;
 pub use open::HubError;
+
+pub use socket::ByteStream;
 
 use connection_share::SharedConnectionShares;
 use fair_turns::FairTurns;

@@ -23,4 +23,5 @@ mod session;
 mod simulator;
 pub mod startup;
 pub mod store;
+pub mod stream_wrapper;
 pub mod vital_tasks;

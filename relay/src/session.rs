@@ -8,12 +8,14 @@ mod challenge;
 mod connection_task;
 mod discovery;
 mod frame_reader;
+mod read_buffer;
 mod registered;
 mod request;
+mod request_handler;
 mod request_rate;
 mod serve;
+mod text_frames;
 mod trace;
 mod unregistered;
-mod websocket_codec;
 
 pub(crate) use serve::serve;

@@ -20,6 +20,7 @@ use crate::directory::{Capacity, Directory, DirectoryWriter, Rules};
 use crate::identity;
 use crate::message_store::{MessageStore, MessageStoreSettings};
 use crate::store::{self, DiskReserve, Store};
+use crate::stream_wrapper::StreamWrapper;
 use crate::vital_tasks::TaskWrapper;
 
 mod admin_listeners;
@@ -51,6 +52,7 @@ pub struct Relay {
     writer: DirectoryWriter,
     folder: DataFolder,
     task_wrapper: Option<TaskWrapper>,
+    stream_wrapper: Option<StreamWrapper>,
     admin_wrapper: Option<fn(Router) -> Router>,
 }
 
@@ -103,6 +105,7 @@ impl Relay {
             writer,
             folder,
             task_wrapper: None,
+            stream_wrapper: None,
             admin_wrapper: None,
         })
     }
@@ -148,6 +151,14 @@ impl Relay {
     #[must_use]
     pub fn with_task_wrapper(mut self, wrapper: TaskWrapper) -> Self {
         self.task_wrapper = Some(wrapper);
+        self
+    }
+
+    /// Wraps the stream of every connection, so that a test can count what is read and written.
+    #[doc(hidden)]
+    #[must_use]
+    pub fn with_stream_wrapper(mut self, wrapper: StreamWrapper) -> Self {
+        self.stream_wrapper = Some(wrapper);
         self
     }
 

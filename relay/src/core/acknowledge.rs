@@ -6,7 +6,7 @@ use protocol::frame::{Outcome, SendStatus};
 use protocol::refusal::RefusalReason;
 
 use super::agent::{RowContent, UndeliveredMessage};
-use super::dedup::MessageKey;
+use super::agent_session::MemoryOnly;
 use super::delivery_window::Content;
 use super::leaving::{LeavingMessage, MessageEnd};
 use super::send_error::SendError;
@@ -44,7 +44,7 @@ impl Core {
         match settled {
             None | Some(Content::Nowhere) => {}
             Some(Content::MemoryOnly) => {
-                if let Some(key) = self.take_from_memory(slot, seq) {
+                if let Some(MemoryOnly { key, .. }) = self.take_from_memory(slot, seq) {
                     self.end_unpromised(key, Outcome::Refused, SendError::refused(reason), out);
                 }
             }
@@ -88,8 +88,8 @@ impl Core {
     ) {
         match content {
             Content::MemoryOnly => {
-                if let Some(key) = self.take_from_memory(slot, seq) {
-                    self.answer_sender(key, SendStatus::Delivered, out);
+                if let Some(MemoryOnly { key, envelope, .. }) = self.take_from_memory(slot, seq) {
+                    self.answer_sender(key, SendStatus::Delivered, envelope.len(), out);
                 }
             }
             Content::Row(row) => self.on_row_acknowledged(slot, row, out),
@@ -99,14 +99,14 @@ impl Core {
     }
 
     /// Takes a message out of memory that was settled before it was written.
-    fn take_from_memory(&mut self, slot: AgentSlot, seq: u64) -> Option<MessageKey> {
+    fn take_from_memory(&mut self, slot: AgentSlot, seq: u64) -> Option<MemoryOnly> {
         let live = self.agents.session_mut(slot).and_then(|session| session.live_mut());
         let Some(message) = live.and_then(|live| live.take(seq)) else {
             self.broken("a delivery that is only in memory is not there");
             return None;
         };
         self.held_bytes -= message.envelope.len();
-        Some(message.key)
+        Some(message)
     }
 
     fn on_row_acknowledged(&mut self, slot: AgentSlot, row: RowId, out: &mut Vec<Effect>) {
@@ -118,7 +118,7 @@ impl Core {
             return self.remove_notice(row, removed.content, out);
         };
         let end = if removed.committed { MessageEnd::DeliveredLate } else { MessageEnd::Delivered };
-        self.leave(row, LeavingMessage { sender, recipient, id: removed.id, end }, out);
+        self.leave(row, LeavingMessage { sender, recipient, id: removed.id, size: removed.size, end }, out);
     }
 
     fn on_row_refused_by_recipient(
@@ -146,6 +146,6 @@ impl Core {
             );
         }
         let end = MessageEnd::Refused(reason);
-        self.leave(row, LeavingMessage { sender, recipient, id, end }, out);
+        self.leave(row, LeavingMessage { sender, recipient, id, size: removed.size, end }, out);
     }
 }

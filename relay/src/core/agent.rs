@@ -7,11 +7,12 @@ use daemon::token_bucket::TokenBucket;
 use protocol::did::TenantId;
 use protocol::envelope::MessageId;
 use protocol::frame::Outcome;
-use protocol::quota::QuotaName;
 use protocol::refusal::RefusalReason;
 
 use super::agent_session::{AgentSession, LiveMessages};
-use super::{AgentSlot, CoreLimits, RowId};
+use super::meter::UntoldSends;
+use super::tenant_budget::MailboxUsage;
+use super::{AgentSlot, RowId};
 
 #[derive(Debug)]
 pub(super) struct Agent {
@@ -26,6 +27,7 @@ pub(super) struct Agent {
     /// Notices that were dropped and that no later notice has told of.
     pub(super) missed: u64,
     pub(super) bucket: Option<TokenBucket>,
+    pub(super) untold_sends: UntoldSends,
 }
 
 /// The part of a mailbox row that is kept in memory.
@@ -76,7 +78,7 @@ pub(super) struct UndeliveredMessage {
 }
 
 impl Agent {
-    pub(super) const fn new(did: Arc<str>, tenant: TenantId) -> Self {
+    pub(super) fn new(did: Arc<str>, tenant: TenantId) -> Self {
         Self {
             did,
             tenant,
@@ -86,22 +88,18 @@ impl Agent {
             notices: BTreeSet::new(),
             missed: 0,
             bucket: None,
+            untold_sends: UntoldSends::default(),
         }
     }
 
-    /// The mailbox limit that a message of this size would exceed, and its usage. Messages in
-    /// flight that are only in memory count, because they may still be written to the mailbox.
-    /// Notices do not: a sender whose recipients are away can still be written to.
-    pub(super) fn exceeded_limit(&self, size: usize, limits: &CoreLimits) -> Option<(QuotaName, u64, u64)> {
+    /// What the limits of the mailbox count. Messages in flight that are only in memory count,
+    /// because they may still be written to the mailbox. Notices do not: a sender whose recipients
+    /// are away can still be written to.
+    pub(super) fn mailbox_usage(&self) -> MailboxUsage {
         let live = self.session.as_ref().and_then(AgentSession::live);
         let (count, in_memory) = live.map_or((0, 0), LiveMessages::size);
         let messages = (self.rows.len() - self.notices.len() + count) as u64;
-        let bytes = self.row_bytes + in_memory as u64;
-        if messages >= u64::from(limits.mailbox_messages) {
-            return Some((QuotaName::MailboxMessages, limits.mailbox_messages.into(), messages));
-        }
-        let fits = bytes + size as u64 <= limits.mailbox_bytes;
-        (!fits).then_some((QuotaName::MailboxBytes, limits.mailbox_bytes, bytes))
+        MailboxUsage { messages, bytes: self.row_bytes + in_memory as u64 }
     }
 
     /// The oldest notice that is on disk and not in flight.

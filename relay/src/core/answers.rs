@@ -2,19 +2,28 @@
 
 use std::sync::Arc;
 
+use protocol::envelope::Class;
 use protocol::frame::{Outcome, SendStatus};
 
-use super::dedup::{AnswerState, MessageKey};
+use super::dedup::{MessageKey, OpenEntry, SettledState};
 use super::send_error::SendError;
 use super::{AgentSlot, Core, Effect};
 
 impl Core {
-    /// Records the answer, and tells it to the sender if it waits.
-    pub(super) fn answer_sender(&mut self, key: MessageKey, status: SendStatus, out: &mut Vec<Effect>) {
-        if self.dedup.entry(key).is_some_and(|entry| !entry.is_open()) {
-            return self.broken("a message is answered twice");
+    /// Records the answer of a message that counts from now on, and tells it to the sender if it
+    /// waits.
+    pub(super) fn answer_sender(
+        &mut self,
+        key: MessageKey,
+        status: SendStatus,
+        size: usize,
+        out: &mut Vec<Effect>,
+    ) {
+        if !self.is_undecided(key) {
+            return;
         }
-        if let Some((conn, request)) = self.dedup.set(key, AnswerState::Answered(status)) {
+        self.meter(key.sender, Class::Reliable, size);
+        if let Some((conn, request)) = self.dedup.settle(key, SettledState::Answered(status)) {
             out.push(Effect::Answer { conn, request, status });
         }
     }
@@ -40,9 +49,21 @@ impl Core {
         error: SendError,
         out: &mut Vec<Effect>,
     ) {
-        if let Some((conn, request)) = self.dedup.set(key, AnswerState::Ended(outcome)) {
+        if !self.is_undecided(key) {
+            return;
+        }
+        if let Some((conn, request)) = self.dedup.settle(key, SettledState::Ended(outcome)) {
             out.push(Effect::refusal(conn, request, error));
         }
+    }
+
+    /// Whether the message has no outcome yet. A sender that was removed has no ids.
+    fn is_undecided(&mut self, key: MessageKey) -> bool {
+        let undecided = self.dedup.open(key).is_some_and(OpenEntry::is_undecided);
+        if !undecided && self.agents.agent(key.sender).is_some() {
+            self.broken("a message is answered twice");
+        }
+        undecided
     }
 
     pub(super) fn did(&self, slot: AgentSlot) -> Arc<str> {

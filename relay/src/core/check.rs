@@ -9,7 +9,7 @@ pub(crate) use capacity::ExceededLimits;
 
 use super::agent::{Agent, MailboxRow, RowContent};
 use super::agent_session::{AgentSession, DeliveryMode, PageLoad};
-use super::dedup::{AnswerState, DedupEntry, MessageKey};
+use super::dedup::{MessageKey, OpenEntry, OpenState};
 use super::delivery_window::Content;
 use super::tenant_budget::MailboxUsage;
 use super::{AgentSlot, Core, Now, RowId};
@@ -47,23 +47,28 @@ impl Core {
         if let Some(what) = self.last_broken {
             return Err(format!("cannot be: {what}"));
         }
-        let mut census = Census::default();
+        let (mut census, steady_ms) = (Census::default(), self.clock.time(now).steady_ms);
         for (slot, agent) in self.agents.iter() {
             self.check_rows(slot, agent, &mut census)?;
             if let Some(session) = &agent.session {
                 require!(self.sessions.get(&session.conn) == Some(&slot), "{} has no connection", agent.did);
                 self.check_window(slot, agent, session, &mut census)?;
-                self.check_mode(slot, agent, session, self.clock.time(now).steady_ms)?;
+                self.check_mode(slot, agent, session, steady_ms)?;
             }
         }
         for (conn, slot) in &self.sessions {
             let session = self.agents.session(*slot);
             require!(session.is_some_and(|s| s.conn == *conn), "{conn:?} has no session");
         }
+        for (slot, agent) in self.agents.iter() {
+            let places = self.metered.iter().filter(|queued| **queued == slot).count();
+            let untold = usize::from(!agent.untold_sends.is_empty());
+            require!(places == untold, "the sends of {} are told {places} times", agent.did);
+        }
         self.check_removed(&mut census);
         census.open.extend(self.leaving.open());
         self.check_budgets(&census)?;
-        self.check_ids(&census)
+        self.check_ids(&census, steady_ms)
     }
 
     fn check_rows<'a>(
@@ -222,46 +227,42 @@ impl Core {
         Ok(())
     }
 
-    fn check_ids(&self, census: &Census<'_>) -> Result<(), String> {
-        let (mut count, mut open) = (0, 0);
+    fn check_ids(&self, census: &Census<'_>, steady_ms: u64) -> Result<(), String> {
+        let mut open = 0;
         let is_unsent = |key: MessageKey| {
             self.unsent_notices.iter().any(|notice| notice.sender == Some(key.sender) && notice.id == key.id)
         };
         for sender in self.dedup.senders() {
             let mut waits = 0;
-            for (key, entry) in self.dedup.of_sender(sender) {
-                count += 1;
-                open += usize::from(entry.is_open());
+            for (key, entry) in self.dedup.open_of(sender) {
+                open += usize::from(entry.is_undecided());
                 match entry.state {
-                    AnswerState::Waiting { .. } => waits += 1,
-                    AnswerState::Ending => {
+                    OpenState::Waiting { .. } => waits += 1,
+                    OpenState::Ending => {
                         require!(census.ending.contains(&key) || is_unsent(key), "{key:?} never ends");
                     }
-                    _ => {}
+                    OpenState::Released => {}
                 }
             }
             let known = self.agents.agent(sender).is_some() || self.dedup.remembered(sender) == 0;
             require!(known, "ids of the removed {sender:?} are remembered");
-            let counted = self.dedup.waiting(sender);
-            require!(waits == counted, "{sender:?} waits for {waits} answers, not {counted}");
             require!(waits <= self.limits.unanswered_sends, "{sender:?} waits for {waits} answers");
         }
         let present = census.open.iter().filter(|key| self.agents.agent(key.sender).is_some());
         let mut messages = 0;
         for key in present {
             messages += 1;
-            let entry = self.dedup.entry(*key);
-            require!(entry.is_some_and(DedupEntry::is_open), "{key:?} is open, and {entry:?}");
+            let entry = self.dedup.open(*key);
+            require!(entry.is_some_and(OpenEntry::is_undecided), "{key:?} is open, and {entry:?}");
         }
         require!(open == messages, "{open} ids are open, and {messages} messages");
-        let (senders, turns) = self.dedup.turns();
-        require!(senders == turns, "{senders} senders have {turns} turns");
-        require!(count == self.dedup.len(), "{count} ids are remembered, not {}", self.dedup.len());
+        self.dedup.check()?;
+        let count = self.dedup.len();
         require!(count <= self.limits.dedup_entries_max, "{count} ids are remembered");
         let mut unstored = 0;
         for (key, _) in self.unstored.iter() {
             unstored += 1;
-            require!(self.dedup.entry(*key).is_none(), "{key:?} is unstored and remembered");
+            require!(self.dedup.find(*key, steady_ms).is_none(), "{key:?} is unstored and remembered");
         }
         require!(unstored == census.unstored, "{unstored} unstored messages, {} in flight", census.unstored);
         Ok(())

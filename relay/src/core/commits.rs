@@ -6,8 +6,7 @@ use protocol::frame::SendStatus;
 use super::agent::{Notice, RowContent, UndeliveredMessage};
 use super::dedup::MessageKey;
 use super::pending_writes::{PendingWrite, StoreState};
-use super::send_error::SendError;
-use super::{AgentSlot, Core, CoreTime, Effect, RowId};
+use super::{AgentSlot, Core, CoreTime, Effect, RowId, SendRule};
 
 impl Core {
     pub(super) fn on_rows_stored(&mut self, upto: RowId, now: CoreTime, out: &mut Vec<Effect>) {
@@ -30,10 +29,10 @@ impl Core {
         let Some(agent) = self.agents.agent_mut(mailbox) else { return };
         let Some(row) = agent.rows.get_mut(&number) else { return };
         row.committed = true;
-        let id = row.id;
+        let (id, size) = (row.id, row.size as usize);
         match row.content {
             RowContent::Message { sender: Some(sender) } => {
-                self.answer_sender(MessageKey { sender, id }, SendStatus::Stored, out);
+                self.answer_sender(MessageKey { sender, id }, SendStatus::Stored, size, out);
             }
             RowContent::Message { sender: None } => {}
             RowContent::Notice(_) => self.on_notice_stored(mailbox, id, number),
@@ -43,7 +42,7 @@ impl Core {
     pub(super) fn on_store_failed(&mut self, upto: RowId, now: CoreTime, out: &mut Vec<Effect>) {
         self.pending_writes.stalled = false;
         self.pending_writes.store = StoreState::Failed;
-        self.release_leaving(SendError::storage_unavailable(), out);
+        self.release_leaving(SendRule::StoreWorks.into(), out);
         while let Some(written) = self.end_write(upto) {
             self.on_row_failed(written, out);
         }
@@ -57,7 +56,7 @@ impl Core {
             RowContent::Message { sender: Some(sender) } => {
                 let key = MessageKey { sender, id: removed.id };
                 self.pending_writes.mark_uncertain(key);
-                self.on_row_refused(mailbox, row, key, out);
+                self.on_row_refused(mailbox, row, (key, removed.size as usize), out);
             }
             RowContent::Message { sender: None } => self.broken("a restored row is written again"),
             RowContent::Notice(notice) => {
@@ -91,10 +90,10 @@ impl Core {
             let Some(row) = agent.and_then(|agent| agent.rows.get(&written.row)) else { continue };
             if let RowContent::Message { sender: Some(sender) } = row.content {
                 let key = MessageKey { sender, id: row.id };
-                self.release_sender(key, SendError::overloaded(), out);
+                self.release_sender(key, SendRule::StoreAnswers.into(), out);
             }
         }
-        self.release_leaving(SendError::overloaded(), out);
+        self.release_leaving(SendRule::StoreAnswers.into(), out);
     }
 
     fn write_unsent_notices(&mut self, now: CoreTime, out: &mut Vec<Effect>) {

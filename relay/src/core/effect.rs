@@ -5,7 +5,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 use protocol::close::CloseCode;
 use protocol::did::TenantId;
-use protocol::envelope::MessageId;
+use protocol::envelope::{Class, MessageId};
 use protocol::frame::{Outcome, SendStatus};
 use protocol::refusal::RefusalReason;
 
@@ -39,6 +39,12 @@ pub enum Effect {
         seq: u64,
         envelope: Bytes,
     },
+    /// Deliver the envelope that was submitted with the event of this step. It is not kept.
+    Forward {
+        conn: ConnId,
+        epoch: u64,
+        seq: u64,
+    },
     /// A notice with `seq` 0 needs no acknowledgement, and a slow connection may skip it.
     Notice {
         conn: ConnId,
@@ -64,13 +70,39 @@ pub enum Effect {
         epoch: u64,
         rows: Vec<RowId>,
     },
+    /// Meter accepted sends.
+    Metered(MeterEvent),
     /// Count an event that causes no other effect.
     Count(Counter),
+}
+
+/// The accepted sends of one agent and class since they were told last.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct MeterEvent {
+    pub tenant: TenantId,
+    pub agent: Arc<str>,
+    pub class: Class,
+    pub messages: u64,
+    /// Bytes of the envelopes.
+    pub bytes: u64,
 }
 
 impl Effect {
     pub(super) fn refusal(conn: ConnId, request: RequestId, error: SendError) -> Self {
         Self::Refuse { conn, request, error: Box::new(error) }
+    }
+}
+
+#[cfg(test)]
+impl Effect {
+    /// A forwarded envelope as a delivery, because both are the same to a recipient.
+    pub(crate) fn with_envelope(self, submitted: &[u8]) -> Self {
+        match self {
+            Self::Forward { conn, epoch, seq } => {
+                Self::Deliver { conn, epoch, seq, envelope: Bytes::copy_from_slice(submitted) }
+            }
+            other => other,
+        }
     }
 }
 

@@ -71,6 +71,16 @@ pub enum Event<'a> {
     Tick,
 }
 
+impl<'a> Event<'a> {
+    /// The envelope that this event submits, for [`Effect::Forward`](super::Effect::Forward).
+    pub(crate) fn submitted_envelope(&self) -> &'a [u8] {
+        match self {
+            Self::Sent(submission) => submission.envelope.as_slice(),
+            _ => &[],
+        }
+    }
+}
+
 /// A connection whose agent has registered.
 #[derive(Debug, Clone)]
 pub struct NewSession {
@@ -91,7 +101,39 @@ pub struct Submission<'a> {
     pub class: Class,
     pub ttl: Option<u64>,
     /// The bytes as they arrived, which are also the bytes that are delivered.
-    pub envelope: &'a Bytes,
+    pub envelope: SubmittedEnvelope<'a>,
+    /// The [`digest`](super::digest()) of the envelope of a reliable message.
+    pub digest: u64,
+}
+
+/// The bytes of a submitted envelope.
+#[derive(Debug, Clone, Copy)]
+pub enum SubmittedEnvelope<'a> {
+    /// In the read buffer of the connection. Nothing keeps an ephemeral message.
+    Borrowed(&'a [u8]),
+    /// Copied before the core was locked, so that the core can keep it without a copy.
+    Shared(&'a Bytes),
+}
+
+impl<'a> SubmittedEnvelope<'a> {
+    pub(crate) fn as_slice(self) -> &'a [u8] {
+        match self {
+            Self::Borrowed(bytes) => bytes,
+            Self::Shared(bytes) => bytes,
+        }
+    }
+
+    /// The bytes for the core to keep.
+    pub(super) fn to_bytes(self) -> Bytes {
+        match self {
+            Self::Borrowed(bytes) => Bytes::copy_from_slice(bytes),
+            Self::Shared(bytes) => bytes.clone(),
+        }
+    }
+
+    pub(super) fn len(self) -> usize {
+        self.as_slice().len()
+    }
 }
 
 /// Looks up the agents that exist. The core asks once for each recipient and hears of removals

@@ -5,14 +5,13 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use protocol::Reason;
 use protocol::envelope::MessageId;
 use protocol::frame::{Outcome, SendStatus};
 use protocol::refusal::RefusalReason;
 
-use super::dedup::{AnswerState, MessageKey};
+use super::dedup::MessageKey;
 use super::send_error::SendError;
-use super::{AgentSlot, Core, CoreTime, Effect, RowId, Write};
+use super::{AgentSlot, Core, CoreTime, Effect, RowId, SendRule, Write};
 
 /// Bounded by the mailboxes: each entry was a row of one, and goes with the next good commit.
 #[derive(Debug, Default)]
@@ -26,6 +25,7 @@ pub(super) struct LeavingMessage {
     pub(super) sender: Option<AgentSlot>,
     pub(super) recipient: Arc<str>,
     pub(super) id: MessageId,
+    pub(super) size: u32,
     pub(super) end: MessageEnd,
 }
 
@@ -66,9 +66,9 @@ impl Core {
         let key = MessageKey { sender, id: message.id };
         self.leaving.by_row.insert(row, message);
         if !self.pending_writes.takes_notices() {
-            self.release_sender(key, SendError::storage_unavailable(), out);
+            self.release_sender(key, SendRule::StoreWorks.into(), out);
         } else if self.pending_writes.stalled {
-            self.release_sender(key, SendError::overloaded(), out);
+            self.release_sender(key, SendRule::StoreAnswers.into(), out);
         }
     }
 
@@ -95,15 +95,16 @@ impl Core {
         let key = MessageKey { sender, id: message.id };
         match message.end {
             MessageEnd::DeliveredLate => {
-                let (stored, delivered) = (SendStatus::Stored, SendStatus::Delivered);
-                self.dedup.follow(key, &AnswerState::Answered(stored), AnswerState::Answered(delivered));
+                self.dedup.stored_was_delivered(key);
                 self.notify_delivered(message, now, out);
             }
-            MessageEnd::Delivered => self.answer_sender(key, SendStatus::Delivered, out),
+            MessageEnd::Delivered => {
+                self.answer_sender(key, SendStatus::Delivered, message.size as usize, out);
+            }
             MessageEnd::Refused(reason) => {
                 self.end_unpromised(key, Outcome::Refused, SendError::refused(reason), out);
             }
-            MessageEnd::RecipientRemoved => self.refuse_and_forget(key, Reason::NotFound.into(), out),
+            MessageEnd::RecipientRemoved => self.refuse_and_forget(key, SendRule::RecipientStays.into(), out),
         }
     }
 

@@ -16,7 +16,7 @@ pub const PAGE_ROWS: usize = 64;
 /// Rows that wait for the store: 16 commits of the largest batch. A tenant has at most as many as
 /// are still free, alone half of them.
 pub const WRITES_PENDING_MAX: usize = 16_384;
-/// `(from, id)` pairs that are remembered, about 150 MB. Senders have equal shares of them. When
+/// `(from, id)` pairs that are remembered, at most 100 MB. Senders have equal shares of them. When
 /// one is forgotten, only the recipient's own memory recognizes a repetition of it.
 pub const DEDUP_ENTRIES_MAX: usize = 1 << 20;
 /// Advice to a sender when the relay itself is overloaded.
@@ -25,9 +25,6 @@ pub const OVERLOAD_RETRY_INTERVAL: Duration = Duration::from_millis(250);
 pub const STORAGE_RETRY_INTERVAL: Duration = Duration::from_secs(5);
 /// Advice while draining: the next relay needs a moment to be ready.
 pub const DRAIN_RETRY_INTERVAL: Duration = Duration::from_secs(1);
-/// Envelopes below this size are copied out of the read buffer, so that a small message does not
-/// keep a large buffer in memory.
-pub const COPY_BELOW_BYTES: usize = 16 * 1024;
 /// How often forgotten messages are deleted from the store.
 pub const PRUNE_INTERVAL: Duration = Duration::from_secs(600);
 /// How long an unread notice is kept for its sender: as long as the longest-lived message.
@@ -47,6 +44,10 @@ pub const CLOCK_STEP_GRACE_SECONDS: u64 = 60;
 /// Rows of removed agents that leave in one tick. The rest waits for the next tick, so that no
 /// agent waits long for the lock.
 pub const REMOVED_PER_TICK_MAX: usize = 512;
+
+/// Agents whose accepted sends are told in one tick. The rest waits for the next tick, so that no
+/// agent waits long for the lock.
+pub const METERED_PER_TICK_MAX: usize = 512;
 
 /// The limits of a core that are not constants.
 #[derive(Debug, Clone, PartialEq)]

@@ -5,8 +5,7 @@ use protocol::envelope::MessageId;
 use super::agent::{MailboxRow, RowContent};
 use super::agent_session::{Backlog, DeliveryMode, LiveMessages, MemoryOnly};
 use super::delivery_window::Content;
-use super::send_error::SendError;
-use super::{AgentSlot, Core, CoreTime, Counter, Effect, RowId, Write, WriteContent, WriteRow};
+use super::{AgentSlot, Core, CoreTime, Counter, Effect, RowId, SendRule, Write, WriteContent, WriteRow};
 
 /// A row that enters the index of a mailbox.
 #[derive(Debug)]
@@ -55,7 +54,7 @@ impl Core {
     ) {
         if self.agents.agent(message.key.sender).is_none() || !self.pending_writes.takes_messages() {
             self.held_bytes -= message.envelope.len();
-            return self.become_unstored(mailbox, seq, message.key, out);
+            return self.become_unstored(mailbox, seq, (message.key, message.envelope.len()), out);
         }
         let row = self.write_message(mailbox, message, now, out);
         let session = self.agents.session_mut(mailbox);
@@ -78,7 +77,7 @@ impl Core {
         let size = u32::try_from(envelope.len()).unwrap_or(u32::MAX);
         let new = NewRow { id: key.id, size, expires_ms: *expires_ms, content, committed: false };
         self.index_row(mailbox, row, new);
-        let digest = self.dedup.entry(*key).map(|entry| entry.digest);
+        let digest = self.dedup.open(*key).map(|entry| entry.digest);
         if digest.is_none() {
             self.broken("a message is written whose id is not remembered");
         }
@@ -93,7 +92,7 @@ impl Core {
             content: WriteContent::Message(envelope.clone()),
         })));
         if self.pending_writes.stalled {
-            self.release_sender(*key, SendError::overloaded(), out);
+            self.release_sender(*key, SendRule::StoreAnswers.into(), out);
         }
         row
     }

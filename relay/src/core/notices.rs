@@ -1,15 +1,12 @@
 //! Notices: what senders are told of stored messages that will not be delivered.
 
 use protocol::envelope::MessageId;
-use protocol::frame::SendStatus;
 
 use super::agent::{Notice, RowContent, UndeliveredMessage};
-use super::dedup::{AnswerState, MessageKey};
+use super::dedup::MessageKey;
 use super::limits::NOTICE_TTL_SECONDS;
 use super::mailbox::NewRow;
 use super::{AgentSlot, Core, CoreTime, Effect, RowId, Write, WriteContent, WriteRow};
-
-const STORED: AnswerState = AnswerState::Answered(SendStatus::Stored);
 
 impl Core {
     /// Writes a notice to the sender of a stored message that will not be delivered. The message's
@@ -24,16 +21,12 @@ impl Core {
         let sender = sender.filter(|slot| self.agents.agent(*slot).is_some());
         let Some(sender) = sender.filter(|slot| self.has_room_for_notice(*slot, out)) else {
             if let Some(sender) = sender {
-                self.dedup.follow(MessageKey { sender, id }, &STORED, AnswerState::Ended(outcome));
-                self.dedup.follow(
-                    MessageKey { sender, id },
-                    &AnswerState::Ending,
-                    AnswerState::Ended(outcome),
-                );
+                self.dedup.stored_is_ending(MessageKey { sender, id });
+                self.dedup.end(MessageKey { sender, id }, outcome);
             }
             return out.push(Effect::Write(Write::Remove { row: ends, outcome: Some(outcome) }));
         };
-        self.dedup.follow(MessageKey { sender, id }, &STORED, AnswerState::Ending);
+        self.dedup.stored_is_ending(MessageKey { sender, id });
         self.enter_backlog(sender, now, out);
         let row = self.begin_write(sender, 0);
         let UndeliveredMessage { recipient: about, reason, .. } = undelivered;
@@ -85,7 +78,7 @@ impl Core {
         };
         notice.ends = None;
         let outcome = notice.outcome;
-        self.dedup.follow(MessageKey { sender, id }, &AnswerState::Ending, AnswerState::Ended(outcome));
+        self.dedup.end(MessageKey { sender, id }, outcome);
     }
 
     /// Removes a notice's row from the store. If the notice may not be there yet, its message is

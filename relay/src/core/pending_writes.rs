@@ -98,12 +98,10 @@ impl PendingWrites {
 }
 
 impl Core {
-    /// Whether no more rows of this agent's tenant may wait for the store. A tenant may have as
-    /// many as are free, so there is room for one that has few, however many others there are.
-    pub(super) fn has_many_writes(&self, agent: AgentSlot) -> bool {
-        let free = self.limits.writes_pending.saturating_sub(self.pending_writes.len());
+    /// Rows of this agent's tenant that wait for the store.
+    pub(super) fn tenant_writes(&self, agent: AgentSlot) -> usize {
         let tenant = self.agents.agent(agent).and_then(|agent| self.tenants.get(&agent.tenant));
-        tenant.map_or(0, |tenant| tenant.writing) >= free
+        tenant.map_or(0, |tenant| tenant.writing)
     }
 
     /// Reserves the number of the next row, which counts for the tenant of its mailbox.

@@ -6,7 +6,6 @@
 use std::collections::{BTreeMap, HashSet, VecDeque};
 use std::sync::Arc;
 
-use protocol::Reason;
 use protocol::did::TenantId;
 use protocol::frame::Outcome;
 
@@ -16,7 +15,7 @@ use super::delivery_window::Content;
 use super::leaving::{LeavingMessage, MessageEnd};
 use super::limits::REMOVED_PER_TICK_MAX;
 use super::pending_writes::PendingWrite;
-use super::{AgentSlot, Core, CoreTime, Counter, Effect, RowId};
+use super::{AgentSlot, Core, CoreTime, Counter, Effect, RowId, SendRule};
 
 /// The rows of an agent that is no longer there.
 #[derive(Debug)]
@@ -86,6 +85,7 @@ impl Core {
         }
         for slot in slots {
             self.dedup.remove_sender(*slot);
+            self.tell_sends_of(*slot, out);
             let Some(agent) = self.agents.remove(*slot) else { continue };
             self.removed.mailboxes.push_back(RemovedMailbox {
                 slot: *slot,
@@ -103,7 +103,7 @@ impl Core {
         self.sessions.remove(&session.conn);
         for (_, message) in session.live_mut().map(LiveMessages::take_all).unwrap_or_default() {
             self.held_bytes -= message.envelope.len();
-            self.refuse_and_forget(message.key, Reason::NotFound.into(), out);
+            self.refuse_and_forget(message.key, SendRule::RecipientStays.into(), out);
         }
         for (_, content) in session.window.contents() {
             if let Content::Unstored(key) = content {
@@ -121,7 +121,7 @@ impl Core {
             return self.remove_notice(row, removed.content, out);
         };
         let end = MessageEnd::RecipientRemoved;
-        self.leave(row, LeavingMessage { sender, recipient, id: removed.id, end }, out);
+        self.leave(row, LeavingMessage { sender, recipient, id: removed.id, size: removed.size, end }, out);
     }
 
     /// Drops the next rows of removed agents, as many as one tick may.

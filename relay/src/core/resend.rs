@@ -1,47 +1,46 @@
 //! A message that is sent again under the same id gets its answer and is not accepted twice.
 
-use protocol::Reason;
-
-use super::dedup::{AnswerState, MessageKey};
+use super::dedup::{KnownId, MessageKey, OpenState, SettledEntry, SettledState};
+use super::may_send::check_unanswered;
 use super::send_error::SendError;
-use super::{Core, Counter, Effect, Submission};
+use super::{Core, CoreTime, Counter, Effect, SendRule, Submission};
 
 impl Core {
     pub(super) fn accept_resend(
         &mut self,
         key: MessageKey,
-        digest: u64,
         sent: &Submission<'_>,
+        now: CoreTime,
         out: &mut Vec<Effect>,
     ) -> Result<(), SendError> {
-        let entry = self.dedup.entry(key).ok_or(Reason::Internal)?;
-        if entry.digest != digest {
-            return Err(Reason::DuplicateId.into());
-        }
+        let known = self.dedup.find(key, now.steady_ms).ok_or(SendRule::TablesAgree)?;
         out.push(Effect::Count(Counter::Repeated));
         let (conn, request) = (sent.conn, sent.request.clone());
-        match &entry.state {
-            AnswerState::Answered(status) => out.push(Effect::Answer { conn, request, status: *status }),
-            AnswerState::Ended(outcome) => return Err(SendError::ended(*outcome)),
-            // Every request gets one answer, so the second on a connection has to come after the
-            // answer to the first.
-            AnswerState::Waiting { conn: other, .. } if *other == conn => {
-                return Err(SendError::overloaded());
+        let state = match known {
+            KnownId::Settled(SettledEntry { state: SettledState::Answered(status), .. }) => {
+                out.push(Effect::Answer { conn, request, status });
+                return Ok(());
             }
-            AnswerState::Released if self.pending_writes.stalled => return Err(SendError::overloaded()),
-            AnswerState::Released if !self.pending_writes.takes_notices() => {
-                return Err(SendError::storage_unavailable());
+            KnownId::Settled(SettledEntry { state: SettledState::Ended(outcome), .. }) => {
+                return Err(SendError::ended(outcome));
             }
-            // How it ended is said when it is on disk.
-            AnswerState::Ending => return Err(SendError::overloaded()),
-            AnswerState::Waiting { .. } => {
-                self.dedup.set(key, AnswerState::Waiting { conn, request });
+            KnownId::Open(entry) => &entry.state,
+        };
+        match state {
+            OpenState::Waiting { conn: other, .. } if *other == conn => {
+                return Err(SendRule::OneAnswer.into());
             }
-            AnswerState::Released => {
-                self.check_unanswered(key.sender)?;
-                self.dedup.set(key, AnswerState::Waiting { conn, request });
+            OpenState::Released if self.pending_writes.stalled => {
+                return Err(SendRule::StoreAnswers.into());
             }
+            OpenState::Released if !self.pending_writes.takes_notices() => {
+                return Err(SendRule::StoreWorks.into());
+            }
+            OpenState::Ending => return Err(SendRule::EndOnDisk.into()),
+            OpenState::Waiting { .. } => {}
+            OpenState::Released => check_unanswered(self.dedup.waiting(key.sender), &self.limits)?,
         }
+        self.dedup.wait(key, (conn, request));
         Ok(())
     }
 }

@@ -3,9 +3,9 @@
 use protocol::frame::{Outcome, SendStatus};
 
 use super::agent::{MailboxRow, Notice, RowContent};
-use super::dedup::{AnswerState, MessageKey};
+use super::dedup::{MessageKey, SettledState};
 use super::mailbox::NewRow;
-use super::{AgentRegistry, AgentSlot, Core, RestoredRow, RowKind, RowState};
+use super::{AgentRegistry, Core, RestoredRow, RowKind, RowState};
 
 impl Core {
     /// Adds one row of the store. Messages of a mailbox that belongs to no agent any longer are
@@ -45,22 +45,14 @@ impl Core {
 
     fn restore_id(&mut self, key: MessageKey, found: &RestoredRow) {
         let state = match found.state {
-            RowState::Waiting => AnswerState::Answered(SendStatus::Stored),
-            RowState::Left(Outcome::Delivered) => AnswerState::Answered(SendStatus::Delivered),
-            RowState::Left(outcome) => AnswerState::Ended(outcome),
+            RowState::Waiting => SettledState::Answered(SendStatus::Stored),
+            RowState::Left(Outcome::Delivered) => SettledState::Answered(SendStatus::Delivered),
+            RowState::Left(outcome) => SettledState::Ended(outcome),
         };
         let accepted_ms = found.accepted.saturating_mul(1000);
         // Every restored id is settled, so there is room unless the limit is zero.
         if self.dedup.make_room(key.sender, accepted_ms) {
-            self.dedup.insert(key, found.digest, state, accepted_ms);
+            self.dedup.insert_settled(key, found.digest, state, accepted_ms);
         }
-    }
-
-    fn find_or_add(&mut self, did: &str, registry: &dyn AgentRegistry) -> Option<AgentSlot> {
-        if let Some(slot) = self.agents.find(did) {
-            return Some(slot);
-        }
-        let tenant = registry.tenant_of(did)?;
-        Some(self.add_agent(did, tenant))
     }
 }

@@ -1,4 +1,4 @@
-//! The refusal of a request: its reason, and what the sender can do about it.
+//! The refusal of a request: the rule that it breaks, and what the sender can do about it.
 
 use std::time::Duration;
 
@@ -7,11 +7,13 @@ use protocol::frame::Outcome;
 use protocol::quota::{Quota, QuotaName};
 use protocol::refusal::RefusalReason;
 
-use super::limits::{OVERLOAD_RETRY_INTERVAL, STORAGE_RETRY_INTERVAL};
+use super::SendRule;
 
 /// Why a request is refused, and when a retry makes sense.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct SendError {
+    /// The rule that refused it, which the sender is not told.
+    pub rule: SendRule,
     pub reason: Reason,
     pub retry_after: Option<Duration>,
     /// The quota that is used up, if one is.
@@ -22,34 +24,40 @@ pub struct SendError {
     pub outcome: Option<Outcome>,
 }
 
+/// A limit that one more message would exceed, and how much is used.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct ExceededLimit {
+    pub(super) name: QuotaName,
+    pub(super) limit: u64,
+    pub(super) current: u64,
+}
+
 impl SendError {
-    pub(super) const fn retry_later(reason: Reason, interval: Duration) -> Self {
-        Self { reason, retry_after: Some(interval), quota: None, refusal: None, outcome: None }
-    }
-
-    pub(super) const fn overloaded() -> Self {
-        Self::retry_later(Reason::Overloaded, OVERLOAD_RETRY_INTERVAL)
-    }
-
-    pub(super) const fn storage_unavailable() -> Self {
-        Self::retry_later(Reason::StorageUnavailable, STORAGE_RETRY_INTERVAL)
+    pub(super) const fn new(rule: SendRule) -> Self {
+        let (reason, retry_after) = (rule.reason(), rule.retry_after());
+        Self { rule, reason, retry_after, quota: None, refusal: None, outcome: None }
     }
 
     pub(super) fn ended(outcome: Outcome) -> Self {
-        Self { outcome: Some(outcome), ..Reason::Ended.into() }
+        Self { outcome: Some(outcome), ..Self::new(SendRule::NotEnded) }
     }
 
     pub(super) fn refused(reason: RefusalReason) -> Self {
-        Self { refusal: Some(reason), ..Reason::Refused.into() }
+        Self { refusal: Some(reason), ..Self::new(SendRule::RecipientTakes) }
     }
 
-    pub(super) const fn with_quota(self, name: QuotaName, limit: u64, current: u64) -> Self {
+    pub(super) const fn after(self, wait: Duration) -> Self {
+        Self { retry_after: Some(wait), ..self }
+    }
+
+    pub(super) const fn with_limit(self, exceeded: ExceededLimit) -> Self {
+        let ExceededLimit { name, limit, current } = exceeded;
         Self { quota: Some(Quota::of_default_plan(name, limit, current)), ..self }
     }
 }
 
-impl From<Reason> for SendError {
-    fn from(reason: Reason) -> Self {
-        Self { reason, retry_after: None, quota: None, refusal: None, outcome: None }
+impl From<SendRule> for SendError {
+    fn from(rule: SendRule) -> Self {
+        Self::new(rule)
     }
 }

@@ -2,17 +2,14 @@
 //! further effect.
 
 use daemon::token_bucket::TokenBucket;
-use protocol::Reason;
 use protocol::close::CloseCode;
 use protocol::did::TenantId;
 
 use super::agent::Agent;
 use super::agent_session::AgentSession;
 use super::delivery_window::Content;
-use super::limits::DRAIN_RETRY_INTERVAL;
-use super::send_error::SendError;
 use super::tenant_budget::TenantBudget;
-use super::{AgentSlot, ConnId, Core, CoreTime, Effect, NewSession};
+use super::{AgentRegistry, AgentSlot, ConnId, Core, CoreTime, Effect, NewSession, SendRule};
 
 impl Core {
     /// Opens a session with a new epoch, in which deliveries are numbered from 1. Pending messages
@@ -20,13 +17,12 @@ impl Core {
     pub(super) fn open_session(&mut self, opened: NewSession, now: CoreTime, out: &mut Vec<Effect>) {
         let NewSession { conn, did, tenant, request } = opened;
         if self.draining {
-            let error = SendError::retry_later(Reason::Draining, DRAIN_RETRY_INTERVAL);
-            return out.push(Effect::refusal(conn, request, error));
+            return out.push(Effect::refusal(conn, request, SendRule::NotDraining.into()));
         }
         let found = self.agents.find(did.as_str());
         let slot = found.unwrap_or_else(|| self.add_agent(did.as_str(), tenant.clone()));
         if self.sessions.get(&conn).is_some_and(|held| *held != slot) {
-            return out.push(Effect::refusal(conn, request, Reason::Forbidden.into()));
+            return out.push(Effect::refusal(conn, request, SendRule::OneAgent.into()));
         }
         self.replace_session(slot, conn, now, out);
 
@@ -79,6 +75,15 @@ impl Core {
             self.leave_live(slot, now, out);
             self.deliver_backlog(slot, now, out);
         }
+    }
+
+    /// The agent of this name, if there is one.
+    pub(super) fn find_or_add(&mut self, did: &str, registry: &dyn AgentRegistry) -> Option<AgentSlot> {
+        if let Some(slot) = self.agents.find(did) {
+            return Some(slot);
+        }
+        let tenant = registry.tenant_of(did)?;
+        Some(self.add_agent(did, tenant))
     }
 
     /// Adds an agent that the directory knows.

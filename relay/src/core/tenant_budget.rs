@@ -6,6 +6,7 @@ use protocol::quota::QuotaName;
 
 use super::CoreLimits;
 use super::limits::RESERVED_PART;
+use super::send_error::ExceededLimit;
 
 /// Messages and notices, and the bytes of the messages.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -47,27 +48,30 @@ impl MailboxUsage {
     }
 }
 
-/// The limit that one more message of this size would exceed, and what is there.
+/// The limit that one more message of this size would exceed.
 pub(super) fn exceeded_budget(
     size: usize,
     tenant: MailboxUsage,
     relay: MailboxUsage,
     tenants: usize,
     limits: &CoreLimits,
-) -> Option<(QuotaName, u64, u64)> {
+) -> Option<ExceededLimit> {
     let size = size as u64;
+    let exceeded = |name, limit, current| Some(ExceededLimit { name, limit, current });
     if tenant.messages >= limits.tenant_messages {
-        return Some((QuotaName::TenantMailboxMessages, limits.tenant_messages, tenant.messages));
+        return exceeded(QuotaName::TenantMailboxMessages, limits.tenant_messages, tenant.messages);
     }
     if tenant.bytes + size > limits.tenant_bytes {
-        return Some((QuotaName::TenantMailboxBytes, limits.tenant_bytes, tenant.bytes));
+        return exceeded(QuotaName::TenantMailboxBytes, limits.tenant_bytes, tenant.bytes);
     }
     let tenants = tenants.max(1) as u64;
     if !fits(1, tenant.messages, relay.messages, limits.relay_messages, tenants) {
-        return Some((QuotaName::RelayMailboxMessages, limits.relay_messages, relay.messages));
+        return exceeded(QuotaName::RelayMailboxMessages, limits.relay_messages, relay.messages);
     }
-    let fits = fits(size, tenant.bytes, relay.bytes, limits.relay_bytes, tenants);
-    (!fits).then_some((QuotaName::RelayMailboxBytes, limits.relay_bytes, relay.bytes))
+    if !fits(size, tenant.bytes, relay.bytes, limits.relay_bytes, tenants) {
+        return exceeded(QuotaName::RelayMailboxBytes, limits.relay_bytes, relay.bytes);
+    }
+    None
 }
 
 /// Whether `more` fits: into what all share, or into the reserve if the tenant has less than its

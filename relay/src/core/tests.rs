@@ -11,6 +11,8 @@ mod clock_steps;
 mod effect_filters;
 mod ended_messages;
 mod leaving_messages;
+mod message_path;
+mod metered_sends;
 mod notice_limit;
 mod quotas;
 mod removed_agents;

@@ -5,13 +5,13 @@
 //! by the recipient's acknowledgement, by a repetition, or with the recipient's session.
 
 use foldhash::HashMap;
-use protocol::Reason;
+use protocol::envelope::Class;
 use protocol::frame::{Outcome, SendStatus};
 
-use super::dedup::{AnswerState, MessageKey};
+use super::dedup::{MessageKey, SettledState};
 use super::delivery_window::Content;
 use super::send_error::SendError;
-use super::{AgentSlot, Core, CoreTime, Counter, Effect, RowId, Submission};
+use super::{AgentSlot, Core, CoreTime, Counter, Effect, RowId, SendRule, Submission};
 
 /// Bounded by the delivery windows: each entry is a delivery in flight.
 #[derive(Debug, Default)]
@@ -23,7 +23,8 @@ pub(super) struct UnstoredMessages {
 pub(super) struct UnstoredMessage {
     pub(super) mailbox: AgentSlot,
     pub(super) seq: u64,
-    digest: u64,
+    pub(super) digest: u64,
+    size: usize,
 }
 
 impl UnstoredMessages {
@@ -47,13 +48,13 @@ impl Core {
         &mut self,
         mailbox: AgentSlot,
         seq: u64,
-        key: MessageKey,
+        (key, size): (MessageKey, usize),
         out: &mut Vec<Effect>,
     ) {
-        self.release_sender(key, SendError::storage_unavailable(), out);
+        self.release_sender(key, SendRule::StoreWorks.into(), out);
         let content = match self.dedup.remove(key) {
             Some(digest) => {
-                self.unstored.by_key.insert(key, UnstoredMessage { mailbox, seq, digest });
+                self.unstored.by_key.insert(key, UnstoredMessage { mailbox, seq, digest, size });
                 Content::Unstored(key)
             }
             // The sender was removed and will not repeat it.
@@ -70,7 +71,7 @@ impl Core {
         &mut self,
         mailbox: AgentSlot,
         row: RowId,
-        key: MessageKey,
+        (key, size): (MessageKey, usize),
         out: &mut Vec<Effect>,
     ) {
         let session = self.agents.session_mut(mailbox);
@@ -82,8 +83,8 @@ impl Core {
             Some(seq)
         });
         match seq {
-            Some(seq) => self.become_unstored(mailbox, seq, key, out),
-            None => self.refuse_and_forget(key, SendError::storage_unavailable(), out),
+            Some(seq) => self.become_unstored(mailbox, seq, (key, size), out),
+            None => self.refuse_and_forget(key, SendRule::StoreWorks.into(), out),
         }
     }
 
@@ -93,11 +94,14 @@ impl Core {
             return self.broken("an unstored delivery has no entry");
         };
         let state = match outcome {
-            Outcome::Delivered => AnswerState::Answered(SendStatus::Delivered),
-            ended => AnswerState::Ended(ended),
+            Outcome::Delivered => SettledState::Answered(SendStatus::Delivered),
+            ended => SettledState::Ended(ended),
         };
         if self.agents.agent(key.sender).is_some() && self.dedup.make_room(key.sender, now.steady_ms) {
-            self.dedup.insert(key, message.digest, state, now.steady_ms);
+            self.dedup.insert_settled(key, message.digest, state, now.steady_ms);
+            if outcome == Outcome::Delivered {
+                self.meter(key.sender, Class::Reliable, message.size);
+            }
         }
     }
 
@@ -107,16 +111,11 @@ impl Core {
         &mut self,
         key: MessageKey,
         unstored: UnstoredMessage,
-        digest: u64,
         sent: &Submission<'_>,
         now: CoreTime,
         out: &mut Vec<Effect>,
     ) -> Result<(), SendError> {
-        if unstored.digest != digest {
-            return Err(Reason::DuplicateId.into());
-        }
-        self.check_capacity(key.sender, unstored.mailbox, sent.envelope.len())?;
-        self.remember_waiting(key, digest, sent, now)?;
+        self.remember_waiting(key, unstored.digest, sent, now)?;
         self.unstored.forget(key);
         out.push(Effect::Count(Counter::Repeated));
         let UnstoredMessage { mailbox, seq, .. } = unstored;

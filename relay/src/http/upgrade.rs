@@ -1,10 +1,13 @@
 //! `GET /ws`: checks the API key and the handshake, then passes the raw connection to the hub.
 
+use std::sync::Arc;
+
 use axum::Extension;
 use axum::body::Body;
 use axum::extract::{Request, State};
 use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse as _, Response};
+use bytes::Bytes;
 use daemon::https::{self, ConnectionSlot};
 use hyper::upgrade::OnUpgrade;
 use protocol::Reason;
@@ -12,7 +15,7 @@ use protocol::frame::SUBPROTOCOL;
 
 use super::{PublicState, handshake};
 use crate::directory::Principal;
-use crate::hub::ConnectionShare;
+use crate::hub::{ByteStream, Connection, ConnectionShare, Hub};
 use crate::problem::ProblemResponse;
 use crate::session;
 use daemon::bearer::bearer;
@@ -34,7 +37,7 @@ pub(super) async fn handle(
         return ProblemResponse::from(Reason::BadRequest).into_response();
     };
     let sessions = public.sessions.clone();
-    sessions.spawn(serve(public, upgrade, admitted, connection));
+    sessions.spawn(finish_upgrade(public, upgrade, admitted, connection));
     switching(&accept)
 }
 
@@ -74,9 +77,14 @@ fn switching(accept: &str) -> Response {
     response
 }
 
-/// Runs as long as the session. `connection` keeps its slot, and `admitted` its share, until then.
-async fn serve(public: PublicState, upgrade: OnUpgrade, admitted: Admitted, connection: ConnectionSlot) {
-    let Admitted { principal, share: _share } = admitted;
+/// Takes over the stream. The session is a task of its own, which does not hold what the upgrade
+/// needed.
+async fn finish_upgrade(
+    public: PublicState,
+    upgrade: OnUpgrade,
+    admitted: Admitted,
+    connection: ConnectionSlot,
+) {
     let upgraded = match upgrade.await {
         Ok(upgraded) => upgraded,
         Err(error) => {
@@ -88,6 +96,24 @@ async fn serve(public: PublicState, upgrade: OnUpgrade, admitted: Admitted, conn
         tracing::error!("an upgraded connection does not come from the public listener");
         return;
     };
-    let served = public.hub.add_connection(stream, principal, connection.peer());
-    session::serve(public.hub, served, leftover).await;
+    let stream: Box<dyn ByteStream> = Box::new(stream);
+    let stream = match &public.stream_wrapper {
+        Some(wrapper) => wrapper.wrap(stream),
+        None => stream,
+    };
+    let PublicState { hub, sessions, .. } = public;
+    let Admitted { principal, share } = admitted;
+    let served = hub.add_connection(stream, principal, connection.peer());
+    sessions.spawn(run_session(hub, served, leftover, share, connection));
+}
+
+/// Runs the session, which keeps its place among the connections until it ends.
+async fn run_session(
+    hub: Arc<Hub>,
+    served: Arc<Connection>,
+    leftover: Bytes,
+    _share: ConnectionShare,
+    _slot: ConnectionSlot,
+) {
+    session::serve(hub, served, leftover).await;
 }

@@ -1,14 +1,14 @@
 //! The commands that one read of a connection contained, ready to be executed under the lock.
 
 use bytes::Bytes;
-use protocol::envelope::Routing;
+use protocol::envelope::{Class, Routing};
 use protocol::frame::{AckParams, ChallengeResult, LookupResult, RefuseParams};
 use protocol::quota::Quota;
 use protocol::{Did, Reason};
 use serde::Serialize;
 use serde_json::value::RawValue;
 
-use crate::core::RequestId;
+use crate::core::{RequestId, SubmittedEnvelope, digest};
 
 /// Bytes of the detail of a refusal: a sentence.
 const DETAIL_BYTES_MAX: usize = 256;
@@ -18,7 +18,9 @@ pub(crate) enum Command<'a> {
     Send {
         id: RequestId,
         routing: Routing<'a>,
-        envelope: Bytes,
+        envelope: ReadEnvelope<'a>,
+        /// That of the envelope of a reliable message.
+        digest: u64,
     },
     Ack(AckParams),
     RefuseDelivery(RefuseParams),
@@ -42,6 +44,37 @@ pub(crate) enum Command<'a> {
         id: Option<RequestId>,
         refusal: RequestRefusal,
     },
+}
+
+impl<'a> Command<'a> {
+    /// A send whose envelope is copied and digested now, before the hub is locked, if the core may
+    /// keep it.
+    pub(crate) fn send(id: RequestId, routing: Routing<'a>, envelope: &'a str) -> Self {
+        let envelope = envelope.as_bytes();
+        let (envelope, digest) = match routing.class {
+            Class::Ephemeral => (ReadEnvelope::Borrowed(envelope), 0),
+            Class::Reliable => (ReadEnvelope::Copied(Bytes::copy_from_slice(envelope)), digest(envelope)),
+        };
+        Self::Send { id, routing, envelope, digest }
+    }
+}
+
+/// An envelope that was read, before the hub is locked.
+#[derive(Debug)]
+pub(crate) enum ReadEnvelope<'a> {
+    /// Of an ephemeral message.
+    Borrowed(&'a [u8]),
+    /// Of a reliable message, which the core may keep.
+    Copied(Bytes),
+}
+
+impl ReadEnvelope<'_> {
+    pub(super) fn submitted(&self) -> SubmittedEnvelope<'_> {
+        match self {
+            Self::Borrowed(bytes) => SubmittedEnvelope::Borrowed(bytes),
+            Self::Copied(bytes) => SubmittedEnvelope::Shared(bytes),
+        }
+    }
 }
 
 /// The result of `relay.discover` with its cards as JSON already, because it is written under the
@@ -87,27 +120,5 @@ impl RequestRefusal {
 impl From<Reason> for RequestRefusal {
     fn from(reason: Reason) -> Self {
         Self { reason, detail: None, quota: None, retry_ms: None }
-    }
-}
-
-#[derive(Debug, Default)]
-pub(crate) struct CommandBatch<'a> {
-    pub(super) commands: Vec<Command<'a>>,
-}
-
-impl<'a> CommandBatch<'a> {
-    pub(crate) fn extend(&mut self, command: Option<Command<'a>>) {
-        self.commands.extend(command);
-    }
-
-    /// Whether the last command answers with a page of agents.
-    pub(crate) fn ends_with_page(&self) -> bool {
-        matches!(self.commands.last(), Some(Command::Discovered { .. }))
-    }
-}
-
-impl<'a> From<Command<'a>> for CommandBatch<'a> {
-    fn from(command: Command<'a>) -> Self {
-        Self { commands: vec![command] }
     }
 }

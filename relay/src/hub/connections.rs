@@ -7,7 +7,7 @@ use std::sync::atomic::Ordering;
 use protocol::close::CloseCode;
 
 use super::connection::Connection;
-use super::{Hub, socket};
+use super::{ByteStream, Hub};
 use crate::core::{ConnId, Event};
 use crate::directory::{AuthError, Principal};
 
@@ -15,12 +15,12 @@ impl Hub {
     /// Adds a connection to the table. `session::serve` runs it.
     pub(crate) fn add_connection(
         &self,
-        stream: impl socket::ByteStream + 'static,
+        stream: Box<dyn ByteStream>,
         principal: Principal,
         peer: SocketAddr,
     ) -> Arc<Connection> {
         let id = ConnId(self.next_conn.fetch_add(1, Ordering::Relaxed));
-        let connection = Arc::new(Connection::new(id, Box::new(stream), principal, peer, self.now_ms()));
+        let connection = Arc::new(Connection::new(id, stream, principal, peer, self.now_ms()));
         self.timeouts().add(&connection, self.now_ms());
         self.state().connections.insert(id, Arc::clone(&connection));
         self.metrics.connections.inc();

@@ -42,6 +42,7 @@ impl Hub {
         if tokio::time::timeout(CLOSE_TIMEOUT, self.tasks.wait()).await.is_err() {
             tracing::error!("the tasks of the mailbox did not end in time");
         }
+        self.state().tell_all_metered();
     }
 
     /// Asks every client to reconnect at its own time, so that they do not all come at once.

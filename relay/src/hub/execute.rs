@@ -2,20 +2,21 @@
 
 use std::sync::Arc;
 
-use protocol::frame::{RefuseParams, RpcError, write_error, write_result};
+use protocol::frame::RefuseParams;
 
 use super::connection::Connection;
 use super::connections::close_code;
+use super::reply::ReplyContent;
 use super::state::HubState;
-use super::{Command, CommandBatch, Hub, RequestRefusal};
+use super::{Command, CommandBatch, Hub};
 use crate::core::{ConnId, Event, NewSession, Now, Submission};
 use crate::message_store::StoreReport;
 
 impl Hub {
     /// Executes the commands of one read. Does nothing if the connection is closing.
     pub(crate) fn execute<'a>(&self, connection: &Connection, batch: impl Into<CommandBatch<'a>>) {
-        let batch = batch.into();
-        if batch.commands.is_empty() {
+        let mut batch = batch.into();
+        if batch.is_empty() {
             return;
         }
         self.with_state(|state| {
@@ -23,7 +24,7 @@ impl Hub {
                 return;
             }
             let now = self.now();
-            for command in batch.commands {
+            for command in batch.drain() {
                 self.execute_command(state, connection.id, command, now);
             }
         });
@@ -72,13 +73,19 @@ impl Hub {
         self.changed.notify_waiters();
     }
 
-    /// Runs a function under the lock, then writes to every socket that got bytes.
+    /// Runs a function under the lock, then serializes answers, and writes to every socket that got
+    /// bytes.
     pub(super) fn with_state<T>(&self, run: impl FnOnce(&mut HubState) -> T) -> T {
-        let (result, dirty) = {
+        let (result, mut dirty, replies, counts) = {
             let mut state = self.state();
             let result = run(&mut state);
-            (result, state.take_dirty())
+            (result, state.take_dirty(), state.take_replies(), state.take_counts())
         };
+        self.metrics.add(&counts);
+        for reply in replies {
+            reply.write();
+            dirty.mark(&reply.connection);
+        }
         self.flush(&dirty);
         result
     }
@@ -98,7 +105,8 @@ impl Hub {
 
     fn execute_command(&self, state: &mut HubState, conn: ConnId, command: Command<'_>, now: Now) {
         match command {
-            Command::Send { id, routing, envelope } => {
+            Command::Send { id, routing, envelope, digest } => {
+                let envelope = envelope.submitted();
                 let submission = Submission {
                     conn,
                     request: id,
@@ -107,9 +115,10 @@ impl Hub {
                     id: routing.id,
                     class: routing.class,
                     ttl: routing.ttl,
-                    envelope: &envelope,
+                    envelope,
+                    digest,
                 };
-                self.metrics.submitted(envelope.len());
+                state.counts.submitted.add(envelope.as_slice().len());
                 state.step(Event::Sent(submission), now, &*self.directory);
             }
             Command::Ack(ack) => {
@@ -119,23 +128,20 @@ impl Hub {
             Command::RefuseDelivery(RefuseParams { epoch, seq, reason }) => {
                 state.step(Event::Refused { conn, epoch, seq, reason }, now, &*self.directory);
             }
-            Command::Challenged { id, result } => {
-                state.write(conn, |out| write_result(out, &id, &result));
-            }
+            Command::Challenged { id, result } => state.reply(conn, ReplyContent::Challenged { id, result }),
             Command::Discovered { id, mut result } => {
                 for found in &mut result.agents {
                     found.online = state.core.is_online(found.did.as_str());
                 }
-                state.write(conn, |out| write_result(out, &id, &result));
+                state.reply(conn, ReplyContent::Discovered { id, result });
             }
             Command::LookedUp { id, did, mut result } => {
                 result.online = state.core.is_online(did.as_str());
-                state.write(conn, |out| write_result(out, &id, &result));
+                state.reply(conn, ReplyContent::LookedUp { id, result });
             }
-            Command::Refuse { id, refusal: RequestRefusal { reason, detail, quota, retry_ms } } => {
-                self.metrics.refused(reason);
-                let error = RpcError::new(reason, retry_ms).with_quota(quota).with_detail(detail.as_deref());
-                state.write(conn, |out| write_error(out, id.as_ref(), &error));
+            Command::Refuse { id, refusal } => {
+                self.metrics.refused(refusal.reason);
+                state.reply(conn, ReplyContent::Refused { id, refusal });
             }
         }
     }

@@ -9,9 +9,11 @@ use prometheus::{
 };
 use protocol::Reason;
 use protocol::close::CloseCode;
+use protocol::envelope::Class;
 use protocol::frame::{Outcome, SendStatus};
 
-use crate::core::{CoreStats, Counter};
+use super::message_counts::MessageCounts;
+use crate::core::{CoreStats, Counter, MeterEvent, SendRule};
 use crate::message_store::StoreCondition;
 
 #[derive(Debug)]
@@ -23,11 +25,15 @@ pub struct HubMetrics {
     held_bytes: IntGauge,
     submitted: IntCounter,
     submitted_bytes: IntCounter,
+    /// Those of reliable and of ephemeral messages.
+    accepted: [AcceptedSends; 2],
     delivered: IntCounter,
     delivered_bytes: IntCounter,
-    /// One for each status, because they are counted for each message.
+    /// One for each status.
     answers: [IntCounter; SendStatus::ALL.len()],
     refusals: IntCounterVec,
+    /// One for each rule, in their order.
+    refused_sends: Vec<IntCounter>,
     notices: IntCounterVec,
     closes: IntCounterVec,
     events: IntCounterVec,
@@ -39,6 +45,13 @@ pub struct HubMetrics {
     store_condition: IntGaugeVec,
     broken_rules: IntCounter,
     clock_step_seconds: IntGauge,
+}
+
+/// The accepted sends of one class.
+#[derive(Debug)]
+struct AcceptedSends {
+    messages: IntCounter,
+    bytes: IntCounter,
 }
 
 impl HubMetrics {
@@ -68,6 +81,22 @@ impl HubMetrics {
                 "Messages agents sent, refused ones included.",
             )?,
             submitted_bytes: counter("msg2agent_relay_submitted_bytes_total", "Envelope bytes agents sent.")?,
+            accepted: {
+                let messages = labelled(
+                    "msg2agent_relay_accepted_total",
+                    "Messages that were forwarded, delivered or stored, each once, by class.",
+                    "class",
+                )?;
+                let bytes = labelled(
+                    "msg2agent_relay_accepted_bytes_total",
+                    "Envelope bytes of the messages that were accepted, by class.",
+                    "class",
+                )?;
+                ["reliable", "ephemeral"].map(|class| AcceptedSends {
+                    messages: messages.with_label_values(&[class]),
+                    bytes: bytes.with_label_values(&[class]),
+                })
+            },
             delivered: counter(
                 "msg2agent_relay_deliveries_total",
                 "Deliveries written to connections, repeated ones included.",
@@ -86,6 +115,11 @@ impl HubMetrics {
                 "Requests that were refused, by reason.",
                 "reason",
             )?,
+            refused_sends: {
+                let help = "Requests that the message core refused, by the rule that they broke.";
+                let refused = labelled("msg2agent_relay_core_refusals_total", help, "rule")?;
+                SendRule::ALL.iter().map(|rule| refused.with_label_values(&[rule.as_str()])).collect()
+            },
             notices: labelled(
                 "msg2agent_relay_notices_total",
                 "Notices sent about stored messages, by outcome.",
@@ -142,25 +176,39 @@ impl HubMetrics {
         })
     }
 
-    pub(super) fn submitted(&self, bytes: usize) {
-        self.submitted.inc();
-        self.submitted_bytes.inc_by(bytes as u64);
-    }
-
-    pub(super) fn delivered(&self, bytes: usize) {
-        self.delivered.inc();
-        self.delivered_bytes.inc_by(bytes as u64);
-    }
-
-    pub(super) fn answered(&self, status: SendStatus) {
-        let known = SendStatus::ALL.iter().zip(&self.answers).find(|(known, _)| **known == status);
-        if let Some((_, counter)) = known {
-            counter.inc();
+    /// Adds the counts of one hold of the hub's lock.
+    pub(super) fn add(&self, counts: &MessageCounts) {
+        let MessageCounts { submitted, delivered, answers } = counts;
+        let answered = self.answers.iter().zip(answers).map(|(counter, count)| (counter, *count));
+        let others = [
+            (&self.submitted, submitted.messages),
+            (&self.submitted_bytes, submitted.bytes),
+            (&self.delivered, delivered.messages),
+            (&self.delivered_bytes, delivered.bytes),
+        ];
+        for (counter, count) in answered.chain(others).filter(|(_, count)| *count > 0) {
+            counter.inc_by(count);
         }
+    }
+
+    pub(super) fn metered(&self, event: &MeterEvent) {
+        let [reliable, ephemeral] = &self.accepted;
+        let sends = match event.class {
+            Class::Reliable => reliable,
+            Class::Ephemeral => ephemeral,
+        };
+        sends.messages.inc_by(event.messages);
+        sends.bytes.inc_by(event.bytes);
     }
 
     pub(super) fn refused(&self, reason: Reason) {
         self.refusals.with_label_values(&[reason.as_str()]).inc();
+    }
+
+    pub(super) fn refused_by(&self, rule: SendRule) {
+        if let Some(counter) = self.refused_sends.get(rule as usize) {
+            counter.inc();
+        }
     }
 
     pub(super) fn noticed(&self, outcome: Outcome) {

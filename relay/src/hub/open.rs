@@ -50,7 +50,7 @@ impl Hub {
         let started = store.start(settings.page_loads_max).await.map_err(HubError::Start)?;
         let StartedStore { queue, loads, log, reserve, writer, reader, checkpointer } = started;
         let sinks = EffectSinks { queue: Arc::clone(&queue), loads, metrics: Arc::clone(&metrics) };
-        let state = HubState::new(core, settings.limits.of_session(), sinks);
+        let state = HubState::new(core, &settings.limits.of_session(), sinks);
         let hub = Arc::new(Self {
             state: Mutex::new(state),
             timeouts: Mutex::new(ConnectionTimeouts::new(settings.limits.held_bytes_max)),

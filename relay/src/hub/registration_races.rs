@@ -99,7 +99,7 @@ impl Run<'_> {
                 let Some(principal) = self.principal.clone() else { return };
                 let (near, far) = tokio::io::duplex(1 << 16);
                 let peer = "127.0.0.1:1".parse().unwrap();
-                self.connection = Some((self.hub.add_connection(near, principal, peer), far));
+                self.connection = Some((self.hub.add_connection(Box::new(near), principal, peer), far));
             }
             Step::Publish => {
                 let Some(principal) = &self.principal else { return };

@@ -1,7 +1,8 @@
-//! Buffers that a thread keeps for the next connection that it writes to.
+//! Buffers that a thread keeps for the next connection that it writes to, or that gets a message
+//! in pieces.
 //!
-//! A connection that is written to again and again needs no allocation, and one that is idle holds
-//! no buffer.
+//! A connection that is used again and again needs no allocation, and one that is idle holds no
+//! buffer.
 
 use std::cell::RefCell;
 
@@ -16,12 +17,12 @@ thread_local! {
 }
 
 /// An empty buffer. It has capacity if this thread kept one.
-pub(super) fn take() -> Vec<u8> {
+pub(crate) fn take() -> Vec<u8> {
     SPARE_BUFFERS.with_borrow_mut(Vec::pop).unwrap_or_default()
 }
 
 /// Keeps a buffer whose bytes are no longer needed.
-pub(super) fn give_back(mut buffer: Vec<u8>) {
+pub(crate) fn give_back(mut buffer: Vec<u8>) {
     buffer.clear();
     SPARE_BUFFERS.with_borrow_mut(|spare| {
         if (1..=SPARE_BUFFER_BYTES_MAX).contains(&buffer.capacity()) && spare.len() < SPARE_BUFFERS_MAX {

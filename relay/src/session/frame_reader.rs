@@ -1,56 +1,62 @@
-//! Reads a connection and decodes the bytes into text frames.
+//! Reads a connection, one buffer at a time, and hands out the text frames in it.
 
-use std::cell::RefCell;
+use std::cell::OnceCell;
 use std::future::poll_fn;
 use std::sync::Arc;
 use std::task::Poll;
 
-use tokio::io::ReadBuf;
-use tokio_tungstenite::tungstenite::Utf8Bytes;
+use protocol::close::CloseCode;
+use protocol::limits::FRAME_BYTES_MAX;
+use websocket::{FrameDecoder, MessageDecoder as _, StreamEnd, Violation};
 
-use super::websocket_codec::{StreamState, WebSocketCodec};
-use crate::hub::{Connection, ConnectionTurns, Hub};
+use super::read_buffer::ReadBuffer;
+use super::text_frames::TextFrames;
+use crate::hub::{Connection, ConnectionTurns, Hub, spare_buffers};
 
-/// Bytes of one read. All connections of a thread share the buffer, so an idle connection has none.
-const READ_BUFFER_BYTES: usize = 64 * 1024;
-
-thread_local! {
-    static READ_BUFFER: RefCell<Box<[u8]>> = RefCell::new(vec![0; READ_BUFFER_BYTES].into_boxed_slice());
-}
+/// Size of a frame before registration: a record in base64 and the members around it.
+const UNREGISTERED_FRAME_BYTES_MAX: usize = 96 * 1024;
 
 pub(super) struct FrameReader {
     hub: Arc<Hub>,
     connection: Arc<Connection>,
-    codec: WebSocketCodec,
-    frames: Vec<Utf8Bytes>,
-    /// The state of the stream after the last read. It takes effect when the frames of that read
-    /// have been handled.
-    state: StreamState,
+    decoder: FrameDecoder,
+    /// What was read and not decoded.
+    input: Option<ReadBuffer>,
+    /// A message that arrived in pieces and is for the next turn.
+    next_assembled: Option<String>,
+    /// The stream has ended. This takes effect when the frames before have been handled.
+    end: Option<StreamEnd>,
     turns: ConnectionTurns,
-    /// More is waiting, in `frames` or in the socket, and others go first.
+    /// More is waiting, in `input` or in the socket, and others go first.
     busy: bool,
 }
 
 impl FrameReader {
     pub(super) fn new(hub: Arc<Hub>, connection: Arc<Connection>, leftover: &[u8]) -> Self {
-        let (mut codec, mut frames) = (WebSocketCodec::new(), Vec::new());
-        let state = decode(&mut codec, &connection, leftover, &mut frames);
         let turns = hub.turns_of(&connection.principal, connection.peer);
-        Self { hub, connection, codec, frames, state, turns, busy: false }
+        Self {
+            hub,
+            connection,
+            decoder: FrameDecoder::new(UNREGISTERED_FRAME_BYTES_MAX),
+            input: (!leftover.is_empty()).then(|| ReadBuffer::of(leftover)),
+            next_assembled: None,
+            end: None,
+            turns,
+            busy: false,
+        }
     }
 
-    /// The next frames, at least one. `None` when the connection ends.
-    pub(super) async fn next_frames(&mut self) -> Option<Vec<Utf8Bytes>> {
+    /// Waits for bytes to decode. False when the connection ends.
+    pub(super) async fn fill(&mut self) -> bool {
         self.wait_for_turn().await;
-        while self.frames.is_empty() {
+        while !self.has_unread() {
             if !self.finish_read() || self.connection.is_closing() {
-                return None;
+                return false;
             }
             self.wait_for_turn().await;
             self.read_once().await;
         }
-        let open = !self.connection.is_closing();
-        open.then(|| std::mem::take(&mut self.frames))
+        !self.connection.is_closing()
     }
 
     /// Waits if the connection is busy. What it has done so far is answered before.
@@ -61,68 +67,85 @@ impl FrameReader {
         }
     }
 
-    /// Ends the connection's turn: others go before it is read, or handed frames, again.
+    /// Ends the connection's turn: others go before it is read, or hands out frames, again.
     pub(super) fn end_turn(&mut self) {
         self.busy = true;
     }
 
-    /// Gives back frames that were not handled, to be returned first.
-    pub(super) fn put_back(&mut self, frames: Vec<Utf8Bytes>) {
-        self.frames = frames;
+    /// Whether there is something that was read and not handed out.
+    pub(super) fn has_unread(&self) -> bool {
+        self.input.is_some() || self.next_assembled.is_some()
+    }
+
+    /// The frames that were read. [`FrameReader::release`] has to be called after them.
+    pub(super) fn frames<'a>(&'a mut self, assembled: &'a OnceCell<String>) -> TextFrames<'a> {
+        self.decoder.set_buffer(spare_buffers::take);
+        TextFrames {
+            connection: &self.connection,
+            decoder: &mut self.decoder,
+            input: self.input.as_mut().map(ReadBuffer::unread).unwrap_or_default(),
+            assembled,
+            next_assembled: &mut self.next_assembled,
+            end: &mut self.end,
+            answers: Vec::new(),
+        }
+    }
+
+    /// Gives back the buffers that are no longer needed. `unread` bytes were not decoded.
+    pub(super) fn release(&mut self, unread: usize, assembled: Option<String>) {
+        if let Some(input) = &mut self.input {
+            let used = input.unread().len().saturating_sub(unread);
+            input.advance(used);
+            if input.is_empty() || self.end.is_some() {
+                self.input = None;
+            }
+        }
+        spare_buffers::give_back(assembled.unwrap_or_default().into_bytes());
+        spare_buffers::give_back(self.decoder.take_buffer());
     }
 
     /// Accepts frames of the size that registered agents may send.
     pub(super) fn allow_large_frames(&mut self) {
-        self.codec.allow_large_frames();
+        self.decoder.set_message_bytes_max(FRAME_BYTES_MAX);
     }
 
     /// Writes the answers to the last read and acts on the state it left. False at the end.
     fn finish_read(&self) -> bool {
         self.hub.flush(std::slice::from_ref(&self.connection));
-        match self.state {
-            StreamState::Open => true,
-            StreamState::Closed => false,
-            StreamState::Broken(code) => {
-                self.hub.close_connection(&self.connection, code);
+        match self.end {
+            None => true,
+            Some(StreamEnd::Closed) => false,
+            Some(StreamEnd::Violation(violation)) => {
+                self.hub.close_connection(&self.connection, close_code(violation));
                 false
             }
         }
     }
 
     async fn read_once(&mut self) {
-        let Self { hub, connection, codec, frames, busy, .. } = self;
-        self.state = poll_fn(|cx| {
-            READ_BUFFER.with_borrow_mut(|buffer| {
-                let mut buffer = ReadBuf::new(buffer);
-                let now_ms = hub.now_ms();
-                match connection.poll_read(cx, &mut buffer, now_ms) {
-                    Poll::Pending => Poll::Pending,
-                    Poll::Ready(Ok(1..)) => {
-                        connection.mark_alive(now_ms);
-                        // As much as one read takes: there may be more.
-                        *busy = buffer.remaining() == 0;
-                        Poll::Ready(decode(codec, connection, buffer.filled(), frames))
-                    }
-                    Poll::Ready(_) => Poll::Ready(StreamState::Closed),
-                }
-            })
-        })
-        .await;
+        let Self { hub, connection, .. } = self;
+        let read = poll_fn(|cx| {
+            let now_ms = hub.now_ms();
+            let read = ReadBuffer::poll_read(cx, connection, now_ms);
+            if matches!(read, Poll::Ready(Ok(Some(_)))) {
+                connection.mark_alive(now_ms);
+            }
+            read
+        });
+        match read.await {
+            Ok(Some(buffer)) => {
+                self.busy = buffer.is_full();
+                self.input = Some(buffer);
+            }
+            Ok(None) | Err(_) => self.end = Some(StreamEnd::Closed),
+        }
     }
 }
 
-/// Decodes bytes into frames, and appends the pongs and close frames they call for to the write
-/// buffer.
-fn decode(
-    codec: &mut WebSocketCodec,
-    connection: &Connection,
-    bytes: &[u8],
-    frames: &mut Vec<Utf8Bytes>,
-) -> StreamState {
-    let mut out = Vec::new();
-    let state = codec.decode(bytes, frames, &mut out);
-    if !out.is_empty() {
-        connection.push_frames(&out);
+/// The code that tells a client why its connection ends (docs/protocol.md, section 4).
+const fn close_code(violation: Violation) -> CloseCode {
+    match violation {
+        Violation::TooBig => CloseCode::TooBig,
+        Violation::Protocol | Violation::Binary | Violation::InvalidUtf8 => CloseCode::Malformed,
     }
-    state
 }

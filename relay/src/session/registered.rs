@@ -3,6 +3,7 @@
 use super::connection_task::ConnectionTask;
 use super::discovery;
 use super::request::Query;
+use super::request_handler::RequestHandler;
 use crate::core::RequestId;
 use crate::hub::Command;
 
@@ -21,6 +22,6 @@ impl RegisteredConnection {
     }
 }
 
-fn answer_query(task: &ConnectionTask, id: RequestId, query: Query) -> Command<'static> {
-    discovery::answer(task.hub.directory(), &task.connection.principal.tenant, id, query)
+fn answer_query(handler: &RequestHandler, id: RequestId, query: Query) -> Command<'static> {
+    discovery::answer(handler.hub.directory(), &handler.connection.principal.tenant, id, query)
 }

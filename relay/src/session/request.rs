@@ -8,9 +8,7 @@ use protocol::frame::{
 };
 use protocol::strict_json;
 use serde::de::DeserializeOwned;
-use tokio_tungstenite::tungstenite::Utf8Bytes;
 
-use super::websocket_codec::slice_of;
 use crate::core::RequestId;
 use crate::hub::RequestRefusal;
 
@@ -19,7 +17,7 @@ pub(super) enum ClientRequest<'a> {
     Send {
         id: RequestId,
         routing: Routing<'a>,
-        envelope: bytes::Bytes,
+        envelope: &'a str,
     },
     Ack(AckParams),
     RefuseDelivery(RefuseParams),
@@ -75,22 +73,22 @@ impl ClientRequest<'_> {
     }
 }
 
-pub(super) fn parse(frame: &Utf8Bytes) -> ClientRequest<'_> {
-    SendFrame::scan(frame.as_str()).map_or_else(
+pub(super) fn parse(frame: &str) -> ClientRequest<'_> {
+    SendFrame::scan(frame).map_or_else(
         || parse_any(frame),
         |SendFrame { id, routing, envelope }| ClientRequest::Send {
             id: RequestId::from_json(id.as_json()),
             routing,
-            envelope: slice_of(frame, envelope),
+            envelope,
         },
     )
 }
 
-fn parse_any(frame: &Utf8Bytes) -> ClientRequest<'_> {
-    match Incoming::parse(frame.as_str()) {
+fn parse_any(frame: &str) -> ClientRequest<'_> {
+    match Incoming::parse(frame) {
         Ok(Incoming::Request { id, method, params }) => {
             let id = RequestId::from_json(id.as_json());
-            parse_request(frame, id, &method, params)
+            parse_request(id, &method, params)
         }
         Ok(Incoming::Notification { method, params }) => parse_notification(&method, params),
         Ok(_) => ClientRequest::Ignored,
@@ -107,16 +105,11 @@ fn parse_notification(method: &str, params: &str) -> ClientRequest<'static> {
     parsed.unwrap_or_else(|refusal| ClientRequest::Invalid { id: None, refusal })
 }
 
-fn parse_request<'a>(
-    frame: &'a Utf8Bytes,
-    id: RequestId,
-    method: &str,
-    params: &'a str,
-) -> ClientRequest<'a> {
+fn parse_request<'a>(id: RequestId, method: &str, params: &'a str) -> ClientRequest<'a> {
     let invalid = |id, refusal| ClientRequest::Invalid { id: Some(id), refusal };
     match method {
         method::SEND => match Routing::parse(params) {
-            Ok(routing) => ClientRequest::Send { id, routing, envelope: slice_of(frame, params) },
+            Ok(routing) => ClientRequest::Send { id, routing, envelope: params },
             Err(error) => invalid(id, refusal_of(Reason::InvalidParams, &error)),
         },
         method::CHALLENGE => match parse_params(params) {
@@ -155,8 +148,7 @@ mod tests {
     use super::*;
 
     fn refusal(text: &str) -> (Option<String>, Reason) {
-        let frame = Utf8Bytes::from(text.to_owned());
-        match parse(&frame) {
+        match parse(text) {
             ClientRequest::Invalid { id, refusal } => (id.map(|id| id.to_string()), refusal.reason),
             other => panic!("{other:?}"),
         }
@@ -184,7 +176,7 @@ mod tests {
                 r#"{{"jsonrpc":"2.0","method":"relay.refuse","params":{{"epoch":7,"seq":3,"reason":"{reason}"}}}}"#
             )
         };
-        let frame = Utf8Bytes::from(refuse("undecryptable"));
+        let frame = refuse("undecryptable");
         let ClientRequest::RefuseDelivery(refused) = parse(&frame) else { panic!() };
         assert_eq!((refused.epoch, refused.seq, refused.reason), (7, 3, RefusalReason::Undecryptable));
         assert_eq!(refusal(&refuse("boredom")), (None, Reason::InvalidParams));
@@ -196,10 +188,9 @@ mod tests {
         let envelope = format!(
             r#"{{ "to":"a","from":"b","id":"{id}","class":"reliable","ttl":5,"protected":"p","body":"c","signature":"s"}}"#
         );
-        let text = format!(r#"{{"jsonrpc":"2.0","id":1,"method":"message.send","params":{envelope}}}"#);
-        let frame = Utf8Bytes::from(text);
+        let frame = format!(r#"{{"jsonrpc":"2.0","id":1,"method":"message.send","params":{envelope}}}"#);
         let ClientRequest::Send { envelope: found, routing, .. } = parse(&frame) else { panic!() };
-        assert_eq!(found, envelope.as_bytes());
+        assert_eq!(found, envelope);
         assert_eq!((&*routing.to, &*routing.from), ("a", "b"));
     }
 }

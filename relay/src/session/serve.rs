@@ -15,6 +15,8 @@ const CLOSE_TIMEOUT: Duration = Duration::from_secs(2);
 /// Serves the connection to its end. `leftover` are bytes that arrived together with the upgrade.
 pub(crate) async fn serve(hub: Arc<Hub>, connection: Arc<Connection>, leftover: Bytes) {
     let unregistered = UnregisteredConnection::new(Arc::clone(&hub), Arc::clone(&connection), &leftover);
+    // It keeps the buffer of the HTTP connection in memory, even when it is empty.
+    drop(leftover);
     if let Some(registered) = unregistered.run().await {
         registered.run().await;
     }

@@ -7,6 +7,7 @@ use protocol::Reason;
 use super::connection_task::ConnectionTask;
 use super::registered::RegisteredConnection;
 use super::request::Query;
+use super::request_handler::RequestHandler;
 use crate::core::RequestId;
 use crate::hub::{Command, Connection, Hub};
 
@@ -29,6 +30,6 @@ impl UnregisteredConnection {
 }
 
 /// Other agents are visible to registered agents only.
-fn refuse_query(_task: &ConnectionTask, id: RequestId, _query: Query) -> Command<'static> {
+fn refuse_query(_handler: &RequestHandler, id: RequestId, _query: Query) -> Command<'static> {
     Command::Refuse { id: Some(id), refusal: Reason::NotRegistered.into() }
 }

@@ -4,6 +4,7 @@ mod actions;
 mod arrivals;
 mod faults;
 mod limits;
+mod meter_checks;
 mod relay;
 mod send_checks;
 mod store_reports;
@@ -25,6 +26,7 @@ use super::mutation::Mutation;
 use crate::core::limits::CLOCK_STEP_GRACE_SECONDS;
 use crate::core::{AgentSlot, ConnId, Core, CoreLimits, CoreStats, Effect, Event, Now, RowId};
 use limits::{DEDUP_ENTRIES_OF_ALL, FaultKinds, NOTICES_OF_ALL};
+use meter_checks::MeteredSends;
 use send_checks::SendCounts;
 
 const EPOCH_UNIX: u64 = 1_790_000_000;
@@ -82,6 +84,7 @@ pub(super) struct Simulation {
     /// Sender and id of the message in each row.
     row_messages: HashMap<RowId, (usize, MessageId)>,
     sends: SendCounts,
+    metered: MeteredSends,
     pub(super) history: History,
     next_conn: u64,
     next_id: u64,
@@ -133,6 +136,7 @@ impl Simulation {
             requests: HashMap::new(),
             row_messages: HashMap::new(),
             sends: SendCounts::new(0),
+            metered: MeteredSends::new(),
             history,
             next_conn: 1,
             next_id: 0,
@@ -228,6 +232,7 @@ impl Simulation {
         }
         self.run_store();
         self.step_core(Event::Tick);
+        self.check_metered();
         for client in 0..self.clients.len() {
             self.maybe_connect(client);
             self.maybe_ack(client);
@@ -285,10 +290,10 @@ impl Simulation {
 
     fn step_core(&mut self, event: Event<'_>) {
         let mut effects = std::mem::take(&mut self.effects);
-        let now = self.now();
+        let (now, submitted) = (self.now(), event.submitted_envelope());
         self.core.step(event, now, &self.directory, &mut effects);
         for effect in effects.drain(..) {
-            self.apply_effect(effect);
+            self.apply_effect(effect.with_envelope(submitted));
         }
         self.effects = effects;
     }

@@ -27,6 +27,7 @@ use crate::directory::Directory;
 use crate::http::{self, HttpMetrics, PublicState};
 use crate::hub::{Hub, HubMetrics, HubSettings};
 use crate::store::Store;
+use crate::stream_wrapper::StreamWrapper;
 use crate::vital_tasks::VitalTasks;
 
 /// Time for the tasks of sessions to end, whose sockets are closed.
@@ -61,6 +62,7 @@ struct StartContext<'a> {
     registry: Registry,
     readiness: Readiness,
     shutdown: &'a Shutdown,
+    stream_wrapper: Option<StreamWrapper>,
 }
 
 impl RunningRelay {
@@ -83,6 +85,7 @@ impl RunningRelay {
             writer,
             folder,
             task_wrapper,
+            stream_wrapper,
             admin_wrapper,
         } = relay;
         let (registry, readiness) = (Registry::new(), Readiness::default());
@@ -119,7 +122,7 @@ impl RunningRelay {
             admin_end,
             _folder: folder,
         };
-        let setup = StartContext { config: &config, build, registry, readiness, shutdown };
+        let setup = StartContext { config: &config, build, registry, readiness, shutdown, stream_wrapper };
         running.connect(&setup);
         vital.spawn("directory-writer", writer.run());
         running.authorization.spawn_tasks(&running.tasks, setup.shutdown);
@@ -162,6 +165,7 @@ impl RunningRelay {
             metrics: HttpMetrics::register(&setup.registry)?,
             draining: setup.shutdown.clone(),
             sessions: self.sessions.clone(),
+            stream_wrapper: setup.stream_wrapper.clone(),
         };
         let listener = Listener {
             socket,

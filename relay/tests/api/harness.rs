@@ -64,14 +64,19 @@ pub(crate) async fn start_with(change: impl FnOnce(&mut Config, &Path)) -> TestR
     let folder = Arc::new(tempfile::tempdir().unwrap());
     let mut config = config(folder.path());
     change(&mut config, folder.path());
-    start_in(folder, config).await
+    start_in(folder, config, |relay| relay).await
 }
 
-async fn start_in(folder: Arc<TempDir>, config: Config) -> TestRelay {
+/// Starts a relay in this folder, after `prepare` has changed it.
+pub(crate) async fn start_in(
+    folder: Arc<TempDir>,
+    config: Config,
+    prepare: impl FnOnce(Relay) -> Relay,
+) -> TestRelay {
     // A second installation fails; the first one installed the same provider.
     let _ = rustls::crypto::ring::default_provider().install_default();
     let (token_file, has_admin_tls) = (config.admin_token_file.clone(), config.has_admin_tls());
-    let relay = Relay::bind(config, daemon::build_info!()).await.unwrap();
+    let relay = prepare(Relay::bind(config, daemon::build_info!()).await.unwrap());
     let address = relay.public_address().unwrap();
     let scheme = if has_admin_tls { "https" } else { "http" };
     let admin_url = format!("{scheme}://{}", relay.admin_address().unwrap());
@@ -107,7 +112,7 @@ impl TestRelay {
         self.stop().await;
         let mut config = config(folder.path());
         change(&mut config, folder.path());
-        start_in(folder, config).await
+        start_in(folder, config, |relay| relay).await
     }
 
     /// Stops the relay, changes its mailbox file, and starts another one.
@@ -116,7 +121,7 @@ impl TestRelay {
         self.stop().await;
         change(&file).await;
         let config = config(folder.path());
-        start_in(folder, config).await
+        start_in(folder, config, |relay| relay).await
     }
 
     pub(crate) async fn stop(self) {

@@ -14,6 +14,7 @@ mod deletion_policy;
 mod delivery;
 mod documents;
 mod frames;
+mod frames_in_pieces;
 mod harness;
 mod killed;
 mod listener;

@@ -20,7 +20,7 @@ use msg2agent_tests::relay_answer::{ACCEPTED, REFUSED, SUSPENDED};
 use msg2agent_tests::relay_port_forward::RelayPortForward;
 use serde_json::{Value, json};
 
-use crate::agent_state::{CHANGE_TIMEOUT, answered, condition, token};
+use crate::agent_state::{CHANGE_TIMEOUT, answered, condition, gone, token};
 use crate::session::receives;
 
 /// `tests/src/bin/skewed_relay.rs`.
@@ -106,6 +106,7 @@ async fn serves(namespace: &TestNamespace, version: &str, waiting: &[&str]) -> a
     a_key_rotates(namespace, version).await?;
     a_suspension_holds(namespace).await?;
     a_deleted_agent_is_refused(namespace).await?;
+    a_tenant_comes_and_goes(namespace).await?;
     let log = namespace.api::<Pod>().logs(&format!("{RELAY}-0"), &LogParams::default()).await?;
     let refused: Vec<_> = log.lines().filter(|line| line.contains("does not know")).collect();
     ensure!(refused.is_empty(), "{refused:?}");
@@ -160,4 +161,11 @@ async fn a_deleted_agent_is_refused(namespace: &TestNamespace) -> anyhow::Result
     answered(namespace, &key, ACCEPTED, CHANGE_TIMEOUT).await?;
     namespace.api::<Agent>().delete("carol", &DeleteParams::default()).await?;
     answered(namespace, &key, REFUSED, CHANGE_TIMEOUT).await
+}
+
+async fn a_tenant_comes_and_goes(namespace: &TestNamespace) -> anyhow::Result<()> {
+    apply::<Tenant>(namespace, "guests", json!({"relayRef": {"name": RELAY}})).await?;
+    condition::<Tenant>(namespace, "guests", ("Ready", "True", "Ready")).await?;
+    namespace.api::<Tenant>().delete("guests", &DeleteParams::default()).await?;
+    gone::<Tenant>(namespace, "guests").await
 }

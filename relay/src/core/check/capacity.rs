@@ -4,7 +4,7 @@
 use protocol::envelope::MessageId;
 
 use super::super::agent::{Agent, MailboxRow, RowContent};
-use super::super::dedup::{AnswerState, MessageKey};
+use super::super::dedup::{MessageKey, OpenState};
 use super::super::limits::RESERVED_PART;
 use super::super::tenant_budget::MailboxUsage;
 use super::super::{AgentSlot, Core};
@@ -42,7 +42,7 @@ impl Core {
     /// Whether an answer to this message is remembered or open.
     pub(crate) fn is_remembered(&self, from: &str, id: MessageId) -> bool {
         let sender = self.agents.find(from);
-        sender.is_some_and(|sender| self.dedup.entry(MessageKey { sender, id }).is_some())
+        sender.is_some_and(|sender| self.dedup.is_known(MessageKey { sender, id }))
     }
 
     /// The number of ids that are remembered of this sender.
@@ -96,8 +96,8 @@ impl Core {
     }
 
     fn exceeds_load(&self, sender: AgentSlot, size: usize) -> bool {
-        let of_sender = self.dedup.of_sender(sender);
-        let waiting = of_sender.filter(|(_, entry)| matches!(entry.state, AnswerState::Waiting { .. }));
+        let open = self.dedup.open_of(sender);
+        let waiting = open.filter(|(_, entry)| matches!(entry.state, OpenState::Waiting { .. }));
         waiting.count() >= self.limits.unanswered_sends as usize
             || self.held_bytes + size > self.limits.held_bytes_max
             || self.writes_of_tenant(sender) + self.pending_writes.len() >= self.limits.writes_pending

@@ -6,7 +6,7 @@ use protocol::envelope::Class;
 use protocol::{Did, Reason};
 
 use super::test_core::*;
-use crate::core::{ConnId, Effect, Event, RowId, SendError, Write, WriteContent};
+use crate::core::{ConnId, Effect, Event, RowId, SendError, SendRule, Write, WriteContent};
 
 const UNKNOWN: &str = "did:wba:example.com:agent:a:nobody";
 
@@ -134,7 +134,8 @@ impl Scenario {
             panic!("more than a refusal: {effects:?}");
         };
         if !matches!(error.reason, Reason::NotRegistered | Reason::RateLimited) {
-            assert_eq!(**error, SendError::from(Reason::NotFound));
+            let known = SendRule::RecipientKnown;
+            assert_eq!(SendError { rule: known, ..**error }, SendError::from(known));
         }
     }
 

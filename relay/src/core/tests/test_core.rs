@@ -7,10 +7,9 @@ use protocol::Did;
 use protocol::did::TenantId;
 use protocol::envelope::{Class, MessageId};
 
-use crate::core::digest::digest;
 use crate::core::{
     AgentRegistry, ConnId, Core, CoreLimits, Effect, Event, NewSession, Now, Rate, RequestId, RestoredRow,
-    RowId, RowKind, RowState, Submission, Write, WriteContent, WriteRow, limits,
+    RowId, RowKind, RowState, Submission, SubmittedEnvelope, Write, WriteContent, WriteRow, digest, limits,
 };
 
 pub(super) const AGENTS: [(&str, &str); 5] =
@@ -88,9 +87,11 @@ impl TestCore {
     }
 
     pub(super) fn step(&mut self, event: Event<'_>) -> Vec<Effect> {
+        let submitted = event.submitted_envelope();
         self.core.step(event, self.now, &FixedAgents, &mut self.effects);
         assert_eq!(self.core.check(self.now), Ok(()));
-        let effects = std::mem::take(&mut self.effects);
+        let effects = self.effects.drain(..).map(|effect| effect.with_envelope(submitted));
+        let effects: Vec<_> = effects.collect();
         for effect in &effects {
             if let Effect::Write(Write::Insert(WriteRow {
                 row, content: WriteContent::Message(body), ..
@@ -152,7 +153,8 @@ impl TestCore {
             id: message.id,
             class,
             ttl,
-            envelope: &message.envelope,
+            envelope: SubmittedEnvelope::Shared(&message.envelope),
+            digest: digest(&message.envelope),
         }))
     }
 

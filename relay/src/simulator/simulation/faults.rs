@@ -73,6 +73,7 @@ impl Simulation {
                 self.forget_client(client);
                 let did = self.clients[client].did.clone();
                 self.step_core(Event::AgentRemoved { did: did.as_str() });
+                self.metered_client_removed(client);
                 self.check_core();
                 self.close_links(client);
             }
@@ -102,6 +103,7 @@ impl Simulation {
         let members: Vec<_> = (0..self.clients.len()).filter(|client| TENANTS[*client] == tenant).collect();
         members.iter().for_each(|client| self.forget_client(*client));
         self.step_core(Event::TenantRemoved { tenant: &tenant.parse().unwrap() });
+        members.iter().for_each(|client| self.metered_client_removed(*client));
         self.check_core();
         members.iter().for_each(|client| self.close_links(*client));
         self.sends.removed_tenant(tenant, self.now_ms);
@@ -157,6 +159,7 @@ impl Simulation {
         self.store.starts += 1;
         self.stall_ended();
         self.sends = SendCounts::new(self.now_ms);
+        self.metered.restarted();
         self.start_offset = self.wall_offset;
         self.note_aged_notices();
         let (next_row, starts) = (self.store.next_row, self.store.starts);

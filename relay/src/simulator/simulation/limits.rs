@@ -8,7 +8,7 @@ use rand::seq::IndexedRandom;
 use crate::core::{CoreLimits, Rate};
 
 /// From so many entries on, no run makes the deduplication table forget anything.
-pub(super) const DEDUP_ENTRIES_OF_ALL: usize = 100_000;
+pub(super) const DEDUP_ENTRIES_OF_ALL: usize = 16_384;
 /// From so many notices on, no run makes a mailbox drop any.
 pub(super) const NOTICES_OF_ALL: usize = 10_000;
 

@@ -10,7 +10,8 @@ use rand::RngExt;
 use super::PendingLoad;
 use super::{Simulation, route};
 use crate::core::{
-    ConnId, Counter, Effect, Event, NewSession, RequestId, RowId, Submission, Write, WriteContent,
+    ConnId, Counter, Effect, Event, NewSession, RequestId, RowId, Submission, SubmittedEnvelope, Write,
+    WriteContent, digest,
 };
 use crate::simulator::model_connection::{ModelSend, ToClient, ToRelay};
 use crate::simulator::mutation::Mutation;
@@ -67,6 +68,7 @@ impl Simulation {
         if let Some(asked) = self.requests.get(&request) {
             self.history.got(asked.client, asked.id, now);
         }
+        self.metered.attempted(send);
         let before = self.before_send(send);
         self.refusals.clear();
         let (to, from) = (self.directory.dids[to].clone(), self.directory.dids[from].clone());
@@ -78,7 +80,8 @@ impl Simulation {
             id,
             class,
             ttl,
-            envelope,
+            envelope: SubmittedEnvelope::Shared(envelope),
+            digest: digest(envelope),
         }));
         self.check_send(conn, send, &before);
     }
@@ -115,6 +118,7 @@ impl Simulation {
                 self.on_refuse(conn, number(&request), error.reason);
             }
             Effect::Deliver { conn, epoch, seq, envelope } => self.deliver(conn, epoch, seq, envelope),
+            Effect::Forward { .. } => unreachable!("step_core makes deliveries of them"),
             Effect::Notice { conn, epoch, seq, id, to, outcome, missed, .. } => {
                 let now = self.moment();
                 if let Some(link) = self.links.get_mut(&conn) {
@@ -149,6 +153,7 @@ impl Simulation {
                 let due_ms = self.now_ms + if slow { self.rng.random_range(50..1_200) } else { 3 };
                 self.loads.push_back(PendingLoad { due_ms, agent, epoch, rows });
             }
+            Effect::Metered(event) => self.on_metered(&event),
             Effect::Count(counter) => self.count(counter),
         }
     }
@@ -190,6 +195,7 @@ impl Simulation {
         }
         if let Some(asked) = self.requests.get(&request) {
             self.history.answered(asked.client, asked.id, status, &asked.body, run);
+            self.metered.answered(asked.client, asked.id, status);
         }
         if let Some(link) = self.links.get_mut(&conn) {
             link.requests.remove(&request);
