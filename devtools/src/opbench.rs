@@ -69,8 +69,8 @@ pub struct BenchPlan {
     pub agents: u32,
     pub tenants: u32,
     pub relays: u32,
-    /// Writes of the benchmark that are under way at once.
-    pub writes_at_once: u16,
+    /// Requests for a rotation that are under way at once.
+    pub rotations_at_once: u16,
     /// Longest time until all Agents are Ready.
     pub limit: Duration,
     /// Time in which an idle operator must write nothing.

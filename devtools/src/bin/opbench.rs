@@ -14,7 +14,7 @@ use msg2agent_devtools::opbench::bench_cluster::RelayAccess;
 use msg2agent_devtools::opbench::objects::Revocation;
 use msg2agent_devtools::opbench::{
     AGENTS_MAX, Bench, BenchPlan, RELAYS_MAX, REVOCATIONS_MAX, Scenario, TENANTS_MAX, operator::Address,
-    platform::WRITES_AT_ONCE,
+    roll::ROTATIONS_AT_ONCE,
 };
 
 /// Applies many Agents at once and prints the time until all are Ready, the writes per Agent and
@@ -48,9 +48,9 @@ struct Arguments {
     tenants: u32,
     #[arg(long, default_value_t = 2, value_parser = clap::value_parser!(u32).range(1..=i64::from(RELAYS_MAX)))]
     relays: u32,
-    /// Writes of the benchmark under way at once, when it applies Agents or rotates their keys.
-    #[arg(long, default_value_t = WRITES_AT_ONCE, value_parser = clap::value_parser!(u16).range(1..=256))]
-    writes_at_once: u16,
+    /// Requests under way at once when it rotates the keys of many Agents.
+    #[arg(long, default_value_t = ROTATIONS_AT_ONCE, value_parser = clap::value_parser!(u16).range(1..=256))]
+    rotations_at_once: u16,
     /// Seconds until all Agents must be Ready, or rotated.
     #[arg(long, default_value_t = 300)]
     limit: u64,
@@ -126,7 +126,7 @@ fn plan(arguments: Arguments) -> BenchPlan {
         agents: arguments.agents,
         tenants: arguments.tenants,
         relays: arguments.relays,
-        writes_at_once: arguments.writes_at_once,
+        rotations_at_once: arguments.rotations_at_once,
         limit: Duration::from_secs(arguments.limit),
         idle: Duration::from_secs(arguments.idle),
         trickle: arguments.trickle,

@@ -9,9 +9,9 @@ use futures::{StreamExt as _, TryStreamExt as _, stream};
 use super::objects::{self, Kind};
 use super::{Bench, readiness};
 
-/// Writes under way at once where nothing else is asked for. On two cores the API server carries out
-/// as many per second with 8 as with 64, and with 64 everybody's requests and events wait for it.
-pub const WRITES_AT_ONCE: u16 = 8;
+/// Writes under way at once when objects are applied: what keeps the API server busy without
+/// running into its fairness queues.
+const WRITES_AT_ONCE: usize = 64;
 /// Time for the Relays and the Tenants, images and volumes included.
 const PLATFORM_TIMEOUT: Duration = Duration::from_secs(180);
 
@@ -70,7 +70,7 @@ pub async fn apply_agents(
             anyhow::Ok((objects::agent_name(group, number), sent))
         }
     });
-    stream::iter(applies).buffer_unordered(bench.plan.writes_at_once.into()).try_collect().await
+    stream::iter(applies).buffer_unordered(WRITES_AT_ONCE).try_collect().await
 }
 
 #[cfg(test)]

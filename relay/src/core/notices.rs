@@ -21,8 +21,9 @@ impl Core {
         let sender = sender.filter(|slot| self.agents.agent(*slot).is_some());
         let Some(sender) = sender.filter(|slot| self.has_room_for_notice(*slot, out)) else {
             if let Some(sender) = sender {
-                self.dedup.stored_is_ending(MessageKey { sender, id });
-                self.dedup.end(MessageKey { sender, id }, outcome);
+                let key = MessageKey { sender, id };
+                self.dedup.stored_is_ending(key);
+                self.dedup.end(key, outcome);
             }
             return out.push(Effect::Write(Write::Remove { row: ends, outcome: Some(outcome) }));
         };

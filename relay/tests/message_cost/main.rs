@@ -3,6 +3,7 @@
 //! same.
 
 #![expect(clippy::unwrap_used, reason = "a test that cannot set itself up should fail on the spot")]
+#![expect(clippy::indexing_slicing, reason = "the frames of a test have the parts that it wrote")]
 
 #[path = "../api/agent.rs"]
 #[expect(dead_code, reason = "the tests of the API use all of it")]

@@ -6,7 +6,7 @@ use std::time::Duration;
 use devtools::opbench::bench_cluster::RelayAccess;
 use devtools::opbench::objects::Revocation;
 use devtools::opbench::operator::Address;
-use devtools::opbench::platform::WRITES_AT_ONCE;
+use devtools::opbench::roll::ROTATIONS_AT_ONCE;
 use devtools::opbench::{Bench, BenchPlan};
 use msg2agent_tests::installed_operator::{OPERATOR, OPERATOR_NAMESPACE, client, leader};
 
@@ -37,7 +37,7 @@ fn plan() -> BenchPlan {
         agents: AGENTS,
         tenants: TENANTS,
         relays: 2,
-        writes_at_once: WRITES_AT_ONCE,
+        rotations_at_once: ROTATIONS_AT_ONCE,
         limit: READY_TIMEOUT,
         idle: IDLE_INTERVAL,
         trickle: 0,

@@ -194,6 +194,13 @@ impl SettledIds {
         }
     }
 
+    /// How many places behind its own an id was found.
+    #[cfg(test)]
+    pub(super) fn distance(&self, key: MessageKey) -> usize {
+        let words = words(key);
+        self.place_for(words).wrapping_sub(self.home(words)) & (self.places.len() - 1)
+    }
+
     /// The number of used places, of the dead ones among them, and of all.
     #[cfg(test)]
     pub(super) const fn size(&self) -> (usize, usize, usize) {

@@ -234,7 +234,7 @@ proptest! {
         let mailbox = usage(mailbox.0, mailbox.1);
         let recipient = Recipient { tenant: &own, reads: true, session: None, mailbox };
         let header = Header {
-            from: ALICE, class: Class::Reliable, ttl: Some(60), size: size as usize, id: IdUse::New,
+            from: ALICE, class: Class::Reliable, ttl: Some(60), size: usize::try_from(size).unwrap(), id: IdUse::New,
         };
         let limits = limits();
         let relay = RelayLoad {

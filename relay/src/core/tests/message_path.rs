@@ -1,4 +1,5 @@
-//! The path of a message through the core alone: what `make instructions` counts under callgrind.
+//! The path of a message through the core alone, whose instructions callgrind counts:
+//! `valgrind --tool=callgrind <test program> --exact core::tests::message_path::…`.
 
 use crate::core::{SubmittedEnvelope, digest};
 
