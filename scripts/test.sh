@@ -18,7 +18,6 @@ scripts/need.sh "${needs[@]}"
 scripts/deny.sh
 cargo fmt --all --check
 cargo build --workspace --bins
-scripts/cross_check.sh
 end_clusters() {
   local record
   for record in target/*-cluster/cluster.json; do

@@ -9,10 +9,6 @@ use msg2agent_relay::cli::Cli;
 use msg2agent_relay::config::Config;
 use msg2agent_relay::startup::Relay;
 
-/// Tasks that a thread runs before it looks for what sockets and timers have for it. Each may take
-/// 0.1 ms, and nobody else is noticed meanwhile; to look takes less than 1 µs.
-const EVENT_INTERVAL_TASKS: u32 = 8;
-
 fn main() -> ExitCode {
     let cli = match Cli::parse_from_args(std::env::args_os()) {
         Ok(cli) => cli,
@@ -37,9 +33,7 @@ fn run(cli: Cli) -> Result<()> {
         print!("{}", config.show()?);
         return Ok(());
     }
-    let mut runtime = tokio::runtime::Builder::new_multi_thread();
-    runtime.enable_all().event_interval(EVENT_INTERVAL_TASKS);
-    runtime.build()?.block_on(serve(config))
+    tokio::runtime::Builder::new_multi_thread().enable_all().build()?.block_on(serve(config))
 }
 
 async fn serve(config: Config) -> Result<()> {

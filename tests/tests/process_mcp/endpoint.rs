@@ -171,32 +171,6 @@ impl Endpoint {
         self.ready().await;
     }
 
-    /// Starts the server anew with a certificate that cannot be read to its end, so that it does
-    /// not listen until [`Self::certificate_comes`]. Returns the certificate.
-    pub(crate) async fn restart_without_certificate(&mut self) -> String {
-        self.process.take().unwrap().kill().await.unwrap();
-        let file = self.folder.path().join("tls.crt");
-        let certificate = std::fs::read_to_string(&file).unwrap();
-        std::fs::remove_file(&file).unwrap();
-        devtools::command::run("mkfifo", [&file]).unwrap();
-        self.process = Some(run(self.folder.path(), self.port, self.admin_port, self.setup));
-        certificate
-    }
-
-    /// The server reads its certificate, and is ready.
-    pub(crate) async fn certificate_comes(&mut self, certificate: String) {
-        let file = self.folder.path().join("tls.crt");
-        let later = self.folder.path().join("later.crt");
-        devtools::agent_folder::write_secret(&later, &certificate).unwrap();
-        let written = tokio::task::spawn_blocking(move || {
-            std::fs::write(&file, certificate).unwrap();
-            // The server looks at the file again from time to time.
-            std::fs::rename(later, file).unwrap();
-        });
-        tokio::time::timeout(READY_TIMEOUT, written).await.unwrap().unwrap();
-        self.ready().await;
-    }
-
     pub(crate) async fn terminate(self) -> i32 {
         self.process.unwrap().end().await.unwrap()
     }

@@ -7,7 +7,7 @@ use devtools::eventually::eventually;
 use msg2agent::{Agent, Content};
 use serde_json::json;
 
-use crate::endpoint::{Endpoint, READY_TIMEOUT};
+use crate::endpoint::Endpoint;
 
 #[tokio::test]
 async fn a_taken_session_is_yielded_and_taken_back_by_the_next_call() {
@@ -29,21 +29,4 @@ async fn a_taken_session_is_yielded_and_taken_back_by_the_next_call() {
     assert!(other.ended().await.is_closed());
     let me = endpoint.call("get_self_info", json!({})).await.unwrap();
     assert_eq!(me["session"], "connected");
-}
-
-#[tokio::test]
-async fn a_server_that_does_not_listen_yet_is_not_ready_although_the_relay_is_connected() {
-    let mut endpoint = Endpoint::start().await;
-    let certificate = endpoint.restart_without_certificate().await;
-    let (status, said) = eventually("the relay is connected", READY_TIMEOUT, async || {
-        let (status, said) = endpoint.admin_page("/readyz").await?;
-        anyhow::ensure!(!said.contains("connecting to the relay"), "{said}");
-        Ok((status, said))
-    })
-    .await
-    .unwrap();
-    assert_eq!(status, 503, "{said}");
-    assert!(said.contains("starting"), "{said}");
-    endpoint.certificate_comes(certificate).await;
-    endpoint.call("get_self_info", json!({})).await.unwrap();
 }

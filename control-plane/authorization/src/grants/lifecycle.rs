@@ -216,13 +216,3 @@ async fn refuse(
 fn invalid_grant(reason: &'static str, what: &str) -> OauthError {
     OauthError::new(ErrorCode::InvalidGrant, reason, what)
 }
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn an_account_has_as_many_grants_as_promised() {
-        assert_eq!((GRANTS_PER_ACCOUNT_MAX, REPLACED_TOKENS_MAX), (50, 72));
-    }
-}
