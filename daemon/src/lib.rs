@@ -13,6 +13,7 @@ mod error_chain;
 pub mod https;
 pub mod late_router;
 pub mod listen;
+pub mod memory_limit;
 pub mod open_files;
 pub mod readiness;
 pub mod shutdown;

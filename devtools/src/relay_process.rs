@@ -219,7 +219,7 @@ fn spawn(
         .append(true)
         .open(folder.join("log"))
         .context("open the log")?;
-    Command::from(isolated(programs::path("msg2agent-relay")?))
+    Command::from(isolated(program()?))
         .env("MSG2AGENT_RELAY_LISTEN", format!("127.0.0.1:{port}"))
         .env("MSG2AGENT_RELAY_ADMIN_LISTEN", format!("127.0.0.1:{admin_port}"))
         .env("MSG2AGENT_RELAY_HEALTH_LISTEN", format!("127.0.0.1:{health_port}"))
@@ -234,6 +234,12 @@ fn spawn(
         .kill_on_drop(true)
         .spawn()
         .context("start the relay")
+}
+
+/// The relay that is built, or the one that `MSG2AGENT_TEST_RELAY` names.
+fn program() -> anyhow::Result<PathBuf> {
+    std::env::var_os("MSG2AGENT_TEST_RELAY")
+        .map_or_else(|| programs::path("msg2agent-relay"), |path| Ok(path.into()))
 }
 
 fn issuer(port: u16) -> String {

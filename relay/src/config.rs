@@ -18,6 +18,7 @@ mod layer;
 mod limits;
 mod load;
 mod mailbox_budgets;
+mod memory_plan;
 mod oauth;
 mod show;
 mod unknown_members;
@@ -27,6 +28,7 @@ pub use error::ConfigError;
 pub use layer::Layer;
 pub use limits::Limits;
 pub use load::load;
+pub use memory_plan::MemoryPlan;
 
 /// The settings of a running relay: complete, consistent, and fixed until the next start.
 #[derive(Debug, Clone, PartialEq, Eq)]

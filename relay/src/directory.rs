@@ -21,6 +21,8 @@ mod commands;
 mod commit;
 mod decide;
 mod discover;
+#[cfg(test)]
+mod disk_faults;
 mod edit;
 mod entry;
 #[cfg(test)]

@@ -48,6 +48,7 @@ pub(crate) use write_ahead_log::WriteAheadLog;
 pub(crate) use write_queue::{StoreCondition, WriteQueue};
 pub(crate) use writer::MessageWriter;
 
+use damage::SpareBodies;
 use forgetting::Forgetting;
 use statements::Statements;
 use write_ahead_log::LogLimit;
@@ -124,16 +125,17 @@ impl MessageStore {
 
     /// `loads_max` page loads wait for the reader at most.
     pub(crate) async fn start(self, loads_max: usize) -> Result<StartedStore, sqlx::Error> {
-        let Self { settings, options, writing, reading } = self;
+        let Self { settings, options, mut writing, reading } = self;
         let queue = Arc::new(WriteQueue::default());
         let (loads, requests) = mpsc::channel(loads_max);
         let log = WriteAheadLog::default();
         let checkpointer = Checkpointer::new(options.connect().await?, log.clone());
+        let statements = Statements::new(SpareBodies::find(&mut writing).await?);
         let writer = MessageWriter {
             connection: writing,
             queue: Arc::clone(&queue),
             reserve: Arc::clone(&settings.reserve),
-            statements: Statements::new(),
+            statements,
             forgetting: Forgetting::new(settings.remembered_max as u64),
             log: LogLimit::new(log.clone(), settings.log_bytes_max),
             failed: false,

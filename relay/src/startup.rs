@@ -14,7 +14,8 @@ use sqlx::SqlitePool;
 use tokio::net::TcpListener;
 
 use crate::clock::unix_now;
-use crate::config::Config;
+use crate::config::{Config, MemoryPlan};
+use crate::core::CoreLimits;
 use crate::directory::{Capacity, Directory, DirectoryWriter, Rules};
 use crate::identity;
 use crate::message_store::{MessageStore, MessageStoreSettings};
@@ -34,6 +35,8 @@ use running::RunningRelay;
 #[derive(Debug)]
 pub struct Relay {
     config: Config,
+    /// The limits of the message core, as far as the memory allows them.
+    core_limits: CoreLimits,
     build: BuildInfo,
     domain: Domain,
     socket: TcpListener,
@@ -75,7 +78,10 @@ impl Relay {
             protocol::document::build_for_domain(&domain, &key, &config.public_url_of(&domain), unix_now());
         let reserve = Arc::new(DiskReserve::open(&config.data_dir));
         config.limits = config.limits.on_volume(reserve.plan());
-        let messages = MessageStore::open(message_store_settings(&config, &reserve)).await?;
+        let memory = MemoryPlan::new(daemon::memory_limit::of_control_group());
+        let core_limits = memory.limits(config.limits.core());
+        let messages = message_store_settings(&config, &core_limits, &reserve);
+        let messages = MessageStore::open(messages).await?;
         let store = Store::open(&store::path(&config.data_dir)).await?.with_reserve(Arc::clone(&reserve));
         let (directory, writer) =
             Directory::open(store.clone(), domain.clone(), rules(&config), Arc::new(unix_now)).await?;
@@ -84,6 +90,7 @@ impl Relay {
         Ok(Self {
             domain_document: serde_json::to_string(&document)?.into(),
             config,
+            core_limits,
             build,
             domain,
             socket,
@@ -204,13 +211,17 @@ async fn bind(setting: &'static str, address: SocketAddr) -> Result<TcpListener>
     daemon::listen::bind(address).await.with_context(|| format!("failed to take {setting} {address}"))
 }
 
-fn message_store_settings(config: &Config, reserve: &Arc<DiskReserve>) -> MessageStoreSettings {
+fn message_store_settings(
+    config: &Config,
+    limits: &CoreLimits,
+    reserve: &Arc<DiskReserve>,
+) -> MessageStoreSettings {
     MessageStoreSettings {
         path: store::mailbox_path(&config.data_dir),
         former_path: store::path(&config.data_dir),
         log_bytes_max: reserve.plan().log_bytes,
         reserve: Arc::clone(reserve),
-        remembered_max: config.limits.core().dedup_entries_max,
+        remembered_max: limits.dedup_entries_max,
     }
 }
 

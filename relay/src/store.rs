@@ -58,6 +58,15 @@ pub enum StoreError {
     OtherDomain { found: String, wanted: Domain },
     #[error("failed to commit a change of the directory")]
     Commit(#[source] sqlx::Error),
+    #[error("the log of the store is in use")]
+    Busy,
+}
+
+impl StoreError {
+    /// Whether a write failed for lack of space. Then nothing of it is on disk.
+    pub(crate) fn is_disk_full(&self) -> bool {
+        matches!(self, Self::Commit(error) if is_disk_full(error))
+    }
 }
 
 /// The path of the store below the data folder.

@@ -37,8 +37,8 @@ pub(crate) struct LineFile {
 struct RunningRewrite {
     /// The lines that were appended since.
     appended: String,
-    /// The lines that the new file does not have.
-    dead_lines: usize,
+    /// The lines of the new file, with those.
+    lines: usize,
 }
 
 /// The new content of a file, which is written beside it.
@@ -56,7 +56,13 @@ impl PendingRewrite {
             _ => {}
         }
         let file = private_file::options().create_new(true).append(true).open(&self.temporary)?;
-        write_lines(file, self.lines).map(|(file, ..)| file)
+        let mut writer = BufWriter::new(file);
+        for line in self.lines {
+            writer.write_all(line.as_bytes())?;
+        }
+        let file = writer.into_inner().map_err(std::io::IntoInnerError::into_error)?;
+        file.sync_all()?;
+        Ok(file)
     }
 }
 
@@ -110,6 +116,7 @@ impl LineFile {
         self.dirty = true;
         if let Some(rewrite) = &mut self.rewrite {
             rewrite.appended.push_str(line);
+            rewrite.lines += 1;
         }
         Ok(())
     }
@@ -148,8 +155,7 @@ impl LineFile {
         &mut self,
         lines: impl ExactSizeIterator<Item = String> + Send + 'static,
     ) -> PendingRewrite {
-        let dead_lines = self.lines.saturating_sub(lines.len());
-        self.rewrite = Some(RunningRewrite { appended: String::new(), dead_lines });
+        self.rewrite = Some(RunningRewrite { appended: String::new(), lines: lines.len() });
         PendingRewrite { temporary: self.path.with_extension("next"), lines: Box::new(lines) }
     }
 
@@ -158,28 +164,36 @@ impl LineFile {
     /// # Errors
     /// The new file cannot be written, and the old one cannot be made durable.
     pub(crate) fn finish_rewrite(&mut self, written: std::io::Result<File>) -> std::io::Result<()> {
-        let Some(RunningRewrite { appended, dead_lines }) = self.rewrite.take() else { return Ok(()) };
-        match written.and_then(|file| self.replace_by(file, &appended)) {
-            Ok(()) => {
-                self.lines = self.lines.saturating_sub(dead_lines);
-                (self.dirty, self.renamed, self.damaged) = (true, true, false);
-                Ok(())
-            }
-            Err(error) if self.damaged => Err(error),
-            Err(error) => {
+        match self.replace_by(written) {
+            Err(error) if !self.damaged => {
                 // The lines are all in the old file.
                 tracing::warn!(path = %self.path.display(), error = %error, "cannot shorten a file");
                 self.next_rewrite_lines = self.lines + RETRY_LINES;
                 Ok(())
             }
+            finished => finished,
         }
     }
 
-    fn replace_by(&mut self, mut file: File, appended: &str) -> std::io::Result<()> {
+    /// Replaces all lines at once, durably.
+    ///
+    /// # Errors
+    /// The new lines may not be in the file.
+    pub(crate) fn rewrite(&mut self, lines: impl Iterator<Item = String>) -> std::io::Result<()> {
+        let lines: Vec<String> = lines.collect();
+        let written = self.begin_rewrite(lines.into_iter()).write();
+        self.replace_by(written)?;
+        self.unsynced()?.map_or(Ok(()), |unsynced| unsynced.sync())
+    }
+
+    fn replace_by(&mut self, written: std::io::Result<File>) -> std::io::Result<()> {
+        let Some(RunningRewrite { appended, lines }) = self.rewrite.take() else { return Ok(()) };
+        let mut file = written?;
         file.write_all(appended.as_bytes())?;
         let bytes = file.metadata()?.len();
         fs::rename(self.path.with_extension("next"), &self.path)?;
-        (self.file, self.bytes) = (file, bytes);
+        (self.file, self.bytes, self.lines) = (file, bytes, lines);
+        (self.dirty, self.renamed, self.damaged) = (true, true, false);
         Ok(())
     }
 
@@ -188,18 +202,6 @@ impl LineFile {
         self.append(line)?;
         self.file.sync_data()?;
         self.dirty = false;
-        Ok(())
-    }
-
-    /// Replaces all lines, durably.
-    pub(crate) fn rewrite(&mut self, lines: impl Iterator<Item = String>) -> std::io::Result<()> {
-        let temporary = self.path.with_extension("new");
-        let file = private_file::options().create(true).truncate(true).write(true).open(&temporary)?;
-        let (_, bytes, lines) = write_lines(file, lines)?;
-        fs::rename(&temporary, &self.path)?;
-        private_file::sync_folder_of(&self.path)?;
-        self.file = private_file::options().append(true).open(&self.path)?;
-        (self.bytes, self.lines, self.dirty) = (bytes, lines, false);
         Ok(())
     }
 
@@ -220,19 +222,6 @@ pub(crate) fn read(path: &Path) -> std::io::Result<String> {
     let whole = text.rfind('\n').map_or(0, |end| end + 1);
     text.truncate(whole);
     Ok(text)
-}
-
-/// Writes the lines and syncs the file; returns it with its length and the number of lines.
-fn write_lines(file: File, lines: impl Iterator<Item = String>) -> std::io::Result<(File, u64, usize)> {
-    let (mut writer, mut count) = (BufWriter::new(file), 0);
-    for line in lines {
-        writer.write_all(line.as_bytes())?;
-        count += 1;
-    }
-    let file = writer.into_inner().map_err(std::io::IntoInnerError::into_error)?;
-    file.sync_all()?;
-    let bytes = file.metadata()?.len();
-    Ok((file, bytes, count))
 }
 
 #[cfg(test)]

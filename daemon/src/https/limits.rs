@@ -41,6 +41,10 @@ pub const UNSENT_BYTES_MAX: u32 = 64 * 1024;
 /// Pause after a failed accept, so that a lack of file descriptors does not become a busy loop.
 pub const ACCEPT_RETRY_INTERVAL: Duration = Duration::from_millis(100);
 
+/// Connections that are accepted before everybody else gets a turn: about 0.1 ms of work, with
+/// what they cause.
+pub const ACCEPTED_PER_TURN_MAX: u32 = 4;
+
 /// Refused connections answered with status 503 at a time; more are closed without an answer. With
 /// TLS an answer costs a handshake.
 pub const REFUSALS_MAX: usize = 16;

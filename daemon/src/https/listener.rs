@@ -17,8 +17,8 @@ use super::address_share::{AtLimit, ClientNetwork};
 use super::connection::{self, Ended};
 use super::handshake::{HandshakeError, Handshakes};
 use super::limits::{
-    ACCEPT_RETRY_INTERVAL, ListenerLimits, REFUSAL_TIMEOUT, REFUSALS_MAX, UNACKNOWLEDGED_TIMEOUT,
-    UNSENT_BYTES_MAX,
+    ACCEPT_RETRY_INTERVAL, ACCEPTED_PER_TURN_MAX, ListenerLimits, REFUSAL_TIMEOUT, REFUSALS_MAX,
+    UNACKNOWLEDGED_TIMEOUT, UNSENT_BYTES_MAX,
 };
 use super::metrics::{ListenerMetrics, RejectReason};
 use super::refusal;
@@ -72,7 +72,13 @@ impl Listener {
             refusals: Arc::new(Semaphore::new(REFUSALS_MAX)),
             closing: closing.clone(),
         });
+        let mut accepted_in_turn = 0;
         loop {
+            if accepted_in_turn == ACCEPTED_PER_TURN_MAX {
+                accepted_in_turn = 0;
+                tokio::task::yield_now().await;
+            }
+            accepted_in_turn += 1;
             let accepted = tokio::select! {
                 accepted = self.socket.accept() => accepted,
                 () = closing.begun() => return,

@@ -18,7 +18,7 @@ impl Limits {
 }
 
 /// The budgets of the relay and of a tenant, of which the relay's is at most `max`.
-fn fit(relay: u64, tenant: u64, max: u64) -> (u64, u64) {
+pub(super) fn fit(relay: u64, tenant: u64, max: u64) -> (u64, u64) {
     if relay <= max {
         return (relay, tenant.min(relay));
     }

@@ -134,6 +134,7 @@ impl Core {
                 tenant_tokens: shared,
                 unanswered: self.dedup.waiting(sender),
                 tenant_usage: usage,
+                tenant_writing: self.tenant_writes(sender),
             })
         });
         let recipient = recipient.and_then(|slot| self.agents.agent(slot)).map(|agent| Recipient {

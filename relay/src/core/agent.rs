@@ -46,10 +46,9 @@ pub(super) struct MailboxRow {
 #[derive(Debug)]
 pub(super) enum RowContent {
     /// `sender` is `None` if that agent was removed since.
-    Message {
-        sender: Option<AgentSlot>,
-    },
-    Notice(Notice),
+    Message { sender: Option<AgentSlot> },
+    /// Notices are few, and rows many.
+    Notice(Box<Notice>),
 }
 
 /// What a notice says.

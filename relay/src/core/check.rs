@@ -207,6 +207,9 @@ impl Core {
         for (tenant, budget) in &self.tenants {
             let held = census.by_tenant.get(tenant.as_str()).copied().unwrap_or_default();
             require!(held == budget.usage, "{tenant:?} holds {held:?}, not {:?}", budget.usage);
+            let members = |slot| self.agents.agent(slot).is_some_and(|agent| agent.tenant == *tenant);
+            let writing = self.pending_writes.iter().filter(|written| members(written.mailbox)).count();
+            require!(writing == budget.writing, "{tenant:?} writes {writing}, not {} rows", budget.writing);
             let leaves = held.messages > 0 || self.removed.iter().any(|mailbox| mailbox.tenant == *tenant);
             require!(leaves || !budget.removed, "{tenant:?} was removed and is still there");
         }

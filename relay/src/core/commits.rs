@@ -12,8 +12,7 @@ impl Core {
     pub(super) fn on_rows_stored(&mut self, upto: RowId, now: CoreTime, out: &mut Vec<Effect>) {
         self.pending_writes.stalled = false;
         let mut mailboxes: Vec<AgentSlot> = Vec::new();
-        while let Some(written) = self.pending_writes.pop_upto(upto) {
-            self.held_bytes -= written.size;
+        while let Some(written) = self.end_write(upto) {
             self.on_row_stored(written, out);
             if mailboxes.last() != Some(&written.mailbox) {
                 mailboxes.push(written.mailbox);
@@ -44,8 +43,7 @@ impl Core {
         self.pending_writes.stalled = false;
         self.pending_writes.store = StoreState::Failed;
         self.release_leaving(SendRule::StoreWorks.into(), out);
-        while let Some(written) = self.pending_writes.pop_upto(upto) {
-            self.held_bytes -= written.size;
+        while let Some(written) = self.end_write(upto) {
             self.on_row_failed(written, out);
         }
         self.deliver_all_backlogs(now, out);
@@ -61,11 +59,12 @@ impl Core {
                 self.on_row_refused(mailbox, row, (key, removed.size as usize), out);
             }
             RowContent::Message { sender: None } => self.broken("a restored row is written again"),
-            RowContent::Notice(Notice { about: recipient, outcome, reason, ends: Some(row), .. }) => {
+            RowContent::Notice(notice) => {
+                let Notice { about: recipient, outcome, reason, ends, .. } = *notice;
+                let Some(row) = ends else { return self.broken("a notice was written twice") };
                 let (sender, id) = (Some(mailbox), removed.id);
                 self.unsent_notices.push(UndeliveredMessage { sender, recipient, id, outcome, reason, row });
             }
-            RowContent::Notice(_) => self.broken("a notice was written twice"),
         }
     }
 

@@ -13,7 +13,8 @@ pub const ACK_GRACE: Duration = Duration::from_millis(50);
 /// Rows of one page read from the mailbox: a quarter of a window, so that reading and
 /// acknowledging overlap.
 pub const PAGE_ROWS: usize = 64;
-/// Rows that wait for the store: 16 commits of the largest batch, about 50 ms of work.
+/// Rows that wait for the store: 16 commits of the largest batch. A tenant has at most as many as
+/// are still free, alone half of them.
 pub const WRITES_PENDING_MAX: usize = 16_384;
 /// `(from, id)` pairs that are remembered, at most 100 MB. Senders have equal shares of them. When
 /// one is forgotten, only the recipient's own memory recognizes a repetition of it.

@@ -72,7 +72,7 @@ impl Core {
         out: &mut Vec<Effect>,
     ) -> RowId {
         let MemoryOnly { key, ttl_seconds, expires_ms, envelope } = message;
-        let row = self.pending_writes.begin(mailbox, envelope.len());
+        let row = self.begin_write(mailbox, envelope.len());
         let content = RowContent::Message { sender: Some(key.sender) };
         let size = u32::try_from(envelope.len()).unwrap_or(u32::MAX);
         let new = NewRow { id: key.id, size, expires_ms: *expires_ms, content, committed: false };

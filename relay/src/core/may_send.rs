@@ -25,6 +25,8 @@ pub(super) struct Sender<'a> {
     pub(super) unanswered: u32,
     /// What the mailboxes of its tenant hold.
     pub(super) tenant_usage: MailboxUsage,
+    /// Rows of its tenant's agents that wait for the store.
+    pub(super) tenant_writing: usize,
 }
 
 /// The state of a token bucket.
@@ -196,7 +198,9 @@ fn check_load(sender: &Sender<'_>, size: usize, relay: &RelayLoad<'_>) -> Result
         let exceeded = ExceededLimit { name, limit: limits.held_bytes_max as u64, current };
         return Err(SendError::new(SendRule::MemoryRoom).with_limit(exceeded));
     }
-    require(relay.writing < limits.writes_pending, SendRule::WriteQueueRoom)
+    // A tenant may have as many as are free, so there is room for one that has few.
+    let has_room = sender.tenant_writing + relay.writing < limits.writes_pending;
+    require(has_room, SendRule::WriteQueueRoom)
 }
 
 /// Refuses a send, or a repetition of one that was released, while too many others wait.

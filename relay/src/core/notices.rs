@@ -29,12 +29,12 @@ impl Core {
         };
         self.dedup.stored_is_ending(MessageKey { sender, id });
         self.enter_backlog(sender, now, out);
-        let row = self.pending_writes.begin(sender, 0);
+        let row = self.begin_write(sender, 0);
         let UndeliveredMessage { recipient: about, reason, .. } = undelivered;
         let notice =
             Notice { about: about.clone(), outcome, reason, at: now.unix, ends: Some(ends), missed: 0 };
         let expires_ms = now.after_seconds(NOTICE_TTL_SECONDS);
-        let content = RowContent::Notice(notice);
+        let content = RowContent::Notice(Box::new(notice));
         self.index_row(sender, row, NewRow { id, size: 0, expires_ms, content, committed: false });
         out.push(Effect::Write(Write::Insert(WriteRow {
             row,
@@ -85,7 +85,9 @@ impl Core {
     /// Removes a notice's row from the store. If the notice may not be there yet, its message is
     /// removed as well.
     pub(super) fn remove_notice(&mut self, row: RowId, content: RowContent, out: &mut Vec<Effect>) {
-        if let RowContent::Notice(Notice { ends: Some(ends), outcome, .. }) = content {
+        if let RowContent::Notice(notice) = content
+            && let Notice { ends: Some(ends), outcome, .. } = *notice
+        {
             out.push(Effect::Write(Write::Remove { row: ends, outcome: Some(outcome) }));
         }
         out.push(Effect::Write(Write::Remove { row, outcome: None }));

@@ -4,7 +4,7 @@
 use std::collections::VecDeque;
 
 use super::dedup::MessageKey;
-use super::{AgentSlot, RowId};
+use super::{AgentSlot, Core, RowId};
 use foldhash::HashSet;
 
 /// Commits are reported in order, so a queue is enough to find the result of each row.
@@ -94,5 +94,43 @@ impl PendingWrites {
 
     pub(super) fn takes_notices(&self) -> bool {
         self.store != StoreState::Failed
+    }
+}
+
+impl Core {
+    /// Rows of this agent's tenant that wait for the store.
+    pub(super) fn tenant_writes(&self, agent: AgentSlot) -> usize {
+        let tenant = self.agents.agent(agent).and_then(|agent| self.tenants.get(&agent.tenant));
+        tenant.map_or(0, |tenant| tenant.writing)
+    }
+
+    /// Reserves the number of the next row, which counts for the tenant of its mailbox.
+    pub(super) fn begin_write(&mut self, mailbox: AgentSlot, size: usize) -> RowId {
+        let agent = self.agents.agent(mailbox);
+        match agent.and_then(|agent| self.tenants.get_mut(&agent.tenant)) {
+            Some(tenant) => tenant.writing += 1,
+            None => self.broken("a row of no tenant is written"),
+        }
+        self.pending_writes.begin(mailbox, size)
+    }
+
+    /// Takes out the next row up to `upto`, whose commit succeeded or failed.
+    pub(super) fn end_write(&mut self, upto: RowId) -> Option<PendingWrite> {
+        let written = self.pending_writes.pop_upto(upto)?;
+        self.held_bytes -= written.size;
+        self.return_write(written.mailbox);
+        Some(written)
+    }
+
+    /// A row of this mailbox counts for its tenant no longer. Those of a removed agent were
+    /// returned when it was removed.
+    pub(super) fn return_write(&mut self, mailbox: AgentSlot) {
+        let Some(agent) = self.agents.agent(mailbox) else { return };
+        let tenant = self.tenants.get_mut(&agent.tenant);
+        let rest = tenant.and_then(|tenant| Some((tenant.writing.checked_sub(1)?, tenant)));
+        match rest {
+            Some((rest, tenant)) => tenant.writing = rest,
+            None => self.broken("a row that was written counts for no tenant"),
+        }
     }
 }

@@ -80,6 +80,7 @@ impl Core {
         let pending = self.pending_writes.iter().filter(|written| gone.contains(&written.mailbox));
         let pending: Vec<PendingWrite> = pending.copied().collect();
         for written in pending {
+            self.return_write(written.mailbox);
             self.drop_pending_row(written, out);
         }
         for slot in slots {

@@ -21,14 +21,14 @@ impl Core {
         }
         let content = match found.kind {
             RowKind::Message => RowContent::Message { sender },
-            RowKind::Notice { outcome, reason } => RowContent::Notice(Notice {
+            RowKind::Notice { outcome, reason } => RowContent::Notice(Box::new(Notice {
                 about: found.peer.as_str().into(),
                 outcome,
                 reason,
                 at: found.accepted,
                 ends: None,
                 missed: 0,
-            }),
+            })),
         };
         let expires_ms = found.expires.saturating_mul(1000);
         let (id, size) = (found.id, found.size);

@@ -20,13 +20,15 @@ pub(super) struct MailboxUsage {
 pub(super) struct TenantBudget {
     pub(super) bucket: TokenBucket,
     pub(super) usage: MailboxUsage,
+    /// Rows of its agents that wait for the store.
+    pub(super) writing: usize,
     /// The tenant was removed, and its rows are leaving.
     pub(super) removed: bool,
 }
 
 impl TenantBudget {
     pub(super) fn new(bucket: TokenBucket) -> Self {
-        Self { bucket, usage: MailboxUsage::default(), removed: false }
+        Self { bucket, usage: MailboxUsage::default(), writing: 0, removed: false }
     }
 }
 

@@ -21,6 +21,7 @@ mod sender_shares;
 mod store_failures;
 mod tenants;
 mod test_core;
+mod write_shares;
 
 use effect_filters::*;
 use test_core::*;

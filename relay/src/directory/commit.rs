@@ -2,7 +2,7 @@
 
 use protocol::admin::{DeletionPolicy, McpSpec, Owner, TenantSpec, Term};
 use protocol::api_key::KeyHash;
-use protocol::did::TenantId;
+use protocol::did::{Domain, TenantId};
 use protocol::frame::FormerRootKey;
 use protocol::record::Card;
 use protocol::{Did, UnixSeconds};
@@ -11,6 +11,7 @@ use sqlx::SqliteConnection;
 use super::edit::Edit;
 use super::entry::{AgentEntry, TenantKey};
 use super::ownership::Ownership;
+use super::state::DirectoryState;
 use crate::store::{Store, StoreError, is_disk_full};
 
 type Result<T = ()> = std::result::Result<T, sqlx::Error>;
@@ -35,13 +36,38 @@ impl Store {
         committed.map_err(StoreError::Commit)
     }
 
-    /// Tests whether commits work, with one that changes nothing.
+    /// Tests whether commits work, with one that nobody reads. An update of a column to its own
+    /// value would write nothing.
     ///
     /// # Errors
     /// As [`Self::commit_edits`].
     pub(crate) async fn probe(&self) -> std::result::Result<(), StoreError> {
-        let touched = "update directory_meta set version = version where id = 1";
-        sqlx::query(touched).execute(self.pool()).await.map(|_| ()).map_err(StoreError::Commit)
+        sqlx::query("pragma user_version = 1")
+            .execute(self.pool())
+            .await
+            .map(|_| ())
+            .map_err(StoreError::Commit)
+    }
+
+    /// Reads the directory as it is on disk, whatever became of earlier commits.
+    ///
+    /// # Errors
+    /// The store cannot be written or read.
+    pub(super) async fn read_durably(
+        &self,
+        domain: &Domain,
+    ) -> std::result::Result<DirectoryState, StoreError> {
+        // A failed sync may have dropped a part of the log, and what is written behind it would be
+        // lost with it. So the log is begun anew.
+        let busy: bool = sqlx::query_scalar("pragma wal_checkpoint(truncate)")
+            .fetch_one(self.pool())
+            .await
+            .map_err(StoreError::Commit)?;
+        if busy {
+            return Err(StoreError::Busy);
+        }
+        self.probe().await?;
+        Ok(self.load_directory(domain).await?.1)
     }
 
     async fn try_commit(&self, edits: &[Edit], version: u64) -> Result {

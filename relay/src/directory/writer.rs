@@ -32,6 +32,9 @@ pub struct DirectoryWriter {
     draft: DirectoryState,
     /// Sessions of keys that expired up to this time are closed.
     expired_until: UnixSeconds,
+    /// After a commit that failed, and may be on disk all the same: what it would have revoked.
+    /// Until the store was read again, nobody knows whether a change is needed.
+    unknown: Option<Vec<Revocation>>,
 }
 
 /// What the operations of one transaction change.
@@ -51,7 +54,12 @@ impl DirectoryWriter {
     ) -> Self {
         // Nothing is connected yet, so keys that expired before need no revocation.
         let expired_until = directory.now();
-        Self { directory, store, rules, queues, draft, expired_until }
+        Self { directory, store, rules, queues, draft, expired_until, unknown: None }
+    }
+
+    #[cfg(test)]
+    pub(super) fn pool(&self) -> &sqlx::SqlitePool {
+        self.store.pool()
     }
 
     /// Runs until [`Directory::close`].
@@ -74,6 +82,7 @@ impl DirectoryWriter {
 
     /// Commits all requests together, and answers them after that.
     async fn answer(&mut self, requests: Vec<WriteRequest>) {
+        let found = self.find_out().await;
         let mut group = Group::default();
         let mut answers = Vec::with_capacity(requests.len());
         for request in requests {
@@ -81,7 +90,14 @@ impl DirectoryWriter {
             let results: Vec<_> = request.operations.into_iter().map(decide).collect();
             answers.push((request.answer, results));
         }
-        let committed = self.commit(&group).await;
+        let committed = match found {
+            Ok(()) => self.commit(&group).await,
+            Err(_) if group.edits.is_empty() => Ok(()),
+            Err(error) => {
+                self.draft = self.directory.read().clone();
+                Err(error)
+            }
+        };
         for (answer, mut results) in answers {
             if committed.is_err() {
                 // Each was decided together with changes that are not stored.
@@ -94,6 +110,9 @@ impl DirectoryWriter {
 
     /// Decides one operation against the draft, and applies it there.
     fn decide(&mut self, operation: Operation, group: &mut Group) -> WriteResult {
+        if self.unknown.is_some() && matches!(operation, Operation::Administer(..)) {
+            return Err(WriteError::Store);
+        }
         if let Operation::Administer(requester, _) = &operation
             && let Some(raise) = check_term(&self.draft, requester)?
         {
@@ -135,14 +154,30 @@ impl DirectoryWriter {
         let version = self.draft.version();
         let committed = self.store.commit_edits(&group.edits, version).await;
         self.directory.health.report(&committed);
-        if committed.is_err() {
+        if let Err(error) = committed {
             self.draft = self.directory.read().clone();
-            return committed;
+            if !error.is_disk_full() {
+                self.unknown.get_or_insert_default().extend(group.revocations.iter().cloned());
+            }
+            return Err(error);
         }
         self.directory.commits.fetch_add(1, Ordering::Relaxed);
         self.directory.write_state().commit(&group.edits, version);
         self.directory.enforce(&group.revocations);
         group.audit.iter().for_each(|(entry, version)| entry.record(*version));
+        Ok(())
+    }
+
+    /// After a commit that failed: makes durable what is on disk, reads it, and enforces it.
+    async fn find_out(&mut self) -> Result<(), StoreError> {
+        let Some(revocations) = &self.unknown else { return Ok(()) };
+        let found = self.store.read_durably(&self.directory.domain).await;
+        self.directory.health.report(&found);
+        self.draft = found?;
+        self.directory.write_state().clone_from(&self.draft);
+        // Sessions that are closed for a change that is not on disk connect again.
+        self.directory.enforce(revocations);
+        self.unknown = None;
         Ok(())
     }
 
@@ -155,7 +190,10 @@ impl DirectoryWriter {
         }
         let revocations: Vec<_> = expired.into_iter().map(Revocation::KeyRevoked).collect();
         self.directory.enforce(&revocations);
-        if self.directory.health.is_failing() {
+        if self.unknown.is_some() {
+            // The next sweep tries again.
+            let _ = self.find_out().await;
+        } else if self.directory.health.is_failing() {
             self.directory.health.report(&self.store.probe().await);
         }
     }

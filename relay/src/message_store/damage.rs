@@ -14,7 +14,8 @@ use crate::core::RowId;
 /// early, and for a file system that found a wrong checksum. Any other failed read may succeed when
 /// it is repeated.
 const DAMAGE: [&str; 6] = ["11", "267", "779", "522", "8202", "8458"];
-const REMOVE_BODIES: &str = "delete from bodies where row in \
+const REMOVE_BODIES: &str = "delete from bodies where row in (select value from json_each(?))";
+const REMOVE_BODIES_BESIDE_SPARE: &str = "delete from bodies where row in \
     (select value from json_each(?) where value not in (select row from spare_bodies))";
 const REMOVE_SPARE_BODIES: &str = "delete from spare_bodies where row in (select value from json_each(?))";
 
@@ -29,16 +30,44 @@ pub(super) const fn halves<T>(part: &[T]) -> Option<(&[T], &[T])> {
     if part.len() < 2 { None } else { Some(part.split_at(part.len() / 2)) }
 }
 
-/// Deletes bodies, wherever they are.
-pub(super) async fn delete_bodies(on: &mut SqliteConnection, rows: &[RowId]) -> sqlx::Result<()> {
-    sqlx::query(REMOVE_BODIES).bind(json_array(rows.iter().copied())).execute(&mut *on).await?;
-    delete_spare_bodies(on, rows).await
+/// Whether there may be rows in `spare_bodies`. Without them, nothing looks for any.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum SpareBodies {
+    None,
+    Some,
 }
 
-/// Deletes those of these bodies that are spare ones.
-pub(super) async fn delete_spare_bodies(on: &mut SqliteConnection, rows: &[RowId]) -> sqlx::Result<()> {
-    sqlx::query(REMOVE_SPARE_BODIES).bind(json_array(rows.iter().copied())).execute(on).await?;
-    Ok(())
+impl SpareBodies {
+    pub(super) async fn find(on: &mut SqliteConnection) -> sqlx::Result<Self> {
+        match sqlx::query_scalar("select exists(select 1 from spare_bodies)").fetch_one(on).await {
+            Ok(false) => Ok(Self::None),
+            Ok(true) => Ok(Self::Some),
+            Err(error) if is_damage(&error) => Ok(Self::Some),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// Deletes bodies, wherever they are.
+    pub(super) async fn delete_bodies(self, on: &mut SqliteConnection, rows: &[RowId]) -> sqlx::Result<()> {
+        let sql = match self {
+            Self::None => REMOVE_BODIES,
+            Self::Some => REMOVE_BODIES_BESIDE_SPARE,
+        };
+        sqlx::query(sql).bind(json_array(rows.iter().copied())).execute(&mut *on).await?;
+        self.delete_spare_bodies(on, rows).await
+    }
+
+    /// Deletes those of these bodies that are spare ones.
+    pub(super) async fn delete_spare_bodies(
+        self,
+        on: &mut SqliteConnection,
+        rows: &[RowId],
+    ) -> sqlx::Result<()> {
+        if self == Self::Some {
+            sqlx::query(REMOVE_SPARE_BODIES).bind(json_array(rows.iter().copied())).execute(on).await?;
+        }
+        Ok(())
+    }
 }
 
 /// Deletes bodies that nothing refers to any more, except for those on damaged pages and beside
@@ -46,10 +75,10 @@ pub(super) async fn delete_spare_bodies(on: &mut SqliteConnection, rows: &[RowId
 ///
 /// Each statement is a transaction of its own: after damage was met, SQLite refuses to commit
 /// anything of the same transaction.
-pub(super) async fn delete_undamaged_bodies(on: &mut SqliteConnection, rows: &[RowId]) {
+pub(super) async fn delete_undamaged_bodies(on: &mut SqliteConnection, rows: &[RowId], spare: SpareBodies) {
     let mut parts = vec![rows];
     while let Some(part) = parts.pop() {
-        match (delete_bodies(on, part).await, halves(part)) {
+        match (spare.delete_bodies(on, part).await, halves(part)) {
             (Ok(()), _) => {}
             (Err(error), Some((first, second))) if is_damage(&error) => parts.extend([second, first]),
             (Err(error), _) => {

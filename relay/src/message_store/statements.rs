@@ -10,7 +10,7 @@ use protocol::frame::Outcome;
 use sqlx::{AssertSqlSafe, SqliteConnection};
 
 use super::commit_scheduler::{Batch, insertion};
-use super::damage::{delete_bodies, delete_spare_bodies, delete_undamaged_bodies, is_damage};
+use super::damage::{SpareBodies, delete_undamaged_bodies, is_damage};
 use super::forgetting::Forgetting;
 use super::sql::{json_array, kind_number, reason_number, state_number};
 use super::transaction;
@@ -32,10 +32,12 @@ pub(super) struct Statements {
     bodies: [Arc<str>; 3],
     spare_bodies: [Arc<str>; 3],
     new_bodies: NewBodies,
+    /// Those of earlier starts, and of this one since new bodies are spare ones.
+    spare: SpareBodies,
 }
 
 impl Statements {
-    pub(super) fn new() -> Self {
+    pub(super) fn new(spare: SpareBodies) -> Self {
         let insert = |into: &str, columns: &str| {
             CHUNKS.map(|rows| format!("insert {into} values {}", vec![columns; rows].join(",")).into())
         };
@@ -46,6 +48,7 @@ impl Statements {
             bodies: insert("or replace into bodies", BODY_COLUMNS),
             spare_bodies: insert("or replace into spare_bodies", BODY_COLUMNS),
             new_bodies: NewBodies::Append,
+            spare,
         }
     }
 
@@ -68,13 +71,13 @@ impl Statements {
         result = self.commit_with(on, batch, forgetting, OldBodies::Keep).await;
         if is_damaged(&result) && self.new_bodies == NewBodies::Append {
             tracing::error!("new messages cannot be added to a damaged page; they are stored beside it");
-            self.new_bodies = NewBodies::Spare;
+            (self.new_bodies, self.spare) = (NewBodies::Spare, SpareBodies::Some);
             result = self.commit_with(on, batch, forgetting, OldBodies::Keep).await;
         }
         if result.is_ok() {
             let removed = batch.writes.iter().filter_map(removal).map(|(row, _)| row);
             let old: Vec<RowId> = removed.chain(batch.discarded.iter().copied()).collect();
-            delete_undamaged_bodies(on, &old).await;
+            delete_undamaged_bodies(on, &old, self.spare).await;
         }
         result
     }
@@ -107,6 +110,7 @@ impl Statements {
     ) -> sqlx::Result<Option<RowId>> {
         let removed: HashMap<RowId, Option<Outcome>> = batch.writes.iter().filter_map(removal).collect();
         let inserted: Vec<&WriteRow> = batch.writes.iter().filter_map(insertion).collect();
+        let old_bodies = (old_bodies, self.spare);
         discard(on, &batch.discarded, old_bodies).await?;
         revive(on, &batch.revived).await?;
         self.insert_messages(on, &inserted, &removed).await?;
@@ -195,22 +199,28 @@ enum OldBodies {
     Keep,
 }
 
-impl OldBodies {
-    async fn settle(self, on: &mut SqliteConnection, rows: &[RowId]) -> sqlx::Result<()> {
-        match self {
-            Self::Delete => delete_bodies(on, rows).await,
-            // A spare body goes with its row, because the number may be given again.
-            Self::Keep => delete_spare_bodies(on, rows).await,
-        }
+async fn settle_bodies(
+    on: &mut SqliteConnection,
+    rows: &[RowId],
+    (old_bodies, spare): (OldBodies, SpareBodies),
+) -> sqlx::Result<()> {
+    match old_bodies {
+        OldBodies::Delete => spare.delete_bodies(on, rows).await,
+        // A spare body goes with its row, because the number may be given again.
+        OldBodies::Keep => spare.delete_spare_bodies(on, rows).await,
     }
 }
 
 /// Deletes rows that were reported failed, in case that they are on disk after all.
-async fn discard(on: &mut SqliteConnection, rows: &[RowId], old_bodies: OldBodies) -> sqlx::Result<()> {
+async fn discard(
+    on: &mut SqliteConnection,
+    rows: &[RowId],
+    old_bodies: (OldBodies, SpareBodies),
+) -> sqlx::Result<()> {
     if rows.is_empty() {
         return Ok(());
     }
-    old_bodies.settle(on, rows).await?;
+    settle_bodies(on, rows, old_bodies).await?;
     let rows = json_array(rows.iter().copied());
     sqlx::query(DELETE_MESSAGES).bind(&rows).execute(&mut *on).await?;
     Ok(())
@@ -232,13 +242,13 @@ async fn remove(
     on: &mut SqliteConnection,
     rows: HashMap<RowId, Option<Outcome>>,
     keeps: impl Fn(RowId) -> bool,
-    old_bodies: OldBodies,
+    old_bodies: (OldBodies, SpareBodies),
 ) -> sqlx::Result<()> {
     if rows.is_empty() {
         return Ok(());
     }
     let all: Vec<RowId> = rows.keys().copied().collect();
-    old_bodies.settle(on, &all).await?;
+    settle_bodies(on, &all, old_bodies).await?;
     let (mut deleted, mut remembered) = (Vec::new(), BTreeMap::<i64, Vec<RowId>>::new());
     for (row, outcome) in rows {
         match outcome.filter(|_| keeps(row)) {

@@ -22,6 +22,7 @@ use super::{Relay, directory_metrics};
 use crate::admin::{self, AdminMetrics, AdminState};
 use crate::clock::unix_now;
 use crate::config::Config;
+use crate::core::CoreLimits;
 use crate::directory::Directory;
 use crate::http::{self, HttpMetrics, PublicState};
 use crate::hub::{Hub, HubMetrics, HubSettings};
@@ -68,6 +69,7 @@ impl RunningRelay {
     pub(super) async fn start(relay: Relay, shutdown: &Shutdown) -> Result<Self> {
         let Relay {
             config,
+            core_limits,
             build,
             domain,
             socket,
@@ -95,7 +97,9 @@ impl RunningRelay {
         let listeners = AdminListeners { admin: admin_socket, tls: admin_tls, health: health_socket };
         let operations = listeners.start(readiness.clone(), &registry, &tasks, &admin_end)?;
         let vital = VitalTasks::new(tasks.clone(), task_wrapper);
-        let hub = Hub::open(messages, Arc::clone(&directory), hub_settings(&config), metrics, &vital).await?;
+        let hub =
+            Hub::open(messages, Arc::clone(&directory), hub_settings(&config, core_limits), metrics, &vital)
+                .await?;
         let authorization = authorization::Setup {
             settings: config.oauth.clone(),
             issuer,
@@ -216,9 +220,9 @@ fn register_metrics(
     Ok(Arc::new(HubMetrics::register(registry)?))
 }
 
-fn hub_settings(config: &Config) -> HubSettings {
+fn hub_settings(config: &Config, limits: CoreLimits) -> HubSettings {
     HubSettings {
-        limits: config.limits.core(),
+        limits,
         connections: config.limits.connection_shares(),
         page_loads_max: config.limits.connections,
         reconnect_spread: config.drain_timeout,

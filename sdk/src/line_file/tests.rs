@@ -104,6 +104,19 @@ fn a_rewritten_file_takes_further_lines() {
     let (mut file, _) = open(&path);
     file.append("one\n").unwrap();
     file.rewrite(std::iter::once("two\n".to_owned())).unwrap();
+    assert!(file.unsynced().unwrap().is_none() && !file.needs_rewrite(1, 0));
     file.append("three\n").unwrap();
     assert_eq!(open(&path).1, "two\nthree\n");
+}
+
+#[test]
+fn all_lines_are_kept_when_they_cannot_be_replaced_at_once() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("lines");
+    let (mut file, _) = open(&path);
+    file.append("one\n").unwrap();
+    fs::create_dir(path.with_extension("next")).unwrap();
+    assert!(file.rewrite(std::iter::once("two\n".to_owned())).is_err());
+    file.append("three\n").unwrap();
+    assert_eq!(open(&path).1, "one\nthree\n");
 }

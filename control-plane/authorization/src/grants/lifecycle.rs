@@ -92,7 +92,7 @@ impl Grants {
         let Grant { id, account, client_id, agent, scope, .. } = &code.grant;
         let mut transaction = self.store.begin().await?;
         grants::insert(&mut transaction, &code.grant, now).await?;
-        grants::delete_oldest(&mut transaction, account, GRANTS_PER_ACCOUNT_MAX).await?;
+        grants::delete_oldest(&mut transaction, &code.grant, GRANTS_PER_ACCOUNT_MAX - 1).await?;
         codes::insert(&mut transaction, secret.hash(), &code).await?;
         clients::mark_used(&mut transaction, client_id, now).await?;
         transaction.commit().await?;

@@ -1,7 +1,7 @@
 //! The IP address that a request is rate limited by, taken from trusted proxies where there are
 //! any. Pure.
 
-use std::net::IpAddr;
+use std::net::{IpAddr, SocketAddr};
 
 use axum::http::HeaderMap;
 use ipnet::IpNet;
@@ -34,13 +34,19 @@ fn client_ip(peer: IpAddr, forwarded_for: &[&str], trusted: &[IpNet]) -> IpAddr 
     let mut client = peer;
     for hop in hops.rev() {
         // Entries before an unreadable one were not written by a trusted proxy.
-        let Ok(address) = hop.trim().parse::<IpAddr>() else { break };
+        let Some(address) = address_in(hop.trim()) else { break };
         client = address.to_canonical();
         if !is_trusted(&client) {
             break;
         }
     }
     client
+}
+
+/// The address of an entry, which some proxies write with the port.
+fn address_in(hop: &str) -> Option<IpAddr> {
+    let with_port = || hop.parse::<SocketAddr>().ok().map(|address| address.ip());
+    hop.parse().ok().or_else(with_port)
 }
 
 #[cfg(test)]
@@ -57,5 +63,14 @@ mod tests {
         assert_eq!(client_ip(ip("10.0.0.1"), &["1.2.3.4, nonsense"], &trusted), ip("10.0.0.1"));
         assert_eq!(client_ip(ip("10.0.0.1"), &[], &trusted), ip("10.0.0.1"));
         assert_eq!(client_ip(ip("::ffff:10.0.0.1"), &["1.2.3.4"], &trusted), ip("1.2.3.4"));
+    }
+
+    #[test]
+    fn an_address_with_a_port_is_the_address() {
+        let ip = |text: &str| text.parse::<IpAddr>().unwrap();
+        let trusted = ["10.0.0.0/8".parse().unwrap()];
+        assert_eq!(client_ip(ip("10.0.0.1"), &["203.0.113.7:5678"], &trusted), ip("203.0.113.7"));
+        let forwarded = ["[2001:db8::7]:5678, 10.0.0.2:80"];
+        assert_eq!(client_ip(ip("10.0.0.1"), &forwarded, &trusted), ip("2001:db8::7"));
     }
 }

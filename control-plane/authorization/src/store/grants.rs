@@ -83,13 +83,15 @@ pub(crate) async fn delete(to: &mut SqliteConnection, id: &str) -> Result {
     sqlx::query("delete from oauth_grants where grant_id = ?").bind(id).execute(to).await.map(|_| ())
 }
 
-/// Deletes all but the newest `keep` grants of an account.
-pub(crate) async fn delete_oldest(to: &mut SqliteConnection, account: &str, keep: u32) -> Result {
+/// Deletes the oldest grants of the account of this one, beyond `keep` others.
+pub(crate) async fn delete_oldest(to: &mut SqliteConnection, new: &Grant, keep: u32) -> Result {
     sqlx::query(
         "delete from oauth_grants where grant_id in (
-           select grant_id from oauth_grants where account = ? order by created desc, grant_id limit -1 offset ?)",
+           select grant_id from oauth_grants where account = ? and grant_id <> ?
+           order by created desc, grant_id limit -1 offset ?)",
     )
-    .bind(account)
+    .bind(&new.account)
+    .bind(&new.id)
     .bind(keep)
     .execute(to)
     .await

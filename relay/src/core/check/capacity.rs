@@ -100,7 +100,13 @@ impl Core {
         let waiting = open.filter(|(_, entry)| matches!(entry.state, OpenState::Waiting { .. }));
         waiting.count() >= self.limits.unanswered_sends as usize
             || self.held_bytes + size > self.limits.held_bytes_max
-            || self.pending_writes.len() >= self.limits.writes_pending
+            || self.writes_of_tenant(sender) + self.pending_writes.len() >= self.limits.writes_pending
+    }
+
+    /// Rows that wait for the store and are for agents of this agent's tenant.
+    fn writes_of_tenant(&self, of: AgentSlot) -> usize {
+        let tenant = |slot| self.agents.agent(slot).map(|agent| &agent.tenant);
+        self.pending_writes.iter().filter(|written| tenant(written.mailbox) == tenant(of)).count()
     }
 }
 

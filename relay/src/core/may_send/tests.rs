@@ -80,6 +80,7 @@ fn decide_broken(class: Class, broken: &[SendRule], repeated: bool, direct: bool
         tenant_tokens: tokens(is(SendRule::TenantRate), RETRY_INTERVAL / 2),
         unanswered: if is(SendRule::UnansweredSends) { 5 } else { 4 },
         tenant_usage: usage(if is(SendRule::StorageRoom) { 100 } else { 99 }, 0),
+        tenant_writing: 1,
     };
     let recipient = Recipient {
         tenant: if is(SendRule::TenantWall) { &other } else { &own },
@@ -108,7 +109,7 @@ fn decide_broken(class: Class, broken: &[SendRule], repeated: bool, direct: bool
         limits: &limits,
         draining: is(SendRule::NotDraining),
         held_bytes: if is(SendRule::MemoryRoom) { 901 } else { 900 },
-        writing: if is(SendRule::WriteQueueRoom) { 5 } else { 4 },
+        writing: if is(SendRule::WriteQueueRoom) { 4 } else { 3 },
         store: if is(SendRule::StoreWorks) { StoreState::Failed } else { StoreState::Working },
         stalled: is(SendRule::StoreAnswers),
         usage: usage(100, 0),
@@ -207,7 +208,7 @@ fn broken_limit(
     let rules = [
         (SendRule::UnansweredSends, sender.unanswered < limits.unanswered_sends),
         (SendRule::MemoryRoom, relay.held_bytes as u64 + size <= limits.held_bytes_max as u64),
-        (SendRule::WriteQueueRoom, relay.writing < limits.writes_pending),
+        (SendRule::WriteQueueRoom, relay.writing + sender.tenant_writing < limits.writes_pending),
         (SendRule::MailboxRoom, mailbox.messages < messages && mailbox.bytes + size <= limits.mailbox_bytes),
         (SendRule::StorageRoom, storage),
     ];
@@ -220,7 +221,8 @@ proptest! {
         size in 1..400u64,
         unanswered in 3..7u32,
         held_bytes in 0..1_100usize,
-        writing in 3..7usize,
+        writing in 1..7usize,
+        tenant_writing in 0..4usize,
         mailbox in (7..12u64, 500..1_000u64),
         tenant in (90..102u64, 9_000..10_100u64),
         others in (760..920u64, 70_000..95_000u64),
@@ -228,7 +230,7 @@ proptest! {
     ) {
         let own: TenantId = "a".parse().unwrap();
         let tenant_usage = usage(tenant.0, tenant.1);
-        let sender = Sender { did: ALICE, tenant: &own, tokens: tokens(None), tenant_tokens: tokens(None), unanswered, tenant_usage };
+        let sender = Sender { did: ALICE, tenant: &own, tokens: tokens(None), tenant_tokens: tokens(None), unanswered, tenant_usage, tenant_writing };
         let mailbox = usage(mailbox.0, mailbox.1);
         let recipient = Recipient { tenant: &own, reads: true, session: None, mailbox };
         let header = Header {
@@ -250,6 +252,7 @@ proptest! {
         let sender = Sender {
             did: ALICE, tenant: &tenant, tokens: tokens(wait(own)), tenant_tokens: tokens(wait(shared)), unanswered: 0,
             tenant_usage: usage(0, 0),
+            tenant_writing: 0,
         };
         let told = check_rates(&sender).err();
         prop_assert_eq!(told.and_then(|error| error.retry_after), wait(own.max(shared)));

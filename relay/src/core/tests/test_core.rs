@@ -17,6 +17,7 @@ pub(super) const AGENTS: [(&str, &str); 5] =
 pub(super) const ALICE: usize = 0;
 pub(super) const BOB: usize = 1;
 pub(super) const EVE: usize = 2;
+pub(super) const MALLORY: usize = 3;
 pub(super) const CAROL: usize = 4;
 
 #[derive(Debug)]

@@ -52,3 +52,20 @@ async fn messages_are_stored_beside_a_damaged_last_page_of_the_bodies() {
     let spare = sqlx::query_scalar::<_, i64>("select row from spare_bodies");
     assert_eq!(spare.fetch_all(&mut store.reading).await.unwrap(), [8], "7 was delivered");
 }
+
+/// Each commit with removals would wait for such statements.
+#[tokio::test]
+async fn nothing_looks_for_spare_bodies_while_there_are_none() {
+    let (_folder, path) = new_folder();
+    write(&path, (1..=3).map(message)).await;
+    let mut started = open(&path).await.start(LOADS_MAX).await.unwrap();
+    let dropped = sqlx::query("drop table spare_bodies").execute(&mut started.writer.connection).await;
+    dropped.unwrap();
+    let batch = Batch { writes: vec![delivered(2), message(4)], discarded: vec![3], revived: vec![] };
+    started.writer.try_commit(&batch).await.unwrap();
+    let left: Vec<i64> = sqlx::query_scalar("select row from bodies order by row")
+        .fetch_all(&mut started.writer.connection)
+        .await
+        .unwrap();
+    assert_eq!(left, [1, 4]);
+}
