@@ -12,6 +12,7 @@ use protocol::admin;
 
 use crate::backoff::RESYNC_INTERVAL;
 use crate::claimants::{self, RecordedOwner};
+use crate::collected_errors::CollectedErrors;
 use crate::context::Context;
 use crate::deletion_policy::deletion_policy;
 use crate::error::{Category, Error, Result};
@@ -282,27 +283,27 @@ async fn report_blocked(
     Err(error)
 }
 
-/// Takes the keys of an Agent away from the relay that is refused, or suspended without readable
-/// Secrets, if the relay records it as the owner of its handle.
+/// Takes the keys of an Agent away that is refused, or suspended without readable Secrets: in every
+/// entry of which a relay records it as the owner. Its Tenant may be gone, while the relay's tenant
+/// lives on with another owner.
 async fn take_keys_away(context: &Context, agent: &Agent) -> Result<()> {
-    let Some(tenant) = context.caches.tenant(&index::tenant_of(agent)) else { return Ok(()) };
-    let Some(path) = relay_path(&tenant, agent) else { return Ok(()) };
-    if !claimants::owns(agent, &recorded_owner(context, &tenant, agent)) {
-        return Ok(());
-    }
+    let uid = agent.uid().unwrap_or_default();
     let content = admin::AgentSpec {
         root_key: identity::recorded_root_key(agent),
         suspended: true,
         deletion_policy: Some(deletion_policy(agent.spec.deletion_policy)),
         ..admin::AgentSpec::default()
     };
-    let writer = context.relay_replicas.writer(&agent.uid().unwrap_or_default());
-    let writer = Writer { if_owned: true, ..writer };
-    match context.relay_replicas.write(&index::relay_of(&tenant), &path, &writer, &content).await {
-        // The entry is gone, or somebody else got it in the meantime.
-        Err(error) if error.is_refusal() => Ok(()),
-        other => other.map(drop).map_err(Error::Relay),
+    let mut errors = CollectedErrors::default();
+    for (relay, path) in context.relay_replicas.owned_entries(&uid) {
+        let writer = Writer { if_owned: true, ..context.relay_replicas.writer(&uid) };
+        match context.relay_replicas.write(&relay, &path, &writer, &content).await {
+            // The entry is gone, or somebody else got it in the meantime.
+            Err(error) if error.is_refusal() => {}
+            other => drop(errors.check(other.map_err(Error::Relay))),
+        }
     }
+    errors.into_result()
 }
 
 /// Takes a deleted Agent, which only somebody else's finalizer keeps, away from the relay.

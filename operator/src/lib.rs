@@ -12,6 +12,7 @@ pub mod caches;
 pub mod certificate;
 pub mod claimants;
 pub mod clock;
+pub mod clock_steps;
 pub mod collected_errors;
 pub mod commands;
 pub mod component;

@@ -58,6 +58,11 @@ impl Queue {
         self.change(|state| state.add_at(key, now + delay, Priority::Normal, now));
     }
 
+    /// Makes every delayed key due so much earlier, because the wall clock was set forward.
+    pub fn bring_forward(&self, by: Duration) {
+        self.change(|state| state.bring_forward(by, Instant::now()));
+    }
+
     /// Waits for the next key. The caller returns it with [`Queue::finish`]. Cancel safe.
     pub async fn next(&self, worker: WorkerKind) -> QueuedKey {
         let changed = match worker {

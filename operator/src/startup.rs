@@ -14,6 +14,7 @@ use tokio::sync::watch;
 use crate::apply::Applier;
 use crate::caches::Caches;
 use crate::clock::Clock;
+use crate::clock_steps;
 use crate::context::Context;
 use crate::controller::{self, Failures};
 use crate::deleted_objects::DeletedObjects;
@@ -85,6 +86,7 @@ pub fn start(
     spawn_workers(unfenced, &context, fence, &watches, tasks);
     spawn_events(&context, tasks);
     spawn_metrics(&context, tasks);
+    spawn_clock_steps(&context, tasks);
     context
 }
 
@@ -175,6 +177,14 @@ fn spawn_events(context: &Context, tasks: &Tasks) {
     let shutdown = tasks.shutdown().clone();
     tasks.spawn_vital("events", async move {
         tokio::select! { biased; () = shutdown.begun() => {}, () = events.run(client, &settings.pod_name) => {} }
+    });
+}
+
+fn spawn_clock_steps(context: &Context, tasks: &Tasks) {
+    let (clock, queue, shutdown) =
+        (context.clock.clone(), Arc::clone(&context.queue), tasks.shutdown().clone());
+    tasks.spawn_vital("clock-steps", async move {
+        tokio::select! { biased; () = shutdown.begun() => {}, () = clock_steps::follow(&clock, &queue) => {} }
     });
 }
 

@@ -106,6 +106,16 @@ impl QueueState {
         self.delayed.insert((at, key));
     }
 
+    /// Makes every delayed key due so much earlier.
+    pub(super) fn bring_forward(&mut self, by: Duration, now: Instant) {
+        let earlier = |at: Instant| at.checked_sub(by).unwrap_or(now);
+        let delayed = std::mem::take(&mut self.delayed);
+        self.delayed = delayed.into_iter().map(|(at, key)| (earlier(at), key)).collect();
+        for (at, _) in self.due.values_mut() {
+            *at = earlier(*at);
+        }
+    }
+
     fn cancel_delay(&mut self, key: &ObjectKey) -> Option<Priority> {
         let (at, priority) = self.due.remove(key)?;
         self.delayed.remove(&(at, key.clone()));

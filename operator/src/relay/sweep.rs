@@ -50,6 +50,9 @@ pub(super) async fn sweep(context: &Context, relay: &Relay, name: &NamespacedNam
             context.queue.add(object.clone(), Priority::Urgent);
         }
     }
+    for agent in &plan.without_tenant {
+        context.queue.add(agent.clone(), Priority::Urgent);
+    }
     remove(context, name, &plan).await;
     release(context, name, &plan.successions).await;
     Ok(())
@@ -126,7 +129,12 @@ fn gather_unresolved(context: &Context, snapshot: &mut SweepSnapshot) {
             continue;
         }
         let is_decodable = !undecodable.contains(&tenant.key(Kind::Tenant));
-        let uids = if is_decodable { &mut snapshot.without_tenant } else { &mut snapshot.unresolved };
-        uids.extend(agent.uid());
+        let uid = agent.uid().unwrap_or_default();
+        if is_decodable {
+            let object = NamespacedName::from_object(&*agent).key(Kind::Agent);
+            snapshot.without_tenant.insert(uid, object);
+        } else {
+            snapshot.unresolved.insert(uid);
+        }
     }
 }

@@ -63,8 +63,8 @@ pub(super) struct SweepSnapshot {
     pub claims: BTreeMap<String, Vec<EntryClaim>>,
     /// Uids of objects whose path is not known, because something cannot be decoded.
     pub unresolved: BTreeSet<String>,
-    /// Uids of Agents whose Tenant does not exist, so that nobody consents to their keys.
-    pub without_tenant: BTreeSet<String>,
+    /// Agents by uid whose Tenant does not exist, so that nobody consents to their keys.
+    pub without_tenant: BTreeMap<String, ObjectKey>,
     /// How many removals a person has confirmed.
     pub confirmed: Option<usize>,
 }
@@ -92,6 +92,9 @@ pub(super) struct SweepPlan {
     pub is_blocked: bool,
     /// Objects whose entry differs from what was acknowledged, or belongs to another owner.
     pub different: BTreeSet<ObjectKey>,
+    /// Agents without a Tenant that own an entry. Its keys are taken away when they are reconciled,
+    /// which no reconcile could before the relay was listed.
+    pub without_tenant: BTreeSet<ObjectKey>,
 }
 
 impl SweepSnapshot {
@@ -118,6 +121,10 @@ impl SweepSnapshot {
             unclaimed: unclaimed.len(),
             is_blocked,
             different: self.different(),
+            without_tenant: owned
+                .iter()
+                .filter_map(|(_, uid)| self.without_tenant.get(*uid).cloned())
+                .collect(),
         }
     }
 
@@ -125,7 +132,7 @@ impl SweepSnapshot {
     fn is_claimed(&self, path: &str, owner: &str) -> bool {
         let claims = self.claims.get(path).map(Vec::as_slice).unwrap_or_default();
         self.is_claimed_by_owner(path, owner)
-            || self.without_tenant.contains(owner)
+            || self.without_tenant.contains_key(owner)
             || claims.iter().any(|claim| self.may_succeed(claim))
     }
 

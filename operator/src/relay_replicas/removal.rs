@@ -1,5 +1,6 @@
 //! Deletes entries from the stores of a relay.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use futures::future::BoxFuture;
@@ -9,7 +10,7 @@ use tokio::time::Instant;
 
 use super::RelayReplicas;
 use super::attempt::{Attempt, Change};
-use super::relay_state::Availability;
+use super::relay_state::{Availability, RelayState};
 use crate::object_key::NamespacedName;
 use crate::relay_api::{RelayError, Target, Writer};
 
@@ -55,6 +56,20 @@ impl RelayReplicas {
         failure.map_or(Ok(is_known), Err)
     }
 
+    /// The entries that the object with this uid owns at any relay, as far as their listings are
+    /// known: the relay and the path of each.
+    #[must_use]
+    pub fn owned_entries(&self, uid: &str) -> BTreeSet<(NamespacedName, String)> {
+        let owner = Owner::Kubernetes(uid.to_owned());
+        self.shared.with(|relays| {
+            let of_relay = |(relay, state): (&NamespacedName, &RelayState)| {
+                let paths = state.replicas.iter().flat_map(|replica| replica.entries.owned_by(&owner));
+                paths.map(|path| (relay.clone(), path)).collect::<Vec<_>>()
+            };
+            relays.states.iter().flat_map(of_relay).collect()
+        })
+    }
+
     /// Deletes at every contacted relay the entries that the object with this uid owns, with the
     /// deletion policy that is recorded in them. Returns how many there were. Entries at a relay
     /// whose listing is not known yet are found by the sweep.
@@ -62,17 +77,8 @@ impl RelayReplicas {
     /// # Errors
     /// The first error. The other entries are tried nevertheless.
     pub async fn remove_owned(&self, uid: &str) -> Result<usize, RelayError> {
-        let owner = Owner::Kubernetes(uid.to_owned());
-        let owned = self.shared.with(|relays| {
-            let mut owned = Vec::new();
-            for (relay, state) in &relays.states {
-                let paths = state.replicas.iter().flat_map(|replica| replica.entries.owned_by(&owner));
-                owned.extend(paths.map(|path| (relay.clone(), path)));
-            }
-            owned
-        });
         let (mut removed, mut failure) = (0, None);
-        for (relay, path) in owned {
+        for (relay, path) in self.owned_entries(uid) {
             match self.delete_for(&relay, &path, uid, None).await {
                 Ok(true) => removed += 1,
                 // The relay is asked again when it answers.

@@ -108,11 +108,15 @@ fn an_object_whose_path_is_not_known_keeps_its_entry() {
 }
 
 #[test]
-fn an_agent_whose_tenant_is_gone_keeps_its_mailbox_and_loses_its_keys_after_a_while() {
+fn an_agent_whose_tenant_is_gone_keeps_its_mailbox_and_loses_its_keys() {
     let mut snapshot = converged();
     snapshot.claims.remove(&agent_path("alice"));
-    snapshot.without_tenant.insert("alice-uid".into());
+    let objects = ["alice", "carol"].map(|name| NamespacedName::new("team", name).key(Kind::Agent));
+    let uids = ["alice-uid", "carol-uid"].map(str::to_owned);
+    snapshot.without_tenant = std::iter::zip(uids, objects.clone()).collect();
     let plan = snapshot.plan();
+    let [alice, _] = objects;
+    assert_eq!(plan.without_tenant, [alice].into(), "the relay holds nothing of carol");
     let expected = (agent_path("alice"), "alice-uid".to_owned());
     assert_eq!((plan.removals, plan.successions), (Vec::new(), [expected].into()));
 }

@@ -40,6 +40,9 @@ pub(crate) fn check_history(simulation: &mut Simulation) {
     );
     found.extend(foreign_writes(simulation, &applied).into_iter().map(|what| (Invariant::EntryOwners, what)));
     found.extend(writes_to_people(&applied).into_iter().map(|what| (Invariant::PeoplesEntries, what)));
+    if !found.is_empty() {
+        simulation.events.extend(super::summary(simulation));
+    }
     for (invariant, what) in found {
         simulation.violation(invariant, what);
     }
@@ -101,10 +104,13 @@ fn unapplied(changes: &[ObjectChange], applied: &[AppliedWrite]) -> Vec<String> 
         let uid = after["metadata"]["uid"].as_str();
         let mut puts = applied.iter().filter(|write| write.at <= change.at).filter_map(|write| {
             let WriteKind::Put(content) = &write.kind else { return None };
-            (write.writer.owner.kubernetes_uid() == uid).then_some(content)
+            (write.writer.owner.kubernetes_uid() == uid).then_some((write.at, content))
         });
         let difference = match puts.next_back() {
-            Some(content) => content_difference(after, content)?,
+            Some((at, content)) => {
+                let later = change.at.duration_since(at).as_secs_f64();
+                format!("{}, {later:.3} s before", content_difference(after, content)?)
+            }
             None => "nothing".to_owned(),
         };
         Some(format!("{} was programmed when the last applied content was {difference}", change.id))

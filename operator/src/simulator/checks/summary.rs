@@ -4,7 +4,11 @@ use serde_json::Value;
 
 use super::Simulation;
 
-/// One line for each object of the operator's kinds, and one for each entry of a relay.
+/// Writes to relays that are shown.
+const APPLIED_SHOWN: usize = 30;
+
+/// One line for each object of the operator's kinds, one for each entry of a relay, and one for
+/// each of the last writes to relays.
 pub(crate) fn summary(simulation: &Simulation) -> Vec<String> {
     let mut lines = simulation.cluster.server.with(|store| {
         let kinds = ["Relay", "Tenant", "Agent"];
@@ -30,6 +34,11 @@ pub(crate) fn summary(simulation: &Simulation) -> Vec<String> {
                 }
             }
         }
+        let last = state.applied.len().saturating_sub(APPLIED_SHOWN);
+        lines.extend(state.applied[last..].iter().map(|write| {
+            let (ago, owner) = (write.at.elapsed().as_secs(), &write.writer.owner);
+            format!("{ago} s ago {owner} at {}: {:?} {}", write.relay, write.kind, write.path)
+        }));
     });
     lines
 }

@@ -51,6 +51,8 @@ impl Simulation {
         let begun = Instant::now();
         loop {
             self.pass(Duration::from_secs(10)).await;
+            // The child may be an authority, which nobody replaces without being asked.
+            self.confirm_all();
             let mut differences = checks::differences(self);
             differences.extend(child.filter(|child| self.find(child).is_none()).map(ToString::to_string));
             if differences.is_empty() || begun.elapsed() > RESUMPTION_TIMEOUT {
