@@ -1,5 +1,6 @@
-//! Notices when the wall clock is set forward, or when the machine slept. Timers count the time that
-//! has passed, and what is due at a time of day, as the end of a key's overlap, would come late.
+//! Notices when the wall clock is set forward, or when the machine slept. Timers count the time
+//! that has passed, and what is due at a time of day, as the end of a key's overlap, would come
+//! late.
 
 use std::time::Duration;
 

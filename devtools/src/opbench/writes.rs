@@ -10,10 +10,21 @@ use super::exposition;
 const METRIC: &str = "apiserver_request_total";
 /// The API server's words for requests that change something.
 const WRITING: [&str; 6] = ["POST", "PUT", "PATCH", "APPLY", "DELETE", "DELETECOLLECTION"];
-/// What others write while no pod starts or ends: the Leases of leaders and nodes, the status of
-/// nodes and pods, Events of the kubelet, and questions that are sent with POST. Everything else is
-/// counted, so that no kind of object is forgotten.
-const OF_OTHERS: [&str; 6] = ["leases", "nodes", "pods", EVENTS, "tokenreviews", "subjectaccessreviews"];
+/// What others write while no pod starts or ends: the Leases of leaders and nodes, nodes and pods,
+/// the endpoints of pods that are ready, Events of the kubelet, and questions that are sent with
+/// POST. Everything else is counted, so that no kind of object is forgotten.
+const OF_OTHERS: [&str; 8] = [
+    "leases",
+    "nodes",
+    "pods",
+    "endpoints",
+    "endpointslices",
+    EVENTS,
+    "tokenreviews",
+    "subjectaccessreviews",
+];
+/// Kinds whose status Kubernetes' controllers write, also when a pod is not ready for a moment.
+const STATUS_OF_OTHERS: [&str; 4] = ["deployments", "replicasets", "statefulsets", "poddisruptionbudgets"];
 /// The API server's metric does not say who wrote an Event. Those of the operator are listed.
 const EVENTS: &str = "events";
 /// What is written once for an Agent.
@@ -46,10 +57,14 @@ impl Writes {
     pub fn read(text: &str, events: u64) -> anyhow::Result<Self> {
         let samples = exposition::samples(text, METRIC)?;
         ensure!(!samples.is_empty(), "no metric {METRIC}");
+        let is_of_others = |resource: &str, subresource: &str| match subresource {
+            "token" => true,
+            "status" if STATUS_OF_OTHERS.contains(&resource) => true,
+            _ => OF_OTHERS.contains(&resource),
+        };
         let writing = samples.iter().filter(|sample| {
             WRITING.contains(&sample.label("verb"))
-                && !OF_OTHERS.contains(&sample.label("resource"))
-                && sample.label("subresource") != "token"
+                && !is_of_others(sample.label("resource"), sample.label("subresource"))
         });
         let entries = writing.map(|sample| {
             let resource = match sample.label("subresource") {
@@ -194,6 +209,16 @@ mod tests {
             Writes::read("other_total 1\n", 0).unwrap_err().to_string(),
             "no metric apiserver_request_total"
         );
+    }
+
+    #[test]
+    fn what_controllers_write_about_the_readiness_of_a_pod_is_left_out() {
+        let written = |resource: &str, subresource: &str| {
+            let labels = format!("resource=\"{resource}\",subresource=\"{subresource}\",verb=\"PUT\"");
+            Writes::read(&format!("{METRIC}{{{labels}}} 1\n"), 0).unwrap().since(&Writes::default()).total()
+        };
+        assert_eq!((written("endpointslices", ""), written("statefulsets", "status")), (0, 0));
+        assert_eq!((written("statefulsets", ""), written("services", "status")), (1, 1));
     }
 
     #[test]
