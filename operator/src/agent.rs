@@ -1,6 +1,7 @@
 //! Reconciles `Agent` objects: acceptance by the Tenant, identity, API keys, the content of the
 //! relay, and the MCP endpoint.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -283,9 +284,7 @@ async fn report_blocked(
     Err(error)
 }
 
-/// Takes the keys of an Agent away that is refused, or suspended without readable Secrets: in every
-/// entry of which a relay records it as the owner. Its Tenant may be gone, while the relay's tenant
-/// lives on with another owner.
+/// Takes the keys of an Agent away that is refused, or suspended without readable Secrets.
 async fn take_keys_away(context: &Context, agent: &Agent) -> Result<()> {
     let uid = agent.uid().unwrap_or_default();
     let content = admin::AgentSpec {
@@ -295,7 +294,7 @@ async fn take_keys_away(context: &Context, agent: &Agent) -> Result<()> {
         ..admin::AgentSpec::default()
     };
     let mut errors = CollectedErrors::default();
-    for (relay, path) in context.relay_replicas.owned_entries(&uid) {
+    for (relay, path) in recorded_entries(context, agent) {
         let writer = Writer { if_owned: true, ..context.relay_replicas.writer(&uid) };
         match context.relay_replicas.write(&relay, &path, &writer, &content).await {
             // The entry is gone, or somebody else got it in the meantime.
@@ -304,6 +303,18 @@ async fn take_keys_away(context: &Context, agent: &Agent) -> Result<()> {
         }
     }
     errors.into_result()
+}
+
+/// The entries of which a relay records the Agent as the owner. Its Tenant says where that is. If
+/// the Tenant is gone, while the relay's tenant may live on with another owner, all records are
+/// searched.
+fn recorded_entries(context: &Context, agent: &Agent) -> BTreeSet<(NamespacedName, String)> {
+    let Some(tenant) = context.caches.tenant(&index::tenant_of(agent)) else {
+        return context.relay_replicas.owned_entries(&agent.uid().unwrap_or_default());
+    };
+    let owns = claimants::owns(agent, &recorded_owner(context, &tenant, agent));
+    let path = relay_path(&tenant, agent).filter(|_| owns);
+    path.map(|path| (index::relay_of(&tenant), path)).into_iter().collect()
 }
 
 /// Takes a deleted Agent, which only somebody else's finalizer keeps, away from the relay.
