@@ -84,8 +84,8 @@ impl DirectSettings {
     }
 
     /// What the variables `MSG2AGENT_DIRECT` and `MSG2AGENT_DIRECT_ADVERTISE` say, and for what
-    /// they leave out the files `direct` and `direct-advertise` of the folder, with its list of peers.
-    /// `None` if direct connections are off.
+    /// they leave out the files `direct` and `direct-advertise` of the folder, with its list of
+    /// peers. `None` if direct connections are off.
     pub(super) fn from_variables(folder: Option<&Path>) -> Result<Option<Self>, Error> {
         let setting = |variable: &str, file: &str| -> Result<Option<String>, Error> {
             match (text(variable)?, folder) {

@@ -31,6 +31,22 @@ pub(super) struct WaitingCaller {
     pub(super) caller: oneshot::Sender<Result<(SendStatus, Path), Error>>,
 }
 
+impl KeptSend {
+    /// Whether nobody waits for its answer any longer, before there was one.
+    pub(super) fn is_abandoned(&self) -> bool {
+        self.waiting.as_ref().is_some_and(|waiting| waiting.caller.is_closed())
+    }
+
+    /// Whether dialling once more cannot help it, after the peer could not be reached or refused.
+    pub(super) fn is_hopeless(&self, is_refused: bool) -> bool {
+        match self.right {
+            RelayRight::Allowed => false,
+            RelayRight::Forbidden => true,
+            RelayRight::NoRelay => is_refused,
+        }
+    }
+}
+
 /// Whether no other way can change this answer: the recipient has decided, or the message
 /// has ended.
 pub(super) const fn is_final(reason: Reason) -> bool {

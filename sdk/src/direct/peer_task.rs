@@ -46,6 +46,8 @@ pub(super) struct PeerTask {
     spares: VecDeque<LinkHandle>,
     endpoints: Vec<DirectEndpoint>,
     dial: Option<BoxFuture<'static, Result<GreetedLink, LinkFailure>>>,
+    /// Whether a link was dialled that has not said yet that it is there.
+    linking: bool,
     dial_replies: Vec<oneshot::Sender<Result<(), Error>>>,
     dial_failures: u32,
     dial_at: Instant,
@@ -65,6 +67,7 @@ impl PeerTask {
             spares: VecDeque::new(),
             endpoints: Vec::new(),
             dial: None,
+            linking: false,
             dial_replies: Vec::new(),
             dial_failures: 0,
             dial_at: Instant::now(),
@@ -142,13 +145,14 @@ impl PeerTask {
     }
 
     fn on_linked(&mut self, link: LinkHandle) {
-        self.dial_failures = 0;
+        (self.dial_failures, self.linking) = (0, false);
         self.switch.on_link(link.id, link.window, link.window_bytes, self.shared.now());
         self.spares.extend(self.link.replace(link));
         if self.spares.len() > SPARE_LINKS_MAX
             && let Some(oldest) = self.spares.pop_front()
         {
-            close(&oldest, DirectRefusal::TooManyConnections);
+            // A link that takes no orders ends by itself.
+            let _ = oldest.orders.try_send(LinkOrder::Close(DirectRefusal::TooManyConnections));
         }
         for reply in self.dial_replies.drain(..) {
             let _ = reply.send(Ok(()));
@@ -242,6 +246,7 @@ impl PeerTask {
             Ok(greeted) => {
                 // The link says that it is there; until then the switch waits for it.
                 if let Some(events) = self.own_events.upgrade() {
+                    self.linking = true;
                     tokio::spawn(link::run(Arc::clone(&self.shared), greeted, events));
                 }
             }
@@ -255,26 +260,19 @@ impl PeerTask {
         self.backoff.on_disconnect(None);
         self.dial_at = Instant::now() + self.backoff.next(rand::random());
         let is_refused = matches!(failure, LinkFailure::Refused(_));
-        let error = match failure {
-            LinkFailure::Refused(reason) => {
-                self.shared.count_refusal(reason);
-                Error::new(
-                    ErrorKind::DirectRefused(reason),
-                    format!("{} refused a direct connection", self.did),
-                )
-                .caused_by(reason.meaning())
-            }
-            LinkFailure::Failed(error) => error,
-        };
+        if let LinkFailure::Refused(reason) = &failure {
+            self.shared.count_refusal(*reason);
+        }
+        let error = failure.into_error(&self.did);
         for reply in self.dial_replies.drain(..) {
             let _ = reply.send(Err(error.clone()));
         }
-        let hopeless = |send: &KeptSend| match send.right {
-            RelayRight::Allowed => false,
-            RelayRight::Forbidden => true,
-            RelayRight::NoRelay => is_refused,
-        };
-        let ids: Vec<_> = self.sends.iter().filter(|(_, send)| hopeless(send)).map(|(id, _)| *id).collect();
+        if self.link.is_some() {
+            // The peer has dialled meanwhile.
+            return;
+        }
+        let ids: Vec<_> =
+            self.sends.iter().filter(|(_, send)| send.is_hopeless(is_refused)).map(|(id, _)| *id).collect();
         for id in ids {
             self.complete(&id, Err(error.clone()));
             self.switch.settle(&id);
@@ -283,9 +281,8 @@ impl PeerTask {
 
     /// Drops the messages whose callers have given up. They are no longer promised.
     fn sweep(&mut self) {
-        let is_abandoned = |send: &KeptSend| send.waiting.as_ref().is_some_and(|w| w.caller.is_closed());
         let ids: Vec<_> =
-            self.sends.iter().filter(|(_, send)| is_abandoned(send)).map(|(id, _)| *id).collect();
+            self.sends.iter().filter(|(_, send)| send.is_abandoned()).map(|(id, _)| *id).collect();
         ids.iter().for_each(|id| self.switch.settle(id));
         self.dial_replies.retain(|reply| !reply.is_closed());
     }
@@ -315,7 +312,10 @@ impl PeerTask {
 
     fn start_dial(&mut self) {
         let is_wanted = self.link.is_none() && (self.switch.wants_link() || !self.dial_replies.is_empty());
-        let may_dial = self.dial.is_none() && !self.endpoints.is_empty() && Instant::now() >= self.dial_at;
+        let may_dial = self.dial.is_none()
+            && !self.linking
+            && !self.endpoints.is_empty()
+            && Instant::now() >= self.dial_at;
         if !is_wanted || !may_dial {
             return;
         }
@@ -380,14 +380,13 @@ impl PeerTask {
     fn deadline(&self) -> Option<Instant> {
         let switch = self.switch.deadline().map(|at| self.shared.instant(at));
         let is_wanted = self.switch.wants_link() || !self.dial_replies.is_empty();
-        let dials = self.dial.is_none() && self.link.is_none() && is_wanted && !self.endpoints.is_empty();
+        let dials = self.dial.is_none()
+            && !self.linking
+            && self.link.is_none()
+            && is_wanted
+            && !self.endpoints.is_empty();
         [switch, dials.then_some(self.dial_at)].into_iter().flatten().min()
     }
-}
-
-fn close(link: &LinkHandle, reason: DirectRefusal) {
-    // A link that takes no orders ends by itself.
-    let _ = link.orders.try_send(LinkOrder::Close(reason));
 }
 
 async fn dialled(

@@ -13,7 +13,7 @@ use tokio::time::Instant;
 
 use crate::agent_state::AgentState;
 use crate::connection_state::ConnectionState;
-use crate::error::Error;
+use crate::error::{Error, ErrorKind};
 use crate::rpc::WeakRpcClient;
 use crate::state_machine::LinkId;
 
@@ -36,6 +36,18 @@ pub(super) enum LinkFailure {
     /// This side or the other one refused it.
     Refused(DirectRefusal),
     Failed(Error),
+}
+
+impl LinkFailure {
+    pub(super) fn into_error(self, peer: &Did) -> Error {
+        match self {
+            Self::Refused(reason) => {
+                let attempt = format!("{peer} refused a direct connection");
+                Error::new(ErrorKind::DirectRefused(reason), attempt).caused_by(reason.meaning())
+            }
+            Self::Failed(error) => error,
+        }
+    }
 }
 
 /// Counts an open link as long as it lives.

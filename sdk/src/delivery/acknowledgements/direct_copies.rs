@@ -50,6 +50,8 @@ pub(super) struct DirectCopies {
     waiting: HashMap<MessageKey, Vec<oneshot::Sender<Settlement>>>,
     /// Processed, and perhaps not on disk.
     unsynced: Vec<MessageKey>,
+    /// How many processed messages are being synced.
+    syncing: usize,
 }
 
 impl DirectCopies {
@@ -133,12 +135,15 @@ impl Acknowledgements {
             return Ok(None);
         }
         let file = file.as_ref().map(|file| file.to_sync()).transpose()?;
-        Ok(Some(DirectSync { keys: std::mem::take(&mut direct.unsynced), file }))
+        let keys = std::mem::take(&mut direct.unsynced);
+        direct.syncing += keys.len();
+        Ok(Some(DirectSync { keys, file }))
     }
 
     /// Tells the connections. What could not be synced is tried again.
     pub(crate) fn finish_direct_sync(&self, sync: DirectSync, synced: &std::io::Result<()>) {
         let mut inner = self.lock();
+        inner.direct.syncing = inner.direct.syncing.saturating_sub(sync.keys.len());
         match synced {
             Ok(()) => {
                 for key in &sync.keys {
@@ -156,7 +161,8 @@ impl Acknowledgements {
 
     /// Whether a processed message is not yet told to the connection that brought it.
     pub(crate) fn has_untold_direct(&self) -> bool {
-        !self.lock().direct.unsynced.is_empty()
+        let inner = self.lock();
+        inner.direct.syncing > 0 || !inner.direct.unsynced.is_empty()
     }
 
     /// Returns when [`begin_direct_sync`](Self::begin_direct_sync) may have something to do.
