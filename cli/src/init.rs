@@ -20,9 +20,10 @@ use crate::output::{Output, Tone};
 
 #[derive(Args)]
 pub(crate) struct InitArgs {
-    /// The relay's URL, such as wss://relay.example/ws.
+    /// The relay's URL, such as wss://relay.example/ws. Without it the agent talks to the peers
+    /// that `peers.json` in its profile lists, and to nobody else.
     #[arg(long, value_name = "URL")]
-    url: String,
+    url: Option<String>,
     /// The agent's DID.
     #[arg(long, conflicts_with_all = ["name", "tenant", "domain"], required_unless_present = "name")]
     did: Option<Did>,
@@ -32,7 +33,7 @@ pub(crate) struct InitArgs {
     /// The agent's tenant.
     #[arg(long, default_value = "default")]
     tenant: TenantId,
-    /// The relay's domain [default: host and port of the URL].
+    /// The relay's domain [default: host and port of the URL, or localhost].
     #[arg(long)]
     domain: Option<Domain>,
     /// File with the API key; - reads standard input. You can also add the key to the profile
@@ -62,8 +63,8 @@ struct ProfileView {
 }
 
 pub(crate) fn run(profile: Option<&str>, args: InitArgs, output: &Output) -> Result<ExitCode, Failure> {
-    let endpoint = endpoint(&args.url)?;
-    let did = did(&args, &endpoint)?;
+    let endpoint = args.url.as_deref().map(endpoint).transpose()?;
+    let did = did(&args, endpoint.as_ref())?;
     let from_env = std::env::var("MSG2AGENT_PROFILE").ok().filter(|name| !name.is_empty());
     let profile = profile.or(from_env.as_deref()).unwrap_or(DEFAULT_PROFILE);
     let folder = profile_dir(profile)?;
@@ -72,8 +73,9 @@ pub(crate) fn run(profile: Option<&str>, args: InitArgs, output: &Output) -> Res
     let ca = args.ca_file.as_deref().map(read_text).transpose()?;
 
     let identity = Identity::generate(did.clone(), unix_now(), &mut rand::rng());
-    let settings = Settings { url: endpoint.url(), did: &did, card: &card, ca: ca.as_deref(), token };
-    let has_token = settings.token.is_some();
+    let url = endpoint.as_ref().map(Endpoint::url);
+    let settings = Settings { url, did: &did, card: &card, ca: ca.as_deref(), token };
+    let has_token = settings.token.is_some() || url.is_none();
     create_profile(&folder, &settings, &identity).map_err(|e| {
         Failure::new(ExitKind::Failed, format!("cannot create the profile {profile:?}")).caused_by(&e)
     })?;
@@ -94,7 +96,7 @@ fn endpoint(url: &str) -> Result<Endpoint, Failure> {
     Ok(if insecure { Endpoint::new_insecure_plaintext(url)? } else { Endpoint::new(url)? })
 }
 
-fn did(args: &InitArgs, endpoint: &Endpoint) -> Result<Did, Failure> {
+fn did(args: &InitArgs, endpoint: Option<&Endpoint>) -> Result<Did, Failure> {
     if let Some(did) = &args.did {
         return Ok(did.clone());
     }
@@ -104,13 +106,16 @@ fn did(args: &InitArgs, endpoint: &Endpoint) -> Result<Did, Failure> {
         .ok_or_else(|| Failure::usage("the agent's name is missing", "give --name or --did"))?;
     let domain = match &args.domain {
         Some(domain) => domain.clone(),
-        None => authority(endpoint.url()).parse().map_err(|e: protocol::did::DomainError| {
-            Failure::usage(
-                "the URL's host is not valid as the domain of a DID",
-                "give the relay's domain with --domain",
-            )
-            .caused_by(&e)
-        })?,
+        None => endpoint
+            .map_or_else(|| "localhost".to_owned(), |endpoint| authority(endpoint.url()))
+            .parse()
+            .map_err(|e: protocol::did::DomainError| {
+                Failure::usage(
+                    "the URL's host is not valid as the domain of a DID",
+                    "give the relay's domain with --domain",
+                )
+                .caused_by(&e)
+            })?,
     };
     Ok(Did::new(&domain, &args.tenant, name))
 }
@@ -155,7 +160,7 @@ fn read_text(path: &Path) -> Result<String, Failure> {
 
 /// The files of a profile besides its keys.
 struct Settings<'a> {
-    url: &'a str,
+    url: Option<&'a str>,
     did: &'a Did,
     card: &'a Card,
     ca: Option<&'a str>,
@@ -174,7 +179,8 @@ fn create_profile(folder: &Path, settings: &Settings<'_>, identity: &Identity) -
     let card = serde_json::to_string(settings.card).unwrap_or_default();
     let token = settings.token.as_ref().map(ApiKey::reveal);
     let files = [
-        ("url", Some(settings.url)),
+        ("url", settings.url),
+        ("peers.json", settings.url.is_none().then_some(r#"{"peers":[]}"#)),
         ("did", Some(settings.did.as_str())),
         ("card.json", Some(card.as_str())),
         ("ca.crt", settings.ca),

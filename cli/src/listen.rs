@@ -1,6 +1,7 @@
 //! `m2a listen`: prints and acknowledges messages continuously, and optionally answers requests.
 //! What could not be printed is not acknowledged.
 
+use std::net::SocketAddr;
 use std::process::ExitCode;
 use std::time::Duration;
 
@@ -19,6 +20,9 @@ const ATTEMPTS_MAX: u32 = 20;
 /// The delay between two attempts, unless the relay names one.
 const RETRY_INTERVAL: Duration = Duration::from_secs(1);
 
+/// Where `--direct` without an address listens.
+const DEFAULT_LISTEN: &str = "[::]:7443";
+
 #[derive(Args)]
 pub(crate) struct ListenArgs {
     /// Answer every request with this text.
@@ -27,6 +31,9 @@ pub(crate) struct ListenArgs {
     /// Answer every request with its own content.
     #[arg(long)]
     echo: bool,
+    /// Listen for direct connections of other agents too, at this address.
+    #[arg(long, value_name = "ADDRESS", num_args = 0..=1, default_missing_value = DEFAULT_LISTEN)]
+    direct: Option<SocketAddr>,
     /// Exit after this many messages.
     #[arg(long, value_name = "MESSAGES")]
     count: Option<u64>,
@@ -37,8 +44,15 @@ pub(crate) async fn run(
     args: ListenArgs,
     output: &Output,
 ) -> Result<ExitCode, Failure> {
-    let agent = connect::agent(profile).await?;
+    let mut config = connect::config(profile)?;
+    if let Some(address) = args.direct {
+        config = config.listening_directly(address);
+    }
+    let agent = Agent::connect(config).await?;
     output.remark(format_args!("listening as {}", agent.did()));
+    for endpoint in agent.direct_endpoints() {
+        output.remark(format_args!("directly at {endpoint}"));
+    }
     tokio::select! {
         done = receive(&agent, &args, output) => done?,
         () = report_notices(&agent, output) => {}

@@ -1,6 +1,6 @@
 //! Formats messages for text and JSON output.
 
-use msg2agent::{Message, MessageType, SendStatus, Sent};
+use msg2agent::{Message, MessageType, Path, SendStatus, Sent};
 use serde::Serialize;
 use serde_json::Value;
 
@@ -53,11 +53,18 @@ pub(crate) struct SentView {
     id: String,
     to: String,
     status: SendStatus,
+    /// `direct`, or `relay`.
+    path: &'static str,
 }
 
 impl SentView {
     pub(crate) fn new(sent: &Sent) -> Self {
-        Self { id: sent.id.to_string(), to: sent.to.to_string(), status: sent.status }
+        Self {
+            id: sent.id.to_string(),
+            to: sent.to.to_string(),
+            status: sent.status,
+            path: sent.path.as_str(),
+        }
     }
 
     pub(crate) fn text(&self, output: &Output) -> String {
@@ -66,7 +73,8 @@ impl SentView {
             SendStatus::Delivered => ("delivered", "the recipient acknowledged it"),
             SendStatus::Forwarded => ("forwarded", "ephemeral; delivery is not confirmed"),
         };
-        let note = output.paint(Tone::Quiet, format_args!("{note}; {}", self.id));
+        let way = if self.path == Path::Direct.as_str() { "directly; " } else { "" };
+        let note = output.paint(Tone::Quiet, format_args!("{way}{note}; {}", self.id));
         format!("{} to {}\n  {note}", output.paint(Tone::Good, status), self.to)
     }
 }

@@ -4,8 +4,8 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::Duration;
 
-use clap::Args;
-use msg2agent::SendOptions;
+use clap::{Args, ValueEnum};
+use msg2agent::{Agent, PathChoice, SendOptions};
 use tokio::time::Instant;
 
 use crate::failure::Failure;
@@ -30,9 +30,31 @@ pub(crate) struct SendArgs {
     /// How long to wait for the first connection of a recipient that has never connected.
     #[arg(long, value_name = "SECONDS", default_value_t = 30)]
     timeout: u64,
+    /// Which way the message may take: directly between the agents, through the relay, or directly
+    /// if they can reach each other.
+    #[arg(long, value_enum, default_value_t = PathArgument::Any)]
+    path: PathArgument,
     /// Write a proof of the message to this file, for `m2a verify`; - prints it.
     #[arg(long, value_name = "FILE")]
     proof: Option<PathBuf>,
+}
+
+/// The ways of a message.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum PathArgument {
+    Direct,
+    Relay,
+    Any,
+}
+
+impl PathArgument {
+    const fn choice(self) -> PathChoice {
+        match self {
+            Self::Direct => PathChoice::DirectOnly,
+            Self::Relay => PathChoice::RelayOnly,
+            Self::Any => PathChoice::Any,
+        }
+    }
 }
 
 pub(crate) async fn run(profile: Option<&str>, args: SendArgs, output: &Output) -> Result<ExitCode, Failure> {
@@ -43,10 +65,18 @@ pub(crate) async fn run(profile: Option<&str>, args: SendArgs, output: &Output) 
     } else {
         output
     };
-    let agent = connect::agent(profile).await?;
-    let to = connect::resolve_address(&args.to, agent.did())?;
-    connect::wait_until_registered(&agent, &to, deadline, output).await?;
-    let options = SendOptions { thread: args.thread, ttl: args.ttl, ..SendOptions::default() };
+    let mut config = connect::config(profile)?;
+    if args.path == PathArgument::Direct {
+        config = config.dialling_directly();
+    }
+    let to = connect::resolve_address(&args.to, config.did())?;
+    let needs_relay = !config.is_direct_peer(&to);
+    let agent = Agent::connect(config).await?;
+    if needs_relay {
+        connect::wait_until_registered(&agent, &to, deadline, output).await?;
+    }
+    let path = args.path.choice();
+    let options = SendOptions { thread: args.thread, ttl: args.ttl, path, ..SendOptions::default() };
     let sent = agent.send_with(&to, content, options).await?;
     if let Some(path) = &args.proof {
         proof_file::write(&agent, [sent.evidence()], path)?;

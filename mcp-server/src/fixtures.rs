@@ -246,6 +246,7 @@ impl Network for Script {
             trust: msg2agent::Trust::FirstContact,
             since: 200,
             online: false,
+            direct_endpoints: Vec::new(),
         })
     }
 }

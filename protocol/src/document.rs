@@ -32,7 +32,7 @@ mod build;
 mod timestamp;
 mod verify;
 
-pub use build::{build, build_for_domain};
+pub use build::{build, build_for_domain, build_with_direct};
 pub use verify::{DocumentError, PublicKeys, verify, verify_domain};
 
 /// The JSON-LD contexts of every document, in this order.
@@ -73,12 +73,12 @@ pub struct VerificationMethod {
     pub public_key_multibase: String,
 }
 
-/// An address of the agent: its relay or its MCP endpoint.
+/// An address of the agent: its relay, its MCP endpoint, or its direct listener.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "camelCase")]
 pub struct Service {
     pub id: String,
-    /// `Msg2AgentRelay`, `McpEndpoint`.
+    /// `Msg2AgentRelay`, `McpEndpoint`, `Msg2AgentDirect`.
     pub r#type: String,
     pub service_endpoint: String,
 }

@@ -16,6 +16,7 @@ pub mod base64url;
 pub mod challenge;
 pub mod close;
 pub mod did;
+pub mod direct;
 pub mod document;
 pub mod envelope;
 pub mod frame;

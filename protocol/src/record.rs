@@ -27,6 +27,7 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
+use crate::direct::{self, DirectEndpoint};
 use crate::document::{self, DidDocument, DocumentError, PublicKeys};
 use crate::limits::{CAPABILITIES_MAX, DESCRIPTION_BYTES_MAX, LABEL_BYTES_MAX, RECORD_BYTES_MAX};
 use crate::{Did, Identity, UnixSeconds, strict_json};
@@ -149,8 +150,22 @@ pub fn build(
     relay: Option<&str>,
     now: UnixSeconds,
 ) -> Result<Vec<u8>, RecordError> {
+    build_with_direct(identity, card, relay, &[], now)
+}
+
+/// Like [`build`], with the addresses at which the agent can be reached without the relay.
+///
+/// # Errors
+/// [`RecordError::Card`] for a card that exceeds its limits.
+pub fn build_with_direct(
+    identity: &Identity,
+    card: Card,
+    relay: Option<&str>,
+    endpoints: &[DirectEndpoint],
+    now: UnixSeconds,
+) -> Result<Vec<u8>, RecordError> {
     card.check()?;
-    let (document, self_certifying) = document::build(identity, relay, now);
+    let (document, self_certifying) = document::build_with_direct(identity, relay, endpoints, now);
     serde_json::to_vec(&Record { document, self_certifying, card }).map_err(RecordError::Shape)
 }
 
@@ -176,6 +191,12 @@ impl VerifiedRecord {
         }
         let Record { document, self_certifying, card } = record;
         Ok(Self { did: did.clone(), keys, card, document, self_certifying, bytes: bytes.into() })
+    }
+
+    /// The addresses at which the agent can be reached without the relay. The root key signed them.
+    #[must_use]
+    pub fn direct_endpoints(&self) -> Vec<DirectEndpoint> {
+        direct::endpoints_of(&self.document)
     }
 }
 
@@ -204,6 +225,17 @@ mod tests {
         let bytes = build(&identity("alice"), Card::default(), None, 200).unwrap();
         let error = VerifiedRecord::parse(&bytes, identity("bob").did()).unwrap_err();
         assert!(matches!(error, RecordError::Document(DocumentError::Subject { .. })), "{error}");
+    }
+
+    #[test]
+    fn the_addresses_of_a_direct_listener_are_signed() {
+        let alice = identity("alice");
+        let endpoints: Vec<DirectEndpoint> = vec!["tls://192.0.2.7:7443".parse().unwrap()];
+        let bytes = build_with_direct(&alice, Card::default(), None, &endpoints, 200).unwrap();
+        assert_eq!(VerifiedRecord::parse(&bytes, alice.did()).unwrap().direct_endpoints(), endpoints);
+        let moved = String::from_utf8(bytes).unwrap().replacen("192.0.2.7", "192.0.2.8", 1);
+        let error = VerifiedRecord::parse(moved.as_bytes(), alice.did()).unwrap_err();
+        assert!(matches!(error, RecordError::Document(DocumentError::Proof)), "{error}");
     }
 
     #[test]

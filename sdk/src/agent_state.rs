@@ -3,6 +3,7 @@
 use std::sync::{Arc, PoisonError, RwLock};
 
 use protocol::document::DidDocument;
+use protocol::envelope::MessageId;
 use protocol::frame::{AckParams, NoticeParams};
 use protocol::refusal::RefusalReason;
 use protocol::{Did, Identity, UnixSeconds};
@@ -31,7 +32,25 @@ pub(crate) struct AgentState {
     pub(crate) notices: Arc<NoticeLog>,
     pub(crate) refusals: RefusalLog,
     pub(crate) connection: watch::Sender<ConnectionState>,
+    /// The bytes of the record that the agent has signed last, registered or not.
+    #[cfg(feature = "direct")]
+    pub(crate) record: watch::Sender<Option<Arc<[u8]>>>,
     registered: RwLock<Registered>,
+    #[cfg(feature = "direct")]
+    sent_news: std::sync::OnceLock<TellPaths>,
+}
+
+/// Tells who chooses the ways of messages what became of one that was sent.
+#[cfg(feature = "direct")]
+pub(crate) type TellPaths = Box<dyn Fn(&Did, MessageId, SentNews) + Send + Sync>;
+
+/// What is learnt of a sent message besides the answer to its send.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum SentNews {
+    /// The recipient has answered it with a message.
+    Answered,
+    /// The relay says that it has ended: acknowledged, refused, expired or dropped.
+    EndedAtRelay,
 }
 
 /// The keys registered at the relay, and the DID document that lists them.
@@ -62,10 +81,43 @@ impl AgentState {
             notices: NoticeLog::open(state_dir.map(StateDir::notices))?,
             refusals: RefusalLog::new(),
             connection,
+            #[cfg(feature = "direct")]
+            record: watch::channel(None).0,
             registered: RwLock::new(Registered { identity, document: None }),
+            #[cfg(feature = "direct")]
+            sent_news: std::sync::OnceLock::new(),
             config,
         })
     }
+
+    /// Waits until the agent has signed its record, which needs its keys and no relay.
+    #[cfg(feature = "direct")]
+    pub(crate) async fn signed(&self) -> Result<(), Error> {
+        let (mut record, mut connection) = (self.record.subscribe(), self.connection.subscribe());
+        tokio::select! {
+            _ = record.wait_for(Option::is_some) => Ok(()),
+            _ = connection.wait_for(|now| matches!(now, ConnectionState::Ended(_))) => Err(self.ending()),
+        }
+    }
+
+    /// Lets `tell` hear of sent messages from now on.
+    #[cfg(feature = "direct")]
+    pub(crate) fn on_sent_news(&self, tell: TellPaths) {
+        // Only the first one counts; there is one.
+        let _ = self.sent_news.set(tell);
+    }
+
+    #[cfg(feature = "direct")]
+    pub(crate) fn tell_paths(&self, recipient: &Did, id: MessageId, news: SentNews) {
+        if let Some(tell) = self.sent_news.get() {
+            tell(recipient, id, news);
+        }
+    }
+
+    /// Without direct connections there is one way, and nobody to tell.
+    #[cfg(not(feature = "direct"))]
+    #[expect(clippy::unused_self, reason = "the same call with and without the feature")]
+    pub(crate) const fn tell_paths(&self, _: &Did, _: MessageId, _: SentNews) {}
 
     /// The time of the agent's clock.
     pub(crate) fn now(&self) -> UnixSeconds {
@@ -100,6 +152,7 @@ impl AgentState {
     /// open what is sealed to them.
     pub(crate) fn on_notice(&self, notice: &NoticeParams) {
         self.on_refusal(&notice.to, notice.reason);
+        self.tell_paths(&notice.to, notice.id, SentNews::EndedAtRelay);
         self.pending_requests.on_notice(notice);
     }
 

@@ -2,7 +2,7 @@
 
 mod dial;
 mod disconnect;
-mod first_connection;
+pub(crate) mod first_connection;
 mod handshake;
 pub(crate) mod key_rotation;
 mod own_record;

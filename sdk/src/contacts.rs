@@ -124,6 +124,24 @@ impl Contacts {
         self.store.is_anchored(did)
     }
 
+    /// The record in the cache, however old.
+    #[cfg(feature = "direct")]
+    pub(crate) fn cached(&self, did: &Did) -> Option<Arc<VerifiedRecord>> {
+        self.store.get(did, Duration::MAX)
+    }
+
+    /// The root key that this agent is known by: the anchor, or else the pinned one.
+    #[cfg(feature = "direct")]
+    pub(crate) fn root_key(&self, did: &Did) -> Option<RootKey> {
+        self.store.root_key(did)
+    }
+
+    /// Verifies a record that an agent gave of itself, if its root key is known from elsewhere.
+    #[cfg(feature = "direct")]
+    pub(crate) fn learn(&self, bytes: &[u8], did: &Did) -> Result<Arc<VerifiedRecord>, Error> {
+        self.store.learn(bytes, did)
+    }
+
     /// Fetches and verifies the record, and returns whether the agent is online.
     pub(crate) async fn look_up(
         &self,

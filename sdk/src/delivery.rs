@@ -2,6 +2,8 @@
 
 pub(crate) mod acknowledgements;
 pub(crate) mod admission;
+#[cfg(feature = "direct")]
+pub(crate) mod direct_admission;
 pub(crate) mod queue;
 pub(crate) mod received;
 pub(crate) mod relay_clock;

@@ -8,12 +8,11 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
-use protocol::Reason;
-use protocol::envelope::MessageId;
 use protocol::frame::Outcome;
 use protocol::quota::Quota;
-use protocol::reason::Retry;
+use protocol::reason::{Reason, Retry};
 use protocol::refusal::RefusalReason;
+use protocol::{direct::DirectRefusal, envelope::MessageId};
 
 /// A failure of an agent or of one of its calls.
 ///
@@ -111,6 +110,8 @@ pub enum ErrorKind {
     Proof,
     /// The relay violated the protocol.
     Protocol,
+    /// The other agent refused the direct connection, or is not the one that was dialled.
+    DirectRefused(DirectRefusal),
 }
 
 impl Error {

@@ -137,6 +137,13 @@ impl LineFile {
         Ok(Some(UnsyncedLines { file, renamed }))
     }
 
+    /// What to sync, whether or not somebody else syncs it.
+    #[cfg(feature = "direct")]
+    pub(crate) fn to_sync(&self) -> std::io::Result<UnsyncedLines> {
+        let renamed = self.renamed.then(|| self.path.clone());
+        Ok(UnsyncedLines { file: self.file.try_clone()?, renamed })
+    }
+
     /// Notes that a sync failed.
     pub(crate) fn on_sync_failed(&mut self) {
         self.damaged = true;

@@ -35,7 +35,7 @@ pub(crate) struct PendingResponse {
     response: oneshot::Sender<Result<String, RpcFailure>>,
     /// Whether the request was given to a connection.
     written: Arc<AtomicBool>,
-    _permit: OwnedSemaphorePermit,
+    _permit: Arc<OwnedSemaphorePermit>,
 }
 
 /// Why a request has no result.
@@ -43,6 +43,8 @@ pub(crate) struct PendingResponse {
 pub(crate) enum RpcFailure {
     Rejected(RpcError),
     AgentEnded(Error),
+    /// The agent talks to its peers alone.
+    NoRelay,
 }
 
 impl PendingResponse {
@@ -111,10 +113,7 @@ impl RpcClient {
         let written = written.load(Ordering::Acquire);
         let result = match answer {
             Err(_) => return Err(timed_out(attempt, self.timeout, written)),
-            Ok(Err(RpcFailure::Rejected(rejection))) => return Err(rejected(attempt, &rejection)),
-            Ok(Err(RpcFailure::AgentEnded(error))) => {
-                return Err(error.repeated(attempt).possibly_sent(written));
-            }
+            Ok(Err(failure)) => return Err(failed(attempt, failure, written)),
             Ok(Ok(result)) => result,
         };
         protocol::strict_json::from_str(&result).map_err(|e| protocol_error(e).possibly_sent(true))
@@ -126,17 +125,40 @@ impl RpcClient {
     }
 
     async fn round_trip(&self, request: Request, written: &Arc<AtomicBool>) -> Result<String, RpcFailure> {
-        let kib = u32::try_from(request.params.len() / 1024 + 1).unwrap_or(u32::MAX);
-        let permit = Arc::clone(&self.in_flight).acquire_many_owned(kib).await;
-        let permit = permit.map_err(|_| self.ended())?;
-        let (response, received) = oneshot::channel();
-        let response = PendingResponse { response, written: Arc::clone(written), _permit: permit };
-        self.commands.send(Command::Send(request, response)).await.map_err(|_| self.ended())?;
+        let permit = self.reserve(request.params.len()).await?;
+        let received = self.begin(request, permit, written).await?;
         received.await.map_err(|_| self.ended())?
     }
 
+    /// Waits for a share of the bytes in flight.
+    pub(crate) async fn reserve(&self, bytes: usize) -> Result<Arc<OwnedSemaphorePermit>, RpcFailure> {
+        let kib = u32::try_from(bytes / 1024 + 1).unwrap_or(u32::MAX);
+        let permit = Arc::clone(&self.in_flight).acquire_many_owned(kib).await;
+        permit.map(Arc::new).map_err(|_| self.ended())
+    }
+
+    /// Gives a request to the connection task, after those that were given to it before. Its result
+    /// comes later.
+    pub(crate) async fn begin(
+        &self,
+        request: Request,
+        permit: Arc<OwnedSemaphorePermit>,
+        written: &Arc<AtomicBool>,
+    ) -> Result<oneshot::Receiver<Result<String, RpcFailure>>, RpcFailure> {
+        let (response, received) = oneshot::channel();
+        let response = PendingResponse { response, written: Arc::clone(written), _permit: permit };
+        self.commands.send(Command::Send(request, response)).await.map_err(|_| self.ended())?;
+        Ok(received)
+    }
+
+    /// How long a request waits for its answer.
+    #[cfg(feature = "direct")]
+    pub(crate) fn timeout(&self) -> Duration {
+        self.timeout
+    }
+
     /// The failure of a call on an agent that has ended.
-    fn ended(&self) -> RpcFailure {
+    pub(crate) fn ended(&self) -> RpcFailure {
         let closed = || Error::new(ErrorKind::Closed, "the agent is closed");
         RpcFailure::AgentEnded(self.ending.get().cloned().unwrap_or_else(closed))
     }
@@ -155,7 +177,18 @@ impl WeakRpcClient {
     }
 }
 
-fn timed_out(attempt: &str, after: Duration, written: bool) -> Error {
+/// The error of a request without a result.
+pub(crate) fn failed(attempt: &str, failure: RpcFailure, written: bool) -> Error {
+    match failure {
+        RpcFailure::Rejected(rejection) => rejected(attempt, &rejection),
+        RpcFailure::AgentEnded(error) => error.repeated(attempt).possibly_sent(written),
+        RpcFailure::NoRelay => Error::new(ErrorKind::Connect, attempt)
+            .caused_by("this agent has no relay")
+            .advising("add the other agent to the list of peers, or give this agent a relay"),
+    }
+}
+
+pub(crate) fn timed_out(attempt: &str, after: Duration, written: bool) -> Error {
     let seconds = after.as_secs();
     let (cause, advice) = if written {
         let cause = format!("the relay did not answer within {seconds} s");

@@ -2,17 +2,19 @@
 
 use std::sync::Arc;
 
-use protocol::Did;
 use protocol::envelope::{Class, Content, Draft, MessageId, MessageType, seal};
-use protocol::frame::{SendResult, method};
+use protocol::frame::{SendResult, SendStatus, method};
 use protocol::record::VerifiedRecord;
+use protocol::{Did, Envelope};
 
 use crate::agent_state::AgentState;
 use crate::contacts::Freshness;
+#[cfg(feature = "direct")]
+use crate::direct::{DirectPaths, DirectSend};
 use crate::error::{Error, ErrorKind};
 use crate::evidence::Evidence;
 use crate::rpc::RpcClient;
-use crate::sent::Sent;
+use crate::sent::{Path, PathChoice, Sent};
 
 /// Properties of a message besides its content. The default is a reliable event with a new id.
 #[derive(Debug, Clone)]
@@ -34,6 +36,8 @@ pub struct SendOptions {
     pub ttl: Option<u64>,
     /// Whether the relay stores it for a recipient that is offline.
     pub class: Class,
+    /// Which ways it may take.
+    pub path: PathChoice,
 }
 
 impl Default for SendOptions {
@@ -45,6 +49,7 @@ impl Default for SendOptions {
             re: None,
             ttl: None,
             class: Class::Reliable,
+            path: PathChoice::Any,
         }
     }
 }
@@ -55,11 +60,25 @@ impl Default for SendOptions {
 pub(crate) struct Sender {
     rpc: RpcClient,
     state: Arc<AgentState>,
+    /// `None` if direct connections are switched off.
+    #[cfg(feature = "direct")]
+    direct: Option<Arc<DirectPaths>>,
 }
 
 impl Sender {
+    #[cfg(not(feature = "direct"))]
     pub(crate) fn new(rpc: RpcClient, state: Arc<AgentState>) -> Self {
         Self { rpc, state }
+    }
+
+    #[cfg(feature = "direct")]
+    pub(crate) fn new(rpc: RpcClient, state: Arc<AgentState>, direct: Option<Arc<DirectPaths>>) -> Self {
+        Self { rpc, state, direct }
+    }
+
+    #[cfg(feature = "direct")]
+    pub(crate) fn direct(&self) -> Option<&DirectPaths> {
+        self.direct.as_deref()
     }
 
     pub(crate) fn rpc(&self) -> &RpcClient {
@@ -83,7 +102,8 @@ impl Sender {
         id: MessageId,
         options: SendOptions,
     ) -> Result<Sent, Error> {
-        let recipient = self.state.contacts.resolve(&self.rpc, to, Freshness::ToSend).await?;
+        let (choice, attempt) = (options.path, format!("cannot send to {to}"));
+        let recipient = self.recipient(to).await?;
         let draft = Draft {
             to: to.clone(),
             id,
@@ -95,12 +115,68 @@ impl Sender {
             content,
         };
         let sealed = self.seal(draft, &recipient)?;
-        let attempt = format!("cannot send to {to}");
-        let answer = self.rpc.call(method::SEND, &sealed.envelope, &attempt).await;
-        let SendResult { status } =
+        let answer = self.deliver(&sealed.envelope, &recipient, choice, &attempt).await;
+        let (status, path) =
             answer.inspect_err(|error: &Error| self.state.on_refusal(to, error.refusal()))?;
         let evidence = Evidence::new(sealed.envelope, sealed.prk, recipient.document.clone());
-        Ok(Sent { id, to: to.clone(), status, evidence })
+        Ok(Sent { id, to: to.clone(), status, path, evidence })
+    }
+
+    /// The recipient's record: of a connection to it, or else of the relay.
+    async fn recipient(&self, to: &Did) -> Result<Arc<VerifiedRecord>, Error> {
+        #[cfg(feature = "direct")]
+        if let Some(direct) = &self.direct
+            && let Some(record) = direct.record_of(to).await
+        {
+            return Ok(record);
+        }
+        self.state.contacts.resolve(&self.rpc, to, Freshness::ToSend).await
+    }
+
+    #[cfg(feature = "direct")]
+    async fn deliver(
+        &self,
+        envelope: &Envelope,
+        recipient: &VerifiedRecord,
+        choice: PathChoice,
+        attempt: &str,
+    ) -> Result<(SendStatus, Path), Error> {
+        if let Some(direct) = self.direct.as_ref().filter(|_| choice != PathChoice::RelayOnly) {
+            let failed = |e: serde_json::Error| Error::new(ErrorKind::Protocol, attempt).caused_by(e);
+            let params = serde_json::to_string(envelope).map_err(failed)?;
+            let (id, to) = (envelope.id, &envelope.to);
+            let send = DirectSend { id, to, params, recipient, choice, attempt };
+            if let Some(answer) = direct.send(&self.rpc, send).await {
+                return answer;
+            }
+        }
+        self.deliver_by_relay(envelope, choice, attempt).await
+    }
+
+    #[cfg(not(feature = "direct"))]
+    async fn deliver(
+        &self,
+        envelope: &Envelope,
+        _: &VerifiedRecord,
+        choice: PathChoice,
+        attempt: &str,
+    ) -> Result<(SendStatus, Path), Error> {
+        self.deliver_by_relay(envelope, choice, attempt).await
+    }
+
+    async fn deliver_by_relay(
+        &self,
+        envelope: &Envelope,
+        choice: PathChoice,
+        attempt: &str,
+    ) -> Result<(SendStatus, Path), Error> {
+        if choice == PathChoice::DirectOnly {
+            return Err(Error::new(ErrorKind::Config, attempt)
+                .caused_by("direct connections are switched off")
+                .advising("set MSG2AGENT_DIRECT to `dial`, or to an address to listen at"));
+        }
+        let SendResult { status } = self.rpc.call(method::SEND, envelope, attempt).await?;
+        Ok((status, Path::Relay))
     }
 
     fn seal(&self, draft: Draft, recipient: &VerifiedRecord) -> Result<seal::Sealed, Error> {

@@ -13,28 +13,35 @@
 //! | [`DedupTable`] | whether a message was processed before |
 //! | [`Outbox`] | which requests are written, repeated, and may have reached the relay |
 //! | [`Backoff`] | the delay before the next connection |
+//! | [`PathSwitch`] | whether a message goes directly or through the relay, and what is repeated after a switch |
 //! | [`StallDetector`] | whether the relay has stopped sending because of the application |
 
 mod ack_tracker;
 mod backoff;
 mod dedup_table;
 mod outbox;
+mod path_switch;
 mod stall_detector;
 
-pub use ack_tracker::{AckTracker, DeliveryState, HELD_MAX, redelivery_delay};
+pub use ack_tracker::{AckTracker, DIRECT_HELD_MAX, DeliveryState, DirectHold, HELD_MAX, redelivery_delay};
 pub use backoff::Backoff;
 pub use dedup_table::{DEDUP_ENTRIES_MAX, DedupTable, MessageKey};
 pub use outbox::{Outbox, Request, RequestId, UnansweredRequest};
+pub use path_switch::{
+    FALLBACK_TIMEOUT, LINK_PING_INTERVAL, LinkId, PathAction, PathSwitch, SEEN_QUERY_INTERVAL,
+    STORED_KEPT_BYTES_MAX, STORED_KEPT_MAX,
+};
 pub use stall_detector::StallDetector;
 
 #[cfg(test)]
 mod tests {
     /// The sources of this module.
-    const SOURCES: [&str; 5] = [
+    const SOURCES: [&str; 6] = [
         include_str!("state_machine/ack_tracker.rs"),
         include_str!("state_machine/backoff.rs"),
         include_str!("state_machine/dedup_table.rs"),
         include_str!("state_machine/outbox.rs"),
+        include_str!("state_machine/path_switch.rs"),
         include_str!("state_machine/stall_detector.rs"),
     ];
 

@@ -7,6 +7,7 @@
     reason = "a test that cannot set itself up should fail on the spot"
 )]
 
+mod direct;
 mod document_site;
 mod process;
 mod profiles;

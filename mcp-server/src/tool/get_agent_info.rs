@@ -73,7 +73,7 @@ impl Tool for GetAgentInfo {
         arguments: GetAgentInfoArguments,
     ) -> Result<GetAgentInfoAnswer, ToolError> {
         let did = agent_reference::resolve(&arguments.agent, &toolbox.network.own_agent().did)?;
-        let Contact { did, card, root_key, trust, since, online } = toolbox.network.lookup(&did).await?;
+        let Contact { did, card, root_key, trust, since, online, .. } = toolbox.network.lookup(&did).await?;
         Ok(GetAgentInfoAnswer {
             did: did.to_string(),
             verified_by: trust.into(),

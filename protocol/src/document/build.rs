@@ -2,14 +2,28 @@
 
 use super::*;
 use crate::did::Domain;
+use crate::direct::{self, DirectEndpoint};
 
 /// Builds the document under the agent's DID and the one under its self-certifying alias. The root
 /// key signs both. `relay` is the relay's WebSocket URL, which becomes the documents' service.
 #[must_use]
 pub fn build(identity: &Identity, relay: Option<&str>, now: UnixSeconds) -> (DidDocument, DidDocument) {
+    build_with_direct(identity, relay, &[], now)
+}
+
+/// Like [`build`], with the addresses at which the agent can be reached without the relay. They are
+/// in the document under the DID alone.
+#[must_use]
+pub fn build_with_direct(
+    identity: &Identity,
+    relay: Option<&str>,
+    endpoints: &[DirectEndpoint],
+    now: UnixSeconds,
+) -> (DidDocument, DidDocument) {
     let name = identity.did().to_string();
     let alias = format!("{name}:e1_{}", thumbprint(&identity.root_public()));
-    let named = unsigned(identity, &name, vec![alias.clone()], vec![], relay);
+    let mut named = unsigned(identity, &name, vec![alias.clone()], vec![], relay);
+    named.service.extend(direct::services(&named.id, endpoints));
     let aliased = unsigned(identity, &alias, vec![name], vec!["root"], relay);
     (signed(named, identity.root(), now), signed(aliased, identity.root(), now))
 }

@@ -3,6 +3,7 @@
 
 use protocol::challenge::{self, Nonce};
 use protocol::did::Domain;
+use protocol::direct;
 use protocol::frame::RegisterParams;
 use protocol::limits::{CHALLENGE_TTL, RECORD_BYTES_MAX};
 use protocol::record::VerifiedRecord;
@@ -53,6 +54,7 @@ impl OutstandingChallenge {
         }
         let bytes = base64url::decode(&params.record).map_err(|error| bad_record(&error))?;
         let record = VerifiedRecord::parse(&bytes, &params.did).map_err(|error| bad_record(&error))?;
+        direct::check_services(&record.document).map_err(|error| bad_record(&error))?;
         let key = record.keys.signing.get(&params.kid).ok_or(Reason::BadSignature)?;
         challenge::verify(key, domain, &challenge.nonce, &bytes, &params.signature)
             .map_err(|_| Reason::BadSignature)?;

@@ -1,5 +1,6 @@
 //! Finds other agents by capability, and looks one up by DID.
 
+use protocol::direct::DirectEndpoint;
 use protocol::frame::{DiscoverParams, DiscoverResult, DiscoveredAgent, method};
 use protocol::record::{Card, VerifiedRecord};
 use protocol::{Did, UnixSeconds, multikey};
@@ -23,6 +24,8 @@ pub struct Contact {
     pub since: UnixSeconds,
     /// Whether the agent is connected now.
     pub online: bool,
+    /// Where the agent can be reached without the relay. Its root key has signed that.
+    pub direct_endpoints: Vec<DirectEndpoint>,
 }
 
 /// Why the root key of another agent is believed to be right. Its record is signed with that key in
@@ -84,6 +87,7 @@ impl Agent {
             trust: if anchored { Trust::Anchored } else { Trust::FirstContact },
             since: keys.created,
             online,
+            direct_endpoints: record.direct_endpoints(),
         })
     }
 }

@@ -4,6 +4,8 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use protocol::Did;
+#[cfg(feature = "direct")]
+use protocol::direct::{DirectEndpoint, DirectRefusal};
 use protocol::envelope::MessageId;
 use protocol::frame::Outcome;
 use protocol::multikey;
@@ -13,6 +15,8 @@ use crate::agent_state::AgentState;
 use crate::config::Config;
 use crate::connection;
 use crate::connection_state::ConnectionState;
+#[cfg(feature = "direct")]
+use crate::direct::{self, DirectPaths};
 use crate::error::{Error, ErrorKind};
 use crate::inbox::Inbox;
 use crate::notice::Notices;
@@ -62,6 +66,10 @@ impl Agent {
     /// # Ok(()) }
     /// ```
     pub async fn connect(config: Config) -> Result<Self, Error> {
+        #[cfg(feature = "direct")]
+        let mut config = config;
+        #[cfg(feature = "direct")]
+        let listener = direct::bind(&mut config).await?;
         let (connection, mut progress) =
             watch::channel(ConnectionState::Connecting { attempt: 0, last_error: None });
         let state_dir = match config.state_dir.as_deref() {
@@ -73,10 +81,23 @@ impl Agent {
         let rpc =
             RpcClient::new(commands, state.config.answer_timeout, state.config.memory_limits.request_kib);
         connection::spawn(Arc::clone(&state), received, rpc.downgrade(), state_dir)?;
+        #[cfg(feature = "direct")]
+        let sender = {
+            let is_on = state.config.direct.is_some();
+            let paths = is_on.then(|| DirectPaths::start(&state, rpc.downgrade(), listener));
+            Sender::new(rpc, Arc::clone(&state), paths)
+        };
+        #[cfg(not(feature = "direct"))]
+        let sender = Sender::new(rpc, Arc::clone(&state));
+        if state.config.may_start_without_relay() {
+            #[cfg(feature = "direct")]
+            state.signed().await?;
+            return Ok(Self { sender });
+        }
         let settled = progress.wait_for(|now| !matches!(now, ConnectionState::Connecting { .. })).await;
         match settled.map(|now| now.clone()) {
             Ok(ConnectionState::Ended(error)) => Err(error),
-            Ok(_) => Ok(Self { sender: Sender::new(rpc, state) }),
+            Ok(_) => Ok(Self { sender }),
             Err(_) => Err(Error::new(ErrorKind::Closed, "the agent ended while connecting")),
         }
     }
@@ -156,6 +177,21 @@ impl Agent {
         self.state().refusals.counts()
     }
 
+    /// The number of direct connections that this agent refused or was refused, for every reason.
+    /// Empty if direct connections are switched off.
+    #[cfg(feature = "direct")]
+    #[must_use]
+    pub fn direct_refusal_counts(&self) -> BTreeMap<DirectRefusal, u64> {
+        self.sender.direct().map(DirectPaths::refusal_counts).unwrap_or_default()
+    }
+
+    /// The addresses that this agent's record lists for direct connections.
+    #[cfg(feature = "direct")]
+    #[must_use]
+    pub fn direct_endpoints(&self) -> Vec<DirectEndpoint> {
+        self.state().config.direct.as_ref().map(|direct| direct.endpoints.clone()).unwrap_or_default()
+    }
+
     /// Generates new signing and encryption keys, writes them to the key file, and registers them.
     /// Messages that were encrypted to the old key stay readable for 7 days.
     ///
@@ -181,6 +217,10 @@ impl Agent {
     /// [`ErrorKind::Closed`], and so do sends of other tasks that have no answer yet: wait for them
     /// first. [`Error::may_have_been_sent`] says of each whether the relay may have it.
     pub async fn close(&self) {
+        #[cfg(feature = "direct")]
+        if let Some(direct) = self.sender.direct() {
+            direct.close().await;
+        }
         let mut progress = self.state().connection.subscribe();
         self.sender.rpc().send_command(Command::Close).await;
         // The connection task ends the wait also when it is gone, and the watch's sender lives in

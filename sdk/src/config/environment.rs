@@ -40,6 +40,7 @@ impl Config {
     /// | `MSG2AGENT_CA_FILE` | PEM certificates of a private certificate authority |
     /// | `MSG2AGENT_STATE_DIR` | see [`Config::with_state_dir`] |
     /// | `MSG2AGENT_INSECURE_PLAINTEXT` | `true` allows `ws://` to hosts other than this one |
+    /// | `MSG2AGENT_DIRECT`, `MSG2AGENT_DIRECT_ADVERTISE` | with the feature `direct`, see `docs/direct.md` |
     /// | `MSG2AGENT_ACCEPT_ANNOUNCED_ROOT_KEYS` | `true`: see [`Config::accepting_announced_root_keys`] |
     ///
     /// # Errors
@@ -62,6 +63,25 @@ impl Config {
         let accepts = flag("MSG2AGENT_ACCEPT_ANNOUNCED_ROOT_KEYS")?;
         Ok(if accepts { self.accepting_announced_root_keys() } else { self })
     }
+
+    /// Direct connections as the variables and the files of this folder say.
+    #[cfg(feature = "direct")]
+    pub(super) fn with_direct_from(self, folder: Option<&Path>) -> Result<Self, Error> {
+        Ok(match super::DirectSettings::from_variables(folder)? {
+            Some(direct) => self.with_direct(direct),
+            None => self,
+        })
+    }
+
+    /// A program without direct connections must not be thought to have them.
+    #[cfg(not(feature = "direct"))]
+    pub(super) fn with_direct_from(self, _: Option<&Path>) -> Result<Self, Error> {
+        if is_set("MSG2AGENT_DIRECT") {
+            return Err(Error::new(ErrorKind::Config, "cannot use MSG2AGENT_DIRECT")
+                .advising("build the program with the feature `direct` of the crate `msg2agent`"));
+        }
+        Ok(self)
+    }
 }
 
 fn from_variables() -> Result<Config, Error> {
@@ -72,7 +92,9 @@ fn from_variables() -> Result<Config, Error> {
     let endpoint =
         Endpoint::from_setting(&required("MSG2AGENT_URL")?, ca, flag("MSG2AGENT_INSECURE_PLAINTEXT")?)?;
     let keys = KeySource::File(required("MSG2AGENT_IDENTITY_FILE")?.into());
-    Config::new(endpoint, required("MSG2AGENT_DID")?.parse()?, token()?, keys).with_trust_from_variables()
+    Config::new(endpoint, required("MSG2AGENT_DID")?.parse()?, token()?, keys)
+        .with_direct_from(None)?
+        .with_trust_from_variables()
 }
 
 fn token() -> Result<TokenSource, Error> {

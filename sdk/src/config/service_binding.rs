@@ -12,6 +12,8 @@ use protocol::record::Card;
 use protocol::strict_json;
 
 use super::endpoint::Endpoint;
+#[cfg(feature = "direct")]
+use super::peers_file::PEERS_FILE;
 use super::setting_file::read;
 use super::settings::{Config, KeySource};
 use super::variables::flag;
@@ -53,6 +55,10 @@ impl Config {
     /// [`ErrorKind::Config`]; the text contains the file's path.
     pub fn from_dirs(credentials: impl AsRef<Path>, identity: impl AsRef<Path>) -> Result<Self, Error> {
         let credentials = credentials.as_ref();
+        #[cfg(feature = "direct")]
+        if let Some(config) = Self::from_dirs_without_relay(credentials, identity.as_ref())? {
+            return config.with_trust_from_variables();
+        }
         let url = required(credentials, "url")?;
         let ca = Some(credentials.join("ca.crt")).filter(|path| path.exists());
         let endpoint = Endpoint::from_setting(&url, ca, flag("MSG2AGENT_INSECURE_PLAINTEXT")?)?;
@@ -64,7 +70,20 @@ impl Config {
         if let Some(card) = read(&credentials.join("card.json"))? {
             config.card = parse_card(&card, &credentials.join("card.json"))?;
         }
-        config.with_trust_from_variables()
+        config.with_direct_from(Some(credentials))?.with_trust_from_variables()
+    }
+
+    /// The settings of a folder that has peers and no relay.
+    #[cfg(feature = "direct")]
+    fn from_dirs_without_relay(credentials: &Path, identity: &Path) -> Result<Option<Self>, Error> {
+        let has_peers = credentials.join(PEERS_FILE).exists();
+        if !has_peers || credentials.join("url").exists() {
+            return Ok(None);
+        }
+        let did = required(credentials, "did")?.parse()?;
+        let keys = KeySource::File(identity.join("identity.json"));
+        let direct = super::DirectSettings::from_variables(Some(credentials))?.unwrap_or_default();
+        Ok(Some(Self::without_relay(did, keys, direct)))
     }
 }
 
@@ -113,7 +132,7 @@ mod tests {
             matches!(&config.keys, KeySource::File(p) if p == &folder.path().join("identity/identity.json"))
         );
         assert_eq!(config.did().name(), "alice");
-        assert!(config.token.read().is_ok());
+        assert!(config.relay.unwrap().token.read().is_ok());
 
         let flat = tempfile::tempdir().unwrap();
         write(flat.path(), &CREDENTIALS);

@@ -8,6 +8,8 @@ use std::time::Duration;
 use protocol::record::Card;
 use protocol::{Did, Identity, multikey};
 
+#[cfg(feature = "direct")]
+use super::direct_settings::DirectSettings;
 use super::endpoint::Endpoint;
 use super::memory_limits::MemoryLimits;
 use crate::clock::Clock;
@@ -43,9 +45,9 @@ const KEY_TTL: Duration = Duration::from_secs(30 * 24 * 3600);
 /// ```
 #[derive(Clone)]
 pub struct Config {
-    pub(crate) endpoint: Endpoint,
+    /// `None` for an agent that talks to its peers alone.
+    pub(crate) relay: Option<RelayAccess>,
     pub(crate) did: Did,
-    pub(crate) token: TokenSource,
     pub(crate) keys: KeySource,
     pub(crate) card: Card,
     pub(crate) state_dir: Option<PathBuf>,
@@ -63,6 +65,16 @@ pub struct Config {
     pub(crate) accepts_announced_root_keys: bool,
     pub(crate) memory_limits: MemoryLimits,
     pub(crate) clock: Clock,
+    /// Whether, and how, the agent talks to others without the relay.
+    #[cfg(feature = "direct")]
+    pub(crate) direct: Option<DirectSettings>,
+}
+
+/// The relay and the API key for it.
+#[derive(Clone)]
+pub(crate) struct RelayAccess {
+    pub(crate) endpoint: Endpoint,
+    pub(crate) token: TokenSource,
 }
 
 /// Where the agent's keys are stored.
@@ -78,10 +90,21 @@ impl Config {
     /// Settings from values. The rest has defaults.
     #[must_use]
     pub fn new(endpoint: Endpoint, did: Did, token: TokenSource, keys: KeySource) -> Self {
+        Self::with(Some(RelayAccess { endpoint, token }), did, keys)
+    }
+
+    /// The settings of an agent without a relay, which talks to the peers of its direct settings
+    /// alone.
+    #[cfg(feature = "direct")]
+    #[must_use]
+    pub fn without_relay(did: Did, keys: KeySource, direct: DirectSettings) -> Self {
+        Self::with(None, did, keys).with_direct(direct)
+    }
+
+    fn with(relay: Option<RelayAccess>, did: Did, keys: KeySource) -> Self {
         Self {
-            endpoint,
+            relay,
             did,
-            token,
             keys,
             card: Card::default(),
             state_dir: None,
@@ -94,7 +117,51 @@ impl Config {
             accepts_announced_root_keys: false,
             memory_limits: MemoryLimits::default(),
             clock: Clock::system(),
+            #[cfg(feature = "direct")]
+            direct: None,
         }
+    }
+
+    /// Lets the agent talk to others without the relay. The root keys of the listed peers count as
+    /// [anchors](Self::with_anchor).
+    #[cfg(feature = "direct")]
+    #[must_use]
+    pub fn with_direct(mut self, direct: DirectSettings) -> Self {
+        self.anchors.extend(direct.peers.iter().map(|(did, peer)| (did.clone(), peer.root)));
+        self.direct = Some(direct);
+        self
+    }
+
+    /// Lets the agent dial others, unless its settings say so already.
+    #[cfg(feature = "direct")]
+    #[must_use]
+    pub fn dialling_directly(mut self) -> Self {
+        self.direct.get_or_insert_default();
+        self
+    }
+
+    /// Lets the agent listen at this address, with the rest of its direct settings as they are.
+    #[cfg(feature = "direct")]
+    #[must_use]
+    pub fn listening_directly(mut self, address: std::net::SocketAddr) -> Self {
+        self.direct.get_or_insert_default().listen = Some(address);
+        self
+    }
+
+    /// Whether the agent is one of the listed peers, which need no relay.
+    #[cfg(feature = "direct")]
+    #[must_use]
+    pub fn is_direct_peer(&self, did: &Did) -> bool {
+        self.direct.as_ref().is_some_and(|direct| direct.peers.contains_key(did))
+    }
+
+    /// Whether the agent starts although its relay cannot be reached: it has peers that it can talk
+    /// to without it.
+    pub(crate) fn may_start_without_relay(&self) -> bool {
+        #[cfg(feature = "direct")]
+        return self.relay.is_none() || self.direct.as_ref().is_some_and(|direct| !direct.peers.is_empty());
+        #[cfg(not(feature = "direct"))]
+        false
     }
 
     /// The agent's DID.
@@ -103,10 +170,10 @@ impl Config {
         &self.did
     }
 
-    /// The relay's URL.
+    /// The relay's URL; empty for an agent without a relay.
     #[must_use]
     pub fn url(&self) -> &str {
-        self.endpoint.url()
+        self.relay.as_ref().map_or("", |relay| relay.endpoint.url())
     }
 
     /// Sets the card that other agents see in discovery.

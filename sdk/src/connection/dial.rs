@@ -20,7 +20,7 @@ use zeroize::Zeroizing;
 use super::disconnect::Disconnect;
 use super::first_connection;
 use super::upgrade_refusal::UpgradeRefusal;
-use crate::config::{Config, Endpoint};
+use crate::config::{Endpoint, RelayAccess};
 use crate::error::{Error, ErrorKind};
 use crate::tls;
 use crate::token::TokenSource;
@@ -45,10 +45,10 @@ pub(super) struct Dialer {
 }
 
 impl Dialer {
-    pub(super) fn new(config: &Config) -> Result<Self, Error> {
+    pub(super) fn new(relay: &RelayAccess) -> Result<Self, Error> {
         let failed = |e: tls::TlsError| Error::new(ErrorKind::Config, "cannot prepare TLS").caused_by(e);
-        config.endpoint.tls().map_err(failed)?;
-        Ok(Self { endpoint: config.endpoint.clone(), token: config.token.clone() })
+        relay.endpoint.tls().map_err(failed)?;
+        Ok(Self { endpoint: relay.endpoint.clone(), token: relay.token.clone() })
     }
 
     pub(super) async fn dial(&self) -> Result<Socket, Disconnect> {

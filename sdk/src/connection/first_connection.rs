@@ -16,7 +16,7 @@ const NEXT_ADDRESS_INTERVAL: Duration = Duration::from_millis(250);
 /// Addresses that are tried. A relay has two families and a few replicas.
 const ADDRESSES_MAX: usize = 16;
 
-pub(super) async fn connect(addresses: Vec<SocketAddr>) -> io::Result<TcpStream> {
+pub(crate) async fn connect(addresses: Vec<SocketAddr>) -> io::Result<TcpStream> {
     let mut waiting = alternate(addresses);
     let mut attempts = FuturesUnordered::new();
     let mut last = io::Error::new(io::ErrorKind::NotFound, "the name has no address");

@@ -57,6 +57,12 @@ impl OwnRecord {
         self.outdated |= matches!(reason, Reason::RecordRollback | Reason::RecordInFuture);
     }
 
+    /// The bytes, to be shared.
+    #[cfg(feature = "direct")]
+    pub(super) fn shared_bytes(&self) -> Option<Arc<[u8]>> {
+        self.built.as_ref().map(|built| Arc::clone(&built.bytes))
+    }
+
     pub(super) fn bytes(&self) -> &[u8] {
         self.built.as_ref().map_or(&[], |built| &built.bytes)
     }
@@ -74,10 +80,18 @@ fn build(config: &Config, identity: Arc<Identity>) -> Result<Built, Error> {
     let failed = |e: record::RecordError| {
         Error::new(ErrorKind::Config, "cannot build the agent's record").caused_by(e)
     };
-    let bytes = record::build(&identity, config.card.clone(), Some(config.url()), config.clock.now())
-        .map_err(failed)?;
+    let bytes = sign(config, &identity).map_err(failed)?;
     let record = VerifiedRecord::parse(&bytes, &config.did).map_err(failed)?;
     Ok(Built { identity, document: Arc::new(record.document), bytes: record.bytes })
+}
+
+fn sign(config: &Config, identity: &Identity) -> Result<Vec<u8>, record::RecordError> {
+    let relay = config.relay.as_ref().map(|relay| relay.endpoint.url());
+    #[cfg(feature = "direct")]
+    let endpoints = config.direct.as_ref().map(|direct| direct.endpoints.as_slice()).unwrap_or_default();
+    #[cfg(not(feature = "direct"))]
+    let endpoints = &[];
+    record::build_with_direct(identity, config.card.clone(), relay, endpoints, config.clock.now())
 }
 
 /// Whether both hold the same keys.

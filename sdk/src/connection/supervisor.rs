@@ -19,7 +19,7 @@ use super::{handshake, key_rotation, session};
 use crate::agent_state::AgentState;
 use crate::connection_state::ConnectionState;
 use crate::error::{Error, ErrorKind};
-use crate::rpc::{Command, WeakRpcClient};
+use crate::rpc::{Command, RpcFailure, WeakRpcClient};
 use crate::state_dir::StateDir;
 use crate::state_machine::Backoff;
 
@@ -31,7 +31,8 @@ struct Supervisor {
     state: Arc<AgentState>,
     requests: RequestQueue,
     rpc: WeakRpcClient,
-    dialer: Dialer,
+    /// `None` for an agent without a relay.
+    dialer: Option<Dialer>,
     record: OwnRecord,
     backoff: Backoff,
     attempt: u64,
@@ -101,12 +102,14 @@ pub(crate) fn spawn(
 ) -> Result<(), Error> {
     let end = EndOfAgent { state: Arc::clone(&state), rpc: rpc.clone(), state_dir, done: false };
     let supervisor = Supervisor {
-        dialer: Dialer::new(&state.config)?,
+        dialer: state.config.relay.as_ref().map(Dialer::new).transpose()?,
         record: OwnRecord::new(),
         requests: RequestQueue::new(commands),
         backoff: Backoff::new(),
         attempt: 0,
-        connect_deadline: Instant::now().checked_add(state.config.connect_timeout),
+        connect_deadline: Instant::now()
+            .checked_add(state.config.connect_timeout)
+            .filter(|_| !state.config.may_start_without_relay()),
         registered_before: false,
         session_ended: None,
         state,
@@ -119,7 +122,7 @@ pub(crate) fn spawn(
 impl Supervisor {
     async fn run(mut self, mut end: EndOfAgent) {
         let error = tokio::select! {
-            error = self.run_sessions() => error,
+            error = self.run_connection() => error,
             error = end.asked_to_yield() => error,
         };
         tracing::info!(agent.did = %self.state.config.did, error = error.chain(), "the agent ended");
@@ -127,15 +130,52 @@ impl Supervisor {
         end.end(error);
     }
 
-    /// Runs sessions until there will be no further one, and returns the reason.
-    async fn run_sessions(&mut self) -> Error {
+    async fn run_connection(&mut self) -> Error {
+        match self.dialer.clone() {
+            Some(dialer) => self.run_sessions(&dialer).await,
+            None => self.run_without_relay().await,
+        }
+    }
+
+    /// Refuses every request, because there is no relay, until the agent is closed.
+    async fn run_without_relay(&mut self) -> Error {
         loop {
-            let Attempt { disconnect, session } = self.run_session().await;
+            if let Err(error) = self.refresh_record() {
+                return error;
+            }
+            if let Some((identity, document)) = self.record.parts() {
+                self.state.set_registered(identity, document);
+            }
+            loop {
+                match self.requests.commands.recv().await {
+                    Some(Command::Send(_, response)) => response.complete(Err(RpcFailure::NoRelay)),
+                    Some(Command::Reregister) => break,
+                    Some(Command::Close) | None => return Disconnect::Closed.into_error(),
+                }
+            }
+        }
+    }
+
+    fn refresh_record(&mut self) -> Result<(), Error> {
+        self.record.refresh(&self.state.config)?;
+        #[cfg(feature = "direct")]
+        self.state.record.send_if_modified(|shared| {
+            let (before, now) = (shared.take(), self.record.shared_bytes());
+            *shared = now;
+            before != *shared
+        });
+        Ok(())
+    }
+
+    /// Runs sessions until there will be no further one, and returns the reason.
+    async fn run_sessions(&mut self, dialer: &Dialer) -> Error {
+        loop {
+            let Attempt { disconnect, session } = self.run_session(dialer).await;
             self.backoff.on_disconnect(session);
             self.session_ended = session.map(|_| Instant::now()).or(self.session_ended);
             let circumstances = Circumstances {
                 registered_before: self.registered_before,
-                token_rotates: self.state.config.token.rotates(),
+                token_rotates: self.state.config.relay.as_ref().is_some_and(|relay| relay.token.rotates()),
                 registered_recently: self.session_ended.is_some_and(|at| at.elapsed() < UNKNOWN_KEY_GRACE),
                 awaits_credentials: self.state.config.awaits_credentials,
             };
@@ -171,12 +211,12 @@ impl Supervisor {
     }
 
     /// Dials, registers, and runs the session to its end.
-    async fn run_session(&mut self) -> Attempt {
+    async fn run_session(&mut self, dialer: &Dialer) -> Attempt {
         key_rotation::rotate_if_due(&self.state.config);
-        if let Err(error) = self.record.refresh(&self.state.config) {
+        if let Err(error) = self.refresh_record() {
             return Disconnect::Lost(error).into();
         }
-        let (dialer, record) = (self.dialer.clone(), self.record.clone());
+        let (dialer, record) = (dialer.clone(), self.record.clone());
         let did = self.state.config.did.clone();
         let connecting = async move {
             let socket = dialer.dial().await?;

@@ -68,6 +68,24 @@ impl ContactStore {
         self.update(record, &self.replaceable(answer), Instant::now())
     }
 
+    #[cfg(feature = "direct")]
+    pub(super) fn root_key(&self, did: &Did) -> Option<RootKey> {
+        self.cache().root_key(did)
+    }
+
+    /// Verifies a record whose bytes come from the agent itself. Without a root key that is known
+    /// from elsewhere anybody could have made it.
+    #[cfg(feature = "direct")]
+    pub(super) fn learn(&self, bytes: &[u8], did: &Did) -> Result<Arc<VerifiedRecord>, Error> {
+        let unverified =
+            || Error::new(ErrorKind::Unverified, format!("the record that {did} sent does not verify"));
+        if self.root_key(did).is_none() {
+            return Err(unverified().caused_by("its root key is not known from elsewhere"));
+        }
+        let record = VerifiedRecord::parse(bytes, did).map_err(|e| unverified().caused_by(e))?;
+        self.update(record, &[], Instant::now())
+    }
+
     pub(super) fn forget(&self, did: &Did) -> Result<bool, Error> {
         let failed =
             |e: std::io::Error| Error::new(ErrorKind::State, format!("cannot forget {did}")).caused_by(e);

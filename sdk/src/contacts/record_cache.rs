@@ -157,6 +157,12 @@ impl RecordCache {
         self.anchors.contains_key(did)
     }
 
+    /// The root key that this agent is known by.
+    #[cfg(feature = "direct")]
+    pub(crate) fn root_key(&self, did: &Did) -> Option<RootKey> {
+        self.anchors.get(did).copied().or_else(|| self.pins.get(did).map(|pin| pin.root))
+    }
+
     pub(crate) fn forget(&mut self, did: &Did) -> bool {
         self.records.remove(did);
         self.pins.remove(did).is_some()

@@ -10,6 +10,12 @@ use protocol::frame::{AckParams, RefuseParams};
 use protocol::refusal::RefusalReason;
 use tokio::sync::Notify;
 
+#[cfg(feature = "direct")]
+mod direct_copies;
+
+#[cfg(feature = "direct")]
+pub(crate) use direct_copies::{DirectAdmission, Settlement};
+
 use super::dedup_file::DedupFile;
 use super::received::Received;
 use crate::clock::Clock;
@@ -20,6 +26,8 @@ use crate::state_machine::{AckTracker, DedupTable, DeliveryState, MessageKey};
 pub(crate) struct Acknowledgements {
     inner: Mutex<Inner>,
     changed: Notify,
+    #[cfg(feature = "direct")]
+    direct_changed: Notify,
     clock: Clock,
 }
 
@@ -31,6 +39,19 @@ struct Inner {
     unwritten: Vec<(MessageKey, UnixSeconds)>,
     /// Why the agent has ended. Another process may use the file from then on.
     ended: Option<Error>,
+    #[cfg(feature = "direct")]
+    direct: direct_copies::DirectCopies,
+}
+
+/// What became of a verified message that the relay delivered.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Hold {
+    /// The application is shown it next.
+    New,
+    /// A direct connection brought it meanwhile.
+    Duplicate,
+    /// The relay has sent more than its window allows.
+    Full,
 }
 
 /// The acknowledgement that becomes due once the file is synced; without a file it is due now.
@@ -52,8 +73,21 @@ impl Acknowledgements {
                 (Some(file), table)
             }
         };
-        let inner = Inner { tracker: AckTracker::new(table), file, unwritten: Vec::new(), ended: None };
-        Ok(Self { inner: Mutex::new(inner), changed: Notify::new(), clock })
+        let inner = Inner {
+            tracker: AckTracker::new(table),
+            file,
+            unwritten: Vec::new(),
+            ended: None,
+            #[cfg(feature = "direct")]
+            direct: direct_copies::DirectCopies::default(),
+        };
+        Ok(Self {
+            inner: Mutex::new(inner),
+            changed: Notify::new(),
+            #[cfg(feature = "direct")]
+            direct_changed: Notify::new(),
+            clock,
+        })
     }
 
     pub(crate) fn start_epoch(&self, epoch: u64, takes_refusals: bool) {
@@ -68,8 +102,16 @@ impl Acknowledgements {
         self.change(|inner| inner.tracker.on_delivery(seq, key))
     }
 
-    pub(crate) fn hold(&self, seq: u64, received: &Arc<Received>) -> bool {
-        self.lock().tracker.hold(seq, received.key(), Arc::clone(received), received.until())
+    pub(crate) fn hold(&self, seq: u64, received: &Arc<Received>) -> Hold {
+        let key = received.key();
+        self.change(|inner| {
+            // While it was verified, a direct connection may have brought it too.
+            if inner.tracker.on_delivery(seq, &key) != DeliveryState::New {
+                return Hold::Duplicate;
+            }
+            let held = inner.tracker.hold(seq, key, Arc::clone(received), received.until());
+            if held { Hold::New } else { Hold::Full }
+        })
     }
 
     /// Accepts an ephemeral message. Returns `false` for a duplicate, as far back as this process.
@@ -96,6 +138,8 @@ impl Acknowledgements {
         self.change(|inner| {
             inner.check_running("cannot reject the message")?;
             inner.tracker.reject(key);
+            #[cfg(feature = "direct")]
+            inner.direct.refuse(key, RefusalReason::Rejected);
             Ok(())
         })
     }
@@ -184,6 +228,8 @@ impl Acknowledgements {
         let mut inner = self.lock();
         inner.ended = Some(error.clone());
         inner.file = None;
+        #[cfg(feature = "direct")]
+        inner.direct.end();
     }
 
     /// Returns when an acknowledgement may have become due.
@@ -194,6 +240,8 @@ impl Acknowledgements {
     fn change<T>(&self, change: impl FnOnce(&mut Inner) -> T) -> T {
         let changed = change(&mut self.lock());
         self.changed.notify_one();
+        #[cfg(feature = "direct")]
+        self.direct_changed.notify_one();
         changed
     }
 
@@ -218,6 +266,8 @@ impl Inner {
             return Err(not_written(error));
         }
         self.tracker.mark_processed(&key, until, now);
+        #[cfg(feature = "direct")]
+        self.direct.on_processed(key);
         Ok(())
     }
 

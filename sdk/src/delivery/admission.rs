@@ -15,9 +15,10 @@ use protocol::{Did, UnixSeconds};
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
+use super::acknowledgements::Hold;
 use super::received::Received;
 use super::relay_clock::RelayClock;
-use crate::agent_state::AgentState;
+use crate::agent_state::{AgentState, SentNews};
 use crate::contacts::{Freshness, Suspicion};
 use crate::error::{Error, ErrorKind};
 use crate::evidence::Evidence;
@@ -251,13 +252,28 @@ fn accept(
     let evidence = Evidence::new(envelope, prk, sender.document.clone());
     let received = Arc::new(Received { header, content, evidence });
     if received.is_reliable() {
-        if !state.acknowledgements.hold(seq, &received) {
-            let attempt = "the relay sent more unacknowledged messages than its window allows";
-            return Err(Error::new(ErrorKind::Protocol, attempt));
+        match state.acknowledgements.hold(seq, &received) {
+            Hold::New => {}
+            Hold::Duplicate => return Ok(()),
+            Hold::Full => {
+                let attempt = "the relay sent more unacknowledged messages than its window allows";
+                return Err(Error::new(ErrorKind::Protocol, attempt));
+            }
         }
     } else if !state.acknowledgements.accept_ephemeral(seq, &received) {
         report(state, DiscardReason::Replayed, Some((&from, id)));
         return Ok(());
+    }
+    show(state, received, destination);
+    Ok(())
+}
+
+/// Hands an admitted message to the request that it answers, or to the inbox.
+pub(super) fn show(state: &AgentState, received: Arc<Received>, destination: Destination) {
+    let (from, id) = received.key();
+    if let Some(re) = received.header.re {
+        // Whoever answers a message has it.
+        state.tell_paths(&from, re, SentNews::Answered);
     }
     let for_inbox = match destination {
         Destination::Requester => state.pending_requests.complete(received).err(),
@@ -266,7 +282,6 @@ fn accept(
     if for_inbox.is_some_and(|received| !state.queue.push(received)) {
         report(state, DiscardReason::NoRoom, Some((&from, id)));
     }
-    Ok(())
 }
 
 fn refuse(state: &AgentState, seq: u64, reason: RefusalReason, claimed: Option<(&Did, MessageId)>) {
@@ -274,7 +289,7 @@ fn refuse(state: &AgentState, seq: u64, reason: RefusalReason, claimed: Option<(
     state.acknowledgements.refuse(seq, reason);
 }
 
-fn report(state: &AgentState, reason: DiscardReason, claimed: Option<(&Did, MessageId)>) {
+pub(super) fn report(state: &AgentState, reason: DiscardReason, claimed: Option<(&Did, MessageId)>) {
     let claimed_from = claimed.map(|(from, _)| from.to_string()).unwrap_or_default();
     state.refusals.record(Refusal { claimed_from, id: claimed.map(|(_, id)| id), reason });
 }

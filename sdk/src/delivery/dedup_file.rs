@@ -55,6 +55,12 @@ impl DedupFile {
         self.0.unsynced()
     }
 
+    /// What to sync for a caller of its own, whoever else syncs the file.
+    #[cfg(feature = "direct")]
+    pub(crate) fn to_sync(&self) -> std::io::Result<UnsyncedLines> {
+        self.0.to_sync()
+    }
+
     pub(crate) fn on_sync_failed(&mut self) {
         self.0.on_sync_failed();
     }

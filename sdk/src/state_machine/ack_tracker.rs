@@ -23,6 +23,11 @@ use super::dedup_table::{DedupTable, MessageKey};
 pub const HELD_MAX: usize = 4 * 256;
 const _: () = assert!(HELD_MAX as u64 == 4 * WINDOW_MESSAGES);
 
+/// Messages that only direct connections have brought and that the application holds: half of what
+/// it may hold, so that the relay's window always fits. Beyond it the connection ends, and the
+/// relay brings the message.
+pub const DIRECT_HELD_MAX: usize = HELD_MAX / 2;
+
 /// Upper bound of the delay before a message is shown again that the application drops each time.
 const MAX_REDELIVERY_INTERVAL: Duration = Duration::from_secs(60);
 
@@ -44,6 +49,8 @@ pub struct AckTracker<M> {
     /// Refusals that the relay has not been told.
     refusals: VecDeque<RefuseParams>,
     held: HashMap<MessageKey, Held<M>>,
+    /// How many of them a direct connection waits for.
+    held_direct: usize,
     processed: DedupTable,
     /// Ephemeral messages have a separate table, so that they cannot evict reliable ones.
     ephemeral: DedupTable,
@@ -60,6 +67,28 @@ struct Held<M> {
     acknowledging: bool,
     /// How often the application has dropped it.
     drops: u32,
+    /// How many direct connections have brought it and wait.
+    direct: u32,
+}
+
+impl<M> Held<M> {
+    /// Whether somebody who is connected now waits for it. What nobody waits for comes again.
+    const fn is_awaited(&self) -> bool {
+        self.seq.is_some() || self.direct > 0
+    }
+}
+
+/// What a copy that came over a direct connection is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum DirectHold {
+    /// The application is shown it next.
+    New,
+    /// The application has it, or will be shown it again.
+    Held,
+    /// Processed before.
+    Processed,
+    /// Too many messages are held. The relay must bring it.
+    Full,
 }
 
 /// The state of a delivered message.
@@ -100,6 +129,7 @@ impl<M: Clone> AckTracker<M> {
             sizes: BTreeMap::new(),
             refusals: VecDeque::new(),
             held: HashMap::new(),
+            held_direct: 0,
             ephemeral: DedupTable::with_entries_max(processed.entries_max()),
             processed,
         }
@@ -151,8 +181,63 @@ impl<M: Clone> AckTracker<M> {
         if self.held.len() >= HELD_MAX && !self.evict_undelivered() {
             return false;
         }
-        self.held.insert(key, Held { message, seq: Some(seq), until, acknowledging: false, drops: 0 });
+        let held = Held { message, seq: Some(seq), until, acknowledging: false, drops: 0, direct: 0 };
+        self.held.insert(key, held);
         true
+    }
+
+    /// Returns the state of a message that came over a direct connection, before it is verified.
+    #[must_use]
+    pub fn state_of(&self, key: &MessageKey) -> DeliveryState {
+        match self.processed.contains(key) {
+            true => DeliveryState::Processed,
+            false if self.held.contains_key(key) => DeliveryState::Held,
+            false => DeliveryState::New,
+        }
+    }
+
+    /// Records a verified message that came over a direct connection, which waits for it until
+    /// [`end_direct`](Self::end_direct), or until the message is processed or rejected.
+    pub fn hold_direct(&mut self, key: &MessageKey, message: M, until: UnixSeconds) -> DirectHold {
+        if self.processed.contains(key) {
+            return DirectHold::Processed;
+        }
+        if let Some(held) = self.held.get_mut(key) {
+            self.held_direct += usize::from(held.direct == 0);
+            held.direct = held.direct.saturating_add(1);
+            return DirectHold::Held;
+        }
+        let full = self.held.len() >= HELD_MAX && !self.evict_undelivered();
+        if self.held_direct >= DIRECT_HELD_MAX || full {
+            return DirectHold::Full;
+        }
+        let held = Held { message, seq: None, until, acknowledging: false, drops: 0, direct: 1 };
+        self.held.insert(key.clone(), held);
+        self.held_direct += 1;
+        DirectHold::New
+    }
+
+    /// Records that one direct connection no longer waits for a message. Its sender brings it again
+    /// on another way, unless the application acknowledges it before.
+    pub fn end_direct(&mut self, key: &MessageKey) {
+        if let Some(held) = self.held.get_mut(key).filter(|held| held.direct > 0) {
+            held.direct -= 1;
+            self.held_direct -= usize::from(held.direct == 0);
+        }
+    }
+
+    /// Records a verified ephemeral message that came over a direct connection. Returns `false` for
+    /// a duplicate.
+    pub fn accept_direct_ephemeral(&mut self, key: MessageKey, until: UnixSeconds, now: UnixSeconds) -> bool {
+        let new = !self.ephemeral.contains(&key);
+        self.ephemeral.insert(key, until, now);
+        new
+    }
+
+    fn remove_held(&mut self, key: &MessageKey) -> Option<Held<M>> {
+        let held = self.held.remove(key)?;
+        self.held_direct -= usize::from(held.direct > 0);
+        Some(held)
     }
 
     /// Records that the application has dropped a message without acknowledging it. Returns the
@@ -160,7 +245,7 @@ impl<M: Clone> AckTracker<M> {
     /// it was acknowledged, or the relay will deliver it again in this epoch.
     pub fn release(&mut self, key: &MessageKey) -> Option<(M, Duration)> {
         let held = self.held.get_mut(key).filter(|held| !held.acknowledging)?;
-        if held.seq.is_none() {
+        if !held.is_awaited() {
             self.held.remove(key);
             return None;
         }
@@ -180,7 +265,7 @@ impl<M: Clone> AckTracker<M> {
     /// Records that the application will never process a message, so that its sender is told. A
     /// message that the relay has not redelivered yet is shown again instead.
     pub fn reject(&mut self, key: &MessageKey) {
-        if let Some(seq) = self.held.remove(key).and_then(|held| held.seq) {
+        if let Some(seq) = self.remove_held(key).and_then(|held| held.seq) {
             self.refuse(seq, RefusalReason::Rejected);
         }
     }
@@ -208,7 +293,7 @@ impl<M: Clone> AckTracker<M> {
 
     /// Records that the application acknowledged a message, after its dedup entry was written.
     pub fn mark_processed(&mut self, key: &MessageKey, until: UnixSeconds, now: UnixSeconds) {
-        let held = self.held.remove(key);
+        let held = self.remove_held(key);
         self.processed.insert(key.clone(), until, now);
         if let Some(seq) = held.and_then(|held| held.seq) {
             self.settle(seq);
@@ -217,7 +302,7 @@ impl<M: Clone> AckTracker<M> {
 
     /// Forgets messages of earlier epochs that were not delivered again and have expired.
     pub fn forget_expired(&mut self, now: UnixSeconds) {
-        self.held.retain(|_, held| held.seq.is_some() || held.until >= now);
+        self.held.retain(|_, held| held.is_awaited() || held.until >= now);
     }
 
     /// Marks a number as done: a processed message, a duplicate, or a notice.
@@ -302,7 +387,7 @@ impl<M: Clone> AckTracker<M> {
     /// Makes room for one message by forgetting the held one that would expire first, among those
     /// that this epoch has not delivered. The application can still acknowledge it.
     fn evict_undelivered(&mut self) -> bool {
-        let undelivered = self.held.iter().filter(|(_, held)| held.seq.is_none());
+        let undelivered = self.held.iter().filter(|(_, held)| !held.is_awaited());
         let first = undelivered.min_by_key(|(_, held)| held.until).map(|(key, _)| key.clone());
         first.is_some_and(|key| self.held.remove(&key).is_some())
     }

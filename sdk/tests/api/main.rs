@@ -13,6 +13,8 @@
 mod announced_root_keys;
 mod connected_agent;
 mod connection;
+#[cfg(feature = "direct")]
+mod direct;
 mod identities;
 mod inbox;
 mod lookups;

@@ -256,3 +256,46 @@ fn ephemeral_messages_are_remembered_up_to_the_same_limit() {
     assert!(!tracker.accept_ephemeral(4, key(3), 100, 1));
     assert!(tracker.accept_ephemeral(5, key(1), 100, 1), "the oldest is forgotten");
 }
+
+#[test]
+fn a_message_that_comes_on_both_ways_is_shown_once_and_settled_on_both() {
+    let mut tracker = tracker();
+    assert_eq!(tracker.hold_direct(&key(1), 1, 100), DirectHold::New);
+    tracker.on_arrival(1, 100);
+    assert_eq!(tracker.on_delivery(1, &key(1)), DeliveryState::Held);
+    tracker.mark_processed(&key(1), 100, 1);
+    assert_eq!(due(&mut tracker), Some(1));
+    assert_eq!(tracker.hold_direct(&key(1), 1, 100), DirectHold::Processed);
+
+    deliver(&mut tracker, 2, 2);
+    assert_eq!(tracker.hold_direct(&key(2), 2, 100), DirectHold::Held);
+}
+
+#[test]
+fn a_dropped_message_is_shown_again_as_long_as_a_direct_connection_waits_for_it() {
+    let mut tracker = tracker();
+    tracker.hold_direct(&key(1), 1, 100);
+    tracker.start_epoch(8, true);
+    assert!(tracker.release(&key(1)).is_some(), "the relay's sessions do not matter to it");
+    tracker.end_direct(&key(1));
+    assert!(tracker.release(&key(1)).is_none(), "its sender brings it again");
+    assert_eq!(tracker.hold_direct(&key(1), 1, 100), DirectHold::New);
+}
+
+#[test]
+fn messages_of_direct_connections_leave_room_for_the_relays_window() {
+    let mut tracker = tracker();
+    let wide = |n: usize| -> MessageKey {
+        let did = "did:wba:localhost:agent:bob".parse().unwrap();
+        (did, MessageId::new(u64::try_from(n).unwrap(), [0; 10]))
+    };
+    for n in 0..DIRECT_HELD_MAX {
+        assert_eq!(tracker.hold_direct(&wide(n), 0, 100), DirectHold::New);
+    }
+    assert_eq!(tracker.hold_direct(&wide(DIRECT_HELD_MAX), 0, 100), DirectHold::Full);
+    deliver(&mut tracker, 1, 200);
+    tracker.mark_processed(&wide(0), 100, 1);
+    assert_eq!(tracker.hold_direct(&wide(DIRECT_HELD_MAX), 0, 100), DirectHold::New);
+    tracker.forget_expired(1000);
+    assert_eq!(tracker.state_of(&wide(1)), DeliveryState::Held, "somebody waits for it");
+}
