@@ -27,7 +27,7 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
-use crate::document::{self, DidDocument, DocumentError, PublicKeys};
+use crate::document::{self, DidDocument, DocumentError, PublicKeys, ServiceUrls};
 use crate::limits::{CAPABILITIES_MAX, DESCRIPTION_BYTES_MAX, LABEL_BYTES_MAX, RECORD_BYTES_MAX};
 use crate::{Did, Identity, UnixSeconds, strict_json};
 
@@ -149,8 +149,21 @@ pub fn build(
     relay: Option<&str>,
     now: UnixSeconds,
 ) -> Result<Vec<u8>, RecordError> {
+    build_with_services(identity, card, ServiceUrls { relay, ..ServiceUrls::default() }, now)
+}
+
+/// The same as [`build`] with all addresses of the agent.
+///
+/// # Errors
+/// [`RecordError::Card`] for a card that exceeds its limits.
+pub fn build_with_services(
+    identity: &Identity,
+    card: Card,
+    urls: ServiceUrls<'_>,
+    now: UnixSeconds,
+) -> Result<Vec<u8>, RecordError> {
     card.check()?;
-    let (document, self_certifying) = document::build(identity, relay, now);
+    let (document, self_certifying) = document::build_with_services(identity, urls, now);
     serde_json::to_vec(&Record { document, self_certifying, card }).map_err(RecordError::Shape)
 }
 
