@@ -49,7 +49,7 @@ pub struct RelaySpec {
     #[schemars(length(min = 3, max = 200))]
     #[x_kube(
         validation = Rule::new("self == oldSelf").message("domain is immutable: every agent's DID contains it"),
-        validation = Rule::new("self.matches('^[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?([.][a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?)+$') && !self.matches('^[0-9.]+$')").message("domain must be a lower-case DNS name with a dot, not an address"),
+        validation = Rule::new("self.matches('^[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?([.][a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?)+$') && !self.matches('[.]([0-9]+|0x[0-9a-f]*)$')").message("domain must be a lower-case DNS name with a dot, not an address"),
     )]
     pub domain: String,
     /// The image of the relay. Defaults to the one in the operator's settings.

@@ -14,9 +14,11 @@ use crate::limits::DID_BYTES_MAX;
 
 mod domain;
 mod label;
+mod wba_did;
 
 pub use domain::{Domain, DomainError};
 pub use label::{AgentName, LabelError, RESERVED_NAMES, TenantId};
+pub use wba_did::{E1_PREFIX, WbaDid, WbaDidError};
 
 const PREFIX: &str = "did:wba:";
 

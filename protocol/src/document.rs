@@ -1,9 +1,10 @@
 //! Builds and verifies DID documents (W3C DID Core, did:wba).
 //!
-//! [`build`] makes the two documents of an identity, and [`verify`] checks one that somebody else
-//! made. The agent's root key signs each document with a Data Integrity proof `eddsa-jcs-2022`. A
-//! document that verifies has exactly the form that this module writes, so that two programs cannot
-//! read it differently.
+//! [`build`] makes the two documents of an identity, and [`verify`] checks one that another program
+//! of this protocol made; [`ResolvedDocument`] reads those of everybody else. The agent's root key
+//! signs each document with a Data Integrity proof `eddsa-jcs-2022`. A document that [`verify`]
+//! accepts has exactly the form that this module writes, so that two programs cannot read it
+//! differently.
 //!
 //! ```
 //! use msg2agent_protocol::{Identity, document};
@@ -29,10 +30,12 @@ use crate::multikey::{self, MultikeyError};
 use crate::{UnixSeconds, base64url};
 
 mod build;
+mod resolved;
 mod timestamp;
 mod verify;
 
-pub use build::{build, build_for_domain, build_with_direct};
+pub use build::{ServiceUrls, build, build_for_domain, build_with_services};
+pub use resolved::{Assurance, ResolvedDocument, ResolvedDocumentError};
 pub use verify::{DocumentError, PublicKeys, verify, verify_domain};
 
 /// The JSON-LD contexts of every document, in this order.
@@ -73,12 +76,13 @@ pub struct VerificationMethod {
     pub public_key_multibase: String,
 }
 
-/// An address of the agent: its relay, its MCP endpoint, or its direct listener.
+/// An address of the agent: its relay, its MCP endpoint, where it answers over A2A, or its direct
+/// listener.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "camelCase")]
 pub struct Service {
     pub id: String,
-    /// `Msg2AgentRelay`, `McpEndpoint`, `Msg2AgentDirect`.
+    /// `Msg2AgentRelay`, `McpEndpoint`, `A2AAgent` or `Msg2AgentDirect`.
     pub r#type: String,
     pub service_endpoint: String,
 }

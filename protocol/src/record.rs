@@ -28,7 +28,7 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 
 use crate::direct::{self, DirectEndpoint};
-use crate::document::{self, DidDocument, DocumentError, PublicKeys};
+use crate::document::{self, DidDocument, DocumentError, PublicKeys, ServiceUrls};
 use crate::limits::{CAPABILITIES_MAX, DESCRIPTION_BYTES_MAX, LABEL_BYTES_MAX, RECORD_BYTES_MAX};
 use crate::{Did, Identity, UnixSeconds, strict_json};
 
@@ -150,22 +150,21 @@ pub fn build(
     relay: Option<&str>,
     now: UnixSeconds,
 ) -> Result<Vec<u8>, RecordError> {
-    build_with_direct(identity, card, relay, &[], now)
+    build_with_services(identity, card, ServiceUrls { relay, ..ServiceUrls::default() }, now)
 }
 
-/// Like [`build`], with the addresses at which the agent can be reached without the relay.
+/// The same as [`build`] with all addresses of the agent.
 ///
 /// # Errors
 /// [`RecordError::Card`] for a card that exceeds its limits.
-pub fn build_with_direct(
+pub fn build_with_services(
     identity: &Identity,
     card: Card,
-    relay: Option<&str>,
-    endpoints: &[DirectEndpoint],
+    urls: ServiceUrls<'_>,
     now: UnixSeconds,
 ) -> Result<Vec<u8>, RecordError> {
     card.check()?;
-    let (document, self_certifying) = document::build_with_direct(identity, relay, endpoints, now);
+    let (document, self_certifying) = document::build_with_services(identity, urls, now);
     serde_json::to_vec(&Record { document, self_certifying, card }).map_err(RecordError::Shape)
 }
 
@@ -231,7 +230,7 @@ mod tests {
     fn the_addresses_of_a_direct_listener_are_signed() {
         let alice = identity("alice");
         let endpoints: Vec<DirectEndpoint> = vec!["tls://192.0.2.7:7443".parse().unwrap()];
-        let bytes = build_with_direct(&alice, Card::default(), None, &endpoints, 200).unwrap();
+        let bytes = build_with_services(&alice, Card::default(), ServiceUrls { direct: &endpoints, ..ServiceUrls::default() }, 200).unwrap();
         assert_eq!(VerifiedRecord::parse(&bytes, alice.did()).unwrap().direct_endpoints(), endpoints);
         let moved = String::from_utf8(bytes).unwrap().replacen("192.0.2.7", "192.0.2.8", 1);
         let error = VerifiedRecord::parse(moved.as_bytes(), alice.did()).unwrap_err();

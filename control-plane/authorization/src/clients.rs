@@ -2,8 +2,6 @@
 
 pub(crate) mod built_in;
 pub(crate) mod client;
-pub(crate) mod document_fetcher;
 pub(crate) mod metadata_document;
-pub(crate) mod public_address;
 pub(crate) mod redirect_uri;
 pub(crate) mod registry;

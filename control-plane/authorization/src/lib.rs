@@ -16,10 +16,8 @@ mod error;
 #[cfg(feature = "fuzzing")]
 pub mod fuzzing;
 mod grants;
-mod http_client;
 mod limits;
 mod metrics;
-mod outbound_proxy;
 mod pages;
 mod parameters;
 mod people;
@@ -29,14 +27,12 @@ mod secret;
 mod server;
 mod settings;
 mod store;
-#[cfg(test)]
-mod test_proxy;
 mod tokens;
 
 pub use authorize::agent_choices::{AgentChoices, gateway_choices};
+pub use document_fetcher::{NotAProxy, OutboundProxy};
 pub use grants::grant::Grant;
 pub use grants::grant_validity::{GrantInvalid, check_grant};
-pub use outbound_proxy::{NotAProxy, OutboundProxy};
 pub use people::account::{AccessDenied, Account, INVITATION_ISSUER};
 pub use people::invitation_error::InvitationError;
 pub use people::invitations::Invitations;

@@ -13,11 +13,9 @@ use sqlx::SqlitePool;
 use crate::authorize::gateway::Gateway;
 use crate::authorize::target::Targets;
 use crate::cleanup;
-use crate::clients::document_fetcher::DocumentFetcher;
 use crate::clients::registry::{ClientDocuments, ClientRegistry};
 use crate::endpoints::state::{ServerState, SharedState};
 use crate::grants::lifecycle::Grants;
-use crate::http_client;
 use crate::limits::client_ip::TrustedProxies;
 use crate::limits::rate_limiter::RateLimiter;
 use crate::metrics::Metrics;
@@ -89,8 +87,8 @@ pub async fn open(setup: Setup<'_>, relay: Arc<dyn Relay>) -> Result<Authorizati
     let metrics = Metrics::register(registry).map_err(OpenError::RegisterMetrics)?;
     let keys = open_keys(settings.keys_dir, data_dir).map_err(OpenError::LoadKeys)?;
     let keys = Arc::new(keys);
-    let fetcher = DocumentFetcher::new(http_client::public_roots(), settings.outbound_proxy.as_ref())
-        .map_err(OpenError::PrepareHttp)?;
+    let fetcher =
+        ClientDocuments::fetcher(settings.outbound_proxy.as_ref()).map_err(OpenError::PrepareHttp)?;
     let provider =
         settings.provider.map(|provider| Provider::new(provider, &issuer, settings.outbound_proxy.as_ref()));
     let provider = provider.transpose().map_err(OpenError::PrepareHttp)?;

@@ -3,11 +3,10 @@
 use std::path::PathBuf;
 use std::sync::Arc;
 
+use document_fetcher::OutboundProxy;
 use ipnet::IpNet;
 use protocol::UnixSeconds;
 use protocol::url::Issuer;
-
-use crate::outbound_proxy::OutboundProxy;
 
 /// A source of the current time that tests can replace.
 pub type Clock = Arc<dyn Fn() -> UnixSeconds + Send + Sync>;

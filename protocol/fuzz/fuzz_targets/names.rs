@@ -4,7 +4,7 @@
 
 use libfuzzer_sys::fuzz_target;
 use msg2agent_protocol::api_key::{ApiKey, KeyHash, KeyId};
-use msg2agent_protocol::did::{AgentName, Domain, TenantId};
+use msg2agent_protocol::did::{AgentName, Domain, TenantId, WbaDid};
 use msg2agent_protocol::envelope::MessageId;
 use msg2agent_protocol::identity::Kid;
 use msg2agent_protocol::{Did, base64url, multikey};
@@ -17,6 +17,7 @@ fn read_back<T: std::str::FromStr + ToString>(text: &str) {
 
 fuzz_target!(|text: &str| {
     read_back::<Did>(text);
+    read_back::<WbaDid>(text);
     read_back::<Domain>(text);
     read_back::<TenantId>(text);
     read_back::<AgentName>(text);

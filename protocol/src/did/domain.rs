@@ -66,7 +66,7 @@ impl FromStr for Domain {
         if !host.split('.').all(is_dns_label) {
             return Err(DomainError::Form);
         }
-        if host.bytes().all(|b| b.is_ascii_digit() || b == b'.') {
+        if is_address(host) {
             return Err(DomainError::Address);
         }
         if let Some(port) = port {
@@ -74,6 +74,14 @@ impl FromStr for Domain {
         }
         Ok(Self(text.into()))
     }
+}
+
+/// URLs read a host as an IPv4 address if its last label is a number, decimal or hexadecimal
+/// (WHATWG URL section 3.5): `2130706433` and `0x7f.1` are 127.0.0.1.
+fn is_address(host: &str) -> bool {
+    let last = host.rsplit('.').next().unwrap_or_default();
+    let hexadecimal = |digits: &str| digits.bytes().all(|b| b.is_ascii_hexdigit());
+    last.bytes().all(|b| b.is_ascii_digit()) || last.strip_prefix("0x").is_some_and(hexadecimal)
 }
 
 fn is_dns_label(label: &str) -> bool {
@@ -113,5 +121,20 @@ impl Serialize for Domain {
 impl<'de> Deserialize<'de> for Domain {
     fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
         std::borrow::Cow::<'de, str>::deserialize(from)?.parse().map_err(D::Error::custom)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_a_url_reads_as_an_address_is_no_domain() {
+        for text in ["10.0.0.1", "2130706433", "0x7f.1", "127.0x1", "0x7f000001", "example.0x", "example.1"] {
+            assert_eq!(text.parse::<Domain>(), Err(DomainError::Address), "{text}");
+        }
+        for text in ["0x7f.example", "1.example", "example.0xg", "localhost", "a1"] {
+            assert!(text.parse::<Domain>().is_ok(), "{text}");
+        }
     }
 }

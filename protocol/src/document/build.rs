@@ -4,27 +4,39 @@ use super::*;
 use crate::did::Domain;
 use crate::direct::{self, DirectEndpoint};
 
+/// The addresses of an agent. Each becomes a service of its documents.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct ServiceUrls<'a> {
+    /// The relay's WebSocket URL.
+    pub relay: Option<&'a str>,
+    /// The URL of its MCP endpoint.
+    pub mcp: Option<&'a str>,
+    /// The URL under which its A2A agent card is found.
+    pub a2a: Option<&'a str>,
+    /// The addresses at which it can be reached without the relay. They are in the document under
+    /// the DID alone.
+    pub direct: &'a [DirectEndpoint],
+}
+
 /// Builds the document under the agent's DID and the one under its self-certifying alias. The root
 /// key signs both. `relay` is the relay's WebSocket URL, which becomes the documents' service.
 #[must_use]
 pub fn build(identity: &Identity, relay: Option<&str>, now: UnixSeconds) -> (DidDocument, DidDocument) {
-    build_with_direct(identity, relay, &[], now)
+    build_with_services(identity, ServiceUrls { relay, ..ServiceUrls::default() }, now)
 }
 
-/// Like [`build`], with the addresses at which the agent can be reached without the relay. They are
-/// in the document under the DID alone.
+/// The same as [`build`] with all addresses of the agent.
 #[must_use]
-pub fn build_with_direct(
+pub fn build_with_services(
     identity: &Identity,
-    relay: Option<&str>,
-    endpoints: &[DirectEndpoint],
+    urls: ServiceUrls<'_>,
     now: UnixSeconds,
 ) -> (DidDocument, DidDocument) {
     let name = identity.did().to_string();
     let alias = format!("{name}:e1_{}", thumbprint(&identity.root_public()));
-    let mut named = unsigned(identity, &name, vec![alias.clone()], vec![], relay);
-    named.service.extend(direct::services(&named.id, endpoints));
-    let aliased = unsigned(identity, &alias, vec![name], vec!["root"], relay);
+    let mut named = unsigned(identity, &name, vec![alias.clone()], vec![], urls);
+    named.service.extend(direct::services(&named.id, urls.direct));
+    let aliased = unsigned(identity, &alias, vec![name], vec!["root"], urls);
     (signed(named, identity.root(), now), signed(aliased, identity.root(), now))
 }
 
@@ -39,7 +51,7 @@ pub fn build_for_domain(domain: &Domain, key: &SigningKey, relay_url: &str, now:
         authentication: vec![format!("{id}#root")],
         assertion_method: vec![format!("{id}#root")],
         key_agreement: vec![],
-        service: vec![relay_service(&id, relay_url)],
+        service: ServiceUrls { relay: Some(relay_url), ..ServiceUrls::default() }.services(&id),
         id,
         proof: None,
     };
@@ -51,7 +63,7 @@ fn unsigned(
     id: &str,
     also_known_as: Vec<String>,
     also_authenticates: Vec<&str>,
-    relay: Option<&str>,
+    urls: ServiceUrls<'_>,
 ) -> DidDocument {
     let mut methods = vec![method(id, "root", multikey::encode_ed25519(&identity.root_public()))];
     let mut authentication: Vec<_> = also_authenticates.iter().map(|kid| format!("{id}#{kid}")).collect();
@@ -72,16 +84,26 @@ fn unsigned(
         authentication,
         assertion_method: vec![format!("{id}#root")],
         key_agreement,
-        service: relay.map(|url| relay_service(id, url)).into_iter().collect(),
+        service: urls.services(id),
         proof: None,
     }
 }
 
-fn relay_service(id: &str, url: &str) -> Service {
-    Service {
-        id: format!("{id}#relay"),
-        r#type: "Msg2AgentRelay".to_owned(),
-        service_endpoint: url.to_owned(),
+impl ServiceUrls<'_> {
+    fn services(&self, id: &str) -> Vec<Service> {
+        let services = [
+            ("relay", "Msg2AgentRelay", self.relay),
+            ("mcp", "McpEndpoint", self.mcp),
+            ("a2a", "A2AAgent", self.a2a),
+        ];
+        let service = |(fragment, kind, url): (&str, &str, Option<&str>)| {
+            Some(Service {
+                id: format!("{id}#{fragment}"),
+                r#type: kind.to_owned(),
+                service_endpoint: url?.to_owned(),
+            })
+        };
+        services.into_iter().filter_map(service).collect()
     }
 }
 

@@ -8,6 +8,9 @@ use crate::UnixSeconds;
 /// 9999-12-31T23:59:59Z, the last second that RFC 3339 can write with its four digits of a year.
 const LATEST: UnixSeconds = 253_402_300_799;
 
+/// Bytes of a time with nine digits of a fraction and an offset.
+const TEXT_BYTES_MAX: usize = 40;
+
 /// Writes a time as `2026-09-21T14:13:20Z`. A later time than the year 9999 is written as its last
 /// second.
 pub(super) fn format(seconds: UnixSeconds) -> String {
@@ -21,6 +24,18 @@ pub(super) fn parse(text: &str) -> Option<UnixSeconds> {
     let time = humantime::parse_rfc3339(text).ok()?;
     let seconds = time.duration_since(UNIX_EPOCH).ok()?.as_secs();
     (format(seconds) == text).then_some(seconds)
+}
+
+/// Reads a time of a document that somebody else wrote: RFC 3339 in UTC with or without a fraction,
+/// which is dropped.
+pub(super) fn parse_any(text: &str) -> Option<UnixSeconds> {
+    if text.len() > TEXT_BYTES_MAX {
+        return None;
+    }
+    // Python writes UTC as an offset.
+    let text = text.strip_suffix("+00:00").map_or(text.to_owned(), |start| format!("{start}Z"));
+    let time = humantime::parse_rfc3339(&text).ok()?;
+    Some(time.duration_since(UNIX_EPOCH).ok()?.as_secs())
 }
 
 fn system_time(seconds: UnixSeconds) -> SystemTime {

@@ -3,7 +3,7 @@
 
 use std::sync::Arc;
 
-use protocol::document::DidDocument;
+use protocol::document::{DidDocument, ServiceUrls};
 use protocol::identity::public_of;
 use protocol::record::{self, VerifiedRecord};
 use protocol::{Identity, Reason};
@@ -91,7 +91,8 @@ fn sign(config: &Config, identity: &Identity) -> Result<Vec<u8>, record::RecordE
     let endpoints = config.direct.as_ref().map(|direct| direct.endpoints.as_slice()).unwrap_or_default();
     #[cfg(not(feature = "direct"))]
     let endpoints = &[];
-    record::build_with_direct(identity, config.card.clone(), relay, endpoints, config.clock.now())
+    let urls = ServiceUrls { relay, direct: endpoints, ..ServiceUrls::default() };
+    record::build_with_services(identity, config.card.clone(), urls, config.clock.now())
 }
 
 /// Whether both hold the same keys.

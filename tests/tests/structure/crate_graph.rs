@@ -8,16 +8,22 @@ use serde_json::Value;
 use crate::workspace::{members, root};
 
 /// Direct dependencies between our own packages, test dependencies aside.
-const EDGES: [(&str, &[&str]); 14] = [
+const EDGES: [(&str, &[&str]); 17] = [
     ("msg2agent-protocol", &[]),
     ("msg2agent-daemon", &[]),
     ("msg2agent-sqlite-faults", &[]),
     ("msg2agent-sqlite-pool", &[]),
     ("msg2agent-websocket", &[]),
+    ("msg2agent-document-fetcher", &[]),
+    ("msg2agent-http-signature", &["msg2agent-protocol"]),
+    (
+        "msg2agent-did-resolver",
+        &["msg2agent-document-fetcher", "msg2agent-http-signature", "msg2agent-protocol"],
+    ),
     ("msg2agent-crds", &["msg2agent-protocol"]),
     ("msg2agent", &["msg2agent-protocol"]),
     ("m2a", &["msg2agent", "msg2agent-protocol"]),
-    ("msg2agent-authorization", &["msg2agent-daemon", "msg2agent-protocol"]),
+    ("msg2agent-authorization", &["msg2agent-daemon", "msg2agent-document-fetcher", "msg2agent-protocol"]),
     (
         "msg2agent-relay",
         &[
@@ -48,8 +54,9 @@ const EDGES: [(&str, &[&str]); 14] = [
 ];
 
 /// Foreign crates that must not be reachable from a package, with the reason.
-const FORBIDDEN: [(&str, &[&str], &str); 9] = [
+const FORBIDDEN: [(&str, &[&str], &str); 10] = [
     ("msg2agent-websocket", &["tokio", "tungstenite"], "the decoder is pure"),
+    ("msg2agent-http-signature", &["tokio", "hyper", "reqwest"], "signatures are pure"),
     ("msg2agent-protocol", &["tokio", "axum", "hyper", "sqlx", "kube", "reqwest"], "the protocol is pure"),
     ("msg2agent-relay", &["kube", "k8s-openapi", "msg2agent-crds"], "the relay runs without any cluster"),
     (

@@ -5,11 +5,11 @@ use std::net::IpAddr;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use daemon::error_chain;
+use document_fetcher::{AllowedAddresses, DocumentFetcher, FetchLimits, OutboundProxy};
 use protocol::UnixSeconds;
 use url::Url;
 
 use super::client::Client;
-use super::document_fetcher::DocumentFetcher;
 use super::{built_in, metadata_document};
 use crate::error::{ErrorCode, OauthError};
 use crate::limits::expiring_map::ExpiringMap;
@@ -21,6 +21,8 @@ use crate::store::database::Database;
 
 /// The most documents that are cached; each has a few hundred bytes.
 const DOCUMENTS_MAX: usize = 256;
+/// The most fetches at a time; further ones are refused as busy.
+const FETCHES_MAX: usize = 8;
 /// The most registered clients without a grant. Each has at most 32 KiB on disk and usually 500
 /// bytes.
 const UNUSED_CLIENTS_MAX: u64 = 5_000;
@@ -91,6 +93,17 @@ impl ClientRegistry {
 }
 
 impl ClientDocuments {
+    /// What fetches the documents.
+    pub(crate) fn fetcher(proxy: Option<&OutboundProxy>) -> reqwest::Result<DocumentFetcher> {
+        let limits = FetchLimits {
+            bytes: metadata_document::DOCUMENT_BYTES_MAX,
+            fetches: FETCHES_MAX,
+            timeout: document_fetcher::OUTBOUND_REQUEST_TIMEOUT,
+            json_only: true,
+        };
+        DocumentFetcher::new(document_fetcher::public_roots(), AllowedAddresses::Public, proxy, limits)
+    }
+
     pub(crate) fn new(fetcher: DocumentFetcher, limiter: Arc<RateLimiter>, metrics: Metrics) -> Self {
         Self { fetcher, limiter, metrics, cache: Mutex::new(ExpiringMap::new(DOCUMENTS_MAX)) }
     }

@@ -5,6 +5,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use daemon::error_chain;
 use daemon::token_file::TokenFile;
+use document_fetcher::OutboundProxy;
 use futures::future::BoxFuture;
 use oauth2::basic::{
     BasicErrorResponse, BasicRevocationErrorResponse, BasicTokenIntrospectionResponse, BasicTokenType,
@@ -22,8 +23,6 @@ use zeroize::Zeroizing;
 use super::discovery::{self, ProviderMetadata};
 use super::error::ProviderError;
 use super::id_token::{self, Identity};
-use crate::http_client;
-use crate::outbound_proxy::OutboundProxy;
 use crate::secret::Secret;
 use crate::settings::ProviderSettings;
 
@@ -77,7 +76,7 @@ impl Provider {
         issuer: &Issuer,
         proxy: Option<&OutboundProxy>,
     ) -> reqwest::Result<Self> {
-        let mut http = http_client::builder(http_client::public_roots());
+        let mut http = document_fetcher::builder(document_fetcher::public_roots());
         if let Some(proxy) = proxy {
             http = http.proxy(proxy.with_exceptions()?);
         }

@@ -10,12 +10,12 @@ use axum::response::{IntoResponse as _, Response};
 use axum::routing::{get, post};
 use axum::{Json, Router};
 use daemon::token_file::{TOKEN_FILE_BYTES_MAX, TokenFileError};
+use document_fetcher::test_proxy::TestProxy;
 use ed25519_dalek::{Signer as _, SigningKey};
 use protocol::base64url;
 use serde_json::{Value, json};
 
 use super::*;
-use crate::test_proxy::TestProxy;
 
 const NONCE: &str = "n";
 
@@ -153,7 +153,7 @@ async fn a_missing_response_times_out() {
         Body::from_stream(never).into_response()
     };
     let refused =
-        tokio::time::timeout(http_client::OUTBOUND_REQUEST_TIMEOUT * 2, failure(silent)).await.unwrap();
+        tokio::time::timeout(document_fetcher::OUTBOUND_REQUEST_TIMEOUT * 2, failure(silent)).await.unwrap();
     assert!(matches!(&refused, ProviderError::Send { source, .. } if source.is_timeout()), "{refused:?}");
 }
 

@@ -1,5 +1,7 @@
 //! A forwarding proxy on loopback for tests.
 
+#![expect(clippy::unwrap_used, reason = "a test that cannot set itself up should fail on the spot")]
+
 use std::sync::{Arc, Mutex};
 
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
@@ -8,14 +10,19 @@ use tokio::net::{TcpListener, TcpStream};
 use crate::outbound_proxy::OutboundProxy;
 
 /// A proxy that connects every request to one server, whatever host the request names.
-pub(crate) struct TestProxy {
+#[derive(Debug)]
+pub struct TestProxy {
     port: u16,
     /// The first line of each request, such as `CONNECT client.example:443 HTTP/1.1`.
     requests: Arc<Mutex<Vec<String>>>,
 }
 
 impl TestProxy {
-    pub(crate) async fn start(server_port: u16) -> Self {
+    /// Listens on a free port, and forwards to this one.
+    ///
+    /// # Panics
+    /// No port can be bound.
+    pub async fn start(server_port: u16) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let port = listener.local_addr().unwrap().port();
         let requests = Arc::new(Mutex::new(Vec::new()));
@@ -28,11 +35,21 @@ impl TestProxy {
         Self { port, requests }
     }
 
-    pub(crate) fn settings(&self, except: &str) -> OutboundProxy {
+    /// The settings of a process that uses this proxy.
+    ///
+    /// # Panics
+    /// Never: the URL is one of a proxy.
+    #[must_use]
+    pub fn settings(&self, except: &str) -> OutboundProxy {
         OutboundProxy::new(&format!("http://127.0.0.1:{}", self.port), except).unwrap()
     }
 
-    pub(crate) fn requests(&self) -> Vec<String> {
+    /// The first line of each request so far.
+    ///
+    /// # Panics
+    /// Another thread panicked while it noted one.
+    #[must_use]
+    pub fn requests(&self) -> Vec<String> {
         self.requests.lock().unwrap().clone()
     }
 }

@@ -6,7 +6,8 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 /// Whether an address is on the public internet (RFC 6890 and the IANA registries of
 /// special-purpose addresses). IPv6 is public only if it is global unicast and does not embed an
 /// IPv4 address.
-pub(crate) fn is_public(address: IpAddr) -> bool {
+#[must_use]
+pub fn is_public(address: IpAddr) -> bool {
     match address {
         IpAddr::V4(address) => is_public_v4(address),
         IpAddr::V6(address) => is_public_v6(address),

@@ -1,4 +1,4 @@
-//! The proxy through which the relay sends its outgoing HTTPS requests, where the network has no
+//! The proxy through which a process sends its outgoing HTTPS requests, where the network has no
 //! other way out.
 
 use std::fmt;
@@ -50,12 +50,18 @@ impl OutboundProxy {
     }
 
     /// The proxy for every HTTPS request except those to the excepted hosts.
-    pub(crate) fn with_exceptions(&self) -> reqwest::Result<reqwest::Proxy> {
+    ///
+    /// # Errors
+    /// Those of the HTTP client.
+    pub fn with_exceptions(&self) -> reqwest::Result<reqwest::Proxy> {
         Ok(self.without_exceptions()?.no_proxy(reqwest::NoProxy::from_string(&self.except)))
     }
 
     /// The proxy for every HTTPS request.
-    pub(crate) fn without_exceptions(&self) -> reqwest::Result<reqwest::Proxy> {
+    ///
+    /// # Errors
+    /// Those of the HTTP client.
+    pub fn without_exceptions(&self) -> reqwest::Result<reqwest::Proxy> {
         reqwest::Proxy::https(self.url.clone())
     }
 }

@@ -1,16 +1,28 @@
 //! Fetches from a test server on loopback, with loopback allowed and with the real SSRF guard.
 
 use std::error::Error as _;
+use std::io;
+use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
+use futures::future::BoxFuture;
 use rcgen::{CertificateParams, KeyPair};
 use rustls::pki_types::{PrivateKeyDer, PrivatePkcs8KeyDer};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio_rustls::TlsAcceptor;
 
 use super::*;
+use crate::public_address::is_public;
+use crate::public_resolver::{Lookup, check_addresses};
 use crate::test_proxy::TestProxy;
+
+const LIMITS: FetchLimits = FetchLimits {
+    bytes: 5 * 1024,
+    fetches: 8,
+    timeout: http_client::OUTBOUND_REQUEST_TIMEOUT,
+    json_only: true,
+};
 
 const JSON: &str = "200 OK\r\nContent-Type: application/json";
 
@@ -56,7 +68,7 @@ impl Server {
         allowed: fn(IpAddr) -> bool,
     ) -> Result<FetchedDocument, FetchError> {
         let resolver = PublicResolver { lookup, allowed };
-        DocumentFetcher::with(self.roots.clone(), resolver, None).unwrap().fetch(&self.named()).await
+        DocumentFetcher::with(self.roots.clone(), resolver, None, LIMITS).unwrap().fetch(&self.named()).await
     }
 
     fn connections(&self) -> usize {
@@ -92,7 +104,13 @@ macro_rules! resolves_to {
 }
 
 fn causes(error: &FetchError) -> String {
-    error.source().map(daemon::error_chain).unwrap_or_default()
+    let mut texts = Vec::new();
+    let mut cause = error.source();
+    while let Some(error) = cause {
+        texts.push(error.to_string());
+        cause = error.source();
+    }
+    texts.join(": ")
 }
 
 #[tokio::test]
@@ -108,7 +126,7 @@ async fn a_document_arrives_with_its_freshness() {
 
 #[tokio::test]
 async fn a_response_that_is_no_document_is_refused_with_its_reason() {
-    let large = format!("\"{}\"", "x".repeat(DOCUMENT_BYTES_MAX));
+    let large = format!("\"{}\"", "x".repeat(LIMITS.bytes));
     for (answer, reason) in [
         (answer("403 Forbidden\r\nContent-Type: text/html", "<html>"), "fetch_status"),
         (answer("200 OK\r\nContent-Type: text/html", "<html>"), "fetch_content_type"),
@@ -158,9 +176,23 @@ async fn a_host_name_that_resolves_to_a_private_address_is_not_connected_to() {
 #[tokio::test]
 async fn localhost_is_not_connected_to() {
     let server = Server::start(answer(JSON, "{}")).await;
-    let fetcher = DocumentFetcher::new(server.roots.clone(), None).unwrap();
+    let fetcher = DocumentFetcher::new(server.roots.clone(), AllowedAddresses::Public, None, LIMITS).unwrap();
     let refused = fetcher.fetch(&server.url).await.unwrap_err();
     assert!(causes(&refused).contains("not public"), "{refused:?}");
+    assert_eq!(server.connections(), 0);
+}
+
+/// The client takes an address as it is, and a resolver would never be asked about it.
+#[tokio::test]
+async fn an_address_instead_of_a_host_name_is_refused_in_each_of_its_spellings() {
+    let server = Server::start(answer(JSON, "{}")).await;
+    let fetcher =
+        DocumentFetcher::new(server.roots.clone(), AllowedAddresses::AnyInsecure, None, LIMITS).unwrap();
+    for host in ["127.0.0.1", "2130706433", "0x7f.1", "0x7f000001", "017700000001", "[::1]"] {
+        let url = Url::parse(&format!("https://{host}:{}/", server.url.port().unwrap())).unwrap();
+        let refused = fetcher.fetch(&url).await.unwrap_err();
+        assert!(matches!(refused, FetchError::Address), "{host}: {refused:?}");
+    }
     assert_eq!(server.connections(), 0);
 }
 
@@ -181,7 +213,7 @@ async fn the_connection_goes_to_the_address_that_was_checked() {
     // allowed outside.
     let resolver =
         PublicResolver { lookup: moves, allowed: |address| address != IpAddr::from([127, 0, 0, 1]) };
-    let fetcher = DocumentFetcher::with(server.roots.clone(), resolver, None).unwrap();
+    let fetcher = DocumentFetcher::with(server.roots.clone(), resolver, None, LIMITS).unwrap();
     let first = fetcher.fetch(&server.named()).await.unwrap_err();
     assert!(!causes(&first).contains("not public"), "{first:?}");
     assert_eq!((LOOKUPS.load(Ordering::SeqCst), server.connections()), (1, 0));
@@ -204,7 +236,7 @@ async fn fetch_by_proxy(
     let proxy = TestProxy::start(server.url.port().unwrap()).await;
     let resolver = PublicResolver { lookup, allowed: is_public };
     let fetcher =
-        DocumentFetcher::with(server.roots.clone(), resolver, Some(&proxy.settings(except))).unwrap();
+        DocumentFetcher::with(server.roots.clone(), resolver, Some(&proxy.settings(except)), LIMITS).unwrap();
     let fetched = fetcher.fetch(&server.named()).await;
     (fetched, proxy.requests().len())
 }

@@ -7,15 +7,16 @@ use reqwest::redirect::Policy;
 use rustls::{ClientConfig, RootCertStore};
 
 /// Time for one outgoing request, from DNS to the end of the body. Sign-in pages wait for it.
-pub(crate) const OUTBOUND_REQUEST_TIMEOUT: Duration = Duration::from_secs(5);
+pub const OUTBOUND_REQUEST_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// The public certificate authorities. They are built in because the container image has none.
-pub(crate) fn public_roots() -> RootCertStore {
+#[must_use]
+pub fn public_roots() -> RootCertStore {
     webpki_roots::TLS_SERVER_ROOTS.iter().cloned().collect()
 }
 
 /// A client that trusts these certificate authorities.
-pub(crate) fn builder(roots: RootCertStore) -> reqwest::ClientBuilder {
+pub fn builder(roots: RootCertStore) -> reqwest::ClientBuilder {
     let tls = ClientConfig::builder().with_root_certificates(roots).with_no_client_auth();
     reqwest::Client::builder()
         .tls_backend_preconfigured(tls)
