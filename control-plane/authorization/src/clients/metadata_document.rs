@@ -38,8 +38,8 @@ struct Document {
 }
 
 impl Document {
-    /// Whether the client can be one without credentials, which is the only kind here. A client that
-    /// prefers another method may say so besides, as ChatGPT does.
+    /// Whether the client can be one without credentials, which is the only kind here. A client
+    /// that prefers another method may say so besides, as ChatGPT does.
     fn is_public(&self) -> bool {
         let mut methods = self.token_endpoint_auth_methods_supported.iter();
         let preferred = self.token_endpoint_auth_method.as_deref();
