@@ -1,8 +1,9 @@
 #!/usr/bin/env bash
-# Runs everything: checks dependencies and format, builds all programs, runs all tests, and ends the
-# clusters that they started. The clusters are built in. An existing cluster: set
-# MSG2AGENT_TEST_CLUSTER_CONTEXT, and MSG2AGENT_TEST_CLUSTER_KUBECONFIG where it is not in
-# ~/.kube/config. Clusters of kind: MSG2AGENT_TEST_CLUSTER_KIND=1. KUBECONFIG is never read.
+# Runs everything: checks dependencies and format, builds all programs, checks that the clients
+# compile for other systems, runs all tests, and ends the clusters that they started. The clusters
+# are built in. An existing cluster: set MSG2AGENT_TEST_CLUSTER_CONTEXT, and
+# MSG2AGENT_TEST_CLUSTER_KUBECONFIG where it is not in ~/.kube/config. Clusters of kind:
+# MSG2AGENT_TEST_CLUSTER_KIND=1. KUBECONFIG is never read.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
@@ -18,6 +19,7 @@ scripts/need.sh "${needs[@]}"
 scripts/deny.sh
 cargo fmt --all --check
 cargo build --workspace --bins
+scripts/cross_check.sh
 end_clusters() {
   local record
   for record in target/*-cluster/cluster.json; do

@@ -10,3 +10,9 @@ pub mod server_card;
 pub mod small_body;
 pub mod unverified_token;
 pub mod via;
+
+/// Where MCP is served.
+pub const MCP_PATH: &str = "/mcp";
+/// The same place with the slash that people append and some clients keep: a 404 there would not
+/// say where to sign in.
+pub const MCP_PATH_WITH_SLASH: &str = "/mcp/";

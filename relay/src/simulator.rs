@@ -27,11 +27,12 @@ const SEEDS: u64 = 20_000;
 /// Seeds within which every mutation has to be found.
 const MUTATION_SEEDS: u64 = 400;
 /// Seeds whose runs violated an invariant once.
-const REGRESSIONS: [u64; 11] = [
+const REGRESSIONS: [u64; 12] = [
     209,
     249,
     1_102,
     1_147,
+    895_135,
     300_003_801,
     300_004_650,
     300_017_674,

@@ -4,6 +4,7 @@
 use std::io::ErrorKind;
 
 use anyhow::{Context as _, bail};
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 
 use super::codec::Consumed;
@@ -68,5 +69,50 @@ impl BufferedStream {
             bail!("{} bytes came that are not a whole frame", self.input.len());
         }
         Ok(consumed)
+    }
+
+    /// Writes what waits, ends this side, and waits until the server has read everything and ends
+    /// the other side. What still comes is not looked at.
+    ///
+    /// # Errors
+    /// The connection is reset.
+    pub async fn end(&mut self) -> std::io::Result<()> {
+        self.stream.write_all(&self.output).await?;
+        self.output.clear();
+        self.stream.shutdown().await?;
+        let mut rest = vec![0; READ_BYTES];
+        while self.stream.read(&mut rest).await? > 0 {}
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::net::Ipv4Addr;
+
+    use tokio::net::TcpListener;
+
+    use super::super::client_socket::connect;
+    use super::*;
+
+    #[tokio::test]
+    async fn the_server_reads_what_was_written_before_the_end() {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let connecting = connect(listener.local_addr().unwrap(), Ipv4Addr::LOCALHOST);
+        let (client, server) = tokio::join!(connecting, listener.accept());
+        let (client, (mut server, _)) = (client.unwrap(), server.unwrap());
+        server.write_all(b"unread").await.unwrap();
+        let mut client = BufferedStream::new(client);
+        client.output.extend_from_slice(b"the last acknowledgement");
+        let read = async {
+            let mut found = Vec::new();
+            server.read_to_end(&mut found).await.unwrap();
+            drop(server);
+            found
+        };
+        let (ended, found) = tokio::join!(client.end(), read);
+        ended.unwrap();
+        drop(client);
+        assert_eq!(found, b"the last acknowledgement");
     }
 }

@@ -19,6 +19,9 @@ const MAX_LATENCY: u64 = 60_000_000;
 /// Digits of a latency.
 const LATENCY_DIGITS: u8 = 3;
 
+/// Time in which a server ends a connection that its client has ended.
+const LEAVE_TIMEOUT: Duration = Duration::from_secs(5);
+
 /// The counts of all pairs of a round. They run on one thread.
 #[derive(Debug)]
 pub struct MessageCounts {
@@ -92,6 +95,7 @@ impl Pair {
             if !self.counts.borrow().stopping {
                 self.fill();
             } else if self.window.is_idle() {
+                self.leave().await;
                 return Ok(self.window.sent());
             }
             self.sender.flush().context("write to the sender's connection")?;
@@ -104,6 +108,19 @@ impl Pair {
                 ready = self.recipient.stream.writable(), if self.recipient.is_behind() => ready?,
                 () = self.schedule.wait() => (),
             }
+        }
+    }
+
+    /// Ends both connections in order, once the last acknowledgements are written. A reset would
+    /// take back those that the server has not read, and messages that were answered `stored` would
+    /// wait for their recipient again.
+    async fn leave(&mut self) {
+        if self.counts.borrow().stored == 0 {
+            return;
+        }
+        for side in [&mut self.sender, &mut self.recipient] {
+            // A failure shows as messages that wait.
+            drop(tokio::time::timeout(LEAVE_TIMEOUT, side.end()).await);
         }
     }
 

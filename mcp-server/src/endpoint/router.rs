@@ -11,7 +11,7 @@ use rmcp::transport::streamable_http_server::{StreamableHttpServerConfig, Stream
 
 use super::guard::{self, Guard, REQUEST_BYTES_MAX};
 use super::settings::HttpSettings;
-use crate::http::{metadata, server_card, small_body};
+use crate::http::{MCP_PATH, MCP_PATH_WITH_SLASH, metadata, server_card, small_body};
 
 /// The public routes. `server` makes a handler for each session, and for each stateless request.
 pub fn router<S: ServerHandler + Send + 'static>(
@@ -33,7 +33,8 @@ pub fn router<S: ServerHandler + Send + 'static>(
     let sessions = guard.sessions().manager();
     let mcp = StreamableHttpService::new(move || Ok(server()), sessions, config);
     let guarded = Router::new()
-        .route_service("/mcp", mcp)
+        .route_service(MCP_PATH, mcp.clone())
+        .route_service(MCP_PATH_WITH_SLASH, mcp)
         .route_layer(from_fn_with_state(guard, guard::check_request))
         .route_layer(from_fn(small_body::read_before_handling));
     match &settings.oauth {

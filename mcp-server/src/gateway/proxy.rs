@@ -22,7 +22,7 @@ use super::resolver::EndpointResolver;
 use crate::http::bearer_token::bearer_token;
 use crate::http::outbound::Outbound;
 use crate::http::rejection::HttpRejection;
-use crate::http::{metadata, server_card, small_body};
+use crate::http::{MCP_PATH, MCP_PATH_WITH_SLASH, metadata, server_card, small_body};
 use crate::scope::Scope;
 
 /// Requests whose response has not begun. Each may wait for a reply for a minute, and uses about
@@ -85,7 +85,8 @@ impl Proxy {
 /// The public routes.
 pub fn router(proxy: Proxy, public_url: &str, issuer: &str, display_name: &str) -> Router {
     Router::new()
-        .route("/mcp", any(handle))
+        .route(MCP_PATH, any(handle))
+        .route(MCP_PATH_WITH_SLASH, any(handle))
         .route_layer(from_fn(small_body::read_before_handling))
         .with_state(proxy)
         .merge(metadata::routes(public_url, issuer, display_name))

@@ -31,7 +31,7 @@ use serde_json::{Value, json};
 use tokio::net::TcpListener;
 use tokio_util::task::TaskTracker;
 
-use crate::test_endpoint::TestEndpoint;
+use crate::test_endpoint::{TestEndpoint, send_with_slash};
 
 const URL: &str = "https://gateway.example.com/mcp";
 const METADATA: &str = "https://gateway.example.com/.well-known/oauth-protected-resource/mcp";
@@ -183,6 +183,18 @@ async fn each_credential_reaches_the_endpoint_of_its_agent() {
     }
     let again = gateway.call(alice.key.reveal(), "message_count", &json!({})).send().await.unwrap();
     assert_eq!((again.status().as_u16(), gateway.asked()), (200, 2), "the relay is asked once a credential");
+}
+
+#[tokio::test]
+async fn a_slash_at_the_end_of_the_gateway_s_url_leads_to_the_same_place() {
+    let gateway = Gateway::start().await;
+    let alice = gateway.with_agent("alice").await;
+    let response = send_with_slash(gateway.post(&json!({}))).await;
+    assert_eq!(response.status(), 401);
+    let challenge = response.headers()["www-authenticate"].to_str().unwrap();
+    assert!(challenge.contains(&format!(r#"resource_metadata="{METADATA}""#)), "{challenge}");
+    let call = gateway.call(alice.key.reveal(), "message_count", &json!({}));
+    assert_eq!(send_with_slash(call).await.status(), 200);
 }
 
 #[tokio::test]

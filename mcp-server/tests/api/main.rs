@@ -10,6 +10,7 @@
 mod eras;
 mod gateway;
 mod hostile;
+mod readiness;
 mod resources;
 mod sign_in;
 mod silent;

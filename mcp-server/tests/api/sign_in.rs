@@ -18,7 +18,7 @@ use reqwest::header::WWW_AUTHENTICATE;
 use serde_json::{Value, json};
 use tokio::net::TcpListener;
 
-use crate::test_endpoint::TestEndpoint;
+use crate::test_endpoint::{TestEndpoint, send_with_slash};
 
 const AUDIENCE: &str = "https://mcp.example.com/mcp";
 const METADATA: &str = "https://mcp.example.com/.well-known/oauth-protected-resource/mcp";
@@ -128,6 +128,17 @@ async fn a_client_without_credential_is_led_to_the_authorization_server() {
         );
         assert_eq!(metadata["scopes_supported"], json!(["mcp:read", "mcp:send", "mcp:tasks"]));
     }
+}
+
+#[tokio::test]
+async fn a_slash_at_the_end_of_the_url_leads_to_the_same_place() {
+    let served = Authority::start().await.endpoint().await;
+    let response = send_with_slash(call(&served, "get_self_info")).await;
+    assert_eq!(response.status(), 401);
+    let challenge = response.headers()[WWW_AUTHENTICATE].to_str().unwrap();
+    assert!(challenge.contains(&format!(r#"resource_metadata="{METADATA}""#)), "{challenge}");
+    let response = send_with_slash(served.call("get_self_info", &json!({}))).await;
+    assert_eq!(response.status(), 200);
 }
 
 #[tokio::test]

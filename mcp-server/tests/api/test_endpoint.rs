@@ -220,3 +220,10 @@ pub(crate) fn write_certificate(cert: &Path, key: &Path) -> String {
     std::fs::write(key, made.signing_key.serialize_pem()).unwrap();
     made.cert.pem()
 }
+
+/// Sends a request to the same server with a slash after its path.
+pub(crate) async fn send_with_slash(request: reqwest::RequestBuilder) -> reqwest::Response {
+    let mut request = request.build().unwrap();
+    request.url_mut().set_path("/mcp/");
+    reqwest::Client::new().execute(request).await.unwrap()
+}

@@ -82,6 +82,8 @@ pub(crate) struct CommitScheduler {
     condition: Condition,
     /// Rows that failed and are not reported yet, because earlier ones are not decided.
     refused: Vec<RowId>,
+    /// When the oldest of them was pushed. Its sender waits until that is reported.
+    refused_since_ms: Option<u64>,
     discarded: Vec<RowId>,
     revived: Vec<RowId>,
     /// Writes of the next commit. Each commit that finds the disk full halves them, because a small
@@ -104,6 +106,7 @@ impl Default for CommitScheduler {
             under_way: None,
             condition: Condition::Working,
             refused: Vec::new(),
+            refused_since_ms: None,
             discarded: Vec::new(),
             revived: Vec::new(),
             writes_max: BATCH_WRITES_MAX,
@@ -149,14 +152,14 @@ impl CommitScheduler {
         result: Result<Duration, CommitFailure>,
         now_ms: u64,
     ) -> Vec<StoreReport> {
-        let Some(UnderWay { batch, .. }) = self.under_way.take() else { return Vec::new() };
+        let Some(UnderWay { batch, oldest_ms }) = self.under_way.take() else { return Vec::new() };
         match result {
             Ok(took) => self.on_success(&batch, took),
             Err(failure) => {
                 let batch = Arc::try_unwrap(batch)
                     .unwrap_or_else(|shared| Batch { writes: shared.writes.clone(), ..Batch::default() });
                 for write in batch.writes.into_iter().rev() {
-                    self.queued.push_front((now_ms, write));
+                    self.queued.push_front((oldest_ms, write));
                 }
                 match failure {
                     CommitFailure::Full => self.on_full(now_ms),
@@ -200,11 +203,12 @@ impl CommitScheduler {
         self.queued.iter().take(BATCH_WRITES_MAX).any(|(_, write)| is_message(write))
     }
 
-    /// How long the oldest write has waited for its commit.
+    /// How long the oldest write has waited for its commit, or for the report that it is refused.
     pub(crate) fn oldest_ms(&self, now_ms: u64) -> u64 {
         let under_way = self.under_way.as_ref().map(|commit| commit.oldest_ms);
         let queued = self.queued.front().map(|(pushed_ms, _)| *pushed_ms);
-        under_way.or(queued).map_or(0, |since| now_ms.saturating_sub(since))
+        let since = under_way.or(queued).into_iter().chain(self.refused_since_ms).min();
+        since.map_or(0, |since| now_ms.saturating_sub(since))
     }
 
     /// Whether something waits or is being committed.
@@ -272,20 +276,26 @@ impl CommitScheduler {
     }
 
     fn refuse_messages(&mut self) {
-        let refused = &mut self.refused;
-        self.queued.retain(|(_, write)| {
-            refused.extend(insertion(write).filter(|_| is_message(write)).map(|row| row.row));
-            !is_message(write)
+        let (refused, since_ms) = (&mut self.refused, &mut self.refused_since_ms);
+        self.queued.retain(|(pushed_ms, write)| {
+            let Some(row) = insertion(write).filter(|_| is_message(write)) else { return true };
+            refused.push(row.row);
+            *since_ms = Some(since_ms.map_or(*pushed_ms, |oldest| oldest.min(*pushed_ms)));
+            false
         });
     }
 
-    /// Reports every row that waits as failed, so that no sender waits for the next attempt.
+    /// Reports every row that waits as failed, so that no sender waits for the next attempt. What
+    /// stays in the queue waits from now on.
     fn on_failure(&mut self, now_ms: u64) -> Vec<StoreReport> {
         self.condition = Condition::Failed { retry_at_ms: later(now_ms) };
         self.closing_attempts += u32::from(self.closed);
         let (refused, revived) = (&mut self.refused, &mut self.revived);
-        self.queued.retain(|(_, write)| {
-            let Some(row) = insertion(write) else { return true };
+        self.queued.retain_mut(|(pushed_ms, write)| {
+            let Some(row) = insertion(write) else {
+                *pushed_ms = now_ms;
+                return true;
+            };
             refused.push(row.row);
             revived.extend(ended_by(row));
             false
@@ -305,6 +315,7 @@ impl CommitScheduler {
             .into_iter()
             .partition::<Vec<_>, _>(|row| undecided.is_none_or(|undecided| *row < undecided));
         self.refused = later;
+        self.refused_since_ms = self.refused_since_ms.filter(|_| !self.refused.is_empty());
         self.discarded.extend(&refused);
         rows.extend(refused.into_iter().map(|row| (row, RowOutcome::Failed)));
         reports(rows, took)

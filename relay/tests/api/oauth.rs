@@ -11,6 +11,7 @@ mod gateway;
 mod gateway_choice;
 mod gateway_ending;
 mod gateway_keys;
+mod grant_limit;
 mod person;
 mod provider;
 mod provider_sign_in;

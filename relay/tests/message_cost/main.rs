@@ -18,6 +18,7 @@ mod idle_connections;
 mod message_frame;
 mod pair;
 mod raw_agent;
+mod restored_rows;
 
 use std::alloc::System;
 

@@ -26,11 +26,25 @@ const DEFAULT_DOCUMENT_TTL: Duration = Duration::from_secs(600);
 #[derive(Deserialize)]
 struct Document {
     client_id: String,
+    /// What the client prefers.
     token_endpoint_auth_method: Option<String>,
+    /// What it can do besides.
+    #[serde(default)]
+    token_endpoint_auth_methods_supported: Vec<String>,
     #[serde(default)]
     client_secret: Option<serde::de::IgnoredAny>,
     #[serde(flatten)]
     metadata: ClientMetadata,
+}
+
+impl Document {
+    /// Whether the client can be one without credentials, which is the only kind here. A client
+    /// that prefers another method may say so besides, as ChatGPT does.
+    fn is_public(&self) -> bool {
+        let mut methods = self.token_endpoint_auth_methods_supported.iter();
+        let preferred = self.token_endpoint_auth_method.as_deref();
+        preferred.is_none_or(|method| method == "none") || methods.any(|method| method == "none")
+    }
 }
 
 /// Whether a client id is the URL of a metadata document.
@@ -65,10 +79,9 @@ pub(crate) fn parse(client_id: &str, bytes: &[u8]) -> Result<Client, OauthError>
     if document.client_id != client_id {
         return Err(refused("the client's document is for another client_id".into()));
     }
-    let public = document.token_endpoint_auth_method.is_none_or(|method| method == "none");
-    if !public || document.client_secret.is_some() {
+    if !document.is_public() || document.client_secret.is_some() {
         return Err(refused(
-            "the client's document must have token_endpoint_auth_method none, and no secret".into(),
+            "the client's document must allow the token_endpoint_auth_method none, and have no secret".into(),
         ));
     }
     Client::from_metadata(document.client_id, document.metadata)
@@ -110,8 +123,22 @@ mod tests {
     }
 
     #[test]
+    fn a_client_that_prefers_credentials_and_can_do_without_is_accepted() {
+        let methods = |supported: &str| {
+            let preferred = r#","token_endpoint_auth_method":"private_key_jwt""#;
+            let keys = r#","jwks_uri":"https://client.example/jwks.json""#;
+            document(&format!(r#"{preferred}{keys},"token_endpoint_auth_methods_supported":[{supported}]"#))
+        };
+        parse(ID, methods(r#""none","private_key_jwt""#).as_bytes()).unwrap();
+        let refused = parse(ID, methods(r#""private_key_jwt""#).as_bytes()).unwrap_err();
+        assert!(refused.description.contains("auth_method none"), "{refused:?}");
+    }
+
+    #[test]
     fn a_document_with_a_secret_is_refused() {
-        for rest in [r#","client_secret":"x""#, r#","token_endpoint_auth_method":"client_secret_post""#] {
+        let supported = r#","client_secret":"x","token_endpoint_auth_methods_supported":["none"]"#;
+        let method = r#","token_endpoint_auth_method":"client_secret_post""#;
+        for rest in [r#","client_secret":"x""#, supported, method] {
             let refused = parse(ID, document(rest).as_bytes()).unwrap_err();
             assert!(refused.description.contains("no secret"), "{refused:?}");
         }

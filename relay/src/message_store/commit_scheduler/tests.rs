@@ -165,6 +165,31 @@ fn a_message_that_a_full_disk_refuses_is_reported_after_every_notice_before_it()
     assert_eq!(scheduler.finished(OK, 0), [stored(200, 72), failed, StoreReport::Full]);
 }
 
+/// Its sender is told nothing until then, also while the next commit is slow.
+#[test]
+fn a_message_that_a_full_disk_refuses_waits_until_that_is_reported() {
+    let mut scheduler = with([remove(8), message(1)]);
+    begun(&mut scheduler, 1_000);
+    assert_eq!(scheduler.finished(Err(CommitFailure::Full), 1_000), []);
+    assert_eq!(scheduler.oldest_ms(1_000), 1_000);
+    scheduler.push(remove(9), 1_500);
+    begun(&mut scheduler, 1_500);
+    assert_eq!(scheduler.oldest_ms(2_500), 2_500, "the next commit is slow");
+    let failed = StoreReport::StoreFailed { upto: 1 };
+    assert_eq!(scheduler.finished(OK, 2_500), [removed(&[8, 9]), failed, StoreReport::Full]);
+    assert_eq!(scheduler.oldest_ms(9_000), 0);
+}
+
+/// Everybody was told that it failed, and the next attempt is a second away.
+#[test]
+fn what_waits_for_the_next_attempt_of_a_store_that_failed_waits_from_then_on() {
+    let mut scheduler = with([remove(8), message(1)]);
+    begun(&mut scheduler, 0);
+    let reports = scheduler.finished(Err(CommitFailure::Other), 1_500);
+    assert_eq!(reports, [StoreReport::StoreFailed { upto: 1 }]);
+    assert_eq!(scheduler.oldest_ms(2_500), 1_000);
+}
+
 #[test]
 fn removals_that_do_not_fit_on_a_full_disk_are_committed_in_smaller_parts() {
     let mut scheduler = with((1..=1_024).map(remove));
