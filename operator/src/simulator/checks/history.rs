@@ -8,7 +8,7 @@ use protocol::Identity;
 use protocol::admin::{AgentSpec, Owner};
 use serde_json::Value;
 
-use super::{Invariant, Simulation, condition, confirmation, is_of_operator};
+use super::{Invariant, Simulation, condition, confirmation, is_of_operator, key_overlap};
 use crate::secret;
 use crate::simulator::api_server::object_store::ObjectChange;
 use crate::simulator::expected_state::NameClaim;
@@ -29,6 +29,8 @@ pub(crate) fn check_history(simulation: &mut Simulation) {
         found.extend(replaced_key(change).map(|what| (Invariant::KeptKeys, what)));
         found.extend(overwritten(change).map(|what| (Invariant::ForeignSecrets, what)));
     }
+    let early = key_overlap::early_ends(&changes, &simulation.cluster.clock);
+    found.extend(early.into_iter().map(|what| (Invariant::KeptOverlaps, what)));
     found.extend(confirmation::check(&changes, &applied));
     found.extend(unfenced(simulation).into_iter().map(|what| (Invariant::Fencing, what)));
     found.extend(
