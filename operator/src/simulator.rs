@@ -128,6 +128,17 @@ fn what_was_deleted_while_no_operator_ran_for_a_day_is_refused_five_seconds_afte
     }
 }
 
+#[test]
+fn an_agent_whose_tenant_was_moved_away_loses_its_keys_within_five_seconds() {
+    for seed in 0..4 {
+        let handover =
+            async { Simulation::new(seed, None).entry_around_a_handover(Duration::from_secs(5)).await };
+        let [before, after] = runtime().block_on(handover);
+        assert_eq!(before, (false, 1), "seed {seed}");
+        assert_eq!(after, (true, 0), "seed {seed}");
+    }
+}
+
 /// Seeds within which every flaw has to be found.
 const FLAW_SEEDS: u64 = 300;
 

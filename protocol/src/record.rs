@@ -230,7 +230,13 @@ mod tests {
     fn the_addresses_of_a_direct_listener_are_signed() {
         let alice = identity("alice");
         let endpoints: Vec<DirectEndpoint> = vec!["tls://192.0.2.7:7443".parse().unwrap()];
-        let bytes = build_with_services(&alice, Card::default(), ServiceUrls { direct: &endpoints, ..ServiceUrls::default() }, 200).unwrap();
+        let bytes = build_with_services(
+            &alice,
+            Card::default(),
+            ServiceUrls { direct: &endpoints, ..ServiceUrls::default() },
+            200,
+        )
+        .unwrap();
         assert_eq!(VerifiedRecord::parse(&bytes, alice.did()).unwrap().direct_endpoints(), endpoints);
         let moved = String::from_utf8(bytes).unwrap().replacen("192.0.2.7", "192.0.2.8", 1);
         let error = VerifiedRecord::parse(moved.as_bytes(), alice.did()).unwrap_err();
