@@ -20,7 +20,7 @@ use crate::error::{Category, Error, Result};
 use crate::index;
 use crate::object_key::{Kind, NamespacedName};
 use crate::observed::Observed;
-use crate::programming::{RETRY_INTERVAL, unknown_retry_interval};
+use crate::programming::{Programming, RETRY_INTERVAL, unknown_retry_interval};
 use crate::refusal::Refusal;
 use crate::relay_api::Writer;
 use crate::secret::Reading;
@@ -173,6 +173,11 @@ async fn provision(context: &Context, agent: &Agent, resolved: &ResolvedAgent) -
         awaited_turn: mcp::awaited_turn(context, agent),
     };
     let cluster_domain = &context.settings.cluster_domain;
+    let written = match &credentials.programming {
+        Programming::Unknown => status_writer::with_written_status(context, agent).await?,
+        _ => None,
+    };
+    let agent = written.as_ref().unwrap_or(agent);
     let next = agent_status::accepted(agent, resolved, &observed, cluster_domain, context.now());
     status_writer::report(context, agent, &next).await?;
     let renewal = mcp?;
@@ -278,6 +283,8 @@ async fn report_blocked(
         if obstacle.must_not_delay_suspension(agent, resolved) {
             take_keys_away(context, agent).await?;
         }
+        let written = status_writer::with_written_status(context, agent).await?;
+        let agent = written.as_ref().unwrap_or(agent);
         let next = agent_status::blocked(agent, resolved, &error_chain(&error), obstacle, context.now());
         status_writer::report(context, agent, &next).await?;
     }

@@ -7,6 +7,7 @@ use kube::Client;
 use crate::apply::Applier;
 use crate::caches::Caches;
 use crate::clock::Clock;
+use crate::clock_steps::ClockSteps;
 use crate::deleted_objects::DeletedObjects;
 use crate::event_queue::EventQueue;
 use crate::first_attempts::FirstAttempts;
@@ -31,6 +32,7 @@ pub struct Context {
     pub applier: Arc<Applier>,
     pub leadership: Arc<Leadership>,
     pub clock: Clock,
+    pub clock_steps: Arc<ClockSteps>,
     pub jitter: Jitter,
     pub events: EventQueue,
     pub metrics: Metrics,

@@ -88,7 +88,9 @@ pub async fn work(
         context.metrics.waited(priority, waited);
         let taken = TakenKey { context: &context, key: Some(key.clone()) };
         let span = tracing::info_span!("reconcile", object.kind = key.kind.as_str(), object.name = %key.name);
+        context.clock_steps.compare();
         let next = reconcile_once(&context, &failures, &key).instrument(span).await;
+        let next = earlier_by(next, context.clock_steps.compare());
         taken.finish(next);
         context.metrics.queue_waiting.set(i64::try_from(context.queue.queued()).unwrap_or(i64::MAX));
     }
@@ -143,6 +145,14 @@ fn next_pass(delay: Option<Duration>, jitter: f64) -> NextPass {
         None => NextPass::OnEvent,
         Some(delay) if delay <= UNFINISHED_INTERVAL => NextPass::Retry(backoff::jittered(delay, jitter)),
         Some(delay) => NextPass::After(backoff::jittered(delay, jitter)),
+    }
+}
+
+/// The next pass when the wall clock was set forward during this one, which computed the delay.
+fn earlier_by(next: NextPass, step: Option<Duration>) -> NextPass {
+    match (next, step) {
+        (NextPass::After(delay), Some(step)) => NextPass::After(delay.saturating_sub(step)),
+        (next, _) => next,
     }
 }
 
@@ -209,6 +219,17 @@ mod tests {
         assert_eq!(counts, [1, 2, 1, 2, 1, 2]);
         failures.clear(&key);
         assert_eq!(failures.count(&key, state(2, false)), 1);
+    }
+
+    #[test]
+    fn a_delay_that_was_computed_before_the_clock_was_set_forward_is_shorter() {
+        let seconds = Duration::from_secs;
+        let after = |step| earlier_by(NextPass::After(seconds(100)), step);
+        assert_eq!(after(None), NextPass::After(seconds(100)));
+        assert_eq!(after(Some(seconds(40))), NextPass::After(seconds(60)));
+        assert_eq!(after(Some(seconds(400))), NextPass::After(seconds(0)));
+        let retry = NextPass::Retry(seconds(100));
+        assert_eq!(earlier_by(retry, Some(seconds(40))), retry);
     }
 
     #[test]

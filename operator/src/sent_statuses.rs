@@ -64,8 +64,13 @@ impl SentStatus {
     /// The version of the object at the API server, as far as this process knows. A cache that has
     /// not moved since the last write has not seen it.
     pub(crate) fn present_version(&self, last: Option<&Self>) -> Option<String> {
-        let unseen = last.filter(|last| last.cached_version == self.cached_version);
-        unseen.and_then(|last| last.written_version.clone()).or_else(|| self.cached_version.clone())
+        let unseen = last.and_then(|last| last.unseen_version(self.cached_version.as_deref()));
+        unseen.map(str::to_owned).or_else(|| self.cached_version.clone())
+    }
+
+    /// The version that the last write made, if the cached object is from before it.
+    pub(crate) fn unseen_version(&self, cached_version: Option<&str>) -> Option<&str> {
+        self.written_version.as_deref().filter(|_| self.cached_version.as_deref() == cached_version)
     }
 
     /// Whether this status has to be sent. `is_cached`: the cached object has it. `last` is the one

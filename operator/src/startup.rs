@@ -14,7 +14,7 @@ use tokio::sync::watch;
 use crate::apply::Applier;
 use crate::caches::Caches;
 use crate::clock::Clock;
-use crate::clock_steps;
+use crate::clock_steps::ClockSteps;
 use crate::context::Context;
 use crate::controller::{self, Failures};
 use crate::deleted_objects::DeletedObjects;
@@ -67,6 +67,7 @@ pub fn start(
         client: fenced,
         applier: Arc::new(Applier::new(Arc::clone(&caches))),
         caches,
+        clock_steps: Arc::new(ClockSteps::new(clock.clone(), Arc::clone(&queue))),
         queue,
         relay_replicas: Arc::new(relay_replicas),
         leadership,
@@ -181,10 +182,9 @@ fn spawn_events(context: &Context, tasks: &Tasks) {
 }
 
 fn spawn_clock_steps(context: &Context, tasks: &Tasks) {
-    let (clock, queue, shutdown) =
-        (context.clock.clone(), Arc::clone(&context.queue), tasks.shutdown().clone());
+    let (steps, shutdown) = (Arc::clone(&context.clock_steps), tasks.shutdown().clone());
     tasks.spawn_vital("clock-steps", async move {
-        tokio::select! { biased; () = shutdown.begun() => {}, () = clock_steps::follow(&clock, &queue) => {} }
+        tokio::select! { biased; () = shutdown.begun() => {}, () = steps.follow() => {} }
     });
 }
 

@@ -8,9 +8,10 @@ use axum::http::HeaderValue;
 use axum::http::header::ACCEPT;
 use crds::condition::{Condition, Reason, Type};
 use kube::api::{PostParams, Request};
-use kube::core::ObjectMeta;
+use kube::core::{NamespaceResourceScope, ObjectMeta};
 use kube::runtime::events::{Event, EventType};
-use kube::{Client, Resource, ResourceExt as _};
+use kube::{Api, Client, Resource, ResourceExt as _};
+use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
 use crate::apply::Child;
@@ -103,6 +104,39 @@ pub async fn report<K: HasConditions + Child>(
     Ok(())
 }
 
+/// The object with the status that this process wrote last, if the cached one is from before that.
+/// `None`: it is not. What a status keeps of the former one must not come from an older one.
+///
+/// # Errors
+/// Errors of the API server.
+pub async fn with_written_status<K>(context: &Context, object: &K) -> Result<Option<K>>
+where
+    K: HasConditions + Child + Resource<Scope = NamespaceResourceScope> + DeserializeOwned + Clone,
+{
+    let sent = context.sent_statuses.find(&object.uid().unwrap_or_default());
+    let cached = object.resource_version();
+    let Some(written) = sent.as_ref().and_then(|sent| sent.unseen_version(cached.as_deref())) else {
+        return Ok(None);
+    };
+    read_written(&context.client, object, written).await
+}
+
+/// Reads the object of this version. It differs from the cached one in the status only, because the
+/// write of the status was conditional. `None`: it changed since, so that a write is a conflict.
+async fn read_written<K>(client: &Client, object: &K, written: &str) -> Result<Option<K>>
+where
+    K: Child + Resource<Scope = NamespaceResourceScope> + DeserializeOwned + Clone,
+{
+    let api = Api::<K>::namespaced(client.clone(), &object.namespace().unwrap_or_default());
+    let attempt = || format!("read {} {}", K::kind(&()), object.name_any());
+    let found = api.get_opt(&object.name_any()).await.map_err(|error| Error::cluster(attempt())(error))?;
+    let mut found = found.filter(|found| found.resource_version().as_deref() == Some(written));
+    if let Some(found) = &mut found {
+        found.meta_mut().resource_version = object.resource_version();
+    }
+    Ok(found)
+}
+
 /// Replaces the status of an object that still has this version. The uid keeps the status from an
 /// object that was created later under the same name.
 async fn replace<K: HasConditions + Child>(
@@ -160,7 +194,6 @@ pub async fn publish<K: Resource<DynamicType = ()>>(context: &Context, object: &
 mod tests {
     use crds::{Agent, AgentStatus};
     use k8s_openapi::api::core::v1::Namespace;
-    use kube::Api;
     use kube::api::{Patch, PatchParams};
     use serde_json::json;
 
@@ -246,5 +279,20 @@ mod tests {
         let error = Error::cluster("write it")(refused.unwrap_err());
         assert_eq!(error.category(), Category::Conflict, "the reconcile begins anew");
         assert_eq!(agents.get("alice").await.unwrap().status, found.status);
+    }
+
+    #[tokio::test]
+    async fn the_status_that_was_written_is_read_while_the_cache_has_an_older_one() {
+        let (client, agents) = agent_of_a_former_version().await;
+        let cached = agents.get("alice").await.unwrap();
+        let refused = AgentStatus { did: Some("did:wba:b".into()), ..AgentStatus::default() };
+        let written = replace(&client, &cached, &refused, cached.resource_version()).await.unwrap();
+        let written = written.metadata.resource_version.unwrap();
+        let found = read_written(&client, &cached, &written).await.unwrap().unwrap();
+        assert_eq!(found.status, Some(refused));
+        assert_eq!(found.resource_version(), cached.resource_version(), "as the cache has it");
+        let edit = Patch::Merge(json!({"spec": {"suspend": true}}));
+        agents.patch("alice", &PatchParams::default(), &edit).await.unwrap();
+        assert!(read_written(&client, &cached, &written).await.unwrap().is_none(), "it changed since");
     }
 }

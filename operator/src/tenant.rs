@@ -82,6 +82,11 @@ async fn provision(
     let programming = Programming::from_result(&written);
     let invitations = invitations::converge(context, tenant, relay, resolved).await;
     let agents = accepted_agents(context, &NamespacedName::from_object(tenant));
+    let former = match programming {
+        Programming::Unknown => status_writer::with_written_status(context, tenant).await?,
+        _ => None,
+    };
+    let tenant = former.as_ref().unwrap_or(tenant);
     let mut next = tenant_status::accepted(tenant, resolved, &programming, agents, context.now());
     next.invitations = invitations.statuses;
     status_writer::report(context, tenant, &next).await?;

@@ -29,15 +29,12 @@ pub(super) fn is_listed_path(path: &str) -> bool {
     EntryPath::parse(path).is_some()
 }
 
-/// Whether the relay removes the content at `found` together with that at `deleted`. The
-/// invitations of an agent count as removed with it, although some may remain: writing them again
-/// is harmless.
-pub(super) fn is_removed_with(found: &str, deleted: &str) -> bool {
-    let is_below = found.strip_prefix(deleted).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'));
-    let is_invitation_of = |(tenant, _agent): (&str, &str)| {
-        found.strip_prefix(tenant).is_some_and(|rest| rest.starts_with("/invitations/"))
-    };
-    is_below || deleted.split_once("/agents/").is_some_and(is_invitation_of)
+/// The beginnings of the paths of everything that the relay removes together with the content at
+/// `path`. The invitations of an agent count as removed with it, although some may remain: writing
+/// them again is harmless.
+pub(super) fn places_removed_with(path: &str) -> Vec<String> {
+    let invitations = path.split_once("/agents/").map(|(tenant, _agent)| format!("{tenant}/invitations/"));
+    [format!("{path}/")].into_iter().chain(invitations).collect()
 }
 
 #[cfg(test)]
@@ -59,15 +56,5 @@ mod tests {
         ] {
             assert_eq!(EntryPath::parse(path), None, "{path}");
         }
-    }
-
-    #[test]
-    fn what_is_removed_with_an_agent_or_a_tenant_is_written_again() {
-        let invitation = "/admin/v1/tenants/acme/invitations/claude";
-        assert!(is_removed_with(invitation, "/admin/v1/tenants/acme/agents/alice"));
-        assert!(is_removed_with(invitation, "/admin/v1/tenants/acme"));
-        assert!(!is_removed_with(invitation, "/admin/v1/tenants/acm"));
-        assert!(!is_removed_with(invitation, "/admin/v1/tenants/other/agents/alice"));
-        assert!(!is_removed_with("/admin/v1/tenants/acme/agents/bob", "/admin/v1/tenants/acme/agents/alice"));
     }
 }

@@ -4,14 +4,18 @@
 //! A write is noted as unknown before it is sent. Only its acknowledgement, or a listing that began
 //! later, makes the entry known again.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::BTreeMap;
 
 use protocol::Reason;
 use protocol::admin::Owner;
 
-use super::entry_path::{is_listed_path, is_removed_with};
+use super::entry_path::is_listed_path;
 use crate::observed::Observed;
 use crate::relay_api::Writer;
+
+mod indexed_entries;
+
+use indexed_entries::IndexedEntries;
 
 /// Entries in the record of one store. What is above is written again each time.
 pub(super) const ENTRIES_MAX: usize = 200_000;
@@ -53,7 +57,7 @@ struct Entry {
 pub(super) struct EntryTable {
     /// Tells this record from an earlier one of the same store.
     id: u64,
-    entries: HashMap<String, Entry>,
+    entries: IndexedEntries,
     /// Whether the store was listed, so that an entry which is not here does not exist.
     is_listed: bool,
     /// When an answer was last lost, unless a listing began later.
@@ -87,18 +91,20 @@ impl EntryTable {
     pub(super) fn begin_write(&mut self, path: &str) -> WriteTicket {
         let sequence = self.next_sequence();
         let entry = Entry { held: Observed::Unknown, sequence, is_in_flight: true };
-        self.entries.insert(path.to_owned(), entry);
+        self.entries.insert(path, entry);
         WriteTicket { table: self.id, sequence }
     }
 
     /// Records an acknowledgement, unless the entry was removed meanwhile.
     pub(super) fn acknowledge(&mut self, path: &str, ticket: WriteTicket, held: Held) {
         let is_full = self.entries.len() > ENTRIES_MAX;
-        let Some(entry) = self.end_write(path, ticket) else { return };
+        if !self.end_write(path, ticket) {
+            return;
+        }
         if is_full {
             self.entries.remove(path);
         } else {
-            entry.held = Observed::Known(held);
+            self.entries.change(path, |entry| entry.held = Observed::Known(held));
         }
     }
 
@@ -107,7 +113,7 @@ impl EntryTable {
         match before {
             Observed::Known(Some(held)) => self.acknowledge(path, ticket, held),
             Observed::Known(None) => {
-                if self.end_write(path, ticket).is_some() {
+                if self.end_write(path, ticket) {
                     self.entries.remove(path);
                 }
             }
@@ -121,17 +127,16 @@ impl EntryTable {
         self.doubt = Some(self.sequence);
     }
 
-    /// The entry of a write that ends. `None` if the record was replaced since, or what it is above
-    /// was removed: it then stays unknown until the next listing.
-    fn end_write(&mut self, path: &str, ticket: WriteTicket) -> Option<&mut Entry> {
+    /// Ends a write. `false` if the record was replaced since, or what it is above was removed: the
+    /// entry then stays unknown until the next listing.
+    fn end_write(&mut self, path: &str, ticket: WriteTicket) -> bool {
         if !self.is_current(path, ticket) {
             self.doubt(path);
-            return None;
+            return false;
         }
         let sequence = self.next_sequence();
-        let entry = self.entries.get_mut(path)?;
-        (entry.sequence, entry.is_in_flight) = (sequence, false);
-        Some(entry)
+        self.entries.change(path, |entry| (entry.sequence, entry.is_in_flight) = (sequence, false));
+        true
     }
 
     /// Whether the write is still the last one that was begun at its path.
@@ -143,22 +148,19 @@ impl EntryTable {
     /// Notes the entry and what the relay removes with it as unknown, until the next listing.
     pub(super) fn doubt(&mut self, path: &str) {
         let ticket = self.begin_removal(path);
-        if let Some(entry) = self.entries.get_mut(path) {
-            entry.is_in_flight = false;
-        }
+        self.entries.change(path, |entry| entry.is_in_flight = false);
         self.doubt = Some(ticket.sequence);
     }
 
     /// Notes the entry and what the relay removes with it as unknown. The removal may be sent then.
     pub(super) fn begin_removal(&mut self, path: &str) -> WriteTicket {
         let sequence = self.next_sequence();
-        for (found, entry) in &mut self.entries {
-            if is_removed_with(found, path) {
-                (entry.held, entry.sequence) = (Observed::Unknown, sequence);
-            }
+        for found in self.entries.removed_with(path) {
+            let unknown = |entry: &mut Entry| (entry.held, entry.sequence) = (Observed::Unknown, sequence);
+            self.entries.change(&found, unknown);
         }
         let entry = Entry { held: Observed::Unknown, sequence, is_in_flight: true };
-        self.entries.insert(path.to_owned(), entry);
+        self.entries.insert(path, entry);
         WriteTicket { table: self.id, sequence }
     }
 
@@ -169,16 +171,15 @@ impl EntryTable {
             return self.doubt(path);
         }
         let mut has_doubt = false;
-        self.entries.retain(|found, entry| {
-            if !is_removed_with(found, path) {
-                return true;
+        for found in self.entries.removed_with(path) {
+            let is_later = |entry: &Entry| entry.sequence > ticket.sequence || entry.is_in_flight;
+            if *found != *path && self.entries.get(&found).is_some_and(is_later) {
+                self.entries.change(&found, |entry| entry.held = Observed::Unknown);
+                has_doubt = true;
+            } else {
+                self.entries.remove(&found);
             }
-            if found == path || (entry.sequence <= ticket.sequence && !entry.is_in_flight) {
-                return false;
-            }
-            (entry.held, has_doubt) = (Observed::Unknown, true);
-            true
-        });
+        }
         if has_doubt {
             self.doubt = Some(self.next_sequence());
         }
@@ -230,14 +231,16 @@ impl EntryTable {
             }
             let entry =
                 Entry { held: Observed::Known(found.clone()), sequence: begun.0, is_in_flight: false };
-            self.entries.insert(path.clone(), entry);
+            self.entries.insert(path, entry);
         }
         let gone = self.entries.iter().filter(|(path, entry)| {
-            is_listed_path(path) && !listing.contains_key(*path) && !entry.is_newer_than(begun)
+            is_listed_path(path) && !listing.contains_key(&***path) && !entry.is_newer_than(begun)
         });
-        let gone: Vec<String> = gone.map(|(path, _)| path.clone()).collect();
-        for path in &gone {
-            self.entries.retain(|found, entry| !is_removed_with(found, path) || entry.is_newer_than(begun));
+        let gone: Vec<String> = gone.map(|(path, _)| path.to_string()).collect();
+        for path in gone.iter().flat_map(|path| self.entries.removed_with(path)).collect::<Vec<_>>() {
+            if self.entries.get(&path).is_some_and(|entry| !entry.is_newer_than(begun)) {
+                self.entries.remove(&path);
+            }
         }
         different.extend(gone);
         self.is_listed = true;
@@ -247,18 +250,14 @@ impl EntryTable {
 
     /// The paths of the entries of this owner.
     pub(super) fn owned_by(&self, owner: &Owner) -> Vec<String> {
-        let owned = self.entries.iter().filter(
-            |(_, entry)| matches!(&entry.held, Observed::Known(held) if held.owner.as_ref() == Some(owner)),
-        );
-        let paths: BTreeSet<_> = owned.map(|(path, _)| path.clone()).collect();
-        paths.into_iter().collect()
+        self.entries.owned_by(owner)
     }
 
     /// The known tenants and agents with their owners.
     pub(super) fn owners(&self) -> BTreeMap<String, Option<Owner>> {
         let known = self.entries.iter().filter(|(path, _)| is_listed_path(path));
         let known = known.filter_map(|(path, entry)| match &entry.held {
-            Observed::Known(held) => Some((path.clone(), held.owner.clone())),
+            Observed::Known(held) => Some((path.to_string(), held.owner.clone())),
             Observed::Unknown => None,
         });
         known.collect()

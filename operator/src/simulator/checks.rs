@@ -16,10 +16,12 @@ use super::simulation::{LOST_UID_PREFIX, Simulation};
 mod confirmation;
 mod history;
 mod invariant;
+mod key_overlap;
 mod summary;
 
 pub(crate) use history::check_history;
 pub(crate) use invariant::Invariant;
+pub(crate) use key_overlap::last_overlap_end;
 pub(crate) use summary::summary;
 
 #[derive(Debug, Clone)]

@@ -8,6 +8,8 @@ use super::checks::Invariant;
 pub(crate) enum Flaw {
     /// A credentials Secret is written without the relay's authorities.
     StrippedMember,
+    /// A credentials Secret is written without the keys whose overlap lasts.
+    ForgottenOverlap,
     /// A Secret of somebody else is overwritten instead of refused.
     OverwrittenSecret,
     /// Two replicas lead: a lease that somebody else took counts as renewed.
@@ -45,8 +47,9 @@ pub(crate) enum Flaw {
 }
 
 impl Flaw {
-    pub(crate) const ALL: [Self; 18] = [
+    pub(crate) const ALL: [Self; 19] = [
         Self::StrippedMember,
+        Self::ForgottenOverlap,
         Self::OverwrittenSecret,
         Self::SharedLease,
         Self::IgnoredConsent,
@@ -70,6 +73,7 @@ impl Flaw {
     pub(crate) const fn breaks(self) -> Invariant {
         match self {
             Self::StrippedMember => Invariant::SecretMembers,
+            Self::ForgottenOverlap => Invariant::KeptOverlaps,
             Self::OverwrittenSecret => Invariant::ForeignSecrets,
             Self::SharedLease => Invariant::Fencing,
             Self::IgnoredConsent => Invariant::EntryOwners,

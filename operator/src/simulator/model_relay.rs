@@ -63,6 +63,8 @@ pub(crate) struct ModelRelayState {
     /// By the uid of the claim.
     pub(crate) volumes: BTreeMap<String, RelayVolume>,
     pub(crate) applied: Vec<AppliedWrite>,
+    /// The volumes that were put back, which bring former content without a write.
+    pub(crate) restored: Vec<(Instant, RelayVolume)>,
     pub(crate) refused: BTreeMap<&'static str, u32>,
     instances: u64,
 }
@@ -100,6 +102,7 @@ impl ModelRelayState {
 
     /// Puts an earlier state back.
     pub(crate) fn restore(&mut self, claim: &str, snapshot: RelayVolume) {
+        self.restored.push((Instant::now(), snapshot.clone()));
         self.volumes.insert(claim.to_owned(), snapshot);
     }
 

@@ -24,6 +24,7 @@ mod absence;
 mod faults;
 mod phases;
 mod platform_actions;
+mod tenant_handover;
 mod untouched_objects;
 mod user_actions;
 

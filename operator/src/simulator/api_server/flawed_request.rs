@@ -24,6 +24,11 @@ pub(super) fn plant(server: &ApiServer, network: &ModelNetwork, request: ApiRequ
         (Flaw::StrippedMember, ApiVerb::Replace) if is_secret => edited(request, |secret| {
             secret["data"].as_object_mut().map(|data| data.remove("ca.crt"));
         }),
+        (Flaw::ForgottenOverlap, ApiVerb::Replace) if is_secret => edited(request, |secret| {
+            if let Some(retiring) = secret["metadata"]["annotations"].get_mut(crds::label::RETIRING) {
+                *retiring = json!("[]");
+            }
+        }),
         (Flaw::OverwrittenSecret, ApiVerb::Create) if is_secret => overwriting(server, request),
         (Flaw::OverwrittenSecret, ApiVerb::Get) if is_secret && is_foreign(server, &request) => gone(),
         (Flaw::ForgottenRootKey | Flaw::ForgottenAuthority, ApiVerb::Get)

@@ -7,12 +7,13 @@ use std::sync::Arc;
 use protocol::Identity;
 use protocol::admin::{AgentSpec, Owner};
 use serde_json::Value;
+use tokio::time::Instant;
 
-use super::{Invariant, Simulation, condition, confirmation, is_of_operator};
+use super::{Invariant, Simulation, condition, confirmation, is_of_operator, key_overlap};
 use crate::secret;
 use crate::simulator::api_server::object_store::ObjectChange;
 use crate::simulator::expected_state::NameClaim;
-use crate::simulator::model_relay::{AppliedWrite, WriteKind};
+use crate::simulator::model_relay::{AppliedWrite, RelayVolume, WriteKind};
 use crate::simulator::simulation::LOST_UID_PREFIX;
 
 /// Members of Secrets that the operator removes in normal operation.
@@ -21,7 +22,8 @@ const TRANSIENT_MEMBERS: [&str; 4] = ["token.next", "next.crt", "next.key", "for
 /// Checks the whole history of a run.
 pub(crate) fn check_history(simulation: &mut Simulation) {
     let changes = simulation.cluster.server.with(|store| store.history().to_vec());
-    let applied = simulation.cluster.relays.with(|state| state.applied.clone());
+    let (applied, restored) =
+        simulation.cluster.relays.with(|state| (state.applied.clone(), state.restored.clone()));
     let mut found = Vec::new();
     for change in changes.iter().filter(|change| change.id.kind.plural == "secrets" && is_of_operator(change))
     {
@@ -29,11 +31,12 @@ pub(crate) fn check_history(simulation: &mut Simulation) {
         found.extend(replaced_key(change).map(|what| (Invariant::KeptKeys, what)));
         found.extend(overwritten(change).map(|what| (Invariant::ForeignSecrets, what)));
     }
+    let early = key_overlap::early_ends(&changes, &simulation.cluster.clock);
+    found.extend(early.into_iter().map(|what| (Invariant::KeptOverlaps, what)));
     found.extend(confirmation::check(&changes, &applied));
     found.extend(unfenced(simulation).into_iter().map(|what| (Invariant::Fencing, what)));
-    found.extend(
-        unapplied(&changes, &applied).into_iter().map(|what| (Invariant::ProgrammedBeforeReady, what)),
-    );
+    let unapplied = unapplied(&changes, &applied, &restored);
+    found.extend(unapplied.into_iter().map(|what| (Invariant::ProgrammedBeforeReady, what)));
     let without_term = applied.iter().filter(|write| write.writer.term.is_none());
     found.extend(
         without_term.map(|write| (Invariant::Terms, format!("{} was written without a term", write.path))),
@@ -95,21 +98,30 @@ fn overwritten(change: &ObjectChange) -> Option<String> {
     (is_foreign && before["data"] != after["data"]).then(|| format!("{} was overwritten", change.id))
 }
 
-/// An Agent is programmed only when its relay has applied the content that the status is about: the
-/// suspension of that generation, and the active key.
-fn unapplied(changes: &[ObjectChange], applied: &[AppliedWrite]) -> Vec<String> {
+/// An Agent is programmed only when its relay has the content that the status is about, by a write
+/// or with a volume that was put back: the suspension of that generation, and the active key.
+fn unapplied(
+    changes: &[ObjectChange],
+    applied: &[AppliedWrite],
+    restored: &[(Instant, RelayVolume)],
+) -> Vec<String> {
     let reports = changes.iter().filter(|change| change.id.kind.kind == "Agent" && is_new_report(change));
     let unapplied = reports.filter_map(|change| {
         let after = change.after.as_ref()?;
-        let uid = after["metadata"]["uid"].as_str();
-        let mut puts = applied.iter().filter(|write| write.at <= change.at).filter_map(|write| {
+        let uid = after["metadata"]["uid"].as_str()?;
+        let puts = applied.iter().filter_map(|write| {
             let WriteKind::Put(content) = &write.kind else { return None };
-            (write.writer.owner.kubernetes_uid() == uid).then_some((write.at, content))
+            let content = serde_json::from_value::<AgentSpec>(content.clone()).ok()?;
+            (write.writer.owner.kubernetes_uid() == Some(uid)).then_some((write.at, content))
         });
-        let difference = match puts.next_back() {
+        let returned = restored
+            .iter()
+            .flat_map(|(at, volume)| volume.owned_agents(uid).map(|content| (*at, content.clone())));
+        let until_now = puts.chain(returned).filter(|(at, _)| *at <= change.at);
+        let difference = match until_now.max_by_key(|(at, _)| *at) {
             Some((at, content)) => {
                 let later = change.at.duration_since(at).as_secs_f64();
-                format!("{}, {later:.3} s before", content_difference(after, content)?)
+                format!("{}, {later:.3} s before", content_difference(after, &content)?)
             }
             None => "nothing".to_owned(),
         };
@@ -129,8 +141,7 @@ fn is_new_report(change: &ObjectChange) -> bool {
 
 /// What an applied content lacks of an Agent that is said to be programmed. A suspension is
 /// compared only while the status is about the current spec.
-fn content_difference(agent: &Value, content: &Value) -> Option<String> {
-    let content: AgentSpec = serde_json::from_value(content.clone()).ok()?;
+fn content_difference(agent: &Value, content: &AgentSpec) -> Option<String> {
     let is_current = agent["status"]["observedGeneration"] == agent["metadata"]["generation"];
     let suspended = agent["spec"]["suspend"] == true;
     if is_current && content.suspended != suspended {

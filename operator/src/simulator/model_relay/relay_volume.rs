@@ -76,6 +76,14 @@ impl RelayVolume {
         self.tenants.get(&tenant.parse().ok()?)?.agents.get(&name.parse().ok()?)
     }
 
+    /// The content of the agents that this object owns.
+    pub(crate) fn owned_agents<'a>(&'a self, uid: &'a str) -> impl Iterator<Item = &'a AgentSpec> {
+        let agents = self.tenants.values().flat_map(|tenant| tenant.agents.values());
+        let is_owned =
+            move |agent: &&AgentRecord| agent.owner.as_ref().and_then(Owner::kubernetes_uid) == Some(uid);
+        agents.filter(is_owned).map(|agent| &agent.spec)
+    }
+
     /// Whether some key of the agent is accepted.
     pub(crate) fn admits(&self, tenant: &str, name: &str) -> bool {
         let is_suspended = tenant.parse().is_ok_and(|tenant: TenantId| {

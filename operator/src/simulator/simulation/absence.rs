@@ -69,7 +69,7 @@ impl Simulation {
         self.delete(&ObjectId::new(ModelKind::named(kind), namespace, name), "Background");
     }
 
-    async fn wait_for_a_leader(&mut self) {
+    pub(super) async fn wait_for_a_leader(&mut self) {
         let end = tokio::time::Instant::now() + ELECTION_TIMEOUT;
         while !self.processes[0].leads() {
             assert!(tokio::time::Instant::now() < end, "no process leads");

@@ -23,6 +23,8 @@ const CHILD_TIMEOUT: Duration = Duration::from_secs(30);
 const SETTLING_TTL: Duration = Duration::from_secs(400);
 /// Longer than any overlap of the simulation's keys.
 const OVERLAP_TTL: Duration = Duration::from_secs(25 * 3600);
+/// After the end of the last overlap.
+const OVERLAP_GRACE: Duration = Duration::from_secs(3600);
 /// How long nothing may be written. It contains a sweep.
 const IDLE_TTL: Duration = Duration::from_secs(320);
 
@@ -121,11 +123,17 @@ impl Simulation {
         }
     }
 
-    /// Ends the overlap of every key that is replaced. It is written when one ends, and the checks
-    /// that follow tell such a write from one without a reason in this way.
+    /// Ends the overlap of every key that is replaced, also of those that were replaced before the
+    /// wall clock was set back. It is written when one ends, and the checks that follow tell such a
+    /// write from one without a reason in this way.
     fn end_overlaps(&mut self) {
-        self.note(format!("the wall clock is set by {} s", OVERLAP_TTL.as_secs()));
-        self.cluster.clock.step(i64::try_from(OVERLAP_TTL.as_millis()).unwrap());
+        let now = self.cluster.clock.now();
+        let until_last = checks::last_overlap_end(self).map_or(Duration::ZERO, |end| {
+            Duration::try_from(end.duration_since(now)).unwrap_or_default() + OVERLAP_GRACE
+        });
+        let step = OVERLAP_TTL.max(until_last);
+        self.note(format!("the wall clock is set by {} s", step.as_secs()));
+        self.cluster.clock.step(i64::try_from(step.as_millis()).unwrap());
     }
 
     /// Waits until everything is as declared.
