@@ -4,8 +4,17 @@
 //! [`service::TaskService`] is what a gateway does with them; the bindings call it and nothing
 //! else. [`caller::CallerCheck`] says who calls before the service is asked.
 
+pub mod agent_message;
 pub mod caller;
+pub mod clock;
 pub mod error;
+pub mod gateway;
 pub mod model;
+pub mod network;
 pub mod proto_json;
+pub mod public_address;
+pub mod relay_connection;
 pub mod service;
+pub mod store;
+pub mod task_machine;
+pub mod webhook;

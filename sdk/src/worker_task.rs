@@ -281,6 +281,6 @@ mod tests {
         for _ in 0..REVISIONS_PER_SECOND {
             before = before.report(State::Working).unwrap();
         }
-        assert!(Progress::after(6).report(State::Working).unwrap() .revision > before.revision);
+        assert!(Progress::after(6).report(State::Working).unwrap().revision > before.revision);
     }
 }

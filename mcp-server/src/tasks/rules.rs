@@ -231,7 +231,10 @@ mod tests {
         let body = json!({
             "artifact": "a", "description": null, "parts": [{"text": "one"}], "append": false, "last": true
         });
-        assert_eq!((transition.content.kind, transition.content.body.clone()), (EntryKind::Artifact, Some(body)));
+        assert_eq!(
+            (transition.content.kind, transition.content.body.clone()),
+            (EntryKind::Artifact, Some(body))
+        );
         let changed = transition.apply_to(&task);
         assert_eq!((changed.state, changed.revision), (State::Working, 2));
         assert_eq!(receive(&changed, &artifact(2)), None);

@@ -73,8 +73,7 @@ pub enum EntryKind {
 }
 
 impl EntryKind {
-    pub(super) const ALL: [Self; 5] =
-        [Self::Submit, Self::Status, Self::Artifact, Self::Input, Self::Cancel];
+    pub(super) const ALL: [Self; 5] = [Self::Submit, Self::Status, Self::Artifact, Self::Input, Self::Cancel];
 
     /// The name in the database, and in the schemas of the tools.
     pub(super) const fn as_str(self) -> &'static str {

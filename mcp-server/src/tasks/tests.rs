@@ -1,6 +1,6 @@
 //! Stored tasks: both sides, restarts, and limits.
 
-use protocol::task::State;
+use protocol::task::{Part, State};
 use serde_json::json;
 
 use super::*;

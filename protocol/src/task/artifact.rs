@@ -228,7 +228,10 @@ mod tests {
         let long = |bytes: usize| "x".repeat(bytes + 1);
         let id = Artifact { artifact: long(ARTIFACT_ID_BYTES_MAX), ..artifact(one()) };
         assert!(matches!(refused(id), TaskError::ArtifactId));
-        assert!(matches!(refused(Artifact { artifact: String::new(), ..artifact(one()) }), TaskError::ArtifactId));
+        assert!(matches!(
+            refused(Artifact { artifact: String::new(), ..artifact(one()) }),
+            TaskError::ArtifactId
+        ));
         let name = Artifact { name: Some(long(TITLE_BYTES_MAX)), ..artifact(one()) };
         assert!(matches!(refused(name), TaskError::Title));
         let description = Artifact { description: Some(long(NOTE_BYTES_MAX)), ..artifact(one()) };
