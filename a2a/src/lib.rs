@@ -6,15 +6,18 @@
 
 pub mod agent_message;
 pub mod caller;
+pub mod caller_check;
 pub mod clock;
 pub mod error;
 pub mod gateway;
 pub mod model;
 pub mod network;
+pub mod process;
 pub mod proto_json;
 pub mod public_address;
 pub mod relay_connection;
 pub mod service;
+pub mod settings;
 pub mod store;
 pub mod task_machine;
 pub mod webhook;

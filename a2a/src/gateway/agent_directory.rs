@@ -1,4 +1,4 @@
-//! What is told about agents: their verified cards, cached, with the media types of the settings.
+//! Describes agents: their verified cards, cached, with the media types of the settings.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};

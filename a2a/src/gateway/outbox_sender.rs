@@ -5,8 +5,7 @@ use std::collections::HashSet;
 use std::time::Duration;
 
 use daemon::Shutdown;
-use futures::StreamExt as _;
-use futures::stream::FuturesUnordered;
+use tokio::task::JoinSet;
 
 use super::Gateway;
 use crate::network::NetworkError;
@@ -19,7 +18,8 @@ const SENDS_MAX: u32 = 64;
 
 /// Sends until shutdown.
 pub async fn run(gateway: Gateway, shutdown: Shutdown) {
-    let mut sending = FuturesUnordered::new();
+    // Tasks of their own: this loop waits for the one connection of the store, which a send may have.
+    let mut sending = JoinSet::new();
     let mut busy = HashSet::new();
     loop {
         let unsent = gateway.store().unsent(SENDS_MAX).await.unwrap_or_else(|error| {
@@ -28,13 +28,15 @@ pub async fn run(gateway: Gateway, shutdown: Shutdown) {
         });
         for message in unsent {
             if busy.insert(message.task) {
-                sending.push(send(gateway.clone(), message));
+                sending.spawn(send(gateway.clone(), message));
             }
         }
         tokio::select! {
             () = shutdown.begun() => return,
             () = gateway.0.outgoing.notified() => {}
-            Some((task, again)) = sending.next(), if !sending.is_empty() => {
+            Some(sent) = sending.join_next(), if !sending.is_empty() => {
+                // A panic ends the process: it is a failure of this task.
+                let (task, again) = sent.unwrap_or_else(|error| std::panic::resume_unwind(error.into_panic()));
                 busy.remove(&task);
                 if again {
                     // Not at once: the relay has just not taken it.

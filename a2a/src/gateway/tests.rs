@@ -70,7 +70,7 @@ impl Setup {
     }
 
     fn with_store(store: TaskStore) -> Self {
-        let own = "did:wba:example.com:agent:acme:gateway".parse().unwrap();
+        let own = "did:wba:example.com:agent:acme:front".parse().unwrap();
         let network = Arc::new(TestNetwork { own, sent: Mutex::default(), refusal: Mutex::default() });
         let modes = AgentModes { input: vec!["text/plain".into()], ..AgentModes::default() };
         let answer_timeout = Duration::from_secs(5);
@@ -308,7 +308,7 @@ async fn what_an_agent_does_not_take_and_unknown_agents_are_refused_before_a_tas
     image.message.parts[0].media_type = "image/png".into();
     let refused = setup.gateway.send_message(&call("alice"), image).await.unwrap_err();
     assert_eq!(refused.kind(), ErrorKind::ContentTypeNotSupported);
-    for name in ["carol", "gateway", "../bob", "Bob"] {
+    for name in ["carol", "front", "../bob", "Bob"] {
         let to = Call { agent: name.into(), ..call("alice") };
         let refused = setup.gateway.send_message(&to, request("hi")).await.unwrap_err();
         assert_eq!(refused.kind(), ErrorKind::AgentNotFound, "{name}");

@@ -1,4 +1,4 @@
-//! What can happen to a task.
+//! Defines what can happen to a task.
 
 use protocol::task::State;
 

@@ -1,4 +1,4 @@
-//! Why an event changes nothing.
+//! Says why an event changes nothing.
 
 use crate::model::TaskState;
 

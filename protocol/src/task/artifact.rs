@@ -1,4 +1,4 @@
-//! What a worker produces: artifacts, whole or in chunks, and the parts that they consist of.
+//! Defines artifacts, which a worker produces whole or in chunks, and the parts they consist of.
 
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
