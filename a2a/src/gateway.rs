@@ -42,7 +42,7 @@ pub const CANCEL_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// Cheap to clone; clones are the same gateway.
 #[derive(Clone)]
-pub struct Gateway(Arc<Inner>);
+pub struct TaskGateway(Arc<Inner>);
 
 struct Inner {
     store: TaskStore,
@@ -58,7 +58,7 @@ struct Inner {
     webhook_policy: crate::webhook::WebhookPolicy,
 }
 
-impl Gateway {
+impl TaskGateway {
     #[must_use]
     pub fn new(
         store: TaskStore,

@@ -15,7 +15,7 @@ use rustls::pki_types::pem::PemObject as _;
 use tokio_util::task::TaskTracker;
 
 use crate::caller_check::{Callers, GatewayCallers, Introspector};
-use crate::gateway::{Gateway, outbox_sender, push_sender};
+use crate::gateway::{TaskGateway, outbox_sender, push_sender};
 use crate::network::Network as _;
 use crate::relay_connection::RelayConnection;
 use crate::settings::Settings;
@@ -33,7 +33,7 @@ const EXPIRY_INTERVAL: Duration = Duration::from_secs(60);
 pub async fn run(
     settings: Settings,
     shutdown: Shutdown,
-    router: impl FnOnce(Gateway, Arc<GatewayCallers>, &Settings, &Config) -> anyhow::Result<Router>,
+    router: impl FnOnce(TaskGateway, Arc<GatewayCallers>, &Settings, &Config) -> anyhow::Result<Router>,
 ) -> anyhow::Result<()> {
     settings.check()?;
     let registry = Registry::new();
@@ -51,7 +51,7 @@ pub async fn run(
     let connection = Arc::new(RelayConnection::new(config.clone()));
     let (modes, policy) = (settings.modes(), settings.webhook_policy());
     let network = Arc::clone(&connection) as Arc<_>;
-    let gateway = Gateway::new(store.clone(), network, modes, settings.answer_timeout(), policy);
+    let gateway = TaskGateway::new(store.clone(), network, modes, settings.answer_timeout(), policy);
     let tenant = connection.own_did().tenant().to_string();
     let callers = GatewayCallers::new(callers(&settings, &tasks).await?, tenant);
     let webhooks = WebhookClient::new(policy).context("failed to set up TLS to webhooks")?;
@@ -151,7 +151,7 @@ fn relay_client(ca_file: &Path) -> anyhow::Result<reqwest::Client> {
     client.build().context("failed to prepare requests to the relay")
 }
 
-async fn expire(gateway: Gateway, shutdown: Shutdown) {
+async fn expire(gateway: TaskGateway, shutdown: Shutdown) {
     loop {
         if let Err(error) = gateway.expire().await {
             tracing::error!(error = daemon::error_chain(&error), "cannot look for old tasks");

@@ -12,7 +12,7 @@ use protocol::Did;
 use protocol::record::Card;
 use tokio::sync::watch;
 
-use crate::gateway::Gateway;
+use crate::gateway::TaskGateway;
 use crate::gateway::incoming::{AgentMessage, Taken};
 use crate::network::{Network, NetworkError};
 use crate::store::UnsentMessage;
@@ -36,7 +36,7 @@ impl RelayConnection {
 
     /// Keeps the gateway connected until the future is dropped, or its settings, keys or state
     /// folder cannot be used.
-    pub async fn keep_connected(&self, gateway: &Gateway, ready: &Check) -> Error {
+    pub async fn keep_connected(&self, gateway: &TaskGateway, ready: &Check) -> Error {
         loop {
             let error = match Agent::connect(self.config.clone()).await {
                 Ok(agent) => {
@@ -74,7 +74,7 @@ impl RelayConnection {
 }
 
 /// Stores what agents say before it is acknowledged; returns when the connection has ended.
-async fn take_messages(agent: &Agent, gateway: &Gateway) {
+async fn take_messages(agent: &Agent, gateway: &TaskGateway) {
     let mut inbox = agent.inbox();
     while let Some(message) = inbox.next().await {
         let is_request = message.message_type() == MessageType::Request;
@@ -99,7 +99,7 @@ async fn take_messages(agent: &Agent, gateway: &Gateway) {
 }
 
 /// Fails the tasks whose first message nobody will process; returns when the connection has ended.
-async fn take_notices(agent: &Agent, gateway: &Gateway) {
+async fn take_notices(agent: &Agent, gateway: &TaskGateway) {
     let mut notices = agent.notices();
     while let Some(notice) = notices.next().await {
         if let Some(why) = ending(&notice) {

@@ -6,7 +6,7 @@ use protocol::Did;
 use protocol::envelope::{Content, MessageId, MessageType};
 use protocol::task::TaskMessage;
 
-use super::Gateway;
+use super::TaskGateway;
 use crate::agent_message;
 use crate::clock;
 use crate::store::{ApplyError, StoreError};
@@ -38,7 +38,7 @@ pub enum Taken {
     Foreign,
 }
 
-impl Gateway {
+impl TaskGateway {
     /// Stores what a message changes. Repeats until the database accepts it.
     pub async fn receive(&self, message: AgentMessage) -> Taken {
         let from = message.from.clone();

@@ -7,7 +7,7 @@ use std::time::Duration;
 use daemon::Shutdown;
 use tokio::task::JoinSet;
 
-use super::Gateway;
+use super::TaskGateway;
 use crate::network::NetworkError;
 use crate::store::{StoreError, UnsentMessage};
 
@@ -17,7 +17,7 @@ const RESEND_INTERVAL: Duration = Duration::from_secs(3);
 const SENDS_MAX: u32 = 64;
 
 /// Sends until shutdown.
-pub async fn run(gateway: Gateway, shutdown: Shutdown) {
+pub async fn run(gateway: TaskGateway, shutdown: Shutdown) {
     // Tasks of their own: this loop waits for the one connection of the store, which a send may have.
     let mut sending = JoinSet::new();
     let mut busy = HashSet::new();
@@ -51,7 +51,7 @@ pub async fn run(gateway: Gateway, shutdown: Shutdown) {
 }
 
 /// The task, and whether its message must be sent again.
-async fn send(gateway: Gateway, message: UnsentMessage) -> (i64, bool) {
+async fn send(gateway: TaskGateway, message: UnsentMessage) -> (i64, bool) {
     let done = match gateway.0.network.send(&message).await {
         Ok(()) => gateway.store().mark_sent(&message).await,
         Err(NetworkError::Temporary) => return (message.task, true),
@@ -65,7 +65,7 @@ async fn send(gateway: Gateway, message: UnsentMessage) -> (i64, bool) {
 }
 
 /// Ends the task of a message that its agent will not get.
-async fn give_up(gateway: &Gateway, message: &UnsentMessage, why: &str) -> Result<(), StoreError> {
+async fn give_up(gateway: &TaskGateway, message: &UnsentMessage, why: &str) -> Result<(), StoreError> {
     tracing::warn!(message.id = %message.message, why, "a message to an agent was refused");
     if message.is_submit() {
         gateway.fail(&message.to, message.task_id, why).await;

@@ -7,7 +7,7 @@ use daemon::Shutdown;
 use futures::StreamExt as _;
 use futures::stream;
 
-use super::Gateway;
+use super::TaskGateway;
 use crate::clock;
 use crate::model::StreamResponse;
 use crate::store::{DueNotification, StoreError};
@@ -25,7 +25,7 @@ const RETRY_INTERVAL: Duration = Duration::from_secs(1);
 const MAX_RETRY_INTERVAL: Duration = Duration::from_secs(15 * 60);
 
 /// Posts until shutdown.
-pub async fn run(gateway: Gateway, client: WebhookClient, shutdown: Shutdown) {
+pub async fn run(gateway: TaskGateway, client: WebhookClient, shutdown: Shutdown) {
     loop {
         match deliver_due(&gateway, &client).await {
             Ok(0) => {}
@@ -43,7 +43,7 @@ pub async fn run(gateway: Gateway, client: WebhookClient, shutdown: Shutdown) {
 }
 
 /// The number of webhooks that took a notification, so that their next ones follow at once.
-async fn deliver_due(gateway: &Gateway, client: &WebhookClient) -> Result<usize, StoreError> {
+async fn deliver_due(gateway: &TaskGateway, client: &WebhookClient) -> Result<usize, StoreError> {
     let due = gateway.store().due_notifications(clock::now(), CALLS_MAX).await?;
     let calls = usize::try_from(CALLS_MAX).unwrap_or(usize::MAX);
     let results: Vec<_> =
@@ -56,7 +56,7 @@ async fn deliver_due(gateway: &Gateway, client: &WebhookClient) -> Result<usize,
 }
 
 async fn deliver(
-    gateway: &Gateway,
+    gateway: &TaskGateway,
     client: &WebhookClient,
     due: DueNotification,
 ) -> Result<bool, StoreError> {

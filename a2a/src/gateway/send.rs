@@ -1,6 +1,6 @@
 //! Begins a task with a message, or continues one.
 
-use super::Gateway;
+use super::TaskGateway;
 use super::task_stream::store_failed;
 use crate::agent_message;
 use crate::clock;
@@ -10,7 +10,7 @@ use crate::service::{AgentDescription, Call};
 use crate::store::{ApplyError, NewTask, TaskRecord};
 use crate::task_machine::{Refusal, TaskEvent, begin};
 
-impl Gateway {
+impl TaskGateway {
     /// The task after the message was stored. Its last change is the message.
     pub(super) async fn send(
         &self,

@@ -5,7 +5,7 @@ use protocol::base64url;
 
 use super::send::apply_failed;
 use super::task_stream::{Follower, StreamEnd, store_failed};
-use super::{CANCEL_TIMEOUT, FIRST_EVENT_TIMEOUT, Gateway};
+use super::{CANCEL_TIMEOUT, FIRST_EVENT_TIMEOUT, TaskGateway};
 use crate::agent_message;
 use crate::clock;
 use crate::error::{A2aError, ErrorKind};
@@ -19,7 +19,7 @@ use crate::store::{ListFilter, TaskRecord, UnixMillis};
 use crate::task_machine::TaskEvent;
 
 #[async_trait]
-impl TaskService for Gateway {
+impl TaskService for TaskGateway {
     async fn describe_agent(&self, agent: &str) -> Result<AgentDescription, A2aError> {
         self.0.directory.describe(agent).await
     }
@@ -182,7 +182,7 @@ impl TaskService for Gateway {
     }
 }
 
-impl Gateway {
+impl TaskGateway {
     async fn task(
         &self,
         record: &TaskRecord,

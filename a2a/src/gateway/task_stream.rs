@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use futures::stream;
 
-use super::Gateway;
+use super::TaskGateway;
 use super::task_feed::Subscription;
 use super::waits::Wait;
 use crate::error::A2aError;
@@ -22,7 +22,7 @@ const PAGE: u32 = 8;
 
 /// A position in the changes of a task.
 pub(super) struct Follower {
-    gateway: Gateway,
+    gateway: TaskGateway,
     task: TaskRecord,
     /// The task up to the position.
     view: TaskView,
@@ -57,7 +57,11 @@ const fn state_of(change: &Change) -> Option<TaskState> {
 
 impl Follower {
     /// Follows a task from its change `position` on.
-    pub(super) async fn start(gateway: &Gateway, task: TaskRecord, position: u32) -> Result<Self, A2aError> {
+    pub(super) async fn start(
+        gateway: &TaskGateway,
+        task: TaskRecord,
+        position: u32,
+    ) -> Result<Self, A2aError> {
         let wait = gateway.0.waits.begin(&task.caller)?;
         let subscription = gateway.0.feed.subscribe(task.number);
         let view = gateway.view_at(&task, position).await.map_err(store_failed)?;
@@ -179,7 +183,7 @@ impl StreamState {
     }
 }
 
-impl Gateway {
+impl TaskGateway {
     /// A task up to one of its changes.
     pub(super) async fn view_at(&self, task: &TaskRecord, position: u32) -> Result<TaskView, StoreError> {
         let mut view = task.empty_view();

@@ -56,7 +56,7 @@ impl Network for TestNetwork {
 }
 
 struct Setup {
-    gateway: Gateway,
+    gateway: TaskGateway,
     network: Arc<TestNetwork>,
 }
 
@@ -75,7 +75,7 @@ impl Setup {
         let modes = AgentModes { input: vec!["text/plain".into()], ..AgentModes::default() };
         let answer_timeout = Duration::from_secs(5);
         let gateway =
-            Gateway::new(store, Arc::clone(&network) as _, modes, answer_timeout, WebhookPolicy::Public);
+            TaskGateway::new(store, Arc::clone(&network) as _, modes, answer_timeout, WebhookPolicy::Public);
         Self { gateway, network }
     }
 
