@@ -54,7 +54,7 @@ pub async fn run(
     let gateway = TaskGateway::new(store.clone(), network, modes, settings.answer_timeout(), policy);
     let tenant = connection.own_did().tenant().to_string();
     let callers = GatewayCallers::new(callers(&settings, &tasks).await?, tenant);
-    let webhooks = WebhookClient::new(policy).context("failed to set up TLS to webhooks")?;
+    let webhooks = WebhookClient::new(policy)?;
     tasks.spawn_vital("outbox", outbox_sender::run(gateway.clone(), shutdown.clone()));
     tasks.spawn_vital("webhooks", push_sender::run(gateway.clone(), webhooks, shutdown.clone()));
     tasks.spawn_vital("expiry", expire(gateway.clone(), shutdown.clone()));
@@ -143,7 +143,12 @@ fn relay_client(ca_file: &Path) -> anyhow::Result<reqwest::Client> {
             rustls::pki_types::CertificateDer::pem_slice_iter(&pem).collect();
         roots.add_parsable_certificates(certificates.context("failed to parse the relay's CA")?);
     }
-    let tls = rustls::ClientConfig::builder().with_root_certificates(roots).with_no_client_auth();
+    let provider = Arc::new(rustls::crypto::ring::default_provider());
+    let tls = rustls::ClientConfig::builder_with_provider(provider)
+        .with_safe_default_protocol_versions()
+        .context("failed to set up TLS to the relay")?
+        .with_root_certificates(roots)
+        .with_no_client_auth();
     let client = reqwest::Client::builder()
         .tls_backend_preconfigured(tls)
         .no_proxy()

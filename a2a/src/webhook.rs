@@ -3,6 +3,7 @@
 
 use std::io;
 use std::net::{IpAddr, SocketAddr};
+use std::sync::Arc;
 use std::time::Duration;
 
 use http::header::{AUTHORIZATION, CONTENT_TYPE, HeaderValue};
@@ -39,6 +40,15 @@ pub enum WebhookUrlError {
     Inside,
     #[error("the token or the credentials do not fit a header")]
     Secret,
+}
+
+/// The client cannot be made.
+#[derive(Debug, thiserror::Error)]
+pub enum WebhookClientError {
+    #[error("failed to set up TLS to webhooks")]
+    Tls(#[source] rustls::Error),
+    #[error("failed to prepare requests to webhooks")]
+    Prepare(#[source] reqwest::Error),
 }
 
 /// Why a webhook did not take a notification.
@@ -88,16 +98,22 @@ pub struct WebhookClient {
 impl WebhookClient {
     /// # Errors
     /// TLS cannot be set up.
-    pub fn new(policy: WebhookPolicy) -> reqwest::Result<Self> {
+    pub fn new(policy: WebhookPolicy) -> Result<Self, WebhookClientError> {
         let roots: RootCertStore = webpki_roots::TLS_SERVER_ROOTS.iter().cloned().collect();
-        let tls = ClientConfig::builder().with_root_certificates(roots).with_no_client_auth();
+        let provider = Arc::new(rustls::crypto::ring::default_provider());
+        let tls = ClientConfig::builder_with_provider(provider)
+            .with_safe_default_protocol_versions()
+            .map_err(WebhookClientError::Tls)?
+            .with_root_certificates(roots)
+            .with_no_client_auth();
         let client = reqwest::Client::builder()
             .tls_backend_preconfigured(tls)
             .no_proxy()
             .timeout(CALL_TIMEOUT)
             .redirect(reqwest::redirect::Policy::none())
             .dns_resolver(PublicResolver(policy));
-        Ok(Self { client: client.build()?, policy })
+        let client = client.build().map_err(WebhookClientError::Prepare)?;
+        Ok(Self { client, policy })
     }
 
     /// Posts an event. The answer's body is not read.
