@@ -5,7 +5,11 @@
 //! else. [`caller::CallerCheck`] says who calls before the service is asked.
 
 pub mod caller;
+pub mod card;
 pub mod error;
+pub mod http;
 pub mod model;
+pub mod operation;
 pub mod proto_json;
 pub mod service;
+mod v03;

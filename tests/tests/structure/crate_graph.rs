@@ -33,7 +33,7 @@ const EDGES: [(&str, &[&str]); 15] = [
         "msg2agent-mcp-server",
         &["msg2agent", "msg2agent-daemon", "msg2agent-protocol", "msg2agent-sqlite-pool"],
     ),
-    ("msg2agent-a2a", &["msg2agent-protocol"]),
+    ("msg2agent-a2a", &["msg2agent-daemon", "msg2agent-protocol"]),
     ("msg2agent-devtools", &["msg2agent", "msg2agent-protocol"]),
     (
         "msg2agent-tests",
