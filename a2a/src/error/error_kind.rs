@@ -17,8 +17,10 @@ pub enum ErrorKind {
     Parse,
     /// The body is no request of JSON-RPC.
     InvalidRequest,
-    /// No operation has this name, path or HTTP method.
+    /// No operation has this name or path.
     MethodNotFound,
+    /// The path is known, and another HTTP method is needed.
+    HttpMethodNotAllowed,
     InvalidParams,
     Internal,
     /// The caller did not say who it is, or could not prove it.
@@ -52,7 +54,7 @@ impl RpcStatus {
 
 impl ErrorKind {
     /// Every kind.
-    pub const ALL: [Self; 21] = [
+    pub const ALL: [Self; 22] = [
         Self::TaskNotFound,
         Self::TaskNotCancelable,
         Self::PushNotificationNotSupported,
@@ -65,6 +67,7 @@ impl ErrorKind {
         Self::Parse,
         Self::InvalidRequest,
         Self::MethodNotFound,
+        Self::HttpMethodNotAllowed,
         Self::InvalidParams,
         Self::Internal,
         Self::Unauthenticated,
@@ -94,7 +97,8 @@ impl ErrorKind {
             Self::MethodNotFound => -32601,
             Self::InvalidParams => -32602,
             Self::Internal => -32603,
-            Self::Unauthenticated
+            Self::HttpMethodNotAllowed
+            | Self::Unauthenticated
             | Self::PermissionDenied
             | Self::AgentNotFound
             | Self::ResourceExhausted
@@ -121,6 +125,7 @@ impl ErrorKind {
                 RpcStatus::new(400, "INVALID_ARGUMENT")
             }
             Self::InvalidAgentResponse | Self::Internal => RpcStatus::new(500, "INTERNAL"),
+            Self::HttpMethodNotAllowed => RpcStatus::new(405, "UNIMPLEMENTED"),
             Self::Unauthenticated => RpcStatus::new(401, "UNAUTHENTICATED"),
             Self::PermissionDenied => RpcStatus::new(403, "PERMISSION_DENIED"),
             Self::ResourceExhausted => RpcStatus::new(429, "RESOURCE_EXHAUSTED"),
@@ -146,6 +151,7 @@ impl ErrorKind {
             Self::Parse => "PARSE_ERROR",
             Self::InvalidRequest => "INVALID_REQUEST",
             Self::MethodNotFound => "METHOD_NOT_FOUND",
+            Self::HttpMethodNotAllowed => "HTTP_METHOD_NOT_ALLOWED",
             Self::InvalidParams => "INVALID_PARAMS",
             Self::Internal => "INTERNAL_ERROR",
             Self::Unauthenticated => "UNAUTHENTICATED",
@@ -161,6 +167,12 @@ impl ErrorKind {
     /// The domain of the reason: the specification's for what it or JSON-RPC defines, ours else.
     #[must_use]
     pub const fn domain(self) -> &'static str {
-        if self.jsonrpc_code() == -32000 { "msg2agent.xyz" } else { "a2a-protocol.org" }
+        if self.is_ours() { "msg2agent.xyz" } else { "a2a-protocol.org" }
+    }
+
+    /// Whether neither JSON-RPC nor A2A names it. In JSON-RPC it then shows in the HTTP status too.
+    #[must_use]
+    pub const fn is_ours(self) -> bool {
+        self.jsonrpc_code() == -32000
     }
 }
