@@ -5,7 +5,7 @@
 use std::sync::Arc;
 
 use protocol::envelope::{Content, MessageId};
-use protocol::task::{Input, Status, Submit, TaskMessage};
+use protocol::task::{Artifact, Input, Status, Submit, TaskMessage};
 use protocol::{Did, UnixSeconds};
 use serde_json::Value;
 use sqlx::SqliteConnection;
@@ -95,7 +95,9 @@ impl Tasks {
     ) -> Result<TaskReceiveOutcome, DatabaseError> {
         let (role, id) = match body {
             TaskMessage::Submit(submit) => return self.receive_submit(from, message, submit, now).await,
-            TaskMessage::Status(Status { task, .. }) => (TaskRole::Giver, *task),
+            TaskMessage::Status(Status { task, .. }) | TaskMessage::Artifact(Artifact { task, .. }) => {
+                (TaskRole::Giver, *task)
+            }
             TaskMessage::Input(Input { task, .. }) => (TaskRole::Worker, *task),
             TaskMessage::Cancel(cancel) => (TaskRole::Worker, cancel.task),
         };

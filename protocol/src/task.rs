@@ -35,8 +35,12 @@ use serde_json::Value;
 use crate::envelope::{Content, MessageId};
 use crate::strict_json;
 
+mod artifact;
 mod state;
 
+pub use artifact::{
+    ARTIFACT_ID_BYTES_MAX, Artifact, FILE_NAME_BYTES_MAX, MEDIA_TYPE_BYTES_MAX, PARTS_MAX, Part, PartContent,
+};
 pub use state::State;
 
 /// Bytes of a task's title: one line in a list.
@@ -48,6 +52,7 @@ pub const NOTE_BYTES_MAX: usize = 1000;
 pub mod method {
     pub const SUBMIT: &str = "task.submit";
     pub const STATUS: &str = "task.status";
+    pub const ARTIFACT: &str = "task.artifact";
     pub const INPUT: &str = "task.input";
     pub const CANCEL: &str = "task.cancel";
 }
@@ -70,8 +75,8 @@ pub struct Submit {
 #[serde(deny_unknown_fields)]
 pub struct Status {
     pub task: MessageId,
-    /// Starts at 1 and counts up with each status of the task. The giver ignores one that is not
-    /// higher.
+    /// Starts at 1 and counts up with each status and artifact of the task. The giver ignores one
+    /// that is not higher.
     pub revision: u64,
     #[serde(deserialize_with = "strict_json::unit_enum")]
     pub state: State,
@@ -80,15 +85,13 @@ pub struct Status {
     /// Percent done, 0 to 100.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub progress: Option<u8>,
-    /// The result of a completed task, the question of one that needs input, what went wrong with a
-    /// failed one.
     #[serde(
         default,
         deserialize_with = "strict_json::optional_value",
         skip_serializing_if = "Option::is_none"
     )]
-    /// The result of a completed task, the question of one that needs input, or the error of a
-    /// failed one.
+    /// The result of a completed task, the question of one that needs input, where to sign in for
+    /// one that needs that, or the error of a failed one.
     pub output: Option<Value>,
 }
 
@@ -117,6 +120,7 @@ pub struct Cancel {
 pub enum TaskMessage {
     Submit(Submit),
     Status(Status),
+    Artifact(Artifact),
     Input(Input),
     Cancel(Cancel),
 }
@@ -134,6 +138,12 @@ pub enum TaskError {
     Note,
     #[error("progress is a percentage from 0 to 100")]
     Progress,
+    #[error("an artifact's id has 1 to {ARTIFACT_ID_BYTES_MAX} bytes")]
+    ArtifactId,
+    #[error("a message about an artifact has 1 to {PARTS_MAX} parts")]
+    Parts,
+    #[error("a media type has at most {MEDIA_TYPE_BYTES_MAX} bytes and a file name {FILE_NAME_BYTES_MAX}")]
+    PartLabel,
 }
 
 impl TaskMessage {
@@ -145,6 +155,7 @@ impl TaskMessage {
         match self {
             Self::Submit(it) => body(serde_json::to_value(it)).with_method(method::SUBMIT),
             Self::Status(it) => body(serde_json::to_value(it)).with_method(method::STATUS),
+            Self::Artifact(it) => body(serde_json::to_value(it)).with_method(method::ARTIFACT),
             Self::Input(it) => body(serde_json::to_value(it)).with_method(method::INPUT),
             Self::Cancel(it) => body(serde_json::to_value(it)).with_method(method::CANCEL),
         }
@@ -163,6 +174,7 @@ impl TaskMessage {
         match name {
             method::SUBMIT => shape(body, method::SUBMIT).map(Self::Submit),
             method::STATUS => shape(body, method::STATUS).map(Self::Status),
+            method::ARTIFACT => shape(body, method::ARTIFACT).map(Self::Artifact),
             method::INPUT => shape(body, method::INPUT).map(Self::Input),
             method::CANCEL => shape(body, method::CANCEL).map(Self::Cancel),
             other => Err(TaskError::Method(other.to_owned())),
@@ -172,9 +184,10 @@ impl TaskMessage {
     /// Checks the limits. They hold for messages that are sent and for messages that are received.
     ///
     /// # Errors
-    /// The title, the note or the progress exceeds its limit.
+    /// The title, the note, the progress or a member of an artifact exceeds its limit.
     pub fn checked(self) -> Result<Self, TaskError> {
         let (title, note, progress) = match &self {
+            Self::Artifact(it) => return it.check().map(|()| self),
             Self::Submit(it) => (it.title.as_deref(), None, None),
             Self::Status(it) => (None, it.note.as_deref(), it.progress),
             Self::Input(_) => (None, None, None),

@@ -9,8 +9,9 @@
 
 use std::error::Error;
 
-use msg2agent::task::{State, Status, Submit, TaskMessage};
-use msg2agent::{Agent, Config, Inbox, Message, MessageType, SendOptions};
+use futures::stream;
+use msg2agent::task::{Part, Submit, TaskMessage};
+use msg2agent::{Agent, Config, Inbox, Message, MessageType, SendOptions, WorkerTask};
 use serde_json::json;
 
 #[tokio::main]
@@ -32,13 +33,19 @@ async fn main() -> Result<(), Box<dyn Error>> {
     // Alice follows the task. Statuses arrive in the order in which carol sent them.
     let mut inbox = alice.inbox();
     loop {
-        let (message, TaskMessage::Status(status)) = next_task_message(&mut inbox).await? else { continue };
-        if status.task == task {
-            println!("{}: {}", status.state.as_str(), status.output.unwrap_or_default());
-        }
+        let (message, said) = next_task_message(&mut inbox).await?;
         message.ack().await?;
-        if status.state.is_final() {
-            break;
+        match said {
+            TaskMessage::Artifact(chunk) if chunk.task == task => {
+                println!("produced {}", serde_json::to_string(&chunk.parts)?);
+            }
+            TaskMessage::Status(status) if status.task == task => {
+                println!("{}: {}", status.state.as_str(), status.output.unwrap_or_default());
+                if status.state.is_final() {
+                    break;
+                }
+            }
+            _ => {}
         }
     }
     alice.close().await;
@@ -46,18 +53,19 @@ async fn main() -> Result<(), Box<dyn Error>> {
     Ok(())
 }
 
-/// Takes one task from the inbox, and completes it with the sum of its numbers.
+/// Takes one task from the inbox, streams its intermediate sums, and completes it with the sum of
+/// its numbers.
 async fn work_on_one_task(agent: &Agent) -> Result<(), Box<dyn Error>> {
-    let (message, TaskMessage::Submit(submit)) = next_task_message(&mut agent.inbox()).await? else {
-        return Err("the first message is not a new task".into());
-    };
-    let numbers: Vec<i64> = serde_json::from_value(submit.input)?;
-    for (revision, state, output) in
-        [(1, State::Working, None), (2, State::Completed, Some(json!({"sum": numbers.iter().sum::<i64>()})))]
-    {
-        let status = Status { task: message.id(), revision, state, note: None, progress: None, output };
-        message.reply(TaskMessage::Status(status).to_content()).await?;
-    }
+    let (message, _) = next_task_message(&mut agent.inbox()).await?;
+    let mut task = WorkerTask::accept(&message).ok_or("the first message is not a new task")??;
+    let numbers: Vec<i64> = serde_json::from_value(task.input().clone())?;
+    task.working().await?;
+    let sums = numbers.iter().scan(0, |sum, number| {
+        *sum += number;
+        Some(Part::json(json!(*sum)))
+    });
+    task.stream_artifact("sums", None, stream::iter(sums)).await?;
+    task.complete(Some(json!({"sum": numbers.iter().sum::<i64>()}))).await?;
     // Acknowledged at the end: after a crash in between, the task is delivered again.
     message.ack().await?;
     Ok(())

@@ -19,7 +19,7 @@
 //! | connect and send | [`Agent::connect`], [`Agent::send`] | `connect_and_send` |
 //! | request an answer | [`Agent::request`] | `request_and_answer` |
 //! | receive and acknowledge | [`Agent::inbox`], [`Message::ack`] | `receive_and_acknowledge` |
-//! | give another agent a task | [`task`] | `tasks` |
+//! | give another agent a task, and work on one | [`task`], [`WorkerTask`] | `tasks` |
 //! | prove and verify messages | [`Agent::prove`], [`proof::verify`] | `prove_and_verify` |
 //!
 //! # Delivery contract
@@ -51,6 +51,7 @@ pub mod sent;
 pub mod state_machine;
 pub mod token;
 pub mod trace;
+pub mod worker_task;
 
 mod agent_state;
 mod clock;
@@ -88,3 +89,4 @@ pub use sender::SendOptions;
 pub use sent::{Path, PathChoice, Sent};
 pub use token::TokenSource;
 pub use trace::traced;
+pub use worker_task::{ArtifactTitle, WorkerTask};

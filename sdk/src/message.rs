@@ -185,6 +185,15 @@ impl Message {
         }
     }
 
+    /// The time of this agent's relay.
+    pub(crate) fn now(&self) -> UnixSeconds {
+        self.sender.state().now()
+    }
+
+    pub(crate) async fn send_to_sender(&self, content: Content, options: SendOptions) -> Result<Sent, Error> {
+        self.sender.send(self.from(), content, options).await
+    }
+
     async fn answer(&self, r#type: MessageType, content: Content) -> Result<Sent, Error> {
         let options = SendOptions {
             r#type,

@@ -10,7 +10,7 @@ use rmcp::model::{
 };
 use serde_json::{Value, json};
 
-use crate::tasks::{Task, TaskEntry, TaskRole};
+use crate::tasks::{EntryKind, Task, TaskEntry, TaskRole};
 use crate::text_part::text_part;
 use crate::tool::Toolbox;
 use crate::view::{MESSAGES_SHOWN, TaskView, rfc3339};
@@ -47,7 +47,7 @@ pub(super) async fn update(toolbox: &Toolbox, id: &str, answers: InputResponses)
     let open_question = question_key(&task);
     for (key, answer) in answers {
         // Nobody waits for an answer to an older question, or to none.
-        if key != open_question || task.state != State::InputRequired {
+        if key != open_question || !task.state.waits_for_giver() {
             continue;
         }
         let answer = serde_json::to_value(answer).map_err(|_| unavailable())?;
@@ -91,7 +91,9 @@ async fn find(toolbox: &Toolbox, id: &str) -> Result<Task, ErrorData> {
 fn payload(task: &Task, entries: &[TaskEntry]) -> Result<TaskPayload, ErrorData> {
     Ok(match task.state {
         State::Submitted | State::Working => TaskPayload::Working,
-        State::InputRequired => TaskPayload::InputRequired { input_requests: input_requests(task, entries)? },
+        State::InputRequired | State::AuthRequired => {
+            TaskPayload::InputRequired { input_requests: input_requests(task, entries)? }
+        }
         State::Canceled => TaskPayload::Cancelled,
         State::Completed | State::Failed | State::Rejected => {
             let view = serde_json::to_value(TaskView::from_entries(task, entries, false))
@@ -105,7 +107,8 @@ fn payload(task: &Task, entries: &[TaskEntry]) -> Result<TaskPayload, ErrorData>
 /// The worker's question as a form with one field. The message says that the question is the
 /// worker's text.
 fn input_requests(task: &Task, entries: &[TaskEntry]) -> Result<InputRequests, ErrorData> {
-    let asked = entries.iter().rev().find(|entry| !entry.mine).and_then(|entry| entry.content.body.as_ref());
+    let is_question = |entry: &&TaskEntry| !entry.mine && entry.content.kind == EntryKind::Status;
+    let asked = entries.iter().rev().find(is_question).and_then(|entry| entry.content.body.as_ref());
     let asked =
         asked.map_or_else(String::new, |body| body.as_str().map_or_else(|| body.to_string(), str::to_owned));
     let asked = text_part(&asked, 0, QUESTION_BYTES_MAX);

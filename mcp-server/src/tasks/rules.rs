@@ -1,7 +1,7 @@
 //! The state machine of a task: which side may send which message in which state. Pure.
 
-use protocol::task::{State, Status, TaskMessage};
-use serde_json::Value;
+use protocol::task::{Artifact, State, Status, TaskMessage};
+use serde_json::{Value, json};
 
 use super::task::{EntryContent, EntryKind, Task, TaskRole};
 
@@ -68,6 +68,7 @@ impl Transition {
 pub fn receive(task: &Task, message: &TaskMessage) -> Option<Transition> {
     match message {
         TaskMessage::Status(status) if task.role == TaskRole::Giver => receive_status(task, status),
+        TaskMessage::Artifact(artifact) if task.role == TaskRole::Giver => receive_artifact(task, artifact),
         TaskMessage::Input(input) if task.role == TaskRole::Worker && !task.state.is_final() => {
             Some(Transition::entry_only(task, input_content(input.input.clone())))
         }
@@ -92,6 +93,26 @@ fn receive_status(task: &Task, status: &Status) -> Option<Transition> {
     let transition = Transition::entry_only(task, content);
     let progress = status.progress.or(task.progress);
     Some(Transition { state: status.state, revision: status.revision, progress, ..transition })
+}
+
+/// An artifact, or a chunk of one, leaves the state as it is.
+fn receive_artifact(task: &Task, artifact: &Artifact) -> Option<Transition> {
+    if artifact.revision <= task.revision || task.state.is_final() {
+        return None;
+    }
+    let content = EntryContent {
+        kind: EntryKind::Artifact,
+        state: None,
+        note: artifact.name.clone(),
+        body: Some(artifact_body(artifact)),
+    };
+    Some(Transition { revision: artifact.revision, ..Transition::entry_only(task, content) })
+}
+
+/// What a model reads of an artifact: everything except what the task and the entry tell already.
+fn artifact_body(artifact: &Artifact) -> Value {
+    let Artifact { artifact: id, description, parts, append, last, .. } = artifact;
+    json!({"artifact": id, "description": description, "parts": parts, "append": append, "last": last})
 }
 
 /// The answer of an agent that does not implement tasks ends the task: an error as failed, anything
@@ -167,7 +188,7 @@ const fn cancel_content(note: Option<String>) -> EntryContent {
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;
-    use serde_json::json;
+    use protocol::task::Part;
 
     use super::*;
     use crate::fixtures::{did, message_id, task};
@@ -189,6 +210,36 @@ mod tests {
         assert_eq!(receive(&task, &status(3, State::Completed)), None);
         let changed = receive(&task, &status(4, State::InputRequired)).unwrap().apply_to(&task);
         assert_eq!((changed.state, changed.revision), (State::InputRequired, 4));
+    }
+
+    #[test]
+    fn an_artifact_is_an_entry_that_leaves_the_state_and_is_not_taken_twice() {
+        let artifact = |revision| {
+            TaskMessage::Artifact(Artifact {
+                task: message_id(1),
+                revision,
+                artifact: "a".into(),
+                name: Some("Report".into()),
+                description: None,
+                parts: vec![Part::text("one")],
+                append: false,
+                last: true,
+            })
+        };
+        let task = Task { revision: 1, state: State::Working, ..task(TaskRole::Giver, 1, "bob") };
+        let transition = receive(&task, &artifact(2)).unwrap();
+        let body = json!({
+            "artifact": "a", "description": null, "parts": [{"text": "one"}], "append": false, "last": true
+        });
+        assert_eq!(
+            (transition.content.kind, transition.content.body.clone()),
+            (EntryKind::Artifact, Some(body))
+        );
+        let changed = transition.apply_to(&task);
+        assert_eq!((changed.state, changed.revision), (State::Working, 2));
+        assert_eq!(receive(&changed, &artifact(2)), None);
+        assert_eq!(receive(&Task { state: State::Completed, ..changed }, &artifact(3)), None);
+        assert_eq!(receive(&crate::fixtures::task(TaskRole::Worker, 1, "bob"), &artifact(1)), None);
     }
 
     #[test]
@@ -224,7 +275,7 @@ mod tests {
     proptest! {
         /// In whatever order statuses arrive, a final state stays and revisions only grow.
         #[test]
-        fn an_ended_task_never_changes(revisions in prop::collection::vec((0_u64..6, 0_usize..7), 0..40)) {
+        fn an_ended_task_never_changes(revisions in prop::collection::vec((0_u64..6, 0_usize..State::ALL.len()), 0..40)) {
             let mut task = task(TaskRole::Giver, 1, "bob");
             for (revision, state) in revisions {
                 let before = task.clone();

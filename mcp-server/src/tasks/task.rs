@@ -66,18 +66,21 @@ pub struct EntryContent {
 pub enum EntryKind {
     Submit,
     Status,
+    /// Something that the task produced, or a chunk of it.
+    Artifact,
     Input,
     Cancel,
 }
 
 impl EntryKind {
-    pub(super) const ALL: [Self; 4] = [Self::Submit, Self::Status, Self::Input, Self::Cancel];
+    pub(super) const ALL: [Self; 5] = [Self::Submit, Self::Status, Self::Artifact, Self::Input, Self::Cancel];
 
     /// The name in the database, and in the schemas of the tools.
     pub(super) const fn as_str(self) -> &'static str {
         match self {
             Self::Submit => "submit",
             Self::Status => "status",
+            Self::Artifact => "artifact",
             Self::Input => "input",
             Self::Cancel => "cancel",
         }

@@ -1,6 +1,6 @@
 //! Stored tasks: both sides, restarts, and limits.
 
-use protocol::task::State;
+use protocol::task::{Part, State};
 use serde_json::json;
 
 use super::*;
@@ -198,6 +198,31 @@ async fn a_full_store_keeps_no_task_from_its_end_and_forgets_none_whose_end_was_
     use_bytes(TASK_BYTES_MAX).await;
     tasks.receive(&did("carol"), message_id(9), &submitted, 104).await.unwrap();
     assert!(matches!(tasks.find(message_id(1), None).await, Err(FindTaskError::Absent)));
+}
+
+#[tokio::test]
+async fn an_artifact_is_kept_as_a_message_of_its_task() {
+    let tasks = in_memory().await;
+    let given =
+        tasks.create_given(&did("bob"), message_id(1), &submit("sum"), &Content::text("sum"), 100).await;
+    let given = given.unwrap().unwrap();
+    let artifact = TaskMessage::Artifact(Artifact {
+        task: message_id(1),
+        revision: 1,
+        artifact: "sum".into(),
+        name: None,
+        description: None,
+        parts: vec![Part::text("3")],
+        append: false,
+        last: true,
+    });
+    let heard = tasks.receive(&did("bob"), message_id(2), &artifact, 101).await.unwrap();
+    assert!(matches!(heard, TaskReceiveOutcome::Changed(_)), "{heard:?}");
+    let entry = tasks.entries(&given, 9).await.unwrap().pop().unwrap();
+    assert_eq!(entry.content.kind, EntryKind::Artifact);
+    assert_eq!(entry.content.body.unwrap()["parts"], json!([{"text": "3"}]));
+    let stranger = tasks.receive(&did("carol"), message_id(3), &artifact, 102).await.unwrap();
+    assert_eq!(stranger, TaskReceiveOutcome::NotATask);
 }
 
 #[tokio::test]

@@ -5,7 +5,7 @@ use std::time::Duration;
 use protocol::Did;
 use protocol::envelope::{Content, MessageId};
 use protocol::limits::DID_BYTES_MAX;
-use protocol::task::{State, TaskMessage};
+use protocol::task::TaskMessage;
 use schemars::JsonSchema;
 use serde::Deserialize;
 
@@ -100,9 +100,9 @@ pub(super) async fn wait_for_task(
     }
 }
 
-/// Whether the task waits for its giver: it has ended, or needs input.
+/// Whether the task waits for its giver: it has ended, or needs input or a right.
 pub(super) fn needs_giver(task: &Task) -> bool {
-    task.state.is_final() || task.state == State::InputRequired
+    task.state.is_final() || task.state.waits_for_giver()
 }
 
 pub(super) async fn show(toolbox: &Toolbox, task: &Task, timed_out: bool) -> Result<TaskView, ToolError> {

@@ -31,7 +31,8 @@ pub struct TaskSummary {
     /// The DID of the other agent. Its messages are verified.
     pub with: String,
     /// submitted: its worker has not reported a state yet. input_required: its worker waits for the
-    /// giver (send_task_input). completed, failed, rejected and canceled are final.
+    /// giver (send_task_input). auth_required: its worker waits until somebody has signed in or
+    /// given a right. completed, failed, rejected and canceled are final.
     #[schemars(schema_with = "state_schema")]
     pub state: State,
     /// Percent done, if the worker reports it.

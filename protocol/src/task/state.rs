@@ -20,6 +20,8 @@ pub enum State {
     Working,
     /// The worker waits for an answer of the giver.
     InputRequired,
+    /// The worker waits until the giver, or a person, has signed in somewhere or given a right.
+    AuthRequired,
     Completed,
     Failed,
     /// The worker refuses the task.
@@ -29,15 +31,22 @@ pub enum State {
 
 impl State {
     /// Every state, in order of a task's life.
-    pub const ALL: [Self; 7] = [
+    pub const ALL: [Self; 8] = [
         Self::Submitted,
         Self::Working,
         Self::InputRequired,
+        Self::AuthRequired,
         Self::Completed,
         Self::Failed,
         Self::Rejected,
         Self::Canceled,
     ];
+
+    /// Whether the worker waits for its giver.
+    #[must_use]
+    pub const fn waits_for_giver(self) -> bool {
+        matches!(self, Self::InputRequired | Self::AuthRequired)
+    }
 
     /// Whether no state follows.
     #[must_use]
@@ -63,6 +72,7 @@ impl State {
             Self::Submitted => "submitted",
             Self::Working => "working",
             Self::InputRequired => "input_required",
+            Self::AuthRequired => "auth_required",
             Self::Completed => "completed",
             Self::Failed => "failed",
             Self::Rejected => "rejected",
@@ -88,7 +98,8 @@ mod tests {
             |next: State| State::ALL.into_iter().filter(|s| s.can_transition_to(next)).collect::<Vec<_>>();
         assert_eq!(before(State::Rejected), [State::Submitted]);
         assert_eq!(before(State::Submitted), []);
-        assert_eq!(before(State::Completed), [State::Submitted, State::Working, State::InputRequired]);
+        let open = [State::Submitted, State::Working, State::InputRequired, State::AuthRequired];
+        assert_eq!(before(State::Completed), open);
     }
 
     #[test]

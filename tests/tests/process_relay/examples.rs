@@ -97,7 +97,8 @@ async fn the_example_of_a_request_gets_its_answer() {
 async fn the_example_of_a_task_follows_it_to_its_end() {
     let site = Site::start().await;
     let printed = site.run_with_both("tasks").await.unwrap();
-    assert_eq!(printed, "working: null\ncompleted: {\"sum\":6}\n");
+    let produced = r#"[{"json":1},{"json":3},{"json":6}]"#;
+    assert_eq!(printed, format!("working: null\nproduced {produced}\ncompleted: {{\"sum\":6}}\n"));
 }
 
 #[tokio::test]

@@ -8,7 +8,7 @@ use serde_json::Value;
 use crate::workspace::{members, root};
 
 /// Direct dependencies between our own packages, test dependencies aside.
-const EDGES: [(&str, &[&str]); 17] = [
+const EDGES: [(&str, &[&str]); 18] = [
     ("msg2agent-protocol", &[]),
     ("msg2agent-daemon", &[]),
     ("msg2agent-sqlite-faults", &[]),
@@ -39,6 +39,7 @@ const EDGES: [(&str, &[&str]); 17] = [
         "msg2agent-mcp-server",
         &["msg2agent", "msg2agent-daemon", "msg2agent-protocol", "msg2agent-sqlite-pool"],
     ),
+    ("msg2agent-a2a", &["msg2agent", "msg2agent-daemon", "msg2agent-protocol", "msg2agent-sqlite-pool"]),
     ("msg2agent-devtools", &["msg2agent", "msg2agent-protocol"]),
     (
         "msg2agent-tests",

@@ -1,6 +1,6 @@
 //! `POST /oauth/introspect` (RFC 7662): an agent, with its API key, asks whether an access token
-//! for itself is active. The gateway, with its own token, asks which agent a token or API key
-//! belongs to.
+//! for itself is active, or which agent of its tenant an API key belongs to. The gateway, with its
+//! own token, asks which agent a token or API key belongs to.
 
 use axum::Json;
 use axum::extract::State;
@@ -55,6 +55,12 @@ async fn introspect(
     let Form(form) = form?;
     let token = required(&form, "token")?;
     match caller {
+        // An access token has dots, and an API key has none.
+        Caller::Agent(principal) if !token.contains('.') => {
+            let key = server.relay.authenticate(token).ok();
+            let key = key.filter(|key| key.tenant == principal.tenant);
+            Ok((IntrospectionResponse::key_of_neighbour(key), "ok"))
+        }
         Caller::Agent(principal) => {
             let claims = active_claims(server, &principal, token).await?;
             Ok((IntrospectionResponse::for_agent(claims), "ok"))

@@ -28,6 +28,15 @@ impl IntrospectionResponse {
         Self { introspection, token_type: claims.as_ref().map(|_| "Bearer"), claims }
     }
 
+    /// The response to an agent about an API key that was presented to it; `None`: it is no valid key
+    /// of the agent's tenant. Whoever has the key learns nothing that the key does not give.
+    pub(crate) fn key_of_neighbour(key: Option<Principal>) -> Self {
+        let active = key.is_some();
+        let (agent, exp) = key.map_or((None, None), |key| (key.agent, key.not_after));
+        let introspection = Introspection { active, agent, exp, ..Introspection::default() };
+        Self { introspection, token_type: None, claims: None }
+    }
+
     /// The response to the gateway about a token whose grant is valid.
     pub(crate) fn active_token(claims: Claims, endpoint: String) -> Self {
         let introspection =
@@ -80,6 +89,21 @@ mod tests {
     use crate::grants::grant_validity::GrantInvalid;
     use crate::people::account::AccessDenied;
     use crate::tokens::access_token::TokenError;
+
+    #[test]
+    fn an_agent_learns_whose_key_of_its_tenant_was_presented_and_nothing_else() {
+        let alice: protocol::Did = ALICE.parse().unwrap();
+        let key = Principal {
+            tenant: alice.tenant(),
+            agent: Some(alice),
+            endpoint: Some(ENDPOINT.to_owned()),
+            not_after: Some(9),
+        };
+        let active = serde_json::to_value(IntrospectionResponse::key_of_neighbour(Some(key))).unwrap();
+        assert_eq!(active, json!({"active": true, "agent": ALICE, "exp": 9}));
+        let inactive = serde_json::to_value(IntrospectionResponse::key_of_neighbour(None)).unwrap();
+        assert_eq!(inactive, json!({"active": false}));
+    }
 
     const ALICE: &str = "did:wba:example.com:agent:alice";
     const ENDPOINT: &str = "https://alice.svc/mcp";
