@@ -1,21 +1,20 @@
-//! One agent: its session, the index of its mailbox, and its usage of the limits.
+//! One agent as a recipient: its session, and the index of its mailbox.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use daemon::token_bucket::TokenBucket;
 use protocol::did::TenantId;
 use protocol::envelope::MessageId;
 use protocol::frame::Outcome;
 use protocol::refusal::RefusalReason;
 
 use super::agent_session::{AgentSession, LiveMessages};
-use super::meter::UntoldSends;
+use super::agent_table::Agent;
 use super::tenant_budget::MailboxUsage;
 use super::{AgentSlot, RowId};
 
 #[derive(Debug)]
-pub(super) struct Agent {
+pub(super) struct AgentMailbox {
     pub(super) did: Arc<str>,
     pub(super) tenant: TenantId,
     pub(super) session: Option<AgentSession>,
@@ -26,8 +25,6 @@ pub(super) struct Agent {
     pub(super) notices: BTreeSet<RowId>,
     /// Notices that were dropped and that no later notice has told of.
     pub(super) missed: u64,
-    pub(super) bucket: Option<TokenBucket>,
-    pub(super) untold_sends: UntoldSends,
 }
 
 /// The part of a mailbox row that is kept in memory.
@@ -77,8 +74,8 @@ pub(super) struct UndeliveredMessage {
     pub(super) row: RowId,
 }
 
-impl Agent {
-    pub(super) fn new(did: Arc<str>, tenant: TenantId) -> Self {
+impl AgentMailbox {
+    pub(super) fn new(Agent { did, tenant }: Agent) -> Self {
         Self {
             did,
             tenant,
@@ -87,8 +84,6 @@ impl Agent {
             row_bytes: 0,
             notices: BTreeSet::new(),
             missed: 0,
-            bucket: None,
-            untold_sends: UntoldSends::default(),
         }
     }
 
