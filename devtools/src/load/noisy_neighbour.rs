@@ -89,7 +89,7 @@ async fn round(
     let attacked = beside(&attack, scenario, pair, site.pid()?, plan.times).await;
     let answers = attack.end()?;
     let attacked = attacked.with_context(|| format!("beside the attacker, who got {answers}"))?;
-    ensure!(answers.refused_by(scenario.limit()) > 0, "the attacker has not met its limit: {answers}");
+    ensure!(scenario.is_limited(&answers), "the attacker has not met its limit: {answers}");
     site.quiet().await?;
     Ok(AttackRound { alone, attacked, answers })
 }
@@ -105,7 +105,9 @@ async fn beside(
     let begun = attack.until(|answers| answers.accepted() + answers.refused() > 0);
     tokio::time::timeout(START_TIMEOUT, begun).await.context("the relay does not answer the attacker")?;
     let attacked = bystander::measure(pair, relay, times).await?;
-    let met = attack.until(|answers| answers.refused_by(scenario.limit()) > 0);
-    tokio::time::timeout(LIMIT_TIMEOUT, met).await.with_context(|| format!("no {}", scenario.limit()))?;
+    let met = attack.until(|answers| scenario.is_limited(answers));
+    tokio::time::timeout(LIMIT_TIMEOUT, met)
+        .await
+        .with_context(|| format!("none of {:?}", scenario.limits()))?;
     Ok(attacked)
 }

@@ -22,7 +22,7 @@ async fn attacked<const N: usize>(attacks: [(AttackedResource, AttackerScope); N
         assert_eq!(rounds.len(), 1, "{report}");
         let round = rounds.first().unwrap();
         assert!(round.alone.total > 0 && round.attacked.total > 0, "{report}");
-        assert!(round.answers.refused_by(scenario.limit()) > 0, "{report}");
+        assert!(scenario.is_limited(&round.answers), "{report}");
         round.answers.clone()
     })
 }

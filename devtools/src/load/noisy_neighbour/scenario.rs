@@ -5,7 +5,7 @@ use std::fmt;
 use clap::ValueEnum;
 use protocol::quota::QuotaName;
 
-use super::answers::CLOSED;
+use super::answers::{Answers, CLOSED};
 
 /// What the attacker takes as much of as the relay lets it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, ValueEnum)]
@@ -55,25 +55,35 @@ impl AttackScenario {
             .collect()
     }
 
-    /// The word of the limit that the attacker has to meet.
+    /// The words of the limits of which the attacker has to meet one.
     #[must_use]
-    pub const fn limit(self) -> &'static str {
+    pub fn limits(self) -> Vec<&'static str> {
         use AttackedResource as Resource;
         use AttackerScope as Scope;
-        let quota = match (self.resource, self.scope) {
-            (Resource::Handshakes, _) => return CLOSED,
-            (Resource::Connections, Scope::Key) => QuotaName::KeyConnections,
-            (Resource::Connections, Scope::Tenant) => QuotaName::TenantConnections,
-            (Resource::Connections, Scope::Address) => QuotaName::AddressConnections,
-            (Resource::Registrations, Scope::Key) => QuotaName::Registrations,
-            (Resource::Registrations, _) => QuotaName::TenantRegistrations,
-            (Resource::Discovery | Resource::Lookups, _) => QuotaName::QueriesBurst,
-            (Resource::Disk, Scope::Tenant) => QuotaName::TenantSendsBurst,
-            (Resource::Disk, _) => QuotaName::SendsBurst,
-            (Resource::Memory, Scope::Tenant) => QuotaName::TenantMailboxBytes,
-            (Resource::Memory, _) => QuotaName::MailboxBytes,
+        let quotas: &[QuotaName] = match (self.resource, self.scope) {
+            (Resource::Handshakes, _) => return vec![CLOSED],
+            (Resource::Connections, Scope::Key) => &[QuotaName::KeyConnections],
+            (Resource::Connections, Scope::Tenant) => &[QuotaName::TenantConnections],
+            (Resource::Connections, Scope::Address) => &[QuotaName::AddressConnections],
+            (Resource::Registrations, Scope::Key) => &[QuotaName::Registrations],
+            (Resource::Registrations, _) => &[QuotaName::TenantRegistrations],
+            (Resource::Discovery | Resource::Lookups, _) => &[QuotaName::QueriesBurst],
+            (Resource::Disk, Scope::Key) => &[QuotaName::SendsBurst],
+            // Many agents of a slow relay fill the mailboxes of a tenant before one sends too fast.
+            (Resource::Disk, Scope::Tenant) => {
+                &[QuotaName::TenantSendsBurst, QuotaName::TenantMailboxMessages]
+            }
+            (Resource::Disk, Scope::Address) => &[QuotaName::SendsBurst, QuotaName::TenantMailboxMessages],
+            (Resource::Memory, Scope::Tenant) => &[QuotaName::TenantMailboxBytes],
+            (Resource::Memory, _) => &[QuotaName::MailboxBytes],
         };
-        quota.as_str()
+        quotas.iter().map(|quota| quota.as_str()).collect()
+    }
+
+    /// Whether one of these limits has refused the attacker.
+    #[must_use]
+    pub fn is_limited(self, answers: &Answers) -> bool {
+        self.limits().into_iter().any(|word| answers.refused_by(word) > 0)
     }
 }
 
@@ -106,5 +116,17 @@ mod tests {
         let scenarios =
             AttackScenario::all(AttackedResource::value_variants(), AttackerScope::value_variants());
         assert_eq!(scenarios.len(), 6 * 3 + 1);
+    }
+
+    #[test]
+    fn an_attack_on_the_disk_is_limited_by_a_rate_or_by_full_mailboxes() {
+        let disk = AttackScenario { resource: AttackedResource::Disk, scope: AttackerScope::Address };
+        let refused = |word: &str| {
+            let mut answers = Answers::default();
+            answers.refuse(word);
+            disk.is_limited(&answers)
+        };
+        assert!(refused("sends_burst") && refused("tenant_mailbox_messages"));
+        assert!(!refused("overloaded") && !refused(CLOSED));
     }
 }

@@ -132,6 +132,9 @@ async fn call<S: AsyncRead + AsyncWrite + Unpin, R: DeserializeOwned>(
     write_request(&mut frame, id, method, params);
     socket.send(Message::text(String::from_utf8(frame)?)).await.with_context(|| format!("send {method}"))?;
     let answer = socket.next().await.with_context(|| format!("no answer to {method}"))??;
+    if let Message::Close(frame) = &answer {
+        bail!("the relay closes the connection and does not answer {method}: {frame:?}");
+    }
     let text = answer.to_text()?;
     match Incoming::parse(text)? {
         Incoming::Result { result, .. } => Ok(serde_json::from_str(result)?),
