@@ -12,26 +12,20 @@
 //! in flight is in one table, `unstored`, and what has ended while it is in the store in another,
 //! `leaving`.
 //!
-//! The core has two sides that never call each other. [`SenderSide`] knows rates, remembered ids and
-//! the answers that are owed; [`RecipientSide`] knows sessions, windows and mailboxes. A message
-//! passes from one to the other as a `Handoff`, and what became of it passes back as a `Verdict`.
-//!
 //! `check` states the rules over all structures; the simulator runs it after each step. A branch
 //! that these rules exclude is counted in [`CoreStats::broken`].
 
 mod accept;
 mod ack_grace;
 mod acknowledge;
-mod agent_mailbox;
+mod agent;
 mod agent_session;
 mod agent_table;
 mod answers;
-mod broken_rules;
 #[cfg(test)]
 mod check;
 mod commits;
 mod dedup;
-mod deliver;
 mod delivery_window;
 mod digest;
 mod effect;
@@ -46,29 +40,24 @@ mod may_send;
 mod meter;
 mod notices;
 mod pending_writes;
-mod recipient_side;
 mod removal;
 mod resend;
 mod restore;
 mod row;
 mod send_error;
 mod send_rule;
-mod sender_budget;
-mod sender_side;
 mod sessions;
-mod slot_map;
 mod steady_clock;
-mod store_refusals;
 mod tenant_budget;
 mod unstored;
-mod verdict;
 
 #[cfg(test)]
 mod tests;
 
-use std::sync::Arc;
+use std::collections::VecDeque;
 
 use foldhash::HashMap;
+use protocol::did::TenantId;
 
 #[cfg(test)]
 pub(crate) use check::ExceededLimits;
@@ -82,12 +71,18 @@ pub use row::{RestoredRow, RowId, RowKind, RowState, Write, WriteContent, WriteR
 pub use send_error::SendError;
 pub use send_rule::SendRule;
 
+use ack_grace::AckDeadline;
+use agent::UndeliveredMessage;
 use agent_table::AgentTable;
-use expiry::EXPIRED_PER_TICK_MAX;
-use pending_writes::StoreState;
-use recipient_side::RecipientSide;
-use sender_side::SenderSide;
+use dedup::DedupTable;
+use expiry::ExpiryQueue;
+use leaving::LeavingMessages;
+use mailbox_pages::FailedLoad;
+use pending_writes::{PendingWrites, StoreState};
+use removal::RemovedMailboxes;
 use steady_clock::{CoreTime, SteadyClock};
+use tenant_budget::{MailboxUsage, TenantBudget};
+use unstored::UnstoredMessages;
 
 /// Bits of the epoch counter of one start: 4 billion sessions. Even after 2 million starts an epoch
 /// is below 2^53, so every JSON reader represents it exactly.
@@ -127,14 +122,33 @@ pub struct CoreStats {
 /// of its own for them.
 #[derive(Debug)]
 pub struct Core {
+    limits: CoreLimits,
     agents: AgentTable,
     sessions: HashMap<ConnId, AgentSlot>,
-    senders: SenderSide,
-    recipients: RecipientSide,
+    tenants: HashMap<TenantId, TenantBudget>,
+    dedup: DedupTable,
+    unstored: UnstoredMessages,
+    leaving: LeavingMessages,
+    pending_writes: PendingWrites,
+    expiry: ExpiryQueue,
+    ack_deadlines: VecDeque<AckDeadline>,
     last_epoch: u64,
     clock: SteadyClock,
+    held_bytes: usize,
+    /// What all mailboxes hold.
+    usage: MailboxUsage,
     draining: bool,
     next_prune_ms: u64,
+    failed_loads: Vec<FailedLoad>,
+    removed: RemovedMailboxes,
+    broken_count: u64,
+    last_broken: Option<&'static str>,
+    /// Agents with accepted sends that were not told yet. An agent is in it once.
+    metered: VecDeque<AgentSlot>,
+    /// Notices that the store refused. They are written again when the store has recovered.
+    unsent_notices: Vec<UndeliveredMessage>,
+    /// Mailboxes that lost a notice to a newer one in this step. Others may have waited behind it.
+    unblocked: Vec<AgentSlot>,
 }
 
 impl Core {
@@ -142,16 +156,30 @@ impl Core {
     /// this store, so that no epoch is assigned twice.
     #[must_use]
     pub fn new(limits: CoreLimits, next_row: RowId, start: u64, now: Now) -> Self {
-        let limits = Arc::new(limits);
         Self {
+            dedup: DedupTable::new(limits.dedup_entries_max),
+            unstored: UnstoredMessages::default(),
+            leaving: LeavingMessages::default(),
+            limits,
             agents: AgentTable::default(),
             sessions: HashMap::default(),
-            senders: SenderSide::new(Arc::clone(&limits)),
-            recipients: RecipientSide::new(limits, next_row),
+            tenants: HashMap::default(),
+            pending_writes: PendingWrites::new(next_row),
+            expiry: ExpiryQueue::default(),
+            ack_deadlines: VecDeque::new(),
             last_epoch: start << EPOCH_BITS,
             clock: SteadyClock::new(now),
+            held_bytes: 0,
+            usage: MailboxUsage::default(),
             draining: false,
             next_prune_ms: now.mono_ms,
+            failed_loads: Vec::new(),
+            removed: RemovedMailboxes::default(),
+            broken_count: 0,
+            last_broken: None,
+            metered: VecDeque::new(),
+            unsent_notices: Vec::new(),
+            unblocked: Vec::new(),
         }
     }
 
@@ -164,125 +192,91 @@ impl Core {
             Event::Opened(opened) => self.open_session(opened, now, out),
             Event::Closed { conn } => self.close_connection(conn, now, out),
             Event::Sent(submission) => self.accept(&submission, now, registry, out),
-            Event::Acked { conn, epoch, seq } => {
-                if let Some(slot) = self.settling_session(conn, epoch, seq, now, out) {
-                    self.recipients.acknowledge(slot, seq, now, out);
-                }
-            }
+            Event::Acked { conn, epoch, seq } => self.acknowledge(conn, epoch, seq, now, out),
             Event::Refused { conn, epoch, seq, reason } => {
-                if let Some(slot) = self.settling_session(conn, epoch, seq, now, out) {
-                    self.recipients.refuse_delivery(slot, seq, reason, now, out);
-                }
+                self.refuse_delivery(conn, epoch, seq, reason, now, out);
             }
-            Event::Stored { upto } => self.recipients.on_rows_stored(upto, now, out),
-            Event::Removed { rows } => self.recipients.on_rows_removed(&rows),
-            Event::StoreFailed { upto } => self.recipients.on_store_failed(upto, now, out),
-            Event::StoreFull => {
-                self.senders.forget_uncertain();
-                self.recipients.on_store_full(now, out);
-            }
-            Event::StoreStalled => self.recipients.on_store_stalled(),
-            Event::StoreRecovered => {
-                self.senders.forget_uncertain();
-                self.recipients.on_store_recovered(now, out);
-            }
-            Event::Loaded { agent, epoch, page } => {
-                self.recipients.on_page_loaded(agent, epoch, page, now, out);
-            }
-            Event::LoadFailed { agent, epoch } => self.recipients.on_load_failed(agent, epoch, now),
-            Event::AgentRemoved { did } => self.remove_agent(did, now, out),
-            Event::TenantRemoved { tenant } => self.remove_tenant(tenant, now, out),
+            Event::Stored { upto } => self.on_rows_stored(upto, now, out),
+            Event::Removed { rows } => self.on_rows_removed(&rows, now, out),
+            Event::StoreFailed { upto } => self.on_store_failed(upto, now, out),
+            Event::StoreFull => self.on_store_full(now, out),
+            Event::StoreStalled => self.on_store_stalled(out),
+            Event::StoreRecovered => self.on_store_recovered(now, out),
+            Event::Loaded { agent, epoch, page } => self.on_page_loaded(agent, epoch, page, now, out),
+            Event::LoadFailed { agent, epoch } => self.on_load_failed(agent, epoch, now),
+            Event::AgentRemoved { did } => self.remove_agent(did, out),
+            Event::TenantRemoved { tenant } => self.remove_tenant(tenant, out),
             Event::Drain => self.drain(now, out),
             Event::Tick => self.tick(now, out),
         }
-        self.exchange(now, out);
-    }
-
-    /// Passes verdicts to the sender's side, and what it hands over to the recipient's, until
-    /// neither has anything to say. A handoff yields at most the verdict that a notice was dropped,
-    /// and those of the messages that a mailbox writes before the notice.
-    fn exchange(&mut self, now: CoreTime, out: &mut Vec<Effect>) {
-        loop {
-            while let Some(verdict) = self.recipients.verdicts.pop_front() {
-                if let Some(handoff) = self.senders.settle(verdict, now, out) {
-                    self.recipients.take(handoff, now, out);
-                }
-            }
-            let Some(slot) = self.recipients.unblocked.pop() else { return };
-            self.recipients.deliver_backlog(slot, now, out);
+        for slot in std::mem::take(&mut self.unblocked) {
+            self.deliver_backlog(slot, now, out);
         }
     }
 
     #[must_use]
     pub fn is_online(&self, did: &str) -> bool {
-        self.agents.find(did).and_then(|slot| self.recipients.session(slot)).is_some()
+        self.agents.find(did).and_then(|slot| self.agents.session(slot)).is_some()
     }
 
     /// Whether this connection has its agent's session.
     #[must_use]
     pub fn has_session(&self, conn: ConnId) -> bool {
         let slot = self.sessions.get(&conn);
-        slot.and_then(|slot| self.recipients.session(*slot)).is_some_and(|session| session.conn == conn)
+        slot.and_then(|slot| self.agents.session(*slot)).is_some_and(|session| session.conn == conn)
     }
 
     /// The number of messages and notices in the agent's mailbox.
     #[must_use]
     pub fn mailbox_rows(&self, did: &str) -> u64 {
-        let agent = self.agents.find(did).and_then(|slot| self.recipients.mailboxes.get(slot));
+        let agent = self.agents.find(did).and_then(|slot| self.agents.agent(slot));
         agent.map_or(0, |agent| agent.rows.len() as u64)
     }
 
     /// Whether the store refuses messages.
     #[must_use]
     pub fn storage_failed(&self) -> bool {
-        self.recipients.pending_writes.store != StoreState::Working
+        self.pending_writes.store != StoreState::Working
     }
 
     #[must_use]
     pub fn stats(&self) -> CoreStats {
-        let Self { senders, recipients, .. } = self;
         CoreStats {
             sessions: self.sessions.len(),
-            rows: usize::try_from(recipients.usage.messages).unwrap_or(usize::MAX),
-            row_bytes: recipients.usage.bytes,
-            held_bytes: recipients.held_bytes,
-            writing: recipients.pending_writes.len(),
-            remembered: senders.dedup.len(),
+            rows: usize::try_from(self.usage.messages).unwrap_or(usize::MAX),
+            row_bytes: self.usage.bytes,
+            held_bytes: self.held_bytes,
+            writing: self.pending_writes.len(),
+            remembered: self.dedup.len(),
             clock_step_seconds: self.clock.step_seconds(),
-            broken: senders.broken.count() + recipients.broken.count() + senders.dedup.lost(),
+            broken: self.broken_count + self.dedup.lost(),
         }
     }
 
     /// The last thing that happened although the rules of the core exclude it.
     #[must_use]
-    pub fn last_broken(&self) -> Option<&'static str> {
-        self.recipients.broken.last().or(self.senders.broken.last())
+    pub const fn last_broken(&self) -> Option<&'static str> {
+        self.last_broken
+    }
+
+    const fn broken(&mut self, what: &'static str) {
+        self.broken_count += 1;
+        self.last_broken = Some(what);
     }
 
     fn tick(&mut self, now: CoreTime, out: &mut Vec<Effect>) {
         if self.clock.notice_step(now) {
             out.push(Effect::Count(Counter::ClockStepped));
         }
-        self.recipients.persist_overdue(now, out);
-        self.exchange(now, out);
+        self.persist_overdue(now, out);
         self.drop_removed(now, out);
         self.expire(now, out);
-        self.recipients.retry_loads(now, out);
-        self.senders.dedup.sweep(now.steady_ms);
-        self.senders.tell_metered(out);
+        self.retry_loads(now, out);
+        self.dedup.sweep(now.steady_ms);
+        self.tell_metered(out);
         if now.mono_ms >= self.next_prune_ms {
             self.next_prune_ms = now.mono_ms.saturating_add(PRUNE_MS);
             out.push(Effect::Write(Write::Forget { accepted_before: remembered_since(now) }));
-        }
-    }
-
-    /// Expires the next rows, as many as one tick may.
-    fn expire(&mut self, now: CoreTime, out: &mut Vec<Effect>) {
-        for _ in 0..EXPIRED_PER_TICK_MAX {
-            if !self.recipients.expire_next(now, out) {
-                return;
-            }
-            self.exchange(now, out);
         }
     }
 }

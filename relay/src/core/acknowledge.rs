@@ -1,21 +1,29 @@
 //! Acknowledgements and refusals: a recipient has processed its deliveries up to a sequence number,
 //! or will never process one of them.
 
+use protocol::close::CloseCode;
 use protocol::frame::{Outcome, SendStatus};
 use protocol::refusal::RefusalReason;
 
-use super::agent_mailbox::{RowContent, UndeliveredMessage};
+use super::agent::{RowContent, UndeliveredMessage};
 use super::agent_session::MemoryOnly;
 use super::delivery_window::Content;
 use super::leaving::{LeavingMessage, MessageEnd};
-use super::recipient_side::RecipientSide;
-use super::verdict::Verdict;
-use super::{AgentSlot, CoreTime, Effect, RowId};
+use super::send_error::SendError;
+use super::{AgentSlot, ConnId, Core, CoreTime, Effect, RowId};
 
-impl RecipientSide {
-    pub(super) fn acknowledge(&mut self, slot: AgentSlot, seq: u64, now: CoreTime, out: &mut Vec<Effect>) {
+impl Core {
+    pub(super) fn acknowledge(
+        &mut self,
+        conn: ConnId,
+        epoch: u64,
+        seq: u64,
+        now: CoreTime,
+        out: &mut Vec<Effect>,
+    ) {
+        let Some(slot) = self.settling_session(conn, epoch, seq, now, out) else { return };
         while let Some((popped, content)) = self.pop_upto(slot, seq) {
-            self.on_acknowledged(slot, popped, content, out);
+            self.on_acknowledged(slot, popped, content, now, out);
         }
         self.deliver_backlog(slot, now, out);
     }
@@ -24,53 +32,77 @@ impl RecipientSide {
     /// it was delivered.
     pub(super) fn refuse_delivery(
         &mut self,
-        slot: AgentSlot,
+        conn: ConnId,
+        epoch: u64,
         seq: u64,
         reason: RefusalReason,
         now: CoreTime,
         out: &mut Vec<Effect>,
     ) {
-        let settled = self.session_mut(slot).and_then(|session| session.window.settle(seq));
+        let Some(slot) = self.settling_session(conn, epoch, seq, now, out) else { return };
+        let settled = self.agents.session_mut(slot).and_then(|session| session.window.settle(seq));
         match settled {
             None | Some(Content::Nowhere) => {}
             Some(Content::MemoryOnly) => {
                 if let Some(MemoryOnly { key, .. }) = self.take_from_memory(slot, seq) {
-                    self.verdicts.push_back(Verdict::RefusedByRecipient { key, reason });
+                    self.end_unpromised(key, Outcome::Refused, SendError::refused(reason), out);
                 }
             }
-            Some(Content::Unstored(key)) => {
-                self.verdicts.push_back(Verdict::UnstoredSettled { key, outcome: Outcome::Refused });
-            }
-            Some(Content::Row(row)) => self.on_row_refused_by_recipient(slot, row, reason, out),
+            Some(Content::Unstored(key)) => self.settle_unstored(key, Outcome::Refused, now),
+            Some(Content::Row(row)) => self.on_row_refused_by_recipient(slot, row, reason, now, out),
         }
         self.deliver_backlog(slot, now, out);
     }
 
-    fn pop_upto(&mut self, slot: AgentSlot, seq: u64) -> Option<(u64, Content)> {
-        self.session_mut(slot)?.window.pop_upto(seq)
+    /// The agent whose session this is. Only the session of this epoch on this connection can
+    /// settle deliveries; anything else has no effect.
+    fn settling_session(
+        &mut self,
+        conn: ConnId,
+        epoch: u64,
+        seq: u64,
+        now: CoreTime,
+        out: &mut Vec<Effect>,
+    ) -> Option<AgentSlot> {
+        let slot = self.sessions.get(&conn).copied()?;
+        let session = self.agents.session(slot).filter(|s| s.conn == conn && s.epoch == epoch)?;
+        if seq > session.window.last_seq() {
+            out.push(Effect::Close { conn, code: CloseCode::Policy });
+            self.close_connection(conn, now, out);
+            return None;
+        }
+        Some(slot)
     }
 
-    fn on_acknowledged(&mut self, slot: AgentSlot, seq: u64, content: Content, out: &mut Vec<Effect>) {
+    fn pop_upto(&mut self, slot: AgentSlot, seq: u64) -> Option<(u64, Content)> {
+        self.agents.session_mut(slot)?.window.pop_upto(seq)
+    }
+
+    fn on_acknowledged(
+        &mut self,
+        slot: AgentSlot,
+        seq: u64,
+        content: Content,
+        now: CoreTime,
+        out: &mut Vec<Effect>,
+    ) {
         match content {
             Content::MemoryOnly => {
                 if let Some(MemoryOnly { key, envelope, .. }) = self.take_from_memory(slot, seq) {
-                    let (status, size) = (SendStatus::Delivered, envelope.len());
-                    self.verdicts.push_back(Verdict::Accepted { key, status, size });
+                    self.answer_sender(key, SendStatus::Delivered, envelope.len(), out);
                 }
             }
             Content::Row(row) => self.on_row_acknowledged(slot, row, out),
-            Content::Unstored(key) => {
-                self.verdicts.push_back(Verdict::UnstoredSettled { key, outcome: Outcome::Delivered });
-            }
+            Content::Unstored(key) => self.settle_unstored(key, Outcome::Delivered, now),
             Content::Nowhere => {}
         }
     }
 
     /// Takes a message out of memory that was settled before it was written.
     fn take_from_memory(&mut self, slot: AgentSlot, seq: u64) -> Option<MemoryOnly> {
-        let live = self.session_mut(slot).and_then(|session| session.live_mut());
+        let live = self.agents.session_mut(slot).and_then(|session| session.live_mut());
         let Some(message) = live.and_then(|live| live.take(seq)) else {
-            self.broken.note("a delivery that is only in memory is not there");
+            self.broken("a delivery that is only in memory is not there");
             return None;
         };
         self.held_bytes -= message.envelope.len();
@@ -80,7 +112,7 @@ impl RecipientSide {
     fn on_row_acknowledged(&mut self, slot: AgentSlot, row: RowId, out: &mut Vec<Effect>) {
         let recipient = self.did(slot);
         let Some(removed) = self.remove_row(slot, row) else {
-            return self.broken.note("a row in flight is not in the mailbox");
+            return self.broken("a row in flight is not in the mailbox");
         };
         let RowContent::Message { sender } = removed.content else {
             return self.remove_notice(row, removed.content, out);
@@ -94,11 +126,12 @@ impl RecipientSide {
         slot: AgentSlot,
         row: RowId,
         reason: RefusalReason,
+        now: CoreTime,
         out: &mut Vec<Effect>,
     ) {
         let recipient = self.did(slot);
         let Some(removed) = self.remove_row(slot, row) else {
-            return self.broken.note("a row in flight is not in the mailbox");
+            return self.broken("a row in flight is not in the mailbox");
         };
         let RowContent::Message { sender } = removed.content else {
             return self.remove_notice(row, removed.content, out);
@@ -106,8 +139,11 @@ impl RecipientSide {
         let id = removed.id;
         if removed.committed {
             let (outcome, reason) = (Outcome::Refused, Some(reason));
-            let refused = UndeliveredMessage { sender, recipient, id, outcome, reason, row };
-            return self.verdicts.push_back(Verdict::Undelivered(refused));
+            return self.write_notice(
+                UndeliveredMessage { sender, recipient, id, outcome, reason, row },
+                now,
+                out,
+            );
         }
         let end = MessageEnd::Refused(reason);
         self.leave(row, LeavingMessage { sender, recipient, id, size: removed.size, end }, out);

@@ -2,7 +2,6 @@
 //! messages that are in memory alone.
 
 use std::collections::{BTreeSet, VecDeque};
-use std::sync::Arc;
 
 use bytes::Bytes;
 
@@ -37,9 +36,6 @@ pub(super) struct LiveMessages {
 #[derive(Debug, Clone)]
 pub(super) struct MemoryOnly {
     pub(super) key: MessageKey,
-    /// The DID of its sender.
-    pub(super) from: Arc<str>,
-    pub(super) digest: u64,
     pub(super) ttl_seconds: u64,
     /// Milliseconds of the steady clock.
     pub(super) expires_ms: u64,

@@ -4,16 +4,10 @@
 use std::sync::Arc;
 
 use foldhash::HashMap;
-use protocol::did::TenantId;
 
 use super::AgentSlot;
-
-/// Who an agent is.
-#[derive(Debug, Clone)]
-pub(super) struct Agent {
-    pub(super) did: Arc<str>,
-    pub(super) tenant: TenantId,
-}
+use super::agent::Agent;
+use super::agent_session::AgentSession;
 
 #[derive(Debug, Default)]
 struct Entry {
@@ -32,6 +26,26 @@ pub(super) struct AgentTable {
 impl AgentTable {
     pub(super) fn find(&self, did: &str) -> Option<AgentSlot> {
         self.by_did.get(did).copied()
+    }
+
+    pub(super) fn agent(&self, slot: AgentSlot) -> Option<&Agent> {
+        let entry = self.entries.get(slot.index as usize)?;
+        entry.agent.as_ref().filter(|_| entry.generation == slot.generation)
+    }
+
+    pub(super) fn agent_mut(&mut self, slot: AgentSlot) -> Option<&mut Agent> {
+        let entry = self.entries.get_mut(slot.index as usize)?;
+        entry.agent.as_mut().filter(|_| entry.generation == slot.generation)
+    }
+
+    /// The session of an agent that is connected.
+    pub(super) fn session(&self, slot: AgentSlot) -> Option<&AgentSession> {
+        self.agent(slot)?.session.as_ref()
+    }
+
+    /// The session of an agent that is connected.
+    pub(super) fn session_mut(&mut self, slot: AgentSlot) -> Option<&mut AgentSession> {
+        self.agent_mut(slot)?.session.as_mut()
     }
 
     /// Adds an agent that is not in the table yet.
@@ -60,15 +74,15 @@ impl AgentTable {
         Some(agent)
     }
 
-    /// The agents of this tenant, in the same order in every run.
-    pub(super) fn members(&self, tenant: &TenantId) -> Vec<AgentSlot> {
-        self.iter().filter(|(_, agent)| agent.tenant == *tenant).map(|(slot, _)| slot).collect()
-    }
-
     /// All agents, in the same order in every run.
     pub(super) fn iter(&self) -> impl Iterator<Item = (AgentSlot, &Agent)> {
         (0..).zip(&self.entries).filter_map(|(index, entry)| {
             Some((AgentSlot { index, generation: entry.generation }, entry.agent.as_ref()?))
         })
+    }
+
+    /// The agents that have a session, in the same order in every run.
+    pub(super) fn connected(&self) -> Vec<AgentSlot> {
+        self.iter().filter(|(_, agent)| agent.session.is_some()).map(|(slot, _)| slot).collect()
     }
 }

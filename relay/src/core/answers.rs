@@ -1,15 +1,15 @@
 //! Answers to senders that wait for the outcome of a message.
 
+use std::sync::Arc;
+
 use protocol::envelope::Class;
 use protocol::frame::{Outcome, SendStatus};
-use protocol::refusal::RefusalReason;
 
 use super::dedup::{MessageKey, OpenEntry, SettledState};
 use super::send_error::SendError;
-use super::sender_side::SenderSide;
-use super::{Effect, SendRule};
+use super::{AgentSlot, Core, Effect};
 
-impl SenderSide {
+impl Core {
     /// Records the answer of a message that counts from now on, and tells it to the sender if it
     /// waits.
     pub(super) fn answer_sender(
@@ -29,35 +29,44 @@ impl SenderSide {
     }
 
     /// Refuses a send that is not in the mailbox. Its id is as good as new afterwards.
-    pub(super) fn refuse_and_forget(&mut self, key: MessageKey, rule: SendRule, out: &mut Vec<Effect>) {
-        self.release_sender(key, rule, out);
+    pub(super) fn refuse_and_forget(&mut self, key: MessageKey, error: SendError, out: &mut Vec<Effect>) {
+        self.release_sender(key, error, out);
         self.dedup.remove(key);
     }
 
     /// Tells the sender, if it waits, to try again, while the outcome is still open.
-    pub(super) fn release_sender(&mut self, key: MessageKey, rule: SendRule, out: &mut Vec<Effect>) {
+    pub(super) fn release_sender(&mut self, key: MessageKey, error: SendError, out: &mut Vec<Effect>) {
         if let Some((conn, request)) = self.dedup.release(key) {
-            out.push(Effect::refusal(conn, request, rule.into()));
+            out.push(Effect::refusal(conn, request, error));
         }
     }
 
-    /// Records that the recipient will never process a message that was not promised, and refuses
-    /// the send if it waits.
-    pub(super) fn end_unpromised(&mut self, key: MessageKey, reason: RefusalReason, out: &mut Vec<Effect>) {
+    /// Records how a message ended that was not promised, and refuses the send if it waits.
+    pub(super) fn end_unpromised(
+        &mut self,
+        key: MessageKey,
+        outcome: Outcome,
+        error: SendError,
+        out: &mut Vec<Effect>,
+    ) {
         if !self.is_undecided(key) {
             return;
         }
-        if let Some((conn, request)) = self.dedup.settle(key, SettledState::Ended(Outcome::Refused)) {
-            out.push(Effect::refusal(conn, request, SendError::refused(reason)));
+        if let Some((conn, request)) = self.dedup.settle(key, SettledState::Ended(outcome)) {
+            out.push(Effect::refusal(conn, request, error));
         }
     }
 
     /// Whether the message has no outcome yet. A sender that was removed has no ids.
     fn is_undecided(&mut self, key: MessageKey) -> bool {
         let undecided = self.dedup.open(key).is_some_and(OpenEntry::is_undecided);
-        if !undecided && self.accounts.get(key.sender).is_some() {
-            self.broken.note("a message is answered twice");
+        if !undecided && self.agents.agent(key.sender).is_some() {
+            self.broken("a message is answered twice");
         }
         undecided
+    }
+
+    pub(super) fn did(&self, slot: AgentSlot) -> Arc<str> {
+        self.agents.agent(slot).map_or_else(|| "".into(), |agent| agent.did.clone())
     }
 }

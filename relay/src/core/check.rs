@@ -7,7 +7,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 pub(crate) use capacity::ExceededLimits;
 
-use super::agent_mailbox::{AgentMailbox, MailboxRow, RowContent};
+use super::agent::{Agent, MailboxRow, RowContent};
 use super::agent_session::{AgentSession, DeliveryMode, PageLoad};
 use super::dedup::{MessageKey, OpenEntry, OpenState};
 use super::delivery_window::Content;
@@ -44,12 +44,11 @@ impl Core {
     /// # Errors
     /// The first rule that does not hold, as a sentence.
     pub(crate) fn check(&self, now: Now) -> Result<(), String> {
-        if let Some(what) = self.last_broken() {
+        if let Some(what) = self.last_broken {
             return Err(format!("cannot be: {what}"));
         }
         let (mut census, steady_ms) = (Census::default(), self.clock.time(now).steady_ms);
-        self.check_sides()?;
-        for (slot, agent) in self.recipients.mailboxes.iter() {
+        for (slot, agent) in self.agents.iter() {
             self.check_rows(slot, agent, &mut census)?;
             if let Some(session) = &agent.session {
                 require!(self.sessions.get(&session.conn) == Some(&slot), "{} has no connection", agent.did);
@@ -58,45 +57,24 @@ impl Core {
             }
         }
         for (conn, slot) in &self.sessions {
-            let session = self.recipients.session(*slot);
+            let session = self.agents.session(*slot);
             require!(session.is_some_and(|s| s.conn == *conn), "{conn:?} has no session");
         }
-        for (slot, account) in self.senders.accounts.iter() {
-            let places = self.senders.metered.iter().filter(|queued| **queued == slot).count();
-            let untold = usize::from(!account.untold_sends.is_empty());
-            require!(places == untold, "the sends of {} are told {places} times", account.did);
+        for (slot, agent) in self.agents.iter() {
+            let places = self.metered.iter().filter(|queued| **queued == slot).count();
+            let untold = usize::from(!agent.untold_sends.is_empty());
+            require!(places == untold, "the sends of {} are told {places} times", agent.did);
         }
         self.check_removed(&mut census);
-        census.open.extend(self.recipients.leaving.open());
+        census.open.extend(self.leaving.open());
         self.check_budgets(&census)?;
         self.check_ids(&census, steady_ms)
-    }
-
-    /// Both sides know the agents of the table and no others, and have nothing more to say to each
-    /// other.
-    fn check_sides(&self) -> Result<(), String> {
-        let agents: Vec<AgentSlot> = self.agents.iter().map(|(slot, _)| slot).collect();
-        let accounts: Vec<AgentSlot> = self.senders.accounts.iter().map(|(slot, _)| slot).collect();
-        let mailboxes: Vec<AgentSlot> = self.recipients.mailboxes.iter().map(|(slot, _)| slot).collect();
-        require!(accounts == agents, "the sender's side knows {accounts:?}, and there are {agents:?}");
-        require!(mailboxes == agents, "the recipient's side knows {mailboxes:?}, and there are {agents:?}");
-        for (_, agent) in self.agents.iter() {
-            let has_bucket = self.senders.tenant_buckets.contains_key(&agent.tenant);
-            require!(has_bucket, "the tenant of {} has no rate", agent.did);
-        }
-        let buckets = self.senders.tenant_buckets.keys();
-        for tenant in buckets {
-            require!(self.recipients.tenants.contains_key(tenant), "the gone {tenant:?} has a rate");
-        }
-        require!(self.recipients.verdicts.is_empty(), "a verdict is not passed on");
-        require!(self.recipients.unblocked.is_empty(), "a mailbox waits although it was unblocked");
-        Ok(())
     }
 
     fn check_rows<'a>(
         &self,
         slot: AgentSlot,
-        agent: &'a AgentMailbox,
+        agent: &'a Agent,
         census: &mut Census<'a>,
     ) -> Result<(), String> {
         let did = &agent.did;
@@ -104,7 +82,7 @@ impl Core {
         for (number, row) in &agent.rows {
             bytes += u64::from(row.size);
             let key = (row.check_ms, slot, *number);
-            require!(self.recipients.expiry.rows().contains(&key), "row {number} of {did} never expires");
+            require!(self.expiry.rows().contains(&key), "row {number} of {did} never expires");
             require!(row.check_ms >= row.expires_ms, "row {number} of {did} expires early");
             match &row.content {
                 RowContent::Notice(notice) => {
@@ -128,28 +106,22 @@ impl Core {
         census.expiry += agent.rows.len();
         require!(bytes == agent.row_bytes, "{did} has {bytes} bytes, and counts {}", agent.row_bytes);
         require!(notices == agent.notices.len(), "{did} counts notices that are not there");
-        require!(notices <= self.recipients.limits.mailbox_notices, "{did} has {notices} notices");
+        require!(notices <= self.limits.mailbox_notices, "{did} has {notices} notices");
         Ok(())
     }
 
     fn check_window(
         &self,
         slot: AgentSlot,
-        agent: &AgentMailbox,
+        agent: &Agent,
         session: &AgentSession,
         census: &mut Census<'_>,
     ) -> Result<(), String> {
         let did = &agent.did;
         let (count, bytes, sum) = session.window.size();
         require!(bytes == sum, "the window of {did} has {sum} bytes, and counts {bytes}");
-        require!(
-            count as u64 <= self.recipients.limits.window_messages,
-            "{did} has {count} deliveries in flight"
-        );
-        require!(
-            bytes <= self.recipients.limits.window_bytes || count == 1,
-            "{did} has {bytes} bytes in flight"
-        );
+        require!(count as u64 <= self.limits.window_messages, "{did} has {count} deliveries in flight");
+        require!(bytes <= self.limits.window_bytes || count == 1, "{did} has {bytes} bytes in flight");
         let mut memory = Vec::new();
         for (seq, content) in session.window.contents() {
             match content {
@@ -162,11 +134,9 @@ impl Core {
                     require!(session.has_in_flight(row), "row {row} is in flight, and {did} does not know");
                 }
                 Content::Unstored(key) => {
-                    let unstored = self.senders.unstored.get(key);
-                    census.unstored += usize::from(unstored.is_some());
-                    let owned = unstored.is_some_and(|u| u.mailbox == slot && u.seq == seq);
-                    let removed = self.senders.accounts.get(key.sender).is_none();
-                    require!(owned || removed, "delivery {seq} of {did} is unstored and in no table");
+                    census.unstored += 1;
+                    let owned = self.unstored.get(key).is_some_and(|u| u.mailbox == slot && u.seq == seq);
+                    require!(owned, "delivery {seq} of {did} is unstored and in no table");
                 }
                 Content::Nowhere => {}
             }
@@ -174,7 +144,7 @@ impl Core {
         let live = session.live().map(|live| live.iter().collect::<Vec<_>>()).unwrap_or_default();
         let held: Vec<u64> = live.iter().map(|(seq, _)| *seq).collect();
         require!(held == memory, "{did} has {held:?} in memory, and {memory:?} in flight");
-        let deadlines = self.recipients.ack_deadlines.iter().filter(|_| !held.is_empty());
+        let deadlines = self.ack_deadlines.iter().filter(|_| !held.is_empty());
         let due: BTreeSet<u64> = deadlines.filter_map(|due| due.seq_of(slot, session.epoch)).collect();
         require!(held.iter().all(|seq| due.contains(seq)), "a message in memory of {did} is never written");
         let live_bytes = live.iter().map(|(_, message)| message.envelope.len()).sum::<usize>();
@@ -188,7 +158,7 @@ impl Core {
     fn check_mode(
         &self,
         slot: AgentSlot,
-        agent: &AgentMailbox,
+        agent: &Agent,
         session: &AgentSession,
         steady_ms: u64,
     ) -> Result<(), String> {
@@ -215,8 +185,7 @@ impl Core {
                 require!(upto > backlog.sent_upto(), "{did} reads rows that it has sent");
             }
             PageLoad::Failed => {
-                let retried =
-                    self.recipients.failed_loads.iter().any(|load| load.is_for(slot, session.epoch));
+                let retried = self.failed_loads.iter().any(|load| load.is_for(slot, session.epoch));
                 require!(retried, "the failed load of {did} is not repeated");
             }
         }
@@ -224,66 +193,48 @@ impl Core {
     }
 
     fn check_removed<'a>(&'a self, census: &mut Census<'a>) {
-        for mailbox in self.recipients.removed.iter() {
+        for mailbox in self.removed.iter() {
             census.count(mailbox.tenant.as_str(), mailbox.rows.values());
             for (number, row) in &mailbox.rows {
-                let waits = self.recipients.expiry.rows().contains(&(row.check_ms, mailbox.slot, *number));
+                let waits = self.expiry.rows().contains(&(row.check_ms, mailbox.slot, *number));
                 census.expiry += usize::from(waits);
             }
         }
     }
 
     fn check_budgets(&self, census: &Census<'_>) -> Result<(), String> {
-        require!(
-            census.usage == self.recipients.usage,
-            "the mailboxes hold {:?}, not {:?}",
-            census.usage,
-            self.recipients.usage
-        );
-        for (tenant, budget) in &self.recipients.tenants {
+        require!(census.usage == self.usage, "the mailboxes hold {:?}, not {:?}", census.usage, self.usage);
+        for (tenant, budget) in &self.tenants {
             let held = census.by_tenant.get(tenant.as_str()).copied().unwrap_or_default();
             require!(held == budget.usage, "{tenant:?} holds {held:?}, not {:?}", budget.usage);
-            let members =
-                |slot| self.recipients.mailboxes.get(slot).is_some_and(|agent| agent.tenant == *tenant);
-            let writing =
-                self.recipients.pending_writes.iter().filter(|written| members(written.mailbox)).count();
+            let members = |slot| self.agents.agent(slot).is_some_and(|agent| agent.tenant == *tenant);
+            let writing = self.pending_writes.iter().filter(|written| members(written.mailbox)).count();
             require!(writing == budget.writing, "{tenant:?} writes {writing}, not {} rows", budget.writing);
-            let leaves =
-                held.messages > 0 || self.recipients.removed.iter().any(|mailbox| mailbox.tenant == *tenant);
+            let leaves = held.messages > 0 || self.removed.iter().any(|mailbox| mailbox.tenant == *tenant);
             require!(leaves || !budget.removed, "{tenant:?} was removed and is still there");
         }
-        require!(
-            census.expiry == self.recipients.expiry.rows().len(),
-            "the expiry queue has rows that are not there"
-        );
-        let pending: usize = self.recipients.pending_writes.iter().map(|written| written.size).sum();
+        require!(census.expiry == self.expiry.rows().len(), "the expiry queue has rows that are not there");
+        let pending: usize = self.pending_writes.iter().map(|written| written.size).sum();
         let held = census.live_bytes + pending;
-        require!(
-            held == self.recipients.held_bytes,
-            "{held} bytes are held, not {}",
-            self.recipients.held_bytes
-        );
-        require!(held <= self.recipients.limits.held_bytes_max, "{held} bytes are held, more than allowed");
-        let numbers: Vec<RowId> = self.recipients.pending_writes.iter().map(|written| written.row).collect();
+        require!(held == self.held_bytes, "{held} bytes are held, not {}", self.held_bytes);
+        require!(held <= self.limits.held_bytes_max, "{held} bytes are held, more than allowed");
+        let numbers: Vec<RowId> = self.pending_writes.iter().map(|written| written.row).collect();
         require!(numbers.is_sorted(), "rows are written out of order: {numbers:?}");
         let is_written = |row: &RowId| numbers.binary_search(row).is_ok();
         require!(census.uncommitted.iter().all(is_written), "a row waits for a commit that does not come");
-        let failed = !self.recipients.pending_writes.store.takes_notices();
-        require!(failed || self.senders.uncertain.is_empty(), "ids are refused although the store works");
+        let failed = !self.pending_writes.takes_notices();
+        require!(failed || !self.pending_writes.has_uncertain(), "ids are refused although the store works");
         Ok(())
     }
 
     fn check_ids(&self, census: &Census<'_>, steady_ms: u64) -> Result<(), String> {
         let mut open = 0;
         let is_unsent = |key: MessageKey| {
-            self.recipients
-                .unsent_notices
-                .iter()
-                .any(|notice| notice.sender == Some(key.sender) && notice.id == key.id)
+            self.unsent_notices.iter().any(|notice| notice.sender == Some(key.sender) && notice.id == key.id)
         };
-        for sender in self.senders.dedup.senders() {
+        for sender in self.dedup.senders() {
             let mut waits = 0;
-            for (key, entry) in self.senders.dedup.open_of(sender) {
+            for (key, entry) in self.dedup.open_of(sender) {
                 open += usize::from(entry.is_undecided());
                 match entry.state {
                     OpenState::Waiting { .. } => waits += 1,
@@ -293,32 +244,25 @@ impl Core {
                     OpenState::Released => {}
                 }
             }
-            let known =
-                self.senders.accounts.get(sender).is_some() || self.senders.dedup.remembered(sender) == 0;
+            let known = self.agents.agent(sender).is_some() || self.dedup.remembered(sender) == 0;
             require!(known, "ids of the removed {sender:?} are remembered");
-            require!(
-                waits <= self.recipients.limits.unanswered_sends,
-                "{sender:?} waits for {waits} answers"
-            );
+            require!(waits <= self.limits.unanswered_sends, "{sender:?} waits for {waits} answers");
         }
-        let present = census.open.iter().filter(|key| self.senders.accounts.get(key.sender).is_some());
+        let present = census.open.iter().filter(|key| self.agents.agent(key.sender).is_some());
         let mut messages = 0;
         for key in present {
             messages += 1;
-            let entry = self.senders.dedup.open(*key);
+            let entry = self.dedup.open(*key);
             require!(entry.is_some_and(OpenEntry::is_undecided), "{key:?} is open, and {entry:?}");
         }
         require!(open == messages, "{open} ids are open, and {messages} messages");
-        self.senders.dedup.check()?;
-        let count = self.senders.dedup.len();
-        require!(count <= self.recipients.limits.dedup_entries_max, "{count} ids are remembered");
+        self.dedup.check()?;
+        let count = self.dedup.len();
+        require!(count <= self.limits.dedup_entries_max, "{count} ids are remembered");
         let mut unstored = 0;
-        for (key, _) in self.senders.unstored.iter() {
+        for (key, _) in self.unstored.iter() {
             unstored += 1;
-            require!(
-                self.senders.dedup.find(*key, steady_ms).is_none(),
-                "{key:?} is unstored and remembered"
-            );
+            require!(self.dedup.find(*key, steady_ms).is_none(), "{key:?} is unstored and remembered");
         }
         require!(unstored == census.unstored, "{unstored} unstored messages, {} in flight", census.unstored);
         Ok(())

@@ -6,13 +6,11 @@ use std::time::Duration;
 
 use protocol::frame::Outcome;
 
-use super::agent_mailbox::{RowContent, UndeliveredMessage};
-use super::recipient_side::RecipientSide;
-use super::verdict::Verdict;
-use super::{AgentSlot, CoreTime, Counter, Effect, RowId};
+use super::agent::{RowContent, UndeliveredMessage};
+use super::{AgentSlot, Core, CoreTime, Counter, Effect, RowId};
 
 /// Messages that expire in one step. The rest waits for the next tick.
-pub(super) const EXPIRED_PER_TICK_MAX: usize = 512;
+const EXPIRED_PER_TICK: usize = 512;
 /// A message in flight does not expire, because its recipient may have it already. It is checked
 /// again after this time.
 const EXPIRY_RECHECK_INTERVAL: Duration = Duration::from_secs(10);
@@ -47,32 +45,30 @@ impl ExpiryQueue {
     }
 }
 
-impl RecipientSide {
-    /// Looks at the next row whose expiry is due. False if none is, or if there is no room for its
-    /// notice.
-    pub(super) fn expire_next(&mut self, now: CoreTime, out: &mut Vec<Effect>) -> bool {
-        if !self.has_room_for_notices() {
-            return false;
+impl Core {
+    pub(super) fn expire(&mut self, now: CoreTime, out: &mut Vec<Effect>) {
+        for _ in 0..EXPIRED_PER_TICK {
+            if !self.has_room_for_notices() {
+                return;
+            }
+            let Some((mailbox, row)) = self.expiry.pop_due(now.steady_ms) else { return };
+            if self.is_unsettled(mailbox, row) {
+                self.look_later(mailbox, row, now);
+            } else {
+                self.expire_row(mailbox, row, now, out);
+            }
         }
-        let Some((mailbox, row)) = self.expiry.pop_due(now.steady_ms) else { return false };
-        if self.is_unsettled(mailbox, row) {
-            self.look_later(mailbox, row, now);
-        } else {
-            self.expire_row(mailbox, row, now, out);
-        }
-        true
     }
 
     /// Whether the store takes the notices of more messages that ended. Half of its queue is left
     /// to senders.
     pub(super) fn has_room_for_notices(&self) -> bool {
-        self.pending_writes.store.takes_notices()
-            && self.pending_writes.len() <= self.limits.writes_pending / 2
+        self.pending_writes.takes_notices() && self.pending_writes.len() <= self.limits.writes_pending / 2
     }
 
     /// Whether the row is in flight, or not on disk yet.
     fn is_unsettled(&self, mailbox: AgentSlot, row: RowId) -> bool {
-        let Some(agent) = self.mailboxes.get(mailbox) else { return false };
+        let Some(agent) = self.agents.agent(mailbox) else { return false };
         let in_flight = agent.session.as_ref().is_some_and(|session| session.has_in_flight(row));
         in_flight || agent.rows.get(&row).is_some_and(|r| !r.committed)
     }
@@ -88,7 +84,7 @@ impl RecipientSide {
     }
 
     fn look_at(&mut self, mailbox: AgentSlot, row: RowId, at_ms: u64) {
-        let found = self.mailboxes.get_mut(mailbox).and_then(|agent| agent.rows.get_mut(&row));
+        let found = self.agents.agent_mut(mailbox).and_then(|agent| agent.rows.get_mut(&row));
         if let Some(found) = found {
             self.expiry.remove(found.check_ms, mailbox, row);
             found.check_ms = at_ms;
@@ -103,8 +99,11 @@ impl RecipientSide {
         match removed.content {
             RowContent::Message { sender } => {
                 let (id, outcome, reason) = (removed.id, Outcome::Expired, None);
-                let expired = UndeliveredMessage { sender, recipient, id, outcome, reason, row };
-                self.verdicts.push_back(Verdict::Undelivered(expired));
+                self.write_notice(
+                    UndeliveredMessage { sender, recipient, id, outcome, reason, row },
+                    now,
+                    out,
+                );
             }
             notice @ RowContent::Notice(_) => self.remove_notice(row, notice, out),
         }

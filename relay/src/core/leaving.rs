@@ -10,9 +10,8 @@ use protocol::frame::{Outcome, SendStatus};
 use protocol::refusal::RefusalReason;
 
 use super::dedup::MessageKey;
-use super::recipient_side::RecipientSide;
-use super::verdict::Verdict;
-use super::{AgentSlot, Effect, RowId, SendRule, Write};
+use super::send_error::SendError;
+use super::{AgentSlot, Core, CoreTime, Effect, RowId, SendRule, Write};
 
 /// Bounded by the mailboxes: each entry was a row of one, and goes with the next good commit.
 #[derive(Debug, Default)]
@@ -59,45 +58,62 @@ impl LeavingMessages {
     }
 }
 
-impl RecipientSide {
+impl Core {
     /// Removes the row of a message that has left its mailbox. Its sender is told after the commit.
     pub(super) fn leave(&mut self, row: RowId, message: LeavingMessage, out: &mut Vec<Effect>) {
         out.push(Effect::Write(Write::Remove { row, outcome: message.end.outcome() }));
         let Some(sender) = message.sender else { return };
         let key = MessageKey { sender, id: message.id };
         self.leaving.by_row.insert(row, message);
-        if !self.pending_writes.store.takes_notices() {
-            self.verdicts.push_back(Verdict::Released { key, rule: SendRule::StoreWorks });
+        if !self.pending_writes.takes_notices() {
+            self.release_sender(key, SendRule::StoreWorks.into(), out);
         } else if self.pending_writes.stalled {
-            self.verdicts.push_back(Verdict::Released { key, rule: SendRule::StoreAnswers });
+            self.release_sender(key, SendRule::StoreAnswers.into(), out);
         }
     }
 
     /// The store has removed these rows, some of which belonged to notices.
-    pub(super) fn on_rows_removed(&mut self, rows: &[RowId]) {
+    pub(super) fn on_rows_removed(&mut self, rows: &[RowId], now: CoreTime, out: &mut Vec<Effect>) {
         self.pending_writes.stalled = false;
         for row in rows {
             if let Some(message) = self.leaving.by_row.remove(row) {
-                self.tell_end(message);
+                self.tell_end(&message, now, out);
             }
         }
     }
 
     /// Nobody waits for a removal that does not come.
-    pub(super) fn release_leaving(&mut self, rule: SendRule) {
-        self.verdicts.extend(self.leaving.open().map(|key| Verdict::Released { key, rule }));
+    pub(super) fn release_leaving(&mut self, error: SendError, out: &mut Vec<Effect>) {
+        let open: Vec<MessageKey> = self.leaving.open().collect();
+        for key in open {
+            self.release_sender(key, error, out);
+        }
     }
 
-    fn tell_end(&mut self, message: LeavingMessage) {
-        let LeavingMessage { sender: Some(sender), recipient, id, size, end } = message else { return };
-        let key = MessageKey { sender, id };
-        self.verdicts.push_back(match end {
-            MessageEnd::DeliveredLate => Verdict::DeliveredLate { key, recipient },
-            MessageEnd::Delivered => {
-                Verdict::Accepted { key, status: SendStatus::Delivered, size: size as usize }
+    fn tell_end(&mut self, message: &LeavingMessage, now: CoreTime, out: &mut Vec<Effect>) {
+        let Some(sender) = message.sender else { return };
+        let key = MessageKey { sender, id: message.id };
+        match message.end {
+            MessageEnd::DeliveredLate => {
+                self.dedup.stored_was_delivered(key);
+                self.notify_delivered(message, now, out);
             }
-            MessageEnd::Refused(reason) => Verdict::RefusedByRecipient { key, reason },
-            MessageEnd::RecipientRemoved => Verdict::Refused { key, rule: SendRule::RecipientStays },
-        });
+            MessageEnd::Delivered => {
+                self.answer_sender(key, SendStatus::Delivered, message.size as usize, out);
+            }
+            MessageEnd::Refused(reason) => {
+                self.end_unpromised(key, Outcome::Refused, SendError::refused(reason), out);
+            }
+            MessageEnd::RecipientRemoved => self.refuse_and_forget(key, SendRule::RecipientStays.into(), out),
+        }
+    }
+
+    /// A best-effort notice: it reaches the sender only while the sender is connected.
+    fn notify_delivered(&self, message: &LeavingMessage, now: CoreTime, out: &mut Vec<Effect>) {
+        let session = message.sender.and_then(|sender| self.agents.session(sender));
+        let Some((conn, epoch)) = session.map(|session| (session.conn, session.epoch)) else { return };
+        let (id, to, outcome, at) =
+            (message.id, Arc::clone(&message.recipient), Outcome::Delivered, now.unix);
+        out.push(Effect::Notice { conn, epoch, seq: 0, id, to, outcome, reason: None, at, missed: 0 });
     }
 }

@@ -2,12 +2,10 @@
 
 use protocol::envelope::MessageId;
 
-use super::agent_mailbox::{MailboxRow, RowContent};
+use super::agent::{MailboxRow, RowContent};
 use super::agent_session::{Backlog, DeliveryMode, LiveMessages, MemoryOnly};
 use super::delivery_window::Content;
-use super::recipient_side::RecipientSide;
-use super::verdict::Verdict;
-use super::{AgentSlot, CoreTime, Counter, Effect, RowId, SendRule, Write, WriteContent, WriteRow};
+use super::{AgentSlot, Core, CoreTime, Counter, Effect, RowId, SendRule, Write, WriteContent, WriteRow};
 
 /// A row that enters the index of a mailbox.
 #[derive(Debug)]
@@ -19,7 +17,7 @@ pub(super) struct NewRow {
     pub(super) committed: bool,
 }
 
-impl RecipientSide {
+impl Core {
     /// Sends everything for this recipient through its mailbox from now on. The messages in
     /// flight are written first, so that the order is kept.
     pub(super) fn enter_backlog(&mut self, slot: AgentSlot, now: CoreTime, out: &mut Vec<Effect>) {
@@ -30,12 +28,12 @@ impl RecipientSide {
 
     /// Makes a live session one in backlog. False if there is no live session.
     pub(super) fn leave_live(&mut self, slot: AgentSlot, now: CoreTime, out: &mut Vec<Effect>) -> bool {
-        let live = self.session_mut(slot).and_then(|session| session.live_mut());
+        let live = self.agents.session_mut(slot).and_then(|session| session.live_mut());
         let Some(messages) = live.map(LiveMessages::take_all) else { return false };
         for (seq, message) in messages {
             self.persist(slot, seq, &message, now, out);
         }
-        let Some(agent) = self.mailboxes.get_mut(slot) else { return false };
+        let Some(agent) = self.agents.agent_mut(slot) else { return false };
         // Every row is in flight while a session is live.
         let highest = agent.rows.last_key_value().map_or(0, |(row, _)| *row);
         if let Some(session) = &mut agent.session {
@@ -54,17 +52,15 @@ impl RecipientSide {
         now: CoreTime,
         out: &mut Vec<Effect>,
     ) {
-        // Every agent has a mailbox. A sender that was removed was promised nothing.
-        let sender_is_gone = self.mailboxes.get(message.key.sender).is_none();
-        if sender_is_gone || !self.pending_writes.store.takes_messages() {
+        if self.agents.agent(message.key.sender).is_none() || !self.pending_writes.takes_messages() {
             self.held_bytes -= message.envelope.len();
-            return self.become_unstored(mailbox, seq, (message.key, message.envelope.len()));
+            return self.become_unstored(mailbox, seq, (message.key, message.envelope.len()), out);
         }
         let row = self.write_message(mailbox, message, now, out);
-        let session = self.session_mut(mailbox);
+        let session = self.agents.session_mut(mailbox);
         let replaced = session.and_then(|session| session.window.replace(seq, Content::Row(row)));
         if replaced != Some(Content::MemoryOnly) {
-            self.broken.note("a message in memory is not in flight");
+            self.broken("a message in memory is not in flight");
         }
     }
 
@@ -75,31 +71,35 @@ impl RecipientSide {
         now: CoreTime,
         out: &mut Vec<Effect>,
     ) -> RowId {
-        let MemoryOnly { key, from, digest, ttl_seconds, expires_ms, envelope } = message;
+        let MemoryOnly { key, ttl_seconds, expires_ms, envelope } = message;
         let row = self.begin_write(mailbox, envelope.len());
         let content = RowContent::Message { sender: Some(key.sender) };
         let size = u32::try_from(envelope.len()).unwrap_or(u32::MAX);
         let new = NewRow { id: key.id, size, expires_ms: *expires_ms, content, committed: false };
         self.index_row(mailbox, row, new);
+        let digest = self.dedup.open(*key).map(|entry| entry.digest);
+        if digest.is_none() {
+            self.broken("a message is written whose id is not remembered");
+        }
         out.push(Effect::Write(Write::Insert(WriteRow {
             row,
             recipient: self.did(mailbox),
-            peer: from.clone(),
+            peer: self.did(key.sender),
             id: key.id,
-            digest: *digest,
+            digest: digest.unwrap_or(0),
             accepted: now.unix,
             expires: now.unix_after(*ttl_seconds),
             content: WriteContent::Message(envelope.clone()),
         })));
         if self.pending_writes.stalled {
-            self.verdicts.push_back(Verdict::Released { key: *key, rule: SendRule::StoreAnswers });
+            self.release_sender(*key, SendRule::StoreAnswers.into(), out);
         }
         row
     }
 
     pub(super) fn index_row(&mut self, mailbox: AgentSlot, row: RowId, new: NewRow) {
-        let Some(agent) = self.mailboxes.get_mut(mailbox) else {
-            return self.broken.note("a row belongs to no agent");
+        let Some(agent) = self.agents.agent_mut(mailbox) else {
+            return self.broken("a row belongs to no agent");
         };
         let NewRow { id, size, expires_ms, content, committed } = new;
         if matches!(content, RowContent::Notice(_)) {
@@ -112,13 +112,13 @@ impl RecipientSide {
         self.expiry.insert(check_ms, mailbox, row);
         match self.tenants.get_mut(&agent.tenant) {
             Some(tenant) => tenant.usage.add(size),
-            None => self.broken.note("a row belongs to no tenant"),
+            None => self.broken("a row belongs to no tenant"),
         }
     }
 
     /// Removes a row from the index. The caller removes it from the store.
     pub(super) fn remove_row(&mut self, mailbox: AgentSlot, row: RowId) -> Option<MailboxRow> {
-        let agent = self.mailboxes.get_mut(mailbox)?;
+        let agent = self.agents.agent_mut(mailbox)?;
         let removed = agent.rows.remove(&row)?;
         agent.notices.remove(&row);
         agent.row_bytes -= u64::from(removed.size);
@@ -136,7 +136,7 @@ impl RecipientSide {
         let tenant = self.tenants.get_mut(tenant);
         let counted = tenant.is_some_and(|tenant| tenant.usage.subtract(size));
         if !self.usage.subtract(size) || !counted {
-            self.broken.note("a row leaves that no budget has counted");
+            self.broken("a row leaves that no budget has counted");
         }
     }
 }

@@ -3,13 +3,11 @@
 use bytes::Bytes;
 use protocol::frame::Outcome;
 
-use super::agent_mailbox::{AgentMailbox, MailboxRow, RowContent, UndeliveredMessage};
+use super::agent::{Agent, MailboxRow, RowContent, UndeliveredMessage};
 use super::agent_session::{DeliveryMode, LiveMessages, PageLoad};
 use super::delivery_window::Content;
 use super::limits::{LOAD_RETRY_MAX_INTERVAL, LOAD_RETRY_MIN_INTERVAL};
-use super::recipient_side::RecipientSide;
-use super::verdict::Verdict;
-use super::{AgentSlot, CoreTime, Counter, Effect, RowId};
+use super::{AgentSlot, Core, CoreTime, Counter, Effect, RowId};
 
 /// A page that could not be read, and when it is read again.
 #[derive(Debug, Clone, Copy)]
@@ -26,11 +24,11 @@ impl FailedLoad {
     }
 }
 
-impl RecipientSide {
+impl Core {
     /// Delivers the next rows of the mailbox: notices from memory, messages by requesting a page.
     pub(super) fn deliver_backlog(&mut self, slot: AgentSlot, now: CoreTime, out: &mut Vec<Effect>) {
         loop {
-            let Some(agent) = self.mailboxes.get_mut(slot) else { return };
+            let Some(agent) = self.agents.agent_mut(slot) else { return };
             let Some(session) = agent.session.as_mut() else { return };
             let DeliveryMode::Backlog(backlog) = &session.mode else { return };
             if backlog.load != PageLoad::Idle {
@@ -55,7 +53,7 @@ impl RecipientSide {
     }
 
     fn deliver_notice(&mut self, slot: AgentSlot, row: RowId, out: &mut Vec<Effect>) {
-        let Some(AgentMailbox { session, rows, missed, .. }) = self.mailboxes.get_mut(slot) else { return };
+        let Some(Agent { session, rows, missed, .. }) = self.agents.agent_mut(slot) else { return };
         let (Some(session), Some(found)) = (session, rows.get_mut(&row)) else { return };
         let MailboxRow { id, content: RowContent::Notice(notice), .. } = found else { return };
         notice.missed += std::mem::take(missed);
@@ -72,7 +70,7 @@ impl RecipientSide {
     /// expired, or the end of the window.
     fn request_page(&mut self, slot: AgentSlot, now: CoreTime, out: &mut Vec<Effect>) {
         let page_rows = self.limits.page_rows;
-        let Some(agent) = self.mailboxes.get_mut(slot) else { return };
+        let Some(agent) = self.agents.agent_mut(slot) else { return };
         let Some(session) = agent.session.as_mut() else { return };
         let DeliveryMode::Backlog(backlog) = &mut session.mode else { return };
         let (mut rows, mut bytes) = (Vec::new(), 0);
@@ -108,7 +106,7 @@ impl RecipientSide {
         for row in requested {
             while page.next_if(|(r, _)| *r < row).is_some() {}
             let Some((_, envelope)) = page.next_if(|(r, _)| *r == row) else {
-                self.drop_unreadable_row(slot, row, out);
+                self.drop_unreadable_row(slot, row, now, out);
                 continue;
             };
             if !self.deliver_row(slot, row, envelope, now, out) {
@@ -121,7 +119,7 @@ impl RecipientSide {
 
     /// The rows of the page that is being read, as far as they are still in the mailbox.
     fn finish_load(&mut self, slot: AgentSlot, epoch: u64) -> Option<Vec<RowId>> {
-        let agent = self.mailboxes.get_mut(slot)?;
+        let agent = self.agents.agent_mut(slot)?;
         let session = agent.session.as_mut().filter(|session| session.epoch == epoch)?;
         let backlog = session.backlog_mut()?;
         let PageLoad::Pending { upto } = backlog.load else { return None };
@@ -139,7 +137,7 @@ impl RecipientSide {
         now: CoreTime,
         out: &mut Vec<Effect>,
     ) -> bool {
-        let Some(agent) = self.mailboxes.get_mut(slot) else { return false };
+        let Some(agent) = self.agents.agent_mut(slot) else { return false };
         let expired = agent.rows.get(&row).is_none_or(|row| row.expires_ms <= now.steady_ms);
         let session = agent.session.as_mut().filter(|s| !expired && s.window.has_capacity(envelope.len()));
         let Some(session) = session else { return false };
@@ -152,20 +150,19 @@ impl RecipientSide {
     }
 
     /// The store has lost this row, so all that is left is a notice to the sender.
-    fn drop_unreadable_row(&mut self, mailbox: AgentSlot, row: RowId, out: &mut Vec<Effect>) {
+    fn drop_unreadable_row(&mut self, mailbox: AgentSlot, row: RowId, now: CoreTime, out: &mut Vec<Effect>) {
         let recipient = self.did(mailbox);
         let Some(removed) = self.remove_row(mailbox, row) else { return };
         if let RowContent::Message { sender } = removed.content {
             let (id, outcome, reason) = (removed.id, Outcome::Dropped, None);
-            let dropped = UndeliveredMessage { sender, recipient, id, outcome, reason, row };
-            self.verdicts.push_back(Verdict::Undelivered(dropped));
+            self.write_notice(UndeliveredMessage { sender, recipient, id, outcome, reason, row }, now, out);
         }
         out.push(Effect::Count(Counter::Unreadable));
     }
 
     /// A page that cannot be read is read again after a pause, which grows with each failure.
     pub(super) fn on_load_failed(&mut self, slot: AgentSlot, epoch: u64, now: CoreTime) {
-        let session = self.session_mut(slot).filter(|session| session.epoch == epoch);
+        let session = self.agents.session_mut(slot).filter(|session| session.epoch == epoch);
         let Some(backlog) = session.and_then(|session| session.backlog_mut()) else { return };
         if !matches!(backlog.load, PageLoad::Pending { .. }) {
             return;
@@ -183,7 +180,7 @@ impl RecipientSide {
         self.failed_loads = later;
         let due: Vec<FailedLoad> = due;
         for load in due {
-            let session = self.session_mut(load.mailbox).filter(|s| s.epoch == load.epoch);
+            let session = self.agents.session_mut(load.mailbox).filter(|s| s.epoch == load.epoch);
             let backlog = session.and_then(|session| session.backlog_mut());
             if let Some(backlog) = backlog.filter(|backlog| backlog.load == PageLoad::Failed) {
                 backlog.load = PageLoad::Idle;

@@ -23,6 +23,10 @@ pub(super) struct Sender<'a> {
     pub(super) tenant_tokens: Tokens,
     /// Sends of it that wait for their answer.
     pub(super) unanswered: u32,
+    /// What the mailboxes of its tenant hold.
+    pub(super) tenant_usage: MailboxUsage,
+    /// Rows of its tenant's agents that wait for the store.
+    pub(super) tenant_writing: usize,
 }
 
 /// The state of a token bucket.
@@ -43,10 +47,6 @@ pub(super) struct Recipient<'a> {
     pub(super) session: Option<RecipientSession>,
     /// Its mailbox, with the messages in flight that may still be written to it.
     pub(super) mailbox: MailboxUsage,
-    /// What the mailboxes of its tenant hold.
-    pub(super) tenant_usage: MailboxUsage,
-    /// Rows of its tenant's agents that wait for the store.
-    pub(super) tenant_writing: usize,
 }
 
 #[derive(Debug, Clone, Copy)]
@@ -153,8 +153,8 @@ fn decide(
         (Class::Reliable, IdUse::Other) => Err(SendRule::IdUnused.into()),
         (Class::Reliable, IdUse::Repeated) => Ok(()),
         (Class::Reliable, IdUse::New) => {
-            check_load(sender, recipient, header.size, relay)?;
-            check_room(recipient, header.size, relay)
+            check_load(sender, header.size, relay)?;
+            check_room(sender, recipient, header.size, relay)
         }
     }
 }
@@ -190,12 +190,7 @@ fn check_ephemeral(recipient: &Recipient<'_>) -> Result<(), SendError> {
 }
 
 /// Refuses what would be too much for the relay's memory, or too much at once for its store.
-fn check_load(
-    sender: &Sender<'_>,
-    recipient: &Recipient<'_>,
-    size: usize,
-    relay: &RelayLoad<'_>,
-) -> Result<(), SendError> {
+fn check_load(sender: &Sender<'_>, size: usize, relay: &RelayLoad<'_>) -> Result<(), SendError> {
     let limits = relay.limits;
     check_unanswered(sender.unanswered, limits)?;
     if relay.held_bytes + size > limits.held_bytes_max {
@@ -204,7 +199,7 @@ fn check_load(
         return Err(SendError::new(SendRule::MemoryRoom).with_limit(exceeded));
     }
     // A tenant may have as many as are free, so there is room for one that has few.
-    let has_room = recipient.tenant_writing + relay.writing < limits.writes_pending;
+    let has_room = sender.tenant_writing + relay.writing < limits.writes_pending;
     require(has_room, SendRule::WriteQueueRoom)
 }
 
@@ -218,11 +213,16 @@ pub(super) fn check_unanswered(waiting: u32, limits: &CoreLimits) -> Result<(), 
     Err(SendError::new(SendRule::UnansweredSends).with_limit(exceeded))
 }
 
-fn check_room(recipient: &Recipient<'_>, size: usize, relay: &RelayLoad<'_>) -> Result<(), SendError> {
+fn check_room(
+    sender: &Sender<'_>,
+    recipient: &Recipient<'_>,
+    size: usize,
+    relay: &RelayLoad<'_>,
+) -> Result<(), SendError> {
     if let Some(exceeded) = exceeded_mailbox(size, recipient.mailbox, relay.limits) {
         return Err(SendError::new(SendRule::MailboxRoom).with_limit(exceeded));
     }
-    let exceeded = exceeded_budget(size, recipient.tenant_usage, relay.usage, relay.tenants, relay.limits);
+    let exceeded = exceeded_budget(size, sender.tenant_usage, relay.usage, relay.tenants, relay.limits);
     if let Some(exceeded) = exceeded {
         return Err(SendError::new(SendRule::StorageRoom).with_limit(exceeded));
     }

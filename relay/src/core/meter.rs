@@ -8,7 +8,6 @@
 use protocol::envelope::Class;
 
 use super::limits::METERED_PER_TICK_MAX;
-use super::sender_side::SenderSide;
 use super::{AgentSlot, Core, Effect, MeterEvent};
 
 /// The accepted sends of one agent that were not told yet.
@@ -37,14 +36,14 @@ impl UntoldSends {
     }
 }
 
-impl SenderSide {
+impl Core {
     /// Counts one accepted send. The agent may have been removed meanwhile.
     pub(super) fn meter(&mut self, sender: AgentSlot, class: Class, size: usize) {
-        let Some(account) = self.accounts.get_mut(sender) else { return };
-        if account.untold_sends.is_empty() {
+        let Some(agent) = self.agents.agent_mut(sender) else { return };
+        if agent.untold_sends.is_empty() {
             self.metered.push_back(sender);
         }
-        let sum = account.untold_sends.sum(class);
+        let sum = agent.untold_sends.sum(class);
         sum.messages += 1;
         sum.bytes += size as u64;
     }
@@ -57,33 +56,31 @@ impl SenderSide {
         }
     }
 
-    /// Tells the sums of one agent. Its place in the queue may be left over.
-    pub(super) fn tell_sends_of(&mut self, sender: AgentSlot, out: &mut Vec<Effect>) {
-        let Some(account) = self.accounts.get_mut(sender) else { return };
-        for class in [Class::Reliable, Class::Ephemeral] {
-            let SendSum { messages, bytes } = std::mem::take(account.untold_sends.sum(class));
-            if messages > 0 {
-                let (tenant, agent) = (account.tenant.clone(), account.did.clone());
-                out.push(Effect::Metered(MeterEvent { tenant, agent, class, messages, bytes }));
-            }
-        }
-    }
-}
-
-impl Core {
     /// Tells all sums, after the last tick.
     pub fn tell_all_metered(&mut self, out: &mut Vec<Effect>) {
-        while !self.senders.metered.is_empty() {
-            self.senders.tell_metered(out);
+        while !self.metered.is_empty() {
+            self.tell_metered(out);
         }
     }
 
     /// The untold sends of each class.
     #[cfg(test)]
     pub(crate) fn untold_sends(&self, from: &str) -> (u64, u64) {
-        let account = self.agents.find(from).and_then(|slot| self.senders.accounts.get(slot));
-        account.map_or((0, 0), |account| {
-            (account.untold_sends.reliable.messages, account.untold_sends.ephemeral.messages)
+        let agent = self.agents.find(from).and_then(|slot| self.agents.agent(slot));
+        agent.map_or((0, 0), |agent| {
+            (agent.untold_sends.reliable.messages, agent.untold_sends.ephemeral.messages)
         })
+    }
+
+    /// Tells the sums of one agent. Its place in the queue may be left over.
+    pub(super) fn tell_sends_of(&mut self, sender: AgentSlot, out: &mut Vec<Effect>) {
+        let Some(agent) = self.agents.agent_mut(sender) else { return };
+        for class in [Class::Reliable, Class::Ephemeral] {
+            let SendSum { messages, bytes } = std::mem::take(agent.untold_sends.sum(class));
+            if messages > 0 {
+                let (tenant, agent) = (agent.tenant.clone(), agent.did.clone());
+                out.push(Effect::Metered(MeterEvent { tenant, agent, class, messages, bytes }));
+            }
+        }
     }
 }

@@ -3,8 +3,9 @@
 
 use std::collections::VecDeque;
 
-use super::recipient_side::RecipientSide;
-use super::{AgentSlot, RowId};
+use super::dedup::MessageKey;
+use super::{AgentSlot, Core, RowId};
+use foldhash::HashSet;
 
 /// Commits are reported in order, so a queue is enough to find the result of each row.
 #[derive(Debug)]
@@ -12,6 +13,9 @@ pub(super) struct PendingWrites {
     next_row: RowId,
     pending: VecDeque<PendingWrite>,
     pub(super) store: StoreState,
+    /// The ids of rows that failed and may be on disk all the same. The next good commit deletes
+    /// those rows; until then the ids are not accepted again. Bounded as `pending` is.
+    uncertain: HashSet<MessageKey>,
     /// The oldest row has waited too long for its commit.
     pub(super) stalled: bool,
 }
@@ -33,27 +37,15 @@ pub(super) enum StoreState {
     Failed,
 }
 
-/// What the store accepts, and whether it answers.
-#[derive(Debug, Clone, Copy)]
-pub(super) struct StoreHealth {
-    pub(super) state: StoreState,
-    /// The oldest row has waited too long for its commit.
-    pub(super) stalled: bool,
-}
-
-impl StoreState {
-    pub(super) fn takes_messages(self) -> bool {
-        self == Self::Working
-    }
-
-    pub(super) fn takes_notices(self) -> bool {
-        self != Self::Failed
-    }
-}
-
 impl PendingWrites {
     pub(super) fn new(next_row: RowId) -> Self {
-        Self { next_row, pending: VecDeque::new(), store: StoreState::Working, stalled: false }
+        Self {
+            next_row,
+            pending: VecDeque::new(),
+            store: StoreState::Working,
+            uncertain: HashSet::default(),
+            stalled: false,
+        }
     }
 
     /// Reserves the number of the next row.
@@ -76,15 +68,48 @@ impl PendingWrites {
     pub(super) fn iter(&self) -> impl Iterator<Item = &PendingWrite> {
         self.pending.iter()
     }
+
+    /// The store works again, or takes at least what frees room.
+    pub(super) fn recover(&mut self, store: StoreState) {
+        self.store = store;
+        self.uncertain.clear();
+    }
+
+    pub(super) fn mark_uncertain(&mut self, key: MessageKey) {
+        self.uncertain.insert(key);
+    }
+
+    pub(super) fn is_uncertain(&self, key: MessageKey) -> bool {
+        self.uncertain.contains(&key)
+    }
+
+    #[cfg(test)]
+    pub(super) fn has_uncertain(&self) -> bool {
+        !self.uncertain.is_empty()
+    }
+
+    pub(super) fn takes_messages(&self) -> bool {
+        self.store == StoreState::Working
+    }
+
+    pub(super) fn takes_notices(&self) -> bool {
+        self.store != StoreState::Failed
+    }
 }
 
-impl RecipientSide {
+impl Core {
+    /// Rows of this agent's tenant that wait for the store.
+    pub(super) fn tenant_writes(&self, agent: AgentSlot) -> usize {
+        let tenant = self.agents.agent(agent).and_then(|agent| self.tenants.get(&agent.tenant));
+        tenant.map_or(0, |tenant| tenant.writing)
+    }
+
     /// Reserves the number of the next row, which counts for the tenant of its mailbox.
     pub(super) fn begin_write(&mut self, mailbox: AgentSlot, size: usize) -> RowId {
-        let agent = self.mailboxes.get(mailbox);
+        let agent = self.agents.agent(mailbox);
         match agent.and_then(|agent| self.tenants.get_mut(&agent.tenant)) {
             Some(tenant) => tenant.writing += 1,
-            None => self.broken.note("a row of no tenant is written"),
+            None => self.broken("a row of no tenant is written"),
         }
         self.pending_writes.begin(mailbox, size)
     }
@@ -100,12 +125,12 @@ impl RecipientSide {
     /// A row of this mailbox counts for its tenant no longer. Those of a removed agent were
     /// returned when it was removed.
     pub(super) fn return_write(&mut self, mailbox: AgentSlot) {
-        let Some(agent) = self.mailboxes.get(mailbox) else { return };
+        let Some(agent) = self.agents.agent(mailbox) else { return };
         let tenant = self.tenants.get_mut(&agent.tenant);
         let rest = tenant.and_then(|tenant| Some((tenant.writing.checked_sub(1)?, tenant)));
         match rest {
             Some((rest, tenant)) => tenant.writing = rest,
-            None => self.broken.note("a row that was written counts for no tenant"),
+            None => self.broken("a row that was written counts for no tenant"),
         }
     }
 }

@@ -9,15 +9,13 @@ use std::sync::Arc;
 use protocol::did::TenantId;
 use protocol::frame::Outcome;
 
-use super::agent_mailbox::{AgentMailbox, MailboxRow, RowContent, UndeliveredMessage};
+use super::agent::{MailboxRow, RowContent, UndeliveredMessage};
 use super::agent_session::LiveMessages;
 use super::delivery_window::Content;
 use super::leaving::{LeavingMessage, MessageEnd};
 use super::limits::REMOVED_PER_TICK_MAX;
 use super::pending_writes::PendingWrite;
-use super::recipient_side::RecipientSide;
-use super::verdict::Verdict;
-use super::{AgentSlot, ConnId, Core, CoreTime, Counter, Effect, RowId, SendRule};
+use super::{AgentSlot, Core, CoreTime, Counter, Effect, RowId, SendRule};
 
 /// The rows of an agent that is no longer there.
 #[derive(Debug)]
@@ -58,64 +56,26 @@ impl RemovedMailboxes {
 }
 
 impl Core {
-    pub(super) fn remove_agent(&mut self, did: &str, now: CoreTime, out: &mut Vec<Effect>) {
+    pub(super) fn remove_agent(&mut self, did: &str, out: &mut Vec<Effect>) {
         if let Some(slot) = self.agents.find(did) {
-            self.remove_agents(&[slot], now, out);
+            self.remove_agents(&[slot], out);
         }
     }
 
-    pub(super) fn remove_tenant(&mut self, tenant: &TenantId, now: CoreTime, out: &mut Vec<Effect>) {
-        self.remove_agents(&self.agents.members(tenant), now, out);
-        self.recipients.remove_tenant(tenant);
+    pub(super) fn remove_tenant(&mut self, tenant: &TenantId, out: &mut Vec<Effect>) {
+        let members = self.agents.iter().filter(|(_, agent)| agent.tenant == *tenant);
+        let members: Vec<AgentSlot> = members.map(|(slot, _)| slot).collect();
+        self.remove_agents(&members, out);
+        if let Some(budget) = self.tenants.get_mut(tenant) {
+            budget.removed = true;
+        }
+        self.forget_removed_tenant(tenant);
     }
 
-    fn remove_agents(&mut self, slots: &[AgentSlot], now: CoreTime, out: &mut Vec<Effect>) {
+    fn remove_agents(&mut self, slots: &[AgentSlot], out: &mut Vec<Effect>) {
         for slot in slots {
-            if let Some(conn) = self.recipients.drop_session(*slot) {
-                self.sessions.remove(&conn);
-            }
+            self.drop_session(*slot, out);
         }
-        self.recipients.drop_pending(slots, out);
-        // The removed may have sent to each other, and still get their answers.
-        self.exchange(now, out);
-        for slot in slots {
-            self.senders.remove_agent(*slot, out);
-            self.recipients.remove_agent(*slot);
-            self.agents.remove(*slot);
-        }
-    }
-
-    /// Drops the next rows of removed agents, as many as one tick may.
-    pub(super) fn drop_removed(&mut self, now: CoreTime, out: &mut Vec<Effect>) {
-        for _ in 0..REMOVED_PER_TICK_MAX {
-            if !self.recipients.drop_next_removed(out) {
-                return;
-            }
-            self.exchange(now, out);
-        }
-    }
-}
-
-impl RecipientSide {
-    /// Refuses what is in flight and not in the mailbox, and returns the connection that had the
-    /// session.
-    fn drop_session(&mut self, slot: AgentSlot) -> Option<ConnId> {
-        let mut session = self.mailboxes.get_mut(slot)?.session.take()?;
-        for (_, message) in session.live_mut().map(LiveMessages::take_all).unwrap_or_default() {
-            self.held_bytes -= message.envelope.len();
-            let (key, rule) = (message.key, SendRule::RecipientStays);
-            self.verdicts.push_back(Verdict::Refused { key, rule });
-        }
-        for (_, content) in session.window.contents() {
-            if let Content::Unstored(key) = content {
-                self.verdicts.push_back(Verdict::UnstoredGone(key));
-            }
-        }
-        Some(session.conn)
-    }
-
-    /// Refuses the messages to these agents that are being written and were not promised yet.
-    fn drop_pending(&mut self, slots: &[AgentSlot], out: &mut Vec<Effect>) {
         let gone: HashSet<AgentSlot> = slots.iter().copied().collect();
         let pending = self.pending_writes.iter().filter(|written| gone.contains(&written.mailbox));
         let pending: Vec<PendingWrite> = pending.copied().collect();
@@ -123,8 +83,36 @@ impl RecipientSide {
             self.return_write(written.mailbox);
             self.drop_pending_row(written, out);
         }
+        for slot in slots {
+            self.dedup.remove_sender(*slot);
+            self.tell_sends_of(*slot, out);
+            let Some(agent) = self.agents.remove(*slot) else { continue };
+            self.removed.mailboxes.push_back(RemovedMailbox {
+                slot: *slot,
+                did: agent.did,
+                tenant: agent.tenant,
+                rows: agent.rows,
+            });
+        }
     }
 
+    /// Refuses what is in flight and not in the mailbox.
+    fn drop_session(&mut self, slot: AgentSlot, out: &mut Vec<Effect>) {
+        let session = self.agents.agent_mut(slot).and_then(|agent| agent.session.take());
+        let Some(mut session) = session else { return };
+        self.sessions.remove(&session.conn);
+        for (_, message) in session.live_mut().map(LiveMessages::take_all).unwrap_or_default() {
+            self.held_bytes -= message.envelope.len();
+            self.refuse_and_forget(message.key, SendRule::RecipientStays.into(), out);
+        }
+        for (_, content) in session.window.contents() {
+            if let Content::Unstored(key) = content {
+                self.unstored.forget(key);
+            }
+        }
+    }
+
+    /// Refuses a message that is being written and was not promised yet.
     fn drop_pending_row(&mut self, written: PendingWrite, out: &mut Vec<Effect>) {
         let PendingWrite { row, mailbox, .. } = written;
         let recipient = self.did(mailbox);
@@ -136,54 +124,49 @@ impl RecipientSide {
         self.leave(row, LeavingMessage { sender, recipient, id: removed.id, size: removed.size, end }, out);
     }
 
-    fn remove_agent(&mut self, slot: AgentSlot) {
-        let Some(AgentMailbox { did, tenant, rows, .. }) = self.mailboxes.remove(slot) else { return };
-        self.removed.mailboxes.push_back(RemovedMailbox { slot, did, tenant, rows });
-    }
-
-    fn remove_tenant(&mut self, tenant: &TenantId) {
-        if let Some(usage) = self.tenants.get_mut(tenant) {
-            usage.removed = true;
-        }
-        self.forget_removed_tenant(tenant);
-    }
-
-    /// Drops the next row of a removed agent. False if there is none, or no room for its notice.
-    fn drop_next_removed(&mut self, out: &mut Vec<Effect>) -> bool {
-        if !self.has_room_for_notices() {
-            return false;
-        }
-        let Some(mailbox) = self.removed.mailboxes.front_mut() else { return false };
-        let (slot, did, tenant) = (mailbox.slot, mailbox.did.clone(), mailbox.tenant.clone());
-        match mailbox.rows.pop_first() {
-            Some((number, row)) => {
-                self.expiry.remove(row.check_ms, slot, number);
-                self.return_budget(&tenant, row.size);
-                self.drop_row(did, number, row, out);
+    /// Drops the next rows of removed agents, as many as one tick may.
+    pub(super) fn drop_removed(&mut self, now: CoreTime, out: &mut Vec<Effect>) {
+        for _ in 0..REMOVED_PER_TICK_MAX {
+            if !self.has_room_for_notices() {
+                return;
             }
-            None => {
-                self.removed.mailboxes.pop_front();
-                self.forget_removed_tenant(&tenant);
+            let Some(mailbox) = self.removed.mailboxes.front_mut() else { return };
+            let (slot, did, tenant) = (mailbox.slot, mailbox.did.clone(), mailbox.tenant.clone());
+            match mailbox.rows.pop_first() {
+                Some((number, row)) => {
+                    self.expiry.remove(row.check_ms, slot, number);
+                    self.return_budget(&tenant, row.size);
+                    self.drop_row(did, number, row, now, out);
+                }
+                None => {
+                    self.removed.mailboxes.pop_front();
+                    self.forget_removed_tenant(&tenant);
+                }
             }
         }
-        true
     }
 
-    fn drop_row(&mut self, recipient: Arc<str>, number: RowId, row: MailboxRow, out: &mut Vec<Effect>) {
+    fn drop_row(
+        &mut self,
+        recipient: Arc<str>,
+        number: RowId,
+        row: MailboxRow,
+        now: CoreTime,
+        out: &mut Vec<Effect>,
+    ) {
         let RowContent::Message { sender } = row.content else {
             return self.remove_notice(number, row.content, out);
         };
         let (id, outcome, reason) = (row.id, Outcome::Dropped, None);
         let dropped = UndeliveredMessage { sender, recipient, id, outcome, reason, row: number };
-        self.verdicts.push_back(Verdict::Undelivered(dropped));
+        self.write_notice(dropped, now, out);
         out.push(Effect::Count(Counter::Dropped));
     }
 
     /// Forgets a removed tenant when its last row is gone.
     fn forget_removed_tenant(&mut self, tenant: &TenantId) {
-        if self.tenants.get(tenant).is_some_and(|usage| usage.removed && usage.usage.messages == 0) {
+        if self.tenants.get(tenant).is_some_and(|budget| budget.removed && budget.usage.messages == 0) {
             self.tenants.remove(tenant);
-            self.verdicts.push_back(Verdict::TenantGone(tenant.clone()));
         }
     }
 }

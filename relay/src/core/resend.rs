@@ -2,17 +2,14 @@
 
 use super::dedup::{KnownId, MessageKey, OpenState, SettledEntry, SettledState};
 use super::may_send::check_unanswered;
-use super::pending_writes::StoreHealth;
 use super::send_error::SendError;
-use super::sender_side::SenderSide;
-use super::{CoreTime, Counter, Effect, SendRule, Submission};
+use super::{Core, CoreTime, Counter, Effect, SendRule, Submission};
 
-impl SenderSide {
+impl Core {
     pub(super) fn accept_resend(
         &mut self,
         key: MessageKey,
         sent: &Submission<'_>,
-        store: StoreHealth,
         now: CoreTime,
         out: &mut Vec<Effect>,
     ) -> Result<(), SendError> {
@@ -33,10 +30,10 @@ impl SenderSide {
             OpenState::Waiting { conn: other, .. } if *other == conn => {
                 return Err(SendRule::OneAnswer.into());
             }
-            OpenState::Released if store.stalled => {
+            OpenState::Released if self.pending_writes.stalled => {
                 return Err(SendRule::StoreAnswers.into());
             }
-            OpenState::Released if !store.state.takes_notices() => {
+            OpenState::Released if !self.pending_writes.takes_notices() => {
                 return Err(SendRule::StoreWorks.into());
             }
             OpenState::Ending => return Err(SendRule::EndOnDisk.into()),

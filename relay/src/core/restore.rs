@@ -2,10 +2,9 @@
 
 use protocol::frame::{Outcome, SendStatus};
 
-use super::agent_mailbox::{MailboxRow, Notice, RowContent};
+use super::agent::{MailboxRow, Notice, RowContent};
 use super::dedup::{MessageKey, SettledState};
 use super::mailbox::NewRow;
-use super::sender_side::SenderSide;
 use super::{AgentRegistry, Core, RestoredRow, RowKind, RowState};
 
 impl Core {
@@ -15,7 +14,7 @@ impl Core {
     pub fn restore(&mut self, found: &RestoredRow, registry: &dyn AgentRegistry) {
         let sender = self.find_or_add(found.peer.as_str(), registry);
         if let (RowKind::Message, Some(sender)) = (found.kind, sender) {
-            self.senders.restore_id(MessageKey { sender, id: found.id }, found);
+            self.restore_id(MessageKey { sender, id: found.id }, found);
         }
         if found.state != RowState::Waiting {
             return;
@@ -35,18 +34,15 @@ impl Core {
         let (id, size) = (found.id, found.size);
         if let Some(mailbox) = self.find_or_add(found.recipient.as_str(), registry) {
             let new = NewRow { id, size, expires_ms, content, committed: true };
-            return self.recipients.index_row(mailbox, found.row, new);
+            return self.index_row(mailbox, found.row, new);
         }
         let (did, tenant) = (found.recipient.as_str(), found.recipient.tenant());
         let row = MailboxRow { id, size, expires_ms, check_ms: expires_ms, content, committed: true };
-        let recipients = &mut self.recipients;
-        recipients.usage.add(size);
-        recipients.tenant_usage(&tenant).usage.add(size);
-        recipients.removed.restore(did, &tenant, found.row, row);
+        self.usage.add(size);
+        self.tenant_budget(&tenant).usage.add(size);
+        self.removed.restore(did, &tenant, found.row, row);
     }
-}
 
-impl SenderSide {
     fn restore_id(&mut self, key: MessageKey, found: &RestoredRow) {
         let state = match found.state {
             RowState::Waiting => SettledState::Answered(SendStatus::Stored),

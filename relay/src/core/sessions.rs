@@ -1,14 +1,14 @@
 //! Sessions: the newest registration of an agent replaces the one before, which then has no
 //! further effect.
 
+use daemon::token_bucket::TokenBucket;
 use protocol::close::CloseCode;
 use protocol::did::TenantId;
 
+use super::agent::Agent;
 use super::agent_session::AgentSession;
-use super::agent_table::Agent;
 use super::delivery_window::Content;
-use super::recipient_side::RecipientSide;
-use super::verdict::Verdict;
+use super::tenant_budget::TenantBudget;
 use super::{AgentRegistry, AgentSlot, ConnId, Core, CoreTime, Effect, NewSession, SendRule};
 
 impl Core {
@@ -28,15 +28,17 @@ impl Core {
 
         self.last_epoch += 1;
         let epoch = self.last_epoch;
-        let Some(pending) = self.recipients.begin_session(slot, conn, epoch) else { return };
+        let Some(agent) = self.agents.agent_mut(slot) else { return };
+        let pending = agent.rows.len() as u64;
+        agent.session = Some(AgentSession::new(conn, epoch, &self.limits, pending > 0));
         self.sessions.insert(conn, slot);
         out.push(Effect::Registered { conn, request, epoch, tenant, pending });
-        self.recipients.deliver_backlog(slot, now, out);
+        self.deliver_backlog(slot, now, out);
     }
 
     fn replace_session(&mut self, slot: AgentSlot, by: ConnId, now: CoreTime, out: &mut Vec<Effect>) {
-        let Some(old) = self.recipients.session(slot).map(|session| session.conn) else { return };
-        self.recipients.end_session(slot, now, out);
+        let Some(old) = self.agents.session(slot).map(|session| session.conn) else { return };
+        self.end_session(slot, now, out);
         if old != by {
             self.sessions.remove(&old);
             out.push(Effect::Close { conn: old, code: CloseCode::Replaced });
@@ -47,35 +49,32 @@ impl Core {
     /// connection keeps the newer session.
     pub(super) fn close_connection(&mut self, conn: ConnId, now: CoreTime, out: &mut Vec<Effect>) {
         let Some(slot) = self.sessions.remove(&conn) else { return };
-        if self.recipients.session(slot).is_some_and(|session| session.conn == conn) {
-            self.recipients.end_session(slot, now, out);
+        if self.agents.session(slot).is_some_and(|session| session.conn == conn) {
+            self.end_session(slot, now, out);
         }
     }
 
-    /// The agent whose session this is. Only the session of this epoch on this connection can
-    /// settle deliveries; anything else has no effect.
-    pub(super) fn settling_session(
-        &mut self,
-        conn: ConnId,
-        epoch: u64,
-        seq: u64,
-        now: CoreTime,
-        out: &mut Vec<Effect>,
-    ) -> Option<AgentSlot> {
-        let slot = self.sessions.get(&conn).copied()?;
-        let session = self.recipients.session(slot).filter(|s| s.conn == conn && s.epoch == epoch)?;
-        if seq > session.window.last_seq() {
-            out.push(Effect::Close { conn, code: CloseCode::Policy });
-            self.close_connection(conn, now, out);
-            return None;
+    /// Keeps the messages in flight in the mailbox, or writes them there, in order. The next
+    /// session gets them again.
+    fn end_session(&mut self, slot: AgentSlot, now: CoreTime, out: &mut Vec<Effect>) {
+        self.leave_live(slot, now, out);
+        let Some(session) = self.agents.agent_mut(slot).and_then(|agent| agent.session.take()) else {
+            return;
+        };
+        for (_, content) in session.window.contents() {
+            if let Content::Unstored(message) = content {
+                self.unstored.forget(message);
+            }
         }
-        Some(slot)
     }
 
     /// Accepts nothing more and writes all messages that are only in memory.
     pub(super) fn drain(&mut self, now: CoreTime, out: &mut Vec<Effect>) {
         self.draining = true;
-        self.recipients.spill(now, out);
+        for slot in self.agents.connected() {
+            self.leave_live(slot, now, out);
+            self.deliver_backlog(slot, now, out);
+        }
     }
 
     /// The agent of this name, if there is one.
@@ -87,44 +86,16 @@ impl Core {
         Some(self.add_agent(did, tenant))
     }
 
-    /// Adds an agent that the directory knows, on both sides.
-    fn add_agent(&mut self, did: &str, tenant: TenantId) -> AgentSlot {
-        let agent = Agent { did: did.into(), tenant };
-        let slot = self.agents.add(agent.clone());
-        self.senders.add_agent(slot, agent.clone());
-        self.recipients.add_agent(slot, agent);
-        slot
-    }
-}
-
-impl RecipientSide {
-    /// Begins a session, and returns how many rows wait in the mailbox.
-    fn begin_session(&mut self, slot: AgentSlot, conn: ConnId, epoch: u64) -> Option<u64> {
-        let agent = self.mailboxes.get_mut(slot)?;
-        let pending = agent.rows.len() as u64;
-        agent.session = Some(AgentSession::new(conn, epoch, &self.limits, pending > 0));
-        Some(pending)
+    /// Adds an agent that the directory knows.
+    pub(super) fn add_agent(&mut self, did: &str, tenant: TenantId) -> AgentSlot {
+        self.tenant_budget(&tenant).removed = false;
+        self.agents.add(Agent::new(did.into(), tenant))
     }
 
-    /// Keeps the messages in flight in the mailbox, or writes them there, in order. The next
-    /// session gets them again.
-    fn end_session(&mut self, slot: AgentSlot, now: CoreTime, out: &mut Vec<Effect>) {
-        self.leave_live(slot, now, out);
-        let Some(session) = self.mailboxes.get_mut(slot).and_then(|agent| agent.session.take()) else {
-            return;
-        };
-        for (_, content) in session.window.contents() {
-            if let Content::Unstored(message) = content {
-                self.verdicts.push_back(Verdict::UnstoredGone(message));
-            }
-        }
-    }
-
-    /// Writes all messages that are only in memory.
-    fn spill(&mut self, now: CoreTime, out: &mut Vec<Effect>) {
-        for slot in self.connected() {
-            self.leave_live(slot, now, out);
-            self.deliver_backlog(slot, now, out);
-        }
+    /// The budget of a tenant, a new one if this is the first that is heard of it.
+    pub(super) fn tenant_budget(&mut self, tenant: &TenantId) -> &mut TenantBudget {
+        let rate = self.limits.tenant_rate;
+        let budget = self.tenants.entry(tenant.clone());
+        budget.or_insert_with(|| TenantBudget::new(TokenBucket::full(rate, 0)))
     }
 }

@@ -1,6 +1,7 @@
 //! The rows and bytes that the mailboxes of one tenant, and those of all tenants, hold and may
 //! hold.
 
+use daemon::token_bucket::TokenBucket;
 use protocol::quota::QuotaName;
 
 use super::CoreLimits;
@@ -14,14 +15,21 @@ pub(super) struct MailboxUsage {
     pub(super) bytes: u64,
 }
 
-/// What one tenant uses of the limits of mailboxes.
-#[derive(Debug, Default)]
-pub(super) struct TenantUsage {
+/// The rate limit and the usage of one tenant.
+#[derive(Debug)]
+pub(super) struct TenantBudget {
+    pub(super) bucket: TokenBucket,
     pub(super) usage: MailboxUsage,
     /// Rows of its agents that wait for the store.
     pub(super) writing: usize,
     /// The tenant was removed, and its rows are leaving.
     pub(super) removed: bool,
+}
+
+impl TenantBudget {
+    pub(super) fn new(bucket: TokenBucket) -> Self {
+        Self { bucket, usage: MailboxUsage::default(), writing: 0, removed: false }
+    }
 }
 
 impl MailboxUsage {

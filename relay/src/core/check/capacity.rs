@@ -3,7 +3,7 @@
 
 use protocol::envelope::MessageId;
 
-use super::super::agent_mailbox::{AgentMailbox, MailboxRow, RowContent};
+use super::super::agent::{Agent, MailboxRow, RowContent};
 use super::super::dedup::{MessageKey, OpenState};
 use super::super::limits::RESERVED_PART;
 use super::super::tenant_budget::MailboxUsage;
@@ -31,7 +31,7 @@ impl Core {
     /// the agents yet.
     pub(crate) fn exceeded_limits(&self, from: &str, to: &str, size: usize) -> Option<ExceededLimits> {
         let sender = self.agents.find(from)?;
-        let recipient = self.recipients.mailboxes.get(self.agents.find(to)?)?;
+        let recipient = self.agents.agent(self.agents.find(to)?)?;
         Some(ExceededLimits {
             mailbox: self.exceeds_mailbox(recipient, size as u64),
             storage: self.exceeds_storage(recipient, size as u64),
@@ -42,43 +42,39 @@ impl Core {
     /// Whether an answer to this message is remembered or open.
     pub(crate) fn is_remembered(&self, from: &str, id: MessageId) -> bool {
         let sender = self.agents.find(from);
-        sender.is_some_and(|sender| self.senders.dedup.is_known(MessageKey { sender, id }))
+        sender.is_some_and(|sender| self.dedup.is_known(MessageKey { sender, id }))
     }
 
     /// The number of ids that are remembered of this sender.
     pub(crate) fn remembered_ids(&self, from: &str) -> usize {
-        self.agents.find(from).map_or(0, |sender| self.senders.dedup.remembered(sender))
+        self.agents.find(from).map_or(0, |sender| self.dedup.remembered(sender))
     }
 
     /// Notices to this agent that were dropped, and of which the next one has to tell.
     pub(crate) fn untold_notices(&self, to: &str) -> u64 {
-        self.agents
-            .find(to)
-            .and_then(|slot| self.recipients.mailboxes.get(slot))
-            .map_or(0, |agent| agent.missed)
+        self.agents.find(to).and_then(|slot| self.agents.agent(slot)).map_or(0, |agent| agent.missed)
     }
 
     /// Dropped notices of which those in the mailbox of this agent tell.
     pub(crate) fn told_in_mailbox(&self, to: &str) -> u64 {
-        let agent = self.agents.find(to).and_then(|slot| self.recipients.mailboxes.get(slot));
+        let agent = self.agents.find(to).and_then(|slot| self.agents.agent(slot));
         agent.map_or(0, |agent| agent.rows.values().map(missed_before).sum())
     }
 
-    fn exceeds_mailbox(&self, recipient: &AgentMailbox, size: u64) -> bool {
+    fn exceeds_mailbox(&self, recipient: &Agent, size: u64) -> bool {
         let rows = recipient.rows.values();
         let sizes = rows.filter(|row| matches!(row.content, RowContent::Message { .. })).map(|row| row.size);
         let live = recipient.session.iter().filter_map(|session| session.live());
         let in_memory = live.flat_map(|live| live.iter()).map(|(_, message)| message.envelope.len() as u64);
         let sizes: Vec<u64> = sizes.map(u64::from).chain(in_memory).collect();
         let bytes = sizes.iter().sum::<u64>() + size;
-        sizes.len() as u64 + 1 > u64::from(self.recipients.limits.mailbox_messages)
-            || bytes > self.recipients.limits.mailbox_bytes
+        sizes.len() as u64 + 1 > u64::from(self.limits.mailbox_messages) || bytes > self.limits.mailbox_bytes
     }
 
-    fn exceeds_storage(&self, recipient: &AgentMailbox, size: u64) -> bool {
+    fn exceeds_storage(&self, recipient: &Agent, size: u64) -> bool {
         let (mut tenant, mut relay) = (MailboxUsage::default(), MailboxUsage::default());
-        let present = self.recipients.mailboxes.iter().map(|(_, agent)| (&agent.tenant, &agent.rows));
-        let removed = self.recipients.removed.iter().map(|mailbox| (&mailbox.tenant, &mailbox.rows));
+        let present = self.agents.iter().map(|(_, agent)| (&agent.tenant, &agent.rows));
+        let removed = self.removed.iter().map(|mailbox| (&mailbox.tenant, &mailbox.rows));
         for (of, rows) in present.chain(removed) {
             for row in rows.values() {
                 relay.add(row.size);
@@ -87,7 +83,7 @@ impl Core {
                 }
             }
         }
-        let (limits, tenants) = (&self.recipients.limits, self.recipients.tenants.len().max(1) as u64);
+        let (limits, tenants) = (&self.limits, self.tenants.len().max(1) as u64);
         let fits = |more: u64, tenant: u64, relay: u64, max: u64| {
             let reserve = max / RESERVED_PART;
             let shared = relay + more <= max - reserve;
@@ -100,18 +96,17 @@ impl Core {
     }
 
     fn exceeds_load(&self, sender: AgentSlot, size: usize) -> bool {
-        let open = self.senders.dedup.open_of(sender);
+        let open = self.dedup.open_of(sender);
         let waiting = open.filter(|(_, entry)| matches!(entry.state, OpenState::Waiting { .. }));
-        waiting.count() >= self.recipients.limits.unanswered_sends as usize
-            || self.recipients.held_bytes + size > self.recipients.limits.held_bytes_max
-            || self.writes_of_tenant(sender) + self.recipients.pending_writes.len()
-                >= self.recipients.limits.writes_pending
+        waiting.count() >= self.limits.unanswered_sends as usize
+            || self.held_bytes + size > self.limits.held_bytes_max
+            || self.writes_of_tenant(sender) + self.pending_writes.len() >= self.limits.writes_pending
     }
 
     /// Rows that wait for the store and are for agents of this agent's tenant.
     fn writes_of_tenant(&self, of: AgentSlot) -> usize {
-        let tenant = |slot| self.recipients.mailboxes.get(slot).map(|agent| &agent.tenant);
-        self.recipients.pending_writes.iter().filter(|written| tenant(written.mailbox) == tenant(of)).count()
+        let tenant = |slot| self.agents.agent(slot).map(|agent| &agent.tenant);
+        self.pending_writes.iter().filter(|written| tenant(written.mailbox) == tenant(of)).count()
     }
 }
 

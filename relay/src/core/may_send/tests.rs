@@ -79,6 +79,8 @@ fn decide_broken(class: Class, broken: &[SendRule], repeated: bool, direct: bool
         tokens: tokens(is(SendRule::SenderRate), RETRY_INTERVAL),
         tenant_tokens: tokens(is(SendRule::TenantRate), RETRY_INTERVAL / 2),
         unanswered: if is(SendRule::UnansweredSends) { 5 } else { 4 },
+        tenant_usage: usage(if is(SendRule::StorageRoom) { 100 } else { 99 }, 0),
+        tenant_writing: 1,
     };
     let recipient = Recipient {
         tenant: if is(SendRule::TenantWall) { &other } else { &own },
@@ -86,8 +88,6 @@ fn decide_broken(class: Class, broken: &[SendRule], repeated: bool, direct: bool
         session: (!is(SendRule::RecipientOnline))
             .then_some(RecipientSession { live: direct, has_capacity: !is(SendRule::WindowRoom) }),
         mailbox: usage(if is(SendRule::MailboxRoom) { 10 } else { 9 }, 0),
-        tenant_usage: usage(if is(SendRule::StorageRoom) { 100 } else { 99 }, 0),
-        tenant_writing: 1,
     };
     let good_ttl = (class == Class::Reliable).then_some(1);
     let bad_ttl = (class == Class::Reliable).then_some(0).or(Some(1));
@@ -191,10 +191,10 @@ fn a_send_takes_tokens_unless_it_is_refused_before_its_rate_is_asked() {
 fn broken_limit(
     size: u64,
     sender: &Sender<'_>,
-    recipient: &Recipient<'_>,
+    mailbox: MailboxUsage,
     relay: &RelayLoad<'_>,
 ) -> Option<SendRule> {
-    let (limits, tenant, all) = (relay.limits, recipient.tenant_usage, relay.usage);
+    let (limits, tenant, all) = (relay.limits, sender.tenant_usage, relay.usage);
     let part = |max: u64| max / 8;
     let fits = |more, tenant, all, max: u64| {
         all + more <= max - part(max)
@@ -204,11 +204,11 @@ fn broken_limit(
         && tenant.bytes + size <= limits.tenant_bytes
         && fits(1, tenant.messages, all.messages, limits.relay_messages)
         && fits(size, tenant.bytes, all.bytes, limits.relay_bytes);
-    let (messages, mailbox) = (u64::from(limits.mailbox_messages), recipient.mailbox);
+    let messages = u64::from(limits.mailbox_messages);
     let rules = [
         (SendRule::UnansweredSends, sender.unanswered < limits.unanswered_sends),
         (SendRule::MemoryRoom, relay.held_bytes as u64 + size <= limits.held_bytes_max as u64),
-        (SendRule::WriteQueueRoom, relay.writing + recipient.tenant_writing < limits.writes_pending),
+        (SendRule::WriteQueueRoom, relay.writing + sender.tenant_writing < limits.writes_pending),
         (SendRule::MailboxRoom, mailbox.messages < messages && mailbox.bytes + size <= limits.mailbox_bytes),
         (SendRule::StorageRoom, storage),
     ];
@@ -230,9 +230,9 @@ proptest! {
     ) {
         let own: TenantId = "a".parse().unwrap();
         let tenant_usage = usage(tenant.0, tenant.1);
-        let sender = Sender { did: ALICE, tenant: &own, tokens: tokens(None), tenant_tokens: tokens(None), unanswered };
+        let sender = Sender { did: ALICE, tenant: &own, tokens: tokens(None), tenant_tokens: tokens(None), unanswered, tenant_usage, tenant_writing };
         let mailbox = usage(mailbox.0, mailbox.1);
-        let recipient = Recipient { tenant: &own, reads: true, session: None, mailbox, tenant_usage, tenant_writing };
+        let recipient = Recipient { tenant: &own, reads: true, session: None, mailbox };
         let header = Header {
             from: ALICE, class: Class::Reliable, ttl: Some(60), size: usize::try_from(size).unwrap(), id: IdUse::New,
         };
@@ -242,7 +242,7 @@ proptest! {
             usage: usage(tenant.0 + others.0, tenant.1 + others.1), tenants,
         };
         let decision = may_send(Some(&sender), Some(&recipient), &header, &relay);
-        prop_assert_eq!(rule_of(decision), broken_limit(size, &sender, &recipient, &relay));
+        prop_assert_eq!(rule_of(decision), broken_limit(size, &sender, mailbox, &relay));
     }
 
     #[test]
@@ -251,6 +251,8 @@ proptest! {
         let tenant: TenantId = "a".parse().unwrap();
         let sender = Sender {
             did: ALICE, tenant: &tenant, tokens: tokens(wait(own)), tenant_tokens: tokens(wait(shared)), unanswered: 0,
+            tenant_usage: usage(0, 0),
+            tenant_writing: 0,
         };
         let told = check_rates(&sender).err();
         prop_assert_eq!(told.and_then(|error| error.retry_after), wait(own.max(shared)));

@@ -1,7 +1,5 @@
 //! Regression tests: what removed agents leave behind, while the relay runs and over a restart.
 
-use protocol::did::TenantId;
-
 use super::*;
 
 /// A directory from which bob was removed.

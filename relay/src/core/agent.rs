@@ -1,20 +1,21 @@
-//! One agent as a recipient: its session, and the index of its mailbox.
+//! One agent: its session, the index of its mailbox, and its usage of the limits.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
+use daemon::token_bucket::TokenBucket;
 use protocol::did::TenantId;
 use protocol::envelope::MessageId;
 use protocol::frame::Outcome;
 use protocol::refusal::RefusalReason;
 
 use super::agent_session::{AgentSession, LiveMessages};
-use super::agent_table::Agent;
+use super::meter::UntoldSends;
 use super::tenant_budget::MailboxUsage;
 use super::{AgentSlot, RowId};
 
 #[derive(Debug)]
-pub(super) struct AgentMailbox {
+pub(super) struct Agent {
     pub(super) did: Arc<str>,
     pub(super) tenant: TenantId,
     pub(super) session: Option<AgentSession>,
@@ -25,6 +26,8 @@ pub(super) struct AgentMailbox {
     pub(super) notices: BTreeSet<RowId>,
     /// Notices that were dropped and that no later notice has told of.
     pub(super) missed: u64,
+    pub(super) bucket: Option<TokenBucket>,
+    pub(super) untold_sends: UntoldSends,
 }
 
 /// The part of a mailbox row that is kept in memory.
@@ -74,8 +77,8 @@ pub(super) struct UndeliveredMessage {
     pub(super) row: RowId,
 }
 
-impl AgentMailbox {
-    pub(super) fn new(Agent { did, tenant }: Agent) -> Self {
+impl Agent {
+    pub(super) fn new(did: Arc<str>, tenant: TenantId) -> Self {
         Self {
             did,
             tenant,
@@ -84,6 +87,8 @@ impl AgentMailbox {
             row_bytes: 0,
             notices: BTreeSet::new(),
             missed: 0,
+            bucket: None,
+            untold_sends: UntoldSends::default(),
         }
     }
 
