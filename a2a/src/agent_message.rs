@@ -67,7 +67,8 @@ fn checked(message: TaskMessage) -> Result<Content, A2aError> {
     Err(A2aError::new(ErrorKind::PayloadTooLarge, text))
 }
 
-/// What a message of an agent means for a task. `None`: nothing, such as a message that only a giver
+/// What a message of an agent means for a task. `None`: nothing, such as a message that only a
+/// giver
 /// may send.
 #[must_use]
 pub fn event(id: MessageId, message: TaskMessage) -> Option<TaskEvent> {

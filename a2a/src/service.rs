@@ -82,11 +82,13 @@ pub trait TaskService: Send + Sync + 'static {
     /// `InvalidParams` for a foreign token, `Unavailable`.
     async fn list_agents(&self, page_size: u32, page_token: Option<&str>) -> Result<AgentPage, A2aError>;
 
-    /// Begins or continues a task. Without `return_immediately` it answers when the task is terminal
+    /// Begins or continues a task. Without `return_immediately` it answers when the task is
+    /// terminal
     /// or interrupted.
     ///
     /// # Errors
-    /// `TaskNotFound`, `UnsupportedOperation` for a terminal task, `InvalidParams` where context and
+    /// `TaskNotFound`, `UnsupportedOperation` for a terminal task, `InvalidParams` where context
+    /// and
     /// task do not match, `ContentTypeNotSupported`, `ResourceExhausted`, `Unavailable`.
     async fn send_message(
         &self,

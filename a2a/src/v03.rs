@@ -1,4 +1,5 @@
-//! Translates version 0.3 of the protocol: other method names, `kind` members, states in lower case.
+//! Translates version 0.3 of the protocol: other method names, `kind` members, states in lower
+//! case.
 
 mod card;
 mod read;

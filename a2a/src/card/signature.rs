@@ -1,4 +1,5 @@
-//! Signs cards, and verifies the signatures of cards (specification 8.4): detached JWS over RFC 8785.
+//! Signs cards, and verifies the signatures of cards (specification 8.4): detached JWS over RFC
+//! 8785.
 
 use ed25519_dalek::{Signer as _, SigningKey};
 use protocol::base64url;

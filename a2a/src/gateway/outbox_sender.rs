@@ -18,7 +18,8 @@ const SENDS_MAX: u32 = 64;
 
 /// Sends until shutdown.
 pub async fn run(gateway: TaskGateway, shutdown: Shutdown) {
-    // Tasks of their own: this loop waits for the one connection of the store, which a send may have.
+    // Tasks of their own: this loop waits for the one connection of the store, which a send may
+    // have.
     let mut sending = JoinSet::new();
     let mut busy = HashSet::new();
     loop {

@@ -19,7 +19,8 @@ use crate::v03;
 /// How long a card may be kept without asking again. A change of an agent shows within it.
 pub const CARD_TTL_SECONDS: u64 = 300;
 
-/// The card of an agent: of version 1.0 at its URL, of 0.3 below it or where the header asks for it.
+/// The card of an agent: of version 1.0 at its URL, of 0.3 below it or where the header asks for
+/// it.
 pub(super) async fn card(
     bindings: &Bindings,
     headers: &HeaderMap,

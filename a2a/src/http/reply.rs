@@ -17,7 +17,8 @@ pub(super) fn rest_success(value: &Value) -> Response {
     ([(CONTENT_TYPE, A2A_JSON)], value.to_string()).into_response()
 }
 
-/// An error of HTTP+JSON. Its body is a `google.rpc.Status`; it is called A2A's JSON only to clients
+/// An error of HTTP+JSON. Its body is a `google.rpc.Status`; it is called A2A's JSON only to
+/// clients
 /// that name that type, since others look for plain JSON there.
 pub(super) fn rest_failure(headers: &HeaderMap, error: &A2aError) -> Response {
     let names_it = |value: &HeaderValue| value.to_str().is_ok_and(|value| value.contains(A2A_JSON));

@@ -28,7 +28,8 @@ impl IntrospectionResponse {
         Self { introspection, token_type: claims.as_ref().map(|_| "Bearer"), claims }
     }
 
-    /// The response to an agent about an API key that was presented to it; `None`: it is no valid key
+    /// The response to an agent about an API key that was presented to it; `None`: it is no valid
+    /// key
     /// of the agent's tenant. Whoever has the key learns nothing that the key does not give.
     pub(crate) fn key_of_neighbour(key: Option<Principal>) -> Self {
         let active = key.is_some();
