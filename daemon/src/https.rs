@@ -8,10 +8,8 @@
 //!
 //! ```no_run
 //! # use msg2agent_daemon as daemon;
-//! # async fn example(tasks: &daemon::Tasks, registry: &prometheus::Registry) -> Result<(),
-//! Box<dyn std::error::Error>> {
-//! use daemon::https::{self, Listener, ListenerLimits, ListenerMetrics, ReloadingCertificate,
-//! TlsFiles};
+//! # async fn example(tasks: &daemon::Tasks, registry: &prometheus::Registry) -> Result<(), Box<dyn std::error::Error>> {
+//! use daemon::https::{self, Listener, ListenerLimits, ListenerMetrics, ReloadingCertificate, TlsFiles};
 //!
 //! let metrics = ListenerMetrics::register(registry, "msg2agent_relay")?;
 //! let files = TlsFiles { cert: "tls.crt".into(), key: "tls.key".into() };

@@ -13,8 +13,7 @@
 //! use protocol::Identity;
 //!
 //! let now = 1_790_000_000;
-//! let alice = Identity::generate("did:wba:example.com:agent:alice".parse()?, now, &mut
-//! rand::rng());
+//! let alice = Identity::generate("did:wba:example.com:agent:alice".parse()?, now, &mut rand::rng());
 //! let (_, document) = document::build(&alice, None, now);
 //! let key = &alice.current_signing().ok_or("no signing key")?.key;
 //! let (url, body) = ("https://example.org/a2a", b"{}".as_slice());

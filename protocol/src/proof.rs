@@ -39,8 +39,7 @@
 //! // Whoever verifies the file knows both root keys from elsewhere. Anybody can make a file with
 //! // root keys of his own.
 //! let roots = [(alice.did(), alice.root_public()), (bob.did(), bob.root_public())];
-//! let known = |did: &msg2agent_protocol::Did| roots.iter().find(|(of, _)| *of == did).map(|(_,
-//! key)| *key);
+//! let known = |did: &msg2agent_protocol::Did| roots.iter().find(|(of, _)| *of == did).map(|(_, key)| *key);
 //! let statements = proof::verify(&file, &known)?;
 //! assert_eq!(statements[0].header.from, *alice.did());
 //! assert_eq!(statements[0].content.as_text(), Some("I will deliver on Monday."));

@@ -3,8 +3,7 @@
 //! The settings come from the environment or from a profile; see `Config::find`.
 //!
 //! ```sh
-//! cargo run -p msg2agent --example prove_and_verify did:wba:localhost:agent:demo:bob "I owe you 5
-//! euros"
+//! cargo run -p msg2agent --example prove_and_verify did:wba:localhost:agent:demo:bob "I owe you 5 euros"
 //! ```
 
 use std::error::Error;

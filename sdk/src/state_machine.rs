@@ -13,8 +13,7 @@
 //! | [`DedupTable`] | whether a message was processed before |
 //! | [`Outbox`] | which requests are written, repeated, and may have reached the relay |
 //! | [`Backoff`] | the delay before the next connection |
-//! | [`PathSwitch`] | whether a message goes directly or through the relay, and what is repeated
-//! after a switch |
+//! | [`PathSwitch`] | whether a message goes directly or through the relay, and what is repeated after a switch |
 //! | [`StallDetector`] | whether the relay has stopped sending because of the application |
 
 mod ack_tracker;

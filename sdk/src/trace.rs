@@ -11,8 +11,7 @@ tokio::task_local! {
 /// sent.
 ///
 /// ```
-/// # async fn example(agent: msg2agent::Agent, bob: msg2agent::Did) -> Result<(),
-/// msg2agent::Error> {
+/// # async fn example(agent: msg2agent::Agent, bob: msg2agent::Did) -> Result<(), msg2agent::Error> {
 /// let traceparent = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01";
 /// let send = agent.send(&bob, msg2agent::Content::text("hi"));
 /// msg2agent::traced(Some(traceparent.into()), send).await?;

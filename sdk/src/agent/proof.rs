@@ -16,8 +16,7 @@ impl Agent {
     ///
     /// # Examples
     /// ```no_run
-    /// # async fn example(agent: msg2agent::Agent, bob: msg2agent::Did) -> Result<(), Box<dyn
-    /// std::error::Error>> {
+    /// # async fn example(agent: msg2agent::Agent, bob: msg2agent::Did) -> Result<(), Box<dyn std::error::Error>> {
     /// let sent = agent.send(&bob, msg2agent::Content::text("I owe you 5 euros")).await?;
     /// let proof = agent.prove([sent.evidence()])?;
     /// let (own, root) = (agent.did(), agent.whoami().root_key);

@@ -46,8 +46,7 @@ impl Agent {
     ///
     /// # Examples
     /// ```no_run
-    /// # async fn example(agent: msg2agent::Agent, bob: msg2agent::Did) -> Result<(),
-    /// msg2agent::Error> {
+    /// # async fn example(agent: msg2agent::Agent, bob: msg2agent::Did) -> Result<(), msg2agent::Error> {
     /// use std::time::Duration;
     ///
     /// use msg2agent::Content;

@@ -33,19 +33,15 @@ impl Config {
     ///
     /// | variable | meaning |
     /// |---|---|
-    /// | `MSG2AGENT_DIR` | a folder as for [`Config::from_dir`]; it replaces the variables up to
-    /// `MSG2AGENT_CA_FILE` |
+    /// | `MSG2AGENT_DIR` | a folder as for [`Config::from_dir`]; it replaces the variables up to `MSG2AGENT_CA_FILE` |
     /// | `MSG2AGENT_URL`, `MSG2AGENT_DID` | the relay, the agent |
-    /// | `MSG2AGENT_TOKEN_FILE` or `MSG2AGENT_TOKEN` | the API key; a file is read at every
-    /// connection attempt |
+    /// | `MSG2AGENT_TOKEN_FILE` or `MSG2AGENT_TOKEN` | the API key; a file is read at every connection attempt |
     /// | `MSG2AGENT_IDENTITY_FILE` | the key file |
     /// | `MSG2AGENT_CA_FILE` | PEM certificates of a private certificate authority |
     /// | `MSG2AGENT_STATE_DIR` | see [`Config::with_state_dir`] |
     /// | `MSG2AGENT_INSECURE_PLAINTEXT` | `true` allows `ws://` to hosts other than this one |
-    /// | `MSG2AGENT_DIRECT`, `MSG2AGENT_DIRECT_ADVERTISE` | with the feature `direct`, see
-    /// `docs/direct.md` |
-    /// | `MSG2AGENT_ACCEPT_ANNOUNCED_ROOT_KEYS` | `true`: see
-    /// [`Config::accepting_announced_root_keys`] |
+    /// | `MSG2AGENT_DIRECT`, `MSG2AGENT_DIRECT_ADVERTISE` | with the feature `direct`, see `docs/direct.md` |
+    /// | `MSG2AGENT_ACCEPT_ANNOUNCED_ROOT_KEYS` | `true`: see [`Config::accepting_announced_root_keys`] |
     ///
     /// # Errors
     /// [`ErrorKind::Config`]; the text contains the variable's name.

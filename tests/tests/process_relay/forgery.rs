@@ -3,13 +3,10 @@
 //! | attempt | who refuses | code |
 //! |---|---|---|
 //! | a second key registers Alice's DID | relay | `key_conflict` |
-//! | a registration is replayed | relay | `challenge_unknown`; on a connection of its own
-//! `bad_signature` |
-//! | an envelope is replayed | relay, recipient | by another agent `from_mismatch`; by its sender
-//! or the relay `replayed` |
+//! | a registration is replayed | relay | `challenge_unknown`; on a connection of its own `bad_signature` |
+//! | an envelope is replayed | relay, recipient | by another agent `from_mismatch`; by its sender or the relay `replayed` |
 //! | a ciphertext is swapped | recipient | `bad_signature` |
-//! | a key of small order | relay, recipient | in a record `bad_record`, in an envelope
-//! `small_order_key` |
+//! | a key of small order | relay, recipient | in a record `bad_record`, in an envelope `small_order_key` |
 //! | a header is edited | recipient | its copy outside `header_mismatch`, itself `bad_signature` |
 
 use devtools::relay_process::RelayProcess;
