@@ -68,8 +68,7 @@ fn checked(message: TaskMessage) -> Result<Content, A2aError> {
 }
 
 /// What a message of an agent means for a task. `None`: nothing, such as a message that only a
-/// giver
-/// may send.
+/// giver may send.
 #[must_use]
 pub fn event(id: MessageId, message: TaskMessage) -> Option<TaskEvent> {
     match message {

@@ -43,7 +43,7 @@ pub trait CallerCheck: Send + Sync + 'static {
     /// # Errors
     /// [`ErrorKind::Unauthenticated`](crate::error::ErrorKind) without valid credentials,
     /// `PermissionDenied` where they do not allow this agent, `AgentNotFound` where its existence
-    /// is
-    /// nothing to tell, `ResourceExhausted` over a rate, `Unavailable` where nobody could be asked.
+    /// is nothing to tell, `ResourceExhausted` over a rate, `Unavailable` where nobody could be
+    /// asked.
     async fn check(&self, headers: &HeaderMap, agent: &str) -> Result<Caller, CallerRejection>;
 }

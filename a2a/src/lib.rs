@@ -17,7 +17,6 @@ pub mod network;
 pub mod operation;
 pub mod process;
 pub mod proto_json;
-pub mod public_address;
 pub mod relay_connection;
 pub mod service;
 pub mod settings;

@@ -83,13 +83,11 @@ pub trait TaskService: Send + Sync + 'static {
     async fn list_agents(&self, page_size: u32, page_token: Option<&str>) -> Result<AgentPage, A2aError>;
 
     /// Begins or continues a task. Without `return_immediately` it answers when the task is
-    /// terminal
-    /// or interrupted.
+    /// terminal or interrupted.
     ///
     /// # Errors
     /// `TaskNotFound`, `UnsupportedOperation` for a terminal task, `InvalidParams` where context
-    /// and
-    /// task do not match, `ContentTypeNotSupported`, `ResourceExhausted`, `Unavailable`.
+    /// and task do not match, `ContentTypeNotSupported`, `ResourceExhausted`, `Unavailable`.
     async fn send_message(
         &self,
         call: &Call,

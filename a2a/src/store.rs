@@ -2,14 +2,12 @@
 //! with the message to its agent and the notifications of its webhooks, so that a restart loses
 //! none of them. One process opens it at a time.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::time::Duration;
 
 use protocol::Did;
 use protocol::envelope::{Content, MessageId};
-use sqlx::sqlite::{
-    SqliteConnectOptions, SqliteJournalMode, SqlitePool, SqlitePoolOptions, SqliteSynchronous,
-};
+use sqlx::sqlite::SqlitePool;
 use sqlx::{Row as _, SqliteConnection};
 
 use crate::model::TaskPushNotificationConfig;
@@ -26,8 +24,6 @@ pub use record::{StoredChange, TaskRecord};
 pub use webhooks::{DueNotification, WEBHOOKS_MAX};
 
 const FILE_NAME: &str = "a2a.db";
-/// How long a statement waits for a lock: a restarted process may overlap with the one before it.
-const LOCK_TIMEOUT: Duration = Duration::from_secs(5);
 /// Tasks of all callers. When it is reached, the one that ended longest ago is deleted; when all
 /// are open, a new one is refused.
 pub const TASKS_MAX: i64 = 10_000;
@@ -57,10 +53,8 @@ pub struct TaskStore {
 /// The database failed.
 #[derive(Debug, thiserror::Error)]
 pub enum StoreError {
-    #[error("failed to make the state folder {}", .0.display())]
-    Folder(PathBuf, #[source] std::io::Error),
-    #[error("failed to open {}", .0.display())]
-    Open(PathBuf, #[source] sqlx::Error),
+    #[error(transparent)]
+    Open(#[from] sqlite_pool::OpenError),
     #[error("failed to migrate {FILE_NAME} to this version's schema")]
     Migrate(#[source] sqlx::migrate::MigrateError),
     #[error("failed to use {FILE_NAME}")]
@@ -99,21 +93,7 @@ impl TaskStore {
     /// # Errors
     /// The file cannot be opened or written, or was written by a newer version.
     pub async fn open(folder: &Path) -> Result<Self, StoreError> {
-        use std::os::unix::fs::DirBuilderExt as _;
-        let made = std::fs::DirBuilder::new().recursive(true).mode(0o700).create(folder);
-        made.map_err(|source| StoreError::Folder(folder.to_owned(), source))?;
-        let path = folder.join(FILE_NAME);
-        let options = SqliteConnectOptions::new()
-            .filename(&path)
-            .create_if_missing(true)
-            .journal_mode(SqliteJournalMode::Wal)
-            .synchronous(SqliteSynchronous::Full)
-            // Overwrites what is deleted, so that it does not remain in free pages.
-            .pragma("secure_delete", "on");
-        Self::connect(options).await.map_err(|error| match error {
-            StoreError::Use(source) => StoreError::Open(path, source),
-            other => other,
-        })
+        Self::migrated(sqlite_pool::open_private_file(folder, FILE_NAME).await?).await
     }
 
     /// A store that ends with the process, for tests.
@@ -121,19 +101,10 @@ impl TaskStore {
     /// # Errors
     /// SQLite cannot allocate it.
     pub async fn in_memory() -> Result<Self, StoreError> {
-        Self::connect(SqliteConnectOptions::new().in_memory(true)).await
+        Self::migrated(sqlite_pool::open_in_memory().await?).await
     }
 
-    async fn connect(options: SqliteConnectOptions) -> Result<Self, StoreError> {
-        let options = options.foreign_keys(true).busy_timeout(LOCK_TIMEOUT);
-        // One connection that is never closed: a database in memory lives as long as it does.
-        let pool = SqlitePoolOptions::new()
-            .min_connections(1)
-            .max_connections(1)
-            .idle_timeout(None)
-            .max_lifetime(None)
-            .test_before_acquire(false);
-        let pool = sqlite_pool::closing_lost_transactions(pool).connect_with(options).await?;
+    async fn migrated(pool: SqlitePool) -> Result<Self, StoreError> {
         sqlx::migrate!("./migrations").run(&pool).await.map_err(StoreError::Migrate)?;
         Ok(Self { pool })
     }

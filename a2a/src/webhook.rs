@@ -1,23 +1,17 @@
 //! Calls webhooks that strangers name: https only, no redirects, and every address that the host
 //! name resolves to must be public. The connection goes to the addresses that were checked.
 
-use std::io;
-use std::net::{IpAddr, SocketAddr};
-use std::sync::Arc;
+use std::net::IpAddr;
 use std::time::Duration;
 
+use document_fetcher::{AllowedAddresses, PublicResolver, is_public};
 use http::header::{AUTHORIZATION, CONTENT_TYPE, HeaderValue};
-use reqwest::dns::{Addrs, Name, Resolve, Resolving};
-use rustls::{ClientConfig, RootCertStore};
 use url::{Host, Url};
 
 use crate::model::{StreamResponse, TaskPushNotificationConfig};
-use crate::public_address::is_public;
 
 /// Time for a webhook to take a notification, connecting included.
 const CALL_TIMEOUT: Duration = Duration::from_secs(15);
-/// The most addresses of one host name that are checked.
-const ADDRESSES_MAX: usize = 16;
 const TOKEN_HEADER: &str = "x-a2a-notification-token";
 
 /// Which URLs may be called.
@@ -44,12 +38,8 @@ pub enum WebhookUrlError {
 
 /// The client cannot be made.
 #[derive(Debug, thiserror::Error)]
-pub enum WebhookClientError {
-    #[error("failed to set up TLS to webhooks")]
-    Tls(#[source] rustls::Error),
-    #[error("failed to prepare requests to webhooks")]
-    Prepare(#[source] reqwest::Error),
-}
+#[error("failed to prepare requests to webhooks")]
+pub struct WebhookClientError(#[source] reqwest::Error);
 
 /// Why a webhook did not take a notification.
 #[derive(Debug, thiserror::Error)]
@@ -63,6 +53,13 @@ pub enum WebhookError {
 }
 
 impl WebhookPolicy {
+    const fn allowed_addresses(self) -> AllowedAddresses {
+        match self {
+            Self::Public => AllowedAddresses::Public,
+            Self::InsecureAny => AllowedAddresses::AnyInsecure,
+        }
+    }
+
     /// Checks a configuration without resolving its host name; that is done at each call.
     ///
     /// # Errors
@@ -97,22 +94,12 @@ pub struct WebhookClient {
 
 impl WebhookClient {
     /// # Errors
-    /// TLS cannot be set up.
+    /// Those of the HTTP client.
     pub fn new(policy: WebhookPolicy) -> Result<Self, WebhookClientError> {
-        let roots: RootCertStore = webpki_roots::TLS_SERVER_ROOTS.iter().cloned().collect();
-        let provider = Arc::new(rustls::crypto::ring::default_provider());
-        let tls = ClientConfig::builder_with_provider(provider)
-            .with_safe_default_protocol_versions()
-            .map_err(WebhookClientError::Tls)?
-            .with_root_certificates(roots)
-            .with_no_client_auth();
-        let client = reqwest::Client::builder()
-            .tls_backend_preconfigured(tls)
-            .no_proxy()
+        let client = document_fetcher::builder(document_fetcher::public_roots())
             .timeout(CALL_TIMEOUT)
-            .redirect(reqwest::redirect::Policy::none())
-            .dns_resolver(PublicResolver(policy));
-        let client = client.build().map_err(WebhookClientError::Prepare)?;
+            .dns_resolver(PublicResolver::new(policy.allowed_addresses()));
+        let client = client.build().map_err(WebhookClientError)?;
         Ok(Self { client, policy })
     }
 
@@ -159,28 +146,10 @@ fn secret(text: &str) -> Option<HeaderValue> {
     Some(value)
 }
 
-/// Refuses all addresses if one of them is not public: such a host name is an attack.
-struct PublicResolver(WebhookPolicy);
-
-impl Resolve for PublicResolver {
-    fn resolve(&self, name: Name) -> Resolving {
-        let policy = self.0;
-        Box::pin(async move {
-            let found = tokio::net::lookup_host((name.as_str().to_owned(), 0)).await?;
-            let found: Vec<SocketAddr> = found.take(ADDRESSES_MAX).collect();
-            let is_allowed =
-                |address: &SocketAddr| policy == WebhookPolicy::InsecureAny || is_public(address.ip());
-            if found.is_empty() || !found.iter().all(is_allowed) {
-                let text = "the host name resolves to an address that is not public";
-                return Err(io::Error::new(io::ErrorKind::PermissionDenied, text).into());
-            }
-            Ok(Box::new(found.into_iter()) as Addrs)
-        })
-    }
-}
-
 #[cfg(test)]
 mod tests {
+    use reqwest::dns::Resolve as _;
+
     use super::*;
     use crate::model::AuthenticationInfo;
 
@@ -221,10 +190,8 @@ mod tests {
 
     #[tokio::test]
     async fn a_host_name_that_leads_inside_is_not_connected_to() {
-        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let resolver = PublicResolver(WebhookPolicy::Public);
+        let resolver = PublicResolver::new(WebhookPolicy::Public.allowed_addresses());
         let error = resolver.resolve("localhost".parse().unwrap()).await.err().unwrap();
         assert!(error.to_string().contains("not public"), "{error}");
-        drop(listener);
     }
 }

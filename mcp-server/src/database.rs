@@ -2,17 +2,12 @@
 //! with a write-ahead log and `synchronous = full`: a committed transaction is on disk. Without a
 //! state folder the database is in memory and lost with the process.
 
-use std::path::{Path, PathBuf};
-use std::time::Duration;
+use std::path::Path;
 
-use sqlx::sqlite::{
-    SqliteConnectOptions, SqliteJournalMode, SqlitePool, SqlitePoolOptions, SqliteSynchronous,
-};
+use sqlx::sqlite::SqlitePool;
 
 /// Name of the database file in the state folder.
 const FILE_NAME: &str = "mailbox.db";
-/// How long a statement waits for a lock: a restarted process may overlap with the one before it.
-const LOCK_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// Cheap to clone.
 #[derive(Debug, Clone)]
@@ -23,10 +18,8 @@ pub struct Database {
 
 #[derive(Debug, thiserror::Error)]
 pub enum DatabaseError {
-    #[error("failed to make the state folder {}", .0.display())]
-    Folder(PathBuf, #[source] std::io::Error),
-    #[error("failed to open {}", .0.display())]
-    Open(PathBuf, #[source] sqlx::Error),
+    #[error(transparent)]
+    Open(#[from] sqlite_pool::OpenError),
     #[error("failed to migrate {FILE_NAME} to this version's schema")]
     Migrate(#[source] sqlx::migrate::MigrateError),
     #[error("failed to read from {FILE_NAME}")]
@@ -45,19 +38,7 @@ impl Database {
     /// # Errors
     /// The file cannot be opened or written, or was written by a newer version.
     pub async fn open(folder: &Path) -> Result<Self, DatabaseError> {
-        create_private_folder(folder).map_err(|source| DatabaseError::Folder(folder.to_owned(), source))?;
-        let path = folder.join(FILE_NAME);
-        let options = SqliteConnectOptions::new()
-            .filename(&path)
-            .create_if_missing(true)
-            .journal_mode(SqliteJournalMode::Wal)
-            .synchronous(SqliteSynchronous::Full)
-            // Overwrites deleted text, so that it does not remain in free pages.
-            .pragma("secure_delete", "on");
-        Self::connect(options, true).await.map_err(|error| match error {
-            DatabaseError::Read(source) => DatabaseError::Open(path, source),
-            other => other,
-        })
+        Self::migrated(sqlite_pool::open_private_file(folder, FILE_NAME).await?, true).await
     }
 
     /// Opens a database in memory, which ends with the process.
@@ -65,21 +46,10 @@ impl Database {
     /// # Errors
     /// SQLite cannot allocate it.
     pub async fn in_memory() -> Result<Self, DatabaseError> {
-        Self::connect(SqliteConnectOptions::new().in_memory(true), false).await
+        Self::migrated(sqlite_pool::open_in_memory().await?, false).await
     }
 
-    async fn connect(options: SqliteConnectOptions, durable: bool) -> Result<Self, DatabaseError> {
-        let options = options.foreign_keys(true).busy_timeout(LOCK_TIMEOUT);
-        // One connection that is never closed: a database in memory lives as long as it does.
-        let pool = SqlitePoolOptions::new()
-            .min_connections(1)
-            .max_connections(1)
-            .idle_timeout(None)
-            .max_lifetime(None)
-            .test_before_acquire(false);
-        // That of a file is replaced after a full disk.
-        let pool = if durable { sqlite_pool::closing_lost_transactions(pool) } else { pool };
-        let pool = pool.connect_with(options).await.map_err(DatabaseError::Read)?;
+    async fn migrated(pool: SqlitePool, durable: bool) -> Result<Self, DatabaseError> {
         sqlx::migrate!("./migrations").run(&pool).await.map_err(DatabaseError::Migrate)?;
         Ok(Self { pool, durable })
     }
@@ -98,9 +68,4 @@ impl Database {
     pub async fn close(&self) {
         self.pool.close().await;
     }
-}
-
-fn create_private_folder(folder: &Path) -> std::io::Result<()> {
-    use std::os::unix::fs::DirBuilderExt as _;
-    std::fs::DirBuilder::new().recursive(true).mode(0o700).create(folder)
 }

@@ -1,8 +1,7 @@
 //! Keeps the events of a stream in the order that the specification demands (3.1.2, 3.1.6).
 //!
 //! A stream is one message, or a task and then changes of the same task. It ends with the message
-//! or
-//! with a terminal state.
+//! or with a terminal state.
 
 use crate::error::{A2aError, ErrorKind};
 use crate::model::StreamResponse;

@@ -18,8 +18,7 @@ pub(super) fn rest_success(value: &Value) -> Response {
 }
 
 /// An error of HTTP+JSON. Its body is a `google.rpc.Status`; it is called A2A's JSON only to
-/// clients
-/// that name that type, since others look for plain JSON there.
+/// clients that name that type, since others look for plain JSON there.
 pub(super) fn rest_failure(headers: &HeaderMap, error: &A2aError) -> Response {
     let names_it = |value: &HeaderValue| value.to_str().is_ok_and(|value| value.contains(A2A_JSON));
     let is_named = headers.get_all(ACCEPT).iter().chain(headers.get_all(CONTENT_TYPE).iter()).any(names_it);

@@ -1,6 +1,5 @@
 //! Defines what an event changes of a task. The changes of a task, in their order, are all that is
-//! stored
-//! of it, and each is an event of its streams.
+//! stored of it, and each is an event of its streams.
 
 use serde::{Deserialize, Serialize};
 

@@ -48,7 +48,7 @@ async fn take(message: &Message, open: &mut HashMap<MessageId, WorkerTask>) -> R
 }
 
 fn message_id(input: &Value) -> String {
-    input["message"]["messageId"].as_str().unwrap_or_default().to_owned()
+    input.pointer("/message/messageId").and_then(Value::as_str).unwrap_or_default().to_owned()
 }
 
 async fn work(

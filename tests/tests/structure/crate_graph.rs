@@ -39,7 +39,16 @@ const EDGES: [(&str, &[&str]); 18] = [
         "msg2agent-mcp-server",
         &["msg2agent", "msg2agent-daemon", "msg2agent-protocol", "msg2agent-sqlite-pool"],
     ),
-    ("msg2agent-a2a", &["msg2agent", "msg2agent-daemon", "msg2agent-protocol", "msg2agent-sqlite-pool"]),
+    (
+        "msg2agent-a2a",
+        &[
+            "msg2agent",
+            "msg2agent-daemon",
+            "msg2agent-document-fetcher",
+            "msg2agent-protocol",
+            "msg2agent-sqlite-pool",
+        ],
+    ),
     ("msg2agent-devtools", &["msg2agent", "msg2agent-protocol"]),
     (
         "msg2agent-tests",

@@ -29,8 +29,7 @@ impl IntrospectionResponse {
     }
 
     /// The response to an agent about an API key that was presented to it; `None`: it is no valid
-    /// key
-    /// of the agent's tenant. Whoever has the key learns nothing that the key does not give.
+    /// key of the agent's tenant. Whoever has the key learns nothing that the key does not give.
     pub(crate) fn key_of_neighbour(key: Option<Principal>) -> Self {
         let active = key.is_some();
         let (agent, exp) = key.map_or((None, None), |key| (key.agent, key.not_after));

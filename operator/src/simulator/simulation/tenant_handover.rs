@@ -14,11 +14,9 @@ use crate::simulator::network::FaultRates;
 
 impl Simulation {
     /// Moves a Tenant to another namespace while no operator runs. The relay's tenant belongs to
-    /// the
-    /// new Tenant, and its Agent refers to one that is gone. Returns what the relay holds of that
-    /// Agent before an operator is back, and `after` it leads: whether it is suspended, and how
-    /// many
-    /// keys it has.
+    /// the new Tenant, and its Agent refers to one that is gone. Returns what the relay holds of
+    /// that Agent before an operator is back, and `after` it leads: whether it is suspended, and
+    /// how many keys it has.
     pub(crate) async fn entry_around_a_handover(&mut self, after: Duration) -> [(bool, usize); 2] {
         self.rates = FaultRates::default();
         self.prepare();
