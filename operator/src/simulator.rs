@@ -29,7 +29,7 @@ use simulation::Simulation;
 /// Seeds of an ordinary run.
 const SEEDS: u64 = 2_000;
 /// Seeds that found a fault once. They run before the others.
-const REGRESSIONS: [u64; 5] = [1_257, 101_584, 151_608, 152_439, 302_135];
+const REGRESSIONS: [u64; 7] = [1_104, 1_257, 1_524, 101_584, 151_608, 152_439, 302_135];
 
 struct Run {
     seed: u64,

@@ -98,8 +98,9 @@ fn overwritten(change: &ObjectChange) -> Option<String> {
     (is_foreign && before["data"] != after["data"]).then(|| format!("{} was overwritten", change.id))
 }
 
-/// An Agent is programmed only when its relay has the content that the status is about, by a write
-/// or with a volume that was put back: the suspension of that generation, and the active key.
+/// An Agent is programmed only when its relay has the content that the status is about, by the last
+/// write or with a volume that was put back since: the suspension of that generation, and the
+/// active key. That a volume took the content of a write back is found by the next listing.
 fn unapplied(
     changes: &[ObjectChange],
     applied: &[AppliedWrite],
@@ -114,18 +115,20 @@ fn unapplied(
             let content = serde_json::from_value::<AgentSpec>(content.clone()).ok()?;
             (write.writer.owner.kubernetes_uid() == Some(uid)).then_some((write.at, content))
         });
-        let returned = restored
-            .iter()
-            .flat_map(|(at, volume)| volume.owned_agents(uid).map(|content| (*at, content.clone())));
-        let until_now = puts.chain(returned).filter(|(at, _)| *at <= change.at);
-        let difference = match until_now.max_by_key(|(at, _)| *at) {
-            Some((at, content)) => {
-                let later = change.at.duration_since(at).as_secs_f64();
-                format!("{}, {later:.3} s before", content_difference(after, &content)?)
-            }
-            None => "nothing".to_owned(),
+        let Some((written, content)) = puts.filter(|(at, _)| *at <= change.at).next_back() else {
+            return Some(format!("{} was programmed when nothing had been applied", change.id));
         };
-        Some(format!("{} was programmed when the last applied content was {difference}", change.id))
+        let returned = restored.iter().filter(|(at, _)| (written..=change.at).contains(at));
+        let mut returned = returned.flat_map(|(_, volume)| volume.owned_agents(uid));
+        let difference = content_difference(after, &content)?;
+        if returned.any(|content| content_difference(after, content).is_none()) {
+            return None;
+        }
+        let later = change.at.duration_since(written).as_secs_f64();
+        Some(format!(
+            "{} was programmed when the last applied content was {difference}, {later:.3} s before",
+            change.id
+        ))
     });
     unapplied.collect()
 }

@@ -1,6 +1,6 @@
 //! Introspection of API keys by the gateway, and refusals of callers that are not the gateway.
 
-use protocol::admin::{KeySpec, McpSpec};
+use protocol::admin::{KeySpec, McpSpec, Suspension, TenantSpec};
 use reqwest::StatusCode;
 use serde_json::{Value, json};
 
@@ -28,7 +28,7 @@ async fn a_key_of_one_agent_speaks_for_it_and_each_other_is_refused_with_its_rea
     assert_eq!(reason(&relay, tenants.reveal()).await, "key_of_a_tenant");
     relay.put("tenants/default/agents/bob", &agent_spec(&[(&bob, Some(1))])).await.unwrap();
     assert_eq!(reason(&relay, bob.reveal()).await, "key_expired");
-    let suspension = protocol::admin::Suspension { suspended: true };
+    let suspension = Suspension { suspended: true };
     relay.put("tenants/default/agents/alice/suspension", &suspension).await.unwrap();
     assert_eq!(reason(&relay, alice.reveal()).await, "suspended");
     assert!(counted(&relay, "introspect", "key_of_a_tenant").await >= 1.0);
@@ -64,8 +64,27 @@ async fn a_caller_without_the_gateways_token_is_refused_and_finally_rate_limited
     assert!(counted(&relay, "introspect", "key_refused").await >= 1.0);
     // The gateway itself is never rate limited, even at the same address.
     assert!(introspection(&relay, alice.reveal()).await.active);
-    // An agent's own request still gets a response, without a reason.
-    assert_eq!(introspect(&relay, &alice, alice.reveal()).await, json!({"active": false}));
+    // An agent's own request still gets a response.
+    let own = introspect(&relay, &alice, alice.reveal()).await;
+    assert_eq!(own, json!({"active": true, "agent": "did:wba:localhost:agent:alice"}));
+}
+
+#[tokio::test]
+async fn an_agent_is_told_whose_key_of_its_own_tenant_was_presented_and_of_no_other() {
+    let relay = start_with(with_gateway).await;
+    let (alice, bob) = (relay.agent_with_key("alice").await, relay.agent_with_key("bob").await);
+    let neighbour = json!({"active": true, "agent": "did:wba:localhost:agent:bob"});
+    assert_eq!(introspect(&relay, &alice, bob.reveal()).await, neighbour);
+
+    let stranger = new_key();
+    relay.put("tenants/acme", &TenantSpec::default()).await.unwrap();
+    relay.put("tenants/acme/agents/carol", &agent_spec(&[(&stranger, None)])).await.unwrap();
+    let nobody = json!({"active": false});
+    assert_eq!(introspect(&relay, &alice, stranger.reveal()).await, nobody);
+    assert_eq!(introspect(&relay, &alice, new_key().reveal()).await, nobody);
+    let suspension = Suspension { suspended: true };
+    relay.put("tenants/default/agents/bob/suspension", &suspension).await.unwrap();
+    assert_eq!(introspect(&relay, &alice, bob.reveal()).await, nobody);
 }
 
 #[tokio::test]
